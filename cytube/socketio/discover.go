@@ -1,0 +1,87 @@
+package socketio
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+const discoverTimeout = 15 * time.Second
+
+// Discover asks a CyTube site where the socket of a channel is, and gives a URL
+// for [Dial]. It takes a secure server that is not for IPv6 only when there is
+// one, then one that is not for IPv6, then any. A nil client means one with a
+// timeout of 15 s.
+//
+// Errors: [ErrBadSite] and [*ChannelError] (trying again is of no use),
+// [*SiteError] (it may work later).
+func Discover(ctx context.Context, client *http.Client, site, channel string) (string, error) {
+	base, err := url.Parse(site)
+	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" {
+		return "", fmt.Errorf("%q: %w", site, ErrBadSite)
+	}
+	base.RawQuery, base.Fragment = "", ""
+	if client == nil {
+		client = &http.Client{Timeout: discoverTimeout}
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet,
+		base.JoinPath("socketconfig", url.PathEscape(channel)+".json").String(), nil)
+	if err != nil {
+		return "", fmt.Errorf("%q: %w", site, ErrBadSite)
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return "", &SiteError{Site: site, Err: err}
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, MaxFrame))
+	if err != nil {
+		return "", &SiteError{Site: site, Err: err}
+	}
+
+	var answer struct {
+		Error   string   `json:"error"`
+		Servers []server `json:"servers"`
+	}
+	bad := json.Unmarshal(body, &answer)
+	switch {
+	case resp.StatusCode == http.StatusNotFound && answer.Error != "":
+		return "", &ChannelError{Site: site, Channel: channel, Reason: answer.Error}
+	case resp.StatusCode != http.StatusOK:
+		return "", &SiteError{Site: site, Err: fmt.Errorf("%s answered HTTP %s", req.URL, resp.Status)}
+	case bad != nil:
+		return "", &SiteError{Site: site, Err: fmt.Errorf("%s did not answer with JSON: %w", req.URL, bad)}
+	case len(answer.Servers) == 0:
+		return "", &SiteError{Site: site, Err: errors.New("the site names no socket server")}
+	}
+	u, err := endpoint(choose(answer.Servers).URL, 4)
+	if err != nil {
+		return "", &SiteError{Site: site, Err: err}
+	}
+	return u, nil
+}
+
+type server struct {
+	URL    string `json:"url"`
+	Secure bool   `json:"secure"`
+	IPv6   bool   `json:"ipv6"`
+}
+
+func choose(servers []server) server {
+	for _, fits := range []func(server) bool{
+		func(s server) bool { return s.Secure && !s.IPv6 },
+		func(s server) bool { return !s.IPv6 },
+	} {
+		for _, s := range servers {
+			if fits(s) {
+				return s
+			}
+		}
+	}
+	return servers[0]
+}

@@ -1,0 +1,314 @@
+package event
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// Extra holds the fields of an object that the contract does not name, so that
+// what a newer or foreign publisher added survives being read and written.
+// Payload types embed it.
+type Extra map[string]json.RawMessage
+
+func (x Extra) append(b []byte) []byte {
+	names := make([]string, 0, len(x))
+	for name := range x {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		if b[len(b)-1] != '{' {
+			b = append(b, ',')
+		}
+		b = append(appendString(b, name), ':')
+		b = append(b, x[name]...)
+	}
+	return b
+}
+
+var extraType = reflect.TypeFor[Extra]()
+
+// A layout lists a payload struct's fields, read from its tags: json:"name" and
+// contract:"rule,…", where a rule is required (present and not null), nonempty,
+// nonnegative or rank (−1 and up). A field without rules is optional.
+type layout struct {
+	fields []fieldLayout
+	extra  int // index of the embedded Extra, or -1
+}
+
+type fieldLayout struct {
+	index              int
+	name               string
+	omitEmpty          bool
+	required, nonempty bool
+	min                *float64
+}
+
+// layouts caches what reflection finds, as encoding/json does for its own types.
+var layouts sync.Map // reflect.Type -> *layout
+
+func layoutOf(t reflect.Type) *layout {
+	if l, ok := layouts.Load(t); ok {
+		return l.(*layout)
+	}
+	l := &layout{extra: -1}
+	for i := range t.NumField() {
+		f := t.Field(i)
+		if f.Type == extraType {
+			l.extra = i
+			continue
+		}
+		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if name == "-" || name == "" {
+			continue
+		}
+		fl := fieldLayout{index: i, name: name, omitEmpty: options == "omitempty"}
+		for rule := range strings.SplitSeq(f.Tag.Get("contract"), ",") {
+			switch rule {
+			case "required":
+				fl.required = true
+			case "nonempty":
+				fl.required, fl.nonempty = true, true
+			case "nonnegative":
+				fl.min = new(float64)
+			case "rank":
+				anonymous := -1.0
+				fl.min = &anonymous
+			}
+		}
+		l.fields = append(l.fields, fl)
+	}
+	actual, _ := layouts.LoadOrStore(t, l)
+	return actual.(*layout)
+}
+
+// Encode writes a payload as JSON: one of this package's payload structs with
+// its extra fields, or anything encoding/json takes that becomes an object.
+func Encode(payload any) (json.RawMessage, error) {
+	if raw, ok := payload.(json.RawMessage); ok {
+		if !isObject(raw) || !json.Valid(raw) {
+			return nil, Errorf(InvalidInput, "the payload must be a JSON object")
+		}
+		return raw, nil
+	}
+	v := reflect.Indirect(reflect.ValueOf(payload))
+	if v.Kind() == reflect.Struct {
+		if _, custom := payload.(json.Marshaler); !custom {
+			return encodeStruct(v)
+		}
+	}
+	raw, err := marshal(payload)
+	if err != nil {
+		return nil, Errorf(InvalidInput, "encode payload: %w", err)
+	}
+	if !isObject(raw) {
+		return nil, Errorf(InvalidInput, "the payload must be a JSON object, not %s", kindOf(raw))
+	}
+	return raw, nil
+}
+
+func encodeStruct(v reflect.Value) (json.RawMessage, error) {
+	l := layoutOf(v.Type())
+	b := []byte{'{'}
+	for _, f := range l.fields {
+		fv := v.Field(f.index)
+		if f.omitEmpty && fv.IsZero() {
+			continue
+		}
+		if len(b) > 1 {
+			b = append(b, ',')
+		}
+		b = append(appendString(b, f.name), ':')
+		switch {
+		case fv.Kind() == reflect.String && fv.Type() == reflect.TypeFor[string]():
+			b = appendString(b, fv.String())
+		case fv.Kind() == reflect.Slice && fv.IsNil() && fv.Type().Elem().Kind() != reflect.Uint8:
+			b = append(b, "[]"...)
+		default:
+			raw, err := marshal(fv.Interface())
+			if err != nil {
+				return nil, Errorf(InvalidInput, "%s: %w", f.name, err).With("field", f.name)
+			}
+			b = append(b, raw...)
+		}
+	}
+	if l.extra >= 0 {
+		b = v.Field(l.extra).Interface().(Extra).append(b)
+	}
+	return append(b, '}'), nil
+}
+
+// As reads the envelope's data as a payload type, checking it against the
+// contract. Errors are INVALID_INPUT and name the field; fields the type does
+// not know end up in its Extra.
+func As[T any](e Envelope) (T, error) {
+	var payload T
+	err := decodeStruct(e.Subject, e.Data, reflect.ValueOf(&payload).Elem())
+	return payload, err
+}
+
+func decodeStruct(subject string, data json.RawMessage, v reflect.Value) error {
+	var fields map[string]json.RawMessage
+	if !isObject(data) {
+		return Errorf(InvalidInput, "%s: data must be an object, not %s", subject, kindOf(data)).With("field", "data")
+	}
+	if err := json.Unmarshal(data, &fields); err != nil {
+		return Errorf(InvalidInput, "%s: data is not valid JSON: %w", subject, err).With("field", "data")
+	}
+	l := layoutOf(v.Type())
+	for _, f := range l.fields {
+		raw, present := fields[f.name]
+		delete(fields, f.name)
+		if !present || isNull(raw) {
+			if f.required {
+				return fieldError(subject, f.name, errors.New("is required"))
+			}
+			continue
+		}
+		fv := v.Field(f.index)
+		if err := decodeField(raw, fv.Addr().Interface()); err != nil {
+			return fieldError(subject, f.name, err)
+		}
+		if f.nonempty && fv.IsZero() {
+			return fieldError(subject, f.name, errors.New("must not be empty"))
+		}
+		if f.min != nil && (fv.CanInt() && float64(fv.Int()) < *f.min || fv.CanFloat() && fv.Float() < *f.min) {
+			return fieldError(subject, f.name, fmt.Errorf("must be %v or more, not %s", *f.min, raw))
+		}
+	}
+	if l.extra >= 0 && len(fields) > 0 {
+		v.Field(l.extra).Set(reflect.ValueOf(Extra(fields)))
+	}
+	if c, ok := v.Addr().Interface().(interface {
+		check() (field string, err error)
+	}); ok {
+		if field, err := c.check(); err != nil {
+			return fieldError(subject, field, err)
+		}
+	}
+	return nil
+}
+
+func fieldError(subject, field string, err error) *Error {
+	return Errorf(InvalidInput, "%s: %s %w", subject, field, err).With("field", field)
+}
+
+// decodeField is json.Unmarshal with errors in the contract's words, and with
+// whole numbers accepted for integers however they are written (2.0, 1e3):
+// languages without integers write them so.
+func decodeField(raw json.RawMessage, into any) error {
+	switch p := into.(type) {
+	case *int:
+		n, err := integer(raw)
+		*p = int(n)
+		return err
+	case *int64:
+		n, err := integer(raw)
+		*p = n
+		return err
+	}
+	err := json.Unmarshal(raw, into)
+	var typeErr *json.UnmarshalTypeError
+	if errors.As(err, &typeErr) {
+		return fmt.Errorf("must be %s, not %s", goKind(typeErr.Type), typeErr.Value)
+	}
+	return err
+}
+
+func integer(raw json.RawMessage) (int64, error) {
+	s := string(bytes.TrimSpace(raw))
+	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
+		return n, nil
+	}
+	if kindOf(raw) != "a number" {
+		return 0, fmt.Errorf("must be an integer, not %s", kindOf(raw))
+	}
+	f, err := strconv.ParseFloat(s, 64)
+	if err != nil || f != math.Trunc(f) || math.Abs(f) >= 1<<63 {
+		return 0, fmt.Errorf("must be an integer, not %s", s)
+	}
+	return int64(f), nil
+}
+
+func goKind(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.String:
+		return "a string"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Slice, reflect.Array:
+		return "a list"
+	case reflect.Map, reflect.Struct:
+		return "an object"
+	case reflect.Float32, reflect.Float64:
+		return "a number"
+	default:
+		return "an integer"
+	}
+}
+
+func kindOf(raw json.RawMessage) string {
+	raw = bytes.TrimSpace(raw)
+	if len(raw) == 0 {
+		return "nothing"
+	}
+	switch raw[0] {
+	case '{':
+		return "an object"
+	case '[':
+		return "a list"
+	case '"':
+		return "a string"
+	case 't', 'f':
+		return "a boolean"
+	case 'n':
+		return "null"
+	default:
+		return "a number"
+	}
+}
+
+func isObject(raw []byte) bool {
+	raw = bytes.TrimSpace(raw)
+	return len(raw) > 1 && raw[0] == '{'
+}
+
+func isNull(raw []byte) bool { return string(bytes.TrimSpace(raw)) == "null" }
+
+// marshal is json.Marshal without HTML escaping: bodies are read by people in
+// the NATS CLI, and are escaped where they become HTML, not before.
+func marshal(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}
+
+func appendString(b []byte, s string) []byte {
+	plain := true
+	for i := range len(s) {
+		if c := s[i]; c < 0x20 || c == '"' || c == '\\' || c >= 0x7f {
+			plain = false
+			break
+		}
+	}
+	if plain {
+		return append(append(append(b, '"'), s...), '"')
+	}
+	raw, err := marshal(s)
+	if err != nil {
+		panic("event: a string cannot fail to encode: " + err.Error())
+	}
+	return append(b, raw...)
+}

@@ -1,0 +1,59 @@
+package event
+
+import (
+	"context"
+	"crypto/sha256"
+
+	"github.com/google/uuid"
+)
+
+// NewCorrelationID is a new random UUID (contract: Generating Correlation IDs).
+func NewCorrelationID() string { return uuid.NewString() }
+
+// TraceID is the OpenTelemetry trace ID that a correlation ID stands for: a
+// UUID's own 16 bytes, with or without hyphens, or the first 16 bytes of the
+// SHA-256 of any other text. The zero value, which OpenTelemetry holds invalid,
+// is returned for the empty ID only.
+func TraceID(correlationID string) [16]byte {
+	if correlationID == "" {
+		return [16]byte{}
+	}
+	if len(correlationID) == 36 || len(correlationID) == 32 {
+		if id, err := uuid.Parse(correlationID); err == nil && id != uuid.Nil {
+			return id
+		}
+	}
+	sum := sha256.Sum256([]byte(correlationID))
+	return [16]byte(sum[:16])
+}
+
+type contextKey int
+
+const (
+	correlationKey contextKey = iota
+	causationKey
+)
+
+// WithCorrelation returns a context that carries a correlation ID to whatever
+// is published or requested with it (contract: Automatic Propagation).
+func WithCorrelation(ctx context.Context, id string) context.Context {
+	return context.WithValue(ctx, correlationKey, id)
+}
+
+// Correlation is the correlation ID that ctx carries, or "".
+func Correlation(ctx context.Context) string {
+	id, _ := ctx.Value(correlationKey).(string)
+	return id
+}
+
+// WithCausation returns a context that carries the stored event being handled,
+// which becomes metadata.causation_id of whatever is published with it.
+func WithCausation(ctx context.Context, cause Ref) context.Context {
+	return context.WithValue(ctx, causationKey, cause)
+}
+
+// Causation is the stored event that ctx says is being handled, or the zero Ref.
+func Causation(ctx context.Context) Ref {
+	r, _ := ctx.Value(causationKey).(Ref)
+	return r
+}

@@ -1,0 +1,225 @@
+package event
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Envelope is the body of every event (contract: Event Structure).
+type Envelope struct {
+	Subject       string          // NATS subject
+	Data          json.RawMessage // the payload, always a JSON object
+	Timestamp     time.Time       // when it was made; kept to the microsecond
+	Priority      Priority        // NORMAL unless set
+	CorrelationID string          // "" when there is none
+	Metadata      map[string]any  // source, causation_id and whatever else
+	Extra         Extra           // envelope fields that the contract does not name
+}
+
+// Keys of Envelope.Metadata that Rosey itself writes.
+const (
+	MetaSource    = "source"       // who published the event
+	MetaCausation = "causation_id" // STREAM:SEQ of the event being handled
+	MetaBackfill  = "backfill"     // true: read from a chat buffer that predates the bot
+	MetaPart      = "part"         // which part of a split message this is, from 1
+)
+
+// New makes an envelope of a payload, which may be one of this package's types,
+// a map or raw JSON. It returns an INVALID_INPUT error that names the field
+// where the payload breaks the contract.
+func New(subject string, payload any) (Envelope, error) {
+	data, err := Encode(payload)
+	if err != nil {
+		return Envelope{}, fmt.Errorf("%s: %w", subject, err)
+	}
+	e := Envelope{Subject: subject, Data: data, Timestamp: time.Now(), Priority: Normal}
+	return e, e.Validate()
+}
+
+// Validate returns an INVALID_INPUT error unless the envelope's subject is in
+// the contract and its data has the shape that the subject asks for.
+func (e Envelope) Validate() error {
+	if err := CheckSubject(e.Subject); err != nil {
+		return err
+	}
+	return CheckData(e.Subject, e.Data)
+}
+
+// Meta is a metadata entry as text, or "".
+func (e Envelope) Meta(key string) string {
+	s, _ := e.Metadata[key].(string)
+	return s
+}
+
+// WithMeta returns the envelope with a metadata entry set; e is unchanged.
+func (e Envelope) WithMeta(key string, value any) Envelope {
+	m := make(map[string]any, len(e.Metadata)+1)
+	for k, v := range e.Metadata {
+		m[k] = v
+	}
+	m[key] = value
+	e.Metadata = m
+	return e
+}
+
+// Causation is the stored event that caused this one, if metadata names one.
+func (e Envelope) Causation() (Ref, bool) {
+	r, err := ParseRef(e.Meta(MetaCausation))
+	return r, err == nil
+}
+
+// MarshalJSON writes the contract's envelope; fields it does not know come last.
+func (e Envelope) MarshalJSON() ([]byte, error) {
+	if !isObject(e.Data) {
+		return nil, Errorf(InvalidInput, "data must be an object").With("field", "data")
+	}
+	b := make([]byte, 0, len(e.Data)+256)
+	b = append(b, `{"subject":`...)
+	b = appendString(b, e.Subject)
+	b = append(b, `,"data":`...)
+	b = append(b, e.Data...)
+	b = append(b, `,"timestamp":`...)
+	b = strconv.AppendFloat(b, float64(e.Timestamp.UnixMicro())/1e6, 'f', -1, 64)
+	b = append(b, `,"priority":`...)
+	b = strconv.AppendInt(b, int64(e.Priority), 10)
+	b = append(b, `,"correlation_id":`...)
+	if e.CorrelationID == "" {
+		b = append(b, "null"...)
+	} else {
+		b = appendString(b, e.CorrelationID)
+	}
+	b = append(b, `,"metadata":`...)
+	if len(e.Metadata) == 0 {
+		b = append(b, "{}"...)
+	} else {
+		m, err := marshal(e.Metadata)
+		if err != nil {
+			return nil, fmt.Errorf("metadata: %w", err)
+		}
+		b = append(b, m...)
+	}
+	return append(e.Extra.append(b), '}'), nil
+}
+
+// Decode reads a message body that arrived on subject: an envelope, or a bare
+// payload object, which gets the subject it came on and no timestamp. It checks
+// the envelope only; see Validate for the payload. Errors are INVALID_INPUT and
+// name the field.
+func Decode(subject string, body []byte) (Envelope, error) {
+	var fields map[string]json.RawMessage
+	if !isObject(body) {
+		return Envelope{}, Errorf(InvalidInput, "%s: the body must be a JSON object", subject).With("field", "")
+	}
+	if err := json.Unmarshal(body, &fields); err != nil {
+		return Envelope{}, Errorf(InvalidInput, "%s: the body is not valid JSON: %w", subject, err).With("field", "")
+	}
+	_, hasSubject := fields["subject"]
+	_, hasData := fields["data"]
+	if !hasSubject || !hasData {
+		return Envelope{Subject: subject, Data: bytes.Clone(bytes.TrimSpace(body)), Priority: Normal}, nil
+	}
+	e := Envelope{Priority: Normal}
+	for _, f := range []struct {
+		name string
+		read func(json.RawMessage) error
+	}{
+		{"subject", func(raw json.RawMessage) error { return decodeField(raw, &e.Subject) }},
+		{"data", func(raw json.RawMessage) error {
+			e.Data = raw
+			if !isObject(raw) {
+				return fmt.Errorf("must be an object, not %s", kindOf(raw))
+			}
+			return nil
+		}},
+		{"timestamp", func(raw json.RawMessage) error { return decodeTimestamp(raw, &e.Timestamp) }},
+		{"priority", func(raw json.RawMessage) error { return decodeField(raw, &e.Priority) }},
+		{"correlation_id", func(raw json.RawMessage) error { return decodeField(raw, &e.CorrelationID) }},
+		{"metadata", func(raw json.RawMessage) error { return decodeMetadata(raw, &e.Metadata) }},
+	} {
+		raw, ok := fields[f.name]
+		if !ok {
+			continue
+		}
+		delete(fields, f.name)
+		if isNull(raw) && f.name != "subject" && f.name != "data" {
+			continue
+		}
+		if err := f.read(raw); err != nil {
+			return Envelope{}, fieldError(subject, f.name, err)
+		}
+	}
+	if e.Subject != subject {
+		return Envelope{}, fieldError(subject, "subject", fmt.Errorf("is %q, but the event came on %q", e.Subject, subject))
+	}
+	if len(fields) > 0 {
+		e.Extra = fields
+	}
+	return e, nil
+}
+
+func decodeTimestamp(raw json.RawMessage, t *time.Time) error {
+	var seconds float64
+	if err := decodeField(raw, &seconds); err != nil {
+		return err
+	}
+	// Outside these bounds a float second no longer maps to a valid time.
+	if math.IsNaN(seconds) || seconds < 0 || seconds > 1e11 {
+		return fmt.Errorf("must be Unix seconds, not %v", seconds)
+	}
+	*t = time.UnixMicro(int64(math.Round(seconds * 1e6)))
+	return nil
+}
+
+func decodeMetadata(raw json.RawMessage, m *map[string]any) error {
+	if !isObject(raw) {
+		return fmt.Errorf("must be an object, not %s", kindOf(raw))
+	}
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber()
+	return d.Decode(m)
+}
+
+// Priority is an event's priority (contract: Priority).
+type Priority int
+
+// The contract's priorities.
+const (
+	Low Priority = iota
+	Normal
+	High
+	Critical
+)
+
+var priorityNames = [...]string{"LOW", "NORMAL", "HIGH", "CRITICAL"}
+
+// String is the contract's name of the priority.
+func (p Priority) String() string {
+	if p < Low || p > Critical {
+		return fmt.Sprintf("Priority(%d)", int(p))
+	}
+	return priorityNames[p]
+}
+
+// UnmarshalJSON reads 0 to 3 or a name in any case.
+func (p *Priority) UnmarshalJSON(raw []byte) error {
+	var name string
+	if json.Unmarshal(raw, &name) == nil {
+		for i, n := range priorityNames {
+			if strings.EqualFold(n, name) {
+				*p = Priority(i)
+				return nil
+			}
+		}
+	}
+	var n int
+	if err := decodeField(raw, &n); err == nil && n >= int(Low) && n <= int(Critical) {
+		*p = Priority(n)
+		return nil
+	}
+	return fmt.Errorf("must be 0 to 3 or one of %s, not %s", strings.Join(priorityNames[:], ", "), raw)
+}

@@ -1,0 +1,118 @@
+package event
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+// Code is one of the contract's standard error codes (contract: Standard Error
+// Codes).
+type Code string
+
+// The standard error codes.
+const (
+	RecordNotFound   Code = "RECORD_NOT_FOUND"  // a database record does not exist
+	InvalidInput     Code = "INVALID_INPUT"     // parameters are not valid
+	PermissionDenied Code = "PERMISSION_DENIED" // the user or plugin may not do this
+	Timeout          Code = "TIMEOUT"           // a request was not answered in time
+	NATSError        Code = "NATS_ERROR"        // talking to NATS failed
+	DatabaseError    Code = "DATABASE_ERROR"    // a database operation failed
+	PluginError      Code = "PLUGIN_ERROR"      // a plugin's own error
+)
+
+// Error is a failure with a contract code. Details may be nil.
+type Error struct {
+	Code    Code
+	Message string
+	Details map[string]any
+
+	cause error
+}
+
+// Errorf makes an Error; a %w verb in format is kept as its cause.
+func Errorf(code Code, format string, args ...any) *Error {
+	err := fmt.Errorf(format, args...)
+	return &Error{Code: code, Message: err.Error(), cause: errors.Unwrap(err)}
+}
+
+// Error is the message without the code, fit to be shown to a person.
+func (e *Error) Error() string { return e.Message }
+
+// Unwrap is the cause, if there is one.
+func (e *Error) Unwrap() error { return e.cause }
+
+// With adds a detail and returns e.
+func (e *Error) With(key string, value any) *Error {
+	if e.Details == nil {
+		e.Details = map[string]any{}
+	}
+	e.Details[key] = value
+	return e
+}
+
+// AsError is err as a contract Error: err itself or the one it wraps, with the
+// wrapping text kept; any other error gets the fallback code. A nil err is nil.
+func AsError(err error, fallback Code) *Error {
+	if err == nil {
+		return nil
+	}
+	var e *Error
+	if errors.As(err, &e) {
+		if e.Message == err.Error() {
+			return e
+		}
+		return &Error{Code: e.Code, Message: err.Error(), Details: e.Details, cause: err}
+	}
+	return &Error{Code: fallback, Message: err.Error(), cause: err}
+}
+
+// CodeOf is the contract code of err, or "" when it has none.
+func CodeOf(err error) Code {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	return ""
+}
+
+// MarshalJSON writes the contract's error response: success, error, error_code
+// and details (contract: Error Response Format).
+func (e *Error) MarshalJSON() ([]byte, error) {
+	details := e.Details
+	if details == nil {
+		details = map[string]any{}
+	}
+	return marshal(struct {
+		Success bool           `json:"success"`
+		Error   string         `json:"error"`
+		Code    Code           `json:"error_code"`
+		Details map[string]any `json:"details"`
+	}{false, e.Message, e.Code, details})
+}
+
+// ReplyError reads a reply body and returns the failure it reports, or nil: a
+// reply fails when its success field is false. A failed reply without a code
+// gets PLUGIN_ERROR.
+func ReplyError(body []byte) error {
+	var r struct {
+		Success *bool          `json:"success"`
+		Error   *string        `json:"error"`
+		Code    Code           `json:"error_code"`
+		Details map[string]any `json:"details"`
+	}
+	if err := json.Unmarshal(body, &r); err != nil {
+		return Errorf(PluginError, "the reply is not a JSON object: %w", err)
+	}
+	if r.Success == nil || *r.Success {
+		return nil
+	}
+	e := &Error{Code: r.Code, Message: "the request failed without a reason", Details: r.Details}
+	if e.Code == "" {
+		e.Code = PluginError
+	}
+	if r.Error != nil && *r.Error != "" {
+		e.Message = *r.Error
+	}
+	return e
+}

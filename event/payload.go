@@ -1,0 +1,281 @@
+package event
+
+import "encoding/json"
+
+// Chat is the payload of cytube.chat: one line heard in the channel, the bot's
+// own included.
+type Chat struct {
+	User    string `json:"user" contract:"nonempty"`
+	Message string `json:"message" contract:"required"`
+	Channel string `json:"channel" contract:"nonempty"`
+	Rank    int    `json:"rank" contract:"required,rank"`        // 0 guest, 1 user, 2 moderator, 3 admin and up; -1 anonymous
+	Time    int64  `json:"time" contract:"required,nonnegative"` // ms since the epoch, the server's clock
+	Extra   `json:"-"`
+}
+
+// PM is the payload of cytube.pm: one private message, heard or sent by the bot.
+type PM struct {
+	User    string `json:"user" contract:"nonempty"` // who wrote it
+	To      string `json:"to" contract:"required"`
+	Message string `json:"message" contract:"required"`
+	Channel string `json:"channel" contract:"nonempty"`
+	Rank    int    `json:"rank" contract:"required,rank"`
+	Time    int64  `json:"time" contract:"required,nonnegative"` // ms
+	Extra   `json:"-"`
+}
+
+// UserJoin is the payload of cytube.user.join.
+type UserJoin struct {
+	User    string `json:"user" contract:"nonempty"`
+	Channel string `json:"channel" contract:"nonempty"`
+	Rank    int    `json:"rank" contract:"required,rank"`
+	Time    int64  `json:"time" contract:"required,nonnegative"` // ms
+	Extra   `json:"-"`
+}
+
+// UserLeave is the payload of cytube.user.leave.
+type UserLeave struct {
+	User    string `json:"user" contract:"nonempty"`
+	Channel string `json:"channel" contract:"nonempty"`
+	Extra   `json:"-"`
+}
+
+// UserRank is the payload of cytube.user.rank: a rank that changed.
+type UserRank struct {
+	User    string `json:"user" contract:"nonempty"`
+	Channel string `json:"channel" contract:"nonempty"`
+	Rank    int    `json:"rank" contract:"required,rank"`
+	Time    int64  `json:"time" contract:"required,nonnegative"` // ms
+	Extra   `json:"-"`
+}
+
+// MediaChange is the payload of cytube.media.change: another item plays.
+type MediaChange struct {
+	Title    string `json:"title" contract:"required"`
+	URL      string `json:"url" contract:"required"`
+	Type     string `json:"type" contract:"required"`
+	Duration int    `json:"duration" contract:"required,nonnegative"` // seconds
+	Channel  string `json:"channel" contract:"nonempty"`
+	QueuedBy string `json:"queued_by" contract:"required"` // "" when the server does not say
+	Extra    `json:"-"`
+}
+
+// MediaQueue is the payload of cytube.media.queue: an item was put on the
+// playlist. UID is the server's number for the item on this playlist.
+type MediaQueue struct {
+	UID      int    `json:"uid" contract:"required"`
+	Title    string `json:"title" contract:"required"`
+	URL      string `json:"url" contract:"required"`
+	Type     string `json:"type" contract:"required"`
+	Duration int    `json:"duration" contract:"required,nonnegative"` // seconds
+	Channel  string `json:"channel" contract:"nonempty"`
+	QueuedBy string `json:"queued_by" contract:"required"`
+	Extra    `json:"-"`
+}
+
+// MediaDelete is the payload of cytube.media.delete: an item was taken off the
+// playlist. All but UID and Channel are "" or 0 when the bot did not know it.
+type MediaDelete struct {
+	UID      int    `json:"uid" contract:"required"`
+	Title    string `json:"title" contract:"required"`
+	URL      string `json:"url" contract:"required"`
+	Type     string `json:"type" contract:"required"`
+	Duration int    `json:"duration" contract:"required,nonnegative"` // seconds
+	Channel  string `json:"channel" contract:"nonempty"`
+	QueuedBy string `json:"queued_by" contract:"required"`
+	Extra    `json:"-"`
+}
+
+// The states of a Connection.
+const (
+	StateUp   = "up"
+	StateDown = "down"
+)
+
+// Connection is the payload of cytube.connection: the connector joined the
+// channel (up) or lost it (down), and why.
+type Connection struct {
+	Channel string `json:"channel" contract:"nonempty"`
+	State   string `json:"state" contract:"nonempty"`
+	Reason  string `json:"reason" contract:"required"`
+	Time    int64  `json:"time" contract:"required,nonnegative"` // ms
+	Extra   `json:"-"`
+}
+
+func (c *Connection) check() (string, error) { return oneOf("state", c.State, StateUp, StateDown) }
+
+// SendChat is the payload of cytube.send.chat. An empty channel means the
+// current one.
+type SendChat struct {
+	Message string `json:"message" contract:"nonempty"`
+	Channel string `json:"channel,omitempty"`
+	Extra   `json:"-"`
+}
+
+// SendPM is the payload of cytube.send.pm. Channel is Rosey's addition for bots
+// that sit in several channels; empty means the current one.
+type SendPM struct {
+	To      string `json:"to" contract:"nonempty"`
+	Message string `json:"message" contract:"nonempty"`
+	Channel string `json:"channel,omitempty"`
+	Extra   `json:"-"`
+}
+
+// SendEmote is the payload of cytube.send.emote.
+type SendEmote struct {
+	Emote   string `json:"emote" contract:"nonempty"`
+	Channel string `json:"channel" contract:"nonempty"`
+	Extra   `json:"-"`
+}
+
+// How a send can end other than by being heard.
+const (
+	DeliveryExpired     = "expired"     // too old to be spoken
+	DeliveryRefused     = "refused"     // the server said no: see Reason
+	DeliveryUnconfirmed = "unconfirmed" // written, but no echo came
+)
+
+// Delivery is the payload of cytube.delivery: how a cytube.send.* event ended
+// when it was not simply heard in the channel.
+type Delivery struct {
+	Channel string `json:"channel" contract:"required"`
+	Status  string `json:"status" contract:"nonempty"`
+	Reason  string `json:"reason" contract:"required"`
+	Send    string `json:"send" contract:"nonempty"` // STREAM:SEQ of the send
+	Extra   `json:"-"`
+}
+
+func (d *Delivery) check() (string, error) {
+	return oneOf("status", d.Status, DeliveryExpired, DeliveryRefused, DeliveryUnconfirmed)
+}
+
+// Command is the payload of plugin.{name}.command. The router fills every
+// field; a reader accepts what the contract's own examples leave out, all but
+// the command and the user.
+type Command struct {
+	Command    string   `json:"command" contract:"nonempty"` // without prefix
+	Args       []string `json:"args"`
+	User       string   `json:"user" contract:"nonempty"`
+	Channel    string   `json:"channel"`
+	Rank       int      `json:"rank" contract:"rank"`
+	RawMessage string   `json:"raw_message"`
+	Extra      `json:"-"`
+}
+
+// PluginEvent is the payload of plugin.{name}.event and its specific subjects:
+// whatever the plugin defines.
+type PluginEvent struct {
+	Extra `json:"-"`
+}
+
+// PluginRequest is the payload of plugin.{name}.request: whatever the plugin
+// defines.
+type PluginRequest struct {
+	Extra `json:"-"`
+}
+
+// DeadLetter is the payload of plugin.{name}.event.dead_letter: an event that a
+// consumer gave up on.
+type DeadLetter struct {
+	EventType string `json:"event_type"`
+	Consumer  string `json:"consumer" contract:"required"`
+	Stream    string `json:"stream" contract:"nonempty"`
+	Seq       int64  `json:"seq" contract:"required,nonnegative"`
+	Subject   string `json:"subject" contract:"required"`
+	Error     string `json:"error" contract:"required"`
+	Code      Code   `json:"error_code,omitempty"`
+	Stack     string `json:"stack,omitempty"` // of a handler that panicked
+	Attempts  int    `json:"attempts" contract:"required,nonnegative"`
+	Extra     `json:"-"`
+}
+
+// Expired is the payload of plugin.{name}.event.expired: an event that was too
+// old to be handled when its turn came.
+type Expired struct {
+	EventType string  `json:"event_type"`
+	Consumer  string  `json:"consumer" contract:"required"`
+	Stream    string  `json:"stream" contract:"nonempty"`
+	Seq       int64   `json:"seq" contract:"required,nonnegative"`
+	Subject   string  `json:"subject" contract:"required"`
+	Age       float64 `json:"age" contract:"required,nonnegative"`     // seconds
+	MaxAge    float64 `json:"max_age" contract:"required,nonnegative"` // seconds
+	Extra     `json:"-"`
+}
+
+// Denied is the payload of plugin.{name}.event.denied: a command that a user's
+// rank does not allow, in the form of the contract's error response.
+type Denied struct {
+	EventType string         `json:"event_type"`
+	Success   bool           `json:"success"` // always false
+	Error     string         `json:"error" contract:"required"`
+	Code      Code           `json:"error_code" contract:"nonempty"` // PERMISSION_DENIED
+	Details   map[string]any `json:"details" contract:"required"`    // command, user, rank, min_rank
+	Channel   string         `json:"channel" contract:"required"`
+	Extra     `json:"-"`
+}
+
+// Startup is the payload of platform.startup.
+type Startup struct {
+	Version   string   `json:"version" contract:"required"`
+	Plugins   []string `json:"plugins" contract:"required"`
+	Timestamp float64  `json:"timestamp" contract:"required,nonnegative"` // Unix seconds
+	Extra     `json:"-"`
+}
+
+// Shutdown is the payload of platform.shutdown.
+type Shutdown struct {
+	Reason    string  `json:"reason" contract:"required"` // for example user_requested
+	Timestamp float64 `json:"timestamp" contract:"required,nonnegative"`
+	Extra     `json:"-"`
+}
+
+// Heartbeat is the payload of platform.heartbeat.
+type Heartbeat struct {
+	Timestamp     float64 `json:"timestamp" contract:"required,nonnegative"`
+	Uptime        float64 `json:"uptime" contract:"required,nonnegative"` // seconds
+	PluginsActive int     `json:"plugins_active" contract:"required,nonnegative"`
+	NATSConnected bool    `json:"nats_connected" contract:"required"`
+	Extra         `json:"-"`
+}
+
+// Get is the request payload of database.get.
+type Get struct {
+	Collection string `json:"collection" contract:"nonempty"`
+	ID         ID     `json:"id" contract:"nonempty"`
+	Extra      `json:"-"`
+}
+
+// Set is the request payload of database.set. An empty ID asks for the next
+// number.
+type Set struct {
+	Collection string          `json:"collection" contract:"nonempty"`
+	ID         ID              `json:"id"`
+	Data       json.RawMessage `json:"data" contract:"required"`
+	Extra      `json:"-"`
+}
+
+func (s *Set) check() (string, error) { return object("data", s.Data) }
+
+// Query is the request payload of database.query. A nil Limit means 100.
+type Query struct {
+	Collection string          `json:"collection" contract:"nonempty"`
+	Filter     json.RawMessage `json:"filter,omitempty"`
+	Limit      *int            `json:"limit,omitempty"`
+	Offset     *int            `json:"offset,omitempty"`
+	OrderBy    string          `json:"order_by,omitempty"`
+	Extra      `json:"-"`
+}
+
+func (q *Query) check() (string, error) {
+	if q.Filter == nil {
+		return "", nil
+	}
+	return object("filter", q.Filter)
+}
+
+// Delete is the request payload of database.delete.
+type Delete struct {
+	Collection string `json:"collection" contract:"nonempty"`
+	ID         ID     `json:"id" contract:"nonempty"`
+	Extra      `json:"-"`
+}

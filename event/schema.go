@@ -1,0 +1,136 @@
+package event
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// schemas says which payload each subject carries. The first pattern that
+// matches wins; a nil type means that any object will do.
+var schemas = []struct {
+	pattern string
+	payload reflect.Type
+}{
+	{SubjectChat, reflect.TypeFor[Chat]()},
+	{SubjectPM, reflect.TypeFor[PM]()},
+	{SubjectUserJoin, reflect.TypeFor[UserJoin]()},
+	{SubjectUserLeave, reflect.TypeFor[UserLeave]()},
+	{SubjectUserRank, reflect.TypeFor[UserRank]()},
+	{SubjectMediaChange, reflect.TypeFor[MediaChange]()},
+	{SubjectMediaQueue, reflect.TypeFor[MediaQueue]()},
+	{SubjectMediaDelete, reflect.TypeFor[MediaDelete]()},
+	{SubjectConnection, reflect.TypeFor[Connection]()},
+	{SubjectDelivery, reflect.TypeFor[Delivery]()},
+	{SubjectSendChat, reflect.TypeFor[SendChat]()},
+	{SubjectSendPM, reflect.TypeFor[SendPM]()},
+	{SubjectSendEmote, reflect.TypeFor[SendEmote]()},
+	{AllCommands, reflect.TypeFor[Command]()},
+	{EventSubject("*", TypeDeadLetter), reflect.TypeFor[DeadLetter]()},
+	{EventSubject("*", TypeExpired), reflect.TypeFor[Expired]()},
+	{EventSubject("*", TypeDenied), reflect.TypeFor[Denied]()},
+	{EventSubject("*"), nil},
+	{EventSubject("*", ">"), nil},
+	{RequestSubject("*"), nil},
+	{RequestSubject("*", ">"), nil},
+	{SubjectStartup, reflect.TypeFor[Startup]()},
+	{SubjectShutdown, reflect.TypeFor[Shutdown]()},
+	{SubjectHeartbeat, reflect.TypeFor[Heartbeat]()},
+	{SubjectGet, reflect.TypeFor[Get]()},
+	{SubjectSet, reflect.TypeFor[Set]()},
+	{SubjectQuery, reflect.TypeFor[Query]()},
+	{SubjectDelete, reflect.TypeFor[Delete]()},
+	{AllDatabase, nil},
+}
+
+// schemaFor finds a subject's payload type; ok is false for a subject that the
+// contract does not have.
+func schemaFor(subject string) (payload reflect.Type, ok bool) {
+	for _, s := range schemas {
+		if s.pattern == subject || strings.ContainsAny(s.pattern, "*>") && Match(s.pattern, subject) {
+			return s.payload, true
+		}
+	}
+	return nil, false
+}
+
+// CheckData returns an INVALID_INPUT error that names the field where data does
+// not have the shape that the contract gives the subject's payload.
+func CheckData(subject string, data json.RawMessage) error {
+	payload, ok := schemaFor(subject)
+	if ok && payload != nil {
+		return decodeStruct(subject, data, reflect.New(payload).Elem())
+	}
+	if !isObject(data) {
+		return Errorf(InvalidInput, "%s: data must be an object, not %s", subject, kindOf(data)).With("field", "data")
+	}
+	if !json.Valid(data) {
+		return Errorf(InvalidInput, "%s: data is not valid JSON", subject).With("field", "data")
+	}
+	return nil
+}
+
+func oneOf(field, value string, allowed ...string) (string, error) {
+	if slices.Contains(allowed, value) {
+		return "", nil
+	}
+	return field, fmt.Errorf("must be %s, not %q", strings.Join(allowed, " or "), value)
+}
+
+func object(field string, raw json.RawMessage) (string, error) {
+	if !isObject(raw) {
+		return field, fmt.Errorf("must be an object, not %s", kindOf(raw))
+	}
+	return "", nil
+}
+
+// ID is a record's ID: an integer or a string (contract: Union[int, str]). An
+// ID that is a canonical decimal int64 is that integer, so 42 and "42" name one
+// record, and it is written as 42. The empty ID is no ID and written as null.
+type ID string
+
+// IntID is the ID of a number.
+func IntID(n int64) ID { return ID(strconv.FormatInt(n, 10)) }
+
+// Int is the ID as an integer, if it is one.
+func (id ID) Int() (int64, bool) {
+	n, err := strconv.ParseInt(string(id), 10, 64)
+	return n, err == nil && strconv.FormatInt(n, 10) == string(id)
+}
+
+// MarshalJSON writes an integer, a string, or null for the empty ID.
+func (id ID) MarshalJSON() ([]byte, error) {
+	if id == "" {
+		return []byte("null"), nil
+	}
+	if _, ok := id.Int(); ok {
+		return []byte(id), nil
+	}
+	return marshal(string(id))
+}
+
+// UnmarshalJSON reads an integer, a string or null.
+func (id *ID) UnmarshalJSON(raw []byte) error {
+	switch kindOf(raw) {
+	case "null":
+		*id = ""
+		return nil
+	case "a string":
+		if err := json.Unmarshal(raw, (*string)(id)); err != nil {
+			return err
+		}
+		if *id == "" {
+			return errors.New("must not be an empty string")
+		}
+		return nil
+	case "a number":
+		n, err := integer(raw)
+		*id = IntID(n)
+		return err
+	}
+	return fmt.Errorf("must be an integer or a string, not %s", kindOf(raw))
+}

@@ -1,0 +1,200 @@
+package event
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Subjects of events that come from CyTube (contract: CyTube Events).
+const (
+	SubjectChat        = "cytube.chat"         // a chat line was heard
+	SubjectPM          = "cytube.pm"           // a private message was heard
+	SubjectUserJoin    = "cytube.user.join"    // a user joined the channel
+	SubjectUserLeave   = "cytube.user.leave"   // a user left the channel
+	SubjectUserRank    = "cytube.user.rank"    // a user's rank changed
+	SubjectMediaChange = "cytube.media.change" // another item plays
+	SubjectMediaQueue  = "cytube.media.queue"  // an item was queued
+	SubjectMediaDelete = "cytube.media.delete" // an item was taken off the playlist
+	SubjectConnection  = "cytube.connection"   // the connector went up or down
+	SubjectDelivery    = "cytube.delivery"     // a send ended in another way than being heard
+)
+
+// Subjects of events that go to CyTube (contract: cytube.send.*).
+const (
+	SubjectSendChat  = "cytube.send.chat"
+	SubjectSendPM    = "cytube.send.pm"
+	SubjectSendEmote = "cytube.send.emote"
+)
+
+// Subjects of the platform itself (contract: Platform Events).
+const (
+	SubjectStartup   = "platform.startup"
+	SubjectShutdown  = "platform.shutdown"
+	SubjectHeartbeat = "platform.heartbeat"
+)
+
+// Subjects of the database service (contract: Database Events).
+const (
+	SubjectGet    = "database.get"
+	SubjectSet    = "database.set"
+	SubjectQuery  = "database.query"
+	SubjectDelete = "database.delete"
+)
+
+// Patterns that mean "all of". A NATS `*` matches exactly one token, so
+// `cytube.*` would miss `cytube.user.join`; these do not.
+const (
+	AllCytube   = "cytube.>"
+	AllSends    = "cytube.send.*"
+	AllPlugin   = "plugin.>"
+	AllCommands = "plugin.*.command"
+	AllPlatform = "platform.>"
+	AllDatabase = "database.>"
+)
+
+// Types of the events that Rosey's own consumers emit in a plugin's namespace,
+// as plugin.{name}.event.{type}.
+const (
+	TypeDeadLetter = "dead_letter" // an event was given up on
+	TypeExpired    = "expired"     // an event was too old to be handled
+	TypeDenied     = "denied"      // a user's rank was too low for a command
+)
+
+// MaxNameLength is the longest plugin name and subject token, in bytes.
+const MaxNameLength = 64
+
+// ValidName reports whether name can be a plugin's name or another single token
+// of a subject: 1 to MaxNameLength of A-Z a-z 0-9 _ and -.
+func ValidName(name string) bool {
+	if name == "" || len(name) > MaxNameLength {
+		return false
+	}
+	for i := range len(name) {
+		c := name[i]
+		if !isWordByte(c) {
+			return false
+		}
+	}
+	return true
+}
+
+func isWordByte(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '-'
+}
+
+// CommandSubject is plugin.{name}.command, where the router puts a plugin's
+// commands. The name must be valid (see ValidName).
+func CommandSubject(plugin string) string { return "plugin." + plugin + ".command" }
+
+// EventSubject is plugin.{name}.event followed by the given tokens, where a
+// plugin emits its own events; prefer a specific type such as "game_start".
+func EventSubject(plugin string, tokens ...string) string {
+	return join("plugin."+plugin+".event", tokens)
+}
+
+// RequestSubject is plugin.{name}.request followed by the given tokens, where a
+// plugin answers requests.
+func RequestSubject(plugin string, tokens ...string) string {
+	return join("plugin."+plugin+".request", tokens)
+}
+
+func join(base string, tokens []string) string {
+	if len(tokens) == 0 {
+		return base
+	}
+	return base + "." + strings.Join(tokens, ".")
+}
+
+// PluginOf is the name in a plugin.{name}.… subject, or "" for another subject.
+func PluginOf(subject string) string {
+	rest, ok := strings.CutPrefix(subject, "plugin.")
+	if !ok {
+		return ""
+	}
+	name, _, ok := strings.Cut(rest, ".")
+	if !ok {
+		return ""
+	}
+	return name
+}
+
+// Template is the subject with a plugin's name replaced by {name}: what metrics
+// and span names use so that their number stays small.
+func Template(subject string) string {
+	name := PluginOf(subject)
+	if name == "" {
+		return subject
+	}
+	return "plugin.{name}" + subject[len("plugin.")+len(name):]
+}
+
+// Match reports whether a literal subject matches a NATS pattern, in which *
+// stands for one token and a final > for one or more.
+func Match(pattern, subject string) bool {
+	for {
+		p, prest, pmore := strings.Cut(pattern, ".")
+		s, srest, smore := strings.Cut(subject, ".")
+		switch {
+		case p == ">" && !pmore:
+			return s != ""
+		case p != "*" && p != s, pmore != smore:
+			return false
+		case !pmore:
+			return true
+		}
+		pattern, subject = prest, srest
+	}
+}
+
+// CheckSubject returns an INVALID_INPUT error unless subject is a literal
+// subject of one of the contract's four namespaces (contract: Subject Namespace
+// Design).
+func CheckSubject(subject string) error {
+	tokens := strings.Split(subject, ".")
+	for _, t := range tokens {
+		if !ValidName(t) {
+			return Errorf(InvalidInput, "subject %q: each part must be 1 to %d of A-Z a-z 0-9 _ -", subject, MaxNameLength)
+		}
+	}
+	if _, ok := schemaFor(subject); ok {
+		return nil
+	}
+	return Errorf(InvalidInput, "subject %q is not in the contract: use cytube.*, plugin.{name}.command|event|request, platform.* or database.*", subject)
+}
+
+// Owned returns nil if a plugin may publish to subject: its own events, the
+// three sends, and any request (contract: Subject Namespace Design). Otherwise
+// it returns a PERMISSION_DENIED error that names the rule.
+func Owned(plugin, subject string) error {
+	own := EventSubject(plugin)
+	if subject == own || strings.HasPrefix(subject, own+".") || Match(AllSends, subject) {
+		return nil
+	}
+	return Errorf(PermissionDenied, "plugin %s may publish %s, %s.{type} and %s, not %s", plugin, own, own, AllSends, subject)
+}
+
+// Ref names a stored event: its stream and sequence. Its text form, STREAM:SEQ,
+// is what metadata.causation_id holds.
+type Ref struct {
+	Stream string
+	Seq    uint64
+}
+
+// String is STREAM:SEQ, or "" for the zero Ref.
+func (r Ref) String() string {
+	if r == (Ref{}) {
+		return ""
+	}
+	return fmt.Sprintf("%s:%d", r.Stream, r.Seq)
+}
+
+// ParseRef reads STREAM:SEQ.
+func ParseRef(s string) (Ref, error) {
+	stream, seq, ok := strings.Cut(s, ":")
+	var r Ref
+	if _, err := fmt.Sscanf(seq, "%d", &r.Seq); !ok || stream == "" || err != nil || fmt.Sprint(r.Seq) != seq {
+		return Ref{}, Errorf(InvalidInput, "%q is not a stored event: write STREAM:SEQ, for example CYTUBE:42", s)
+	}
+	r.Stream = stream
+	return r, nil
+}
