@@ -68,8 +68,8 @@ func (c *Conn) Handshake() Handshake { return c.shake }
 
 // Emit sends an event. It returns once the frame is written to the socket, which
 // says nothing of what the server made of it. A frame longer than the server
-// accepts is an error and is not sent. A context that ends while the frame is
-// under way, or a write that takes longer than the write timeout, breaks the
+// accepts is an error and is not sent. A write that takes longer than the write
+// timeout, or than the context's deadline if that comes sooner, breaks the
 // connection.
 func (c *Conn) Emit(ctx context.Context, name string, args ...any) error {
 	p, err := NewEvent(name, args...)
