@@ -18,10 +18,14 @@ import (
 // Payload types embed it.
 type Extra map[string]json.RawMessage
 
-func (x Extra) append(b []byte) []byte {
+// append writes the fields behind b, but for those that the object has already:
+// of two fields with one name, readers differ on which counts.
+func (x Extra) append(b []byte, has func(name string) bool) []byte {
 	names := make([]string, 0, len(x))
 	for name := range x {
-		names = append(names, name)
+		if !has(name) {
+			names = append(names, name)
+		}
 	}
 	slices.Sort(names)
 	for _, name := range names {
@@ -50,6 +54,10 @@ type fieldLayout struct {
 	omitEmpty          bool
 	required, nonempty bool
 	min                *float64
+}
+
+func (l *layout) has(name string) bool {
+	return slices.ContainsFunc(l.fields, func(f fieldLayout) bool { return f.name == name })
 }
 
 // layouts caches what reflection finds, as encoding/json does for its own types.
@@ -141,7 +149,7 @@ func encodeStruct(v reflect.Value) (json.RawMessage, error) {
 		}
 	}
 	if l.extra >= 0 {
-		b = v.Field(l.extra).Interface().(Extra).append(b)
+		b = v.Field(l.extra).Interface().(Extra).append(b, l.has)
 	}
 	return append(b, '}'), nil
 }
@@ -214,6 +222,11 @@ func decodeField(raw json.RawMessage, into any) error {
 		n, err := integer(raw)
 		*p = n
 		return err
+	case **int:
+		n, err := integer(raw)
+		*p = new(int)
+		**p = int(n)
+		return err
 	}
 	err := json.Unmarshal(raw, into)
 	var typeErr *json.UnmarshalTypeError
@@ -231,8 +244,9 @@ func integer(raw json.RawMessage) (int64, error) {
 	if kindOf(raw) != "a number" {
 		return 0, fmt.Errorf("must be an integer, not %s", kindOf(raw))
 	}
+	// From 2^53 on a float no longer tells neighbouring integers apart.
 	f, err := strconv.ParseFloat(s, 64)
-	if err != nil || f != math.Trunc(f) || math.Abs(f) >= 1<<63 {
+	if err != nil || f != math.Trunc(f) || math.Abs(f) >= 1<<53 {
 		return 0, fmt.Errorf("must be an integer, not %s", s)
 	}
 	return int64(f), nil

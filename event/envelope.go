@@ -14,7 +14,7 @@ import (
 type Envelope struct {
 	Subject       string          // NATS subject
 	Data          json.RawMessage // the payload, always a JSON object
-	Timestamp     time.Time       // when it was made; kept to the microsecond
+	Timestamp     time.Time       // when it was made, kept to the microsecond; zero (written as null) when not known
 	Priority      Priority        // NORMAL unless set
 	CorrelationID string          // "" when there is none
 	Metadata      map[string]any  // source, causation_id and whatever else
@@ -84,7 +84,11 @@ func (e Envelope) MarshalJSON() ([]byte, error) {
 	b = append(b, `,"data":`...)
 	b = append(b, e.Data...)
 	b = append(b, `,"timestamp":`...)
-	b = strconv.AppendFloat(b, float64(e.Timestamp.UnixMicro())/1e6, 'f', -1, 64)
+	if e.Timestamp.IsZero() {
+		b = append(b, "null"...)
+	} else {
+		b = strconv.AppendFloat(b, float64(e.Timestamp.UnixMicro())/1e6, 'f', -1, 64)
+	}
 	b = append(b, `,"priority":`...)
 	b = strconv.AppendInt(b, int64(e.Priority), 10)
 	b = append(b, `,"correlation_id":`...)
@@ -103,7 +107,15 @@ func (e Envelope) MarshalJSON() ([]byte, error) {
 		}
 		b = append(b, m...)
 	}
-	return append(e.Extra.append(b), '}'), nil
+	return append(e.Extra.append(b, isEnvelopeField), '}'), nil
+}
+
+func isEnvelopeField(name string) bool {
+	switch name {
+	case "subject", "data", "timestamp", "priority", "correlation_id", "metadata":
+		return true
+	}
+	return false
 }
 
 // Decode reads a message body that arrived on subject: an envelope, or a bare
@@ -167,11 +179,13 @@ func decodeTimestamp(raw json.RawMessage, t *time.Time) error {
 	if err := decodeField(raw, &seconds); err != nil {
 		return err
 	}
-	// Outside these bounds a float second no longer maps to a valid time.
-	if math.IsNaN(seconds) || seconds < 0 || seconds > 1e11 {
-		return fmt.Errorf("must be Unix seconds, not %v", seconds)
+	// From 2^33 (the year 2242) on a float no longer holds microseconds; what is
+	// larger is most likely milliseconds.
+	if seconds < 0 || seconds >= 1<<33 {
+		return fmt.Errorf("must be Unix seconds, not %s", raw)
 	}
-	*t = time.UnixMicro(int64(math.Round(seconds * 1e6)))
+	whole, part := math.Modf(seconds)
+	*t = time.Unix(int64(whole), int64(math.Round(part*1e6))*1000)
 	return nil
 }
 

@@ -135,8 +135,10 @@ func Match(pattern, subject string) bool {
 		p, prest, pmore := strings.Cut(pattern, ".")
 		s, srest, smore := strings.Cut(subject, ".")
 		switch {
+		case s == "":
+			return false
 		case p == ">" && !pmore:
-			return s != ""
+			return true
 		case p != "*" && p != s, pmore != smore:
 			return false
 		case !pmore:
