@@ -1,0 +1,262 @@
+package streams
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
+
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/telemetry"
+)
+
+// HeaderCorrelation carries the correlation ID beside the body, so that a bare
+// payload can have one too.
+const HeaderCorrelation = "Rosey-Correlation-Id"
+
+// DefaultTimeout is how long a request waits for its reply (contract:
+// plugin.{name}.request, Handling NATS Timeouts).
+const DefaultTimeout = 5 * time.Second
+
+// Bus publishes events into the streams, makes requests and subscribes. It
+// carries the correlation ID, the causing event and the trace from the context
+// of whatever is being handled into everything it sends. It is safe for
+// concurrent use.
+type Bus struct {
+	nc      *nats.Conn
+	js      jetstream.JetStream
+	source  string
+	timeout time.Duration
+	tracer  trace.Tracer
+	log     *slog.Logger
+}
+
+// BusOption changes a setting of NewBus.
+type BusOption func(*Bus)
+
+// WithSource sets metadata.source of what the Bus publishes; "rosey" otherwise.
+func WithSource(name string) BusOption { return func(b *Bus) { b.source = name } }
+
+// WithTimeout sets how long requests wait for their reply unless Within says
+// otherwise; it is DefaultTimeout unless set.
+func WithTimeout(d time.Duration) BusOption { return func(b *Bus) { b.timeout = d } }
+
+// WithTracer sets who makes the Bus's spans; none are made otherwise.
+func WithTracer(t trace.Tracer) BusOption { return func(b *Bus) { b.tracer = t } }
+
+// WithLogger sets who is told of malformed events and lost replies; nobody is
+// otherwise.
+func WithLogger(l *slog.Logger) BusOption { return func(b *Bus) { b.log = l } }
+
+// NewBus makes a Bus on a connection. It does not open the streams: see Open.
+func NewBus(nc *nats.Conn, js jetstream.JetStream, opts ...BusOption) *Bus {
+	b := &Bus{nc: nc, js: js, source: "rosey", timeout: DefaultTimeout, tracer: noop.NewTracerProvider().Tracer(""),
+		log: slog.New(slog.DiscardHandler)}
+	for _, o := range opts {
+		o(b)
+	}
+	return b
+}
+
+// As returns the same Bus with another source.
+func (b *Bus) As(source string) *Bus {
+	c := *b
+	c.source = source
+	return &c
+}
+
+// Conn is the Bus's connection.
+func (b *Bus) Conn() *nats.Conn { return b.nc }
+
+// JetStream is the Bus's JetStream context.
+func (b *Bus) JetStream() jetstream.JetStream { return b.js }
+
+// Tracer makes the spans of work that the Bus's user does.
+func (b *Bus) Tracer() trace.Tracer { return b.tracer }
+
+// Source is what the Bus writes as metadata.source.
+func (b *Bus) Source() string { return b.source }
+
+// Ack is JetStream's word that an event is stored. Duplicate says that an event
+// with the same Nats-Msg-Id was stored before and this one was dropped; Ref is
+// then the first one's.
+type Ack struct {
+	Ref       event.Ref
+	Duplicate bool
+}
+
+type publishSettings struct {
+	msgID  string
+	ttl    time.Duration
+	within time.Duration
+}
+
+// PublishOption changes how one event is published or one request is made.
+type PublishOption func(*publishSettings)
+
+// WithMsgID sets the Nats-Msg-Id: within DuplicateWindow, only the first event
+// of a stream with a given ID is stored.
+func WithMsgID(id string) PublishOption { return func(s *publishSettings) { s.msgID = id } }
+
+// WithTTL makes the stored event disappear after d, which is rounded up to
+// whole seconds.
+func WithTTL(d time.Duration) PublishOption { return func(s *publishSettings) { s.ttl = d } }
+
+// Within sets how long a request waits for its reply. A deadline of the
+// request's context that comes sooner still holds.
+func Within(d time.Duration) PublishOption { return func(s *publishSettings) { s.within = d } }
+
+// Publish stores an event and returns after JetStream acknowledged it. Missing
+// envelope fields are filled in: timestamp, source, and from the context the
+// correlation ID and the causing event; without a correlation ID in either, the
+// event gets a new one. An event that breaks the contract, or whose subject is
+// one for requests, is refused with an INVALID_INPUT error; a failure to store
+// is a NATS_ERROR, after which the event may or may not be stored.
+func (b *Bus) Publish(ctx context.Context, e event.Envelope, opts ...PublishOption) (Ack, error) {
+	if err := e.Validate(); err != nil {
+		return Ack{}, err
+	}
+	stream, ok := For(e.Subject)
+	if !ok || stream.NoAck {
+		return Ack{}, event.Errorf(event.InvalidInput, "%s is a subject for requests: use Request, which waits for the reply", e.Subject)
+	}
+	var s publishSettings
+	for _, o := range opts {
+		o(&s)
+	}
+	e = b.complete(ctx, e)
+	ctx, span := b.startSend(ctx, e)
+	defer span.End()
+	msg, err := b.message(ctx, e)
+	if err != nil {
+		return Ack{}, fail(span, err)
+	}
+	if s.msgID != "" {
+		msg.Header.Set(jetstream.MsgIDHeader, s.msgID)
+		span.SetAttributes(attribute.String("messaging.message.id", s.msgID))
+	}
+	var jsOpts []jetstream.PublishOpt
+	if s.ttl > 0 {
+		jsOpts = append(jsOpts, jetstream.WithMsgTTL((s.ttl + time.Second - 1).Truncate(time.Second)))
+	}
+	ack, err := b.js.PublishMsg(ctx, msg, jsOpts...)
+	if err != nil {
+		return Ack{}, fail(span, event.Errorf(event.NATSError, "store %s: %w", e.Subject, err))
+	}
+	if ack.Duplicate {
+		span.SetAttributes(attribute.Bool("rosey.duplicate", true))
+	}
+	return Ack{Ref: event.Ref{Stream: ack.Stream, Seq: ack.Sequence}, Duplicate: ack.Duplicate}, nil
+}
+
+// Request asks a service and returns the reply's body. The request is stored as
+// well, in a stream that does not acknowledge. Errors are contract errors:
+// TIMEOUT when no reply came in time, NATS_ERROR when nobody answers the
+// subject or NATS failed, INVALID_INPUT when the payload breaks the contract,
+// and otherwise the failure that the reply itself reports.
+func (b *Bus) Request(ctx context.Context, subject string, payload any, opts ...PublishOption) (json.RawMessage, error) {
+	e, err := event.New(subject, payload)
+	if err != nil {
+		return nil, err
+	}
+	if stream, ok := For(subject); !ok || !stream.NoAck {
+		return nil, event.Errorf(event.InvalidInput, "%s does not take requests: use Publish", subject)
+	}
+	s := publishSettings{within: b.timeout}
+	for _, o := range opts {
+		o(&s)
+	}
+	e = b.complete(ctx, e)
+	ctx, span := b.startSend(ctx, e)
+	defer span.End()
+	msg, err := b.message(ctx, e)
+	if err != nil {
+		return nil, fail(span, err)
+	}
+	if s.msgID != "" {
+		msg.Header.Set(jetstream.MsgIDHeader, s.msgID)
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.within)
+	defer cancel()
+	started := time.Now()
+	reply, err := b.nc.RequestMsgWithContext(ctx, msg)
+	switch {
+	case err == nil:
+		if err := event.ReplyError(reply.Data); err != nil {
+			return nil, fail(span, err)
+		}
+		return reply.Data, nil
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrTimeout):
+		return nil, fail(span, event.Errorf(event.Timeout, "%s was not answered within %s", subject, time.Since(started).Round(time.Millisecond)))
+	case errors.Is(err, nats.ErrNoResponders):
+		return nil, fail(span, event.Errorf(event.NATSError, "nothing answers %s: is the bot or the plugin running?", subject))
+	default:
+		return nil, fail(span, event.Errorf(event.NATSError, "request %s: %w", subject, err))
+	}
+}
+
+func (b *Bus) complete(ctx context.Context, e event.Envelope) event.Envelope {
+	if e.Timestamp.IsZero() {
+		e.Timestamp = time.Now()
+	}
+	if e.CorrelationID == "" {
+		e.CorrelationID = event.Correlation(ctx)
+	}
+	if e.CorrelationID == "" {
+		e.CorrelationID = event.NewCorrelationID()
+	}
+	meta := make(map[string]any, len(e.Metadata)+2)
+	meta[event.MetaSource] = b.source
+	if cause := event.Causation(ctx); cause != (event.Ref{}) {
+		meta[event.MetaCausation] = cause.String()
+	}
+	for k, v := range e.Metadata {
+		meta[k] = v
+	}
+	e.Metadata = meta
+	return e
+}
+
+func (b *Bus) startSend(ctx context.Context, e event.Envelope) (context.Context, trace.Span) {
+	ctx = event.WithCorrelation(ctx, e.CorrelationID)
+	return telemetry.Start(ctx, b.tracer, "send "+event.Template(e.Subject), "",
+		trace.WithSpanKind(trace.SpanKindProducer),
+		trace.WithAttributes(
+			attribute.String("messaging.system", "nats"),
+			attribute.String("messaging.operation.type", "send"),
+			attribute.String("messaging.operation.name", "send"),
+			attribute.String("messaging.destination.name", e.Subject),
+			attribute.String("messaging.destination.template", event.Template(e.Subject)),
+			attribute.String("messaging.message.conversation_id", e.CorrelationID),
+		))
+}
+
+func (b *Bus) message(ctx context.Context, e event.Envelope) (*nats.Msg, error) {
+	body, err := e.MarshalJSON()
+	if err != nil {
+		return nil, fmt.Errorf("encode %s: %w", e.Subject, err)
+	}
+	msg := &nats.Msg{Subject: e.Subject, Data: body, Header: nats.Header{HeaderCorrelation: {e.CorrelationID}}}
+	telemetry.Inject(ctx, msg.Header)
+	return msg, nil
+}
+
+// fail records an error on a span with its contract code and returns it.
+func fail(span trace.Span, err error) error {
+	kind := string(event.CodeOf(err))
+	if kind == "" {
+		kind = "_OTHER"
+	}
+	span.SetAttributes(attribute.String("error.type", kind))
+	span.SetStatus(codes.Error, err.Error())
+	return err
+}

@@ -1,0 +1,28 @@
+package streams
+
+import "strings"
+
+// intersect is the narrowest pattern that matches what both a and b match; ok
+// is false when nothing does.
+func intersect(a, b string) (pattern string, ok bool) {
+	as, bs := strings.Split(a, "."), strings.Split(b, ".")
+	var out []string
+	for i := 0; ; i++ {
+		switch {
+		case i == len(as) && i == len(bs):
+			return strings.Join(out, "."), true
+		case i == len(as) || i == len(bs):
+			return "", false
+		case as[i] == ">":
+			return strings.Join(append(out, bs[i:]...), "."), true
+		case bs[i] == ">":
+			return strings.Join(append(out, as[i:]...), "."), true
+		case as[i] == "*":
+			out = append(out, bs[i])
+		case bs[i] == "*" || as[i] == bs[i]:
+			out = append(out, as[i])
+		default:
+			return "", false
+		}
+	}
+}

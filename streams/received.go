@@ -1,0 +1,78 @@
+package streams
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/telemetry"
+)
+
+// Stored is an event read back from a stream. Ref and At are JetStream's own;
+// Attempt counts deliveries to the reading consumer from 1.
+type Stored struct {
+	event.Envelope
+	Ref     event.Ref
+	At      time.Time // when the stream stored it
+	Attempt int
+	Header  nats.Header
+}
+
+// Read makes a Stored of a JetStream message. On a malformed body the error is
+// INVALID_INPUT and names the field; the Stored then has everything but the
+// body's fields, with the body's text as data when that is not an object.
+func Read(msg jetstream.Msg) (Stored, error) {
+	meta, err := msg.Metadata()
+	if err != nil {
+		return Stored{}, fmt.Errorf("read a message on %s: %w", msg.Subject(), err)
+	}
+	e, err := Decode(msg.Subject(), msg.Headers(), msg.Data(), meta.Timestamp)
+	return Stored{
+		Envelope: e,
+		Ref:      event.Ref{Stream: meta.Stream, Seq: meta.Sequence.Stream},
+		At:       meta.Timestamp,
+		Attempt:  int(meta.NumDelivered),
+		Header:   msg.Headers(),
+	}, err
+}
+
+// ReadRaw is Read for a message that was fetched from a stream directly.
+func ReadRaw(stream string, raw *jetstream.RawStreamMsg) (Stored, error) {
+	e, err := Decode(raw.Subject, raw.Header, raw.Data, raw.Time)
+	return Stored{Envelope: e, Ref: event.Ref{Stream: stream, Seq: raw.Sequence}, At: raw.Time, Attempt: 1, Header: raw.Header}, err
+}
+
+// Decode reads a body with its headers. A bare payload, or an envelope without
+// them, gets its correlation ID from the Rosey-Correlation-Id header, or else
+// from the trace that the headers name, and its timestamp from at.
+func Decode(subject string, header nats.Header, body []byte, at time.Time) (event.Envelope, error) {
+	e, err := event.Decode(subject, body)
+	if err != nil {
+		e = event.Envelope{Subject: subject, Priority: event.Normal}
+	}
+	if e.Timestamp.IsZero() {
+		e.Timestamp = at
+	}
+	if e.CorrelationID == "" {
+		e.CorrelationID = telemetry.Carrier(header).Get(HeaderCorrelation)
+	}
+	if e.CorrelationID == "" {
+		e.CorrelationID = telemetry.CorrelationOf(header)
+	}
+	return e, err
+}
+
+// Handling returns the context in which an event is handled: it carries the
+// event's correlation ID, the event as the cause of whatever is published, and
+// the event's span as parent.
+func Handling(ctx context.Context, s Stored) context.Context {
+	ctx = event.WithCorrelation(ctx, s.CorrelationID)
+	if s.Ref != (event.Ref{}) {
+		ctx = event.WithCausation(ctx, s.Ref)
+	}
+	return telemetry.Extract(ctx, s.Header)
+}

@@ -1,0 +1,255 @@
+// Package streams is the NATS side of Rosey: the embedded server or the
+// connection to an external one, the streams that hold every event, and the Bus
+// that publishes, requests and subscribes.
+package streams
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gofrs/flock"
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nuid"
+)
+
+// ErrStoreInUse is wrapped by StartServer when another process holds the store.
+var ErrStoreInUse = errors.New("the store is in use")
+
+// ServerConfig are the settings of the embedded server.
+type ServerConfig struct {
+	Store      string       // directory that holds streams, buckets and credentials
+	Listen     string       // address to listen on; "" serves in-process connections only
+	SyncAlways bool         // fsync each write before it is acknowledged
+	Holder     string       // what to call this process to one that finds the store in use
+	Logger     *slog.Logger // gets the server's warnings and errors; nil discards
+}
+
+// Server is an embedded NATS server with JetStream on a store directory that no
+// other server uses at the same time.
+type Server struct {
+	ns   *server.Server
+	lock *flock.Flock
+	info ServerInfo
+	path string
+}
+
+// ServerInfo is what server.json in the store says of a running server, so that
+// other commands and plugin processes find it. The file is readable by its
+// owner alone.
+type ServerInfo struct {
+	URL      string `json:"url"`
+	User     string `json:"user"`
+	Password string `json:"password"`
+	PID      int    `json:"pid"`
+}
+
+// readyTimeout is how long a store may take to recover its streams.
+const readyTimeout = 2 * time.Minute
+
+// StartServer takes the store, creating it if need be, and starts a server on
+// it. The error wraps ErrStoreInUse, and names the holder, when another process
+// has the store.
+func StartServer(c ServerConfig) (*Server, error) {
+	if err := os.MkdirAll(c.Store, 0o700); err != nil {
+		return nil, fmt.Errorf("create the store: %w (choose another directory with --store)", err)
+	}
+	lock, err := takeStore(c)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{lock: lock, path: filepath.Join(c.Store, "server.json")}
+	if err := s.start(c); err != nil {
+		lock.Unlock()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Server) start(c ServerConfig) error {
+	s.info = ServerInfo{User: "rosey", Password: nuid.Next() + nuid.Next(), PID: os.Getpid()}
+	opts := &server.Options{
+		ServerName: "rosey",
+		JetStream:  true,
+		StoreDir:   c.Store,
+		SyncAlways: c.SyncAlways,
+		Username:   s.info.User,
+		Password:   s.info.Password,
+		DontListen: c.Listen == "",
+		NoSigs:     true,
+		Debug:      false,
+	}
+	if c.Listen != "" {
+		host, port, err := splitListen(c.Listen)
+		if err != nil {
+			return err
+		}
+		opts.Host, opts.Port = host, port
+	}
+	ns, err := server.NewServer(opts)
+	if err != nil {
+		return fmt.Errorf("configure the NATS server: %w", err)
+	}
+	if c.Logger != nil {
+		ns.SetLoggerV2(serverLog{c.Logger}, false, false, false)
+	}
+	ns.Start()
+	if !ns.ReadyForConnections(readyTimeout) {
+		ns.Shutdown()
+		ns.WaitForShutdown()
+		return fmt.Errorf("the NATS server did not start within %s: see the log above", readyTimeout)
+	}
+	s.ns = ns
+	if c.Listen == "" {
+		return nil
+	}
+	s.info.URL = ns.ClientURL()
+	if err := writeInfo(s.path, s.info); err != nil {
+		ns.Shutdown()
+		ns.WaitForShutdown()
+		return err
+	}
+	return nil
+}
+
+// splitListen also tries the address out: the server itself would report a
+// taken port only by never becoming ready.
+func splitListen(address string) (host string, port int, err error) {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return "", 0, fmt.Errorf("listen on %s: %w (choose another address with --listen, or 127.0.0.1:0 for any free port)", address, err)
+	}
+	defer l.Close()
+	host, p, err := net.SplitHostPort(address)
+	if err != nil {
+		return "", 0, fmt.Errorf("listen on %s: %w", address, err)
+	}
+	if port, err = strconv.Atoi(p); err != nil {
+		port = l.Addr().(*net.TCPAddr).Port
+	}
+	if port == 0 {
+		port = server.RANDOM_PORT
+	}
+	return host, port, nil
+}
+
+// Info says how to reach the server; its URL is "" when it does not listen.
+func (s *Server) Info() ServerInfo { return s.info }
+
+// Connect opens an in-process connection, which skips the network.
+func (s *Server) Connect(opts ...nats.Option) (*nats.Conn, error) {
+	opts = append([]nats.Option{nats.InProcessServer(s.ns), nats.UserInfo(s.info.User, s.info.Password)}, opts...)
+	nc, err := nats.Connect("", opts...)
+	if err != nil {
+		return nil, fmt.Errorf("connect to the embedded NATS server: %w", err)
+	}
+	return nc, nil
+}
+
+// Stop shuts the server down, waits until everything is on disk, and gives the
+// store back.
+func (s *Server) Stop() error {
+	s.ns.Shutdown()
+	s.ns.WaitForShutdown()
+	var err error
+	if s.info.URL != "" {
+		err = os.Remove(s.path)
+	}
+	return errors.Join(err, s.lock.Unlock())
+}
+
+func takeStore(c ServerConfig) (*flock.Flock, error) {
+	path := filepath.Join(c.Store, "lock")
+	lock := flock.New(path, flock.SetPermissions(0o600))
+	// A command that looks for a running bot holds the lock for an instant.
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	got, err := lock.TryLockContext(ctx, 20*time.Millisecond)
+	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		return nil, fmt.Errorf("lock the store: %w", err)
+	}
+	if !got {
+		holder, _ := os.ReadFile(path)
+		return nil, fmt.Errorf("%w: %s is held by %s; stop that process first or choose another directory with --store",
+			ErrStoreInUse, c.Store, holderName(holder))
+	}
+	holder := c.Holder
+	if holder == "" {
+		holder = filepath.Base(os.Args[0])
+	}
+	note := fmt.Sprintf("%s (pid %d, since %s)", holder, os.Getpid(), time.Now().Format("2006-01-02 15:04:05"))
+	if err := os.WriteFile(path, []byte(note), 0o600); err != nil {
+		lock.Unlock()
+		return nil, fmt.Errorf("write the store's lock file: %w", err)
+	}
+	return lock, nil
+}
+
+func holderName(note []byte) string {
+	if name := strings.TrimSpace(string(note)); name != "" {
+		return name
+	}
+	return "another process"
+}
+
+func writeInfo(path string, info ServerInfo) error {
+	b, err := json.Marshal(info)
+	if err != nil {
+		return fmt.Errorf("encode %s: %w", path, err)
+	}
+	// A rename lets a reader see the old file or the new one, never half of one.
+	tmp := path + ".new"
+	if err := os.WriteFile(tmp, b, 0o600); err != nil {
+		return fmt.Errorf("write server details: %w", err)
+	}
+	if err := os.Rename(tmp, path); err != nil {
+		return fmt.Errorf("write server details: %w", err)
+	}
+	return nil
+}
+
+// ErrNotRunning is returned by Find when no server listens for the store.
+var ErrNotRunning = errors.New("no bot is running on this store")
+
+// Find reads how to reach the server that runs on a store. It returns
+// ErrNotRunning when none does, also when one was killed and left its note.
+func Find(store string) (ServerInfo, error) {
+	lock := flock.New(filepath.Join(store, "lock"))
+	if _, err := os.Stat(lock.Path()); err == nil {
+		if free, err := lock.TryRLock(); err == nil && free {
+			lock.Unlock()
+			return ServerInfo{}, ErrNotRunning
+		}
+	}
+	b, err := os.ReadFile(filepath.Join(store, "server.json"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return ServerInfo{}, ErrNotRunning
+	}
+	if err != nil {
+		return ServerInfo{}, fmt.Errorf("read server details: %w", err)
+	}
+	var info ServerInfo
+	if err := json.Unmarshal(b, &info); err != nil {
+		return ServerInfo{}, fmt.Errorf("read server details: %w", err)
+	}
+	return info, nil
+}
+
+type serverLog struct{ log *slog.Logger }
+
+func (l serverLog) Noticef(format string, args ...any) { l.log.Debug(fmt.Sprintf(format, args...)) }
+func (l serverLog) Debugf(format string, args ...any)  { l.log.Debug(fmt.Sprintf(format, args...)) }
+func (l serverLog) Tracef(format string, args ...any)  { l.log.Debug(fmt.Sprintf(format, args...)) }
+func (l serverLog) Warnf(format string, args ...any)   { l.log.Warn(fmt.Sprintf(format, args...)) }
+func (l serverLog) Errorf(format string, args ...any)  { l.log.Error(fmt.Sprintf(format, args...)) }
+func (l serverLog) Fatalf(format string, args ...any)  { l.log.Error(fmt.Sprintf(format, args...)) }

@@ -1,0 +1,388 @@
+package streams_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"go.uber.org/goleak"
+
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/streamstest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// A stream that acknowledges what it captures answers a requester before the
+// service does; ours must never. Every one of 1,000 requests gets the service's
+// reply, and every request is stored.
+func TestRequestOnCapturedSubjectGetsTheServicesReply(t *testing.T) {
+	t.Parallel()
+	bus := streamstest.Bus(t, streamstest.Server(t))
+	ctx := streamstest.Context(t)
+	const n = 1000
+	for _, subject := range []string{event.SubjectGet, event.RequestSubject("quote-db")} {
+		sub, err := bus.Respond(ctx, subject, "test", func(_ context.Context, e event.Envelope) (any, error) {
+			return map[string]any{"success": true, "echo": e.Data}, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer sub.Stop()
+		for i := range n {
+			payload := map[string]any{"collection": "quotes", "id": i}
+			body, err := bus.Request(ctx, subject, payload)
+			if err != nil {
+				t.Fatalf("%s, request %d: %v", subject, i, err)
+			}
+			var reply struct {
+				Success bool
+				Echo    struct{ ID int }
+			}
+			if err := json.Unmarshal(body, &reply); err != nil || !reply.Success || reply.Echo.ID != i {
+				t.Fatalf("%s, request %d was answered %s", subject, i, body)
+			}
+		}
+		spec, _ := streams.For(subject)
+		waitFor(t, ctx, bus.JetStream(), spec.Name, n)
+	}
+}
+
+func waitFor(t *testing.T, ctx context.Context, js jetstream.JetStream, stream string, n uint64) {
+	t.Helper()
+	for {
+		s, err := js.Stream(ctx, stream)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := s.CachedInfo().State.Msgs; got == n {
+			return
+		} else if got > n {
+			t.Fatalf("%s holds %d messages, want %d", stream, got, n)
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatalf("%s holds %d messages, want %d", stream, s.CachedInfo().State.Msgs, n)
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+func TestOpenIsIdempotentAndUpdatesInPlace(t *testing.T) {
+	t.Parallel()
+	bus := streamstest.Bus(t, streamstest.Server(t))
+	ctx, js := streamstest.Context(t), bus.JetStream()
+	publish(t, bus, event.SubjectSendChat, event.SendChat{Message: "hi"})
+	limits := map[string]streams.Limits{streams.Cytube: {MaxAge: 48 * time.Hour, MaxBytes: 1 << 20}}
+	if err := streams.Open(ctx, js, streams.Options{Limits: limits}); err != nil {
+		t.Fatal(err)
+	}
+	s, err := js.Stream(ctx, streams.Cytube)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info := s.CachedInfo()
+	if info.Config.MaxAge != 48*time.Hour || info.Config.MaxBytes != 1<<20 || info.State.Msgs != 1 {
+		t.Errorf("after the update: max age %s, max bytes %d, %d messages", info.Config.MaxAge, info.Config.MaxBytes, info.State.Msgs)
+	}
+	for _, c := range []struct {
+		limits map[string]streams.Limits
+		says   string
+	}{
+		{map[string]streams.Limits{"CHAT": {}}, `unknown stream "CHAT"`},
+		{map[string]streams.Limits{streams.Plugin: {MaxAge: time.Minute}}, "duplicate window"},
+	} {
+		if err := streams.Open(ctx, js, streams.Options{Limits: c.limits}); err == nil || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("limits %v: error %v, want one that says %q", c.limits, err, c.says)
+		}
+	}
+}
+
+func TestOpenRefusesWhatCannotChangeAndDeletesNothing(t *testing.T) {
+	t.Parallel()
+	nc := streamstest.Connect(t, streamstest.Server(t))
+	js, err := streams.JetStream(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := streamstest.Context(t)
+	if _, err := js.CreateStream(ctx, jetstream.StreamConfig{Name: streams.Cytube, Subjects: []string{"cytube.>"}, Storage: jetstream.MemoryStorage}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := js.Publish(ctx, "cytube.chat", []byte("{}")); err != nil {
+		t.Fatal(err)
+	}
+	err = streams.Open(ctx, js, streams.Options{})
+	if err == nil || !strings.Contains(err.Error(), "cannot be changed in place") {
+		t.Errorf("error %v, want one that says what cannot change", err)
+	}
+	s, err := js.Stream(ctx, streams.Cytube)
+	if err != nil || s.CachedInfo().State.Msgs != 1 {
+		t.Errorf("the stream was touched: %v", err)
+	}
+}
+
+func TestPublish(t *testing.T) {
+	t.Parallel()
+	bus := streamstest.Bus(t, streamstest.Server(t), streams.WithSource("test"))
+	ctx := streamstest.Context(t)
+	ctx = event.WithCausation(event.WithCorrelation(ctx, "corr-1"), event.Ref{Stream: "CYTUBE", Seq: 7})
+	e, err := event.New(event.SubjectSendChat, event.SendChat{Message: "hi"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, err := bus.Publish(ctx, e, streams.WithMsgID("a"))
+	if err != nil || first.Duplicate || first.Ref != (event.Ref{Stream: streams.Cytube, Seq: 1}) {
+		t.Fatalf("first publish: %+v, %v", first, err)
+	}
+	again, err := bus.Publish(ctx, e, streams.WithMsgID("a"))
+	if err != nil || !again.Duplicate || again.Ref != first.Ref {
+		t.Fatalf("second publish: %+v, %v", again, err)
+	}
+	s, err := bus.JetStream().Stream(ctx, streams.Cytube)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := s.GetMsg(ctx, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := streams.ReadRaw(streams.Cytube, raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.CorrelationID != "corr-1" || got.Header.Get(streams.HeaderCorrelation) != "corr-1" {
+		t.Errorf("correlation %q, header %q", got.CorrelationID, got.Header.Get(streams.HeaderCorrelation))
+	}
+	if diff := cmp.Diff(map[string]any{"source": "test", "causation_id": "CYTUBE:7"}, got.Metadata); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestPublishRefusesWhatTheContractForbids(t *testing.T) {
+	t.Parallel()
+	bus := streamstest.Bus(t, streamstest.Server(t))
+	for _, c := range []struct{ subject, data, says string }{
+		{"cytube.chat", `{"user":"a"}`, "message"},
+		{"cytube.send.chat", `{"message":5}`, "message must be a string"},
+		{"cytube.nonsense", `{}`, "not in the contract"},
+		{"other.thing", `{}`, "not in the contract"},
+		{"cytube.>", `{}`, "each part"},
+		{"database.get", `{"collection":"a","id":1}`, "use Request"},
+		{"plugin.a.request", `{}`, "use Request"},
+	} {
+		_, err := bus.Publish(t.Context(), event.Envelope{Subject: c.subject, Data: []byte(c.data)})
+		if event.CodeOf(err) != event.InvalidInput || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s %s: error %v, want INVALID_INPUT that says %q", c.subject, c.data, err, c.says)
+		}
+	}
+}
+
+func TestRequestErrors(t *testing.T) {
+	t.Parallel()
+	bus := streamstest.Bus(t, streamstest.Server(t), streams.WithTimeout(50*time.Millisecond))
+	ctx := streamstest.Context(t)
+	slow, err := bus.Conn().Subscribe("plugin.slow.request", func(*nats.Msg) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer slow.Unsubscribe()
+	fails, err := bus.Respond(ctx, "plugin.fails.request", "q", func(_ context.Context, e event.Envelope) (any, error) {
+		if e.Meta("panic") != "" {
+			panic("no")
+		}
+		return nil, event.Errorf(event.RecordNotFound, "Quote #999 not found").With("id", 999)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer fails.Stop()
+	panics, err := bus.Respond(ctx, "plugin.panics.request", "q", func(context.Context, event.Envelope) (any, error) { panic("boom") })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer panics.Stop()
+	for _, c := range []struct {
+		subject string
+		code    event.Code
+		says    string
+	}{
+		{"plugin.slow.request", event.Timeout, "was not answered within"},
+		{"plugin.nobody.request", event.NATSError, "nothing answers"},
+		{"plugin.fails.request", event.RecordNotFound, "Quote #999 not found"},
+		{"plugin.panics.request", event.PluginError, "boom"},
+		{"plugin.a.command", event.InvalidInput, "user is required"},
+		{"cytube.send.chat", event.InvalidInput, "message is required"},
+	} {
+		_, err := bus.Request(ctx, c.subject, map[string]any{"command": "x"})
+		if event.CodeOf(err) != c.code || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: error %v (%s), want %s that says %q", c.subject, err, event.CodeOf(err), c.code, c.says)
+		}
+	}
+}
+
+// The contract's wildcard section reads cytube.* as all CyTube events; in NATS
+// it would miss those with more tokens.
+func TestContractWildcardsMeanTheWholeNamespace(t *testing.T) {
+	t.Parallel()
+	bus := streamstest.Bus(t, streamstest.Server(t))
+	ctx := streamstest.Context(t)
+	respond, err := bus.Respond(ctx, "database.get", "q", func(context.Context, event.Envelope) (any, error) {
+		return map[string]any{"success": true}, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer respond.Stop()
+	for _, c := range []struct {
+		pattern string
+		send    func()
+		want    string
+	}{
+		{"cytube.*", func() { publish(t, bus, "cytube.user.leave", event.UserLeave{User: "a", Channel: "c"}) }, "cytube.user.leave"},
+		{"plugin.*.command", func() { publish(t, bus, "plugin.x.command", event.Command{Command: "c", User: "u"}) }, "plugin.x.command"},
+		{"platform.*", func() { publish(t, bus, "platform.shutdown", event.Shutdown{Reason: "r"}) }, "platform.shutdown"},
+		{"database.*", func() {
+			if _, err := bus.Request(ctx, "database.get", event.Get{Collection: "c", ID: "1"}); err != nil {
+				t.Error(err)
+			}
+		}, "database.get"},
+	} {
+		got := make(chan streams.Stored, 1)
+		sub, err := bus.Subscribe(ctx, c.pattern, func(_ context.Context, s streams.Stored) { got <- s })
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.send()
+		select {
+		case s := <-got:
+			if s.Subject != c.want {
+				t.Errorf("%s: got %s, want %s", c.pattern, s.Subject, c.want)
+			}
+		case <-ctx.Done():
+			t.Errorf("%s: nothing came", c.pattern)
+		}
+		sub.Stop()
+	}
+}
+
+func TestSubscribersPublishInTheSameConversation(t *testing.T) {
+	t.Parallel()
+	bus := streamstest.Bus(t, streamstest.Server(t))
+	ctx := streamstest.Context(t)
+	replies := make(chan streams.Stored, 1)
+	for pattern, h := range map[string]func(context.Context, streams.Stored){
+		event.SubjectChat: func(ctx context.Context, _ streams.Stored) {
+			e, err := event.New(event.SubjectSendChat, event.SendChat{Message: "Done!"})
+			if err == nil {
+				_, err = bus.Publish(ctx, e)
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		},
+		event.AllSends: func(_ context.Context, s streams.Stored) { replies <- s },
+	} {
+		sub, err := bus.Subscribe(ctx, pattern, h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer sub.Stop()
+	}
+	e, err := event.New(event.SubjectChat, event.Chat{User: "alice", Message: "!roll", Channel: "main"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.CorrelationID = "550e8400-e29b-41d4-a716-446655440000"
+	ack, err := bus.Publish(ctx, e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case s := <-replies:
+		if cause, _ := s.Causation(); s.CorrelationID != e.CorrelationID || cause != ack.Ref {
+			t.Errorf("reply has correlation %s and cause %s", s.CorrelationID, cause)
+		}
+	case <-ctx.Done():
+		t.Fatal("no reply came")
+	}
+}
+
+func TestStoreIsHeldByOneServer(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if _, err := streams.Find(dir); !errors.Is(err, streams.ErrNotRunning) {
+		t.Errorf("on an empty store Find returned %v", err)
+	}
+	s, err := streams.StartServer(streams.ServerConfig{Store: dir, Listen: "127.0.0.1:0", Holder: "rosey run"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = streams.StartServer(streams.ServerConfig{Store: dir})
+	if !errors.Is(err, streams.ErrStoreInUse) || !strings.Contains(err.Error(), fmt.Sprintf("rosey run (pid %d", os.Getpid())) {
+		t.Errorf("second server: %v", err)
+	}
+	info, err := streams.Find(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	nc, err := streams.Dial(streams.Remote{URL: info.URL, User: info.User, Password: info.Password})
+	if err != nil {
+		t.Fatal(err)
+	}
+	nc.Close()
+	if mode, err := os.Stat(filepath.Join(dir, "server.json")); err != nil || mode.Mode().Perm() != 0o600 {
+		t.Errorf("server.json: %v, %v", mode, err)
+	}
+	if err := s.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := streams.Find(dir); !errors.Is(err, streams.ErrNotRunning) {
+		t.Errorf("after Stop, Find returned %v", err)
+	}
+}
+
+func TestTakenPortIsSaidClearly(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, err = streams.StartServer(streams.ServerConfig{Store: t.TempDir(), Listen: l.Addr().String()})
+	if err == nil || !strings.Contains(err.Error(), "--listen") {
+		t.Errorf("error %v, want one that names --listen", err)
+	}
+}
+
+func TestDialErrorHidesPasswords(t *testing.T) {
+	t.Parallel()
+	_, err := streams.Dial(streams.Remote{URL: "nats://bob:hunter2@127.0.0.1:1"})
+	if err == nil || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func publish(t *testing.T, bus *streams.Bus, subject string, payload any) event.Ref {
+	t.Helper()
+	e, err := event.New(subject, payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ack, err := bus.Publish(t.Context(), e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ack.Ref
+}

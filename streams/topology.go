@@ -1,0 +1,175 @@
+package streams
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/rosey-bot/rosey/event"
+)
+
+// Names of the five streams that together hold every event.
+const (
+	Cytube        = "CYTUBE"         // cytube.>: the room
+	Plugin        = "PLUGIN"         // commands and plugins' events
+	PluginRequest = "PLUGIN_REQUEST" // a record of requests to plugins
+	Platform      = "PLATFORM"       // the bot's own life
+	Database      = "DATABASE"       // a record of requests to the database
+)
+
+// DuplicateWindow is how long a Nats-Msg-Id is remembered. It is longer than
+// everything that may pass between the first and the last delivery of an event:
+// a command's greatest max_age, and after that the whole backoff schedule.
+const DuplicateWindow = 20 * time.Minute
+
+// HeartbeatTTL is how long a heartbeat is kept; the rest of PLATFORM stays for
+// the stream's own age.
+const HeartbeatTTL = 24 * time.Hour
+
+const day = 24 * time.Hour
+
+// Spec describes one stream of the topology. Streams that capture subjects of
+// requests do not acknowledge, because JetStream would answer the requester's
+// inbox with its own PubAck before the service answers.
+type Spec struct {
+	Name     string
+	Subjects []string
+	NoAck    bool
+	MaxAge   time.Duration // 0 keeps for ever
+	MaxBytes int64         // 0 is unlimited
+	Purpose  string
+}
+
+// Specs is the default topology. The subjects of no two streams overlap.
+func Specs() []Spec {
+	return []Spec{
+		{Name: Cytube, Subjects: []string{event.AllCytube}, MaxAge: 365 * day,
+			Purpose: "Chat history and everything else seen in or sent to the room"},
+		{Name: Plugin, Subjects: []string{event.AllCommands, event.EventSubject("*"), event.EventSubject("*", ">")}, MaxAge: 90 * day,
+			Purpose: "Commands for plugins and the events they emit"},
+		{Name: PluginRequest, Subjects: []string{event.RequestSubject("*"), event.RequestSubject("*", ">")}, NoAck: true, MaxAge: 7 * day,
+			Purpose: "A record of requests to plugins"},
+		{Name: Platform, Subjects: []string{event.AllPlatform}, MaxAge: 90 * day,
+			Purpose: "The bot's starts, stops and heartbeats"},
+		{Name: Database, Subjects: []string{event.AllDatabase}, NoAck: true, MaxAge: 7 * day,
+			Purpose: "A record of requests to the database"},
+	}
+}
+
+// Limits overrides how long a stream is kept and how large it may grow. A zero
+// field leaves the default.
+type Limits struct {
+	MaxAge   time.Duration
+	MaxBytes int64
+}
+
+// Options are the settings of Open.
+type Options struct {
+	Replicas int               // copies in a cluster; 0 means 1
+	Limits   map[string]Limits // by stream name
+}
+
+// Open creates the five streams or brings existing ones up to date. It never
+// deletes a stream; a difference that JetStream cannot change in place is
+// refused with an error that says what to do.
+func Open(ctx context.Context, js jetstream.JetStream, o Options) error {
+	specs := Specs()
+	for name := range o.Limits {
+		if !slices.ContainsFunc(specs, func(s Spec) bool { return s.Name == name }) {
+			return fmt.Errorf("retention for unknown stream %q: the streams are %s, %s, %s, %s and %s",
+				name, Cytube, Plugin, PluginRequest, Platform, Database)
+		}
+	}
+	for _, s := range specs {
+		if err := open(ctx, js, s, o); err != nil {
+			return fmt.Errorf("open stream %s: %w", s.Name, err)
+		}
+	}
+	return nil
+}
+
+func open(ctx context.Context, js jetstream.JetStream, s Spec, o Options) error {
+	want := jetstream.StreamConfig{Name: s.Name, Storage: jetstream.FileStorage, Retention: jetstream.LimitsPolicy, Discard: jetstream.DiscardOld}
+	existing, err := js.Stream(ctx, s.Name)
+	switch {
+	case errors.Is(err, jetstream.ErrStreamNotFound):
+	case err != nil:
+		return err
+	default:
+		// What an operator tuned by hand and we have no opinion on stays.
+		have := existing.CachedInfo().Config
+		if have.Storage != want.Storage || have.Retention != want.Retention {
+			return fmt.Errorf("it exists with %s storage and %s retention, which cannot be changed in place: "+
+				"back it up and remove it, or use another store or account", have.Storage, have.Retention)
+		}
+		want = have
+	}
+	want.Description = s.Purpose
+	want.Subjects = s.Subjects
+	want.NoAck = s.NoAck
+	want.AllowDirect = true
+	want.AllowMsgTTL = true
+	want.Duplicates = DuplicateWindow
+	want.Replicas = max(o.Replicas, 1)
+	want.MaxAge, want.MaxBytes = s.MaxAge, -1
+	if l, ok := o.Limits[s.Name]; ok {
+		if l.MaxAge > 0 {
+			want.MaxAge = l.MaxAge
+		}
+		if l.MaxBytes > 0 {
+			want.MaxBytes = l.MaxBytes
+		}
+	}
+	if want.MaxAge > 0 && want.MaxAge < want.Duplicates {
+		return fmt.Errorf("max_age %s is shorter than the duplicate window of %s: choose a longer one", want.MaxAge, want.Duplicates)
+	}
+	_, err = js.CreateOrUpdateStream(ctx, want)
+	return err
+}
+
+// For is the stream that stores a literal subject; ok is false when none does.
+func For(subject string) (s Spec, ok bool) {
+	for _, s := range Specs() {
+		for _, pattern := range s.Subjects {
+			if event.Match(pattern, subject) {
+				return s, true
+			}
+		}
+	}
+	return Spec{}, false
+}
+
+// contractPatterns are the wildcards that the contract prints, read as the
+// contract means them: in NATS a * is one token, so cytube.* alone would miss
+// cytube.user.join.
+var contractPatterns = map[string]string{
+	"cytube.*":   event.AllCytube,
+	"plugin.*":   event.AllPlugin,
+	"platform.*": event.AllPlatform,
+	"database.*": event.AllDatabase,
+}
+
+// Overlapping lists the streams whose subjects a pattern can match, each with
+// the pattern to filter it by, in the topology's order.
+func Overlapping(pattern string) (map[string][]string, error) {
+	if all, ok := contractPatterns[pattern]; ok {
+		pattern = all
+	}
+	found := map[string][]string{}
+	for _, s := range Specs() {
+		for _, subject := range s.Subjects {
+			if f, ok := intersect(pattern, subject); ok && !slices.Contains(found[s.Name], f) {
+				found[s.Name] = append(found[s.Name], f)
+			}
+		}
+	}
+	if len(found) == 0 {
+		return nil, event.Errorf(event.InvalidInput,
+			"no stream holds %q: use subjects such as %s, %s, %s or %s", pattern, event.AllCytube, event.AllCommands, event.AllPlatform, event.AllDatabase)
+	}
+	return found, nil
+}
