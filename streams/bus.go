@@ -160,8 +160,7 @@ func (b *Bus) Publish(ctx context.Context, e event.Envelope, opts ...PublishOpti
 
 // Request asks a service and returns the reply's body. The request is stored as
 // well, in a stream that does not acknowledge. Errors are contract errors:
-// TIMEOUT when no reply came in time, NATS_ERROR when nobody answers the
-// subject or NATS failed, INVALID_INPUT when the payload breaks the contract,
+// TIMEOUT when no reply came in time, NATS_ERROR when NATS failed, INVALID_INPUT when the payload breaks the contract,
 // and otherwise the failure that the reply itself reports.
 func (b *Bus) Request(ctx context.Context, subject string, payload any, opts ...PublishOption) (json.RawMessage, error) {
 	e, err := event.New(subject, payload)
@@ -196,7 +195,9 @@ func (b *Bus) Request(ctx context.Context, subject string, payload any, opts ...
 		}
 		return reply.Data, nil
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrTimeout):
-		return nil, fail(span, event.Errorf(event.Timeout, "%s was not answered within %s", subject, time.Since(started).Round(time.Millisecond)))
+		// The stream that records requests listens too, so a missing service
+		// looks like a slow one.
+		return nil, fail(span, event.Errorf(event.Timeout, "%s was not answered within %s: is its service running?", subject, time.Since(started).Round(time.Millisecond)))
 	case errors.Is(err, nats.ErrNoResponders):
 		return nil, fail(span, event.Errorf(event.NATSError, "nothing answers %s: is the bot or the plugin running?", subject))
 	default:

@@ -213,13 +213,18 @@ func TestRequestErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer panics.Stop()
+	gone := streams.NewBus(streamstest.Connect(t, streamstest.Server(t)), nil)
+	gone.Conn().Close()
+	if _, err := gone.Request(ctx, "plugin.a.request", map[string]any{}); event.CodeOf(err) != event.NATSError {
+		t.Errorf("on a closed connection: %v", err)
+	}
 	for _, c := range []struct {
 		subject string
 		code    event.Code
 		says    string
 	}{
 		{"plugin.slow.request", event.Timeout, "was not answered within"},
-		{"plugin.nobody.request", event.NATSError, "nothing answers"},
+		{"plugin.nobody.request", event.Timeout, "is its service running"},
 		{"plugin.fails.request", event.RecordNotFound, "Quote #999 not found"},
 		{"plugin.panics.request", event.PluginError, "boom"},
 		{"plugin.a.command", event.InvalidInput, "user is required"},
