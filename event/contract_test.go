@@ -39,6 +39,9 @@ var examples = []struct {
 	{"set without an id", "database.set", `{"collection":"quotes","data":{"text":"New quote!"}}`},
 	{"query", "database.query", `{"collection":"quotes","filter":{"user":"alice"},"limit":10,"order_by":"timestamp DESC"}`},
 	{"delete", "database.delete", `{"collection":"quotes","id":42}`},
+	{"update", "database.update", `{"collection":"quotes","id":42,"ops":{"$inc":{"votes":1}}}`},
+	{"batch", "database.batch", `{"operations":[{"op":"delete","collection":"quotes","id":42}]}`},
+	{"collections", "database.collections", `{}`},
 
 	{"pm", "cytube.pm", `{"user":"alice","to":"rosey","message":"hi","channel":"main","rank":1,"time":1732645200000}`},
 	{"user rank", "cytube.user.rank", `{"user":"bob","channel":"main","rank":2,"time":1732645200000}`},
@@ -106,6 +109,8 @@ var required = map[string]map[string]string{
 	"database.set":                    {"collection": `1`, "data": `[]`},
 	"database.query":                  {"collection": `1`},
 	"database.delete":                 {"collection": `1`, "id": `{}`},
+	"database.update":                 {"collection": `1`, "id": `[]`, "ops": `[]`},
+	"database.batch":                  {"operations": `{}`},
 }
 
 // optional lists fields that may be left out or null, and a value of a type that
@@ -113,8 +118,9 @@ var required = map[string]map[string]string{
 var optional = map[string]map[string]string{
 	"cytube.send.chat":           {"channel": `1`},
 	"plugin.dice-roller.command": {"args": `"2d6"`, "channel": `1`, "rank": `"2"`, "raw_message": `1`},
-	"database.set":               {"id": `[]`},
-	"database.query":             {"filter": `[]`, "limit": `"10"`, "offset": `1.5`, "order_by": `1`},
+	"database.set":               {"id": `[]`, "if_revision": `-1`, "merge": `1`},
+	"database.delete":            {"if_revision": `"7"`},
+	"database.query":             {"filter": `[]`, "limit": `"10"`, "offset": `1.5`, "order_by": `1`, "explain": `1`},
 }
 
 func TestBrokenFieldsAreNamed(t *testing.T) {

@@ -26,6 +26,8 @@ const (
 	MetaSource    = "source"       // who published the event
 	MetaCausation = "causation_id" // STREAM:SEQ of the event being handled
 	MetaBackfill  = "backfill"     // true: read from a chat buffer that predates the bot
+	MetaBuffered  = "buffered"     // true: read from a chat buffer after a disconnect
+	MetaAttempt   = "attempt"      // which attempt at the causing event made this, when not the first
 	MetaPart      = "part"         // which part of a split message this is, from 1
 )
 

@@ -123,6 +123,12 @@ func reencode(e event.Envelope) (json.RawMessage, error) {
 		return again[event.Query](e)
 	case "database.delete":
 		return again[event.Delete](e)
+	case "database.update":
+		return again[event.Update](e)
+	case "database.batch":
+		return again[event.Batch](e)
+	case "database.collections":
+		return again[event.Collections](e)
 	}
 	switch _, kind, _ := strings.Cut(strings.TrimPrefix(e.Subject, "plugin."), "."); kind {
 	case "command":

@@ -1,7 +1,5 @@
 package event
 
-import "encoding/json"
-
 // Chat is the payload of cytube.chat: one line heard in the channel, the bot's
 // own included.
 type Chat struct {
@@ -236,46 +234,4 @@ type Heartbeat struct {
 	PluginsActive int     `json:"plugins_active" contract:"required,nonnegative"`
 	NATSConnected bool    `json:"nats_connected" contract:"required"`
 	Extra         `json:"-"`
-}
-
-// Get is the request payload of database.get.
-type Get struct {
-	Collection string `json:"collection" contract:"nonempty"`
-	ID         ID     `json:"id" contract:"nonempty"`
-	Extra      `json:"-"`
-}
-
-// Set is the request payload of database.set. An empty ID asks for the next
-// number.
-type Set struct {
-	Collection string          `json:"collection" contract:"nonempty"`
-	ID         ID              `json:"id"`
-	Data       json.RawMessage `json:"data" contract:"required"`
-	Extra      `json:"-"`
-}
-
-func (s *Set) check() (string, error) { return object("data", s.Data) }
-
-// Query is the request payload of database.query. A nil Limit means 100.
-type Query struct {
-	Collection string          `json:"collection" contract:"nonempty"`
-	Filter     json.RawMessage `json:"filter,omitempty"`
-	Limit      *int            `json:"limit,omitempty"`
-	Offset     *int            `json:"offset,omitempty"`
-	OrderBy    string          `json:"order_by,omitempty"`
-	Extra      `json:"-"`
-}
-
-func (q *Query) check() (string, error) {
-	if q.Filter == nil {
-		return "", nil
-	}
-	return object("filter", q.Filter)
-}
-
-// Delete is the request payload of database.delete.
-type Delete struct {
-	Collection string `json:"collection" contract:"nonempty"`
-	ID         ID     `json:"id" contract:"nonempty"`
-	Extra      `json:"-"`
 }

@@ -44,6 +44,9 @@ var schemas = []struct {
 	{SubjectSet, reflect.TypeFor[Set]()},
 	{SubjectQuery, reflect.TypeFor[Query]()},
 	{SubjectDelete, reflect.TypeFor[Delete]()},
+	{SubjectUpdate, reflect.TypeFor[Update]()},
+	{SubjectBatch, reflect.TypeFor[Batch]()},
+	{SubjectCollections, reflect.TypeFor[Collections]()},
 	{AllDatabase, nil},
 }
 

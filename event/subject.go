@@ -33,12 +33,16 @@ const (
 	SubjectHeartbeat = "platform.heartbeat"
 )
 
-// Subjects of the database service (contract: Database Events).
+// Subjects of the database service (contract: Database Events); the last three
+// are Rosey's additions.
 const (
-	SubjectGet    = "database.get"
-	SubjectSet    = "database.set"
-	SubjectQuery  = "database.query"
-	SubjectDelete = "database.delete"
+	SubjectGet         = "database.get"
+	SubjectSet         = "database.set"
+	SubjectQuery       = "database.query"
+	SubjectDelete      = "database.delete"
+	SubjectUpdate      = "database.update"
+	SubjectBatch       = "database.batch"
+	SubjectCollections = "database.collections"
 )
 
 // Patterns that mean "all of". A NATS `*` matches exactly one token, so
