@@ -1,0 +1,78 @@
+package consumers
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams"
+)
+
+// An outbox publishes what one delivery of an event causes. Its k-th publish or
+// request carries the Nats-Msg-Id <consumer>/<STREAM>:<SEQ>/<k>, so that what a
+// redelivery repeats is recognised by JetStream and dropped.
+type outbox struct {
+	bus        *streams.Bus
+	allow      func(subject string) error
+	prefix     string
+	attempt    int
+	log        *slog.Logger
+	published  atomic.Int64
+	duplicates atomic.Int64
+}
+
+func (o *outbox) Publish(ctx context.Context, e event.Envelope) (streams.Ack, error) {
+	if err := o.check(e); err != nil {
+		return streams.Ack{}, err
+	}
+	return o.publish(ctx, e, o.nextID())
+}
+
+func (o *outbox) Request(ctx context.Context, subject string, payload any, opts ...streams.PublishOption) (json.RawMessage, error) {
+	return o.bus.Request(ctx, subject, payload, append(opts, streams.WithMsgID(o.nextID()))...)
+}
+
+// publishAll checks everything before it publishes anything, so that an event
+// is not half answered because of a mistake in its last output.
+func (o *outbox) publishAll(ctx context.Context, events []event.Envelope) error {
+	for _, e := range events {
+		if err := o.check(e); err != nil {
+			return err
+		}
+	}
+	for _, e := range events {
+		if _, err := o.publish(ctx, e, o.nextID()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (o *outbox) check(e event.Envelope) error {
+	if o.allow != nil {
+		if err := o.allow(e.Subject); err != nil {
+			return Permanent(err)
+		}
+	}
+	return Permanent(e.Validate())
+}
+
+func (o *outbox) nextID() string { return fmt.Sprintf("%s/%d", o.prefix, o.published.Add(1)) }
+
+func (o *outbox) publish(ctx context.Context, e event.Envelope, id string) (streams.Ack, error) {
+	if o.attempt > 1 {
+		e = e.WithMeta(event.MetaAttempt, o.attempt)
+	}
+	ack, err := o.bus.Publish(ctx, e, streams.WithMsgID(id))
+	if err != nil {
+		return streams.Ack{}, fmt.Errorf("publish %s: %w", e.Subject, err)
+	}
+	if ack.Duplicate {
+		o.duplicates.Add(1)
+		o.log.InfoContext(ctx, "already published by an earlier attempt", "subject", e.Subject, "msg_id", id, "stored", ack.Ref.String())
+	}
+	return ack, nil
+}

@@ -1,0 +1,105 @@
+package consumers
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams"
+)
+
+// RouterDurable is the router's durable consumer on the stream CYTUBE.
+const RouterDurable = "router"
+
+// Router reads chat lines and puts the commands in them on the subjects of the
+// plugins that registered them (contract: plugin.{name}.command).
+type Router struct {
+	registry *Registry
+	prefix   string
+	isBot    func(channel, user string) bool
+	log      *slog.Logger
+}
+
+// NewRouter makes a router for lines that start with prefix. Lines of users
+// that isBot says are bots of ours are never routed.
+func NewRouter(g *Registry, prefix string, isBot func(channel, user string) bool, log *slog.Logger) *Router {
+	return &Router{registry: g, prefix: prefix, isBot: isBot, log: log}
+}
+
+// Config is the consumer that the router runs as: pass it to Run with Handle.
+func (r *Router) Config() Config {
+	return Config{
+		Durable: RouterDurable, Stream: streams.Cytube, Subjects: []string{event.SubjectChat}, Name: RouterDurable, Logger: r.log,
+	}
+}
+
+// Handle is the router's Handler. A line that is no command, or that no plugin
+// registered, causes nothing. A user whose rank is too low is told so, and the
+// refusal is recorded as plugin.{name}.event.denied with PERMISSION_DENIED. A
+// line older than the plugin's max_age is recorded as expired.
+func (r *Router) Handle(ctx context.Context, d streams.Stored) ([]event.Envelope, error) {
+	chat, err := event.As[event.Chat](d.Envelope)
+	if err != nil {
+		return nil, Permanent(err)
+	}
+	if d.Metadata[event.MetaBackfill] == true || isTrue(chat.Extra["shadow"]) || r.isBot(chat.Channel, chat.User) {
+		return nil, nil
+	}
+	name, args, ok := ParseCommand(chat.Message, r.prefix)
+	if !ok {
+		return nil, nil
+	}
+	to, ok := r.registry.lookup(name)
+	if !ok {
+		r.log.DebugContext(ctx, "no plugin registered this command", "command", name, "user", chat.User)
+		return nil, nil
+	}
+	if age, limit := ageOf(d, chat), to.plugin.Age(); age > limit {
+		return expired(RouterDurable, to.plugin.Name, d, age, limit)
+	}
+	if need := to.plugin.Rank(to.command); chat.Rank < need {
+		return r.deny(to, chat, need)
+	}
+	r.log.InfoContext(ctx, "command routed", "command", name, "plugin", to.plugin.Name, "user", chat.User, "channel", chat.Channel)
+	e, err := event.New(event.CommandSubject(to.plugin.Name), event.Command{
+		Command: to.command.key(r.prefix), Args: args, User: chat.User, Channel: chat.Channel, Rank: chat.Rank, RawMessage: chat.Message,
+	})
+	if err != nil {
+		return nil, Permanent(err)
+	}
+	return []event.Envelope{e}, nil
+}
+
+// ageOf is how long ago a line was typed. The server's clock is believed only
+// for lines that were read from its chat buffer later.
+func ageOf(d streams.Stored, chat event.Chat) time.Duration {
+	if d.Metadata[event.MetaBuffered] == true {
+		return time.Since(time.UnixMilli(chat.Time))
+	}
+	return time.Since(d.At)
+}
+
+func (r *Router) deny(to route, chat event.Chat, need int) ([]event.Envelope, error) {
+	command := r.prefix + to.command.key(r.prefix)
+	denied, err := event.New(event.EventSubject(to.plugin.Name, event.TypeDenied), event.Denied{
+		EventType: event.TypeDenied,
+		Error:     fmt.Sprintf("%s needs rank %d, and %s has %d", command, need, chat.User, chat.Rank),
+		Code:      event.PermissionDenied,
+		Details:   map[string]any{"command": to.command.key(r.prefix), "user": chat.User, "rank": chat.Rank, "min_rank": need},
+		Channel:   chat.Channel,
+	})
+	if err != nil {
+		return nil, Permanent(err)
+	}
+	reply, err := event.New(event.SubjectSendChat, event.SendChat{
+		Message: fmt.Sprintf("⛔ %s: %s needs rank %d, yours is %d", chat.User, command, need, chat.Rank), Channel: chat.Channel,
+	})
+	if err != nil {
+		return nil, Permanent(err)
+	}
+	return []event.Envelope{denied, reply}, nil
+}
+
+func isTrue(raw []byte) bool { return string(raw) == "true" }

@@ -1,0 +1,321 @@
+package consumers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/telemetry"
+)
+
+// Defaults of Config.
+const (
+	DefaultAckWait = 5 * time.Second
+	DefaultMaxAge  = 10 * time.Minute
+	drainTimeout   = 10 * time.Second
+)
+
+// DefaultBackoff is how long to wait before each attempt after the first.
+func DefaultBackoff() []time.Duration {
+	return []time.Duration{time.Second, 5 * time.Second, 30 * time.Second, 2 * time.Minute}
+}
+
+// MaxMaxAge is the longest max_age a consumer may have: an event may be handled
+// at that age and then go through the whole backoff schedule before the stream
+// forgets the ids of what its first attempt published.
+const MaxMaxAge = streams.DuplicateWindow - 5*time.Minute
+
+// Config says what a durable consumer reads and how it fails.
+type Config struct {
+	Durable  string   // the consumer's name, for example plugin-trivia
+	Stream   string   // the stream it reads
+	Subjects []string // what it reads of the stream; all of it when empty
+	Name     string   // plugin.{Name}.event.… gets dead letters and expirations
+
+	// Backoff is how long to wait before each attempt after the first;
+	// DefaultBackoff when nil. After the last one the event is dead-lettered.
+	Backoff []time.Duration
+	// Attempts is how often an event is tried; len(Backoff)+1 when 0. The last
+	// backoff repeats.
+	Attempts int
+	// MaxAge is the age past which an event is recorded as expired and not
+	// handled; 0 means never, and MaxMaxAge is the most.
+	MaxAge time.Duration
+	// AckWait is how long after a crash an event waits for its next delivery;
+	// DefaultAckWait when 0. A running handler may take longer.
+	AckWait time.Duration
+	// Ordered keeps an event that failed before those behind it.
+	Ordered bool
+	// Allow refuses subjects that this consumer may not publish; nil allows all.
+	Allow func(subject string) error
+	// Observe is told of each delivery once it is settled; nil tells nobody.
+	Observe func(Outcome)
+	Logger  *slog.Logger // nil discards
+}
+
+// The results of a delivery.
+const (
+	Handled = "handled"
+	Retried = "retried"
+	Dead    = "dead_letter"
+)
+
+// Outcome says how one delivery of an event went.
+type Outcome struct {
+	Consumer   string
+	Subject    string
+	Result     string        // Handled, Retried or Dead
+	Attempt    int           // from 1
+	Waited     time.Duration // in the stream, before this delivery
+	Took       time.Duration // to handle it
+	Duplicates int           // publishes that an earlier attempt had made
+	Err        error
+}
+
+// Run reads events with a durable consumer and hands them to h, one at a time,
+// until ctx ends; the handler then running is waited for. It creates the
+// consumer or updates its settings, never starting it over. Several processes
+// that run the same durable share its events.
+//
+// An event is acknowledged after h succeeded and everything it returned is
+// stored. A failed attempt is repeated after the backoff, and after the last
+// one, or at once for a malformed event or a Permanent error, the event is
+// published as plugin.{Name}.event.dead_letter and left.
+func Run(ctx context.Context, bus *streams.Bus, c Config, h Handler) error {
+	r, err := newRunner(bus, c, h)
+	if err != nil {
+		return err
+	}
+	consumer, err := r.open(ctx)
+	if err != nil {
+		return fmt.Errorf("open consumer %s: %w", c.Durable, err)
+	}
+	// One message at a time: what waits in a client's buffer would count as
+	// attempted when the process dies.
+	messages, err := consumer.Messages(jetstream.PullMaxMessages(1), jetstream.PullExpiry(30*time.Second))
+	if err != nil {
+		return fmt.Errorf("read consumer %s: %w", c.Durable, err)
+	}
+	defer messages.Stop()
+	stop := context.AfterFunc(ctx, messages.Drain)
+	defer stop()
+	for {
+		msg, err := messages.Next()
+		switch {
+		case err == nil:
+			r.deliver(ctx, msg)
+		case errors.Is(err, jetstream.ErrMsgIteratorClosed):
+			return ctx.Err()
+		case errors.Is(err, jetstream.ErrConsumerDeleted), errors.Is(err, jetstream.ErrConsumerNotFound):
+			return fmt.Errorf("consumer %s was deleted: %w", c.Durable, err)
+		default:
+			// Missed heartbeats and lost connections: the iterator goes on.
+			r.log.DebugContext(ctx, "reading goes on after an error", "consumer", c.Durable, "error", err)
+		}
+	}
+}
+
+type runner struct {
+	Config
+	bus     *streams.Bus
+	handler Handler
+	log     *slog.Logger
+}
+
+func newRunner(bus *streams.Bus, c Config, h Handler) (*runner, error) {
+	if c.Backoff == nil {
+		c.Backoff = DefaultBackoff()
+	}
+	if c.Attempts == 0 {
+		c.Attempts = len(c.Backoff) + 1
+	}
+	if c.AckWait == 0 {
+		c.AckWait = DefaultAckWait
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.MaxAge > MaxMaxAge {
+		return nil, fmt.Errorf("consumer %s: a max_age of %s is more than %s, within which repeats are recognised", c.Durable, c.MaxAge, MaxMaxAge)
+	}
+	h = Chain(h, Expire(c.Durable, c.Name, c.MaxAge), Recover())
+	return &runner{Config: c, bus: bus.As(c.Durable), handler: h, log: c.Logger.With("consumer", c.Durable)}, nil
+}
+
+func (r *runner) open(ctx context.Context) (jetstream.Consumer, error) {
+	want := jetstream.ConsumerConfig{
+		Durable:        r.Durable,
+		FilterSubjects: r.Subjects,
+		DeliverPolicy:  jetstream.DeliverAllPolicy,
+		AckPolicy:      jetstream.AckExplicitPolicy,
+		AckWait:        r.AckWait,
+		// Deliveries beyond the attempts serve to dead-letter an event whose
+		// last attempt died with its process.
+		MaxDeliver:    r.Attempts + 10,
+		MaxAckPending: 1000,
+	}
+	if r.Ordered {
+		want.MaxAckPending = 1
+	}
+	existing, err := r.bus.JetStream().Consumer(ctx, r.Stream, r.Durable)
+	switch {
+	case errors.Is(err, jetstream.ErrConsumerNotFound):
+	case err != nil:
+		return nil, err
+	default:
+		have := existing.CachedInfo().Config
+		want.DeliverPolicy, want.OptStartSeq, want.OptStartTime = have.DeliverPolicy, have.OptStartSeq, have.OptStartTime
+		want.PauseUntil = have.PauseUntil // a paused plugin stays paused across restarts
+	}
+	return r.bus.JetStream().CreateOrUpdateConsumer(ctx, r.Stream, want)
+}
+
+// deliver settles one delivery. The work outlives the end of ctx for a while,
+// so that what was begun is finished.
+func (r *runner) deliver(ctx context.Context, msg jetstream.Msg) {
+	d, malformed := streams.Read(msg)
+	if malformed == nil {
+		malformed = d.Validate()
+	}
+	if d.CorrelationID == "" {
+		d.CorrelationID = correlationOf(d)
+	}
+	work, cancel := drainable(ctx)
+	defer cancel()
+	work = streams.Handling(work, d)
+	work, span := telemetry.Start(work, r.bus.Tracer(), "process "+event.Template(d.Subject), r.seed(d),
+		trace.WithSpanKind(trace.SpanKindConsumer),
+		trace.WithAttributes(streams.ProcessAttributes(d.Envelope, r.Durable)...),
+		trace.WithAttributes(
+			attribute.String("messaging.message.id", d.Ref.String()),
+			attribute.Int("rosey.delivery.attempt", d.Attempt),
+			attribute.Float64("rosey.queue.wait", time.Since(d.At).Seconds()),
+		))
+	defer span.End()
+	out := &outbox{bus: r.bus, allow: r.Allow, prefix: r.Durable + "/" + d.Ref.String(), attempt: d.Attempt, log: r.log}
+	outcome := Outcome{Consumer: r.Durable, Subject: d.Subject, Result: Handled, Attempt: d.Attempt, Waited: time.Since(d.At)}
+
+	stopBeating := r.keepInProgress(msg)
+	started := time.Now()
+	err := malformed
+	switch {
+	case err != nil:
+		err = Permanent(fmt.Errorf("malformed event: %w", err))
+	case d.Attempt > r.Attempts:
+		err = Permanent(errors.New("the process ended during the last attempt"))
+	default:
+		err = r.handle(work, out, d)
+	}
+	stopBeating()
+	outcome.Took, outcome.Duplicates, outcome.Err = time.Since(started), int(out.duplicates.Load()), err
+	if err == nil {
+		r.settle(work, "ack", msg.Ack)
+	} else {
+		span.SetStatus(codes.Error, err.Error())
+		span.SetAttributes(attribute.String("error.type", string(event.AsError(err, event.PluginError).Code)))
+		outcome.Result = r.failed(work, msg, d, err)
+	}
+	if r.Observe != nil {
+		r.Observe(outcome)
+	}
+}
+
+func (r *runner) handle(ctx context.Context, out *outbox, d streams.Stored) error {
+	events, err := r.handler(WithPublisher(ctx, out), d)
+	if err != nil {
+		return err
+	}
+	return out.publishAll(ctx, events)
+}
+
+// failed arranges the next attempt or, when there is none, the dead letter.
+func (r *runner) failed(ctx context.Context, msg jetstream.Msg, d streams.Stored, err error) string {
+	if !isPermanent(err) && d.Attempt < r.Attempts {
+		wait := r.wait(d.Attempt)
+		r.log.WarnContext(ctx, "handling failed, will retry", "subject", d.Subject, "event", d.Ref.String(),
+			"attempt", d.Attempt, "of", r.Attempts, "after", wait, "error", err)
+		r.settle(ctx, "nak", func() error { return msg.NakWithDelay(wait) })
+		return Retried
+	}
+	r.log.ErrorContext(ctx, "event set aside as a dead letter", "subject", d.Subject, "event", d.Ref.String(), "attempts", d.Attempt, "error", err)
+	if perr := r.deadLetter(ctx, d, err); perr != nil {
+		r.log.ErrorContext(ctx, "the dead letter could not be stored, will try again", "event", d.Ref.String(), "error", perr)
+		r.settle(ctx, "nak", func() error { return msg.NakWithDelay(r.wait(d.Attempt)) })
+		return Retried
+	}
+	r.settle(ctx, "term", func() error { return msg.TermWithReason(firstLine(err.Error())) })
+	return Dead
+}
+
+// wait is how long to wait after a failed attempt.
+func (r *runner) wait(attempt int) time.Duration {
+	if len(r.Backoff) == 0 {
+		return r.AckWait
+	}
+	return r.Backoff[min(attempt, len(r.Backoff))-1]
+}
+
+func (r *runner) settle(ctx context.Context, how string, do func() error) {
+	if err := do(); err != nil {
+		r.log.WarnContext(ctx, "settling a delivery failed, it will come again", "how", how, "error", err)
+	}
+}
+
+// keepInProgress extends the delivery's deadline until the returned function is
+// called, so that a long handler is not given the event a second time.
+func (r *runner) keepInProgress(msg jetstream.Msg) (stop func()) {
+	var mu sync.Mutex
+	var timer *time.Timer
+	stopped := false
+	beat := func() {
+		mu.Lock()
+		defer mu.Unlock()
+		if stopped {
+			return
+		}
+		if err := msg.InProgress(); err != nil {
+			r.log.Warn("extending a delivery's deadline failed", "error", err)
+		}
+		timer.Reset(r.AckWait / 3)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	timer = time.AfterFunc(r.AckWait/3, beat)
+	return func() {
+		mu.Lock()
+		defer mu.Unlock()
+		stopped = true
+		timer.Stop()
+	}
+}
+
+func (r *runner) seed(d streams.Stored) string { return ProcessSeed(r.Durable, d.Ref, d.Attempt) }
+
+// ProcessSeed is the seed of the ID of the span that handles a delivery (see
+// telemetry.Start), by which the span can be rebuilt from the streams.
+func ProcessSeed(durable string, ref event.Ref, attempt int) string {
+	return fmt.Sprintf("process/%s/%s/%d", durable, ref, attempt)
+}
+
+// correlationOf gives an event that came without a correlation ID one that is
+// the same at every delivery.
+func correlationOf(d streams.Stored) string {
+	return d.Ref.String() + "@" + d.At.UTC().Format(time.RFC3339Nano)
+}
+
+// drainable is ctx, but ending drainTimeout after ctx does.
+func drainable(ctx context.Context) (context.Context, context.CancelFunc) {
+	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(drainTimeout, cancel) })
+	return work, func() { stop(); cancel() }
+}
