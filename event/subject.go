@@ -48,12 +48,13 @@ const (
 // Patterns that mean "all of". A NATS `*` matches exactly one token, so
 // `cytube.*` would miss `cytube.user.join`; these do not.
 const (
-	AllCytube   = "cytube.>"
-	AllSends    = "cytube.send.*"
-	AllPlugin   = "plugin.>"
-	AllCommands = "plugin.*.command"
-	AllPlatform = "platform.>"
-	AllDatabase = "database.>"
+	AllCytube    = "cytube.>"
+	AllSends     = "cytube.send.*"
+	AllPlugin    = "plugin.>"
+	AllCommands  = "plugin.*.command"
+	AllSchedules = "plugin.*.schedule.*" // events to be stored later; see ScheduleSubject
+	AllPlatform  = "platform.>"
+	AllDatabase  = "database.>"
 )
 
 // Types of the events that Rosey's own consumers emit in a plugin's namespace,
@@ -108,6 +109,10 @@ func join(base string, tokens []string) string {
 	}
 	return base + "." + strings.Join(tokens, ".")
 }
+
+// ScheduleSubject is plugin.{name}.schedule.{timer}, where an event that is to be
+// stored later waits for its time.
+func ScheduleSubject(plugin, timer string) string { return "plugin." + plugin + ".schedule." + timer }
 
 // PluginOf is the name in a plugin.{name}.… subject, or "" for another subject.
 func PluginOf(subject string) string {

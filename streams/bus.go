@@ -95,6 +95,8 @@ type Ack struct {
 }
 
 type publishSettings struct {
+	at     time.Time
+	timer  string
 	msgID  string
 	ttl    time.Duration
 	within time.Duration
@@ -110,6 +112,14 @@ func WithMsgID(id string) PublishOption { return func(s *publishSettings) { s.ms
 // WithTTL makes the stored event disappear after d, which is rounded up to
 // whole seconds.
 func WithTTL(d time.Duration) PublishOption { return func(s *publishSettings) { s.ttl = d } }
+
+// At schedules an event of plugin.{name}.event.… to be stored at t and not now,
+// with a resolution of a second. JetStream keeps the schedule under the timer's
+// name and stores the event itself, so a timer outlives every process. One plugin
+// has one timer of a name: publishing again replaces it. See CancelTimer.
+func At(t time.Time, timer string) PublishOption {
+	return func(s *publishSettings) { s.at, s.timer = t, timer }
+}
 
 // Within sets how long a request waits for its reply. A deadline of the
 // request's context that comes sooner still holds.
@@ -145,6 +155,14 @@ func (b *Bus) Publish(ctx context.Context, e event.Envelope, opts ...PublishOpti
 		span.SetAttributes(attribute.String("messaging.message.id", s.msgID))
 	}
 	var jsOpts []jetstream.PublishOpt
+	if s.timer != "" {
+		plugin := event.PluginOf(e.Subject)
+		if plugin == "" || !event.ValidName(s.timer) {
+			return Ack{}, fail(span, event.Errorf(event.InvalidInput, "timer %q for %s: only a plugin's events can be scheduled, and a timer's name is 1 to %d of A-Z a-z 0-9 _ -", s.timer, e.Subject, event.MaxNameLength))
+		}
+		msg.Subject = event.ScheduleSubject(plugin, s.timer)
+		jsOpts = append(jsOpts, jetstream.WithScheduleAt(s.at), jetstream.WithScheduleTarget(e.Subject))
+	}
 	if s.ttl > 0 {
 		jsOpts = append(jsOpts, jetstream.WithMsgTTL((s.ttl + time.Second - 1).Truncate(time.Second)))
 	}
@@ -156,6 +174,18 @@ func (b *Bus) Publish(ctx context.Context, e event.Envelope, opts ...PublishOpti
 		span.SetAttributes(attribute.Bool("rosey.duplicate", true))
 	}
 	return Ack{Ref: event.Ref{Stream: ack.Stream, Seq: ack.Sequence}, Duplicate: ack.Duplicate}, nil
+}
+
+// CancelTimer drops a plugin's timer of that name, if it has not fired.
+func (b *Bus) CancelTimer(ctx context.Context, plugin, timer string) error {
+	stream, err := b.js.Stream(ctx, Plugin)
+	if err == nil {
+		err = stream.Purge(ctx, jetstream.WithPurgeSubject(event.ScheduleSubject(plugin, timer)))
+	}
+	if err != nil {
+		return event.Errorf(event.NATSError, "cancel timer %s of %s: %w", timer, plugin, err)
+	}
+	return nil
 }
 
 // Request asks a service and returns the reply's body. The request is stored as

@@ -1,6 +1,7 @@
 package streams
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -50,6 +51,10 @@ func ReadRaw(stream string, raw *jetstream.RawStreamMsg) (Stored, error) {
 // them, gets its correlation ID from the Rosey-Correlation-Id header, or else
 // from the trace that the headers name, and its timestamp from at.
 func Decode(subject string, header nats.Header, body []byte, at time.Time) (event.Envelope, error) {
+	if event.Match(event.AllSchedules, subject) {
+		// The body of a schedule is the event that is stored when its time comes.
+		subject = cmp.Or(header.Get(jetstream.ScheduleTargetHeader), subject)
+	}
 	e, err := event.Decode(subject, body)
 	if err != nil {
 		e = event.Envelope{Subject: subject, Priority: event.Normal}

@@ -2,9 +2,11 @@ package streams
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/micro"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
@@ -17,33 +19,40 @@ import (
 // code.
 type Responder func(context.Context, event.Envelope) (any, error)
 
-// Respond answers requests on a pattern of subjects; several responders in one
-// queue group share them. A responder that panics answers PLUGIN_ERROR.
-func (b *Bus) Respond(ctx context.Context, pattern, queue string, r Responder) (*Subscription, error) {
-	sub, err := b.nc.QueueSubscribe(pattern, queue, func(msg *nats.Msg) {
-		reply := b.answer(ctx, msg, r)
-		if msg.Reply == "" {
+// Service makes a micro endpoint of a Responder: it reads the request's
+// envelope, checks it against the contract, carries its correlation ID and trace
+// into the responder's context, and writes the contract's error response for
+// whatever goes wrong, a panic included. It works until ctx ends.
+func (b *Bus) Service(ctx context.Context, r Responder) micro.Handler {
+	return micro.HandlerFunc(func(req micro.Request) {
+		reply, err := b.answer(ctx, req, r)
+		if req.Reply() == "" {
 			return
 		}
-		if err := msg.Respond(reply); err != nil {
-			b.log.WarnContext(ctx, "reply was not sent", "subject", msg.Subject, "error", err)
+		var sendErr error
+		if err == nil {
+			sendErr = req.Respond(reply)
+		} else {
+			// The error also goes into the headers and the service's statistics,
+			// where `nats micro stats` finds it.
+			sendErr = req.Error(string(err.Code), firstLine(err.Message), reply)
+		}
+		if sendErr != nil {
+			b.log.WarnContext(ctx, "reply was not sent", "subject", req.Subject(), "error", sendErr)
 		}
 	})
-	if err != nil {
-		return nil, event.Errorf(event.NATSError, "respond to %s: %w", pattern, err)
-	}
-	return &Subscription{stops: []func(){func() { _ = sub.Unsubscribe() }}}, nil
 }
 
-func (b *Bus) answer(ctx context.Context, msg *nats.Msg, r Responder) (reply []byte) {
-	e, err := Decode(msg.Subject, msg.Header, msg.Data, time.Now())
+func (b *Bus) answer(ctx context.Context, req micro.Request, r Responder) ([]byte, *event.Error) {
+	header := nats.Header(req.Headers())
+	e, err := Decode(req.Subject(), header, req.Data(), time.Now())
 	if err == nil {
 		err = e.Validate()
 	}
 	if e.CorrelationID == "" {
 		e.CorrelationID = event.NewCorrelationID()
 	}
-	ctx, span := telemetry.Start(Handling(ctx, Stored{Envelope: e, Header: msg.Header}), b.tracer,
+	ctx, span := telemetry.Start(Handling(ctx, Stored{Envelope: e, Header: header}), b.tracer,
 		"process "+event.Template(e.Subject), "", trace.WithSpanKind(trace.SpanKindServer),
 		trace.WithAttributes(ProcessAttributes(e, "")...))
 	defer span.End()
@@ -52,17 +61,19 @@ func (b *Bus) answer(ctx context.Context, msg *nats.Msg, r Responder) (reply []b
 		result, err = call(ctx, e, r)
 	}
 	if err == nil {
+		var reply []byte
 		if reply, err = event.Encode(result); err == nil {
-			return reply
+			return reply, nil
 		}
 	}
 	failure := event.AsError(err, event.PluginError)
 	fail(span, failure)
 	b.log.WarnContext(ctx, "request failed", "subject", e.Subject, "error", failure)
-	if reply, err = failure.MarshalJSON(); err != nil {
+	reply, err := failure.MarshalJSON()
+	if err != nil {
 		reply, _ = event.Errorf(failure.Code, "%s", failure.Message).MarshalJSON()
 	}
-	return reply
+	return reply, failure
 }
 
 func call(ctx context.Context, e event.Envelope, r Responder) (result any, err error) {
@@ -90,4 +101,9 @@ func ProcessAttributes(e event.Envelope, subscription string) []attribute.KeyVal
 		kv = append(kv, attribute.String("messaging.destination.subscription.name", subscription))
 	}
 	return kv
+}
+
+func firstLine(s string) string {
+	line, _, _ := strings.Cut(s, "\n")
+	return line
 }

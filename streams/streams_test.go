@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nats.go/micro"
 	"go.uber.org/goleak"
 
 	"github.com/rosey-bot/rosey/event"
@@ -33,13 +34,10 @@ func TestRequestOnCapturedSubjectGetsTheServicesReply(t *testing.T) {
 	ctx := streamstest.Context(t)
 	const n = 1000
 	for _, subject := range []string{event.SubjectGet, event.RequestSubject("quote-db")} {
-		sub, err := bus.Respond(ctx, subject, "test", func(_ context.Context, e event.Envelope) (any, error) {
+		stop := respond(t, bus, subject, func(_ context.Context, e event.Envelope) (any, error) {
 			return map[string]any{"success": true, "echo": e.Data}, nil
 		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer sub.Stop()
+		defer stop()
 		for i := range n {
 			payload := map[string]any{"collection": "quotes", "id": i}
 			body, err := bus.Request(ctx, subject, payload)
@@ -198,21 +196,10 @@ func TestRequestErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer slow.Unsubscribe()
-	fails, err := bus.Respond(ctx, "plugin.fails.request", "q", func(_ context.Context, e event.Envelope) (any, error) {
-		if e.Meta("panic") != "" {
-			panic("no")
-		}
+	defer respond(t, bus, "plugin.fails.request", func(context.Context, event.Envelope) (any, error) {
 		return nil, event.Errorf(event.RecordNotFound, "Quote #999 not found").With("id", 999)
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer fails.Stop()
-	panics, err := bus.Respond(ctx, "plugin.panics.request", "q", func(context.Context, event.Envelope) (any, error) { panic("boom") })
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer panics.Stop()
+	})()
+	defer respond(t, bus, "plugin.panics.request", func(context.Context, event.Envelope) (any, error) { panic("boom") })()
 	gone := streams.NewBus(streamstest.Connect(t, streamstest.Server(t)), nil)
 	gone.Conn().Close()
 	if _, err := gone.Request(ctx, "plugin.a.request", map[string]any{}); event.CodeOf(err) != event.NATSError {
@@ -243,13 +230,9 @@ func TestContractWildcardsMeanTheWholeNamespace(t *testing.T) {
 	t.Parallel()
 	bus := streamstest.Bus(t, streamstest.Server(t))
 	ctx := streamstest.Context(t)
-	respond, err := bus.Respond(ctx, "database.get", "q", func(context.Context, event.Envelope) (any, error) {
+	defer respond(t, bus, "database.get", func(context.Context, event.Envelope) (any, error) {
 		return map[string]any{"success": true}, nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer respond.Stop()
+	})()
 	for _, c := range []struct {
 		pattern string
 		send    func()
@@ -379,6 +362,22 @@ func TestDialErrorHidesPasswords(t *testing.T) {
 	}
 }
 
+func respond(t *testing.T, bus *streams.Bus, subject string, r streams.Responder) (stop func()) {
+	t.Helper()
+	svc, err := micro.AddService(bus.Conn(), micro.Config{Name: "test", Version: "1.0.0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := svc.AddEndpoint("test", bus.Service(t.Context(), r), micro.WithEndpointSubject(subject)); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		if err := svc.Stop(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func publish(t *testing.T, bus *streams.Bus, subject string, payload any) event.Ref {
 	t.Helper()
 	e, err := event.New(subject, payload)
@@ -390,4 +389,53 @@ func publish(t *testing.T, bus *streams.Bus, subject string, payload any) event.
 		t.Fatal(err)
 	}
 	return ack.Ref
+}
+
+// A timer is kept by JetStream, fires once in the conversation that set it, is
+// replaced by one of the same name, and can be cancelled.
+func TestTimers(t *testing.T) {
+	t.Parallel()
+	bus := streamstest.Bus(t, streamstest.Server(t))
+	ctx := event.WithCausation(event.WithCorrelation(streamstest.Context(t), "corr"), event.Ref{Stream: "PLUGIN", Seq: 9})
+	fired := make(chan streams.Stored, 8)
+	sub, err := bus.Subscribe(ctx, "plugin.t.event.>", func(_ context.Context, s streams.Stored) { fired <- s })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sub.Stop()
+	set := func(timer, text string, in time.Duration) {
+		t.Helper()
+		e, err := event.New("plugin.t.event.due", map[string]any{"text": text})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := bus.Publish(ctx, e, streams.At(time.Now().Add(in), timer)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set("cancelled", "never", time.Second)
+	set("replaced", "never", 500*time.Millisecond)
+	set("replaced", "second", time.Second)
+	set("last", "last", 2*time.Second)
+	if err := bus.CancelTimer(ctx, "t", "cancelled"); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"second", "last"} {
+		select {
+		case s := <-fired:
+			cause, _ := s.Causation()
+			if string(s.Data) != `{"text":"`+want+`"}` || s.Subject != "plugin.t.event.due" || s.CorrelationID != "corr" || cause.Seq != 9 {
+				t.Errorf("fired %s on %s, correlation %s, cause %s; want text %s", s.Data, s.Subject, s.CorrelationID, cause, want)
+			}
+		case <-ctx.Done():
+			t.Fatal("a timer did not fire")
+		}
+	}
+	stream, err := bus.JetStream().Stream(ctx, streams.Plugin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := stream.CachedInfo().State.Msgs; n != 2 {
+		t.Errorf("the stream holds %d messages, want the 2 that fired", n)
+	}
 }

@@ -49,8 +49,8 @@ func Specs() []Spec {
 	return []Spec{
 		{Name: Cytube, Subjects: []string{event.AllCytube}, MaxAge: 365 * day,
 			Purpose: "Chat history and everything else seen in or sent to the room"},
-		{Name: Plugin, Subjects: []string{event.AllCommands, event.EventSubject("*"), event.EventSubject("*", ">")}, MaxAge: 90 * day,
-			Purpose: "Commands for plugins and the events they emit"},
+		{Name: Plugin, Subjects: []string{event.AllCommands, event.EventSubject("*"), event.EventSubject("*", ">"), event.AllSchedules}, MaxAge: 90 * day,
+			Purpose: "Commands for plugins, the events they emit, and events scheduled for later"},
 		{Name: PluginRequest, Subjects: []string{event.RequestSubject("*"), event.RequestSubject("*", ">")}, NoAck: true, MaxAge: 7 * day,
 			Purpose: "A record of requests to plugins"},
 		{Name: Platform, Subjects: []string{event.AllPlatform}, MaxAge: 90 * day,
@@ -113,6 +113,7 @@ func open(ctx context.Context, js jetstream.JetStream, s Spec, o Options) error 
 	want.NoAck = s.NoAck
 	want.AllowDirect = true
 	want.AllowMsgTTL = true
+	want.AllowMsgSchedules = s.Name == Plugin
 	want.Duplicates = DuplicateWindow
 	want.Replicas = max(o.Replicas, 1)
 	want.MaxAge, want.MaxBytes = s.MaxAge, -1
