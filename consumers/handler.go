@@ -39,7 +39,7 @@ func Chain(h Handler, ms ...Middleware) Handler {
 // PublisherFrom. A dry run puts another one in the context.
 type Publisher interface {
 	// Publish stores an event now, before the handler ends.
-	Publish(ctx context.Context, e event.Envelope) (streams.Ack, error)
+	Publish(ctx context.Context, e event.Envelope, opts ...streams.PublishOption) (streams.Ack, error)
 	// Request asks a service; see streams.Bus.Request.
 	Request(ctx context.Context, subject string, payload any, opts ...streams.PublishOption) (json.RawMessage, error)
 }

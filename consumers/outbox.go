@@ -24,11 +24,11 @@ type outbox struct {
 	duplicates atomic.Int64
 }
 
-func (o *outbox) Publish(ctx context.Context, e event.Envelope) (streams.Ack, error) {
+func (o *outbox) Publish(ctx context.Context, e event.Envelope, opts ...streams.PublishOption) (streams.Ack, error) {
 	if err := o.check(e); err != nil {
 		return streams.Ack{}, err
 	}
-	return o.publish(ctx, e, o.nextID())
+	return o.publish(ctx, e, o.nextID(), opts...)
 }
 
 func (o *outbox) Request(ctx context.Context, subject string, payload any, opts ...streams.PublishOption) (json.RawMessage, error) {
@@ -62,11 +62,11 @@ func (o *outbox) check(e event.Envelope) error {
 
 func (o *outbox) nextID() string { return fmt.Sprintf("%s/%d", o.prefix, o.published.Add(1)) }
 
-func (o *outbox) publish(ctx context.Context, e event.Envelope, id string) (streams.Ack, error) {
+func (o *outbox) publish(ctx context.Context, e event.Envelope, id string, opts ...streams.PublishOption) (streams.Ack, error) {
 	if o.attempt > 1 {
 		e = e.WithMeta(event.MetaAttempt, o.attempt)
 	}
-	ack, err := o.bus.Publish(ctx, e, streams.WithMsgID(id))
+	ack, err := o.bus.Publish(ctx, e, append(opts, streams.WithMsgID(id))...)
 	if err != nil {
 		return streams.Ack{}, fmt.Errorf("publish %s: %w", e.Subject, err)
 	}

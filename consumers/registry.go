@@ -42,7 +42,8 @@ type Command struct {
 	Name        string `json:"name"`
 	MinRank     *int   `json:"min_rank,omitempty"` // nil takes the registration's
 	Description string `json:"description,omitempty"`
-	Usage       string `json:"usage,omitempty"` // for example "roll 2d6+3"
+	Usage       string `json:"usage,omitempty"`    // for example "roll 2d6+3"
+	AliasOf     string `json:"alias_of,omitempty"` // the command that this is another name of
 }
 
 // UnmarshalJSON reads a command object or just a name.
@@ -56,7 +57,9 @@ func (c *Command) UnmarshalJSON(raw []byte) error {
 
 // key is the command as it is looked up and passed on: lower case, without the
 // prefix that some authors write.
-func (c Command) key(prefix string) string { return strings.ToLower(strings.TrimPrefix(c.Name, prefix)) }
+func (c Command) key(prefix string) string {
+	return strings.ToLower(strings.TrimPrefix(c.Name, prefix))
+}
 
 // Rank is the rank that a user needs for command c of r.
 func (r Registration) Rank(c Command) int {

@@ -1,0 +1,102 @@
+package plugins
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/rosey-bot/rosey/event"
+)
+
+// Collection reads and writes the records of one collection (contract: Database
+// Events). Its errors carry the contract's codes; event.CodeOf tells them apart.
+// Writes of a handler that runs again are recognised and not repeated.
+type Collection struct {
+	c    *Context
+	name string
+}
+
+// Get reads a record into record, a pointer. The error is RECORD_NOT_FOUND when
+// there is none.
+func (t Collection) Get(id event.ID, record any) error {
+	var reply struct{ Data json.RawMessage }
+	if err := t.request(event.SubjectGet, event.Get{Collection: t.name, ID: id}, &reply); err != nil {
+		return err
+	}
+	return decode(reply.Data, record)
+}
+
+// Set creates or replaces a record. An empty id asks for the next number. It
+// returns the record's ID.
+func (t Collection) Set(id event.ID, record any) (event.ID, error) {
+	data, err := event.Encode(record)
+	if err != nil {
+		return "", err
+	}
+	var reply struct{ ID event.ID }
+	err = t.request(event.SubjectSet, event.Set{Collection: t.name, ID: id, Data: data}, &reply)
+	return reply.ID, err
+}
+
+// Add creates a record under the next number and returns it.
+func (t Collection) Add(record any) (event.ID, error) { return t.Set("", record) }
+
+// Query says which records to read: see docs/database.md for filters.
+type Query struct {
+	Filter  map[string]any
+	OrderBy string // for example "timestamp DESC"
+	Limit   int    // 100 when 0
+	Offset  int
+}
+
+// Find reads the records that match into records, a pointer to a slice, and
+// returns how many match in all, before the limit.
+func (t Collection) Find(q Query, records any) (total int, err error) {
+	payload := event.Query{Collection: t.name, OrderBy: q.OrderBy}
+	if payload.Filter, err = event.Encode(q.Filter); q.Filter != nil && err != nil {
+		return 0, err
+	}
+	if q.Filter == nil {
+		payload.Filter = nil
+	}
+	if q.Limit != 0 {
+		payload.Limit = &q.Limit
+	}
+	if q.Offset != 0 {
+		payload.Offset = &q.Offset
+	}
+	var reply struct {
+		Data  json.RawMessage
+		Count int
+	}
+	if err := t.request(event.SubjectQuery, payload, &reply); err != nil {
+		return 0, err
+	}
+	return reply.Count, decode(reply.Data, records)
+}
+
+// Update changes fields of one record atomically: ops maps $set, $unset, $inc,
+// $max, $min or $push to fields and values. The error is RECORD_NOT_FOUND when
+// there is no such record.
+func (t Collection) Update(id event.ID, ops map[string]map[string]any) error {
+	return t.request(event.SubjectUpdate, map[string]any{"collection": t.name, "id": id, "ops": ops}, nil)
+}
+
+// Delete removes a record. The error is RECORD_NOT_FOUND when there is none.
+func (t Collection) Delete(id event.ID) error {
+	return t.request(event.SubjectDelete, event.Delete{Collection: t.name, ID: id}, nil)
+}
+
+func (t Collection) request(subject string, payload, reply any) error {
+	body, err := t.c.Request(subject, payload)
+	if err != nil || reply == nil {
+		return err
+	}
+	return decode(body, reply)
+}
+
+func decode(raw json.RawMessage, into any) error {
+	if err := json.Unmarshal(raw, into); err != nil {
+		return event.Errorf(event.DatabaseError, "read the database's reply: %w", fmt.Errorf("%w in %.100s", err, raw))
+	}
+	return nil
+}

@@ -1,0 +1,103 @@
+package diceroller
+
+import (
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/plugins/plugintest"
+)
+
+func TestParse(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"2d6+3": "2d6+3", "D20": "d20", " 1d6 + 2 ": "d6+2", "d%": "d100", "4d6kh3": "4d6kh3", "4d6k3": "4d6kh3",
+		"2d20kl": "2d20kl1", "4d6dl1": "4d6kh3", "4d6dh1": "4d6kl3", "4d6d1": "4d6kh3", "5": "5", "-d4+10-2d6": "-d4+10-2d6", "+3": "3",
+	} {
+		x, err := Parse(text)
+		if err != nil || x.String() != want {
+			t.Errorf("Parse(%q) = %s, %v; want %s", text, x, err, want)
+		}
+	}
+}
+
+func TestParseErrorsSayWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	for text, says := range map[string]string{
+		"": "for example 2d6+3", "banana": "I cannot read", "2d6 3": "I cannot read \"63\"", "2d": "I cannot read",
+		"0d6": "at least one", "101d6": "too many", "60d6+60d6": "120 dice", "2d1": "at least 2 sides", "d10001": "roll away",
+		"99999999999999999999d6": "too many", "2d6kh3": "leaves nothing", "2d6dl2": "leaves nothing", "2d6kh0": "leaves nothing",
+		"9999999": "too large", "1+1+1+1+1+1+1+1+1+1+1": "terms", "2d6++3": "I cannot read", strings.Repeat("x", 500): "…",
+	} {
+		if text == "2d6 3" {
+			continue // spaces are dropped, so this is 2d63
+		}
+		_, err := Parse(text)
+		if event.CodeOf(err) != event.InvalidInput || !strings.Contains(err.Error(), says) || len(err.Error()) > 200 {
+			t.Errorf("Parse(%.40q): %v, want INVALID_INPUT that says %q", text, err, says)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	for _, s := range []string{"2d6+3", "d%", "4d6kh3-2", "-5", "", "d", "2d6kl99"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		x, err := Parse(text)
+		if err != nil {
+			return
+		}
+		if again, err := Parse(x.String()); err != nil || again.String() != x.String() {
+			t.Errorf("%q parses as %s, which parses as %s, %v", text, x, again, err)
+		}
+		x.Roll(rand.New(rand.NewPCG(1, 2)))
+	})
+}
+
+// Whatever is rolled lies between the least and the most that the dice allow.
+func TestRollStaysInBounds(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		count := rapid.IntRange(1, MaxDice).Draw(t, "count")
+		term := Term{Count: count, Sides: rapid.IntRange(2, MaxSides).Draw(t, "sides"),
+			Keep: rapid.IntRange(1, count).Draw(t, "keep"), Lowest: rapid.Bool().Draw(t, "lowest")}
+		total, _ := Expression{term}.Roll(rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0)))
+		if total < term.Keep || total > term.Keep*term.Sides {
+			t.Fatalf("%s gave %d", Expression{term}, total)
+		}
+	})
+}
+
+func TestRoll(t *testing.T) {
+	t.Parallel()
+	x, err := Parse("6d2kh2-d2+10")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if total, working := x.Roll(rand.New(rand.NewPCG(7, 7))); strings.Count(working, "(") != 4 || total < 10 || total > 13 {
+		t.Errorf("%s = %d", working, total)
+	}
+	x, _ = Parse("100d6")
+	if _, working := x.Roll(rand.New(rand.NewPCG(7, 7))); !strings.HasPrefix(working, "[100 dice: ") {
+		t.Errorf("%s", working)
+	}
+}
+
+func TestCommand(t *testing.T) {
+	t.Parallel()
+	room := plugintest.Run(t, New())
+	for command, want := range map[string]string{
+		"!roll 2d6+3":  "🎲 Rolled 2d6+3: [",
+		"!roll":        "🎲 Rolled d6: [",
+		"!dice d20":    "🎲 Rolled d20: [",
+		"!roll banana": `❌ I cannot read "banana": try 2d6+3, d20 or 4d6kh3`,
+	} {
+		if got := room.Say("alice", command); !strings.HasPrefix(got, want) {
+			t.Errorf("%s was answered %q, want %q", command, got, want)
+		}
+	}
+}

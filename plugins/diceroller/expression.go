@@ -1,0 +1,224 @@
+package diceroller
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/rosey-bot/rosey/event"
+)
+
+// Limits of an expression.
+const (
+	MaxDice  = 100    // in all terms together
+	MaxSides = 10_000 // of one die
+	MaxTerms = 10
+	MaxConst = 1_000_000
+)
+
+// Expression is a parsed dice expression: a sum of dice and constants.
+type Expression []Term
+
+// Term is dice, or a constant when Count is 0.
+type Term struct {
+	Negative bool
+	Count    int
+	Sides    int
+	Keep     int  // how many dice count; Count when all do
+	Lowest   bool // keep the lowest ones instead of the highest
+	Constant int
+}
+
+var term = regexp.MustCompile(`^(?:(\d*)d(\d+|%)(?:(kh|kl|k|dh|dl|d)(\d*))?|(\d+))`)
+
+// Parse reads an expression such as 2d6+3, d20, 4d6kh3, 2d20kl1, 4d6dl1 or d%-1.
+// White space and case do not matter. Errors are INVALID_INPUT and say what is
+// wrong, for the person who typed it.
+func Parse(text string) (Expression, error) {
+	s := strings.ToLower(strings.Join(strings.Fields(text), ""))
+	if s == "" {
+		return nil, bad("say what to roll, for example 2d6+3")
+	}
+	var x Expression
+	dice := 0
+	for rest := s; rest != ""; {
+		t := Term{Negative: rest[0] == '-'}
+		if signed := rest[0] == '+' || rest[0] == '-'; signed {
+			rest = rest[1:]
+		} else if len(x) > 0 {
+			return nil, bad("I cannot read %q in %q: put + or - between terms, as in 2d6+3", shorten(rest), shorten(s))
+		}
+		m := term.FindStringSubmatch(rest)
+		if m == nil {
+			return nil, bad("I cannot read %q: try 2d6+3, d20 or 4d6kh3", shorten(s))
+		}
+		rest = rest[len(m[0]):]
+		if err := t.read(m); err != nil {
+			return nil, err
+		}
+		if dice += t.Count; dice > MaxDice {
+			return nil, bad("that is %d dice, and I have %d", dice, MaxDice)
+		}
+		if x = append(x, t); len(x) > MaxTerms {
+			return nil, bad("that has more than %d terms", MaxTerms)
+		}
+	}
+	return x, nil
+}
+
+func (t *Term) read(m []string) error {
+	count, sides, how, keep, constant := m[1], m[2], m[3], m[4], m[5]
+	if constant != "" {
+		t.Constant = number(constant)
+		if t.Constant > MaxConst {
+			return bad("%s is too large: %d is the most", shorten(constant), MaxConst)
+		}
+		return nil
+	}
+	t.Count, t.Sides = 1, 100
+	if count != "" {
+		t.Count = number(count)
+	}
+	if sides != "%" {
+		t.Sides = number(sides)
+	}
+	switch {
+	case t.Count < 1:
+		return bad("roll at least one die")
+	case t.Count > MaxDice:
+		return bad("%s dice are too many: I have %d", shorten(count), MaxDice)
+	case t.Sides < 2:
+		return bad("a die has at least 2 sides, not %s", sides)
+	case t.Sides > MaxSides:
+		return bad("a die of %s sides would roll away: %d is the most", shorten(sides), MaxSides)
+	}
+	t.Keep = t.Count
+	if how == "" {
+		return nil
+	}
+	n := 1
+	if keep != "" {
+		n = number(keep)
+	}
+	if n < 1 || n > t.Count || how[0] == 'd' && n == t.Count {
+		return bad("%s%s of %d dice leaves nothing to count", how, shorten(keep), t.Count)
+	}
+	t.Keep, t.Lowest = n, how == "kl"
+	if how[0] == 'd' {
+		t.Keep, t.Lowest = t.Count-n, how == "dh"
+	}
+	return nil
+}
+
+// number reads decimal digits; one that is too large for an int is MaxInt.
+func number(digits string) int {
+	n, err := strconv.Atoi(digits)
+	if err != nil {
+		return int(^uint(0) >> 1)
+	}
+	return n
+}
+
+func bad(format string, args ...any) error { return event.Errorf(event.InvalidInput, format, args...) }
+
+func shorten(s string) string {
+	if r := []rune(s); len(r) > 30 {
+		return string(r[:29]) + "…"
+	}
+	return s
+}
+
+// String is the expression as people write it.
+func (x Expression) String() string {
+	var b strings.Builder
+	for i, t := range x {
+		switch {
+		case t.Negative:
+			b.WriteByte('-')
+		case i > 0:
+			b.WriteByte('+')
+		}
+		if t.Count == 0 {
+			fmt.Fprint(&b, t.Constant)
+			continue
+		}
+		if t.Count > 1 {
+			fmt.Fprint(&b, t.Count)
+		}
+		fmt.Fprintf(&b, "d%d", t.Sides)
+		switch {
+		case t.Keep == t.Count:
+		case t.Lowest:
+			fmt.Fprintf(&b, "kl%d", t.Keep)
+		default:
+			fmt.Fprintf(&b, "kh%d", t.Keep)
+		}
+	}
+	return b.String()
+}
+
+// shownDice is how many dice a result lists one by one.
+const shownDice = 20
+
+// Roll rolls the dice and returns the total and its working: [3, 5] + 3, with
+// dice that do not count in parentheses.
+func (x Expression) Roll(random *rand.Rand) (total int, working string) {
+	var b strings.Builder
+	for i, t := range x {
+		switch {
+		case t.Negative && i == 0:
+			b.WriteString("-")
+		case t.Negative:
+			b.WriteString(" - ")
+		case i > 0:
+			b.WriteString(" + ")
+		}
+		sum := t.Constant
+		if t.Count == 0 {
+			fmt.Fprint(&b, t.Constant)
+		} else {
+			var shown string
+			sum, shown = t.roll(random)
+			b.WriteString(shown)
+		}
+		if t.Negative {
+			sum = -sum
+		}
+		total += sum
+	}
+	return total, b.String()
+}
+
+func (t Term) roll(random *rand.Rand) (sum int, shown string) {
+	dice := make([]int, t.Count)
+	order := make([]int, t.Count)
+	for i := range dice {
+		dice[i] = random.IntN(t.Sides) + 1
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		if t.Lowest {
+			return dice[a] - dice[b]
+		}
+		return dice[b] - dice[a]
+	})
+	kept := make([]bool, t.Count)
+	for _, i := range order[:t.Keep] {
+		kept[i] = true
+		sum += dice[i]
+	}
+	if t.Count > shownDice {
+		return sum, fmt.Sprintf("[%d dice: %d]", t.Count, sum)
+	}
+	faces := make([]string, t.Count)
+	for i, d := range dice {
+		faces[i] = strconv.Itoa(d)
+		if !kept[i] {
+			faces[i] = "(" + faces[i] + ")"
+		}
+	}
+	return sum, "[" + strings.Join(faces, ", ") + "]"
+}

@@ -1,0 +1,136 @@
+// Package plugins is the SDK: what a plugin is, the context its handlers get,
+// and the runner that keeps it going. A folder below holds each shipped plugin.
+//
+// A plugin is a value: a name, and tables of the commands, events and requests
+// it handles.
+//
+//	func New() plugins.Plugin {
+//		return plugins.Plugin{
+//			Name: "greeter", Version: "1.0.0", Description: "Says hello",
+//			Commands: []plugins.Command{
+//				{Name: "hello", Description: "greets you", Handle: hello},
+//			},
+//		}
+//	}
+//
+//	func hello(c *plugins.Context) ([]event.Envelope, error) {
+//		return c.Say("Hello, %s!", c.Command.User), nil
+//	}
+package plugins
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/event"
+)
+
+// Handler handles a command or an event and returns what to publish. Returning
+// an error of code INVALID_INPUT, RECORD_NOT_FOUND, PERMISSION_DENIED or
+// PLUGIN_ERROR to a command tells the user so; any other error is a failed
+// attempt, which is repeated with backoff and at last becomes a dead letter.
+//
+// The same command may be handled again after a crash. What is published then
+// is recognised as a repeat if it comes in the same order, so take the time
+// from Context.Now and randomness from Context.Rand.
+type Handler func(c *Context) ([]event.Envelope, error)
+
+// RequestHandler answers a request; its result becomes the reply's body, and
+// its error the contract's error response.
+type RequestHandler func(c *Context) (any, error)
+
+// Plugin describes a plugin to the runner. Name and Version are required.
+type Plugin struct {
+	Name        string
+	Version     string // a semantic version, such as 1.0.0
+	Description string
+	MinRank     int           // for commands that do not say; 0 is everybody
+	MaxAge      time.Duration // commands older than this expire; 10 min when 0
+
+	Commands []Command
+	Events   []Subscription
+	Requests []Endpoint
+
+	// Start, if set, is called before anything is handled, each time the plugin
+	// starts. An error keeps the plugin from starting; it is tried again with
+	// backoff.
+	Start func(c *Context) error
+}
+
+// Command is a command that users type.
+type Command struct {
+	Name        string   // without prefix, for example roll
+	Aliases     []string // other names of the same command
+	Usage       string   // what follows the name, for example "2d6+3"
+	Description string   // one line for help
+	MinRank     int      // rank a user needs; the plugin's when 0
+	Handle      Handler
+}
+
+// Subscription is a pattern of events that the plugin handles, on its durable
+// consumer: cytube.chat, its own timers, other plugins' events.
+type Subscription struct {
+	Subject string
+	Handle  Handler
+}
+
+// Endpoint answers requests on plugin.{name}.request, or with an Action on
+// plugin.{name}.request.{action}.
+type Endpoint struct {
+	Action string
+	Handle RequestHandler
+}
+
+// Validate returns an error that says what is wrong with the plugin's own
+// description.
+func (p Plugin) Validate() error {
+	r := p.Registration()
+	if err := r.Validate(); err != nil {
+		return err
+	}
+	if p.Version == "" {
+		return fmt.Errorf("plugin %s has no version", p.Name)
+	}
+	for _, c := range p.Commands {
+		if c.Handle == nil {
+			return fmt.Errorf("command %s of plugin %s has no handler", c.Name, p.Name)
+		}
+	}
+	return nil
+}
+
+// Registration is what the plugin registers of itself.
+func (p Plugin) Registration() consumers.Registration {
+	r := consumers.Registration{
+		Name: p.Name, Version: p.Version, Description: p.Description, MinRank: p.MinRank, MaxAge: p.MaxAge.Seconds(),
+	}
+	var usage []string
+	for _, c := range p.Commands {
+		for _, name := range append([]string{c.Name}, c.Aliases...) {
+			rc := consumers.Command{Name: name, Description: c.Description, Usage: strings.TrimSpace(name + " " + c.Usage)}
+			if c.MinRank != 0 {
+				rc.MinRank = &c.MinRank
+			}
+			if name != c.Name {
+				rc.AliasOf = c.Name
+			}
+			r.Commands = append(r.Commands, rc)
+		}
+		usage = append(usage, strings.TrimSpace(c.Name+" "+c.Usage))
+	}
+	r.Usage = strings.Join(usage, " | ")
+	return r
+}
+
+// commandHandlers maps every name and alias, in lower case, to its handler.
+func (p Plugin) commandHandlers() map[string]Handler {
+	m := map[string]Handler{}
+	for _, c := range p.Commands {
+		for _, name := range append([]string{c.Name}, c.Aliases...) {
+			m[strings.ToLower(name)] = c.Handle
+		}
+	}
+	return m
+}

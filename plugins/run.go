@@ -1,0 +1,262 @@
+package plugins
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nats.go/micro"
+
+	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams"
+)
+
+// Durable is the name of a plugin's durable consumer.
+func Durable(plugin string) string { return "plugin-" + plugin }
+
+// restartSubject is where every running instance of a plugin is told to start
+// over. No stream captures it.
+func restartSubject(plugin string) string { return "rosey.plugin." + plugin + ".restart" }
+
+// Restart tells every running instance of a plugin to start over.
+func Restart(nc *nats.Conn, plugin string) error {
+	if err := nc.Publish(restartSubject(plugin), nil); err != nil {
+		return fmt.Errorf("restart plugin %s: %w", plugin, err)
+	}
+	return nc.Flush()
+}
+
+// Host runs plugins: in the bot's process or in one of their own, in the same
+// way.
+type Host struct {
+	Bus     *streams.Bus
+	Bucket  jetstream.KeyValue // of registrations; see consumers.OpenBucket
+	Logger  *slog.Logger
+	Observe func(consumers.Outcome) // is told of each delivery; may be nil
+}
+
+// errRestart ends a run that is to start over.
+var errRestart = errors.New("restart requested")
+
+// Run keeps a plugin running until ctx ends: when it fails to start or ends
+// otherwise, it is started again with backoff, and what it was doing is
+// repeated from the stream. Only a plugin whose description is wrong makes Run
+// return early.
+func (h Host) Run(ctx context.Context, p Plugin) error {
+	if err := p.Validate(); err != nil {
+		return err
+	}
+	log := h.Logger.With("plugin", p.Name)
+	wait := backoff.NewExponentialBackOff()
+	wait.InitialInterval, wait.MaxInterval = time.Second, time.Minute
+	for {
+		started := time.Now()
+		err := h.runOnce(ctx, p, log)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if errors.Is(err, errRestart) {
+			log.InfoContext(ctx, "plugin restarts")
+			continue
+		}
+		if time.Since(started) > time.Minute {
+			wait.Reset()
+		}
+		pause := wait.NextBackOff()
+		log.ErrorContext(ctx, "plugin stopped, will start again", "error", err, "after", pause.Round(time.Millisecond))
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(pause):
+		}
+	}
+}
+
+func (h Host) runOnce(ctx context.Context, p Plugin, log *slog.Logger) (err error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	bus := h.Bus.As(Durable(p.Name))
+	if err := h.start(ctx, bus, p, log); err != nil {
+		return err
+	}
+	if err := consumers.Register(ctx, h.Bucket, p.Registration()); err != nil {
+		return err
+	}
+	svc, err := h.serve(ctx, bus, p, log, func() { cancel(errRestart) })
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, svc.Stop()) }()
+	log.InfoContext(ctx, "plugin runs", "version", p.Version)
+	err = h.consume(ctx, bus, p, log)
+	if cause := context.Cause(ctx); errors.Is(cause, errRestart) {
+		return errRestart
+	}
+	return err
+}
+
+// start calls the plugin's own start, of which a panic is an error too.
+func (h Host) start(ctx context.Context, bus *streams.Bus, p Plugin, log *slog.Logger) (err error) {
+	if p.Start == nil {
+		return nil
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("start: panic: %v\n%s", v, debug.Stack())
+		}
+	}()
+	ctx = event.WithCorrelation(ctx, event.NewCorrelationID())
+	c := h.context(ctx, p, streams.Stored{At: time.Now()}, direct{bus, p.Name}, log)
+	if err := p.Start(c); err != nil {
+		return fmt.Errorf("start: %w", err)
+	}
+	return c.err
+}
+
+// serve makes the plugin a micro service, which answers its requests and shows
+// in `nats micro ls` that this instance runs.
+func (h Host) serve(ctx context.Context, bus *streams.Bus, p Plugin, log *slog.Logger, restart func()) (micro.Service, error) {
+	svc, err := micro.AddService(bus.Conn(), micro.Config{
+		Name: Durable(p.Name), Version: p.Version, Description: p.Description, Metadata: map[string]string{"plugin": p.Name},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("start service of %s: %w", p.Name, err)
+	}
+	err = svc.AddEndpoint("restart", micro.HandlerFunc(func(micro.Request) { restart() }),
+		micro.WithEndpointSubject(restartSubject(p.Name)), micro.WithEndpointQueueGroupDisabled())
+	for _, r := range p.Requests {
+		if err != nil {
+			break
+		}
+		name, subject := "request", event.RequestSubject(p.Name)
+		if r.Action != "" {
+			name, subject = "request-"+r.Action, event.RequestSubject(p.Name, r.Action)
+		}
+		answer := func(ctx context.Context, e event.Envelope) (any, error) {
+			c := h.context(ctx, p, streams.Stored{Envelope: e, At: time.Now()}, direct{bus, p.Name}, log)
+			reply, err := r.Handle(c)
+			return reply, errors.Join(err, c.err)
+		}
+		err = svc.AddEndpoint(name, bus.Service(ctx, answer), micro.WithEndpointSubject(subject))
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("start service of %s: %w", p.Name, err), svc.Stop())
+	}
+	return svc, nil
+}
+
+// consume runs the plugin's durable consumers: the one of commands and of other
+// events of its stream, and one more for each further stream it listens to.
+func (h Host) consume(ctx context.Context, bus *streams.Bus, p Plugin, log *slog.Logger) error {
+	subjects := map[string][]string{streams.Plugin: {event.CommandSubject(p.Name)}}
+	for _, s := range p.Events {
+		filters, err := streams.Overlapping(s.Subject)
+		if err != nil {
+			return fmt.Errorf("subscription of %s: %w", p.Name, err)
+		}
+		for stream, f := range filters {
+			subjects[stream] = append(subjects[stream], f...)
+		}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ended := make(chan error, len(subjects))
+	for stream, filters := range subjects {
+		c := consumers.Config{
+			Durable: Durable(p.Name), Stream: stream, Subjects: filters, Name: p.Name,
+			MaxAge: p.Registration().Age(),
+			Allow:  func(subject string) error { return event.Owned(p.Name, subject) },
+			Logger: log, Observe: h.Observe,
+		}
+		handler := h.handler(p, bus, log)
+		go func() { ended <- consumers.Run(ctx, bus, c, handler) }()
+	}
+	err := <-ended
+	cancel()
+	for range len(subjects) - 1 {
+		err = errors.Join(err, <-ended)
+	}
+	return err
+}
+
+// replies are the codes of errors that are an answer to the user.
+var replies = []event.Code{event.InvalidInput, event.RecordNotFound, event.PermissionDenied, event.PluginError}
+
+// handler is the plugin as a consumer's handler.
+func (h Host) handler(p Plugin, bus *streams.Bus, log *slog.Logger) consumers.Handler {
+	commands := p.commandHandlers()
+	return func(ctx context.Context, d streams.Stored) ([]event.Envelope, error) {
+		c := h.context(ctx, p, d, consumers.PublisherFrom(ctx), log)
+		if d.Subject != event.CommandSubject(p.Name) {
+			i := slices.IndexFunc(p.Events, func(s Subscription) bool { return matches(s.Subject, d.Subject) })
+			if i < 0 {
+				return nil, nil
+			}
+			return c.result(p.Events[i].Handle(c))
+		}
+		var err error
+		if c.Command, err = event.As[event.Command](d.Envelope); err != nil {
+			return nil, consumers.Permanent(err)
+		}
+		handle, ok := commands[c.Command.Command]
+		if !ok {
+			return nil, consumers.Permanent(event.Errorf(event.InvalidInput, "plugin %s has no command %q", p.Name, c.Command.Command))
+		}
+		out, err := c.result(handle(c))
+		if code := event.CodeOf(err); code != "" && slices.Contains(replies, code) {
+			log.InfoContext(ctx, "command answered with an error", "command", c.Command.Command, "error_code", code, "error", err)
+			return c.Say("❌ %s", err.Error()), nil
+		}
+		return out, err
+	}
+}
+
+// matches is event.Match with the contract's wildcards read as it means them.
+func matches(pattern, subject string) bool {
+	filters, err := streams.Overlapping(pattern)
+	if err != nil {
+		return false
+	}
+	for _, fs := range filters {
+		if slices.ContainsFunc(fs, func(f string) bool { return event.Match(f, subject) }) {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *Context) result(out []event.Envelope, err error) ([]event.Envelope, error) {
+	if err == nil && c.err != nil {
+		err = consumers.Permanent(c.err)
+	}
+	return out, err
+}
+
+func (h Host) context(ctx context.Context, p Plugin, d streams.Stored, publisher consumers.Publisher, log *slog.Logger) *Context {
+	return &Context{
+		Context: ctx, Event: d, Log: log, plugin: p.Name, publisher: publisher,
+		timers: func(ctx context.Context, timer string) error { return h.Bus.CancelTimer(ctx, p.Name, timer) },
+	}
+}
+
+// direct publishes for a plugin outside of a durable's delivery, where there is
+// no event whose repetition would have to be recognised.
+type direct struct {
+	*streams.Bus
+	plugin string
+}
+
+func (d direct) Publish(ctx context.Context, e event.Envelope, opts ...streams.PublishOption) (streams.Ack, error) {
+	if err := event.Owned(d.plugin, e.Subject); err != nil {
+		return streams.Ack{}, err
+	}
+	return d.Bus.Publish(ctx, e, opts...)
+}
