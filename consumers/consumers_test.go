@@ -1,0 +1,485 @@
+package consumers_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"go.uber.org/goleak"
+
+	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/streamstest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// start runs a consumer of plugin.t.command until the test ends or stop is
+// called; settled gets each outcome.
+func start(t *testing.T, bus *streams.Bus, c consumers.Config, h consumers.Handler) (settled chan consumers.Outcome, stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(streamstest.Context(t))
+	settled = make(chan consumers.Outcome, 1000)
+	c.Durable, c.Stream, c.Name = "plugin-t", streams.Plugin, "t"
+	if c.Subjects == nil {
+		c.Subjects = []string{event.CommandSubject("t")}
+	}
+	c.Observe = func(o consumers.Outcome) { settled <- o }
+	ended := make(chan error, 1)
+	go func() { ended <- consumers.Run(ctx, bus, c, h) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-ended; err != nil && !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(stop)
+	return settled, stop
+}
+
+func command(t *testing.T, bus *streams.Bus, name string) event.Ref {
+	t.Helper()
+	e, err := event.New(event.CommandSubject("t"), event.Command{Command: name, User: "alice", Channel: "main"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.CorrelationID = "corr-" + name
+	ack, err := bus.Publish(t.Context(), e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ack.Ref
+}
+
+func say(t *testing.T, text string) event.Envelope {
+	t.Helper()
+	e, err := event.New(event.SubjectSendChat, event.SendChat{Message: text})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func next[T any](t *testing.T, ch <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-ch:
+		return v
+	case <-time.After(30 * time.Second):
+		t.Fatal("waited in vain")
+		panic("unreachable")
+	}
+}
+
+// stored reads everything on a stream.
+func stored(t *testing.T, bus *streams.Bus, stream string) []streams.Stored {
+	t.Helper()
+	s, err := bus.JetStream().Stream(t.Context(), stream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []streams.Stored
+	for seq := max(1, s.CachedInfo().State.FirstSeq); seq <= s.CachedInfo().State.LastSeq; seq++ {
+		raw, err := s.GetMsg(t.Context(), seq)
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, err := streams.ReadRaw(stream, raw)
+		if err != nil {
+			t.Logf("%s:%d is malformed: %v", stream, seq, err)
+		}
+		all = append(all, e)
+	}
+	return all
+}
+
+func only(all []streams.Stored, subject string) []streams.Stored {
+	return slices.DeleteFunc(slices.Clone(all), func(s streams.Stored) bool { return s.Subject != subject })
+}
+
+var quick = []time.Duration{time.Millisecond, time.Millisecond}
+
+func TestOutputsCarryIDsCorrelationAndCause(t *testing.T) {
+	t.Parallel()
+	bus := streamstest.Bus(t, streamstest.Server(t))
+	settled, _ := start(t, bus, consumers.Config{}, func(ctx context.Context, d streams.Stored) ([]event.Envelope, error) {
+		if _, err := consumers.PublisherFrom(ctx).Publish(ctx, say(t, "early")); err != nil {
+			return nil, err
+		}
+		return []event.Envelope{say(t, "late"), say(t, "later")}, nil
+	})
+	cause := command(t, bus, "x")
+	if o := next(t, settled); o.Result != consumers.Handled || o.Attempt != 1 {
+		t.Errorf("outcome %+v", o)
+	}
+	sends := stored(t, bus, streams.Cytube)
+	if len(sends) != 3 {
+		t.Fatalf("%d sends, want 3", len(sends))
+	}
+	for i, s := range sends {
+		got, _ := s.Causation()
+		want := fmt.Sprintf("plugin-t/%s/%d", cause, i+1)
+		if s.Header.Get(nats.MsgIdHdr) != want || s.CorrelationID != "corr-x" || got != cause || s.Meta(event.MetaSource) != "plugin-t" {
+			t.Errorf("send %d: id %q, correlation %q, cause %s, source %q", i, s.Header.Get(nats.MsgIdHdr), s.CorrelationID, got, s.Meta(event.MetaSource))
+		}
+	}
+}
+
+// A redelivered command gives one reply, whatever the first attempt got done.
+func TestRedeliveryRepeatsNothing(t *testing.T) {
+	t.Parallel()
+	bus := streamstest.Bus(t, streamstest.Server(t))
+	settled, _ := start(t, bus, consumers.Config{Backoff: quick}, func(ctx context.Context, d streams.Stored) ([]event.Envelope, error) {
+		p := consumers.PublisherFrom(ctx)
+		if _, err := p.Publish(ctx, say(t, "one")); err != nil {
+			return nil, err
+		}
+		if d.Attempt == 1 {
+			return nil, errors.New("died between two publishes")
+		}
+		return []event.Envelope{say(t, "two")}, nil
+	})
+	command(t, bus, "x")
+	first, second := next(t, settled), next(t, settled)
+	if first.Result != consumers.Retried || second.Result != consumers.Handled || second.Duplicates != 1 {
+		t.Errorf("outcomes %+v and %+v", first, second)
+	}
+	sends := stored(t, bus, streams.Cytube)
+	if len(sends) != 2 || sends[1].Metadata[event.MetaAttempt] != json.Number("2") {
+		t.Errorf("sends %+v, want one and two, the latter marked as made by attempt 2", sends)
+	}
+}
+
+// An acknowledgement lost in a crash brings the event again to another process
+// with the same durable; what it publishes is recognised.
+func TestLostAckIsRedeliveredToAnotherProcess(t *testing.T) {
+	t.Parallel()
+	server := streamstest.Server(t)
+	bus := streamstest.Bus(t, server)
+	js := bus.JetStream()
+	cause := command(t, bus, "x")
+	// The first process publishes its reply and dies before the ack.
+	c, err := js.CreateConsumer(t.Context(), streams.Plugin, jetstream.ConsumerConfig{
+		Durable: "plugin-t", FilterSubject: event.CommandSubject("t"), AckPolicy: jetstream.AckExplicitPolicy, AckWait: 100 * time.Millisecond,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Next(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bus.Publish(t.Context(), say(t, "reply"), streams.WithMsgID("plugin-t/"+cause.String()+"/1")); err != nil {
+		t.Fatal(err)
+	}
+	settled, _ := start(t, bus, consumers.Config{AckWait: 100 * time.Millisecond}, func(context.Context, streams.Stored) ([]event.Envelope, error) {
+		return []event.Envelope{say(t, "reply again")}, nil
+	})
+	if o := next(t, settled); o.Result != consumers.Handled || o.Attempt != 2 || o.Duplicates != 1 {
+		t.Errorf("outcome %+v", o)
+	}
+	if sends := stored(t, bus, streams.Cytube); len(sends) != 1 {
+		t.Errorf("%d sends, want 1", len(sends))
+	}
+}
+
+func TestDeadLetters(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name     string
+		handler  func() error
+		body     string // published raw instead of a command
+		attempts int
+		says     string
+		stack    bool
+	}{
+		{name: "error", handler: func() error { return errors.New("no luck") }, attempts: 3, says: "no luck"},
+		{name: "panic", handler: func() error { panic("boom") }, attempts: 3, says: "boom", stack: true},
+		{name: "permanent", handler: func() error { return consumers.Permanent(errors.New("hopeless")) }, attempts: 1, says: "hopeless"},
+		{name: "no JSON", body: `{"subject":`, attempts: 1, says: "malformed event"},
+		{name: "no user", body: `{"command":"x"}`, attempts: 1, says: "user is required"},
+		{name: "wrong subject", body: `{"subject":"cytube.chat","data":{}}`, attempts: 1, says: "the event came on"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			bus := streamstest.Bus(t, streamstest.Server(t))
+			settled, _ := start(t, bus, consumers.Config{Backoff: quick}, func(context.Context, streams.Stored) ([]event.Envelope, error) {
+				return nil, c.handler()
+			})
+			if c.body == "" {
+				command(t, bus, "x")
+			} else if _, err := bus.JetStream().Publish(t.Context(), event.CommandSubject("t"), []byte(c.body)); err != nil {
+				t.Fatal(err)
+			}
+			for range c.attempts - 1 {
+				if o := next(t, settled); o.Result != consumers.Retried {
+					t.Errorf("outcome %+v, want a retry", o)
+				}
+			}
+			if o := next(t, settled); o.Result != consumers.Dead {
+				t.Errorf("outcome %+v, want a dead letter", o)
+			}
+			all := stored(t, bus, streams.Plugin)
+			letters := only(all, event.EventSubject("t", event.TypeDeadLetter))
+			if len(letters) != 1 {
+				t.Fatalf("%d dead letters, want 1", len(letters))
+			}
+			l, err := event.As[event.DeadLetter](letters[0].Envelope)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if l.Stream != streams.Plugin || l.Seq != 1 || l.Subject != event.CommandSubject("t") || l.Attempts != c.attempts ||
+				!strings.Contains(l.Error, c.says) || (l.Stack != "") != c.stack {
+				t.Errorf("dead letter %+v", l)
+			}
+			if c.body == "" && letters[0].CorrelationID != "corr-x" {
+				t.Errorf("the dead letter has correlation %q", letters[0].CorrelationID)
+			}
+			if len(all) != 2 {
+				t.Errorf("the stream holds %d events, want the event itself and its dead letter", len(all))
+			}
+			info := consumer(t, bus)
+			if info.NumPending != 0 || info.NumAckPending != 0 {
+				t.Errorf("still pending: %d, unacknowledged: %d", info.NumPending, info.NumAckPending)
+			}
+		})
+	}
+}
+
+func consumer(t *testing.T, bus *streams.Bus) *jetstream.ConsumerInfo {
+	t.Helper()
+	c, err := bus.JetStream().Consumer(t.Context(), streams.Plugin, "plugin-t")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c.CachedInfo()
+}
+
+func TestMistakesInOutputsAreNamedAndPublishNothing(t *testing.T) {
+	t.Parallel()
+	bus := streamstest.Bus(t, streamstest.Server(t))
+	for name, c := range map[string]struct {
+		out  event.Envelope
+		says string
+	}{
+		"foreign subject": {event.Envelope{Subject: "cytube.chat", Data: []byte(`{}`)}, "may publish plugin.t.event"},
+		"invalid payload": {event.Envelope{Subject: event.SubjectSendChat, Data: []byte(`{"message":1}`)}, "message must be a string"},
+	} {
+		settled, stop := start(t, bus, consumers.Config{Allow: func(s string) error { return event.Owned("t", s) }},
+			func(context.Context, streams.Stored) ([]event.Envelope, error) {
+				return []event.Envelope{say(t, "good"), c.out}, nil
+			})
+		command(t, bus, "x")
+		if o := next(t, settled); o.Result != consumers.Dead || !strings.Contains(o.Err.Error(), c.says) {
+			t.Errorf("%s: outcome %+v, want a dead letter that says %q", name, o, c.says)
+		}
+		stop()
+	}
+	if sends := stored(t, bus, streams.Cytube); len(sends) != 0 {
+		t.Errorf("%d events were published, want none", len(sends))
+	}
+}
+
+func TestOldEventsExpireVisibly(t *testing.T) {
+	t.Parallel()
+	bus := streamstest.Bus(t, streamstest.Server(t))
+	command(t, bus, "old")
+	settled, _ := start(t, bus, consumers.Config{MaxAge: time.Nanosecond}, func(context.Context, streams.Stored) ([]event.Envelope, error) {
+		t.Error("an expired command was handled")
+		return nil, nil
+	})
+	next(t, settled)
+	expired := only(stored(t, bus, streams.Plugin), event.EventSubject("t", event.TypeExpired))
+	if len(expired) != 1 || expired[0].CorrelationID != "corr-old" {
+		t.Fatalf("expired events: %+v", expired)
+	}
+	err := consumers.Run(t.Context(), bus, consumers.Config{Durable: "d", Stream: streams.Plugin, MaxAge: time.Hour}, nil)
+	if err == nil || !strings.Contains(err.Error(), "max_age") {
+		t.Errorf("a max_age beyond the duplicate window: %v", err)
+	}
+}
+
+// A handler that takes longer than AckWait keeps its event.
+func TestLongHandlersAreNotRedelivered(t *testing.T) {
+	t.Parallel()
+	bus := streamstest.Bus(t, streamstest.Server(t))
+	const ackWait = 150 * time.Millisecond
+	settled, _ := start(t, bus, consumers.Config{AckWait: ackWait}, func(ctx context.Context, d streams.Stored) ([]event.Envelope, error) {
+		select {
+		case <-ctx.Done():
+		case <-time.After(4 * ackWait):
+		}
+		return nil, ctx.Err()
+	})
+	command(t, bus, "x")
+	if o := next(t, settled); o.Attempt != 1 || o.Result != consumers.Handled {
+		t.Errorf("outcome %+v", o)
+	}
+	if info := consumer(t, bus); info.NumRedelivered != 0 || info.NumAckPending != 0 {
+		t.Errorf("redelivered %d, unacknowledged %d", info.NumRedelivered, info.NumAckPending)
+	}
+}
+
+// What was begun when the process is told to stop is finished, and a restart
+// goes on with the next command.
+func TestStopFinishesAndRestartResumes(t *testing.T) {
+	t.Parallel()
+	bus := streamstest.Bus(t, streamstest.Server(t))
+	begun, finish := make(chan string), make(chan struct{})
+	handler := func(ctx context.Context, d streams.Stored) ([]event.Envelope, error) {
+		c, err := event.As[event.Command](d.Envelope)
+		begun <- c.Command
+		<-finish
+		return nil, errors.Join(err, ctx.Err())
+	}
+	settled, stop := start(t, bus, consumers.Config{}, handler)
+	command(t, bus, "a")
+	command(t, bus, "b")
+	next(t, begun)
+	go stop()
+	close(finish)
+	if o := next(t, settled); o.Result != consumers.Handled {
+		t.Errorf("outcome %+v", o)
+	}
+	stop()
+	finish = make(chan struct{})
+	close(finish)
+	_, _ = start(t, bus, consumers.Config{AckWait: 100 * time.Millisecond}, handler)
+	if got := next(t, begun); got != "b" {
+		t.Errorf("resumed at %s, want b", got)
+	}
+}
+
+func TestPausedConsumerStaysPausedAcrossRestarts(t *testing.T) {
+	t.Parallel()
+	bus := streamstest.Bus(t, streamstest.Server(t))
+	handler := func(context.Context, streams.Stored) ([]event.Envelope, error) { return nil, nil }
+	settled, stop := start(t, bus, consumers.Config{}, handler)
+	command(t, bus, "a")
+	next(t, settled)
+	stop()
+	js := bus.JetStream()
+	if _, err := js.PauseConsumer(t.Context(), streams.Plugin, "plugin-t", time.Now().Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	settled, _ = start(t, bus, consumers.Config{}, handler)
+	command(t, bus, "b")
+	for consumer(t, bus).NumWaiting == 0 {
+		select {
+		case o := <-settled:
+			t.Fatalf("handled while paused: %+v", o)
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+	if info := consumer(t, bus); !info.Paused || info.NumPending != 1 {
+		t.Errorf("paused %v, pending %d", info.Paused, info.NumPending)
+	}
+	if _, err := js.ResumeConsumer(t.Context(), streams.Plugin, "plugin-t"); err != nil {
+		t.Fatal(err)
+	}
+	next(t, settled)
+}
+
+func TestRouter(t *testing.T) {
+	t.Parallel()
+	bus := streamstest.Bus(t, streamstest.Server(t))
+	ctx, cancel := context.WithCancel(streamstest.Context(t))
+	log := slog.New(slog.DiscardHandler)
+	kv, err := consumers.OpenBucket(ctx, bus.JetStream(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// As any process in any language registers: one put. The broken one must
+	// not stop the others.
+	for name, value := range map[string]string{
+		"dice-roller": `{"name":"dice-roller","version":"1.0.0","commands":["roll","!dice"]}`,
+		"admin":       `{"name":"admin","version":"1.0.0","commands":[{"name":"kick","min_rank":2},"about"],"max_age":60}`,
+		"broken":      `{"name":"other"`,
+	} {
+		if _, err := kv.PutString(ctx, name, value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	registry := consumers.NewRegistry("!", log)
+	router := consumers.NewRouter(registry, "!", func(_, user string) bool { return user == "rosey" }, log)
+	cfg := router.Config()
+	settled := make(chan consumers.Outcome, 100)
+	cfg.Observe = func(o consumers.Outcome) { settled <- o }
+	ready, ended := make(chan struct{}), make(chan error, 2)
+	go func() { ended <- registry.Watch(ctx, kv, func() { close(ready) }) }()
+	<-ready
+	go func() { ended <- consumers.Run(ctx, bus, cfg, router.Handle) }()
+	t.Cleanup(func() { cancel(); <-ended; <-ended })
+
+	ms := time.Now().UnixMilli()
+	for _, c := range []struct {
+		name    string
+		chat    event.Chat
+		meta    map[string]any
+		subject string // of the one event it causes; "" for none
+		data    string
+	}{
+		{name: "command", chat: event.Chat{User: "alice", Message: `!roll 2d6+3 "two words"`, Rank: 2},
+			subject: "plugin.dice-roller.command",
+			data:    `{"command":"roll","args":["2d6+3","two words"],"user":"alice","channel":"main","rank":2,"raw_message":"!roll 2d6+3 \"two words\""}`},
+		{name: "any case, no arguments", chat: event.Chat{User: "bob", Message: "!DICE"},
+			subject: "plugin.dice-roller.command",
+			data:    `{"command":"dice","args":[],"user":"bob","channel":"main","rank":0,"raw_message":"!DICE"}`},
+		{name: "enough rank", chat: event.Chat{User: "mod", Message: "!kick bob", Rank: 2},
+			subject: "plugin.admin.command", data: `{"command":"kick","args":["bob"],"user":"mod","channel":"main","rank":2,"raw_message":"!kick bob"}`},
+		{name: "unknown command", chat: event.Chat{User: "alice", Message: "!nonsense"}},
+		{name: "plain chat", chat: event.Chat{User: "alice", Message: "hello"}},
+		{name: "prose", chat: event.Chat{User: "alice", Message: "! roll"}},
+		{name: "the bot's own line", chat: event.Chat{User: "rosey", Message: "!roll 1d6"}},
+		{name: "from before the bot's time", chat: event.Chat{User: "alice", Message: "!roll 1d6"}, meta: map[string]any{event.MetaBackfill: true}},
+		{name: "from a gap, young", chat: event.Chat{User: "alice", Message: "!about", Time: ms}, meta: map[string]any{event.MetaBuffered: true},
+			subject: "plugin.admin.command", data: `{"command":"about","args":[],"user":"alice","channel":"main","rank":0,"raw_message":"!about"}`},
+		{name: "from a gap, old", chat: event.Chat{User: "alice", Message: "!about", Time: ms - 100_000}, meta: map[string]any{event.MetaBuffered: true},
+			subject: "plugin.admin.event.expired"},
+		{name: "shadow-muted", chat: event.Chat{User: "alice", Message: "!roll", Extra: event.Extra{"shadow": json.RawMessage("true")}}},
+		{name: "rank too low", chat: event.Chat{User: "bob", Message: "!kick alice", Rank: 1},
+			subject: "plugin.admin.event.denied",
+			data: `{"event_type":"denied","success":false,"error":"!kick needs rank 2, and bob has 1","error_code":"PERMISSION_DENIED",` +
+				`"details":{"command":"kick","min_rank":2,"rank":1,"user":"bob"},"channel":"main"}`},
+	} {
+		before := len(stored(t, bus, streams.Plugin))
+		c.chat.Channel = "main"
+		e, err := event.New(event.SubjectChat, c.chat)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.Metadata = c.meta
+		if _, err := bus.Publish(ctx, e); err != nil {
+			t.Fatal(err)
+		}
+		if o := next(t, settled); o.Result != consumers.Handled {
+			t.Errorf("%s: outcome %+v", c.name, o)
+		}
+		caused := stored(t, bus, streams.Plugin)[before:]
+		if c.subject == "" {
+			if len(caused) != 0 {
+				t.Errorf("%s: caused %+v, want nothing", c.name, caused)
+			}
+			continue
+		}
+		if len(caused) != 1 || caused[0].Subject != c.subject || c.data != "" && string(caused[0].Data) != c.data {
+			t.Errorf("%s: caused %+v\nwant %s %s", c.name, caused, c.subject, c.data)
+		}
+	}
+	sends := only(stored(t, bus, streams.Cytube), event.SubjectSendChat)
+	if len(sends) != 1 || !strings.Contains(string(sends[0].Data), "!kick needs rank 2, yours is 1") {
+		t.Errorf("sends %+v, want the one refusal", sends)
+	}
+}
