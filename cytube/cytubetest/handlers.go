@@ -37,6 +37,7 @@ var handlers = map[string]handler{
 	"playerReady":        inChannel((*room).playerReady),
 	"requestPlaylist":    inChannel((*room).requestPlaylist),
 	"clearPlaylist":      inChannel((*room).clearPlaylist),
+	"shufflePlaylist":    inChannel((*room).shufflePlaylist),
 	"togglePlaylistLock": inChannel((*room).togglePlaylistLock),
 	"mediaUpdate": inChannel((*room).mediaUpdate, field{"id", "string"}, field{"currentTime", "number"},
 		field{"paused", "boolean,optional"}, field{"type", "string,optional"}),

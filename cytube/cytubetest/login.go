@@ -115,6 +115,9 @@ func (c *session) joinChannel(arg json.RawMessage) {
 		c.emit("cancelNeedPassword")
 	}
 	ch.grantRank(c)
+	if c.registered {
+		c.emit("listPlaylists", []any{})
+	}
 }
 
 // channelPassword answers the channelPassword event.

@@ -125,7 +125,7 @@ func (ch *room) muteBy(c *session, args, command string, shadow bool) {
 	default:
 		ch.mute(target, shadow)
 		verb := map[bool]string{false: " muted ", true: " shadowmuted "}[shadow]
-		ch.tell(c.name+verb+target.name, ch.permission["mute"])
+		ch.tell(c.name+verb+target.name, muteRank)
 	}
 }
 
@@ -136,7 +136,7 @@ func (ch *room) mute(target *session, shadow bool) {
 	target.muted, target.shadowMuted = true, shadow
 	minRank := -1.0
 	if shadow {
-		minRank = ch.permission["mute"]
+		minRank = muteRank
 	}
 	ch.sendMeta(target, minRank)
 }
@@ -155,7 +155,7 @@ func (ch *room) cmdUnmute(c *session, _ message, args string) {
 	case !muted:
 		c.fail(name + " is not muted.")
 	default:
-		ch.tell(c.name+" unmuted "+name, ch.permission["mute"])
+		ch.tell(c.name+" unmuted "+name, muteRank)
 		ch.unmute(name)
 	}
 }
@@ -211,14 +211,12 @@ func (ch *room) changeRank(c *session, name string, rank float64) {
 	case tooHigh(ch.srv.rankByName(ch, name)):
 		fail(failed + "You can't promote or demote someone who has equal or higher rank than yourself")
 	default:
-		target := ch.user(name)
-		if target != nil && !target.registered {
-			fail("The user you promoted is not a registered account.  Any rank changes are temporary and not stored in the database.")
-		}
 		ch.changeRankOf(name, rank)
-		if target == nil {
+		if target := ch.user(name); target == nil {
 			ch.broadcast("setUserRank", map[string]any{"name": name, "rank": rank, "userrank": mine})
-			ch.tellModerators(fmt.Sprintf("%s set %s's rank to %g", c.name, name, rank))
+			ch.tell(fmt.Sprintf("%s set %s's rank to %g", c.name, name, rank), 3)
+		} else if !target.registered {
+			fail("The user you promoted is not a registered account.  Any rank changes are temporary and not stored in the database.")
 		}
 	}
 }

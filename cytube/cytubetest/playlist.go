@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"html"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
@@ -137,10 +138,7 @@ func (l *playlist) seconds() float64 { return math.Round(l.position*1000) / 1000
 // mayList tells whether a client may do something to the playlist, which may be
 // open to more people than a locked one is.
 func (ch *room) mayList(c *session, what string) bool {
-	if ch.list.open && c.rank() >= ch.permission["o"+what] {
-		return true
-	}
-	return ch.may(c, what)
+	return ch.list.open && ch.may(c, "o"+what) || ch.may(c, what)
 }
 
 // queue answers the queue event.
@@ -388,6 +386,27 @@ func (ch *room) clearPlaylist(c *session, _ json.RawMessage) {
 		ch.list.items, ch.list.current = nil, nil
 		ch.broadcast("playlist", []any{})
 		ch.broadcast("setPlaylistMeta", ch.list.meta())
+	}
+}
+
+// shufflePlaylist mixes the items, which get new uids, but for the current one,
+// which stays first and is started again.
+func (ch *room) shufflePlaylist(c *session, _ json.RawMessage) {
+	if !ch.may(c, "playlistshuffle") {
+		return
+	}
+	l := &ch.list
+	rand.Shuffle(len(l.items), func(a, b int) { l.items[a], l.items[b] = l.items[b], l.items[a] })
+	if at := slices.Index(l.items, l.current); at > 0 {
+		l.items[0], l.items[at] = l.items[at], l.items[0]
+	}
+	for _, i := range l.items {
+		i.uid = l.nextUID
+		l.nextUID++
+	}
+	ch.broadcast("playlist", l.pack())
+	if len(l.items) > 0 {
+		ch.play(l.items[0])
 	}
 }
 

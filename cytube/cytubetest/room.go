@@ -95,7 +95,7 @@ func (ch *room) welcome(c *session) {
 	ch.tellModerators(c.name + " joined (aliases: " + c.name + ")")
 	if shadow, muted := ch.muted[strings.ToLower(c.name)]; muted {
 		c.muted, c.shadowMuted = true, shadow
-		ch.sendMeta(c, ch.permission["mute"])
+		ch.sendMeta(c, muteRank)
 	}
 	if ch.banned[strings.ToLower(c.name)] {
 		c.kick("You are banned from this channel.")
@@ -215,8 +215,15 @@ func (ch *room) sendUserlist(c *session) {
 	c.emit("userlist", list)
 }
 
-// may tells whether a client has a permission of the channel.
-func (ch *room) may(c *session, what string) bool { return c.rank() >= ch.permission[what] }
+// may tells whether a client has a permission of the channel. Some permissions
+// nobody has in an unregistered one.
+func (ch *room) may(c *session, what string) bool {
+	least, ok := ch.permission[what]
+	return ok && c.rank() >= least
+}
+
+// muteRank is who hears of mutes.
+const muteRank = 1.5
 
 var noStyle = map[string]any{
 	"css": "", "cssHash": "1B2M2Y8AsgTpgAmY7PhCfg==", "js": "", "jsHash": "1B2M2Y8AsgTpgAmY7PhCfg==",
@@ -258,7 +265,7 @@ var (
 		"oplaylistdelete": 0, "oplaylistjump": 0, "oplaylistaddlist": 0, "playlistaddcustom": 0,
 		"playlistaddlive": 0, "exceedmaxlength": 0, "addnontemp": 0, "settemp": 0, "playlistshuffle": 0,
 		"playlistclear": 0, "pollctl": 0, "pollvote": -1, "viewhiddenpoll": 1.5, "voteskip": -1,
-		"viewvoteskip": 1.5, "mute": 1.5, "kick": 1.5, "ban": 2, "playlistlock": 2, "leaderctl": 0, "drink": 0,
+		"viewvoteskip": 1.5, "playlistlock": 2, "leaderctl": 0, "drink": 0,
 		"chat": 0, "chatclear": 2, "exceedmaxitems": 2, "deletefromchannellib": 2,
 	}
 )
