@@ -102,7 +102,9 @@ func Run(ctx context.Context, bus *streams.Bus, c Config, h Handler) error {
 	}
 	// One message at a time: what waits in a client's buffer would count as
 	// attempted when the process dies.
-	messages, err := consumer.Messages(jetstream.PullMaxMessages(1), jetstream.PullExpiry(30*time.Second))
+	// The heartbeat is also when the server notices that a consumer is no longer
+	// paused, so it bounds how long a resumed plugin stays silent.
+	messages, err := consumer.Messages(jetstream.PullMaxMessages(1), jetstream.PullExpiry(30*time.Second), jetstream.PullHeartbeat(time.Second))
 	if err != nil {
 		return fmt.Errorf("read consumer %s: %w", c.Durable, err)
 	}
