@@ -1,0 +1,109 @@
+package kvstore
+
+import (
+	"context"
+	"encoding/json"
+	"runtime/debug"
+	"strconv"
+	"strings"
+
+	"github.com/rosey-bot/rosey/event"
+)
+
+// A handler answers one kind of request with the body that the contract prints
+// for it, or with an error.
+type handler func(ctx context.Context, s *Store, e event.Envelope) ([]byte, error)
+
+// handlers are the operations by name, which is the subject's last part.
+var handlers = map[string]handler{
+	"get": request(func(ctx context.Context, s *Store, req event.Get) ([]byte, error) {
+		record, err := s.Get(ctx, req)
+		if err != nil {
+			return nil, err
+		}
+		b := make([]byte, 0, len(record.Data)+64)
+		b = append(append(append(b, `{"success":true,"data":`...), record.Data...), `,"error":null,"revision":`...)
+		return append(strconv.AppendUint(b, record.Revision, 10), '}'), nil
+	}),
+	"set": request(func(ctx context.Context, s *Store, req event.Set) ([]byte, error) {
+		w, err := s.Set(ctx, req)
+		if err != nil {
+			return nil, err
+		}
+		b := append(make([]byte, 0, 96), `{"success":true,"id":`...)
+		b = append(appendID(b, w.ID), `,"error":null,"revision":`...)
+		return append(strconv.AppendUint(b, w.Revision, 10), '}'), nil
+	}),
+	"query": request(func(ctx context.Context, s *Store, req event.Query) ([]byte, error) {
+		found, err := s.find(ctx, req)
+		if err != nil {
+			return nil, err
+		}
+		b := append(make([]byte, 0, 1024), `{"success":true,"data":[`...)
+		for i, r := range found.rows {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = append(b, r.data...)
+		}
+		b = append(b, `],"count":`...)
+		b = append(strconv.AppendInt(b, int64(found.count), 10), `,"error":null`...)
+		if req.Explain {
+			explain, err := json.Marshal(found.explain)
+			if err != nil {
+				return nil, err
+			}
+			b = append(append(b, `,"explain":`...), explain...)
+		}
+		return append(b, '}'), nil
+	}),
+	"delete": request(func(ctx context.Context, s *Store, req event.Delete) ([]byte, error) {
+		if _, err := s.Delete(ctx, req); err != nil {
+			return nil, err
+		}
+		return []byte(`{"success":true,"error":null}`), nil
+	}),
+}
+
+// request reads the request's payload for a handler.
+func request[T any](handle func(ctx context.Context, s *Store, req T) ([]byte, error)) handler {
+	return func(ctx context.Context, s *Store, e event.Envelope) ([]byte, error) {
+		req, err := event.As[T](e)
+		if err != nil {
+			return nil, err
+		}
+		return handle(ctx, s, req)
+	}
+}
+
+// answer answers a request, whose operation exists.
+func (s *Store) answer(ctx context.Context, op string, e event.Envelope) (reply []byte, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.log.ErrorContext(ctx, "a database request made the service panic", "subject", e.Subject, "data", string(e.Data), "panic", p, "stack", string(debug.Stack()))
+			reply, err = nil, event.Errorf(event.DatabaseError, "%s failed inside the service: %v", e.Subject, p)
+		}
+	}()
+	return handlers[op](ctx, s, e)
+}
+
+// Answer answers a request as the service does: with the contract's response
+// object, also where it failed. The body is an envelope or a bare payload.
+func (s *Store) Answer(ctx context.Context, subject string, body []byte) []byte {
+	op := strings.TrimPrefix(subject, ServiceName+".")
+	if _, ok := handlers[op]; !ok || op == subject {
+		return failed(event.Errorf(event.InvalidInput, "no service answers %q", subject))
+	}
+	e, err := event.Decode(subject, body)
+	if err != nil {
+		return failed(err)
+	}
+	if e.CorrelationID != "" {
+		ctx = event.WithCorrelation(ctx, e.CorrelationID)
+	}
+	reply, err := s.answer(ctx, op, e)
+	if err != nil {
+		return failed(err)
+	}
+	return reply
+}

@@ -1,0 +1,126 @@
+package kvstore
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams"
+)
+
+type msgIDKey struct{}
+
+// WithMsgID returns a context whose writes are made at most once: a write that
+// is sent again with the same id, within the duplicate window, is answered with
+// the first one's result.
+func WithMsgID(ctx context.Context, id string) context.Context {
+	return context.WithValue(ctx, msgIDKey{}, id)
+}
+
+func msgID(ctx context.Context) string {
+	id, _ := ctx.Value(msgIDKey{}).(string)
+	return id
+}
+
+// An entry is a stored message of a bucket: a revision of a record.
+type entry struct {
+	subject  string
+	revision uint64 // the message's sequence
+	time     time.Time
+	header   nats.Header
+	data     []byte
+}
+
+// deleted reports whether the entry is a delete marker.
+func (e entry) deleted() bool { return isMarker(e.header) }
+
+func isMarker(h nats.Header) bool {
+	if len(h) == 0 {
+		return false
+	}
+	op := h.Get(headerOperation)
+	return op == "DEL" || op == "PURGE" || h.Get(jetstream.MarkerReasonHeader) != ""
+}
+
+// last is a subject's last entry; the zero entry when it has none.
+func (b *bucket) last(ctx context.Context, subject string) (entry, error) {
+	msg, err := b.stream.GetLastMsgForSubject(ctx, subject)
+	return newEntry(msg, err)
+}
+
+// next is a subject's first entry with a sequence of at least seq; the zero
+// entry when it has none.
+func (b *bucket) next(ctx context.Context, subject string, seq uint64) (entry, error) {
+	msg, err := b.stream.GetMsg(ctx, seq, jetstream.WithGetMsgSubject(subject))
+	return newEntry(msg, err)
+}
+
+func newEntry(msg *jetstream.RawStreamMsg, err error) (entry, error) {
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return entry{}, nil
+	}
+	if err != nil {
+		return entry{}, err
+	}
+	return entry{msg.Subject, msg.Sequence, msg.Time, msg.Header, msg.Data}, nil
+}
+
+// anyRevision makes a write that does not depend on what is stored.
+const anyRevision = ^uint64(0)
+
+var errConflict = errors.New("the record was changed by another write")
+
+// publish writes one entry, provided that the subject's last one has the
+// expected sequence, else returns errConflict. It returns the new entry's
+// sequence, or the first one's if the context's message id was used before.
+func (b *bucket) publish(ctx context.Context, subject string, data []byte, marker bool, expected uint64, id string) (seq uint64, duplicate bool, err error) {
+	msg := &nats.Msg{Subject: subject, Data: data, Header: nats.Header{}}
+	if correlation := event.Correlation(ctx); correlation != "" {
+		msg.Header[streams.HeaderCorrelation] = []string{correlation}
+	}
+	if id != "" {
+		msg.Header[jetstream.MsgIDHeader] = []string{id}
+	}
+	if marker {
+		msg.Header[headerOperation] = []string{"DEL"}
+	}
+	if expected != anyRevision {
+		msg.Header[jetstream.ExpectedLastSubjSeqHeader] = []string{strconv.FormatUint(expected, 10)}
+	}
+	if len(msg.Header) == 0 {
+		msg.Header = nil
+	}
+	ack, err := b.store.js.PublishMsg(ctx, msg)
+	var api *jetstream.APIError
+	if errors.As(err, &api) && (api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence || api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant) {
+		return 0, false, errConflict
+	}
+	if err != nil {
+		return 0, false, err
+	}
+	return ack.Sequence, ack.Duplicate, nil
+}
+
+// written finds the entry of a subject, from a sequence on, that was written
+// with a message id; the zero entry when there is none.
+func (b *bucket) written(ctx context.Context, subject string, from uint64, id string) (entry, error) {
+	for id != "" {
+		e, err := b.next(ctx, subject, from)
+		if err != nil || e.revision == 0 || e.header.Get(jetstream.MsgIDHeader) == id {
+			return e, err
+		}
+		from = e.revision + 1
+	}
+	return entry{}, nil
+}
+
+// idOf is the record ID of a subject of the bucket.
+func (b *bucket) idOf(subject string) (event.ID, bool) {
+	return decodeKey(strings.TrimPrefix(subject, b.prefix))
+}

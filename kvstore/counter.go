@@ -1,0 +1,88 @@
+package kvstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"sync"
+
+	"github.com/rosey-bot/rosey/event"
+)
+
+// A counter hands out a collection's numbers. The last one given is stored under
+// counterKey and changed by compare-and-swap only, so that no number is given
+// twice, whichever instance gives it and whatever was deleted since.
+type counter struct {
+	mu       sync.Mutex
+	known    bool // value and revision are what was last seen
+	value    int64
+	revision uint64
+}
+
+// take is the next number.
+func (c *counter) take(ctx context.Context, b *bucket) (int64, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for {
+		if err := c.load(ctx, b); err != nil {
+			return 0, err
+		}
+		if c.value == math.MaxInt64 {
+			return 0, event.Errorf(event.DatabaseError, "collection %s: the last number, %d, is taken: give the record an id", b.collection, c.value).
+				With("collection", b.collection)
+		}
+		if done, err := c.swap(ctx, b, c.value+1); done || err != nil {
+			return c.value, err
+		}
+	}
+}
+
+// raise makes n, and whatever is less, a number that will not be given.
+func (c *counter) raise(ctx context.Context, b *bucket, n int64) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for {
+		if c.known && n <= c.value || n <= 0 {
+			return nil
+		}
+		if err := c.load(ctx, b); err != nil || n <= c.value {
+			return err
+		}
+		if done, err := c.swap(ctx, b, n); done || err != nil {
+			return err
+		}
+	}
+}
+
+func (c *counter) load(ctx context.Context, b *bucket) error {
+	if c.known {
+		return nil
+	}
+	e, err := b.last(ctx, b.prefix+counterKey)
+	if err != nil {
+		return fmt.Errorf("read the counter: %w", err)
+	}
+	var value int64
+	if e.revision > 0 && !e.deleted() {
+		if value, err = strconv.ParseInt(string(e.data), 10, 64); err != nil {
+			return event.Errorf(event.DatabaseError, "collection %s: key %s holds %q instead of a number: put the highest id of the collection there", b.collection, counterKey, e.data)
+		}
+	}
+	c.known, c.value, c.revision = true, value, e.revision
+	return nil
+}
+
+func (c *counter) swap(ctx context.Context, b *bucket, value int64) (done bool, err error) {
+	revision, _, err := b.publish(ctx, b.prefix+counterKey, strconv.AppendInt(nil, value, 10), false, c.revision, "")
+	if err != nil {
+		c.known = false
+		if errors.Is(err, errConflict) {
+			return false, nil
+		}
+		return false, fmt.Errorf("write the counter: %w", err)
+	}
+	c.value, c.revision = value, revision
+	return true, nil
+}

@@ -1,0 +1,225 @@
+package kvstore
+
+import (
+	"cmp"
+	"encoding/binary"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/rosey-bot/rosey/event"
+)
+
+// Values are compared by an encoding whose byte order is the order of the
+// values: null (and a missing field) < false < true < numbers < strings < lists
+// < objects. Numbers are exact at any size, so 1, 1.0 and 1e0 are equal and
+// 9007199254740993 is not 9007199254740992. An encoding is never the beginning
+// of another, so encodings can be joined into the keys of an index over several
+// fields, and their complements sort the other way round.
+const (
+	tagNull     = 0x10
+	tagFalse    = 0x20
+	tagTrue     = 0x21
+	tagNumber   = 0x30 // the first of the three
+	tagNegative = 0x30
+	tagZero     = 0x31
+	tagPositive = 0x32
+	tagString   = 0x40
+	tagList     = 0x50
+	tagObject   = 0x60
+	tagEnd      = 0x00 // ends a list or object; less than every value
+)
+
+// appendOrdered appends the encoding of a canonical JSON value.
+func appendOrdered(b []byte, value string) []byte {
+	switch value[0] {
+	case 'n':
+		return append(b, tagNull)
+	case 'f':
+		return append(b, tagFalse)
+	case 't':
+		return append(b, tagTrue)
+	case '"':
+		return appendOrderedString(b, unquote(value))
+	case '[':
+		b = append(b, tagList)
+		for i := 1; value[i] != ']'; {
+			end := skip(value, i)
+			b = appendOrdered(b, value[i:end])
+			if i = end; value[i] == ',' {
+				i++
+			}
+		}
+		return append(b, tagEnd)
+	case '{':
+		return appendOrderedObject(b, value)
+	}
+	return appendOrderedNumber(b, value)
+}
+
+// appendOrderedObject sorts the members by name: an object's order is not part
+// of its value.
+func appendOrderedObject(b []byte, value string) []byte {
+	type member struct{ name, value string }
+	var members []member
+	for i := 1; value[i] != '}'; {
+		nameEnd := skipString(value, i)
+		end := skip(value, nameEnd+1)
+		members = append(members, member{unquote(value[i:nameEnd]), value[nameEnd+1 : end]})
+		if i = end; value[i] == ',' {
+			i++
+		}
+	}
+	slices.SortFunc(members, func(x, y member) int { return cmp.Compare(x.name, y.name) })
+	b = append(b, tagObject)
+	for _, m := range members {
+		b = appendOrdered(appendOrderedString(b, m.name), m.value)
+	}
+	return append(b, tagEnd)
+}
+
+func appendOrderedString(b []byte, s string) []byte {
+	b = append(b, tagString)
+	if strings.IndexByte(s, 0) < 0 {
+		b = append(b, s...)
+	} else {
+		for i := range len(s) {
+			if b = append(b, s[i]); s[i] == 0 {
+				b = append(b, 0xFF)
+			}
+		}
+	}
+	return append(b, 0x00, 0x01)
+}
+
+// appendOrderedNumber writes a number as its sign, its exponent e and its digits
+// d, where the number is 0.d × 10^e, two digits a byte.
+func appendOrderedNumber(b []byte, literal string) []byte {
+	negative := literal[0] == '-'
+	if negative {
+		literal = literal[1:]
+	}
+	mantissa, exponent := literal, 0
+	if i := strings.IndexAny(literal, "eE"); i >= 0 {
+		mantissa = literal[:i]
+		exponent, _ = strconv.Atoi(literal[i+1:]) // valid and small: the parser saw to it
+	}
+	whole, fraction, _ := strings.Cut(mantissa, ".")
+	exponent += len(whole)
+	digits := whole
+	if fraction != "" {
+		digits += fraction
+	}
+	trimmed := strings.TrimLeft(digits, "0")
+	exponent -= len(digits) - len(trimmed)
+	digits = strings.TrimRight(trimmed, "0")
+	if digits == "" {
+		return append(b, tagZero)
+	}
+	start := len(b)
+	b = append(b, tagPositive)
+	b = binary.BigEndian.AppendUint32(b, uint32(exponent)+1<<31)
+	for i := 0; i < len(digits); i += 2 {
+		pair := (digits[i] - '0') * 10
+		if i+1 < len(digits) {
+			pair += digits[i+1] - '0'
+		}
+		b = append(b, pair+1)
+	}
+	b = append(b, 0)
+	if negative {
+		complement(b[start:])
+		b[start] = tagNegative
+	}
+	return b
+}
+
+func appendOrderedID(b []byte, id event.ID) []byte {
+	if _, ok := id.Int(); ok {
+		return appendOrderedNumber(b, string(id))
+	}
+	return appendOrderedString(b, string(id))
+}
+
+func complement(b []byte) {
+	for i := range b {
+		b[i] = ^b[i]
+	}
+}
+
+// A span is a range of encodings: from lo up to, and not including, hi. Both
+// mean themselves and whatever they are the beginning of; an empty hi is no end.
+type span struct {
+	lo, hi string
+	exact  bool // holds one value's encoding and no other
+}
+
+// after is the least string that is greater than all that begin with prefix, or
+// "" when there is none.
+func after(prefix string) string {
+	for i := len(prefix) - 1; i >= 0; i-- {
+		if prefix[i] != 0xFF {
+			return prefix[:i] + string([]byte{prefix[i] + 1})
+		}
+	}
+	return ""
+}
+
+func point(encoding string) span { return span{encoding, after(encoding), true} }
+
+func (s span) contains(encoding []byte) bool {
+	return string(encoding) >= s.lo && (s.hi == "" || string(encoding) < s.hi)
+}
+
+// reversed is the span of the complements of what s contains.
+func (s span) reversed() span {
+	r := span{lo: "\x00", hi: after(not(s.lo)), exact: s.exact}
+	if s.hi != "" {
+		r.lo = after(not(s.hi))
+	}
+	return r
+}
+
+func not(s string) string {
+	b := []byte(s)
+	complement(b)
+	return string(b)
+}
+
+// kindSpan is the span of all values of the encoded value's type, which is what
+// $gt and its like compare within.
+func kindSpan(encoding string) span {
+	switch tag := encoding[0]; tag {
+	case tagFalse, tagTrue:
+		return span{lo: string([]byte{tagFalse}), hi: string([]byte{tagTrue + 1})}
+	case tagNegative, tagZero, tagPositive:
+		return span{lo: string([]byte{tagNegative}), hi: string([]byte{tagPositive + 1})}
+	default:
+		return span{lo: string([]byte{tag}), hi: string([]byte{tag + 1})}
+	}
+}
+
+// intersect is what two sorted lists of disjoint spans have in common.
+func intersect(a, b []span) []span {
+	var out []span
+	for i, j := 0, 0; i < len(a) && j < len(b); {
+		s := span{lo: max(a[i].lo, b[j].lo), hi: minEnd(a[i].hi, b[j].hi)}
+		s.exact = a[i].exact || b[j].exact
+		if s.hi == "" || s.lo < s.hi {
+			out = append(out, s)
+		}
+		if s.hi == a[i].hi {
+			i++
+		} else {
+			j++
+		}
+	}
+	return out
+}
+
+func minEnd(a, b string) string {
+	if a == "" || b != "" && b < a {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,308 @@
+package kvstore
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/rosey-bot/rosey/event"
+)
+
+// A Record is one revision of a record as it is stored.
+type Record struct {
+	ID       event.ID
+	Revision uint64          // greater than that of any earlier write to the collection
+	Data     json.RawMessage // the record's fields and its "id"
+}
+
+// Written is the outcome of a write.
+type Written struct {
+	ID        event.ID
+	Revision  uint64
+	Duplicate bool // nothing was written: the message id was used before
+}
+
+func notFound(collection string, id event.ID) *event.Error {
+	return event.Errorf(event.RecordNotFound, "record %s not found in collection %s", id, collection).
+		With("collection", collection).With("id", id)
+}
+
+func conflict(collection string, id event.ID, expected, actual uint64) *event.Error {
+	return event.Errorf(event.DatabaseError, "record %s of collection %s has revision %d, not %d: read it again", id, collection, actual, expected).
+		With("collection", collection).With("id", id).With("if_revision", expected).With("revision", actual)
+}
+
+// Get reads a record (contract: database.get). A missing record or collection is
+// RECORD_NOT_FOUND.
+func (s *Store) Get(ctx context.Context, req event.Get) (Record, error) {
+	if err := checkID(req.Collection, req.ID); err != nil {
+		return Record{}, err
+	}
+	var record Record
+	err := s.with(ctx, "get", req.Collection, false, func(b *bucket) error {
+		e, err := b.last(ctx, b.subject(req.ID))
+		if err != nil {
+			return err
+		}
+		if e.revision == 0 || e.deleted() {
+			return notFound(req.Collection, req.ID)
+		}
+		data, err := canonical(e.data, req.ID)
+		if err != nil {
+			return corrupt(req.Collection, req.ID, err)
+		}
+		record = Record{req.ID, e.revision, data}
+		return nil
+	})
+	if errors.Is(err, errNoBucket) {
+		return Record{}, notFound(req.Collection, req.ID)
+	}
+	return record, err
+}
+
+func corrupt(collection string, id event.ID, err error) *event.Error {
+	return event.Errorf(event.DatabaseError, "record %s of collection %s was written by something else and %w: set it again", id, collection, err).
+		With("collection", collection).With("id", id)
+}
+
+// Set writes a record (contract: database.set): a new one with the next number
+// for an empty ID. It creates the collection when that does not exist.
+func (s *Store) Set(ctx context.Context, req event.Set) (Written, error) {
+	if err := checkID(req.Collection, req.ID); err != nil {
+		return Written{}, err
+	}
+	data, err := recordData(req)
+	if err != nil {
+		return Written{}, err
+	}
+	var out Written
+	err = s.with(ctx, "set", req.Collection, true, func(b *bucket) (err error) {
+		if n, ok := req.ID.Int(); ok {
+			if err := b.counter.raise(ctx, b, n); err != nil {
+				return err
+			}
+		}
+		switch {
+		case req.ID == "":
+			out, err = b.insert(ctx, &data)
+		case req.Merge:
+			out, err = b.modify(ctx, req.ID, req.IfRevision, true, func(old *node) error { return merge(old, &data) })
+		default:
+			out, err = b.put(ctx, req.ID, data.record(req.ID), req.IfRevision)
+		}
+		return err
+	})
+	return out, err
+}
+
+func recordData(req event.Set) (node, error) {
+	invalid := func(err error) error {
+		return event.Errorf(event.InvalidInput, "%s: data %w", event.SubjectSet, err).With("field", "data").With("collection", req.Collection)
+	}
+	data, err := parseRecord(req.Data)
+	if err != nil {
+		return node{}, invalid(err)
+	}
+	if id := data.member("id"); id != nil && id.kind != 'n' {
+		var given event.ID
+		if err := given.UnmarshalJSON([]byte(id.String())); err != nil || given != req.ID {
+			return node{}, invalid(errors.New("has an id of its own that is not the record's: leave it out, or give it as the request's id"))
+		}
+	}
+	if req.ID == "" && req.IfRevision != nil && *req.IfRevision != 0 {
+		return node{}, event.Errorf(event.InvalidInput, "%s: if_revision needs an id", event.SubjectSet).With("field", "if_revision")
+	}
+	return data, nil
+}
+
+// put replaces a record, if its revision is as required.
+func (b *bucket) put(ctx context.Context, id event.ID, data []byte, ifRevision *uint64) (Written, error) {
+	subject, expected, mid := b.subject(id), anyRevision, msgID(ctx)
+	if ifRevision != nil {
+		expected = *ifRevision
+	}
+	for {
+		seq, duplicate, err := b.publish(ctx, subject, data, false, expected, mid)
+		if duplicate {
+			return b.first(ctx, id, seq)
+		}
+		if !errors.Is(err, errConflict) {
+			return Written{ID: id, Revision: seq}, err
+		}
+		// The server looks at the expected sequence before the message id.
+		if e, err := b.written(ctx, subject, *ifRevision+1, mid); err != nil || e.revision > 0 {
+			return Written{id, e.revision, true}, err
+		}
+		e, err := b.last(ctx, subject)
+		if err != nil {
+			return Written{}, err
+		}
+		if *ifRevision != 0 || !e.deleted() {
+			return Written{}, conflict(b.collection, id, *ifRevision, live(e))
+		}
+		expected = e.revision // a deleted record does not exist
+	}
+}
+
+// live is the revision that a record has for a client: 0 when it is deleted.
+func live(e entry) uint64 {
+	if e.deleted() {
+		return 0
+	}
+	return e.revision
+}
+
+// first is the outcome of the write that made the entry seq.
+func (b *bucket) first(ctx context.Context, id event.ID, seq uint64) (Written, error) {
+	msg, err := b.stream.GetMsg(ctx, seq)
+	if err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
+		return Written{}, err
+	}
+	if err == nil {
+		if first, ok := b.idOf(msg.Subject); ok {
+			return Written{first, seq, true}, nil
+		}
+	}
+	if id == "" {
+		return Written{}, event.Errorf(event.DatabaseError,
+			"collection %s: this write was made before, and its record has been written so often since that its id is no longer known", b.collection).
+			With("collection", b.collection).With("revision", seq)
+	}
+	return Written{id, seq, true}, nil
+}
+
+// insert writes a record under the next number. An explicit write may have taken
+// a number in the meantime, so the key must never have been used.
+func (b *bucket) insert(ctx context.Context, data *node) (Written, error) {
+	for {
+		n, err := b.counter.take(ctx, b)
+		if err != nil {
+			return Written{}, err
+		}
+		id := event.IntID(n)
+		seq, duplicate, err := b.publish(ctx, b.subject(id), data.record(id), false, 0, msgID(ctx))
+		if duplicate {
+			return b.first(ctx, "", seq)
+		}
+		if !errors.Is(err, errConflict) {
+			return Written{ID: id, Revision: seq}, err
+		}
+	}
+}
+
+// modify changes a record by compare-and-swap; change may be called several
+// times. A missing record is RECORD_NOT_FOUND unless it is to be created. When
+// nothing changes, nothing is written, and the outcome has the old revision.
+func (b *bucket) modify(ctx context.Context, id event.ID, ifRevision *uint64, create bool, change func(*node) error) (Written, error) {
+	subject, mid := b.subject(id), msgID(ctx)
+	for {
+		e, err := b.last(ctx, subject)
+		if err != nil {
+			return Written{}, err
+		}
+		if ifRevision != nil && live(e) != *ifRevision {
+			if e, err := b.written(ctx, subject, *ifRevision+1, mid); err != nil || e.revision > 0 {
+				return Written{id, e.revision, true}, err
+			}
+			return Written{}, conflict(b.collection, id, *ifRevision, live(e))
+		}
+		record := node{kind: '{'}
+		switch {
+		case live(e) != 0:
+			if record, err = parseRecord(e.data); err != nil {
+				return Written{}, corrupt(b.collection, id, err)
+			}
+		case !create:
+			if e, err := b.written(ctx, subject, 1, mid); err != nil || e.revision > 0 {
+				return Written{id, e.revision, true}, err
+			}
+			return Written{}, notFound(b.collection, id)
+		}
+		before := string(record.record(id))
+		if err := change(&record); err != nil {
+			return Written{}, err
+		}
+		after := record.record(id)
+		if live(e) != 0 && string(after) == before {
+			return Written{ID: id, Revision: e.revision}, nil
+		}
+		seq, duplicate, err := b.publish(ctx, subject, after, false, e.revision, mid)
+		if duplicate {
+			return b.first(ctx, id, seq)
+		}
+		if !errors.Is(err, errConflict) {
+			return Written{ID: id, Revision: seq}, err
+		}
+	}
+}
+
+// merge gives old the members that data has.
+func merge(old, data *node) error {
+	for _, kid := range data.kids {
+		if kid.name == "id" {
+			continue
+		}
+		if m := old.member(kid.name); m != nil {
+			*m = kid
+		} else {
+			old.kids = append(old.kids, kid)
+		}
+	}
+	return nil
+}
+
+// Delete deletes a record (contract: database.delete). A missing record or
+// collection is RECORD_NOT_FOUND. The record's history stays.
+func (s *Store) Delete(ctx context.Context, req event.Delete) (Written, error) {
+	if err := checkID(req.Collection, req.ID); err != nil {
+		return Written{}, err
+	}
+	var out Written
+	err := s.with(ctx, "delete", req.Collection, false, func(b *bucket) (err error) {
+		out, err = b.remove(ctx, req.ID, req.IfRevision)
+		return err
+	})
+	if errors.Is(err, errNoBucket) {
+		return Written{}, notFound(req.Collection, req.ID)
+	}
+	return out, err
+}
+
+func (b *bucket) remove(ctx context.Context, id event.ID, ifRevision *uint64) (Written, error) {
+	subject, mid := b.subject(id), msgID(ctx)
+	for {
+		e, err := b.last(ctx, subject)
+		if err != nil {
+			return Written{}, err
+		}
+		missing := live(e) == 0
+		if missing || ifRevision != nil && e.revision != *ifRevision {
+			if e, err := b.written(ctx, subject, 1, mid); err != nil || e.revision > 0 {
+				return Written{id, e.revision, true}, err
+			}
+			if missing {
+				return Written{}, notFound(b.collection, id)
+			}
+			return Written{}, conflict(b.collection, id, *ifRevision, e.revision)
+		}
+		seq, duplicate, err := b.publish(ctx, subject, nil, true, e.revision, mid)
+		if duplicate {
+			return b.first(ctx, id, seq)
+		}
+		if !errors.Is(err, errConflict) {
+			return Written{ID: id, Revision: seq}, err
+		}
+	}
+}
+
+// canonical is a stored value in the form that lookup and queries rely on, which
+// it has already unless something else wrote it.
+func canonical(raw []byte, id event.ID) ([]byte, error) {
+	n, err := parseRecord(raw)
+	if err != nil {
+		return nil, err
+	}
+	return n.record(id), nil
+}

@@ -1,0 +1,242 @@
+package kvstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nats.go/micro"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/telemetry"
+)
+
+// ServiceName is the service's name for nats micro, and its queue group.
+const ServiceName = "database"
+
+const serviceVersion = "1.0.0"
+
+// requestTimeout bounds the handling of one request; it is longer than the 10 s
+// that the contract advises requesters to wait for a complex query.
+const requestTimeout = 15 * time.Second
+
+// A Service answers database.* requests. Several may run on one server or
+// cluster; each request goes to one of them.
+type Service struct {
+	nc    *nats.Conn
+	store *Store
+	work  chan struct{}     // one slot for each request being handled
+	stats map[string]*stats // by operation
+
+	mu      sync.Mutex
+	micro   micro.Service
+	running sync.WaitGroup
+	cancel  context.CancelFunc
+}
+
+// New makes a Service; Start or Serve runs it.
+func New(nc *nats.Conn, js jetstream.JetStream, opts ...Option) (*Service, error) {
+	store, err := NewStore(js, opts...)
+	if err != nil {
+		return nil, err
+	}
+	s := &Service{nc: nc, store: store, work: make(chan struct{}, store.concurrency), stats: map[string]*stats{}}
+	for name := range handlers {
+		s.stats[name] = new(stats)
+	}
+	return s, nil
+}
+
+// Store is the Store that the service answers from.
+func (s *Service) Store() *Store { return s.store }
+
+// Serve runs the service until ctx ends, then stops it as Stop does. It returns
+// nil unless the service could not be started.
+func (s *Service) Serve(ctx context.Context) error {
+	if err := s.Start(); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return s.Stop()
+}
+
+// Start begins to answer requests; when it returns, no request goes unheard.
+func (s *Service) Start() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.micro != nil {
+		return errors.New("kvstore: the service runs already")
+	}
+	m, err := micro.AddService(s.nc, micro.Config{
+		Name:        ServiceName,
+		Version:     serviceVersion,
+		Description: "Collections of records on JetStream KV",
+		QueueGroup:  ServiceName,
+		StatsHandler: func(e *micro.Endpoint) any {
+			return s.stats[strings.TrimPrefix(e.Subject, ServiceName+".")].get()
+		},
+		ErrorHandler: func(_ micro.Service, e *micro.NATSError) {
+			s.store.log.Error("database service", "subject", e.Subject, "error", e.Description)
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("start the database service: %w", err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	group := m.AddGroup(ServiceName)
+	for name := range handlers {
+		err := group.AddEndpoint(name, micro.HandlerFunc(func(r micro.Request) { s.accept(ctx, name, r) }))
+		if err != nil {
+			cancel()
+			return errors.Join(fmt.Errorf("start the database service: %s: %w", name, err), m.Stop())
+		}
+	}
+	if err := s.nc.FlushTimeout(5 * time.Second); err != nil {
+		cancel()
+		return errors.Join(fmt.Errorf("start the database service: %w", err), m.Stop())
+	}
+	s.micro, s.cancel = m, cancel
+	return nil
+}
+
+// Stop takes no more requests, answers those that it has, and closes the store.
+func (s *Service) Stop() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.micro == nil {
+		return nil
+	}
+	err := s.micro.Stop()
+	s.running.Wait()
+	s.cancel()
+	s.store.Close()
+	s.micro = nil
+	if err != nil {
+		return fmt.Errorf("stop the database service: %w", err)
+	}
+	return nil
+}
+
+// accept hands a request to a goroutine of its own: a slow query must not hold
+// up the reads behind it.
+func (s *Service) accept(ctx context.Context, op string, r micro.Request) {
+	s.work <- struct{}{}
+	s.running.Add(1)
+	go func() {
+		defer func() {
+			<-s.work
+			s.running.Done()
+		}()
+		s.serve(ctx, op, r)
+	}()
+}
+
+func (s *Service) serve(ctx context.Context, op string, r micro.Request) {
+	start := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	header := nats.Header(r.Headers())
+	if id := header.Get(jetstream.MsgIDHeader); id != "" {
+		ctx = WithMsgID(ctx, id)
+	}
+	e, err := streams.Decode(r.Subject(), header, r.Data(), start)
+	ctx = event.WithCorrelation(ctx, e.CorrelationID)
+	var span trace.Span
+	if s.store.tracer != nil {
+		ctx, span = telemetry.Start(telemetry.Extract(ctx, header), s.store.tracer, "process "+e.Subject, "",
+			trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(streams.ProcessAttributes(e, "")...))
+		defer span.End()
+	}
+	var reply []byte
+	if err == nil {
+		reply, err = s.store.answer(ctx, op, e)
+	}
+	if limit := s.nc.MaxPayload(); err == nil && int64(len(reply)) > limit {
+		err = event.Errorf(event.InvalidInput, "%s: the answer of %d bytes is larger than the server's max_payload of %d: ask for less", e.Subject, len(reply), limit)
+	}
+	out := &nats.Msg{Subject: r.Reply(), Data: reply}
+	if err != nil {
+		out.Data = failed(err)
+		s.report(ctx, span, op, out, event.AsError(err, event.DatabaseError))
+	}
+	if out.Subject != "" {
+		if err := s.nc.PublishMsg(out); err != nil {
+			s.store.log.ErrorContext(ctx, "a database request is left without its answer", "subject", e.Subject, "error", err)
+		}
+	}
+	took := time.Since(start)
+	s.stats[op].add(took, err)
+	s.store.observe(op, took, err)
+}
+
+// report tells of a failure whoever looks at the reply's headers, the trace or
+// the log.
+func (s *Service) report(ctx context.Context, span trace.Span, op string, reply *nats.Msg, err *event.Error) {
+	reply.Header = nats.Header{micro.ErrorHeader: {firstLine(err.Message)}, micro.ErrorCodeHeader: {string(err.Code)}}
+	level := slog.LevelDebug
+	if err.Code != event.RecordNotFound && err.Code != event.InvalidInput {
+		level = slog.LevelWarn
+	}
+	s.store.log.Log(ctx, level, "database request failed", "operation", op, "error_code", string(err.Code), "error", err)
+	if span != nil {
+		span.SetStatus(codes.Error, err.Message)
+		span.SetAttributes(attribute.String("error.type", string(err.Code)))
+	}
+}
+
+func firstLine(s string) string {
+	line, _, _ := strings.Cut(s, "\n")
+	return line
+}
+
+func failed(err error) []byte {
+	reply, encodeErr := event.AsError(err, event.DatabaseError).MarshalJSON()
+	if encodeErr != nil {
+		reply, _ = event.Errorf(event.DatabaseError, "%s", err).MarshalJSON()
+	}
+	return reply
+}
+
+// Stats are the figures of one operation, which nats micro stats shows as the
+// endpoint's data: its own figures end where a request is handed on.
+type Stats struct {
+	Requests  int           `json:"requests"`
+	Errors    int           `json:"errors"`
+	LastError string        `json:"last_error"`
+	Time      time.Duration `json:"processing_time"` // ns, of all requests
+	Average   time.Duration `json:"average_processing_time"`
+}
+
+type stats struct {
+	mu sync.Mutex
+	Stats
+}
+
+func (s *stats) add(took time.Duration, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.Requests++
+	s.Time += took
+	s.Average = s.Time / time.Duration(s.Requests)
+	if err != nil {
+		s.Errors++
+		s.LastError = err.Error()
+	}
+}
+
+func (s *stats) get() Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.Stats
+}
