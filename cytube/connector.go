@@ -1,0 +1,260 @@
+// Package cytube connects the bot to a channel of a CyTube site. What happens in
+// the channel becomes the contract's cytube.* events, and what cytube.send.*
+// events ask for is spoken there.
+package cytube
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+
+	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/cytube/socketio"
+	"github.com/rosey-bot/rosey/streams"
+)
+
+// Config says where the bot goes and as whom. Durations and numbers that are 0
+// have the defaults given with them.
+type Config struct {
+	Site            string // for example https://cytu.be
+	Channel         string
+	ChannelPassword string // of a channel that wants one
+	User            string
+	Password        string // of the user's account; a guest has none
+
+	// MessageLimit is how long a message may be, in UTF-16 units, before it is
+	// split; 240.
+	MessageLimit int
+	// MaxAge is the age past which a send is not spoken but recorded as expired;
+	// 2 minutes.
+	MaxAge time.Duration
+	// EchoTimeout is how long to wait for the channel to echo what was said; 10 s.
+	EchoTimeout time.Duration
+	// JoinTimeout is how long to wait for each answer while joining; 30 s.
+	JoinTimeout time.Duration
+
+	// RetryMin and RetryMax bound the waiting before a reconnect, which doubles
+	// each time; 1 s and 1 minute. RetrySlow is the least wait after a kick or a
+	// refusal that more haste would make worse; 30 s.
+	RetryMin, RetryMax, RetrySlow time.Duration
+
+	// Durable is the sender's durable consumer; cytube-sender. Every connector
+	// of a cluster needs one of its own.
+	Durable string
+	// Accept tells whether a send with this channel field is spoken here; by
+	// default one with none and one with the connector's channel.
+	Accept func(channel string) bool
+}
+
+// DefaultDurable is the durable consumer of the only or first channel's sender.
+const DefaultDurable = "cytube-sender"
+
+func (c Config) withDefaults() Config {
+	c.Channel = strings.ToLower(c.Channel) // as the server does
+	c.MessageLimit = cmp.Or(c.MessageLimit, 240)
+	c.MaxAge = cmp.Or(c.MaxAge, 2*time.Minute)
+	c.EchoTimeout = cmp.Or(c.EchoTimeout, 10*time.Second)
+	c.JoinTimeout = cmp.Or(c.JoinTimeout, 30*time.Second)
+	c.RetryMin = cmp.Or(c.RetryMin, time.Second)
+	c.RetryMax = cmp.Or(c.RetryMax, time.Minute)
+	c.RetrySlow = cmp.Or(c.RetrySlow, 30*time.Second)
+	c.Durable = cmp.Or(c.Durable, DefaultDurable)
+	if c.Accept == nil {
+		own := c.Channel
+		c.Accept = func(channel string) bool { return channel == "" || strings.EqualFold(channel, own) }
+	}
+	return c
+}
+
+// Connector keeps the bot in one channel.
+type Connector struct {
+	cfg         Config
+	bus         *streams.Bus
+	log         *slog.Logger
+	http        *http.Client
+	dialOptions []socketio.Option
+
+	queue chan item
+	stats counters
+	name  atomic.Pointer[string]
+}
+
+// Option adjusts a Connector.
+type Option func(*Connector)
+
+// WithLogger sets who is told what goes on; nobody is otherwise.
+func WithLogger(l *slog.Logger) Option { return func(c *Connector) { c.log = l } }
+
+// WithHTTPClient replaces the client that asks the site where its sockets are.
+func WithHTTPClient(h *http.Client) Option { return func(c *Connector) { c.http = h } }
+
+// WithDialOptions adds options for the websocket.
+func WithDialOptions(opts ...socketio.Option) Option {
+	return func(c *Connector) { c.dialOptions = append(c.dialOptions, opts...) }
+}
+
+// queueLength is how many frames may wait while NATS is away. When it is full
+// the connector stops reading, and the server will in time close the connection;
+// the chat buffer then fills the gap as far as it goes.
+const queueLength = 4096
+
+// New makes a Connector. The streams must be open.
+func New(bus *streams.Bus, cfg Config, opts ...Option) *Connector {
+	c := &Connector{
+		cfg: cfg.withDefaults(), bus: bus.As("cytube"), log: slog.New(slog.DiscardHandler), queue: make(chan item, queueLength),
+	}
+	for _, o := range opts {
+		o(c)
+	}
+	return c
+}
+
+// IsBot reports whether a user of a channel is this connector's bot. Names in
+// another case are the same to CyTube.
+func (c *Connector) IsBot(channel, user string) bool {
+	name := c.cfg.User
+	if p := c.name.Load(); p != nil {
+		name = *p
+	}
+	return strings.EqualFold(channel, c.cfg.Channel) && strings.EqualFold(user, name)
+}
+
+// drainTime is how long what is under way may take once the bot must stop.
+const drainTime = 5 * time.Second
+
+// Run joins the channel, records what happens and speaks what is sent, until ctx
+// ends; then it finishes what is under way and returns nil. It reconnects as
+// often as it must. It returns a *PermanentError when trying again would be of
+// no use. A Connector runs once.
+func (c *Connector) Run(ctx context.Context) error {
+	if c.cfg.User == "" {
+		return &PermanentError{Problem: "the bot has no name", Advice: "give one with --user"}
+	}
+	voice, history := newVoice(), &history{js: c.bus.JetStream(), channel: c.cfg.Channel}
+	recorder := &recorder{cfg: c.cfg, bus: c.bus, room: newRoom(c.cfg.Channel), voice: voice, history: history, log: c.log, stats: &c.stats}
+	isSelf := func(user string) bool { return c.IsBot(c.cfg.Channel, user) }
+
+	// What stops first needs what stops last: the sender the session for the
+	// echo it waits for, the session the recorder.
+	speaking, stopSpeaking := context.WithCancel(ctx)
+	defer stopSpeaking()
+	connected, disconnect := context.WithCancel(context.WithoutCancel(ctx))
+	defer disconnect()
+	recording, stopRecording := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopRecording()
+
+	sender := &sender{cfg: c.cfg, voice: voice, history: history, isSelf: isSelf, started: time.Now(),
+		stop: speaking.Done(), log: c.log, stats: &c.stats}
+	recorded := make(chan struct{})
+	go func() {
+		defer close(recorded)
+		recorder.run(recording, c.queue)
+	}()
+	var err error
+	var session sync.WaitGroup
+	session.Go(func() {
+		err = c.keepConnected(connected)
+		stopSpeaking()
+	})
+	c.keepSpeaking(speaking, sender)
+	disconnect()
+	session.Wait()
+
+	close(c.queue)
+	timer := time.AfterFunc(drainTime, stopRecording)
+	defer timer.Stop()
+	<-recorded
+	return err
+}
+
+// keepConnected has one session after the other until ctx ends or a failure is
+// permanent.
+func (c *Connector) keepConnected(ctx context.Context) error {
+	wait := backoff.NewExponentialBackOff()
+	wait.InitialInterval, wait.MaxInterval, wait.Multiplier = c.cfg.RetryMin, c.cfg.RetryMax, 2
+	var duplicate time.Time
+	for {
+		began := time.Now()
+		joined, err := c.session(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		var permanent *PermanentError
+		if errors.As(err, &permanent) {
+			return permanent
+		}
+		if errors.Is(err, errDuplicate) {
+			if !duplicate.IsZero() && time.Since(duplicate) < duplicateWindow {
+				return &PermanentError{
+					Problem: "the account " + c.cfg.User + " was logged in elsewhere twice within a few minutes, and the server keeps one connection of an account only",
+					Advice:  "stop the other bot or browser that uses it, or give this bot an account of its own",
+				}
+			}
+			duplicate = time.Now()
+		}
+		if joined && time.Since(began) > c.cfg.RetryMax {
+			wait.Reset() // it had worked
+		}
+		pause := wait.NextBackOff()
+		var slow *slowError
+		if errors.As(err, &slow) {
+			pause += cmp.Or(slow.wait, c.cfg.RetrySlow)
+		}
+		c.log.WarnContext(ctx, "not in the channel; will try again", "channel", c.cfg.Channel, "in", pause.Round(time.Millisecond), "error", err)
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return nil
+		}
+	}
+}
+
+// duplicateWindow is longer than two bots need to send each other away once.
+const duplicateWindow = 5 * time.Minute
+
+// keepSpeaking runs the sender until ctx ends.
+func (c *Connector) keepSpeaking(ctx context.Context, s *sender) {
+	wait := backoff.NewExponentialBackOff()
+	for ctx.Err() == nil {
+		err := consumers.Run(ctx, c.bus, s.config(), s.handle)
+		if ctx.Err() != nil {
+			return
+		}
+		pause := wait.NextBackOff()
+		c.log.WarnContext(ctx, "the sender stopped; it will start again", "in", pause.Round(time.Millisecond), "error", err)
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+		}
+	}
+}
+
+// push hands something to the recorder, waiting while its queue is full.
+func (c *Connector) push(ctx context.Context, it item) error {
+	if it.joined != "" {
+		c.name.Store(&it.joined)
+	}
+	select {
+	case c.queue <- it:
+		return nil
+	default:
+	}
+	select {
+	case c.queue <- it:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,248 @@
+package cytube
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/synadia-io/orbit.go/jetstreamext"
+
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams"
+)
+
+// history reads back what was recorded of a channel, with direct gets that leave
+// no consumer behind.
+type history struct {
+	js      jetstream.JetStream
+	channel string
+}
+
+// lineKey is what makes two chat lines of a channel the same line.
+type lineKey struct {
+	user, text string
+	action     bool
+	time       int64 // ms
+}
+
+func (l *line) key() lineKey {
+	return lineKey{user: l.user, text: l.text, action: l.action, time: l.time}
+}
+
+const (
+	batchSize    = 500
+	batchTimeout = 30 * time.Second
+
+	// firstWindow is how far back from the stream's end the search for lines
+	// begins; it goes four times farther each time.
+	firstWindow = 1024
+
+	// The server's clock may be set back between two lines, and may differ from
+	// that of the streams.
+	clockStep = int64(time.Minute / time.Millisecond)
+	clockSkew = 24 * time.Hour
+)
+
+// each hands the events of a subject that are stored from one sequence to
+// another to f, in order, until f returns false. Malformed ones are passed over.
+func (h *history) each(ctx context.Context, subject string, from, to uint64, f func(streams.Stored) bool) error {
+	ctx, cancel := context.WithTimeout(ctx, batchTimeout)
+	defer cancel()
+	for from = max(from, 1); from <= to; {
+		batch, err := jetstreamext.GetBatch(ctx, h.js, streams.Cytube, batchSize,
+			jetstreamext.GetBatchSubject(subject), jetstreamext.GetBatchSeq(from))
+		if err != nil {
+			return fmt.Errorf("read %s from %s: %w", subject, streams.Cytube, err)
+		}
+		before := from
+		for msg, err := range batch {
+			if errors.Is(err, jetstreamext.ErrNoMessages) {
+				return nil
+			}
+			if err != nil {
+				return fmt.Errorf("read %s from %s: %w", subject, streams.Cytube, err)
+			}
+			if msg.Sequence > to {
+				return nil
+			}
+			from = msg.Sequence + 1
+			if s, err := streams.ReadRaw(streams.Cytube, msg); err == nil && !f(s) {
+				return nil
+			}
+		}
+		if from == before {
+			return fmt.Errorf("read %s from %s: the server sent nothing", subject, streams.Cytube)
+		}
+	}
+	return nil
+}
+
+func (h *history) bounds(ctx context.Context) (first, last uint64, err error) {
+	s, err := h.js.Stream(ctx, streams.Cytube)
+	if err != nil {
+		return 0, 0, fmt.Errorf("open stream %s: %w", streams.Cytube, err)
+	}
+	state := s.CachedInfo().State
+	return state.FirstSeq, state.LastSeq, nil
+}
+
+// lines counts the channel's recorded chat lines of the server's time since (ms)
+// and later. It searches backwards, because they are the latest ones.
+func (h *history) lines(ctx context.Context, since int64) (map[lineKey]int, error) {
+	first, end, err := h.bounds(ctx)
+	if err != nil {
+		return nil, err
+	}
+	found := map[lineKey]int{}
+	oldest := time.UnixMilli(since).Add(-clockSkew)
+	for window, done := uint64(firstWindow), false; end >= first && !done; window *= 4 {
+		start := first
+		if end-first >= window {
+			start = end - window + 1
+		}
+		err := h.each(ctx, event.SubjectChat, start, end, func(s streams.Stored) bool {
+			done = done || s.At.Before(oldest)
+			chat, err := event.As[event.Chat](s.Envelope)
+			if err != nil || chat.Channel != h.channel {
+				return true
+			}
+			if chat.Time >= since {
+				found[lineKey{chat.User, chat.Message, string(chat.Extra["action"]) == "true", chat.Time}]++
+			}
+			done = done || chat.Time < since-clockStep
+			return true
+		})
+		if err != nil {
+			return nil, err
+		}
+		if start == first {
+			break
+		}
+		end = start - 1
+	}
+	return found, nil
+}
+
+// joinedBefore reports whether the bot has ever been in the channel.
+func (h *history) joinedBefore(ctx context.Context) (joined bool, err error) {
+	_, last, err := h.bounds(ctx)
+	if err != nil {
+		return false, err
+	}
+	err = h.each(ctx, event.SubjectConnection, 1, last, func(s streams.Stored) bool {
+		c, err := event.As[event.Connection](s.Envelope)
+		joined = err == nil && c.Channel == h.channel && c.State == event.StateUp
+		return !joined
+	})
+	return joined, err
+}
+
+// playing is the last media change of the channel as playingKey has it, or "".
+func (h *history) playing(ctx context.Context) (string, error) {
+	s, err := h.js.Stream(ctx, streams.Cytube)
+	if err != nil {
+		return "", fmt.Errorf("open stream %s: %w", streams.Cytube, err)
+	}
+	msg, err := s.GetLastMsgForSubject(ctx, event.SubjectMediaChange)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("read the last %s: %w", event.SubjectMediaChange, err)
+	}
+	stored, err := streams.ReadRaw(streams.Cytube, msg)
+	if err != nil {
+		return "", nil
+	}
+	m, err := event.As[event.MediaChange](stored.Envelope)
+	if err != nil || m.Channel != h.channel {
+		return "", nil
+	}
+	return playingKey(m.Type, m.URL), nil
+}
+
+// inFlight is the send that a durable consumer has delivered and not yet seen
+// acknowledged: the one that was being spoken when a process died. Ok is false
+// when there is none.
+func (h *history) inFlight(ctx context.Context, durable string) (send streams.Stored, ok bool, err error) {
+	c, err := h.js.Consumer(ctx, streams.Cytube, durable)
+	if errors.Is(err, jetstream.ErrConsumerNotFound) {
+		return send, false, nil
+	}
+	if err != nil {
+		return send, false, fmt.Errorf("look up consumer %s: %w", durable, err)
+	}
+	info := c.CachedInfo()
+	if info.NumAckPending == 0 {
+		return send, false, nil
+	}
+	s, err := h.js.Stream(ctx, streams.Cytube)
+	if err != nil {
+		return send, false, fmt.Errorf("open stream %s: %w", streams.Cytube, err)
+	}
+	msg, err := s.GetMsg(ctx, info.Delivered.Stream)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return send, false, nil
+	}
+	if err != nil {
+		return send, false, fmt.Errorf("read the send that was being spoken: %w", err)
+	}
+	send, err = streams.ReadRaw(streams.Cytube, msg)
+	return send, err == nil, nil
+}
+
+// spoken finds which parts of a send the channel has heard, by number from 1: the
+// bot's lines recorded after it that name it as their cause, or that say the same
+// and name nothing.
+func (h *history) spoken(ctx context.Context, ref event.Ref, parts []*utterance, isSelf func(string) bool) (map[int]bool, error) {
+	_, last, err := h.bounds(ctx)
+	if err != nil {
+		return nil, err
+	}
+	subject := event.SubjectChat
+	if parts[0].pm {
+		subject = event.SubjectPM
+	}
+	heard := map[int]bool{}
+	err = h.each(ctx, subject, ref.Seq+1, last, func(s streams.Stored) bool {
+		l, ok := lineOf(s, h.channel)
+		if !ok || !isSelf(l.user) {
+			return true
+		}
+		cause, caused := s.Causation()
+		switch {
+		case caused && cause == ref:
+			heard[partOf(s)] = true
+		case !caused:
+			for _, u := range parts {
+				if !heard[u.part] && u.is(l) {
+					heard[u.part] = true
+					break
+				}
+			}
+		}
+		return true
+	})
+	return heard, err
+}
+
+func lineOf(s streams.Stored, channel string) (*line, bool) {
+	if s.Subject == event.SubjectPM {
+		p, err := event.As[event.PM](s.Envelope)
+		return &line{pm: true, user: p.User, to: p.To, text: p.Message, time: p.Time}, err == nil && p.Channel == channel
+	}
+	c, err := event.As[event.Chat](s.Envelope)
+	return &line{user: c.User, text: c.Message, action: string(c.Extra["action"]) == "true", time: c.Time}, err == nil && c.Channel == channel
+}
+
+// partOf is an echo's metadata.part; 1 when it has none.
+func partOf(s streams.Stored) int {
+	n, err := strconv.Atoi(fmt.Sprint(s.Metadata[event.MetaPart]))
+	if err != nil {
+		return 1
+	}
+	return n
+}
