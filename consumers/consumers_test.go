@@ -131,7 +131,7 @@ func TestOutputsCarryIDsCorrelationAndCause(t *testing.T) {
 	}
 	for i, s := range sends {
 		got, _ := s.Causation()
-		want := fmt.Sprintf("plugin-t/%s/%d", cause, i+1)
+		want := fmt.Sprintf("plugin-t/%s/%s", cause, []string{"early/1", "1", "2"}[i])
 		if s.Header.Get(nats.MsgIdHdr) != want || s.CorrelationID != "corr-x" || got != cause || s.Meta(event.MetaSource) != "plugin-t" {
 			t.Errorf("send %d: id %q, correlation %q, cause %s, source %q", i, s.Header.Get(nats.MsgIdHdr), s.CorrelationID, got, s.Meta(event.MetaSource))
 		}
@@ -481,5 +481,63 @@ func TestRouter(t *testing.T) {
 	sends := only(stored(t, bus, streams.Cytube), event.SubjectSendChat)
 	if len(sends) != 1 || !strings.Contains(string(sends[0].Data), "!kick needs rank 2, yours is 1") {
 		t.Errorf("sends %+v, want the one refusal", sends)
+	}
+}
+
+// What a handler does before it ends may differ between attempts; what it
+// returns keeps its numbers all the same.
+func TestOutputsKeepTheirIDsWhateverWasDoneBefore(t *testing.T) {
+	t.Parallel()
+	bus := streamstest.Bus(t, streamstest.Server(t))
+	settled, _ := start(t, bus, consumers.Config{Backoff: quick}, func(ctx context.Context, d streams.Stored) ([]event.Envelope, error) {
+		p := consumers.PublisherFrom(ctx)
+		if d.Attempt == 1 {
+			if _, err := p.Publish(ctx, say(t, "early")); err != nil {
+				return nil, err
+			}
+			if _, err := p.Request(ctx, event.SubjectGet, event.Get{Collection: "c", ID: "1"}, streams.Within(time.Millisecond)); err == nil {
+				t.Error("a request to nobody was answered")
+			}
+			// The first output goes out, and then the process dies.
+			if _, err := bus.Publish(ctx, say(t, "late"), streams.WithMsgID("plugin-t/"+d.Ref.String()+"/1")); err != nil {
+				return nil, err
+			}
+			return nil, errors.New("died")
+		}
+		return []event.Envelope{say(t, "late")}, nil
+	})
+	command(t, bus, "x")
+	next(t, settled)
+	if o := next(t, settled); o.Result != consumers.Handled || o.Duplicates != 1 {
+		t.Errorf("outcome %+v", o)
+	}
+	if sends := stored(t, bus, streams.Cytube); len(sends) != 2 {
+		t.Errorf("%d sends, want early and late", len(sends))
+	}
+}
+
+// A consumer that does not exist yet begins where it is told; one that exists
+// goes on where it was.
+func TestSince(t *testing.T) {
+	t.Parallel()
+	bus := streamstest.Bus(t, streamstest.Server(t))
+	seen := make(chan string, 8)
+	handler := func(_ context.Context, d streams.Stored) ([]event.Envelope, error) {
+		seen <- d.CorrelationID
+		return nil, nil
+	}
+	command(t, bus, "old")
+	// The server's clock gives events their time, and it is this machine's.
+	since := time.Now()
+	command(t, bus, "new")
+	_, stop := start(t, bus, consumers.Config{Since: since}, handler)
+	if got := next(t, seen); got != "corr-new" {
+		t.Errorf("began with %s", got)
+	}
+	stop()
+	command(t, bus, "missed")
+	start(t, bus, consumers.Config{Since: time.Now().Add(time.Hour)}, handler)
+	if got := next(t, seen); got != "corr-missed" {
+		t.Errorf("went on with %s", got)
 	}
 }

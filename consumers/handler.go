@@ -42,6 +42,8 @@ type Publisher interface {
 	Publish(ctx context.Context, e event.Envelope, opts ...streams.PublishOption) (streams.Ack, error)
 	// Request asks a service; see streams.Bus.Request.
 	Request(ctx context.Context, subject string, payload any, opts ...streams.PublishOption) (json.RawMessage, error)
+	// CancelTimer drops a timer that was set by publishing with streams.At.
+	CancelTimer(ctx context.Context, plugin, timer string) error
 }
 
 type publisherKey struct{}

@@ -11,16 +11,21 @@ import (
 	"github.com/rosey-bot/rosey/streams"
 )
 
-// An outbox publishes what one delivery of an event causes. Its k-th publish or
-// request carries the Nats-Msg-Id <consumer>/<STREAM>:<SEQ>/<k>, so that what a
-// redelivery repeats is recognised by JetStream and dropped.
+// An outbox publishes what one delivery of an event causes. Its k-th publish
+// carries the Nats-Msg-Id <consumer>/<STREAM>:<SEQ>/<k>, so that what a
+// redelivery repeats is recognised by JetStream and dropped. Requests and what
+// is published before the handler ends are numbered apart, as …/request/<k> and
+// …/early/<k>: a handler that finds its work half done may make fewer of them
+// the second time, and its outputs must keep their numbers.
 type outbox struct {
 	bus        *streams.Bus
 	allow      func(subject string) error
 	prefix     string
 	attempt    int
 	log        *slog.Logger
-	published  atomic.Int64
+	outputs    atomic.Int64
+	early      atomic.Int64
+	requests   atomic.Int64
 	duplicates atomic.Int64
 }
 
@@ -28,11 +33,15 @@ func (o *outbox) Publish(ctx context.Context, e event.Envelope, opts ...streams.
 	if err := o.check(e); err != nil {
 		return streams.Ack{}, err
 	}
-	return o.publish(ctx, e, o.nextID(), opts...)
+	return o.publish(ctx, e, o.id("/early", &o.early), opts...)
 }
 
 func (o *outbox) Request(ctx context.Context, subject string, payload any, opts ...streams.PublishOption) (json.RawMessage, error) {
-	return o.bus.Request(ctx, subject, payload, append(opts, streams.WithMsgID(o.nextID()))...)
+	return o.bus.Request(ctx, subject, payload, append(opts, streams.WithMsgID(o.id("/request", &o.requests)))...)
+}
+
+func (o *outbox) CancelTimer(ctx context.Context, plugin, timer string) error {
+	return o.bus.CancelTimer(ctx, plugin, timer)
 }
 
 // publishAll checks everything before it publishes anything, so that an event
@@ -44,7 +53,7 @@ func (o *outbox) publishAll(ctx context.Context, events []event.Envelope) error 
 		}
 	}
 	for _, e := range events {
-		if _, err := o.publish(ctx, e, o.nextID()); err != nil {
+		if _, err := o.publish(ctx, e, o.id("", &o.outputs)); err != nil {
 			return err
 		}
 	}
@@ -60,7 +69,9 @@ func (o *outbox) check(e event.Envelope) error {
 	return Permanent(e.Validate())
 }
 
-func (o *outbox) nextID() string { return fmt.Sprintf("%s/%d", o.prefix, o.published.Add(1)) }
+func (o *outbox) id(kind string, counter *atomic.Int64) string {
+	return fmt.Sprintf("%s%s/%d", o.prefix, kind, counter.Add(1))
+}
 
 func (o *outbox) publish(ctx context.Context, e event.Envelope, id string, opts ...streams.PublishOption) (streams.Ack, error) {
 	if o.attempt > 1 {

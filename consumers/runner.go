@@ -42,6 +42,9 @@ type Config struct {
 	Subjects []string // what it reads of the stream; all of it when empty
 	Name     string   // plugin.{Name}.event.… gets dead letters and expirations
 
+	// Since is where a consumer that does not exist yet begins to read; the
+	// stream's beginning when zero.
+	Since time.Time
 	// Backoff is how long to wait before each attempt after the first;
 	// DefaultBackoff when nil. After the last one the event is dead-lettered.
 	Backoff []time.Duration
@@ -168,6 +171,9 @@ func (r *runner) open(ctx context.Context) (jetstream.Consumer, error) {
 	}
 	if r.Ordered {
 		want.MaxAckPending = 1
+	}
+	if !r.Since.IsZero() {
+		want.DeliverPolicy, want.OptStartTime = jetstream.DeliverByStartTimePolicy, &r.Since
 	}
 	existing, err := r.bus.JetStream().Consumer(ctx, r.Stream, r.Durable)
 	switch {
