@@ -22,6 +22,7 @@ type Line struct {
 
 // Frame is a frame as it came from a client.
 type Frame struct {
+	Seq  int    // 1 for the first frame of the server, and so on
 	User string // the client's name at that time, empty while anonymous
 	Data string
 	Time time.Time
@@ -66,7 +67,9 @@ func (s *Server) record(c *session, frame []byte) {
 	if len(s.received) >= framesKept {
 		s.received = slices.Delete(s.received, 0, framesKept/2)
 	}
-	s.received = append(s.received, Frame{User: c.name, Data: string(frame), Time: time.Now()})
+	s.frames++
+	s.received = append(s.received, Frame{Seq: s.frames, User: c.name, Data: string(frame), Time: time.Now()})
+	s.notify()
 }
 
 // Heard gives the lines that the server accepted, oldest first: the last 50,000
@@ -91,13 +94,37 @@ func (s *Server) WaitHeard(ctx context.Context, match func(Line) bool) (Line, er
 	next := 1
 	var found Line
 	err := s.wait(ctx, "a line of chat", func() bool {
-		for _, l := range s.heard {
-			if l.Seq >= next && match(l) {
+		for _, l := range unseen(s.heard, s.lines, next) {
+			if match(l) {
 				found = l
 				return true
 			}
 		}
 		next = s.lines + 1
+		return false
+	})
+	return found, err
+}
+
+// unseen is what there is in a log from number next on, when last is the number
+// of its last entry.
+func unseen[T any](log []T, last, next int) []T {
+	return log[max(0, len(log)-max(0, last-next+1)):]
+}
+
+// WaitReceived waits for a frame for which match is true, those already received
+// included, and gives the first.
+func (s *Server) WaitReceived(ctx context.Context, match func(Frame) bool) (Frame, error) {
+	next := 1
+	var found Frame
+	err := s.wait(ctx, "a frame", func() bool {
+		for _, f := range unseen(s.received, s.frames, next) {
+			if match(f) {
+				found = f
+				return true
+			}
+		}
+		next = s.frames + 1
 		return false
 	})
 	return found, err

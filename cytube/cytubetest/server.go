@@ -109,7 +109,8 @@ type Server struct {
 	refusal  string
 	heard    []Line
 	received []Frame
-	lines    int
+	lines    int // how many were ever heard
+	frames   int // how many were ever received
 
 	ticking sync.WaitGroup
 	quit    chan struct{}
