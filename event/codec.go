@@ -164,17 +164,16 @@ func As[T any](e Envelope) (T, error) {
 }
 
 func decodeStruct(subject string, data json.RawMessage, v reflect.Value) error {
-	var fields map[string]json.RawMessage
 	if !isObject(data) {
 		return Errorf(InvalidInput, "%s: data must be an object, not %s", subject, kindOf(data)).With("field", "data")
 	}
-	if err := json.Unmarshal(data, &fields); err != nil {
+	fields, err := members(data)
+	if err != nil {
 		return Errorf(InvalidInput, "%s: data is not valid JSON: %w", subject, err).With("field", "data")
 	}
 	l := layoutOf(v.Type())
 	for _, f := range l.fields {
-		raw, present := fields[f.name]
-		delete(fields, f.name)
+		raw, present := take(&fields, f.name)
 		if !present || isNull(raw) {
 			if f.required {
 				return fieldError(subject, f.name, errors.New("is required"))
@@ -193,7 +192,7 @@ func decodeStruct(subject string, data json.RawMessage, v reflect.Value) error {
 		}
 	}
 	if l.extra >= 0 && len(fields) > 0 {
-		v.Field(l.extra).Set(reflect.ValueOf(Extra(fields)))
+		v.Field(l.extra).Set(reflect.ValueOf(extra(fields)))
 	}
 	if c, ok := v.Addr().Interface().(interface {
 		check() (field string, err error)
@@ -227,6 +226,16 @@ func decodeField(raw json.RawMessage, into any) error {
 		*p = new(int)
 		**p = int(n)
 		return err
+	case *string:
+		if kindOf(raw) == "a string" {
+			*p = text(bytes.TrimSpace(raw))
+			return nil
+		}
+	case *json.RawMessage:
+		*p = raw
+		return nil
+	case json.Unmarshaler:
+		return p.UnmarshalJSON(raw)
 	}
 	err := json.Unmarshal(raw, into)
 	var typeErr *json.UnmarshalTypeError

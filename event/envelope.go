@@ -125,17 +125,16 @@ func isEnvelopeField(name string) bool {
 // the envelope only; see Validate for the payload. Errors are INVALID_INPUT and
 // name the field.
 func Decode(subject string, body []byte) (Envelope, error) {
-	var fields map[string]json.RawMessage
 	if !isObject(body) {
 		return Envelope{}, Errorf(InvalidInput, "%s: the body must be a JSON object", subject).With("field", "")
 	}
-	if err := json.Unmarshal(body, &fields); err != nil {
+	body = bytes.Clone(bytes.TrimSpace(body))
+	fields, err := members(body)
+	if err != nil {
 		return Envelope{}, Errorf(InvalidInput, "%s: the body is not valid JSON: %w", subject, err).With("field", "")
 	}
-	_, hasSubject := fields["subject"]
-	_, hasData := fields["data"]
-	if !hasSubject || !hasData {
-		return Envelope{Subject: subject, Data: bytes.Clone(bytes.TrimSpace(body)), Priority: Normal}, nil
+	if !hasMember(fields, "subject") || !hasMember(fields, "data") {
+		return Envelope{Subject: subject, Data: body, Priority: Normal}, nil
 	}
 	e := Envelope{Priority: Normal}
 	for _, f := range []struct {
@@ -155,11 +154,10 @@ func Decode(subject string, body []byte) (Envelope, error) {
 		{"correlation_id", func(raw json.RawMessage) error { return decodeField(raw, &e.CorrelationID) }},
 		{"metadata", func(raw json.RawMessage) error { return decodeMetadata(raw, &e.Metadata) }},
 	} {
-		raw, ok := fields[f.name]
+		raw, ok := take(&fields, f.name)
 		if !ok {
 			continue
 		}
-		delete(fields, f.name)
 		if isNull(raw) && f.name != "subject" && f.name != "data" {
 			continue
 		}
@@ -170,9 +168,7 @@ func Decode(subject string, body []byte) (Envelope, error) {
 	if e.Subject != subject {
 		return Envelope{}, fieldError(subject, "subject", fmt.Errorf("is %q, but the event came on %q", e.Subject, subject))
 	}
-	if len(fields) > 0 {
-		e.Extra = fields
-	}
+	e.Extra = extra(fields)
 	return e, nil
 }
 

@@ -123,7 +123,7 @@ func (id *ID) UnmarshalJSON(raw []byte) error {
 		*id = ""
 		return nil
 	case "a string":
-		if err := json.Unmarshal(raw, (*string)(id)); err != nil {
+		if err := decodeField(raw, (*string)(id)); err != nil {
 			return err
 		}
 		if *id == "" {
