@@ -38,7 +38,24 @@ type Bus struct {
 	timeout time.Duration
 	tracer  trace.Tracer
 	log     *slog.Logger
+	observe Observer
 }
+
+// Observer is told of what a Bus did, for metrics.
+type Observer interface {
+	// Sent is told how long storing an event took, or why it failed.
+	Sent(ctx context.Context, subject string, took time.Duration, err error)
+	// Requested is told how long a request waited for its reply, or why it failed.
+	Requested(ctx context.Context, subject string, took time.Duration, err error)
+	// DuplicateDropped is told of an event that the stream held already.
+	DuplicateDropped(ctx context.Context, subject string)
+}
+
+type nobody struct{}
+
+func (nobody) Sent(context.Context, string, time.Duration, error)      {}
+func (nobody) Requested(context.Context, string, time.Duration, error) {}
+func (nobody) DuplicateDropped(context.Context, string)                {}
 
 // BusOption changes a setting of NewBus.
 type BusOption func(*Bus)
@@ -57,10 +74,13 @@ func WithTracer(t trace.Tracer) BusOption { return func(b *Bus) { b.tracer = t }
 // otherwise.
 func WithLogger(l *slog.Logger) BusOption { return func(b *Bus) { b.log = l } }
 
+// WithObserver sets who is told of what the Bus did; nobody is otherwise.
+func WithObserver(o Observer) BusOption { return func(b *Bus) { b.observe = o } }
+
 // NewBus makes a Bus on a connection. It does not open the streams: see Open.
 func NewBus(nc *nats.Conn, js jetstream.JetStream, opts ...BusOption) *Bus {
 	b := &Bus{nc: nc, js: js, source: "rosey", timeout: DefaultTimeout, tracer: noop.NewTracerProvider().Tracer(""),
-		log: slog.New(slog.DiscardHandler)}
+		log: slog.New(slog.DiscardHandler), observe: nobody{}}
 	for _, o := range opts {
 		o(b)
 	}
@@ -166,11 +186,17 @@ func (b *Bus) Publish(ctx context.Context, e event.Envelope, opts ...PublishOpti
 	if s.ttl > 0 {
 		jsOpts = append(jsOpts, jetstream.WithMsgTTL((s.ttl + time.Second - 1).Truncate(time.Second)))
 	}
+	started := time.Now()
 	ack, err := b.js.PublishMsg(ctx, msg, jsOpts...)
 	if err != nil {
-		return Ack{}, fail(span, event.Errorf(event.NATSError, "store %s: %w", e.Subject, err))
+		err = event.Errorf(event.NATSError, "store %s: %w", e.Subject, err)
+	}
+	b.observe.Sent(ctx, e.Subject, time.Since(started), err)
+	if err != nil {
+		return Ack{}, fail(span, err)
 	}
 	if ack.Duplicate {
+		b.observe.DuplicateDropped(ctx, e.Subject)
 		span.SetAttributes(attribute.Bool("rosey.duplicate", true))
 	}
 	return Ack{Ref: event.Ref{Stream: ack.Stream, Seq: ack.Sequence}, Duplicate: ack.Duplicate}, nil
@@ -218,20 +244,27 @@ func (b *Bus) Request(ctx context.Context, subject string, payload any, opts ...
 	defer cancel()
 	started := time.Now()
 	reply, err := b.nc.RequestMsgWithContext(ctx, msg)
+	took := time.Since(started)
+	err = requestError(subject, took, reply, err)
+	b.observe.Requested(ctx, subject, took, err)
+	if err != nil {
+		return nil, fail(span, err)
+	}
+	return reply.Data, nil
+}
+
+func requestError(subject string, took time.Duration, reply *nats.Msg, err error) error {
 	switch {
 	case err == nil:
-		if err := event.ReplyError(reply.Data); err != nil {
-			return nil, fail(span, err)
-		}
-		return reply.Data, nil
+		return event.ReplyError(reply.Data)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, nats.ErrTimeout):
 		// The stream that records requests listens too, so a missing service
 		// looks like a slow one.
-		return nil, fail(span, event.Errorf(event.Timeout, "%s was not answered within %s: is its service running?", subject, time.Since(started).Round(time.Millisecond)))
+		return event.Errorf(event.Timeout, "%s was not answered within %s: is its service running?", subject, took.Round(time.Millisecond))
 	case errors.Is(err, nats.ErrNoResponders):
-		return nil, fail(span, event.Errorf(event.NATSError, "nothing answers %s: is the bot or the plugin running?", subject))
+		return event.Errorf(event.NATSError, "nothing answers %s: is the bot or the plugin running?", subject)
 	default:
-		return nil, fail(span, event.Errorf(event.NATSError, "request %s: %w", subject, err))
+		return event.Errorf(event.NATSError, "request %s: %w", subject, err)
 	}
 }
 
