@@ -1,0 +1,155 @@
+package telemetry
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/url"
+	"strings"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/rosey-bot/rosey/event"
+)
+
+// Keys of the attributes that say which conversation a log line belongs to.
+const (
+	LogCorrelation = "correlation_id"
+	LogTrace       = "trace_id"
+	LogSpan        = "span_id"
+)
+
+// NewLogger makes a logger that writes lines of format "text" or "json" from
+// level "debug", "info", "warn" or "error" up. Each line that is logged with a
+// context in which an event is handled has the event's correlation_id, its
+// trace_id and, while tracing is on, the span_id. Control characters are always
+// escaped, so that a chat line can neither forge a log line nor reach the
+// terminal. The value of an attribute that is named like a secret is not
+// written; see also Secret.
+func NewLogger(w io.Writer, level, format string) (*slog.Logger, error) {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(level)); err != nil {
+		return nil, fmt.Errorf("log level %q is not one of debug, info, warn, error", level)
+	}
+	w = escaper{w}
+	opts := &slog.HandlerOptions{Level: l, ReplaceAttr: redact}
+	var h slog.Handler
+	switch format {
+	case "text":
+		h = slog.NewTextHandler(w, opts)
+	case "json":
+		h = slog.NewJSONHandler(w, opts)
+	default:
+		return nil, fmt.Errorf("log format %q is not one of text, json", format)
+	}
+	return slog.New(correlated{top: h, inner: h}), nil
+}
+
+// correlated adds the context's IDs to each record, at the top level whatever
+// groups are open.
+type correlated struct {
+	top   slog.Handler                      // as it was before the first group was opened
+	inner slog.Handler                      // what records go to
+	since []func(slog.Handler) slog.Handler // makes inner of top; empty while no group is open
+	bound bool                              // the logger itself has a correlation_id already
+}
+
+func (c correlated) Enabled(ctx context.Context, l slog.Level) bool { return c.inner.Enabled(ctx, l) }
+
+func (c correlated) Handle(ctx context.Context, r slog.Record) error {
+	ids := identify(ctx, c.bound || has(r))
+	if len(ids) == 0 {
+		return c.inner.Handle(ctx, r)
+	}
+	if len(c.since) == 0 {
+		r = r.Clone()
+		r.AddAttrs(ids...)
+		return c.inner.Handle(ctx, r)
+	}
+	h := c.top.WithAttrs(ids)
+	for _, step := range c.since {
+		h = step(h)
+	}
+	return h.Handle(ctx, r)
+}
+
+func (c correlated) WithAttrs(attrs []slog.Attr) slog.Handler {
+	if len(c.since) == 0 {
+		h := c.inner.WithAttrs(attrs)
+		return correlated{top: h, inner: h, bound: c.bound || hasKey(attrs)}
+	}
+	return c.then(func(h slog.Handler) slog.Handler { return h.WithAttrs(attrs) })
+}
+
+func (c correlated) WithGroup(name string) slog.Handler {
+	if name == "" {
+		return c
+	}
+	return c.then(func(h slog.Handler) slog.Handler { return h.WithGroup(name) })
+}
+
+func (c correlated) then(step func(slog.Handler) slog.Handler) slog.Handler {
+	c.since = append(c.since[:len(c.since):len(c.since)], step)
+	c.inner = step(c.inner)
+	return c
+}
+
+// identify is what a context says of the event that is being handled; the
+// correlation ID is left out where the line has one.
+func identify(ctx context.Context, has bool) []slog.Attr {
+	var ids []slog.Attr
+	correlation := event.Correlation(ctx)
+	if correlation != "" && !has {
+		ids = append(ids, slog.String(LogCorrelation, correlation))
+	}
+	switch sc := trace.SpanContextFromContext(ctx); {
+	case sc.IsValid():
+		ids = append(ids, slog.String(LogTrace, sc.TraceID().String()), slog.String(LogSpan, sc.SpanID().String()))
+	case correlation != "":
+		id := event.TraceID(correlation)
+		ids = append(ids, slog.String(LogTrace, hex.EncodeToString(id[:])))
+	}
+	return ids
+}
+
+func has(r slog.Record) (found bool) {
+	r.Attrs(func(a slog.Attr) bool {
+		found = a.Key == LogCorrelation
+		return !found
+	})
+	return found
+}
+
+func hasKey(attrs []slog.Attr) bool {
+	for _, a := range attrs {
+		if a.Key == LogCorrelation {
+			return true
+		}
+	}
+	return false
+}
+
+// secretNames are parts of the names of attributes whose values are not for
+// logs: a second line of defence behind Secret.
+var secretNames = []string{"password", "passwd", "secret", "authorization", "credential", "token", "cookie", "headers"}
+
+func redact(_ []string, a slog.Attr) slog.Attr {
+	kind := a.Value.Kind()
+	if kind != slog.KindString && kind != slog.KindAny {
+		return a
+	}
+	key := strings.ToLower(a.Key)
+	for _, name := range secretNames {
+		if strings.Contains(key, name) {
+			return slog.String(a.Key, redacted)
+		}
+	}
+	if kind == slog.KindAny {
+		if u, ok := a.Value.Any().(*url.URL); ok && u != nil {
+			return slog.String(a.Key, u.Redacted())
+		}
+	}
+	return a
+}
