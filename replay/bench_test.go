@@ -1,0 +1,91 @@
+package replay
+
+import (
+	"regexp"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/streamstest"
+)
+
+const benchEvents = 200_000
+
+// BenchmarkScan holds a full scan of 200,000 events against bare ordered
+// consumers on the same streams.
+func BenchmarkScan(b *testing.B) {
+	bus := streamstest.Bus(b, streamstest.Server(b))
+	js := bus.JetStream()
+	for n := range benchEvents {
+		put(b, bus.Conn(), [...]int{0, 0, 0, 1, 2, 3, 4, 5, 6, 0}[n%10], n)
+	}
+	stored(b.Context(), b, js, benchEvents)
+	for name, q := range map[string]Query{
+		"all":         {},
+		"user":        {Filter: Filter{User: "bob"}},
+		"correlation": {Filter: Filter{Correlation: someID}},
+		"grep":        {Filter: Filter{Grep: regexp.MustCompile("nothing like that")}},
+	} {
+		b.Run(name, func(b *testing.B) {
+			var raw, ours time.Duration
+			for b.Loop() {
+				// Side by side, so that what else the machine does counts for both.
+				began := time.Now()
+				rawScan(b, js)
+				raw += time.Since(began)
+				began = time.Now()
+				for _, err := range Read(b.Context(), js, q) {
+					if err != nil {
+						b.Fatal(err)
+					}
+				}
+				ours += time.Since(began)
+			}
+			b.ReportMetric(float64(benchEvents)*float64(b.N)/raw.Seconds(), "raw/s")
+			b.ReportMetric(float64(benchEvents)*float64(b.N)/ours.Seconds(), "ours/s")
+			b.ReportMetric(raw.Seconds()/ours.Seconds(), "ratio")
+		})
+	}
+	b.Run("first", func(b *testing.B) {
+		var waited time.Duration
+		for b.Loop() {
+			began := time.Now()
+			for range Read(b.Context(), js, Query{}) {
+				waited += time.Since(began)
+				break
+			}
+		}
+		b.ReportMetric(float64(waited.Microseconds())/float64(b.N), "us/first")
+	})
+}
+
+// rawScan reads all streams with bare ordered consumers side by side.
+func rawScan(b *testing.B, js jetstream.JetStream) {
+	var wg sync.WaitGroup
+	for _, spec := range streams.Specs() {
+		s, err := js.Stream(b.Context(), spec.Name)
+		if err != nil {
+			b.Fatal(err)
+		}
+		want := s.CachedInfo().State.Msgs
+		c, err := js.OrderedConsumer(b.Context(), spec.Name, jetstream.OrderedConsumerConfig{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		wg.Add(1)
+		n := uint64(0)
+		cc, err := c.Consume(func(m jetstream.Msg) {
+			if n++; n == want {
+				wg.Done()
+			}
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer func() { cc.Stop(); <-cc.Closed() }()
+	}
+	wg.Wait()
+}

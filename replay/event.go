@@ -1,0 +1,77 @@
+package replay
+
+import (
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/telemetry"
+)
+
+// Event is one stored message as its stream has it. Its body is not decoded
+// until asked, since most of what a search reads is passed over.
+type Event struct {
+	Ref     event.Ref
+	At      time.Time // when the stream stored it
+	Subject string
+	Header  nats.Header
+	Body    []byte
+}
+
+// Decode reads the event's envelope. On a malformed body the error is
+// INVALID_INPUT and names the field; the Stored then has all but the body's
+// fields.
+func (e Event) Decode() (streams.Stored, error) {
+	env, err := streams.Decode(e.Subject, e.Header, e.Body, e.At)
+	if err == nil {
+		err = event.CheckData(e.Subject, env.Data)
+	}
+	return streams.Stored{Envelope: env, Ref: e.Ref, At: e.At, Attempt: 1, Header: e.Header}, err
+}
+
+// fields are the parts of a body that filters look at, raw. Of a bare payload
+// only data is set.
+type fields struct {
+	data, correlation, metadata []byte
+}
+
+// scan finds the body's parts. It reports whether the body is a JSON object.
+func (e *Event) scan() (f fields, ok bool) {
+	var subject, data []byte
+	ok = members(e.Body, func(name, value []byte) {
+		switch string(name) {
+		case "subject":
+			subject = value
+		case "data":
+			data = value
+		case "correlation_id":
+			f.correlation = value
+		case "metadata":
+			f.metadata = value
+		}
+	})
+	if !ok {
+		return fields{}, false
+	}
+	if subject == nil || data == nil {
+		return fields{data: e.Body}, true
+	}
+	f.data = data
+	return f, true
+}
+
+// correlation is the event's correlation ID by the rules of streams.Decode.
+func (e *Event) correlation(f fields) string {
+	if id := unquoted(f.correlation); len(id) > 0 {
+		return string(id)
+	}
+	if len(e.Header) == 0 {
+		return ""
+	}
+	if id := telemetry.Carrier(e.Header).Get(streams.HeaderCorrelation); id != "" {
+		return id
+	}
+	return telemetry.CorrelationOf(e.Header)
+}

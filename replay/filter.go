@@ -1,0 +1,324 @@
+package replay
+
+import (
+	"bytes"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams"
+)
+
+// MinPrefix is how many characters of a correlation ID are enough to ask for it.
+const MinPrefix = 8
+
+// Filter says which events to read. Its zero value means all of them; every
+// field that is set narrows the choice.
+type Filter struct {
+	// Subjects are NATS patterns, or the wildcards that the contract prints, of
+	// which an event must match one.
+	Subjects []string
+	// Channel is where the event happened, in any case.
+	Channel string
+	// User did, received or queued what the event tells of, in any case.
+	User string
+	// Plugin is whose namespace the event is in, or who published it.
+	Plugin string
+	// Correlation is the event's correlation ID, the first MinPrefix or more
+	// characters of one, or its trace ID as Jaeger shows it.
+	Correlation string
+	// Grep must match one of the values of the event's data.
+	Grep *regexp.Regexp
+	// Since and Until bound when the event was stored, Since inclusive and Until
+	// exclusive; zero leaves that side open.
+	Since, Until time.Time
+}
+
+// Check returns an INVALID_INPUT error, saying what to write instead, for a
+// filter that can match nothing.
+func (f Filter) Check() error {
+	for _, pattern := range f.Subjects {
+		if err := checkPattern(pattern); err != nil {
+			return err
+		}
+	}
+	if f.Plugin != "" && !event.ValidName(f.Plugin) {
+		return event.Errorf(event.InvalidInput, "%q cannot be a plugin's name: use 1 to %d of A-Z a-z 0-9 _ -", f.Plugin, event.MaxNameLength)
+	}
+	for _, t := range []time.Time{f.Since, f.Until} {
+		if !t.IsZero() && (t.Before(minTime) || t.After(maxTime)) {
+			return event.Errorf(event.InvalidInput, "%s lies outside the years 1970 to 2261", t)
+		}
+	}
+	if !f.Since.IsZero() && !f.Until.IsZero() && !f.Since.Before(f.Until) {
+		return event.Errorf(event.InvalidInput, "nothing lies between %s and %s: the start must be before the end",
+			f.Since.Format(time.DateTime), f.Until.Format(time.DateTime))
+	}
+	return nil
+}
+
+// knownSubjects are the contract's literal subjects.
+var knownSubjects = []string{
+	event.SubjectChat, event.SubjectPM, event.SubjectUserJoin, event.SubjectUserLeave, event.SubjectUserRank,
+	event.SubjectMediaChange, event.SubjectMediaQueue, event.SubjectMediaDelete, event.SubjectConnection, event.SubjectDelivery,
+	event.SubjectSendChat, event.SubjectSendPM, event.SubjectSendEmote,
+	event.SubjectStartup, event.SubjectShutdown, event.SubjectHeartbeat,
+	event.SubjectGet, event.SubjectSet, event.SubjectQuery, event.SubjectDelete,
+}
+
+// checkPattern refuses what no event of the contract can match, which is most
+// often a slip of the pen.
+func checkPattern(pattern string) error {
+	if !server.IsValidSubject(pattern) {
+		return event.Errorf(event.InvalidInput, "%q is not a subject: write for example %s, %s or %s", pattern, event.SubjectChat, event.AllCommands, event.AllCytube)
+	}
+	found, err := streams.Overlapping(pattern)
+	if err != nil {
+		return err
+	}
+	if found[streams.Plugin] != nil || found[streams.PluginRequest] != nil {
+		return nil
+	}
+	namespace, _, _ := strings.Cut(pattern, ".")
+	var known []string
+	for _, s := range knownSubjects {
+		if event.Match(pattern, s) {
+			return nil
+		}
+		if strings.HasPrefix(s, namespace+".") {
+			known = append(known, s)
+		}
+	}
+	return event.Errorf(event.InvalidInput, "no event has the subject %s: there are %s", pattern, strings.Join(known, ", "))
+}
+
+// A plan is what to ask one stream for: its server-side filters (none means
+// everything), and whether subjects must be looked at again because the server
+// could not be told exactly.
+type plan struct {
+	stream  string
+	filters []string
+	recheck bool
+}
+
+// plans says what to ask each stream for, in the topology's order; streams that
+// hold nothing of interest are left out.
+func (f Filter) plans() ([]plan, error) {
+	patterns := f.Subjects
+	if len(patterns) == 0 {
+		patterns = f.likely()
+	}
+	wanted := map[string][]string{}
+	for _, p := range patterns {
+		found, err := streams.Overlapping(p)
+		if err != nil {
+			return nil, err
+		}
+		for stream, filters := range found {
+			wanted[stream] = append(wanted[stream], filters...)
+		}
+	}
+	var plans []plan
+	for _, spec := range streams.Specs() {
+		if filters := wanted[spec.Name]; len(filters) > 0 {
+			plans = append(plans, planFor(spec, filters))
+		}
+	}
+	return plans, nil
+}
+
+// likely lists the subjects that can match the filter's other fields.
+func (f Filter) likely() []string {
+	switch {
+	case f.Plugin != "":
+		return []string{"plugin." + f.Plugin + ".>", event.AllSends, event.RequestSubject("*"), event.RequestSubject("*", ">"), event.AllDatabase}
+	case f.User != "" || f.Channel != "":
+		return []string{event.AllCytube, event.AllPlugin}
+	}
+	return []string{">"}
+}
+
+// planFor reduces filters to what JetStream accepts: a consumer's filters must
+// not overlap.
+func planFor(spec streams.Spec, filters []string) plan {
+	var kept []string
+	for i, f := range filters {
+		covered := func(j int) bool {
+			g := filters[j]
+			return server.SubjectMatchesFilter(f, g) && (f != g || j < i)
+		}
+		redundant := false
+		for j := range filters {
+			redundant = redundant || j != i && covered(j)
+		}
+		if !redundant {
+			kept = append(kept, f)
+		}
+	}
+	p := plan{stream: spec.Name, filters: kept}
+	all := true
+	for _, subject := range spec.Subjects {
+		all = all && slices.ContainsFunc(kept, func(f string) bool { return server.SubjectMatchesFilter(subject, f) })
+	}
+	if all {
+		p.filters = nil
+		return p
+	}
+	for i := range kept {
+		for j := range i {
+			if server.SubjectsCollide(kept[i], kept[j]) {
+				return plan{stream: spec.Name, recheck: true}
+			}
+		}
+	}
+	return p
+}
+
+// A matcher decides about what the server could not be asked.
+type matcher struct {
+	Filter
+	traceID [16]byte
+	content bool // whether the body must be looked at
+}
+
+func (f Filter) matcher() *matcher {
+	m := &matcher{Filter: f, content: f.Channel != "" || f.User != "" || f.Plugin != "" || f.Correlation != "" || f.Grep != nil}
+	if hexID(f.Correlation) {
+		m.traceID = event.TraceID(f.Correlation)
+	}
+	return m
+}
+
+func hexID(s string) bool {
+	s = strings.ReplaceAll(s, "-", "")
+	if len(s) != 32 {
+		return false
+	}
+	for i := range len(s) {
+		if !hex(s[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// subject reports whether the event's subject is one of those asked for.
+func (m *matcher) subject(subject string) bool {
+	return len(m.Subjects) == 0 || slices.ContainsFunc(m.Subjects, func(p string) bool {
+		if event.Match(p, subject) {
+			return true
+		}
+		// What the contract prints as cytube.* means the whole namespace.
+		namespace, rest, _ := strings.Cut(p, ".")
+		return rest == "*" && strings.HasPrefix(subject, namespace+".")
+	})
+}
+
+// match reports whether the event passes. An event whose body is not JSON
+// passes only what can be told without its body.
+func (m *matcher) match(e *Event) bool {
+	if !m.content {
+		return true
+	}
+	f, ok := e.scan()
+	if !ok && (m.User != "" || m.Channel != "") {
+		return false
+	}
+	if m.Correlation != "" && !m.correlated(e.correlation(f)) {
+		return false
+	}
+	if m.Plugin != "" && event.PluginOf(e.Subject) != m.Plugin && publisher(sourceOf(f.metadata)) != m.Plugin {
+		return false
+	}
+	if m.User != "" || m.Channel != "" {
+		user, channel := m.User == "", m.Channel == ""
+		members(f.data, func(name, value []byte) {
+			switch string(name) {
+			case "user", "to", "queued_by":
+				user = user || equalFold(value, m.User)
+			case "channel":
+				channel = channel || equalFold(value, m.Channel)
+			case "details":
+				members(value, func(name, value []byte) {
+					user = user || string(name) == "user" && equalFold(value, m.User)
+				})
+			}
+		})
+		if !user || !channel {
+			return false
+		}
+	}
+	switch {
+	case m.Grep == nil:
+		return true
+	case !ok:
+		return m.Grep.Match(e.Body)
+	}
+	return grep(m.Grep, f.data)
+}
+
+func (m *matcher) correlated(id string) bool {
+	if id == m.Correlation || len(m.Correlation) >= MinPrefix && strings.HasPrefix(id, m.Correlation) {
+		return true
+	}
+	return m.traceID != [16]byte{} && event.TraceID(id) == m.traceID
+}
+
+func sourceOf(metadata []byte) (source string) {
+	members(metadata, func(name, value []byte) {
+		if string(name) == event.MetaSource {
+			source = string(unquoted(value))
+		}
+	})
+	return source
+}
+
+// publisher is the plugin that an event's source names: its durable consumer is
+// plugin-{name}.
+func publisher(source string) string { return strings.TrimPrefix(source, "plugin-") }
+
+func equalFold(raw []byte, s string) bool {
+	return bytes.EqualFold(unquoted(raw), []byte(s))
+}
+
+// grep looks for a match in one of the data's values, in a text without its
+// JSON escapes.
+func grep(re *regexp.Regexp, data []byte) (found bool) {
+	members(data, func(_, value []byte) {
+		if text := unquoted(value); text != nil {
+			value = text
+		}
+		found = found || re.Match(value)
+	})
+	return found
+}
+
+// String names the filter's bounds and conditions for a message to a person.
+func (f Filter) String() string {
+	var parts []string
+	add := func(name, value string) {
+		if value != "" {
+			parts = append(parts, name+" "+value)
+		}
+	}
+	add("subject", strings.Join(f.Subjects, " or "))
+	add("channel", f.Channel)
+	add("user", f.User)
+	add("plugin", f.Plugin)
+	add("correlation", f.Correlation)
+	if f.Grep != nil {
+		add("text", fmt.Sprintf("/%s/", f.Grep))
+	}
+	if !f.Since.IsZero() {
+		add("since", f.Since.Format(time.DateTime))
+	}
+	if !f.Until.IsZero() {
+		add("until", f.Until.Format(time.DateTime))
+	}
+	return strings.Join(parts, ", ")
+}

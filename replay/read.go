@@ -1,0 +1,282 @@
+// Package replay reads the past from the streams alone: what happened, in the
+// order it was stored, as lines, as trees of cause and effect, as a summary, or
+// as the spans of its traces. It never uses durable consumers and changes
+// nothing.
+package replay
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/rosey-bot/rosey/event"
+)
+
+const (
+	// reorderWindow is how long a live event waits for earlier ones of other
+	// streams that are still on their way.
+	reorderWindow = 100 * time.Millisecond
+	// patience is how long the server may owe events before it is asked again.
+	patience = time.Second
+	// probeTimeout is how long one such question may take, and maxProbes how
+	// many may fail in a row.
+	probeTimeout = 5 * time.Second
+	maxProbes    = 3
+	// progressEvery is after how many events Progress is called.
+	progressEvery = 8192
+)
+
+// A Query says what to read. Reading is bounded to what was stored when it
+// began, unless Follow is set: then it goes on with what is stored later,
+// without a gap or a repeat, until the context ends.
+type Query struct {
+	Filter
+	Follow bool
+	// Progress, if set, hears every so often how far the reading is.
+	Progress func(Progress)
+
+	window time.Duration // reorderWindow unless set
+}
+
+// Progress is how far a reading is.
+type Progress struct {
+	Read  uint64    // events looked at
+	Total uint64    // about how many there were to look at when it began
+	At    time.Time // when the latest one was stored
+}
+
+// Read returns the events that a query matches, in the order they were stored,
+// merged over the streams. Live events of different streams that come within a
+// tenth of a second of each other are put in order; a later one is not held
+// back for longer. Memory is bounded whatever the streams hold. An error ends
+// the sequence: INVALID_INPUT for a query that can match nothing, NATS_ERROR
+// when the streams cannot be read, or the context's own.
+func Read(ctx context.Context, js jetstream.JetStream, q Query) iter.Seq2[Event, error] {
+	return func(yield func(Event, error) bool) {
+		if err := q.check(); err != nil {
+			yield(Event{}, err)
+			return
+		}
+		m, err := q.open(ctx, js)
+		defer m.stop()
+		if err == nil {
+			err = m.run(ctx, yield)
+		}
+		if err != nil && !errors.Is(err, errBreak) {
+			yield(Event{}, err)
+		}
+	}
+}
+
+func (q Query) check() error {
+	if q.Follow && !q.Until.IsZero() {
+		return event.Errorf(event.InvalidInput, "following has no end: leave out until, or do not follow")
+	}
+	return q.Check()
+}
+
+// errBreak says that the user of the sequence wants no more.
+var errBreak = errors.New("break")
+
+// A merge reads several sources as one.
+type merge struct {
+	Query
+	match    *matcher
+	sources  []*source
+	wake     chan struct{}
+	progress Progress
+	probes   int
+}
+
+func (q Query) open(ctx context.Context, js jetstream.JetStream) (*merge, error) {
+	m := &merge{Query: q, match: q.matcher(), wake: make(chan struct{}, 1)}
+	if m.window == 0 {
+		m.window = reorderWindow
+	}
+	plans, err := q.plans()
+	if err != nil {
+		return m, err
+	}
+	// All bounds are taken before the first event is read, so that they lie as
+	// close together as can be.
+	for _, p := range plans {
+		s := &source{plan: p, js: js, since: q.Since}
+		found, err := s.open(ctx)
+		if err != nil {
+			return m, err
+		}
+		if found {
+			m.sources = append(m.sources, s)
+		}
+	}
+	for _, s := range m.sources {
+		if err := s.create(ctx); err != nil {
+			return m, err
+		}
+		m.progress.Total += s.pending
+	}
+	for _, s := range m.sources {
+		if err := s.start(m.wake); err != nil {
+			return m, err
+		}
+	}
+	return m, nil
+}
+
+func (m *merge) stop() {
+	for _, s := range m.sources {
+		s.stop()
+	}
+}
+
+func (m *merge) run(ctx context.Context, yield func(Event, error) bool) error {
+	for {
+		best, wait, err := m.pick()
+		if err != nil {
+			return err
+		}
+		if best == nil && wait == 0 {
+			return nil
+		}
+		if wait > 0 {
+			if err := m.wait(ctx, wait); err != nil {
+				return err
+			}
+			continue
+		}
+		it := &best.head[0]
+		if err := m.handle(ctx, best, it, yield); err != nil {
+			return err
+		}
+	}
+}
+
+func (m *merge) handle(ctx context.Context, s *source, it *item, yield func(Event, error) bool) error {
+	m.probes = 0
+	m.progress.Read++
+	m.progress.At = it.At
+	if m.progress.Read%progressEvery == 0 {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if m.Progress != nil {
+			m.Progress(m.progress)
+		}
+	}
+	if !m.wanted(s, &it.Event) {
+		s.advance()
+		return nil
+	}
+	e := it.Event
+	s.advance()
+	if !yield(e, nil) {
+		return errBreak
+	}
+	return nil
+}
+
+func (m *merge) wanted(s *source, e *Event) bool {
+	if !m.Since.IsZero() && e.At.Before(m.Since) || !m.Until.IsZero() && !e.At.Before(m.Until) {
+		return false
+	}
+	return (!s.plan.recheck || m.match.subject(e.Subject)) && m.match.match(e)
+}
+
+// pick chooses the source whose next event is the earliest of all. When that
+// cannot be told yet it says how long to wait for news; with neither, all is
+// read.
+func (m *merge) pick() (best *source, wait time.Duration, err error) {
+	owed, live := false, false
+	var bestKey int64
+	open := m.sources[:0]
+	for _, s := range m.sources {
+		it, more, err := s.next()
+		switch {
+		case err != nil:
+			return nil, 0, err
+		case it != nil && m.beyond(s, it), it == nil && !more && !m.Follow:
+			s.stop()
+			continue
+		case it == nil && more:
+			owed = true
+		case it == nil:
+			live = true
+		case best == nil || it.key < bestKey:
+			best, bestKey = s, it.key
+		}
+		open = append(open, s)
+	}
+	m.sources = open
+	switch {
+	case owed:
+		return nil, patience, nil
+	case best == nil && live:
+		return nil, patience, nil
+	case best != nil && live:
+		if held := m.window - time.Since(best.taken); held > 0 {
+			return nil, held, nil
+		}
+	}
+	return best, 0, nil
+}
+
+// beyond reports whether an event lies past what is to be read of its stream.
+func (m *merge) beyond(s *source, it *item) bool {
+	if !m.Follow && it.Ref.Seq > s.last {
+		return true
+	}
+	return !m.Until.IsZero() && it.key >= m.Until.UnixNano()
+}
+
+// wait waits for news from a source. When none comes for as long as patience,
+// the sources that owe events are asked whether they still have them.
+func (m *merge) wait(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-m.wake:
+		return nil
+	case <-timer.C:
+	}
+	if d < patience {
+		return nil
+	}
+	for _, s := range m.sources {
+		if it, more, _ := s.next(); it != nil || !more {
+			continue
+		}
+		if err := m.probe(ctx, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *merge) probe(ctx context.Context, s *source) error {
+	bound := s.last
+	if m.Follow {
+		bound = 1<<64 - 1
+	}
+	probeCtx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	err := s.probe(probeCtx, bound)
+	switch {
+	case err == nil:
+		m.probes = 0
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(err, jetstream.ErrStreamNotFound):
+		return err
+	case !m.Follow:
+		// The connection mends itself, and a follower waits for that.
+		if m.probes++; m.probes >= maxProbes {
+			return err
+		}
+	}
+	return nil
+}

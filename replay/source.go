@@ -1,0 +1,228 @@
+package replay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/rosey-bot/rosey/event"
+)
+
+const (
+	// aheadEvents and aheadBytes are how much of one stream is read ahead of what
+	// was asked for.
+	aheadEvents = 4096
+	aheadBytes  = 8 << 20
+	// pullEvents is how much the server sends of one stream before it is asked
+	// for more. The first event of all cannot be told before the first of each
+	// stream is there, and waits behind what others send on the same connection.
+	pullEvents = 500
+)
+
+// An item is an event on its way from a stream to the merge. Key is its stored
+// time in ns, but never less than that of the event before it in the stream, so
+// that a server's clock that was set back does not turn a stream's order round.
+type item struct {
+	Event
+	key int64
+}
+
+// A source reads one stream in order, ahead of its user, with an ordered
+// consumer. Its methods but receive belong to one goroutine.
+type source struct {
+	plan   plan
+	js     jetstream.JetStream
+	stream jetstream.Stream
+	last   uint64 // the stream's last sequence when the read began
+	since  time.Time
+	wake   chan<- struct{} // is told of an event after there was none
+
+	consumer jetstream.Consumer
+	running  jetstream.ConsumeContext
+	stopped  chan struct{}
+	room     chan struct{} // is told when the queue was taken
+
+	head    []item // what was taken from the queue and not used yet
+	used    []item // the spent slice, to be filled again
+	taken   time.Time
+	pending uint64 // how many the stream had when the read began
+
+	mu      sync.Mutex
+	queue   []item
+	bytes   int
+	key     int64
+	seq     uint64 // of the last event received
+	ahead   uint64 // how many more the server says it has
+	failure error
+}
+
+// open looks at the stream; found is false when it does not exist or holds
+// nothing.
+func (s *source) open(ctx context.Context) (found bool, err error) {
+	s.stream, err = s.js.Stream(ctx, s.plan.stream)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, event.Errorf(event.NATSError, "look at stream %s: %w", s.plan.stream, err)
+	}
+	s.last = s.stream.CachedInfo().State.LastSeq
+	return true, nil
+}
+
+// create makes the consumer, which does not send anything yet.
+func (s *source) create(ctx context.Context) error {
+	cfg := jetstream.OrderedConsumerConfig{FilterSubjects: s.plan.filters}
+	if !s.since.IsZero() {
+		cfg.DeliverPolicy = jetstream.DeliverByStartTimePolicy
+		cfg.OptStartTime = &s.since
+	}
+	var err error
+	if s.consumer, err = s.js.OrderedConsumer(ctx, s.plan.stream, cfg); err != nil {
+		return event.Errorf(event.NATSError, "read stream %s: %w", s.plan.stream, err)
+	}
+	s.pending = s.consumer.CachedInfo().NumPending
+	s.ahead = s.pending
+	return nil
+}
+
+// start begins to read.
+func (s *source) start(wake chan<- struct{}) (err error) {
+	s.wake = wake
+	s.stopped = make(chan struct{})
+	s.room = make(chan struct{}, 1)
+	s.running, err = s.consumer.Consume(s.receive,
+		jetstream.PullMaxMessages(pullEvents), jetstream.ConsumeErrHandler(s.failed))
+	if err != nil {
+		return event.Errorf(event.NATSError, "read stream %s: %w", s.plan.stream, err)
+	}
+	return nil
+}
+
+// receive takes a message from the consumer, and holds the consumer up while
+// enough is waiting.
+func (s *source) receive(msg jetstream.Msg) {
+	meta, err := msg.Metadata()
+	if err != nil {
+		s.failed(nil, fmt.Errorf("a message without metadata: %w", err))
+		return
+	}
+	s.mu.Lock()
+	s.key = max(s.key, meta.Timestamp.UnixNano())
+	s.seq, s.ahead = meta.Sequence.Stream, meta.NumPending
+	s.queue = append(s.queue, item{Event{
+		Ref:     event.Ref{Stream: s.plan.stream, Seq: s.seq},
+		At:      meta.Timestamp,
+		Subject: msg.Subject(),
+		Header:  msg.Headers(),
+		Body:    msg.Data(),
+	}, s.key})
+	s.bytes += len(msg.Data())
+	first, full := len(s.queue) == 1, len(s.queue) >= aheadEvents || s.bytes >= aheadBytes
+	s.mu.Unlock()
+	if first {
+		notify(s.wake)
+	}
+	for full {
+		select {
+		case <-s.stopped:
+			return
+		case <-s.room:
+		}
+		s.mu.Lock()
+		full = len(s.queue) >= aheadEvents || s.bytes >= aheadBytes
+		s.mu.Unlock()
+	}
+}
+
+// failed hears of the consumer's troubles. It mends most of them itself; only
+// the end of the connection is final.
+func (s *source) failed(_ jetstream.ConsumeContext, err error) {
+	if !errors.Is(err, jetstream.ErrConnectionClosed) {
+		return
+	}
+	s.mu.Lock()
+	s.failure = event.Errorf(event.NATSError, "read stream %s: %w", s.plan.stream, err)
+	s.mu.Unlock()
+	notify(s.wake)
+}
+
+// next is the stream's next event, or nil when none has come. More says whether
+// the server has others: without it and without an event, all is read.
+func (s *source) next() (it *item, more bool, err error) {
+	if len(s.head) > 0 {
+		return &s.head[0], true, nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.queue) == 0 {
+		return nil, s.ahead > 0, s.failure
+	}
+	clear(s.used)
+	s.head, s.queue, s.used = s.queue, s.used[:0], s.queue
+	s.bytes = 0
+	s.taken = time.Now()
+	notify(s.room)
+	return &s.head[0], true, nil
+}
+
+// advance passes over the event that next returned.
+func (s *source) advance() { s.head = s.head[1:] }
+
+// probe asks the stream itself whether it holds more events up to the bound: a
+// count of the server's can include what has been deleted since. It is for when
+// nothing has come for a while.
+func (s *source) probe(ctx context.Context, bound uint64) error {
+	s.mu.Lock()
+	from := s.seq + 1
+	s.mu.Unlock()
+	filters := s.plan.filters
+	if len(filters) == 0 {
+		filters = []string{">"}
+	}
+	for _, subject := range filters {
+		msg, err := s.stream.GetMsg(ctx, from, jetstream.WithGetMsgSubject(subject))
+		switch {
+		case errors.Is(err, jetstream.ErrMsgNotFound):
+		case err != nil:
+			return event.Errorf(event.NATSError, "read stream %s: %w", s.plan.stream, err)
+		case msg.Sequence <= bound:
+			return nil
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.seq+1 == from && len(s.queue) == 0 {
+		s.ahead = 0
+	}
+	return nil
+}
+
+// stop ends the reading and takes the consumer off the server.
+func (s *source) stop() {
+	if s.consumer == nil {
+		return
+	}
+	if s.running != nil {
+		close(s.stopped)
+		s.running.Stop()
+		<-s.running.Closed()
+	}
+	// The caller's context may have ended, which is why it stops.
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = s.js.DeleteConsumer(ctx, s.plan.stream, s.consumer.CachedInfo().Name)
+	s.consumer = nil
+}
+
+// notify tells of something without waiting for anybody to listen.
+func notify(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
