@@ -3,6 +3,7 @@ package kvstore
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -14,55 +15,128 @@ import (
 // for it, or with an error.
 type handler func(ctx context.Context, s *Store, e event.Envelope) ([]byte, error)
 
-// handlers are the operations by name, which is the subject's last part.
-var handlers = map[string]handler{
-	"get": request(func(ctx context.Context, s *Store, req event.Get) ([]byte, error) {
-		record, err := s.Get(ctx, req)
+// operations are the handlers by name, which is the subject's last part.
+func operations() map[string]handler {
+	return map[string]handler{
+		"get":         request(answerGet),
+		"set":         request(answerSet),
+		"query":       request(answerQuery),
+		"delete":      request(answerDelete),
+		"update":      request(answerUpdate),
+		"batch":       request(answerBatch),
+		"collections": request(answerCollections),
+	}
+}
+
+func answerGet(ctx context.Context, s *Store, req event.Get) ([]byte, error) {
+	record, err := s.Get(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	b := make([]byte, 0, len(record.Data)+64)
+	b = append(append(append(b, `{"success":true,"data":`...), record.Data...), `,"error":null,"revision":`...)
+	return append(strconv.AppendUint(b, record.Revision, 10), '}'), nil
+}
+
+func answerSet(ctx context.Context, s *Store, req event.Set) ([]byte, error) {
+	w, err := s.Set(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	b := append(make([]byte, 0, 96), `{"success":true,"id":`...)
+	b = append(appendID(b, w.ID), `,"error":null,"revision":`...)
+	return append(strconv.AppendUint(b, w.Revision, 10), '}'), nil
+}
+
+func answerQuery(ctx context.Context, s *Store, req event.Query) ([]byte, error) {
+	found, err := s.find(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	b := append(make([]byte, 0, 1024), `{"success":true,"data":[`...)
+	for i, r := range found.rows {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, r.data...)
+	}
+	b = append(b, `],"count":`...)
+	b = append(strconv.AppendInt(b, int64(found.count), 10), `,"error":null`...)
+	if req.Explain {
+		explain, err := json.Marshal(found.explain)
 		if err != nil {
 			return nil, err
 		}
-		b := make([]byte, 0, len(record.Data)+64)
-		b = append(append(append(b, `{"success":true,"data":`...), record.Data...), `,"error":null,"revision":`...)
-		return append(strconv.AppendUint(b, record.Revision, 10), '}'), nil
-	}),
-	"set": request(func(ctx context.Context, s *Store, req event.Set) ([]byte, error) {
-		w, err := s.Set(ctx, req)
-		if err != nil {
-			return nil, err
+		b = append(append(b, `,"explain":`...), explain...)
+	}
+	return append(b, '}'), nil
+}
+
+func answerDelete(ctx context.Context, s *Store, req event.Delete) ([]byte, error) {
+	if _, err := s.Delete(ctx, req); err != nil {
+		return nil, err
+	}
+	return []byte(`{"success":true,"error":null}`), nil
+}
+
+func answerUpdate(ctx context.Context, s *Store, req event.Update) ([]byte, error) {
+	u, err := s.Update(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	b := fmt.Appendf(nil, `{"success":true,"matched":%d,"changed":%d,"error":null`, u.Matched, u.Changed)
+	if u.ID != "" {
+		b = append(appendID(append(b, `,"id":`...), u.ID), `,"revision":`...)
+		b = strconv.AppendUint(b, u.Revision, 10)
+	}
+	return append(b, '}'), nil
+}
+
+func answerCollections(ctx context.Context, s *Store, _ event.Collections) ([]byte, error) {
+	list, err := s.Collections(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if list == nil {
+		list = []Collection{}
+	}
+	return json.Marshal(struct {
+		Success bool         `json:"success"`
+		Data    []Collection `json:"data"`
+		Count   int          `json:"count"`
+		Error   *string      `json:"error"`
+	}{true, list, len(list), nil})
+}
+
+// answerBatch reports a batch as failed when any operation did; the answers are
+// there all the same.
+func answerBatch(ctx context.Context, s *Store, req event.Batch) ([]byte, error) {
+	outcomes := s.Batch(ctx, req)
+	b := []byte(`,"data":[`)
+	failures := []int{}
+	var first error
+	for i, o := range outcomes {
+		if i > 0 {
+			b = append(b, ',')
 		}
-		b := append(make([]byte, 0, 96), `{"success":true,"id":`...)
-		b = append(appendID(b, w.ID), `,"error":null,"revision":`...)
-		return append(strconv.AppendUint(b, w.Revision, 10), '}'), nil
-	}),
-	"query": request(func(ctx context.Context, s *Store, req event.Query) ([]byte, error) {
-		found, err := s.find(ctx, req)
-		if err != nil {
-			return nil, err
-		}
-		b := append(make([]byte, 0, 1024), `{"success":true,"data":[`...)
-		for i, r := range found.rows {
-			if i > 0 {
-				b = append(b, ',')
+		if b = append(b, o.Answer...); o.Err != nil {
+			failures = append(failures, i)
+			if first == nil {
+				first = o.Err
 			}
-			b = append(b, r.data...)
 		}
-		b = append(b, `],"count":`...)
-		b = append(strconv.AppendInt(b, int64(found.count), 10), `,"error":null`...)
-		if req.Explain {
-			explain, err := json.Marshal(found.explain)
-			if err != nil {
-				return nil, err
-			}
-			b = append(append(b, `,"explain":`...), explain...)
-		}
-		return append(b, '}'), nil
-	}),
-	"delete": request(func(ctx context.Context, s *Store, req event.Delete) ([]byte, error) {
-		if _, err := s.Delete(ctx, req); err != nil {
-			return nil, err
-		}
-		return []byte(`{"success":true,"error":null}`), nil
-	}),
+	}
+	b = fmt.Appendf(b, `],"count":%d,"failed":%d,"error":`, len(outcomes), len(failures))
+	if first == nil {
+		return append(append([]byte(`{"success":true`), b...), `null}`...), nil
+	}
+	b = appendQuoted(b, fmt.Sprintf("%d of %d operations failed, the first: %v", len(failures), len(outcomes), first))
+	failed, err := json.Marshal(failures)
+	if err != nil {
+		return nil, err
+	}
+	b = fmt.Appendf(b, `,"error_code":"%s","details":{"failed":%s}}`, event.CodeOf(first), failed)
+	return append([]byte(`{"success":false`), b...), nil
 }
 
 // request reads the request's payload for a handler.
@@ -84,14 +158,14 @@ func (s *Store) answer(ctx context.Context, op string, e event.Envelope) (reply 
 			reply, err = nil, event.Errorf(event.DatabaseError, "%s failed inside the service: %v", e.Subject, p)
 		}
 	}()
-	return handlers[op](ctx, s, e)
+	return s.operations[op](ctx, s, e)
 }
 
 // Answer answers a request as the service does: with the contract's response
 // object, also where it failed. The body is an envelope or a bare payload.
 func (s *Store) Answer(ctx context.Context, subject string, body []byte) []byte {
 	op := strings.TrimPrefix(subject, ServiceName+".")
-	if _, ok := handlers[op]; !ok || op == subject {
+	if _, ok := s.operations[op]; !ok || op == subject {
 		return failed(event.Errorf(event.InvalidInput, "no service answers %q", subject))
 	}
 	e, err := event.Decode(subject, body)

@@ -93,6 +93,13 @@ func (q *queries) get(ctx context.Context) (*view, error) {
 	return v, nil
 }
 
+// current is the view, if there is one.
+func (q *queries) current() *view {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.view
+}
+
 func (q *queries) drop(v *view) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

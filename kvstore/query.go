@@ -122,13 +122,17 @@ type found struct {
 }
 
 func (s *Store) find(ctx context.Context, req event.Query) (found, error) {
-	start := time.Now()
 	q, err := parseQuery(req)
 	if err != nil {
 		return found{}, err
 	}
+	return s.lookFor(ctx, req.Collection, q)
+}
+
+func (s *Store) lookFor(ctx context.Context, collection string, q query) (found, error) {
+	start := time.Now()
 	var out found
-	err = s.with(ctx, "query", req.Collection, false, func(b *bucket) error {
+	err := s.with(ctx, "query", collection, false, func(b *bucket) error {
 		v, err := b.queries.fresh(ctx)
 		if errors.Is(err, errTooLarge) {
 			out, err = b.streamQuery(ctx, q)

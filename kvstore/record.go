@@ -296,13 +296,3 @@ func (b *bucket) remove(ctx context.Context, id event.ID, ifRevision *uint64) (W
 		}
 	}
 }
-
-// canonical is a stored value in the form that lookup and queries rely on, which
-// it has already unless something else wrote it.
-func canonical(raw []byte, id event.ID) ([]byte, error) {
-	n, err := parseRecord(raw)
-	if err != nil {
-		return nil, err
-	}
-	return n.record(id), nil
-}

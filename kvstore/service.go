@@ -52,7 +52,7 @@ func New(nc *nats.Conn, js jetstream.JetStream, opts ...Option) (*Service, error
 		return nil, err
 	}
 	s := &Service{nc: nc, store: store, work: make(chan struct{}, store.concurrency), stats: map[string]*stats{}}
-	for name := range handlers {
+	for name := range store.operations {
 		s.stats[name] = new(stats)
 	}
 	return s, nil
@@ -95,7 +95,7 @@ func (s *Service) Start() error {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	group := m.AddGroup(ServiceName)
-	for name := range handlers {
+	for name := range s.store.operations {
 		err := group.AddEndpoint(name, micro.HandlerFunc(func(r micro.Request) { s.accept(ctx, name, r) }))
 		if err != nil {
 			cancel()
@@ -128,9 +128,17 @@ func (s *Service) Stop() error {
 	return nil
 }
 
-// accept hands a request to a goroutine of its own: a slow query must not hold
-// up the reads behind it.
+// inlineBelow is what an operation on one record takes, on average, where it is
+// not worth a goroutine of its own.
+const inlineBelow = 250 * time.Microsecond
+
+// accept hands a request to a goroutine, because what takes long must not hold
+// up the requests behind it. On a fast store single records do not take long.
 func (s *Service) accept(ctx context.Context, op string, r micro.Request) {
+	if (op == "get" || op == "set" || op == "delete") && s.stats[op].recent() < inlineBelow {
+		s.serve(ctx, op, r)
+		return
+	}
 	s.work <- struct{}{}
 	s.running.Add(1)
 	go func() {
@@ -163,7 +171,7 @@ func (s *Service) serve(ctx context.Context, op string, r micro.Request) {
 		reply, err = s.store.answer(ctx, op, e)
 	}
 	if limit := s.nc.MaxPayload(); err == nil && int64(len(reply)) > limit {
-		err = event.Errorf(event.InvalidInput, "%s: the answer of %d bytes is larger than the server's max_payload of %d: ask for less", e.Subject, len(reply), limit)
+		err = event.Errorf(event.InvalidInput, "%s was done, but its answer of %d bytes is larger than the server's max_payload of %d: ask for less at a time", e.Subject, len(reply), limit)
 	}
 	out := &nats.Msg{Subject: r.Reply(), Data: reply}
 	if err != nil {
@@ -221,6 +229,13 @@ type Stats struct {
 type stats struct {
 	mu sync.Mutex
 	Stats
+	average time.Duration // of the last requests, weighted by age
+}
+
+func (s *stats) recent() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.average
 }
 
 func (s *stats) add(took time.Duration, err error) {
@@ -229,6 +244,7 @@ func (s *stats) add(took time.Duration, err error) {
 	s.Requests++
 	s.Time += took
 	s.Average = s.Time / time.Duration(s.Requests)
+	s.average += (took - s.average) / 16
 	if err != nil {
 		s.Errors++
 		s.LastError = err.Error()

@@ -112,7 +112,8 @@ func newSettings(opts []Option) (settings, error) {
 // any tool that works on a store without one, is made of. All methods may be
 // called concurrently; their errors are contract errors (see event.CodeOf).
 type Store struct {
-	js jetstream.JetStream
+	js         jetstream.JetStream
+	operations map[string]handler
 	settings
 
 	mu      sync.Mutex
@@ -127,7 +128,7 @@ func NewStore(js jetstream.JetStream, opts ...Option) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Store{js: js, settings: s, buckets: map[string]*bucket{}}, nil
+	return &Store{js: js, operations: operations(), settings: s, buckets: map[string]*bucket{}}, nil
 }
 
 // Close ends the watching of collections and forgets them.
