@@ -12,7 +12,8 @@ type message struct {
 	To   string         `json:"to"`
 	Meta map[string]any `json:"meta"`
 
-	fault Fault // what goes wrong with it
+	fault Fault     // what goes wrong with it
+	at    time.Time // when it came
 }
 
 func (m *message) read(arg json.RawMessage, c *session) {
@@ -36,8 +37,18 @@ func (ch *room) chat(c *session, arg json.RawMessage) {
 	if strings.TrimSpace(m.Msg) == "" {
 		return
 	}
-	m.fault = ch.takeFault(c.name)
-	ch.say(c, m)
+	m.fault, m.at = ch.takeFault(c.name), time.Now()
+	if !c.vanish(m, ch.floodFor(c)) {
+		ch.say(c, m)
+	}
+}
+
+// floodFor is the limit that a user's chat is held to.
+func (ch *room) floodFor(c *session) Flood {
+	if ch.flood == (Flood{}) || c.rank() >= 2 {
+		return everybody
+	}
+	return ch.flood
 }
 
 // say puts a line before the room. Commands come here twice, once with the
@@ -47,23 +58,8 @@ func (ch *room) say(c *session, m message) {
 	if !strings.Contains(m.Msg, "/afk") {
 		ch.setAFK(c, false)
 	}
-	flood := everybody
-	if ch.flood != (Flood{}) && c.rank() < 2 {
-		flood = ch.flood
-	}
-	now := time.Now()
-	if m.fault == FaultCooldown || !c.chatLimit.take(now, flood) {
+	if flood := ch.floodFor(c); !c.chatLimit.take(m.at, flood) {
 		c.emit("cooldown", flood.wait())
-		return
-	}
-	switch m.fault {
-	case FaultLost:
-		return
-	case FaultSpam:
-		c.emit("spamFiltered", map[string]any{"reason": "NEW_USER_CHAT"})
-		return
-	case FaultSpamLink:
-		c.emit("spamFiltered", map[string]any{"reason": "NEW_USER_CHAT_LINK"})
 		return
 	}
 	if strings.HasPrefix(m.Msg, ">") {
@@ -76,7 +72,7 @@ func (ch *room) say(c *session, m message) {
 			return
 		}
 	}
-	line := ch.format(c, m, now)
+	line := ch.format(c, m)
 	switch {
 	case c.shadowMuted:
 		ch.whisperShadow(line)
@@ -96,10 +92,26 @@ func (ch *room) say(c *session, m message) {
 		}
 	}
 	_, action := m.Meta["action"]
-	ch.srv.hear(Line{Channel: ch.name, User: c.name, Text: m.Msg, HTML: line["msg"].(string), Action: action, Time: now})
+	ch.srv.hear(Line{Channel: ch.name, User: c.name, Text: m.Msg, HTML: line["msg"].(string), Action: action, Time: m.at})
 	if m.fault == FaultDrop {
 		c.drop()
 	}
+}
+
+// vanish acts on the faults that keep a message from going anywhere.
+func (c *session) vanish(m message, flood Flood) bool {
+	switch m.fault {
+	case FaultLost:
+	case FaultCooldown:
+		c.emit("cooldown", flood.wait())
+	case FaultSpam:
+		c.emit("spamFiltered", map[string]any{"reason": "NEW_USER_CHAT"})
+	case FaultSpamLink:
+		c.emit("spamFiltered", map[string]any{"reason": "NEW_USER_CHAT_LINK"})
+	default:
+		return false
+	}
+	return true
 }
 
 // whisperShadow shows a shadow-muted user's line to those who may see it: users
@@ -134,17 +146,12 @@ func (ch *room) pm(c *session, arg json.RawMessage) {
 		c.fail("PM failed: " + to + " isn't a valid username.")
 		return
 	}
-	now := time.Now()
-	f := ch.takeFault(c.name)
-	if f == FaultCooldown || !c.chatLimit.take(now, everybody) {
+	m.fault, m.at = ch.takeFault(c.name), time.Now()
+	if c.vanish(m, everybody) {
+		return
+	}
+	if !c.chatLimit.take(m.at, everybody) {
 		c.emit("cooldown", everybody.wait())
-		return
-	}
-	if f == FaultLost {
-		return
-	}
-	if f == FaultSpam || f == FaultSpamLink {
-		c.emit("spamFiltered", map[string]any{"reason": "NEW_USER_CHAT"})
 		return
 	}
 	receiver := ch.user(to)
@@ -156,21 +163,21 @@ func (ch *room) pm(c *session, arg json.RawMessage) {
 	if strings.HasPrefix(m.Msg, ">") {
 		m.Meta["addClass"] = "greentext"
 	}
-	line := ch.format(c, m, now)
+	line := ch.format(c, m)
 	line["to"] = receiver.name
 	receiver.emit("pm", line)
-	if f == faultNone {
+	if m.fault == faultNone {
 		c.emit("pm", line)
 	}
-	ch.srv.hear(Line{Channel: ch.name, User: c.name, To: receiver.name, Text: m.Msg, HTML: line["msg"].(string), Time: now})
-	if f == FaultDrop {
+	ch.srv.hear(Line{Channel: ch.name, User: c.name, To: receiver.name, Text: m.Msg, HTML: line["msg"].(string), Time: m.at})
+	if m.fault == FaultDrop {
 		c.drop()
 	}
 }
 
-func (ch *room) format(c *session, m message, now time.Time) map[string]any {
+func (ch *room) format(c *session, m message) map[string]any {
 	return map[string]any{
-		"username": c.name, "msg": markUp(m.Msg, ch.registered), "meta": m.Meta, "time": now.UnixMilli(),
+		"username": c.name, "msg": markUp(m.Msg, ch.registered), "meta": m.Meta, "time": m.at.UnixMilli(),
 	}
 }
 

@@ -78,9 +78,7 @@ func check(arg json.RawMessage, shape []field) string {
 		return "Expected type object, got " + t
 	}
 	var keys map[string]json.RawMessage
-	if json.Unmarshal(arg, &keys) != nil {
-		return "Expected type object, got array"
-	}
+	_ = json.Unmarshal(arg, &keys) // an object, as has been seen
 	for _, f := range shape {
 		types := strings.Split(f.types, ",")
 		value, ok := keys[f.name]
@@ -97,7 +95,7 @@ func check(arg json.RawMessage, shape []field) string {
 	return ""
 }
 
-// jsType is what JavaScript's typeof says of a JSON value.
+// jsType is what the real server calls the type of a JSON value.
 func jsType(raw json.RawMessage) string {
 	if len(raw) == 0 {
 		return "undefined"
@@ -107,8 +105,12 @@ func jsType(raw json.RawMessage) string {
 		return "string"
 	case 't', 'f':
 		return "boolean"
-	case '{', '[', 'n':
+	case '{':
 		return "object"
+	case '[':
+		return "array"
+	case 'n':
+		return "null"
 	}
 	return "number"
 }

@@ -63,6 +63,31 @@ func TestARefusedLineDoesNotLengthenTheWait(t *testing.T) {
 	}
 }
 
+// An emote counts as two lines. Once the burst is used up, only a silence as long
+// as the cooldown makes room for it, and trying breaks the silence: its first
+// half is accepted.
+func TestAnEmotePastTheBurstNeedsASilence(t *testing.T) {
+	t.Parallel()
+	var l limiter
+	now := time.Now()
+	emote := func() bool { return l.take(now, everybody) && l.take(now, everybody) }
+	for i := range 10 {
+		if !emote() {
+			t.Fatalf("emote %d refused", i)
+		}
+	}
+	for range 100 {
+		if emote() {
+			t.Fatal("accepted without a silence")
+		}
+		now = now.Add(100 * time.Millisecond)
+	}
+	now = now.Add(2 * time.Second)
+	if !emote() {
+		t.Fatal("refused after a silence")
+	}
+}
+
 // Whatever the rhythm, no more than the burst and the sustained rate get through
 // between two silences of the cooldown.
 func TestFloodControlHolds(t *testing.T) {

@@ -13,7 +13,7 @@ func (c *session) login(arg json.RawMessage) {
 		Name *string `json:"name"`
 		PW   any     `json:"pw"`
 	}
-	if !isObject(arg) {
+	if t := jsType(arg); t != "object" && t != "array" {
 		c.fail("Invalid login frame")
 		return
 	}
@@ -51,11 +51,14 @@ func (c *session) login(arg json.RawMessage) {
 	if ch := c.channel; ch != nil {
 		ch.welcome(c)
 		ch.grantRank(c)
-	} else if ch := c.waiting; ch != nil && ch.rankOf(c) >= 2 {
-		c.waiting = nil
-		ch.accept(c)
-		c.emit("cancelNeedPassword")
+	} else if ch := c.waiting; ch != nil {
 		ch.grantRank(c)
+		if c.rank() >= 2 {
+			c.waiting = nil
+			ch.accept(c)
+			c.emit("cancelNeedPassword")
+			ch.settle(c)
+		}
 	}
 	c.srv.notify()
 }
@@ -91,7 +94,7 @@ func (c *session) joinChannel(arg json.RawMessage) {
 		Name *string `json:"name"`
 		PW   *string `json:"pw"`
 	}
-	if !isObject(arg) || json.Unmarshal(arg, &data) != nil || data.Name == nil {
+	if json.Unmarshal(arg, &data) != nil || data.Name == nil {
 		return
 	}
 	if !validChannel.MatchString(*data.Name) {
@@ -104,20 +107,21 @@ func (c *session) joinChannel(arg json.RawMessage) {
 		c.kick("You are banned from this channel.")
 		return
 	}
-	locked := ch.password != "" && (data.PW == nil || *data.PW != ch.password)
-	if locked && ch.rankOf(c) < 2 {
-		c.waiting = ch
+	if ch.password == "" || data.PW != nil && *data.PW == ch.password {
+		ch.accept(c)
+		ch.settle(c)
+		return
+	}
+	c.waiting = ch
+	ch.grantRank(c)
+	if c.rank() < 2 {
 		c.emit("needPassword", data.PW != nil)
 		return
 	}
+	c.waiting = nil
 	ch.accept(c)
-	if locked {
-		c.emit("cancelNeedPassword")
-	}
-	ch.grantRank(c)
-	if c.registered {
-		c.emit("listPlaylists", []any{})
-	}
+	c.emit("cancelNeedPassword")
+	ch.settle(c)
 }
 
 // channelPassword answers the channelPassword event.
@@ -134,7 +138,5 @@ func (c *session) channelPassword(arg json.RawMessage) {
 	c.waiting = nil
 	c.emit("cancelNeedPassword")
 	ch.accept(c)
-	ch.grantRank(c)
+	ch.settle(c)
 }
-
-func isObject(arg json.RawMessage) bool { return len(arg) > 0 && arg[0] == '{' }

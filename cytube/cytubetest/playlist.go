@@ -339,19 +339,16 @@ func (ch *room) moveMedia(c *session, arg json.RawMessage) {
 	at := -1
 	switch after := data.After.(type) {
 	case float64:
-		at = slices.IndexFunc(rest, func(i *item) bool { return i.uid == int(after) }) + 1
-		if at == 0 {
-			return
+		if before := slices.IndexFunc(rest, func(i *item) bool { return i.uid == int(after) }); before >= 0 {
+			at = before + 1
 		}
 	case string:
-		switch after {
-		case "prepend":
-			at = 0
-		case "append":
-			at = len(rest)
-		default:
-			return
+		if where, ok := map[string]int{"prepend": 0, "append": len(rest)}[after]; ok {
+			at = where
 		}
+	}
+	if at < 0 {
+		return
 	}
 	l.items = slices.Insert(rest, at, moved)
 	ch.broadcast("moveVideo", map[string]any{"from": data.From, "after": data.After})

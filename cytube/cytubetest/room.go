@@ -70,6 +70,9 @@ func (ch *room) accept(c *session) {
 	c.emit("channelOpts", ch.options())
 	ch.sendPlaylist(c)
 	ch.sendCurrent(c)
+	if c.ranked {
+		ch.sendPlaylist(c)
+	}
 	ch.sendUserlist(c)
 	if ch.list.leader != nil {
 		c.emit("setLeader", ch.list.leader.name)
@@ -79,6 +82,17 @@ func (ch *room) accept(c *session) {
 		c.emit("channelNotRegistered")
 	}
 	ch.srv.notify()
+}
+
+// settle tells a client that was logged in when it was let in the rest.
+func (ch *room) settle(c *session) {
+	if c.channel != ch || !c.registered {
+		return
+	}
+	if !c.ranked {
+		ch.grantRank(c)
+	}
+	c.emit("listPlaylists", []any{})
 }
 
 // welcome tells the room of a client that has a name now: an older connection
@@ -103,23 +117,22 @@ func (ch *room) welcome(c *session) {
 	}
 }
 
-// grantRank gives a registered user its rank in the channel. It comes after the
-// join, as on the real server, which must ask its database first.
+// grantRank gives a registered user its rank in the channel that it is in, or
+// waits for. It comes after the join, as on the real server, which must ask its
+// database first.
 func (ch *room) grantRank(c *session) {
-	if !c.registered || c.channel != ch {
+	if !c.registered || c.channel != ch && c.waiting != ch {
 		return
 	}
-	ch.setRank(c, ch.ranks[strings.ToLower(c.name)])
+	before := c.rank()
+	c.channelRank, c.ranked = ch.ranks[strings.ToLower(c.name)], true
+	c.emit("rank", c.rank())
+	if c.channel == nil {
+		return
+	}
+	ch.rankChanged(c, before)
 	ch.sendPlaylist(c)
 	ch.broadcast("setUserRank", map[string]any{"name": c.name, "rank": c.rank()})
-}
-
-// setRank changes a client's rank in the channel and tells it.
-func (ch *room) setRank(c *session, rank float64) {
-	before := c.rank()
-	c.channelRank = rank
-	c.emit("rank", c.rank())
-	ch.rankChanged(c, before)
 }
 
 // rankChanged sends the user list again to a client that sees more or less of it
@@ -131,14 +144,6 @@ func (ch *room) rankChanged(c *session, before float64) {
 			return
 		}
 	}
-}
-
-// rankOf is the rank that a client has or would have in the channel.
-func (ch *room) rankOf(c *session) float64 {
-	if !c.registered {
-		return c.rank()
-	}
-	return max(c.rank(), ch.ranks[strings.ToLower(c.name)])
 }
 
 // part takes a client out of the channel.

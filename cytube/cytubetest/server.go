@@ -57,7 +57,8 @@ type Config struct {
 	PingInterval, PingTimeout time.Duration
 
 	// Lookup finds out a queued media's title and length; its error becomes the
-	// user's queueFail. Nil makes up a title and a length of three minutes.
+	// user's queueFail. It must not call the Server. Nil makes up a title and a
+	// length of three minutes.
 	Lookup func(kind, id string) (Media, error)
 }
 
@@ -97,6 +98,8 @@ type Server struct {
 	addr     string
 	accounts map[string]Account // by lower-case name
 	upgrader websocket.Upgrader
+
+	starting sync.Mutex // held while stopping and restarting
 
 	mu       sync.Mutex
 	changed  chan struct{} // closed, and replaced, at every change that somebody may wait for
@@ -182,9 +185,12 @@ func (s *Server) Close() {
 }
 
 // Stop takes the site down the way a crash does: every connection breaks off
-// and new ones are refused. Chat buffers, ranks and playlists are kept for
-// [Server.Restart].
+// and new ones are refused. Chat buffers, ranks, mutes and playlists are kept for
+// [Server.Restart], those of unregistered channels too, which the real server
+// forgets.
 func (s *Server) Stop() {
+	s.starting.Lock()
+	defer s.starting.Unlock()
 	s.mu.Lock()
 	server := s.http
 	s.http = nil
@@ -200,6 +206,8 @@ func (s *Server) Stop() {
 
 // Restart brings the site back on the same address.
 func (s *Server) Restart() error {
+	s.starting.Lock()
+	defer s.starting.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	select {
@@ -240,6 +248,10 @@ func reply(w http.ResponseWriter, status int, body any) {
 }
 
 func (s *Server) serveSocket(w http.ResponseWriter, r *http.Request) {
+	if !s.serve() {
+		return
+	}
+	defer s.serving.Done()
 	query := r.URL.Query()
 	protocol := 3
 	switch asked := query.Get("EIO"); {
@@ -268,10 +280,20 @@ func (s *Server) serveSocket(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.sessions[sess] = struct{}{}
-	s.serving.Add(1)
 	s.mu.Unlock()
-	defer s.serving.Done()
 	sess.run()
+}
+
+// serve counts a connection that Stop must wait for; false when the site is
+// stopped.
+func (s *Server) serve() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.http == nil {
+		return false
+	}
+	s.serving.Add(1)
+	return true
 }
 
 // tick moves every playlist on, once a second.

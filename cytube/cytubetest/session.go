@@ -46,6 +46,7 @@ type session struct {
 	registered  bool
 	siteRank    float64
 	channelRank float64
+	ranked      bool // whether channelRank has been looked up
 	leader      bool
 	afk         bool
 	muted       bool
@@ -108,19 +109,24 @@ func (c *session) read() {
 		if !c.waitForStall() {
 			return
 		}
-		c.srv.mu.Lock()
-		c.heardFrom = time.Now()
-		c.srv.record(c, frame)
-		p, err := socketio.Decode(frame)
-		ok := err == nil && c.receive(p)
-		c.srv.mu.Unlock()
-		if !ok {
+		if !c.take(frame) {
 			// The real server closes without a code; the client reads 1005.
 			_ = c.ws.WriteControl(websocket.CloseMessage, nil, time.Now().Add(writeTimeout))
 			c.linger()
 			return
 		}
 	}
+}
+
+// take acts on a frame; false when the connection must end. The lock is not
+// held.
+func (c *session) take(frame []byte) bool {
+	c.srv.mu.Lock()
+	defer c.srv.mu.Unlock()
+	c.heardFrom = time.Now()
+	c.srv.record(c, frame)
+	p, err := socketio.Decode(frame)
+	return err == nil && c.receive(p)
 }
 
 // linger lets the client read the close frame and hang up first: closing a
