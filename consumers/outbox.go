@@ -16,7 +16,8 @@ import (
 // redelivery repeats is recognised by JetStream and dropped. Requests and what
 // is published before the handler ends are numbered apart, as …/request/<k> and
 // …/early/<k>: a handler that finds its work half done may make fewer of them
-// the second time, and its outputs must keep their numbers.
+// the second time, and its outputs must keep their numbers. An id that the
+// handler gives itself stands.
 type outbox struct {
 	bus        *streams.Bus
 	allow      func(subject string) error
@@ -37,7 +38,7 @@ func (o *outbox) Publish(ctx context.Context, e event.Envelope, opts ...streams.
 }
 
 func (o *outbox) Request(ctx context.Context, subject string, payload any, opts ...streams.PublishOption) (json.RawMessage, error) {
-	return o.bus.Request(ctx, subject, payload, append(opts, streams.WithMsgID(o.id("/request", &o.requests)))...)
+	return o.bus.Request(ctx, subject, payload, withID(o.id("/request", &o.requests), opts)...)
 }
 
 func (o *outbox) CancelTimer(ctx context.Context, plugin, timer string) error {
@@ -73,11 +74,15 @@ func (o *outbox) id(kind string, counter *atomic.Int64) string {
 	return fmt.Sprintf("%s%s/%d", o.prefix, kind, counter.Add(1))
 }
 
+func withID(id string, opts []streams.PublishOption) []streams.PublishOption {
+	return append([]streams.PublishOption{streams.WithMsgID(id)}, opts...)
+}
+
 func (o *outbox) publish(ctx context.Context, e event.Envelope, id string, opts ...streams.PublishOption) (streams.Ack, error) {
 	if o.attempt > 1 {
 		e = e.WithMeta(event.MetaAttempt, o.attempt)
 	}
-	ack, err := o.bus.Publish(ctx, e, append(opts, streams.WithMsgID(id))...)
+	ack, err := o.bus.Publish(ctx, e, withID(id, opts)...)
 	if err != nil {
 		return streams.Ack{}, fmt.Errorf("publish %s: %w", e.Subject, err)
 	}

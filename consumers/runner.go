@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -69,6 +70,7 @@ type Config struct {
 // The results of a delivery.
 const (
 	Handled = "handled"
+	Expired = "expired" // too old: recorded, not handled
 	Retried = "retried"
 	Dead    = "dead_letter"
 )
@@ -77,7 +79,7 @@ const (
 type Outcome struct {
 	Consumer   string
 	Subject    string
-	Result     string        // Handled, Retried or Dead
+	Result     string        // Handled, Expired, Retried or Dead
 	Attempt    int           // from 1
 	Waited     time.Duration // in the stream, before this delivery
 	Took       time.Duration // to handle it
@@ -219,10 +221,12 @@ func (r *runner) deliver(ctx context.Context, msg jetstream.Msg) {
 	switch {
 	case err != nil:
 		err = Permanent(fmt.Errorf("malformed event: %w", err))
+	case d.Meta(event.MetaRetryFor) != "" && d.Meta(event.MetaRetryFor) != r.Durable:
+		// Another consumer's dead letter, put to it again: ours has seen the event.
 	case d.Attempt > r.Attempts:
 		err = Permanent(errors.New("the process ended during the last attempt"))
 	default:
-		err = r.handle(work, out, d)
+		outcome.Result, err = r.handle(work, out, d)
 	}
 	stopBeating()
 	outcome.Took, outcome.Duplicates, outcome.Err = time.Since(started), int(out.duplicates.Load()), err
@@ -238,12 +242,16 @@ func (r *runner) deliver(ctx context.Context, msg jetstream.Msg) {
 	}
 }
 
-func (r *runner) handle(ctx context.Context, out *outbox, d streams.Stored) error {
+func (r *runner) handle(ctx context.Context, out *outbox, d streams.Stored) (result string, err error) {
 	events, err := r.handler(WithPublisher(ctx, out), d)
 	if err != nil {
-		return err
+		return "", err
 	}
-	return out.publishAll(ctx, events)
+	result = Handled
+	if len(events) == 1 && strings.HasSuffix(events[0].Subject, "."+event.TypeExpired) {
+		result = Expired
+	}
+	return result, out.publishAll(ctx, events)
 }
 
 // failed arranges the next attempt or, when there is none, the dead letter.

@@ -2,12 +2,17 @@ package plugins
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"log/slog"
 	"math/rand/v2"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/rosey-bot/rosey/consumers"
 	"github.com/rosey-bot/rosey/event"
@@ -25,14 +30,60 @@ type Context struct {
 
 	plugin    string
 	publisher consumers.Publisher
-	timers    func(ctx context.Context, timer string) error
+	reader    Reader
 	random    *rand.Rand
-	err       error // the first event that could not be made
+	numbers   map[string]int // of writes and timers, by what they write
+	err       error          // the first event that could not be made
 }
 
 // Now is the time at which the event was stored. Use it and not the machine's
 // clock: it is the same when the event is handled again.
 func (c *Context) Now() time.Time { return c.Event.At }
+
+// Waited is how long ago the event was stored: more than a moment when the
+// plugin was down, or tries again. Unlike Now it depends on when it is asked.
+func (c *Context) Waited() time.Duration { return time.Since(c.Event.At) }
+
+// Text is what the user typed behind the command and its first skip words, with
+// its own quotes and spaces. Command.Args has it as separate arguments.
+func (c *Context) Text(skip int) string {
+	if c.Command.RawMessage == "" {
+		return strings.Join(c.Command.Args[min(skip, len(c.Command.Args)):], " ")
+	}
+	rest := strings.TrimSpace(c.Command.RawMessage)
+	for range skip + 1 {
+		i := strings.IndexFunc(rest, unicode.IsSpace)
+		if i < 0 {
+			return ""
+		}
+		rest = strings.TrimLeftFunc(rest[i:], unicode.IsSpace)
+	}
+	return rest
+}
+
+// Decode reads the event's data, or a request's, into payload, a pointer. The
+// error is INVALID_INPUT and names the field.
+func (c *Context) Decode(payload any) error {
+	err := json.Unmarshal(c.Event.Data, payload)
+	var kind *json.UnmarshalTypeError
+	if errors.As(err, &kind) {
+		return event.Errorf(event.InvalidInput, "%s: %s must not be a %s", c.Event.Subject, kind.Field, kind.Value).With("field", kind.Field)
+	}
+	if err != nil {
+		return event.Errorf(event.InvalidInput, "%s: %w", c.Event.Subject, err)
+	}
+	return nil
+}
+
+// Chat is the line of a cytube.chat event. ok is false for what a plugin should
+// not react to: the bot's own lines, those from before the bot joined, and those
+// of users whom the moderators muted without their knowing.
+func (c *Context) Chat() (line event.Chat, ok bool) {
+	line, err := event.As[event.Chat](c.Event.Envelope)
+	_, echo := c.Event.Causation() // only what the bot said has a cause
+	backfill := c.Event.Metadata[event.MetaBackfill] == true
+	return line, err == nil && !echo && !backfill && string(line.Extra["shadow"]) != "true"
+}
 
 // Rand is a source of randomness that yields the same when the event is handled
 // again.
@@ -123,15 +174,18 @@ func (c *Context) Publish(events ...event.Envelope) error {
 
 // After stores an event of the plugin's own, plugin.{name}.event.{kind}, when d
 // has passed since Now, to the second. The timer outlives the process; setting
-// one of the same name replaces it. The plugin handles it by a Subscription.
+// one of the same name replaces it. The plugin handles it by a Subscription,
+// most often with a MaxAge of Never.
 func (c *Context) After(d time.Duration, timer, kind string, payload map[string]any) error {
 	return c.At(c.Now().Add(d), timer, kind, payload)
 }
 
-// At is After for a point in time.
+// At is After for a point in time. One that has passed fires at once.
 func (c *Context) At(t time.Time, timer, kind string, payload map[string]any) error {
+	timer = timerToken(timer)
 	for _, e := range c.Emit(kind, payload) {
-		if _, err := c.publisher.Publish(c, e, streams.At(t, timer)); err != nil {
+		opts := append([]streams.PublishOption{streams.At(t, timer)}, c.once("timer", timer)...)
+		if _, err := c.publisher.Publish(c, e, opts...); err != nil {
 			return err
 		}
 	}
@@ -139,7 +193,41 @@ func (c *Context) At(t time.Time, timer, kind string, payload map[string]any) er
 }
 
 // CancelTimer drops the plugin's timer of that name, if it has not fired.
-func (c *Context) CancelTimer(timer string) error { return c.timers(c, timer) }
+func (c *Context) CancelTimer(timer string) error {
+	return c.publisher.CancelTimer(c, c.plugin, timerToken(timer))
+}
+
+// timerToken is a timer's name as part of a subject, which cannot hold all that
+// people call things.
+func timerToken(name string) string {
+	if event.ValidName(name) {
+		return name
+	}
+	return "x-" + digest(name)
+}
+
+func digest(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(sum[:16])
+}
+
+// once gives what is written its Nats-Msg-Id when an event is handled: it names
+// what is written and counts the writes to that, so that it is the same when the
+// event is handled again, whatever else is written then.
+func (c *Context) once(parts ...string) []streams.PublishOption {
+	if c.Event.Ref == (event.Ref{}) {
+		return nil
+	}
+	key := strings.Join(parts, "/")
+	if strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		key = digest(key) // a header holds one line of ASCII
+	}
+	if c.numbers == nil {
+		c.numbers = map[string]int{}
+	}
+	c.numbers[key]++
+	return []streams.PublishOption{streams.WithMsgID(fmt.Sprintf("%s/%s/%s/%d", Durable(c.plugin), c.Event.Ref, key, c.numbers[key]))}
+}
 
 // Request asks another plugin or service; see streams.Bus.Request. The reply's
 // failure is the error.
@@ -149,3 +237,7 @@ func (c *Context) Request(subject string, payload any, opts ...streams.PublishOp
 
 // DB is a collection of the database.
 func (c *Context) DB(collection string) Collection { return Collection{c, collection} }
+
+// Streams reads the streams and the registrations, for plugins that tell of the
+// bot itself.
+func (c *Context) Streams() Reader { return c.reader }

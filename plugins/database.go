@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams"
 )
 
 // Collection reads and writes the records of one collection (contract: Database
@@ -33,7 +34,7 @@ func (t Collection) Set(id event.ID, record any) (event.ID, error) {
 		return "", err
 	}
 	var reply struct{ ID event.ID }
-	err = t.request(event.SubjectSet, event.Set{Collection: t.name, ID: id, Data: data}, &reply)
+	err = t.request(event.SubjectSet, event.Set{Collection: t.name, ID: id, Data: data}, &reply, t.once("set", id)...)
 	return reply.ID, err
 }
 
@@ -52,11 +53,10 @@ type Query struct {
 // returns how many match in all, before the limit.
 func (t Collection) Find(q Query, records any) (total int, err error) {
 	payload := event.Query{Collection: t.name, OrderBy: q.OrderBy}
-	if payload.Filter, err = event.Encode(q.Filter); q.Filter != nil && err != nil {
-		return 0, err
-	}
-	if q.Filter == nil {
-		payload.Filter = nil
+	if q.Filter != nil {
+		if payload.Filter, err = event.Encode(q.Filter); err != nil {
+			return 0, err
+		}
 	}
 	if q.Limit != 0 {
 		payload.Limit = &q.Limit
@@ -74,20 +74,31 @@ func (t Collection) Find(q Query, records any) (total int, err error) {
 	return reply.Count, decode(reply.Data, records)
 }
 
+// Count is how many records match; a nil filter counts all.
+func (t Collection) Count(filter map[string]any) (int, error) {
+	var none []json.RawMessage
+	return t.Find(Query{Filter: filter, Limit: 1}, &none)
+}
+
 // Update changes fields of one record atomically: ops maps $set, $unset, $inc,
 // $max, $min or $push to fields and values. The error is RECORD_NOT_FOUND when
 // there is no such record.
 func (t Collection) Update(id event.ID, ops map[string]map[string]any) error {
-	return t.request(event.SubjectUpdate, map[string]any{"collection": t.name, "id": id, "ops": ops}, nil)
+	return t.request(event.SubjectUpdate, map[string]any{"collection": t.name, "id": id, "ops": ops}, nil, t.once("update", id)...)
 }
 
-// Delete removes a record. The error is RECORD_NOT_FOUND when there is none.
+// Delete removes a record. The error is RECORD_NOT_FOUND when there is none; a
+// handler that runs again and deleted it the first time is told that it did.
 func (t Collection) Delete(id event.ID) error {
-	return t.request(event.SubjectDelete, event.Delete{Collection: t.name, ID: id}, nil)
+	return t.request(event.SubjectDelete, event.Delete{Collection: t.name, ID: id}, nil, t.once("delete", id)...)
 }
 
-func (t Collection) request(subject string, payload, reply any) error {
-	body, err := t.c.Request(subject, payload)
+func (t Collection) once(op string, id event.ID) []streams.PublishOption {
+	return t.c.once(op, t.name, string(id))
+}
+
+func (t Collection) request(subject string, payload, reply any, opts ...streams.PublishOption) error {
+	body, err := t.c.Request(subject, payload, opts...)
 	if err != nil || reply == nil {
 		return err
 	}

@@ -25,6 +25,7 @@ import (
 
 	"github.com/rosey-bot/rosey/consumers"
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams"
 )
 
 // Handler handles a command or an event and returns what to publish. Returning
@@ -32,9 +33,10 @@ import (
 // PLUGIN_ERROR to a command tells the user so; any other error is a failed
 // attempt, which is repeated with backoff and at last becomes a dead letter.
 //
-// The same command may be handled again after a crash. What is published then
-// is recognised as a repeat if it comes in the same order, so take the time
-// from Context.Now and randomness from Context.Rand.
+// The same event may be handled again after a crash. What is published then is
+// recognised as a repeat if it comes in the same order, so take the time from
+// Context.Now and randomness from Context.Rand, and change records that what is
+// said depends on with Collection.Change.
 type Handler func(c *Context) ([]event.Envelope, error)
 
 // RequestHandler answers a request; its result becomes the reply's body, and
@@ -70,11 +72,19 @@ type Command struct {
 }
 
 // Subscription is a pattern of events that the plugin handles, on its durable
-// consumer: cytube.chat, its own timers, other plugins' events.
+// consumer: cytube.chat, its own timers, other plugins' events. It begins with
+// what is stored once the plugin first starts; see Context.Chat for chat.
 type Subscription struct {
 	Subject string
 	Handle  Handler
+	// MaxAge is the age past which an event is passed over, because the plugin
+	// was down: 0 takes the plugin's, Never passes over none.
+	MaxAge time.Duration
 }
+
+// Never is the MaxAge of events that must be handled however late, such as
+// timers. A handler can ask Context.Waited how late it is.
+const Never time.Duration = -1
 
 // Endpoint answers requests on plugin.{name}.request, or with an Action on
 // plugin.{name}.request.{action}.
@@ -91,14 +101,41 @@ func (p Plugin) Validate() error {
 		return err
 	}
 	if p.Version == "" {
-		return fmt.Errorf("plugin %s has no version", p.Name)
+		return fmt.Errorf("plugin %s has no version: give it one such as 1.0.0", p.Name)
 	}
+	seen := map[string]bool{}
 	for _, c := range p.Commands {
 		if c.Handle == nil {
 			return fmt.Errorf("command %s of plugin %s has no handler", c.Name, p.Name)
 		}
+		for _, name := range append([]string{c.Name}, c.Aliases...) {
+			if name = strings.ToLower(name); seen[name] {
+				return fmt.Errorf("plugin %s has two commands %s", p.Name, name)
+			}
+			seen[name] = true
+		}
+	}
+	for _, s := range p.Events {
+		if s.Handle == nil {
+			return fmt.Errorf("subscription %s of plugin %s has no handler", s.Subject, p.Name)
+		}
+		if _, err := streams.Overlapping(s.Subject); err != nil {
+			return fmt.Errorf("subscription of plugin %s: %w", p.Name, err)
+		}
+	}
+	for _, r := range p.Requests {
+		if r.Handle == nil {
+			return fmt.Errorf("request %s of plugin %s has no handler", event.RequestSubject(p.Name, r.tokens()...), p.Name)
+		}
 	}
 	return nil
+}
+
+func (e Endpoint) tokens() []string {
+	if e.Action == "" {
+		return nil
+	}
+	return []string{e.Action}
 }
 
 // Registration is what the plugin registers of itself.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -41,6 +42,7 @@ type Host struct {
 	Bucket  jetstream.KeyValue // of registrations; see consumers.OpenBucket
 	Logger  *slog.Logger
 	Observe func(consumers.Outcome) // is told of each delivery; may be nil
+	Backoff []time.Duration         // between attempts at an event; consumers.DefaultBackoff when nil
 }
 
 // errRestart ends a run that is to start over.
@@ -136,10 +138,8 @@ func (h Host) serve(ctx context.Context, bus *streams.Bus, p Plugin, log *slog.L
 		if err != nil {
 			break
 		}
-		name, subject := "request", event.RequestSubject(p.Name)
-		if r.Action != "" {
-			name, subject = "request-"+r.Action, event.RequestSubject(p.Name, r.Action)
-		}
+		name := strings.Join(append([]string{"request"}, r.tokens()...), "-")
+		subject := event.RequestSubject(p.Name, r.tokens()...)
 		answer := func(ctx context.Context, e event.Envelope) (any, error) {
 			c := h.context(ctx, p, streams.Stored{Envelope: e, At: time.Now()}, direct{bus, p.Name}, log)
 			reply, err := r.Handle(c)
@@ -156,30 +156,29 @@ func (h Host) serve(ctx context.Context, bus *streams.Bus, p Plugin, log *slog.L
 // consume runs the plugin's durable consumers: the one of commands and of other
 // events of its stream, and one more for each further stream it listens to.
 func (h Host) consume(ctx context.Context, bus *streams.Bus, p Plugin, log *slog.Logger) error {
-	subjects := map[string][]string{streams.Plugin: {event.CommandSubject(p.Name)}}
-	for _, s := range p.Events {
-		filters, err := streams.Overlapping(s.Subject)
-		if err != nil {
-			return fmt.Errorf("subscription of %s: %w", p.Name, err)
-		}
-		for stream, f := range filters {
-			subjects[stream] = append(subjects[stream], f...)
-		}
+	subjects, err := p.subjects()
+	if err != nil {
+		return err
 	}
+	began := time.Now()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	ended := make(chan error, len(subjects))
 	for stream, filters := range subjects {
 		c := consumers.Config{
 			Durable: Durable(p.Name), Stream: stream, Subjects: filters, Name: p.Name,
-			MaxAge: p.Registration().Age(),
-			Allow:  func(subject string) error { return event.Owned(p.Name, subject) },
-			Logger: log, Observe: h.Observe,
+			Allow:   func(subject string) error { return event.Owned(p.Name, subject) },
+			Backoff: h.Backoff, Logger: log, Observe: h.Observe,
+			Since: began,
+		}
+		if stream == streams.Plugin {
+			// Commands wait for a plugin that has registered and never ran.
+			c.Since = began.Add(-p.Registration().Age())
 		}
 		handler := h.handler(p, bus, log)
 		go func() { ended <- consumers.Run(ctx, bus, c, handler) }()
 	}
-	err := <-ended
+	err = <-ended
 	cancel()
 	for range len(subjects) - 1 {
 		err = errors.Join(err, <-ended)
@@ -192,58 +191,62 @@ var replies = []event.Code{event.InvalidInput, event.RecordNotFound, event.Permi
 
 // handler is the plugin as a consumer's handler.
 func (h Host) handler(p Plugin, bus *streams.Bus, log *slog.Logger) consumers.Handler {
-	commands := p.commandHandlers()
+	command := h.commands(p, log)
+	command = consumers.Chain(command, consumers.Expire(Durable(p.Name), p.Name, p.Registration().Age()))
+	return func(ctx context.Context, d streams.Stored) ([]event.Envelope, error) {
+		if d.Subject == event.CommandSubject(p.Name) {
+			return command(ctx, d)
+		}
+		i := slices.IndexFunc(p.Events, func(s Subscription) bool { return matches(s.Subject, d.Subject) })
+		if i < 0 {
+			return nil, nil
+		}
+		sub := p.Events[i]
+		if sub.MaxAge == 0 {
+			sub.MaxAge = p.Registration().Age()
+		}
+		c := h.context(ctx, p, d, consumers.PublisherFrom(ctx), log)
+		if sub.MaxAge != Never && c.Waited() > sub.MaxAge {
+			log.InfoContext(ctx, "event passed over, it is too old", "subject", d.Subject, "event", d.Ref.String(), "age", c.Waited())
+			return nil, nil
+		}
+		return c.result(sub.Handle(c))
+	}
+}
+
+func (h Host) commands(p Plugin, log *slog.Logger) consumers.Handler {
+	handlers := p.commandHandlers()
 	return func(ctx context.Context, d streams.Stored) ([]event.Envelope, error) {
 		c := h.context(ctx, p, d, consumers.PublisherFrom(ctx), log)
-		if d.Subject != event.CommandSubject(p.Name) {
-			i := slices.IndexFunc(p.Events, func(s Subscription) bool { return matches(s.Subject, d.Subject) })
-			if i < 0 {
-				return nil, nil
-			}
-			return c.result(p.Events[i].Handle(c))
-		}
 		var err error
 		if c.Command, err = event.As[event.Command](d.Envelope); err != nil {
 			return nil, consumers.Permanent(err)
 		}
-		handle, ok := commands[c.Command.Command]
+		handle, ok := handlers[strings.ToLower(c.Command.Command)]
 		if !ok {
 			return nil, consumers.Permanent(event.Errorf(event.InvalidInput, "plugin %s has no command %q", p.Name, c.Command.Command))
 		}
 		out, err := c.result(handle(c))
-		if code := event.CodeOf(err); code != "" && slices.Contains(replies, code) {
+		if code := event.CodeOf(err); c.err == nil && code != "" && slices.Contains(replies, code) {
 			log.InfoContext(ctx, "command answered with an error", "command", c.Command.Command, "error_code", code, "error", err)
-			return c.Say("❌ %s", err.Error()), nil
+			return c.result(c.Say("❌ %s", err.Error()), nil)
 		}
 		return out, err
 	}
 }
 
-// matches is event.Match with the contract's wildcards read as it means them.
-func matches(pattern, subject string) bool {
-	filters, err := streams.Overlapping(pattern)
-	if err != nil {
-		return false
-	}
-	for _, fs := range filters {
-		if slices.ContainsFunc(fs, func(f string) bool { return event.Match(f, subject) }) {
-			return true
-		}
-	}
-	return false
-}
-
+// result fails a handler that made an event which breaks the contract: doing so
+// again would not mend it.
 func (c *Context) result(out []event.Envelope, err error) ([]event.Envelope, error) {
-	if err == nil && c.err != nil {
-		err = consumers.Permanent(c.err)
+	if c.err != nil {
+		return nil, consumers.Permanent(c.err)
 	}
 	return out, err
 }
 
 func (h Host) context(ctx context.Context, p Plugin, d streams.Stored, publisher consumers.Publisher, log *slog.Logger) *Context {
 	return &Context{
-		Context: ctx, Event: d, Log: log, plugin: p.Name, publisher: publisher,
-		timers: func(ctx context.Context, timer string) error { return h.Bus.CancelTimer(ctx, p.Name, timer) },
+		Context: ctx, Event: d, Log: log, plugin: p.Name, publisher: publisher, reader: Reader{h.Bus.JetStream(), h.Bucket},
 	}
 }
 

@@ -21,6 +21,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nuid"
+	"golang.org/x/crypto/bcrypt"
 )
 
 // ErrStoreInUse is wrapped by StartServer when another process holds the store.
@@ -78,13 +79,18 @@ func StartServer(c ServerConfig) (*Server, error) {
 
 func (s *Server) start(c ServerConfig) error {
 	s.info = ServerInfo{User: "rosey", Password: nuid.Next() + nuid.Next(), PID: os.Getpid()}
+	// The password is random, so a cheap hash keeps it as well as a dear one.
+	hash, err := bcrypt.GenerateFromPassword([]byte(s.info.Password), bcrypt.MinCost)
+	if err != nil {
+		return fmt.Errorf("make credentials: %w", err)
+	}
 	opts := &server.Options{
 		ServerName: "rosey",
 		JetStream:  true,
 		StoreDir:   c.Store,
 		SyncAlways: c.SyncAlways,
 		Username:   s.info.User,
-		Password:   s.info.Password,
+		Password:   string(hash),
 		DontListen: c.Listen == "",
 		NoSigs:     true,
 		Debug:      false,

@@ -12,31 +12,36 @@ package plugintest
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/rosey-bot/rosey/consumers"
+	"github.com/nats-io/nats.go/jetstream"
+
 	"github.com/rosey-bot/rosey/event"
-	"github.com/rosey-bot/rosey/kvstore"
 	"github.com/rosey-bot/rosey/plugins"
+	"github.com/rosey-bot/rosey/replay"
 	"github.com/rosey-bot/rosey/streams"
-	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
 // Channel is the channel of a Room.
 const Channel = "test"
+
+// patience is how long a Room waits for anything.
+const patience = 30 * time.Second
 
 // Room is where a plugin under test is spoken to. There is no CyTube: chat is
 // put into the stream, and what the plugin says is read from it.
 type Room struct {
 	Bus *streams.Bus // for whatever the methods do not cover
 
-	t      testing.TB
-	ctx    context.Context
-	events chan streams.Stored
+	t       testing.TB
+	store   string
+	plugins []plugins.Plugin
+	stop    func()
+	ctx     context.Context
+	events  chan streams.Stored
 }
 
 // Run starts plugins, the router and the database, and stops them when the test
@@ -44,75 +49,27 @@ type Room struct {
 // are for what it requests of others.
 func Run(t testing.TB, ps ...plugins.Plugin) *Room {
 	t.Helper()
-	ctx, cancel := context.WithCancel(streamstest.Context(t))
-	r := &Room{Bus: streamstest.Bus(t, streamstest.Server(t)), t: t, ctx: ctx, events: make(chan streams.Stored, 1024)}
-	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
-	kv, err := consumers.OpenBucket(ctx, r.Bus.JetStream(), 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	db, err := kvstore.New(r.Bus.Conn(), r.Bus.JetStream())
-	if err != nil {
-		t.Fatal(err)
-	}
-	registry := consumers.NewRegistry("!", log)
-	router := consumers.NewRouter(registry, "!", func(_, user string) bool { return user == "rosey" }, log)
-	host := plugins.Host{Bus: r.Bus, Bucket: kv, Logger: log}
-	actors := []func() error{
-		func() error { return db.Serve(ctx) },
-		func() error { return registry.Watch(ctx, kv, func() {}) },
-		func() error { return consumers.Run(ctx, r.Bus, router.Config(), router.Handle) },
-	}
-	for _, p := range ps {
-		actors = append(actors, func() error { return host.Run(ctx, p) })
-	}
-	ended := make(chan error, len(actors))
-	for _, run := range actors {
-		go func() { ended <- run() }()
-	}
-	sub, err := r.Bus.Subscribe(ctx, event.AllPlugin, r.heard)
-	if err != nil {
-		t.Fatal(err)
-	}
-	sends, err := r.Bus.Subscribe(ctx, event.AllSends, r.heard)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		sub.Stop()
-		sends.Stop()
-		cancel()
-		for range actors {
-			if err := <-ended; err != nil && !errors.Is(err, context.Canceled) {
-				t.Error(err)
-			}
-		}
-	})
-	r.await("the plugins and the database", func() bool {
-		for _, p := range ps {
-			if c, err := r.Bus.JetStream().Consumer(ctx, streams.Plugin, plugins.Durable(p.Name)); err != nil || c.CachedInfo().NumWaiting == 0 {
-				return false
-			}
-		}
-		_, err := r.Bus.Request(ctx, event.SubjectQuery, event.Query{Collection: "plugintest"}, streams.Within(time.Second))
-		return err == nil && len(registry.Plugins()) == len(ps)
-	})
+	r := &Room{t: t, store: t.TempDir(), plugins: ps, events: make(chan streams.Stored, 4096)}
+	t.Cleanup(func() { r.stop() })
+	r.boot()
 	return r
 }
 
-func (r *Room) heard(_ context.Context, s streams.Stored) { r.events <- s }
-
-func (r *Room) await(what string, ok func() bool) {
+// Reboot stops everything, the server included, and starts it again on what the
+// server stored.
+func (r *Room) Reboot() {
 	r.t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !ok() {
-		select {
-		case <-r.ctx.Done():
-			r.t.Fatalf("%s were not ready in time", what)
-		case <-tick.C:
-		}
+	r.stop()
+	r.boot()
+}
+
+// Restart starts a plugin over and returns when it runs again.
+func (r *Room) Restart(plugin string) {
+	r.t.Helper()
+	if err := plugins.Restart(r.Bus.Conn(), plugin); err != nil {
+		r.t.Fatal(err)
 	}
+	r.ready()
 }
 
 // Say speaks as a user of rank 1 and returns the next thing that the plugin
@@ -149,10 +106,13 @@ func (r *Room) Publish(subject string, payload any) event.Ref {
 // Next waits for the next thing that a plugin says.
 func (r *Room) Next() string {
 	r.t.Helper()
-	s := r.Await("something said", func(s streams.Stored) bool { return event.Match(event.AllSends, s.Subject) })
-	var said struct{ Message, Emote, To string }
+	return text(r.Await("something said", func(s streams.Stored) bool { return event.Match(event.AllSends, s.Subject) }))
+}
+
+func text(s streams.Stored) string {
+	var said struct{ Message, Emote string }
 	if err := json.Unmarshal(s.Data, &said); err != nil {
-		r.t.Fatal(err)
+		return err.Error()
 	}
 	if said.Emote != "" {
 		return "/me " + said.Emote
@@ -167,7 +127,8 @@ func (r *Room) Emitted(subject string) streams.Stored {
 	return r.Await(subject, func(s streams.Stored) bool { return s.Subject == subject })
 }
 
-// Await waits for the next event that ok accepts and passes over others.
+// Await waits for the next event that ok accepts and passes over others. The
+// test fails when a plugin gives up on an event meanwhile.
 func (r *Room) Await(what string, ok func(streams.Stored) bool) streams.Stored {
 	r.t.Helper()
 	for {
@@ -179,7 +140,7 @@ func (r *Room) Await(what string, ok func(streams.Stored) bool) streams.Stored {
 			if strings.HasSuffix(s.Subject, "."+event.TypeDeadLetter) {
 				r.t.Fatalf("a plugin failed while waiting for %s: %s", what, s.Data)
 			}
-		case <-r.ctx.Done():
+		case <-time.After(patience):
 			r.t.Fatalf("waited in vain for %s", what)
 		}
 	}
@@ -188,4 +149,90 @@ func (r *Room) Await(what string, ok func(streams.Stored) bool) streams.Stored {
 // Request asks the plugin and returns the reply and the failure it reports.
 func (r *Room) Request(subject string, payload any) (json.RawMessage, error) {
 	return r.Bus.Request(r.ctx, subject, payload)
+}
+
+// Stored is every event that a pattern matches, as the streams hold them.
+func (r *Room) Stored(pattern string) []streams.Stored {
+	r.t.Helper()
+	var all []streams.Stored
+	for e, err := range replay.Read(r.ctx, r.Bus.JetStream(), replay.Query{Filter: replay.Filter{Subjects: []string{pattern}}}) {
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		if isTimer(e.Header) {
+			continue
+		}
+		s, err := e.Decode()
+		if err != nil {
+			r.t.Fatalf("%s: %v", e.Ref, err)
+		}
+		all = append(all, s)
+	}
+	return all
+}
+
+// Said is everything that was said, in order.
+func (r *Room) Said() []string {
+	r.t.Helper()
+	var all []string
+	for _, s := range r.Stored(event.AllSends) {
+		all = append(all, text(s))
+	}
+	return all
+}
+
+// Repeat hands a plugin everything again that it has handled, as after a crash
+// that lost every acknowledgement, and returns once it is done. What was said
+// and recorded must be the same afterwards.
+func (r *Room) Repeat(plugin string) {
+	r.t.Helper()
+	for _, stream := range r.streams(plugin) {
+		js, durable := r.Bus.JetStream(), plugins.Durable(plugin)
+		r.settle(stream, durable)
+		s, err := js.Stream(r.ctx, stream)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		if first := s.CachedInfo().State.FirstSeq; first > 0 {
+			if _, err := js.ResetConsumerToSequence(r.ctx, stream, durable, first); err != nil {
+				r.t.Fatal(err)
+			}
+		}
+		r.settle(stream, durable)
+	}
+}
+
+// settle waits until a consumer has nothing to do.
+func (r *Room) settle(stream, durable string) {
+	r.t.Helper()
+	r.await(durable+" on "+stream, func() bool {
+		c, err := r.Bus.JetStream().Consumer(r.ctx, stream, durable)
+		return err == nil && idle(c.CachedInfo())
+	})
+}
+
+func idle(info *jetstream.ConsumerInfo) bool {
+	return info.NumWaiting > 0 && info.NumPending == 0 && info.NumAckPending == 0
+}
+
+// streams are those that a plugin reads.
+func (r *Room) streams(plugin string) []string {
+	all := []string{streams.Plugin}
+	for _, p := range r.plugins {
+		if p.Name != plugin {
+			continue
+		}
+		for _, s := range p.Events {
+			found, err := streams.Overlapping(s.Subject)
+			if err != nil {
+				r.t.Fatal(err)
+			}
+			for stream := range found {
+				if !slices.Contains(all, stream) {
+					all = append(all, stream)
+				}
+			}
+		}
+	}
+	return all
 }

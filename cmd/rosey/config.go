@@ -1,0 +1,212 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/goccy/go-yaml"
+	"github.com/prometheus/common/model"
+	"github.com/urfave/cli/v2"
+
+	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/telemetry"
+)
+
+// config are all settings, after defaults, file, environment and flags.
+type config struct {
+	Site                string               `yaml:"site"`
+	Channel             string               `yaml:"channel"`
+	ChannelPasswordFile string               `yaml:"channel_password_file"`
+	User                string               `yaml:"user"`
+	PasswordFile        string               `yaml:"password_file"`
+	Prefix              string               `yaml:"prefix"`
+	MessageLimit        int                  `yaml:"message_limit"`
+	Plugins             []string             `yaml:"plugins"` // all shipped ones when empty
+	Heartbeat           duration             `yaml:"heartbeat"`
+	RequestTimeout      duration             `yaml:"request_timeout"`
+	Store               string               `yaml:"store"`
+	Listen              string               `yaml:"listen"`
+	SyncAlways          bool                 `yaml:"sync_always"`
+	NATS                string               `yaml:"nats"`
+	Context             string               `yaml:"context"`
+	Creds               string               `yaml:"creds"`
+	Replicas            int                  `yaml:"replicas"`
+	Retention           map[string]retention `yaml:"retention"` // by stream
+	Metrics             string               `yaml:"metrics"`   // address of /metrics, /healthz and /readyz
+	DatabaseMemory      size                 `yaml:"database_memory"`
+	LogLevel            string               `yaml:"log_level"`
+	LogFormat           string               `yaml:"log_format"`
+}
+
+type retention struct {
+	MaxAge   duration `yaml:"max_age"`
+	MaxBytes size     `yaml:"max_bytes"`
+}
+
+func defaults() config {
+	return config{
+		Site: "https://cytu.be", Prefix: "!", Heartbeat: duration(time.Minute), RequestTimeout: duration(streams.DefaultTimeout),
+		Store: defaultStore(), Listen: "127.0.0.1:0", Replicas: 1, LogFormat: "text", MessageLimit: 240,
+	}
+}
+
+// settings maps flags to the fields they set.
+func (f *config) settings() map[string]any {
+	return map[string]any{
+		"site": &f.Site, "channel": &f.Channel, "channel-password-file": &f.ChannelPasswordFile, "user": &f.User, "password-file": &f.PasswordFile,
+		"prefix": &f.Prefix, "heartbeat": &f.Heartbeat, "store": &f.Store, "listen": &f.Listen,
+		"sync-always": &f.SyncAlways, "nats": &f.NATS, "context": &f.Context, "creds": &f.Creds, "replicas": &f.Replicas,
+		"metrics": &f.Metrics, "log-level": &f.LogLevel, "log-format": &f.LogFormat, "plugins": &f.Plugins,
+	}
+}
+
+// loadConfig puts the settings together: flag, environment, file, default.
+func loadConfig(c *cli.Context) (config, error) {
+	cfg := defaults()
+	path, given := lookup(c, "config", (*cli.Context).String)
+	if !given {
+		path = defaultConfig()
+	}
+	text, err := os.ReadFile(path)
+	switch {
+	case err == nil:
+		if err := yaml.UnmarshalWithOptions(text, &cfg, yaml.Strict()); err != nil {
+			return config{}, usagef("settings in %s: %s", path, strings.TrimSpace(yaml.FormatError(err, false, true)))
+		}
+	case given || !errors.Is(err, fs.ErrNotExist):
+		return config{}, usagef("read settings: %w", err)
+	}
+	for name, field := range cfg.settings() {
+		var err error
+		switch field := field.(type) {
+		case *string:
+			if v, ok := lookup(c, name, (*cli.Context).String); ok {
+				*field = v
+			}
+		case *bool:
+			if v, ok := lookup(c, name, (*cli.Context).Bool); ok {
+				*field = v
+			}
+		case *int:
+			if v, ok := lookup(c, name, (*cli.Context).Int); ok {
+				*field = v
+			}
+		case *[]string:
+			if v, ok := lookup(c, name, (*cli.Context).StringSlice); ok {
+				*field = v
+			}
+		case *duration:
+			if v, ok := lookup(c, name, (*cli.Context).String); ok {
+				err = field.UnmarshalText([]byte(v))
+			}
+		}
+		if err != nil {
+			return config{}, usagef("--%s: %w", name, err)
+		}
+	}
+	return cfg, cfg.check()
+}
+
+func (f *config) check() error {
+	switch {
+	case f.Prefix == "" || strings.TrimSpace(f.Prefix) == "":
+		return usagef("the prefix must not be empty: people type it before each command")
+	case f.Heartbeat <= 0:
+		return usagef("the heartbeat must be longer than 0: 60s is usual")
+	case f.RequestTimeout <= 0:
+		return usagef("request_timeout must be longer than 0: 5s is usual")
+	case f.Replicas < 1 || f.Replicas > 5:
+		return usagef("replicas must be 1 to 5, not %d", f.Replicas)
+	case f.MessageLimit < 20:
+		return usagef("message_limit must be 20 or more, not %d", f.MessageLimit)
+	case f.Replicas > 1 && !f.external():
+		return usagef("replicas: %d needs an external NATS cluster: give its --nats URL", f.Replicas)
+	case f.NATS != "" && f.Context != "":
+		return usagef("--nats and --context both name a server: give one of them")
+	}
+	return nil
+}
+
+// external reports whether another NATS server than the embedded one is used.
+func (f *config) external() bool { return f.NATS != "" || f.Context != "" }
+
+// local reports whether the bot has no channel to go to.
+func (f *config) local() bool { return f.Channel == "" }
+
+func (f *config) limits() map[string]streams.Limits {
+	limits := map[string]streams.Limits{}
+	for stream, r := range f.Retention {
+		limits[strings.ToUpper(stream)] = streams.Limits{MaxAge: time.Duration(r.MaxAge), MaxBytes: int64(r.MaxBytes)}
+	}
+	return limits
+}
+
+// secret reads a secret from a file, or from the environment when there is no
+// file. A secret is never a flag's value, where other users could read it.
+func secret(file, env string) (telemetry.Secret, error) {
+	if file == "" {
+		return telemetry.NewSecret(os.Getenv(env)), nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return telemetry.Secret{}, fmt.Errorf("read a password: %w", err)
+	}
+	return telemetry.NewSecret(strings.TrimRight(string(text), "\r\n")), nil
+}
+
+// duration is a time.Duration that is written with days, weeks and years too.
+type duration time.Duration
+
+// UnmarshalText reads 90s, 5m, 1d12h, 52w or 1y.
+func (d *duration) UnmarshalText(text []byte) error {
+	if v, err := time.ParseDuration(string(text)); err == nil {
+		*d = duration(v)
+		return nil
+	}
+	v, err := model.ParseDuration(string(text))
+	if err != nil {
+		return fmt.Errorf("%q is not a duration: write for example 90s, 5m or 30d", text)
+	}
+	*d = duration(v)
+	return nil
+}
+
+// size is a number of bytes.
+type size int64
+
+// UnmarshalText reads 500MB, 10GiB or plain bytes.
+func (s *size) UnmarshalText(text []byte) error {
+	n, err := humanize.ParseBytes(string(text))
+	if err != nil || n > math.MaxInt64 {
+		return fmt.Errorf("%q is not a size: write for example 500MB or 10GiB", text)
+	}
+	*s = size(n)
+	return nil
+}
+
+// defaultStore is below the user's state directory.
+func defaultStore() string {
+	return filepath.Join(userDir("XDG_STATE_HOME", ".local/state"), "rosey")
+}
+
+func defaultConfig() string {
+	return filepath.Join(userDir("XDG_CONFIG_HOME", ".config"), "rosey", "config.yaml")
+}
+
+func userDir(env, below string) string {
+	if dir := os.Getenv(env); filepath.IsAbs(dir) {
+		return dir
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "."
+	}
+	return filepath.Join(home, filepath.FromSlash(below))
+}

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+)
+
+// globalFlags are accepted before and after every command's name.
+func globalFlags() []cli.Flag {
+	const category = "Everywhere"
+	text := func(name, usage string) cli.Flag {
+		return &cli.StringFlag{Name: name, Usage: usage, EnvVars: []string{envName(name)}, Category: category}
+	}
+	return []cli.Flag{
+		text("store", "`DIR` that holds everything the bot remembers (default: "+defaultStore()+")"),
+		&cli.StringFlag{Name: "nats", Usage: "use the NATS server or cluster at `URL` instead of the embedded one", EnvVars: []string{"ROSEY_NATS", "NATS_URL"}, Category: category},
+		&cli.StringFlag{Name: "context", Usage: "use the NATS CLI context `NAME` for an external server", EnvVars: []string{"ROSEY_CONTEXT", "NATS_CONTEXT"}, Category: category},
+		&cli.StringFlag{Name: "creds", Usage: "credentials `FILE` for an external server", EnvVars: []string{"ROSEY_CREDS", "NATS_CREDS"}, Category: category},
+		text("config", "YAML `FILE` of settings (default: "+defaultConfig()+" if it exists)"),
+		text("log-level", "debug, info, warn or error"),
+		text("log-format", "text or json"),
+	}
+}
+
+func envName(flag string) string {
+	return "ROSEY_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
+
+// lookup finds the value of a flag that was given, whether before or after the
+// command's name, or through the environment. ok is false when it was not.
+func lookup[T any](c *cli.Context, name string, get func(*cli.Context, string) T) (value T, ok bool) {
+	for _, ctx := range c.Lineage() {
+		if ctx.Command != nil && ctx.IsSet(name) {
+			return get(ctx, name), true
+		}
+	}
+	return value, false
+}
+
+// hoist moves the flags of a command line in front of its positional arguments,
+// since the flag parser stops at the first of those; people write
+// `rosey trace ID --output json`. What follows -- stays where it is.
+func hoist(app *cli.App, args []string) []string {
+	if len(args) == 0 {
+		return args
+	}
+	out := []string{args[0]}
+	rest := args[1:]
+	flags, commands := app.Flags, app.Commands
+	for {
+		var front, positional []string
+		var next *cli.Command
+		i := 0
+		for ; i < len(rest) && next == nil; i++ {
+			arg := rest[i]
+			if arg == "--" {
+				positional = append(positional, rest[i:]...)
+				i = len(rest)
+				break
+			}
+			if strings.HasPrefix(arg, "-") && arg != "-" {
+				front = append(front, arg)
+				if takesValue(flags, arg) && i+1 < len(rest) {
+					i++
+					front = append(front, rest[i])
+				}
+				continue
+			}
+			if len(positional) == 0 {
+				if next = find(commands, arg); next != nil {
+					continue
+				}
+			}
+			positional = append(positional, arg)
+		}
+		out = append(append(out, front...), positional...)
+		if next == nil {
+			return out
+		}
+		out = append(out, next.Name)
+		rest, flags, commands = rest[i:], next.Flags, next.Subcommands
+	}
+}
+
+func find(commands []*cli.Command, name string) *cli.Command {
+	i := slices.IndexFunc(commands, func(c *cli.Command) bool { return c.HasName(name) })
+	if i < 0 {
+		return nil
+	}
+	return commands[i]
+}
+
+// takesValue reports whether the flag written as arg takes the argument after
+// it as its value.
+func takesValue(flags []cli.Flag, arg string) bool {
+	name, _, hasValue := strings.Cut(strings.TrimLeft(arg, "-"), "=")
+	if hasValue {
+		return false
+	}
+	for _, f := range flags {
+		if _, isBool := f.(*cli.BoolFlag); !isBool && slices.Contains(f.Names(), name) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,285 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/urfave/cli/v2"
+
+	"github.com/rosey-bot/rosey/cytube/cytubetest"
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams"
+)
+
+// Names in the local room.
+const (
+	localChannel  = "local"
+	localOperator = "operator"
+)
+
+// drainLimit is how long the local room waits at the end of its input for what
+// is still under way.
+const drainLimit = 30 * time.Second
+
+// localRoom is a CyTube room in this process, with the terminal as its user. The
+// bot joins it like any other.
+type localRoom struct {
+	site   *cytubetest.Server
+	stdin  io.Reader
+	stdout io.Writer
+	stderr io.Writer
+	echo   bool // whether what is typed is printed again, as others hear it
+	bot    string
+	quiet  bool // no hints: nobody sits at the terminal
+
+	mu      sync.Mutex
+	users   map[string]*cytubetest.User
+	said    int // lines that went into the room from here
+	printed int // chat lines that were printed
+}
+
+// openRoom starts the room and points the configuration at it.
+func openRoom(cfg *config, listen string, app *cli.App) (*localRoom, error) {
+	if cfg.User == "" {
+		cfg.User = defaultUser
+	}
+	password := event.NewCorrelationID()
+	site, err := cytubetest.Start(cytubetest.Config{
+		Addr:     listen,
+		Accounts: []cytubetest.Account{{Name: localOperator, Password: password}},
+		Channels: []cytubetest.Channel{{Name: localChannel, Open: true, Ranks: map[string]float64{localOperator: 3}}},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open the local room: %w", err)
+	}
+	site.SetRank(localChannel, cfg.User, 2)
+	cfg.Site, cfg.Channel, cfg.PasswordFile = site.URL(), localChannel, ""
+	terminal := isTerminal(app.Reader)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	operator, err := cytubetest.Join(ctx, site.URL(), localChannel, localOperator, password)
+	if err != nil {
+		site.Close()
+		return nil, fmt.Errorf("enter the local room: %w", err)
+	}
+	return &localRoom{
+		site: site, stdin: app.Reader, stdout: app.Writer, stderr: app.ErrWriter, bot: cfg.User, echo: !terminal, quiet: !terminal,
+		users: map[string]*cytubetest.User{localOperator: operator},
+	}, nil
+}
+
+func (l *localRoom) close() {
+	for _, u := range l.users {
+		u.Close()
+	}
+	l.site.Close()
+}
+
+// run speaks the lines of the input in the room and prints what is heard there.
+// It returns at the end of the input, once everything under way is done.
+func (l *localRoom) run(ctx context.Context, bot *platform) error {
+	observer, err := cytubetest.Join(ctx, l.site.URL(), localChannel, "", "")
+	if err != nil {
+		return err
+	}
+	defer observer.Close()
+	var recorded counter
+	sub, err := bot.bus.Subscribe(ctx, event.SubjectChat, func(_ context.Context, s streams.Stored) {
+		if chat, err := event.As[event.Chat](s.Envelope); err == nil && !bot.connector.IsBot(chat.Channel, chat.User) {
+			recorded.add()
+		}
+	})
+	if err != nil {
+		return err
+	}
+	defer sub.Stop()
+	printing, stopPrinting := context.WithCancel(ctx)
+	var printers sync.WaitGroup
+	printers.Go(func() { l.print(printing, observer, false) })
+	printers.Go(func() { l.print(printing, l.users[localOperator], true) })
+	defer printers.Wait()
+	defer stopPrinting()
+	if err := l.site.WaitUser(ctx, localChannel, l.bot); err != nil {
+		return nil // told to stop before the bot came
+	}
+	if err := until(ctx, func() bool { return bot.ready(ctx) == nil }); err != nil {
+		return nil
+	}
+	if !l.quiet {
+		fmt.Fprintf(l.stderr, "You are in the local room as %s, and so is %s. Type a line, such as %sroll 2d6+3 or %shelp;\n"+
+			"\"alice: hello\" speaks as alice. Ctrl-D ends.\n", localOperator, l.bot, bot.cfg.Prefix, bot.cfg.Prefix)
+	}
+	lines := make(chan string)
+	go readLines(ctx, l.stdin, lines)
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case line, ok := <-lines:
+			if !ok {
+				return l.drain(ctx, bot.bus.JetStream(), &recorded)
+			}
+			if err := l.speak(ctx, line); err != nil && ctx.Err() == nil {
+				fmt.Fprintf(l.stderr, "not said: %s\n", err)
+			}
+		}
+	}
+}
+
+// readLines sends each line of in. It may outlive ctx by one read, which cannot
+// be interrupted.
+func readLines(ctx context.Context, in io.Reader, lines chan<- string) {
+	defer close(lines)
+	scanner := bufio.NewScanner(in)
+	scanner.Buffer(nil, 1<<20)
+	for scanner.Scan() {
+		select {
+		case lines <- scanner.Text():
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+var asSomebody = regexp.MustCompile(`^([A-Za-z0-9_-]{1,20}): (.*)$`)
+
+// speak says a line in the room, as operator or as whom it names.
+func (l *localRoom) speak(ctx context.Context, line string) error {
+	name, text := localOperator, line
+	if m := asSomebody.FindStringSubmatch(line); m != nil {
+		name, text = strings.ToLower(m[1]), m[2]
+	}
+	if strings.TrimSpace(text) == "" {
+		return nil
+	}
+	u, ok := l.users[name]
+	if !ok {
+		var err error
+		if u, err = cytubetest.Join(ctx, l.site.URL(), localChannel, name, ""); err != nil {
+			return fmt.Errorf("%s cannot enter the room: %w", name, err)
+		}
+		l.users[name] = u
+	}
+	if err := u.Say(ctx, text); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	l.said++
+	l.mu.Unlock()
+	return nil
+}
+
+// print writes what u hears: chat, or with private only private messages.
+func (l *localRoom) print(ctx context.Context, u *cytubetest.User, private bool) {
+	for {
+		m, err := u.Next(ctx)
+		if err != nil {
+			return
+		}
+		if m.Private != private {
+			continue
+		}
+		form := "%s: %s\n"
+		switch {
+		case m.Private:
+			form = "%s (private): %s\n"
+		case m.Action:
+			form = "* %s %s\n"
+		}
+		l.mu.Lock()
+		if m.Private || l.echo || m.From == l.bot || !l.ours(m.From) {
+			fmt.Fprintf(l.stdout, form, printable(m.From), printable(m.Text))
+		}
+		if !m.Private {
+			l.printed++
+		}
+		l.mu.Unlock()
+	}
+}
+
+// ours reports whether a name speaks through this terminal.
+func (l *localRoom) ours(name string) bool { return name == localOperator }
+
+// drain waits until everything that was said is recorded, every consumer has
+// nothing left to do, and everything heard is printed.
+func (l *localRoom) drain(ctx context.Context, js jetstream.JetStream, recorded *counter) error {
+	ctx, cancel := context.WithTimeout(ctx, drainLimit)
+	defer cancel()
+	err := until(ctx, func() bool { return recorded.value() >= l.said })
+	if err == nil {
+		var before uint64
+		err = until(ctx, func() bool {
+			state, ierr := workState(ctx, js)
+			quiet := ierr == nil && state.pending == 0 && state.last == before
+			before = state.last
+			return quiet
+		})
+	}
+	if err == nil {
+		err = until(ctx, func() bool {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			heard := 0
+			for _, line := range l.site.Heard() {
+				if line.To == "" {
+					heard++
+				}
+			}
+			return l.printed >= heard
+		})
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("not everything was done within %s: see rosey status", drainLimit)
+	}
+	return nil
+}
+
+// work is what the consumers have left to do, and how far the streams are.
+type work struct{ pending, last uint64 }
+
+func workState(ctx context.Context, js jetstream.JetStream) (work, error) {
+	var w work
+	err := eachDurable(ctx, js, func(info *jetstream.ConsumerInfo) {
+		if !info.Paused {
+			w.pending += info.NumPending + uint64(info.NumAckPending)
+		}
+	})
+	for _, name := range []string{streams.Cytube, streams.Plugin} {
+		if s, serr := js.Stream(ctx, name); serr == nil {
+			w.last += s.CachedInfo().State.LastSeq
+		} else {
+			err = errors.Join(err, serr)
+		}
+	}
+	return w, err
+}
+
+// until waits for a condition.
+func until(ctx context.Context, ok func() bool) error {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+	return nil
+}
+
+type counter struct {
+	mu sync.Mutex
+	n  int
+}
+
+func (c *counter) add()       { c.mu.Lock(); c.n++; c.mu.Unlock() }
+func (c *counter) value() int { c.mu.Lock(); defer c.mu.Unlock(); return c.n }

@@ -1,0 +1,118 @@
+// Command rosey is a CyTube chat bot whose every event is remembered.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/urfave/cli/v2"
+)
+
+func main() {
+	os.Exit(execute(context.Background(), os.Args, os.Stdin, os.Stdout, os.Stderr))
+}
+
+// Exit codes of the command line.
+const (
+	exitOK     = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// usageError is a mistake in how the command was called.
+type usageError struct{ err error }
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+func usagef(format string, args ...any) error { return &usageError{fmt.Errorf(format, args...)} }
+
+// errUnhealthy makes the command exit with 1 when it has already said why.
+var errUnhealthy = errors.New("unhealthy")
+
+// execute is the whole program; it returns the exit code.
+func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	app := newApp(stdin, stdout, stderr)
+	err := app.RunContext(ctx, hoist(app, args))
+	var usage *usageError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, errUnhealthy):
+		return exitFailed
+	case errors.As(err, &usage):
+		fmt.Fprintf(stderr, "rosey: %s\n", err)
+		return exitUsage
+	default:
+		fmt.Fprintf(stderr, "rosey: %s\n", err)
+		return exitFailed
+	}
+}
+
+func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
+	app := &cli.App{
+		Name:            "rosey",
+		Usage:           "a CyTube chat bot whose every event is remembered",
+		Version:         version(),
+		HideHelpCommand: true,
+		Reader:          stdin,
+		Writer:          stdout,
+		ErrWriter:       stderr,
+		Description: `Without a channel, "rosey run" opens a room of its own in the terminal:
+
+   rosey run                                   type as a user, see the bot answer
+   echo '!roll 2d6+3' | rosey run --local      one command through a pipe
+   rosey run --site https://cytu.be --channel mychannel --user rosey --password-file pw
+   rosey replay --since 1h                     what happened in the last hour
+   rosey status                                what runs, and is it well
+
+Every setting can also stand in ROSEY_* variables or in a YAML file (--config);
+a flag wins over a variable, a variable over the file.`,
+		Commands: commands(),
+		Action: func(c *cli.Context) error {
+			if c.Args().Present() {
+				return usagef("there is no command %q: see rosey --help", c.Args().First())
+			}
+			return cli.ShowAppHelp(c)
+		},
+		ExitErrHandler: func(*cli.Context, error) {},
+	}
+	app.Flags = globalFlags()
+	app.OnUsageError = func(_ *cli.Context, err error, _ bool) error { return &usageError{err} }
+	var prepare func([]*cli.Command)
+	prepare = func(cs []*cli.Command) {
+		for _, c := range cs {
+			c.HideHelpCommand = true
+			c.OnUsageError = app.OnUsageError
+			if len(c.Subcommands) == 0 {
+				c.Flags = append(c.Flags, globalFlags()...)
+			} else if c.Action == nil {
+				c.Action = func(c *cli.Context) error {
+					if c.Args().Present() {
+						return usagef("there is no command %q of %s: see rosey %s --help", c.Args().First(), c.Command.Name, c.Command.Name)
+					}
+					return cli.ShowSubcommandHelp(c)
+				}
+			}
+			prepare(c.Subcommands)
+		}
+	}
+	prepare(app.Commands)
+	return app
+}
+
+// commands lists every command, each from the file of its name.
+func commands() []*cli.Command {
+	return []*cli.Command{
+		runCommand(),
+		replayCommand(),
+		pluginCommand(),
+		dbCommand(),
+		deadCommand(),
+		sendCommand(),
+		statusCommand(),
+	}
+}

@@ -1,0 +1,249 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nats.go/micro"
+
+	"github.com/rosey-bot/rosey/cytube"
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/plugins"
+	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/telemetry"
+)
+
+// statusSubject is where a running bot says how it is. No stream captures it.
+const statusSubject = "rosey.status"
+
+// platform publishes the bot's own life (contract: Platform Events) and answers
+// for its state.
+type platform struct {
+	bus           *streams.Bus
+	cfg           config
+	log           *slog.Logger
+	started       time.Time
+	url           string
+	plugins       []string
+	tracing       []string
+	connector     *cytube.Connector
+	registryReady chan struct{}
+}
+
+// botStatus is the bot's answer on statusSubject.
+type botStatus struct {
+	PID       int      `json:"pid"`
+	Version   string   `json:"version"`
+	Uptime    float64  `json:"uptime"` // seconds
+	Site      string   `json:"site"`
+	Channel   string   `json:"channel"`
+	Connected bool     `json:"connected"` // whether the bot is in the channel
+	Ready     bool     `json:"ready"`
+	Problem   string   `json:"problem,omitempty"` // what it waits for when it is not ready
+	Plugins   []string `json:"plugins"`
+	NATS      string   `json:"nats"`
+	Store     string   `json:"store,omitempty"`
+	Tracing   []string `json:"tracing,omitempty"`
+
+	Connector cytube.Stats `json:"connector"`
+}
+
+// await waits for something to happen or for ctx to end.
+func (p *platform) await(ctx context.Context, happened <-chan struct{}) error {
+	select {
+	case <-happened:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// run announces the start, then publishes heartbeats until ctx ends.
+func (p *platform) run(ctx context.Context) (err error) {
+	svc, err := micro.AddService(p.bus.Conn(), micro.Config{Name: "rosey", Version: serviceVersion(), Description: "The bot"})
+	if err != nil {
+		return fmt.Errorf("start the status service: %w", err)
+	}
+	defer func() { err = errors.Join(err, svc.Stop()) }()
+	status := micro.HandlerFunc(func(r micro.Request) {
+		if err := r.RespondJSON(p.status(ctx)); err != nil {
+			p.log.WarnContext(ctx, "status was not sent", "error", err)
+		}
+	})
+	if err := svc.AddEndpoint("status", status, micro.WithEndpointSubject(statusSubject)); err != nil {
+		return fmt.Errorf("start the status service: %w", err)
+	}
+	if err := p.await(ctx, p.registryReady); err != nil {
+		return nil
+	}
+	p.publish(ctx, event.SubjectStartup, event.Startup{Version: version(), Plugins: p.plugins, Timestamp: unixSeconds(time.Now())})
+	p.log.InfoContext(ctx, "rosey runs", "version", version(), "nats", p.url, "plugins", len(p.plugins), "tracing", p.tracing)
+	tick := time.NewTicker(time.Duration(p.cfg.Heartbeat))
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case now := <-tick.C:
+			p.publish(ctx, event.SubjectHeartbeat, event.Heartbeat{
+				Timestamp: unixSeconds(now), Uptime: now.Sub(p.started).Seconds(), PluginsActive: p.activePlugins(ctx), NATSConnected: p.bus.Conn().IsConnected(),
+			}, streams.WithTTL(streams.HeartbeatTTL))
+		}
+	}
+}
+
+// activePlugins counts the plugins that have a running process, anywhere.
+func (p *platform) activePlugins(ctx context.Context) int {
+	running, err := plugins.Running(ctx, p.bus.Conn())
+	if err != nil {
+		p.log.WarnContext(ctx, "plugins could not be counted", "error", err)
+	}
+	return len(running)
+}
+
+// goodbye announces the end.
+func (p *platform) goodbye(ctx context.Context, reason string) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	p.publish(ctx, event.SubjectShutdown, event.Shutdown{Reason: reason, Timestamp: unixSeconds(time.Now())})
+}
+
+func (p *platform) publish(ctx context.Context, subject string, payload any, opts ...streams.PublishOption) {
+	e, err := event.New(subject, payload)
+	if err == nil {
+		_, err = p.bus.Publish(ctx, e, opts...)
+	}
+	if err != nil {
+		p.log.WarnContext(ctx, "platform event was not stored", "subject", subject, "error", err)
+	}
+}
+
+func (p *platform) status(ctx context.Context) botStatus {
+	s := botStatus{
+		PID: os.Getpid(), Version: version(), Uptime: time.Since(p.started).Seconds(), Site: p.cfg.Site, Channel: p.cfg.Channel,
+		Plugins: p.plugins, NATS: p.url, Tracing: p.tracing, Connector: p.connector.Stats(),
+	}
+	if !p.cfg.external() {
+		s.Store = p.cfg.Store
+	}
+	s.Connected = s.Connector.Connected
+	if err := p.ready(ctx); err != nil {
+		s.Problem = err.Error()
+	} else {
+		s.Ready = true
+	}
+	return s
+}
+
+// ready returns what the bot still waits for before it does its work, or nil.
+func (p *platform) ready(context.Context) error {
+	select {
+	case <-p.registryReady:
+	default:
+		return errors.New("the plugins' registrations are being read")
+	}
+	if !p.bus.Conn().IsConnected() {
+		return errors.New("there is no connection to NATS")
+	}
+	if !p.connector.Stats().Connected {
+		return fmt.Errorf("the bot is not in channel %s of %s", p.cfg.Channel, p.cfg.Site)
+	}
+	return nil
+}
+
+// alive returns nil while the process can still reach its server.
+func (p *platform) alive(context.Context) error {
+	if p.cfg.external() {
+		return nil // an outage of the cluster is not mended by a restart of the bot
+	}
+	return p.bus.Conn().FlushTimeout(5 * time.Second)
+}
+
+func unixSeconds(t time.Time) float64 { return float64(t.UnixMicro()) / 1e6 }
+
+// serviceVersion is the version as micro services want it: semantic.
+func serviceVersion() string {
+	if v := version(); v != "" && v[0] == 'v' {
+		return v[1:]
+	}
+	return version()
+}
+
+// serveMetrics adds the actor that serves /metrics, /healthz and /readyz.
+func serveMetrics(add func(string, func(context.Context) error), address string, tel *telemetry.Providers, bot *platform, js jetstream.JetStream, log *slog.Logger) error {
+	err := tel.Metrics.Observe(
+		func(ctx context.Context) ([]telemetry.StreamState, error) { return streamStates(ctx, js) },
+		func(ctx context.Context) ([]telemetry.ConsumerState, error) { return consumerStates(ctx, js) })
+	if err != nil {
+		return err
+	}
+	server, err := telemetry.Listen(address, tel.Metrics, bot.ready)
+	if err != nil {
+		return err
+	}
+	log.Info("metrics are served", "url", "http://"+server.Addr()+"/metrics")
+	add("metrics", server.Serve)
+	return nil
+}
+
+func streamStates(ctx context.Context, js jetstream.JetStream) ([]telemetry.StreamState, error) {
+	var list []telemetry.StreamState
+	lister := js.ListStreams(ctx)
+	for info := range lister.Info() {
+		list = append(list, telemetry.StreamState{
+			Stream: info.Config.Name, Messages: int64(info.State.Msgs), Bytes: int64(info.State.Bytes), MaxBytes: info.Config.MaxBytes,
+		})
+	}
+	return list, lister.Err()
+}
+
+func consumerStates(ctx context.Context, js jetstream.JetStream) ([]telemetry.ConsumerState, error) {
+	var list []telemetry.ConsumerState
+	err := eachDurable(ctx, js, func(info *jetstream.ConsumerInfo) {
+		list = append(list, telemetry.ConsumerState{
+			Stream: info.Stream, Consumer: info.Name, Lag: int64(info.NumPending), Unacked: int64(info.NumAckPending),
+		})
+	})
+	return list, err
+}
+
+// eachDurable calls f for every durable consumer of our streams.
+func eachDurable(ctx context.Context, js jetstream.JetStream, f func(*jetstream.ConsumerInfo)) error {
+	for _, spec := range streams.Specs() {
+		stream, err := js.Stream(ctx, spec.Name)
+		if err != nil {
+			return fmt.Errorf("stream %s: %w", spec.Name, err)
+		}
+		lister := stream.ListConsumers(ctx)
+		for info := range lister.Info() {
+			if info.Config.Durable != "" {
+				f(info)
+			}
+		}
+		if err := lister.Err(); err != nil {
+			return fmt.Errorf("consumers of %s: %w", spec.Name, err)
+		}
+	}
+	return nil
+}
+
+// askStatus asks a running bot how it is.
+func askStatus(ctx context.Context, c *client) (botStatus, error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	reply, err := c.nc.RequestWithContext(ctx, statusSubject, nil)
+	if err != nil {
+		return botStatus{}, fmt.Errorf("ask the bot for its status: %w", err)
+	}
+	var s botStatus
+	if err := json.Unmarshal(reply.Data, &s); err != nil {
+		return botStatus{}, fmt.Errorf("read the bot's status: %w", err)
+	}
+	return s, nil
+}

@@ -1,0 +1,301 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/urfave/cli/v2"
+
+	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/plugins"
+	"github.com/rosey-bot/rosey/plugins/shipped"
+	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/telemetry"
+)
+
+// pausedUntil is when a pause without an end ends.
+var pausedUntil = time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)
+
+func pluginCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "plugin",
+		Usage: "list, run, pause and make plugins",
+		Description: `   rosey plugin ls
+   rosey run --plugins none & rosey plugin run trivia     a plugin as its own process
+   rosey plugin pause trivia && rosey plugin resume trivia`,
+		Subcommands: []*cli.Command{
+			{Name: "ls", Usage: "registered plugins: whether they run, how far behind they are, their commands",
+				Flags: []cli.Flag{outputFlag()}, Action: withClient(true, listPlugins)},
+			{Name: "run", Usage: "run a shipped plugin in this process, for a bot that runs elsewhere", ArgsUsage: "NAME",
+				Description: "Several processes of one plugin share its work; nothing is done twice.",
+				Action:      withClient(false, runPlugin)},
+			{Name: "restart", Usage: "start every process of a plugin over", ArgsUsage: "NAME", Action: withClient(false, restartPlugin)},
+			{Name: "pause", Usage: "leave a plugin's commands in the stream until it is resumed", ArgsUsage: "NAME",
+				Flags: []cli.Flag{&cli.DurationFlag{Name: "for", Usage: "resume by itself after `TIME`, such as 30m"}}, Action: withClient(true, pausePlugin)},
+			{Name: "resume", Usage: "handle what waits; commands past their max_age are recorded as expired", ArgsUsage: "NAME", Action: withClient(true, resumePlugin)},
+			{Name: "rm", Usage: "forget a plugin that no longer runs: its registration and its place in the streams", ArgsUsage: "NAME", Action: withClient(true, removePlugin)},
+			newPluginCommand(),
+		},
+	}
+}
+
+func oneArg(c *cli.Context, what string) (string, error) {
+	if c.Args().Len() != 1 {
+		return "", usagef("give one %s: rosey %s %s", what, c.Command.FullName(), c.Command.ArgsUsage)
+	}
+	return c.Args().First(), nil
+}
+
+// pluginStatus is a row of rosey plugin ls.
+type pluginStatus struct {
+	Name      string   `json:"name"`
+	Version   string   `json:"version"`
+	State     string   `json:"state"` // running, paused or stopped
+	Processes int      `json:"processes"`
+	Lag       uint64   `json:"lag"` // events that wait
+	Unacked   int      `json:"unacked"`
+	Commands  []string `json:"commands"`
+	MinRank   int      `json:"min_rank"`
+	Problem   string   `json:"problem,omitempty"`
+}
+
+func listPlugins(ctx context.Context, c *cli.Context, cmd command) error {
+	list, err := pluginStatuses(ctx, cmd)
+	if err != nil {
+		return err
+	}
+	if wantJSON(c) {
+		enc := json.NewEncoder(c.App.Writer)
+		for _, p := range list {
+			if err := enc.Encode(p); err != nil {
+				return fmt.Errorf("print plugins: %w", err)
+			}
+		}
+		return nil
+	}
+	if len(list) == 0 {
+		fmt.Fprintln(c.App.Writer, "no plugin is registered yet: start the bot with rosey run, or a plugin with rosey plugin run NAME")
+		return nil
+	}
+	t := newTable("plugin", "version", "state", "processes", "behind", "unacknowledged", "rank", "commands")
+	for _, p := range list {
+		commands := strings.Join(p.Commands, " ")
+		if p.Problem != "" {
+			commands = p.Problem
+		}
+		t.AppendRow(table.Row{p.Name, p.Version, p.State, p.Processes, p.Lag, p.Unacked, p.MinRank, commands})
+	}
+	fmt.Fprintln(c.App.Writer, t.Render())
+	return nil
+}
+
+func pluginStatuses(ctx context.Context, cmd command) ([]pluginStatus, error) {
+	kv, err := cmd.js.KeyValue(ctx, consumers.Bucket)
+	if errors.Is(err, jetstream.ErrBucketNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open bucket %s: %w", consumers.Bucket, err)
+	}
+	keys, err := kv.ListKeys(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list plugins: %w", err)
+	}
+	found := map[string]pluginStatus{}
+	for key := range keys.Keys() {
+		entry, err := kv.Get(ctx, key)
+		if errors.Is(err, jetstream.ErrKeyNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read plugin %s: %w", key, err)
+		}
+		p := pluginStatus{Name: key, State: "stopped"}
+		if r, err := consumers.ParseRegistration(key, entry.Value()); err != nil {
+			p.Problem = err.Error()
+		} else {
+			p.Version, p.MinRank = r.Version, r.MinRank
+			for _, command := range r.Commands {
+				p.Commands = append(p.Commands, command.Name)
+			}
+		}
+		found[key] = p
+	}
+	running, err := plugins.Running(ctx, cmd.nc)
+	if err != nil {
+		return nil, err
+	}
+	err = eachDurable(ctx, cmd.js, func(info *jetstream.ConsumerInfo) {
+		name := strings.TrimPrefix(info.Name, plugins.Durable(""))
+		p, ok := found[name]
+		if !ok || name == info.Name {
+			return
+		}
+		p.Lag += info.NumPending
+		p.Unacked += info.NumAckPending
+		if info.Paused {
+			p.State = "paused"
+		}
+		found[name] = p
+	})
+	list := make([]pluginStatus, 0, len(found))
+	for _, name := range slices.Sorted(maps.Keys(found)) {
+		p := found[name]
+		p.Processes = len(running[name])
+		if p.State != "paused" && p.Processes > 0 {
+			p.State = "running"
+		}
+		list = append(list, p)
+	}
+	return list, err
+}
+
+func runPlugin(ctx context.Context, c *cli.Context, cmd command) (err error) {
+	name, err := oneArg(c, "plugin")
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(shipped.All(), func(p plugins.Plugin) bool { return p.Name == name })
+	if i < 0 {
+		return usagef("there is no shipped plugin %q: there are %s", name, strings.Join(names(shipped.All()), ", "))
+	}
+	log, err := newLogger(c, cmd.cfg, "info")
+	if err != nil {
+		return err
+	}
+	tel, err := telemetry.Setup(ctx, telemetry.Config{Service: "rosey-plugin-" + name, Version: version(), Logger: log})
+	if err != nil {
+		return &usageError{err}
+	}
+	defer func() { err = errors.Join(err, tel.Shutdown(context.WithoutCancel(ctx))) }()
+	bucket, err := consumers.OpenBucket(ctx, cmd.js, cmd.cfg.Replicas)
+	if err != nil {
+		return err
+	}
+	bus := streams.NewBus(cmd.nc, cmd.js, streams.WithTracer(tel.Tracer("streams")), streams.WithLogger(log),
+		streams.WithTimeout(time.Duration(cmd.cfg.RequestTimeout)), streams.WithObserver(tel.Metrics))
+	host := plugins.Host{Bus: bus, Bucket: bucket, Logger: log,
+		Observe: func(o consumers.Outcome) { tel.Metrics.Handled(ctx, handling(o)) }}
+	return host.Run(ctx, shipped.All()[i])
+}
+
+func restartPlugin(ctx context.Context, c *cli.Context, cmd command) error {
+	name, err := oneArg(c, "plugin")
+	if err != nil {
+		return err
+	}
+	running, err := plugins.Running(ctx, cmd.nc)
+	if err != nil {
+		return err
+	}
+	if len(running[name]) == 0 {
+		return fmt.Errorf("no process of plugin %q runs: see rosey plugin ls", name)
+	}
+	if err := plugins.Restart(cmd.nc, name); err != nil {
+		return err
+	}
+	fmt.Fprintf(c.App.Writer, "told %d process(es) of %s to start over\n", len(running[name]), name)
+	return nil
+}
+
+// pluginDurables lists the consumers of a plugin.
+func pluginDurables(ctx context.Context, cmd command, name string) ([]*jetstream.ConsumerInfo, error) {
+	var list []*jetstream.ConsumerInfo
+	err := eachDurable(ctx, cmd.js, func(info *jetstream.ConsumerInfo) {
+		if info.Name == plugins.Durable(name) {
+			list = append(list, info)
+		}
+	})
+	if err == nil && len(list) == 0 {
+		err = fmt.Errorf("plugin %q has no consumer: see rosey plugin ls", name)
+	}
+	return list, err
+}
+
+func pausePlugin(ctx context.Context, c *cli.Context, cmd command) error {
+	name, err := oneArg(c, "plugin")
+	if err != nil {
+		return err
+	}
+	durables, err := pluginDurables(ctx, cmd, name)
+	if err != nil {
+		return err
+	}
+	until, said := pausedUntil, "until it is resumed"
+	if d := c.Duration("for"); d > 0 {
+		until = time.Now().Add(d)
+		said = "until " + until.Format(time.DateTime)
+	}
+	for _, info := range durables {
+		if _, err := cmd.js.PauseConsumer(ctx, info.Stream, info.Name, until); err != nil {
+			return fmt.Errorf("pause %s on %s: %w", info.Name, info.Stream, err)
+		}
+	}
+	fmt.Fprintf(c.App.Writer, "%s is paused %s; its commands wait in the stream\n", name, said)
+	return nil
+}
+
+func resumePlugin(ctx context.Context, c *cli.Context, cmd command) error {
+	name, err := oneArg(c, "plugin")
+	if err != nil {
+		return err
+	}
+	durables, err := pluginDurables(ctx, cmd, name)
+	if err != nil {
+		return err
+	}
+	var waiting uint64
+	for _, info := range durables {
+		if _, err := cmd.js.ResumeConsumer(ctx, info.Stream, info.Name); err != nil {
+			return fmt.Errorf("resume %s on %s: %w", info.Name, info.Stream, err)
+		}
+		waiting += info.NumPending
+	}
+	fmt.Fprintf(c.App.Writer, "%s is resumed, with %d event(s) waiting\n", name, waiting)
+	return nil
+}
+
+func removePlugin(ctx context.Context, c *cli.Context, cmd command) error {
+	name, err := oneArg(c, "plugin")
+	if err != nil {
+		return err
+	}
+	running, err := plugins.Running(ctx, cmd.nc)
+	if err != nil {
+		return err
+	}
+	if n := len(running[name]); n > 0 {
+		return fmt.Errorf("%d process(es) of %s still run and would register again: stop them first", n, name)
+	}
+	kv, err := consumers.OpenBucket(ctx, cmd.js, cmd.cfg.Replicas)
+	if err != nil {
+		return err
+	}
+	if _, err := kv.Get(ctx, name); errors.Is(err, jetstream.ErrKeyNotFound) {
+		return fmt.Errorf("there is no plugin %q: see rosey plugin ls", name)
+	}
+	if err := kv.Delete(ctx, name); err != nil {
+		return fmt.Errorf("remove the registration of %s: %w", name, err)
+	}
+	err = eachDurable(ctx, cmd.js, func(info *jetstream.ConsumerInfo) {
+		if info.Name != plugins.Durable(name) {
+			return
+		}
+		if err := cmd.js.DeleteConsumer(ctx, info.Stream, info.Name); err != nil {
+			cmd.log.WarnContext(ctx, "consumer was not removed", "consumer", info.Name, "stream", info.Stream, "error", err)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(c.App.Writer, "%s is forgotten; its events stay in the streams, and its records in the database\n", name)
+	return nil
+}

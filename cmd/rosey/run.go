@@ -1,0 +1,276 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/oklog/run"
+	"github.com/urfave/cli/v2"
+
+	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/cytube"
+	"github.com/rosey-bot/rosey/kvstore"
+	"github.com/rosey-bot/rosey/plugins"
+	"github.com/rosey-bot/rosey/plugins/shipped"
+	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/telemetry"
+)
+
+func runCommand() *cli.Command {
+	text := func(name, usage string) cli.Flag {
+		return &cli.StringFlag{Name: name, Usage: usage, EnvVars: []string{envName(name)}}
+	}
+	return &cli.Command{
+		Name:  "run",
+		Usage: "start the bot; without a channel it opens a local room in the terminal",
+		Description: `In the local room each line you type is chat; "alice: hello" speaks as alice and
+everything else as operator, an admin of the room. It works through pipes too.
+
+   rosey run
+   echo '!roll 2d6+3' | rosey run --local
+   ROSEY_PASSWORD=... rosey run --channel mychannel --user rosey
+   rosey run --nats nats://10.0.0.1,nats://10.0.0.2 --channel mychannel --user rosey
+
+Tracing follows OpenTelemetry's OTEL_* variables and is off when none is set.`,
+		Flags: []cli.Flag{
+			text("site", "CyTube site, as `URL` (default: https://cytu.be)"),
+			text("channel", "join the channel `NAME`"),
+			text("channel-password-file", "`FILE` with the channel's password, if it has one (or ROSEY_CHANNEL_PASSWORD)"),
+			text("user", "log in as `NAME` (default: rosey)"),
+			text("password-file", "`FILE` with the account's password (or ROSEY_PASSWORD); without one the bot is a guest"),
+			text("prefix", "what commands start with (default: !)"),
+			&cli.BoolFlag{Name: "local", Usage: "open a local room, whatever channel is configured"},
+			&cli.StringFlag{Name: "listen-room", Usage: "also open the local room to websocket clients at `ADDR`, such as 127.0.0.1:8080"},
+			&cli.StringSliceFlag{Name: "plugins", Usage: "run only the plugins `NAME,NAME…` in this process", EnvVars: []string{"ROSEY_PLUGINS"}},
+			text("listen", "`ADDR` of the embedded NATS server (default: a free port of 127.0.0.1)"),
+			&cli.BoolFlag{Name: "sync-always", Usage: "write each event to disk before it is acknowledged: survives a power cut, costs speed", EnvVars: []string{"ROSEY_SYNC_ALWAYS"}},
+			&cli.IntFlag{Name: "replicas", Usage: "keep `N` copies of everything, in an external cluster", EnvVars: []string{"ROSEY_REPLICAS"}},
+			text("heartbeat", "time between two platform.heartbeat events (default: 60s)"),
+			text("metrics", "serve /metrics, /healthz and /readyz at `ADDR`, such as 127.0.0.1:9464"),
+		},
+		Action: runBot,
+	}
+}
+
+// runBot wires the bot together; everything it is made of shows here.
+func runBot(c *cli.Context) (err error) {
+	if c.Args().Present() {
+		return usagef("rosey run takes no arguments, but got %q: to speak, type a line once it runs, or use rosey send", c.Args().First())
+	}
+	cfg, err := loadConfig(c)
+	if err != nil {
+		return err
+	}
+	if c.Bool("local") {
+		cfg.Channel = ""
+	}
+	if c.String("listen-room") != "" && !cfg.local() {
+		return usagef("--listen-room is for the local room: add --local or leave out the channel")
+	}
+	level := "info"
+	if cfg.local() {
+		level = "warn"
+	}
+	log, err := newLogger(c, cfg, level)
+	if err != nil {
+		return err
+	}
+	active, err := choosePlugins(cfg.Plugins)
+	if err != nil {
+		return err
+	}
+	ctx, stop := interruptible(c.Context)
+	defer stop()
+
+	tel, err := telemetry.Setup(ctx, telemetry.Config{Service: "rosey", Version: version(), Logger: log})
+	if err != nil {
+		return &usageError{err}
+	}
+	defer func() { err = errors.Join(err, tel.Shutdown(context.WithoutCancel(ctx))) }()
+
+	nc, url, stopServer, err := startStreams(cfg, log)
+	if err != nil {
+		return err
+	}
+	defer func() { nc.Close(); err = errors.Join(err, stopServer()) }()
+	js, err := streams.JetStream(nc)
+	if err != nil {
+		return err
+	}
+	if err := streams.Open(ctx, js, streams.Options{Replicas: cfg.Replicas, Limits: cfg.limits()}); err != nil {
+		return err
+	}
+	bucket, err := consumers.OpenBucket(ctx, js, cfg.Replicas)
+	if err != nil {
+		return err
+	}
+	bus := streams.NewBus(nc, js, streams.WithTracer(tel.Tracer("streams")), streams.WithLogger(log),
+		streams.WithTimeout(time.Duration(cfg.RequestTimeout)), streams.WithObserver(tel.Metrics))
+
+	database, err := kvstore.New(nc, js, kvstore.WithReplicas(cfg.Replicas), kvstore.WithTracer(tel.Tracer("kvstore")),
+		kvstore.WithLogger(log), kvstore.WithMemoryLimit(int64(cfg.DatabaseMemory)),
+		kvstore.WithObserver(func(op string, took time.Duration, err error) { tel.Metrics.DatabaseOperation(ctx, op, took, err) }))
+	if err != nil {
+		return err
+	}
+	var room *localRoom
+	if cfg.local() {
+		if room, err = openRoom(&cfg, c.String("listen-room"), c.App); err != nil {
+			return err
+		}
+		defer room.close()
+	}
+	connector, err := newConnector(cfg, bus, log)
+	if err != nil {
+		return err
+	}
+	observe := func(o consumers.Outcome) { tel.Metrics.Handled(ctx, handling(o)) }
+	registry := consumers.NewRegistry(cfg.Prefix, log)
+	router := consumers.NewRouter(registry, cfg.Prefix, connector.IsBot, log)
+	routing := router.Config()
+	routing.Observe = observe
+	host := plugins.Host{Bus: bus, Bucket: bucket, Logger: log, Observe: observe}
+	bot := &platform{
+		bus: bus, cfg: cfg, log: log, started: time.Now(), url: url, plugins: names(active), connector: connector,
+		registryReady: make(chan struct{}), tracing: tel.Targets,
+	}
+
+	var g run.Group
+	add := func(name string, actor func(context.Context) error) {
+		actorCtx, cancel := context.WithCancel(ctx)
+		g.Add(func() error {
+			err := actor(actorCtx)
+			if err != nil && actorCtx.Err() == nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+			return nil
+		}, func(error) { cancel() })
+	}
+	add("interrupt", func(ctx context.Context) error { <-ctx.Done(); return nil })
+	add("database", database.Serve)
+	add("registrations", func(ctx context.Context) error {
+		return registry.Watch(ctx, bucket, func() { close(bot.registryReady) })
+	})
+	add("router", func(ctx context.Context) error {
+		if err := bot.await(ctx, bot.registryReady); err != nil {
+			return err
+		}
+		return consumers.Run(ctx, bus, routing, router.Handle)
+	})
+	for _, p := range active {
+		add("plugin "+p.Name, func(ctx context.Context) error { return host.Run(ctx, p) })
+	}
+	add("connector", connector.Run)
+	add("platform", bot.run)
+	if cfg.Metrics != "" {
+		if err := serveMetrics(add, cfg.Metrics, tel, bot, js, log); err != nil {
+			return err
+		}
+	}
+	add("systemd", telemetry.Supervised{Ready: bot.ready, Alive: bot.alive, Logger: log}.Run)
+	if room != nil {
+		add("local room", func(ctx context.Context) error { return room.run(ctx, bot) })
+	}
+	err = g.Run()
+	bot.goodbye(context.WithoutCancel(ctx), reasonFor(err, ctx))
+	return err
+}
+
+// startStreams starts the embedded server, or connects to the external one.
+func startStreams(cfg config, log *slog.Logger) (nc *nats.Conn, url string, stop func() error, err error) {
+	if cfg.external() {
+		nc, err = streams.Dial(streams.Remote{URL: cfg.NATS, Context: cfg.Context, Credentials: cfg.Creds, Name: "rosey", Logger: log})
+		if err != nil {
+			return nil, "", nil, err
+		}
+		return nc, nc.ConnectedUrlRedacted(), func() error { return nil }, nil
+	}
+	server, err := streams.StartServer(streams.ServerConfig{
+		Store: cfg.Store, Listen: cfg.Listen, SyncAlways: cfg.SyncAlways, Holder: "rosey run", Logger: log,
+	})
+	if err != nil {
+		return nil, "", nil, err
+	}
+	if nc, err = server.Connect(nats.Name("rosey")); err != nil {
+		return nil, "", nil, errors.Join(err, server.Stop())
+	}
+	return nc, server.Info().URL, server.Stop, nil
+}
+
+func newConnector(cfg config, bus *streams.Bus, log *slog.Logger) (*cytube.Connector, error) {
+	password, err := secret(cfg.PasswordFile, "ROSEY_PASSWORD")
+	if err != nil {
+		return nil, err
+	}
+	channelPassword, err := secret(cfg.ChannelPasswordFile, "ROSEY_CHANNEL_PASSWORD")
+	if err != nil {
+		return nil, err
+	}
+	cc := cytube.Config{
+		Site: cfg.Site, Channel: cfg.Channel, ChannelPassword: channelPassword.Reveal(), User: cfg.User, Password: password.Reveal(),
+		MessageLimit: cfg.MessageLimit,
+	}
+	if cc.User == "" {
+		cc.User = defaultUser
+	}
+	return cytube.New(bus, cc, cytube.WithLogger(log)), nil
+}
+
+const defaultUser = "rosey"
+
+// choosePlugins picks the shipped plugins to run in the bot's process.
+func choosePlugins(wanted []string) ([]plugins.Plugin, error) {
+	all := shipped.All()
+	if len(wanted) == 0 {
+		return all, nil
+	}
+	var chosen []plugins.Plugin
+	for _, name := range wanted {
+		name = strings.TrimSpace(name)
+		if name == "none" {
+			continue
+		}
+		i := slices.IndexFunc(all, func(p plugins.Plugin) bool { return p.Name == name })
+		if i < 0 {
+			return nil, usagef("there is no shipped plugin %q: there are %s, and none", name, strings.Join(names(all), ", "))
+		}
+		chosen = append(chosen, all[i])
+	}
+	return chosen, nil
+}
+
+func names(ps []plugins.Plugin) []string {
+	list := make([]string, 0, len(ps))
+	for _, p := range ps {
+		list = append(list, p.Name)
+	}
+	return list
+}
+
+// handling is a consumer's outcome in the terms of the metrics.
+func handling(o consumers.Outcome) telemetry.Handling {
+	outcomes := map[string]string{
+		consumers.Handled: telemetry.OutcomeDone, consumers.Retried: telemetry.OutcomeRetry,
+		consumers.Dead: telemetry.OutcomeDeadLetter, consumers.Expired: telemetry.OutcomeExpired,
+	}
+	return telemetry.Handling{
+		Consumer: o.Consumer, Subject: o.Subject, Outcome: outcomes[o.Result], Attempt: o.Attempt, Waited: o.Waited, Took: o.Took, Err: o.Err,
+	}
+}
+
+func reasonFor(err error, ctx context.Context) string {
+	switch {
+	case err != nil:
+		return "failed: " + err.Error()
+	case ctx.Err() != nil:
+		return "user_requested"
+	default:
+		return "end_of_input"
+	}
+}

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/rosey-bot/rosey/event"
+)
+
+func sendCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "send",
+		Usage:     "speak in the channel",
+		ArgsUsage: "TEXT…",
+		Description: `The line is stored as a cytube.send event and spoken by the bot that runs, or by
+the next one that starts within two minutes.
+
+   rosey send Movie night starts at eight
+   rosey send --pm alice "Your turn"
+   rosey send --emote waves`,
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "pm", Usage: "send it to `USER` alone"},
+			&cli.BoolFlag{Name: "emote", Usage: "say it as an action, /me …"},
+			&cli.StringFlag{Name: "channel", Usage: "channel `NAME`; the bot's own when left out"},
+			outputFlag(),
+		},
+		Action: withClient(false, func(ctx context.Context, c *cli.Context, cmd command) error {
+			text := strings.Join(c.Args().Slice(), " ")
+			if text == "" {
+				return usagef("say what to send: rosey send TEXT")
+			}
+			channel := c.String("channel")
+			subject, payload := event.SubjectSendChat, any(event.SendChat{Message: text, Channel: channel})
+			switch {
+			case c.String("pm") != "" && c.Bool("emote"):
+				return usagef("--pm and --emote do not go together")
+			case c.String("pm") != "":
+				subject, payload = event.SubjectSendPM, event.SendPM{To: c.String("pm"), Message: text, Channel: channel}
+			case c.Bool("emote"):
+				if channel == "" {
+					status, err := askStatus(ctx, cmd.client)
+					if err != nil {
+						return fmt.Errorf("an emote needs a channel, and the bot did not say which is its own: %w", err)
+					}
+					channel = status.Channel
+				}
+				subject, payload = event.SubjectSendEmote, event.SendEmote{Emote: text, Channel: channel}
+			}
+			e, err := event.New(subject, payload)
+			if err != nil {
+				return &usageError{err}
+			}
+			e.CorrelationID = event.NewCorrelationID()
+			ack, err := cmd.bus.Publish(ctx, e)
+			if err != nil {
+				return err
+			}
+			if wantJSON(c) {
+				return json.NewEncoder(c.App.Writer).Encode(map[string]any{
+					"subject": subject, "stream": ack.Ref.Stream, "seq": ack.Ref.Seq, "correlation_id": e.CorrelationID,
+				})
+			}
+			fmt.Fprintf(c.App.Writer, "stored as %s, correlation %s\n", ack.Ref, e.CorrelationID)
+			return nil
+		}),
+	}
+}
+
+// outputFlag is --output for commands that can print JSON.
+func outputFlag() cli.Flag {
+	return &cli.StringFlag{Name: "output", Usage: "`FORMAT`: text, or json with one object a line", Value: "text",
+		Action: func(_ *cli.Context, v string) error {
+			if v != "text" && v != "json" {
+				return usagef("--output %s: choose text or json", v)
+			}
+			return nil
+		}}
+}
+
+func wantJSON(c *cli.Context) bool { return c.String("output") == "json" }

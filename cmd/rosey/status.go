@@ -1,0 +1,232 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/urfave/cli/v2"
+
+	"github.com/rosey-bot/rosey/streams"
+)
+
+func statusCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "status",
+		Usage: "what runs, how large the streams are, how far behind each consumer is",
+		Description: `Exits with 0 once the bot is ready, and with 1 when it is not or does not run.
+With --output env it prints what other NATS tools need to reach the bot:
+
+   rosey status
+   eval "$(rosey status --output env)" && nats stream ls`,
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "output", Usage: "`FORMAT`: text, json (one object) or env", Value: "text",
+				Action: func(_ *cli.Context, v string) error {
+					if v != "text" && v != "json" && v != "env" {
+						return usagef("--output %s: choose text, json or env", v)
+					}
+					return nil
+				}},
+		},
+		Action: func(c *cli.Context) error {
+			if c.String("output") == "env" {
+				return printEnv(c)
+			}
+			return withClient(true, printStatus)(c)
+		},
+	}
+}
+
+// fullStatus is what rosey status --output json prints.
+type fullStatus struct {
+	Running   bool             `json:"running"`
+	Ready     bool             `json:"ready"`
+	Problem   string           `json:"problem,omitempty"`
+	Bot       *botStatus       `json:"bot,omitempty"`
+	Streams   []streamStatus   `json:"streams"`
+	Consumers []consumerStatus `json:"consumers"`
+}
+
+type streamStatus struct {
+	Name      string    `json:"name"`
+	Messages  uint64    `json:"messages"`
+	Bytes     uint64    `json:"bytes"`
+	First     time.Time `json:"first"`
+	Last      time.Time `json:"last"`
+	MaxAge    string    `json:"max_age"`
+	MaxBytes  int64     `json:"max_bytes"`
+	Consumers int       `json:"consumers"`
+}
+
+type consumerStatus struct {
+	Name        string `json:"name"`
+	Stream      string `json:"stream"`
+	Lag         uint64 `json:"lag"` // events not delivered yet
+	Unacked     int    `json:"unacked"`
+	Redelivered int    `json:"redelivered"`
+	Waiting     int    `json:"waiting"` // processes that ask for events
+	Paused      bool   `json:"paused"`
+}
+
+func gatherStatus(ctx context.Context, cmd command) (fullStatus, error) {
+	var s fullStatus
+	if cmd.running {
+		bot, err := askStatus(ctx, cmd.client)
+		if err != nil {
+			s.Problem = err.Error()
+		} else {
+			s.Running, s.Bot, s.Ready, s.Problem = true, &bot, bot.Ready, bot.Problem
+		}
+	} else {
+		s.Problem = "no bot is running; this is what its store holds"
+	}
+	lister := cmd.js.ListStreams(ctx)
+	for info := range lister.Info() {
+		s.Streams = append(s.Streams, streamStatus{
+			Name: info.Config.Name, Messages: info.State.Msgs, Bytes: info.State.Bytes, First: info.State.FirstTime, Last: info.State.LastTime,
+			MaxAge: retentionText(info.Config.MaxAge), MaxBytes: info.Config.MaxBytes, Consumers: info.State.Consumers,
+		})
+	}
+	if err := lister.Err(); err != nil {
+		return s, fmt.Errorf("list streams: %w", err)
+	}
+	for _, spec := range streams.Specs() {
+		stream, err := cmd.js.Stream(ctx, spec.Name)
+		if errors.Is(err, jetstream.ErrStreamNotFound) {
+			s.Ready, s.Problem = false, "stream "+spec.Name+" does not exist: start a bot with rosey run"
+			return s, nil
+		}
+		if err != nil {
+			return s, fmt.Errorf("stream %s: %w", spec.Name, err)
+		}
+		consumers := stream.ListConsumers(ctx)
+		for info := range consumers.Info() {
+			if info.Config.Durable == "" {
+				continue
+			}
+			s.Consumers = append(s.Consumers, consumerStatus{
+				Name: info.Name, Stream: info.Stream, Lag: info.NumPending, Unacked: info.NumAckPending,
+				Redelivered: info.NumRedelivered, Waiting: info.NumWaiting, Paused: info.Paused,
+			})
+		}
+		if err := consumers.Err(); err != nil {
+			return s, fmt.Errorf("consumers of %s: %w", spec.Name, err)
+		}
+	}
+	return s, nil
+}
+
+func printStatus(ctx context.Context, c *cli.Context, cmd command) error {
+	s, err := gatherStatus(ctx, cmd)
+	if err != nil {
+		return err
+	}
+	if wantJSON(c) {
+		if err := json.NewEncoder(c.App.Writer).Encode(s); err != nil {
+			return fmt.Errorf("print status: %w", err)
+		}
+	} else {
+		fmt.Fprint(c.App.Writer, s.text())
+	}
+	if !s.Ready {
+		return errUnhealthy
+	}
+	return nil
+}
+
+func (s fullStatus) text() string {
+	var b strings.Builder
+	switch {
+	case s.Ready:
+		fmt.Fprintf(&b, "ready: in channel %s of %s as pid %d, for %s\n", s.Bot.Channel, s.Bot.Site, s.Bot.PID, humanSeconds(s.Bot.Uptime))
+	default:
+		fmt.Fprintf(&b, "NOT ready: %s\n", s.Problem)
+	}
+	if s.Bot != nil {
+		fmt.Fprintf(&b, "version %s, NATS %s", s.Bot.Version, s.Bot.NATS)
+		if s.Bot.Store != "" {
+			fmt.Fprintf(&b, ", store %s", s.Bot.Store)
+		}
+		fmt.Fprintf(&b, "\nplugins: %s\n", strings.Join(s.Bot.Plugins, ", "))
+		if len(s.Bot.Tracing) > 0 {
+			fmt.Fprintf(&b, "traces go to %s\n", strings.Join(s.Bot.Tracing, ", "))
+		}
+	}
+	t := newTable("stream", "events", "size", "oldest", "kept for", "kept below")
+	for _, st := range s.Streams {
+		oldest, most := "", "no limit"
+		if st.Messages > 0 {
+			oldest = humanize.Time(st.First)
+		}
+		if st.MaxBytes > 0 {
+			most = humanize.IBytes(uint64(st.MaxBytes))
+		}
+		t.AppendRow(table.Row{st.Name, humanize.Comma(int64(st.Messages)), humanize.IBytes(st.Bytes), oldest, st.MaxAge, most})
+	}
+	b.WriteString("\n" + t.Render() + "\n")
+	t = newTable("consumer", "stream", "behind", "unacknowledged", "redelivered", "state")
+	for _, cs := range s.Consumers {
+		state := "nobody reads"
+		if cs.Waiting > 0 || cs.Unacked > 0 {
+			state = "running"
+		}
+		if cs.Paused {
+			state = "paused"
+		}
+		t.AppendRow(table.Row{cs.Name, cs.Stream, humanize.Comma(int64(cs.Lag)), cs.Unacked, cs.Redelivered, state})
+	}
+	b.WriteString("\n" + t.Render() + "\n")
+	return b.String()
+}
+
+func newTable(headers ...any) table.Writer {
+	t := table.NewWriter()
+	style := table.StyleLight
+	style.Options = table.OptionsNoBordersAndSeparators
+	style.Format.Header = 0
+	t.SetStyle(style)
+	t.AppendHeader(table.Row(headers))
+	return t
+}
+
+func retentionText(d time.Duration) string {
+	const day = 24 * time.Hour
+	switch {
+	case d == 0:
+		return "ever"
+	case d%day == 0:
+		return fmt.Sprintf("%dd", d/day)
+	default:
+		return d.String()
+	}
+}
+
+func humanSeconds(s float64) string {
+	return time.Duration(s * float64(time.Second)).Round(time.Second).String()
+}
+
+// printEnv prints the variables by which NATS tools reach the running bot.
+func printEnv(c *cli.Context) error {
+	cfg, err := loadConfig(c)
+	if err != nil {
+		return err
+	}
+	if cfg.external() {
+		return usagef("--output env is for the embedded server; with an external one, give your tools its own URL or context")
+	}
+	info, err := streams.Find(cfg.Store)
+	if errors.Is(err, streams.ErrNotRunning) {
+		return errNoBot(cfg.Store)
+	}
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(c.App.Writer, "export NATS_URL='%s' NATS_USER='%s' NATS_PASSWORD='%s'\n", info.URL, info.User, info.Password)
+	return nil
+}

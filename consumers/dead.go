@@ -1,0 +1,186 @@
+package consumers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams"
+)
+
+// The states of a dead letter.
+const (
+	DeadOpen    = "open"
+	DeadRetried = "retried"
+	DeadDropped = "dropped"
+)
+
+// Types of the events that settle a dead letter.
+const (
+	typeDeadRetried = event.TypeDeadLetter + "_" + DeadRetried
+	typeDeadDropped = event.TypeDeadLetter + "_" + DeadDropped
+)
+
+// DeadLetter is a dead letter as it is stored, with what became of it.
+type DeadLetter struct {
+	Ref           event.Ref // of the dead letter itself
+	At            time.Time // when the event was given up on
+	CorrelationID string
+	State         string // DeadOpen, DeadRetried or DeadDropped
+	Name          string // plugin.{Name}.event.dead_letter is where it is
+	event.DeadLetter
+}
+
+// MarshalJSON writes the dead letter's payload with id, at, correlation_id and
+// state added.
+func (l DeadLetter) MarshalJSON() ([]byte, error) {
+	return event.Encode(map[string]any{
+		"id": l.Ref.String(), "at": l.At, "correlation_id": l.CorrelationID, "state": l.State,
+		"consumer": l.Consumer, "stream": l.Stream, "seq": l.Seq, "subject": l.Subject,
+		"error": l.Error, "error_code": l.Code, "stack": l.Stack, "attempts": l.Attempts,
+	})
+}
+
+// DeadLetters reads all dead letters, oldest first.
+func DeadLetters(ctx context.Context, js jetstream.JetStream) ([]DeadLetter, error) {
+	var letters []DeadLetter
+	index := map[event.Ref]int{}
+	err := readAll(ctx, js, []string{
+		event.EventSubject("*", event.TypeDeadLetter), event.EventSubject("*", typeDeadRetried), event.EventSubject("*", typeDeadDropped),
+	}, func(s streams.Stored) {
+		if payload, err := event.As[event.DeadLetter](s.Envelope); err == nil && strings.HasSuffix(s.Subject, "."+event.TypeDeadLetter) {
+			index[s.Ref] = len(letters)
+			letters = append(letters, DeadLetter{
+				Ref: s.Ref, At: s.At, CorrelationID: s.CorrelationID, State: DeadOpen, Name: event.PluginOf(s.Subject), DeadLetter: payload,
+			})
+			return
+		}
+		settled, err := event.As[settlement](s.Envelope)
+		if err != nil {
+			return
+		}
+		if i, ok := index[event.Ref{Stream: settled.Stream, Seq: uint64(settled.Seq)}]; ok {
+			letters[i].State = settled.State
+		}
+	})
+	return letters, err
+}
+
+// settlement is the payload of plugin.{name}.event.dead_letter_retried and
+// …dead_letter_dropped: what became of a dead letter.
+type settlement struct {
+	EventType string `json:"event_type"`
+	State     string `json:"state" contract:"nonempty"`
+	Stream    string `json:"stream" contract:"nonempty"` // of the dead letter
+	Seq       int64  `json:"seq" contract:"required"`
+	Retry     string `json:"retry"` // STREAM:SEQ of the event's new delivery
+}
+
+// FindDead returns a dead letter and the body of the event it is about, which is
+// nil when its stream no longer has it.
+func FindDead(ctx context.Context, js jetstream.JetStream, ref event.Ref) (DeadLetter, []byte, error) {
+	letters, err := DeadLetters(ctx, js)
+	if err != nil {
+		return DeadLetter{}, nil, err
+	}
+	for _, l := range letters {
+		if l.Ref != ref {
+			continue
+		}
+		stream, err := js.Stream(ctx, l.Stream)
+		if err != nil {
+			return DeadLetter{}, nil, fmt.Errorf("open stream %s: %w", l.Stream, err)
+		}
+		raw, err := stream.GetMsg(ctx, uint64(l.Seq))
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			return l, nil, nil
+		}
+		if err != nil {
+			return DeadLetter{}, nil, fmt.Errorf("read %s:%d: %w", l.Stream, l.Seq, err)
+		}
+		return l, raw.Data, nil
+	}
+	return DeadLetter{}, nil, event.Errorf(event.RecordNotFound, "%s is no dead letter: see rosey dead ls", ref)
+}
+
+// RetryDead stores the event of a dead letter again, in its old conversation,
+// for the consumer that gave up on it and no other. It returns the new event.
+func RetryDead(ctx context.Context, bus *streams.Bus, ref event.Ref) (event.Ref, error) {
+	l, body, err := FindDead(ctx, bus.JetStream(), ref)
+	if err != nil {
+		return event.Ref{}, err
+	}
+	switch {
+	case l.State != DeadOpen:
+		return event.Ref{}, fmt.Errorf("%s was %s before", ref, l.State)
+	case body == nil:
+		return event.Ref{}, fmt.Errorf("%s cannot be retried: its event %s:%d is no longer in the stream", ref, l.Stream, l.Seq)
+	}
+	e, err := event.Decode(l.Subject, body)
+	if err == nil {
+		err = e.Validate()
+	}
+	if err != nil {
+		return event.Ref{}, fmt.Errorf("%s cannot be retried, as its event is malformed and would fail again: %w", ref, err)
+	}
+	e.CorrelationID, e.Timestamp = l.CorrelationID, time.Time{}
+	e = e.WithMeta(event.MetaCausation, ref.String()).WithMeta(event.MetaRetryFor, l.Consumer)
+	ack, err := bus.Publish(ctx, e, streams.WithMsgID("retry/"+ref.String()))
+	if err != nil {
+		return event.Ref{}, err
+	}
+	return ack.Ref, settle(ctx, bus, l, typeDeadRetried, settlement{State: DeadRetried, Retry: ack.Ref.String()})
+}
+
+// DropDead strikes a dead letter off the list. It stays in the stream.
+func DropDead(ctx context.Context, bus *streams.Bus, ref event.Ref) error {
+	l, _, err := FindDead(ctx, bus.JetStream(), ref)
+	if err != nil {
+		return err
+	}
+	if l.State != DeadOpen {
+		return fmt.Errorf("%s was %s before", ref, l.State)
+	}
+	return settle(ctx, bus, l, typeDeadDropped, settlement{State: DeadDropped})
+}
+
+func settle(ctx context.Context, bus *streams.Bus, l DeadLetter, kind string, s settlement) error {
+	s.EventType, s.Stream, s.Seq = kind, l.Ref.Stream, int64(l.Ref.Seq)
+	e, err := event.New(event.EventSubject(l.Name, kind), s)
+	if err != nil {
+		return err
+	}
+	e.CorrelationID = l.CorrelationID
+	e = e.WithMeta(event.MetaCausation, l.Ref.String())
+	_, err = bus.Publish(ctx, e, streams.WithMsgID(kind+"/"+l.Ref.String()))
+	return err
+}
+
+// readAll reads what the stream PLUGIN holds on subjects when it begins.
+func readAll(ctx context.Context, js jetstream.JetStream, subjects []string, f func(streams.Stored)) error {
+	c, err := js.OrderedConsumer(ctx, streams.Plugin, jetstream.OrderedConsumerConfig{FilterSubjects: subjects})
+	if err != nil {
+		return fmt.Errorf("read stream %s: %w", streams.Plugin, err)
+	}
+	for left := c.CachedInfo().NumPending; left > 0; {
+		msg, err := c.Next(jetstream.FetchContext(ctx))
+		if err != nil {
+			return fmt.Errorf("read stream %s: %w", streams.Plugin, err)
+		}
+		s, err := streams.Read(msg)
+		if err == nil {
+			f(s)
+		}
+		meta, err := msg.Metadata()
+		if err != nil {
+			return fmt.Errorf("read stream %s: %w", streams.Plugin, err)
+		}
+		left = meta.NumPending
+	}
+	return nil
+}

@@ -1,0 +1,141 @@
+package plugintest
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/kvstore"
+	"github.com/rosey-bot/rosey/plugins"
+	"github.com/rosey-bot/rosey/streams"
+)
+
+// backoff is short: a test should learn of a failure soon.
+var backoff = []time.Duration{20 * time.Millisecond, 100 * time.Millisecond}
+
+// boot starts a bot on the store and returns when it is ready.
+func (r *Room) boot() {
+	r.t.Helper()
+	server, err := streams.StartServer(streams.ServerConfig{Store: r.store})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	closed := make(chan struct{})
+	var nc *nats.Conn
+	r.ctx = ctx
+	r.stop = sync.OnceFunc(func() {
+		cancel()
+		running.Wait()
+		if nc != nil {
+			nc.Close()
+			<-closed
+		}
+		if err := server.Stop(); err != nil {
+			r.t.Error(err)
+		}
+	})
+	if nc, err = server.Connect(nats.ClosedHandler(func(*nats.Conn) { close(closed) })); err != nil {
+		r.t.Fatal(err)
+	}
+	js, err := streams.JetStream(nc)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if err := streams.Open(ctx, js, streams.Options{}); err != nil {
+		r.t.Fatal(err)
+	}
+	r.Bus = streams.NewBus(nc, js)
+	r.start(ctx, &running)
+	r.ready()
+}
+
+// start runs the parts of a bot until ctx ends.
+func (r *Room) start(ctx context.Context, running *sync.WaitGroup) {
+	r.t.Helper()
+	log := slog.New(slog.NewTextHandler(r.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+	kv, err := consumers.OpenBucket(ctx, r.Bus.JetStream(), 1)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	db, err := kvstore.New(r.Bus.Conn(), r.Bus.JetStream(), kvstore.WithLogger(log))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	registry := consumers.NewRegistry("!", log)
+	router := consumers.NewRouter(registry, "!", func(_, user string) bool { return user == "rosey" }, log)
+	actors := []func() error{
+		func() error { return db.Serve(ctx) },
+		func() error { return registry.Watch(ctx, kv, func() {}) },
+		func() error { return consumers.Run(ctx, r.Bus, router.Config(), router.Handle) },
+	}
+	host := plugins.Host{Bus: r.Bus, Bucket: kv, Logger: log, Backoff: backoff}
+	for _, p := range r.plugins {
+		actors = append(actors, func() error { return host.Run(ctx, p) })
+	}
+	for _, run := range actors {
+		running.Go(func() {
+			if err := run(); err != nil && !errors.Is(err, context.Canceled) {
+				r.t.Error(err)
+			}
+		})
+	}
+	for _, pattern := range []string{event.AllPlugin, event.AllSends} {
+		sub, err := r.Bus.Subscribe(ctx, pattern, r.heard)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		running.Go(func() { <-ctx.Done(); sub.Stop() })
+	}
+	r.await("the database and the router", func() bool {
+		_, err := r.Bus.Request(ctx, event.SubjectQuery, event.Query{Collection: "plugintest"}, streams.Within(time.Second))
+		return err == nil && len(registry.Plugins()) >= len(r.plugins)
+	})
+}
+
+// ready waits until every plugin reads its commands and answers requests.
+func (r *Room) ready() {
+	r.t.Helper()
+	r.await("the plugins", func() bool {
+		for _, p := range r.plugins {
+			for _, stream := range r.streams(p.Name) {
+				c, err := r.Bus.JetStream().Consumer(r.ctx, stream, plugins.Durable(p.Name))
+				if err != nil || c.CachedInfo().NumWaiting == 0 {
+					return false
+				}
+			}
+		}
+		return true
+	})
+}
+
+func (r *Room) heard(_ context.Context, s streams.Stored) {
+	if !isTimer(s.Header) {
+		r.events <- s
+	}
+}
+
+// isTimer tells an event that waits for its time from one whose time has come.
+func isTimer(h nats.Header) bool { return h.Get(jetstream.ScheduleHeader) != "" }
+
+func (r *Room) await(what string, ok func() bool) {
+	r.t.Helper()
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	late := time.After(patience)
+	for !ok() {
+		select {
+		case <-late:
+			r.t.Fatalf("%s were not ready in time", what)
+		case <-tick.C:
+		}
+	}
+}

@@ -1,0 +1,183 @@
+// Package quotedb is the plugin quote-db: it remembers what people said.
+package quotedb
+
+import (
+	"strings"
+	"time"
+
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/plugins"
+)
+
+// Name is the plugin's name.
+const Name = "quote-db"
+
+// The collection that quotes are in, and limits of a quote in characters.
+const (
+	Collection  = "quotes"
+	MaxText     = 400
+	MaxUserName = 40
+)
+
+// moderator is the rank that may delete what others added.
+const moderator = 2
+
+// Quote is a record of the collection.
+type Quote struct {
+	ID        event.ID `json:"id"`
+	Text      string   `json:"text"`
+	User      string   `json:"user"`      // who said it
+	Timestamp int64    `json:"timestamp"` // Unix seconds, when it was added
+	AddedBy   string   `json:"added_by,omitempty"`
+	Channel   string   `json:"channel,omitempty"`
+	Event     string   `json:"event,omitempty"` // STREAM:SEQ of the command that added it
+}
+
+// New is the plugin.
+func New() plugins.Plugin {
+	return plugins.Plugin{
+		Name:        Name,
+		Version:     "1.0.0",
+		Description: "Remembers what people said",
+		Commands: []plugins.Command{{
+			Name:        "quote",
+			Aliases:     []string{"q"},
+			Usage:       "[NUMBER | add [<USER>] TEXT | search WORDS | by USER | count [USER] | delete NUMBER]",
+			Description: "shows a quote, at random unless you say which, or adds, finds and deletes them",
+			Handle:      quote,
+		}},
+		Requests: []plugins.Endpoint{{Handle: request}},
+	}
+}
+
+// subcommands are what can follow !quote, each with its handler.
+var subcommands = map[string]plugins.Handler{
+	"add": add, "random": random, "search": search, "find": search, "by": by,
+	"count": count, "stats": count, "delete": remove, "del": remove, "rm": remove,
+}
+
+func quote(c *plugins.Context) ([]event.Envelope, error) {
+	if len(c.Command.Args) == 0 {
+		return random(c)
+	}
+	if handle, ok := subcommands[strings.ToLower(c.Command.Args[0])]; ok {
+		return handle(c)
+	}
+	id, ok := number(c.Command.Args[0])
+	if !ok {
+		return nil, event.Errorf(event.InvalidInput, "I do not know !quote %s: try !quote 42, !quote add TEXT, !quote search WORDS or !help quote", shorten(c.Command.Args[0], 20))
+	}
+	q, err := get(c, id)
+	if err != nil {
+		return nil, err
+	}
+	return c.Say("%s", q), nil
+}
+
+func random(c *plugins.Context) ([]event.Envelope, error) {
+	q, err := pick(c, nil)
+	if err != nil {
+		return nil, err
+	}
+	return c.Say("%s", q), nil
+}
+
+func add(c *plugins.Context) ([]event.Envelope, error) {
+	user, text := attribution(c.Text(1))
+	if user == "" {
+		user = c.Command.User
+	}
+	q, err := insert(c, Quote{Text: text, User: user, AddedBy: c.Command.User, Channel: c.Command.Channel})
+	if err != nil {
+		return nil, err
+	}
+	return append(c.Say("📖 Added quote #%s", q.ID), c.Emit("quote_added", map[string]any{
+		"id": q.ID, "text": q.Text, "user": q.User, "added_by": q.AddedBy, "channel": q.Channel,
+	})...), nil
+}
+
+func search(c *plugins.Context) ([]event.Envelope, error) {
+	words := strings.Fields(c.Text(1))
+	if len(words) == 0 {
+		return nil, event.Errorf(event.InvalidInput, "say what to look for, for example !quote search hello")
+	}
+	found, total, err := find(c, containing(words), maxListed)
+	if err != nil {
+		return nil, err
+	}
+	return list(c, found, total, "with "+shorten(strings.Join(words, " "), 40))
+}
+
+func by(c *plugins.Context) ([]event.Envelope, error) {
+	if len(c.Command.Args) < 2 {
+		return nil, event.Errorf(event.InvalidInput, "say whose quotes, for example !quote by alice")
+	}
+	user := strings.TrimPrefix(c.Command.Args[1], "@")
+	found, total, err := find(c, saidBy(user), maxListed)
+	if err != nil {
+		return nil, err
+	}
+	return list(c, found, total, "by "+shorten(user, MaxUserName))
+}
+
+func count(c *plugins.Context) ([]event.Envelope, error) {
+	if len(c.Command.Args) > 1 {
+		user := strings.TrimPrefix(c.Command.Args[1], "@")
+		said, err := c.DB(Collection).Count(saidBy(user))
+		if err != nil {
+			return nil, err
+		}
+		added, err := c.DB(Collection).Count(map[string]any{"added_by": map[string]any{"$ilike": escape(user)}})
+		if err != nil {
+			return nil, err
+		}
+		return c.Say("📖 %s: %s, added %d", shorten(user, MaxUserName), plural(said, "quote"), added), nil
+	}
+	total, users, err := tally(c)
+	if err != nil {
+		return nil, err
+	}
+	if total == 0 {
+		return nil, none("")
+	}
+	return c.Say("📖 %s: %s", plural(total, "quote"), top(users, 5)), nil
+}
+
+// remove deletes a quote for whoever said it, added it or is a moderator.
+func remove(c *plugins.Context) ([]event.Envelope, error) {
+	if len(c.Command.Args) < 2 {
+		return nil, event.Errorf(event.InvalidInput, "say which one, for example !quote delete 42")
+	}
+	id, ok := number(c.Command.Args[1])
+	if !ok {
+		return nil, event.Errorf(event.InvalidInput, "%s is not a quote's number", shorten(c.Command.Args[1], 20))
+	}
+	q, err := get(c, id)
+	switch {
+	case event.CodeOf(err) == event.RecordNotFound:
+		// It may be this command that deleted it, before a crash: then the
+		// database says so below.
+	case err != nil:
+		return nil, err
+	case c.Command.Rank < moderator && !strings.EqualFold(q.User, c.Command.User) && !strings.EqualFold(q.AddedBy, c.Command.User):
+		return nil, event.Errorf(event.PermissionDenied, "quote #%s is not yours: whoever said or added it can delete it, and moderators", id)
+	}
+	if err := c.DB(Collection).Delete(id); err != nil {
+		return nil, missing(err, id)
+	}
+	return append(c.Say("🗑️ Deleted quote #%s", id), c.Emit("quote_deleted", map[string]any{
+		"id": id, "deleted_by": c.Command.User, "channel": c.Command.Channel,
+	})...), nil
+}
+
+// String is the quote as it is said in chat.
+func (q Quote) String() string {
+	s := "📖 #" + string(q.ID) + ": “" + q.Text + "”"
+	if q.User != "" {
+		s += " — " + q.User
+	}
+	if q.Timestamp > 0 {
+		s += ", " + time.Unix(q.Timestamp, 0).UTC().Format(time.DateOnly)
+	}
+	return s
+}

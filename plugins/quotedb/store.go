@@ -1,0 +1,201 @@
+package quotedb
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/plugins"
+)
+
+// maxListed is how many quotes a list names.
+const maxListed = 8
+
+// page is how many records are read at once when all are.
+const page = 1000
+
+func get(c *plugins.Context, id event.ID) (Quote, error) {
+	var q Quote
+	err := c.DB(Collection).Get(id, &q)
+	return q, missing(err, id)
+}
+
+// missing says of a record that is not there what the contract prints for it.
+func missing(err error, id event.ID) error {
+	if event.CodeOf(err) != event.RecordNotFound {
+		return err
+	}
+	return event.Errorf(event.RecordNotFound, "Quote #%s not found", id).With("collection", Collection).With("id", id)
+}
+
+func none(what string) error {
+	if what == "" {
+		return event.Errorf(event.RecordNotFound, "there are no quotes yet: add one with !quote add TEXT").With("collection", Collection)
+	}
+	return event.Errorf(event.RecordNotFound, "there are no quotes %s", what).With("collection", Collection)
+}
+
+// pick is a quote at random.
+func pick(c *plugins.Context, filter map[string]any) (Quote, error) {
+	total, err := c.DB(Collection).Count(filter)
+	if err != nil {
+		return Quote{}, err
+	}
+	// One may be deleted between the two requests.
+	for ; total > 0; total-- {
+		var found []Quote
+		if _, err := c.DB(Collection).Find(plugins.Query{Filter: filter, OrderBy: "id", Limit: 1, Offset: c.Rand().IntN(total)}, &found); err != nil {
+			return Quote{}, err
+		}
+		if len(found) == 1 {
+			return found[0], nil
+		}
+	}
+	return Quote{}, none("")
+}
+
+// insert adds a quote once: neither a command that is handled again nor a
+// person who repeats it adds it a second time.
+func insert(c *plugins.Context, q Quote) (Quote, error) {
+	q.Text = strings.Join(strings.Fields(q.Text), " ")
+	q.Timestamp, q.Event = c.Now().Unix(), c.Event.Ref.String()
+	switch n := utf8.RuneCountInString(q.Text); {
+	case n == 0:
+		return Quote{}, event.Errorf(event.InvalidInput, "say what to remember, for example !quote add <bob> I meant to do that").With("field", "text")
+	case n > MaxText:
+		return Quote{}, event.Errorf(event.InvalidInput, "a quote has at most %d characters, and that has %d", MaxText, n).With("field", "text")
+	case utf8.RuneCountInString(q.User) > MaxUserName:
+		return Quote{}, event.Errorf(event.InvalidInput, "a name has at most %d characters", MaxUserName).With("field", "user")
+	}
+	var same []Quote
+	if _, err := c.DB(Collection).Find(plugins.Query{Filter: map[string]any{"text": q.Text, "user": map[string]any{"$ilike": escape(q.User)}}, Limit: 1}, &same); err != nil {
+		return Quote{}, err
+	}
+	if len(same) > 0 && (q.Event == "" || same[0].Event != q.Event) {
+		return Quote{}, event.Errorf(event.PluginError, "that is quote #%s already", same[0].ID)
+	}
+	id, err := c.DB(Collection).Add(q)
+	q.ID = id
+	return q, err
+}
+
+func find(c *plugins.Context, filter map[string]any, limit int) (found []Quote, total int, err error) {
+	total, err = c.DB(Collection).Find(plugins.Query{Filter: filter, OrderBy: "timestamp DESC, id DESC", Limit: limit}, &found)
+	return found, total, err
+}
+
+func containing(words []string) map[string]any {
+	var all []map[string]any
+	for _, w := range words {
+		all = append(all, map[string]any{"text": map[string]any{"$ilike": "%" + escape(w) + "%"}})
+	}
+	return map[string]any{"$and": all}
+}
+
+func saidBy(user string) map[string]any {
+	return map[string]any{"user": map[string]any{"$ilike": escape(user)}}
+}
+
+var escapes = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
+
+// escape makes text stand for itself in a $like pattern.
+func escape(s string) string { return escapes.Replace(s) }
+
+// tally counts quotes by who said them, in any case.
+func tally(c *plugins.Context) (total int, users map[string]int, err error) {
+	users = map[string]int{}
+	spelled := map[string]string{}
+	for offset := 0; ; offset += page {
+		var found []Quote
+		if total, err = c.DB(Collection).Find(plugins.Query{OrderBy: "id", Limit: page, Offset: offset}, &found); err != nil {
+			return 0, nil, err
+		}
+		for _, q := range found {
+			key := strings.ToLower(q.User)
+			if spelled[key] == "" {
+				spelled[key] = q.User
+			}
+			users[spelled[key]]++
+		}
+		if len(found) < page {
+			return total, users, nil
+		}
+	}
+}
+
+func top(users map[string]int, n int) string {
+	names := slices.SortedFunc(maps.Keys(users), func(a, b string) int {
+		return cmp.Or(users[b]-users[a], strings.Compare(a, b))
+	})
+	var parts []string
+	for _, name := range names[:min(n, len(names))] {
+		parts = append(parts, fmt.Sprintf("%s %d", name, users[name]))
+	}
+	if more := len(names) - n; more > 0 {
+		parts = append(parts, fmt.Sprintf("%d more", more))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// list says the newest quote found, and the numbers of others.
+func list(c *plugins.Context, found []Quote, total int, what string) ([]event.Envelope, error) {
+	if total == 0 || len(found) == 0 {
+		return nil, none(what)
+	}
+	s := found[0].String()
+	if total > 1 {
+		var others []string
+		for _, q := range found[1:] {
+			others = append(others, "#"+string(q.ID))
+		}
+		if more := total - len(found); more > 0 {
+			others = append(others, fmt.Sprintf("%d more", more))
+		}
+		s += " (also " + strings.Join(others, ", ") + ")"
+	}
+	return c.Say("%s", s), nil
+}
+
+// number reads a quote's number, with or without #.
+func number(s string) (event.ID, bool) {
+	id := event.ID(strings.TrimPrefix(s, "#"))
+	n, ok := id.Int()
+	return id, ok && n > 0
+}
+
+// attribution splits "<bob> text" and "@bob text".
+func attribution(s string) (user, text string) {
+	if rest, ok := strings.CutPrefix(s, "<"); ok {
+		if user, text, ok := strings.Cut(rest, ">"); ok && validUser(user) {
+			return user, strings.TrimSpace(text)
+		}
+	}
+	if rest, ok := strings.CutPrefix(s, "@"); ok {
+		if user, text, ok := strings.Cut(rest, " "); ok && validUser(user) {
+			return user, strings.TrimSpace(text)
+		}
+	}
+	return "", s
+}
+
+func validUser(s string) bool {
+	return s != "" && !strings.ContainsAny(s, " <>") && utf8.RuneCountInString(s) <= MaxUserName
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+func shorten(s string, n int) string {
+	if r := []rune(s); len(r) > n {
+		return string(r[:n-1]) + "…"
+	}
+	return s
+}

@@ -1,0 +1,77 @@
+package plugins
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/replay"
+)
+
+// Reader reads the streams and what is known of the plugins. It changes nothing.
+type Reader struct {
+	js     jetstream.JetStream
+	bucket jetstream.KeyValue
+}
+
+// Events reads the past; see replay.Read.
+func (r Reader) Events(ctx context.Context, q replay.Query) iter.Seq2[replay.Event, error] {
+	return replay.Read(ctx, r.js, q)
+}
+
+// Stream tells of a stream: how much it holds and since when.
+func (r Reader) Stream(ctx context.Context, name string) (*jetstream.StreamInfo, error) {
+	s, err := r.js.Stream(ctx, name)
+	if err != nil {
+		return nil, fmt.Errorf("look at stream %s: %w", name, err)
+	}
+	return s.CachedInfo(), nil
+}
+
+// Consumers tells of a stream's consumers: what waits for each, and whether
+// anybody reads it.
+func (r Reader) Consumers(ctx context.Context, stream string) ([]*jetstream.ConsumerInfo, error) {
+	s, err := r.js.Stream(ctx, stream)
+	if err != nil {
+		return nil, fmt.Errorf("look at stream %s: %w", stream, err)
+	}
+	var all []*jetstream.ConsumerInfo
+	list := s.ListConsumers(ctx)
+	for info := range list.Info() {
+		all = append(all, info)
+	}
+	if err := list.Err(); err != nil {
+		return nil, fmt.Errorf("list consumers of %s: %w", stream, err)
+	}
+	return all, nil
+}
+
+// Plugins lists the registrations, in the order of their names. One that cannot
+// be read is left out.
+func (r Reader) Plugins(ctx context.Context) ([]consumers.Registration, error) {
+	keys, err := r.bucket.ListKeys(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list plugins: %w", err)
+	}
+	var all []consumers.Registration
+	for key := range keys.Keys() {
+		entry, err := r.bucket.Get(ctx, key)
+		if errors.Is(err, jetstream.ErrKeyNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read the registration of %s: %w", key, err)
+		}
+		if p, err := consumers.ParseRegistration(key, entry.Value()); err == nil {
+			all = append(all, p)
+		}
+	}
+	slices.SortFunc(all, func(a, b consumers.Registration) int { return strings.Compare(a.Name, b.Name) })
+	return all, nil
+}

@@ -1,0 +1,75 @@
+package plugins
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams"
+)
+
+// subjects are what the plugin's durable consumers read, by stream: its commands
+// and what it subscribes to.
+func (p Plugin) subjects() (map[string][]string, error) {
+	found := map[string][]string{streams.Plugin: {event.CommandSubject(p.Name)}}
+	for _, s := range p.Events {
+		filters, err := streams.Overlapping(s.Subject)
+		if err != nil {
+			return nil, fmt.Errorf("subscription of %s: %w", p.Name, err)
+		}
+		for stream, fs := range filters {
+			found[stream] = append(found[stream], fs...)
+		}
+	}
+	for stream, fs := range found {
+		found[stream] = distinct(fs)
+	}
+	return found, nil
+}
+
+// distinct leaves out filters that another one covers, which a consumer does not
+// accept, and those for timers that have not fired.
+func distinct(filters []string) []string {
+	var kept []string
+	for i, f := range filters {
+		redundant := covers(event.AllSchedules, f)
+		for j, g := range filters {
+			redundant = redundant || j != i && covers(g, f) && (f != g || j < i)
+		}
+		if !redundant {
+			kept = append(kept, f)
+		}
+	}
+	return kept
+}
+
+// covers reports whether pattern matches all that filter does.
+func covers(pattern, filter string) bool {
+	ps, fs := strings.Split(pattern, "."), strings.Split(filter, ".")
+	for i, p := range ps {
+		switch {
+		case i == len(fs):
+			return false
+		case p == ">":
+			return true
+		case fs[i] == ">", p != "*" && p != fs[i]:
+			return false
+		}
+	}
+	return len(ps) == len(fs)
+}
+
+// matches is event.Match with the contract's wildcards read as it means them.
+func matches(pattern, subject string) bool {
+	filters, err := streams.Overlapping(pattern)
+	if err != nil {
+		return false
+	}
+	for _, fs := range filters {
+		if slices.ContainsFunc(fs, func(f string) bool { return event.Match(f, subject) }) {
+			return true
+		}
+	}
+	return false
+}
