@@ -1,226 +1,15 @@
 package cytube_test
 
 import (
-	"context"
-	"encoding/json"
-	"errors"
+	"strings"
 	"testing"
 	"time"
-
-	"go.uber.org/goleak"
 
 	"github.com/rosey-bot/rosey/cytube"
 	"github.com/rosey-bot/rosey/cytube/cytubetest"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
-	"github.com/rosey-bot/rosey/streams/streamstest"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-const room = "lounge"
-
-// world is a site with a room, a NATS server with the streams, and a bot that
-// can be started and stopped.
-type world struct {
-	t    *testing.T
-	ctx  context.Context
-	site *cytubetest.Server
-	nats *streams.Server
-	bus  *streams.Bus
-	cfg  cytube.Config
-
-	feed <-chan streams.Stored
-}
-
-func newWorld(t *testing.T, change ...func(*cytubetest.Config, *cytube.Config)) *world {
-	t.Helper()
-	siteCfg := cytubetest.Config{
-		Accounts: []cytubetest.Account{{Name: "Rosey", Password: "rosey-pw"}, {Name: "mod", Password: "mod-pw"}, {Name: "alice", Password: "alice-pw"}},
-		Channels: []cytubetest.Channel{{Name: room, Ranks: map[string]float64{"mod": 2}, Open: true}},
-	}
-	cfg := cytube.Config{
-		Channel: room, User: "rosey", Password: "rosey-pw",
-		RetryMin: 5 * time.Millisecond, RetryMax: 20 * time.Millisecond, RetrySlow: 20 * time.Millisecond,
-	}
-	for _, c := range change {
-		c(&siteCfg, &cfg)
-	}
-	site, err := cytubetest.Start(siteCfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(site.Close)
-	if cfg.Site == "" {
-		cfg.Site = site.URL()
-	}
-	w := &world{t: t, ctx: streamstest.Context(t), site: site, nats: streamstest.Server(t), cfg: cfg}
-	w.bus = streamstest.Bus(t, w.nats)
-	w.feed = w.follow()
-	return w
-}
-
-// follow gives the events of CYTUBE as they are stored.
-func (w *world) follow() <-chan streams.Stored {
-	w.t.Helper()
-	feed := make(chan streams.Stored, 10_000)
-	sub, err := w.bus.Subscribe(w.ctx, event.AllCytube, func(_ context.Context, s streams.Stored) { feed <- s })
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.t.Cleanup(sub.Stop)
-	return feed
-}
-
-// bot is a running Connector.
-type bot struct {
-	*cytube.Connector
-	cancel context.CancelFunc
-	done   chan error
-}
-
-// start runs a bot until the test ends or stop is called.
-func (w *world) start(change ...func(*cytube.Config)) *bot {
-	w.t.Helper()
-	cfg := w.cfg
-	for _, c := range change {
-		c(&cfg)
-	}
-	ctx, cancel := context.WithCancel(w.ctx)
-	b := &bot{Connector: cytube.New(w.bus, cfg, cytube.WithLogger(logger(w.t))), cancel: cancel, done: make(chan error, 1)}
-	go func() { b.done <- b.Run(ctx) }()
-	w.t.Cleanup(func() { _ = b.stop() })
-	return b
-}
-
-// join starts a bot and waits until it is in the room.
-func (w *world) join(change ...func(*cytube.Config)) *bot {
-	w.t.Helper()
-	b := w.start(change...)
-	w.connection(event.StateUp)
-	return b
-}
-
-func (b *bot) stop() error {
-	b.cancel()
-	err := <-b.done
-	b.done <- err
-	return err
-}
-
-// failed waits for Run to end by itself and gives its error.
-func (w *world) failed(b *bot) *cytube.PermanentError {
-	w.t.Helper()
-	select {
-	case err := <-b.done:
-		b.done <- err
-		var permanent *cytube.PermanentError
-		if !errors.As(err, &permanent) {
-			w.t.Fatalf("Run returned %v, not a permanent error", err)
-		}
-		return permanent
-	case <-w.ctx.Done():
-		w.t.Fatal("Run did not end")
-		return nil
-	}
-}
-
-// await reads events until one matches.
-func (w *world) await(what string, match func(streams.Stored) bool) streams.Stored {
-	w.t.Helper()
-	for {
-		select {
-		case s := <-w.feed:
-			if match(s) {
-				return s
-			}
-		case <-w.ctx.Done():
-			w.t.Fatalf("no event: %s", what)
-		}
-	}
-}
-
-func (w *world) connection(state string) event.Connection {
-	w.t.Helper()
-	s := w.await("connection "+state, func(s streams.Stored) bool {
-		c, err := event.As[event.Connection](s.Envelope)
-		return s.Subject == event.SubjectConnection && err == nil && c.State == state
-	})
-	c, _ := event.As[event.Connection](s.Envelope)
-	return c
-}
-
-// heard waits for a line of chat with that text.
-func (w *world) heard(text string) streams.Stored {
-	w.t.Helper()
-	return w.await("chat "+text, func(s streams.Stored) bool {
-		return s.Subject == event.SubjectChat && field[string](s, "message") == text
-	})
-}
-
-func field[T any](s streams.Stored, name string) T {
-	var m map[string]json.RawMessage
-	_ = json.Unmarshal(s.Data, &m)
-	var v T
-	_ = json.Unmarshal(m[name], &v)
-	return v
-}
-
-// send publishes a cytube.send.* event.
-func (w *world) send(subject string, payload any) streams.Ack {
-	w.t.Helper()
-	e, err := event.New(subject, payload)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	e.CorrelationID = event.NewCorrelationID()
-	ack, err := w.bus.Publish(w.ctx, e)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return ack
-}
-
-func (w *world) chat(text string) streams.Ack {
-	w.t.Helper()
-	return w.send(event.SubjectSendChat, event.SendChat{Message: text, Channel: room})
-}
-
-// user joins the room as a guest.
-func (w *world) user(name string) *cytubetest.User {
-	w.t.Helper()
-	u, err := cytubetest.Join(w.ctx, w.site.URL(), room, name, map[string]string{"alice": "alice-pw", "mod": "mod-pw"}[name])
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	w.t.Cleanup(u.Close)
-	return u
-}
-
-func (w *world) ok(err error) {
-	w.t.Helper()
-	if err != nil {
-		w.t.Fatal(err)
-	}
-}
-
-// stored reads all that a subject holds.
-func (w *world) stored(subject string) []streams.Stored {
-	w.t.Helper()
-	var all []streams.Stored
-	s, err := w.bus.JetStream().Stream(w.ctx, streams.Cytube)
-	w.ok(err)
-	for seq := s.CachedInfo().State.FirstSeq; seq <= s.CachedInfo().State.LastSeq; seq++ {
-		raw, err := s.GetMsg(w.ctx, seq)
-		w.ok(err)
-		got, err := streams.ReadRaw(streams.Cytube, raw)
-		w.ok(err)
-		if event.Match(subject, got.Subject) {
-			all = append(all, got)
-		}
-	}
-	return all
-}
 
 func TestHearsAndAnswers(t *testing.T) {
 	t.Parallel()
@@ -241,5 +30,312 @@ func TestHearsAndAnswers(t *testing.T) {
 	w.ok(err)
 	if m.Text != "hello yourself" || m.From != "Rosey" {
 		t.Errorf("alice heard %+v", m)
+	}
+}
+
+// There are many ways into a room.
+func TestJoins(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name   string
+		change func(*cytubetest.Config, *cytube.Config)
+		want   string // the reason of cytube.connection up
+	}{
+		{"account", func(*cytubetest.Config, *cytube.Config) {}, "joined as Rosey"},
+		{"guest", func(_ *cytubetest.Config, b *cytube.Config) { b.User, b.Password = "guesty", "" }, "joined as guesty"},
+		{"channel in capitals", func(_ *cytubetest.Config, b *cytube.Config) { b.Channel = "LOUNGE" }, "joined as Rosey"},
+		{"unregistered channel", func(_ *cytubetest.Config, b *cytube.Config) { b.Channel = "elsewhere" }, "joined as Rosey"},
+		{"old server", func(s *cytubetest.Config, _ *cytube.Config) { s.Protocol = 3 }, "joined as Rosey"},
+		{"channel password", func(s *cytubetest.Config, b *cytube.Config) {
+			s.Channels[0].Password, b.ChannelPassword = "sesame", "sesame"
+		}, "joined as Rosey"},
+		{"moderator without the channel password", func(s *cytubetest.Config, b *cytube.Config) {
+			s.Channels[0].Password, b.User, b.Password = "sesame", "mod", "mod-pw"
+		}, "joined as mod"},
+		{"moderator with a wrong channel password", func(s *cytubetest.Config, b *cytube.Config) {
+			s.Channels[0].Password, b.ChannelPassword, b.User, b.Password = "sesame", "wrong", "mod", "mod-pw"
+		}, "joined as mod"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, test.change)
+			b := w.start()
+			up := w.connection(event.StateUp)
+			if up.Reason != test.want || up.Channel != strings.ToLower(w.cfg.Channel) || up.Time == 0 {
+				t.Errorf("got %+v", up)
+			}
+			if !b.IsBot(w.cfg.Channel, strings.ToUpper(w.cfg.User)) || b.IsBot(w.cfg.Channel, "alice") || b.IsBot("other", w.cfg.User) {
+				t.Error("the bot does not know itself")
+			}
+			if err := b.stop(); err != nil {
+				t.Errorf("Run returned %v", err)
+			}
+			if down := w.connection(event.StateDown); down.Reason != "the bot stops" {
+				t.Errorf("got %+v", down)
+			}
+			w.ok(w.site.WaitGone(w.ctx, w.cfg.Channel, w.cfg.User))
+		})
+	}
+}
+
+// What trying again cannot mend ends Run with an error that says what to do.
+func TestGivesUp(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name   string
+		change func(*cytubetest.Config, *cytube.Config)
+		before func(*world)
+		want   string // in the error
+		advice string
+	}{
+		{"no name", func(_ *cytubetest.Config, b *cytube.Config) { b.User = "" }, nil, "no name", "--user"},
+		{"wrong password", func(_ *cytubetest.Config, b *cytube.Config) { b.Password = "x" }, nil, "Invalid username/password", "--password-file"},
+		{"unknown account", func(_ *cytubetest.Config, b *cytube.Config) { b.User = "nobody" }, nil, "does not exist", "register"},
+		{"registered name", func(_ *cytubetest.Config, b *cytube.Config) { b.Password = "" }, nil, "is registered", "password"},
+		{"reserved name", func(_ *cytubetest.Config, b *cytube.Config) { b.User, b.Password = "admin", "" }, nil, "reserved", "--user"},
+		{"bad name", func(_ *cytubetest.Config, b *cytube.Config) { b.User, b.Password = "a b", "" }, nil, "Invalid username", "1 to 20"},
+		{"bad channel", func(_ *cytubetest.Config, b *cytube.Config) { b.Channel = "a b" }, nil, "no channel", "--channel"},
+		{"bad site", func(_ *cytubetest.Config, b *cytube.Config) { b.Site = "cytu.be" }, nil, "must be a URL", "--site"},
+		{"no channel password", func(s *cytubetest.Config, b *cytube.Config) {
+			s.Channels[0].Password, b.User, b.Password = "sesame", "guesty", ""
+		}, nil, "wants a password", "channel's password"},
+		{"wrong channel password", func(s *cytubetest.Config, b *cytube.Config) {
+			s.Channels[0].Password, b.ChannelPassword, b.JoinTimeout = "sesame", "wrong", 400*time.Millisecond
+		}, nil, "does not take", "correct the channel's password"},
+		{"banned account", nil, func(w *world) { w.site.Ban(room, "rosey") }, "banned", "lift the ban"},
+		{"banned address", nil, func(w *world) { w.site.Refuse("You are banned from the server") }, "banned", "lift the ban"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, test.change)
+			if test.before != nil {
+				test.before(w)
+			}
+			err := w.failed(w.start())
+			if !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), test.advice) {
+				t.Errorf("got %q", err)
+			}
+		})
+	}
+}
+
+// Whatever breaks the connection, the bot comes back and says why it was away.
+func TestComesBack(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name   string
+		change func(*cytubetest.Config, *cytube.Config)
+		break_ func(*world) error
+		want   string // the reason of cytube.connection down
+	}{
+		{"lost connection", nil, func(w *world) error { return w.site.Drop(room, "Rosey") }, "1006"},
+		{"kick", nil, func(w *world) error { return w.site.Kick(room, "Rosey", "begone") }, "kicked: begone"},
+		{"kick without a reason", nil, func(w *world) error { return w.site.InjectFrame(room, "Rosey", `42["kick",{}]`) }, "without a reason"},
+		{"site down", nil, func(w *world) error { w.site.Stop(); return w.site.Restart() }, "1006"},
+		{"silence", func(s *cytubetest.Config, _ *cytube.Config) {
+			s.PingInterval, s.PingTimeout = 50*time.Millisecond, 150*time.Millisecond
+		}, func(w *world) error { return w.site.Stall(room, "Rosey") }, "stopped pinging"},
+		{"channel unloaded", nil, func(w *world) error { return w.site.Kick(room, "Rosey", "Channel shutting down") }, "shutting down"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, test.change)
+			b := w.join()
+			w.ok(test.break_(w))
+			if down := w.connection(event.StateDown); !strings.Contains(down.Reason, test.want) {
+				t.Errorf("went down because of %q", down.Reason)
+			}
+			w.connection(event.StateUp)
+			w.chat("still here")
+			w.heard("still here")
+			if s := b.Stats(); s.Joins != 2 || !s.Connected {
+				t.Errorf("got %+v", s)
+			}
+		})
+	}
+}
+
+// What passes with time is waited for.
+func TestWaitsUntilItMayJoin(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name   string
+		change func(*cytubetest.Config, *cytube.Config)
+		before func(*world)
+		after  func(*world)
+	}{
+		{"site down", nil, func(w *world) { w.site.Stop() }, func(w *world) { w.ok(w.site.Restart()) }},
+		{"too many connections", nil, func(w *world) { w.site.Refuse("Rate limit exceeded") }, func(w *world) { w.site.Refuse("") }},
+		{"guest logins limited", func(s *cytubetest.Config, b *cytube.Config) {
+			s.GuestDelay, b.User, b.Password = 200*time.Millisecond, "guesty", ""
+		}, func(w *world) { w.user("visitor") }, func(*world) {}},
+		{"name in use", func(_ *cytubetest.Config, b *cytube.Config) { b.User, b.Password = "guesty", "" },
+			func(w *world) { w.user("guesty") }, func(w *world) { w.ok(w.site.Drop(room, "guesty")) }},
+		{"channel with a login only", func(s *cytubetest.Config, b *cytube.Config) {
+			s.Connects = cytubetest.Limit{Burst: 1, PerSecond: 20}
+		}, func(w *world) { w.user("alice") }, func(*world) {}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, test.change)
+			test.before(w)
+			retried := w.logged("not in the channel; will try again")
+			w.start()
+			retried()
+			test.after(w)
+			w.connection(event.StateUp)
+		})
+	}
+}
+
+// The bot does not fight over its account.
+func TestDuplicateLogin(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	b := w.join()
+	intrude := func() {
+		u, err := cytubetest.Join(w.ctx, w.site.URL(), room, "rosey", "rosey-pw")
+		w.ok(err)
+		t.Cleanup(u.Close)
+	}
+	intrude()
+	if down := w.connection(event.StateDown); !strings.Contains(down.Reason, "logged in") {
+		t.Errorf("went down because of %q", down.Reason)
+	}
+	w.connection(event.StateUp) // once it comes back: the other may be its own past
+	intrude()
+	if err := w.failed(b); !strings.Contains(err.Error(), "logged in elsewhere twice") || !strings.Contains(err.Error(), "account of its own") {
+		t.Errorf("got %q", err)
+	}
+}
+
+// Frames that make no sense change nothing.
+func TestSurvivesBadFrames(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	b := w.join()
+	bad := []string{
+		`42["chatMsg"]`, `42["chatMsg",null]`, `42["chatMsg",{"username":5}]`, `42["userlist",{"a":1}]`, `42["userlist",[null]]`,
+		`42[]`, `42{}`, `42[5]`, `42["chatMsg",`, `9`, `45["x"]`, `4`, `42/other,["chatMsg",{}]`,
+		`42["chatMsg",{"username":"a","msg":"` + strings.Repeat("x", 1<<20) + `","time":1}]`,
+		`42["chatMsg",` + strings.Repeat(`{"a":`, 9_000) + "1" + strings.Repeat("}", 9_000) + `]`,
+		`42["rank","x"]`, `42["channelOpts",5]`, `42["cooldown",{}]`, `42["errorMsg",[]]`, `42["noflood",7]`, `42["spamFiltered"]`,
+		`42["login",{"success":false,"error":"late"}]`, `42["needPassword",true]`,
+	}
+	for _, f := range bad {
+		w.ok(w.site.InjectFrame(room, "Rosey", f))
+	}
+	w.ok(w.user("alice").Say(w.ctx, "well?"))
+	w.heard("well?")
+	w.chat("fine")
+	w.heard("fine")
+	if s := b.Stats(); s.Joins != 1 || s.Malformed < 12 || s.Unrecorded != 1 {
+		t.Errorf("got %+v", s)
+	}
+}
+
+// What others do becomes events.
+func TestRecordsTheRoom(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.user("first")
+	w.join()
+	join := func(user string) func(streams.Stored) bool {
+		return func(s streams.Stored) bool {
+			return s.Subject == event.SubjectUserJoin && field[string](s, "user") == user
+		}
+	}
+	w.await("the bot's own join", join("Rosey"))
+	alice := w.user("alice")
+	w.await("a join", join("alice"))
+	w.site.SetRank(room, "alice", 2)
+	s := w.await("a rank", func(s streams.Stored) bool { return s.Subject == event.SubjectUserRank })
+	if field[string](s, "user") != "alice" || field[int](s, "rank") != 2 {
+		t.Errorf("got %s", s.Data)
+	}
+	w.ok(alice.Say(w.ctx, "/me waves"))
+	if s := w.heard("waves"); !field[bool](s, "action") || field[int](s, "rank") != 2 {
+		t.Errorf("got %s", s.Data)
+	}
+	w.ok(alice.PM(w.ctx, "rosey", "psst"))
+	s = w.await("a private message", func(s streams.Stored) bool { return s.Subject == event.SubjectPM })
+	if field[string](s, "message") != "psst" || field[string](s, "to") != "Rosey" {
+		t.Errorf("got %s", s.Data)
+	}
+	uid, err := w.site.AddMedia(room, "alice", cytubetest.Media{ID: "abc", Type: "yt", Title: "A & B", Seconds: 61})
+	w.ok(err)
+	s = w.await("queued media", func(s streams.Stored) bool { return s.Subject == event.SubjectMediaQueue })
+	if field[string](s, "queued_by") != "alice" || field[int](s, "uid") != uid {
+		t.Errorf("got %s", s.Data)
+	}
+	s = w.await("changed media", func(s streams.Stored) bool { return s.Subject == event.SubjectMediaChange })
+	if field[string](s, "queued_by") != "alice" || field[string](s, "url") != "https://youtube.com/watch?v=abc" || field[int](s, "duration") != 61 {
+		t.Errorf("got %s", s.Data)
+	}
+	w.ok(w.site.RemoveMedia(room, uid))
+	s = w.await("deleted media", func(s streams.Stored) bool { return s.Subject == event.SubjectMediaDelete })
+	if field[string](s, "title") != "A & B" {
+		t.Errorf("got %s", s.Data)
+	}
+	alice.Close()
+	w.await("a leave", func(s streams.Stored) bool {
+		return s.Subject == event.SubjectUserLeave && field[string](s, "user") == "alice"
+	})
+
+	for _, s := range w.stored(event.SubjectUserJoin) {
+		if field[string](s, "user") == "first" {
+			t.Error("who was there before the bot has joined")
+		}
+	}
+	ids := map[string]bool{}
+	for _, s := range w.stored(event.AllCytube) {
+		if ids[s.CorrelationID] || s.CorrelationID == "" || s.Meta(event.MetaSource) != "cytube" {
+			t.Errorf("%s: correlation %q, source %q", s.Subject, s.CorrelationID, s.Meta(event.MetaSource))
+		}
+		ids[s.CorrelationID] = true
+	}
+}
+
+// A moderator sees lines of users who are muted without knowing it.
+func TestShadowMuted(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(_ *cytubetest.Config, b *cytube.Config) { b.User, b.Password = "mod", "mod-pw" })
+	w.join()
+	alice := w.user("alice")
+	w.await("the bot's rank", func(s streams.Stored) bool { return s.Subject == event.SubjectUserRank })
+	w.ok(w.site.Mute(room, "alice", true))
+	w.ok(alice.Send(w.ctx, "!roll"))
+	if s := w.heard("!roll"); !field[bool](s, "shadow") {
+		t.Errorf("got %s", s.Data)
+	}
+}
+
+// Who came and went while the bot was away, and what plays since, is found out.
+func TestCatchesUp(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	_, err := w.site.AddMedia(room, "alice", cytubetest.Media{ID: "one", Type: "yt", Title: "One", Seconds: 600})
+	w.ok(err)
+	alice := w.user("alice")
+	w.join()
+	w.site.Refuse("Rate limit exceeded")
+	w.ok(w.site.Drop(room, "Rosey"))
+	w.connection(event.StateDown)
+	w.ok(w.site.WaitGone(w.ctx, room, "Rosey"))
+	alice.Close()
+	w.ok(w.site.WaitGone(w.ctx, room, "alice"))
+	w.site.Refuse("")
+	w.user("bob")
+
+	want := map[string]bool{event.SubjectUserLeave + " alice": true, event.SubjectUserJoin + " bob": true}
+	w.await("who went and who came", func(s streams.Stored) bool {
+		delete(want, s.Subject+" "+field[string](s, "user"))
+		return len(want) == 0
+	})
+	w.connection(event.StateUp)
+	w.chat("mark")
+	w.heard("mark")
+	if n := len(w.stored(event.SubjectMediaChange)); n != 1 {
+		t.Errorf("%d media changes of one", n)
 	}
 }

@@ -1,0 +1,241 @@
+package cytube_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/rosey-bot/rosey/cytube"
+	"github.com/rosey-bot/rosey/cytube/cytubetest"
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/streamstest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const room = "lounge"
+
+// world is a site with a room, a NATS server with the streams, and a bot that
+// can be started and stopped.
+type world struct {
+	t    *testing.T
+	ctx  context.Context
+	site *cytubetest.Server
+	nats *streams.Server
+	bus  *streams.Bus
+	cfg  cytube.Config
+	logs *logs
+
+	feed <-chan streams.Stored
+}
+
+func newWorld(t *testing.T, change ...func(*cytubetest.Config, *cytube.Config)) *world {
+	t.Helper()
+	siteCfg := cytubetest.Config{
+		Accounts: []cytubetest.Account{{Name: "Rosey", Password: "rosey-pw"}, {Name: "mod", Password: "mod-pw"}, {Name: "alice", Password: "alice-pw"}},
+		Channels: []cytubetest.Channel{{Name: room, Ranks: map[string]float64{"mod": 2}, Open: true}},
+	}
+	cfg := cytube.Config{
+		Channel: room, User: "rosey", Password: "rosey-pw",
+		RetryMin: 5 * time.Millisecond, RetryMax: 20 * time.Millisecond, RetrySlow: 20 * time.Millisecond,
+	}
+	for _, c := range change {
+		if c != nil {
+			c(&siteCfg, &cfg)
+		}
+	}
+	site, err := cytubetest.Start(siteCfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(site.Close)
+	if cfg.Site == "" {
+		cfg.Site = site.URL()
+	}
+	w := &world{t: t, ctx: streamstest.Context(t), site: site, nats: streamstest.Server(t), cfg: cfg, logs: newLogs(t)}
+	w.bus = streamstest.Bus(t, w.nats)
+	w.feed = w.follow()
+	return w
+}
+
+// follow gives the events of CYTUBE as they are stored.
+func (w *world) follow() <-chan streams.Stored {
+	w.t.Helper()
+	feed := make(chan streams.Stored, 10_000)
+	sub, err := w.bus.Subscribe(w.ctx, event.AllCytube, func(_ context.Context, s streams.Stored) { feed <- s })
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(sub.Stop)
+	return feed
+}
+
+// bot is a running Connector.
+type bot struct {
+	*cytube.Connector
+	cancel context.CancelFunc
+	done   chan error
+}
+
+// start runs a bot until the test ends or stop is called.
+func (w *world) start(change ...func(*cytube.Config)) *bot {
+	w.t.Helper()
+	cfg := w.cfg
+	for _, c := range change {
+		c(&cfg)
+	}
+	ctx, cancel := context.WithCancel(w.ctx)
+	b := &bot{Connector: cytube.New(w.bus, cfg, cytube.WithLogger(slog.New(w.logs))), cancel: cancel, done: make(chan error, 1)}
+	go func() { b.done <- b.Run(ctx) }()
+	w.t.Cleanup(func() { _ = b.stop() })
+	return b
+}
+
+// join starts a bot and waits until it is in the room.
+func (w *world) join(change ...func(*cytube.Config)) *bot {
+	w.t.Helper()
+	b := w.start(change...)
+	w.connection(event.StateUp)
+	return b
+}
+
+// logged returns a function that waits until something is logged that was not
+// when logged was called.
+func (w *world) logged(message string) (wait func()) {
+	c := w.logs.next(message)
+	return func() {
+		w.t.Helper()
+		select {
+		case <-c:
+		case <-w.ctx.Done():
+			w.t.Fatalf("not logged: %s", message)
+		}
+	}
+}
+
+func (b *bot) stop() error {
+	b.cancel()
+	err := <-b.done
+	b.done <- err
+	return err
+}
+
+// failed waits for Run to end by itself and gives its error.
+func (w *world) failed(b *bot) *cytube.PermanentError {
+	w.t.Helper()
+	select {
+	case err := <-b.done:
+		b.done <- err
+		var permanent *cytube.PermanentError
+		if !errors.As(err, &permanent) {
+			w.t.Fatalf("Run returned %v, not a permanent error", err)
+		}
+		return permanent
+	case <-w.ctx.Done():
+		w.t.Fatal("Run did not end")
+		return nil
+	}
+}
+
+// await reads events until one matches.
+func (w *world) await(what string, match func(streams.Stored) bool) streams.Stored {
+	w.t.Helper()
+	for {
+		select {
+		case s := <-w.feed:
+			if match(s) {
+				return s
+			}
+		case <-w.ctx.Done():
+			w.t.Fatalf("no event: %s", what)
+		}
+	}
+}
+
+func (w *world) connection(state string) event.Connection {
+	w.t.Helper()
+	s := w.await("connection "+state, func(s streams.Stored) bool {
+		c, err := event.As[event.Connection](s.Envelope)
+		return s.Subject == event.SubjectConnection && err == nil && c.State == state
+	})
+	c, _ := event.As[event.Connection](s.Envelope)
+	return c
+}
+
+// heard waits for a line of chat with that text.
+func (w *world) heard(text string) streams.Stored {
+	w.t.Helper()
+	return w.await("chat "+text, func(s streams.Stored) bool {
+		return s.Subject == event.SubjectChat && field[string](s, "message") == text
+	})
+}
+
+func field[T any](s streams.Stored, name string) T {
+	var m map[string]json.RawMessage
+	_ = json.Unmarshal(s.Data, &m)
+	var v T
+	_ = json.Unmarshal(m[name], &v)
+	return v
+}
+
+// send publishes a cytube.send.* event.
+func (w *world) send(subject string, payload any) streams.Ack {
+	w.t.Helper()
+	e, err := event.New(subject, payload)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	e.CorrelationID = event.NewCorrelationID()
+	ack, err := w.bus.Publish(w.ctx, e)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return ack
+}
+
+func (w *world) chat(text string) streams.Ack {
+	w.t.Helper()
+	return w.send(event.SubjectSendChat, event.SendChat{Message: text, Channel: room})
+}
+
+// user joins the room as a guest.
+func (w *world) user(name string) *cytubetest.User {
+	w.t.Helper()
+	u, err := cytubetest.Join(w.ctx, w.site.URL(), room, name, map[string]string{"alice": "alice-pw", "mod": "mod-pw"}[name])
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(u.Close)
+	return u
+}
+
+func (w *world) ok(err error) {
+	w.t.Helper()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// stored reads all that a subject holds.
+func (w *world) stored(subject string) []streams.Stored {
+	w.t.Helper()
+	var all []streams.Stored
+	s, err := w.bus.JetStream().Stream(w.ctx, streams.Cytube)
+	w.ok(err)
+	for seq := s.CachedInfo().State.FirstSeq; seq <= s.CachedInfo().State.LastSeq; seq++ {
+		raw, err := s.GetMsg(w.ctx, seq)
+		w.ok(err)
+		got, err := streams.ReadRaw(streams.Cytube, raw)
+		w.ok(err)
+		if event.Match(subject, got.Subject) {
+			all = append(all, got)
+		}
+	}
+	return all
+}
