@@ -39,6 +39,9 @@ type parser struct {
 // parseJSON reads one JSON value; of two members with one name the last counts,
 // as for encoding/json.
 func parseJSON(in string) (node, error) {
+	if !utf8.ValidString(in) {
+		return node{}, errors.New("not valid UTF-8")
+	}
 	p := parser{in: in}
 	p.space()
 	n, err := p.value()
@@ -344,9 +347,6 @@ func unquote(literal string) string {
 
 // parseRecord reads what is, or is to become, a record's data.
 func parseRecord(raw []byte) (node, error) {
-	if !utf8.Valid(raw) {
-		return node{}, errors.New("is not valid UTF-8")
-	}
 	n, err := parseJSON(string(raw))
 	if err != nil {
 		return node{}, fmt.Errorf("is not valid JSON: %w", err)

@@ -20,6 +20,12 @@ func addNumbers(a, b string) (string, error) {
 	}
 	m, e := decimal(a)
 	n, f := decimal(b)
+	switch {
+	case m.Sign() == 0:
+		e = f
+	case n.Sign() == 0:
+		f = e
+	}
 	if digits := len(a) + len(b) + max(e, f) - min(e, f); digits > maxDigits {
 		return "", errors.New("is too far from the number to add for an exact sum")
 	}
