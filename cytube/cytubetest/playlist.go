@@ -131,9 +131,6 @@ func (l *playlist) update() map[string]any {
 
 func (l *playlist) seconds() float64 { return math.Round(l.position*1000) / 1000 }
 
-// mayList tells whether a client may do something to the playlist, which may be
-// open to more people than a locked one is.
-// queue answers the queue event.
 // addMedia puts media at the end of the playlist or after the current item, and
 // plays it when it is the only one.
 func (ch *room) addMedia(m Media, by string, next, temp bool) (uid int, err error) {
@@ -245,9 +242,6 @@ func (ch *room) advance() {
 	}
 }
 
-// shufflePlaylist mixes the items, which get new uids, but for the current one,
-// which stays first and is started again.
-// mediaUpdate is the leader's way to tell where everybody's player should be.
 // appoint makes a user the leader, or nobody when the name is empty; false when
 // there is no such user.
 func (ch *room) appoint(name string) bool {

@@ -9,10 +9,13 @@ import (
 	"time"
 )
 
+// mayList tells whether a client may do something to the playlist, which may be
+// open to more people than a locked one is.
 func (ch *room) mayList(c *session, what string) bool {
 	return ch.list.open && ch.may(c, "o"+what) || ch.may(c, what)
 }
 
+// queue answers the queue event.
 func (ch *room) queue(c *session, arg json.RawMessage) {
 	var data struct {
 		ID       any     `json:"id"`
@@ -146,6 +149,8 @@ func (ch *room) clearPlaylist(c *session, _ json.RawMessage) {
 	}
 }
 
+// shufflePlaylist mixes the items, which get new uids, but for the current one,
+// which stays first and is started again.
 func (ch *room) shufflePlaylist(c *session, _ json.RawMessage) {
 	if !ch.may(c, "playlistshuffle") {
 		return
@@ -172,6 +177,7 @@ func (ch *room) togglePlaylistLock(c *session, _ json.RawMessage) {
 	}
 }
 
+// mediaUpdate is the leader's way to tell where everybody's player should be.
 func (ch *room) mediaUpdate(c *session, arg json.RawMessage) {
 	var data struct {
 		ID          string  `json:"id"`
