@@ -181,34 +181,35 @@ func (r *Room) Said() []string {
 	return all
 }
 
-// Repeat hands a plugin everything again that it has handled, as after a crash
-// that lost every acknowledgement, and returns once it is done. What was said
-// and recorded must be the same afterwards.
+// Repeat hands a plugin the last event of each stream again that it has handled,
+// as after a crash between publishing and acknowledging, and returns once it is
+// done. What was said and recorded must be the same afterwards.
 func (r *Room) Repeat(plugin string) {
 	r.t.Helper()
 	for _, stream := range r.streams(plugin) {
 		js, durable := r.Bus.JetStream(), plugins.Durable(plugin)
-		r.settle(stream, durable)
-		s, err := js.Stream(r.ctx, stream)
-		if err != nil {
-			r.t.Fatal(err)
-		}
-		if first := s.CachedInfo().State.FirstSeq; first > 0 {
-			if _, err := js.ResetConsumerToSequence(r.ctx, stream, durable, first); err != nil {
+		if last := r.settle(stream, durable); last > 0 {
+			if _, err := js.ResetConsumerToSequence(r.ctx, stream, durable, last); err != nil {
 				r.t.Fatal(err)
 			}
+			r.settle(stream, durable)
 		}
-		r.settle(stream, durable)
 	}
 }
 
-// settle waits until a consumer has nothing to do.
-func (r *Room) settle(stream, durable string) {
+// settle waits until a consumer has nothing to do and returns the sequence of
+// the last event that it was given.
+func (r *Room) settle(stream, durable string) (last uint64) {
 	r.t.Helper()
 	r.await(durable+" on "+stream, func() bool {
 		c, err := r.Bus.JetStream().Consumer(r.ctx, stream, durable)
-		return err == nil && idle(c.CachedInfo())
+		if err != nil {
+			return false
+		}
+		last = c.CachedInfo().Delivered.Stream
+		return idle(c.CachedInfo())
 	})
+	return last
 }
 
 func idle(info *jetstream.ConsumerInfo) bool {

@@ -75,7 +75,10 @@ func insert(c *plugins.Context, q Quote) (Quote, error) {
 	if _, err := c.DB(Collection).Find(plugins.Query{Filter: map[string]any{"text": q.Text, "user": map[string]any{"$ilike": escape(q.User)}}, Limit: 1}, &same); err != nil {
 		return Quote{}, err
 	}
-	if len(same) > 0 && (q.Event == "" || same[0].Event != q.Event) {
+	if len(same) > 0 && q.Event != "" && same[0].Event == q.Event {
+		return same[0], nil // by this command, before a crash
+	}
+	if len(same) > 0 {
 		return Quote{}, event.Errorf(event.PluginError, "that is quote #%s already", same[0].ID)
 	}
 	id, err := c.DB(Collection).Add(q)
