@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"io"
 	"regexp"
 	"sync"
 	"testing"
@@ -88,4 +89,24 @@ func rawScan(b *testing.B, js jetstream.JetStream) {
 		defer func() { cc.Stop(); <-cc.Closed() }()
 	}
 	wg.Wait()
+}
+
+// BenchmarkRun is what the command costs on top: decoding and writing.
+func BenchmarkRun(b *testing.B) {
+	bus := streamstest.Bus(b, streamstest.Server(b))
+	js := bus.JetStream()
+	for n := range benchEvents {
+		put(b, bus.Conn(), n%len(samples), n)
+	}
+	stored(b.Context(), b, js, benchEvents)
+	for name, o := range map[string]Options{"text": {}, "json": {JSON: true}, "tree": {Tree: true}, "summary": {Summary: true}} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if err := Run(b.Context(), js, io.Discard, o); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(benchEvents)*float64(b.N)/b.Elapsed().Seconds(), "events/s")
+		})
+	}
 }

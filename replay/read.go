@@ -38,6 +38,7 @@ type Query struct {
 	// Progress, if set, hears every so often how far the reading is.
 	Progress func(Progress)
 
+	idle   func()        // if set, is called before waiting for the server
 	window time.Duration // reorderWindow unless set
 }
 
@@ -234,6 +235,9 @@ func (m *merge) beyond(s *source, it *item) bool {
 // wait waits for news from a source. When none comes for as long as patience,
 // the sources that owe events are asked whether they still have them.
 func (m *merge) wait(ctx context.Context, d time.Duration) error {
+	if m.idle != nil {
+		m.idle()
+	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

@@ -1,0 +1,179 @@
+package replay
+
+import (
+	"encoding/json"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams"
+)
+
+// Problems that a record can tell of.
+const (
+	problemMalformed = "malformed"
+	problemDead      = "dead letter"
+	problemExpired   = "expired"
+	problemDenied    = "denied"
+)
+
+// A record is an event made ready to be shown.
+type record struct {
+	streams.Stored
+	body    []byte
+	who     string // who did it: a user, a plugin or a part of the bot
+	what    string // what happened, in a few words
+	plugin  string // whose event it is, if a plugin's
+	problem string // what went wrong, if it tells of that
+	attempt int    // which attempt at its cause made it, from 1
+	err     error  // why it is malformed
+}
+
+// descriptions say who an event is about, as the name of a field, and what
+// happened, as a text with fields in braces; {age:s} is a number of seconds as
+// a duration. Without a who it is the event's source; without a text it is the
+// data itself. The first pattern that matches counts.
+var descriptions = []struct{ pattern, who, what, problem string }{
+	{event.SubjectChat, "user", "{message}", ""},
+	{event.SubjectPM, "user", "to {to}: {message}", ""},
+	{event.SubjectUserJoin, "user", "joins, rank {rank}", ""},
+	{event.SubjectUserLeave, "user", "leaves", ""},
+	{event.SubjectUserRank, "user", "has rank {rank} now", ""},
+	{event.SubjectMediaChange, "queued_by", "plays: {title} ({duration:s}) {url}", ""},
+	{event.SubjectMediaQueue, "queued_by", "queues: {title} ({duration:s}) {url}", ""},
+	{event.SubjectMediaDelete, "queued_by", "off the playlist: {title} {url}", ""},
+	{event.SubjectConnection, "channel", "{state}: {reason}", ""},
+	{event.SubjectDelivery, "channel", "{send} was not heard: {status}, {reason}", "{status}"},
+	{event.SubjectSendChat, "", "says: {message}", ""},
+	{event.SubjectSendPM, "", "tells {to}: {message}", ""},
+	{event.SubjectSendEmote, "", "/me {emote}", ""},
+	{event.AllCommands, "user", "{raw_message}", ""},
+	{event.EventSubject("*", event.TypeDeadLetter), "consumer", "gives up on {subject} {stream}:{seq} after {attempts} attempts: {error}", problemDead},
+	{event.EventSubject("*", event.TypeExpired), "consumer", "{subject} {stream}:{seq} came {age:s} late, limit {max_age:s}", problemExpired},
+	{event.EventSubject("*", event.TypeDenied), "user", "{error}", problemDenied},
+	{event.SubjectStartup, "", "starts, version {version}, plugins {plugins}", ""},
+	{event.SubjectShutdown, "", "stops: {reason}", ""},
+	{event.SubjectHeartbeat, "", "up for {uptime:s}, {plugins_active} plugins", ""},
+}
+
+// look reads an event for showing it. A malformed one keeps what can be read.
+func look(e Event) record {
+	r := record{body: e.Body, attempt: 1}
+	r.Stored, r.err = e.Decode()
+	r.plugin = event.PluginOf(e.Subject)
+	source := r.Meta(event.MetaSource)
+	if name, ok := strings.CutPrefix(source, "plugin-"); ok && r.plugin == "" {
+		r.plugin = name
+	}
+	if n, ok := r.Metadata[event.MetaAttempt].(json.Number); ok {
+		if attempt, err := strconv.Atoi(n.String()); err == nil && attempt > 1 {
+			r.attempt = attempt
+		}
+	}
+	facts := factsOf(r.Data)
+	r.who, r.what = publisher(source), facts.data
+	for _, d := range descriptions {
+		if event.Match(d.pattern, e.Subject) {
+			if who := facts.value(d.who); who != "" {
+				r.who = who
+			}
+			r.what, r.problem = facts.fill(d.what), facts.fill(d.problem)
+			break
+		}
+	}
+	if r.err != nil {
+		r.problem = problemMalformed
+		if r.Data == nil {
+			r.what = string(e.Body)
+		}
+	}
+	return r
+}
+
+// notes are what else is to be said of the event, for people.
+func (r *record) notes() []string {
+	var notes []string
+	if r.problem != "" && r.problem != problemMalformed {
+		notes = append(notes, r.problem)
+	}
+	if r.err != nil {
+		notes = append(notes, problemMalformed+": "+r.err.Error())
+	}
+	if r.attempt > 1 {
+		notes = append(notes, "attempt "+strconv.Itoa(r.attempt))
+	}
+	for _, key := range []string{event.MetaBackfill, event.MetaBuffered} {
+		if r.Metadata[key] == true {
+			notes = append(notes, key)
+		}
+	}
+	if part, ok := r.Metadata[event.MetaPart].(json.Number); ok {
+		notes = append(notes, "part "+part.String())
+	}
+	return notes
+}
+
+// facts are a payload's fields as text.
+type facts struct {
+	fields map[string]string
+	data   string
+}
+
+func factsOf(data []byte) facts {
+	f := facts{fields: map[string]string{}, data: string(data)}
+	members(data, func(name, value []byte) {
+		text := unquoted(value)
+		if text == nil {
+			text = value
+		}
+		f.fields[string(name)] = string(text)
+		if string(name) == "details" {
+			members(value, func(name, value []byte) {
+				if string(name) == "user" {
+					f.fields["user"] = string(unquoted(value))
+				}
+			})
+		}
+	})
+	return f
+}
+
+func (f facts) value(name string) string {
+	name, format, _ := strings.Cut(name, ":")
+	v := f.fields[name]
+	if format == "s" {
+		if seconds, err := strconv.ParseFloat(v, 64); err == nil && seconds >= 0 && seconds < 1e9 {
+			return span(time.Duration(seconds * float64(time.Second)))
+		}
+	}
+	return v
+}
+
+// fill puts fields into a text.
+func (f facts) fill(text string) string {
+	var b strings.Builder
+	for {
+		before, rest, found := strings.Cut(text, "{")
+		b.WriteString(before)
+		if !found {
+			return b.String()
+		}
+		name, after, _ := strings.Cut(rest, "}")
+		b.WriteString(f.value(name))
+		text = after
+	}
+}
+
+// span is a duration for people, with about three digits.
+func span(d time.Duration) string {
+	switch {
+	case d >= time.Minute:
+		return d.Round(time.Second).String()
+	case d >= time.Second:
+		return d.Round(10 * time.Millisecond).String()
+	case d >= time.Millisecond:
+		return d.Round(10 * time.Microsecond).String()
+	}
+	return d.Round(time.Microsecond).String()
+}

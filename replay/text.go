@@ -1,0 +1,97 @@
+package replay
+
+import (
+	"fmt"
+	"hash/fnv"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/term"
+)
+
+// Columns of the text layout.
+const (
+	timeLayout   = "2006-01-02 15:04:05.000"
+	shortID      = 8
+	subjectWidth = 26
+	whoWidth     = 14
+)
+
+// Terminal reports whether w is a terminal on which colours are welcome: it is
+// not with NO_COLOR in the environment (no-color.org) or TERM=dumb.
+func Terminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd())) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+}
+
+// A palette colours text, or not.
+type palette bool
+
+const (
+	red  = "31"
+	dim  = "2"
+	bold = "1"
+)
+
+// plugins' colours leave out red, which means trouble.
+var pluginColors = []string{"32", "33", "34", "35", "36", "92", "93", "94", "95", "96"}
+
+func (p palette) paint(s, color string) string {
+	if !p || color == "" || s == "" {
+		return s
+	}
+	return "\x1b[" + color + "m" + s + "\x1b[0m"
+}
+
+// of is the colour of an event: its plugin's, always the same one, or red where
+// something went wrong.
+func (p palette) of(r *record) string {
+	switch {
+	case !bool(p):
+		return ""
+	case r.problem != "":
+		return red
+	case r.plugin == "":
+		return ""
+	}
+	h := fnv.New32a()
+	io.WriteString(h, r.plugin)
+	return pluginColors[h.Sum32()%uint32(len(pluginColors))]
+}
+
+// writeText writes one event as one line: when it was stored, the beginning of
+// its correlation ID, its subject, who and what. Nothing of it reaches the
+// terminal unfiltered.
+func writeText(w io.Writer, e Event, p palette, zone *time.Location) error {
+	r := look(e)
+	_, err := fmt.Fprintf(w, "%s  %s  %s  %s  %s\n",
+		p.paint(r.At.In(zone).Format(timeLayout), dim),
+		p.paint(pad(short(r.CorrelationID), shortID), dim),
+		p.paint(pad(Printable(r.Subject), subjectWidth), p.of(&r)),
+		pad(Printable(r.who), whoWidth),
+		strings.TrimRight(Printable(r.what)+noted(&r, p), " "))
+	return err
+}
+
+func noted(r *record, p palette) string {
+	var b strings.Builder
+	for _, note := range r.notes() {
+		color := dim
+		if r.problem != "" {
+			color = red
+		}
+		b.WriteString("  " + p.paint("["+Printable(note)+"]", color))
+	}
+	return b.String()
+}
+
+// short is the part of a correlation ID that is enough to ask for it.
+func short(id string) string {
+	id = Printable(id)
+	if runes := []rune(id); len(runes) > shortID {
+		return string(runes[:shortID])
+	}
+	return id
+}
