@@ -15,6 +15,7 @@ import (
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/kvstore"
+	"github.com/rosey-bot/rosey/replay"
 )
 
 func dbCommand() *cli.Command {
@@ -127,7 +128,7 @@ func dbSet(ctx context.Context, c *cli.Context, cmd command) error {
 	}
 	data := args[len(args)-1]
 	if !json.Valid([]byte(data)) {
-		return usagef("%q is not JSON: write for example '{\"text\":\"Hello\"}'", clip(printable(data), 80))
+		return usagef("%q is not JSON: write for example '{\"text\":\"Hello\"}'", clip(replay.Printable(data), 80))
 	}
 	payload["data"] = json.RawMessage(data)
 	if c.Bool("merge") {
@@ -167,11 +168,11 @@ func dbQuery(ctx context.Context, c *cli.Context, cmd command) error {
 			return fmt.Errorf("read the reply: %w", err)
 		}
 		for _, record := range r.Data {
-			fmt.Fprintln(c.App.Writer, printable(string(record)))
+			fmt.Fprintln(c.App.Writer, replay.Printable(string(record)))
 		}
 		fmt.Fprintf(c.App.ErrWriter, "%d of %d\n", len(r.Data), r.Count)
 		if r.Explain != nil {
-			fmt.Fprintln(c.App.ErrWriter, printable(string(r.Explain)))
+			fmt.Fprintln(c.App.ErrWriter, replay.Printable(string(r.Explain)))
 		}
 		return nil
 	})
@@ -195,7 +196,7 @@ func dbDelete(ctx context.Context, c *cli.Context, cmd command) error {
 		return err
 	}
 	return cmd.ask(ctx, c, event.SubjectDelete, event.Delete{Collection: args[0], ID: event.ID(args[1])}, func([]byte) error {
-		fmt.Fprintf(c.App.Writer, "%s of %s is deleted\n", printable(args[1]), args[0])
+		fmt.Fprintf(c.App.Writer, "%s of %s is deleted\n", replay.Printable(args[1]), args[0])
 		return nil
 	})
 }
@@ -243,7 +244,7 @@ func dbHistory(ctx context.Context, c *cli.Context, cmd command) error {
 		}
 		record := "(deleted)"
 		if !r.Deleted {
-			record = printable(string(r.Data))
+			record = replay.Printable(string(r.Data))
 		}
 		t.AppendRow(table.Row{r.Revision, r.Time.Local().Format("2006-01-02 15:04:05"), r.CorrelationID, record})
 	}
@@ -324,6 +325,6 @@ func printField(w io.Writer, reply []byte, name string) error {
 	if err := json.Unmarshal(reply, &fields); err != nil {
 		return fmt.Errorf("read the reply: %w", err)
 	}
-	fmt.Fprintln(w, printable(string(fields[name])))
+	fmt.Fprintln(w, replay.Printable(string(fields[name])))
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/rosey-bot/rosey/consumers"
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/replay"
 	"github.com/rosey-bot/rosey/streams"
 )
 
@@ -57,7 +58,7 @@ func listDead(ctx context.Context, c *cli.Context, cmd command) error {
 			}
 			continue
 		}
-		t.AppendRow(table.Row{l.Ref, l.At.Local().Format("2006-01-02 15:04:05"), l.Consumer, l.Subject, l.Attempts, clip(printable(l.Error), 60), l.State})
+		t.AppendRow(table.Row{l.Ref, l.At.Local().Format("2006-01-02 15:04:05"), l.Consumer, l.Subject, l.Attempts, clip(replay.Printable(l.Error), 60), l.State})
 	}
 	switch {
 	case wantJSON(c):
@@ -93,15 +94,15 @@ func showDead(ctx context.Context, c *cli.Context, cmd command) error {
 		return json.NewEncoder(c.App.Writer).Encode(map[string]any{"letter": letter, "event": original})
 	}
 	fmt.Fprintf(c.App.Writer, "%s  %s, consumer %s, after %d attempt(s): %s\ncorrelation %s\n", letter.Ref, letter.State, letter.Consumer,
-		letter.Attempts, printable(letter.Error), letter.CorrelationID)
+		letter.Attempts, replay.Printable(letter.Error), letter.CorrelationID)
 	if letter.Stack != "" {
-		fmt.Fprintf(c.App.Writer, "\n%s\n", printable(letter.Stack))
+		fmt.Fprintf(c.App.Writer, "\n%s\n", replay.Printable(letter.Stack))
 	}
 	if original == nil {
 		fmt.Fprintf(c.App.Writer, "\nThe event %s:%d is no longer in its stream.\n", letter.Stream, letter.Seq)
 		return nil
 	}
-	fmt.Fprintf(c.App.Writer, "\n%s:%d %s\n%s\n", letter.Stream, letter.Seq, letter.Subject, printable(string(original)))
+	fmt.Fprintf(c.App.Writer, "\n%s:%d %s\n%s\n", letter.Stream, letter.Seq, letter.Subject, replay.Printable(string(original)))
 	return nil
 }
 

@@ -60,7 +60,7 @@ func hoist(app *cli.App, args []string) []string {
 				i = len(rest)
 				break
 			}
-			if strings.HasPrefix(arg, "-") && arg != "-" {
+			if isFlag(arg) {
 				front = append(front, arg)
 				if takesValue(flags, arg) && i+1 < len(rest) {
 					i++
@@ -75,13 +75,22 @@ func hoist(app *cli.App, args []string) []string {
 			}
 			positional = append(positional, arg)
 		}
-		out = append(append(out, front...), positional...)
+		out = append(out, front...)
+		if len(positional) > 0 && positional[0] != "--" && strings.HasPrefix(positional[0], "-") {
+			out = append(out, "--")
+		}
+		out = append(out, positional...)
 		if next == nil {
 			return out
 		}
 		out = append(out, next.Name)
 		rest, flags, commands = rest[i:], next.Flags, next.Subcommands
 	}
+}
+
+// isFlag reports whether an argument is a flag and not a negative number.
+func isFlag(arg string) bool {
+	return len(arg) > 1 && arg[0] == '-' && (arg[1] < '0' || arg[1] > '9')
 }
 
 func find(commands []*cli.Command, name string) *cli.Command {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/rosey-bot/rosey/cytube/cytubetest"
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/replay"
 	"github.com/rosey-bot/rosey/streams"
 )
 
@@ -196,7 +197,7 @@ func (l *localRoom) print(ctx context.Context, u *cytubetest.User, private bool)
 		}
 		l.mu.Lock()
 		if m.Private || l.echo || m.From == l.bot || !l.ours(m.From) {
-			fmt.Fprintf(l.stdout, form, printable(m.From), printable(m.Text))
+			fmt.Fprintf(l.stdout, form, replay.Printable(m.From), replay.Printable(m.Text))
 		}
 		if !m.Private {
 			l.printed++

@@ -1,5 +1,112 @@
 package main
 
-import "github.com/urfave/cli/v2"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"time"
 
-func replayCommand() *cli.Command { return &cli.Command{Name: "replay"} }
+	"github.com/dustin/go-humanize"
+	"github.com/urfave/cli/v2"
+
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/replay"
+)
+
+func replayCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "replay",
+		Usage: "what happened: the events of a range of time, from the streams",
+		Description: `Works on a running bot and on the store of a stopped one.
+
+   rosey replay --since 1h
+   rosey replay --since 'today 14:05' --until 'today 14:30' --channel lounge
+   rosey replay --since 2d --subject 'plugin.*.command' --user alice
+   rosey replay --since 1h --follow
+   rosey replay --since 1h --tree
+   rosey replay --since 1d --summary
+   rosey replay --correlation 550e8400 --output json`,
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "since", Usage: "start at `TIME`: an age (90m, 2d), RFC 3339, or today 14:05"},
+			&cli.StringFlag{Name: "until", Usage: "end before `TIME`"},
+			&cli.StringSliceFlag{Name: "subject", Usage: "only the subject or pattern `S`; may be repeated"},
+			&cli.StringFlag{Name: "channel", Usage: "only the channel `NAME`"},
+			&cli.StringFlag{Name: "user", Usage: "only what `NAME` did or received"},
+			&cli.StringFlag{Name: "plugin", Usage: "only the plugin `NAME`"},
+			&cli.StringFlag{Name: "correlation", Usage: "only the conversation `ID`; its beginning will do"},
+			&cli.StringFlag{Name: "grep", Usage: "only events with a value that matches `REGEXP`"},
+			&cli.BoolFlag{Name: "follow", Aliases: []string{"f"}, Usage: "go on with what happens next"},
+			&cli.BoolFlag{Name: "tree", Usage: "group by conversation, indented by cause, with the time between steps"},
+			&cli.BoolFlag{Name: "summary", Usage: "counts by subject and plugin, slowest conversations, errors"},
+			outputFlag(),
+		},
+		Action: withClient(true, func(ctx context.Context, c *cli.Context, cmd command) error {
+			if c.Args().Present() {
+				return usagef("rosey replay takes no arguments, but got %q", c.Args().First())
+			}
+			query, err := replayQuery(c)
+			if err != nil {
+				return err
+			}
+			o := replay.Options{Query: query, Tree: c.Bool("tree"), Summary: c.Bool("summary"), JSON: wantJSON(c), Color: coloured(c.App.Writer)}
+			o.Follow = c.Bool("follow")
+			if o.Follow && !cmd.running {
+				return errors.New("there is nothing to follow, as no bot is running: leave out --follow to read its store")
+			}
+			show, done := progressLine(c.App.ErrWriter, "read")
+			if !isTerminal(c.App.Writer) || o.Summary || o.Tree {
+				o.Progress = func(p replay.Progress) { show(int(p.Read), int(p.Total)) }
+			}
+			err = replay.Run(ctx, cmd.js, c.App.Writer, o)
+			done()
+			return replayError(err)
+		}),
+	}
+}
+
+func replayQuery(c *cli.Context) (replay.Query, error) {
+	f := replay.Filter{
+		Subjects: c.StringSlice("subject"), Channel: c.String("channel"), User: c.String("user"), Plugin: c.String("plugin"),
+		Correlation: c.String("correlation"),
+	}
+	now := time.Now()
+	for name, t := range map[string]*time.Time{"since": &f.Since, "until": &f.Until} {
+		text := c.String(name)
+		if text == "" {
+			continue
+		}
+		at, err := replay.ParseTime(text, now)
+		if err != nil {
+			return replay.Query{}, usagef("--%s: %w", name, err)
+		}
+		*t = at
+	}
+	if f.Until.IsZero() && f.Since.After(now) {
+		return replay.Query{}, usagef("--since lies in the future: %s", humanize.Time(f.Since))
+	}
+	if text := c.String("grep"); text != "" {
+		re, err := regexp.Compile(text)
+		if err != nil {
+			return replay.Query{}, usagef("--grep: %w", err)
+		}
+		f.Grep = re
+	}
+	if err := f.Check(); err != nil {
+		return replay.Query{}, &usageError{err}
+	}
+	return replay.Query{Filter: f}, nil
+}
+
+// replayError tells mistakes in the request from failures.
+func replayError(err error) error {
+	switch {
+	case errors.Is(err, replay.ErrNothing):
+		return err
+	case event.CodeOf(err) == event.InvalidInput:
+		return &usageError{err}
+	case err != nil:
+		return fmt.Errorf("replay: %w", err)
+	}
+	return nil
+}

@@ -113,9 +113,14 @@ func runBot(c *cli.Context) (err error) {
 	bus := streams.NewBus(nc, js, streams.WithTracer(tel.Tracer("streams")), streams.WithLogger(log),
 		streams.WithTimeout(time.Duration(cfg.RequestTimeout)), streams.WithObserver(tel.Metrics))
 
-	database, err := kvstore.New(nc, js, kvstore.WithReplicas(cfg.Replicas), kvstore.WithTracer(tel.Tracer("kvstore")),
-		kvstore.WithLogger(log), kvstore.WithMemoryLimit(int64(cfg.DatabaseMemory)),
-		kvstore.WithObserver(func(op string, took time.Duration, err error) { tel.Metrics.DatabaseOperation(ctx, op, took, err) }))
+	dbOptions := []kvstore.Option{
+		kvstore.WithReplicas(cfg.Replicas), kvstore.WithTracer(tel.Tracer("kvstore")), kvstore.WithLogger(log),
+		kvstore.WithObserver(func(op string, took time.Duration, err error) { tel.Metrics.DatabaseOperation(ctx, op, took, err) }),
+	}
+	if cfg.DatabaseMemory > 0 {
+		dbOptions = append(dbOptions, kvstore.WithMemoryLimit(int64(cfg.DatabaseMemory)))
+	}
+	database, err := kvstore.New(nc, js, dbOptions...)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,40 @@
+# Everything runs offline from the Go module proxy alone; nothing needs root.
+GO      ?= go
+BIN     := bin/rosey
+SOURCES := $(shell find . -name '*.go' -not -path './.tools/*') go.mod go.sum
+TOOLS   := $(CURDIR)/.tools/bin
+
+.PHONY: build run test race lint fuzz bench clean
+
+build: $(BIN)
+
+$(BIN): $(SOURCES)
+	CGO_ENABLED=0 $(GO) build -trimpath -o $@ ./cmd/rosey
+
+# run opens a local room in the terminal: type as a user, see the bot answer.
+run: build
+	@$(BIN) run
+
+# test runs every test with the race detector.
+test:
+	$(GO) test -race ./...
+
+lint: $(TOOLS)/staticcheck
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); \
+	if [ -n "$$unformatted" ]; then echo "not formatted, run gofmt -w:"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet ./...
+	$(TOOLS)/staticcheck ./...
+
+$(TOOLS)/staticcheck:
+	GOBIN=$(TOOLS) $(GO) install honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+# fuzz runs each fuzz test for FUZZTIME.
+FUZZTIME ?= 10s
+fuzz:
+	@set -e; for pkg in $$($(GO) list ./...); do \
+	  for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+	    echo "$$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$pkg; \
+	  done; done
+
+clean:
+	rm -rf bin .tools

@@ -1,0 +1,394 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestMain lets the test binary be the program itself, so that tests can kill it
+// like the real one.
+func TestMain(m *testing.M) {
+	if os.Getenv("ROSEY_TEST_MAIN") == "1" {
+		os.Exit(execute(context.Background(), os.Args, os.Stdin, os.Stdout, os.Stderr))
+	}
+	os.Exit(m.Run())
+}
+
+// result is what one run of the program gave.
+type result struct {
+	code           int
+	stdout, stderr string
+}
+
+// rosey runs the program in this process.
+func rosey(t *testing.T, stdin string, args ...string) result {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	var stdout, stderr bytes.Buffer
+	code := execute(ctx, append([]string{"rosey"}, args...), strings.NewReader(stdin), &stdout, &stderr)
+	return result{code, stdout.String(), stderr.String()}
+}
+
+// process is the program as a process of its own.
+type process struct {
+	t      *testing.T
+	cmd    *exec.Cmd
+	stdin  io.WriteCloser
+	lines  chan string // of stdout
+	stderr lockedBuffer
+	wait   func() error
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+func (l *lockedBuffer) String() string { l.mu.Lock(); defer l.mu.Unlock(); return l.b.String() }
+
+func start(t *testing.T, args ...string) *process {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &process{t: t, cmd: exec.Command(exe, args...), lines: make(chan string, 1000)}
+	p.cmd.Env = append(os.Environ(), "ROSEY_TEST_MAIN=1")
+	p.cmd.Stderr = &p.stderr
+	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := p.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		defer close(p.lines)
+		for s := bufio.NewScanner(stdout); s.Scan(); {
+			p.lines <- s.Text()
+		}
+	}()
+	p.wait = sync.OnceValue(func() error { <-read; return p.cmd.Wait() })
+	t.Cleanup(func() { p.cmd.Process.Kill(); _ = p.wait() })
+	return p
+}
+
+func (p *process) say(line string) {
+	p.t.Helper()
+	if _, err := io.WriteString(p.stdin, line+"\n"); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// expect waits for a line of stdout that matches.
+func (p *process) expect(pattern string) string {
+	p.t.Helper()
+	re := regexp.MustCompile(pattern)
+	deadline := time.After(30 * time.Second)
+	for {
+		select {
+		case line, ok := <-p.lines:
+			if !ok {
+				p.t.Fatalf("the program ended before it printed %s\n%s", pattern, p.stderr.String())
+			}
+			if re.MatchString(line) {
+				return line
+			}
+		case <-deadline:
+			p.t.Fatalf("the program did not print %s\n%s", pattern, p.stderr.String())
+		}
+	}
+}
+
+func (p *process) kill() {
+	p.t.Helper()
+	if err := p.cmd.Process.Kill(); err != nil {
+		p.t.Fatal(err)
+	}
+	_ = p.wait()
+}
+
+// interrupt ends the program as Ctrl-C does and returns its exit code.
+func (p *process) interrupt() int {
+	p.t.Helper()
+	if err := p.cmd.Process.Signal(syscall.SIGINT); err != nil {
+		p.t.Fatal(err)
+	}
+	_ = p.wait()
+	return p.cmd.ProcessState.ExitCode()
+}
+
+func TestLocalRoomThroughAPipe(t *testing.T) {
+	t.Parallel()
+	r := rosey(t, "!roll 2d6+3\nalice: !roll banana\n!nonsense\nhello\n", "run", "--local", "--store", t.TempDir())
+	if r.code != 0 {
+		t.Fatalf("exit code %d\n%s", r.code, r.stderr)
+	}
+	for _, want := range []string{
+		`(?m)^operator: !roll 2d6\+3$`, `(?m)^rosey: 🎲 Rolled 2d6\+3: \[\d, \d\] \+ 3 = \d+$`,
+		`(?m)^alice: !roll banana$`, `(?m)^rosey: ❌ I cannot read "banana"`, `(?m)^operator: hello$`,
+	} {
+		if !regexp.MustCompile(want).MatchString(r.stdout) {
+			t.Errorf("%s is not in the output:\n%s", want, r.stdout)
+		}
+	}
+	if n := strings.Count(r.stdout, "\n"); n != 6 {
+		t.Errorf("%d lines, want the 4 that were typed and 2 answers:\n%s", n, r.stdout)
+	}
+}
+
+// Killed in mid-conversation, the bot loses nothing that it had stored, and goes
+// on where it was.
+func TestKillLosesNothing(t *testing.T) {
+	t.Parallel()
+	store := t.TempDir()
+	p := start(t, "run", "--local", "--store", store)
+	p.say("!roll 1d6")
+	p.expect("^rosey: 🎲")
+	p.say("remember me")
+	p.expect("^operator: remember me")
+	waitStored(t, store, "remember me")
+	p.kill()
+	r := rosey(t, "!roll 2d6\n", "run", "--local", "--store", store)
+	if r.code != 0 || !strings.Contains(r.stdout, "Rolled 2d6") {
+		t.Fatalf("after the kill: exit code %d\n%s%s", r.code, r.stdout, r.stderr)
+	}
+	said := replayed(t, store)
+	for _, want := range []string{"!roll 1d6", "remember me", "!roll 2d6", "Rolled d6", "Rolled 2d6"} {
+		if strings.Count(said, want) == 0 {
+			t.Errorf("%q is not in the replay:\n%s", want, said)
+		}
+	}
+}
+
+func replayed(t *testing.T, store string) string {
+	t.Helper()
+	r := rosey(t, "", "replay", "--since", "1h", "--output", "json", "--store", store)
+	if r.code != 0 {
+		t.Fatalf("replay: exit code %d\n%s", r.code, r.stderr)
+	}
+	return r.stdout
+}
+
+func waitStored(t *testing.T, store, text string) {
+	t.Helper()
+	deadline := time.Now().Add(30 * time.Second)
+	for !strings.Contains(replayed(t, store), text) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%q was not stored", text)
+		}
+	}
+}
+
+func TestStatus(t *testing.T) {
+	t.Parallel()
+	store := t.TempDir()
+	if r := rosey(t, "", "status", "--store", filepath.Join(store, "none")); r.code != 1 || !strings.Contains(r.stderr, "rosey run") {
+		t.Errorf("without a store: %+v", r)
+	}
+	p := start(t, "run", "--local", "--store", store)
+	p.say("hi")
+	p.expect("^operator: hi")
+	r := rosey(t, "", "--store", store, "status", "--output", "json")
+	var s fullStatus
+	if err := json.Unmarshal([]byte(r.stdout), &s); err != nil || r.code != 0 || !s.Ready || s.Bot.Channel != "local" || len(s.Streams) < 6 {
+		t.Errorf("status of a running bot: %v, %+v", err, r)
+	}
+	if r := rosey(t, "", "status", "--store", store); r.code != 0 || !strings.Contains(r.stdout, "ready: in channel local") || !strings.Contains(r.stdout, "CYTUBE") {
+		t.Errorf("as text: %+v", r)
+	}
+	if r := rosey(t, "", "send", "--store", store, "good", "evening"); r.code != 0 {
+		t.Errorf("send: %+v", r)
+	}
+	p.expect("^rosey: good evening$")
+	if code := p.interrupt(); code != 0 {
+		t.Errorf("Ctrl-C: exit code %d\n%s", code, p.stderr.String())
+	}
+	if r := rosey(t, "", "status", "--store", store); r.code != 1 || !strings.Contains(r.stdout, "NOT ready") {
+		t.Errorf("of a stopped bot: %+v", r)
+	}
+	if said := replayed(t, store); !strings.Contains(said, `"reason":"user_requested"`) || !strings.Contains(said, "platform.startup") {
+		t.Errorf("the bot's start and end are not in the replay:\n%s", said)
+	}
+}
+
+// Each mistake gets one line that says what to do.
+func TestMistakes(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	broken := filepath.Join(dir, "broken.yaml")
+	if err := os.WriteFile(broken, []byte("prefix: '!'\nheartbeet: 5s\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	held := start(t, "run", "--local", "--store", filepath.Join(dir, "held"))
+	held.say("hi")
+	held.expect("^operator: hi")
+	for _, c := range []struct {
+		args []string
+		code int
+		says string
+	}{
+		{[]string{"run", "--local", "--store", filepath.Join(dir, "held")}, 1, "is held by rosey run (pid"},
+		{[]string{"run", "--config", broken}, 2, "heartbeet"},
+		{[]string{"run", "--config", filepath.Join(dir, "none.yaml")}, 2, "none.yaml"},
+		{[]string{"run", "--heartbeat", "soon"}, 2, `"soon" is not a duration`},
+		{[]string{"run", "--plugins", "nonsense"}, 2, `no shipped plugin "nonsense"`},
+		{[]string{"run", "hello"}, 2, "takes no arguments"},
+		{[]string{"run", "--nonsense"}, 2, "nonsense"},
+		{[]string{"run", "--prefix", " "}, 2, "prefix"},
+		{[]string{"run", "--log-level", "loud"}, 2, "loud"},
+		{[]string{"nonsense"}, 2, `no command "nonsense"`},
+		{[]string{"plugin", "nonsense"}, 2, `no command "nonsense"`},
+		{[]string{"status", "--output", "xml"}, 2, "choose text, json or env"},
+		{[]string{"send", "--store", filepath.Join(dir, "s")}, 1, "no bot is running"},
+		{[]string{"replay", "--since", "1h", "--store", filepath.Join(dir, "s")}, 1, "there is no store"},
+		{[]string{"run", "--channel", "c", "--password-file", filepath.Join(dir, "pw"), "--store", filepath.Join(dir, "t")}, 1, "read a password"},
+		{[]string{"status", "--nats", "nats://127.0.0.1:1"}, 1, "is the server running"},
+		{[]string{"db", "get", "quotes", "--store", filepath.Join(dir, "held")}, 2, "COLLECTION ID"},
+		{[]string{"db", "set", "quotes", "{", "--store", filepath.Join(dir, "held")}, 2, "is not JSON"},
+		{[]string{"db", "get", "quotes", "99", "--store", filepath.Join(dir, "held")}, 1, "not found"},
+		{[]string{"dead", "show", "nonsense", "--store", filepath.Join(dir, "held")}, 2, "STREAM:SEQ"},
+		{[]string{"plugin", "run", "nonsense", "--store", filepath.Join(dir, "held")}, 2, "no shipped plugin"},
+		{[]string{"plugin", "pause", "nonsense", "--store", filepath.Join(dir, "held")}, 1, "has no consumer"},
+	} {
+		r := rosey(t, "", c.args...)
+		if r.code != c.code || !strings.Contains(r.stderr, c.says) || strings.Count(strings.TrimSpace(r.stderr), "\n") > 6 {
+			t.Errorf("rosey %s: exit code %d, stderr %q; want %d and %q", strings.Join(c.args, " "), r.code, r.stderr, c.code, c.says)
+		}
+	}
+}
+
+func TestDatabaseOnARunningAndOnAStoppedBot(t *testing.T) {
+	t.Parallel()
+	store := t.TempDir()
+	p := start(t, "run", "--local", "--store", store)
+	p.say("hi")
+	p.expect("^operator: hi")
+	check := func() {
+		t.Helper()
+		for _, c := range []struct {
+			args   []string
+			stdout string
+		}{
+			{[]string{"db", "set", "quotes", "42", `{"text":"Hello, world!","user":"alice"}`, "--output", "json"}, `"success":true,"id":42`},
+			{[]string{"db", "get", "quotes", "42"}, `"text":"Hello, world!"`},
+			{[]string{"db", "query", "quotes", "--filter", `{"user":"alice"}`, "--output", "json"}, `"count":1`},
+			{[]string{"db", "update", "quotes", "42", `{"$inc":{"votes":2}}`, "--output", "json"}, `"changed":1`},
+			{[]string{"db", "ls"}, "quotes"},
+			{[]string{"db", "history", "quotes", "42"}, "votes"},
+			{[]string{"db", "export", "quotes"}, `"votes":2`},
+			{[]string{"db", "delete", "quotes", "42"}, "deleted"},
+		} {
+			r := rosey(t, "", append(c.args, "--store", store)...)
+			if r.code != 0 || !strings.Contains(r.stdout, c.stdout) {
+				t.Errorf("rosey %s: %+v, want %s", strings.Join(c.args, " "), r, c.stdout)
+			}
+		}
+		r := rosey(t, "", "db", "get", "quotes", "42", "--output", "json", "--store", store)
+		if r.code != 1 || !strings.Contains(r.stdout, `"error_code":"RECORD_NOT_FOUND"`) {
+			t.Errorf("a deleted record: %+v", r)
+		}
+	}
+	check()
+	p.interrupt()
+	check()
+}
+
+func TestPluginAsItsOwnProcess(t *testing.T) {
+	t.Parallel()
+	store := t.TempDir()
+	bot := start(t, "run", "--local", "--plugins", "none", "--store", store)
+	bot.say("hi")
+	bot.expect("^operator: hi")
+	plugin := start(t, "plugin", "run", "dice-roller", "--store", store)
+	waitPlugin(t, store, `"state":"running"`)
+	bot.say("!roll 3d6")
+	bot.expect("Rolled 3d6")
+	if r := rosey(t, "", "plugin", "pause", "dice-roller", "--store", store); r.code != 0 {
+		t.Fatalf("pause: %+v", r)
+	}
+	waitPlugin(t, store, `"state":"paused"`)
+	bot.say("!roll 4d6")
+	waitPlugin(t, store, `"lag":1`)
+	if r := rosey(t, "", "plugin", "resume", "dice-roller", "--store", store); r.code != 0 || !strings.Contains(r.stdout, "1 event(s) waiting") {
+		t.Fatalf("resume: %+v", r)
+	}
+	bot.expect("Rolled 4d6")
+	if r := rosey(t, "", "plugin", "rm", "dice-roller", "--store", store); r.code != 1 || !strings.Contains(r.stderr, "still run") {
+		t.Errorf("rm of a running plugin: %+v", r)
+	}
+	// Commands for a killed plugin wait for the next process.
+	plugin.kill()
+	bot.say("!roll 5d6")
+	waitPlugin(t, store, `"lag":1`)
+	plugin = start(t, "plugin", "run", "dice-roller", "--store", store)
+	bot.expect("Rolled 5d6")
+	if r := rosey(t, "", "plugin", "restart", "dice-roller", "--store", store); r.code != 0 {
+		t.Errorf("restart: %+v", r)
+	}
+	bot.say("!roll 6d6")
+	bot.expect("Rolled 6d6")
+	if code := plugin.interrupt(); code != 0 {
+		t.Errorf("the plugin's exit code is %d\n%s", code, plugin.stderr.String())
+	}
+}
+
+func waitPlugin(t *testing.T, store, want string) {
+	t.Helper()
+	deadline := time.Now().Add(30 * time.Second)
+	for {
+		r := rosey(t, "", "plugin", "ls", "--output", "json", "--store", store)
+		if strings.Contains(r.stdout, want) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain for %s: %+v", want, r)
+		}
+	}
+}
+
+func TestGlobalFlagsStandAnywhere(t *testing.T) {
+	t.Parallel()
+	app := newApp(nil, io.Discard, io.Discard)
+	for in, want := range map[string]string{
+		"rosey --store s replay --since 1h":    "rosey --store s replay --since 1h",
+		"rosey db get quotes 42 --store s":     "rosey db get --store s quotes 42",
+		"rosey db --store s get quotes 42":     "rosey db --store s get quotes 42",
+		"rosey db get quotes 42 --output=json": "rosey db get --output=json quotes 42",
+		"rosey send hello --emote world":       "rosey send --emote hello world",
+		"rosey send -- --emote":                "rosey send -- --emote",
+		"rosey send a -- b --store s":          "rosey send a -- b --store s",
+		"rosey plugin ls --output json":        "rosey plugin ls --output json",
+		"rosey nonsense --store s":             "rosey --store s nonsense",
+		"rosey db set c -1 {}":                 "rosey db set c -1 {}",
+		"rosey db get -1 c":                    "rosey db get -- -1 c",
+		"rosey":                                "rosey",
+	} {
+		if got := strings.Join(hoist(app, strings.Fields(in)), " "); got != want {
+			t.Errorf("%s becomes %s, want %s", in, got, want)
+		}
+	}
+}
