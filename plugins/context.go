@@ -44,6 +44,21 @@ func (c *Context) Now() time.Time { return c.Event.At }
 // plugin was down, or tries again. Unlike Now it depends on when it is asked.
 func (c *Context) Waited() time.Duration { return time.Since(c.Event.At) }
 
+// Prefix is what the user typed before the command, usually "!": what hints to
+// other commands should begin with.
+func (c *Context) Prefix() string {
+	typed := strings.TrimSpace(c.Command.RawMessage)
+	for i := range typed {
+		if rest := typed[i:]; len(rest) >= len(c.Command.Command) && strings.EqualFold(rest[:len(c.Command.Command)], c.Command.Command) {
+			return typed[:i]
+		}
+		if unicode.IsSpace(rune(typed[i])) {
+			break
+		}
+	}
+	return "!"
+}
+
 // Text is what the user typed behind the command and its first skip words, with
 // its own quotes and spaces. Command.Args has it as separate arguments.
 func (c *Context) Text(skip int) string {
@@ -80,7 +95,9 @@ func (c *Context) Decode(payload any) error {
 // of users whom the moderators muted without their knowing.
 func (c *Context) Chat() (line event.Chat, ok bool) {
 	line, err := event.As[event.Chat](c.Event.Envelope)
-	_, echo := c.Event.Causation() // only what the bot said has a cause
+	// The echo of what the bot said names the send that caused it.
+	cause, caused := c.Event.Causation()
+	echo := caused && cause.Stream == streams.Cytube
 	backfill := c.Event.Metadata[event.MetaBackfill] == true
 	return line, err == nil && !echo && !backfill && string(line.Extra["shadow"]) != "true"
 }

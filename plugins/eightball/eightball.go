@@ -69,7 +69,7 @@ var Answers = [...]Answer{
 func ask(c *plugins.Context) ([]event.Envelope, error) {
 	question := strings.Join(strings.Fields(strings.Join(c.Command.Args, " ")), " ")
 	if question == "" {
-		return nil, event.Errorf(event.InvalidInput, "ask me something, for example !8ball will it rain?")
+		return nil, event.Errorf(event.InvalidInput, "ask me something, for example %s8ball will it rain?", c.Prefix())
 	}
 	return c.Say("🎱 %s: %s", c.Command.User, shake(c).Text), nil
 }

@@ -65,7 +65,7 @@ func quote(c *plugins.Context) ([]event.Envelope, error) {
 	}
 	id, ok := number(c.Command.Args[0])
 	if !ok {
-		return nil, event.Errorf(event.InvalidInput, "I do not know !quote %s: try !quote 42, !quote add TEXT, !quote search WORDS or !help quote", shorten(c.Command.Args[0], 20))
+		return nil, event.Errorf(event.InvalidInput, "I do not know quote %s: try %[2]squote 42, %[2]squote add TEXT, %[2]squote search WORDS or %[2]shelp quote", shorten(c.Command.Args[0], 20), c.Prefix())
 	}
 	q, err := get(c, id)
 	if err != nil {
@@ -99,7 +99,7 @@ func add(c *plugins.Context) ([]event.Envelope, error) {
 func search(c *plugins.Context) ([]event.Envelope, error) {
 	words := strings.Fields(c.Text(1))
 	if len(words) == 0 {
-		return nil, event.Errorf(event.InvalidInput, "say what to look for, for example !quote search hello")
+		return nil, event.Errorf(event.InvalidInput, "say what to look for, for example %squote search hello", c.Prefix())
 	}
 	found, total, err := find(c, containing(words), maxListed)
 	if err != nil {
@@ -110,7 +110,7 @@ func search(c *plugins.Context) ([]event.Envelope, error) {
 
 func by(c *plugins.Context) ([]event.Envelope, error) {
 	if len(c.Command.Args) < 2 {
-		return nil, event.Errorf(event.InvalidInput, "say whose quotes, for example !quote by alice")
+		return nil, event.Errorf(event.InvalidInput, "say whose quotes, for example %squote by alice", c.Prefix())
 	}
 	user := strings.TrimPrefix(c.Command.Args[1], "@")
 	found, total, err := find(c, saidBy(user), maxListed)
@@ -138,7 +138,7 @@ func count(c *plugins.Context) ([]event.Envelope, error) {
 		return nil, err
 	}
 	if total == 0 {
-		return nil, none("")
+		return nil, none(c, "")
 	}
 	return c.Say("📖 %s: %s", plural(total, "quote"), top(users, 5)), nil
 }
@@ -146,7 +146,7 @@ func count(c *plugins.Context) ([]event.Envelope, error) {
 // remove deletes a quote for whoever said it, added it or is a moderator.
 func remove(c *plugins.Context) ([]event.Envelope, error) {
 	if len(c.Command.Args) < 2 {
-		return nil, event.Errorf(event.InvalidInput, "say which one, for example !quote delete 42")
+		return nil, event.Errorf(event.InvalidInput, "say which one, for example %squote delete 42", c.Prefix())
 	}
 	id, ok := number(c.Command.Args[1])
 	if !ok {

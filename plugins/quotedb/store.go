@@ -32,9 +32,9 @@ func missing(err error, id event.ID) error {
 	return event.Errorf(event.RecordNotFound, "Quote #%s not found", id).With("collection", Collection).With("id", id)
 }
 
-func none(what string) error {
+func none(c *plugins.Context, what string) error {
 	if what == "" {
-		return event.Errorf(event.RecordNotFound, "there are no quotes yet: add one with !quote add TEXT").With("collection", Collection)
+		return event.Errorf(event.RecordNotFound, "there are no quotes yet: add one with %squote add TEXT", c.Prefix()).With("collection", Collection)
 	}
 	return event.Errorf(event.RecordNotFound, "there are no quotes %s", what).With("collection", Collection)
 }
@@ -55,7 +55,7 @@ func pick(c *plugins.Context, filter map[string]any) (Quote, error) {
 			return found[0], nil
 		}
 	}
-	return Quote{}, none("")
+	return Quote{}, none(c, "")
 }
 
 // insert adds a quote once: neither a command that is handled again nor a
@@ -65,7 +65,7 @@ func insert(c *plugins.Context, q Quote) (Quote, error) {
 	q.Timestamp, q.Event = c.Now().Unix(), c.Event.Ref.String()
 	switch n := utf8.RuneCountInString(q.Text); {
 	case n == 0:
-		return Quote{}, event.Errorf(event.InvalidInput, "say what to remember, for example !quote add <bob> I meant to do that").With("field", "text")
+		return Quote{}, event.Errorf(event.InvalidInput, "say what to remember, for example %squote add <bob> I meant to do that", c.Prefix()).With("field", "text")
 	case n > MaxText:
 		return Quote{}, event.Errorf(event.InvalidInput, "a quote has at most %d characters, and that has %d", MaxText, n).With("field", "text")
 	case utf8.RuneCountInString(q.User) > MaxUserName:
@@ -147,7 +147,7 @@ func top(users map[string]int, n int) string {
 // list says the newest quote found, and the numbers of others.
 func list(c *plugins.Context, found []Quote, total int, what string) ([]event.Envelope, error) {
 	if total == 0 || len(found) == 0 {
-		return nil, none(what)
+		return nil, none(c, what)
 	}
 	s := found[0].String()
 	if total > 1 {

@@ -1,0 +1,171 @@
+// Package help is the plugin help: !help lists what the bot understands.
+package help
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/plugins"
+)
+
+// New is the plugin.
+func New() plugins.Plugin {
+	return plugins.Plugin{
+		Name:        "help",
+		Version:     "1.0.0",
+		Description: "Lists the commands of all plugins",
+		Commands: []plugins.Command{{
+			Name:        "help",
+			Aliases:     []string{"commands"},
+			Usage:       "[COMMAND]",
+			Description: "lists the commands that you may use, or shows how to use one",
+			Handle:      help,
+		}},
+	}
+}
+
+func help(c *plugins.Context) ([]event.Envelope, error) {
+	registered, err := c.Streams().Plugins(c)
+	if err != nil {
+		return nil, err
+	}
+	entries := fold(registered, c.Prefix())
+	if len(c.Command.Args) == 0 {
+		return c.Say("%s", overview(entries, c.Command.Rank, c.Prefix())), nil
+	}
+	wanted := strings.ToLower(strings.TrimPrefix(c.Command.Args[0], c.Prefix()))
+	for _, e := range entries {
+		if e.answersTo(wanted) {
+			return c.Say("%s", e.detail(c.Prefix())), nil
+		}
+	}
+	for _, r := range registered {
+		if strings.EqualFold(r.Name, wanted) {
+			return c.Say("%s", about(r, entries, c.Command.Rank, c.Prefix())), nil
+		}
+	}
+	return nil, event.Errorf(event.InvalidInput, "there is no command %s: say %shelp for a list", shorten(wanted), c.Prefix())
+}
+
+// entry is a command with its other names.
+type entry struct {
+	name    string
+	aliases []string
+	rank    int
+	usage   string
+	about   string
+	plugin  consumers.Registration
+}
+
+// fold makes one entry of a command and its aliases, in the order of names. Of two plugins with one
+// command the first has it, as the router decides too.
+func fold(registered []consumers.Registration, prefix string) []*entry {
+	var entries []*entry
+	taken := map[string]bool{}
+	for _, r := range registered {
+		byName := map[string]*entry{}
+		for _, command := range r.Commands {
+			name := strings.ToLower(strings.TrimPrefix(command.Name, prefix))
+			if taken[name] {
+				continue
+			}
+			taken[name] = true
+			of := strings.ToLower(strings.TrimPrefix(command.AliasOf, prefix))
+			if e := byName[of]; of != "" && e != nil {
+				e.aliases = append(e.aliases, name)
+				continue
+			}
+			e := &entry{name: name, rank: r.Rank(command), usage: command.Usage, about: command.Description, plugin: r}
+			if e.usage == "" {
+				e.usage = name
+			}
+			if e.about == "" {
+				e.about = r.Description
+			}
+			byName[name] = e
+			entries = append(entries, e)
+		}
+	}
+	slices.SortFunc(entries, func(a, b *entry) int { return strings.Compare(a.name, b.name) })
+	return entries
+}
+
+func (e *entry) answersTo(name string) bool { return e.name == name || slices.Contains(e.aliases, name) }
+
+func (e *entry) detail(prefix string) string {
+	s := "📚 " + prefix + strings.TrimPrefix(e.usage, prefix)
+	if e.about != "" {
+		s += " — " + e.about
+	}
+	var notes []string
+	if len(e.aliases) > 0 {
+		notes = append(notes, "also "+prefix+strings.Join(e.aliases, ", "+prefix))
+	}
+	if e.rank > 0 {
+		notes = append(notes, "for "+who(e.rank))
+	}
+	notes = append(notes, strings.TrimSpace(e.plugin.Name+" "+e.plugin.Version))
+	return s + " (" + strings.Join(notes, "; ") + ")"
+}
+
+// overview lists the commands that a user of this rank may use, those for
+// everybody first.
+func overview(entries []*entry, rank int, prefix string) string {
+	groups := map[int][]string{}
+	for _, e := range entries {
+		if e.rank <= rank {
+			groups[max(e.rank, 0)] = append(groups[max(e.rank, 0)], prefix+e.name)
+		}
+	}
+	var parts []string
+	for _, need := range slices.Sorted(maps.Keys(groups)) {
+		names := strings.Join(groups[need], ", ")
+		if need > 0 {
+			names = who(need) + ": " + names
+		}
+		parts = append(parts, names)
+	}
+	return "📚 " + strings.Join(parts, "; ") + " — " + prefix + "help COMMAND tells more"
+}
+
+// about tells of a plugin and its commands.
+func about(r consumers.Registration, entries []*entry, rank int, prefix string) string {
+	var names []string
+	for _, e := range entries {
+		if e.plugin.Name == r.Name && e.rank <= rank {
+			names = append(names, prefix+e.name)
+		}
+	}
+	s := "📚 " + strings.TrimSpace(r.Name+" "+r.Version)
+	if r.Description != "" {
+		s += " — " + r.Description
+	}
+	if len(names) > 0 {
+		s += ": " + strings.Join(names, ", ")
+	}
+	return s
+}
+
+// who names a rank (contract: cytube.chat).
+func who(rank int) string {
+	switch rank {
+	case 1:
+		return "registered users"
+	case 2:
+		return "moderators"
+	case 3:
+		return "admins"
+	}
+	return fmt.Sprintf("rank %d and up", rank)
+}
+
+func shorten(s string) string {
+	if r := []rune(s); len(r) > 30 {
+		return string(r[:29]) + "…"
+	}
+	return s
+}

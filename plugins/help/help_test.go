@@ -1,0 +1,67 @@
+package help
+
+import (
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/plugins"
+	"github.com/rosey-bot/rosey/plugins/diceroller"
+	"github.com/rosey-bot/rosey/plugins/plugintest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func nothing(*plugins.Context) ([]event.Envelope, error) { return nil, nil }
+
+func TestHelp(t *testing.T) {
+	t.Parallel()
+	ops := plugins.Plugin{
+		Name: "ops", Version: "0.2.0", Description: "Keeps order", MinRank: 2,
+		Commands: []plugins.Command{
+			{Name: "kick", Usage: "USER", Description: "removes a user", Handle: nothing},
+			{Name: "shutdown", MinRank: 3, Handle: nothing},
+			{Name: "Purge", MinRank: 255, Handle: nothing},
+		},
+	}
+	room := plugintest.Run(t, New(), diceroller.New(), ops)
+	// A plugin in another language registers with one KV put, and may write its
+	// commands as plain names, with the prefix or not.
+	kv, err := consumers.OpenBucket(t.Context(), room.Bus.JetStream(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, registration := range map[string]string{
+		"zebra":  `{"name":"zebra","commands":["!stripes","roll"],"description":"Black and white"}`,
+		"broken": `{"name":"other"}`,
+	} {
+		if _, err := kv.Put(t.Context(), name, []byte(registration)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, step := range []struct {
+		rank       int
+		line, want string
+	}{
+		{0, "!help", "📚 !help, !roll, !stripes — !help COMMAND tells more"},
+		{2, "!commands", "📚 !help, !roll, !stripes; moderators: !kick — !help COMMAND tells more"},
+		{255, "!HELP", "📚 !help, !roll, !stripes; moderators: !kick; admins: !shutdown; rank 255 and up: !purge — !help COMMAND tells more"},
+		{1, "!help roll", "📚 !roll 2d6+3 — rolls dice: 2d6+3, d20, 4d6kh3 (keep the highest 3), 4d6dl1 (drop the lowest), d% (also !dice; dice-roller 1.0.0)"},
+		{1, "!help !DICE", "📚 !roll 2d6+3 — rolls dice: 2d6+3, d20, 4d6kh3 (keep the highest 3), 4d6dl1 (drop the lowest), d% (also !dice; dice-roller 1.0.0)"},
+		{1, "!help kick", "📚 !kick USER — removes a user (for moderators; ops 0.2.0)"},
+		{1, "!help shutdown", "📚 !shutdown — Keeps order (for admins; ops 0.2.0)"},
+		{1, "!help stripes", "📚 !stripes — Black and white (zebra)"},
+		{1, "!help ops", "📚 ops 0.2.0 — Keeps order"},
+		{2, "!help OPS", "📚 ops 0.2.0 — Keeps order: !kick"},
+		{1, "!help zebra", "📚 zebra — Black and white: !stripes"},
+		{1, "!help juggle", "❌ there is no command juggle: say !help for a list"},
+		{1, "!help " + strings.Repeat("x", 100), "❌ there is no command " + strings.Repeat("x", 29) + "…: say !help for a list"},
+	} {
+		if got := room.SayAs("alice", step.rank, step.line); got != step.want {
+			t.Errorf("rank %d: %s\n got %q\nwant %q", step.rank, step.line, got, step.want)
+		}
+	}
+}
