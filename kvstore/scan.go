@@ -105,6 +105,7 @@ func (b *bucket) snapshot(ctx context.Context, keysOnly bool) (consumer jetstrea
 		consumer, err = b.store.js.CreateConsumer(ctx, streamName(b.collection), jetstream.ConsumerConfig{
 			AckPolicy:         jetstream.AckNonePolicy,
 			DeliverPolicy:     jetstream.DeliverLastPerSubjectPolicy,
+			FilterSubject:     b.prefix + ">",
 			HeadersOnly:       keysOnly,
 			MemoryStorage:     true,
 			Replicas:          1,
