@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
+	"github.com/nats-io/nats.go"
 
 	"github.com/rosey-bot/rosey/consumers"
 	"github.com/rosey-bot/rosey/cytube/socketio"
@@ -132,8 +134,9 @@ const drainTime = 5 * time.Second
 
 // Run joins the channel, records what happens and speaks what is sent, until ctx
 // ends; then it finishes what is under way and returns nil. It reconnects as
-// often as it must. It returns a *PermanentError when trying again would be of
-// no use. A Connector runs once.
+// often as it must, to the site and to NATS. It returns a *PermanentError when
+// trying again would be of no use, and another error when somebody closed the
+// connection to NATS. A Connector runs once.
 func (c *Connector) Run(ctx context.Context) error {
 	if c.cfg.User == "" {
 		return &PermanentError{Problem: "the bot has no name", Advice: "give one with --user"}
@@ -164,7 +167,7 @@ func (c *Connector) Run(ctx context.Context) error {
 		err = c.keepConnected(connected)
 		stopSpeaking()
 	})
-	c.keepSpeaking(speaking, sender)
+	spoken := c.keepSpeaking(speaking, sender)
 	disconnect()
 	session.Wait()
 
@@ -172,7 +175,10 @@ func (c *Connector) Run(ctx context.Context) error {
 	timer := time.AfterFunc(drainTime, stopRecording)
 	defer timer.Stop()
 	<-recorded
-	return err
+	if err != nil {
+		return err
+	}
+	return spoken
 }
 
 // keepConnected has one session after the other until ctx ends or a failure is
@@ -223,12 +229,15 @@ func (c *Connector) keepConnected(ctx context.Context) error {
 const duplicateWindow = 5 * time.Minute
 
 // keepSpeaking runs the sender until ctx ends.
-func (c *Connector) keepSpeaking(ctx context.Context, s *sender) {
+func (c *Connector) keepSpeaking(ctx context.Context, s *sender) error {
 	wait := backoff.NewExponentialBackOff()
-	for ctx.Err() == nil {
+	for {
 		err := consumers.Run(ctx, c.bus, s.config(), s.handle)
 		if ctx.Err() != nil {
-			return
+			return nil
+		}
+		if c.bus.Conn().IsClosed() {
+			return fmt.Errorf("speak in %s: %w", c.cfg.Channel, nats.ErrConnectionClosed)
 		}
 		pause := wait.NextBackOff()
 		c.log.WarnContext(ctx, "the sender stopped; it will start again", "in", pause.Round(time.Millisecond), "error", err)
@@ -237,6 +246,7 @@ func (c *Connector) keepSpeaking(ctx context.Context, s *sender) {
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
+			return nil
 		}
 	}
 }

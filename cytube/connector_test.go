@@ -171,9 +171,6 @@ func TestWaitsUntilItMayJoin(t *testing.T) {
 		}, func(w *world) { w.user("visitor") }, func(*world) {}},
 		{"name in use", func(_ *cytubetest.Config, b *cytube.Config) { b.User, b.Password = "guesty", "" },
 			func(w *world) { w.user("guesty") }, func(w *world) { w.ok(w.site.Drop(room, "guesty")) }},
-		{"channel with a login only", func(s *cytubetest.Config, b *cytube.Config) {
-			s.Connects = cytubetest.Limit{Burst: 1, PerSecond: 20}
-		}, func(w *world) { w.user("alice") }, func(*world) {}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

@@ -38,7 +38,7 @@ const (
 
 	// firstWindow is how far back from the stream's end the search for lines
 	// begins; it goes four times farther each time.
-	firstWindow = 1024
+	firstWindow = 256
 
 	// The server's clock may be set back between two lines, and may differ from
 	// that of the streams.

@@ -299,13 +299,14 @@ func (r *recorder) store(ctx context.Context, e event.Envelope, id string) {
 	})
 }
 
-// retry does something with NATS until it works or ctx ends.
+// retry does something with NATS until it works, ctx ends or the connection is
+// closed for good.
 func (r *recorder) retry(ctx context.Context, do func() error) {
 	wait := backoff.NewExponentialBackOff()
 	wait.InitialInterval, wait.MaxInterval = 50*time.Millisecond, 5*time.Second
 	for failed := false; ; failed = true {
 		err := do()
-		if err == nil || ctx.Err() != nil {
+		if err == nil || ctx.Err() != nil || r.bus.Conn().IsClosed() {
 			if failed && err == nil {
 				r.log.InfoContext(ctx, "NATS takes events again")
 			}

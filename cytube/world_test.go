@@ -97,6 +97,30 @@ func (w *world) start(change ...func(*cytube.Config)) *bot {
 	return b
 }
 
+// mortal starts a bot on a NATS connection of its own, so that it can be killed,
+// and waits until it is in the room.
+func (w *world) mortal() (kill func()) {
+	w.t.Helper()
+	nc := streamstest.Connect(w.t, w.nats)
+	js, err := streams.JetStream(nc)
+	w.ok(err)
+	ctx, cancel := context.WithCancel(w.ctx)
+	b := cytube.New(streams.NewBus(nc, js), w.cfg, cytube.WithLogger(slog.New(w.logs)))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = b.Run(ctx)
+	}()
+	w.t.Cleanup(func() { cancel(); <-done })
+	w.connection(event.StateUp)
+	return func() {
+		w.t.Helper()
+		nc.Close() // from here on it records and acknowledges nothing
+		cancel()
+		w.ok(w.site.WaitGone(w.ctx, w.cfg.Channel, w.cfg.User))
+	}
+}
+
 // join starts a bot and waits until it is in the room.
 func (w *world) join(change ...func(*cytube.Config)) *bot {
 	w.t.Helper()
