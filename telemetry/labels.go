@@ -24,7 +24,7 @@ const (
 )
 
 // label is a combination of attribute values; what is "" is left out.
-type label struct{ operation, subject, consumer, outcome, database, err string }
+type label struct{ operation, subject, consumer, outcome, channel, database, err string }
 
 // labels remembers the attribute sets of combinations that come with every
 // event, as making one costs more than recording with it. The zero value is
@@ -38,11 +38,17 @@ type labels struct {
 const maxLabels = 4096
 
 func (ls *labels) of(l label) metric.MeasurementOption {
+	o, _ := ls.first(l)
+	return o
+}
+
+// first also reports whether the combination is new.
+func (ls *labels) first(l label) (o metric.MeasurementOption, isNew bool) {
 	ls.mu.RLock()
 	o, ok := ls.known[l]
 	ls.mu.RUnlock()
 	if ok {
-		return o
+		return o, false
 	}
 	o = with(l.attributes()...)
 	ls.mu.Lock()
@@ -53,7 +59,7 @@ func (ls *labels) of(l label) metric.MeasurementOption {
 	if len(ls.known) < maxLabels {
 		ls.known[l] = o
 	}
-	return o
+	return o, true
 }
 
 func (l label) attributes() []attribute.KeyValue {
@@ -70,6 +76,7 @@ func (l label) attributes() []attribute.KeyValue {
 	add(attrTemplate, event.Template(l.subject))
 	add(attrSubscription, l.consumer)
 	add(attrOutcome, l.outcome)
+	add(attrChannel, l.channel)
 	add(attrDBOperation, l.database)
 	add(attrError, l.err)
 	return kv

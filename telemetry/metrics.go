@@ -76,6 +76,9 @@ func NewMetrics(res *resource.Resource, failed func(error)) (*Metrics, error) {
 	if err := m.instruments(); err != nil {
 		return nil, errors.Join(err, m.provider.Shutdown(context.Background()))
 	}
+	for _, reason := range []string{dropQueueFull, dropExportFailed} {
+		m.SpansDropped(reason, 0)
+	}
 	return m, nil
 }
 
@@ -181,7 +184,10 @@ type Handling struct {
 func (m *Metrics) Handled(ctx context.Context, h Handling) {
 	m.handled.Record(ctx, h.Took.Seconds(),
 		m.labels.of(label{consumer: h.Consumer, subject: h.Subject, outcome: h.Outcome, err: errorType(h.Err)}))
-	both := m.labels.of(label{consumer: h.Consumer, subject: h.Subject})
+	both, isNew := m.labels.first(label{consumer: h.Consumer, subject: h.Subject})
+	if isNew {
+		zero(ctx, both, m.redelivered, m.deadLetters, m.expired)
+	}
 	if h.Attempt > 1 {
 		m.redelivered.Add(ctx, 1, both)
 	} else {
@@ -202,7 +208,7 @@ func (m *Metrics) DuplicateDropped(ctx context.Context, subject string) {
 
 // SendQueue notes how many messages wait to be sent to a channel or echoed by it.
 func (m *Metrics) SendQueue(ctx context.Context, channel string, n int) {
-	m.sendQueue.Record(ctx, int64(n), with(attribute.String(attrChannel, channel)))
+	m.sendQueue.Record(ctx, int64(n), m.channel(ctx, channel))
 }
 
 // Connected notes whether the connector is in the channel.
@@ -211,22 +217,22 @@ func (m *Metrics) Connected(ctx context.Context, channel string, up bool) {
 	if up {
 		n = 1
 	}
-	m.connected.Record(ctx, n, with(attribute.String(attrChannel, channel)))
+	m.connected.Record(ctx, n, m.channel(ctx, channel))
 }
 
 // Reconnected notes that a lost connection to a channel was made again.
 func (m *Metrics) Reconnected(ctx context.Context, channel string) {
-	m.reconnects.Add(ctx, 1, with(attribute.String(attrChannel, channel)))
+	m.reconnects.Add(ctx, 1, m.channel(ctx, channel))
 }
 
 // EchoMissed notes a message that was sent and never came back.
 func (m *Metrics) EchoMissed(ctx context.Context, channel string) {
-	m.missed.Add(ctx, 1, with(attribute.String(attrChannel, channel)))
+	m.missed.Add(ctx, 1, m.channel(ctx, channel))
 }
 
 // Resent notes a message that was sent again.
 func (m *Metrics) Resent(ctx context.Context, channel string) {
-	m.resent.Add(ctx, 1, with(attribute.String(attrChannel, channel)))
+	m.resent.Add(ctx, 1, m.channel(ctx, channel))
 }
 
 // DatabaseOperation notes one operation (get, set, query, delete) of the
@@ -238,4 +244,20 @@ func (m *Metrics) DatabaseOperation(ctx context.Context, operation string, took 
 // SpansDropped notes spans that were not exported, and why.
 func (m *Metrics) SpansDropped(reason string, n int) {
 	m.spansLost.Add(context.Background(), int64(n), with(attribute.String(attrDropReason, reason)))
+}
+
+func (m *Metrics) channel(ctx context.Context, name string) metric.MeasurementOption {
+	o, isNew := m.labels.first(label{channel: name})
+	if isNew {
+		zero(ctx, o, m.reconnects, m.missed, m.resent)
+	}
+	return o
+}
+
+// zero makes counters appear before they count anything: Prometheus sees no
+// increase in a counter whose first value is one.
+func zero(ctx context.Context, o metric.MeasurementOption, counters ...metric.Int64Counter) {
+	for _, c := range counters {
+		c.Add(ctx, 0, o)
+	}
 }

@@ -128,6 +128,24 @@ func TestMetrics(t *testing.T) {
 	wantSample(t, scrape(t, m), 0, "rosey_cytube_connected", room)
 }
 
+// Prometheus sees no increase in a counter that starts at one.
+func TestCountersStartAtZero(t *testing.T) {
+	t.Parallel()
+	m := metrics(t)
+	m.Connected(context.Background(), "room", true)
+	m.Handled(context.Background(), telemetry.Handling{Consumer: "router", Subject: event.SubjectChat, Outcome: telemetry.OutcomeDone, Attempt: 1})
+	page := scrape(t, m)
+	for _, name := range []string{"rosey_consumer_redeliveries_total", "rosey_consumer_dead_letters_total", "rosey_consumer_expired_total"} {
+		wantSample(t, page, 0, name, `messaging_destination_subscription_name="router"`)
+	}
+	for _, name := range []string{"rosey_cytube_reconnects_total", "rosey_send_echoes_missed_total", "rosey_send_resends_total"} {
+		wantSample(t, page, 0, name, `rosey_channel="room"`)
+	}
+	for _, reason := range []string{"queue_full", "export_failed"} {
+		wantSample(t, page, 0, "rosey_span_dropped_total", reason)
+	}
+}
+
 // A slow bucket leads to a trace.
 func TestExemplars(t *testing.T) {
 	t.Parallel()

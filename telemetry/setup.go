@@ -227,7 +227,8 @@ func (p *Providers) Handle(err error) {
 }
 
 // Shutdown sends the spans that wait, for 3 s or until ctx ends, and then gives
-// up on them. The error says how many were lost by that.
+// up on them. How many were lost by that is logged; it is no error, as a process
+// that did its work has not failed for want of a collector.
 func (p *Providers) Shutdown(ctx context.Context) error {
 	err := p.flush(ctx)
 	return errors.Join(err, p.Metrics.Shutdown(context.WithoutCancel(ctx)))
@@ -248,9 +249,12 @@ func (p *Providers) flush(ctx context.Context) error {
 	before := p.lost()
 	err := p.shutdown(last)
 	if n := p.lost() - before; n > 0 {
-		return errors.Join(fmt.Errorf("%d spans were lost: %s took no more of them", n, strings.Join(p.Targets, ", ")), err)
+		p.log.WarnContext(ctx, "spans were lost at the end: is the collector up?", "lost", n, "target", strings.Join(p.Targets, ", "))
 	}
-	return err
+	if err != nil {
+		return fmt.Errorf("end tracing: %w", err)
+	}
+	return nil
 }
 
 func (p *Providers) lost() (n int64) {
