@@ -32,14 +32,24 @@ type result struct {
 	stdout, stderr string
 }
 
-// rosey runs the program in this process.
+// rosey runs the program to its end. It is a process of its own because the
+// command line's parser keeps its help flag in a variable of the package.
 func rosey(t *testing.T, stdin string, args ...string) result {
 	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	var stdout, stderr bytes.Buffer
-	code := execute(ctx, append([]string{"rosey"}, args...), strings.NewReader(stdin), &stdout, &stderr)
-	return result{code, stdout.String(), stderr.String()}
+	cmd := exec.CommandContext(ctx, exe, args...)
+	cmd.Env = append(os.Environ(), "ROSEY_TEST_MAIN=1")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &stdout, &stderr
+	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
+		t.Fatal(err)
+	}
+	return result{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
 }
 
 // process is the program as a process of its own.
