@@ -3,7 +3,6 @@ package kvstore_test
 import (
 	"context"
 	"encoding/json"
-	"io"
 	"log/slog"
 
 	"strings"
@@ -21,6 +20,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+var quiet = slog.New(slog.DiscardHandler)
+
 // newService starts a database service on a server of its own.
 func newService(t testing.TB, opts ...kvstore.Option) (*kvstore.Service, *nats.Conn) {
 	t.Helper()
@@ -33,8 +34,7 @@ func addService(t testing.TB, server *streams.Server, opts ...kvstore.Option) *k
 	t.Helper()
 	nc := streamstest.Connect(t, server)
 	js := jetStream(t, nc)
-	quiet := kvstore.WithLogger(slog.New(slog.NewTextHandler(io.Discard, nil)))
-	s, err := kvstore.New(nc, js, append([]kvstore.Option{quiet}, opts...)...)
+	s, err := kvstore.New(nc, js, append([]kvstore.Option{kvstore.WithLogger(quiet)}, opts...)...)
 	if err != nil {
 		t.Fatal(err)
 	}

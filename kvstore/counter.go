@@ -7,6 +7,7 @@ import (
 	"math"
 	"strconv"
 	"sync"
+	"sync/atomic"
 
 	"github.com/rosey-bot/rosey/event"
 )
@@ -15,17 +16,28 @@ import (
 // counterKey and changed by compare-and-swap only, so that no number is given
 // twice, whichever instance gives it and whatever was deleted since.
 type counter struct {
+	takers atomic.Int64 // how many want a number
+
 	mu       sync.Mutex
 	known    bool // value and revision are what was last seen
 	value    int64
 	revision uint64
+	spare    []int64 // taken from the stored counter, and not given yet
 }
 
-// take is the next number.
+// take is the next number. Who takes one takes one for each of those who wait
+// for their turn as well: many writers cost few swaps.
 func (c *counter) take(ctx context.Context, b *bucket) (int64, error) {
+	c.takers.Add(1)
+	defer c.takers.Add(-1)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for {
+		if len(c.spare) > 0 {
+			n := c.spare[0]
+			c.spare = c.spare[1:]
+			return n, nil
+		}
 		if err := c.load(ctx, b); err != nil {
 			return 0, err
 		}
@@ -33,10 +45,23 @@ func (c *counter) take(ctx context.Context, b *bucket) (int64, error) {
 			return 0, event.Errorf(event.DatabaseError, "collection %s: the last number, %d, is taken: give the record an id", b.collection, c.value).
 				With("collection", b.collection)
 		}
-		if done, err := c.swap(ctx, b, c.value+1); done || err != nil {
-			return c.value, err
+		last := c.value
+		n := min(c.takers.Load(), math.MaxInt64-last)
+		done, err := c.swap(ctx, b, last+n)
+		if err != nil {
+			return 0, err
+		}
+		for i := int64(1); done && i <= n; i++ {
+			c.spare = append(c.spare, last+i)
 		}
 	}
+}
+
+// give takes back a number that no record was written under.
+func (c *counter) give(n int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.spare = append(c.spare, n)
 }
 
 // raise makes n, and whatever is less, a number that will not be given.

@@ -247,11 +247,10 @@ func like(fold bool) func(field, *node) (filter, error) {
 		t := test{field: f, match: func(value string, ok bool) bool {
 			return ok && value[0] == '"' && p.match(unquote(value))
 		}}
-		lo := string(append([]byte{tagString}, p.prefix...))
-		if fold || strings.IndexByte(p.prefix, 0) >= 0 {
-			lo = string([]byte{tagString})
+		if p.prefix != "" && !fold && strings.IndexByte(p.prefix, 0) < 0 {
+			lo := string(append([]byte{tagString}, p.prefix...))
+			t.within = []span{{lo: lo, hi: after(lo)}}
 		}
-		t.within = []span{{lo: lo, hi: after(lo)}}
 		return filter{op: '?', test: t}, nil
 	}
 }

@@ -184,6 +184,7 @@ func (b *bucket) insert(ctx context.Context, data *node) (Written, error) {
 		id := event.IntID(n)
 		seq, duplicate, err := b.publish(ctx, b.subject(id), data.record(id), false, 0, msgID(ctx))
 		if duplicate {
+			b.counter.give(n)
 			return b.first(ctx, "", seq)
 		}
 		if !errors.Is(err, errConflict) {

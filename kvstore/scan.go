@@ -14,7 +14,7 @@ import (
 const (
 	scanAttempts  = 5  // how often a scan starts again because records were rewritten under it
 	scanCreations = 50 // how often it tries to start between two writes
-	scanPatience  = 5 * time.Second
+	scanPatience  = 200 * time.Millisecond // how long it waits before it doubts that there is more
 )
 
 var errMoved = errors.New("records were rewritten before they could be read")
@@ -61,12 +61,20 @@ func (b *bucket) scanOnce(ctx context.Context, keysOnly bool, begin func(int), f
 	if counter.revision > 0 {
 		needed-- // inserts push it out all the time
 	}
+	var delivered uint64 // the consumer's last sequence that came
 	for records := 0; records < needed; {
 		wait, cancel := context.WithTimeout(ctx, scanPatience)
 		msg, err := messages.Next(jetstream.NextContext(wait))
 		cancel()
 		if err != nil && ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
-			return errMoved
+			info, err := consumer.Info(ctx)
+			if err != nil {
+				return fmt.Errorf("scan: %w", err)
+			}
+			if info.NumPending == 0 && info.Delivered.Consumer == delivered {
+				return errMoved
+			}
+			continue
 		}
 		if err != nil {
 			return fmt.Errorf("scan: %w", err)
@@ -75,6 +83,7 @@ func (b *bucket) scanOnce(ctx context.Context, keysOnly bool, begin func(int), f
 		if err != nil {
 			return fmt.Errorf("scan: %w", err)
 		}
+		delivered = meta.Sequence.Consumer
 		if meta.Sequence.Stream > last {
 			return errMoved
 		}

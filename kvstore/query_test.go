@@ -1,0 +1,441 @@
+package kvstore
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/rosey-bot/rosey/event"
+)
+
+// refMatch says whether a record matches a filter, both as encoding/json reads
+// them, as the documentation has it and in the plainest way.
+func refMatch(record map[string]any, filter map[string]any) bool {
+	for name, operand := range filter {
+		ok := false
+		switch name {
+		case "$and":
+			ok = !slices.ContainsFunc(operand.([]any), func(f any) bool { return !refMatch(record, f.(map[string]any)) })
+		case "$or":
+			ok = slices.ContainsFunc(operand.([]any), func(f any) bool { return refMatch(record, f.(map[string]any)) })
+		case "$not":
+			ok = !refMatch(record, operand.(map[string]any))
+		default:
+			value, exists := refField(record, name)
+			ok = refField1(value, exists, operand)
+		}
+		if !ok {
+			return false
+		}
+	}
+	return true
+}
+
+func refField(record map[string]any, path string) (value any, ok bool) {
+	value = record
+	for part := range strings.SplitSeq(path, ".") {
+		m, isObject := value.(map[string]any)
+		if !isObject {
+			return nil, false
+		}
+		if value, ok = m[part]; !ok {
+			return nil, false
+		}
+	}
+	return value, true
+}
+
+func refField1(value any, exists bool, condition any) bool {
+	operators, isObject := condition.(map[string]any)
+	isOperators := false
+	for name := range operators {
+		isOperators = isOperators || strings.HasPrefix(name, "$")
+	}
+	if !isObject || !isOperators {
+		return refCompareValues(value, condition) == 0
+	}
+	for name, operand := range operators {
+		if !refOperator(name, value, exists, operand) {
+			return false
+		}
+	}
+	return true
+}
+
+func refOperator(name string, value any, exists bool, operand any) bool {
+	kind := func(v any) int {
+		if r := refRank(v); r != 1 {
+			return r
+		}
+		return 2
+	}
+	c := refCompareValues(value, operand)
+	same := kind(value) == kind(operand)
+	text, isText := value.(string)
+	in := func() bool {
+		return slices.ContainsFunc(operand.([]any), func(o any) bool { return refCompareValues(value, o) == 0 })
+	}
+	switch name {
+	case "$eq":
+		return c == 0
+	case "$ne":
+		return c != 0
+	case "$gt":
+		return same && c > 0
+	case "$gte":
+		return same && c >= 0
+	case "$lt":
+		return same && c < 0
+	case "$lte":
+		return same && c <= 0
+	case "$in":
+		return in()
+	case "$nin":
+		return !in()
+	case "$exists":
+		return exists == operand.(bool)
+	case "$like", "$ilike":
+		p := "(?s)^" + strings.NewReplacer("%", ".*", "_", ".").Replace(regexp.QuoteMeta(operand.(string))) + "$"
+		if name == "$ilike" {
+			p = "(?i)" + p
+		}
+		return isText && regexp.MustCompile(p).MatchString(text)
+	case "$contains":
+		if o, ok := operand.(string); ok && isText {
+			return strings.Contains(text, o)
+		}
+		list, _ := value.([]any)
+		return slices.ContainsFunc(list, func(e any) bool { return refCompareValues(e, operand) == 0 })
+	case "$not":
+		return !refField1(value, exists, operand)
+	}
+	panic(name)
+}
+
+// refQuery answers a query in the plainest way.
+func refQuery(records []map[string]any, q event.Query) (page []string, count int) {
+	filter := map[string]any{}
+	if q.Filter != nil {
+		filter = refDecode(q.Filter).(map[string]any)
+	}
+	var matches []map[string]any
+	for _, r := range records {
+		if refMatch(r, filter) {
+			matches = append(matches, r)
+		}
+	}
+	order := strings.Split(q.OrderBy, ",")
+	slices.SortFunc(matches, func(a, b map[string]any) int {
+		for _, o := range append(order, "id") {
+			words := strings.Fields(o)
+			if len(words) == 0 {
+				continue
+			}
+			x, _ := refField(a, words[0])
+			y, _ := refField(b, words[0])
+			if c := refCompareValues(x, y); c != 0 {
+				if len(words) == 2 && strings.EqualFold(words[1], "DESC") {
+					return -c
+				}
+				return c
+			}
+		}
+		return 0
+	})
+	count = len(matches)
+	offset, limit := 0, 100
+	if q.Offset != nil {
+		offset = *q.Offset
+	}
+	if q.Limit != nil {
+		limit = *q.Limit
+	}
+	for i := offset; i < min(offset+limit, count); i++ {
+		page = append(page, fmt.Sprint(matches[i]["id"]))
+	}
+	return page, count
+}
+
+func refDecode(raw []byte) any {
+	var v any
+	d := json.NewDecoder(strings.NewReader(string(raw)))
+	d.UseNumber()
+	if err := d.Decode(&v); err != nil {
+		panic(err)
+	}
+	return v
+}
+
+var (
+	someValue = rapid.OneOf(
+		rapid.Custom(func(t *rapid.T) string { return fmt.Sprint(rapid.IntRange(0, 5).Draw(t, "n")) }),
+		rapid.SampledFrom([]string{"null", "true", "false", `"a"`, `"b"`, `"ab"`, `"A"`, `""`, "1.0", "2.5", "-1", "1e1", "9007199254740993", "9007199254740992", `[1,"a"]`, `[]`, `{"c":1}`, `{}`}),
+	)
+	someField = rapid.SampledFrom([]string{"a", "b", "s", "o.c", "o", "l", "id", "missing"})
+	someOrder = rapid.Custom(func(t *rapid.T) string {
+		fields := rapid.SliceOfNDistinct(someField, 0, 3, rapid.ID[string]).Draw(t, "fields")
+		for i := range fields {
+			fields[i] += rapid.SampledFrom([]string{"", " DESC", " asc", " desc"}).Draw(t, "direction")
+		}
+		return strings.Join(fields, ", ")
+	})
+)
+
+func someRecord(t *rapid.T) string {
+	members := []string{}
+	for _, name := range []string{"a", "b", "s", "l", "o"} {
+		if rapid.IntRange(0, 3).Draw(t, "has") == 0 {
+			continue
+		}
+		value := someValue.Draw(t, name)
+		switch name {
+		case "o":
+			value = `{"c":` + value + `}`
+		case "l":
+			value = `[` + strings.Join(rapid.SliceOfN(someValue, 0, 3).Draw(t, "l"), ",") + `]`
+		}
+		members = append(members, fmt.Sprintf("%q:%s", name, value))
+	}
+	return "{" + strings.Join(members, ",") + "}"
+}
+
+func someCondition(t *rapid.T, depth int) string {
+	op := rapid.SampledFrom([]string{"", "$eq", "$ne", "$gt", "$gte", "$lt", "$lte", "$in", "$nin", "$exists", "$like", "$ilike", "$contains", "$not", "range"}).Draw(t, "op")
+	ordered := func() string {
+		return rapid.OneOf(rapid.Custom(func(t *rapid.T) string { return fmt.Sprint(rapid.IntRange(0, 5).Draw(t, "n")) }),
+			rapid.SampledFrom([]string{`"a"`, `"ab"`, "true", "2.5", "9007199254740993"})).Draw(t, "operand")
+	}
+	switch op {
+	case "":
+		return someValue.Draw(t, "value")
+	case "$gt", "$gte", "$lt", "$lte":
+		return fmt.Sprintf(`{%q:%s}`, op, ordered())
+	case "range":
+		return fmt.Sprintf(`{"$gte":%s,"$lt":%s}`, ordered(), ordered())
+	case "$in", "$nin":
+		return fmt.Sprintf(`{%q:[%s]}`, op, strings.Join(rapid.SliceOfN(someValue, 0, 3).Draw(t, "list"), ","))
+	case "$exists":
+		return fmt.Sprintf(`{"$exists":%v}`, rapid.Bool().Draw(t, "want"))
+	case "$like", "$ilike":
+		return fmt.Sprintf(`{%q:%q}`, op, rapid.StringOfN(rapid.SampledFrom([]rune("abA%_")), 0, 4, -1).Draw(t, "pattern"))
+	case "$not":
+		if depth > 0 {
+			return fmt.Sprintf(`{"$not":%s}`, someCondition(t, depth-1))
+		}
+		return fmt.Sprintf(`{"$not":{"$eq":%s}}`, someValue.Draw(t, "value"))
+	}
+	return fmt.Sprintf(`{%q:%s}`, op, someValue.Draw(t, "value"))
+}
+
+func someFilter(t *rapid.T, depth int) string {
+	var members []string
+	for _, name := range rapid.SliceOfNDistinct(someField, 0, 3, rapid.ID[string]).Draw(t, "fields") {
+		members = append(members, fmt.Sprintf("%q:%s", name, someCondition(t, 1)))
+	}
+	if depth > 0 && rapid.IntRange(0, 2).Draw(t, "nest") == 0 {
+		switch op := rapid.SampledFrom([]string{"$and", "$or", "$not"}).Draw(t, "nested"); op {
+		case "$not":
+			members = append(members, `"$not":`+someFilter(t, depth-1))
+		default:
+			members = append(members, fmt.Sprintf(`%q:[%s,%s]`, op, someFilter(t, depth-1), someFilter(t, depth-1)))
+		}
+	}
+	return "{" + strings.Join(members, ",") + "}"
+}
+
+func someQuery(t *rapid.T) event.Query {
+	q := event.Query{Collection: "c", OrderBy: someOrder.Draw(t, "order")}
+	if rapid.IntRange(0, 4).Draw(t, "filtered") > 0 {
+		q.Filter = json.RawMessage(someFilter(t, 2))
+	}
+	if rapid.Bool().Draw(t, "limited") {
+		limit, offset := rapid.IntRange(0, 8).Draw(t, "limit"), rapid.IntRange(0, 8).Draw(t, "offset")
+		q.Limit, q.Offset = &limit, &offset
+	}
+	return q
+}
+
+var someID = rapid.OneOf(
+	rapid.Custom(func(t *rapid.T) event.ID { return event.IntID(int64(rapid.IntRange(-3, 40).Draw(t, "n"))) }),
+	rapid.SampledFrom([]event.ID{"a", "b", "ab", "x y", "01"}),
+)
+
+// The view answers every query as the reference does, with whatever indexes
+// earlier queries left it with and whatever writes came in between.
+func TestQueriesAgainstReference(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		v := newView(1 << 40)
+		records := map[event.ID]string{}
+		bytes := func() (n int64) {
+			for id, data := range records {
+				n += int64(len(data)+len(appendOrderedID(nil, id))) + rowCost
+			}
+			return n
+		}
+		t.Repeat(map[string]func(*rapid.T){
+			"write": func(t *rapid.T) {
+				for range rapid.IntRange(1, 12).Draw(t, "n") {
+					id := someID.Draw(t, "id")
+					n, err := parseRecord([]byte(someRecord(t)))
+					if err != nil {
+						t.Fatal(err)
+					}
+					records[id] = string(n.record(id))
+					v.apply(id, &row{id, 1, records[id]})
+				}
+			},
+			"delete": func(t *rapid.T) {
+				id := someID.Draw(t, "id")
+				delete(records, id)
+				v.apply(id, nil)
+			},
+			"query": func(t *rapid.T) {
+				req := someQuery(t)
+				q, err := parseQuery(req)
+				if err != nil {
+					t.Fatalf("%s %q: %v", req.Filter, req.OrderBy, err)
+				}
+				all := make([]map[string]any, 0, len(records))
+				for _, data := range records {
+					all = append(all, refDecode([]byte(data)).(map[string]any))
+				}
+				page, count := refQuery(all, req)
+				check := func(how string, got found) {
+					var ids []string
+					for _, r := range got.rows {
+						ids = append(ids, string(r.id))
+					}
+					if diff := cmp.Diff(page, ids); diff != "" || got.count != count {
+						t.Fatalf("%s: filter %s order %q limit %v offset %v: count %d, want %d (-want +got):\n%s%+v", how, req.Filter, req.OrderBy, q.limit, q.offset, got.count, count, diff, got.explain)
+					}
+				}
+				got := v.run(q)
+				check("view", got)
+				// The same without any index, as it is streamed.
+				c := collector{q: q, plan: &plan{residual: q.filter, filtered: true}}
+				for id, data := range records {
+					c.test(&row{id, 1, data})
+				}
+				check("stream", found{c.rows(), c.count, Explain{}})
+			},
+			"": func(t *rapid.T) {
+				want := bytes()
+				for _, x := range v.indexes {
+					if want += x.bytes; x.tree.Len() != len(records) {
+						t.Fatalf("index %s has %d entries for %d records", x.name, x.tree.Len(), len(records))
+					}
+				}
+				if v.bytes != want || v.primary.tree.Len() != len(records) {
+					t.Fatalf("the view counts %d bytes, and has %d", v.bytes, want)
+				}
+			},
+		})
+	})
+}
+
+// What is indexed is answered without looking at more records than are asked
+// for.
+func TestPlans(t *testing.T) {
+	t.Parallel()
+	v := newView(1 << 40)
+	for i := range 5000 {
+		id := event.IntID(int64(i))
+		n, err := parseRecord(fmt.Appendf(nil, `{"user":"u%d","time":%d,"score":%d,"text":"t%d","even":%v}`, i%50, i, i%7, i, i%2 == 0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		v.apply(id, &row{id, 1, string(n.record(id))})
+	}
+	for _, c := range []struct {
+		filter, order string
+		want          Explain
+		count         int
+	}{
+		{`{}`, "", Explain{Plan: "scan", Examined: 10}, 5000},
+		{`{}`, "id DESC", Explain{Plan: "index", Index: "id DESC", Ranges: 1, Built: true, Examined: 10}, 5000},
+		{`{"id":17}`, "time", Explain{Plan: "index", Index: "id", Ranges: 1, Examined: 1}, 1},
+		{`{"id":"17","user":"u17"}`, "", Explain{Plan: "index", Index: "id", Ranges: 1, Filtered: true, Examined: 1}, 1},
+		{`{"id":{"$gte":4990}}`, "", Explain{Plan: "index", Index: "id", Ranges: 1, Examined: 10}, 10},
+		{`{"user":"u3"}`, "", Explain{Plan: "index", Index: "user, id", Ranges: 1, Built: true, Examined: 10}, 100},
+		{`{"user":"u3"}`, "time DESC", Explain{Plan: "index", Index: "user, time DESC, id", Ranges: 1, Built: true, Examined: 10}, 100},
+		{`{"user":"u4"}`, "time DESC", Explain{Plan: "index", Index: "user, time DESC, id", Ranges: 1, Examined: 10}, 100},
+		{`{"user":"u4","time":{"$gte":4000}}`, "time DESC", Explain{Plan: "index", Index: "user, time DESC, id", Ranges: 1, Examined: 10}, 20},
+		{`{"user":"u4","time":{"$gte":4000}}`, "score", Explain{Plan: "index", Index: "user, time, id", Ranges: 1, Built: true, Sorted: true, Examined: 20}, 20},
+		{`{"time":{"$gte":10,"$lt":30}}`, "time", Explain{Plan: "index", Index: "time, id", Ranges: 1, Built: true, Examined: 10}, 20},
+		{`{"time":{"$in":[3,1,99999,3]}}`, "time", Explain{Plan: "index", Index: "time, id", Ranges: 3, Examined: 2}, 2},
+		{`{"user":{"$in":["u1","u2"]}}`, "time DESC", Explain{Plan: "index", Index: "user, id", Ranges: 2, Sorted: true, Examined: 200}, 200},
+		{`{"text":{"$like":"t499%"}}`, "", Explain{Plan: "index", Index: "text, id", Ranges: 1, Built: true, Filtered: true, Sorted: true, Examined: 11}, 11},
+		{`{"text":{"$like":"%99"}}`, "time", Explain{Plan: "index", Index: "time, id", Ranges: 1, Filtered: true, Examined: 5000}, 50},
+		{`{"text":{"$like":"%99"}}`, "even", Explain{Plan: "scan", Filtered: true, Sorted: true, Examined: 5000}, 50},
+		{`{"$or":[{"user":"u1"},{"score":3}]}`, "score", Explain{Plan: "scan", Filtered: true, Sorted: true, Examined: 5000}, 800},
+		{`{"user":"u1","score":{"$gt":9},"time":{"$lt":0}}`, "", Explain{Plan: "index", Index: "user, score, id", Ranges: 1, Built: true, Filtered: true, Sorted: true, Examined: 0}, 0},
+		{`{"time":{"$gt":5,"$lt":3}}`, "", Explain{Plan: "index", Index: "time, id", Ranges: 0, Sorted: true, Examined: 0}, 0},
+	} {
+		limit := 10
+		q, err := parseQuery(event.Query{Filter: json.RawMessage(c.filter), OrderBy: c.order, Limit: &limit})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := v.run(q)
+		c.want.Records = 5000
+		if diff := cmp.Diff(c.want, got.explain); diff != "" || got.count != c.count && c.filter[1] != '$' {
+			t.Errorf("%s order %q: count %d, want %d (-want +got):\n%s", c.filter, c.order, got.count, c.count, diff)
+		}
+	}
+}
+
+func TestFilterErrors(t *testing.T) {
+	t.Parallel()
+	for filter, names := range map[string]string{
+		`{"a":{"$foo":1}}`: "$foo", `{"$foo":1}`: "$foo", `{"a":{"$gt":null}}`: "$gt", `{"a":{"$gt":[1]}}`: "$gt", `{"a":{"$lte":{}}}`: "$lte",
+		`{"a":{"$in":1}}`: "$in", `{"a":{"$nin":{}}}`: "$nin", `{"a":{"$exists":1}}`: "$exists", `{"a":{"$like":1}}`: "$like", `{"a":{"$ilike":null}}`: "$ilike",
+		`{"$and":{}}`: "$and", `{"$or":[]}`: "$or", `{"$or":[1]}`: "$or", `{"$not":[]}`: "$not", `{"a":{"$gt":1,"b":2}}`: `"b"`, `{"a..b":1}`: "a..b", `{"":1}`: "empty",
+		`{"a":{"$not":{"$bar":1}}}`: "$bar", `{"$and":[{"x.y":{"$baz":1}}]}`: "$baz",
+	} {
+		_, err := parseFilter(json.RawMessage(filter))
+		if event.CodeOf(err) != event.InvalidInput || !strings.Contains(err.Error(), names) {
+			t.Errorf("%s: got %v, want INVALID_INPUT naming %s", filter, err, names)
+		}
+	}
+}
+
+// A view makes room by dropping indexes, and keeps no more of them than
+// maxIndexes.
+func TestIndexesAreBounded(t *testing.T) {
+	t.Parallel()
+	v := newView(1 << 40)
+	for i := range 300 {
+		id := event.IntID(int64(i))
+		v.apply(id, &row{id, 1, fmt.Sprintf(`{"id":%d,"a":%d}`, i, i)})
+	}
+	run := func(order string) found {
+		q, err := parseQuery(event.Query{OrderBy: order})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v.run(q)
+	}
+	for i := range 3 * maxIndexes {
+		if got := run(fmt.Sprintf("f%d", i)); !got.explain.Built {
+			t.Fatalf("query %d: %+v", i, got.explain)
+		}
+	}
+	if len(v.indexes) != maxIndexes {
+		t.Errorf("%d indexes", len(v.indexes))
+	}
+	v.limit = v.bytes - 1
+	if !v.shrink() || len(v.indexes) != maxIndexes-1 {
+		t.Errorf("shrunk to %d indexes and %d of %d bytes", len(v.indexes), v.bytes, v.limit)
+	}
+	v.limit = v.bytes + 10
+	if got := run("a DESC"); got.explain.Plan != "scan" || !got.explain.Sorted || got.count != 300 || got.rows[0].id != "299" {
+		t.Errorf("without room for an index: %+v", got.explain)
+	}
+}
