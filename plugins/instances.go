@@ -3,6 +3,7 @@ package plugins
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -31,11 +32,17 @@ func Running(ctx context.Context, nc *nats.Conn) (map[string][]Instance, error) 
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	answers, err := natsext.RequestMany(ctx, nc, subject, nil, natsext.RequestManyStall(answerGap))
+	if errors.Is(err, nats.ErrNoResponders) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, fmt.Errorf("ask for running plugins: %w", err)
 	}
 	running := map[string][]Instance{}
 	for msg, err := range answers {
+		if errors.Is(err, nats.ErrNoResponders) {
+			return running, nil
+		}
 		if err != nil {
 			return running, fmt.Errorf("ask for running plugins: %w", err)
 		}

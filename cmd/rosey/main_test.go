@@ -364,6 +364,13 @@ func TestPluginAsItsOwnProcess(t *testing.T) {
 	if code := plugin.interrupt(); code != 0 {
 		t.Errorf("the plugin's exit code is %d\n%s", code, plugin.stderr.String())
 	}
+	bot.interrupt()
+	if r := rosey(t, "", "plugin", "ls", "--store", store); r.code != 0 || !regexp.MustCompile(`dice-roller +1\.0\.0 +stopped`).MatchString(r.stdout) {
+		t.Errorf("ls on a stopped bot's store: %+v", r)
+	}
+	if r := rosey(t, "", "plugin", "rm", "dice-roller", "--store", store); r.code != 0 {
+		t.Errorf("rm of a stopped plugin: %+v", r)
+	}
 }
 
 func waitPlugin(t *testing.T, store, want string) {
