@@ -62,6 +62,7 @@ func (b *bucket) scanOnce(ctx context.Context, keysOnly bool, begin func(int), f
 		needed-- // inserts push it out all the time
 	}
 	var delivered uint64 // the consumer's last sequence that came
+	idle := 0
 	for records := 0; records < needed; {
 		wait, cancel := context.WithTimeout(ctx, scanPatience)
 		msg, err := messages.Next(jetstream.NextContext(wait))
@@ -71,7 +72,8 @@ func (b *bucket) scanOnce(ctx context.Context, keysOnly bool, begin func(int), f
 			if err != nil {
 				return fmt.Errorf("scan: %w", err)
 			}
-			if info.NumPending == 0 && info.Delivered.Consumer == delivered {
+			// The server's own count of what is pending may be wrong after a purge.
+			if idle++; info.Delivered.Consumer == delivered && (info.NumPending == 0 || idle > 2) {
 				return errMoved
 			}
 			continue
@@ -83,7 +85,7 @@ func (b *bucket) scanOnce(ctx context.Context, keysOnly bool, begin func(int), f
 		if err != nil {
 			return fmt.Errorf("scan: %w", err)
 		}
-		delivered = meta.Sequence.Consumer
+		delivered, idle = meta.Sequence.Consumer, 0
 		if meta.Sequence.Stream > last {
 			return errMoved
 		}
