@@ -94,7 +94,9 @@ func fold(registered []consumers.Registration, prefix string) []*entry {
 	return entries
 }
 
-func (e *entry) answersTo(name string) bool { return e.name == name || slices.Contains(e.aliases, name) }
+func (e *entry) answersTo(name string) bool {
+	return e.name == name || slices.Contains(e.aliases, name)
+}
 
 func (e *entry) detail(prefix string) string {
 	s := "📚 " + prefix + strings.TrimPrefix(e.usage, prefix)

@@ -20,6 +20,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/kvstore"
 	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/replay"
 	"github.com/rosey-bot/rosey/streams"
@@ -39,6 +40,7 @@ type Room struct {
 	t       testing.TB
 	store   string
 	plugins []plugins.Plugin
+	db      *kvstore.Service
 	stop    func()
 	ctx     context.Context
 	events  chan streams.Stored

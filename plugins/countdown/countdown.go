@@ -1,0 +1,250 @@
+// Package countdown is the plugin countdown: named timers to a date or a
+// duration, which are announced some time before and when they are due.
+package countdown
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/plugins"
+)
+
+// Name is the plugin's name.
+const Name = "countdown"
+
+// The collection that countdowns are in, and limits.
+const (
+	Collection = "countdowns"
+	MaxName    = 40 // characters
+	MaxRunning = 50 // in one channel
+)
+
+const (
+	member    = 1 // the rank that may add countdowns
+	moderator = 2 // the rank that may remove those of others
+)
+
+// Minus is how long before it is due a countdown is announced.
+var Minus = []time.Duration{7 * 24 * time.Hour, 24 * time.Hour, time.Hour, 10 * time.Minute, time.Minute}
+
+// New is the plugin.
+func New() plugins.Plugin { return build(Minus) }
+
+func build(minus []time.Duration) plugins.Plugin {
+	k := keeper{minus}
+	return plugins.Plugin{
+		Name:        Name,
+		Version:     "1.0.0",
+		Description: "Counts down to what is coming",
+		Commands: []plugins.Command{{
+			Name:        "countdown",
+			Aliases:     []string{"cd"},
+			Usage:       "[list | NAME | add NAME 2h30m | add NAME 2026-12-24 20:00 [ZONE] [weekly] | rm NAME]",
+			Description: "counts down to a time and tells when it has come, once or again and again",
+			Handle:      k.command,
+		}},
+		Events: []plugins.Subscription{
+			{Subject: event.EventSubject(Name, kindTick), Handle: k.tick, MaxAge: plugins.Never},
+		},
+		Start: k.start,
+	}
+}
+
+// keeper keeps countdowns; minus is when it announces them.
+type keeper struct{ minus []time.Duration }
+
+// Countdown is a record of the collection. Its id is channel/name in lower case.
+type Countdown struct {
+	Name    string `json:"name"`
+	Channel string `json:"channel"`
+	By      string `json:"by"`
+	Set     string `json:"set"` // STREAM:SEQ of the command that set it
+	First   int64  `json:"first"`
+	Zone    string `json:"zone"`
+	Every   Period `json:"every"`
+	Due     int64  `json:"due"`  // Unix seconds
+	Next    int64  `json:"next"` // Unix seconds of the next announcement
+	Done    bool   `json:"done"` // it is over, or was removed
+}
+
+func (d Countdown) due() time.Time { return time.Unix(d.Due, 0).In(location(d.Zone)) }
+
+func (d Countdown) schedule() Schedule {
+	return Schedule{time.Unix(d.First, 0).In(location(d.Zone)), d.Every}
+}
+
+func location(zone string) *time.Location {
+	if _, z, err := cutZone([]string{zone}); err == nil {
+		return z
+	}
+	return time.UTC
+}
+
+func recordID(channel, name string) event.ID {
+	return event.ID(channel + "/" + strings.ToLower(name))
+}
+
+// subcommands are what can follow !countdown.
+func (k keeper) subcommands() map[string]plugins.Handler {
+	return map[string]plugins.Handler{
+		"add": k.add, "set": k.add, "list": k.list, "ls": k.list, "show": k.show,
+		"rm": k.remove, "remove": k.remove, "delete": k.remove, "cancel": k.remove,
+	}
+}
+
+func (k keeper) command(c *plugins.Context) ([]event.Envelope, error) {
+	if len(c.Command.Args) == 0 {
+		return k.list(c)
+	}
+	if handle, ok := k.subcommands()[strings.ToLower(c.Command.Args[0])]; ok {
+		return handle(c)
+	}
+	return k.shown(c, c.Command.Args[0])
+}
+
+func (k keeper) add(c *plugins.Context) ([]event.Envelope, error) {
+	if c.Command.Rank < member {
+		return nil, event.Errorf(event.PermissionDenied, "only registered users can add countdowns")
+	}
+	if len(c.Command.Args) < 3 {
+		return nil, bad("say what and when, for example %scountdown add movie 2h30m or … add movie 2026-12-24 20:00", c.Prefix())
+	}
+	name := c.Command.Args[1]
+	if n := utf8.RuneCountInString(name); name != strings.TrimSpace(name) || n == 0 || n > MaxName {
+		return nil, bad("a name has 1 to %d characters", MaxName)
+	}
+	if _, taken := k.subcommands()[strings.ToLower(name)]; taken {
+		return nil, bad("%s cannot be a name, it is a command", name)
+	}
+	when, err := ParseWhen(c.Command.Args[2:], c.Now())
+	if err != nil {
+		return nil, err
+	}
+	others, err := c.DB(Collection).Count(map[string]any{
+		"channel": c.Channel(), "done": false, "set": map[string]any{"$ne": c.Event.Ref.String()},
+	})
+	if err != nil {
+		return nil, err
+	}
+	if others >= MaxRunning {
+		return nil, bad("there are %d countdowns already: remove one first", others)
+	}
+	var d Countdown
+	out, err := c.DB(Collection).Change(recordID(c.Channel(), name), &d, func() ([]event.Envelope, error) {
+		if d.Name != "" && !d.Done {
+			return nil, bad("there is a countdown %s already, due in %s: remove it first", d.Name, shown(d.due().Sub(c.Now())))
+		}
+		d = Countdown{
+			Name: name, Channel: c.Channel(), By: c.Command.User, Set: c.Event.Ref.String(),
+			First: when.First.Unix(), Zone: when.First.Location().String(), Every: when.Every, Due: when.After(c.Now()).Unix(),
+		}
+		d.Next = k.next(d, c.Now())
+		return append(c.Say("⏳ %s", d.tell(c.Now())), c.Emit("added", d.payload())...), nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, k.wake(c, d)
+}
+
+func (k keeper) list(c *plugins.Context) ([]event.Envelope, error) {
+	var running []Countdown
+	if _, err := c.DB(Collection).Find(plugins.Query{
+		Filter: map[string]any{"channel": c.Channel(), "done": false}, OrderBy: "due", Limit: MaxRunning,
+	}, &running); err != nil {
+		return nil, err
+	}
+	if len(running) == 0 {
+		return c.Say("⏳ There are no countdowns: add one with %scountdown add movie 2h30m", c.Prefix()), nil
+	}
+	var parts []string
+	for _, d := range running {
+		s := d.Name + " in " + shown(d.due().Sub(c.Now()))
+		if d.Every != (Period{}) {
+			s += " (" + d.Every.String() + ")"
+		}
+		parts = append(parts, s)
+	}
+	return c.Say("⏳ %s", strings.Join(parts, "; ")), nil
+}
+
+func (k keeper) show(c *plugins.Context) ([]event.Envelope, error) {
+	if len(c.Command.Args) < 2 {
+		return nil, bad("say which one, for example %scountdown show movie", c.Prefix())
+	}
+	return k.shown(c, c.Command.Args[1])
+}
+
+func (k keeper) shown(c *plugins.Context, name string) ([]event.Envelope, error) {
+	var d Countdown
+	err := c.DB(Collection).Get(recordID(c.Channel(), name), &d)
+	if event.CodeOf(err) == event.RecordNotFound || err == nil && d.Done {
+		return nil, missing(c, name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return c.Say("⏳ %s, set by %s", d.tell(c.Now()), d.By), nil
+}
+
+func (k keeper) remove(c *plugins.Context) ([]event.Envelope, error) {
+	if len(c.Command.Args) < 2 {
+		return nil, bad("say which one, for example %scountdown rm movie", c.Prefix())
+	}
+	name := c.Command.Args[1]
+	var d Countdown
+	return c.DB(Collection).Change(recordID(c.Channel(), name), &d, func() ([]event.Envelope, error) {
+		if d.Name == "" || d.Done {
+			return nil, missing(c, name)
+		}
+		if c.Command.Rank < moderator && !strings.EqualFold(d.By, c.Command.User) {
+			return nil, event.Errorf(event.PermissionDenied, "%s was set by %s: only they and moderators can remove it", d.Name, d.By)
+		}
+		d.Done = true
+		return append(c.Say("🗑️ Removed the countdown %s", d.Name), c.Emit("removed", d.payload())...), nil
+	})
+}
+
+func missing(c *plugins.Context, name string) error {
+	return event.Errorf(event.RecordNotFound, "there is no countdown %s: see %scountdown list", shorten(name), c.Prefix())
+}
+
+// tell says what is left of a countdown.
+func (d Countdown) tell(now time.Time) string {
+	s := fmt.Sprintf("%s in %s, on %s", d.Name, shown(d.due().Sub(now)), stamp(d.due()))
+	if d.Every != (Period{}) {
+		s += ", then " + d.Every.String()
+	}
+	return s
+}
+
+func stamp(t time.Time) string {
+	zone := t.Location().String()
+	if t.Second() != 0 {
+		return t.Format("2006-01-02 15:04:05 ") + zone
+	}
+	return t.Format("2006-01-02 15:04 ") + zone
+}
+
+func (d Countdown) payload() map[string]any {
+	p := map[string]any{"name": d.Name, "channel": d.Channel, "by": d.By, "due": d.Due}
+	if d.Every != (Period{}) {
+		p["every"] = d.Every.String()
+	}
+	return p
+}
+
+// next is when d is announced next, after t.
+func (k keeper) next(d Countdown, t time.Time) int64 {
+	times := []int64{d.Due}
+	for _, m := range k.minus {
+		if at := d.due().Add(-m); at.After(t) {
+			times = append(times, at.Unix())
+		}
+	}
+	return slices.Min(times)
+}
