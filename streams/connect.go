@@ -1,8 +1,12 @@
 package streams
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"net"
 	"net/url"
 	"strings"
 	"time"
@@ -12,10 +16,11 @@ import (
 	"github.com/synadia-io/orbit.go/natscontext"
 )
 
-// Remote says how to reach an external NATS server or cluster.
+// Remote says how to reach a NATS server or cluster: by Store, URL or Context.
 type Remote struct {
+	Store       string // of a bot whose embedded server is meant
 	URL         string // one or more, separated by commas
-	Context     string // a NATS CLI context by name; used when URL is empty
+	Context     string // a NATS CLI context by name
 	Credentials string // path of a .creds file
 	User        string
 	Password    string
@@ -23,8 +28,40 @@ type Remote struct {
 	Logger      *slog.Logger // is told of lost and restored connections; nil discards
 }
 
-// Dial connects to an external server. It waits for the first connection, and
-// then reconnects for ever: JetStream keeps what happened meanwhile.
+// retryEvery is how often Await tries.
+const retryEvery = 250 * time.Millisecond
+
+// Await is Dial for a server that may take a while to appear: it tries again
+// until patience is used up or ctx ends, and returns the last failure then.
+func Await(ctx context.Context, r Remote, patience time.Duration) (*nats.Conn, error) {
+	deadline := time.Now().Add(patience)
+	for told := false; ; told = true {
+		nc, err := Dial(r)
+		if err == nil || !absent(err) || time.Now().After(deadline) {
+			return nc, err
+		}
+		if !told && r.Logger != nil {
+			r.Logger.WarnContext(ctx, "waiting for the NATS server", "at_most", patience, "error", err)
+		}
+		select {
+		case <-time.After(retryEvery):
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
+}
+
+// absent reports whether a connection failed because the server is not there, or
+// not yet.
+func absent(err error) bool {
+	var network net.Error
+	return errors.Is(err, ErrNotRunning) || errors.Is(err, nats.ErrNoServers) || errors.Is(err, nats.ErrTimeout) ||
+		errors.Is(err, io.EOF) || errors.As(err, &network)
+}
+
+// Dial connects to a server that is there, and from then on reconnects for ever:
+// JetStream keeps what happened meanwhile. The error wraps ErrNotRunning when no
+// bot runs on the store.
 func Dial(r Remote) (*nats.Conn, error) {
 	log := r.Logger
 	if log == nil {
@@ -49,19 +86,62 @@ func Dial(r Remote) (*nats.Conn, error) {
 	}
 	var nc *nats.Conn
 	var err error
-	if r.URL != "" {
+	switch {
+	case r.Store != "":
+		nc, err = nats.Connect("", append(opts, follow(r.Store)...)...)
+		if errors.Is(err, ErrNotRunning) {
+			return nil, fmt.Errorf("%w: %s", ErrNotRunning, r.Store)
+		}
+	case r.URL != "":
 		nc, err = nats.Connect(r.URL, opts...)
-	} else {
+	default:
 		nc, _, err = natscontext.Connect(r.Context, opts...)
 	}
 	if err != nil {
 		where := redact(r.URL)
-		if where == "" {
+		switch {
+		case r.Store != "":
+			where = "store " + r.Store
+		case where == "":
 			where = "context " + r.Context
 		}
 		return nil, fmt.Errorf("connect to NATS at %s: %w (is the server running, and are --nats, --context and --creds right?)", where, err)
 	}
 	return nc, nil
+}
+
+// follow makes a connection that asks the store at each attempt where its server
+// is: a bot that was started again may listen elsewhere.
+func follow(store string) []nats.Option {
+	credentials := func() (user, password string) {
+		info, err := Find(store)
+		if err != nil {
+			return "", "" // the dialler says so
+		}
+		return info.User, info.Password
+	}
+	return []nats.Option{
+		nats.SetCustomDialer(storeDialer(store)),
+		nats.UserInfoHandler(credentials),
+		// Refusals end with the stranger that has the old port.
+		nats.IgnoreAuthErrorAbort(),
+	}
+}
+
+// storeDialer dials the server that runs on a store, whatever address it is
+// given.
+type storeDialer string
+
+func (d storeDialer) Dial(network, _ string) (net.Conn, error) {
+	info, err := Find(string(d))
+	if err != nil {
+		return nil, err
+	}
+	u, err := url.Parse(info.URL)
+	if err != nil {
+		return nil, fmt.Errorf("read server details: %w", err)
+	}
+	return net.DialTimeout(network, u.Host, nats.DefaultTimeout)
 }
 
 // JetStream is the JetStream context of a connection. It fails when the server

@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -47,12 +48,14 @@ type Server struct {
 
 // ServerInfo is what server.json in the store says of a running server, so that
 // other commands and plugin processes find it. The file is readable by its
-// owner alone.
+// owner alone. It outlives the server: the next one on the store takes the
+// credentials over, and the port if it is free, so that clients of any language
+// find it where they left the last one.
 type ServerInfo struct {
 	URL      string `json:"url"`
 	User     string `json:"user"`
 	Password string `json:"password"`
-	PID      int    `json:"pid"`
+	PID      int    `json:"pid"` // of the process that listens, 0 while none does
 }
 
 // readyTimeout is how long a store may take to recover its streams.
@@ -78,7 +81,14 @@ func StartServer(c ServerConfig) (*Server, error) {
 }
 
 func (s *Server) start(c ServerConfig) error {
-	s.info = ServerInfo{User: "rosey", Password: nuid.Next() + nuid.Next(), PID: os.Getpid()}
+	before, err := readInfo(s.path)
+	if err != nil {
+		return err
+	}
+	s.info = before
+	if s.info.Password == "" {
+		s.info.User, s.info.Password = "rosey", nuid.Next()+nuid.Next()
+	}
 	// The password is random, so a cheap hash keeps it as well as a dear one.
 	hash, err := bcrypt.GenerateFromPassword([]byte(s.info.Password), bcrypt.MinCost)
 	if err != nil {
@@ -96,7 +106,7 @@ func (s *Server) start(c ServerConfig) error {
 		Debug:      false,
 	}
 	if c.Listen != "" {
-		host, port, err := splitListen(c.Listen)
+		host, port, err := splitListen(c.Listen, before.URL)
 		if err != nil {
 			return err
 		}
@@ -117,10 +127,17 @@ func (s *Server) start(c ServerConfig) error {
 	}
 	s.ns = ns
 	if c.Listen == "" {
-		return nil
+		// Nobody is to look for a server where one that was killed listened.
+		s.info.PID, s.info.URL = 0, ""
+		if before.PID != 0 {
+			before.PID = 0
+			err = writeInfo(s.path, before)
+		}
+	} else {
+		s.info.PID, s.info.URL = os.Getpid(), ns.ClientURL()
+		err = writeInfo(s.path, s.info)
 	}
-	s.info.URL = ns.ClientURL()
-	if err := writeInfo(s.path, s.info); err != nil {
+	if err != nil {
 		ns.Shutdown()
 		ns.WaitForShutdown()
 		return err
@@ -129,8 +146,16 @@ func (s *Server) start(c ServerConfig) error {
 }
 
 // splitListen also tries the address out: the server itself would report a
-// taken port only by never becoming ready.
-func splitListen(address string) (host string, port int, err error) {
+// taken port only by never becoming ready. An address that leaves the port open
+// gets that of before, the URL of the store's last server, if it is free.
+func splitListen(address, before string) (host string, port int, err error) {
+	if host, p, err := net.SplitHostPort(address); err == nil && p == "0" {
+		if u, err := url.Parse(before); err == nil && u.Hostname() == host && u.Port() != "" {
+			if host, port, err := splitListen(u.Host, ""); err == nil {
+				return host, port, nil
+			}
+		}
+	}
 	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return "", 0, fmt.Errorf("listen on %s: %w (choose another address with --listen, or 127.0.0.1:0 for any free port)", address, err)
@@ -168,8 +193,9 @@ func (s *Server) Stop() error {
 	s.ns.Shutdown()
 	s.ns.WaitForShutdown()
 	var err error
-	if s.info.URL != "" {
-		err = os.Remove(s.path)
+	if note := s.info; note.PID != 0 {
+		note.PID = 0
+		err = writeInfo(s.path, note)
 	}
 	return errors.Join(err, s.lock.Unlock())
 }
@@ -237,16 +263,24 @@ func Find(store string) (ServerInfo, error) {
 			return ServerInfo{}, ErrNotRunning
 		}
 	}
-	b, err := os.ReadFile(filepath.Join(store, "server.json"))
+	info, err := readInfo(filepath.Join(store, "server.json"))
+	if err == nil && info.PID == 0 {
+		err = ErrNotRunning
+	}
+	return info, err
+}
+
+// readInfo reads a server.json; a zero ServerInfo when there is none.
+func readInfo(path string) (info ServerInfo, err error) {
+	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return ServerInfo{}, ErrNotRunning
+		return info, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(b, &info)
 	}
 	if err != nil {
-		return ServerInfo{}, fmt.Errorf("read server details: %w", err)
-	}
-	var info ServerInfo
-	if err := json.Unmarshal(b, &info); err != nil {
-		return ServerInfo{}, fmt.Errorf("read server details: %w", err)
+		return ServerInfo{}, fmt.Errorf("read server details: %w (if the file is damaged, remove %s: the next start writes it anew)", err, path)
 	}
 	return info, nil
 }

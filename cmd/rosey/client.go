@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -32,32 +33,46 @@ func errNoBot(store string) error {
 }
 
 // connect reaches a server that runs: the external one, or the bot's.
-func connect(cfg config, name string, log *slog.Logger) (*client, error) {
-	remote := streams.Remote{URL: cfg.NATS, Context: cfg.Context, Credentials: cfg.Creds, Name: name, Logger: log}
-	if !cfg.external() {
-		info, err := streams.Find(cfg.Store)
-		if errors.Is(err, streams.ErrNotRunning) {
-			return nil, errors.Join(errNoBot(cfg.Store))
-		}
-		if err != nil {
-			return nil, err
-		}
-		remote.URL, remote.User, remote.Password = info.URL, info.User, info.Password
+func connect(ctx context.Context, cfg config, name string, log *slog.Logger) (*client, error) {
+	return reachWithin(ctx, cfg, name, log, 0)
+}
+
+// patience is how long a process that is to run on and on waits for a server
+// that is not there yet: such processes may all be started at once, in any order.
+const patience = 30 * time.Second
+
+// await is connect for a process that is to run on and on.
+func await(ctx context.Context, cfg config, name string, log *slog.Logger) (*client, error) {
+	return reachWithin(ctx, cfg, name, log, patience)
+}
+
+func reachWithin(ctx context.Context, cfg config, name string, log *slog.Logger, patience time.Duration) (*client, error) {
+	nc, err := streams.Await(ctx, cfg.remote(name, log), patience)
+	if errors.Is(err, streams.ErrNotRunning) {
+		return nil, errNoBot(cfg.Store)
 	}
-	nc, err := streams.Dial(remote)
 	if err != nil {
 		return nil, err
 	}
 	return newClient(nc, nil)
 }
 
+// remote says where the NATS server is: the external one, or the bot's.
+func (f *config) remote(name string, log *slog.Logger) streams.Remote {
+	r := streams.Remote{URL: f.NATS, Context: f.Context, Credentials: f.Creds, Name: name, Logger: log}
+	if !f.external() {
+		r.Store = f.Store
+	}
+	return r
+}
+
 // open is connect, or failing that it opens the store of a stopped bot.
-func open(cfg config, name string, log *slog.Logger) (*client, error) {
+func open(ctx context.Context, cfg config, name string, log *slog.Logger) (*client, error) {
 	if cfg.external() {
-		return connect(cfg, name, log)
+		return connect(ctx, cfg, name, log)
 	}
 	if _, err := streams.Find(cfg.Store); !errors.Is(err, streams.ErrNotRunning) {
-		return connect(cfg, name, log)
+		return connect(ctx, cfg, name, log)
 	}
 	if _, err := os.Stat(cfg.Store); err != nil {
 		return nil, fmt.Errorf("there is no store at %s: start a bot with rosey run, or name another store with --store", cfg.Store)
@@ -100,6 +115,14 @@ type command struct {
 // withClient makes an action of one that needs a client. reading is true for
 // actions that can do with a stopped bot's store.
 func withClient(reading bool, do func(ctx context.Context, c *cli.Context, cmd command) error) cli.ActionFunc {
+	if reading {
+		return withReach(open, do)
+	}
+	return withReach(connect, do)
+}
+
+// withReach makes an action of one that needs the client that reach gives.
+func withReach(reach func(context.Context, config, string, *slog.Logger) (*client, error), do func(ctx context.Context, c *cli.Context, cmd command) error) cli.ActionFunc {
 	return func(c *cli.Context) (err error) {
 		cfg, err := loadConfig(c)
 		if err != nil {
@@ -109,17 +132,13 @@ func withClient(reading bool, do func(ctx context.Context, c *cli.Context, cmd c
 		if err != nil {
 			return err
 		}
-		reach := connect
-		if reading {
-			reach = open
-		}
-		cl, err := reach(cfg, "rosey "+c.Command.FullName(), log)
+		ctx, stop := interruptible(c.Context)
+		defer stop()
+		cl, err := reach(ctx, cfg, "rosey "+c.Command.FullName(), log)
 		if err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, cl.close()) }()
-		ctx, stop := interruptible(c.Context)
-		defer stop()
 		return do(ctx, c, command{client: cl, cfg: cfg, log: log})
 	}
 }

@@ -36,7 +36,7 @@ func pluginCommand() *cli.Command {
 				Flags: []cli.Flag{outputFlag()}, Action: withClient(true, listPlugins)},
 			{Name: "run", Usage: "run a shipped plugin in this process, for a bot that runs elsewhere", ArgsUsage: "NAME",
 				Description: "Several processes of one plugin share its work; nothing is done twice.",
-				Action:      withClient(false, runPlugin)},
+				Action:      runPlugin},
 			{Name: "restart", Usage: "start every process of a plugin over", ArgsUsage: "NAME", Action: withClient(false, restartPlugin)},
 			{Name: "pause", Usage: "leave a plugin's commands in the stream until it is resumed", ArgsUsage: "NAME",
 				Flags: []cli.Flag{&cli.DurationFlag{Name: "for", Usage: "resume by itself after `TIME`, such as 30m"}}, Action: withClient(true, pausePlugin)},
@@ -158,20 +158,26 @@ func pluginStatuses(ctx context.Context, cmd command) ([]pluginStatus, error) {
 	return list, err
 }
 
-func runPlugin(ctx context.Context, c *cli.Context, cmd command) (err error) {
+func runPlugin(c *cli.Context) error {
 	name, err := oneArg(c, "plugin")
 	if err != nil {
 		return err
 	}
-	i := slices.IndexFunc(shipped.All(), func(p plugins.Plugin) bool { return p.Name == name })
+	all := shipped.All()
+	i := slices.IndexFunc(all, func(p plugins.Plugin) bool { return p.Name == name })
 	if i < 0 {
-		return usagef("there is no shipped plugin %q: there are %s", name, strings.Join(names(shipped.All()), ", "))
+		return usagef("there is no shipped plugin %q: there are %s", name, strings.Join(names(all), ", "))
 	}
+	return withReach(await, func(ctx context.Context, c *cli.Context, cmd command) error { return hostPlugin(ctx, c, cmd, all[i]) })(c)
+}
+
+// hostPlugin runs a plugin in this process until ctx ends.
+func hostPlugin(ctx context.Context, c *cli.Context, cmd command, p plugins.Plugin) (err error) {
 	log, err := newLogger(c, cmd.cfg, "info")
 	if err != nil {
 		return err
 	}
-	tel, err := telemetry.Setup(ctx, telemetry.Config{Service: "rosey-plugin-" + name, Version: version(), Logger: log})
+	tel, err := telemetry.Setup(ctx, telemetry.Config{Service: "rosey-plugin-" + p.Name, Version: version(), Logger: log})
 	if err != nil {
 		return &usageError{err}
 	}
@@ -184,7 +190,7 @@ func runPlugin(ctx context.Context, c *cli.Context, cmd command) (err error) {
 		streams.WithTimeout(time.Duration(cmd.cfg.RequestTimeout)), streams.WithObserver(tel.Metrics))
 	host := plugins.Host{Bus: bus, Bucket: bucket, Logger: log,
 		Observe: func(o consumers.Outcome) { tel.Metrics.Handled(ctx, handling(o)) }}
-	return host.Run(ctx, shipped.All()[i])
+	return host.Run(ctx, p)
 }
 
 func restartPlugin(ctx context.Context, c *cli.Context, cmd command) error {

@@ -94,7 +94,7 @@ func runBot(c *cli.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, tel.Shutdown(context.WithoutCancel(ctx))) }()
 
-	nc, url, stopServer, err := startStreams(cfg, log)
+	nc, url, stopServer, err := startStreams(ctx, cfg, log)
 	if err != nil {
 		return err
 	}
@@ -188,9 +188,9 @@ func runBot(c *cli.Context) (err error) {
 }
 
 // startStreams starts the embedded server, or connects to the external one.
-func startStreams(cfg config, log *slog.Logger) (nc *nats.Conn, url string, stop func() error, err error) {
+func startStreams(ctx context.Context, cfg config, log *slog.Logger) (nc *nats.Conn, url string, stop func() error, err error) {
 	if cfg.external() {
-		nc, err = streams.Dial(streams.Remote{URL: cfg.NATS, Context: cfg.Context, Credentials: cfg.Creds, Name: "rosey", Logger: log})
+		nc, err = streams.Await(ctx, cfg.remote("rosey", log), patience)
 		if err != nil {
 			return nil, "", nil, err
 		}
