@@ -122,7 +122,8 @@ func TestOutputsCarryIDsCorrelationAndCause(t *testing.T) {
 		return []event.Envelope{say(t, "late"), say(t, "later")}, nil
 	})
 	cause := command(t, bus, "x")
-	if o := next(t, settled); o.Result != consumers.Handled || o.Attempt != 1 {
+	o := next(t, settled)
+	if o.Result != consumers.Handled || o.Attempt != 1 {
 		t.Errorf("outcome %+v", o)
 	}
 	sends := stored(t, bus, streams.Cytube)
@@ -130,6 +131,10 @@ func TestOutputsCarryIDsCorrelationAndCause(t *testing.T) {
 		t.Fatalf("%d sends, want 3", len(sends))
 	}
 	for i, s := range sends {
+		waited, err := s.Metadata[event.MetaWaited].(json.Number).Float64()
+		if err != nil || time.Duration(waited*1e9).Round(time.Microsecond) != o.Waited.Round(time.Microsecond) {
+			t.Errorf("send %d says that its cause waited %v s, want %v", i, waited, o.Waited)
+		}
 		got, _ := s.Causation()
 		want := fmt.Sprintf("plugin-t/%s/%s", cause, []string{"early/1", "1", "2"}[i])
 		if s.Header.Get(nats.MsgIdHdr) != want || s.CorrelationID != "corr-x" || got != cause || s.Meta(event.MetaSource) != "plugin-t" {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync/atomic"
+	"time"
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
@@ -23,6 +24,7 @@ type outbox struct {
 	allow      func(subject string) error
 	prefix     string
 	attempt    int
+	waited     time.Duration // of the event in its stream, before this delivery
 	log        *slog.Logger
 	outputs    atomic.Int64
 	early      atomic.Int64
@@ -79,6 +81,8 @@ func withID(id string, opts []streams.PublishOption) []streams.PublishOption {
 }
 
 func (o *outbox) publish(ctx context.Context, e event.Envelope, id string, opts ...streams.PublishOption) (streams.Ack, error) {
+	// Queue and handler can be told apart in the stream, with no trace at hand.
+	e = e.WithMeta(event.MetaWaited, max(o.waited, 0).Round(time.Microsecond).Seconds())
 	if o.attempt > 1 {
 		e = e.WithMeta(event.MetaAttempt, o.attempt)
 	}

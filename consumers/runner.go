@@ -212,8 +212,9 @@ func (r *runner) deliver(ctx context.Context, msg jetstream.Msg) {
 			attribute.Float64("rosey.queue.wait", time.Since(d.At).Seconds()),
 		))
 	defer span.End()
-	out := &outbox{bus: r.bus, allow: r.Allow, prefix: r.Durable + "/" + d.Ref.String(), attempt: d.Attempt, log: r.log}
-	outcome := Outcome{Consumer: r.Durable, Subject: d.Subject, Result: Handled, Attempt: d.Attempt, Waited: time.Since(d.At)}
+	waited := time.Since(d.At)
+	out := &outbox{bus: r.bus, allow: r.Allow, prefix: r.Durable + "/" + d.Ref.String(), attempt: d.Attempt, waited: waited, log: r.log}
+	outcome := Outcome{Consumer: r.Durable, Subject: d.Subject, Result: Handled, Attempt: d.Attempt, Waited: waited}
 
 	stopBeating := r.keepInProgress(msg)
 	started := time.Now()

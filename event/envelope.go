@@ -28,6 +28,7 @@ const (
 	MetaBackfill  = "backfill"     // true: read from a chat buffer that predates the bot
 	MetaBuffered  = "buffered"     // true: read from a chat buffer after a disconnect
 	MetaAttempt   = "attempt"      // which attempt at the causing event made this, when not the first
+	MetaWaited    = "waited"       // how long the causing event had waited in its stream, in seconds
 	MetaRetryFor  = "retry_for"    // the one consumer that this retried dead letter is for
 	MetaPart      = "part"         // which part of a split message this is, from 1
 )
