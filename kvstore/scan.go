@@ -1,9 +1,11 @@
 package kvstore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -12,18 +14,18 @@ import (
 )
 
 const (
-	scanAttempts  = 5  // how often a scan starts again because records were rewritten under it
-	scanCreations = 50 // how often it tries to start between two writes
-	scanPatience  = 200 * time.Millisecond // how long it waits before it doubts that there is more
+	scanAttempts = 5                      // how often a scan starts again because records were rewritten under it
+	scanPatience = 200 * time.Millisecond // how long it waits before it doubts that there is more
+	scanRecent   = 10_000                 // how many entries may be written while it starts
 )
 
 var errMoved = errors.New("records were rewritten before they could be read")
 
 // scan calls f with the last entry of every record, delete markers included, in
 // the order in which they were written and without holding them in memory. It
-// is a snapshot. Entries have no data where keysOnly is set. Before the first
-// entry, and again where it has to start again, it calls begin with the number
-// of entries to come, counting the counter.
+// sees what was stored before it began, or newer revisions of that. Entries have
+// no data where keysOnly is set. Before the first entry, and again where it has
+// to start again, it calls begin with about the number of entries to come.
 func (b *bucket) scan(ctx context.Context, keysOnly bool, begin func(total int), f func(id event.ID, e entry) error) error {
 	for range scanAttempts {
 		err := b.scanOnce(ctx, keysOnly, begin, f)
@@ -35,21 +37,116 @@ func (b *bucket) scan(ctx context.Context, keysOnly bool, begin func(total int),
 		With("collection", b.collection)
 }
 
+// scanOnce reads from a consumer of every subject's last entry. Which entries
+// those are is only known up to what was written while the consumer was made, so
+// the few subjects that this concerns are read one by one, behind the others. An
+// entry that is missing in the end was pushed out by newer revisions: errMoved.
 func (b *bucket) scanOnce(ctx context.Context, keysOnly bool, begin func(int), f func(event.ID, entry) error) error {
-	consumer, last, err := b.snapshot(ctx, keysOnly)
-	if err != nil {
-		return err
-	}
-	defer b.discard(ctx, consumer)
-	// Exactly these entries are the snapshot. One that is missing was pushed out
-	// by newer revisions, which come behind all the others.
-	total := int(consumer.CachedInfo().NumPending)
 	counter, err := b.last(ctx, b.prefix+counterKey)
 	if err != nil {
 		return err
 	}
-	begin(total)
-	if total == 0 {
+	before, err := b.stream.Info(ctx)
+	if err != nil {
+		return err
+	}
+	consumer, err := b.store.js.CreateConsumer(ctx, streamName(b.collection), jetstream.ConsumerConfig{
+		AckPolicy:         jetstream.AckNonePolicy,
+		DeliverPolicy:     jetstream.DeliverLastPerSubjectPolicy,
+		FilterSubject:     b.prefix + ">",
+		HeadersOnly:       keysOnly,
+		MemoryStorage:     true,
+		Replicas:          1,
+		InactiveThreshold: time.Minute,
+	})
+	if err != nil {
+		return fmt.Errorf("scan: %w", err)
+	}
+	defer b.discard(ctx, consumer)
+	last := before.State.LastSeq
+	recent, older, err := b.since(ctx, last)
+	if err != nil {
+		return err
+	}
+	needed := int(before.State.NumSubjects) - older
+	if counter.revision > 0 {
+		needed-- // inserts push it out all the time
+	}
+	begin(int(before.State.NumSubjects))
+	if err := b.read(ctx, consumer, needed, last, recent, f); err != nil {
+		return err
+	}
+
+	var entries []entry
+	for subject := range recent {
+		e, err := b.last(ctx, subject)
+		if err != nil {
+			return err
+		}
+		entries = append(entries, e)
+	}
+	slices.SortFunc(entries, func(x, y entry) int { return cmp.Compare(x.revision, y.revision) })
+	for _, e := range entries {
+		if id, isRecord := b.idOf(e.subject); isRecord && e.revision > 0 {
+			if err := f(id, e); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// since lists the subjects, the counter's left out, that were written after the
+// entry last, and says how many of them had an entry up to there.
+func (b *bucket) since(ctx context.Context, last uint64) (recent map[string]bool, older int, err error) {
+	now, err := b.stream.Info(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	recent = map[string]bool{}
+	for seq := last + 1; seq <= now.State.LastSeq; {
+		e, err := b.next(ctx, ">", seq)
+		if err != nil {
+			return nil, 0, err
+		}
+		if e.revision == 0 {
+			break
+		}
+		if seq = e.revision + 1; e.subject != b.prefix+counterKey {
+			recent[e.subject] = true
+		}
+		if len(recent) > scanRecent {
+			return nil, 0, errMoved
+		}
+	}
+	for subject := range recent {
+		kept := int64(0)
+		for seq := uint64(1); ; kept++ {
+			e, err := b.next(ctx, subject, seq)
+			if err != nil {
+				return nil, 0, err
+			}
+			if e.revision == 0 {
+				break
+			}
+			if e.revision <= last {
+				older++
+				kept = 0
+				break
+			}
+			seq = e.revision + 1
+		}
+		if kept >= now.Config.MaxMsgsPerSubject { // whether it had one is no longer known
+			return nil, 0, errMoved
+		}
+	}
+	return recent, older, nil
+}
+
+// read takes the needed number of entries from the consumer, of those up to the
+// sequence last that are neither recent nor the counter.
+func (b *bucket) read(ctx context.Context, consumer jetstream.Consumer, needed int, last uint64, recent map[string]bool, f func(event.ID, entry) error) error {
+	if needed <= 0 {
 		return nil
 	}
 	messages, err := consumer.Messages(jetstream.PullMaxMessages(2048))
@@ -57,13 +154,8 @@ func (b *bucket) scanOnce(ctx context.Context, keysOnly bool, begin func(int), f
 		return fmt.Errorf("scan: %w", err)
 	}
 	defer messages.Stop()
-	needed := total
-	if counter.revision > 0 {
-		needed-- // inserts push it out all the time
-	}
 	var delivered uint64 // the consumer's last sequence that came
-	idle := 0
-	for records := 0; records < needed; {
+	for idle := 0; needed > 0; {
 		wait, cancel := context.WithTimeout(ctx, scanPatience)
 		msg, err := messages.Next(jetstream.NextContext(wait))
 		cancel()
@@ -73,7 +165,8 @@ func (b *bucket) scanOnce(ctx context.Context, keysOnly bool, begin func(int), f
 				return fmt.Errorf("scan: %w", err)
 			}
 			// The server's own count of what is pending may be wrong after a purge.
-			if idle++; info.Delivered.Consumer == delivered && (info.NumPending == 0 || idle > 2) {
+			// What it delivered may have been lost on the way.
+			if idle++; info.Delivered.Consumer == delivered && (info.NumPending == 0 || idle > 2) || idle > 10 {
 				return errMoved
 			}
 			continue
@@ -89,10 +182,10 @@ func (b *bucket) scanOnce(ctx context.Context, keysOnly bool, begin func(int), f
 		if meta.Sequence.Stream > last {
 			return errMoved
 		}
-		if msg.Subject() == b.prefix+counterKey {
+		if recent[msg.Subject()] || msg.Subject() == b.prefix+counterKey {
 			continue
 		}
-		records++
+		needed--
 		id, isRecord := b.idOf(msg.Subject())
 		if !isRecord {
 			continue
@@ -102,41 +195,6 @@ func (b *bucket) scanOnce(ctx context.Context, keysOnly bool, begin func(int), f
 		}
 	}
 	return nil
-}
-
-// snapshot makes a consumer of every subject's last entry, and says what the
-// last sequence was when it was made. It is only sure of that when nothing was
-// written meanwhile.
-func (b *bucket) snapshot(ctx context.Context, keysOnly bool) (consumer jetstream.Consumer, last uint64, err error) {
-	before, err := b.stream.Info(ctx)
-	if err != nil {
-		return nil, 0, err
-	}
-	for range scanCreations {
-		consumer, err = b.store.js.CreateConsumer(ctx, streamName(b.collection), jetstream.ConsumerConfig{
-			AckPolicy:         jetstream.AckNonePolicy,
-			DeliverPolicy:     jetstream.DeliverLastPerSubjectPolicy,
-			FilterSubject:     b.prefix + ">",
-			HeadersOnly:       keysOnly,
-			MemoryStorage:     true,
-			Replicas:          1,
-			InactiveThreshold: time.Minute,
-		})
-		if err != nil {
-			return nil, 0, fmt.Errorf("scan: %w", err)
-		}
-		after, err := b.stream.Info(ctx)
-		if err != nil {
-			b.discard(ctx, consumer)
-			return nil, 0, err
-		}
-		if before.State.LastSeq == after.State.LastSeq {
-			return consumer, after.State.LastSeq, nil
-		}
-		b.discard(ctx, consumer)
-		before = after
-	}
-	return nil, 0, errMoved
 }
 
 // discard deletes a scan's consumer. Should that fail, the server does it a
@@ -170,8 +228,11 @@ func (b *bucket) streamQuery(ctx context.Context, q query) (found, error) {
 		c.test(r)
 		return nil
 	})
+	if err != nil {
+		return found{}, err
+	}
 	e.Examined = c.examined
-	return found{c.rows(), c.count, e}, err
+	return found{c.rows(), c.count, e}, nil
 }
 
 func newRow(id event.ID, revision uint64, data []byte) (*row, error) {
