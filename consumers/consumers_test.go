@@ -344,7 +344,8 @@ func TestLongHandlersAreNotRedelivered(t *testing.T) {
 func TestStopFinishesAndRestartResumes(t *testing.T) {
 	t.Parallel()
 	bus := streamstest.Bus(t, streamstest.Server(t))
-	begun, finish := make(chan string), make(chan struct{})
+	// Another command may begin before the stop arrives; it must not block that.
+	begun, finish := make(chan string, 2), make(chan struct{})
 	handler := func(ctx context.Context, d streams.Stored) ([]event.Envelope, error) {
 		c, err := event.As[event.Command](d.Envelope)
 		begun <- c.Command
