@@ -1,0 +1,183 @@
+package snapshot
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+const (
+	chunkSize  = 128 << 10
+	windowSize = 8 << 20
+	// patience is how long the server may take for the next step. A stream with
+	// large gaps, or a slow disk, makes it pause.
+	patience = time.Minute
+)
+
+// state is the part of a stream's state that a manifest repeats.
+type state struct {
+	Messages  uint64 `json:"messages"`
+	Bytes     uint64 `json:"bytes"`
+	FirstSeq  uint64 `json:"first_seq"`
+	LastSeq   uint64 `json:"last_seq"`
+	Consumers int    `json:"consumer_count"`
+}
+
+// ask makes a request of the JetStream API and reads its answer into reply.
+func ask(ctx context.Context, js jetstream.JetStream, subject string, request, reply any) error {
+	body, err := json.Marshal(request)
+	if err != nil {
+		return err
+	}
+	prefix := js.Options().APIPrefix
+	if prefix == "" {
+		prefix = jetstream.DefaultAPIPrefix
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	msg, err := js.Conn().RequestWithContext(ctx, strings.TrimSuffix(prefix, ".")+"."+subject, body)
+	if err != nil {
+		return fmt.Errorf("ask the server: %w", err)
+	}
+	return answered(msg.Data, reply)
+}
+
+func answered(body []byte, reply any) error {
+	var failed struct {
+		Error *jetstream.APIError `json:"error"`
+	}
+	if err := json.Unmarshal(body, &failed); err != nil {
+		return fmt.Errorf("read the server's answer: %w", err)
+	}
+	if failed.Error != nil {
+		return failed.Error
+	}
+	if err := json.Unmarshal(body, reply); err != nil {
+		return fmt.Errorf("read the server's answer: %w", err)
+	}
+	return nil
+}
+
+// download asks for a snapshot of a stream and hands it to write in pieces. It
+// fills in what the stream holds.
+func download(ctx context.Context, js jetstream.JetStream, s *Stream, write func([]byte) error) error {
+	nc := js.Conn()
+	inbox := nc.NewInbox()
+	chunks, err := nc.SubscribeSync(inbox)
+	if err != nil {
+		return fmt.Errorf("receive the snapshot: %w", err)
+	}
+	defer chunks.Unsubscribe()
+	var reply struct {
+		Config json.RawMessage `json:"config"`
+		State  json.RawMessage `json:"state"`
+	}
+	request := map[string]any{
+		"deliver_subject": inbox, "window_size": windowSize, "jsck": true,
+		"chunk_size": min(chunkSize, int(nc.MaxPayload())/2),
+	}
+	if err := ask(ctx, js, "STREAM.SNAPSHOT."+s.Name, request, &reply); err != nil {
+		return err
+	}
+	var held state
+	if err := json.Unmarshal(reply.State, &held); err != nil {
+		return fmt.Errorf("read the stream's state: %w", err)
+	}
+	s.Config, s.State = reply.Config, reply.State
+	s.Messages, s.Bytes, s.FirstSeq, s.LastSeq = held.Messages, held.Bytes, held.FirstSeq, held.LastSeq
+	return receive(ctx, chunks, write)
+}
+
+// receive reads chunks up to the empty one that ends a snapshot. Each but the
+// last is acknowledged, which is what keeps the server sending, and carries its
+// number, so that none is lost unnoticed.
+func receive(ctx context.Context, chunks *nats.Subscription, write func([]byte) error) error {
+	for number := 1; ; number++ {
+		next, cancel := context.WithTimeout(ctx, patience)
+		msg, err := chunks.NextMsgWithContext(next)
+		cancel()
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.Is(err, context.DeadlineExceeded):
+			return fmt.Errorf("the server sent nothing for %s", patience)
+		case err != nil:
+			return fmt.Errorf("receive the snapshot: %w", err)
+		}
+		if status := msg.Header.Get("Status"); len(msg.Data) == 0 && status != "" && status != "204" {
+			return fmt.Errorf("the server gave up: %s %s", status, msg.Header.Get("Description"))
+		}
+		if len(msg.Data) == 0 {
+			return nil
+		}
+		if err := write(msg.Data); err != nil {
+			return err
+		}
+		if msg.Reply == "" {
+			continue // the last one, shorter than the others
+		}
+		if got := msg.Reply[strings.LastIndexByte(msg.Reply, '.')+1:]; got != strconv.Itoa(number) {
+			return fmt.Errorf("chunk %d of the snapshot was lost on the way", number)
+		}
+		if err := msg.Respond(nil); err != nil {
+			return fmt.Errorf("acknowledge a chunk: %w", err)
+		}
+	}
+}
+
+// begin tells the server to make a stream of a snapshot, and returns where it
+// wants it. From here on a failure can leave a part of the stream behind.
+func begin(ctx context.Context, js jetstream.JetStream, s Stream, config json.RawMessage) (subject string, err error) {
+	var ready struct {
+		Subject string `json:"deliver_subject"`
+	}
+	err = ask(ctx, js, "STREAM.RESTORE."+s.Name, map[string]any{"config": config, "state": s.State}, &ready)
+	return ready.Subject, err
+}
+
+// upload sends a snapshot and returns what the stream then holds.
+func upload(ctx context.Context, js jetstream.JetStream, subject, dir string, s Stream, sent func(n int)) (state, error) {
+	put := func(b []byte) (*nats.Msg, error) {
+		ctx, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
+		return js.Conn().RequestWithContext(ctx, subject, b)
+	}
+	most := int(js.Conn().MaxPayload()) / 2
+	_, err := readFile(ctx, filepath.Join(dir, s.file()), func(b []byte) error {
+		for len(b) > 0 {
+			n := min(len(b), most)
+			reply, err := put(b[:n])
+			if err != nil {
+				return fmt.Errorf("send the snapshot: %w", err)
+			}
+			if len(reply.Data) > 0 {
+				var none struct{}
+				if err := answered(reply.Data, &none); err != nil {
+					return err
+				}
+			}
+			b = b[n:]
+			sent(n)
+		}
+		return nil
+	})
+	if err != nil {
+		return state{}, err
+	}
+	reply, err := put(nil)
+	if err != nil {
+		return state{}, fmt.Errorf("finish the stream: %w", err)
+	}
+	var made struct {
+		State state `json:"state"`
+	}
+	return made.State, answered(reply.Data, &made)
+}
