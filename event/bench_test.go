@@ -1,30 +1,53 @@
-package event_test
+package event
 
-import (
-	"testing"
+import "testing"
 
-	"github.com/rosey-bot/rosey/event"
-)
+func benchEnvelope(b *testing.B) (Envelope, []byte) {
+	b.Helper()
+	e, err := New(SubjectChat, Chat{User: "alice", Message: "!roll 2d6+3 and some more words to say", Channel: "main", Rank: 2, Time: 1732645200000})
+	if err != nil {
+		b.Fatal(err)
+	}
+	e.CorrelationID = NewCorrelationID()
+	e.Metadata = map[string]any{MetaSource: "cytube", MetaCausation: "CYTUBE:42"}
+	body, err := e.MarshalJSON()
+	if err != nil {
+		b.Fatal(err)
+	}
+	return e, body
+}
+
+func BenchmarkNew(b *testing.B) {
+	for b.Loop() {
+		if _, err := New(SubjectChat, Chat{User: "alice", Message: "!roll 2d6+3", Channel: "main", Rank: 2, Time: 1732645200000}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkEncode(b *testing.B) {
+	e, _ := benchEnvelope(b)
+	for b.Loop() {
+		if _, err := e.MarshalJSON(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
 
 func BenchmarkDecode(b *testing.B) {
-	for _, c := range []struct {
-		name string
-		body []byte
-	}{
-		{"envelope", envelope(examples[0].subject, examples[0].payload)},
-		{"bare", []byte(examples[0].payload)},
-	} {
-		b.Run(c.name, func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				e, err := event.Decode(examples[0].subject, c.body)
-				if err != nil {
-					b.Fatal(err)
-				}
-				if _, err := event.As[event.Chat](e); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
+	_, body := benchEnvelope(b)
+	for b.Loop() {
+		if _, err := Decode(SubjectChat, body); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkValidate(b *testing.B) {
+	e, _ := benchEnvelope(b)
+	for b.Loop() {
+		if err := e.Validate(); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
