@@ -21,7 +21,7 @@ const (
 // A record is an event made ready to be shown.
 type record struct {
 	streams.Stored
-	body    []byte
+	event   Event
 	who     string // who did it: a user, a plugin or a part of the bot
 	what    string // what happened, in a few words
 	plugin  string // whose event it is, if a plugin's
@@ -59,7 +59,7 @@ var descriptions = []struct{ pattern, who, what, problem string }{
 
 // look reads an event for showing it. A malformed one keeps what can be read.
 func look(e Event) record {
-	r := record{body: e.Body, attempt: 1}
+	r := record{event: e, attempt: 1}
 	r.Stored, r.err = e.Decode()
 	r.plugin = event.PluginOf(e.Subject)
 	source := r.Meta(event.MetaSource)

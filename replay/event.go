@@ -75,3 +75,12 @@ func (e *Event) correlation(f fields) string {
 	}
 	return telemetry.CorrelationOf(e.Header)
 }
+
+// conversation is the event's correlation ID or, where it has none, the one
+// that consumers give it when they handle it.
+func (e *Event) conversation(f fields) string {
+	if id := e.correlation(f); id != "" {
+		return id
+	}
+	return e.Ref.String() + "@" + e.At.UTC().Format(time.RFC3339Nano)
+}

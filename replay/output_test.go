@@ -69,8 +69,8 @@ func TestPadCountsColumns(t *testing.T) {
 	}
 }
 
-// conversation is a command from chat to echo, and what can go wrong.
-var conversation = []struct{ subject, body string }{
+// talkLines is a command from chat to echo, and what can go wrong.
+var talkLines = []struct{ subject, body string }{
 	{"cytube.chat", envelope("cytube.chat", `{"user":"alice","message":"!roll 2d6","channel":"main","rank":2,"time":1732645200000}`, someID, `{"source":"cytube"}`)},
 	{"plugin.dice-roller.command", envelope("plugin.dice-roller.command", `{"command":"roll","args":["2d6"],"user":"alice","channel":"main","rank":2,"raw_message":"!roll 2d6"}`, someID, `{"source":"router","causation_id":"CYTUBE:1"}`)},
 	{"cytube.send.chat", envelope("cytube.send.chat", `{"message":"\ud83c\udfb2 Rolled 2d6: [3, 5] = 8","channel":"main"}`, someID, `{"source":"plugin-dice-roller","causation_id":"PLUGIN:1","attempt":2}`)},
@@ -94,7 +94,7 @@ func envelope(subject, data, correlation, metadata string) string {
 // talk stores the conversation, each event after the one before it.
 func talk(ctx context.Context, t testing.TB, bus *streams.Bus) []Event {
 	t.Helper()
-	for i, m := range conversation {
+	for i, m := range talkLines {
 		putRaw(t, bus.Conn(), m.subject, m.body)
 		stored(ctx, t, bus.JetStream(), i+1)
 	}

@@ -65,7 +65,15 @@ func Run(ctx context.Context, js jetstream.JetStream, out io.Writer, o Options) 
 	return err
 }
 
+// show writes what is asked for and says how many events or conversations that
+// were.
 func show(ctx context.Context, js jetstream.JetStream, w *bufio.Writer, o Options) (shown int, err error) {
+	switch {
+	case o.Summary:
+		return showSummary(ctx, js, w, o)
+	case o.Tree:
+		return showTrees(ctx, js, w, o)
+	}
 	write := func(e Event) error { return writeText(w, e, palette(o.Color), o.Zone) }
 	if o.JSON {
 		write = func(e Event) error { return writeJSON(w, e) }
@@ -80,6 +88,20 @@ func show(ctx context.Context, js jetstream.JetStream, w *bufio.Writer, o Option
 		if shown++; shown == 1 {
 			w.Flush()
 		}
+	}
+	return shown, nil
+}
+
+func showTrees(ctx context.Context, js jetstream.JetStream, w *bufio.Writer, o Options) (shown int, err error) {
+	t := painter{w, palette(o.Color), o.Zone}
+	for c, err := range conversations(ctx, js, o.Query, quiet) {
+		if err == nil {
+			err = t.write(c, o.JSON)
+		}
+		if err != nil {
+			return shown, err
+		}
+		shown++
 	}
 	return shown, nil
 }

@@ -1,0 +1,224 @@
+package replay
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/rosey-bot/rosey/event"
+)
+
+// TraceOptions are what `rosey trace` is asked for besides the ID.
+type TraceOptions struct {
+	JSON     bool           // write one JSON object instead of text
+	Color    bool           // colour the text: see Terminal
+	Zone     *time.Location // of times in text; local when nil
+	Progress func(Progress) // see Query
+}
+
+// Trace writes one conversation as a tree, and where its time went from the
+// first event to the last: queues, router, plugins, sending and the echo. The
+// conversation is named by its correlation ID, the first MinPrefix or more
+// characters of it, its trace ID, or one of its events as STREAM:SEQ. The error
+// wraps ErrNothing when there is none, and is INVALID_INPUT when there are
+// several.
+func Trace(ctx context.Context, js jetstream.JetStream, out io.Writer, id string, o TraceOptions) error {
+	if o.Zone == nil {
+		o.Zone = time.Local
+	}
+	id, err := conversationOf(ctx, js, strings.TrimSpace(id))
+	if err != nil {
+		return err
+	}
+	c, err := oneConversation(ctx, js, Query{Filter: Filter{Correlation: id}, Progress: o.Progress})
+	if err != nil {
+		return err
+	}
+	roots := c.tree()
+	w := bufio.NewWriter(out)
+	if o.JSON {
+		j, err := newJSONConversation(c, roots)
+		if err != nil {
+			return err
+		}
+		for _, s := range steps(roots) {
+			j.Steps = append(j.Steps, jsonStep{s.name, ms(s.took), s.what})
+		}
+		if err := writeJSONLine(w, j); err != nil {
+			return err
+		}
+		return w.Flush()
+	}
+	t := painter{w, palette(o.Color), o.Zone}
+	if err := errors.Join(t.tree(c, roots), t.steps(steps(roots))); err != nil {
+		return err
+	}
+	return w.Flush()
+}
+
+// conversationOf is the correlation ID of what a person names: an ID as it is,
+// or that of a stored event.
+func conversationOf(ctx context.Context, js jetstream.JetStream, id string) (string, error) {
+	if id == "" {
+		return "", event.Errorf(event.InvalidInput, "name a conversation by its correlation ID or one of its events, for example CYTUBE:42")
+	}
+	ref, err := event.ParseRef(id)
+	if err != nil {
+		return id, nil
+	}
+	e, err := fetch(ctx, js, ref)
+	switch {
+	case errors.Is(err, jetstream.ErrStreamNotFound), errors.Is(err, jetstream.ErrInvalidStreamName):
+		return id, nil
+	case errors.Is(err, jetstream.ErrMsgNotFound):
+		return "", fmt.Errorf("%w: stream %s does not hold event %d", ErrNothing, ref.Stream, ref.Seq)
+	case err != nil:
+		return "", event.Errorf(event.NATSError, "read %s: %w", ref, err)
+	}
+	f, _ := e.scan()
+	return e.conversation(f), nil
+}
+
+// fetch reads one stored event; its errors are JetStream's.
+func fetch(ctx context.Context, js jetstream.JetStream, ref event.Ref) (Event, error) {
+	s, err := js.Stream(ctx, ref.Stream)
+	if err != nil {
+		return Event{}, err
+	}
+	raw, err := s.GetMsg(ctx, ref.Seq)
+	if err != nil {
+		return Event{}, err
+	}
+	return Event{Ref: ref, At: raw.Time, Subject: raw.Subject, Header: raw.Header, Body: raw.Data}, nil
+}
+
+func oneConversation(ctx context.Context, js jetstream.JetStream, q Query) (*conversation, error) {
+	var found []*conversation
+	for c, err := range conversations(ctx, js, q, 0) {
+		if err != nil {
+			return nil, err
+		}
+		if c.id == q.Correlation {
+			return c, nil
+		}
+		found = append(found, c)
+	}
+	switch len(found) {
+	case 0:
+		return nil, nothing(ctx, js, q.Filter)
+	case 1:
+		return found[0], nil
+	}
+	var ids []string
+	for _, c := range found[:min(len(found), 5)] {
+		ids = append(ids, c.id)
+	}
+	return nil, event.Errorf(event.InvalidInput, "%d conversations begin with %s: name one of %s in full", len(found), q.Correlation, strings.Join(ids, ", "))
+}
+
+// A step is a part of the way from a conversation's first event to its last.
+type step struct {
+	name string
+	took time.Duration
+	what string
+}
+
+type jsonStep struct {
+	Name string  `json:"name"`
+	Took float64 `json:"took_ms"`
+	What string  `json:"what"`
+}
+
+// steps says where the time went on the way to the event that was stored last.
+func steps(roots []*node) []step {
+	var last *node
+	var visit func([]*node)
+	visit = func(nodes []*node) {
+		for _, n := range nodes {
+			if last == nil || n.At.After(last.At) {
+				last = n
+			}
+			visit(n.children)
+		}
+	}
+	visit(roots)
+	if last == nil || last.parent == nil {
+		return nil
+	}
+	var path []*node
+	for n := last; n != nil; n = n.parent {
+		path = append(path, n)
+	}
+	slices.Reverse(path)
+	var out []step
+	for _, n := range path[1:] {
+		out = append(out, stepsTo(n)...)
+	}
+	return append(out, step{"total", last.At.Sub(path[0].At), ""})
+}
+
+// stepsTo divides the time between an event and its cause: waiting in the
+// stream, the work of the consumer, and storing what came of it.
+func stepsTo(n *node) []step {
+	var out []step
+	rest := n.since()
+	take := func(name string, took time.Duration, what string) {
+		took = max(min(took, rest), 0)
+		rest -= took
+		out = append(out, step{name, took, what})
+	}
+	name, consumer := "plugin", n.Meta(event.MetaSource)
+	switch {
+	case event.Match(event.AllCommands, n.Subject):
+		name = "route"
+	case event.Match(event.AllSends, n.parent.Subject):
+		take("echo", rest, n.parent.Subject+" is heard as "+n.Subject)
+		return out
+	case !strings.HasPrefix(consumer, "plugin-"):
+		name = "work"
+	}
+	if waited, ok := seconds(n.Metadata[event.MetaWaited]); ok {
+		take("queue", waited, n.parent.Subject+" waits for "+consumer)
+	}
+	storing := n.At.Sub(n.Timestamp)
+	if storing < 0 || storing > rest {
+		// Made by another clock.
+		storing = 0
+	}
+	take(name, rest-storing, consumer+" makes "+n.Subject)
+	take("send", storing, n.Subject+" is stored")
+	return out
+}
+
+func seconds(v any) (time.Duration, bool) {
+	n, ok := v.(json.Number)
+	if !ok {
+		return 0, false
+	}
+	f, err := n.Float64()
+	if err != nil || f < 0 || f > 1e9 {
+		return 0, false
+	}
+	return time.Duration(f * float64(time.Second)).Round(time.Microsecond), true
+}
+
+func (t *painter) steps(steps []step) error {
+	for _, s := range steps {
+		took := span(s.took)
+		if s.name == "total" {
+			took = t.p.paint(fmt.Sprintf("%*s", latencyWidth, took), bold)
+		}
+		if _, err := fmt.Fprintf(t.w, "%*s  %s\n", latencyWidth, took, strings.TrimRight(pad(s.name, 8)+Printable(s.what), " ")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
