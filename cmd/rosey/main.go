@@ -114,5 +114,6 @@ func commands() []*cli.Command {
 		deadCommand(),
 		sendCommand(),
 		statusCommand(),
+		benchCommand(),
 	}
 }

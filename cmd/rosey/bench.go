@@ -1,0 +1,212 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/nats-io/nats.go"
+	"github.com/urfave/cli/v2"
+
+	"github.com/rosey-bot/rosey/streams"
+)
+
+func benchCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "bench",
+		Usage: "measure this machine: what Rosey's layers cost beside bare NATS",
+		Description: `Each row does one thing twice in the same process, on a fresh server with file
+storage: by Rosey's own code and by bare nats.go calls. The ratio is what counts;
+it stays the same where absolute figures drift. Exits with 1 when a goal is missed.
+
+   rosey bench
+   rosey bench --quick --output json`,
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "quick", Usage: "a tenth of the work: a few seconds, less exact"},
+			&cli.StringFlag{Name: "dir", Usage: "put the throw-away stores below `DIR` (default: the system's temporary directory)"},
+			outputFlag(),
+		},
+		Action: func(c *cli.Context) error {
+			ctx, stop := interruptible(c.Context)
+			defer stop()
+			return runBench(ctx, c)
+		},
+	}
+}
+
+// A measure is one row: the same work by ours and by raw. Each returns how much
+// was done in a second, or with lower how long one took, in seconds.
+type measure struct {
+	name  string
+	unit  string
+	lower bool    // less is better
+	goal  float64 // least ratio, or greatest with lower; 0 for none
+	run   func(ctx context.Context, b *bench) (ours, raw float64, err error)
+}
+
+// row is what is printed of a measure.
+type row struct {
+	Name  string  `json:"name"`
+	Unit  string  `json:"unit"`
+	Ours  float64 `json:"ours"`
+	Raw   float64 `json:"raw"`
+	Ratio float64 `json:"ratio"`
+	Goal  float64 `json:"goal,omitempty"`
+	OK    bool    `json:"ok"`
+}
+
+// bench is what measures work with.
+type bench struct {
+	n   int // how often to do a thing
+	dir string
+}
+
+// rounds is how often ours and raw take turns; the median counts.
+const rounds = 5
+
+func measures() []measure {
+	return []measure{
+		{name: "publish", unit: "events/s", goal: 0.85, run: benchPublish},
+		{name: "request", unit: "requests/s", run: benchRequest},
+		{name: "consume", unit: "events/s", run: benchConsume},
+		{name: "chain_p50", unit: "s", lower: true, goal: 1.5, run: benchChainLatency(0.50)},
+		{name: "chain_p99", unit: "s", lower: true, run: benchChainLatency(0.99)},
+		{name: "chain", unit: "chains/s", run: benchChainThroughput},
+		{name: "db_set", unit: "records/s", goal: 0.8, run: benchSet},
+		{name: "db_get", unit: "records/s", goal: 0.8, run: benchGet},
+		{name: "replay", unit: "events/s", goal: 0.8, run: benchReplay},
+	}
+}
+
+func runBench(ctx context.Context, c *cli.Context) error {
+	b := &bench{n: 20_000, dir: c.String("dir")}
+	if c.Bool("quick") {
+		b.n = 2_000
+	}
+	started := time.Now()
+	enc := json.NewEncoder(c.App.Writer)
+	t := newTable("what", "ours", "raw", "ratio", "goal", "unit")
+	var missed []string
+	for _, m := range measures() {
+		show, done := progressLine(c.App.ErrWriter, m.name+": round")
+		show(1, rounds)
+		ours, raw, err := m.run(ctx, b)
+		done()
+		if ctx.Err() != nil {
+			return errors.New("interrupted")
+		}
+		if err != nil {
+			return fmt.Errorf("bench %s: %w", m.name, err)
+		}
+		r := row{Name: m.name, Unit: m.unit, Ours: ours, Raw: raw, Ratio: ours / raw, Goal: m.goal, OK: true}
+		if m.goal != 0 {
+			r.OK = r.Ratio >= m.goal != m.lower || r.Ratio == m.goal
+		}
+		if !r.OK {
+			missed = append(missed, m.name)
+		}
+		if wantJSON(c) {
+			if err := enc.Encode(r); err != nil {
+				return fmt.Errorf("print figures: %w", err)
+			}
+			continue
+		}
+		t.AppendRow(table.Row{r.Name, figure(r.Ours, m.lower), figure(r.Raw, m.lower), fmt.Sprintf("%.2f", r.Ratio), goalText(m, r.OK), m.unit})
+	}
+	if wantJSON(c) {
+		return errors.Join(enc.Encode(map[string]any{
+			"name": "summary", "ok": len(missed) == 0, "missed": append([]string{}, missed...), "seconds": time.Since(started).Seconds(),
+			"cpus": runtime.NumCPU(), "go": runtime.Version(), "version": version(),
+		}), missedError(missed))
+	}
+	fmt.Fprintf(c.App.Writer, "%s\n\n%d CPUs, %s, %s, %s in all\n", t.Render(), runtime.NumCPU(), runtime.Version(), version(), time.Since(started).Round(time.Second))
+	return missedError(missed)
+}
+
+func missedError(missed []string) error {
+	if len(missed) == 0 {
+		return nil
+	}
+	return fmt.Errorf("goals missed: %v (is the machine busy with something else?)", missed)
+}
+
+func figure(v float64, seconds bool) string {
+	if seconds {
+		return time.Duration(v * float64(time.Second)).Round(100 * time.Nanosecond).String()
+	}
+	return fmt.Sprintf("%.0f", v)
+}
+
+func goalText(m measure, ok bool) string {
+	if m.goal == 0 {
+		return ""
+	}
+	sign, word := "≥", "met"
+	if m.lower {
+		sign = "≤"
+	}
+	if !ok {
+		word = "MISSED"
+	}
+	return fmt.Sprintf("%s %.2f %s", sign, m.goal, word)
+}
+
+// server starts a throw-away server and opens the streams on it.
+func (b *bench) server(ctx context.Context) (bus *streams.Bus, stop func() error, err error) {
+	dir, err := os.MkdirTemp(b.dir, "rosey-bench-")
+	if err != nil {
+		return nil, nil, fmt.Errorf("make a store: %w", err)
+	}
+	server, err := streams.StartServer(streams.ServerConfig{Store: dir})
+	if err != nil {
+		return nil, nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	var nc *nats.Conn
+	stop = func() error {
+		if nc != nil {
+			nc.Close()
+		}
+		return errors.Join(server.Stop(), os.RemoveAll(dir))
+	}
+	if nc, err = server.Connect(); err != nil {
+		return nil, nil, errors.Join(err, stop())
+	}
+	js, err := streams.JetStream(nc)
+	if err == nil {
+		err = streams.Open(ctx, js, streams.Options{})
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, stop())
+	}
+	return streams.NewBus(nc, js), stop, nil
+}
+
+// inTurn does the same work by ours and by raw, in turns, and returns the median
+// rate of each.
+func inTurn(n int, ours, raw func(n int) error) (oursRate, rawRate float64, err error) {
+	each := max(n/rounds, 1)
+	var rates [2][]float64
+	for range rounds {
+		for i, work := range []func(int) error{ours, raw} {
+			started := time.Now()
+			if err := work(each); err != nil {
+				return 0, 0, err
+			}
+			rates[i] = append(rates[i], float64(each)/time.Since(started).Seconds())
+		}
+	}
+	return median(rates[0]), median(rates[1]), nil
+}
+
+func median(v []float64) float64 { return quantile(v, 0.5) }
+
+func quantile(v []float64, q float64) float64 {
+	slices.Sort(v)
+	return v[min(int(q*float64(len(v))), len(v)-1)]
+}
