@@ -2,6 +2,7 @@ package plugins
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,11 +21,12 @@ const FieldHandled = "_handled"
 
 const (
 	// handledKept is how long an entry of FieldHandled is kept at least, unless
-	// there are more than handledMost.
-	handledKept = time.Hour
+	// there are more than handledMost; handledFew are kept however old they are.
+	handledKept = streams.DuplicateWindow
 	handledMost = 256
-	// handledFew are kept however old they are.
-	handledFew = 16
+	handledFew  = 16
+	// outputsMost is how many entries keep what was said.
+	outputsMost = 64
 	// maxConflicts bounds how often one change starts over.
 	maxConflicts = 100
 )
@@ -111,10 +113,10 @@ func (c *Context) repeat(done handled) ([]event.Envelope, error) {
 	return out, nil
 }
 
-// stored is a record as the database has it.
+// stored is a record as it was read.
 type stored struct {
-	revision uint64 // 0 when there is none
-	data     json.RawMessage
+	revision uint64          // 0 when there is none
+	record   json.RawMessage // without FieldHandled, as it is written
 	handled  map[string]handled
 }
 
@@ -125,40 +127,38 @@ func (t Collection) load(id event.ID, record any) (stored, error) {
 		Revision uint64
 	}
 	err := t.request(event.SubjectGet, event.Get{Collection: t.name, ID: id}, &reply)
-	if event.CodeOf(err) == event.RecordNotFound {
-		return stored{}, nil
-	}
-	if err != nil {
+	if err != nil && event.CodeOf(err) != event.RecordNotFound {
 		return stored{}, err
 	}
 	s := stored{revision: reply.Revision}
-	var fields map[string]json.RawMessage
-	if err := decode(reply.Data, &fields); err != nil {
-		return stored{}, err
-	}
-	if raw, ok := fields[FieldHandled]; ok {
-		if err := decode(raw, &s.handled); err != nil {
+	if err == nil {
+		var done struct {
+			Handled map[string]handled `json:"_handled"`
+		}
+		if err := decode(reply.Data, &done); err != nil {
 			return stored{}, err
 		}
-		delete(fields, FieldHandled)
+		if err := decode(reply.Data, record); err != nil {
+			return stored{}, err
+		}
+		s.handled = done.Handled
 	}
-	if s.data, err = event.Encode(fields); err != nil {
-		return stored{}, err
-	}
-	return s, decode(s.data, record)
+	s.record, err = event.Encode(record)
+	return s, err
 }
 
+// store writes a record back, unless nothing came of the event.
 func (t Collection) store(id event.ID, record any, s stored, key string, out []event.Envelope) error {
 	data, err := event.Encode(record)
 	if err != nil {
 		return err
 	}
+	if len(out) == 0 && bytes.Equal(data, s.record) {
+		return nil
+	}
 	var fields map[string]json.RawMessage
 	if err := decode(data, &fields); err != nil {
 		return err
-	}
-	if len(out) == 0 && s.revision > 0 && same(fields, s.data) {
-		return nil
 	}
 	done := maps.Clone(s.handled)
 	if key != "" {
@@ -185,36 +185,16 @@ func (t Collection) store(id event.ID, record any, s stored, key string, out []e
 	return t.request(event.SubjectSet, set, nil, t.c.once("change", t.name, string(id), fmt.Sprint(s.revision))...)
 }
 
-// same reports whether fields are those of data, but for the id that the
-// database adds to what it returns.
-func same(fields map[string]json.RawMessage, data json.RawMessage) bool {
-	raw, err := json.Marshal(fields)
-	if err != nil {
-		return false
-	}
-	a, b := exact(raw), exact(data)
-	delete(a, "id")
-	delete(b, "id")
-	return a != nil && reflect.DeepEqual(a, b)
-}
-
-// exact reads an object with its numbers as they are written.
-func exact(raw json.RawMessage) (fields map[string]any) {
-	d := json.NewDecoder(bytes.NewReader(raw))
-	d.UseNumber()
-	if d.Decode(&fields) != nil {
-		return nil
-	}
-	return fields
-}
-
-// forget drops entries that can no longer be asked for.
+// forget drops what can no longer be asked for, and keeps the record small.
 func forget(done map[string]handled) {
-	keys := slices.SortedFunc(maps.Keys(done), func(a, b string) int { return int(done[b].At - done[a].At) })
-	for i, key := range keys {
-		old := time.Since(time.UnixMilli(done[key].At)) > handledKept
-		if i >= handledMost || i >= handledFew && old {
+	newest := slices.SortedFunc(maps.Keys(done), func(a, b string) int { return cmp.Compare(done[b].At, done[a].At) })
+	for i, key := range newest {
+		h := done[key]
+		switch old := time.Since(time.UnixMilli(h.At)) > handledKept; {
+		case i >= handledMost, i >= handledFew && old:
 			delete(done, key)
+		case i >= outputsMost:
+			done[key] = handled{At: h.At}
 		}
 	}
 }

@@ -199,6 +199,14 @@ func (r *Room) Repeat(plugin string) {
 	}
 }
 
+// Settle returns once a plugin has handled everything that there is for it.
+func (r *Room) Settle(plugin string) {
+	r.t.Helper()
+	for _, stream := range r.streams(plugin) {
+		r.settle(stream, plugins.Durable(plugin))
+	}
+}
+
 // settle waits until a consumer has nothing to do and returns the sequence of
 // the last event that it was given.
 func (r *Room) settle(stream, durable string) (last uint64) {

@@ -1,0 +1,121 @@
+package trivia
+
+import (
+	"strings"
+	"testing"
+	"unicode"
+
+	"pgregory.net/rapid"
+)
+
+func TestMatches(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		answers string
+		yes, no []string
+	}{
+		{"Canberra", []string{"canberra", "CANBERRA!", " Canberra ", "is it canberra?", "I think it's Canberra", "canbera", "cnaberra", "um, maybe Canberra"},
+			[]string{"sydney", "canber", "", "?", "not canberra", "canberra or sydney", "cabrera"}},
+		{"The Beatles|Beatles", []string{"beatles", "the beatles", "The Beetles"}, []string{"the", "beat"}},
+		{"García Márquez", []string{"garcia marquez", "Garcia-Marquez", "GARCIA MARQUES"}, []string{"garcia"}},
+		{"Henry VIII|Henry the Eighth|Henry 8", []string{"henry viii", "Henry the eighth", "henry 8", "henry eight"}, []string{"henry vii", "henry 7", "henry"}},
+		{"8", []string{"8", "eight", "8!", "its 8", "Eight."}, []string{"9", "18", "88", "nine"}},
+		{"1945", []string{"1945", "it was 1945"}, []string{"1944", "19455", "194"}},
+		{"Au", []string{"au", "AU"}, []string{"ag", "a"}},
+		{"Gambia", []string{"gambia", "gambie"}, []string{"zambia"}},
+		{"Iran", []string{"iran"}, []string{"iraq", "irab"}},
+		{"Australia", []string{"austrlia"}, []string{"austria"}},
+		{"H2O", []string{"h2o"}, []string{"h20"}},
+		{"Carbon dioxide|CO2", []string{"co2", "carbon dioxyde", "carbondioxide"}, []string{"carbon monoxide", "carbon"}},
+		{"Ice hockey|Hockey", []string{"icehockey", "hockey"}, []string{"ice"}},
+		{"Pan's Labyrinth", []string{"pans labyrinth", "Pan’s labyrinth"}, nil},
+		{"Łódź", []string{"lodz", "Łódź"}, nil},
+		{"Simon & Garfunkel", []string{"simon and garfunkel"}, nil},
+		{"A Trip to the Moon|Trip to the Moon", []string{"trip to the moon", "a trip to the moon"}, []string{"the moon"}},
+		{"Московский метрополитен", []string{"московский метрополитен"}, nil},
+	} {
+		answers := strings.Split(c.answers, "|")
+		for _, line := range c.yes {
+			if !Matches(line, answers) {
+				t.Errorf("%q does not match %q", line, c.answers)
+			}
+		}
+		for _, line := range c.no {
+			if Matches(line, answers) {
+				t.Errorf("%q matches %q", line, c.answers)
+			}
+		}
+	}
+	if Matches(strings.Repeat("canberra ", 50), []string{"Canberra"}) {
+		t.Error("a long line matches")
+	}
+}
+
+// Every answer of the shipped pack matches itself, in any case, and with a
+// letter too many in its middle where it is a long word.
+func TestAnswersMatchThemselves(t *testing.T) {
+	t.Parallel()
+	pool, err := Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		q := rapid.SampledFrom(pool).Draw(t, "question")
+		a := rapid.SampledFrom(q.Answers).Draw(t, "answer")
+		for _, line := range []string{a, strings.ToUpper(a), strings.ToLower(a), "the " + a, a + "!!", "is it " + a + "?"} {
+			if !Matches(line, q.Answers) {
+				t.Fatalf("%q does not match %q", line, q.Answers)
+			}
+		}
+		if r := []rune(normal(a)); len(r) >= 5 && !strings.ContainsFunc(normal(a), unicode.IsDigit) {
+			i := rapid.IntRange(1, len(r)).Draw(t, "place")
+			if line := string(r[:i]) + "x" + string(r[i:]); !Matches(line, []string{a}) {
+				t.Fatalf("%q does not match %q", line, a)
+			}
+		}
+	})
+}
+
+func FuzzMatches(f *testing.F) {
+	f.Add("is it the Canberra?", "Canberra")
+	f.Add("ｆｕｌｌ　ｗｉｄｔｈ", "full width")
+	f.Fuzz(func(t *testing.T, line, answer string) {
+		got := Matches(line, []string{answer})
+		if len(line) <= maxLine && normal(line) == normal(answer) && normal(answer) != "" && !got {
+			t.Errorf("%q does not match %q", line, answer)
+		}
+		if answer != "" {
+			hint(answer, 1)
+			hint(answer, 2)
+		}
+	})
+}
+
+func TestDistance(t *testing.T) {
+	t.Parallel()
+	for pair, want := range map[[2]string]int{
+		{"abc", "abc"}: 0, {"abc", "abd"}: 1, {"abc", "ab"}: 1, {"abc", "acb"}: 1, {"abc", "abcd"}: 1, {"abc", "bca"}: 2, {"", "ab"}: 2, {"abc", "xyz"}: 3,
+	} {
+		if got := distance([]rune(pair[0]), []rune(pair[1]), 5); got != want {
+			t.Errorf("distance %q is %d, want %d", pair, got, want)
+		}
+	}
+}
+
+func TestHint(t *testing.T) {
+	t.Parallel()
+	for answer, want := range map[string][2]string{
+		"Canberra":       {"C•••••••", "C•n•e•r•"},
+		"World Wide Web": {"W•••• W••• W••", "W•r•d W•d• W•b"},
+		"Moby-Dick":      {"M•••-D•••", "M•b•-D•c•"},
+		"1945":           {"4 digits", "4 digits, the first is 1"},
+		"8":              {"1 digit", "an even digit"},
+		"7":              {"1 digit", "an odd digit"},
+		"Au":             {"2 letters", "2 letters, the first is A"},
+		"X":              {"1 letter", "a single letter"},
+	} {
+		if got := [2]string{hint(answer, 1), hint(answer, 2)}; got != want {
+			t.Errorf("hints of %s are %q, want %q", answer, got, want)
+		}
+	}
+}
