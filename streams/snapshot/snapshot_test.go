@@ -175,9 +175,14 @@ func messages(t *testing.T, js jetstream.JetStream, stream string, last uint64) 
 	if err != nil {
 		t.Fatal(err)
 	}
+	iterator, err := c.Messages()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer iterator.Stop()
 	var all []message
 	for left := c.CachedInfo().NumPending; left > 0; {
-		msg, err := c.Next(jetstream.FetchContext(ctx))
+		msg, err := iterator.Next(jetstream.NextContext(ctx))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -443,7 +448,9 @@ func TestDamage(t *testing.T) {
 			reseal(t, dir, func(b []byte) []byte { return bytes.Replace(b, []byte(`"CYTUBE"`), []byte(`"../CYTUBE"`), 1) })
 		}, snapshot.ErrDamaged, "../CYTUBE"},
 		"a configuration that is none": {func(dir string) {
-			reseal(t, dir, func(b []byte) []byte { return bytes.Replace(b, []byte(`"config": {`), []byte(`"config": 1, "x": {`), 1) })
+			reseal(t, dir, func(b []byte) []byte {
+				return bytes.Replace(b, []byte(`"config": {`), []byte(`"config": 1, "x": {`), 1)
+			})
 		}, snapshot.ErrDamaged, "configuration of CYTUBE"},
 	} {
 		dir := filepath.Join(t.TempDir(), "copy")
@@ -597,7 +604,9 @@ func TestReadOnly(t *testing.T) {
 func TestReplicas(t *testing.T) {
 	t.Parallel()
 	dir, _ := small(t)
-	reseal(t, dir, func(b []byte) []byte { return bytes.ReplaceAll(b, []byte(`"num_replicas": 1`), []byte(`"num_replicas": 3`)) })
+	reseal(t, dir, func(b []byte) []byte {
+		return bytes.ReplaceAll(b, []byte(`"num_replicas": 1`), []byte(`"num_replicas": 3`))
+	})
 	if _, err := snapshot.Restore(streamstest.Context(t), empty(t), dir, snapshot.RestoreOptions{}); err != nil {
 		t.Error(err)
 	}
