@@ -223,10 +223,16 @@ func (b *bucket) modify(ctx context.Context, id event.ID, ifRevision *uint64, cr
 		}
 		before := string(record.record(id))
 		if err := change(&record); err != nil {
+			if first, err := b.written(ctx, subject, 1, mid); err != nil || first.revision > 0 {
+				return Written{id, first.revision, true}, err
+			}
 			return Written{}, err
 		}
 		after := record.record(id)
 		if live(e) != 0 && string(after) == before {
+			if first, err := b.written(ctx, subject, 1, mid); err != nil || first.revision > 0 {
+				return Written{id, first.revision, true}, err
+			}
 			return Written{ID: id, Revision: e.revision}, nil
 		}
 		seq, duplicate, err := b.publish(ctx, subject, after, false, e.revision, mid)

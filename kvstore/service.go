@@ -118,6 +118,7 @@ func (s *Service) Stop() error {
 		return nil
 	}
 	err := s.micro.Stop()
+	s.drained()
 	s.running.Wait()
 	s.cancel()
 	s.store.Close()
@@ -126,6 +127,22 @@ func (s *Service) Stop() error {
 		return fmt.Errorf("stop the database service: %w", err)
 	}
 	return nil
+}
+
+// drained waits until every request that reached this connection before the
+// service stopped has been accepted.
+func (s *Service) drained() {
+	if s.nc.FlushTimeout(requestTimeout) != nil {
+		return // nothing comes or goes any more
+	}
+	done := make(chan struct{})
+	if s.nc.Barrier(func() { close(done) }) != nil {
+		return
+	}
+	select {
+	case <-done:
+	case <-time.After(requestTimeout): // another subscription of the connection is stuck
+	}
 }
 
 // inlineBelow is what an operation on one record takes, on average, where it is

@@ -232,6 +232,7 @@ func (b *bucket) update(ctx context.Context, id event.ID, f *filter, changes []c
 		out.changed = string(record.record(id)) != before
 		return nil
 	})
+	out.changed = err == nil && (out.changed || out.Duplicate)
 	return out, err
 }
 
