@@ -14,6 +14,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/snapshot"
 	"github.com/rosey-bot/rosey/telemetry"
 )
 
@@ -25,6 +26,8 @@ type client struct {
 	bus     *streams.Bus
 	running bool // false when the command opened the store itself
 	server  *streams.Server
+
+	temporary string // store of a backup that is being read, or ""
 }
 
 // errNoBot says how to start a bot where there is none.
@@ -77,15 +80,7 @@ func open(ctx context.Context, cfg config, name string, log *slog.Logger) (*clie
 	if _, err := os.Stat(cfg.Store); err != nil {
 		return nil, fmt.Errorf("there is no store at %s: start a bot with rosey run, or name another store with --store", cfg.Store)
 	}
-	server, err := streams.StartServer(streams.ServerConfig{Store: cfg.Store, Holder: name, Logger: log})
-	if err != nil {
-		return nil, err
-	}
-	nc, err := server.Connect(nats.Name(name))
-	if err != nil {
-		return nil, errors.Join(err, server.Stop())
-	}
-	return newClient(nc, server)
+	return openStore(cfg.Store, name, log)
 }
 
 func newClient(nc *nats.Conn, server *streams.Server) (*client, error) {
@@ -102,7 +97,11 @@ func (c *client) close() error {
 	if c.server == nil {
 		return nil
 	}
-	return c.server.Stop()
+	err := c.server.Stop()
+	if c.temporary != "" {
+		err = errors.Join(err, os.RemoveAll(c.temporary))
+	}
+	return err
 }
 
 // command is what every command that talks to the streams begins with.
@@ -134,6 +133,10 @@ func withReach(reach func(context.Context, config, string, *slog.Logger) (*clien
 		}
 		ctx, stop := interruptible(c.Context)
 		defer stop()
+		reach := reach
+		if !cfg.external() && snapshot.Is(cfg.Store) {
+			reach = backupReader(c)
+		}
 		cl, err := reach(ctx, cfg, "rosey "+c.Command.FullName(), log)
 		if err != nil {
 			return err

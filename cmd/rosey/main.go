@@ -114,6 +114,8 @@ func commands() []*cli.Command {
 		deadCommand(),
 		sendCommand(),
 		statusCommand(),
+		backupCommand(),
+		restoreCommand(),
 		benchCommand(),
 	}
 }

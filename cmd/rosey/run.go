@@ -196,6 +196,9 @@ func startStreams(ctx context.Context, cfg config, log *slog.Logger) (nc *nats.C
 		}
 		return nc, nc.ConnectedUrlRedacted(), func() error { return nil }, nil
 	}
+	if err := notABackup(cfg.Store); err != nil {
+		return nil, "", nil, err
+	}
 	server, err := streams.StartServer(streams.ServerConfig{
 		Store: cfg.Store, Listen: cfg.Listen, SyncAlways: cfg.SyncAlways, Holder: "rosey run", Logger: log,
 	})

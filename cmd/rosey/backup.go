@@ -1,0 +1,233 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/nats-io/nats.go"
+	"github.com/urfave/cli/v2"
+
+	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/snapshot"
+)
+
+func backupCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "backup",
+		Usage:     "copy everything the bot remembers to a directory",
+		ArgsUsage: "DIR",
+		Description: `Copies all events, the database with its history, registrations and how far each
+plugin has come. The bot goes on working meanwhile; a stopped bot's store is
+opened. DIR must not exist, or be empty. It can be read in place of a store:
+
+   rosey backup /backups/monday
+   rosey replay --store /backups/monday --since 2d
+   (cd /backups/monday && sha256sum -c SHA256SUMS)
+   rosey restore /backups/monday`,
+		Flags: []cli.Flag{outputFlag()},
+		Action: func(c *cli.Context) error {
+			if _, err := oneArg(c, "directory"); err != nil {
+				return err
+			}
+			return withClient(true, runBackup)(c)
+		},
+	}
+}
+
+func runBackup(ctx context.Context, c *cli.Context, cmd command) error {
+	dir := c.Args().First()
+	show, done := copyProgress(c.App.ErrWriter, "backed up")
+	m, err := snapshot.Backup(ctx, cmd.js, dir, show)
+	done()
+	if err != nil {
+		return err
+	}
+	if wantJSON(c) {
+		return printManifest(c.App.Writer, m)
+	}
+	fmt.Fprintf(c.App.Writer, "backed up %s to %s, %s in %s\n", contents(m), dir, humanize.IBytes(uint64(m.Size())), m.Ended.Sub(m.Began).Round(time.Millisecond))
+	return nil
+}
+
+func restoreCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "restore",
+		Usage:     "make a store of a backup",
+		ArgsUsage: "DIR",
+		Description: `Checks every file of the backup first, and never overwrites an event: the store
+must be empty or not exist, and no bot may run on it. With --nats or --context it
+restores into that server or cluster.
+
+   rosey restore /backups/monday
+   rosey restore /backups/monday --store /srv/rosey
+   rosey restore /backups/monday --nats nats://10.0.0.1 --replicas 3
+   rosey restore /backups/monday --check           only check it
+
+Commands and replies that are too old by now are recorded as expired, not said.`,
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "check", Usage: "check the backup's files and restore nothing"},
+			&cli.IntFlag{Name: "replicas", Usage: "keep `N` copies of everything, in an external cluster", EnvVars: []string{"ROSEY_REPLICAS"}},
+			outputFlag(),
+		},
+		Action: runRestore,
+	}
+}
+
+func runRestore(c *cli.Context) (err error) {
+	dir, err := oneArg(c, "backup")
+	if err != nil {
+		return err
+	}
+	cfg, err := loadConfig(c)
+	if err != nil {
+		return err
+	}
+	log, err := newLogger(c, cfg, "warn")
+	if err != nil {
+		return err
+	}
+	ctx, stop := interruptible(c.Context)
+	defer stop()
+	checked, doneChecking := copyProgress(c.App.ErrWriter, "checked")
+	if c.Bool("check") {
+		m, err := snapshot.Verify(ctx, dir, checked)
+		doneChecking()
+		return restoredMessage(c, m, err, "%s in %s are as they were written", dir)
+	}
+	// A store is not made for a backup that is none.
+	if _, err := snapshot.Open(dir); err != nil {
+		return err
+	}
+	target, err := restoreTarget(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, target.close()) }()
+	restored, doneRestoring := copyProgress(c.App.ErrWriter, "restored")
+	m, err := snapshot.Restore(ctx, target.js, dir, snapshot.RestoreOptions{Replicas: cfg.Replicas, Progress: func(p snapshot.Progress) {
+		if p.Checking {
+			checked(p)
+		} else {
+			restored(p)
+		}
+	}})
+	doneRestoring()
+	if cfg.external() && err == nil && time.Since(m.Ended) < streams.DuplicateWindow {
+		fmt.Fprintln(c.App.ErrWriter, "rosey: the backup is fresh: restart the NATS servers before a bot starts, so that they know what was published already")
+	}
+	where := "the NATS server"
+	if !cfg.external() {
+		where = cfg.Store
+	}
+	return restoredMessage(c, m, err, "restored %s from %s, made "+m.Began.Local().Format(time.DateTime)+", into "+where, dir)
+}
+
+func restoredMessage(c *cli.Context, m snapshot.Manifest, err error, format, dir string) error {
+	switch {
+	case err != nil:
+		return err
+	case wantJSON(c):
+		return printManifest(c.App.Writer, m)
+	}
+	fmt.Fprintf(c.App.Writer, format+"\n", contents(m), dir)
+	return nil
+}
+
+// restoreTarget is the server that a backup goes to: an external one, or the
+// store, which no bot may be using.
+func restoreTarget(ctx context.Context, cfg config, log *slog.Logger) (*client, error) {
+	const name = "rosey restore"
+	if cfg.external() {
+		return connect(ctx, cfg, name, log)
+	}
+	if err := notABackup(cfg.Store); err != nil {
+		return nil, err
+	}
+	switch info, err := streams.Find(cfg.Store); {
+	case err == nil:
+		return nil, fmt.Errorf("a bot runs on the store %s (pid %d): stop it first, or name another store with --store", cfg.Store, info.PID)
+	case !errors.Is(err, streams.ErrNotRunning):
+		return nil, err
+	}
+	return openStore(cfg.Store, name, log)
+}
+
+// openStore starts a server on a store that nobody uses.
+func openStore(store, name string, log *slog.Logger) (*client, error) {
+	server, err := streams.StartServer(streams.ServerConfig{Store: store, Holder: name, Logger: log})
+	if err != nil {
+		return nil, err
+	}
+	nc, err := server.Connect(nats.Name(name))
+	if err != nil {
+		return nil, errors.Join(err, server.Stop())
+	}
+	return newClient(nc, server)
+}
+
+// notABackup refuses a backup where a store is needed, as a server would put its
+// own files into it.
+func notABackup(store string) error {
+	if snapshot.Is(store) {
+		return fmt.Errorf("%s is a backup, which can be read and not changed: restore it with rosey restore %s --store DIR, and use that store", store, store)
+	}
+	return nil
+}
+
+// readers are the commands that a backup can stand in for a store of.
+var readers = []string{
+	"replay", "trace", "audit", "status", "db ls", "db get", "db query", "db history", "db export", "dead ls", "dead show", "plugin ls",
+}
+
+// backupReader makes a backup readable that stands in place of a store: it is
+// restored into a temporary store that is gone when the client is closed.
+func backupReader(c *cli.Context) func(context.Context, config, string, *slog.Logger) (*client, error) {
+	return func(ctx context.Context, cfg config, name string, log *slog.Logger) (_ *client, err error) {
+		if !slices.Contains(readers, strings.TrimPrefix(c.Command.HelpName, c.App.Name+" ")) {
+			return nil, notABackup(cfg.Store)
+		}
+		store, err := os.MkdirTemp("", "rosey-backup-")
+		if err != nil {
+			return nil, fmt.Errorf("make room for the backup: %w", err)
+		}
+		cl, err := openStore(store, name, log)
+		if err != nil {
+			return nil, errors.Join(err, os.RemoveAll(store))
+		}
+		cl.temporary = store
+		show, done := copyProgress(c.App.ErrWriter, "opened")
+		m, err := snapshot.Restore(ctx, cl.js, cfg.Store, snapshot.RestoreOptions{ReadOnly: true, Progress: show})
+		done()
+		if err != nil {
+			return nil, errors.Join(err, cl.close())
+		}
+		fmt.Fprintf(c.App.ErrWriter, "rosey: reading the backup %s, made %s\n", cfg.Store, m.Began.Local().Format(time.DateTime))
+		return cl, nil
+	}
+}
+
+// copyProgress shows on a terminal how many KiB were copied.
+func copyProgress(w io.Writer, verb string) (show func(snapshot.Progress), done func()) {
+	line, done := progressLine(w, verb+", KiB:")
+	return func(p snapshot.Progress) { line(int(p.Done>>10), int(p.Total>>10)) }, done
+}
+
+func contents(m snapshot.Manifest) string {
+	return fmt.Sprintf("%d streams with %s messages", len(m.Streams), humanize.Comma(int64(m.Messages())))
+}
+
+func printManifest(w io.Writer, m snapshot.Manifest) error {
+	if err := json.NewEncoder(w).Encode(m); err != nil {
+		return fmt.Errorf("print the manifest: %w", err)
+	}
+	return nil
+}
