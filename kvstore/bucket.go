@@ -3,12 +3,14 @@ package kvstore
 import (
 	"context"
 	"errors"
+	"math"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nuid"
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
@@ -98,7 +100,7 @@ func (b *bucket) publish(ctx context.Context, subject string, data []byte, marke
 	}
 	ack, err := b.store.js.PublishMsg(ctx, msg)
 	var api *jetstream.APIError
-	if errors.As(err, &api) && (api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence || api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant) {
+	if errors.As(err, &api) && isConflict(api) {
 		return 0, false, errConflict
 	}
 	if err != nil {
@@ -107,17 +109,41 @@ func (b *bucket) publish(ctx context.Context, subject string, data []byte, marke
 	return ack.Sequence, ack.Duplicate, nil
 }
 
-// written finds the entry of a subject, from a sequence on, that was written
-// with a message id; the zero entry when there is none.
-func (b *bucket) written(ctx context.Context, subject string, from uint64, id string) (entry, error) {
-	for id != "" {
-		e, err := b.next(ctx, subject, from)
-		if err != nil || e.revision == 0 || e.header.Get(jetstream.MsgIDHeader) == id {
-			return e, err
-		}
-		from = e.revision + 1
+// codeWrongLastMsgID is the server's for a write that expects another last
+// message id.
+const codeWrongLastMsgID = 10070
+
+// repeated reports whether the context's message id was used before in this
+// bucket, and the sequence of the write that it was used for. It asks the server
+// with a write that cannot succeed: one that fails a check which the server makes
+// behind the one for repeated ids. On a replicated stream that is the check of
+// the subject's last sequence, else only that of the last message id.
+func (b *bucket) repeated(ctx context.Context, subject string) (seq uint64, err error) {
+	id := msgID(ctx)
+	if id == "" {
+		return 0, nil
 	}
-	return entry{}, nil
+	msg := &nats.Msg{Subject: subject, Header: nats.Header{jetstream.MsgIDHeader: {id}}}
+	if b.stream.CachedInfo().Config.Replicas > 1 {
+		msg.Header[jetstream.ExpectedLastSubjSeqHeader] = []string{strconv.FormatUint(math.MaxInt64, 10)}
+	} else {
+		msg.Header[jetstream.ExpectedLastMsgIDHeader] = []string{"none: " + nuid.Next()}
+	}
+	ack, err := b.store.js.PublishMsg(ctx, msg)
+	var api *jetstream.APIError
+	switch {
+	case errors.As(err, &api) && (api.ErrorCode == codeWrongLastMsgID || isConflict(api)):
+		return 0, nil
+	case err != nil:
+		return 0, err
+	case !ack.Duplicate:
+		return 0, errors.New("the server stored a write that asked for what does not exist")
+	}
+	return ack.Sequence, nil
+}
+
+func isConflict(err *jetstream.APIError) bool {
+	return err.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence || err.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant
 }
 
 // idOf is the record ID of a subject of the bucket.

@@ -132,8 +132,8 @@ func (b *bucket) put(ctx context.Context, id event.ID, data []byte, ifRevision *
 			return Written{ID: id, Revision: seq}, err
 		}
 		// The server looks at the expected sequence before the message id.
-		if e, err := b.written(ctx, subject, *ifRevision+1, mid); err != nil || e.revision > 0 {
-			return Written{id, e.revision, true}, err
+		if first, err := b.before(ctx, id); first.Duplicate || err != nil {
+			return first, err
 		}
 		e, err := b.last(ctx, subject)
 		if err != nil {
@@ -152,6 +152,16 @@ func live(e entry) uint64 {
 		return 0
 	}
 	return e.revision
+}
+
+// before is the outcome that a write of the record had when it was made before,
+// with the same message id; it is no Duplicate when it was not.
+func (b *bucket) before(ctx context.Context, id event.ID) (Written, error) {
+	seq, err := b.repeated(ctx, b.subject(id))
+	if seq == 0 || err != nil {
+		return Written{}, err
+	}
+	return b.first(ctx, id, seq)
 }
 
 // first is the outcome of the write that made the entry seq.
@@ -204,8 +214,8 @@ func (b *bucket) modify(ctx context.Context, id event.ID, ifRevision *uint64, cr
 			return Written{}, err
 		}
 		if ifRevision != nil && live(e) != *ifRevision {
-			if e, err := b.written(ctx, subject, *ifRevision+1, mid); err != nil || e.revision > 0 {
-				return Written{id, e.revision, true}, err
+			if first, err := b.before(ctx, id); first.Duplicate || err != nil {
+				return first, err
 			}
 			return Written{}, conflict(b.collection, id, *ifRevision, live(e))
 		}
@@ -216,22 +226,22 @@ func (b *bucket) modify(ctx context.Context, id event.ID, ifRevision *uint64, cr
 				return Written{}, corrupt(b.collection, id, err)
 			}
 		case !create:
-			if e, err := b.written(ctx, subject, 1, mid); err != nil || e.revision > 0 {
-				return Written{id, e.revision, true}, err
+			if first, err := b.before(ctx, id); first.Duplicate || err != nil {
+				return first, err
 			}
 			return Written{}, notFound(b.collection, id)
 		}
 		before := string(record.record(id))
 		if err := change(&record); err != nil {
-			if first, err := b.written(ctx, subject, 1, mid); err != nil || first.revision > 0 {
-				return Written{id, first.revision, true}, err
+			if first, err := b.before(ctx, id); first.Duplicate || err != nil {
+				return first, err
 			}
 			return Written{}, err
 		}
 		after := record.record(id)
 		if live(e) != 0 && string(after) == before {
-			if first, err := b.written(ctx, subject, 1, mid); err != nil || first.revision > 0 {
-				return Written{id, first.revision, true}, err
+			if first, err := b.before(ctx, id); first.Duplicate || err != nil {
+				return first, err
 			}
 			return Written{ID: id, Revision: e.revision}, nil
 		}
@@ -286,8 +296,8 @@ func (b *bucket) remove(ctx context.Context, id event.ID, ifRevision *uint64) (W
 		}
 		missing := live(e) == 0
 		if missing || ifRevision != nil && e.revision != *ifRevision {
-			if e, err := b.written(ctx, subject, 1, mid); err != nil || e.revision > 0 {
-				return Written{id, e.revision, true}, err
+			if first, err := b.before(ctx, id); first.Duplicate || err != nil {
+				return first, err
 			}
 			if missing {
 				return Written{}, notFound(b.collection, id)

@@ -13,13 +13,10 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nats.go/micro"
 
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
-	"github.com/rosey-bot/rosey/telemetry"
 )
 
 // ServiceName is the service's name for nats micro, and its queue group.
@@ -176,13 +173,8 @@ func (s *Service) serve(ctx context.Context, op string, r micro.Request) {
 		ctx = WithMsgID(ctx, id)
 	}
 	e, err := streams.Decode(r.Subject(), header, r.Data(), start)
-	ctx = event.WithCorrelation(ctx, e.CorrelationID)
-	var span trace.Span
-	if s.store.tracer != nil {
-		ctx, span = telemetry.Start(telemetry.Extract(ctx, header), s.store.tracer, "process "+e.Subject, "",
-			trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(streams.ProcessAttributes(e, "")...))
-		defer span.End()
-	}
+	ctx, span := s.store.tracer.Answer(ctx, streams.Stored{Envelope: e, Header: header, At: start})
+	defer span.End()
 	var reply []byte
 	if err == nil {
 		reply, err = s.store.answer(ctx, op, e)
@@ -214,10 +206,7 @@ func (s *Service) report(ctx context.Context, span trace.Span, op string, reply 
 		level = slog.LevelWarn
 	}
 	s.store.log.Log(ctx, level, "database request failed", "operation", op, "error_code", string(err.Code), "error", err)
-	if span != nil {
-		span.SetStatus(codes.Error, err.Message)
-		span.SetAttributes(attribute.String("error.type", string(err.Code)))
-	}
+	_ = streams.Fail(span, err, err.Code)
 }
 
 func firstLine(s string) string {

@@ -42,7 +42,7 @@ type settings struct {
 	memoryLimit int64
 	concurrency int
 	log         *slog.Logger
-	tracer      trace.Tracer // nil: no spans
+	tracer      *streams.Tracer // nil: no spans
 	observe     func(op string, d time.Duration, err error)
 }
 
@@ -75,7 +75,7 @@ func WithConcurrency(n int) Option { return func(s *settings) { s.concurrency = 
 func WithLogger(log *slog.Logger) Option { return func(s *settings) { s.log = log } }
 
 // WithTracer has every request handled under a span. Default none.
-func WithTracer(t trace.Tracer) Option { return func(s *settings) { s.tracer = t } }
+func WithTracer(t *streams.Tracer) Option { return func(s *settings) { s.tracer = t } }
 
 // WithObserver has f called after each request that a Service handled, with the
 // operation's name ("get", "set", …), the time it took and its error.

@@ -97,6 +97,24 @@ func TestRepeatedRequests(t *testing.T) {
 		}
 	}
 
+	// Also when the history does not go back to the first any more.
+	ask(t, nc, "database.set", `{"collection":"u","id":1,"data":{"n":1}}`)
+	removed := send("database.delete", "d1", `{"collection":"u","id":1}`)
+	updated := ""
+	for i := range 2 * kvstore.DefaultHistory {
+		ask(t, nc, "database.set", `{"collection":"u","id":1,"data":{"n":1}}`)
+		if i == 0 {
+			updated = send("database.update", "u0", `{"collection":"u","id":1,"ops":{"$set":{"n":2}}}`)
+		}
+	}
+	ask(t, nc, "database.delete", `{"collection":"u","id":1}`)
+	if again := send("database.delete", "d1", `{"collection":"u","id":1}`); again != removed {
+		t.Errorf("delete: first %s, and long after %s", removed, again)
+	}
+	if again := send("database.update", "u0", `{"collection":"u","id":1,"ops":{"$set":{"n":2}}}`); again != updated {
+		t.Errorf("update: first %s, and long after %s", updated, again)
+	}
+
 	ask(t, nc, "database.set", `{"collection":"u","id":1,"data":{"n":1}}`)
 	first := send("database.update", "u1", `{"collection":"u","id":1,"ops":{"$inc":{"n":1}}}`)
 	ask(t, nc, "database.update", `{"collection":"u","id":1,"ops":{"$inc":{"n":10}}}`)
@@ -137,27 +155,36 @@ func revisionOf(t testing.TB, answer string) uint64 {
 	return a.Revision
 }
 
-// The server looks at a write's expected sequence before its message id, so a
-// repeated conditional write looks like a conflict at first. Should a server do
-// it the other way round, this test fails and written can go.
-func TestServerChecksSequenceBeforeMsgID(t *testing.T) {
+// The order of the server's checks that the store relies on: a write's expected
+// sequence, its message id, the expected last message id. Should a server have
+// another, this test fails.
+func TestOrderOfTheServersChecks(t *testing.T) {
 	t.Parallel()
 	_, js := newStore(t)
 	ctx := streamstest.Context(t)
 	if _, err := js.CreateStream(ctx, jetstream.StreamConfig{Name: "S", Subjects: []string{"s"}}); err != nil {
 		t.Fatal(err)
 	}
-	publish := func(expected uint64) (*jetstream.PubAck, error) {
-		return js.Publish(ctx, "s", nil, jetstream.WithMsgID("m"), jetstream.WithExpectLastSequencePerSubject(expected))
+	publish := func(id string, opts ...jetstream.PublishOpt) (*jetstream.PubAck, error) {
+		return js.Publish(ctx, "s", nil, append(opts, jetstream.WithMsgID(id))...)
 	}
-	if _, err := publish(0); err != nil {
+	if _, err := publish("m", jetstream.WithExpectLastSequencePerSubject(0)); err != nil {
 		t.Fatal(err)
 	}
-	if ack, err := publish(0); err == nil {
+	if ack, err := publish("m", jetstream.WithExpectLastSequencePerSubject(0)); err == nil {
 		t.Errorf("repeated with the first's expectation: %+v", ack)
 	}
-	if ack, err := publish(1); err != nil || !ack.Duplicate || ack.Sequence != 1 {
+	if ack, err := publish("m", jetstream.WithExpectLastSequencePerSubject(1)); err != nil || !ack.Duplicate || ack.Sequence != 1 {
 		t.Errorf("repeated with the right expectation: %+v, %v", ack, err)
+	}
+	if ack, err := publish("m", jetstream.WithExpectLastMsgID("nonsense")); err != nil || !ack.Duplicate || ack.Sequence != 1 {
+		t.Errorf("repeated with a wrong last message id: %+v, %v", ack, err)
+	}
+	if ack, err := publish("n", jetstream.WithExpectLastMsgID("nonsense")); err == nil {
+		t.Errorf("a wrong last message id: %+v", ack)
+	}
+	if ack, err := publish("n"); err != nil || ack.Duplicate {
+		t.Errorf("the id of a write that failed: %+v, %v", ack, err)
 	}
 }
 
