@@ -11,12 +11,10 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
-	"github.com/rosey-bot/rosey/telemetry"
 )
 
 // Defaults of Config.
@@ -85,6 +83,7 @@ type Outcome struct {
 	Took       time.Duration // to handle it
 	Duplicates int           // publishes that an earlier attempt had made
 	Err        error
+	Span       trace.SpanContext // of the handling; not valid while tracing is off
 }
 
 // Run reads events with a durable consumer and hands them to h, one at a time,
@@ -123,13 +122,25 @@ func Run(ctx context.Context, bus *streams.Bus, c Config, h Handler) error {
 			r.deliver(ctx, msg)
 		case errors.Is(err, jetstream.ErrMsgIteratorClosed):
 			return ctx.Err()
-		case errors.Is(err, jetstream.ErrConsumerDeleted), errors.Is(err, jetstream.ErrConsumerNotFound):
+		case errors.Is(err, jetstream.ErrConsumerDeleted), errors.Is(err, jetstream.ErrConsumerNotFound), r.gone(ctx, consumer, err):
 			return fmt.Errorf("consumer %s was deleted: %w", c.Durable, err)
 		default:
 			// Missed heartbeats and lost connections: the iterator goes on.
 			r.log.DebugContext(ctx, "reading goes on after an error", "consumer", c.Durable, "error", err)
 		}
 	}
+}
+
+// gone reports whether heartbeats are missing because the consumer is: it may
+// have been deleted between two pulls, and then the server says nothing.
+func (r *runner) gone(ctx context.Context, consumer jetstream.Consumer, err error) bool {
+	if !errors.Is(err, jetstream.ErrNoHeartbeat) || !r.bus.Conn().IsConnected() {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	_, err = consumer.Info(ctx)
+	return errors.Is(err, jetstream.ErrConsumerNotFound)
 }
 
 type runner struct {
@@ -197,26 +208,15 @@ func (r *runner) deliver(ctx context.Context, msg jetstream.Msg) {
 	if malformed == nil {
 		malformed = d.Validate()
 	}
-	if d.CorrelationID == "" {
-		d.CorrelationID = correlationOf(d)
-	}
 	work, cancel := drainable(ctx)
 	defer cancel()
-	work = streams.Handling(work, d)
-	work, span := telemetry.Start(work, r.bus.Tracer(), "process "+event.Template(d.Subject), r.seed(d),
-		trace.WithSpanKind(trace.SpanKindConsumer),
-		trace.WithAttributes(streams.ProcessAttributes(d.Envelope, r.Durable)...),
-		trace.WithAttributes(
-			attribute.String("messaging.message.id", d.Ref.String()),
-			attribute.Int("rosey.delivery.attempt", d.Attempt),
-			attribute.Float64("rosey.queue.wait", time.Since(d.At).Seconds()),
-		))
+	work, span := r.bus.Tracer().Delivery(work, d, r.Durable, ProcessSeed(r.Durable, d.Ref, d.Attempt))
 	defer span.End()
 	waited := time.Since(d.At)
 	out := &outbox{bus: r.bus, allow: r.Allow, prefix: r.Durable + "/" + d.Ref.String(), attempt: d.Attempt, waited: waited, log: r.log}
-	outcome := Outcome{Consumer: r.Durable, Subject: d.Subject, Result: Handled, Attempt: d.Attempt, Waited: waited}
+	outcome := Outcome{Consumer: r.Durable, Subject: d.Subject, Result: Handled, Attempt: d.Attempt, Waited: waited, Span: span.SpanContext()}
 
-	stopBeating := r.keepInProgress(msg)
+	stopBeating := r.keepInProgress(work, msg)
 	started := time.Now()
 	err := malformed
 	switch {
@@ -234,10 +234,10 @@ func (r *runner) deliver(ctx context.Context, msg jetstream.Msg) {
 	if err == nil {
 		r.settle(work, "ack", msg.Ack)
 	} else {
-		span.SetStatus(codes.Error, err.Error())
-		span.SetAttributes(attribute.String("error.type", string(event.AsError(err, event.PluginError).Code)))
+		_ = streams.Fail(span, err, event.PluginError)
 		outcome.Result = r.failed(work, msg, d, err)
 	}
+	span.SetAttributes(attribute.String("rosey.outcome", outcome.Result))
 	if r.Observe != nil {
 		r.Observe(outcome)
 	}
@@ -290,7 +290,7 @@ func (r *runner) settle(ctx context.Context, how string, do func() error) {
 
 // keepInProgress extends the delivery's deadline until the returned function is
 // called, so that a long handler is not given the event a second time.
-func (r *runner) keepInProgress(msg jetstream.Msg) (stop func()) {
+func (r *runner) keepInProgress(ctx context.Context, msg jetstream.Msg) (stop func()) {
 	var mu sync.Mutex
 	var timer *time.Timer
 	stopped := false
@@ -301,7 +301,7 @@ func (r *runner) keepInProgress(msg jetstream.Msg) (stop func()) {
 			return
 		}
 		if err := msg.InProgress(); err != nil {
-			r.log.Warn("extending a delivery's deadline failed", "error", err)
+			r.log.WarnContext(ctx, "extending a delivery's deadline failed", "error", err)
 		}
 		timer.Reset(r.AckWait / 3)
 	}
@@ -316,18 +316,10 @@ func (r *runner) keepInProgress(msg jetstream.Msg) (stop func()) {
 	}
 }
 
-func (r *runner) seed(d streams.Stored) string { return ProcessSeed(r.Durable, d.Ref, d.Attempt) }
-
 // ProcessSeed is the seed of the ID of the span that handles a delivery (see
 // telemetry.Start), by which the span can be rebuilt from the streams.
 func ProcessSeed(durable string, ref event.Ref, attempt int) string {
 	return fmt.Sprintf("process/%s/%s/%d", durable, ref, attempt)
-}
-
-// correlationOf gives an event that came without a correlation ID one that is
-// the same at every delivery.
-func correlationOf(d streams.Stored) string {
-	return d.Ref.String() + "@" + d.At.UTC().Format(time.RFC3339Nano)
 }
 
 // drainable is ctx, but ending drainTimeout after ctx does.

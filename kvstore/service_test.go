@@ -330,7 +330,9 @@ func TestRequestsAreTraced(t *testing.T) {
 	t.Parallel()
 	spans := tracetest.NewSpanRecorder()
 	provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans), sdktrace.WithIDGenerator(telemetry.IDs{}))
-	_, nc := newService(t, kvstore.WithTracer(provider.Tracer("test")))
+	server := streamstest.Server(t)
+	nc := streamstest.Connect(t, server)
+	addService(t, server, kvstore.WithTracer(streams.NewTracer(provider.Tracer("test"), jetStream(t, nc))))
 	correlation := "550e8400-e29b-41d4-a716-446655440000"
 	ask(t, nc, "database.set", `{"subject":"database.set","data":{"collection":"c","id":1,"data":{}},"correlation_id":"`+correlation+`"}`)
 	child := nats.NewMsg("database.get")

@@ -10,9 +10,10 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams"
 )
 
 // Defaults of the options.
@@ -42,7 +43,7 @@ type settings struct {
 	memoryLimit int64
 	concurrency int
 	log         *slog.Logger
-	tracer      *streams.Tracer // nil: no spans
+	tracer      *streams.Tracer
 	observe     func(op string, d time.Duration, err error)
 }
 
@@ -90,6 +91,7 @@ func newSettings(opts []Option) (settings, error) {
 		memoryLimit: DefaultMemoryLimit,
 		concurrency: DefaultConcurrency,
 		log:         slog.Default(),
+		tracer:      streams.NewTracer(noop.Tracer{}, nil),
 		observe:     func(string, time.Duration, error) {},
 	}
 	for _, o := range opts {

@@ -11,7 +11,6 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
 
@@ -36,7 +35,7 @@ type Bus struct {
 	js      jetstream.JetStream
 	source  string
 	timeout time.Duration
-	tracer  trace.Tracer
+	tracer  *Tracer
 	log     *slog.Logger
 	observe Observer
 }
@@ -68,7 +67,7 @@ func WithSource(name string) BusOption { return func(b *Bus) { b.source = name }
 func WithTimeout(d time.Duration) BusOption { return func(b *Bus) { b.timeout = d } }
 
 // WithTracer sets who makes the Bus's spans; none are made otherwise.
-func WithTracer(t trace.Tracer) BusOption { return func(b *Bus) { b.tracer = t } }
+func WithTracer(t trace.Tracer) BusOption { return func(b *Bus) { b.tracer = NewTracer(t, b.js) } }
 
 // WithLogger sets who is told of malformed events and lost replies; nobody is
 // otherwise.
@@ -79,7 +78,7 @@ func WithObserver(o Observer) BusOption { return func(b *Bus) { b.observe = o } 
 
 // NewBus makes a Bus on a connection. It does not open the streams: see Open.
 func NewBus(nc *nats.Conn, js jetstream.JetStream, opts ...BusOption) *Bus {
-	b := &Bus{nc: nc, js: js, source: "rosey", timeout: DefaultTimeout, tracer: noop.NewTracerProvider().Tracer(""),
+	b := &Bus{nc: nc, js: js, source: "rosey", timeout: DefaultTimeout, tracer: NewTracer(noop.Tracer{}, js),
 		log: slog.New(slog.DiscardHandler), observe: nobody{}}
 	for _, o := range opts {
 		o(b)
@@ -100,8 +99,8 @@ func (b *Bus) Conn() *nats.Conn { return b.nc }
 // JetStream is the Bus's JetStream context.
 func (b *Bus) JetStream() jetstream.JetStream { return b.js }
 
-// Tracer makes the spans of work that the Bus's user does.
-func (b *Bus) Tracer() trace.Tracer { return b.tracer }
+// Tracer makes the spans of events, for those who handle them.
+func (b *Bus) Tracer() *Tracer { return b.tracer }
 
 // Source is what the Bus writes as metadata.source.
 func (b *Bus) Source() string { return b.source }
@@ -164,7 +163,7 @@ func (b *Bus) Publish(ctx context.Context, e event.Envelope, opts ...PublishOpti
 		o(&s)
 	}
 	e = b.complete(ctx, e)
-	ctx, span := b.startSend(ctx, e)
+	ctx, span := b.tracer.send(ctx, e, trace.SpanKindProducer)
 	defer span.End()
 	msg, err := b.message(ctx, e)
 	if err != nil {
@@ -172,7 +171,6 @@ func (b *Bus) Publish(ctx context.Context, e event.Envelope, opts ...PublishOpti
 	}
 	if s.msgID != "" {
 		msg.Header.Set(jetstream.MsgIDHeader, s.msgID)
-		span.SetAttributes(attribute.String("messaging.message.id", s.msgID))
 	}
 	var jsOpts []jetstream.PublishOpt
 	if s.timer != "" {
@@ -199,7 +197,11 @@ func (b *Bus) Publish(ctx context.Context, e event.Envelope, opts ...PublishOpti
 		b.observe.DuplicateDropped(ctx, e.Subject)
 		span.SetAttributes(attribute.Bool("rosey.duplicate", true))
 	}
-	return Ack{Ref: event.Ref{Stream: ack.Stream, Seq: ack.Sequence}, Duplicate: ack.Duplicate}, nil
+	stored := Ack{Ref: event.Ref{Stream: ack.Stream, Seq: ack.Sequence}, Duplicate: ack.Duplicate}
+	if span.IsRecording() {
+		span.SetAttributes(MessageID(stored.Ref))
+	}
+	return stored, nil
 }
 
 // CancelTimer drops a plugin's timer of that name, if it has not fired.
@@ -231,7 +233,7 @@ func (b *Bus) Request(ctx context.Context, subject string, payload any, opts ...
 		o(&s)
 	}
 	e = b.complete(ctx, e)
-	ctx, span := b.startSend(ctx, e)
+	ctx, span := b.tracer.send(ctx, e, trace.SpanKindClient)
 	defer span.End()
 	msg, err := b.message(ctx, e)
 	if err != nil {
@@ -290,20 +292,6 @@ func (b *Bus) complete(ctx context.Context, e event.Envelope) event.Envelope {
 	return e
 }
 
-func (b *Bus) startSend(ctx context.Context, e event.Envelope) (context.Context, trace.Span) {
-	ctx = event.WithCorrelation(ctx, e.CorrelationID)
-	return telemetry.Start(ctx, b.tracer, "send "+event.Template(e.Subject), "",
-		trace.WithSpanKind(trace.SpanKindProducer),
-		trace.WithAttributes(
-			attribute.String("messaging.system", "nats"),
-			attribute.String("messaging.operation.type", "send"),
-			attribute.String("messaging.operation.name", "send"),
-			attribute.String("messaging.destination.name", e.Subject),
-			attribute.String("messaging.destination.template", event.Template(e.Subject)),
-			attribute.String("messaging.message.conversation_id", e.CorrelationID),
-		))
-}
-
 func (b *Bus) message(ctx context.Context, e event.Envelope) (*nats.Msg, error) {
 	body, err := e.MarshalJSON()
 	if err != nil {
@@ -314,13 +302,5 @@ func (b *Bus) message(ctx context.Context, e event.Envelope) (*nats.Msg, error) 
 	return msg, nil
 }
 
-// fail records an error on a span with its contract code and returns it.
-func fail(span trace.Span, err error) error {
-	kind := string(event.CodeOf(err))
-	if kind == "" {
-		kind = "_OTHER"
-	}
-	span.SetAttributes(attribute.String("error.type", kind))
-	span.SetStatus(codes.Error, err.Error())
-	return err
-}
+// fail marks a span as failed and returns the error.
+func fail(span trace.Span, err error) error { return Fail(span, err, "_OTHER") }

@@ -23,7 +23,8 @@ type Stored struct {
 	Header  nats.Header
 }
 
-// Read makes a Stored of a JetStream message. On a malformed body the error is
+// Read makes a Stored of a JetStream message. An event that came without a
+// correlation ID has its ImpliedCorrelation. On a malformed body the error is
 // INVALID_INPUT and names the field; the Stored then has everything but the
 // body's fields, with the body's text as data when that is not an object.
 func Read(msg jetstream.Msg) (Stored, error) {
@@ -32,19 +33,34 @@ func Read(msg jetstream.Msg) (Stored, error) {
 		return Stored{}, fmt.Errorf("read a message on %s: %w", msg.Subject(), err)
 	}
 	e, err := Decode(msg.Subject(), msg.Headers(), msg.Data(), meta.Timestamp)
-	return Stored{
+	s := Stored{
 		Envelope: e,
 		Ref:      event.Ref{Stream: meta.Stream, Seq: meta.Sequence.Stream},
 		At:       meta.Timestamp,
 		Attempt:  int(meta.NumDelivered),
 		Header:   msg.Headers(),
-	}, err
+	}
+	return s.correlated(), err
 }
 
 // ReadRaw is Read for a message that was fetched from a stream directly.
 func ReadRaw(stream string, raw *jetstream.RawStreamMsg) (Stored, error) {
 	e, err := Decode(raw.Subject, raw.Header, raw.Data, raw.Time)
-	return Stored{Envelope: e, Ref: event.Ref{Stream: stream, Seq: raw.Sequence}, At: raw.Time, Attempt: 1, Header: raw.Header}, err
+	s := Stored{Envelope: e, Ref: event.Ref{Stream: stream, Seq: raw.Sequence}, At: raw.Time, Attempt: 1, Header: raw.Header}
+	return s.correlated(), err
+}
+
+// ImpliedCorrelation is the correlation ID of a stored event that came without
+// one: the same for everybody who reads it.
+func ImpliedCorrelation(ref event.Ref, at time.Time) string {
+	return fmt.Sprintf("%s@%s", ref, at.UTC().Format(time.RFC3339Nano))
+}
+
+func (s Stored) correlated() Stored {
+	if s.CorrelationID == "" {
+		s.CorrelationID = ImpliedCorrelation(s.Ref, s.At)
+	}
+	return s
 }
 
 // Decode reads a body with its headers. A bare payload, or an envelope without

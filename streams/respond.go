@@ -7,11 +7,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/micro"
-	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/trace"
 
 	"github.com/rosey-bot/rosey/event"
-	"github.com/rosey-bot/rosey/telemetry"
 )
 
 // Responder answers one request. Its result is the reply's body; its error
@@ -49,13 +46,9 @@ func (b *Bus) answer(ctx context.Context, req micro.Request, r Responder) ([]byt
 	if err == nil {
 		err = e.Validate()
 	}
-	if e.CorrelationID == "" {
-		e.CorrelationID = event.NewCorrelationID()
-	}
-	ctx, span := telemetry.Start(Handling(ctx, Stored{Envelope: e, Header: header}), b.tracer,
-		"process "+event.Template(e.Subject), "", trace.WithSpanKind(trace.SpanKindServer),
-		trace.WithAttributes(ProcessAttributes(e, "")...))
+	ctx, span := b.tracer.Answer(ctx, Stored{Envelope: e, Header: header, At: time.Now()})
 	defer span.End()
+	e.CorrelationID = event.Correlation(ctx)
 	var result any
 	if err == nil {
 		result, err = call(ctx, e, r)
@@ -83,24 +76,6 @@ func call(ctx context.Context, e event.Envelope, r Responder) (result any, err e
 		}
 	}()
 	return r(ctx, e)
-}
-
-// ProcessAttributes are the attributes of a span that handles an event, after
-// OpenTelemetry's messaging conventions. The subscription is the durable
-// consumer's name, or "".
-func ProcessAttributes(e event.Envelope, subscription string) []attribute.KeyValue {
-	kv := []attribute.KeyValue{
-		attribute.String("messaging.system", "nats"),
-		attribute.String("messaging.operation.type", "process"),
-		attribute.String("messaging.operation.name", "process"),
-		attribute.String("messaging.destination.name", e.Subject),
-		attribute.String("messaging.destination.template", event.Template(e.Subject)),
-		attribute.String("messaging.message.conversation_id", e.CorrelationID),
-	}
-	if subscription != "" {
-		kv = append(kv, attribute.String("messaging.destination.subscription.name", subscription))
-	}
-	return kv
 }
 
 func firstLine(s string) string {

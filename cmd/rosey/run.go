@@ -114,7 +114,7 @@ func runBot(c *cli.Context) (err error) {
 		streams.WithTimeout(time.Duration(cfg.RequestTimeout)), streams.WithObserver(tel.Metrics))
 
 	dbOptions := []kvstore.Option{
-		kvstore.WithReplicas(cfg.Replicas), kvstore.WithTracer(tel.Tracer("kvstore")), kvstore.WithLogger(log),
+		kvstore.WithReplicas(cfg.Replicas), kvstore.WithTracer(bus.Tracer()), kvstore.WithLogger(log),
 		kvstore.WithObserver(func(op string, took time.Duration, err error) { tel.Metrics.DatabaseOperation(ctx, op, took, err) }),
 	}
 	if cfg.DatabaseMemory > 0 {
