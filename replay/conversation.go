@@ -73,7 +73,7 @@ type gathering struct {
 
 func (g *gathering) add(e Event, matched bool) {
 	f, _ := e.scan()
-	id := e.conversation(f)
+	id := e.correlation(f)
 	c := g.open[id]
 	if c == nil {
 		c = &conversation{id: id}

@@ -50,7 +50,7 @@ var descriptions = []struct{ pattern, who, what, problem string }{
 	{event.SubjectSendEmote, "", "/me {emote}", ""},
 	{event.AllCommands, "user", "{raw_message}", ""},
 	{event.EventSubject("*", event.TypeDeadLetter), "consumer", "gives up on {subject} {stream}:{seq} after {attempts} attempts: {error}", problemDead},
-	{event.EventSubject("*", event.TypeExpired), "consumer", "{subject} {stream}:{seq} came {age:s} late, limit {max_age:s}", problemExpired},
+	{event.EventSubject("*", event.TypeExpired), "consumer", "{subject} {stream}:{seq} was {age:s} old, limit {max_age:s}", problemExpired},
 	{event.EventSubject("*", event.TypeDenied), "user", "{error}", problemDenied},
 	{event.SubjectStartup, "", "starts, version {version}, plugins {plugins}", ""},
 	{event.SubjectShutdown, "", "stops: {reason}", ""},
@@ -169,7 +169,14 @@ func (f facts) fill(text string) string {
 func span(d time.Duration) string {
 	switch {
 	case d >= time.Minute:
-		return d.Round(time.Second).String()
+		text := d.Round(time.Second).String()
+		if strings.HasSuffix(text, "m0s") {
+			text = strings.TrimSuffix(text, "0s")
+		}
+		if strings.HasSuffix(text, "h0m") {
+			text = strings.TrimSuffix(text, "0m")
+		}
+		return text
 	case d >= time.Second:
 		return d.Round(10 * time.Millisecond).String()
 	case d >= time.Millisecond:

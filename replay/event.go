@@ -20,11 +20,15 @@ type Event struct {
 	Body    []byte
 }
 
-// Decode reads the event's envelope. On a malformed body the error is
-// INVALID_INPUT and names the field; the Stored then has all but the body's
-// fields.
+// Decode reads the event's envelope; an event without a correlation ID has its
+// streams.ImpliedCorrelation. On a malformed body the error is INVALID_INPUT and
+// names the field. The Stored then has all but the body's fields, or those too
+// where only the payload breaks the contract.
 func (e Event) Decode() (streams.Stored, error) {
 	env, err := streams.Decode(e.Subject, e.Header, e.Body, e.At)
+	if env.CorrelationID == "" {
+		env.CorrelationID = streams.ImpliedCorrelation(e.Ref, e.At)
+	}
 	if err == nil {
 		err = event.CheckData(e.Subject, env.Data)
 	}
@@ -62,25 +66,18 @@ func (e *Event) scan() (f fields, ok bool) {
 	return f, true
 }
 
-// correlation is the event's correlation ID by the rules of streams.Decode.
+// correlation is the event's correlation ID, without decoding it.
 func (e *Event) correlation(f fields) string {
 	if id := unquoted(f.correlation); len(id) > 0 {
 		return string(id)
 	}
-	if len(e.Header) == 0 {
-		return ""
+	if len(e.Header) > 0 {
+		if id := telemetry.Carrier(e.Header).Get(streams.HeaderCorrelation); id != "" {
+			return id
+		}
+		if id := telemetry.CorrelationOf(e.Header); id != "" {
+			return id
+		}
 	}
-	if id := telemetry.Carrier(e.Header).Get(streams.HeaderCorrelation); id != "" {
-		return id
-	}
-	return telemetry.CorrelationOf(e.Header)
-}
-
-// conversation is the event's correlation ID or, where it has none, the one
-// that consumers give it when they handle it.
-func (e *Event) conversation(f fields) string {
-	if id := e.correlation(f); id != "" {
-		return id
-	}
-	return e.Ref.String() + "@" + e.At.UTC().Format(time.RFC3339Nano)
+	return streams.ImpliedCorrelation(e.Ref, e.At)
 }

@@ -229,7 +229,7 @@ func (m *matcher) match(e *Event) bool {
 	if !ok && (m.User != "" || m.Channel != "") {
 		return false
 	}
-	if m.Correlation != "" && !m.correlated(e.conversation(f)) {
+	if m.Correlation != "" && !m.correlated(e.correlation(f)) {
 		return false
 	}
 	if m.Plugin != "" && event.PluginOf(e.Subject) != m.Plugin && publisher(sourceOf(f.metadata)) != m.Plugin {

@@ -125,14 +125,14 @@ TIME  550e8400  cytube.send.chat            dice-roller     says: 🎲 Rolled 2d
 TIME  550e8400  cytube.chat                 rosey           🎲 Rolled 2d6: [3, 5] = 8
 TIME  c-denied  plugin.trivia.event.denied  bob             !trivia needs rank 2, and bob has 0  [denied]
 TIME  c-dead    plugin.trivia.event.dead_letter  plugin-trivia   gives up on plugin.trivia.command PLUGIN:7 after 5 attempts: no questions  [dead letter]
-TIME  c-late    plugin.trivia.event.expired  plugin-trivia   plugin.trivia.command PLUGIN:8 came 11m40s late, limit 10m0s  [expired]
+TIME  c-late    plugin.trivia.event.expired  plugin-trivia   plugin.trivia.command PLUGIN:8 was 11m40s old, limit 10m  [expired]
 TIME  c-refuse  cytube.delivery             main            CYTUBE:9 was not heard: refused, muted  [refused]
-TIME            cytube.chat                                 {"user":"eve"  [malformed: cytube.chat: the body is not valid JSON: unexpected end of JSON input]
+TIME  CYTUBE:5  cytube.chat                                 {"user":"eve"  [malformed: cytube.chat: the body is not valid JSON: unexpected end of JSON input]
 TIME  c-bad     cytube.chat                 eve             no rank  [malformed: cytube.chat: rank is required]
-TIME            cytube.send.chat                            says: from the NATS CLI
-TIME  c-beat    platform.heartbeat          rosey           up for 1h0m0s, 6 plugins
+TIME  CYTUBE:7  cytube.send.chat                            says: from the NATS CLI
+TIME  c-beat    platform.heartbeat          rosey           up for 1h, 6 plugins
 TIME  c-db      database.get                quote-db        {"collection":"quotes","id":42}
-TIME  c-media   cytube.media.change         alice           plays: Cool Video (4m0s) https://example.org/v
+TIME  c-media   cytube.media.change         alice           plays: Cool Video (4m) https://example.org/v
 `
 	if got != want {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)

@@ -158,7 +158,7 @@ func TestReadSurvivesTheLossOfItsConsumer(t *testing.T) {
 	ctx := streamstest.Context(t)
 	bus := streamstest.Bus(t, streamstest.Server(t))
 	js := bus.JetStream()
-	total := 3*aheadEvents + 100
+	total := 2*aheadEvents + 1000
 	for n := range total {
 		put(t, bus.Conn(), 0, n)
 	}
@@ -195,7 +195,7 @@ func TestReadEndsWhenTheRestIsDeleted(t *testing.T) {
 	ctx := streamstest.Context(t)
 	bus := streamstest.Bus(t, streamstest.Server(t))
 	js := bus.JetStream()
-	total := 5 * aheadEvents
+	total := 3 * aheadEvents
 	for n := range total {
 		put(t, bus.Conn(), 0, n)
 	}
@@ -297,14 +297,14 @@ func TestReadTellsItsProgress(t *testing.T) {
 	t.Parallel()
 	ctx := streamstest.Context(t)
 	bus := streamstest.Bus(t, streamstest.Server(t))
-	total := 2*progressEvery + 10
+	total := progressEvery + 10
 	for n := range total {
 		put(t, bus.Conn(), n%2, n)
 	}
 	stored(ctx, t, bus.JetStream(), total)
 	var told []Progress
 	collect(ctx, t, bus.JetStream(), Query{Filter: Filter{User: "nobody"}, Progress: func(p Progress) { told = append(told, p) }})
-	if len(told) != 2 || told[1].Read != 2*progressEvery || told[1].Total != uint64(total) || !told[1].At.After(told[0].At) {
+	if len(told) != 1 || told[0].Read != progressEvery || told[0].Total != uint64(total) || told[0].At.IsZero() {
 		t.Errorf("progress was %+v", told)
 	}
 }

@@ -132,7 +132,7 @@ func (s *summary) add(e Event) {
 	s.last = e.At
 	count(s.subjects, e.Subject).add(e)
 	f, _ := e.scan()
-	s.chains.add(e, e.conversation(f))
+	s.chains.add(e, e.correlation(f))
 	r := look(e)
 	if r.attempt > 1 {
 		s.repeated++

@@ -84,7 +84,7 @@ func conversationOf(ctx context.Context, js jetstream.JetStream, id string) (str
 		return "", event.Errorf(event.NATSError, "read %s: %w", ref, err)
 	}
 	f, _ := e.scan()
-	return e.conversation(f), nil
+	return e.correlation(f), nil
 }
 
 // fetch reads one stored event; its errors are JetStream's.

@@ -1,0 +1,318 @@
+package replay
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/sdk/instrumentation"
+	"go.opentelemetry.io/otel/sdk/resource"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/telemetry"
+)
+
+const (
+	// exportBatch is how many spans are sent at once.
+	exportBatch = 512
+	// senderDurable handled a send whose echo is in the stream.
+	senderDurable = "cytube-sender"
+	// maxAncestors is how far back before the range a conversation is completed.
+	maxAncestors = 1000
+)
+
+var scope = instrumentation.Scope{Name: "github.com/rosey-bot/rosey/replay"}
+
+// Exported is what Export sent.
+type Exported struct {
+	Traces int
+	Spans  int
+}
+
+// Export rebuilds the spans of the conversations that a query matches, from the
+// streams alone, and sends them. Spans have the IDs of the live ones: a send
+// span is named in its event's traceparent, and a process span's ID follows
+// from the consumer, the event and the attempt. Doing it again sends the same
+// spans. Spans of work that left no event behind cannot be rebuilt: deliveries
+// that came to nothing, and the answering side of requests. Events before the
+// range are added where a trace would have no root without them.
+func Export(ctx context.Context, js jetstream.JetStream, q Query, exporter sdktrace.SpanExporter, res *resource.Resource) (Exported, error) {
+	var done Exported
+	if q.Follow {
+		return done, event.Errorf(event.InvalidInput, "exporting needs an end: do not follow")
+	}
+	var batch []sdktrace.ReadOnlySpan
+	flush := func() error {
+		if err := exporter.ExportSpans(ctx, batch); err != nil {
+			return fmt.Errorf("send %d spans: %w", len(batch), err)
+		}
+		done.Spans += len(batch)
+		batch = nil
+		return nil
+	}
+	for c, err := range conversations(ctx, js, q, quiet) {
+		if err != nil {
+			return done, err
+		}
+		if err := c.complete(ctx, js); err != nil {
+			return done, err
+		}
+		done.Traces++
+		batch = append(batch, c.spans(res)...)
+		if len(batch) >= exportBatch {
+			if err := flush(); err != nil {
+				return done, err
+			}
+		}
+	}
+	if len(batch) > 0 {
+		if err := flush(); err != nil {
+			return done, err
+		}
+	}
+	if done.Traces == 0 {
+		return done, nothing(ctx, js, q.Filter)
+	}
+	return done, nil
+}
+
+// complete adds the causes that lie before the range, as far as they belong to
+// the conversation and are still stored.
+func (c *conversation) complete(ctx context.Context, js jetstream.JetStream) error {
+	have := map[event.Ref]bool{}
+	for _, e := range c.events {
+		have[e.Ref] = true
+	}
+	added := 0
+	for i := 0; i < len(c.events); i++ {
+		stored, err := c.events[i].Decode()
+		cause, ok := stored.Causation()
+		if err != nil && stored.Data == nil || !ok || have[cause] || added == maxAncestors {
+			continue
+		}
+		have[cause] = true
+		e, err := fetch(ctx, js, cause)
+		if err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			// It has gone by age, or never was.
+			continue
+		}
+		f, _ := e.scan()
+		if e.correlation(f) == c.id {
+			c.events = append(c.events, e)
+			added++
+		}
+	}
+	slices.SortStableFunc(c.events, func(a, b Event) int { return a.At.Compare(b.At) })
+	return nil
+}
+
+// A process is one delivery of an event to a consumer.
+type process struct {
+	cause    *node
+	consumer string
+	attempt  int
+
+	outputs    []*node
+	waited     time.Duration
+	waitKnown  bool
+	deadLetter *event.DeadLetter
+}
+
+type processKey struct {
+	cause    event.Ref
+	consumer string
+	attempt  int
+}
+
+// spans are the conversation's spans, those of an event after its cause's.
+func (c *conversation) spans(res *resource.Resource) []sdktrace.ReadOnlySpan {
+	b := &spanBuilder{traceID: event.TraceID(c.id), res: res,
+		sends: map[*node]trace.SpanID{}, used: map[trace.SpanID]bool{}, processes: map[processKey]*process{}}
+	var visit func(nodes []*node)
+	visit = func(nodes []*node) {
+		for _, n := range nodes {
+			b.add(n)
+			visit(n.children)
+		}
+	}
+	visit(c.tree())
+	return b.build()
+}
+
+type spanBuilder struct {
+	traceID   trace.TraceID
+	res       *resource.Resource
+	order     []*node
+	sends     map[*node]trace.SpanID
+	used      map[trace.SpanID]bool
+	processes map[processKey]*process
+	made      []*process
+}
+
+func (b *spanBuilder) add(n *node) {
+	b.order = append(b.order, n)
+	b.sends[n] = b.sendID(n)
+	if n.parent == nil {
+		return
+	}
+	key, letter, ok := handledBy(n)
+	if !ok {
+		return
+	}
+	p := b.processes[key]
+	if p == nil {
+		p = &process{cause: n.parent, consumer: key.consumer, attempt: key.attempt}
+		b.processes[key] = p
+		b.made = append(b.made, p)
+	}
+	p.outputs = append(p.outputs, n)
+	if waited, ok := seconds(n.Metadata[event.MetaWaited]); ok {
+		p.waited, p.waitKnown = waited, true
+	}
+	if letter != nil {
+		p.deadLetter = letter
+	}
+}
+
+// handledBy says which delivery of its cause made an event: what a consumer
+// publishes names it as the source, and an echo comes of the sender's work.
+func handledBy(n *node) (key processKey, letter *event.DeadLetter, ok bool) {
+	key = processKey{cause: n.parent.Ref, consumer: n.Meta(event.MetaSource), attempt: n.attempt}
+	switch {
+	case key.consumer == "" || n.Meta(event.MetaRetryFor) != "":
+		// Put there by a person.
+		return key, nil, false
+	case event.Match(event.AllSends, n.parent.Subject) && event.Match("cytube.*", n.Subject) && n.Subject != event.SubjectDelivery:
+		key.consumer = senderDurable
+	case event.Match(event.EventSubject("*", event.TypeDeadLetter), n.Subject):
+		if l, err := event.As[event.DeadLetter](n.Envelope); err == nil {
+			key.attempt = max(l.Attempts, 1)
+			letter = &l
+		}
+	}
+	return key, letter, true
+}
+
+// sendID is the ID of the span that published an event. Without a tracer there
+// was no such span, and the ID follows from the event.
+func (b *spanBuilder) sendID(n *node) trace.SpanID {
+	sc := trace.SpanContextFromContext(telemetry.Extract(context.Background(), n.Header))
+	id := sc.SpanID()
+	// A publisher without a tracer hands on the span of whoever called it.
+	if sc.TraceID() != b.traceID || !id.IsValid() || b.used[id] {
+		id = telemetry.SeededSpanID(b.traceID, streams.SendSeed(n.Ref))
+	}
+	b.used[id] = true
+	return id
+}
+
+func (b *spanBuilder) processID(key processKey) trace.SpanID {
+	return telemetry.SeededSpanID(b.traceID, "process/"+key.consumer+"/"+key.cause.String()+"/"+strconv.Itoa(key.attempt))
+}
+
+func (b *spanBuilder) build() []sdktrace.ReadOnlySpan {
+	var spans []sdktrace.ReadOnlySpan
+	for _, n := range b.order {
+		spans = append(spans, b.send(n).Snapshot())
+	}
+	for _, p := range b.made {
+		spans = append(spans, b.process(p).Snapshot())
+	}
+	return spans
+}
+
+func (b *spanBuilder) span(name string, id, parent trace.SpanID, kind trace.SpanKind, from, to time.Time) tracetest.SpanStub {
+	s := tracetest.SpanStub{
+		Name: name, SpanKind: kind, StartTime: from, EndTime: to, Resource: b.res, InstrumentationScope: scope,
+		SpanContext: b.context(id),
+	}
+	if parent.IsValid() {
+		s.Parent = b.context(parent)
+	}
+	return s
+}
+
+func (b *spanBuilder) context(id trace.SpanID) trace.SpanContext {
+	return trace.NewSpanContext(trace.SpanContextConfig{TraceID: b.traceID, SpanID: id, TraceFlags: trace.FlagsSampled})
+}
+
+func (b *spanBuilder) send(n *node) tracetest.SpanStub {
+	from := n.Timestamp
+	if from.After(n.At) || n.At.Sub(from) > time.Minute {
+		// Made by another clock, or written by hand.
+		from = n.At
+	}
+	kind := trace.SpanKindProducer
+	if stream, _ := streams.For(n.Subject); stream.NoAck {
+		kind = trace.SpanKindClient
+	}
+	s := b.span("send "+event.Template(n.Subject), b.sends[n], b.parent(n), kind, from, n.At)
+	s.Attributes = append(streams.SendAttributes(n.Envelope), streams.MessageID(n.Ref), rebuilt)
+	return s
+}
+
+// parent is the span under which an event was sent: the work of the consumer
+// that made it, or else its cause's, or else the conversation's first, so that
+// a trace has one root.
+func (b *spanBuilder) parent(n *node) trace.SpanID {
+	if n.parent == nil {
+		if n == b.order[0] {
+			return trace.SpanID{}
+		}
+		return b.sends[b.order[0]]
+	}
+	if key, _, ok := handledBy(n); ok {
+		return b.processID(key)
+	}
+	return b.sends[n.parent]
+}
+
+func (b *spanBuilder) process(p *process) tracetest.SpanStub {
+	cause := p.cause.Envelope
+	from, to := p.outputs[0].Timestamp, p.outputs[0].At
+	for _, n := range p.outputs {
+		if n.Timestamp.Before(from) {
+			from = n.Timestamp
+		}
+		if n.At.After(to) {
+			to = n.At
+		}
+	}
+	if p.waitKnown {
+		from = p.cause.At.Add(p.waited)
+	}
+	if from.Before(p.cause.At) || from.After(to) {
+		from = p.cause.At
+	}
+	s := b.span("process "+event.Template(cause.Subject), b.processID(processKey{p.cause.Ref, p.consumer, p.attempt}), b.sends[p.cause],
+		trace.SpanKindConsumer, from, to)
+	s.Attributes = streams.ProcessAttributes(cause, p.consumer)
+	if p.waitKnown {
+		s.Attributes = append(s.Attributes, streams.DeliveryAttributes(p.cause.Ref, p.attempt, p.waited)...)
+	} else {
+		s.Attributes = append(s.Attributes, streams.MessageID(p.cause.Ref), attribute.Int("rosey.delivery.attempt", p.attempt))
+	}
+	outcome := "handled"
+	if l := p.deadLetter; l != nil {
+		outcome = event.TypeDeadLetter
+		s.Status = sdktrace.Status{Code: codes.Error, Description: l.Error}
+		s.Attributes = append(s.Attributes, attribute.String("error.type", string(l.Code)))
+	}
+	s.Attributes = append(s.Attributes, attribute.String("rosey.outcome", outcome), rebuilt)
+	return s
+}
+
+// rebuilt says where a span comes from, so that nobody takes it for a live one.
+var rebuilt = attribute.Bool("rosey.rebuilt", true)

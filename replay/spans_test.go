@@ -1,0 +1,222 @@
+package replay
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/sdk/resource"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+
+	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/streamstest"
+	"github.com/rosey-bot/rosey/telemetry"
+)
+
+// converse runs a router, a plugin that fails at first, and a sender on bus, puts
+// chat lines in and waits until each has its echo or its dead letter.
+func converse(ctx context.Context, t *testing.T, bus *streams.Bus) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(ctx)
+	settled := make(chan consumers.Outcome, 100)
+	ended := make(chan error, 3)
+	start := func(durable, stream, subject string, h consumers.Handler) {
+		c := consumers.Config{Durable: durable, Stream: stream, Subjects: []string{subject}, Name: durable, Attempts: 2,
+			Backoff: []time.Duration{time.Millisecond}, Observe: func(o consumers.Outcome) { settled <- o }}
+		go func() { ended <- consumers.Run(ctx, bus, c, h) }()
+	}
+	start("router", streams.Cytube, event.SubjectChat, func(_ context.Context, d streams.Stored) ([]event.Envelope, error) {
+		chat, err := event.As[event.Chat](d.Envelope)
+		if err != nil || !strings.HasPrefix(chat.Message, "!") {
+			return nil, err
+		}
+		return envelopes(event.CommandSubject("dice"), event.Command{Command: chat.Message[1:], User: chat.User, Channel: chat.Channel})
+	})
+	start("plugin-dice", streams.Plugin, event.CommandSubject("dice"), func(_ context.Context, d streams.Stored) ([]event.Envelope, error) {
+		c, err := event.As[event.Command](d.Envelope)
+		switch {
+		case err != nil:
+			return nil, err
+		case c.Command == "never", c.Command == "later" && d.Attempt == 1:
+			return nil, errors.New("no dice")
+		}
+		return envelopes(event.SubjectSendChat, event.SendChat{Message: "8", Channel: "main"})
+	})
+	start(senderDurable, streams.Cytube, event.SubjectSendChat, func(ctx context.Context, d streams.Stored) ([]event.Envelope, error) {
+		heard, err := event.New(event.SubjectChat, event.Chat{User: "rosey", Message: "8", Channel: "main"})
+		if err != nil {
+			return nil, err
+		}
+		heard.CorrelationID = d.CorrelationID
+		_, err = bus.As("cytube").Publish(ctx, heard.WithMeta(event.MetaCausation, d.Ref.String()))
+		return nil, err
+	})
+	for _, message := range []string{"!now", "!later", "!never"} {
+		e := must(event.New(event.SubjectChat, event.Chat{User: "alice", Message: message, Channel: "main"}))
+		if _, err := bus.As("cytube").Publish(ctx, e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// 3 lines and 2 echoes routed, 3 commands of which two are tried twice, 2 sends.
+	for range 3 + 2 + 5 + 2 {
+		select {
+		case <-settled:
+		case <-ctx.Done():
+			t.Fatal(ctx.Err())
+		}
+	}
+	cancel()
+	for range 3 {
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	}
+}
+
+func envelopes(subject string, payload any) ([]event.Envelope, error) {
+	e, err := event.New(subject, payload)
+	return []event.Envelope{e}, err
+}
+
+func export(ctx context.Context, t *testing.T, bus *streams.Bus, q Query) tracetest.SpanStubs {
+	t.Helper()
+	var got tracetest.InMemoryExporter
+	done, err := Export(ctx, bus.JetStream(), q, &got, resource.Empty())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(got.GetSpans()); n != done.Spans {
+		t.Errorf("%d spans were sent, Export says %d", n, done.Spans)
+	}
+	return got.GetSpans()
+}
+
+// sent is what a collector sees of spans.
+func sent(t *testing.T, spans tracetest.SpanStubs) []string {
+	t.Helper()
+	var lines []string
+	for _, s := range spans {
+		lines = append(lines, string(must(json.Marshal(s))))
+	}
+	return lines
+}
+
+func TestExportRebuildsTheLiveSpans(t *testing.T) {
+	t.Parallel()
+	ctx := streamstest.Context(t)
+	var exporter tracetest.InMemoryExporter
+	tp := sdktrace.NewTracerProvider(sdktrace.WithSyncer(&exporter), sdktrace.WithIDGenerator(telemetry.IDs{}))
+	bus := streamstest.Bus(t, streamstest.Server(t), streams.WithTracer(tp.Tracer("")))
+	converse(ctx, t, bus)
+	live, got := exporter.GetSpans(), export(ctx, t, bus, Query{})
+
+	rebuilt := map[string]tracetest.SpanStub{}
+	for _, s := range got {
+		id := s.SpanContext.TraceID().String() + s.SpanContext.SpanID().String()
+		if _, ok := rebuilt[id]; ok {
+			t.Errorf("%s came twice", s.Name)
+		}
+		rebuilt[id] = s
+	}
+	missing := 0
+	for _, l := range live {
+		id := l.SpanContext.TraceID().String() + l.SpanContext.SpanID().String()
+		r, ok := rebuilt[id]
+		if !ok {
+			// Work that left nothing behind: the router's look at the two echoes,
+			// and the first attempts at two commands.
+			missing++
+			if !strings.HasPrefix(l.Name, "process ") {
+				t.Errorf("%s was not rebuilt", l.Name)
+			}
+			continue
+		}
+		delete(rebuilt, id)
+		if r.Name != l.Name || r.SpanKind != l.SpanKind || r.Parent.SpanID() != l.Parent.SpanID() || r.Status.Code != l.Status.Code {
+			t.Errorf("%s of kind %v below %v with status %v was rebuilt as %s of kind %v below %v with status %v",
+				l.Name, l.SpanKind, l.Parent.SpanID(), l.Status.Code, r.Name, r.SpanKind, r.Parent.SpanID(), r.Status.Code)
+		}
+		have := attribute.NewSet(r.Attributes...)
+		for _, a := range l.Attributes {
+			if v, ok := have.Value(a.Key); (!ok || v != a.Value) && a.Key != "rosey.queue.wait" {
+				t.Errorf("%s: %s is %q, live it was %q", l.Name, a.Key, v.Emit(), a.Value.Emit())
+			}
+		}
+	}
+	if len(rebuilt) > 0 || missing != 4 {
+		t.Errorf("%d spans were made up, %d are missing: %v", len(rebuilt), missing, rebuilt)
+	}
+}
+
+func TestExportTwiceIsTheSame(t *testing.T) {
+	t.Parallel()
+	ctx := streamstest.Context(t)
+	// Without a tracer there are no spans to go by but what the streams tell.
+	bus := streamstest.Bus(t, streamstest.Server(t))
+	converse(ctx, t, bus)
+	first := export(ctx, t, bus, Query{})
+	if diff := cmp.Diff(sent(t, first), sent(t, export(ctx, t, bus, Query{}))); diff != "" {
+		t.Error(diff)
+	}
+	byID, failed := map[string]bool{}, 0
+	for _, s := range first {
+		byID[s.SpanContext.TraceID().String()+s.SpanContext.SpanID().String()] = true
+		if s.EndTime.Before(s.StartTime) {
+			t.Errorf("%s ends before it starts", s.Name)
+		}
+		if s.Status.Code == codes.Error {
+			failed++
+		}
+	}
+	roots := 0
+	for _, s := range first {
+		switch {
+		case !s.Parent.SpanID().IsValid():
+			roots++
+		case !byID[s.SpanContext.TraceID().String()+s.Parent.SpanID().String()]:
+			t.Errorf("the parent of %s is missing", s.Name)
+		}
+	}
+	if roots != 3 || failed != 1 {
+		t.Errorf("%d roots and %d failures, want 3 and 1", roots, failed)
+	}
+}
+
+// A range that begins in the middle of a conversation is completed to its root.
+func TestExportCompletesTraces(t *testing.T) {
+	t.Parallel()
+	ctx := streamstest.Context(t)
+	bus := streamstest.Bus(t, streamstest.Server(t))
+	talk(ctx, t, bus)
+	events := history(ctx, t, bus.JetStream())
+	got := export(ctx, t, bus, Query{Filter: Filter{Correlation: someID, Since: events[3].At, Until: events[3].At.Add(1)}})
+	roots := 0
+	for _, s := range got {
+		if !s.Parent.SpanID().IsValid() {
+			roots++
+		}
+	}
+	// Four events and the router's, the plugin's and the sender's work.
+	if len(got) != 7 || roots != 1 {
+		t.Errorf("%d spans with %d roots, want 7 with 1", len(got), roots)
+	}
+}
+
+func TestProcessSeedsAreTheConsumers(t *testing.T) {
+	t.Parallel()
+	ref := event.Ref{Stream: "PLUGIN", Seq: 7}
+	b := spanBuilder{traceID: event.TraceID(someID)}
+	want := telemetry.SeededSpanID(b.traceID, consumers.ProcessSeed("plugin-x", ref, 3))
+	if got := b.processID(processKey{ref, "plugin-x", 3}); got != want {
+		t.Errorf("the span ID is %s, want %s", got, want)
+	}
+}
