@@ -324,12 +324,11 @@ func TestCatchesUp(t *testing.T) {
 	w.site.Refuse("")
 	w.user("bob")
 
-	want := map[string]bool{event.SubjectUserLeave + " alice": true, event.SubjectUserJoin + " bob": true}
+	want := map[string]bool{event.SubjectUserLeave + " alice": true, event.SubjectUserJoin + " bob": true, event.SubjectConnection + " ": true}
 	w.await("who went and who came", func(s streams.Stored) bool {
 		delete(want, s.Subject+" "+field[string](s, "user"))
 		return len(want) == 0
 	})
-	w.connection(event.StateUp)
 	w.chat("mark")
 	w.heard("mark")
 	if n := len(w.stored(event.SubjectMediaChange)); n != 1 {

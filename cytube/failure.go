@@ -86,7 +86,7 @@ func waitIn(said string) time.Duration {
 }
 
 func loginError(said string) error {
-	problem := "the login failed: " + said
+	problem := "the login failed: " + strings.TrimRight(said, ".")
 	if err := judge(loginVerdicts, said, problem); err != nil {
 		return err
 	}
@@ -97,7 +97,7 @@ func kickError(reason string) error {
 	if reason == "Duplicate login" {
 		return &slowError{error: errDuplicate}
 	}
-	problem := "the bot was kicked: " + reason
+	problem := "the bot was kicked: " + strings.TrimRight(reason, ".")
 	if reason == "" {
 		problem = "the bot was kicked, without a reason"
 	}

@@ -281,6 +281,8 @@ func (r *recorder) lineID(l *line, n int) string {
 // must wait for it. An event that NATS will never take is logged and given up.
 func (r *recorder) store(ctx context.Context, e event.Envelope, id string) {
 	r.retry(ctx, func() error {
+		ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+		defer cancel()
 		ack, err := r.bus.Publish(ctx, e, streams.WithMsgID(id))
 		switch {
 		case event.CodeOf(err) == event.InvalidInput, errors.Is(err, nats.ErrMaxPayload):
@@ -298,6 +300,10 @@ func (r *recorder) store(ctx context.Context, e event.Envelope, id string) {
 		return nil
 	})
 }
+
+// storeTimeout is how long to wait for one acknowledgement. Publishing again
+// harms nothing, because JetStream knows the event by its ID.
+const storeTimeout = 2 * time.Second
 
 // retry does something with NATS until it works, ctx ends or the connection is
 // closed for good.

@@ -28,7 +28,12 @@ func (c *Connector) session(ctx context.Context) (joined bool, err error) {
 	}
 	defer func() {
 		reason := "the bot stops"
-		if err != nil && ctx.Err() == nil {
+		var permanent *PermanentError
+		switch {
+		case ctx.Err() != nil:
+		case errors.As(err, &permanent):
+			reason = permanent.Problem
+		default:
 			reason = err.Error()
 		}
 		_ = c.push(ctx, item{ended: reason}) // fails while stopping with a full queue

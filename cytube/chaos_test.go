@@ -1,0 +1,84 @@
+package cytube_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/rosey-bot/rosey/cytube"
+	"github.com/rosey-bot/rosey/cytube/cytubetest"
+	"github.com/rosey-bot/rosey/event"
+)
+
+// Through broken connections, lost lines and a killed process, the room hears
+// every send once and in order, and every line of the room is recorded once: as
+// long as the chat buffer reaches back, nothing is doubled.
+func TestChaos(t *testing.T) {
+	t.Parallel()
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 0))
+	w := newWorld(t, func(s *cytubetest.Config, b *cytube.Config) {
+		s.Buffer, b.EchoTimeout = 1000, 500*time.Millisecond
+		s.Channels[0].Flood = cytubetest.Flood{Burst: 1000, Sustained: 1000}
+	})
+	alice := w.user("alice")
+	kill := w.mortal()
+	var wantSaid, wantLines []string
+	for i := range 40 {
+		text := fmt.Sprintf("send %d", i)
+		ack := w.chat(text)
+		wantSaid = append(wantSaid, text)
+		if i%3 == 0 {
+			text := fmt.Sprintf("line %d", i)
+			w.ok(alice.Say(w.ctx, text))
+			wantLines = append(wantLines, text)
+		}
+		switch rng.IntN(12) {
+		case 0:
+			_ = w.site.Drop(room, "Rosey") // may be away
+		case 1:
+			w.site.Fail(room, "Rosey", 1, cytubetest.FaultDrop)
+		case 2:
+			w.site.Fail(room, "Rosey", 1, cytubetest.FaultLost)
+		case 3:
+			w.site.Fail(room, "Rosey", 1, cytubetest.FaultCooldown)
+		case 4:
+			_ = w.site.Kick(room, "Rosey", "out")
+		}
+		if i == 20 {
+			kill()
+			kill = w.mortal()
+		} else if i%2 == 1 {
+			w.echo(ack, 1) // or the faults would gather at one message
+		}
+	}
+	last := w.chat("the end")
+	wantSaid = append(wantSaid, "the end")
+	w.echo(last, 1)
+	if diff := cmp.Diff(wantSaid, w.spoken()); diff != "" {
+		t.Errorf("the room heard something else (-sent +heard): %s", diff)
+	}
+	var said, lines []string
+	for _, s := range w.stored(event.SubjectChat) {
+		text := field[string](s, "message")
+		if field[string](s, "user") == "alice" {
+			lines = append(lines, text)
+			continue
+		}
+		said = append(said, text)
+		cause, ok := s.Causation()
+		if !ok || field[string](w.event(cause), "message") != text {
+			t.Errorf("%q is caused by %s", text, cause)
+		}
+	}
+	if diff := cmp.Diff(wantLines, lines); diff != "" {
+		t.Errorf("other lines are recorded otherwise (-said +recorded): %s", diff)
+	}
+	if diff := cmp.Diff(wantSaid, said); diff != "" {
+		t.Errorf("the bot's lines are recorded otherwise (-said +recorded): %s", diff)
+	}
+}
