@@ -29,6 +29,7 @@ type sender struct {
 	history *history
 	isSelf  func(user string) bool
 	started time.Time
+	begun   uint64          // sequence of the last send that was begun
 	stop    <-chan struct{} // closed when nothing new may be begun
 	log     *slog.Logger
 	stats   *counters
@@ -60,7 +61,9 @@ func (s *sender) handle(ctx context.Context, d streams.Stored) ([]event.Envelope
 	if len(parts) == 0 {
 		return s.delivery(ctx, d, event.DeliveryRefused, "the message is blank")
 	}
-	heard, err := s.heardBefore(ctx, d, parts)
+	again := d.Attempt > 1 || d.Ref.Seq <= s.begun || !d.At.After(s.started)
+	s.begun = max(s.begun, d.Ref.Seq)
+	heard, err := s.heardBefore(ctx, d, parts, again)
 	if err != nil {
 		return nil, err
 	}
@@ -118,11 +121,12 @@ func utterances(d streams.Stored, limit int, span trace.SpanContext) (parts []*u
 
 const emotePrefix = "/me "
 
-// heardBefore finds what the channel has heard of a send already, if an earlier
-// attempt can have spoken. For that the bot must have joined, so that what the
-// chat buffer tells is recorded.
-func (s *sender) heardBefore(ctx context.Context, d streams.Stored, parts []*utterance) (map[int]bool, error) {
-	if d.Attempt == 1 && d.At.After(s.started) {
+// heardBefore finds what the channel has heard of a send already, if it may have
+// been spoken before: again. The count of attempts does not tell, since a NATS
+// server that crashes forgets the latest. For that the bot must have joined, so
+// that what the chat buffer tells is recorded.
+func (s *sender) heardBefore(ctx context.Context, d streams.Stored, parts []*utterance, again bool) (map[int]bool, error) {
+	if !again {
 		return nil, nil
 	}
 	if d.Attempt == 1 && time.Since(d.At) > s.cfg.MaxAge {
