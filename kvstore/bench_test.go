@@ -1,6 +1,7 @@
 package kvstore_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"testing"
 
@@ -8,6 +9,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nats.go/micro"
 
+	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/kvstore"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
@@ -63,11 +65,6 @@ func BenchmarkService(b *testing.B) {
 	server := streamstest.Server(b)
 	addService(b, server)
 	nc := streamstest.Connect(b, server)
-	request := func(b *testing.B, nc *nats.Conn, subject, body string) {
-		if _, err := nc.RequestWithContext(b.Context(), subject, []byte(body)); err != nil {
-			b.Fatal(err)
-		}
-	}
 	b.Run("set", func(b *testing.B) {
 		for i := 0; b.Loop(); i++ {
 			request(b, nc, "database.set", fmt.Sprintf(`{"collection":"c","id":%d,"data":%s}`, i%1000, benchRecord(1)))
@@ -98,20 +95,29 @@ func BenchmarkQuery(b *testing.B) {
 		}
 	}
 	<-js.PublishAsyncComplete()
-	_ = s
 	for _, c := range []struct{ name, query string }{
 		{"indexed", `{"collection":"big","filter":{"user":"user7"},"order_by":"timestamp DESC","limit":10}`},
 		{"range", `{"collection":"big","filter":{"timestamp":{"$gte":1732695200,"$lt":1732696200}},"order_by":"timestamp","limit":10}`},
 		{"unindexed", `{"collection":"big","filter":{"text":{"$like":"%999%"}},"order_by":"timestamp DESC","limit":10}`},
 	} {
 		b.Run(c.name, func(b *testing.B) {
+			request(b, nc, "database.query", c.query)
 			for b.Loop() {
 				request(b, nc, "database.query", c.query)
 			}
 		})
+		b.Run(c.name+"/store", func(b *testing.B) {
+			q, err := event.As[event.Query](event.Envelope{Subject: event.SubjectQuery, Data: json.RawMessage(c.query)})
+			if err != nil {
+				b.Fatal(err)
+			}
+			for b.Loop() {
+				if _, err := s.Store().Query(b.Context(), q); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
-	b.Log(ask(b, nc, "database.query", `{"collection":"big","filter":{"user":"user7"},"order_by":"timestamp DESC","limit":1,"explain":true}`))
-	b.Log(ask(b, nc, "database.query", `{"collection":"big","filter":{"text":{"$like":"%999%"}},"order_by":"timestamp DESC","limit":1,"explain":true}`))
 }
 
 func request(b *testing.B, nc *nats.Conn, subject, body string) {

@@ -3,7 +3,9 @@ package kvstore_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
+	"os"
 
 	"strings"
 	"testing"
@@ -18,7 +20,13 @@ import (
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if store := os.Getenv(storeVariable); store != "" {
+		fmt.Fprintln(os.Stderr, beServer(store))
+		os.Exit(1)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 var quiet = slog.New(slog.DiscardHandler)
 

@@ -19,7 +19,7 @@ type row struct {
 
 // rowCost is what a row takes beside its data: itself, its key and its place in
 // the primary tree, in bytes.
-const rowCost = 160
+const rowCost = 120
 
 // keyed is an index's entry: the encodings of the indexed fields and, last, of
 // the id.
@@ -128,7 +128,7 @@ func (v *view) apply(id event.ID, r *row) {
 }
 
 // entryCost is what an index's entry takes beside its key, in bytes.
-const entryCost = 40
+const entryCost = 56
 
 func (v *view) add(x *index, r *row) {
 	v.scratch = appendKey(v.scratch[:0], x.columns, r)

@@ -1,0 +1,189 @@
+package kvstore_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/kvstore"
+	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/streamstest"
+)
+
+// storeVariable tells this test program to be a server on that store.
+const storeVariable = "KVSTORE_TEST_STORE"
+
+// beServer runs a server and its database service until it is killed.
+func beServer(store string) error {
+	server, err := streams.StartServer(streams.ServerConfig{Store: store, Listen: "127.0.0.1:0"})
+	if err != nil {
+		return err
+	}
+	nc, err := server.Connect()
+	if err != nil {
+		return err
+	}
+	js, err := jetstream.New(nc)
+	if err != nil {
+		return err
+	}
+	s, err := kvstore.New(nc, js)
+	if err != nil {
+		return err
+	}
+	if err := s.Start(); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(store, "ready"), nil, 0o600); err != nil {
+		return err
+	}
+	select {}
+}
+
+// startProcess starts a server process on the store and connects to it.
+func startProcess(t *testing.T, store string) (*exec.Cmd, *nats.Conn) {
+	t.Helper()
+	ready := filepath.Join(store, "ready")
+	if err := os.RemoveAll(ready); err != nil {
+		t.Fatal(err)
+	}
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(program)
+	cmd.Env = append(os.Environ(), storeVariable+"="+store)
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill() // it may be dead already
+		_ = cmd.Wait()
+	})
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(time.Minute); ; <-tick.C {
+		if _, err := os.Stat(ready); err == nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the server process did not start")
+		}
+	}
+	info, err := streams.Find(store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	nc, err := nats.Connect(info.URL, nats.UserInfo(info.User, info.Password), nats.NoReconnect())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cmd, nc
+}
+
+// kill -9 of the server and its service while it writes loses no write that was
+// acknowledged, and gives no number twice afterwards.
+func TestKilledServerLosesNothing(t *testing.T) {
+	t.Parallel()
+	store := t.TempDir()
+	var mu sync.Mutex
+	inserted := map[event.ID]string{}
+	increments := map[event.ID]int{} // acknowledged
+	attempts := map[event.ID]int{}
+	const rounds, writers, perRound = 3, 4, 150
+	for round := range rounds {
+		cmd, nc := startProcess(t, store)
+		if round == 0 {
+			for w := range writers {
+				ask(t, nc, "database.set", fmt.Sprintf(`{"collection":"c","id":"w%d","data":{"n":0}}`, w))
+			}
+		}
+		acknowledged := make(chan struct{}, writers*perRound*10)
+		var wait sync.WaitGroup
+		for w := range writers {
+			wait.Go(func() {
+				counter := event.ID(fmt.Sprintf("w%d", w))
+				for i := 0; ; i++ {
+					data := fmt.Sprintf(`{"round":%d,"w":%d,"i":%d}`, round, w, i)
+					reply, err := nc.Request("database.set", []byte(`{"collection":"c","data":`+data+`}`), 10*time.Second)
+					if err != nil {
+						return // killed
+					}
+					var a struct {
+						Success bool
+						ID      event.ID
+					}
+					if err := json.Unmarshal(reply.Data, &a); err != nil || !a.Success {
+						t.Errorf("insert: %s", reply.Data)
+						return
+					}
+					mu.Lock()
+					if _, twice := inserted[a.ID]; twice {
+						t.Errorf("%s was given twice", a.ID)
+					}
+					inserted[a.ID] = data
+					attempts[counter]++
+					mu.Unlock()
+					if _, err := nc.Request("database.update", fmt.Appendf(nil, `{"collection":"c","id":%q,"ops":{"$inc":{"n":1}}}`, counter), 10*time.Second); err != nil {
+						return
+					}
+					mu.Lock()
+					increments[counter]++
+					mu.Unlock()
+					select {
+					case acknowledged <- struct{}{}:
+					default:
+					}
+				}
+			})
+		}
+		for range perRound {
+			select {
+			case <-acknowledged:
+			case <-time.After(30 * time.Second):
+				t.Fatal("too few writes were acknowledged")
+			}
+		}
+		if err := cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Wait(); err == nil {
+			t.Fatal("the server process ended by itself")
+		}
+		wait.Wait()
+		nc.Close()
+	}
+
+	_, nc := startProcess(t, store)
+	defer nc.Close()
+	js := jetStream(t, nc)
+	s := openStore(t, js)
+	for id, data := range inserted {
+		want := fmt.Sprintf(`{"id":%s,%s`, id, data[1:])
+		if got := get(t, s, "c", id); got != want {
+			t.Errorf("%s was acknowledged, and is %q", want, got)
+		}
+	}
+	for id, n := range increments {
+		r, err := s.Get(streamstest.Context(t), event.Get{Collection: "c", ID: id})
+		var data struct{ N int }
+		if err = errors.Join(err, json.Unmarshal(r.Data, &data)); err != nil || data.N < n || data.N > attempts[id] {
+			t.Errorf("%s counts %d, of %d tried and %d acknowledged: %v", id, data.N, attempts[id], n, err)
+		}
+	}
+	if r := query(t, s, "c", `{"id":{"$gt":0}}`, ""); r.Count < len(inserted) || r.Count > len(inserted)+rounds*writers {
+		t.Errorf("%d records for %d inserts", r.Count, len(inserted))
+	}
+	t.Logf("%d inserts acknowledged over %d kills", len(inserted), rounds)
+}
