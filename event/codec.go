@@ -44,8 +44,9 @@ var extraType = reflect.TypeFor[Extra]()
 // contract:"rule,…", where a rule is required (present and not null), nonempty,
 // nonnegative or rank (−1 and up). A field without rules is optional.
 type layout struct {
-	fields []fieldLayout
-	extra  int // index of the embedded Extra, or -1
+	fields  []fieldLayout
+	extra   int  // index of the embedded Extra, or -1
+	foreign bool // it has fields without a tag, so it is no payload type of ours
 }
 
 type fieldLayout struct {
@@ -76,6 +77,7 @@ func layoutOf(t reflect.Type) *layout {
 		}
 		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
 		if name == "-" || name == "" {
+			l.foreign = l.foreign || name == "" && (f.IsExported() || f.Anonymous)
 			continue
 		}
 		fl := fieldLayout{index: i, name: name, omitEmpty: options == "omitempty"}
@@ -108,7 +110,7 @@ func Encode(payload any) (json.RawMessage, error) {
 		return raw, nil
 	}
 	v := reflect.Indirect(reflect.ValueOf(payload))
-	if v.Kind() == reflect.Struct {
+	if v.Kind() == reflect.Struct && !layoutOf(v.Type()).foreign {
 		if _, custom := payload.(json.Marshaler); !custom {
 			return encodeStruct(v)
 		}

@@ -103,6 +103,8 @@ func reencode(e event.Envelope) (json.RawMessage, error) {
 		return again[event.Connection](e)
 	case "cytube.delivery":
 		return again[event.Delivery](e)
+	case "cytube.erasure":
+		return again[event.Erasure](e)
 	case "cytube.send.chat":
 		return again[event.SendChat](e)
 	case "cytube.send.pm":

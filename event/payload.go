@@ -147,6 +147,17 @@ func (d *Delivery) check() (string, error) {
 	return oneOf("status", d.Status, DeliveryExpired, DeliveryRefused, DeliveryUnconfirmed)
 }
 
+// Erasure is the payload of cytube.erasure: which stored events were erased for
+// good, so that their absence can be explained. It does not say whose they were.
+type Erasure struct {
+	Events    map[string][]uint64 `json:"events" contract:"required"` // sequences by stream
+	Reason    string              `json:"reason" contract:"required"`
+	Time      int64               `json:"time" contract:"required,nonnegative"` // ms
+	Key       string              `json:"key" contract:"nonempty"`              // public ed25519 key, base64
+	Signature string              `json:"signature" contract:"nonempty"`        // of the other fields, base64
+	Extra     `json:"-"`
+}
+
 // Command is the payload of plugin.{name}.command. The router fills every
 // field; a reader accepts what the contract's own examples leave out, all but
 // the command and the user.

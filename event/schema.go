@@ -26,6 +26,7 @@ var schemas = []struct {
 	{SubjectMediaDelete, reflect.TypeFor[MediaDelete]()},
 	{SubjectConnection, reflect.TypeFor[Connection]()},
 	{SubjectDelivery, reflect.TypeFor[Delivery]()},
+	{SubjectErasure, reflect.TypeFor[Erasure]()},
 	{SubjectSendChat, reflect.TypeFor[SendChat]()},
 	{SubjectSendPM, reflect.TypeFor[SendPM]()},
 	{SubjectSendEmote, reflect.TypeFor[SendEmote]()},

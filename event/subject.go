@@ -17,6 +17,7 @@ const (
 	SubjectMediaDelete = "cytube.media.delete" // an item was taken off the playlist
 	SubjectConnection  = "cytube.connection"   // the connector went up or down
 	SubjectDelivery    = "cytube.delivery"     // a send ended in another way than being heard
+	SubjectErasure     = "cytube.erasure"      // stored events were erased because somebody asked for it
 )
 
 // Subjects of events that go to CyTube (contract: cytube.send.*).

@@ -45,6 +45,7 @@ var descriptions = []struct{ pattern, who, what, problem string }{
 	{event.SubjectMediaDelete, "queued_by", "off the playlist: {title} {url}", ""},
 	{event.SubjectConnection, "channel", "{state}: {reason}", ""},
 	{event.SubjectDelivery, "channel", "{send} was not heard: {status}, {reason}", "{status}"},
+	{event.SubjectErasure, "", "erased: {reason}", ""},
 	{event.SubjectSendChat, "", "says: {message}", ""},
 	{event.SubjectSendPM, "", "tells {to}: {message}", ""},
 	{event.SubjectSendEmote, "", "/me {emote}", ""},

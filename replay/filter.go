@@ -65,7 +65,7 @@ func (f Filter) Check() error {
 // knownSubjects are the contract's literal subjects.
 var knownSubjects = []string{
 	event.SubjectChat, event.SubjectPM, event.SubjectUserJoin, event.SubjectUserLeave, event.SubjectUserRank,
-	event.SubjectMediaChange, event.SubjectMediaQueue, event.SubjectMediaDelete, event.SubjectConnection, event.SubjectDelivery,
+	event.SubjectMediaChange, event.SubjectMediaQueue, event.SubjectMediaDelete, event.SubjectConnection, event.SubjectDelivery, event.SubjectErasure,
 	event.SubjectSendChat, event.SubjectSendPM, event.SubjectSendEmote,
 	event.SubjectStartup, event.SubjectShutdown, event.SubjectHeartbeat,
 	event.SubjectGet, event.SubjectSet, event.SubjectQuery, event.SubjectDelete,
