@@ -111,7 +111,7 @@ func Expire(consumer, name string, maxAge time.Duration) Middleware {
 			return next
 		}
 		return func(ctx context.Context, d streams.Stored) ([]event.Envelope, error) {
-			if age := time.Since(d.At); age > maxAge {
+			if age := Now(ctx).Sub(d.At); age > maxAge {
 				return expired(consumer, name, d, age, maxAge)
 			}
 			return next(ctx, d)

@@ -1,0 +1,92 @@
+package kvstore
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams"
+)
+
+// A Change is one write to a collection that its history keeps.
+type Change struct {
+	ID event.ID
+	Revision
+}
+
+// Changes calls f with every revision of every record that a collection keeps,
+// in the order in which they were written, up to when it was called. Records
+// that something else wrote and that cannot be read are passed over. Kept is how
+// many revisions the collection keeps of one record: one that has as many may
+// have had more. A collection that does not exist has no changes.
+func (s *Store) Changes(ctx context.Context, collection string, f func(Change) error) (kept int, err error) {
+	err = s.with(ctx, "read the changes of", collection, false, func(b *bucket) error {
+		info, err := b.stream.Info(ctx)
+		if err != nil {
+			return err
+		}
+		kept = int(info.Config.MaxMsgsPerSubject)
+		return b.changes(ctx, info.State.LastSeq, f)
+	})
+	if errors.Is(err, errNoBucket) {
+		return 0, nil
+	}
+	return kept, err
+}
+
+func (b *bucket) changes(ctx context.Context, last uint64, f func(Change) error) error {
+	consumer, err := b.store.js.OrderedConsumer(ctx, streamName(b.collection), jetstream.OrderedConsumerConfig{})
+	if err != nil {
+		return fmt.Errorf("read: %w", err)
+	}
+	left := consumer.CachedInfo().NumPending
+	messages, err := consumer.Messages()
+	if err != nil {
+		return fmt.Errorf("read: %w", err)
+	}
+	defer messages.Stop()
+	for left > 0 {
+		msg, err := messages.Next(jetstream.NextContext(ctx))
+		if err != nil {
+			return fmt.Errorf("read: %w", err)
+		}
+		meta, err := msg.Metadata()
+		if err != nil {
+			return fmt.Errorf("read: %w", err)
+		}
+		if meta.Sequence.Stream > last {
+			return nil
+		}
+		left = meta.NumPending
+		id, isRecord := b.idOf(msg.Subject())
+		if !isRecord {
+			continue
+		}
+		header := msg.Headers()
+		c := Change{ID: id, Revision: Revision{
+			Revision: meta.Sequence.Stream, Time: meta.Timestamp, Deleted: isMarker(nats.Header(header)), Data: json.RawMessage("null"),
+			CorrelationID: header.Get(streams.HeaderCorrelation), MsgID: header.Get(jetstream.MsgIDHeader),
+		}}
+		if !c.Deleted {
+			if c.Data, err = canonical(msg.Data(), id); err != nil {
+				b.skipped(id, err)
+				continue
+			}
+		}
+		if err := f(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Reserve makes n, and whatever is less, numbers that the collection does not
+// give to new records. It creates the collection when that does not exist.
+func (s *Store) Reserve(ctx context.Context, collection string, n int64) error {
+	return s.with(ctx, "reserve numbers of", collection, true, func(b *bucket) error { return b.counter.raise(ctx, b, n) })
+}
