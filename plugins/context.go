@@ -42,7 +42,7 @@ func (c *Context) Now() time.Time { return c.Event.At }
 
 // Waited is how long ago the event was stored: more than a moment when the
 // plugin was down, or tries again. Unlike Now it depends on when it is asked.
-func (c *Context) Waited() time.Duration { return time.Since(c.Event.At) }
+func (c *Context) Waited() time.Duration { return consumers.Now(c).Sub(c.Event.At) }
 
 // Prefix is what the user typed before the command, usually "!": what hints to
 // other commands should begin with.

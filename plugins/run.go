@@ -116,7 +116,7 @@ func (h Host) start(ctx context.Context, bus *streams.Bus, p Plugin, log *slog.L
 		}
 	}()
 	ctx = event.WithCorrelation(ctx, event.NewCorrelationID())
-	c := h.context(ctx, p, streams.Stored{At: time.Now()}, direct{bus, p.Name}, log)
+	c := h.context(ctx, p, streams.Stored{At: consumers.Now(ctx)}, direct{bus, p.Name}, log)
 	if err := p.Start(c); err != nil {
 		return fmt.Errorf("start: %w", err)
 	}
@@ -141,7 +141,7 @@ func (h Host) serve(ctx context.Context, bus *streams.Bus, p Plugin, log *slog.L
 		name := strings.Join(append([]string{"request"}, r.tokens()...), "-")
 		subject := event.RequestSubject(p.Name, r.tokens()...)
 		answer := func(ctx context.Context, e event.Envelope) (any, error) {
-			c := h.context(ctx, p, streams.Stored{Envelope: e, At: time.Now()}, direct{bus, p.Name}, log)
+			c := h.context(ctx, p, streams.Stored{Envelope: e, At: consumers.Now(ctx)}, direct{bus, p.Name}, log)
 			reply, err := r.Handle(c)
 			return reply, errors.Join(err, c.err)
 		}
