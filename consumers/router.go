@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
 )
@@ -60,7 +62,7 @@ func (r *Router) Handle(ctx context.Context, d streams.Stored) ([]event.Envelope
 		return expired(RouterDurable, to.plugin.Name, d, age, limit)
 	}
 	if need := to.plugin.Rank(to.command); chat.Rank < need {
-		return r.deny(to, chat, need)
+		return r.deny(ctx, to, chat, need)
 	}
 	r.log.InfoContext(ctx, "command routed", "command", name, "plugin", to.plugin.Name, "user", chat.User, "channel", chat.Channel)
 	e, err := event.New(event.CommandSubject(to.plugin.Name), event.Command{
@@ -81,12 +83,15 @@ func ageOf(d streams.Stored, chat event.Chat) time.Duration {
 	return time.Since(d.At)
 }
 
-func (r *Router) deny(to route, chat event.Chat, need int) ([]event.Envelope, error) {
+func (r *Router) deny(ctx context.Context, to route, chat event.Chat, need int) ([]event.Envelope, error) {
 	command := r.prefix + to.command.key(r.prefix)
+	refusal := event.Errorf(event.PermissionDenied, "%s needs rank %d, and %s has %d", command, need, chat.User, chat.Rank)
+	_ = streams.Fail(trace.SpanFromContext(ctx), refusal, refusal.Code)
+	r.log.InfoContext(ctx, "command denied", "command", command, "plugin", to.plugin.Name, "user", chat.User, "error", refusal)
 	denied, err := event.New(event.EventSubject(to.plugin.Name, event.TypeDenied), event.Denied{
 		EventType: event.TypeDenied,
-		Error:     fmt.Sprintf("%s needs rank %d, and %s has %d", command, need, chat.User, chat.Rank),
-		Code:      event.PermissionDenied,
+		Error:     refusal.Message,
+		Code:      refusal.Code,
 		Details:   map[string]any{"command": to.command.key(r.prefix), "user": chat.User, "rank": chat.Rank, "min_rank": need},
 		Channel:   chat.Channel,
 	})

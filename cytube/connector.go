@@ -81,6 +81,7 @@ type Connector struct {
 	cfg         Config
 	bus         *streams.Bus
 	log         *slog.Logger
+	observe     Observer
 	http        *http.Client
 	dialOptions []socketio.Option
 
@@ -94,6 +95,9 @@ type Option func(*Connector)
 
 // WithLogger sets who is told what goes on; nobody is otherwise.
 func WithLogger(l *slog.Logger) Option { return func(c *Connector) { c.log = l } }
+
+// WithObserver sets who is told of what the Connector does; nobody is otherwise.
+func WithObserver(o Observer) Option { return func(c *Connector) { c.observe = o } }
 
 // WithHTTPClient replaces the client that asks the site where its sockets are.
 func WithHTTPClient(h *http.Client) Option { return func(c *Connector) { c.http = h } }
@@ -111,7 +115,7 @@ const queueLength = 4096
 // New makes a Connector. The streams must be open.
 func New(bus *streams.Bus, cfg Config, opts ...Option) *Connector {
 	c := &Connector{
-		cfg: cfg.withDefaults(), bus: bus.As("cytube"), log: slog.New(slog.DiscardHandler), queue: make(chan item, queueLength),
+		cfg: cfg.withDefaults(), bus: bus.As("cytube"), log: slog.New(slog.DiscardHandler), observe: nobody{}, queue: make(chan item, queueLength),
 	}
 	for _, o := range opts {
 		o(c)
@@ -142,7 +146,7 @@ func (c *Connector) Run(ctx context.Context) error {
 		return &PermanentError{Problem: "the bot has no name", Advice: "give one with --user"}
 	}
 	voice, history := newVoice(), &history{js: c.bus.JetStream(), channel: c.cfg.Channel}
-	recorder := &recorder{cfg: c.cfg, bus: c.bus, room: newRoom(c.cfg.Channel), voice: voice, history: history, log: c.log, stats: &c.stats}
+	recorder := &recorder{cfg: c.cfg, bus: c.bus, room: newRoom(c.cfg.Channel), voice: voice, history: history, log: c.log, stats: &c.stats, observe: c.observe}
 	isSelf := func(user string) bool { return c.IsBot(c.cfg.Channel, user) }
 
 	// What stops first needs what stops last: the sender the session for the
@@ -155,7 +159,8 @@ func (c *Connector) Run(ctx context.Context) error {
 	defer stopRecording()
 
 	sender := &sender{cfg: c.cfg, voice: voice, history: history, isSelf: isSelf, started: time.Now(),
-		stop: speaking.Done(), log: c.log, stats: &c.stats}
+		stop: speaking.Done(), log: c.log, stats: &c.stats, observe: c.observe}
+	c.observe.Connected(ctx, c.cfg.Channel, false)
 	recorded := make(chan struct{})
 	go func() {
 		defer close(recorded)

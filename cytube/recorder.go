@@ -35,6 +35,7 @@ type recorder struct {
 	history *history
 	log     *slog.Logger
 	stats   *counters
+	observe Observer
 
 	held    []socketio.Event // what came since the connection opened, until the bot is in
 	recent  recentLines
@@ -116,6 +117,10 @@ func (r *recorder) join(ctx context.Context, it item) {
 	r.publish(ctx, news)
 	r.stats.joins.Add(1)
 	r.stats.connected.Store(true)
+	r.observe.Connected(ctx, r.cfg.Channel, true)
+	if r.entered {
+		r.observe.Reconnected(ctx, r.cfg.Channel)
+	}
 	r.connection(ctx, event.StateUp, "joined as "+it.joined)
 	r.entered, r.known = true, true
 	r.log.InfoContext(ctx, "joined the channel", "channel", r.cfg.Channel, "user", it.joined, "rank", r.room.rank)
@@ -129,6 +134,7 @@ func (r *recorder) leave(ctx context.Context, reason string) {
 		return
 	}
 	r.stats.connected.Store(false)
+	r.observe.Connected(ctx, r.cfg.Channel, false)
 	r.voice.close()
 	r.connection(ctx, event.StateDown, reason)
 }
@@ -280,6 +286,7 @@ func (r *recorder) lineID(l *line, n int) string {
 // store publishes an event, again and again while NATS is away: what comes next
 // must wait for it. An event that NATS will never take is logged and given up.
 func (r *recorder) store(ctx context.Context, e event.Envelope, id string) {
+	ctx = event.WithCorrelation(ctx, e.CorrelationID)
 	r.retry(ctx, func() error {
 		ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 		defer cancel()
@@ -296,6 +303,7 @@ func (r *recorder) store(ctx context.Context, e event.Envelope, id string) {
 			r.log.InfoContext(ctx, "recorded before", "subject", e.Subject, "event", ack.Ref.String())
 		default:
 			r.stats.recorded.Add(1)
+			r.log.DebugContext(ctx, "heard", "subject", e.Subject, "event", ack.Ref.String())
 		}
 		return nil
 	})

@@ -33,6 +33,7 @@ type sender struct {
 	stop    <-chan struct{} // closed when nothing new may be begun
 	log     *slog.Logger
 	stats   *counters
+	observe Observer
 }
 
 var errStopping = errors.New("the bot is stopping")
@@ -175,6 +176,7 @@ func (s *sender) speak(ctx context.Context, d streams.Stored, u *utterance) (sta
 			}
 			if s.stats.sent.Add(1); writes > 0 {
 				s.stats.resent.Add(1)
+				s.observe.Resent(ctx, s.cfg.Channel)
 			}
 			writes++
 		}
@@ -185,6 +187,7 @@ func (s *sender) speak(ctx context.Context, d streams.Stored, u *utterance) (sta
 		switch got {
 		case heard:
 			s.stats.echoed.Add(1)
+			s.log.InfoContext(ctx, "response sent", "send", d.Ref.String(), "message", u.loggable())
 			return "", "", nil
 		case refused:
 			return event.DeliveryRefused, note, nil
@@ -198,6 +201,7 @@ func (s *sender) speak(ctx context.Context, d streams.Stored, u *utterance) (sta
 				return event.DeliveryUnconfirmed, fmt.Sprintf("the connection broke off each of %d times", losses), nil
 			}
 		default:
+			s.observe.EchoMissed(ctx, s.cfg.Channel)
 			if silent++; silent == maxWrites {
 				return event.DeliveryUnconfirmed, fmt.Sprintf("said %d times, and the channel echoed nothing within %s", silent, s.cfg.EchoTimeout), nil
 			}

@@ -1,6 +1,7 @@
 package cytube
 
 import (
+	"context"
 	"sync/atomic"
 
 	"github.com/rosey-bot/rosey/event"
@@ -24,6 +25,25 @@ type Stats struct {
 	Expired     int64 // sends that were too old
 	Unconfirmed int64 // sends given up without an answer
 }
+
+// Observer is told of what a Connector does, for metrics.
+type Observer interface {
+	// Connected is told whether the bot is in the channel, when that changes.
+	Connected(ctx context.Context, channel string, up bool)
+	// Reconnected is told when the bot is back in the channel.
+	Reconnected(ctx context.Context, channel string)
+	// EchoMissed is told of a message whose echo did not come in time.
+	EchoMissed(ctx context.Context, channel string)
+	// Resent is told of a message that was written once more.
+	Resent(ctx context.Context, channel string)
+}
+
+type nobody struct{}
+
+func (nobody) Connected(context.Context, string, bool) {}
+func (nobody) Reconnected(context.Context, string)     {}
+func (nobody) EchoMissed(context.Context, string)      {}
+func (nobody) Resent(context.Context, string)          {}
 
 type counters struct {
 	connected                                          atomic.Bool

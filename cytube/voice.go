@@ -71,6 +71,14 @@ func (u *utterance) is(l *line) bool {
 	return u.pm == l.pm && u.action == l.action && (!u.pm || strings.EqualFold(u.to, l.to)) && u.echo == normal(l.text)
 }
 
+// loggable is what may stand in a log: the text, unless it is private.
+func (u *utterance) loggable() string {
+	if u.pm {
+		return "(private)"
+	}
+	return u.text
+}
+
 // cost is how many lines the server counts it as.
 func (u *utterance) cost() int {
 	if u.action {
