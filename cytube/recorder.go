@@ -233,6 +233,12 @@ func (r *recorder) answer(ev socketio.Event) {
 			return
 		}
 		r.voice.refuse(notice(ev), isChat)
+	case "kick":
+		// A moderator's kick has a reason, if an empty one. This is what the
+		// server does to those who say what the site forbids.
+		if n, err := read[wireNotice](ev.Args); err == nil && n.Reason == nil {
+			r.voice.refuse("the server kicked the bot for saying it", anyMessage)
+		}
 	case "errorMsg":
 		text := notice(ev)
 		r.voice.refuse(text, func(u *utterance) bool { return concerns(text, u.pm) })

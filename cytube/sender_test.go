@@ -1,6 +1,7 @@
 package cytube_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -8,11 +9,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats.go/jetstream"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
 	"github.com/rosey-bot/rosey/cytube"
 	"github.com/rosey-bot/rosey/cytube/cytubetest"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/telemetry"
 )
 
 // spoken gives what the room heard of the bot.
@@ -238,6 +241,25 @@ func TestSaysAgain(t *testing.T) {
 	}
 }
 
+// A line for which the server kicks the bot is not said again.
+func TestKickedForWhatItSaid(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.join()
+	w.site.Fail(room, "rosey", 1, cytubetest.FaultLost)
+	ack := w.chat("a forbidden link")
+	_, err := w.site.WaitReceived(w.ctx, func(f cytubetest.Frame) bool { return strings.Contains(f.Data, "forbidden") })
+	w.ok(err)
+	w.ok(w.site.InjectFrame(room, "rosey", `42["kick",{}]`))
+	if d := w.delivery(ack); d.Status != event.DeliveryRefused || !strings.Contains(d.Reason, "kicked") {
+		t.Errorf("got %+v", d)
+	}
+	w.echo(w.chat("next"), 1)
+	if diff := cmp.Diff([]string{"next"}, w.spoken()); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // A part that was heard is not said again because a later one was not.
 func TestResumesASplitMessage(t *testing.T) {
 	t.Parallel()
@@ -303,6 +325,29 @@ func TestKilledBetweenEchoAndAck(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// An echo belongs to the trace of what was asked for, and any other line begins
+// a trace: both are their correlation IDs.
+func TestTraces(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	provider := sdktrace.NewTracerProvider(sdktrace.WithIDGenerator(telemetry.IDs{}))
+	t.Cleanup(func() { _ = provider.Shutdown(context.Background()) })
+	w.bus = streams.NewBus(w.bus.Conn(), w.bus.JetStream(), streams.WithTracer(provider.Tracer("")))
+	w.join()
+	w.ok(w.user("alice").Say(w.ctx, "hello"))
+	line := w.heard("hello")
+	ack := w.chat("hi")
+	echo := w.echo(ack, 1)
+	if line.CorrelationID == echo.CorrelationID || echo.CorrelationID != w.correlation(ack) {
+		t.Errorf("correlations: %s and %s", line.CorrelationID, echo.CorrelationID)
+	}
+	for _, s := range []streams.Stored{line, echo} {
+		if got := telemetry.CorrelationOf(s.Header); got != s.CorrelationID {
+			t.Errorf("trace %s of correlation %s", got, s.CorrelationID)
+		}
 	}
 }
 

@@ -87,12 +87,9 @@ func (c *Connector) enter(ctx context.Context, conn *socketio.Conn) (string, err
 		return "", err
 	}
 	var e entry
-	for step := "joining"; ; {
-		patience := c.cfg.JoinTimeout
-		if e.name != "" && e.locked {
-			patience /= 4 // a moderator is let in at once
-		}
-		ev, err := c.receiveWithin(ctx, conn, patience)
+	step, patience := "joining", c.cfg.JoinTimeout
+	for deadline := time.Now().Add(patience); ; {
+		ev, err := c.receiveBefore(ctx, conn, deadline)
 		if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
 			if e.name != "" && e.locked {
 				return "", c.passwordError()
@@ -102,6 +99,7 @@ func (c *Connector) enter(ctx context.Context, conn *socketio.Conn) (string, err
 		if err != nil {
 			return "", err
 		}
+		nameless := e.name == ""
 		if err := e.take(ev); err != nil {
 			return "", err
 		}
@@ -111,16 +109,20 @@ func (c *Connector) enter(ctx context.Context, conn *socketio.Conn) (string, err
 		case e.locked && c.cfg.Password == "":
 			return "", c.passwordError()
 		case !e.asked && (e.accepted || e.locked || e.anonymousBlocked):
-			e.asked, step = true, "logging in on"
+			e.asked, step, deadline = true, "logging in on", time.Now().Add(patience)
 			if err := conn.Emit(ctx, "login", map[string]string{"name": c.cfg.User, "pw": c.cfg.Password}); err != nil {
 				return "", err
+			}
+		case e.name != "" && nameless:
+			if step, deadline = "joining", time.Now().Add(patience); e.locked {
+				deadline = time.Now().Add(patience / 4) // a moderator is let in at once
 			}
 		}
 	}
 }
 
-func (c *Connector) receiveWithin(ctx context.Context, conn *socketio.Conn, d time.Duration) (socketio.Event, error) {
-	ctx, cancel := context.WithTimeout(ctx, d)
+func (c *Connector) receiveBefore(ctx context.Context, conn *socketio.Conn, deadline time.Time) (socketio.Event, error) {
+	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
 	return c.receive(ctx, conn)
 }
@@ -183,8 +185,8 @@ func notice(ev socketio.Event) string {
 	if len(ev.Args) > 0 && json.Unmarshal(ev.Args[0], &n) != nil {
 		return string(ev.Args[0])
 	}
-	if n.Reason != "" {
-		return string(n.Reason)
+	if n.Reason != nil {
+		return string(*n.Reason)
 	}
 	return string(n.Msg)
 }

@@ -57,9 +57,9 @@ type (
 	}
 	// wireNotice is what kick, errorMsg, noflood and spamFiltered look like.
 	wireNotice struct {
-		Reason wireAny `json:"reason"`
-		Msg    wireAny `json:"msg"`
-		Action string  `json:"action"`
+		Reason *wireAny `json:"reason"`
+		Msg    wireAny  `json:"msg"`
+		Action string   `json:"action"`
 	}
 )
 
