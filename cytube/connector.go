@@ -82,6 +82,7 @@ type Connector struct {
 	bus         *streams.Bus
 	log         *slog.Logger
 	observe     Observer
+	outcomes    func(consumers.Outcome)
 	http        *http.Client
 	dialOptions []socketio.Option
 
@@ -98,6 +99,9 @@ func WithLogger(l *slog.Logger) Option { return func(c *Connector) { c.log = l }
 
 // WithObserver sets who is told of what the Connector does; nobody is otherwise.
 func WithObserver(o Observer) Option { return func(c *Connector) { c.observe = o } }
+
+// WithOutcomes sets who is told how each send that the Connector handled ended.
+func WithOutcomes(f func(consumers.Outcome)) Option { return func(c *Connector) { c.outcomes = f } }
 
 // WithHTTPClient replaces the client that asks the site where its sockets are.
 func WithHTTPClient(h *http.Client) Option { return func(c *Connector) { c.http = h } }
@@ -122,6 +126,9 @@ func New(bus *streams.Bus, cfg Config, opts ...Option) *Connector {
 	}
 	return c
 }
+
+// Channel is the name of the Connector's channel, as the server spells it.
+func (c *Connector) Channel() string { return c.cfg.Channel }
 
 // IsBot reports whether a user of a channel is this connector's bot. Names in
 // another case are the same to CyTube.
@@ -159,7 +166,7 @@ func (c *Connector) Run(ctx context.Context) error {
 	defer stopRecording()
 
 	sender := &sender{cfg: c.cfg, voice: voice, history: history, isSelf: isSelf, started: time.Now(),
-		stop: speaking.Done(), log: c.log, stats: &c.stats, observe: c.observe}
+		stop: speaking.Done(), log: c.log, stats: &c.stats, observe: c.observe, settled: c.outcomes}
 	c.observe.Connected(ctx, c.cfg.Channel, false)
 	recorded := make(chan struct{})
 	go func() {

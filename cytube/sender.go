@@ -34,6 +34,7 @@ type sender struct {
 	log     *slog.Logger
 	stats   *counters
 	observe Observer
+	settled func(consumers.Outcome)
 }
 
 var errStopping = errors.New("the bot is stopping")
@@ -41,7 +42,7 @@ var errStopping = errors.New("the bot is stopping")
 // config is the sender's durable consumer.
 func (s *sender) config() consumers.Config {
 	return consumers.Config{
-		Durable: s.cfg.Durable, Stream: streams.Cytube, Name: s.cfg.Durable, Logger: s.log, Ordered: true,
+		Durable: s.cfg.Durable, Stream: streams.Cytube, Name: s.cfg.Durable, Logger: s.log, Observe: s.settled, Ordered: true,
 		Subjects: []string{event.SubjectSendChat, event.SubjectSendPM, event.SubjectSendEmote},
 		// A send expires before it runs out of attempts: the bot may be killed
 		// many times while it speaks.

@@ -175,15 +175,25 @@ func serviceVersion() string {
 	return version()
 }
 
-// serveMetrics adds the actor that serves /metrics, /healthz and /readyz.
-func serveMetrics(add func(string, func(context.Context) error), address string, tel *telemetry.Providers, bot *platform, js jetstream.JetStream, log *slog.Logger) error {
-	err := tel.Metrics.Observe(
+// observeStreams has every scrape look at the streams, their consumers and what
+// waits to be sent to the channel.
+func observeStreams(m *telemetry.Metrics, js jetstream.JetStream, channel string) error {
+	return m.Observe(
 		func(ctx context.Context) ([]telemetry.StreamState, error) { return streamStates(ctx, js) },
-		func(ctx context.Context) ([]telemetry.ConsumerState, error) { return consumerStates(ctx, js) })
-	if err != nil {
-		return err
-	}
-	server, err := telemetry.Listen(address, tel.Metrics, bot.ready)
+		func(ctx context.Context) ([]telemetry.ConsumerState, error) {
+			list, err := consumerStates(ctx, js)
+			for _, c := range list {
+				if c.Consumer == cytube.DefaultDurable {
+					m.SendQueue(ctx, channel, int(c.Lag+c.Unacked))
+				}
+			}
+			return list, err
+		})
+}
+
+// serveMetrics adds the actor that serves /metrics, /healthz and /readyz.
+func serveMetrics(add func(string, func(context.Context) error), address string, m *telemetry.Metrics, ready func(context.Context) error, log *slog.Logger) error {
+	server, err := telemetry.Listen(address, m, ready)
 	if err != nil {
 		return err
 	}

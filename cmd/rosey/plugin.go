@@ -12,7 +12,9 @@ import (
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/oklog/run"
 	"github.com/urfave/cli/v2"
+	"go.opentelemetry.io/otel"
 
 	"github.com/rosey-bot/rosey/consumers"
 	"github.com/rosey-bot/rosey/plugins"
@@ -36,6 +38,7 @@ func pluginCommand() *cli.Command {
 				Flags: []cli.Flag{outputFlag()}, Action: withClient(true, listPlugins)},
 			{Name: "run", Usage: "run a shipped plugin in this process, for a bot that runs elsewhere", ArgsUsage: "NAME",
 				Description: "Several processes of one plugin share its work; nothing is done twice.",
+				Flags:       []cli.Flag{&cli.StringFlag{Name: "metrics", Usage: "serve /metrics, /healthz and /readyz at `ADDR`, such as 127.0.0.1:9465"}},
 				Action:      runPlugin},
 			{Name: "restart", Usage: "start every process of a plugin over", ArgsUsage: "NAME", Action: withClient(false, restartPlugin)},
 			{Name: "pause", Usage: "leave a plugin's commands in the stream until it is resumed", ArgsUsage: "NAME",
@@ -182,15 +185,30 @@ func hostPlugin(ctx context.Context, c *cli.Context, cmd command, p plugins.Plug
 		return &usageError{err}
 	}
 	defer func() { err = errors.Join(err, tel.Shutdown(context.WithoutCancel(ctx))) }()
+	otel.SetErrorHandler(tel)
 	bucket, err := consumers.OpenBucket(ctx, cmd.js, cmd.cfg.Replicas)
 	if err != nil {
 		return err
 	}
 	bus := streams.NewBus(cmd.nc, cmd.js, streams.WithTracer(tel.Tracer("streams")), streams.WithLogger(log),
 		streams.WithTimeout(time.Duration(cmd.cfg.RequestTimeout)), streams.WithObserver(tel.Metrics))
-	host := plugins.Host{Bus: bus, Bucket: bucket, Logger: log,
-		Observe: func(o consumers.Outcome) { tel.Metrics.Handled(ctx, handling(o)) }}
-	return host.Run(ctx, p)
+	host := plugins.Host{Bus: bus, Bucket: bucket, Logger: log, Observe: outcomes(ctx, tel)}
+	var g run.Group
+	add := actors(ctx, &g)
+	add("plugin "+p.Name, func(ctx context.Context) error { return host.Run(ctx, p) })
+	// The address in the settings is the bot's.
+	if address := c.String("metrics"); address != "" {
+		ready := func(context.Context) error {
+			if !cmd.nc.IsConnected() {
+				return errors.New("there is no connection to NATS")
+			}
+			return nil
+		}
+		if err := serveMetrics(add, address, tel.Metrics, ready, log); err != nil {
+			return err
+		}
+	}
+	return g.Run()
 }
 
 func restartPlugin(ctx context.Context, c *cli.Context, cmd command) error {

@@ -12,6 +12,8 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/oklog/run"
 	"github.com/urfave/cli/v2"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/rosey-bot/rosey/consumers"
 	"github.com/rosey-bot/rosey/cytube"
@@ -93,6 +95,7 @@ func runBot(c *cli.Context) (err error) {
 		return &usageError{err}
 	}
 	defer func() { err = errors.Join(err, tel.Shutdown(context.WithoutCancel(ctx))) }()
+	otel.SetErrorHandler(tel)
 
 	nc, url, stopServer, err := startStreams(ctx, cfg, log)
 	if err != nil {
@@ -131,11 +134,11 @@ func runBot(c *cli.Context) (err error) {
 		}
 		defer room.close()
 	}
-	connector, err := newConnector(cfg, bus, log)
+	observe := outcomes(ctx, tel)
+	connector, err := newConnector(cfg, bus, cytube.WithLogger(log), cytube.WithObserver(tel.Metrics), cytube.WithOutcomes(observe))
 	if err != nil {
 		return err
 	}
-	observe := func(o consumers.Outcome) { tel.Metrics.Handled(ctx, handling(o)) }
 	registry := consumers.NewRegistry(cfg.Prefix, log)
 	router := consumers.NewRouter(registry, cfg.Prefix, connector.IsBot, log)
 	routing := router.Config()
@@ -147,16 +150,7 @@ func runBot(c *cli.Context) (err error) {
 	}
 
 	var g run.Group
-	add := func(name string, actor func(context.Context) error) {
-		actorCtx, cancel := context.WithCancel(ctx)
-		g.Add(func() error {
-			err := actor(actorCtx)
-			if err != nil && actorCtx.Err() == nil {
-				return fmt.Errorf("%s: %w", name, err)
-			}
-			return nil
-		}, func(error) { cancel() })
-	}
+	add := actors(ctx, &g)
 	add("interrupt", func(ctx context.Context) error { <-ctx.Done(); return nil })
 	add("database", database.Serve)
 	add("registrations", func(ctx context.Context) error {
@@ -174,7 +168,10 @@ func runBot(c *cli.Context) (err error) {
 	add("connector", connector.Run)
 	add("platform", bot.run)
 	if cfg.Metrics != "" {
-		if err := serveMetrics(add, cfg.Metrics, tel, bot, js, log); err != nil {
+		if err := observeStreams(tel.Metrics, js, connector.Channel()); err != nil {
+			return err
+		}
+		if err := serveMetrics(add, cfg.Metrics, tel.Metrics, bot.ready, log); err != nil {
 			return err
 		}
 	}
@@ -185,6 +182,21 @@ func runBot(c *cli.Context) (err error) {
 	err = g.Run()
 	bot.goodbye(context.WithoutCancel(ctx), reasonFor(err, ctx))
 	return err
+}
+
+// actors gives the function that adds an actor to a group: it works until its
+// context ends, and its failure ends the group.
+func actors(ctx context.Context, g *run.Group) func(name string, actor func(context.Context) error) {
+	return func(name string, actor func(context.Context) error) {
+		actorCtx, cancel := context.WithCancel(ctx)
+		g.Add(func() error {
+			err := actor(actorCtx)
+			if err != nil && actorCtx.Err() == nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+			return nil
+		}, func(error) { cancel() })
+	}
 }
 
 // startStreams starts the embedded server, or connects to the external one.
@@ -211,7 +223,7 @@ func startStreams(ctx context.Context, cfg config, log *slog.Logger) (nc *nats.C
 	return nc, server.Info().URL, server.Stop, nil
 }
 
-func newConnector(cfg config, bus *streams.Bus, log *slog.Logger) (*cytube.Connector, error) {
+func newConnector(cfg config, bus *streams.Bus, opts ...cytube.Option) (*cytube.Connector, error) {
 	password, err := secret(cfg.PasswordFile, "ROSEY_PASSWORD")
 	if err != nil {
 		return nil, err
@@ -227,7 +239,7 @@ func newConnector(cfg config, bus *streams.Bus, log *slog.Logger) (*cytube.Conne
 	if cc.User == "" {
 		cc.User = defaultUser
 	}
-	return cytube.New(bus, cc, cytube.WithLogger(log)), nil
+	return cytube.New(bus, cc, opts...), nil
 }
 
 const defaultUser = "rosey"
@@ -259,6 +271,14 @@ func names(ps []plugins.Plugin) []string {
 		list = append(list, p.Name)
 	}
 	return list
+}
+
+// outcomes tells metrics of what consumers do. The span that handled an event is
+// the exemplar by which a slow bucket leads to a trace.
+func outcomes(ctx context.Context, tel *telemetry.Providers) func(consumers.Outcome) {
+	return func(o consumers.Outcome) {
+		tel.Metrics.Handled(trace.ContextWithSpanContext(ctx, o.Span), handling(o))
+	}
 }
 
 // handling is a consumer's outcome in the terms of the metrics.
