@@ -179,14 +179,26 @@ func text(format string, args []any) string {
 }
 
 // Publish stores an event before the handler ends. What can wait is better
-// returned.
+// returned. A subject that is not the plugin's to publish on is a
+// PERMISSION_DENIED error that names the contract's rule, and fails the handler
+// for good.
 func (c *Context) Publish(events ...event.Envelope) error {
 	for _, e := range events {
-		if _, err := c.publisher.Publish(c, e); err != nil {
+		if err := c.publish(e); err != nil {
 			return err
 		}
 	}
-	return nil
+	return c.err
+}
+
+// publish keeps the error of an event that breaks the contract, so that it is
+// not taken for an answer to the user.
+func (c *Context) publish(e event.Envelope, opts ...streams.PublishOption) error {
+	_, err := c.publisher.Publish(c, e, opts...)
+	if code := event.CodeOf(err); c.err == nil && (code == event.PermissionDenied || code == event.InvalidInput) {
+		c.err = err
+	}
+	return err
 }
 
 // After stores an event of the plugin's own, plugin.{name}.event.{kind}, when d
@@ -197,12 +209,14 @@ func (c *Context) After(d time.Duration, timer, kind string, payload map[string]
 	return c.At(c.Now().Add(d), timer, kind, payload)
 }
 
-// At is After for a point in time. One that has passed fires at once.
+// At is After for a point in time. One that has passed fires at once. One that
+// lies further ahead than the stream PLUGIN keeps events (90 days unless the bot
+// is configured otherwise) would be forgotten: set a timer to set it then.
 func (c *Context) At(t time.Time, timer, kind string, payload map[string]any) error {
 	timer = timerToken(timer)
 	for _, e := range c.Emit(kind, payload) {
 		opts := append([]streams.PublishOption{streams.At(t, timer)}, c.once("timer", timer)...)
-		if _, err := c.publisher.Publish(c, e, opts...); err != nil {
+		if err := c.publish(e, opts...); err != nil {
 			return err
 		}
 	}

@@ -20,6 +20,7 @@ package plugins
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -93,6 +94,8 @@ type Endpoint struct {
 	Handle RequestHandler
 }
 
+var semantic = regexp.MustCompile(`^\d+\.\d+\.\d+([-+][0-9A-Za-z.+-]+)?$`)
+
 // Validate returns an error that says what is wrong with the plugin's own
 // description.
 func (p Plugin) Validate() error {
@@ -102,6 +105,9 @@ func (p Plugin) Validate() error {
 	}
 	if p.Version == "" {
 		return fmt.Errorf("plugin %s has no version: give it one such as 1.0.0", p.Name)
+	}
+	if !semantic.MatchString(p.Version) {
+		return fmt.Errorf("version %q of plugin %s is not a semantic version: write one such as 1.0.0", p.Version, p.Name)
 	}
 	seen := map[string]bool{}
 	for _, c := range p.Commands {
@@ -124,6 +130,9 @@ func (p Plugin) Validate() error {
 		}
 	}
 	for _, r := range p.Requests {
+		if r.Action != "" && !event.ValidName(r.Action) {
+			return fmt.Errorf("action %q of plugin %s: it is 1 to %d of A-Z a-z 0-9 _ -", r.Action, p.Name, event.MaxNameLength)
+		}
 		if r.Handle == nil {
 			return fmt.Errorf("request %s of plugin %s has no handler", event.RequestSubject(p.Name, r.tokens()...), p.Name)
 		}

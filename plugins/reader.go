@@ -12,22 +12,23 @@ import (
 
 	"github.com/rosey-bot/rosey/consumers"
 	"github.com/rosey-bot/rosey/replay"
+	"github.com/rosey-bot/rosey/streams"
 )
 
 // Reader reads the streams and what is known of the plugins. It changes nothing.
 type Reader struct {
-	js     jetstream.JetStream
+	bus    *streams.Bus
 	bucket jetstream.KeyValue
 }
 
 // Events reads the past; see replay.Read.
 func (r Reader) Events(ctx context.Context, q replay.Query) iter.Seq2[replay.Event, error] {
-	return replay.Read(ctx, r.js, q)
+	return replay.Read(ctx, r.bus.JetStream(), q)
 }
 
 // Stream tells of a stream: how much it holds and since when.
 func (r Reader) Stream(ctx context.Context, name string) (*jetstream.StreamInfo, error) {
-	s, err := r.js.Stream(ctx, name)
+	s, err := r.bus.JetStream().Stream(ctx, name)
 	if err != nil {
 		return nil, fmt.Errorf("look at stream %s: %w", name, err)
 	}
@@ -37,7 +38,7 @@ func (r Reader) Stream(ctx context.Context, name string) (*jetstream.StreamInfo,
 // Consumers tells of a stream's consumers: what waits for each, and whether
 // anybody reads it.
 func (r Reader) Consumers(ctx context.Context, stream string) ([]*jetstream.ConsumerInfo, error) {
-	s, err := r.js.Stream(ctx, stream)
+	s, err := r.bus.JetStream().Stream(ctx, stream)
 	if err != nil {
 		return nil, fmt.Errorf("look at stream %s: %w", stream, err)
 	}
@@ -50,6 +51,11 @@ func (r Reader) Consumers(ctx context.Context, stream string) ([]*jetstream.Cons
 		return nil, fmt.Errorf("list consumers of %s: %w", stream, err)
 	}
 	return all, nil
+}
+
+// Running lists the running instances of plugins; see the function of that name.
+func (r Reader) Running(ctx context.Context) (map[string][]Instance, error) {
+	return Running(ctx, r.bus.Conn())
 }
 
 // Plugins lists the registrations, in the order of their names. One that cannot

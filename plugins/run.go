@@ -88,10 +88,11 @@ func (h Host) runOnce(ctx context.Context, p Plugin, log *slog.Logger) (err erro
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	bus := h.Bus.As(Durable(p.Name))
-	if err := h.start(ctx, bus, p, log); err != nil {
+	// First of all, so that commands wait for a plugin that fails to start.
+	if err := consumers.Register(ctx, h.Bucket, p.Registration()); err != nil {
 		return err
 	}
-	if err := consumers.Register(ctx, h.Bucket, p.Registration()); err != nil {
+	if err := h.start(ctx, bus, p, log); err != nil {
 		return err
 	}
 	svc, err := h.serve(ctx, bus, p, log, func() { cancel(errRestart) })
@@ -254,7 +255,7 @@ func (c *Context) result(out []event.Envelope, err error) ([]event.Envelope, err
 
 func (h Host) context(ctx context.Context, p Plugin, d streams.Stored, publisher consumers.Publisher, log *slog.Logger) *Context {
 	return &Context{
-		Context: ctx, Event: d, Log: log, plugin: p.Name, publisher: publisher, reader: Reader{h.Bus.JetStream(), h.Bucket},
+		Context: ctx, Event: d, Log: log, plugin: p.Name, publisher: publisher, reader: Reader{h.Bus, h.Bucket},
 	}
 }
 

@@ -238,11 +238,12 @@ func (d Countdown) payload() map[string]any {
 	return p
 }
 
-// next is when d is announced next, after t.
+// next is when d is announced next, after t. Times are kept to the second, so
+// what is only a moment after t may be t itself.
 func (k keeper) next(d Countdown, t time.Time) int64 {
 	times := []int64{d.Due}
 	for _, m := range k.minus {
-		if at := d.due().Add(-m); at.After(t) {
+		if at := d.due().Add(-m); at.After(t.Add(time.Second)) {
 			times = append(times, at.Unix())
 		}
 	}

@@ -71,7 +71,7 @@ func (r *Room) start(ctx context.Context, running *sync.WaitGroup) {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	if r.db, err = kvstore.New(r.Bus.Conn(), r.Bus.JetStream(), kvstore.WithLogger(log)); err != nil {
+	if r.db, err = kvstore.New(r.Bus.Conn(), r.Bus.JetStream(), kvstore.WithLogger(slog.New(slog.DiscardHandler))); err != nil {
 		r.t.Fatal(err)
 	}
 	registry := consumers.NewRegistry("!", log)

@@ -2,13 +2,32 @@
 package shipped
 
 import (
+	"os"
+	"path/filepath"
+
 	"github.com/rosey-bot/rosey/plugins"
+	"github.com/rosey-bot/rosey/plugins/countdown"
 	"github.com/rosey-bot/rosey/plugins/diceroller"
+	"github.com/rosey-bot/rosey/plugins/eightball"
+	"github.com/rosey-bot/rosey/plugins/help"
+	"github.com/rosey-bot/rosey/plugins/inspector"
+	"github.com/rosey-bot/rosey/plugins/quotedb"
+	"github.com/rosey-bot/rosey/plugins/trivia"
 )
 
-// All is every shipped plugin.
+// TriviaPacks is the environment variable that names further question packs of
+// trivia: files and folders, separated like those of PATH.
+const TriviaPacks = "ROSEY_TRIVIA_PACKS"
+
+// All is every shipped plugin, in the order of their names.
 func All() []plugins.Plugin {
 	return []plugins.Plugin{
+		eightball.New(),
+		countdown.New(),
 		diceroller.New(),
+		help.New(),
+		inspector.New(),
+		quotedb.New(),
+		trivia.New(filepath.SplitList(os.Getenv(TriviaPacks))...),
 	}
 }

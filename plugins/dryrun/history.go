@@ -1,0 +1,229 @@
+package dryrun
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/kvstore"
+	"github.com/rosey-bot/rosey/plugins"
+	"github.com/rosey-bot/rosey/replay"
+	"github.com/rosey-bot/rosey/streams"
+)
+
+// A history is a source that reads the past of the database from its buckets.
+type history struct {
+	js     jetstream.JetStream
+	plugin string
+	from   time.Time
+	events map[event.Ref]int // that are run again, and whose own writes are therefore left out
+}
+
+const bucketStream = "KV_" + kvstore.BucketPrefix
+
+func (h history) names(ctx context.Context) ([]string, error) {
+	var names []string
+	lister := h.js.StreamNames(ctx)
+	for stream := range lister.Name() {
+		if name, ok := strings.CutPrefix(stream, bucketStream); ok {
+			names = append(names, name)
+		}
+	}
+	if err := lister.Err(); err != nil {
+		return nil, fmt.Errorf("list collections: %w", err)
+	}
+	return names, nil
+}
+
+func (h history) read(ctx context.Context, collection string) (*table, error) {
+	if collection == registrations {
+		return h.readRegistrations(ctx)
+	}
+	revisions := map[event.ID][]kvstore.Change{}
+	var ids []event.ID
+	kept, err := kvstore.Changes(ctx, h.js, collection, func(c kvstore.Change) error {
+		if revisions[c.ID] == nil {
+			ids = append(ids, c.ID)
+		}
+		c.Data = forget(c.Data)
+		revisions[c.ID] = append(revisions[c.ID], c)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	cut := map[event.ID]bool{} // records whose history begins after the case does, and may have begun before
+	for id, revs := range revisions {
+		if kept > 0 && len(revs) >= kept && revs[0].Time.After(h.from) {
+			cut[id] = true
+		}
+	}
+	asked, err := h.requested(ctx, collection, cut)
+	if err != nil {
+		return nil, err
+	}
+	t := &table{}
+	for _, id := range ids {
+		h.add(t, id, revisions[id], cut[id], asked)
+	}
+	slices.SortStableFunc(t.Changes, func(a, b change) int { return a.At.Compare(b.At) })
+	return t, nil
+}
+
+// add adds a record to the table.
+func (h history) add(t *table, id event.ID, revs []kvstore.Change, cut bool, asked map[event.ID]json.RawMessage) {
+	known, begun := asked[id]
+	unsure := cut && !begun
+	if n, ok := id.Int(); ok && (cut || !revs[0].Time.After(h.from)) {
+		t.Reserved = max(t.Reserved, n)
+	}
+	if unsure {
+		t.Unsure++
+		known = live(revs[0])
+	}
+	for _, r := range revs {
+		switch {
+		case !r.Time.After(h.from):
+			known = live(r)
+		case unsure || !h.own(r.MsgID):
+			t.Changes = append(t.Changes, change{r.Time, row{id, live(r)}, r.Deleted})
+		}
+	}
+	if known != nil {
+		t.Rows = append(t.Rows, row{id, known})
+	}
+}
+
+// live is a revision's data, or nil where it says that the record was deleted.
+func live(r kvstore.Change) json.RawMessage {
+	if r.Deleted {
+		return nil
+	}
+	return r.Data
+}
+
+// own reports whether a write was made by the plugin when it handled one of the
+// case's events.
+func (h history) own(msgID string) bool {
+	rest, ok := strings.CutPrefix(msgID, plugins.Durable(h.plugin)+"/")
+	if !ok {
+		return false
+	}
+	text, _, _ := strings.Cut(rest, "/")
+	ref, err := event.ParseRef(text)
+	if err != nil {
+		return false
+	}
+	_, ok = h.events[ref]
+	return ok
+}
+
+// forget takes off a record what plugins.Collection.Change notes of the events
+// that it has handled, as they are to be handled again.
+func forget(data json.RawMessage) json.RawMessage {
+	if !strings.Contains(string(data), plugins.FieldHandled) {
+		return data
+	}
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(data, &fields) != nil {
+		return data
+	}
+	delete(fields, plugins.FieldHandled)
+	if rest, err := event.Encode(fields); err == nil {
+		return rest
+	}
+	return data
+}
+
+// requested looks for records in the requests that made them, which are kept
+// for longer than a record that is often rewritten is: with nil for a record
+// that was deleted, and without those that it cannot tell of.
+func (h history) requested(ctx context.Context, collection string, wanted map[event.ID]bool) (map[event.ID]json.RawMessage, error) {
+	found := map[event.ID]json.RawMessage{}
+	if len(wanted) == 0 {
+		return found, nil
+	}
+	q := replay.Query{Filter: replay.Filter{Subjects: []string{event.AllDatabase}, Until: h.from}}
+	for e, err := range replay.Read(ctx, h.js, q) {
+		if err != nil {
+			return nil, fmt.Errorf("read requests to the database: %w", err)
+		}
+		if d, err := e.Decode(); err == nil {
+			apply(found, collection, wanted, d)
+		}
+	}
+	return found, nil
+}
+
+func apply(found map[event.ID]json.RawMessage, collection string, wanted map[event.ID]bool, d streams.Stored) {
+	var r struct {
+		Collection string
+		ID         event.ID
+		Data       json.RawMessage
+		Merge      bool
+	}
+	if json.Unmarshal(d.Data, &r) != nil {
+		return
+	}
+	switch {
+	case d.Subject == event.SubjectBatch:
+		clear(found) // it may have written any
+	case r.Collection != collection || d.Subject == event.SubjectUpdate && r.ID != "" && !wanted[r.ID]:
+	case d.Subject == event.SubjectUpdate && r.ID == "":
+		clear(found)
+	case !wanted[r.ID]:
+	case d.Subject == event.SubjectSet && !r.Merge:
+		found[r.ID] = forget(r.Data)
+	case d.Subject == event.SubjectDelete:
+		found[r.ID] = nil
+	case d.Subject == event.SubjectSet || d.Subject == event.SubjectUpdate:
+		delete(found, r.ID)
+	}
+}
+
+func (h history) readRegistrations(ctx context.Context) (*table, error) {
+	t := &table{}
+	kv, err := h.js.KeyValue(ctx, consumers.Bucket)
+	if errors.Is(err, jetstream.ErrBucketNotFound) {
+		return t, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open bucket %s: %w", consumers.Bucket, err)
+	}
+	w, err := kv.WatchAll(ctx, jetstream.IncludeHistory())
+	if err != nil {
+		return nil, fmt.Errorf("read bucket %s: %w", consumers.Bucket, err)
+	}
+	defer w.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case entry, ok := <-w.Updates():
+			if !ok {
+				return nil, fmt.Errorf("read bucket %s: the watcher ended", consumers.Bucket)
+			}
+			if entry == nil {
+				return t, nil
+			}
+			r := row{ID: event.ID(entry.Key()), Data: entry.Value()}
+			deleted := entry.Operation() != jetstream.KeyValuePut
+			if entry.Created().After(h.from) {
+				t.Changes = append(t.Changes, change{entry.Created(), r, deleted})
+				continue
+			}
+			t.Rows = slices.DeleteFunc(t.Rows, func(old row) bool { return old.ID == r.ID })
+			if !deleted {
+				t.Rows = append(t.Rows, r)
+			}
+		}
+	}
+}

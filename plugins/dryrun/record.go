@@ -1,0 +1,126 @@
+package dryrun
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/plugins"
+	"github.com/rosey-bot/rosey/replay"
+)
+
+// headerScheduler is on an event whose timer has fired.
+const headerScheduler = "Nats-Scheduler"
+
+// Record makes a case of the events that a filter matches, as far as the plugin
+// handles such. It only reads. Progress may be nil. The error wraps
+// replay.ErrNothing when there is no such event.
+func Record(ctx context.Context, js jetstream.JetStream, p plugins.Plugin, f replay.Filter, progress func(replay.Progress)) (*Case, error) {
+	c := &Case{Plugin: p.Name, tables: map[string]*table{}}
+	if len(f.Subjects) == 0 {
+		var err error
+		if f.Subjects, err = p.Subjects(); err != nil {
+			return nil, err
+		}
+	}
+	index := map[event.Ref]int{}
+	for e, err := range replay.Read(ctx, js, replay.Query{Filter: f, Progress: progress}) {
+		if err != nil {
+			return nil, err
+		}
+		if !handles(p, e) {
+			continue
+		}
+		index[e.Ref] = len(c.Events)
+		c.Events = append(c.Events, Event{Ref: e.Ref, At: e.At, Subject: e.Subject, Header: e.Header, Body: e.Body})
+	}
+	if len(c.Events) == 0 {
+		return nil, fmt.Errorf("%w that %s handles (%s)", replay.ErrNothing, p.Name, f)
+	}
+	if err := c.readSaid(ctx, js, index, progress); err != nil {
+		return nil, err
+	}
+	c.source = history{js: js, plugin: p.Name, from: c.Events[0].At, events: index}
+	return c, nil
+}
+
+// handles reports whether the plugin is handed an event: a malformed one is not,
+// nor is another consumer's dead letter that was put to it again.
+func handles(p plugins.Plugin, e replay.Event) bool {
+	if !p.Handles(e.Subject) {
+		return false
+	}
+	d, err := e.Decode()
+	retried := d.Meta(event.MetaRetryFor)
+	return err == nil && (retried == "" || retried == plugins.Durable(p.Name))
+}
+
+// readSaid finds what the plugin published because of the case's events.
+func (c *Case) readSaid(ctx context.Context, js jetstream.JetStream, index map[event.Ref]int, progress func(replay.Progress)) error {
+	q := replay.Query{Progress: progress, Filter: replay.Filter{
+		Plugin: c.Plugin, Since: c.Events[0].At,
+		Subjects: []string{event.AllSends, event.EventSubject(c.Plugin), event.EventSubject(c.Plugin, ">"), event.ScheduleSubject(c.Plugin, "*")},
+	}}
+	for e, err := range replay.Read(ctx, js, q) {
+		if err != nil {
+			return err
+		}
+		d, err := e.Decode()
+		if err != nil || d.Meta(event.MetaSource) != plugins.Durable(c.Plugin) {
+			continue
+		}
+		cause, _ := d.Causation()
+		i, ok := index[cause]
+		if !ok {
+			continue
+		}
+		out := Output{Subject: d.Subject, Data: d.Data}
+		if at, ok := strings.CutPrefix(e.Header.Get(jetstream.ScheduleHeader), "@at "); ok {
+			if out.Due, err = time.Parse(time.RFC3339, at); err != nil {
+				return fmt.Errorf("timer %s: %w", e.Ref, err)
+			}
+		} else if e.Header.Get(headerScheduler) != "" {
+			out.Due = e.At
+		}
+		switch letter, err := event.As[event.DeadLetter](d.Envelope); {
+		case err == nil && strings.HasSuffix(d.Subject, "."+event.TypeDeadLetter):
+			out = failure(c.Plugin, letter.Error, letter.Code)
+		default:
+			c.Events[i].waited(d.Metadata[event.MetaWaited])
+		}
+		c.Events[i].Said = append(c.Events[i].Said, out)
+	}
+	return nil
+}
+
+// waited notes how long the event had waited when its first output was made.
+func (e *Event) waited(seconds any) {
+	n, ok := seconds.(json.Number)
+	if !ok || e.Waited != 0 {
+		return
+	}
+	if s, err := n.Float64(); err == nil {
+		e.Waited = time.Duration(s * float64(time.Second))
+	}
+}
+
+// failure is the output of a handler that failed for good.
+func failure(plugin, message string, code event.Code) Output {
+	data, err := event.Encode(map[string]any{"error": message, "error_code": code})
+	if err != nil {
+		panic("dryrun: two strings cannot fail to encode: " + err.Error())
+	}
+	return Output{Subject: event.EventSubject(plugin, event.TypeDeadLetter), Data: data}
+}
+
+// Accept makes what the plugin says now what is expected of it, for Save.
+func (c *Case) Accept(r Result) {
+	i := slices.IndexFunc(c.Events, func(e Event) bool { return e.Ref == r.Event.Ref })
+	c.Events[i].Said = r.Now
+}

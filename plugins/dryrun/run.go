@@ -1,0 +1,240 @@
+package dryrun
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"slices"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
+
+	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/plugins"
+	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/telemetry"
+)
+
+// Options are the settings of Run.
+type Options struct {
+	// Others are further plugins, which answer what the plugin asks of them: as
+	// they do now, since what they answered then is not recorded.
+	Others []plugins.Plugin
+	// Tracer makes a new trace of each event, linked to the trace of then; nil
+	// makes none.
+	Tracer trace.Tracer
+	// Logger gets what the plugins log; nil discards.
+	Logger *slog.Logger
+}
+
+// Result is what became of one event.
+type Result struct {
+	Event Event
+	Now   []Output // what the plugin publishes now
+	Lines []Line   // what was and what is published, side by side
+}
+
+// Run runs the plugin on each of a case's events and returns the results in
+// order. An error ends the sequence: that of a sandbox that does not work, a
+// plugin that does not start, or the context's own. What a handler does wrong is
+// a result.
+func Run(ctx context.Context, c *Case, p plugins.Plugin, o Options) iter.Seq2[Result, error] {
+	if o.Tracer == nil {
+		o.Tracer = noop.NewTracerProvider().Tracer("")
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return func(yield func(Result, error) bool) {
+		if err := run(ctx, c, p, o, func(r Result) bool { return yield(r, nil) }); err != nil {
+			yield(Result{}, err)
+		}
+	}
+}
+
+func run(ctx context.Context, c *Case, p plugins.Plugin, o Options, yield func(Result) bool) (err error) {
+	switch {
+	case p.Name != c.Plugin:
+		return event.Errorf(event.InvalidInput, "the case is one of plugin %s, not of %s", c.Plugin, p.Name)
+	case len(c.Events) == 0:
+		return event.Errorf(event.InvalidInput, "the case has no events")
+	}
+	if err := p.Validate(); err != nil {
+		return err
+	}
+	s, err := open(ctx, c, o.Logger)
+	if err != nil {
+		return err
+	}
+	stopped := false
+	defer func() {
+		if cerr := s.close(); !stopped {
+			err = errors.Join(err, cerr)
+		}
+	}()
+	ctx = consumers.WithClock(ctx, s.clock)
+	if err := s.serve(ctx, p, o); err != nil {
+		return err
+	}
+	handler := consumers.Chain(s.host.Handler(p), consumers.Recover())
+	for _, e := range c.Events {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := s.advance(ctx, e.handled()); err != nil {
+			return err
+		}
+		now, err := s.handle(ctx, handler, e, o.Tracer)
+		if err != nil {
+			return err
+		}
+		if !yield(Result{Event: e, Now: now, Lines: compare(e.Said, now)}) {
+			stopped = true
+			return nil
+		}
+	}
+	return nil
+}
+
+// serve has all plugins answer requests. That the one under test does not start
+// is an error; of another one, it is enough that it does not answer.
+func (s *sandbox) serve(ctx context.Context, p plugins.Plugin, o Options) error {
+	for _, served := range append([]plugins.Plugin{p}, o.Others...) {
+		if served.Name == p.Name && len(s.stops) > 0 && s.served(p.Name) {
+			continue
+		}
+		stop, err := s.host.Serve(ctx, served)
+		switch {
+		case err == nil:
+			s.serving = append(s.serving, served.Name)
+			s.onClose(stop)
+		case served.Name == p.Name:
+			return fmt.Errorf("plugin %s: %w", p.Name, err)
+		default:
+			o.Logger.WarnContext(ctx, "a plugin does not start in the sandbox and answers nothing", "plugin", served.Name, "error", err)
+		}
+	}
+	return nil
+}
+
+// handle runs the handler on one event. The error is one of the sandbox.
+func (s *sandbox) handle(ctx context.Context, h consumers.Handler, e Event, tracer trace.Tracer) ([]Output, error) {
+	d, err := e.stored()
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", e.Ref, err)
+	}
+	ctx, span := start(ctx, tracer, d)
+	defer span.End()
+	ctx = event.WithCausation(event.WithCorrelation(ctx, d.CorrelationID), d.Ref)
+	w := &witness{bus: s.bus.As(plugins.Durable(s.c.Plugin)), plugin: s.c.Plugin, tracer: tracer}
+	out, err := h(consumers.WithPublisher(ctx, w), d)
+	for _, o := range out {
+		if err == nil {
+			err = w.check(o)
+		}
+	}
+	if cause := ctx.Err(); cause != nil {
+		return nil, cause
+	}
+	if err != nil {
+		failed := event.AsError(err, event.PluginError)
+		span.SetStatus(codes.Error, err.Error())
+		span.SetAttributes(attribute.String("error.type", string(failed.Code)))
+		return append(w.outputs, failure(s.c.Plugin, err.Error(), failed.Code)), nil
+	}
+	for _, o := range out {
+		w.note(Output{Subject: o.Subject, Data: o.Data})
+	}
+	return w.outputs, nil
+}
+
+// start starts the root span of a trace of its own, which is linked to the
+// event's: a dry run is not a part of what happened.
+func start(ctx context.Context, tracer trace.Tracer, d streams.Stored) (context.Context, trace.Span) {
+	opts := []trace.SpanStartOption{
+		trace.WithNewRoot(), trace.WithSpanKind(trace.SpanKindConsumer),
+		trace.WithAttributes(
+			attribute.Bool("rosey.dry_run", true),
+			attribute.String("messaging.system", "nats"),
+			attribute.String("messaging.operation.type", "process"),
+			attribute.String("messaging.operation.name", "dry run"),
+			attribute.String("messaging.destination.name", d.Subject),
+			attribute.String("messaging.destination.template", event.Template(d.Subject)),
+			attribute.String("messaging.message.conversation_id", d.CorrelationID),
+			attribute.String("messaging.message.id", d.Ref.String()),
+		),
+	}
+	if then := trace.SpanContextFromContext(telemetry.Extract(context.WithoutCancel(ctx), d.Header)); then.IsValid() {
+		opts = append(opts, trace.WithLinks(trace.Link{SpanContext: then}))
+	}
+	ctx = event.WithCorrelation(ctx, event.NewCorrelationID())
+	return tracer.Start(ctx, "dry run "+event.Template(d.Subject), opts...)
+}
+
+// A witness is the publisher of a dry run: it notes what is published, and makes
+// requests within the sandbox.
+type witness struct {
+	bus     *streams.Bus
+	plugin  string
+	tracer  trace.Tracer
+	outputs []Output
+}
+
+// check is what a consumer and the bus refuse.
+func (w *witness) check(e event.Envelope) error {
+	err := event.Owned(w.plugin, e.Subject)
+	if err == nil {
+		err = e.Validate()
+	}
+	return consumers.Permanent(err)
+}
+
+// Publish notes an event.
+func (w *witness) Publish(_ context.Context, e event.Envelope, opts ...streams.PublishOption) (streams.Ack, error) {
+	if err := w.check(e); err != nil {
+		return streams.Ack{}, err
+	}
+	asked := streams.Ask(opts...)
+	w.note(Output{Subject: e.Subject, Data: e.Data, Due: asked.At, timer: asked.Timer})
+	return streams.Ack{}, nil
+}
+
+func (w *witness) note(o Output) {
+	if o.timer != "" {
+		w.drop(o.timer)
+	}
+	w.outputs = append(w.outputs, o)
+}
+
+// drop takes back a timer, as setting it again or cancelling it does.
+func (w *witness) drop(timer string) {
+	w.outputs = slices.DeleteFunc(w.outputs, func(o Output) bool { return o.timer == timer })
+}
+
+// Request asks what answers in the sandbox.
+func (w *witness) Request(ctx context.Context, subject string, payload any, opts ...streams.PublishOption) (json.RawMessage, error) {
+	ctx, span := w.tracer.Start(ctx, "send "+event.Template(subject), trace.WithSpanKind(trace.SpanKindClient),
+		trace.WithAttributes(attribute.Bool("rosey.dry_run", true), attribute.String("messaging.destination.name", subject)))
+	defer span.End()
+	reply, err := w.bus.Request(ctx, subject, payload, opts...)
+	if err != nil {
+		span.SetStatus(codes.Error, err.Error())
+		span.SetAttributes(attribute.String("error.type", string(event.AsError(err, event.PluginError).Code)))
+	}
+	return reply, err
+}
+
+// CancelTimer takes back a timer that the same event set. Those of other events
+// are not compared by whether they fired.
+func (w *witness) CancelTimer(_ context.Context, plugin, timer string) error {
+	if plugin == w.plugin {
+		w.drop(timer)
+	}
+	return nil
+}

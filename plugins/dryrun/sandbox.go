@@ -1,0 +1,259 @@
+package dryrun
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/kvstore"
+	"github.com/rosey-bot/rosey/plugins"
+	"github.com/rosey-bot/rosey/streams"
+)
+
+// A sandbox is a small bot without a room: a server in a temporary directory
+// that listens nowhere, the streams, empty, the database as it was, and the
+// plugins, which answer requests.
+type sandbox struct {
+	c      *Case
+	host   plugins.Host
+	bus    *streams.Bus
+	store  *kvstore.Store
+	bucket jetstream.KeyValue
+	stops  []func() error
+
+	mu     sync.Mutex
+	now    time.Time
+	opened map[string][]change // collections in use, with what is yet to change in them
+}
+
+func open(ctx context.Context, c *Case, log *slog.Logger) (_ *sandbox, err error) {
+	s := &sandbox{c: c, now: c.Events[0].handled(), opened: map[string][]change{}}
+	defer func() {
+		if err != nil {
+			err = errors.Join(fmt.Errorf("open a sandbox: %w", err), s.close())
+		}
+	}()
+	dir, err := os.MkdirTemp("", "rosey-dry-run-")
+	if err != nil {
+		return nil, err
+	}
+	s.onClose(func() error { return os.RemoveAll(dir) })
+	server, err := streams.StartServer(streams.ServerConfig{Store: dir, Holder: "a dry run"})
+	if err != nil {
+		return nil, err
+	}
+	s.onClose(server.Stop)
+	closed := make(chan struct{})
+	nc, err := server.Connect(nats.ClosedHandler(func(*nats.Conn) { close(closed) }))
+	if err != nil {
+		return nil, err
+	}
+	s.onClose(func() error { nc.Close(); <-closed; return nil })
+	js, err := streams.JetStream(nc)
+	if err != nil {
+		return nil, err
+	}
+	if err := streams.Open(ctx, js, streams.Options{}); err != nil {
+		return nil, err
+	}
+	if s.bucket, err = consumers.OpenBucket(ctx, js, 1); err != nil {
+		return nil, err
+	}
+	if s.store, err = kvstore.NewStore(js, kvstore.WithLogger(log)); err != nil {
+		return nil, err
+	}
+	s.onClose(func() error { s.store.Close(); return nil })
+	// Without a tracer: the spans of the sandbox would have the trace IDs of then.
+	s.bus = streams.NewBus(nc, js, streams.WithLogger(log))
+	s.host = plugins.Host{Bus: s.bus, Bucket: s.bucket, Logger: log}
+	if _, err := nc.Subscribe(event.AllDatabase, func(msg *nats.Msg) { s.answer(ctx, log, msg) }); err != nil {
+		return nil, err
+	}
+	return s, s.use(ctx, registrations)
+}
+
+func (s *sandbox) onClose(f func() error) { s.stops = append(s.stops, f) }
+
+func (s *sandbox) close() (err error) {
+	for i := len(s.stops) - 1; i >= 0; i-- {
+		err = errors.Join(err, s.stops[i]())
+	}
+	return err
+}
+
+// clock is the time in the sandbox.
+func (s *sandbox) clock() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.now
+}
+
+// advance lets the time pass until t, and has what others wrote until then
+// written.
+func (s *sandbox) advance(ctx context.Context, t time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if t.After(s.now) {
+		s.now = t
+	}
+	for name := range s.opened {
+		if err := s.catchUp(ctx, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *sandbox) catchUp(ctx context.Context, name string) error {
+	left := s.opened[name]
+	for len(left) > 0 && !left[0].At.After(s.now) {
+		if err := s.write(ctx, name, left[0]); err != nil {
+			return fmt.Errorf("bring %s to %s: %w", name, left[0].At, err)
+		}
+		left = left[1:]
+		s.opened[name] = left
+	}
+	return nil
+}
+
+func (s *sandbox) write(ctx context.Context, name string, c change) (err error) {
+	switch {
+	case name == registrations && c.Deleted:
+		err = s.bucket.Delete(ctx, string(c.ID))
+	case name == registrations:
+		_, err = s.bucket.Put(ctx, string(c.ID), c.Data)
+	case c.Deleted:
+		_, err = s.store.Delete(ctx, event.Delete{Collection: name, ID: c.ID})
+		if event.CodeOf(err) == event.RecordNotFound {
+			err = nil // the plugin did not create it this time
+		}
+	default:
+		_, err = s.store.Set(ctx, event.Set{Collection: name, ID: c.ID, Data: c.Data})
+	}
+	return err
+}
+
+// use makes sure that collections are in the sandbox.
+func (s *sandbox) use(ctx context.Context, names ...string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, name := range names {
+		if _, ok := s.opened[name]; ok {
+			continue
+		}
+		t, err := s.c.table(ctx, name)
+		if err != nil {
+			return fmt.Errorf("the past of %s: %w", name, err)
+		}
+		if err := s.fill(ctx, name, t); err != nil {
+			return fmt.Errorf("fill %s: %w", name, err)
+		}
+		s.opened[name] = t.Changes
+		if err := s.catchUp(ctx, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *sandbox) fill(ctx context.Context, name string, t *table) error {
+	if name == registrations {
+		for _, r := range t.Rows {
+			if _, err := s.bucket.Put(ctx, string(r.ID), r.Data); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if t.Reserved > 0 {
+		if err := s.store.Reserve(ctx, name, t.Reserved); err != nil {
+			return err
+		}
+	}
+	if len(t.Rows) == 0 {
+		return nil
+	}
+	var lines bytes.Buffer
+	for _, r := range t.Rows {
+		line, err := withID(r)
+		if err != nil {
+			return err
+		}
+		lines.Write(append(line, '\n'))
+	}
+	_, err := s.store.Import(ctx, name, &lines, nil)
+	return err
+}
+
+// withID is a record as a line to import.
+func withID(r row) ([]byte, error) {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(r.Data, &fields); err != nil {
+		return nil, fmt.Errorf("record %s: %w", r.ID, err)
+	}
+	id, err := r.ID.MarshalJSON()
+	if err != nil {
+		return nil, err
+	}
+	fields["id"] = id
+	return json.Marshal(fields)
+}
+
+// answer answers a database request like the database service, but has the
+// collections brought in first.
+func (s *sandbox) answer(ctx context.Context, log *slog.Logger, msg *nats.Msg) {
+	if msg.Reply == "" {
+		return
+	}
+	reply, err := s.respond(ctx, msg)
+	if err != nil {
+		reply, _ = event.AsError(err, event.DatabaseError).MarshalJSON()
+	}
+	if err := msg.Respond(reply); err != nil {
+		log.WarnContext(ctx, "a reply was not sent", "subject", msg.Subject, "error", err)
+	}
+}
+
+func (s *sandbox) respond(ctx context.Context, msg *nats.Msg) ([]byte, error) {
+	e, err := streams.Decode(msg.Subject, msg.Header, msg.Data, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	var r struct {
+		Collection string
+		Operations []struct{ Collection string }
+	}
+	if err := json.Unmarshal(e.Data, &r); err != nil {
+		return nil, event.Errorf(event.InvalidInput, "%s: %w", msg.Subject, err)
+	}
+	var names []string
+	for _, name := range append([]struct{ Collection string }{{r.Collection}}, r.Operations...) {
+		if event.ValidName(name.Collection) {
+			names = append(names, name.Collection)
+		}
+	}
+	if msg.Subject == event.SubjectCollections {
+		if names, err = s.c.source.names(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.use(ctx, names...); err != nil {
+		return nil, err
+	}
+	ctx = event.WithCorrelation(ctx, e.CorrelationID)
+	if id := msg.Header.Get(jetstream.MsgIDHeader); id != "" {
+		ctx = kvstore.WithMsgID(ctx, id)
+	}
+	return s.store.Answer(ctx, msg.Subject, e.Data), nil
+}

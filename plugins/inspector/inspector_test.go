@@ -1,0 +1,129 @@
+package inspector
+
+import (
+	"errors"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"go.uber.org/goleak"
+
+	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/plugins"
+	"github.com/rosey-bot/rosey/plugins/diceroller"
+	"github.com/rosey-bot/rosey/plugins/plugintest"
+	"github.com/rosey-bot/rosey/streams"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// Everything is answered by private message, errors too.
+func TestAnswersByPM(t *testing.T) {
+	t.Parallel()
+	room := plugintest.Run(t, New())
+	seen := 0
+	for _, step := range []struct{ line, answer string }{
+		{"!inspect", "🔎"}, {"!inspect rates", "🔎"}, {"!inspect RATES 2h", "🔎"}, {"!inspect recent", "🔎"},
+		{"!inspect plugins", "🔎"}, {"!inspect dead", "🔎 nothing in the last day"},
+		{"!inspect bananas", "❌ I do not know inspect bananas: there are rates, recent, plugins and dead"},
+		{"!inspect rates bananas", "❌ bananas is no time to look at: write 1m to 1d"},
+		{"!inspect rates 1s", "❌ 1s is no time to look at"},
+		{"!inspect rates 2d", "❌ 2d is no time to look at"},
+		{"!inspect recent 11", "❌ I show 1 to 10 events"},
+		{"!inspect recent 0", "❌ I show 1 to 10 events"},
+		{"!inspect recent bad/name", "❌ bad/name is neither a subject nor a plugin's name"},
+		{"!inspect recent nosuch.subject", "❌ no stream holds"},
+	} {
+		room.Type("mod", 2, step.line)
+		room.Await("an answer", func(s streams.Stored) bool { return event.Match(event.AllSends, s.Subject) })
+		room.Settle(Name)
+		answers := room.Stored(event.AllSends)[seen:]
+		seen += len(answers)
+		for _, s := range answers {
+			pm, err := event.As[event.SendPM](s.Envelope)
+			if s.Subject != event.SubjectSendPM || err != nil || pm.To != "mod" || !strings.HasPrefix(pm.Message, step.answer) {
+				t.Errorf("%s was answered with %s %s", step.line, s.Subject, s.Data)
+			}
+		}
+		for range len(answers) - 1 {
+			room.Next()
+		}
+	}
+	room.Type("alice", 1, "!inspect")
+	denied := room.Emitted("plugin.inspector.event.denied")
+	if !strings.Contains(string(denied.Data), `"error_code":"PERMISSION_DENIED"`) {
+		t.Errorf("a user of rank 1: %s", denied.Data)
+	}
+}
+
+func TestViews(t *testing.T) {
+	t.Parallel()
+	lost := plugins.Plugin{Name: "lost", Version: "0.1.0", Commands: []plugins.Command{{Name: "lose", Handle: func(*plugins.Context) ([]event.Envelope, error) {
+		return nil, errors.New("where am I?")
+	}}}}
+	room := plugintest.Run(t, New(), diceroller.New(), lost)
+	kv, err := consumers.OpenBucket(t.Context(), room.Bus.JetStream(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	js := room.Bus.JetStream()
+	for _, name := range []string{"absent", "gone"} {
+		if err := consumers.Register(t.Context(), kv, consumers.Registration{Name: name, Version: "2.0.0"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := js.CreateConsumer(t.Context(), streams.Plugin, jetstream.ConsumerConfig{
+		Durable: plugins.Durable("gone"), FilterSubject: event.CommandSubject("gone"), AckPolicy: jetstream.AckExplicitPolicy,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		room.Publish(event.CommandSubject("gone"), event.Command{Command: "x", User: "alice"})
+	}
+	if _, err := js.PauseConsumer(t.Context(), streams.Plugin, plugins.Durable("dice-roller"), time.Now().Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	room.Type("alice", 1, "!roll 2d6")
+	room.Type("alice", 1, "hello there")
+	room.Publish(event.SubjectPM, event.PM{User: "bob", To: "rosey", Message: "a secret", Channel: plugintest.Channel, Time: 1})
+	room.Type("alice", 1, "!lose")
+	room.Await("the dead letter", func(s streams.Stored) bool { return strings.HasSuffix(s.Subject, event.TypeDeadLetter) })
+	if _, err := js.Publish(t.Context(), "plugin.lost.event.odd", []byte("not JSON")); err != nil {
+		t.Fatal(err)
+	}
+
+	for _, step := range []struct {
+		line string
+		want []string
+	}{
+		{"!inspect recent 3 cytube.chat", []string{
+			`^🔎 \d\d:\d\d:\d\d CYTUBE:\d+ cytube\.chat alice: hello there$`,
+			`cytube\.chat alice: !lose$`,
+			`cytube\.chat mod: !inspect recent 3 cytube\.chat$`,
+		}},
+		{"!inspect plugins", []string{
+			`^🔎 absent 2\.0\.0 never ran; dice-roller 1\.0\.0 paused, 1 waiting; gone 2\.0\.0 DOWN, 2 waiting; inspector 1\.0\.0 up$`,
+			`^🔎 lost 0\.1\.0 up; router up$`,
+		}},
+		{"!inspect recent 1 cytube.pm", []string{`cytube\.pm \(private\)$`}},
+		{"!inspect recent 2 lost", []string{`plugin\.lost\.event\.dead_letter plugin-lost: where am I\?$`, `plugin\.lost\.event\.odd \(malformed: `}},
+		{"!inspect dead", []string{`plugin\.lost\.event\.dead_letter plugin-lost: where am I\?$`}},
+		{"!inspect recent 5 nobody", []string{`^🔎 nothing in the last day$`}},
+		{"!inspect rates 1h", []string{`^🔎 last 1h: \d+ events, 0\.\d a minute: cytube\.chat \d+, .*plugin\.\{name\}\.command \d+, .*cytube\.pm 1, .*plugin\.\{name\}\.event\.dead_letter 1`}},
+		{"!inspect", []string{
+			`^🔎 \d+ events in the last minute, \d+ in the last hour\. CYTUBE \d+ in [\d.]+ kB, PLUGIN \d+ in [\d.]+ kB, PLUGIN_REQUEST 0 in 0 B, PLATFORM 0 in 0 B, DATABASE \d+ in`,
+			`^🔎 absent 2\.0\.0 never ran; .*; router up$`,
+		}},
+	} {
+		room.Type("mod", 2, step.line)
+		for i, pattern := range step.want {
+			if got := room.Next(); !regexp.MustCompile(pattern).MatchString(got) {
+				t.Errorf("%s: line %d\n got %q\nwant %s", step.line, i+1, got, pattern)
+			}
+		}
+		room.Settle(Name)
+	}
+}

@@ -1,0 +1,228 @@
+package inspector
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/plugins"
+	"github.com/rosey-bot/rosey/replay"
+	"github.com/rosey-bot/rosey/streams"
+)
+
+const (
+	maxWindow = 24 * time.Hour // that rates are counted over
+	maxRecent = 10             // events that are shown
+)
+
+// counts says how many events there were, in all and by subject.
+type counts struct {
+	total  int
+	by     map[string]int
+	window time.Duration
+}
+
+// count counts what was stored up to the command. Requests are left out: the
+// command's own would be among them.
+func count(ctx context.Context, c *plugins.Context, window time.Duration) (counts, error) {
+	n := counts{by: map[string]int{}, window: window}
+	q := replay.Query{Filter: replay.Filter{
+		Subjects: []string{event.AllCytube, event.AllCommands, event.EventSubject("*"), event.EventSubject("*", ">"), event.AllPlatform},
+		Since:    c.Now().Add(-window), Until: c.Now(),
+	}}
+	for e, err := range c.Streams().Events(ctx, q) {
+		if err != nil {
+			return n, err
+		}
+		n.total++
+		n.by[event.Template(e.Subject)]++
+	}
+	return n, nil
+}
+
+// top lists the subjects with most events.
+func (n counts) top(most int) string {
+	subjects := slices.SortedFunc(maps.Keys(n.by), func(a, b string) int {
+		return cmp.Or(n.by[b]-n.by[a], strings.Compare(a, b))
+	})
+	var parts []string
+	for _, s := range subjects[:min(most, len(subjects))] {
+		parts = append(parts, fmt.Sprintf("%s %d", s, n.by[s]))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func perMinute(n int, window time.Duration) string {
+	return humanize.FtoaWithDigits(float64(n)/window.Minutes(), 1)
+}
+
+// recent shows the last events of some subjects, oldest first.
+func recent(ctx context.Context, c *plugins.Context, n int, patterns []string) ([]string, error) {
+	var last []replay.Event
+	// Streams are read forwards: looking a little way back first saves reading a
+	// day for what happened a minute ago.
+	for _, window := range []time.Duration{time.Minute, time.Hour, 24 * time.Hour} {
+		last = last[:0]
+		q := replay.Query{Filter: replay.Filter{Subjects: patterns, Since: c.Now().Add(-window), Until: c.Now()}}
+		for e, err := range c.Streams().Events(ctx, q) {
+			if err != nil {
+				return nil, err
+			}
+			if event.Match(event.AllSchedules, e.Subject) {
+				continue
+			}
+			if last = append(last, e); len(last) > n {
+				last = slices.Delete(last, 0, 1)
+			}
+		}
+		if len(last) == n {
+			break
+		}
+	}
+	if len(last) == 0 {
+		return []string{"🔎 nothing in the last day"}, nil
+	}
+	lines := make([]string, len(last))
+	for i, e := range last {
+		lines[i] = describe(e)
+	}
+	return lines, nil
+}
+
+// describe shows an event in one line. Private messages stay private.
+func describe(e replay.Event) string {
+	s := fmt.Sprintf("🔎 %s %s %s", e.At.UTC().Format(time.TimeOnly), e.Ref, e.Subject)
+	if e.Subject == event.SubjectPM || e.Subject == event.SubjectSendPM {
+		return s + " (private)"
+	}
+	stored, err := e.Decode()
+	if err != nil {
+		return s + " (malformed: " + shorten(err.Error(), 80) + ")"
+	}
+	var d struct{ User, Message, Emote, Title, Error, Consumer string }
+	_ = json.Unmarshal(stored.Data, &d)
+	said := cmp.Or(d.Message, d.Emote, d.Title)
+	switch {
+	case d.Error != "":
+		s += " " + shorten(d.Consumer+": "+d.Error, 120)
+	case d.User != "" && said != "":
+		s += " " + shorten(d.User+": "+said, 120)
+	case said != "":
+		s += " " + shorten(said, 120)
+	default:
+		s += " " + shorten(string(stored.Data), 120)
+	}
+	return s
+}
+
+// sizes tells how much each stream holds.
+func sizes(ctx context.Context, c *plugins.Context) ([]string, error) {
+	var parts []string
+	for _, spec := range streams.Specs() {
+		info, err := c.Streams().Stream(ctx, spec.Name)
+		if err != nil {
+			return nil, err
+		}
+		parts = append(parts, fmt.Sprintf("%s %s in %s", spec.Name, humanize.Comma(int64(info.State.Msgs)), humanize.Bytes(info.State.Bytes)))
+	}
+	return parts, nil
+}
+
+// state is what is known of a plugin, or of another durable consumer.
+type state struct {
+	version   string
+	instances int
+	paused    bool
+	waiting   uint64 // events that wait for it
+	given     int    // of them, handed out and not acknowledged
+	retried   int    // of those, more than once
+	consumer  bool
+}
+
+// states tells of each plugin whether it runs and what waits for it, and then of
+// the bot's own consumers.
+func states(ctx context.Context, c *plugins.Context) ([]string, error) {
+	found := map[string]*state{}
+	of := func(name string) *state {
+		if found[name] == nil {
+			found[name] = &state{}
+		}
+		return found[name]
+	}
+	registered, err := c.Streams().Plugins(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range registered {
+		of(plugins.Durable(r.Name)).version = r.Version
+	}
+	running, err := c.Streams().Running(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for name, instances := range running {
+		of(plugins.Durable(name)).instances = len(instances)
+	}
+	for _, spec := range streams.Specs() {
+		infos, err := c.Streams().Consumers(ctx, spec.Name)
+		if err != nil {
+			return nil, err
+		}
+		for _, info := range infos {
+			if info.Config.Durable == "" {
+				continue // somebody who looks on
+			}
+			s := of(info.Name)
+			s.consumer = true
+			s.paused = s.paused || info.Paused
+			s.waiting += info.NumPending + uint64(info.NumAckPending)
+			s.given += info.NumAckPending
+			s.retried += info.NumRedelivered
+			if _, plugin := strings.CutPrefix(info.Name, plugins.Durable("")); !plugin || s.instances == 0 {
+				s.instances = max(s.instances, min(info.NumWaiting, 1))
+			}
+		}
+	}
+	// The command that asks is not waiting: it is being answered.
+	if s := found[plugins.Durable(Name)]; s != nil && s.waiting > 0 {
+		s.waiting--
+	}
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(found)) {
+		parts = append(parts, found[name].tell(strings.TrimPrefix(name, plugins.Durable(""))))
+	}
+	return parts, nil
+}
+
+func (s *state) tell(name string) string {
+	text := strings.TrimSpace(name + " " + s.version)
+	switch {
+	case s.paused:
+		text += " paused"
+	case s.instances > 1:
+		text += fmt.Sprintf(" up ×%d", s.instances)
+	case s.instances == 1:
+		text += " up"
+	case !s.consumer:
+		text += " never ran"
+	case s.given > 0:
+		text += " busy or down"
+	default:
+		text += " DOWN"
+	}
+	if s.waiting > 0 {
+		text += fmt.Sprintf(", %d waiting", s.waiting)
+	}
+	if s.retried > 0 {
+		text += fmt.Sprintf(", %d retried", s.retried)
+	}
+	return text
+}

@@ -1,0 +1,74 @@
+package shipped
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/rosey-bot/rosey/plugins"
+	"github.com/rosey-bot/rosey/plugins/plugintest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// The plugins get on with each other: valid, in order, no command taken twice.
+func TestAll(t *testing.T) {
+	t.Parallel()
+	all := All()
+	owner := map[string]string{}
+	for _, p := range all {
+		if err := p.Validate(); err != nil {
+			t.Error(err)
+		}
+		for _, c := range p.Registration().Commands {
+			if other := owner[c.Name]; other != "" {
+				t.Errorf("%s and %s both have the command %s", other, p.Name, c.Name)
+			}
+			owner[c.Name] = p.Name
+			if c.Description == "" || c.AliasOf == "" && !strings.HasPrefix(c.Usage, c.Name) {
+				t.Errorf("command %s of %s: help would say %q, %q", c.Name, p.Name, c.Usage, c.Description)
+			}
+		}
+	}
+	if !slices.IsSortedFunc(all, func(a, b plugins.Plugin) int { return strings.Compare(a.Name, b.Name) }) {
+		t.Error("they are not in the order of their names")
+	}
+}
+
+// Each plugin answers when all run beside each other.
+func TestTogether(t *testing.T) {
+	t.Parallel()
+	room := plugintest.Run(t, All()...)
+	for _, step := range [][2]string{
+		{"!help", "📚 !8ball, !countdown, !help, !quote, !roll, !trivia; moderators: !inspect — "},
+		{"!8ball well?", "🎱 "}, {"!roll d6", "🎲 "}, {"!cd add tea 1h", "⏳ tea in 1h"}, {"!inspect plugins", "🔎 8ball 1.0.0 up; countdown 1.0.0 up; "},
+	} {
+		if got := room.SayAs("mod", 2, step[0]); !strings.HasPrefix(got, step[1]) {
+			t.Errorf("%s was answered %q, want %q", step[0], got, step[1])
+		}
+	}
+	room.Next() // the second half of what inspector says
+	for _, step := range [][2]string{{"!q add to be or not to be", "📖 Added quote #1"}, {"!trivia", "🧠 "}} {
+		if got := room.Say("alice", step[0]); !strings.HasPrefix(got, step[1]) {
+			t.Errorf("%s was answered %q, want %q", step[0], got, step[1])
+		}
+	}
+}
+
+func TestTriviaPacks(t *testing.T) {
+	dir := t.TempDir()
+	pack := `{"questions":[{"category":"cats","difficulty":"easy","question":"What do cats say?","answers":["Meow"]}]}`
+	if err := os.WriteFile(filepath.Join(dir, "cats.json"), []byte(pack), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv(TriviaPacks, dir)
+	all := All()
+	room := plugintest.Run(t, all[len(all)-1])
+	if got := room.Say("alice", "!trivia categories"); !strings.HasPrefix(got, "🧠 169 questions: arts 24, cats 1, ") {
+		t.Error(got)
+	}
+}
