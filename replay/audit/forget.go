@@ -1,0 +1,156 @@
+package audit
+
+import (
+	"context"
+	"crypto/ed25519"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/replay"
+	"github.com/rosey-bot/rosey/streams"
+)
+
+// erasureBatch is how many events one cytube.erasure lists.
+const erasureBatch = 1000
+
+// ForgetOptions narrow what Forget erases.
+type ForgetOptions struct {
+	Channel      string
+	Since, Until time.Time
+	Reason       string // goes into the record; "on request" when empty
+	DryRun       bool   // count, erase nothing
+}
+
+// Forgotten is what Forget did.
+type Forgotten struct {
+	Events   map[string]int // erased, by stream
+	Mentions int            // events of others that still name the person
+}
+
+// Total is how many events were erased.
+func (f Forgotten) Total() (n int) {
+	for _, c := range f.Events {
+		n += c
+	}
+	return n
+}
+
+// Forget erases what a person said and did, and what was sent to them, from
+// every stream: JetStream overwrites the events on disk. First it stores a
+// signed cytube.erasure, which lists the places and not the person, so that
+// Verify can explain the holes; broken off in between, it can be called again.
+//
+// It does not touch what others said about the person, which it counts, nor
+// what plugins keep in the database, nor backups. Lines that the channel's own
+// chat buffer still holds are recorded again when the bot next joins. The error
+// wraps replay.ErrNothing when there is nothing to erase.
+func Forget(ctx context.Context, bus *streams.Bus, key ed25519.PrivateKey, user string, o ForgetOptions) (Forgotten, error) {
+	done := Forgotten{Events: map[string]int{}}
+	if user == "" {
+		return done, event.Errorf(event.InvalidInput, "say whom to forget")
+	}
+	if o.Reason == "" {
+		o.Reason = "on request"
+	}
+	js := bus.JetStream()
+	found := map[string][]uint64{}
+	q := replay.Query{Filter: replay.Filter{User: user, Channel: o.Channel, Since: o.Since, Until: o.Until, Subjects: []string{">"}}}
+	for e, err := range replay.Read(ctx, js, q) {
+		if err != nil {
+			return done, err
+		}
+		found[e.Ref.Stream] = append(found[e.Ref.Stream], e.Ref.Seq)
+	}
+	if len(found) == 0 {
+		return done, fmt.Errorf("%w of %s", replay.ErrNothing, user)
+	}
+	for stream, seqs := range found {
+		done.Events[stream] = len(seqs)
+	}
+	var err error
+	if done.Mentions, err = mentions(ctx, js, user, found); err != nil || o.DryRun {
+		return done, err
+	}
+	for stream, seqs := range found {
+		if err := erase(ctx, bus, key, stream, seqs, o.Reason); err != nil {
+			return done, err
+		}
+	}
+	return done, nil
+}
+
+// mentions counts the events that name a person and are not found.
+func mentions(ctx context.Context, js jetstream.JetStream, user string, found map[string][]uint64) (n int, err error) {
+	name, err := regexp.Compile(`(?i)(^|[^\pL\pN_-])` + regexp.QuoteMeta(user) + `($|[^\pL\pN_-])`)
+	if err != nil {
+		return 0, fmt.Errorf("look for %s: %w", user, err)
+	}
+	for e, err := range replay.Read(ctx, js, replay.Query{Filter: replay.Filter{Grep: name}}) {
+		if err != nil {
+			return 0, err
+		}
+		if _, ok := slices.BinarySearch(found[e.Ref.Stream], e.Ref.Seq); !ok {
+			n++
+		}
+	}
+	return n, nil
+}
+
+// erase says what goes and then takes it away.
+func erase(ctx context.Context, bus *streams.Bus, key ed25519.PrivateKey, stream string, seqs []uint64, reason string) error {
+	s, err := bus.JetStream().Stream(ctx, stream)
+	if err != nil {
+		return event.Errorf(event.NATSError, "look at stream %s: %w", stream, err)
+	}
+	for batch := range slices.Chunk(seqs, erasureBatch) {
+		p := event.Erasure{Events: map[string][]uint64{stream: batch}, Reason: reason, Time: time.Now().UnixMilli(), Key: PublicKey(key)}
+		p.Signature = base64.StdEncoding.EncodeToString(ed25519.Sign(key, erasureText(p)))
+		e, err := event.New(event.SubjectErasure, p)
+		if err != nil {
+			return err
+		}
+		if _, err := bus.Publish(ctx, e); err != nil {
+			return err
+		}
+		for _, seq := range batch {
+			if err := remove(ctx, s, seq); err != nil {
+				return event.Errorf(event.NATSError, "erase %s:%d: %w", stream, seq, err)
+			}
+		}
+	}
+	return nil
+}
+
+// remove overwrites an event. That it is not there any more is as good.
+func remove(ctx context.Context, s jetstream.Stream, seq uint64) error {
+	err := s.SecureDeleteMsg(ctx, seq)
+	if err == nil {
+		return nil
+	}
+	if _, getErr := s.GetMsg(ctx, seq); errors.Is(getErr, jetstream.ErrMsgNotFound) {
+		return nil
+	}
+	return err
+}
+
+// erasureText is what an erasure's signature is of.
+func erasureText(p event.Erasure) []byte {
+	text, err := json.Marshal([]any{"rosey erasure", p.Events, p.Reason, p.Time, p.Key})
+	if err != nil {
+		panic("audit: plain values cannot fail to encode: " + err.Error())
+	}
+	return text
+}
+
+func signed(p event.Erasure, key ed25519.PublicKey) bool {
+	signature, err := base64.StdEncoding.DecodeString(p.Signature)
+	return err == nil && p.Key == encodeKey(key) && ed25519.Verify(key, erasureText(p), signature)
+}

@@ -1,0 +1,210 @@
+package audit
+
+import (
+	"bufio"
+	"context"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/synadia-io/orbit.go/jetstreamext"
+
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/replay"
+	"github.com/rosey-bot/rosey/streams"
+)
+
+// A seal is a file of JSON lines: a head, a line for each event with its digest,
+// and a foot with the end of the hash chain over all lines before and its
+// signature. An event's digest covers everything but its sequence, and the chain
+// covers that.
+
+// sealVersion is of the format.
+const sealVersion = 1
+
+type sealHead struct {
+	Version int    `json:"rosey_seal"`
+	Stream  string `json:"stream"`
+	First   uint64 `json:"first"` // sequence
+	Last    uint64 `json:"last"`
+	Made    string `json:"made"` // RFC 3339
+	Key     string `json:"key"`  // public, base64
+}
+
+type sealLine struct {
+	Seq    uint64 `json:"seq"`
+	At     string `json:"at"`     // when it was stored, RFC 3339 with ns
+	Digest string `json:"digest"` // SHA-256, hex
+}
+
+type sealFoot struct {
+	Count     int    `json:"count"`
+	Chain     string `json:"chain"`     // SHA-256, hex
+	Signature string `json:"signature"` // of the chain, hex
+}
+
+// Sealed is what Seal sealed.
+type Sealed struct {
+	First, Last uint64 // sequences in the stream CYTUBE
+	Count       int
+	Key         string // public, as PublicKey writes it
+}
+
+// Range says what to seal, by when it was stored.
+type Range struct{ Since, Until time.Time }
+
+// Seal writes a seal over the chat history of a range to w: from then on Verify
+// finds any event of the range that is changed, taken away or put in between.
+// It reads the stream CYTUBE, up to what it holds when Seal begins. Keep the
+// seal, and the public key, where whoever could change the stream cannot.
+func Seal(ctx context.Context, js jetstream.JetStream, w io.Writer, key ed25519.PrivateKey, r Range) (Sealed, error) {
+	first, last, err := bounds(ctx, js, r)
+	if err != nil {
+		return Sealed{}, err
+	}
+	c := newChain()
+	b := bufio.NewWriter(w)
+	line := func(v any) error {
+		raw, err := json.Marshal(v)
+		if err != nil {
+			return err
+		}
+		c.add(raw)
+		b.Write(raw)
+		return b.WriteByte('\n')
+	}
+	done := Sealed{First: first, Last: last, Key: PublicKey(key)}
+	head := sealHead{sealVersion, streams.Cytube, first, last, time.Now().UTC().Format(time.RFC3339), done.Key}
+	if err := line(head); err != nil {
+		return Sealed{}, fmt.Errorf("write the seal: %w", err)
+	}
+	for raw, err := range events(ctx, js, streams.Cytube, first, last) {
+		if err != nil {
+			return Sealed{}, err
+		}
+		if err := line(sealLine{raw.Sequence, raw.Time.UTC().Format(time.RFC3339Nano), digest(raw)}); err != nil {
+			return Sealed{}, fmt.Errorf("write the seal: %w", err)
+		}
+		done.Count++
+	}
+	chain := c.sum()
+	foot, err := json.Marshal(sealFoot{done.Count, hex.EncodeToString(chain), hex.EncodeToString(ed25519.Sign(key, chain))})
+	if err != nil {
+		return Sealed{}, fmt.Errorf("write the seal: %w", err)
+	}
+	b.Write(append(foot, '\n'))
+	if err := b.Flush(); err != nil {
+		return Sealed{}, fmt.Errorf("write the seal: %w", err)
+	}
+	return done, nil
+}
+
+// bounds are the sequences of the first and last event of a range.
+func bounds(ctx context.Context, js jetstream.JetStream, r Range) (first, last uint64, err error) {
+	f := replay.Filter{Subjects: []string{event.AllCytube}, Since: r.Since, Until: r.Until}
+	if err := f.Check(); err != nil {
+		return 0, 0, err
+	}
+	for e, err := range replay.Read(ctx, js, replay.Query{Filter: f}) {
+		if err != nil {
+			return 0, 0, err
+		}
+		if first == 0 {
+			first = e.Ref.Seq
+		}
+		last = max(last, e.Ref.Seq)
+	}
+	if first == 0 {
+		return 0, 0, fmt.Errorf("%w (%s): there is nothing to seal", replay.ErrNothing, f)
+	}
+	return first, last, nil
+}
+
+// A chain hashes each line together with the hash of all before.
+type chain struct{ hash [sha256.Size]byte }
+
+func newChain() *chain { return &chain{} }
+
+func (c *chain) add(line []byte) {
+	h := sha256.New()
+	h.Write(c.hash[:])
+	h.Write(line)
+	c.hash = [sha256.Size]byte(h.Sum(nil))
+}
+
+func (c *chain) sum() []byte { return c.hash[:] }
+
+// transport are headers that the server adds to what it hands out.
+var transport = []string{
+	jetstream.StreamHeader, jetstream.SubjectHeader, jetstream.SequenceHeader, jetstream.TimeStampHeaer, jetstream.LastSequenceHeader,
+	"Nats-Num-Pending", "Nats-UpTo-Sequence",
+}
+
+// digest is of everything that is stored of an event, but for its sequence.
+func digest(raw *jetstream.RawStreamMsg) string {
+	h := sha256.New()
+	put := func(parts ...string) {
+		for _, p := range parts {
+			h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(p))))
+			io.WriteString(h, p)
+		}
+	}
+	put(raw.Subject, raw.Time.UTC().Format(time.RFC3339Nano), string(raw.Data))
+	for _, name := range slices.Sorted(maps.Keys(raw.Header)) {
+		if !slices.ContainsFunc(transport, func(t string) bool { return strings.EqualFold(t, name) }) {
+			put(name)
+			put(raw.Header[name]...)
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// batchSize is how many events are asked for at once.
+const batchSize = 500
+
+// events reads a stream's events from first to last, both included.
+func events(ctx context.Context, js jetstream.JetStream, stream string, first, last uint64) iter.Seq2[*jetstream.RawStreamMsg, error] {
+	return func(yield func(*jetstream.RawStreamMsg, error) bool) {
+		for first <= last {
+			batch, err := jetstreamext.GetBatch(ctx, js, stream, batchSize, jetstreamext.GetBatchSeq(first))
+			if err != nil {
+				yield(nil, event.Errorf(event.NATSError, "read stream %s: %w", stream, err))
+				return
+			}
+			before := first
+			for raw, err := range batch {
+				switch {
+				case errors.Is(err, jetstreamext.ErrNoMessages):
+					return
+				case err != nil:
+					yield(nil, event.Errorf(event.NATSError, "read stream %s from %d: %w", stream, first, err))
+					return
+				case raw.Sequence > last:
+					return
+				}
+				first = raw.Sequence + 1
+				if !yield(raw, nil) {
+					return
+				}
+			}
+			if err := ctx.Err(); err != nil {
+				yield(nil, err)
+				return
+			}
+			if first == before {
+				return
+			}
+		}
+	}
+}

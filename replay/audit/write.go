@@ -1,0 +1,230 @@
+package audit
+
+import (
+	"bufio"
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/replay"
+)
+
+// Formats are the names of Options.Format.
+var Formats = []string{"text", "json", "csv", "html"}
+
+// Options are what `rosey audit` is asked for.
+type Options struct {
+	Query
+	Format string         // one of Formats; text when empty
+	Zone   *time.Location // of times in text and HTML; local when nil
+}
+
+// A writer writes entries in one format.
+type writer interface {
+	begin() error
+	write(Entry) error
+	end() error
+}
+
+// Write writes the history that the options ask for. The error wraps
+// replay.ErrNothing when there is none, and is INVALID_INPUT for options that
+// make no sense.
+func Write(ctx context.Context, js jetstream.JetStream, out io.Writer, o Options) error {
+	if o.Zone == nil {
+		o.Zone = time.Local
+	}
+	b := bufio.NewWriterSize(out, 64<<10)
+	w, err := newWriter(b, o)
+	if err != nil {
+		return err
+	}
+	shown := 0
+	for e, err := range History(ctx, js, o.Query) {
+		if err != nil {
+			return err
+		}
+		if shown == 0 {
+			err = w.begin()
+		}
+		if err == nil {
+			err = w.write(e)
+		}
+		if err != nil {
+			return fmt.Errorf("write %s: %w", e.Ref, err)
+		}
+		if shown++; shown == 1 {
+			b.Flush()
+		}
+	}
+	if shown == 0 {
+		return fmt.Errorf("%w in the chat history of that range, channel and user", replay.ErrNothing)
+	}
+	if err := w.end(); err != nil {
+		return err
+	}
+	return b.Flush()
+}
+
+func newWriter(w *bufio.Writer, o Options) (writer, error) {
+	switch o.Format {
+	case "", "text":
+		return &textWriter{w: w, zone: o.Zone}, nil
+	case "json":
+		return &jsonWriter{w}, nil
+	case "csv":
+		return &csvWriter{csv.NewWriter(w)}, nil
+	case "html":
+		return &htmlWriter{w: w, o: o}, nil
+	}
+	return nil, event.Errorf(event.InvalidInput, "%q is not a format: choose %s", o.Format, strings.Join(Formats, ", "))
+}
+
+// sentences say each kind's entry on one line.
+var sentences = map[string]func(Entry) string{
+	KindChat: func(e Entry) string {
+		if e.Action {
+			return "* " + e.User + " " + e.Text
+		}
+		return "<" + e.User + "> " + e.Text
+	},
+	KindPM:        func(e Entry) string { return "<" + e.User + " to " + e.To + "> " + e.Text },
+	KindJoin:      func(e Entry) string { return "--> " + e.User + " joins" + rank(e) },
+	KindLeave:     func(e Entry) string { return "<-- " + e.User + " leaves" },
+	KindRank:      func(e Entry) string { return "*** " + e.User + " has another rank" + rank(e) },
+	KindMedia:     func(e Entry) string { return ">>> plays " + e.Media.String() },
+	KindQueue:     func(e Entry) string { return "+++ queued: " + e.Media.String() },
+	KindDelete:    func(e Entry) string { return "--- off the playlist: " + e.Media.String() },
+	KindUp:        func(e Entry) string { return "=== the bot is in the channel: " + e.Text },
+	KindErasure:   func(e Entry) string { return "=== erased: " + e.Text },
+	KindMalformed: func(e Entry) string { return "??? " + e.Text },
+	KindGap: func(e Entry) string {
+		if e.Until.IsZero() {
+			return "~~~ GAP: the bot is not in the channel: " + e.Text
+		}
+		return "~~~ GAP of " + e.Until.Sub(e.At).Round(time.Second).String() + ": the bot was not in the channel: " + e.Text
+	},
+}
+
+// String is the entry on one line, without time and channel. It is not safe for
+// a terminal: see replay.Printable.
+func (e Entry) String() string { return sentences[e.Kind](e) }
+
+func rank(e Entry) string {
+	if e.Rank == nil {
+		return ""
+	}
+	return ", rank " + strconv.Itoa(*e.Rank)
+}
+
+// String is the item on one line.
+func (m Media) String() string {
+	s := m.Title + " (" + (time.Duration(m.Duration) * time.Second).String() + ") " + m.URL
+	if m.QueuedBy != "" {
+		s += ", queued by " + m.QueuedBy
+	}
+	return s
+}
+
+type textWriter struct {
+	w    io.Writer
+	zone *time.Location
+}
+
+func (t *textWriter) begin() error { return nil }
+func (t *textWriter) end() error   { return nil }
+
+func (t *textWriter) write(e Entry) error {
+	line := e.String()
+	if e.Note != "" {
+		line += "  [" + e.Note + "]"
+	}
+	channel := e.Channel
+	if channel != "" {
+		channel += "  "
+	}
+	_, err := fmt.Fprintf(t.w, "%s  %s%s\n", e.At.In(t.zone).Format(time.DateTime), replay.Printable(channel), replay.Printable(line))
+	return err
+}
+
+// jsonEntry is an entry as one line of JSON.
+type jsonEntry struct {
+	Time     string `json:"time"`
+	StoredAt string `json:"stored_at"`
+	Ref      string `json:"ref,omitempty"`
+	Kind     string `json:"kind"`
+	Channel  string `json:"channel,omitempty"`
+	User     string `json:"user,omitempty"`
+	To       string `json:"to,omitempty"`
+	Rank     *int   `json:"rank,omitempty"`
+	Text     string `json:"text,omitempty"`
+	Action   bool   `json:"action,omitempty"`
+	Media    *Media `json:"media,omitempty"`
+	Until    string `json:"until,omitempty"`
+	Note     string `json:"note,omitempty"`
+}
+
+type jsonWriter struct{ w io.Writer }
+
+func (j *jsonWriter) begin() error { return nil }
+func (j *jsonWriter) end() error   { return nil }
+
+func (j *jsonWriter) write(e Entry) error {
+	enc := json.NewEncoder(j.w)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(jsonEntry{
+		Time: stamp(e.At), StoredAt: stamp(e.Stored), Ref: e.Ref.String(), Kind: e.Kind, Channel: e.Channel, User: e.User, To: e.To,
+		Rank: e.Rank, Text: e.Text, Action: e.Action, Media: e.Media, Until: stamp(e.Until), Note: e.Note,
+	})
+}
+
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339Nano)
+}
+
+type csvWriter struct{ w *csv.Writer }
+
+func (c *csvWriter) begin() error {
+	return c.w.Write([]string{"time", "stored_at", "ref", "kind", "channel", "user", "to", "rank", "text", "url", "duration", "until", "note"})
+}
+
+func (c *csvWriter) write(e Entry) error {
+	row := []string{stamp(e.At), stamp(e.Stored), e.Ref.String(), e.Kind, e.Channel, e.User, e.To, "", e.Text, "", "", stamp(e.Until), e.Note}
+	if e.Rank != nil {
+		row[7] = strconv.Itoa(*e.Rank)
+	}
+	if e.Media != nil {
+		row[8], row[9], row[10] = e.Media.Title, e.Media.URL, strconv.Itoa(e.Media.Duration)
+	}
+	for i, cell := range row {
+		if i != 7 {
+			row[i] = harmless(cell)
+		}
+	}
+	return c.w.Write(row)
+}
+
+func (c *csvWriter) end() error {
+	c.w.Flush()
+	return c.w.Error()
+}
+
+// harmless keeps a spreadsheet from taking what somebody said for a formula: it
+// puts an apostrophe before it.
+func harmless(cell string) string {
+	if cell != "" && slices.Contains([]byte("=+-@\t\r"), cell[0]) {
+		return "'" + cell
+	}
+	return cell
+}
