@@ -1,0 +1,165 @@
+// Package scaffold writes a new plugin: a folder that compiles, with a test that
+// passes, to be changed into what it shall become.
+package scaffold
+
+import (
+	"bytes"
+	"embed"
+	"errors"
+	"fmt"
+	"go/format"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"text/template"
+
+	"github.com/rosey-bot/rosey/event"
+)
+
+// Module is the module that a plugin in Go is written in.
+const Module = "github.com/rosey-bot/rosey"
+
+//go:embed templates
+var templates embed.FS
+
+// files are the files of a plugin's folder, by the template each is made of.
+var files = map[string]string{
+	"plugin.go.tmpl":      "%s.go",
+	"plugin_test.go.tmpl": "%s_test.go",
+	"EVENTS.md.tmpl":      "EVENTS.md",
+}
+
+// Plugin is what a template is filled with.
+type Plugin struct {
+	Name    string // for example dice-roller
+	Package string // for example diceroller
+	Command string // for example dice-roller, as it is typed
+}
+
+// Write writes a plugin of that name into a folder of its own below dir, which
+// lies in a checkout of Rosey and is usually its folder plugins. Nothing that
+// exists is touched. Errors say what to do instead.
+func Write(dir, name string) error {
+	p, err := New(name)
+	if err != nil {
+		return err
+	}
+	if _, err := Root(dir); err != nil {
+		return err
+	}
+	folder := filepath.Join(dir, p.Package)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("write plugin %s: %w", name, err)
+	}
+	if err := os.Mkdir(folder, 0o755); errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%s exists: choose another name, or remove it", folder)
+	} else if err != nil {
+		return fmt.Errorf("write plugin %s: %w", name, err)
+	}
+	for from, to := range files {
+		content, err := p.fill(from)
+		if err != nil {
+			return fmt.Errorf("write plugin %s: %w", name, err)
+		}
+		if strings.Contains(to, "%s") {
+			to = fmt.Sprintf(to, p.Package)
+		}
+		if err := os.WriteFile(filepath.Join(folder, to), content, 0o644); err != nil {
+			return fmt.Errorf("write plugin %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// Next says what the author of a plugin that was written to dir does next.
+func Next(dir, name string) (string, error) {
+	p, err := New(name)
+	if err != nil {
+		return "", err
+	}
+	root, err := Root(dir)
+	if err != nil {
+		return "", err
+	}
+	abs, err := filepath.Abs(filepath.Join(dir, p.Package))
+	if err != nil {
+		return "", fmt.Errorf("find %s: %w", dir, err)
+	}
+	rel, err := filepath.Rel(root, abs)
+	if err != nil {
+		return "", fmt.Errorf("find %s: %w", dir, err)
+	}
+	rel = filepath.ToSlash(rel)
+	return fmt.Sprintf(`wrote %[1]s
+
+try it:    go test ./%[1]s
+run it:    add it to All in plugins/shipped/shipped.go by
+               %[2]s.New(),
+           with the import
+               "%[3]s"
+           and then: make build && echo '!%[4]s' | bin/rosey run --local
+change it: docs/plugins.md
+`, rel, p.Package, path.Join(Module, rel), p.Command), nil
+}
+
+// New names the parts of a plugin. The error says which names are possible.
+func New(name string) (Plugin, error) {
+	if !event.ValidName(name) || !strings.ContainsFunc(name, isLetter) {
+		return Plugin{}, event.Errorf(event.InvalidInput, "%q cannot be a plugin's name: use 1 to %d of A-Z a-z 0-9 _ -, for example dice-roller", name, event.MaxNameLength)
+	}
+	p := Plugin{Name: name, Package: strings.NewReplacer("-", "", "_", "").Replace(strings.ToLower(name)), Command: strings.ToLower(name)}
+	if p.Package[0] >= '0' && p.Package[0] <= '9' {
+		p.Package = "p" + p.Package
+	}
+	// Folders of these names mean something else to Go.
+	switch p.Package {
+	case "main", "internal", "vendor", "testdata", "shipped", "scaffold", "plugintest":
+		p.Package += "plugin"
+	}
+	if token.IsKeyword(p.Package) {
+		p.Package += "plugin"
+	}
+	return p, nil
+}
+
+func isLetter(r rune) bool { return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' }
+
+var moduleLine = regexp.MustCompile(`(?m)^module\s+` + regexp.QuoteMeta(Module) + `\s*$`)
+
+// Root is the checkout of Rosey that dir lies in.
+func Root(dir string) (string, error) {
+	at, err := filepath.Abs(dir)
+	if err != nil {
+		return "", fmt.Errorf("find %s: %w", dir, err)
+	}
+	for {
+		content, err := os.ReadFile(filepath.Join(at, "go.mod"))
+		if err == nil && moduleLine.Match(content) {
+			return at, nil
+		}
+		if err == nil || filepath.Dir(at) == at {
+			return "", fmt.Errorf("%s is not in a checkout of %s: run this in one, or write the plugin in another language (see examples/)", dir, Module)
+		}
+		at = filepath.Dir(at)
+	}
+}
+
+// fill makes a file of a template.
+func (p Plugin) fill(name string) ([]byte, error) {
+	t, err := template.New("").Delims("«", "»").ParseFS(templates, "templates/"+name)
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	if err := t.ExecuteTemplate(&b, name, p); err != nil {
+		return nil, err
+	}
+	if !strings.HasSuffix(name, ".go.tmpl") {
+		return b.Bytes(), nil
+	}
+	return format.Source(b.Bytes())
+}
