@@ -76,12 +76,18 @@ func (l *lockedBuffer) String() string { l.mu.Lock(); defer l.mu.Unlock(); retur
 
 func start(t *testing.T, args ...string) *process {
 	t.Helper()
+	return startWith(t, nil, args...)
+}
+
+// startWith is start with further environment variables, as NAME=value.
+func startWith(t *testing.T, env []string, args ...string) *process {
+	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	p := &process{t: t, cmd: exec.Command(exe, args...), lines: make(chan string, 1000)}
-	p.cmd.Env = append(os.Environ(), "ROSEY_TEST_MAIN=1")
+	p.cmd.Env = append(append(os.Environ(), env...), "ROSEY_TEST_MAIN=1")
 	p.cmd.Stderr = &p.stderr
 	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
 		t.Fatal(err)
