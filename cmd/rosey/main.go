@@ -109,6 +109,7 @@ func commands() []*cli.Command {
 	return []*cli.Command{
 		runCommand(),
 		replayCommand(),
+		traceCommand(),
 		pluginCommand(),
 		dbCommand(),
 		deadCommand(),

@@ -1,0 +1,37 @@
+package main
+
+import (
+	"context"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/rosey-bot/rosey/replay"
+)
+
+func traceCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "trace",
+		Usage:     "one conversation as a tree, from the streams alone",
+		ArgsUsage: "ID",
+		Description: `ID is a correlation ID, its beginning, a trace ID, or one of its events as STREAM:SEQ.
+No tracing backend is needed: causes are kept in the events themselves.
+
+   rosey trace 550e8400-e29b-41d4-a716-446655440000
+   rosey trace 550e8400
+   rosey trace CYTUBE:42 --output json`,
+		Flags: []cli.Flag{outputFlag()},
+		Action: withClient(true, func(ctx context.Context, c *cli.Context, cmd command) error {
+			id, err := oneArg(c, "ID")
+			if err != nil {
+				return err
+			}
+			show, done := progressLine(c.App.ErrWriter, "read")
+			err = replay.Trace(ctx, cmd.js, c.App.Writer, id, replay.TraceOptions{
+				JSON: wantJSON(c), Color: coloured(c.App.Writer),
+				Progress: func(p replay.Progress) { show(int(p.Read), int(p.Total)) },
+			})
+			done()
+			return replayError(err)
+		}),
+	}
+}
