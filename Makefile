@@ -4,7 +4,7 @@ BIN     := bin/rosey
 SOURCES := $(shell find . -name '*.go' -not -path './.tools/*') go.mod go.sum
 TOOLS   := $(CURDIR)/.tools/bin
 
-.PHONY: build run test race lint fuzz bench clean
+.PHONY: build run test race crash lint fuzz bench clean
 
 build: $(BIN)
 
@@ -18,6 +18,14 @@ run: build
 # test runs every test with the race detector.
 test:
 	$(GO) test -race ./...
+
+# crash kills whatever can be killed, at moments that SEED decides, while people
+# type commands, and counts what is lost and what is doubled.
+SEED     ?= 1
+DURATION ?= 60s
+crash: build
+	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)-crash ./cmd/rosey-crash
+	@$(BIN)-crash -rosey $(BIN) -seed $(SEED) -duration $(DURATION)
 
 lint: $(TOOLS)/staticcheck
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); \

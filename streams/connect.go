@@ -28,7 +28,7 @@ type Remote struct {
 	Logger      *slog.Logger // is told of lost and restored connections; nil discards
 }
 
-// retryEvery is how often Await tries.
+// retryEvery is the time between two attempts to connect.
 const retryEvery = 250 * time.Millisecond
 
 // Await is Dial for a server that may take a while to appear: it tries again
@@ -70,13 +70,14 @@ func Dial(r Remote) (*nats.Conn, error) {
 	opts := []nats.Option{
 		nats.Name(r.Name),
 		nats.MaxReconnects(-1),
+		nats.ReconnectWait(retryEvery),
 		nats.ReconnectJitter(100*time.Millisecond, time.Second),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			if err != nil {
 				log.Warn("lost the NATS server, reconnecting", "error", err)
 			}
 		}),
-		nats.ReconnectHandler(func(nc *nats.Conn) { log.Info("reconnected to NATS", "url", nc.ConnectedUrlRedacted()) }),
+		nats.ReconnectHandler(func(nc *nats.Conn) { log.Info("reconnected to NATS", "address", nc.ConnectedAddr()) }),
 	}
 	if r.Credentials != "" {
 		opts = append(opts, nats.UserCredentials(r.Credentials))

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -20,6 +21,10 @@ import (
 // TestMain lets the test binary be the program itself, so that tests can kill it
 // like the real one.
 func TestMain(m *testing.M) {
+	if asked, err := crashServer(os.Args); asked {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(exitFailed)
+	}
 	if os.Getenv("ROSEY_TEST_MAIN") == "1" {
 		os.Exit(execute(context.Background(), os.Args, os.Stdin, os.Stdout, os.Stderr))
 	}

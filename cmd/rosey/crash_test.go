@@ -1,0 +1,78 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/rosey-bot/rosey/crashtest"
+)
+
+// serveNATS is what makes the test binary an ordinary NATS server.
+const serveNATS = "serve-nats"
+
+// TestCrash is make crash for a few seconds: whatever is killed, each command is
+// answered once.
+func TestCrash(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes about 30 seconds")
+	}
+	t.Parallel()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, nats := range map[string][]string{"embedded": nil, "external": {exe, serveNATS}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var progress bytes.Buffer
+			r, err := crashtest.Run(t.Context(), crashtest.Config{
+				Rosey: []string{exe}, NATS: nats, Env: []string{"ROSEY_TEST_MAIN=1"},
+				Seed: 1, Duration: 10 * time.Second, Dir: t.TempDir(), Progress: &progress,
+			})
+			if err != nil {
+				t.Fatalf("%s%v", progress.String(), err)
+			}
+			r.Print(&progress)
+			t.Log(progress.String())
+			if err := r.Err(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// Plugin processes and the bot start in any order, and a plugin process stays
+// while the bot comes and goes.
+func TestPluginOutlivesTheBot(t *testing.T) {
+	t.Parallel()
+	store := t.TempDir()
+	plugin := start(t, "plugin", "run", "dice-roller", "--store", store)
+	for _, dice := range []string{"2d6", "3d6", "4d6"} {
+		bot := start(t, "run", "--local", "--plugins", "none", "--store", store)
+		bot.say("hi")
+		bot.expect("^operator: hi")
+		waitPlugin(t, store, `"state":"running"`)
+		bot.say("!roll " + dice)
+		bot.expect("Rolled " + dice)
+		if dice == "2d6" {
+			bot.kill()
+		} else if code := bot.interrupt(); code != 0 {
+			t.Errorf("the bot's exit code is %d\n%s", code, bot.stderr.String())
+		}
+	}
+	if code := plugin.interrupt(); code != 0 {
+		t.Errorf("the plugin's exit code is %d\n%s", code, plugin.stderr.String())
+	}
+}
+
+// crashServer runs the NATS server that the arguments ask for; false when they
+// ask for none.
+func crashServer(args []string) (asked bool, err error) {
+	if len(args) != 4 || args[1] != serveNATS {
+		return false, nil
+	}
+	return true, crashtest.ServeNATS(context.Background(), args[2], args[3])
+}

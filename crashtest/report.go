@@ -1,0 +1,99 @@
+package crashtest
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+)
+
+// Report is what a run counted.
+type Report struct {
+	Mode     string
+	Seed     uint64
+	Duration time.Duration
+	Drained  time.Duration // how long everything took to become quiet
+	Stuck    string        // what did not
+
+	Sent    int // commands that the room took
+	Handled int // of these, those that reached their plugin
+	Replies int // of these, those that were answered
+	Heard   int // of these, those whose answer the room heard
+
+	Lost            []string
+	DoubledInStream []string
+	DoubledOnWire   int
+	Explained       []string // by a blow between a line and the record of its echo
+	Unexplained     []string
+	Strange         []string // whatever else should not be
+	Exits           []string // processes that ended without being killed
+	Kills           map[Kind]int
+}
+
+// strange takes note of what should not be.
+func (r *Report) strange(format string, args ...any) {
+	r.Strange = append(r.Strange, fmt.Sprintf(format, args...))
+}
+
+// Err tells what is wrong, or nil when each command was answered once.
+func (r *Report) Err() error {
+	var errs []error
+	complain := func(what string, list []string) {
+		if len(list) > 0 {
+			errs = append(errs, fmt.Errorf("%s: %d", what, len(list)))
+		}
+	}
+	complain("lost", r.Lost)
+	complain("doubled in stream", r.DoubledInStream)
+	complain("doubled on the wire without a crash between a line and its echo", r.Unexplained)
+	complain("strange", r.Strange)
+	complain("processes that ended by themselves", r.Exits)
+	if r.Stuck != "" {
+		errs = append(errs, fmt.Errorf("not done within %s: %s", drainLimit, r.Stuck))
+	}
+	if r.Sent == 0 {
+		errs = append(errs, errors.New("no command was typed"))
+	}
+	return errors.Join(errs...)
+}
+
+// Print writes the report for people.
+func (r *Report) Print(w io.Writer) {
+	fmt.Fprintf(w, "%s, seed %d: %s of typing and killing, quiet after %s\n", r.Mode, r.Seed, r.Duration, r.Drained.Round(100*time.Millisecond))
+	row := func(what string, n int, note string) {
+		fmt.Fprintf(w, "  %-20s %5d  %s\n", what, n, note)
+	}
+	row("commands sent", r.Sent, "taken by the room")
+	row("commands handled", r.Handled, "")
+	row("replies in stream", r.Replies, "")
+	row("replies heard", r.Heard, "")
+	row("lost", len(r.Lost), "")
+	row("doubled in stream", len(r.DoubledInStream), "")
+	row("doubled on the wire", r.DoubledOnWire, fmt.Sprintf("%d explained by a crash between a line and the record of its echo", len(r.Explained)))
+	var kills []string
+	total := 0
+	for _, k := range kinds {
+		if n := r.Kills[k]; n > 0 {
+			kills = append(kills, fmt.Sprintf("%s %d", k, n))
+			total += n
+		}
+	}
+	row("kills", total, strings.Join(kills, ", "))
+	list := func(what string, items []string) {
+		for _, item := range items {
+			fmt.Fprintf(w, "  %s: %s\n", what, item)
+		}
+	}
+	list("lost", r.Lost)
+	list("doubled in stream", r.DoubledInStream)
+	list("explained", r.Explained)
+	list("UNEXPLAINED", r.Unexplained)
+	list("strange", r.Strange)
+	list("ended by itself", r.Exits)
+	if err := r.Err(); err != nil {
+		fmt.Fprintf(w, "  FAILED: %s\n", strings.ReplaceAll(err.Error(), "\n", "; "))
+		return
+	}
+	fmt.Fprintln(w, "  PASSED: each command was answered once")
+}
