@@ -87,9 +87,9 @@ a flag wins over a variable, a variable over the file.`,
 		for _, c := range cs {
 			c.HideHelpCommand = true
 			c.OnUsageError = app.OnUsageError
-			if len(c.Subcommands) == 0 {
+			if len(c.Subcommands) == 0 || c.Action != nil {
 				c.Flags = append(c.Flags, globalFlags()...)
-			} else if c.Action == nil {
+			} else {
 				c.Action = func(c *cli.Context) error {
 					if c.Args().Present() {
 						return usagef("there is no command %q of %s: see rosey %s --help", c.Args().First(), c.Command.Name, c.Command.Name)
@@ -110,6 +110,7 @@ func commands() []*cli.Command {
 		runCommand(),
 		replayCommand(),
 		traceCommand(),
+		auditCommand(),
 		pluginCommand(),
 		dbCommand(),
 		deadCommand(),

@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
-	"time"
 
-	"github.com/dustin/go-humanize"
 	"github.com/urfave/cli/v2"
 
 	"github.com/rosey-bot/rosey/event"
@@ -27,9 +24,7 @@ func replayCommand() *cli.Command {
    rosey replay --since 1h --tree
    rosey replay --since 1d --summary
    rosey replay --correlation 550e8400 --output json`,
-		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "since", Usage: "start at `TIME`: an age (90m, 2d), RFC 3339, or today 14:05"},
-			&cli.StringFlag{Name: "until", Usage: "end before `TIME`"},
+		Flags: append(rangeFlags(),
 			&cli.StringSliceFlag{Name: "subject", Usage: "only the subject or pattern `S`; may be repeated"},
 			&cli.StringFlag{Name: "channel", Usage: "only the channel `NAME`"},
 			&cli.StringFlag{Name: "user", Usage: "only what `NAME` did or received"},
@@ -40,7 +35,7 @@ func replayCommand() *cli.Command {
 			&cli.BoolFlag{Name: "tree", Usage: "group by conversation, indented by cause, with the time between steps"},
 			&cli.BoolFlag{Name: "summary", Usage: "counts by subject and plugin, slowest conversations, errors"},
 			outputFlag(),
-		},
+		),
 		Action: withClient(true, func(ctx context.Context, c *cli.Context, cmd command) error {
 			if c.Args().Present() {
 				return usagef("rosey replay takes no arguments, but got %q", c.Args().First())
@@ -70,27 +65,12 @@ func replayQuery(c *cli.Context) (replay.Query, error) {
 		Subjects: c.StringSlice("subject"), Channel: c.String("channel"), User: c.String("user"), Plugin: c.String("plugin"),
 		Correlation: c.String("correlation"),
 	}
-	now := time.Now()
-	for name, t := range map[string]*time.Time{"since": &f.Since, "until": &f.Until} {
-		text := c.String(name)
-		if text == "" {
-			continue
-		}
-		at, err := replay.ParseTime(text, now)
-		if err != nil {
-			return replay.Query{}, usagef("--%s: %w", name, err)
-		}
-		*t = at
+	var err error
+	if f.Since, f.Until, err = timeRange(c); err != nil {
+		return replay.Query{}, err
 	}
-	if f.Until.IsZero() && f.Since.After(now) {
-		return replay.Query{}, usagef("--since lies in the future: %s", humanize.Time(f.Since))
-	}
-	if text := c.String("grep"); text != "" {
-		re, err := regexp.Compile(text)
-		if err != nil {
-			return replay.Query{}, usagef("--grep: %w", err)
-		}
-		f.Grep = re
+	if f.Grep, err = grepFlag(c); err != nil {
+		return replay.Query{}, err
 	}
 	if err := f.Check(); err != nil {
 		return replay.Query{}, &usageError{err}
