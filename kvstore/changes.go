@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -23,20 +24,26 @@ type Change struct {
 // in the order in which they were written, up to when it was called. Records
 // that something else wrote and that cannot be read are passed over. Kept is how
 // many revisions the collection keeps of one record: one that has as many may
-// have had more. A collection that does not exist has no changes.
-func (s *Store) Changes(ctx context.Context, collection string, f func(Change) error) (kept int, err error) {
-	err = s.with(ctx, "read the changes of", collection, false, func(b *bucket) error {
-		info, err := b.stream.Info(ctx)
-		if err != nil {
-			return err
-		}
-		kept = int(info.Config.MaxMsgsPerSubject)
-		return b.changes(ctx, info.State.LastSeq, f)
-	})
-	if errors.Is(err, errNoBucket) {
+// have had more. A collection that does not exist has no changes. Nothing is
+// changed, which a Store might do to bring a bucket up to date.
+func Changes(ctx context.Context, js jetstream.JetStream, collection string, f func(Change) error) (kept int, err error) {
+	if err := checkCollection(collection); err != nil {
+		return 0, err
+	}
+	stream, err := js.Stream(ctx, streamName(collection))
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return 0, nil
 	}
-	return kept, err
+	s := &Store{js: js, settings: settings{log: slog.New(slog.DiscardHandler)}}
+	if err == nil {
+		b := &bucket{store: s, collection: collection, stream: stream, prefix: "$KV." + BucketPrefix + collection + "."}
+		info := stream.CachedInfo()
+		kept, err = int(info.Config.MaxMsgsPerSubject), b.changes(ctx, info.State.LastSeq, f)
+	}
+	if err != nil {
+		return kept, s.failure(ctx, "read the changes of", collection, err)
+	}
+	return kept, nil
 }
 
 func (b *bucket) changes(ctx context.Context, last uint64, f func(Change) error) error {

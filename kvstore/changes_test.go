@@ -28,7 +28,7 @@ func TestChanges(t *testing.T) {
 	defer store.Close()
 	read := func() (all []string, kept int) {
 		t.Helper()
-		kept, err := store.Changes(ctx, "c", func(c kvstore.Change) error {
+		kept, err := kvstore.Changes(ctx, js, "c", func(c kvstore.Change) error {
 			all = append(all, fmt.Sprintf("%s %s %s", c.ID, c.Data, c.MsgID))
 			if c.Deleted != (string(c.Data) == "null") || c.Time.IsZero() || c.CorrelationID != "corr" {
 				t.Errorf("%+v", c)

@@ -107,6 +107,15 @@ func (c *Case) table(ctx context.Context, name string) (*table, error) {
 	return t, nil
 }
 
+// Absent lists the collections that the plugin asked for in the last run and
+// that a case which was loaded knows nothing of: they were empty to it.
+func (c *Case) Absent() []string {
+	if f, ok := c.source.(*file); ok {
+		return f.absent
+	}
+	return nil
+}
+
 // Unsure is how many records the last run found whose history does not reach
 // back to the case's beginning, so that it took them as they were at the
 // earliest time that is known.

@@ -13,6 +13,7 @@ import (
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/replay"
+	"github.com/rosey-bot/rosey/streams"
 )
 
 // headerScheduler is on an event whose timer has fired.
@@ -88,26 +89,32 @@ func (c *Case) readSaid(ctx context.Context, js jetstream.JetStream, index map[e
 		} else if e.Header.Get(headerScheduler) != "" {
 			out.Due = e.At
 		}
-		switch letter, err := event.As[event.DeadLetter](d.Envelope); {
-		case err == nil && strings.HasSuffix(d.Subject, "."+event.TypeDeadLetter):
-			out = failure(c.Plugin, letter.Error, letter.Code)
-		default:
-			c.Events[i].waited(d.Metadata[event.MetaWaited])
+		if d.Subject == event.EventSubject(c.Plugin, event.TypeDeadLetter) {
+			if letter, err := event.As[event.DeadLetter](d.Envelope); err == nil {
+				out = failure(c.Plugin, letter.Error, letter.Code)
+			}
+		}
+		if c.Events[i].Waited == 0 {
+			c.Events[i].Waited = waited(d)
 		}
 		c.Events[i].Said = append(c.Events[i].Said, out)
 	}
 	return nil
 }
 
-// waited notes how long the event had waited when its first output was made.
-func (e *Event) waited(seconds any) {
-	n, ok := seconds.(json.Number)
-	if !ok || e.Waited != 0 {
-		return
+// waited is how long the event had waited because of which d was published.
+func waited(d streams.Stored) time.Duration {
+	if e, err := event.As[event.Expired](d.Envelope); err == nil && strings.HasSuffix(d.Subject, "."+event.TypeExpired) {
+		return seconds(e.Age)
 	}
-	if s, err := n.Float64(); err == nil {
-		e.Waited = time.Duration(s * float64(time.Second))
-	}
+	n, _ := d.Metadata[event.MetaWaited].(json.Number)
+	s, _ := n.Float64()
+	return seconds(s)
+}
+
+// seconds are as exact as metadata has them.
+func seconds(s float64) time.Duration {
+	return time.Duration(s * float64(time.Second)).Round(time.Microsecond)
 }
 
 // failure is the output of a handler that failed for good.

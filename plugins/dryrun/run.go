@@ -105,20 +105,21 @@ func run(ctx context.Context, c *Case, p plugins.Plugin, o Options, yield func(R
 // serve has all plugins answer requests. That the one under test does not start
 // is an error; of another one, it is enough that it does not answer.
 func (s *sandbox) serve(ctx context.Context, p plugins.Plugin, o Options) error {
-	for _, served := range append([]plugins.Plugin{p}, o.Others...) {
-		if served.Name == p.Name && len(s.stops) > 0 && s.served(p.Name) {
+	stop, err := s.host.Serve(ctx, p)
+	if err != nil {
+		return fmt.Errorf("plugin %s: %w", p.Name, err)
+	}
+	s.onClose(stop)
+	for _, other := range o.Others {
+		if other.Name == p.Name {
 			continue
 		}
-		stop, err := s.host.Serve(ctx, served)
-		switch {
-		case err == nil:
-			s.serving = append(s.serving, served.Name)
-			s.onClose(stop)
-		case served.Name == p.Name:
-			return fmt.Errorf("plugin %s: %w", p.Name, err)
-		default:
-			o.Logger.WarnContext(ctx, "a plugin does not start in the sandbox and answers nothing", "plugin", served.Name, "error", err)
+		stop, err := s.host.Serve(ctx, other)
+		if err != nil {
+			o.Logger.WarnContext(ctx, "a plugin does not start in the sandbox and answers nothing", "plugin", other.Name, "error", err)
+			continue
 		}
+		s.onClose(stop)
 	}
 	return nil
 }
@@ -170,7 +171,7 @@ func start(ctx context.Context, tracer trace.Tracer, d streams.Stored) (context.
 			attribute.String("messaging.message.id", d.Ref.String()),
 		),
 	}
-	if then := trace.SpanContextFromContext(telemetry.Extract(context.WithoutCancel(ctx), d.Header)); then.IsValid() {
+	if then := trace.SpanContextFromContext(telemetry.Extract(context.Background(), d.Header)); then.IsValid() {
 		opts = append(opts, trace.WithLinks(trace.Link{SpanContext: then}))
 	}
 	ctx = event.WithCorrelation(ctx, event.NewCorrelationID())

@@ -21,6 +21,10 @@ import (
 	"github.com/rosey-bot/rosey/streams"
 )
 
+// timeout is how long a request waits for an answer in the sandbox, where nothing
+// is far away or busy.
+const timeout = 2 * time.Second
+
 // A sandbox is a small bot without a room: a server in a temporary directory
 // that listens nowhere, the streams, empty, the database as it was, and the
 // plugins, which answer requests.
@@ -75,7 +79,7 @@ func open(ctx context.Context, c *Case, log *slog.Logger) (_ *sandbox, err error
 	}
 	s.onClose(func() error { s.store.Close(); return nil })
 	// Without a tracer: the spans of the sandbox would have the trace IDs of then.
-	s.bus = streams.NewBus(nc, js, streams.WithLogger(log))
+	s.bus = streams.NewBus(nc, js, streams.WithLogger(log), streams.WithTimeout(timeout))
 	s.host = plugins.Host{Bus: s.bus, Bucket: s.bucket, Logger: log}
 	if _, err := nc.Subscribe(event.AllDatabase, func(msg *nats.Msg) { s.answer(ctx, log, msg) }); err != nil {
 		return nil, err

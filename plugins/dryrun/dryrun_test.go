@@ -1,0 +1,638 @@
+package dryrun_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/nats-io/nats.go"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+	"go.uber.org/goleak"
+
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/plugins"
+	"github.com/rosey-bot/rosey/plugins/diceroller"
+	"github.com/rosey-bot/rosey/plugins/dryrun"
+	"github.com/rosey-bot/rosey/plugins/eightball"
+	"github.com/rosey-bot/rosey/plugins/help"
+	"github.com/rosey-bot/rosey/plugins/plugintest"
+	"github.com/rosey-bot/rosey/plugins/quotedb"
+	"github.com/rosey-bot/rosey/replay"
+	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/streamstest"
+	"github.com/rosey-bot/rosey/telemetry"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func record(t *testing.T, room *plugintest.Room, p plugins.Plugin, f replay.Filter) *dryrun.Case {
+	t.Helper()
+	c, err := dryrun.Record(streamstest.Context(t), room.Bus.JetStream(), p, f, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func run(t *testing.T, c *dryrun.Case, p plugins.Plugin, others ...plugins.Plugin) []dryrun.Result {
+	t.Helper()
+	var all []dryrun.Result
+	for r, err := range dryrun.Run(streamstest.Context(t), c, p, dryrun.Options{Others: others}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, r)
+	}
+	return all
+}
+
+// text is what a report says of one event, but for the event itself.
+func text(t *testing.T, r dryrun.Result) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := r.Text(&b, false, time.UTC); err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	for line := range strings.Lines(b.String()) {
+		lines = append(lines, strings.Join(strings.Fields(line), " "))
+	}
+	return strings.Join(lines[min(1, len(lines)):], " | ")
+}
+
+func allSame(t *testing.T, results []dryrun.Result, outputs int) {
+	t.Helper()
+	n := 0
+	for _, r := range results {
+		n += len(r.Now)
+		if r.Status() != dryrun.Same {
+			t.Errorf("%s is %s:\n%s", r.Event.Ref, r.Status(), text(t, r))
+		}
+	}
+	if n != outputs {
+		t.Errorf("%d outputs, want %d", n, outputs)
+	}
+}
+
+// Plugins that have not changed say what they said: with the same dice and
+// answers, from the database as it was at the time, with the same numbers for
+// new records.
+func TestUnchangedPluginsSayTheSame(t *testing.T) {
+	t.Parallel()
+	shipped := []plugins.Plugin{quotedb.New(), diceroller.New(), eightball.New(), help.New()}
+	room := plugintest.Run(t, shipped...)
+	for _, line := range []string{
+		"!quote", "!quote add one", "!roll 3d6", "!quote add two", "!quote 1", "!8ball will it rain?", "!quote delete 2", "!help", "!quote banana",
+	} {
+		room.Say("alice", line)
+	}
+	began := time.Now()
+	// What others do to the database at the same time counts too.
+	if _, err := room.Request(event.SubjectSet, map[string]any{"collection": "quotes", "id": 1, "data": map[string]any{"text": "uno", "user": "bob"}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{"!quote 1", "!quote add three", "!quote add four", "!quote search o", "!quote delete 3", "!roll 2d20", "!roll nonsense", "!quote count", "!quote"} {
+		room.Say("alice", line)
+	}
+	ended := time.Now()
+	room.Say("alice", "!quote delete 1")
+	room.Say("alice", "!quote add five")
+	for _, c := range []struct {
+		plugin  plugins.Plugin
+		filter  replay.Filter
+		outputs int
+	}{
+		{quotedb.New(), replay.Filter{}, 22},
+		{quotedb.New(), replay.Filter{Since: began, Until: ended}, 10},
+		{quotedb.New(), replay.Filter{Since: ended}, 3},
+		{diceroller.New(), replay.Filter{}, 3},
+		{eightball.New(), replay.Filter{}, 1},
+		{help.New(), replay.Filter{}, 1},
+	} {
+		kase := record(t, room, c.plugin, c.filter)
+		first := run(t, kase, c.plugin, shipped...)
+		allSame(t, first, c.outputs)
+		// The same again from a file.
+		var saved bytes.Buffer
+		if err := kase.Save(&saved); err != nil {
+			t.Fatal(err)
+		}
+		text := saved.String()
+		loaded, err := dryrun.Load(&saved)
+		if err != nil {
+			t.Fatal(err)
+		}
+		second := run(t, loaded, c.plugin, shipped...)
+		allSame(t, second, c.outputs)
+		if diff := cmp.Diff(jsonLines(t, first), jsonLines(t, second)); diff != "" || len(loaded.Absent()) > 0 {
+			t.Errorf("%s from a file: %s, without %v", c.plugin.Name, diff, loaded.Absent())
+		}
+		var again bytes.Buffer
+		if err := loaded.Save(&again); err != nil || again.String() != text {
+			t.Errorf("%s is saved in another way when it was loaded: %v\n%s\n%s", c.plugin.Name, err, text, again.String())
+		}
+	}
+}
+
+func jsonLines(t *testing.T, results []dryrun.Result) (lines []string) {
+	t.Helper()
+	for _, r := range results {
+		line, err := json.Marshal(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines = append(lines, string(line))
+	}
+	return lines
+}
+
+// behaviour is what the plugin under test does, by the command's first argument.
+type behaviour map[string]plugins.Handler
+
+func tester(b behaviour) plugins.Plugin {
+	return plugins.Plugin{
+		Name: "tester", Version: "1.0.0", MaxAge: time.Minute,
+		Commands: []plugins.Command{{Name: "test", Handle: func(c *plugins.Context) ([]event.Envelope, error) {
+			if do := b[c.Command.Args[0]]; do != nil {
+				return do(c)
+			}
+			return nil, nil
+		}}},
+	}
+}
+
+func says(lines ...string) plugins.Handler {
+	return func(c *plugins.Context) (out []event.Envelope, err error) {
+		for _, line := range lines {
+			out = append(out, c.Say("%s", line)...)
+		}
+		return out, nil
+	}
+}
+
+func rings(d time.Duration) plugins.Handler {
+	return func(c *plugins.Context) ([]event.Envelope, error) {
+		return nil, c.After(d, c.Command.Args[0], "rung", map[string]any{"n": 1})
+	}
+}
+
+func fails(err error) plugins.Handler {
+	return func(*plugins.Context) ([]event.Envelope, error) { return nil, err }
+}
+
+// settle waits until everything typed was handled.
+func settle(t *testing.T, room *plugintest.Room) {
+	t.Helper()
+	ctx, js := streamstest.Context(t), room.Bus.JetStream()
+	for _, name := range []string{streams.Cytube + "/router", streams.Plugin + "/plugin-tester"} {
+		stream, durable, _ := strings.Cut(name, "/")
+		for {
+			c, err := js.Consumer(ctx, stream, durable)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if info := c.CachedInfo(); info.NumPending == 0 && info.NumAckPending == 0 {
+				break
+			}
+			select {
+			case <-ctx.Done():
+				t.Fatalf("%s does not settle", name)
+			case <-time.After(2 * time.Millisecond):
+			}
+		}
+	}
+}
+
+func TestDifferences(t *testing.T) {
+	t.Parallel()
+	panics := func(*plugins.Context) ([]event.Envelope, error) { panic("ouch") }
+	early := func(subject string) plugins.Handler {
+		return func(c *plugins.Context) ([]event.Envelope, error) {
+			return c.Say("late"), c.Publish(event.Envelope{Subject: subject, Data: json.RawMessage(`{"x":1}`)})
+		}
+	}
+	const rung = `plugin.tester.event.rung {"event_type":"rung","n":1} (timer for `
+	cases := []struct {
+		name      string
+		then, now plugins.Handler
+		status    dryrun.Status
+		report    string // with * for what depends on the time
+	}{
+		{"same", says("hello"), says("hello"), "same", "same hello"},
+		{"silent", nil, nil, "same", ""},
+		{"changed", says("hello"), says("good day"), "changed", "changed said hello | now good day"},
+		{"missing", says("hello"), nil, "missing", "missing said hello"},
+		{"new", nil, says("hello"), "new", "new now hello"},
+		{"more", says("one"), says("one", "two"), "new", "same one | new now two"},
+		{"fewer", says("one", "two", "three"), says("one", "three"), "missing", "same one | missing said two | same three"},
+		{"order", says("a", "b"), says("b", "a"), "changed", "missing said a | same b | new now a"},
+		{"mended", panics, says("fine"), "changed", "missing said (fails) the handler panicked: ouch | new now fine"},
+		{"panics", panics, panics, "same", "same (fails) the handler panicked: ouch"},
+		{"broken", says("fine"), fails(errors.New("out of order")), "changed", "missing said fine | new now (fails) out of order"},
+		{"answer", says("fine"), fails(event.Errorf(event.InvalidInput, "say what")), "changed", "changed said fine | now ❌ say what"},
+		{"early", early("plugin.tester.event.x"), early("plugin.tester.event.x"), "same", `same plugin.tester.event.x {"x":1} | same late`},
+		{"foreign", early("plugin.tester.event.x"), early("plugin.other.event.x"), "changed",
+			`missing said plugin.tester.event.x {"x":1} | missing said late | new now (fails) plugin tester may publish*`},
+		{"timer", rings(time.Hour), rings(time.Hour), "same", "same " + rung + "*"},
+		{"soon", rings(30 * time.Minute), rings(time.Hour), "changed", "changed said " + rung + "* | now " + rung + "*"},
+		{"no-timer", rings(time.Hour), nil, "missing", "missing said " + rung + "*"},
+		// It may have been set and cancelled.
+		{"a-timer", nil, rings(time.Hour), "same", "unproven now " + rung + "*"},
+	}
+	then, now := behaviour{}, behaviour{}
+	for _, c := range cases {
+		then[c.name], now[c.name] = c.then, c.now
+	}
+	room := plugintest.Run(t, tester(then))
+	for _, c := range cases {
+		room.Type("alice", 1, "!test "+c.name)
+	}
+	settle(t, room)
+	results := run(t, record(t, room, tester(now), replay.Filter{}), tester(now))
+	if len(results) != len(cases) {
+		t.Fatalf("%d results, want %d", len(results), len(cases))
+	}
+	for i, c := range cases {
+		r := results[i]
+		pattern := "^" + strings.ReplaceAll(regexp.QuoteMeta(c.report), `\*`, ".*") + "$"
+		if got := text(t, r); r.Status() != c.status || !regexp.MustCompile(pattern).MatchString(got) {
+			t.Errorf("%s is %s: %s\nwant %s: %s", c.name, r.Status(), got, c.status, c.report)
+		}
+	}
+	// What it says now can be made what is expected of it.
+	kase := record(t, room, tester(now), replay.Filter{})
+	for _, r := range run(t, kase, tester(now)) {
+		kase.Accept(r)
+	}
+	for _, r := range run(t, kase, tester(now)) {
+		if r.Status() != dryrun.Same {
+			t.Errorf("accepted, but %s: %s", r.Status(), text(t, r))
+		}
+	}
+}
+
+// Whatever a plugin does in a dry run, it cannot be seen from outside: no stream
+// holds more than before, and nobody who listens hears anything.
+func TestNothingReachesTheLiveStreams(t *testing.T) {
+	t.Parallel()
+	busy := func(word string) plugins.Handler {
+		return func(c *plugins.Context) ([]event.Envelope, error) {
+			if _, err := c.DB("things").Add(map[string]any{"word": word}); err != nil {
+				return nil, err
+			}
+			if _, err := c.DB(word).Set("x", map[string]any{}); err != nil {
+				return nil, err
+			}
+			_, err := c.Request(event.RequestSubject("quote-db"), map[string]any{"action": "add", "text": word, "user": "alice"})
+			if err != nil {
+				return nil, err
+			}
+			if err := errors.Join(c.After(time.Second, "bell", "rung", nil), c.CancelTimer("other"), c.Publish(c.Emit("early", nil)...)); err != nil {
+				return nil, err
+			}
+			return append(c.Say("%s", word), append(c.PM("bob", "%s", word), c.Emote("%s", word)...)...), nil
+		}
+	}
+	then, now := tester(behaviour{"it": busy("then")}), tester(behaviour{"it": busy("now")})
+	now.Start = func(c *plugins.Context) error { return c.Publish(c.Emit("started", nil)...) }
+	room := plugintest.Run(t, then, quotedb.New())
+	room.Say("alice", "!test it")
+	room.Emitted(event.EventSubject("tester", "rung")) // no timer is pending
+	settle(t, room)
+	heard := make(chan string, 1000)
+	sub, err := room.Bus.Conn().Subscribe(">", func(msg *nats.Msg) {
+		read := strings.HasPrefix(msg.Reply, "$JS.ACK.") // a stored event on its way to who reads it
+		if !read && !strings.HasPrefix(msg.Subject, "$JS.") && !strings.HasPrefix(msg.Subject, "_INBOX.") {
+			heard <- msg.Subject
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sub.Unsubscribe()
+	before := state(t, room)
+	kase := record(t, room, now, replay.Filter{})
+	for range 2 {
+		results := run(t, kase, now, quotedb.New())
+		if len(results) != 1 || results[0].Status() != dryrun.Changed || !strings.Contains(text(t, results[0]), "said then | now now") {
+			t.Fatalf("%+v", results)
+		}
+	}
+	if diff := cmp.Diff(before, state(t, room)); diff != "" {
+		t.Errorf("the streams changed: %s", diff)
+	}
+	if err := room.Bus.Conn().Flush(); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case subject := <-heard:
+		t.Errorf("%s was heard", subject)
+	default:
+	}
+}
+
+// state is what every stream holds and how it is configured.
+func state(t *testing.T, room *plugintest.Room) map[string]any {
+	t.Helper()
+	all := map[string]any{}
+	lister := room.Bus.JetStream().ListStreams(streamstest.Context(t))
+	for info := range lister.Info() {
+		all[info.Config.Name] = []any{info.State.LastSeq, info.State.Msgs, info.State.Bytes, fmt.Sprint(info.Config)}
+	}
+	if err := lister.Err(); err != nil || len(all) < 9 {
+		t.Fatalf("%d streams: %v", len(all), err)
+	}
+	return all
+}
+
+// tally keeps a count in the database and says it.
+func tally(step int) plugins.Handler {
+	return func(c *plugins.Context) ([]event.Envelope, error) {
+		var r struct {
+			N int `json:"n"`
+		}
+		return c.DB("tally").Change("it", &r, func() ([]event.Envelope, error) {
+			r.N += step
+			return c.Say("%d", r.N), nil
+		})
+	}
+}
+
+// The plugin's own writes are made anew and those of others as they were, from
+// the database as it was when the first event came.
+func TestTheDatabaseOfThen(t *testing.T) {
+	t.Parallel()
+	room := plugintest.Run(t, tester(behaviour{"it": tally(1)}))
+	put := func(n int) {
+		t.Helper()
+		if _, err := room.Request(event.SubjectSet, event.Set{Collection: "tally", ID: "it", Data: fmt.Appendf(nil, `{"n":%d}`, n)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(10)
+	for range 3 {
+		room.Say("alice", "!test it")
+	}
+	put(100)
+	began := time.Now()
+	room.Say("alice", "!test it")
+	room.Say("bob", "!test it")
+	put(200)
+	room.Say("alice", "!test it")
+	settle(t, room)
+	for _, c := range []struct {
+		name   string
+		step   int
+		filter replay.Filter
+		now    string
+	}{
+		{"unchanged", 1, replay.Filter{}, "11 12 13 101 102 201"},
+		{"changed", 2, replay.Filter{}, "12 14 16 102 104 202"},
+		{"from the middle", 2, replay.Filter{Since: began}, "102 104 202"},
+		{"without bob's, which stays as it was", 2, replay.Filter{Since: began, User: "alice"}, "102 202"},
+	} {
+		p := tester(behaviour{"it": tally(c.step)})
+		var now []string
+		for _, r := range run(t, record(t, room, p, c.filter), p) {
+			for _, o := range r.Now {
+				var said event.SendChat
+				if err := json.Unmarshal(o.Data, &said); err != nil {
+					t.Fatal(err)
+				}
+				now = append(now, said.Message)
+			}
+			if (r.Status() == dryrun.Same) != (c.step == 1) {
+				t.Errorf("%s: %s is %s: %s", c.name, r.Event.Ref, r.Status(), text(t, r))
+			}
+		}
+		if got := strings.Join(now, " "); got != c.now {
+			t.Errorf("%s: it says %s, want %s", c.name, got, c.now)
+		}
+	}
+}
+
+// A record that was rewritten so often since that its history does not reach
+// back is found in the requests that wrote it, and failing that is taken as it
+// is known, which is counted.
+func TestHistoryThatDoesNotReachBack(t *testing.T) {
+	t.Parallel()
+	reads := tester(behaviour{"it": func(c *plugins.Context) ([]event.Envelope, error) {
+		var r struct{ N int }
+		if err := c.DB("tally").Get("it", &r); err != nil {
+			return nil, err
+		}
+		return c.Say("%d", r.N), nil
+	}})
+	room := plugintest.Run(t, reads)
+	put := func(n int) {
+		t.Helper()
+		if _, err := room.Request(event.SubjectSet, event.Set{Collection: "tally", ID: "it", Data: fmt.Appendf(nil, `{"n":%d}`, n)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(1)
+	put(2)
+	room.Say("alice", "!test it")
+	settle(t, room)
+	for n := range 20 {
+		put(100 + n)
+	}
+	kase := record(t, room, reads, replay.Filter{})
+	allSame(t, run(t, kase, reads), 1)
+	if n := kase.Unsure(); n != 0 {
+		t.Errorf("unsure of %d records that the requests tell of", n)
+	}
+	requests, err := room.Bus.JetStream().Stream(streamstest.Context(t), streams.Database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := requests.Purge(streamstest.Context(t)); err != nil {
+		t.Fatal(err)
+	}
+	kase = record(t, room, reads, replay.Filter{})
+	if r := run(t, kase, reads)[0]; text(t, r) != "changed said 2 | now 110" || kase.Unsure() != 1 {
+		t.Errorf("without the requests: %s, unsure of %d", text(t, r), kase.Unsure())
+	}
+}
+
+// What expired is not handled in a dry run either, and what was not does not
+// expire because it is old by now.
+func TestAge(t *testing.T) {
+	t.Parallel()
+	p := tester(behaviour{"it": func(c *plugins.Context) ([]event.Envelope, error) {
+		return c.Say("late: %v", c.Waited() > 30*time.Second), nil
+	}})
+	room := plugintest.Run(t, p)
+	room.Say("alice", "!test it")
+	settle(t, room)
+	p.MaxAge = time.Nanosecond
+	kase := record(t, room, p, replay.Filter{})
+	kase.Events[0].Waited = time.Hour
+	r := run(t, kase, p)[0]
+	if len(r.Now) != 1 || r.Now[0].Subject != event.EventSubject("tester", event.TypeExpired) {
+		t.Errorf("after an hour: %s", text(t, r))
+	}
+	kase.Accept(r)
+	allSame(t, run(t, kase, p), 1)
+}
+
+// A plugin that asks another is answered by that other's code of today, or told
+// that nobody answers.
+func TestOtherPlugins(t *testing.T) {
+	t.Parallel()
+	asks := tester(behaviour{"it": func(c *plugins.Context) ([]event.Envelope, error) {
+		_, err := c.Request(event.RequestSubject("8ball"), map[string]any{"question": "well?"})
+		return c.Say("answered: %v", err == nil), nil
+	}})
+	room := plugintest.Run(t, asks, eightball.New())
+	room.Say("alice", "!test it")
+	settle(t, room)
+	kase := record(t, room, asks, replay.Filter{})
+	allSame(t, run(t, kase, asks, asks, eightball.New()), 1)
+	broken := eightball.New()
+	broken.Start = func(*plugins.Context) error { return errors.New("no") }
+	for _, others := range [][]plugins.Plugin{nil, {broken}} {
+		if r := run(t, kase, asks, others...)[0]; text(t, r) != "changed said answered: true | now answered: false" {
+			t.Errorf("without the other: %s", text(t, r))
+		}
+	}
+}
+
+// A dry run is a trace of its own for each event, linked to the one of then.
+func TestTraces(t *testing.T) {
+	t.Parallel()
+	p := tester(behaviour{"it": tally(1)})
+	room := plugintest.Run(t, p)
+	const then = "4bf92f3577b34da6a3ce929d0e0e4736"
+	msg := nats.NewMsg(event.CommandSubject("tester"))
+	msg.Data = []byte(`{"command":"test","args":["it"],"user":"alice","channel":"test"}`)
+	msg.Header["traceparent"] = []string{"00-" + then + "-00f067aa0ba902b7-01"}
+	if _, err := room.Bus.JetStream().PublishMsg(streamstest.Context(t), msg); err != nil {
+		t.Fatal(err)
+	}
+	room.Next()
+	settle(t, room)
+	spans := tracetest.NewSpanRecorder()
+	provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans), sdktrace.WithIDGenerator(telemetry.IDs{}))
+	kase := record(t, room, p, replay.Filter{})
+	for r, err := range dryrun.Run(streamstest.Context(t), kase, p, dryrun.Options{Tracer: provider.Tracer("")}) {
+		if err != nil || r.Status() != dryrun.Same {
+			t.Fatalf("%v, %s", err, text(t, r))
+		}
+	}
+	ended := spans.Ended()
+	root := ended[len(ended)-1]
+	if root.Parent().IsValid() || root.SpanContext().TraceID().String() == then || root.Name() != "dry run plugin.{name}.command" {
+		t.Errorf("the root is %s of trace %s below %s", root.Name(), root.SpanContext().TraceID(), root.Parent().SpanID())
+	}
+	if links := root.Links(); len(links) != 1 || links[0].SpanContext.TraceID().String() != then || links[0].SpanContext.SpanID().String() != "00f067aa0ba902b7" {
+		t.Errorf("the root's links are %v", links)
+	}
+	if len(ended) < 3 {
+		t.Errorf("%d spans, want the handling and its requests", len(ended))
+	}
+	for _, s := range ended {
+		if s.SpanContext().TraceID() != root.SpanContext().TraceID() {
+			t.Errorf("span %s is in trace %s", s.Name(), s.SpanContext().TraceID())
+		}
+	}
+}
+
+func TestMistakes(t *testing.T) {
+	t.Parallel()
+	const head = `{"case":{"layout":1,"plugin":"tester"}}` + "\n"
+	const good = `{"event":{"ref":"PLUGIN:1","at":"2026-11-24T14:05:00Z","subject":"plugin.tester.command","body":{"command":"test","args":["it"],"user":"a"},"waited":0,"said":null}}`
+	if _, err := dryrun.Load(strings.NewReader(head + "\n" + good)); err != nil {
+		t.Errorf("a good case: %v", err)
+	}
+	for text, says := range map[string]string{
+		"":            "has no events",
+		head:          "has no events",
+		"{":           "line 1",
+		good:          "begins with a line that names its plugin",
+		head + "{}":   "line 2 of the case: it holds none of",
+		head + "null": "line 2 of the case: it holds none of",
+		`{"case":{"layout":2,"plugin":"tester"}}`:                            "layout 2",
+		head + `{"record":{"table":"x","id":1,"data":{}}}`:                   `no table "x"`,
+		head + strings.Replace(good, "PLUGIN:1", "PLUGIN", 1):                "line 2 of the case: \"PLUGIN\" is not a stored event",
+		head + strings.Replace(good, `"user":"a"`, `"user":1`, 1):            "user must be a string",
+		head + strings.Replace(good, "2026-11-24T14:05:00Z", "yesterday", 1): "line 2",
+	} {
+		if _, err := dryrun.Load(strings.NewReader(text)); event.CodeOf(err) != event.InvalidInput || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: error %v, want INVALID_INPUT that says %q", text, err, says)
+		}
+	}
+	kase, err := dryrun.Load(strings.NewReader(head + good))
+	if err != nil {
+		t.Fatal(err)
+	}
+	unready := tester(nil)
+	unready.Start = func(*plugins.Context) error { return errors.New("no questions") }
+	invalid := tester(nil)
+	invalid.Version = ""
+	cancelled, cancel := context.WithCancel(streamstest.Context(t))
+	cancel()
+	for _, c := range []struct {
+		ctx  context.Context
+		p    plugins.Plugin
+		says string
+	}{
+		{streamstest.Context(t), eightball.New(), "of plugin tester, not of 8ball"},
+		{streamstest.Context(t), unready, "no questions"},
+		{streamstest.Context(t), invalid, "has no version"},
+		{cancelled, tester(nil), "canceled"},
+	} {
+		n := 0
+		for _, err := range dryrun.Run(c.ctx, kase, c.p, dryrun.Options{}) {
+			if n++; err == nil || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("error %v, want one that says %q", err, c.says)
+			}
+		}
+		if n != 1 {
+			t.Errorf("%d results, want an error", n)
+		}
+	}
+	for range dryrun.Run(streamstest.Context(t), kase, tester(nil), dryrun.Options{}) {
+		break // leaves nothing behind
+	}
+	server := streamstest.Server(t)
+	_, err = dryrun.Record(streamstest.Context(t), streamstest.Bus(t, server).JetStream(), tester(nil), replay.Filter{}, nil)
+	if !errors.Is(err, replay.ErrNothing) || !strings.Contains(err.Error(), "tester handles") {
+		t.Errorf("of nothing: %v", err)
+	}
+}
+
+// What a plugin uses that it did not use when the case was made is empty to it,
+// and named.
+func TestAbsent(t *testing.T) {
+	t.Parallel()
+	p := tester(behaviour{"it": says("hello")})
+	room := plugintest.Run(t, p)
+	room.Say("alice", "!test it")
+	settle(t, room)
+	kase := record(t, room, p, replay.Filter{})
+	allSame(t, run(t, kase, p), 1)
+	var saved bytes.Buffer
+	if err := kase.Save(&saved); err != nil {
+		t.Fatal(err)
+	}
+	loaded, err := dryrun.Load(&saved)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p = tester(behaviour{"it": tally(1)})
+	if r := run(t, loaded, p)[0]; text(t, r) != "changed said hello | now 1" {
+		t.Error(text(t, r))
+	}
+	if diff := cmp.Diff([]string{"tally"}, loaded.Absent()); diff != "" {
+		t.Error(diff)
+	}
+}
