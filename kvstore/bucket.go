@@ -50,17 +50,56 @@ func isMarker(h nats.Header) bool {
 	return op == "DEL" || op == "PURGE" || h.Get(jetstream.MarkerReasonHeader) != ""
 }
 
+// attemptTimeout is how long an unanswered read waits before it is made again.
+const attemptTimeout = time.Second
+
+// insist makes a read again that nobody answered: a replicated stream that has
+// no leader for a moment loses the requests of that moment. Writes are not made
+// again, because one that was lost cannot be told from one whose answer was.
+func insist[T any](ctx context.Context, read func(context.Context) (T, error)) (T, error) {
+	for {
+		attempt, cancel := context.WithTimeout(ctx, attemptTimeout)
+		got, err := read(attempt)
+		cancel()
+		if !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
+			return got, err
+		}
+	}
+}
+
+// read is insist where it is worth its price.
+func (b *bucket) read(ctx context.Context, read func(context.Context) (*jetstream.RawStreamMsg, error)) (entry, error) {
+	if b.replicated() {
+		return newEntry(insist(ctx, read))
+	}
+	return newEntry(read(ctx))
+}
+
+func (b *bucket) replicated() bool { return b.stream.CachedInfo().Config.Replicas > 1 }
+
+// info is the stream's configuration and state.
+func (b *bucket) info(ctx context.Context) (*jetstream.StreamInfo, error) {
+	return insist(ctx, func(ctx context.Context) (*jetstream.StreamInfo, error) { return b.stream.Info(ctx) })
+}
+
 // last is a subject's last entry; the zero entry when it has none.
 func (b *bucket) last(ctx context.Context, subject string) (entry, error) {
-	msg, err := b.stream.GetLastMsgForSubject(ctx, subject)
-	return newEntry(msg, err)
+	return b.read(ctx, func(ctx context.Context) (*jetstream.RawStreamMsg, error) {
+		return b.stream.GetLastMsgForSubject(ctx, subject)
+	})
 }
 
 // next is a subject's first entry with a sequence of at least seq; the zero
 // entry when it has none.
 func (b *bucket) next(ctx context.Context, subject string, seq uint64) (entry, error) {
-	msg, err := b.stream.GetMsg(ctx, seq, jetstream.WithGetMsgSubject(subject))
-	return newEntry(msg, err)
+	return b.read(ctx, func(ctx context.Context) (*jetstream.RawStreamMsg, error) {
+		return b.stream.GetMsg(ctx, seq, jetstream.WithGetMsgSubject(subject))
+	})
+}
+
+// at is the entry with that sequence; the zero entry when it is gone.
+func (b *bucket) at(ctx context.Context, seq uint64) (entry, error) {
+	return b.read(ctx, func(ctx context.Context) (*jetstream.RawStreamMsg, error) { return b.stream.GetMsg(ctx, seq) })
 }
 
 func newEntry(msg *jetstream.RawStreamMsg, err error) (entry, error) {
@@ -124,7 +163,7 @@ func (b *bucket) repeated(ctx context.Context, subject string) (seq uint64, err 
 		return 0, nil
 	}
 	msg := &nats.Msg{Subject: subject, Header: nats.Header{jetstream.MsgIDHeader: {id}}}
-	if b.stream.CachedInfo().Config.Replicas > 1 {
+	if b.replicated() {
 		msg.Header[jetstream.ExpectedLastSubjSeqHeader] = []string{strconv.FormatUint(math.MaxInt64, 10)}
 	} else {
 		msg.Header[jetstream.ExpectedLastMsgIDHeader] = []string{"none: " + nuid.Next()}

@@ -55,7 +55,7 @@ func (q *queries) fresh(ctx context.Context) (*view, error) {
 			return nil, err
 		}
 		if q.drop(v); errors.Is(err, errTooLarge) {
-			info, err := q.bucket.stream.Info(ctx)
+			info, err := q.bucket.info(ctx)
 			if err != nil {
 				return nil, err
 			}
@@ -75,7 +75,7 @@ func (q *queries) get(ctx context.Context) (*view, error) {
 		return q.view, nil
 	}
 	if q.large > 0 {
-		info, err := q.bucket.stream.Info(ctx)
+		info, err := q.bucket.info(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -202,7 +202,7 @@ func (v *view) catchUp(ctx context.Context, b *bucket) error {
 		if e.revision == 0 {
 			return nil
 		}
-		info, err := b.stream.Info(ctx)
+		info, err := b.info(ctx)
 		if err != nil {
 			return err
 		}

@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 
-	"github.com/nats-io/nats.go/jetstream"
-
 	"github.com/rosey-bot/rosey/event"
 )
 
@@ -166,14 +164,12 @@ func (b *bucket) before(ctx context.Context, id event.ID) (Written, error) {
 
 // first is the outcome of the write that made the entry seq.
 func (b *bucket) first(ctx context.Context, id event.ID, seq uint64) (Written, error) {
-	msg, err := b.stream.GetMsg(ctx, seq)
-	if err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
+	e, err := b.at(ctx, seq)
+	if err != nil {
 		return Written{}, err
 	}
-	if err == nil {
-		if first, ok := b.idOf(msg.Subject); ok {
-			return Written{first, seq, true}, nil
-		}
+	if first, ok := b.idOf(e.subject); ok {
+		return Written{first, seq, true}, nil
 	}
 	if id == "" {
 		return Written{}, event.Errorf(event.DatabaseError,

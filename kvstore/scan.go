@@ -46,7 +46,7 @@ func (b *bucket) scanOnce(ctx context.Context, keysOnly bool, begin func(int), f
 	if err != nil {
 		return err
 	}
-	before, err := b.stream.Info(ctx)
+	before, err := b.info(ctx)
 	if err != nil {
 		return err
 	}
@@ -73,7 +73,7 @@ func (b *bucket) scanOnce(ctx context.Context, keysOnly bool, begin func(int), f
 		needed-- // inserts push it out all the time
 	}
 	begin(int(before.State.NumSubjects))
-	if err := b.read(ctx, consumer, needed, last, recent, f); err != nil {
+	if err := b.take(ctx, consumer, needed, last, recent, f); err != nil {
 		return err
 	}
 
@@ -99,7 +99,7 @@ func (b *bucket) scanOnce(ctx context.Context, keysOnly bool, begin func(int), f
 // since lists the subjects, the counter's left out, that were written after the
 // entry last, and says how many of them had an entry up to there.
 func (b *bucket) since(ctx context.Context, last uint64) (recent map[string]bool, older int, err error) {
-	now, err := b.stream.Info(ctx)
+	now, err := b.info(ctx)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -143,9 +143,9 @@ func (b *bucket) since(ctx context.Context, last uint64) (recent map[string]bool
 	return recent, older, nil
 }
 
-// read takes the needed number of entries from the consumer, of those up to the
+// take takes the needed number of entries from the consumer, of those up to the
 // sequence last that are neither recent nor the counter.
-func (b *bucket) read(ctx context.Context, consumer jetstream.Consumer, needed int, last uint64, recent map[string]bool, f func(event.ID, entry) error) error {
+func (b *bucket) take(ctx context.Context, consumer jetstream.Consumer, needed int, last uint64, recent map[string]bool, f func(event.ID, entry) error) error {
 	if needed <= 0 {
 		return nil
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -231,11 +232,17 @@ func (s *Store) forget(b *bucket) {
 func streamName(collection string) string { return "KV_" + BucketPrefix + collection }
 
 func (s *Store) stream(ctx context.Context, collection string, create bool) (jetstream.Stream, error) {
-	stream, err := s.js.Stream(ctx, streamName(collection))
+	stream, err := insist(ctx, func(ctx context.Context) (jetstream.Stream, error) { return s.js.Stream(ctx, streamName(collection)) })
 	if errors.Is(err, jetstream.ErrStreamNotFound) && create {
-		stream, err = s.js.CreateStream(ctx, s.config(collection))
-		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // another instance was faster
-			stream, err = s.js.Stream(ctx, streamName(collection))
+		stream, err = insist(ctx, func(ctx context.Context) (jetstream.Stream, error) {
+			return s.js.CreateStream(ctx, s.config(collection))
+		})
+		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+			// Another instance was faster, by so little that it may not show yet.
+			if err := pause(ctx); err != nil {
+				return nil, err
+			}
+			return s.stream(ctx, collection, create)
 		}
 	}
 	if err != nil {
@@ -248,10 +255,42 @@ func (s *Store) stream(ctx context.Context, collection string, create bool) (jet
 		changed.Replicas = s.replicas
 	}
 	changed.AllowDirect = changed.Replicas <= 1
-	if changed.Duplicates == config.Duplicates && changed.Replicas == config.Replicas && changed.AllowDirect == config.AllowDirect {
-		return stream, nil
+	if changed.Duplicates != config.Duplicates || changed.Replicas != config.Replicas || changed.AllowDirect != config.AllowDirect {
+		stream, err = insist(ctx, func(ctx context.Context) (jetstream.Stream, error) { return s.js.UpdateStream(ctx, changed) })
 	}
-	return s.js.UpdateStream(ctx, changed)
+	if err == nil && changed.Replicas > 1 {
+		err = led(ctx, stream)
+	}
+	return stream, err
+}
+
+// led waits until a replicated stream has a leader and servers that follow it: a
+// write to one that has not yet may be lost without an answer.
+func led(ctx context.Context, stream jetstream.Stream) error {
+	for {
+		info, err := insist(ctx, func(ctx context.Context) (*jetstream.StreamInfo, error) { return stream.Info(ctx) })
+		if err != nil {
+			return err
+		}
+		if c := info.Cluster; c != nil && c.Leader != "" && slices.ContainsFunc(c.Replicas, func(p *jetstream.PeerInfo) bool { return p.Current && !p.Offline }) {
+			return nil
+		}
+		if err := pause(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// pause waits a moment for a cluster to settle.
+func pause(ctx context.Context) error {
+	moment := time.NewTimer(20 * time.Millisecond)
+	defer moment.Stop()
+	select {
+	case <-moment.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // config is a KV bucket's as nats.go makes it but for its duplicate window,

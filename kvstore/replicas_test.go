@@ -1,0 +1,168 @@
+package kvstore_test
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/kvstore"
+	"github.com/rosey-bot/rosey/streams/streamstest"
+)
+
+// newCluster starts three servers and connects to each.
+func newCluster(t *testing.T) []*nats.Conn {
+	t.Helper()
+	// The servers must know each other's addresses before they start: free ports
+	// are held until then.
+	var routes []*url.URL
+	var held []net.Listener
+	for range 3 {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		held = append(held, l)
+		routes = append(routes, &url.URL{Scheme: "nats", Host: l.Addr().String()})
+	}
+	var servers []*server.Server
+	for i := range 3 {
+		s, err := server.NewServer(&server.Options{
+			ServerName: fmt.Sprint("n", i), Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true,
+			JetStream: true, StoreDir: t.TempDir(), Routes: routes,
+			Cluster: server.ClusterOpts{Name: "c", Host: "127.0.0.1", Port: held[i].Addr().(*net.TCPAddr).Port},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := held[i].Close(); err != nil {
+			t.Fatal(err)
+		}
+		s.Start()
+		t.Cleanup(func() {
+			s.Shutdown()
+			s.WaitForShutdown()
+		})
+		if !s.ReadyForConnections(30 * time.Second) {
+			t.Fatal("a server did not start")
+		}
+		servers = append(servers, s)
+	}
+	var conns []*nats.Conn
+	for _, s := range servers {
+		closed := make(chan struct{})
+		nc, err := nats.Connect("", nats.InProcessServer(s), nats.ClosedHandler(func(*nats.Conn) { close(closed) }))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { nc.Close(); <-closed })
+		conns = append(conns, nc)
+	}
+	// A stream can be made once the three have found each other and a leader.
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(time.Minute); ; <-tick.C {
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		_, err := jetStream(t, conns[0]).CreateStream(ctx, jetstream.StreamConfig{Name: "READY", Replicas: 3})
+		cancel()
+		if err == nil {
+			return conns
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the cluster did not form: %v", err)
+		}
+	}
+}
+
+// On a cluster a collection is on three servers; reads go to the one that knows
+// of every write, and requests that are repeated are recognised there too.
+func TestReplicas(t *testing.T) {
+	t.Parallel()
+	conns := newCluster(t)
+	var stores []*kvstore.Store
+	for i, nc := range conns {
+		limit := int64(1 << 30)
+		if i == 2 {
+			limit = 1
+		}
+		stores = append(stores, openStore(t, jetStream(t, nc), kvstore.WithReplicas(3), kvstore.WithMemoryLimit(limit)))
+	}
+	ctx := streamstest.Context(t)
+
+	var wait sync.WaitGroup
+	for w, writer := range stores {
+		wait.Go(func() {
+			for i := range 8 {
+				id := event.ID(fmt.Sprintf("w%d-%d", w, i))
+				set(t, writer, "c", id, fmt.Sprintf(`{"i":%d}`, i))
+				reader := stores[(w+i)%3]
+				if got := get(t, reader, "c", id); got == "" {
+					t.Errorf("%s is not there", id)
+				}
+				if r := query(t, reader, "c", fmt.Sprintf(`{"id":%q}`, id), ""); r.Count != 1 {
+					t.Errorf("%s is not found", id)
+				}
+				set(t, writer, "n", "", `{}`)
+			}
+		})
+	}
+	wait.Wait()
+	if r := query(t, stores[0], "n", "", ""); r.Count != 24 || r.Records[23].ID != "24" {
+		t.Errorf("%d records, the last %s", r.Count, r.Records[len(r.Records)-1].ID)
+	}
+
+	// What came before comes back, and what did not is done after a failure with
+	// the same message id.
+	answer := func(s *kvstore.Store, id, subject, body string) string {
+		return string(s.Answer(kvstore.WithMsgID(ctx, id), subject, []byte(body)))
+	}
+	for _, c := range []struct{ subject, body string }{
+		{"database.set", `{"collection":"r","id":1,"data":{"n":1},"if_revision":0}`},
+		{"database.update", `{"collection":"r","id":1,"ops":{"$inc":{"n":1}}}`},
+		{"database.set", `{"collection":"r","id":1,"data":{"m":1},"merge":true}`},
+		{"database.set", `{"collection":"r","data":{}}`},
+		{"database.delete", `{"collection":"r","id":1}`},
+	} {
+		first := answer(stores[0], c.body, c.subject, c.body)
+		if !strings.HasPrefix(first, `{"success":true`) {
+			t.Errorf("%s: %s", c.body, first)
+		}
+		if again := answer(stores[1], c.body, c.subject, c.body); again != first {
+			t.Errorf("%s\nfirst %s\nagain %s", c.body, first, again)
+		}
+	}
+	conflict := answer(stores[0], "later", "database.set", `{"collection":"r","id":1,"data":{},"if_revision":99}`)
+	if event.CodeOf(event.ReplyError([]byte(conflict))) != event.DatabaseError {
+		t.Errorf("conflict: %s", conflict)
+	}
+	if got := answer(stores[1], "later", "database.set", `{"collection":"r","id":1,"data":{},"if_revision":0}`); !strings.HasPrefix(got, `{"success":true`) {
+		t.Errorf("after a conflict: %s", got)
+	}
+
+	info, err := jetStream(t, conns[1]).Stream(ctx, "KV_db_c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := info.CachedInfo().Config; c.Replicas != 3 || c.AllowDirect {
+		t.Errorf("%d replicas, direct reads %v", c.Replicas, c.AllowDirect)
+	}
+	// A bucket of one server's time is spread when it is opened.
+	one := openStore(t, jetStream(t, conns[0]))
+	set(t, one, "old", "x", `{}`)
+	set(t, openStore(t, jetStream(t, conns[1]), kvstore.WithReplicas(3)), "old", "y", `{}`)
+	if info, err = jetStream(t, conns[2]).Stream(ctx, "KV_db_old"); err != nil || info.CachedInfo().Config.Replicas != 3 || info.CachedInfo().Config.AllowDirect {
+		t.Errorf("an older bucket: %+v, %v", info.CachedInfo().Config, err)
+	}
+	if got := get(t, one, "old", "y"); got == "" {
+		t.Error("the record is gone for the store that knew the bucket on one server")
+	}
+}
