@@ -113,7 +113,13 @@ func Run(ctx context.Context, bus *streams.Bus, c Config, h Handler) error {
 		return fmt.Errorf("read consumer %s: %w", c.Durable, err)
 	}
 	defer messages.Stop()
-	stop := context.AfterFunc(ctx, messages.Drain)
+	stop := context.AfterFunc(ctx, func() {
+		if bus.Conn().IsConnected() {
+			messages.Drain()
+		} else {
+			messages.Stop() // draining would wait for the server to agree
+		}
+	})
 	defer stop()
 	for {
 		msg, err := messages.Next()
