@@ -1,0 +1,267 @@
+// Package examples_test runs the plugins of this folder, which are written in
+// other languages, against a bot's bus.
+package examples_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"os/exec"
+	"slices"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/kvstore"
+	"github.com/rosey-bot/rosey/plugins"
+	"github.com/rosey-bot/rosey/replay"
+	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/streamstest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// patience is how long a test waits for a plugin's process.
+const patience = 30 * time.Second
+
+// bus is what a bot offers to plugins: the server, the router, the database.
+type bus struct {
+	*streams.Bus
+	t        *testing.T
+	env      []string
+	registry *consumers.Registry
+	events   chan streams.Stored
+}
+
+func newBus(t *testing.T) *bus {
+	t.Helper()
+	server := streamstest.Server(t)
+	b := &bus{Bus: streamstest.Bus(t, server), t: t, events: make(chan streams.Stored, 1024)}
+	info := server.Info()
+	b.env = append(os.Environ(), "NATS_URL="+info.URL, "NATS_USER="+info.User, "NATS_PASSWORD="+info.Password)
+	ctx, cancel := context.WithCancel(context.Background())
+	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+	kv, err := consumers.OpenBucket(ctx, b.JetStream(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, err := kvstore.New(b.Conn(), b.JetStream())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Start(); err != nil {
+		t.Fatal(err)
+	}
+	b.registry = consumers.NewRegistry("!", log)
+	router := consumers.NewRouter(b.registry, "!", func(_, user string) bool { return user == "rosey" }, log)
+	var running sync.WaitGroup
+	for _, run := range []func() error{
+		func() error { return b.registry.Watch(ctx, kv, func() {}) },
+		func() error { return consumers.Run(ctx, b.Bus, router.Config(), router.Handle) },
+	} {
+		running.Go(func() {
+			if err := run(); err != nil && !errors.Is(err, context.Canceled) {
+				t.Error(err)
+			}
+		})
+	}
+	subs := []*streams.Subscription{}
+	for _, pattern := range []string{event.AllSends, event.EventSubject("*", ">")} {
+		sub, err := b.Subscribe(ctx, pattern, func(_ context.Context, s streams.Stored) { b.events <- s })
+		if err != nil {
+			t.Fatal(err)
+		}
+		subs = append(subs, sub)
+	}
+	t.Cleanup(func() {
+		for _, s := range subs {
+			s.Stop()
+		}
+		cancel()
+		running.Wait()
+		if err := db.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return b
+}
+
+// start runs a plugin's program and returns once its consumer asks for commands.
+// It is stopped, as a user would stop it, by the returned function or at last
+// when the test ends.
+func (b *bus) start(plugin, dir string, env []string, command ...string) (stop func()) {
+	b.t.Helper()
+	var out bytes.Buffer
+	cmd := exec.Command(command[0], command[1:]...)
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = dir, append(b.env, env...), &out, &out
+	cmd.WaitDelay = patience
+	if err := cmd.Start(); err != nil {
+		b.t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	stop = sync.OnceFunc(func() {
+		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+			b.t.Error(err)
+		}
+		select {
+		case err := <-ended:
+			if err != nil {
+				b.t.Errorf("%s ended with %v:\n%s", plugin, err, out.String())
+			}
+		case <-time.After(patience):
+			_ = cmd.Process.Kill()
+			<-ended
+			b.t.Errorf("%s did not stop:\n%s", plugin, out.String())
+		}
+	})
+	b.t.Cleanup(stop)
+	b.await(plugin+" to run", func() bool {
+		select {
+		case err := <-ended:
+			ended <- err
+			b.t.Fatalf("%s ended: %v\n%s", plugin, err, out.String())
+		default:
+		}
+		c, err := b.JetStream().Consumer(b.t.Context(), streams.Plugin, plugins.Durable(plugin))
+		registered := slices.ContainsFunc(b.registry.Plugins(), func(r consumers.Registration) bool { return r.Name == plugin })
+		return err == nil && c.CachedInfo().NumWaiting > 0 && registered
+	})
+	return stop
+}
+
+func (b *bus) await(what string, ok func() bool) {
+	b.t.Helper()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	late := time.After(patience)
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-late:
+			b.t.Fatalf("waited in vain for %s", what)
+		}
+	}
+}
+
+// publish stores an event in a conversation of its own.
+func (b *bus) publish(subject string, payload any) streams.Stored {
+	b.t.Helper()
+	e, err := event.New(subject, payload)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	e.CorrelationID = event.NewCorrelationID()
+	ack, err := b.Publish(b.t.Context(), e)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return streams.Stored{Envelope: e, Ref: ack.Ref}
+}
+
+// say types a line of chat.
+func (b *bus) say(line string) streams.Stored {
+	b.t.Helper()
+	return b.publish(event.SubjectChat, event.Chat{User: "alice", Message: line, Channel: "test", Rank: 1, Time: time.Now().UnixMilli()})
+}
+
+// next waits for the next event on a subject.
+func (b *bus) next(subject string) streams.Stored {
+	b.t.Helper()
+	for {
+		select {
+		case s := <-b.events:
+			if s.Subject == subject {
+				return s
+			}
+		case <-time.After(patience):
+			b.t.Fatalf("waited in vain for %s", subject)
+		}
+	}
+}
+
+// stored is every event that a pattern matches.
+func (b *bus) stored(pattern string) (all []streams.Stored) {
+	b.t.Helper()
+	for e, err := range replay.Read(b.t.Context(), b.JetStream(), replay.Query{Filter: replay.Filter{Subjects: []string{pattern}}}) {
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		s, _ := e.Decode()
+		all = append(all, s)
+	}
+	return all
+}
+
+// repeat hands a plugin its last event again, as after a crash before the
+// acknowledgement, and waits until that is done.
+func (b *bus) repeat(plugin string) {
+	b.t.Helper()
+	var last uint64
+	settled := func() bool {
+		c, err := b.JetStream().Consumer(b.t.Context(), streams.Plugin, plugins.Durable(plugin))
+		if err != nil {
+			return false
+		}
+		info := c.CachedInfo()
+		last = info.Delivered.Stream
+		return info.NumWaiting > 0 && info.NumPending == 0 && info.NumAckPending == 0
+	}
+	b.await(plugin+" to be done", settled)
+	if _, err := b.JetStream().ResetConsumerToSequence(b.t.Context(), streams.Plugin, plugins.Durable(plugin), last); err != nil {
+		b.t.Fatal(err)
+	}
+	b.await(plugin+" to be done again", settled)
+}
+
+// check holds a reply to what the contract asks of it: the conversation of the
+// line that caused it, the command as its cause, and an id that a repeat has too.
+func (b *bus) check(reply, line streams.Stored, plugin string) {
+	b.t.Helper()
+	if err := reply.Validate(); err != nil {
+		b.t.Error(err)
+	}
+	if reply.CorrelationID != line.CorrelationID || reply.Header.Get(streams.HeaderCorrelation) != line.CorrelationID {
+		b.t.Errorf("the reply's conversation is %q and %q, the line's %q", reply.CorrelationID, reply.Header.Get(streams.HeaderCorrelation), line.CorrelationID)
+	}
+	commands := b.stored(event.CommandSubject(plugin))
+	command := commands[len(commands)-1]
+	if cause, ok := reply.Causation(); !ok || cause != command.Ref {
+		b.t.Errorf("the reply's cause is %s, want %s", cause, command.Ref)
+	}
+	if got, want := reply.Header.Get("Nats-Msg-Id"), plugins.Durable(plugin)+"/"+command.Ref.String()+"/1"; got != want {
+		b.t.Errorf("the reply's Nats-Msg-Id is %q, want %q", got, want)
+	}
+	if reply.Meta(event.MetaSource) != plugins.Durable(plugin) {
+		b.t.Errorf("the reply's source is %q", reply.Meta(event.MetaSource))
+	}
+}
+
+func message(t *testing.T, s streams.Stored) string {
+	t.Helper()
+	chat, err := event.As[event.SendChat](s.Envelope)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return chat.Message
+}
+
+// need skips a test on a machine that lacks what it runs, but not in CI, where
+// a skipped test would hide that it never ran.
+func need(t *testing.T, missing error, reason string) {
+	t.Helper()
+	switch {
+	case missing == nil:
+	case os.Getenv("CI") == "true":
+		t.Fatalf("%s: %v", reason, missing)
+	default:
+		t.Skipf("%s: %v", reason, missing)
+	}
+}
