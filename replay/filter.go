@@ -263,10 +263,16 @@ func (m *matcher) match(e *Event) bool {
 }
 
 func (m *matcher) correlated(id string) bool {
-	if id == m.Correlation || len(m.Correlation) >= MinPrefix && strings.HasPrefix(id, m.Correlation) {
+	switch {
+	case id == m.Correlation, len(m.Correlation) >= MinPrefix && strings.HasPrefix(id, m.Correlation):
 		return true
+	case m.traceID == [16]byte{}:
+		return false
+	case len(id) == len(m.Correlation):
+		return strings.EqualFold(id, m.Correlation)
 	}
-	return m.traceID != [16]byte{} && event.TraceID(id) == m.traceID
+	// The same ID with or without hyphens, or one that the trace ID is a hash of.
+	return event.TraceID(id) == m.traceID
 }
 
 func sourceOf(metadata []byte) (source string) {

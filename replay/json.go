@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"strconv"
 	"time"
 	"unicode/utf8"
 
@@ -26,6 +27,13 @@ func writeJSON(w io.Writer, e Event) error {
 }
 
 func marshalEvent(e Event) ([]byte, error) {
+	if line := spliceEvent(e); line != nil {
+		return line, nil
+	}
+	return encodeEvent(e)
+}
+
+func encodeEvent(e Event) ([]byte, error) {
 	stored, malformed := e.Decode()
 	added := map[string]any{"stream": e.Ref.Stream, "seq": e.Ref.Seq, "stored_at": e.At.UTC().Format(storedLayout)}
 	if malformed != nil {
@@ -60,6 +68,50 @@ func marshalEvent(e Event) ([]byte, error) {
 	var one bytes.Buffer
 	err = json.Compact(&one, line)
 	return one.Bytes(), err
+}
+
+// spliceEvent is marshalEvent for an envelope that is on one line and complete, as
+// the Bus writes it: the fields are added to it as it is. For any other it is
+// nil.
+func spliceEvent(e Event) []byte {
+	var data []byte
+	plain, seen := true, 0
+	ok := members(e.Body, func(name, value []byte) {
+		switch string(name) {
+		case "subject":
+			plain = plain && seen&1 == 0 && string(unquoted(value)) == e.Subject
+			seen |= 1
+		case "data":
+			plain = plain && seen&2 == 0 && value[0] == '{'
+			data, seen = value, seen|2
+		case "timestamp":
+			// Up to ten digits before the point cannot be milliseconds.
+			whole, _, _ := bytes.Cut(value, []byte("."))
+			plain = plain && seen&4 == 0 && len(whole) <= 9+1 && whole[0] == '1' && bytes.IndexAny(value, "eE") < 0
+			seen |= 4
+		case "priority":
+			plain = plain && seen&8 == 0 && len(value) == 1 && value[0] <= '3'
+			seen |= 8
+		case "correlation_id":
+			plain = plain && seen&16 == 0 && len(unquoted(value)) > 0
+			seen |= 16
+		case "metadata":
+			plain = plain && seen&32 == 0 && value[0] == '{'
+			seen |= 32
+		case "stream", "seq", "stored_at", "malformed":
+			plain = false
+		}
+	})
+	if !ok || !plain || seen != 63 || bytes.ContainsAny(e.Body, "\n\r") || event.CheckData(e.Subject, data) != nil {
+		return nil
+	}
+	end := bytes.LastIndexByte(e.Body, '}')
+	line := make([]byte, 0, len(e.Body)+96)
+	line = append(append(line, e.Body[:end]...), `,"stream":"`...)
+	line = append(append(line, e.Ref.Stream...), `","seq":`...)
+	line = append(strconv.AppendUint(line, e.Ref.Seq, 10), `,"stored_at":"`...)
+	line = e.At.UTC().AppendFormat(line, storedLayout)
+	return append(line, `"}`...)
 }
 
 // jsonTime is a time in output: RFC 3339 in UTC, or null.

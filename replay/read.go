@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -89,6 +90,7 @@ type merge struct {
 	sources  []*source
 	wake     chan struct{}
 	progress Progress
+	owed     bool // a source has events that did not come yet
 	probes   int
 }
 
@@ -190,7 +192,8 @@ func (m *merge) wanted(s *source, e *Event) bool {
 // cannot be told yet it says how long to wait for news; with neither, all is
 // read.
 func (m *merge) pick() (best *source, wait time.Duration, err error) {
-	owed, live := false, false
+	live := false
+	m.owed = false
 	var bestKey int64
 	open := m.sources[:0]
 	for _, s := range m.sources {
@@ -202,7 +205,7 @@ func (m *merge) pick() (best *source, wait time.Duration, err error) {
 			s.stop()
 			continue
 		case it == nil && more:
-			owed = true
+			m.owed = true
 		case it == nil:
 			live = true
 		case best == nil || it.key < bestKey:
@@ -212,7 +215,7 @@ func (m *merge) pick() (best *source, wait time.Duration, err error) {
 	}
 	m.sources = open
 	switch {
-	case owed:
+	case m.owed:
 		return nil, patience, nil
 	case best == nil && live:
 		return nil, patience, nil
@@ -238,16 +241,25 @@ func (m *merge) wait(ctx context.Context, d time.Duration) error {
 	if m.idle != nil {
 		m.idle()
 	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-m.wake:
-		return nil
-	case <-timer.C:
+	// A source that has only a few events does not tell of them, so that it is
+	// looked at, first soon and then less and less often.
+	for step := time.Millisecond; d > 0; step *= 2 {
+		step = min(step, d)
+		timer := time.NewTimer(step)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		case <-m.wake:
+			timer.Stop()
+			return nil
+		case <-timer.C:
+		}
+		if d -= step; m.news() {
+			return nil
+		}
 	}
-	if d < patience {
+	if !m.owed {
 		return nil
 	}
 	for _, s := range m.sources {
@@ -259,6 +271,10 @@ func (m *merge) wait(ctx context.Context, d time.Duration) error {
 		}
 	}
 	return nil
+}
+
+func (m *merge) news() bool {
+	return slices.ContainsFunc(m.sources, func(s *source) bool { return len(s.head) == 0 && s.news() })
 }
 
 func (m *merge) probe(ctx context.Context, s *source) error {

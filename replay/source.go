@@ -21,6 +21,10 @@ const (
 	// for more. The first event of all cannot be told before the first of each
 	// stream is there, and waits behind what others send on the same connection.
 	pullEvents = 500
+	// wakeEvents is how many events must wait for their user to be told of them,
+	// unless there are no more: to be woken for each would cost more than to read
+	// it.
+	wakeEvents = 64
 )
 
 // An item is an event on its way from a stream to the merge. Key is its stored
@@ -57,6 +61,7 @@ type source struct {
 	key     int64
 	seq     uint64 // of the last event received
 	ahead   uint64 // how many more the server says it has
+	told    bool   // that there are events at all
 	failure error
 }
 
@@ -122,9 +127,11 @@ func (s *source) receive(msg jetstream.Msg) {
 		Body:    msg.Data(),
 	}, s.key})
 	s.bytes += len(msg.Data())
-	first, full := len(s.queue) == 1, len(s.queue) >= aheadEvents || s.bytes >= aheadBytes
+	news := len(s.queue) == wakeEvents || s.ahead == 0 || !s.told
+	full := len(s.queue) >= aheadEvents || s.bytes >= aheadBytes
+	s.told = true
 	s.mu.Unlock()
-	if first {
+	if news || full {
 		notify(s.wake)
 	}
 	for full {
@@ -168,6 +175,13 @@ func (s *source) next() (it *item, more bool, err error) {
 	s.taken = time.Now()
 	notify(s.room)
 	return &s.head[0], true, nil
+}
+
+// news reports whether an event has come since next had none.
+func (s *source) news() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.queue) > 0
 }
 
 // advance passes over the event that next returned.
