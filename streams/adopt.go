@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/synadia-io/orbit.go/jetstreamext"
 	"go.opentelemetry.io/otel/trace"
 
@@ -13,22 +14,13 @@ import (
 )
 
 const (
-	adoptTimeout = 500 * time.Millisecond // for reading the streams
-	adoptDepth   = 8                      // causes that all came without a span
+	adoptTimeout = 2 * time.Second // for all that follows
+	adoptDepth   = 8               // causes that all came without a span
 )
 
-// patiently runs one of the functions below alone, so that two who handle the
-// same event make its send span once, and for no longer than adoptTimeout.
-func (t *Tracer) patiently(ctx context.Context, find func(context.Context) trace.SpanContext) trace.SpanContext {
-	t.adopting.Lock()
-	defer t.adopting.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, adoptTimeout)
-	defer cancel()
-	return find(ctx)
-}
-
 // adopt is the send span of a stored event: the one that its publisher named, or
-// else one that is made here in its stead.
+// else one that is made in its stead, by one of all who handle the event or what
+// it caused.
 func (t *Tracer) adopt(ctx context.Context, s Stored, depth int) trace.SpanContext {
 	sc, foreign := named(s)
 	if sc.IsValid() {
@@ -46,14 +38,44 @@ func (t *Tracer) adopt(ctx context.Context, s Stored, depth int) trace.SpanConte
 	if stream, _ := For(s.Subject); stream.NoAck {
 		kind = trace.SpanKindClient
 	}
-	ctx = event.WithCorrelation(trace.ContextWithRemoteSpanContext(ctx, parent), s.CorrelationID)
 	opts := append(linked(foreign), trace.WithSpanKind(kind), trace.WithTimestamp(s.At),
 		trace.WithAttributes(SendAttributes(s.Envelope)...), trace.WithAttributes(MessageID(s.Ref)))
-	_, span := telemetry.Start(ctx, t.spans, "send "+event.Template(s.Subject), SendSeed(s.Ref), opts...)
-	span.End(trace.WithTimestamp(s.At))
+	_, span := telemetry.Start(event.WithCorrelation(trace.ContextWithRemoteSpanContext(ctx, parent), s.CorrelationID),
+		t.spans, "send "+event.Template(s.Subject), SendSeed(s.Ref), opts...)
+	// Who loses the claim has begun the span all the same, to know whether it is
+	// sampled; a span that does not end is not exported.
+	if t.claim(ctx, id, s.Ref.Stream) {
+		span.End(trace.WithTimestamp(s.At))
+	}
 	t.adopted.add(id, span.SpanContext())
 	t.meet(span.SpanContext())
 	return span.SpanContext()
+}
+
+// claimsBucket is the KV bucket of the spans that were made for others, for as
+// long as claimsKept.
+const (
+	claimsBucket = "traces"
+	claimsKept   = time.Hour
+)
+
+// claim reports whether a span is for this process to make: for the first that
+// asks. When that cannot be told the span is rather made twice than never.
+func (t *Tracer) claim(ctx context.Context, id trace.SpanID, like string) bool {
+	kv, err := t.js.KeyValue(ctx, claimsBucket)
+	if errors.Is(err, jetstream.ErrBucketNotFound) {
+		replicas := 1
+		if s, err := t.js.Stream(ctx, like); err == nil {
+			replicas = s.CachedInfo().Config.Replicas
+		}
+		kv, err = t.js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
+			Bucket: claimsBucket, Description: "Spans made for publishers that named none", TTL: claimsKept, Replicas: replicas,
+		})
+	}
+	if err == nil {
+		_, err = kv.Create(ctx, id.String(), nil)
+	}
+	return !errors.Is(err, jetstream.ErrKeyExists)
 }
 
 // belongs finds the span under which an event belongs that came without one: the

@@ -2,7 +2,6 @@ package streams
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -27,8 +26,7 @@ type Tracer struct {
 	js    jetstream.JetStream
 
 	known    recent[trace.TraceID] // a span of each conversation that was met lately
-	adopting sync.Mutex
-	adopted  recent[trace.SpanID] // send spans that were made here for others
+	adopted  recent[trace.SpanID]  // send spans that were made here for others
 	searches *rate.Limiter
 }
 
@@ -79,9 +77,9 @@ func (t *Tracer) parentOf(ctx context.Context, e event.Envelope, search bool) tr
 		sc, _ := t.known.get(event.TraceID(e.CorrelationID))
 		return sc
 	}
-	return t.patiently(ctx, func(ctx context.Context) trace.SpanContext {
-		return t.belongs(ctx, Stored{Envelope: e, At: time.Now()}, search, 0)
-	})
+	ctx, cancel := context.WithTimeout(ctx, adoptTimeout)
+	defer cancel()
+	return t.belongs(ctx, Stored{Envelope: e, At: time.Now()}, search, 0)
 }
 
 // Delivery starts the span of handling an event that a durable consumer was
@@ -136,7 +134,9 @@ func (t *Tracer) process(ctx context.Context, s Stored, durable, seed string, ki
 	opts := []trace.SpanStartOption{trace.WithSpanKind(kind), trace.WithAttributes(ProcessAttributes(s.Envelope, durable)...)}
 	parent, foreign := named(s)
 	if !parent.IsValid() {
-		parent = t.patiently(ctx, find)
+		limited, cancel := context.WithTimeout(ctx, adoptTimeout)
+		parent = find(limited)
+		cancel()
 		ctx = trace.ContextWithRemoteSpanContext(ctx, parent)
 		opts = append(opts, linked(foreign)...)
 	}
