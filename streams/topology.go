@@ -93,20 +93,33 @@ func Open(ctx context.Context, js jetstream.JetStream, o Options) error {
 }
 
 func open(ctx context.Context, js jetstream.JetStream, s Spec, o Options) error {
-	want := jetstream.StreamConfig{Name: s.Name, Storage: jetstream.FileStorage, Retention: jetstream.LimitsPolicy, Discard: jetstream.DiscardOld}
 	existing, err := js.Stream(ctx, s.Name)
+	var have *jetstream.StreamConfig
 	switch {
 	case errors.Is(err, jetstream.ErrStreamNotFound):
 	case err != nil:
 		return err
 	default:
-		// What an operator tuned by hand and we have no opinion on stays.
-		have := existing.CachedInfo().Config
+		have = &existing.CachedInfo().Config
+	}
+	want, err := s.config(have, o)
+	if err != nil {
+		return err
+	}
+	_, err = js.CreateOrUpdateStream(ctx, want)
+	return err
+}
+
+// config is how the stream should be, given how it is. What an operator tuned by
+// hand and we have no opinion on stays.
+func (s Spec) config(have *jetstream.StreamConfig, o Options) (jetstream.StreamConfig, error) {
+	want := jetstream.StreamConfig{Name: s.Name, Storage: jetstream.FileStorage, Retention: jetstream.LimitsPolicy, Discard: jetstream.DiscardOld}
+	if have != nil {
 		if have.Storage != want.Storage || have.Retention != want.Retention {
-			return fmt.Errorf("it exists with %s storage and %s retention, which cannot be changed in place: "+
+			return want, fmt.Errorf("it exists with %s storage and %s retention, which cannot be changed in place: "+
 				"back it up and remove it, or use another store or account", have.Storage, have.Retention)
 		}
-		want = have
+		want = *have
 	}
 	want.Description = s.Purpose
 	want.Subjects = s.Subjects
@@ -126,10 +139,38 @@ func open(ctx context.Context, js jetstream.JetStream, s Spec, o Options) error 
 		}
 	}
 	if want.MaxAge > 0 && want.MaxAge < want.Duplicates {
-		return fmt.Errorf("max_age %s is shorter than the duplicate window of %s: choose a longer one", want.MaxAge, want.Duplicates)
+		return want, fmt.Errorf("max_age %s is shorter than the duplicate window of %s: choose a longer one", want.MaxAge, want.Duplicates)
 	}
-	_, err = js.CreateOrUpdateStream(ctx, want)
-	return err
+	return want, nil
+}
+
+// Differences says in what an existing stream is not as Open would have it; Open
+// changes that. The error is what Open would refuse it for.
+func (s Spec) Differences(have jetstream.StreamConfig, o Options) ([]string, error) {
+	want, err := s.config(&have, o)
+	if err != nil {
+		return nil, err
+	}
+	var found []string
+	for _, f := range []struct {
+		name       string
+		have, want any
+	}{
+		{"subjects", have.Subjects, want.Subjects},
+		{"no_ack", have.NoAck, want.NoAck},
+		{"allow_direct", have.AllowDirect, want.AllowDirect},
+		{"allow_msg_ttl", have.AllowMsgTTL, want.AllowMsgTTL},
+		{"allow_msg_schedules", have.AllowMsgSchedules, want.AllowMsgSchedules},
+		{"duplicate_window", have.Duplicates, want.Duplicates},
+		{"num_replicas", have.Replicas, want.Replicas},
+		{"max_age", have.MaxAge, want.MaxAge},
+		{"max_bytes", have.MaxBytes, want.MaxBytes},
+	} {
+		if fmt.Sprint(f.have) != fmt.Sprint(f.want) {
+			found = append(found, fmt.Sprintf("%s is %v and should be %v", f.name, f.have, f.want))
+		}
+	}
+	return found, nil
 }
 
 // For is the stream that stores a literal subject; ok is false when none does.

@@ -1,0 +1,68 @@
+package streams_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/streamstest"
+)
+
+// What Open made does not differ, and what was changed since is named until Open
+// has put it right.
+func TestDifferences(t *testing.T) {
+	t.Parallel()
+	js := streamstest.Bus(t, streamstest.Server(t)).JetStream()
+	ctx := streamstest.Context(t)
+	differences := func(o streams.Options) string {
+		t.Helper()
+		var all []string
+		for _, spec := range streams.Specs() {
+			s, err := js.Stream(ctx, spec.Name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			found, err := spec.Differences(s.CachedInfo().Config, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, d := range found {
+				all = append(all, fmt.Sprint(spec.Name, " ", d))
+			}
+		}
+		return strings.Join(all, "; ")
+	}
+	if got := differences(streams.Options{}); got != "" {
+		t.Errorf("at first: %s", got)
+	}
+	o := streams.Options{Limits: map[string]streams.Limits{streams.Platform: {MaxAge: time.Hour}}}
+	if got := differences(o); got != "PLATFORM max_age is 2160h0m0s and should be 1h0m0s" {
+		t.Errorf("with another retention: %s", got)
+	}
+	s, err := js.Stream(ctx, streams.Database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := s.CachedInfo().Config
+	config.NoAck, config.Duplicates = false, time.Minute
+	if _, err := js.UpdateStream(ctx, config); err != nil {
+		t.Fatal(err)
+	}
+	if got := differences(streams.Options{}); got != "DATABASE no_ack is false and should be true; DATABASE duplicate_window is 1m0s and should be 20m0s" {
+		t.Errorf("after a change: %s", got)
+	}
+	if err := streams.Open(ctx, js, o); err != nil {
+		t.Fatal(err)
+	}
+	if got := differences(o); got != "" {
+		t.Errorf("after Open: %s", got)
+	}
+	config.Storage = jetstream.MemoryStorage
+	if _, err := streams.Specs()[0].Differences(config, streams.Options{}); err == nil || !strings.Contains(err.Error(), "cannot be changed in place") {
+		t.Errorf("of what Open refuses: %v", err)
+	}
+}
