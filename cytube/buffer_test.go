@@ -115,7 +115,9 @@ func TestEqualLines(t *testing.T) {
 		for range 19 {
 			w.ok(u.Send(w.ctx, "again"))
 		}
-		w.ok(u.Say(w.ctx, name))
+		w.ok(u.Send(w.ctx, name))
+		_, err := w.site.WaitHeard(w.ctx, func(l cytubetest.Line) bool { return l.Text == name })
+		w.ok(err)
 	}
 	many("one")
 	kill := w.mortal()

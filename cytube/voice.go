@@ -223,12 +223,12 @@ func (v *voice) claim(l *line, joining bool) *utterance {
 		p = v.orphan(l)
 	}
 	if p != nil && !p.is(l) {
-		if g := v.ghost(l); g != nil {
+		if g := v.ghost(l, false); g != nil {
 			return g
 		}
 	}
 	if p == nil {
-		return v.ghost(l)
+		return v.ghost(l, true)
 	}
 	p.set(claimed)
 	return p
@@ -256,8 +256,12 @@ func (v *voice) orphan(l *line) *utterance {
 	return u
 }
 
-func (v *voice) ghost(l *line) *utterance {
+// ghost finds the echo that l repeats, or may be where it need not be the same.
+func (v *voice) ghost(l *line, altered bool) *utterance {
 	at := slices.IndexFunc(v.ghosts, func(u *utterance) bool { return u.is(l) })
+	if at < 0 && altered {
+		at = slices.IndexFunc(v.ghosts, func(u *utterance) bool { return u.pm == l.pm })
+	}
 	if at < 0 {
 		return nil
 	}
