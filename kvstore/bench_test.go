@@ -89,7 +89,7 @@ func BenchmarkQuery(b *testing.B) {
 		b.Fatal(err)
 	}
 	for i := 1; i <= n; i++ {
-		if _, err := js.PublishAsync(fmt.Sprintf("$KV.db_big.%d", i), []byte(`{"id":`+fmt.Sprint(i)+`,`+benchRecord(i)[1:])); err != nil {
+		if _, err := js.PublishAsync(fmt.Sprintf("$KV.db_big.%d", i), []byte(`{"id":`+fmt.Sprint(i)+`,`+benchRecord(i)[1:]), jetstream.WithStallWait(time.Minute)); err != nil {
 			b.Fatal(err)
 		}
 	}

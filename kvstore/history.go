@@ -220,7 +220,7 @@ func (s *Store) importChunk(ctx context.Context, collection string, chunk []line
 			if id := event.Correlation(ctx); id != "" {
 				msg.Header = nats.Header{streams.HeaderCorrelation: {id}}
 			}
-			ack, err := s.js.PublishMsgAsync(msg)
+			ack, err := s.js.PublishMsgAsync(msg, jetstream.WithStallWait(requestTimeout))
 			if err != nil {
 				return fmt.Errorf("line %d: %w", l.number, err)
 			}
