@@ -199,6 +199,7 @@ func (c *Connector) keepConnected(ctx context.Context) error {
 	wait := backoff.NewExponentialBackOff()
 	wait.InitialInterval, wait.MaxInterval, wait.Multiplier = c.cfg.RetryMin, c.cfg.RetryMax, 2
 	var duplicate time.Time
+	var pause time.Duration
 	for {
 		began := time.Now()
 		joined, err := c.session(ctx)
@@ -218,10 +219,12 @@ func (c *Connector) keepConnected(ctx context.Context) error {
 			}
 			duplicate = time.Now()
 		}
-		if joined && time.Since(began) > c.cfg.RetryMax {
-			wait.Reset() // it had worked
+		// A room that is busy forgets within a minute what was said: who comes and
+		// goes must not stay away longer each time.
+		if joined && time.Since(began) > pause {
+			wait.Reset()
 		}
-		pause := wait.NextBackOff()
+		pause = wait.NextBackOff()
 		var slow *slowError
 		if errors.As(err, &slow) {
 			pause += cmp.Or(slow.wait, c.cfg.RetrySlow)
