@@ -307,29 +307,21 @@ func TestKilledBetweenSayingAndEcho(t *testing.T) {
 // The next process does not say what is recorded as said.
 func TestKilledBetweenEchoAndAck(t *testing.T) {
 	t.Parallel()
-	for _, named := range []bool{true, false} {
-		t.Run(fmt.Sprintf("cause named %t", named), func(t *testing.T) {
-			t.Parallel()
-			w := newWorld(t)
-			w.ok(w.join().stop()) // leaves the durable consumer
-			ack := w.chat("hello there")
-			c, err := w.bus.JetStream().Consumer(w.ctx, streams.Cytube, cytube.DefaultDurable)
-			w.ok(err)
-			_, err = c.Next(jetstream.FetchMaxWait(10 * time.Second))
-			w.ok(err)
-			e, err := event.New(event.SubjectChat, event.Chat{User: "rosey", Message: "hello  there", Channel: room, Rank: 1, Time: 1})
-			w.ok(err)
-			if named {
-				e = e.WithMeta(event.MetaCausation, ack.Ref.String())
-			}
-			_, err = w.bus.Publish(w.ctx, e)
-			w.ok(err)
-			w.join()
-			w.echo(w.chat("next"), 1)
-			if diff := cmp.Diff([]string{"next"}, w.spoken()); diff != "" {
-				t.Error(diff)
-			}
-		})
+	w := newWorld(t)
+	w.ok(w.join().stop()) // leaves the durable consumer
+	ack := w.chat("hello there")
+	c, err := w.bus.JetStream().Consumer(w.ctx, streams.Cytube, cytube.DefaultDurable)
+	w.ok(err)
+	_, err = c.Next(jetstream.FetchMaxWait(10 * time.Second))
+	w.ok(err)
+	e, err := event.New(event.SubjectChat, event.Chat{User: "rosey", Message: "hello there", Channel: room, Rank: 1, Time: 1})
+	w.ok(err)
+	_, err = w.bus.Publish(w.ctx, e.WithMeta(event.MetaCausation, ack.Ref.String()))
+	w.ok(err)
+	w.join()
+	w.echo(w.chat("next"), 1)
+	if diff := cmp.Diff([]string{"next"}, w.spoken()); diff != "" {
+		t.Error(diff)
 	}
 }
 
@@ -373,7 +365,7 @@ func TestExpires(t *testing.T) {
 // A send waits for the site, but not longer than it is worth saying.
 func TestWaitsForTheSite(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(_ *cytubetest.Config, b *cytube.Config) { b.MaxAge = 5 * time.Second })
+	w := newWorld(t, func(_ *cytubetest.Config, b *cytube.Config) { b.MaxAge = 3 * time.Second })
 	b := w.join()
 	w.site.Stop()
 	w.connection(event.StateDown)

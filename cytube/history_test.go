@@ -1,0 +1,120 @@
+package cytube
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/streamstest"
+)
+
+// Which parts of a send are recorded as said.
+func TestSpoken(t *testing.T) {
+	t.Parallel()
+	ctx := streamstest.Context(t)
+	bus := streamstest.Bus(t, streamstest.Server(t))
+	publish := func(subject string, payload any, meta map[string]any) event.Ref {
+		e, err := event.New(subject, payload)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.Metadata = meta
+		ack, err := bus.Publish(ctx, e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ack.Ref
+	}
+	line := func(user, text string, meta map[string]any) {
+		publish(event.SubjectChat, event.Chat{User: user, Message: text, Channel: "testchan", Time: 1}, meta)
+	}
+	line("Bot", "one", nil) // before the send
+	ref := publish(event.SubjectSendChat, event.SendChat{Message: "one two two four"}, nil)
+	cause := func(part any) map[string]any {
+		m := map[string]any{event.MetaCausation: ref.String()}
+		if part != nil {
+			m[event.MetaPart] = part
+		}
+		return m
+	}
+	h := &history{js: bus.JetStream(), channel: "testchan"}
+	var parts []*utterance
+	for i, text := range []string{"one", "two", "two", "four"} {
+		parts = append(parts, &utterance{part: i + 1, parts: 4, echo: text})
+	}
+	isBot := func(user string) bool { return user == "bot" || user == "Bot" }
+	check := func(want ...int) {
+		t.Helper()
+		got, err := h.spoken(ctx, ref, parts, isBot)
+		if err != nil {
+			t.Fatal(err)
+		}
+		heard := map[int]bool{}
+		for _, n := range want {
+			heard[n] = true
+		}
+		if diff := cmp.Diff(heard, got); diff != "" {
+			t.Errorf("(-want +got) %s", diff)
+		}
+	}
+	check()
+	line("alice", "two", nil)
+	line("bot", "one", map[string]any{event.MetaCausation: "CYTUBE:99999"})
+	publish(event.SubjectChat, event.Chat{User: "bot", Message: "one", Channel: "elsewhere", Time: 1}, nil)
+	check()
+	line("bot", "two", nil)
+	check(2)
+	line("bot", " two ", nil)
+	check(2, 3)
+	line("bot", "fore", cause(4))
+	check(2, 3, 4)
+	line("bot", "eins", cause(nil))
+	check(1, 2, 3, 4)
+}
+
+// Reading goes on from batch to batch, and stops at the end it was given.
+func TestEach(t *testing.T) {
+	t.Parallel()
+	ctx := streamstest.Context(t)
+	bus := streamstest.Bus(t, streamstest.Server(t))
+	const n = 2*batchSize + 10
+	for i := range n {
+		e, err := event.New(event.SubjectUserLeave, event.UserLeave{User: fmt.Sprint(i), Channel: "testchan"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := e.MarshalJSON()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := bus.JetStream().PublishAsync(e.Subject, body); err != nil {
+			t.Fatal(err)
+		}
+	}
+	<-bus.JetStream().PublishAsyncComplete()
+	h := &history{js: bus.JetStream(), channel: "testchan"}
+	for _, test := range []struct {
+		subject        string
+		from, to, want uint64
+	}{
+		{event.SubjectUserLeave, 0, n, n},
+		{event.SubjectUserLeave, 1, n + 100, n},
+		{event.SubjectUserLeave, 3, batchSize + 2, batchSize},
+		{event.SubjectUserLeave, 5, 4, 0},
+		{event.SubjectUserLeave, n + 1, n + 5, 0},
+		{event.SubjectChat, 1, n, 0},
+	} {
+		var got uint64
+		err := h.each(ctx, test.subject, test.from, test.to, func(streams.Stored) bool { got++; return true })
+		if err != nil || got != test.want {
+			t.Errorf("%+v: %d events, %v", test, got, err)
+		}
+	}
+	stopped := 0
+	if err := h.each(ctx, event.SubjectUserLeave, 1, n, func(streams.Stored) bool { stopped++; return stopped < 7 }); err != nil || stopped != 7 {
+		t.Errorf("read %d events, %v", stopped, err)
+	}
+}
