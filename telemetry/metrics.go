@@ -147,6 +147,9 @@ func (m *Metrics) Shutdown(ctx context.Context) error {
 // Sent notes that an event was published, or not, and how long the stream's
 // acknowledgement took.
 func (m *Metrics) Sent(ctx context.Context, subject string, took time.Duration, err error) {
+	if o, isNew := m.labels.first(label{subject: subject}); isNew {
+		zero(ctx, o, m.duplicates)
+	}
 	m.operation(ctx, "send", subject, took, err)
 }
 

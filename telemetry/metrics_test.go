@@ -133,6 +133,7 @@ func TestCountersStartAtZero(t *testing.T) {
 	t.Parallel()
 	m := metrics(t)
 	m.Connected(context.Background(), "room", true)
+	m.Sent(context.Background(), event.SubjectChat, time.Millisecond, nil)
 	m.Handled(context.Background(), telemetry.Handling{Consumer: "router", Subject: event.SubjectChat, Outcome: telemetry.OutcomeDone, Attempt: 1})
 	page := scrape(t, m)
 	for _, name := range []string{"rosey_consumer_redeliveries_total", "rosey_consumer_dead_letters_total", "rosey_consumer_expired_total"} {
@@ -141,6 +142,7 @@ func TestCountersStartAtZero(t *testing.T) {
 	for _, name := range []string{"rosey_cytube_reconnects_total", "rosey_send_echoes_missed_total", "rosey_send_resends_total"} {
 		wantSample(t, page, 0, name, `rosey_channel="room"`)
 	}
+	wantSample(t, page, 0, "rosey_stream_duplicates_total", `messaging_destination_template="cytube.chat"`)
 	for _, reason := range []string{"queue_full", "export_failed"} {
 		wantSample(t, page, 0, "rosey_span_dropped_total", reason)
 	}
