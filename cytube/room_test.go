@@ -271,7 +271,8 @@ func TestIllTypedFrames(t *testing.T) {
 		{`["channelOpts",[]]`, "must be"},
 		{`["chatMsg",` + strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000) + `]`, ""},
 	} {
-		name, args := test.frame, []json.RawMessage(nil)
+		var name string
+		var args []json.RawMessage
 		r := testRoom()
 		if _, err := r.apply(frame(t, listAlice)); err != nil {
 			t.Fatal(err)

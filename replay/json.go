@@ -87,7 +87,7 @@ func spliceEvent(e Event) []byte {
 		case "timestamp":
 			// Up to ten digits before the point cannot be milliseconds.
 			whole, _, _ := bytes.Cut(value, []byte("."))
-			plain = plain && seen&4 == 0 && len(whole) <= 9+1 && whole[0] == '1' && bytes.IndexAny(value, "eE") < 0
+			plain = plain && seen&4 == 0 && len(whole) <= 9+1 && whole[0] == '1' && !bytes.ContainsAny(value, "eE")
 			seen |= 4
 		case "priority":
 			plain = plain && seen&8 == 0 && len(value) == 1 && value[0] <= '3'
