@@ -133,14 +133,16 @@ func (l *playlist) seconds() float64 { return math.Round(l.position*1000) / 1000
 
 // addMedia puts media at the end of the playlist or after the current item, and
 // plays it when it is the only one.
-// alreadyQueued is in the words of the real server.
-const alreadyQueued = "This item is already on the playlist"
+// A refusal is an error in the words of the real server.
+type refusal string
+
+func (r refusal) Error() string { return string(r) }
 
 func (ch *room) addMedia(m Media, by string, next, temp bool) (uid int, err error) {
 	l := &ch.list
 	old := slices.IndexFunc(l.items, func(i *item) bool { return i.media.ID == m.ID && i.media.Type == m.Type })
 	if old >= 0 && (!next || l.items[old] == l.current) {
-		return 0, errors.New(alreadyQueued)
+		return 0, refusal("This item is already on the playlist")
 	}
 	i := &item{media: m, uid: l.nextUID, temp: temp, by: by}
 	l.nextUID++
