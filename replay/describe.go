@@ -30,11 +30,13 @@ type record struct {
 	err     error  // why it is malformed
 }
 
+type description struct{ pattern, who, what, problem string }
+
 // descriptions say who an event is about, as the name of a field, and what
 // happened, as a text with fields in braces; {age:s} is a number of seconds as
 // a duration. Without a who it is the event's source; without a text it is the
 // data itself. The first pattern that matches counts.
-var descriptions = []struct{ pattern, who, what, problem string }{
+var descriptions = []description{
 	{event.SubjectChat, "user", "{message}", ""},
 	{event.SubjectPM, "user", "to {to}: {message}", ""},
 	{event.SubjectUserJoin, "user", "joins, rank {rank}", ""},
@@ -58,13 +60,39 @@ var descriptions = []struct{ pattern, who, what, problem string }{
 	{event.SubjectHeartbeat, "", "up for {uptime:s}, {plugins_active} plugins", ""},
 }
 
+// describe is a subject's description, or the zero value.
+func describe(subject string) description {
+	for _, d := range descriptions {
+		if d.pattern == subject || strings.Contains(d.pattern, "*") && event.Match(d.pattern, subject) {
+			return d
+		}
+	}
+	return description{}
+}
+
 // look reads an event for showing it. A malformed one keeps what can be read.
 func look(e Event) record {
+	r, d := classify(e)
+	facts := factsOf(r.Data)
+	r.who, r.what = publisher(r.Meta(event.MetaSource)), facts.data
+	if d.pattern != "" {
+		if who := facts.value(d.who); who != "" {
+			r.who = who
+		}
+		r.what = facts.fill(d.what)
+	}
+	if r.err != nil && r.Data == nil {
+		r.what = string(e.Body)
+	}
+	return r
+}
+
+// classify is look for who only wants to know what kind of event it is.
+func classify(e Event) (record, description) {
 	r := record{event: e, attempt: 1}
 	r.Stored, r.err = e.Decode()
 	r.plugin = event.PluginOf(e.Subject)
-	source := r.Meta(event.MetaSource)
-	if name, ok := strings.CutPrefix(source, "plugin-"); ok && r.plugin == "" {
+	if name, ok := strings.CutPrefix(r.Meta(event.MetaSource), "plugin-"); ok && r.plugin == "" {
 		r.plugin = name
 	}
 	if n, ok := r.Metadata[event.MetaAttempt].(json.Number); ok {
@@ -72,24 +100,14 @@ func look(e Event) record {
 			r.attempt = attempt
 		}
 	}
-	facts := factsOf(r.Data)
-	r.who, r.what = publisher(source), facts.data
-	for _, d := range descriptions {
-		if event.Match(d.pattern, e.Subject) {
-			if who := facts.value(d.who); who != "" {
-				r.who = who
-			}
-			r.what, r.problem = facts.fill(d.what), facts.fill(d.problem)
-			break
-		}
-	}
-	if r.err != nil {
+	d := describe(e.Subject)
+	switch {
+	case r.err != nil:
 		r.problem = problemMalformed
-		if r.Data == nil {
-			r.what = string(e.Body)
-		}
+	case d.problem != "":
+		r.problem = factsOf(r.Data).fill(d.problem)
 	}
-	return r
+	return r, d
 }
 
 // notes are what else is to be said of the event, for people.

@@ -221,16 +221,20 @@ func (s *source) stop() {
 	if s.consumer == nil {
 		return
 	}
+	defer func() { s.consumer = nil }()
 	if s.running != nil {
 		close(s.stopped)
 		s.running.Stop()
 		<-s.running.Closed()
 	}
+	if !s.js.Conn().IsConnected() {
+		// The server forgets the consumer by itself, after a while.
+		return
+	}
 	// The caller's context may have ended, which is why it stops.
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	_ = s.js.DeleteConsumer(ctx, s.plan.stream, s.consumer.CachedInfo().Name)
-	s.consumer = nil
 }
 
 // notify tells of something without waiting for anybody to listen.

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
@@ -26,6 +27,8 @@ const (
 	exportBatch = 512
 	// senderDurable handled a send whose echo is in the stream.
 	senderDurable = "cytube-sender"
+	// handled is the outcome of a delivery that went well.
+	handled = "handled"
 	// maxAncestors is how far back before the range a conversation is completed.
 	maxAncestors = 1000
 )
@@ -124,10 +127,11 @@ type process struct {
 	consumer string
 	attempt  int
 
-	outputs    []*node
-	waited     time.Duration
-	waitKnown  bool
-	deadLetter *event.DeadLetter
+	outputs   []*node
+	waited    time.Duration
+	waitKnown bool
+	outcome   string       // a value of rosey.outcome
+	failure   *event.Error // why it failed, if it did
 }
 
 type processKey struct {
@@ -147,12 +151,17 @@ func (c *conversation) spans(res *resource.Resource) []sdktrace.ReadOnlySpan {
 			visit(n.children)
 		}
 	}
-	visit(c.tree())
+	roots := c.tree()
+	for _, e := range c.events {
+		b.traced = b.traced || b.named(e.Header).IsValid()
+	}
+	visit(roots)
 	return b.build()
 }
 
 type spanBuilder struct {
 	traceID   trace.TraceID
+	traced    bool // whether any of it was traced when it happened
 	res       *resource.Resource
 	order     []*node
 	sends     map[*node]trace.SpanID
@@ -167,13 +176,13 @@ func (b *spanBuilder) add(n *node) {
 	if n.parent == nil {
 		return
 	}
-	key, letter, ok := handledBy(n)
+	key, ok := b.handledBy(n)
 	if !ok {
 		return
 	}
 	p := b.processes[key]
 	if p == nil {
-		p = &process{cause: n.parent, consumer: key.consumer, attempt: key.attempt}
+		p = &process{cause: n.parent, consumer: key.consumer, attempt: key.attempt, outcome: handled}
 		b.processes[key] = p
 		b.made = append(b.made, p)
 	}
@@ -181,37 +190,57 @@ func (b *spanBuilder) add(n *node) {
 	if waited, ok := seconds(n.Metadata[event.MetaWaited]); ok {
 		p.waited, p.waitKnown = waited, true
 	}
-	if letter != nil {
-		p.deadLetter = letter
+	switch {
+	case event.Match(event.EventSubject("*", event.TypeDeadLetter), n.Subject):
+		if l, err := event.As[event.DeadLetter](n.Envelope); err == nil {
+			p.outcome, p.failure = event.TypeDeadLetter, event.Errorf(l.Code, "%s", l.Error)
+		}
+	case event.Match(event.EventSubject("*", event.TypeDenied), n.Subject):
+		if d, err := event.As[event.Denied](n.Envelope); err == nil {
+			p.failure = event.Errorf(d.Code, "%s", d.Error)
+		}
+	case event.Match(event.EventSubject("*", event.TypeExpired), n.Subject):
+		p.outcome = event.TypeExpired
 	}
 }
 
 // handledBy says which delivery of its cause made an event: what a consumer
-// publishes names it as the source, and an echo comes of the sender's work.
-func handledBy(n *node) (key processKey, letter *event.DeadLetter, ok bool) {
+// publishes names it as the source, and an echo comes of the sender's work. Of
+// an event without a span, in a conversation that was traced, the publisher was
+// not: its work has no span, and the event hangs on its cause (see
+// streams.Tracer).
+func (b *spanBuilder) handledBy(n *node) (key processKey, ok bool) {
 	key = processKey{cause: n.parent.Ref, consumer: n.Meta(event.MetaSource), attempt: n.attempt}
 	switch {
 	case key.consumer == "" || n.Meta(event.MetaRetryFor) != "":
-		// Put there by a person.
-		return key, nil, false
+		return key, false // put there by a person
+	case b.traced && !b.named(n.Header).IsValid():
+		return key, false
 	case event.Match(event.AllSends, n.parent.Subject) && event.Match("cytube.*", n.Subject) && n.Subject != event.SubjectDelivery:
 		key.consumer = senderDurable
 	case event.Match(event.EventSubject("*", event.TypeDeadLetter), n.Subject):
 		if l, err := event.As[event.DeadLetter](n.Envelope); err == nil {
 			key.attempt = max(l.Attempts, 1)
-			letter = &l
 		}
 	}
-	return key, letter, true
+	return key, true
+}
+
+// named is the span of the conversation that an event's headers name, if any.
+func (b *spanBuilder) named(h nats.Header) trace.SpanID {
+	sc := trace.SpanContextFromContext(telemetry.Extract(context.Background(), h))
+	if sc.TraceID() != b.traceID {
+		return trace.SpanID{}
+	}
+	return sc.SpanID()
 }
 
 // sendID is the ID of the span that published an event. Without a tracer there
 // was no such span, and the ID follows from the event.
 func (b *spanBuilder) sendID(n *node) trace.SpanID {
-	sc := trace.SpanContextFromContext(telemetry.Extract(context.Background(), n.Header))
-	id := sc.SpanID()
+	id := b.named(n.Header)
 	// A publisher without a tracer hands on the span of whoever called it.
-	if sc.TraceID() != b.traceID || !id.IsValid() || b.used[id] {
+	if !id.IsValid() || b.used[id] {
 		id = telemetry.SeededSpanID(b.traceID, streams.SendSeed(n.Ref))
 	}
 	b.used[id] = true
@@ -273,7 +302,7 @@ func (b *spanBuilder) parent(n *node) trace.SpanID {
 		}
 		return b.sends[b.order[0]]
 	}
-	if key, _, ok := handledBy(n); ok {
+	if key, ok := b.handledBy(n); ok {
 		return b.processID(key)
 	}
 	return b.sends[n.parent]
@@ -296,7 +325,11 @@ func (b *spanBuilder) process(p *process) tracetest.SpanStub {
 	if from.Before(p.cause.At) || from.After(to) {
 		from = p.cause.At
 	}
-	s := b.span("process "+event.Template(cause.Subject), b.processID(processKey{p.cause.Ref, p.consumer, p.attempt}), b.sends[p.cause],
+	parent := b.named(p.cause.Header)
+	if !parent.IsValid() {
+		parent = b.sends[p.cause]
+	}
+	s := b.span("process "+event.Template(cause.Subject), b.processID(processKey{p.cause.Ref, p.consumer, p.attempt}), parent,
 		trace.SpanKindConsumer, from, to)
 	s.Attributes = streams.ProcessAttributes(cause, p.consumer)
 	if p.waitKnown {
@@ -304,13 +337,11 @@ func (b *spanBuilder) process(p *process) tracetest.SpanStub {
 	} else {
 		s.Attributes = append(s.Attributes, streams.MessageID(p.cause.Ref), attribute.Int("rosey.delivery.attempt", p.attempt))
 	}
-	outcome := "handled"
-	if l := p.deadLetter; l != nil {
-		outcome = event.TypeDeadLetter
-		s.Status = sdktrace.Status{Code: codes.Error, Description: l.Error}
-		s.Attributes = append(s.Attributes, attribute.String("error.type", string(l.Code)))
+	if p.failure != nil {
+		s.Status = sdktrace.Status{Code: codes.Error, Description: p.failure.Message}
+		s.Attributes = append(s.Attributes, attribute.String("error.type", string(p.failure.Code)))
 	}
-	s.Attributes = append(s.Attributes, attribute.String("rosey.outcome", outcome), rebuilt)
+	s.Attributes = append(s.Attributes, attribute.String("rosey.outcome", p.outcome), rebuilt)
 	return s
 }
 

@@ -131,9 +131,8 @@ func (s *summary) add(e Event) {
 	}
 	s.last = e.At
 	count(s.subjects, e.Subject).add(e)
-	f, _ := e.scan()
-	s.chains.add(e, e.correlation(f))
-	r := look(e)
+	r, _ := classify(e)
+	s.chains.add(e, r.CorrelationID)
 	if r.attempt > 1 {
 		s.repeated++
 	}
@@ -144,7 +143,7 @@ func (s *summary) add(e Event) {
 		return
 	}
 	s.problems[r.problem]++
-	if s.errors = append(s.errors, r); len(s.errors) > recent {
+	if s.errors = append(s.errors, look(e)); len(s.errors) > recent {
 		s.errors = s.errors[1:]
 	}
 }
