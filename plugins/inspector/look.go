@@ -195,11 +195,15 @@ func states(ctx context.Context, c *plugins.Context) ([]string, error) {
 	if s := found[plugins.Durable(Name)]; s != nil && s.waiting > 0 {
 		s.waiting--
 	}
-	var parts []string
-	for _, name := range slices.Sorted(maps.Keys(found)) {
-		parts = append(parts, found[name].tell(strings.TrimPrefix(name, plugins.Durable(""))))
+	var ofPlugins, others []string
+	for _, durable := range slices.Sorted(maps.Keys(found)) {
+		if name, ok := strings.CutPrefix(durable, plugins.Durable("")); ok {
+			ofPlugins = append(ofPlugins, found[durable].tell(name))
+		} else {
+			others = append(others, found[durable].tell(durable))
+		}
 	}
-	return parts, nil
+	return append(ofPlugins, others...), nil
 }
 
 func (s *state) tell(name string) string {

@@ -120,9 +120,13 @@ func (r *Room) ready() {
 	})
 }
 
-func (r *Room) heard(_ context.Context, s streams.Stored) {
-	if !isTimer(s.Header) {
-		r.events <- s
+func (r *Room) heard(ctx context.Context, s streams.Stored) {
+	if isTimer(s.Header) {
+		return
+	}
+	select {
+	case r.events <- s:
+	case <-ctx.Done():
 	}
 }
 

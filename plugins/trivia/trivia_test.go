@@ -66,7 +66,7 @@ func repeat(t *testing.T, room *plugintest.Room) {
 func TestGame(t *testing.T) {
 	t.Parallel()
 	timing := quick
-	timing.Hint, timing.Limit = time.Second, time.Second
+	timing.Hint, timing.Limit = 2*time.Second, time.Second
 	room := plugintest.Run(t, build(timing))
 	if got := room.Say("alice", "!trivia start 2 easy geo"); got != "🧠 Trivia: 2 questions of geography, easy! Type your answers in chat. The first question comes in 0 seconds." {
 		t.Error(got)
