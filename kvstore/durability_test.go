@@ -29,6 +29,7 @@ func beServer(store string) error {
 	if err != nil {
 		return err
 	}
+	defer server.Stop() // never runs, but keeps the server's lock from being collected
 	nc, err := server.Connect()
 	if err != nil {
 		return err

@@ -111,6 +111,12 @@ func (q *queries) drop(v *view) {
 
 // follow feeds the view until stop is called.
 func (v *view) follow(ctx context.Context, b *bucket) (stop func(), err error) {
+	v.announced = b.announce(ctx)
+	defer func() {
+		if err != nil {
+			v.announced.stop()
+		}
+	}()
 	consumer, err := b.store.js.OrderedConsumer(ctx, streamName(b.collection), jetstream.OrderedConsumerConfig{
 		DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy,
 	})
@@ -127,7 +133,10 @@ func (v *view) follow(ctx context.Context, b *bucket) (stop func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("follow the bucket: %w", err)
 	}
-	return consuming.Stop, nil
+	return func() {
+		consuming.Stop()
+		v.announced.stop()
+	}, nil
 }
 
 func (v *view) receive(b *bucket, msg jetstream.Msg) {
@@ -186,6 +195,12 @@ func (v *view) wake() {
 // catchUp waits until every entry is in the view that was stored before the
 // call.
 func (v *view) catchUp(ctx context.Context, b *bucket) error {
+	if seq, ok := v.announced.latest(ctx); ok {
+		if reached, err := v.wait(ctx, seq); reached || err != nil {
+			return err
+		}
+	}
+	settled := v.announced.settle()
 	for {
 		v.mu.RLock()
 		applied, err := v.applied, v.err
@@ -200,6 +215,7 @@ func (v *view) catchUp(ctx context.Context, b *bucket) error {
 			return err
 		}
 		if e.revision == 0 {
+			settled()
 			return nil
 		}
 		info, err := b.info(ctx)
@@ -207,14 +223,24 @@ func (v *view) catchUp(ctx context.Context, b *bucket) error {
 			return err
 		}
 		reached, err := v.wait(ctx, info.State.LastSeq)
-		if reached || err != nil {
+		if err != nil {
 			return err
+		}
+		if reached {
+			settled()
+			return nil
 		}
 	}
 }
 
 // wait waits until the entry seq is in the view, or for recheck.
 func (v *view) wait(ctx context.Context, seq uint64) (reached bool, err error) {
+	v.mu.RLock()
+	reached, err = v.applied >= seq, v.err
+	v.mu.RUnlock()
+	if reached || err != nil {
+		return reached && err == nil, err
+	}
 	doubt := time.NewTimer(recheck)
 	defer doubt.Stop()
 	for {

@@ -168,6 +168,7 @@ func (s *Service) serve(ctx context.Context, op string, r micro.Request) {
 	start := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
+	ctx = behindAnnouncements(ctx, s.nc)
 	header := nats.Header(r.Headers())
 	if id := header.Get(jetstream.MsgIDHeader); id != "" {
 		ctx = WithMsgID(ctx, id)

@@ -269,8 +269,11 @@ func (s *Store) stream(ctx context.Context, collection string, create bool) (jet
 func led(ctx context.Context, stream jetstream.Stream) error {
 	for {
 		info, err := insist(ctx, func(ctx context.Context) (*jetstream.StreamInfo, error) { return stream.Info(ctx) })
-		if err != nil {
+		if err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) { // it may not have spread yet
 			return err
+		}
+		if info == nil {
+			info = &jetstream.StreamInfo{}
 		}
 		if c := info.Cluster; c != nil && c.Leader != "" && slices.ContainsFunc(c.Replicas, func(p *jetstream.PeerInfo) bool { return p.Current && !p.Offline }) {
 			return nil

@@ -90,6 +90,8 @@ type view struct {
 	limit   int64
 	scratch []byte
 
+	announced *announcements // nil: there are none
+
 	applied uint64        // every entry up to this sequence is in the view
 	changed chan struct{} // closed and replaced when applied grows, if anyone waits
 	waiting bool
