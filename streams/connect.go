@@ -51,6 +51,31 @@ func Await(ctx context.Context, r Remote, patience time.Duration) (*nats.Conn, e
 	}
 }
 
+// Insist does something with NATS again and again while NATS does not answer,
+// until patience is used up or ctx ends, and returns the last failure then. Other
+// failures it returns at once.
+func Insist(ctx context.Context, patience time.Duration, log *slog.Logger, do func(context.Context) error) error {
+	began := time.Now()
+	for {
+		err := do(ctx)
+		if err == nil || ctx.Err() != nil || !unanswered(err) || time.Since(began) >= patience {
+			return err
+		}
+		log.WarnContext(ctx, "NATS does not answer, will try again", "after", retryEvery, "error", err)
+		select {
+		case <-time.After(retryEvery):
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
+
+// unanswered reports whether a request got no answer, as when the server crashed
+// or is away.
+func unanswered(err error) bool {
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout) || errors.Is(err, nats.ErrDisconnected)
+}
+
 // absent reports whether a connection failed because the server is not there, or
 // not yet.
 func absent(err error) bool {

@@ -496,6 +496,64 @@ func TestAwait(t *testing.T) {
 	}
 }
 
+// What a process does first is done even if the server crashes just then.
+func TestInsist(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context() // without a deadline, so that each request has its own
+	dir := t.TempDir()
+	start := func() *streams.Server {
+		s, err := streams.StartServer(streams.ServerConfig{Store: dir, Listen: "127.0.0.1:0"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	server := start()
+	nc, err := streams.Dial(streams.Remote{Store: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed := make(chan struct{})
+	nc.SetClosedHandler(func(*nats.Conn) { close(closed) })
+	defer func() { nc.Close(); <-closed }()
+	js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(200*time.Millisecond))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	log := slog.New(slog.DiscardHandler)
+	tries := 0
+	open := func(ctx context.Context) error {
+		tries++
+		return streams.Open(ctx, js, streams.Options{})
+	}
+	if err := streams.Insist(ctx, 0, log, open); !errors.Is(err, context.DeadlineExceeded) || tries != 1 {
+		t.Errorf("without patience it tried %d times: %v", tries, err)
+	}
+	err = streams.Insist(ctx, time.Hour, log, func(ctx context.Context) error {
+		err := open(ctx)
+		if tries == 3 {
+			server = start()
+		}
+		return err
+	})
+	if err != nil || tries < 4 {
+		t.Errorf("after %d tries: %v", tries, err)
+	}
+	defer server.Stop()
+	broken := errors.New("broken")
+	if err := streams.Insist(ctx, time.Hour, log, func(context.Context) error { return broken }); err != broken {
+		t.Errorf("a failure that stays: %v", err)
+	}
+	ended, cancel := context.WithCancel(ctx)
+	err = streams.Insist(ended, time.Hour, log, func(context.Context) error { cancel(); return nats.ErrTimeout })
+	if !errors.Is(err, nats.ErrTimeout) {
+		t.Errorf("told to stop: %v", err)
+	}
+}
+
 type writerFunc func([]byte) (int, error)
 
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }

@@ -186,7 +186,11 @@ func hostPlugin(ctx context.Context, c *cli.Context, cmd command, p plugins.Plug
 	}
 	defer func() { err = errors.Join(err, tel.Shutdown(context.WithoutCancel(ctx))) }()
 	otel.SetErrorHandler(tel)
-	bucket, err := consumers.OpenBucket(ctx, cmd.js, cmd.cfg.Replicas)
+	var bucket jetstream.KeyValue
+	err = streams.Insist(ctx, patience, log, func(ctx context.Context) (err error) {
+		bucket, err = consumers.OpenBucket(ctx, cmd.js, cmd.cfg.Replicas)
+		return err
+	})
 	if err != nil {
 		return err
 	}

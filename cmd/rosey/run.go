@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/oklog/run"
 	"github.com/urfave/cli/v2"
 	"go.opentelemetry.io/otel"
@@ -106,10 +109,13 @@ func runBot(c *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := streams.Open(ctx, js, streams.Options{Replicas: cfg.Replicas, Limits: cfg.limits()}); err != nil {
+	var bucket jetstream.KeyValue
+	err = streams.Insist(ctx, patience, log, func(ctx context.Context) (err error) {
+		if err = streams.Open(ctx, js, streams.Options{Replicas: cfg.Replicas, Limits: cfg.limits()}); err == nil {
+			bucket, err = consumers.OpenBucket(ctx, js, cfg.Replicas)
+		}
 		return err
-	}
-	bucket, err := consumers.OpenBucket(ctx, js, cfg.Replicas)
+	})
 	if err != nil {
 		return err
 	}
@@ -152,11 +158,13 @@ func runBot(c *cli.Context) (err error) {
 	var g run.Group
 	add := actors(ctx, &g)
 	add("interrupt", func(ctx context.Context) error { <-ctx.Done(); return nil })
-	add("database", database.Serve)
-	add("registrations", func(ctx context.Context) error {
-		return registry.Watch(ctx, bucket, func() { close(bot.registryReady) })
-	})
-	add("router", func(ctx context.Context) error {
+	addInsisting := func(name string, actor func(context.Context) error) {
+		add(name, func(ctx context.Context) error { return streams.Insist(ctx, forever, log, actor) })
+	}
+	addInsisting("database", database.Serve)
+	registered := sync.OnceFunc(func() { close(bot.registryReady) })
+	addInsisting("registrations", func(ctx context.Context) error { return registry.Watch(ctx, bucket, registered) })
+	addInsisting("router", func(ctx context.Context) error {
 		if err := bot.await(ctx, bot.registryReady); err != nil {
 			return err
 		}
@@ -241,6 +249,9 @@ func newConnector(cfg config, bus *streams.Bus, opts ...cytube.Option) (*cytube.
 	}
 	return cytube.New(bus, cc, opts...), nil
 }
+
+// forever is the patience with NATS of what has begun.
+const forever = time.Duration(math.MaxInt64)
 
 const defaultUser = "rosey"
 
