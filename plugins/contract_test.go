@@ -1,0 +1,181 @@
+package plugins_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/plugins"
+	"github.com/rosey-bot/rosey/plugins/plugintest"
+)
+
+// A plugin that publishes what is not its own, or what breaks the contract, is
+// told the rule, at once and for good.
+func TestContractIsEnforced(t *testing.T) {
+	t.Parallel()
+	foreign := func(subject string, payload any) event.Envelope {
+		e, err := event.New(subject, payload)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e
+	}
+	chat := foreign(event.SubjectChat, event.Chat{User: "alice", Message: "hi", Channel: "test"})
+	other := foreign("plugin.y.event.lie", map[string]any{})
+	for name, c := range map[string]struct {
+		handle plugins.Handler
+		code   event.Code
+		says   string
+	}{
+		"returns a chat line": {func(c *plugins.Context) ([]event.Envelope, error) { return []event.Envelope{chat}, nil },
+			event.PermissionDenied, "plugin x may publish plugin.x.event, plugin.x.event.{type} and cytube.send.*, not cytube.chat"},
+		"publishes another's event": {func(c *plugins.Context) ([]event.Envelope, error) { return nil, c.Publish(other) },
+			event.PermissionDenied, "not plugin.y.event.lie"},
+		"publishes and goes on": {func(c *plugins.Context) ([]event.Envelope, error) { _ = c.Publish(other); return c.Say("hello"), nil },
+			event.PermissionDenied, "not plugin.y.event.lie"},
+		"says nothing": {func(c *plugins.Context) ([]event.Envelope, error) { return c.Say(""), nil },
+			event.InvalidInput, "cytube.send.chat: message must not be empty"},
+		"answers with nothing": {func(c *plugins.Context) ([]event.Envelope, error) { return nil, event.Errorf(event.InvalidInput, "") },
+			"", ""},
+		"emits no subject": {func(c *plugins.Context) ([]event.Envelope, error) { return c.Emit("not a token", nil), nil },
+			event.InvalidInput, "each part must be"},
+		"returns no payload": {func(c *plugins.Context) ([]event.Envelope, error) {
+			return []event.Envelope{{Subject: event.SubjectSendChat, Data: json.RawMessage(`{}`)}}, nil
+		}, event.InvalidInput, "cytube.send.chat: message is required"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			room := plugintest.Run(t, plugin(c.handle))
+			room.Type("alice", 1, "!x")
+			if c.code == "" {
+				if got := room.Next(); got != "❌ " {
+					t.Errorf("said %q", got)
+				}
+				return
+			}
+			l := deadLetter(t, room)
+			if l.Code != c.code || l.Attempts != 1 || !strings.Contains(l.Error, c.says) {
+				t.Errorf("%s after %d attempts: %s; want %s that says %q", l.Code, l.Attempts, l.Error, c.code, c.says)
+			}
+			if said := room.Said(); len(said) != 0 {
+				t.Errorf("it said %q", said)
+			}
+		})
+	}
+}
+
+// Errors that are an answer are told to the user and not tried again.
+func TestErrorsThatAreAnswers(t *testing.T) {
+	t.Parallel()
+	var attempts atomic.Int64
+	room := plugintest.Run(t, plugin(func(c *plugins.Context) ([]event.Envelope, error) {
+		attempts.Add(1)
+		return nil, fmt.Errorf("sorry: %w", event.Errorf(event.Code(c.Command.Args[0]), "no such thing"))
+	}))
+	for _, code := range []event.Code{event.InvalidInput, event.RecordNotFound, event.PermissionDenied, event.PluginError} {
+		attempts.Store(0)
+		if got := room.Say("alice", "!x "+string(code)); got != "❌ sorry: no such thing" || attempts.Load() != 1 {
+			t.Errorf("%s: said %q after %d attempts", code, got, attempts.Load())
+		}
+	}
+	room.Type("alice", 1, "!x "+string(event.DatabaseError))
+	if l := deadLetter(t, room); l.Code != event.DatabaseError || l.Attempts != 3 {
+		t.Errorf("%+v", l)
+	}
+}
+
+func TestRequests(t *testing.T) {
+	t.Parallel()
+	p := plugins.Plugin{Name: "x", Version: "1.0.0", Requests: []plugins.Endpoint{
+		{Handle: func(c *plugins.Context) (any, error) {
+			var r struct{ Mode string }
+			if err := c.Decode(&r); err != nil {
+				return nil, err
+			}
+			switch r.Mode {
+			case "found":
+				return map[string]any{"success": true, "who": c.Event.CorrelationID != ""}, nil
+			case "missing":
+				return nil, event.Errorf(event.RecordNotFound, "nothing there").With("id", 7)
+			case "panic":
+				panic("on purpose")
+			case "no object":
+				return []int{1}, nil
+			}
+			return nil, errors.New("plain")
+		}},
+		{Action: "twice", Handle: func(c *plugins.Context) (any, error) {
+			reply, err := c.Request("plugin.x.request", map[string]any{"mode": "found"})
+			if err != nil {
+				return nil, err
+			}
+			return map[string]any{"success": true, "inner": reply}, c.Publish(c.Emit("asked", nil)...)
+		}},
+	}}
+	room := plugintest.Run(t, p)
+	for payload, want := range map[string]string{
+		`{"mode":"found"}`:   `{"success":true,"who":true}`,
+		`{"mode":"missing"}`: `{"success":false,"error":"nothing there","error_code":"RECORD_NOT_FOUND","details":{"id":7}}`,
+		`{"mode":"panic"}`:   `{"success":false,"error":"the plugin failed: on purpose","error_code":"PLUGIN_ERROR","details":{}}`,
+		`{"mode":"plain"}`:   `{"success":false,"error":"plain","error_code":"PLUGIN_ERROR","details":{}}`,
+		`{"mode":7}`:         `{"success":false,"error":"plugin.x.request: Mode must not be a number","error_code":"INVALID_INPUT","details":{"field":"Mode"}}`,
+		`not JSON`:           `{"success":false,"error":"plugin.x.request: the body must be a JSON object","error_code":"INVALID_INPUT","details":{"field":""}}`,
+	} {
+		// As the NATS CLI asks: a bare payload, and the reply as it is.
+		reply, err := room.Bus.Conn().Request("plugin.x.request", []byte(payload), 5*time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(reply.Data) != want {
+			t.Errorf("%s\n got %s\nwant %s", payload, reply.Data, want)
+		}
+	}
+	body, err := room.Request("plugin.x.request.twice", map[string]any{})
+	if err != nil || string(body) != `{"inner":{"success":true,"who":true},"success":true}` {
+		t.Errorf("%s, %v", body, err)
+	}
+	room.Emitted("plugin.x.event.asked")
+	if _, err := room.Request("plugin.x.request", map[string]any{"mode": "no object"}); event.CodeOf(err) == "" {
+		t.Errorf("a reply that is no object: %v", err)
+	}
+}
+
+func TestValidate(t *testing.T) {
+	t.Parallel()
+	ok := plugin(hello)
+	ok.Events = []plugins.Subscription{{Subject: "cytube.*", Handle: hello}}
+	ok.Requests = []plugins.Endpoint{{Handle: func(*plugins.Context) (any, error) { return nil, nil }}}
+	if err := ok.Validate(); err != nil {
+		t.Error(err)
+	}
+	for says, change := range map[string]func(*plugins.Plugin){
+		"a plugin's name is":             func(p *plugins.Plugin) { p.Name = "two words" },
+		"has no version":                 func(p *plugins.Plugin) { p.Version = "" },
+		"is not a semantic version":      func(p *plugins.Plugin) { p.Version = "one" },
+		"command x of plugin x has no h": func(p *plugins.Plugin) { p.Commands[0].Handle = nil },
+		"two commands y":                 func(p *plugins.Plugin) { p.Commands[0].Aliases = []string{"y", "Y"} },
+		"must be one word":               func(p *plugins.Plugin) { p.Commands[0].Name = "x y" },
+		"max_age":                        func(p *plugins.Plugin) { p.MaxAge = 24 * time.Hour },
+		"subscription cytube.chat of":    func(p *plugins.Plugin) { p.Events = []plugins.Subscription{{Subject: "cytube.chat"}} },
+		"no stream holds":                func(p *plugins.Plugin) { p.Events = []plugins.Subscription{{Subject: "weather.>", Handle: hello}} },
+		"request plugin.x.request.a of":  func(p *plugins.Plugin) { p.Requests = []plugins.Endpoint{{Action: "a"}} },
+		"action": func(p *plugins.Plugin) {
+			p.Requests = []plugins.Endpoint{{Action: "a b", Handle: ok.Requests[0].Handle}}
+		},
+	} {
+		p := plugin(hello)
+		change(&p)
+		if err := p.Validate(); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%v, want an error that says %q", err, says)
+		}
+		if err := (plugins.Host{Logger: slog.New(slog.DiscardHandler)}).Run(t.Context(), p); err == nil {
+			t.Errorf("a plugin that is wrong (%s) runs", says)
+		}
+	}
+}

@@ -1,0 +1,193 @@
+package plugins_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/plugins"
+	"github.com/rosey-bot/rosey/plugins/plugintest"
+	"github.com/rosey-bot/rosey/streams"
+)
+
+func TestTimers(t *testing.T) {
+	t.Parallel()
+	fired := make(chan string, 8)
+	p := plugin(func(c *plugins.Context) ([]event.Envelope, error) {
+		for _, err := range []error{
+			c.At(c.Now().Add(-time.Hour), "past", "tick", map[string]any{"name": "past"}),
+			c.After(time.Second, "any name: ä/b c.*>", "tick", map[string]any{"name": "odd"}),
+			c.After(time.Second, "replaced", "tick", map[string]any{"name": "never"}),
+			c.After(2*time.Second, "replaced", "tick", map[string]any{"name": "second"}),
+			c.After(time.Second, "cancelled ✂", "tick", map[string]any{"name": "never"}),
+			c.CancelTimer("cancelled ✂"),
+		} {
+			if err != nil {
+				return nil, err
+			}
+		}
+		return nil, nil
+	})
+	p.Events = []plugins.Subscription{{Subject: "plugin.x.event.tick", MaxAge: plugins.Never, Handle: func(c *plugins.Context) ([]event.Envelope, error) {
+		var tick struct{ Name string }
+		err := c.Decode(&tick)
+		fired <- tick.Name
+		return nil, err
+	}}}
+	room := plugintest.Run(t, p)
+	room.Type("alice", 1, "!x")
+	for _, want := range []string{"past", "odd", "second"} {
+		select {
+		case got := <-fired:
+			if got != want {
+				t.Errorf("%s fired, want %s", got, want)
+			}
+		case <-time.After(20 * time.Second):
+			t.Fatalf("%s did not fire", want)
+		}
+	}
+	room.Repeat("x")
+	if n := len(room.Stored("plugin.x.event.tick")); n != 3 {
+		t.Errorf("%d timers fired, want 3", n)
+	}
+}
+
+// What is too old is passed over, unless it must be handled however late; a
+// command that is too old is recorded.
+func TestMaxAge(t *testing.T) {
+	t.Parallel()
+	seen := make(chan string, 8)
+	note := func(what string) plugins.Handler {
+		return func(c *plugins.Context) ([]event.Envelope, error) { seen <- what; return nil, nil }
+	}
+	p := plugin(note("command"))
+	p.MaxAge = time.Nanosecond
+	p.Events = []plugins.Subscription{
+		{Subject: event.SubjectUserJoin, Handle: note("by the plugin's age")},
+		{Subject: event.SubjectUserLeave, Handle: note("by its own age"), MaxAge: time.Hour},
+		{Subject: event.SubjectMediaDelete, Handle: note("too old by its own age"), MaxAge: time.Nanosecond},
+		{Subject: event.SubjectPM, Handle: note("never"), MaxAge: plugins.Never},
+	}
+	room := plugintest.Run(t, p)
+	room.Publish(event.SubjectUserJoin, event.UserJoin{User: "alice", Channel: plugintest.Channel})
+	room.Publish(event.SubjectMediaDelete, event.MediaDelete{UID: 1, Channel: plugintest.Channel})
+	room.Publish(event.SubjectUserLeave, event.UserLeave{User: "alice", Channel: plugintest.Channel})
+	room.Publish(event.SubjectPM, event.PM{User: "alice", To: "rosey", Message: "hi", Channel: plugintest.Channel})
+	for _, want := range []string{"by its own age", "never"} {
+		if got := <-seen; got != want {
+			t.Errorf("handled %s, want %s", got, want)
+		}
+	}
+	// The router lets it pass; what is too old is so when the plugin gets it.
+	room.Publish(event.CommandSubject("x"), event.Command{Command: "x", User: "alice"})
+	expired := room.Emitted("plugin.x.event.expired")
+	if !strings.Contains(string(expired.Data), `"subject":"plugin.x.command"`) {
+		t.Errorf("expired %s", expired.Data)
+	}
+	select {
+	case got := <-seen:
+		t.Errorf("handled %s", got)
+	default:
+	}
+}
+
+// A plugin's first start does not put the whole past to it.
+func TestNewPluginBeginsNow(t *testing.T) {
+	t.Parallel()
+	room := plugintest.Run(t)
+	for range 5 {
+		room.Type("alice", 1, "before")
+	}
+	seen := make(chan string, 16)
+	p := plugin(hello)
+	p.Events = []plugins.Subscription{{Subject: "cytube.chat", Handle: func(c *plugins.Context) ([]event.Envelope, error) {
+		line, ok := c.Chat()
+		seen <- fmt.Sprint(line.Message, ok)
+		return nil, nil
+	}}}
+	ran := make(chan struct{}, 16)
+	host(t, room, p, func(consumers.Outcome) { ran <- struct{}{} })
+	for deadline := time.Now().Add(10 * time.Second); ; {
+		if _, err := room.Bus.JetStream().Consumer(t.Context(), streams.Cytube, plugins.Durable("x")); err == nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the plugin does not run")
+		}
+	}
+	room.Type("alice", 1, "after")
+	if got := <-seen; got != "aftertrue" {
+		t.Errorf("the first line it was given is %q", got)
+	}
+	<-ran
+}
+
+func TestTexts(t *testing.T) {
+	t.Parallel()
+	room := plugintest.Run(t, plugin(func(c *plugins.Context) ([]event.Envelope, error) {
+		return c.Emote("[%s][%s][%s][%s]", c.Prefix(), c.Text(0), c.Text(1), c.Text(5)), nil
+	}))
+	for line, want := range map[string]string{
+		`!x`:                      `/me [!][][][]`,
+		`!x one`:                  `/me [!][one][][]`,
+		`  !X  "a  b"   it's  ok`: `/me [!]["a  b"   it's  ok][b"   it's  ok][]`,
+	} {
+		if got := room.Say("alice", line); got != want {
+			t.Errorf("%q\n got %q\nwant %q", line, got, want)
+		}
+	}
+	// Without the original message, as the contract's own example has it.
+	room.Publish(event.CommandSubject("x"), event.Command{Command: "x", Args: []string{"one", "two"}, User: "alice", Channel: plugintest.Channel})
+	if got := room.Next(); got != "/me [!][one two][two][]" {
+		t.Error(got)
+	}
+}
+
+func TestChatIsWhatSomebodySaid(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	var got []string
+	p := plugin(hello)
+	p.Events = []plugins.Subscription{{Subject: event.AllCytube, Handle: func(c *plugins.Context) ([]event.Envelope, error) {
+		if line, ok := c.Chat(); ok {
+			mu.Lock()
+			got = append(got, line.Message)
+			mu.Unlock()
+		}
+		return nil, nil
+	}}}
+	room := plugintest.Run(t, p)
+	for _, line := range []struct {
+		text, meta string
+		value      any
+		extra      event.Extra
+	}{
+		{text: "plain"}, {text: "echo", meta: event.MetaCausation, value: "CYTUBE:1"}, {text: "past", meta: event.MetaBackfill, value: true},
+		{text: "retried", meta: event.MetaCausation, value: "PLUGIN:9"}, {text: "shadow", extra: event.Extra{"shadow": json.RawMessage("true")}},
+		{text: "missed", meta: event.MetaBuffered, value: true},
+	} {
+		e, err := event.New(event.SubjectChat, event.Chat{User: "alice", Message: line.text, Channel: plugintest.Channel, Extra: line.extra})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if line.meta != "" {
+			e = e.WithMeta(line.meta, line.value)
+		}
+		if _, err := room.Bus.Publish(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	room.Publish(event.SubjectUserLeave, event.UserLeave{User: "alice", Channel: plugintest.Channel})
+	room.Settle("x")
+	mu.Lock()
+	defer mu.Unlock()
+	if want := []string{"plain", "retried", "missed"}; !slices.Equal(got, want) {
+		t.Errorf("what somebody said is %q, want %q", got, want)
+	}
+}

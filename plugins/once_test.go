@@ -1,0 +1,193 @@
+package plugins_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/plugins"
+	"github.com/rosey-bot/rosey/plugins/plugintest"
+	"github.com/rosey-bot/rosey/streams"
+)
+
+// Two hosts of one plugin share its commands: each is handled once, by either.
+func TestTwoHostsShareTheWork(t *testing.T) {
+	t.Parallel()
+	const commands = 100
+	counter := func(who *atomic.Int64) plugins.Plugin {
+		return plugin(func(c *plugins.Context) ([]event.Envelope, error) {
+			who.Add(1)
+			var tally struct {
+				N int `json:"n"`
+			}
+			return c.DB("tallies").Change("x", &tally, func() ([]event.Envelope, error) {
+				tally.N++
+				return c.Say("%s is number %d", c.Command.Args[0], tally.N), nil
+			})
+		})
+	}
+	var first, second atomic.Int64
+	room := plugintest.Run(t, counter(&first))
+	host(t, room, counter(&second), nil)
+	// Once both ask for work, both get some.
+	for deadline := time.Now().Add(10 * time.Second); ; {
+		c, err := room.Bus.JetStream().Consumer(t.Context(), streams.Plugin, plugins.Durable("x"))
+		if err == nil && c.CachedInfo().NumWaiting == 2 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the second host does not run")
+		}
+	}
+	for i := range commands {
+		room.Type("alice", 1, fmt.Sprintf("!x c%d", i))
+	}
+	replies, numbers := map[string]bool{}, map[string]bool{}
+	for range commands {
+		command, number, _ := strings.Cut(room.Next(), " is number ")
+		replies[command], numbers[number] = true, true
+	}
+	room.Settle("x")
+	if said := len(room.Said()); len(replies) != commands || len(numbers) != commands || said != commands {
+		t.Errorf("%d commands gave %d replies to %d of them with %d numbers", commands, said, len(replies), len(numbers))
+	}
+	if a, b := first.Load(), second.Load(); a+b != commands || a == 0 || b == 0 {
+		t.Errorf("one host handled %d, the other %d, of %d", a, b, commands)
+	}
+}
+
+// A command handled twice gives one reply and one record, however the handler
+// writes.
+func TestRepeat(t *testing.T) {
+	t.Parallel()
+	room := plugintest.Run(t, plugin(func(c *plugins.Context) ([]event.Envelope, error) {
+		db := c.DB("things")
+		id, err := db.Add(map[string]any{"by": c.Command.User})
+		if err != nil {
+			return nil, err
+		}
+		// The second time this finds what the first wrote, and writes less.
+		if err := db.Get("first", &struct{}{}); event.CodeOf(err) == event.RecordNotFound {
+			if _, err := db.Set("first", map[string]any{"id": "first", "was": id}); err != nil {
+				return nil, err
+			}
+		}
+		if _, err := db.Set("last", map[string]any{"n": c.Rand().IntN(1_000_000), "at": c.Now().UnixNano()}); err != nil {
+			return nil, err
+		}
+		var tally struct{ N int }
+		out, err := db.Change("naïve tally\n", &tally, func() ([]event.Envelope, error) { tally.N++; return c.Say("%d", tally.N), nil })
+		if err != nil {
+			return nil, err
+		}
+		again, err := db.Change("naïve tally\n", &tally, func() ([]event.Envelope, error) { tally.N += 10; return c.Say("%d", tally.N), nil })
+		if err != nil {
+			return nil, err
+		}
+		if err := c.Publish(c.Emit("early", map[string]any{"n": tally.N})...); err != nil {
+			return nil, err
+		}
+		return append(append(out, again...), c.Emote("adds %s", id)...), nil
+	}))
+	for i, want := range []string{"1 11 /me adds 1", "12 22 /me adds 2"} {
+		room.Type("alice", 1, "!x")
+		if got := strings.Join([]string{room.Next(), room.Next(), room.Next()}, " "); got != want {
+			t.Errorf("it said %s, want %s", got, want)
+		}
+		things := func() string {
+			body, err := room.Request(event.SubjectQuery, event.Query{Collection: "things", OrderBy: "id"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return string(body)
+		}
+		room.Settle("x")
+		before := things()
+		room.Repeat("x")
+		if after := things(); after != before {
+			t.Errorf("handled again, the records are %s, after %s", after, before)
+		}
+		if said, early := len(room.Said()), len(room.Stored("plugin.x.event.early")); said != 3*(i+1) || early != i+1 {
+			t.Errorf("handled again, it said %d things and emitted %d events", said, early)
+		}
+	}
+}
+
+// Change starts over when another process came between, and returns an error of
+// change without writing.
+func TestChange(t *testing.T) {
+	t.Parallel()
+	type tally struct {
+		N    int      `json:"n"`
+		Seen []string `json:"seen"`
+	}
+	room := plugintest.Run(t, plugin(func(c *plugins.Context) ([]event.Envelope, error) {
+		var v tally
+		calls := 0
+		out, err := c.DB("tallies").Change("x", &v, func() ([]event.Envelope, error) {
+			switch calls++; c.Command.Args[0] {
+			case "nothing":
+				return nil, nil
+			case "fail":
+				v.N = 1000
+				return nil, event.Errorf(event.PluginError, "no")
+			case "bad":
+				v.N = 1000
+				return c.Say(""), nil
+			case "race":
+				if calls < 3 { // another process writes between the read and the write
+					if _, err := c.DB("tallies").Set("x", tally{N: v.N + 100}); err != nil {
+						return nil, err
+					}
+				}
+			}
+			v.N++
+			v.Seen = append(v.Seen, c.Command.Args[0])
+			return c.Say("%d %v after %d", v.N, v.Seen, calls), nil
+		})
+		if err == nil && len(out) == 0 {
+			return c.Say("nothing"), nil
+		}
+		return out, err
+	}))
+	revision := func() (r struct {
+		Data     tally
+		Revision uint64
+	}) {
+		body, err := room.Request(event.SubjectGet, event.Get{Collection: "tallies", ID: "x"})
+		if event.CodeOf(err) == event.RecordNotFound {
+			return r
+		}
+		if err != nil || json.Unmarshal(body, &r) != nil {
+			t.Fatal(string(body), err)
+		}
+		return r
+	}
+	for _, step := range [][2]string{
+		{"nothing", "nothing"}, {"fail", "❌ no"},
+	} {
+		if got := room.Say("alice", "!x "+step[0]); got != step[1] || revision().Revision != 0 {
+			t.Errorf("%s: said %q, and the record is %v", step[0], got, revision())
+		}
+	}
+	if got := room.Say("alice", "!x one"); got != "1 [one] after 1" {
+		t.Error(got)
+	}
+	before := revision()
+	for _, step := range [][2]string{{"nothing", "nothing"}, {"fail", "❌ no"}} {
+		if got := room.Say("alice", "!x "+step[0]); got != step[1] || revision().Revision != before.Revision {
+			t.Errorf("%s: said %q, and the record is %v, after %v", step[0], got, revision(), before)
+		}
+	}
+	room.Type("alice", 1, "!x bad")
+	if l := deadLetter(t, room); l.Attempts != 1 || revision().Revision != before.Revision {
+		t.Errorf("a change that says nothing: %+v, %v", l, revision())
+	}
+	if got := room.Say("alice", "!x race"); got != "202 [race] after 3" {
+		t.Error(got)
+	}
+}
