@@ -116,6 +116,7 @@ func commands() []*cli.Command {
 		deadCommand(),
 		sendCommand(),
 		statusCommand(),
+		doctorCommand(),
 		backupCommand(),
 		restoreCommand(),
 		benchCommand(),
