@@ -94,6 +94,11 @@ func TestUnchangedPluginsSayTheSame(t *testing.T) {
 	} {
 		room.Say("alice", line)
 	}
+	// A bare payload has no correlation ID, from which the dice are seeded.
+	if _, err := room.Bus.JetStream().Publish(t.Context(), event.CommandSubject("dice-roller"), []byte(`{"command":"roll","args":["5d20"],"user":"x","channel":"test"}`)); err != nil {
+		t.Fatal(err)
+	}
+	room.Next()
 	began := time.Now()
 	// What others do to the database at the same time counts too.
 	if _, err := room.Request(event.SubjectSet, map[string]any{"collection": "quotes", "id": 1, "data": map[string]any{"text": "uno", "user": "bob"}}); err != nil {
@@ -113,7 +118,7 @@ func TestUnchangedPluginsSayTheSame(t *testing.T) {
 		{quotedb.New(), replay.Filter{}, 22},
 		{quotedb.New(), replay.Filter{Since: began, Until: ended}, 10},
 		{quotedb.New(), replay.Filter{Since: ended}, 3},
-		{diceroller.New(), replay.Filter{}, 3},
+		{diceroller.New(), replay.Filter{}, 4},
 		{eightball.New(), replay.Filter{}, 1},
 		{help.New(), replay.Filter{}, 1},
 	} {

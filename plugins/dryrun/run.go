@@ -10,7 +10,6 @@ import (
 	"slices"
 
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
 
@@ -143,11 +142,8 @@ func (s *sandbox) handle(ctx context.Context, h consumers.Handler, e Event, trac
 	if cause := ctx.Err(); cause != nil {
 		return nil, cause
 	}
-	if err != nil {
-		failed := event.AsError(err, event.PluginError)
-		span.SetStatus(codes.Error, err.Error())
-		span.SetAttributes(attribute.String("error.type", string(failed.Code)))
-		return append(w.outputs, failure(s.c.Plugin, err.Error(), failed.Code)), nil
+	if err = streams.Fail(span, err, event.PluginError); err != nil {
+		return append(w.outputs, failure(s.c.Plugin, err.Error(), event.AsError(err, event.PluginError).Code)), nil
 	}
 	for _, o := range out {
 		w.note(Output{Subject: o.Subject, Data: o.Data})
@@ -160,16 +156,8 @@ func (s *sandbox) handle(ctx context.Context, h consumers.Handler, e Event, trac
 func start(ctx context.Context, tracer trace.Tracer, d streams.Stored) (context.Context, trace.Span) {
 	opts := []trace.SpanStartOption{
 		trace.WithNewRoot(), trace.WithSpanKind(trace.SpanKindConsumer),
-		trace.WithAttributes(
-			attribute.Bool("rosey.dry_run", true),
-			attribute.String("messaging.system", "nats"),
-			attribute.String("messaging.operation.type", "process"),
-			attribute.String("messaging.operation.name", "dry run"),
-			attribute.String("messaging.destination.name", d.Subject),
-			attribute.String("messaging.destination.template", event.Template(d.Subject)),
-			attribute.String("messaging.message.conversation_id", d.CorrelationID),
-			attribute.String("messaging.message.id", d.Ref.String()),
-		),
+		trace.WithAttributes(streams.ProcessAttributes(d.Envelope, "")...),
+		trace.WithAttributes(attribute.Bool("rosey.dry_run", true), streams.MessageID(d.Ref)),
 	}
 	if then := trace.SpanContextFromContext(telemetry.Extract(context.Background(), d.Header)); then.IsValid() {
 		opts = append(opts, trace.WithLinks(trace.Link{SpanContext: then}))
@@ -220,15 +208,12 @@ func (w *witness) drop(timer string) {
 
 // Request asks what answers in the sandbox.
 func (w *witness) Request(ctx context.Context, subject string, payload any, opts ...streams.PublishOption) (json.RawMessage, error) {
+	e := event.Envelope{Subject: subject, CorrelationID: event.Correlation(ctx)}
 	ctx, span := w.tracer.Start(ctx, "send "+event.Template(subject), trace.WithSpanKind(trace.SpanKindClient),
-		trace.WithAttributes(attribute.Bool("rosey.dry_run", true), attribute.String("messaging.destination.name", subject)))
+		trace.WithAttributes(streams.SendAttributes(e)...), trace.WithAttributes(attribute.Bool("rosey.dry_run", true)))
 	defer span.End()
 	reply, err := w.bus.Request(ctx, subject, payload, opts...)
-	if err != nil {
-		span.SetStatus(codes.Error, err.Error())
-		span.SetAttributes(attribute.String("error.type", string(event.AsError(err, event.PluginError).Code)))
-	}
-	return reply, err
+	return reply, streams.Fail(span, err, event.PluginError)
 }
 
 // CancelTimer takes back a timer that the same event set. Those of other events

@@ -1,0 +1,265 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/cytube/socketio"
+	"github.com/rosey-bot/rosey/streams"
+)
+
+const (
+	farBehind   = 1000 // events that wait for a consumer
+	siteTimeout = 10 * time.Second
+	// The first version that knows message schedules, which timers are.
+	oldestMajor, oldestMinor = 2, 12
+)
+
+// reach connects to the server, or opens the store of a stopped bot. What it
+// returns undoes that.
+func (p *patient) reach(ctx context.Context) (leave func()) {
+	if _, err := os.Stat(filepath.Join(p.cfg.Store, "jetstream")); !p.cfg.external() && err != nil {
+		return func() {} // there is nothing in the store
+	}
+	cl, err := open(ctx, p.cfg, "rosey doctor", p.log)
+	if err != nil {
+		do := "start the server, or correct --nats, --context and --creds"
+		if !p.cfg.external() {
+			do = "end the process that holds the store, or look at its log"
+		}
+		p.fail("server", do, "%v", err)
+		return func() {}
+	}
+	p.client = cl
+	return func() {
+		if err := cl.close(); err != nil {
+			p.warn("server", "look at the store's disk", "the store was not closed well: %v", err)
+		}
+	}
+}
+
+func (p *patient) server(ctx context.Context) {
+	const check = "server"
+	if p.client == nil {
+		return
+	}
+	version := p.client.nc.ConnectedServerVersion()
+	var major, minor int
+	if n, _ := fmt.Sscanf(version, "%d.%d", &major, &minor); n < 2 || major < oldestMajor || major == oldestMajor && minor < oldestMinor {
+		p.fail(check, fmt.Sprintf("use NATS %d.%d or later", oldestMajor, oldestMinor), "NATS %s is too old: timers need message schedules", version)
+	}
+	account, err := p.client.js.AccountInfo(ctx)
+	switch {
+	case errors.Is(err, jetstream.ErrJetStreamNotEnabled) || errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
+		p.fail(check, "start nats-server with -js, or enable jetstream for the account", "NATS %s without JetStream", version)
+		p.client = nil // nothing more can be asked; reach closes it
+		return
+	case err != nil:
+		p.fail(check, "see the server's log", "JetStream does not answer: %v", err)
+		return
+	}
+	limit := account.Limits.MaxStore
+	if limit > 0 && float64(account.Store) > 0.9*float64(limit) {
+		p.warn(check, "raise the account's limit, or shorten retention", "%s of the account's %s of storage are used",
+			humanize.IBytes(account.Store), humanize.IBytes(uint64(limit)))
+	}
+	p.ok(check, "NATS %s with JetStream, %s stored", version, humanize.IBytes(account.Store))
+}
+
+// running looks at the bot itself.
+func (p *patient) running(ctx context.Context) {
+	const check = "bot"
+	if p.client == nil {
+		return
+	}
+	if !p.client.running {
+		p.warn(check, "rosey run", "no bot runs on the store")
+		return
+	}
+	bot, err := askStatus(ctx, p.client)
+	switch {
+	case err != nil && p.cfg.external():
+		p.warn(check, "rosey run --nats …", "no bot answers on the server")
+		return
+	case err != nil:
+		p.fail(check, "look at its log, and start it again", "a process holds the store and does not answer: %v", err)
+		return
+	}
+	p.bot = &bot
+	if !bot.Ready {
+		p.fail(check, "look at its log", "pid %d is not ready: %s", bot.PID, bot.Problem)
+		return
+	}
+	p.ok(check, "pid %d in channel %s of %s, for %s", bot.PID, bot.Channel, bot.Site, humanSeconds(bot.Uptime))
+}
+
+func (p *patient) streams(ctx context.Context) {
+	const check = "streams"
+	if p.client == nil {
+		return
+	}
+	p.whole = true
+	good, messages, bytes := true, uint64(0), uint64(0)
+	for _, spec := range streams.Specs() {
+		s, err := p.client.js.Stream(ctx, spec.Name)
+		if err != nil {
+			p.whole = false
+			p.missingStream(ctx, spec, err)
+			continue
+		}
+		info := s.CachedInfo()
+		messages, bytes = messages+info.State.Msgs, bytes+info.State.Bytes
+		found, err := spec.Differences(info.Config, streams.Options{Replicas: p.cfg.Replicas, Limits: p.cfg.limits()})
+		if err != nil {
+			good = false
+			p.fail(check, "rosey backup DIR first, then change the stream or use another store", "%s: %v", spec.Name, err)
+		}
+		for _, d := range found {
+			good = false
+			p.warn(check, "restart the bot with these settings: it puts that right", "%s: %s", spec.Name, d)
+		}
+	}
+	if good && p.whole {
+		p.ok(check, "all %d are as they should be, with %s events in %s", len(streams.Specs()), humanize.Comma(int64(messages)), humanize.IBytes(bytes))
+	}
+}
+
+func (p *patient) missingStream(ctx context.Context, spec streams.Spec, err error) {
+	const check = "streams"
+	if !errors.Is(err, jetstream.ErrStreamNotFound) {
+		p.fail(check, "see the server's log", "%s: %v", spec.Name, err)
+		return
+	}
+	for _, subject := range spec.Subjects {
+		if names := holders(ctx, p.client.js, subject); len(names) > 0 {
+			p.fail(check, "take the subject from it, or give the bot an account of its own", "%s does not exist, and its subject %s belongs to %s", spec.Name, subject, names[0])
+			return
+		}
+	}
+	if p.bot != nil {
+		p.fail(check, "restart the bot: it makes it again", "%s does not exist", spec.Name)
+		return
+	}
+	p.warn(check, "rosey run makes it", "%s does not exist yet", spec.Name)
+}
+
+// holders lists the streams that hold a subject.
+func holders(ctx context.Context, js jetstream.JetStream, subject string) (names []string) {
+	for name := range js.StreamNames(ctx, jetstream.WithStreamListSubject(subject)).Name() {
+		names = append(names, name)
+	}
+	return names
+}
+
+func (p *patient) consumers(ctx context.Context) {
+	const check = "consumers"
+	if p.client == nil || !p.whole {
+		return
+	}
+	n, good := 0, true
+	warn := func(do, format string, args ...any) {
+		good = false
+		p.warn(check, do, format, args...)
+	}
+	err := eachDurable(ctx, p.client.js, func(info *jetstream.ConsumerInfo) {
+		n++
+		switch name := info.Name + " on " + info.Stream; {
+		case info.Paused:
+			warn("rosey plugin resume "+strings.TrimPrefix(info.Name, "plugin-"), "%s is paused, and %d events wait for it", name, info.NumPending)
+		case p.bot != nil && info.NumWaiting == 0 && info.NumAckPending == 0:
+			warn("rosey plugin ls shows who should", "nobody reads %s, and %d events wait", name, info.NumPending)
+		case p.bot != nil && info.NumPending > farBehind:
+			warn("rosey replay --since 10m --summary shows what takes long", "%s is %s events behind", name, humanize.Comma(int64(info.NumPending)))
+		case info.NumRedelivered > 0:
+			warn("rosey replay --since 10m --tree shows which, and the bot's log why", "%s tries %d event(s) again", name, info.NumRedelivered)
+		}
+	})
+	switch {
+	case err != nil:
+		p.fail(check, "see the server's log", "%v", err)
+	case good:
+		p.ok(check, "%d, none in trouble", n)
+	}
+}
+
+func (p *patient) deadLetters(ctx context.Context) {
+	const check = "dead letters"
+	if p.client == nil || !p.whole {
+		return
+	}
+	letters, err := consumers.DeadLetters(ctx, p.client.js)
+	if err != nil {
+		p.fail(check, "see the server's log", "%v", err)
+		return
+	}
+	letters = slices.DeleteFunc(letters, func(l consumers.DeadLetter) bool { return l.State != consumers.DeadOpen })
+	if len(letters) == 0 {
+		p.ok(check, "none")
+		return
+	}
+	last := letters[len(letters)-1]
+	p.warn(check, "rosey dead ls; then rosey dead retry or drop", "%d, the last of %s, %s: %s", len(letters), last.Consumer, humanize.Time(last.At), clip(last.Error, 80))
+}
+
+func (p *patient) plugins(ctx context.Context) {
+	const check = "plugins"
+	if p.client == nil || !p.whole {
+		return
+	}
+	list, err := pluginStatuses(ctx, command{client: p.client, cfg: p.cfg, log: p.log})
+	if err != nil {
+		p.fail(check, "see the server's log", "%v", err)
+		return
+	}
+	owners, running := map[string]string{}, 0
+	for _, pl := range list {
+		switch {
+		case pl.Problem != "":
+			p.warn(check, "correct its registration, or rosey plugin rm "+pl.Name, "%s is not registered well: %s", pl.Name, pl.Problem)
+		case pl.State == "stopped" && p.bot != nil:
+			p.warn(check, "start it, or rosey plugin rm "+pl.Name, "%s is registered and does not run; %d events wait for it", pl.Name, pl.Lag)
+		case pl.State == "running":
+			running++
+		}
+		for _, command := range pl.Commands {
+			key := strings.ToLower(strings.TrimPrefix(command, p.cfg.Prefix))
+			if owner, ok := owners[key]; ok && owner != pl.Name {
+				p.warn(check, "give one of the two another name", "%s and %s both register the command %s; %s gets it", owner, pl.Name, key, owner)
+				continue
+			}
+			owners[key] = pl.Name
+		}
+	}
+	p.ok(check, "%d registered, %d running", len(list), running)
+}
+
+// site asks the CyTube site for the channel's socket.
+func (p *patient) site(ctx context.Context) {
+	const check = "site"
+	site, channel := p.cfg.Site, p.cfg.Channel
+	if p.bot != nil {
+		site, channel = p.bot.Site, p.bot.Channel
+	}
+	if channel == "" {
+		p.ok(check, "the bot opens a room of its own; there is nothing to reach")
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, siteTimeout)
+	defer cancel()
+	socket, err := socketio.Discover(ctx, nil, site, channel)
+	if err != nil {
+		p.fail(check, "correct --site and --channel, or wait until the site is back", "%v", err)
+		return
+	}
+	p.ok(check, "%s has channel %s at %s", site, channel, socket)
+}
