@@ -15,9 +15,14 @@ $(BIN): $(SOURCES)
 run: build
 	@$(BIN) run
 
-# test runs every test with the race detector.
-test:
+# test runs every test with the race detector. The plugin in JavaScript is tried
+# where there is a Node to run it.
+test: examples/plugin-node/node_modules
 	$(GO) test -race ./...
+
+examples/plugin-node/node_modules: examples/plugin-node/package-lock.json
+	@if command -v npm >/dev/null; then cd $(@D) && npm ci --no-fund --no-audit && touch node_modules; \
+	else echo "there is no npm: the example in JavaScript is not tried"; fi
 
 # crash kills whatever can be killed, at moments that SEED decides, while people
 # type commands, and counts what is lost and what is doubled.
