@@ -100,7 +100,7 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	if err := c.settle(ctx); err != nil {
 		return nil, err
 	}
-	a := c.attack(ctx)
+	t, a := c.attack(ctx)
 	began := time.Now()
 	stuck := c.drain(ctx)
 	blows := a.finish()
@@ -113,7 +113,7 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 		return nil, fmt.Errorf("read what happened: %w (the logs are in %s)", err, c.Dir)
 	}
 	r := count(e)
-	r.Mode, r.Seed, r.Duration, r.Drained, r.Stuck = c.mode(), c.Seed, c.Duration, drained, stuck
+	r.Mode, r.Seed, r.Duration, r.Held, r.Drained, r.Stuck = c.mode(), c.Seed, c.Duration, t.held, drained, stuck
 	return r, nil
 }
 
@@ -183,7 +183,7 @@ func (c *crash) settle(ctx context.Context) error {
 }
 
 // attack types and kills at the same time, for the Config's duration.
-func (c *crash) attack(ctx context.Context) *attacker {
+func (c *crash) attack(ctx context.Context) (*typist, *attacker) {
 	ctx, cancel := context.WithTimeout(ctx, c.Duration)
 	defer cancel()
 	t := &typist{crash: c}
@@ -192,7 +192,7 @@ func (c *crash) attack(ctx context.Context) *attacker {
 	wg.Go(func() { t.run(ctx) })
 	wg.Go(func() { a.run(ctx) })
 	wg.Wait()
-	return a
+	return t, a
 }
 
 // drain waits until the room is quiet because there is nothing left to do. It

@@ -13,6 +13,7 @@ type Report struct {
 	Mode     string
 	Seed     uint64
 	Duration time.Duration
+	Held     time.Duration // how long the typist waited for what was typed to be recorded
 	Drained  time.Duration // how long everything took to become quiet
 	Stuck    string        // what did not
 
@@ -64,8 +65,8 @@ func (r *Report) Print(w io.Writer) {
 	row := func(what string, n int, note string) {
 		fmt.Fprintf(w, "  %-20s %5d  %s\n", what, n, note)
 	}
-	row("commands sent", r.Sent, "taken by the room")
-	row("commands handled", r.Handled, "")
+	row("commands sent", r.Sent, fmt.Sprintf("taken by the room; the typist held back for %s, with %d of them unrecorded:\n%31sa room shows those who come its last 15 lines, and no more can be recovered", r.Held.Round(100*time.Millisecond), ahead, ""))
+	row("commands handled", r.Handled, "given to their plugin")
 	row("replies in stream", r.Replies, "")
 	row("replies heard", r.Heard, "")
 	row("lost", len(r.Lost), "")

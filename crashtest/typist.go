@@ -21,6 +21,7 @@ const ahead = 8
 type typist struct {
 	*crash
 	users map[string]*cytubetest.User
+	held  time.Duration // how long it had to wait for the bot
 }
 
 var names = [...]string{"alice", "bob", "carol"}
@@ -42,10 +43,12 @@ func (t *typist) run(ctx context.Context) {
 		if random.IntN(4) == 0 {
 			text = fmt.Sprintf("!quote add crash %d", n)
 		}
+		asked := time.Now()
 		err := until(ctx, func() bool {
 			t.streams.poll(ctx)
 			return len(commands(t.room.Heard()))-t.streams.recorded() < ahead
 		})
+		t.held += time.Since(asked)
 		if err != nil {
 			return
 		}
