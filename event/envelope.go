@@ -31,6 +31,7 @@ const (
 	MetaWaited    = "waited"       // how long the causing event had waited in its stream, in seconds
 	MetaRetryFor  = "retry_for"    // the one consumer that this retried dead letter is for
 	MetaPart      = "part"         // which part of a split message this is, from 1
+	MetaErrorCode = "error_code"   // of the error that this tells a user of
 )
 
 // New makes an envelope of a payload, which may be one of this package's types,

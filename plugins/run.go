@@ -14,7 +14,6 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nats.go/micro"
-	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/rosey-bot/rosey/consumers"
@@ -113,16 +112,12 @@ func (h Host) start(ctx context.Context, bus *streams.Bus, p Plugin, log *slog.L
 	if p.Start == nil {
 		return nil
 	}
-	ctx, span := bus.Tracer().Begin(ctx, "start plugin", attribute.String("rosey.plugin", p.Name))
-	defer func() {
-		_ = streams.Fail(span, err, event.PluginError)
-		span.End()
-	}()
 	defer func() {
 		if v := recover(); v != nil {
 			err = fmt.Errorf("start: panic: %v\n%s", v, debug.Stack())
 		}
 	}()
+	ctx = event.WithCorrelation(ctx, event.NewCorrelationID())
 	c := h.context(ctx, p, streams.Stored{At: consumers.Now(ctx)}, direct{bus, p.Name}, log)
 	if err := p.Start(c); err != nil {
 		return fmt.Errorf("start: %w", err)
@@ -238,7 +233,11 @@ func (h Host) commands(p Plugin, log *slog.Logger) consumers.Handler {
 		if code := event.CodeOf(err); c.err == nil && code != "" && slices.Contains(replies, code) {
 			_ = streams.Fail(trace.SpanFromContext(ctx), err, event.PluginError)
 			log.InfoContext(ctx, "command answered with an error", "command", c.Command.Command, "error_code", code, "error", err)
-			return c.result(c.Say("❌ %s", err.Error()), nil)
+			answer, err := c.result(c.Say("❌ %s", err.Error()), nil)
+			for i := range answer {
+				answer[i] = answer[i].WithMeta(event.MetaErrorCode, string(code))
+			}
+			return answer, err
 		}
 		return out, err
 	}

@@ -190,7 +190,9 @@ func (b *spanBuilder) add(n *node) {
 	if waited, ok := seconds(n.Metadata[event.MetaWaited]); ok {
 		p.waited, p.waitKnown = waited, true
 	}
-	switch {
+	switch code := n.Meta(event.MetaErrorCode); {
+	case code != "":
+		p.failure = event.Errorf(event.Code(code), "%s", n.what)
 	case event.Match(event.EventSubject("*", event.TypeDeadLetter), n.Subject):
 		if l, err := event.As[event.DeadLetter](n.Envelope); err == nil {
 			p.outcome, p.failure = event.TypeDeadLetter, event.Errorf(l.Code, "%s", l.Error)

@@ -37,20 +37,6 @@ func NewTracer(spans trace.Tracer, js jetstream.JetStream) *Tracer {
 	return &Tracer{spans: spans, off: off, js: js, searches: rate.NewLimiter(searchesPerSecond, searchesPerSecond)}
 }
 
-// Begin starts a span of work that no event caused, such as a plugin's start.
-// Everything published or requested in its context is part of one new
-// conversation.
-func (t *Tracer) Begin(ctx context.Context, name string, kv ...attribute.KeyValue) (context.Context, trace.Span) {
-	ctx = event.WithCorrelation(ctx, event.NewCorrelationID())
-	if t.off {
-		return ctx, trace.SpanFromContext(ctx)
-	}
-	kv = append(kv, attribute.String("messaging.message.conversation_id", event.Correlation(ctx)))
-	ctx, span := telemetry.Start(ctx, t.spans, name, "", trace.WithAttributes(kv...))
-	t.meet(span.SpanContext())
-	return ctx, span
-}
-
 // send starts the span of publishing an event, or with SpanKindClient of a
 // request.
 func (t *Tracer) send(ctx context.Context, e event.Envelope, kind trace.SpanKind) (context.Context, trace.Span) {

@@ -181,25 +181,28 @@ func TestPublishesOutsideOfSpans(t *testing.T) {
 	if _, err := two.Publish(ctx, chat(t, "c").WithMeta(event.MetaCausation, cause.Ref.String())); err != nil {
 		t.Fatal(err)
 	}
-	three := peer(t, s, "three", r.Env("grpc"))
-	other, span := three.Tracer().Begin(ctx, "other")
-	aside := chat(t, "d")
-	aside.CorrelationID = "c"
-	if _, err := three.Publish(other, aside); err != nil {
+	other, err := one.Publish(event.WithCorrelation(ctx, "other"), chat(t, "other"))
+	if err != nil {
 		t.Fatal(err)
 	}
-	span.End()
+	aside := chat(t, "d")
+	aside.CorrelationID = "c"
+	if _, err := handle(ctx, peer(t, s, "three", r.Env("grpc")), read(t, one, other.Ref), "three", aside); err != nil {
+		t.Fatal(err)
+	}
 	wantTree(t, r, "c", `send cytube.send.chat [producer one]
   send cytube.send.chat [producer one]
   send cytube.send.chat [producer two]
   send cytube.send.chat [producer three]
 `)
-	wantTree(t, r, event.Correlation(other), "other [internal three]\n")
+	wantTree(t, r, "other", `send cytube.send.chat [producer one]
+  process cytube.send.chat [consumer three]
+`)
 	tree, err := r.Tree(trace.TraceID(event.TraceID("c")).String())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if links := tree.Children[2].Links; len(links) != 1 || links[0].SpanID != span.SpanContext().SpanID().String() {
+	if links := tree.Children[2].Links; len(links) != 1 || links[0].TraceID != trace.TraceID(event.TraceID("other")).String() {
 		t.Errorf("the aside has links %v", links)
 	}
 }

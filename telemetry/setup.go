@@ -90,6 +90,14 @@ func Setup(ctx context.Context, c Config) (*Providers, error) {
 	return p, nil
 }
 
+// NewResource describes a process as Setup does, for spans that are not sent by
+// one that runs.
+func NewResource(c Config) (*resource.Resource, error) {
+	env := newEnvironment(c.Getenv)
+	res := env.resource(c)
+	return res, env.err()
+}
+
 // plan is what tracing consists of.
 type plan struct {
 	otlp    *collector // nil for none

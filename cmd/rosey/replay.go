@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/urfave/cli/v2"
 
@@ -22,12 +23,13 @@ func replayCommand() *cli.Command {
    rosey replay --since 2d --subject 'plugin.*.command' --user alice
    rosey replay --since 1h --follow
    rosey replay --since 1h --tree
+   rosey replay --since 1h --export-otlp http://localhost:4318  as if a collector had been there
    rosey replay --since 1d --summary
    rosey replay --since 1d --into trivia                        dry run: what would trivia say now?
    rosey replay --since 1d --into trivia --save case.jsonl
    rosey replay --case case.jsonl --into trivia                 a regression test
    rosey replay --correlation 550e8400 --output json`,
-		Flags: append(append(rangeFlags(), dryRunFlags()...),
+		Flags: append(slices.Concat(rangeFlags(), dryRunFlags(), exportFlags()),
 			&cli.StringSliceFlag{Name: "subject", Usage: "only the subject or pattern `S`; may be repeated"},
 			&cli.StringFlag{Name: "channel", Usage: "only the channel `NAME`"},
 			&cli.StringFlag{Name: "user", Usage: "only what `NAME` did or received"},
@@ -39,7 +41,7 @@ func replayCommand() *cli.Command {
 			&cli.BoolFlag{Name: "summary", Usage: "counts by subject and plugin, slowest conversations, errors"},
 			outputFlag(),
 		),
-		Action: orDryRun(withClient(true, func(ctx context.Context, c *cli.Context, cmd command) error {
+		Action: orDryRun(withClient(true, orExport(func(ctx context.Context, c *cli.Context, cmd command) error {
 			if c.Args().Present() {
 				return usagef("rosey replay takes no arguments, but got %q", c.Args().First())
 			}
@@ -59,7 +61,7 @@ func replayCommand() *cli.Command {
 			err = replay.Run(ctx, cmd.js, c.App.Writer, o)
 			done()
 			return replayError(err)
-		})),
+		}))),
 	}
 }
 

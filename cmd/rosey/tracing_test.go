@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"github.com/rosey-bot/rosey/consumers"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/plugins"
+	"github.com/rosey-bot/rosey/replay"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/telemetry"
 	"github.com/rosey-bot/rosey/telemetry/oteltest"
@@ -100,28 +102,24 @@ func (w *traced) until(what string, ok func() bool) {
 func (w *traced) conversation(line string) string {
 	w.t.Helper()
 	w.bot.say(line)
-	_, text, _ := strings.Cut(": "+line, ": ")
-	if i := strings.LastIndex(text, ": "); i >= 0 {
-		text = text[i+2:]
-	}
-	return w.stored(event.SubjectChat, text).CorrelationID
+	_, text, _ := strings.Cut(line, "!") // behind who says it
+	return w.stored(event.SubjectChat, "!"+text).CorrelationID
 }
 
 // stored waits for the last event of a subject whose data contains a text.
 func (w *traced) stored(subject, text string) (found streams.Stored) {
 	w.t.Helper()
-	spec, _ := streams.For(subject)
-	w.until(subject+" "+text, func() bool {
-		stream, err := w.js.Stream(w.ctx, spec.Name)
-		if err != nil {
-			w.t.Fatal(err)
+	query := replay.Query{Filter: replay.Filter{Subjects: []string{subject}}}
+	w.until(subject+" "+text, func() (ok bool) {
+		for e, err := range replay.Read(w.ctx, w.js, query) {
+			if err != nil {
+				w.t.Fatal(err)
+			}
+			if s, err := e.Decode(); err == nil && strings.Contains(string(s.Data), text) {
+				found, ok = s, true
+			}
 		}
-		raw, err := stream.GetLastMsgForSubject(w.ctx, subject)
-		if err != nil || !strings.Contains(string(raw.Data), text) {
-			return false
-		}
-		found, err = streams.ReadRaw(spec.Name, raw)
-		return err == nil
+		return ok
 	})
 	return found
 }
@@ -168,6 +166,45 @@ func (w *traced) wellFormed() {
 		cancel()
 		if err != nil {
 			w.t.Fatal(problem)
+		}
+	}
+}
+
+// rebuilt sends the traces to another collector from the streams alone, twice,
+// and checks that they are the same as those that came live.
+func (w *traced) rebuilt(madeUp ...string) {
+	w.t.Helper()
+	again := oteltest.Start(w.t)
+	for i := range 2 {
+		r := rosey(w.t, "", "replay", "--since", "1h", "--export-otlp", again.HTTP, "--store", w.store)
+		var spans, traces int
+		if _, err := fmt.Sscanf(r.stdout, "sent %d spans of %d traces", &spans, &traces); err != nil || r.code != 0 || len(again.Spans()) != spans*(i+1) {
+			w.t.Fatalf("%v: %d spans came, %+v", err, len(again.Spans()), r)
+		}
+	}
+	all := again.Spans()
+	first, second := all[:len(all)/2], all[len(all)/2:]
+	live := map[string]oteltest.Span{}
+	for _, s := range w.collector.Spans() {
+		live[s.TraceID+s.SpanID] = s
+	}
+	for i, s := range first {
+		if second[i].SpanID != s.SpanID || second[i].ParentID != s.ParentID || !second[i].Start.Equal(s.Start) || !second[i].End.Equal(s.End) {
+			w.t.Errorf("%s is %+v at first and then %+v", s.Name, s, second[i])
+		}
+		if _, err := oteltest.TreeOf(first, s.TraceID); err != nil {
+			w.t.Fatal(err)
+		}
+		l, ok := live[s.TraceID+s.SpanID]
+		if !ok && !slices.Contains(madeUp, s.Name) {
+			w.t.Errorf("%s %s was made up: %v", s.SpanID, s.Name, s.Attributes)
+		}
+		if stream, _ := streams.For(fmt.Sprint(l.Attributes["messaging.destination.name"])); stream.NoAck {
+			l.Status = s.Status // replies are not stored
+		}
+		if ok && l.Service != "afar" && (l.Name != s.Name || l.ParentID != s.ParentID || l.Kind != s.Kind || l.Status != s.Status) {
+			w.t.Errorf("%s of kind %v below %s with status %v was rebuilt as %s of kind %v below %s with status %v",
+				l.Name, l.Kind, l.ParentID, l.Status, s.Name, s.Kind, s.ParentID, s.Status)
 		}
 	}
 }
@@ -382,12 +419,12 @@ func TestTraces(t *testing.T) {
 
 	// A plugin's start is one trace, whatever it does.
 	w.tree(w.stored(event.EventSubject("trial", "started"), "").CorrelationID, `
-		start plugin [internal rosey-plugin-trial]
-			send database.set [client rosey-plugin-trial]
-				process database.set [server rosey]
+		send database.set [client rosey-plugin-trial]
+			process database.set [server rosey]
 			send plugin.{name}.event.started [producer rosey-plugin-trial]
 	`)
 	w.wellFormed()
+	w.rebuilt()
 }
 
 func wantError(t *testing.T, tree *oteltest.Tree, code string, names ...string) {
@@ -579,6 +616,8 @@ func TestTracesOfForeignPublishers(t *testing.T) {
 				send plugin.{name}.event.dead_letter [producer rosey-plugin-trial]
 	`)
 	w.wellFormed()
+	// The span named afar is its publisher's own, and is rebuilt as what it did.
+	w.rebuilt("send cytube.send.chat", "send database.get", "send database.collections")
 }
 
 // publish stores a message as others do, and returns it as it is read.
