@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rosey-bot/rosey/cytube/cytubetest"
@@ -81,6 +82,7 @@ type attacker struct {
 	*crash
 	pending sync.WaitGroup
 	stop    context.CancelFunc
+	closed  atomic.Bool // the room is down
 
 	mu    sync.Mutex
 	blows []Blow
@@ -142,11 +144,15 @@ func (a *attacker) strike(ctx context.Context, p planned) {
 	case Socket:
 		hit = a.room.Drop(channel, botName) == nil
 	case Room:
+		if hit = a.closed.CompareAndSwap(false, true); !hit {
+			break
+		}
 		a.room.Stop()
 		a.pending.Go(func() {
 			pause(ctx, p.down)
 			// Another client may have got the port meanwhile, for a moment.
 			_ = until(context.WithoutCancel(ctx), func() bool { return a.room.Restart() == nil })
+			a.closed.Store(false)
 			a.log.add("room is back")
 		})
 	case Echo:
