@@ -1,7 +1,9 @@
 package kvstore_test
 
 import (
+	"errors"
 	"fmt"
+	"net"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -86,43 +88,83 @@ func TestQueriesAskSeldom(t *testing.T) {
 	}
 }
 
-// Where a bucket's announcements go elsewhere, or the connection was lost for a
-// while, queries ask the server and are right all the same.
+// Where a bucket's announcements go elsewhere, queries ask the server.
 func TestQueriesWithoutAnnouncements(t *testing.T) {
 	t.Parallel()
 	server := streamstest.Server(t)
 	writer := openStore(t, jetStream(t, streamstest.Connect(t, server)))
-	nc := streamstest.Connect(t, server)
-	reader := openStore(t, jetStream(t, nc))
-	ctx := streamstest.Context(t)
-	if _, err := jetStream(t, nc).CreateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: "db_elsewhere", RePublish: &jetstream.RePublish{Source: ">", Destination: "elsewhere.>"}}); err != nil {
+	js := jetStream(t, streamstest.Connect(t, server))
+	reader := openStore(t, js)
+	if _, err := js.CreateKeyValue(streamstest.Context(t), jetstream.KeyValueConfig{Bucket: "db_c", RePublish: &jetstream.RePublish{Source: ">", Destination: "elsewhere.>"}}); err != nil {
 		t.Fatal(err)
 	}
-	for _, collection := range []string{"elsewhere", "c"} {
-		n := 0
-		check := func(what string) {
-			t.Helper()
-			for range 10 {
-				set(t, writer, collection, "", `{}`)
-				n++
-				if r := query(t, reader, collection, "", ""); r.Count != n {
-					t.Errorf("%s, %s: %d of %d records", collection, what, r.Count, n)
-				}
-			}
+	for n := range 20 {
+		set(t, writer, "c", "", `{}`)
+		if r := query(t, reader, "c", "", ""); r.Count != n+1 {
+			t.Errorf("%d of %d records", r.Count, n+1)
 		}
-		check("at first")
-		before := nc.Stats().Reconnects
+	}
+}
+
+// gate is a dialer that lets nobody through while it is shut.
+type gate struct {
+	mu   sync.Mutex
+	shut bool
+}
+
+func (g *gate) set(shut bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.shut = shut
+}
+
+func (g *gate) Dial(network, address string) (net.Conn, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.shut {
+		return nil, errors.New("the gate is shut")
+	}
+	return net.Dial(network, address)
+}
+
+// What was written while the connection was lost is seen when it is back, though
+// it was announced to nobody.
+func TestQueriesAfterReconnect(t *testing.T) {
+	t.Parallel()
+	server := streamstest.Server(t)
+	writer := openStore(t, jetStream(t, streamstest.Connect(t, server)))
+	var g gate
+	closed := make(chan struct{})
+	nc, err := nats.Connect(server.Info().URL, nats.UserInfo(server.Info().User, server.Info().Password), nats.SetCustomDialer(&g),
+		nats.ReconnectWait(10*time.Millisecond), nats.MaxReconnects(-1), nats.ClosedHandler(func(*nats.Conn) { close(closed) }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { nc.Close(); <-closed })
+	reader := openStore(t, jetStream(t, nc))
+	for n := range 5 {
+		set(t, writer, "c", "", `{}`)
+		if r := query(t, reader, "c", "", ""); r.Count != 2*n+1 {
+			t.Errorf("before: %d of %d records", r.Count, 2*n+1)
+		}
+		g.set(true)
 		if err := nc.ForceReconnect(); err != nil {
 			t.Fatal(err)
 		}
-		set(t, writer, collection, "", `{}`)
-		n++
-		deadline := time.Now().Add(20 * time.Second)
-		for nc.Stats().Reconnects == before || !nc.IsConnected() {
+		for deadline := time.Now().Add(20 * time.Second); nc.IsConnected(); {
 			if time.Now().After(deadline) {
-				t.Fatal("no reconnect")
+				t.Fatal("the connection was not lost")
 			}
 		}
-		check("after a reconnect")
+		set(t, writer, "c", "", `{}`)
+		g.set(false)
+		for deadline := time.Now().Add(20 * time.Second); !nc.IsConnected(); {
+			if time.Now().After(deadline) {
+				t.Fatal("the connection did not come back")
+			}
+		}
+		if r := query(t, reader, "c", "", ""); r.Count != 2*n+2 {
+			t.Errorf("after: %d of %d records", r.Count, 2*n+2)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package kvstore
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"regexp"
@@ -251,7 +252,13 @@ func someFilter(t *rapid.T, depth int) string {
 
 func someQuery(t *rapid.T) event.Query {
 	q := event.Query{Collection: "c", OrderBy: someOrder.Draw(t, "order")}
-	if rapid.IntRange(0, 4).Draw(t, "filtered") > 0 {
+	switch rapid.IntRange(0, 5).Draw(t, "filtered") {
+	case 0:
+	case 1, 2: // what an index can do in full
+		field := someField.Draw(t, "field")
+		q.Filter = fmt.Appendf(nil, `{%q:%s}`, field, someCondition(t, 0))
+		q.OrderBy = field + rapid.SampledFrom([]string{"", " DESC"}).Draw(t, "direction")
+	default:
 		q.Filter = json.RawMessage(someFilter(t, 2))
 	}
 	if rapid.Bool().Draw(t, "limited") {
@@ -273,7 +280,7 @@ func TestQueriesAgainstReference(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		v := newView(1 << 40)
 		records := map[event.ID]string{}
-		bytes := func() (n int64) {
+		size := func() (n int64) {
 			for id, data := range records {
 				n += int64(len(data)+len(appendOrderedID(nil, id))) + rowCost
 			}
@@ -326,7 +333,7 @@ func TestQueriesAgainstReference(t *testing.T) {
 				check("stream", found{c.rows(), c.count, Explain{}})
 			},
 			"": func(t *rapid.T) {
-				want := bytes()
+				want := size()
 				for _, x := range v.indexes {
 					if want += x.bytes; x.tree.Len() != len(records) {
 						t.Fatalf("index %s has %d entries for %d records", x.name, x.tree.Len(), len(records))
@@ -370,6 +377,7 @@ func TestPlans(t *testing.T) {
 		{`{"user":"u4","time":{"$gte":4000}}`, "score", Explain{Plan: "index", Index: "user, time, id", Ranges: 1, Built: true, Sorted: true, Examined: 20}, 20},
 		{`{"time":{"$gte":10,"$lt":30}}`, "time", Explain{Plan: "index", Index: "time, id", Ranges: 1, Built: true, Examined: 10}, 20},
 		{`{"time":{"$in":[3,1,99999,3]}}`, "time", Explain{Plan: "index", Index: "time, id", Ranges: 3, Examined: 2}, 2},
+		{`{"time":{"$in":[3,1,99999,7]}}`, "time DESC", Explain{Plan: "index", Index: "time DESC, id", Ranges: 4, Built: true, Examined: 3}, 3},
 		{`{"user":{"$in":["u1","u2"]}}`, "time DESC", Explain{Plan: "index", Index: "user, id", Ranges: 2, Sorted: true, Examined: 200}, 200},
 		{`{"text":{"$like":"t499%"}}`, "", Explain{Plan: "index", Index: "text, id", Ranges: 1, Built: true, Filtered: true, Sorted: true, Examined: 11}, 11},
 		{`{"text":{"$like":"%99"}}`, "time", Explain{Plan: "index", Index: "time, id", Ranges: 1, Filtered: true, Examined: 5000}, 50},
@@ -385,6 +393,11 @@ func TestPlans(t *testing.T) {
 		}
 		got := v.run(q)
 		c.want.Records = 5000
+		if c.order == "time DESC" && !slices.IsSortedFunc(got.rows, func(a, b *row) int {
+			return -bytes.Compare(q.order[0].appendValue(nil, a.data), q.order[0].appendValue(nil, b.data))
+		}) {
+			t.Errorf("%s order %q is out of order", c.filter, c.order)
+		}
 		if diff := cmp.Diff(c.want, got.explain); diff != "" || got.count != c.count && c.filter[1] != '$' {
 			t.Errorf("%s order %q: count %d, want %d (-want +got):\n%s", c.filter, c.order, got.count, c.count, diff)
 		}
@@ -437,5 +450,32 @@ func TestIndexesAreBounded(t *testing.T) {
 	v.limit = v.bytes + 10
 	if got := run("a DESC"); got.explain.Plan != "scan" || !got.explain.Sorted || got.count != 300 || got.rows[0].id != "299" {
 		t.Errorf("without room for an index: %+v", got.explain)
+	}
+}
+
+// A page of a long result that has to be sorted is its right part.
+func TestSortingLongResults(t *testing.T) {
+	t.Parallel()
+	v := newView(1 << 40)
+	const records = 20_000
+	for i := range records {
+		id := event.IntID(int64(i))
+		v.apply(id, &row{id, 1, fmt.Sprintf(`{"id":%d,"n":%d}`, i, i*7919%records)})
+	}
+	for _, offset := range []int{0, 1, 500, records - 5, records} {
+		limit := 10
+		q, err := parseQuery(event.Query{Filter: json.RawMessage(`{"n":{"$ne":-1}}`), OrderBy: "n DESC", Limit: &limit, Offset: &offset})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := v.run(q)
+		if got.count != records || !got.explain.Sorted || len(got.rows) != min(limit, records-offset) {
+			t.Errorf("offset %d: %d rows of %d, %+v", offset, len(got.rows), got.count, got.explain)
+		}
+		for i, r := range got.rows {
+			if value, _ := lookup(r.data, []string{`"n"`}); value != fmt.Sprint(records-1-offset-i) {
+				t.Fatalf("offset %d: row %d is %s", offset, i, r.data)
+			}
+		}
 	}
 }

@@ -130,18 +130,22 @@ func decode(t *testing.T, raw []byte) []byte {
 	return out
 }
 
-// jsonValue draws JSON values, numbers near each other and beyond float64
-// included.
-func jsonValue(depth int) *rapid.Generator[string] {
-	number := rapid.OneOf(
+// jsonNumber draws numbers near each other, near zero and beyond float64.
+func jsonNumber() *rapid.Generator[string] {
+	return rapid.OneOf(
 		rapid.Custom(func(t *rapid.T) string { return fmt.Sprint(rapid.Int64().Draw(t, "int")) }),
 		rapid.Custom(func(t *rapid.T) string { return fmt.Sprint(rapid.IntRange(-3, 3).Draw(t, "small")) }),
 		rapid.Custom(func(t *rapid.T) string {
 			return fmt.Sprintf("%d.%02de%d", rapid.IntRange(-120, 120).Draw(t, "whole"), rapid.IntRange(0, 99).Draw(t, "part"), rapid.IntRange(-3, 3).Draw(t, "e"))
 		}),
 		rapid.Custom(func(t *rapid.T) string { return fmt.Sprintf("900719925474099%d", rapid.IntRange(0, 99).Draw(t, "n")) }),
+		rapid.StringMatching(`-?0\.0{0,3}[0-9]{1,4}(e-?[0-9])?`),
 		rapid.SampledFrom([]string{"0", "-0", "0.0", "-0.0e5", "1", "1.0", "10e-1", "1e300", "1e-300", "-1e300", "123456789012345678901234567890"}),
 	)
+}
+
+func jsonValue(depth int) *rapid.Generator[string] {
+	number := jsonNumber()
 	text := rapid.Custom(func(t *rapid.T) string {
 		s := rapid.OneOf(rapid.SampledFrom([]string{"", "a", "ab", "b", "a\x00", "a\x00b", "\x00", "ü", "\u2028", "A"}), rapid.StringN(0, 4, -1)).Draw(t, "s")
 		return string(appendQuoted(nil, s))
@@ -252,6 +256,20 @@ func TestOrderOfValues(t *testing.T) {
 		plain := appendOrdered(nil, a)
 		if s.contains(plain) != s.reversed().contains(x) {
 			t.Fatalf("span %+v: %v, reversed %v", s, s.contains(plain), s.reversed().contains(x))
+		}
+	})
+}
+
+func TestOrderOfNumbers(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		numbers := rapid.SliceOfN(jsonNumber(), 10, 10).Draw(t, "numbers")
+		for _, a := range numbers {
+			for _, b := range numbers {
+				if got, want := bytes.Compare(appendOrdered(nil, a), appendOrdered(nil, b)), refCompare(t, a, b); got != want {
+					t.Fatalf("%s against %s: %d, want %d", a, b, got, want)
+				}
+			}
 		}
 	})
 }

@@ -127,6 +127,24 @@ func TestRepeatedRequests(t *testing.T) {
 	if got := ask(t, nc, "database.get", `{"collection":"u","id":1}`); !strings.Contains(got, `{"id":1,"n":112}`) {
 		t.Errorf("updated twice: %s", got)
 	}
+	// A message id that was not used is free after a failure.
+	ask(t, nc, "database.set", `{"collection":"u","id":"x","data":{"n":1}}`)
+	if got := send("database.set", "x1", `{"collection":"u","id":"x","data":{"n":2},"if_revision":99999}`); event.CodeOf(event.ReplyError([]byte(got))) != event.DatabaseError || !strings.Contains(got, `"if_revision":99999`) {
+		t.Errorf("conflict: %s", got)
+	}
+	if got := send("database.update", "x1", `{"collection":"u","id":"y","ops":{"$inc":{"n":1}}}`); event.CodeOf(event.ReplyError([]byte(got))) != event.RecordNotFound {
+		t.Errorf("update of what is not there: %s", got)
+	}
+	if got := ask(t, nc, "database.get", `{"collection":"u","id":"x"}`); !strings.Contains(got, `{"id":"x","n":1}`) {
+		t.Errorf("after requests that failed: %s", got)
+	}
+	if got := send("database.set", "x1", `{"collection":"u","id":"x","data":{"n":3}}`); !strings.Contains(got, `"success":true`) {
+		t.Errorf("after requests that failed: %s", got)
+	}
+	if got := ask(t, nc, "database.get", `{"collection":"u","id":"x"}`); !strings.Contains(got, `{"id":"x","n":3}`) {
+		t.Errorf("after a request that succeeded: %s", got)
+	}
+
 	for _, request := range []string{`{"collection":"u","id":1}`, `{"collection":"u","id":1,"if_revision":1}`} {
 		ask(t, nc, "database.set", `{"collection":"u","id":1,"data":{}}`)
 		if strings.Contains(request, "if_revision") {
@@ -445,7 +463,9 @@ func TestNumbersAreNeverGivenTwice(t *testing.T) {
 					return
 				}
 				mu.Lock()
-				given[wr.ID]++
+				if given[wr.ID]++; own[wr.ID] {
+					t.Errorf("%s was given after a client had used it", wr.ID)
+				}
 				mu.Unlock()
 				switch random.IntN(6) {
 				case 0:

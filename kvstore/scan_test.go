@@ -1,0 +1,68 @@
+package kvstore
+
+import (
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams/streamstest"
+)
+
+// A record whose entry is pushed out by newer ones before the scan comes to it is
+// not left out, and one that was read already is not taken for it.
+func TestScanStartsAgainWhenEntriesVanish(t *testing.T) {
+	t.Parallel()
+	ctx := streamstest.Context(t)
+	js, err := jetstream.New(streamstest.Connect(t, streamstest.Server(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := NewStore(js, WithHistory(1), WithLogger(slog.New(slog.DiscardHandler)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	b, err := s.open(ctx, "c", true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const records = 6000 // more than are fetched ahead
+	for i := range records {
+		if _, err := js.PublishAsync(b.subject(event.ID(fmt.Sprint("r", i))), []byte(`{"v":0}`), jetstream.WithStallWait(time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	<-js.PublishAsyncComplete()
+	seen := map[event.ID]int{}
+	starts := 0
+	err = b.scan(ctx, false, func(total int) {
+		clear(seen)
+		if starts++; total != records {
+			t.Errorf("%d records to come", total)
+		}
+	}, func(id event.ID, e entry) error {
+		if seen[id]++; len(seen) == 1 && starts == 1 {
+			for _, i := range []int{0, records - 1} {
+				if _, err := js.Publish(ctx, b.subject(event.ID(fmt.Sprint("r", i))), []byte(`{"v":1}`)); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(seen) != records || starts != 2 {
+		t.Errorf("%d of %d records after %d starts", len(seen), records, starts)
+	}
+	for id, n := range seen {
+		if n != 1 {
+			t.Errorf("%s came %d times", id, n)
+		}
+	}
+}
