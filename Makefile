@@ -32,6 +32,14 @@ crash: build
 	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)-crash ./cmd/rosey-crash
 	@$(BIN)-crash -rosey $(BIN) -seed $(SEED) -duration $(DURATION)
 
+# jaeger-test asks a real Jaeger for the traces of a real bot.
+.PHONY: jaeger-test
+jaeger-test: $(TOOLS)/all-in-one
+	ROSEY_JAEGER=$(TOOLS)/all-in-one $(GO) test -tags jaeger -run '^TestJaeger' -count=1 -v ./cmd/rosey
+
+$(TOOLS)/all-in-one:
+	GOBIN=$(TOOLS) $(GO) install github.com/jaegertracing/jaeger/cmd/all-in-one@v1.45.0
+
 lint: $(TOOLS)/staticcheck
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); \
 	if [ -n "$$unformatted" ]; then echo "not formatted, run gofmt -w:"; echo "$$unformatted"; exit 1; fi
