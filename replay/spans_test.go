@@ -148,7 +148,7 @@ func TestExportRebuildsTheLiveSpans(t *testing.T) {
 		have := attribute.NewSet(r.Attributes...)
 		for _, a := range l.Attributes {
 			if v, ok := have.Value(a.Key); (!ok || v != a.Value) && a.Key != "rosey.queue.wait" {
-				t.Errorf("%s: %s is %q, live it was %q", l.Name, a.Key, v.Emit(), a.Value.Emit())
+				t.Errorf("%s: %s is %q, live it was %q", l.Name, a.Key, v.String(), a.Value.String())
 			}
 		}
 	}
