@@ -65,7 +65,7 @@ func (r *Report) Print(w io.Writer) {
 	row := func(what string, n int, note string) {
 		fmt.Fprintf(w, "  %-20s %5d  %s\n", what, n, note)
 	}
-	row("commands sent", r.Sent, fmt.Sprintf("taken by the room; the typist held back for %s, with %d of them unrecorded:\n%31sa room shows those who come its last 15 lines, and no more can be recovered", r.Held.Round(100*time.Millisecond), ahead, ""))
+	row("commands sent", r.Sent, fmt.Sprintf("taken by the room; the typist held back for %s, with %d of them unrecorded or %d unanswered:\n%31sa room shows those who come its last 15 lines, and no more can be recovered", r.Held.Round(100*time.Millisecond), ahead, behind, ""))
 	row("commands handled", r.Handled, "given to their plugin")
 	row("replies in stream", r.Replies, "")
 	row("replies heard", r.Heard, "")

@@ -17,6 +17,10 @@ import (
 // bot's own lines.
 const ahead = 8
 
+// behind is how many commands may wait for their answer to be heard. A moderator
+// may say 10 lines a second, and what is older than 2 minutes is not said.
+const behind = 200
+
 // typist says numbered commands in the room, as three users in turn.
 type typist struct {
 	*crash
@@ -46,7 +50,9 @@ func (t *typist) run(ctx context.Context) {
 		asked := time.Now()
 		err := until(ctx, func() bool {
 			t.streams.poll(ctx)
-			return len(commands(t.room.Heard()))-t.streams.recorded() < ahead
+			heard := t.room.Heard()
+			typed := len(commands(heard))
+			return typed-t.streams.recorded() < ahead && typed-spoken(heard) < behind
 		})
 		t.held += time.Since(asked)
 		if err != nil {
@@ -90,6 +96,16 @@ func numberOf(text string) (n int, ok bool) {
 	}
 	n, err := strconv.Atoi(m[1])
 	return n, err == nil
+}
+
+// spoken counts the lines that the bot said.
+func spoken(heard []cytubetest.Line) (n int) {
+	for _, l := range heard {
+		if l.User == botName {
+			n++
+		}
+	}
+	return n
 }
 
 // commands finds the numbered commands among what the room heard.
