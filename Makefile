@@ -40,6 +40,11 @@ jaeger-test: $(TOOLS)/all-in-one
 $(TOOLS)/all-in-one:
 	GOBIN=$(TOOLS) $(GO) install github.com/jaegertracing/jaeger/cmd/all-in-one@v1.45.0
 
+# bench-tracing measures what tracing costs, also with a collector that is away.
+.PHONY: bench-tracing
+bench-tracing:
+	$(GO) test -run '^$$' -bench '^BenchmarkTracing$$' -benchtime 1x ./cmd/rosey
+
 lint: $(TOOLS)/staticcheck
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); \
 	if [ -n "$$unformatted" ]; then echo "not formatted, run gofmt -w:"; echo "$$unformatted"; exit 1; fi
