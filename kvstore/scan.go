@@ -143,6 +143,14 @@ func (b *bucket) since(ctx context.Context, last uint64) (recent map[string]bool
 	return recent, older, nil
 }
 
+// missing decides about entries up to the sequence last that are gone: nil when
+// all of them were purged, which is done to what was deleted, and errMoved when
+// newer revisions may have pushed some out.
+func (b *bucket) missing(ctx context.Context, last uint64) error {
+	_, _, err := b.since(ctx, last)
+	return err
+}
+
 // take takes the needed number of entries from the consumer, of those up to the
 // sequence last that are neither recent nor the counter.
 func (b *bucket) take(ctx context.Context, consumer jetstream.Consumer, needed int, last uint64, recent map[string]bool, f func(event.ID, entry) error) error {
@@ -166,7 +174,10 @@ func (b *bucket) take(ctx context.Context, consumer jetstream.Consumer, needed i
 			}
 			// The server's own count of what is pending may be wrong after a purge.
 			// What it delivered may have been lost on the way.
-			if idle++; info.Delivered.Consumer == delivered && (info.NumPending == 0 || idle > 2) || idle > 10 {
+			if idle++; info.Delivered.Consumer == delivered && (info.NumPending == 0 || idle > 2) {
+				return b.missing(ctx, last)
+			}
+			if idle > 10 {
 				return errMoved
 			}
 			continue
@@ -180,7 +191,7 @@ func (b *bucket) take(ctx context.Context, consumer jetstream.Consumer, needed i
 		}
 		delivered, idle = meta.Sequence.Consumer, 0
 		if meta.Sequence.Stream > last {
-			return errMoved
+			return b.missing(ctx, last)
 		}
 		if recent[msg.Subject()] || msg.Subject() == b.prefix+counterKey {
 			continue

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/event"
@@ -64,5 +65,54 @@ func TestScanStartsAgainWhenEntriesVanish(t *testing.T) {
 		if n != 1 {
 			t.Errorf("%s came %d times", id, n)
 		}
+	}
+}
+
+// Deleted records that are forgotten while a scan reads do not keep it from
+// ending.
+func TestScanDuringCompaction(t *testing.T) {
+	t.Parallel()
+	ctx := streamstest.Context(t)
+	js, err := jetstream.New(streamstest.Connect(t, streamstest.Server(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := NewStore(js, WithLogger(slog.New(slog.DiscardHandler)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	b, err := s.open(ctx, "c", true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 3000 {
+		subject := b.subject(event.ID(fmt.Sprint("r", i)))
+		if _, err := js.PublishAsync(subject, []byte(`{}`), jetstream.WithStallWait(time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+		if i >= 2990 {
+			msg := nats.NewMsg(subject)
+			msg.Header.Set(headerOperation, "DEL")
+			if _, err := js.PublishMsgAsync(msg, jetstream.WithStallWait(time.Minute)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	<-js.PublishAsyncComplete()
+	starts, records := 0, 0
+	err = b.scan(ctx, false, func(int) { starts++ }, func(_ event.ID, e entry) error {
+		if records++; records == 1 {
+			if n, err := s.Compact(ctx, "c", 0); err != nil || n != 10 {
+				return fmt.Errorf("compacted %d: %w", n, err)
+			}
+			if _, err := js.Publish(ctx, b.subject("new"), []byte(`{}`)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil || starts != 1 || records != 2990 {
+		t.Errorf("%d records after %d starts: %v", records, starts, err)
 	}
 }
