@@ -15,9 +15,11 @@ func globalFlags() []cli.Flag {
 	}
 	return []cli.Flag{
 		text("store", "`DIR` that holds everything the bot remembers (default: "+defaultStore()+")"),
-		&cli.StringFlag{Name: "nats", Usage: "use the NATS server or cluster at `URL` instead of the embedded one", EnvVars: []string{"ROSEY_NATS", "NATS_URL"}, Category: category},
-		&cli.StringFlag{Name: "context", Usage: "use the NATS CLI context `NAME` for an external server", EnvVars: []string{"ROSEY_CONTEXT", "NATS_CONTEXT"}, Category: category},
-		&cli.StringFlag{Name: "creds", Usage: "credentials `FILE` for an external server", EnvVars: []string{"ROSEY_CREDS", "NATS_CREDS"}, Category: category},
+		// NATS_URL and its like are for other tools: `status --output env` sets
+		// them, and the embedded server must not be taken for an external one.
+		text("nats", "use the NATS server or cluster at `URL` instead of the embedded one"),
+		text("context", "use the NATS CLI context `NAME` for an external server"),
+		text("creds", "credentials `FILE` for an external server"),
 		text("config", "YAML `FILE` of settings (default: "+defaultConfig()+" if it exists)"),
 		text("log-level", "debug, info, warn or error"),
 		text("log-format", "text or json"),

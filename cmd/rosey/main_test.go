@@ -41,6 +41,12 @@ type result struct {
 // command line's parser keeps its help flag in a variable of the package.
 func rosey(t *testing.T, stdin string, args ...string) result {
 	t.Helper()
+	return roseyWith(t, nil, stdin, args...)
+}
+
+// roseyWith is rosey with more variables in its environment.
+func roseyWith(t *testing.T, env []string, stdin string, args ...string) result {
+	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -49,7 +55,7 @@ func rosey(t *testing.T, stdin string, args ...string) result {
 	defer cancel()
 	var stdout, stderr bytes.Buffer
 	cmd := exec.CommandContext(ctx, exe, args...)
-	cmd.Env = append(os.Environ(), "ROSEY_TEST_MAIN=1")
+	cmd.Env = append(append(os.Environ(), "ROSEY_TEST_MAIN=1"), env...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &stdout, &stderr
 	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
 		t.Fatal(err)
@@ -245,6 +251,15 @@ func TestStatus(t *testing.T) {
 		t.Errorf("send: %+v", r)
 	}
 	p.expect("^rosey: good evening$")
+	// What the NATS CLI is told by --output env must not lead rosey itself astray.
+	env := rosey(t, "", "status", "--output", "env", "--store", store)
+	m := regexp.MustCompile(`NATS_URL='([^']+)'`).FindStringSubmatch(env.stdout)
+	if m == nil {
+		t.Fatalf("status --output env: %+v", env)
+	}
+	if r := roseyWith(t, []string{"NATS_URL=" + m[1]}, "", "status", "--store", store); r.code != 0 {
+		t.Errorf("with NATS_URL in the environment: %+v", r)
+	}
 	if code := p.interrupt(); code != 0 {
 		t.Errorf("Ctrl-C: exit code %d\n%s", code, p.stderr.String())
 	}
