@@ -373,6 +373,19 @@ func FuzzDecode(f *testing.F) {
 			return
 		}
 		_ = e.Validate()
+		var fields map[string]json.RawMessage
+		if err := json.Unmarshal(e.Data, &fields); err != nil {
+			t.Fatal(err)
+		}
+		payload, err := event.As[event.PluginEvent](e)
+		if err != nil || len(payload.Extra) != len(fields) {
+			t.Fatalf("%d of %d fields: %v", len(payload.Extra), len(fields), err)
+		}
+		for name, raw := range fields {
+			if string(payload.Extra[name]) != string(raw) {
+				t.Fatalf("%s is %s, read as %s", name, raw, payload.Extra[name])
+			}
+		}
 		out, err := e.MarshalJSON()
 		if err != nil {
 			t.Fatalf("what was read cannot be written: %v", err)
