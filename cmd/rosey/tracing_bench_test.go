@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -149,8 +148,8 @@ func BenchmarkTracing(b *testing.B) {
 		for i, m := range modes {
 			b.ReportMetric(median(rates[i]), m.name+"/s")
 			b.ReportMetric(median(shares[i]), m.name+"/off")
-			b.Log(fmt.Sprintf("%-10s %6.0f commands/s, %.2f of off (%.2f to %.2f), %3.0f us of processor time each", m.name,
-				median(rates[i]), median(shares[i]), quantile(shares[i], 0.25), quantile(shares[i], 0.75), median(times[i])))
+			b.Logf("%-10s %6.0f commands/s, %.2f of off (%.2f to %.2f), %3.0f us of processor time each", m.name,
+				median(rates[i]), median(shares[i]), quantile(shares[i], 0.25), quantile(shares[i], 0.75), median(times[i]))
 		}
 	}
 }
