@@ -12,6 +12,7 @@ import (
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/plugins/plugintest"
+	"github.com/rosey-bot/rosey/streams"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -19,10 +20,19 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // quick is a timing in which nothing happens by itself but the next question.
 var quick = Timing{Hint: time.Hour, Limit: time.Hour, Patience: time.Minute, Recheck: time.Nanosecond}
 
-// asked waits for the next question and returns its answers.
+// asked waits until the next question is emitted and asked in chat, in whichever
+// order the two are read, and returns its answers.
 func asked(t *testing.T, room *plugintest.Room) []string {
 	t.Helper()
-	e := room.Emitted("plugin.trivia.event.question")
+	var e streams.Stored
+	emitted, said := false, false
+	room.Await("a question", func(s streams.Stored) bool {
+		if s.Subject == "plugin.trivia.event.question" {
+			e, emitted = s, true
+		}
+		said = said || s.Subject == event.SubjectSendChat && strings.Contains(string(s.Data), "❓")
+		return emitted && said
+	})
 	var p struct{ ID string }
 	if err := json.Unmarshal(e.Data, &p); err != nil {
 		t.Fatal(err)
@@ -144,7 +154,7 @@ func TestHandledTwice(t *testing.T) {
 	room.Type("bob", 1, answers[0])
 	asked(t, room)
 	repeat(t, room)
-	room.SayAs("mod", 2, "!trivia stop")
+	room.Type("mod", 2, "!trivia stop")
 	room.Emitted("plugin.trivia.event.game_end")
 	repeat(t, room)
 	if n := len(room.Stored("plugin.trivia.event.question")); n != 3 {
