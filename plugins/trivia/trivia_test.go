@@ -20,19 +20,26 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // quick is a timing in which nothing happens by itself but the next question.
 var quick = Timing{Hint: time.Hour, Limit: time.Hour, Patience: time.Minute, Recheck: time.Nanosecond}
 
-// asked waits until the next question is emitted and asked in chat, in whichever
-// order the two are read, and returns its answers.
-func asked(t *testing.T, room *plugintest.Room) []string {
+// both waits until an event is emitted and a line with a mark is said, in
+// whichever order the two are read, and returns the event.
+func both(t *testing.T, room *plugintest.Room, subject, mark string) streams.Stored {
 	t.Helper()
 	var e streams.Stored
 	emitted, said := false, false
-	room.Await("a question", func(s streams.Stored) bool {
-		if s.Subject == "plugin.trivia.event.question" {
+	room.Await(subject+" and "+mark, func(s streams.Stored) bool {
+		if s.Subject == subject {
 			e, emitted = s, true
 		}
-		said = said || s.Subject == event.SubjectSendChat && strings.Contains(string(s.Data), "❓")
+		said = said || s.Subject == event.SubjectSendChat && strings.Contains(string(s.Data), mark)
 		return emitted && said
 	})
+	return e
+}
+
+// asked waits for the next question and returns its answers.
+func asked(t *testing.T, room *plugintest.Room) []string {
+	t.Helper()
+	e := both(t, room, "plugin.trivia.event.question", "❓")
 	var p struct{ ID string }
 	if err := json.Unmarshal(e.Data, &p); err != nil {
 		t.Fatal(err)
@@ -105,7 +112,7 @@ func TestGame(t *testing.T) {
 	if !strings.Contains(string(wrong.Data), `"correct":false`) || !strings.Contains(string(wrong.Data), `"user":""`) {
 		t.Errorf("a question that nobody answered: %s", wrong.Data)
 	}
-	end := room.Emitted("plugin.trivia.event.game_end")
+	end := both(t, room, "plugin.trivia.event.game_end", "🏁")
 	var over struct {
 		Reason, Winner   string
 		Questions, Asked int
@@ -232,7 +239,7 @@ func TestScores(t *testing.T) {
 			room.Emitted("plugin.trivia.event.answer")
 		}
 	}
-	room.Emitted("plugin.trivia.event.game_end")
+	both(t, room, "plugin.trivia.event.game_end", "🏁")
 	room.Repeat(Name) // once it has counted all
 	for line, want := range map[string]string{
 		"!trivia top":          "🏆 1. Alice 40 (2 right, 1 win), 2. bob 20 (1 right, 0 wins)",
