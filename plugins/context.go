@@ -272,3 +272,12 @@ func (c *Context) DB(collection string) Collection { return Collection{c, collec
 // Streams reads the streams and the registrations, for plugins that tell of the
 // bot itself.
 func (c *Context) Streams() Reader { return c.reader }
+
+// Shorten cuts a text to n characters, the last of them an ellipsis, so that
+// what somebody typed can be quoted back to them.
+func Shorten(text string, n int) string {
+	if r := []rune(text); len(r) > n {
+		return string(r[:n-1]) + "…"
+	}
+	return text
+}

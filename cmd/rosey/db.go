@@ -15,6 +15,7 @@ import (
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/kvstore"
+	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/replay"
 )
 
@@ -128,7 +129,7 @@ func dbSet(ctx context.Context, c *cli.Context, cmd command) error {
 	}
 	data := args[len(args)-1]
 	if !json.Valid([]byte(data)) {
-		return usagef("%q is not JSON: write for example '{\"text\":\"Hello\"}'", clip(replay.Printable(data), 80))
+		return usagef("%q is not JSON: write for example '{\"text\":\"Hello\"}'", plugins.Shorten(replay.Printable(data), 80))
 	}
 	payload["data"] = json.RawMessage(data)
 	if c.Bool("merge") {

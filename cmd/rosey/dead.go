@@ -11,6 +11,7 @@ import (
 
 	"github.com/rosey-bot/rosey/consumers"
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/replay"
 	"github.com/rosey-bot/rosey/streams"
 )
@@ -58,7 +59,7 @@ func listDead(ctx context.Context, c *cli.Context, cmd command) error {
 			}
 			continue
 		}
-		t.AppendRow(table.Row{l.Ref, l.At.Local().Format("2006-01-02 15:04:05"), l.Consumer, l.Subject, l.Attempts, clip(replay.Printable(l.Error), 60), l.State})
+		t.AppendRow(table.Row{l.Ref, l.At.Local().Format("2006-01-02 15:04:05"), l.Consumer, l.Subject, l.Attempts, plugins.Shorten(replay.Printable(l.Error), 60), l.State})
 	}
 	switch {
 	case wantJSON(c):
@@ -68,13 +69,6 @@ func listDead(ctx context.Context, c *cli.Context, cmd command) error {
 		fmt.Fprintln(c.App.Writer, t.Render())
 	}
 	return nil
-}
-
-func clip(s string, n int) string {
-	if r := []rune(s); len(r) > n {
-		return string(r[:n-1]) + "…"
-	}
-	return s
 }
 
 func showDead(ctx context.Context, c *cli.Context, cmd command) error {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/rosey-bot/rosey/consumers"
 	"github.com/rosey-bot/rosey/cytube/socketio"
+	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/streams"
 )
 
@@ -208,7 +209,7 @@ func (p *patient) deadLetters(ctx context.Context) {
 		return
 	}
 	last := letters[len(letters)-1]
-	p.warn(check, "rosey dead ls; then rosey dead retry or drop", "%d, the last of %s, %s: %s", len(letters), last.Consumer, humanize.Time(last.At), clip(last.Error, 80))
+	p.warn(check, "rosey dead ls; then rosey dead retry or drop", "%d, the last of %s, %s: %s", len(letters), last.Consumer, humanize.Time(last.At), plugins.Shorten(last.Error, 80))
 }
 
 func (p *patient) plugins(ctx context.Context) {

@@ -210,7 +210,7 @@ func (k keeper) remove(c *plugins.Context) ([]event.Envelope, error) {
 }
 
 func missing(c *plugins.Context, name string) error {
-	return event.Errorf(event.RecordNotFound, "there is no countdown %s: see %scountdown list", shorten(name), c.Prefix())
+	return event.Errorf(event.RecordNotFound, "there is no countdown %s: see %scountdown list", plugins.Shorten(name, 40), c.Prefix())
 }
 
 // tell says what is left of a countdown.

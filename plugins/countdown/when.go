@@ -10,6 +10,7 @@ import (
 	_ "time/tzdata" // people name zones that the machine may not know
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/plugins"
 )
 
 // A Schedule is when something happens: once, or again and again.
@@ -78,7 +79,7 @@ func ParseWhen(words []string, now time.Time) (Schedule, error) {
 	if !ok {
 		d, ok := parseDuration(text)
 		if !ok {
-			return Schedule{}, bad("I cannot read %q: write a duration such as 2h30m, or a time such as 20:00 or 2026-12-24 20:00", shorten(text))
+			return Schedule{}, bad("I cannot read %q: write a duration such as 2h30m, or a time such as 20:00 or 2026-12-24 20:00", plugins.Shorten(text, 40))
 		}
 		first = now.Add(d)
 	}
@@ -87,11 +88,11 @@ func ParseWhen(words []string, now time.Time) (Schedule, error) {
 	case away > Furthest:
 		return Schedule{}, bad("that is more than 10 years away")
 	case away < -Furthest:
-		return Schedule{}, bad("%s is more than 10 years ago", shorten(text))
+		return Schedule{}, bad("%s is more than 10 years ago", plugins.Shorten(text, 40))
 	case away < 0 && every != (Period{}):
 		// It has begun, and comes again.
 	case away < time.Second:
-		return Schedule{}, bad("%s is over: it was %s ago", shorten(text), shown(-away))
+		return Schedule{}, bad("%s is over: it was %s ago", plugins.Shorten(text, 40), shown(-away))
 	}
 	return s, nil
 }
@@ -114,7 +115,7 @@ func cutPeriod(words []string) (rest []string, every Period, err error) {
 			every.N, err = strconv.Atoi(digits)
 		}
 		if err != nil || every.Unit == "" || every.N < 1 || every.N > 10_000 {
-			return nil, Period{}, bad("I cannot read %q: write for example every day, every 2 weeks or every 90 minutes", shorten(strings.Join(words[i:], " ")))
+			return nil, Period{}, bad("I cannot read %q: write for example every day, every 2 weeks or every 90 minutes", plugins.Shorten(strings.Join(words[i:], " "), 40))
 		}
 		if d, ok := lengths[every.Unit]; ok && time.Duration(every.N)*d < MinRepeated {
 			return nil, Period{}, bad("that is too often: every %s at the most", shown(MinRepeated))
@@ -147,7 +148,7 @@ func cutZone(words []string) (rest []string, zone *time.Location, err error) {
 	if strings.Contains(last, "/") && !strings.ContainsAny(last, "0123456789") {
 		zone, err := time.LoadLocation(last)
 		if err != nil {
-			return nil, nil, bad("I do not know the time zone %s: write for example Europe/Berlin or +01:00", shorten(last))
+			return nil, nil, bad("I do not know the time zone %s: write for example Europe/Berlin or +01:00", plugins.Shorten(last, 40))
 		}
 		return rest, zone, nil
 	}
@@ -317,10 +318,3 @@ func shown(d time.Duration) string {
 }
 
 func bad(format string, args ...any) error { return event.Errorf(event.InvalidInput, format, args...) }
-
-func shorten(s string) string {
-	if r := []rune(s); len(r) > 40 {
-		return string(r[:39]) + "…"
-	}
-	return s
-}

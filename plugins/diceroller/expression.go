@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/plugins"
 )
 
 // Limits of an expression.
@@ -49,11 +50,11 @@ func Parse(text string) (Expression, error) {
 		if signed := rest[0] == '+' || rest[0] == '-'; signed {
 			rest = rest[1:]
 		} else if len(x) > 0 {
-			return nil, bad("I cannot read %q in %q: put + or - between terms, as in 2d6+3", shorten(rest), shorten(s))
+			return nil, bad("I cannot read %q in %q: put + or - between terms, as in 2d6+3", plugins.Shorten(rest, 30), plugins.Shorten(s, 30))
 		}
 		m := term.FindStringSubmatch(rest)
 		if m == nil {
-			return nil, bad("I cannot read %q: try 2d6+3, d20 or 4d6kh3", shorten(s))
+			return nil, bad("I cannot read %q: try 2d6+3, d20 or 4d6kh3", plugins.Shorten(s, 30))
 		}
 		rest = rest[len(m[0]):]
 		if err := t.read(m); err != nil {
@@ -74,7 +75,7 @@ func (t *Term) read(m []string) error {
 	if constant != "" {
 		t.Constant = number(constant)
 		if t.Constant > MaxConst {
-			return bad("%s is too large: %d is the most", shorten(constant), MaxConst)
+			return bad("%s is too large: %d is the most", plugins.Shorten(constant, 30), MaxConst)
 		}
 		return nil
 	}
@@ -89,11 +90,11 @@ func (t *Term) read(m []string) error {
 	case t.Count < 1:
 		return bad("roll at least one die")
 	case t.Count > MaxDice:
-		return bad("%s dice are too many: I have %d", shorten(count), MaxDice)
+		return bad("%s dice are too many: I have %d", plugins.Shorten(count, 30), MaxDice)
 	case t.Sides < 2:
 		return bad("a die has at least 2 sides, not %s", sides)
 	case t.Sides > MaxSides:
-		return bad("a die of %s sides would roll away: %d is the most", shorten(sides), MaxSides)
+		return bad("a die of %s sides would roll away: %d is the most", plugins.Shorten(sides, 30), MaxSides)
 	}
 	t.Keep = t.Count
 	if how == "" {
@@ -104,7 +105,7 @@ func (t *Term) read(m []string) error {
 		n = number(keep)
 	}
 	if n < 1 || n > t.Count || how[0] == 'd' && n == t.Count {
-		return bad("%s%s of %d dice leaves nothing to count", how, shorten(keep), t.Count)
+		return bad("%s%s of %d dice leaves nothing to count", how, plugins.Shorten(keep, 30), t.Count)
 	}
 	t.Keep, t.Lowest = n, how == "kl"
 	if how[0] == 'd' {
@@ -123,13 +124,6 @@ func number(digits string) int {
 }
 
 func bad(format string, args ...any) error { return event.Errorf(event.InvalidInput, format, args...) }
-
-func shorten(s string) string {
-	if r := []rune(s); len(r) > 30 {
-		return string(r[:29]) + "…"
-	}
-	return s
-}
 
 // String is the expression as people write it.
 func (x Expression) String() string {

@@ -48,7 +48,7 @@ func help(c *plugins.Context) ([]event.Envelope, error) {
 			return c.Say("%s", about(r, entries, c.Command.Rank, c.Prefix())), nil
 		}
 	}
-	return nil, event.Errorf(event.InvalidInput, "there is no command %s: say %shelp for a list", shorten(wanted), c.Prefix())
+	return nil, event.Errorf(event.InvalidInput, "there is no command %s: say %shelp for a list", plugins.Shorten(wanted, 30), c.Prefix())
 }
 
 // entry is a command with its other names.
@@ -163,11 +163,4 @@ func who(rank int) string {
 		return "admins"
 	}
 	return fmt.Sprintf("rank %d and up", rank)
-}
-
-func shorten(s string) string {
-	if r := []rune(s); len(r) > 30 {
-		return string(r[:29]) + "…"
-	}
-	return s
 }

@@ -60,7 +60,7 @@ func inspect(c *plugins.Context) ([]event.Envelope, error) {
 	ctx, cancel := context.WithTimeout(c, patience)
 	defer cancel()
 	lines, err := []string(nil), error(event.Errorf(event.InvalidInput,
-		"I do not know inspect %s: there are rates, recent, plugins and dead", shorten(name, 30)))
+		"I do not know inspect %s: there are rates, recent, plugins and dead", plugins.Shorten(name, 30)))
 	if view, ok := views[name]; ok {
 		lines, err = view(ctx, c, args)
 	}
@@ -107,7 +107,7 @@ func viewRates(ctx context.Context, c *plugins.Context, args []string) ([]string
 	if len(args) > 0 {
 		d, err := model.ParseDuration(args[0])
 		if err != nil || time.Duration(d) < time.Minute || time.Duration(d) > maxWindow {
-			return nil, event.Errorf(event.InvalidInput, "%s is no time to look at: write 1m to %s, for example 2h", shorten(args[0], 30), model.Duration(maxWindow))
+			return nil, event.Errorf(event.InvalidInput, "%s is no time to look at: write 1m to %s, for example 2h", plugins.Shorten(args[0], 30), model.Duration(maxWindow))
 		}
 		window = time.Duration(d)
 	}
@@ -139,7 +139,7 @@ func viewRecent(ctx context.Context, c *plugins.Context, args []string) ([]strin
 		patterns = []string{pattern}
 	case pattern != "":
 		if !event.ValidName(pattern) {
-			return nil, event.Errorf(event.InvalidInput, "%s is neither a subject nor a plugin's name", shorten(pattern, 30))
+			return nil, event.Errorf(event.InvalidInput, "%s is neither a subject nor a plugin's name", plugins.Shorten(pattern, 30))
 		}
 		patterns = []string{"plugin." + pattern + ".>"}
 	}
@@ -160,11 +160,4 @@ func viewPlugins(ctx context.Context, c *plugins.Context, _ []string) ([]string,
 		lines = append(lines, "🔎 "+strings.Join(part, "; "))
 	}
 	return lines, nil
-}
-
-func shorten(s string, n int) string {
-	if r := []rune(s); len(r) > n {
-		return string(r[:n-1]) + "…"
-	}
-	return s
 }

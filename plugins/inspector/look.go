@@ -105,20 +105,20 @@ func describe(e replay.Event) string {
 	}
 	stored, err := e.Decode()
 	if err != nil {
-		return s + " (malformed: " + shorten(err.Error(), 80) + ")"
+		return s + " (malformed: " + plugins.Shorten(err.Error(), 80) + ")"
 	}
 	var d struct{ User, Message, Emote, Title, Error, Consumer string }
 	_ = json.Unmarshal(stored.Data, &d)
 	said := cmp.Or(d.Message, d.Emote, d.Title)
 	switch {
 	case d.Error != "":
-		s += " " + shorten(d.Consumer+": "+d.Error, 120)
+		s += " " + plugins.Shorten(d.Consumer+": "+d.Error, 120)
 	case d.User != "" && said != "":
-		s += " " + shorten(d.User+": "+said, 120)
+		s += " " + plugins.Shorten(d.User+": "+said, 120)
 	case said != "":
-		s += " " + shorten(said, 120)
+		s += " " + plugins.Shorten(said, 120)
 	default:
-		s += " " + shorten(string(stored.Data), 120)
+		s += " " + plugins.Shorten(string(stored.Data), 120)
 	}
 	return s
 }

@@ -65,7 +65,7 @@ func quote(c *plugins.Context) ([]event.Envelope, error) {
 	}
 	id, ok := number(c.Command.Args[0])
 	if !ok {
-		return nil, event.Errorf(event.InvalidInput, "I do not know quote %s: try %[2]squote 42, %[2]squote add TEXT, %[2]squote search WORDS or %[2]shelp quote", shorten(c.Command.Args[0], 20), c.Prefix())
+		return nil, event.Errorf(event.InvalidInput, "I do not know quote %s: try %[2]squote 42, %[2]squote add TEXT, %[2]squote search WORDS or %[2]shelp quote", plugins.Shorten(c.Command.Args[0], 20), c.Prefix())
 	}
 	q, err := get(c, id)
 	if err != nil {
@@ -105,7 +105,7 @@ func search(c *plugins.Context) ([]event.Envelope, error) {
 	if err != nil {
 		return nil, err
 	}
-	return list(c, found, total, "with "+shorten(strings.Join(words, " "), 40))
+	return list(c, found, total, "with "+plugins.Shorten(strings.Join(words, " "), 40))
 }
 
 func by(c *plugins.Context) ([]event.Envelope, error) {
@@ -117,7 +117,7 @@ func by(c *plugins.Context) ([]event.Envelope, error) {
 	if err != nil {
 		return nil, err
 	}
-	return list(c, found, total, "by "+shorten(user, MaxUserName))
+	return list(c, found, total, "by "+plugins.Shorten(user, MaxUserName))
 }
 
 func count(c *plugins.Context) ([]event.Envelope, error) {
@@ -131,7 +131,7 @@ func count(c *plugins.Context) ([]event.Envelope, error) {
 		if err != nil {
 			return nil, err
 		}
-		return c.Say("📖 %s: %s, added %d", shorten(user, MaxUserName), plural(said, "quote"), added), nil
+		return c.Say("📖 %s: %s, added %d", plugins.Shorten(user, MaxUserName), plural(said, "quote"), added), nil
 	}
 	total, users, err := tally(c)
 	if err != nil {
@@ -150,7 +150,7 @@ func remove(c *plugins.Context) ([]event.Envelope, error) {
 	}
 	id, ok := number(c.Command.Args[1])
 	if !ok {
-		return nil, event.Errorf(event.InvalidInput, "%s is not a quote's number", shorten(c.Command.Args[1], 20))
+		return nil, event.Errorf(event.InvalidInput, "%s is not a quote's number", plugins.Shorten(c.Command.Args[1], 20))
 	}
 	q, err := get(c, id)
 	switch {

@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/plugins"
 )
 
 // The difficulties of questions.
@@ -193,7 +194,7 @@ func (c *choice) read(word string, pool []Question) error {
 	}
 	if len(found) != 1 {
 		return event.Errorf(event.InvalidInput, "I do not know %q: say how many questions, %s, or one of %s",
-			shorten(word), strings.Join(Difficulties, ", "), strings.Join(all, ", "))
+			plugins.Shorten(word, 30), strings.Join(Difficulties, ", "), strings.Join(all, ", "))
 	}
 	c.Category = found[0]
 	return nil
@@ -208,11 +209,4 @@ func categories(pool []Question) []string {
 	}
 	slices.Sort(all)
 	return all
-}
-
-func shorten(s string) string {
-	if r := []rune(s); len(r) > 30 {
-		return string(r[:29]) + "…"
-	}
-	return s
 }

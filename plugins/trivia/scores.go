@@ -81,7 +81,7 @@ func (m *master) score(c *plugins.Context) ([]event.Envelope, error) {
 	var s Score
 	err := c.DB(Scores).Get(scoreID(c.Channel(), user), &s)
 	if event.CodeOf(err) == event.RecordNotFound {
-		return nil, event.Errorf(event.RecordNotFound, "%s has not scored yet", shorten(user))
+		return nil, event.Errorf(event.RecordNotFound, "%s has not scored yet", plugins.Shorten(user, 30))
 	}
 	if err != nil {
 		return nil, err

@@ -102,7 +102,7 @@ func (m *master) command(c *plugins.Context) ([]event.Envelope, error) {
 	if handle, ok := m.subcommands()[word]; ok {
 		return handle(c)
 	}
-	return nil, event.Errorf(event.InvalidInput, "I do not know trivia %s: try %[2]strivia start, %[2]strivia top or %[2]shelp trivia", shorten(word), c.Prefix())
+	return nil, event.Errorf(event.InvalidInput, "I do not know trivia %s: try %[2]strivia start, %[2]strivia top or %[2]shelp trivia", plugins.Shorten(word, 30), c.Prefix())
 }
 
 // play changes the game of a channel once for the event being handled, and sets
