@@ -165,12 +165,9 @@ func (b *Bus) Publish(ctx context.Context, e event.Envelope, opts ...PublishOpti
 	e = b.complete(ctx, e)
 	ctx, span := b.tracer.send(ctx, e, trace.SpanKindProducer)
 	defer span.End()
-	msg, err := b.message(ctx, e)
+	msg, err := b.message(ctx, e, s.msgID)
 	if err != nil {
 		return Ack{}, fail(span, err)
-	}
-	if s.msgID != "" {
-		msg.Header.Set(jetstream.MsgIDHeader, s.msgID)
 	}
 	var jsOpts []jetstream.PublishOpt
 	if s.timer != "" {
@@ -235,12 +232,9 @@ func (b *Bus) Request(ctx context.Context, subject string, payload any, opts ...
 	e = b.complete(ctx, e)
 	ctx, span := b.tracer.send(ctx, e, trace.SpanKindClient)
 	defer span.End()
-	msg, err := b.message(ctx, e)
+	msg, err := b.message(ctx, e, s.msgID)
 	if err != nil {
 		return nil, fail(span, err)
-	}
-	if s.msgID != "" {
-		msg.Header.Set(jetstream.MsgIDHeader, s.msgID)
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.within)
 	defer cancel()
@@ -292,12 +286,15 @@ func (b *Bus) complete(ctx context.Context, e event.Envelope) event.Envelope {
 	return e
 }
 
-func (b *Bus) message(ctx context.Context, e event.Envelope) (*nats.Msg, error) {
+func (b *Bus) message(ctx context.Context, e event.Envelope, id string) (*nats.Msg, error) {
 	body, err := e.MarshalJSON()
 	if err != nil {
 		return nil, fmt.Errorf("encode %s: %w", e.Subject, err)
 	}
 	msg := &nats.Msg{Subject: e.Subject, Data: body, Header: nats.Header{HeaderCorrelation: {e.CorrelationID}}}
+	if id != "" {
+		msg.Header.Set(jetstream.MsgIDHeader, id)
+	}
 	telemetry.Inject(ctx, msg.Header)
 	return msg, nil
 }
