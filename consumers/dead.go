@@ -167,8 +167,18 @@ func readAll(ctx context.Context, js jetstream.JetStream, subjects []string, f f
 	if err != nil {
 		return fmt.Errorf("read stream %s: %w", streams.Plugin, err)
 	}
-	for left := c.CachedInfo().NumPending; left > 0; {
-		msg, err := c.Next(jetstream.FetchContext(ctx))
+	left := c.CachedInfo().NumPending
+	if left == 0 {
+		return nil
+	}
+	// Next on the consumer itself would make a new consumer for each event.
+	messages, err := c.Messages()
+	if err != nil {
+		return fmt.Errorf("read stream %s: %w", streams.Plugin, err)
+	}
+	defer messages.Stop()
+	for left > 0 {
+		msg, err := messages.Next(jetstream.NextContext(ctx))
 		if err != nil {
 			return fmt.Errorf("read stream %s: %w", streams.Plugin, err)
 		}
