@@ -162,9 +162,3 @@ func isTerminal(v any) bool {
 	f, ok := v.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
-
-// coloured reports whether output to w may have colours.
-func coloured(w any) bool {
-	_, no := os.LookupEnv("NO_COLOR")
-	return !no && isTerminal(w)
-}

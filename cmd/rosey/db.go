@@ -53,9 +53,9 @@ $and $or $not; see docs/database.md. On a stopped bot the commands open its stor
 			), Action: withClient(true, dbQuery)},
 			{Name: "update", Usage: "change fields of a record", ArgsUsage: "COLLECTION ID OPS", Flags: out(), Action: withClient(true, dbUpdate)},
 			{Name: "delete", Usage: "delete a record; it stays in the history", ArgsUsage: "COLLECTION ID", Flags: out(), Action: withClient(true, dbDelete)},
-			{Name: "history", Usage: "a record's revisions, with what made each", ArgsUsage: "COLLECTION ID", Flags: out(), Action: withClient(true, dbHistory)},
-			{Name: "export", Usage: "write a collection to stdout as JSON lines", ArgsUsage: "COLLECTION", Action: withClient(true, dbExport)},
-			{Name: "import", Usage: "read JSON lines from stdin into a collection", ArgsUsage: "COLLECTION", Action: withClient(true, dbImport)},
+			{Name: "history", Usage: "a record's revisions, with what made each", ArgsUsage: "COLLECTION ID", Flags: out(), Action: storeAction(2, dbHistory)},
+			{Name: "export", Usage: "write a collection to stdout as JSON lines", ArgsUsage: "COLLECTION", Action: storeAction(1, dbExport)},
+			{Name: "import", Usage: "read JSON lines from stdin into a collection", ArgsUsage: "COLLECTION", Action: storeAction(1, dbImport)},
 		},
 	}
 }
@@ -217,20 +217,24 @@ func dbList(ctx context.Context, c *cli.Context, cmd command) error {
 	})
 }
 
-func (cmd command) store() (*kvstore.Store, error) {
-	return kvstore.NewStore(cmd.js, kvstore.WithLogger(cmd.log), kvstore.WithReplicas(cmd.cfg.Replicas))
+// storeAction is an action that works on the collection's store itself, past the
+// service: it takes exactly n arguments.
+func storeAction(n int, do func(ctx context.Context, c *cli.Context, store *kvstore.Store, args []string) error) cli.ActionFunc {
+	return withClient(true, func(ctx context.Context, c *cli.Context, cmd command) error {
+		args, err := dbArgs(c, n, n)
+		if err != nil {
+			return err
+		}
+		store, err := kvstore.NewStore(cmd.js, kvstore.WithLogger(cmd.log), kvstore.WithReplicas(cmd.cfg.Replicas))
+		if err != nil {
+			return err
+		}
+		defer store.Close()
+		return do(ctx, c, store, args)
+	})
 }
 
-func dbHistory(ctx context.Context, c *cli.Context, cmd command) error {
-	args, err := dbArgs(c, 2, 2)
-	if err != nil {
-		return err
-	}
-	store, err := cmd.store()
-	if err != nil {
-		return err
-	}
-	defer store.Close()
+func dbHistory(ctx context.Context, c *cli.Context, store *kvstore.Store, args []string) error {
 	revisions, err := store.History(ctx, args[0], event.ID(args[1]))
 	if err != nil {
 		return err
@@ -255,16 +259,7 @@ func dbHistory(ctx context.Context, c *cli.Context, cmd command) error {
 	return nil
 }
 
-func dbExport(ctx context.Context, c *cli.Context, cmd command) error {
-	args, err := dbArgs(c, 1, 1)
-	if err != nil {
-		return err
-	}
-	store, err := cmd.store()
-	if err != nil {
-		return err
-	}
-	defer store.Close()
+func dbExport(ctx context.Context, c *cli.Context, store *kvstore.Store, args []string) error {
 	w := bufio.NewWriterSize(c.App.Writer, 1<<16)
 	show, done := progressLine(c.App.ErrWriter, "exported")
 	n, err := store.Export(ctx, args[0], w, func(n, total int) { show(n, total) })
@@ -276,19 +271,10 @@ func dbExport(ctx context.Context, c *cli.Context, cmd command) error {
 	return nil
 }
 
-func dbImport(ctx context.Context, c *cli.Context, cmd command) error {
-	args, err := dbArgs(c, 1, 1)
-	if err != nil {
-		return err
-	}
+func dbImport(ctx context.Context, c *cli.Context, store *kvstore.Store, args []string) error {
 	if isTerminal(c.App.Reader) {
 		return usagef("give the records on stdin: rosey db import %s < %s.jsonl", args[0], args[0])
 	}
-	store, err := cmd.store()
-	if err != nil {
-		return err
-	}
-	defer store.Close()
 	show, done := progressLine(c.App.ErrWriter, "imported")
 	n, err := store.Import(ctx, args[0], bufio.NewReaderSize(c.App.Reader, 1<<16), func(n int) { show(n, 0) })
 	done()

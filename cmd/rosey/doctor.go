@@ -90,7 +90,7 @@ func examine(ctx context.Context, c *cli.Context) (err error) {
 	p := &patient{log: slog.New(slog.DiscardHandler)}
 	p.report = func(f finding) {
 		counts[f.Result]++
-		err = errors.Join(err, f.print(c.App.Writer, wantJSON(c), coloured(c.App.Writer)))
+		err = errors.Join(err, f.print(c.App.Writer, wantJSON(c), replay.Terminal(c.App.Writer)))
 	}
 	if p.configuration(c) {
 		p.passwords()

@@ -178,7 +178,7 @@ func printResult(c *cli.Context, r dryrun.Result) error {
 		}
 		return nil
 	}
-	return r.Text(c.App.Writer, coloured(c.App.Writer), time.Local)
+	return r.Text(c.App.Writer, replay.Terminal(c.App.Writer), time.Local)
 }
 
 func printCounts(c *cli.Context, ran int, counts map[dryrun.Status]int) error {

@@ -234,7 +234,7 @@ func restartPlugin(ctx context.Context, c *cli.Context, cmd command) error {
 	return nil
 }
 
-// pluginDurables lists the consumers of a plugin.
+// pluginDurables lists the consumers of a plugin; there may be none.
 func pluginDurables(ctx context.Context, cmd command, name string) ([]*jetstream.ConsumerInfo, error) {
 	var list []*jetstream.ConsumerInfo
 	err := eachDurable(ctx, cmd.js, func(info *jetstream.ConsumerInfo) {
@@ -242,6 +242,12 @@ func pluginDurables(ctx context.Context, cmd command, name string) ([]*jetstream
 			list = append(list, info)
 		}
 	})
+	return list, err
+}
+
+// knownDurables is pluginDurables for a plugin that must have some.
+func knownDurables(ctx context.Context, cmd command, name string) ([]*jetstream.ConsumerInfo, error) {
+	list, err := pluginDurables(ctx, cmd, name)
 	if err == nil && len(list) == 0 {
 		err = fmt.Errorf("plugin %q has no consumer: see rosey plugin ls", name)
 	}
@@ -253,7 +259,7 @@ func pausePlugin(ctx context.Context, c *cli.Context, cmd command) error {
 	if err != nil {
 		return err
 	}
-	durables, err := pluginDurables(ctx, cmd, name)
+	durables, err := knownDurables(ctx, cmd, name)
 	if err != nil {
 		return err
 	}
@@ -276,7 +282,7 @@ func resumePlugin(ctx context.Context, c *cli.Context, cmd command) error {
 	if err != nil {
 		return err
 	}
-	durables, err := pluginDurables(ctx, cmd, name)
+	durables, err := knownDurables(ctx, cmd, name)
 	if err != nil {
 		return err
 	}
@@ -313,16 +319,14 @@ func removePlugin(ctx context.Context, c *cli.Context, cmd command) error {
 	if err := kv.Delete(ctx, name); err != nil {
 		return fmt.Errorf("remove the registration of %s: %w", name, err)
 	}
-	err = eachDurable(ctx, cmd.js, func(info *jetstream.ConsumerInfo) {
-		if info.Name != plugins.Durable(name) {
-			return
-		}
+	durables, err := pluginDurables(ctx, cmd, name)
+	if err != nil {
+		return err
+	}
+	for _, info := range durables {
 		if err := cmd.js.DeleteConsumer(ctx, info.Stream, info.Name); err != nil {
 			cmd.log.WarnContext(ctx, "consumer was not removed", "consumer", info.Name, "stream", info.Stream, "error", err)
 		}
-	})
-	if err != nil {
-		return err
 	}
 	fmt.Fprintf(c.App.Writer, "%s is forgotten; its events stay in the streams, and its records in the database\n", name)
 	return nil

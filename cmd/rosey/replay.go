@@ -49,7 +49,7 @@ func replayCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			o := replay.Options{Query: query, Tree: c.Bool("tree"), Summary: c.Bool("summary"), JSON: wantJSON(c), Color: coloured(c.App.Writer)}
+			o := replay.Options{Query: query, Tree: c.Bool("tree"), Summary: c.Bool("summary"), JSON: wantJSON(c), Color: replay.Terminal(c.App.Writer)}
 			o.Follow = c.Bool("follow")
 			if o.Follow && !cmd.running {
 				return errors.New("there is nothing to follow, as no bot is running: leave out --follow to read its store")

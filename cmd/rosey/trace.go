@@ -27,7 +27,7 @@ No tracing backend is needed: causes are kept in the events themselves.
 			}
 			show, done := progressLine(c.App.ErrWriter, "read")
 			err = replay.Trace(ctx, cmd.js, c.App.Writer, id, replay.TraceOptions{
-				JSON: wantJSON(c), Color: coloured(c.App.Writer),
+				JSON: wantJSON(c), Color: replay.Terminal(c.App.Writer),
 				Progress: func(p replay.Progress) { show(int(p.Read), int(p.Total)) },
 			})
 			done()
