@@ -45,10 +45,18 @@ $(TOOLS)/all-in-one:
 bench-tracing:
 	$(GO) test -run '^$$' -bench '^BenchmarkTracing$$' -benchtime 1x ./cmd/rosey
 
+# bench-db measures the database beside raw NATS KV and SQLite. SQLite is the
+# business of a module of its own, which takes a minute to build and follows the
+# versions of the bot's (-mod=mod).
+.PHONY: bench-db
+bench-db:
+	$(GO) -C kvstore/benchdb run -mod=mod . $(BENCH_DB)
+
 lint: $(TOOLS)/staticcheck
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); \
 	if [ -n "$$unformatted" ]; then echo "not formatted, run gofmt -w:"; echo "$$unformatted"; exit 1; fi
 	$(GO) vet ./...
+	$(GO) -C kvstore/benchdb vet -mod=mod -tags nosqlite .
 	$(TOOLS)/staticcheck ./...
 
 $(TOOLS)/staticcheck:
