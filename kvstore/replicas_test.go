@@ -165,4 +165,13 @@ func TestReplicas(t *testing.T) {
 	if got := get(t, one, "old", "y"); got == "" {
 		t.Error("the record is gone for the store that knew the bucket on one server")
 	}
+	// One that is spread stays so, whatever a tool with other settings opens it for.
+	for _, opts := range [][]kvstore.Option{nil, {kvstore.WithReplicas(1)}, {kvstore.WithReplicas(2)}} {
+		if got := get(t, openStore(t, jetStream(t, conns[0]), opts...), "old", "y"); got == "" {
+			t.Error("the record is gone for a store with other settings")
+		}
+		if info, err = jetStream(t, conns[2]).Stream(ctx, "KV_db_old"); err != nil || info.CachedInfo().Config.Replicas != 3 || info.CachedInfo().Config.AllowDirect {
+			t.Errorf("a spread bucket that was opened for fewer servers: %+v, %v", info.CachedInfo().Config, err)
+		}
+	}
 }

@@ -38,7 +38,7 @@ const BucketPrefix = "db_"
 const headerOperation = "KV-Operation" // DEL or PURGE on a delete marker
 
 type settings struct {
-	replicas    int // 0: one, and leave existing buckets alone
+	replicas    int // 0: one
 	history     int
 	window      time.Duration
 	memoryLimit int64
@@ -51,8 +51,9 @@ type settings struct {
 // An Option changes how a Store or Service works.
 type Option func(*settings)
 
-// WithReplicas keeps every bucket on n servers of a cluster; existing buckets
-// are changed when they are opened. Default 1.
+// WithReplicas keeps every bucket on n servers of a cluster. Existing buckets on
+// fewer are spread when they are opened; none is ever taken off a server, because
+// a tool that knows no better must not undo what somebody arranged. Default 1.
 func WithReplicas(n int) Option { return func(s *settings) { s.replicas = n } }
 
 // WithHistory keeps the last n revisions of every record, 1 to 64, in buckets
@@ -251,9 +252,7 @@ func (s *Store) stream(ctx context.Context, collection string, create bool) (jet
 	config := stream.CachedInfo().Config
 	changed := config
 	changed.Duplicates = max(config.Duplicates, s.window)
-	if s.replicas > 0 {
-		changed.Replicas = s.replicas
-	}
+	changed.Replicas = max(config.Replicas, s.replicas)
 	changed.AllowDirect = changed.Replicas <= 1
 	if changed.Duplicates != config.Duplicates || changed.Replicas != config.Replicas || changed.AllowDirect != config.AllowDirect {
 		stream, err = insist(ctx, func(ctx context.Context) (jetstream.Stream, error) { return s.js.UpdateStream(ctx, changed) })
