@@ -78,8 +78,8 @@ func (b *bucket) read(ctx context.Context, read func(context.Context) (*jetstrea
 func (b *bucket) replicated() bool { return b.stream.CachedInfo().Config.Replicas > 1 }
 
 // info is the stream's configuration and state.
-func (b *bucket) info(ctx context.Context) (*jetstream.StreamInfo, error) {
-	return insist(ctx, func(ctx context.Context) (*jetstream.StreamInfo, error) { return b.stream.Info(ctx) })
+func (b *bucket) info(ctx context.Context, opts ...jetstream.StreamInfoOpt) (*jetstream.StreamInfo, error) {
+	return insist(ctx, func(ctx context.Context) (*jetstream.StreamInfo, error) { return b.stream.Info(ctx, opts...) })
 }
 
 // last is a subject's last entry; the zero entry when it has none.
@@ -115,7 +115,8 @@ func newEntry(msg *jetstream.RawStreamMsg, err error) (entry, error) {
 // anyRevision makes a write that does not depend on what is stored.
 const anyRevision = ^uint64(0)
 
-var errConflict = errors.New("the record was changed by another write")
+// errConflict is an ordinary answer: somebody else was faster.
+var errConflict = errors.New("read it again")
 
 // publish writes one entry, provided that the subject's last one has the
 // expected sequence, else returns errConflict. It returns the new entry's
@@ -183,6 +184,12 @@ func (b *bucket) repeated(ctx context.Context, subject string) (seq uint64, err 
 
 func isConflict(err *jetstream.APIError) bool {
 	return err.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence || err.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant
+}
+
+// own reports whether a subject is one that the service keeps for itself.
+func (b *bucket) own(subject string) bool {
+	key := strings.TrimPrefix(subject, b.prefix)
+	return key == counterKey || strings.HasPrefix(key, insertedKey)
 }
 
 // idOf is the record ID of a subject of the bucket.

@@ -11,6 +11,13 @@ import (
 // have it: in a record's key an = is always followed by two hex digits.
 const counterKey = "=counter"
 
+// insertedKey and a number below insertedSlots hold which numbers the latest
+// writes with a message id were given; see bucket.remember.
+const (
+	insertedKey   = "=inserted."
+	insertedSlots = 512
+)
+
 // maxIDLength bounds an ID in bytes, so that the longest key still fits a NATS
 // protocol line three times over.
 const maxIDLength = 256

@@ -28,7 +28,7 @@ func notFound(collection string, id event.ID) *event.Error {
 }
 
 func conflict(collection string, id event.ID, expected, actual uint64) *event.Error {
-	return event.Errorf(event.DatabaseError, "record %s of collection %s has revision %d, not %d: read it again", id, collection, actual, expected).
+	return event.Errorf(event.DatabaseError, "record %s of collection %s has revision %d, not %d: %w", id, collection, actual, expected, errConflict).
 		With("collection", collection).With("id", id).With("if_revision", expected).With("revision", actual)
 }
 
@@ -172,8 +172,13 @@ func (b *bucket) first(ctx context.Context, id event.ID, seq uint64) (Written, e
 		return Written{first, seq, true}, nil
 	}
 	if id == "" {
+		if id, err = b.remembered(ctx, seq); err != nil {
+			return Written{}, err
+		}
+	}
+	if id == "" {
 		return Written{}, event.Errorf(event.DatabaseError,
-			"collection %s: this write was made before, and its record has been written so often since that its id is no longer known", b.collection).
+			"collection %s: this write was made before, and so much has been written since that its record's id is no longer known", b.collection).
 			With("collection", b.collection).With("revision", seq)
 	}
 	return Written{id, seq, true}, nil
@@ -187,11 +192,14 @@ func (b *bucket) insert(ctx context.Context, data *node) (Written, error) {
 		if err != nil {
 			return Written{}, err
 		}
-		id := event.IntID(n)
-		seq, duplicate, err := b.publish(ctx, b.subject(id), data.record(id), false, 0, msgID(ctx))
+		id, mid := event.IntID(n), msgID(ctx)
+		seq, duplicate, err := b.publish(ctx, b.subject(id), data.record(id), false, 0, mid)
 		if duplicate {
 			b.counter.give(n)
 			return b.first(ctx, "", seq)
+		}
+		if err == nil && mid != "" {
+			err = b.remember(seq, id)
 		}
 		if !errors.Is(err, errConflict) {
 			return Written{ID: id, Revision: seq}, err

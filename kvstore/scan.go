@@ -46,7 +46,7 @@ func (b *bucket) scanOnce(ctx context.Context, keysOnly bool, begin func(int), f
 	if err != nil {
 		return err
 	}
-	before, err := b.info(ctx)
+	before, err := b.info(ctx, jetstream.WithSubjectFilter(b.prefix+insertedKey+"*"))
 	if err != nil {
 		return err
 	}
@@ -68,11 +68,13 @@ func (b *bucket) scanOnce(ctx context.Context, keysOnly bool, begin func(int), f
 	if err != nil {
 		return err
 	}
-	needed := int(before.State.NumSubjects) - older
+	// Inserts push out the service's own entries all the time.
+	needed := int(before.State.NumSubjects) - len(before.State.Subjects)
 	if counter.revision > 0 {
-		needed-- // inserts push it out all the time
+		needed--
 	}
-	begin(int(before.State.NumSubjects))
+	begin(needed)
+	needed -= older
 	if err := b.take(ctx, consumer, needed, last, recent, f); err != nil {
 		return err
 	}
@@ -96,7 +98,7 @@ func (b *bucket) scanOnce(ctx context.Context, keysOnly bool, begin func(int), f
 	return nil
 }
 
-// since lists the subjects, the counter's left out, that were written after the
+// since lists the subjects, the service's own left out, that were written after the
 // entry last, and says how many of them had an entry up to there.
 func (b *bucket) since(ctx context.Context, last uint64) (recent map[string]bool, older int, err error) {
 	now, err := b.info(ctx)
@@ -112,7 +114,7 @@ func (b *bucket) since(ctx context.Context, last uint64) (recent map[string]bool
 		if e.revision == 0 {
 			break
 		}
-		if seq = e.revision + 1; e.subject != b.prefix+counterKey {
+		if seq = e.revision + 1; !b.own(e.subject) {
 			recent[e.subject] = true
 		}
 		if len(recent) > scanRecent {
@@ -152,7 +154,7 @@ func (b *bucket) missing(ctx context.Context, last uint64) error {
 }
 
 // take takes the needed number of entries from the consumer, of those up to the
-// sequence last that are neither recent nor the counter.
+// sequence last that are neither recent nor the service's own.
 func (b *bucket) take(ctx context.Context, consumer jetstream.Consumer, needed int, last uint64, recent map[string]bool, f func(event.ID, entry) error) error {
 	if needed <= 0 {
 		return nil
@@ -193,7 +195,7 @@ func (b *bucket) take(ctx context.Context, consumer jetstream.Consumer, needed i
 		if meta.Sequence.Stream > last {
 			return b.missing(ctx, last)
 		}
-		if recent[msg.Subject()] || msg.Subject() == b.prefix+counterKey {
+		if recent[msg.Subject()] || b.own(msg.Subject()) {
 			continue
 		}
 		needed--

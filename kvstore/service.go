@@ -203,7 +203,7 @@ func (s *Service) serve(ctx context.Context, op string, r micro.Request) {
 func (s *Service) report(ctx context.Context, span trace.Span, op string, reply *nats.Msg, err *event.Error) {
 	reply.Header = nats.Header{micro.ErrorHeader: {firstLine(err.Message)}, micro.ErrorCodeHeader: {string(err.Code)}}
 	level := slog.LevelDebug
-	if err.Code != event.RecordNotFound && err.Code != event.InvalidInput {
+	if err.Code != event.RecordNotFound && err.Code != event.InvalidInput && !errors.Is(err, errConflict) {
 		level = slog.LevelWarn
 	}
 	s.store.log.Log(ctx, level, "database request failed", "operation", op, "error_code", string(err.Code), "error", err)

@@ -1,10 +1,12 @@
 package kvstore_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -360,3 +362,40 @@ func TestRequestsAreTraced(t *testing.T) {
 		t.Errorf("the failed get has parent %s and status %+v", failed.Parent().SpanID(), failed.Status())
 	}
 }
+
+// That somebody else was faster is an answer, not something for the log to warn
+// of.
+func TestConflictsAreNoWarnings(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	var log bytes.Buffer
+	server := streamstest.Server(t)
+	s := addService(t, server, kvstore.WithLogger(slog.New(slog.NewTextHandler(writerFunc(func(p []byte) (int, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		return log.Write(p)
+	}), nil))))
+	nc := streamstest.Connect(t, server)
+	ask(t, nc, "database.set", `{"collection":"c","id":1,"data":{}}`)
+	for subject, body := range map[string]string{
+		"database.set":    `{"collection":"c","id":1,"data":{},"if_revision":99}`,
+		"database.delete": `{"collection":"c","id":1,"if_revision":99}`,
+		"database.batch":  `{"operations":[{"op":"set","collection":"c","id":1,"data":{},"if_revision":99}]}`,
+	} {
+		if got := ask(t, nc, subject, body); event.CodeOf(event.ReplyError([]byte(got))) != event.DatabaseError {
+			t.Errorf("%s: %s", subject, got)
+		}
+	}
+	if err := s.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if log.Len() > 0 {
+		t.Errorf("the log says: %s", log.String())
+	}
+}
+
+type writerFunc func(p []byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }

@@ -101,12 +101,19 @@ func TestRepeatedRequests(t *testing.T) {
 	ask(t, nc, "database.set", `{"collection":"u","id":1,"data":{"n":1}}`)
 	removed := send("database.delete", "d1", `{"collection":"u","id":1}`)
 	updated := ""
+	inserted := send("database.set", "i1", `{"collection":"u","data":{"n":1}}`)
+	rewrite := fmt.Sprintf(`{"collection":"u","id":%s,"data":{}}`, idOf(t, inserted))
 	for i := range 2 * kvstore.DefaultHistory {
 		ask(t, nc, "database.set", `{"collection":"u","id":1,"data":{"n":1}}`)
+		ask(t, nc, "database.set", rewrite)
 		if i == 0 {
 			updated = send("database.update", "u0", `{"collection":"u","id":1,"ops":{"$set":{"n":2}}}`)
 		}
 	}
+	if again := send("database.set", "i1", `{"collection":"u","data":{"n":1}}`); again != inserted {
+		t.Errorf("insert: first %s, and long after %s", inserted, again)
+	}
+	ask(t, nc, "database.delete", strings.Replace(rewrite, `,"data":{}`, "", 1))
 	ask(t, nc, "database.delete", `{"collection":"u","id":1}`)
 	if again := send("database.delete", "d1", `{"collection":"u","id":1}`); again != removed {
 		t.Errorf("delete: first %s, and long after %s", removed, again)
@@ -162,6 +169,15 @@ func TestRepeatedRequests(t *testing.T) {
 			t.Errorf("a repeated delete deleted a new record: %s", got)
 		}
 	}
+}
+
+func idOf(t testing.TB, answer string) event.ID {
+	t.Helper()
+	var a struct{ ID event.ID }
+	if err := json.Unmarshal([]byte(answer), &a); err != nil || a.ID == "" {
+		t.Fatalf("no id: %s", answer)
+	}
+	return a.ID
 }
 
 func revisionOf(t testing.TB, answer string) uint64 {
