@@ -97,7 +97,7 @@ func parseConditions(n *node) (filter, error) {
 				}
 				list.subs = append(list.subs, sub)
 			}
-			all.subs = append(all.subs, list)
+			all.subs = append(all.subs, list.united())
 		case kid.name == "$not":
 			sub, err := parseSub("$not", kid)
 			if err != nil {
@@ -119,6 +119,28 @@ func parseConditions(n *node) (filter, error) {
 		}
 	}
 	return all, nil
+}
+
+// united is an $or whose branches are about one field as one test of that field,
+// as $in would have it; any other filter is what it is.
+func (f filter) united() filter {
+	if f.op != '|' {
+		return f
+	}
+	var all []span
+	var of field
+	for i, sub := range f.subs {
+		conditions := sub.conditions(nil)
+		if slices.ContainsFunc(conditions, func(c *filter) bool { return c.op != '?' || c.test.match != nil }) {
+			return f
+		}
+		b := boundsOf(conditions)
+		if len(b) != 1 || i > 0 && b[0].field.name != of.name {
+			return f
+		}
+		all, of = append(all, b[0].spans...), b[0].field
+	}
+	return spans(of, unite(all)...)
 }
 
 func parseSub(op string, n *node) (filter, error) {

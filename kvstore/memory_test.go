@@ -36,8 +36,8 @@ func TestViewCountsItsMemory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := v.run(q); !got.explain.Built {
-		t.Fatalf("%+v", got.explain)
+	if got, err := v.run(t.Context(), q); err != nil || !got.explain.Built {
+		t.Fatalf("%+v, %v", got.explain, err)
 	}
 	index := heap() - before - rows
 	t.Logf("%d bytes an index entry, %d counted", index/records, (v.bytes-counted)/records)

@@ -217,6 +217,28 @@ func intersect(a, b []span) []span {
 	return out
 }
 
+// unite is what a list of spans covers, as a sorted list of disjoint ones.
+func unite(all []span) []span {
+	slices.SortFunc(all, func(a, b span) int { return cmp.Or(strings.Compare(a.lo, b.lo), strings.Compare(b.hi, a.hi)) })
+	out := all[:0]
+	for _, s := range all {
+		last := len(out) - 1
+		if last < 0 || out[last].hi != "" && out[last].hi <= s.lo {
+			out = append(out, s)
+		} else if out[last] != s {
+			out[last] = span{lo: out[last].lo, hi: maxEnd(out[last].hi, s.hi)}
+		}
+	}
+	return out
+}
+
+func maxEnd(a, b string) string {
+	if a == "" || b == "" {
+		return ""
+	}
+	return max(a, b)
+}
+
 func minEnd(a, b string) string {
 	if a == "" || b != "" && b < a {
 		return b

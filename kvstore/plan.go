@@ -2,9 +2,7 @@ package kvstore
 
 import (
 	"slices"
-	"sort"
 	"strings"
-	"time"
 )
 
 // A plan says which part of which index holds every match, and what is left to
@@ -15,6 +13,7 @@ type plan struct {
 	ordered  bool   // the index has the query's order
 	residual filter // what spans do not see to
 	filtered bool   // residual is not empty
+	bounded  bool   // the filter makes the spans less than all there is
 }
 
 // conditions are the parts of a filter that must all hold.
@@ -58,6 +57,51 @@ func boundsOf(conditions []*filter) []bounds {
 	return all
 }
 
+// maxBranches bounds the branches of an $or that are looked up one by one.
+const maxBranches = maxIndexes / 2
+
+// makePlans is the plan of a query, or, where all that bounds it is an $or with
+// bounds in every branch, one plan for each branch.
+func makePlans(q query, has func([]column) bool) []plan {
+	whole := makePlan(q, has)
+	if whole.bounded || !whole.filtered {
+		return []plan{whole}
+	}
+	conditions := q.filter.conditions(nil)
+	for i, c := range conditions {
+		if c.op != '|' || len(c.subs) > maxBranches {
+			continue
+		}
+		others := slices.Delete(slices.Clone(conditions), i, i+1)
+		if plans := planBranches(c.subs, others, has); plans != nil {
+			return plans
+		}
+	}
+	return []plan{whole}
+}
+
+// planBranches makes a plan for each branch, or returns nil where one has no
+// bounds. What matches several branches is found by the first of them only.
+func planBranches(branches []filter, others []*filter, has func([]column) bool) []plan {
+	var plans []plan
+	for i, branch := range branches {
+		f := filter{op: '&', subs: []filter{branch}}
+		for _, c := range others {
+			f.subs = append(f.subs, *c)
+		}
+		p := makePlan(query{filter: f, order: []column{{field: idField}}}, has)
+		if !p.bounded {
+			return nil
+		}
+		for _, earlier := range branches[:i] {
+			p.residual.subs = append(p.residual.subs, negate(earlier))
+		}
+		p.filtered, p.ordered = len(p.residual.subs) > 0, false
+		plans = append(plans, p)
+	}
+	return plans
+}
+
 // makePlan looks for the index that leaves the least to do. has tells whether
 // an index exists already.
 //
@@ -73,7 +117,7 @@ func makePlan(q query, has func([]column) bool) plan {
 	bound := map[string]bool{} // by the plan's spans
 	for _, b := range all {
 		if b.field.name == idField.name && b.exact() {
-			p.columns, p.spans, p.ordered = []column{{field: idField}}, b.spans, true
+			p.columns, p.spans, p.ordered, p.bounded = []column{{field: idField}}, b.spans, true, true
 			p.leave(conditions, map[string]bool{idField.name: true})
 			return p
 		}
@@ -109,7 +153,8 @@ func makePlan(q query, has func([]column) bool) plan {
 	}
 	p.leave(conditions, bound)
 
-	if len(bound) == 0 && p.filtered && !has(p.columns) {
+	p.bounded = len(bound) > 0
+	if !p.bounded && p.filtered && !has(p.columns) {
 		// The order alone is not worth an index where every record is tested anyway.
 		p.columns, p.ordered = []column{{field: idField}}, len(order) == 1 && !order[0].descending
 	}
@@ -168,208 +213,4 @@ func (p *plan) leave(conditions []*filter, bound map[string]bool) {
 		}
 	}
 	p.filtered = len(p.residual.subs) > 0
-}
-
-// snapshotFrom is how many rows a query may look at under the view's lock;
-// beyond it works on a snapshot, which writes do not have to wait for.
-const snapshotFrom = 2000
-
-// run answers a query from the view.
-func (v *view) run(q query) found {
-	v.mu.RLock()
-	p := makePlan(q, func(c []column) bool { return v.find(c) != nil })
-	x, built := v.find(p.columns), false
-	if x == nil {
-		v.mu.RUnlock()
-		v.mu.Lock()
-		if x = v.find(p.columns); x == nil {
-			x, built = v.build(p.columns), true
-		}
-		if x == nil { // there is no room for it
-			x, built = v.primary, false
-			p = plan{columns: x.columns, spans: []span{{}}, residual: q.filter, filtered: true,
-				ordered: len(q.order) == 1 && !q.order[0].descending}
-		}
-		v.mu.Unlock()
-		v.mu.RLock()
-	}
-	x.used.Store(time.Now().UnixNano())
-	e := Explain{Plan: "index", Index: x.name, Built: built, Ranges: len(p.spans), Filtered: p.filtered, Sorted: !p.ordered, Records: v.primary.tree.Len()}
-	ranges := make([]rankRange, len(p.spans))
-	total := 0
-	for i, s := range p.spans {
-		ranges[i] = ranks(x.tree, s)
-		total += ranges[i].to - ranges[i].from
-	}
-	if x == v.primary && total == e.Records {
-		e.Plan, e.Index, e.Ranges = "scan", "", 0
-	}
-	c := collector{q: q, plan: &p}
-	t := x.tree
-	if (p.filtered || !p.ordered) && total > snapshotFrom {
-		v.mu.RUnlock()
-		v.mu.Lock()
-		t = x.tree.IsoCopy()
-		v.mu.Unlock()
-		// What was written in between is in the snapshot too.
-		total = 0
-		for i, s := range p.spans {
-			ranges[i] = ranks(t, s)
-			total += ranges[i].to - ranges[i].from
-		}
-	} else {
-		defer v.mu.RUnlock()
-	}
-	for _, r := range ranges {
-		c.collect(t, r)
-	}
-	e.Examined = c.examined
-	return found{c.rows(), c.count, e}
-}
-
-// A rankRange is a part of a tree by position.
-type rankRange struct{ from, to int }
-
-func ranks(t *tree, s span) rankRange {
-	r := rankRange{0, t.Len()}
-	if s.lo != "" {
-		r.from = rank(t, s.lo)
-	}
-	if s.hi != "" {
-		r.to = max(r.from, rank(t, s.hi))
-	}
-	return r
-}
-
-func rank(t *tree, key string) int {
-	return sort.Search(t.Len(), func(i int) bool {
-		k, _ := t.GetAt(i)
-		return k.key >= key
-	})
-}
-
-// A collector finds, counts and sorts the matches of a query.
-type collector struct {
-	q        query
-	plan     *plan
-	page     []*row // when ordered
-	top      []keyed
-	cut      string // nothing behind it can be on the page
-	count    int
-	examined int
-	scratch  []byte
-}
-
-// collect goes through a range of the tree.
-func (c *collector) collect(t *tree, r rankRange) {
-	n := r.to - r.from
-	if n <= 0 {
-		return
-	}
-	if c.plan.ordered && !c.plan.filtered {
-		skip := min(n, max(0, c.q.offset-c.count))
-		take := min(n-skip, c.q.limit-len(c.page))
-		c.count += n
-		c.walk(t, r.from+skip, take, func(k keyed) { c.page = append(c.page, k.row) })
-		return
-	}
-	c.walk(t, r.from, n, func(k keyed) { c.test(k.row) })
-}
-
-func (c *collector) walk(t *tree, from, n int, f func(keyed)) {
-	if n <= 0 {
-		return
-	}
-	c.examined += n
-	first, _ := t.GetAt(from)
-	t.Ascend(first, func(k keyed) bool {
-		f(k)
-		n--
-		return n > 0
-	})
-}
-
-func (c *collector) test(r *row) {
-	if c.plan.filtered && !c.plan.residual.matches(r.data, &c.scratch) {
-		return
-	}
-	c.count++
-	if c.plan.ordered {
-		if c.count > c.q.offset && len(c.page) < c.q.limit {
-			c.page = append(c.page, r)
-		}
-		return
-	}
-	keep := c.q.offset + c.q.limit
-	if c.q.limit == 0 {
-		return
-	}
-	c.scratch = appendKey(c.scratch[:0], c.q.order, r)
-	if c.cut != "" && string(c.scratch) > c.cut {
-		return
-	}
-	c.top = append(c.top, keyed{string(c.scratch), r})
-	if len(c.top) >= 2*keep+1024 {
-		c.sortTop()
-		c.cut = c.top[len(c.top)-1].key
-	}
-}
-
-func (c *collector) sortTop() {
-	slices.SortFunc(c.top, func(a, b keyed) int { return strings.Compare(a.key, b.key) })
-	clear(c.top[min(len(c.top), c.q.offset+c.q.limit):])
-	c.top = c.top[:min(len(c.top), c.q.offset+c.q.limit)]
-}
-
-// rows is the page.
-func (c *collector) rows() []*row {
-	if c.plan.ordered {
-		return c.page
-	}
-	c.sortTop()
-	for _, k := range c.top[min(c.q.offset, len(c.top)):] {
-		c.page = append(c.page, k.row)
-	}
-	return c.page
-}
-
-// build makes an index over columns, or returns nil when it would take the view
-// beyond its limit. The caller holds the lock.
-func (v *view) build(columns []column) *index {
-	x := &index{name: indexName(columns), columns: columns, tree: newTree()}
-	entries := make([]keyed, 0, v.primary.tree.Len())
-	v.primary.tree.Scan(func(k keyed) bool {
-		v.scratch = appendKey(v.scratch[:0], columns, k.row)
-		entries = append(entries, keyed{string(v.scratch), k.row})
-		x.bytes += int64(len(v.scratch)) + entryCost
-		return v.bytes+x.bytes <= v.limit
-	})
-	if v.bytes+x.bytes > v.limit {
-		return nil
-	}
-	slices.SortFunc(entries, func(a, b keyed) int { return strings.Compare(a.key, b.key) })
-	for _, e := range entries {
-		x.tree.Load(e)
-	}
-	for len(v.indexes) >= maxIndexes {
-		v.drop(v.oldest())
-	}
-	v.indexes[x.name] = x
-	v.bytes += x.bytes
-	return x
-}
-
-func (v *view) oldest() *index {
-	var oldest *index
-	for _, x := range v.indexes {
-		if oldest == nil || x.used.Load() < oldest.used.Load() {
-			oldest = x
-		}
-	}
-	return oldest
-}
-
-func (v *view) drop(x *index) {
-	delete(v.indexes, x.name)
-	v.bytes -= x.bytes
 }

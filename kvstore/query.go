@@ -139,7 +139,7 @@ func (s *Store) lookFor(ctx context.Context, collection string, q query) (found,
 			return err
 		}
 		if err == nil {
-			out = v.run(q)
+			out, err = v.run(ctx, q)
 		}
 		return err
 	})

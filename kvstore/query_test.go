@@ -2,6 +2,7 @@ package kvstore
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"regexp"
@@ -252,12 +253,18 @@ func someFilter(t *rapid.T, depth int) string {
 
 func someQuery(t *rapid.T) event.Query {
 	q := event.Query{Collection: "c", OrderBy: someOrder.Draw(t, "order")}
-	switch rapid.IntRange(0, 5).Draw(t, "filtered") {
+	switch rapid.IntRange(0, 6).Draw(t, "filtered") {
 	case 0:
 	case 1, 2: // what an index can do in full
 		field := someField.Draw(t, "field")
 		q.Filter = fmt.Appendf(nil, `{%q:%s}`, field, someCondition(t, 0))
 		q.OrderBy = field + rapid.SampledFrom([]string{"", " DESC"}).Draw(t, "direction")
+	case 3: // branches that indexes can do
+		var branches []string
+		for range rapid.IntRange(1, 3).Draw(t, "branches") {
+			branches = append(branches, fmt.Sprintf(`{%q:%s}`, someField.Draw(t, "field"), someCondition(t, 0)))
+		}
+		q.Filter = fmt.Appendf(nil, `{"$or":[%s]}`, strings.Join(branches, ","))
 	default:
 		q.Filter = json.RawMessage(someFilter(t, 2))
 	}
@@ -286,22 +293,38 @@ func TestQueriesAgainstReference(t *testing.T) {
 			}
 			return n
 		}
-		t.Repeat(map[string]func(*rapid.T){
-			"write": func(t *rapid.T) {
-				for range rapid.IntRange(1, 12).Draw(t, "n") {
-					id := someID.Draw(t, "id")
-					n, err := parseRecord([]byte(someRecord(t)))
-					if err != nil {
-						t.Fatal(err)
-					}
-					records[id] = string(n.record(id))
-					v.apply(id, &row{id, 1, records[id]})
-				}
-			},
-			"delete": func(t *rapid.T) {
+		write := func(t *rapid.T) {
+			for range rapid.IntRange(1, 12).Draw(t, "n") {
 				id := someID.Draw(t, "id")
-				delete(records, id)
-				v.apply(id, nil)
+				n, err := parseRecord([]byte(someRecord(t)))
+				if err != nil {
+					t.Fatal(err)
+				}
+				records[id] = string(n.record(id))
+				v.apply(id, &row{id, 1, records[id]})
+			}
+		}
+		remove := func(t *rapid.T) {
+			id := someID.Draw(t, "id")
+			delete(records, id)
+			v.apply(id, nil)
+		}
+		t.Repeat(map[string]func(*rapid.T){
+			"write":  write,
+			"delete": remove,
+			"build under writes": func(t *rapid.T) {
+				columns, err := parseOrder(someOrder.Draw(t, "columns"))
+				if err != nil || v.find(columns) != nil {
+					return
+				}
+				b := v.begin(columns)
+				write(t)
+				b.fill()
+				remove(t)
+				write(t)
+				if v.finish(b) == nil {
+					t.Fatal("there is no room for an index")
+				}
 			},
 			"query": func(t *rapid.T) {
 				req := someQuery(t)
@@ -323,7 +346,10 @@ func TestQueriesAgainstReference(t *testing.T) {
 						t.Fatalf("%s: filter %s order %q limit %v offset %v: count %d, want %d (-want +got):\n%s%+v", how, req.Filter, req.OrderBy, q.limit, q.offset, got.count, count, diff, got.explain)
 					}
 				}
-				got := v.run(q)
+				got, err := v.run(context.Background(), q)
+				if err != nil {
+					t.Fatal(err)
+				}
 				check("view", got)
 				// The same without any index, as it is streamed.
 				c := collector{q: q, plan: &plan{residual: q.filter, filtered: true}}
@@ -382,7 +408,12 @@ func TestPlans(t *testing.T) {
 		{`{"text":{"$like":"t499%"}}`, "", Explain{Plan: "index", Index: "text, id", Ranges: 1, Built: true, Filtered: true, Sorted: true, Examined: 11}, 11},
 		{`{"text":{"$like":"%99"}}`, "time", Explain{Plan: "index", Index: "time, id", Ranges: 1, Filtered: true, Examined: 5000}, 50},
 		{`{"text":{"$like":"%99"}}`, "even", Explain{Plan: "scan", Filtered: true, Sorted: true, Examined: 5000}, 50},
-		{`{"$or":[{"user":"u1"},{"score":3}]}`, "score", Explain{Plan: "scan", Filtered: true, Sorted: true, Examined: 5000}, 800},
+		{`{"$or":[{"user":"u1"},{"score":3}]}`, "score", Explain{Plan: "index", Index: "user, id or score, id", Ranges: 2, Built: true, Filtered: true, Sorted: true, Examined: 814}, 800},
+		{`{"even":{"$ne":7},"$or":[{"time":{"$lt":5}},{"user":"u1","time":{"$gt":4900}},{"id":3}]}`, "time", Explain{Plan: "index", Index: "time, id or user, time, id or id", Ranges: 3, Filtered: true, Sorted: true, Examined: 8}, 7},
+		{`{"$or":[{"user":"u1"},{"user":"u3"}]}`, "", Explain{Plan: "index", Index: "user, id", Ranges: 2, Sorted: true, Examined: 200}, 200},
+		{`{"$or":[{"time":{"$lt":3}},{"time":{"$gte":4998}},{"time":{"$gt":1,"$lt":5}}]}`, "time", Explain{Plan: "index", Index: "time, id", Ranges: 2, Examined: 7}, 7},
+		{`{"$or":[{"user":"u1"},{"text":{"$like":"%9"}}]}`, "", Explain{Plan: "scan", Filtered: true, Examined: 5000}, 600},
+		{`{"$or":[{"user":{"$gt":""}},{"time":{"$gte":0}}]}`, "", Explain{Plan: "scan", Filtered: true, Examined: 5000}, 5000},
 		{`{"user":"u1","score":{"$gt":9},"time":{"$lt":0}}`, "", Explain{Plan: "index", Index: "user, score, id", Ranges: 1, Built: true, Filtered: true, Sorted: true, Examined: 0}, 0},
 		{`{"time":{"$gt":5,"$lt":3}}`, "", Explain{Plan: "index", Index: "time, id", Ranges: 0, Sorted: true, Examined: 0}, 0},
 	} {
@@ -391,7 +422,10 @@ func TestPlans(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := v.run(q)
+		got, err := v.run(t.Context(), q)
+		if err != nil {
+			t.Fatal(err)
+		}
 		c.want.Records = 5000
 		if c.order == "time DESC" && !slices.IsSortedFunc(got.rows, func(a, b *row) int {
 			return -bytes.Compare(q.order[0].appendValue(nil, a.data), q.order[0].appendValue(nil, b.data))
@@ -433,7 +467,11 @@ func TestIndexesAreBounded(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return v.run(q)
+		got, err := v.run(t.Context(), q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
 	}
 	for i := range 3 * maxIndexes {
 		if got := run(fmt.Sprintf("f%d", i)); !got.explain.Built {
@@ -468,7 +506,10 @@ func TestSortingLongResults(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := v.run(q)
+		got, err := v.run(t.Context(), q)
+		if err != nil {
+			t.Fatal(err)
+		}
 		if got.count != records || !got.explain.Sorted || len(got.rows) != min(limit, records-offset) {
 			t.Errorf("offset %d: %d rows of %d, %+v", offset, len(got.rows), got.count, got.explain)
 		}

@@ -1,9 +1,7 @@
 package kvstore
 
 import (
-	"strings"
 	"sync"
-	"sync/atomic"
 
 	"github.com/tidwall/btree"
 
@@ -34,51 +32,6 @@ func newTree() *tree {
 	return btree.NewBTreeGOptions(func(a, b keyed) bool { return a.key < b.key }, btree.Options{NoLocks: true})
 }
 
-// A column is a field of an index and the direction it sorts in.
-type column struct {
-	field
-	descending bool
-}
-
-func (c column) String() string {
-	if c.descending {
-		return c.name + " DESC"
-	}
-	return c.name
-}
-
-// An index orders a view's rows by columns, of which the last is always the id.
-type index struct {
-	name    string
-	columns []column
-	tree    *tree
-	bytes   int64
-	used    atomic.Int64 // when, in ns
-}
-
-func indexName(columns []column) string {
-	names := make([]string, len(columns))
-	for i, c := range columns {
-		names[i] = c.String()
-	}
-	return strings.Join(names, ", ")
-}
-
-func appendKey(b []byte, columns []column, r *row) []byte {
-	for _, c := range columns {
-		start := len(b)
-		b = c.appendValue(b, r.data)
-		if c.descending {
-			complement(b[start:])
-		}
-	}
-	return b
-}
-
-// maxIndexes bounds the secondary indexes of a view; the one that was not used
-// for longest makes room.
-const maxIndexes = 16
-
 // A view is a collection in memory: every record, ordered by id, and whatever
 // indexes queries asked for. Rows are never changed, only replaced, so a copy of
 // a tree is a snapshot.
@@ -86,6 +39,7 @@ type view struct {
 	mu      sync.RWMutex
 	primary *index
 	indexes map[string]*index
+	builds  map[string]*build // of indexes that are being made
 	bytes   int64
 	limit   int64
 	scratch []byte
@@ -101,7 +55,7 @@ type view struct {
 func newView(limit int64) *view {
 	primary := &index{columns: []column{{field: idField}}, tree: newTree()}
 	primary.name = indexName(primary.columns)
-	return &view{primary: primary, indexes: map[string]*index{}, limit: limit, changed: make(chan struct{})}
+	return &view{primary: primary, indexes: map[string]*index{}, builds: map[string]*build{}, limit: limit, changed: make(chan struct{})}
 }
 
 // apply replaces the record id by r, or takes it out where r is nil.
@@ -120,30 +74,11 @@ func (v *view) apply(id event.ID, r *row) {
 		v.bytes -= int64(len(old.row.data)+len(key)) + rowCost
 	}
 	for _, x := range v.indexes {
-		if had {
-			v.remove(x, old.row)
-		}
-		if r != nil {
-			v.add(x, r)
-		}
+		v.bytes += x.replace(old.row, r, &v.scratch)
 	}
-}
-
-// entryCost is what an index's entry takes beside its key, in bytes.
-const entryCost = 56
-
-func (v *view) add(x *index, r *row) {
-	v.scratch = appendKey(v.scratch[:0], x.columns, r)
-	x.tree.Set(keyed{string(v.scratch), r})
-	v.bytes += int64(len(v.scratch)) + entryCost
-	x.bytes += int64(len(v.scratch)) + entryCost
-}
-
-func (v *view) remove(x *index, r *row) {
-	v.scratch = appendKey(v.scratch[:0], x.columns, r)
-	x.tree.Delete(keyed{key: string(v.scratch)})
-	v.bytes -= int64(len(v.scratch)) + entryCost
-	x.bytes -= int64(len(v.scratch)) + entryCost
+	for _, b := range v.builds {
+		b.changes = append(b.changes, replaced{old.row, r})
+	}
 }
 
 // find returns the index over columns, if there is one.
