@@ -126,6 +126,25 @@ func (h *history) lines(ctx context.Context, since int64) (map[lineKey]int, erro
 	return found, nil
 }
 
+// erased are the fingerprints of lines that were recorded and then erased because
+// somebody asked for it: they are not to be recorded again.
+func (h *history) erased(ctx context.Context) (map[string]bool, error) {
+	_, last, err := h.bounds(ctx)
+	if err != nil {
+		return nil, err
+	}
+	lines := map[string]bool{}
+	err = h.each(ctx, event.SubjectErasure, 1, last, func(s streams.Stored) bool {
+		if p, err := event.As[event.Erasure](s.Envelope); err == nil {
+			for _, l := range p.Lines {
+				lines[l] = true
+			}
+		}
+		return true
+	})
+	return lines, err
+}
+
 // joinedBefore reports whether the bot has ever been in the channel.
 func (h *history) joinedBefore(ctx context.Context) (joined bool, err error) {
 	_, last, err := h.bounds(ctx)

@@ -110,7 +110,13 @@ func (r *recorder) join(ctx context.Context, it item) {
 	r.held = nil
 	var lines []fact
 	for _, ev := range buffer {
-		lines = append(lines, r.apply(ctx, ev)...) // now that the ranks are known
+		for _, f := range r.apply(ctx, ev) { // now that the ranks are known
+			if f.line == nil { // told by the server itself, not repeated
+				news = append(news, f)
+				continue
+			}
+			lines = append(lines, f)
+		}
 	}
 	r.recover(ctx, lines)
 	r.room.joining = false
@@ -178,6 +184,11 @@ func (r *recorder) recover(ctx context.Context, lines []fact) {
 	if r.known {
 		meta = event.MetaBuffered
 	}
+	var erased map[string]bool
+	r.retry(ctx, func() (err error) {
+		erased, err = r.history.erased(ctx)
+		return err
+	})
 	seen := map[lineKey]int{}
 	for _, f := range lines {
 		key := f.line.key()
@@ -185,6 +196,9 @@ func (r *recorder) recover(ctx context.Context, lines []fact) {
 		r.recent.note(key, max(seen[key], have[key]))
 		if seen[key] <= have[key] {
 			r.stats.repeated.Add(1)
+			continue
+		}
+		if chat, err := event.As[event.Chat](f.Envelope); err == nil && erased[chat.Fingerprint()] {
 			continue
 		}
 		f.Envelope = f.WithMeta(meta, true)

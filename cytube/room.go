@@ -30,12 +30,15 @@ type room struct {
 	current  int           // uid of the item that plays
 	playing  string        // what plays, to tell a change from the news of a join
 
-	joining bool // what comes now tells how things stand, not what happens
+	muteRank float64 // from which on moderators are told of mutes
+	joining  bool    // what comes now tells how things stand, not what happens
 }
 
 type member struct {
 	name string
 	rank float64
+	mute string // the action that muted the user, or ""
+	sure bool   // whether a shadow mute would be known
 }
 
 type media struct {
@@ -59,7 +62,7 @@ type line struct {
 }
 
 func newRoom(channel string) *room {
-	return &room{channel: channel, now: time.Now, rank: -1, users: map[string]member{}, playlist: map[int]media{}, current: -1}
+	return &room{channel: channel, now: time.Now, rank: -1, muteRank: defaultMuteRank, users: map[string]member{}, playlist: map[int]media{}, current: -1}
 }
 
 // begin forgets what a new connection will be told anew.
@@ -68,19 +71,23 @@ func (r *room) begin() { r.joining, r.complete, r.rank, r.current = true, false,
 // frames says what each frame of the server means. Others mean nothing to the
 // bot.
 var frames = map[string]func(*room, []json.RawMessage) ([]fact, error){
-	"chatMsg":     (*room).chat,
-	"pm":          (*room).pm,
-	"userlist":    (*room).userlist,
-	"addUser":     (*room).addUser,
-	"userLeave":   (*room).userLeave,
-	"setUserRank": (*room).setUserRank,
-	"rank":        (*room).ownRank,
-	"channelOpts": (*room).options,
-	"playlist":    (*room).setPlaylist,
-	"setCurrent":  (*room).setCurrent,
-	"changeMedia": (*room).changeMedia,
-	"queue":       (*room).queue,
-	"delete":      (*room).remove,
+	"chatMsg":        (*room).chat,
+	"pm":             (*room).pm,
+	"userlist":       (*room).userlist,
+	"addUser":        (*room).addUser,
+	"userLeave":      (*room).userLeave,
+	"setUserRank":    (*room).setUserRank,
+	"setUserMeta":    (*room).setUserMeta,
+	"clearchat":      (*room).clearChat,
+	"kick":           (*room).kicked,
+	"rank":           (*room).ownRank,
+	"channelOpts":    (*room).options,
+	"setPermissions": (*room).permissions,
+	"playlist":       (*room).setPlaylist,
+	"setCurrent":     (*room).setCurrent,
+	"changeMedia":    (*room).changeMedia,
+	"queue":          (*room).queue,
+	"delete":         (*room).remove,
 }
 
 // apply takes in one frame and gives the events that it means. An error says
@@ -107,8 +114,13 @@ func one(subject string, payload any, l *line) ([]fact, error) {
 
 func (r *room) chat(args []json.RawMessage) ([]fact, error) {
 	l, class, err := readLine(args)
-	if err != nil || l.user == "[server]" || class == "server-whisper" {
+	switch {
+	case err != nil:
 		return nil, err
+	case l.user == "[server]" && class == "server-whisper":
+		return r.serverLine(l)
+	case l.user == "[server]" || class == "server-whisper":
+		return nil, nil
 	}
 	extra := event.Extra{}
 	if l.action {
@@ -191,6 +203,8 @@ func (r *room) userlist(args []json.RawMessage) ([]fact, error) {
 			return nil, err
 		}
 		if key := strings.ToLower(m.name); key != "" {
+			m.mute, m.sure = known[key].mute, known[key].sure
+			m.observe(u)
 			users[key] = m
 			ms = append(ms, m)
 		}
@@ -233,6 +247,8 @@ func (r *room) addUser(args []json.RawMessage) ([]fact, error) {
 	}
 	key := strings.ToLower(m.name)
 	before, here := r.users[key]
+	m.mute, m.sure = before.mute, before.sure
+	m.observe(u)
 	r.users[key] = m
 	return r.changed(m, before, here)
 }
@@ -248,23 +264,29 @@ func (r *room) setUserRank(args []json.RawMessage) ([]fact, error) {
 	}
 	before, here := r.users[strings.ToLower(m.name)]
 	if !here {
-		return nil, nil
+		return r.absentRank(u, m)
 	}
-	m.name = before.name
-	r.users[strings.ToLower(m.name)] = m
-	return r.changed(m, before, true)
+	after := before
+	after.rank = m.rank
+	r.users[strings.ToLower(after.name)] = after
+	return r.changed(after, before, true)
 }
 
-// changed is the event of a user who came, or whose rank is another than before.
-func (r *room) changed(m, before member, here bool) ([]fact, error) {
+// changed are the events of a user who came, or whose rank or mute is another
+// than before.
+func (r *room) changed(m, before member, here bool) (facts []fact, err error) {
 	rank, now := contractRank(m.rank), r.now().UnixMilli()
-	switch {
-	case !here:
+	if !here {
 		return one(event.SubjectUserJoin, event.UserJoin{User: m.name, Channel: r.channel, Rank: rank, Time: now}, nil)
-	case rank != contractRank(before.rank):
-		return one(event.SubjectUserRank, event.UserRank{User: m.name, Channel: r.channel, Rank: rank, Time: now}, nil)
 	}
-	return nil, nil
+	if rank != contractRank(before.rank) {
+		facts, err = one(event.SubjectUserRank, event.UserRank{User: m.name, Channel: r.channel, Rank: rank, Time: now}, nil)
+		if err != nil {
+			return nil, err
+		}
+	}
+	muted, err := r.muted(m, before)
+	return append(facts, muted...), err
 }
 
 func (r *room) userLeave(args []json.RawMessage) ([]fact, error) {

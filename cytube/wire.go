@@ -22,8 +22,19 @@ type (
 		} `json:"meta"`
 	}
 	wireUser struct {
-		Name *string  `json:"name"`
-		Rank *float64 `json:"rank"`
+		Name   *string  `json:"name"`
+		Rank   *float64 `json:"rank"`
+		ByRank *float64 `json:"userrank"` // of who changed the rank of somebody absent
+		Meta   struct {
+			Muted  *bool `json:"muted"`
+			Shadow *bool `json:"smuted"` // moderators only
+		} `json:"meta"`
+	}
+	wirePermissions struct {
+		Mute *float64 `json:"mute"`
+	}
+	wireClear struct {
+		ClearedBy string `json:"clearedBy"`
 	}
 	wireMedia struct {
 		ID      *string `json:"id"`

@@ -1,5 +1,12 @@
 package event
 
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"strconv"
+	"strings"
+)
+
 // Chat is the payload of cytube.chat: one line heard in the channel, the bot's
 // own included.
 type Chat struct {
@@ -9,6 +16,14 @@ type Chat struct {
 	Rank    int    `json:"rank" contract:"required,rank"`        // 0 guest, 1 user, 2 moderator, 3 admin and up; -1 anonymous
 	Time    int64  `json:"time" contract:"required,nonnegative"` // ms since the epoch, the server's clock
 	Extra   `json:"-"`
+}
+
+// Fingerprint is what an Erasure remembers of a line, so that it is not recorded
+// again: a hash that tells it from other lines and does not say what it was.
+func (c Chat) Fingerprint() string {
+	text := strings.Join([]string{strings.ToLower(c.Channel), strings.ToLower(c.User), strconv.FormatInt(c.Time, 10), string(c.Extra["action"]), c.Message}, "\x00")
+	sum := sha256.Sum256([]byte(text))
+	return base64.RawURLEncoding.EncodeToString(sum[:16])
 }
 
 // PM is the payload of cytube.pm: one private message, heard or sent by the bot.
@@ -43,6 +58,18 @@ type UserRank struct {
 	User    string `json:"user" contract:"nonempty"`
 	Channel string `json:"channel" contract:"nonempty"`
 	Rank    int    `json:"rank" contract:"required,rank"`
+	Time    int64  `json:"time" contract:"required,nonnegative"` // ms
+	Extra   `json:"-"`
+}
+
+// Moderation is the payload of cytube.moderation.{action}: what a moderator, or
+// the site itself, did to a user or to the channel. Of a rank action, Extra's
+// rank is the new one, as the server has it.
+type Moderation struct {
+	User    string `json:"user" contract:"required"` // whom it befell; "" for everybody
+	By      string `json:"by" contract:"required"`   // who did it; "" when the server does not say
+	Channel string `json:"channel" contract:"nonempty"`
+	Reason  string `json:"reason" contract:"required"`
 	Time    int64  `json:"time" contract:"required,nonnegative"` // ms
 	Extra   `json:"-"`
 }
@@ -151,6 +178,7 @@ func (d *Delivery) check() (string, error) {
 // good, so that their absence can be explained. It does not say whose they were.
 type Erasure struct {
 	Events    map[string][]uint64 `json:"events" contract:"required"` // sequences by stream
+	Lines     []string            `json:"lines,omitempty"`            // the Fingerprint of each chat line that a channel may still repeat
 	Reason    string              `json:"reason" contract:"required"`
 	Time      int64               `json:"time" contract:"required,nonnegative"` // ms
 	Key       string              `json:"key" contract:"nonempty"`              // public ed25519 key, base64

@@ -24,6 +24,7 @@ var schemas = []struct {
 	{SubjectMediaChange, reflect.TypeFor[MediaChange]()},
 	{SubjectMediaQueue, reflect.TypeFor[MediaQueue]()},
 	{SubjectMediaDelete, reflect.TypeFor[MediaDelete]()},
+	{AllModeration, reflect.TypeFor[Moderation]()},
 	{SubjectConnection, reflect.TypeFor[Connection]()},
 	{SubjectDelivery, reflect.TypeFor[Delivery]()},
 	{SubjectErasure, reflect.TypeFor[Erasure]()},

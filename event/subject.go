@@ -20,6 +20,22 @@ const (
 	SubjectErasure     = "cytube.erasure"      // stored events were erased because somebody asked for it
 )
 
+// What a moderator, or the site itself, did to somebody: the last token of a
+// cytube.moderation.{action} event's subject.
+const (
+	ActionKick       = "kick"
+	ActionBan        = "ban"
+	ActionUnban      = "unban"
+	ActionMute       = "mute"
+	ActionShadowMute = "shadow_mute" // others do not see what the user says, and the user does not know
+	ActionUnmute     = "unmute"
+	ActionRank       = "rank"  // the rank of a user who is not in the channel
+	ActionClear      = "clear" // of the chat of everybody
+)
+
+// ModerationSubject is cytube.moderation.{action}.
+func ModerationSubject(action string) string { return "cytube.moderation." + action }
+
 // Subjects of events that go to CyTube (contract: cytube.send.*).
 const (
 	SubjectSendChat  = "cytube.send.chat"
@@ -49,13 +65,14 @@ const (
 // Patterns that mean "all of". A NATS `*` matches exactly one token, so
 // `cytube.*` would miss `cytube.user.join`; these do not.
 const (
-	AllCytube    = "cytube.>"
-	AllSends     = "cytube.send.*"
-	AllPlugin    = "plugin.>"
-	AllCommands  = "plugin.*.command"
-	AllSchedules = "plugin.*.schedule.*" // events to be stored later; see ScheduleSubject
-	AllPlatform  = "platform.>"
-	AllDatabase  = "database.>"
+	AllCytube     = "cytube.>"
+	AllModeration = "cytube.moderation.*"
+	AllSends      = "cytube.send.*"
+	AllPlugin     = "plugin.>"
+	AllCommands   = "plugin.*.command"
+	AllSchedules  = "plugin.*.schedule.*" // events to be stored later; see ScheduleSubject
+	AllPlatform   = "platform.>"
+	AllDatabase   = "database.>"
 )
 
 // Types of the events that Rosey's own consumers emit in a plugin's namespace,

@@ -211,7 +211,8 @@ func (c *Context) After(d time.Duration, timer, kind string, payload map[string]
 
 // At is After for a point in time. One that has passed fires at once. One that
 // lies further ahead than the stream PLUGIN keeps events (90 days unless the bot
-// is configured otherwise) would be forgotten: set a timer to set it then.
+// is configured otherwise) is refused with INVALID_INPUT: set a timer to set it
+// then.
 func (c *Context) At(t time.Time, timer, kind string, payload map[string]any) error {
 	timer = timerToken(timer)
 	for _, e := range c.Emit(kind, payload) {

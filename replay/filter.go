@@ -25,7 +25,8 @@ type Filter struct {
 	Subjects []string
 	// Channel is where the event happened, in any case.
 	Channel string
-	// User did, received or queued what the event tells of, in any case.
+	// User did, received or queued what the event tells of, or it befell them; in
+	// any case.
 	User string
 	// Plugin is whose namespace the event is in, or who published it.
 	Plugin string
@@ -66,6 +67,9 @@ func (f Filter) Check() error {
 var knownSubjects = []string{
 	event.SubjectChat, event.SubjectPM, event.SubjectUserJoin, event.SubjectUserLeave, event.SubjectUserRank,
 	event.SubjectMediaChange, event.SubjectMediaQueue, event.SubjectMediaDelete, event.SubjectConnection, event.SubjectDelivery, event.SubjectErasure,
+	event.ModerationSubject(event.ActionKick), event.ModerationSubject(event.ActionBan), event.ModerationSubject(event.ActionUnban),
+	event.ModerationSubject(event.ActionMute), event.ModerationSubject(event.ActionShadowMute), event.ModerationSubject(event.ActionUnmute),
+	event.ModerationSubject(event.ActionRank), event.ModerationSubject(event.ActionClear),
 	event.SubjectSendChat, event.SubjectSendPM, event.SubjectSendEmote,
 	event.SubjectStartup, event.SubjectShutdown, event.SubjectHeartbeat,
 	event.SubjectGet, event.SubjectSet, event.SubjectQuery, event.SubjectDelete,
@@ -239,7 +243,7 @@ func (m *matcher) match(e *Event) bool {
 		user, channel := m.User == "", m.Channel == ""
 		members(f.data, func(name, value []byte) {
 			switch string(name) {
-			case "user", "to", "queued_by":
+			case "user", "to", "by", "queued_by":
 				user = user || equalFold(value, m.User)
 			case "channel":
 				channel = channel || equalFold(value, m.Channel)

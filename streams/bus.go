@@ -135,7 +135,9 @@ func WithTTL(d time.Duration) PublishOption { return func(s *publishSettings) { 
 // At schedules an event of plugin.{name}.event.… to be stored at t and not now,
 // with a resolution of a second. JetStream keeps the schedule under the timer's
 // name and stores the event itself, so a timer outlives every process. One plugin
-// has one timer of a name: publishing again replaces it. See CancelTimer.
+// has one timer of a name: publishing again replaces it. See CancelTimer. A time
+// that lies further ahead than the stream keeps what is waiting in it is refused
+// with INVALID_INPUT.
 func At(t time.Time, timer string) PublishOption {
 	return func(s *publishSettings) { s.at, s.timer = t, timer }
 }
@@ -175,6 +177,9 @@ func (b *Bus) Publish(ctx context.Context, e event.Envelope, opts ...PublishOpti
 		if plugin == "" || !event.ValidName(s.timer) {
 			return Ack{}, fail(span, event.Errorf(event.InvalidInput, "timer %q for %s: only a plugin's events can be scheduled, and a timer's name is 1 to %d of A-Z a-z 0-9 _ -", s.timer, e.Subject, event.MaxNameLength))
 		}
+		if err := b.keeps(ctx, stream, s.at); err != nil {
+			return Ack{}, fail(span, err)
+		}
 		msg.Subject = event.ScheduleSubject(plugin, s.timer)
 		jsOpts = append(jsOpts, jetstream.WithScheduleAt(s.at), jetstream.WithScheduleTarget(e.Subject))
 	}
@@ -199,6 +204,20 @@ func (b *Bus) Publish(ctx context.Context, e event.Envelope, opts ...PublishOpti
 		span.SetAttributes(MessageID(stored.Ref))
 	}
 	return stored, nil
+}
+
+// keeps refuses a timer that would age out of its stream before it fires.
+func (b *Bus) keeps(ctx context.Context, stream Spec, at time.Time) error {
+	s, err := b.js.Stream(ctx, stream.Name)
+	if err != nil {
+		return event.Errorf(event.NATSError, "look at stream %s: %w", stream.Name, err)
+	}
+	age := s.CachedInfo().Config.MaxAge
+	if age == 0 || time.Until(at) < age {
+		return nil
+	}
+	return event.Errorf(event.InvalidInput, "a timer for %s would be forgotten: stream %s keeps what waits in it for %s; set an earlier timer that sets this one",
+		at.Format(time.RFC3339), stream.Name, age)
 }
 
 // CancelTimer drops a plugin's timer of that name, if it has not fired.

@@ -608,6 +608,40 @@ func publish(t *testing.T, bus *streams.Bus, subject string, payload any) event.
 	return ack.Ref
 }
 
+// A timer that would age out of the stream before it fires is refused, by what
+// the stream's age really is.
+func TestTimerTooFarAhead(t *testing.T) {
+	t.Parallel()
+	bus := streamstest.Bus(t, streamstest.Server(t))
+	ctx := streamstest.Context(t)
+	set := func(in time.Duration) error {
+		t.Helper()
+		e, err := event.New("plugin.t.event.due", map[string]any{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = bus.Publish(ctx, e, streams.At(time.Now().Add(in), "x"))
+		return err
+	}
+	limit := func(age time.Duration) {
+		t.Helper()
+		if err := streams.Open(ctx, bus.JetStream(), streams.Options{Limits: map[string]streams.Limits{streams.Plugin: {MaxAge: age}}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const day = 24 * time.Hour
+	if err := set(89 * day); err != nil {
+		t.Errorf("89 days: %v", err)
+	}
+	if err := set(91 * day); event.CodeOf(err) != event.InvalidInput || !strings.Contains(err.Error(), "2160h") {
+		t.Errorf("91 days: %v", err)
+	}
+	limit(2 * day)
+	if err := set(3 * day); event.CodeOf(err) != event.InvalidInput {
+		t.Errorf("3 days where 2 are kept: %v", err)
+	}
+}
+
 // A timer is kept by JetStream, fires once in the conversation that set it, is
 // replaced by one of the same name, and can be cancelled.
 func TestTimers(t *testing.T) {

@@ -38,10 +38,10 @@ func auditCommand() *cli.Command {
 			&cli.BoolFlag{Name: "media", Usage: "only what played, was queued or taken off"},
 			&cli.StringFlag{Name: "output", Usage: "`FORMAT`: " + strings.Join(audit.Formats, ", "), Value: "text"},
 		),
-		Action: withClient(true, auditHistory),
+		Action: ofRange(withClient(true, auditHistory)),
 		Subcommands: []*cli.Command{
 			{Name: "seal", Usage: "write a signed hash chain over a range, from which verify finds changes", ArgsUsage: "FILE",
-				Flags: append(rangeFlags(), key), Action: withClient(true, auditSeal)},
+				Flags: append(rangeFlags(), key), Action: ofRange(withClient(true, auditSeal))},
 			{Name: "verify", Usage: "compare the history with a seal; exits with 1 when it was tampered with", ArgsUsage: "FILE",
 				Flags:  []cli.Flag{&cli.StringFlag{Name: "public-key", Usage: "`KEY` that must have signed the seal, as seal printed it"}, outputFlag()},
 				Action: withClient(true, auditVerify)},
@@ -51,7 +51,7 @@ func auditCommand() *cli.Command {
 				&cli.StringFlag{Name: "reason", Usage: "`TEXT` for the record"},
 				&cli.BoolFlag{Name: "dry-run", Usage: "count, erase nothing"},
 				&cli.BoolFlag{Name: "yes", Usage: "do not ask"},
-			), Action: withClient(true, auditForget)},
+			), Action: ofRange(withClient(true, auditForget))},
 		},
 	}
 }
@@ -60,6 +60,17 @@ func rangeFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "since", Usage: "start at `TIME`: an age (90m, 2d), RFC 3339, or today 14:05"},
 		&cli.StringFlag{Name: "until", Usage: "end before `TIME`"},
+	}
+}
+
+// ofRange makes an action look at what it was asked for before it reaches for a
+// bot or a store: a mistake is one wherever they are.
+func ofRange(action cli.ActionFunc) cli.ActionFunc {
+	return func(c *cli.Context) error {
+		if _, err := replayQuery(c); err != nil {
+			return err
+		}
+		return action(c)
 	}
 }
 

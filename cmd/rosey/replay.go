@@ -41,7 +41,7 @@ func replayCommand() *cli.Command {
 			&cli.BoolFlag{Name: "summary", Usage: "counts by subject and plugin, slowest conversations, errors"},
 			outputFlag(),
 		),
-		Action: orDryRun(withClient(true, orExport(func(ctx context.Context, c *cli.Context, cmd command) error {
+		Action: ofRange(orDryRun(withClient(true, orExport(func(ctx context.Context, c *cli.Context, cmd command) error {
 			if c.Args().Present() {
 				return usagef("rosey replay takes no arguments, but got %q", c.Args().First())
 			}
@@ -61,7 +61,7 @@ func replayCommand() *cli.Command {
 			err = replay.Run(ctx, cmd.js, c.App.Writer, o)
 			done()
 			return replayError(err)
-		}))),
+		})))),
 	}
 }
 

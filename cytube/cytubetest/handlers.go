@@ -43,6 +43,7 @@ var handlers = map[string]handler{
 		field{"paused", "boolean,optional"}, field{"type", "string,optional"}),
 	"assignLeader": inChannel((*room).assignLeader, field{"name", "string"}),
 
+	"unban":          inChannel((*room).unban, field{"id", "number"}, field{"name", "string"}),
 	"setChannelRank": inChannel((*room).setChannelRank, field{"name", "string"}, field{"rank", "number"}),
 }
 

@@ -3,6 +3,7 @@ package cytubetest
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -11,20 +12,23 @@ import (
 // with a slash is chat.
 func (ch *room) command(name string) (run func(c *session, m message, args string), ok bool) {
 	run, ok = map[string]func(*session, message, string){
-		"me":      ch.cmdMe,
-		"sp":      ch.cmdSpoiler,
-		"say":     ch.cmdShout,
-		"rcv":     ch.cmdShout,
-		"shout":   ch.cmdShout,
-		"afk":     ch.cmdAFK,
-		"clear":   ch.cmdClear,
-		"kick":    ch.cmdKick,
-		"ban":     ch.cmdBan,
-		"mute":    ch.cmdMute,
-		"smute":   ch.cmdShadowMute,
-		"unmute":  ch.cmdUnmute,
-		"unsmute": ch.cmdUnmute,
-		"rank":    ch.cmdRank,
+		"me":        ch.cmdMe,
+		"sp":        ch.cmdSpoiler,
+		"say":       ch.cmdShout,
+		"rcv":       ch.cmdShout,
+		"shout":     ch.cmdShout,
+		"afk":       ch.cmdAFK,
+		"clear":     ch.cmdClear,
+		"kick":      ch.cmdKick,
+		"kickanons": ch.cmdKickAnonymous,
+		"ban":       ch.cmdBan,
+		"ipban":     ch.cmdAddressBan,
+		"banip":     ch.cmdAddressBan,
+		"mute":      ch.cmdMute,
+		"smute":     ch.cmdShadowMute,
+		"unmute":    ch.cmdUnmute,
+		"unsmute":   ch.cmdUnmute,
+		"rank":      ch.cmdRank,
 	}[name]
 	return run, ok
 }
@@ -79,7 +83,25 @@ func (ch *room) cmdKick(c *session, _ message, args string) {
 	}
 }
 
-func (ch *room) cmdBan(c *session, _ message, args string) {
+func (ch *room) cmdKickAnonymous(c *session, _ message, _ string) {
+	if !ch.may(c, "kick") {
+		return
+	}
+	for _, u := range slices.Clone(ch.users) {
+		if !u.loggedIn() {
+			u.kick("anonymous user")
+		}
+	}
+	ch.tellModerators(c.name + " kicked anonymous users")
+}
+
+func (ch *room) cmdBan(c *session, _ message, args string) { ch.banBy(c, args, false) }
+
+// cmdAddressBan bans a name and the addresses that it came from; here all users
+// have one and the same, so that only the name is kept out.
+func (ch *room) cmdAddressBan(c *session, _ message, args string) { ch.banBy(c, args, true) }
+
+func (ch *room) banBy(c *session, args string, address bool) {
 	name, _, _ := strings.Cut(args, " ")
 	switch {
 	case name == "":
@@ -91,9 +113,33 @@ func (ch *room) cmdBan(c *session, _ message, args string) {
 	case ch.srv.rankByName(ch, name) >= c.rank():
 		c.fail("You don't have permission to ban " + strings.ToLower(name))
 	default:
-		ch.tellModerators(c.name + " namebanned " + strings.ToLower(name))
+		if address {
+			ch.tell(c.name+" banned "+cloakedAddress+" ("+strings.ToLower(name)+")", ch.permission["ban"])
+		}
+		ch.tell(c.name+" namebanned "+strings.ToLower(name), ch.permission["ban"])
 		ch.ban(name)
 	}
+}
+
+// cloakedAddress is how the server shows an address to moderators.
+const cloakedAddress = "wpx.ZtE.i0f.*"
+
+// unban answers the unban event. The real server finds the ban by its number.
+func (ch *room) unban(c *session, arg json.RawMessage) {
+	var data struct {
+		ID   float64 `json:"id"`
+		Name string  `json:"name"`
+	}
+	if !ch.may(c, "ban") || json.Unmarshal(arg, &data) != nil {
+		return
+	}
+	delete(ch.banned, strings.ToLower(data.Name))
+	for _, u := range ch.users {
+		if ch.may(u, "ban") {
+			u.emit("banlistRemove", data)
+		}
+	}
+	ch.tell(c.name+" unbanned "+data.Name, ch.permission["ban"])
 }
 
 func (ch *room) ban(name string) {

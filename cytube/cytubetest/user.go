@@ -184,6 +184,11 @@ func (u *User) Send(ctx context.Context, text string) error {
 	return u.conn.Emit(ctx, "chatMsg", map[string]any{"msg": text, "meta": map[string]any{}})
 }
 
+// Unban takes a ban back, as a moderator, without waiting for what comes of it.
+func (u *User) Unban(ctx context.Context, name string) error {
+	return u.conn.Emit(ctx, "unban", map[string]any{"id": 1, "name": name})
+}
+
 // Close leaves the channel.
 func (u *User) Close() {
 	_ = u.conn.Close()

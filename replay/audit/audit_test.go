@@ -41,6 +41,10 @@ var said = []struct {
 	{event.SubjectChat, event.Chat{User: "bob", Message: "anybody there?", Channel: "lounge", Rank: 1, Time: ms(6)}, event.MetaBuffered},
 	{event.SubjectPM, event.PM{User: "alice", To: "rosey", Message: "psst", Channel: "lounge", Rank: 2, Time: ms(8)}, ""},
 	{event.SubjectUserRank, event.UserRank{User: "bob", Channel: "lounge", Rank: 2, Time: ms(9)}, ""},
+	{event.ModerationSubject(event.ActionMute), event.Moderation{User: "bob", By: "alice", Channel: "lounge", Time: ms(9)}, ""},
+	{event.ModerationSubject(event.ActionKick), event.Moderation{User: "eve", By: "alice", Channel: "lounge", Reason: "spam", Time: ms(9)}, ""},
+	{event.ModerationSubject(event.ActionRank), event.Moderation{User: "dave", By: "mod", Channel: "lounge", Time: ms(9), Extra: event.Extra{"rank": json.RawMessage("1.5")}}, ""},
+	{event.ModerationSubject(event.ActionClear), event.Moderation{Channel: "lounge", Time: ms(9)}, ""},
 	{event.SubjectMediaDelete, event.MediaDelete{UID: 7, Title: "Cool Video", URL: "https://example.org/v", Type: "yt", Duration: 240, Channel: "lounge", QueuedBy: "alice"}, ""},
 	{event.SubjectUserLeave, event.UserLeave{User: "alice", Channel: "lounge"}, ""},
 	{event.SubjectConnection, event.Connection{Channel: "lounge", State: event.StateUp, Reason: "joined", Time: ms(10)}, ""},
@@ -98,11 +102,15 @@ TIME  lounge  <bob> =HYPERLINK("x")
 TIME  lounge  +++ queued: Cool Video (4m0s) https://example.org/v, queued by alice
 TIME  lounge  >>> plays Cool Video (4m0s) https://example.org/v, queued by alice
 TIME  lounge  * bob waves at alice
-TIME  attic  <carol> elsewhere
 TIME  lounge  ~~~ GAP of 0s: the bot was not in the channel: connection reset
+TIME  attic  <carol> elsewhere
 TIME  lounge  <bob> anybody there?  [recorded later, from the room's buffer]
 TIME  lounge  <alice to rosey> psst
 TIME  lounge  *** bob has another rank, rank 2
+TIME  lounge  !!! bob is muted by alice
+TIME  lounge  !!! eve is kicked by alice: spam
+TIME  lounge  *** dave has another rank, rank 1 by mod
+TIME  lounge  !!! the chat is cleared
 TIME  lounge  --- off the playlist: Cool Video (4m0s) https://example.org/v, queued by alice
 TIME  lounge  <-- alice leaves
 TIME  lounge  ~~~ GAP of 0s: the bot was not in the channel: the bot did not get to record that it left
@@ -114,6 +122,8 @@ TIME  lounge  +++ queued: Cool Video (4m0s) https://example.org/v, queued by ali
 TIME  lounge  >>> plays Cool Video (4m0s) https://example.org/v, queued by alice
 TIME  lounge  ~~~ GAP of 0s: the bot was not in the channel: connection reset
 TIME  lounge  <alice to rosey> psst
+TIME  lounge  !!! bob is muted by alice
+TIME  lounge  !!! eve is kicked by alice: spam
 TIME  lounge  --- off the playlist: Cool Video (4m0s) https://example.org/v, queued by alice
 TIME  lounge  <-- alice leaves
 TIME  lounge  ~~~ GAP of 0s: the bot was not in the channel: the bot did not get to record that it left
@@ -151,7 +161,7 @@ func TestWriteJSON(t *testing.T) {
 	if len(got) != len(said)-1 {
 		t.Fatalf("%d entries, want %d", len(got), len(said)-1)
 	}
-	hello, gap, late := got[2], got[8], got[9]
+	hello, gap, late := got[2], got[7], got[9]
 	if hello.Kind != KindChat || hello.User != "alice" || hello.Text != "hello \x1b[31m<b>all</b>" || hello.Ref != "CYTUBE:3" || hello.Time != "2024-11-26T18:20:02Z" || *hello.Rank != 2 {
 		t.Errorf("the line is %+v", hello)
 	}
@@ -192,7 +202,7 @@ func TestWriteHTML(t *testing.T) {
 	evening(ctx, t, bus)
 	got := write(ctx, t, bus, Options{Format: "html", Query: Query{Channel: "lounge", Grep: regexp.MustCompile(".")}})
 	for _, want := range []string{
-		"<!doctype html>", "<h1>Chat history: lounge</h1>", "<h2>Tuesday, 26 November 2024</h2>", `<p class="entry gap" id="CYTUBE:10">`,
+		"<!doctype html>", "<h1>Chat history: lounge</h1>", "<h2>Tuesday, 26 November 2024</h2>", `<p class="entry gap" id="CYTUBE:8">`,
 		`<span class="who">alice</span> hello ` + "\x1b" + `[31m&lt;b&gt;all&lt;/b&gt;`, "* bob waves at alice", "entries</p>", "</html>",
 	} {
 		if !strings.Contains(got, want) {

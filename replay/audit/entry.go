@@ -7,7 +7,9 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"math"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -34,6 +36,9 @@ const (
 	KindMalformed = "malformed"
 )
 
+// The kinds of what a moderator or the site did are the event.Action constants,
+// but for a rank that was given to somebody absent, which is KindRank too.
+
 // Query says what of the history is wanted. Its zero value means all of it.
 type Query struct {
 	Since, Until time.Time      // when it was stored; see replay.Filter
@@ -46,13 +51,14 @@ type Query struct {
 
 // Entry is one thing that happened in a channel.
 type Entry struct {
-	Ref     event.Ref // zero for a gap that did not end yet
+	Ref     event.Ref
 	At      time.Time // when it happened
 	Stored  time.Time // when the bot recorded it
 	Kind    string
 	Channel string
 	User    string
 	To      string // of a private message
+	By      string // who kicked, banned, muted…; "" when the server did not say
 	Rank    *int
 	Text    string // what was said, or the reason
 	Action  bool   // said as /me
@@ -74,22 +80,26 @@ type Media struct {
 // bot says is in the history when the channel heard it.
 var subjects = []string{
 	event.SubjectChat, event.SubjectPM, event.SubjectUserJoin, event.SubjectUserLeave, event.SubjectUserRank,
-	event.SubjectMediaChange, event.SubjectMediaQueue, event.SubjectMediaDelete, event.SubjectConnection, event.SubjectErasure,
+	event.SubjectMediaChange, event.SubjectMediaQueue, event.SubjectMediaDelete, event.AllModeration, event.SubjectConnection, event.SubjectErasure,
 }
 
 var mediaSubjects = []string{
 	event.SubjectMediaChange, event.SubjectMediaQueue, event.SubjectMediaDelete, event.SubjectConnection, event.SubjectErasure,
 }
 
-// History returns what happened, in the order it was stored, and the gaps. The
-// error that ends it is replay.Read's.
+// History returns what happened, in the order it was stored, and the gaps where
+// they began. The error that ends it is replay.Read's.
 func History(ctx context.Context, js jetstream.JetStream, q Query) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		rq := replay.Query{Filter: replay.Filter{Subjects: subjects, Since: q.Since, Until: q.Until}, Progress: q.Progress}
 		if q.Media {
 			rq.Subjects = mediaSubjects
 		}
-		g := gaps{q: q, open: map[string]Entry{}, seen: map[string]time.Time{}}
+		g := gaps{q: q, open: map[string]bool{}, seen: map[string]time.Time{}}
+		if err := g.find(ctx, js); err != nil {
+			yield(Entry{}, err)
+			return
+		}
 		for e, err := range replay.Read(ctx, js, rq) {
 			if err != nil {
 				yield(Entry{}, err)
@@ -105,11 +115,6 @@ func History(ctx context.Context, js jetstream.JetStream, q Query) iter.Seq2[Ent
 				return
 			}
 		}
-		for _, entry := range g.rest() {
-			if !yield(entry, nil) {
-				return
-			}
-		}
 	}
 }
 
@@ -120,7 +125,7 @@ func (q Query) match(e Entry) bool {
 	if e.Kind == KindErasure {
 		return true
 	}
-	if q.User != "" && !strings.EqualFold(e.User, q.User) && !strings.EqualFold(e.To, q.User) {
+	if q.User != "" && !slices.ContainsFunc([]string{e.User, e.To, e.By}, func(name string) bool { return strings.EqualFold(name, q.User) }) {
 		return false
 	}
 	if q.Grep == nil || q.Grep.MatchString(e.Text) {
@@ -205,6 +210,17 @@ var readers = map[string]func(*Entry, event.Envelope) error{
 	}),
 }
 
+var moderation = func(e *Entry, env event.Envelope) error {
+	return reader(func(e *Entry, p event.Moderation) {
+		e.Kind, e.Channel, e.User, e.By, e.Text = strings.TrimPrefix(env.Subject, event.ModerationSubject("")), p.Channel, p.User, p.By, p.Reason
+		e.At = time.UnixMilli(p.Time)
+		if rank, err := strconv.ParseFloat(string(p.Extra["rank"]), 64); err == nil {
+			whole := int(math.Floor(rank))
+			e.Rank = &whole
+		}
+	})(e, env)
+}
+
 func reader[T any](fill func(*Entry, T)) func(*Entry, event.Envelope) error {
 	return func(e *Entry, env event.Envelope) error {
 		p, err := event.As[T](env)
@@ -217,56 +233,11 @@ func reader[T any](fill func(*Entry, T)) func(*Entry, event.Envelope) error {
 
 func (e *Entry) fill(env event.Envelope) error {
 	r, ok := readers[env.Subject]
+	if event.Match(event.AllModeration, env.Subject) {
+		r, ok = moderation, true
+	}
 	if !ok {
 		return fmt.Errorf("%s is not part of the history", env.Subject)
 	}
 	return r(e, env)
-}
-
-// gaps turns connections that went down and came up into gaps.
-type gaps struct {
-	q    Query
-	open map[string]Entry     // by channel, since it went down
-	seen map[string]time.Time // by channel, when the bot last heard anything there
-}
-
-func (g *gaps) heard(e Entry) {
-	if e.Channel != "" {
-		g.seen[strings.ToLower(e.Channel)] = e.Stored
-	}
-}
-
-// connection handles a connection that went down or came up. The gap is shown
-// once it is over, where it is over.
-func (g *gaps) connection(e Entry) (Entry, bool) {
-	name := strings.ToLower(e.Channel)
-	wanted := g.q.Channel == "" || strings.EqualFold(g.q.Channel, e.Channel)
-	if e.Kind == KindGap {
-		if _, already := g.open[name]; !already {
-			g.open[name] = e
-		}
-		return e, false
-	}
-	if gap, ok := g.open[name]; ok {
-		delete(g.open, name)
-		gap.Until, gap.Stored, gap.Ref = e.At, e.Stored, e.Ref
-		return gap, wanted
-	}
-	if last, ok := g.seen[name]; ok {
-		// It came up without having gone down: the bot was killed.
-		return Entry{Ref: e.Ref, At: last, Stored: e.Stored, Kind: KindGap, Channel: e.Channel, Until: e.At,
-			Text: "the bot did not get to record that it left"}, wanted
-	}
-	return e, wanted && g.q.User == "" && g.q.Grep == nil
-}
-
-// rest are the gaps that last.
-func (g *gaps) rest() []Entry {
-	var out []Entry
-	for _, e := range g.open {
-		if g.q.Channel == "" || strings.EqualFold(g.q.Channel, e.Channel) {
-			out = append(out, e)
-		}
-	}
-	return out
 }

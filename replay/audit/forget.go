@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"time"
@@ -18,8 +19,14 @@ import (
 	"github.com/rosey-bot/rosey/streams"
 )
 
-// erasureBatch is how many events one cytube.erasure lists.
-const erasureBatch = 1000
+const (
+	// erasureBatch is how many events one cytube.erasure lists.
+	erasureBatch = 1000
+	// fingerprinted is how many of the newest lines erased from a channel are
+	// remembered, so that they are not recorded again from the channel's own chat
+	// buffer, which holds fewer.
+	fingerprinted = 100
+)
 
 // ForgetOptions narrow what Forget erases.
 type ForgetOptions struct {
@@ -49,9 +56,10 @@ func (f Forgotten) Total() (n int) {
 // Verify can explain the holes; broken off in between, it can be called again.
 //
 // It does not touch what others said about the person, which it counts, nor
-// what plugins keep in the database, nor backups. Lines that the channel's own
-// chat buffer still holds are recorded again when the bot next joins. The error
-// wraps replay.ErrNothing when there is nothing to erase.
+// what plugins keep in the database, nor backups. Of lines that the channel's own
+// chat buffer may still hold the erasure keeps a fingerprint, so that the
+// connector does not record them again. The error wraps replay.ErrNothing when
+// there is nothing to erase.
 func Forget(ctx context.Context, bus *streams.Bus, key ed25519.PrivateKey, user string, o ForgetOptions) (Forgotten, error) {
 	done := Forgotten{Events: map[string]int{}}
 	if user == "" {
@@ -61,13 +69,17 @@ func Forget(ctx context.Context, bus *streams.Bus, key ed25519.PrivateKey, user 
 		o.Reason = "on request"
 	}
 	js := bus.JetStream()
-	found := map[string][]uint64{}
+	found, lines := map[string][]uint64{}, map[string][]string{}
 	q := replay.Query{Filter: replay.Filter{User: user, Channel: o.Channel, Since: o.Since, Until: o.Until, Subjects: []string{">"}}}
 	for e, err := range replay.Read(ctx, js, q) {
 		if err != nil {
 			return done, err
 		}
 		found[e.Ref.Stream] = append(found[e.Ref.Stream], e.Ref.Seq)
+		if chat, ok := chatOf(e); ok {
+			kept := append(lines[chat.Channel], chat.Fingerprint())
+			lines[chat.Channel] = kept[max(0, len(kept)-fingerprinted):]
+		}
 	}
 	if len(found) == 0 {
 		return done, fmt.Errorf("%w of %s", replay.ErrNothing, user)
@@ -80,11 +92,27 @@ func Forget(ctx context.Context, bus *streams.Bus, key ed25519.PrivateKey, user 
 		return done, err
 	}
 	for stream, seqs := range found {
-		if err := erase(ctx, bus, key, stream, seqs, o.Reason); err != nil {
+		p := event.Erasure{Reason: o.Reason}
+		if stream == streams.Cytube {
+			p.Lines = slices.Sorted(slices.Values(slices.Concat(slices.Collect(maps.Values(lines))...)))
+		}
+		if err := erase(ctx, bus, key, stream, seqs, p); err != nil {
 			return done, err
 		}
 	}
 	return done, nil
+}
+
+// chatOf is an event as a chat line, if it is one.
+func chatOf(e replay.Event) (chat event.Chat, ok bool) {
+	if e.Subject != event.SubjectChat {
+		return chat, false
+	}
+	s, err := e.Decode()
+	if err == nil {
+		chat, err = event.As[event.Chat](s.Envelope)
+	}
+	return chat, err == nil
 }
 
 // mentions counts the events that name a person and are not found.
@@ -104,14 +132,14 @@ func mentions(ctx context.Context, js jetstream.JetStream, user string, found ma
 	return n, nil
 }
 
-// erase says what goes and then takes it away.
-func erase(ctx context.Context, bus *streams.Bus, key ed25519.PrivateKey, stream string, seqs []uint64, reason string) error {
+// erase says what goes, in the words of p, and then takes it away.
+func erase(ctx context.Context, bus *streams.Bus, key ed25519.PrivateKey, stream string, seqs []uint64, p event.Erasure) error {
 	s, err := bus.JetStream().Stream(ctx, stream)
 	if err != nil {
 		return event.Errorf(event.NATSError, "look at stream %s: %w", stream, err)
 	}
 	for batch := range slices.Chunk(seqs, erasureBatch) {
-		p := event.Erasure{Events: map[string][]uint64{stream: batch}, Reason: reason, Time: time.Now().UnixMilli(), Key: PublicKey(key)}
+		p.Events, p.Time, p.Key = map[string][]uint64{stream: batch}, time.Now().UnixMilli(), PublicKey(key)
 		p.Signature = base64.StdEncoding.EncodeToString(ed25519.Sign(key, erasureText(p)))
 		e, err := event.New(event.SubjectErasure, p)
 		if err != nil {
@@ -120,6 +148,7 @@ func erase(ctx context.Context, bus *streams.Bus, key ed25519.PrivateKey, stream
 		if _, err := bus.Publish(ctx, e); err != nil {
 			return err
 		}
+		p.Lines = nil // all of them have been told
 		for _, seq := range batch {
 			if err := remove(ctx, s, seq); err != nil {
 				return event.Errorf(event.NATSError, "erase %s:%d: %w", stream, seq, err)
@@ -143,7 +172,11 @@ func remove(ctx context.Context, s jetstream.Stream, seq uint64) error {
 
 // erasureText is what an erasure's signature is of.
 func erasureText(p event.Erasure) []byte {
-	text, err := json.Marshal([]any{"rosey erasure", p.Events, p.Reason, p.Time, p.Key})
+	parts := []any{"rosey erasure", p.Events, p.Reason, p.Time, p.Key}
+	if len(p.Lines) > 0 {
+		parts = append(parts, p.Lines)
+	}
+	text, err := json.Marshal(parts)
 	if err != nil {
 		panic("audit: plain values cannot fail to encode: " + err.Error())
 	}

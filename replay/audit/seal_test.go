@@ -278,7 +278,7 @@ func TestForget(t *testing.T) {
 	sealed := seal(ctx, t, js, key)
 
 	dry, err := Forget(ctx, bus, key, "bob", ForgetOptions{DryRun: true})
-	if want := (Forgotten{Events: map[string]int{streams.Cytube: 4, streams.Plugin: 1}, Mentions: 1}); err != nil || !cmp.Equal(dry, want) || dry.Total() != 5 {
+	if want := (Forgotten{Events: map[string]int{streams.Cytube: 5, streams.Plugin: 1}, Mentions: 1}); err != nil || !cmp.Equal(dry, want) || dry.Total() != 6 {
 		t.Fatalf("a dry run says %+v, %v; want %+v", dry, err, want)
 	}
 	if r := verify(ctx, t, js, sealed, key); len(r.Findings) != 0 {
@@ -289,7 +289,7 @@ func TestForget(t *testing.T) {
 		t.Fatalf("it erased %+v, %v; want %+v", done, err, dry)
 	}
 	r := verify(ctx, t, js, sealed, key)
-	if want := []string{"erased CYTUBE:4", "erased CYTUBE:7", "erased CYTUBE:11", "erased CYTUBE:13"}; !r.OK() || !slices.Equal(places(r), want) || !strings.Contains(r.Findings[0].Detail, "asked by mail") {
+	if want := []string{"erased CYTUBE:4", "erased CYTUBE:7", "erased CYTUBE:11", "erased CYTUBE:13", "erased CYTUBE:14"}; !r.OK() || !slices.Equal(places(r), want) || !strings.Contains(r.Findings[0].Detail, "asked by mail") {
 		t.Errorf("found %v, want %v", places(r), want)
 	}
 	// Who does not hold the key cannot explain what is missing.
@@ -300,7 +300,7 @@ func TestForget(t *testing.T) {
 	if err := cytubeStream(ctx, t, js).DeleteMsg(ctx, 3); err != nil {
 		t.Fatal(err)
 	}
-	if err := erase(ctx, bus, newKey(t), streams.Cytube, []uint64{3}, "forged"); err != nil {
+	if err := erase(ctx, bus, newKey(t), streams.Cytube, []uint64{3}, event.Erasure{Reason: "forged"}); err != nil {
 		t.Fatal(err)
 	}
 	if r := verify(ctx, t, js, sealed, key); r.OK() || places(r)[0] != "missing CYTUBE:3" {
@@ -310,7 +310,7 @@ func TestForget(t *testing.T) {
 		t.Errorf("the second time it says %v", err)
 	}
 	text := write(ctx, t, bus, Options{})
-	if strings.Contains(text, "<bob>") || !strings.Contains(text, "=== erased: asked by mail  [4 events were erased]") {
+	if strings.Contains(text, "<bob>") || !strings.Contains(text, "=== erased: asked by mail  [5 events were erased]") {
 		t.Errorf("the history is:\n%s", text)
 	}
 

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/csv"
 	"encoding/json"
@@ -96,14 +97,25 @@ var sentences = map[string]func(Entry) string{
 		}
 		return "<" + e.User + "> " + e.Text
 	},
-	KindPM:        func(e Entry) string { return "<" + e.User + " to " + e.To + "> " + e.Text },
-	KindJoin:      func(e Entry) string { return "--> " + e.User + " joins" + rank(e) },
-	KindLeave:     func(e Entry) string { return "<-- " + e.User + " leaves" },
-	KindRank:      func(e Entry) string { return "*** " + e.User + " has another rank" + rank(e) },
-	KindMedia:     func(e Entry) string { return ">>> plays " + e.Media.String() },
-	KindQueue:     func(e Entry) string { return "+++ queued: " + e.Media.String() },
-	KindDelete:    func(e Entry) string { return "--- off the playlist: " + e.Media.String() },
-	KindUp:        func(e Entry) string { return "=== the bot is in the channel: " + e.Text },
+	KindPM:     func(e Entry) string { return "<" + e.User + " to " + e.To + "> " + e.Text },
+	KindJoin:   func(e Entry) string { return "--> " + e.User + " joins" + rank(e) },
+	KindLeave:  func(e Entry) string { return "<-- " + e.User + " leaves" },
+	KindRank:   func(e Entry) string { return "*** " + e.User + " has another rank" + rank(e) + by(e) },
+	KindMedia:  func(e Entry) string { return ">>> plays " + e.Media.String() },
+	KindQueue:  func(e Entry) string { return "+++ queued: " + e.Media.String() },
+	KindDelete: func(e Entry) string { return "--- off the playlist: " + e.Media.String() },
+	KindUp:     func(e Entry) string { return "=== the bot is in the channel: " + e.Text },
+
+	event.ActionKick: func(e Entry) string {
+		return "!!! " + cmp.Or(e.User, "everybody without a name") + " is kicked" + by(e) + because(e)
+	},
+	event.ActionBan:        func(e Entry) string { return "!!! " + e.User + " is banned" + by(e) + because(e) },
+	event.ActionUnban:      func(e Entry) string { return "!!! " + e.User + " is not banned any more" + by(e) },
+	event.ActionMute:       func(e Entry) string { return "!!! " + e.User + " is muted" + by(e) },
+	event.ActionShadowMute: func(e Entry) string { return "!!! " + e.User + " is muted in secret" + by(e) },
+	event.ActionUnmute:     func(e Entry) string { return "!!! " + e.User + " is not muted any more" + by(e) },
+	event.ActionClear:      func(e Entry) string { return "!!! the chat is cleared" + by(e) },
+
 	KindErasure:   func(e Entry) string { return "=== erased: " + e.Text },
 	KindMalformed: func(e Entry) string { return "??? " + e.Text },
 	KindGap: func(e Entry) string {
@@ -116,7 +128,27 @@ var sentences = map[string]func(Entry) string{
 
 // String is the entry on one line, without time and channel. It is not safe for
 // a terminal: see replay.Printable.
-func (e Entry) String() string { return sentences[e.Kind](e) }
+func (e Entry) String() string {
+	sentence, ok := sentences[e.Kind]
+	if !ok { // an action that another version knows
+		return "!!! " + e.User + ": " + e.Kind + by(e) + because(e)
+	}
+	return sentence(e)
+}
+
+func by(e Entry) string {
+	if e.By == "" {
+		return ""
+	}
+	return " by " + e.By
+}
+
+func because(e Entry) string {
+	if e.Text == "" {
+		return ""
+	}
+	return ": " + e.Text
+}
 
 func rank(e Entry) string {
 	if e.Rank == nil {
@@ -164,6 +196,7 @@ type jsonEntry struct {
 	Channel  string `json:"channel,omitempty"`
 	User     string `json:"user,omitempty"`
 	To       string `json:"to,omitempty"`
+	By       string `json:"by,omitempty"`
 	Rank     *int   `json:"rank,omitempty"`
 	Text     string `json:"text,omitempty"`
 	Action   bool   `json:"action,omitempty"`
@@ -181,7 +214,7 @@ func (j *jsonWriter) write(e Entry) error {
 	enc := json.NewEncoder(j.w)
 	enc.SetEscapeHTML(false)
 	return enc.Encode(jsonEntry{
-		Time: stamp(e.At), StoredAt: stamp(e.Stored), Ref: e.Ref.String(), Kind: e.Kind, Channel: e.Channel, User: e.User, To: e.To,
+		Time: stamp(e.At), StoredAt: stamp(e.Stored), Ref: e.Ref.String(), Kind: e.Kind, Channel: e.Channel, User: e.User, To: e.To, By: e.By,
 		Rank: e.Rank, Text: e.Text, Action: e.Action, Media: e.Media, Until: stamp(e.Until), Note: e.Note,
 	})
 }
@@ -196,11 +229,11 @@ func stamp(t time.Time) string {
 type csvWriter struct{ w *csv.Writer }
 
 func (c *csvWriter) begin() error {
-	return c.w.Write([]string{"time", "stored_at", "ref", "kind", "channel", "user", "to", "rank", "text", "url", "duration", "until", "note"})
+	return c.w.Write([]string{"time", "stored_at", "ref", "kind", "channel", "user", "to", "rank", "text", "url", "duration", "until", "note", "by"})
 }
 
 func (c *csvWriter) write(e Entry) error {
-	row := []string{stamp(e.At), stamp(e.Stored), e.Ref.String(), e.Kind, e.Channel, e.User, e.To, "", e.Text, "", "", stamp(e.Until), e.Note}
+	row := []string{stamp(e.At), stamp(e.Stored), e.Ref.String(), e.Kind, e.Channel, e.User, e.To, "", e.Text, "", "", stamp(e.Until), e.Note, e.By}
 	if e.Rank != nil {
 		row[7] = strconv.Itoa(*e.Rank)
 	}
