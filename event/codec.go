@@ -104,7 +104,7 @@ func layoutOf(t reflect.Type) *layout {
 // its extra fields, or anything encoding/json takes that becomes an object.
 func Encode(payload any) (json.RawMessage, error) {
 	if raw, ok := payload.(json.RawMessage); ok {
-		if !isObject(raw) || !json.Valid(raw) {
+		if !isObject(raw) || !valid(raw) {
 			return nil, Errorf(InvalidInput, "the payload must be a JSON object")
 		}
 		return raw, nil
@@ -127,7 +127,7 @@ func Encode(payload any) (json.RawMessage, error) {
 
 func encodeStruct(v reflect.Value) (json.RawMessage, error) {
 	l := layoutOf(v.Type())
-	b := []byte{'{'}
+	b := append(make([]byte, 0, 256), '{')
 	for _, f := range l.fields {
 		fv := v.Field(f.index)
 		if f.omitEmpty && fv.IsZero() {
@@ -140,6 +140,8 @@ func encodeStruct(v reflect.Value) (json.RawMessage, error) {
 		switch {
 		case fv.Kind() == reflect.String && fv.Type() == reflect.TypeFor[string]():
 			b = appendString(b, fv.String())
+		case fv.Type() == reflect.TypeFor[int](), fv.Type() == reflect.TypeFor[int64]():
+			b = strconv.AppendInt(b, fv.Int(), 10)
 		case fv.Kind() == reflect.Slice && fv.IsNil() && fv.Type().Elem().Kind() != reflect.Uint8:
 			b = append(b, "[]"...)
 		default:
@@ -169,13 +171,14 @@ func decodeStruct(subject string, data json.RawMessage, v reflect.Value) error {
 	if !isObject(data) {
 		return Errorf(InvalidInput, "%s: data must be an object, not %s", subject, kindOf(data)).With("field", "data")
 	}
-	fields, err := members(data)
+	var few fewMembers
+	fields, err := members(few[:0], data)
 	if err != nil {
 		return Errorf(InvalidInput, "%s: data is not valid JSON: %w", subject, err).With("field", "data")
 	}
 	l := layoutOf(v.Type())
 	for _, f := range l.fields {
-		raw, present := take(&fields, f.name)
+		raw, present := take(fields, f.name)
 		if !present || isNull(raw) {
 			if f.required {
 				return fieldError(subject, f.name, errors.New("is required"))
@@ -193,8 +196,8 @@ func decodeStruct(subject string, data json.RawMessage, v reflect.Value) error {
 			return fieldError(subject, f.name, fmt.Errorf("must be %v or more, not %s", *f.min, raw))
 		}
 	}
-	if l.extra >= 0 && len(fields) > 0 {
-		v.Field(l.extra).Set(reflect.ValueOf(extra(fields)))
+	if x := extra(fields); l.extra >= 0 && x != nil {
+		v.Field(l.extra).Set(reflect.ValueOf(x))
 	}
 	if c, ok := v.Addr().Interface().(interface {
 		check() (field string, err error)
@@ -229,10 +232,7 @@ func decodeField(raw json.RawMessage, into any) error {
 		**p = int(n)
 		return err
 	case *string:
-		if kindOf(raw) == "a string" {
-			*p = text(bytes.TrimSpace(raw))
-			return nil
-		}
+		return decodeText(raw, p)
 	case *json.RawMessage:
 		*p = raw
 		return nil
@@ -245,6 +245,14 @@ func decodeField(raw json.RawMessage, into any) error {
 		return fmt.Errorf("must be %s, not %s", goKind(typeErr.Type), typeErr.Value)
 	}
 	return err
+}
+
+func decodeText(raw json.RawMessage, into *string) error {
+	if kindOf(raw) != "a string" {
+		return fmt.Errorf("must be a string, not %s", kindOf(raw))
+	}
+	*into = text(bytes.TrimSpace(raw))
+	return nil
 }
 
 func integer(raw json.RawMessage) (int64, error) {
@@ -318,6 +326,38 @@ func marshal(v any) ([]byte, error) {
 		return nil, err
 	}
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}
+
+// appendObject writes a map with its names in order.
+func appendObject(b []byte, m map[string]any) ([]byte, error) {
+	var few [8]string
+	names := few[:0]
+	for name := range m {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	b = append(b, '{')
+	for i, name := range names {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(appendString(b, name), ':')
+		switch v := m[name].(type) {
+		case string:
+			b = appendString(b, v)
+		case bool:
+			b = strconv.AppendBool(b, v)
+		case int:
+			b = strconv.AppendInt(b, int64(v), 10)
+		default:
+			raw, err := marshal(v)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", name, err)
+			}
+			b = append(b, raw...)
+		}
+	}
+	return append(b, '}'), nil
 }
 
 func appendString(b []byte, s string) []byte {

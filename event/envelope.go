@@ -106,21 +106,12 @@ func (e Envelope) MarshalJSON() ([]byte, error) {
 	if len(e.Metadata) == 0 {
 		b = append(b, "{}"...)
 	} else {
-		m, err := marshal(e.Metadata)
-		if err != nil {
+		var err error
+		if b, err = appendObject(b, e.Metadata); err != nil {
 			return nil, fmt.Errorf("metadata: %w", err)
 		}
-		b = append(b, m...)
 	}
 	return append(e.Extra.append(b, isEnvelopeField), '}'), nil
-}
-
-func isEnvelopeField(name string) bool {
-	switch name {
-	case "subject", "data", "timestamp", "priority", "correlation_id", "metadata":
-		return true
-	}
-	return false
 }
 
 // Decode reads a message body that arrived on subject: an envelope, or a bare
@@ -132,7 +123,8 @@ func Decode(subject string, body []byte) (Envelope, error) {
 		return Envelope{}, Errorf(InvalidInput, "%s: the body must be a JSON object", subject).With("field", "")
 	}
 	body = bytes.Clone(bytes.TrimSpace(body))
-	fields, err := members(body)
+	var few fewMembers
+	fields, err := members(few[:0], body)
 	if err != nil {
 		return Envelope{}, Errorf(InvalidInput, "%s: the body is not valid JSON: %w", subject, err).With("field", "")
 	}
@@ -140,31 +132,12 @@ func Decode(subject string, body []byte) (Envelope, error) {
 		return Envelope{Subject: subject, Data: body, Priority: Normal}, nil
 	}
 	e := Envelope{Priority: Normal}
-	for _, f := range []struct {
-		name string
-		read func(json.RawMessage) error
-	}{
-		{"subject", func(raw json.RawMessage) error { return decodeField(raw, &e.Subject) }},
-		{"data", func(raw json.RawMessage) error {
-			e.Data = raw
-			if !isObject(raw) {
-				return fmt.Errorf("must be an object, not %s", kindOf(raw))
-			}
-			return nil
-		}},
-		{"timestamp", func(raw json.RawMessage) error { return decodeTimestamp(raw, &e.Timestamp) }},
-		{"priority", func(raw json.RawMessage) error { return decodeField(raw, &e.Priority) }},
-		{"correlation_id", func(raw json.RawMessage) error { return decodeField(raw, &e.CorrelationID) }},
-		{"metadata", func(raw json.RawMessage) error { return decodeMetadata(raw, &e.Metadata) }},
-	} {
-		raw, ok := take(&fields, f.name)
-		if !ok {
+	for _, f := range envelopeFields {
+		raw, ok := take(fields, f.name)
+		if !ok || isNull(raw) && !f.required {
 			continue
 		}
-		if isNull(raw) && f.name != "subject" && f.name != "data" {
-			continue
-		}
-		if err := f.read(raw); err != nil {
+		if err := f.read(raw, &e); err != nil {
 			return Envelope{}, fieldError(subject, f.name, err)
 		}
 	}
@@ -175,10 +148,44 @@ func Decode(subject string, body []byte) (Envelope, error) {
 	return e, nil
 }
 
-func decodeTimestamp(raw json.RawMessage, t *time.Time) error {
-	var seconds float64
-	if err := decodeField(raw, &seconds); err != nil {
+var envelopeFields = [...]struct {
+	name     string
+	required bool // null is no value for it
+	read     func(json.RawMessage, *Envelope) error
+}{
+	{"subject", true, func(raw json.RawMessage, e *Envelope) error { return decodeText(raw, &e.Subject) }},
+	{"data", true, func(raw json.RawMessage, e *Envelope) error {
+		if !isObject(raw) {
+			return fmt.Errorf("must be an object, not %s", kindOf(raw))
+		}
+		e.Data = raw
+		return nil
+	}},
+	{"timestamp", false, func(raw json.RawMessage, e *Envelope) error { return decodeTimestamp(raw, &e.Timestamp) }},
+	{"priority", false, func(raw json.RawMessage, e *Envelope) error { return e.Priority.UnmarshalJSON(raw) }},
+	{"correlation_id", false, func(raw json.RawMessage, e *Envelope) error { return decodeText(raw, &e.CorrelationID) }},
+	{"metadata", false, func(raw json.RawMessage, e *Envelope) (err error) {
+		e.Metadata, err = decodeMetadata(raw)
 		return err
+	}},
+}
+
+func isEnvelopeField(name string) bool {
+	for i := range envelopeFields {
+		if envelopeFields[i].name == name {
+			return true
+		}
+	}
+	return false
+}
+
+func decodeTimestamp(raw json.RawMessage, t *time.Time) error {
+	if kindOf(raw) != "a number" {
+		return fmt.Errorf("must be a number, not %s", kindOf(raw))
+	}
+	seconds, err := strconv.ParseFloat(string(raw), 64)
+	if err != nil {
+		return fmt.Errorf("must be Unix seconds, not %s", raw)
 	}
 	// From 2^33 (the year 2242) on a float no longer holds microseconds; what is
 	// larger is most likely milliseconds.
@@ -190,13 +197,41 @@ func decodeTimestamp(raw json.RawMessage, t *time.Time) error {
 	return nil
 }
 
-func decodeMetadata(raw json.RawMessage, m *map[string]any) error {
+func decodeMetadata(raw json.RawMessage) (map[string]any, error) {
 	if !isObject(raw) {
-		return fmt.Errorf("must be an object, not %s", kindOf(raw))
+		return nil, fmt.Errorf("must be an object, not %s", kindOf(raw))
 	}
-	d := json.NewDecoder(bytes.NewReader(raw))
-	d.UseNumber()
-	return d.Decode(m)
+	var few fewMembers
+	fields, err := members(few[:0], raw)
+	if err != nil || len(fields) == 0 {
+		return nil, err
+	}
+	m := make(map[string]any, len(fields)+1) // who passes the event on adds one
+	for _, f := range fields {
+		if m[string(f.name)], err = decodeAny(f.raw); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+// decodeAny reads any value, numbers as they are written.
+func decodeAny(raw json.RawMessage) (v any, err error) {
+	switch raw[0] {
+	case '"':
+		return text(raw), nil
+	case 't', 'f':
+		return raw[0] == 't', nil
+	case 'n':
+		return nil, nil
+	case '{', '[':
+		d := json.NewDecoder(bytes.NewReader(raw))
+		d.UseNumber()
+		err = d.Decode(&v)
+		return v, err
+	default:
+		return json.Number(raw), nil
+	}
 }
 
 // Priority is an event's priority (contract: Priority).
@@ -222,8 +257,8 @@ func (p Priority) String() string {
 
 // UnmarshalJSON reads 0 to 3 or a name in any case.
 func (p *Priority) UnmarshalJSON(raw []byte) error {
-	var name string
-	if json.Unmarshal(raw, &name) == nil {
+	if kindOf(raw) == "a string" {
+		name := text(bytes.TrimSpace(raw))
 		for i, n := range priorityNames {
 			if strings.EqualFold(n, name) {
 				*p = Priority(i)
@@ -231,8 +266,7 @@ func (p *Priority) UnmarshalJSON(raw []byte) error {
 			}
 		}
 	}
-	var n int
-	if err := decodeField(raw, &n); err == nil && n >= int(Low) && n <= int(Critical) {
+	if n, err := integer(raw); err == nil && n >= int64(Low) && n <= int64(Critical) {
 		*p = Priority(n)
 		return nil
 	}

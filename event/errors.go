@@ -95,17 +95,24 @@ func (e *Error) MarshalJSON() ([]byte, error) {
 // reply fails when its success field is false. A failed reply without a code
 // gets PLUGIN_ERROR.
 func ReplyError(body []byte) error {
+	if !isObject(body) {
+		return Errorf(PluginError, "the reply is not a JSON object but %s", kindOf(body))
+	}
+	var few fewMembers
+	fields, err := members(few[:0], body)
+	if err != nil {
+		return Errorf(PluginError, "the reply is not valid JSON: %w", err)
+	}
+	if success, ok := take(fields, "success"); !ok || string(success) != "false" {
+		return nil
+	}
 	var r struct {
-		Success *bool          `json:"success"`
 		Error   *string        `json:"error"`
 		Code    Code           `json:"error_code"`
 		Details map[string]any `json:"details"`
 	}
 	if err := json.Unmarshal(body, &r); err != nil {
-		return Errorf(PluginError, "the reply is not a JSON object: %w", err)
-	}
-	if r.Success == nil || *r.Success {
-		return nil
+		return Errorf(PluginError, "the reply reports a failure in another form than the contract's: %w", err)
 	}
 	e := &Error{Code: r.Code, Message: "the request failed without a reason", Details: r.Details}
 	if e.Code == "" {

@@ -4,59 +4,75 @@ import (
 	"bytes"
 	"encoding/json"
 	"unicode/utf8"
+
+	"github.com/tidwall/gjson"
 )
 
 // A member is a name and a value of a JSON object.
 type member struct {
-	name string
-	raw  json.RawMessage // part of the object's own bytes
+	name  []byte
+	raw   json.RawMessage // part of the object's own bytes
+	taken bool
 }
 
-// members splits a JSON object. It checks all of it, as json.Unmarshal does, but
-// builds no map: events have few fields and every event is split twice.
-func members(raw []byte) ([]member, error) {
-	if !json.Valid(raw) {
+// fewMembers is room for the members of nearly every event, on the stack.
+type fewMembers [12]member
+
+// members splits a JSON object and appends what it finds to list. It checks all
+// of it, as json.Unmarshal does, but builds no map: events have few fields and
+// every event is split twice.
+func members(list []member, raw []byte) ([]member, error) {
+	if !valid(raw) {
 		var fields map[string]json.RawMessage
 		return nil, json.Unmarshal(raw, &fields)
 	}
 	i := bytes.IndexByte(raw, '{') + 1
-	out := make([]member, 0, 8)
 	for {
 		i = skipSpace(raw, i)
 		switch raw[i] {
 		case '}':
-			return out, nil
+			return list, nil
 		case ',':
 			i++
 			continue
 		}
 		end := skipString(raw, i)
-		name := text(raw[i:end])
+		name := textBytes(raw[i:end])
 		i = skipSpace(raw, end)      // the colon
 		start := skipSpace(raw, i+1) // the value
 		i = skipValue(raw, start)
-		out = append(out, member{name, raw[start:i:i]})
+		list = append(list, member{name: name, raw: raw[start:i:i]})
 	}
 }
 
-// take removes the members of that name from the list and returns the last one's
-// value: of two fields with one name the last counts, as for json.Unmarshal.
-func take(list *[]member, name string) (raw json.RawMessage, ok bool) {
-	kept := (*list)[:0]
-	for _, m := range *list {
-		if m.name == name {
-			raw, ok = m.raw, true
-			continue
-		}
-		kept = append(kept, m)
+// maxDepth is how deep encoding/json goes into nested values.
+const maxDepth = 10_000
+
+// valid is json.Valid, several times as fast for what is too short to be nested
+// deeper than maxDepth.
+func valid(raw []byte) bool {
+	if len(raw) <= maxDepth {
+		return gjson.ValidBytes(raw)
 	}
-	*list = kept
+	return json.Valid(raw)
+}
+
+// take returns the value of the last member of that name and marks all of that
+// name as taken: of two fields with one name the last counts, as for
+// json.Unmarshal.
+func take(list []member, name string) (raw json.RawMessage, ok bool) {
+	for i := range list {
+		if string(list[i].name) == name && !list[i].taken {
+			list[i].taken = true
+			raw, ok = list[i].raw, true
+		}
+	}
 	return raw, ok
 }
 
 func hasMember(list []member, name string) bool {
 	for i := range list {
-		if list[i].name == name {
+		if string(list[i].name) == name {
 			return true
 		}
 	}
@@ -65,12 +81,15 @@ func hasMember(list []member, name string) bool {
 
 // extra is what take left.
 func extra(list []member) Extra {
-	if len(list) == 0 {
-		return nil
-	}
-	x := make(Extra, len(list))
+	var x Extra
 	for _, m := range list {
-		x[m.name] = m.raw
+		if m.taken {
+			continue
+		}
+		if x == nil {
+			x = Extra{}
+		}
+		x[string(m.name)] = m.raw
 	}
 	return x
 }
@@ -124,15 +143,18 @@ func skipValue(raw []byte, i int) int {
 }
 
 // text is the text of a valid JSON string.
-func text(literal []byte) string {
+func text(literal []byte) string { return string(textBytes(literal)) }
+
+// textBytes is text that may be part of the literal.
+func textBytes(literal []byte) []byte {
 	for _, c := range literal {
 		if c == '\\' || c >= utf8.RuneSelf {
 			var s string
 			if err := json.Unmarshal(literal, &s); err != nil {
 				panic("event: not a JSON string: " + err.Error())
 			}
-			return s
+			return []byte(s)
 		}
 	}
-	return string(literal[1 : len(literal)-1])
+	return literal[1 : len(literal)-1]
 }

@@ -52,11 +52,27 @@ var schemas = []struct {
 	{AllDatabase, nil},
 }
 
+// literals are the schemas of the subjects that are no patterns.
+var literals = func() map[string]reflect.Type {
+	m := map[string]reflect.Type{}
+	for _, s := range schemas {
+		if !isPattern(s.pattern) {
+			m[s.pattern] = s.payload
+		}
+	}
+	return m
+}()
+
+func isPattern(subject string) bool { return strings.ContainsAny(subject, "*>") }
+
 // schemaFor finds a subject's payload type; ok is false for a subject that the
 // contract does not have.
 func schemaFor(subject string) (payload reflect.Type, ok bool) {
+	if payload, ok := literals[subject]; ok {
+		return payload, true
+	}
 	for _, s := range schemas {
-		if s.pattern == subject || strings.ContainsAny(s.pattern, "*>") && Match(s.pattern, subject) {
+		if Match(s.pattern, subject) {
 			return s.payload, true
 		}
 	}
@@ -73,7 +89,7 @@ func CheckData(subject string, data json.RawMessage) error {
 	if !isObject(data) {
 		return Errorf(InvalidInput, "%s: data must be an object, not %s", subject, kindOf(data)).With("field", "data")
 	}
-	if !json.Valid(data) {
+	if !valid(data) {
 		return Errorf(InvalidInput, "%s: data is not valid JSON", subject).With("field", "data")
 	}
 	return nil

@@ -1,7 +1,7 @@
 package event
 
 import (
-	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -160,6 +160,9 @@ func Template(subject string) string {
 func Match(pattern, subject string) bool {
 	for {
 		p, prest, pmore := strings.Cut(pattern, ".")
+		if p != "*" && p != ">" && !strings.HasPrefix(subject, p) {
+			return false // most patterns differ in the first token
+		}
 		s, srest, smore := strings.Cut(subject, ".")
 		switch {
 		case s == "":
@@ -179,8 +182,10 @@ func Match(pattern, subject string) bool {
 // subject of one of the contract's four namespaces (contract: Subject Namespace
 // Design).
 func CheckSubject(subject string) error {
-	tokens := strings.Split(subject, ".")
-	for _, t := range tokens {
+	if _, ok := literals[subject]; ok {
+		return nil
+	}
+	for t := range strings.SplitSeq(subject, ".") {
 		if !ValidName(t) {
 			return Errorf(InvalidInput, "subject %q: each part must be 1 to %d of A-Z a-z 0-9 _ -", subject, MaxNameLength)
 		}
@@ -214,16 +219,15 @@ func (r Ref) String() string {
 	if r == (Ref{}) {
 		return ""
 	}
-	return fmt.Sprintf("%s:%d", r.Stream, r.Seq)
+	return r.Stream + ":" + strconv.FormatUint(r.Seq, 10)
 }
 
 // ParseRef reads STREAM:SEQ.
 func ParseRef(s string) (Ref, error) {
-	stream, seq, ok := strings.Cut(s, ":")
-	var r Ref
-	if _, err := fmt.Sscanf(seq, "%d", &r.Seq); !ok || stream == "" || err != nil || fmt.Sprint(r.Seq) != seq {
-		return Ref{}, Errorf(InvalidInput, "%q is not a stored event: write STREAM:SEQ, for example CYTUBE:42", s)
+	stream, seq, _ := strings.Cut(s, ":")
+	n, err := strconv.ParseUint(seq, 10, 64)
+	if r := (Ref{stream, n}); err == nil && stream != "" && r.String() == s {
+		return r, nil
 	}
-	r.Stream = stream
-	return r, nil
+	return Ref{}, Errorf(InvalidInput, "%q is not a stored event: write STREAM:SEQ, for example CYTUBE:42", s)
 }

@@ -34,6 +34,13 @@ func BenchmarkPublish(b *testing.B) {
 			}
 		}
 	})
+	b.Run("bare", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := bus.JetStream().Publish(ctx, e.Subject, body); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 	b.Run("bus", func(b *testing.B) {
 		for b.Loop() {
 			if _, err := bus.Publish(b.Context(), e); err != nil {
