@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -33,7 +34,7 @@ type outbox struct {
 }
 
 func (o *outbox) Publish(ctx context.Context, e event.Envelope, opts ...streams.PublishOption) (streams.Ack, error) {
-	if err := o.check(e); err != nil {
+	if err := o.allowed(e); err != nil {
 		return streams.Ack{}, err
 	}
 	return o.publish(ctx, e, o.id("/early", &o.early), opts...)
@@ -48,11 +49,18 @@ func (o *outbox) CancelTimer(ctx context.Context, plugin, timer string) error {
 }
 
 // publishAll checks everything before it publishes anything, so that an event
-// is not half answered because of a mistake in its last output.
+// is not half answered because of a mistake in its last output. The first one
+// is checked by being published.
 func (o *outbox) publishAll(ctx context.Context, events []event.Envelope) error {
-	for _, e := range events {
-		if err := o.check(e); err != nil {
+	for i, e := range events {
+		if err := o.allowed(e); err != nil {
 			return err
+		}
+		if i == 0 {
+			continue
+		}
+		if err := e.Validate(); err != nil {
+			return Permanent(err)
 		}
 	}
 	for _, e := range events {
@@ -63,17 +71,15 @@ func (o *outbox) publishAll(ctx context.Context, events []event.Envelope) error 
 	return nil
 }
 
-func (o *outbox) check(e event.Envelope) error {
-	if o.allow != nil {
-		if err := o.allow(e.Subject); err != nil {
-			return Permanent(err)
-		}
+func (o *outbox) allowed(e event.Envelope) error {
+	if o.allow == nil {
+		return nil
 	}
-	return Permanent(e.Validate())
+	return Permanent(o.allow(e.Subject))
 }
 
 func (o *outbox) id(kind string, counter *atomic.Int64) string {
-	return fmt.Sprintf("%s%s/%d", o.prefix, kind, counter.Add(1))
+	return o.prefix + kind + "/" + strconv.FormatInt(counter.Add(1), 10)
 }
 
 func withID(id string, opts []streams.PublishOption) []streams.PublishOption {
@@ -88,7 +94,11 @@ func (o *outbox) publish(ctx context.Context, e event.Envelope, id string, opts 
 	}
 	ack, err := o.bus.Publish(ctx, e, withID(id, opts)...)
 	if err != nil {
-		return streams.Ack{}, fmt.Errorf("publish %s: %w", e.Subject, err)
+		err = fmt.Errorf("publish %s: %w", e.Subject, err)
+		if event.CodeOf(err) == event.InvalidInput {
+			err = Permanent(err) // it breaks the contract, and would the next time
+		}
+		return streams.Ack{}, err
 	}
 	if ack.Duplicate {
 		o.duplicates.Add(1)

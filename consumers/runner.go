@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -121,11 +121,13 @@ func Run(ctx context.Context, bus *streams.Bus, c Config, h Handler) error {
 		}
 	})
 	defer stop()
+	work, cancel := drainable(ctx)
+	defer cancel()
 	for {
 		msg, err := messages.Next()
 		switch {
 		case err == nil:
-			r.deliver(ctx, msg)
+			r.deliver(work, msg)
 		case errors.Is(err, jetstream.ErrMsgIteratorClosed):
 			return ctx.Err()
 		case errors.Is(err, jetstream.ErrConsumerDeleted), errors.Is(err, jetstream.ErrConsumerNotFound), r.gone(ctx, consumer, err):
@@ -154,6 +156,7 @@ type runner struct {
 	bus     *streams.Bus
 	handler Handler
 	log     *slog.Logger
+	beat    *heartbeat
 }
 
 func newRunner(bus *streams.Bus, c Config, h Handler) (*runner, error) {
@@ -173,7 +176,8 @@ func newRunner(bus *streams.Bus, c Config, h Handler) (*runner, error) {
 		return nil, fmt.Errorf("consumer %s: a max_age of %s is more than %s, within which repeats are recognised", c.Durable, c.MaxAge, MaxMaxAge)
 	}
 	h = Chain(h, Expire(c.Durable, c.Name, c.MaxAge), Recover())
-	return &runner{Config: c, bus: bus.As(c.Durable), handler: h, log: c.Logger.With("consumer", c.Durable)}, nil
+	log := c.Logger.With("consumer", c.Durable)
+	return &runner{Config: c, bus: bus.As(c.Durable), handler: h, log: log, beat: newHeartbeat(c.AckWait/3, log)}, nil
 }
 
 func (r *runner) open(ctx context.Context) (jetstream.Consumer, error) {
@@ -207,22 +211,19 @@ func (r *runner) open(ctx context.Context) (jetstream.Consumer, error) {
 	return r.bus.JetStream().CreateOrUpdateConsumer(ctx, r.Stream, want)
 }
 
-// deliver settles one delivery. The work outlives the end of ctx for a while,
-// so that what was begun is finished.
-func (r *runner) deliver(ctx context.Context, msg jetstream.Msg) {
+// deliver settles one delivery.
+func (r *runner) deliver(work context.Context, msg jetstream.Msg) {
 	d, malformed := streams.Read(msg)
 	if malformed == nil {
 		malformed = d.Validate()
 	}
-	work, cancel := drainable(ctx)
-	defer cancel()
 	work, span := r.bus.Tracer().Delivery(work, d, r.Durable, ProcessSeed(r.Durable, d.Ref, d.Attempt))
 	defer span.End()
 	waited := time.Since(d.At)
 	out := &outbox{bus: r.bus, allow: r.Allow, prefix: r.Durable + "/" + d.Ref.String(), attempt: d.Attempt, waited: waited, log: r.log}
 	outcome := Outcome{Consumer: r.Durable, Subject: d.Subject, Result: Handled, Attempt: d.Attempt, Waited: waited, Span: span.SpanContext()}
 
-	stopBeating := r.keepInProgress(work, msg)
+	r.beat.start(work, msg)
 	started := time.Now()
 	err := malformed
 	switch {
@@ -235,7 +236,7 @@ func (r *runner) deliver(ctx context.Context, msg jetstream.Msg) {
 	default:
 		outcome.Result, err = r.handle(work, out, d)
 	}
-	stopBeating()
+	r.beat.stop()
 	outcome.Took, outcome.Duplicates, outcome.Err = time.Since(started), int(out.duplicates.Load()), err
 	if err == nil {
 		r.settle(work, "ack", msg.Ack)
@@ -294,41 +295,14 @@ func (r *runner) settle(ctx context.Context, how string, do func() error) {
 	}
 }
 
-// keepInProgress extends the delivery's deadline until the returned function is
-// called, so that a long handler is not given the event a second time.
-func (r *runner) keepInProgress(ctx context.Context, msg jetstream.Msg) (stop func()) {
-	var mu sync.Mutex
-	var timer *time.Timer
-	stopped := false
-	beat := func() {
-		mu.Lock()
-		defer mu.Unlock()
-		if stopped {
-			return
-		}
-		if err := msg.InProgress(); err != nil {
-			r.log.WarnContext(ctx, "extending a delivery's deadline failed", "error", err)
-		}
-		timer.Reset(r.AckWait / 3)
-	}
-	mu.Lock()
-	defer mu.Unlock()
-	timer = time.AfterFunc(r.AckWait/3, beat)
-	return func() {
-		mu.Lock()
-		defer mu.Unlock()
-		stopped = true
-		timer.Stop()
-	}
-}
-
 // ProcessSeed is the seed of the ID of the span that handles a delivery (see
 // telemetry.Start), by which the span can be rebuilt from the streams.
 func ProcessSeed(durable string, ref event.Ref, attempt int) string {
-	return fmt.Sprintf("process/%s/%s/%d", durable, ref, attempt)
+	return "process/" + durable + "/" + ref.String() + "/" + strconv.Itoa(attempt)
 }
 
-// drainable is ctx, but ending drainTimeout after ctx does.
+// drainable is ctx, but ending drainTimeout after ctx does, so that what was begun
+// is finished.
 func drainable(ctx context.Context) (context.Context, context.CancelFunc) {
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(drainTimeout, cancel) })

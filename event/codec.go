@@ -109,6 +109,13 @@ func Encode(payload any) (json.RawMessage, error) {
 		}
 		return raw, nil
 	}
+	if m, ok := payload.(map[string]any); ok && m != nil {
+		raw, err := appendObject(make([]byte, 0, 256), m)
+		if err != nil {
+			return nil, Errorf(InvalidInput, "encode payload: %w", err)
+		}
+		return raw, nil
+	}
 	v := reflect.Indirect(reflect.ValueOf(payload))
 	if v.Kind() == reflect.Struct && !layoutOf(v.Type()).foreign {
 		if _, custom := payload.(json.Marshaler); !custom {

@@ -44,21 +44,21 @@ type Spec struct {
 	Purpose  string
 }
 
-// Specs is the default topology. The subjects of no two streams overlap.
-func Specs() []Spec {
-	return []Spec{
-		{Name: Cytube, Subjects: []string{event.AllCytube}, MaxAge: 365 * day,
-			Purpose: "Chat history and everything else seen in or sent to the room"},
-		{Name: Plugin, Subjects: []string{event.AllCommands, event.EventSubject("*"), event.EventSubject("*", ">"), event.AllSchedules}, MaxAge: 90 * day,
-			Purpose: "Commands for plugins, the events they emit, and events scheduled for later"},
-		{Name: PluginRequest, Subjects: []string{event.RequestSubject("*"), event.RequestSubject("*", ">")}, NoAck: true, MaxAge: 7 * day,
-			Purpose: "A record of requests to plugins"},
-		{Name: Platform, Subjects: []string{event.AllPlatform}, MaxAge: 90 * day,
-			Purpose: "The bot's starts, stops and heartbeats"},
-		{Name: Database, Subjects: []string{event.AllDatabase}, NoAck: true, MaxAge: 7 * day,
-			Purpose: "A record of requests to the database"},
-	}
+var topology = [...]Spec{
+	{Name: Cytube, Subjects: []string{event.AllCytube}, MaxAge: 365 * day,
+		Purpose: "Chat history and everything else seen in or sent to the room"},
+	{Name: Plugin, Subjects: []string{event.AllCommands, event.EventSubject("*"), event.EventSubject("*", ">"), event.AllSchedules}, MaxAge: 90 * day,
+		Purpose: "Commands for plugins, the events they emit, and events scheduled for later"},
+	{Name: PluginRequest, Subjects: []string{event.RequestSubject("*"), event.RequestSubject("*", ">")}, NoAck: true, MaxAge: 7 * day,
+		Purpose: "A record of requests to plugins"},
+	{Name: Platform, Subjects: []string{event.AllPlatform}, MaxAge: 90 * day,
+		Purpose: "The bot's starts, stops and heartbeats"},
+	{Name: Database, Subjects: []string{event.AllDatabase}, NoAck: true, MaxAge: 7 * day,
+		Purpose: "A record of requests to the database"},
 }
+
+// Specs is the default topology. The subjects of no two streams overlap.
+func Specs() []Spec { return slices.Clone(topology[:]) }
 
 // Limits overrides how long a stream is kept and how large it may grow. A zero
 // field leaves the default.
@@ -175,10 +175,10 @@ func (s Spec) Differences(have jetstream.StreamConfig, o Options) ([]string, err
 
 // For is the stream that stores a literal subject; ok is false when none does.
 func For(subject string) (s Spec, ok bool) {
-	for _, s := range Specs() {
-		for _, pattern := range s.Subjects {
+	for i := range topology {
+		for _, pattern := range topology[i].Subjects {
 			if event.Match(pattern, subject) {
-				return s, true
+				return topology[i], true
 			}
 		}
 	}
