@@ -1,6 +1,7 @@
 package consumers_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -421,7 +422,8 @@ func TestRouter(t *testing.T) {
 		}
 	}
 	registry := consumers.NewRegistry("!", log)
-	router := consumers.NewRouter(registry, "!", func(_, user string) bool { return user == "rosey" }, log)
+	router := consumers.NewRouter(registry, "!", func(_, user string) bool { return user == "rosey" }, log).
+		Prefixes(map[string]string{"other": "?"})
 	cfg := router.Config()
 	settled := make(chan consumers.Outcome, 100)
 	cfg.Observe = func(o consumers.Outcome) { settled <- o }
@@ -461,9 +463,13 @@ func TestRouter(t *testing.T) {
 			subject: "plugin.admin.event.denied",
 			data: `{"event_type":"denied","success":false,"error":"!kick needs rank 2, and bob has 1","error_code":"PERMISSION_DENIED",` +
 				`"details":{"command":"kick","min_rank":2,"rank":1,"user":"bob"},"channel":"main"}`},
+		{name: "a channel's own prefix", chat: event.Chat{User: "bob", Message: "?dice", Channel: "Other"},
+			subject: "plugin.dice-roller.command",
+			data:    `{"command":"dice","args":[],"user":"bob","channel":"Other","rank":0,"raw_message":"?dice"}`},
+		{name: "another channel's prefix", chat: event.Chat{User: "bob", Message: "!dice", Channel: "other"}},
 	} {
 		before := len(stored(t, bus, streams.Plugin))
-		c.chat.Channel = "main"
+		c.chat.Channel = cmp.Or(c.chat.Channel, "main")
 		e, err := event.New(event.SubjectChat, c.chat)
 		if err != nil {
 			t.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -20,6 +21,7 @@ const RouterDurable = "router"
 type Router struct {
 	registry *Registry
 	prefix   string
+	prefixes map[string]string // of channels that have another, by lower-case name
 	isBot    func(channel, user string) bool
 	log      *slog.Logger
 }
@@ -28,6 +30,13 @@ type Router struct {
 // that isBot says are bots of ours are never routed.
 func NewRouter(g *Registry, prefix string, isBot func(channel, user string) bool, log *slog.Logger) *Router {
 	return &Router{registry: g, prefix: prefix, isBot: isBot, log: log}
+}
+
+// Prefixes gives channels prefixes of their own, by name in lower case. It must
+// be called before the router runs, and returns the router.
+func (r *Router) Prefixes(byChannel map[string]string) *Router {
+	r.prefixes = byChannel
+	return r
 }
 
 // Config is the consumer that the router runs as: pass it to Run with Handle.
@@ -49,7 +58,11 @@ func (r *Router) Handle(ctx context.Context, d streams.Stored) ([]event.Envelope
 	if d.Metadata[event.MetaBackfill] == true || isTrue(chat.Extra["shadow"]) || r.isBot(chat.Channel, chat.User) {
 		return nil, nil
 	}
-	name, args, ok := ParseCommand(chat.Message, r.prefix)
+	prefix, ok := r.prefixes[strings.ToLower(chat.Channel)]
+	if !ok {
+		prefix = r.prefix
+	}
+	name, args, ok := ParseCommand(chat.Message, prefix)
 	if !ok {
 		return nil, nil
 	}
@@ -62,7 +75,7 @@ func (r *Router) Handle(ctx context.Context, d streams.Stored) ([]event.Envelope
 		return expired(RouterDurable, to.plugin.Name, d, age, limit)
 	}
 	if need := to.plugin.Rank(to.command); chat.Rank < need {
-		return r.deny(ctx, to, chat, need)
+		return r.deny(ctx, to, chat, prefix, need)
 	}
 	r.log.InfoContext(ctx, "command routed", "command", name, "plugin", to.plugin.Name, "user", chat.User, "channel", chat.Channel)
 	e, err := event.New(event.CommandSubject(to.plugin.Name), event.Command{
@@ -83,8 +96,8 @@ func ageOf(d streams.Stored, chat event.Chat) time.Duration {
 	return time.Since(d.At)
 }
 
-func (r *Router) deny(ctx context.Context, to route, chat event.Chat, need int) ([]event.Envelope, error) {
-	command := r.prefix + to.command.key(r.prefix)
+func (r *Router) deny(ctx context.Context, to route, chat event.Chat, prefix string, need int) ([]event.Envelope, error) {
+	command := prefix + to.command.key(r.prefix)
 	refusal := event.Errorf(event.PermissionDenied, "%s needs rank %d, and %s has %d", command, need, chat.User, chat.Rank)
 	_ = streams.Fail(trace.SpanFromContext(ctx), refusal, refusal.Code)
 	r.log.InfoContext(ctx, "command denied", "command", command, "plugin", to.plugin.Name, "user", chat.User, "error", refusal)

@@ -20,6 +20,7 @@ import (
 
 	"github.com/rosey-bot/rosey/consumers"
 	"github.com/rosey-bot/rosey/cytube/socketio"
+	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
 )
 
@@ -48,15 +49,23 @@ type Config struct {
 	// refusal that more haste would make worse; 30 s.
 	RetryMin, RetryMax, RetrySlow time.Duration
 
-	// Durable is the sender's durable consumer; cytube-sender. Every connector
-	// of a cluster needs one of its own.
-	Durable string
-	// Accept tells whether a send with this channel field is spoken here; by
-	// default one with none and one with the connector's channel.
-	Accept func(channel string) bool
+	// Burst and PerSecond keep the bot from speaking faster, in lines at once and
+	// lines a second, than the channel and its rank allow; 0 is no limit of the
+	// bot's own.
+	Burst     int
+	PerSecond float64
+
+	// Dispatched tells that a Dispatcher hands out the sends of several channels.
+	// Without it the connector reads all sends itself, which only one connector on
+	// the streams may do.
+	Dispatched bool
+	// MaySpeak is asked right before each message is written: a process that lost
+	// its lease of the channel must not speak there. By default it may.
+	MaySpeak func() bool
 }
 
-// DefaultDurable is the durable consumer of the only or first channel's sender.
+// DefaultDurable is the durable consumer that reads the sends: that of the only
+// channel's connector, or of the Dispatcher.
 const DefaultDurable = "cytube-sender"
 
 func (c Config) withDefaults() Config {
@@ -68,12 +77,39 @@ func (c Config) withDefaults() Config {
 	c.RetryMin = cmp.Or(c.RetryMin, time.Second)
 	c.RetryMax = cmp.Or(c.RetryMax, time.Minute)
 	c.RetrySlow = cmp.Or(c.RetrySlow, 30*time.Second)
-	c.Durable = cmp.Or(c.Durable, DefaultDurable)
-	if c.Accept == nil {
-		own := c.Channel
-		c.Accept = func(channel string) bool { return channel == "" || strings.EqualFold(channel, own) }
+	if c.MaySpeak == nil {
+		c.MaySpeak = func() bool { return true }
 	}
 	return c
+}
+
+// durable is the sender's durable consumer.
+func (c Config) durable() string {
+	if c.Dispatched {
+		return SenderDurable(c.Channel)
+	}
+	return DefaultDurable
+}
+
+// flood is the bot's own limit.
+func (c Config) flood() flood {
+	if c.Burst == 0 && c.PerSecond == 0 {
+		return flood{}
+	}
+	return newFlood(cmp.Or(float64(c.Burst), 1), cmp.Or(c.PerSecond, moderators.sustained), nil)
+}
+
+// sends are the subjects that the sender reads.
+func (c Config) sends() []string {
+	if c.Dispatched {
+		return []string{event.OutboxSubject(c.Channel)}
+	}
+	return sendSubjects()
+}
+
+// accepts tells whether a send that names this channel is spoken here.
+func (c Config) accepts(channel string) bool {
+	return c.Dispatched || channel == "" || strings.EqualFold(channel, c.Channel)
 }
 
 // Connector keeps the bot in one channel.
@@ -147,12 +183,12 @@ const drainTime = 5 * time.Second
 // ends; then it finishes what is under way and returns nil. It reconnects as
 // often as it must, to the site and to NATS. It returns a *PermanentError when
 // trying again would be of no use, and another error when somebody closed the
-// connection to NATS. A Connector runs once.
+// connection to NATS. It may run again after it has ended.
 func (c *Connector) Run(ctx context.Context) error {
 	if c.cfg.User == "" {
 		return &PermanentError{Problem: "the bot has no name", Advice: "give one with --user"}
 	}
-	voice, history := newVoice(), &history{js: c.bus.JetStream(), channel: c.cfg.Channel}
+	voice, history := newVoice(c.cfg.flood()), &history{js: c.bus.JetStream(), channel: c.cfg.Channel}
 	recorder := &recorder{cfg: c.cfg, bus: c.bus, room: newRoom(c.cfg.Channel), voice: voice, history: history, log: c.log, stats: &c.stats, observe: c.observe}
 	isSelf := func(user string) bool { return c.IsBot(c.cfg.Channel, user) }
 
@@ -172,6 +208,7 @@ func (c *Connector) Run(ctx context.Context) error {
 	go func() {
 		defer close(recorded)
 		recorder.run(recording, c.queue)
+		c.stats.connected.Store(false)
 	}()
 	var err error
 	var session sync.WaitGroup
@@ -183,10 +220,13 @@ func (c *Connector) Run(ctx context.Context) error {
 	disconnect()
 	session.Wait()
 
-	close(c.queue)
 	timer := time.AfterFunc(drainTime, stopRecording)
 	defer timer.Stop()
+	_ = c.push(recording, item{last: true})
 	<-recorded
+	for len(c.queue) > 0 { // what could not be recorded is not the next run's
+		<-c.queue
+	}
 	if err != nil {
 		return err
 	}

@@ -27,6 +27,17 @@ func newFlood(burst, sustained float64, cooldown *float64) flood {
 	return f
 }
 
+// within is the stricter of two limits in everything; one of them may be none.
+func (f flood) within(g flood) flood {
+	switch (flood{}) {
+	case f:
+		return g
+	case g:
+		return f
+	}
+	return flood{burst: min(f.burst, g.burst), sustained: min(f.sustained, g.sustained), cooldown: max(f.cooldown, g.cooldown)}
+}
+
 // pacer knows when the server will take the next line. It counts as the server
 // does, which is no token bucket: a bucket fills up while one speaks slowly, the
 // server's count does not, and an emote, which it counts twice, would be refused

@@ -89,41 +89,47 @@ func (h *history) bounds(ctx context.Context) (first, last uint64, err error) {
 	return state.FirstSeq, state.LastSeq, nil
 }
 
-// lines counts the channel's recorded chat lines of the server's time since (ms)
-// and later. It searches backwards, because they are the latest ones.
-func (h *history) lines(ctx context.Context, since int64) (map[lineKey]int, error) {
+// back hands the events of a subject to f in windows that go back from the
+// stream's end, each four times as long as the one before and in order within
+// itself, until enough returns true.
+func (h *history) back(ctx context.Context, subject string, f func(streams.Stored), enough func() bool) error {
 	first, end, err := h.bounds(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	found := map[lineKey]int{}
-	oldest := time.UnixMilli(since).Add(-clockSkew)
-	for window, done := uint64(firstWindow), false; end >= first && !done; window *= 4 {
+	for window := uint64(firstWindow); end >= first; window *= 4 {
 		start := first
 		if end-first >= window {
 			start = end - window + 1
 		}
-		err := h.each(ctx, event.SubjectChat, start, end, func(s streams.Stored) bool {
-			done = done || s.At.Before(oldest)
-			chat, err := event.As[event.Chat](s.Envelope)
-			if err != nil || chat.Channel != h.channel {
-				return true
-			}
-			if chat.Time >= since {
-				found[lineKey{chat.User, chat.Message, string(chat.Extra["action"]) == "true", chat.Time}]++
-			}
-			done = done || chat.Time < since-clockStep
-			return true
-		})
-		if err != nil {
-			return nil, err
+		if err := h.each(ctx, subject, start, end, func(s streams.Stored) bool { f(s); return true }); err != nil {
+			return err
 		}
-		if start == first {
-			break
+		if start == first || enough() {
+			return nil
 		}
 		end = start - 1
 	}
-	return found, nil
+	return nil
+}
+
+// lines counts the channel's recorded chat lines of the server's time since (ms)
+// and later. It searches backwards, because they are the latest ones.
+func (h *history) lines(ctx context.Context, since int64) (map[lineKey]int, error) {
+	found, done := map[lineKey]int{}, false
+	oldest := time.UnixMilli(since).Add(-clockSkew)
+	err := h.back(ctx, event.SubjectChat, func(s streams.Stored) {
+		done = done || s.At.Before(oldest)
+		chat, err := event.As[event.Chat](s.Envelope)
+		if err != nil || chat.Channel != h.channel {
+			return
+		}
+		if chat.Time >= since {
+			found[lineKey{chat.User, chat.Message, string(chat.Extra["action"]) == "true", chat.Time}]++
+		}
+		done = done || chat.Time < since-clockStep
+	}, func() bool { return done })
+	return found, err
 }
 
 // erased are the fingerprints of lines that were recorded and then erased because
@@ -160,27 +166,14 @@ func (h *history) joinedBefore(ctx context.Context) (joined bool, err error) {
 }
 
 // playing is the last media change of the channel as playingKey has it, or "".
-func (h *history) playing(ctx context.Context) (string, error) {
-	s, err := h.js.Stream(ctx, streams.Cytube)
-	if err != nil {
-		return "", fmt.Errorf("open stream %s: %w", streams.Cytube, err)
-	}
-	msg, err := s.GetLastMsgForSubject(ctx, event.SubjectMediaChange)
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return "", nil
-	}
-	if err != nil {
-		return "", fmt.Errorf("read the last %s: %w", event.SubjectMediaChange, err)
-	}
-	stored, err := streams.ReadRaw(streams.Cytube, msg)
-	if err != nil {
-		return "", nil
-	}
-	m, err := event.As[event.MediaChange](stored.Envelope)
-	if err != nil || m.Channel != h.channel {
-		return "", nil
-	}
-	return playingKey(m.Type, m.URL), nil
+// Other channels' may have come since.
+func (h *history) playing(ctx context.Context) (key string, err error) {
+	err = h.back(ctx, event.SubjectMediaChange, func(s streams.Stored) {
+		if m, err := event.As[event.MediaChange](s.Envelope); err == nil && m.Channel == h.channel {
+			key = playingKey(m.Type, m.URL)
+		}
+	}, func() bool { return key != "" })
+	return key, err
 }
 
 // inFlight is the send that a durable consumer has delivered and not yet seen

@@ -24,6 +24,7 @@ type item struct {
 	joined string         // the bot is in the channel, under this name…
 	conn   *socketio.Conn // …and may speak here
 	ended  string         // the session is over, and why
+	last   bool           // nothing follows
 }
 
 // recorder publishes what the channel does, one event after the other.
@@ -43,12 +44,12 @@ type recorder struct {
 	known   bool // the bot was in the channel ever
 }
 
-// run records what comes until the queue is closed or ctx ends.
+// run records what comes until the last item or until ctx ends.
 func (r *recorder) run(ctx context.Context, queue <-chan item) {
 	for {
 		select {
-		case it, ok := <-queue:
-			if !ok {
+		case it := <-queue:
+			if it.last {
 				return
 			}
 			r.take(ctx, it)
@@ -212,7 +213,13 @@ func (r *recorder) adopt(ctx context.Context) {
 	var send streams.Stored
 	var ok bool
 	r.retry(ctx, func() (err error) {
-		send, ok, err = r.history.inFlight(ctx, r.cfg.Durable)
+		send, ok, err = r.history.inFlight(ctx, r.cfg.durable())
+		if err == nil && ok && r.cfg.Dispatched {
+			send, ok, err = referred(ctx, r.history.js, send)
+		}
+		if event.CodeOf(err) == event.InvalidInput {
+			return nil // malformed: it is not spoken
+		}
 		return err
 	})
 	if !ok {
@@ -220,7 +227,7 @@ func (r *recorder) adopt(ctx context.Context) {
 	}
 	parts, channel, err := utterances(send, r.cfg.MessageLimit,
 		trace.SpanContextFromContext(streams.Handling(context.Background(), send)))
-	if err != nil || len(parts) == 0 || !r.cfg.Accept(channel) {
+	if err != nil || len(parts) == 0 || !r.cfg.accepts(channel) {
 		return
 	}
 	var heard map[int]bool

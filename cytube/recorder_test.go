@@ -15,7 +15,7 @@ import (
 func testRecorder(t testing.TB) *recorder {
 	bus := streamstest.Bus(t, streamstest.Server(t))
 	cfg := Config{Channel: "testchan"}.withDefaults()
-	r := &recorder{cfg: cfg, bus: bus, room: testRoom(), voice: newVoice(), log: slog.New(slog.DiscardHandler), stats: &counters{},
+	r := &recorder{cfg: cfg, bus: bus, room: testRoom(), voice: newVoice(flood{}), log: slog.New(slog.DiscardHandler), stats: &counters{},
 		history: &history{js: bus.JetStream(), channel: cfg.Channel}}
 	r.room.joining = false
 	return r

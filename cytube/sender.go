@@ -21,6 +21,9 @@ const (
 	maxDrops  = 5 // with the server's flood control in the way
 )
 
+// patientReads is how often a send is looked for that an outbox refers to.
+const patientReads = 3
+
 // sender speaks what cytube.send.* asks for, one message at a time and in order.
 // A send is done when the channel's echo of it is recorded.
 type sender struct {
@@ -37,13 +40,16 @@ type sender struct {
 	settled func(consumers.Outcome)
 }
 
-var errStopping = errors.New("the bot is stopping")
+var (
+	errStopping = errors.New("the bot is stopping")
+	errSilenced = errors.New("another process may speak in the channel now")
+)
 
 // config is the sender's durable consumer.
 func (s *sender) config() consumers.Config {
 	return consumers.Config{
-		Durable: s.cfg.Durable, Stream: streams.Cytube, Name: s.cfg.Durable, Logger: s.log, Observe: s.settled, Ordered: true,
-		Subjects: []string{event.SubjectSendChat, event.SubjectSendPM, event.SubjectSendEmote},
+		Durable: s.cfg.durable(), Stream: streams.Cytube, Name: s.cfg.durable(), Logger: s.log, Observe: s.settled, Ordered: true,
+		Subjects: s.cfg.sends(),
 		// A send expires before it runs out of attempts: the bot may be killed
 		// many times while it speaks.
 		Backoff: []time.Duration{time.Second}, Attempts: 1000,
@@ -53,12 +59,26 @@ func (s *sender) config() consumers.Config {
 // handle is the consumer's Handler. It returns the cytube.delivery of a send
 // that was not heard, and nothing for one that was.
 func (s *sender) handle(ctx context.Context, d streams.Stored) ([]event.Envelope, error) {
+	if s.cfg.Dispatched {
+		send, ok, err := referred(ctx, s.history.js, d)
+		switch {
+		case event.CodeOf(err) == event.InvalidInput:
+			return nil, consumers.Permanent(err)
+		case err != nil:
+			return nil, err
+		case !ok && d.Attempt < patientReads:
+			return nil, fmt.Errorf("the send that %s refers to is not there: a replica may not have it yet", d.Ref)
+		case !ok: // erased, or too old
+			return nil, nil
+		}
+		d = send
+	}
 	parts, channel, err := utterances(d, s.cfg.MessageLimit, trace.SpanContextFromContext(ctx))
 	if err != nil {
 		return nil, consumers.Permanent(err)
 	}
-	if !s.cfg.Accept(channel) {
-		return nil, nil
+	if !s.cfg.accepts(channel) {
+		return s.delivery(ctx, d, event.DeliveryRefused, "the bot is not in channel "+channel)
 	}
 	if len(parts) == 0 {
 		return s.delivery(ctx, d, event.DeliveryRefused, "the message is blank")
@@ -89,27 +109,14 @@ func (s *sender) handle(ctx context.Context, d streams.Stored) ([]event.Envelope
 
 // utterances makes the messages that a send consists of.
 func utterances(d streams.Stored, limit int, span trace.SpanContext) (parts []*utterance, channel string, err error) {
-	var text, prefix string
 	u := utterance{send: d.Ref, correlation: d.CorrelationID, span: span}
-	switch d.Subject {
-	case event.SubjectSendPM:
-		p, err := event.As[event.SendPM](d.Envelope)
-		if err != nil {
-			return nil, "", err
-		}
-		u.pm, u.to, text, channel = true, p.To, p.Message, p.Channel
-	case event.SubjectSendEmote:
-		e, err := event.As[event.SendEmote](d.Envelope)
-		if err != nil {
-			return nil, "", err
-		}
-		u.action, prefix, text, channel = true, emotePrefix, e.Emote, e.Channel
-	default:
-		c, err := event.As[event.SendChat](d.Envelope)
-		if err != nil {
-			return nil, "", err
-		}
-		text, channel = c.Message, c.Channel
+	text, channel, err := u.of(d)
+	if err != nil {
+		return nil, "", err
+	}
+	prefix := ""
+	if u.action {
+		prefix = emotePrefix
 	}
 	texts := split(text, prefix, limit)
 	for i, t := range texts {
@@ -122,6 +129,24 @@ func utterances(d streams.Stored, limit int, span trace.SpanContext) (parts []*u
 }
 
 const emotePrefix = "/me "
+
+// of makes u the utterance of a send, but for its text and the channel that the
+// send names, if any.
+func (u *utterance) of(d streams.Stored) (text, channel string, err error) {
+	switch d.Subject {
+	case event.SubjectSendPM:
+		p, err := event.As[event.SendPM](d.Envelope)
+		u.pm, u.to = true, p.To
+		return p.Message, p.Channel, err
+	case event.SubjectSendEmote:
+		e, err := event.As[event.SendEmote](d.Envelope)
+		u.action = true
+		return e.Emote, e.Channel, err
+	default:
+		c, err := event.As[event.SendChat](d.Envelope)
+		return c.Message, c.Channel, err
+	}
+}
 
 // heardBefore finds what the channel has heard of a send already, if it may have
 // been spoken before: again. The count of attempts does not tell, since a NATS
@@ -168,6 +193,9 @@ func (s *sender) speak(ctx context.Context, d streams.Stored, u *utterance) (sta
 			return "", "", err
 		}
 		if !answered {
+			if !s.cfg.MaySpeak() {
+				return "", "", errSilenced
+			}
 			err := s.voice.say(ctx, u)
 			if errors.Is(err, errNoSession) {
 				continue

@@ -20,6 +20,7 @@ type voice struct {
 	mu      sync.Mutex
 	conn    *socketio.Conn // nil while there is no session to speak in
 	changed chan struct{}  // closed, and replaced, when conn or a limit changes
+	least   flood          // the bot's own limit, which holds everywhere
 	own     flood          // the limit for chat
 	pm      flood          // the limit for private messages
 	pace    pacer
@@ -32,7 +33,10 @@ type voice struct {
 
 const ghostsKept = 8
 
-func newVoice() *voice { return &voice{changed: make(chan struct{}), own: moderators, pm: moderators} }
+func newVoice(least flood) *voice {
+	usual := moderators.within(least)
+	return &voice{changed: make(chan struct{}), least: least, own: usual, pm: usual}
+}
 
 // utterance is one message on its way: a part of a send, all of it mostly. The
 // fields of the last group belong to the voice and its lock.
@@ -127,7 +131,7 @@ func (v *voice) close() {
 func (v *voice) limit(own flood) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.own != own {
+	if own = own.within(v.least); v.own != own {
 		v.own = own
 		v.notify()
 	}

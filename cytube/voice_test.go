@@ -21,30 +21,30 @@ func TestClaims(t *testing.T) {
 		return u
 	}
 	t.Run("word for word", func(t *testing.T) {
-		v := newVoice()
+		v := newVoice(flood{})
 		if u := say(v, "a  b", 1); hear(v, " a b") != u || u.state != heard {
 			t.Error("not claimed")
 		}
 	})
 	t.Run("altered by a filter", func(t *testing.T) {
-		v := newVoice()
+		v := newVoice(flood{})
 		if u := say(v, "*a*", 1); hear(v, "a") != u {
 			t.Error("not claimed")
 		}
 	})
 	t.Run("nothing said", func(t *testing.T) {
-		if hear(newVoice(), "a") != nil {
+		if hear(newVoice(flood{}), "a") != nil {
 			t.Error("claimed")
 		}
 	})
 	t.Run("of another kind", func(t *testing.T) {
-		v := newVoice()
+		v := newVoice(flood{})
 		if say(v, "a", 1); v.claim(&line{pm: true, to: "x", text: "a"}, false) != nil {
 			t.Error("claimed")
 		}
 	})
 	t.Run("echo of a repeat", func(t *testing.T) {
-		v := newVoice()
+		v := newVoice(flood{})
 		first := say(v, "*a*", 2)
 		hear(v, "a")
 		v.done(first)
@@ -57,7 +57,7 @@ func TestClaims(t *testing.T) {
 		}
 	})
 	t.Run("echo after giving up", func(t *testing.T) {
-		v := newVoice()
+		v := newVoice(flood{})
 		first := say(v, "*a*", 3)
 		v.done(first)
 		for range 3 {
@@ -70,7 +70,7 @@ func TestClaims(t *testing.T) {
 		}
 	})
 	t.Run("over a reconnect", func(t *testing.T) {
-		v := newVoice()
+		v := newVoice(flood{})
 		u := say(v, "a", 1)
 		v.close()
 		if v.claim(heardLine("a"), false) != nil {
@@ -85,7 +85,7 @@ func TestClaims(t *testing.T) {
 		}
 	})
 	t.Run("lost over a reconnect", func(t *testing.T) {
-		v := newVoice()
+		v := newVoice(flood{})
 		u := say(v, "a", 1)
 		v.close()
 		if v.open(nil); u.state != lost {
@@ -93,7 +93,7 @@ func TestClaims(t *testing.T) {
 		}
 	})
 	t.Run("what a dead process said", func(t *testing.T) {
-		v := newVoice()
+		v := newVoice(flood{})
 		parts := []*utterance{{part: 1, echo: "a"}, {part: 2, echo: "*b*"}, {part: 3, echo: "c"}}
 		v.adopt(parts, map[int]bool{1: true})
 		if u := v.claim(heardLine("c"), true); u == nil || u.part != 3 {

@@ -174,6 +174,14 @@ func (d *Delivery) check() (string, error) {
 	return oneOf("status", d.Status, DeliveryExpired, DeliveryRefused, DeliveryUnconfirmed)
 }
 
+// Outbox is the payload of cytube.outbox.{channel}: a send waits for the
+// channel's connector.
+type Outbox struct {
+	Channel string `json:"channel" contract:"nonempty"`
+	Send    string `json:"send" contract:"nonempty"` // STREAM:SEQ of the cytube.send.*
+	Extra   `json:"-"`
+}
+
 // Erasure is the payload of cytube.erasure: which stored events were erased for
 // good, so that their absence can be explained. It does not say whose they were.
 type Erasure struct {

@@ -31,6 +31,7 @@ var schemas = []struct {
 	{SubjectSendChat, reflect.TypeFor[SendChat]()},
 	{SubjectSendPM, reflect.TypeFor[SendPM]()},
 	{SubjectSendEmote, reflect.TypeFor[SendEmote]()},
+	{AllOutboxes, reflect.TypeFor[Outbox]()},
 	{AllCommands, reflect.TypeFor[Command]()},
 	{EventSubject("*", TypeDeadLetter), reflect.TypeFor[DeadLetter]()},
 	{EventSubject("*", TypeExpired), reflect.TypeFor[Expired]()},

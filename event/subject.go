@@ -43,6 +43,16 @@ const (
 	SubjectSendEmote = "cytube.send.emote"
 )
 
+// AllOutboxes is where sends wait for their channel's connector when a bot has
+// several channels; see OutboxSubject.
+const AllOutboxes = "cytube.outbox.*"
+
+// OutboxSubject is cytube.outbox.{channel}. The contract's cytube.send.* say in
+// their payload which channel they are for; an Outbox event says it in its
+// subject, so that each connector reads what is its own only. The channel must
+// be a valid name (see ValidName).
+func OutboxSubject(channel string) string { return "cytube.outbox." + strings.ToLower(channel) }
+
 // Subjects of the platform itself (contract: Platform Events).
 const (
 	SubjectStartup   = "platform.startup"
@@ -145,9 +155,13 @@ func PluginOf(subject string) string {
 	return name
 }
 
-// Template is the subject with a plugin's name replaced by {name}: what metrics
-// and span names use so that their number stays small.
+// Template is the subject with a plugin's name replaced by {name}, and a
+// channel's by {channel}: what metrics and span names use so that their number
+// stays small.
 func Template(subject string) string {
+	if strings.HasPrefix(subject, "cytube.outbox.") {
+		return "cytube.outbox.{channel}"
+	}
 	name := PluginOf(subject)
 	if name == "" {
 		return subject

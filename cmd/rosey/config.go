@@ -21,6 +21,7 @@ import (
 
 // config are all settings, after defaults, file, environment and flags.
 type config struct {
+	Channels            []channelConfig      `yaml:"channels"` // instead of channel, when there are several
 	Site                string               `yaml:"site"`
 	Channel             string               `yaml:"channel"`
 	ChannelPasswordFile string               `yaml:"channel_password_file"`
@@ -28,6 +29,7 @@ type config struct {
 	PasswordFile        string               `yaml:"password_file"`
 	Prefix              string               `yaml:"prefix"`
 	MessageLimit        int                  `yaml:"message_limit"`
+	Rate                rate                 `yaml:"rate"`
 	Plugins             []string             `yaml:"plugins"` // all shipped ones when empty
 	Heartbeat           duration             `yaml:"heartbeat"`
 	RequestTimeout      duration             `yaml:"request_timeout"`
@@ -131,14 +133,14 @@ func (f *config) check() error {
 	case f.NATS != "" && f.Context != "":
 		return usagef("--nats and --context both name a server: give one of them")
 	}
-	return nil
+	return f.checkChannels()
 }
 
 // external reports whether another NATS server than the embedded one is used.
 func (f *config) external() bool { return f.NATS != "" || f.Context != "" }
 
 // local reports whether the bot has no channel to go to.
-func (f *config) local() bool { return f.Channel == "" }
+func (f *config) local() bool { return f.Channel == "" && !f.several() }
 
 func (f *config) limits() map[string]streams.Limits {
 	limits := map[string]streams.Limits{}

@@ -73,12 +73,19 @@ func (p *patient) configuration(c *cli.Context) bool {
 // passwords looks at the files that hold secrets.
 func (p *patient) passwords() {
 	const check = "passwords"
-	for _, f := range []struct{ setting, path string }{
-		{"password_file", p.cfg.PasswordFile}, {"channel_password_file", p.cfg.ChannelPasswordFile}, {"creds", p.cfg.Creds},
-	} {
-		if f.path == "" {
+	type file struct{ setting, path string }
+	files := []file{{"creds", p.cfg.Creds}}
+	guest := !p.cfg.local() && os.Getenv("ROSEY_PASSWORD") == ""
+	for _, c := range p.cfg.rooms() {
+		files = append(files, file{"password_file", c.PasswordFile}, file{"channel_password_file", c.ChannelPasswordFile})
+		guest = guest && c.PasswordFile == ""
+	}
+	looked := map[file]bool{}
+	for _, f := range files {
+		if f.path == "" || looked[f] {
 			continue
 		}
+		looked[f] = true
 		info, err := os.Stat(f.path)
 		switch {
 		case err != nil:
@@ -93,7 +100,7 @@ func (p *patient) passwords() {
 			p.ok(check, "%s is readable by its owner alone", f.path)
 		}
 	}
-	if !p.cfg.local() && p.cfg.PasswordFile == "" && os.Getenv("ROSEY_PASSWORD") == "" {
+	if guest {
 		p.ok(check, "none: the bot joins as a guest")
 	}
 }

@@ -101,6 +101,10 @@ func (p *patient) running(ctx context.Context) {
 		p.fail(check, "look at its log", "pid %d is not ready: %s", bot.PID, bot.Problem)
 		return
 	}
+	if n := len(bot.Channels); n > 1 {
+		p.ok(check, "pid %d in %d channels, for %s", bot.PID, n, humanSeconds(bot.Uptime))
+		return
+	}
 	p.ok(check, "pid %d in channel %s of %s, for %s", bot.PID, bot.Channel, bot.Site, humanSeconds(bot.Uptime))
 }
 
@@ -244,23 +248,31 @@ func (p *patient) plugins(ctx context.Context) {
 	p.ok(check, "%d registered, %d running", len(list), running)
 }
 
-// site asks the CyTube site for the channel's socket.
+// site asks the CyTube site for each channel's socket.
 func (p *patient) site(ctx context.Context) {
 	const check = "site"
-	site, channel := p.cfg.Site, p.cfg.Channel
-	if p.bot != nil {
-		site, channel = p.bot.Site, p.bot.Channel
-	}
-	if channel == "" {
+	if p.bot == nil && p.cfg.local() {
 		p.ok(check, "the bot opens a room of its own; there is nothing to reach")
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, siteTimeout)
-	defer cancel()
-	socket, err := socketio.Discover(ctx, nil, site, channel)
-	if err != nil {
-		p.fail(check, "correct --site and --channel, or wait until the site is back", "%v", err)
-		return
+	rooms := p.cfg.rooms()
+	if p.bot != nil {
+		rooms = rooms[:0]
+		for _, c := range p.bot.Channels {
+			rooms = append(rooms, channelConfig{Site: c.Site, Channel: c.Channel})
+		}
 	}
-	p.ok(check, "%s has channel %s at %s", site, channel, socket)
+	for _, room := range rooms {
+		within, cancel := context.WithTimeout(ctx, siteTimeout)
+		socket, err := socketio.Discover(within, nil, room.Site, room.Channel)
+		cancel()
+		if err != nil && len(rooms) > 1 {
+			err = fmt.Errorf("channel %s: %w", room.Channel, err)
+		}
+		if err != nil {
+			p.fail(check, "correct --site and --channel, or wait until the site is back", "%v", err)
+			continue
+		}
+		p.ok(check, "%s has channel %s at %s", room.Site, room.Channel, socket)
+	}
 }

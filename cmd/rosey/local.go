@@ -94,7 +94,7 @@ func (l *localRoom) run(ctx context.Context, bot *platform) error {
 	defer observer.Close()
 	var recorded counter
 	sub, err := bot.bus.Subscribe(ctx, event.SubjectChat, func(_ context.Context, s streams.Stored) {
-		if chat, err := event.As[event.Chat](s.Envelope); err == nil && !bot.connector.IsBot(chat.Channel, chat.User) {
+		if chat, err := event.As[event.Chat](s.Envelope); err == nil && !bot.channels.isBot(chat.Channel, chat.User) {
 			recorded.add()
 		}
 	})

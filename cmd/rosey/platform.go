@@ -32,7 +32,7 @@ type platform struct {
 	url           string
 	plugins       []string
 	tracing       []string
-	connector     *cytube.Connector
+	channels      channels
 	registryReady chan struct{}
 }
 
@@ -40,10 +40,10 @@ type platform struct {
 type botStatus struct {
 	PID       int      `json:"pid"`
 	Version   string   `json:"version"`
-	Uptime    float64  `json:"uptime"` // seconds
-	Site      string   `json:"site"`
-	Channel   string   `json:"channel"`
-	Connected bool     `json:"connected"` // whether the bot is in the channel
+	Uptime    float64  `json:"uptime"`    // seconds
+	Site      string   `json:"site"`      // of the first channel, which gets the sends that name none
+	Channel   string   `json:"channel"`   // the first
+	Connected bool     `json:"connected"` // whether the bot is in the first channel
 	Ready     bool     `json:"ready"`
 	Problem   string   `json:"problem,omitempty"` // what it waits for when it is not ready
 	Plugins   []string `json:"plugins"`
@@ -51,7 +51,8 @@ type botStatus struct {
 	Store     string   `json:"store,omitempty"`
 	Tracing   []string `json:"tracing,omitempty"`
 
-	Connector cytube.Stats `json:"connector"`
+	Channels  []channelStatus `json:"channels"`
+	Connector cytube.Stats    `json:"connector"` // of the first channel
 }
 
 // await waits for something to happen or for ctx to end.
@@ -126,18 +127,20 @@ func (p *platform) publish(ctx context.Context, subject string, payload any, opt
 
 func (p *platform) status(ctx context.Context) botStatus {
 	s := botStatus{
-		PID: os.Getpid(), Version: version(), Uptime: time.Since(p.started).Seconds(), Site: p.cfg.Site, Channel: p.cfg.Channel,
-		Plugins: p.plugins, NATS: p.url, Tracing: p.tracing, Connector: p.connector.Stats(),
+		PID: os.Getpid(), Version: version(), Uptime: time.Since(p.started).Seconds(), Channels: p.channels.statuses(),
+		Plugins: p.plugins, NATS: p.url, Tracing: p.tracing,
 	}
+	first := s.Channels[0]
+	s.Site, s.Channel, s.Connected, s.Connector = first.Site, first.Channel, first.Connected, first.Connector
 	if !p.cfg.external() {
 		s.Store = p.cfg.Store
 	}
-	s.Connected = s.Connector.Connected
 	if err := p.ready(ctx); err != nil {
 		s.Problem = err.Error()
 	} else {
-		s.Ready = true
+		s.Problem = problemsOf(s.Channels)
 	}
+	s.Ready = s.Problem == ""
 	return s
 }
 
@@ -151,10 +154,7 @@ func (p *platform) ready(context.Context) error {
 	if !p.bus.Conn().IsConnected() {
 		return errors.New("there is no connection to NATS")
 	}
-	if !p.connector.Stats().Connected {
-		return fmt.Errorf("the bot is not in channel %s of %s", p.cfg.Channel, p.cfg.Site)
-	}
-	return nil
+	return p.channels.ready()
 }
 
 // alive returns nil while the process can still reach its server.
@@ -176,14 +176,14 @@ func serviceVersion() string {
 }
 
 // observeStreams has every scrape look at the streams, their consumers and what
-// waits to be sent to the channel.
-func observeStreams(m *telemetry.Metrics, js jetstream.JetStream, channel string) error {
+// waits to be sent to each channel; queues has the channel of each consumer.
+func observeStreams(m *telemetry.Metrics, js jetstream.JetStream, queues map[string]string) error {
 	return m.Observe(
 		func(ctx context.Context) ([]telemetry.StreamState, error) { return streamStates(ctx, js) },
 		func(ctx context.Context) ([]telemetry.ConsumerState, error) {
 			list, err := consumerStates(ctx, js)
 			for _, c := range list {
-				if c.Consumer == cytube.DefaultDurable {
+				if channel, ok := queues[c.Consumer]; ok {
 					m.SendQueue(ctx, channel, int(c.Lag+c.Unacked))
 				}
 			}

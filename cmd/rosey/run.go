@@ -41,6 +41,7 @@ everything else as operator, an admin of the room. It works through pipes too.
    echo '!roll 2d6+3' | rosey run --local
    ROSEY_PASSWORD=... rosey run --channel mychannel --user rosey
    rosey run --nats nats://10.0.0.1,nats://10.0.0.2 --channel mychannel --user rosey
+   rosey run --config rosey.yaml            several channels: a list, channels:, in the file
 
 Tracing follows OpenTelemetry's OTEL_* variables and is off when none is set.`,
 		Flags: []cli.Flag{
@@ -73,7 +74,7 @@ func runBot(c *cli.Context) (err error) {
 		return err
 	}
 	if c.Bool("local") {
-		cfg.Channel = ""
+		cfg.Channel, cfg.Channels = "", nil
 	}
 	if c.String("listen-room") != "" && !cfg.local() {
 		return usagef("--listen-room is for the local room: add --local or leave out the channel")
@@ -141,17 +142,18 @@ func runBot(c *cli.Context) (err error) {
 		defer room.close()
 	}
 	observe := outcomes(ctx, tel)
-	connector, err := newConnector(cfg, bus, cytube.WithLogger(log), cytube.WithObserver(tel.Metrics), cytube.WithOutcomes(observe))
+	dispatched := cfg.several() || cfg.external()
+	channels, err := openChannels(cfg, dispatched, bus, log, cytube.WithLogger(log), cytube.WithObserver(tel.Metrics), cytube.WithOutcomes(observe))
 	if err != nil {
 		return err
 	}
 	registry := consumers.NewRegistry(cfg.Prefix, log)
-	router := consumers.NewRouter(registry, cfg.Prefix, connector.IsBot, log)
+	router := consumers.NewRouter(registry, cfg.Prefix, channels.isBot, log).Prefixes(channels.prefixes())
 	routing := router.Config()
 	routing.Observe = observe
 	host := plugins.Host{Bus: bus, Bucket: bucket, Logger: log, Observe: observe}
 	bot := &platform{
-		bus: bus, cfg: cfg, log: log, started: time.Now(), url: url, plugins: names(active), connector: connector,
+		bus: bus, cfg: cfg, log: log, started: time.Now(), url: url, plugins: names(active), channels: channels,
 		registryReady: make(chan struct{}), tracing: tel.Targets,
 	}
 
@@ -173,10 +175,16 @@ func runBot(c *cli.Context) (err error) {
 	for _, p := range active {
 		add("plugin "+p.Name, func(ctx context.Context) error { return host.Run(ctx, p) })
 	}
-	add("connector", connector.Run)
+	if dispatched {
+		dispatcher := cytube.NewDispatcher(bus, channels.names(), log, observe)
+		addInsisting("dispatcher", func(ctx context.Context) error {
+			return consumers.Run(ctx, bus, dispatcher.Config(), dispatcher.Handle)
+		})
+	}
+	add("connector", channels.run)
 	add("platform", bot.run)
 	if cfg.Metrics != "" {
-		if err := observeStreams(tel.Metrics, js, connector.Channel()); err != nil {
+		if err := observeStreams(tel.Metrics, js, channels.queues(dispatched)); err != nil {
 			return err
 		}
 		if err := serveMetrics(add, cfg.Metrics, tel.Metrics, bot.ready, log); err != nil {
@@ -229,25 +237,6 @@ func startStreams(ctx context.Context, cfg config, log *slog.Logger) (nc *nats.C
 		return nil, "", nil, errors.Join(err, server.Stop())
 	}
 	return nc, server.Info().URL, server.Stop, nil
-}
-
-func newConnector(cfg config, bus *streams.Bus, opts ...cytube.Option) (*cytube.Connector, error) {
-	password, err := secret(cfg.PasswordFile, "ROSEY_PASSWORD")
-	if err != nil {
-		return nil, err
-	}
-	channelPassword, err := secret(cfg.ChannelPasswordFile, "ROSEY_CHANNEL_PASSWORD")
-	if err != nil {
-		return nil, err
-	}
-	cc := cytube.Config{
-		Site: cfg.Site, Channel: cfg.Channel, ChannelPassword: channelPassword.Reveal(), User: cfg.User, Password: password.Reveal(),
-		MessageLimit: cfg.MessageLimit,
-	}
-	if cc.User == "" {
-		cc.User = defaultUser
-	}
-	return cytube.New(bus, cc, opts...), nil
 }
 
 // forever is the patience with NATS of what has begun.

@@ -14,18 +14,19 @@ import (
 func sendCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "send",
-		Usage:     "speak in the channel",
+		Usage:     "speak in a channel",
 		ArgsUsage: "TEXT…",
 		Description: `The line is stored as a cytube.send event and spoken by the bot that runs, or by
 the next one that starts within two minutes.
 
    rosey send Movie night starts at eight
    rosey send --pm alice "Your turn"
-   rosey send --emote waves`,
+   rosey send --emote waves
+   rosey send --channel lounge Hello, lounge`,
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "pm", Usage: "send it to `USER` alone"},
 			&cli.BoolFlag{Name: "emote", Usage: "say it as an action, /me …"},
-			&cli.StringFlag{Name: "channel", Usage: "channel `NAME`; the bot's own when left out"},
+			&cli.StringFlag{Name: "channel", Usage: "channel `NAME`; the bot's own, or its first, when left out"},
 			outputFlag(),
 		},
 		Action: withClient(false, func(ctx context.Context, c *cli.Context, cmd command) error {
@@ -34,6 +35,9 @@ the next one that starts within two minutes.
 				return usagef("say what to send: rosey send TEXT")
 			}
 			channel := c.String("channel")
+			if err := knows(ctx, cmd.client, channel); err != nil {
+				return err
+			}
 			subject, payload := event.SubjectSendChat, any(event.SendChat{Message: text, Channel: channel})
 			switch {
 			case c.String("pm") != "" && c.Bool("emote"):
@@ -68,6 +72,26 @@ the next one that starts within two minutes.
 			return nil
 		}),
 	}
+}
+
+// knows fails if a bot that runs has no channel of that name. Where none
+// answers, the next one that starts may.
+func knows(ctx context.Context, c *client, channel string) error {
+	if channel == "" {
+		return nil
+	}
+	bot, err := askStatus(ctx, c)
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for _, ch := range bot.Channels {
+		if strings.EqualFold(ch.Channel, channel) {
+			return nil
+		}
+		names = append(names, ch.Channel)
+	}
+	return fmt.Errorf("the bot is not in a channel %q: its channels are %s", channel, strings.Join(names, ", "))
 }
 
 // outputFlag is --output for commands that can print JSON.

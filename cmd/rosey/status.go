@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/urfave/cli/v2"
 
+	"github.com/rosey-bot/rosey/replay"
 	"github.com/rosey-bot/rosey/streams"
 )
 
@@ -143,6 +144,8 @@ func printStatus(ctx context.Context, c *cli.Context, cmd command) error {
 func (s fullStatus) text() string {
 	var b strings.Builder
 	switch {
+	case s.Ready && len(s.Bot.Channels) > 1:
+		fmt.Fprintf(&b, "ready: in %d channels as pid %d, for %s\n", len(s.Bot.Channels), s.Bot.PID, humanSeconds(s.Bot.Uptime))
 	case s.Ready:
 		fmt.Fprintf(&b, "ready: in channel %s of %s as pid %d, for %s\n", s.Bot.Channel, s.Bot.Site, s.Bot.PID, humanSeconds(s.Bot.Uptime))
 	default:
@@ -157,6 +160,9 @@ func (s fullStatus) text() string {
 		if len(s.Bot.Tracing) > 0 {
 			fmt.Fprintf(&b, "traces go to %s\n", strings.Join(s.Bot.Tracing, ", "))
 		}
+	}
+	if s.Bot != nil && len(s.Bot.Channels) > 1 {
+		b.WriteString("\n" + channelTable(s.Bot.Channels) + "\n")
 	}
 	t := newTable("stream", "events", "size", "oldest", "kept for", "kept below")
 	for _, st := range s.Streams {
@@ -183,6 +189,21 @@ func (s fullStatus) text() string {
 	}
 	b.WriteString("\n" + t.Render() + "\n")
 	return b.String()
+}
+
+// channelTable says how the bot fares in each channel.
+func channelTable(list []channelStatus) string {
+	t := newTable("channel", "site", "user", "said", "unheard", "reconnects", "state")
+	for _, c := range list {
+		state, n := "connected", c.Connector
+		if c.Problem != "" {
+			state = "NOT connected: " + c.Problem
+		}
+		t.AppendRow(table.Row{
+			c.Channel, c.Site, c.User, n.Echoed, n.Refused + n.Expired + n.Unconfirmed, max(n.Joins-1, 0), replay.Printable(state),
+		})
+	}
+	return t.Render()
 }
 
 func newTable(headers ...any) table.Writer {

@@ -1,0 +1,272 @@
+package cytube_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/cytube"
+	"github.com/rosey-bot/rosey/cytube/cytubetest"
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams"
+)
+
+// dispatch runs a Dispatcher until the test ends or the function is called.
+func (w *world) dispatch(channels ...string) (stop func()) {
+	w.t.Helper()
+	d := cytube.NewDispatcher(w.bus, channels, slog.New(w.logs), nil)
+	ctx, cancel := context.WithCancel(w.ctx)
+	done := make(chan error, 1)
+	go func() { done <- consumers.Run(ctx, w.bus, d.Config(), d.Handle) }()
+	stop = func() { cancel(); done <- <-done }
+	w.t.Cleanup(stop)
+	return stop
+}
+
+// in makes a bot's Config one of several.
+func in(channel string) func(*cytube.Config) {
+	return func(c *cytube.Config) { c.Channel, c.Dispatched = channel, true }
+}
+
+// said lists what the bot said in a channel.
+func (w *world) said(channel string) (texts []string) {
+	for _, l := range w.site.Heard() {
+		if l.Channel == channel && l.User == "Rosey" {
+			texts = append(texts, l.Text)
+		}
+	}
+	return texts
+}
+
+// sendTo says something in a channel.
+func (w *world) sendTo(channel, text string) streams.Ack {
+	w.t.Helper()
+	return w.send(event.SubjectSendChat, event.SendChat{Message: text, Channel: channel})
+}
+
+// echoIn waits until a channel's echo of a text is recorded.
+func (w *world) echoIn(channel, text string) streams.Stored {
+	w.t.Helper()
+	return w.await(text+" in "+channel, func(s streams.Stored) bool {
+		return s.Subject == event.SubjectChat && field[string](s, "message") == text && field[string](s, "channel") == channel
+	})
+}
+
+// Each send is spoken once, in its own channel, in order; the first channel
+// takes those that name none.
+func TestSeveralChannels(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	channels := []string{"one", "two", "three", "four", "five"}
+	for _, c := range channels {
+		w.join(in(c))
+	}
+	w.dispatch(channels...)
+	want := map[string][]string{}
+	for i := range 6 {
+		for _, c := range channels {
+			text := fmt.Sprintf("line %d for %s", i, c)
+			w.sendTo(c, text)
+			want[c] = append(want[c], text)
+		}
+	}
+	named := w.sendTo("", "for whoever is first")
+	want["one"] = append(want["one"], "for whoever is first")
+	w.sendTo("TWO", "in capitals")
+	want["two"] = append(want["two"], "in capitals")
+	w.sendTo("nowhere", "to nobody")
+	w.sendTo("no where", "to a name that is none")
+	last := w.send(event.SubjectSendEmote, event.SendEmote{Emote: "waves", Channel: "five"})
+	want["five"] = append(want["five"], "waves")
+	for _, c := range channels {
+		w.ok(until(w.ctx, func() bool { return len(w.said(c)) >= len(want[c]) }))
+		if diff := cmp.Diff(want[c], w.said(c)); diff != "" {
+			t.Errorf("in %s: %s", c, diff)
+		}
+	}
+	// The echo names the contract's send as its cause, and is of its conversation.
+	if cause, _ := w.echoIn("one", "for whoever is first").Causation(); cause != named.Ref {
+		t.Errorf("the echo's cause is %s, not %s", cause, named.Ref)
+	}
+	echo := w.echoIn("five", "waves")
+	if echo.CorrelationID != w.correlation(last) {
+		t.Errorf("the echo is of another conversation: %s", echo.CorrelationID)
+	}
+	var refused []string
+	for _, s := range w.stored(event.SubjectDelivery) {
+		refused = append(refused, field[string](s, "status")+" "+field[string](s, "channel"))
+	}
+	slices.Sort(refused)
+	if diff := cmp.Diff([]string{"refused no where", "refused nowhere"}, refused); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// A channel that is away, or that only lets one line through now and then, keeps
+// no other waiting.
+func TestNoChannelWaitsForAnother(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(site *cytubetest.Config, _ *cytube.Config) {
+		site.Channels = append(site.Channels, cytubetest.Channel{Name: "slow", Flood: cytubetest.Flood{Burst: 1, Sustained: 0.01, Cooldown: 1000}})
+	})
+	w.join(in("slow"))
+	w.join(in("quick"))
+	away := w.join(in("away"))
+	w.ok(away.stop())
+	w.dispatch("slow", "away", "quick")
+	for i := range 20 {
+		w.sendTo("slow", fmt.Sprint("slow ", i))
+		w.sendTo("away", fmt.Sprint("away ", i))
+	}
+	for i := range 20 {
+		w.sendTo("quick", fmt.Sprint("quick ", i))
+	}
+	w.ok(until(w.ctx, func() bool { return len(w.said("quick")) == 20 }))
+	if slow, away := len(w.said("slow")), len(w.said("away")); slow > 2 || away != 0 {
+		t.Errorf("slow heard %d lines and away %d", slow, away)
+	}
+	w.start(in("away")) // what waited for it is said when it comes
+	w.ok(until(w.ctx, func() bool { return len(w.said("away")) == 20 }))
+}
+
+// A bot that dies between a line and the record of its echo says nothing twice
+// when it comes back, in any of its channels, and a Dispatcher that is killed
+// loses nothing.
+func TestSeveralChannelsSurviveADeath(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(_ *cytubetest.Config, b *cytube.Config) { b.Channel, b.Dispatched = "one", true })
+	stopDispatcher := w.dispatch("one", "two")
+	w.join(in("two"))
+	kill := w.mortal()
+	w.site.Refuse("Rate limit exceeded") // it must not come back before it is killed
+	w.site.Fail("one", "Rosey", 1, cytubetest.FaultDrop)
+	w.sendTo("one", "a") // heard by the room, and the bot dies before its echo
+	w.ok(until(w.ctx, func() bool { return len(w.said("one")) == 1 }))
+	stopDispatcher()
+	kill()
+	w.site.Refuse("")
+	w.sendTo("one", "b")
+	w.sendTo("two", "c")
+	w.join(in("one"))
+	w.dispatch("one", "two")
+	w.ok(until(w.ctx, func() bool { return len(w.said("one")) >= 2 && len(w.said("two")) >= 1 }))
+	w.echoIn("one", "b")
+	if diff := cmp.Diff([]string{"a", "b"}, w.said("one")); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]string{"c"}, w.said("two")); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// Who may not speak any more does not, and leaves the send to who may.
+func TestOnlyWhoMaySpeaks(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	asked := make(chan struct{}, 100)
+	silent := w.join(in(room), func(c *cytube.Config) {
+		c.MaySpeak = func() bool { asked <- struct{}{}; return false }
+	})
+	w.dispatch(room)
+	w.sendTo(room, "hello")
+	<-asked
+	if got := w.said(room); len(got) > 0 {
+		t.Errorf("said %q", got)
+	}
+	w.ok(silent.stop())
+	if got := w.said(room); len(got) > 0 {
+		t.Errorf("said %q", got)
+	}
+	w.join(in(room))
+	w.echoIn(room, "hello")
+	if diff := cmp.Diff([]string{"hello"}, w.said(room)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// A Connector that has ended can run again.
+func TestRunsAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	b := w.join()
+	w.echo(w.chat("first"), 1)
+	for i := range 3 {
+		w.ok(b.stop())
+		w.ok(w.site.WaitGone(w.ctx, room, "Rosey"))
+		if b.Stats().Connected {
+			t.Error("it says that it is connected")
+		}
+		ctx, cancel := context.WithCancel(w.ctx)
+		b.cancel, b.done = cancel, make(chan error, 1)
+		go func() { b.done <- b.Run(ctx) }()
+		w.echo(w.chat(fmt.Sprint("again ", i)), 1)
+	}
+	if diff := cmp.Diff([]string{"first", "again 0", "again 1", "again 2"}, w.spoken()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// A bot may be told to speak more slowly than the channel lets it.
+func TestOwnLimit(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.join(func(c *cytube.Config) { c.Burst, c.PerSecond = 2, 5 })
+	var last streams.Ack
+	for i := range 5 {
+		last = w.chat(fmt.Sprint("line ", i))
+	}
+	w.echo(last, 1)
+	var at []time.Time
+	for _, l := range w.site.Heard() {
+		at = append(at, l.Time)
+	}
+	// Two at once, then three that are at least a fifth of a second apart.
+	if took := at[4].Sub(at[0]); took < 600*time.Millisecond {
+		t.Errorf("five lines took %s", took)
+	}
+}
+
+// What plays in one channel is not forgotten because another's film began since.
+func TestWhatPlaysInEachChannel(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	play := func(channel, id string) {
+		_, err := w.site.AddMedia(channel, "mod", cytubetest.Media{ID: id, Type: "yt", Title: id, Seconds: 1000})
+		w.ok(err)
+	}
+	one, two := w.join(in("one")), w.join(in("two"))
+	play("one", "first")
+	w.await("first", func(s streams.Stored) bool { return s.Subject == event.SubjectMediaChange && field[string](s, "title") == "first" })
+	play("two", "second")
+	w.await("second", func(s streams.Stored) bool { return s.Subject == event.SubjectMediaChange && field[string](s, "title") == "second" })
+	w.ok(one.stop())
+	w.ok(two.stop())
+	w.join(in("one"))
+	w.join(in("two"))
+	w.sendTo("one", "still here")
+	w.dispatch("one", "two")
+	w.echoIn("one", "still here")
+	if n := len(w.stored(event.SubjectMediaChange)); n != 2 {
+		t.Errorf("%d media changes are recorded", n)
+	}
+}
+
+// until waits for a condition.
+func until(ctx context.Context, ok func() bool) error {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
