@@ -152,6 +152,7 @@ type bucket struct {
 	collection string
 	stream     jetstream.Stream
 	prefix     string // of its subjects
+	ack        []byte // how the acknowledgement of a write begins
 
 	counter counter
 	queries queries
@@ -214,7 +215,8 @@ func (s *Store) open(ctx context.Context, collection string, create bool) (*buck
 	if b, ok := s.buckets[collection]; ok {
 		return b, nil
 	}
-	b = &bucket{store: s, collection: collection, stream: stream, prefix: "$KV." + BucketPrefix + collection + "."}
+	b = &bucket{store: s, collection: collection, stream: stream, prefix: "$KV." + BucketPrefix + collection + ".",
+		ack: fmt.Appendf(nil, `{"stream":%q,"seq":`, streamName(collection))}
 	b.queries.bucket = b
 	s.buckets[collection] = b
 	return b, nil
