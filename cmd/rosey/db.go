@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/prometheus/common/model"
 	"github.com/urfave/cli/v2"
 
 	"github.com/rosey-bot/rosey/event"
@@ -31,6 +32,8 @@ func dbCommand() *cli.Command {
    rosey db query quotes --filter '{"user":"alice"}' --order-by 'timestamp DESC' --limit 10
    rosey db query quotes --filter '{"votes":{"$gt":3}}' --explain
    rosey db update quotes 42 '{"$inc":{"votes":1}}'
+   rosey db update quotes --filter '{"user":"alice"}' '{"$set":{"user":"alicia"}}'
+   rosey db batch quotes <<< '{"op":"delete","id":42}'
    rosey db history quotes 42
    rosey db export quotes > quotes.jsonl
    rosey db import quotes < quotes.jsonl
@@ -51,11 +54,19 @@ $and $or $not; see docs/database.md. On a stopped bot the commands open its stor
 				&cli.IntFlag{Name: "offset", Usage: "pass over the first `N`"},
 				&cli.BoolFlag{Name: "explain", Usage: "also say how the query was answered"},
 			), Action: withClient(true, dbQuery)},
-			{Name: "update", Usage: "change fields of a record", ArgsUsage: "COLLECTION ID OPS", Flags: out(), Action: withClient(true, dbUpdate)},
-			{Name: "delete", Usage: "delete a record; it stays in the history", ArgsUsage: "COLLECTION ID", Flags: out(), Action: withClient(true, dbDelete)},
+			{Name: "update", Usage: "change fields of a record, or of all that match a filter", ArgsUsage: "COLLECTION [ID] OPS", Flags: out(
+				&cli.StringFlag{Name: "filter", Usage: "in place of the ID: `JSON` conditions"},
+			), Action: withClient(true, dbUpdate)},
+			{Name: "delete", Usage: "delete a record; it stays in the history", ArgsUsage: "COLLECTION ID", Flags: out(
+				&cli.Uint64Flag{Name: "if-revision", Usage: "only if the record's revision is still `N`"},
+			), Action: withClient(true, dbDelete)},
+			{Name: "batch", Usage: "read operations from stdin, one JSON object a line, and print the answer to each", ArgsUsage: "[COLLECTION]", Action: withClient(true, dbBatch)},
 			{Name: "history", Usage: "a record's revisions, with what made each", ArgsUsage: "COLLECTION ID", Flags: out(), Action: storeAction(2, dbHistory)},
 			{Name: "export", Usage: "write a collection to stdout as JSON lines", ArgsUsage: "COLLECTION", Action: storeAction(1, dbExport)},
 			{Name: "import", Usage: "read JSON lines from stdin into a collection", ArgsUsage: "COLLECTION", Action: storeAction(1, dbImport)},
+			{Name: "compact", Usage: "forget deleted records, their history included", ArgsUsage: "COLLECTION", Flags: []cli.Flag{
+				&cli.StringFlag{Name: "older-than", Usage: "those that were deleted longer ago than `TIME`, such as 1d12h", Value: "30d"},
+			}, Action: storeAction(1, dbCompact)},
 		},
 	}
 }
@@ -180,14 +191,28 @@ func dbQuery(ctx context.Context, c *cli.Context, cmd command) error {
 }
 
 func dbUpdate(ctx context.Context, c *cli.Context, cmd command) error {
-	args, err := dbArgs(c, 3, 3)
+	least := 3
+	if c.IsSet("filter") {
+		least = 2
+	}
+	args, err := dbArgs(c, least, least)
 	if err != nil {
 		return err
 	}
-	if !json.Valid([]byte(args[2])) {
+	ops := args[len(args)-1]
+	if !json.Valid([]byte(ops)) {
 		return usagef("the operations are not JSON: write for example '{\"$inc\":{\"votes\":1}}'")
 	}
-	payload := map[string]any{"collection": args[0], "id": event.ID(args[1]), "ops": json.RawMessage(args[2])}
+	payload := map[string]any{"collection": args[0], "ops": json.RawMessage(ops)}
+	if c.IsSet("filter") {
+		f := c.String("filter")
+		if !json.Valid([]byte(f)) {
+			return usagef("--filter is not JSON: write for example '{\"user\":\"alice\"}'")
+		}
+		payload["filter"] = json.RawMessage(f)
+	} else {
+		payload["id"] = event.ID(args[1])
+	}
 	return cmd.ask(ctx, c, event.SubjectUpdate, payload, func(reply []byte) error { return printField(c.App.Writer, reply, "changed") })
 }
 
@@ -196,7 +221,12 @@ func dbDelete(ctx context.Context, c *cli.Context, cmd command) error {
 	if err != nil {
 		return err
 	}
-	return cmd.ask(ctx, c, event.SubjectDelete, event.Delete{Collection: args[0], ID: event.ID(args[1])}, func([]byte) error {
+	payload := event.Delete{Collection: args[0], ID: event.ID(args[1])}
+	if c.IsSet("if-revision") {
+		revision := c.Uint64("if-revision")
+		payload.IfRevision = &revision
+	}
+	return cmd.ask(ctx, c, event.SubjectDelete, payload, func([]byte) error {
 		fmt.Fprintf(c.App.Writer, "%s of %s is deleted\n", replay.Printable(args[1]), args[0])
 		return nil
 	})
@@ -282,6 +312,19 @@ func dbImport(ctx context.Context, c *cli.Context, store *kvstore.Store, args []
 		return fmt.Errorf("after %d record(s): %w", n, err)
 	}
 	fmt.Fprintf(c.App.ErrWriter, "imported %d record(s)\n", n)
+	return nil
+}
+
+func dbCompact(ctx context.Context, c *cli.Context, store *kvstore.Store, args []string) error {
+	age, err := model.ParseDuration(c.String("older-than"))
+	if err != nil {
+		return usagef("--older-than: %v: write for example 30d or 1d12h", err)
+	}
+	n, err := store.Compact(ctx, args[0], time.Duration(age))
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(c.App.Writer, "forgot %d deleted record(s)\n", n)
 	return nil
 }
 

@@ -332,6 +332,12 @@ func TestDatabaseOnARunningAndOnAStoppedBot(t *testing.T) {
 	p.expect("^operator: hi")
 	check := func() {
 		t.Helper()
+		batch := rosey(t, `{"op":"set","id":"a","data":{"n":1}}
+			{"op":"delete","id":"none"}{"op":"update","id":"a","ops":{"$inc":{"n":1}}}`, "db", "batch", "batched", "--store", store)
+		if lines := strings.Split(batch.stdout, "\n"); batch.code != 1 || len(lines) != 4 || !strings.Contains(lines[0], `"id":"a"`) ||
+			!strings.Contains(lines[1], "RECORD_NOT_FOUND") || !strings.Contains(lines[2], `"changed":1`) || !strings.Contains(batch.stderr, "1 of 3") {
+			t.Errorf("batch: %+v", batch)
+		}
 		for _, c := range []struct {
 			args   []string
 			stdout string
@@ -340,10 +346,13 @@ func TestDatabaseOnARunningAndOnAStoppedBot(t *testing.T) {
 			{[]string{"db", "get", "quotes", "42"}, `"text":"Hello, world!"`},
 			{[]string{"db", "query", "quotes", "--filter", `{"user":"alice"}`, "--output", "json"}, `"count":1`},
 			{[]string{"db", "update", "quotes", "42", `{"$inc":{"votes":2}}`, "--output", "json"}, `"changed":1`},
+			{[]string{"db", "update", "quotes", "--filter", `{"user":"alice"}`, `{"$set":{"votes":2}}`, "--output", "json"}, `"matched":1,"changed":0`},
 			{[]string{"db", "ls"}, "quotes"},
 			{[]string{"db", "history", "quotes", "42"}, "votes"},
 			{[]string{"db", "export", "quotes"}, `"votes":2`},
 			{[]string{"db", "delete", "quotes", "42"}, "deleted"},
+			{[]string{"db", "compact", "quotes"}, "forgot 0 deleted"},
+			{[]string{"db", "compact", "quotes", "--older-than", "0s"}, "forgot 1 deleted"},
 		} {
 			r := rosey(t, "", append(c.args, "--store", store)...)
 			if r.code != 0 || !strings.Contains(r.stdout, c.stdout) {
