@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -25,35 +26,50 @@ func chatEnvelope(message string) (event.Envelope, error) {
 	return e, err
 }
 
-func benchPublish(ctx context.Context, b *bench) (ours, raw float64, err error) {
-	bus, stop, err := b.server(ctx)
-	if err != nil {
-		return 0, 0, err
-	}
-	defer func() { err = errors.Join(err, stop()) }()
-	e, err := chatEnvelope(strings.Repeat("words ", 12))
-	if err != nil {
-		return 0, 0, err
-	}
-	body, err := e.MarshalJSON()
-	if err != nil {
-		return 0, 0, err
-	}
-	return inTurn(b.n, func(n int) error {
-		for range n {
-			if _, err := bus.Publish(ctx, e); err != nil {
+// benchPublish measures so many publishers at once, each waiting for its
+// acknowledgements: the Bus returns no sooner.
+func benchPublish(publishers int) func(context.Context, *bench) (float64, float64, error) {
+	return func(ctx context.Context, b *bench) (ours, raw float64, err error) {
+		bus, stop, err := b.server(ctx)
+		if err != nil {
+			return 0, 0, err
+		}
+		defer func() { err = errors.Join(err, stop()) }()
+		e, err := chatEnvelope(strings.Repeat("words ", 12))
+		if err != nil {
+			return 0, 0, err
+		}
+		body, err := e.MarshalJSON()
+		if err != nil {
+			return 0, 0, err
+		}
+		each := func(publish func() error) func(int) error {
+			return func(n int) error {
+				failed := make(chan error, publishers)
+				for range publishers {
+					go func() {
+						var err error
+						for range max(n/publishers, 1) {
+							err = cmp.Or(err, publish())
+						}
+						failed <- err
+					}()
+				}
+				var err error
+				for range publishers {
+					err = cmp.Or(err, <-failed)
+				}
 				return err
 			}
 		}
-		return nil
-	}, func(n int) error {
-		for range n {
-			if _, err := bus.JetStream().Publish(ctx, e.Subject, body); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+		return inTurn(b.n, each(func() error {
+			_, err := bus.Publish(ctx, e)
+			return err
+		}), each(func() error {
+			_, err := bus.JetStream().Publish(ctx, e.Subject, body)
+			return err
+		}))
+	}
 }
 
 // service starts a micro service with the given endpoints, by subject.

@@ -79,6 +79,12 @@ func loadConfig(c *cli.Context) (config, error) {
 	text, err := os.ReadFile(path)
 	switch {
 	case err == nil:
+		// A file that says nothing, as when all of it is commented out, would be
+		// read as null, and that as a config of zeros.
+		var said any
+		if err := yaml.Unmarshal(text, &said); err == nil && said == nil {
+			break
+		}
 		if err := yaml.UnmarshalWithOptions(text, &cfg, yaml.Strict()); err != nil {
 			return config{}, usagef("settings in %s: %s", path, strings.TrimSpace(yaml.FormatError(err, false, true)))
 		}
