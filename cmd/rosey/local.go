@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -218,9 +219,9 @@ func (l *localRoom) drain(ctx context.Context, js jetstream.JetStream, recorded 
 	if err == nil {
 		var before uint64
 		err = until(ctx, func() bool {
-			state, ierr := workState(ctx, js)
-			quiet := ierr == nil && state.pending == 0 && state.last == before
-			before = state.last
+			idle, last, ierr := workDone(ctx, js)
+			quiet := ierr == nil && idle && last == before
+			before = last
 			return quiet
 		})
 	}
@@ -243,24 +244,44 @@ func (l *localRoom) drain(ctx context.Context, js jetstream.JetStream, recorded 
 	return nil
 }
 
-// work is what the consumers have left to do, and how far the streams are.
-type work struct{ pending, last uint64 }
-
-func workState(ctx context.Context, js jetstream.JetStream) (work, error) {
-	var w work
-	err := eachDurable(ctx, js, func(info *jetstream.ConsumerInfo) {
-		if !info.Paused {
-			w.pending += info.NumPending + uint64(info.NumAckPending)
+// workDone reports whether every consumer has settled the last event that is for
+// it, and how far the streams are. What a consumer says of its pending events is
+// not enough: the server tells it of a new event only after the publisher.
+func workDone(ctx context.Context, js jetstream.JetStream) (idle bool, last uint64, err error) {
+	idle = true
+	err = eachDurable(ctx, js, func(info *jetstream.ConsumerInfo) {
+		if !info.Paused && idle {
+			idle = settled(ctx, js, info)
 		}
 	})
 	for _, name := range []string{streams.Cytube, streams.Plugin} {
 		if s, serr := js.Stream(ctx, name); serr == nil {
-			w.last += s.CachedInfo().State.LastSeq
+			last += s.CachedInfo().State.LastSeq
 		} else {
 			err = errors.Join(err, serr)
 		}
 	}
-	return w, err
+	return idle, last, err
+}
+
+func settled(ctx context.Context, js jetstream.JetStream, info *jetstream.ConsumerInfo) bool {
+	stream, err := js.Stream(ctx, info.Stream)
+	if err != nil {
+		return false
+	}
+	filters := info.Config.FilterSubjects
+	if len(filters) == 0 {
+		filters = []string{cmp.Or(info.Config.FilterSubject, ">")}
+	}
+	for _, filter := range filters {
+		event, err := stream.GetLastMsgForSubject(ctx, filter)
+		switch {
+		case errors.Is(err, jetstream.ErrMsgNotFound):
+		case err != nil || event.Sequence > info.AckFloor.Stream:
+			return false
+		}
+	}
+	return true
 }
 
 // until waits for a condition.
