@@ -6,18 +6,41 @@ import (
 	"strings"
 )
 
-// A rankRange is a part of a tree by position.
-type rankRange struct{ from, to int }
+// A stretch is a part of a tree: n entries, from a key or, where it is known,
+// from a position on.
+type stretch struct {
+	lo   string
+	from int // -1: not known
+	n    int
+}
 
-func ranks(t *tree, s span) rankRange {
-	r := rankRange{0, t.Len()}
+// fewEntries is how many entries are counted one by one. That takes one search,
+// where a position takes one for each doubling of the tree's size.
+const fewEntries = 500
+
+func stretchOf(t *tree, s span) stretch {
+	if s.lo == "" && s.hi == "" {
+		return stretch{n: t.Len()}
+	}
+	n := 0
+	t.Ascend(keyed{key: s.lo}, func(k keyed) bool {
+		if s.hi != "" && k.key >= s.hi {
+			return false
+		}
+		n++
+		return n <= fewEntries
+	})
+	if n <= fewEntries {
+		return stretch{s.lo, -1, n}
+	}
+	from, to := 0, t.Len()
 	if s.lo != "" {
-		r.from = rank(t, s.lo)
+		from = rank(t, s.lo)
 	}
 	if s.hi != "" {
-		r.to = max(r.from, rank(t, s.hi))
+		to = rank(t, s.hi)
 	}
-	return r
+	return stretch{s.lo, from, to - from}
 }
 
 func rank(t *tree, key string) int {
@@ -39,30 +62,34 @@ type collector struct {
 	scratch  []byte
 }
 
-// collect goes through a range of the tree.
-func (c *collector) collect(t *tree, r rankRange) {
-	n := r.to - r.from
-	if n <= 0 {
-		return
-	}
+// collect goes through a part of the tree.
+func (c *collector) collect(t *tree, s stretch) {
 	if c.plan.ordered && !c.plan.filtered {
-		skip := min(n, max(0, c.q.offset-c.count))
-		take := min(n-skip, c.q.limit-len(c.page))
-		c.count += n
-		c.walk(t, r.from+skip, take, func(k keyed) { c.page = append(c.page, k.row) })
+		skip := min(s.n, max(0, c.q.offset-c.count))
+		c.count += s.n
+		c.walk(t, s, skip, min(s.n-skip, c.q.limit-len(c.page)), func(r *row) { c.page = append(c.page, r) })
 		return
 	}
-	c.walk(t, r.from, n, func(k keyed) { c.test(k.row) })
+	c.walk(t, s, 0, s.n, c.test)
 }
 
-func (c *collector) walk(t *tree, from, n int, f func(keyed)) {
+// walk calls f with n rows of a part of the tree, behind those to skip.
+func (c *collector) walk(t *tree, s stretch, skip, n int, f func(*row)) {
 	if n <= 0 {
 		return
 	}
 	c.examined += n
-	first, _ := t.GetAt(from)
+	first := keyed{key: s.lo}
+	if s.from >= 0 {
+		first, _ = t.GetAt(s.from + skip)
+		skip = 0
+	}
 	t.Ascend(first, func(k keyed) bool {
-		f(k)
+		if skip > 0 {
+			skip--
+			return true
+		}
+		f(k.row)
 		n--
 		return n > 0
 	})

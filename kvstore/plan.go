@@ -106,9 +106,9 @@ func planBranches(branches []filter, others []*filter, has func([]column) bool) 
 // an index exists already.
 //
 // The fields that must equal one value come first in it; where those, and a
-// range of what follows, are the whole filter, the number of matches is a
-// difference of two ranks, and a page of them costs no more than its length and
-// a search.
+// range of what follows, are the whole filter, the matches lie side by side: many
+// are counted by their positions, and a page of them costs no more than its
+// length and a search.
 func makePlan(q query, has func([]column) bool) plan {
 	conditions := q.filter.conditions(nil)
 	all := boundsOf(conditions)

@@ -14,18 +14,17 @@ const snapshotFrom = 2000
 // An access is a plan and what it is carried out on.
 type access struct {
 	*plan
-	index  *index
-	tree   *tree
-	ranges []rankRange
+	index *index
+	tree  *tree
+	parts []stretch
 }
 
-// measure finds the plan's ranges in the tree, and returns how many rows they
-// have.
+// measure finds the plan's spans in the tree, and returns how many rows they have.
 func (p *access) measure() (total int) {
-	p.ranges = make([]rankRange, len(p.spans))
+	p.parts = make([]stretch, len(p.spans))
 	for i, s := range p.spans {
-		p.ranges[i] = ranks(p.tree, s)
-		total += p.ranges[i].to - p.ranges[i].from
+		p.parts[i] = stretchOf(p.tree, s)
+		total += p.parts[i].n
 	}
 	return total
 }
@@ -105,9 +104,9 @@ func (v *view) collect(q query, accesses []access, built bool, records int) foun
 	for _, p := range accesses {
 		c.plan = p.plan
 		rows := 0
-		for _, r := range p.ranges {
-			c.collect(p.tree, r)
-			rows += r.to - r.from
+		for _, s := range p.parts {
+			c.collect(p.tree, s)
+			rows += s.n
 		}
 		if p.index == v.primary && rows == records {
 			e.Plan = "scan"
