@@ -32,6 +32,14 @@ crash: build
 	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)-crash ./cmd/rosey-crash
 	@$(BIN)-crash -rosey $(BIN) -seed $(SEED) -duration $(DURATION)
 
+# soak does the same for long, killing seldom, with more load of more kinds, and
+# watches that goroutines, memory and the store do not grow.
+SOAK ?= 20m
+.PHONY: soak
+soak: build
+	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)-crash ./cmd/rosey-crash
+	@$(BIN)-crash -rosey $(BIN) -seed $(SEED) -duration $(SOAK) -mode embedded -soak
+
 # jaeger-test asks a real Jaeger for the traces of a real bot.
 .PHONY: jaeger-test
 jaeger-test: $(TOOLS)/all-in-one

@@ -53,8 +53,12 @@ type planned struct {
 
 // plan is the endless row of blows that belongs to a seed: decks of every kind,
 // each shuffled, so that a short run sees them all.
-func plan(seed uint64, external bool) func() planned {
-	deck := []Kind{Bot, Bot, Plugin, Plugin, Socket, Echo, Room}
+func plan(seed uint64, external, soak bool) func() planned {
+	deck, slower := []Kind{Bot, Bot, Plugin, Plugin, Socket, Echo, Room}, time.Duration(1)
+	if soak {
+		// The bot must live for long enough to show what it gathers.
+		deck, slower = []Kind{Bot, Plugin, Plugin, Plugin, Plugin, Plugin, Plugin, Socket, Socket, Socket, Socket, Echo, Echo, Room, Room}, 6
+	}
 	if external {
 		deck = append(deck, NATS, NATS)
 	}
@@ -66,7 +70,7 @@ func plan(seed uint64, external bool) func() planned {
 			i = 0
 		}
 		p := planned{
-			kind: deck[i], after: 300*time.Millisecond + time.Duration(random.IntN(2500))*time.Millisecond, aim: aim(random.IntN(3)),
+			kind: deck[i], after: slower * (300*time.Millisecond + time.Duration(random.IntN(2500))*time.Millisecond), aim: aim(random.IntN(3)),
 			which: random.IntN(2), down: time.Duration(random.IntN(1500)) * time.Millisecond,
 		}
 		i++
@@ -93,7 +97,7 @@ func (a *attacker) run(ctx context.Context) {
 	// What a blow sets off outlives the attack.
 	after, stop := context.WithCancel(context.WithoutCancel(ctx))
 	a.stop = stop
-	next := plan(a.Seed, a.nats != nil)
+	next := plan(a.Seed, a.nats != nil, a.Soak)
 	for {
 		p := next()
 		pause(ctx, p.after)

@@ -195,7 +195,7 @@ func TestExplain(t *testing.T) {
 func TestPlan(t *testing.T) {
 	t.Parallel()
 	take := func(seed uint64, external bool, n int) (list []planned) {
-		for next := plan(seed, external); len(list) < n; {
+		for next := plan(seed, external, false); len(list) < n; {
 			list = append(list, next())
 		}
 		return list

@@ -31,6 +31,7 @@ type Config struct {
 	Env      []string      // added to the environment of every process
 	Seed     uint64        // of all that is random
 	Duration time.Duration // of the typing and killing
+	Soak     bool          // kill seldom, put on more load, and watch what the bot takes
 	Dir      string        // for stores and logs; it must exist
 	Progress io.Writer     // is told what goes on
 }
@@ -53,6 +54,7 @@ type crash struct {
 	plugins []*process
 	nats    *process // nil in embedded mode
 	streams *reader
+	soak    *soak // nil without Config.Soak
 	log     *logbook
 }
 
@@ -100,7 +102,7 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	if err := c.settle(ctx); err != nil {
 		return nil, err
 	}
-	t, a := c.attack(ctx)
+	t, a := c.attack(ctx, nc)
 	began := time.Now()
 	stuck := c.drain(ctx)
 	blows := a.finish()
@@ -114,6 +116,11 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	}
 	r := count(e)
 	r.Mode, r.Seed, r.Duration, r.Held, r.Drained, r.Stuck = c.mode(), c.Seed, c.Duration, t.held, drained, stuck
+	if c.soak != nil {
+		if r.Soaked, err = c.soak.result(ctx, streams.NewBus(nc, js)); err != nil {
+			return nil, fmt.Errorf("read what was written: %w (the logs are in %s)", err, c.Dir)
+		}
+	}
 	return r, nil
 }
 
@@ -142,6 +149,14 @@ func (c *crash) prepare() (streams.Remote, error) {
 	}
 	c.bot = &process{name: "bot", log: c.log, args: join(c.Rosey, join(where, "run", "--site", c.room.URL(), "--channel", channel,
 		"--user", botName, "--plugins", "quote-db", "--log-level", "debug")...)}
+	if c.Soak {
+		address, err := freeAddress()
+		if err != nil {
+			return remote, err
+		}
+		c.soak = &soak{crash: c, metrics: address}
+		c.bot.args = append(c.bot.args, "--metrics", address)
+	}
 	for i := range 2 {
 		c.plugins = append(c.plugins, &process{name: "plugin-" + strconv.Itoa(i+1), log: c.log,
 			args: join(c.Rosey, join(where, "plugin", "run", "dice-roller", "--log-level", "debug")...)})
@@ -183,7 +198,7 @@ func (c *crash) settle(ctx context.Context) error {
 }
 
 // attack types and kills at the same time, for the Config's duration.
-func (c *crash) attack(ctx context.Context) (*typist, *attacker) {
+func (c *crash) attack(ctx context.Context, nc *nats.Conn) (*typist, *attacker) {
 	ctx, cancel := context.WithTimeout(ctx, c.Duration)
 	defer cancel()
 	t := &typist{crash: c}
@@ -191,6 +206,9 @@ func (c *crash) attack(ctx context.Context) (*typist, *attacker) {
 	var wg sync.WaitGroup
 	wg.Go(func() { t.run(ctx) })
 	wg.Go(func() { a.run(ctx) })
+	if c.soak != nil {
+		wg.Go(func() { c.soak.run(ctx, nc) })
+	}
 	wg.Wait()
 	return t, a
 }

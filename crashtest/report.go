@@ -30,6 +30,8 @@ type Report struct {
 	Strange         []string // whatever else should not be
 	Exits           []string // processes that ended without being killed
 	Kills           map[Kind]int
+
+	Soaked *Soaked // nil unless it was a soak
 }
 
 // strange takes note of what should not be.
@@ -52,6 +54,9 @@ func (r *Report) Err() error {
 	complain("processes that ended by themselves", r.Exits)
 	if r.Stuck != "" {
 		errs = append(errs, fmt.Errorf("not done within %s: %s", drainLimit, r.Stuck))
+	}
+	if r.Soaked != nil {
+		errs = append(errs, r.Soaked.Err())
 	}
 	if r.Sent == 0 {
 		errs = append(errs, errors.New("no command was typed"))
@@ -92,6 +97,9 @@ func (r *Report) Print(w io.Writer) {
 	list("UNEXPLAINED", r.Unexplained)
 	list("strange", r.Strange)
 	list("ended by itself", r.Exits)
+	if r.Soaked != nil {
+		r.Soaked.Print(w)
+	}
 	if err := r.Err(); err != nil {
 		fmt.Fprintf(w, "  FAILED: %s\n", strings.ReplaceAll(err.Error(), "\n", "; "))
 		return

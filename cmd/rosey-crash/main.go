@@ -25,9 +25,10 @@ func main() {
 	seed := flag.Uint64("seed", 1, "what decides when to kill what")
 	duration := flag.Duration("duration", time.Minute, "how long to type and kill, for each mode")
 	mode := flag.String("mode", "both", "embedded, external or both: whose NATS server it is")
+	soak := flag.Bool("soak", false, "kill seldom, put on more load, and watch that nothing grows")
 	dir := flag.String("dir", "", "`DIR` to leave stores and logs in; without it they stay only when something was wrong")
 	flag.Parse()
-	exit(prove(ctx, *rosey, *mode, *dir, *seed, *duration))
+	exit(prove(ctx, *rosey, *mode, *dir, *seed, *duration, *soak))
 }
 
 func exit(err error) {
@@ -40,7 +41,7 @@ func exit(err error) {
 
 // prove runs the modes that were asked for and prints each report. What the
 // runs wrote is kept when something was wrong.
-func prove(ctx context.Context, rosey, mode, dir string, seed uint64, duration time.Duration) error {
+func prove(ctx context.Context, rosey, mode, dir string, seed uint64, duration time.Duration, soak bool) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
@@ -67,7 +68,7 @@ func prove(ctx context.Context, rosey, mode, dir string, seed uint64, duration t
 			continue
 		}
 		cfg := crashtest.Config{
-			Rosey: []string{rosey}, NATS: servers[m], Seed: seed, Duration: duration, Dir: filepath.Join(dir, m), Progress: os.Stderr,
+			Rosey: []string{rosey}, NATS: servers[m], Seed: seed, Duration: duration, Soak: soak, Dir: filepath.Join(dir, m), Progress: os.Stderr,
 		}
 		if err := os.Mkdir(cfg.Dir, 0o700); err != nil {
 			return err
