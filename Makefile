@@ -48,6 +48,10 @@ jaeger-test: $(TOOLS)/all-in-one
 $(TOOLS)/all-in-one:
 	GOBIN=$(TOOLS) $(GO) install github.com/jaegertracing/jaeger/cmd/all-in-one@v1.45.0
 
+# bench holds Rosey's layers against bare NATS, in one process and one table.
+bench: build
+	@$(BIN) bench
+
 # bench-tracing measures what tracing costs, also with a collector that is away.
 .PHONY: bench-tracing
 bench-tracing:
