@@ -25,7 +25,7 @@ const pageSize = 10
 // queries compares queries with filter, order and limit on count records: one
 // that an index answers, and one that none can.
 func queries(ctx context.Context, s settings, count int, w io.Writer) (g growth, err error) {
-	n, err := startNATS(ctx, s.dir)
+	n, err := startNATS(ctx, s.dir, false)
 	if err != nil {
 		return g, err
 	}

@@ -37,11 +37,16 @@ const few = 1000
 
 // records compares the operations on single records.
 func records(ctx context.Context, s settings, w io.Writer) (err error) {
-	n, err := startNATS(ctx, s.dir)
+	n, err := startNATS(ctx, s.dir, false)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, n.stop()) }()
+	synced, err := startNATS(ctx, s.dir, true)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, synced.stop()) }()
 	lite, err := startSQLite(s.dir)
 	if err != nil {
 		return err
@@ -71,7 +76,7 @@ func records(ctx context.Context, s settings, w io.Writer) (err error) {
 			return err
 		}
 	}
-	bare := func(subject string, body func(i int) string) func(context.Context, int) error {
+	askOf := func(n *natsSide, subject string, body func(i int) string) func(context.Context, int) error {
 		return func(ctx context.Context, i int) error {
 			reply, err := n.ask(ctx, subject, body(i))
 			if err != nil {
@@ -80,9 +85,14 @@ func records(ctx context.Context, s settings, w io.Writer) (err error) {
 			return event.ReplyError(reply.Data)
 		}
 	}
+	bare := func(subject string, body func(i int) string) func(context.Context, int) error {
+		return askOf(n, subject, body)
+	}
 	id := func(i int) event.ID { return event.IntID(int64(i%few) + 1) }
 	withID := func(i int) string { return fmt.Sprintf(`{"id":%s}`, id(i)) }
 	withData := func(i int) string { return fmt.Sprintf(`{"id":%s,"data":%s}`, id(i), values[i%few]) }
+
+	set := func(i int) string { return fmt.Sprintf(`{"collection":"few","id":%s,"data":%s}`, id(i), values[i%few]) }
 
 	printHead(w)
 	for _, c := range []comparison{
@@ -96,9 +106,7 @@ func records(ctx context.Context, s settings, w io.Writer) (err error) {
 		{"set", s.ops, []contender{
 			{"raw request to raw KV put", bare(rawSubject("set"), withData)},
 			{"service, as a plugin asks", service(event.SubjectSet, func(i int) any { return event.Set{Collection: "few", ID: id(i), Data: values[i%few]} })},
-			{"service, bare request", bare(event.SubjectSet, func(i int) string {
-				return fmt.Sprintf(`{"collection":"few","id":%s,"data":%s}`, id(i), values[i%few])
-			})},
+			{"service, bare request", bare(event.SubjectSet, set)},
 			{"raw KV put alone", func(ctx context.Context, i int) error {
 				_, err := n.kv.Put(ctx, string(id(i)), values[i%few])
 				return err
@@ -127,6 +135,10 @@ func records(ctx context.Context, s settings, w io.Writer) (err error) {
 				_, err := lite.insert.ExecContext(ctx, r.Text, r.User, r.Timestamp, r.Score)
 				return err
 			}},
+		}},
+		{"set, and the disk", max(1, s.ops/10), []contender{
+			{"service, bare request", bare(event.SubjectSet, set)},
+			{"service with --sync-always, bare request", askOf(synced, event.SubjectSet, set)},
 		}},
 	} {
 		figures, err := c.run(ctx, s)

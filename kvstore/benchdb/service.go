@@ -30,7 +30,7 @@ type natsSide struct {
 // memory is more than the view of the largest collection takes.
 const memory = 4 << 30
 
-func startNATS(ctx context.Context, dir string) (n *natsSide, err error) {
+func startNATS(ctx context.Context, dir string, syncAlways bool) (n *natsSide, err error) {
 	n = &natsSide{}
 	defer func() {
 		if err != nil {
@@ -41,7 +41,7 @@ func startNATS(ctx context.Context, dir string) (n *natsSide, err error) {
 		return n, err
 	}
 	n.stops = append(n.stops, func() error { return os.RemoveAll(dir) })
-	server, err := streams.StartServer(streams.ServerConfig{Store: dir})
+	server, err := streams.StartServer(streams.ServerConfig{Store: dir, SyncAlways: syncAlways})
 	if err != nil {
 		return n, err
 	}
