@@ -176,19 +176,20 @@ func (p *patient) consumers(ctx context.Context) {
 		good = false
 		p.warn(check, do, format, args...)
 	}
-	err := eachDurable(ctx, p.client.js, func(info *jetstream.ConsumerInfo) {
+	durables, err := streams.Consumers(ctx, p.client.js)
+	for _, c := range durables {
 		n++
-		switch name := info.Name + " on " + info.Stream; {
-		case info.Paused:
-			warn("rosey plugin resume "+strings.TrimPrefix(info.Name, "plugin-"), "%s is paused, and %d events wait for it", name, info.NumPending)
-		case p.bot != nil && info.NumWaiting == 0 && info.NumAckPending == 0:
-			warn("rosey plugin ls shows who should", "nobody reads %s, and %d events wait", name, info.NumPending)
-		case p.bot != nil && info.NumPending > farBehind:
-			warn("rosey replay --since 10m --summary shows what takes long", "%s is %s events behind", name, humanize.Comma(int64(info.NumPending)))
-		case info.NumRedelivered > 0:
-			warn("rosey replay --since 10m --tree shows which, and the bot's log why", "%s tries %d event(s) again", name, info.NumRedelivered)
+		switch name := c.Name + " on " + c.Stream; {
+		case c.Paused:
+			warn("rosey plugin resume "+strings.TrimPrefix(c.Name, "plugin-"), "%s is paused, and %d events wait for it", name, c.Lag)
+		case p.bot != nil && c.Waiting == 0 && c.Unacked == 0:
+			warn("rosey plugin ls shows who should", "nobody reads %s, and %d events wait", name, c.Lag)
+		case p.bot != nil && c.Lag > farBehind:
+			warn("rosey replay --since 10m --summary shows what takes long", "%s is %s events behind", name, humanize.Comma(int64(c.Lag)))
+		case c.Redelivered > 0:
+			warn("rosey replay --since 10m --tree shows which, and the bot's log why", "%s tries %d event(s) again", name, c.Redelivered)
 		}
-	})
+	}
 	switch {
 	case err != nil:
 		p.fail(check, "see the server's log", "%v", err)
@@ -221,7 +222,7 @@ func (p *patient) plugins(ctx context.Context) {
 	if p.client == nil || !p.whole {
 		return
 	}
-	list, err := pluginStatuses(ctx, command{client: p.client, cfg: p.cfg, log: p.log})
+	list, err := plugins.Statuses(ctx, p.client.nc, p.client.js)
 	if err != nil {
 		p.fail(check, "see the server's log", "%v", err)
 		return
@@ -231,9 +232,9 @@ func (p *patient) plugins(ctx context.Context) {
 		switch {
 		case pl.Problem != "":
 			p.warn(check, "correct its registration, or rosey plugin rm "+pl.Name, "%s is not registered well: %s", pl.Name, pl.Problem)
-		case pl.State == "stopped" && p.bot != nil:
+		case pl.State == plugins.StateStopped && p.bot != nil:
 			p.warn(check, "start it, or rosey plugin rm "+pl.Name, "%s is registered and does not run; %d events wait for it", pl.Name, pl.Lag)
-		case pl.State == "running":
+		case pl.State == plugins.StateRunning:
 			running++
 		}
 		for _, command := range pl.Commands {

@@ -249,7 +249,7 @@ func (l *localRoom) drain(ctx context.Context, js jetstream.JetStream, recorded 
 // not enough: the server tells it of a new event only after the publisher.
 func workDone(ctx context.Context, js jetstream.JetStream) (idle bool, last uint64, err error) {
 	idle = true
-	err = eachDurable(ctx, js, func(info *jetstream.ConsumerInfo) {
+	err = streams.EachConsumer(ctx, js, func(info *jetstream.ConsumerInfo) {
 		if !info.Paused && idle {
 			idle = settled(ctx, js, info)
 		}

@@ -204,43 +204,20 @@ func serveMetrics(add func(string, func(context.Context) error), address string,
 
 func streamStates(ctx context.Context, js jetstream.JetStream) ([]telemetry.StreamState, error) {
 	var list []telemetry.StreamState
-	lister := js.ListStreams(ctx)
-	for info := range lister.Info() {
-		list = append(list, telemetry.StreamState{
-			Stream: info.Config.Name, Messages: int64(info.State.Msgs), Bytes: int64(info.State.Bytes), MaxBytes: info.Config.MaxBytes,
-		})
+	states, err := streams.States(ctx, js)
+	for _, s := range states {
+		list = append(list, telemetry.StreamState{Stream: s.Name, Messages: int64(s.Messages), Bytes: int64(s.Bytes), MaxBytes: s.MaxBytes})
 	}
-	return list, lister.Err()
+	return list, err
 }
 
 func consumerStates(ctx context.Context, js jetstream.JetStream) ([]telemetry.ConsumerState, error) {
 	var list []telemetry.ConsumerState
-	err := eachDurable(ctx, js, func(info *jetstream.ConsumerInfo) {
-		list = append(list, telemetry.ConsumerState{
-			Stream: info.Stream, Consumer: info.Name, Lag: int64(info.NumPending), Unacked: int64(info.NumAckPending),
-		})
-	})
-	return list, err
-}
-
-// eachDurable calls f for every durable consumer of our streams.
-func eachDurable(ctx context.Context, js jetstream.JetStream, f func(*jetstream.ConsumerInfo)) error {
-	for _, spec := range streams.Specs() {
-		stream, err := js.Stream(ctx, spec.Name)
-		if err != nil {
-			return fmt.Errorf("stream %s: %w", spec.Name, err)
-		}
-		lister := stream.ListConsumers(ctx)
-		for info := range lister.Info() {
-			if info.Config.Durable != "" {
-				f(info)
-			}
-		}
-		if err := lister.Err(); err != nil {
-			return fmt.Errorf("consumers of %s: %w", spec.Name, err)
-		}
+	states, err := streams.Consumers(ctx, js)
+	for _, c := range states {
+		list = append(list, telemetry.ConsumerState{Stream: c.Stream, Consumer: c.Name, Lag: int64(c.Lag), Unacked: int64(c.Unacked)})
 	}
-	return nil
+	return list, err
 }
 
 // askStatus asks a running bot how it is.

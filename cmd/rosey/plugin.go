@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -22,9 +21,6 @@ import (
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/telemetry"
 )
-
-// pausedUntil is when a pause without an end ends.
-var pausedUntil = time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)
 
 func pluginCommand() *cli.Command {
 	return &cli.Command{
@@ -57,21 +53,8 @@ func oneArg(c *cli.Context, what string) (string, error) {
 	return c.Args().First(), nil
 }
 
-// pluginStatus is a row of rosey plugin ls.
-type pluginStatus struct {
-	Name      string   `json:"name"`
-	Version   string   `json:"version"`
-	State     string   `json:"state"` // running, paused or stopped
-	Processes int      `json:"processes"`
-	Lag       uint64   `json:"lag"` // events that wait
-	Unacked   int      `json:"unacked"`
-	Commands  []string `json:"commands"`
-	MinRank   int      `json:"min_rank"`
-	Problem   string   `json:"problem,omitempty"`
-}
-
 func listPlugins(ctx context.Context, c *cli.Context, cmd command) error {
-	list, err := pluginStatuses(ctx, cmd)
+	list, err := plugins.Statuses(ctx, cmd.nc, cmd.js)
 	if err != nil {
 		return err
 	}
@@ -98,67 +81,6 @@ func listPlugins(ctx context.Context, c *cli.Context, cmd command) error {
 	}
 	fmt.Fprintln(c.App.Writer, t.Render())
 	return nil
-}
-
-func pluginStatuses(ctx context.Context, cmd command) ([]pluginStatus, error) {
-	kv, err := cmd.js.KeyValue(ctx, consumers.Bucket)
-	if errors.Is(err, jetstream.ErrBucketNotFound) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("open bucket %s: %w", consumers.Bucket, err)
-	}
-	keys, err := kv.ListKeys(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("list plugins: %w", err)
-	}
-	found := map[string]pluginStatus{}
-	for key := range keys.Keys() {
-		entry, err := kv.Get(ctx, key)
-		if errors.Is(err, jetstream.ErrKeyNotFound) {
-			continue
-		}
-		if err != nil {
-			return nil, fmt.Errorf("read plugin %s: %w", key, err)
-		}
-		p := pluginStatus{Name: key, State: "stopped"}
-		if r, err := consumers.ParseRegistration(key, entry.Value()); err != nil {
-			p.Problem = err.Error()
-		} else {
-			p.Version, p.MinRank = r.Version, r.MinRank
-			for _, command := range r.Commands {
-				p.Commands = append(p.Commands, command.Name)
-			}
-		}
-		found[key] = p
-	}
-	running, err := plugins.Running(ctx, cmd.nc)
-	if err != nil {
-		return nil, err
-	}
-	err = eachDurable(ctx, cmd.js, func(info *jetstream.ConsumerInfo) {
-		name := strings.TrimPrefix(info.Name, plugins.Durable(""))
-		p, ok := found[name]
-		if !ok || name == info.Name {
-			return
-		}
-		p.Lag += info.NumPending
-		p.Unacked += info.NumAckPending
-		if info.Paused {
-			p.State = "paused"
-		}
-		found[name] = p
-	})
-	list := make([]pluginStatus, 0, len(found))
-	for _, name := range slices.Sorted(maps.Keys(found)) {
-		p := found[name]
-		p.Processes = len(running[name])
-		if p.State != "paused" && p.Processes > 0 {
-			p.State = "running"
-		}
-		list = append(list, p)
-	}
-	return list, err
 }
 
 func runPlugin(c *cli.Context) error {
@@ -220,38 +142,12 @@ func restartPlugin(ctx context.Context, c *cli.Context, cmd command) error {
 	if err != nil {
 		return err
 	}
-	running, err := plugins.Running(ctx, cmd.nc)
+	n, err := plugins.RestartAll(ctx, cmd.nc, name)
 	if err != nil {
 		return err
 	}
-	if len(running[name]) == 0 {
-		return fmt.Errorf("no process of plugin %q runs: see rosey plugin ls", name)
-	}
-	if err := plugins.Restart(cmd.nc, name); err != nil {
-		return err
-	}
-	fmt.Fprintf(c.App.Writer, "told %d process(es) of %s to start over\n", len(running[name]), name)
+	fmt.Fprintf(c.App.Writer, "told %d process(es) of %s to start over\n", n, name)
 	return nil
-}
-
-// pluginDurables lists the consumers of a plugin; there may be none.
-func pluginDurables(ctx context.Context, cmd command, name string) ([]*jetstream.ConsumerInfo, error) {
-	var list []*jetstream.ConsumerInfo
-	err := eachDurable(ctx, cmd.js, func(info *jetstream.ConsumerInfo) {
-		if info.Name == plugins.Durable(name) {
-			list = append(list, info)
-		}
-	})
-	return list, err
-}
-
-// knownDurables is pluginDurables for a plugin that must have some.
-func knownDurables(ctx context.Context, cmd command, name string) ([]*jetstream.ConsumerInfo, error) {
-	list, err := pluginDurables(ctx, cmd, name)
-	if err == nil && len(list) == 0 {
-		err = fmt.Errorf("plugin %q has no consumer: see rosey plugin ls", name)
-	}
-	return list, err
 }
 
 func pausePlugin(ctx context.Context, c *cli.Context, cmd command) error {
@@ -259,19 +155,14 @@ func pausePlugin(ctx context.Context, c *cli.Context, cmd command) error {
 	if err != nil {
 		return err
 	}
-	durables, err := knownDurables(ctx, cmd, name)
-	if err != nil {
-		return err
-	}
-	until, said := pausedUntil, "until it is resumed"
+	var until time.Time
+	said := "until it is resumed"
 	if d := c.Duration("for"); d > 0 {
 		until = time.Now().Add(d)
 		said = "until " + until.Format(time.DateTime)
 	}
-	for _, info := range durables {
-		if _, err := cmd.js.PauseConsumer(ctx, info.Stream, info.Name, until); err != nil {
-			return fmt.Errorf("pause %s on %s: %w", info.Name, info.Stream, err)
-		}
+	if err := plugins.Pause(ctx, cmd.js, name, until); err != nil {
+		return err
 	}
 	fmt.Fprintf(c.App.Writer, "%s is paused %s; its commands wait in the stream\n", name, said)
 	return nil
@@ -282,16 +173,9 @@ func resumePlugin(ctx context.Context, c *cli.Context, cmd command) error {
 	if err != nil {
 		return err
 	}
-	durables, err := knownDurables(ctx, cmd, name)
+	waiting, err := plugins.Resume(ctx, cmd.js, name)
 	if err != nil {
 		return err
-	}
-	var waiting uint64
-	for _, info := range durables {
-		if _, err := cmd.js.ResumeConsumer(ctx, info.Stream, info.Name); err != nil {
-			return fmt.Errorf("resume %s on %s: %w", info.Name, info.Stream, err)
-		}
-		waiting += info.NumPending
 	}
 	fmt.Fprintf(c.App.Writer, "%s is resumed, with %d event(s) waiting\n", name, waiting)
 	return nil
@@ -319,7 +203,7 @@ func removePlugin(ctx context.Context, c *cli.Context, cmd command) error {
 	if err := kv.Delete(ctx, name); err != nil {
 		return fmt.Errorf("remove the registration of %s: %w", name, err)
 	}
-	durables, err := pluginDurables(ctx, cmd, name)
+	durables, err := plugins.Consumers(ctx, cmd.js, name)
 	if err != nil {
 		return err
 	}

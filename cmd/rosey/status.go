@@ -46,12 +46,12 @@ With --output env it prints what other NATS tools need to reach the bot:
 
 // fullStatus is what rosey status --output json prints.
 type fullStatus struct {
-	Running   bool             `json:"running"`
-	Ready     bool             `json:"ready"`
-	Problem   string           `json:"problem,omitempty"`
-	Bot       *botStatus       `json:"bot,omitempty"`
-	Streams   []streamStatus   `json:"streams"`
-	Consumers []consumerStatus `json:"consumers"`
+	Running   bool                    `json:"running"`
+	Ready     bool                    `json:"ready"`
+	Problem   string                  `json:"problem,omitempty"`
+	Bot       *botStatus              `json:"bot,omitempty"`
+	Streams   []streamStatus          `json:"streams"`
+	Consumers []streams.ConsumerState `json:"consumers"`
 }
 
 type streamStatus struct {
@@ -63,16 +63,6 @@ type streamStatus struct {
 	MaxAge    string    `json:"max_age"`
 	MaxBytes  int64     `json:"max_bytes"`
 	Consumers int       `json:"consumers"`
-}
-
-type consumerStatus struct {
-	Name        string `json:"name"`
-	Stream      string `json:"stream"`
-	Lag         uint64 `json:"lag"` // events not delivered yet
-	Unacked     int    `json:"unacked"`
-	Redelivered int    `json:"redelivered"`
-	Waiting     int    `json:"waiting"` // processes that ask for events
-	Paused      bool   `json:"paused"`
 }
 
 func gatherStatus(ctx context.Context, cmd command) (fullStatus, error) {
@@ -87,40 +77,22 @@ func gatherStatus(ctx context.Context, cmd command) (fullStatus, error) {
 	} else {
 		s.Problem = "no bot is running; this is what its store holds"
 	}
-	lister := cmd.js.ListStreams(ctx)
-	for info := range lister.Info() {
+	states, err := streams.States(ctx, cmd.js)
+	for _, st := range states {
 		s.Streams = append(s.Streams, streamStatus{
-			Name: info.Config.Name, Messages: info.State.Msgs, Bytes: info.State.Bytes, First: info.State.FirstTime, Last: info.State.LastTime,
-			MaxAge: retentionText(info.Config.MaxAge), MaxBytes: info.Config.MaxBytes, Consumers: info.State.Consumers,
+			Name: st.Name, Messages: st.Messages, Bytes: st.Bytes, First: st.First, Last: st.Last,
+			MaxAge: retentionText(st.MaxAge), MaxBytes: st.MaxBytes, Consumers: st.Consumers,
 		})
 	}
-	if err := lister.Err(); err != nil {
-		return s, fmt.Errorf("list streams: %w", err)
+	if err != nil {
+		return s, err
 	}
-	for _, spec := range streams.Specs() {
-		stream, err := cmd.js.Stream(ctx, spec.Name)
-		if errors.Is(err, jetstream.ErrStreamNotFound) {
-			s.Ready, s.Problem = false, "stream "+spec.Name+" does not exist: start a bot with rosey run"
-			return s, nil
-		}
-		if err != nil {
-			return s, fmt.Errorf("stream %s: %w", spec.Name, err)
-		}
-		consumers := stream.ListConsumers(ctx)
-		for info := range consumers.Info() {
-			if info.Config.Durable == "" {
-				continue
-			}
-			s.Consumers = append(s.Consumers, consumerStatus{
-				Name: info.Name, Stream: info.Stream, Lag: info.NumPending, Unacked: info.NumAckPending,
-				Redelivered: info.NumRedelivered, Waiting: info.NumWaiting, Paused: info.Paused,
-			})
-		}
-		if err := consumers.Err(); err != nil {
-			return s, fmt.Errorf("consumers of %s: %w", spec.Name, err)
-		}
+	s.Consumers, err = streams.Consumers(ctx, cmd.js)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		s.Ready, s.Problem = false, "a stream does not exist: start a bot with rosey run"
+		return s, nil
 	}
-	return s, nil
+	return s, err
 }
 
 func printStatus(ctx context.Context, c *cli.Context, cmd command) error {
@@ -178,14 +150,7 @@ func (s fullStatus) text() string {
 	b.WriteString("\n" + t.Render() + "\n")
 	t = newTable("consumer", "stream", "behind", "unacknowledged", "redelivered", "state")
 	for _, cs := range s.Consumers {
-		state := "nobody reads"
-		if cs.Waiting > 0 || cs.Unacked > 0 {
-			state = "running"
-		}
-		if cs.Paused {
-			state = "paused"
-		}
-		t.AppendRow(table.Row{cs.Name, cs.Stream, humanize.Comma(int64(cs.Lag)), cs.Unacked, cs.Redelivered, state})
+		t.AppendRow(table.Row{cs.Name, cs.Stream, humanize.Comma(int64(cs.Lag)), cs.Unacked, cs.Redelivered, cs.Condition()})
 	}
 	b.WriteString("\n" + t.Render() + "\n")
 	return b.String()

@@ -1,0 +1,93 @@
+package streams
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// State is how much a stream holds.
+type State struct {
+	Name        string
+	Messages    uint64
+	Bytes       uint64
+	First, Last time.Time     // when its oldest and its latest event were stored
+	LastSeq     uint64        // the latest event's sequence
+	MaxAge      time.Duration // 0 keeps for ever
+	MaxBytes    int64         // 0 or less is unlimited
+	Consumers   int
+}
+
+// States lists every stream of the account, those of buckets included.
+func States(ctx context.Context, js jetstream.JetStream) ([]State, error) {
+	var list []State
+	lister := js.ListStreams(ctx)
+	for info := range lister.Info() {
+		list = append(list, State{
+			Name: info.Config.Name, Messages: info.State.Msgs, Bytes: info.State.Bytes, First: info.State.FirstTime, Last: info.State.LastTime,
+			LastSeq: info.State.LastSeq, MaxAge: info.Config.MaxAge, MaxBytes: info.Config.MaxBytes, Consumers: info.State.Consumers,
+		})
+	}
+	if err := lister.Err(); err != nil {
+		return list, fmt.Errorf("list streams: %w", err)
+	}
+	return list, nil
+}
+
+// ConsumerState is how far a durable consumer is.
+type ConsumerState struct {
+	Name        string `json:"name"`
+	Stream      string `json:"stream"`
+	Lag         uint64 `json:"lag"` // events not delivered yet
+	Unacked     int    `json:"unacked"`
+	Redelivered int    `json:"redelivered"`
+	Waiting     int    `json:"waiting"` // processes that ask for events
+	Paused      bool   `json:"paused"`
+}
+
+// Condition is the state in a word or two: paused, running or nobody reads.
+func (c ConsumerState) Condition() string {
+	switch {
+	case c.Paused:
+		return "paused"
+	case c.Waiting > 0 || c.Unacked > 0:
+		return "running"
+	}
+	return "nobody reads"
+}
+
+// Consumers lists the durable consumers of the five streams; see EachConsumer.
+func Consumers(ctx context.Context, js jetstream.JetStream) ([]ConsumerState, error) {
+	var list []ConsumerState
+	err := EachConsumer(ctx, js, func(info *jetstream.ConsumerInfo) {
+		list = append(list, ConsumerState{
+			Name: info.Name, Stream: info.Stream, Lag: info.NumPending, Unacked: info.NumAckPending,
+			Redelivered: info.NumRedelivered, Waiting: info.NumWaiting, Paused: info.Paused,
+		})
+	})
+	return list, err
+}
+
+// EachConsumer calls f for every durable consumer of the five streams, in the
+// topology's order. The error wraps jetstream.ErrStreamNotFound when one of the
+// streams does not exist.
+func EachConsumer(ctx context.Context, js jetstream.JetStream, f func(*jetstream.ConsumerInfo)) error {
+	for _, spec := range Specs() {
+		stream, err := js.Stream(ctx, spec.Name)
+		if err != nil {
+			return fmt.Errorf("stream %s: %w", spec.Name, err)
+		}
+		lister := stream.ListConsumers(ctx)
+		for info := range lister.Info() {
+			if info.Config.Durable != "" {
+				f(info)
+			}
+		}
+		if err := lister.Err(); err != nil {
+			return fmt.Errorf("consumers of %s: %w", spec.Name, err)
+		}
+	}
+	return nil
+}
