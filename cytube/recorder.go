@@ -72,7 +72,9 @@ func (r *recorder) take(ctx context.Context, it item) {
 		r.held = append(r.held, it.event)
 	default:
 		r.answer(it.event)
-		r.publish(ctx, r.apply(ctx, it.event))
+		facts := r.apply(ctx, it.event)
+		r.stats.noteUsers(r.room, it.event.Name)
+		r.publish(ctx, facts)
 	}
 }
 
@@ -122,6 +124,7 @@ func (r *recorder) join(ctx context.Context, it item) {
 	r.recover(ctx, lines)
 	r.room.joining = false
 	r.publish(ctx, news)
+	r.stats.noteUsers(r.room, "userlist")
 	r.stats.joins.Add(1)
 	r.stats.connected.Store(true)
 	r.observe.Connected(ctx, r.cfg.Channel, true)

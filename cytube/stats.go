@@ -47,6 +47,7 @@ func (nobody) Resent(context.Context, string)          {}
 
 type counters struct {
 	connected                                          atomic.Bool
+	users                                              atomic.Pointer[[]Member]
 	joins, recorded, repeated, malformed, unrecorded   atomic.Int64
 	sent, echoed, resent, refused, expired, unanswered atomic.Int64
 }

@@ -98,18 +98,36 @@ func (c *chains) finish() {
 }
 
 func showSummary(ctx context.Context, js jetstream.JetStream, w *bufio.Writer, o Options) (int, error) {
-	s := &summary{subjects: map[string]*tally{}, plugins: map[string]*pluginTally{}, problems: map[string]int{}, chains: chains{open: map[string]*chain{}}}
-	for e, err := range Read(ctx, js, o.Query) {
-		if err != nil {
-			return s.events, err
-		}
-		s.add(e)
+	s := newSummary()
+	if err := s.read(ctx, js, o.Query, s.add); err != nil || s.events == 0 {
+		return s.events, err
 	}
+	if o.JSON {
+		return s.events, writeJSONLine(w, s.json())
+	}
+	return s.events, s.text(w, palette(o.Color), o.Zone)
+}
+
+func newSummary() *summary {
+	return &summary{subjects: map[string]*tally{}, plugins: map[string]*pluginTally{}, problems: map[string]int{}, chains: chains{open: map[string]*chain{}}}
+}
+
+// read puts every event that a query matches to add, and then looks up how the
+// slowest conversations began.
+func (s *summary) read(ctx context.Context, js jetstream.JetStream, q Query, add func(Event)) error {
+	for e, err := range Read(ctx, js, q) {
+		if err != nil {
+			return err
+		}
+		add(e)
+	}
+	s.finish(ctx, js)
+	return nil
+}
+
+func (s *summary) finish(ctx context.Context, js jetstream.JetStream) {
 	for len(s.chains.queue) > 0 {
 		s.chains.finish()
-	}
-	if s.events == 0 {
-		return 0, nil
 	}
 	for _, c := range s.chains.found {
 		// One that is gone by now is shown without its first line.
@@ -119,10 +137,6 @@ func showSummary(ctx context.Context, js jetstream.JetStream, w *bufio.Writer, o
 			s.begins = append(s.begins, record{})
 		}
 	}
-	if o.JSON {
-		return s.events, writeJSONLine(w, s.json())
-	}
-	return s.events, s.text(w, palette(o.Color), o.Zone)
 }
 
 func (s *summary) add(e Event) {

@@ -50,7 +50,7 @@ func Trace(ctx context.Context, js jetstream.JetStream, out io.Writer, id string
 			return err
 		}
 		for _, s := range steps(roots) {
-			j.Steps = append(j.Steps, jsonStep{s.name, ms(s.took), s.what})
+			j.Steps = append(j.Steps, jsonStep{s.Name, ms(s.Took), s.What})
 		}
 		if err := writeJSONLine(w, j); err != nil {
 			return err
@@ -124,11 +124,12 @@ func oneConversation(ctx context.Context, js jetstream.JetStream, q Query) (*con
 	return nil, event.Errorf(event.InvalidInput, "%d conversations begin with %s: name one of %s in full", len(found), q.Correlation, strings.Join(ids, ", "))
 }
 
-// A step is a part of the way from a conversation's first event to its last.
-type step struct {
-	name string
-	took time.Duration
-	what string
+// Step is a part of the way from a conversation's first event to its last: a
+// queue, the router, a plugin, sending, or the echo.
+type Step struct {
+	Name string
+	Took time.Duration
+	What string
 }
 
 type jsonStep struct {
@@ -138,7 +139,7 @@ type jsonStep struct {
 }
 
 // steps says where the time went on the way to the event that was stored last.
-func steps(roots []*node) []step {
+func steps(roots []*node) []Step {
 	var last *node
 	var visit func([]*node)
 	visit = func(nodes []*node) {
@@ -158,22 +159,22 @@ func steps(roots []*node) []step {
 		path = append(path, n)
 	}
 	slices.Reverse(path)
-	var out []step
+	var out []Step
 	for _, n := range path[1:] {
 		out = append(out, stepsTo(n)...)
 	}
-	return append(out, step{"total", last.At.Sub(path[0].At), ""})
+	return append(out, Step{"total", last.At.Sub(path[0].At), ""})
 }
 
 // stepsTo divides the time between an event and its cause: waiting in the
 // stream, the work of the consumer, and storing what came of it.
-func stepsTo(n *node) []step {
-	var out []step
+func stepsTo(n *node) []Step {
+	var out []Step
 	rest := n.since()
 	take := func(name string, took time.Duration, what string) {
 		took = max(min(took, rest), 0)
 		rest -= took
-		out = append(out, step{name, took, what})
+		out = append(out, Step{name, took, what})
 	}
 	name, consumer := "plugin", n.Meta(event.MetaSource)
 	switch {
@@ -210,13 +211,13 @@ func seconds(v any) (time.Duration, bool) {
 	return time.Duration(f * float64(time.Second)).Round(time.Microsecond), true
 }
 
-func (t *painter) steps(steps []step) error {
+func (t *painter) steps(steps []Step) error {
 	for _, s := range steps {
-		took := span(s.took)
-		if s.name == "total" {
+		took := span(s.Took)
+		if s.Name == "total" {
 			took = t.p.paint(fmt.Sprintf("%*s", latencyWidth, took), bold)
 		}
-		if _, err := fmt.Fprintf(t.w, "%*s  %s\n", latencyWidth, took, strings.TrimRight(pad(s.name, 8)+Printable(s.what), " ")); err != nil {
+		if _, err := fmt.Fprintf(t.w, "%*s  %s\n", latencyWidth, took, strings.TrimRight(pad(s.Name, 8)+Printable(s.What), " ")); err != nil {
 			return err
 		}
 	}

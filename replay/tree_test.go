@@ -225,7 +225,7 @@ func TestSteps(t *testing.T) {
 	}}
 	var got []string
 	for _, s := range steps(c.tree()) {
-		got = append(got, fmt.Sprint(s.name, " ", s.took))
+		got = append(got, fmt.Sprint(s.Name, " ", s.Took))
 	}
 	want := "queue 1ms, route 2ms, send 1ms, queue 100ms, plugin 6ms, send 4ms, echo 40ms, total 154ms"
 	if strings.Join(got, ", ") != want {

@@ -65,6 +65,9 @@ type Entry struct {
 	Media   *Media
 	Until   time.Time // of a gap; zero while it lasts
 	Note    string    // what else is to be known
+
+	CorrelationID string    // of the event
+	Cause         event.Ref // the event that caused it, if one is named
 }
 
 // Media is an item of the playlist.
@@ -95,7 +98,7 @@ func History(ctx context.Context, js jetstream.JetStream, q Query) iter.Seq2[Ent
 		if q.Media {
 			rq.Subjects = mediaSubjects
 		}
-		g := gaps{q: q, open: map[string]bool{}, seen: map[string]time.Time{}}
+		g := newGaps(q)
 		if err := g.find(ctx, js); err != nil {
 			yield(Entry{}, err)
 			return
@@ -105,13 +108,7 @@ func History(ctx context.Context, js jetstream.JetStream, q Query) iter.Seq2[Ent
 				yield(Entry{}, err)
 				return
 			}
-			entry := read(e)
-			show := q.match(entry)
-			if entry.Kind == KindUp || entry.Kind == KindGap {
-				entry, show = g.connection(entry)
-			}
-			g.heard(entry)
-			if show && !yield(entry, nil) {
+			if entry, show := g.take(e); show && !yield(entry, nil) {
 				return
 			}
 		}
@@ -143,8 +140,10 @@ func read(e replay.Event) Entry {
 		err = entry.fill(s.Envelope)
 	}
 	if err != nil {
-		return Entry{Ref: e.Ref, At: e.At, Stored: e.At, Kind: KindMalformed, Text: string(e.Body), Note: err.Error()}
+		return Entry{Ref: e.Ref, At: e.At, Stored: e.At, Kind: KindMalformed, Text: string(e.Body), Note: err.Error(), CorrelationID: s.CorrelationID}
 	}
+	entry.CorrelationID = s.CorrelationID
+	entry.Cause, _ = s.Causation()
 	for _, key := range []string{event.MetaBackfill, event.MetaBuffered} {
 		if s.Metadata[key] == true {
 			entry.note("recorded later, from the room's buffer")

@@ -19,10 +19,24 @@ type gaps struct {
 	seen map[string]time.Time    // by channel, when the bot last heard anything there
 }
 
+func newGaps(q Query) *gaps {
+	return &gaps{q: q, ends: map[event.Ref]time.Time{}, open: map[string]bool{}, seen: map[string]time.Time{}}
+}
+
+// take reads an event; show says whether the query wants it.
+func (g *gaps) take(e replay.Event) (entry Entry, show bool) {
+	entry = read(e)
+	show = g.q.match(entry)
+	if entry.Kind == KindUp || entry.Kind == KindGap {
+		entry, show = g.connection(entry)
+	}
+	g.heard(entry)
+	return entry, show
+}
+
 // find looks up when gaps end, so that each can be shown where it began. There
 // are few such events: reading them twice costs little.
 func (g *gaps) find(ctx context.Context, js jetstream.JetStream) error {
-	g.ends = map[event.Ref]time.Time{}
 	began := map[string]event.Ref{}
 	q := replay.Query{Filter: replay.Filter{Subjects: []string{event.SubjectConnection}, Since: g.q.Since, Until: g.q.Until}}
 	if err := q.Check(); err != nil {
