@@ -42,6 +42,9 @@ type config struct {
 	Replicas            int                  `yaml:"replicas"`
 	Retention           map[string]retention `yaml:"retention"` // by stream
 	Metrics             string               `yaml:"metrics"`   // address of /metrics, /healthz and /readyz
+	Console             string               `yaml:"console"`   // address of the browser console
+	ConsoleAccess       consoleAccess        `yaml:"console_access"`
+	TraceURL            string               `yaml:"trace_url"` // where a tracing backend shows the trace {id}
 	DatabaseMemory      size                 `yaml:"database_memory"`
 	LogLevel            string               `yaml:"log_level"`
 	LogFormat           string               `yaml:"log_format"`
@@ -65,7 +68,8 @@ func (f *config) settings() map[string]any {
 		"site": &f.Site, "channel": &f.Channel, "channel-password-file": &f.ChannelPasswordFile, "user": &f.User, "password-file": &f.PasswordFile,
 		"prefix": &f.Prefix, "heartbeat": &f.Heartbeat, "store": &f.Store, "listen": &f.Listen,
 		"sync-always": &f.SyncAlways, "nats": &f.NATS, "context": &f.Context, "creds": &f.Creds, "replicas": &f.Replicas,
-		"metrics": &f.Metrics, "log-level": &f.LogLevel, "log-format": &f.LogFormat, "plugins": &f.Plugins,
+		"metrics": &f.Metrics, "console": &f.Console, "console-password-file": &f.ConsoleAccess.PasswordFile,
+		"console-viewer-password-file": &f.ConsoleAccess.ViewerPasswordFile, "trace-url": &f.TraceURL, "log-level": &f.LogLevel, "log-format": &f.LogFormat, "plugins": &f.Plugins,
 	}
 }
 
@@ -136,6 +140,8 @@ func (f *config) check() error {
 		return usagef("message_limit must be 20 or more, not %d", f.MessageLimit)
 	case f.Replicas > 1 && !f.external():
 		return usagef("replicas: %d needs an external NATS cluster: give its --nats URL", f.Replicas)
+	case f.TraceURL != "" && (!strings.HasPrefix(f.TraceURL, "http") || !strings.Contains(f.TraceURL, "{id}")):
+		return usagef("trace_url must be an address with {id} in it, such as http://localhost:16686/trace/{id}")
 	case f.NATS != "" && f.Context != "":
 		return usagef("--nats and --context both name a server: give one of them")
 	}

@@ -42,10 +42,13 @@ type localRoom struct {
 	bot    string
 	quiet  bool // no hints: nobody sits at the terminal
 
-	mu      sync.Mutex
-	users   map[string]*cytubetest.User
-	said    int // lines that went into the room from here
-	printed int // chat lines that were printed
+	speaking sync.Mutex // one line at a time, from the terminal and the browser
+
+	mu        sync.Mutex
+	elsewhere map[string]int // lines from the browser that were not heard yet
+	users     map[string]*cytubetest.User
+	said      int // lines that went into the room from here
+	printed   int // chat lines that were printed
 }
 
 // openRoom starts the room and points the configuration at it.
@@ -74,7 +77,7 @@ func openRoom(cfg *config, listen string, app *cli.App) (*localRoom, error) {
 	}
 	return &localRoom{
 		site: site, stdin: app.Reader, stdout: app.Writer, stderr: app.ErrWriter, bot: cfg.User, echo: !terminal, quiet: !terminal,
-		users: map[string]*cytubetest.User{localOperator: operator},
+		users: map[string]*cytubetest.User{localOperator: operator}, elsewhere: map[string]int{},
 	}, nil
 }
 
@@ -155,6 +158,8 @@ var asSomebody = regexp.MustCompile(`^([A-Za-z0-9_-]{1,20}): (.*)$`)
 
 // speak says a line in the room, as operator or as whom it names.
 func (l *localRoom) speak(ctx context.Context, line string) error {
+	l.speaking.Lock()
+	defer l.speaking.Unlock()
 	name, text := localOperator, line
 	if m := asSomebody.FindStringSubmatch(line); m != nil {
 		name, text = strings.ToLower(m[1]), m[2]
@@ -197,7 +202,11 @@ func (l *localRoom) print(ctx context.Context, u *cytubetest.User, private bool)
 			form = "* %s %s\n"
 		}
 		l.mu.Lock()
-		if m.Private || l.echo || m.From == l.bot || !l.ours(m.From) {
+		fromBrowser := l.ours(m.From) && l.elsewhere[m.Text] > 0
+		if fromBrowser {
+			l.elsewhere[m.Text]--
+		}
+		if m.Private || l.echo || m.From == l.bot || !l.ours(m.From) || fromBrowser {
 			fmt.Fprintf(l.stdout, form, replay.Printable(m.From), replay.Printable(m.Text))
 		}
 		if !m.Private {

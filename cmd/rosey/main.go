@@ -116,6 +116,7 @@ func commands() []*cli.Command {
 		deadCommand(),
 		sendCommand(),
 		statusCommand(),
+		consoleCommand(),
 		doctorCommand(),
 		backupCommand(),
 		restoreCommand(),

@@ -28,7 +28,9 @@ func TestMain(m *testing.M) {
 	if os.Getenv("ROSEY_TEST_MAIN") == "1" {
 		os.Exit(execute(context.Background(), os.Args, os.Stdin, os.Stdout, os.Stderr))
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	browser.Close()
+	os.Exit(code)
 }
 
 // result is what one run of the program gave.

@@ -42,6 +42,7 @@ everything else as operator, an admin of the room. It works through pipes too.
    ROSEY_PASSWORD=... rosey run --channel mychannel --user rosey
    rosey run --nats nats://10.0.0.1,nats://10.0.0.2 --channel mychannel --user rosey
    rosey run --config rosey.yaml            several channels: a list, channels:, in the file
+   rosey run --channel mychannel --console 127.0.0.1:8484     a page in the browser, too
 
 Tracing follows OpenTelemetry's OTEL_* variables and is off when none is set.`,
 		Flags: []cli.Flag{
@@ -59,6 +60,10 @@ Tracing follows OpenTelemetry's OTEL_* variables and is off when none is set.`,
 			&cli.IntFlag{Name: "replicas", Usage: "keep `N` copies of everything, in an external cluster", EnvVars: []string{"ROSEY_REPLICAS"}},
 			text("heartbeat", "time between two platform.heartbeat events (default: 60s)"),
 			text("metrics", "serve /metrics, /healthz and /readyz at `ADDR`, such as 127.0.0.1:9464"),
+			text("console", "serve the browser console at `ADDR`, such as 127.0.0.1:8484, or off (a local room in a terminal has one)"),
+			text("console-password-file", "`FILE` with the console's password, or its hash, for operators (or ROSEY_CONSOLE_PASSWORD)"),
+			text("console-viewer-password-file", "`FILE` with that for those who only look (or ROSEY_CONSOLE_VIEWER_PASSWORD)"),
+			text("trace-url", "where a tracing backend shows a trace, as a `URL` with {id}, such as http://localhost:16686/trace/{id}"),
 		},
 		Action: runBot,
 	}
@@ -157,6 +162,11 @@ func runBot(c *cli.Context) (err error) {
 		registryReady: make(chan struct{}), tracing: tel.Targets,
 	}
 
+	pages, err := openConsole(cfg, bot, database.Store(), room)
+	if err != nil {
+		return err
+	}
+
 	var g run.Group
 	add := actors(ctx, &g)
 	add("interrupt", func(ctx context.Context) error { <-ctx.Done(); return nil })
@@ -192,6 +202,10 @@ func runBot(c *cli.Context) (err error) {
 		}
 	}
 	add("systemd", telemetry.Supervised{Ready: bot.ready, Alive: bot.alive, Logger: log}.Run)
+	if pages != nil {
+		fmt.Fprintf(c.App.ErrWriter, "The console is at %s\n", pages.URL())
+		add("console", pages.Serve)
+	}
 	if room != nil {
 		add("local room", func(ctx context.Context) error { return room.run(ctx, bot) })
 	}

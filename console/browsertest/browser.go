@@ -1,0 +1,278 @@
+// Package browsertest drives a real browser, Debian's chromium, through the
+// console's pages.
+package browsertest
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	cdpruntime "github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+)
+
+// patience is how long a page may take to be as a test expects it, on a machine
+// that is busy.
+const patience = 45 * time.Second
+
+// Browser is one browser process for all tests of a package. Its zero value is
+// ready to use: it starts with the first page.
+type Browser struct {
+	once sync.Once
+	ctx  context.Context
+	stop func()
+	err  error
+}
+
+// find is where chromium is, or "".
+func find() string {
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	return ""
+}
+
+func (b *Browser) start(path string) {
+	dir, err := os.MkdirTemp("", "rosey-browser")
+	if err != nil {
+		b.err = err
+		return
+	}
+	opts := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]),
+		chromedp.ExecPath(path), chromedp.UserDataDir(dir), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun,
+		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true))
+	allocator, stopAllocator := chromedp.NewExecAllocator(context.Background(), opts...)
+	ctx, stop := chromedp.NewContext(allocator)
+	b.stop = func() {
+		stop()
+		stopAllocator()
+		os.RemoveAll(dir)
+	}
+	b.ctx, b.err = ctx, chromedp.Do(ctx, chromedp.Navigate("about:blank"))
+}
+
+// Close ends the browser, if it was started.
+func (b *Browser) Close() {
+	if b.stop != nil {
+		b.stop()
+	}
+}
+
+// Page opens a tab that is closed when the test ends. Without chromium the test
+// is skipped, but fails where CI is set.
+func (b *Browser) Page(t testing.TB) *Page {
+	t.Helper()
+	path := find()
+	switch {
+	case path == "" && os.Getenv("CI") != "":
+		t.Fatal("there is no chromium: apt-get install chromium")
+	case path == "":
+		t.Skip("there is no chromium: apt-get install chromium to test the console in a browser")
+	}
+	b.once.Do(func() { b.start(path) })
+	if b.err != nil {
+		t.Fatalf("start %s: %v", path, b.err)
+	}
+	ctx, cancel := chromedp.NewContext(b.ctx)
+	t.Cleanup(cancel)
+	p := &Page{t: t, ctx: ctx}
+	err := chromedp.Listen(ctx, func(ev any) {
+		if thrown, ok := ev.(*cdpruntime.EventExceptionThrown); ok {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			p.errors = append(p.errors, thrown.ExceptionDetails.Text+" "+fmt.Sprint(thrown.ExceptionDetails.Exception))
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Size(1280, 800)
+	return p
+}
+
+// Page is a tab. Its methods fail the test when the page does not do what they
+// say.
+type Page struct {
+	t   testing.TB
+	ctx context.Context
+
+	mu     sync.Mutex
+	errors []string // what scripts threw
+}
+
+func (p *Page) do(what string, steps ...chromedp.Action[chromedp.Void]) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	if err := chromedp.Do(ctx, steps...); err != nil {
+		p.t.Fatalf("%s: %v\n%s", what, err, p.text())
+	}
+}
+
+// text is what the page shows, for a failure's message.
+func (p *Page) text() string {
+	ctx, cancel := context.WithTimeout(p.ctx, 5*time.Second)
+	defer cancel()
+	text, err := chromedp.Run(ctx, chromedp.Evaluate[string](`document.body ? location.href + "\n" + document.body.innerText.slice(0, 3000) : ""`))
+	if err != nil {
+		return err.Error()
+	}
+	return text
+}
+
+// Open goes to an address.
+func (p *Page) Open(url string) {
+	p.t.Helper()
+	p.do("open "+url, chromedp.Navigate(url))
+}
+
+// Size sets the size of the window, in CSS pixels.
+func (p *Page) Size(width, height int64) {
+	p.t.Helper()
+	p.do("resize", chromedp.EmulateViewport(width, height))
+}
+
+// Dark sets whether the reader prefers dark pages.
+func (p *Page) Dark(dark bool) {
+	p.t.Helper()
+	scheme := "light"
+	if dark {
+		scheme = "dark"
+	}
+	_, err := chromedp.Call(p.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
+		{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"},
+	}})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// Wait waits until a JavaScript expression is true, over reloads of the page.
+func (p *Page) Wait(condition string) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		// While a page is being left there is nobody to ask.
+		if ok, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("!!("+condition+")")); err == nil && ok {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			p.t.Fatalf("waited in vain for %s\n%s", condition, p.text())
+		case <-tick.C:
+		}
+	}
+}
+
+// WaitText waits until an element shows a text.
+func (p *Page) WaitText(selector, text string) {
+	p.t.Helper()
+	p.Wait(fmt.Sprintf("[...document.querySelectorAll(%s)].some((e) => e.innerText.includes(%s))", quote(selector), quote(text)))
+}
+
+// Eval evaluates a JavaScript expression, awaiting a promise.
+func Eval[T any](p *Page, expression string) T {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	value, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
+	if err != nil {
+		p.t.Fatalf("evaluate %.200s: %v", expression, err)
+	}
+	return value
+}
+
+// Click clicks the first element that a selector finds.
+func (p *Page) Click(selector string) {
+	p.t.Helper()
+	p.do("click "+selector, chromedp.Click(chromedp.CSS(selector), chromedp.NodeVisible))
+}
+
+// Type types into an element; \r is the enter key.
+func (p *Page) Type(selector, text string) {
+	p.t.Helper()
+	p.do("type into "+selector, chromedp.SendKeys(chromedp.CSS(selector), text))
+}
+
+// Press presses a key where the focus is.
+func (p *Page) Press(key string) {
+	p.t.Helper()
+	p.do("press a key", chromedp.KeyEvent(key))
+}
+
+// Drag moves the mouse from one point to another with its button down.
+func (p *Page) Drag(x0, y0, x1, y1 float64) {
+	p.t.Helper()
+	p.do("drag", chromedp.DragAndDropXY(x0, y0, x1, y1))
+}
+
+// Scripts fails the test if a script of the page threw an error.
+func (p *Page) Scripts() {
+	p.t.Helper()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, e := range p.errors {
+		p.t.Errorf("a script failed: %s", e)
+	}
+}
+
+// Shoot writes a picture of what the window shows.
+func (p *Page) Shoot(path string) {
+	p.t.Helper()
+	png, err := chromedp.Run(p.ctx, chromedp.CaptureScreenshot())
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if err := os.WriteFile(path, png, 0o644); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// Violation is a rule of accessibility that a page breaks.
+type Violation struct {
+	ID    string `json:"id"`
+	Help  string `json:"help"`
+	Nodes []struct {
+		HTML    string `json:"html"`
+		Summary string `json:"failureSummary"`
+	} `json:"nodes"`
+}
+
+// Violations are what axe-core finds wrong with the page.
+func (p *Page) Violations() []Violation {
+	p.t.Helper()
+	_, here, _, _ := runtime.Caller(0)
+	axe, err := os.ReadFile(filepath.Join(filepath.Dir(here), "node_modules", "axe-core", "axe.min.js"))
+	switch {
+	case err != nil && os.Getenv("CI") != "":
+		p.t.Fatalf("axe-core is missing: run npm ci in console/browsertest (%v)", err)
+	case err != nil:
+		p.t.Skip("axe-core is missing: run npm ci in console/browsertest")
+	}
+	if !Eval[bool](p, `typeof axe === "object"`) {
+		Eval[bool](p, string(axe)+"; true")
+	}
+	return Eval[[]Violation](p, `axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}).then((r) => r.violations)`)
+}
+
+func quote(s string) string {
+	q, err := json.Marshal(s)
+	if err != nil {
+		panic(err)
+	}
+	return string(q)
+}

@@ -1,0 +1,190 @@
+// Package console is Rosey in a browser: the room as it happens, its history,
+// its traces, and what an operator does about them. Pages are rendered here,
+// live updates come as server-sent events, and everything shown is read through
+// the packages that the command line reads it through.
+package console
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/rosey-bot/rosey/kvstore"
+	"github.com/rosey-bot/rosey/streams"
+)
+
+// DefaultAddress is where the console of a local room is served.
+const DefaultAddress = "127.0.0.1:8484"
+
+const (
+	// readLimit is how long reading what a page shows may take.
+	readLimit = 30 * time.Second
+	// closeLimit is how long answers that are under way may take at the end.
+	closeLimit = 2 * time.Second
+	// maxStreams is how many pages may be kept up to date at once.
+	maxStreams = 128
+)
+
+// User is somebody who is in the channel.
+type User struct {
+	Name string
+	Rank int
+	Bot  bool
+}
+
+// Channel is one of the bot's channels.
+type Channel struct {
+	Name    string
+	Site    string
+	Prefix  string                 // what commands begin with
+	IsBot   func(user string) bool // whether a user there is the bot
+	Present func() []User          // who is there
+	Problem func() string          // why the bot is not there, or ""
+}
+
+// Config is what a Console shows and who may see it.
+type Config struct {
+	Address string // HOST:PORT; without a host it is 127.0.0.1
+	Access  Access
+
+	Bus      *streams.Bus
+	Store    *kvstore.Store
+	Version  string
+	Channels []Channel // at least one; the first is shown where none is named
+	// Say speaks in the room as the operator. It is nil unless the room is the
+	// bot's own.
+	Say func(ctx context.Context, text string) error
+	// TraceURL is where a tracing backend shows a trace, with {id} for its ID;
+	// empty when there is none.
+	TraceURL string
+	Logger   *slog.Logger
+}
+
+// Console serves the pages of one bot.
+type Console struct {
+	Config
+	js       jetstream.JetStream
+	listener net.Listener
+	guard    *guard
+	boot     string // tells this process from the one before
+	open     chan struct{}
+}
+
+// Listen opens the address of a console. An address that other machines can
+// reach is refused unless Access says who may use it. The error of one that is
+// taken wraps syscall.EADDRINUSE.
+func Listen(cfg Config) (*Console, error) {
+	host, port, err := net.SplitHostPort(cfg.Address)
+	if err != nil {
+		return nil, fmt.Errorf("serve the console on %q: %w (write HOST:PORT, for example %s)", cfg.Address, err, DefaultAddress)
+	}
+	if host == "" {
+		host = "127.0.0.1"
+	}
+	g, err := newGuard(cfg.Access, cfg.Logger)
+	if err != nil {
+		return nil, err
+	}
+	if !loopback(host) && g.open() {
+		return nil, fmt.Errorf("serve the console on %s: others could use it too; set a password (console_access: password_file, or ROSEY_CONSOLE_PASSWORD), "+
+			"let a reverse proxy vouch for users (console_access: proxy), or listen on 127.0.0.1", cfg.Address)
+	}
+	l, err := net.Listen("tcp", net.JoinHostPort(host, port))
+	if err != nil {
+		return nil, fmt.Errorf("serve the console: %w (choose another address with --console)", err)
+	}
+	return &Console{Config: cfg, js: cfg.Bus.JetStream(), listener: l, guard: g, boot: randomID(), open: make(chan struct{}, maxStreams)}, nil
+}
+
+// URL is where the console is.
+func (c *Console) URL() string { return "http://" + c.listener.Addr().String() + "/" }
+
+// Close gives the address back without having served.
+func (c *Console) Close() error { return c.listener.Close() }
+
+// Serve answers until ctx ends, and then returns nil once the answers that are
+// under way are given, or cut off after 2 s. Live updates end at once.
+func (c *Console) Serve(ctx context.Context) error {
+	server := &http.Server{
+		Handler:           c.handler(),
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(c.Logger.Handler(), slog.LevelDebug),
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(c.listener) }()
+	select {
+	case err := <-ended:
+		return fmt.Errorf("serve the console: %w", err)
+	case <-ctx.Done():
+	}
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeLimit)
+	defer cancel()
+	if err := server.Shutdown(last); err != nil {
+		_ = server.Close()
+	}
+	if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve the console: %w", err)
+	}
+	return nil
+}
+
+// channel is the one that a request is about.
+func (c *Console) channel(r *http.Request) Channel {
+	for _, ch := range c.Channels {
+		if strings.EqualFold(ch.Name, r.FormValue("channel")) {
+			return ch
+		}
+	}
+	return c.Channels[0]
+}
+
+// handler is every address of the console.
+func (c *Console) handler() http.Handler {
+	pages := http.NewServeMux()
+	get := func(pattern string, h func(http.ResponseWriter, *http.Request) error) {
+		pages.Handle("GET "+pattern, c.answering(h))
+	}
+	post := func(pattern string, h func(http.ResponseWriter, *http.Request) error) {
+		pages.Handle("POST "+pattern, c.guard.operator(c.answering(h)))
+	}
+	get("/{$}", c.live)
+	get("/events", c.liveEvents)
+	post("/say", c.say)
+	get("/history", c.history)
+	get("/history/rows", c.historyRows)
+	get("/trace", c.trace)
+	get("/trace/{id...}", c.trace)
+	get("/timeline", c.timeline)
+	get("/plugins", c.plugins)
+	get("/plugins/events", c.watch(c.pluginList))
+	post("/plugins/{name}/{action}", c.changePlugin)
+	get("/streams", c.streams)
+	get("/streams/events", c.watch(c.streamList))
+	get("/dead", c.dead)
+	get("/dead/events", c.watch(c.deadList))
+	get("/dead/{ref}", c.deadLetter)
+	post("/dead/{ref}/{action}", c.settleDead)
+	get("/data", c.data)
+	get("/data/{collection}", c.records)
+	get("/data/{collection}/{id...}", c.record)
+	get("/", func(http.ResponseWriter, *http.Request) error { return errNotFound })
+
+	mux := http.NewServeMux()
+	mux.Handle("GET /assets/", assets())
+	mux.HandleFunc("GET /login", c.login)
+	mux.HandleFunc("POST /login", c.signIn)
+	mux.HandleFunc("POST /logout", c.signOut)
+	mux.Handle("/", c.guard.signedIn(pages))
+	return c.guard.protect(mux)
+}

@@ -1,0 +1,110 @@
+package console
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+
+	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/event"
+)
+
+// deadBody is what the page of dead letters shows.
+type deadBody struct {
+	Letters  []consumers.DeadLetter // latest first
+	All      bool                   // also those that were retried or dropped
+	Open     int
+	Operator bool
+	CSRF     string
+}
+
+func (c *Console) deadBody(r *http.Request) (deadBody, error) {
+	ctx, cancel := context.WithTimeout(r.Context(), readLimit)
+	defer cancel()
+	letters, err := consumers.DeadLetters(ctx, c.js)
+	if err != nil {
+		return deadBody{}, err
+	}
+	body := deadBody{All: r.URL.Query().Get("all") != "", Operator: visitorOf(r).role == Operator, CSRF: c.guard.token(r)}
+	for _, l := range slices.Backward(letters) {
+		if l.State == consumers.DeadOpen {
+			body.Open++
+		} else if !body.All {
+			continue
+		}
+		body.Letters = append(body.Letters, l)
+	}
+	return body, nil
+}
+
+func (c *Console) dead(w http.ResponseWriter, r *http.Request) error {
+	body, err := c.deadBody(r)
+	if err != nil {
+		return err
+	}
+	return c.show(w, r, "dead", "Dead letters", body)
+}
+
+func (c *Console) deadList(r *http.Request) (string, error) {
+	body, err := c.deadBody(r)
+	if err != nil {
+		return "", err
+	}
+	return part("dead-list", body)
+}
+
+// letterBody is what the page of one dead letter shows.
+type letterBody struct {
+	consumers.DeadLetter
+	Original event.Ref
+	Payload  string // "" when its stream no longer has it
+	Operator bool
+	CSRF     string
+}
+
+func (c *Console) deadLetter(w http.ResponseWriter, r *http.Request) error {
+	ref, err := event.ParseRef(r.PathValue("ref"))
+	if err != nil {
+		return event.Errorf(event.InvalidInput, "%w", err)
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), readLimit)
+	defer cancel()
+	letter, original, err := consumers.FindDead(ctx, c.js, ref)
+	if err != nil {
+		return err
+	}
+	body := letterBody{
+		DeadLetter: letter, Original: event.Ref{Stream: letter.Stream, Seq: uint64(letter.Seq)},
+		Operator: visitorOf(r).role == Operator, CSRF: c.guard.token(r),
+	}
+	if original != nil {
+		body.Payload = pretty(original)
+	}
+	return c.show(w, r, "letter", "Dead letter "+ref.String(), body)
+}
+
+func (c *Console) settleDead(w http.ResponseWriter, r *http.Request) error {
+	ref, err := event.ParseRef(r.PathValue("ref"))
+	if err != nil {
+		return event.Errorf(event.InvalidInput, "%w", err)
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), readLimit)
+	defer cancel()
+	said := ""
+	switch r.PathValue("action") {
+	case "retry":
+		var again event.Ref
+		again, err = consumers.RetryDead(ctx, c.Bus, ref)
+		said = fmt.Sprintf("%s is retried as %s", ref, again)
+	case "drop":
+		err = consumers.DropDead(ctx, c.Bus, ref)
+		said = fmt.Sprintf("%s is dropped", ref)
+	default:
+		return errNotFound
+	}
+	if err != nil {
+		return event.Errorf(event.InvalidInput, "%w", err)
+	}
+	return done(w, r, said, "/dead")
+}

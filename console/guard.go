@@ -1,0 +1,241 @@
+package console
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// Role is what a visitor may do.
+type Role string
+
+// The roles.
+const (
+	Viewer   Role = "viewer"   // looks
+	Operator Role = "operator" // also changes things
+)
+
+// Access says who may use a console. Its zero value lets in everybody who can
+// reach the address as an operator, which Listen allows on loopback addresses
+// only.
+type Access struct {
+	// Password and ViewerPassword let in an operator and a viewer. Each is a
+	// password, or an argon2id hash as HashPassword makes it; empty is none.
+	Password, ViewerPassword string
+	// Proxy lets in whom a reverse proxy vouches for.
+	Proxy Proxy
+}
+
+// Proxy is a reverse proxy that signs users in.
+type Proxy struct {
+	Header    string         // carries the user's name
+	From      []netip.Prefix // addresses from which the header is believed
+	Operators []string       // users who are operators; the others are viewers
+}
+
+// csp allows what the console's own pages need, and nothing else.
+const csp = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+	"form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+
+var headers = map[string]string{
+	"Content-Security-Policy":      csp,
+	"X-Content-Type-Options":       "nosniff",
+	"Referrer-Policy":              "same-origin",
+	"Cross-Origin-Resource-Policy": "same-origin",
+	"Cross-Origin-Opener-Policy":   "same-origin",
+	"Cache-Control":                "no-store",
+	"Permissions-Policy":           "camera=(), microphone=(), geolocation=()",
+}
+
+// guard decides who may do what.
+type guard struct {
+	access    Access
+	passwords []password
+	sessions  *sessions
+	limiter   *limiter
+	origin    *http.CrossOriginProtection
+	key       []byte // of CSRF tokens
+	log       *slog.Logger
+}
+
+func newGuard(a Access, log *slog.Logger) (*guard, error) {
+	g := &guard{access: a, sessions: newSessions(), limiter: newLimiter(), origin: http.NewCrossOriginProtection(), key: make([]byte, 32), log: log}
+	rand.Read(g.key)
+	for _, p := range []struct {
+		role Role
+		text string
+	}{{Operator, a.Password}, {Viewer, a.ViewerPassword}} {
+		if p.text == "" {
+			continue
+		}
+		parsed, err := readPassword(p.role, p.text)
+		if err != nil {
+			return nil, fmt.Errorf("the console's password for a %s: %w", p.role, err)
+		}
+		g.passwords = append(g.passwords, parsed)
+	}
+	if a.Proxy.Header != "" && len(a.Proxy.From) == 0 {
+		return nil, fmt.Errorf("the console's proxy: say from which addresses the header %s is to be believed", a.Proxy.Header)
+	}
+	return g, nil
+}
+
+// open reports whether everybody who reaches the address may use it.
+func (g *guard) open() bool { return len(g.passwords) == 0 && g.access.Proxy.Header == "" }
+
+// protect is around everything: it refuses requests that another site makes a
+// browser send, or that came here by a name that is not ours.
+func (g *guard) protect(next http.Handler) http.Handler {
+	checked := g.origin.Handler(next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for name, value := range headers {
+			w.Header().Set(name, value)
+		}
+		if g.open() && !ownHost(r.Host) {
+			// A name of another site that was made to lead here (DNS rebinding).
+			http.Error(w, "ask for 127.0.0.1 or localhost", http.StatusMisdirectedRequest)
+			return
+		}
+		if site := r.Header.Get("Sec-Fetch-Site"); site == "cross-site" && r.Header.Get("Sec-Fetch-Mode") != "navigate" {
+			http.Error(w, "not for other sites", http.StatusForbidden)
+			return
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
+		checked.ServeHTTP(w, r)
+	})
+}
+
+// ownHost reports whether a Host header names this machine's loopback.
+func ownHost(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	return loopback(strings.Trim(host, "[]"))
+}
+
+func loopback(host string) bool {
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback()
+}
+
+// visitor is who makes a request.
+type visitor struct {
+	name    string
+	role    Role
+	session bool // by password, which can be taken back
+	id      string
+}
+
+type visitorKey struct{}
+
+func visitorOf(r *http.Request) visitor {
+	v, _ := r.Context().Value(visitorKey{}).(visitor)
+	return v
+}
+
+// identify says who makes a request; ok is false for a stranger.
+func (g *guard) identify(w http.ResponseWriter, r *http.Request) (v visitor, ok bool) {
+	if g.open() {
+		// The session stands for no right here; it ties forms to this browser.
+		id := cookie(r)
+		if len(id) != idLength {
+			id = randomID()
+			setCookie(w, r, id, 0)
+		}
+		return visitor{name: "", role: Operator, id: id}, true
+	}
+	if name, ok := g.vouched(r); ok {
+		v := visitor{name: name, role: Viewer, id: "proxy/" + name}
+		if slices.Contains(g.access.Proxy.Operators, name) {
+			v.role = Operator
+		}
+		return v, true
+	}
+	id := cookie(r)
+	role, ok := g.sessions.role(id)
+	return visitor{name: string(role), role: role, session: true, id: id}, ok
+}
+
+// vouched is the user whom the proxy names.
+func (g *guard) vouched(r *http.Request) (name string, ok bool) {
+	p := g.access.Proxy
+	if p.Header == "" {
+		return "", false
+	}
+	ip := peer(r)
+	if !slices.ContainsFunc(p.From, func(n netip.Prefix) bool { return n.Contains(ip) }) {
+		return "", false
+	}
+	values := r.Header.Values(p.Header)
+	return strings.Join(values, ""), len(values) == 1 && values[0] != ""
+}
+
+// peer is the address at the other end of the connection.
+func peer(r *http.Request) netip.Addr {
+	ap, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return ap.Addr().Unmap()
+}
+
+// signedIn lets only visitors pass.
+func (g *guard) signedIn(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		v, ok := g.identify(w, r)
+		switch {
+		case ok:
+			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), visitorKey{}, v)))
+		case len(g.passwords) == 0:
+			http.Error(w, "come through the proxy", http.StatusForbidden)
+		case r.Method != http.MethodGet || byScript(r) || r.Header.Get("Accept") == "text/event-stream":
+			http.Error(w, "sign in", http.StatusUnauthorized)
+		default:
+			http.Redirect(w, r, "/login?to="+url.QueryEscape(r.URL.RequestURI()), http.StatusSeeOther)
+		}
+	})
+}
+
+// operator lets only operators pass who sent the token of their own page.
+func (g *guard) operator(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		v := visitorOf(r)
+		switch {
+		case v.role != Operator:
+			http.Error(w, "operators only", http.StatusForbidden)
+		case !g.tokenOK(r):
+			http.Error(w, "this page is out of date: load it again", http.StatusForbidden)
+		default:
+			g.log.InfoContext(r.Context(), "console: an operator acts", "path", r.URL.Path, "user", v.name, "from", peer(r).String())
+			next.ServeHTTP(w, r)
+		}
+	})
+}
+
+// token is what a form must send back to show that it is from a page of ours.
+func (g *guard) token(r *http.Request) string {
+	m := hmac.New(sha256.New, g.key)
+	m.Write([]byte(visitorOf(r).id))
+	return base64.RawURLEncoding.EncodeToString(m.Sum(nil))
+}
+
+func (g *guard) tokenOK(r *http.Request) bool {
+	sent := r.Header.Get("X-CSRF-Token")
+	if sent == "" {
+		sent = r.PostFormValue("csrf")
+	}
+	return hmac.Equal([]byte(sent), []byte(g.token(r)))
+}

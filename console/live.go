@@ -1,0 +1,261 @@
+package console
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/replay"
+	"github.com/rosey-bot/rosey/replay/audit"
+	"github.com/rosey-bot/rosey/streams"
+)
+
+const (
+	// liveLines is how many lines the live page begins with.
+	liveLines = 150
+	// liveScan is how many events are looked at for them.
+	liveScan = 20_000
+	// maxMissed is how many events a page that comes back is sent; one that
+	// missed more begins anew.
+	maxMissed = 2000
+)
+
+// liveBody is what the live page shows.
+type liveBody struct {
+	Lines []line
+	After uint64
+	Side  side
+	Say   bool // whether one can type
+	Hint  string
+
+	Channel string
+}
+
+// side is what is beside the chat.
+type side struct {
+	Playing *audit.Media
+	Since   time.Time
+	Users   []User
+	Problem string
+}
+
+func (c *Console) live(w http.ResponseWriter, r *http.Request) error {
+	ctx, cancel := context.WithTimeout(r.Context(), readLimit)
+	defer cancel()
+	ch := c.channel(r)
+	p, err := audit.ReadPage(ctx, c.js, audit.Query{Channel: ch.Name}, audit.Position{Limit: liveLines, Scan: liveScan})
+	if err != nil {
+		return err
+	}
+	playing, err := c.playing(ctx, ch)
+	if err != nil {
+		return err
+	}
+	return c.show(w, r, "live", "Live", liveBody{
+		Lines: c.newThread(ch).lines(p.Entries), After: p.Last, Side: sideOf(ch, playing), Channel: ch.Name,
+		Say: c.Say != nil && visitorOf(r).role == Operator, Hint: ch.Prefix + "roll 2d6+3",
+	})
+}
+
+// sideOf gathers what is beside the chat.
+func sideOf(ch Channel, playing *audit.Entry) side {
+	s := side{Users: ch.Present(), Problem: ch.Problem()}
+	if playing != nil {
+		s.Playing, s.Since = playing.Media, playing.Stored
+	}
+	return s
+}
+
+// playing is what plays in a channel, as far as that was told lately; nil when it
+// is not known.
+func (c *Console) playing(ctx context.Context, ch Channel) (*audit.Entry, error) {
+	p, err := audit.ReadPage(ctx, c.js, audit.Query{Channel: ch.Name, Media: true}, audit.Position{Limit: 50, Scan: liveScan})
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range slices.Backward(p.Entries) {
+		if e.Kind == audit.KindMedia {
+			return &e, nil
+		}
+	}
+	return nil, nil
+}
+
+// liveEvents sends what happens after the event that the page saw last.
+func (c *Console) liveEvents(w http.ResponseWriter, r *http.Request) error {
+	after, err := lastSeen(r)
+	if err != nil {
+		return err
+	}
+	ctx, ch := r.Context(), c.channel(r)
+	_, last, err := replay.Bounds(ctx, c.js, streams.Cytube)
+	if err != nil {
+		return err
+	}
+	u, end, err := c.startUpdates(w, r)
+	if err != nil {
+		return err
+	}
+	defer end()
+	if after > last || last-after > maxMissed {
+		// Another store, or so much that a new page is less.
+		return u.send("reset", "", "")
+	}
+	t := c.newThread(ch)
+	before, err := audit.ReadPage(ctx, c.js, audit.Query{Channel: ch.Name}, audit.Position{Before: after + 1, Limit: liveLines, Scan: liveScan})
+	if err != nil {
+		return err
+	}
+	t.lines(before.Entries)
+	playing, err := c.playing(ctx, ch)
+	if err != nil {
+		return err
+	}
+
+	following, stop := context.WithCancel(ctx)
+	entries := make(chan audit.Entry)
+	ended := make(chan struct{})
+	defer func() { stop(); <-ended }()
+	go func() {
+		defer close(ended)
+		for e, err := range audit.Follow(following, c.js, audit.Query{Channel: ch.Name}, after) {
+			if err != nil {
+				return // the page comes back by itself
+			}
+			select {
+			case entries <- e:
+			case <-following.Done():
+				return
+			}
+		}
+	}()
+	return liveLoop(ctx, u, t, playing, entries, ended)
+}
+
+func liveLoop(ctx context.Context, u *updates, t *thread, playing *audit.Entry, entries <-chan audit.Entry, ended <-chan struct{}) error {
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	var beside string
+	last := time.Now()
+	for {
+		var err error
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ended:
+			return nil
+		case e := <-entries:
+			if e.Kind == audit.KindMedia {
+				playing = &e
+			}
+			var html string
+			if html, err = part("line", t.line(e)); err == nil {
+				err = u.send("line", strconv.FormatUint(e.Ref.Seq, 10), html)
+				last = time.Now()
+			}
+		case <-tick.C:
+			var html string
+			if html, err = part("side", sideOf(t.channel, playing)); err != nil {
+				break
+			}
+			switch {
+			case html != beside:
+				beside, last = html, time.Now()
+				err = u.send("side", "", html)
+			case time.Since(last) > aliveEvery:
+				last = time.Now()
+				err = u.alive()
+			}
+		}
+		if err != nil {
+			return nil // the browser is gone, or too slow
+		}
+	}
+}
+
+// say speaks in the bot's own room.
+func (c *Console) say(w http.ResponseWriter, r *http.Request) error {
+	if c.Say == nil {
+		return event.Errorf(event.PermissionDenied, "only in the local room can one type here: use rosey send")
+	}
+	text := r.PostFormValue("text")
+	if text == "" {
+		return event.Errorf(event.InvalidInput, "type a line first")
+	}
+	if err := c.Say(r.Context(), text); err != nil {
+		return event.Errorf(event.Timeout, "it was not said: %w", err)
+	}
+	return done(w, r, "", "/")
+}
+
+// line is one line of the chat or of the history, made ready to be shown.
+type line struct {
+	Ref    event.Ref
+	At     time.Time
+	Until  time.Time
+	Kind   string
+	Who    string
+	To     string
+	Text   string
+	Note   string
+	Bot    bool
+	Action bool
+	Rank   int
+	Media  *audit.Media
+	Answer *line // what the bot answers
+	Traced bool  // others belong to the same conversation
+}
+
+// thread remembers which line began a conversation.
+type thread struct {
+	channel Channel
+	begun   map[string]line
+	order   []string
+}
+
+// maxThreads is how many conversations a thread remembers.
+const maxThreads = 1000
+
+func (c *Console) newThread(ch Channel) *thread {
+	return &thread{channel: ch, begun: map[string]line{}}
+}
+
+func (t *thread) lines(entries []audit.Entry) []line {
+	list := make([]line, 0, len(entries))
+	for _, e := range entries {
+		list = append(list, t.line(e))
+	}
+	return list
+}
+
+func (t *thread) line(e audit.Entry) line {
+	l := line{
+		Ref: e.Ref, At: e.At, Until: e.Until, Kind: e.Kind, Who: e.User, To: e.To, Text: e.Text, Note: e.Note, Action: e.Action, Media: e.Media,
+		Bot: t.channel.IsBot(e.User), Traced: e.Kind == audit.KindChat || e.Kind == audit.KindPM,
+	}
+	if e.Rank != nil {
+		l.Rank = *e.Rank
+	}
+	if e.Kind != audit.KindChat && e.Kind != audit.KindPM || e.CorrelationID == "" {
+		return l
+	}
+	if begin, ok := t.begun[e.CorrelationID]; ok {
+		if l.Bot {
+			l.Answer = &begin
+		}
+		return l
+	}
+	if l.Bot {
+		return l
+	}
+	if len(t.order) == maxThreads {
+		delete(t.begun, t.order[0])
+		t.order = t.order[1:]
+	}
+	t.begun[e.CorrelationID] = l
+	t.order = append(t.order, e.CorrelationID)
+	return l
+}

@@ -1,0 +1,232 @@
+package console
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"mime"
+	"net/http"
+	"net/url"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/replay"
+)
+
+//go:embed templates assets
+var files embed.FS
+
+// A tab is an entry of the navigation.
+type tab struct{ Path, Name string }
+
+var tabs = []tab{
+	{"/", "Live"}, {"/history", "History"}, {"/trace", "Trace"}, {"/timeline", "Timeline"}, {"/plugins", "Plugins"},
+	{"/streams", "Streams"}, {"/dead", "Dead letters"}, {"/data", "Data"},
+}
+
+// page is what every page's template gets.
+type page struct {
+	Title    string
+	Tab      string // path of the tab it belongs to
+	Tabs     []tab
+	Channel  Channel
+	Channels []Channel // when there are several
+	Version  string
+	Zone     string
+	Problem  string // what the bot waits for
+	User     string
+	Role     Role
+	SignOut  bool // whether there is a session to end
+	CSRF     string
+	Boot     string
+	Body     any
+}
+
+// Operator reports whether the page's reader may change things.
+func (p page) Operator() bool { return p.Role == Operator }
+
+// InChannel keeps the channel in the addresses of other pages.
+func (p page) InChannel() string {
+	if len(p.Channels) == 0 {
+		return ""
+	}
+	return "?channel=" + url.QueryEscape(p.Channel.Name)
+}
+
+var templates = parse()
+
+func parse() map[string]*template.Template {
+	funcs := template.FuncMap{
+		"text": replay.Printable, "bytes": humanize.IBytes, "ago": humanize.Time, "span": replay.Span,
+		"comma":  func(n any) string { return humanize.Comma(toInt(n)) },
+		"length": func(seconds int) string { return replay.Span(time.Duration(seconds) * time.Second) },
+		"json":   func(raw json.RawMessage) string { return pretty(raw) },
+		"lines":  printableLines,
+		"settle": func(ref event.Ref, csrf string) map[string]any {
+			return map[string]any{"Ref": ref.String(), "CSRF": csrf}
+		},
+		"clock": func(t time.Time) string { return t.Local().Format("15:04:05") },
+		"day":   func(t time.Time) string { return t.Local().Format("2006-01-02") },
+		"when":  func(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") },
+		"stamp": func(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) },
+	}
+	shared := template.Must(template.New("").Funcs(funcs).ParseFS(files, "templates/layout.html", "templates/parts.html"))
+	names, err := fs.Glob(files, "templates/*.html")
+	if err != nil {
+		panic(err)
+	}
+	all := map[string]*template.Template{"": shared}
+	for _, name := range names {
+		short := strings.TrimSuffix(path.Base(name), ".html")
+		if short != "layout" && short != "parts" {
+			all[short] = template.Must(template.Must(shared.Clone()).ParseFS(files, name))
+		}
+	}
+	return all
+}
+
+func toInt(n any) int64 {
+	switch n := n.(type) {
+	case int:
+		return int64(n)
+	case int64:
+		return n
+	case uint64:
+		return int64(n)
+	}
+	return 0
+}
+
+// show renders a page.
+func (c *Console) show(w http.ResponseWriter, r *http.Request, name, title string, body any) error {
+	return c.showStatus(w, r, http.StatusOK, name, title, body)
+}
+
+func (c *Console) showStatus(w http.ResponseWriter, r *http.Request, status int, name, title string, body any) error {
+	who := visitorOf(r)
+	p := page{
+		Title: title, Tabs: tabs, Channel: c.channel(r), Version: c.Version, Zone: time.Now().Format("MST"),
+		User: who.name, Role: who.role, SignOut: who.session && !c.guard.open(), CSRF: c.guard.token(r), Boot: c.boot, Body: body,
+	}
+	for _, t := range tabs {
+		if t.Path == r.URL.Path || t.Path != "/" && strings.HasPrefix(r.URL.Path, t.Path) {
+			p.Tab = t.Path
+		}
+	}
+	p.Problem = p.Channel.Problem()
+	if len(c.Channels) > 1 {
+		p.Channels = c.Channels
+	}
+	var b bytes.Buffer
+	if err := templates[name].ExecuteTemplate(&b, "layout", p); err != nil {
+		return fmt.Errorf("render %s: %w", name, err)
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	_, err := b.WriteTo(w)
+	return err
+}
+
+// part renders one of the shared parts, for a page that is open already.
+func part(name string, data any) (string, error) {
+	var b strings.Builder
+	if err := templates[""].ExecuteTemplate(&b, name, data); err != nil {
+		return "", fmt.Errorf("render %s: %w", name, err)
+	}
+	return b.String(), nil
+}
+
+var errNotFound = event.Errorf(event.RecordNotFound, "there is no such page")
+
+// statuses are the HTTP statuses of the contract's error codes.
+var statuses = map[event.Code]int{
+	event.RecordNotFound: http.StatusNotFound, event.InvalidInput: http.StatusBadRequest, event.PermissionDenied: http.StatusForbidden,
+	event.Timeout: http.StatusGatewayTimeout, event.NATSError: http.StatusServiceUnavailable,
+}
+
+// answering makes a handler of one that can fail. The failure is shown as a page,
+// or as text to a script.
+func (c *Console) answering(h func(http.ResponseWriter, *http.Request) error) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		err := h(w, r)
+		if err == nil || r.Context().Err() != nil {
+			return
+		}
+		status, ok := statuses[event.CodeOf(err)]
+		switch {
+		case errors.Is(err, replay.ErrNothing):
+			status = http.StatusNotFound
+		case !ok:
+			status = http.StatusInternalServerError
+			c.Logger.WarnContext(r.Context(), "console: a page could not be made", "path", r.URL.Path, "error", err)
+		}
+		message := replay.Printable(err.Error())
+		if byScript(r) {
+			http.Error(w, message, status)
+			return
+		}
+		if err := c.showStatus(w, r, status, "error", "That did not work", message); err != nil {
+			http.Error(w, message, status)
+		}
+	})
+}
+
+// byScript reports whether a script of the page asks, which reads text.
+func byScript(r *http.Request) bool { return r.Header.Get("X-Rosey") != "" }
+
+// done answers an operator's change: a script with the text, a form with the
+// page to go to.
+func done(w http.ResponseWriter, r *http.Request, text, to string) error {
+	if byScript(r) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		_, err := w.Write([]byte(text))
+		return err
+	}
+	http.Redirect(w, r, to, http.StatusSeeOther)
+	return nil
+}
+
+// asset is a file that pages use.
+type asset struct {
+	body      []byte
+	tag, kind string
+}
+
+// assets serves the embedded files. They are small and asked for again with
+// their tag, so that a new version is seen at once.
+func assets() http.Handler {
+	all := map[string]asset{}
+	names, err := fs.Glob(files, "assets/*")
+	if err != nil {
+		panic(err)
+	}
+	for _, name := range names {
+		body, err := files.ReadFile(name)
+		if err != nil {
+			panic(err)
+		}
+		sum := sha256.Sum256(body)
+		all["/"+name] = asset{body, `"` + hex.EncodeToString(sum[:8]) + `"`, mime.TypeByExtension(path.Ext(name))}
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a, ok := all[r.URL.Path]
+		if !ok {
+			http.NotFound(w, r)
+			return
+		}
+		w.Header().Set("Content-Type", a.kind)
+		w.Header().Set("Cache-Control", "no-cache")
+		w.Header().Set("ETag", a.tag)
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(a.body))
+	})
+}

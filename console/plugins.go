@@ -1,0 +1,71 @@
+package console
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/plugins"
+)
+
+// pluginsBody is what the plugins page shows.
+type pluginsBody struct {
+	Plugins  []plugins.Status
+	Prefix   string
+	Operator bool
+	CSRF     string
+}
+
+func (c *Console) pluginsBody(r *http.Request) (pluginsBody, error) {
+	ctx, cancel := context.WithTimeout(r.Context(), readLimit)
+	defer cancel()
+	list, err := plugins.Statuses(ctx, c.Bus.Conn(), c.js)
+	return pluginsBody{Plugins: list, Prefix: c.Channels[0].Prefix, Operator: visitorOf(r).role == Operator, CSRF: c.guard.token(r)}, err
+}
+
+func (c *Console) plugins(w http.ResponseWriter, r *http.Request) error {
+	body, err := c.pluginsBody(r)
+	if err != nil {
+		return err
+	}
+	return c.show(w, r, "plugins", "Plugins", body)
+}
+
+func (c *Console) pluginList(r *http.Request) (string, error) {
+	body, err := c.pluginsBody(r)
+	if err != nil {
+		return "", err
+	}
+	return part("plugin-list", body)
+}
+
+// pluginActions are what an operator can do to a plugin, and what is said then.
+var pluginActions = map[string]func(ctx context.Context, c *Console, name string) (string, error){
+	"pause": func(ctx context.Context, c *Console, name string) (string, error) {
+		return name + " is paused; its commands wait in the stream", plugins.Pause(ctx, c.js, name, time.Time{})
+	},
+	"resume": func(ctx context.Context, c *Console, name string) (string, error) {
+		waiting, err := plugins.Resume(ctx, c.js, name)
+		return fmt.Sprintf("%s is resumed, with %d event(s) waiting", name, waiting), err
+	},
+	"restart": func(ctx context.Context, c *Console, name string) (string, error) {
+		told, err := plugins.RestartAll(ctx, c.Bus.Conn(), name)
+		return fmt.Sprintf("told %d process(es) of %s to start over", told, name), err
+	},
+}
+
+func (c *Console) changePlugin(w http.ResponseWriter, r *http.Request) error {
+	do, ok := pluginActions[r.PathValue("action")]
+	if !ok || !event.ValidName(r.PathValue("name")) {
+		return errNotFound
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), readLimit)
+	defer cancel()
+	said, err := do(ctx, c, r.PathValue("name"))
+	if err != nil {
+		return event.Errorf(event.InvalidInput, "%w", err)
+	}
+	return done(w, r, said, "/plugins")
+}

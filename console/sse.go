@@ -1,0 +1,124 @@
+package console
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rosey-bot/rosey/event"
+)
+
+const (
+	// writeLimit is how long a browser may take to read an update. One that is
+	// slower is cut off, and comes back for what it missed.
+	writeLimit = 10 * time.Second
+	// aliveEvery is the time between two signs of life on a quiet stream.
+	aliveEvery = 15 * time.Second
+	// lookEvery is the time between two looks at what has no events of its own.
+	lookEvery = 2 * time.Second
+)
+
+// updates is a stream of server-sent events to one page.
+type updates struct {
+	w  http.ResponseWriter
+	rc *http.ResponseController
+}
+
+// startUpdates begins a stream and tells the page which process serves it and
+// its token, which are others after a restart.
+func (c *Console) startUpdates(w http.ResponseWriter, r *http.Request) (*updates, func(), error) {
+	select {
+	case c.open <- struct{}{}:
+	default:
+		return nil, nil, event.Errorf(event.Timeout, "%d pages are kept up to date already: close some", maxStreams)
+	}
+	end := func() { <-c.open }
+	h := w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("X-Accel-Buffering", "no")
+	u := &updates{w, http.NewResponseController(w)}
+	if err := u.send("hello", "", c.guard.token(r)+" "+c.boot); err != nil {
+		end()
+		return nil, nil, err
+	}
+	return u, end, nil
+}
+
+// send sends an event; the browser hands the ID back when it comes again.
+func (u *updates) send(name, id, data string) error {
+	var b strings.Builder
+	if id != "" {
+		fmt.Fprintf(&b, "id: %s\n", id)
+	}
+	fmt.Fprintf(&b, "event: %s\n", name)
+	for line := range strings.Lines(data) {
+		b.WriteString("data: " + strings.TrimRight(line, "\r\n") + "\n")
+	}
+	return u.write(b.String() + "\n")
+}
+
+// alive keeps proxies from thinking that nobody is there.
+func (u *updates) alive() error { return u.write(":\n\n") }
+
+func (u *updates) write(text string) error {
+	if err := u.rc.SetWriteDeadline(time.Now().Add(writeLimit)); err != nil {
+		return err
+	}
+	if _, err := u.w.Write([]byte(text)); err != nil {
+		return err
+	}
+	return u.rc.Flush()
+}
+
+// lastSeen is the sequence after which a page wants to go on: that of the last
+// event that reached it, or else the one it was made with.
+func lastSeen(r *http.Request) (uint64, error) {
+	text := r.Header.Get("Last-Event-ID")
+	if text == "" {
+		text = r.URL.Query().Get("after")
+	}
+	seq, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		return 0, event.Errorf(event.InvalidInput, "say after which event to go on: after=N")
+	}
+	return seq, nil
+}
+
+// watch makes a stream of a part of a page that has no events of its own: it is
+// made anew every so often, and sent when it differs.
+func (c *Console) watch(render func(*http.Request) (string, error)) func(http.ResponseWriter, *http.Request) error {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		u, end, err := c.startUpdates(w, r)
+		if err != nil {
+			return err
+		}
+		defer end()
+		var sent string
+		tick := time.NewTicker(lookEvery)
+		defer tick.Stop()
+		for last := time.Now(); ; {
+			text, err := render(r)
+			switch {
+			case err != nil:
+				// Shown again as soon as it can be read.
+			case text != sent:
+				sent, last = text, time.Now()
+				err = u.send("part", "", text)
+			case time.Since(last) > aliveEvery:
+				last = time.Now()
+				err = u.alive()
+			}
+			if r.Context().Err() != nil {
+				return nil
+			}
+			_ = err // a browser that is gone ends the request's context
+			select {
+			case <-r.Context().Done():
+				return nil
+			case <-tick.C:
+			}
+		}
+	}
+}

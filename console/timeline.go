@@ -1,0 +1,102 @@
+package console
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/replay"
+)
+
+const (
+	// timelineLimit is how long the events of a range are read.
+	timelineLimit = 10 * time.Second
+	// maxSteps is how many columns a chart has at most.
+	maxSteps = 120
+)
+
+// steps are the lengths that a column may have.
+var steps = []time.Duration{
+	time.Second, 5 * time.Second, 15 * time.Second, time.Minute, 5 * time.Minute, 15 * time.Minute, time.Hour, 3 * time.Hour, 12 * time.Hour, 24 * time.Hour, 7 * 24 * time.Hour,
+}
+
+// timelineBody is what the timeline page shows.
+type timelineBody struct {
+	From, To string // as they were asked for
+	Subject  string
+	Presets  []string
+	Preset   string
+	*replay.Timeline
+	Chart chart
+	Unit  string // what a column is
+}
+
+var presets = []string{"15m", "1h", "6h", "1d", "7d"}
+
+func (c *Console) timeline(w http.ResponseWriter, r *http.Request) error {
+	v, now := r.URL.Query(), time.Now()
+	body := timelineBody{From: v.Get("since"), To: v.Get("until"), Subject: v.Get("subject"), Presets: presets}
+	if body.From == "" {
+		body.From = "1h"
+	}
+	if body.To == "" {
+		body.Preset = body.From
+	}
+	q := replay.Query{Filter: replay.Filter{Until: now}}
+	if body.Subject != "" {
+		q.Subjects = []string{body.Subject}
+	}
+	var err error
+	if q.Since, err = replay.ParseTime(body.From, now); err != nil {
+		return err
+	}
+	if body.To != "" {
+		if q.Until, err = replay.ParseTime(body.To, now); err != nil {
+			return err
+		}
+	}
+	if !q.Since.Before(q.Until) {
+		return event.Errorf(event.InvalidInput, "nothing lies between %s and %s: the start must be before the end", body.From, body.To)
+	}
+	step := stepFor(q.Until.Sub(q.Since))
+	q.Since = q.Since.Truncate(step)
+	ctx, cancel := context.WithTimeout(r.Context(), readLimit)
+	defer cancel()
+	if body.Timeline, err = replay.TimelineOf(ctx, c.js, q, step, timelineLimit); err != nil {
+		return err
+	}
+	body.Chart = chartOf(body.Timeline)
+	body.Unit = unit(step)
+	return c.show(w, r, "timeline", "Timeline", body)
+}
+
+// Partial reports whether not all of the range was read.
+func (b timelineBody) Partial() bool { return !b.Read.IsZero() }
+
+func stepFor(d time.Duration) time.Duration {
+	for _, s := range steps {
+		if d/s < maxSteps {
+			return s
+		}
+	}
+	return d / maxSteps
+}
+
+func unit(step time.Duration) string {
+	switch step {
+	case time.Second:
+		return "second"
+	case time.Minute:
+		return "minute"
+	case time.Hour:
+		return "hour"
+	case 24 * time.Hour:
+		return "day"
+	}
+	if step%(24*time.Hour) == 0 {
+		return fmt.Sprintf("%d days", step/(24*time.Hour))
+	}
+	return replay.Span(step)
+}
