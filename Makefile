@@ -16,13 +16,18 @@ run: build
 	@$(BIN) run
 
 # test runs every test with the race detector. The plugin in JavaScript is tried
-# where there is a Node to run it.
-test: examples/plugin-node/node_modules
+# where there is a Node to run it, the console where there is a chromium.
+test: examples/plugin-node/node_modules console/browsertest/node_modules
 	$(GO) test -race ./...
 
-examples/plugin-node/node_modules: examples/plugin-node/package-lock.json
+%/node_modules: %/package-lock.json
 	@if command -v npm >/dev/null; then cd $(@D) && npm ci --no-fund --no-audit && touch node_modules; \
-	else echo "there is no npm: the example in JavaScript is not tried"; fi
+	else echo "there is no npm: $(@D) does without its packages"; fi
+
+# screenshots takes the pictures of docs/console.md with a real bot and chromium.
+.PHONY: screenshots
+screenshots:
+	ROSEY_SCREENSHOTS=$(CURDIR)/docs/console $(GO) test -run '^TestScreenshots$$' -count=1 ./cmd/rosey
 
 # crash kills whatever can be killed, at moments that SEED decides, while people
 # type commands, and counts what is lost and what is doubled.

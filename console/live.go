@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/rosey-bot/rosey/event"
@@ -200,6 +201,7 @@ type line struct {
 	Who    string
 	To     string
 	Text   string
+	By     string // who did it to somebody
 	Note   string
 	Bot    bool
 	Action bool
@@ -207,7 +209,11 @@ type line struct {
 	Media  *audit.Media
 	Answer *line // what the bot answers
 	Traced bool  // others belong to the same conversation
+	entry  audit.Entry
 }
+
+// Sentence is the line as rosey audit tells it, for what a moderator did.
+func (l line) Sentence() string { return strings.TrimPrefix(l.entry.String(), "!!! ") }
 
 // thread remembers which line began a conversation.
 type thread struct {
@@ -233,7 +239,7 @@ func (t *thread) lines(entries []audit.Entry) []line {
 
 func (t *thread) line(e audit.Entry) line {
 	l := line{
-		Ref: e.Ref, At: e.At, Until: e.Until, Kind: e.Kind, Who: e.User, To: e.To, Text: e.Text, Note: e.Note, Action: e.Action, Media: e.Media,
+		Ref: e.Ref, At: e.At, Until: e.Until, Kind: e.Kind, Who: e.User, To: e.To, Text: e.Text, By: e.By, Note: e.Note, entry: e, Action: e.Action, Media: e.Media,
 		Bot: t.channel.IsBot(e.User), Traced: e.Kind == audit.KindChat || e.Kind == audit.KindPM,
 	}
 	if e.Rank != nil {

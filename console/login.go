@@ -33,15 +33,24 @@ const hashForm = "$argon2id$v=19$m=%d,t=%d,p=%d$"
 // HashPassword is the argon2id hash of a password in the usual text form, which
 // can stand in for the password in the settings.
 func HashPassword(text string) string {
-	p := hash("", text)
+	return hash("", text).String()
+}
+
+// String is the hash in its text form.
+func (p password) String() string {
 	b64 := base64.RawStdEncoding
 	return fmt.Sprintf(hashForm, p.memory, p.time, p.threads) + b64.EncodeToString(p.salt) + "$" + b64.EncodeToString(p.sum)
+}
+
+// of is what the password's hash would be if it were text.
+func (p password) of(text string, length int) []byte {
+	return argon2.IDKey([]byte(text), p.salt, p.time, p.memory, p.threads, uint32(length))
 }
 
 func hash(role Role, text string) password {
 	p := password{role: role, salt: make([]byte, saltLength), time: hashTime, memory: hashMemory, threads: hashThreads}
 	rand.Read(p.salt)
-	p.sum = argon2.IDKey([]byte(text), p.salt, p.time, p.memory, p.threads, sumLength)
+	p.sum = p.of(text, sumLength)
 	return p
 }
 
@@ -78,8 +87,7 @@ var hashing sync.Mutex
 func (p password) matches(text string) bool {
 	hashing.Lock()
 	defer hashing.Unlock()
-	sum := argon2.IDKey([]byte(text), p.salt, p.time, p.memory, p.threads, uint32(len(p.sum)))
-	return subtle.ConstantTimeCompare(sum, p.sum) == 1
+	return subtle.ConstantTimeCompare(p.of(text, len(p.sum)), p.sum) == 1
 }
 
 // loginForm is what the page to sign in shows.

@@ -39,6 +39,11 @@ func (c *Console) startUpdates(w http.ResponseWriter, r *http.Request) (*updates
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("X-Accel-Buffering", "no")
 	u := &updates{w, http.NewResponseController(w)}
+	// The server's limit for reading a request would end the stream.
+	if err := u.rc.SetReadDeadline(time.Time{}); err != nil {
+		end()
+		return nil, nil, err
+	}
 	if err := u.send("hello", "", c.guard.token(r)+" "+c.boot); err != nil {
 		end()
 		return nil, nil, err

@@ -26,7 +26,7 @@ const (
 // that ends it is a NATS_ERROR or the context's own.
 func Slice(ctx context.Context, js jetstream.JetStream, stream string, patterns []string, from, to uint64) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
-		for from < to {
+		for from = max(from, 1); from < to; {
 			next, ok := sliceOnce(ctx, js, stream, patterns, from, to, yield)
 			if !ok {
 				return

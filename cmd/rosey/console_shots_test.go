@@ -18,10 +18,10 @@ var shots = []struct {
 	width, height int64
 	dark          bool
 }{
-	{"live", "/", 1280, 760, false},
-	{"live-dark", "/", 1280, 760, true},
+	{"live", "/", 1120, 660, false},
+	{"live-dark", "/", 1120, 660, true},
 	{"live-narrow", "/", 360, 740, true},
-	{"history", "/history", 1280, 760, false},
+	{"history", "/history", 1200, 720, false},
 	{"trace", "TRACE", 1280, 760, false},
 	{"timeline", "/timeline?since=5m", 1280, 900, true},
 	{"plugins", "/plugins", 1280, 760, false},
