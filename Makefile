@@ -62,6 +62,11 @@ bench: build
 bench-tracing:
 	$(GO) test -run '^$$' -bench '^BenchmarkTracing$$' -benchtime 1x ./cmd/rosey
 
+# bench-replay measures what reading the past of a million events costs.
+.PHONY: bench-replay
+bench-replay:
+	$(GO) test -run '^$$' -bench '^BenchmarkMillion$$' -benchtime 3x -timeout 30m ./replay/audit
+
 # bench-db measures the database beside raw NATS KV and SQLite. SQLite is the
 # business of a module of its own, which takes a minute to build and follows the
 # versions of the bot's (-mod=mod).

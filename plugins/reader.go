@@ -19,15 +19,24 @@ import (
 type Reader struct {
 	bus    *streams.Bus
 	bucket jetstream.KeyValue
+	looked func() // see Host.Looked
+}
+
+func (r Reader) look() {
+	if r.looked != nil {
+		r.looked()
+	}
 }
 
 // Events reads the past; see replay.Read.
 func (r Reader) Events(ctx context.Context, q replay.Query) iter.Seq2[replay.Event, error] {
+	r.look()
 	return replay.Read(ctx, r.bus.JetStream(), q)
 }
 
 // Stream tells of a stream: how much it holds and since when.
 func (r Reader) Stream(ctx context.Context, name string) (*jetstream.StreamInfo, error) {
+	r.look()
 	s, err := r.bus.JetStream().Stream(ctx, name)
 	if err != nil {
 		return nil, fmt.Errorf("look at stream %s: %w", name, err)
@@ -38,6 +47,7 @@ func (r Reader) Stream(ctx context.Context, name string) (*jetstream.StreamInfo,
 // Consumers tells of a stream's consumers: what waits for each, and whether
 // anybody reads it.
 func (r Reader) Consumers(ctx context.Context, stream string) ([]*jetstream.ConsumerInfo, error) {
+	r.look()
 	s, err := r.bus.JetStream().Stream(ctx, stream)
 	if err != nil {
 		return nil, fmt.Errorf("look at stream %s: %w", stream, err)
@@ -55,6 +65,7 @@ func (r Reader) Consumers(ctx context.Context, stream string) ([]*jetstream.Cons
 
 // Running lists the running instances of plugins; see the function of that name.
 func (r Reader) Running(ctx context.Context) (map[string][]Instance, error) {
+	r.look()
 	return Running(ctx, r.bus.Conn())
 }
 

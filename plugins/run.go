@@ -44,6 +44,9 @@ type Host struct {
 	Logger  *slog.Logger
 	Observe func(consumers.Outcome) // is told of each delivery; may be nil
 	Backoff []time.Duration         // between attempts at an event; consumers.DefaultBackoff when nil
+	// Looked, if set, is called when a plugin reads the streams or asks what runs
+	// (see Context.Streams), all but the registrations.
+	Looked func()
 }
 
 // errRestart ends a run that is to start over.
@@ -254,7 +257,7 @@ func (c *Context) result(out []event.Envelope, err error) ([]event.Envelope, err
 
 func (h Host) context(ctx context.Context, p Plugin, d streams.Stored, publisher consumers.Publisher, log *slog.Logger) *Context {
 	return &Context{
-		Context: ctx, Event: d, Log: log, plugin: p.Name, publisher: publisher, reader: Reader{h.Bus, h.Bucket},
+		Context: ctx, Event: d, Log: log, plugin: p.Name, publisher: publisher, reader: Reader{h.Bus, h.Bucket, h.Looked},
 	}
 }
 

@@ -4,13 +4,9 @@ import (
 	"io"
 	"regexp"
 	"slices"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
-
-	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
@@ -37,7 +33,7 @@ func BenchmarkScan(b *testing.B) {
 			for b.Loop() {
 				// Side by side, so that what else the machine does counts for both.
 				began := time.Now()
-				rawScan(b, js)
+				streamstest.Scan(b, js)
 				rawTook := time.Since(began)
 				began = time.Now()
 				for _, err := range Read(b.Context(), js, q) {
@@ -65,34 +61,6 @@ func BenchmarkScan(b *testing.B) {
 		}
 		b.ReportMetric(float64(waited.Microseconds())/float64(b.N), "us/first")
 	})
-}
-
-// rawScan reads all streams with bare ordered consumers side by side.
-func rawScan(b *testing.B, js jetstream.JetStream) {
-	var wg sync.WaitGroup
-	for _, spec := range streams.Specs() {
-		s, err := js.Stream(b.Context(), spec.Name)
-		if err != nil {
-			b.Fatal(err)
-		}
-		want := s.CachedInfo().State.Msgs
-		c, err := js.OrderedConsumer(b.Context(), spec.Name, jetstream.OrderedConsumerConfig{})
-		if err != nil {
-			b.Fatal(err)
-		}
-		wg.Add(1)
-		n := uint64(0)
-		cc, err := c.Consume(func(m jetstream.Msg) {
-			if n++; n == want {
-				wg.Done()
-			}
-		})
-		if err != nil {
-			b.Fatal(err)
-		}
-		defer func() { cc.Stop(); <-cc.Closed() }()
-	}
-	wg.Wait()
 }
 
 // BenchmarkRun is what the command costs on top: decoding and writing.

@@ -158,7 +158,7 @@ func dryRun(ctx context.Context, c *cli.Context, p plugins.Plugin, kase *dryrun.
 	if err := printCounts(c, ran, counts); err != nil {
 		return err
 	}
-	if counts[dryrun.Same] < ran {
+	if counts[dryrun.Same]+counts[dryrun.Excluded] < ran {
 		return errUnhealthy
 	}
 	return nil
@@ -182,11 +182,13 @@ func printResult(c *cli.Context, r dryrun.Result) error {
 }
 
 func printCounts(c *cli.Context, ran int, counts map[dryrun.Status]int) error {
-	statuses := []dryrun.Status{dryrun.Same, dryrun.Changed, dryrun.Missing, dryrun.New}
+	statuses := []dryrun.Status{dryrun.Same, dryrun.Changed, dryrun.Missing, dryrun.New, dryrun.Excluded}
 	if wantJSON(c) {
 		row := map[string]int{"events": ran}
 		for _, s := range statuses {
-			row[string(s)] = counts[s]
+			if s != dryrun.Excluded || counts[s] > 0 {
+				row[string(s)] = counts[s]
+			}
 		}
 		return json.NewEncoder(c.App.Writer).Encode(map[string]any{"summary": row})
 	}

@@ -13,7 +13,7 @@ func TestDryRun(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	store, file := filepath.Join(dir, "store"), filepath.Join(dir, "case.jsonl")
-	if r := rosey(t, "!roll 2d6\nalice: !roll 3d20\n!roll nonsense\n!8ball well?\n", "run", "--local", "--store", store); r.code != 0 {
+	if r := rosey(t, "!roll 2d6\nalice: !roll 3d20\n!roll nonsense\n!8ball well?\n!inspect\n!inspect nonsense\n", "run", "--local", "--store", store); r.code != 0 {
 		t.Fatalf("%+v", r)
 	}
 	before := replayed(t, store)
@@ -31,6 +31,11 @@ func TestDryRun(t *testing.T) {
 	}
 	if r := rosey(t, "", "replay", "--case", file, "--into", "dice-roller"); r.code != 0 || !strings.HasSuffix(r.stdout, "\n3 event(s): 3 same\n") {
 		t.Errorf("from a file: %+v", r)
+	}
+	// What a plugin says of the bot's streams of today proves nothing.
+	r = rosey(t, "", "replay", "--since", "1h", "--into", "inspector", "--store", store)
+	if r.code != 0 || !strings.Contains(r.stdout, "!inspect\n    excluded  the plugin looks at the bot's streams") || !strings.HasSuffix(r.stdout, "\n2 event(s): 1 same, 1 excluded\n") {
+		t.Errorf("of a plugin that looks at the bot: %+v", r)
 	}
 	text, err := os.ReadFile(file)
 	if err != nil {

@@ -20,6 +20,8 @@ const (
 	// Unproven is a timer that is set now and left no trace: it may have been set
 	// then too, and cancelled or replaced before it fired. It is no difference.
 	Unproven Status = "unproven"
+	// Excluded is a result that cannot be compared; see Result.Excluded.
+	Excluded Status = "excluded"
 )
 
 // dueTolerance is how far apart two timers may fire and be the same: they fire
@@ -33,8 +35,16 @@ type Line struct {
 }
 
 // Status is Same when nothing differs, Missing or New when that is all that
-// does, and else Changed.
+// does, Excluded when something does that cannot be compared, and else Changed.
 func (r Result) Status() Status {
+	status := r.compared()
+	if status != Same && r.Excluded != "" {
+		return Excluded
+	}
+	return status
+}
+
+func (r Result) compared() Status {
 	status := Same
 	for _, l := range r.Lines {
 		switch {

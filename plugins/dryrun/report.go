@@ -19,7 +19,12 @@ func (r Result) Text(w io.Writer, colour bool, zone *time.Location) error {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s  %s  %s\n", r.Event.At.In(zone).Format("2006-01-02 15:04:05"), r.Event.Ref, replay.Printable(r.Event.text()))
-	for _, l := range r.Lines {
+	lines := r.Lines
+	if r.Status() == Excluded {
+		fmt.Fprintf(&b, "    %s  %s\n", paint(fmt.Sprintf("%-8s", Excluded), Excluded, colour), r.Excluded)
+		lines = nil
+	}
+	for _, l := range lines {
 		first, second := "", ""
 		switch l.Status {
 		case Changed:
@@ -45,7 +50,7 @@ func paint(s string, status Status, colour bool) string {
 	switch {
 	case !colour:
 		return s
-	case status == Same || status == Unproven:
+	case status == Same || status == Unproven || status == Excluded:
 		return "\x1b[2m" + s + "\x1b[0m"
 	default:
 		return "\x1b[31m" + s + "\x1b[0m"
@@ -96,7 +101,8 @@ func (o Output) text(zone *time.Location) string {
 }
 
 // MarshalJSON writes the result with stream, seq, stored_at, subject, status and
-// lines, each of which has a status and said and now, of which one may be null.
+// lines, each of which has a status and said and now, of which one may be null;
+// and where the status is excluded, the reason.
 func (r Result) MarshalJSON() ([]byte, error) {
 	type jsonLine struct {
 		Status Status  `json:"status"`
@@ -107,8 +113,12 @@ func (r Result) MarshalJSON() ([]byte, error) {
 	for i, l := range r.Lines {
 		lines[i] = jsonLine(l)
 	}
-	return event.Encode(map[string]any{
+	line := map[string]any{
 		"stream": r.Event.Ref.Stream, "seq": r.Event.Ref.Seq, "stored_at": r.Event.At.UTC(), "subject": r.Event.Subject,
 		"status": r.Status(), "lines": lines,
-	})
+	}
+	if r.Status() == Excluded {
+		line["reason"] = r.Excluded
+	}
+	return event.Encode(line)
 }

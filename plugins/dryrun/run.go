@@ -37,7 +37,13 @@ type Result struct {
 	Event Event
 	Now   []Output // what the plugin publishes now
 	Lines []Line   // what was and what is published, side by side
+	// Excluded is why a difference proves nothing, for people; "" where it does.
+	Excluded string
 }
+
+// looksAround is why the outputs of a plugin that looked at the bot itself are
+// not compared.
+const looksAround = "the plugin looks at the bot's streams, consumers or processes, and a dry run has none of those of then"
 
 // Run runs the plugin on each of a case's events and returns the results in
 // order. An error ends the sequence: that of a sandbox that does not work, a
@@ -89,11 +95,16 @@ func run(ctx context.Context, c *Case, p plugins.Plugin, o Options, yield func(R
 		if err := s.advance(ctx, e.handled()); err != nil {
 			return err
 		}
+		s.looked.Store(false)
 		now, err := s.handle(ctx, handler, e, o.Tracer)
 		if err != nil {
 			return err
 		}
-		if !yield(Result{Event: e, Now: now, Lines: compare(e.Said, now)}) {
+		r := Result{Event: e, Now: now, Lines: compare(e.Said, now)}
+		if s.looked.Load() {
+			r.Excluded = looksAround
+		}
+		if !yield(r) {
 			stopped = true
 			return nil
 		}

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -35,6 +36,7 @@ type sandbox struct {
 	store  *kvstore.Store
 	bucket jetstream.KeyValue
 	stops  []func() error
+	looked atomic.Bool // a plugin looked at what there is none of here
 
 	mu     sync.Mutex
 	now    time.Time
@@ -80,7 +82,7 @@ func open(ctx context.Context, c *Case, log *slog.Logger) (_ *sandbox, err error
 	s.onClose(func() error { s.store.Close(); return nil })
 	// Without a tracer: the spans of the sandbox would have the trace IDs of then.
 	s.bus = streams.NewBus(nc, js, streams.WithLogger(log), streams.WithTimeout(timeout))
-	s.host = plugins.Host{Bus: s.bus, Bucket: s.bucket, Logger: log}
+	s.host = plugins.Host{Bus: s.bus, Bucket: s.bucket, Logger: log, Looked: func() { s.looked.Store(true) }}
 	if _, err := nc.Subscribe(event.AllDatabase, func(msg *nats.Msg) { s.answer(ctx, log, msg) }); err != nil {
 		return nil, err
 	}

@@ -4,10 +4,12 @@ package streamstest
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/streams"
 )
@@ -53,6 +55,39 @@ func Connect(t testing.TB, s *streams.Server) *nats.Conn {
 	}
 	t.Cleanup(func() { nc.Close(); <-closed })
 	return nc
+}
+
+// Scan reads every stream to its end with bare ordered consumers side by side:
+// what a benchmark holds a reader of ours against.
+func Scan(t testing.TB, js jetstream.JetStream) {
+	t.Helper()
+	var wg sync.WaitGroup
+	for _, spec := range streams.Specs() {
+		s, err := js.Stream(t.Context(), spec.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := s.CachedInfo().State.Msgs
+		if want == 0 {
+			continue
+		}
+		c, err := js.OrderedConsumer(t.Context(), spec.Name, jetstream.OrderedConsumerConfig{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		wg.Add(1)
+		n := uint64(0)
+		cc, err := c.Consume(func(jetstream.Msg) {
+			if n++; n == want {
+				wg.Done()
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { cc.Stop(); <-cc.Closed() }()
+	}
+	wg.Wait()
 }
 
 // Context is a context that ends with the test or after a minute, whichever
