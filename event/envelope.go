@@ -23,15 +23,16 @@ type Envelope struct {
 
 // Keys of Envelope.Metadata that Rosey itself writes.
 const (
-	MetaSource    = "source"       // who published the event
-	MetaCausation = "causation_id" // STREAM:SEQ of the event being handled
-	MetaBackfill  = "backfill"     // true: read from a chat buffer that predates the bot
-	MetaBuffered  = "buffered"     // true: read from a chat buffer after a disconnect
-	MetaAttempt   = "attempt"      // which attempt at the causing event made this, when not the first
-	MetaWaited    = "waited"       // how long the causing event had waited in its stream, in seconds
-	MetaRetryFor  = "retry_for"    // the one consumer that this retried dead letter is for
-	MetaPart      = "part"         // which part of a split message this is, from 1
-	MetaErrorCode = "error_code"   // of the error that this tells a user of
+	MetaSource     = "source"       // who published the event
+	MetaCausation  = "causation_id" // STREAM:SEQ of the event being handled
+	MetaBackfill   = "backfill"     // true: read from a chat buffer that predates the bot
+	MetaBuffered   = "buffered"     // true: read from a chat buffer after a disconnect
+	MetaAttempt    = "attempt"      // which attempt at the causing event made this, when not the first
+	MetaWaited     = "waited"       // how long the causing event had waited in its stream, in seconds
+	MetaRetryFor   = "retry_for"    // the one consumer that this retried dead letter is for
+	MetaPart       = "part"         // which part of a split message this is, from 1
+	MetaParentSpan = "parent_span"  // the span it was published in, in hex, when no event is its cause
+	MetaErrorCode  = "error_code"   // of the error that this tells a user of
 )
 
 // New makes an envelope of a payload, which may be one of this package's types,

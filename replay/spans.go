@@ -45,13 +45,19 @@ type Exported struct {
 // streams alone, and sends them. Spans have the IDs of the live ones: a send
 // span is named in its event's traceparent, and a process span's ID follows
 // from the consumer, the event and the attempt. Doing it again sends the same
-// spans. Spans of work that left no event behind cannot be rebuilt: deliveries
-// that came to nothing, and the answering side of requests. Events before the
-// range are added where a trace would have no root without them.
+// spans. Deliveries that came to nothing are known by how far their consumer is,
+// attempts that failed by a later one, and the answering of a request by what was
+// published meanwhile; when they were, and why one failed, is not. What else left
+// no event behind cannot be rebuilt: see docs/tracing.md. Events before the range
+// are added where a trace would have no root without them.
 func Export(ctx context.Context, js jetstream.JetStream, q Query, exporter sdktrace.SpanExporter, res *resource.Resource) (Exported, error) {
 	var done Exported
 	if q.Follow {
 		return done, event.Errorf(event.InvalidInput, "exporting needs an end: do not follow")
+	}
+	readers, err := durables(ctx, js)
+	if err != nil {
+		return done, err
 	}
 	var batch []sdktrace.ReadOnlySpan
 	flush := func() error {
@@ -70,7 +76,7 @@ func Export(ctx context.Context, js jetstream.JetStream, q Query, exporter sdktr
 			return done, err
 		}
 		done.Traces++
-		batch = append(batch, c.spans(res)...)
+		batch = append(batch, c.spans(res, readers)...)
 		if len(batch) >= exportBatch {
 			if err := flush(); err != nil {
 				return done, err
@@ -127,7 +133,8 @@ type process struct {
 	consumer string
 	attempt  int
 
-	outputs   []*node
+	outputs   []*node      // none of a delivery that came to nothing
+	answers   trace.SpanID // its own ID, when it answered a request
 	waited    time.Duration
 	waitKnown bool
 	outcome   string       // a value of rosey.outcome
@@ -141,9 +148,9 @@ type processKey struct {
 }
 
 // spans are the conversation's spans, those of an event after its cause's.
-func (c *conversation) spans(res *resource.Resource) []sdktrace.ReadOnlySpan {
+func (c *conversation) spans(res *resource.Resource, readers []durable) []sdktrace.ReadOnlySpan {
 	b := &spanBuilder{traceID: event.TraceID(c.id), res: res,
-		sends: map[*node]trace.SpanID{}, used: map[trace.SpanID]bool{}, processes: map[processKey]*process{}}
+		sends: map[*node]trace.SpanID{}, used: map[trace.SpanID]bool{}, processes: map[processKey]*process{}, answered: map[trace.SpanID]*process{}}
 	var visit func(nodes []*node)
 	visit = func(nodes []*node) {
 		for _, n := range nodes {
@@ -156,6 +163,10 @@ func (c *conversation) spans(res *resource.Resource) []sdktrace.ReadOnlySpan {
 		b.traced = b.traced || b.named(e.Header).IsValid()
 	}
 	visit(roots)
+	for _, n := range roots {
+		b.addAnswer(n) // a request may be stored after what came of it
+	}
+	b.addSilent(readers)
 	return b.build()
 }
 
@@ -167,6 +178,7 @@ type spanBuilder struct {
 	sends     map[*node]trace.SpanID
 	used      map[trace.SpanID]bool
 	processes map[processKey]*process
+	answered  map[trace.SpanID]*process // by the ID of the span that answered a request
 	made      []*process
 }
 
@@ -180,12 +192,7 @@ func (b *spanBuilder) add(n *node) {
 	if !ok {
 		return
 	}
-	p := b.processes[key]
-	if p == nil {
-		p = &process{cause: n.parent, consumer: key.consumer, attempt: key.attempt, outcome: handled}
-		b.processes[key] = p
-		b.made = append(b.made, p)
-	}
+	p := b.delivery(key, n.parent, handled)
 	p.outputs = append(p.outputs, n)
 	if waited, ok := seconds(n.Metadata[event.MetaWaited]); ok {
 		p.waited, p.waitKnown = waited, true
@@ -299,6 +306,9 @@ func (b *spanBuilder) send(n *node) tracetest.SpanStub {
 // a trace has one root.
 func (b *spanBuilder) parent(n *node) trace.SpanID {
 	if n.parent == nil {
+		if within := parentSpan(n); b.answered[within] != nil {
+			return within
+		}
 		if n == b.order[0] {
 			return trace.SpanID{}
 		}
@@ -312,7 +322,10 @@ func (b *spanBuilder) parent(n *node) trace.SpanID {
 
 func (b *spanBuilder) process(p *process) tracetest.SpanStub {
 	cause := p.cause.Envelope
-	from, to := p.outputs[0].Timestamp, p.outputs[0].At
+	from, to := p.cause.At, p.cause.At
+	if len(p.outputs) > 0 {
+		from = p.outputs[0].Timestamp
+	}
 	for _, n := range p.outputs {
 		if n.Timestamp.Before(from) {
 			from = n.Timestamp
@@ -330,6 +343,11 @@ func (b *spanBuilder) process(p *process) tracetest.SpanStub {
 	parent := b.named(p.cause.Header)
 	if !parent.IsValid() {
 		parent = b.sends[p.cause]
+	}
+	if p.answers.IsValid() {
+		s := b.span("process "+event.Template(cause.Subject), p.answers, parent, trace.SpanKindServer, from, to)
+		s.Attributes = append(streams.ProcessAttributes(cause, ""), rebuilt)
+		return s
 	}
 	s := b.span("process "+event.Template(cause.Subject), b.processID(processKey{p.cause.Ref, p.consumer, p.attempt}), parent,
 		trace.SpanKindConsumer, from, to)

@@ -301,6 +301,11 @@ func (b *Bus) complete(ctx context.Context, e event.Envelope) event.Envelope {
 	for k, v := range e.Metadata {
 		meta[k] = v
 	}
+	// A request has no place in a stream that could be named as the cause of what
+	// is published while it is answered: only the span of that leads back to it.
+	if around := trace.SpanContextFromContext(ctx); meta[event.MetaCausation] == nil && around.IsValid() && around.TraceID() == event.TraceID(e.CorrelationID) {
+		meta[event.MetaParentSpan] = around.SpanID().String()
+	}
 	e.Metadata = meta
 	return e
 }
