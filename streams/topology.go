@@ -69,7 +69,7 @@ type Limits struct {
 
 // Options are the settings of Open.
 type Options struct {
-	Replicas int               // copies in a cluster; 0 means 1
+	Replicas int               // copies in a cluster, at least; 0 means 1
 	Limits   map[string]Limits // by stream name
 }
 
@@ -128,7 +128,7 @@ func (s Spec) config(have *jetstream.StreamConfig, o Options) (jetstream.StreamC
 	want.AllowMsgTTL = true
 	want.AllowMsgSchedules = s.Name == Plugin
 	want.Duplicates = DuplicateWindow
-	want.Replicas = max(o.Replicas, 1)
+	want.Replicas = max(o.Replicas, want.Replicas, 1) // a process that was not told of them takes no copies away
 	want.MaxAge, want.MaxBytes = s.MaxAge, -1
 	if l, ok := o.Limits[s.Name]; ok {
 		if l.MaxAge > 0 {

@@ -66,3 +66,24 @@ func TestDifferences(t *testing.T) {
 		t.Errorf("of what Open refuses: %v", err)
 	}
 }
+
+// Whoever opens the streams may ask for more copies, and takes none away.
+func TestReplicasAreNotTakenAway(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ asked, have, differences int }{{0, 3, 0}, {1, 3, 0}, {2, 3, 0}, {3, 3, 0}, {3, 1, 1}} {
+		have := jetstream.StreamConfig{Storage: jetstream.FileStorage, Replicas: c.have}
+		found, err := streams.Specs()[0].Differences(have, streams.Options{Replicas: c.asked})
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		for _, d := range found {
+			if strings.HasPrefix(d, "num_replicas") {
+				n++
+			}
+		}
+		if n != c.differences {
+			t.Errorf("asked for %d with %d: %v", c.asked, c.have, found)
+		}
+	}
+}
