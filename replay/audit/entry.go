@@ -205,7 +205,7 @@ var readers = map[string]func(*Entry, event.Envelope) error{
 		for _, seqs := range p.Events {
 			n += len(seqs)
 		}
-		e.Kind, e.Text, e.Note = KindErasure, p.Reason, strconv.Itoa(n)+" events were erased"
+		e.Kind, e.Text, e.Note = KindErasure, p.Reason, strconv.Itoa(n)+" event(s) erased"
 	}),
 }
 

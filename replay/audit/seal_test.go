@@ -310,7 +310,7 @@ func TestForget(t *testing.T) {
 		t.Errorf("the second time it says %v", err)
 	}
 	text := write(ctx, t, bus, Options{})
-	if strings.Contains(text, "<bob>") || !strings.Contains(text, "=== erased: asked by mail  [5 events were erased]") {
+	if strings.Contains(text, "<bob>") || !strings.Contains(text, "=== erased: asked by mail  [5 event(s) erased]") {
 		t.Errorf("the history is:\n%s", text)
 	}
 
