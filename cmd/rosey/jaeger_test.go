@@ -322,18 +322,10 @@ func (j *jaeger) attempts(t *testing.T, correlation string, n int) []*oteltest.T
 	return got.Find("send plugin.{name}.command").Children
 }
 
-// What happened while no collector was there is sent to one afterwards.
+// What happened while no collector was there is sent to one afterwards, and what
+// is sent twice is shown once.
 func TestJaegerOfThePast(t *testing.T) {
-	store := t.TempDir()
-	if r := rosey(t, "!roll 2d6\n", "run", "--local", "--plugins", "dice-roller", "--store", store); r.code != 0 {
-		t.Fatalf("%+v", r)
-	}
-	j := startJaeger(t)
-	if r := rosey(t, "", "replay", "--since", "1h", "--export-otlp", j.http, "--store", store); r.code != 0 || !strings.Contains(r.stdout, "traces to") {
-		t.Fatalf("%+v", r)
-	}
-	// That the router looked at the echo left nothing behind.
-	j.tree(t, correlationOf(t, store, "!roll 2d6"), `
+	const tree = `
 		send cytube.chat [producer rosey]
 			process cytube.chat [consumer rosey]
 				send plugin.{name}.command [producer rosey]
@@ -341,5 +333,22 @@ func TestJaegerOfThePast(t *testing.T) {
 						send cytube.send.chat [producer rosey]
 							process cytube.send.chat [consumer rosey]
 								send cytube.chat [producer rosey]
-	`)
+									process cytube.chat [consumer rosey]
+	`
+	store := t.TempDir()
+	j := startJaeger(t)
+	lines := []string{"!roll 2d6", "!roll 3d6"}
+	for _, line := range lines {
+		if r := rosey(t, line+"\n", "run", "--local", "--plugins", "dice-roller", "--store", store); r.code != 0 {
+			t.Fatalf("%+v", r)
+		}
+		if r := rosey(t, "", "replay", "--since", "1h", "--export-otlp", j.http, "--store", store); r.code != 0 || !strings.Contains(r.stdout, "traces to") {
+			t.Fatalf("%+v", r)
+		}
+		// What Jaeger shows of the last line tells that it has taken in the others.
+		j.tree(t, correlationOf(t, store, line), tree)
+	}
+	for _, line := range lines {
+		j.tree(t, correlationOf(t, store, line), tree)
+	}
 }
