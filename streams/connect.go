@@ -114,7 +114,7 @@ func Dial(r Remote) (*nats.Conn, error) {
 	var err error
 	switch {
 	case r.Store != "":
-		nc, err = nats.Connect("", append(opts, follow(r.Store)...)...)
+		nc, err = nats.Connect("", append(append(opts, nats.Timeout(greetingTimeout)), follow(r.Store)...)...)
 		if errors.Is(err, ErrNotRunning) {
 			return nil, fmt.Errorf("%w: %s", ErrNotRunning, r.Store)
 		}

@@ -58,6 +58,10 @@ type ServerInfo struct {
 	PID      int    `json:"pid"` // of the process that listens, 0 while none does
 }
 
+// greetingTimeout is how long a connection may take to be made: longer than the
+// usual 2 s, as on a machine that is busy with something else it takes longer.
+const greetingTimeout = 15 * time.Second
+
 // readyTimeout is how long a store may take to recover its streams.
 const readyTimeout = 2 * time.Minute
 
@@ -104,6 +108,8 @@ func (s *Server) start(c ServerConfig) error {
 		DontListen: c.Listen == "",
 		NoSigs:     true,
 		Debug:      false,
+
+		AuthTimeout: greetingTimeout.Seconds(),
 	}
 	if c.Listen != "" {
 		host, port, err := splitListen(c.Listen, before.URL)
@@ -179,7 +185,7 @@ func (s *Server) Info() ServerInfo { return s.info }
 
 // Connect opens an in-process connection, which skips the network.
 func (s *Server) Connect(opts ...nats.Option) (*nats.Conn, error) {
-	opts = append([]nats.Option{nats.InProcessServer(s.ns), nats.UserInfo(s.info.User, s.info.Password)}, opts...)
+	opts = append([]nats.Option{nats.InProcessServer(s.ns), nats.UserInfo(s.info.User, s.info.Password), nats.Timeout(greetingTimeout)}, opts...)
 	nc, err := nats.Connect("", opts...)
 	if err != nil {
 		return nil, fmt.Errorf("connect to the embedded NATS server: %w", err)
