@@ -3,7 +3,6 @@ package consumers
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -15,10 +14,11 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams"
 )
 
 // Bucket is the KV bucket of plugin registrations, one key a plugin.
-const Bucket = "plugins"
+const Bucket = streams.Registrations
 
 // Registration is what a plugin says of itself in the KV bucket "plugins", under
 // its name. It outlives the plugin's process: commands for a plugin that is down
@@ -107,16 +107,9 @@ func ParseRegistration(key string, value []byte) (Registration, error) {
 
 // OpenBucket opens the bucket of registrations, creating it if need be.
 func OpenBucket(ctx context.Context, js jetstream.JetStream, replicas int) (jetstream.KeyValue, error) {
-	kv, err := js.KeyValue(ctx, Bucket)
-	if errors.Is(err, jetstream.ErrBucketNotFound) {
-		kv, err = js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
-			Bucket: Bucket, Description: "Registrations of plugins, by name", History: 10, Replicas: max(replicas, 1),
-		})
-	}
-	if err != nil {
-		return nil, fmt.Errorf("open bucket %s: %w", Bucket, err)
-	}
-	return kv, nil
+	return streams.OpenBucket(ctx, js, jetstream.KeyValueConfig{
+		Bucket: Bucket, Description: "Registrations of plugins, by name", History: 10, Replicas: max(replicas, 1),
+	})
 }
 
 // Register puts a registration into the bucket. Nothing is written when it is

@@ -198,17 +198,7 @@ func (r *runner) open(ctx context.Context) (jetstream.Consumer, error) {
 	if !r.Since.IsZero() {
 		want.DeliverPolicy, want.OptStartTime = jetstream.DeliverByStartTimePolicy, &r.Since
 	}
-	existing, err := r.bus.JetStream().Consumer(ctx, r.Stream, r.Durable)
-	switch {
-	case errors.Is(err, jetstream.ErrConsumerNotFound):
-	case err != nil:
-		return nil, err
-	default:
-		have := existing.CachedInfo().Config
-		want.DeliverPolicy, want.OptStartSeq, want.OptStartTime = have.DeliverPolicy, have.OptStartSeq, have.OptStartTime
-		want.PauseUntil = have.PauseUntil // a paused plugin stays paused across restarts
-	}
-	return r.bus.JetStream().CreateOrUpdateConsumer(ctx, r.Stream, want)
+	return r.bus.Durable(ctx, r.Stream, want)
 }
 
 // deliver settles one delivery.

@@ -81,6 +81,7 @@ const (
 	AllPlugin     = "plugin.>"
 	AllCommands   = "plugin.*.command"
 	AllSchedules  = "plugin.*.schedule.*" // events to be stored later; see ScheduleSubject
+	AllDue        = "plugin.*.due.>"      // where their time comes; see DueSubject
 	AllPlatform   = "platform.>"
 	AllDatabase   = "database.>"
 )
@@ -141,6 +142,27 @@ func join(base string, tokens []string) string {
 // ScheduleSubject is plugin.{name}.schedule.{timer}, where an event that is to be
 // stored later waits for its time.
 func ScheduleSubject(plugin, timer string) string { return "plugin." + plugin + ".schedule." + timer }
+
+// DueSubject is plugin.{name}.due followed by what follows plugin.{name}.event in
+// the subject of an event that is stored later: where the event is put when its
+// time comes, and from where it goes to its own subject. It is "" for the subject
+// of any other event, which cannot be stored later.
+func DueSubject(subject string) string {
+	own := EventSubject(PluginOf(subject))
+	if rest, ok := strings.CutPrefix(subject, own+"."); ok {
+		return strings.TrimSuffix(own, "event") + "due." + rest
+	}
+	return ""
+}
+
+// FromDue is the inverse of DueSubject, and the subject itself where that is none.
+func FromDue(subject string) string {
+	if !Match(AllDue, subject) {
+		return subject
+	}
+	plugin := PluginOf(subject)
+	return EventSubject(plugin, strings.TrimPrefix(subject, "plugin."+plugin+".due."))
+}
 
 // PluginOf is the name in a plugin.{name}.… subject, or "" for another subject.
 func PluginOf(subject string) string {

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"sync"
 	"syscall"
@@ -35,6 +36,7 @@ const patience = 30 * time.Second
 type bus struct {
 	*streams.Bus
 	t        *testing.T
+	store    string
 	env      []string
 	registry *consumers.Registry
 	events   chan streams.Stored
@@ -42,10 +44,10 @@ type bus struct {
 
 func newBus(t *testing.T) *bus {
 	t.Helper()
-	server := streamstest.Server(t)
-	b := &bus{Bus: streamstest.Bus(t, server), t: t, events: make(chan streams.Stored, 1024)}
-	info := server.Info()
-	b.env = append(os.Environ(), "NATS_URL="+info.URL, "NATS_USER="+info.User, "NATS_PASSWORD="+info.Password)
+	store := t.TempDir()
+	server := streamstest.ServerOn(t, store)
+	b := &bus{Bus: streamstest.Bus(t, server), t: t, store: store, events: make(chan streams.Stored, 1024)}
+	b.env = append(os.Environ(), "NATS_URL="+server.Info().URL)
 	ctx, cancel := context.WithCancel(context.Background())
 	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 	kv, err := consumers.OpenBucket(ctx, b.JetStream(), 1)
@@ -93,6 +95,24 @@ func newBus(t *testing.T) *bus {
 	return b
 }
 
+// credentials gives a plugin what rosey plugin creds does: the plugins of this
+// folder need no more.
+func (b *bus) credentials(plugin string) string {
+	b.t.Helper()
+	if err := streams.OpenCommands(b.t.Context(), b.JetStream(), plugin); err != nil {
+		b.t.Fatal(err)
+	}
+	text, err := streams.IssueCredentials(b.store, plugin)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	path := filepath.Join(b.t.TempDir(), plugin+".creds")
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		b.t.Fatal(err)
+	}
+	return path
+}
+
 // start runs a plugin's program and returns once its consumer asks for commands.
 // It is stopped, as a user would stop it, by the returned function or at last
 // when the test ends.
@@ -100,7 +120,8 @@ func (b *bus) start(plugin, dir string, env []string, command ...string) (stop f
 	b.t.Helper()
 	var out bytes.Buffer
 	cmd := exec.Command(command[0], command[1:]...)
-	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = dir, append(b.env, env...), &out, &out
+	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, &out, &out
+	cmd.Env = append(append(b.env, "NATS_CREDS="+b.credentials(plugin)), env...)
 	cmd.WaitDelay = patience
 	if err := cmd.Start(); err != nil {
 		b.t.Fatal(err)

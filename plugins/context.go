@@ -210,7 +210,7 @@ func (c *Context) After(d time.Duration, timer, kind string, payload map[string]
 }
 
 // At is After for a point in time. One that has passed fires at once. One that
-// lies further ahead than the stream PLUGIN keeps events (90 days unless the bot
+// lies further ahead than the stream TIMER keeps events (90 days unless the bot
 // is configured otherwise) is refused with INVALID_INPUT: set a timer to set it
 // then.
 func (c *Context) At(t time.Time, timer, kind string, payload map[string]any) error {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/synadia-io/orbit.go/jetstreamext"
 
 	"github.com/rosey-bot/rosey/consumers"
 	"github.com/rosey-bot/rosey/replay"
@@ -18,7 +19,6 @@ import (
 // Reader reads the streams and what is known of the plugins. It changes nothing.
 type Reader struct {
 	bus    *streams.Bus
-	bucket jetstream.KeyValue
 	looked func() // see Host.Looked
 }
 
@@ -72,20 +72,21 @@ func (r Reader) Running(ctx context.Context) (map[string][]Instance, error) {
 // Plugins lists the registrations, in the order of their names. One that cannot
 // be read is left out.
 func (r Reader) Plugins(ctx context.Context) ([]consumers.Registration, error) {
-	keys, err := r.bucket.ListKeys(ctx)
+	// With no consumer, which a plugin with credentials of its own may not make.
+	subject := "$KV." + consumers.Bucket + "."
+	values, err := jetstreamext.GetLastMsgsFor(ctx, r.bus.JetStream(), "KV_"+consumers.Bucket, []string{subject + ">"})
 	if err != nil {
 		return nil, fmt.Errorf("list plugins: %w", err)
 	}
 	var all []consumers.Registration
-	for key := range keys.Keys() {
-		entry, err := r.bucket.Get(ctx, key)
-		if errors.Is(err, jetstream.ErrKeyNotFound) {
-			continue
+	for msg, err := range values {
+		if errors.Is(err, jetstreamext.ErrNoMessages) {
+			break
 		}
 		if err != nil {
-			return nil, fmt.Errorf("read the registration of %s: %w", key, err)
+			return nil, fmt.Errorf("list plugins: %w", err)
 		}
-		if p, err := consumers.ParseRegistration(key, entry.Value()); err == nil {
+		if p, err := consumers.ParseRegistration(strings.TrimPrefix(msg.Subject, subject), msg.Data); err == nil {
 			all = append(all, p)
 		}
 	}

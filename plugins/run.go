@@ -22,15 +22,11 @@ import (
 )
 
 // Durable is the name of a plugin's durable consumer.
-func Durable(plugin string) string { return "plugin-" + plugin }
-
-// restartSubject is where every running instance of a plugin is told to start
-// over. No stream captures it.
-func restartSubject(plugin string) string { return "rosey.plugin." + plugin + ".restart" }
+func Durable(plugin string) string { return streams.Durable(plugin) }
 
 // Restart tells every running instance of a plugin to start over.
 func Restart(nc *nats.Conn, plugin string) error {
-	if err := nc.Publish(restartSubject(plugin), nil); err != nil {
+	if err := nc.Publish(streams.RestartSubject(plugin), nil); err != nil {
 		return fmt.Errorf("restart plugin %s: %w", plugin, err)
 	}
 	return nc.Flush()
@@ -137,8 +133,15 @@ func (h Host) serve(ctx context.Context, bus *streams.Bus, p Plugin, log *slog.L
 	if err != nil {
 		return nil, fmt.Errorf("start service of %s: %w", p.Name, err)
 	}
-	err = svc.AddEndpoint("restart", micro.HandlerFunc(func(micro.Request) { restart() }),
-		micro.WithEndpointSubject(restartSubject(p.Name)), micro.WithEndpointQueueGroupDisabled())
+	asked := micro.HandlerFunc(func(r micro.Request) {
+		// What the server itself says to a subject that somebody gave it for a
+		// reply looks otherwise.
+		if r.Subject() == streams.RestartSubject(p.Name) && len(r.Data()) == 0 && len(r.Headers()) == 0 {
+			restart()
+		}
+	})
+	err = svc.AddEndpoint("restart", asked,
+		micro.WithEndpointSubject(streams.RestartSubject(p.Name)), micro.WithEndpointQueueGroupDisabled())
 	for _, r := range p.Requests {
 		if err != nil {
 			break
@@ -257,7 +260,7 @@ func (c *Context) result(out []event.Envelope, err error) ([]event.Envelope, err
 
 func (h Host) context(ctx context.Context, p Plugin, d streams.Stored, publisher consumers.Publisher, log *slog.Logger) *Context {
 	return &Context{
-		Context: ctx, Event: d, Log: log, plugin: p.Name, publisher: publisher, reader: Reader{h.Bus, h.Bucket, h.Looked},
+		Context: ctx, Event: d, Log: log, plugin: p.Name, publisher: publisher, reader: Reader{h.Bus, h.Looked},
 	}
 }
 

@@ -165,7 +165,7 @@ func planFor(spec streams.Spec, filters []string) plan {
 		}
 	}
 	p := plan{stream: spec.Name, filters: kept}
-	all := true
+	all := len(spec.Due) == 0
 	for _, subject := range spec.Subjects {
 		all = all && slices.ContainsFunc(kept, func(f string) bool { return server.SubjectMatchesFilter(subject, f) })
 	}

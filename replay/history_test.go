@@ -24,6 +24,7 @@ var samples = []struct{ stream, subject, data string }{
 	{streams.Platform, event.SubjectHeartbeat, `{"timestamp":1732645200,"uptime":%d,"plugins_active":1,"nats_connected":true}`},
 	{streams.Database, event.SubjectGet, `{"collection":"quotes","id":%d}`},
 	{streams.Cytube, event.SubjectUserJoin, `{"user":"carol%d","channel":"Main","rank":0,"time":1}`},
+	{streams.Timer, "plugin.trivia.schedule.tea", `{"n":%d,"channel":"other"}`},
 	{streams.Plugin, "plugin.trivia.event.game_start", `{"n":%d,"channel":"other"}`},
 }
 

@@ -87,7 +87,7 @@ func TestFollowGoesFromPastToPresent(t *testing.T) {
 			defer close(published)
 			publish(after)
 			stored(ctx, t, js, total+len(after))
-			publish([]int{0, 1, 2, 3, 4})
+			publish([]int{0, 1, 2, 3, 4, 6}) // one for each stream
 		}()
 		var got []Event
 		for e, err := range Read(ctx, js, q) {
@@ -99,7 +99,7 @@ func TestFollowGoesFromPastToPresent(t *testing.T) {
 			}
 		}
 		<-published
-		stored(ctx, t, js, total+len(after)+5)
+		stored(ctx, t, js, total+len(after)+6)
 		same(rt, got, history(ctx, t, js)[skip:][:len(got)])
 	})
 }

@@ -64,18 +64,27 @@ const (
 func (t *Tracer) claim(ctx context.Context, id trace.SpanID, like string) bool {
 	kv, err := t.js.KeyValue(ctx, claimsBucket)
 	if errors.Is(err, jetstream.ErrBucketNotFound) {
-		replicas := 1
-		if s, err := t.js.Stream(ctx, like); err == nil {
-			replicas = s.CachedInfo().Config.Replicas
+		if err = openClaims(ctx, t.js, like); err == nil {
+			kv, err = t.js.KeyValue(ctx, claimsBucket)
 		}
-		kv, err = t.js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
-			Bucket: claimsBucket, Description: "Spans made for publishers that named none", TTL: claimsKept, Replicas: replicas,
-		})
 	}
 	if err == nil {
 		_, err = kv.Create(ctx, id.String(), nil)
 	}
 	return !errors.Is(err, jetstream.ErrKeyExists)
+}
+
+// openClaims makes the bucket of claims, if there is none, with as many copies as
+// the stream like has.
+func openClaims(ctx context.Context, js jetstream.JetStream, like string) error {
+	replicas := 1
+	if s, err := js.Stream(ctx, like); err == nil {
+		replicas = s.CachedInfo().Config.Replicas
+	}
+	_, err := OpenBucket(ctx, js, jetstream.KeyValueConfig{
+		Bucket: claimsBucket, Description: "Spans made for publishers that named none", TTL: claimsKept, Replicas: replicas,
+	})
+	return err
 }
 
 // belongs finds the span under which an event belongs that came without one: the

@@ -1,6 +1,7 @@
 package streams
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -38,6 +39,7 @@ type Bus struct {
 	tracer  *Tracer
 	log     *slog.Logger
 	observe Observer
+	warden  string // the plugin for which the Warden is asked; "" asks nobody
 }
 
 // Observer is told of what a Bus did, for metrics.
@@ -132,7 +134,7 @@ func WithMsgID(id string) PublishOption { return func(s *publishSettings) { s.ms
 // whole seconds.
 func WithTTL(d time.Duration) PublishOption { return func(s *publishSettings) { s.ttl = d } }
 
-// At schedules an event of plugin.{name}.event.… to be stored at t and not now,
+// At schedules an event of plugin.{name}.event.{type} to be stored at t and not now,
 // with a resolution of a second. JetStream keeps the schedule under the timer's
 // name and stores the event itself, so a timer outlives every process. One plugin
 // has one timer of a name: publishing again replaces it. See CancelTimer. A time
@@ -171,25 +173,10 @@ func (b *Bus) Publish(ctx context.Context, e event.Envelope, opts ...PublishOpti
 	if err != nil {
 		return Ack{}, fail(span, err)
 	}
-	var jsOpts []jetstream.PublishOpt
-	if s.timer != "" {
-		plugin := event.PluginOf(e.Subject)
-		if plugin == "" || !event.ValidName(s.timer) {
-			return Ack{}, fail(span, event.Errorf(event.InvalidInput, "timer %q for %s: only a plugin's events can be scheduled, and a timer's name is 1 to %d of A-Z a-z 0-9 _ -", s.timer, e.Subject, event.MaxNameLength))
-		}
-		if err := b.keeps(ctx, stream, s.at); err != nil {
-			return Ack{}, fail(span, err)
-		}
-		msg.Subject = event.ScheduleSubject(plugin, s.timer)
-		jsOpts = append(jsOpts, jetstream.WithScheduleAt(s.at), jetstream.WithScheduleTarget(e.Subject))
-	}
-	if s.ttl > 0 {
-		jsOpts = append(jsOpts, jetstream.WithMsgTTL((s.ttl + time.Second - 1).Truncate(time.Second)))
-	}
 	started := time.Now()
-	ack, err := b.js.PublishMsg(ctx, msg, jsOpts...)
+	ack, err := b.store(ctx, msg, s)
 	if err != nil {
-		err = event.Errorf(event.NATSError, "store %s: %w", e.Subject, err)
+		err = event.Errorf(cmp.Or(event.CodeOf(err), event.NATSError), "store %s: %w", e.Subject, err)
 	}
 	b.observe.Sent(ctx, e.Subject, time.Since(started), err)
 	if err != nil {
@@ -207,22 +194,38 @@ func (b *Bus) Publish(ctx context.Context, e event.Envelope, opts ...PublishOpti
 }
 
 // keeps refuses a timer that would age out of its stream before it fires.
-func (b *Bus) keeps(ctx context.Context, stream Spec, at time.Time) error {
-	s, err := b.js.Stream(ctx, stream.Name)
+func (b *Bus) keeps(ctx context.Context, at time.Time) error {
+	s, err := b.js.Stream(ctx, Timer)
 	if err != nil {
-		return event.Errorf(event.NATSError, "look at stream %s: %w", stream.Name, err)
+		return event.Errorf(event.NATSError, "look at stream %s: %w", Timer, err)
 	}
 	age := s.CachedInfo().Config.MaxAge
 	if age == 0 || time.Until(at) < age {
 		return nil
 	}
 	return event.Errorf(event.InvalidInput, "a timer for %s would be forgotten: stream %s keeps what waits in it for %s; set an earlier timer that sets this one",
-		at.Format(time.RFC3339), stream.Name, age)
+		at.Format(time.RFC3339), Timer, age)
+}
+
+// store has JetStream store a message, now or when it is to be.
+func (b *Bus) store(ctx context.Context, msg *nats.Msg, s publishSettings) (*jetstream.PubAck, error) {
+	if s.timer != "" {
+		return b.schedule(ctx, msg, msg.Subject, s.timer, s.at)
+	}
+	var opts []jetstream.PublishOpt
+	if s.ttl > 0 {
+		opts = append(opts, jetstream.WithMsgTTL((s.ttl + time.Second - 1).Truncate(time.Second)))
+	}
+	return b.js.PublishMsg(ctx, msg, opts...)
 }
 
 // CancelTimer drops a plugin's timer of that name, if it has not fired.
 func (b *Bus) CancelTimer(ctx context.Context, plugin, timer string) error {
-	stream, err := b.js.Stream(ctx, Plugin)
+	if b.warden != "" {
+		_, err := b.askWarden(ctx, wardenCancel, nats.Header{headerTimer: {timer}}, struct{}{})
+		return err
+	}
+	stream, err := b.js.Stream(ctx, Timer)
 	if err == nil {
 		err = stream.Purge(ctx, jetstream.WithPurgeSubject(event.ScheduleSubject(plugin, timer)))
 	}

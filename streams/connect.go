@@ -114,7 +114,7 @@ func Dial(r Remote) (*nats.Conn, error) {
 	var err error
 	switch {
 	case r.Store != "":
-		nc, err = nats.Connect("", append(append(opts, nats.Timeout(greetingTimeout)), follow(r.Store)...)...)
+		nc, err = nats.Connect("", append(append(opts, nats.Timeout(greetingTimeout)), follow(r.Store, r.Credentials == "")...)...)
 		if errors.Is(err, ErrNotRunning) {
 			return nil, fmt.Errorf("%w: %s", ErrNotRunning, r.Store)
 		}
@@ -137,8 +137,13 @@ func Dial(r Remote) (*nats.Conn, error) {
 }
 
 // follow makes a connection that asks the store at each attempt where its server
-// is: a bot that was started again may listen elsewhere.
-func follow(store string) []nats.Option {
+// is: a bot that was started again may listen elsewhere. With owner set it is let
+// in as the owner of the store.
+func follow(store string, owner bool) []nats.Option {
+	dialer := nats.SetCustomDialer(storeDialer(store))
+	if !owner {
+		return []nats.Option{dialer}
+	}
 	credentials := func() (user, password string) {
 		info, err := Find(store)
 		if err != nil {
@@ -147,7 +152,7 @@ func follow(store string) []nats.Option {
 		return info.User, info.Password
 	}
 	return []nats.Option{
-		nats.SetCustomDialer(storeDialer(store)),
+		dialer,
 		nats.UserInfoHandler(credentials),
 		// Refusals end with the stranger that has the old port.
 		nats.IgnoreAuthErrorAbort(),

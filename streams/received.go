@@ -69,7 +69,7 @@ func (s Stored) correlated() Stored {
 func Decode(subject string, header nats.Header, body []byte, at time.Time) (event.Envelope, error) {
 	if event.Match(event.AllSchedules, subject) {
 		// The body of a schedule is the event that is stored when its time comes.
-		subject = cmp.Or(header.Get(jetstream.ScheduleTargetHeader), subject)
+		subject = event.FromDue(cmp.Or(header.Get(jetstream.ScheduleTargetHeader), subject))
 	}
 	e, err := event.Decode(subject, body)
 	if err != nil {

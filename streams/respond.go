@@ -23,7 +23,7 @@ type Responder func(context.Context, event.Envelope) (any, error)
 func (b *Bus) Service(ctx context.Context, r Responder) micro.Handler {
 	return micro.HandlerFunc(func(req micro.Request) {
 		reply, err := b.answer(ctx, req, r)
-		if req.Reply() == "" {
+		if !Answerable(req.Reply()) {
 			return
 		}
 		var sendErr error

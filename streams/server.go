@@ -22,7 +22,6 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nuid"
-	"golang.org/x/crypto/bcrypt"
 )
 
 // ErrStoreInUse is wrapped by StartServer when another process holds the store.
@@ -40,10 +39,12 @@ type ServerConfig struct {
 // Server is an embedded NATS server with JetStream on a store directory that no
 // other server uses at the same time.
 type Server struct {
-	ns   *server.Server
-	lock *flock.Flock
-	info ServerInfo
-	path string
+	ns    *server.Server
+	lock  *flock.Flock
+	info  ServerInfo
+	store string
+	path  string     // of server.json
+	own   *nats.Conn // on which it listens for changed credentials
 }
 
 // ServerInfo is what server.json in the store says of a running server, so that
@@ -76,7 +77,7 @@ func StartServer(c ServerConfig) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{lock: lock, path: filepath.Join(c.Store, "server.json")}
+	s := &Server{lock: lock, store: c.Store, path: filepath.Join(c.Store, "server.json")}
 	if err := s.start(c); err != nil {
 		lock.Unlock()
 		return nil, err
@@ -93,23 +94,19 @@ func (s *Server) start(c ServerConfig) error {
 	if s.info.Password == "" {
 		s.info.User, s.info.Password = "rosey", nuid.Next()+nuid.Next()
 	}
-	// The password is random, so a cheap hash keeps it as well as a dear one.
-	hash, err := bcrypt.GenerateFromPassword([]byte(s.info.Password), bcrypt.MinCost)
-	if err != nil {
-		return fmt.Errorf("make credentials: %w", err)
-	}
+	door := &gate{store: c.Store, owner: s.info, accounts: map[string]*server.Account{}}
 	opts := &server.Options{
 		ServerName: "rosey",
 		JetStream:  true,
 		StoreDir:   c.Store,
 		SyncAlways: c.SyncAlways,
-		Username:   s.info.User,
-		Password:   string(hash),
 		DontListen: c.Listen == "",
 		NoSigs:     true,
 		Debug:      false,
 
-		AuthTimeout: greetingTimeout.Seconds(),
+		AuthTimeout:                greetingTimeout.Seconds(),
+		CustomClientAuthentication: door,
+		AlwaysEnableNonce:          true, // the challenge that the owner of a key signs
 	}
 	if c.Listen != "" {
 		host, port, err := splitListen(c.Listen, before.URL)
@@ -122,6 +119,7 @@ func (s *Server) start(c ServerConfig) error {
 	if err != nil {
 		return fmt.Errorf("configure the NATS server: %w", err)
 	}
+	door.ns = ns
 	if c.Logger != nil {
 		ns.SetLoggerV2(serverLog{c.Logger}, false, false, false)
 	}
@@ -132,6 +130,11 @@ func (s *Server) start(c ServerConfig) error {
 		return fmt.Errorf("the NATS server did not start within %s: see the log above", readyTimeout)
 	}
 	s.ns = ns
+	if err := s.guard(); err != nil {
+		ns.Shutdown()
+		ns.WaitForShutdown()
+		return err
+	}
 	if c.Listen == "" {
 		// Nobody is to look for a server where one that was killed listened.
 		s.info.PID, s.info.URL = 0, ""
@@ -144,11 +147,19 @@ func (s *Server) start(c ServerConfig) error {
 		err = writeInfo(s.path, s.info)
 	}
 	if err != nil {
-		ns.Shutdown()
-		ns.WaitForShutdown()
+		s.shutDown()
 		return err
 	}
 	return nil
+}
+
+func (s *Server) shutDown() {
+	closed := make(chan struct{})
+	s.own.SetClosedHandler(func(*nats.Conn) { close(closed) })
+	s.own.Close()
+	<-closed
+	s.ns.Shutdown()
+	s.ns.WaitForShutdown()
 }
 
 // splitListen also tries the address out: the server itself would report a
@@ -196,8 +207,7 @@ func (s *Server) Connect(opts ...nats.Option) (*nats.Conn, error) {
 // Stop shuts the server down, waits until everything is on disk, and gives the
 // store back.
 func (s *Server) Stop() error {
-	s.ns.Shutdown()
-	s.ns.WaitForShutdown()
+	s.shutDown()
 	var err error
 	if note := s.info; note.PID != 0 {
 		note.PID = 0
@@ -240,18 +250,21 @@ func holderName(note []byte) string {
 	return "another process"
 }
 
-func writeInfo(path string, info ServerInfo) error {
-	b, err := json.Marshal(info)
+func writeInfo(path string, info ServerInfo) error { return writePrivate(path, info) }
+
+// writePrivate writes a value as JSON to a file that its owner alone may read.
+func writePrivate(path string, value any) error {
+	b, err := json.Marshal(value)
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", path, err)
 	}
 	// A rename lets a reader see the old file or the new one, never half of one.
 	tmp := path + ".new"
 	if err := os.WriteFile(tmp, b, 0o600); err != nil {
-		return fmt.Errorf("write server details: %w", err)
+		return fmt.Errorf("write %s: %w", path, err)
 	}
 	if err := os.Rename(tmp, path); err != nil {
-		return fmt.Errorf("write server details: %w", err)
+		return fmt.Errorf("write %s: %w", path, err)
 	}
 	return nil
 }

@@ -625,7 +625,7 @@ func TestTimerTooFarAhead(t *testing.T) {
 	}
 	limit := func(age time.Duration) {
 		t.Helper()
-		if err := streams.Open(ctx, bus.JetStream(), streams.Options{Limits: map[string]streams.Limits{streams.Plugin: {MaxAge: age}}}); err != nil {
+		if err := streams.Open(ctx, bus.JetStream(), streams.Options{Limits: map[string]streams.Limits{streams.Timer: {MaxAge: age}}}); err != nil {
 			t.Fatal(err)
 		}
 	}

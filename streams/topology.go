@@ -12,10 +12,11 @@ import (
 	"github.com/rosey-bot/rosey/event"
 )
 
-// Names of the five streams that together hold every event.
+// Names of the six streams that together hold every event.
 const (
 	Cytube        = "CYTUBE"         // cytube.>: the room
 	Plugin        = "PLUGIN"         // commands and plugins' events
+	Timer         = "TIMER"          // events that wait for their time
 	PluginRequest = "PLUGIN_REQUEST" // a record of requests to plugins
 	Platform      = "PLATFORM"       // the bot's own life
 	Database      = "DATABASE"       // a record of requests to the database
@@ -38,6 +39,7 @@ const day = 24 * time.Hour
 type Spec struct {
 	Name     string
 	Subjects []string
+	Due      []string // where schedules put what is due; no event is read from there
 	NoAck    bool
 	MaxAge   time.Duration // 0 keeps for ever
 	MaxBytes int64         // 0 is unlimited
@@ -47,8 +49,10 @@ type Spec struct {
 var topology = [...]Spec{
 	{Name: Cytube, Subjects: []string{event.AllCytube}, MaxAge: 365 * day,
 		Purpose: "Chat history and everything else seen in or sent to the room"},
-	{Name: Plugin, Subjects: []string{event.AllCommands, event.EventSubject("*"), event.EventSubject("*", ">"), event.AllSchedules}, MaxAge: 90 * day,
-		Purpose: "Commands for plugins, the events they emit, and events scheduled for later"},
+	{Name: Timer, Subjects: []string{event.AllSchedules}, Due: []string{event.AllDue}, MaxAge: 90 * day,
+		Purpose: "Events of plugins that are to be stored later"},
+	{Name: Plugin, Subjects: []string{event.AllCommands, event.EventSubject("*"), event.EventSubject("*", ">")}, MaxAge: 90 * day,
+		Purpose: "Commands for plugins, and the events they emit"},
 	{Name: PluginRequest, Subjects: []string{event.RequestSubject("*"), event.RequestSubject("*", ">")}, NoAck: true, MaxAge: 7 * day,
 		Purpose: "A record of requests to plugins"},
 	{Name: Platform, Subjects: []string{event.AllPlatform}, MaxAge: 90 * day,
@@ -73,23 +77,75 @@ type Options struct {
 	Limits   map[string]Limits // by stream name
 }
 
-// Open creates the five streams or brings existing ones up to date. It never
+// Open creates the streams or brings existing ones up to date. It never
 // deletes a stream; a difference that JetStream cannot change in place is
 // refused with an error that says what to do.
 func Open(ctx context.Context, js jetstream.JetStream, o Options) error {
 	specs := Specs()
 	for name := range o.Limits {
 		if !slices.ContainsFunc(specs, func(s Spec) bool { return s.Name == name }) {
-			return fmt.Errorf("retention for unknown stream %q: the streams are %s, %s, %s, %s and %s",
-				name, Cytube, Plugin, PluginRequest, Platform, Database)
+			return fmt.Errorf("retention for unknown stream %q: the streams are %s, %s, %s, %s, %s and %s",
+				name, Cytube, Timer, Plugin, PluginRequest, Platform, Database)
 		}
+	}
+	if err := moveTimers(ctx, js); err != nil {
+		return fmt.Errorf("open stream %s: %w", Timer, err)
 	}
 	for _, s := range specs {
 		if err := open(ctx, js, s, o); err != nil {
 			return fmt.Errorf("open stream %s: %w", s.Name, err)
 		}
 	}
-	return nil
+	return awaitTimers(ctx, js)
+}
+
+// awaitTimers waits a little until the stream PLUGIN gets what is due: a server
+// that is just starting takes a moment to connect the two streams.
+func awaitTimers(ctx context.Context, js jetstream.JetStream) error {
+	for deadline := time.Now().Add(2 * time.Second); ; {
+		s, err := js.Stream(ctx, Plugin)
+		if err != nil {
+			return fmt.Errorf("open stream %s: %w", Plugin, err)
+		}
+		connected := !slices.ContainsFunc(s.CachedInfo().Sources, func(i *jetstream.StreamSourceInfo) bool { return i.Active < 0 })
+		if connected || time.Now().After(deadline) {
+			return nil
+		}
+		select {
+		case <-time.After(5 * time.Millisecond):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// moveTimers takes schedules out of the stream PLUGIN, where they once were; those
+// that wait there still come when they are due.
+func moveTimers(ctx context.Context, js jetstream.JetStream) error {
+	plugin, err := js.Stream(ctx, Plugin)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	c := plugin.CachedInfo().Config
+	before := len(c.Subjects)
+	c.Subjects = slices.DeleteFunc(c.Subjects, func(s string) bool { return s == event.AllSchedules })
+	if len(c.Subjects) < before {
+		_, err = js.UpdateStream(ctx, c)
+	}
+	return err
+}
+
+// whatIsDue is how the stream PLUGIN gets an event whose time has come. Schedules
+// have a stream of their own because whoever may publish to a stream that has
+// them can also clear it, or have an event put on any of its subjects, by a header.
+func whatIsDue() []*jetstream.StreamSource {
+	return []*jetstream.StreamSource{{
+		Name:              Timer,
+		SubjectTransforms: []jetstream.SubjectTransformConfig{{Source: event.AllDue, Destination: event.EventSubject("{{wildcard(1)}}", ">")}},
+	}}
 }
 
 func open(ctx context.Context, js jetstream.JetStream, s Spec, o Options) error {
@@ -122,11 +178,16 @@ func (s Spec) config(have *jetstream.StreamConfig, o Options) (jetstream.StreamC
 		want = *have
 	}
 	want.Description = s.Purpose
-	want.Subjects = s.Subjects
+	want.Subjects = slices.Concat(s.Subjects, s.Due)
+	want.Sources = nil
+	if s.Name == Plugin {
+		want.Sources = whatIsDue()
+	}
 	want.NoAck = s.NoAck
 	want.AllowDirect = true
 	want.AllowMsgTTL = true
-	want.AllowMsgSchedules = s.Name == Plugin
+	// JetStream does not let a stream that once had schedules be without.
+	want.AllowMsgSchedules = len(s.Due) > 0 || have != nil && have.AllowMsgSchedules
 	want.Duplicates = DuplicateWindow
 	want.Replicas = max(o.Replicas, want.Replicas, 1) // a process that was not told of them takes no copies away
 	want.MaxAge, want.MaxBytes = s.MaxAge, -1

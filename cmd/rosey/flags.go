@@ -19,7 +19,7 @@ func globalFlags() []cli.Flag {
 		// them, and the embedded server must not be taken for an external one.
 		text("nats", "use the NATS server or cluster at `URL` instead of the embedded one"),
 		text("context", "use the NATS CLI context `NAME` for an external server"),
-		text("creds", "credentials `FILE` for an external server"),
+		text("creds", "credentials `FILE` for an external server, or of one plugin (see rosey plugin creds)"),
 		text("config", "YAML `FILE` of settings (default: "+defaultConfig()+" if it exists)"),
 		text("log-level", "debug, info, warn or error"),
 		text("log-format", "text or json"),

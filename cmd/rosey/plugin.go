@@ -41,6 +41,7 @@ func pluginCommand() *cli.Command {
 				Flags: []cli.Flag{&cli.DurationFlag{Name: "for", Usage: "resume by itself after `TIME`, such as 30m"}}, Action: withClient(true, pausePlugin)},
 			{Name: "resume", Usage: "handle what waits; commands past their max_age are recorded as expired", ArgsUsage: "NAME", Action: withClient(true, resumePlugin)},
 			{Name: "rm", Usage: "forget a plugin that no longer runs: its registration and its place in the streams", ArgsUsage: "NAME", Action: withClient(true, removePlugin)},
+			credsCommand(),
 			newPluginCommand(),
 		},
 	}
@@ -108,20 +109,31 @@ func hostPlugin(ctx context.Context, c *cli.Context, cmd command, p plugins.Plug
 	}
 	defer func() { err = errors.Join(err, tel.Shutdown(context.WithoutCancel(ctx))) }()
 	otel.SetErrorHandler(tel)
+	options := []streams.BusOption{streams.WithTracer(tel.Tracer("streams")), streams.WithLogger(log),
+		streams.WithTimeout(time.Duration(cmd.cfg.RequestTimeout)), streams.WithObserver(tel.Metrics)}
 	var bucket jetstream.KeyValue
-	err = streams.Insist(ctx, patience, log, func(ctx context.Context) (err error) {
-		bucket, err = consumers.OpenBucket(ctx, cmd.js, cmd.cfg.Replicas)
+	err = streams.Insist(ctx, patience, log, func(ctx context.Context) error {
+		restricted, err := streams.Restricted(cmd.nc)
+		switch {
+		case err != nil:
+			return err
+		case restricted:
+			options = append(options, streams.WithWarden(p.Name))
+			bucket, err = cmd.js.KeyValue(ctx, consumers.Bucket)
+		default:
+			bucket, err = consumers.OpenBucket(ctx, cmd.js, cmd.cfg.Replicas)
+		}
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	bus := streams.NewBus(cmd.nc, cmd.js, streams.WithTracer(tel.Tracer("streams")), streams.WithLogger(log),
-		streams.WithTimeout(time.Duration(cmd.cfg.RequestTimeout)), streams.WithObserver(tel.Metrics))
+	bus := streams.NewBus(cmd.nc, cmd.js, options...)
 	host := plugins.Host{Bus: bus, Bucket: bucket, Logger: log, Observe: outcomes(ctx, tel)}
 	var g run.Group
 	add := actors(ctx, &g)
 	add("plugin "+p.Name, func(ctx context.Context) error { return host.Run(ctx, p) })
+	add("connection", func(ctx context.Context) error { return streams.Lost(ctx, cmd.nc) })
 	// The address in the settings is the bot's.
 	if address := c.String("metrics"); address != "" {
 		ready := func(context.Context) error {

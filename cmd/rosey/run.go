@@ -174,6 +174,7 @@ func runBot(c *cli.Context) (err error) {
 		add(name, func(ctx context.Context) error { return streams.Insist(ctx, forever, log, actor) })
 	}
 	addInsisting("database", database.Serve)
+	addInsisting("warden", streams.NewWarden(bus, log).Serve)
 	registered := sync.OnceFunc(func() { close(bot.registryReady) })
 	addInsisting("registrations", func(ctx context.Context) error { return registry.Watch(ctx, bucket, registered) })
 	addInsisting("router", func(ctx context.Context) error {

@@ -18,7 +18,13 @@ import (
 // ends. It listens on a free loopback port.
 func Server(t testing.TB) *streams.Server {
 	t.Helper()
-	s, err := streams.StartServer(streams.ServerConfig{Store: t.TempDir(), Listen: "127.0.0.1:0"})
+	return ServerOn(t, t.TempDir())
+}
+
+// ServerOn is Server on a store of the test's choice.
+func ServerOn(t testing.TB, store string) *streams.Server {
+	t.Helper()
+	s, err := streams.StartServer(streams.ServerConfig{Store: store, Listen: "127.0.0.1:0"})
 	if err != nil {
 		t.Fatal(err)
 	}

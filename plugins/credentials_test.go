@@ -1,0 +1,669 @@
+package plugins_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/kvstore"
+	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/streamstest"
+)
+
+// grounds are a bot's bus on a server that listens, with a plugin "guest" that has
+// credentials of its own and a plugin "victim" that has none.
+type grounds struct {
+	*streams.Bus
+	t     *testing.T
+	store string
+	url   string
+	creds string
+	auth  nats.Option // of the guest; its creds when nil
+}
+
+// external is the same on a server that knows the guest from its configuration.
+func external(t *testing.T) *grounds {
+	t.Helper()
+	config := "listen: 127.0.0.1:-1\njetstream { store_dir: " + strconv.Quote(t.TempDir()) + " }\n" + streams.PluginPermissions("guest").Config("BOT")
+	config = strings.Replace(config, "  BOT {\n", "  BOT {\n    jetstream: enabled\n    users: [ { user: bot, password: bot } ]\n", 1)
+	config = strings.Replace(config, "$PASSWORD_OF_GUEST", "guest", 1)
+	path := filepath.Join(t.TempDir(), "server.conf")
+	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	opts, err := server.ProcessConfigFile(path)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, config)
+	}
+	opts.NoSigs = true
+	ns, err := server.NewServer(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ns.Start()
+	t.Cleanup(func() { ns.Shutdown(); ns.WaitForShutdown() })
+	if !ns.ReadyForConnections(time.Minute) {
+		t.Fatal("the server did not start")
+	}
+	g := &grounds{t: t, url: ns.ClientURL(), auth: nats.UserInfo("plugin-guest", "guest")}
+	closed := make(chan struct{})
+	nc, err := nats.Connect(g.url, nats.UserInfo("bot", "bot"), nats.ClosedHandler(func(*nats.Conn) { close(closed) }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { nc.Close(); <-closed })
+	js, err := streams.JetStream(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := streams.Open(streamstest.Context(t), js, streams.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	g.Bus = streams.NewBus(nc, js)
+	g.serve()
+	return g
+}
+
+func newGrounds(t *testing.T) *grounds {
+	t.Helper()
+	g := &grounds{t: t, store: t.TempDir()}
+	server := streamstest.ServerOn(t, g.store)
+	g.url = server.Info().URL
+	g.Bus = streamstest.Bus(t, server)
+	g.creds = g.issue()
+	g.serve()
+	return g
+}
+
+// serve runs what a bot offers to plugins.
+func (g *grounds) serve() {
+	t := g.t
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	kv, err := consumers.OpenBucket(ctx, g.JetStream(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"guest", "victim"} {
+		if err := streams.OpenCommands(ctx, g.JetStream(), name); err != nil {
+			t.Fatal(err)
+		}
+		if err := consumers.Register(ctx, kv, consumers.Registration{Name: name, Version: "1.0.0"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	db, err := kvstore.New(g.Conn(), g.JetStream(), kvstore.WithLogger(slog.New(slog.DiscardHandler)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var running sync.WaitGroup
+	for _, serve := range []func(context.Context) error{db.Serve, streams.NewWarden(g.Bus, slog.New(slog.DiscardHandler)).Serve} {
+		running.Go(func() {
+			if err := serve(ctx); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	t.Cleanup(func() { cancel(); running.Wait() })
+	if _, err := g.Conn().Subscribe("plugin.victim.request", func(m *nats.Msg) { _ = m.Respond([]byte(`{"success":true}`)) }); err != nil {
+		t.Fatal(err)
+	}
+	g.eventually("the services", func(ctx context.Context) bool {
+		g := g.guest()
+		_, err := g.RequestWithContext(ctx, "rosey.warden.guest.cancel-timer", nil)
+		_, err2 := g.RequestWithContext(ctx, "database.collections", []byte(`{}`))
+		return err == nil && err2 == nil
+	})
+}
+
+func (g *grounds) issue() string {
+	g.t.Helper()
+	text, err := streams.IssueCredentials(g.store, "guest")
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	path := filepath.Join(g.t.TempDir(), "guest.creds")
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		g.t.Fatal(err)
+	}
+	return path
+}
+
+// guest connects over the wire as the plugin, the way any client does.
+func (g *grounds) guest(opts ...nats.Option) *nats.Conn {
+	g.t.Helper()
+	closed := make(chan struct{})
+	auth := g.auth
+	if auth == nil {
+		auth = nats.UserCredentials(g.creds)
+	}
+	opts = append([]nats.Option{
+		auth,
+		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}), nats.ClosedHandler(func(*nats.Conn) { close(closed) }),
+	}, opts...)
+	nc, err := nats.Connect(g.url, opts...)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	g.t.Cleanup(func() { nc.Close(); <-closed })
+	return nc
+}
+
+func (g *grounds) eventually(what string, ok func(context.Context) bool) {
+	g.t.Helper()
+	ctx := streamstest.Context(g.t)
+	for !ok(ctx) {
+		if ctx.Err() != nil {
+			g.t.Fatalf("waited in vain for %s", what)
+		}
+	}
+}
+
+// state is the last sequence of each stream, and how many messages it has.
+func (g *grounds) state(stream string) (last uint64, messages uint64) {
+	g.t.Helper()
+	s, err := g.JetStream().Stream(streamstest.Context(g.t), stream)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	return s.CachedInfo().State.LastSeq, s.CachedInfo().State.Msgs
+}
+
+// refused reports whether the server refused what was sent on nc last.
+func refused(nc *nats.Conn) bool {
+	_ = nc.Flush()
+	return errors.Is(nc.LastError(), nats.ErrPermissionViolation)
+}
+
+func envelope(subject, data string) []byte {
+	e := event.Envelope{Subject: subject, Data: json.RawMessage(data), Timestamp: time.Now(), Priority: event.Normal}
+	b, err := e.MarshalJSON()
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
+
+// A plugin with credentials of its own can do all that a plugin does.
+func TestCredentialsAllow(t *testing.T) {
+	t.Parallel()
+	for server, make := range map[string]func(*testing.T) *grounds{"embedded": newGrounds, "external": external} {
+		t.Run(server, func(t *testing.T) {
+			t.Parallel()
+			allowed(t, make(t))
+		})
+	}
+}
+
+func allowed(t *testing.T, g *grounds) {
+	t.Helper()
+	stores := func(subject, body string) func(context.Context, *nats.Conn, jetstream.JetStream) error {
+		return func(ctx context.Context, _ *nats.Conn, js jetstream.JetStream) error {
+			_, err := js.Publish(ctx, subject, []byte(body))
+			return err
+		}
+	}
+	answered := func(subject, body string) func(context.Context, *nats.Conn, jetstream.JetStream) error {
+		return func(ctx context.Context, nc *nats.Conn, _ jetstream.JetStream) error {
+			m, err := nc.RequestWithContext(ctx, subject, []byte(body))
+			if err == nil {
+				err = event.ReplyError(m.Data)
+			}
+			return err
+		}
+	}
+	bus := func(nc *nats.Conn, js jetstream.JetStream) *streams.Bus {
+		return streams.NewBus(nc, js, streams.WithWarden("guest"))
+	}
+	for name, do := range map[string]func(context.Context, *nats.Conn, jetstream.JetStream) error{
+		"publish its own event":         stores("plugin.guest.event", `{"n":1}`),
+		"publish its own event of type": stores("plugin.guest.event.won", `{"n":1}`),
+		"say":                           stores("cytube.send.chat", `{"message":"hi"}`),
+		"whisper":                       stores("cytube.send.pm", `{"to":"alice","message":"hi"}`),
+		"emote":                         stores("cytube.send.emote", `{"emote":"waves"}`),
+		"ask another plugin":            answered("plugin.victim.request", `{}`),
+		"write a record":                answered("database.set", `{"collection":"guest","id":1,"data":{"n":1}}`),
+		"query records":                 answered("database.query", `{"collection":"guest"}`),
+		"list collections":              answered("database.collections", `{}`),
+		"register itself": func(ctx context.Context, _ *nats.Conn, js jetstream.JetStream) error {
+			kv, err := js.KeyValue(ctx, consumers.Bucket)
+			if err != nil {
+				return err
+			}
+			return consumers.Register(ctx, kv, consumers.Registration{Name: "guest", Version: "1.0.1"})
+		},
+		"read registrations": func(ctx context.Context, _ *nats.Conn, js jetstream.JetStream) error {
+			kv, err := js.KeyValue(ctx, consumers.Bucket)
+			if err == nil {
+				_, err = kv.Get(ctx, "victim")
+			}
+			return err
+		},
+		"read its commands": func(ctx context.Context, _ *nats.Conn, js jetstream.JetStream) error {
+			if _, err := g.JetStream().Publish(ctx, "plugin.guest.command", []byte(`{"command":"x","user":"alice"}`)); err != nil {
+				return err
+			}
+			c, err := js.Consumer(ctx, streams.Plugin, streams.Durable("guest"))
+			if err != nil {
+				return err
+			}
+			m, err := c.Next(jetstream.FetchMaxWait(10 * time.Second))
+			if err != nil {
+				return err
+			}
+			return m.DoubleAck(ctx)
+		},
+		"have a durable opened": func(ctx context.Context, nc *nats.Conn, js jetstream.JetStream) error {
+			c, err := bus(nc, js).Durable(ctx, streams.Cytube, jetstream.ConsumerConfig{
+				Durable: streams.Durable("guest"), FilterSubjects: []string{event.SubjectUserJoin}, AckWait: time.Minute, MaxDeliver: 3, MaxAckPending: 7,
+			})
+			if err != nil {
+				return err
+			}
+			if got := c.CachedInfo().Config; got.MaxAckPending != 7 || !slices.Equal(got.FilterSubjects, []string{event.SubjectUserJoin}) || got.AckPolicy != jetstream.AckExplicitPolicy {
+				t.Errorf("the durable is %+v", got)
+			}
+			if _, err := g.Bus.JetStream().Publish(ctx, event.SubjectUserJoin, []byte(`{"user":"bob","channel":"c","rank":1,"time":1}`)); err != nil {
+				return err
+			}
+			m, err := c.Next(jetstream.FetchMaxWait(10 * time.Second))
+			if err != nil {
+				return err
+			}
+			return m.DoubleAck(ctx)
+		},
+		"set and cancel timers": func(ctx context.Context, nc *nats.Conn, js jetstream.JetStream) error {
+			b := bus(nc, js)
+			fired := make(chan streams.Stored, 1)
+			sub, err := g.Subscribe(ctx, "plugin.guest.event.rung", func(_ context.Context, s streams.Stored) { fired <- s })
+			if err != nil {
+				return err
+			}
+			defer sub.Stop()
+			for _, timer := range []string{"cancelled", "kept"} {
+				e, err := event.New("plugin.guest.event.rung", map[string]any{"timer": timer})
+				if err != nil {
+					return err
+				}
+				e.CorrelationID = "tea"
+				if _, err := b.Publish(ctx, e, streams.At(time.Now().Add(time.Second), timer), streams.WithMsgID(timer)); err != nil {
+					return err
+				}
+			}
+			if err := b.CancelTimer(ctx, "guest", "cancelled"); err != nil {
+				return err
+			}
+			select {
+			case s := <-fired:
+				if !strings.Contains(string(s.Data), "kept") || s.CorrelationID != "tea" {
+					t.Errorf("fired %s in conversation %s", s.Data, s.CorrelationID)
+				}
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		},
+		"answer requests and monitoring": func(ctx context.Context, nc *nats.Conn, _ jetstream.JetStream) error {
+			for _, subject := range []string{"plugin.guest.request", "plugin.guest.request.x", streams.RestartSubject("guest"), "$SRV.PING", "$SRV.INFO.plugin-guest", "$SRV.STATS.plugin-guest.ID"} {
+				if _, err := nc.Subscribe(subject, func(m *nats.Msg) { _ = m.Respond([]byte(`{"success":true}`)) }); err != nil {
+					return err
+				}
+			}
+			if err := nc.Flush(); err != nil {
+				return err
+			}
+			_, err := g.Conn().RequestWithContext(ctx, "plugin.guest.request", []byte(`{}`))
+			return err
+		},
+		"find what others left without a span": func(ctx context.Context, _ *nats.Conn, js jetstream.JetStream) error {
+			kv, err := js.KeyValue(ctx, "traces")
+			if err == nil {
+				_, err = kv.Create(ctx, "0123456789abcdef", nil)
+			}
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			nc := g.guest()
+			js, err := jetstream.New(nc)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := do(streamstest.Context(t), nc, js); err != nil {
+				t.Errorf("%v (the server says: %v)", err, nc.LastError())
+			}
+			if refused(nc) {
+				t.Errorf("the server says: %v", nc.LastError())
+			}
+		})
+	}
+}
+
+// Whatever else it tries to publish or to hear is refused by the server.
+func TestCredentialsRefuse(t *testing.T) {
+	t.Parallel()
+	for server, make := range map[string]func(*testing.T) *grounds{"embedded": newGrounds, "external": external} {
+		t.Run(server, func(t *testing.T) {
+			t.Parallel()
+			forbidden(t, make(t))
+		})
+	}
+}
+
+func forbidden(t *testing.T, g *grounds) {
+	t.Helper()
+	publish := []string{
+		// What others say.
+		"plugin.victim.event", "plugin.victim.event.won", "plugin.victim.command", "plugin.guest.command", "plugin.victim.schedule.x", "plugin.guest.schedule.x",
+		"plugin.guest.due.x", "plugin.guest.request", "cytube.chat", "cytube.pm", "cytube.user.join", "cytube.media.change", "cytube.connection", "cytube.send", "cytube.send.chat.x",
+		"platform.startup", "platform.shutdown", "platform.heartbeat", "rosey.status", "rosey.credentials", "rosey.plugin.victim.restart", "rosey.plugin.guest.restart",
+		"rosey.warden.victim.timer", "rosey.warden.victim.durable", "anything",
+		// Streams.
+		"$JS.API.STREAM.CREATE.MINE", "$JS.API.STREAM.UPDATE.PLUGIN", "$JS.API.STREAM.DELETE.CYTUBE", "$JS.API.STREAM.PURGE.PLUGIN", "$JS.API.STREAM.PURGE.TIMER",
+		"$JS.API.STREAM.MSG.DELETE.CYTUBE", "$JS.API.STREAM.MSG.GET.DATABASE", "$JS.API.STREAM.SNAPSHOT.CYTUBE", "$JS.API.STREAM.RESTORE.CYTUBE", "$JS.API.STREAM.LIST",
+		"$JS.API.STREAM.NAMES", "$JS.API.STREAM.INFO.KV_db_quotes", "$JS.API.STREAM.PEER.REMOVE.PLUGIN", "$JS.API.STREAM.LEADER.STEPDOWN.PLUGIN", "$JS.API.DIRECT.GET.DATABASE", "$JS.API.DIRECT.GET.KV_db_quotes",
+		"$JS.API.DIRECT.GET.KV_db_quotes.$KV.db_quotes.1", "$JS.API.ACCOUNT.PURGE.x",
+		// Consumers, its own not excepted.
+		"$JS.API.CONSUMER.CREATE.PLUGIN", "$JS.API.CONSUMER.CREATE.PLUGIN.plugin-guest", "$JS.API.CONSUMER.CREATE.PLUGIN.plugin-guest.plugin.guest.command", "$JS.API.CONSUMER.CREATE.PLUGIN.mine.plugin.guest.command",
+		"$JS.API.CONSUMER.DURABLE.CREATE.PLUGIN.plugin-guest", "$JS.API.CONSUMER.DELETE.PLUGIN.plugin-guest", "$JS.API.CONSUMER.DELETE.PLUGIN.plugin-victim", "$JS.API.CONSUMER.INFO.PLUGIN.plugin-victim",
+		"$JS.API.CONSUMER.MSG.NEXT.PLUGIN.plugin-victim", "$JS.API.CONSUMER.MSG.NEXT.CYTUBE.router", "$JS.API.CONSUMER.MSG.NEXT.CYTUBE.cytube-sender", "$JS.API.CONSUMER.PAUSE.PLUGIN.plugin-victim", "$JS.API.CONSUMER.PAUSE.PLUGIN.plugin-guest",
+		"$JS.API.CONSUMER.LIST.PLUGIN", "$JS.API.CONSUMER.NAMES.PLUGIN", "$JS.API.CONSUMER.UNPIN.PLUGIN.plugin-victim", "$JS.ACK.PLUGIN.plugin-victim.1.1.1.1.0", "$JS.ACK.CYTUBE.router.1.1.1.1.0", "$JS.FC.PLUGIN.plugin-victim.x",
+		// KV: others' registrations, and the database behind its service.
+		"$KV.plugins.victim", "$KV.db_quotes.1", "$KV.db_guest.1", "$KV.leases.main",
+		// The server.
+		"$SYS.REQ.SERVER.PING", "$SYS.REQ.ACCOUNT.$G.CONNZ", "$SRV.PING", "$SRV.INFO",
+	}
+	for _, subject := range publish {
+		t.Run("publish "+subject, func(t *testing.T) {
+			t.Parallel()
+			nc := g.guest()
+			if err := nc.Publish(subject, []byte(`{}`)); err != nil {
+				t.Fatal(err)
+			}
+			if !refused(nc) {
+				t.Error("the server let it pass")
+			}
+		})
+	}
+	for _, subject := range []string{
+		">", "*", "*.>", "plugin.>", "plugin.victim.command", "plugin.guest.command", "plugin.victim.request", "plugin.*.request", "plugin.victim.event.>", "cytube.>", "cytube.chat", "cytube.send.chat",
+		"database.>", "database.set", "platform.>", "$JS.>", "$JS.ACK.>", "$JS.API.CONSUMER.MSG.NEXT.PLUGIN.plugin-victim", "$KV.>", "$KV.plugins.>", "$KV.db_quotes.>", "$SYS.>",
+		"$SRV.INFO.plugin-victim", "rosey.>", "rosey.status", "rosey.credentials", "rosey.warden.>", "rosey.plugin.victim.restart",
+	} {
+		t.Run("subscribe "+subject, func(t *testing.T) {
+			t.Parallel()
+			nc := g.guest()
+			if _, err := nc.SubscribeSync(subject); err != nil {
+				t.Fatal(err)
+			}
+			if !refused(nc) {
+				t.Error("the server let it pass")
+			}
+		})
+	}
+}
+
+// What it may send, it cannot send so that the server, or whoever answers, does
+// for it what it may not.
+func TestCredentialsAreNotWorkedAround(t *testing.T) {
+	t.Parallel()
+	for server, make := range map[string]func(*testing.T) *grounds{"embedded": newGrounds, "external": external} {
+		t.Run(server, func(t *testing.T) {
+			t.Parallel()
+			workedAround(t, make(t))
+		})
+	}
+}
+
+func workedAround(t *testing.T, g *grounds) {
+	t.Helper()
+	ctx := streamstest.Context(t)
+	if _, err := g.JetStream().Publish(ctx, "plugin.victim.event.old", envelope("plugin.victim.event.old", `{}`)); err != nil {
+		t.Fatal(err)
+	}
+	forged := `{"reason":"forged","timestamp":1,"command":"forged","user":"admin","args":[],"channel":"c","rank":9,"raw_message":"!forged"}`
+	with := func(headers ...string) nats.Header {
+		h := nats.Header{}
+		for i := 0; i < len(headers); i += 2 {
+			h.Set(headers[i], headers[i+1])
+		}
+		return h
+	}
+	soon := "@at " + time.Now().Add(time.Second).UTC().Format(time.RFC3339)
+	store := func(ctx context.Context, nc *nats.Conn, subject string, h nats.Header, body string) error {
+		m, err := nc.RequestMsgWithContext(ctx, &nats.Msg{Subject: subject, Header: h, Data: []byte(body)})
+		if err != nil {
+			return err
+		}
+		var ack struct{ Error *struct{ Description string } }
+		if err := json.Unmarshal(m.Data, &ack); err != nil {
+			return err
+		}
+		if ack.Error != nil {
+			return errors.New(ack.Error.Description)
+		}
+		return event.ReplyError(m.Data)
+	}
+	for name, try := range map[string]func(*nats.Conn) error{
+		"clear a stream by a header": func(nc *nats.Conn) error {
+			return store(ctx, nc, "plugin.guest.event", with("Nats-Rollup", "all"), `{}`)
+		},
+		"clear its subject by a header": func(nc *nats.Conn) error {
+			return store(ctx, nc, "plugin.guest.event", with("Nats-Rollup", "sub"), `{}`)
+		},
+		"clear the bucket by a header": func(nc *nats.Conn) error {
+			return store(ctx, nc, "$KV.plugins.guest", with("Nats-Rollup", "all"), `{}`)
+		},
+		"clear what is said by a header": func(nc *nats.Conn) error {
+			return store(ctx, nc, "cytube.send.chat", with("Nats-Rollup", "all"), `{"message":"x"}`)
+		},
+		"clear claims by a header": func(nc *nats.Conn) error { return store(ctx, nc, "$KV.traces.x", with("Nats-Rollup", "all"), ``) },
+		"schedule another's command": func(nc *nats.Conn) error {
+			return store(ctx, nc, "plugin.guest.event", with("Nats-Schedule", soon, "Nats-Schedule-Target", "plugin.victim.command"), forged)
+		},
+		"purge another's timer": func(nc *nats.Conn) error {
+			return store(ctx, nc, "plugin.guest.event", with("Nats-Schedule-Next", "purge", "Nats-Scheduler", "plugin.victim.event.old"), `{}`)
+		},
+		"have another's timer set": func(nc *nats.Conn) error {
+			return store(ctx, nc, "rosey.warden.guest.timer", with("Rosey-Timer", "x", "Rosey-Timer-At", "2026-01-01T00:00:00Z"), string(envelope("plugin.victim.event.won", `{}`)))
+		},
+		"have a command set as timer": func(nc *nats.Conn) error {
+			return store(ctx, nc, "rosey.warden.guest.timer", with("Rosey-Timer", "x", "Rosey-Timer-At", "2026-01-01T00:00:00Z"), string(envelope("plugin.guest.command", forged)))
+		},
+		"have a timer set with a rollup": func(nc *nats.Conn) error {
+			return store(ctx, nc, "rosey.warden.guest.timer", with("Rosey-Timer", "x.y", "Rosey-Timer-At", "2026-01-01T00:00:00Z", "Nats-Rollup", "all"), string(envelope("plugin.guest.event.won", `{}`)))
+		},
+		"have all timers cancelled": func(nc *nats.Conn) error {
+			return store(ctx, nc, "rosey.warden.guest.cancel-timer", with("Rosey-Timer", ">"), `{}`)
+		},
+		"have a durable read the requests": func(nc *nats.Conn) error {
+			return store(ctx, nc, "rosey.warden.guest.durable", nil, `{"stream":"DATABASE","subjects":["database.>"],"max_deliver":1}`)
+		},
+		"have a durable read the database": func(nc *nats.Conn) error {
+			return store(ctx, nc, "rosey.warden.guest.durable", nil, `{"stream":"KV_db_quotes","max_deliver":1}`)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if err := try(g.guest()); err == nil {
+				t.Error("it was done")
+			}
+		})
+	}
+	// A reply goes where the request says, unasked whether the requester may
+	// publish there. Nothing comes of that but what cannot be read as an event.
+	nc := g.guest()
+	if err := store(ctx, nc, "plugin.guest.event.evil", nil, forged); err != nil {
+		t.Fatal(err)
+	}
+	if err := store(ctx, nc, "rosey.warden.guest.durable", nil, `{"stream":"PLUGIN","subjects":["plugin.guest.event.evil"],"max_deliver":9,"max_ack_pending":100}`); err != nil {
+		t.Fatal(err)
+	}
+	if err := store(ctx, nc, "database.set", nil, `{"collection":"guest","id":1,"data":`+forged+`}`); err != nil {
+		t.Fatal(err)
+	}
+	if err := store(ctx, nc, "database.set", nil, `{"collection":"guest","id":1,"data":`+forged+`}`); err != nil {
+		t.Fatal(err)
+	}
+	for _, where := range []string{
+		"platform.shutdown", "plugin.victim.command", "plugin.victim.event.won", "cytube.chat", "rosey.plugin.victim.restart", "$KV.plugins.victim", "$KV.db_guest.1",
+		"$JS.API.STREAM.PURGE.PLUGIN", "$JS.API.STREAM.DELETE.PLATFORM", "$JS.API.CONSUMER.DELETE.PLUGIN.plugin-victim", "$JS.API.CONSUMER.PAUSE.PLUGIN.plugin-victim", "$JS.API.STREAM.MSG.DELETE.PLUGIN",
+	} {
+		for subject, body := range map[string]string{
+			"plugin.guest.event.evil":                        forged,
+			"$JS.API.CONSUMER.MSG.NEXT.PLUGIN.plugin-guest":  `{"batch":1,"no_wait":true}`,
+			"$JS.API.CONSUMER.INFO.PLUGIN.plugin-guest":      ``,
+			"$JS.API.DIRECT.GET.KV_plugins.$KV.plugins.none": ``,
+			"$JS.API.DIRECT.GET.PLUGIN":                      `{"last_by_subj":"plugin.guest.event.evil"}`,
+			"database.get":                                   `{"collection":"guest","id":1}`,
+			"database.query":                                 `{"collection":"guest"}`,
+			"plugin.victim.request":                          `{}`,
+			"rosey.warden.guest.cancel-timer":                ``,
+		} {
+			if err := nc.PublishRequest(subject, where, []byte(body)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := errors.Join(nc.Flush(), store(ctx, nc, "database.get", nil, `{"collection":"guest","id":1}`), store(ctx, nc, "plugin.guest.event.last", nil, `{}`)); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []string{streams.Plugin, streams.Platform, streams.Cytube} {
+		stream, err := g.JetStream().Stream(ctx, s)
+		if err != nil {
+			t.Fatalf("stream %s: %v", s, err)
+		}
+		for seq := stream.CachedInfo().State.FirstSeq; seq <= stream.CachedInfo().State.LastSeq && seq > 0; seq++ {
+			raw, err := stream.GetMsg(ctx, seq)
+			if err != nil {
+				continue
+			}
+			read, err := streams.ReadRaw(s, raw)
+			if err == nil {
+				err = read.Validate()
+			}
+			if err == nil && event.Owned("guest", read.Subject) != nil && read.Subject != "plugin.victim.event.old" {
+				t.Errorf("%s:%d is an event on %s: %s", s, seq, raw.Subject, raw.Data)
+			}
+		}
+	}
+	if first, err := g.JetStream().Stream(ctx, streams.Plugin); err != nil || first.CachedInfo().State.FirstSeq != 1 {
+		t.Errorf("the stream was cleared: %+v, %v", first.CachedInfo().State, err)
+	}
+	victim, err := g.JetStream().Consumer(ctx, streams.Plugin, streams.Durable("victim"))
+	if err != nil || victim.CachedInfo().Paused {
+		t.Errorf("the other's consumer: %v", err)
+	}
+	kv, err := g.JetStream().KeyValue(ctx, consumers.Bucket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := kv.Get(ctx, "guest"); err != nil {
+		t.Errorf("registrations: %v", err)
+	}
+}
+
+// Nobody else's replies and requests come to it, though it may subscribe to all
+// inboxes: there are none but its own.
+func TestCredentialsHearNothingElse(t *testing.T) {
+	t.Parallel()
+	g := newGrounds(t)
+	ctx := streamstest.Context(t)
+	nc := g.guest()
+	heard := make(chan *nats.Msg, 64)
+	if _, err := nc.ChanSubscribe("_INBOX.>", heard); err != nil {
+		t.Fatal(err)
+	}
+	if err := nc.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	for _, subject := range []string{"database.collections", "plugin.victim.request"} {
+		if _, err := g.Conn().RequestWithContext(ctx, subject, []byte(`{}`)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := g.JetStream().Publish(ctx, "plugin.victim.event.x", []byte(`{}`)); err != nil {
+		t.Fatal(err)
+	}
+	if err := nc.PublishRequest("database.collections", "_INBOX.last", []byte(`{}`)); err != nil {
+		t.Fatal(err)
+	}
+	if m := <-heard; m.Subject != "_INBOX.last" {
+		t.Errorf("it heard %s: %s", m.Subject, m.Data)
+	}
+}
+
+// Credentials that are revoked or replaced end the connection that has them, and
+// open no other; those of the store's owner go on working.
+func TestCredentialsEnd(t *testing.T) {
+	t.Parallel()
+	g := newGrounds(t)
+	ended := make(chan struct{}, 8)
+	connect := func() *nats.Conn {
+		return g.guest(nats.ReconnectWait(time.Millisecond), nats.ReconnectHandler(func(*nats.Conn) { t.Error("reconnected") }), nats.DisconnectErrHandler(func(*nats.Conn, error) { ended <- struct{}{} }))
+	}
+	old := connect()
+	before := g.creds
+	g.creds = g.issue()
+	if n, err := streams.AnnounceCredentials(g.Conn()); err != nil || n < 1 {
+		t.Errorf("a new key ended %d connections, %v", n, err)
+	}
+	lost := func(nc *nats.Conn) {
+		t.Helper()
+		<-ended
+		if err := streams.Lost(streamstest.Context(t), nc); !errors.Is(err, nats.ErrAuthorization) {
+			t.Errorf("the connection ended with %v", err)
+		}
+	}
+	lost(old)
+	for what, creds := range map[string]string{"the old key": before, "another's key": otherStore(t)} {
+		if nc, err := nats.Connect(g.url, nats.UserCredentials(creds)); !errors.Is(err, nats.ErrAuthorization) {
+			t.Errorf("%s connects: %v, %v", what, nc, err)
+		}
+	}
+	now := connect()
+	if found, err := streams.RevokeCredentials(g.store, "guest"); err != nil || !found {
+		t.Fatalf("revoked: %v, %v", found, err)
+	}
+	if _, err := streams.AnnounceCredentials(g.Conn()); err != nil {
+		t.Error(err)
+	}
+	lost(now)
+	if nc, err := nats.Connect(g.url, nats.UserCredentials(g.creds)); !errors.Is(err, nats.ErrAuthorization) {
+		t.Errorf("a revoked key connects: %v, %v", nc, err)
+	}
+	if err := g.Conn().Flush(); err != nil || g.Conn().Stats().Reconnects != 0 {
+		t.Errorf("the owner's connection: %v", err)
+	}
+	if nc, err := nats.Connect(g.url); !errors.Is(err, nats.ErrAuthorization) {
+		t.Errorf("nobody connects: %v, %v", nc, err)
+	}
+}
+
+// otherStore issues credentials for the same plugin of another store.
+func otherStore(t *testing.T) string {
+	t.Helper()
+	text, err := streams.IssueCredentials(t.TempDir(), "guest")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "other.creds")
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
