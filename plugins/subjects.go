@@ -23,7 +23,9 @@ func (p Plugin) subjects() (map[string][]string, error) {
 		}
 	}
 	for stream, fs := range found {
-		found[stream] = distinct(fs)
+		if found[stream] = distinct(fs); len(found[stream]) == 0 {
+			delete(found, stream)
+		}
 	}
 	return found, nil
 }

@@ -85,7 +85,7 @@ func checkPattern(pattern string) error {
 	if err != nil {
 		return err
 	}
-	if found[streams.Plugin] != nil || found[streams.PluginRequest] != nil {
+	if found[streams.Plugin] != nil || found[streams.PluginRequest] != nil || found[streams.Timer] != nil {
 		return nil
 	}
 	namespace, _, _ := strings.Cut(pattern, ".")

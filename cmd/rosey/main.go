@@ -36,7 +36,12 @@ var errUnhealthy = errors.New("unhealthy")
 // execute is the whole program; it returns the exit code.
 func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	app := newApp(stdin, stdout, stderr)
-	err := app.RunContext(ctx, hoist(app, args))
+	if n := len(args); n > 1 && args[n-1] == completeFlag {
+		args = append(hoist(app, args[:n-1]), completeFlag)
+	} else {
+		args = hoist(app, args)
+	}
+	err := app.RunContext(ctx, args)
 	var usage *usageError
 	switch {
 	case err == nil:
@@ -58,9 +63,12 @@ func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 		Usage:           "a CyTube chat bot whose every event is remembered",
 		Version:         version(),
 		HideHelpCommand: true,
-		Reader:          stdin,
-		Writer:          stdout,
-		ErrWriter:       stderr,
+
+		EnableBashCompletion: true,
+
+		Reader:    stdin,
+		Writer:    stdout,
+		ErrWriter: stderr,
 		Description: `Without a channel, "rosey run" opens a room of its own in the terminal:
 
    rosey run                                   type as a user, see the bot answer
@@ -121,5 +129,8 @@ func commands() []*cli.Command {
 		backupCommand(),
 		restoreCommand(),
 		benchCommand(),
+		versionCommand(),
+		completionCommand(),
+		manCommand(),
 	}
 }

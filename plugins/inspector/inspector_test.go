@@ -114,7 +114,7 @@ func TestViews(t *testing.T) {
 		{"!inspect recent 5 nobody", []string{`^🔎 nothing in the last day$`}},
 		{"!inspect rates 1h", []string{`^🔎 last 1h: \d+ events, 0\.\d a minute: cytube\.chat \d+, .*plugin\.\{name\}\.command \d+, .*cytube\.pm 1, .*plugin\.\{name\}\.event\.dead_letter 1`}},
 		{"!inspect", []string{
-			`^🔎 \d+ events in the last minute, \d+ in the last hour\. CYTUBE \d+ in [\d.]+ kB, PLUGIN \d+ in [\d.]+ kB, PLUGIN_REQUEST 0 in 0 B, PLATFORM 0 in 0 B, DATABASE \d+ in`,
+			`^🔎 \d+ events in the last minute, \d+ in the last hour\. CYTUBE \d+ in [\d.]+ kB, TIMER 0 in 0 B, PLUGIN \d+ in [\d.]+ kB, PLUGIN_REQUEST 0 in 0 B, PLATFORM 0 in 0 B, DATABASE \d+ in`,
 			`^🔎 absent 2\.0\.0 never ran; .*; router up$`,
 		}},
 	} {
