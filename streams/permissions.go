@@ -55,6 +55,7 @@ func PluginPermissions(plugin string) Permissions {
 			kvSubject(claimsBucket, "*"),
 			wardenSubject(plugin, "*"),
 			"$JS.API.INFO", apiStream("INFO", kvStream(Registrations)), apiStream("INFO", kvStream(claimsBucket)),
+			apiStream("MSG.GET", kvStream(Registrations)), // by which some clients read a bucket
 		},
 		// Registrations, and events that have to be looked at again, are read with
 		// no consumer.

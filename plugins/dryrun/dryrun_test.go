@@ -351,7 +351,11 @@ func state(t *testing.T, room *plugintest.Room) map[string]any {
 	all := map[string]any{}
 	lister := room.Bus.JetStream().ListStreams(streamstest.Context(t))
 	for info := range lister.Info() {
-		all[info.Config.Name] = []any{info.State.LastSeq, info.State.Msgs, info.State.Bytes, fmt.Sprint(info.Config)}
+		config, err := json.Marshal(info.Config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[info.Config.Name] = []any{info.State.LastSeq, info.State.Msgs, info.State.Bytes, string(config)}
 	}
 	if err := lister.Err(); err != nil || len(all) < 9 {
 		t.Fatalf("%d streams: %v", len(all), err)
