@@ -23,7 +23,7 @@ func TestBackupAndRestore(t *testing.T) {
 	if r := rosey(t, "", "db", "set", "quotes", "42", `{"text":"Hello"}`, "--store", store); r.code != 0 {
 		t.Fatalf("db set: %+v", r)
 	}
-	if r := rosey(t, "", "backup", backup, "--store", store); r.code != 0 || !strings.Contains(r.stdout, "backed up 7 streams with ") {
+	if r := rosey(t, "", "backup", backup, "--store", store); r.code != 0 || !strings.Contains(r.stdout, "backed up 9 streams with ") {
 		t.Fatalf("backup: %+v", r)
 	}
 	r := rosey(t, "", "restore", backup, "--check", "--output", "json")
@@ -68,7 +68,7 @@ func TestBackupAndRestore(t *testing.T) {
 	if r := rosey(t, "", "restore", backup, "--store", store); r.code != 1 || !strings.Contains(r.stderr, "hold events already") {
 		t.Errorf("over the old store: %+v", r)
 	}
-	if r := rosey(t, "", "restore", backup, "--store", other); r.code != 0 || !strings.Contains(r.stdout, "restored 7 streams with ") {
+	if r := rosey(t, "", "restore", backup, "--store", other); r.code != 0 || !strings.Contains(r.stdout, "restored 9 streams with ") {
 		t.Fatalf("restore: %+v", r)
 	}
 	r = rosey(t, "hello again\n", "run", "--local", "--store", other)
