@@ -75,13 +75,15 @@ export function connect(path, handlers, after) {
   if (!document.hidden) open();
 }
 
+const busy = new WeakSet();
+
 // A form with data-fetch is sent by this script; without it the browser does it.
 document.addEventListener("submit", async (ev) => {
   const form = ev.target;
   if (!("fetch" in form.dataset)) return;
   ev.preventDefault();
-  const button = form.querySelector("button");
-  button.disabled = true;
+  if (busy.has(form)) return;
+  busy.add(form); // a button that is disabled would lose the focus
   try {
     const answer = await fetch(form.action, {
       method: "POST",
@@ -94,7 +96,7 @@ document.addEventListener("submit", async (ev) => {
   } catch {
     say("The bot does not answer. Try again in a moment.", true);
   } finally {
-    button.disabled = false;
+    busy.delete(form);
   }
 });
 

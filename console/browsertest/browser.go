@@ -196,6 +196,12 @@ func Eval[T any](p *Page, expression string) T {
 	return value
 }
 
+// Eval evaluates a JavaScript expression for what it does.
+func (p *Page) Eval(expression string) {
+	p.t.Helper()
+	Eval[bool](p, "("+expression+", true)")
+}
+
 // Click clicks the first element that a selector finds.
 func (p *Page) Click(selector string) {
 	p.t.Helper()
@@ -266,7 +272,14 @@ func (p *Page) Violations() []Violation {
 	if !Eval[bool](p, `typeof axe === "object"`) {
 		Eval[bool](p, string(axe)+"; true")
 	}
-	return Eval[[]Violation](p, `axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}).then((r) => r.violations)`)
+	found := Eval[struct {
+		Violations []Violation `json:"violations"`
+		Passes     int         `json:"passes"`
+	}](p, `axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}).then((r) => ({violations: r.violations, passes: r.passes.length}))`)
+	if found.Passes == 0 {
+		p.t.Error("axe-core looked at nothing")
+	}
+	return found.Violations
 }
 
 func quote(s string) string {
