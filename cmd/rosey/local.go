@@ -82,6 +82,8 @@ func openRoom(cfg *config, listen string, app *cli.App) (*localRoom, error) {
 }
 
 func (l *localRoom) close() {
+	l.speaking.Lock()
+	defer l.speaking.Unlock()
 	for _, u := range l.users {
 		u.Close()
 	}
@@ -109,7 +111,8 @@ func (l *localRoom) run(ctx context.Context, bot *platform) error {
 	printing, stopPrinting := context.WithCancel(ctx)
 	var printers sync.WaitGroup
 	printers.Go(func() { l.print(printing, observer, false) })
-	printers.Go(func() { l.print(printing, l.users[localOperator], true) })
+	operator := l.users[localOperator] // others come later, as they speak
+	printers.Go(func() { l.print(printing, operator, true) })
 	defer printers.Wait()
 	defer stopPrinting()
 	if err := l.site.WaitUser(ctx, localChannel, l.bot); err != nil {
