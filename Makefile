@@ -45,6 +45,18 @@ soak: build
 	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)-crash ./cmd/rosey-crash
 	@$(BIN)-crash -rosey $(BIN) -seed $(SEED) -duration $(SOAK) -mode embedded -soak
 
+# cluster-test kills servers of a cluster of three and the two bots that share
+# it, one at a time at moments that SEED decides, and counts as crash does.
+.PHONY: cluster-test
+cluster-test: build $(TOOLS)/nats-server
+	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)-crash ./cmd/rosey-crash
+	@$(BIN)-crash -mode cluster -rosey $(BIN) -nats-server $(TOOLS)/nats-server -seed $(SEED) -duration $(CLUSTER_DURATION)
+
+CLUSTER_DURATION ?= 3m
+
+$(TOOLS)/nats-server: go.mod
+	$(GO) build -o $@ github.com/nats-io/nats-server/v2
+
 # jaeger-test asks a real Jaeger for the traces of a real bot.
 .PHONY: jaeger-test
 jaeger-test: $(TOOLS)/all-in-one
@@ -66,6 +78,12 @@ bench-tracing:
 .PHONY: bench-replay
 bench-replay:
 	$(GO) test -run '^$$' -bench '^BenchmarkMillion$$' -benchtime 3x -timeout 30m ./replay/audit
+
+# bench-channels has one bot in ROOMS rooms that speak the real protocol.
+ROOMS ?= 200
+.PHONY: bench-channels
+bench-channels:
+	ROOMS=$(ROOMS) DURATION=$(DURATION) $(GO) test -run '^$$' -bench '^BenchmarkChannels$$' -benchtime 1x -timeout 20m -v ./cmd/rosey
 
 # bench-db measures the database beside raw NATS KV and SQLite. SQLite is the
 # business of a module of its own, which takes a minute to build and follows the

@@ -105,7 +105,8 @@ func ParseRegistration(key string, value []byte) (Registration, error) {
 	return r, r.Validate()
 }
 
-// OpenBucket opens the bucket of registrations, creating it if need be.
+// OpenBucket opens the bucket of registrations, creating it if need be; see
+// streams.OpenBucket.
 func OpenBucket(ctx context.Context, js jetstream.JetStream, replicas int) (jetstream.KeyValue, error) {
 	return streams.OpenBucket(ctx, js, jetstream.KeyValueConfig{
 		Bucket: Bucket, Description: "Registrations of plugins, by name", History: 10, Replicas: max(replicas, 1),

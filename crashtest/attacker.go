@@ -47,19 +47,22 @@ type planned struct {
 	kind  Kind
 	after time.Duration // of the one before
 	aim   aim
-	which int           // of the plugin's processes
+	which int           // of the processes, or channels
 	down  time.Duration // how long what was hit stays down
 }
 
 // plan is the endless row of blows that belongs to a seed: decks of every kind,
 // each shuffled, so that a short run sees them all.
-func plan(seed uint64, external, soak bool) func() planned {
+func plan(seed uint64, servers int, soak bool) func() planned {
 	deck, slower := []Kind{Bot, Bot, Plugin, Plugin, Socket, Echo, Room}, time.Duration(1)
 	if soak {
 		// The bot must live for long enough to show what it gathers.
 		deck, slower = []Kind{Bot, Plugin, Plugin, Plugin, Plugin, Plugin, Plugin, Socket, Socket, Socket, Socket, Echo, Echo, Room, Room}, 6
 	}
-	if external {
+	switch {
+	case servers > 1:
+		deck = []Kind{NATS, Bot, NATS, Plugin, Bot, NATS, Socket}
+	case servers > 0:
 		deck = append(deck, NATS, NATS)
 	}
 	random := rand.New(rand.NewPCG(seed, 2))
@@ -71,7 +74,7 @@ func plan(seed uint64, external, soak bool) func() planned {
 		}
 		p := planned{
 			kind: deck[i], after: slower * (300*time.Millisecond + time.Duration(random.IntN(2500))*time.Millisecond), aim: aim(random.IntN(3)),
-			which: random.IntN(2), down: time.Duration(random.IntN(1500)) * time.Millisecond,
+			which: random.IntN(6), down: time.Duration(random.IntN(1500)) * time.Millisecond,
 		}
 		i++
 		return p
@@ -97,7 +100,7 @@ func (a *attacker) run(ctx context.Context) {
 	// What a blow sets off outlives the attack.
 	after, stop := context.WithCancel(context.WithoutCancel(ctx))
 	a.stop = stop
-	next := plan(a.Seed, a.nats != nil, a.Soak)
+	next := plan(a.Seed, len(a.nats), a.Soak)
 	for {
 		p := next()
 		pause(ctx, p.after)
@@ -105,7 +108,11 @@ func (a *attacker) run(ctx context.Context) {
 			return
 		}
 		a.await(ctx, p.aim)
+		at := time.Now()
 		a.strike(after, p)
+		if a.Cluster != "" {
+			a.recovered(ctx, at)
+		}
 	}
 }
 
@@ -138,13 +145,11 @@ func (a *attacker) nextLine(ctx context.Context, bot bool) (cytubetest.Line, err
 
 func (a *attacker) strike(ctx context.Context, p planned) {
 	at, hit := time.Now(), true
+	channel := a.channels[p.which%len(a.channels)]
+	processes := map[Kind][]*process{Bot: a.bots, Plugin: a.plugins, NATS: a.nats}[p.kind]
 	switch p.kind {
-	case Bot:
-		hit = a.bot.kill(p.down)
-	case Plugin:
-		hit = a.plugins[p.which].kill(p.down)
-	case NATS:
-		hit = a.nats.kill(p.down)
+	case Bot, Plugin, NATS:
+		hit = processes[p.which%len(processes)].kill(p.down)
 	case Socket:
 		hit = a.room.Drop(channel, botName) == nil
 	case Room:
@@ -179,8 +184,8 @@ func (a *attacker) note(p planned, at time.Time, how string) {
 	defer a.mu.Unlock()
 	a.blows = append(a.blows, Blow{Kind: p.kind, At: at})
 	who := string(p.kind)
-	if p.kind == Plugin {
-		who += fmt.Sprintf("-%d", p.which+1)
+	if n := len(map[Kind][]*process{Bot: a.bots, Plugin: a.plugins, NATS: a.nats}[p.kind]); n > 1 {
+		who = numberedName(who, p.which%n, n)
 	}
 	a.log.add("%s is hit, %s (%s)", who, how, at.Format(clock))
 }

@@ -105,6 +105,9 @@ func count(e evidence) *Report {
 			continue
 		}
 		if ns := replies[l.Text]; len(ns) > 0 {
+			if typed := sent[ns[0]]; typed.Channel != l.Channel {
+				r.strange("%q was answered in %s: %q", typed.Text+" in "+typed.Channel, l.Channel, l.Text)
+			}
 			tallies[ns[0]].heard = append(tallies[ns[0]].heard, l)
 		} else {
 			r.strange("the bot said what no stream holds: %q", l.Text)
@@ -136,6 +139,9 @@ func (r *Report) add(n int, typed cytubetest.Line, t *tally, blows []Blow, echoe
 	}
 	if len(t.heard) > 0 {
 		r.Heard++
+		if took := t.heard[0].Time.Sub(typed.Time); took > r.Longest {
+			r.Longest, r.LongestAt = took, typed.Time
+		}
 	}
 	quote := strings.HasPrefix(typed.Text, "!quote")
 	for _, step := range []struct {

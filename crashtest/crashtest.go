@@ -13,6 +13,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -28,6 +29,8 @@ import (
 type Config struct {
 	Rosey    []string      // the program, with what comes before its arguments
 	NATS     []string      // a program that calls ServeNATS with its last two arguments; without one the bot's embedded server is used
+	Cluster  string        // the nats-server program instead, of which three make a cluster that two bots share
+	Channels int           // how many channels the bot is in; 1 when 0
 	Env      []string      // added to the environment of every process
 	Seed     uint64        // of all that is random
 	Duration time.Duration // of the typing and killing
@@ -36,12 +39,17 @@ type Config struct {
 	Progress io.Writer     // is told what goes on
 }
 
-// Names in the room.
+// Names in the rooms.
 const (
-	channel = "lounge"
 	botName = "rosey"
 	botPass = "crash"
 )
+
+// channelNames are the channels that there may be.
+var channelNames = [...]string{"lounge", "movies", "music", "games", "quiet"}
+
+// settleLimit is how long everything may take to be ready at first.
+const settleLimit = 2 * time.Minute
 
 // drainLimit is how long everything may take to become quiet at the end.
 const drainLimit = 2 * time.Minute
@@ -49,29 +57,32 @@ const drainLimit = 2 * time.Minute
 // crash is one run.
 type crash struct {
 	Config
-	room    *cytubetest.Server
-	bot     *process
-	plugins []*process
-	nats    *process // nil in embedded mode
-	streams *reader
-	soak    *soak // nil without Config.Soak
-	log     *logbook
+	room     *cytubetest.Server
+	channels []string
+	bots     []*process
+	plugins  []*process
+	nats     []*process // none in embedded mode, three in a cluster
+	health   []string   // where the servers of a cluster say whether they are well
+	streams  *reader
+	soak     *soak // nil without Config.Soak
+	log      *logbook
 }
 
 // Run types and kills for the Config's duration and reports what it counted. The
 // error says why there is nothing to report; that something was lost or doubled
 // is for [Report.Err] to say.
 func Run(ctx context.Context, cfg Config) (*Report, error) {
-	c := &crash{Config: cfg}
+	c := &crash{Config: cfg, channels: channelNames[:min(max(cfg.Channels, 1), len(channelNames))]}
 	var err error
 	if c.log, err = openLogbook(filepath.Join(c.Dir, "crash.log")); err != nil {
 		return nil, err
 	}
 	defer c.log.close()
-	c.room, err = cytubetest.Start(cytubetest.Config{
-		Accounts: []cytubetest.Account{{Name: botName, Password: botPass}},
-		Channels: []cytubetest.Channel{{Name: channel, Ranks: map[string]float64{botName: 2}}},
-	})
+	site := cytubetest.Config{Accounts: []cytubetest.Account{{Name: botName, Password: botPass}}}
+	for _, name := range c.channels {
+		site.Channels = append(site.Channels, cytubetest.Channel{Name: name, Ranks: map[string]float64{botName: 2}})
+	}
+	c.room, err = cytubetest.Start(site)
 	if err != nil {
 		return nil, err
 	}
@@ -125,17 +136,33 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 }
 
 func (c *crash) mode() string {
-	if len(c.NATS) > 0 {
-		return "external NATS"
+	mode := "embedded NATS"
+	switch {
+	case c.Cluster != "":
+		mode = "cluster of 3, 2 bots"
+	case len(c.NATS) > 0:
+		mode = "external NATS"
 	}
-	return "embedded NATS"
+	if n := len(c.channels); n > 1 {
+		mode += fmt.Sprintf(", %d channels", n)
+	}
+	return mode
 }
 
 // prepare describes the processes and says where the streams will be.
 func (c *crash) prepare() (streams.Remote, error) {
 	remote := streams.Remote{Name: "crash"}
 	where := []string{"--store", filepath.Join(c.Dir, "store")}
-	if len(c.NATS) > 0 {
+	bots := 1
+	switch {
+	case c.Cluster != "":
+		urls, err := c.cluster()
+		if err != nil {
+			return remote, err
+		}
+		remote.URL, bots = urls, 2
+		where = []string{"--nats", urls}
+	case len(c.NATS) > 0:
 		// The server comes back on one port, which clients of its are told once.
 		address, err := freeAddress()
 		if err != nil {
@@ -143,23 +170,28 @@ func (c *crash) prepare() (streams.Remote, error) {
 		}
 		remote.URL = "nats://" + address
 		where = []string{"--nats", remote.URL}
-		c.nats = &process{name: "nats", args: join(c.NATS, address, filepath.Join(c.Dir, "nats")), log: c.log}
-	} else {
+		c.nats = []*process{{name: "nats", args: join(c.NATS, address, filepath.Join(c.Dir, "nats")), log: c.log}}
+	default:
 		remote.Store = where[1]
 	}
-	c.bot = &process{name: "bot", log: c.log, args: join(c.Rosey, join(where, "run", "--site", c.room.URL(), "--channel", channel,
-		"--user", botName, "--plugins", "quote-db", "--log-level", "debug")...)}
+	settings := filepath.Join(c.Dir, "rosey.yaml")
+	if err := os.WriteFile(settings, []byte(c.settings()), 0o600); err != nil {
+		return remote, fmt.Errorf("write the settings: %w", err)
+	}
+	where = append(where, "--config", settings, "--log-level", "debug")
 	if c.Soak {
 		address, err := freeAddress()
 		if err != nil {
 			return remote, err
 		}
 		c.soak = &soak{crash: c, metrics: address}
-		c.bot.args = append(c.bot.args, "--metrics", address)
+	}
+	for i := range bots {
+		c.bots = append(c.bots, &process{name: numberedName("bot", i, bots), log: c.log, args: join(c.Rosey, join(where, "run", "--plugins", "quote-db")...)})
 	}
 	for i := range 2 {
-		c.plugins = append(c.plugins, &process{name: "plugin-" + strconv.Itoa(i+1), log: c.log,
-			args: join(c.Rosey, join(where, "plugin", "run", "dice-roller", "--log-level", "debug")...)})
+		c.plugins = append(c.plugins, &process{name: numberedName("plugin", i, 2), log: c.log,
+			args: join(c.Rosey, join(where, "plugin", "run", "dice-roller")...)})
 	}
 	for _, p := range c.all() {
 		p.dir = c.Dir
@@ -169,21 +201,48 @@ func (c *crash) prepare() (streams.Remote, error) {
 	return remote, nil
 }
 
-func (c *crash) all() []*process {
-	list := append([]*process{c.bot}, c.plugins...)
-	if c.nats != nil {
-		list = append([]*process{c.nats}, list...)
+// settings are the bots' settings file.
+func (c *crash) settings() string {
+	text := fmt.Sprintf("site: %s\nuser: %s\n", c.room.URL(), botName)
+	if c.soak != nil {
+		text += "metrics: " + c.soak.metrics + "\n"
 	}
-	return list
+	switch {
+	case c.Cluster != "":
+		text += "replicas: 3\n"
+	case len(c.NATS) > 0:
+		// One server has no leader to choose, and the bot that is killed comes back
+		// as another that must wait for its term.
+		text += "lease_term: 2s\n"
+	}
+	if len(c.channels) == 1 {
+		return text + "channel: " + c.channels[0] + "\n"
+	}
+	text += "channels:\n"
+	for _, name := range c.channels {
+		text += "  - channel: " + name + "\n"
+	}
+	return text
 }
+
+func numberedName(name string, i, of int) string {
+	if of == 1 {
+		return name
+	}
+	return name + "-" + strconv.Itoa(i+1)
+}
+
+func (c *crash) all() []*process { return slices.Concat(c.nats, c.bots, c.plugins) }
 
 // settle waits until the bot is in the room and both kinds of command are
 // registered.
 func (c *crash) settle(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, settleLimit)
 	defer cancel()
-	if err := c.room.WaitUser(ctx, channel, botName); err != nil {
-		return fmt.Errorf("the bot did not come: %w (the logs are in %s)", err, c.Dir)
+	for _, name := range c.channels {
+		if err := c.room.WaitUser(ctx, name, botName); err != nil {
+			return fmt.Errorf("the bot did not come: %w (the logs are in %s)", err, c.Dir)
+		}
 	}
 	for _, durable := range []string{"plugin-dice-roller", "plugin-quote-db"} {
 		err := until(ctx, func() bool {

@@ -22,6 +22,9 @@ type Report struct {
 	Replies int // of these, those that were answered
 	Heard   int // of these, those whose answer the room heard
 
+	Longest   time.Duration // that a command waited until its answer was heard
+	LongestAt time.Time     // when it was typed
+
 	Lost            []string
 	DoubledInStream []string
 	DoubledOnWire   int
@@ -86,6 +89,7 @@ func (r *Report) Print(w io.Writer) {
 		}
 	}
 	row("kills", total, strings.Join(kills, ", "))
+	fmt.Fprintf(w, "  %-20s %5s  from the typing to the answer, of what was typed at %s\n", "longest wait", r.Longest.Round(100*time.Millisecond), r.LongestAt.Format(clock))
 	list := func(what string, items []string) {
 		for _, item := range items {
 			fmt.Fprintf(w, "  %s: %s\n", what, item)

@@ -84,7 +84,7 @@ func every(ctx context.Context, d time.Duration, do func(n int)) {
 func (s *soak) visit(ctx context.Context, n int) {
 	ctx, cancel := context.WithTimeout(ctx, visitEvery)
 	defer cancel()
-	u, err := cytubetest.Join(ctx, s.room.URL(), channel, fmt.Sprintf("visitor%d", n%50), "")
+	u, err := cytubetest.Join(ctx, s.room.URL(), s.channels[n%len(s.channels)], fmt.Sprintf("visitor%d", n%50), "")
 	if err != nil {
 		return
 	}

@@ -58,12 +58,13 @@ func (t *typist) run(ctx context.Context) {
 		if err != nil {
 			return
 		}
-		t.say(ctx, names[n%len(names)], text)
+		t.say(ctx, t.channels[random.IntN(len(t.channels))], names[n%len(names)], text)
 	}
 }
 
-func (t *typist) say(ctx context.Context, name, text string) {
-	u := t.users[name]
+func (t *typist) say(ctx context.Context, channel, name, text string) {
+	key := name + " in " + channel
+	u := t.users[key]
 	if u == nil {
 		err := until(ctx, func() (ok bool) {
 			var err error
@@ -75,14 +76,14 @@ func (t *typist) say(ctx context.Context, name, text string) {
 		if err != nil {
 			return
 		}
-		t.users[name] = u
+		t.users[key] = u
 	}
 	within, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	if err := u.Say(within, text); err != nil {
-		t.log.add("%s may not have said %q: %s", name, text, err)
+		t.log.add("%s may not have said %q: %s", key, text, err)
 		u.Close()
-		delete(t.users, name)
+		delete(t.users, key)
 	}
 }
 

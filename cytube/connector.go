@@ -201,6 +201,13 @@ func (c *Connector) Run(ctx context.Context) error {
 	recording, stopRecording := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopRecording()
 
+	// Who may not speak any more leaves at once.
+	defer context.AfterFunc(ctx, func() {
+		if !c.cfg.MaySpeak() {
+			disconnect()
+		}
+	})()
+
 	sender := &sender{cfg: c.cfg, voice: voice, history: history, isSelf: isSelf, started: time.Now(),
 		stop: speaking.Done(), log: c.log, stats: &c.stats, observe: c.observe, settled: c.outcomes}
 	c.observe.Connected(ctx, c.cfg.Channel, false)

@@ -242,9 +242,13 @@ func TestWhatPlaysInEachChannel(t *testing.T) {
 	}
 	one, two := w.join(in("one")), w.join(in("two"))
 	play("one", "first")
-	w.await("first", func(s streams.Stored) bool { return s.Subject == event.SubjectMediaChange && field[string](s, "title") == "first" })
+	w.await("first", func(s streams.Stored) bool {
+		return s.Subject == event.SubjectMediaChange && field[string](s, "title") == "first"
+	})
 	play("two", "second")
-	w.await("second", func(s streams.Stored) bool { return s.Subject == event.SubjectMediaChange && field[string](s, "title") == "second" })
+	w.await("second", func(s streams.Stored) bool {
+		return s.Subject == event.SubjectMediaChange && field[string](s, "title") == "second"
+	})
 	w.ok(one.stop())
 	w.ok(two.stop())
 	w.join(in("one"))

@@ -8,22 +8,29 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// OpenBucket opens a KV bucket that plugins may write to, and creates it if need
-// be. Nobody can clear it by a header of what they write, as they could in a
-// bucket as JetStream makes it.
+// OpenBucket opens a KV bucket that plugins may write to, creates it if need be,
+// and brings it to as many replicas if it has fewer. Nobody can clear it by a
+// header of what they write, as they could in a bucket as JetStream makes it.
 func OpenBucket(ctx context.Context, js jetstream.JetStream, c jetstream.KeyValueConfig) (jetstream.KeyValue, error) {
+	ctx, cancel := AnswerWithin(ctx)
+	defer cancel()
 	kv, err := js.KeyValue(ctx, c.Bucket)
 	if errors.Is(err, jetstream.ErrBucketNotFound) {
-		kv, err = js.CreateKeyValue(ctx, c)
+		// Another process may do so at the same time.
+		if kv, err = js.CreateKeyValue(ctx, c); errors.Is(err, jetstream.ErrBucketExists) {
+			kv, err = js.KeyValue(ctx, c.Bucket)
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open bucket %s: %w", c.Bucket, err)
 	}
 	s, err := js.Stream(ctx, kvStream(c.Bucket))
-	if err == nil && s.CachedInfo().Config.AllowRollup {
+	if err == nil {
 		config := s.CachedInfo().Config
-		config.AllowRollup = false
-		_, err = js.UpdateStream(ctx, config)
+		if config.AllowRollup || config.Replicas < c.Replicas {
+			config.AllowRollup, config.Replicas = false, max(config.Replicas, c.Replicas)
+			_, err = js.UpdateStream(ctx, config)
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open bucket %s: %w", c.Bucket, err)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"net/url"
 	"strings"
 	"time"
@@ -24,12 +25,32 @@ type Remote struct {
 	Credentials string // path of a .creds file
 	User        string
 	Password    string
+	TLS         TLS
 	Name        string       // of the connection, as the server lists it
 	Logger      *slog.Logger // is told of lost and restored connections; nil discards
 }
 
-// retryEvery is the time between two attempts to connect.
-const retryEvery = 250 * time.Millisecond
+// TLS names files for a server whose certificate the machine does not know, or
+// that wants one of its clients. Empty ones are left out.
+type TLS struct {
+	CA        string // certificates of who signed the server's
+	Cert, Key string // the client's own
+}
+
+func (t TLS) options() (opts []nats.Option) {
+	if t.CA != "" {
+		opts = append(opts, nats.RootCAs(t.CA))
+	}
+	if t.Cert != "" || t.Key != "" {
+		opts = append(opts, nats.ClientCert(t.Cert, t.Key))
+	}
+	return opts
+}
+
+const (
+	retryEvery = 250 * time.Millisecond // between two attempts to connect
+	pingEvery  = 10 * time.Second       // between two looks whether the server is there
+)
 
 // Await is Dial for a server that may take a while to appear: it tries again
 // until patience is used up or ctx ends, and returns the last failure then.
@@ -56,12 +77,16 @@ func Await(ctx context.Context, r Remote, patience time.Duration) (*nats.Conn, e
 // failures it returns at once.
 func Insist(ctx context.Context, patience time.Duration, log *slog.Logger, do func(context.Context) error) error {
 	began := time.Now()
+	var told time.Time
 	for {
 		err := do(ctx)
 		if err == nil || ctx.Err() != nil || !unanswered(err) || time.Since(began) >= patience {
 			return err
 		}
-		log.WarnContext(ctx, "NATS does not answer, will try again", "after", retryEvery, "error", err)
+		if time.Since(told) > tellEvery {
+			told = time.Now()
+			log.WarnContext(ctx, "NATS does not answer, will try again (a cluster needs some seconds to choose a leader)", "every", retryEvery, "error", err)
+		}
 		select {
 		case <-time.After(retryEvery):
 		case <-ctx.Done():
@@ -70,10 +95,22 @@ func Insist(ctx context.Context, patience time.Duration, log *slog.Logger, do fu
 	}
 }
 
+// tellEvery is the time between two warnings about the same outage.
+const tellEvery = 5 * time.Second
+
 // unanswered reports whether a request got no answer, as when the server crashed
-// or is away.
+// or is away, or a cluster has no leader for what was asked.
 func unanswered(err error) bool {
-	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout) || errors.Is(err, nats.ErrDisconnected)
+	for _, e := range [...]error{
+		context.DeadlineExceeded, nats.ErrTimeout, nats.ErrDisconnected, nats.ErrNoResponders,
+		jetstream.ErrNoStreamResponse, jetstream.ErrJetStreamNotEnabled, // nobody answers requests to JetStream
+	} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	var api *jetstream.APIError
+	return errors.As(err, &api) && api.Code == http.StatusServiceUnavailable
 }
 
 // absent reports whether a connection failed because the server is not there, or
@@ -97,6 +134,9 @@ func Dial(r Remote) (*nats.Conn, error) {
 		nats.MaxReconnects(-1),
 		nats.ReconnectWait(retryEvery),
 		nats.ReconnectJitter(100*time.Millisecond, time.Second),
+		// A server whose machine is gone says nothing.
+		nats.PingInterval(pingEvery),
+		nats.MaxPingsOutstanding(2),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			if err != nil {
 				log.Warn("lost the NATS server, reconnecting", "error", err)
@@ -104,6 +144,7 @@ func Dial(r Remote) (*nats.Conn, error) {
 		}),
 		nats.ReconnectHandler(func(nc *nats.Conn) { log.Info("reconnected to NATS", "address", nc.ConnectedAddr()) }),
 	}
+	opts = append(opts, r.TLS.options()...)
 	if r.Credentials != "" {
 		opts = append(opts, nats.UserCredentials(r.Credentials))
 	}
@@ -131,7 +172,7 @@ func Dial(r Remote) (*nats.Conn, error) {
 		case where == "":
 			where = "context " + r.Context
 		}
-		return nil, fmt.Errorf("connect to NATS at %s: %w (is the server running, and are --nats, --context and --creds right?)", where, err)
+		return nil, fmt.Errorf("connect to NATS at %s: %w (is the server running, and are --nats, --context, --creds and the --tls… files right?)", where, err)
 	}
 	return nc, nil
 }

@@ -148,7 +148,23 @@ func whatIsDue() []*jetstream.StreamSource {
 	}}
 }
 
+// answerTimeout is how long to wait for the answer to a request that opens a
+// stream or bucket, before it is made again: on a cluster, of two that are made
+// at the same time one may never be answered.
+const answerTimeout = 2 * time.Second
+
+// AnswerWithin is ctx with a deadline for one request that opens a stream or a
+// bucket, unless it has one; see Insist for what to do when it has passed.
+func AnswerWithin(ctx context.Context) (context.Context, context.CancelFunc) {
+	if _, ok := ctx.Deadline(); ok {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, answerTimeout)
+}
+
 func open(ctx context.Context, js jetstream.JetStream, s Spec, o Options) error {
+	ctx, cancel := AnswerWithin(ctx)
+	defer cancel()
 	existing, err := js.Stream(ctx, s.Name)
 	var have *jetstream.StreamConfig
 	switch {

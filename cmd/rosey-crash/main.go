@@ -24,11 +24,13 @@ func main() {
 	rosey := flag.String("rosey", "bin/rosey", "the program `FILE`")
 	seed := flag.Uint64("seed", 1, "what decides when to kill what")
 	duration := flag.Duration("duration", time.Minute, "how long to type and kill, for each mode")
-	mode := flag.String("mode", "both", "embedded, external or both: whose NATS server it is")
+	mode := flag.String("mode", "both", "embedded, external or both: whose NATS server it is; or cluster: of three, with two bots")
+	cluster := flag.String("nats-server", ".tools/bin/nats-server", "the nats-server program `FILE`, for a cluster")
+	channels := flag.Int("channels", 3, "how many channels the bot is in")
 	soak := flag.Bool("soak", false, "kill seldom, put on more load, and watch that nothing grows")
 	dir := flag.String("dir", "", "`DIR` to leave stores and logs in; without it they stay only when something was wrong")
 	flag.Parse()
-	exit(prove(ctx, *rosey, *mode, *dir, *seed, *duration, *soak))
+	exit(prove(ctx, *mode, *dir, crashtest.Config{Rosey: []string{*rosey}, Cluster: *cluster, Channels: *channels, Seed: *seed, Duration: *duration, Soak: *soak}))
 }
 
 func exit(err error) {
@@ -41,17 +43,25 @@ func exit(err error) {
 
 // prove runs the modes that were asked for and prints each report. What the
 // runs wrote is kept when something was wrong.
-func prove(ctx context.Context, rosey, mode, dir string, seed uint64, duration time.Duration, soak bool) error {
+func prove(ctx context.Context, mode, dir string, common crashtest.Config) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
 	}
-	if rosey, err = filepath.Abs(rosey); err != nil {
-		return err
+	for _, program := range []*string{&common.Rosey[0], &common.Cluster} {
+		if *program, err = filepath.Abs(*program); err != nil {
+			return err
+		}
 	}
-	servers := map[string][]string{"embedded": nil, "external": {self, "nats"}}
-	if _, ok := servers[mode]; !ok && mode != "both" {
-		return fmt.Errorf("-mode %s: choose embedded, external or both", mode)
+	embedded, external, cluster := common, common, common
+	embedded.Cluster, external.Cluster = "", ""
+	external.NATS = []string{self, "nats"}
+	modes := map[string]crashtest.Config{"embedded": embedded, "external": external, "cluster": cluster}
+	run := []string{mode}
+	if mode == "both" {
+		run = []string{"embedded", "external"}
+	} else if _, ok := modes[mode]; !ok {
+		return fmt.Errorf("-mode %s: choose embedded, external, both or cluster", mode)
 	}
 	keep := dir != ""
 	if keep {
@@ -63,13 +73,9 @@ func prove(ctx context.Context, rosey, mode, dir string, seed uint64, duration t
 		return err
 	}
 	failed := 0
-	for _, m := range []string{"embedded", "external"} {
-		if mode != "both" && mode != m {
-			continue
-		}
-		cfg := crashtest.Config{
-			Rosey: []string{rosey}, NATS: servers[m], Seed: seed, Duration: duration, Soak: soak, Dir: filepath.Join(dir, m), Progress: os.Stderr,
-		}
+	for _, m := range run {
+		cfg := modes[m]
+		cfg.Dir, cfg.Progress = filepath.Join(dir, m), os.Stderr
 		if err := os.Mkdir(cfg.Dir, 0o700); err != nil {
 			return err
 		}

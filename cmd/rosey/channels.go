@@ -12,6 +12,7 @@ import (
 
 	"github.com/rosey-bot/rosey/cytube"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/lease"
 )
 
 // channelConfig is one of several channels. What it leaves out is as the setting
@@ -35,6 +36,10 @@ type rate struct {
 
 // several reports whether the channels are a list in the settings.
 func (f *config) several() bool { return len(f.Channels) > 0 }
+
+// dispatched reports whether several connectors, here or elsewhere, share the
+// sends.
+func (f *config) dispatched() bool { return f.several() || f.external() }
 
 // rooms are the channels that the bot goes to, the first of which gets what
 // names none; one, without a name, for the local room.
@@ -93,7 +98,8 @@ func (f *config) checkChannels() error {
 type channel struct {
 	channelConfig
 	*cytube.Connector
-	log *slog.Logger
+	lease *lease.Lease // nil where no other process can be in the channel
+	log   *slog.Logger
 
 	mu     sync.Mutex
 	failed error // why it was given up
@@ -102,8 +108,9 @@ type channel struct {
 // channels are all of them; there is at least one.
 type channels []*channel
 
-// openChannels makes the connectors. Without dispatched there must be one only.
-func openChannels(cfg config, dispatched bool, bus *streams.Bus, log *slog.Logger, opts ...cytube.Option) (channels, error) {
+// openChannels makes the connectors. With leases, of which nil means none, each
+// is in its channel only while it holds the channel's.
+func openChannels(cfg config, bus *streams.Bus, leases *lease.Leases, log *slog.Logger, opts ...cytube.Option) (channels, error) {
 	var list channels
 	for _, c := range cfg.rooms() {
 		password, err := secret(c.PasswordFile, "ROSEY_PASSWORD")
@@ -114,10 +121,17 @@ func openChannels(cfg config, dispatched bool, bus *streams.Bus, log *slog.Logge
 		if err != nil {
 			return nil, fmt.Errorf("channel %s: %w", c.Channel, err)
 		}
-		list = append(list, &channel{channelConfig: c, log: log, Connector: cytube.New(bus, cytube.Config{
+		cc := cytube.Config{
 			Site: c.Site, Channel: c.Channel, ChannelPassword: channelPassword.Reveal(), User: c.User, Password: password.Reveal(),
-			MessageLimit: c.MessageLimit, Burst: c.Rate.Burst, PerSecond: c.Rate.PerSecond, Dispatched: dispatched,
-		}, opts...)})
+			MessageLimit: c.MessageLimit, Burst: c.Rate.Burst, PerSecond: c.Rate.PerSecond, Dispatched: cfg.dispatched(),
+		}
+		ch := &channel{channelConfig: c, log: log}
+		if leases != nil {
+			ch.lease = leases.New("channel." + strings.ToLower(c.Channel))
+			cc.MaySpeak = ch.lease.Valid
+		}
+		ch.Connector = cytube.New(bus, cc, opts...)
+		list = append(list, ch)
 	}
 	return list, nil
 }
@@ -150,10 +164,10 @@ func (cs channels) isBot(channel, user string) bool {
 }
 
 // queues are the durable consumers that the channels' sends wait for.
-func (cs channels) queues(dispatched bool) map[string]string {
+func (cs channels) queues(cfg config) map[string]string {
 	by := map[string]string{}
 	for _, c := range cs {
-		if name := c.Connector.Channel(); dispatched {
+		if name := c.Connector.Channel(); cfg.dispatched() {
 			by[cytube.SenderDurable(name)] = name
 		} else {
 			by[cytube.DefaultDurable] = name
@@ -177,7 +191,7 @@ func (cs channels) run(ctx context.Context) error {
 	}
 	ended := make(chan ending)
 	for _, c := range cs {
-		go func() { ended <- ending{c, c.Run(ctx)} }()
+		go func() { ended <- ending{c, c.keep(ctx)} }()
 	}
 	var reasons []error
 	var fatal error
@@ -201,6 +215,14 @@ func (cs channels) run(ctx context.Context) error {
 	return fatal
 }
 
+// keep is in the channel until ctx ends, or as long as the lease is held.
+func (c *channel) keep(ctx context.Context) error {
+	if c.lease == nil {
+		return c.Run(ctx)
+	}
+	return c.lease.Hold(ctx, c.Run)
+}
+
 func (c *channel) fail(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -213,6 +235,7 @@ type channelStatus struct {
 	Channel   string `json:"channel"`
 	User      string `json:"user"`
 	Connected bool   `json:"connected"`
+	Holder    string `json:"holder,omitempty"` // the process that is in the channel instead of this one
 	Problem   string `json:"problem,omitempty"`
 
 	Connector cytube.Stats `json:"connector"`
@@ -221,12 +244,17 @@ type channelStatus struct {
 func (c *channel) status() channelStatus {
 	s := channelStatus{Site: c.Site, Channel: c.Connector.Channel(), User: c.User, Connector: c.Stats()}
 	s.Connected = s.Connector.Connected
+	if c.lease != nil {
+		if owner, ok := c.lease.Other(); ok {
+			s.Holder = owner.Holder
+		}
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
 	case c.failed != nil:
 		s.Problem = fmt.Sprintf("channel %s: %v", s.Channel, c.failed)
-	case !s.Connected:
+	case !s.Connected && s.Holder == "":
 		s.Problem = fmt.Sprintf("the bot is not in channel %s of %s", s.Channel, s.Site)
 	}
 	return s

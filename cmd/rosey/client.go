@@ -44,6 +44,10 @@ func connect(ctx context.Context, cfg config, name string, log *slog.Logger) (*c
 // that is not there yet: such processes may all be started at once, in any order.
 const patience = 30 * time.Second
 
+// opening is how long it waits for a server's streams and buckets: a cluster
+// that has just started has to choose a leader for each.
+const opening = 2 * time.Minute
+
 // await is connect for a process that is to run on and on.
 func await(ctx context.Context, cfg config, name string, log *slog.Logger) (*client, error) {
 	return reachWithin(ctx, cfg, name, log, patience)
@@ -62,7 +66,8 @@ func reachWithin(ctx context.Context, cfg config, name string, log *slog.Logger,
 
 // remote says where the NATS server is: the external one, or the bot's.
 func (f *config) remote(name string, log *slog.Logger) streams.Remote {
-	r := streams.Remote{URL: f.NATS, Context: f.Context, Credentials: f.Creds, Name: name, Logger: log}
+	r := streams.Remote{URL: f.NATS, Context: f.Context, Credentials: f.Creds, Name: name, Logger: log,
+		TLS: streams.TLS{CA: f.TLSCA, Cert: f.TLSCert, Key: f.TLSKey}}
 	if !f.external() {
 		r.Store = f.Store
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/lease"
 	"github.com/rosey-bot/rosey/telemetry"
 )
 
@@ -40,6 +41,10 @@ type config struct {
 	Context             string               `yaml:"context"`
 	Creds               string               `yaml:"creds"`
 	Replicas            int                  `yaml:"replicas"`
+	LeaseTerm           duration             `yaml:"lease_term"`
+	TLSCA               string               `yaml:"tls_ca"`
+	TLSCert             string               `yaml:"tls_cert"`
+	TLSKey              string               `yaml:"tls_key"`
 	Retention           map[string]retention `yaml:"retention"` // by stream
 	Metrics             string               `yaml:"metrics"`   // address of /metrics, /healthz and /readyz
 	Console             string               `yaml:"console"`   // address of the browser console
@@ -58,7 +63,7 @@ type retention struct {
 func defaults() config {
 	return config{
 		Site: "https://cytu.be", Prefix: "!", Heartbeat: duration(time.Minute), RequestTimeout: duration(streams.DefaultTimeout),
-		Store: defaultStore(), Listen: "127.0.0.1:0", Replicas: 1, LogFormat: "text", MessageLimit: 240,
+		Store: defaultStore(), Listen: "127.0.0.1:0", Replicas: 1, LeaseTerm: duration(lease.Term), LogFormat: "text", MessageLimit: 240,
 	}
 }
 
@@ -70,6 +75,7 @@ func (f *config) settings() map[string]any {
 		"sync-always": &f.SyncAlways, "nats": &f.NATS, "context": &f.Context, "creds": &f.Creds, "replicas": &f.Replicas,
 		"metrics": &f.Metrics, "console": &f.Console, "console-password-file": &f.ConsoleAccess.PasswordFile,
 		"console-viewer-password-file": &f.ConsoleAccess.ViewerPasswordFile, "trace-url": &f.TraceURL, "log-level": &f.LogLevel, "log-format": &f.LogFormat, "plugins": &f.Plugins,
+		"lease-term": &f.LeaseTerm, "tlsca": &f.TLSCA, "tlscert": &f.TLSCert, "tlskey": &f.TLSKey,
 	}
 }
 
@@ -142,11 +148,19 @@ func (f *config) check() error {
 		return usagef("replicas: %d needs an external NATS cluster: give its --nats URL", f.Replicas)
 	case f.TraceURL != "" && (!strings.HasPrefix(f.TraceURL, "http") || !strings.Contains(f.TraceURL, "{id}")):
 		return usagef("trace_url must be an address with {id} in it, such as http://localhost:16686/trace/{id}")
+	case time.Duration(f.LeaseTerm) < shortestLease:
+		return usagef("lease_term must be %s or more, not %s: a bot that is only slow would lose its channels", shortestLease, time.Duration(f.LeaseTerm))
+	case (f.TLSCert == "") != (f.TLSKey == ""):
+		return usagef("--tlscert and --tlskey go together: give both")
+	case f.TLSCA+f.TLSCert != "" && f.NATS == "":
+		return usagef("--tlsca, --tlscert and --tlskey are for an external server: give its --nats URL (a --context names its own files)")
 	case f.NATS != "" && f.Context != "":
 		return usagef("--nats and --context both name a server: give one of them")
 	}
 	return f.checkChannels()
 }
+
+const shortestLease = 2 * time.Second
 
 // external reports whether another NATS server than the embedded one is used.
 func (f *config) external() bool { return f.NATS != "" || f.Context != "" }

@@ -24,12 +24,15 @@ func TestCrash(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, nats := range map[string][]string{"embedded": nil, "external": {exe, serveNATS}} {
+	for name, c := range map[string]struct {
+		nats     []string
+		channels int
+	}{"embedded": {nil, 3}, "external": {[]string{exe, serveNATS}, 1}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var progress bytes.Buffer
 			r, err := crashtest.Run(t.Context(), crashtest.Config{
-				Rosey: []string{exe}, NATS: nats, Env: []string{"ROSEY_TEST_MAIN=1"},
+				Rosey: []string{exe}, NATS: c.nats, Channels: c.channels, Env: []string{"ROSEY_TEST_MAIN=1"},
 				Seed: 1, Duration: 10 * time.Second, Dir: t.TempDir(), Progress: &progress,
 			})
 			if err != nil {

@@ -1,16 +1,20 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nats.go/micro"
+	"github.com/synadia-io/orbit.go/natsext"
 
 	"github.com/rosey-bot/rosey/cytube"
 	"github.com/rosey-bot/rosey/event"
@@ -38,6 +42,7 @@ type platform struct {
 
 // botStatus is the bot's answer on statusSubject.
 type botStatus struct {
+	Host      string   `json:"host"`
 	PID       int      `json:"pid"`
 	Version   string   `json:"version"`
 	Uptime    float64  `json:"uptime"`    // seconds
@@ -77,7 +82,7 @@ func (p *platform) run(ctx context.Context) (err error) {
 			p.log.WarnContext(ctx, "status was not sent", "error", err)
 		}
 	})
-	if err := svc.AddEndpoint("status", status, micro.WithEndpointSubject(statusSubject)); err != nil {
+	if err := svc.AddEndpoint("status", status, micro.WithEndpointSubject(statusSubject), micro.WithEndpointQueueGroupDisabled()); err != nil {
 		return fmt.Errorf("start the status service: %w", err)
 	}
 	if err := p.await(ctx, p.registryReady); err != nil {
@@ -126,8 +131,9 @@ func (p *platform) publish(ctx context.Context, subject string, payload any, opt
 }
 
 func (p *platform) status(ctx context.Context) botStatus {
+	host, _ := os.Hostname()
 	s := botStatus{
-		PID: os.Getpid(), Version: version(), Uptime: time.Since(p.started).Seconds(), Channels: p.channels.statuses(),
+		Host: host, PID: os.Getpid(), Version: version(), Uptime: time.Since(p.started).Seconds(), Channels: p.channels.statuses(),
 		Plugins: p.plugins, NATS: p.url, Tracing: p.tracing,
 	}
 	first := s.Channels[0]
@@ -219,6 +225,33 @@ func consumerStates(ctx context.Context, js jetstream.JetStream) ([]telemetry.Co
 	}
 	return list, err
 }
+
+// askAll asks every bot on the server how it is: there is one on an embedded
+// server, and as many as there are on a cluster.
+func askAll(ctx context.Context, c *client) ([]botStatus, error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	answers, err := natsext.RequestMany(ctx, c.nc, statusSubject, nil, natsext.RequestManyStall(statusGap))
+	if err != nil {
+		return nil, fmt.Errorf("ask the bots for their status: %w", err)
+	}
+	var list []botStatus
+	for msg, err := range answers {
+		if err != nil {
+			return list, fmt.Errorf("ask the bots for their status: %w", err)
+		}
+		var s botStatus
+		if err := json.Unmarshal(msg.Data, &s); err != nil {
+			return list, fmt.Errorf("read a bot's status: %w", err)
+		}
+		list = append(list, s)
+	}
+	slices.SortFunc(list, func(a, b botStatus) int { return cmp.Or(strings.Compare(a.Host, b.Host), a.PID-b.PID) })
+	return list, nil
+}
+
+// statusGap is how long to wait for one more bot to answer.
+const statusGap = 300 * time.Millisecond
 
 // askStatus asks a running bot how it is.
 func askStatus(ctx context.Context, c *client) (botStatus, error) {

@@ -112,7 +112,7 @@ func hostPlugin(ctx context.Context, c *cli.Context, cmd command, p plugins.Plug
 	options := []streams.BusOption{streams.WithTracer(tel.Tracer("streams")), streams.WithLogger(log),
 		streams.WithTimeout(time.Duration(cmd.cfg.RequestTimeout)), streams.WithObserver(tel.Metrics)}
 	var bucket jetstream.KeyValue
-	err = streams.Insist(ctx, patience, log, func(ctx context.Context) error {
+	err = streams.Insist(ctx, opening, log, func(ctx context.Context) error {
 		restricted, err := streams.Restricted(cmd.nc)
 		switch {
 		case err != nil:

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -24,6 +25,7 @@ import (
 	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/plugins/shipped"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/lease"
 	"github.com/rosey-bot/rosey/telemetry"
 )
 
@@ -58,6 +60,7 @@ Tracing follows OpenTelemetry's OTEL_* variables and is off when none is set.`,
 			text("listen", "`ADDR` of the embedded NATS server (default: a free port of 127.0.0.1)"),
 			&cli.BoolFlag{Name: "sync-always", Usage: "write each event to disk before it is acknowledged: survives a power cut, costs speed", EnvVars: []string{"ROSEY_SYNC_ALWAYS"}},
 			&cli.IntFlag{Name: "replicas", Usage: "keep `N` copies of everything, in an external cluster", EnvVars: []string{"ROSEY_REPLICAS"}},
+			text("lease-term", "on an external server, how long a dead bot's channels wait for another bot (default: 15s)"),
 			text("heartbeat", "time between two platform.heartbeat events (default: 60s)"),
 			text("metrics", "serve /metrics, /healthz and /readyz at `ADDR`, such as 127.0.0.1:9464"),
 			text("console", "serve the browser console at `ADDR`, such as 127.0.0.1:8484, or off (a local room in a terminal has one)"),
@@ -116,7 +119,7 @@ func runBot(c *cli.Context) (err error) {
 		return err
 	}
 	var bucket jetstream.KeyValue
-	err = streams.Insist(ctx, patience, log, func(ctx context.Context) (err error) {
+	err = streams.Insist(ctx, opening, log, func(ctx context.Context) (err error) {
 		if err = streams.Open(ctx, js, streams.Options{Replicas: cfg.Replicas, Limits: cfg.limits()}); err == nil {
 			bucket, err = consumers.OpenBucket(ctx, js, cfg.Replicas)
 		}
@@ -147,8 +150,11 @@ func runBot(c *cli.Context) (err error) {
 		defer room.close()
 	}
 	observe := outcomes(ctx, tel)
-	dispatched := cfg.several() || cfg.external()
-	channels, err := openChannels(cfg, dispatched, bus, log, cytube.WithLogger(log), cytube.WithObserver(tel.Metrics), cytube.WithOutcomes(observe))
+	leases, err := openLeases(ctx, cfg, nc, js, log)
+	if err != nil {
+		return err
+	}
+	channels, err := openChannels(cfg, bus, leases, log, cytube.WithLogger(log), cytube.WithObserver(tel.Metrics), cytube.WithOutcomes(observe))
 	if err != nil {
 		return err
 	}
@@ -186,7 +192,7 @@ func runBot(c *cli.Context) (err error) {
 	for _, p := range active {
 		add("plugin "+p.Name, func(ctx context.Context) error { return host.Run(ctx, p) })
 	}
-	if dispatched {
+	if cfg.dispatched() {
 		dispatcher := cytube.NewDispatcher(bus, channels.names(), log, observe)
 		addInsisting("dispatcher", func(ctx context.Context) error {
 			return consumers.Run(ctx, bus, dispatcher.Config(), dispatcher.Handle)
@@ -195,7 +201,7 @@ func runBot(c *cli.Context) (err error) {
 	add("connector", channels.run)
 	add("platform", bot.run)
 	if cfg.Metrics != "" {
-		if err := observeStreams(tel.Metrics, js, channels.queues(dispatched)); err != nil {
+		if err := observeStreams(tel.Metrics, js, channels.queues(cfg)); err != nil {
 			return err
 		}
 		if err := serveMetrics(add, cfg.Metrics, tel.Metrics, bot.ready, log); err != nil {
@@ -252,6 +258,24 @@ func startStreams(ctx context.Context, cfg config, log *slog.Logger) (nc *nats.C
 		return nil, "", nil, errors.Join(err, server.Stop())
 	}
 	return nc, server.Info().URL, server.Stop, nil
+}
+
+// openLeases opens the leases of channels where other processes may want them;
+// nil where none can.
+func openLeases(ctx context.Context, cfg config, nc *nats.Conn, js jetstream.JetStream, log *slog.Logger) (leases *lease.Leases, err error) {
+	if !cfg.external() || cfg.local() {
+		return nil, nil
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	holder := fmt.Sprintf("%s, pid %d", host, os.Getpid())
+	err = streams.Insist(ctx, opening, log, func(ctx context.Context) (err error) {
+		leases, err = lease.Open(ctx, nc, js, cfg.Replicas, holder, lease.Timing{Term: time.Duration(cfg.LeaseTerm)}, log)
+		return err
+	})
+	return leases, err
 }
 
 // forever is the patience with NATS of what has begun.

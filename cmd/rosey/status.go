@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -50,6 +52,7 @@ type fullStatus struct {
 	Ready     bool                    `json:"ready"`
 	Problem   string                  `json:"problem,omitempty"`
 	Bot       *botStatus              `json:"bot,omitempty"`
+	Bots      []botStatus             `json:"bots,omitempty"` // all of them, when there are several
 	Streams   []streamStatus          `json:"streams"`
 	Consumers []streams.ConsumerState `json:"consumers"`
 }
@@ -68,11 +71,8 @@ type streamStatus struct {
 func gatherStatus(ctx context.Context, cmd command) (fullStatus, error) {
 	var s fullStatus
 	if cmd.running {
-		bot, err := askStatus(ctx, cmd.client)
-		if err != nil {
+		if err := s.ask(ctx, cmd); err != nil {
 			s.Problem = err.Error()
-		} else {
-			s.Running, s.Bot, s.Ready, s.Problem = true, &bot, bot.Ready, bot.Problem
 		}
 	} else {
 		s.Problem = "no bot is running; this is what its store holds"
@@ -93,6 +93,36 @@ func gatherStatus(ctx context.Context, cmd command) (fullStatus, error) {
 		return s, nil
 	}
 	return s, err
+}
+
+// ask fills in what the bots say, of which there may be several on an external
+// server.
+func (s *fullStatus) ask(ctx context.Context, cmd command) error {
+	if !cmd.cfg.external() {
+		bot, err := askStatus(ctx, cmd.client)
+		if err != nil {
+			return err
+		}
+		s.Running, s.Bot, s.Ready, s.Problem = true, &bot, bot.Ready, bot.Problem
+		return nil
+	}
+	bots, err := askAll(ctx, cmd.client)
+	if len(bots) == 0 {
+		return cmp.Or(err, errors.New("no bot answers on the server: start one with rosey run"))
+	}
+	s.Running, s.Ready, s.Bot = true, true, &bots[0]
+	if len(bots) > 1 {
+		s.Bots = bots
+	}
+	var problems []string
+	for _, b := range bots {
+		s.Ready = s.Ready && b.Ready
+		if b.Problem != "" && !slices.Contains(problems, b.Problem) {
+			problems = append(problems, b.Problem)
+		}
+	}
+	s.Problem = strings.Join(problems, "; ")
+	return err
 }
 
 func printStatus(ctx context.Context, c *cli.Context, cmd command) error {
@@ -116,6 +146,8 @@ func printStatus(ctx context.Context, c *cli.Context, cmd command) error {
 func (s fullStatus) text() string {
 	var b strings.Builder
 	switch {
+	case s.Ready && len(s.Bots) > 1:
+		fmt.Fprintf(&b, "ready: %d bots share %d channels\n", len(s.Bots), len(s.Bot.Channels))
 	case s.Ready && len(s.Bot.Channels) > 1:
 		fmt.Fprintf(&b, "ready: in %d channels as pid %d, for %s\n", len(s.Bot.Channels), s.Bot.PID, humanSeconds(s.Bot.Uptime))
 	case s.Ready:
@@ -133,7 +165,10 @@ func (s fullStatus) text() string {
 			fmt.Fprintf(&b, "traces go to %s\n", strings.Join(s.Bot.Tracing, ", "))
 		}
 	}
-	if s.Bot != nil && len(s.Bot.Channels) > 1 {
+	for _, bot := range s.Bots {
+		fmt.Fprintf(&b, "\n%s, pid %d, for %s:\n%s\n", bot.Host, bot.PID, humanSeconds(bot.Uptime), channelTable(bot.Channels))
+	}
+	if len(s.Bots) == 0 && s.Bot != nil && len(s.Bot.Channels) > 1 {
 		b.WriteString("\n" + channelTable(s.Bot.Channels) + "\n")
 	}
 	t := newTable("stream", "events", "size", "oldest", "kept for", "kept below")
@@ -161,7 +196,10 @@ func channelTable(list []channelStatus) string {
 	t := newTable("channel", "site", "user", "said", "unheard", "reconnects", "state")
 	for _, c := range list {
 		state, n := "connected", c.Connector
-		if c.Problem != "" {
+		switch {
+		case c.Holder != "":
+			state = "stands by for " + c.Holder
+		case c.Problem != "":
 			state = "NOT connected: " + c.Problem
 		}
 		t.AppendRow(table.Row{

@@ -1,0 +1,316 @@
+package lease_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"go.uber.org/goleak"
+
+	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/lease"
+	"github.com/rosey-bot/rosey/streams/streamstest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// short is a term that tests can wait for.
+var short = lease.Timing{Term: 2 * time.Second, Renew: 100 * time.Millisecond, Margin: 500 * time.Millisecond}
+
+// open opens the leases of a process that is connected through nc.
+func open(t *testing.T, nc *nats.Conn, name string) *lease.Leases {
+	t.Helper()
+	js, err := streams.JetStream(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ls, err := lease.Open(streamstest.Context(t), nc, js, 1, name, short, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ls
+}
+
+// holder is a process that wants a lease, or has it.
+type holder struct {
+	*lease.Lease
+	holds chan struct{} // is sent each time it gets the lease
+	stop  context.CancelFunc
+	done  chan error
+}
+
+// speaking counts the processes that hold a lease at a time.
+type speaking struct {
+	now, most atomic.Int32
+}
+
+func (s *speaking) hold(t *testing.T, l *lease.Lease) *holder {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	h := &holder{Lease: l, holds: make(chan struct{}, 100), stop: cancel, done: make(chan error, 1)}
+	go func() {
+		h.done <- l.Hold(ctx, func(ctx context.Context) error {
+			if n := s.now.Add(1); n > s.most.Load() {
+				s.most.Store(n)
+			}
+			defer s.now.Add(-1)
+			h.holds <- struct{}{}
+			<-ctx.Done()
+			return nil
+		})
+	}()
+	t.Cleanup(func() { cancel(); h.done <- <-h.done })
+	return h
+}
+
+func (h *holder) await(t *testing.T) {
+	t.Helper()
+	select {
+	case <-h.holds:
+	case <-streamstest.Context(t).Done():
+		t.Fatal("it did not get the lease")
+	}
+}
+
+// One of two holds the lease, and the other knows who. Given up, it passes on at
+// once.
+func TestOneHolds(t *testing.T) {
+	t.Parallel()
+	s := streamstest.Server(t)
+	var both speaking
+	first := both.hold(t, open(t, streamstest.Connect(t, s), "first").New("channel.lounge"))
+	first.await(t)
+	second := both.hold(t, open(t, streamstest.Connect(t, s), "second").New("channel.lounge"))
+	apart := both.hold(t, open(t, streamstest.Connect(t, s), "second").New("channel.movies"))
+	apart.await(t) // another key is another lease
+	ctx := streamstest.Context(t)
+	wait(t, ctx, func() bool { o, ok := second.Other(); return ok && o.Holder == "first" })
+	if !first.Valid() || second.Valid() || !apart.Valid() {
+		t.Errorf("valid: %t, %t, %t", first.Valid(), second.Valid(), apart.Valid())
+	}
+	if _, ok := first.Other(); ok {
+		t.Error("the holder says that another holds it")
+	}
+	// Renewals keep it longer than a term.
+	time.AfterFunc(short.Term*3/2, first.stop)
+	if err := <-first.done; err != nil {
+		t.Error(err)
+	}
+	first.done <- nil
+	second.await(t)
+	if first.Valid() || !second.Valid() {
+		t.Errorf("valid: %t, %t", first.Valid(), second.Valid())
+	}
+	apart.stop()
+	second.stop()
+	if n := both.most.Load(); n != 2 { // one for each key
+		t.Errorf("%d held the two leases at a time", n)
+	}
+}
+
+// A holder that was killed is followed after its term, and not before.
+func TestHolderIsKilled(t *testing.T) {
+	t.Parallel()
+	s := streamstest.Server(t)
+	var both speaking
+	nc, err := s.Connect()
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := both.hold(t, open(t, nc, "first").New("k"))
+	first.await(t)
+	second := both.hold(t, open(t, streamstest.Connect(t, s), "second").New("k"))
+	ctx := streamstest.Context(t)
+	wait(t, ctx, func() bool { _, ok := second.Other(); return ok })
+	nc.Close() // from here on it renews nothing
+	second.await(t)
+	if first.Valid() {
+		t.Error("both hold the lease")
+	}
+	if n := both.most.Load(); n != 1 {
+		t.Errorf("%d held the lease at a time", n)
+	}
+}
+
+// A holder that the network has cut off stops before another starts, and gets
+// the lease again when the other gives it up.
+func TestHolderIsCutOff(t *testing.T) {
+	t.Parallel()
+	s := streamstest.Server(t)
+	wire := newWire(t, s.Info().URL)
+	nc, err := nats.Connect(wire.url(), nats.UserInfo(s.Info().User, s.Info().Password), nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	var both speaking
+	first := both.hold(t, open(t, nc, "first").New("k"))
+	first.await(t)
+	second := both.hold(t, open(t, streamstest.Connect(t, s), "second").New("k"))
+	wire.cut()
+	second.await(t)
+	if first.Valid() {
+		t.Error("both hold the lease")
+	}
+	wire.mend()
+	ctx := streamstest.Context(t)
+	wait(t, ctx, func() bool { o, ok := first.Other(); return ok && o.Holder == "second" })
+	second.stop()
+	first.await(t)
+	if n := both.most.Load(); n != 1 {
+		t.Errorf("%d held the lease at a time", n)
+	}
+}
+
+// What fails while it holds the lease gives it up.
+func TestFailureGivesTheLeaseUp(t *testing.T) {
+	t.Parallel()
+	s := streamstest.Server(t)
+	broken := errors.New("broken")
+	ctx := streamstest.Context(t)
+	if err := open(t, streamstest.Connect(t, s), "first").New("k").Hold(ctx, func(context.Context) error { return broken }); !errors.Is(err, broken) {
+		t.Errorf("Hold returned %v", err)
+	}
+	var next speaking
+	next.hold(t, open(t, streamstest.Connect(t, s), "second").New("k")).await(t)
+}
+
+// Many that want one lease hold it one after the other.
+func TestManyWantIt(t *testing.T) {
+	t.Parallel()
+	s := streamstest.Server(t)
+	var all speaking
+	var wg sync.WaitGroup
+	ctx := streamstest.Context(t)
+	for range 8 {
+		l := open(t, streamstest.Connect(t, s), "one of many").New("k")
+		wg.Go(func() {
+			err := l.Hold(ctx, func(context.Context) error {
+				if n := all.now.Add(1); n > all.most.Load() {
+					all.most.Store(n)
+				}
+				defer all.now.Add(-1)
+				if !l.Valid() {
+					t.Error("it is called and does not hold the lease")
+				}
+				return nil
+			})
+			if err != nil || ctx.Err() != nil {
+				t.Errorf("%v, %v", err, ctx.Err())
+			}
+		})
+	}
+	wg.Wait()
+	if n := all.most.Load(); n != 1 {
+		t.Errorf("%d held the lease at a time", n)
+	}
+}
+
+func wait(t *testing.T, ctx context.Context, ok func() bool) {
+	t.Helper()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatal("it did not happen")
+		}
+	}
+}
+
+// wire is a network between a client and a server that can be cut: nothing gets
+// through, and nobody is told.
+type wire struct {
+	t      *testing.T
+	target string
+	l      net.Listener
+	wg     sync.WaitGroup
+
+	mu    sync.Mutex
+	whole chan struct{} // closed while it is whole
+	conns []net.Conn
+}
+
+func newWire(t *testing.T, url string) *wire {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &wire{t: t, target: url[len("nats://"):], l: l, whole: make(chan struct{})}
+	close(w.whole)
+	w.wg.Go(w.accept)
+	t.Cleanup(func() {
+		l.Close()
+		w.mend()
+		w.mu.Lock()
+		for _, c := range w.conns {
+			c.Close()
+		}
+		w.mu.Unlock()
+		w.wg.Wait()
+	})
+	return w
+}
+
+func (w *wire) url() string { return "nats://" + w.l.Addr().String() }
+
+func (w *wire) accept() {
+	for {
+		a, err := w.l.Accept()
+		if err != nil {
+			return
+		}
+		b, err := net.Dial("tcp", w.target)
+		if err != nil {
+			a.Close()
+			continue
+		}
+		w.mu.Lock()
+		w.conns = append(w.conns, a, b)
+		w.mu.Unlock()
+		w.wg.Go(func() { w.carry(a, b) })
+		w.wg.Go(func() { w.carry(b, a) })
+	}
+}
+
+func (w *wire) carry(from, to net.Conn) {
+	defer from.Close()
+	defer to.Close()
+	buf := make([]byte, 4096)
+	for {
+		n, err := from.Read(buf)
+		w.mu.Lock()
+		whole := w.whole
+		w.mu.Unlock()
+		<-whole
+		if err != nil {
+			return
+		}
+		if _, err := to.Write(buf[:n]); err != nil {
+			return
+		}
+	}
+}
+
+func (w *wire) cut() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.whole = make(chan struct{})
+}
+
+func (w *wire) mend() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	select {
+	case <-w.whole:
+	default:
+		close(w.whole)
+	}
+}
