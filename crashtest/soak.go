@@ -155,7 +155,7 @@ func (s *soak) sample(ctx context.Context, began time.Time) {
 	}
 	m.Goroutines, m.Memory = values["go_goroutines"], values["process_resident_memory_bytes"]
 	m.Up = time.Since(time.UnixMilli(int64(values["process_start_time_seconds"] * 1000)))
-	if m.Stored, err = size(s.bot.dir); err != nil {
+	if m.Stored, err = size(s.bots[0].dir); err != nil {
 		return
 	}
 	lister := s.streams.js.ListStreams(ctx)

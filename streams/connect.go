@@ -142,6 +142,18 @@ func Dial(r Remote) (*nats.Conn, error) {
 				log.Warn("lost the NATS server, reconnecting", "error", err)
 			}
 		}),
+		nats.ErrorHandler(func(_ *nats.Conn, sub *nats.Subscription, err error) {
+			level, subject := slog.LevelWarn, ""
+			if sub != nil {
+				subject = sub.Subject
+			}
+			if errors.Is(err, nats.ErrSlowConsumer) {
+				// A durable's reader takes one message at a time; what else the
+				// server tells it when leaders change may be dropped.
+				level = slog.LevelDebug
+			}
+			log.Log(context.Background(), level, "NATS reports an error", "subject", subject, "error", err)
+		}),
 		nats.ReconnectHandler(func(nc *nats.Conn) { log.Info("reconnected to NATS", "address", nc.ConnectedAddr()) }),
 	}
 	opts = append(opts, r.TLS.options()...)

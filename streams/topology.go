@@ -27,6 +27,12 @@ const (
 // a command's greatest max_age, and after that the whole backoff schedule.
 const DuplicateWindow = 20 * time.Minute
 
+// leastWindow is the window of replicated streams that record requests, and the
+// shortest that the server allows. When a request is repeated with its ID within
+// the window, a replicated stream answers it, also one that does not acknowledge
+// (nats-server 2.15.2), and the requester takes that for the service's answer.
+const leastWindow = 100 * time.Millisecond
+
 // HeartbeatTTL is how long a heartbeat is kept; the rest of PLATFORM stays for
 // the stream's own age.
 const HeartbeatTTL = 24 * time.Hour
@@ -204,8 +210,11 @@ func (s Spec) config(have *jetstream.StreamConfig, o Options) (jetstream.StreamC
 	want.AllowMsgTTL = true
 	// JetStream does not let a stream that once had schedules be without.
 	want.AllowMsgSchedules = len(s.Due) > 0 || have != nil && have.AllowMsgSchedules
-	want.Duplicates = DuplicateWindow
 	want.Replicas = max(o.Replicas, want.Replicas, 1) // a process that was not told of them takes no copies away
+	want.Duplicates = DuplicateWindow
+	if s.NoAck && want.Replicas > 1 {
+		want.Duplicates = leastWindow
+	}
 	want.MaxAge, want.MaxBytes = s.MaxAge, -1
 	if l, ok := o.Limits[s.Name]; ok {
 		if l.MaxAge > 0 {

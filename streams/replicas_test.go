@@ -1,0 +1,73 @@
+package streams_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/streamstest"
+)
+
+// On a cluster, too, the service answers a request, also one that is repeated
+// with its ID, and not the stream that records it; and two processes can open
+// the streams at the same time.
+func TestCluster(t *testing.T) {
+	t.Parallel()
+	ctx := streamstest.Context(t)
+	conns := streamstest.Cluster(t)
+	opened := make(chan error, 2)
+	var buses []*streams.Bus
+	for _, nc := range conns[:2] {
+		js, err := streams.JetStream(nc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		buses = append(buses, streams.NewBus(nc, js))
+		go func() {
+			opened <- streams.Insist(ctx, time.Minute, slog.New(slog.DiscardHandler), func(ctx context.Context) error {
+				ctx, cancel := context.WithTimeout(ctx, 2*time.Second) // as without a deadline
+				defer cancel()
+				return streams.Open(ctx, js, streams.Options{Replicas: 3})
+			})
+		}()
+	}
+	for range 2 {
+		if err := <-opened; err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, spec := range streams.Specs() {
+		s, err := buses[0].JetStream().Stream(ctx, spec.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := s.CachedInfo().Config.Replicas; n != 3 {
+			t.Errorf("%s has %d replicas", spec.Name, n)
+		}
+	}
+	sub, err := conns[2].Subscribe(event.SubjectGet, func(m *nats.Msg) {
+		time.AfterFunc(20*time.Millisecond, func() { _ = m.Respond([]byte(`{"success":true}`)) }) // after a stream would
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sub.Unsubscribe()
+	if err := conns[2].Flush(); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 10 {
+		for range 2 {
+			reply, err := buses[0].Request(ctx, event.SubjectGet, event.Get{Collection: "c", ID: "1"}, streams.WithMsgID(fmt.Sprint("request-", i)))
+			if err != nil || string(reply) != `{"success":true}` {
+				t.Fatalf("request %d: %v, %q", i, err, reply)
+			}
+			<-time.After(200 * time.Millisecond) // no attempt follows sooner on the one before
+		}
+	}
+}

@@ -1,0 +1,78 @@
+package streamstest
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/url"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/rosey-bot/rosey/streams"
+)
+
+// Cluster starts three servers that are one cluster, with file storage, and
+// connects to each. They are stopped when the test ends.
+func Cluster(t testing.TB) []*nats.Conn {
+	t.Helper()
+	// The servers must know each other's addresses before they start: free ports
+	// are held until then.
+	var routes []*url.URL
+	var held []net.Listener
+	for range 3 {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		held = append(held, l)
+		routes = append(routes, &url.URL{Scheme: "nats", Host: l.Addr().String()})
+	}
+	var conns []*nats.Conn
+	for i, l := range held {
+		s, err := server.NewServer(&server.Options{
+			ServerName: fmt.Sprint("n", i), Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true,
+			JetStream: true, StoreDir: t.TempDir(), Routes: routes,
+			Cluster: server.ClusterOpts{Name: "c", Host: "127.0.0.1", Port: l.Addr().(*net.TCPAddr).Port},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		s.Start()
+		t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
+		if !s.ReadyForConnections(30 * time.Second) {
+			t.Fatal("a server did not start")
+		}
+		closed := make(chan struct{})
+		nc, err := nats.Connect("", nats.InProcessServer(s), nats.ClosedHandler(func(*nats.Conn) { close(closed) }))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { nc.Close(); <-closed })
+		conns = append(conns, nc)
+	}
+	js, err := streams.JetStream(conns[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A stream can be made once the three have found each other and a leader.
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(time.Minute); ; <-tick.C {
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		_, err := js.CreateStream(ctx, jetstream.StreamConfig{Name: "READY", Subjects: []string{"ready"}, Replicas: 3})
+		cancel()
+		if err == nil {
+			return conns
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the cluster did not form: %v", err)
+		}
+	}
+}
