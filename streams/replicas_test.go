@@ -61,6 +61,15 @@ func TestCluster(t *testing.T) {
 	if err := conns[2].Flush(); err != nil {
 		t.Fatal(err)
 	}
+	for { // until the other server knows of the service
+		_, err := buses[0].Request(ctx, event.SubjectGet, event.Get{Collection: "c", ID: "0"}, streams.Within(200*time.Millisecond))
+		if err == nil {
+			break
+		}
+		if ctx.Err() != nil {
+			t.Fatal(err)
+		}
+	}
 	for i := range 10 {
 		for range 2 {
 			reply, err := buses[0].Request(ctx, event.SubjectGet, event.Get{Collection: "c", ID: "1"}, streams.WithMsgID(fmt.Sprint("request-", i)))
