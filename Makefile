@@ -110,5 +110,27 @@ fuzz:
 	    echo "$$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$pkg; \
 	  done; done
 
+# release builds archives for every platform into dist, with their checksums and a
+# list of what is in them. The same commit and Go give the same checksums.
+.PHONY: release man vulncheck licences
+release: licences
+	$(GO) run ./release -version "$(VERSION)" -out dist
+	$(GO) run github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0 app -json -noserial -main cmd/rosey -output dist/rosey.cdx.json .
+
+# man writes the manual page.
+man:
+	@mkdir -p dist
+	$(GO) build -o $(BIN) ./cmd/rosey && HOME='~' XDG_STATE_HOME= XDG_CONFIG_HOME= $(BIN) man > dist/rosey.1
+
+# vulncheck looks for known vulnerabilities in what the program calls. It asks
+# vuln.go.dev.
+vulncheck:
+	$(GO) run golang.org/x/vuln/cmd/govulncheck@latest ./...
+
+# licences lists those of the modules that are linked in, and fails for one that
+# does not fit.
+licences:
+	@$(GO) run ./release -licences
+
 clean:
-	rm -rf bin .tools
+	rm -rf bin dist .tools

@@ -28,7 +28,7 @@ func TestBackupAndRestore(t *testing.T) {
 	}
 	r := rosey(t, "", "restore", backup, "--check", "--output", "json")
 	var m struct{ Streams []struct{ Name string } }
-	if err := json.Unmarshal([]byte(r.stdout), &m); err != nil || r.code != 0 || len(m.Streams) != 7 {
+	if err := json.Unmarshal([]byte(r.stdout), &m); err != nil || r.code != 0 || len(m.Streams) != 9 {
 		t.Errorf("restore --check: %v, %+v", err, r)
 	}
 	for _, c := range []struct {
@@ -58,8 +58,8 @@ func TestBackupAndRestore(t *testing.T) {
 			t.Errorf("rosey %s on a backup: %+v; want %d and %q", strings.Join(c.args, " "), r, c.code, c.says)
 		}
 	}
-	if entries, err := os.ReadDir(backup); err != nil || len(entries) != 9 {
-		t.Errorf("the backup has %d files, want 7 streams, the manifest and the sums: %v", len(entries), err)
+	if entries, err := os.ReadDir(backup); err != nil || len(entries) != 11 {
+		t.Errorf("the backup has %d files, want 9 streams, the manifest and the sums: %v", len(entries), err)
 	}
 	if r := rosey(t, "", "restore", backup, "--store", store); r.code != 1 || !strings.Contains(r.stderr, "a bot runs on the store") {
 		t.Errorf("over a running bot: %+v", r)
