@@ -39,18 +39,26 @@ var scope = instrumentation.Scope{Name: "github.com/rosey-bot/rosey/replay"}
 type Exported struct {
 	Traces int
 	Spans  int
+	Before int // spans that were left out, as they had been sent before
+}
+
+// Destination is where Export sends spans.
+type Destination struct {
+	Exporter sdktrace.SpanExporter
+	URL      string // by which what was sent there is remembered
+	Again    bool   // send what was sent before, too
 }
 
 // Export rebuilds the spans of the conversations that a query matches, from the
 // streams alone, and sends them. Spans have the IDs of the live ones: a send
 // span is named in its event's traceparent, and a process span's ID follows
-// from the consumer, the event and the attempt. Doing it again sends the same
-// spans. Deliveries that came to nothing are known by how far their consumer is,
+// from the consumer, the event and the attempt. What was sent to the same
+// destination in the last 7 days is not sent again. Deliveries that came to nothing are known by how far their consumer is,
 // attempts that failed by a later one, and the answering of a request by what was
 // published meanwhile; when they were, and why one failed, is not. What else left
 // no event behind cannot be rebuilt: see docs/tracing.md. Events before the range
 // are added where a trace would have no root without them.
-func Export(ctx context.Context, js jetstream.JetStream, q Query, exporter sdktrace.SpanExporter, res *resource.Resource) (Exported, error) {
+func Export(ctx context.Context, js jetstream.JetStream, q Query, to Destination, res *resource.Resource) (Exported, error) {
 	var done Exported
 	if q.Follow {
 		return done, event.Errorf(event.InvalidInput, "exporting needs an end: do not follow")
@@ -59,14 +67,18 @@ func Export(ctx context.Context, js jetstream.JetStream, q Query, exporter sdktr
 	if err != nil {
 		return done, err
 	}
+	memory, err := openLedger(ctx, js, to.URL, to.Again)
+	if err != nil {
+		return done, err
+	}
 	var batch []sdktrace.ReadOnlySpan
 	flush := func() error {
-		if err := exporter.ExportSpans(ctx, batch); err != nil {
+		if err := to.Exporter.ExportSpans(ctx, batch); err != nil {
 			return fmt.Errorf("send %d spans: %w", len(batch), err)
 		}
 		done.Spans += len(batch)
 		batch = nil
-		return nil
+		return memory.keep(ctx)
 	}
 	for c, err := range conversations(ctx, js, q, quiet) {
 		if err != nil {
@@ -76,7 +88,13 @@ func Export(ctx context.Context, js jetstream.JetStream, q Query, exporter sdktr
 			return done, err
 		}
 		done.Traces++
-		batch = append(batch, c.spans(res, readers)...)
+		spans := c.spans(res, readers)
+		unsent, err := memory.unsent(ctx, spans)
+		if err != nil {
+			return done, err
+		}
+		done.Before += len(spans) - len(unsent)
+		batch = append(batch, unsent...)
 		if len(batch) >= exportBatch {
 			if err := flush(); err != nil {
 				return done, err

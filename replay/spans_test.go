@@ -91,7 +91,7 @@ func envelopes(subject string, payload any) ([]event.Envelope, error) {
 func export(ctx context.Context, t *testing.T, bus *streams.Bus, q Query) tracetest.SpanStubs {
 	t.Helper()
 	var got tracetest.InMemoryExporter
-	done, err := Export(ctx, bus.JetStream(), q, &got, resource.Empty())
+	done, err := Export(ctx, bus.JetStream(), q, Destination{Exporter: &got, URL: "here", Again: true}, resource.Empty())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,6 +184,39 @@ func TestExportTwiceIsTheSame(t *testing.T) {
 	// The dead letter, and the first attempt at it and at another command.
 	if roots != 3 || failed != 3 {
 		t.Errorf("%d roots and %d failures, want 3 and 3", roots, failed)
+	}
+}
+
+// A collector gets a span once, unless it is asked for again, and another
+// collector gets it too.
+func TestExportRemembersWhatWasSent(t *testing.T) {
+	t.Parallel()
+	ctx := streamstest.Context(t)
+	bus := streamstest.Bus(t, streamstest.Server(t))
+	converse(ctx, t, bus)
+	all := len(export(ctx, t, bus, Query{}))
+	for _, c := range []struct {
+		url        string
+		again      bool
+		sent, left int
+	}{
+		{"here", false, 0, all},
+		{"elsewhere", false, all, 0},
+		{"elsewhere", false, 0, all},
+		{"here", true, all, 0},
+	} {
+		var got tracetest.InMemoryExporter
+		done, err := Export(ctx, bus.JetStream(), Query{}, Destination{Exporter: &got, URL: c.url, Again: c.again}, resource.Empty())
+		if err != nil || len(got.GetSpans()) != c.sent || done.Spans != c.sent || done.Before != c.left {
+			t.Errorf("%+v: %d came, %+v, %v", c, len(got.GetSpans()), done, err)
+		}
+	}
+	// What came since is sent.
+	converse(ctx, t, bus)
+	var got tracetest.InMemoryExporter
+	done, err := Export(ctx, bus.JetStream(), Query{}, Destination{Exporter: &got, URL: "here"}, resource.Empty())
+	if err != nil || done.Before != all || done.Spans == 0 || len(got.GetSpans()) != done.Spans {
+		t.Errorf("%+v, %v", done, err)
 	}
 }
 

@@ -14,14 +14,20 @@ import (
 )
 
 func exportFlags() []cli.Flag {
-	return []cli.Flag{&cli.StringFlag{Name: "export-otlp",
-		Usage: "send the traces of these events to the OTLP collector at `URL`, such as http://localhost:4318; OTEL_EXPORTER_OTLP_* variables apply"}}
+	return []cli.Flag{
+		&cli.StringFlag{Name: "export-otlp",
+			Usage: "send the traces of these events to the OTLP collector at `URL`, such as http://localhost:4318; OTEL_EXPORTER_OTLP_* variables apply"},
+		&cli.BoolFlag{Name: "again", Usage: "with --export-otlp: send what was sent to that URL before, too, for a collector that has lost it"},
+	}
 }
 
 // orExport makes an action send traces instead when --export-otlp is given.
 func orExport(action func(ctx context.Context, c *cli.Context, cmd command) error) func(ctx context.Context, c *cli.Context, cmd command) error {
 	return func(ctx context.Context, c *cli.Context, cmd command) error {
 		if !c.IsSet("export-otlp") {
+			if c.Bool("again") {
+				return usagef("--again goes with --export-otlp")
+			}
 			return action(ctx, c, cmd)
 		}
 		for _, flag := range []string{"follow", "tree", "summary"} {
@@ -57,9 +63,9 @@ func exportSpans(ctx context.Context, c *cli.Context, cmd command) (err error) {
 	}
 	show, done := progressLine(c.App.ErrWriter, "read")
 	query.Progress = func(p replay.Progress) { show(int(p.Read), int(p.Total)) }
-	sent, err := replay.Export(ctx, cmd.js, query, exporter, res)
+	sent, err := replay.Export(ctx, cmd.js, query, replay.Destination{Exporter: exporter, URL: url, Again: c.Bool("again")}, res)
 	done()
-	if sent.Spans > 0 {
+	if sent.Spans+sent.Before > 0 {
 		if err := sayExported(c, sent, url); err != nil {
 			return err
 		}
@@ -69,10 +75,14 @@ func exportSpans(ctx context.Context, c *cli.Context, cmd command) (err error) {
 
 func sayExported(c *cli.Context, sent replay.Exported, url string) error {
 	if !wantJSON(c) {
-		_, err := fmt.Fprintf(c.App.Writer, "sent %d spans of %d traces to %s\n", sent.Spans, sent.Traces, url)
+		before := ""
+		if sent.Before > 0 {
+			before = fmt.Sprintf("; %d had been sent before (--again sends them again)", sent.Before)
+		}
+		_, err := fmt.Fprintf(c.App.Writer, "sent %d spans of %d traces to %s%s\n", sent.Spans, sent.Traces, url, before)
 		return err
 	}
-	line, err := event.Encode(map[string]any{"spans": sent.Spans, "traces": sent.Traces, "url": url})
+	line, err := event.Encode(map[string]any{"spans": sent.Spans, "traces": sent.Traces, "sent_before": sent.Before, "url": url})
 	if err == nil {
 		_, err = fmt.Fprintf(c.App.Writer, "%s\n", line)
 	}

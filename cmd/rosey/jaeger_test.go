@@ -39,13 +39,22 @@ func startJaeger(t *testing.T) *jaeger {
 	}
 	ports := map[string]string{}
 	args := []string{"--collector.otlp.enabled=true"}
+	var held []net.Listener // until all are found, or one might be found twice
 	for _, name := range []string{
 		"collector.otlp.grpc.host-port", "collector.otlp.http.host-port", "query.http-server.host-port", "query.grpc-server.host-port",
 		"collector.grpc-server.host-port", "collector.http-server.host-port", "admin.http.host-port", "http-server.host-port",
 		"processor.jaeger-compact.server-host-port", "processor.jaeger-binary.server-host-port", "processor.zipkin-compact.server-host-port",
 	} {
-		ports[name] = freePort(t)
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		held = append(held, l)
+		ports[name] = l.Addr().String()
 		args = append(args, "--"+name+"="+ports[name])
+	}
+	for _, l := range held {
+		l.Close()
 	}
 	args = append(args, "--reporter.grpc.host-port="+ports["collector.grpc-server.host-port"])
 	var out lockedBuffer
@@ -68,16 +77,6 @@ func startJaeger(t *testing.T) *jaeger {
 		t.Fatalf("Jaeger does not answer: %v\n%s", err, out.String())
 	}
 	return &jaeger{"http://" + ports["collector.otlp.grpc.host-port"], "http://" + ports["collector.otlp.http.host-port"], "http://" + ports["query.http-server.host-port"]}
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 func (j *jaeger) env(protocol string) []string {
