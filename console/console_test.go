@@ -458,6 +458,21 @@ func TestChannels(t *testing.T) {
 	if _, body, _ := s.ask(c, "GET", "/?channel=attic", nil); !strings.Contains(body, "alice in the attic") || !strings.Contains(body, `href="/history?channel=attic"`) {
 		t.Error("the attic's page is not about the attic")
 	}
+	for _, title := range []string{"lounge", "attic"} {
+		e, err := event.New(event.SubjectMediaChange, event.MediaChange{Title: "Film of the " + title, URL: "https://example.org/", Type: "yt", Duration: 90, Channel: title})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.bus.Publish(streamstest.Context(t), e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"lounge", "attic"} {
+		want := regexp.MustCompile(`<p class="playing">Film of the ` + name + `</p>`)
+		if _, body, _ := s.ask(c, "GET", "/?channel="+name, nil); !want.MatchString(body) {
+			t.Errorf("the page of the %s does not say what plays there", name)
+		}
+	}
 }
 
 func TestPages(t *testing.T) {

@@ -16,11 +16,13 @@ import (
 )
 
 const (
-	// historyLines is how many lines are loaded at once.
+	// historyLines is how many lines are loaded at once, and firstLines how many
+	// come with the page.
 	historyLines = 200
+	firstLines   = 100
 	// historyScan is how many events a search looks at before it asks whether to
 	// go on.
-	historyScan = 100_000
+	historyScan = 50_000
 )
 
 // search is what is looked for in the history.
@@ -98,7 +100,7 @@ func (c *Console) history(w http.ResponseWriter, r *http.Request) error {
 	ctx, cancel := context.WithTimeout(r.Context(), readLimit)
 	defer cancel()
 	body := historyBody{Search: c.searchOf(r)}
-	p := audit.Position{Limit: historyLines, Scan: historyScan}
+	p := audit.Position{Limit: firstLines, Scan: historyScan}
 	if body.Search.At != "" {
 		var err error
 		if body.At, err = replay.ParseTime(body.Search.At, time.Now()); err != nil {

@@ -2,11 +2,14 @@ package console
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/replay"
@@ -16,7 +19,7 @@ import (
 
 const (
 	// liveLines is how many lines the live page begins with.
-	liveLines = 150
+	liveLines = 100
 	// liveScan is how many events are looked at for them.
 	liveScan = 20_000
 	// maxMissed is how many events a page that comes back is sent; one that
@@ -73,6 +76,10 @@ func sideOf(ch Channel, playing *audit.Entry) side {
 // playing is what plays in a channel, as far as that was told lately; nil when it
 // is not known.
 func (c *Console) playing(ctx context.Context, ch Channel) (*audit.Entry, error) {
+	// Most often the last of all channels is this one's, or there is none.
+	if last, err := c.lastMedia(ctx); err != nil || last == nil || strings.EqualFold(last.Channel, ch.Name) {
+		return last, err
+	}
 	p, err := audit.ReadPage(ctx, c.js, audit.Query{Channel: ch.Name, Media: true}, audit.Position{Limit: 50, Scan: liveScan})
 	if err != nil {
 		return nil, err
@@ -83,6 +90,26 @@ func (c *Console) playing(ctx context.Context, ch Channel) (*audit.Entry, error)
 		}
 	}
 	return nil, nil
+}
+
+// lastMedia is what was last told to play in any channel, or nil.
+func (c *Console) lastMedia(ctx context.Context) (*audit.Entry, error) {
+	stream, err := c.js.Stream(ctx, streams.Cytube)
+	if err != nil {
+		return nil, event.Errorf(event.NATSError, "look at stream %s: %w", streams.Cytube, err)
+	}
+	raw, err := stream.GetLastMsgForSubject(ctx, event.SubjectMediaChange)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, event.Errorf(event.NATSError, "read stream %s: %w", streams.Cytube, err)
+	}
+	e := audit.Read(replay.Event{Ref: event.Ref{Stream: streams.Cytube, Seq: raw.Sequence}, At: raw.Time, Subject: raw.Subject, Header: raw.Header, Body: raw.Data})
+	if e.Kind != audit.KindMedia {
+		return nil, nil
+	}
+	return &e, nil
 }
 
 // liveEvents sends what happens after the event that the page saw last.

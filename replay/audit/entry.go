@@ -131,9 +131,9 @@ func (q Query) match(e Entry) bool {
 	return e.Media != nil && (q.Grep.MatchString(e.Media.Title) || q.Grep.MatchString(e.Media.URL))
 }
 
-// read makes an entry of an event. One of the wrong shape becomes a malformed
+// Read makes an entry of an event of the history. One of the wrong shape becomes a malformed
 // entry with its body as text.
-func read(e replay.Event) Entry {
+func Read(e replay.Event) Entry {
 	s, err := e.Decode()
 	entry := Entry{Ref: e.Ref, At: e.At, Stored: e.At}
 	if err == nil {

@@ -25,7 +25,7 @@ func newGaps(q Query) *gaps {
 
 // take reads an event; show says whether the query wants it.
 func (g *gaps) take(e replay.Event) (entry Entry, show bool) {
-	entry = read(e)
+	entry = Read(e)
 	show = g.q.match(entry)
 	if entry.Kind == KindUp || entry.Kind == KindGap {
 		entry, show = g.connection(entry)
@@ -47,7 +47,7 @@ func (g *gaps) find(ctx context.Context, js jetstream.JetStream) error {
 		if err != nil {
 			return err
 		}
-		entry := read(e)
+		entry := Read(e)
 		name := strings.ToLower(entry.Channel)
 		switch ref, open := began[name]; {
 		case entry.Kind == KindGap && !open:

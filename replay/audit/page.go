@@ -17,7 +17,7 @@ import (
 const (
 	// firstWindow is how many events a page looks at before it looks at more,
 	// twice as many each time up to lastWindow.
-	firstWindow = 512
+	firstWindow = 256
 	lastWindow  = 16 << 10
 	// leadIn is how many events before a window are read to know whether the bot
 	// was in the channel when the window begins.
@@ -154,7 +154,7 @@ func (r *pager) window(from, to uint64) (entries []Entry, reached time.Time, err
 // findEnd looks up when the gap that a connection's end began is over: at the
 // next event of a connection of that channel.
 func (g *gaps) findEnd(ctx context.Context, js jetstream.JetStream, e replay.Event) error {
-	down := read(e)
+	down := Read(e)
 	if down.Kind != KindGap {
 		return nil
 	}
@@ -170,7 +170,7 @@ func (g *gaps) findEnd(ctx context.Context, js jetstream.JetStream, e replay.Eve
 		if err != nil {
 			return event.Errorf(event.NATSError, "read stream %s: %w", streams.Cytube, err)
 		}
-		next := read(replay.Event{Ref: event.Ref{Stream: streams.Cytube, Seq: raw.Sequence}, At: raw.Time, Subject: raw.Subject, Header: raw.Header, Body: raw.Data})
+		next := Read(replay.Event{Ref: event.Ref{Stream: streams.Cytube, Seq: raw.Sequence}, At: raw.Time, Subject: raw.Subject, Header: raw.Header, Body: raw.Data})
 		if next.Kind == KindUp && strings.EqualFold(next.Channel, down.Channel) {
 			g.ends[e.Ref] = next.At
 			return nil
