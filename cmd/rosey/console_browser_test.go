@@ -308,7 +308,7 @@ func TestConsoleScroll(t *testing.T) {
 	page.Eval(`window.most = 0, window.walk = setInterval(() => {
 		document.querySelector("#scroll").scrollTop = 0;
 		window.most = Math.max(window.most, document.querySelectorAll(".line").length);
-	}, 10)`)
+	}, 40)`)
 	page.WaitText("#older", "where the history begins")
 	page.Wait(onPage("line 0"))
 	if most := browsertest.Eval[int](page, `(clearInterval(walk), most)`); most > 2500 {

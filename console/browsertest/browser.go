@@ -24,6 +24,9 @@ import (
 // that is busy.
 const patience = 45 * time.Second
 
+// loaded is when a page's scripts have begun to listen and nothing moves any more.
+const loaded = `document.readyState === "complete"`
+
 // Browser is one browser process for all tests of a package. Its zero value is
 // ready to use: it starts with the first page.
 type Browser struct {
@@ -205,12 +208,14 @@ func (p *Page) Eval(expression string) {
 // Click clicks the first element that a selector finds.
 func (p *Page) Click(selector string) {
 	p.t.Helper()
+	p.Wait(loaded)
 	p.do("click "+selector, chromedp.Click(chromedp.CSS(selector), chromedp.NodeVisible))
 }
 
 // Type types into an element; \r is the enter key.
 func (p *Page) Type(selector, text string) {
 	p.t.Helper()
+	p.Wait(loaded)
 	p.do("type into "+selector, chromedp.SendKeys(chromedp.CSS(selector), text))
 }
 
