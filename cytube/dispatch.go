@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
-	"github.com/synadia-io/orbit.go/jetstreamext"
 
 	"github.com/rosey-bot/rosey/consumers"
 	"github.com/rosey-bot/rosey/event"
@@ -106,7 +105,7 @@ func channelOf(s streams.Stored) (string, error) {
 
 // referred reads the send that an outbox event refers to; ok is false when it is
 // no longer in the stream.
-func referred(ctx context.Context, js jetstream.JetStream, d streams.Stored) (send streams.Stored, ok bool, err error) {
+func (h *history) referred(ctx context.Context, d streams.Stored) (send streams.Stored, ok bool, err error) {
 	o, err := event.As[event.Outbox](d.Envelope)
 	if err != nil {
 		return send, false, err
@@ -115,24 +114,38 @@ func referred(ctx context.Context, js jetstream.JetStream, d streams.Stored) (se
 	if err != nil {
 		return send, false, err
 	}
-	batch, err := jetstreamext.GetBatch(ctx, js, ref.Stream, 1, jetstreamext.GetBatchSeq(ref.Seq))
+	if ref.Stream != streams.Cytube {
+		return send, false, event.Errorf(event.InvalidInput, "%s refers to %s, which is no send", d.Ref, ref)
+	}
+	stream, err := h.stream(ctx)
+	if err != nil {
+		return send, false, err
+	}
+	raw, err := stream.GetMsg(ctx, ref.Seq)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return send, false, nil
+	}
+	if err == nil {
+		send, err = streams.ReadRaw(ref.Stream, raw)
+	}
 	if err != nil {
 		return send, false, fmt.Errorf("read %s: %w", ref, err)
 	}
-	for raw, err := range batch {
-		if errors.Is(err, jetstreamext.ErrNoMessages) || err == nil && raw.Sequence != ref.Seq {
-			return send, false, nil
-		}
-		if err == nil {
-			send, err = streams.ReadRaw(ref.Stream, raw)
-		}
-		if err != nil {
-			return send, false, fmt.Errorf("read %s: %w", ref, err)
-		}
-	}
-	if send.Ref != ref {
-		return send, false, fmt.Errorf("read %s: the server sent nothing", ref)
-	}
 	send.Attempt = d.Attempt
 	return send, true, nil
+}
+
+// stream is the stream CYTUBE, looked up once: asking for its state for each
+// send would cost more than the send.
+func (h *history) stream(ctx context.Context) (jetstream.Stream, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.cytube == nil {
+		s, err := h.js.Stream(ctx, streams.Cytube)
+		if err != nil {
+			return nil, fmt.Errorf("open stream %s: %w", streams.Cytube, err)
+		}
+		h.cytube = s
+	}
+	return h.cytube, nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -19,6 +20,9 @@ import (
 type history struct {
 	js      jetstream.JetStream
 	channel string
+
+	mu     sync.Mutex
+	cytube jetstream.Stream // see stream
 }
 
 // lineKey is what makes two chat lines of a channel the same line.

@@ -218,7 +218,7 @@ func (r *recorder) adopt(ctx context.Context) {
 	r.retry(ctx, func() (err error) {
 		send, ok, err = r.history.inFlight(ctx, r.cfg.durable())
 		if err == nil && ok && r.cfg.Dispatched {
-			send, ok, err = referred(ctx, r.history.js, send)
+			send, ok, err = r.history.referred(ctx, send)
 		}
 		if event.CodeOf(err) == event.InvalidInput {
 			return nil // malformed: it is not spoken

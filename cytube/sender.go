@@ -60,7 +60,7 @@ func (s *sender) config() consumers.Config {
 // that was not heard, and nothing for one that was.
 func (s *sender) handle(ctx context.Context, d streams.Stored) ([]event.Envelope, error) {
 	if s.cfg.Dispatched {
-		send, ok, err := referred(ctx, s.history.js, d)
+		send, ok, err := s.history.referred(ctx, d)
 		switch {
 		case event.CodeOf(err) == event.InvalidInput:
 			return nil, consumers.Permanent(err)
