@@ -151,13 +151,13 @@ func (l *Lease) acquire(ctx context.Context) (rev uint64, ok bool) {
 		case err != nil:
 			l.log.DebugContext(ctx, "the lease cannot be read", "lease", l.key, "error", err)
 		case current == 0:
-			rev, err = l.take(ctx, 0, asked)
+			rev = l.take(ctx, 0, asked)
 		case current > seen:
 			seen, at = current, time.Now()
 			l.others.Store(&owner)
 		case current == seen && asked.Sub(at) >= l.timing.Term:
 			l.log.WarnContext(ctx, "the holder of the lease was not heard of for its term", "lease", l.key, "holder", owner.Holder, "term", l.timing.Term)
-			rev, err = l.take(ctx, current, asked)
+			rev = l.take(ctx, current, asked)
 		}
 		if rev > 0 {
 			l.others.Store(nil)
@@ -191,26 +191,25 @@ func (l *Lease) look(ctx context.Context) (o Owner, revision uint64, err error) 
 
 // take writes the lease if revision is still the last one; 0 if it is nobody's.
 // It gives the new revision, or 0 when the write did not work.
-func (l *Lease) take(ctx context.Context, revision uint64, asked time.Time) (uint64, error) {
+func (l *Lease) take(ctx context.Context, revision uint64, asked time.Time) uint64 {
 	ctx, cancel := context.WithTimeout(ctx, l.patience())
 	defer cancel()
 	value, err := json.Marshal(Owner{ID: l.id, Holder: l.holder, Since: time.Now()})
-	if err != nil {
-		return 0, err
-	}
-	if revision == 0 {
+	switch {
+	case err != nil:
+	case revision == 0:
 		revision, err = l.kv.Create(ctx, l.key, value)
-	} else {
+	default:
 		revision, err = l.kv.Update(ctx, l.key, value, revision)
 	}
 	if err != nil {
 		// It may have been written nevertheless: then it is found in the bucket
 		// and runs out like another's.
 		l.log.DebugContext(ctx, "the lease was not taken", "lease", l.key, "error", err)
-		return 0, err
+		return 0
 	}
 	l.extend(asked)
-	return revision, nil
+	return revision
 }
 
 // extend makes the lease good for a term since the write that was sent at asked.
