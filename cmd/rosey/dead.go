@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/urfave/cli/v2"
 
 	"github.com/rosey-bot/rosey/consumers"
@@ -59,7 +58,7 @@ func listDead(ctx context.Context, c *cli.Context, cmd command) error {
 			}
 			continue
 		}
-		t.AppendRow(table.Row{l.Ref, l.At.Local().Format("2006-01-02 15:04:05"), l.Consumer, l.Subject, l.Attempts, plugins.Shorten(replay.Printable(l.Error), 60), l.State})
+		t.AppendRow(safeRow(l.Ref.String(), l.At.Local().Format("2006-01-02 15:04:05"), l.Consumer, l.Subject, l.Attempts, plugins.Shorten(replay.Printable(l.Error), 60), l.State))
 	}
 	switch {
 	case wantJSON(c):
@@ -87,8 +86,8 @@ func showDead(ctx context.Context, c *cli.Context, cmd command) error {
 	if wantJSON(c) {
 		return json.NewEncoder(c.App.Writer).Encode(map[string]any{"letter": letter, "event": original})
 	}
-	fmt.Fprintf(c.App.Writer, "%s  %s, consumer %s, after %d attempt(s): %s\ncorrelation %s\n", letter.Ref, letter.State, letter.Consumer,
-		letter.Attempts, replay.Printable(letter.Error), letter.CorrelationID)
+	fmt.Fprintf(c.App.Writer, "%s  %s, consumer %s, after %d attempt(s): %s\ncorrelation %s\n", letter.Ref, letter.State, replay.Printable(letter.Consumer),
+		letter.Attempts, replay.Printable(letter.Error), replay.Printable(letter.CorrelationID))
 	if letter.Stack != "" {
 		fmt.Fprintf(c.App.Writer, "\n%s\n", replay.Printable(letter.Stack))
 	}

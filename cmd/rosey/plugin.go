@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/oklog/run"
 	"github.com/urfave/cli/v2"
@@ -78,7 +77,7 @@ func listPlugins(ctx context.Context, c *cli.Context, cmd command) error {
 		if p.Problem != "" {
 			commands = p.Problem
 		}
-		t.AppendRow(table.Row{p.Name, p.Version, p.State, p.Processes, p.Lag, p.Unacked, p.MinRank, commands})
+		t.AppendRow(safeRow(p.Name, p.Version, p.State, p.Processes, p.Lag, p.Unacked, p.MinRank, commands))
 	}
 	fmt.Fprintln(c.App.Writer, t.Render())
 	return nil

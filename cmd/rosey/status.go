@@ -219,6 +219,16 @@ func newTable(headers ...any) table.Writer {
 	return t
 }
 
+// safeRow is a row of a table in which what others wrote cannot speak to the terminal.
+func safeRow(cells ...any) table.Row {
+	for i, cell := range cells {
+		if text, ok := cell.(string); ok {
+			cells[i] = replay.Printable(text)
+		}
+	}
+	return cells
+}
+
 func retentionText(d time.Duration) string {
 	const day = 24 * time.Hour
 	switch {

@@ -1,0 +1,16 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+// What a plugin registers or puts into a dead letter does not reach the terminal raw.
+func TestSafeRow(t *testing.T) {
+	t.Parallel()
+	tab := newTable("plugin", "version")
+	tab.AppendRow(safeRow("x\x1b[2J", "1\u202e\u009b0", 7))
+	if got := tab.Render(); strings.ContainsAny(got, "\x1b\u202e\u009b") || !strings.Contains(got, `x\x1b[2J`) || !strings.Contains(got, `1\u202e\u009b0`) {
+		t.Errorf("printed %q", got)
+	}
+}
