@@ -174,16 +174,6 @@ func (g *grounds) eventually(what string, ok func(context.Context) bool) {
 	}
 }
 
-// state is the last sequence of each stream, and how many messages it has.
-func (g *grounds) state(stream string) (last uint64, messages uint64) {
-	g.t.Helper()
-	s, err := g.JetStream().Stream(streamstest.Context(g.t), stream)
-	if err != nil {
-		g.t.Fatal(err)
-	}
-	return s.CachedInfo().State.LastSeq, s.CachedInfo().State.Msgs
-}
-
 // refused reports whether the server refused what was sent on nc last.
 func refused(nc *nats.Conn) bool {
 	_ = nc.Flush()
