@@ -101,6 +101,15 @@ func common() ([]file, error) {
 		}
 		files = append(files, file{filepath.Base(name), 0o644, body})
 	}
+	dir, err := os.MkdirTemp("", "rosey-release")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	program := filepath.Join(dir, "rosey")
+	if _, err := output(nil, "go", "build", "-o", program, "./cmd/rosey"); err != nil {
+		return nil, err
+	}
 	for _, made := range []struct {
 		name string
 		args []string
@@ -109,8 +118,7 @@ func common() ([]file, error) {
 		{"completions/rosey.bash", []string{"completion", "bash"}}, {"completions/_rosey", []string{"completion", "zsh"}}, {"completions/rosey.fish", []string{"completion", "fish"}},
 	} {
 		// The page must not tell the builder's own folders.
-		home := []string{"HOME=~", "XDG_STATE_HOME=", "XDG_CONFIG_HOME=", "GOCACHE=" + goEnv("GOCACHE"), "GOPATH=" + goEnv("GOPATH"), "GOMODCACHE=" + goEnv("GOMODCACHE")}
-		body, err := output(home, "go", append([]string{"run", "./cmd/rosey"}, made.args...)...)
+		body, err := output([]string{"HOME=~", "XDG_STATE_HOME=", "XDG_CONFIG_HOME="}, program, made.args...)
 		if err != nil {
 			return nil, err
 		}
@@ -244,14 +252,6 @@ func licenceOf(dir string) string {
 		}
 	}
 	return "unknown"
-}
-
-func goEnv(name string) string {
-	value, err := output(nil, "go", "env", name)
-	if err != nil {
-		return ""
-	}
-	return strings.TrimSpace(string(value))
 }
 
 // output runs a program with more variables in its environment.
