@@ -1,0 +1,160 @@
+package console
+
+import (
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"testing"
+)
+
+// cheapHash is a hash that takes no time, as a real one would with a race
+// detector at work.
+func cheapHash(text string) string {
+	p := password{salt: []byte("salt for a test"), time: 1, memory: 64, threads: 1}
+	p.sum = p.of(text, sumLength)
+	return p.String()
+}
+
+func TestHashes(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]bool{HashPassword("open sesame"): true, cheapHash("open sesame"): true, cheapHash("open says me"): false, "open says me": false} {
+		p, err := readPassword(Operator, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.matches("open sesame") != want {
+			t.Errorf("whether %s is that of the password: %t", text, !want)
+		}
+	}
+}
+
+// Another site that a browser visits can neither act nor read here.
+func TestOtherSitesAreKeptOut(t *testing.T) {
+	t.Parallel()
+	s := serve(t, Access{})
+	c := s.client()
+	token := s.token(c)
+	form := url.Values{"text": {"hello"}, "csrf": {token}}
+	for _, test := range []struct {
+		name, method, path string
+		form               url.Values
+		headers            []string
+		want               int
+	}{
+		{"its own page", "POST", "/say", form, []string{"Sec-Fetch-Site: same-origin"}, 303},
+		{"a browser without fetch metadata", "POST", "/say", form, []string{"Origin: " + s.url}, 303},
+		{"localhost by name", "GET", "/", nil, []string{"Host: localhost:9000"}, 200},
+		{"a name that was made to lead here", "GET", "/", nil, []string{"Host: evil.example"}, 421},
+		{"an address in a name", "GET", "/", nil, []string{"Host: 127.0.0.1.evil.example"}, 421},
+		{"another origin", "POST", "/say", form, []string{"Origin: https://evil.example"}, 403},
+		{"another site's form", "POST", "/say", form, []string{"Sec-Fetch-Site: cross-site"}, 403},
+		{"another port's form", "POST", "/say", form, []string{"Sec-Fetch-Site: same-site"}, 403},
+		{"another site's script", "GET", "/history/rows", nil, []string{"Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: no-cors"}, 403},
+		{"no token", "POST", "/say", url.Values{"text": {"hello"}}, nil, 403},
+		{"a token of another browser", "POST", "/say", url.Values{"text": {"hello"}, "csrf": {s.token(s.client())}}, nil, 403},
+		{"a change by GET", "GET", "/plugins/dice/pause", nil, nil, 404},
+	} {
+		if status, body, _ := s.ask(c, test.method, test.path, test.form, test.headers...); status != test.want {
+			t.Errorf("%s: status %d, want %d: %s", test.name, status, test.want, body)
+		}
+	}
+	if len(s.said) != 2 {
+		t.Errorf("it said %q, want two lines", s.said)
+	}
+	_, _, h := s.ask(c, "GET", "/", nil)
+	if h.Get("Content-Security-Policy") != csp || strings.Contains(csp, "unsafe") || h.Get("X-Content-Type-Options") != "nosniff" {
+		t.Errorf("the headers are %v", h)
+	}
+}
+
+func TestPasswords(t *testing.T) {
+	t.Parallel()
+	s := serve(t, Access{Password: cheapHash("open sesame"), ViewerPassword: cheapHash("look")})
+	stranger := s.client()
+	for _, path := range []string{"/", "/history", "/plugins", "/data/x"} {
+		if status, _, h := s.ask(stranger, "GET", path, nil); status != 303 || !strings.HasPrefix(h.Get("Location"), "/login?to=") {
+			t.Errorf("a stranger gets %s: %d to %q", path, status, h.Get("Location"))
+		}
+	}
+	for _, path := range []string{"/events?after=0", "/plugins/events"} {
+		if status, _, _ := s.ask(stranger, "GET", path, nil, "Accept: text/event-stream"); status != 401 {
+			t.Errorf("a stranger gets %s: %d", path, status)
+		}
+	}
+	if status, _, _ := s.ask(stranger, "POST", "/say", url.Values{"text": {"hello"}}); status != 401 {
+		t.Errorf("a stranger speaks: %d", status)
+	}
+	signIn := func(password, to string) (*http.Client, string) {
+		c := s.client()
+		status, body, h := s.ask(c, "POST", "/login", url.Values{"password": {password}, "to": {to}})
+		if status != 303 {
+			t.Fatalf("%q: %d %s", password, status, body)
+		}
+		if cookie := h.Get("Set-Cookie"); !strings.Contains(cookie, "HttpOnly") || !strings.Contains(cookie, "SameSite=Strict") {
+			t.Errorf("the cookie is %s", cookie)
+		}
+		return c, h.Get("Location")
+	}
+	operator, to := signIn("open sesame", "/history?q=a")
+	if to != "/history?q=a" {
+		t.Errorf("after signing in one is at %s", to)
+	}
+	if status, _, _ := s.ask(operator, "POST", "/say", url.Values{"text": {"hello"}, "csrf": {s.token(operator)}}); status != 303 {
+		t.Errorf("an operator speaks: %d", status)
+	}
+	viewer, to := signIn("look", "//evil.example/")
+	if to != "/" {
+		t.Errorf("after signing in one is at %s", to)
+	}
+	for _, path := range []string{"/say", "/plugins/dice/pause", "/dead/PLUGIN:1/drop"} {
+		if status, _, _ := s.ask(viewer, "POST", path, url.Values{"text": {"hello"}, "csrf": {s.token(viewer)}}); status != 403 {
+			t.Errorf("a viewer changes %s: %d", path, status)
+		}
+	}
+	if _, body, _ := s.ask(viewer, "GET", "/", nil); strings.Contains(body, `id="say"`) || !strings.Contains(body, "look, not change") {
+		t.Error("a viewer's page lets one type")
+	}
+	if status, _, _ := s.ask(operator, "POST", "/logout", nil); status != 303 {
+		t.Errorf("signing out: %d", status)
+	}
+	if status, _, _ := s.ask(operator, "GET", "/plugins", nil); status != 303 {
+		t.Errorf("signed out, one gets the page: %d", status)
+	}
+}
+
+func TestGuessingIsSlowed(t *testing.T) {
+	t.Parallel()
+	s := serve(t, Access{Password: cheapHash("open sesame")})
+	c := s.client()
+	var last int
+	for range guessBurst + 1 {
+		last, _, _ = s.ask(c, "POST", "/login", url.Values{"password": {"guess"}})
+	}
+	if last != http.StatusTooManyRequests {
+		t.Errorf("after %d tries: %d", guessBurst+1, last)
+	}
+	if status, _, _ := s.ask(c, "POST", "/login", url.Values{"password": {"open sesame"}}); status != http.StatusTooManyRequests {
+		t.Errorf("the right password, too soon: %d", status)
+	}
+}
+
+func TestProxy(t *testing.T) {
+	t.Parallel()
+	s := serve(t, Access{Proxy: Proxy{Header: "X-Forwarded-User", From: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, Operators: []string{"alice"}}})
+	c := s.client()
+	if status, _, _ := s.ask(c, "GET", "/", nil); status != 403 {
+		t.Errorf("without the header: %d", status)
+	}
+	alice, bob := "X-Forwarded-User: alice", "X-Forwarded-User: bob"
+	if status, _, _ := s.ask(c, "POST", "/say", url.Values{"text": {"hello"}, "csrf": {s.token(c, alice)}}, alice); status != 303 {
+		t.Errorf("alice speaks: %d", status)
+	}
+	if status, _, _ := s.ask(c, "POST", "/say", url.Values{"text": {"hello"}, "csrf": {s.token(c, alice)}}, bob); status != 403 {
+		t.Errorf("bob speaks: %d", status)
+	}
+	far := serve(t, Access{Proxy: Proxy{Header: "X-Forwarded-User", From: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}})
+	if status, _, _ := far.ask(far.client(), "GET", "/", nil, alice); status != 403 {
+		t.Errorf("the header from elsewhere: %d", status)
+	}
+}
