@@ -58,7 +58,7 @@ func (c ConsumerState) Condition() string {
 	return "nobody reads"
 }
 
-// Consumers lists the durable consumers of the five streams; see EachConsumer.
+// Consumers lists the durable consumers of our streams; see EachConsumer.
 func Consumers(ctx context.Context, js jetstream.JetStream) ([]ConsumerState, error) {
 	var list []ConsumerState
 	err := EachConsumer(ctx, js, func(info *jetstream.ConsumerInfo) {
@@ -70,7 +70,7 @@ func Consumers(ctx context.Context, js jetstream.JetStream) ([]ConsumerState, er
 	return list, err
 }
 
-// EachConsumer calls f for every durable consumer of the five streams, in the
+// EachConsumer calls f for every durable consumer of our streams, in the
 // topology's order. The error wraps jetstream.ErrStreamNotFound when one of the
 // streams does not exist.
 func EachConsumer(ctx context.Context, js jetstream.JetStream, f func(*jetstream.ConsumerInfo)) error {

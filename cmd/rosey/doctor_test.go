@@ -63,7 +63,7 @@ func TestDoctorOfWhatIsWell(t *testing.T) {
 	p.expect("^rosey: 🎲")
 	code, lines = doctor(t, "--store", store)
 	for _, want := range []string{
-		"configuration ok", "store ok", "server ok: NATS 2.", "bot ok: pid ", "streams ok: all 5 are as they should be, with ", "consumers ok",
+		"configuration ok", "store ok", "server ok: NATS 2.", "bot ok: pid ", "streams ok: all 6 are as they should be, with ", "consumers ok",
 		"dead letters ok: none", "plugins ok", "site ok: http://127.0.0.1:", "telemetry ok",
 	} {
 		if !has(lines, want) {
