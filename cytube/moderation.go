@@ -102,14 +102,10 @@ func (r *room) clearChat(args []json.RawMessage) ([]fact, error) {
 // setUserMeta tells of mutes those who are no moderators, and does not say who
 // muted. Moderators are told by a line of the server's own.
 func (r *room) setUserMeta(args []json.RawMessage) ([]fact, error) {
-	u, err := read[wireUser](args)
-	if err == nil {
-		err = missing(field{"name", u.Name == nil})
-	}
+	u, key, err := readUser(args)
 	if err != nil {
 		return nil, err
 	}
-	key := strings.ToLower(*u.Name)
 	before, here := r.users[key]
 	if !here {
 		return nil, nil

@@ -290,20 +290,28 @@ func (r *room) changed(m, before member, here bool) (facts []fact, err error) {
 }
 
 func (r *room) userLeave(args []json.RawMessage) ([]fact, error) {
-	u, err := read[wireUser](args)
-	if err == nil {
-		err = missing(field{"name", u.Name == nil})
-	}
+	_, key, err := readUser(args)
 	if err != nil {
 		return nil, err
 	}
-	key := strings.ToLower(*u.Name)
 	m, here := r.users[key]
 	if !here {
 		return nil, nil
 	}
 	delete(r.users, key)
 	return r.left(m)
+}
+
+// readUser reads a user, and the key that it has among the room's users.
+func readUser(args []json.RawMessage) (u wireUser, key string, err error) {
+	u, err = read[wireUser](args)
+	if err == nil {
+		err = missing(field{"name", u.Name == nil})
+	}
+	if err != nil {
+		return u, "", err
+	}
+	return u, strings.ToLower(*u.Name), nil
 }
 
 func (r *room) left(m member) ([]fact, error) {

@@ -1,93 +1,21 @@
 package kvstore_test
 
 import (
-	"context"
 	"fmt"
-	"net"
-	"net/url"
 	"strings"
 	"sync"
 	"testing"
-	"time"
-
-	"github.com/nats-io/nats-server/v2/server"
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/kvstore"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
-// newCluster starts three servers and connects to each.
-func newCluster(t *testing.T) []*nats.Conn {
-	t.Helper()
-	// The servers must know each other's addresses before they start: free ports
-	// are held until then.
-	var routes []*url.URL
-	var held []net.Listener
-	for range 3 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		held = append(held, l)
-		routes = append(routes, &url.URL{Scheme: "nats", Host: l.Addr().String()})
-	}
-	var servers []*server.Server
-	for i := range 3 {
-		s, err := server.NewServer(&server.Options{
-			ServerName: fmt.Sprint("n", i), Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true,
-			JetStream: true, StoreDir: t.TempDir(), Routes: routes,
-			Cluster: server.ClusterOpts{Name: "c", Host: "127.0.0.1", Port: held[i].Addr().(*net.TCPAddr).Port},
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := held[i].Close(); err != nil {
-			t.Fatal(err)
-		}
-		s.Start()
-		t.Cleanup(func() {
-			s.Shutdown()
-			s.WaitForShutdown()
-		})
-		if !s.ReadyForConnections(30 * time.Second) {
-			t.Fatal("a server did not start")
-		}
-		servers = append(servers, s)
-	}
-	var conns []*nats.Conn
-	for _, s := range servers {
-		closed := make(chan struct{})
-		nc, err := nats.Connect("", nats.InProcessServer(s), nats.ClosedHandler(func(*nats.Conn) { close(closed) }))
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { nc.Close(); <-closed })
-		conns = append(conns, nc)
-	}
-	// A stream can be made once the three have found each other and a leader.
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for deadline := time.Now().Add(time.Minute); ; <-tick.C {
-		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-		_, err := jetStream(t, conns[0]).CreateStream(ctx, jetstream.StreamConfig{Name: "READY", Replicas: 3})
-		cancel()
-		if err == nil {
-			return conns
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("the cluster did not form: %v", err)
-		}
-	}
-}
-
 // On a cluster a collection is on three servers; reads go to the one that knows
 // of every write, and requests that are repeated are recognised there too.
 func TestReplicas(t *testing.T) {
 	t.Parallel()
-	conns := newCluster(t)
+	conns := streamstest.Cluster(t)
 	var stores []*kvstore.Store
 	for i, nc := range conns {
 		limit := int64(1 << 30)
