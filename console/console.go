@@ -158,6 +158,23 @@ func (c *Console) handler() http.Handler {
 	post := func(pattern string, h func(http.ResponseWriter, *http.Request) error) {
 		pages.Handle("POST "+pattern, c.guard.operator(c.answering(h)))
 	}
+	// A listing is a page with a part that is kept up to date, made of one body.
+	listing := func(path, name, title, list string, body func(*http.Request) (any, error)) {
+		get(path, func(w http.ResponseWriter, r *http.Request) error {
+			b, err := body(r)
+			if err != nil {
+				return err
+			}
+			return c.show(w, r, name, title, b)
+		})
+		get(path+"/events", c.watch(func(r *http.Request) (string, error) {
+			b, err := body(r)
+			if err != nil {
+				return "", err
+			}
+			return part(list, b)
+		}))
+	}
 	get("/{$}", c.live)
 	get("/events", c.liveEvents)
 	post("/say", c.say)
@@ -166,13 +183,10 @@ func (c *Console) handler() http.Handler {
 	get("/trace", c.trace)
 	get("/trace/{id...}", c.trace)
 	get("/timeline", c.timeline)
-	get("/plugins", c.plugins)
-	get("/plugins/events", c.watch(c.pluginList))
+	listing("/plugins", "plugins", "Plugins", "plugin-list", c.pluginsBody)
 	post("/plugins/{name}/{action}", c.changePlugin)
-	get("/streams", c.streams)
-	get("/streams/events", c.watch(c.streamList))
-	get("/dead", c.dead)
-	get("/dead/events", c.watch(c.deadList))
+	listing("/streams", "streams", "Streams", "stream-list", c.streamsBody)
+	listing("/dead", "dead", "Dead letters", "dead-list", c.deadBody)
 	get("/dead/{ref}", c.deadLetter)
 	post("/dead/{ref}/{action}", c.settleDead)
 	get("/data", c.data)

@@ -19,12 +19,12 @@ type deadBody struct {
 	CSRF     string
 }
 
-func (c *Console) deadBody(r *http.Request) (deadBody, error) {
+func (c *Console) deadBody(r *http.Request) (any, error) {
 	ctx, cancel := context.WithTimeout(r.Context(), readLimit)
 	defer cancel()
 	letters, err := consumers.DeadLetters(ctx, c.js)
 	if err != nil {
-		return deadBody{}, err
+		return nil, err
 	}
 	body := deadBody{All: r.URL.Query().Get("all") != "", Operator: visitorOf(r).role == Operator, CSRF: c.guard.token(r)}
 	for _, l := range slices.Backward(letters) {
@@ -36,22 +36,6 @@ func (c *Console) deadBody(r *http.Request) (deadBody, error) {
 		body.Letters = append(body.Letters, l)
 	}
 	return body, nil
-}
-
-func (c *Console) dead(w http.ResponseWriter, r *http.Request) error {
-	body, err := c.deadBody(r)
-	if err != nil {
-		return err
-	}
-	return c.show(w, r, "dead", "Dead letters", body)
-}
-
-func (c *Console) deadList(r *http.Request) (string, error) {
-	body, err := c.deadBody(r)
-	if err != nil {
-		return "", err
-	}
-	return part("dead-list", body)
 }
 
 // letterBody is what the page of one dead letter shows.

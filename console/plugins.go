@@ -18,27 +18,11 @@ type pluginsBody struct {
 	CSRF     string
 }
 
-func (c *Console) pluginsBody(r *http.Request) (pluginsBody, error) {
+func (c *Console) pluginsBody(r *http.Request) (any, error) {
 	ctx, cancel := context.WithTimeout(r.Context(), readLimit)
 	defer cancel()
 	list, err := plugins.Statuses(ctx, c.Bus.Conn(), c.js)
 	return pluginsBody{Plugins: list, Prefix: c.Channels[0].Prefix, Operator: visitorOf(r).role == Operator, CSRF: c.guard.token(r)}, err
-}
-
-func (c *Console) plugins(w http.ResponseWriter, r *http.Request) error {
-	body, err := c.pluginsBody(r)
-	if err != nil {
-		return err
-	}
-	return c.show(w, r, "plugins", "Plugins", body)
-}
-
-func (c *Console) pluginList(r *http.Request) (string, error) {
-	body, err := c.pluginsBody(r)
-	if err != nil {
-		return "", err
-	}
-	return part("plugin-list", body)
 }
 
 // pluginActions are what an operator can do to a plugin, and what is said then.

@@ -105,20 +105,17 @@ func (c *Console) watch(render func(*http.Request) (string, error)) func(http.Re
 		defer tick.Stop()
 		for last := time.Now(); ; {
 			text, err := render(r)
+			// A browser that is gone ends the request's context.
 			switch {
 			case err != nil:
 				// Shown again as soon as it can be read.
 			case text != sent:
 				sent, last = text, time.Now()
-				err = u.send("part", "", text)
+				_ = u.send("part", "", text)
 			case time.Since(last) > aliveEvery:
 				last = time.Now()
-				err = u.alive()
+				_ = u.alive()
 			}
-			if r.Context().Err() != nil {
-				return nil
-			}
-			_ = err // a browser that is gone ends the request's context
 			select {
 			case <-r.Context().Done():
 				return nil

@@ -40,13 +40,13 @@ func (s streamRow) Kept() string {
 	return text
 }
 
-func (c *Console) streamsBody(r *http.Request) (streamsBody, error) {
+func (c *Console) streamsBody(r *http.Request) (any, error) {
 	ctx, cancel := context.WithTimeout(r.Context(), readLimit)
 	defer cancel()
 	var body streamsBody
 	states, err := streams.States(ctx, c.js)
 	if err != nil {
-		return body, err
+		return nil, err
 	}
 	purposes, order := map[string]string{}, map[string]int{}
 	for i, spec := range streams.Specs() {
@@ -76,20 +76,4 @@ func (c *Console) streamsBody(r *http.Request) (streamsBody, error) {
 	slices.SortFunc(body.Buckets, byName)
 	body.Consumers, err = streams.Consumers(ctx, c.js)
 	return body, err
-}
-
-func (c *Console) streams(w http.ResponseWriter, r *http.Request) error {
-	body, err := c.streamsBody(r)
-	if err != nil {
-		return err
-	}
-	return c.show(w, r, "streams", "Streams", body)
-}
-
-func (c *Console) streamList(r *http.Request) (string, error) {
-	body, err := c.streamsBody(r)
-	if err != nil {
-		return "", err
-	}
-	return part("stream-list", body)
 }

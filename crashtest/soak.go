@@ -158,12 +158,12 @@ func (s *soak) sample(ctx context.Context, began time.Time) {
 	if m.Stored, err = size(s.bots[0].dir); err != nil {
 		return
 	}
-	lister := s.streams.js.ListStreams(ctx)
-	for info := range lister.Info() {
-		m.Events += info.State.LastSeq
-	}
-	if lister.Err() != nil {
+	states, err := streams.States(ctx, s.streams.js)
+	if err != nil {
 		return
+	}
+	for _, state := range states {
+		m.Events += state.LastSeq
 	}
 	s.mu.Lock()
 	s.samples = append(s.samples, m)

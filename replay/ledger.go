@@ -32,18 +32,11 @@ type ledger struct {
 }
 
 func openLedger(ctx context.Context, js jetstream.JetStream, destination string, again bool) (*ledger, error) {
-	kv, err := js.KeyValue(ctx, sentBucket)
-	if errors.Is(err, jetstream.ErrBucketNotFound) {
-		replicas := 1
-		if s, err := js.Stream(ctx, streams.Cytube); err == nil {
-			replicas = s.CachedInfo().Config.Replicas
-		}
-		kv, err = js.CreateKeyValue(ctx, jetstream.KeyValueConfig{
-			Bucket: sentBucket, Description: "Spans that were sent to a collector afterwards", TTL: sentKept, Replicas: replicas,
-		})
-	}
+	kv, err := streams.OpenBucketLike(ctx, js, streams.Cytube, jetstream.KeyValueConfig{
+		Bucket: sentBucket, Description: "Spans that were sent to a collector afterwards", TTL: sentKept,
+	})
 	if err != nil {
-		return nil, fmt.Errorf("open bucket %s: %w", sentBucket, err)
+		return nil, err
 	}
 	sum := sha256.Sum256([]byte(destination))
 	return &ledger{kv: kv, prefix: fmt.Sprintf("%x.", sum[:8]), again: again, fresh: map[string][]byte{}}, nil

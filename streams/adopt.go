@@ -64,9 +64,7 @@ const (
 func (t *Tracer) claim(ctx context.Context, id trace.SpanID, like string) bool {
 	kv, err := t.js.KeyValue(ctx, claimsBucket)
 	if errors.Is(err, jetstream.ErrBucketNotFound) {
-		if err = openClaims(ctx, t.js, like); err == nil {
-			kv, err = t.js.KeyValue(ctx, claimsBucket)
-		}
+		kv, err = openClaims(ctx, t.js, like)
 	}
 	if err == nil {
 		_, err = kv.Create(ctx, id.String(), nil)
@@ -76,15 +74,10 @@ func (t *Tracer) claim(ctx context.Context, id trace.SpanID, like string) bool {
 
 // openClaims makes the bucket of claims, if there is none, with as many copies as
 // the stream like has.
-func openClaims(ctx context.Context, js jetstream.JetStream, like string) error {
-	replicas := 1
-	if s, err := js.Stream(ctx, like); err == nil {
-		replicas = s.CachedInfo().Config.Replicas
-	}
-	_, err := OpenBucket(ctx, js, jetstream.KeyValueConfig{
-		Bucket: claimsBucket, Description: "Spans made for publishers that named none", TTL: claimsKept, Replicas: replicas,
+func openClaims(ctx context.Context, js jetstream.JetStream, like string) (jetstream.KeyValue, error) {
+	return OpenBucketLike(ctx, js, like, jetstream.KeyValueConfig{
+		Bucket: claimsBucket, Description: "Spans made for publishers that named none", TTL: claimsKept,
 	})
-	return err
 }
 
 // belongs finds the span under which an event belongs that came without one: the

@@ -37,3 +37,13 @@ func OpenBucket(ctx context.Context, js jetstream.JetStream, c jetstream.KeyValu
 	}
 	return kv, nil
 }
+
+// OpenBucketLike is OpenBucket with as many replicas as a stream has; one, where
+// that cannot be told.
+func OpenBucketLike(ctx context.Context, js jetstream.JetStream, stream string, c jetstream.KeyValueConfig) (jetstream.KeyValue, error) {
+	c.Replicas = 1
+	if s, err := js.Stream(ctx, stream); err == nil {
+		c.Replicas = s.CachedInfo().Config.Replicas
+	}
+	return OpenBucket(ctx, js, c)
+}

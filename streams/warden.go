@@ -62,7 +62,7 @@ func NewWarden(bus *Bus, log *slog.Logger) *Warden { return &Warden{bus: bus, lo
 
 // Serve works until ctx ends. Several Wardens share the work.
 func (w *Warden) Serve(ctx context.Context) (err error) {
-	if err := openClaims(ctx, w.bus.js, Plugin); err != nil {
+	if _, err := openClaims(ctx, w.bus.js, Plugin); err != nil {
 		return fmt.Errorf("start the warden: %w", err)
 	}
 	svc, err := micro.AddService(w.bus.nc, micro.Config{

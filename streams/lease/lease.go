@@ -149,6 +149,7 @@ func (l *Lease) acquire(ctx context.Context) (rev uint64, ok bool) {
 		case ctx.Err() != nil:
 			return 0, false
 		case err != nil:
+			l.log.DebugContext(ctx, "the lease cannot be read", "lease", l.key, "error", err)
 		case current == 0:
 			rev = l.take(ctx, 0, asked)
 		case current > seen:
@@ -157,9 +158,6 @@ func (l *Lease) acquire(ctx context.Context) (rev uint64, ok bool) {
 		case current == seen && asked.Sub(at) >= l.timing.Term:
 			l.log.WarnContext(ctx, "the holder of the lease was not heard of for its term", "lease", l.key, "holder", owner.Holder, "term", l.timing.Term)
 			rev = l.take(ctx, current, asked)
-		}
-		if err != nil {
-			l.log.DebugContext(ctx, "the lease cannot be read or taken", "lease", l.key, "error", err)
 		}
 		if rev > 0 {
 			l.others.Store(nil)
