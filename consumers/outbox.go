@@ -88,11 +88,11 @@ func withID(id string, opts []streams.PublishOption) []streams.PublishOption {
 
 func (o *outbox) publish(ctx context.Context, e event.Envelope, id string, opts ...streams.PublishOption) (streams.Ack, error) {
 	// Queue and handler can be told apart in the stream, with no trace at hand.
-	e = e.WithMeta(event.MetaWaited, max(o.waited, 0).Round(time.Microsecond).Seconds())
+	opts = append(withID(id, opts), streams.WithMeta(event.MetaWaited, max(o.waited, 0).Round(time.Microsecond).Seconds()))
 	if o.attempt > 1 {
-		e = e.WithMeta(event.MetaAttempt, o.attempt)
+		opts = append(opts, streams.WithMeta(event.MetaAttempt, o.attempt))
 	}
-	ack, err := o.bus.Publish(ctx, e, withID(id, opts)...)
+	ack, err := o.bus.Publish(ctx, e, opts...)
 	if err != nil {
 		err = fmt.Errorf("publish %s: %w", e.Subject, err)
 		if event.CodeOf(err) == event.InvalidInput {

@@ -38,7 +38,12 @@ func (x Extra) append(b []byte, has func(name string) bool) []byte {
 	return b
 }
 
-var extraType = reflect.TypeFor[Extra]()
+var (
+	extraType  = reflect.TypeFor[Extra]()
+	stringType = reflect.TypeFor[string]()
+	intType    = reflect.TypeFor[int]()
+	int64Type  = reflect.TypeFor[int64]()
+)
 
 // A layout lists a payload struct's fields, read from its tags: json:"name" and
 // contract:"rule,…", where a rule is required (present and not null), nonempty,
@@ -47,14 +52,22 @@ type layout struct {
 	fields  []fieldLayout
 	extra   int  // index of the embedded Extra, or -1
 	foreign bool // it has fields without a tag, so it is no payload type of ours
+	checks  bool // it has rules beyond those of its fields: see checker
 }
 
 type fieldLayout struct {
 	index              int
 	name               string
+	of                 reflect.Type
 	omitEmpty          bool
 	required, nonempty bool
 	min                *float64
+}
+
+// A checker is a payload type with rules that concern more than one field or
+// that tags do not have.
+type checker interface {
+	check() (field string, err error)
 }
 
 func (l *layout) has(name string) bool {
@@ -68,7 +81,7 @@ func layoutOf(t reflect.Type) *layout {
 	if l, ok := layouts.Load(t); ok {
 		return l.(*layout)
 	}
-	l := &layout{extra: -1}
+	l := &layout{extra: -1, checks: reflect.PointerTo(t).Implements(reflect.TypeFor[checker]())}
 	for i := range t.NumField() {
 		f := t.Field(i)
 		if f.Type == extraType {
@@ -80,7 +93,7 @@ func layoutOf(t reflect.Type) *layout {
 			l.foreign = l.foreign || name == "" && (f.IsExported() || f.Anonymous)
 			continue
 		}
-		fl := fieldLayout{index: i, name: name, omitEmpty: options == "omitempty"}
+		fl := fieldLayout{index: i, name: name, of: f.Type, omitEmpty: options == "omitempty"}
 		for rule := range strings.SplitSeq(f.Tag.Get("contract"), ",") {
 			switch rule {
 			case "required":
@@ -145,9 +158,9 @@ func encodeStruct(v reflect.Value) (json.RawMessage, error) {
 		}
 		b = append(appendString(b, f.name), ':')
 		switch {
-		case fv.Kind() == reflect.String && fv.Type() == reflect.TypeFor[string]():
+		case f.of == stringType:
 			b = appendString(b, fv.String())
-		case fv.Type() == reflect.TypeFor[int](), fv.Type() == reflect.TypeFor[int64]():
+		case f.of == intType, f.of == int64Type:
 			b = strconv.AppendInt(b, fv.Int(), 10)
 		case fv.Kind() == reflect.Slice && fv.IsNil() && fv.Type().Elem().Kind() != reflect.Uint8:
 			b = append(b, "[]"...)
@@ -170,48 +183,107 @@ func encodeStruct(v reflect.Value) (json.RawMessage, error) {
 // not know end up in its Extra.
 func As[T any](e Envelope) (T, error) {
 	var payload T
-	err := decodeStruct(e.Subject, e.Data, reflect.ValueOf(&payload).Elem())
+	err := decodeStruct(e.Subject, e.Data, e.checked.holds(e.Data), reflect.ValueOf(&payload).Elem())
 	return payload, err
 }
 
-func decodeStruct(subject string, data json.RawMessage, v reflect.Value) error {
-	if !isObject(data) {
-		return Errorf(InvalidInput, "%s: data must be an object, not %s", subject, kindOf(data)).With("field", "data")
+// checkStruct is decodeStruct for the sake of its error.
+func checkStruct(subject string, data json.RawMessage, known bool, payload reflect.Type) error {
+	if l := layoutOf(payload); !l.checks {
+		_, err := l.read(subject, data, known, reflect.Value{})
+		return err
+	}
+	return decodeStruct(subject, data, known, reflect.New(payload).Elem())
+}
+
+// decodeStruct reads data, which may be known to be a JSON object, into v.
+func decodeStruct(subject string, data json.RawMessage, known bool, v reflect.Value) error {
+	l := layoutOf(v.Type())
+	x, err := l.read(subject, data, known, v)
+	if err != nil {
+		return err
+	}
+	if l.extra >= 0 && x != nil {
+		v.Field(l.extra).Set(reflect.ValueOf(x))
+	}
+	if l.checks {
+		if field, err := v.Addr().Interface().(checker).check(); err != nil {
+			return fieldError(subject, field, err)
+		}
+	}
+	return nil
+}
+
+// read reads the fields of a payload into v, or only checks them where v is the
+// zero Value, and returns the others.
+func (l *layout) read(subject string, data json.RawMessage, known bool, v reflect.Value) (Extra, error) {
+	if !known && !isObject(data) {
+		return nil, Errorf(InvalidInput, "%s: data must be an object, not %s", subject, kindOf(data)).With("field", "data")
 	}
 	var few fewMembers
-	fields, err := members(few[:0], data)
+	fields, err := members(few[:0], data, known)
 	if err != nil {
-		return Errorf(InvalidInput, "%s: data is not valid JSON: %w", subject, err).With("field", "data")
+		return nil, Errorf(InvalidInput, "%s: data is not valid JSON: %w", subject, err).With("field", "data")
 	}
-	l := layoutOf(v.Type())
-	for _, f := range l.fields {
+	for i := range l.fields {
+		f := &l.fields[i]
 		raw, present := take(fields, f.name)
 		if !present || isNull(raw) {
 			if f.required {
-				return fieldError(subject, f.name, errors.New("is required"))
+				return nil, fieldError(subject, f.name, errors.New("is required"))
 			}
 			continue
 		}
-		fv := v.Field(f.index)
-		if err := decodeField(raw, fv.Addr().Interface()); err != nil {
-			return fieldError(subject, f.name, err)
+		var into reflect.Value
+		if v.IsValid() {
+			into = v.Field(f.index)
 		}
-		if f.nonempty && fv.IsZero() {
-			return fieldError(subject, f.name, errors.New("must not be empty"))
-		}
-		if f.min != nil && (fv.CanInt() && float64(fv.Int()) < *f.min || fv.CanFloat() && fv.Float() < *f.min) {
-			return fieldError(subject, f.name, fmt.Errorf("must be %v or more, not %s", *f.min, raw))
+		if err := f.read(raw, into); err != nil {
+			return nil, fieldError(subject, f.name, err)
 		}
 	}
-	if x := extra(fields); l.extra >= 0 && x != nil {
-		v.Field(l.extra).Set(reflect.ValueOf(x))
+	if !v.IsValid() {
+		return nil, nil
 	}
-	if c, ok := v.Addr().Interface().(interface {
-		check() (field string, err error)
-	}); ok {
-		if field, err := c.check(); err != nil {
-			return fieldError(subject, field, err)
+	return extra(fields), nil
+}
+
+// read reads a field's value, or only checks it where into is the zero Value.
+func (f *fieldLayout) read(raw json.RawMessage, into reflect.Value) error {
+	var empty, low bool
+	switch f.of {
+	case stringType:
+		if raw[0] != '"' {
+			return fmt.Errorf("must be a string, not %s", kindOf(raw))
 		}
+		empty = len(raw) == len(`""`)
+		if into.IsValid() {
+			into.SetString(text(raw))
+		}
+	case intType, int64Type:
+		n, err := integer(raw)
+		if err != nil {
+			return err
+		}
+		low = f.min != nil && float64(n) < *f.min
+		if into.IsValid() {
+			into.SetInt(n)
+		}
+	default:
+		if !into.IsValid() {
+			into = reflect.New(f.of).Elem()
+		}
+		if err := decodeField(raw, into.Addr().Interface()); err != nil {
+			return err
+		}
+		empty = into.IsZero()
+		low = f.min != nil && into.CanFloat() && into.Float() < *f.min
+	}
+	switch {
+	case f.nonempty && empty:
+		return errors.New("must not be empty")
+	case low:
+		return fmt.Errorf("must be %v or more, not %s", *f.min, raw)
 	}
 	return nil
 }
@@ -225,14 +297,6 @@ func fieldError(subject, field string, err error) *Error {
 // languages without integers write them so.
 func decodeField(raw json.RawMessage, into any) error {
 	switch p := into.(type) {
-	case *int:
-		n, err := integer(raw)
-		*p = int(n)
-		return err
-	case *int64:
-		n, err := integer(raw)
-		*p = n
-		return err
 	case **int:
 		n, err := integer(raw)
 		*p = new(int)
@@ -263,6 +327,9 @@ func decodeText(raw json.RawMessage, into *string) error {
 }
 
 func integer(raw json.RawMessage) (int64, error) {
+	if n, ok := digits(raw); ok {
+		return n, nil
+	}
 	s := string(bytes.TrimSpace(raw))
 	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
 		return n, nil
@@ -276,6 +343,17 @@ func integer(raw json.RawMessage) (int64, error) {
 		return 0, fmt.Errorf("must be an integer, not %s", s)
 	}
 	return int64(f), nil
+}
+
+// digits reads a number of so few digits that it cannot overflow.
+func digits(raw []byte) (n int64, ok bool) {
+	for _, c := range raw {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = n*10 + int64(c-'0')
+	}
+	return n, len(raw) > 0 && len(raw) < 19
 }
 
 func goKind(t reflect.Type) string {

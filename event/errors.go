@@ -99,7 +99,7 @@ func ReplyError(body []byte) error {
 		return Errorf(PluginError, "the reply is not a JSON object but %s", kindOf(body))
 	}
 	var few fewMembers
-	fields, err := members(few[:0], body)
+	fields, err := members(few[:0], body, false)
 	if err != nil {
 		return Errorf(PluginError, "the reply is not valid JSON: %w", err)
 	}

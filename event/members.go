@@ -19,10 +19,10 @@ type member struct {
 type fewMembers [12]member
 
 // members splits a JSON object and appends what it finds to list. It checks all
-// of it, as json.Unmarshal does, but builds no map: events have few fields and
-// every event is split twice.
-func members(list []member, raw []byte) ([]member, error) {
-	if !valid(raw) {
+// of it, as json.Unmarshal does, unless that is known to be right, but builds no
+// map: events have few fields and every event is split twice.
+func members(list []member, raw []byte, known bool) ([]member, error) {
+	if !known && !valid(raw) {
 		var fields map[string]json.RawMessage
 		return nil, json.Unmarshal(raw, &fields)
 	}

@@ -10,87 +10,68 @@ import (
 	"strings"
 )
 
-// schemas says which payload each subject carries. The first pattern that
-// matches wins; a nil type means that any object will do.
-var schemas = []struct {
-	pattern string
-	payload reflect.Type
-}{
-	{SubjectChat, reflect.TypeFor[Chat]()},
-	{SubjectPM, reflect.TypeFor[PM]()},
-	{SubjectUserJoin, reflect.TypeFor[UserJoin]()},
-	{SubjectUserLeave, reflect.TypeFor[UserLeave]()},
-	{SubjectUserRank, reflect.TypeFor[UserRank]()},
-	{SubjectMediaChange, reflect.TypeFor[MediaChange]()},
-	{SubjectMediaQueue, reflect.TypeFor[MediaQueue]()},
-	{SubjectMediaDelete, reflect.TypeFor[MediaDelete]()},
-	{AllModeration, reflect.TypeFor[Moderation]()},
-	{SubjectConnection, reflect.TypeFor[Connection]()},
-	{SubjectDelivery, reflect.TypeFor[Delivery]()},
-	{SubjectErasure, reflect.TypeFor[Erasure]()},
-	{SubjectSendChat, reflect.TypeFor[SendChat]()},
-	{SubjectSendPM, reflect.TypeFor[SendPM]()},
-	{SubjectSendEmote, reflect.TypeFor[SendEmote]()},
-	{AllOutboxes, reflect.TypeFor[Outbox]()},
-	{AllCommands, reflect.TypeFor[Command]()},
-	{EventSubject("*", TypeDeadLetter), reflect.TypeFor[DeadLetter]()},
-	{EventSubject("*", TypeExpired), reflect.TypeFor[Expired]()},
-	{EventSubject("*", TypeDenied), reflect.TypeFor[Denied]()},
-	{EventSubject("*"), nil},
-	{EventSubject("*", ">"), nil},
-	{RequestSubject("*"), nil},
-	{RequestSubject("*", ">"), nil},
-	{SubjectStartup, reflect.TypeFor[Startup]()},
-	{SubjectShutdown, reflect.TypeFor[Shutdown]()},
-	{SubjectHeartbeat, reflect.TypeFor[Heartbeat]()},
-	{SubjectGet, reflect.TypeFor[Get]()},
-	{SubjectSet, reflect.TypeFor[Set]()},
-	{SubjectQuery, reflect.TypeFor[Query]()},
-	{SubjectDelete, reflect.TypeFor[Delete]()},
-	{SubjectUpdate, reflect.TypeFor[Update]()},
-	{SubjectBatch, reflect.TypeFor[Batch]()},
-	{SubjectCollections, reflect.TypeFor[Collections]()},
-	{AllDatabase, nil},
-}
-
-// literals are the schemas of the subjects that are no patterns.
-var literals = func() map[string]reflect.Type {
-	m := map[string]reflect.Type{}
-	for _, s := range schemas {
-		if !isPattern(s.pattern) {
-			m[s.pattern] = s.payload
-		}
+// schemas says which payload each subject carries; a nil type means that any
+// object will do.
+var schemas = func() (s Subjects[reflect.Type]) {
+	for _, of := range []struct {
+		pattern string
+		payload reflect.Type
+	}{
+		{SubjectChat, reflect.TypeFor[Chat]()},
+		{SubjectPM, reflect.TypeFor[PM]()},
+		{SubjectUserJoin, reflect.TypeFor[UserJoin]()},
+		{SubjectUserLeave, reflect.TypeFor[UserLeave]()},
+		{SubjectUserRank, reflect.TypeFor[UserRank]()},
+		{SubjectMediaChange, reflect.TypeFor[MediaChange]()},
+		{SubjectMediaQueue, reflect.TypeFor[MediaQueue]()},
+		{SubjectMediaDelete, reflect.TypeFor[MediaDelete]()},
+		{AllModeration, reflect.TypeFor[Moderation]()},
+		{SubjectConnection, reflect.TypeFor[Connection]()},
+		{SubjectDelivery, reflect.TypeFor[Delivery]()},
+		{SubjectErasure, reflect.TypeFor[Erasure]()},
+		{SubjectSendChat, reflect.TypeFor[SendChat]()},
+		{SubjectSendPM, reflect.TypeFor[SendPM]()},
+		{SubjectSendEmote, reflect.TypeFor[SendEmote]()},
+		{AllOutboxes, reflect.TypeFor[Outbox]()},
+		{AllCommands, reflect.TypeFor[Command]()},
+		{EventSubject("*", TypeDeadLetter), reflect.TypeFor[DeadLetter]()},
+		{EventSubject("*", TypeExpired), reflect.TypeFor[Expired]()},
+		{EventSubject("*", TypeDenied), reflect.TypeFor[Denied]()},
+		{EventSubject("*"), nil},
+		{EventSubject("*", ">"), nil},
+		{RequestSubject("*"), nil},
+		{RequestSubject("*", ">"), nil},
+		{SubjectStartup, reflect.TypeFor[Startup]()},
+		{SubjectShutdown, reflect.TypeFor[Shutdown]()},
+		{SubjectHeartbeat, reflect.TypeFor[Heartbeat]()},
+		{SubjectGet, reflect.TypeFor[Get]()},
+		{SubjectSet, reflect.TypeFor[Set]()},
+		{SubjectQuery, reflect.TypeFor[Query]()},
+		{SubjectDelete, reflect.TypeFor[Delete]()},
+		{SubjectUpdate, reflect.TypeFor[Update]()},
+		{SubjectBatch, reflect.TypeFor[Batch]()},
+		{SubjectCollections, reflect.TypeFor[Collections]()},
+		{AllDatabase, nil},
+	} {
+		s.Add(of.pattern, of.payload)
 	}
-	return m
+	return s
 }()
-
-func isPattern(subject string) bool { return strings.ContainsAny(subject, "*>") }
-
-// schemaFor finds a subject's payload type; ok is false for a subject that the
-// contract does not have.
-func schemaFor(subject string) (payload reflect.Type, ok bool) {
-	if payload, ok := literals[subject]; ok {
-		return payload, true
-	}
-	for _, s := range schemas {
-		if Match(s.pattern, subject) {
-			return s.payload, true
-		}
-	}
-	return nil, false
-}
 
 // CheckData returns an INVALID_INPUT error that names the field where data does
 // not have the shape that the contract gives the subject's payload.
-func CheckData(subject string, data json.RawMessage) error {
-	payload, ok := schemaFor(subject)
+func CheckData(subject string, data json.RawMessage) error { return checkData(subject, data, false) }
+
+// checkData is CheckData where it may be known that data is a JSON object.
+func checkData(subject string, data json.RawMessage, known bool) error {
+	payload, ok := schemas.Find(subject)
 	if ok && payload != nil {
-		return decodeStruct(subject, data, reflect.New(payload).Elem())
+		return checkStruct(subject, data, known, payload)
 	}
 	if !isObject(data) {
 		return Errorf(InvalidInput, "%s: data must be an object, not %s", subject, kindOf(data)).With("field", "data")
 	}
-	if !valid(data) {
+	if !known && !valid(data) {
 		return Errorf(InvalidInput, "%s: data is not valid JSON", subject).With("field", "data")
 	}
 	return nil

@@ -218,7 +218,7 @@ func Match(pattern, subject string) bool {
 // subject of one of the contract's four namespaces (contract: Subject Namespace
 // Design).
 func CheckSubject(subject string) error {
-	if _, ok := literals[subject]; ok {
+	if _, ok := schemas.literals[subject]; ok {
 		return nil
 	}
 	for t := range strings.SplitSeq(subject, ".") {
@@ -226,7 +226,7 @@ func CheckSubject(subject string) error {
 			return Errorf(InvalidInput, "subject %q: each part must be 1 to %d of A-Z a-z 0-9 _ -", subject, MaxNameLength)
 		}
 	}
-	if _, ok := schemaFor(subject); ok {
+	if _, ok := schemas.Find(subject); ok {
 		return nil
 	}
 	return Errorf(InvalidInput, "subject %q is not in the contract: use cytube.*, plugin.{name}.command|event|request, platform.* or database.*", subject)

@@ -105,3 +105,27 @@ func TestOwned(t *testing.T) {
 		}
 	}
 }
+
+// Subjects finds what a search through all patterns finds.
+func TestSubjectsFind(t *testing.T) {
+	t.Parallel()
+	patterns := []string{
+		event.SubjectChat, "plugin.*.command", "plugin.*.event.won", "plugin.*.event.>", "plugin.one.event.>", "plugin.*.*.x", "plugin.>", "cytube.*", "cytube.>", "*.a",
+	}
+	var s event.Subjects[string]
+	if _, ok := s.Find("cytube.chat"); ok {
+		t.Error("an empty one finds something")
+	}
+	for _, p := range patterns {
+		s.Add(p, p)
+	}
+	for subject, want := range map[string]string{
+		"cytube.chat": "cytube.chat", "cytube.pm": "cytube.*", "cytube.send.chat": "cytube.>", "cytube.a": "cytube.*", "platform.a": "*.a", "platform.b": "", "plugin": "", "": "",
+		"plugin.one.command": "plugin.*.command", "plugin.one.event.won": "plugin.*.event.won", "plugin.one.event.lost": "plugin.*.event.>",
+		"plugin.one.event": "plugin.>", "plugin.one.request.x": "plugin.*.*.x", "plugin.one": "plugin.>", "plugin.a": "plugin.>",
+	} {
+		if got, ok := s.Find(subject); got != want || ok != (want != "") {
+			t.Errorf("%q: %q, want %q", subject, got, want)
+		}
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -34,7 +35,7 @@ const DefaultTimeout = 5 * time.Second
 type Bus struct {
 	nc      *nats.Conn
 	js      jetstream.JetStream
-	source  string
+	meta    map[string]any // the source, as metadata
 	timeout time.Duration
 	tracer  *Tracer
 	log     *slog.Logger
@@ -62,7 +63,9 @@ func (nobody) DuplicateDropped(context.Context, string)                {}
 type BusOption func(*Bus)
 
 // WithSource sets metadata.source of what the Bus publishes; "rosey" otherwise.
-func WithSource(name string) BusOption { return func(b *Bus) { b.source = name } }
+func WithSource(name string) BusOption { return func(b *Bus) { b.meta = sourced(name) } }
+
+func sourced(name string) map[string]any { return map[string]any{event.MetaSource: name} }
 
 // WithTimeout sets how long requests wait for their reply unless Within says
 // otherwise; it is DefaultTimeout unless set.
@@ -80,7 +83,7 @@ func WithObserver(o Observer) BusOption { return func(b *Bus) { b.observe = o } 
 
 // NewBus makes a Bus on a connection. It does not open the streams: see Open.
 func NewBus(nc *nats.Conn, js jetstream.JetStream, opts ...BusOption) *Bus {
-	b := &Bus{nc: nc, js: js, source: "rosey", timeout: DefaultTimeout, tracer: NewTracer(noop.Tracer{}, js),
+	b := &Bus{nc: nc, js: js, meta: sourced("rosey"), timeout: DefaultTimeout, tracer: NewTracer(noop.Tracer{}, js),
 		log: slog.New(slog.DiscardHandler), observe: nobody{}}
 	for _, o := range opts {
 		o(b)
@@ -91,7 +94,7 @@ func NewBus(nc *nats.Conn, js jetstream.JetStream, opts ...BusOption) *Bus {
 // As returns the same Bus with another source.
 func (b *Bus) As(source string) *Bus {
 	c := *b
-	c.source = source
+	c.meta = sourced(source)
 	return &c
 }
 
@@ -105,7 +108,7 @@ func (b *Bus) JetStream() jetstream.JetStream { return b.js }
 func (b *Bus) Tracer() *Tracer { return b.tracer }
 
 // Source is what the Bus writes as metadata.source.
-func (b *Bus) Source() string { return b.source }
+func (b *Bus) Source() string { return b.meta[event.MetaSource].(string) }
 
 // Ack is JetStream's word that an event is stored. Duplicate says that an event
 // with the same Nats-Msg-Id was stored before and this one was dropped; Ref is
@@ -121,6 +124,12 @@ type publishSettings struct {
 	msgID  string
 	ttl    time.Duration
 	within time.Duration
+	meta   []metadatum
+}
+
+type metadatum struct {
+	key   string
+	value any
 }
 
 // PublishOption changes how one event is published or one request is made.
@@ -129,6 +138,12 @@ type PublishOption func(*publishSettings)
 // WithMsgID sets the Nats-Msg-Id: within DuplicateWindow, only the first event
 // of a stream with a given ID is stored.
 func WithMsgID(id string) PublishOption { return func(s *publishSettings) { s.msgID = id } }
+
+// WithMeta sets a metadata entry of the event, as event.Envelope.WithMeta does,
+// which copies all of them.
+func WithMeta(key string, value any) PublishOption {
+	return func(s *publishSettings) { s.meta = append(s.meta, metadatum{key, value}) }
+}
 
 // WithTTL makes the stored event disappear after d, which is rounded up to
 // whole seconds.
@@ -166,7 +181,7 @@ func (b *Bus) Publish(ctx context.Context, e event.Envelope, opts ...PublishOpti
 	for _, o := range opts {
 		o(&s)
 	}
-	e = b.complete(ctx, e)
+	e = b.complete(ctx, e, s.meta)
 	ctx, span := b.tracer.send(ctx, e, trace.SpanKindProducer)
 	defer span.End()
 	msg, err := b.message(ctx, e, s.msgID)
@@ -251,7 +266,7 @@ func (b *Bus) Request(ctx context.Context, subject string, payload any, opts ...
 	for _, o := range opts {
 		o(&s)
 	}
-	e = b.complete(ctx, e)
+	e = b.complete(ctx, e, s.meta)
 	ctx, span := b.tracer.send(ctx, e, trace.SpanKindClient)
 	defer span.End()
 	msg, err := b.message(ctx, e, s.msgID)
@@ -286,7 +301,7 @@ func requestError(subject string, took time.Duration, reply *nats.Msg, err error
 	}
 }
 
-func (b *Bus) complete(ctx context.Context, e event.Envelope) event.Envelope {
+func (b *Bus) complete(ctx context.Context, e event.Envelope, more []metadatum) event.Envelope {
 	if e.Timestamp.IsZero() {
 		e.Timestamp = time.Now()
 	}
@@ -296,18 +311,29 @@ func (b *Bus) complete(ctx context.Context, e event.Envelope) event.Envelope {
 	if e.CorrelationID == "" {
 		e.CorrelationID = event.NewCorrelationID()
 	}
-	meta := make(map[string]any, len(e.Metadata)+2)
-	meta[event.MetaSource] = b.source
-	if cause := event.Causation(ctx); cause != (event.Ref{}) {
-		meta[event.MetaCausation] = cause.String()
-	}
-	for k, v := range e.Metadata {
-		meta[k] = v
-	}
+	cause := event.Causation(ctx).String()
 	// A request has no place in a stream that could be named as the cause of what
 	// is published while it is answered: only the span of that leads back to it.
-	if around := trace.SpanContextFromContext(ctx); meta[event.MetaCausation] == nil && around.IsValid() && around.TraceID() == event.TraceID(e.CorrelationID) {
-		meta[event.MetaParentSpan] = around.SpanID().String()
+	parent := ""
+	if around := trace.SpanContextFromContext(ctx); cause == "" && e.Metadata[event.MetaCausation] == nil &&
+		around.IsValid() && around.TraceID() == event.TraceID(e.CorrelationID) {
+		parent = around.SpanID().String()
+	}
+	if cause == "" && parent == "" && len(e.Metadata) == 0 && len(more) == 0 {
+		e.Metadata = b.meta // nobody writes to an envelope's metadata in place
+		return e
+	}
+	meta := make(map[string]any, 8)
+	meta[event.MetaSource] = b.meta[event.MetaSource]
+	if cause != "" {
+		meta[event.MetaCausation] = cause
+	}
+	maps.Copy(meta, e.Metadata)
+	for _, m := range more {
+		meta[m.key] = m.value
+	}
+	if parent != "" {
+		meta[event.MetaParentSpan] = parent
 	}
 	e.Metadata = meta
 	return e

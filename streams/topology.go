@@ -259,17 +259,17 @@ func (s Spec) Differences(have jetstream.StreamConfig, o Options) ([]string, err
 	return found, nil
 }
 
-// For is the stream that stores a literal subject; ok is false when none does.
-func For(subject string) (s Spec, ok bool) {
-	for i := range topology {
-		for _, pattern := range topology[i].Subjects {
-			if event.Match(pattern, subject) {
-				return topology[i], true
-			}
+var bySubject = func() (s event.Subjects[Spec]) {
+	for _, spec := range topology {
+		for _, pattern := range spec.Subjects {
+			s.Add(pattern, spec)
 		}
 	}
-	return Spec{}, false
-}
+	return s
+}()
+
+// For is the stream that stores a literal subject; ok is false when none does.
+func For(subject string) (s Spec, ok bool) { return bySubject.Find(subject) }
 
 // contractPatterns are the wildcards that the contract prints, read as the
 // contract means them: in NATS a * is one token, so cytube.* alone would miss
