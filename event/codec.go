@@ -43,6 +43,7 @@ var (
 	stringType = reflect.TypeFor[string]()
 	intType    = reflect.TypeFor[int]()
 	int64Type  = reflect.TypeFor[int64]()
+	rawType    = reflect.TypeFor[json.RawMessage]()
 )
 
 // A layout lists a payload struct's fields, read from its tags: json:"name" and
@@ -114,7 +115,8 @@ func layoutOf(t reflect.Type) *layout {
 }
 
 // Encode writes a payload as JSON: one of this package's payload structs with
-// its extra fields, or anything encoding/json takes that becomes an object.
+// its extra fields, or anything encoding/json takes that becomes an object. What
+// it returns is valid JSON.
 func Encode(payload any) (json.RawMessage, error) {
 	if raw, ok := payload.(json.RawMessage); ok {
 		if !isObject(raw) || !valid(raw) {
@@ -162,6 +164,8 @@ func encodeStruct(v reflect.Value) (json.RawMessage, error) {
 			b = appendString(b, fv.String())
 		case f.of == intType, f.of == int64Type:
 			b = strconv.AppendInt(b, fv.Int(), 10)
+		case f.of == rawType && valid(fv.Bytes()):
+			b = append(b, fv.Bytes()...)
 		case fv.Kind() == reflect.Slice && fv.IsNil() && fv.Type().Elem().Kind() != reflect.Uint8:
 			b = append(b, "[]"...)
 		default:
@@ -172,10 +176,14 @@ func encodeStruct(v reflect.Value) (json.RawMessage, error) {
 			b = append(b, raw...)
 		}
 	}
-	if l.extra >= 0 {
-		b = v.Field(l.extra).Interface().(Extra).append(b, l.has)
+	b = append(b, '}')
+	if l.extra < 0 || v.Field(l.extra).Len() == 0 {
+		return b, nil
 	}
-	return append(b, '}'), nil
+	if b = append(v.Field(l.extra).Interface().(Extra).append(b[:len(b)-1], l.has), '}'); !valid(b) {
+		return nil, Errorf(InvalidInput, "encode payload: a field of Extra is not valid JSON")
+	}
+	return b, nil
 }
 
 // As reads the envelope's data as a payload type, checking it against the

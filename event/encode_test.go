@@ -1,6 +1,7 @@
 package event_test
 
 import (
+	"encoding/json"
 	"testing"
 
 	"github.com/rosey-bot/rosey/event"
@@ -29,6 +30,21 @@ func TestEncodeOfOtherStructs(t *testing.T) {
 	} {
 		if got, err := event.Encode(payload); err != nil || string(got) != want {
 			t.Errorf("%+v is %s, %v; want %s", payload, got, err, want)
+		}
+	}
+}
+
+// Raw JSON that a payload brings along is checked, wherever it stands.
+func TestEncodeOfBrokenJSON(t *testing.T) {
+	t.Parallel()
+	for name, payload := range map[string]any{
+		"raw":            json.RawMessage(`{"a":}`),
+		"a field":        event.Set{Collection: "quotes", Data: json.RawMessage(`{"a":}`)},
+		"an extra field": event.SendChat{Message: "hi", Extra: event.Extra{"x": json.RawMessage(`}`)}},
+		"in a map":       map[string]any{"x": json.RawMessage(`}`)},
+	} {
+		if raw, err := event.Encode(payload); event.CodeOf(err) != event.InvalidInput {
+			t.Errorf("%s: %s, %v", name, raw, err)
 		}
 	}
 }

@@ -13,7 +13,7 @@ import (
 // Envelope is the body of every event (contract: Event Structure).
 type Envelope struct {
 	Subject       string          // NATS subject
-	Data          json.RawMessage // the payload, always a JSON object
+	Data          json.RawMessage // the payload, always a JSON object; replaced, never written to in place
 	Timestamp     time.Time       // when it was made, kept to the microsecond; zero (written as null) when not known
 	Priority      Priority        // NORMAL unless set
 	CorrelationID string          // "" when there is none
@@ -60,11 +60,11 @@ func New(subject string, payload any) (Envelope, error) {
 	if err != nil {
 		return Envelope{}, fmt.Errorf("%s: %w", subject, err)
 	}
-	e := Envelope{Subject: subject, Data: data, Timestamp: time.Now(), Priority: Normal}
+	e := Envelope{Subject: subject, Data: data, Timestamp: time.Now(), Priority: Normal, checked: checked{data: data}}
 	if err := e.Validate(); err != nil {
 		return e, err
 	}
-	e.checked = checked{subject, data}
+	e.checked.subject = subject
 	return e, nil
 }
 
