@@ -3,7 +3,6 @@ package consumers
 import (
 	"context"
 	"errors"
-	"strings"
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
@@ -32,9 +31,4 @@ func (r *runner) deadLetter(ctx context.Context, d streams.Stored, cause error) 
 	}
 	_, err = r.bus.Publish(ctx, e, streams.WithMsgID(r.Durable+"/"+d.Ref.String()+"/dead"))
 	return err
-}
-
-func firstLine(s string) string {
-	line, _, _ := strings.Cut(s, "\n")
-	return line
 }

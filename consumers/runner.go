@@ -267,7 +267,7 @@ func (r *runner) failed(ctx context.Context, msg jetstream.Msg, d streams.Stored
 		r.settle(ctx, "nak", func() error { return msg.NakWithDelay(r.wait(d.Attempt)) })
 		return Retried
 	}
-	r.settle(ctx, "term", func() error { return msg.TermWithReason(firstLine(err.Error())) })
+	r.settle(ctx, "term", func() error { return msg.TermWithReason(event.Headline(err.Error())) })
 	return Dead
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // Code is one of the contract's standard error codes (contract: Standard Error
@@ -89,6 +90,13 @@ func (e *Error) MarshalJSON() ([]byte, error) {
 		Code    Code           `json:"error_code"`
 		Details map[string]any `json:"details"`
 	}{false, e.Message, e.Code, details})
+}
+
+// Headline is the first line of an error's text, for NATS headers: they have no
+// line breaks.
+func Headline(text string) string {
+	line, _, _ := strings.Cut(text, "\n")
+	return line
 }
 
 // ReplyError reads a reply body and returns the failure it reports, or nil: a

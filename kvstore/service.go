@@ -201,18 +201,13 @@ func (s *Service) serve(ctx context.Context, op string, r micro.Request) {
 // report tells of a failure whoever looks at the reply's headers, the trace or
 // the log.
 func (s *Service) report(ctx context.Context, span trace.Span, op string, reply *nats.Msg, err *event.Error) {
-	reply.Header = nats.Header{micro.ErrorHeader: {firstLine(err.Message)}, micro.ErrorCodeHeader: {string(err.Code)}}
+	reply.Header = nats.Header{micro.ErrorHeader: {event.Headline(err.Message)}, micro.ErrorCodeHeader: {string(err.Code)}}
 	level := slog.LevelDebug
 	if err.Code != event.RecordNotFound && err.Code != event.InvalidInput && !errors.Is(err, errConflict) {
 		level = slog.LevelWarn
 	}
 	s.store.log.Log(ctx, level, "database request failed", "operation", op, "error_code", string(err.Code), "error", err)
 	_ = streams.Fail(span, err, err.Code)
-}
-
-func firstLine(s string) string {
-	line, _, _ := strings.Cut(s, "\n")
-	return line
 }
 
 func failed(err error) []byte {

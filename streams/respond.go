@@ -2,7 +2,6 @@ package streams
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -32,7 +31,7 @@ func (b *Bus) Service(ctx context.Context, r Responder) micro.Handler {
 		} else {
 			// The error also goes into the headers and the service's statistics,
 			// where `nats micro stats` finds it.
-			sendErr = req.Error(string(err.Code), firstLine(err.Message), reply)
+			sendErr = req.Error(string(err.Code), event.Headline(err.Message), reply)
 		}
 		if sendErr != nil {
 			b.log.WarnContext(ctx, "reply was not sent", "subject", req.Subject(), "error", sendErr)
@@ -76,9 +75,4 @@ func call(ctx context.Context, e event.Envelope, r Responder) (result any, err e
 		}
 	}()
 	return r(ctx, e)
-}
-
-func firstLine(s string) string {
-	line, _, _ := strings.Cut(s, "\n")
-	return line
 }
