@@ -12,7 +12,6 @@ import (
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/plugins/plugintest"
-	"github.com/rosey-bot/rosey/streams"
 )
 
 // plugin is a plugin named x with one command x.
@@ -24,8 +23,7 @@ func hello(c *plugins.Context) ([]event.Envelope, error) { return c.Say("hello")
 
 func deadLetter(t *testing.T, room *plugintest.Room) event.DeadLetter {
 	t.Helper()
-	s := room.Await("a dead letter", func(s streams.Stored) bool { return s.Subject == "plugin.x.event.dead_letter" })
-	l, err := event.As[event.DeadLetter](s.Envelope)
+	l, err := event.As[event.DeadLetter](room.Emitted("plugin.x.event.dead_letter").Envelope)
 	if err != nil {
 		t.Fatal(err)
 	}

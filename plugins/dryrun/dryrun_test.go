@@ -194,29 +194,6 @@ func fails(err error) plugins.Handler {
 	return func(*plugins.Context) ([]event.Envelope, error) { return nil, err }
 }
 
-// settle waits until everything typed was handled.
-func settle(t *testing.T, room *plugintest.Room) {
-	t.Helper()
-	ctx, js := streamstest.Context(t), room.Bus.JetStream()
-	for _, name := range []string{streams.Cytube + "/router", streams.Plugin + "/plugin-tester"} {
-		stream, durable, _ := strings.Cut(name, "/")
-		for {
-			c, err := js.Consumer(ctx, stream, durable)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if info := c.CachedInfo(); info.NumPending == 0 && info.NumAckPending == 0 {
-				break
-			}
-			select {
-			case <-ctx.Done():
-				t.Fatalf("%s does not settle", name)
-			case <-time.After(2 * time.Millisecond):
-			}
-		}
-	}
-}
-
 func TestDifferences(t *testing.T) {
 	t.Parallel()
 	panics := func(*plugins.Context) ([]event.Envelope, error) { panic("ouch") }
@@ -261,7 +238,7 @@ func TestDifferences(t *testing.T) {
 	for _, c := range cases {
 		room.Type("alice", 1, "!test "+c.name)
 	}
-	settle(t, room)
+	room.Settle("tester")
 	results := run(t, record(t, room, tester(now), replay.Filter{}), tester(now))
 	if len(results) != len(cases) {
 		t.Fatalf("%d results, want %d", len(results), len(cases))
@@ -312,7 +289,7 @@ func TestNothingReachesTheLiveStreams(t *testing.T) {
 	room := plugintest.Run(t, then, quotedb.New())
 	room.Say("alice", "!test it")
 	room.Emitted(event.EventSubject("tester", "rung")) // no timer is pending
-	settle(t, room)
+	room.Settle("tester")
 	heard := make(chan string, 1000)
 	sub, err := room.Bus.Conn().Subscribe(">", func(msg *nats.Msg) {
 		read := strings.HasPrefix(msg.Reply, "$JS.ACK.") // a stored event on its way to who reads it
@@ -397,7 +374,7 @@ func TestTheDatabaseOfThen(t *testing.T) {
 	room.Say("bob", "!test it")
 	put(200)
 	room.Say("alice", "!test it")
-	settle(t, room)
+	room.Settle("tester")
 	for _, c := range []struct {
 		name   string
 		step   int
@@ -451,7 +428,7 @@ func TestHistoryThatDoesNotReachBack(t *testing.T) {
 	put(1)
 	put(2)
 	room.Say("alice", "!test it")
-	settle(t, room)
+	room.Settle("tester")
 	for n := range 20 {
 		put(100 + n)
 	}
@@ -482,7 +459,7 @@ func TestAge(t *testing.T) {
 	}})
 	room := plugintest.Run(t, p)
 	room.Say("alice", "!test it")
-	settle(t, room)
+	room.Settle("tester")
 	p.MaxAge = time.Nanosecond
 	kase := record(t, room, p, replay.Filter{})
 	kase.Events[0].Waited = time.Hour
@@ -504,7 +481,7 @@ func TestOtherPlugins(t *testing.T) {
 	}})
 	room := plugintest.Run(t, asks, eightball.New())
 	room.Say("alice", "!test it")
-	settle(t, room)
+	room.Settle("tester")
 	kase := record(t, room, asks, replay.Filter{})
 	allSame(t, run(t, kase, asks, asks, eightball.New()), 1)
 	broken := eightball.New()
@@ -529,7 +506,7 @@ func TestTraces(t *testing.T) {
 		t.Fatal(err)
 	}
 	room.Next()
-	settle(t, room)
+	room.Settle("tester")
 	spans := tracetest.NewSpanRecorder()
 	provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans), sdktrace.WithIDGenerator(telemetry.IDs{}))
 	kase := record(t, room, p, replay.Filter{})
@@ -627,7 +604,7 @@ func TestAbsent(t *testing.T) {
 	p := tester(behaviour{"it": says("hello")})
 	room := plugintest.Run(t, p)
 	room.Say("alice", "!test it")
-	settle(t, room)
+	room.Settle("tester")
 	kase := record(t, room, p, replay.Filter{})
 	allSame(t, run(t, kase, p), 1)
 	var saved bytes.Buffer

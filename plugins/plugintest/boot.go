@@ -3,7 +3,9 @@ package plugintest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -11,9 +13,9 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/consumers"
-	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/kvstore"
 	"github.com/rosey-bot/rosey/plugins"
+	"github.com/rosey-bot/rosey/replay"
 	"github.com/rosey-bot/rosey/streams"
 )
 
@@ -94,13 +96,6 @@ func (r *Room) start(ctx context.Context, running *sync.WaitGroup) {
 			}
 		})
 	}
-	for _, pattern := range []string{event.AllPlugin, event.AllSends} {
-		sub, err := r.Bus.Subscribe(ctx, pattern, r.heard)
-		if err != nil {
-			r.t.Fatal(err)
-		}
-		running.Go(func() { <-ctx.Done(); sub.Stop() })
-	}
 	r.await("the router", func() bool { return len(registry.Plugins()) >= len(r.plugins) })
 }
 
@@ -120,29 +115,32 @@ func (r *Room) ready() {
 	})
 }
 
-func (r *Room) heard(ctx context.Context, s streams.Stored) {
-	if isTimer(s.Header) {
-		return
-	}
-	select {
-	case r.events <- s:
-	case <-ctx.Done():
-	}
-}
-
 // isTimer tells an event that waits for its time from one whose time has come.
 func isTimer(h nats.Header) bool { return h.Get(jetstream.ScheduleHeader) != "" }
 
 func (r *Room) await(what string, ok func() bool) {
 	r.t.Helper()
-	tick := time.NewTicker(2 * time.Millisecond)
+	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	late := time.After(patience)
 	for !ok() {
 		select {
 		case <-late:
-			r.t.Fatalf("%s were not ready in time", what)
+			r.t.Fatalf("waited in vain for %s, after\n%s", what, r.past())
 		case <-tick.C:
 		}
 	}
+}
+
+// past is what happened in the room, for somebody who wonders why a test failed.
+func (r *Room) past() string {
+	var b strings.Builder
+	for e, err := range replay.Read(r.ctx, r.Bus.JetStream(), replay.Query{}) {
+		if err != nil {
+			fmt.Fprintln(&b, err)
+			break
+		}
+		fmt.Fprintf(&b, "%s %s %s %s\n", e.At.Format(time.StampMilli), e.Ref, e.Subject, e.Body)
+	}
+	return b.String()
 }

@@ -12,13 +12,14 @@ package plugintest
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/rosey-bot/rosey/consumers"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/kvstore"
 	"github.com/rosey-bot/rosey/plugins"
@@ -30,7 +31,7 @@ import (
 const Channel = "test"
 
 // patience is how long a Room waits for anything.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // Room is where a plugin under test is spoken to. There is no CyTube: chat is
 // put into the stream, and what the plugin says is read from it.
@@ -43,7 +44,7 @@ type Room struct {
 	db      *kvstore.Service
 	stop    func()
 	ctx     context.Context
-	events  chan streams.Stored
+	taken   map[string]uint64 // the last event that was waited for, by pattern
 }
 
 // Run starts plugins, the router and the database, and stops them when the test
@@ -51,7 +52,7 @@ type Room struct {
 // are for what it requests of others.
 func Run(t testing.TB, ps ...plugins.Plugin) *Room {
 	t.Helper()
-	r := &Room{t: t, store: t.TempDir(), plugins: ps, events: make(chan streams.Stored, 4096)}
+	r := &Room{t: t, store: t.TempDir(), plugins: ps, taken: map[string]uint64{}}
 	t.Cleanup(func() { r.stop() })
 	r.boot()
 	return r
@@ -105,10 +106,65 @@ func (r *Room) Publish(subject string, payload any) event.Ref {
 	return ack.Ref
 }
 
-// Next waits for the next thing that a plugin says.
-func (r *Room) Next() string {
+// Next waits for the next thing that a plugin says. The test fails when a plugin
+// gives up on an event meanwhile.
+func (r *Room) Next() string { r.t.Helper(); return text(r.take(event.AllSends)) }
+
+// Emitted waits for the next event on a subject, such as
+// plugin.trivia.event.game_start, as Next does. It passes over nothing: what is
+// said, and each subject, is read by itself, from its first event on.
+func (r *Room) Emitted(subject string) streams.Stored { r.t.Helper(); return r.take(subject) }
+
+// take waits for the event that pattern matches after the one that it took before.
+func (r *Room) take(pattern string) (s streams.Stored) {
 	r.t.Helper()
-	return text(r.Await("something said", func(s streams.Stored) bool { return event.Match(event.AllSends, s.Subject) }))
+	wanted, letters := r.reader(pattern), r.reader(deadLetters)
+	r.await(pattern, func() (ok bool) {
+		if s, ok = wanted(r.taken[pattern]); ok {
+			r.taken[pattern] = s.Ref.Seq
+			return true
+		}
+		for {
+			dead, ok := letters(r.taken[deadLetters])
+			if !ok || dead.Subject == pattern {
+				return false
+			}
+			if dead.Ref.Seq > r.taken[dead.Subject] {
+				r.t.Fatalf("a plugin failed while waiting for %s: %s", pattern, dead.Data)
+			}
+			r.taken[deadLetters] = dead.Ref.Seq
+		}
+	})
+	return s
+}
+
+const deadLetters = "plugin.*.event." + event.TypeDeadLetter
+
+// reader finds the first stored event behind a sequence that pattern matches.
+func (r *Room) reader(pattern string) func(seq uint64) (streams.Stored, bool) {
+	r.t.Helper()
+	spec, ok := streams.For(pattern)
+	if !ok {
+		r.t.Fatalf("no stream holds %s", pattern)
+	}
+	stream, err := r.Bus.JetStream().Stream(r.ctx, spec.Name)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return func(seq uint64) (s streams.Stored, ok bool) {
+		r.t.Helper()
+		raw, err := stream.GetMsg(r.ctx, seq+1, jetstream.WithGetMsgSubject(pattern))
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			return s, false
+		}
+		if err == nil {
+			s, err = streams.ReadRaw(spec.Name, raw)
+		}
+		if err != nil {
+			r.t.Fatalf("read %s: %v", pattern, err)
+		}
+		return s, true
+	}
 }
 
 func text(s streams.Stored) string {
@@ -120,32 +176,6 @@ func text(s streams.Stored) string {
 		return "/me " + said.Emote
 	}
 	return said.Message
-}
-
-// Emitted waits for the next event on a subject, such as
-// plugin.trivia.event.game_start, and passes over others.
-func (r *Room) Emitted(subject string) streams.Stored {
-	r.t.Helper()
-	return r.Await(subject, func(s streams.Stored) bool { return s.Subject == subject })
-}
-
-// Await waits for the next event that ok accepts and passes over others. The
-// test fails when a plugin gives up on an event meanwhile.
-func (r *Room) Await(what string, ok func(streams.Stored) bool) streams.Stored {
-	r.t.Helper()
-	for {
-		select {
-		case s := <-r.events:
-			if ok(s) {
-				return s
-			}
-			if strings.HasSuffix(s.Subject, "."+event.TypeDeadLetter) {
-				r.t.Fatalf("a plugin failed while waiting for %s: %s", what, s.Data)
-			}
-		case <-time.After(patience):
-			r.t.Fatalf("waited in vain for %s", what)
-		}
-	}
 }
 
 // Request asks the plugin and returns the reply and the failure it reports.
@@ -188,42 +218,52 @@ func (r *Room) Said() []string {
 // done. What was said and recorded must be the same afterwards.
 func (r *Room) Repeat(plugin string) {
 	r.t.Helper()
-	for _, stream := range r.streams(plugin) {
-		js, durable := r.Bus.JetStream(), plugins.Durable(plugin)
-		if last := r.settle(stream, durable); last > 0 {
-			if _, err := js.ResetConsumerToSequence(r.ctx, stream, durable, last); err != nil {
-				r.t.Fatal(err)
-			}
-			r.settle(stream, durable)
+	last := r.settle(plugin)
+	for i, stream := range r.streams(plugin) {
+		if last[i] == 0 {
+			continue
 		}
+		if _, err := r.Bus.JetStream().ResetConsumerToSequence(r.ctx, stream, plugins.Durable(plugin), last[i]); err != nil {
+			r.t.Fatal(err)
+		}
+		r.settle(plugin)
 	}
 }
 
-// Settle returns once a plugin has handled everything that there is for it.
-func (r *Room) Settle(plugin string) {
-	r.t.Helper()
-	for _, stream := range r.streams(plugin) {
-		r.settle(stream, plugins.Durable(plugin))
-	}
-}
+// Settle returns once a plugin has handled everything that there is for it, also
+// what the router had to pass on to it.
+func (r *Room) Settle(plugin string) { r.t.Helper(); r.settle(plugin) }
 
-// settle waits until a consumer has nothing to do and returns the sequence of
-// the last event that it was given.
-func (r *Room) settle(stream, durable string) (last uint64) {
+// settle waits until neither a plugin nor the router has anything to do, and
+// returns the sequence of the last event that the plugin was given, by stream.
+func (r *Room) settle(plugin string) []uint64 {
 	r.t.Helper()
-	r.await(durable+" on "+stream, func() bool {
-		c, err := r.Bus.JetStream().Consumer(r.ctx, stream, durable)
-		if err != nil {
-			return false
+	durable := plugins.Durable(plugin)
+	// What one of them does can give work to another that was looked at before.
+	var before, now []uint64
+	r.await(durable+" to settle", func() bool {
+		before, now = now, nil
+		for _, stream := range r.streams(plugin) {
+			now = append(now, r.idle(stream, durable)...)
 		}
-		last = c.CachedInfo().Delivered.Stream
-		return idle(c.CachedInfo())
+		now = append(now, r.idle(streams.Cytube, consumers.RouterDurable)...)
+		return len(now) == len(r.streams(plugin))+1 && slices.Equal(before, now)
 	})
-	return last
+	return now
 }
 
-func idle(info *jetstream.ConsumerInfo) bool {
-	return info.NumWaiting > 0 && info.NumPending == 0 && info.NumAckPending == 0
+// idle is the sequence of the last event that a consumer was given, if it has
+// nothing to do.
+func (r *Room) idle(stream, durable string) []uint64 {
+	c, err := r.Bus.JetStream().Consumer(r.ctx, stream, durable)
+	if err != nil {
+		return nil
+	}
+	info := c.CachedInfo()
+	if info.NumWaiting == 0 || info.NumPending > 0 || info.NumAckPending > 0 {
+		return nil
+	}
+	return []uint64{info.Delivered.Stream}
 }
 
 // streams are those that a plugin reads.
