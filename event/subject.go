@@ -80,7 +80,7 @@ const (
 	AllSends      = "cytube.send.*"
 	AllPlugin     = "plugin.>"
 	AllCommands   = "plugin.*.command"
-	AllSchedules  = "plugin.*.schedule.*" // events to be stored later; see ScheduleSubject
+	AllSchedules  = "plugin.*.schedule.>" // events to be stored later; see ScheduleSubject
 	AllDue        = "plugin.*.due.>"      // where their time comes; see DueSubject
 	AllPlatform   = "platform.>"
 	AllDatabase   = "database.>"
@@ -139,9 +139,13 @@ func join(base string, tokens []string) string {
 	return base + "." + strings.Join(tokens, ".")
 }
 
-// ScheduleSubject is plugin.{name}.schedule.{timer}, where an event that is to be
-// stored later waits for its time.
-func ScheduleSubject(plugin, timer string) string { return "plugin." + plugin + ".schedule." + timer }
+// ScheduleSubject is plugin.{name}.schedule.{timer}.{setting}, where an event that
+// is to be stored later waits for its time. Each setting of a timer has a subject
+// of its own, since JetStream clears the subject of a schedule that fires: what
+// was set again in that moment would be lost.
+func ScheduleSubject(plugin, timer, setting string) string {
+	return "plugin." + plugin + ".schedule." + timer + "." + setting
+}
 
 // DueSubject is plugin.{name}.due followed by what follows plugin.{name}.event in
 // the subject of an event that is stored later: where the event is put when its

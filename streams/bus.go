@@ -208,20 +208,6 @@ func (b *Bus) Publish(ctx context.Context, e event.Envelope, opts ...PublishOpti
 	return stored, nil
 }
 
-// keeps refuses a timer that would age out of its stream before it fires.
-func (b *Bus) keeps(ctx context.Context, at time.Time) error {
-	s, err := b.js.Stream(ctx, Timer)
-	if err != nil {
-		return event.Errorf(event.NATSError, "look at stream %s: %w", Timer, err)
-	}
-	age := s.CachedInfo().Config.MaxAge
-	if age == 0 || time.Until(at) < age {
-		return nil
-	}
-	return event.Errorf(event.InvalidInput, "a timer for %s would be forgotten: stream %s keeps what waits in it for %s; set an earlier timer that sets this one",
-		at.Format(time.RFC3339), Timer, age)
-}
-
 // store has JetStream store a message, now or when it is to be.
 func (b *Bus) store(ctx context.Context, msg *nats.Msg, s publishSettings) (*jetstream.PubAck, error) {
 	if s.timer != "" {
@@ -241,13 +227,10 @@ func (b *Bus) CancelTimer(ctx context.Context, plugin, timer string) error {
 		return err
 	}
 	stream, err := b.js.Stream(ctx, Timer)
-	if err == nil {
-		err = stream.Purge(ctx, jetstream.WithPurgeSubject(event.ScheduleSubject(plugin, timer)))
-	}
 	if err != nil {
 		return event.Errorf(event.NATSError, "cancel timer %s of %s: %w", timer, plugin, err)
 	}
-	return nil
+	return dropTimer(ctx, stream, plugin, timer)
 }
 
 // Request asks a service and returns the reply's body. The request is stored as

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -664,8 +665,8 @@ func TestTimers(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	set("cancelled", "never", time.Second)
-	set("replaced", "never", 500*time.Millisecond)
+	set("cancelled", "never", time.Hour)
+	set("replaced", "never", time.Hour)
 	set("replaced", "second", time.Second)
 	set("last", "last", 2*time.Second)
 	if err := bus.CancelTimer(ctx, "t", "cancelled"); err != nil {
@@ -688,5 +689,65 @@ func TestTimers(t *testing.T) {
 	}
 	if n := stream.CachedInfo().State.Msgs; n != 2 {
 		t.Errorf("the stream holds %d messages, want the 2 that fired", n)
+	}
+	timers, err := bus.JetStream().Stream(ctx, streams.Timer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := timers.Info(ctx, jetstream.WithSubjectFilter(event.AllSchedules))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if waiting := info.State.Subjects; len(waiting) > 0 {
+		t.Errorf("timers that were replaced or cancelled still wait: %v", waiting)
+	}
+}
+
+// A timer that is set again in the moment in which it fires fires again.
+func TestTimerSetAgainWhileItFires(t *testing.T) {
+	t.Parallel()
+	const timers = 500
+	bus := streamstest.Bus(t, streamstest.Server(t))
+	ctx := streamstest.Context(t)
+	fired := make(chan string, 2*timers)
+	sub, err := bus.Subscribe(ctx, "plugin.t.event.>", func(_ context.Context, s streams.Stored) { fired <- string(s.Data) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sub.Stop()
+	set := func(n int, again bool, at time.Time) {
+		t.Helper()
+		e, err := event.New("plugin.t.event.due", map[string]any{"again": again, "n": n})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := bus.Publish(ctx, e, streams.At(at, fmt.Sprint(n))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	soon := time.Now().Add(2 * time.Second)
+	for n := range timers {
+		set(n, false, soon)
+	}
+	// Some of them fire while they are set again.
+	select {
+	case <-fired:
+	case <-ctx.Done():
+		t.Fatal("no timer fired")
+	}
+	var setting sync.WaitGroup
+	for n := range timers {
+		setting.Go(func() { set(timers-1-n, true, time.Now()) })
+	}
+	setting.Wait()
+	for again := map[string]bool{}; len(again) < timers; {
+		select {
+		case data := <-fired:
+			if strings.Contains(data, `"again":true`) {
+				again[data] = true
+			}
+		case <-ctx.Done():
+			t.Fatalf("%d timers of %d fired again", len(again), timers)
+		}
 	}
 }

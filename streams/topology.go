@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -137,7 +138,7 @@ func moveTimers(ctx context.Context, js jetstream.JetStream) error {
 	}
 	c := plugin.CachedInfo().Config
 	before := len(c.Subjects)
-	c.Subjects = slices.DeleteFunc(c.Subjects, func(s string) bool { return s == event.AllSchedules })
+	c.Subjects = slices.DeleteFunc(c.Subjects, func(s string) bool { return strings.HasPrefix(s, "plugin.*.schedule.") })
 	if len(c.Subjects) < before {
 		_, err = js.UpdateStream(ctx, c)
 	}

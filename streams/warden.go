@@ -183,32 +183,6 @@ func (w *Warden) cancel(ctx context.Context, plugin string, r micro.Request) (an
 	return struct{}{}, w.bus.CancelTimer(ctx, plugin, timer)
 }
 
-// schedule has JetStream store a message later, on subject.
-func (b *Bus) schedule(ctx context.Context, msg *nats.Msg, subject, timer string, at time.Time) (*jetstream.PubAck, error) {
-	plugin, due := event.PluginOf(subject), event.DueSubject(subject)
-	if due == "" || !event.ValidName(timer) {
-		return nil, event.Errorf(event.InvalidInput, "timer %q for %s: only a plugin's events of a type can be scheduled, and a timer's name is 1 to %d of A-Z a-z 0-9 _ -", timer, subject, event.MaxNameLength)
-	}
-	if b.warden != "" {
-		msg.Header.Set(headerTimer, timer)
-		msg.Header.Set(headerAt, at.UTC().Format(time.RFC3339Nano))
-		reply, err := b.askWarden(ctx, wardenTimer, msg.Header, json.RawMessage(msg.Data))
-		if err != nil {
-			return nil, err
-		}
-		var ack jetstream.PubAck
-		if err := json.Unmarshal(reply, &ack); err != nil {
-			return nil, fmt.Errorf("read the warden's reply: %w", err)
-		}
-		return &ack, nil
-	}
-	if err := b.keeps(ctx, at); err != nil {
-		return nil, err
-	}
-	msg.Subject = event.ScheduleSubject(plugin, timer)
-	return b.js.PublishMsg(ctx, msg, jetstream.WithScheduleAt(at), jetstream.WithScheduleTarget(due))
-}
-
 // askWarden asks the Warden on behalf of the Bus's plugin.
 func (b *Bus) askWarden(ctx context.Context, verb string, header nats.Header, ask any) ([]byte, error) {
 	body, err := json.Marshal(ask)

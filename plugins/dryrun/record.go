@@ -66,7 +66,7 @@ func handles(p plugins.Plugin, e replay.Event) bool {
 func (c *Case) readSaid(ctx context.Context, js jetstream.JetStream, index map[event.Ref]int, progress func(replay.Progress)) error {
 	q := replay.Query{Progress: progress, Filter: replay.Filter{
 		Plugin: c.Plugin, Since: c.Events[0].At,
-		Subjects: []string{event.AllSends, event.EventSubject(c.Plugin), event.EventSubject(c.Plugin, ">"), event.ScheduleSubject(c.Plugin, "*")},
+		Subjects: []string{event.AllSends, event.EventSubject(c.Plugin), event.EventSubject(c.Plugin, ">"), event.ScheduleSubject(c.Plugin, "*", "*")},
 	}}
 	for e, err := range replay.Read(ctx, js, q) {
 		if err != nil {

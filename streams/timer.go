@@ -1,0 +1,58 @@
+package streams
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nuid"
+
+	"github.com/rosey-bot/rosey/event"
+)
+
+// schedule has JetStream store a message later, on subject.
+func (b *Bus) schedule(ctx context.Context, msg *nats.Msg, subject, timer string, at time.Time) (*jetstream.PubAck, error) {
+	plugin, due := event.PluginOf(subject), event.DueSubject(subject)
+	if due == "" || !event.ValidName(timer) {
+		return nil, event.Errorf(event.InvalidInput, "timer %q for %s: only a plugin's events of a type can be scheduled, and a timer's name is 1 to %d of A-Z a-z 0-9 _ -", timer, subject, event.MaxNameLength)
+	}
+	if b.warden != "" {
+		msg.Header.Set(headerTimer, timer)
+		msg.Header.Set(headerAt, at.UTC().Format(time.RFC3339Nano))
+		reply, err := b.askWarden(ctx, wardenTimer, msg.Header, json.RawMessage(msg.Data))
+		if err != nil {
+			return nil, err
+		}
+		var ack jetstream.PubAck
+		if err := json.Unmarshal(reply, &ack); err != nil {
+			return nil, fmt.Errorf("read the warden's reply: %w", err)
+		}
+		return &ack, nil
+	}
+	stream, err := b.js.Stream(ctx, Timer)
+	if err != nil {
+		return nil, event.Errorf(event.NATSError, "look at stream %s: %w", Timer, err)
+	}
+	if age := stream.CachedInfo().Config.MaxAge; age > 0 && time.Until(at) >= age {
+		return nil, event.Errorf(event.InvalidInput, "a timer for %s would be forgotten: stream %s keeps what waits in it for %s; set an earlier timer that sets this one",
+			at.Format(time.RFC3339), Timer, age)
+	}
+	msg.Subject = event.ScheduleSubject(plugin, timer, nuid.Next())
+	ack, err := b.js.PublishMsg(ctx, msg, jetstream.WithScheduleAt(at), jetstream.WithScheduleTarget(due))
+	if err != nil {
+		return nil, err
+	}
+	return ack, dropTimer(ctx, stream, plugin, timer, jetstream.WithPurgeSequence(ack.Sequence))
+}
+
+// dropTimer drops the settings of a timer that wait.
+func dropTimer(ctx context.Context, stream jetstream.Stream, plugin, timer string, which ...jetstream.StreamPurgeOpt) error {
+	all := jetstream.WithPurgeSubject(event.ScheduleSubject(plugin, timer, "*"))
+	if err := stream.Purge(ctx, append(which, all)...); err != nil {
+		return event.Errorf(event.NATSError, "cancel timer %s of %s: %w", timer, plugin, err)
+	}
+	return nil
+}
