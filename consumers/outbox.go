@@ -92,7 +92,7 @@ func (o *outbox) publish(ctx context.Context, e event.Envelope, id string, opts 
 	if o.attempt > 1 {
 		opts = append(opts, streams.WithMeta(event.MetaAttempt, o.attempt))
 	}
-	ack, err := o.bus.Publish(ctx, e, opts...)
+	ack, err := publish(ctx, o.bus, o.log, e, opts...)
 	if err != nil {
 		err = fmt.Errorf("publish %s: %w", e.Subject, err)
 		if event.CodeOf(err) == event.InvalidInput {

@@ -348,6 +348,7 @@ const storeTimeout = 2 * time.Second
 func (r *recorder) retry(ctx context.Context, do func() error) {
 	wait := backoff.NewExponentialBackOff()
 	wait.InitialInterval, wait.MaxInterval = 50*time.Millisecond, 5*time.Second
+	told := map[bool]bool{}
 	for failed := false; ; failed = true {
 		err := do()
 		if err == nil || ctx.Err() != nil || r.bus.Conn().IsClosed() {
@@ -356,9 +357,15 @@ func (r *recorder) retry(ctx context.Context, do func() error) {
 			}
 			return
 		}
-		if !failed {
+		full := errors.Is(err, streams.ErrFull)
+		switch {
+		case told[full]:
+		case full:
+			r.log.ErrorContext(ctx, "what the channel does cannot be recorded, and waits for room", "channel", r.cfg.Channel, "error", err)
+		default:
 			r.log.WarnContext(ctx, "NATS does not answer: what the channel does waits until it is back", "error", err)
 		}
+		told[full] = true
 		timer := time.NewTimer(wait.NextBackOff())
 		select {
 		case <-timer.C:

@@ -324,7 +324,9 @@ func (s *Store) failure(ctx context.Context, op, collection string, err error) e
 		return err
 	}
 	code := event.DatabaseError
-	switch {
+	switch err = streams.Refusal(err); {
+	case errors.Is(err, streams.ErrFull):
+		return event.Errorf(code, "%s %s: %w", op, collection, err).With("collection", collection).With("reason", "store_full")
 	case errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) || errors.Is(err, nats.ErrTimeout):
 		code = event.Timeout
 	case errors.Is(err, nats.ErrConnectionClosed) || errors.Is(err, nats.ErrDisconnected) || errors.Is(err, nats.ErrConnectionDraining):

@@ -41,6 +41,7 @@ type Bus struct {
 	log     *slog.Logger
 	observe Observer
 	warden  string // the plugin for which the Warden is asked; "" asks nobody
+	room    *room
 }
 
 // Observer is told of what a Bus did, for metrics.
@@ -85,7 +86,7 @@ func WithObserver(o Observer) BusOption { return func(b *Bus) { b.observe = o } 
 // makes it. It does not open the streams: see Open.
 func NewBus(nc *nats.Conn, js jetstream.JetStream, opts ...BusOption) *Bus {
 	b := &Bus{nc: nc, js: js, meta: sourced("rosey"), timeout: DefaultTimeout, tracer: NewTracer(noop.Tracer{}, js),
-		log: slog.New(slog.DiscardHandler), observe: nobody{}}
+		log: slog.New(slog.DiscardHandler), observe: nobody{}, room: &room{}}
 	for _, o := range opts {
 		o(b)
 	}
@@ -107,6 +108,10 @@ func (b *Bus) JetStream() jetstream.JetStream { return b.js }
 
 // Tracer makes the spans of events, for those who handle them.
 func (b *Bus) Tracer() *Tracer { return b.tracer }
+
+// Full returns an error that wraps ErrFull while a stream has refused the latest
+// event for it, and nil otherwise. It knows only of what this Bus stores.
+func (b *Bus) Full() error { return b.room.problem() }
 
 // Source is what the Bus writes as metadata.source.
 func (b *Bus) Source() string { return b.meta[event.MetaSource].(string) }
@@ -191,6 +196,7 @@ func (b *Bus) Publish(ctx context.Context, e event.Envelope, opts ...PublishOpti
 	}
 	started := time.Now()
 	ack, err := b.store(ctx, msg, s)
+	err = b.room.note(stream.Name, Refusal(err))
 	if err != nil {
 		err = event.Errorf(cmp.Or(event.CodeOf(err), event.NATSError), "store %s: %w", e.Subject, err)
 	}

@@ -4,6 +4,7 @@
 package streams
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -16,6 +17,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -32,6 +34,8 @@ type ServerConfig struct {
 	Store      string       // directory that holds streams, buckets and credentials
 	Listen     string       // address to listen on; "" serves in-process connections only
 	SyncAlways bool         // fsync each write before it is acknowledged
+	Reserve    int64        // bytes of the store's disk that stay free; 0 is DefaultReserve
+	MaxStore   int64        // bytes that the store may hold; 0 is as many as there is room for
 	Holder     string       // what to call this process to one that finds the store in use
 	Logger     *slog.Logger // gets the server's warnings and errors; nil discards
 }
@@ -45,6 +49,9 @@ type Server struct {
 	store string
 	path  string     // of server.json
 	own   *nats.Conn // on which it listens for changed credentials
+
+	keeper  *keeper
+	unwatch func() // ends the keeper's watch
 }
 
 // ServerInfo is what server.json in the store says of a running server, so that
@@ -99,10 +106,12 @@ func (s *Server) start(c ServerConfig) error {
 		ServerName: "rosey",
 		JetStream:  true,
 		StoreDir:   c.Store,
-		SyncAlways: c.SyncAlways,
-		DontListen: c.Listen == "",
-		NoSigs:     true,
-		Debug:      false,
+
+		JetStreamMaxStore: noLimit,
+		SyncAlways:        c.SyncAlways,
+		DontListen:        c.Listen == "",
+		NoSigs:            true,
+		Debug:             false,
 
 		AuthTimeout:                greetingTimeout.Seconds(),
 		CustomClientAuthentication: door,
@@ -120,9 +129,12 @@ func (s *Server) start(c ServerConfig) error {
 		return fmt.Errorf("configure the NATS server: %w", err)
 	}
 	door.ns = ns
-	if c.Logger != nil {
-		ns.SetLoggerV2(serverLog{c.Logger}, false, false, false)
+	log := c.Logger
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
 	}
+	s.keeper = &keeper{ns: ns, store: c.Store, reserve: cmp.Or(c.Reserve, DefaultReserve), max: c.MaxStore, log: log, alarm: make(chan struct{}, 1), limit: -1}
+	ns.SetLoggerV2(serverLog{log, s.keeper.heard}, false, false, false)
 	ns.Start()
 	if !ns.ReadyForConnections(readyTimeout) {
 		ns.Shutdown()
@@ -130,11 +142,17 @@ func (s *Server) start(c ServerConfig) error {
 		return fmt.Errorf("the NATS server did not start within %s: see the log above", readyTimeout)
 	}
 	s.ns = ns
+	s.keeper.look()
 	if err := s.guard(); err != nil {
 		ns.Shutdown()
 		ns.WaitForShutdown()
 		return err
 	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var watching sync.WaitGroup
+	s.keeper.nc = s.own
+	watching.Go(func() { s.keeper.watch(ctx) })
+	s.unwatch = func() { cancel(); watching.Wait() }
 	if c.Listen == "" {
 		// Nobody is to look for a server where one that was killed listened.
 		s.info.PID, s.info.URL = 0, ""
@@ -154,6 +172,7 @@ func (s *Server) start(c ServerConfig) error {
 }
 
 func (s *Server) shutDown() {
+	s.unwatch()
 	closed := make(chan struct{})
 	s.own.SetClosedHandler(func(*nats.Conn) { close(closed) })
 	s.own.Close()
@@ -193,6 +212,10 @@ func splitListen(address, before string) (host string, port int, err error) {
 
 // Info says how to reach the server; its URL is "" when it does not listen.
 func (s *Server) Info() ServerInfo { return s.info }
+
+// Full returns an error that wraps ErrFull and says what to do while there is no
+// room for anything new, and nil otherwise.
+func (s *Server) Full() error { return s.keeper.Full() }
 
 // Connect opens an in-process connection, which skips the network.
 func (s *Server) Connect(opts ...nats.Option) (*nats.Conn, error) {
@@ -304,11 +327,17 @@ func readInfo(path string) (info ServerInfo, err error) {
 	return info, nil
 }
 
-type serverLog struct{ log *slog.Logger }
+type serverLog struct {
+	log   *slog.Logger
+	heard func() // is told of errors
+}
 
 func (l serverLog) Noticef(format string, args ...any) { l.log.Debug(fmt.Sprintf(format, args...)) }
 func (l serverLog) Debugf(format string, args ...any)  { l.log.Debug(fmt.Sprintf(format, args...)) }
 func (l serverLog) Tracef(format string, args ...any)  { l.log.Debug(fmt.Sprintf(format, args...)) }
 func (l serverLog) Warnf(format string, args ...any)   { l.log.Warn(fmt.Sprintf(format, args...)) }
-func (l serverLog) Errorf(format string, args ...any)  { l.log.Error(fmt.Sprintf(format, args...)) }
-func (l serverLog) Fatalf(format string, args ...any)  { l.log.Error(fmt.Sprintf(format, args...)) }
+func (l serverLog) Fatalf(format string, args ...any)  { l.Errorf(format, args...) }
+func (l serverLog) Errorf(format string, args ...any) {
+	l.log.Error(fmt.Sprintf(format, args...))
+	l.heard()
+}

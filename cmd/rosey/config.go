@@ -37,6 +37,8 @@ type config struct {
 	Store               string               `yaml:"store"`
 	Listen              string               `yaml:"listen"`
 	SyncAlways          bool                 `yaml:"sync_always"`
+	StoreReserve        size                 `yaml:"store_reserve"` // of the store's disk, which stays free
+	StoreMax            size                 `yaml:"store_max"`     // of what the store holds; 0 is as much as there is room for
 	NATS                string               `yaml:"nats"`
 	Context             string               `yaml:"context"`
 	Creds               string               `yaml:"creds"`
@@ -64,6 +66,7 @@ func defaults() config {
 	return config{
 		Site: "https://cytu.be", Prefix: "!", Heartbeat: duration(time.Minute), RequestTimeout: duration(streams.DefaultTimeout),
 		Store: defaultStore(), Listen: "127.0.0.1:0", Replicas: 1, LeaseTerm: duration(lease.Term), LogFormat: "text", MessageLimit: 240,
+		StoreReserve: streams.DefaultReserve,
 	}
 }
 
@@ -142,6 +145,10 @@ func (f *config) check() error {
 		return usagef("request_timeout must be longer than 0: 5s is usual")
 	case f.Replicas < 1 || f.Replicas > 5:
 		return usagef("replicas must be 1 to 5, not %d", f.Replicas)
+	case f.StoreReserve < 1<<20:
+		return usagef("store_reserve must be 1MiB or more: what the bot has begun needs room to be finished")
+	case f.StoreMax != 0 && f.StoreMax < 10<<20:
+		return usagef("store_max must be 10MiB or more, or left out")
 	case f.MessageLimit < 20:
 		return usagef("message_limit must be 20 or more, not %d", f.MessageLimit)
 	case f.Replicas > 1 && !f.external():

@@ -25,8 +25,7 @@ import (
 
 // Limits past which something is worth a warning or a failure.
 const (
-	littleSpace = 1 << 30   // bytes free on the store's disk
-	noSpace     = 100 << 20 // bytes
+	littleSpace = 1 << 30 // bytes free on the store's disk
 	dialTimeout = 2 * time.Second
 )
 
@@ -141,12 +140,12 @@ func (p *patient) store() {
 			p.warn(check, "chmod 700 "+dir, "others can look into %s", dir)
 		}
 	}
-	free, total := diskSpace(existing(dir))
+	free, total := streams.DiskSpace(existing(dir))
 	text := humanize.IBytes(free) + " of " + humanize.IBytes(total) + " free on its disk"
 	switch {
 	case total == 0:
-	case free < noSpace:
-		p.fail(check, "make room, or shorten retention: events can soon not be stored", "%s", text)
+	case free < uint64(p.cfg.StoreReserve):
+		p.fail(check, "make room, shorten retention, or lower store_reserve: nothing new is stored", "%s, less than store_reserve, %s", text, humanize.IBytes(uint64(p.cfg.StoreReserve)))
 	case free < littleSpace:
 		p.warn(check, "make room, or shorten retention in the configuration", "%s", text)
 	default:

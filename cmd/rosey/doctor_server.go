@@ -69,9 +69,12 @@ func (p *patient) server(ctx context.Context) {
 		p.fail(check, "see the server's log", "JetStream does not answer: %v", err)
 		return
 	}
-	limit := account.Limits.MaxStore
+	limit, whose := account.Limits.MaxStore, "the account's limit"
+	if !p.cfg.external() {
+		limit, whose = int64(p.cfg.StoreMax), "store_max"
+	}
 	if limit > 0 && float64(account.Store) > 0.9*float64(limit) {
-		p.warn(check, "raise the account's limit, or shorten retention", "%s of the account's %s of storage are used",
+		p.warn(check, "raise "+whose+", or shorten retention", "%s of the %s that may be stored are used",
 			humanize.IBytes(account.Store), humanize.IBytes(uint64(limit)))
 	}
 	p.ok(check, "NATS %s with JetStream, %s stored", version, humanize.IBytes(account.Store))

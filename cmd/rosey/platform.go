@@ -36,6 +36,7 @@ type platform struct {
 	url           string
 	plugins       []string
 	tracing       []string
+	full          func() error // says why nothing new is stored
 	channels      channels
 	registryReady chan struct{}
 }
@@ -159,6 +160,9 @@ func (p *platform) ready(context.Context) error {
 	}
 	if !p.bus.Conn().IsConnected() {
 		return errors.New("there is no connection to NATS")
+	}
+	if err := p.full(); err != nil {
+		return err
 	}
 	return p.channels.ready()
 }

@@ -109,11 +109,11 @@ func runBot(c *cli.Context) (err error) {
 	defer func() { err = errors.Join(err, tel.Shutdown(context.WithoutCancel(ctx))) }()
 	otel.SetErrorHandler(tel)
 
-	nc, url, stopServer, err := startStreams(ctx, cfg, log)
+	nc, server, err := startStreams(ctx, cfg, log)
 	if err != nil {
 		return err
 	}
-	defer func() { nc.Close(); err = errors.Join(err, stopServer()) }()
+	defer func() { nc.Close(); err = errors.Join(err, server.stop()) }()
 	js, err := streams.JetStream(nc)
 	if err != nil {
 		return err
@@ -164,8 +164,12 @@ func runBot(c *cli.Context) (err error) {
 	routing.Observe = observe
 	host := plugins.Host{Bus: bus, Bucket: bucket, Logger: log, Observe: observe}
 	bot := &platform{
-		bus: bus, cfg: cfg, log: log, started: time.Now(), url: url, plugins: names(active), channels: channels,
+		bus: bus, cfg: cfg, log: log, started: time.Now(), url: server.url, plugins: names(active), channels: channels,
 		registryReady: make(chan struct{}), tracing: tel.Targets,
+		full: bus.Full,
+	}
+	if server.full != nil {
+		bot.full = server.full
 	}
 
 	pages, err := openConsole(cfg, bot, database.Store(), room)
@@ -236,28 +240,37 @@ func actors(ctx context.Context, g *run.Group) func(name string, actor func(cont
 	}
 }
 
+// natsServer is the server that the bot is connected to.
+type natsServer struct {
+	url  string
+	stop func() error
+	full func() error // says why it stores nothing new; nil where it does not tell
+}
+
 // startStreams starts the embedded server, or connects to the external one.
-func startStreams(ctx context.Context, cfg config, log *slog.Logger) (nc *nats.Conn, url string, stop func() error, err error) {
+func startStreams(ctx context.Context, cfg config, log *slog.Logger) (*nats.Conn, natsServer, error) {
 	if cfg.external() {
-		nc, err = streams.Await(ctx, cfg.remote("rosey", log), patience)
+		nc, err := streams.Await(ctx, cfg.remote("rosey", log), patience)
 		if err != nil {
-			return nil, "", nil, err
+			return nil, natsServer{}, err
 		}
-		return nc, nc.ConnectedUrlRedacted(), func() error { return nil }, nil
+		return nc, natsServer{url: nc.ConnectedUrlRedacted(), stop: func() error { return nil }}, nil
 	}
 	if err := notABackup(cfg.Store); err != nil {
-		return nil, "", nil, err
+		return nil, natsServer{}, err
 	}
 	server, err := streams.StartServer(streams.ServerConfig{
 		Store: cfg.Store, Listen: cfg.Listen, SyncAlways: cfg.SyncAlways, Holder: "rosey run", Logger: log,
+		Reserve: int64(cfg.StoreReserve), MaxStore: int64(cfg.StoreMax),
 	})
 	if err != nil {
-		return nil, "", nil, err
+		return nil, natsServer{}, err
 	}
-	if nc, err = server.Connect(nats.Name("rosey")); err != nil {
-		return nil, "", nil, errors.Join(err, server.Stop())
+	nc, err := server.Connect(nats.Name("rosey"))
+	if err != nil {
+		return nil, natsServer{}, errors.Join(err, server.Stop())
 	}
-	return nc, server.Info().URL, server.Stop, nil
+	return nc, natsServer{url: server.Info().URL, stop: server.Stop, full: server.Full}, nil
 }
 
 // openLeases opens the leases of channels where other processes may want them;

@@ -1,12 +1,12 @@
 //go:build linux || darwin
 
-package main
+package streams
 
 import "golang.org/x/sys/unix"
 
-// diskSpace is how many bytes a directory's disk has, and has free for this
+// DiskSpace is how many bytes a directory's disk has, and has free for this
 // user. Both are 0 where that cannot be told.
-func diskSpace(dir string) (free, total uint64) {
+func DiskSpace(dir string) (free, total uint64) {
 	var s unix.Statfs_t
 	if unix.Statfs(dir, &s) != nil {
 		return 0, 0

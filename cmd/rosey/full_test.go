@@ -1,0 +1,193 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rosey-bot/rosey/cytube/cytubetest"
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/streamstest"
+)
+
+// busOf is a Bus on the server of a bot that runs.
+func busOf(t *testing.T, store string) *streams.Bus {
+	t.Helper()
+	nc, err := streams.Await(soon(t), streams.Remote{Store: store, Name: "test"}, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	js, err := streams.JetStream(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return streams.NewBus(nc, js)
+}
+
+// A store that has no room left: the bot says so everywhere, keeps what it has,
+// refuses what is new with a clear error, and goes on by itself when there is
+// room. What was said in the room meanwhile is recorded and answered then.
+func TestFullStore(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		setting string
+		fill    func(t *testing.T, disk *streamstest.Disk, bus *streams.Bus) (clear func())
+		says    string
+		disk    int64
+	}{
+		"at store_max": {
+			setting: "store_max: 10MiB\n", says: "raise store_max",
+			fill: func(t *testing.T, _ *streamstest.Disk, bus *streams.Bus) func() {
+				streamstest.Stuff(t, bus)
+				return func() { streamstest.Unstuff(t, bus) }
+			},
+		},
+		"on a disk without a free byte": {
+			setting: "store_reserve: 8MiB\n", says: "store_reserve keeps 8.0 MiB free", disk: 64 << 20,
+			fill: func(_ *testing.T, disk *streamstest.Disk, _ *streams.Bus) func() {
+				disk.Fill(0)
+				return disk.Clear
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			disk := &streamstest.Disk{Dir: t.TempDir()}
+			if tt.disk > 0 {
+				disk = streamstest.SmallDisk(t, tt.disk)
+			}
+			testFullStore(t, disk.Dir, tt.setting, tt.says, func(bus *streams.Bus) func() { return tt.fill(t, disk, bus) })
+		})
+	}
+}
+
+func testFullStore(t *testing.T, store, setting, says string, fill func(*streams.Bus) func()) {
+	r := openRooms(t, "lobby")
+	config := settings(t, "site: %s\nuser: rosey\nchannel: lobby\nlog_level: info\n%s", r.site.URL(), setting)
+	bot := startWith(t, []string{"ROSEY_PASSWORD=secret"}, "run", "--config", config, "--metrics", "127.0.0.1:0", "--store", store)
+	if err := r.site.WaitUser(r.ctx, "lobby", "rosey"); err != nil {
+		t.Fatalf("%v\n%s", err, bot.stderr.String())
+	}
+	readyz := strings.TrimSuffix(bot.served(), "/metrics") + "/readyz"
+	r.say("lobby", "!roll d6+100")
+	r.hear("lobby", `Rolled d6\+100`)
+	if got := rosey(t, "", "db", "set", "quotes", `{"text":"kept"}`, "--store", store); got.code != 0 {
+		t.Fatalf("db set: %+v", got)
+	}
+	bus := busOf(t, store)
+	clear := fill(bus)
+	// A line is what finds the disk full, where nobody looked yet.
+	const commands = 5
+	for i := range commands {
+		r.say("lobby", fmt.Sprintf("!roll d6+%d", 200+i))
+	}
+	full := func() bool {
+		status, body := fetch(t, readyz)
+		return status == http.StatusServiceUnavailable && strings.Contains(body, "the store is full")
+	}
+	if err := until(r.ctx, full); err != nil {
+		t.Fatalf("/readyz does not say that the store is full\n%s", bot.stderr.String())
+	}
+	began := time.Now()
+	for _, c := range []struct {
+		args []string
+		code int
+		says string
+	}{
+		{[]string{"status"}, 1, says},
+		{[]string{"doctor", "--config", config}, 1, "the store is full"},
+		{[]string{"db", "set", "quotes", `{"text":"refused"}`}, 1, "the store is full"},
+		{[]string{"db", "set", "fresh", `{"text":"refused"}`}, 1, "fresh: "},
+		{[]string{"send", "hello"}, 1, "the store is full"},
+		{[]string{"db", "get", "quotes", "1"}, 0, "kept"},
+		{[]string{"replay", "--since", "1h"}, 0, "Rolled d6+100"},
+	} {
+		if got := rosey(t, "", append(c.args, "--store", store)...); got.code != c.code || !strings.Contains(got.stdout+got.stderr, c.says) {
+			t.Errorf("%v while the store is full: %+v", c.args, got)
+		}
+	}
+	reply, err := bus.Conn().Request(event.SubjectSet, []byte(`{"collection":"quotes","data":{"text":"refused"}}`), 20*time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var refusal struct {
+		Success bool           `json:"success"`
+		Code    string         `json:"error_code"`
+		Error   string         `json:"error"`
+		Details map[string]any `json:"details"`
+	}
+	if err := json.Unmarshal(reply.Data, &refusal); err != nil || refusal.Success || refusal.Code != "DATABASE_ERROR" || refusal.Details["reason"] != "store_full" {
+		t.Errorf("database.set answers %s", reply.Data)
+	}
+	if status, _ := fetch(t, readyz); status != http.StatusServiceUnavailable {
+		t.Errorf("/readyz: %d", status)
+	}
+	if !strings.Contains(bot.stderr.String(), "cannot be recorded, and waits for room") {
+		t.Errorf("the log does not say that the channel waits:\n%s", bot.stderr.String())
+	}
+	took := time.Since(began)
+	clear()
+	for i := range commands {
+		r.hear("lobby", fmt.Sprintf(`Rolled d6\+%d`, 200+i))
+	}
+	if err := until(r.ctx, func() bool { return rosey(t, "", "status", "--store", store).code == 0 }); err != nil {
+		t.Fatalf("the bot is not ready again\n%s", bot.stderr.String())
+	}
+	if got := rosey(t, "", "db", "set", "quotes", `{"text":"new"}`, "--store", store); got.code != 0 {
+		t.Errorf("db set when there is room: %+v", got)
+	}
+	answers := map[string]int{}
+	roll := regexp.MustCompile(`Rolled (d6\+\d+)`)
+	for _, l := range r.site.Heard() {
+		if m := roll.FindStringSubmatch(l.Text); m != nil && isRosey(l) {
+			answers[m[1]]++
+		}
+	}
+	for what, n := range answers {
+		if n != 1 {
+			t.Errorf("%s was answered %d times", what, n)
+		}
+	}
+	if got := rosey(t, "", "dead", "ls", "--store", store); strings.Contains(got.stdout, "CYTUBE:") {
+		t.Errorf("there are dead letters: %s", got.stdout)
+	}
+	if code := bot.interrupt(); code != 0 {
+		t.Errorf("the bot ended with %d\n%s", code, bot.stderr.String())
+	}
+	t.Logf("full for %s or more: %d commands recorded and answered once there was room, each once, by the same process; refused with: %s",
+		took.Round(time.Millisecond), len(answers)-1, refusal.Error)
+}
+
+func isRosey(l cytubetest.Line) bool { return l.User == "rosey" }
+
+// A bot that is started on a full store comes up, says what is wrong, and works
+// once there is room.
+func TestStartOnFullStore(t *testing.T) {
+	t.Parallel()
+	store := t.TempDir()
+	config := settings(t, "store_max: 10MiB\nretention:\n  CYTUBE: {max_bytes: 5MiB}\n")
+	p := start(t, "run", "--local", "--config", config, "--store", store)
+	p.say("hello")
+	p.expect("^operator: hello$")
+	waitStored(t, store, "hello")
+	streamstest.Stuff(t, busOf(t, store))
+	if code := p.interrupt(); code != 0 {
+		t.Fatalf("exit code %d\n%s", code, p.stderr.String())
+	}
+	p = start(t, "run", "--local", "--config", config, "--store", store)
+	if err := until(soon(t), func() bool {
+		r := rosey(t, "", "status", "--store", store)
+		return r.code == 1 && strings.Contains(r.stdout, "raise store_max")
+	}); err != nil {
+		t.Fatalf("status does not say that the store is full\n%s", p.stderr.String())
+	}
+	p.say("!roll d6+300")
+	streamstest.Unstuff(t, busOf(t, store))
+	p.expect(`Rolled d6\+300`)
+}
