@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -25,7 +26,8 @@ import (
 const (
 	// exportBatch is how many spans are sent at once.
 	exportBatch = 512
-	// senderDurable handled a send whose echo is in the stream.
+	// senderDurable handled a send whose echo is in the stream, or handed it out:
+	// then that of the channel, with its name behind a hyphen, said it.
 	senderDurable = "cytube-sender"
 	// handled is the outcome of a delivery that went well.
 	handled = "handled"
@@ -206,11 +208,11 @@ func (b *spanBuilder) add(n *node) {
 	if n.parent == nil {
 		return
 	}
-	key, ok := b.handledBy(n)
+	key, cause, ok := b.handledBy(n)
 	if !ok {
 		return
 	}
-	p := b.delivery(key, n.parent, handled)
+	p := b.delivery(key, cause, handled)
 	p.outputs = append(p.outputs, n)
 	if waited, ok := seconds(n.Metadata[event.MetaWaited]); ok {
 		p.waited, p.waitKnown = waited, true
@@ -232,25 +234,31 @@ func (b *spanBuilder) add(n *node) {
 }
 
 // handledBy says which delivery of its cause made an event: what a consumer
-// publishes names it as the source, and an echo comes of the sender's work. Of
-// an event without a span, in a conversation that was traced, the publisher was
-// not: its work has no span, and the event hangs on its cause (see
-// streams.Tracer).
-func (b *spanBuilder) handledBy(n *node) (key processKey, ok bool) {
-	key = processKey{cause: n.parent.Ref, consumer: n.Meta(event.MetaSource), attempt: n.attempt}
+// publishes names it as the source, and an echo comes of the sender's work, which
+// with several channels is a delivery of the reference to the send. Of an event
+// without a span, in a conversation that was traced, the publisher was not: its
+// work has no span, and the event hangs on its cause (see streams.Tracer).
+func (b *spanBuilder) handledBy(n *node) (key processKey, cause *node, ok bool) {
+	cause = n.parent
+	key = processKey{cause: cause.Ref, consumer: n.Meta(event.MetaSource), attempt: n.attempt}
 	switch {
 	case key.consumer == "" || n.Meta(event.MetaRetryFor) != "":
-		return key, false // put there by a person
+		return key, cause, false // put there by a person
 	case b.traced && !b.named(n.Header).IsValid():
-		return key, false
-	case event.Match(event.AllSends, n.parent.Subject) && event.Match("cytube.*", n.Subject) && n.Subject != event.SubjectDelivery:
+		return key, cause, false
+	case event.Match(event.AllSends, cause.Subject) && event.Match("cytube.*", n.Subject) && n.Subject != event.SubjectDelivery:
 		key.consumer = senderDurable
+		outbox := slices.IndexFunc(cause.children, func(c *node) bool { return event.Match(event.AllOutboxes, c.Subject) })
+		if outbox >= 0 {
+			cause = cause.children[outbox]
+			key.cause, key.consumer = cause.Ref, senderDurable+strings.Replace(cause.Subject, event.OutboxSubject(""), "-", 1)
+		}
 	case event.Match(event.EventSubject("*", event.TypeDeadLetter), n.Subject):
 		if l, err := event.As[event.DeadLetter](n.Envelope); err == nil {
 			key.attempt = max(l.Attempts, 1)
 		}
 	}
-	return key, true
+	return key, cause, true
 }
 
 // named is the span of the conversation that an event's headers name, if any.
@@ -332,7 +340,7 @@ func (b *spanBuilder) parent(n *node) trace.SpanID {
 		}
 		return b.sends[b.order[0]]
 	}
-	if key, ok := b.handledBy(n); ok {
+	if key, _, ok := b.handledBy(n); ok {
 		return b.processID(key)
 	}
 	return b.sends[n.parent]

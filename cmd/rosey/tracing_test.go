@@ -37,23 +37,35 @@ type traced struct {
 	js        jetstream.JetStream
 }
 
-func startTraced(t *testing.T, protocol string, args ...string) *traced {
+func newTraced(t *testing.T) *traced {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	t.Cleanup(cancel)
-	w := &traced{t: t, ctx: ctx, store: t.TempDir(), collector: oteltest.Start(t)}
+	return &traced{t: t, ctx: ctx, store: t.TempDir(), collector: oteltest.Start(t)}
+}
+
+// startTraced has a bot run in its local room.
+func startTraced(t *testing.T, protocol string, args ...string) *traced {
+	t.Helper()
+	w := newTraced(t)
 	w.bot = startWith(t, w.collector.Environ(protocol), append([]string{"run", "--local", "--log-level", "debug", "--log-format", "json", "--store", w.store}, args...)...)
 	w.bot.say("hi")
 	w.bot.expect("^operator: hi")
+	w.connect()
+	return w
+}
+
+// connect connects the test itself to a bot that is up.
+func (w *traced) connect() {
+	w.t.Helper()
 	var err error
 	if w.nc, err = streams.Dial(streams.Remote{Store: w.store, Name: "test"}); err != nil {
-		t.Fatal(err)
+		w.t.Fatal(err)
 	}
-	t.Cleanup(w.nc.Close)
+	w.t.Cleanup(w.nc.Close)
 	if w.js, err = streams.JetStream(w.nc); err != nil {
-		t.Fatal(err)
+		w.t.Fatal(err)
 	}
-	return w
 }
 
 // host runs plugins as a process of their own would, under the service's name.
