@@ -110,12 +110,11 @@ fuzz:
 	    echo "$$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$pkg; \
 	  done; done
 
-# release builds archives for every platform into dist, with their checksums and a
-# list of what is in them. The same commit and Go give the same checksums.
+# release builds archives for every platform into dist, each with a list of the
+# modules in it, and their checksums. The same commit and Go give the same ones.
 .PHONY: release man vulncheck licences
 release: licences
 	$(GO) run ./release -version "$(VERSION)" -out dist
-	$(GO) run github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0 app -json -noserial -main cmd/rosey -output dist/rosey.cdx.json .
 
 # man writes the manual page.
 man:
@@ -123,9 +122,12 @@ man:
 	$(GO) build -o $(BIN) ./cmd/rosey && HOME='~' XDG_STATE_HOME= XDG_CONFIG_HOME= $(BIN) man > dist/rosey.1
 
 # vulncheck looks for known vulnerabilities in what the program calls. It asks
-# vuln.go.dev.
+# vuln.go.dev, or the database that GOVULNDB names: a mirror, or a copy in a folder
+# (GOVULNDB=file:///var/lib/vulndb).
+GOVULNDB ?= https://vuln.go.dev
 vulncheck:
-	$(GO) run golang.org/x/vuln/cmd/govulncheck@latest ./...
+	@$(GO) run golang.org/x/vuln/cmd/govulncheck@v1.9.0 -db $(GOVULNDB) ./... || \
+	  { echo "vulncheck: see above; where $(GOVULNDB) does not answer, GOVULNDB can name a copy of it" >&2; exit 1; }
 
 # licences lists those of the modules that are linked in, and fails for one that
 # does not fit.

@@ -52,47 +52,81 @@ type file struct {
 	body []byte
 }
 
-func build(version, out string) error {
-	if version == "" {
-		described, err := output(nil, "git", "describe", "--tags", "--always", "--dirty")
+// A source is what a release is made from.
+type source struct {
+	version, commit string
+	time            time.Time // of the commit
+	modified        bool      // files differ from the commit's
+}
+
+// checkout reads the source; an empty version is the commit's.
+func checkout(version string) (s source, err error) {
+	git := func(args ...string) string {
 		if err != nil {
-			return err
+			return ""
 		}
-		version = strings.TrimSpace(string(described))
+		var out []byte
+		out, err = output(nil, "git", args...)
+		return strings.TrimSpace(string(out))
 	}
-	stamp, err := output(nil, "git", "log", "-1", "--format=%ct")
+	s.version = version
+	if version == "" {
+		s.version = git("describe", "--tags", "--always", "--dirty")
+	}
+	s.commit, s.modified = git("rev-parse", "HEAD"), git("status", "--porcelain") != ""
+	at := git("log", "-1", "--format=%ct")
+	if err != nil {
+		return s, err
+	}
+	seconds, err := strconv.ParseInt(at, 10, 64)
+	if err != nil {
+		return s, fmt.Errorf("read the commit's time: %w", err)
+	}
+	s.time = time.Unix(seconds, 0).UTC()
+	return s, nil
+}
+
+func build(version, out string) error {
+	from, err := checkout(version)
 	if err != nil {
 		return err
 	}
-	seconds, err := strconv.ParseInt(strings.TrimSpace(string(stamp)), 10, 64)
-	if err != nil {
-		return fmt.Errorf("read the commit's time: %w", err)
+	if from.modified {
+		fmt.Fprintln(os.Stderr, "release: the checkout has changes that are not committed; nobody else can build the same")
 	}
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return err
 	}
-	extra, err := common()
+	dir, err := os.MkdirTemp("", "rosey-release")
 	if err != nil {
 		return err
 	}
-	var sums []string
+	defer os.RemoveAll(dir)
+	extra, err := common(dir)
+	if err != nil {
+		return err
+	}
+	var sums strings.Builder
 	for _, target := range targets {
-		path, err := archive(target, version, out, extra, time.Unix(seconds, 0).UTC())
+		paths, err := from.build(target, dir, out, extra)
 		if err != nil {
 			return fmt.Errorf("%s: %w", target, err)
 		}
-		body, err := os.ReadFile(path)
-		if err != nil {
-			return err
+		for _, path := range paths {
+			body, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			sum := fmt.Sprintf("%x  %s\n", sha256.Sum256(body), filepath.Base(path))
+			sums.WriteString(sum)
+			fmt.Printf("%9d  %s", len(body), sum)
 		}
-		sums = append(sums, fmt.Sprintf("%x  %s\n", sha256.Sum256(body), filepath.Base(path)))
-		fmt.Printf("%9d  %s", len(body), sums[len(sums)-1])
 	}
-	return os.WriteFile(filepath.Join(out, "SHA256SUMS"), []byte(strings.Join(sums, "")), 0o644)
+	return os.WriteFile(filepath.Join(out, "SHA256SUMS"), []byte(sums.String()), 0o644)
 }
 
-// common are the files that are the same for every platform.
-func common() ([]file, error) {
+// common are the files that are the same for every platform; it works in dir.
+func common(dir string) ([]file, error) {
 	var files []file
 	for _, name := range documents {
 		body, err := os.ReadFile(name)
@@ -101,11 +135,6 @@ func common() ([]file, error) {
 		}
 		files = append(files, file{filepath.Base(name), 0o644, body})
 	}
-	dir, err := os.MkdirTemp("", "rosey-release")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir)
 	program := filepath.Join(dir, "rosey")
 	if _, err := output(nil, "go", "build", "-o", program, "./cmd/rosey"); err != nil {
 		return nil, err
@@ -127,35 +156,46 @@ func common() ([]file, error) {
 	return files, nil
 }
 
-func archive(target, version, out string, extra []file, at time.Time) (path string, err error) {
+// build makes a platform's archive and the list of the modules in its program.
+func (s source) build(target, dir, out string, extra []file) (paths []string, err error) {
 	goos, goarch, _ := strings.Cut(target, "/")
-	name := fmt.Sprintf("rosey-%s-%s-%s", version, goos, goarch)
+	name := fmt.Sprintf("rosey-%s-%s-%s", s.version, goos, goarch)
 	program := "rosey"
 	if goos == "windows" {
 		program += ".exe"
 	}
-	binary := filepath.Join(out, name+"-"+program)
-	defer os.Remove(binary)
-	_, err = output([]string{"CGO_ENABLED=0", "GOOS=" + goos, "GOARCH=" + goarch, "GOFLAGS="}, "go", "build", "-trimpath",
-		"-ldflags", "-s -w -buildid= -X main.release="+version, "-o", binary, "./cmd/rosey")
+	binary := filepath.Join(dir, name, program)
+	if err := os.MkdirAll(filepath.Dir(binary), 0o755); err != nil {
+		return nil, err
+	}
+	set := fmt.Sprintf("-X main.release=%s -X main.commit=%s -X main.commitTime=%s -X main.modified=%t",
+		s.version, s.commit, s.time.Format(time.RFC3339), s.modified)
+	_, err = output([]string{"CGO_ENABLED=0", "GOOS=" + goos, "GOARCH=" + goarch, "GOFLAGS="}, "go", "build", "-trimpath", "-buildvcs=false",
+		"-ldflags", "-s -w -buildid= "+set, "-o", binary, "./cmd/rosey")
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	body, err := os.ReadFile(binary)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	files := append([]file{{program, 0o755, body}}, extra...)
-	var b bytes.Buffer
+	path, write := filepath.Join(out, name+".tar.gz"), writeTar
 	if goos == "windows" {
-		path, err = filepath.Join(out, name+".zip"), writeZip(&b, name, files, at)
-	} else {
-		path, err = filepath.Join(out, name+".tar.gz"), writeTar(&b, name, files, at)
+		path, write = filepath.Join(out, name+".zip"), writeZip
 	}
+	var b bytes.Buffer
+	if err := write(&b, name, append([]file{{program, 0o755, body}}, extra...), s.time); err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil {
+		return nil, err
+	}
+	list := filepath.Join(out, name+".cdx.json")
+	bom, err := listModules(binary, s.version)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	return path, os.WriteFile(path, b.Bytes(), 0o644)
+	return []string{path, list}, os.WriteFile(list, bom, 0o644)
 }
 
 func writeTar(w io.Writer, folder string, files []file, at time.Time) error {

@@ -10,7 +10,7 @@ import (
 const completeFlag = "--generate-bash-completion"
 
 // completions are the scripts by which shells ask the program what could come
-// next; fish gets everything at once.
+// next.
 var completions = map[string]string{
 	"bash": `_rosey() {
 	local cur=${COMP_WORDS[COMP_CWORD]} words=("${COMP_WORDS[@]:0:COMP_CWORD}")
@@ -30,6 +30,14 @@ _rosey() {
 }
 compdef _rosey rosey
 `,
+	"fish": `function __rosey_complete
+	set -l words (commandline -opc)
+	set -l current (commandline -ct)
+	string match -q -- '-*' $current; and set -a words $current
+	$words ` + completeFlag + ` 2>/dev/null
+end
+complete -c rosey -a '(__rosey_complete)'
+`,
 }
 
 func completionCommand() *cli.Command {
@@ -46,12 +54,7 @@ func completionCommand() *cli.Command {
 				return err
 			}
 			script, ok := completions[shell]
-			switch {
-			case shell == "fish":
-				if script, err = c.App.ToFishCompletion(); err != nil {
-					return fmt.Errorf("write the script: %w", err)
-				}
-			case !ok:
+			if !ok {
 				return usagef("there is a script for bash, zsh and fish, not for %q", shell)
 			}
 			fmt.Fprint(c.App.Writer, script)

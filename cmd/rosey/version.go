@@ -10,8 +10,9 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// release is set by the release build.
-var release = ""
+// What the release build sets. It says itself what a checkout holds: Go does not
+// look into every kind of checkout, and where it does the program would differ.
+var release, commit, commitTime, modified string
 
 // version is what the build says of itself.
 func version() string {
@@ -37,7 +38,8 @@ type buildInfo struct {
 }
 
 func readBuild() buildInfo {
-	b := buildInfo{Version: version(), Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+	b := buildInfo{Version: version(), Commit: commit, Modified: modified == "true", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+	b.Date, _ = time.Parse(time.RFC3339, commitTime)
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return b

@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
@@ -33,7 +35,7 @@ func TestCompletion(t *testing.T) {
 			t.Errorf("after %q: %+v", c.args, r)
 		}
 	}
-	for shell, want := range map[string]string{"bash": "complete -o default -F _rosey rosey", "zsh": "#compdef rosey", "fish": "complete -c rosey"} {
+	for shell, want := range map[string]string{"bash": "complete -o default -F _rosey rosey", "zsh": "#compdef rosey", "fish": "complete -c rosey -a"} {
 		if r := rosey(t, "", "completion", shell); r.code != 0 || !strings.Contains(r.stdout, want) {
 			t.Errorf("for %s: %+v", shell, r)
 		}
@@ -44,17 +46,45 @@ func TestCompletion(t *testing.T) {
 	if r := rosey(t, "", "man"); r.code != 0 || !strings.Contains(r.stdout, ".TH rosey 1") || !strings.Contains(r.stdout, "creds") {
 		t.Errorf("the manual page: %+v", r)
 	}
-	bash, err := exec.LookPath("bash")
+}
+
+// The shells that are here take their scripts, and those complete with what the
+// program says.
+func TestCompletionInShells(t *testing.T) {
+	t.Parallel()
+	exe, err := os.Executable()
 	if err != nil {
-		t.Skip("there is no bash")
+		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	if out, err := exec.Command(bash, "-c", `printf '#!/bin/sh\nprintf "%%s\\n" ls pause resume restart\n' > "$0/rosey" && chmod +x "$0/rosey"`, dir).CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
+	wrapper := fmt.Sprintf("#!/bin/sh\nROSEY_TEST_MAIN=1 exec '%s' \"$@\"\n", exe)
+	if err := os.WriteFile(filepath.Join(dir, "rosey"), []byte(wrapper), 0o755); err != nil {
+		t.Fatal(err)
 	}
-	script := completions["bash"] + `COMP_WORDS=("$0/rosey" plugin re) COMP_CWORD=2; _rosey; echo "${COMPREPLY[@]}"`
-	out, err := exec.Command(bash, "-c", script, filepath.ToSlash(dir)).CombinedOutput()
-	if err != nil || strings.TrimSpace(string(out)) != "resume restart" {
-		t.Errorf("bash completes with %q, %v", out, err)
+	for shell, c := range map[string]struct{ ask, want string }{
+		"bash": {`COMP_WORDS=(rosey plugin re) COMP_CWORD=2; _rosey; echo "${COMPREPLY[@]}"
+			COMP_WORDS=(rosey replay --summ) COMP_CWORD=2; _rosey; echo "${COMPREPLY[@]}"`, "restart resume\n--summary\n"},
+		// Without a terminal zsh completes nothing: this is what it would be given.
+		"zsh": {`words=(rosey plugin re) CURRENT=3; _rosey; words=(rosey replay --summ) CURRENT=3; _rosey`, "ls run restart pause resume rm creds new\n--summary\n"},
+		"fish": {`complete -C 'rosey plugin res'; complete -C 'rosey replay --summ'`,
+			"restart\nresume\n--summary\n"},
+	} {
+		t.Run(shell, func(t *testing.T) {
+			t.Parallel()
+			program, err := exec.LookPath(shell)
+			if err != nil {
+				t.Skipf("there is no %s", shell)
+			}
+			before := ""
+			if shell == "zsh" {
+				before = "compdef() {}; _files() {}; compadd() { shift; echo ${(P)1} }\n"
+			}
+			cmd := exec.Command(program, "-c", before+completions[shell]+c.ask)
+			cmd.Dir, cmd.Env = dir, append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"))
+			out, err := cmd.CombinedOutput()
+			if err != nil || string(out) != c.want {
+				t.Errorf("it completes with %q, not %q: %v", out, c.want, err)
+			}
+		})
 	}
 }
