@@ -17,6 +17,7 @@ import (
 
 	"github.com/cenkalti/backoff/v5"
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/consumers"
 	"github.com/rosey-bot/rosey/cytube/socketio"
@@ -121,6 +122,7 @@ type Connector struct {
 	outcomes    func(consumers.Outcome)
 	http        *http.Client
 	dialOptions []socketio.Option
+	arrivals    *Arrivals
 
 	queue chan item
 	stats counters
@@ -146,6 +148,10 @@ func WithHTTPClient(h *http.Client) Option { return func(c *Connector) { c.http 
 func WithDialOptions(opts ...socketio.Option) Option {
 	return func(c *Connector) { c.dialOptions = append(c.dialOptions, opts...) }
 }
+
+// WithArrivals makes the Connector wait for its turn before it connects; there is
+// no limit otherwise.
+func WithArrivals(a *Arrivals) Option { return func(c *Connector) { c.arrivals = a } }
 
 // queueLength is how many frames may wait while NATS is away. When it is full
 // the connector stops reading, and the server will in time close the connection;
@@ -248,6 +254,9 @@ func (c *Connector) keepConnected(ctx context.Context) error {
 	var duplicate time.Time
 	var pause time.Duration
 	for {
+		if err := c.arrivals.wait(ctx, c.cfg.Site); err != nil {
+			return nil // ctx has ended
+		}
 		began := time.Now()
 		joined, err := c.session(ctx)
 		if ctx.Err() != nil {
@@ -294,7 +303,10 @@ const duplicateWindow = 5 * time.Minute
 func (c *Connector) keepSpeaking(ctx context.Context, s *sender) error {
 	wait := backoff.NewExponentialBackOff()
 	for {
-		err := consumers.Run(ctx, c.bus, s.config(), s.handle)
+		err := c.finishOutbox(ctx, s)
+		if err == nil {
+			err = consumers.Run(ctx, c.bus, s.config(), s.handle)
+		}
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -312,6 +324,49 @@ func (c *Connector) keepSpeaking(ctx context.Context, s *sender) error {
 		}
 	}
 }
+
+// finishOutbox speaks what a Dispatcher left for the channel before this was the
+// bot's only one.
+func (c *Connector) finishOutbox(ctx context.Context, s *sender) error {
+	if c.cfg.Dispatched {
+		return nil
+	}
+	left, err := c.bus.JetStream().Consumer(ctx, streams.Cytube, SenderDurable(c.cfg.Channel))
+	if errors.Is(err, jetstream.ErrConsumerNotFound) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("look up consumer %s: %w", SenderDurable(c.cfg.Channel), err)
+	}
+	info := left.CachedInfo()
+	if info.NumPending == 0 && info.NumAckPending == 0 {
+		return nil
+	}
+	c.log.InfoContext(ctx, "speaking first what waits since the bot was in several channels", "channel", c.cfg.Channel, "sends", int(info.NumPending)+info.NumAckPending)
+	several := *s
+	several.cfg.Dispatched = true
+	work, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- consumers.Run(work, c.bus, several.config(), several.handle) }()
+	tick := time.NewTicker(outboxLook)
+	defer tick.Stop()
+	for {
+		select {
+		case err := <-ended:
+			return err
+		case <-tick.C:
+		}
+		if info, err = left.Info(ctx); err == nil && info.NumPending == 0 && info.NumAckPending == 0 {
+			cancel()
+			<-ended
+			return nil
+		}
+	}
+}
+
+// outboxLook is how often finishOutbox looks whether it has finished.
+const outboxLook = 200 * time.Millisecond
 
 // push hands something to the recorder, waiting while its queue is full.
 func (c *Connector) push(ctx context.Context, it item) error {

@@ -52,6 +52,13 @@ func NewDispatcher(bus *streams.Bus, channels []string, log *slog.Logger, observ
 	return d
 }
 
+// Alone tells the Dispatcher that no other process serves any channel, so that a
+// send to one that the bot has left is refused, and returns it.
+func (d *Dispatcher) Alone() *Dispatcher {
+	d.served = func(context.Context, string) (bool, error) { return false, nil }
+	return d
+}
+
 // Config is the consumer that the Dispatcher runs as: pass it to consumers.Run
 // with Handle.
 func (d *Dispatcher) Config() consumers.Config {

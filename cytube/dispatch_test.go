@@ -20,7 +20,10 @@ import (
 // dispatch runs a Dispatcher until the test ends or the function is called.
 func (w *world) dispatch(channels ...string) (stop func()) {
 	w.t.Helper()
-	d := cytube.NewDispatcher(w.bus, channels, slog.New(w.logs), nil)
+	return w.runDispatcher(cytube.NewDispatcher(w.bus, channels, slog.New(w.logs), nil))
+}
+
+func (w *world) runDispatcher(d *cytube.Dispatcher) (stop func()) {
 	ctx, cancel := context.WithCancel(w.ctx)
 	done := make(chan error, 1)
 	go func() { done <- consumers.Run(ctx, w.bus, d.Config(), d.Handle) }()

@@ -216,8 +216,10 @@ func (r *recorder) adopt(ctx context.Context) {
 	var send streams.Stored
 	var ok bool
 	r.retry(ctx, func() (err error) {
-		send, ok, err = r.history.inFlight(ctx, r.cfg.durable())
-		if err == nil && ok && r.cfg.Dispatched {
+		if send, ok, err = r.history.inFlight(ctx, r.cfg.durable()); err == nil && !ok && !r.cfg.Dispatched {
+			send, ok, err = r.history.inFlight(ctx, SenderDurable(r.cfg.Channel)) // see finishOutbox
+		}
+		if err == nil && ok && event.Match(event.AllOutboxes, send.Subject) {
 			send, ok, err = r.history.referred(ctx, send)
 		}
 		if event.CodeOf(err) == event.InvalidInput {

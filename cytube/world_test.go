@@ -90,8 +90,13 @@ func (w *world) start(change ...func(*cytube.Config)) *bot {
 	for _, c := range change {
 		c(&cfg)
 	}
+	return w.run(cytube.New(w.bus, cfg, cytube.WithLogger(slog.New(w.logs))))
+}
+
+// run runs a bot of the test's own making.
+func (w *world) run(c *cytube.Connector) *bot {
 	ctx, cancel := context.WithCancel(w.ctx)
-	b := &bot{Connector: cytube.New(w.bus, cfg, cytube.WithLogger(slog.New(w.logs))), cancel: cancel, done: make(chan error, 1)}
+	b := &bot{Connector: c, cancel: cancel, done: make(chan error, 1)}
 	go func() { b.done <- b.Run(ctx) }()
 	w.t.Cleanup(func() { _ = b.stop() })
 	return b

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 
@@ -112,6 +113,7 @@ type channels []*channel
 // is in its channel only while it holds the channel's.
 func openChannels(cfg config, bus *streams.Bus, leases *lease.Leases, log *slog.Logger, opts ...cytube.Option) (channels, error) {
 	var list channels
+	opts = append(slices.Clip(opts), cytube.WithArrivals(cytube.NewArrivals(cfg.JoinsPerSecond)))
 	for _, c := range cfg.rooms() {
 		password, err := secret(c.PasswordFile, "ROSEY_PASSWORD")
 		if err != nil {

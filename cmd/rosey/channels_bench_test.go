@@ -70,7 +70,7 @@ func (l load) run(b *testing.B) {
 	defer site.Close()
 	dir := b.TempDir()
 	config := filepath.Join(dir, "rosey.yaml")
-	if err := os.WriteFile(config, fmt.Appendf(nil, "site: %s\nuser: rosey\nchannels:\n%s", site.URL(), list), 0o600); err != nil {
+	if err := os.WriteFile(config, fmt.Appendf(nil, "site: %s\nuser: rosey\njoins_per_second: 1000\nchannels:\n%s", site.URL(), list), 0o600); err != nil {
 		b.Fatal(err)
 	}
 	exe, err := os.Executable()

@@ -232,6 +232,7 @@ func TestMistakesInChannels(t *testing.T) {
 		{"channels: [{channel: a, message_limit: 5}]", "message_limit must be 20 or more"},
 		{"channels: [{channel: a, rate: {burst: -1}}]", "a rate must not be below 0"},
 		{"channels: [{channel: a, colour: red}]", "colour"},
+		{"channels: [{channel: a}]\njoins_per_second: 0", "joins_per_second must be above 0"},
 	} {
 		got := rosey(t, "", "run", "--config", settings(t, "%s\n", c.file), "--store", t.TempDir())
 		if got.code != 2 || !strings.Contains(got.stderr, c.want) {

@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/common/model"
 	"github.com/urfave/cli/v2"
 
+	"github.com/rosey-bot/rosey/cytube"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/lease"
 	"github.com/rosey-bot/rosey/telemetry"
@@ -31,7 +32,8 @@ type config struct {
 	Prefix              string               `yaml:"prefix"`
 	MessageLimit        int                  `yaml:"message_limit"`
 	Rate                rate                 `yaml:"rate"`
-	Plugins             []string             `yaml:"plugins"` // all shipped ones when empty
+	JoinsPerSecond      float64              `yaml:"joins_per_second"` // connections to one site, all channels together
+	Plugins             []string             `yaml:"plugins"`          // all shipped ones when empty
 	Heartbeat           duration             `yaml:"heartbeat"`
 	RequestTimeout      duration             `yaml:"request_timeout"`
 	Store               string               `yaml:"store"`
@@ -66,7 +68,7 @@ func defaults() config {
 	return config{
 		Site: "https://cytu.be", Prefix: "!", Heartbeat: duration(time.Minute), RequestTimeout: duration(streams.DefaultTimeout),
 		Store: defaultStore(), Listen: "127.0.0.1:0", Replicas: 1, LeaseTerm: duration(lease.Term), LogFormat: "text", MessageLimit: 240,
-		StoreReserve: streams.DefaultReserve,
+		StoreReserve: streams.DefaultReserve, JoinsPerSecond: cytube.DefaultArrivals,
 	}
 }
 
@@ -151,6 +153,8 @@ func (f *config) check() error {
 		return usagef("store_max must be 10MiB or more, or left out")
 	case f.MessageLimit < 20:
 		return usagef("message_limit must be 20 or more, not %d", f.MessageLimit)
+	case !(f.JoinsPerSecond > 0):
+		return usagef("joins_per_second must be above 0: %d is usual", cytube.DefaultArrivals)
 	case f.Replicas > 1 && !f.external():
 		return usagef("replicas: %d needs an external NATS cluster: give its --nats URL", f.Replicas)
 	case f.TraceURL != "" && (!strings.HasPrefix(f.TraceURL, "http") || !strings.Contains(f.TraceURL, "{id}")):

@@ -198,6 +198,9 @@ func runBot(c *cli.Context) (err error) {
 	}
 	if cfg.dispatched() {
 		dispatcher := cytube.NewDispatcher(bus, channels.names(), log, observe)
+		if !cfg.external() {
+			dispatcher.Alone()
+		}
 		addInsisting("dispatcher", func(ctx context.Context) error {
 			return consumers.Run(ctx, bus, dispatcher.Config(), dispatcher.Handle)
 		})

@@ -1,0 +1,49 @@
+package cytube_test
+
+import (
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rosey-bot/rosey/cytube"
+)
+
+// A site that restarts is not met by all channels at once, and all come back.
+func TestConnectorsArriveOneByOne(t *testing.T) {
+	t.Parallel()
+	const channels, perSecond = 15, 10
+	w := newWorld(t)
+	arrivals := cytube.NewArrivals(perSecond)
+	for i := range channels {
+		cfg := w.cfg
+		cfg.Channel, cfg.Dispatched = fmt.Sprint("room-", i), true
+		w.run(cytube.New(w.bus, cfg, cytube.WithLogger(slog.New(w.logs)), cytube.WithArrivals(arrivals)))
+	}
+	joins := func() (n int) {
+		for _, f := range w.site.Received() {
+			if strings.Contains(f.Data, `"joinChannel"`) {
+				n++
+			}
+		}
+		return n
+	}
+	in := func() bool {
+		for i := range channels {
+			if len(w.site.Users(fmt.Sprint("room-", i))) != 1 {
+				return false
+			}
+		}
+		return true
+	}
+	w.ok(until(w.ctx, in))
+	before, began := joins(), time.Now()
+	w.site.DropAll()
+	w.ok(until(w.ctx, func() bool { return joins() >= before+channels }))
+	// Ten may come at once, and after that ten a second.
+	if took, least := time.Since(began), (channels-perSecond)*time.Second/perSecond; took < least {
+		t.Errorf("%d channels were back within %s, less than %s", channels, took, least)
+	}
+	w.ok(until(w.ctx, in))
+}
