@@ -203,14 +203,15 @@ func (s Spec) config(have *jetstream.StreamConfig, o Options) (jetstream.StreamC
 	want.Description = s.Purpose
 	want.Subjects = slices.Concat(s.Subjects, s.Due)
 	want.Sources = nil
-	if s.Name == Plugin {
+	// JetStream does not let a stream that once had schedules be without.
+	had := have != nil && have.AllowMsgSchedules
+	if s.Name == Plugin && !had { // the others need a Carrier
 		want.Sources = whatIsDue()
 	}
 	want.NoAck = s.NoAck
 	want.AllowDirect = true
 	want.AllowMsgTTL = true
-	// JetStream does not let a stream that once had schedules be without.
-	want.AllowMsgSchedules = len(s.Due) > 0 || have != nil && have.AllowMsgSchedules
+	want.AllowMsgSchedules = len(s.Due) > 0 || had
 	want.Replicas = max(o.Replicas, want.Replicas, 1) // a process that was not told of them takes no copies away
 	want.Duplicates = DuplicateWindow
 	if s.NoAck && want.Replicas > 1 {

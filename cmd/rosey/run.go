@@ -185,6 +185,7 @@ func runBot(c *cli.Context) (err error) {
 	}
 	addInsisting("database", database.Serve)
 	addInsisting("warden", streams.NewWarden(bus, log).Serve)
+	addInsisting("timers", streams.NewCarrier(js, log).Run)
 	registered := sync.OnceFunc(func() { close(bot.registryReady) })
 	addInsisting("registrations", func(ctx context.Context) error { return registry.Watch(ctx, bucket, registered) })
 	addInsisting("router", func(ctx context.Context) error {

@@ -1,0 +1,100 @@
+package streams_test
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/streamstest"
+)
+
+// A store of version 0.1, where PLUGIN kept the timers, goes on being used: what
+// waited in it comes, and so does what is set from then on.
+func TestTimersOfOldStores(t *testing.T) {
+	t.Parallel()
+	nc := streamstest.Connect(t, streamstest.Server(t))
+	js, err := streams.JetStream(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := streamstest.Context(t)
+	if _, err := js.CreateStream(ctx, jetstream.StreamConfig{
+		Name: streams.Plugin, Subjects: []string{"plugin.*.command", "plugin.*.event", "plugin.*.event.>", "plugin.*.schedule.*"},
+		MaxAge: 90 * 24 * time.Hour, Duplicates: streams.DuplicateWindow, AllowDirect: true, AllowMsgTTL: true, AllowMsgSchedules: true,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	old := &nats.Msg{Subject: "plugin.t.schedule.old", Data: []byte(`{"timer":"old"}`)}
+	if _, err := js.PublishMsg(ctx, old, jetstream.WithScheduleAt(time.Now().Add(2*time.Second)), jetstream.WithScheduleTarget("plugin.t.event.rang")); err != nil {
+		t.Fatal(err)
+	}
+
+	for range 2 { // it is an old one at each start
+		if err := streams.Open(ctx, js, streams.Options{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	bus := streams.NewBus(nc, js)
+	fired := make(chan streams.Stored, 10)
+	sub, err := bus.Subscribe(ctx, "plugin.t.event.>", func(_ context.Context, s streams.Stored) { fired <- s })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sub.Stop()
+	for _, spec := range streams.Specs() {
+		s, err := js.Stream(ctx, spec.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if found, err := spec.Differences(s.CachedInfo().Config, streams.Options{}); len(found) > 0 || err != nil {
+			t.Errorf("%s differs after it was opened: %v, %v", spec.Name, found, err)
+		}
+	}
+
+	running, cancel := context.WithCancel(ctx)
+	var carriers sync.WaitGroup
+	for range 2 { // as with two bots
+		carriers.Go(func() {
+			if err := streams.NewCarrier(js, slog.New(slog.DiscardHandler)).Run(running); err != context.Canceled {
+				t.Error(err)
+			}
+		})
+	}
+	defer carriers.Wait()
+	defer cancel()
+	e, err := event.New("plugin.t.event.rang", map[string]any{"timer": "new"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.CorrelationID = "tea"
+	if _, err := bus.Publish(ctx, e, streams.At(time.Now().Add(time.Second), "kettle")); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]bool{}
+	for len(got) < 2 {
+		select {
+		case s := <-fired:
+			which := "old"
+			if strings.Contains(string(s.Data), "new") {
+				which = "new"
+				if s.CorrelationID != "tea" || s.Meta(event.MetaSource) != "rosey" || s.Header.Get(streams.HeaderCorrelation) != "tea" {
+					t.Errorf("the timer came as %+v", s)
+				}
+			}
+			if got[which] {
+				t.Errorf("the %s timer came twice", which)
+			}
+			got[which] = true
+		case <-ctx.Done():
+			t.Fatalf("of the timers came %v", got)
+		}
+	}
+}
