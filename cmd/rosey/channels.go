@@ -16,9 +16,10 @@ import (
 	"github.com/rosey-bot/rosey/streams/lease"
 )
 
-// channelConfig is one of several channels. What it leaves out is as the setting
-// of the same name outside of channels says.
-type channelConfig struct {
+// ChannelConfig are the settings of one channel. What one of several leaves out is
+// as the setting of the same name outside of channels says. It is exported for the
+// YAML library, which inlines nothing else.
+type ChannelConfig struct {
 	Site                string `yaml:"site"`
 	Channel             string `yaml:"channel"`
 	ChannelPasswordFile string `yaml:"channel_password_file"`
@@ -44,14 +45,14 @@ func (f *config) dispatched() bool { return f.several() || f.external() }
 
 // rooms are the channels that the bot goes to, the first of which gets what
 // names none; one, without a name, for the local room.
-func (f *config) rooms() []channelConfig {
+func (f *config) rooms() []ChannelConfig {
 	list := f.Channels
 	if !f.several() {
-		list = []channelConfig{{ChannelPasswordFile: f.ChannelPasswordFile}}
+		list = []ChannelConfig{f.ChannelConfig}
 	}
-	rooms := make([]channelConfig, 0, len(list))
+	rooms := make([]ChannelConfig, 0, len(list))
 	for _, c := range list {
-		rooms = append(rooms, channelConfig{
+		rooms = append(rooms, ChannelConfig{
 			Site: cmp.Or(c.Site, f.Site), Channel: cmp.Or(c.Channel, f.Channel), ChannelPasswordFile: c.ChannelPasswordFile,
 			User: cmp.Or(c.User, f.User, defaultUser), PasswordFile: cmp.Or(c.PasswordFile, f.PasswordFile),
 			Prefix: cmp.Or(c.Prefix, f.Prefix), MessageLimit: cmp.Or(c.MessageLimit, f.MessageLimit), Rate: cmp.Or(c.Rate, f.Rate),
@@ -97,7 +98,7 @@ func (f *config) checkChannels() error {
 
 // channel is one of the bot's channels.
 type channel struct {
-	channelConfig
+	ChannelConfig
 	*cytube.Connector
 	lease *lease.Lease // nil where no other process can be in the channel
 	log   *slog.Logger
@@ -127,7 +128,7 @@ func openChannels(cfg config, bus *streams.Bus, leases *lease.Leases, log *slog.
 			Site: c.Site, Channel: c.Channel, ChannelPassword: channelPassword.Reveal(), User: c.User, Password: password.Reveal(),
 			MessageLimit: c.MessageLimit, Burst: c.Rate.Burst, PerSecond: c.Rate.PerSecond, Dispatched: cfg.dispatched(),
 		}
-		ch := &channel{channelConfig: c, log: log}
+		ch := &channel{ChannelConfig: c, log: log}
 		if leases != nil {
 			ch.lease = leases.New("channel." + strings.ToLower(c.Channel))
 			cc.MaySpeak = ch.lease.Valid

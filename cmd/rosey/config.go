@@ -23,40 +23,33 @@ import (
 
 // config are all settings, after defaults, file, environment and flags.
 type config struct {
-	Channels            []channelConfig      `yaml:"channels"` // instead of channel, when there are several
-	Site                string               `yaml:"site"`
-	Channel             string               `yaml:"channel"`
-	ChannelPasswordFile string               `yaml:"channel_password_file"`
-	User                string               `yaml:"user"`
-	PasswordFile        string               `yaml:"password_file"`
-	Prefix              string               `yaml:"prefix"`
-	MessageLimit        int                  `yaml:"message_limit"`
-	Rate                rate                 `yaml:"rate"`
-	JoinsPerSecond      float64              `yaml:"joins_per_second"` // connections to one site, all channels together
-	Plugins             []string             `yaml:"plugins"`          // all shipped ones when empty
-	Heartbeat           duration             `yaml:"heartbeat"`
-	RequestTimeout      duration             `yaml:"request_timeout"`
-	Store               string               `yaml:"store"`
-	Listen              string               `yaml:"listen"`
-	SyncAlways          bool                 `yaml:"sync_always"`
-	StoreReserve        size                 `yaml:"store_reserve"` // of the store's disk, which stays free
-	StoreMax            size                 `yaml:"store_max"`     // of what the store holds; 0 is as much as there is room for
-	NATS                string               `yaml:"nats"`
-	Context             string               `yaml:"context"`
-	Creds               string               `yaml:"creds"`
-	Replicas            int                  `yaml:"replicas"`
-	LeaseTerm           duration             `yaml:"lease_term"`
-	TLSCA               string               `yaml:"tls_ca"`
-	TLSCert             string               `yaml:"tls_cert"`
-	TLSKey              string               `yaml:"tls_key"`
-	Retention           map[string]retention `yaml:"retention"` // by stream
-	Metrics             string               `yaml:"metrics"`   // address of /metrics, /healthz and /readyz
-	Console             string               `yaml:"console"`   // address of the browser console
-	ConsoleAccess       consoleAccess        `yaml:"console_access"`
-	TraceURL            string               `yaml:"trace_url"` // where a tracing backend shows the trace {id}
-	DatabaseMemory      size                 `yaml:"database_memory"`
-	LogLevel            string               `yaml:"log_level"`
-	LogFormat           string               `yaml:"log_format"`
+	ChannelConfig  `yaml:",inline"`     // of the one channel, or what the others have unless they say otherwise
+	Channels       []ChannelConfig      `yaml:"channels"`         // instead of channel, when there are several
+	JoinsPerSecond float64              `yaml:"joins_per_second"` // connections to one site, all channels together
+	Plugins        []string             `yaml:"plugins"`          // all shipped ones when empty
+	Heartbeat      duration             `yaml:"heartbeat"`
+	RequestTimeout duration             `yaml:"request_timeout"`
+	Store          string               `yaml:"store"`
+	Listen         string               `yaml:"listen"`
+	SyncAlways     bool                 `yaml:"sync_always"`
+	StoreReserve   size                 `yaml:"store_reserve"` // of the store's disk, which stays free
+	StoreMax       size                 `yaml:"store_max"`     // of what the store holds; 0 is as much as there is room for
+	NATS           string               `yaml:"nats"`
+	Context        string               `yaml:"context"`
+	Creds          string               `yaml:"creds"`
+	Replicas       int                  `yaml:"replicas"`
+	LeaseTerm      duration             `yaml:"lease_term"`
+	TLSCA          string               `yaml:"tls_ca"`
+	TLSCert        string               `yaml:"tls_cert"`
+	TLSKey         string               `yaml:"tls_key"`
+	Retention      map[string]retention `yaml:"retention"` // by stream
+	Metrics        string               `yaml:"metrics"`   // address of /metrics, /healthz and /readyz
+	Console        string               `yaml:"console"`   // address of the browser console
+	ConsoleAccess  consoleAccess        `yaml:"console_access"`
+	TraceURL       string               `yaml:"trace_url"` // where a tracing backend shows the trace {id}
+	DatabaseMemory size                 `yaml:"database_memory"`
+	LogLevel       string               `yaml:"log_level"`
+	LogFormat      string               `yaml:"log_format"`
 }
 
 type retention struct {
@@ -66,8 +59,8 @@ type retention struct {
 
 func defaults() config {
 	return config{
-		Site: "https://cytu.be", Prefix: "!", Heartbeat: duration(time.Minute), RequestTimeout: duration(streams.DefaultTimeout),
-		Store: defaultStore(), Listen: "127.0.0.1:0", Replicas: 1, LeaseTerm: duration(lease.Term), LogFormat: "text", MessageLimit: 240,
+		ChannelConfig: ChannelConfig{Site: "https://cytu.be", Prefix: "!", MessageLimit: 240}, Heartbeat: duration(time.Minute), RequestTimeout: duration(streams.DefaultTimeout),
+		Store: defaultStore(), Listen: "127.0.0.1:0", Replicas: 1, LeaseTerm: duration(lease.Term), LogFormat: "text",
 		StoreReserve: streams.DefaultReserve, JoinsPerSecond: cytube.DefaultArrivals,
 	}
 }

@@ -263,7 +263,7 @@ func (p *patient) site(ctx context.Context) {
 	if p.bot != nil {
 		rooms = rooms[:0]
 		for _, c := range p.bot.Channels {
-			rooms = append(rooms, channelConfig{Site: c.Site, Channel: c.Channel})
+			rooms = append(rooms, ChannelConfig{Site: c.Site, Channel: c.Channel})
 		}
 	}
 	for _, room := range rooms {
