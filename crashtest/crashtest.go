@@ -64,7 +64,8 @@ type crash struct {
 	nats     []*process // none in embedded mode, three in a cluster
 	health   []string   // where the servers of a cluster say whether they are well
 	streams  *reader
-	soak     *soak // nil without Config.Soak
+	soak     *soak  // nil without Config.Soak
+	share    *share // nil without Config.Cluster
 	log      *logbook
 }
 
@@ -127,6 +128,9 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	}
 	r := count(e)
 	r.Mode, r.Seed, r.Duration, r.Held, r.Drained, r.Stuck = c.mode(), c.Seed, c.Duration, t.held, drained, stuck
+	if c.share != nil {
+		r.Shared = c.share.counts()
+	}
 	if c.soak != nil {
 		if r.Soaked, err = c.soak.result(ctx, streams.NewBus(nc, js)); err != nil {
 			return nil, fmt.Errorf("read what was written: %w (the logs are in %s)", err, c.Dir)
@@ -267,6 +271,10 @@ func (c *crash) attack(ctx context.Context, nc *nats.Conn) (*typist, *attacker) 
 	wg.Go(func() { a.run(ctx) })
 	if c.soak != nil {
 		wg.Go(func() { c.soak.run(ctx, nc) })
+	}
+	if c.Cluster != "" {
+		c.share = &share{nc: nc}
+		wg.Go(func() { c.share.run(ctx) })
 	}
 	wg.Wait()
 	return t, a

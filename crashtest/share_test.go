@@ -1,0 +1,58 @@
+package crashtest
+
+import (
+	"testing"
+
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/kvstore"
+	"github.com/rosey-bot/rosey/streams/streamstest"
+)
+
+// Each instance's requests are counted, also those of one that has gone.
+func TestShare(t *testing.T) {
+	t.Parallel()
+	ctx := streamstest.Context(t)
+	server := streamstest.Server(t)
+	bus := streamstest.Bus(t, server)
+	s := share{nc: bus.Conn()}
+	serve := func() (stop func()) {
+		nc := streamstest.Connect(t, server)
+		service, err := kvstore.New(nc, bus.JetStream())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := service.Start(); err != nil {
+			t.Fatal(err)
+		}
+		stopped := false
+		stop = func() {
+			if !stopped {
+				stopped = true
+				if err := service.Stop(); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+		t.Cleanup(stop)
+		return stop
+	}
+	ask := func(n int) {
+		t.Helper()
+		for range n {
+			if _, err := bus.Request(ctx, event.SubjectSet, map[string]any{"collection": "c", "data": map[string]any{}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	stop := serve()
+	ask(7)
+	s.look(ctx)
+	stop()
+	serve()
+	ask(5)
+	s.look(ctx)
+	total, note := describeShare(s.counts())
+	if total != 12 || note != "by 2 instances of the database, each start of a bot being one: [7 5]" {
+		t.Errorf("%d %s", total, note)
+	}
+}
