@@ -3,6 +3,8 @@ package consumers_test
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -71,5 +73,19 @@ func TestDeletedConsumerEndsRun(t *testing.T) {
 	command(t, bus, "x")
 	if err := <-ended; !errors.Is(err, jetstream.ErrNoHeartbeat) || !strings.Contains(err.Error(), "plugin-t was deleted") {
 		t.Errorf("Run returned %v", err)
+	}
+}
+
+// The router tries again soon after NATS is back, outlasts what a command may, and
+// gives up before the stream forgets what it published.
+func TestRouterOutlastsOutages(t *testing.T) {
+	t.Parallel()
+	c := consumers.NewRouter(consumers.NewRegistry("!", nil), "!", nil, slog.New(slog.DiscardHandler)).Config()
+	total := time.Duration(0)
+	for attempt := 1; attempt < c.Attempts; attempt++ {
+		total += c.Backoff[min(attempt, len(c.Backoff))-1]
+	}
+	if longest := slices.Max(c.Backoff); longest > 5*time.Second || total < consumers.DefaultMaxAge*9/10 || total >= streams.DuplicateWindow {
+		t.Errorf("it waits for up to %s, and gives up after %s", longest, total)
 	}
 }

@@ -43,6 +43,10 @@ func (r *Router) Prefixes(byChannel map[string]string) *Router {
 func (r *Router) Config() Config {
 	return Config{
 		Durable: RouterDurable, Stream: streams.Cytube, Subjects: []string{event.SubjectChat}, Name: RouterDurable, Logger: r.log,
+		// What fails here is NATS, until a cluster has chosen a leader or longer: a
+		// command must not wait for half a minute after that, nor be given up while
+		// it is not too old for its plugin.
+		Backoff: []time.Duration{time.Second, time.Second, 2 * time.Second}, Attempts: int(DefaultMaxAge / (2 * time.Second)),
 	}
 }
 
