@@ -76,7 +76,7 @@ func next[T any](t *testing.T, ch <-chan T) T {
 	select {
 	case v := <-ch:
 		return v
-	case <-time.After(30 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("waited in vain")
 		panic("unreachable")
 	}
@@ -256,11 +256,26 @@ func TestDeadLetters(t *testing.T) {
 			if len(all) != 2 {
 				t.Errorf("the stream holds %d events, want the event itself and its dead letter", len(all))
 			}
-			info := consumer(t, bus)
-			if info.NumPending != 0 || info.NumAckPending != 0 {
-				t.Errorf("still pending: %d, unacknowledged: %d", info.NumPending, info.NumAckPending)
-			}
+			idle(t, bus)
 		})
+	}
+}
+
+// idle waits until the consumer has nothing to do: the server is told that an event
+// is settled, and does not say when it has taken note of it.
+func idle(t *testing.T, bus *streams.Bus) *jetstream.ConsumerInfo {
+	t.Helper()
+	ctx := streamstest.Context(t)
+	for {
+		info := consumer(t, bus)
+		if info.NumPending == 0 && info.NumAckPending == 0 {
+			return info
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatalf("still pending: %d, unacknowledged: %d", info.NumPending, info.NumAckPending)
+		case <-time.After(5 * time.Millisecond):
+		}
 	}
 }
 
@@ -323,11 +338,11 @@ func TestOldEventsExpireVisibly(t *testing.T) {
 func TestLongHandlersAreNotRedelivered(t *testing.T) {
 	t.Parallel()
 	bus := streamstest.Bus(t, streamstest.Server(t))
-	const ackWait = 150 * time.Millisecond
+	const ackWait = time.Second
 	settled, _ := start(t, bus, consumers.Config{AckWait: ackWait}, func(ctx context.Context, d streams.Stored) ([]event.Envelope, error) {
 		select {
 		case <-ctx.Done():
-		case <-time.After(4 * ackWait):
+		case <-time.After(2 * ackWait):
 		}
 		return nil, ctx.Err()
 	})
@@ -335,8 +350,8 @@ func TestLongHandlersAreNotRedelivered(t *testing.T) {
 	if o := next(t, settled); o.Attempt != 1 || o.Result != consumers.Handled {
 		t.Errorf("outcome %+v", o)
 	}
-	if info := consumer(t, bus); info.NumRedelivered != 0 || info.NumAckPending != 0 {
-		t.Errorf("redelivered %d, unacknowledged %d", info.NumRedelivered, info.NumAckPending)
+	if info := idle(t, bus); info.NumRedelivered != 0 {
+		t.Errorf("%d were redelivered", info.NumRedelivered)
 	}
 }
 

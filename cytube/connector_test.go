@@ -133,7 +133,7 @@ func TestComesBack(t *testing.T) {
 		{"kick without a reason", nil, func(w *world) error { return w.site.InjectFrame(room, "Rosey", `42["kick",{}]`) }, "without a reason"},
 		{"site down", nil, func(w *world) error { w.site.Stop(); return w.site.Restart() }, "1006"},
 		{"silence", func(s *cytubetest.Config, _ *cytube.Config) {
-			s.PingInterval, s.PingTimeout = 50*time.Millisecond, 150*time.Millisecond
+			s.PingInterval, s.PingTimeout = time.Second, 3*time.Second // a machine that is busy stalls too
 		}, func(w *world) error { return w.site.Stall(room, "Rosey") }, "stopped pinging"},
 		{"channel unloaded", nil, func(w *world) error { return w.site.Kick(room, "Rosey", "Channel shutting down") }, "shutting down"},
 	} {

@@ -124,14 +124,10 @@ func TestNewPluginBeginsNow(t *testing.T) {
 	}}}
 	ran := make(chan struct{}, 16)
 	host(t, room, p, func(consumers.Outcome) { ran <- struct{}{} })
-	for deadline := time.Now().Add(10 * time.Second); ; {
-		if _, err := room.Bus.JetStream().Consumer(t.Context(), streams.Cytube, plugins.Durable("x")); err == nil {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("the plugin does not run")
-		}
-	}
+	eventually(t, "the plugin", func() bool {
+		_, err := room.Bus.JetStream().Consumer(t.Context(), streams.Cytube, plugins.Durable("x"))
+		return err == nil
+	})
 	room.Type("alice", 1, "after")
 	if got := <-seen; got != "aftertrue" {
 		t.Errorf("the first line it was given is %q", got)

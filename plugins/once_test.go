@@ -6,7 +6,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/plugins"
@@ -34,15 +33,10 @@ func TestTwoHostsShareTheWork(t *testing.T) {
 	room := plugintest.Run(t, counter(&first))
 	host(t, room, counter(&second), nil)
 	// Once both ask for work, both get some.
-	for deadline := time.Now().Add(10 * time.Second); ; {
+	eventually(t, "the second host", func() bool {
 		c, err := room.Bus.JetStream().Consumer(t.Context(), streams.Plugin, plugins.Durable("x"))
-		if err == nil && c.CachedInfo().NumWaiting == 2 {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("the second host does not run")
-		}
-	}
+		return err == nil && c.CachedInfo().NumWaiting == 2
+	})
 	for i := range commands {
 		room.Type("alice", 1, fmt.Sprintf("!x c%d", i))
 	}

@@ -7,11 +7,13 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/rosey-bot/rosey/consumers"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/plugins/plugintest"
+	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
 // plugin is a plugin named x with one command x.
@@ -20,6 +22,18 @@ func plugin(h plugins.Handler) plugins.Plugin {
 }
 
 func hello(c *plugins.Context) ([]event.Envelope, error) { return c.Say("hello"), nil }
+
+// eventually waits until ok.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for ctx := streamstest.Context(t); !ok(); {
+		select {
+		case <-ctx.Done():
+			t.Fatalf("waited in vain for %s", what)
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
 
 func deadLetter(t *testing.T, room *plugintest.Room) event.DeadLetter {
 	t.Helper()

@@ -86,6 +86,7 @@ func TestConsole(t *testing.T) {
 		other.Wait(onPage("from one tab"))
 		other.Type("#text", "from the other\r")
 		page.Wait(onPage("from the other"))
+		other.Wait(onPage("from the other"))
 		if a, b := chatLines(page), chatLines(other); strings.Join(a, "\n") != strings.Join(b, "\n") {
 			t.Errorf("one tab shows\n%q, the other\n%q", a, b)
 		}
@@ -100,13 +101,9 @@ func TestConsole(t *testing.T) {
 		page.Wait(onPage("bananas are berries"))
 		page.Open(at + "/history")
 		page.Type("#q", "BANANAS\r")
-		page.Wait(onPage("bananas are berries"))
-		if got := chatLines(page); len(got) != 2 {
-			t.Errorf("the search finds %q", got)
-		}
+		page.Wait(`document.querySelectorAll(".line").length === 2 && ` + onPage("I like bananas") + " && " + onPage("bananas are berries"))
 		page.Type("#user", "bob\r")
-		page.Wait(`document.querySelectorAll(".line").length === 1`)
-		page.Wait(onPage("I like bananas"))
+		page.Wait(`document.querySelectorAll(".line").length === 1 && ` + onPage("I like bananas"))
 		page.Open(at + "/history?at=" + url.QueryEscape("1h"))
 		page.WaitText("#older", "where the history begins")
 		page.Wait(onPage("bananas are berries"))
@@ -263,11 +260,12 @@ func TestConsoleRestart(t *testing.T) {
 	page.Wait(onPage("said after the end"))
 	page.Type("#text", "!roll 1d2\r")
 	page.WaitText(".bot .answer", "answers operator: !roll 1d2")
-	if got := chatLines(page); strings.Count(strings.Join(got, "\n"), "before the end") != 1 {
-		t.Errorf("the page shows\n%q", got)
+	shown := chatLines(page)
+	if strings.Count(strings.Join(shown, "\n"), "before the end") != 1 {
+		t.Errorf("the page shows\n%q", shown)
 	}
-	for i, line := range chatLines(page)[1:] {
-		if before := chatLines(page)[i]; seqOf(t, line) <= seqOf(t, before) {
+	for i, line := range shown[1:] {
+		if before := shown[i]; seqOf(t, line) <= seqOf(t, before) {
 			t.Errorf("%q comes after %q", line, before)
 		}
 	}

@@ -50,7 +50,7 @@ func storeConn(t *testing.T, store string) *nats.Conn {
 // spoil stores a command that no plugin can handle, which becomes a dead letter.
 func spoil(t *testing.T, nc *nats.Conn, plugin string) {
 	t.Helper()
-	if _, err := nc.Request(fmt.Sprintf("plugin.%s.command", plugin), []byte(`{"command":"guess","user":7}`), nats.DefaultTimeout); err != nil {
+	if _, err := nc.Request(fmt.Sprintf("plugin.%s.command", plugin), []byte(`{"command":"guess","user":7}`), testPatience); err != nil {
 		t.Fatal(err)
 	}
 }

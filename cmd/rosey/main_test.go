@@ -65,6 +65,9 @@ func roseyWith(t *testing.T, env []string, stdin string, args ...string) result 
 	return result{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
 }
 
+// testPatience is how long a test waits for anything, on a machine that does much else.
+const testPatience = time.Minute
+
 // process is the program as a process of its own.
 type process struct {
 	t      *testing.T
@@ -136,18 +139,20 @@ func (p *process) say(line string) {
 func (p *process) expect(pattern string) string {
 	p.t.Helper()
 	re := regexp.MustCompile(pattern)
-	deadline := time.After(30 * time.Second)
+	deadline := time.After(testPatience)
+	var printed []string
 	for {
 		select {
 		case line, ok := <-p.lines:
 			if !ok {
-				p.t.Fatalf("the program ended before it printed %s\n%s", pattern, p.stderr.String())
+				p.t.Fatalf("the program ended before it printed %s, but printed %q\n%s", pattern, printed, p.stderr.String())
 			}
 			if re.MatchString(line) {
 				return line
 			}
+			printed = append(printed, line)
 		case <-deadline:
-			p.t.Fatalf("the program did not print %s\n%s", pattern, p.stderr.String())
+			p.t.Fatalf("the program did not print %s, but %q\n%s", pattern, printed, p.stderr.String())
 		}
 	}
 }
@@ -224,7 +229,7 @@ func replayed(t *testing.T, store string) string {
 
 func waitStored(t *testing.T, store, text string) {
 	t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(testPatience)
 	for !strings.Contains(replayed(t, store), text) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%q was not stored", text)
@@ -419,7 +424,7 @@ func TestPluginAsItsOwnProcess(t *testing.T) {
 
 func waitPlugin(t *testing.T, store, want string) {
 	t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(testPatience)
 	for {
 		r := rosey(t, "", "plugin", "ls", "--output", "json", "--store", store)
 		if strings.Contains(r.stdout, want) {

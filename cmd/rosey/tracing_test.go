@@ -141,7 +141,7 @@ func (w *traced) tree(correlation, want string) *oteltest.Tree {
 	w.t.Helper()
 	id := trace.TraceID(event.TraceID(correlation)).String()
 	want = unindent(want)
-	ctx, cancel := context.WithTimeout(w.ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(w.ctx, testPatience)
 	defer cancel()
 	var got *oteltest.Tree
 	var problem error
@@ -169,7 +169,7 @@ func unindent(tree string) string {
 func (w *traced) wellFormed() {
 	w.t.Helper()
 	for _, s := range w.collector.Spans() {
-		ctx, cancel := context.WithTimeout(w.ctx, 20*time.Second)
+		ctx, cancel := context.WithTimeout(w.ctx, testPatience)
 		var problem error
 		_, err := w.collector.Wait(ctx, func([]oteltest.Span) bool {
 			_, problem = w.collector.Tree(s.TraceID)

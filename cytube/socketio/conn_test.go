@@ -365,7 +365,7 @@ func TestPingsKeepTheConnectionAlive(t *testing.T) {
 		t.Run(fmt.Sprint("version ", protocol), func(t *testing.T) {
 			t.Parallel()
 			// The eighth ping or pong comes later than interval and timeout together.
-			s := room(t, cytubetest.Config{PingInterval: 150 * time.Millisecond, PingTimeout: 900 * time.Millisecond})
+			s := room(t, cytubetest.Config{PingInterval: 600 * time.Millisecond, PingTimeout: 3 * time.Second})
 			c := dial(t, s.URL(), socketio.WithProtocol(protocol))
 			seen := 0
 			if _, err := s.WaitReceived(soon(t), func(f cytubetest.Frame) bool {

@@ -60,7 +60,7 @@ func (r *Room) boot() {
 	if err := streams.Open(ctx, js, streams.Options{}); err != nil {
 		r.t.Fatal(err)
 	}
-	r.Bus = streams.NewBus(nc, js)
+	r.Bus = streams.NewBus(nc, js, streams.WithTimeout(patience))
 	r.start(ctx, &running)
 	r.ready()
 }
