@@ -28,6 +28,11 @@ func TestMain(m *testing.M) {
 	if os.Getenv("ROSEY_TEST_MAIN") == "1" {
 		os.Exit(execute(context.Background(), os.Args, os.Stdin, os.Stdout, os.Stderr))
 	}
+	// With the race detector, a process sleeps for a second before it exits, and
+	// the tests run hundreds of them.
+	if os.Getenv("GORACE") == "" {
+		_ = os.Setenv("GORACE", "atexit_sleep_ms=0")
+	}
 	code := m.Run()
 	browser.Close()
 	os.Exit(code)
