@@ -13,7 +13,6 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-	"go.uber.org/goleak"
 
 	"github.com/rosey-bot/rosey/kvstore"
 	"github.com/rosey-bot/rosey/streams"
@@ -25,7 +24,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, beServer(store))
 		os.Exit(1)
 	}
-	goleak.VerifyTestMain(m)
+	streamstest.Main(m)
 }
 
 var quiet = slog.New(slog.DiscardHandler)

@@ -277,13 +277,13 @@ func allowed(t *testing.T, g *grounds) {
 				return err
 			}
 			defer sub.Stop()
-			for _, timer := range []string{"cancelled", "kept"} {
+			for timer, in := range map[string]time.Duration{"cancelled": time.Hour, "kept": time.Second} {
 				e, err := event.New("plugin.guest.event.rung", map[string]any{"timer": timer})
 				if err != nil {
 					return err
 				}
 				e.CorrelationID = "tea"
-				if _, err := b.Publish(ctx, e, streams.At(time.Now().Add(time.Second), timer), streams.WithMsgID(timer)); err != nil {
+				if _, err := b.Publish(ctx, e, streams.At(time.Now().Add(in), timer), streams.WithMsgID(timer)); err != nil {
 					return err
 				}
 			}
@@ -295,7 +295,15 @@ func allowed(t *testing.T, g *grounds) {
 				if !strings.Contains(string(s.Data), "kept") || s.CorrelationID != "tea" {
 					t.Errorf("fired %s in conversation %s", s.Data, s.CorrelationID)
 				}
-				return nil
+				timers, err := g.JetStream().Stream(ctx, streams.Timer)
+				if err != nil {
+					return err
+				}
+				info, err := timers.Info(ctx, jetstream.WithSubjectFilter(event.AllSchedules))
+				if err == nil && len(info.State.Subjects) > 0 {
+					t.Errorf("still waiting: %v", info.State.Subjects)
+				}
+				return err
 			case <-ctx.Done():
 				return ctx.Err()
 			}

@@ -15,7 +15,6 @@ import (
 	"github.com/nats-io/nats.go"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
-	"go.uber.org/goleak"
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/plugins"
@@ -31,7 +30,7 @@ import (
 	"github.com/rosey-bot/rosey/telemetry"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { streamstest.Main(m) }
 
 func record(t *testing.T, room *plugintest.Room, p plugins.Plugin, f replay.Filter) *dryrun.Case {
 	t.Helper()

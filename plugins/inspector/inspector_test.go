@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
-	"go.uber.org/goleak"
 
 	"github.com/rosey-bot/rosey/consumers"
 	"github.com/rosey-bot/rosey/event"
@@ -16,9 +15,10 @@ import (
 	"github.com/rosey-bot/rosey/plugins/diceroller"
 	"github.com/rosey-bot/rosey/plugins/plugintest"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { streamstest.Main(m) }
 
 // Everything is answered by private message, errors too.
 func TestAnswersByPM(t *testing.T) {

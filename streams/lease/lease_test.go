@@ -11,14 +11,13 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"go.uber.org/goleak"
 
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/lease"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { streamstest.Main(m) }
 
 // short is a term that tests can wait for.
 var short = lease.Timing{Term: 2 * time.Second, Renew: 100 * time.Millisecond, Margin: 500 * time.Millisecond}

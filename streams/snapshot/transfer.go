@@ -145,7 +145,7 @@ func begin(ctx context.Context, js jetstream.JetStream, s Stream, config json.Ra
 
 // upload sends a snapshot and returns what the stream then holds.
 func upload(ctx context.Context, js jetstream.JetStream, subject, dir string, s Stream, sent func(n int)) (state, error) {
-	put := func(b []byte) (*nats.Msg, error) {
+	put := func(ctx context.Context, b []byte) (*nats.Msg, error) {
 		ctx, cancel := context.WithTimeout(ctx, patience)
 		defer cancel()
 		return js.Conn().RequestWithContext(ctx, subject, b)
@@ -154,7 +154,7 @@ func upload(ctx context.Context, js jetstream.JetStream, subject, dir string, s 
 	_, err := readFile(ctx, filepath.Join(dir, s.file()), func(b []byte) error {
 		for len(b) > 0 {
 			n := min(len(b), most)
-			reply, err := put(b[:n])
+			reply, err := put(ctx, b[:n])
 			if err != nil {
 				return fmt.Errorf("send the snapshot: %w", err)
 			}
@@ -169,10 +169,15 @@ func upload(ctx context.Context, js jetstream.JetStream, subject, dir string, s 
 		}
 		return nil
 	})
+	if err == nil {
+		err = ctx.Err()
+	}
 	if err != nil {
 		return state{}, err
 	}
-	reply, err := put(nil)
+	// Once it is asked to, the server makes the stream: one that was not waited for
+	// would appear after everything was taken back.
+	reply, err := put(context.WithoutCancel(ctx), nil)
 	if err != nil {
 		return state{}, fmt.Errorf("finish the stream: %w", err)
 	}

@@ -10,9 +10,18 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"go.uber.org/goleak"
 
 	"github.com/rosey-bot/rosey/streams"
 )
+
+// Main runs the tests of a package and fails if they leave goroutines behind. One
+// of the server's own may be left: when the server stops before the stream PLUGIN
+// was connected to the stream TIMER, it waits for an answer for half a minute more
+// (nats-server 2.15.2).
+func Main(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/nats-io/nats-server/v2/server.(*stream).trySetupSourceConsumer.func3"))
+}
 
 // Server starts an embedded server on a fresh store and stops it when the test
 // ends. It listens on a free loopback port.
