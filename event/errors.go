@@ -31,10 +31,22 @@ type Error struct {
 	cause error
 }
 
-// Errorf makes an Error; a %w verb in format is kept as its cause.
+// Errorf makes an Error; a %w verb in format is kept as its cause. Of a long
+// message only the beginning is kept.
 func Errorf(code Code, format string, args ...any) *Error {
 	err := fmt.Errorf(format, args...)
-	return &Error{Code: code, Message: err.Error(), cause: errors.Unwrap(err)}
+	return &Error{Code: code, Message: bounded(err.Error()), cause: errors.Unwrap(err)}
+}
+
+// maxMessage is how many bytes of a text an error repeats: what a request holds
+// may be as large as a message can be, and its refusal must fit into one too.
+const maxMessage = 4000
+
+func bounded(text string) string {
+	if len(text) <= maxMessage {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxMessage], "") + fmt.Sprintf("… (%d bytes)", len(text))
 }
 
 // Error is the message without the code, fit to be shown to a person.
@@ -47,6 +59,9 @@ func (e *Error) Unwrap() error { return e.cause }
 func (e *Error) With(key string, value any) *Error {
 	if e.Details == nil {
 		e.Details = map[string]any{}
+	}
+	if text, ok := value.(string); ok {
+		value = bounded(text)
 	}
 	e.Details[key] = value
 	return e
