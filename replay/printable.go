@@ -2,8 +2,10 @@ package replay
 
 import (
 	"fmt"
+	"io"
 	"strings"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"golang.org/x/text/width"
@@ -42,6 +44,49 @@ func Printable(s string) string {
 		i += n
 	}
 	return b.String()
+}
+
+// PrintableJSON is a writer of JSON to w that writes as \u009b and the like, which
+// means the same, what JSON lets stand in strings and a terminal may obey: DEL,
+// C1 controls, and characters that are invisible or turn the direction of writing.
+func PrintableJSON(w io.Writer) io.Writer { return &printableJSON{w: w} }
+
+type printableJSON struct {
+	w    io.Writer
+	part []byte // the beginning of a character whose end was not written yet
+}
+
+func (j *printableJSON) Write(p []byte) (int, error) {
+	in := p
+	if len(j.part) > 0 {
+		in = append(j.part, p...)
+		j.part = nil
+	}
+	out := make([]byte, 0, len(in)+64)
+	for i := 0; i < len(in); {
+		if in[i] < 0x7f {
+			out = append(out, in[i])
+			i++
+			continue
+		}
+		if !utf8.FullRune(in[i:]) {
+			j.part = append(j.part, in[i:]...)
+			break
+		}
+		r, n := utf8.DecodeRune(in[i:])
+		if unprintable(r) && (r != utf8.RuneError || n == 1) {
+			for _, unit := range utf16.AppendRune(nil, r) {
+				out = fmt.Appendf(out, `\u%04x`, unit)
+			}
+		} else {
+			out = append(out, in[i:i+n]...)
+		}
+		i += n
+	}
+	if _, err := j.w.Write(out); err != nil {
+		return 0, err
+	}
+	return len(p), nil
 }
 
 func unprintable(r rune) bool {

@@ -121,10 +121,14 @@ func auditHistory(ctx context.Context, c *cli.Context, cmd command) error {
 		return err
 	}
 	show, done := progressLine(c.App.ErrWriter, "read")
+	out := c.App.Writer
+	if o.Format == "json" {
+		out = replay.PrintableJSON(out)
+	}
 	if !isTerminal(c.App.Writer) {
 		o.Progress = func(p replay.Progress) { show(int(p.Read), int(p.Total)) }
 	}
-	err = audit.Write(ctx, cmd.js, c.App.Writer, o)
+	err = audit.Write(ctx, cmd.js, out, o)
 	done()
 	return replayError(err)
 }

@@ -290,7 +290,7 @@ func dbHistory(ctx context.Context, c *cli.Context, store *kvstore.Store, args [
 }
 
 func dbExport(ctx context.Context, c *cli.Context, store *kvstore.Store, args []string) error {
-	w := bufio.NewWriterSize(c.App.Writer, 1<<16)
+	w := bufio.NewWriterSize(replay.PrintableJSON(c.App.Writer), 1<<16)
 	show, done := progressLine(c.App.ErrWriter, "exported")
 	n, err := store.Export(ctx, args[0], w, func(n, total int) { show(n, total) })
 	done()

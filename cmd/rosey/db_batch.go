@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/replay"
 )
 
 // dbBatch does operations by the thousand, which is the most that one request
@@ -24,7 +25,7 @@ func dbBatch(ctx context.Context, c *cli.Context, cmd command) error {
 	if isTerminal(c.App.Reader) {
 		return usagef("give the operations on stdin: rosey db batch quotes < operations.jsonl")
 	}
-	in := json.NewDecoder(c.App.Reader)
+	in, out := json.NewDecoder(c.App.Reader), replay.PrintableJSON(c.App.Writer)
 	done, failed := 0, 0
 	for more := true; more; {
 		var batch event.Batch
@@ -52,7 +53,7 @@ func dbBatch(ctx context.Context, c *cli.Context, cmd command) error {
 			if event.ReplyError(answer) != nil {
 				failed++
 			}
-			fmt.Fprintf(c.App.Writer, "%s\n", bytes.TrimSpace(answer))
+			fmt.Fprintf(out, "%s\n", bytes.TrimSpace(answer))
 		}
 		done += len(batch.Operations)
 	}

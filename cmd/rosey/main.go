@@ -7,8 +7,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/rosey-bot/rosey/replay"
 )
 
 func main() {
@@ -49,12 +52,21 @@ func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 	case errors.Is(err, errUnhealthy):
 		return exitFailed
 	case errors.As(err, &usage):
-		fmt.Fprintf(stderr, "rosey: %s\n", err)
+		complain(stderr, err)
 		return exitUsage
 	default:
-		fmt.Fprintf(stderr, "rosey: %s\n", err)
+		complain(stderr, err)
 		return exitFailed
 	}
+}
+
+// complain prints an error, which may quote what others wrote.
+func complain(w io.Writer, err error) {
+	lines := strings.Split(err.Error(), "\n")
+	for i, line := range lines {
+		lines[i] = replay.Printable(line)
+	}
+	fmt.Fprintf(w, "rosey: %s\n", strings.Join(lines, "\n"))
 }
 
 func newApp(stdin io.Reader, stdout, stderr io.Writer) *cli.App {

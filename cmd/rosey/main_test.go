@@ -25,6 +25,9 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(exitFailed)
 	}
+	if os.Getenv("ROSEY_TEST_MAIN") == "all" {
+		os.Exit(executeAll(os.Stdin, os.Stdout))
+	}
 	if os.Getenv("ROSEY_TEST_MAIN") == "1" {
 		os.Exit(execute(context.Background(), os.Args, os.Stdin, os.Stdout, os.Stderr))
 	}
@@ -42,6 +45,63 @@ func TestMain(m *testing.M) {
 type result struct {
 	code           int
 	stdout, stderr string
+}
+
+// executeAll runs one command line after the other in this process: each is a
+// JSON array of a line, and its result one of the same.
+func executeAll(in io.Reader, out io.Writer) int {
+	dec, enc := json.NewDecoder(in), json.NewEncoder(out)
+	for {
+		var args []string
+		if err := dec.Decode(&args); err != nil {
+			return exitOK
+		}
+		var stdout, stderr bytes.Buffer
+		code := execute(context.Background(), append([]string{"rosey"}, args...), strings.NewReader(""), &stdout, &stderr)
+		if err := enc.Encode([]any{code, stdout.Bytes(), stderr.Bytes()}); err != nil {
+			return exitFailed
+		}
+	}
+}
+
+// roseyAll runs many command lines in one process, which is quicker than a
+// process for each.
+func roseyAll(t *testing.T, lines [][]string) (results []result) {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var in, stdout, stderr bytes.Buffer
+	for _, line := range lines {
+		b, err := json.Marshal(line)
+		if err != nil {
+			t.Fatal(err)
+		}
+		in.Write(append(b, '\n'))
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, exe)
+	cmd.Env = append(os.Environ(), "ROSEY_TEST_MAIN=all")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = &in, &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("%v\n%s", err, stderr.String())
+	}
+	for dec := json.NewDecoder(&stdout); dec.More(); {
+		var one struct {
+			code           int
+			stdout, stderr []byte
+		}
+		if err := dec.Decode(&[]any{&one.code, &one.stdout, &one.stderr}); err != nil {
+			t.Fatal(err)
+		}
+		results = append(results, result{one.code, string(one.stdout), string(one.stderr)})
+	}
+	if len(results) != len(lines) {
+		t.Fatalf("%d of %d command lines ended\n%s", len(results), len(lines), stderr.String())
+	}
+	return results
 }
 
 // rosey runs the program to its end. It is a process of its own because the

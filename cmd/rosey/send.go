@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/replay"
 )
 
 func sendCommand() *cli.Command {
@@ -97,12 +98,21 @@ func knows(ctx context.Context, c *client, channel string) error {
 // outputFlag is --output for commands that can print JSON.
 func outputFlag() cli.Flag {
 	return &cli.StringFlag{Name: "output", Usage: "`FORMAT`: text, or json with one object a line", Value: "text",
-		Action: func(_ *cli.Context, v string) error {
+		Action: func(c *cli.Context, v string) error {
 			if v != "text" && v != "json" {
 				return usagef("--output %s: choose text or json", v)
 			}
-			return nil
+			return printJSON(c, v)
 		}}
+}
+
+// printJSON is the flag action that has JSON written so that a terminal obeys
+// nothing in it.
+func printJSON(c *cli.Context, format string) error {
+	if format == "json" {
+		c.App.Writer = replay.PrintableJSON(c.App.Writer)
+	}
+	return nil
 }
 
 func wantJSON(c *cli.Context) bool { return c.String("output") == "json" }

@@ -30,11 +30,11 @@ With --output env it prints what other NATS tools need to reach the bot:
    eval "$(rosey status --output env)" && nats stream ls`,
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "output", Usage: "`FORMAT`: text, json (one object) or env", Value: "text",
-				Action: func(_ *cli.Context, v string) error {
+				Action: func(c *cli.Context, v string) error {
 					if v != "text" && v != "json" && v != "env" {
 						return usagef("--output %s: choose text, json or env", v)
 					}
-					return nil
+					return printJSON(c, v)
 				}},
 		},
 		Action: func(c *cli.Context) error {

@@ -6,6 +6,8 @@ import (
 	"io"
 	"strings"
 	"time"
+
+	"github.com/rosey-bot/rosey/replay"
 )
 
 //go:embed page.html
@@ -14,6 +16,7 @@ var page string
 var pages = template.Must(template.New("page").Funcs(template.FuncMap{
 	"clock": func(t time.Time) string { return t.Format(time.TimeOnly) },
 	"full":  func(t time.Time) string { return t.Format(time.RFC3339Nano) },
+	"plain": replay.Printable,
 }).Parse(page))
 
 // htmlWriter writes a page that needs nothing but itself.

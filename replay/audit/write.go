@@ -242,7 +242,7 @@ func (c *csvWriter) write(e Entry) error {
 	}
 	for i, cell := range row {
 		if i != 7 {
-			row[i] = harmless(cell)
+			row[i] = harmless(replay.Printable(cell))
 		}
 	}
 	return c.w.Write(row)
