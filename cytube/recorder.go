@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
-	"github.com/nats-io/nats.go"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/rosey-bot/rosey/cytube/socketio"
@@ -312,8 +311,16 @@ func (r *recorder) publishLine(ctx context.Context, f fact, n int, joining bool)
 // whenever the line comes, and JetStream knows it for a while.
 func (r *recorder) lineID(l *line, n int) string {
 	text := sha256.Sum256(fmt.Appendf(nil, "%t %t %s\x00%s", l.pm, l.action, l.to, l.text))
-	return fmt.Sprintf("cytube/%s/%d/%s/%x/%d", r.cfg.Channel, l.time, l.user, text[:8], n)
+	user := l.user
+	if len(user) > longestName {
+		user = fmt.Sprintf("%x", sha256.Sum256([]byte(user)))
+	}
+	return fmt.Sprintf("cytube/%s/%d/%s/%x/%d", r.cfg.Channel, l.time, user, text[:8], n)
 }
+
+// longestName is how many bytes of a name an ID holds as they are: a server may
+// send any name, and what is sent to NATS beside an event has its limit.
+const longestName = 100
 
 // store publishes an event, again and again while NATS is away: what comes next
 // must wait for it. An event that NATS will never take is logged and given up.
@@ -324,7 +331,7 @@ func (r *recorder) store(ctx context.Context, e event.Envelope, id string) {
 		defer cancel()
 		ack, err := r.bus.Publish(ctx, e, streams.WithMsgID(id))
 		switch {
-		case event.CodeOf(err) == event.InvalidInput, errors.Is(err, nats.ErrMaxPayload):
+		case event.CodeOf(err) == event.InvalidInput:
 			r.stats.unrecorded.Add(1)
 			r.log.ErrorContext(ctx, "an event cannot be recorded", "subject", e.Subject, "bytes", len(e.Data), "error", err)
 			return nil

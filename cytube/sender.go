@@ -21,6 +21,10 @@ const (
 	maxDrops  = 5 // with the server's flood control in the way
 )
 
+// patientEchoes is how many EchoTimeouts more an echo is waited for while what
+// the server sent is not all looked at, as when people flood the channel.
+const patientEchoes = 5
+
 // patientReads is how often a send is looked for that an outbox refers to.
 const patientReads = 3
 
@@ -31,6 +35,7 @@ type sender struct {
 	voice   *voice
 	history *history
 	isSelf  func(user string) bool
+	behind  func() bool // tells that frames wait to be recorded, the echo perhaps among them
 	started time.Time
 	begun   uint64          // sequence of the last send that was begun
 	stop    <-chan struct{} // closed when nothing new may be begun
@@ -283,7 +288,7 @@ func (s *sender) awaitAnswer(ctx context.Context, u *utterance) (state, string, 
 	timer := time.NewTimer(s.cfg.EchoTimeout)
 	defer timer.Stop()
 	late, stop := timer.C, (<-chan struct{})(nil)
-	for {
+	for patience := patientEchoes; ; {
 		got, note := s.voice.what(u)
 		switch got {
 		case heard, dropped, refused, lost:
@@ -296,7 +301,10 @@ func (s *sender) awaitAnswer(ctx context.Context, u *utterance) (state, string, 
 		select {
 		case <-u.notices:
 		case <-late:
-			return waiting, "", nil
+			if patience--; patience < 0 || !s.behind() {
+				return waiting, "", nil
+			}
+			timer.Reset(s.cfg.EchoTimeout)
 		case <-stop:
 			return got, "", errStopping
 		case <-ctx.Done():

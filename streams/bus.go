@@ -10,6 +10,7 @@ import (
 	"maps"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"go.opentelemetry.io/otel/attribute"
@@ -172,9 +173,9 @@ func Within(d time.Duration) PublishOption { return func(s *publishSettings) { s
 // Publish stores an event and returns after JetStream acknowledged it. Missing
 // envelope fields are filled in: timestamp, source, and from the context the
 // correlation ID and the causing event; without a correlation ID in either, the
-// event gets a new one. An event that breaks the contract, or whose subject is
-// one for requests, is refused with an INVALID_INPUT error; a failure to store
-// is a NATS_ERROR, after which the event may or may not be stored.
+// event gets a new one. An event that breaks the contract, whose subject is one
+// for requests, or that is larger than the server takes, is refused with an
+// INVALID_INPUT error; a failure to store is a NATS_ERROR, after which the event may or may not be stored.
 func (b *Bus) Publish(ctx context.Context, e event.Envelope, opts ...PublishOption) (Ack, error) {
 	if err := e.Validate(); err != nil {
 		return Ack{}, err
@@ -197,7 +198,10 @@ func (b *Bus) Publish(ctx context.Context, e event.Envelope, opts ...PublishOpti
 	started := time.Now()
 	ack, err := b.store(ctx, msg, s)
 	err = b.room.note(stream.Name, Refusal(err))
-	if err != nil {
+	switch {
+	case tooLarge(err):
+		err = event.Errorf(event.InvalidInput, "store %s: its %d bytes and headers are more than the server takes, whose max_payload is %d: %w", e.Subject, len(msg.Data), b.nc.MaxPayload(), err)
+	case err != nil:
 		err = event.Errorf(cmp.Or(event.CodeOf(err), event.NATSError), "store %s: %w", e.Subject, err)
 	}
 	b.observe.Sent(ctx, e.Subject, time.Since(started), err)
@@ -213,6 +217,16 @@ func (b *Bus) Publish(ctx context.Context, e event.Envelope, opts ...PublishOpti
 		span.SetAttributes(MessageID(stored.Ref))
 	}
 	return stored, nil
+}
+
+// tooLarge reports whether err says that a message will never be taken.
+func tooLarge(err error) bool {
+	var api *jetstream.APIError
+	if errors.As(err, &api) {
+		code := server.ErrorIdentifier(api.ErrorCode)
+		return code == server.JSStreamHeaderExceedsMaximumErr || code == server.JSStreamMessageExceedsMaximumErr
+	}
+	return errors.Is(err, nats.ErrMaxPayload)
 }
 
 // store has JetStream store a message, now or when it is to be.
