@@ -292,3 +292,42 @@ func (s *siege) subjects() (all map[string]uint64, keys int) {
 	}
 	return all, keys
 }
+
+// A site whose clock is hours off, or jumps, neither expires commands nor
+// disturbs the order of the past, which is that in which things were recorded.
+func TestClockOfTheSite(t *testing.T) {
+	t.Parallel()
+	s := besiege(t)
+	jumps := []time.Duration{3 * time.Hour, -6 * time.Hour, 48 * time.Hour, -365 * 24 * time.Hour, 0}
+	for i, jump := range jumps {
+		s.clock += jump.Milliseconds()
+		s.line("mallory", fmt.Sprintf("!roll d6+%d", 400+i))
+		s.hear("lobby", fmt.Sprintf(`Rolled d6\+%d:`, 400+i))
+	}
+	got := rosey(t, "", "replay", "--since", "1h", "--subject", event.SubjectChat, "--user", "mallory", "--output", "json", "--store", s.store)
+	var order []int
+	for line := range strings.Lines(got.stdout) {
+		var e struct {
+			Data struct {
+				Message string `json:"message"`
+			} `json:"data"`
+		}
+		n := 0
+		if err := json.Unmarshal([]byte(line), &e); err != nil {
+			t.Fatalf("%v: %s", err, line)
+		}
+		if _, err := fmt.Sscanf(e.Data.Message, "!roll d6+%d", &n); err == nil {
+			order = append(order, n-400)
+		}
+	}
+	if fmt.Sprint(order) != "[0 1 2 3 4]" {
+		t.Errorf("replayed in the order %v\n%s", order, got.stderr)
+	}
+	for _, args := range [][]string{{"replay", "--since", "1h", "--tree"}, {"replay", "--since", "1h", "--summary"}} {
+		r := rosey(t, "", append(args, "--store", s.store)...)
+		if negative := regexp.MustCompile(`(^|\s)-\d+(\.\d+)?\s?(ns|µs|us|ms|s|m|h)\b`).FindString(r.stdout); r.code != 0 || negative != "" {
+			t.Errorf("%v: exit code %d, a negative duration %q", args, r.code, negative)
+		}
+	}
+	t.Logf("%d jumps of the site's clock, by up to a year: %d commands answered, replayed in order, no duration below 0", len(jumps)-1, len(order))
+}
