@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams"
 )
 
 const (
@@ -83,8 +84,11 @@ func (s *source) open(ctx context.Context) (found bool, err error) {
 func (s *source) create(ctx context.Context) error {
 	cfg := jetstream.OrderedConsumerConfig{FilterSubjects: s.plan.filters}
 	if !s.since.IsZero() {
-		cfg.DeliverPolicy = jetstream.DeliverByStartTimePolicy
-		cfg.OptStartTime = &s.since
+		seq, err := streams.SequenceSince(ctx, s.js, s.plan.stream, s.since)
+		if err != nil {
+			return event.Errorf(event.NATSError, "read stream %s: %w", s.plan.stream, err)
+		}
+		cfg.DeliverPolicy, cfg.OptStartSeq = jetstream.DeliverByStartSequencePolicy, seq
 	}
 	var err error
 	if s.consumer, err = s.js.OrderedConsumer(ctx, s.plan.stream, cfg); err != nil {

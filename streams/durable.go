@@ -30,6 +30,13 @@ func openDurable(ctx context.Context, js jetstream.JetStream, stream string, wan
 	existing, err := js.Consumer(ctx, stream, want.Durable)
 	switch {
 	case errors.Is(err, jetstream.ErrConsumerNotFound):
+		if want.DeliverPolicy == jetstream.DeliverByStartTimePolicy {
+			seq, err := SequenceSince(ctx, js, stream, *want.OptStartTime)
+			if err != nil {
+				return nil, err
+			}
+			want.DeliverPolicy, want.OptStartSeq, want.OptStartTime = jetstream.DeliverByStartSequencePolicy, seq, nil
+		}
 	case err != nil:
 		return nil, err
 	default:

@@ -53,6 +53,7 @@ func Restore(ctx context.Context, js jetstream.JetStream, dir string, o RestoreO
 		}
 	}
 	done := int64(0)
+	var rewound []func() error
 	for i, s := range m.Streams {
 		subject, err := begin(ctx, js, s, configs[i])
 		if err != nil {
@@ -63,13 +64,43 @@ func Restore(ctx context.Context, js jetstream.JetStream, dir string, o RestoreO
 			tell(o.Progress, Progress{Stream: s.Name, Done: done, Total: m.Size()})
 		})
 		if err == nil && !o.ReadOnly {
-			err = rewind(ctx, js, s)
+			var again []func() error
+			again, err = rewind(ctx, js, s)
+			rewound = append(rewound, again...)
 		}
 		if err != nil {
 			return m, errors.Join(fmt.Errorf("restore %s: %w", s.Name, err), remove(ctx, js, m.Streams[:i+1]))
 		}
 	}
+	if err := settle(ctx, rewound); err != nil {
+		return m, errors.Join(err, remove(ctx, js, m.Streams))
+	}
 	return m, nil
+}
+
+// flushed is how long after a restore the server has written the consumers'
+// positions to the disk.
+const flushed = 500 * time.Millisecond
+
+// settle puts consumers back a second time. The server writes the new position to
+// the disk, but not while it is writing the old one (nats-server 2.15.2), which it
+// does a moment after a restore: then a server that is stopped would go on from
+// the old one, and what was handled during the backup would be left out.
+func settle(ctx context.Context, rewound []func() error) error {
+	if len(rewound) == 0 {
+		return nil
+	}
+	select {
+	case <-time.After(flushed):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	for _, again := range rewound {
+		if err := again(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func restore(ctx context.Context, js jetstream.JetStream, subject, dir string, s Stream, sent func(int)) error {
@@ -126,29 +157,36 @@ func inTheWay(ctx context.Context, js jetstream.JetStream, m Manifest) (empty []
 }
 
 // rewind puts durable consumers that went on while the backup was made back to
-// where they were when it began.
-func rewind(ctx context.Context, js jetstream.JetStream, s Stream) error {
+// where they were when it began, and returns what does that again.
+func rewind(ctx context.Context, js jetstream.JetStream, s Stream) (again []func() error, err error) {
 	for _, p := range s.Positions {
 		c, err := js.Consumer(ctx, s.Name, p.Consumer)
 		if errors.Is(err, jetstream.ErrConsumerNotFound) {
 			continue // it was deleted while the backup was made
 		}
 		if err != nil {
-			return fmt.Errorf("look at consumer %s: %w", p.Consumer, err)
+			return nil, fmt.Errorf("look at consumer %s: %w", p.Consumer, err)
 		}
 		if c.CachedInfo().AckFloor.Stream <= p.Acked {
 			continue
 		}
-		_, err = js.ResetConsumerToSequence(ctx, s.Name, p.Consumer, p.Acked+1)
-		if errors.Is(err, jetstream.ErrConsumerInvalidReset) {
-			// It was made to begin behind that, and cannot be put before it.
-			_, err = js.ResetConsumer(ctx, s.Name, p.Consumer)
+		reset := func() error {
+			_, err := js.ResetConsumerToSequence(ctx, s.Name, p.Consumer, p.Acked+1)
+			if errors.Is(err, jetstream.ErrConsumerInvalidReset) {
+				// It was made to begin behind that, and cannot be put before it.
+				_, err = js.ResetConsumer(ctx, s.Name, p.Consumer)
+			}
+			if err != nil {
+				return fmt.Errorf("put consumer %s back to %d: %w", p.Consumer, p.Acked, err)
+			}
+			return nil
 		}
-		if err != nil {
-			return fmt.Errorf("put consumer %s back to %d: %w", p.Consumer, p.Acked, err)
+		if err := reset(); err != nil {
+			return nil, err
 		}
+		again = append(again, reset)
 	}
-	return nil
+	return again, nil
 }
 
 // remove takes back what a failed restore made.

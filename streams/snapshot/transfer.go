@@ -12,6 +12,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/rosey-bot/rosey/streams"
 )
 
 const (
@@ -37,13 +39,9 @@ func ask(ctx context.Context, js jetstream.JetStream, subject string, request, r
 	if err != nil {
 		return err
 	}
-	prefix := js.Options().APIPrefix
-	if prefix == "" {
-		prefix = jetstream.DefaultAPIPrefix
-	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	msg, err := js.Conn().RequestWithContext(ctx, strings.TrimSuffix(prefix, ".")+"."+subject, body)
+	msg, err := js.Conn().RequestWithContext(ctx, streams.API(js, subject), body)
 	if err != nil {
 		return fmt.Errorf("ask the server: %w", err)
 	}
