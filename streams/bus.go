@@ -83,8 +83,7 @@ func WithLogger(l *slog.Logger) BusOption { return func(b *Bus) { b.log = l } }
 // WithObserver sets who is told of what the Bus did; nobody is otherwise.
 func WithObserver(o Observer) BusOption { return func(b *Bus) { b.observe = o } }
 
-// NewBus makes a Bus on a connection, and its JetStream context as JetStream
-// makes it. It does not open the streams: see Open.
+// NewBus makes a Bus on a connection. It does not open the streams: see Open.
 func NewBus(nc *nats.Conn, js jetstream.JetStream, opts ...BusOption) *Bus {
 	b := &Bus{nc: nc, js: js, meta: sourced("rosey"), timeout: DefaultTimeout, tracer: NewTracer(noop.Tracer{}, js),
 		log: slog.New(slog.DiscardHandler), observe: nobody{}, room: &room{}}
@@ -238,26 +237,7 @@ func (b *Bus) store(ctx context.Context, msg *nats.Msg, s publishSettings) (*jet
 	if s.ttl > 0 {
 		opts = append(opts, jetstream.WithMsgTTL((s.ttl + time.Second - 1).Truncate(time.Second)))
 	}
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	// Waiting here for an asynchronous publish is faster than a synchronous one,
-	// and learns at once of a lost connection, after which no answer comes.
-	stored, err := b.js.PublishMsgAsync(msg, opts...)
-	if err != nil {
-		return nil, err
-	}
-	select {
-	case ack := <-stored.Ok():
-		return ack, nil
-	case err := <-stored.Err():
-		if errors.Is(err, jetstream.ErrAsyncPublishTimeout) {
-			err = fmt.Errorf("%w: no acknowledgement within %s", nats.ErrTimeout, DefaultTimeout)
-		}
-		return nil, err
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
+	return b.js.PublishMsg(ctx, msg, opts...)
 }
 
 // CancelTimer drops a plugin's timer of that name, if it has not fired.

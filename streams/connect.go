@@ -231,7 +231,7 @@ func (d storeDialer) Dial(network, _ string) (net.Conn, error) {
 // JetStream is the JetStream context of a connection. It fails when the server
 // has JetStream switched off only once it is used.
 func JetStream(nc *nats.Conn) (jetstream.JetStream, error) {
-	js, err := jetstream.New(nc, jetstream.WithPublishAsyncTimeout(DefaultTimeout))
+	js, err := jetstream.New(nc)
 	if err != nil {
 		return nil, fmt.Errorf("open JetStream: %w", err)
 	}

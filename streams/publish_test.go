@@ -39,7 +39,7 @@ func TestPublishIsNotAcknowledged(t *testing.T) {
 		want    error
 	}{
 		"no stream":      {t.Context(), event.SubjectUserLeave, event.UserLeave{User: "alice", Channel: "main"}, jetstream.ErrNoStreamResponse},
-		"no answer":      {t.Context(), event.SubjectPM, pm, nats.ErrTimeout},
+		"no answer":      {t.Context(), event.SubjectPM, pm, context.DeadlineExceeded},
 		"no time":        {short, event.SubjectPM, pm, context.DeadlineExceeded},
 		"no more wanted": {cancelled, event.SubjectPM, pm, context.Canceled},
 	} {
