@@ -216,7 +216,7 @@ func (c *Connector) Run(ctx context.Context) error {
 
 	sender := &sender{cfg: c.cfg, voice: voice, history: history, isSelf: isSelf, started: time.Now(),
 		behind: func() bool { return len(c.queue) > 0 },
-		stop: speaking.Done(), log: c.log, stats: &c.stats, observe: c.observe, settled: c.outcomes}
+		stop:   speaking.Done(), log: c.log, stats: &c.stats, observe: c.observe, settled: c.outcomes}
 	c.observe.Connected(ctx, c.cfg.Channel, false)
 	recorded := make(chan struct{})
 	go func() {

@@ -100,7 +100,7 @@ func rawChain(ctx context.Context, b *bench) (chain, error) {
 		if err != nil {
 			return err
 		}
-		it, err := consumer.Messages(jetstream.PullMaxMessages(1))
+		it, err := oneByOne(consumer)
 		if err != nil {
 			return err
 		}
@@ -108,7 +108,7 @@ func rawChain(ctx context.Context, b *bench) (chain, error) {
 		go func() {
 			defer close(done)
 			for {
-				msg, err := it.Next()
+				msg, err := nextOf(it)
 				if err != nil {
 					return
 				}

@@ -26,7 +26,7 @@ import (
 var errNotMeasurable = errors.New("not measurable on this machine")
 
 // fullFactor is how many times the usual number of events a full store holds.
-const fullFactor = 50
+const fullFactor = 48
 
 // fullStore fills a store as a bot that ran for long would have, with events
 // that no consumer waits for. It is made once.
@@ -163,6 +163,9 @@ func (b *bench) memory(ctx context.Context, dir string) (ours, raw float64, err 
 	return ours, raw, nil
 }
 
+// restarts is how often either is started; the median counts.
+const restarts = 5
+
 // benchRestart measures how long it takes from the start of the process until
 // the bot is ready, on a store that is full, and a bare server likewise.
 func benchRestart(ctx context.Context, b *bench) (ours, raw float64, err error) {
@@ -171,7 +174,7 @@ func benchRestart(ctx context.Context, b *bench) (ours, raw float64, err error) 
 		return 0, 0, err
 	}
 	var took [2][]float64
-	for range rounds {
+	for range restarts {
 		for i, start := range []func(context.Context, string) (*child, error){startBot, startBare} {
 			c, err := start(ctx, dir)
 			if err != nil {
