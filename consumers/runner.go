@@ -104,11 +104,7 @@ func Run(ctx context.Context, bus *streams.Bus, c Config, h Handler) error {
 	if err != nil {
 		return fmt.Errorf("open consumer %s: %w", c.Durable, err)
 	}
-	// One message at a time: what waits in a client's buffer would count as
-	// attempted when the process dies.
-	// The heartbeat is also when the server notices that a consumer is no longer
-	// paused, so it bounds how long a resumed plugin stays silent.
-	messages, err := consumer.Messages(jetstream.PullMaxMessages(1), jetstream.PullExpiry(30*time.Second), jetstream.PullHeartbeat(time.Second))
+	messages, err := streams.OneByOne(consumer)
 	if err != nil {
 		return fmt.Errorf("read consumer %s: %w", c.Durable, err)
 	}

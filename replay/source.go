@@ -84,7 +84,7 @@ func (s *source) open(ctx context.Context) (found bool, err error) {
 func (s *source) create(ctx context.Context) error {
 	cfg := jetstream.OrderedConsumerConfig{FilterSubjects: s.plan.filters}
 	if !s.since.IsZero() {
-		seq, err := streams.SequenceSince(ctx, s.js, s.plan.stream, s.since)
+		seq, err := streams.SequenceSince(ctx, s.js, s.stream, s.since)
 		if err != nil {
 			return event.Errorf(event.NATSError, "read stream %s: %w", s.plan.stream, err)
 		}

@@ -45,7 +45,7 @@ func (c *Carrier) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("open consumer %s: %w", carrierDurable, err)
 	}
-	messages, err := consumer.Messages(jetstream.PullMaxMessages(1))
+	messages, err := OneByOne(consumer)
 	if err != nil {
 		return fmt.Errorf("read consumer %s: %w", carrierDurable, err)
 	}

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"github.com/rosey-bot/rosey/consumers"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
@@ -37,13 +39,17 @@ func TestConsumersBeginAtATime(t *testing.T) {
 	first, second, third := chat(), chat(), chat()
 	join := say(event.SubjectUserJoin, event.UserJoin{User: "bob", Channel: "main", Time: 1})
 	last := chat()
-	at := func(a streams.Ack) time.Time {
+	stream := func(name string) jetstream.Stream {
 		t.Helper()
-		s, err := bus.JetStream().Stream(ctx, streams.Cytube)
+		s, err := bus.JetStream().Stream(ctx, name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		msg, err := s.GetMsg(ctx, a.Ref.Seq)
+		return s
+	}
+	at := func(a streams.Ack) time.Time {
+		t.Helper()
+		msg, err := stream(streams.Cytube).GetMsg(ctx, a.Ref.Seq)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -59,12 +65,12 @@ func TestConsumersBeginAtATime(t *testing.T) {
 		{at(join), join.Ref.Seq},
 		{at(last).Add(1), last.Ref.Seq + 1},
 	} {
-		seq, err := streams.SequenceSince(ctx, bus.JetStream(), streams.Cytube, c.since)
+		seq, err := streams.SequenceSince(ctx, bus.JetStream(), stream(streams.Cytube), c.since)
 		if err != nil || seq != c.want {
 			t.Errorf("case %d: the first since then is %d, %v, want %d", i, seq, err, c.want)
 		}
 	}
-	if seq, err := streams.SequenceSince(ctx, bus.JetStream(), streams.Platform, at(first)); seq != 1 || err != nil {
+	if seq, err := streams.SequenceSince(ctx, bus.JetStream(), stream(streams.Platform), at(first)); seq != 1 || err != nil {
 		t.Errorf("of an empty stream: %d, %v", seq, err)
 	}
 

@@ -100,7 +100,7 @@ func rawChain(ctx context.Context, b *bench) (chain, error) {
 		if err != nil {
 			return err
 		}
-		it, err := oneByOne(consumer)
+		it, err := streams.OneByOne(consumer)
 		if err != nil {
 			return err
 		}

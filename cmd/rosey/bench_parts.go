@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -184,7 +183,7 @@ func benchConsume(ctx context.Context, b *bench) (ours, raw float64, err error) 
 		if err != nil {
 			return err
 		}
-		it, err := oneByOne(c)
+		it, err := streams.OneByOne(c)
 		if err != nil {
 			return err
 		}
@@ -203,14 +202,8 @@ func benchConsume(ctx context.Context, b *bench) (ours, raw float64, err error) 
 	return inTurn(b.n, ourRound, rawRound)
 }
 
-// oneByOne reads a consumer as ours do: one event at a time, since what waits in a
-// client's buffer counts as delivered when the process dies.
-func oneByOne(c jetstream.Consumer) (jetstream.MessagesContext, error) {
-	return c.Messages(jetstream.PullMaxMessages(1), jetstream.PullExpiry(30*time.Second), jetstream.PullHeartbeat(time.Second))
-}
-
-// nextOf waits for the next event, also when the server lost the request for it,
-// which happens to one in some ten thousand (nats-server 2.15.2).
+// nextOf waits for the next event, also when the server lost the request for it, as
+// ours do.
 func nextOf(it jetstream.MessagesContext) (jetstream.Msg, error) {
 	for {
 		msg, err := it.Next()

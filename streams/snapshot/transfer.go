@@ -33,35 +33,11 @@ type state struct {
 	Consumers int    `json:"consumer_count"`
 }
 
-// ask makes a request of the JetStream API and reads its answer into reply.
+// ask is streams.API with a limit to its patience.
 func ask(ctx context.Context, js jetstream.JetStream, subject string, request, reply any) error {
-	body, err := json.Marshal(request)
-	if err != nil {
-		return err
-	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	msg, err := js.Conn().RequestWithContext(ctx, streams.API(js, subject), body)
-	if err != nil {
-		return fmt.Errorf("ask the server: %w", err)
-	}
-	return answered(msg.Data, reply)
-}
-
-func answered(body []byte, reply any) error {
-	var failed struct {
-		Error *jetstream.APIError `json:"error"`
-	}
-	if err := json.Unmarshal(body, &failed); err != nil {
-		return fmt.Errorf("read the server's answer: %w", err)
-	}
-	if failed.Error != nil {
-		return failed.Error
-	}
-	if err := json.Unmarshal(body, reply); err != nil {
-		return fmt.Errorf("read the server's answer: %w", err)
-	}
-	return nil
+	return streams.API(ctx, js, subject, request, reply)
 }
 
 // download asks for a snapshot of a stream and hands it to write in pieces. It
@@ -158,7 +134,7 @@ func upload(ctx context.Context, js jetstream.JetStream, subject, dir string, s 
 			}
 			if len(reply.Data) > 0 {
 				var none struct{}
-				if err := answered(reply.Data, &none); err != nil {
+				if err := streams.APIAnswer(reply.Data, &none); err != nil {
 					return err
 				}
 			}
@@ -182,5 +158,5 @@ func upload(ctx context.Context, js jetstream.JetStream, subject, dir string, s 
 	var made struct {
 		State state `json:"state"`
 	}
-	return made.State, answered(reply.Data, &made)
+	return made.State, streams.APIAnswer(reply.Data, &made)
 }
