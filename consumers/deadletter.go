@@ -29,6 +29,6 @@ func (r *runner) deadLetter(ctx context.Context, d streams.Stored, cause error) 
 	if err != nil {
 		return err
 	}
-	_, err = publish(ctx, r.bus, r.log, e, streams.WithMsgID(r.Durable+"/"+d.Ref.String()+"/dead"))
+	_, err = r.bus.Publish(ctx, e, streams.WithMsgID(r.Durable+"/"+d.Ref.String()+"/dead"), streams.Patiently(patience))
 	return err
 }

@@ -13,6 +13,11 @@ import (
 	"github.com/rosey-bot/rosey/streams"
 )
 
+// patience is how long NATS and the database may be away before that fails an
+// attempt, of which an event has few: the event stays with its handler, and those
+// behind it in their stream.
+const patience = 30 * time.Second
+
 // An outbox publishes what one delivery of an event causes. Its k-th publish
 // carries the Nats-Msg-Id <consumer>/<STREAM>:<SEQ>/<k>, so that what a
 // redelivery repeats is recognised by JetStream and dropped. Requests and what
@@ -41,7 +46,11 @@ func (o *outbox) Publish(ctx context.Context, e event.Envelope, opts ...streams.
 }
 
 func (o *outbox) Request(ctx context.Context, subject string, payload any, opts ...streams.PublishOption) (json.RawMessage, error) {
-	return o.bus.Request(ctx, subject, payload, withID(o.id("/request", &o.requests), opts)...)
+	opts = withID(o.id("/request", &o.requests), opts)
+	if event.Match(event.AllDatabase, subject) {
+		opts = append(opts, streams.Patiently(patience))
+	}
+	return o.bus.Request(ctx, subject, payload, opts...)
 }
 
 func (o *outbox) CancelTimer(ctx context.Context, plugin, timer string) error {
@@ -49,15 +58,11 @@ func (o *outbox) CancelTimer(ctx context.Context, plugin, timer string) error {
 }
 
 // publishAll checks everything before it publishes anything, so that an event
-// is not half answered because of a mistake in its last output. The first one
-// is checked by being published.
+// is not half answered because of a mistake in its last output.
 func (o *outbox) publishAll(ctx context.Context, events []event.Envelope) error {
-	for i, e := range events {
+	for _, e := range events {
 		if err := o.allowed(e); err != nil {
 			return err
-		}
-		if i == 0 {
-			continue
 		}
 		if err := e.Validate(); err != nil {
 			return Permanent(err)
@@ -92,7 +97,7 @@ func (o *outbox) publish(ctx context.Context, e event.Envelope, id string, opts 
 	if o.attempt > 1 {
 		opts = append(opts, streams.WithMeta(event.MetaAttempt, o.attempt))
 	}
-	ack, err := publish(ctx, o.bus, o.log, e, opts...)
+	ack, err := o.bus.Publish(ctx, e, append(opts, streams.Patiently(patience))...)
 	if err != nil {
 		err = fmt.Errorf("publish %s: %w", e.Subject, err)
 		if event.CodeOf(err) == event.InvalidInput {

@@ -329,10 +329,10 @@ func (s *Store) failure(ctx context.Context, op, collection string, err error) e
 		return event.Errorf(code, "%s %s: %w", op, collection, err).With("collection", collection).With("reason", "store_full")
 	case errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) || errors.Is(err, nats.ErrTimeout):
 		code = event.Timeout
-	case errors.Is(err, nats.ErrConnectionClosed) || errors.Is(err, nats.ErrDisconnected) || errors.Is(err, nats.ErrConnectionDraining):
-		code = event.NATSError
 	case errors.Is(err, jetstream.ErrJetStreamNotEnabled):
 		err = fmt.Errorf("%w: start the server with JetStream", err)
+	case streams.Unanswered(err) || errors.Is(err, nats.ErrConnectionClosed) || errors.Is(err, nats.ErrConnectionDraining):
+		code = event.NATSError
 	case errors.Is(err, nats.ErrMaxPayload):
 		return event.Errorf(event.InvalidInput, "%s %s: the record is larger than the server's max_payload: %w", op, collection, err).
 			With("collection", collection)

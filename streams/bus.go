@@ -131,6 +131,8 @@ type publishSettings struct {
 	ttl    time.Duration
 	within time.Duration
 	meta   []metadatum
+
+	patience time.Duration
 }
 
 type metadatum struct {
@@ -194,16 +196,20 @@ func (b *Bus) Publish(ctx context.Context, e event.Envelope, opts ...PublishOpti
 	if err != nil {
 		return Ack{}, fail(span, err)
 	}
-	started := time.Now()
-	ack, err := b.store(ctx, msg, s)
-	err = b.room.note(stream.Name, Refusal(err))
-	switch {
-	case tooLarge(err):
-		err = event.Errorf(event.InvalidInput, "store %s: its %d bytes and headers are more than the server takes, whose max_payload is %d: %w", e.Subject, len(msg.Data), b.nc.MaxPayload(), err)
-	case err != nil:
-		err = event.Errorf(cmp.Or(event.CodeOf(err), event.NATSError), "store %s: %w", e.Subject, err)
-	}
-	b.observe.Sent(ctx, e.Subject, time.Since(started), err)
+	var ack *jetstream.PubAck
+	err = b.patiently(ctx, e.Subject, s.patience, func() (err error) {
+		started := time.Now()
+		ack, err = b.store(ctx, msg, s)
+		err = b.room.note(stream.Name, Refusal(err))
+		switch {
+		case tooLarge(err):
+			err = event.Errorf(event.InvalidInput, "store %s: its %d bytes and headers are more than the server takes, whose max_payload is %d: %w", e.Subject, len(msg.Data), b.nc.MaxPayload(), err)
+		case err != nil:
+			err = event.Errorf(cmp.Or(event.CodeOf(err), event.NATSError), "store %s: %w", e.Subject, err)
+		}
+		b.observe.Sent(ctx, e.Subject, time.Since(started), err)
+		return err
+	})
 	if err != nil {
 		return Ack{}, fail(span, err)
 	}
@@ -265,9 +271,12 @@ func (b *Bus) Request(ctx context.Context, subject string, payload any, opts ...
 	if stream, ok := For(subject); !ok || !stream.NoAck {
 		return nil, event.Errorf(event.InvalidInput, "%s does not take requests: use Publish", subject)
 	}
-	s := publishSettings{within: b.timeout}
+	var s publishSettings
 	for _, o := range opts {
 		o(&s)
+	}
+	if s.within > 0 {
+		s.patience = 0
 	}
 	e = b.complete(ctx, e, s.meta)
 	ctx, span := b.tracer.send(ctx, e, trace.SpanKindClient)
@@ -276,13 +285,17 @@ func (b *Bus) Request(ctx context.Context, subject string, payload any, opts ...
 	if err != nil {
 		return nil, fail(span, err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.within)
-	defer cancel()
-	started := time.Now()
-	reply, err := b.nc.RequestMsgWithContext(ctx, msg)
-	took := time.Since(started)
-	err = requestError(subject, took, reply, err)
-	b.observe.Requested(ctx, subject, took, err)
+	var reply *nats.Msg
+	err = b.patiently(ctx, subject, s.patience, func() (err error) {
+		ctx, cancel := context.WithTimeout(ctx, cmp.Or(s.within, b.timeout))
+		defer cancel()
+		started := time.Now()
+		reply, err = b.nc.RequestMsgWithContext(ctx, msg)
+		took := time.Since(started)
+		err = requestError(subject, took, reply, err)
+		b.observe.Requested(ctx, subject, took, err)
+		return err
+	})
 	if err != nil {
 		return nil, fail(span, err)
 	}

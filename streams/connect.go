@@ -80,7 +80,7 @@ func Insist(ctx context.Context, patience time.Duration, log *slog.Logger, do fu
 	var told time.Time
 	for {
 		err := do(ctx)
-		if err == nil || ctx.Err() != nil || !unanswered(err) || time.Since(began) >= patience {
+		if err == nil || ctx.Err() != nil || !Unanswered(err) || time.Since(began) >= patience {
 			return err
 		}
 		if time.Since(told) > tellEvery {
@@ -98,9 +98,9 @@ func Insist(ctx context.Context, patience time.Duration, log *slog.Logger, do fu
 // tellEvery is the time between two warnings about the same outage.
 const tellEvery = 5 * time.Second
 
-// unanswered reports whether a request got no answer, as when the server crashed
+// Unanswered reports whether a request got no answer, as when the server crashed
 // or is away, or a cluster has no leader for what was asked.
-func unanswered(err error) bool {
+func Unanswered(err error) bool {
 	for _, e := range [...]error{
 		context.DeadlineExceeded, nats.ErrTimeout, nats.ErrDisconnected, nats.ErrNoResponders,
 		jetstream.ErrNoStreamResponse, jetstream.ErrJetStreamNotEnabled, // nobody answers requests to JetStream

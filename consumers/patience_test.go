@@ -1,0 +1,137 @@
+package consumers_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/micro"
+
+	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/streamstest"
+)
+
+// told is sent each line of the log that says something.
+type told struct {
+	text  string
+	lines chan string
+}
+
+func (w told) Write(p []byte) (int, error) {
+	if line := string(p); strings.Contains(line, w.text) {
+		w.lines <- line
+	}
+	return len(p), nil
+}
+
+// telling gives a Bus a log in which lines that say text are waited for.
+func telling(text string) (streams.BusOption, <-chan string) {
+	w := told{text: text, lines: make(chan string, 100)}
+	return streams.WithLogger(slog.New(slog.NewTextHandler(w, nil))), w.lines
+}
+
+// What is away for a while, be it the database or a stream, as while a cluster
+// chooses a leader, makes an event wait, but fails no attempt.
+func TestOutageIsNoFailedAttempt(t *testing.T) {
+	t.Parallel()
+	log, unanswered := telling("not answered, will try again")
+	bus := streamstest.Bus(t, streamstest.Server(t), log, streams.WithTimeout(100*time.Millisecond))
+	get := event.Get{Collection: "c", ID: "1"}
+	settled, _ := start(t, bus, consumers.Config{}, func(ctx context.Context, d streams.Stored) ([]event.Envelope, error) {
+		p := consumers.PublisherFrom(ctx)
+		if _, err := p.Request(ctx, event.SubjectGet, get, streams.Within(time.Millisecond)); event.CodeOf(err) != event.Timeout {
+			t.Errorf("who says how long he waits got %v", err)
+		}
+		body, err := p.Request(ctx, event.SubjectGet, get)
+		if err != nil {
+			return nil, err
+		}
+		// The stream goes away between the request and the answer to the command.
+		return []event.Envelope{say(t, string(body))}, bus.JetStream().DeleteStream(ctx, streams.Cytube)
+	})
+	command(t, bus, "x")
+	next(t, unanswered)
+	database, err := micro.AddService(bus.Conn(), micro.Config{Name: "database", Version: "1.0.0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = database.Stop() })
+	answer := bus.Service(t.Context(), func(context.Context, event.Envelope) (any, error) { return map[string]any{"success": true}, nil })
+	if err := database.AddEndpoint("get", answer, micro.WithEndpointSubject(event.SubjectGet)); err != nil {
+		t.Fatal(err)
+	}
+	next(t, unanswered)
+	if err := streams.Open(t.Context(), bus.JetStream(), streams.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if o := next(t, settled); o.Result != consumers.Handled || o.Attempt != 1 {
+		t.Errorf("outcome %+v, want it handled at the first attempt", o)
+	}
+	if sends := only(stored(t, bus, streams.Cytube), event.SubjectSendChat); len(sends) != 1 {
+		t.Errorf("%d sends, want one", len(sends))
+	}
+}
+
+// What an event causes waits for room in a full store, be it an answer or a dead
+// letter: no attempt is used up by that, and nothing is lost.
+func TestPublishingWaitsForRoom(t *testing.T) {
+	t.Parallel()
+	server, err := streams.StartServer(streams.ServerConfig{Store: t.TempDir(), MaxStore: 6 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	log, waits := telling("this waits for room")
+	bus := streamstest.Bus(t, server, log)
+	full := make(chan struct{})
+	settled, _ := start(t, bus, consumers.Config{AckWait: time.Second},
+		func(_ context.Context, d streams.Stored) ([]event.Envelope, error) {
+			<-full
+			if c, _ := event.As[event.Command](d.Envelope); c.Command == "bad" {
+				return nil, consumers.Permanent(errors.New("it never works"))
+			}
+			return []event.Envelope{say(t, "one"), say(t, "two")}, nil
+		})
+	command(t, bus, "good")
+	command(t, bus, "bad")
+	command(t, bus, "good")
+	streamstest.Stuff(t, bus)
+	close(full)
+	next(t, waits)
+	// Longer than the server waits for an acknowledgement of what is not worked on.
+	select {
+	case o := <-settled:
+		t.Fatalf("settled while the store is full: %+v", o)
+	case <-time.After(3 * time.Second):
+	}
+	streamstest.Unstuff(t, bus)
+	for i, want := range []string{consumers.Handled, consumers.Dead, consumers.Handled} {
+		if o := next(t, settled); o.Result != want || o.Attempt != 1 || o.Duplicates != 0 {
+			t.Errorf("event %d: %+v, want %s at the first attempt", i, o, want)
+		}
+	}
+	said, letters := 0, 0
+	for _, e := range stored(t, bus, streams.Cytube) {
+		if e.Subject == event.SubjectSendChat {
+			said++
+		}
+	}
+	for _, e := range stored(t, bus, streams.Plugin) {
+		if e.Subject == event.EventSubject("t", event.TypeDeadLetter) {
+			letters++
+		}
+	}
+	if said != 4 || letters != 1 {
+		t.Errorf("%d answers and %d dead letters, want 4 and 1", said, letters)
+	}
+	t.Logf("3 events handled while the store was full: %d answers and %d dead letter stored once there was room, each at attempt 1", said, letters)
+}
