@@ -25,9 +25,23 @@ func onPage(text string) string {
 	return fmt.Sprintf(`[...document.querySelectorAll(".line .said")].some((l) => l.innerText.includes(%q))`, text)
 }
 
-// A real bot in a real room, and people at real pages.
+// One browser is used for one thing at a time: keys go where its focus is, and a
+// click in a second tab takes that away from the first.
 func TestConsole(t *testing.T) {
 	t.Parallel()
+	browser := browsertest.Start(t)
+	for _, part := range []struct {
+		name string
+		test func(*testing.T, *browsertest.Browser)
+	}{
+		{"pages", testPages}, {"restart", testRestart}, {"scroll", testScroll}, {"sign in", testSignIn},
+	} {
+		t.Run(part.name, func(t *testing.T) { part.test(t, browser) })
+	}
+}
+
+// A real bot in a real room, and people at real pages.
+func testPages(t *testing.T, browser *browsertest.Browser) {
 	store := t.TempDir()
 	bot, at := startConsole(t, store, "--trace-url", "http://jaeger.example/trace/{id}")
 	page := browser.Page(t)
@@ -241,8 +255,7 @@ func everyPage(t *testing.T, page *browsertest.Page, at string) {
 }
 
 // The server restarts, and the page goes on.
-func TestConsoleRestart(t *testing.T) {
-	t.Parallel()
+func testRestart(t *testing.T, browser *browsertest.Browser) {
 	store := t.TempDir()
 	bot, at := startConsole(t, store)
 	page := browser.Page(t)
@@ -284,8 +297,7 @@ func seqOf(t *testing.T, line string) (seq int) {
 }
 
 // Ten thousand lines are scrolled through with few of them on the page.
-func TestConsoleScroll(t *testing.T) {
-	t.Parallel()
+func testScroll(t *testing.T, browser *browsertest.Browser) {
 	store := t.TempDir()
 	_, at := startConsole(t, store)
 	js, err := jetstream.New(storeConn(t, store), jetstream.WithPublishAsyncMaxPending(20_000))
@@ -322,8 +334,7 @@ func TestConsoleScroll(t *testing.T) {
 	page.Scripts()
 }
 
-func TestConsoleSignIn(t *testing.T) {
-	t.Parallel()
+func testSignIn(t *testing.T, browser *browsertest.Browser) {
 	store := t.TempDir()
 	secret := filepath.Join(t.TempDir(), "password")
 	hash := rosey(t, "open sesame\n", "console", "hash")

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rosey-bot/rosey/console/browsertest"
 	"github.com/rosey-bot/rosey/cytube/cytubetest"
 )
 
@@ -39,7 +40,7 @@ func TestScreenshots(t *testing.T) {
 		t.Skip("make screenshots takes pictures of the console")
 	}
 	url, trace := evening(t)
-	page := browser.Page(t)
+	page := browsertest.Start(t).Page(t)
 	shoot := func(name, path string, width, height int64, dark bool) {
 		if path == "TRACE" {
 			path = trace

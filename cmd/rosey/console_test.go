@@ -7,13 +7,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"github.com/rosey-bot/rosey/console/browsertest"
 	"github.com/rosey-bot/rosey/streams"
 )
-
-// browser is the one browser that all tests share: to start it takes longer than
-// most of them.
-var browser browsertest.Browser
 
 // consoleURL is where a process says that its console is, without the slash.
 func (p *process) consoleURL() string {

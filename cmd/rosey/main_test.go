@@ -36,9 +36,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv("GORACE") == "" {
 		_ = os.Setenv("GORACE", "atexit_sleep_ms=0")
 	}
-	code := m.Run()
-	browser.Close()
-	os.Exit(code)
+	os.Exit(m.Run())
 }
 
 // result is what one run of the program gave.

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/page"
 	cdpruntime "github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 )
@@ -27,13 +28,9 @@ const patience = time.Minute
 // loaded is when a page's scripts have begun to listen and nothing moves any more.
 const loaded = `document.readyState === "complete"`
 
-// Browser is one browser process for all tests of a package. Its zero value is
-// ready to use: it starts with the first page.
+// Browser is a browser process.
 type Browser struct {
-	once sync.Once
-	ctx  context.Context
-	stop func()
-	err  error
+	ctx context.Context
 }
 
 // find is where chromium is, or "".
@@ -46,35 +43,9 @@ func find() string {
 	return ""
 }
 
-func (b *Browser) start(path string) {
-	dir, err := os.MkdirTemp("", "rosey-browser")
-	if err != nil {
-		b.err = err
-		return
-	}
-	opts := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]),
-		chromedp.ExecPath(path), chromedp.UserDataDir(dir), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun,
-		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true))
-	allocator, stopAllocator := chromedp.NewExecAllocator(context.Background(), opts...)
-	ctx, stop := chromedp.NewContext(allocator)
-	b.stop = func() {
-		stop()
-		stopAllocator()
-		os.RemoveAll(dir)
-	}
-	b.ctx, b.err = ctx, chromedp.Do(ctx, chromedp.Navigate("about:blank"))
-}
-
-// Close ends the browser, if it was started.
-func (b *Browser) Close() {
-	if b.stop != nil {
-		b.stop()
-	}
-}
-
-// Page opens a tab that is closed when the test ends. Without chromium the test
-// is skipped, but fails where CI is set.
-func (b *Browser) Page(t testing.TB) *Page {
+// Start starts a browser that ends with the test. Without chromium the test is
+// skipped, but fails where CI is set.
+func Start(t testing.TB) *Browser {
 	t.Helper()
 	path := find()
 	switch {
@@ -83,10 +54,28 @@ func (b *Browser) Page(t testing.TB) *Page {
 	case path == "":
 		t.Skip("there is no chromium: apt-get install chromium to test the console in a browser")
 	}
-	b.once.Do(func() { b.start(path) })
-	if b.err != nil {
-		t.Fatalf("start %s: %v", path, b.err)
+	// Not t.TempDir, which fails the test when a process of the browser still writes.
+	dir, err := os.MkdirTemp("", "rosey-browser")
+	if err != nil {
+		t.Fatal(err)
 	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	opts := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]),
+		chromedp.ExecPath(path), chromedp.UserDataDir(dir), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun,
+		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true))
+	allocator, stopAllocator := chromedp.NewExecAllocator(context.Background(), opts...)
+	t.Cleanup(stopAllocator)
+	ctx, stop := chromedp.NewContext(allocator)
+	t.Cleanup(stop)
+	if err := chromedp.Do(ctx, chromedp.Navigate("about:blank")); err != nil {
+		t.Fatalf("start %s: %v", path, err)
+	}
+	return &Browser{ctx}
+}
+
+// Page opens a tab that is closed when the test ends.
+func (b *Browser) Page(t testing.TB) *Page {
+	t.Helper()
 	ctx, cancel := chromedp.NewContext(b.ctx)
 	t.Cleanup(cancel)
 	p := &Page{t: t, ctx: ctx}
@@ -100,9 +89,20 @@ func (b *Browser) Page(t testing.TB) *Page {
 	if err != nil {
 		t.Fatal(err)
 	}
+	remember := page.AddScriptToEvaluateOnNewDocumentParams{Source: rememberToasts}
+	if _, err := chromedp.Call(ctx, page.AddScriptToEvaluateOnNewDocument, remember); err != nil {
+		t.Fatal(err)
+	}
 	p.Size(1280, 800)
 	return p
 }
+
+// rememberToasts keeps what a page said for a while, for a failure's message.
+const rememberToasts = `document.addEventListener("DOMContentLoaded", () => {
+  const toast = document.getElementById("toast");
+  window.toasts = [];
+  if (toast) new MutationObserver(() => toast.textContent && toasts.push(toast.textContent)).observe(toast, { childList: true });
+});`
 
 // Page is a tab. Its methods fail the test when the page does not do what they
 // say.
@@ -123,11 +123,11 @@ func (p *Page) do(what string, steps ...chromedp.Action[chromedp.Void]) {
 	}
 }
 
-// text is what the page shows, for a failure's message.
+// text is what the page shows and said, for a failure's message.
 func (p *Page) text() string {
 	ctx, cancel := context.WithTimeout(p.ctx, 5*time.Second)
 	defer cancel()
-	text, err := chromedp.Run(ctx, chromedp.Evaluate[string](`document.body ? location.href + "\n" + document.body.innerText.slice(0, 3000) : ""`))
+	text, err := chromedp.Run(ctx, chromedp.Evaluate[string](`document.body ? [location.href, ...(window.toasts || []), document.activeElement?.id, document.body.innerText.slice(0, 3000)].join("\n") : ""`))
 	if err != nil {
 		return err.Error()
 	}
