@@ -146,14 +146,15 @@ func upload(ctx context.Context, js jetstream.JetStream, subject, dir string, s 
 	if err == nil {
 		err = ctx.Err()
 	}
+	// The server makes the stream as soon as it has read all of it, which may be
+	// before it is told that this was all. However the upload ended it is waited for:
+	// a stream of which it is not done would appear after everything was taken back.
+	reply, finished := put(context.WithoutCancel(ctx), nil)
 	if err != nil {
 		return state{}, err
 	}
-	// Once it is asked to, the server makes the stream: one that was not waited for
-	// would appear after everything was taken back.
-	reply, err := put(context.WithoutCancel(ctx), nil)
-	if err != nil {
-		return state{}, fmt.Errorf("finish the stream: %w", err)
+	if finished != nil {
+		return state{}, fmt.Errorf("finish the stream: %w", finished)
 	}
 	var made struct {
 		State state `json:"state"`
