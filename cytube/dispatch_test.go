@@ -53,12 +53,20 @@ func (w *world) sendTo(channel, text string) streams.Ack {
 	return w.send(event.SubjectSendChat, event.SendChat{Message: text, Channel: channel})
 }
 
-// echoIn waits until a channel's echo of a text is recorded.
-func (w *world) echoIn(channel, text string) streams.Stored {
+// echoIn waits until a channel's echo of a text is recorded. It looks at all that
+// is stored: which of two channels is heard first is not said.
+func (w *world) echoIn(channel, text string) (echo streams.Stored) {
 	w.t.Helper()
-	return w.await(text+" in "+channel, func(s streams.Stored) bool {
-		return s.Subject == event.SubjectChat && field[string](s, "message") == text && field[string](s, "channel") == channel
-	})
+	w.ok(until(w.ctx, func() bool {
+		for _, s := range w.stored(event.SubjectChat) {
+			if field[string](s, "message") == text && field[string](s, "channel") == channel {
+				echo = s
+				return true
+			}
+		}
+		return false
+	}))
+	return echo
 }
 
 // Each send is spoken once, in its own channel, in order; the first channel

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
-	"slices"
 	"testing"
 	"time"
 
@@ -31,8 +30,7 @@ type world struct {
 	cfg  cytube.Config
 	logs *logs
 
-	feed   <-chan streams.Stored
-	unread []streams.Stored // of feed, kept for the await that asks for them
+	feed <-chan streams.Stored
 }
 
 func newWorld(t *testing.T, change ...func(*cytubetest.Config, *cytube.Config)) *world {
@@ -172,29 +170,18 @@ func (w *world) failed(b *bot) *cytube.PermanentError {
 	}
 }
 
-// await gives the first event that matches of those that no await of the same
-// subject and channel has passed. Others are kept, since nothing says in which
-// order two channels, or a room and its bot, are heard.
+// await reads events until one matches.
 func (w *world) await(what string, match func(streams.Stored) bool) streams.Stored {
 	w.t.Helper()
-	for i := 0; ; i++ {
-		if i == len(w.unread) {
-			select {
-			case s := <-w.feed:
-				w.unread = append(w.unread, s)
-			case <-w.ctx.Done():
-				w.t.Fatalf("no event: %s", what)
+	for {
+		select {
+		case s := <-w.feed:
+			if match(s) {
+				return s
 			}
+		case <-w.ctx.Done():
+			w.t.Fatalf("no event: %s", what)
 		}
-		found := w.unread[i]
-		if !match(found) {
-			continue
-		}
-		passed := slices.DeleteFunc(slices.Clone(w.unread[:i+1]), func(s streams.Stored) bool {
-			return s.Subject == found.Subject && field[string](s, "channel") == field[string](found, "channel")
-		})
-		w.unread = append(passed, w.unread[i+1:]...)
-		return found
 	}
 }
 
