@@ -125,13 +125,12 @@ type Ack struct {
 }
 
 type publishSettings struct {
-	at     time.Time
-	timer  string
-	msgID  string
-	ttl    time.Duration
-	within time.Duration
-	meta   []metadatum
-
+	at       time.Time
+	timer    string
+	msgID    string
+	ttl      time.Duration
+	within   time.Duration
+	meta     []metadatum
 	patience time.Duration
 }
 
@@ -202,9 +201,10 @@ func (b *Bus) Publish(ctx context.Context, e event.Envelope, opts ...PublishOpti
 		ack, err = b.store(ctx, msg, s)
 		err = b.room.note(stream.Name, Refusal(err))
 		switch {
+		case err == nil:
 		case tooLarge(err):
 			err = event.Errorf(event.InvalidInput, "store %s: its %d bytes and headers are more than the server takes, whose max_payload is %d: %w", e.Subject, len(msg.Data), b.nc.MaxPayload(), err)
-		case err != nil:
+		default:
 			err = event.Errorf(cmp.Or(event.CodeOf(err), event.NATSError), "store %s: %w", e.Subject, err)
 		}
 		b.observe.Sent(ctx, e.Subject, time.Since(started), err)

@@ -29,6 +29,9 @@ var ErrFull = errors.New("the store is full: nothing new is stored until there i
 
 // Refusal is err, wrapped with ErrFull where it says that JetStream has no room.
 func Refusal(err error) error {
+	if err == nil {
+		return nil
+	}
 	var api *jetstream.APIError
 	if !errors.As(err, &api) || errors.Is(err, ErrFull) {
 		return err
