@@ -16,10 +16,12 @@ import (
 const (
 	scanAttempts = 5                      // how often a scan starts again because records were rewritten under it
 	scanPatience = 200 * time.Millisecond // how long it waits before it doubts that there is more
+	scanIdle     = 10                     // how often it waits in vain before it starts again
 	scanRecent   = 10_000                 // how many entries may be written while it starts
+	scanPlaces   = 30                     // how often its consumer is made on the wrong server of a cluster
 )
 
-var errMoved = errors.New("records were rewritten before they could be read")
+var errMoved = errors.New("records were rewritten, or did not come, before they could be read")
 
 // scan calls f with the last entry of every record, delete markers included, in
 // the order in which they were written and without holding them in memory. It
@@ -50,17 +52,9 @@ func (b *bucket) scanOnce(ctx context.Context, keysOnly bool, begin func(int), f
 	if err != nil {
 		return err
 	}
-	consumer, err := b.store.js.CreateConsumer(ctx, streamName(b.collection), jetstream.ConsumerConfig{
-		AckPolicy:         jetstream.AckNonePolicy,
-		DeliverPolicy:     jetstream.DeliverLastPerSubjectPolicy,
-		FilterSubject:     b.prefix + ">",
-		HeadersOnly:       keysOnly,
-		MemoryStorage:     true,
-		Replicas:          1,
-		InactiveThreshold: time.Minute,
-	})
+	consumer, err := b.lastEntries(ctx, before, keysOnly)
 	if err != nil {
-		return fmt.Errorf("scan: %w", err)
+		return err
 	}
 	defer b.discard(ctx, consumer)
 	last := before.State.LastSeq
@@ -96,6 +90,40 @@ func (b *bucket) scanOnce(ctx context.Context, keysOnly bool, begin func(int), f
 		}
 	}
 	return nil
+}
+
+// lastEntries makes a consumer of every subject's last entry. On a cluster that is
+// on any of the servers that have the stream, while only the leader was sure to
+// have stored all that was acknowledged when it was asked, before: it is made again
+// until it is there.
+func (b *bucket) lastEntries(ctx context.Context, before *jetstream.StreamInfo, keysOnly bool) (jetstream.Consumer, error) {
+	for range scanPlaces {
+		consumer, err := b.store.js.CreateConsumer(ctx, streamName(b.collection), jetstream.ConsumerConfig{
+			AckPolicy:         jetstream.AckNonePolicy,
+			DeliverPolicy:     jetstream.DeliverLastPerSubjectPolicy,
+			FilterSubject:     b.prefix + ">",
+			HeadersOnly:       keysOnly,
+			MemoryStorage:     true,
+			Replicas:          1,
+			InactiveThreshold: time.Minute,
+		})
+		if err != nil {
+			return nil, fmt.Errorf("scan: %w", err)
+		}
+		if before.Config.Replicas <= 1 || leader(consumer.CachedInfo().Cluster) == leader(before.Cluster) {
+			return consumer, nil
+		}
+		b.discard(ctx, consumer)
+	}
+	return nil, errMoved
+}
+
+// leader is the server that leads a stream or consumer; "" where nothing is said.
+func leader(c *jetstream.ClusterInfo) string {
+	if c == nil {
+		return ""
+	}
+	return c.Leader
 }
 
 // since lists the subjects, the service's own left out, that were written after the
@@ -145,41 +173,69 @@ func (b *bucket) since(ctx context.Context, last uint64) (recent map[string]bool
 	return recent, older, nil
 }
 
-// missing decides about entries up to the sequence last that are gone: nil when
-// all of them were purged, which is done to what was deleted, and errMoved when
-// newer revisions may have pushed some out.
-func (b *bucket) missing(ctx context.Context, last uint64) error {
+// missing decides about n entries up to the sequence last that did not come: nil
+// when all of them were purged, which is done to what was deleted, and errMoved
+// when newer revisions may have pushed some out.
+func (b *bucket) missing(ctx context.Context, n int, last uint64) error {
+	if n <= 0 {
+		return nil
+	}
 	_, _, err := b.since(ctx, last)
 	return err
 }
 
-// take takes the needed number of entries from the consumer, of those up to the
-// sequence last that are neither recent nor the service's own.
-func (b *bucket) take(ctx context.Context, consumer jetstream.Consumer, needed int, last uint64, recent map[string]bool, f func(event.ID, entry) error) error {
-	if needed <= 0 {
-		return nil
+// more reports whether an entry between two sequences is yet to come from a
+// consumer of every subject's last entry. What it says itself cannot be relied on:
+// its count may be wrong after a purge, and a request for entries may be lost.
+func (b *bucket) more(ctx context.Context, after, last uint64, recent map[string]bool) (bool, error) {
+	for after < last {
+		e, err := b.next(ctx, ">", after+1)
+		if err != nil || e.revision == 0 || e.revision > last {
+			return false, err
+		}
+		after = e.revision
+		if recent[e.subject] || b.own(e.subject) {
+			continue
+		}
+		newer, err := b.next(ctx, e.subject, e.revision+1)
+		if err != nil {
+			return false, err
+		}
+		if newer.revision == 0 || newer.revision > last {
+			return true, nil
+		}
 	}
+	return false, nil
+}
+
+// take takes the entries from the consumer up to the sequence last that are
+// neither recent nor the service's own: about as many as are needed.
+func (b *bucket) take(ctx context.Context, consumer jetstream.Consumer, needed int, last uint64, recent map[string]bool, f func(event.ID, entry) error) error {
 	messages, err := consumer.Messages(jetstream.PullMaxMessages(2048))
 	if err != nil {
 		return fmt.Errorf("scan: %w", err)
 	}
 	defer messages.Stop()
-	var delivered uint64 // the consumer's last sequence that came
-	for idle := 0; needed > 0; {
+	reached, idle, asked := uint64(0), 0, false
+	for reached < last {
+		if needed <= 0 && !asked {
+			asked = true
+			if more, err := b.more(ctx, reached, last, recent); err != nil || !more {
+				return err
+			}
+		}
 		wait, cancel := context.WithTimeout(ctx, scanPatience)
 		msg, err := messages.Next(jetstream.NextContext(wait))
 		cancel()
 		if err != nil && ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
-			info, err := consumer.Info(ctx)
+			more, err := b.more(ctx, reached, last, recent)
 			if err != nil {
-				return fmt.Errorf("scan: %w", err)
+				return err
 			}
-			// The server's own count of what is pending may be wrong after a purge.
-			// What it delivered may have been lost on the way.
-			if idle++; info.Delivered.Consumer == delivered && (info.NumPending == 0 || idle > 2) {
-				return b.missing(ctx, last)
+			if !more {
+				break
 			}
-			if idle > 10 {
+			if idle++; idle > scanIdle {
 				return errMoved
 			}
 			continue
@@ -191,9 +247,8 @@ func (b *bucket) take(ctx context.Context, consumer jetstream.Consumer, needed i
 		if err != nil {
 			return fmt.Errorf("scan: %w", err)
 		}
-		delivered, idle = meta.Sequence.Consumer, 0
-		if meta.Sequence.Stream > last {
-			return b.missing(ctx, last)
+		if reached, idle = meta.Sequence.Stream, 0; reached > last {
+			break
 		}
 		if recent[msg.Subject()] || b.own(msg.Subject()) {
 			continue
@@ -207,7 +262,7 @@ func (b *bucket) take(ctx context.Context, consumer jetstream.Consumer, needed i
 			return err
 		}
 	}
-	return nil
+	return b.missing(ctx, needed, last)
 }
 
 // discard deletes a scan's consumer. Should that fail, the server does it a

@@ -116,3 +116,40 @@ func TestScanDuringCompaction(t *testing.T) {
 		t.Errorf("%d records after %d starts: %v", records, starts, err)
 	}
 }
+
+// On a cluster a scan sees every write that was acknowledged before it, also
+// while the other servers still have to store it.
+func TestScanOfWhatWasJustWritten(t *testing.T) {
+	t.Parallel()
+	ctx := streamstest.Context(t)
+	js, err := jetstream.New(streamstest.Cluster(t)[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := NewStore(js, WithReplicas(3), WithLogger(slog.New(slog.DiscardHandler)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	b, err := s.open(ctx, "c", true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const records = 200
+	for revision := 1; revision <= 10; revision++ {
+		for i := range records {
+			if _, err := js.PublishAsync(b.subject(event.ID(fmt.Sprint("r", i))), fmt.Appendf(nil, `{"v":%d}`, revision), jetstream.WithStallWait(time.Minute)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		<-js.PublishAsyncComplete()
+		var seen map[string]int
+		err := b.scan(ctx, false, func(int) { seen = map[string]int{} }, func(_ event.ID, e entry) error {
+			seen[string(e.data)]++
+			return nil
+		})
+		if want := fmt.Sprintf(`{"v":%d}`, revision); err != nil || len(seen) != 1 || seen[want] != records {
+			t.Fatalf("%v of %d times %s: %v", seen, records, want, err)
+		}
+	}
+}
