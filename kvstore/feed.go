@@ -14,6 +14,8 @@ import (
 var (
 	errTooLarge = errors.New("the collection is larger than the memory limit")
 	errLost     = errors.New("the view lost touch with its bucket")
+
+	errForgotten = errors.New("the collection was opened anew meanwhile")
 )
 
 // queries keeps a bucket's view: made by the first query and fed by a consumer
@@ -21,17 +23,21 @@ var (
 type queries struct {
 	bucket *bucket
 
-	mu    sync.Mutex
-	view  *view
-	stop  func()
-	large uint64 // keys that the bucket had when it was too large for memory; 0: it was not
+	mu     sync.Mutex
+	view   *view
+	stop   func()
+	large  uint64 // keys that the bucket had when it was too large for memory; 0: it was not
+	closed bool   // a view made from now on would never be stopped
 }
 
+// close ends the view, also for those who wait for it to catch up.
 func (q *queries) close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.stop != nil {
+	q.closed = true
+	if q.view != nil {
 		q.stop()
+		q.view.fail(errLost)
 	}
 	q.view, q.stop = nil, nil
 }
@@ -41,7 +47,8 @@ func (q *queries) close() {
 const recheck = 50 * time.Millisecond
 
 // fresh returns the view once every entry is in it that was stored before the
-// call. It returns errTooLarge where there is no view.
+// call. It returns errTooLarge where there is no view, and errForgotten where
+// there will be none.
 func (q *queries) fresh(ctx context.Context) (*view, error) {
 	for range 3 {
 		v, err := q.get(ctx)
@@ -71,6 +78,9 @@ func (q *queries) fresh(ctx context.Context) (*view, error) {
 func (q *queries) get(ctx context.Context) (*view, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if q.closed {
+		return nil, errForgotten
+	}
 	if q.view != nil {
 		return q.view, nil
 	}

@@ -13,24 +13,32 @@ import (
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
+// openBucket opens the collection c with a store of its own.
+func openBucket(t *testing.T, nc *nats.Conn, opts ...Option) *bucket {
+	t.Helper()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := NewStore(js, append(opts, WithLogger(slog.New(slog.DiscardHandler)))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	b, err := s.open(streamstest.Context(t), "c", true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
 // A record whose entry is pushed out by newer ones before the scan comes to it is
 // not left out, and one that was read already is not taken for it.
 func TestScanStartsAgainWhenEntriesVanish(t *testing.T) {
 	t.Parallel()
 	ctx := streamstest.Context(t)
-	js, err := jetstream.New(streamstest.Connect(t, streamstest.Server(t)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := NewStore(js, WithHistory(1), WithLogger(slog.New(slog.DiscardHandler)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.Close)
-	b, err := s.open(ctx, "c", true)
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := openBucket(t, streamstest.Connect(t, streamstest.Server(t)), WithHistory(1))
+	js := b.store.js
 	const records = 6000 // more than are fetched ahead
 	for i := range records {
 		if _, err := js.PublishAsync(b.subject(event.ID(fmt.Sprint("r", i))), []byte(`{"v":0}`), jetstream.WithStallWait(time.Minute)); err != nil {
@@ -40,7 +48,7 @@ func TestScanStartsAgainWhenEntriesVanish(t *testing.T) {
 	<-js.PublishAsyncComplete()
 	seen := map[event.ID]int{}
 	starts := 0
-	err = b.scan(ctx, false, func(total int) {
+	err := b.scan(ctx, false, func(total int) {
 		clear(seen)
 		if starts++; total != records {
 			t.Errorf("%d records to come", total)
@@ -73,19 +81,8 @@ func TestScanStartsAgainWhenEntriesVanish(t *testing.T) {
 func TestScanDuringCompaction(t *testing.T) {
 	t.Parallel()
 	ctx := streamstest.Context(t)
-	js, err := jetstream.New(streamstest.Connect(t, streamstest.Server(t)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := NewStore(js, WithLogger(slog.New(slog.DiscardHandler)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.Close)
-	b, err := s.open(ctx, "c", true)
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := openBucket(t, streamstest.Connect(t, streamstest.Server(t)))
+	s, js := b.store, b.store.js
 	for i := range 3000 {
 		subject := b.subject(event.ID(fmt.Sprint("r", i)))
 		if _, err := js.PublishAsync(subject, []byte(`{}`), jetstream.WithStallWait(time.Minute)); err != nil {
@@ -101,7 +98,7 @@ func TestScanDuringCompaction(t *testing.T) {
 	}
 	<-js.PublishAsyncComplete()
 	starts, records := 0, 0
-	err = b.scan(ctx, false, func(int) { starts++ }, func(_ event.ID, e entry) error {
+	err := b.scan(ctx, false, func(int) { starts++ }, func(_ event.ID, e entry) error {
 		if records++; records == 1 {
 			if n, err := s.Compact(ctx, "c", 0); err != nil || n != 10 {
 				return fmt.Errorf("compacted %d: %w", n, err)
@@ -122,19 +119,8 @@ func TestScanDuringCompaction(t *testing.T) {
 func TestScanOfWhatWasJustWritten(t *testing.T) {
 	t.Parallel()
 	ctx := streamstest.Context(t)
-	js, err := jetstream.New(streamstest.Cluster(t)[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := NewStore(js, WithReplicas(3), WithLogger(slog.New(slog.DiscardHandler)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.Close)
-	b, err := s.open(ctx, "c", true)
-	if err != nil {
-		t.Fatal(err)
-	}
+	b := openBucket(t, streamstest.Cluster(t)[0], WithReplicas(3))
+	js := b.store.js
 	const records = 200
 	for revision := 1; revision <= 10; revision++ {
 		for i := range records {

@@ -341,9 +341,9 @@ func (s *Store) failure(ctx context.Context, op, collection string, err error) e
 }
 
 // gone reports whether err says that the bucket's stream does not exist (any
-// more).
+// more), or that the store has forgotten the bucket.
 func gone(err error) bool {
-	for _, e := range [...]error{jetstream.ErrStreamNotFound, jetstream.ErrNoStreamResponse, jetstream.ErrJetStreamNotEnabled, nats.ErrNoResponders} {
+	for _, e := range [...]error{errForgotten, jetstream.ErrStreamNotFound, jetstream.ErrNoStreamResponse, jetstream.ErrJetStreamNotEnabled, nats.ErrNoResponders} {
 		if errors.Is(err, e) {
 			return true
 		}
