@@ -169,6 +169,13 @@ func (g *guard) identify(w http.ResponseWriter, r *http.Request) (v visitor, ok 
 	return visitor{name: string(role), role: role, session: true, id: id}, ok
 }
 
+// stays reports whether the visitor who made a request is one still: a session may
+// have ended since.
+func (g *guard) stays(r *http.Request) bool {
+	v := visitorOf(r)
+	return !v.session || g.sessions.lasts(v.id)
+}
+
 // vouched is the user whom the proxy names.
 func (g *guard) vouched(r *http.Request) (name string, ok bool) {
 	p := g.access.Proxy

@@ -1,11 +1,14 @@
 package console
 
 import (
+	"crypto/sha256"
+	"io"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 )
 
 // cheapHash is a hash that takes no time, as a real one would with a race
@@ -123,6 +126,30 @@ func TestPasswords(t *testing.T) {
 	}
 }
 
+// Who signed out is told nothing more by the streams that were open.
+func TestSigningOutEndsUpdates(t *testing.T) {
+	t.Parallel()
+	s := serve(t, Access{Password: cheapHash("open sesame")})
+	c := s.client()
+	if status, body, _ := s.ask(c, "POST", "/login", url.Values{"password": {"open sesame"}}); status != 303 {
+		t.Fatalf("%d %s", status, body)
+	}
+	live, part := s.listen(c, "/events?after=0"), s.listen(c, "/streams/events")
+	live.next("hello")
+	part.next("part")
+	s.chat("alice", "hello")
+	live.next("side")
+	part.next("part") // while one is signed in both go on
+	if status, _, _ := s.ask(c, "POST", "/logout", nil); status != 303 {
+		t.Errorf("signing out: %d", status)
+	}
+	for _, e := range []*sse{live, part} {
+		if _, err := io.Copy(io.Discard, e.r); err != nil {
+			t.Errorf("%s goes on: %v", e.resp.Request.URL.Path, err)
+		}
+	}
+}
+
 func TestGuessingIsSlowed(t *testing.T) {
 	t.Parallel()
 	s := serve(t, Access{Password: cheapHash("open sesame")})
@@ -156,5 +183,45 @@ func TestProxy(t *testing.T) {
 	far := serve(t, Access{Proxy: Proxy{Header: "X-Forwarded-User", From: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}})
 	if status, _, _ := far.ask(far.client(), "GET", "/", nil, alice); status != 403 {
 		t.Errorf("the header from elsewhere: %d", status)
+	}
+}
+
+// A session ends with its time, or when too many are newer, and looking whether it
+// lasts is no use of it.
+func TestSessionsLast(t *testing.T) {
+	t.Parallel()
+	s := newSessions()
+	used := func(id string, ago time.Duration) {
+		key := sha256.Sum256([]byte(id))
+		one := s.all[key]
+		one.used = time.Now().Add(-ago)
+		s.all[key] = one
+	}
+	first, second := s.start(Viewer), s.start(Viewer)
+	used(first, sessionLife/2)
+	used(second, sessionLife*2)
+	if !s.lasts(first) || s.lasts(second) || s.lasts("") {
+		t.Error("a session that was used lately is over, or one that was not goes on")
+	}
+	for range maxSessions {
+		s.start(Viewer)
+	}
+	if s.lasts(first) {
+		t.Error("the session used longest ago goes on when there are too many")
+	}
+}
+
+// After signing in one is on this site, whatever a link to the page asked for.
+func TestLocalPath(t *testing.T) {
+	t.Parallel()
+	for to, want := range map[string]string{
+		"/": "/", "/history?q=a b&x=%09#y": "/history?q=a b&x=%09#y", "/data/ü": "/data/ü",
+		"": "/", "history": "/", "https://evil.example": "/", "//evil.example": "/", "///evil.example": "/", `/\evil.example`: "/", `\\evil.example`: "/",
+		"/\t/evil.example": "/", "/\n/evil.example": "/", "/\r/evil.example": "/", "/\x00/evil.example": "/", "/\x1f/evil.example": "/", "/\x7f/evil.example": "/",
+		"\t//evil.example": "/", " //evil.example": "/", "/a\tb": "/",
+	} {
+		if got := localPath(to); got != want {
+			t.Errorf("%q leads to %q, want %q", to, got, want)
+		}
 	}
 }

@@ -185,6 +185,9 @@ func liveLoop(ctx context.Context, u *updates, t *thread, playing *audit.Entry, 
 				last = time.Now()
 			}
 		case <-tick.C:
+			if !u.stays() {
+				return nil // the page comes back, and is told to sign in
+			}
 			var html string
 			if html, err = part("side", sideOf(t.channel, playing)); err != nil {
 				break

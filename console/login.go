@@ -147,9 +147,11 @@ func (c *Console) signOut(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, "/login", http.StatusSeeOther)
 }
 
-// localPath is a path of this site, whatever was asked for.
+// localPath is a path of this site, whatever was asked for. Browsers drop tabs and
+// line breaks wherever they are, so that /, a tab and / begin as // does.
 func localPath(to string) string {
-	if !strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") || strings.ContainsAny(to, "\\\r\n") {
+	strange := func(r rune) bool { return r < ' ' || r == 0x7f || r == '\\' }
+	if !strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") || strings.ContainsFunc(to, strange) {
 		return "/"
 	}
 	return to

@@ -90,6 +90,14 @@ func (s *sessions) role(id string) (Role, bool) {
 	return one.role, true
 }
 
+// lasts reports whether a session has not ended. Asking does not prolong it.
+func (s *sessions) lasts(id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	one, ok := s.all[sha256.Sum256([]byte(id))]
+	return ok && time.Since(one.used) <= sessionLife
+}
+
 func (s *sessions) end(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -22,8 +22,9 @@ const (
 
 // updates is a stream of server-sent events to one page.
 type updates struct {
-	w  http.ResponseWriter
-	rc *http.ResponseController
+	w     http.ResponseWriter
+	rc    *http.ResponseController
+	stays func() bool // tells whether the visitor may still be told anything
 }
 
 // startUpdates begins a stream and tells the page which process serves it and
@@ -38,7 +39,7 @@ func (c *Console) startUpdates(w http.ResponseWriter, r *http.Request) (*updates
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("X-Accel-Buffering", "no")
-	u := &updates{w, http.NewResponseController(w)}
+	u := &updates{w, http.NewResponseController(w), func() bool { return c.guard.stays(r) }}
 	// The server's limit for reading a request would end the stream.
 	if err := u.rc.SetReadDeadline(time.Time{}); err != nil {
 		end()
@@ -120,6 +121,9 @@ func (c *Console) watch(render func(*http.Request) (string, error)) func(http.Re
 			case <-r.Context().Done():
 				return nil
 			case <-tick.C:
+				if !u.stays() {
+					return nil // the page comes back, and is told to sign in
+				}
 			}
 		}
 	}
