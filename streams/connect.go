@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 
@@ -116,6 +118,10 @@ func Unanswered(err error) bool {
 // absent reports whether a connection failed because the server is not there, or
 // not yet.
 func absent(err error) bool {
+	var file *fs.PathError // is a net.Error, too
+	if errors.As(err, &file) {
+		return false
+	}
 	var network net.Error
 	return errors.Is(err, ErrNotRunning) || errors.Is(err, nats.ErrNoServers) || errors.Is(err, nats.ErrTimeout) ||
 		errors.Is(err, io.EOF) || errors.As(err, &network)
@@ -163,6 +169,11 @@ func Dial(r Remote) (*nats.Conn, error) {
 	if r.User != "" {
 		opts = append(opts, nats.UserInfo(r.User, r.Password))
 	}
+	for _, path := range []string{r.Credentials, r.TLS.CA, r.TLS.Cert, r.TLS.Key} {
+		if err := tryRead(path); err != nil {
+			return nil, fmt.Errorf("connect to NATS: %w (correct --creds or the --tls… files)", err)
+		}
+	}
 	var nc *nats.Conn
 	var err error
 	switch {
@@ -170,6 +181,10 @@ func Dial(r Remote) (*nats.Conn, error) {
 		nc, err = nats.Connect("", append(append(opts, nats.Timeout(greetingTimeout)), follow(r.Store, r.Credentials == "")...)...)
 		if errors.Is(err, ErrNotRunning) {
 			return nil, fmt.Errorf("%w: %s", ErrNotRunning, r.Store)
+		}
+		var file *fs.PathError
+		if errors.As(err, &file) {
+			return nil, err // says what to do about the store
 		}
 	case r.URL != "":
 		nc, err = nats.Connect(r.URL, opts...)
@@ -187,6 +202,18 @@ func Dial(r Remote) (*nats.Conn, error) {
 		return nil, fmt.Errorf("connect to NATS at %s: %w (is the server running, and are --nats, --context, --creds and the --tls… files right?)", where, err)
 	}
 	return nc, nil
+}
+
+// tryRead returns an error unless a file can be read, or none is named.
+func tryRead(path string) error {
+	if path == "" {
+		return nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return f.Close()
 }
 
 // follow makes a connection that asks the store at each attempt where its server

@@ -247,7 +247,7 @@ func takeStore(c ServerConfig) (*flock.Flock, error) {
 	defer cancel()
 	got, err := lock.TryLockContext(ctx, 20*time.Millisecond)
 	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
-		return nil, fmt.Errorf("lock the store: %w", err)
+		return nil, Denied(fmt.Errorf("lock the store: %w", err))
 	}
 	if !got {
 		holder, _ := os.ReadFile(path)
@@ -318,13 +318,22 @@ func readInfo(path string) (info ServerInfo, err error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return info, nil
 	}
-	if err == nil {
-		err = json.Unmarshal(b, &info)
-	}
 	if err != nil {
+		return ServerInfo{}, Denied(fmt.Errorf("read server details: %w", err))
+	}
+	if err := json.Unmarshal(b, &info); err != nil {
 		return ServerInfo{}, fmt.Errorf("read server details: %w (if the file is damaged, remove %s: the next start writes it anew)", err, path)
 	}
 	return info, nil
+}
+
+// Denied adds to an error about a store what to do when it wraps
+// fs.ErrPermission; other errors, and nil, it returns as they are.
+func Denied(err error) error {
+	if !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	return fmt.Errorf("%w (the store belongs to another user: run as that user, or with sudo)", err)
 }
 
 type serverLog struct {

@@ -41,10 +41,10 @@ func auditCommand() *cli.Command {
 		Action: ofRange(withClient(true, auditHistory)),
 		Subcommands: []*cli.Command{
 			{Name: "seal", Usage: "write a signed hash chain over a range, from which verify finds changes", ArgsUsage: "FILE",
-				Flags: append(rangeFlags(), key), Action: ofRange(withClient(true, auditSeal))},
+				Flags: append(rangeFlags(), key), Action: ofOne("file", ofRange(withClient(true, auditSeal)))},
 			{Name: "verify", Usage: "compare the history with a seal; exits with 1 when it was tampered with", ArgsUsage: "FILE",
 				Flags:  []cli.Flag{&cli.StringFlag{Name: "public-key", Usage: "`KEY` that must have signed the seal, as seal printed it"}, outputFlag()},
-				Action: withClient(true, auditVerify)},
+				Action: ofOne("file", withClient(true, auditVerify))},
 			{Name: "forget", Usage: "erase what a person said and did from the streams", Flags: append(rangeFlags(), key,
 				&cli.StringFlag{Name: "user", Usage: "the person's `NAME`"},
 				&cli.StringFlag{Name: "channel", Usage: "only in the channel `NAME`"},
@@ -145,10 +145,7 @@ func auditKey(c *cli.Context, cmd command) (ed25519.PrivateKey, error) {
 }
 
 func auditSeal(ctx context.Context, c *cli.Context, cmd command) (err error) {
-	path, err := oneArg(c, "file")
-	if err != nil {
-		return err
-	}
+	path := c.Args().First()
 	var r audit.Range
 	if r.Since, r.Until, err = timeRange(c); err != nil {
 		return err
@@ -170,11 +167,8 @@ func auditSeal(ctx context.Context, c *cli.Context, cmd command) (err error) {
 	return nil
 }
 
-func auditVerify(ctx context.Context, c *cli.Context, cmd command) error {
-	path, err := oneArg(c, "file")
-	if err != nil {
-		return err
-	}
+func auditVerify(ctx context.Context, c *cli.Context, cmd command) (err error) {
+	path := c.Args().First()
 	var trusted ed25519.PublicKey
 	if text := c.String("public-key"); text != "" {
 		if trusted, err = audit.ParsePublicKey(text); err != nil {

@@ -95,7 +95,7 @@ func runRestore(c *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	ctx, stop := interruptible(c.Context)
+	ctx, stop := interruptible(c.Context, c.App.ErrWriter)
 	defer stop()
 	checked, doneChecking := copyProgress(c.App.ErrWriter, "checked")
 	if c.Bool("check") {

@@ -36,7 +36,7 @@ Exits with 1 when a goal is missed.
 			outputFlag(),
 		},
 		Action: func(c *cli.Context) error {
-			ctx, stop := interruptible(c.Context)
+			ctx, stop := interruptible(c.Context, c.App.ErrWriter)
 			defer stop()
 			return runBench(ctx, c)
 		},

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"unicode"
 
 	"github.com/rosey-bot/rosey/cytube"
 	"github.com/rosey-bot/rosey/streams"
@@ -63,12 +64,18 @@ func (f *config) rooms() []ChannelConfig {
 
 var channelName = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,30}$`)
 
-// checkChannels looks for mistakes in the list of channels.
+// isPrefix reports whether commands can start with a text.
+func isPrefix(text string) bool { return text != "" && !strings.ContainsFunc(text, unicode.IsSpace) }
+
+// checkChannels looks for mistakes in the channel, or the list of channels.
 func (f *config) checkChannels() error {
 	if f.several() && (f.Channel != "" || f.ChannelPasswordFile != "") {
 		return usagef("channel and channels do not go together: leave out --channel (or channel: and channel_password_file: in the file), or the list of channels")
 	}
 	if !f.several() {
+		if f.Channel != "" && !channelName.MatchString(f.Channel) {
+			return usagef("%q is no channel: a name is 1 to 30 of a-z A-Z 0-9 - _", f.Channel)
+		}
 		return nil
 	}
 	seen := map[string]string{}
@@ -85,8 +92,8 @@ func (f *config) checkChannels() error {
 		switch {
 		case !channelName.MatchString(c.Channel):
 			return usagef("channels, number %d: %q is no channel: a name is 1 to 30 of a-z A-Z 0-9 - _", i+1, c.Channel)
-		case strings.TrimSpace(c.Prefix) == "":
-			return usagef("channels, %s: the prefix must not be blank", c.Channel)
+		case !isPrefix(c.Prefix):
+			return usagef("channels, %s: the prefix %q is empty or has a space in it", c.Channel, c.Prefix)
 		case c.MessageLimit < 20:
 			return usagef("channels, %s: message_limit must be 20 or more, not %d", c.Channel, c.MessageLimit)
 		case c.Rate.Burst < 0 || c.Rate.PerSecond < 0:

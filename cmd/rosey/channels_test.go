@@ -228,7 +228,7 @@ func TestMistakesInChannels(t *testing.T) {
 		{"channels: [{channel: a}, {user: b}]", `number 2: "" is no channel`},
 		{"channels: [{channel: 'no where'}]", `"no where" is no channel`},
 		{"channel: b\nchannels: [{channel: a}]", "channel and channels do not go together"},
-		{"channels: [{channel: a, prefix: ' '}]", "the prefix must not be blank"},
+		{"channels: [{channel: a, prefix: ' '}]", `the prefix " " is empty`},
 		{"channels: [{channel: a, message_limit: 5}]", "message_limit must be 20 or more"},
 		{"channels: [{channel: a, rate: {burst: -1}}]", "a rate must not be below 0"},
 		{"channels: [{channel: a, colour: red}]", "colour"},
@@ -242,5 +242,10 @@ func TestMistakesInChannels(t *testing.T) {
 	got := rosey(t, "", "run", "--channel", "b", "--config", settings(t, "channels: [{channel: a}]\n"), "--store", t.TempDir())
 	if got.code != 2 || !strings.Contains(got.stderr, "leave out --channel") {
 		t.Errorf("--channel beside channels: %+v", got)
+	}
+	// This --channel is no setting.
+	got = rosey(t, "", "replay", "--channel", "b", "--config", settings(t, "channels: [{channel: a}]\n"), "--store", t.TempDir())
+	if got.code != 1 || !strings.Contains(got.stderr, "there is no store") {
+		t.Errorf("replay of one of the channels: %+v", got)
 	}
 }

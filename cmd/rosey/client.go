@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -79,10 +81,17 @@ func open(ctx context.Context, cfg config, name string, log *slog.Logger) (*clie
 	if cfg.external() {
 		return connect(ctx, cfg, name, log)
 	}
-	if _, err := streams.Find(cfg.Store); !errors.Is(err, streams.ErrNotRunning) {
+	switch _, err := streams.Find(cfg.Store); {
+	case errors.Is(err, fs.ErrPermission):
+		return nil, err
+	case !errors.Is(err, streams.ErrNotRunning):
 		return connect(ctx, cfg, name, log)
 	}
-	if _, err := os.Stat(cfg.Store); err != nil {
+	// A server would make a store of any directory.
+	switch _, err := os.Stat(filepath.Join(cfg.Store, "jetstream")); {
+	case errors.Is(err, fs.ErrPermission):
+		return nil, streams.Denied(err)
+	case err != nil:
 		return nil, fmt.Errorf("there is no store at %s: start a bot with rosey run, or name another store with --store", cfg.Store)
 	}
 	return openStore(cfg.Store, name, log)
@@ -136,13 +145,13 @@ func withReach(reach func(context.Context, config, string, *slog.Logger) (*clien
 		if err != nil {
 			return err
 		}
-		ctx, stop := interruptible(c.Context)
+		ctx, stop := interruptible(c.Context, c.App.ErrWriter)
 		defer stop()
 		reach := reach
 		if !cfg.external() && snapshot.Is(cfg.Store) {
 			reach = backupReader(c)
 		}
-		cl, err := reach(ctx, cfg, "rosey "+c.Command.FullName(), log)
+		cl, err := reach(ctx, cfg, c.Command.HelpName, log)
 		if err != nil {
 			return err
 		}

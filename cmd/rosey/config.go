@@ -132,8 +132,8 @@ func loadConfig(c *cli.Context) (config, error) {
 
 func (f *config) check() error {
 	switch {
-	case f.Prefix == "" || strings.TrimSpace(f.Prefix) == "":
-		return usagef("the prefix must not be empty: people type it before each command")
+	case !isPrefix(f.Prefix):
+		return usagef("the prefix %q is empty or has a space in it: people type it in front of each command, as in !help", f.Prefix)
 	case f.Heartbeat <= 0:
 		return usagef("the heartbeat must be longer than 0: 60s is usual")
 	case f.RequestTimeout <= 0:

@@ -29,7 +29,7 @@ the settings that the bot runs with:
 			if c.Args().Present() {
 				return usagef("rosey doctor takes no arguments, but got %q", c.Args().First())
 			}
-			ctx, stop := interruptible(c.Context)
+			ctx, stop := interruptible(c.Context, c.App.ErrWriter)
 			defer stop()
 			return examine(ctx, c)
 		},

@@ -121,6 +121,9 @@ func (p *patient) store() {
 			return
 		}
 		p.ok(check, "%s does not exist yet; rosey run makes it", dir)
+	case errors.Is(err, fs.ErrPermission):
+		p.fail(check, asItsOwner, "%v", err)
+		return
 	case err != nil:
 		p.fail(check, "choose another directory with --store", "%v", err)
 		return
@@ -132,7 +135,7 @@ func (p *patient) store() {
 		return
 	default:
 		if err := writable(dir); err != nil {
-			p.fail(check, "give the directory to the user that runs the bot", "%v", err)
+			p.fail(check, asItsOwner, "%v", err)
 		} else {
 			p.ok(check, "%s is there and can be written to", dir)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,6 +20,9 @@ import (
 	"github.com/rosey-bot/rosey/streams"
 )
 
+// asItsOwner is what to do about a store of another user.
+const asItsOwner = "run as the user that the store belongs to, or with sudo"
+
 const (
 	farBehind   = 1000 // events that wait for a consumer
 	siteTimeout = 10 * time.Second
@@ -29,13 +33,17 @@ const (
 // reach connects to the server, or opens the store of a stopped bot. What it
 // returns undoes that.
 func (p *patient) reach(ctx context.Context) (leave func()) {
-	if _, err := os.Stat(filepath.Join(p.cfg.Store, "jetstream")); !p.cfg.external() && err != nil {
+	if _, err := os.Stat(filepath.Join(p.cfg.Store, "jetstream")); !p.cfg.external() && err != nil && !errors.Is(err, fs.ErrPermission) {
 		return func() {} // there is nothing in the store
 	}
 	cl, err := open(ctx, p.cfg, "rosey doctor", p.log)
 	if err != nil {
 		do := "start the server, or correct --nats, --context and --creds"
-		if !p.cfg.external() {
+		switch {
+		case p.cfg.external():
+		case errors.Is(err, fs.ErrPermission):
+			do = asItsOwner
+		default:
 			do = "end the process that holds the store, or look at its log"
 		}
 		p.fail("server", do, "%v", err)

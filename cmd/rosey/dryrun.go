@@ -50,7 +50,7 @@ func orDryRun(action cli.ActionFunc) cli.ActionFunc {
 		if !c.IsSet("case") {
 			return withClient(true, func(ctx context.Context, c *cli.Context, cmd command) error { return dryRunOnStreams(ctx, c, cmd, p) })(c)
 		}
-		ctx, stop := interruptible(c.Context)
+		ctx, stop := interruptible(c.Context, c.App.ErrWriter)
 		defer stop()
 		return dryRunOnFile(ctx, c, p)
 	}

@@ -33,15 +33,25 @@ func envName(flag string) string {
 	return "ROSEY_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
-// lookup finds the value of a flag that was given, whether before or after the
-// command's name, or through the environment. ok is false when it was not.
+// lookup finds the value of a setting's flag that was given, whether before or
+// after the command's name, or through the environment. ok is false when it was
+// not. A command may have another flag of the name, as replay has --channel.
 func lookup[T any](c *cli.Context, name string, get func(*cli.Context, string) T) (value T, ok bool) {
 	for _, ctx := range c.Lineage() {
-		if ctx.Command != nil && ctx.IsSet(name) {
+		if ctx.Command != nil && ctx.IsSet(name) && isSetting(ctx.Command.Flags, name) {
 			return get(ctx, name), true
 		}
 	}
 	return value, false
+}
+
+// isSetting reports whether the flag of a name among flags is a setting's: those
+// have a variable.
+func isSetting(flags []cli.Flag, name string) bool {
+	return slices.ContainsFunc(flags, func(f cli.Flag) bool {
+		setting, ok := f.(cli.DocGenerationFlag)
+		return ok && slices.Contains(f.Names(), name) && slices.Contains(setting.GetEnvVars(), envName(name))
+	})
 }
 
 // hoist moves the flags of a command line in front of its positional arguments,

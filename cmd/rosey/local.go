@@ -41,6 +41,7 @@ type localRoom struct {
 	echo   bool // whether what is typed is printed again, as others hear it
 	bot    string
 	quiet  bool // no hints: nobody sits at the terminal
+	wanted bool // somebody asked for a local room, rather than for no channel
 
 	speaking sync.Mutex // one line at a time, from the terminal and the browser
 
@@ -52,7 +53,8 @@ type localRoom struct {
 }
 
 // openRoom starts the room and points the configuration at it.
-func openRoom(cfg *config, listen string, app *cli.App) (*localRoom, error) {
+func openRoom(cfg *config, c *cli.Context) (*localRoom, error) {
+	app, listen := c.App, c.String("listen-room")
 	if cfg.User == "" {
 		cfg.User = defaultUser
 	}
@@ -77,7 +79,8 @@ func openRoom(cfg *config, listen string, app *cli.App) (*localRoom, error) {
 	}
 	return &localRoom{
 		site: site, stdin: app.Reader, stdout: app.Writer, stderr: app.ErrWriter, bot: cfg.User, echo: !terminal, quiet: !terminal,
-		users: map[string]*cytubetest.User{localOperator: operator}, elsewhere: map[string]int{},
+		wanted: terminal || listen != "" || c.Bool("local"),
+		users:  map[string]*cytubetest.User{localOperator: operator}, elsewhere: map[string]int{},
 	}, nil
 }
 
@@ -127,11 +130,14 @@ func (l *localRoom) run(ctx context.Context, bot *platform) error {
 	}
 	lines := make(chan string)
 	go readLines(ctx, l.stdin, lines)
-	for {
+	for spoken := l.wanted; ; spoken = true {
 		select {
 		case <-ctx.Done():
 			return nil
 		case line, ok := <-lines:
+			if !ok && !spoken {
+				return usagef("no channel is set and there is nobody to type: set --channel (or ROSEY_CHANNEL), or use --local")
+			}
 			if !ok {
 				return l.drain(ctx, bot.bus.JetStream(), &recorded)
 			}

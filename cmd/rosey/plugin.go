@@ -35,20 +35,31 @@ func pluginCommand() *cli.Command {
 				Description: "Several processes of one plugin share its work; nothing is done twice.",
 				Flags:       []cli.Flag{&cli.StringFlag{Name: "metrics", Usage: "serve /metrics, /healthz and /readyz at `ADDR`, such as 127.0.0.1:9465"}},
 				Action:      runPlugin},
-			{Name: "restart", Usage: "start every process of a plugin over", ArgsUsage: "NAME", Action: withClient(false, restartPlugin)},
+			{Name: "restart", Usage: "start every process of a plugin over", ArgsUsage: "NAME", Action: ofOne("plugin", withClient(false, restartPlugin))},
 			{Name: "pause", Usage: "leave a plugin's commands in the stream until it is resumed", ArgsUsage: "NAME",
-				Flags: []cli.Flag{&cli.DurationFlag{Name: "for", Usage: "resume by itself after `TIME`, such as 30m"}}, Action: withClient(true, pausePlugin)},
-			{Name: "resume", Usage: "handle what waits; commands past their max_age are recorded as expired", ArgsUsage: "NAME", Action: withClient(true, resumePlugin)},
-			{Name: "rm", Usage: "forget a plugin that no longer runs: its registration and its place in the streams", ArgsUsage: "NAME", Action: withClient(true, removePlugin)},
+				Flags: []cli.Flag{&cli.DurationFlag{Name: "for", Usage: "resume by itself after `TIME`, such as 30m"}}, Action: ofOne("plugin", withClient(true, pausePlugin))},
+			{Name: "resume", Usage: "handle what waits; commands past their max_age are recorded as expired", ArgsUsage: "NAME", Action: ofOne("plugin", withClient(true, resumePlugin))},
+			{Name: "rm", Usage: "forget a plugin that no longer runs: its registration and its place in the streams", ArgsUsage: "NAME", Action: ofOne("plugin", withClient(true, removePlugin))},
 			credsCommand(),
 			newPluginCommand(),
 		},
 	}
 }
 
+// ofOne makes an action look whether it got its one argument before it reaches
+// for a bot or a store.
+func ofOne(what string, action cli.ActionFunc) cli.ActionFunc {
+	return func(c *cli.Context) error {
+		if _, err := oneArg(c, what); err != nil {
+			return err
+		}
+		return action(c)
+	}
+}
+
 func oneArg(c *cli.Context, what string) (string, error) {
 	if c.Args().Len() != 1 {
-		return "", usagef("give one %s: rosey %s %s", what, c.Command.FullName(), c.Command.ArgsUsage)
+		return "", usagef("give one %s: %s %s", what, c.Command.HelpName, c.Command.ArgsUsage)
 	}
 	return c.Args().First(), nil
 }
@@ -149,10 +160,7 @@ func hostPlugin(ctx context.Context, c *cli.Context, cmd command, p plugins.Plug
 }
 
 func restartPlugin(ctx context.Context, c *cli.Context, cmd command) error {
-	name, err := oneArg(c, "plugin")
-	if err != nil {
-		return err
-	}
+	name := c.Args().First()
 	n, err := plugins.RestartAll(ctx, cmd.nc, name)
 	if err != nil {
 		return err
@@ -162,10 +170,7 @@ func restartPlugin(ctx context.Context, c *cli.Context, cmd command) error {
 }
 
 func pausePlugin(ctx context.Context, c *cli.Context, cmd command) error {
-	name, err := oneArg(c, "plugin")
-	if err != nil {
-		return err
-	}
+	name := c.Args().First()
 	var until time.Time
 	said := "until it is resumed"
 	if d := c.Duration("for"); d > 0 {
@@ -180,10 +185,7 @@ func pausePlugin(ctx context.Context, c *cli.Context, cmd command) error {
 }
 
 func resumePlugin(ctx context.Context, c *cli.Context, cmd command) error {
-	name, err := oneArg(c, "plugin")
-	if err != nil {
-		return err
-	}
+	name := c.Args().First()
 	waiting, err := plugins.Resume(ctx, cmd.js, name)
 	if err != nil {
 		return err
@@ -193,10 +195,7 @@ func resumePlugin(ctx context.Context, c *cli.Context, cmd command) error {
 }
 
 func removePlugin(ctx context.Context, c *cli.Context, cmd command) error {
-	name, err := oneArg(c, "plugin")
-	if err != nil {
-		return err
-	}
+	name := c.Args().First()
 	running, err := plugins.Running(ctx, cmd.nc)
 	if err != nil {
 		return err

@@ -99,7 +99,7 @@ func runBot(c *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	ctx, stop := interruptible(c.Context)
+	ctx, stop := interruptible(c.Context, c.App.ErrWriter)
 	defer stop()
 
 	tel, err := telemetry.Setup(ctx, telemetry.Config{Service: "rosey", Version: version(), Logger: log})
@@ -144,7 +144,7 @@ func runBot(c *cli.Context) (err error) {
 	}
 	var room *localRoom
 	if cfg.local() {
-		if room, err = openRoom(&cfg, c.String("listen-room"), c.App); err != nil {
+		if room, err = openRoom(&cfg, c); err != nil {
 			return err
 		}
 		defer room.close()

@@ -2,34 +2,51 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 )
 
-// interruptible returns a context that ends at the first Ctrl-C or SIGTERM. A
-// second one ends the process at once.
-func interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
+// sameStop is how long after a signal to stop another is part of it: timeout(1)
+// and service managers send theirs to a process and at once to its group again.
+const sameStop = time.Second
+
+// interruptible returns a context that ends at the first Ctrl-C or SIGTERM, which
+// it says on stderr. A later one ends the process at once.
+func interruptible(ctx context.Context, stderr io.Writer) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(ctx)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		select {
-		case <-signals:
-			cancel()
-		case <-ctx.Done():
-			return
-		}
-		if _, again := <-signals; again {
-			os.Exit(exitFailed)
-		}
+		obey(ctx, signals, stderr, cancel, func() { os.Exit(exitFailed) })
 	}()
 	return ctx, func() {
 		signal.Stop(signals)
 		cancel()
 		close(signals)
 		<-done
+	}
+}
+
+// obey calls stop at the first signal, and exit at one that is not part of the
+// first, until ctx ends without a signal or there are no more signals.
+func obey(ctx context.Context, signals <-chan os.Signal, stderr io.Writer, stop, exit func()) {
+	select {
+	case <-signals:
+	case <-ctx.Done():
+		return
+	}
+	first := time.Now()
+	fmt.Fprintln(stderr, "rosey: stopping; once more to stop at once")
+	stop()
+	for range signals {
+		if time.Since(first) >= sameStop {
+			exit()
+		}
 	}
 }
