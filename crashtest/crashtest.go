@@ -178,11 +178,6 @@ func (c *crash) prepare() (streams.Remote, error) {
 	default:
 		remote.Store = where[1]
 	}
-	settings := filepath.Join(c.Dir, "rosey.yaml")
-	if err := os.WriteFile(settings, []byte(c.settings()), 0o600); err != nil {
-		return remote, fmt.Errorf("write the settings: %w", err)
-	}
-	where = append(where, "--config", settings, "--log-level", "debug")
 	if c.Soak {
 		address, err := freeAddress()
 		if err != nil {
@@ -190,6 +185,11 @@ func (c *crash) prepare() (streams.Remote, error) {
 		}
 		c.soak = &soak{crash: c, metrics: address}
 	}
+	settings := filepath.Join(c.Dir, "rosey.yaml")
+	if err := os.WriteFile(settings, []byte(c.settings()), 0o600); err != nil {
+		return remote, fmt.Errorf("write the settings: %w", err)
+	}
+	where = append(where, "--config", settings, "--log-level", "debug")
 	for i := range bots {
 		c.bots = append(c.bots, &process{name: numberedName("bot", i, bots), log: c.log, args: join(c.Rosey, join(where, "run", "--plugins", "quote-db")...)})
 	}
