@@ -1,6 +1,7 @@
 package kvstore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -170,7 +171,7 @@ func (s *Service) serve(ctx context.Context, op string, r micro.Request) {
 	defer cancel()
 	ctx = behindAnnouncements(ctx, s.nc)
 	header := nats.Header(r.Headers())
-	if id := header.Get(jetstream.MsgIDHeader); id != "" {
+	if id := cmp.Or(header.Get(streams.HeaderRequestID), header.Get(jetstream.MsgIDHeader)); id != "" {
 		ctx = WithMsgID(ctx, id)
 	}
 	e, err := streams.Decode(r.Subject(), header, r.Data(), start)

@@ -152,7 +152,6 @@ type bucket struct {
 	collection string
 	stream     jetstream.Stream
 	prefix     string // of its subjects
-	ack        []byte // how the acknowledgement of a write begins
 
 	counter counter
 	queries queries
@@ -215,8 +214,7 @@ func (s *Store) open(ctx context.Context, collection string, create bool) (*buck
 	if b, ok := s.buckets[collection]; ok {
 		return b, nil
 	}
-	b = &bucket{store: s, collection: collection, stream: stream, prefix: "$KV." + BucketPrefix + collection + ".",
-		ack: fmt.Appendf(nil, `{"stream":%q,"seq":`, streamName(collection))}
+	b = &bucket{store: s, collection: collection, stream: stream, prefix: "$KV." + BucketPrefix + collection + "."}
 	b.queries.bucket = b
 	s.buckets[collection] = b
 	return b, nil
@@ -326,7 +324,7 @@ func (s *Store) failure(ctx context.Context, op, collection string, err error) e
 	code := event.DatabaseError
 	switch err = streams.Refusal(err); {
 	case errors.Is(err, streams.ErrFull):
-		return event.Errorf(code, "%s %s: %w", op, collection, err).With("collection", collection).With("reason", "store_full")
+		return event.Errorf(code, "%s %s: %w", op, collection, err).With("collection", collection).With("reason", streams.ReasonFull)
 	case errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) || errors.Is(err, nats.ErrTimeout):
 		code = event.Timeout
 	case errors.Is(err, jetstream.ErrJetStreamNotEnabled):

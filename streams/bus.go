@@ -25,6 +25,13 @@ import (
 // payload can have one too.
 const HeaderCorrelation = "Rosey-Correlation-Id"
 
+// HeaderRequestID is WithMsgID's header of a request, by which its service
+// recognises a repeat. It is not Nats-Msg-Id because the stream that records
+// requests would recognise it too: a replicated one answers a repeat, also where
+// it does not acknowledge (nats-server 2.15.2), and the requester would take that
+// for the service's answer.
+const HeaderRequestID = "Rosey-Msg-Id"
+
 // DefaultTimeout is how long a request waits for its reply (contract:
 // plugin.{name}.request, Handling NATS Timeouts).
 const DefaultTimeout = 5 * time.Second
@@ -143,7 +150,7 @@ type metadatum struct {
 type PublishOption func(*publishSettings)
 
 // WithMsgID sets the Nats-Msg-Id: within DuplicateWindow, only the first event
-// of a stream with a given ID is stored.
+// of a stream with a given ID is stored. A request gets a HeaderRequestID.
 func WithMsgID(id string) PublishOption { return func(s *publishSettings) { s.msgID = id } }
 
 // WithMeta sets a metadata entry of the event, as event.Envelope.WithMeta does,
@@ -191,14 +198,14 @@ func (b *Bus) Publish(ctx context.Context, e event.Envelope, opts ...PublishOpti
 	e = b.complete(ctx, e, s.meta)
 	ctx, span := b.tracer.send(ctx, e, trace.SpanKindProducer)
 	defer span.End()
-	msg, err := b.message(ctx, e, s.msgID)
+	msg, err := b.message(ctx, e, jetstream.MsgIDHeader, s.msgID)
 	if err != nil {
 		return Ack{}, fail(span, err)
 	}
-	var ack *jetstream.PubAck
+	var ack jetstream.PubAck
 	err = b.patiently(ctx, e.Subject, s.patience, func() (err error) {
 		started := time.Now()
-		ack, err = b.store(ctx, msg, s)
+		ack, err = b.store(ctx, stream.Name, msg, s)
 		err = b.room.note(stream.Name, Refusal(err))
 		switch {
 		case err == nil:
@@ -235,15 +242,18 @@ func tooLarge(err error) bool {
 }
 
 // store has JetStream store a message, now or when it is to be.
-func (b *Bus) store(ctx context.Context, msg *nats.Msg, s publishSettings) (*jetstream.PubAck, error) {
+func (b *Bus) store(ctx context.Context, stream string, msg *nats.Msg, s publishSettings) (jetstream.PubAck, error) {
 	if s.timer != "" {
-		return b.schedule(ctx, msg, msg.Subject, s.timer, s.at)
+		return b.schedule(ctx, msg, s.timer, s.at)
 	}
-	var opts []jetstream.PublishOpt
-	if s.ttl > 0 {
-		opts = append(opts, jetstream.WithMsgTTL((s.ttl + time.Second - 1).Truncate(time.Second)))
+	if s.ttl == 0 {
+		return Put(ctx, b.js, stream, msg)
 	}
-	return b.js.PublishMsg(ctx, msg, opts...)
+	ack, err := b.js.PublishMsg(ctx, msg, jetstream.WithMsgTTL((s.ttl + time.Second - 1).Truncate(time.Second)))
+	if err != nil {
+		return jetstream.PubAck{}, err
+	}
+	return *ack, nil
 }
 
 // CancelTimer drops a plugin's timer of that name, if it has not fired.
@@ -281,7 +291,7 @@ func (b *Bus) Request(ctx context.Context, subject string, payload any, opts ...
 	e = b.complete(ctx, e, s.meta)
 	ctx, span := b.tracer.send(ctx, e, trace.SpanKindClient)
 	defer span.End()
-	msg, err := b.message(ctx, e, s.msgID)
+	msg, err := b.message(ctx, e, HeaderRequestID, s.msgID)
 	if err != nil {
 		return nil, fail(span, err)
 	}
@@ -355,14 +365,14 @@ func (b *Bus) complete(ctx context.Context, e event.Envelope, more []metadatum) 
 	return e
 }
 
-func (b *Bus) message(ctx context.Context, e event.Envelope, id string) (*nats.Msg, error) {
+func (b *Bus) message(ctx context.Context, e event.Envelope, idHeader, id string) (*nats.Msg, error) {
 	body, err := e.MarshalJSON()
 	if err != nil {
 		return nil, fmt.Errorf("encode %s: %w", e.Subject, err)
 	}
 	msg := &nats.Msg{Subject: e.Subject, Data: body, Header: nats.Header{HeaderCorrelation: {e.CorrelationID}}}
 	if id != "" {
-		msg.Header.Set(jetstream.MsgIDHeader, id)
+		msg.Header[idHeader] = []string{id}
 	}
 	telemetry.Inject(ctx, msg.Header)
 	return msg, nil

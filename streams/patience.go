@@ -28,7 +28,7 @@ func (b *Bus) patiently(ctx context.Context, subject string, patience time.Durat
 	wait.InitialInterval, wait.MaxInterval = 100*time.Millisecond, 2*time.Second
 	for started, again := time.Now(), false; ; again = true {
 		err := do()
-		full := errors.Is(err, ErrFull)
+		full := isFull(err)
 		if !full && (!repeatable(err) || time.Since(started) >= patience || b.nc.IsClosed()) {
 			if again && err == nil {
 				b.log.InfoContext(ctx, "answered at last", "subject", subject, "source", b.Source(), "after", time.Since(started))
@@ -50,6 +50,12 @@ func (b *Bus) patiently(ctx context.Context, subject string, patience time.Durat
 			return err
 		}
 	}
+}
+
+// isFull reports whether an error is about the lack of room, be it the database's.
+func isFull(err error) bool {
+	var answer *event.Error
+	return errors.Is(err, ErrFull) || errors.As(err, &answer) && answer.Details["reason"] == ReasonFull
 }
 
 // repeatable reports whether what failed may do better a moment later.

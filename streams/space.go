@@ -27,6 +27,10 @@ import (
 // the disk, below the limit of the store, or in what an account may keep.
 var ErrFull = errors.New("the store is full: nothing new is stored until there is room (see rosey doctor)")
 
+// ReasonFull is the reason in the details of a database's error that is about the
+// lack of room.
+const ReasonFull = "store_full"
+
 // Refusal is err, wrapped with ErrFull where it says that JetStream has no room.
 func Refusal(err error) error {
 	if err == nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -13,39 +14,39 @@ import (
 	"github.com/rosey-bot/rosey/event"
 )
 
-// schedule has JetStream store a message later, on subject.
-func (b *Bus) schedule(ctx context.Context, msg *nats.Msg, subject, timer string, at time.Time) (*jetstream.PubAck, error) {
-	plugin, due := event.PluginOf(subject), event.DueSubject(subject)
+// schedule has JetStream store a message later, on its subject.
+func (b *Bus) schedule(ctx context.Context, msg *nats.Msg, timer string, at time.Time) (ack jetstream.PubAck, err error) {
+	plugin, due := event.PluginOf(msg.Subject), event.DueSubject(msg.Subject)
 	if due == "" || !event.ValidName(timer) {
-		return nil, event.Errorf(event.InvalidInput, "timer %q for %s: only a plugin's events of a type can be scheduled, and a timer's name is 1 to %d of A-Z a-z 0-9 _ -", timer, subject, event.MaxNameLength)
+		return ack, event.Errorf(event.InvalidInput, "timer %q for %s: only a plugin's events of a type can be scheduled, and a timer's name is 1 to %d of A-Z a-z 0-9 _ -", timer, msg.Subject, event.MaxNameLength)
 	}
 	if b.warden != "" {
 		msg.Header.Set(headerTimer, timer)
 		msg.Header.Set(headerAt, at.UTC().Format(time.RFC3339Nano))
 		reply, err := b.askWarden(ctx, wardenTimer, msg.Header, json.RawMessage(msg.Data))
 		if err != nil {
-			return nil, err
+			return ack, err
 		}
-		var ack jetstream.PubAck
 		if err := json.Unmarshal(reply, &ack); err != nil {
-			return nil, fmt.Errorf("read the warden's reply: %w", err)
+			return ack, fmt.Errorf("read the warden's reply: %w", err)
 		}
-		return &ack, nil
+		return ack, nil
 	}
 	stream, err := b.js.Stream(ctx, Timer)
 	if err != nil {
-		return nil, event.Errorf(event.NATSError, "look at stream %s: %w", Timer, err)
+		return ack, event.Errorf(event.NATSError, "look at stream %s: %w", Timer, err)
 	}
 	if age := stream.CachedInfo().Config.MaxAge; age > 0 && time.Until(at) >= age {
-		return nil, event.Errorf(event.InvalidInput, "a timer for %s would be forgotten: stream %s keeps what waits in it for %s; set an earlier timer that sets this one",
+		return ack, event.Errorf(event.InvalidInput, "a timer for %s would be forgotten: stream %s keeps what waits in it for %s; set an earlier timer that sets this one",
 			at.Format(time.RFC3339), Timer, age)
 	}
-	msg.Subject = event.ScheduleSubject(plugin, timer, nuid.Next())
-	ack, err := b.js.PublishMsg(ctx, msg, jetstream.WithScheduleAt(at), jetstream.WithScheduleTarget(due))
+	// A copy: what is not stored is scheduled again, with the same message.
+	scheduled := &nats.Msg{Subject: event.ScheduleSubject(plugin, timer, nuid.Next()), Header: maps.Clone(msg.Header), Data: msg.Data}
+	stored, err := b.js.PublishMsg(ctx, scheduled, jetstream.WithScheduleAt(at), jetstream.WithScheduleTarget(due))
 	if err != nil {
-		return nil, err
+		return ack, err
 	}
-	return ack, dropTimer(ctx, stream, plugin, timer, jetstream.WithPurgeSequence(ack.Sequence))
+	return *stored, dropTimer(ctx, stream, plugin, timer, jetstream.WithPurgeSequence(stored.Sequence))
 }
 
 // dropTimer drops the settings of a timer that wait.

@@ -162,13 +162,13 @@ func (w *Warden) timer(ctx context.Context, plugin string, r micro.Request) (any
 	if event.PluginOf(e.Subject) != plugin || event.DueSubject(e.Subject) == "" {
 		return nil, event.Errorf(event.PermissionDenied, "plugin %s may set timers for its own events, not %s", plugin, e.Subject)
 	}
-	msg := &nats.Msg{Data: r.Data(), Header: nats.Header{}}
+	msg := &nats.Msg{Subject: e.Subject, Data: r.Data(), Header: nats.Header{}}
 	for _, key := range append([]string{jetstream.MsgIDHeader, HeaderCorrelation}, propagation.TraceContext{}.Fields()...) {
 		if v := header.Values(key); len(v) > 0 {
 			msg.Header[key] = v[:1]
 		}
 	}
-	ack, err := w.bus.schedule(ctx, msg, e.Subject, header.Get(headerTimer), at)
+	ack, err := w.bus.schedule(ctx, msg, header.Get(headerTimer), at)
 	if err != nil {
 		return nil, err
 	}

@@ -157,7 +157,7 @@ async function publish(event, subject, data, msgID) {
 async function request(event, subject, data) {
   const h = header(event);
   // A write that is repeated after a crash is made once.
-  h.set("Nats-Msg-Id", `${DURABLE}/${event.ref}/request/${++event.requests}`);
+  h.set("Rosey-Msg-Id", `${DURABLE}/${event.ref}/request/${++event.requests}`);
   const msg = await nc.request(subject, JSON.stringify(envelope(event, subject, data)), { timeout: 5_000, headers: h });
   const reply = msg.json();
   if (reply.success === false) {

@@ -1,0 +1,75 @@
+package streams_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/streamstest"
+)
+
+// What a full store has no room for waits, be it an event, a timer or a record.
+func TestPatientlyWaitsForRoom(t *testing.T) {
+	t.Parallel()
+	ctx := streamstest.Context(t)
+	_, bus, _ := smallStore(t, streams.ServerConfig{Store: t.TempDir(), MaxStore: 6 << 20})
+	refused := make(chan struct{}, 100)
+	defer respond(t, bus, event.SubjectSet, func(context.Context, event.Envelope) (any, error) {
+		if err := bus.Full(); err != nil {
+			refused <- struct{}{}
+			return nil, event.Errorf(event.DatabaseError, "set: %w", err).With("reason", streams.ReasonFull)
+		}
+		return map[string]any{"success": true}, nil
+	})()
+	e, err := event.New("plugin.t.event.ring", map[string]any{"event_type": "ring"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	fired := make(chan streams.Stored, 8)
+	sub, err := bus.Subscribe(ctx, e.Subject, func(_ context.Context, s streams.Stored) { fired <- s })
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(sub.Stop)
+	streamstest.Stuff(t, bus)
+	if _, err := bus.Publish(ctx, e); !errors.Is(err, streams.ErrFull) {
+		t.Fatalf("published to a full store: %v", err)
+	}
+
+	done := make(chan error, 3)
+	patiently := streams.Patiently(time.Minute)
+	go func() {
+		_, err := bus.Publish(ctx, e, streams.WithMsgID("event"), patiently)
+		done <- err
+	}()
+	go func() {
+		_, err := bus.Publish(ctx, e, streams.WithMsgID("timer"), streams.At(time.Now().Add(time.Second), "kettle"), patiently)
+		done <- err
+	}()
+	go func() {
+		_, err := bus.Request(ctx, event.SubjectSet, event.Set{Collection: "c", Data: []byte("{}")}, streams.WithMsgID("record"), patiently)
+		done <- err
+	}()
+	<-refused
+	select {
+	case err := <-done:
+		t.Fatalf("one did not wait: %v", err)
+	case <-time.After(time.Second):
+	}
+	streamstest.Unstuff(t, bus)
+	for range 3 {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+	for range 2 {
+		select {
+		case <-fired:
+		case <-ctx.Done():
+			t.Fatal("the event or the timer did not come")
+		}
+	}
+}
