@@ -116,6 +116,65 @@ func Consumers(ctx context.Context, js jetstream.JetStream, plugin string) ([]st
 	return slices.DeleteFunc(list, func(c streams.ConsumerState) bool { return c.Name != Durable(plugin) }), err
 }
 
+// Registered reports whether a plugin of that name is registered, wherever it runs.
+func Registered(ctx context.Context, js jetstream.JetStream, plugin string) (bool, error) {
+	kv, err := js.KeyValue(ctx, consumers.Bucket)
+	if err == nil {
+		_, err = kv.Get(ctx, plugin)
+	}
+	for _, none := range [...]error{jetstream.ErrBucketNotFound, jetstream.ErrKeyNotFound, jetstream.ErrInvalidKey} {
+		if errors.Is(err, none) {
+			return false, nil
+		}
+	}
+	if err != nil {
+		return false, fmt.Errorf("look for plugin %s: %w", plugin, err)
+	}
+	return true, nil
+}
+
+// Remove forgets a plugin: its registration and its consumers, with what waits in
+// them. It is an error when a process of it runs, or there is nothing of it.
+func Remove(ctx context.Context, nc *nats.Conn, js jetstream.JetStream, plugin string) error {
+	running, err := Running(ctx, nc)
+	if err != nil {
+		return err
+	}
+	if n := len(running[plugin]); n > 0 {
+		return fmt.Errorf("%d process(es) of %s still run and would register again: stop them first", n, plugin)
+	}
+	registered, err := Registered(ctx, js, plugin)
+	if err != nil {
+		return err
+	}
+	durables, err := Consumers(ctx, js, plugin)
+	if err != nil {
+		return err
+	}
+	if !registered && len(durables) == 0 {
+		return errNoPlugin(plugin)
+	}
+	if registered {
+		kv, err := js.KeyValue(ctx, consumers.Bucket)
+		if err == nil {
+			err = kv.Delete(ctx, plugin)
+		}
+		if err != nil {
+			return fmt.Errorf("remove the registration of %s: %w", plugin, err)
+		}
+	}
+	for _, c := range durables {
+		if e := js.DeleteConsumer(ctx, c.Stream, c.Name); e != nil {
+			err = errors.Join(err, fmt.Errorf("remove %s on %s: %w", c.Name, c.Stream, e))
+		}
+	}
+	return err
+}
+
+func errNoPlugin(plugin string) error {
+	return fmt.Errorf("there is no plugin %q: see rosey plugin ls", plugin)
+}
+
 // Pause leaves a plugin's events in the streams until a point in time, or until
 // Resume when that is zero. It is an error when the plugin has no consumer.
 func Pause(ctx context.Context, js jetstream.JetStream, plugin string, until time.Time) error {
@@ -152,10 +211,17 @@ func Resume(ctx context.Context, js jetstream.JetStream, plugin string) (waiting
 // known is Consumers for a plugin that must have some.
 func known(ctx context.Context, js jetstream.JetStream, plugin string) ([]streams.ConsumerState, error) {
 	list, err := Consumers(ctx, js, plugin)
-	if err == nil && len(list) == 0 {
-		err = fmt.Errorf("plugin %q has no consumer: see rosey plugin ls", plugin)
+	if err != nil || len(list) > 0 {
+		return list, err
 	}
-	return list, err
+	registered, err := Registered(ctx, js, plugin)
+	switch {
+	case err != nil:
+		return nil, err
+	case registered:
+		return nil, fmt.Errorf("plugin %q has no consumer: see rosey plugin ls", plugin)
+	}
+	return nil, errNoPlugin(plugin)
 }
 
 // RestartAll is Restart for a person: it returns how many processes were told,

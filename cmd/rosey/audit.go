@@ -30,7 +30,8 @@ func auditCommand() *cli.Command {
    rosey audit --since 30d --grep 'spoiler' --output html > history.html
    rosey audit seal --since 30d november.seal               keep the file elsewhere
    rosey audit verify november.seal --public-key "$KEY"     finds what was changed since
-   rosey audit forget --user alice                          erases her lines, leaving marked holes`,
+   rosey audit forget --user alice --dry-run                how much that would erase
+   rosey audit forget --user alice --yes                    erases her lines, leaving marked holes`,
 		Flags: append(rangeFlags(),
 			&cli.StringFlag{Name: "channel", Usage: "only the channel `NAME`"},
 			&cli.StringFlag{Name: "user", Usage: "only the user `NAME`"},
@@ -50,7 +51,7 @@ func auditCommand() *cli.Command {
 				&cli.StringFlag{Name: "channel", Usage: "only in the channel `NAME`"},
 				&cli.StringFlag{Name: "reason", Usage: "`TEXT` for the record"},
 				&cli.BoolFlag{Name: "dry-run", Usage: "count, erase nothing"},
-				&cli.BoolFlag{Name: "yes", Usage: "do not ask"},
+				&cli.BoolFlag{Name: "yes", Usage: "really erase it, which cannot be undone"},
 			), Action: ofRange(withClient(true, auditForget))},
 		},
 	}

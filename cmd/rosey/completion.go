@@ -45,7 +45,8 @@ func completionCommand() *cli.Command {
 		Name:      "completion",
 		Usage:     "print a script that has a shell complete rosey's commands and flags",
 		ArgsUsage: "bash|zsh|fish",
-		Description: `   rosey completion bash > ~/.local/share/bash-completion/completions/rosey
+		Description: `   mkdir -p ~/.local/share/bash-completion/completions ~/.config/fish/completions
+   rosey completion bash > ~/.local/share/bash-completion/completions/rosey
    rosey completion zsh > "${fpath[1]}/_rosey"
    rosey completion fish > ~/.config/fish/completions/rosey.fish`,
 		Action: func(c *cli.Context) error {

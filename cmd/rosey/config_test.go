@@ -3,6 +3,9 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -26,5 +29,63 @@ func TestSettingsThatSayNothing(t *testing.T) {
 				t.Errorf("exit code %d, %s%s", r.code, r.stdout, r.stderr)
 			}
 		})
+	}
+}
+
+// keys are the keys of the settings file that a type is read from.
+func keys(of reflect.Type, at string) (list []string) {
+	switch of.Kind() {
+	case reflect.Struct:
+		for field := range fieldsOf(of) {
+			name, rest, _ := strings.Cut(field.Tag.Get("yaml"), ",")
+			below := strings.TrimPrefix(at+"."+name, ".")
+			if rest == "inline" {
+				below = at
+			}
+			list = append(list, keys(field.Type, below)...)
+		}
+		return list
+	case reflect.Map:
+		return keys(of.Elem(), at+".STREAM")
+	default:
+		return []string{at}
+	}
+}
+
+func fieldsOf(of reflect.Type) func(yield func(reflect.StructField) bool) {
+	return func(yield func(reflect.StructField) bool) {
+		for i := range of.NumField() {
+			if !yield(of.Field(i)) {
+				return
+			}
+		}
+	}
+}
+
+// docs/settings.md tells of every key of the file and of no other, and of every
+// flag that is a setting's.
+func TestSettingsAreDocumented(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "settings.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := keys(reflect.TypeFor[config](), "")
+	var documented []string
+	for _, row := range regexp.MustCompile("(?m)^\\| `([^`]+)` \\|").FindAllStringSubmatch(string(text), -1) {
+		documented = append(documented, row[1])
+		if !slices.Contains(want, row[1]) {
+			t.Errorf("%s is no setting", row[1])
+		}
+	}
+	for _, key := range want {
+		if !slices.Contains(documented, key) {
+			t.Errorf("docs/settings.md does not have %s", key)
+		}
+	}
+	for flag := range new(config).settings() {
+		if !strings.Contains(string(text), "| `--"+flag+"`") {
+			t.Errorf("docs/settings.md does not have --%s", flag)
+		}
 	}
 }

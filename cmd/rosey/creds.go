@@ -13,6 +13,7 @@ import (
 
 	"github.com/rosey-bot/rosey/consumers"
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/streams"
 )
 
@@ -56,7 +57,7 @@ this takes effect at once, also while the bot runs.
 				case cmd.cfg.external():
 					return usagef("an external NATS server has its own users: rosey plugin creds %s --output permissions prints what to add to its configuration", name)
 				case c.Bool("revoke"):
-					return revokeCreds(c, cmd, name)
+					return revokeCreds(ctx, c, cmd, name)
 				}
 				return issueCreds(ctx, c, cmd, name)
 			})(c)
@@ -104,10 +105,15 @@ func issueCreds(ctx context.Context, c *cli.Context, cmd command, name string) e
 		fmt.Fprintf(c.App.Writer, "; ended %d connection(s) with its old credentials", ended)
 	}
 	fmt.Fprintln(c.App.Writer)
-	return nil
+	registered, err := plugins.Registered(ctx, cmd.js, name)
+	if err == nil && !registered {
+		fmt.Fprintf(c.App.ErrWriter, "rosey: no plugin %s is registered yet, which it is once it runs; if the name is a mistake, "+
+			"rosey plugin creds %s --revoke and rosey plugin rm %s undo this\n", name, name, name)
+	}
+	return err
 }
 
-func revokeCreds(c *cli.Context, cmd command, name string) error {
+func revokeCreds(ctx context.Context, c *cli.Context, cmd command, name string) error {
 	found, err := streams.RevokeCredentials(cmd.cfg.Store, name)
 	if err != nil {
 		return err
@@ -120,7 +126,15 @@ func revokeCreds(c *cli.Context, cmd command, name string) error {
 		return err
 	}
 	fmt.Fprintf(c.App.Writer, "the credentials of %s are revoked; ended %d connection(s)\n", name, ended)
-	return nil
+	registered, err := plugins.Registered(ctx, cmd.js, name)
+	if err != nil || registered {
+		return err
+	}
+	durables, err := plugins.Consumers(ctx, cmd.js, name)
+	if len(durables) > 0 {
+		fmt.Fprintf(c.App.ErrWriter, "rosey: commands for %s still wait for it in the stream: rosey plugin rm %s forgets them\n", name, name)
+	}
+	return err
 }
 
 // announce tells the bot of changed credentials, if one runs.

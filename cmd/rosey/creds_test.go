@@ -77,3 +77,28 @@ func TestPluginWithCredentials(t *testing.T) {
 		t.Errorf("permissions: %+v", r)
 	}
 }
+
+// Credentials of a plugin whose name is a mistake are said to be, and leave
+// nothing that cannot be taken back.
+func TestCredentialsOfNobody(t *testing.T) {
+	t.Parallel()
+	store := t.TempDir()
+	bot := start(t, "run", "--local", "--store", store, "--plugins", "none")
+	bot.say("hi")
+	bot.expect("^operator: hi")
+	for _, c := range []struct {
+		args []string
+		code int
+		says string
+	}{
+		{[]string{"plugin", "creds", "nosuch", "--file", filepath.Join(t.TempDir(), "nosuch.creds")}, 0, "no plugin nosuch is registered yet"},
+		{[]string{"doctor"}, 0, "start the plugin, or rosey plugin rm nosuch"},
+		{[]string{"plugin", "creds", "nosuch", "--revoke"}, 0, "rosey plugin rm nosuch"},
+		{[]string{"plugin", "rm", "nosuch"}, 0, "nosuch is forgotten"},
+		{[]string{"plugin", "rm", "nosuch"}, 1, `there is no plugin "nosuch"`},
+	} {
+		if r := rosey(t, "", append(c.args, "--store", store)...); r.code != c.code || !strings.Contains(r.stdout+r.stderr, c.says) {
+			t.Errorf("rosey %s: %+v; want %d and %q", strings.Join(c.args, " "), r, c.code, c.says)
+		}
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -124,7 +125,13 @@ func (f finding) print(w io.Writer, asJSON, colour bool) error {
 	if codes := map[string]string{isOK: "32", isWarn: "33", isFail: "31"}; colour {
 		mark = "\x1b[" + codes[f.Result] + "m" + mark + "\x1b[0m"
 	}
-	_, err := fmt.Fprintf(w, "%s  %-13s  %s\n", mark, f.Check, replay.Printable(f.Message))
+	lines := strings.Split(f.Message, "\n")
+	_, err := fmt.Fprintf(w, "%s  %-13s  %s\n", mark, f.Check, replay.Printable(lines[0]))
+	for _, line := range lines[1:] {
+		if err == nil {
+			_, err = fmt.Fprintf(w, "      %-13s  %s\n", "", replay.Printable(line))
+		}
+	}
 	if err == nil && f.Do != "" {
 		_, err = fmt.Fprintf(w, "      %-13s  → %s\n", "", replay.Printable(f.Do))
 	}

@@ -38,20 +38,25 @@ func (p *patient) configuration(c *cli.Context) bool {
 	}
 	var err error
 	if p.cfg, err = loadConfig(c); err != nil {
-		p.fail(check, "correct it: rosey run --help lists the settings", "%v", err)
+		p.fail(check, "correct it: docs/settings.md and rosey run --help list the settings", "%v", err)
 		return false
 	}
+	good := true
+	fail := func(do, format string, args ...any) {
+		good = false
+		p.fail(check, do, format, args...)
+	}
 	if _, err := choosePlugins(p.cfg.Plugins); err != nil {
-		p.fail(check, "correct plugins in the configuration, or --plugins", "%v", err)
+		fail("correct plugins in the configuration, or --plugins", "%v", err)
 	}
 	for name, l := range p.cfg.limits() {
 		i := slices.IndexFunc(streams.Specs(), func(s streams.Spec) bool { return s.Name == name })
 		if i < 0 {
-			p.fail(check, "correct retention in "+path, "retention names a stream %s that does not exist", name)
+			fail("correct retention in "+path, "retention names a stream %s that does not exist", name)
 			continue
 		}
 		if _, err := streams.Specs()[i].Differences(jetstream.StreamConfig{}, streams.Options{Limits: map[string]streams.Limits{name: l}}); err != nil {
-			p.fail(check, "correct retention in "+path, "stream %s: %v", name, err)
+			fail("correct retention in "+path, "stream %s: %v", name, err)
 		}
 	}
 	for name, address := range map[string]string{"listen": p.cfg.Listen, "metrics": p.cfg.Metrics} {
@@ -60,6 +65,9 @@ func (p *patient) configuration(c *cli.Context) bool {
 		if address != "" && err == nil && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
 			p.warn(check, "use 127.0.0.1, or keep others out with a firewall", "%s is open to the network at %s, without encryption", name, address)
 		}
+	}
+	if !good {
+		return true
 	}
 	if _, err := os.Stat(path); err != nil {
 		p.ok(check, "defaults, flags and variables; there is no file %s", path)

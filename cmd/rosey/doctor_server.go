@@ -194,7 +194,11 @@ func (p *patient) consumers(ctx context.Context) {
 		case c.Paused:
 			warn("rosey plugin resume "+strings.TrimPrefix(c.Name, "plugin-"), "%s is paused, and %d events wait for it", name, c.Lag)
 		case p.bot != nil && c.Waiting == 0 && c.Unacked == 0:
-			warn("rosey plugin ls shows who should", "nobody reads %s, and %d events wait", name, c.Lag)
+			do := "rosey plugin ls shows who should"
+			if plugin, ok := strings.CutPrefix(c.Name, plugins.Durable("")); ok {
+				do = "start the plugin, or rosey plugin rm " + plugin
+			}
+			warn(do, "nobody reads %s, and %d events wait", name, c.Lag)
 		case p.bot != nil && c.Lag > farBehind:
 			warn("rosey replay --since 10m --summary shows what takes long", "%s is %s events behind", name, humanize.Comma(int64(c.Lag)))
 		case c.Redelivered > 0:

@@ -149,6 +149,14 @@ func TestDoctorOfSettings(t *testing.T) {
 			t.Errorf("rosey doctor %s: %d %q; want %d and %q", strings.Join(c.args, " "), code, lines, c.code, c.want)
 		}
 	}
+	r := rosey(t, "", "doctor", "--config", filepath.Join(dir, "r.yaml"), "--store", filepath.Join(dir, "store"))
+	if strings.Contains(r.stdout, "ok    configuration") {
+		t.Errorf("a configuration that is well and not: %s", r.stdout)
+	}
+	r = rosey(t, "", "doctor", "--config", filepath.Join(dir, "broken.yaml"))
+	if !strings.Contains(r.stdout, "heartbeet: 5s\n") || strings.Contains(r.stdout, `\n`) {
+		t.Errorf("where the configuration is broken is shown as %s", r.stdout)
+	}
 	if r := rosey(t, "", "doctor", "me"); r.code != 2 {
 		t.Errorf("with an argument: %+v", r)
 	}

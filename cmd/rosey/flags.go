@@ -1,6 +1,7 @@
 package main
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 
@@ -52,6 +53,32 @@ func isSetting(flags []cli.Flag, name string) bool {
 		setting, ok := f.(cli.DocGenerationFlag)
 		return ok && slices.Contains(f.Names(), name) && slices.Contains(setting.GetEnvVars(), envName(name))
 	})
+}
+
+// parsing matches what the flag parser says of a flag: a complaint, with the name
+// behind one dash, and how it ends.
+var parsing = regexp.MustCompile(`^(flag provided but not defined:|flag needs an argument:|invalid (?:boolean )?value .* for(?: flag)?) -(\S+?)((?:: .*)?)$`)
+
+// flagError says what to do about a mistake in the flags of a command.
+func flagError(command *cli.Command, err error) error {
+	m := parsing.FindStringSubmatch(err.Error())
+	if m == nil {
+		return usagef("%w: see %s --help", err, command.HelpName)
+	}
+	said, name, rest := m[1], m[2], m[3]
+	if strings.HasPrefix(said, "flag provided") {
+		for _, f := range command.Flags {
+			if slices.Contains(f.Names(), name+"-file") {
+				return usagef("a secret never stands in a flag, where other users could read it: give --%s-file FILE, or %s", name, envName(name))
+			}
+		}
+		said = "there is no flag"
+	}
+	dashes := "--"
+	if len(name) == 1 {
+		dashes = "-"
+	}
+	return usagef("%s %s%s%s: see %s --help", said, dashes, name, rest, command.HelpName)
 }
 
 // hoist moves the flags of a command line in front of its positional arguments,

@@ -64,6 +64,9 @@ func openRoom(cfg *config, c *cli.Context) (*localRoom, error) {
 		Accounts: []cytubetest.Account{{Name: localOperator, Password: password}},
 		Channels: []cytubetest.Channel{{Name: localChannel, Open: true, Ranks: map[string]float64{localOperator: 3}}},
 	})
+	if err != nil && listen != "" {
+		return nil, fmt.Errorf("--listen-room %s: %w (choose another address)", listen, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open the local room: %w", err)
 	}

@@ -101,7 +101,7 @@ a flag wins over a variable, a variable over the file.`,
 		ExitErrHandler: func(*cli.Context, error) {},
 	}
 	app.Flags = globalFlags()
-	app.OnUsageError = func(_ *cli.Context, err error, _ bool) error { return &usageError{err} }
+	app.OnUsageError = func(c *cli.Context, err error, _ bool) error { return flagError(c.Command, err) }
 	var prepare func([]*cli.Command)
 	prepare = func(cs []*cli.Command) {
 		for _, c := range cs {

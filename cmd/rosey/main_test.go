@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -349,6 +350,12 @@ func TestMistakes(t *testing.T) {
 	if err := os.WriteFile(broken, []byte("prefix: '!'\nheartbeet: 5s\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	taken := l.Addr().String()
 	held := start(t, "run", "--local", "--store", filepath.Join(dir, "held"))
 	held.say("hi")
 	held.expect("^operator: hi")
@@ -394,7 +401,14 @@ func TestMistakes(t *testing.T) {
 		{[]string{"db", "get", "quotes", "99", "--store", filepath.Join(dir, "held")}, 1, "not found"},
 		{[]string{"dead", "show", "nonsense", "--store", filepath.Join(dir, "held")}, 2, "STREAM:SEQ"},
 		{[]string{"plugin", "run", "nonsense", "--store", filepath.Join(dir, "held")}, 2, "no shipped plugin"},
-		{[]string{"plugin", "pause", "nonsense", "--store", filepath.Join(dir, "held")}, 1, "has no consumer"},
+		{[]string{"plugin", "pause", "nonsense", "--store", filepath.Join(dir, "held")}, 1, `there is no plugin "nonsense"`},
+		{[]string{"plugin", "rm", "nonsense", "--store", filepath.Join(dir, "held")}, 1, `there is no plugin "nonsense"`},
+		{[]string{"replay", "--sinse", "1h"}, 2, "there is no flag --sinse: see rosey replay --help"},
+		{[]string{"replay", "--since"}, 2, "flag needs an argument: --since: see rosey replay --help"},
+		{[]string{"plugin", "pause", "--for", "ever", "trivia"}, 2, `for flag --for: parse error: see rosey plugin pause --help`},
+		{[]string{"run", "--password", "x"}, 2, "give --password-file FILE, or ROSEY_PASSWORD"},
+		{[]string{"run", "--local", "--store", filepath.Join(dir, "t"), "--listen-room", taken}, 1, "--listen-room " + taken},
+		{[]string{"run", "--local", "--store", filepath.Join(dir, "u"), "--metrics", taken}, 1, "--metrics " + taken},
 	} {
 		r := rosey(t, "", c.args...)
 		if r.code != c.code || !strings.Contains(r.stderr, c.says) || strings.Count(strings.TrimSpace(r.stderr), "\n") > 6 {

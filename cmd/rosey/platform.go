@@ -205,7 +205,7 @@ func observeStreams(m *telemetry.Metrics, js jetstream.JetStream, queues map[str
 func serveMetrics(add func(string, func(context.Context) error), address string, m *telemetry.Metrics, ready func(context.Context) error, log *slog.Logger) error {
 	server, err := telemetry.Listen(address, m, ready)
 	if err != nil {
-		return err
+		return fmt.Errorf("--metrics %s: %w", address, err)
 	}
 	log.Info("metrics are served", "url", "http://"+server.Addr()+"/metrics")
 	add("metrics", server.Serve)

@@ -26,8 +26,12 @@ func pluginCommand() *cli.Command {
 		Name:  "plugin",
 		Usage: "list, run, pause and make plugins",
 		Description: `   rosey plugin ls
-   rosey run --plugins none & rosey plugin run trivia     a plugin as its own process
-   rosey plugin pause trivia && rosey plugin resume trivia`,
+   rosey plugin pause trivia && rosey plugin resume trivia
+
+A plugin as its own process, beside a bot in another terminal:
+
+   rosey run --plugins none
+   rosey plugin run trivia`,
 		Subcommands: []*cli.Command{
 			{Name: "ls", Usage: "registered plugins: whether they run, how far behind they are, their commands",
 				Flags: []cli.Flag{outputFlag()}, Action: withClient(true, listPlugins)},
@@ -196,31 +200,8 @@ func resumePlugin(ctx context.Context, c *cli.Context, cmd command) error {
 
 func removePlugin(ctx context.Context, c *cli.Context, cmd command) error {
 	name := c.Args().First()
-	running, err := plugins.Running(ctx, cmd.nc)
-	if err != nil {
+	if err := plugins.Remove(ctx, cmd.nc, cmd.js, name); err != nil {
 		return err
-	}
-	if n := len(running[name]); n > 0 {
-		return fmt.Errorf("%d process(es) of %s still run and would register again: stop them first", n, name)
-	}
-	kv, err := consumers.OpenBucket(ctx, cmd.js, cmd.cfg.Replicas)
-	if err != nil {
-		return err
-	}
-	if _, err := kv.Get(ctx, name); errors.Is(err, jetstream.ErrKeyNotFound) {
-		return fmt.Errorf("there is no plugin %q: see rosey plugin ls", name)
-	}
-	if err := kv.Delete(ctx, name); err != nil {
-		return fmt.Errorf("remove the registration of %s: %w", name, err)
-	}
-	durables, err := plugins.Consumers(ctx, cmd.js, name)
-	if err != nil {
-		return err
-	}
-	for _, info := range durables {
-		if err := cmd.js.DeleteConsumer(ctx, info.Stream, info.Name); err != nil {
-			cmd.log.WarnContext(ctx, "consumer was not removed", "consumer", info.Name, "stream", info.Stream, "error", err)
-		}
 	}
 	fmt.Fprintf(c.App.Writer, "%s is forgotten; its events stay in the streams, and its records in the database\n", name)
 	return nil

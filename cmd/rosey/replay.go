@@ -25,9 +25,9 @@ func replayCommand() *cli.Command {
    rosey replay --since 1h --tree
    rosey replay --since 1h --export-otlp http://localhost:4318  as if a collector had been there
    rosey replay --since 1d --summary
-   rosey replay --since 1d --into trivia                        dry run: what would trivia say now?
-   rosey replay --since 1d --into trivia --save case.jsonl
-   rosey replay --case case.jsonl --into trivia                 a regression test
+   rosey replay --since 1d --into dice-roller                   dry run: what would it say now?
+   rosey replay --since 1d --into dice-roller --save case.jsonl
+   rosey replay --case case.jsonl --into dice-roller            a regression test
    rosey replay --correlation 550e8400 --output json`,
 		Flags: append(slices.Concat(rangeFlags(), dryRunFlags(), exportFlags()),
 			&cli.StringSliceFlag{Name: "subject", Usage: "only the subject or pattern `S`; may be repeated"},

@@ -17,8 +17,8 @@ func sendCommand() *cli.Command {
 		Name:      "send",
 		Usage:     "speak in a channel",
 		ArgsUsage: "TEXT…",
-		Description: `The line is stored as a cytube.send event and spoken by the bot that runs, or by
-the next one that starts within two minutes.
+		Description: `The line is stored as a cytube.send event and spoken by the bot that runs. On an
+external server (--nats), it waits up to two minutes for one that starts.
 
    rosey send Movie night starts at eight
    rosey send --pm alice "Your turn"
