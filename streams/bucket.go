@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -14,6 +15,24 @@ import (
 func OpenBucket(ctx context.Context, js jetstream.JetStream, c jetstream.KeyValueConfig) (jetstream.KeyValue, error) {
 	ctx, cancel := AnswerWithin(ctx)
 	defer cancel()
+	for {
+		kv, err := openBucket(ctx, js, c)
+		if err == nil {
+			return kv, nil
+		}
+		// A cluster that has just made a bucket may not find it for a moment.
+		if !errors.Is(err, jetstream.ErrStreamNotFound) && !errors.Is(err, jetstream.ErrBucketNotFound) {
+			return nil, fmt.Errorf("open bucket %s: %w", c.Bucket, err)
+		}
+		select {
+		case <-time.After(moment):
+		case <-ctx.Done():
+			return nil, fmt.Errorf("open bucket %s: %w: %w", c.Bucket, ctx.Err(), err)
+		}
+	}
+}
+
+func openBucket(ctx context.Context, js jetstream.JetStream, c jetstream.KeyValueConfig) (jetstream.KeyValue, error) {
 	kv, err := js.KeyValue(ctx, c.Bucket)
 	if errors.Is(err, jetstream.ErrBucketNotFound) {
 		// Another process may do so at the same time.
@@ -22,18 +41,18 @@ func OpenBucket(ctx context.Context, js jetstream.JetStream, c jetstream.KeyValu
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("open bucket %s: %w", c.Bucket, err)
+		return nil, err
 	}
 	s, err := js.Stream(ctx, kvStream(c.Bucket))
-	if err == nil {
-		config := s.CachedInfo().Config
-		if config.AllowRollup || config.Replicas < c.Replicas {
-			config.AllowRollup, config.Replicas = false, max(config.Replicas, c.Replicas)
-			_, err = js.UpdateStream(ctx, config)
-		}
-	}
 	if err != nil {
-		return nil, fmt.Errorf("open bucket %s: %w", c.Bucket, err)
+		return nil, err
+	}
+	config := s.CachedInfo().Config
+	if config.AllowRollup || config.Replicas < c.Replicas {
+		config.AllowRollup, config.Replicas = false, max(config.Replicas, c.Replicas)
+		if _, err := js.UpdateStream(ctx, config); err != nil {
+			return nil, err
+		}
 	}
 	return kv, nil
 }

@@ -13,9 +13,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// inProcess is how long to wait before a message is sent again whose ID the
-// stream is just storing: what becomes of the first is not known yet.
-const inProcess = 50 * time.Millisecond
+// moment is what a cluster is given to know the outcome of what it has just begun.
+const moment = 50 * time.Millisecond
 
 // Put stores a message in a stream as jetstream's PublishMsg does, with the same
 // errors and the same timeout where ctx has no deadline. By far the most
@@ -34,7 +33,7 @@ func Put(ctx context.Context, js jetstream.JetStream, stream string, msg *nats.M
 			return ack, err
 		}
 		select {
-		case <-time.After(inProcess):
+		case <-time.After(moment):
 		case <-ctx.Done():
 			return ack, err
 		}
