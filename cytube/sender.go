@@ -202,7 +202,7 @@ func (s *sender) speak(ctx context.Context, d streams.Stored, u *utterance) (sta
 				return "", "", errSilenced
 			}
 			err := s.voice.say(ctx, u)
-			if errors.Is(err, errNoSession) {
+			if errors.Is(err, errNoSession) || errors.Is(err, errAnswered) {
 				continue
 			}
 			if err != nil {
@@ -250,8 +250,7 @@ var errExpired = errors.New("the send is too old")
 // earlier writing came meanwhile.
 func (s *sender) awaitTurn(ctx context.Context, u *utterance, deadline time.Time) (answered bool, err error) {
 	for {
-		switch got, _ := s.voice.what(u); got {
-		case claimed, heard, refused:
+		if s.voice.answered(u) {
 			return true, nil
 		}
 		at, up, changed := s.voice.turn(u)

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -438,6 +440,41 @@ func TestLateEchoes(t *testing.T) {
 	}
 	if causes["first bold "+first.Ref.String()] < 2 {
 		t.Errorf("got %v", causes)
+	}
+}
+
+// An echo that comes when the bot is about to say the line again keeps it from
+// doing so.
+func TestEchoRightBeforeSayingAgain(t *testing.T) {
+	t.Parallel()
+	again, heard := make(chan struct{}), make(chan struct{})
+	var asked atomic.Int32
+	w := newWorld(t, func(_ *cytubetest.Config, b *cytube.Config) {
+		b.EchoTimeout = 100 * time.Millisecond
+		b.MaySpeak = func() bool { // asked right before a line is written
+			if asked.Add(1) == 2 {
+				close(again)
+				<-heard
+			}
+			return true
+		}
+	})
+	goOn := sync.OnceFunc(func() { close(heard) })
+	defer goOn()
+	w.join()
+	w.ok(w.site.Stall(room, "Rosey"))
+	late := w.chat("late")
+	select {
+	case <-again:
+	case <-w.ctx.Done():
+		t.Fatal("it is not about to say the line again")
+	}
+	w.ok(w.site.Resume(room, "Rosey"))
+	w.echo(late, 1)
+	goOn()
+	w.echo(w.chat("next"), 1)
+	if diff := cmp.Diff([]string{"late", "next"}, w.spoken()); diff != "" {
+		t.Error(diff)
 	}
 }
 

@@ -99,6 +99,12 @@ func (u *utterance) set(s state) {
 	}
 }
 
+// answered reports whether the server has answered what was written, so that it
+// need not be written again.
+func (u *utterance) answered() bool {
+	return u.state == claimed || u.state == heard || u.state == refused
+}
+
 func (v *voice) notify() {
 	close(v.changed)
 	v.changed = make(chan struct{})
@@ -155,15 +161,22 @@ func (v *voice) turn(u *utterance) (at time.Time, up bool, changed <-chan struct
 	return at, v.conn != nil, v.changed
 }
 
-var errNoSession = errors.New("there is no session")
+var (
+	errNoSession = errors.New("there is no session")
+	errAnswered  = errors.New("the answer to an earlier writing came")
+)
 
 // say writes u to the server; from then on the recorder looks for its echo.
-// With errNoSession nothing was written, with another error something may have
-// been.
+// With errNoSession and errAnswered nothing was written, with another error
+// something may have been.
 func (v *voice) say(ctx context.Context, u *utterance) error {
 	v.mu.Lock()
 	conn := v.conn
-	if conn == nil {
+	switch {
+	case u.answered():
+		v.mu.Unlock()
+		return errAnswered
+	case conn == nil:
 		v.mu.Unlock()
 		return errNoSession
 	}
@@ -177,6 +190,13 @@ func (v *voice) say(ctx context.Context, u *utterance) error {
 		return conn.Emit(ctx, "pm", map[string]any{"to": u.to, "msg": u.text, "meta": struct{}{}})
 	}
 	return conn.Emit(ctx, "chatMsg", map[string]any{"msg": u.text, "meta": struct{}{}})
+}
+
+// answered reports whether there is an answer to u.
+func (v *voice) answered(u *utterance) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return u.answered()
 }
 
 // what is the state of u, and the server's words if it was refused.
