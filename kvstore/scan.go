@@ -44,11 +44,7 @@ func (b *bucket) scan(ctx context.Context, keysOnly bool, begin func(total int),
 // the few subjects that this concerns are read one by one, behind the others. An
 // entry that is missing in the end was pushed out by newer revisions: errMoved.
 func (b *bucket) scanOnce(ctx context.Context, keysOnly bool, begin func(int), f func(event.ID, entry) error) error {
-	counter, err := b.last(ctx, b.prefix+counterKey)
-	if err != nil {
-		return err
-	}
-	before, err := b.info(ctx, jetstream.WithSubjectFilter(b.prefix+insertedKey+"*"))
+	before, needed, err := b.size(ctx)
 	if err != nil {
 		return err
 	}
@@ -61,11 +57,6 @@ func (b *bucket) scanOnce(ctx context.Context, keysOnly bool, begin func(int), f
 	recent, older, err := b.since(ctx, last)
 	if err != nil {
 		return err
-	}
-	// Inserts push out the service's own entries all the time.
-	needed := int(before.State.NumSubjects) - len(before.State.Subjects)
-	if counter.revision > 0 {
-		needed--
 	}
 	begin(needed)
 	needed -= older
@@ -90,6 +81,29 @@ func (b *bucket) scanOnce(ctx context.Context, keysOnly bool, begin func(int), f
 		}
 	}
 	return nil
+}
+
+// size is the stream's state and how many subjects have an entry then that are not
+// the service's own, whose entries inserts push out all the time. Its own are
+// counted first: those that come in between make it too many, never too few.
+func (b *bucket) size(ctx context.Context) (info *jetstream.StreamInfo, n int, err error) {
+	counter, err := b.last(ctx, b.prefix+counterKey)
+	if err != nil {
+		return nil, 0, err
+	}
+	own, err := b.info(ctx, jetstream.WithSubjectFilter(b.prefix+insertedKey+"*"))
+	if err != nil {
+		return nil, 0, err
+	}
+	info, err = b.info(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	n = int(info.State.NumSubjects) - len(own.State.Subjects)
+	if counter.revision > 0 {
+		n--
+	}
+	return info, n, nil
 }
 
 // lastEntries makes a consumer of every subject's last entry. On a cluster that is
