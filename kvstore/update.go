@@ -78,6 +78,10 @@ func parseOps(ops map[string]json.RawMessage) ([]change, error) {
 	slices.Sort(names)
 	var changes []change
 	for _, name := range names {
+		update, known := updaters[name]
+		if !known && name != "$unset" {
+			return nil, fmt.Errorf("unknown operator %s: there are $set, $unset, $inc, $max, $min and $push", name)
+		}
 		operands, err := parseJSON(string(ops[name]))
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
@@ -91,10 +95,6 @@ func parseOps(ops map[string]json.RawMessage) ([]change, error) {
 			}
 		} else if operands.kind != '{' {
 			return nil, fmt.Errorf("%s takes an object of fields, not %s", name, kindName(operands.kind))
-		}
-		update, known := updaters[name]
-		if !known && name != "$unset" {
-			return nil, fmt.Errorf("unknown operator %s: there are $set, $unset, $inc, $max, $min and $push", name)
 		}
 		for i := range operands.kids {
 			operand := operands.kids[i]

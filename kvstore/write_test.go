@@ -297,7 +297,7 @@ func TestUpdates(t *testing.T) {
 		}
 	}
 	for ops, names := range map[string]string{
-		`{}`: "nothing", `{"$set":{}}`: "nothing", `{"$set":1}`: "$set", `{"$foo":{"a":1}}`: "$foo", `{"$inc":{"a":"1"}}`: "$inc", `{"$inc":{"s":1}}`: "s is a string",
+		`{"votes":1}`: "unknown operator votes", `{}`: "nothing", `{"$set":{}}`: "nothing", `{"$set":1}`: "$set", `{"$foo":{"a":1}}`: "$foo", `{"$inc":{"a":"1"}}`: "$inc", `{"$inc":{"s":1}}`: "s is a string",
 		`{"$push":{"s":1}}`: "s is a string", `{"$set":{"s.t":1}}`: "s is a string", `{"$set":{"id":1}}`: "id", `{"$set":{"a..b":1}}`: "a..b", `{"$unset":[1]}`: "$unset",
 		`{"$set":{"a":1},"$inc":{"a":1}}`: "a is changed", `{"$set":{"a":{}},"$unset":["a.b"]}`: "a.b",
 	} {

@@ -38,7 +38,7 @@ func dbBatch(ctx context.Context, c *cli.Context, cmd command) error {
 				more = false
 				break
 			} else if err != nil {
-				return usagef("operation %d is not JSON: %v; %d were done before", done+len(batch.Operations)+1, err, done)
+				return usagef("operation %d is not JSON: %v; %d were done before", done+len(batch.Operations), err, done)
 			}
 			batch.Operations = append(batch.Operations, op)
 		}

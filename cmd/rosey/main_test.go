@@ -431,6 +431,11 @@ func TestDatabaseOnARunningAndOnAStoppedBot(t *testing.T) {
 			!strings.Contains(lines[1], "RECORD_NOT_FOUND") || !strings.Contains(lines[2], `"changed":1`) || !strings.Contains(batch.stderr, "1 of 3") {
 			t.Errorf("batch: %+v", batch)
 		}
+		for in, says := range map[string]string{`{"op":"drop"}`: "operation 0: op must be", `nonsense`: "operation 0 is not JSON", `{"op":"get","id":"a"} nonsense`: "operation 1 is not JSON"} {
+			if batch := rosey(t, in, "db", "batch", "batched", "--store", store); !strings.Contains(batch.stdout+batch.stderr, says) {
+				t.Errorf("batch of %s: %+v, want %s", in, batch, says)
+			}
+		}
 		for _, c := range []struct {
 			args   []string
 			stdout string
