@@ -278,6 +278,30 @@ func TestTextIsAlwaysOneHarmlessLine(t *testing.T) {
 	})
 }
 
+// A chat line is shown whole, and a payload of many kilobytes fills no screen.
+func TestTextIsBrief(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		length int
+		want   string
+	}{
+		{320, strings.Repeat("é", 320) + "\n"},
+		{5000, strings.Repeat("é", 400) + "… (--output json shows all)\n"},
+	} {
+		body, err := event.Encode(event.Chat{User: "alice", Message: strings.Repeat("é", c.length), Channel: "c"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b bytes.Buffer
+		if err := writeText(&b, Event{Subject: "cytube.chat", Body: body, At: noon}, false, time.UTC); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasSuffix(b.String(), " "+c.want) {
+			t.Errorf("%d characters are shown as %q", c.length, b.String())
+		}
+	}
+}
+
 func TestRunSaysWhenNothingMatches(t *testing.T) {
 	t.Parallel()
 	ctx := streamstest.Context(t)

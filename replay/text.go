@@ -17,6 +17,7 @@ const (
 	shortID      = 8
 	subjectWidth = 26
 	whoWidth     = 14
+	longest      = 400 // characters of what happened; CyTube's chat lines have fewer
 )
 
 // Terminal reports whether w is a terminal on which colours are welcome: it is
@@ -71,8 +72,19 @@ func writeText(w io.Writer, e Event, p palette, zone *time.Location) error {
 		p.paint(pad(short(r.CorrelationID), shortID), dim),
 		p.paint(pad(Printable(r.Subject), subjectWidth), p.of(&r)),
 		pad(Printable(r.who), whoWidth),
-		strings.TrimRight(Printable(r.what)+noted(&r, p), " "))
+		strings.TrimRight(Printable(brief(r.what))+noted(&r, p), " "))
 	return err
+}
+
+// brief is the beginning of a text that would fill a screen.
+func brief(text string) string {
+	if len(text) <= longest {
+		return text
+	}
+	if runes := []rune(text); len(runes) > longest {
+		return string(runes[:longest]) + "… (--output json shows all)"
+	}
+	return text
 }
 
 func noted(r *record, p palette) string {
