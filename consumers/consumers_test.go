@@ -25,7 +25,7 @@ import (
 func TestMain(m *testing.M) { streamstest.Main(m) }
 
 // start runs a consumer of plugin.t.command until the test ends or stop is
-// called; settled gets each outcome.
+// called; settled gets each outcome that c.Observe does not.
 func start(t *testing.T, bus *streams.Bus, c consumers.Config, h consumers.Handler) (settled chan consumers.Outcome, stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(streamstest.Context(t))
@@ -34,7 +34,9 @@ func start(t *testing.T, bus *streams.Bus, c consumers.Config, h consumers.Handl
 	if c.Subjects == nil {
 		c.Subjects = []string{event.CommandSubject("t")}
 	}
-	c.Observe = func(o consumers.Outcome) { settled <- o }
+	if c.Observe == nil {
+		c.Observe = func(o consumers.Outcome) { settled <- o }
+	}
 	ended := make(chan error, 1)
 	go func() { ended <- consumers.Run(ctx, bus, c, h) }()
 	stop = sync.OnceFunc(func() {

@@ -76,6 +76,28 @@ func TestDeletedConsumerEndsRun(t *testing.T) {
 	}
 }
 
+// A connection that is closed for good ends a consumer with an error: whoever runs
+// it must not take that for an end that was asked for.
+func TestClosedConnectionEndsRun(t *testing.T) {
+	t.Parallel()
+	bus := streamstest.Bus(t, streamstest.Server(t))
+	ctx := streamstest.Context(t)
+	ended, handled := make(chan error, 1), make(chan struct{}, 1)
+	c := consumers.Config{Durable: "plugin-t", Stream: streams.Plugin, Name: "t", Subjects: []string{event.CommandSubject("t")}}
+	go func() {
+		ended <- consumers.Run(ctx, bus, c, func(context.Context, streams.Stored) ([]event.Envelope, error) {
+			handled <- struct{}{}
+			return nil, nil
+		})
+	}()
+	command(t, bus, "x")
+	next(t, handled)
+	bus.Conn().Close()
+	if err := next(t, ended); !errors.Is(err, nats.ErrConnectionClosed) || !strings.Contains(err.Error(), "read consumer plugin-t") {
+		t.Errorf("Run returned %v", err)
+	}
+}
+
 // The router tries again soon after NATS is back, outlasts what a command may, and
 // gives up before the stream forgets what it published.
 func TestRouterOutlastsOutages(t *testing.T) {

@@ -93,31 +93,44 @@ func TestPublishingWaitsForRoom(t *testing.T) {
 	log, waits := telling("this waits for room")
 	bus := streamstest.Bus(t, server, log)
 	full := make(chan struct{})
-	settled, _ := start(t, bus, consumers.Config{AckWait: time.Second},
-		func(_ context.Context, d streams.Stored) ([]event.Envelope, error) {
-			<-full
-			if c, _ := event.As[event.Command](d.Envelope); c.Command == "bad" {
-				return nil, consumers.Permanent(errors.New("it never works"))
-			}
-			return []event.Envelope{say(t, "one"), say(t, "two")}, nil
-		})
-	command(t, bus, "good")
+	settled := make(chan consumers.Outcome, 10)
+	handler := func(_ context.Context, d streams.Stored) ([]event.Envelope, error) {
+		if d.Attempt > 1 {
+			t.Errorf("%s is given to another process while it is worked on", d.Ref)
+		}
+		<-full
+		if c, _ := event.As[event.Command](d.Envelope); c.Command == "bad" {
+			return nil, consumers.Permanent(errors.New("it never works"))
+		}
+		return []event.Envelope{say(t, "one"), say(t, "two")}, nil
+	}
+	// One of three processes is idle.
+	for range 3 {
+		start(t, bus, consumers.Config{AckWait: 2 * time.Second, Observe: func(o consumers.Outcome) { settled <- o }}, handler)
+	}
 	command(t, bus, "bad")
 	command(t, bus, "good")
 	streamstest.Stuff(t, bus)
 	close(full)
 	next(t, waits)
+	next(t, waits)
 	// Longer than the server waits for an acknowledgement of what is not worked on.
 	select {
 	case o := <-settled:
 		t.Fatalf("settled while the store is full: %+v", o)
-	case <-time.After(3 * time.Second):
+	case <-time.After(5 * time.Second):
 	}
 	streamstest.Unstuff(t, bus)
-	for i, want := range []string{consumers.Handled, consumers.Dead, consumers.Handled} {
-		if o := next(t, settled); o.Result != want || o.Attempt != 1 || o.Duplicates != 0 {
-			t.Errorf("event %d: %+v, want %s at the first attempt", i, o, want)
+	results := map[string]int{}
+	for range 2 {
+		o := next(t, settled)
+		results[o.Result]++
+		if o.Attempt != 1 || o.Duplicates != 0 {
+			t.Errorf("not settled at the first attempt: %+v", o)
 		}
+	}
+	if results[consumers.Handled] != 1 || results[consumers.Dead] != 1 {
+		t.Errorf("settled as %v", results)
 	}
 	said, letters := 0, 0
 	for _, e := range stored(t, bus, streams.Cytube) {
@@ -130,8 +143,8 @@ func TestPublishingWaitsForRoom(t *testing.T) {
 			letters++
 		}
 	}
-	if said != 4 || letters != 1 {
-		t.Errorf("%d answers and %d dead letters, want 4 and 1", said, letters)
+	if said != 2 || letters != 1 {
+		t.Errorf("%d answers and %d dead letters, want 2 and 1", said, letters)
 	}
-	t.Logf("3 events handled while the store was full: %d answers and %d dead letter stored once there was room, each at attempt 1", said, letters)
+	t.Logf("2 events handled while the store was full: %d answers and %d dead letter stored once there was room, each at attempt 1", said, letters)
 }

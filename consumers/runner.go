@@ -87,8 +87,9 @@ type Outcome struct {
 }
 
 // Run reads events with a durable consumer and hands them to h, one at a time,
-// until ctx ends; the handler then running is waited for. It creates the
-// consumer or updates its settings, never starting it over. Several processes
+// until ctx ends; the handler then running is waited for. It returns an error when
+// the consumer is deleted or the connection closed for good before that. It creates
+// the consumer or updates its settings, never starting it over. Several processes
 // that run the same durable share its events.
 //
 // An event is acknowledged after h succeeded and everything it returned is
@@ -124,8 +125,12 @@ func Run(ctx context.Context, bus *streams.Bus, c Config, h Handler) error {
 		switch {
 		case err == nil:
 			r.deliver(work, msg)
-		case errors.Is(err, jetstream.ErrMsgIteratorClosed):
+		case ctx.Err() != nil && errors.Is(err, jetstream.ErrMsgIteratorClosed):
 			return ctx.Err()
+		case bus.Conn().IsClosed():
+			return fmt.Errorf("read consumer %s: %w", c.Durable, streams.Lost(ctx, bus.Conn()))
+		case errors.Is(err, jetstream.ErrMsgIteratorClosed), errors.Is(err, jetstream.ErrBadRequest):
+			return fmt.Errorf("read consumer %s: %w", c.Durable, err)
 		case errors.Is(err, jetstream.ErrConsumerDeleted), errors.Is(err, jetstream.ErrConsumerNotFound), r.gone(ctx, consumer, err):
 			return fmt.Errorf("consumer %s was deleted: %w", c.Durable, err)
 		default:
@@ -222,7 +227,6 @@ func (r *runner) deliver(work context.Context, msg jetstream.Msg) {
 	default:
 		outcome.Result, err = r.handle(work, out, d)
 	}
-	r.beat.stop()
 	outcome.Took, outcome.Duplicates, outcome.Err = time.Since(started), int(out.duplicates.Load()), err
 	if err == nil {
 		r.settle(work, "ack", msg.Ack)
@@ -275,7 +279,10 @@ func (r *runner) wait(attempt int) time.Duration {
 	return r.Backoff[min(attempt, len(r.Backoff))-1]
 }
 
+// settle tells the server what becomes of the delivery. Until then its deadline
+// is extended: a dead letter may wait for room as long as an answer.
 func (r *runner) settle(ctx context.Context, how string, do func() error) {
+	r.beat.stop()
 	if err := do(); err != nil {
 		r.log.WarnContext(ctx, "settling a delivery failed, it will come again", "how", how, "error", err)
 	}

@@ -180,6 +180,7 @@ func runBot(c *cli.Context) (err error) {
 	var g run.Group
 	add := actors(ctx, &g)
 	add("interrupt", func(ctx context.Context) error { <-ctx.Done(); return nil })
+	add("connection", func(ctx context.Context) error { return streams.Lost(ctx, nc) })
 	addInsisting := func(name string, actor func(context.Context) error) {
 		add(name, func(ctx context.Context) error { return streams.Insist(ctx, forever, log, actor) })
 	}
