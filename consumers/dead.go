@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -64,7 +65,9 @@ func DeadLetters(ctx context.Context, js jetstream.JetStream) ([]DeadLetter, err
 		if err != nil {
 			return
 		}
-		if i, ok := index[event.Ref{Stream: settled.Stream, Seq: uint64(settled.Seq)}]; ok {
+		// Whoever wrote the letter may settle it, or the operator in that name.
+		i, ok := index[event.Ref{Stream: settled.Stream, Seq: uint64(settled.Seq)}]
+		if ok && settled.fits(s.Subject) && event.PluginOf(s.Subject) == letters[i].Name {
 			letters[i].State = settled.State
 		}
 	})
@@ -81,8 +84,14 @@ type settlement struct {
 	Retry     string `json:"retry"` // STREAM:SEQ of the event's new delivery
 }
 
+// fits reports whether a settlement says what its subject does.
+func (s settlement) fits(subject string) bool {
+	return (s.State == DeadRetried || s.State == DeadDropped) && strings.HasSuffix(subject, "."+event.TypeDeadLetter+"_"+s.State)
+}
+
 // FindDead returns a dead letter and the body of the event it is about, which is
-// nil when its stream no longer has it.
+// nil when its stream does not have, or no longer has, such an event. What a
+// letter says is a claim of whoever wrote it.
 func FindDead(ctx context.Context, js jetstream.JetStream, ref event.Ref) (DeadLetter, []byte, error) {
 	letters, err := DeadLetters(ctx, js)
 	if err != nil {
@@ -92,12 +101,18 @@ func FindDead(ctx context.Context, js jetstream.JetStream, ref event.Ref) (DeadL
 		if l.Ref != ref {
 			continue
 		}
+		if event.CheckSubject(l.Subject) != nil {
+			return l, nil, nil // of a stream that holds no events
+		}
 		stream, err := js.Stream(ctx, l.Stream)
+		if errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrInvalidStreamName) {
+			return l, nil, nil
+		}
 		if err != nil {
 			return DeadLetter{}, nil, fmt.Errorf("open stream %s: %w", l.Stream, err)
 		}
 		raw, err := stream.GetMsg(ctx, uint64(l.Seq))
-		if errors.Is(err, jetstream.ErrMsgNotFound) {
+		if errors.Is(err, jetstream.ErrMsgNotFound) || err == nil && raw.Subject != l.Subject {
 			return l, nil, nil
 		}
 		if err != nil {
@@ -119,7 +134,10 @@ func RetryDead(ctx context.Context, bus *streams.Bus, ref event.Ref) (event.Ref,
 	case l.State != DeadOpen:
 		return event.Ref{}, fmt.Errorf("%s was %s before", ref, l.State)
 	case body == nil:
-		return event.Ref{}, fmt.Errorf("%s cannot be retried: its event %s:%d is no longer in the stream", ref, l.Stream, l.Seq)
+		return event.Ref{}, fmt.Errorf("%s cannot be retried: its event %s:%d is no longer in the stream, or not what the dead letter says", ref, l.Stream, l.Seq)
+	}
+	if err := l.check(ctx, bus.JetStream()); err != nil {
+		return event.Ref{}, fmt.Errorf("%s cannot be retried: %w", ref, err)
 	}
 	e, err := event.Decode(l.Subject, body)
 	if err == nil {
@@ -135,6 +153,35 @@ func RetryDead(ctx context.Context, bus *streams.Bus, ref event.Ref) (event.Ref,
 		return event.Ref{}, err
 	}
 	return ack.Ref, settle(ctx, bus, l, typeDeadRetried, settlement{State: DeadRetried, Retry: ack.Ref.String()})
+}
+
+// check returns an error unless the consumer that a dead letter names is one of
+// its writer, and reads such events as it is about: a retry stores the event with
+// the rights of who asks for it, and a plugin may write what it likes in a letter.
+func (l DeadLetter) check(ctx context.Context, js jetstream.JetStream) error {
+	switch {
+	case l.Consumer != streams.Durable(l.Name) && l.Consumer != l.Name: // a plugin's, or of a part of the bot
+		return fmt.Errorf("consumer %q is none of %s, which wrote the dead letter", l.Consumer, l.Name)
+	case !streams.Readable(l.Stream):
+		return fmt.Errorf("stream %q holds no events that are handled again", l.Stream)
+	case event.Match(event.AllCommands, l.Subject) && l.Subject != event.CommandSubject(l.Name):
+		return fmt.Errorf("%s is for another plugin than %s", l.Subject, l.Name)
+	}
+	c, err := js.Consumer(ctx, l.Stream, l.Consumer)
+	if errors.Is(err, jetstream.ErrConsumerNotFound) {
+		return fmt.Errorf("there is no consumer %s on stream %s to which the event could be put: does %s still run?", l.Consumer, l.Stream, l.Name)
+	}
+	if err != nil {
+		return fmt.Errorf("look up consumer %s on stream %s: %w", l.Consumer, l.Stream, err)
+	}
+	filters := c.CachedInfo().Config.FilterSubjects
+	if one := c.CachedInfo().Config.FilterSubject; one != "" {
+		filters = append(filters, one)
+	}
+	if len(filters) > 0 && !slices.ContainsFunc(filters, func(f string) bool { return event.Match(f, l.Subject) }) {
+		return fmt.Errorf("consumer %s does not read %s", l.Consumer, l.Subject)
+	}
+	return nil
 }
 
 // DropDead strikes a dead letter off the list. It stays in the stream.

@@ -22,6 +22,10 @@ const Registrations = "plugins"
 // of requests are a record for the operator.
 var readable = []string{Cytube, Plugin, Platform}
 
+// Readable reports whether a stream is one whose events a plugin may have its
+// durable read: one that holds no requests.
+func Readable(stream string) bool { return slices.Contains(readable, stream) }
+
 // Permissions are what a plugin with credentials of its own may do. It has a NATS
 // account of its own, which has nothing in it but what is passed on to and from the
 // bot's: so a reply goes nowhere but to who asked, whatever the request says, and

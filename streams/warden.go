@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"strings"
 	"time"
 
@@ -107,7 +106,7 @@ func (w *Warden) durable(ctx context.Context, plugin string, r micro.Request) (a
 	if err := json.Unmarshal(r.Data(), &ask); err != nil {
 		return nil, event.Errorf(event.InvalidInput, "%w", err)
 	}
-	if !slices.Contains(readable, ask.Stream) {
+	if !Readable(ask.Stream) {
 		return nil, event.Errorf(event.PermissionDenied, "plugin %s may read the streams %s, not %q", plugin, strings.Join(readable, ", "), ask.Stream)
 	}
 	_, err := openDurable(ctx, w.bus.js, ask.Stream, ask.config(plugin))
