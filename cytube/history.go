@@ -51,7 +51,8 @@ const (
 )
 
 // each hands the events of a subject that are stored from one sequence to
-// another to f, in order, until f returns false. Malformed ones are passed over.
+// another to f, in order, until f returns false. Malformed ones are passed over,
+// and dead letters that are retried: they are in the stream for the second time.
 func (h *history) each(ctx context.Context, subject string, from, to uint64, f func(streams.Stored) bool) error {
 	ctx, cancel := context.WithTimeout(ctx, batchTimeout)
 	defer cancel()
@@ -73,7 +74,7 @@ func (h *history) each(ctx context.Context, subject string, from, to uint64, f f
 				return nil
 			}
 			from = msg.Sequence + 1
-			if s, err := streams.ReadRaw(streams.Cytube, msg); err == nil && !f(s) {
+			if s, err := streams.ReadRaw(streams.Cytube, msg); err == nil && s.Meta(event.MetaRetryFor) == "" && !f(s) {
 				return nil
 			}
 		}

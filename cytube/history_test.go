@@ -118,3 +118,38 @@ func TestEach(t *testing.T) {
 		t.Errorf("read %d events, %v", stopped, err)
 	}
 }
+
+// What a retried dead letter has stored again counts once.
+func TestHistoryPassesOverRetries(t *testing.T) {
+	t.Parallel()
+	ctx := streamstest.Context(t)
+	bus := streamstest.Bus(t, streamstest.Server(t))
+	publish := func(subject string, payload any, meta map[string]any) {
+		t.Helper()
+		e, err := event.New(subject, payload)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.Metadata = meta
+		if _, err := bus.Publish(ctx, e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	retry := map[string]any{event.MetaRetryFor: "router"}
+	chat := event.Chat{User: "alice", Message: "!roll", Channel: "testchan", Time: 1}
+	first := event.MediaChange{Title: "First", URL: "https://example.org/1", Type: "yt", Channel: "testchan"}
+	second := event.MediaChange{Title: "Second", URL: "https://example.org/2", Type: "yt", Channel: "testchan"}
+	publish(event.SubjectChat, chat, nil)
+	publish(event.SubjectMediaChange, first, nil)
+	publish(event.SubjectMediaChange, second, nil)
+	publish(event.SubjectChat, chat, retry)
+	publish(event.SubjectMediaChange, first, retry)
+	h := &history{js: bus.JetStream(), channel: "testchan"}
+	lines, err := h.lines(ctx, 0)
+	if diff := cmp.Diff(map[lineKey]int{{user: "alice", text: "!roll", time: 1}: 1}, lines, cmp.AllowUnexported(lineKey{})); err != nil || diff != "" {
+		t.Errorf("%v, (-want +got) %s", err, diff)
+	}
+	if key, err := h.playing(ctx); err != nil || key != playingKey(second.Type, second.URL) {
+		t.Errorf("%q plays, %v", key, err)
+	}
+}

@@ -247,3 +247,57 @@ func TestWriteRefuses(t *testing.T) {
 		t.Errorf("of an empty range it says %v", fmt.Sprint(err))
 	}
 }
+
+// A dead letter that is retried stores its event again. It was said, or happened,
+// once.
+func TestRetryIsNoneOfTheHistory(t *testing.T) {
+	t.Parallel()
+	ctx := streamstest.Context(t)
+	bus := streamstest.Bus(t, streamstest.Server(t))
+	var refs []event.Ref
+	for _, c := range []struct {
+		subject string
+		payload any
+		retry   bool
+	}{
+		{event.SubjectConnection, event.Connection{Channel: "lounge", State: event.StateUp, Reason: "joined", Time: ms(0)}, false},
+		{event.SubjectChat, event.Chat{User: "alice", Message: "!roll", Channel: "lounge", Time: ms(1)}, false},
+		{event.SubjectConnection, event.Connection{Channel: "lounge", State: event.StateDown, Reason: "kicked", Time: ms(2)}, false},
+		{event.SubjectChat, event.Chat{User: "alice", Message: "!roll", Channel: "lounge", Time: ms(1)}, true},
+		{event.SubjectConnection, event.Connection{Channel: "lounge", State: event.StateUp, Reason: "joined", Time: ms(0)}, true},
+	} {
+		e, err := event.New(c.subject, c.payload)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.retry {
+			e = e.WithMeta(event.MetaRetryFor, "router")
+		}
+		ack, err := bus.Publish(ctx, e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		refs = append(refs, ack.Ref)
+	}
+	want := "TIME  lounge  === the bot is in the channel: joined\nTIME  lounge  <alice> !roll\nTIME  lounge  ~~~ GAP: the bot is not in the channel: kicked\n"
+	if got := stamps.ReplaceAllString(write(ctx, t, bus, Options{}), "TIME"); got != want {
+		t.Errorf("it says %q, want %q", got, want)
+	}
+	page, err := ReadPage(ctx, bus.JetStream(), Query{}, Position{Limit: 10, Scan: 100})
+	if err != nil || len(page.Entries) != 3 || page.Last != refs[4].Seq || !page.Entries[2].Until.IsZero() {
+		t.Errorf("the page is %+v, %v", page, err)
+	}
+	e, err := event.New(event.SubjectChat, event.Chat{User: "alice", Message: "bye", Channel: "lounge", Time: ms(3)})
+	if err == nil {
+		_, err = bus.Publish(ctx, e)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for e, err := range Follow(ctx, bus.JetStream(), Query{}, refs[2].Seq) {
+		if err != nil || e.Text != "bye" {
+			t.Errorf("after the gap began comes %+v, %v", e, err)
+		}
+		break
+	}
+}

@@ -34,6 +34,7 @@ const (
 	KindGap       = "gap"    // the bot was not in the channel
 	KindErasure   = "erasure"
 	KindMalformed = "malformed"
+	KindRetry     = "retry" // of a dead letter: what it is about is an entry of its own, so this is none of the history
 )
 
 // The kinds of what a moderator or the site did are the event.Action constants,
@@ -141,6 +142,9 @@ func Read(e replay.Event) Entry {
 	}
 	if err != nil {
 		return Entry{Ref: e.Ref, At: e.At, Stored: e.At, Kind: KindMalformed, Text: string(e.Body), Note: err.Error(), CorrelationID: s.CorrelationID}
+	}
+	if s.Meta(event.MetaRetryFor) != "" {
+		entry.Kind = KindRetry
 	}
 	entry.CorrelationID = s.CorrelationID
 	entry.Cause, _ = s.Causation()

@@ -26,6 +26,9 @@ func newGaps(q Query) *gaps {
 // take reads an event; show says whether the query wants it.
 func (g *gaps) take(e replay.Event) (entry Entry, show bool) {
 	entry = Read(e)
+	if entry.Kind == KindRetry {
+		return entry, false
+	}
 	show = g.q.match(entry)
 	if entry.Kind == KindUp || entry.Kind == KindGap {
 		entry, show = g.connection(entry)
