@@ -70,6 +70,10 @@ const (
 	// repairEvery is the least time between two repairs.
 	repairEvery = 5 * time.Second
 	ringTimeout = 10 * time.Second
+	// ringTimes is how often the timers are looked at once there is room again:
+	// those that the server may be about to try are left alone, and may turn out
+	// to have been tried when there was no room yet.
+	ringTimes = 3
 )
 
 // A keeper sees to it that the embedded server refuses what there is no room
@@ -97,6 +101,7 @@ type keeper struct {
 func (k *keeper) watch(ctx context.Context) {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
+	rings := 0
 	for {
 		select {
 		case <-ctx.Done():
@@ -110,6 +115,10 @@ func (k *keeper) watch(ctx context.Context) {
 			k.repair()
 		}
 		if k.look() {
+			rings = ringTimes
+		}
+		if rings > 0 && k.Full() == nil {
+			rings--
 			if err := k.ring(ctx); err != nil {
 				k.log.Warn("timers that came due while the store was full may wait until the next start", "error", err)
 			}
@@ -189,12 +198,20 @@ func (k *keeper) ring(ctx context.Context) error {
 			continue
 		}
 		m.Header.Del(jetstream.MsgIDHeader)
+		k.log.Debug("a timer that came due is set anew", "timer", subject)
 		_, err = js.PublishMsg(ctx, &nats.Msg{Subject: subject, Header: m.Header, Data: m.Data}, jetstream.WithExpectLastSequencePerSubject(m.Sequence))
-		if err != nil {
+		if err != nil && !outrun(err) {
 			return fmt.Errorf("set %s anew: %w", subject, err)
 		}
 	}
 	return nil
+}
+
+// outrun reports whether something was not stored because what it was to replace
+// is gone, as a timer that has fired meanwhile or was cancelled.
+func outrun(err error) bool {
+	var api *jetstream.APIError
+	return errors.As(err, &api) && api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence
 }
 
 // room is how many more bytes may be stored, and what stands in the way of more.

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -31,7 +32,9 @@ func (s *said) String() string              { s.mu.Lock(); defer s.mu.Unlock(); 
 func smallStore(t *testing.T, c streams.ServerConfig) (*streams.Server, *streams.Bus, *said) {
 	t.Helper()
 	log := &said{}
-	c.Logger = slog.New(slog.NewTextHandler(log, nil))
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.NewTextHandler(log, nil))
+	}
 	s, err := streams.StartServer(c)
 	if err != nil {
 		t.Fatal(err)
@@ -237,27 +240,62 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-// A timer that is due while the store is full fires when there is room.
+// ringing is a log that hands on which timer is about to be set anew.
+type ringing struct{ timers func(subject string) }
+
+func (ringing) Enabled(context.Context, slog.Level) bool { return true }
+func (r ringing) WithAttrs([]slog.Attr) slog.Handler     { return r }
+func (r ringing) WithGroup(string) slog.Handler          { return r }
+func (r ringing) Handle(_ context.Context, l slog.Record) error {
+	l.Attrs(func(a slog.Attr) bool {
+		if a.Key == "timer" {
+			r.timers(a.Value.String())
+		}
+		return true
+	})
+	return nil
+}
+
+// A timer that is due while the store is full fires when there is room, be it due
+// long before that or only just, and whatever is cancelled at that moment.
 func TestTimerWaitsForRoom(t *testing.T) {
 	t.Parallel()
 	ctx := streamstest.Context(t)
-	s, bus, _ := smallStore(t, streams.ServerConfig{Store: t.TempDir(), MaxStore: 6 << 20})
+	var cancel func(timer string)
+	var cancelled atomic.Int64
+	log := slog.New(ringing{func(subject string) {
+		if strings.Contains(subject, ".gone-") {
+			cancelled.Add(1)
+			cancel(strings.Split(subject, ".")[3])
+		}
+	}})
+	s, bus, _ := smallStore(t, streams.ServerConfig{Store: t.TempDir(), MaxStore: 6 << 20, Logger: log})
+	cancel = func(timer string) {
+		if err := bus.CancelTimer(ctx, "alarm", timer); err != nil && ctx.Err() == nil {
+			t.Error(err)
+		}
+	}
 	c := &chats{t: t, bus: bus, acked: map[uint64]string{}}
 	for range 400 {
 		if err := c.publish(ctx); err != nil {
 			t.Fatal(err)
 		}
 	}
-	const timers = 20
+	const seconds, each = 6, 4
 	due := time.Now().Add(3 * time.Second)
-	for i := range timers {
-		e, err := event.New(event.EventSubject("alarm", "rings"), map[string]any{"event_type": "rings", "n": i})
+	set := func(kind string, at time.Time, n int) {
+		t.Helper()
+		e, err := event.New(event.EventSubject("alarm", kind), map[string]any{"event_type": kind, "n": n})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := bus.Publish(ctx, e, streams.At(due, fmt.Sprint("t", i))); err != nil {
+		if _, err := bus.Publish(ctx, e, streams.At(at, fmt.Sprint(kind, "-", n))); err != nil {
 			t.Fatal(err)
 		}
+	}
+	for i := range seconds * each {
+		set("rings", due.Add(time.Duration(i/each)*time.Second), i)
+		set("gone", due, i)
 	}
 	_ = c.until(ctx, isFull)
 	awaitFull(ctx, t, s, true)
@@ -266,11 +304,11 @@ func TestTimerWaitsForRoom(t *testing.T) {
 		t.Fatal(err)
 	}
 	rung := func() int {
-		info, err := plugin.Info(ctx)
+		info, err := plugin.Info(ctx, jetstream.WithSubjectFilter(event.EventSubject("alarm", "rings")))
 		if err != nil {
 			t.Fatal(err)
 		}
-		return int(info.State.Msgs)
+		return int(info.State.Subjects[event.EventSubject("alarm", "rings")])
 	}
 	early := rung()
 	select { // what is due is to be refused more than once
@@ -286,10 +324,13 @@ func TestTimerWaitsForRoom(t *testing.T) {
 		t.Fatal(err)
 	}
 	awaitFull(ctx, t, s, false)
-	for rung() < timers && ctx.Err() == nil {
+	for rung() < seconds*each {
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-ctx.Done():
+			t.Fatalf("%d of %d timers fired", rung(), seconds*each)
+		}
 	}
-	if n := rung(); n != timers {
-		t.Fatalf("%d of %d timers fired", n, timers)
-	}
-	t.Logf("%d timers, %d of them due while the store was full: all fired once there was room", timers, timers-early)
+	t.Logf("%d timers, %d of them due before the store was full: all fired once there was room, and %d were cancelled as they were set anew",
+		seconds*each, early, cancelled.Load())
 }
