@@ -160,7 +160,7 @@ func hostPlugin(ctx context.Context, c *cli.Context, cmd command, p plugins.Plug
 			return err
 		}
 	}
-	return g.Run()
+	return lostFirst(ctx, cmd.nc, g.Run())
 }
 
 func restartPlugin(ctx context.Context, c *cli.Context, cmd command) error {

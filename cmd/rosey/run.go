@@ -225,7 +225,7 @@ func runBot(c *cli.Context) (err error) {
 	if room != nil {
 		add("local room", func(ctx context.Context) error { return room.run(ctx, bot) })
 	}
-	err = g.Run()
+	err = lostFirst(ctx, nc, g.Run())
 	bot.goodbye(context.WithoutCancel(ctx), reasonFor(err, ctx))
 	return err
 }
@@ -243,6 +243,15 @@ func actors(ctx context.Context, g *run.Group) func(name string, actor func(cont
 			return nil
 		}, func(error) { cancel() })
 	}
+}
+
+// lostFirst is the failure of a group's actor, or why the connection is closed for
+// good where it is: any actor may notice that first, and in its own words.
+func lostFirst(ctx context.Context, nc *nats.Conn, err error) error {
+	if err != nil && nc.IsClosed() {
+		return streams.Lost(ctx, nc)
+	}
+	return err
 }
 
 // natsServer is the server that the bot is connected to.
