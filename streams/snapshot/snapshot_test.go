@@ -530,19 +530,19 @@ func TestBrokenOff(t *testing.T) {
 	if _, statErr := os.Stat(other); !errors.Is(err, context.Canceled) || !os.IsNotExist(statErr) {
 		t.Errorf("backup: %v, and the directory: %v", err, statErr)
 	}
-	// The server makes a stream while its last piece is on the way, or a moment later.
-	fresh := empty(t)
-	for range 5 {
-		for _, at := range streamNames(t, source) {
-			ctx, cancel := context.WithCancel(streamstest.Context(t))
-			_, err := snapshot.Restore(ctx, fresh, dir, snapshot.RestoreOptions{Progress: func(p snapshot.Progress) {
-				if !p.Checking && p.Stream == at {
-					cancel()
-				}
-			}})
-			if names := streamNames(t, fresh); !errors.Is(err, context.Canceled) || len(names) > 0 {
-				t.Errorf("restore up to %s: %v, and there are streams %v", at, err, names)
+	// The server makes a stream while its last piece is on the way, or a moment
+	// later. Each try has a server of its own: one that is still removing the files
+	// of a stream gets them mixed up with those of another of the name.
+	for _, at := range streamNames(t, source) {
+		fresh := empty(t)
+		ctx, cancel := context.WithCancel(streamstest.Context(t))
+		_, err := snapshot.Restore(ctx, fresh, dir, snapshot.RestoreOptions{Progress: func(p snapshot.Progress) {
+			if !p.Checking && p.Stream == at {
+				cancel()
 			}
+		}})
+		if names := streamNames(t, fresh); !errors.Is(err, context.Canceled) || len(names) > 0 {
+			t.Errorf("restore up to %s: %v, and there are streams %v", at, err, names)
 		}
 	}
 }
