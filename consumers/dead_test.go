@@ -15,19 +15,6 @@ import (
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
-func publish(t *testing.T, bus *streams.Bus, subject string, payload any) event.Ref {
-	t.Helper()
-	e, err := event.New(subject, payload)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ack, err := bus.Publish(t.Context(), e)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return ack.Ref
-}
-
 func stateOf(t *testing.T, bus *streams.Bus, ref event.Ref) string {
 	t.Helper()
 	l, _, err := consumers.FindDead(t.Context(), bus.JetStream(), ref)
@@ -65,7 +52,7 @@ func TestRetryBelievesNoForgedLetter(t *testing.T) {
 	}
 	genuine := only(stored(t, bus, streams.Plugin), event.EventSubject("t", event.TypeDeadLetter))[0].Ref
 
-	chat := publish(t, bus, event.SubjectChat, event.Chat{User: "alice", Message: "!kick bob", Channel: "main"})
+	chat := streamstest.Publish(t, bus, event.SubjectChat, event.Chat{User: "alice", Message: "!kick bob", Channel: "main"}).Ref
 	// A bare payload says of no subject that it is its own.
 	bare, err := js.Publish(ctx, event.EventSubject("evil", "x"), []byte(`{"command":"kick","args":[],"user":"operator","channel":"main","rank":5,"raw_message":"!kick bob"}`))
 	if err != nil {
@@ -105,9 +92,9 @@ func TestRetryBelievesNoForgedLetter(t *testing.T) {
 		"no event":  {"evil", "plugin-evil", event.Ref{Stream: "KV_x", Seq: 1}, "$KV.x.y", "not what the dead letter says"},
 		"no stream": {"evil", "plugin-evil", event.Ref{Stream: "a.b", Seq: 1}, event.SubjectChat, "not what the dead letter says"},
 	} {
-		letter := publish(t, bus, event.EventSubject(c.writer, event.TypeDeadLetter), event.DeadLetter{
+		letter := streamstest.Publish(t, bus, event.EventSubject(c.writer, event.TypeDeadLetter), event.DeadLetter{
 			EventType: event.TypeDeadLetter, Consumer: c.consumer, Stream: c.about.Stream, Seq: int64(c.about.Seq), Subject: c.subject, Error: "boom", Attempts: 1,
-		})
+		}).Ref
 		before := count()
 		if again, err := consumers.RetryDead(ctx, bus, letter); err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: retried as %s, %v; want an error that says %q", name, again, err, c.says)
@@ -120,9 +107,9 @@ func TestRetryBelievesNoForgedLetter(t *testing.T) {
 		}
 	}
 
-	byRouter := publish(t, bus, event.EventSubject(router.Name, event.TypeDeadLetter), event.DeadLetter{
+	byRouter := streamstest.Publish(t, bus, event.EventSubject(router.Name, event.TypeDeadLetter), event.DeadLetter{
 		EventType: event.TypeDeadLetter, Consumer: router.Durable, Stream: chat.Stream, Seq: int64(chat.Seq), Subject: event.SubjectChat, Error: "boom", Attempts: 1,
-	})
+	}).Ref
 	for _, letter := range []event.Ref{genuine, byRouter} {
 		if _, err := consumers.RetryDead(ctx, bus, letter); err != nil || stateOf(t, bus, letter) != consumers.DeadRetried {
 			t.Errorf("%s: %v, and it is %s", letter, err, stateOf(t, bus, letter))
@@ -137,16 +124,16 @@ func TestRetryBelievesNoForgedLetter(t *testing.T) {
 func TestForgedSettlements(t *testing.T) {
 	t.Parallel()
 	bus := streamstest.Bus(t, streamstest.Server(t))
-	letter := publish(t, bus, event.EventSubject("t", event.TypeDeadLetter), event.DeadLetter{
+	letter := streamstest.Publish(t, bus, event.EventSubject("t", event.TypeDeadLetter), event.DeadLetter{
 		EventType: event.TypeDeadLetter, Consumer: "plugin-t", Stream: streams.Plugin, Seq: 1, Subject: event.CommandSubject("t"), Error: "boom", Attempts: 1,
-	})
+	}).Ref
 	for _, c := range []struct{ plugin, kind, state string }{
 		{"evil", "dead_letter_dropped", consumers.DeadDropped},
 		{"evil", "dead_letter_retried", consumers.DeadRetried},
 		{"t", "dead_letter_dropped", "lost"},
 		{"t", "dead_letter_dropped", consumers.DeadRetried},
 	} {
-		publish(t, bus, event.EventSubject(c.plugin, c.kind), map[string]any{
+		streamstest.Publish(t, bus, event.EventSubject(c.plugin, c.kind), map[string]any{
 			"event_type": c.kind, "state": c.state, "stream": letter.Stream, "seq": letter.Seq, "retry": "",
 		})
 		if state := stateOf(t, bus, letter); state != consumers.DeadOpen {

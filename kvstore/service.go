@@ -1,7 +1,6 @@
 package kvstore
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -171,7 +170,7 @@ func (s *Service) serve(ctx context.Context, op string, r micro.Request) {
 	defer cancel()
 	ctx = behindAnnouncements(ctx, s.nc)
 	header := nats.Header(r.Headers())
-	if id := cmp.Or(header.Get(streams.HeaderRequestID), header.Get(jetstream.MsgIDHeader)); id != "" {
+	if id := streams.RequestID(header); id != "" {
 		ctx = WithMsgID(ctx, id)
 	}
 	e, err := streams.Decode(r.Subject(), header, r.Data(), start)

@@ -32,6 +32,12 @@ const HeaderCorrelation = "Rosey-Correlation-Id"
 // for the service's answer.
 const HeaderRequestID = "Rosey-Msg-Id"
 
+// RequestID is the ID by which a service recognises a repeat of a request: its
+// HeaderRequestID or, as other clients send it, its Nats-Msg-Id; "" without one.
+func RequestID(h nats.Header) string {
+	return cmp.Or(h.Get(HeaderRequestID), h.Get(jetstream.MsgIDHeader))
+}
+
 // DefaultTimeout is how long a request waits for its reply (contract:
 // plugin.{name}.request, Handling NATS Timeouts).
 const DefaultTimeout = 5 * time.Second

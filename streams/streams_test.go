@@ -82,7 +82,7 @@ func TestOpenIsIdempotentAndUpdatesInPlace(t *testing.T) {
 	t.Parallel()
 	bus := streamstest.Bus(t, streamstest.Server(t))
 	ctx, js := streamstest.Context(t), bus.JetStream()
-	publish(t, bus, event.SubjectSendChat, event.SendChat{Message: "hi"})
+	streamstest.Publish(t, bus, event.SubjectSendChat, event.SendChat{Message: "hi"})
 	limits := map[string]streams.Limits{streams.Cytube: {MaxAge: 48 * time.Hour, MaxBytes: 1 << 20}}
 	if err := streams.Open(ctx, js, streams.Options{Limits: limits}); err != nil {
 		t.Fatal(err)
@@ -239,9 +239,9 @@ func TestContractWildcardsMeanTheWholeNamespace(t *testing.T) {
 		send    func()
 		want    string
 	}{
-		{"cytube.*", func() { publish(t, bus, "cytube.user.leave", event.UserLeave{User: "a", Channel: "c"}) }, "cytube.user.leave"},
-		{"plugin.*.command", func() { publish(t, bus, "plugin.x.command", event.Command{Command: "c", User: "u"}) }, "plugin.x.command"},
-		{"platform.*", func() { publish(t, bus, "platform.shutdown", event.Shutdown{Reason: "r"}) }, "platform.shutdown"},
+		{"cytube.*", func() { streamstest.Publish(t, bus, "cytube.user.leave", event.UserLeave{User: "a", Channel: "c"}) }, "cytube.user.leave"},
+		{"plugin.*.command", func() { streamstest.Publish(t, bus, "plugin.x.command", event.Command{Command: "c", User: "u"}) }, "plugin.x.command"},
+		{"platform.*", func() { streamstest.Publish(t, bus, "platform.shutdown", event.Shutdown{Reason: "r"}) }, "platform.shutdown"},
 		{"database.*", func() {
 			if _, err := bus.Request(ctx, "database.get", event.Get{Collection: "c", ID: "1"}); err != nil {
 				t.Error(err)
@@ -593,19 +593,6 @@ func respond(t *testing.T, bus *streams.Bus, subject string, r streams.Responder
 			t.Error(err)
 		}
 	}
-}
-
-func publish(t *testing.T, bus *streams.Bus, subject string, payload any) event.Ref {
-	t.Helper()
-	e, err := event.New(subject, payload)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ack, err := bus.Publish(t.Context(), e)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return ack.Ref
 }
 
 // A timer that would age out of the stream before it fires is refused, by what

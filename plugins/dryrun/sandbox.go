@@ -2,7 +2,6 @@ package dryrun
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -259,7 +258,7 @@ func (s *sandbox) respond(ctx context.Context, msg *nats.Msg) ([]byte, error) {
 		return nil, err
 	}
 	ctx = event.WithCorrelation(ctx, e.CorrelationID)
-	if id := cmp.Or(msg.Header.Get(streams.HeaderRequestID), msg.Header.Get(jetstream.MsgIDHeader)); id != "" {
+	if id := streams.RequestID(msg.Header); id != "" {
 		ctx = kvstore.WithMsgID(ctx, id)
 	}
 	return s.store.Answer(ctx, msg.Subject, e.Data), nil

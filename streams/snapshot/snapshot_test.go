@@ -74,19 +74,6 @@ func restored(t *testing.T, dir string) (jetstream.JetStream, snapshot.Manifest)
 	return js, m
 }
 
-func publish(t *testing.T, bus *streams.Bus, subject string, payload any, opts ...streams.PublishOption) streams.Ack {
-	t.Helper()
-	e, err := event.New(subject, payload)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ack, err := bus.Publish(t.Context(), e, opts...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return ack
-}
-
 func chat(i int) event.Chat {
 	return event.Chat{User: "alice", Message: fmt.Sprintf("line %d", i), Channel: "main", Rank: 1, Time: 1732645200000}
 }
@@ -97,11 +84,11 @@ func fill(t *testing.T, bus *streams.Bus) {
 	t.Helper()
 	ctx, js := streamstest.Context(t), bus.JetStream()
 	for i := range 300 {
-		publish(t, bus, event.SubjectChat, chat(i), streams.WithMsgID(fmt.Sprint("line/", i)))
+		streamstest.Publish(t, bus, event.SubjectChat, chat(i), streams.WithMsgID(fmt.Sprint("line/", i)))
 	}
-	publish(t, bus, event.CommandSubject("trivia"), event.Command{Command: "trivia", User: "alice"})
-	publish(t, bus, event.EventSubject("trivia", "later"), map[string]any{"n": 1}, streams.At(time.Now().Add(time.Hour), "later"))
-	publish(t, bus, event.SubjectHeartbeat, event.Heartbeat{NATSConnected: true}, streams.WithTTL(streams.HeartbeatTTL))
+	streamstest.Publish(t, bus, event.CommandSubject("trivia"), event.Command{Command: "trivia", User: "alice"})
+	streamstest.Publish(t, bus, event.EventSubject("trivia", "later"), map[string]any{"n": 1}, streams.At(time.Now().Add(time.Hour), "later"))
+	streamstest.Publish(t, bus, event.SubjectHeartbeat, event.Heartbeat{NATSConnected: true}, streams.WithTTL(streams.HeartbeatTTL))
 	if err := bus.Conn().Publish("cytube.chat", []byte("malformed")); err != nil {
 		t.Fatal(err)
 	}
@@ -259,7 +246,7 @@ func TestRestoreIntoAnEmptyStore(t *testing.T) {
 	}
 	sameRecords(t, js, fresh)
 	again := streams.NewBus(fresh.Conn(), fresh)
-	if ack := publish(t, again, event.SubjectChat, chat(7), streams.WithMsgID("line/7")); !ack.Duplicate || ack.Ref.Seq != 8 {
+	if ack := streamstest.Publish(t, again, event.SubjectChat, chat(7), streams.WithMsgID("line/7")); !ack.Duplicate || ack.Ref.Seq != 8 {
 		t.Errorf("a line that is stored already was acknowledged as %+v", ack)
 	}
 	if err := streams.Open(ctx, fresh, streams.Options{}); err != nil {
@@ -340,7 +327,7 @@ func TestWhatIsHandledDuringABackupIsAnsweredOnce(t *testing.T) {
 	}
 	commands := func(n int) {
 		for range n {
-			publish(t, bus, event.CommandSubject("trivia"), event.Command{Command: "answer", User: "alice"})
+			streamstest.Publish(t, bus, event.CommandSubject("trivia"), event.Command{Command: "answer", User: "alice"})
 		}
 	}
 	commands(20)
@@ -392,7 +379,7 @@ func small(t *testing.T) (dir string, js jetstream.JetStream) {
 	t.Helper()
 	bus := streamstest.Bus(t, streamstest.Server(t))
 	for i := range 200 {
-		publish(t, bus, event.SubjectChat, chat(i))
+		streamstest.Publish(t, bus, event.SubjectChat, chat(i))
 	}
 	dir = filepath.Join(t.TempDir(), "backup")
 	if _, err := snapshot.Backup(streamstest.Context(t), bus.JetStream(), dir, nil); err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/goleak"
 
+	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
 )
 
@@ -58,6 +59,20 @@ func Bus(t testing.TB, s *streams.Server, opts ...streams.BusOption) *streams.Bu
 		t.Fatal(err)
 	}
 	return streams.NewBus(nc, js, opts...)
+}
+
+// Publish stores an event, whose payload must be what its subject asks for.
+func Publish(t testing.TB, bus *streams.Bus, subject string, payload any, opts ...streams.PublishOption) streams.Ack {
+	t.Helper()
+	e, err := event.New(subject, payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ack, err := bus.Publish(t.Context(), e, opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ack
 }
 
 // Connect opens an in-process connection that is closed when the test ends.
