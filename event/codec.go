@@ -44,6 +44,7 @@ var (
 	intType    = reflect.TypeFor[int]()
 	int64Type  = reflect.TypeFor[int64]()
 	rawType    = reflect.TypeFor[json.RawMessage]()
+	textsType  = reflect.TypeFor[[]string]()
 )
 
 // A layout lists a payload struct's fields, read from its tags: json:"name" and
@@ -164,6 +165,8 @@ func encodeStruct(v reflect.Value) (json.RawMessage, error) {
 			b = appendString(b, fv.String())
 		case f.of == intType, f.of == int64Type:
 			b = strconv.AppendInt(b, fv.Int(), 10)
+		case f.of == textsType:
+			b = appendTexts(b, fv)
 		case f.of == rawType && valid(fv.Bytes()):
 			b = append(b, fv.Bytes()...)
 		case fv.Kind() == reflect.Slice && fv.IsNil() && fv.Type().Elem().Kind() != reflect.Uint8:
@@ -278,6 +281,14 @@ func (f *fieldLayout) read(raw json.RawMessage, into reflect.Value) error {
 			into.SetInt(n)
 		}
 	default:
+		if f.of == textsType && !f.nonempty {
+			if list, ok := texts(raw, into.IsValid()); ok {
+				if into.IsValid() {
+					into.Set(reflect.ValueOf(list))
+				}
+				break
+			}
+		}
 		if !into.IsValid() {
 			into = reflect.New(f.of).Elem()
 		}
@@ -421,6 +432,17 @@ func marshal(v any) ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
+func appendTexts(b []byte, list reflect.Value) []byte {
+	b = append(b, '[')
+	for i := range list.Len() {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendString(b, list.Index(i).String())
+	}
+	return append(b, ']')
+}
+
 // appendObject writes a map with its names in order.
 func appendObject(b []byte, m map[string]any) ([]byte, error) {
 	var few [8]string
@@ -434,23 +456,31 @@ func appendObject(b []byte, m map[string]any) ([]byte, error) {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = append(appendString(b, name), ':')
-		switch v := m[name].(type) {
-		case string:
-			b = appendString(b, v)
-		case bool:
-			b = strconv.AppendBool(b, v)
-		case int:
-			b = strconv.AppendInt(b, int64(v), 10)
-		default:
-			raw, err := marshal(v)
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w", name, err)
-			}
-			b = append(b, raw...)
+		var err error
+		if b, err = appendValue(append(appendString(b, name), ':'), m[name]); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 	}
 	return append(b, '}'), nil
+}
+
+// appendValue writes what marshal does.
+func appendValue(b []byte, v any) ([]byte, error) {
+	switch v := v.(type) {
+	case string:
+		return appendString(b, v), nil
+	case bool:
+		return strconv.AppendBool(b, v), nil
+	case int:
+		return strconv.AppendInt(b, int64(v), 10), nil
+	case float64:
+		// Others are written with an exponent, or not at all.
+		if size := math.Abs(v); size == 0 || size >= 1e-6 && size < 1e21 {
+			return strconv.AppendFloat(b, v, 'f', -1, 64), nil
+		}
+	}
+	raw, err := marshal(v)
+	return append(b, raw...), err
 }
 
 func appendString(b []byte, s string) []byte {

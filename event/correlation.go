@@ -37,6 +37,9 @@ const (
 // WithCorrelation returns a context that carries a correlation ID to whatever
 // is published or requested with it (contract: Automatic Propagation).
 func WithCorrelation(ctx context.Context, id string) context.Context {
+	if Correlation(ctx) == id {
+		return ctx
+	}
 	return context.WithValue(ctx, correlationKey, id)
 }
 

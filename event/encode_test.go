@@ -2,6 +2,7 @@ package event_test
 
 import (
 	"encoding/json"
+	"math"
 	"testing"
 
 	"github.com/rosey-bot/rosey/event"
@@ -45,6 +46,28 @@ func TestEncodeOfBrokenJSON(t *testing.T) {
 	} {
 		if raw, err := event.Encode(payload); event.CodeOf(err) != event.InvalidInput {
 			t.Errorf("%s: %s, %v", name, raw, err)
+		}
+	}
+}
+
+// Values are written as encoding/json writes them, quick ways or not.
+func TestEncodeValues(t *testing.T) {
+	t.Parallel()
+	for _, v := range []any{
+		"a", "é\"\\\x00", true, false, 0, -7, 0.0, math.Copysign(0, -1), 1e-6, 9.9e-7, 1e20, 1e21, 0.001234, -3.5, 12345678.125, 1e-9, math.MaxFloat64,
+		nil, []string{"a"}, map[string]any{"x": 1.5},
+	} {
+		want, err := json.Marshal(map[string]any{"v": v})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := event.Encode(map[string]any{"v": v}); err != nil || string(got) != string(want) {
+			t.Errorf("%v is %s, %v; want %s", v, got, err, want)
+		}
+	}
+	for _, v := range []float64{math.NaN(), math.Inf(1)} {
+		if got, err := event.Encode(map[string]any{"v": v}); event.CodeOf(err) != event.InvalidInput {
+			t.Errorf("%v is %s, %v", v, got, err)
 		}
 	}
 }

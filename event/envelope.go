@@ -76,10 +76,11 @@ func (e Envelope) Validate() error {
 	if known && e.checked.subject == e.Subject {
 		return nil
 	}
-	if err := CheckSubject(e.Subject); err != nil {
+	payload, err := schemaOf(e.Subject)
+	if err != nil {
 		return err
 	}
-	return checkData(e.Subject, e.Data, known)
+	return checkData(e.Subject, e.Data, known, payload)
 }
 
 // Meta is a metadata entry as text, or "".

@@ -57,6 +57,32 @@ func valid(raw []byte) bool {
 	return json.Valid(raw)
 }
 
+// texts reads a valid JSON value that is a list of strings, and is not ok for any
+// other. Without want the list is only checked.
+func texts(raw json.RawMessage, want bool) (list []string, ok bool) {
+	if raw[0] != '[' {
+		return nil, false
+	}
+	if want {
+		list = []string{}
+	}
+	for i := skipSpace(raw, 1); raw[i] != ']'; i = skipSpace(raw, i) {
+		switch raw[i] {
+		case ',':
+			i++
+		case '"':
+			end := skipString(raw, i)
+			if want {
+				list = append(list, text(raw[i:end]))
+			}
+			i = end
+		default:
+			return nil, false
+		}
+	}
+	return list, true
+}
+
 // take returns the value of the last member of that name and marks all of that
 // name as taken: of two fields with one name the last counts, as for
 // json.Unmarshal.

@@ -60,12 +60,15 @@ var schemas = func() (s Subjects[reflect.Type]) {
 
 // CheckData returns an INVALID_INPUT error that names the field where data does
 // not have the shape that the contract gives the subject's payload.
-func CheckData(subject string, data json.RawMessage) error { return checkData(subject, data, false) }
+func CheckData(subject string, data json.RawMessage) error {
+	payload, _ := schemas.Find(subject)
+	return checkData(subject, data, false, payload)
+}
 
-// checkData is CheckData where it may be known that data is a JSON object.
-func checkData(subject string, data json.RawMessage, known bool) error {
-	payload, ok := schemas.Find(subject)
-	if ok && payload != nil {
+// checkData checks data, which may be known to be a JSON object, for being what
+// the payload type asks for; any object will do for nil.
+func checkData(subject string, data json.RawMessage, known bool, payload reflect.Type) error {
+	if payload != nil {
 		return checkStruct(subject, data, known, payload)
 	}
 	if !isObject(data) {

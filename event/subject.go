@@ -1,6 +1,7 @@
 package event
 
 import (
+	"reflect"
 	"strconv"
 	"strings"
 )
@@ -222,18 +223,25 @@ func Match(pattern, subject string) bool {
 // subject of one of the contract's four namespaces (contract: Subject Namespace
 // Design).
 func CheckSubject(subject string) error {
-	if _, ok := schemas.literals[subject]; ok {
-		return nil
+	_, err := schemaOf(subject)
+	return err
+}
+
+// schemaOf is CheckSubject that also says which payload the subject carries; nil
+// for any object.
+func schemaOf(subject string) (payload reflect.Type, err error) {
+	if payload, ok := schemas.literals[subject]; ok {
+		return payload, nil
 	}
 	for t := range strings.SplitSeq(subject, ".") {
 		if !ValidName(t) {
-			return Errorf(InvalidInput, "subject %q: each part must be 1 to %d of A-Z a-z 0-9 _ -", subject, MaxNameLength)
+			return nil, Errorf(InvalidInput, "subject %q: each part must be 1 to %d of A-Z a-z 0-9 _ -", subject, MaxNameLength)
 		}
 	}
-	if _, ok := schemas.Find(subject); ok {
-		return nil
+	if payload, ok := schemas.Find(subject); ok {
+		return payload, nil
 	}
-	return Errorf(InvalidInput, "subject %q is not in the contract: use cytube.*, plugin.{name}.command|event|request, platform.* or database.*", subject)
+	return nil, Errorf(InvalidInput, "subject %q is not in the contract: use cytube.*, plugin.{name}.command|event|request, platform.* or database.*", subject)
 }
 
 // Owned returns nil if a plugin may publish to subject: its own events, the

@@ -2,7 +2,6 @@ package telemetry
 
 import (
 	"context"
-	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -23,16 +22,13 @@ func (c Carrier) Get(key string) string {
 	if v, ok := c[key]; ok && len(v) > 0 {
 		return v[0]
 	}
-	names := make([]string, 0, len(c))
+	least, value := "", ""
 	for name, v := range c {
-		if len(v) > 0 && strings.EqualFold(name, key) {
-			names = append(names, name)
+		if len(v) > 0 && strings.EqualFold(name, key) && (least == "" || name < least) {
+			least, value = name, v[0]
 		}
 	}
-	if len(names) == 0 {
-		return ""
-	}
-	return c[slices.Min(names)][0]
+	return value
 }
 
 // Set replaces a header.
