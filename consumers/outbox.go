@@ -46,7 +46,7 @@ func (o *outbox) Publish(ctx context.Context, e event.Envelope, opts ...streams.
 }
 
 func (o *outbox) Request(ctx context.Context, subject string, payload any, opts ...streams.PublishOption) (json.RawMessage, error) {
-	opts = withID(o.id("/request", &o.requests), opts)
+	opts = append([]streams.PublishOption{streams.WithMsgID(o.id("/request", &o.requests))}, opts...)
 	if event.Match(event.AllDatabase, subject) {
 		opts = append(opts, streams.Patiently(patience))
 	}
@@ -87,17 +87,15 @@ func (o *outbox) id(kind string, counter *atomic.Int64) string {
 	return o.prefix + kind + "/" + strconv.FormatInt(counter.Add(1), 10)
 }
 
-func withID(id string, opts []streams.PublishOption) []streams.PublishOption {
-	return append([]streams.PublishOption{streams.WithMsgID(id)}, opts...)
-}
-
 func (o *outbox) publish(ctx context.Context, e event.Envelope, id string, opts ...streams.PublishOption) (streams.Ack, error) {
+	all := append(make([]streams.PublishOption, 0, len(opts)+4), streams.WithMsgID(id)) // the handler's own id comes behind it, and counts
+	all = append(all, opts...)
 	// Queue and handler can be told apart in the stream, with no trace at hand.
-	opts = append(withID(id, opts), streams.WithMeta(event.MetaWaited, max(o.waited, 0).Round(time.Microsecond).Seconds()))
+	all = append(all, streams.WithMeta(event.MetaWaited, max(o.waited, 0).Round(time.Microsecond).Seconds()), streams.Patiently(patience))
 	if o.attempt > 1 {
-		opts = append(opts, streams.WithMeta(event.MetaAttempt, o.attempt))
+		all = append(all, streams.WithMeta(event.MetaAttempt, o.attempt))
 	}
-	ack, err := o.bus.Publish(ctx, e, append(opts, streams.Patiently(patience))...)
+	ack, err := o.bus.Publish(ctx, e, all...)
 	if err != nil {
 		err = fmt.Errorf("publish %s: %w", e.Subject, err)
 		if event.CodeOf(err) == event.InvalidInput {

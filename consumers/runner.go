@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strconv"
 	"strings"
 	"time"
 
@@ -208,7 +207,7 @@ func (r *runner) deliver(work context.Context, msg jetstream.Msg) {
 	if malformed == nil {
 		malformed = d.Validate()
 	}
-	work, span := r.bus.Tracer().Delivery(work, d, r.Durable, ProcessSeed(r.Durable, d.Ref, d.Attempt))
+	work, span := r.bus.Tracer().Delivery(work, d, r.Durable)
 	defer span.End()
 	waited := time.Since(d.At)
 	out := &outbox{bus: r.bus, allow: r.Allow, prefix: r.Durable + "/" + d.Ref.String(), attempt: d.Attempt, waited: waited, log: r.log}
@@ -286,12 +285,6 @@ func (r *runner) settle(ctx context.Context, how string, do func() error) {
 	if err := do(); err != nil {
 		r.log.WarnContext(ctx, "settling a delivery failed, it will come again", "how", how, "error", err)
 	}
-}
-
-// ProcessSeed is the seed of the ID of the span that handles a delivery (see
-// telemetry.Start), by which the span can be rebuilt from the streams.
-func ProcessSeed(durable string, ref event.Ref, attempt int) string {
-	return "process/" + durable + "/" + ref.String() + "/" + strconv.Itoa(attempt)
 }
 
 // drainable is ctx, but ending drainTimeout after ctx does, so that what was begun

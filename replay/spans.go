@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -283,7 +282,7 @@ func (b *spanBuilder) sendID(n *node) trace.SpanID {
 }
 
 func (b *spanBuilder) processID(key processKey) trace.SpanID {
-	return telemetry.SeededSpanID(b.traceID, "process/"+key.consumer+"/"+key.cause.String()+"/"+strconv.Itoa(key.attempt))
+	return telemetry.SeededSpanID(b.traceID, streams.ProcessSeed(key.consumer, key.cause, key.attempt))
 }
 
 func (b *spanBuilder) build() []sdktrace.ReadOnlySpan {

@@ -241,16 +241,6 @@ func TestExportCompletesTraces(t *testing.T) {
 	}
 }
 
-func TestProcessSeedsAreTheConsumers(t *testing.T) {
-	t.Parallel()
-	ref := event.Ref{Stream: "PLUGIN", Seq: 7}
-	b := spanBuilder{traceID: event.TraceID(someID)}
-	want := telemetry.SeededSpanID(b.traceID, consumers.ProcessSeed("plugin-x", ref, 3))
-	if got := b.processID(processKey{ref, "plugin-x", 3}); got != want {
-		t.Errorf("the span ID is %s, want %s", got, want)
-	}
-}
-
 // What is published while a request is answered hangs on that, live and rebuilt.
 func TestExportRebuildsAnswers(t *testing.T) {
 	t.Parallel()
@@ -278,7 +268,7 @@ func TestExportRebuildsAnswers(t *testing.T) {
 	if err != nil || first.Ref != line.Ref {
 		t.Fatalf("%v, %v", first.Ref, err)
 	}
-	handling, span := bus.Tracer().Delivery(ctx, stored, "router", consumers.ProcessSeed("router", stored.Ref, 1))
+	handling, span := bus.Tracer().Delivery(ctx, stored, "router")
 	if _, err := bus.As("router").Request(handling, subject, map[string]any{}); err != nil {
 		t.Fatal(err)
 	}

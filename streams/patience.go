@@ -24,8 +24,7 @@ func (b *Bus) patiently(ctx context.Context, subject string, patience time.Durat
 	if patience == 0 {
 		return do()
 	}
-	wait := backoff.NewExponentialBackOff()
-	wait.InitialInterval, wait.MaxInterval = 100*time.Millisecond, 2*time.Second
+	var wait *backoff.ExponentialBackOff
 	for started, again := time.Now(), false; ; again = true {
 		err := do()
 		full := isFull(err)
@@ -34,6 +33,10 @@ func (b *Bus) patiently(ctx context.Context, subject string, patience time.Durat
 				b.log.InfoContext(ctx, "answered at last", "subject", subject, "source", b.Source(), "after", time.Since(started))
 			}
 			return err
+		}
+		if wait == nil {
+			wait = backoff.NewExponentialBackOff()
+			wait.InitialInterval, wait.MaxInterval = 100*time.Millisecond, 2*time.Second
 		}
 		switch {
 		case again:

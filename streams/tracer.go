@@ -2,6 +2,7 @@ package streams
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -70,10 +71,13 @@ func (t *Tracer) parentOf(ctx context.Context, e event.Envelope, search bool) tr
 
 // Delivery starts the span of handling an event that a durable consumer was
 // given. The context it returns is the one to handle the event in (see
-// Handling). The seed fixes the span's ID (see telemetry.Start).
-func (t *Tracer) Delivery(ctx context.Context, s Stored, durable, seed string) (context.Context, trace.Span) {
+// Handling). ProcessSeed fixes the span's ID.
+func (t *Tracer) Delivery(ctx context.Context, s Stored, durable string) (context.Context, trace.Span) {
+	if t.off {
+		return passOn(ctx, s)
+	}
 	find := func(ctx context.Context) trace.SpanContext { return t.adopt(ctx, s, 0) }
-	ctx, span := t.process(ctx, s, durable, seed, trace.SpanKindConsumer, find)
+	ctx, span := t.process(ctx, s, durable, ProcessSeed(durable, s.Ref, s.Attempt), trace.SpanKindConsumer, find)
 	if span.IsRecording() {
 		span.SetAttributes(DeliveryAttributes(s.Ref, s.Attempt, max(time.Since(s.At), 0))...)
 	}
@@ -87,6 +91,9 @@ func (t *Tracer) Answer(ctx context.Context, s Stored) (context.Context, trace.S
 	begins := s.CorrelationID == ""
 	if begins {
 		s.CorrelationID = event.NewCorrelationID()
+	}
+	if t.off {
+		return passOn(ctx, s)
 	}
 	seed := ""
 	if asked, _ := named(s); asked.IsValid() {
@@ -106,17 +113,27 @@ func (t *Tracer) Answer(ctx context.Context, s Stored) (context.Context, trace.S
 // telemetry.Start), made of the span that sent it.
 func AnswerSeed(request trace.SpanID) string { return "answer/" + request.String() }
 
+// ProcessSeed is the seed of the span that handles a delivery (see
+// telemetry.Start), by which the span can be rebuilt from the streams.
+func ProcessSeed(durable string, ref event.Ref, attempt int) string {
+	return "process/" + durable + "/" + ref.String() + "/" + strconv.Itoa(attempt)
+}
+
 // SendSeed is the seed of the send span (see telemetry.Start) of a stored event
 // that came without one.
 func SendSeed(ref event.Ref) string { return "send/" + ref.String() }
+
+// passOn is how an event is handled while nothing is recorded: what others named
+// is the parent of what comes of it.
+func passOn(ctx context.Context, s Stored) (context.Context, trace.Span) {
+	ctx = Handling(ctx, s)
+	return ctx, trace.SpanFromContext(ctx)
+}
 
 // process starts the span of handling an event. Find finds its parent when the
 // event names none.
 func (t *Tracer) process(ctx context.Context, s Stored, durable, seed string, kind trace.SpanKind, find func(context.Context) trace.SpanContext) (context.Context, trace.Span) {
 	ctx = Handling(ctx, s)
-	if t.off {
-		return ctx, trace.SpanFromContext(ctx)
-	}
 	opts := []trace.SpanStartOption{trace.WithSpanKind(kind), trace.WithAttributes(ProcessAttributes(s.Envelope, durable)...)}
 	parent, foreign := named(s)
 	if !parent.IsValid() {

@@ -29,7 +29,7 @@ func peer(t *testing.T, s *streams.Server, service string, getenv func(string) s
 }
 
 func handle(ctx context.Context, b *streams.Bus, s streams.Stored, durable string, out ...event.Envelope) ([]streams.Ack, error) {
-	ctx, span := b.Tracer().Delivery(ctx, s, durable, durable+"/"+s.Ref.String())
+	ctx, span := b.Tracer().Delivery(ctx, s, durable)
 	defer span.End()
 	var acks []streams.Ack
 	for _, e := range out {
