@@ -83,8 +83,8 @@ func ourChain(ctx context.Context, b *bench) (chain, error) {
 	return c, nil
 }
 
-// rawChain is the same hops by bare nats.go calls: durable consumers that read,
-// publish the next body and acknowledge.
+// rawChain is the same hops by bare nats.go calls: durable consumers that read
+// the body, publish the next body and acknowledge.
 func rawChain(ctx context.Context, b *bench) (chain, error) {
 	bus, stopServer, err := b.server(ctx)
 	if err != nil {
@@ -120,6 +120,10 @@ func rawChain(ctx context.Context, b *bench) (chain, error) {
 		stops = append(stops, func() { it.Stop(); <-done })
 		return nil
 	}
+	read := func(msg jetstream.Msg) error {
+		var in map[string]any
+		return json.Unmarshal(msg.Data(), &in)
+	}
 	forward := func(subject string, payload any) (func(jetstream.Msg) error, error) {
 		e, err := event.New(subject, payload)
 		if err != nil {
@@ -130,8 +134,7 @@ func rawChain(ctx context.Context, b *bench) (chain, error) {
 			return nil, err
 		}
 		return func(msg jetstream.Msg) error {
-			var in map[string]any
-			if err := json.Unmarshal(msg.Data(), &in); err != nil {
+			if err := read(msg); err != nil {
 				return err
 			}
 			meta, err := msg.Metadata()
@@ -154,7 +157,11 @@ func rawChain(ctx context.Context, b *bench) (chain, error) {
 		err = hop("plugin", streams.Plugin, event.CommandSubject("bench"), handle)
 	}
 	if err == nil {
-		err = hop("sender", streams.Cytube, event.AllSends, func(jetstream.Msg) error { c.said <- struct{}{}; return nil })
+		err = hop("sender", streams.Cytube, event.AllSends, func(msg jetstream.Msg) error {
+			err := read(msg)
+			c.said <- struct{}{}
+			return err
+		})
 	}
 	c.stop = func() error {
 		for _, stop := range stops {
