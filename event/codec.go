@@ -44,6 +44,7 @@ var (
 	intType    = reflect.TypeFor[int]()
 	int64Type  = reflect.TypeFor[int64]()
 	rawType    = reflect.TypeFor[json.RawMessage]()
+	idType     = reflect.TypeFor[ID]()
 	textsType  = reflect.TypeFor[[]string]()
 )
 
@@ -165,6 +166,8 @@ func encodeStruct(v reflect.Value) (json.RawMessage, error) {
 			b = appendString(b, fv.String())
 		case f.of == intType, f.of == int64Type:
 			b = strconv.AppendInt(b, fv.Int(), 10)
+		case f.of == idType:
+			b = ID(fv.String()).append(b)
 		case f.of == textsType:
 			b = appendTexts(b, fv)
 		case f.of == rawType && valid(fv.Bytes()):

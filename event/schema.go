@@ -109,14 +109,16 @@ func (id ID) Int() (int64, bool) {
 }
 
 // MarshalJSON writes an integer, a string, or null for the empty ID.
-func (id ID) MarshalJSON() ([]byte, error) {
+func (id ID) MarshalJSON() ([]byte, error) { return id.append(nil), nil }
+
+func (id ID) append(b []byte) []byte {
 	if id == "" {
-		return []byte("null"), nil
+		return append(b, "null"...)
 	}
 	if _, ok := id.Int(); ok {
-		return []byte(id), nil
+		return append(b, id...)
 	}
-	return marshal(string(id))
+	return appendString(b, string(id))
 }
 
 // UnmarshalJSON reads an integer, a string or null.
