@@ -209,8 +209,9 @@ func size(dir string) (total float64, err error) {
 	return total, err
 }
 
-// Growth is how a figure grew while the bot ran: its median in the first half of
-// the samples and in the second.
+// Growth is how a figure grew while the bot ran: its median in the second third
+// of the samples and in the last. In the first the server's caches fill, one block
+// of each stream.
 type Growth struct {
 	What        string
 	Early, Late float64
@@ -224,17 +225,17 @@ func (g Growth) OK() bool { return g.Late <= g.Early*g.Limit }
 // started are left out: it is smaller then.
 func growth(samples []Sample) ([]Growth, error) {
 	warm := slices.DeleteFunc(slices.Clone(samples), func(m Sample) bool { return m.Up < warmUp })
-	if len(warm) < 8 {
+	if len(warm) < 9 {
 		return nil, fmt.Errorf("only %d samples of a bot that ran for %s: soak for longer", len(warm), warmUp)
 	}
-	half := len(warm) / 2
+	third := len(warm) / 3
 	of := func(what string, limit float64, f func(Sample) float64) Growth {
-		return Growth{what, middle(warm[:half], f), middle(warm[half:], f), limit}
+		return Growth{what, middle(warm[third:2*third], f), middle(warm[2*third:], f), limit}
 	}
 	return []Growth{
 		of("goroutines", 1.1, func(m Sample) float64 { return m.Goroutines }),
-		of("resident memory, MB", 1.35, func(m Sample) float64 { return m.Memory / (1 << 20) }),
-		of("store, bytes an event", 1.2, func(m Sample) float64 { return m.Stored / float64(max(m.Events, 1)) }),
+		of("resident memory, MB", 1.2, func(m Sample) float64 { return m.Memory / (1 << 20) }),
+		of("store, bytes an event", 1.1, func(m Sample) float64 { return m.Stored / float64(max(m.Events, 1)) }),
 	}, nil
 }
 
@@ -285,7 +286,7 @@ func (s *Soaked) Print(w io.Writer) {
 		fmt.Fprintf(w, "  %10s %10s %11.0f %10.1f %10.1f %9d\n", m.At.Round(time.Second), m.Up.Round(time.Second), m.Goroutines, m.Memory/(1<<20), m.Stored/(1<<20), m.Events)
 	}
 	for _, g := range s.Growth {
-		fmt.Fprintf(w, "  %-24s %8.1f in the first half, %8.1f in the second (%.2f, at most %.2f)\n", g.What, g.Early, g.Late, g.Late/g.Early, g.Limit)
+		fmt.Fprintf(w, "  %-24s %8.1f in the second third, %8.1f in the last (%.2f, at most %.2f)\n", g.What, g.Early, g.Late, g.Late/g.Early, g.Limit)
 	}
 	for _, l := range s.Lost {
 		fmt.Fprintf(w, "  LOST: %s\n", l)

@@ -21,7 +21,8 @@ func TestGrowth(t *testing.T) {
 		unknown bool
 	}{
 		"flat":         {samples: soaked(func(int, *Sample) {})},
-		"goroutines":   {samples: soaked(func(i int, m *Sample) { m.Goroutines += float64(i) }), grew: "goroutines"},
+		"goroutines":   {samples: soaked(func(i int, m *Sample) { m.Goroutines += 2 * float64(i) }), grew: "goroutines"},
+		"caches fill":  {samples: soaked(func(i int, m *Sample) { m.Memory *= min(1+float64(i)/20, 1.65) })},
 		"memory":       {samples: soaked(func(i int, m *Sample) { m.Memory *= 1 + float64(i)/20 }), grew: "resident memory, MB"},
 		"store":        {samples: soaked(func(i int, m *Sample) { m.Stored *= 1 + float64(i)/20 }), grew: "store, bytes an event"},
 		"just started": {samples: soaked(func(i int, m *Sample) { m.Up, m.Goroutines = time.Duration(i)*time.Second, float64(i) }), grew: "goroutines"},
