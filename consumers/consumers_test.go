@@ -444,7 +444,7 @@ func TestRouter(t *testing.T) {
 	settled := make(chan consumers.Outcome, 100)
 	cfg.Observe = func(o consumers.Outcome) { settled <- o }
 	ready, ended := make(chan struct{}), make(chan error, 2)
-	go func() { ended <- registry.Watch(ctx, kv, func() { close(ready) }) }()
+	go func() { ended <- registry.Watch(ctx, kv, nil, func() { close(ready) }) }()
 	<-ready
 	go func() { ended <- consumers.Run(ctx, bus, cfg, router.Handle) }()
 	t.Cleanup(func() { cancel(); <-ended; <-ended })

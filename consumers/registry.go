@@ -116,20 +116,26 @@ func OpenBucket(ctx context.Context, js jetstream.JetStream, replicas int) (jets
 // Register puts a registration into the bucket. Nothing is written when it is
 // there already, so that restarts leave no revisions behind.
 func Register(ctx context.Context, kv jetstream.KeyValue, r Registration) error {
+	_, err := register(ctx, kv, r)
+	return err
+}
+
+// register is Register that says at which revision the registration stands.
+func register(ctx context.Context, kv jetstream.KeyValue, r Registration) (revision uint64, err error) {
 	if err := r.Validate(); err != nil {
-		return err
+		return 0, err
 	}
 	value, err := json.Marshal(r)
 	if err != nil {
-		return fmt.Errorf("register %s: %w", r.Name, err)
+		return 0, fmt.Errorf("register %s: %w", r.Name, err)
 	}
 	if have, err := kv.Get(ctx, r.Name); err == nil && string(have.Value()) == string(value) {
-		return nil
+		return have.Revision(), nil
 	}
-	if _, err := kv.Put(ctx, r.Name, value); err != nil {
-		return fmt.Errorf("register %s: %w", r.Name, err)
+	if revision, err = kv.Put(ctx, r.Name, value); err != nil {
+		return 0, fmt.Errorf("register %s: %w", r.Name, err)
 	}
-	return nil
+	return revision, nil
 }
 
 // Registry is a live view of the bucket: which plugin answers which command.
@@ -153,14 +159,23 @@ func NewRegistry(prefix string, log *slog.Logger) *Registry {
 }
 
 // Watch follows the bucket until ctx ends. It calls ready once everything that
-// was registered before is known.
-func (g *Registry) Watch(ctx context.Context, kv jetstream.KeyValue, ready func()) error {
+// was registered before is known, and what it registers itself: the plugins of
+// this process, whose commands somebody may type before they have started.
+func (g *Registry) Watch(ctx context.Context, kv jetstream.KeyValue, own []Registration, ready func()) error {
+	awaited := map[string]uint64{}
+	for _, r := range own {
+		revision, err := register(ctx, kv, r)
+		if err != nil {
+			return err
+		}
+		awaited[r.Name] = revision
+	}
 	w, err := kv.WatchAll(ctx)
 	if err != nil {
 		return fmt.Errorf("watch bucket %s: %w", Bucket, err)
 	}
 	defer w.Stop()
-	for {
+	for listed := false; ; {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -169,9 +184,17 @@ func (g *Registry) Watch(ctx context.Context, kv jetstream.KeyValue, ready func(
 			case !ok:
 				return fmt.Errorf("watch bucket %s: the watcher ended", Bucket)
 			case entry == nil:
-				ready()
+				listed = true
 			default:
 				g.update(ctx, entry)
+				// A replica that lists the bucket may lag behind the one that stored it.
+				if revision, ok := awaited[entry.Key()]; ok && entry.Revision() >= revision {
+					delete(awaited, entry.Key())
+				}
+			}
+			if listed && len(awaited) == 0 {
+				ready()
+				listed = false
 			}
 		}
 	}

@@ -63,7 +63,7 @@ func newBus(t *testing.T) *bus {
 	router := consumers.NewRouter(b.registry, "!", func(_, user string) bool { return user == "rosey" }, log)
 	var running sync.WaitGroup
 	for _, run := range []func() error{
-		func() error { return b.registry.Watch(ctx, kv, func() {}) },
+		func() error { return b.registry.Watch(ctx, kv, nil, func() {}) },
 		func() error { return consumers.Run(ctx, b.Bus, router.Config(), router.Handle) },
 	} {
 		running.Go(func() {

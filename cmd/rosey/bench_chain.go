@@ -45,7 +45,7 @@ func ourChain(ctx context.Context, b *bench) (chain, error) {
 	}}}
 	sender := consumers.Config{Durable: "bench-sender", Stream: streams.Cytube, Subjects: []string{event.AllSends}, Name: "bench-sender"}
 	actors := []func() error{
-		func() error { return registry.Watch(running, bucket, func() {}) },
+		func() error { return registry.Watch(running, bucket, nil, func() {}) },
 		func() error { return consumers.Run(running, bus, router.Config(), router.Handle) },
 		func() error { return host.Run(running, echo) },
 		func() error {

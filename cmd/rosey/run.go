@@ -188,7 +188,9 @@ func runBot(c *cli.Context) (err error) {
 	addInsisting("warden", streams.NewWarden(bus, log).Serve)
 	addInsisting("timers", streams.NewCarrier(js, log).Run)
 	registered := sync.OnceFunc(func() { close(bot.registryReady) })
-	addInsisting("registrations", func(ctx context.Context) error { return registry.Watch(ctx, bucket, registered) })
+	addInsisting("registrations", func(ctx context.Context) error {
+		return registry.Watch(ctx, bucket, registrations(active), registered)
+	})
 	addInsisting("router", func(ctx context.Context) error {
 		if err := bot.await(ctx, bot.registryReady); err != nil {
 			return err
@@ -329,6 +331,14 @@ func choosePlugins(wanted []string) ([]plugins.Plugin, error) {
 		chosen = append(chosen, all[i])
 	}
 	return chosen, nil
+}
+
+func registrations(ps []plugins.Plugin) []consumers.Registration {
+	list := make([]consumers.Registration, 0, len(ps))
+	for _, p := range ps {
+		list = append(list, p.Registration())
+	}
+	return list
 }
 
 func names(ps []plugins.Plugin) []string {

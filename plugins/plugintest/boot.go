@@ -82,7 +82,7 @@ func (r *Room) start(ctx context.Context, running *sync.WaitGroup) {
 		r.t.Fatal(err)
 	}
 	actors := []func() error{
-		func() error { return registry.Watch(ctx, kv, func() {}) },
+		func() error { return registry.Watch(ctx, kv, nil, func() {}) },
 		func() error { return consumers.Run(ctx, r.Bus, router.Config(), router.Handle) },
 	}
 	host := plugins.Host{Bus: r.Bus, Bucket: kv, Logger: log, Backoff: backoff}

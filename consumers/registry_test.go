@@ -1,0 +1,43 @@
+package consumers_test
+
+import (
+	"context"
+	"log/slog"
+	"testing"
+
+	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/streams/streamstest"
+)
+
+// A command of one of the process's own plugins finds it from the first line on,
+// also where the store is new or knows another version.
+func TestWatchKnowsItsOwn(t *testing.T) {
+	t.Parallel()
+	bus := streamstest.Bus(t, streamstest.Server(t))
+	ctx, cancel := context.WithCancel(streamstest.Context(t))
+	kv, err := consumers.OpenBucket(ctx, bus.JetStream(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range []consumers.Registration{{Name: "trivia", Version: "0.9.0"}, {Name: "elsewhere", Version: "1.0.0"}} {
+		if err := consumers.Register(ctx, kv, r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	own := []consumers.Registration{
+		{Name: "trivia", Version: "1.0.0", Commands: []consumers.Command{{Name: "trivia"}}},
+		{Name: "dice-roller", Version: "1.0.0", Commands: []consumers.Command{{Name: "roll"}}},
+	}
+	registry := consumers.NewRegistry("!", slog.New(slog.DiscardHandler))
+	ready, ended := make(chan []consumers.Registration, 1), make(chan error, 1)
+	go func() { ended <- registry.Watch(ctx, kv, own, func() { ready <- registry.Plugins() }) }()
+	t.Cleanup(func() { cancel(); <-ended })
+	select {
+	case known := <-ready:
+		if len(known) != 3 || known[0].Name != "dice-roller" || known[2].Version != "1.0.0" {
+			t.Errorf("once it is ready it knows %+v", known)
+		}
+	case <-ctx.Done():
+		t.Fatal("it never was ready")
+	}
+}
