@@ -107,9 +107,6 @@ func grepFlag(c *cli.Context) (*regexp.Regexp, error) {
 }
 
 func auditHistory(ctx context.Context, c *cli.Context, cmd command) error {
-	if c.Args().Present() {
-		return usagef("there is no command %q of audit: see rosey audit --help", c.Args().First())
-	}
 	o := audit.Options{Format: c.String("output"), Query: audit.Query{Channel: c.String("channel"), User: c.String("user"), Media: c.Bool("media")}}
 	if !slices.Contains(audit.Formats, o.Format) {
 		return usagef("--output %s: choose %s", o.Format, strings.Join(audit.Formats, ", "))

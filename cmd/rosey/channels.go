@@ -123,11 +123,11 @@ func openChannels(cfg config, bus *streams.Bus, leases *lease.Leases, log *slog.
 	var list channels
 	opts = append(slices.Clip(opts), cytube.WithArrivals(cytube.NewArrivals(cfg.JoinsPerSecond)))
 	for _, c := range cfg.rooms() {
-		password, err := secret(c.PasswordFile, "ROSEY_PASSWORD")
+		password, err := secret(c.PasswordFile, passwordVariable)
 		if err != nil {
 			return nil, fmt.Errorf("channel %s: %w", c.Channel, err)
 		}
-		channelPassword, err := secret(c.ChannelPasswordFile, "ROSEY_CHANNEL_PASSWORD")
+		channelPassword, err := secret(c.ChannelPasswordFile, channelPasswordVariable)
 		if err != nil {
 			return nil, fmt.Errorf("channel %s: %w", c.Channel, err)
 		}

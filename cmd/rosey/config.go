@@ -79,6 +79,9 @@ func (f *config) settings() map[string]any {
 
 // loadConfig puts the settings together: flag, environment, file, default.
 func loadConfig(c *cli.Context) (config, error) {
+	if err := checkVariables(c.App); err != nil {
+		return config{}, err
+	}
 	cfg := defaults()
 	path, given := lookup(c, "config", (*cli.Context).String)
 	if !given {
@@ -94,6 +97,7 @@ func loadConfig(c *cli.Context) (config, error) {
 			break
 		}
 		if err := yaml.UnmarshalWithOptions(text, &cfg, yaml.Strict()); err != nil {
+			explain(err)
 			return config{}, usagef("settings in %s: %s", path, strings.TrimSpace(yaml.FormatError(err, false, true)))
 		}
 	case given || !errors.Is(err, fs.ErrNotExist):
@@ -179,6 +183,16 @@ func (f *config) limits() map[string]streams.Limits {
 	}
 	return limits
 }
+
+// Variables that are a secret themselves.
+const (
+	passwordVariable              = "ROSEY_PASSWORD"
+	channelPasswordVariable       = "ROSEY_CHANNEL_PASSWORD"
+	consolePasswordVariable       = "ROSEY_CONSOLE_PASSWORD"
+	consoleViewerPasswordVariable = "ROSEY_CONSOLE_VIEWER_PASSWORD"
+)
+
+var secretVariables = []string{passwordVariable, channelPasswordVariable, consolePasswordVariable, consoleViewerPasswordVariable}
 
 // secret reads a secret from a file, or from the environment when there is no
 // file. A secret is never a flag's value, where other users could read it.

@@ -32,36 +32,6 @@ func TestSettingsThatSayNothing(t *testing.T) {
 	}
 }
 
-// keys are the keys of the settings file that a type is read from.
-func keys(of reflect.Type, at string) (list []string) {
-	switch of.Kind() {
-	case reflect.Struct:
-		for field := range fieldsOf(of) {
-			name, rest, _ := strings.Cut(field.Tag.Get("yaml"), ",")
-			below := strings.TrimPrefix(at+"."+name, ".")
-			if rest == "inline" {
-				below = at
-			}
-			list = append(list, keys(field.Type, below)...)
-		}
-		return list
-	case reflect.Map:
-		return keys(of.Elem(), at+".STREAM")
-	default:
-		return []string{at}
-	}
-}
-
-func fieldsOf(of reflect.Type) func(yield func(reflect.StructField) bool) {
-	return func(yield func(reflect.StructField) bool) {
-		for i := range of.NumField() {
-			if !yield(of.Field(i)) {
-				return
-			}
-		}
-	}
-}
-
 // docs/settings.md tells of every key of the file and of no other, and of every
 // flag that is a setting's.
 func TestSettingsAreDocumented(t *testing.T) {

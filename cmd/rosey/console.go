@@ -64,11 +64,11 @@ func hashPassword(c *cli.Context) error {
 
 // access reads the secrets of who may use the console.
 func (a consoleAccess) access() (console.Access, error) {
-	operator, err := secret(a.PasswordFile, "ROSEY_CONSOLE_PASSWORD")
+	operator, err := secret(a.PasswordFile, consolePasswordVariable)
 	if err != nil {
 		return console.Access{}, err
 	}
-	viewer, err := secret(a.ViewerPasswordFile, "ROSEY_CONSOLE_VIEWER_PASSWORD")
+	viewer, err := secret(a.ViewerPasswordFile, consoleViewerPasswordVariable)
 	if err != nil {
 		return console.Access{}, err
 	}

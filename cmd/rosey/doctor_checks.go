@@ -82,7 +82,7 @@ func (p *patient) passwords() {
 	const check = "passwords"
 	type file struct{ setting, path string }
 	files := []file{{"creds", p.cfg.Creds}, {"tls_key", p.cfg.TLSKey}}
-	guest := !p.cfg.local() && os.Getenv("ROSEY_PASSWORD") == ""
+	guest := !p.cfg.local() && os.Getenv(passwordVariable) == ""
 	for _, c := range p.cfg.rooms() {
 		files = append(files, file{"password_file", c.PasswordFile}, file{"channel_password_file", c.ChannelPasswordFile})
 		guest = guest && c.PasswordFile == ""

@@ -31,7 +31,7 @@ func globalFlags() []cli.Flag {
 }
 
 func envName(flag string) string {
-	return "ROSEY_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+	return variablePrefix + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
 // lookup finds the value of a setting's flag that was given, whether before or
@@ -72,7 +72,7 @@ func flagError(command *cli.Command, err error) error {
 				return usagef("a secret never stands in a flag, where other users could read it: give --%s-file FILE, or %s", name, envName(name))
 			}
 		}
-		said = "there is no flag"
+		return errNoFlag(command, name)
 	}
 	dashes := "--"
 	if len(name) == 1 {

@@ -94,7 +94,7 @@ a flag wins over a variable, a variable over the file.`,
 		Commands: commands(),
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
-				return usagef("there is no command %q: see rosey --help", c.Args().First())
+				return errNoCommand(c.App.Name, c.Args().First(), c.App.Commands)
 			}
 			return cli.ShowAppHelp(c)
 		},
@@ -107,12 +107,17 @@ a flag wins over a variable, a variable over the file.`,
 		for _, c := range cs {
 			c.HideHelpCommand = true
 			c.OnUsageError = app.OnUsageError
-			if len(c.Subcommands) == 0 || c.Action != nil {
+			action := c.Action
+			if len(c.Subcommands) == 0 || action != nil {
 				c.Flags = append(c.Flags, globalFlags()...)
-			} else {
+			}
+			if len(c.Subcommands) > 0 {
 				c.Action = func(c *cli.Context) error {
-					if c.Args().Present() {
-						return usagef("there is no command %q of %s: see rosey %s --help", c.Args().First(), c.Command.Name, c.Command.Name)
+					switch {
+					case c.Args().Present():
+						return errNoCommand(c.Command.HelpName, c.Args().First(), c.Command.Subcommands)
+					case action != nil:
+						return action(c)
 					}
 					return cli.ShowSubcommandHelp(c)
 				}
