@@ -42,11 +42,16 @@ func auditCommand() *cli.Command {
 		Action: ofRange(withClient(true, auditHistory)),
 		Subcommands: []*cli.Command{
 			{Name: "seal", Usage: "write a signed hash chain over a range, from which verify finds changes", ArgsUsage: "FILE",
+				Description: `   rosey audit seal november.seal
+   rosey audit seal --since 30d --key moderators.key month.seal`,
 				Flags: append(rangeFlags(), key), Action: ofOne("file", ofRange(withClient(true, auditSeal)))},
 			{Name: "verify", Usage: "compare the history with a seal; exits with 1 when it was tampered with", ArgsUsage: "FILE",
+				Description: `   rosey audit verify november.seal
+   rosey audit verify november.seal --public-key "$KEY"      the KEY that seal printed`,
 				Flags:  []cli.Flag{&cli.StringFlag{Name: "public-key", Usage: "`KEY` that must have signed the seal, as seal printed it"}, outputFlag()},
 				Action: ofOne("file", withClient(true, auditVerify))},
-			{Name: "forget", Usage: "erase what a person said and did from the streams", Flags: append(rangeFlags(), key,
+			{Name: "forget", Usage: "erase what a person said and did from the streams", Description: `   rosey audit forget --user alice --dry-run                how much that would erase
+   rosey audit forget --user alice --reason 'asked for it' --yes`, Flags: append(rangeFlags(), key,
 				&cli.StringFlag{Name: "user", Usage: "the person's `NAME`"},
 				&cli.StringFlag{Name: "channel", Usage: "only in the channel `NAME`"},
 				&cli.StringFlag{Name: "reason", Usage: "`TEXT` for the record"},

@@ -41,30 +41,37 @@ func dbCommand() *cli.Command {
 Filters know $eq $ne $gt $gte $lt $lte $in $nin $exists $like $ilike $contains
 $and $or $not; see docs/database.md. On a stopped bot the commands open its store.`,
 		Subcommands: []*cli.Command{
-			{Name: "ls", Usage: "collections with their number of records and size", Flags: out(), Action: withClient(true, dbList)},
-			{Name: "get", Usage: "print a record", ArgsUsage: "COLLECTION ID", Flags: out(), Action: withClient(true, dbGet)},
-			{Name: "set", Usage: "create or replace a record; without an ID it gets the next number", ArgsUsage: "COLLECTION [ID] JSON", Flags: out(
+			{Name: "ls", Usage: "collections with their number of records and size", Description: `   rosey db ls`, Flags: out(), Action: withClient(true, dbList)},
+			{Name: "get", Usage: "print a record", ArgsUsage: "COLLECTION ID", Description: `   rosey db get quotes 42`, Flags: out(), Action: withClient(true, dbGet)},
+			{Name: "set", Usage: "create or replace a record; without an ID it gets the next number", ArgsUsage: "COLLECTION [ID] JSON", Description: `   rosey db set quotes '{"text":"Hello, world!","user":"alice"}'       a new record
+   rosey db set quotes 42 '{"text":"Hello!","user":"alice"}'           this record
+   rosey db set quotes 42 --merge '{"votes":1}'                         the rest stays`, Flags: out(
 				&cli.BoolFlag{Name: "merge", Usage: "keep fields that the JSON does not name"},
 				&cli.Uint64Flag{Name: "if-revision", Usage: "only if the record's revision is still `N`; 0 means it does not exist"},
 			), Action: withClient(true, dbSet)},
-			{Name: "query", Usage: "print the records that match", ArgsUsage: "COLLECTION", Flags: out(
+			{Name: "query", Usage: "print the records that match", ArgsUsage: "COLLECTION", Description: `   rosey db query quotes --filter '{"user":"alice"}' --order-by 'timestamp DESC' --limit 10
+   rosey db query quotes --filter '{"text":{"$ilike":"%hello%"}}'
+   rosey db query quotes --filter '{"votes":{"$gt":3}}' --explain`, Flags: out(
 				&cli.StringFlag{Name: "filter", Usage: "`JSON` conditions"},
 				&cli.StringFlag{Name: "order-by", Usage: "`FIELDS` to sort by, such as \"votes DESC, user\""},
 				&cli.IntFlag{Name: "limit", Usage: "print `N` records", Value: 100},
 				&cli.IntFlag{Name: "offset", Usage: "pass over the first `N`"},
 				&cli.BoolFlag{Name: "explain", Usage: "also say how the query was answered"},
 			), Action: withClient(true, dbQuery)},
-			{Name: "update", Usage: "change fields of a record, or of all that match a filter", ArgsUsage: "COLLECTION [ID] OPS", Flags: out(
+			{Name: "update", Usage: "change fields of a record, or of all that match a filter", ArgsUsage: "COLLECTION [ID] OPS", Description: `   rosey db update quotes 42 '{"$inc":{"votes":1}}'
+   rosey db update quotes --filter '{"user":"alice"}' '{"$set":{"user":"alicia"}}'`, Flags: out(
 				&cli.StringFlag{Name: "filter", Usage: "in place of the ID: `JSON` conditions"},
 			), Action: withClient(true, dbUpdate)},
-			{Name: "delete", Usage: "delete a record; it stays in the history", ArgsUsage: "COLLECTION ID", Flags: out(
+			{Name: "delete", Usage: "delete a record; it stays in the history", ArgsUsage: "COLLECTION ID", Description: `   rosey db delete quotes 42`, Flags: out(
 				&cli.Uint64Flag{Name: "if-revision", Usage: "only if the record's revision is still `N`"},
 			), Action: withClient(true, dbDelete)},
-			{Name: "batch", Usage: "read operations from stdin, one JSON object a line, and print the answer to each", ArgsUsage: "[COLLECTION]", Action: withClient(true, dbBatch)},
-			{Name: "history", Usage: "a record's revisions, with what made each", ArgsUsage: "COLLECTION ID", Flags: out(), Action: storeAction(2, dbHistory)},
-			{Name: "export", Usage: "write a collection to stdout as JSON lines", ArgsUsage: "COLLECTION", Action: storeAction(1, dbExport)},
-			{Name: "import", Usage: "read JSON lines from stdin into a collection", ArgsUsage: "COLLECTION", Action: storeAction(1, dbImport)},
-			{Name: "compact", Usage: "forget deleted records, their history included", ArgsUsage: "COLLECTION", Flags: []cli.Flag{
+			{Name: "batch", Usage: "read operations from stdin, one JSON object a line, and print the answer to each", ArgsUsage: "[COLLECTION]", Description: `   rosey db batch quotes <<< '{"op":"set","id":7,"data":{"text":"Hi"}} {"op":"get","id":7}'
+   rosey db batch <<< '{"op":"delete","collection":"quotes","id":7}'
+   rosey db batch quotes < operations.jsonl`, Action: withClient(true, dbBatch)},
+			{Name: "history", Usage: "a record's revisions, with what made each", ArgsUsage: "COLLECTION ID", Description: `   rosey db history quotes 42`, Flags: out(), Action: storeAction(2, dbHistory)},
+			{Name: "export", Usage: "write a collection to stdout as JSON lines", ArgsUsage: "COLLECTION", Description: `   rosey db export quotes > quotes.jsonl`, Action: storeAction(1, dbExport)},
+			{Name: "import", Usage: "read JSON lines from stdin into a collection", ArgsUsage: "COLLECTION", Description: `   rosey db import quotes < quotes.jsonl`, Action: storeAction(1, dbImport)},
+			{Name: "compact", Usage: "forget deleted records, their history included", ArgsUsage: "COLLECTION", Description: `   rosey db compact quotes --older-than 1d`, Flags: []cli.Flag{
 				&cli.StringFlag{Name: "older-than", Usage: "those that were deleted longer ago than `TIME`, such as 1d12h", Value: "30d"},
 			}, Action: storeAction(1, dbCompact)},
 		},

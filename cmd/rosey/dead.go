@@ -24,15 +24,16 @@ func deadCommand() *cli.Command {
    rosey dead retry PLUGIN:17      handle it again, in the same conversation
    rosey dead drop PLUGIN:17       strike it off the list; it stays in the stream`,
 		Subcommands: []*cli.Command{
-			{Name: "ls", Usage: "list dead letters that were neither retried nor dropped", Flags: []cli.Flag{
+			{Name: "ls", Usage: "list dead letters that were neither retried nor dropped", Description: `   rosey dead ls
+   rosey dead ls --all --output json`, Flags: []cli.Flag{
 				&cli.BoolFlag{Name: "all", Usage: "also those that were retried or dropped"}, outputFlag(),
 			}, Action: withClient(true, listDead)},
-			{Name: "show", Usage: "show a dead letter and the event it is about", ArgsUsage: "STREAM:SEQ", Flags: []cli.Flag{outputFlag()}, Action: withClient(true, showDead)},
-			{Name: "retry", Usage: "put the event to its consumer again", ArgsUsage: "STREAM:SEQ…", Action: withClient(true, settleDead(func(ctx context.Context, bus *streams.Bus, ref event.Ref) (string, error) {
+			{Name: "show", Usage: "show a dead letter and the event it is about", ArgsUsage: "STREAM:SEQ", Description: `   rosey dead show PLUGIN:17`, Flags: []cli.Flag{outputFlag()}, Action: withClient(true, showDead)},
+			{Name: "retry", Usage: "put the event to its consumer again", ArgsUsage: "STREAM:SEQ…", Description: `   rosey dead retry PLUGIN:17`, Action: withClient(true, settleDead(func(ctx context.Context, bus *streams.Bus, ref event.Ref) (string, error) {
 				again, err := consumers.RetryDead(ctx, bus, ref)
 				return "retried as " + again.String(), err
 			}))},
-			{Name: "drop", Usage: "strike a dead letter off the list", ArgsUsage: "STREAM:SEQ…", Action: withClient(true, settleDead(func(ctx context.Context, bus *streams.Bus, ref event.Ref) (string, error) {
+			{Name: "drop", Usage: "strike a dead letter off the list", ArgsUsage: "STREAM:SEQ…", Description: `   rosey dead drop PLUGIN:17`, Action: withClient(true, settleDead(func(ctx context.Context, bus *streams.Bus, ref event.Ref) (string, error) {
 				return "dropped", consumers.DropDead(ctx, bus, ref)
 			}))},
 		},

@@ -34,16 +34,22 @@ A plugin as its own process, beside a bot in another terminal:
    rosey plugin run trivia`,
 		Subcommands: []*cli.Command{
 			{Name: "ls", Usage: "registered plugins: whether they run, how far behind they are, their commands",
-				Flags: []cli.Flag{outputFlag()}, Action: withClient(true, listPlugins)},
+				Description: `   rosey plugin ls`,
+				Flags:       []cli.Flag{outputFlag()}, Action: withClient(true, listPlugins)},
 			{Name: "run", Usage: "run a shipped plugin in this process, for a bot that runs elsewhere", ArgsUsage: "NAME",
-				Description: "Several processes of one plugin share its work; nothing is done twice.",
-				Flags:       []cli.Flag{&cli.StringFlag{Name: "metrics", Usage: "serve /metrics, /healthz and /readyz at `ADDR`, such as 127.0.0.1:9465"}},
-				Action:      runPlugin},
-			{Name: "restart", Usage: "start every process of a plugin over", ArgsUsage: "NAME", Action: ofOne("plugin", withClient(false, restartPlugin))},
+				Description: `Several processes of one plugin share its work; nothing is done twice.
+
+   rosey plugin run trivia
+   rosey plugin run trivia --creds trivia.creds      see rosey plugin creds`,
+				Flags:  []cli.Flag{&cli.StringFlag{Name: "metrics", Usage: "serve /metrics, /healthz and /readyz at `ADDR`, such as 127.0.0.1:9465"}},
+				Action: runPlugin},
+			{Name: "restart", Usage: "start every process of a plugin over", ArgsUsage: "NAME", Description: `   rosey plugin restart trivia`, Action: ofOne("plugin", withClient(false, restartPlugin))},
 			{Name: "pause", Usage: "leave a plugin's commands in the stream until it is resumed", ArgsUsage: "NAME",
+				Description: `   rosey plugin pause trivia
+   rosey plugin pause trivia --for 30m`,
 				Flags: []cli.Flag{&cli.DurationFlag{Name: "for", Usage: "resume by itself after `TIME`, such as 30m"}}, Action: ofOne("plugin", withClient(true, pausePlugin))},
-			{Name: "resume", Usage: "handle what waits; commands past their max_age are recorded as expired", ArgsUsage: "NAME", Action: ofOne("plugin", withClient(true, resumePlugin))},
-			{Name: "rm", Usage: "forget a plugin that no longer runs: its registration and its place in the streams", ArgsUsage: "NAME", Action: ofOne("plugin", withClient(true, removePlugin))},
+			{Name: "resume", Usage: "handle what waits; commands past their max_age are recorded as expired", ArgsUsage: "NAME", Description: `   rosey plugin resume trivia`, Action: ofOne("plugin", withClient(true, resumePlugin))},
+			{Name: "rm", Usage: "forget a plugin that no longer runs: its registration and its place in the streams", ArgsUsage: "NAME", Description: `   rosey plugin rm greeter`, Action: ofOne("plugin", withClient(true, removePlugin))},
 			credsCommand(),
 			newPluginCommand(),
 		},

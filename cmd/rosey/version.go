@@ -69,6 +69,8 @@ func versionCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "version",
 		Usage: "what this program was built from",
+		Description: `   rosey version
+   rosey version --output json`,
 		Flags: []cli.Flag{outputFlag()},
 		Action: func(c *cli.Context) error {
 			b := readBuild()

@@ -2,10 +2,8 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
@@ -52,15 +50,8 @@ func TestCompletion(t *testing.T) {
 // program says.
 func TestCompletionInShells(t *testing.T) {
 	t.Parallel()
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
 	dir := t.TempDir()
-	wrapper := fmt.Sprintf("#!/bin/sh\nROSEY_TEST_MAIN=1 exec '%s' \"$@\"\n", exe)
-	if err := os.WriteFile(filepath.Join(dir, "rosey"), []byte(wrapper), 0o755); err != nil {
-		t.Fatal(err)
-	}
+	onPath(t, dir)
 	for shell, c := range map[string]struct{ ask, want string }{
 		"bash": {`COMP_WORDS=(rosey plugin re) COMP_CWORD=2; _rosey; echo "${COMPREPLY[@]}"
 			COMP_WORDS=(rosey replay --summ) COMP_CWORD=2; _rosey; echo "${COMPREPLY[@]}"`, "restart resume\n--summary\n"},
