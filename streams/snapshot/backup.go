@@ -58,6 +58,9 @@ func Backup(ctx context.Context, js jetstream.JetStream, dir string, progress fu
 			return Manifest{}, fmt.Errorf("back up %s: %w", s.Name, err)
 		}
 	}
+	if err := reached(ctx, js, m.Streams); err != nil {
+		return Manifest{}, err
+	}
 	m.Ended = time.Now().UTC()
 	if err := w.finish(m); err != nil {
 		return Manifest{}, fmt.Errorf("finish the backup: %w", err)
@@ -119,6 +122,22 @@ func look(ctx context.Context, js jetstream.JetStream) ([]Stream, error) {
 		}
 	}
 	return all, nil
+}
+
+// reached notes how far the streams have come meanwhile. An event of a stream that
+// was copied late may have a cause up to there.
+func reached(ctx context.Context, js jetstream.JetStream, all []Stream) error {
+	for i := range all {
+		s, err := js.Stream(ctx, all[i].Name)
+		switch {
+		case errors.Is(err, jetstream.ErrStreamNotFound):
+		case err != nil:
+			return fmt.Errorf("look at stream %s: %w", all[i].Name, err)
+		default:
+			all[i].Reached = s.CachedInfo().State.LastSeq
+		}
+	}
+	return nil
 }
 
 // A writer writes a backup's files and keeps their checksums.

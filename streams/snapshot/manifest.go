@@ -59,6 +59,7 @@ type Stream struct {
 	Bytes     uint64          `json:"bytes"` // in the stream
 	FirstSeq  uint64          `json:"first_seq"`
 	LastSeq   uint64          `json:"last_seq"`
+	Reached   uint64          `json:"reached"`   // its last sequence once the whole backup was made
 	Size      int64           `json:"size"`      // bytes of the file
 	Positions []Position      `json:"positions"` // of durable consumers
 	Config    json.RawMessage `json:"config"`
