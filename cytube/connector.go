@@ -175,11 +175,15 @@ func (c *Connector) Channel() string { return c.cfg.Channel }
 // IsBot reports whether a user of a channel is this connector's bot. Names in
 // another case are the same to CyTube.
 func (c *Connector) IsBot(channel, user string) bool {
-	name := c.cfg.User
+	return strings.EqualFold(channel, c.cfg.Channel) && sameName(user, c.self())
+}
+
+// self is the bot's name, as the server spells it once the bot was in the channel.
+func (c *Connector) self() string {
 	if p := c.name.Load(); p != nil {
-		name = *p
+		return *p
 	}
-	return strings.EqualFold(channel, c.cfg.Channel) && strings.EqualFold(user, name)
+	return c.cfg.User
 }
 
 // drainTime is how long what is under way may take once the bot must stop.
@@ -196,7 +200,6 @@ func (c *Connector) Run(ctx context.Context) error {
 	}
 	voice, history := newVoice(c.cfg.flood()), &history{js: c.bus.JetStream(), channel: c.cfg.Channel}
 	recorder := &recorder{cfg: c.cfg, bus: c.bus, room: newRoom(c.cfg.Channel), voice: voice, history: history, log: c.log, stats: &c.stats, observe: c.observe}
-	isSelf := func(user string) bool { return c.IsBot(c.cfg.Channel, user) }
 
 	// What stops first needs what stops last: the sender the session for the
 	// echo it waits for, the session the recorder.
@@ -214,7 +217,7 @@ func (c *Connector) Run(ctx context.Context) error {
 		}
 	})()
 
-	sender := &sender{cfg: c.cfg, voice: voice, history: history, isSelf: isSelf, started: time.Now(),
+	sender := &sender{cfg: c.cfg, voice: voice, history: history, self: c.self, started: time.Now(),
 		behind: func() bool { return len(c.queue) > 0 },
 		stop:   speaking.Done(), log: c.log, stats: &c.stats, observe: c.observe, settled: c.outcomes}
 	c.observe.Connected(ctx, c.cfg.Channel, false)

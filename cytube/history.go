@@ -212,9 +212,9 @@ func (h *history) inFlight(ctx context.Context, durable string) (send streams.St
 }
 
 // spoken finds which parts of a send the channel has heard, by number from 1: the
-// bot's lines recorded after it that name it as their cause, or that say the same
-// and name nothing.
-func (h *history) spoken(ctx context.Context, ref event.Ref, parts []*utterance, isSelf func(string) bool) (map[int]bool, error) {
+// lines recorded after it that name it as their cause, or that say the same under
+// the bot's name and name nothing.
+func (h *history) spoken(ctx context.Context, ref event.Ref, parts []*utterance, self string) (map[int]bool, error) {
 	_, last, err := h.bounds(ctx)
 	if err != nil {
 		return nil, err
@@ -226,14 +226,14 @@ func (h *history) spoken(ctx context.Context, ref event.Ref, parts []*utterance,
 	heard := map[int]bool{}
 	err = h.each(ctx, subject, ref.Seq+1, last, func(s streams.Stored) bool {
 		l, ok := lineOf(s, h.channel)
-		if !ok || !isSelf(l.user) {
+		if !ok {
 			return true
 		}
 		cause, caused := s.Causation()
 		switch {
 		case caused && cause == ref:
 			heard[partOf(s)] = true
-		case !caused:
+		case !caused && l.user == self:
 			for _, u := range parts {
 				if !heard[u.part] && u.is(l) {
 					heard[u.part] = true

@@ -236,7 +236,7 @@ func (r *recorder) adopt(ctx context.Context) {
 	}
 	var heard map[int]bool
 	r.retry(ctx, func() (err error) {
-		heard, err = r.history.spoken(ctx, send.Ref, parts, r.room.isSelf)
+		heard, err = r.history.spoken(ctx, send.Ref, parts, r.room.self)
 		return err
 	})
 	r.voice.adopt(parts, heard)
@@ -287,10 +287,12 @@ func (r *recorder) publish(ctx context.Context, facts []fact) {
 }
 
 // publishLine records a line, the n-th of its key. An echo of a send belongs to
-// the send's conversation, and the sender learns that it is recorded.
+// the send's conversation, and the sender learns that it is recorded. The server
+// spells the bot's name in an echo as it did when it let the bot in: in another
+// case it is somebody else's, as of a guest who came while the bot was away.
 func (r *recorder) publishLine(ctx context.Context, f fact, n int, joining bool) {
 	var u *utterance
-	if r.room.isSelf(f.line.user) {
+	if f.line.user == r.room.self {
 		u = r.voice.claim(f.line, joining)
 	}
 	if u == nil {

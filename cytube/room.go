@@ -177,8 +177,12 @@ func contractRank(rank float64) int {
 	return int(n)
 }
 
-// isSelf compares as the server does, to which names in another case are one.
-func (r *room) isSelf(user string) bool { return r.self != "" && strings.EqualFold(user, r.self) }
+// isSelf reports whether a name is the bot's.
+func (r *room) isSelf(user string) bool { return r.self != "" && sameName(user, r.self) }
+
+// sameName compares as the server does, to which names in another case are one.
+// Folding, as EqualFold does, would make one of more than that: "roſey" and "rosey".
+func sameName(a, b string) bool { return strings.ToLower(a) == strings.ToLower(b) }
 
 func (u wireUser) member() (member, error) {
 	if err := missing(field{"name", u.Name == nil}, field{"rank", u.Rank == nil}); err != nil {

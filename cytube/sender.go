@@ -34,8 +34,8 @@ type sender struct {
 	cfg     Config
 	voice   *voice
 	history *history
-	isSelf  func(user string) bool
-	behind  func() bool // tells that frames wait to be recorded, the echo perhaps among them
+	self    func() string // the bot's name as the server spells it
+	behind  func() bool   // tells that frames wait to be recorded, the echo perhaps among them
 	started time.Time
 	begun   uint64          // sequence of the last send that was begun
 	stop    <-chan struct{} // closed when nothing new may be begun
@@ -177,7 +177,7 @@ func (s *sender) heardBefore(ctx context.Context, d streams.Stored, parts []*utt
 			return nil, ctx.Err()
 		}
 	}
-	heard, err := s.history.spoken(ctx, d.Ref, parts, s.isSelf)
+	heard, err := s.history.spoken(ctx, d.Ref, parts, s.self())
 	if err == nil && len(heard) > 0 {
 		s.log.InfoContext(ctx, "the channel has heard this already", "send", d.Ref.String(), "parts", len(heard), "of", len(parts))
 	}
