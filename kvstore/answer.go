@@ -3,12 +3,14 @@ package kvstore
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"strconv"
 	"strings"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams"
 )
 
 // A handler answers one kind of request with the body that the contract prints
@@ -115,6 +117,7 @@ func answerBatch(ctx context.Context, s *Store, req event.Batch) ([]byte, error)
 	b := []byte(`,"data":[`)
 	failures := []int{}
 	var first error
+	reason := ""
 	for i, o := range outcomes {
 		if i > 0 {
 			b = append(b, ',')
@@ -123,6 +126,9 @@ func answerBatch(ctx context.Context, s *Store, req event.Batch) ([]byte, error)
 			failures = append(failures, i)
 			if first == nil {
 				first = o.Err
+			}
+			if errors.Is(o.Err, streams.ErrFull) { // then the batch is worth making again
+				reason = fmt.Sprintf(`,"reason":"%s"`, streams.ReasonFull)
 			}
 		}
 	}
@@ -135,7 +141,7 @@ func answerBatch(ctx context.Context, s *Store, req event.Batch) ([]byte, error)
 	if err != nil {
 		return nil, err
 	}
-	b = fmt.Appendf(b, `,"error_code":"%s","details":{"failed":%s}}`, event.CodeOf(first), failed)
+	b = fmt.Appendf(b, `,"error_code":"%s","details":{"failed":%s%s}}`, event.CodeOf(first), failed, reason)
 	return append([]byte(`{"success":false`), b...), nil
 }
 

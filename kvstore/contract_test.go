@@ -39,7 +39,12 @@ func newService(t testing.TB, opts ...kvstore.Option) (*kvstore.Service, *nats.C
 // addService starts one more instance.
 func addService(t testing.TB, server *streams.Server, opts ...kvstore.Option) *kvstore.Service {
 	t.Helper()
-	nc := streamstest.Connect(t, server)
+	return serve(t, streamstest.Connect(t, server), opts...)
+}
+
+// serve starts an instance on a connection.
+func serve(t testing.TB, nc *nats.Conn, opts ...kvstore.Option) *kvstore.Service {
+	t.Helper()
 	js := jetStream(t, nc)
 	s, err := kvstore.New(nc, js, append([]kvstore.Option{kvstore.WithLogger(quiet)}, opts...)...)
 	if err != nil {

@@ -103,7 +103,7 @@ func testFullStore(t *testing.T, store, setting, says string, fill func(*streams
 		{[]string{"status"}, 1, says},
 		{[]string{"doctor", "--config", config}, 1, "the store is full"},
 		{[]string{"db", "set", "quotes", `{"text":"refused"}`}, 1, "the store is full"},
-		{[]string{"db", "set", "fresh", `{"text":"refused"}`}, 1, "fresh: "},
+		{[]string{"db", "set", "fresh", `{"text":"refused"}`}, 1, "the store is full"},
 		{[]string{"send", "hello"}, 1, "the store is full"},
 		{[]string{"db", "get", "quotes", "1"}, 0, "kept"},
 		{[]string{"replay", "--since", "1h"}, 0, "Rolled d6+100"},

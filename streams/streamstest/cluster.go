@@ -33,28 +33,13 @@ func Cluster(t testing.TB) []*nats.Conn {
 	}
 	var conns []*nats.Conn
 	for i, l := range held {
-		s, err := server.NewServer(&server.Options{
-			ServerName: fmt.Sprint("n", i), Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true,
-			JetStream: true, StoreDir: t.TempDir(), Routes: routes,
-			Cluster: server.ClusterOpts{Name: "c", Host: "127.0.0.1", Port: l.Addr().(*net.TCPAddr).Port},
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
 		if err := l.Close(); err != nil {
 			t.Fatal(err)
 		}
-		s.Start()
-		t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-		if !s.ReadyForConnections(30 * time.Second) {
-			t.Fatal("a server did not start")
-		}
-		closed := make(chan struct{})
-		nc, err := nats.Connect("", nats.InProcessServer(s), nats.ClosedHandler(func(*nats.Conn) { close(closed) }))
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { nc.Close(); <-closed })
+		nc, _ := foreign(t, &server.Options{
+			ServerName: fmt.Sprint("n", i), JetStream: true, StoreDir: t.TempDir(), Routes: routes,
+			Cluster: server.ClusterOpts{Name: "c", Host: "127.0.0.1", Port: l.Addr().(*net.TCPAddr).Port},
+		})
 		conns = append(conns, nc)
 	}
 	js, err := streams.JetStream(conns[0])
