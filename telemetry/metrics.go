@@ -46,6 +46,7 @@ type Metrics struct {
 	database    metric.Float64Histogram
 	spansLost   metric.Int64Counter
 
+	storeFull      metric.Int64ObservableGauge
 	streamMessages metric.Int64ObservableGauge
 	streamBytes    metric.Int64ObservableGauge
 	streamLimit    metric.Int64ObservableGauge
@@ -104,6 +105,7 @@ func (m *Metrics) instruments() error {
 		{&m.reconnects, "rosey.cytube.reconnects", "{connection}", "Connections to the channel that were made after one was lost."},
 		{&m.database, "rosey.database.operation.duration", "s", "Time that a database operation took in the service."},
 		{&m.spansLost, "rosey.span.dropped", "{span}", "Spans that were not exported."},
+		{&m.storeFull, "rosey.store.full", "{store}", "Whether nothing new is stored for lack of room: 1 or 0."},
 		{&m.streamMessages, "rosey.stream.messages", "{event}", "Events that a stream holds."},
 		{&m.streamBytes, "rosey.stream.size", "By", "Bytes that a stream takes up."},
 		{&m.streamLimit, "rosey.stream.limit", "By", "Bytes that a stream may take up before it drops its oldest events."},
@@ -216,11 +218,15 @@ func (m *Metrics) SendQueue(ctx context.Context, channel string, n int) {
 
 // Connected notes whether the connector is in the channel.
 func (m *Metrics) Connected(ctx context.Context, channel string, up bool) {
-	var n int64
-	if up {
-		n = 1
+	m.connected.Record(ctx, one(up), m.channel(ctx, channel))
+}
+
+// one is what a gauge says of a state: 1 where it holds, else 0.
+func one(holds bool) int64 {
+	if holds {
+		return 1
 	}
-	m.connected.Record(ctx, n, m.channel(ctx, channel))
+	return 0
 }
 
 // Reconnected notes that a lost connection to a channel was made again.

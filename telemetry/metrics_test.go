@@ -53,6 +53,7 @@ func exercise(t *testing.T, ctx context.Context, m *telemetry.Metrics) {
 	m.DatabaseOperation(ctx, "get", time.Millisecond, event.Errorf(event.RecordNotFound, "no record"))
 	m.SpansDropped("queue_full", 7)
 	err := m.Observe(
+		func() bool { return true },
 		func(context.Context) ([]telemetry.StreamState, error) {
 			return []telemetry.StreamState{{Stream: "CYTUBE", Messages: 1000, Bytes: 300_000, MaxBytes: 1 << 30}, {Stream: "PLUGIN", Messages: 7, Bytes: 900}}, nil
 		},
@@ -110,6 +111,7 @@ func TestMetrics(t *testing.T) {
 		{1, "rosey_database_operation_duration_seconds_count", []string{`db_operation_name="query"`}},
 		{1, "rosey_database_operation_duration_seconds_count", []string{`db_operation_name="get"`, `error_type="RECORD_NOT_FOUND"`}},
 		{7, "rosey_span_dropped_total", []string{`rosey_drop_reason="queue_full"`}},
+		{1, "rosey_store_full", nil},
 		{1000, "rosey_stream_messages", []string{`rosey_stream="CYTUBE"`}},
 		{300_000, "rosey_stream_size_bytes", []string{`rosey_stream="CYTUBE"`}},
 		{1 << 30, "rosey_stream_limit_bytes", nil},

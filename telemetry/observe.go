@@ -29,17 +29,19 @@ type ConsumerState struct {
 // observeLimit is how long a scrape may wait for the states.
 const observeLimit = 3 * time.Second
 
-// Observe makes each scrape ask for the states of streams and consumers. The
-// functions have 3 s. What they return is reported even when they return an
-// error with it, which goes to whom NewMetrics was given; Setup logs it, at most
-// once a minute.
+// Observe makes each scrape ask whether the store is full, and for the states of
+// streams and consumers. The functions have 3 s. What they return is reported even
+// when they return an error with it, which goes to whom NewMetrics was given; Setup
+// logs it, at most once a minute.
 func (m *Metrics) Observe(
+	full func() bool,
 	streams func(context.Context) ([]StreamState, error),
 	consumers func(context.Context) ([]ConsumerState, error),
 ) error {
 	_, err := m.meter.RegisterCallback(func(ctx context.Context, o metric.Observer) error {
 		ctx, cancel := context.WithTimeout(ctx, observeLimit)
 		defer cancel()
+		o.ObserveInt64(m.storeFull, one(full()))
 		ss, streamsErr := streams(ctx)
 		for _, s := range ss {
 			attrs := with(attribute.String(attrStream, s.Stream))
@@ -59,7 +61,7 @@ func (m *Metrics) Observe(
 			m.failed(fmt.Errorf("look at the streams: %w", err))
 		}
 		return nil
-	}, m.streamMessages, m.streamBytes, m.streamLimit, m.lag, m.unacked)
+	}, m.storeFull, m.streamMessages, m.streamBytes, m.streamLimit, m.lag, m.unacked)
 	if err != nil {
 		return fmt.Errorf("observe streams and consumers: %w", err)
 	}

@@ -75,6 +75,18 @@ func testFullStore(t *testing.T, store, setting, says string, fill func(*streams
 		t.Fatalf("%v\n%s", err, bot.stderr.String())
 	}
 	readyz := strings.TrimSuffix(bot.served(), "/metrics") + "/readyz"
+	// gauge waits until the page of metrics says whether the store is full.
+	gauge := func(want float64) {
+		t.Helper()
+		if err := until(r.ctx, func() bool {
+			_, text := fetch(t, bot.served())
+			v, shown := parsePage(t, text).sum("rosey_store_full")
+			return shown && v == want
+		}); err != nil {
+			t.Errorf("rosey_store_full is not %v: %v", want, err)
+		}
+	}
+	gauge(0)
 	r.say("lobby", "!roll d6+100")
 	r.hear("lobby", `Rolled d6\+100`)
 	if got := rosey(t, "", "db", "set", "quotes", `{"text":"kept"}`, "--store", store); got.code != 0 {
@@ -95,6 +107,7 @@ func testFullStore(t *testing.T, store, setting, says string, fill func(*streams
 		t.Fatalf("/readyz does not say that the store is full\n%s", bot.stderr.String())
 	}
 	began := time.Now()
+	gauge(1)
 	for _, c := range []struct {
 		args []string
 		code int
@@ -139,6 +152,7 @@ func testFullStore(t *testing.T, store, setting, says string, fill func(*streams
 	if err := until(r.ctx, func() bool { return rosey(t, "", "status", "--store", store).code == 0 }); err != nil {
 		t.Fatalf("the bot is not ready again\n%s", bot.stderr.String())
 	}
+	gauge(0)
 	if got := rosey(t, "", "db", "set", "quotes", `{"text":"new"}`, "--store", store); got.code != 0 {
 		t.Errorf("db set when there is room: %+v", got)
 	}

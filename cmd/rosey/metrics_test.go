@@ -156,6 +156,7 @@ func TestMetricsOfARunningBot(t *testing.T) {
 		{"rosey_consumer_dead_letters_total", []string{`="cytube-sender"`}, 0, 0},
 		{"rosey_database_operation_duration_seconds_count", []string{`="set"`}, 1, 1},
 		{"rosey_database_operation_duration_seconds_sum", []string{`="set"`}, 1e-6, 30},
+		{"rosey_store_full", nil, 0, 0},
 		{"rosey_stream_messages", []string{`="CYTUBE"`}, 9, 100},
 		{"rosey_stream_size_bytes", []string{`="CYTUBE"`}, 1000, 1e6},
 		{"rosey_stream_limit_bytes", []string{`="CYTUBE"`}, 5e8, 5e8},

@@ -185,10 +185,11 @@ func serviceVersion() string {
 	return version()
 }
 
-// observeStreams has every scrape look at the streams, their consumers and what
-// waits to be sent to each channel; queues has the channel of each consumer.
-func observeStreams(m *telemetry.Metrics, js jetstream.JetStream, queues map[string]string) error {
+// observeStreams has every scrape look at the store, the streams, their consumers
+// and what waits to be sent to each channel; queues has the channel of each consumer.
+func observeStreams(m *telemetry.Metrics, js jetstream.JetStream, full func() error, queues map[string]string) error {
 	return m.Observe(
+		func() bool { return full() != nil },
 		func(ctx context.Context) ([]telemetry.StreamState, error) { return streamStates(ctx, js) },
 		func(ctx context.Context) ([]telemetry.ConsumerState, error) {
 			list, err := consumerStates(ctx, js)

@@ -212,7 +212,7 @@ func runBot(c *cli.Context) (err error) {
 	add("connector", channels.run)
 	add("platform", bot.run)
 	if cfg.Metrics != "" {
-		if err := observeStreams(tel.Metrics, js, channels.queues(cfg)); err != nil {
+		if err := observeStreams(tel.Metrics, js, bot.full, channels.queues(cfg)); err != nil {
 			return err
 		}
 		if err := serveMetrics(add, cfg.Metrics, tel.Metrics, bot.ready, log); err != nil {
