@@ -182,7 +182,10 @@ func (r *room) isSelf(user string) bool { return r.self != "" && sameName(user, 
 
 // sameName compares as the server does, to which names in another case are one.
 // Folding, as EqualFold does, would make one of more than that: "roſey" and "rosey".
-func sameName(a, b string) bool { return strings.ToLower(a) == strings.ToLower(b) }
+func sameName(a, b string) bool {
+	a, b = strings.ToLower(a), strings.ToLower(b)
+	return a == b
+}
 
 func (u wireUser) member() (member, error) {
 	if err := missing(field{"name", u.Name == nil}, field{"rank", u.Rank == nil}); err != nil {
