@@ -45,6 +45,7 @@ type ServerConfig struct {
 type Server struct {
 	ns    *server.Server
 	lock  *flock.Flock
+	torn  bool // whoever had the store before did not stop, but ended
 	info  ServerInfo
 	store string
 	path  string     // of server.json
@@ -80,12 +81,15 @@ func StartServer(c ServerConfig) (*Server, error) {
 	if err := os.MkdirAll(c.Store, 0o700); err != nil {
 		return nil, fmt.Errorf("create the store: %w (choose another directory with --store)", err)
 	}
-	lock, err := takeStore(c)
+	lock, torn, err := takeStore(c)
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{lock: lock, store: c.Store, path: filepath.Join(c.Store, "server.json")}
+	s := &Server{lock: lock, torn: torn, store: c.Store, path: filepath.Join(c.Store, "server.json")}
 	if err := s.start(c); err != nil {
+		if !torn {
+			err = errors.Join(err, forgetHolder(c.Store))
+		}
 		lock.Unlock()
 		return nil, err
 	}
@@ -147,6 +151,9 @@ func (s *Server) start(c ServerConfig) error {
 		ns.Shutdown()
 		ns.WaitForShutdown()
 		return err
+	}
+	if s.torn {
+		s.reconcile(log)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var watching sync.WaitGroup
@@ -236,34 +243,48 @@ func (s *Server) Stop() error {
 		note.PID = 0
 		err = writeInfo(s.path, note)
 	}
-	return errors.Join(err, s.lock.Unlock())
+	return errors.Join(err, forgetHolder(s.store), s.lock.Unlock())
 }
 
-func takeStore(c ServerConfig) (*flock.Flock, error) {
-	path := filepath.Join(c.Store, "lock")
-	lock := flock.New(path, flock.SetPermissions(0o600))
+// takeStore locks the store. A file beside the lock names the holder until it
+// stops: torn says that the last one did not. It is not the lock itself, which
+// nobody can read on Windows while it is held.
+func takeStore(c ServerConfig) (lock *flock.Flock, torn bool, err error) {
+	lock = flock.New(filepath.Join(c.Store, "lock"), flock.SetPermissions(0o600))
+	note := filepath.Join(c.Store, holderFile)
 	// A command that looks for a running bot holds the lock for an instant.
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	got, err := lock.TryLockContext(ctx, 20*time.Millisecond)
 	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
-		return nil, Denied(fmt.Errorf("lock the store: %w", err))
+		return nil, false, Denied(fmt.Errorf("lock the store: %w", err))
 	}
+	before, err := os.ReadFile(note)
 	if !got {
-		holder, _ := os.ReadFile(path)
-		return nil, fmt.Errorf("%w: %s is held by %s; stop that process first or choose another directory with --store",
-			ErrStoreInUse, c.Store, holderName(holder))
+		return nil, false, fmt.Errorf("%w: %s is held by %s; stop that process first or choose another directory with --store",
+			ErrStoreInUse, c.Store, holderName(before))
 	}
+	torn = err == nil
 	holder := c.Holder
 	if holder == "" {
 		holder = filepath.Base(os.Args[0])
 	}
-	note := fmt.Sprintf("%s (pid %d, since %s)", holder, os.Getpid(), time.Now().Format("2006-01-02 15:04:05"))
-	if err := os.WriteFile(path, []byte(note), 0o600); err != nil {
+	text := fmt.Sprintf("%s (pid %d, since %s)", holder, os.Getpid(), time.Now().Format("2006-01-02 15:04:05"))
+	if err := os.WriteFile(note, []byte(text), 0o600); err != nil {
 		lock.Unlock()
-		return nil, fmt.Errorf("write the store's lock file: %w", err)
+		return nil, false, Denied(fmt.Errorf("note who holds the store: %w", err))
 	}
-	return lock, nil
+	return lock, torn, nil
+}
+
+// holderFile is the file in a store that names who holds it.
+const holderFile = "holder"
+
+func forgetHolder(store string) error {
+	if err := os.Remove(filepath.Join(store, holderFile)); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 func holderName(note []byte) string {

@@ -128,6 +128,9 @@ func runBot(c *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if cfg.external() { // the embedded server knows whether it stopped the last time
+		streams.Reconcile(ctx, js, log)
+	}
 	bus := streams.NewBus(nc, js, streams.WithTracer(tel.Tracer("streams")), streams.WithLogger(log),
 		streams.WithTimeout(time.Duration(cfg.RequestTimeout)), streams.WithObserver(tel.Metrics))
 

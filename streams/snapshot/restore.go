@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -67,7 +66,8 @@ func Restore(ctx context.Context, js jetstream.JetStream, dir string, o RestoreO
 			tell(o.Progress, Progress{Stream: s.Name, Done: done, Total: m.Size()})
 		})
 		if err == nil && !o.ReadOnly {
-			err = pass(ctx, js, s)
+			// What came to the stream while the rest was copied is gone.
+			err = streams.Pass(ctx, js, s.Name, s.Reached)
 		}
 		if err == nil && !o.ReadOnly {
 			var again []func() error
@@ -83,41 +83,6 @@ func Restore(ctx context.Context, js jetstream.JetStream, dir string, o RestoreO
 	}
 	return m, nil
 }
-
-// pass takes an event stream past the sequences that were given out while the rest
-// of the backup was made. What those events caused may be in a stream that was
-// copied later, under a Nats-Msg-Id that names them: a new event with such a
-// sequence would be taken for answered already.
-func pass(ctx context.Context, js jetstream.JetStream, s Stream) error {
-	specs := streams.Specs()
-	i := slices.IndexFunc(specs, func(spec streams.Spec) bool { return spec.Name == s.Name && !spec.NoAck })
-	if i < 0 || s.Reached <= s.LastSeq {
-		return nil
-	}
-	subjects := specs[i].Subjects
-	subject := strings.NewReplacer("*", passed, ">", passed).Replace(subjects[len(subjects)-1])
-	for range s.Reached - s.LastSeq {
-		if _, err := js.PublishAsync(subject, nil, jetstream.WithStallWait(patience)); err != nil {
-			return fmt.Errorf("pass the sequences up to %d: %w", s.Reached, err)
-		}
-	}
-	select {
-	case <-js.PublishAsyncComplete():
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	stream, err := js.Stream(ctx, s.Name)
-	if err != nil {
-		return err
-	}
-	if last := stream.CachedInfo().State.LastSeq; last < s.Reached {
-		return fmt.Errorf("pass the sequences up to %d: it came to %d", s.Reached, last)
-	}
-	return stream.Purge(ctx, jetstream.WithPurgeSubject(subject))
-}
-
-// passed stands where the subject of what only takes up a sequence has a name.
-const passed = "_passed_"
 
 // flushed is how long after a restore the server has written the consumers'
 // positions to the disk.

@@ -1,0 +1,183 @@
+package streams
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/rosey-bot/rosey/event"
+)
+
+// Pass takes one of our event streams past its sequences up to seq, so that no new
+// event gets one of them. Other streams are left as they are.
+//
+// It is for sequences that were given out to events that are gone, while what
+// those caused is not: its Nats-Msg-Id names the cause, and what a new event with
+// the same sequence causes would be dropped as a repeat.
+func Pass(ctx context.Context, js jetstream.JetStream, stream string, seq uint64) error {
+	spec, ok := acknowledging(stream)
+	if !ok {
+		return nil
+	}
+	s, err := js.Stream(ctx, stream)
+	if err != nil {
+		return fmt.Errorf("pass sequences of %s: %w", stream, err)
+	}
+	last := s.CachedInfo().State.LastSeq
+	if last >= seq {
+		return nil
+	}
+	subject := strings.NewReplacer("*", passed, ">", passed).Replace(spec.Subjects[len(spec.Subjects)-1])
+	for range seq - last {
+		if _, err := js.PublishAsync(subject, nil, jetstream.WithStallWait(readyTimeout)); err != nil {
+			return fmt.Errorf("pass sequences of %s: %w", stream, err)
+		}
+	}
+	select {
+	case <-js.PublishAsyncComplete():
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if s, err = js.Stream(ctx, stream); err != nil {
+		return fmt.Errorf("pass sequences of %s: %w", stream, err)
+	}
+	if last := s.CachedInfo().State.LastSeq; last < seq {
+		return fmt.Errorf("pass sequences of %s: it is at %d and not at %d", stream, last, seq)
+	}
+	if err := s.Purge(ctx, jetstream.WithPurgeSubject(subject)); err != nil {
+		return fmt.Errorf("pass sequences of %s: %w", stream, err)
+	}
+	return nil
+}
+
+// passed stands where the subject of what only takes up a sequence has a name.
+const passed = "_passed_"
+
+// acknowledging is one of our streams that recognises repeats.
+func acknowledging(stream string) (Spec, bool) {
+	i := slices.IndexFunc(topology[:], func(s Spec) bool { return s.Name == stream && !s.NoAck })
+	if i < 0 {
+		return Spec{}, false
+	}
+	return topology[i], true
+}
+
+// reconcile is Reconcile on a store whose last server did not stop.
+func (s *Server) reconcile(log *slog.Logger) {
+	ctx, cancel := context.WithTimeout(context.Background(), readyTimeout)
+	defer cancel()
+	js, err := JetStream(s.own)
+	if err != nil {
+		log.Warn("the streams were not reconciled", "error", err)
+		return
+	}
+	Reconcile(ctx, js, log)
+}
+
+// unsynced is longer than a server leaves what it wrote to the operating system
+// before it has it put on the disk, which is 2 minutes unless set.
+const unsynced = 3 * time.Minute
+
+// Reconcile makes the streams agree after a power cut, which can take the last
+// moments of one stream and leave those of another: it looks at what the streams
+// hold last for causes that are gone, and has their sequences passed. It may run
+// beside others, also where nothing is wrong. The log is told what it did, and of
+// an error what may come of it: nobody is to be kept from running by that.
+func Reconcile(ctx context.Context, js jetstream.JetStream, log *slog.Logger) {
+	passed, err := reconcile(ctx, js)
+	for _, ref := range passed {
+		log.WarnContext(ctx, "the last events of a stream are lost, as after a power cut; sync_always prevents that", "stream", ref.Stream, "up_to", ref.Seq)
+	}
+	if err != nil {
+		log.WarnContext(ctx, "the streams were not reconciled: after a power cut, a command may be taken for one that was lost, and stay unanswered", "error", err)
+	}
+}
+
+// reconcile returns up to where sequences were passed.
+func reconcile(ctx context.Context, js jetstream.JetStream) (passed []event.Ref, err error) {
+	states, err := States(ctx, js)
+	if err != nil {
+		return nil, err
+	}
+	var last time.Time
+	for _, s := range states {
+		if s.Last.After(last) {
+			last = s.Last
+		}
+	}
+	causes := map[string]uint64{}
+	for _, s := range states {
+		if s.Messages == 0 || s.Last.Before(last.Add(-unsynced)) {
+			continue
+		}
+		if err := eachCause(ctx, js, s.Name, last.Add(-unsynced), causes); err != nil {
+			return nil, fmt.Errorf("read what %s holds last: %w", s.Name, err)
+		}
+	}
+	// Only now, as events may be stored meanwhile.
+	if states, err = States(ctx, js); err != nil {
+		return nil, err
+	}
+	for _, s := range states {
+		if seq := causes[s.Name]; seq > s.LastSeq {
+			if err := Pass(ctx, js, s.Name, seq); err != nil {
+				return passed, err
+			}
+			passed = append(passed, event.Ref{Stream: s.Name, Seq: seq})
+		}
+	}
+	return passed, nil
+}
+
+// eachCause notes the latest sequence of each of our streams that an event's
+// Nats-Msg-Id names as its cause.
+func eachCause(ctx context.Context, js jetstream.JetStream, stream string, since time.Time, causes map[string]uint64) error {
+	c, err := js.OrderedConsumer(ctx, stream, jetstream.OrderedConsumerConfig{
+		DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &since, HeadersOnly: true,
+	})
+	if err != nil {
+		return err
+	}
+	info, err := c.Info(ctx)
+	if err != nil || info.NumPending+info.Delivered.Consumer == 0 {
+		return err
+	}
+	messages, err := c.Messages()
+	if err != nil {
+		return err
+	}
+	defer messages.Stop()
+	for {
+		msg, err := messages.Next(jetstream.NextContext(ctx))
+		if err != nil {
+			return err
+		}
+		meta, err := msg.Metadata()
+		if err != nil {
+			return err
+		}
+		if ref, ok := causeOf(msg.Headers().Get(jetstream.MsgIDHeader)); ok {
+			causes[ref.Stream] = max(causes[ref.Stream], ref.Seq)
+		}
+		if meta.NumPending == 0 {
+			return nil
+		}
+	}
+}
+
+// causeOf is the event that a Nats-Msg-Id <consumer>/<STREAM>:<SEQ>/… names.
+func causeOf(id string) (event.Ref, bool) {
+	_, rest, _ := strings.Cut(id, "/")
+	name, _, more := strings.Cut(rest, "/")
+	ref, err := event.ParseRef(name)
+	if err != nil || !more {
+		return event.Ref{}, false
+	}
+	_, ours := acknowledging(ref.Stream)
+	return ref, ours
+}
