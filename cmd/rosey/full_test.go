@@ -40,9 +40,17 @@ func TestFullStore(t *testing.T) {
 		fill    func(t *testing.T, disk *streamstest.Disk, bus *streams.Bus) (clear func())
 		says    string
 		disk    int64
+		server  int64 // bytes of an external server's max_file_store
 	}{
 		"at store_max": {
 			setting: "store_max: 10MiB\n", says: "raise store_max",
+			fill: func(t *testing.T, _ *streamstest.Disk, bus *streams.Bus) func() {
+				streamstest.Stuff(t, bus)
+				return func() { streamstest.Unstuff(t, bus) }
+			},
+		},
+		"on an external server": {
+			setting: "lease_term: 2s\n", says: "takes no events: the store is full", server: 12 << 20,
 			fill: func(t *testing.T, _ *streamstest.Disk, bus *streams.Bus) func() {
 				streamstest.Stuff(t, bus)
 				return func() { streamstest.Unstuff(t, bus) }
@@ -62,15 +70,28 @@ func TestFullStore(t *testing.T) {
 			if tt.disk > 0 {
 				disk = streamstest.SmallDisk(t, tt.disk)
 			}
-			testFullStore(t, disk.Dir, tt.setting, tt.says, func(bus *streams.Bus) func() { return tt.fill(t, disk, bus) })
+			where, bus := []string{"--store", disk.Dir}, func() *streams.Bus { return busOf(t, disk.Dir) }
+			if tt.server > 0 {
+				nc, url := streamstest.External(t, t.TempDir(), tt.server)
+				js, err := streams.JetStream(nc)
+				if err != nil {
+					t.Fatal(err)
+				}
+				where, bus = []string{"--nats", url}, func() *streams.Bus { return streams.NewBus(nc, js) }
+			}
+			testFullStore(t, where, tt.setting, tt.says, bus, func(bus *streams.Bus) func() { return tt.fill(t, disk, bus) })
 		})
 	}
 }
 
-func testFullStore(t *testing.T, store, setting, says string, fill func(*streams.Bus) func()) {
+func testFullStore(t *testing.T, where []string, setting, says string, busOf func() *streams.Bus, fill func(*streams.Bus) func()) {
 	r := openRooms(t, "lobby")
 	config := settings(t, "site: %s\nuser: rosey\nchannel: lobby\nlog_level: info\n%s", r.site.URL(), setting)
-	bot := startWith(t, []string{"ROSEY_PASSWORD=secret"}, "run", "--config", config, "--metrics", "127.0.0.1:0", "--store", store)
+	leased := where[0] == "--nats"
+	rosey := func(t *testing.T, stdin string, args ...string) result {
+		return rosey(t, stdin, append(args, where...)...)
+	}
+	bot := startWith(t, []string{"ROSEY_PASSWORD=secret"}, append([]string{"run", "--config", config, "--metrics", "127.0.0.1:0"}, where...)...)
 	if err := r.site.WaitUser(r.ctx, "lobby", "rosey"); err != nil {
 		t.Fatalf("%v\n%s", err, bot.stderr.String())
 	}
@@ -89,10 +110,10 @@ func testFullStore(t *testing.T, store, setting, says string, fill func(*streams
 	gauge(0)
 	r.say("lobby", "!roll d6+100")
 	r.hear("lobby", `Rolled d6\+100`)
-	if got := rosey(t, "", "db", "set", "quotes", `{"text":"kept"}`, "--store", store); got.code != 0 {
+	if got := rosey(t, "", "db", "set", "quotes", `{"text":"kept"}`); got.code != 0 {
 		t.Fatalf("db set: %+v", got)
 	}
-	bus := busOf(t, store)
+	bus := busOf()
 	clear := fill(bus)
 	// A line is what finds the disk full, where nobody looked yet.
 	const commands = 5
@@ -121,7 +142,7 @@ func testFullStore(t *testing.T, store, setting, says string, fill func(*streams
 		{[]string{"db", "get", "quotes", "1"}, 0, "kept"},
 		{[]string{"replay", "--since", "1h"}, 0, "Rolled d6+100"},
 	} {
-		if got := rosey(t, "", append(c.args, "--store", store)...); got.code != c.code || !strings.Contains(got.stdout+got.stderr, c.says) {
+		if got := rosey(t, "", c.args...); got.code != c.code || !strings.Contains(got.stdout+got.stderr, c.says) {
 			t.Errorf("%v while the store is full: %+v", c.args, got)
 		}
 	}
@@ -144,16 +165,22 @@ func testFullStore(t *testing.T, store, setting, says string, fill func(*streams
 	if !strings.Contains(bot.stderr.String(), "cannot be recorded, and waits for room") {
 		t.Errorf("the log does not say that the channel waits:\n%s", bot.stderr.String())
 	}
+	if leased {
+		// Nobody can write a lease: the bot leaves, as it may not be the only one.
+		if err := until(r.ctx, func() bool { return strings.Contains(bot.stderr.String(), "the lease is lost") }); err != nil {
+			t.Errorf("the bot keeps a lease that it cannot renew\n%s", bot.stderr.String())
+		}
+	}
 	took := time.Since(began)
 	clear()
 	for i := range commands {
 		r.hear("lobby", fmt.Sprintf(`Rolled d6\+%d`, 200+i))
 	}
-	if err := until(r.ctx, func() bool { return rosey(t, "", "status", "--store", store).code == 0 }); err != nil {
+	if err := until(r.ctx, func() bool { return rosey(t, "", "status").code == 0 }); err != nil {
 		t.Fatalf("the bot is not ready again\n%s", bot.stderr.String())
 	}
 	gauge(0)
-	if got := rosey(t, "", "db", "set", "quotes", `{"text":"new"}`, "--store", store); got.code != 0 {
+	if got := rosey(t, "", "db", "set", "quotes", `{"text":"new"}`); got.code != 0 {
 		t.Errorf("db set when there is room: %+v", got)
 	}
 	answers := map[string]int{}
@@ -168,7 +195,7 @@ func testFullStore(t *testing.T, store, setting, says string, fill func(*streams
 			t.Errorf("%s was answered %d times", what, n)
 		}
 	}
-	if got := rosey(t, "", "dead", "ls", "--store", store); strings.Contains(got.stdout, "CYTUBE:") {
+	if got := rosey(t, "", "dead", "ls"); strings.Contains(got.stdout, "CYTUBE:") {
 		t.Errorf("there are dead letters: %s", got.stdout)
 	}
 	if code := bot.interrupt(); code != 0 {
