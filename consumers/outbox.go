@@ -3,6 +3,7 @@ package consumers
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strconv"
@@ -64,7 +65,7 @@ func (o *outbox) publishAll(ctx context.Context, events []event.Envelope) error 
 		if err := o.allowed(e); err != nil {
 			return err
 		}
-		if err := e.Validate(); err != nil {
+		if err := errors.Join(e.Validate(), o.bus.Fits(e)); err != nil {
 			return Permanent(err)
 		}
 	}

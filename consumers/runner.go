@@ -242,6 +242,11 @@ func (r *runner) deliver(work context.Context, msg jetstream.Msg) {
 func (r *runner) handle(ctx context.Context, out *outbox, d streams.Stored) (result string, err error) {
 	events, err := r.handler(WithPublisher(ctx, out), d)
 	if err != nil {
+		// A handler may fail with any amount of text, and a dead letter must fit
+		// into a message.
+		if short := event.Errorf(event.AsError(err, event.PluginError).Code, "%w", err); short.Message != err.Error() {
+			err = short
+		}
 		return "", err
 	}
 	result = Handled

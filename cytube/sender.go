@@ -21,6 +21,10 @@ const (
 	maxDrops  = 5 // with the server's flood control in the way
 )
 
+// maxParts is how many lines a send may take: a channel can hear them before a send
+// is too old, and another's answer does not wait for them longer than that.
+const maxParts = 100
+
 // patientEchoes is how many EchoTimeouts more an echo is waited for while what
 // the server sent is not all looked at, as when people flood the channel.
 const patientEchoes = 5
@@ -87,6 +91,9 @@ func (s *sender) handle(ctx context.Context, d streams.Stored) ([]event.Envelope
 	}
 	if len(parts) == 0 {
 		return s.delivery(ctx, d, event.DeliveryRefused, "the message is blank")
+	}
+	if len(parts) > maxParts {
+		return s.delivery(ctx, d, event.DeliveryRefused, fmt.Sprintf("it would take %d lines, and a send may take %d", len(parts), maxParts))
 	}
 	again := d.Attempt > 1 || d.Ref.Seq <= s.begun || !d.At.After(s.started)
 	s.begun = max(s.begun, d.Ref.Seq)

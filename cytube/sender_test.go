@@ -215,6 +215,30 @@ func TestDeliveries(t *testing.T) {
 	}
 }
 
+// A plugin that says a megabyte is refused, and keeps nobody else from speaking.
+func TestSaysNoMegabyte(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	b := w.join()
+	text := strings.Repeat("word ", 200_000)
+	sends := []streams.Ack{
+		w.chat(text), w.send(event.SubjectSendEmote, event.SendEmote{Emote: text, Channel: room}),
+		w.send(event.SubjectSendPM, event.SendPM{To: "alice", Message: text}),
+	}
+	next := w.chat("next")
+	for _, ack := range sends {
+		if d := w.delivery(ack); d.Status != event.DeliveryRefused || !strings.Contains(d.Reason, "a send may take 100") {
+			t.Errorf("got %+v", d)
+		}
+	}
+	w.echo(next, 1)
+	if diff := cmp.Diff([]string{"next"}, w.spoken()); diff != "" {
+		t.Error(diff)
+	}
+	w.counted(b, func(s cytube.Stats) bool { return s.Sent == 1 && s.Refused == int64(len(sends)) })
+	t.Logf("%d sends of %d bytes each: refused, and what came next was said", len(sends), len(text))
+}
+
 // What goes wrong once is tried again.
 func TestSaysAgain(t *testing.T) {
 	t.Parallel()

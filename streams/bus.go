@@ -216,7 +216,7 @@ func (b *Bus) Publish(ctx context.Context, e event.Envelope, opts ...PublishOpti
 		switch {
 		case err == nil:
 		case tooLarge(err):
-			err = event.Errorf(event.InvalidInput, "store %s: its %d bytes and headers are more than the server takes, whose max_payload is %d: %w", e.Subject, len(msg.Data), b.nc.MaxPayload(), err)
+			err = fmt.Errorf("store %w: %w", oversized(e.Subject, len(msg.Data), b.nc.MaxPayload()), err)
 		default:
 			err = event.Errorf(cmp.Or(event.CodeOf(err), event.NATSError), "store %s: %w", e.Subject, err)
 		}
@@ -235,6 +235,27 @@ func (b *Bus) Publish(ctx context.Context, e event.Envelope, opts ...PublishOpti
 		span.SetAttributes(MessageID(stored.Ref))
 	}
 	return stored, nil
+}
+
+// around is more than what Publish puts around an event's own fields, in bytes.
+const around = 1 << 10
+
+// Fits returns the INVALID_INPUT error that Publish would, or nil, for an event that
+// is larger than the server takes, so that one can know before anything is published.
+func (b *Bus) Fits(e event.Envelope) error {
+	limit := b.nc.MaxPayload()
+	if int64(len(e.Data)) < limit/2 {
+		return nil
+	}
+	body, err := e.MarshalJSON()
+	if err == nil && int64(len(body))+around > limit {
+		err = oversized(e.Subject, len(body), limit)
+	}
+	return err
+}
+
+func oversized(subject string, size int, limit int64) error {
+	return event.Errorf(event.InvalidInput, "%s: its %d bytes and headers are more than the server takes, whose max_payload is %d", subject, size, limit)
 }
 
 // tooLarge reports whether err says that a message will never be taken.
@@ -277,7 +298,8 @@ func (b *Bus) CancelTimer(ctx context.Context, plugin, timer string) error {
 
 // Request asks a service and returns the reply's body. The request is stored as
 // well, in a stream that does not acknowledge. Errors are contract errors:
-// TIMEOUT when no reply came in time, NATS_ERROR when NATS failed, INVALID_INPUT when the payload breaks the contract,
+// TIMEOUT when no reply came in time, NATS_ERROR when NATS failed, INVALID_INPUT when
+// the payload breaks the contract or is larger than the server takes,
 // and otherwise the failure that the reply itself reports.
 func (b *Bus) Request(ctx context.Context, subject string, payload any, opts ...PublishOption) (json.RawMessage, error) {
 	e, err := event.New(subject, payload)
@@ -308,7 +330,11 @@ func (b *Bus) Request(ctx context.Context, subject string, payload any, opts ...
 		started := time.Now()
 		reply, err = b.nc.RequestMsgWithContext(ctx, msg)
 		took := time.Since(started)
-		err = requestError(subject, took, reply, err)
+		if tooLarge(err) {
+			err = fmt.Errorf("request %w", oversized(subject, len(msg.Data), b.nc.MaxPayload()))
+		} else {
+			err = requestError(subject, took, reply, err)
+		}
 		b.observe.Requested(ctx, subject, took, err)
 		return err
 	})
