@@ -257,7 +257,7 @@ func takeStore(c ServerConfig) (lock *flock.Flock, torn bool, err error) {
 	defer cancel()
 	got, err := lock.TryLockContext(ctx, 20*time.Millisecond)
 	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
-		return nil, false, Denied(fmt.Errorf("lock the store: %w", err))
+		return nil, false, denied(fmt.Errorf("lock the store: %w", err))
 	}
 	before, err := os.ReadFile(note)
 	if !got {
@@ -272,7 +272,7 @@ func takeStore(c ServerConfig) (lock *flock.Flock, torn bool, err error) {
 	text := fmt.Sprintf("%s (pid %d, since %s)", holder, os.Getpid(), time.Now().Format("2006-01-02 15:04:05"))
 	if err := os.WriteFile(note, []byte(text), 0o600); err != nil {
 		lock.Unlock()
-		return nil, false, Denied(fmt.Errorf("note who holds the store: %w", err))
+		return nil, false, denied(fmt.Errorf("note who holds the store: %w", err))
 	}
 	return lock, torn, nil
 }
@@ -340,7 +340,7 @@ func readInfo(path string) (info ServerInfo, err error) {
 		return info, nil
 	}
 	if err != nil {
-		return ServerInfo{}, Denied(fmt.Errorf("read server details: %w", err))
+		return ServerInfo{}, denied(fmt.Errorf("read server details: %w", err))
 	}
 	if err := json.Unmarshal(b, &info); err != nil {
 		return ServerInfo{}, fmt.Errorf("read server details: %w (if the file is damaged, remove %s: the next start writes it anew)", err, path)
@@ -348,13 +348,35 @@ func readInfo(path string) (info ServerInfo, err error) {
 	return info, nil
 }
 
-// Denied adds to an error about a store what to do when it wraps
-// fs.ErrPermission; other errors, and nil, it returns as they are.
-func Denied(err error) error {
+// IsStore reports whether a server has made a store of a directory; a new one
+// would make one of any. The error is a *DeniedError where that cannot be seen.
+func IsStore(dir string) (bool, error) {
+	_, err := os.Stat(filepath.Join(dir, server.JetStreamStoreDir))
+	if errors.Is(err, fs.ErrPermission) {
+		return false, &DeniedError{err}
+	}
+	return err == nil, nil
+}
+
+// DeniedError is an error about a store that belongs to another user; it says
+// what to do, and wraps one that does not.
+type DeniedError struct{ Err error }
+
+// AsItsOwner is what to do about a DeniedError.
+const AsItsOwner = "run as the user that the store belongs to, or with sudo"
+
+func (e *DeniedError) Error() string { return e.Err.Error() + ": " + AsItsOwner }
+
+// Unwrap returns Err.
+func (e *DeniedError) Unwrap() error { return e.Err }
+
+// denied makes a DeniedError of one that wraps fs.ErrPermission; other errors,
+// and nil, it returns as they are.
+func denied(err error) error {
 	if !errors.Is(err, fs.ErrPermission) {
 		return err
 	}
-	return fmt.Errorf("%w (the store belongs to another user: run as that user, or with sudo)", err)
+	return &DeniedError{err}
 }
 
 type serverLog struct {

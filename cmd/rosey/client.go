@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -87,11 +86,10 @@ func open(ctx context.Context, cfg config, name string, log *slog.Logger) (*clie
 	case !errors.Is(err, streams.ErrNotRunning):
 		return connect(ctx, cfg, name, log)
 	}
-	// A server would make a store of any directory.
-	switch _, err := os.Stat(filepath.Join(cfg.Store, "jetstream")); {
-	case errors.Is(err, fs.ErrPermission):
-		return nil, streams.Denied(err)
+	switch is, err := streams.IsStore(cfg.Store); {
 	case err != nil:
+		return nil, err
+	case !is:
 		return nil, fmt.Errorf("there is no store at %s: start a bot with rosey run, or name another store with --store", cfg.Store)
 	}
 	return openStore(cfg.Store, name, log)

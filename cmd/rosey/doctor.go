@@ -70,6 +70,7 @@ type patient struct {
 	client *client    // nil when no server can be reached
 	bot    *botStatus // nil when none runs
 	whole  bool       // all streams exist
+	denied bool       // the store belongs to another user, which was reported
 	report func(finding)
 }
 

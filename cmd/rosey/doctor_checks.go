@@ -130,7 +130,8 @@ func (p *patient) store() {
 		}
 		p.ok(check, "%s does not exist yet; rosey run makes it", dir)
 	case errors.Is(err, fs.ErrPermission):
-		p.fail(check, asItsOwner, "%v", err)
+		p.denied = true
+		p.fail(check, streams.AsItsOwner, "%v", err)
 		return
 	case err != nil:
 		p.fail(check, "choose another directory with --store", "%v", err)
@@ -142,9 +143,13 @@ func (p *patient) store() {
 		p.fail(check, "restore it: rosey restore "+dir+" --store DIR", "%s is a backup, on which no bot can run", dir)
 		return
 	default:
-		if err := writable(dir); err != nil {
-			p.fail(check, asItsOwner, "%v", err)
-		} else {
+		switch err := writable(dir); {
+		case errors.Is(err, fs.ErrPermission):
+			p.denied = true
+			p.fail(check, streams.AsItsOwner, "%v", err)
+		case err != nil:
+			p.fail(check, "look at the store's disk", "%v", err)
+		default:
 			p.ok(check, "%s is there and can be written to", dir)
 		}
 		if info.Mode().Perm()&0o077 != 0 {

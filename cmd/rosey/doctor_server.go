@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -20,9 +17,6 @@ import (
 	"github.com/rosey-bot/rosey/streams"
 )
 
-// asItsOwner is what to do about a store of another user.
-const asItsOwner = "run as the user that the store belongs to, or with sudo"
-
 const (
 	farBehind   = 1000 // events that wait for a consumer
 	siteTimeout = 10 * time.Second
@@ -33,16 +27,20 @@ const (
 // reach connects to the server, or opens the store of a stopped bot. What it
 // returns undoes that.
 func (p *patient) reach(ctx context.Context) (leave func()) {
-	if _, err := os.Stat(filepath.Join(p.cfg.Store, "jetstream")); !p.cfg.external() && err != nil && !errors.Is(err, fs.ErrPermission) {
+	if is, err := streams.IsStore(p.cfg.Store); !p.cfg.external() && !is && err == nil {
 		return func() {} // there is nothing in the store
 	}
 	cl, err := open(ctx, p.cfg, "rosey doctor", p.log)
-	if err != nil {
+	var denied *streams.DeniedError
+	switch {
+	case errors.As(err, &denied) && p.denied:
+		return func() {}
+	case err != nil:
 		do := "start the server, or correct --nats, --context and --creds"
 		switch {
 		case p.cfg.external():
-		case errors.Is(err, fs.ErrPermission):
-			do = asItsOwner
+		case errors.As(err, &denied):
+			do, err = streams.AsItsOwner, denied.Err
 		default:
 			do = "end the process that holds the store, or look at its log"
 		}
