@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -15,21 +14,17 @@ import (
 func OpenBucket(ctx context.Context, js jetstream.JetStream, c jetstream.KeyValueConfig) (jetstream.KeyValue, error) {
 	ctx, cancel := AnswerWithin(ctx)
 	defer cancel()
-	for {
-		kv, err := openBucket(ctx, js, c)
-		if err == nil {
-			return kv, nil
-		}
-		// A cluster that has just made a bucket may not find it for a moment.
-		if !errors.Is(err, jetstream.ErrStreamNotFound) && !errors.Is(err, jetstream.ErrBucketNotFound) {
-			return nil, fmt.Errorf("open bucket %s: %w", c.Bucket, err)
-		}
-		select {
-		case <-time.After(moment):
-		case <-ctx.Done():
-			return nil, fmt.Errorf("open bucket %s: %w: %w", c.Bucket, ctx.Err(), err)
-		}
+	kv, err := settled(ctx, isNotFoundYet, func() (jetstream.KeyValue, error) { return openBucket(ctx, js, c) })
+	if err != nil {
+		return nil, fmt.Errorf("open bucket %s: %w", c.Bucket, err)
 	}
+	return kv, nil
+}
+
+// isNotFoundYet reports whether an error is one of a cluster that does not find
+// the bucket which it has just made.
+func isNotFoundYet(err error) bool {
+	return errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrBucketNotFound)
 }
 
 func openBucket(ctx context.Context, js jetstream.JetStream, c jetstream.KeyValueConfig) (jetstream.KeyValue, error) {

@@ -6,15 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"strconv"
-	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
-
-// moment is what a cluster is given to know the outcome of what it has just begun.
-const moment = 50 * time.Millisecond
 
 // Put stores a message in a stream as jetstream's PublishMsg does, with the same
 // errors and the same timeout where ctx has no deadline. By far the most
@@ -27,17 +23,7 @@ func Put(ctx context.Context, js jetstream.JetStream, stream string, msg *nats.M
 		ctx, cancel = context.WithTimeout(ctx, js.Options().DefaultTimeout)
 		defer cancel()
 	}
-	for {
-		ack, err := put(ctx, js, stream, msg)
-		if err == nil || !isInProcess(err) {
-			return ack, err
-		}
-		select {
-		case <-time.After(moment):
-		case <-ctx.Done():
-			return ack, err
-		}
-	}
+	return settled(ctx, isInProcess, func() (jetstream.PubAck, error) { return put(ctx, js, stream, msg) })
 }
 
 func isInProcess(err error) bool {
