@@ -118,19 +118,25 @@ func Consumers(ctx context.Context, js jetstream.JetStream, plugin string) ([]st
 
 // Registered reports whether a plugin of that name is registered, wherever it runs.
 func Registered(ctx context.Context, js jetstream.JetStream, plugin string) (bool, error) {
+	kv, err := registry(ctx, js, plugin)
+	return kv != nil, err
+}
+
+// registry is the bucket of registrations, when a plugin of that name is in it.
+func registry(ctx context.Context, js jetstream.JetStream, plugin string) (jetstream.KeyValue, error) {
 	kv, err := js.KeyValue(ctx, consumers.Bucket)
 	if err == nil {
 		_, err = kv.Get(ctx, plugin)
 	}
 	for _, none := range [...]error{jetstream.ErrBucketNotFound, jetstream.ErrKeyNotFound, jetstream.ErrInvalidKey} {
 		if errors.Is(err, none) {
-			return false, nil
+			return nil, nil
 		}
 	}
 	if err != nil {
-		return false, fmt.Errorf("look for plugin %s: %w", plugin, err)
+		return nil, fmt.Errorf("look for plugin %s: %w", plugin, err)
 	}
-	return true, nil
+	return kv, nil
 }
 
 // Remove forgets a plugin: its registration and its consumers, with what waits in
@@ -143,7 +149,7 @@ func Remove(ctx context.Context, nc *nats.Conn, js jetstream.JetStream, plugin s
 	if n := len(running[plugin]); n > 0 {
 		return fmt.Errorf("%d process(es) of %s still run and would register again: stop them first", n, plugin)
 	}
-	registered, err := Registered(ctx, js, plugin)
+	kv, err := registry(ctx, js, plugin)
 	if err != nil {
 		return err
 	}
@@ -151,15 +157,11 @@ func Remove(ctx context.Context, nc *nats.Conn, js jetstream.JetStream, plugin s
 	if err != nil {
 		return err
 	}
-	if !registered && len(durables) == 0 {
+	if kv == nil && len(durables) == 0 {
 		return errNoPlugin(plugin)
 	}
-	if registered {
-		kv, err := js.KeyValue(ctx, consumers.Bucket)
-		if err == nil {
-			err = kv.Delete(ctx, plugin)
-		}
-		if err != nil {
+	if kv != nil {
+		if err := kv.Delete(ctx, plugin); err != nil {
 			return fmt.Errorf("remove the registration of %s: %w", plugin, err)
 		}
 	}
