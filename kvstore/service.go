@@ -58,12 +58,14 @@ func New(nc *nats.Conn, js jetstream.JetStream, opts ...Option) (*Service, error
 // Store is the Store that the service answers from.
 func (s *Service) Store() *Store { return s.store }
 
-// Serve runs the service until ctx ends, then stops it as Stop does. It returns
-// nil unless the service could not be started.
-func (s *Service) Serve(ctx context.Context) error {
+// Serve runs the service until ctx ends, then stops it as Stop does. It calls ready
+// once requests are answered, and returns nil unless the service could not be
+// started.
+func (s *Service) Serve(ctx context.Context, ready func()) error {
 	if err := s.Start(); err != nil {
 		return err
 	}
+	ready()
 	<-ctx.Done()
 	return s.Stop()
 }

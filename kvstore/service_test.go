@@ -271,18 +271,16 @@ func TestServe(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- s.Serve(ctx) }()
+	ready, done := make(chan struct{}), make(chan error, 1)
 	client := streamstest.Connect(t, server)
-	deadline := time.Now().Add(20 * time.Second)
-	for {
-		msg, err := client.RequestWithContext(streamstest.Context(t), "database.set", []byte(`{"collection":"c","data":{}}`))
-		if err == nil && event.ReplyError(msg.Data) == nil {
-			break
-		}
-		if !errors.Is(err, nats.ErrNoResponders) || time.Now().After(deadline) {
-			t.Fatal(err)
-		}
+	go func() { done <- s.Serve(ctx, func() { close(ready) }) }()
+	<-ready
+	msg, err := client.RequestWithContext(streamstest.Context(t), "database.set", []byte(`{"collection":"c","data":{}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := event.ReplyError(msg.Data); err != nil {
+		t.Error(err)
 	}
 	cancel()
 	if err := <-done; err != nil {
@@ -294,7 +292,7 @@ func TestServe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := dead.Serve(t.Context()); err == nil {
+	if err := dead.Serve(t.Context(), func() {}); err == nil {
 		t.Error("a service on a closed connection started")
 	}
 }

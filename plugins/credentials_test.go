@@ -112,7 +112,7 @@ func (g *grounds) serve() {
 		t.Fatal(err)
 	}
 	var running sync.WaitGroup
-	for _, serve := range []func(context.Context) error{db.Serve, streams.NewWarden(g.Bus, slog.New(slog.DiscardHandler)).Serve} {
+	for _, serve := range []func(context.Context) error{func(ctx context.Context) error { return db.Serve(ctx, func() {}) }, streams.NewWarden(g.Bus, slog.New(slog.DiscardHandler)).Serve} {
 		running.Go(func() {
 			if err := serve(ctx); err != nil {
 				t.Error(err)

@@ -187,7 +187,9 @@ func runBot(c *cli.Context) (err error) {
 	addInsisting := func(name string, actor func(context.Context) error) {
 		add(name, func(ctx context.Context) error { return streams.Insist(ctx, forever, log, actor) })
 	}
-	addInsisting("database", database.Serve)
+	answering := make(chan struct{})
+	answers := sync.OnceFunc(func() { close(answering) })
+	addInsisting("database", func(ctx context.Context) error { return database.Serve(ctx, answers) })
 	addInsisting("warden", streams.NewWarden(bus, log).Serve)
 	addInsisting("timers", streams.NewCarrier(js, log).Run)
 	registered := sync.OnceFunc(func() { close(bot.registryReady) })
@@ -201,7 +203,13 @@ func runBot(c *cli.Context) (err error) {
 		return consumers.Run(ctx, bus, routing, router.Handle)
 	})
 	for _, p := range active {
-		add("plugin "+p.Name, func(ctx context.Context) error { return host.Run(ctx, p) })
+		add("plugin "+p.Name, func(ctx context.Context) error {
+			// A plugin that begins by reading its records would wait in vain.
+			if err := bot.await(ctx, answering); err != nil {
+				return err
+			}
+			return host.Run(ctx, p)
+		})
 	}
 	if cfg.dispatched() {
 		dispatcher := cytube.NewDispatcher(bus, channels.names(), log, observe)
