@@ -61,7 +61,9 @@ type Config struct {
 	Allow func(subject string) error
 	// Observe is told of each delivery once it is settled; nil tells nobody.
 	Observe func(Outcome)
-	Logger  *slog.Logger // nil discards
+	// Ready is told that events are being read; nil tells nobody.
+	Ready  func()
+	Logger *slog.Logger // nil discards
 }
 
 // The results of a delivery.
@@ -109,6 +111,9 @@ func Run(ctx context.Context, bus *streams.Bus, c Config, h Handler) error {
 		return fmt.Errorf("read consumer %s: %w", c.Durable, err)
 	}
 	defer messages.Stop()
+	if c.Ready != nil {
+		c.Ready()
+	}
 	stop := context.AfterFunc(ctx, func() {
 		if bus.Conn().IsConnected() {
 			messages.Drain()

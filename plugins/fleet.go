@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
 )
 
@@ -237,4 +238,43 @@ func RestartAll(ctx context.Context, nc *nats.Conn, plugin string) (told int, er
 		return 0, fmt.Errorf("no process of plugin %q runs: see rosey plugin ls", plugin)
 	}
 	return told, Restart(nc, plugin)
+}
+
+// AwaitHandled waits until the plugins that listen to an event that is stored are
+// done with it: those named, which the caller runs, and those of which another
+// process runs. It returns ctx's error, with their names, when that ends before.
+func AwaitHandled(ctx context.Context, js jetstream.JetStream, ours []string, subject string, ref event.Ref) error {
+	for {
+		behind, err := notHandled(ctx, js, ours, subject, ref)
+		if err != nil || len(behind) == 0 {
+			return err
+		}
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-ctx.Done():
+			return fmt.Errorf("%s: %w", strings.Join(behind, ", "), ctx.Err())
+		}
+	}
+}
+
+// notHandled lists the plugins that are not done with an event.
+func notHandled(ctx context.Context, js jetstream.JetStream, ours []string, subject string, ref event.Ref) (behind []string, err error) {
+	stream, err := js.Stream(ctx, ref.Stream)
+	if err != nil {
+		return nil, fmt.Errorf("stream %s: %w", ref.Stream, err)
+	}
+	lister := stream.ListConsumers(ctx)
+	for info := range lister.Info() {
+		name, ok := strings.CutPrefix(info.Config.Durable, Durable(""))
+		listens := slices.ContainsFunc(append(info.Config.FilterSubjects, info.Config.FilterSubject),
+			func(filter string) bool { return event.Match(filter, subject) })
+		runs := slices.Contains(ours, name) || info.NumWaiting > 0 || info.NumAckPending > 0
+		if ok && listens && runs && !info.Paused && info.AckFloor.Stream < ref.Seq {
+			behind = append(behind, name)
+		}
+	}
+	if err := lister.Err(); err != nil {
+		return nil, fmt.Errorf("consumers of %s: %w", ref.Stream, err)
+	}
+	return behind, nil
 }

@@ -162,3 +162,26 @@ func TestRestart(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// What happens while a plugin starts for the first time, be it the start of the
+// bot itself, it handles once it has started, also where that takes several tries.
+func TestFirstStartMissesNothing(t *testing.T) {
+	t.Parallel()
+	room := plugintest.Run(t)
+	var starts atomic.Int64
+	p := plugin(hello)
+	p.Events = []plugins.Subscription{{Subject: event.SubjectStartup, Handle: func(c *plugins.Context) ([]event.Envelope, error) {
+		return c.SayIn(plugintest.Channel, "good morning"), nil
+	}}}
+	p.Start = func(c *plugins.Context) error {
+		if starts.Add(1) == 1 {
+			room.Publish(event.SubjectStartup, event.Startup{Version: "1.0.0", Plugins: []string{"x"}})
+			return errors.New("not yet")
+		}
+		return nil
+	}
+	host(t, room, p, nil)
+	if got := room.Next(); got != "good morning" {
+		t.Errorf("it said %q", got)
+	}
+}

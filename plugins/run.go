@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -43,6 +44,9 @@ type Host struct {
 	// Looked, if set, is called when a plugin reads the streams or asks what runs
 	// (see Context.Streams), all but the registrations.
 	Looked func()
+	// Up, if set, is called each time that a plugin has begun to handle events and
+	// to answer requests, and each time that it fails to.
+	Up func()
 }
 
 // errRestart ends a run that is to start over.
@@ -59,9 +63,19 @@ func (h Host) Run(ctx context.Context, p Plugin) error {
 	log := h.Logger.With("plugin", p.Name)
 	wait := backoff.NewExponentialBackOff()
 	wait.InitialInterval, wait.MaxInterval = time.Second, time.Minute
+	up := h.Up
+	if up == nil {
+		up = func() {}
+	}
+	var ran atomic.Bool
+	h.Up = func() { ran.Store(true); up() }
+	since := time.Now()
 	for {
 		started := time.Now()
-		err := h.runOnce(ctx, p, log)
+		if ran.Load() {
+			since = started
+		}
+		err := h.runOnce(ctx, p, since, log)
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -72,6 +86,7 @@ func (h Host) Run(ctx context.Context, p Plugin) error {
 		if time.Since(started) > time.Minute {
 			wait.Reset()
 		}
+		up()
 		pause := wait.NextBackOff()
 		log.ErrorContext(ctx, "plugin stopped, will start again", "error", err, "after", pause.Round(time.Millisecond))
 		select {
@@ -82,7 +97,9 @@ func (h Host) Run(ctx context.Context, p Plugin) error {
 	}
 }
 
-func (h Host) runOnce(ctx context.Context, p Plugin, log *slog.Logger) (err error) {
+// runOnce runs the plugin until it ends. To what it never listened to before it
+// listens from since on.
+func (h Host) runOnce(ctx context.Context, p Plugin, since time.Time, log *slog.Logger) (err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	bus := h.Bus.As(Durable(p.Name))
@@ -99,7 +116,7 @@ func (h Host) runOnce(ctx context.Context, p Plugin, log *slog.Logger) (err erro
 	}
 	defer func() { err = errors.Join(err, svc.Stop()) }()
 	log.InfoContext(ctx, "plugin runs", "version", p.Version)
-	err = h.consume(ctx, bus, p, log)
+	err = h.consume(ctx, bus, p, since, log)
 	if cause := context.Cause(ctx); errors.Is(cause, errRestart) {
 		return errRestart
 	}
@@ -163,12 +180,13 @@ func (h Host) serve(ctx context.Context, bus *streams.Bus, p Plugin, log *slog.L
 
 // consume runs the plugin's durable consumers: the one of commands and of other
 // events of its stream, and one more for each further stream it listens to.
-func (h Host) consume(ctx context.Context, bus *streams.Bus, p Plugin, log *slog.Logger) error {
+func (h Host) consume(ctx context.Context, bus *streams.Bus, p Plugin, since time.Time, log *slog.Logger) error {
 	subjects, err := p.subjects()
 	if err != nil {
 		return err
 	}
-	began := time.Now()
+	var opening atomic.Int64
+	opening.Store(int64(len(subjects)))
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	ended := make(chan error, len(subjects))
@@ -177,11 +195,16 @@ func (h Host) consume(ctx context.Context, bus *streams.Bus, p Plugin, log *slog
 			Durable: Durable(p.Name), Stream: stream, Subjects: filters, Name: p.Name,
 			Allow:   func(subject string) error { return event.Owned(p.Name, subject) },
 			Backoff: h.Backoff, Logger: log, Observe: h.Observe,
-			Since: began,
+			Since: since,
+			Ready: func() {
+				if opening.Add(-1) == 0 {
+					h.Up()
+				}
+			},
 		}
 		if stream == streams.Plugin {
 			// Commands wait for a plugin that has registered and never ran.
-			c.Since = began.Add(-p.Registration().Age())
+			c.Since = since.Add(-p.Registration().Age())
 		}
 		handler := h.handler(p, bus, log)
 		go func() { ended <- consumers.Run(ctx, bus, c, handler) }()

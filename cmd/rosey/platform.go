@@ -32,13 +32,14 @@ type platform struct {
 	bus           *streams.Bus
 	cfg           config
 	log           *slog.Logger
-	started       time.Time
+	began         time.Time
 	url           string
 	plugins       []string
 	tracing       []string
 	full          func() error // says why nothing new is stored
 	channels      channels
 	registryReady chan struct{}
+	started       chan struct{} // closed when the database and every plugin has started
 }
 
 // botStatus is the bot's answer on statusSubject.
@@ -71,9 +72,15 @@ func (p *platform) await(ctx context.Context, happened <-chan struct{}) error {
 	}
 }
 
-// run announces the start, then publishes heartbeats until ctx ends.
+// startLimit is how long the announcement of the start waits for plugins.
+const startLimit = 30 * time.Second
+
+// shutdownLimit is how long the end waits for plugins to handle its announcement.
+const shutdownLimit = 5 * time.Second
+
+// run announces the start once it is complete, then publishes heartbeats until ctx ends.
 func (p *platform) run(ctx context.Context) (err error) {
-	svc, err := micro.AddService(p.bus.Conn(), micro.Config{Name: "rosey", Version: serviceVersion(), Description: "The bot"})
+	svc, err := micro.AddService(p.bus.Conn(), micro.Config{Name: "rosey", Version: semanticVersion(version()), Description: "The bot"})
 	if err != nil {
 		return fmt.Errorf("start the status service: %w", err)
 	}
@@ -89,7 +96,14 @@ func (p *platform) run(ctx context.Context) (err error) {
 	if err := p.await(ctx, p.registryReady); err != nil {
 		return nil
 	}
-	p.publish(ctx, event.SubjectStartup, event.Startup{Version: version(), Plugins: p.plugins, Timestamp: unixSeconds(time.Now())})
+	select {
+	case <-p.started:
+	case <-time.After(startLimit):
+		p.log.WarnContext(ctx, "not every plugin has started yet; the bot goes on without", "after", startLimit)
+	case <-ctx.Done():
+		return nil
+	}
+	p.publish(ctx, event.SubjectStartup, event.Startup{Version: semanticVersion(version()), Plugins: p.plugins, Timestamp: unixSeconds(time.Now())})
 	p.log.InfoContext(ctx, "rosey runs", "version", version(), "nats", p.url, "plugins", len(p.plugins), "tracing", p.tracing)
 	tick := time.NewTicker(time.Duration(p.cfg.Heartbeat))
 	defer tick.Stop()
@@ -99,7 +113,7 @@ func (p *platform) run(ctx context.Context) (err error) {
 			return nil
 		case now := <-tick.C:
 			p.publish(ctx, event.SubjectHeartbeat, event.Heartbeat{
-				Timestamp: unixSeconds(now), Uptime: now.Sub(p.started).Seconds(), PluginsActive: p.activePlugins(ctx), NATSConnected: p.bus.Conn().IsConnected(),
+				Timestamp: unixSeconds(now), Uptime: now.Sub(p.began).Seconds(), PluginsActive: p.activePlugins(ctx), NATSConnected: p.bus.Conn().IsConnected(),
 			}, streams.WithTTL(streams.HeartbeatTTL))
 		}
 	}
@@ -114,27 +128,39 @@ func (p *platform) activePlugins(ctx context.Context) int {
 	return len(running)
 }
 
-// goodbye announces the end.
+// goodbye announces the end, and gives the plugins that listen for it the time to
+// save what they must.
 func (p *platform) goodbye(ctx context.Context, reason string) {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	publishing, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	p.publish(ctx, event.SubjectShutdown, event.Shutdown{Reason: reason, Timestamp: unixSeconds(time.Now())})
+	ref := p.publish(publishing, event.SubjectShutdown, event.Shutdown{Reason: reason, Timestamp: unixSeconds(time.Now())})
+	if ref == (event.Ref{}) {
+		return
+	}
+	ctx, cancel = context.WithTimeout(ctx, shutdownLimit)
+	defer cancel()
+	if err := plugins.AwaitHandled(ctx, p.bus.JetStream(), p.plugins, event.SubjectShutdown, ref); err != nil {
+		p.log.WarnContext(ctx, "not every plugin has handled the shutdown; what has not will when it is back", "error", err)
+	}
 }
 
-func (p *platform) publish(ctx context.Context, subject string, payload any, opts ...streams.PublishOption) {
+// publish stores an event, and returns the zero Ref where it could not.
+func (p *platform) publish(ctx context.Context, subject string, payload any, opts ...streams.PublishOption) event.Ref {
+	var ack streams.Ack
 	e, err := event.New(subject, payload)
 	if err == nil {
-		_, err = p.bus.Publish(ctx, e, opts...)
+		ack, err = p.bus.Publish(ctx, e, opts...)
 	}
 	if err != nil {
 		p.log.WarnContext(ctx, "platform event was not stored", "subject", subject, "error", err)
 	}
+	return ack.Ref
 }
 
 func (p *platform) status(ctx context.Context) botStatus {
 	host, _ := os.Hostname()
 	s := botStatus{
-		Host: host, PID: os.Getpid(), Version: version(), Uptime: time.Since(p.started).Seconds(), Channels: p.channels.statuses(),
+		Host: host, PID: os.Getpid(), Version: version(), Uptime: time.Since(p.began).Seconds(), Channels: p.channels.statuses(),
 		Plugins: p.plugins, NATS: p.url, Tracing: p.tracing,
 	}
 	first := s.Channels[0]
@@ -177,13 +203,9 @@ func (p *platform) alive(context.Context) error {
 
 func unixSeconds(t time.Time) float64 { return float64(t.UnixMicro()) / 1e6 }
 
-// serviceVersion is the version as micro services want it: semantic.
-func serviceVersion() string {
-	if v := version(); v != "" && v[0] == 'v' {
-		return v[1:]
-	}
-	return version()
-}
+// semanticVersion is a version as micro services want it and platform.startup has
+// it: 1.0.0, where the release's tag is v1.0.0.
+func semanticVersion(of string) string { return strings.TrimPrefix(of, "v") }
 
 // observeStreams has every scrape look at the store, the streams, their consumers
 // and what waits to be sent to each channel; queues has the channel of each consumer.

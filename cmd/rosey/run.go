@@ -167,8 +167,8 @@ func runBot(c *cli.Context) (err error) {
 	routing.Observe = observe
 	host := plugins.Host{Bus: bus, Bucket: bucket, Logger: log, Observe: observe}
 	bot := &platform{
-		bus: bus, cfg: cfg, log: log, started: time.Now(), url: server.url, plugins: names(active), channels: channels,
-		registryReady: make(chan struct{}), tracing: tel.Targets,
+		bus: bus, cfg: cfg, log: log, began: time.Now(), url: server.url, plugins: names(active), channels: channels,
+		registryReady: make(chan struct{}), started: make(chan struct{}), tracing: tel.Targets,
 		full: bus.Full,
 	}
 	if server.full != nil {
@@ -180,9 +180,15 @@ func runBot(c *cli.Context) (err error) {
 		return err
 	}
 
+	// The end is announced while everything still works, so what works does not
+	// end with ctx but after that.
 	var g run.Group
-	add := actors(ctx, &g)
-	add("interrupt", func(ctx context.Context) error { <-ctx.Done(); return nil })
+	wanted, unwanted := context.WithCancel(ctx)
+	g.Add(func() error { <-wanted.Done(); return nil }, func(err error) {
+		bot.goodbye(context.WithoutCancel(ctx), reasonFor(lostFirst(ctx, nc, err), ctx))
+		unwanted()
+	})
+	add := actors(context.WithoutCancel(ctx), &g)
 	add("connection", func(ctx context.Context) error { return streams.Lost(ctx, nc) })
 	addInsisting := func(name string, actor func(context.Context) error) {
 		add(name, func(ctx context.Context) error { return streams.Insist(ctx, forever, log, actor) })
@@ -202,7 +208,11 @@ func runBot(c *cli.Context) (err error) {
 		}
 		return consumers.Run(ctx, bus, routing, router.Handle)
 	})
+	var starting sync.WaitGroup
 	for _, p := range active {
+		starting.Add(1)
+		host := host
+		host.Up = sync.OnceFunc(starting.Done)
 		add("plugin "+p.Name, func(ctx context.Context) error {
 			// A plugin that begins by reading its records would wait in vain.
 			if err := bot.await(ctx, answering); err != nil {
@@ -211,6 +221,7 @@ func runBot(c *cli.Context) (err error) {
 			return host.Run(ctx, p)
 		})
 	}
+	go func() { starting.Wait(); <-answering; close(bot.started) }()
 	if cfg.dispatched() {
 		dispatcher := cytube.NewDispatcher(bus, channels.names(), log, observe)
 		if !cfg.external() {
@@ -238,9 +249,7 @@ func runBot(c *cli.Context) (err error) {
 	if room != nil {
 		add("local room", func(ctx context.Context) error { return room.run(ctx, bot) })
 	}
-	err = lostFirst(ctx, nc, g.Run())
-	bot.goodbye(context.WithoutCancel(ctx), reasonFor(err, ctx))
-	return err
+	return lostFirst(ctx, nc, g.Run())
 }
 
 // actors gives the function that adds an actor to a group: it works until its
