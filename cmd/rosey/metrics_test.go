@@ -112,7 +112,7 @@ func TestMetricsOfARunningBot(t *testing.T) {
 	bot.say("!quote 999")
 	bot.expect("^rosey: ❌")
 	plugin := start(t, "plugin", "run", "dice-roller", "--metrics", "127.0.0.1:0", "--store", store)
-	waitPlugin(t, store, `"state":"running"`)
+	waitPlugin(t, store, `"name":"dice-roller","version":"1.0.0","state":"running"`)
 	bot.say("!roll 2d6")
 	bot.expect("Rolled 2d6")
 	type expected struct {
