@@ -263,6 +263,30 @@ func (b *bus) check(reply, line streams.Stored, plugin string) {
 	}
 }
 
+// retried checks that a plugin handles a retried dead letter that is its own, and
+// leaves alone one that is another consumer's.
+func (b *bus) retried(plugin, command string) {
+	b.t.Helper()
+	retry := func(consumer string) streams.Stored {
+		e, err := event.New(event.CommandSubject(plugin), event.Command{Command: command, Args: []string{}, User: "alice", Channel: "test", Rank: 1, RawMessage: "!" + command})
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		e.CorrelationID = event.NewCorrelationID()
+		e = e.WithMeta(event.MetaRetryFor, consumer)
+		ack, err := b.Publish(b.t.Context(), e)
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		return streams.Stored{Envelope: e, Ref: ack.Ref}
+	}
+	retry("plugin-another")
+	own := retry(plugins.Durable(plugin))
+	if reply := b.next(event.SubjectSendChat); reply.CorrelationID != own.CorrelationID {
+		b.t.Error("a dead letter of another consumer was answered")
+	}
+}
+
 func message(t *testing.T, s streams.Stored) string {
 	t.Helper()
 	chat, err := event.As[event.SendChat](s.Envelope)

@@ -42,6 +42,8 @@ func TestNodePlugin(t *testing.T) {
 		t.Errorf("it said %d things, want 3", n)
 	}
 
+	b.retried("coin", "coin")
+
 	// A command without an envelope, as from the NATS CLI, and malformed ones.
 	if err := b.Conn().Publish("plugin.coin.command", []byte(`{"command":"coin","user":"bob","args":["count"]}`)); err != nil {
 		t.Fatal(err)
@@ -62,7 +64,7 @@ func TestNodePlugin(t *testing.T) {
 	// What comes while the plugin is down waits for it, but not for ever.
 	stop()
 	line = b.say("!coin")
-	b.await("the router", func() bool { return len(b.stored("plugin.coin.command")) == 8 })
+	b.await("the router", func() bool { return len(b.stored("plugin.coin.command")) == 10 })
 	b.start("coin", "plugin-node", []string{"COIN_MAX_AGE=0.001"}, node, "coin.js")
 	expired := b.next("plugin.coin.event.expired")
 	if x, err := event.As[event.Expired](expired.Envelope); err != nil || x.Subject != "plugin.coin.command" || expired.CorrelationID != line.CorrelationID {

@@ -37,6 +37,7 @@ func TestShellPlugin(t *testing.T) {
 	if n := len(b.stored(event.AllSends)); n != 5 {
 		t.Errorf("it said %d things, want 5", n)
 	}
+	b.retried("clock", "time")
 	for _, body := range []string{`not JSON`, `{"command":"time"}`, `null`, ``} {
 		if err := b.Conn().Publish("plugin.clock.command", []byte(body)); err != nil {
 			t.Fatal(err)
@@ -48,7 +49,7 @@ func TestShellPlugin(t *testing.T) {
 
 	stop()
 	line = b.say("!time")
-	b.await("the router", func() bool { return len(b.stored("plugin.clock.command")) == 10 })
+	b.await("the router", func() bool { return len(b.stored("plugin.clock.command")) == 12 })
 	b.start("clock", "plugin-shell", []string{"CLOCK_MAX_AGE=0"}, "bash", "clock.sh")
 	expired := b.next("plugin.clock.event.expired")
 	if x, err := event.As[event.Expired](expired.Envelope); err != nil || x.Subject != "plugin.clock.command" || expired.CorrelationID != line.CorrelationID {

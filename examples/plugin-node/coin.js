@@ -90,6 +90,10 @@ async function deliver(msg) {
   const beat = setInterval(() => msg.working(), 2_000); // so that it is not given to another meanwhile
   try {
     read(event, msg);
+    if (event.retryFor && event.retryFor !== DURABLE) {
+      msg.ack(); // another consumer's dead letter, put to it again: this one has seen the event
+      return;
+    }
     const age = (Date.now() - event.at) / 1000;
     const out = age > MAX_AGE ? [expired(event, stream, streamSequence, age)] : await answer(event);
     // The k-th output of an event always has the same id, so that a repeat after
@@ -126,6 +130,7 @@ function read(event, msg) {
   const enveloped = body !== null && typeof body === "object" && "subject" in body && "data" in body;
   event.data = enveloped ? body.data : body;
   event.correlationId = (enveloped && body.correlation_id) || event.correlationId;
+  event.retryFor = enveloped && body.metadata?.retry_for;
   if (typeof event.data?.command !== "string" || typeof event.data?.user !== "string") {
     throw new Permanent("malformed event: command and user are required");
   }

@@ -43,7 +43,7 @@ pull() { nats pub --quiet --no-templates --reply "$inbox" "\$JS.API.CONSUMER.MSG
 
 # deliver MESSAGE handles one delivery, as nats sub --dump prints it.
 deliver() {
-	local reply stream attempt seq stamp age body command zone channel data
+	local reply stream attempt seq stamp age body zone channel data retry_for
 	reply=$(jq -r '.Reply // ""' <<<"$1")
 	[[ $reply == '$JS.ACK.'* ]] || return 0 # nothing came in half a minute
 	# $JS.ACK.<stream>.<consumer>.<attempt>.<stream sequence>.<…>.<stored at, ns>.<…>
@@ -57,8 +57,12 @@ deliver() {
 	[[ $correlation ]] || correlation=$(jq -r '.Header["Rosey-Correlation-Id"][0] // ""' <<<"$1")
 	[[ $correlation =~ ^[A-Za-z0-9:@._-]*$ ]] || correlation= # the CLI expands {{…}} in headers
 
+	retry_for=$(jq -r 'if has("subject") and has("data") then .metadata.retry_for? // "" else "" end' <<<"$body" 2>/dev/null) || retry_for=
+
 	if [[ ! $data ]]; then
 		give_up 'malformed event: command and user are required'
+	elif [[ $retry_for && $retry_for != "$durable" ]]; then
+		settle "$reply" +ACK # another consumer's dead letter, put to it again: this one has seen the event
 	elif ((age > max_age * 1000)); then
 		publish "plugin.$name.event.expired" "$(jq -nc --arg c "$durable" --arg s "$stream" --argjson q "$seq" --argjson a "$age" --argjson m "$max_age" \
 			'{event_type: "expired", consumer: $c, stream: $s, seq: $q, subject: "plugin.'$name'.command", age: ($a / 1000), max_age: $m}')" "$durable/$ref/1" || return 1
