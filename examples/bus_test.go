@@ -153,6 +153,12 @@ func (b *bus) start(plugin, dir string, env []string, command ...string) (stop f
 		registered := slices.ContainsFunc(b.registry.Plugins(), func(r consumers.Registration) bool { return r.Name == plugin })
 		return err == nil && c.CachedInfo().NumWaiting > 0 && registered
 	})
+	b.await(plugin+" to be listed as running", func() bool {
+		list, err := plugins.Statuses(b.t.Context(), b.Conn(), b.JetStream())
+		return err == nil && slices.ContainsFunc(list, func(s plugins.Status) bool {
+			return s.Name == plugin && s.State == plugins.StateRunning && s.Processes == 1
+		})
+	})
 	return stop
 }
 

@@ -42,6 +42,9 @@ const messages = await (await openConsumer()).consume({ max_messages: 1 });
 for (const signal of ["SIGINT", "SIGTERM"]) {
   process.once(signal, () => messages.stop());
 }
+// What lists the services that run, as rosey plugin ls does, hears of this one.
+const info = { type: "io.nats.micro.v1.info_response", name: DURABLE, id: `${process.pid}`, version: REGISTRATION.version, metadata: { plugin: NAME } };
+nc.subscribe("$SRV.INFO", { callback: (_, msg) => msg?.respond(JSON.stringify(info)) });
 console.error(`${NAME} runs`);
 for await (const msg of messages) {
   await deliver(msg);

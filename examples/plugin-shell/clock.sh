@@ -107,7 +107,11 @@ nats consumer info PLUGIN "$durable" >/dev/null 2>&1 ||
 
 exec 3< <(exec nats sub --dump=- "$inbox")
 subscriber=$!
-trap 'kill $subscriber 2>/dev/null; exit 0' TERM INT
+# What lists the services that run, as rosey plugin ls does, hears of this one.
+nats reply --queue "$inbox" '$SRV.INFO' '{"type":"io.nats.micro.v1.info_response","name":"'$durable'","id":"'$$'","version":"1.0.0","metadata":{"plugin":"'$name'"}}' >/dev/null </dev/null &
+answerer=$!
+trap 'kill $subscriber $answerer 2>/dev/null || true' EXIT
+trap 'exit 0' TERM INT
 echo "$name runs" >&2
 
 # What is asked for before the subscription is there comes to nobody: ask again
