@@ -2,6 +2,7 @@
 package diceroller
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/rosey-bot/rosey/event"
@@ -21,18 +22,32 @@ func New() plugins.Plugin {
 			Description: "rolls dice: 2d6+3, d20, 4d6kh3 (keep the highest 3), 4d6dl1 (drop the lowest), d%",
 			Handle:      roll,
 		}},
+		Requests: []plugins.Endpoint{{Handle: request}},
 	}
 }
 
+// usual is what is rolled when nothing is said.
+const usual = "1d6"
+
 func roll(c *plugins.Context) ([]event.Envelope, error) {
-	text := strings.Join(c.Command.Args, " ")
-	if text == "" {
-		text = "1d6"
-	}
-	x, err := Parse(text)
+	x, err := Parse(cmp.Or(strings.Join(c.Command.Args, " "), usual))
 	if err != nil {
 		return nil, err
 	}
 	total, working := x.Roll(c.Rand())
 	return c.Say("🎲 Rolled %s: %s = %d", x, working, total), nil
+}
+
+// request answers plugin.dice-roller.request {"dice": "2d6+3"}; see EVENTS.md.
+func request(c *plugins.Context) (any, error) {
+	var r struct{ Dice string }
+	if err := c.Decode(&r); err != nil {
+		return nil, err
+	}
+	x, err := Parse(cmp.Or(r.Dice, usual))
+	if err != nil {
+		return nil, event.AsError(err, event.InvalidInput).With("field", "dice")
+	}
+	total, working := x.Roll(c.Rand())
+	return map[string]any{"success": true, "dice": x.String(), "total": total, "working": working}, nil
 }

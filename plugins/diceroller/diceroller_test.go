@@ -1,6 +1,8 @@
 package diceroller
 
 import (
+	"encoding/json"
+	"errors"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -99,5 +101,34 @@ func TestCommand(t *testing.T) {
 		if got := room.Say("alice", command); !strings.HasPrefix(got, want) {
 			t.Errorf("%s was answered %q, want %q", command, got, want)
 		}
+	}
+}
+
+func TestRequest(t *testing.T) {
+	t.Parallel()
+	room := plugintest.Run(t, New())
+	for _, c := range []struct {
+		payload map[string]any
+		dice    string
+		least   int
+		most    int
+	}{{map[string]any{}, "d6", 1, 6}, {map[string]any{"dice": "2D6 + 300"}, "2d6+300", 302, 312}} {
+		raw, err := room.Request("plugin.dice-roller.request", c.payload)
+		var r struct {
+			Success       bool
+			Dice, Working string
+			Total         int
+		}
+		if err == nil {
+			err = json.Unmarshal(raw, &r)
+		}
+		if err != nil || !r.Success || r.Dice != c.dice || r.Total < c.least || r.Total > c.most || r.Working == "" {
+			t.Errorf("%v was answered %s, %v", c.payload, raw, err)
+		}
+	}
+	_, err := room.Request("plugin.dice-roller.request", map[string]any{"dice": "banana"})
+	var e *event.Error
+	if !errors.As(err, &e) || e.Code != event.InvalidInput || e.Details["field"] != "dice" {
+		t.Errorf("bananas were answered %v, %+v", err, e)
 	}
 }
