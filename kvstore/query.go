@@ -12,7 +12,8 @@ import (
 	"github.com/rosey-bot/rosey/event"
 )
 
-// Limits of a query.
+// Limits of a query. MaxLimit bounds what one answer holds; a larger limit is
+// refused only where it would leave out records.
 const (
 	DefaultLimit = 100
 	MaxLimit     = 10_000
@@ -52,9 +53,10 @@ func parseQuery(req event.Query) (query, error) {
 		return event.Errorf(event.InvalidInput, name+" "+format, args...).With("field", name).With("collection", req.Collection)
 	}
 	if req.Limit != nil {
-		if q.limit = *req.Limit; q.limit < 0 || q.limit > MaxLimit {
-			return q, invalid("limit", "must be 0 to %d, not %d", MaxLimit, q.limit)
+		if *req.Limit < 0 {
+			return q, invalid("limit", "must be 0 or more, not %d", *req.Limit)
 		}
+		q.limit = min(*req.Limit, MaxLimit)
 	}
 	if req.Offset != nil {
 		if q.offset = *req.Offset; q.offset < 0 || q.offset > MaxOffset {
@@ -126,7 +128,12 @@ func (s *Store) find(ctx context.Context, req event.Query) (found, error) {
 	if err != nil {
 		return found{}, err
 	}
-	return s.lookFor(ctx, req.Collection, q)
+	out, err := s.lookFor(ctx, req.Collection, q)
+	if left := out.count - q.offset; err == nil && req.Limit != nil && *req.Limit > MaxLimit && left > MaxLimit {
+		return found{}, event.Errorf(event.InvalidInput, "limit %d asks for %d records, and an answer has at most %d: ask for the rest with an offset", *req.Limit, min(left, *req.Limit), MaxLimit).
+			With("field", "limit").With("collection", req.Collection)
+	}
+	return out, err
 }
 
 func (s *Store) lookFor(ctx context.Context, collection string, q query) (found, error) {
