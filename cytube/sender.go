@@ -199,6 +199,9 @@ func (s *sender) speak(ctx context.Context, d streams.Stored, u *utterance) (sta
 	for {
 		answered, err := s.awaitTurn(ctx, u, d.At.Add(s.cfg.MaxAge))
 		if errors.Is(err, errExpired) {
+			if !s.voice.giveUp(u) {
+				continue
+			}
 			return event.DeliveryExpired, fmt.Sprintf("older than %s when it could be spoken", s.cfg.MaxAge), nil
 		}
 		if err != nil {
@@ -243,7 +246,7 @@ func (s *sender) speak(ctx context.Context, d streams.Stored, u *utterance) (sta
 			}
 		default:
 			s.observe.EchoMissed(ctx, s.cfg.Channel)
-			if silent++; silent == maxWrites {
+			if silent++; silent >= maxWrites && s.voice.giveUp(u) {
 				return event.DeliveryUnconfirmed, fmt.Sprintf("said %d times, and the channel echoed nothing within %s", silent, s.cfg.EchoTimeout), nil
 			}
 			s.log.WarnContext(ctx, "no echo of what was said; it will be said again", "send", d.Ref.String(), "after", s.cfg.EchoTimeout)

@@ -206,10 +206,26 @@ func (v *voice) what(u *utterance) (state, string) {
 	return u.state, u.note
 }
 
+// giveUp is done for who found that no answer to u came in time. It is false, and
+// the waiting goes on, where one came at the last instant.
+func (v *voice) giveUp(u *utterance) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if u.answered() {
+		return false
+	}
+	v.end(u)
+	return true
+}
+
 // done ends the waiting for u. Its echo may still come.
 func (v *voice) done(u *utterance) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	v.end(u)
+}
+
+func (v *voice) end(u *utterance) {
 	if v.pending != u {
 		return
 	}
