@@ -77,7 +77,8 @@ func sideOf(ch Channel, playing *audit.Entry) side {
 // is not known.
 func (c *Console) playing(ctx context.Context, ch Channel) (*audit.Entry, error) {
 	// Most often the last of all channels is this one's, or there is none.
-	if last, err := c.lastMedia(ctx); err != nil || last == nil || strings.EqualFold(last.Channel, ch.Name) {
+	last, err := c.lastMedia(ctx)
+	if err != nil || last == nil || last.Kind == audit.KindMedia && strings.EqualFold(last.Channel, ch.Name) {
 		return last, err
 	}
 	p, err := audit.ReadPage(ctx, c.js, audit.Query{Channel: ch.Name, Media: true}, audit.Position{Limit: 50, Scan: liveScan})
@@ -92,7 +93,8 @@ func (c *Console) playing(ctx context.Context, ch Channel) (*audit.Entry, error)
 	return nil, nil
 }
 
-// lastMedia is what was last told to play in any channel, or nil.
+// lastMedia is what was last told to play in any channel, or nil. It may be a dead
+// letter that was put to a plugin again, and tells nothing new then.
 func (c *Console) lastMedia(ctx context.Context) (*audit.Entry, error) {
 	stream, err := c.js.Stream(ctx, streams.Cytube)
 	if err != nil {
@@ -106,9 +108,6 @@ func (c *Console) lastMedia(ctx context.Context) (*audit.Entry, error) {
 		return nil, event.Errorf(event.NATSError, "read stream %s: %w", streams.Cytube, err)
 	}
 	e := audit.Read(replay.Event{Ref: event.Ref{Stream: streams.Cytube, Seq: raw.Sequence}, At: raw.Time, Subject: raw.Subject, Header: raw.Header, Body: raw.Data})
-	if e.Kind != audit.KindMedia {
-		return nil, nil
-	}
 	return &e, nil
 }
 
