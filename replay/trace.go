@@ -21,6 +21,7 @@ type TraceOptions struct {
 	JSON     bool           // write one JSON object instead of text
 	Color    bool           // colour the text: see Terminal
 	Zone     *time.Location // of times in text; local when nil
+	Since    time.Time      // where to begin to look; zero is the beginning of the streams
 	Progress func(Progress) // see Query
 }
 
@@ -38,7 +39,7 @@ func Trace(ctx context.Context, js jetstream.JetStream, out io.Writer, id string
 	if err != nil {
 		return err
 	}
-	c, err := oneConversation(ctx, js, Query{Filter: Filter{Correlation: id}, Progress: o.Progress})
+	c, err := oneConversation(ctx, js, Query{Filter: Filter{Correlation: id, Since: o.Since}, Progress: o.Progress})
 	if err != nil {
 		return err
 	}
