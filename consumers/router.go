@@ -75,7 +75,7 @@ func (r *Router) Handle(ctx context.Context, d streams.Stored) ([]event.Envelope
 		r.log.DebugContext(ctx, "no plugin registered this command", "command", name, "user", chat.User)
 		return nil, nil
 	}
-	if age, limit := ageOf(d, chat), to.plugin.Age(); age > limit {
+	if age, limit := ageOf(ctx, d, chat), to.plugin.Age(); age > limit {
 		return expired(RouterDurable, to.plugin.Name, d, age, limit)
 	}
 	if need := to.plugin.Rank(to.command); chat.Rank < need {
@@ -93,11 +93,11 @@ func (r *Router) Handle(ctx context.Context, d streams.Stored) ([]event.Envelope
 
 // ageOf is how long ago a line was typed. The server's clock is believed only
 // for lines that were read from its chat buffer later.
-func ageOf(d streams.Stored, chat event.Chat) time.Duration {
+func ageOf(ctx context.Context, d streams.Stored, chat event.Chat) time.Duration {
 	if d.Metadata[event.MetaBuffered] == true {
-		return time.Since(time.UnixMilli(chat.Time))
+		return Now(ctx).Sub(time.UnixMilli(chat.Time))
 	}
-	return time.Since(d.At)
+	return Now(ctx).Sub(d.At)
 }
 
 func (r *Router) deny(ctx context.Context, to route, chat event.Chat, prefix string, need int) ([]event.Envelope, error) {

@@ -106,6 +106,7 @@ func Run(ctx context.Context, bus *streams.Bus, c Config, h Handler) error {
 	if err != nil {
 		return fmt.Errorf("open consumer %s: %w", c.Durable, err)
 	}
+	r.source = consumer
 	messages, err := streams.OneByOne(consumer)
 	if err != nil {
 		return fmt.Errorf("read consumer %s: %w", c.Durable, err)
@@ -162,6 +163,9 @@ type runner struct {
 	handler Handler
 	log     *slog.Logger
 	beat    *heartbeat
+	source  jetstream.Consumer // that is read
+	asked   time.Time          // when the server was last asked what time it is…
+	told    time.Time          // …and what it said
 }
 
 func newRunner(bus *streams.Bus, c Config, h Handler) (*runner, error) {
@@ -215,6 +219,10 @@ func (r *runner) deliver(work context.Context, msg jetstream.Msg) {
 	work, span := r.bus.Tracer().Delivery(work, d, r.Durable)
 	defer span.End()
 	waited := time.Since(d.At)
+	if waited < 0 || waited > doubtful {
+		work = WithClock(work, r.clock(work))
+		waited = Now(work).Sub(d.At)
+	}
 	out := &outbox{bus: r.bus, allow: r.Allow, prefix: r.Durable + "/" + d.Ref.String(), attempt: d.Attempt, waited: waited, log: r.log}
 	outcome := Outcome{Consumer: r.Durable, Subject: d.Subject, Result: Handled, Attempt: d.Attempt, Waited: waited, Span: span.SpanContext()}
 
@@ -243,6 +251,29 @@ func (r *runner) deliver(work context.Context, msg jetstream.Msg) {
 		r.Observe(outcome)
 	}
 }
+
+// doubtful is the age of an event that may not be its age: the clock of the server
+// that stored it may be another than this machine's, which may also jump.
+const doubtful = time.Second
+
+// clock is the clock by which the server stores events. Where it cannot be told, it
+// is this machine's.
+func (r *runner) clock(ctx context.Context) func() time.Time {
+	if r.asked.IsZero() || time.Since(r.asked) > askAgain {
+		ctx, cancel := context.WithTimeout(ctx, askAgain)
+		defer cancel()
+		info, err := r.source.Info(ctx)
+		if err != nil {
+			return time.Now
+		}
+		r.asked, r.told = time.Now(), info.TimeStamp
+	}
+	asked, told := r.asked, r.told
+	return func() time.Time { return told.Add(time.Since(asked)) }
+}
+
+// askAgain is for how long the server is believed, and waited for.
+const askAgain = 2 * time.Second
 
 func (r *runner) handle(ctx context.Context, out *outbox, d streams.Stored) (result string, err error) {
 	events, err := r.handler(WithPublisher(ctx, out), d)

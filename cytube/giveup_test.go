@@ -46,7 +46,7 @@ func TestEchoAtTheLastInstant(t *testing.T) {
 		if writes > maxWrites {
 			want = event.DeliveryUnconfirmed
 		}
-		status, reason, err := s.speak(t.Context(), streams.Stored{At: time.Now()}, u)
+		status, reason, err := s.speak(t.Context(), streams.Stored{}, u, time.Now().Add(s.cfg.MaxAge))
 		if status != want || err != nil {
 			t.Errorf("with the echo after %d writings: %q, %s, %v; want %q", writes, status, reason, err, want)
 		}

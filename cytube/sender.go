@@ -95,9 +95,13 @@ func (s *sender) handle(ctx context.Context, d streams.Stored) ([]event.Envelope
 	if len(parts) > maxParts {
 		return s.delivery(ctx, d, event.DeliveryRefused, fmt.Sprintf("it would take %d lines, and a send may take %d", len(parts), maxParts))
 	}
-	again := d.Attempt > 1 || d.Ref.Seq <= s.begun || !d.At.After(s.started)
+	// From here on time goes by the machine's, whatever becomes of its clock. One
+	// that was set back knows not what came before s.started.
+	age := consumers.Now(ctx).Sub(d.At)
+	again := d.Attempt > 1 || d.Ref.Seq <= s.begun || !d.At.After(s.started) || age < 0
+	deadline := time.Now().Add(s.cfg.MaxAge - max(age, 0))
 	s.begun = max(s.begun, d.Ref.Seq)
-	heard, err := s.heardBefore(ctx, d, parts, again)
+	heard, err := s.heardBefore(ctx, d, parts, again, deadline)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +109,7 @@ func (s *sender) handle(ctx context.Context, d streams.Stored) ([]event.Envelope
 		if heard[u.part] {
 			continue
 		}
-		status, reason, err := s.speak(ctx, d, u)
+		status, reason, err := s.speak(ctx, d, u, deadline)
 		if err != nil {
 			return nil, err
 		}
@@ -164,11 +168,11 @@ func (u *utterance) of(d streams.Stored) (text, channel string, err error) {
 // been spoken before: again. The count of attempts does not tell, since a NATS
 // server that crashes forgets the latest. For that the bot must have joined, so
 // that what the chat buffer tells is recorded.
-func (s *sender) heardBefore(ctx context.Context, d streams.Stored, parts []*utterance, again bool) (map[int]bool, error) {
+func (s *sender) heardBefore(ctx context.Context, d streams.Stored, parts []*utterance, again bool, deadline time.Time) (map[int]bool, error) {
 	if !again {
 		return nil, nil
 	}
-	if d.Attempt == 1 && time.Since(d.At) > s.cfg.MaxAge {
+	if d.Attempt == 1 && time.Now().After(deadline) {
 		return nil, nil // will not be spoken anyway
 	}
 	for {
@@ -193,11 +197,11 @@ func (s *sender) heardBefore(ctx context.Context, d streams.Stored, parts []*utt
 
 // speak says one message and waits for its echo. The status is that of the
 // cytube.delivery when the message was not heard, and "" when it was.
-func (s *sender) speak(ctx context.Context, d streams.Stored, u *utterance) (status, reason string, err error) {
+func (s *sender) speak(ctx context.Context, d streams.Stored, u *utterance, deadline time.Time) (status, reason string, err error) {
 	defer s.voice.done(u)
 	var writes, silent, losses, drops int
 	for {
-		answered, err := s.awaitTurn(ctx, u, d.At.Add(s.cfg.MaxAge))
+		answered, err := s.awaitTurn(ctx, u, deadline)
 		if errors.Is(err, errExpired) {
 			if !s.voice.giveUp(u) {
 				continue

@@ -26,7 +26,8 @@ type announcements struct {
 	heard atomic.Uint64 // the highest sequence
 
 	// What was so at the last question to the server; see settle.
-	settled    atomic.Int64 // when, in Unix ns; 0: never
+	opened     time.Time    // from which settled counts: the machine's clock may be set
+	settled    atomic.Int64 // when, in ns; 0: never
 	reconnects atomic.Uint64
 }
 
@@ -47,7 +48,7 @@ func (b *bucket) announce(ctx context.Context) *announcements {
 }
 
 func (b *bucket) startAnnouncements(ctx context.Context) (*announcements, error) {
-	a := &announcements{conn: b.store.js.Conn()}
+	a := &announcements{conn: b.store.js.Conn(), opened: time.Now()}
 	if a.conn.ConnectedClusterName() != "" || b.replicated() {
 		return nil, errors.New("the server is one of a cluster")
 	}
@@ -118,7 +119,7 @@ func behindAnnouncements(ctx context.Context, conn *nats.Conn) context.Context {
 // latest is the highest sequence of the writes that were acknowledged before ctx's
 // request was made; ok is false where only the server knows.
 func (a *announcements) latest(ctx context.Context) (seq uint64, ok bool) {
-	if a == nil || time.Now().UnixNano()-a.settled.Load() > int64(askAgain) || a.conn.Stats().Reconnects != a.reconnects.Load() {
+	if a == nil || !a.fresh() || a.conn.Stats().Reconnects != a.reconnects.Load() {
 		return 0, false
 	}
 	if ctx.Value(behindKey{}) != a.conn {
@@ -135,13 +136,19 @@ func (a *announcements) latest(ctx context.Context) (seq uint64, ok bool) {
 	return a.heard.Load(), true
 }
 
+// fresh reports whether the server was asked of late.
+func (a *announcements) fresh() bool {
+	at := a.settled.Load()
+	return at > 0 && time.Since(a.opened)-time.Duration(at) <= askAgain
+}
+
 // settle begins a question to the server whether the view has everything; the
 // function it returns is to be called when it had.
 func (a *announcements) settle() (done func()) {
 	if a == nil {
 		return func() {}
 	}
-	reconnects, now := a.conn.Stats().Reconnects, time.Now().UnixNano()
+	reconnects, now := a.conn.Stats().Reconnects, int64(time.Since(a.opened))
 	return func() {
 		a.reconnects.Store(reconnects)
 		a.settled.Store(now)

@@ -1,10 +1,14 @@
 package streams
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -45,11 +49,49 @@ func openDurable(ctx context.Context, js jetstream.JetStream, stream string, wan
 	case err != nil:
 		return nil, err
 	default:
+		if err := resume(ctx, js, stream, existing); err != nil {
+			return nil, err
+		}
 		have := existing.CachedInfo().Config
 		want.DeliverPolicy, want.OptStartSeq, want.OptStartTime = have.DeliverPolicy, have.OptStartSeq, have.OptStartTime
 		want.PauseUntil = have.PauseUntil // a paused plugin stays paused across restarts
 	}
 	return js.CreateOrUpdateConsumer(ctx, stream, want)
+}
+
+// resume has a server whose clock was set back deliver again what nobody has
+// acknowledged. It would wait with that until its clock has caught up, as it goes by
+// the time of the last delivery (nats-server 2.15.2).
+func resume(ctx context.Context, js jetstream.JetStream, stream string, c jetstream.Consumer) error {
+	info := c.CachedInfo()
+	if info.NumAckPending == 0 {
+		return nil
+	}
+	s, err := js.Stream(ctx, stream)
+	if err != nil {
+		return err
+	}
+	last, err := s.GetMsg(ctx, info.Delivered.Stream)
+	if errors.Is(err, jetstream.ErrMsgNotFound) || err == nil && !last.Time.After(info.TimeStamp) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	reply, err := js.Conn().RequestWithContext(ctx, "$JS.API.CONSUMER.RESET."+stream+"."+info.Name, nil)
+	if errors.Is(err, nats.ErrNoResponders) {
+		return nil // a server that cannot, before 2.14
+	}
+	if err != nil {
+		return err
+	}
+	var answer struct {
+		Error *jetstream.APIError `json:"error"`
+	}
+	if err := json.Unmarshal(reply.Data, &answer); err != nil || answer.Error != nil {
+		return fmt.Errorf("begin again at what is not acknowledged: %w", cmp.Or[error](err, answer.Error))
+	}
+	return nil
 }
 
 // OneByOne reads a consumer one event at a time: what waits in a client's buffer
