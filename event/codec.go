@@ -334,8 +334,11 @@ func decodeField(raw json.RawMessage, into any) error {
 	}
 	err := json.Unmarshal(raw, into)
 	var typeErr *json.UnmarshalTypeError
-	if errors.As(err, &typeErr) {
-		return fmt.Errorf("must be %s, not %s", goKind(typeErr.Type), typeErr.Value)
+	if errors.As(err, &typeErr) && typeErr.Type != reflect.TypeOf(into).Elem() {
+		return fmt.Errorf("has %s where %s must be", jsonKind(typeErr.Value), goKind(typeErr.Type))
+	}
+	if typeErr != nil {
+		return fmt.Errorf("must be %s, not %s", goKind(typeErr.Type), jsonKind(typeErr.Value))
 	}
 	return err
 }
@@ -376,6 +379,19 @@ func digits(raw []byte) (n int64, ok bool) {
 		n = n*10 + int64(c-'0')
 	}
 	return n, len(raw) > 0 && len(raw) < 19
+}
+
+// jsonKind is what encoding/json says it has found, in our words.
+func jsonKind(found string) string {
+	switch found {
+	case "array":
+		return "a list"
+	case "object":
+		return "an object"
+	case "bool":
+		return "true or false"
+	}
+	return "a " + found
 }
 
 func goKind(t reflect.Type) string {

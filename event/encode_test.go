@@ -71,3 +71,18 @@ func TestEncodeValues(t *testing.T) {
 		}
 	}
 }
+
+// An error names what is wrong where it is wrong.
+func TestNestedErrors(t *testing.T) {
+	t.Parallel()
+	for args, want := range map[string]string{
+		`["2d6",3]`:      "plugin.dice-roller.command: args has a number where a string must be",
+		`"2d6"`:          "plugin.dice-roller.command: args must be a list, not a string",
+		`[["2d6"],"ab"]`: "plugin.dice-roller.command: args has a list where a string must be",
+	} {
+		err := event.CheckData(event.CommandSubject("dice-roller"), json.RawMessage(`{"command":"roll","user":"alice","args":`+args+`}`))
+		if err == nil || err.Error() != want {
+			t.Errorf("args %s: %v, want %q", args, err, want)
+		}
+	}
+}

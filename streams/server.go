@@ -16,7 +16,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -31,13 +30,14 @@ var ErrStoreInUse = errors.New("the store is in use")
 
 // ServerConfig are the settings of the embedded server.
 type ServerConfig struct {
-	Store      string       // directory that holds streams, buckets and credentials
-	Listen     string       // address to listen on; "" serves in-process connections only
-	SyncAlways bool         // fsync each write before it is acknowledged
-	Reserve    int64        // bytes of the store's disk that stay free; 0 is DefaultReserve
-	MaxStore   int64        // bytes that the store may hold; 0 is as many as there is room for
-	Holder     string       // what to call this process to one that finds the store in use
-	Logger     *slog.Logger // gets the server's warnings and errors; nil discards
+	Store      string        // directory that holds streams, buckets and credentials
+	Listen     string        // address to listen on; "" serves in-process connections only
+	SyncAlways bool          // fsync each write before it is acknowledged
+	Reserve    int64         // bytes of the store's disk that stay free; 0 is DefaultReserve
+	MaxStore   int64         // bytes that the store may hold; 0 is as many as there is room for
+	Holder     string        // what to call this process to one that finds the store in use
+	Patience   time.Duration // for a store that a process of another kind than Holder uses, as one that only looks
+	Logger     *slog.Logger  // gets the server's warnings and errors; nil discards
 }
 
 // Server is an embedded NATS server with JetStream on a store directory that no
@@ -244,54 +244,6 @@ func (s *Server) Stop() error {
 		err = writeInfo(s.path, note)
 	}
 	return errors.Join(err, forgetHolder(s.store), s.lock.Unlock())
-}
-
-// takeStore locks the store. A file beside the lock names the holder until it
-// stops: torn says that the last one did not. It is not the lock itself, which
-// nobody can read on Windows while it is held.
-func takeStore(c ServerConfig) (lock *flock.Flock, torn bool, err error) {
-	lock = flock.New(filepath.Join(c.Store, "lock"), flock.SetPermissions(0o600))
-	note := filepath.Join(c.Store, holderFile)
-	// A command that looks for a running bot holds the lock for an instant.
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	got, err := lock.TryLockContext(ctx, 20*time.Millisecond)
-	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
-		return nil, false, denied(fmt.Errorf("lock the store: %w", err))
-	}
-	before, err := os.ReadFile(note)
-	if !got {
-		return nil, false, fmt.Errorf("%w: %s is held by %s; stop that process first or choose another directory with --store",
-			ErrStoreInUse, c.Store, holderName(before))
-	}
-	torn = err == nil
-	holder := c.Holder
-	if holder == "" {
-		holder = filepath.Base(os.Args[0])
-	}
-	text := fmt.Sprintf("%s (pid %d, since %s)", holder, os.Getpid(), time.Now().Format("2006-01-02 15:04:05"))
-	if err := os.WriteFile(note, []byte(text), 0o600); err != nil {
-		lock.Unlock()
-		return nil, false, denied(fmt.Errorf("note who holds the store: %w", err))
-	}
-	return lock, torn, nil
-}
-
-// holderFile is the file in a store that names who holds it.
-const holderFile = "holder"
-
-func forgetHolder(store string) error {
-	if err := os.Remove(filepath.Join(store, holderFile)); !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
-}
-
-func holderName(note []byte) string {
-	if name := strings.TrimSpace(string(note)); name != "" {
-		return name
-	}
-	return "another process"
 }
 
 func writeInfo(path string, info ServerInfo) error { return writePrivate(path, info) }

@@ -283,6 +283,9 @@ type natsServer struct {
 	full func() error // says why it stores nothing new; nil where it does not tell
 }
 
+// storePatience is how long the bot waits for a command that looks at its store.
+const storePatience = 10 * time.Second
+
 // startStreams starts the embedded server, or connects to the external one.
 func startStreams(ctx context.Context, cfg config, log *slog.Logger) (*nats.Conn, natsServer, error) {
 	if cfg.external() {
@@ -296,7 +299,7 @@ func startStreams(ctx context.Context, cfg config, log *slog.Logger) (*nats.Conn
 		return nil, natsServer{}, err
 	}
 	server, err := streams.StartServer(streams.ServerConfig{
-		Store: cfg.Store, Listen: cfg.Listen, SyncAlways: cfg.SyncAlways, Holder: "rosey run", Logger: log,
+		Store: cfg.Store, Listen: cfg.Listen, SyncAlways: cfg.SyncAlways, Holder: "rosey run", Patience: storePatience, Logger: log,
 		Reserve: int64(cfg.StoreReserve), MaxStore: int64(cfg.StoreMax),
 	})
 	if err != nil {
