@@ -95,6 +95,9 @@ func (m *master) subcommands() map[string]plugins.Handler {
 }
 
 func (m *master) command(c *plugins.Context) ([]event.Envelope, error) {
+	if c.Channel() == "" {
+		return nil, event.Errorf(event.InvalidInput, "trivia is played in a channel, and the command names none")
+	}
 	if len(c.Command.Args) == 0 {
 		return m.status(c)
 	}

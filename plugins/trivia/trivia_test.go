@@ -352,3 +352,13 @@ func TestBrokenPack(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A command from elsewhere may name no channel.
+func TestNoChannel(t *testing.T) {
+	t.Parallel()
+	room := plugintest.Run(t, New())
+	room.Publish(event.CommandSubject("trivia"), event.Command{Command: "trivia", Args: []string{"start"}, User: "alice"})
+	if got := room.Next(); got != "❌ trivia is played in a channel, and the command names none" {
+		t.Errorf("it said %q", got)
+	}
+}
