@@ -24,6 +24,16 @@ test: examples/plugin-node/node_modules console/browsertest/node_modules
 	@if command -v npm >/dev/null; then cd $(@D) && npm ci --no-fund --no-audit && touch node_modules; \
 	else echo "there is no npm: $(@D) does without its packages"; fi
 
+# test-shell tests the example in shell, which needs the NATS CLI: that takes longer
+# to build than everything here does, so make test runs it only where it is there.
+NATS_CLI ?= v0.5.0
+.PHONY: test-shell
+test-shell: $(TOOLS)/nats
+	PATH="$(TOOLS):$$PATH" $(GO) test -run '^TestShellPlugin$$' -count=1 -v ./examples
+
+$(TOOLS)/nats: Makefile
+	GOBIN=$(TOOLS) $(GO) install github.com/nats-io/natscli/nats@$(NATS_CLI)
+
 # screenshots takes the pictures of docs/console.md with a real bot and chromium.
 .PHONY: screenshots
 screenshots:
