@@ -181,34 +181,74 @@ func (h *history) playing(ctx context.Context) (key string, err error) {
 	return key, err
 }
 
-// inFlight is the send that a durable consumer has delivered and not yet seen
-// acknowledged: the one that was being spoken when a process died. Ok is false
-// when there is none.
-func (h *history) inFlight(ctx context.Context, durable string) (send streams.Stored, ok bool, err error) {
+// unacknowledged is where to look for what a process was speaking when it died:
+// the first sequence that a durable consumer has not seen acknowledged. It can lie
+// well before that, because a NATS server that crashes forgets the latest. Ok is
+// false when nothing was in hand, as after a process that stopped as it should.
+func (h *history) unacknowledged(ctx context.Context, durable string) (from uint64, ok bool, err error) {
 	c, err := h.js.Consumer(ctx, streams.Cytube, durable)
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
-		return send, false, nil
+		return 0, false, nil
 	}
 	if err != nil {
-		return send, false, fmt.Errorf("look up consumer %s: %w", durable, err)
+		return 0, false, fmt.Errorf("look up consumer %s: %w", durable, err)
 	}
 	info := c.CachedInfo()
 	if info.NumAckPending == 0 {
-		return send, false, nil
+		stopped, err := h.stopped(ctx)
+		if err != nil || stopped {
+			return 0, false, err
+		}
 	}
-	s, err := h.js.Stream(ctx, streams.Cytube)
+	return info.AckFloor.Stream + 1, true, nil
+}
+
+// stopped reports whether the bot's latest word on the channel is that it left
+// because it stopped.
+func (h *history) stopped(ctx context.Context) (stopped bool, err error) {
+	found := false
+	err = h.back(ctx, event.SubjectConnection, func(s streams.Stored) {
+		if c, err := event.As[event.Connection](s.Envelope); err == nil && c.Channel == h.channel {
+			found, stopped = true, c.State == event.StateDown && c.Reason == reasonStops
+		}
+	}, func() bool { return found })
+	return stopped, err
+}
+
+// next is the first event of a subject at a sequence or after it. Malformed ones
+// are passed over.
+func (h *history) next(ctx context.Context, subject string, from uint64) (s streams.Stored, ok bool, err error) {
+	stream, err := h.stream(ctx)
 	if err != nil {
-		return send, false, fmt.Errorf("open stream %s: %w", streams.Cytube, err)
+		return s, false, err
 	}
-	msg, err := s.GetMsg(ctx, info.Delivered.Stream)
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return send, false, nil
+	for {
+		msg, err := stream.GetMsg(ctx, from, jetstream.WithGetMsgSubject(subject))
+		if errors.Is(err, jetstream.ErrMsgNotFound) {
+			return s, false, nil
+		}
+		if err != nil {
+			return s, false, fmt.Errorf("read %s from %s: %w", subject, streams.Cytube, err)
+		}
+		if s, err := streams.ReadRaw(streams.Cytube, msg); err == nil {
+			return s, true, nil
+		}
+		from = msg.Sequence + 1
 	}
+}
+
+// delivered reports whether it is recorded that a send was not heard.
+func (h *history) delivered(ctx context.Context, ref event.Ref) (delivered bool, err error) {
+	_, last, err := h.bounds(ctx)
 	if err != nil {
-		return send, false, fmt.Errorf("read the send that was being spoken: %w", err)
+		return false, err
 	}
-	send, err = streams.ReadRaw(streams.Cytube, msg)
-	return send, err == nil, nil
+	err = h.each(ctx, event.SubjectDelivery, ref.Seq+1, last, func(s streams.Stored) bool {
+		d, err := event.As[event.Delivery](s.Envelope)
+		delivered = err == nil && d.Send == ref.String()
+		return !delivered
+	})
+	return delivered, err
 }
 
 // spoken finds which parts of a send the channel has heard, by number from 1: the

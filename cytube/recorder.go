@@ -209,39 +209,6 @@ func (r *recorder) recover(ctx context.Context, lines []fact) {
 	}
 }
 
-// adopt looks for the send that a process before this one died speaking: a line
-// of the bot's in the chat buffer that is not recorded is the echo of it.
-func (r *recorder) adopt(ctx context.Context) {
-	var send streams.Stored
-	var ok bool
-	r.retry(ctx, func() (err error) {
-		if send, ok, err = r.history.inFlight(ctx, r.cfg.durable()); err == nil && !ok && !r.cfg.Dispatched {
-			send, ok, err = r.history.inFlight(ctx, SenderDurable(r.cfg.Channel)) // see finishOutbox
-		}
-		if err == nil && ok && event.Match(event.AllOutboxes, send.Subject) {
-			send, ok, err = r.history.referred(ctx, send)
-		}
-		if event.CodeOf(err) == event.InvalidInput {
-			return nil // malformed: it is not spoken
-		}
-		return err
-	})
-	if !ok {
-		return
-	}
-	parts, channel, err := utterances(send, r.cfg.MessageLimit,
-		trace.SpanContextFromContext(streams.Handling(context.Background(), send)))
-	if err != nil || len(parts) == 0 || !r.cfg.accepts(channel) {
-		return
-	}
-	var heard map[int]bool
-	r.retry(ctx, func() (err error) {
-		heard, err = r.history.spoken(ctx, send.Ref, parts, r.room.self)
-		return err
-	})
-	r.voice.adopt(parts, heard)
-}
-
 // answer tells the sender what the server says of the message that is pending.
 func (r *recorder) answer(ev socketio.Event) {
 	switch ev.Name {

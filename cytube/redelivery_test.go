@@ -25,3 +25,13 @@ func TestDeliveredAnewIsNotSaidAnew(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// forget has the NATS server forget what a durable consumer was given.
+func (w *world) forget(durable string) {
+	w.t.Helper()
+	c, err := w.bus.JetStream().Consumer(w.ctx, streams.Cytube, durable)
+	w.ok(err)
+	w.ok(w.bus.JetStream().DeleteConsumer(w.ctx, streams.Cytube, durable))
+	_, err = w.bus.JetStream().CreateConsumer(w.ctx, streams.Cytube, c.CachedInfo().Config)
+	w.ok(err)
+}

@@ -330,6 +330,40 @@ func TestKilledBetweenSayingAndEcho(t *testing.T) {
 	w.counted(b, func(s cytube.Stats) bool { return s.Sent == 1 })
 }
 
+// A NATS server that crashes with the bot forgets which send the bot had in hand.
+// The line that the room heard is not said again even so, although a filter of the
+// channel's has made another one of it, and it belongs to its send.
+func TestKilledWithTheNATSServerBetweenSayingAndEcho(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	kill := w.mortal()
+	before := w.chat("*before*")
+	w.echo(before, 1)
+	w.delivery(w.send(event.SubjectSendPM, event.SendPM{To: "nobody", Message: "refused"}))
+	w.site.Refuse("Rate limit exceeded") // it must not come back before it is killed
+	w.site.Fail(room, "rosey", 1, cytubetest.FaultDrop)
+	ack := w.chat("*in time*")
+	_, err := w.site.WaitHeard(w.ctx, func(l cytubetest.Line) bool { return strings.Contains(l.Text, "in time") })
+	w.ok(err)
+	kill()
+	w.forget(cytube.DefaultDurable)
+	w.site.Refuse("")
+	after := w.chat("*after*")
+	w.start()
+	w.echo(after, 1)
+	if diff := cmp.Diff([]string{"*before*", "*in time*", "*after*"}, w.spoken()); diff != "" {
+		t.Error(diff)
+	}
+	causes := map[string]string{}
+	for _, s := range w.stored(event.SubjectChat) {
+		causes[field[string](s, "message")] = s.Meta(event.MetaCausation)
+	}
+	want := map[string]string{"before": before.Ref.String(), "in time": ack.Ref.String(), "after": after.Ref.String()}
+	if diff := cmp.Diff(want, causes); diff != "" {
+		t.Errorf("what the lines name as their cause: %s", diff)
+	}
+}
+
 // The next process does not say what is recorded as said.
 func TestKilledBetweenEchoAndAck(t *testing.T) {
 	t.Parallel()

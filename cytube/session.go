@@ -11,6 +11,9 @@ import (
 	"github.com/rosey-bot/rosey/cytube/socketio"
 )
 
+// reasonStops is why the session of a bot that stops ends, in cytube.connection.
+const reasonStops = "the bot stops"
+
 // session is one connection to the channel, from the dialling to its end. Err is
 // why it ended; joined tells whether the bot got in.
 func (c *Connector) session(ctx context.Context) (joined bool, err error) {
@@ -27,7 +30,7 @@ func (c *Connector) session(ctx context.Context) (joined bool, err error) {
 		return false, err
 	}
 	defer func() {
-		reason := "the bot stops"
+		reason := reasonStops
 		var permanent *PermanentError
 		switch {
 		case ctx.Err() != nil:
