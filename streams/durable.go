@@ -1,9 +1,7 @@
 package streams
 
 import (
-	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -78,18 +76,12 @@ func resume(ctx context.Context, js jetstream.JetStream, stream string, c jetstr
 	if err != nil {
 		return err
 	}
-	reply, err := js.Conn().RequestWithContext(ctx, "$JS.API.CONSUMER.RESET."+stream+"."+info.Name, nil)
+	_, err = js.ResetConsumer(ctx, stream, info.Name)
 	if errors.Is(err, nats.ErrNoResponders) {
 		return nil // a server that cannot, before 2.14
 	}
 	if err != nil {
-		return err
-	}
-	var answer struct {
-		Error *jetstream.APIError `json:"error"`
-	}
-	if err := json.Unmarshal(reply.Data, &answer); err != nil || answer.Error != nil {
-		return fmt.Errorf("begin again at what is not acknowledged: %w", cmp.Or[error](err, answer.Error))
+		return fmt.Errorf("begin again at what is not acknowledged: %w", err)
 	}
 	return nil
 }

@@ -96,17 +96,8 @@ func (a *authority) sign(name string) (cert, key string) {
 // serve runs an ordinary NATS server with JetStream.
 func serve(t *testing.T, o *server.Options) (url string) {
 	t.Helper()
-	o.Host, o.Port, o.NoSigs, o.NoLog, o.JetStream, o.StoreDir = "127.0.0.1", server.RANDOM_PORT, true, true, true, t.TempDir()
-	s, err := server.NewServer(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Start()
-	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	if !s.ReadyForConnections(30 * time.Second) {
-		t.Fatal("the server did not start")
-	}
-	return s.ClientURL()
+	o.JetStream, o.StoreDir = true, t.TempDir()
+	return streamstest.Foreign(t, o).ClientURL()
 }
 
 // A server's certificate is checked, and a client's shown, with files given

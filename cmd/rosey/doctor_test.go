@@ -236,17 +236,8 @@ func TestDoctorOfAServer(t *testing.T) {
 	t.Parallel()
 	serve := func(o server.Options) string {
 		t.Helper()
-		o.Host, o.Port, o.NoSigs, o.StoreDir = "127.0.0.1", server.RANDOM_PORT, true, t.TempDir()
-		s, err := server.NewServer(&o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		s.Start()
-		t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-		if !s.ReadyForConnections(30 * time.Second) {
-			t.Fatal("the server did not start")
-		}
-		return s.ClientURL()
+		o.StoreDir = t.TempDir()
+		return streamstest.Foreign(t, &o).ClientURL()
 	}
 	if code, lines := doctor(t, "--nats", serve(server.Options{})); code != 1 || !has(lines, "server FAIL: NATS 2.") || !has(lines, "without JetStream") {
 		t.Errorf("without JetStream: %d %q", code, lines)

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
 // A bot whose credentials the server no longer accepts says so and fails, so that
@@ -22,15 +24,7 @@ func TestBotLosesItsCredentials(t *testing.T) {
 	}
 	o := options("bot", "other")
 	o.StoreDir = t.TempDir()
-	s, err := server.NewServer(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Start()
-	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	if !s.ReadyForConnections(testPatience) {
-		t.Fatal("the server did not start")
-	}
+	s := streamstest.Foreign(t, o)
 	u, err := url.Parse(s.ClientURL())
 	if err != nil {
 		t.Fatal(err)

@@ -19,9 +19,22 @@ func External(t testing.TB, store string, max int64) (nc *nats.Conn, address str
 	return nc, (&url.URL{Scheme: "nats", Host: s.Addr().(*net.TCPAddr).String()}).String()
 }
 
-// foreign starts a server with these options on a free port of 127.0.0.1, and
-// connects to it; both end with the test.
+// foreign is Foreign with a connection, which ends with the test too.
 func foreign(t testing.TB, o *server.Options) (*nats.Conn, *server.Server) {
+	t.Helper()
+	s := Foreign(t, o)
+	closed := make(chan struct{})
+	nc, err := nats.Connect("", nats.InProcessServer(s), nats.ClosedHandler(func(*nats.Conn) { close(closed) }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { nc.Close(); <-closed })
+	return nc, s
+}
+
+// Foreign starts a server with these options on a free port of 127.0.0.1 that ends
+// with the test.
+func Foreign(t testing.TB, o *server.Options) *server.Server {
 	t.Helper()
 	o.Host, o.Port, o.NoSigs, o.NoLog = "127.0.0.1", server.RANDOM_PORT, true, true
 	s, err := server.NewServer(o)
@@ -33,11 +46,5 @@ func foreign(t testing.TB, o *server.Options) (*nats.Conn, *server.Server) {
 	if !s.ReadyForConnections(30 * time.Second) {
 		t.Fatal("a server did not start")
 	}
-	closed := make(chan struct{})
-	nc, err := nats.Connect("", nats.InProcessServer(s), nats.ClosedHandler(func(*nats.Conn) { close(closed) }))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { nc.Close(); <-closed })
-	return nc, s
+	return s
 }
