@@ -1,9 +1,12 @@
 package cytube_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/rosey-bot/rosey/cytube"
 	"github.com/rosey-bot/rosey/cytube/cytubetest"
@@ -307,6 +310,31 @@ func TestShadowMuted(t *testing.T) {
 	w.ok(alice.Send(w.ctx, "!roll"))
 	if s := w.heard("!roll"); !field[bool](s, "shadow") {
 		t.Errorf("got %s", s.Data)
+	}
+}
+
+// A moderator who is muted without knowing it gets each line as both, and the
+// second copy is no answer to what is said next.
+func TestShadowMutedModerator(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(_ *cytubetest.Config, b *cytube.Config) { b.User, b.Password = "mod", "mod-pw" })
+	b := w.join()
+	w.await("the bot's rank", func(s streams.Stored) bool { return s.Subject == event.SubjectUserRank })
+	w.ok(w.site.Mute(room, "mod", true))
+	want := map[string][]string{}
+	for i := range 10 {
+		text := fmt.Sprint("line ", i)
+		want[text] = []string{w.chat(text).Ref.String()}
+	}
+	w.counted(b, func(s cytube.Stats) bool { return s.Echoed == 10 })
+	w.ok(b.stop())
+	causes := map[string][]string{}
+	for _, s := range w.stored(event.SubjectChat) {
+		text := field[string](s, "message")
+		causes[text] = append(causes[text], s.Meta(event.MetaCausation))
+	}
+	if diff := cmp.Diff(want, causes); diff != "" {
+		t.Errorf("the lines and what they name as their cause: %s", diff)
 	}
 }
 

@@ -30,6 +30,7 @@ type room struct {
 	current  int           // uid of the item that plays
 	playing  string        // what plays, to tell a change from the news of a join
 
+	latest   line    // of chat
 	muteRank float64 // from which on moderators are told of mutes
 	joining  bool    // what comes now tells how things stand, not what happens
 }
@@ -120,6 +121,12 @@ func (r *room) chat(args []json.RawMessage) ([]fact, error) {
 	case l.user == "[server]" && class == "server-whisper":
 		return r.serverLine(l)
 	case l.user == "[server]" || class == "server-whisper":
+		return nil, nil
+	}
+	before := r.latest
+	r.latest = *l
+	if l.shadow && !before.shadow && l.key() == before.key() {
+		// A bot that is shadow-muted and a moderator gets the line as both.
 		return nil, nil
 	}
 	extra := event.Extra{}
