@@ -16,9 +16,11 @@ run: build
 	@$(BIN) run
 
 # test runs every test with the race detector. The plugin in JavaScript is tried
-# where there is a Node to run it, the console where there is a chromium.
+# where there is a Node to run it, the console where there is a chromium. Tests wait
+# nearly as much as they work, so one more than there are processors runs at a time.
+PARALLEL ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 test: examples/plugin-node/node_modules console/browsertest/node_modules
-	$(GO) test -race ./...
+	$(GO) test -race -parallel $(PARALLEL) ./...
 
 %/node_modules: %/package-lock.json
 	@if command -v npm >/dev/null; then cd $(@D) && npm ci --no-fund --no-audit && touch node_modules; \

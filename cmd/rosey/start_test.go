@@ -10,7 +10,7 @@ import (
 func TestPluginsStartAtOnce(t *testing.T) {
 	t.Parallel()
 	store := t.TempDir()
-	for range 5 {
+	for range 3 {
 		r := rosey(t, "!countdown list\n", "run", "--local", "--store", store)
 		if r.code != 0 || strings.Contains(r.stderr, "will start again") || !strings.Contains(r.stdout, "rosey: ") {
 			t.Errorf("%+v", r)
