@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -174,11 +173,7 @@ func (l DeadLetter) check(ctx context.Context, js jetstream.JetStream) error {
 	if err != nil {
 		return fmt.Errorf("look up consumer %s on stream %s: %w", l.Consumer, l.Stream, err)
 	}
-	filters := c.CachedInfo().Config.FilterSubjects
-	if one := c.CachedInfo().Config.FilterSubject; one != "" {
-		filters = append(filters, one)
-	}
-	if len(filters) > 0 && !slices.ContainsFunc(filters, func(f string) bool { return event.Match(f, l.Subject) }) {
+	if !streams.Reads(c.CachedInfo().Config, l.Subject) {
 		return fmt.Errorf("consumer %s does not read %s", l.Consumer, l.Subject)
 	}
 	return nil

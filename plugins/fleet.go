@@ -266,8 +266,7 @@ func notHandled(ctx context.Context, js jetstream.JetStream, ours []string, subj
 	lister := stream.ListConsumers(ctx)
 	for info := range lister.Info() {
 		name, ok := strings.CutPrefix(info.Config.Durable, Durable(""))
-		listens := slices.ContainsFunc(append(info.Config.FilterSubjects, info.Config.FilterSubject),
-			func(filter string) bool { return event.Match(filter, subject) })
+		listens := streams.Reads(info.Config, subject)
 		runs := slices.Contains(ours, name) || info.NumWaiting > 0 || info.NumAckPending > 0
 		if ok && listens && runs && !info.Paused && info.AckFloor.Stream < ref.Seq {
 			behind = append(behind, name)

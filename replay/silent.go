@@ -65,11 +65,7 @@ func (d durable) handled(e Event) bool {
 			return false
 		}
 	}
-	filters := cfg.FilterSubjects
-	if cfg.FilterSubject != "" {
-		filters = append(slices.Clip(filters), cfg.FilterSubject)
-	}
-	return len(filters) == 0 || slices.ContainsFunc(filters, func(f string) bool { return event.Match(f, e.Subject) })
+	return streams.Reads(cfg, e.Subject)
 }
 
 // delivery is the delivery of an event to a consumer, made when it is new.

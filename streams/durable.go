@@ -1,13 +1,17 @@
 package streams
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/rosey-bot/rosey/event"
 )
 
 // Durable opens a durable consumer, and creates it or updates its settings, but
@@ -93,4 +97,18 @@ func resume(ctx context.Context, js jetstream.JetStream, stream string, c jetstr
 // consumer is no longer paused, so it bounds how long a resumed plugin is silent.
 func OneByOne(c jetstream.Consumer) (jetstream.MessagesContext, error) {
 	return c.Messages(jetstream.PullMaxMessages(1), jetstream.PullExpiry(30*time.Second), jetstream.PullHeartbeat(time.Second))
+}
+
+// Filters are the patterns of what a consumer reads of its stream: all of it where
+// it names none.
+func Filters(c jetstream.ConsumerConfig) []string {
+	if len(c.FilterSubjects) > 0 {
+		return c.FilterSubjects
+	}
+	return []string{cmp.Or(c.FilterSubject, ">")}
+}
+
+// Reads reports whether a consumer reads events of a subject.
+func Reads(c jetstream.ConsumerConfig, subject string) bool {
+	return slices.ContainsFunc(Filters(c), func(filter string) bool { return event.Match(filter, subject) })
 }

@@ -143,9 +143,8 @@ func eachCause(ctx context.Context, js jetstream.JetStream, stream string, since
 	if err != nil {
 		return err
 	}
-	info, err := c.Info(ctx)
-	if err != nil || info.NumPending+info.Delivered.Consumer == 0 {
-		return err
+	if c.CachedInfo().NumPending == 0 {
+		return nil
 	}
 	messages, err := c.Messages()
 	if err != nil {

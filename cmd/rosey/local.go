@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -290,11 +289,7 @@ func settled(ctx context.Context, js jetstream.JetStream, info *jetstream.Consum
 	if err != nil {
 		return false
 	}
-	filters := info.Config.FilterSubjects
-	if len(filters) == 0 {
-		filters = []string{cmp.Or(info.Config.FilterSubject, ">")}
-	}
-	for _, filter := range filters {
+	for _, filter := range streams.Filters(info.Config) {
 		event, err := stream.GetLastMsgForSubject(ctx, filter)
 		switch {
 		case errors.Is(err, jetstream.ErrMsgNotFound):

@@ -32,12 +32,8 @@ func TestStartupIsAnnouncedWhenEverythingRuns(t *testing.T) {
 	defer questions.Close()
 	p.say("hi")
 	p.expect("^operator: hi")
-	nc := storeConn(t, store)
-	js, err := streams.JetStream(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
-	stored, err := js.Stream(t.Context(), streams.Platform)
+	bus := busOf(t, store)
+	stored, err := bus.JetStream().Stream(t.Context(), streams.Platform)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +53,6 @@ func TestStartupIsAnnouncedWhenEverythingRuns(t *testing.T) {
 	if _, err := c.Next(jetstream.FetchMaxWait(testPatience)); err != nil {
 		t.Fatal(err)
 	}
-	bus := streams.NewBus(nc, js)
 	if reply, err := bus.Request(t.Context(), event.RequestSubject("trivia", "question"), map[string]any{"category": "bots"}); err != nil {
 		t.Errorf("trivia answers %s, %v", reply, err)
 	}
@@ -71,12 +66,8 @@ func TestPluginsHandleTheShutdown(t *testing.T) {
 	p := start(t, "run", "--local", "--store", store, "--plugins", "none")
 	p.say("hi")
 	p.expect("^operator: hi")
-	nc := storeConn(t, store)
-	js, err := streams.JetStream(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
-	witness, err := js.CreateConsumer(t.Context(), streams.Platform, jetstream.ConsumerConfig{
+	bus := busOf(t, store)
+	witness, err := bus.JetStream().CreateConsumer(t.Context(), streams.Platform, jetstream.ConsumerConfig{
 		Durable: streams.Durable("witness"), FilterSubject: event.SubjectShutdown, AckPolicy: jetstream.AckExplicitPolicy,
 	})
 	if err != nil {
@@ -86,7 +77,6 @@ func TestPluginsHandleTheShutdown(t *testing.T) {
 	go func() {
 		msg, err := witness.Next(jetstream.FetchMaxWait(testPatience))
 		if err == nil {
-			bus := streams.NewBus(nc, js)
 			_, err = bus.Request(t.Context(), event.SubjectSet, event.Set{Collection: "witness", ID: "state", Data: json.RawMessage(`{"saved":true}`)})
 			err = errors.Join(err, msg.Ack())
 		}
