@@ -167,7 +167,7 @@ func encodeStruct(v reflect.Value) (json.RawMessage, error) {
 		case f.of == intType, f.of == int64Type:
 			b = strconv.AppendInt(b, fv.Int(), 10)
 		case f.of == idType:
-			b = ID(fv.String()).append(b)
+			b = ID(fv.String()).AppendJSON(b)
 		case f.of == textsType:
 			b = appendTexts(b, fv)
 		case f.of == rawType && valid(fv.Bytes()):

@@ -109,9 +109,10 @@ func (id ID) Int() (int64, bool) {
 }
 
 // MarshalJSON writes an integer, a string, or null for the empty ID.
-func (id ID) MarshalJSON() ([]byte, error) { return id.append(nil), nil }
+func (id ID) MarshalJSON() ([]byte, error) { return id.AppendJSON(nil), nil }
 
-func (id ID) append(b []byte) []byte {
+// AppendJSON appends what MarshalJSON writes.
+func (id ID) AppendJSON(b []byte) []byte {
 	if id == "" {
 		return append(b, "null"...)
 	}

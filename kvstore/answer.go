@@ -46,7 +46,7 @@ func answerSet(ctx context.Context, s *Store, req event.Set) ([]byte, error) {
 		return nil, err
 	}
 	b := append(make([]byte, 0, 96), `{"success":true,"id":`...)
-	b = append(appendID(b, w.ID), `,"error":null,"revision":`...)
+	b = append(w.ID.AppendJSON(b), `,"error":null,"revision":`...)
 	return append(strconv.AppendUint(b, w.Revision, 10), '}'), nil
 }
 
@@ -88,7 +88,7 @@ func answerUpdate(ctx context.Context, s *Store, req event.Update) ([]byte, erro
 	}
 	b := fmt.Appendf(nil, `{"success":true,"matched":%d,"changed":%d,"error":null`, u.Matched, u.Changed)
 	if u.ID != "" {
-		b = append(appendID(append(b, `,"id":`...), u.ID), `,"revision":`...)
+		b = append(u.ID.AppendJSON(append(b, `,"id":`...)), `,"revision":`...)
 		b = strconv.AppendUint(b, u.Revision, 10)
 	}
 	return append(b, '}'), nil

@@ -24,7 +24,7 @@ func canonical(raw []byte, id event.ID) ([]byte, error) {
 // allocating; it may say no to one that is.
 func isCanonical(raw []byte, id event.ID) bool {
 	var scratch [64]byte
-	head := append(appendID(append(scratch[:0], `{"id":`...), id), '}')
+	head := append(id.AppendJSON(append(scratch[:0], `{"id":`...)), '}')
 	if len(raw) < len(head) || string(raw[:len(head)-1]) != string(head[:len(head)-1]) || raw[len(head)-1] != '}' && raw[len(head)-1] != ',' {
 		return false
 	}

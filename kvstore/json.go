@@ -361,7 +361,7 @@ func parseRecord(raw []byte) (node, error) {
 // its first member in place of any other it may have.
 func (n *node) record(id event.ID) []byte {
 	b := append(make([]byte, 0, 256), `{"id":`...)
-	b = appendID(b, id)
+	b = id.AppendJSON(b)
 	for i := range n.kids {
 		if n.kids[i].name == "id" {
 			continue
@@ -371,13 +371,6 @@ func (n *node) record(id event.ID) []byte {
 		b = n.kids[i].append(b)
 	}
 	return append(b, '}')
-}
-
-func appendID(b []byte, id event.ID) []byte {
-	if _, ok := id.Int(); ok {
-		return append(b, id...)
-	}
-	return appendQuoted(b, string(id))
 }
 
 // skip is the position behind the value that starts at i in canonical JSON.

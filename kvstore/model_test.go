@@ -89,7 +89,7 @@ func empty(t fatal, nc *nats.Conn, collection string) {
 		t.Fatalf("%v", err)
 	}
 	for _, r := range a.Data {
-		call(t, nc, "delete", fmt.Sprintf(`{"collection":%q,"id":%s}`, collection, appendID(nil, r.ID)), "")
+		call(t, nc, "delete", fmt.Sprintf(`{"collection":%q,"id":%s}`, collection, r.ID.AppendJSON(nil)), "")
 	}
 }
 
@@ -157,7 +157,7 @@ func TestServiceAgainstModel(t *testing.T) {
 			return "", true
 		}
 		fields := func(data string) map[string]any { return refDecode([]byte(data)).(map[string]any) }
-		idText := func(id event.ID) string { return string(appendID(nil, id)) }
+		idText := func(id event.ID) string { return string(id.AppendJSON(nil)) }
 
 		t.Repeat(map[string]func(*rapid.T){
 			"insert": func(t *rapid.T) {

@@ -45,7 +45,6 @@ type ServerConfig struct {
 type Server struct {
 	ns    *server.Server
 	lock  *flock.Flock
-	torn  bool // whoever had the store before did not stop, but ended
 	info  ServerInfo
 	store string
 	path  string     // of server.json
@@ -85,8 +84,8 @@ func StartServer(c ServerConfig) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{lock: lock, torn: torn, store: c.Store, path: filepath.Join(c.Store, "server.json")}
-	if err := s.start(c); err != nil {
+	s := &Server{lock: lock, store: c.Store, path: filepath.Join(c.Store, "server.json")}
+	if err := s.start(c, torn); err != nil {
 		if !torn {
 			err = errors.Join(err, forgetHolder(c.Store))
 		}
@@ -96,7 +95,8 @@ func StartServer(c ServerConfig) (*Server, error) {
 	return s, nil
 }
 
-func (s *Server) start(c ServerConfig) error {
+// start starts the server; torn says that the last one on the store did not stop.
+func (s *Server) start(c ServerConfig, torn bool) error {
 	before, err := readInfo(s.path)
 	if err != nil {
 		return err
@@ -152,7 +152,7 @@ func (s *Server) start(c ServerConfig) error {
 		ns.WaitForShutdown()
 		return err
 	}
-	if s.torn {
+	if torn {
 		s.reconcile(log)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
