@@ -247,13 +247,23 @@ func TestDialErrors(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	})
-	t.Run("silent server", func(t *testing.T) {
-		t.Parallel()
-		_, err := socketio.Dial(soon(t), script(t, upgrade, openPacket), socketio.WithDialTimeout(50*time.Millisecond))
-		if !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("got %v", err)
-		}
-	})
+	mute := func(_ http.ResponseWriter, r *http.Request) *websocket.Conn {
+		<-r.Context().Done() // until the client hangs up
+		return nil
+	}
+	for name, url := range map[string]string{
+		"silent server":            script(t, mute),
+		"silent after the upgrade": script(t, upgrade),
+		"no consent":               script(t, upgrade, openPacket),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := socketio.Dial(soon(t), url, socketio.WithDialTimeout(50*time.Millisecond))
+			if !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
 	for _, url := range []string{"", "cytu.be", "ftp://cytu.be", "http://", "://"} {
 		if _, err := socketio.Dial(soon(t), url); err == nil || !strings.Contains(err.Error(), "bad socket address") {
 			t.Errorf("%q: %v", url, err)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -61,7 +62,8 @@ func WithWriteTimeout(d time.Duration) Option { return func(o *options) { o.writ
 //
 // Errors: [*RefusedError] when the server says no, [*HandshakeError] when the
 // address is not a Socket.IO server's, [*DisconnectError] when it hangs up in
-// the middle, network errors as they come.
+// the middle, [context.DeadlineExceeded] when the time is up, other network
+// errors as they come.
 func Dial(ctx context.Context, rawURL string, opts ...Option) (*Conn, error) {
 	o := options{
 		dialer:       websocket.DefaultDialer,
@@ -105,6 +107,9 @@ func dial(ctx context.Context, rawURL string, protocol int, o options) (*Conn, e
 	if err != nil {
 		if errors.Is(err, websocket.ErrBadHandshake) && resp != nil {
 			return nil, handshakeError(u, resp)
+		}
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			err = context.DeadlineExceeded // the socket, which has the same deadline, saw it first
 		}
 		return nil, fmt.Errorf("connect to %s: %w", u, err)
 	}
