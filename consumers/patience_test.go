@@ -42,6 +42,7 @@ func TestOutageIsNoFailedAttempt(t *testing.T) {
 	log, unanswered := telling("not answered, will try again")
 	bus := streamstest.Bus(t, streamstest.Server(t), log, streams.WithTimeout(100*time.Millisecond))
 	get := event.Get{Collection: "c", ID: "1"}
+	gone := make(chan struct{})
 	settled, _ := start(t, bus, consumers.Config{}, func(ctx context.Context, d streams.Stored) ([]event.Envelope, error) {
 		p := consumers.PublisherFrom(ctx)
 		if _, err := p.Request(ctx, event.SubjectGet, get, streams.Within(time.Millisecond)); event.CodeOf(err) != event.Timeout {
@@ -52,7 +53,14 @@ func TestOutageIsNoFailedAttempt(t *testing.T) {
 			return nil, err
 		}
 		// The stream goes away between the request and the answer to the command.
-		return []event.Envelope{say(t, string(body))}, bus.JetStream().DeleteStream(ctx, streams.Cytube)
+		if err := bus.JetStream().DeleteStream(ctx, streams.Cytube); err != nil {
+			return nil, err
+		}
+		for len(unanswered) > 0 {
+			<-unanswered // of the request
+		}
+		close(gone)
+		return []event.Envelope{say(t, string(body))}, nil
 	})
 	command(t, bus, "x")
 	next(t, unanswered)
@@ -65,6 +73,7 @@ func TestOutageIsNoFailedAttempt(t *testing.T) {
 	if err := database.AddEndpoint("get", answer, micro.WithEndpointSubject(event.SubjectGet)); err != nil {
 		t.Fatal(err)
 	}
+	next(t, gone)
 	next(t, unanswered)
 	if err := streams.Open(t.Context(), bus.JetStream(), streams.Options{}); err != nil {
 		t.Fatal(err)

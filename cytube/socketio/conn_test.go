@@ -331,10 +331,10 @@ func TestReceiveTellsHowTheConnectionEnded(t *testing.T) {
 			s.Stop()
 			return nil
 		}, code(1006)},
-		{"silent server", cytubetest.Config{PingInterval: 200 * time.Millisecond, PingTimeout: 800 * time.Millisecond},
+		{"silent server", cytubetest.Config{PingInterval: 200 * time.Millisecond, PingTimeout: 2800 * time.Millisecond},
 			func(s *cytubetest.Server, _ *socketio.Conn) error { return s.Stall(channel, "alice") },
 			is(socketio.ErrPingTimeout)},
-		{"silent old server", cytubetest.Config{Protocol: 3, PingInterval: 200 * time.Millisecond, PingTimeout: 800 * time.Millisecond},
+		{"silent old server", cytubetest.Config{Protocol: 3, PingInterval: 200 * time.Millisecond, PingTimeout: 2800 * time.Millisecond},
 			func(s *cytubetest.Server, _ *socketio.Conn) error { return s.Stall(channel, "alice") },
 			is(socketio.ErrPingTimeout)},
 		{"transport closed", cytubetest.Config{}, func(s *cytubetest.Server, _ *socketio.Conn) error {
