@@ -6,10 +6,13 @@ TOOLS   := $(CURDIR)/.tools/bin
 
 .PHONY: build run test race crash lint fuzz bench clean
 
+# What is built, and what is read to be checked, is compiled the same way: once.
+STATIC := CGO_ENABLED=0 GOFLAGS="$$($(GO) env GOFLAGS) -trimpath"
+
 build: $(BIN)
 
 $(BIN): $(SOURCES)
-	CGO_ENABLED=0 $(GO) build -trimpath -o $@ ./cmd/rosey
+	$(STATIC) $(GO) build -o $@ ./cmd/rosey
 
 # run opens a local room in the terminal: type as a user, see the bot answer.
 run: build
@@ -46,7 +49,7 @@ screenshots:
 SEED     ?= 1
 DURATION ?= 60s
 crash: build
-	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)-crash ./cmd/rosey-crash
+	$(STATIC) $(GO) build -o $(BIN)-crash ./cmd/rosey-crash
 	@$(BIN)-crash -rosey $(BIN) -seed $(SEED) -duration $(DURATION)
 
 # soak does the same for long, killing seldom, with more load of more kinds, and
@@ -54,14 +57,14 @@ crash: build
 SOAK ?= 20m
 .PHONY: soak
 soak: build
-	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)-crash ./cmd/rosey-crash
+	$(STATIC) $(GO) build -o $(BIN)-crash ./cmd/rosey-crash
 	@$(BIN)-crash -rosey $(BIN) -seed $(SEED) -duration $(SOAK) -mode embedded -soak
 
 # cluster-test kills servers of a cluster of three and the two bots that share
 # it, one at a time at moments that SEED decides, and counts as crash does.
 .PHONY: cluster-test
 cluster-test: build $(TOOLS)/nats-server
-	CGO_ENABLED=0 $(GO) build -trimpath -o $(BIN)-crash ./cmd/rosey-crash
+	$(STATIC) $(GO) build -o $(BIN)-crash ./cmd/rosey-crash
 	@$(BIN)-crash -mode cluster -rosey $(BIN) -nats-server $(TOOLS)/nats-server -seed $(SEED) -duration $(CLUSTER_DURATION)
 
 CLUSTER_DURATION ?= 3m
@@ -118,12 +121,12 @@ bench-db:
 lint: $(TOOLS)/staticcheck
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); \
 	if [ -n "$$unformatted" ]; then echo "not formatted, run gofmt -w:"; echo "$$unformatted"; exit 1; fi
-	$(GO) vet ./...
-	$(GO) -C kvstore/benchdb vet -mod=mod -tags nosqlite .
-	$(TOOLS)/staticcheck ./...
+	$(STATIC) $(GO) vet ./...
+	$(STATIC) $(GO) -C kvstore/benchdb vet -mod=mod -tags nosqlite .
+	$(STATIC) $(TOOLS)/staticcheck ./...
 
 $(TOOLS)/staticcheck:
-	GOBIN=$(TOOLS) $(GO) install honnef.co/go/tools/cmd/staticcheck@v0.8.2
+	GOBIN=$(TOOLS) $(STATIC) $(GO) install honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 # fuzz runs each fuzz test for FUZZTIME.
 FUZZTIME ?= 10s

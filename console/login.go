@@ -106,7 +106,7 @@ func (c *Console) login(w http.ResponseWriter, r *http.Request) {
 
 func (c *Console) showLogin(w http.ResponseWriter, status int, form loginForm) {
 	var b bytes.Buffer
-	if err := templates["login"].ExecuteTemplate(&b, "login", form); err != nil {
+	if err := templates()["login"].ExecuteTemplate(&b, "login", form); err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}

@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"path"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -63,7 +64,9 @@ func (p page) InChannel() string {
 	return "?channel=" + url.QueryEscape(p.Channel.Name)
 }
 
-var templates = parse()
+// templates are parsed when a page is first shown: commands that show none need
+// not wait for that.
+var templates = sync.OnceValue(parse)
 
 func parse() map[string]*template.Template {
 	funcs := template.FuncMap{
@@ -128,7 +131,7 @@ func (c *Console) showStatus(w http.ResponseWriter, r *http.Request, status int,
 		p.Channels = c.Channels
 	}
 	var b bytes.Buffer
-	if err := templates[name].ExecuteTemplate(&b, "layout", p); err != nil {
+	if err := templates()[name].ExecuteTemplate(&b, "layout", p); err != nil {
 		return fmt.Errorf("render %s: %w", name, err)
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
@@ -140,7 +143,7 @@ func (c *Console) showStatus(w http.ResponseWriter, r *http.Request, status int,
 // part renders one of the shared parts, for a page that is open already.
 func part(name string, data any) (string, error) {
 	var b strings.Builder
-	if err := templates[""].ExecuteTemplate(&b, name, data); err != nil {
+	if err := templates()[""].ExecuteTemplate(&b, name, data); err != nil {
 		return "", fmt.Errorf("render %s: %w", name, err)
 	}
 	return b.String(), nil
