@@ -15,7 +15,7 @@ import (
 // of every write, and requests that are repeated are recognised there too.
 func TestReplicas(t *testing.T) {
 	t.Parallel()
-	conns := streamstest.Cluster(t)
+	conns, _ := streamstest.Cluster(t)
 	var stores []*kvstore.Store
 	for i, nc := range conns {
 		limit := int64(1 << 30)

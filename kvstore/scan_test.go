@@ -204,7 +204,8 @@ func TestScansUnderInserts(t *testing.T) {
 func TestScanOfWhatWasJustWritten(t *testing.T) {
 	t.Parallel()
 	ctx := streamstest.Context(t)
-	b := openBucket(t, streamstest.Cluster(t)[0], WithReplicas(3))
+	conns, _ := streamstest.Cluster(t)
+	b := openBucket(t, conns[0], WithReplicas(3))
 	js := b.store.js
 	const records = 200
 	for revision := 1; revision <= 10; revision++ {

@@ -51,7 +51,7 @@ func TestPutIsPublishMsg(t *testing.T) {
 func TestPutOfWhatIsInProcess(t *testing.T) {
 	t.Parallel()
 	ctx := streamstest.Context(t)
-	conns := streamstest.Cluster(t)
+	conns, _ := streamstest.Cluster(t)
 	var all []jetstream.JetStream
 	for _, nc := range conns {
 		js, err := streams.JetStream(nc)

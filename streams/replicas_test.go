@@ -20,7 +20,7 @@ import (
 func TestCluster(t *testing.T) {
 	t.Parallel()
 	ctx := streamstest.Context(t)
-	conns := streamstest.Cluster(t)
+	conns, _ := streamstest.Cluster(t)
 	opened := make(chan error, 2)
 	var buses []*streams.Bus
 	for _, nc := range conns[:2] {

@@ -47,6 +47,11 @@ func Refusal(err error) error {
 		if !strings.Contains(api.Description, "maximum bytes") && !strings.Contains(api.Description, "maximum messages exceeded") {
 			return err
 		}
+	case server.JSClusterNoPeersErrF:
+		// What a cluster says of a stream that too few of its servers have room for.
+		if !strings.Contains(api.Description, "insufficient storage") {
+			return err
+		}
 	case server.JSStreamCreateErrF:
 		// All that a server says that could not make a stream's first files.
 		if api.Description != "error creating store for stream" {

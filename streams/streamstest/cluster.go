@@ -16,8 +16,9 @@ import (
 )
 
 // Cluster starts three servers that are one cluster, with file storage, and
-// connects to each. They are stopped when the test ends.
-func Cluster(t testing.TB) []*nats.Conn {
+// connects to each. They are stopped when the test ends. Change alters the options
+// of each.
+func Cluster(t testing.TB, change ...func(*server.Options)) ([]*nats.Conn, []*server.Server) {
 	t.Helper()
 	// The servers must know each other's addresses before they start: free ports
 	// are held until then.
@@ -32,15 +33,20 @@ func Cluster(t testing.TB) []*nats.Conn {
 		routes = append(routes, &url.URL{Scheme: "nats", Host: l.Addr().String()})
 	}
 	var conns []*nats.Conn
+	var servers []*server.Server
 	for i, l := range held {
 		if err := l.Close(); err != nil {
 			t.Fatal(err)
 		}
-		nc, _ := foreign(t, &server.Options{
+		o := &server.Options{
 			ServerName: fmt.Sprint("n", i), JetStream: true, StoreDir: t.TempDir(), Routes: routes,
 			Cluster: server.ClusterOpts{Name: "c", Host: "127.0.0.1", Port: l.Addr().(*net.TCPAddr).Port},
-		})
-		conns = append(conns, nc)
+		}
+		for _, c := range change {
+			c(o)
+		}
+		nc, s := foreign(t, o)
+		conns, servers = append(conns, nc), append(servers, s)
 	}
 	js, err := streams.JetStream(conns[0])
 	if err != nil {
@@ -54,7 +60,7 @@ func Cluster(t testing.TB) []*nats.Conn {
 		_, err := js.CreateStream(ctx, jetstream.StreamConfig{Name: "READY", Subjects: []string{"ready"}, Replicas: 3})
 		cancel()
 		if err == nil {
-			return conns
+			return conns, servers
 		}
 		if time.Now().After(deadline) {
 			t.Fatalf("the cluster did not form: %v", err)
