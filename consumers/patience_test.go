@@ -115,7 +115,7 @@ func TestPublishingWaitsForRoom(t *testing.T) {
 	}
 	// One of three processes is idle.
 	for range 3 {
-		start(t, bus, consumers.Config{AckWait: 2 * time.Second, Observe: func(o consumers.Outcome) { settled <- o }}, handler)
+		start(t, bus, consumers.Config{AckWait: 3 * time.Second, Observe: func(o consumers.Outcome) { settled <- o }}, handler)
 	}
 	command(t, bus, "bad")
 	command(t, bus, "good")

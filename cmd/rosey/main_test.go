@@ -117,7 +117,7 @@ func roseyWith(t *testing.T, env []string, stdin string, args ...string) result 
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), testPatience)
 	defer cancel()
 	var stdout, stderr bytes.Buffer
 	cmd := exec.CommandContext(ctx, exe, args...)
@@ -130,7 +130,7 @@ func roseyWith(t *testing.T, env []string, stdin string, args ...string) result 
 }
 
 // testPatience is how long a test waits for anything, on a machine that does much else.
-const testPatience = time.Minute
+const testPatience = 2 * time.Minute
 
 // process is the program as a process of its own.
 type process struct {

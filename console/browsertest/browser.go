@@ -23,7 +23,7 @@ import (
 
 // patience is how long a page may take to be as a test expects it, on a machine
 // that is busy.
-const patience = time.Minute
+const patience = 2 * time.Minute
 
 // loaded is when a page's scripts have begun to listen and nothing moves any more.
 const loaded = `document.readyState === "complete"`

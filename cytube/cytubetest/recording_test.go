@@ -164,7 +164,7 @@ func TestRecordingReplayed(t *testing.T) {
 	})
 	players := map[string]*player{}
 	scene := ""
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	catchUp := func() {
 		for name, p := range players {

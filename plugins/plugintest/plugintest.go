@@ -31,7 +31,7 @@ import (
 const Channel = "test"
 
 // patience is how long a Room waits for anything.
-const patience = time.Minute
+const patience = 2 * time.Minute
 
 // Room is where a plugin under test is spoken to. There is no CyTube: chat is
 // put into the stream, and what the plugin says is read from it.
