@@ -367,14 +367,14 @@ func forbidden(t *testing.T, g *grounds) {
 		"$JS.API.STREAM.CREATE.MINE", "$JS.API.STREAM.UPDATE.PLUGIN", "$JS.API.STREAM.DELETE.CYTUBE", "$JS.API.STREAM.PURGE.PLUGIN", "$JS.API.STREAM.PURGE.TIMER",
 		"$JS.API.STREAM.MSG.DELETE.CYTUBE", "$JS.API.STREAM.MSG.GET.DATABASE", "$JS.API.STREAM.SNAPSHOT.CYTUBE", "$JS.API.STREAM.RESTORE.CYTUBE", "$JS.API.STREAM.LIST",
 		"$JS.API.STREAM.NAMES", "$JS.API.STREAM.INFO.KV_db_quotes", "$JS.API.STREAM.PEER.REMOVE.PLUGIN", "$JS.API.STREAM.LEADER.STEPDOWN.PLUGIN", "$JS.API.DIRECT.GET.DATABASE", "$JS.API.DIRECT.GET.KV_db_quotes",
-		"$JS.API.DIRECT.GET.KV_db_quotes.$KV.db_quotes.1", "$JS.API.ACCOUNT.PURGE.x",
+		"$JS.API.DIRECT.GET.KV_db_quotes.$KV.db_quotes.1", "$JS.API.DIRECT.GET.KV_seals.$KV.seals.message-ids", "$JS.API.ACCOUNT.PURGE.x",
 		// Consumers, its own not excepted.
 		"$JS.API.CONSUMER.CREATE.PLUGIN", "$JS.API.CONSUMER.CREATE.PLUGIN.plugin-guest", "$JS.API.CONSUMER.CREATE.PLUGIN.plugin-guest.plugin.guest.command", "$JS.API.CONSUMER.CREATE.PLUGIN.mine.plugin.guest.command",
 		"$JS.API.CONSUMER.DURABLE.CREATE.PLUGIN.plugin-guest", "$JS.API.CONSUMER.DELETE.PLUGIN.plugin-guest", "$JS.API.CONSUMER.DELETE.PLUGIN.plugin-victim", "$JS.API.CONSUMER.INFO.PLUGIN.plugin-victim",
 		"$JS.API.CONSUMER.MSG.NEXT.PLUGIN.plugin-victim", "$JS.API.CONSUMER.MSG.NEXT.CYTUBE.router", "$JS.API.CONSUMER.MSG.NEXT.CYTUBE.cytube-sender", "$JS.API.CONSUMER.PAUSE.PLUGIN.plugin-victim", "$JS.API.CONSUMER.PAUSE.PLUGIN.plugin-guest",
 		"$JS.API.CONSUMER.LIST.PLUGIN", "$JS.API.CONSUMER.NAMES.PLUGIN", "$JS.API.CONSUMER.UNPIN.PLUGIN.plugin-victim", "$JS.ACK.PLUGIN.plugin-victim.1.1.1.1.0", "$JS.ACK.CYTUBE.router.1.1.1.1.0", "$JS.FC.PLUGIN.plugin-victim.x",
 		// KV: others' registrations, and the database behind its service.
-		"$KV.plugins.victim", "$KV.db_quotes.1", "$KV.db_guest.1", "$KV.leases.main",
+		"$KV.plugins.victim", "$KV.db_quotes.1", "$KV.db_guest.1", "$KV.leases.main", "$KV.seals.message-ids",
 		// The server.
 		"$SYS.REQ.SERVER.PING", "$SYS.REQ.ACCOUNT.$G.CONNZ", "$SRV.PING", "$SRV.INFO",
 	}

@@ -54,6 +54,7 @@ type Bus struct {
 	tracer  *Tracer
 	log     *slog.Logger
 	observe Observer
+	seal    Seal
 	warden  string // the plugin for which the Warden is asked; "" asks nobody
 	room    *room
 }
@@ -92,6 +93,10 @@ func WithTracer(t trace.Tracer) BusOption { return func(b *Bus) { b.tracer = New
 // WithLogger sets who is told of malformed events and lost replies; nobody is
 // otherwise.
 func WithLogger(l *slog.Logger) BusOption { return func(b *Bus) { b.log = l } }
+
+// WithSeal sets by what message IDs are kept from being told in advance; by nothing
+// otherwise. All who handle the same events must share it.
+func WithSeal(s Seal) BusOption { return func(b *Bus) { b.seal = s } }
 
 // WithObserver sets who is told of what the Bus did; nobody is otherwise.
 func WithObserver(o Observer) BusOption { return func(b *Bus) { b.observe = o } }
@@ -156,7 +161,8 @@ type metadatum struct {
 type PublishOption func(*publishSettings)
 
 // WithMsgID sets the Nats-Msg-Id: within DuplicateWindow, only the first event
-// of a stream with a given ID is stored. A request gets a HeaderRequestID.
+// of a stream with a given ID is stored. A request gets a HeaderRequestID. Both are
+// the ID as the Bus's Seal makes it.
 func WithMsgID(id string) PublishOption { return func(s *publishSettings) { s.msgID = id } }
 
 // WithMeta sets a metadata entry of the event, as event.Envelope.WithMeta does,
@@ -404,7 +410,7 @@ func (b *Bus) message(ctx context.Context, e event.Envelope, idHeader, id string
 	}
 	msg := &nats.Msg{Subject: e.Subject, Data: body, Header: nats.Header{HeaderCorrelation: {e.CorrelationID}}}
 	if id != "" {
-		msg.Header[idHeader] = []string{id}
+		msg.Header[idHeader] = []string{b.seal.id(id)}
 	}
 	telemetry.Inject(ctx, msg.Header)
 	return msg, nil

@@ -21,12 +21,16 @@ const carrierDurable = "timer-carrier"
 // version 0.1, what its source does for others: JetStream lets no stream have
 // both, nor be without schedules again. Several may run at a time.
 type Carrier struct {
-	js  jetstream.JetStream
-	log *slog.Logger
+	js   jetstream.JetStream
+	seal Seal
+	log  *slog.Logger
 }
 
-// NewCarrier makes a Carrier. Call Run to have it work.
-func NewCarrier(js jetstream.JetStream, log *slog.Logger) *Carrier { return &Carrier{js, log} }
+// NewCarrier makes a Carrier, whose message IDs the Seal makes. Call Run to have it
+// work.
+func NewCarrier(js jetstream.JetStream, seal Seal, log *slog.Logger) *Carrier {
+	return &Carrier{js, seal, log}
+}
 
 // Run puts what is due into the stream PLUGIN until ctx ends; it only waits where
 // the stream gets that itself.
@@ -79,7 +83,7 @@ func (c *Carrier) carry(ctx context.Context, msg jetstream.Msg) error {
 		}
 	}
 	id := fmt.Sprintf("%s/%s:%d", carrierDurable, Timer, meta.Sequence.Stream)
-	if _, err := c.js.PublishMsg(ctx, out, jetstream.WithMsgID(id)); err != nil {
+	if _, err := c.js.PublishMsg(ctx, out, jetstream.WithMsgID(c.seal.id(id))); err != nil {
 		return err
 	}
 	return msg.Ack()

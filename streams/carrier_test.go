@@ -63,7 +63,7 @@ func TestTimersOfOldStores(t *testing.T) {
 	var carriers sync.WaitGroup
 	for range 2 { // as with two bots
 		carriers.Go(func() {
-			if err := streams.NewCarrier(js, slog.New(slog.DiscardHandler)).Run(running); err != context.Canceled {
+			if err := streams.NewCarrier(js, streams.Seal{}, slog.New(slog.DiscardHandler)).Run(running); err != context.Canceled {
 				t.Error(err)
 			}
 		})

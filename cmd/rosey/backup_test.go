@@ -23,12 +23,12 @@ func TestBackupAndRestore(t *testing.T) {
 	if r := rosey(t, "", "db", "set", "quotes", "42", `{"text":"Hello"}`, "--store", store); r.code != 0 {
 		t.Fatalf("db set: %+v", r)
 	}
-	if r := rosey(t, "", "backup", backup, "--store", store); r.code != 0 || !strings.Contains(r.stdout, "backed up 9 streams with ") {
+	if r := rosey(t, "", "backup", backup, "--store", store); r.code != 0 || !strings.Contains(r.stdout, "backed up 10 streams with ") {
 		t.Fatalf("backup: %+v", r)
 	}
 	r := rosey(t, "", "restore", backup, "--check", "--output", "json")
 	var m struct{ Streams []struct{ Name string } }
-	if err := json.Unmarshal([]byte(r.stdout), &m); err != nil || r.code != 0 || len(m.Streams) != 9 {
+	if err := json.Unmarshal([]byte(r.stdout), &m); err != nil || r.code != 0 || len(m.Streams) != 10 {
 		t.Errorf("restore --check: %v, %+v", err, r)
 	}
 	for _, c := range []struct {
@@ -58,8 +58,8 @@ func TestBackupAndRestore(t *testing.T) {
 			t.Errorf("rosey %s on a backup: %+v; want %d and %q", strings.Join(c.args, " "), r, c.code, c.says)
 		}
 	}
-	if entries, err := os.ReadDir(backup); err != nil || len(entries) != 11 {
-		t.Errorf("the backup has %d files, want 9 streams, the manifest and the sums: %v", len(entries), err)
+	if entries, err := os.ReadDir(backup); err != nil || len(entries) != 12 {
+		t.Errorf("the backup has %d files, want 10 streams, the manifest and the sums: %v", len(entries), err)
 	}
 	if r := rosey(t, "", "restore", backup, "--store", store); r.code != 1 || !strings.Contains(r.stderr, "a bot runs on the store") {
 		t.Errorf("over a running bot: %+v", r)
@@ -68,7 +68,7 @@ func TestBackupAndRestore(t *testing.T) {
 	if r := rosey(t, "", "restore", backup, "--store", store); r.code != 1 || !strings.Contains(r.stderr, "hold events already") {
 		t.Errorf("over the old store: %+v", r)
 	}
-	if r := rosey(t, "", "restore", backup, "--store", other); r.code != 0 || !strings.Contains(r.stdout, "restored 9 streams with ") {
+	if r := rosey(t, "", "restore", backup, "--store", other); r.code != 0 || !strings.Contains(r.stdout, "restored 10 streams with ") {
 		t.Fatalf("restore: %+v", r)
 	}
 	r = rosey(t, "hello again\n", "run", "--local", "--store", other)

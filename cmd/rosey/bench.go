@@ -203,13 +203,17 @@ func (b *bench) server(ctx context.Context) (bus *streams.Bus, stop func() error
 		return nil, nil, errors.Join(err, stop())
 	}
 	js, err := streams.JetStream(nc)
+	var seal streams.Seal
 	if err == nil {
 		err = streams.Open(ctx, js, streams.Options{})
+	}
+	if err == nil {
+		seal, err = streams.OpenSeal(ctx, js, 1)
 	}
 	if err != nil {
 		return nil, nil, errors.Join(err, stop())
 	}
-	return streams.NewBus(nc, js), stop, nil
+	return streams.NewBus(nc, js, streams.WithSeal(seal)), stop, nil
 }
 
 // inTurn does the same work by ours and by raw, in turns, and returns the median

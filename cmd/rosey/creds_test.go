@@ -6,6 +6,11 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams"
 )
 
 // A plugin with credentials of its own does all it does without: it registers,
@@ -42,6 +47,31 @@ func TestPluginWithCredentials(t *testing.T) {
 	bot.expect("^operator: !quote count")
 	p = run()
 	bot.expect("^rosey: .*1")
+
+	// What the bot and the plugin publish has IDs that no other plugin can tell.
+	fine("~", "db", "history", "quotes", "1", "--output", "json")
+	nc, err := streams.Dial(streams.Remote{Store: store})
+	if err != nil {
+		t.Fatal(err)
+	}
+	js, err := streams.JetStream(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for stream, subject := range map[string]string{streams.Plugin: event.CommandSubject("quote-db"), streams.Cytube: event.SubjectSendChat} {
+		s, err := js.Stream(t.Context(), stream)
+		if err != nil {
+			t.Fatal(err)
+		}
+		msg, err := s.GetLastMsgForSubject(t.Context(), subject)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if id := msg.Header.Get(jetstream.MsgIDHeader); !strings.Contains(id, "/1~") {
+			t.Errorf("%s has the message ID %s", subject, id)
+		}
+	}
+	nc.Close()
 
 	countdown := filepath.Join(dir, "countdown.creds")
 	fine("wrote", "plugin", "creds", "countdown", "--file", countdown)

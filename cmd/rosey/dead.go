@@ -105,13 +105,19 @@ func settleDead(settle func(context.Context, *streams.Bus, event.Ref) (string, e
 		if !c.Args().Present() {
 			return usagef("name dead letters as rosey dead ls shows them: rosey dead %s STREAM:SEQ…", c.Command.Name)
 		}
+		// As in the bot, whose console does the same.
+		seal, err := streams.OpenSeal(ctx, cmd.js, cmd.cfg.Replicas)
+		if err != nil {
+			return err
+		}
+		bus := streams.NewBus(cmd.nc, cmd.js, streams.WithSource(cmd.bus.Source()), streams.WithSeal(seal))
 		var errs []error
 		for _, text := range c.Args().Slice() {
 			ref, err := event.ParseRef(text)
 			if err != nil {
 				return &usageError{err}
 			}
-			done, err := settle(ctx, cmd.bus, ref)
+			done, err := settle(ctx, bus, ref)
 			if err != nil {
 				errs = append(errs, err)
 				continue

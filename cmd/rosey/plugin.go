@@ -132,23 +132,28 @@ func hostPlugin(ctx context.Context, c *cli.Context, cmd command, p plugins.Plug
 	options := []streams.BusOption{streams.WithTracer(tel.Tracer("streams")), streams.WithLogger(log),
 		streams.WithTimeout(time.Duration(cmd.cfg.RequestTimeout)), streams.WithObserver(tel.Metrics)}
 	var bucket jetstream.KeyValue
+	var seal streams.Seal
 	err = streams.Insist(ctx, opening, log, func(ctx context.Context) error {
 		restricted, err := streams.Restricted(cmd.nc)
-		switch {
-		case err != nil:
+		if err != nil {
 			return err
-		case restricted:
-			options = append(options, streams.WithWarden(p.Name))
+		}
+		if !restricted {
+			if seal, err = streams.OpenSeal(ctx, cmd.js, cmd.cfg.Replicas); err == nil {
+				bucket, err = consumers.OpenBucket(ctx, cmd.js, cmd.cfg.Replicas)
+			}
+			return err
+		}
+		options = append(options, streams.WithWarden(p.Name))
+		if seal, err = streams.CredentialSeal(cmd.nc); err == nil {
 			bucket, err = cmd.js.KeyValue(ctx, consumers.Bucket)
-		default:
-			bucket, err = consumers.OpenBucket(ctx, cmd.js, cmd.cfg.Replicas)
 		}
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	bus := streams.NewBus(cmd.nc, cmd.js, options...)
+	bus := streams.NewBus(cmd.nc, cmd.js, append(options, streams.WithSeal(seal))...)
 	host := plugins.Host{Bus: bus, Bucket: bucket, Logger: log, Observe: outcomes(ctx, tel)}
 	var g run.Group
 	add := actors(ctx, &g)

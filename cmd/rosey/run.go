@@ -119,10 +119,15 @@ func runBot(c *cli.Context) (err error) {
 		return err
 	}
 	var bucket jetstream.KeyValue
+	var seal streams.Seal
 	err = streams.Insist(ctx, opening, log, func(ctx context.Context) (err error) {
-		if err = streams.Open(ctx, js, streams.Options{Replicas: cfg.Replicas, Limits: cfg.limits()}); err == nil {
-			bucket, err = consumers.OpenBucket(ctx, js, cfg.Replicas)
+		if err = streams.Open(ctx, js, streams.Options{Replicas: cfg.Replicas, Limits: cfg.limits()}); err != nil {
+			return err
 		}
+		if seal, err = streams.OpenSeal(ctx, js, cfg.Replicas); err != nil {
+			return err
+		}
+		bucket, err = consumers.OpenBucket(ctx, js, cfg.Replicas)
 		return err
 	})
 	if err != nil {
@@ -131,7 +136,7 @@ func runBot(c *cli.Context) (err error) {
 	if cfg.external() { // the embedded server knows whether it stopped the last time
 		streams.Reconcile(ctx, js, log)
 	}
-	bus := streams.NewBus(nc, js, streams.WithTracer(tel.Tracer("streams")), streams.WithLogger(log),
+	bus := streams.NewBus(nc, js, streams.WithSeal(seal), streams.WithTracer(tel.Tracer("streams")), streams.WithLogger(log),
 		streams.WithTimeout(time.Duration(cfg.RequestTimeout)), streams.WithObserver(tel.Metrics))
 
 	dbOptions := []kvstore.Option{
@@ -197,7 +202,7 @@ func runBot(c *cli.Context) (err error) {
 	answers := sync.OnceFunc(func() { close(answering) })
 	addInsisting("database", func(ctx context.Context) error { return database.Serve(ctx, answers) })
 	addInsisting("warden", streams.NewWarden(bus, log).Serve)
-	addInsisting("timers", streams.NewCarrier(js, log).Run)
+	addInsisting("timers", streams.NewCarrier(js, seal, log).Run)
 	registered := sync.OnceFunc(func() { close(bot.registryReady) })
 	addInsisting("registrations", func(ctx context.Context) error {
 		return registry.Watch(ctx, bucket, registrations(active), registered)

@@ -1,0 +1,97 @@
+package streams
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/url"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// A Seal makes message IDs that nobody can tell in advance who does not share its
+// secret. JetStream drops what has a Nats-Msg-Id that the stream holds, whoever
+// published that: a plugin with credentials of its own could otherwise use up the
+// IDs of commands and answers to come. The zero Seal leaves IDs as they are.
+type Seal struct{ secret []byte }
+
+const (
+	sealBucket = "seals"
+	sealKey    = "message-ids"
+	// sealLength is how many bytes of the hash an ID ends in.
+	sealLength = 12
+	// sealPurpose is what a plugin's credentials sign for its secret.
+	sealPurpose = "rosey: seal of message IDs"
+)
+
+// OpenSeal reads the secret of all who may read everything, making one if there is
+// none. Plugins with credentials of their own cannot read it; see CredentialSeal.
+func OpenSeal(ctx context.Context, js jetstream.JetStream, replicas int) (Seal, error) {
+	kv, err := OpenBucket(ctx, js, jetstream.KeyValueConfig{
+		Bucket: sealBucket, Description: "The secret that keeps message IDs from being told in advance", Replicas: max(replicas, 1),
+	})
+	if err != nil {
+		return Seal{}, err
+	}
+	ctx, cancel := AnswerWithin(ctx)
+	defer cancel()
+	secret, err := readSeal(ctx, kv)
+	if errors.Is(err, jetstream.ErrKeyNotFound) {
+		secret = make([]byte, sha256.Size)
+		_, _ = rand.Read(secret) // never fails
+		if _, err = kv.Create(ctx, sealKey, secret); errors.Is(err, jetstream.ErrKeyExists) {
+			// Another process was faster, and not every server may know of it yet.
+			missing := func(err error) bool { return errors.Is(err, jetstream.ErrKeyNotFound) }
+			secret, err = settled(ctx, missing, func() ([]byte, error) { return readSeal(ctx, kv) })
+		}
+	}
+	if err != nil {
+		return Seal{}, fmt.Errorf("open the seal of message IDs: %w", Refusal(err))
+	}
+	return Seal{secret}, nil
+}
+
+func readSeal(ctx context.Context, kv jetstream.KeyValue) ([]byte, error) {
+	e, err := kv.Get(ctx, sealKey)
+	if err != nil {
+		return nil, err
+	}
+	return e.Value(), nil
+}
+
+// CredentialSeal is the Seal of a plugin with credentials of its own: all processes
+// that connect with these have the same, and nobody else has it. Credentials that
+// are neither a key nor a password give the zero Seal.
+func CredentialSeal(nc *nats.Conn) (Seal, error) {
+	own := []byte(nc.Opts.Password)
+	if u, err := url.Parse(nc.ConnectedUrl()); err == nil && len(own) == 0 {
+		password, _ := u.User.Password()
+		own = []byte(password)
+	}
+	if sign := nc.Opts.SignatureCB; sign != nil {
+		var err error
+		if own, err = sign([]byte(sealPurpose)); err != nil {
+			return Seal{}, fmt.Errorf("sign with the plugin's credentials: %w", err)
+		}
+	}
+	if len(own) == 0 {
+		return Seal{}, nil
+	}
+	secret := sha256.Sum256(append([]byte(sealPurpose), own...))
+	return Seal{secret[:]}, nil
+}
+
+// id is a message ID that is made of another one.
+func (s Seal) id(id string) string {
+	if s.secret == nil || id == "" {
+		return id
+	}
+	mac := hmac.New(sha256.New, s.secret)
+	mac.Write([]byte(id))
+	return id + "~" + base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:sealLength])
+}

@@ -1,0 +1,54 @@
+package streams_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/streamstest"
+)
+
+// Who shares the secret makes the same message IDs, and who does not cannot use
+// them up.
+func TestSeal(t *testing.T) {
+	t.Parallel()
+	ctx := streamstest.Context(t)
+	s := streamstest.Server(t)
+	plain := streamstest.Bus(t, s)
+	opened := make(chan *streams.Bus, 4)
+	for range cap(opened) { // at the same time
+		go func() {
+			seal, err := streams.OpenSeal(ctx, plain.JetStream(), 1)
+			if err != nil {
+				t.Error(err)
+			}
+			opened <- streams.NewBus(plain.Conn(), plain.JetStream(), streams.WithSeal(seal))
+		}()
+	}
+	leave := func(bus *streams.Bus) streams.Ack {
+		return streamstest.Publish(t, bus, event.SubjectUserLeave, event.UserLeave{User: "alice", Channel: "main"}, streams.WithMsgID("router/CYTUBE:1/1"))
+	}
+	forged, first := leave(plain), leave(<-opened)
+	if first.Duplicate || first.Ref == forged.Ref {
+		t.Error("an ID is used up by somebody who does not share the secret")
+	}
+	for range cap(opened) - 1 {
+		if again := leave(<-opened); !again.Duplicate || again.Ref != first.Ref {
+			t.Errorf("a repeat is stored as %+v; the first is %s", again, first.Ref)
+		}
+	}
+	stream, err := plain.JetStream().Stream(ctx, streams.Cytube)
+	if err != nil {
+		t.Fatal(err)
+	}
+	msg, err := stream.GetMsg(ctx, first.Ref.Seq)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if id := msg.Header.Get(jetstream.MsgIDHeader); !strings.HasPrefix(id, "router/CYTUBE:1/1~") || len(id) != len("router/CYTUBE:1/1~")+16 {
+		t.Errorf("the ID is %s", id)
+	}
+}
