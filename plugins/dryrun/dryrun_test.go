@@ -426,6 +426,12 @@ func TestHistoryThatDoesNotReachBack(t *testing.T) {
 	}
 	put(1)
 	put(2)
+	ctx := streamstest.Context(t)
+	for len(room.Stored(event.SubjectSet)) < 2 { // requests may be answered before they are stored
+		if ctx.Err() != nil {
+			t.Fatal("the requests are not stored")
+		}
+	}
 	room.Say("alice", "!test it")
 	room.Settle("tester")
 	for n := range 20 {
@@ -436,11 +442,11 @@ func TestHistoryThatDoesNotReachBack(t *testing.T) {
 	if n := kase.Unsure(); n != 0 {
 		t.Errorf("unsure of %d records that the requests tell of", n)
 	}
-	requests, err := room.Bus.JetStream().Stream(streamstest.Context(t), streams.Database)
+	requests, err := room.Bus.JetStream().Stream(ctx, streams.Database)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := requests.Purge(streamstest.Context(t)); err != nil {
+	if err := requests.Purge(ctx); err != nil {
 		t.Fatal(err)
 	}
 	kase = record(t, room, reads, replay.Filter{})
