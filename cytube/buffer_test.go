@@ -10,6 +10,7 @@ import (
 	"github.com/rosey-bot/rosey/cytube"
 	"github.com/rosey-bot/rosey/cytube/cytubetest"
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams"
 )
 
 // lines gives the texts of the recorded chat lines, marked with b where they are
@@ -51,6 +52,15 @@ func TestChatBuffer(t *testing.T) {
 	want := []string{"1 b", "2 b", "3 b", "4", "5"}
 	if diff := cmp.Diff(want, w.lines()); diff != "" {
 		t.Errorf("after the first join: %s", diff)
+	}
+	w.user("bob")
+	w.await("bob", func(s streams.Stored) bool {
+		return s.Subject == event.SubjectUserJoin && field[string](s, "user") == "bob"
+	})
+	for _, s := range w.stored(event.SubjectUserJoin) { // alice was there before the bot
+		if user := field[string](s, "user"); (user == "alice") != (s.Metadata[event.MetaFound] == true) {
+			t.Errorf("%s joins with %v", user, s.Metadata)
+		}
 	}
 
 	w.site.Refuse("Rate limit exceeded")

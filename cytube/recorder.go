@@ -122,6 +122,11 @@ func (r *recorder) join(ctx context.Context, it item) {
 	}
 	r.recover(ctx, lines)
 	r.room.joining = false
+	for i := range news {
+		if news[i].line == nil {
+			news[i].Envelope = news[i].WithMeta(event.MetaFound, true)
+		}
+	}
 	r.publish(ctx, news)
 	r.stats.noteUsers(r.room, "userlist")
 	r.stats.joins.Add(1)

@@ -44,6 +44,7 @@ const (
 	MetaCausation  = "causation_id" // STREAM:SEQ of the event being handled
 	MetaBackfill   = "backfill"     // true: read from a chat buffer that predates the bot
 	MetaBuffered   = "buffered"     // true: read from a chat buffer after a disconnect
+	MetaFound      = "found"        // true: so the bot found the channel, and it may have happened before
 	MetaAttempt    = "attempt"      // which attempt at the causing event made this, when not the first
 	MetaWaited     = "waited"       // how long the causing event had waited in its stream, in seconds
 	MetaRetryFor   = "retry_for"    // the one consumer that this retried dead letter is for

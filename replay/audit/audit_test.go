@@ -301,3 +301,51 @@ func TestRetryIsNoneOfTheHistory(t *testing.T) {
 		break
 	}
 }
+
+// The gap of a bot that was killed begins with what it heard last, not with what
+// the next one caught up with when it came.
+func TestGapOfAKilledBot(t *testing.T) {
+	t.Parallel()
+	ctx := streamstest.Context(t)
+	bus := streamstest.Bus(t, streamstest.Server(t))
+	up := event.Connection{Channel: "lounge", State: event.StateUp, Reason: "joined", Time: ms(0)}
+	var refs []event.Ref
+	for _, c := range []struct {
+		subject string
+		payload any
+		meta    string
+	}{
+		{event.SubjectConnection, up, ""},
+		{event.SubjectUserLeave, event.UserLeave{User: "bob", Channel: "lounge"}, ""},
+		{event.SubjectChat, event.Chat{User: "alice", Message: "anybody?", Channel: "lounge", Time: ms(2)}, event.MetaBuffered},
+		{event.SubjectUserJoin, event.UserJoin{User: "carol", Channel: "lounge", Time: ms(3)}, event.MetaFound},
+		{event.SubjectConnection, up, ""},
+	} {
+		e, err := event.New(c.subject, c.payload)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.meta != "" {
+			e = e.WithMeta(c.meta, true)
+		}
+		ack, err := bus.Publish(ctx, e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		refs = append(refs, ack.Ref)
+	}
+	stored := map[event.Ref]time.Time{}
+	var gap Entry
+	for e, err := range History(ctx, bus.JetStream(), Query{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		stored[e.Ref] = e.Stored
+		if e.Kind == KindGap {
+			gap = e
+		}
+	}
+	if gap.Ref != refs[4] || !gap.At.Equal(stored[refs[1]]) {
+		t.Errorf("the gap of %s begins at %s, want %s, when %s was stored", gap.Ref, gap.At, stored[refs[1]], refs[1])
+	}
+}

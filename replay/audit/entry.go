@@ -69,6 +69,8 @@ type Entry struct {
 
 	CorrelationID string    // of the event
 	Cause         event.Ref // the event that caused it, if one is named
+
+	missed bool // recorded when the bot came, and may have happened before
 }
 
 // Media is an item of the playlist.
@@ -151,8 +153,10 @@ func Read(e replay.Event) Entry {
 	for _, key := range []string{event.MetaBackfill, event.MetaBuffered} {
 		if s.Metadata[key] == true {
 			entry.note("recorded later, from the room's buffer")
+			entry.missed = true
 		}
 	}
+	entry.missed = entry.missed || s.Metadata[event.MetaFound] == true
 	return entry
 }
 

@@ -64,7 +64,7 @@ func (g *gaps) find(ctx context.Context, js jetstream.JetStream) error {
 }
 
 func (g *gaps) heard(e Entry) {
-	if e.Channel != "" {
+	if e.Channel != "" && !e.missed {
 		g.seen[strings.ToLower(e.Channel)] = e.Stored
 	}
 }
