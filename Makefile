@@ -23,7 +23,7 @@ run: build
 # nearly as much as they work, so one more than there are processors runs at a time.
 PARALLEL ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 test: examples/plugin-node/node_modules console/browsertest/node_modules
-	$(GO) test -race -parallel $(PARALLEL) ./...
+	$(GO) test -race -parallel $(PARALLEL) -timeout 20m ./...
 
 %/node_modules: %/package-lock.json
 	@if command -v npm >/dev/null; then cd $(@D) && npm ci --no-fund --no-audit && touch node_modules; \

@@ -9,7 +9,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/rosey-bot/rosey/cytube/cytubetest"
 )
@@ -24,7 +23,7 @@ type rooms struct {
 
 func openRooms(t *testing.T, names ...string) *rooms {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), testPatience)
 	t.Cleanup(cancel)
 	cfg := cytubetest.Config{Accounts: []cytubetest.Account{{Name: "rosey", Password: "secret"}}}
 	for _, n := range names {

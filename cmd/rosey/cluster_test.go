@@ -32,7 +32,7 @@ func TestTwoBots(t *testing.T) {
 	t.Parallel()
 	server := externalServer(t)
 	r := openRooms(t, "one", "two")
-	config := settings(t, "site: %s\nuser: rosey\nnats: %s\nlease_term: 3s\nchannels:\n  - channel: one\n  - channel: two\n", r.site.URL(), server)
+	config := settings(t, "site: %s\nuser: rosey\nnats: %s\nlease_term: 5s\nchannels:\n  - channel: one\n  - channel: two\n", r.site.URL(), server)
 	env := []string{"ROSEY_PASSWORD=secret"}
 	run := func() *process { return startWith(t, env, "run", "--config", config, "--log-level", "info") }
 	n := 0

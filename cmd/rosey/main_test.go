@@ -79,7 +79,7 @@ func roseyAll(t *testing.T, lines [][]string) (results []result) {
 		}
 		in.Write(append(b, '\n'))
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), testPatience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, exe)
 	cmd.Env = append(os.Environ(), "ROSEY_TEST_MAIN=all")
@@ -130,7 +130,7 @@ func roseyWith(t *testing.T, env []string, stdin string, args ...string) result 
 }
 
 // testPatience is how long a test waits for anything, on a machine that does much else.
-const testPatience = 2 * time.Minute
+const testPatience = 4 * time.Minute
 
 // process is the program as a process of its own.
 type process struct {

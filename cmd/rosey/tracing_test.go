@@ -39,7 +39,7 @@ type traced struct {
 
 func newTraced(t *testing.T) *traced {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), testPatience)
 	t.Cleanup(cancel)
 	return &traced{t: t, ctx: ctx, store: t.TempDir(), collector: oteltest.Start(t)}
 }
