@@ -2,6 +2,7 @@ package consumers_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -124,4 +125,30 @@ func TestThousandsOfOutputs(t *testing.T) {
 		}
 	}
 	t.Logf("%d outputs of one event, %d of them stored before the process died: %d stored, in order, each once; the next event was handled", n, before, len(said)-1)
+}
+
+// An event whose correlation ID is too long for a header, as any NATS client can
+// write one, is handled as one without.
+func TestLongCorrelation(t *testing.T) {
+	t.Parallel()
+	bus := streamstest.Bus(t, streamstest.Server(t))
+	settled, _ := start(t, bus, consumers.Config{Backoff: quick}, func(context.Context, streams.Stored) ([]event.Envelope, error) {
+		return []event.Envelope{say(t, "reply")}, nil
+	})
+	body, err := json.Marshal(map[string]any{
+		"subject": event.CommandSubject("t"), "data": map[string]any{"command": "x", "user": "alice"}, "correlation_id": strings.Repeat("x", 70_000),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bus.JetStream().Publish(t.Context(), event.CommandSubject("t"), body); err != nil {
+		t.Fatal(err)
+	}
+	if o := next(t, settled); o.Result != consumers.Handled {
+		t.Errorf("outcome %+v", o)
+	}
+	asked := stored(t, bus, streams.Plugin)[0]
+	if said := stored(t, bus, streams.Cytube); len(said) != 1 || said[0].CorrelationID != streams.ImpliedCorrelation(asked.Ref, asked.At) {
+		t.Errorf("said %+v", said)
+	}
 }

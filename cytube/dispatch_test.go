@@ -2,9 +2,11 @@ package cytube_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -281,4 +283,24 @@ func until(ctx context.Context, ok func() bool) error {
 		}
 	}
 	return nil
+}
+
+// A send whose correlation ID does not fit into a header, as any NATS client can
+// write one, is spoken as one without, and those behind it do not wait.
+func TestLongCorrelationBlocksNobody(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	body, err := json.Marshal(map[string]any{
+		"subject": event.SubjectSendChat, "data": map[string]any{"message": "first"}, "correlation_id": strings.Repeat("x", 70_000),
+	})
+	w.ok(err)
+	_, err = w.bus.JetStream().Publish(w.ctx, event.SubjectSendChat, body)
+	w.ok(err)
+	w.chat("second")
+	w.runDispatcher(cytube.NewDispatcher(w.bus, []string{room}, slog.New(w.logs), nil).Alone())
+	w.join(in(room))
+	w.echoIn(room, "second")
+	if diff := cmp.Diff([]string{"first", "second"}, w.spoken()); diff != "" {
+		t.Error(diff)
+	}
 }

@@ -7,7 +7,6 @@ import (
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
-	"github.com/rosey-bot/rosey/telemetry"
 )
 
 // Event is one stored message as its stream has it. Its body is not decoded
@@ -68,16 +67,8 @@ func (e *Event) scan() (f fields, ok bool) {
 
 // correlation is the event's correlation ID, without decoding it.
 func (e *Event) correlation(f fields) string {
-	if id := unquoted(f.correlation); len(id) > 0 {
-		return string(id)
-	}
-	if len(e.Header) > 0 {
-		if id := telemetry.Carrier(e.Header).Get(streams.HeaderCorrelation); id != "" {
-			return id
-		}
-		if id := telemetry.CorrelationOf(e.Header); id != "" {
-			return id
-		}
+	if id := streams.Correlation(string(unquoted(f.correlation)), e.Header); id != "" {
+		return id
 	}
 	return streams.ImpliedCorrelation(e.Ref, e.At)
 }

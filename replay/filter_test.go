@@ -3,6 +3,7 @@ package replay
 import (
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/nats-io/nats.go"
@@ -30,20 +31,22 @@ func TestFilter(t *testing.T) {
 	broken := Event{Subject: "cytube.chat", Body: []byte(`{"user":"alice","channel":"main"`), Header: nats.Header{streams.HeaderCorrelation: {someID}}}
 	named := Event{Subject: "platform.heartbeat", Body: []byte(`{"subject":"platform.heartbeat","data":{},"correlation_id":"game-7"}`)}
 	escaped := Event{Subject: "cytube.chat", Body: []byte(`{"subject":"cytube.chat","data":{"\u0075ser":"\u0061lice","channel":"main"},"correlation_id":"x"}`)}
-	all := map[string]Event{"chat": chat, "pm": pm, "send": send, "denied": denied, "media": media, "broken": broken, "named": named, "escaped": escaped}
+	long := Event{Subject: "platform.shutdown", Body: []byte(`{"subject":"platform.shutdown","data":{},"correlation_id":"` + strings.Repeat("x", event.MaxCorrelationID+1) + `"}`),
+		Header: nats.Header{streams.HeaderCorrelation: {someID}}}
+	all := map[string]Event{"chat": chat, "pm": pm, "send": send, "denied": denied, "media": media, "broken": broken, "named": named, "escaped": escaped, "long": long}
 	for name, c := range map[string]struct {
 		f    Filter
 		want []string
 	}{
-		"everything":              {Filter{}, []string{"chat", "pm", "send", "denied", "media", "broken", "named", "escaped"}},
+		"everything":              {Filter{}, []string{"chat", "pm", "send", "denied", "media", "broken", "named", "escaped", "long"}},
 		"user":                    {Filter{User: "alice"}, []string{"chat", "pm", "denied", "media", "escaped"}},
 		"channel":                 {Filter{Channel: "main"}, []string{"chat", "denied", "media", "escaped"}},
 		"user and channel":        {Filter{User: "alice", Channel: "MAIN"}, []string{"chat", "denied", "media", "escaped"}},
 		"plugin":                  {Filter{Plugin: "dice"}, []string{"send", "denied"}},
-		"correlation":             {Filter{Correlation: someID}, []string{"chat", "pm", "send", "broken"}},
-		"correlation's beginning": {Filter{Correlation: "550e8400"}, []string{"chat", "pm", "send", "broken"}},
+		"correlation":             {Filter{Correlation: someID}, []string{"chat", "pm", "send", "broken", "long"}},
+		"correlation's beginning": {Filter{Correlation: "550e8400"}, []string{"chat", "pm", "send", "broken", "long"}},
 		"too short a beginning":   {Filter{Correlation: "550e"}, nil},
-		"trace ID":                {Filter{Correlation: someTrace}, []string{"chat", "pm", "send", "broken"}},
+		"trace ID":                {Filter{Correlation: someTrace}, []string{"chat", "pm", "send", "broken", "long"}},
 		"trace ID of another":     {Filter{Correlation: hexOf(event.TraceID("game-7"))}, []string{"named"}},
 		"correlation of no UUID":  {Filter{Correlation: "game-7"}, []string{"named"}},
 		"text":                    {Filter{Grep: regexp.MustCompile(`^café .*line$`)}, []string{"chat"}},

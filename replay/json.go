@@ -93,7 +93,8 @@ func spliceEvent(e Event) []byte {
 			plain = plain && seen&8 == 0 && len(value) == 1 && value[0] <= '3'
 			seen |= 8
 		case "correlation_id":
-			plain = plain && seen&16 == 0 && len(unquoted(value)) > 0
+			id := unquoted(value)
+			plain = plain && seen&16 == 0 && len(id) > 0 && len(id) <= event.MaxCorrelationID
 			seen |= 16
 		case "metadata":
 			plain = plain && seen&32 == 0 && value[0] == '{'

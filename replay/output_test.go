@@ -237,7 +237,7 @@ func TestSplicedIsTheSame(t *testing.T) {
 			`"data":` + rapid.SampledFrom([]string{`{}`, `{"a":"\u00e9\n","b":[1,{}]}`, `{"a":1}`, `[]`, `null`}).Draw(t, "data"),
 			`"timestamp":` + number.Draw(t, "timestamp"),
 			`"priority":` + rapid.SampledFrom([]string{"0", "1", "2", "3", "4", `"HIGH"`, "null"}).Draw(t, "priority"),
-			`"correlation_id":` + rapid.SampledFrom([]string{`"c"`, `"c"`, `""`, "null", "7"}).Draw(t, "correlation"),
+			`"correlation_id":` + rapid.SampledFrom([]string{`"c"`, `"c"`, `""`, "null", "7", `"` + strings.Repeat("x", event.MaxCorrelationID+1) + `"`}).Draw(t, "correlation"),
 			`"metadata":` + rapid.SampledFrom([]string{"{}", `{"source":"x"}`, "null", "[]"}).Draw(t, "metadata"),
 			rapid.SampledFrom([]string{`"extra":1`, `"seq":1`, `"stream":"X"`, `"data":{"b":2}`, `"x": "y"`}).Draw(t, "extra"),
 		}

@@ -193,8 +193,8 @@ func Within(d time.Duration) PublishOption { return func(s *publishSettings) { s
 // envelope fields are filled in: timestamp, source, and from the context the
 // correlation ID and the causing event; without a correlation ID in either, the
 // event gets a new one. An event that breaks the contract, whose subject is one
-// for requests, or that is larger than the server takes, is refused with an
-// INVALID_INPUT error; a failure to store is a NATS_ERROR, after which the event may or may not be stored.
+// for requests, whose correlation ID is longer than event.MaxCorrelationID, or that
+// is larger than the server takes, is refused with an INVALID_INPUT error; a failure to store is a NATS_ERROR, after which the event may or may not be stored.
 func (b *Bus) Publish(ctx context.Context, e event.Envelope, opts ...PublishOption) (Ack, error) {
 	if err := e.Validate(); err != nil {
 		return Ack{}, err
@@ -247,8 +247,12 @@ func (b *Bus) Publish(ctx context.Context, e event.Envelope, opts ...PublishOpti
 const around = 1 << 10
 
 // Fits returns the INVALID_INPUT error that Publish would, or nil, for an event that
-// is larger than the server takes, so that one can know before anything is published.
+// is larger than the server takes or has too long a correlation ID, so that one can
+// know before anything is published.
 func (b *Bus) Fits(e event.Envelope) error {
+	if err := event.CheckCorrelation(e.CorrelationID); err != nil {
+		return fmt.Errorf("%s: %w", e.Subject, err)
+	}
 	limit := b.nc.MaxPayload()
 	if int64(len(e.Data)) < limit/2 {
 		return nil
@@ -305,7 +309,7 @@ func (b *Bus) CancelTimer(ctx context.Context, plugin, timer string) error {
 // Request asks a service and returns the reply's body. The request is stored as
 // well, in a stream that does not acknowledge. Errors are contract errors:
 // TIMEOUT when no reply came in time, NATS_ERROR when NATS failed, INVALID_INPUT when
-// the payload breaks the contract or is larger than the server takes,
+// the payload breaks the contract, or it or the correlation ID is too large,
 // and otherwise the failure that the reply itself reports.
 func (b *Bus) Request(ctx context.Context, subject string, payload any, opts ...PublishOption) (json.RawMessage, error) {
 	e, err := event.New(subject, payload)
@@ -404,6 +408,9 @@ func (b *Bus) complete(ctx context.Context, e event.Envelope, more []metadatum) 
 }
 
 func (b *Bus) message(ctx context.Context, e event.Envelope, idHeader, id string) (*nats.Msg, error) {
+	if err := event.CheckCorrelation(e.CorrelationID); err != nil {
+		return nil, fmt.Errorf("%s: %w", e.Subject, err)
+	}
 	body, err := e.MarshalJSON()
 	if err != nil {
 		return nil, fmt.Errorf("encode %s: %w", e.Subject, err)
