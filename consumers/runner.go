@@ -71,7 +71,7 @@ const (
 	Handled = "handled"
 	Expired = "expired" // too old: recorded, not handled
 	Retried = "retried"
-	Dead    = "dead_letter"
+	Dead    = "dead_letter" // given up
 )
 
 // Outcome says how one delivery of an event went.
@@ -96,7 +96,9 @@ type Outcome struct {
 // An event is acknowledged after h succeeded and everything it returned is
 // stored. A failed attempt is repeated after the backoff, and after the last
 // one, or at once for a malformed event or a Permanent error, the event is
-// published as plugin.{Name}.event.dead_letter and left.
+// published as plugin.{Name}.event.dead_letter and left. One whose dead
+// letter the server will not take, however brief, is left without, with an error in
+// the log.
 func Run(ctx context.Context, bus *streams.Bus, c Config, h Handler) error {
 	r, err := newRunner(bus, c, h)
 	if err != nil {
@@ -189,6 +191,10 @@ func newRunner(bus *streams.Bus, c Config, h Handler) (*runner, error) {
 	return &runner{Config: c, bus: bus.As(c.Durable), handler: h, log: log, beat: newHeartbeat(c.AckWait/3, log)}, nil
 }
 
+// spare is how many deliveries beyond the attempts serve to dead-letter an event
+// whose last attempt died with its process, or whose dead letter met an outage.
+const spare = 10
+
 func (r *runner) open(ctx context.Context) (jetstream.Consumer, error) {
 	want := jetstream.ConsumerConfig{
 		Durable:        r.Durable,
@@ -196,10 +202,8 @@ func (r *runner) open(ctx context.Context) (jetstream.Consumer, error) {
 		DeliverPolicy:  jetstream.DeliverAllPolicy,
 		AckPolicy:      jetstream.AckExplicitPolicy,
 		AckWait:        r.AckWait,
-		// Deliveries beyond the attempts serve to dead-letter an event whose
-		// last attempt died with its process.
-		MaxDeliver:    r.Attempts + 10,
-		MaxAckPending: 1000,
+		MaxDeliver:     r.Attempts + spare,
+		MaxAckPending:  1000,
 	}
 	if r.Ordered {
 		want.MaxAckPending = 1
@@ -302,10 +306,16 @@ func (r *runner) failed(ctx context.Context, msg jetstream.Msg, d streams.Stored
 		return Retried
 	}
 	r.log.ErrorContext(ctx, "event set aside as a dead letter", "subject", d.Subject, "event", d.Ref.String(), "attempts", d.Attempt, "error", err)
-	if perr := r.deadLetter(ctx, d, err); perr != nil {
+	switch perr := r.deadLetter(ctx, d, err); {
+	case perr == nil:
+	case streams.Repeatable(perr) && d.Attempt < r.Attempts+spare:
 		r.log.ErrorContext(ctx, "the dead letter could not be stored, will try again", "event", d.Ref.String(), "error", perr)
 		r.settle(ctx, "nak", func() error { return msg.NakWithDelay(r.wait(d.Attempt)) })
 		return Retried
+	default:
+		// The server would not deliver it again, or each time in vain.
+		r.log.ErrorContext(ctx, "event given up without a dead letter, which cannot be stored", "subject", d.Subject, "event", d.Ref.String(),
+			"attempts", d.Attempt, "error", perr, "failed", err)
 	}
 	r.settle(ctx, "term", func() error { return msg.TermWithReason(event.Headline(err.Error())) })
 	return Dead

@@ -28,7 +28,7 @@ func (b *Bus) patiently(ctx context.Context, subject string, patience time.Durat
 	for started, again := time.Now(), false; ; again = true {
 		err := do()
 		full := isFull(err)
-		if !full && (!repeatable(err) || time.Since(started) >= patience || b.nc.IsClosed()) {
+		if !full && (!Repeatable(err) || time.Since(started) >= patience || b.nc.IsClosed()) {
 			if again && err == nil {
 				b.log.InfoContext(ctx, "answered at last", "subject", subject, "source", b.Source(), "after", time.Since(started))
 			}
@@ -61,8 +61,9 @@ func isFull(err error) bool {
 	return errors.Is(err, ErrFull) || errors.As(err, &answer) && answer.Details["reason"] == ReasonFull
 }
 
-// repeatable reports whether what failed may do better a moment later.
-func repeatable(err error) bool {
+// Repeatable reports whether what failed may do better a moment later: NATS did not
+// answer or has no room, and nothing is wrong with what was published or asked.
+func Repeatable(err error) bool {
 	code := event.CodeOf(err)
 	return code == event.Timeout || code == event.NATSError
 }
