@@ -57,3 +57,25 @@ func brief(text string) string {
 	}
 	return strings.ToValidUTF8(text[:most], "") + "…"
 }
+
+// aboutItself reports whether an event is no reason for a dead letter: a notice
+// that this consumer wrote, or anybody's dead letter about a notice. A consumer that
+// reads what it writes, or two that read each other's, would set aside letters about
+// letters without end.
+func (r *runner) aboutItself(d streams.Stored) bool {
+	if !isNotice(d.Subject) {
+		return false
+	}
+	letter, err := event.As[event.DeadLetter](d.Envelope)
+	return d.Meta(event.MetaSource) == r.Durable || err == nil && isNotice(letter.Subject)
+}
+
+// isNotice reports whether an event on subject tells what became of another one.
+func isNotice(subject string) bool {
+	for _, kind := range []string{event.TypeDeadLetter, event.TypeExpired, event.TypeDenied} {
+		if event.Match(event.EventSubject("*", kind), subject) {
+			return true
+		}
+	}
+	return false
+}

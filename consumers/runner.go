@@ -96,9 +96,10 @@ type Outcome struct {
 // An event is acknowledged after h succeeded and everything it returned is
 // stored. A failed attempt is repeated after the backoff, and after the last
 // one, or at once for a malformed event or a Permanent error, the event is
-// published as plugin.{Name}.event.dead_letter and left. One whose dead
-// letter the server will not take, however brief, is left without, with an error in
-// the log.
+// published as plugin.{Name}.event.dead_letter and left. A notice that the consumer
+// itself wrote (dead letter, expiration, denial), or a dead letter about a notice,
+// is left without one, with an error in the log; so is an event whose dead letter
+// the server will not take however brief.
 func Run(ctx context.Context, bus *streams.Bus, c Config, h Handler) error {
 	r, err := newRunner(bus, c, h)
 	if err != nil {
@@ -305,17 +306,22 @@ func (r *runner) failed(ctx context.Context, msg jetstream.Msg, d streams.Stored
 		r.settle(ctx, "nak", func() error { return msg.NakWithDelay(wait) })
 		return Retried
 	}
-	r.log.ErrorContext(ctx, "event set aside as a dead letter", "subject", d.Subject, "event", d.Ref.String(), "attempts", d.Attempt, "error", err)
-	switch perr := r.deadLetter(ctx, d, err); {
-	case perr == nil:
-	case streams.Repeatable(perr) && d.Attempt < r.Attempts+spare:
-		r.log.ErrorContext(ctx, "the dead letter could not be stored, will try again", "event", d.Ref.String(), "error", perr)
-		r.settle(ctx, "nak", func() error { return msg.NakWithDelay(r.wait(d.Attempt)) })
-		return Retried
-	default:
-		// The server would not deliver it again, or each time in vain.
-		r.log.ErrorContext(ctx, "event given up without a dead letter, which cannot be stored", "subject", d.Subject, "event", d.Ref.String(),
-			"attempts", d.Attempt, "error", perr, "failed", err)
+	if r.aboutItself(d) {
+		r.log.ErrorContext(ctx, "handling a notice failed; there is no dead letter about it", "subject", d.Subject, "event", d.Ref.String(),
+			"attempts", d.Attempt, "error", err)
+	} else {
+		r.log.ErrorContext(ctx, "event set aside as a dead letter", "subject", d.Subject, "event", d.Ref.String(), "attempts", d.Attempt, "error", err)
+		switch perr := r.deadLetter(ctx, d, err); {
+		case perr == nil:
+		case streams.Repeatable(perr) && d.Attempt < r.Attempts+spare:
+			r.log.ErrorContext(ctx, "the dead letter could not be stored, will try again", "event", d.Ref.String(), "error", perr)
+			r.settle(ctx, "nak", func() error { return msg.NakWithDelay(r.wait(d.Attempt)) })
+			return Retried
+		default:
+			// The server would not deliver it again, or each time in vain.
+			r.log.ErrorContext(ctx, "event given up without a dead letter, which cannot be stored", "subject", d.Subject, "event", d.Ref.String(),
+				"attempts", d.Attempt, "error", perr, "failed", err)
+		}
 	}
 	r.settle(ctx, "term", func() error { return msg.TermWithReason(event.Headline(err.Error())) })
 	return Dead
