@@ -335,6 +335,20 @@ func TestOldEventsExpireVisibly(t *testing.T) {
 	}
 }
 
+// An event of a plugin's own is no expiration, whatever its type ends in.
+func TestOwnEventsAreNoExpirations(t *testing.T) {
+	t.Parallel()
+	bus := streamstest.Bus(t, streamstest.Server(t))
+	settled, _ := start(t, bus, consumers.Config{}, func(context.Context, streams.Stored) ([]event.Envelope, error) {
+		e, err := event.New(event.EventSubject("t", "coupon", event.TypeExpired), map[string]any{"code": "X"})
+		return []event.Envelope{e}, err
+	})
+	command(t, bus, "x")
+	if o := next(t, settled); o.Result != consumers.Handled {
+		t.Errorf("outcome %+v", o)
+	}
+}
+
 // A handler that takes longer than AckWait keeps its event.
 func TestLongHandlersAreNotRedelivered(t *testing.T) {
 	t.Parallel()

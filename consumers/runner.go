@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -291,10 +290,19 @@ func (r *runner) handle(ctx context.Context, out *outbox, d streams.Stored) (res
 		return "", err
 	}
 	result = Handled
-	if len(events) == 1 && strings.HasSuffix(events[0].Subject, "."+event.TypeExpired) {
+	if len(events) == 1 && r.expires(d, events[0]) {
 		result = Expired
 	}
 	return result, out.publishAll(ctx, events)
+}
+
+// expires reports whether e records that this consumer found d too old.
+func (r *runner) expires(d streams.Stored, e event.Envelope) bool {
+	if !event.Match(event.EventSubject("*", event.TypeExpired), e.Subject) {
+		return false
+	}
+	record, err := event.As[event.Expired](e)
+	return err == nil && record.Consumer == r.Durable && record.Stream == d.Ref.Stream && record.Seq == int64(d.Ref.Seq)
 }
 
 // failed arranges the next attempt or, when there is none, the dead letter.

@@ -104,7 +104,7 @@ func (c *Case) readSaid(ctx context.Context, js jetstream.JetStream, index map[e
 
 // waited is how long the event had waited because of which d was published.
 func waited(d streams.Stored) time.Duration {
-	if e, err := event.As[event.Expired](d.Envelope); err == nil && strings.HasSuffix(d.Subject, "."+event.TypeExpired) {
+	if e, err := event.As[event.Expired](d.Envelope); err == nil && event.Match(event.EventSubject("*", event.TypeExpired), d.Subject) {
 		return seconds(e.Age)
 	}
 	n, _ := d.Metadata[event.MetaWaited].(json.Number)
