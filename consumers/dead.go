@@ -20,12 +20,6 @@ const (
 	DeadDropped = "dropped"
 )
 
-// Types of the events that settle a dead letter.
-const (
-	typeDeadRetried = event.TypeDeadLetter + "_" + DeadRetried
-	typeDeadDropped = event.TypeDeadLetter + "_" + DeadDropped
-)
-
 // DeadLetter is a dead letter as it is stored, with what became of it.
 type DeadLetter struct {
 	Ref           event.Ref // of the dead letter itself
@@ -51,7 +45,7 @@ func DeadLetters(ctx context.Context, js jetstream.JetStream) ([]DeadLetter, err
 	var letters []DeadLetter
 	index := map[event.Ref]int{}
 	err := readAll(ctx, js, []string{
-		event.EventSubject("*", event.TypeDeadLetter), event.EventSubject("*", typeDeadRetried), event.EventSubject("*", typeDeadDropped),
+		event.EventSubject("*", event.TypeDeadLetter), event.EventSubject("*", event.TypeDeadRetried), event.EventSubject("*", event.TypeDeadDropped),
 	}, func(s streams.Stored) {
 		if payload, err := event.As[event.DeadLetter](s.Envelope); err == nil && strings.HasSuffix(s.Subject, "."+event.TypeDeadLetter) {
 			index[s.Ref] = len(letters)
@@ -151,7 +145,7 @@ func RetryDead(ctx context.Context, bus *streams.Bus, ref event.Ref) (event.Ref,
 	if err != nil {
 		return event.Ref{}, err
 	}
-	return ack.Ref, settle(ctx, bus, l, typeDeadRetried, settlement{State: DeadRetried, Retry: ack.Ref.String()})
+	return ack.Ref, settle(ctx, bus, l, event.TypeDeadRetried, settlement{State: DeadRetried, Retry: ack.Ref.String()})
 }
 
 // check returns an error unless the consumer that a dead letter names is one of
@@ -188,7 +182,7 @@ func DropDead(ctx context.Context, bus *streams.Bus, ref event.Ref) error {
 	if l.State != DeadOpen {
 		return fmt.Errorf("%s was %s before", ref, l.State)
 	}
-	return settle(ctx, bus, l, typeDeadDropped, settlement{State: DeadDropped})
+	return settle(ctx, bus, l, event.TypeDeadDropped, settlement{State: DeadDropped})
 }
 
 func settle(ctx context.Context, bus *streams.Bus, l DeadLetter, kind string, s settlement) error {

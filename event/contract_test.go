@@ -222,3 +222,31 @@ func TestNumbersAreReadHoweverTheyAreWritten(t *testing.T) {
 		}
 	}
 }
+
+// A plugin's events hold what it likes (contract: plugin.{name}.event), but for the
+// types that Rosey itself emits, whose error says what to do.
+func TestReservedTypes(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []string{event.TypeDeadLetter, event.TypeDeadRetried, event.TypeDeadDropped, event.TypeExpired, event.TypeDenied} {
+		if err := event.Reserved(kind); event.CodeOf(err) != event.InvalidInput {
+			t.Errorf("%s: %v", kind, err)
+		}
+	}
+	own := map[string]any{"code": "X"}
+	for _, subject := range []string{"plugin.coupon.event.coupon_expired", "plugin.expired.event.won", "plugin.coupon.event.coupon.expired", "plugin.coupon.event"} {
+		if _, err := event.New(subject, own); err != nil {
+			t.Errorf("%s: %v", subject, err)
+		}
+	}
+	for _, kind := range []string{event.TypeDeadLetter, event.TypeExpired, event.TypeDenied} {
+		_, err := event.New(event.EventSubject("coupon", kind), own)
+		var e *event.Error
+		if !errors.As(err, &e) || e.Code != event.InvalidInput || e.Details["field"] == "" ||
+			!strings.Contains(err.Error(), " is required ("+kind+" is a type of event that Rosey itself emits: give the plugin's own event another type)") {
+			t.Errorf("%s: %v", kind, err)
+		}
+	}
+	if err := event.Reserved("coupon_expired"); err != nil {
+		t.Error(err)
+	}
+}

@@ -69,7 +69,14 @@ func CheckData(subject string, data json.RawMessage) error {
 // the payload type asks for; any object will do for nil.
 func checkData(subject string, data json.RawMessage, known bool, payload reflect.Type) error {
 	if payload != nil {
-		return checkStruct(subject, data, known, payload)
+		err := checkStruct(subject, data, known, payload)
+		if err != nil && Match(EventSubject("*", "*"), subject) {
+			if taken := Reserved(subject[strings.LastIndexByte(subject, '.')+1:]); taken != nil {
+				e := AsError(err, InvalidInput)
+				return &Error{Code: e.Code, Message: e.Message + " (" + taken.Error() + ")", Details: e.Details, cause: err}
+			}
+		}
+		return err
 	}
 	if !isObject(data) {
 		return Errorf(InvalidInput, "%s: data must be an object, not %s", subject, kindOf(data)).With("field", "data")

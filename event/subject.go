@@ -87,13 +87,27 @@ const (
 	AllDatabase   = "database.>"
 )
 
-// Types of the events that Rosey's own consumers emit in a plugin's namespace,
-// as plugin.{name}.event.{type}.
+// Types of the events that Rosey itself emits in a plugin's namespace, as
+// plugin.{name}.event.{type}. A plugin's own events have others: see Reserved.
 const (
-	TypeDeadLetter = "dead_letter" // an event was given up on
-	TypeExpired    = "expired"     // an event was too old to be handled
-	TypeDenied     = "denied"      // a user's rank was too low for a command
+	TypeDeadLetter  = "dead_letter"         // an event was given up on
+	TypeDeadRetried = "dead_letter_retried" // a dead letter was put to its consumer again
+	TypeDeadDropped = "dead_letter_dropped" // a dead letter was struck off the list
+	TypeExpired     = "expired"             // an event was too old to be handled
+	TypeDenied      = "denied"              // a user's rank was too low for a command
 )
+
+// Reserved returns an INVALID_INPUT error that says what to do where a type of
+// plugin event is one that Rosey itself emits. The contract leaves the payload of
+// plugin.{name}.event to the plugin; who reads dead letters, expirations and denials
+// must be able to rely on theirs.
+func Reserved(kind string) error {
+	switch kind {
+	case TypeDeadLetter, TypeDeadRetried, TypeDeadDropped, TypeExpired, TypeDenied:
+		return Errorf(InvalidInput, "%s is a type of event that Rosey itself emits: give the plugin's own event another type", kind).With("field", "event_type")
+	}
+	return nil
+}
 
 // MaxNameLength is the longest plugin name and subject token, in bytes.
 const MaxNameLength = 64

@@ -150,8 +150,12 @@ func (c *Context) Emote(format string, args ...any) []event.Envelope {
 }
 
 // Emit is an event of the plugin's own, plugin.{name}.event.{kind}, with the
-// kind also as event_type. Document it in the plugin's EVENTS.md.
+// kind also as event_type. Document it in the plugin's EVENTS.md. A kind that Rosey
+// itself emits (see event.Reserved) fails the handler for good.
 func (c *Context) Emit(kind string, payload map[string]any) []event.Envelope {
+	if err := event.Reserved(kind); err != nil {
+		return c.made(event.Envelope{}, fmt.Errorf("%s: %w", event.EventSubject(c.plugin, kind), err))
+	}
 	data := map[string]any{"event_type": kind}
 	for k, v := range payload {
 		data[k] = v
@@ -161,7 +165,10 @@ func (c *Context) Emit(kind string, payload map[string]any) []event.Envelope {
 
 // make builds an envelope; an error is kept and fails the handler once it ends.
 func (c *Context) make(subject string, payload any) []event.Envelope {
-	e, err := event.New(subject, payload)
+	return c.made(event.New(subject, payload))
+}
+
+func (c *Context) made(e event.Envelope, err error) []event.Envelope {
 	if err != nil {
 		if c.err == nil {
 			c.err = err

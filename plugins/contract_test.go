@@ -45,6 +45,15 @@ func TestContractIsEnforced(t *testing.T) {
 			"", ""},
 		"emits no subject": {func(c *plugins.Context) ([]event.Envelope, error) { return c.Emit("not a token", nil), nil },
 			event.InvalidInput, "each part must be"},
+		"emits what Rosey does": {func(c *plugins.Context) ([]event.Envelope, error) {
+			return c.Emit("dead_letter_dropped", map[string]any{"state": "dropped", "stream": "PLUGIN", "seq": 1}), nil
+		}, event.InvalidInput, "plugin.x.event.dead_letter_dropped: dead_letter_dropped is a type of event that Rosey itself emits: give the plugin's own event another type"},
+		"sets a timer to what Rosey emits": {func(c *plugins.Context) ([]event.Envelope, error) {
+			return nil, c.After(time.Hour, "coupon", "expired", map[string]any{"code": "X"})
+		}, event.InvalidInput, "give the plugin's own event another type"},
+		"returns what Rosey emits": {func(c *plugins.Context) ([]event.Envelope, error) {
+			return []event.Envelope{{Subject: event.EventSubject("x", "expired"), Data: json.RawMessage(`{"code":"X"}`)}}, nil
+		}, event.InvalidInput, "give the plugin's own event another type"},
 		"returns no payload": {func(c *plugins.Context) ([]event.Envelope, error) {
 			return []event.Envelope{{Subject: event.SubjectSendChat, Data: json.RawMessage(`{}`)}}, nil
 		}, event.InvalidInput, "cytube.send.chat: message is required"},
