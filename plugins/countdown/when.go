@@ -191,6 +191,10 @@ func parseTime(words []string, now time.Time) (time.Time, bool) {
 	text := strings.ToUpper(strings.Join(words, " "))
 	for _, layout := range layouts {
 		if t, err := time.ParseInLocation(layout, text, now.Location()); err == nil {
+			if t.Location().String() == "" { // an offset, which must have a name to be kept by
+				_, seconds := t.Zone()
+				t = t.In(time.FixedZone(t.Format("-07:00"), seconds))
+			}
 			return t, true
 		}
 	}

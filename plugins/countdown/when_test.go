@@ -112,6 +112,39 @@ func TestCalendarPeriods(t *testing.T) {
 	}
 }
 
+// A recurring countdown keeps the calendar of the zone that was asked for when it
+// is read back from its record, however the zone was written.
+func TestZonesAreKept(t *testing.T) {
+	t.Parallel()
+	for text, zone := range map[string]string{
+		"2027-01-30T23:30-05:00 monthly":          "-05:00",
+		"2027-01-30T23:30:00+05:45 monthly":       "+05:45",
+		"2027-01-30T23:30+00:00 monthly":          "UTC",
+		"2027-01-30T23:30Z monthly":               "UTC",
+		"2027-01-30 23:30 -0500 monthly":          "-05:00",
+		"2027-01-30 23:30 America/Lima monthly":   "America/Lima",
+		"2027-01-30T23:30+01:00 Europe/Berlin":    "Europe/Berlin",
+		"2027-01-30T23:30-05:00 UTC every 1 days": "-05:00",
+	} {
+		s, err := ParseWhen(strings.Fields(text), noon)
+		if err != nil {
+			t.Errorf("%q: %v", text, err)
+			continue
+		}
+		d := Countdown{First: s.First.Unix(), Zone: s.First.Location().String(), Every: s.Every}
+		if d.Zone != zone {
+			t.Errorf("%q is kept as of zone %q, want %q", text, d.Zone, zone)
+		}
+		for at, n := s.First, 0; n < 4; n++ {
+			want := s.After(at)
+			if got := d.schedule().After(at); !got.Equal(want) {
+				t.Errorf("%q: after %s comes %s, want %s", text, at, got, want)
+			}
+			at = want
+		}
+	}
+}
+
 // After is always later than what it is given, and by one period at most.
 func TestAfter(t *testing.T) {
 	t.Parallel()
