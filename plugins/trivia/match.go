@@ -1,6 +1,7 @@
 package trivia
 
 import (
+	"regexp"
 	"strconv"
 	"strings"
 	"unicode"
@@ -154,11 +155,11 @@ func distance(a, b []rune, most int) int {
 	return last[len(b)]
 }
 
-// isNumber reports whether an answer is a number.
-func isNumber(s string) bool {
-	_, err := strconv.ParseFloat(s, 64)
-	return err == nil
-}
+var number = regexp.MustCompile(`^\d+(\.\d+)?$`)
+
+// isNumber reports whether an answer is a number: digits, and perhaps a point. What
+// a parser of floats takes besides are words in a quiz, such as Infinity and NaN.
+func isNumber(s string) bool { return number.MatchString(s) }
 
 // hint shows a part of an answer: at level 1 how long its words are and how
 // each begins, at level 2 every second letter too.

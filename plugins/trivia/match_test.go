@@ -111,6 +111,11 @@ func TestHint(t *testing.T) {
 		"1945":           {"4 digits", "4 digits, the first is 1"},
 		"8":              {"1 digit", "an even digit"},
 		"7":              {"1 digit", "an odd digit"},
+		"3.14":           {"4 digits", "4 digits, the first is 3"},
+		"Infinity":       {"I•••••••", "I•f•n•t•"},
+		"Inf":            {"I••", "I•f"},
+		"NaN":            {"N••", "N•N"},
+		"1e9":            {"1••", "1•9"},
 		"Au":             {"2 letters", "2 letters, the first is A"},
 		"X":              {"1 letter", "a single letter"},
 	} {
