@@ -130,7 +130,7 @@ func (l *localRoom) run(ctx context.Context, bot *platform) error {
 		fmt.Fprintf(l.stderr, "You are in the local room as %s, and so is %s. Type a line, such as %sroll 2d6+3 or %shelp;\n"+
 			"\"alice: hello\" speaks as alice. Ctrl-D ends.\n", localOperator, l.bot, bot.cfg.Prefix, bot.cfg.Prefix)
 	}
-	lines := make(chan string)
+	lines := make(chan typed)
 	go readLines(ctx, l.stdin, lines)
 	for spoken := l.wanted; ; spoken = true {
 		select {
@@ -143,26 +143,73 @@ func (l *localRoom) run(ctx context.Context, bot *platform) error {
 			if !ok {
 				return l.drain(ctx, bot.bus.JetStream(), &recorded)
 			}
-			if err := l.speak(ctx, line); err != nil && ctx.Err() == nil {
+			if line.broken {
+				return errors.Join(l.drain(ctx, bot.bus.JetStream(), &recorded), line.err)
+			}
+			err := line.err
+			if err == nil {
+				err = l.speak(ctx, line.text)
+			}
+			if err != nil && ctx.Err() == nil {
 				fmt.Fprintf(l.stderr, "not said: %s\n", err)
 			}
 		}
 	}
 }
 
+// typed is a line of the input, or why there is none.
+type typed struct {
+	text   string
+	err    error
+	broken bool // nothing more can be read
+}
+
+// maxTyped is the longest line that is read, in bytes. The room takes less.
+const maxTyped = 1 << 20
+
 // readLines sends each line of in. It may outlive ctx by one read, which cannot
 // be interrupted.
-func readLines(ctx context.Context, in io.Reader, lines chan<- string) {
+func readLines(ctx context.Context, in io.Reader, lines chan<- typed) {
 	defer close(lines)
-	scanner := bufio.NewScanner(in)
-	scanner.Buffer(nil, 1<<20)
-	for scanner.Scan() {
+	r := bufio.NewReader(in)
+	for {
+		line, err := readLine(r)
+		ended := errors.Is(err, io.EOF)
+		if ended && line == (typed{}) {
+			return
+		}
+		if err != nil && !ended {
+			line = typed{err: fmt.Errorf("read what is typed: %w", err), broken: true}
+		}
 		select {
-		case lines <- scanner.Text():
+		case lines <- line:
 		case <-ctx.Done():
 			return
 		}
+		if err != nil {
+			return
+		}
 	}
+}
+
+// readLine reads a line to its end, also where it is too long to be kept.
+func readLine(r *bufio.Reader) (line typed, err error) {
+	var text []byte
+	size := 0
+	for {
+		var part []byte
+		part, err = r.ReadSlice('\n')
+		if size += len(part); size <= maxTyped {
+			text = append(text, part...)
+		}
+		if !errors.Is(err, bufio.ErrBufferFull) {
+			break
+		}
+	}
+	if size > maxTyped {
+		return typed{err: fmt.Errorf("a line of %d bytes, more than the %d that are read", size, maxTyped)}, err
+	}
+	return typed{text: strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r")}, err
 }
 
 var asSomebody = regexp.MustCompile(`^([A-Za-z0-9_-]{1,20}): (.*)$`)
