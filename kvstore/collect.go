@@ -4,6 +4,8 @@ import (
 	"slices"
 	"sort"
 	"strings"
+
+	"github.com/rosey-bot/rosey/event"
 )
 
 // A stretch is a part of a tree: n entries, from a key or, where it is known,
@@ -55,6 +57,7 @@ type collector struct {
 	q        query
 	plan     *plan
 	page     []*row // when ordered
+	ids      []event.ID
 	top      []keyed
 	cut      string // nothing behind it can be on the page
 	count    int
@@ -64,7 +67,7 @@ type collector struct {
 
 // collect goes through a part of the tree.
 func (c *collector) collect(t *tree, s stretch) {
-	if c.plan.ordered && !c.plan.filtered {
+	if c.plan.ordered && !c.plan.filtered && !c.q.all {
 		skip := min(s.n, max(0, c.q.offset-c.count))
 		c.count += s.n
 		c.walk(t, s, skip, min(s.n-skip, c.q.limit-len(c.page)), func(r *row) { c.page = append(c.page, r) })
@@ -100,6 +103,10 @@ func (c *collector) test(r *row) {
 		return
 	}
 	c.count++
+	if c.q.all {
+		c.ids = append(c.ids, r.id)
+		return
+	}
 	if c.plan.ordered {
 		if c.count > c.q.offset && len(c.page) < c.q.limit {
 			c.page = append(c.page, r)

@@ -45,6 +45,7 @@ type query struct {
 	filter        filter
 	order         []column // ends with the id, so that no two records are equal
 	limit, offset int
+	all           bool // the ids of all matches are wanted, in any order, instead of a page of records
 }
 
 func parseQuery(req event.Query) (query, error) {
@@ -119,6 +120,7 @@ func (s *Store) Query(ctx context.Context, req event.Query) (Result, error) {
 // found is the outcome of a query before it is copied for the caller.
 type found struct {
 	rows    []*row
+	ids     []event.ID // instead of rows, where all are wanted
 	count   int
 	explain Explain
 }

@@ -337,6 +337,8 @@ func TestQueriesAgainstReference(t *testing.T) {
 					all = append(all, refDecode([]byte(data)).(map[string]any))
 				}
 				page, count := refQuery(all, req)
+				matches, _ := refQuery(all, event.Query{Filter: req.Filter, Limit: new(len(all))})
+				slices.Sort(matches)
 				check := func(how string, got found) {
 					var ids []string
 					for _, r := range got.rows {
@@ -352,11 +354,28 @@ func TestQueriesAgainstReference(t *testing.T) {
 				}
 				check("view", got)
 				// The same without any index, as it is streamed.
-				c := collector{q: q, plan: &plan{residual: q.filter, filtered: true}}
-				for id, data := range records {
-					c.test(&row{id, 1, data})
+				stream := func(q query) found {
+					c := collector{q: q, plan: &plan{residual: q.filter, filtered: true}}
+					for id, data := range records {
+						c.test(&row{id, 1, data})
+					}
+					return found{rows: c.rows(), ids: c.ids, count: c.count}
 				}
-				check("stream", found{c.rows(), c.count, Explain{}})
+				check("stream", stream(q))
+				q.all = true
+				if got, err = v.run(context.Background(), q); err != nil {
+					t.Fatal(err)
+				}
+				for how, got := range map[string]found{"view": got, "stream": stream(q)} {
+					var ids []string
+					for _, id := range got.ids {
+						ids = append(ids, string(id))
+					}
+					slices.Sort(ids)
+					if diff := cmp.Diff(matches, ids); diff != "" || got.count != count {
+						t.Fatalf("%s: filter %s order %q: %d ids of %d (-want +got):\n%s", how, req.Filter, req.OrderBy, len(ids), count, diff)
+					}
+				}
 			},
 			"": func(t *rapid.T) {
 				want := size()

@@ -56,7 +56,7 @@ func (v *view) run(ctx context.Context, q query) (found, error) {
 			plans = []plan{v.scan(q)}
 			accesses, total = v.accesses(plans)
 		}
-		if total <= snapshotFrom || !slices.ContainsFunc(plans, func(p plan) bool { return p.filtered || !p.ordered }) {
+		if total <= snapshotFrom || !q.all && !slices.ContainsFunc(plans, func(p plan) bool { return p.filtered || !p.ordered }) {
 			out := v.collect(q, accesses, built, v.primary.tree.Len())
 			v.mu.RUnlock()
 			return out, nil
@@ -122,5 +122,5 @@ func (v *view) collect(q query, accesses []access, built bool, records int) foun
 		e.Index, e.Ranges = "", 0
 	}
 	e.Examined = c.examined
-	return found{c.rows(), c.count, e}
+	return found{rows: c.rows(), ids: c.ids, count: c.count, explain: e}
 }

@@ -314,7 +314,7 @@ func (b *bucket) streamQuery(ctx context.Context, q query) (found, error) {
 		return found{}, err
 	}
 	e.Examined = c.examined
-	return found{c.rows(), c.count, e}, nil
+	return found{rows: c.rows(), ids: c.ids, count: c.count, explain: e}, nil
 }
 
 func newRow(id event.ID, revision uint64, data []byte) (*row, error) {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -244,12 +243,12 @@ func (s *Store) updateAll(ctx context.Context, req event.Update, changes []chang
 	if err != nil {
 		return Updated{}, err
 	}
-	found, err := s.lookFor(ctx, req.Collection, query{filter: f, order: []column{{field: idField}}, limit: math.MaxInt})
+	found, err := s.lookFor(ctx, req.Collection, query{filter: f, order: []column{{field: idField}}, all: true})
 	if err != nil {
 		return Updated{}, err
 	}
-	out := Updated{Matched: len(found.rows)}
-	if len(found.rows) == 0 {
+	out := Updated{Matched: len(found.ids)}
+	if len(found.ids) == 0 {
 		return out, nil
 	}
 	err = s.with(ctx, "update", req.Collection, false, func(b *bucket) error {
@@ -257,11 +256,11 @@ func (s *Store) updateAll(ctx context.Context, req event.Update, changes []chang
 		defer cancel(nil)
 		var mu sync.Mutex
 		var wait sync.WaitGroup
-		next := make(chan *row)
-		for range min(updateWorkers, len(found.rows)) {
+		next := make(chan event.ID)
+		for range min(updateWorkers, len(found.ids)) {
 			wait.Go(func() {
-				for r := range next {
-					w, err := b.update(withPart(ctx, encodeKey(r.id)), r.id, &f, changes)
+				for id := range next {
+					w, err := b.update(withPart(ctx, encodeKey(id)), id, &f, changes)
 					mu.Lock()
 					if w.changed {
 						out.Changed++
@@ -273,9 +272,9 @@ func (s *Store) updateAll(ctx context.Context, req event.Update, changes []chang
 				}
 			})
 		}
-		for _, r := range found.rows {
+		for _, id := range found.ids {
 			select {
-			case next <- r:
+			case next <- id:
 				continue
 			case <-ctx.Done():
 			}

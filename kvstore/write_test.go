@@ -358,6 +358,51 @@ func TestUpdateByFilter(t *testing.T) {
 	}
 }
 
+// An update changes every record that its filter matches, however they are found.
+func TestUpdateByFilterChangesAll(t *testing.T) {
+	t.Parallel()
+	server := streamstest.Server(t)
+	const records = 2500
+	for name, c := range map[string]struct {
+		limit        int64
+		filter, plan string
+	}{
+		"scan":   {kvstore.DefaultMemoryLimit, `{}`, "scan"},
+		"range":  {kvstore.DefaultMemoryLimit, `{"n":{"$gte":0}}`, "index"},
+		"or":     {kvstore.DefaultMemoryLimit, `{"$or":[{"n":{"$lt":9}},{"n":{"$gt":8}}]}`, "index"},
+		"stream": {1000, `{}`, "stream"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx := streamstest.Context(t)
+			s := openStore(t, jetStream(t, streamstest.Connect(t, server)), kvstore.WithMemoryLimit(c.limit))
+			fill(t, s, name, records, func(i int) string { return fmt.Sprintf(`{"id":%d,"n":%d}`, i+1, i) })
+			u, err := s.Update(ctx, event.Update{Collection: name, Filter: json.RawMessage(c.filter), Ops: operators(`{"$set":{"done":true}}`)})
+			if err != nil || u.Matched != records || u.Changed != records {
+				t.Errorf("%+v, %v", u, err)
+			}
+			if r := query(t, s, name, `{"done":true}`, ""); r.Count != records {
+				t.Errorf("%d of %d records are changed", r.Count, records)
+			}
+			if r := query(t, s, name, c.filter, ""); r.Explain.Plan != c.plan {
+				t.Errorf("the records are found by %s", r.Explain.Plan)
+			}
+		})
+	}
+}
+
+// fill imports n records, each as line makes it.
+func fill(t testing.TB, s *kvstore.Store, collection string, n int, line func(i int) string) {
+	t.Helper()
+	var lines strings.Builder
+	for i := range n {
+		lines.WriteString(line(i) + "\n")
+	}
+	if done, err := s.Import(streamstest.Context(t), collection, strings.NewReader(lines.String()), nil); err != nil || done != n {
+		t.Fatalf("imported %d of %d records: %v", done, n, err)
+	}
+}
+
 // Concurrent updates of one record lose nothing.
 func TestUpdatesDoNotLoseEachOther(t *testing.T) {
 	t.Parallel()
