@@ -196,52 +196,88 @@ func importable(collection string, text []byte) (event.ID, node, error) {
 	return id, data, checkID(collection, id)
 }
 
+// importChunk writes lines, those that have an id without waiting for each other.
+// One that nobody was there to answer is written again, and no other.
 func (s *Store) importChunk(ctx context.Context, collection string, chunk []line) (done int, err error) {
-	err = s.with(ctx, "import", collection, true, func(b *bucket) error {
-		var highest int64
-		for _, l := range chunk {
-			if n, ok := l.id.Int(); ok {
-				highest = max(highest, n)
-			}
+	var highest int64
+	for _, l := range chunk {
+		if n, ok := l.id.Int(); ok {
+			highest = max(highest, n)
 		}
-		if err := b.counter.raise(ctx, b, highest); err != nil {
-			return err
-		}
-		acks := make([]jetstream.PubAckFuture, 0, len(chunk))
-		for _, l := range chunk {
-			if l.id == "" {
-				if _, err := b.insert(ctx, &l.data); err != nil {
-					return fmt.Errorf("line %d: %w", l.number, err)
-				}
-				acks = append(acks, nil)
-				continue
-			}
-			msg := &nats.Msg{Subject: b.subject(l.id), Data: l.data.record(l.id)}
-			if id := event.Correlation(ctx); id != "" {
-				msg.Header = nats.Header{streams.HeaderCorrelation: {id}}
-			}
-			ack, err := s.js.PublishMsgAsync(msg, jetstream.WithStallWait(requestTimeout))
-			if err != nil {
-				return fmt.Errorf("line %d: %w", l.number, err)
-			}
-			acks = append(acks, ack)
-		}
-		done = 0
-		for i, ack := range acks {
-			if ack != nil {
-				select {
-				case <-ack.Ok():
-				case err := <-ack.Err():
-					return fmt.Errorf("line %d: %w", chunk[i].number, err)
-				case <-ctx.Done():
-					return fmt.Errorf("line %d: %w", chunk[i].number, ctx.Err())
-				}
-			}
-			done++
-		}
-		return nil
+	}
+	var b *bucket
+	err = s.with(ctx, "import", collection, true, func(opened *bucket) error {
+		b = opened
+		return b.counter.raise(ctx, b, highest)
 	})
-	return done, err
+	if err != nil {
+		return 0, err
+	}
+	sent := make([]jetstream.PubAckFuture, len(chunk))
+	failures := make([]error, len(chunk))
+	for i, l := range chunk {
+		if l.id == "" {
+			failures[i] = s.with(ctx, "import", collection, true, func(b *bucket) error {
+				_, err := b.insert(ctx, &l.data)
+				return err
+			})
+		} else {
+			sent[i], failures[i] = b.send(ctx, l.id, l.data.record(l.id))
+		}
+		if failures[i] != nil {
+			break
+		}
+	}
+
+	written := map[event.ID]int{} // the last line of a record that is
+	for i, ack := range sent {
+		if ack == nil {
+			continue
+		}
+		if failures[i] = acknowledged(ctx, ack); failures[i] == nil {
+			written[chunk[i].id] = i
+		} else if !unheard(failures[i]) {
+			break
+		}
+	}
+	for i, l := range chunk {
+		if sent[i] != nil && unheard(failures[i]) {
+			failures[i] = nil
+			if written[l.id] <= i { // else the record is what a later line made it
+				_, failures[i] = s.Set(ctx, event.Set{Collection: collection, ID: l.id, Data: l.data.record(l.id)})
+			}
+		}
+		if failures[i] != nil {
+			return i, fmt.Errorf("line %d: %w", l.number, s.failure(ctx, "import", collection, failures[i]))
+		}
+	}
+	return len(chunk), nil
+}
+
+// send writes a record without waiting for the answer, and does not write it again
+// where nobody is there to give one: that would be behind what is sent next.
+func (b *bucket) send(ctx context.Context, id event.ID, data []byte) (jetstream.PubAckFuture, error) {
+	msg := &nats.Msg{Subject: b.subject(id), Data: data}
+	if correlation := event.Correlation(ctx); correlation != "" {
+		msg.Header = nats.Header{streams.HeaderCorrelation: {correlation}}
+	}
+	return b.store.js.PublishMsgAsync(msg, jetstream.WithStallWait(requestTimeout), jetstream.WithRetryAttempts(0))
+}
+
+// acknowledged waits for the answer to what was sent: one that was lost never comes.
+func acknowledged(ctx context.Context, ack jetstream.PubAckFuture) error {
+	doubt := time.NewTimer(requestTimeout)
+	defer doubt.Stop()
+	select {
+	case <-ack.Ok():
+		return nil
+	case err := <-ack.Err():
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-doubt.C:
+		return nats.ErrTimeout
+	}
 }
 
 // Compact forgets the records that were deleted longer ago than age, history and

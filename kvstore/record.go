@@ -201,6 +201,9 @@ func (b *bucket) insert(ctx context.Context, data *node) (Written, error) {
 		if err == nil && mid != "" {
 			err = b.remember(seq, id)
 		}
+		if unheard(err) {
+			b.counter.give(n)
+		}
 		if !errors.Is(err, errConflict) {
 			return Written{ID: id, Revision: seq}, err
 		}

@@ -151,7 +151,8 @@ type bucket struct {
 	store      *Store
 	collection string
 	stream     jetstream.Stream
-	prefix     string // of its subjects
+	created    time.Time // the stream: another of the same name was created later
+	prefix     string    // of its subjects
 
 	counter counter
 	queries queries
@@ -161,10 +162,18 @@ func (b *bucket) subject(id event.ID) string { return b.prefix + encodeKey(id) }
 
 func (b *bucket) close() { b.queries.close() }
 
-// with calls f with a collection's bucket. Where the bucket turns out to have
-// been deleted behind the store's back, it does so once more with another.
+// electionPatience is how long a bucket that is there may be without anyone who
+// answers for it, before that is a failure: as long as requesters wait.
+const electionPatience = streams.DefaultTimeout
+
+// with calls f with a collection's bucket: once more where that turns out to have
+// been deleted behind the store's back, with another, and as often as it takes
+// where nobody answers for it for a moment, as while a cluster chooses a leader.
+// So f must end with its first write, unless what it writes before may be written
+// again: a write that nobody was there to answer was not made.
 func (s *Store) with(ctx context.Context, op, collection string, create bool, f func(*bucket) error) error {
-	for again := false; ; again = true {
+	patience := time.Now().Add(electionPatience)
+	for opened := 1; ; {
 		b, err := s.open(ctx, collection, create)
 		if err != nil {
 			return err
@@ -173,11 +182,34 @@ func (s *Store) with(ctx context.Context, op, collection string, create bool, f 
 		if err == nil {
 			return nil
 		}
-		if !gone(err) || again {
+		lost := gone(err)
+		if !lost && unheard(err) {
+			var doubt error
+			if lost, doubt = b.lost(ctx); doubt != nil {
+				return s.failure(ctx, op, collection, err)
+			}
+		}
+		switch {
+		case lost && opened == 1:
+			opened++
+			s.forget(b)
+		case lost || !unheard(err) || time.Now().After(patience) || pause(ctx) != nil:
 			return s.failure(ctx, op, collection, err)
 		}
-		s.forget(b)
 	}
+}
+
+// lost reports whether the bucket's stream does not exist any more. If it does, what
+// is known of how it is set up, which may be why nobody answered, is brought up to
+// date.
+func (b *bucket) lost(ctx context.Context) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, electionPatience)
+	defer cancel()
+	info, err := b.info(ctx)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return true, nil
+	}
+	return err == nil && !info.Created.Equal(b.created), err
 }
 
 var errNoBucket = errors.New("no such bucket")
@@ -214,7 +246,7 @@ func (s *Store) open(ctx context.Context, collection string, create bool) (*buck
 	if b, ok := s.buckets[collection]; ok {
 		return b, nil
 	}
-	b = &bucket{store: s, collection: collection, stream: stream, prefix: "$KV." + BucketPrefix + collection + "."}
+	b = &bucket{store: s, collection: collection, stream: stream, created: stream.CachedInfo().Created, prefix: "$KV." + BucketPrefix + collection + "."}
 	b.queries.bucket = b
 	s.buckets[collection] = b
 	return b, nil
@@ -341,10 +373,11 @@ func (s *Store) failure(ctx context.Context, op, collection string, err error) e
 // gone reports whether err says that the bucket's stream does not exist (any
 // more), or that the store has forgotten the bucket.
 func gone(err error) bool {
-	for _, e := range [...]error{errForgotten, jetstream.ErrStreamNotFound, jetstream.ErrNoStreamResponse, jetstream.ErrJetStreamNotEnabled, nats.ErrNoResponders} {
-		if errors.Is(err, e) {
-			return true
-		}
-	}
-	return false
+	return errors.Is(err, errForgotten) || errors.Is(err, jetstream.ErrStreamNotFound)
+}
+
+// unheard reports whether nobody was there for a request to the bucket's stream:
+// that does not exist any more, or has no leader for the moment.
+func unheard(err error) bool {
+	return errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrNoStreamResponse) || errors.Is(err, jetstream.ErrJetStreamNotEnabled)
 }

@@ -251,41 +251,44 @@ func (s *Store) updateAll(ctx context.Context, req event.Update, changes []chang
 	if len(found.ids) == 0 {
 		return out, nil
 	}
-	err = s.with(ctx, "update", req.Collection, false, func(b *bucket) error {
-		ctx, cancel := context.WithCancelCause(ctx)
-		defer cancel(nil)
-		var mu sync.Mutex
-		var wait sync.WaitGroup
-		next := make(chan event.ID)
-		for range min(updateWorkers, len(found.ids)) {
-			wait.Go(func() {
-				for id := range next {
-					w, err := b.update(withPart(ctx, encodeKey(id)), id, &f, changes)
-					mu.Lock()
-					if w.changed {
-						out.Changed++
-					}
-					mu.Unlock()
-					if err != nil && event.CodeOf(err) != event.RecordNotFound { // deleted meanwhile
-						cancel(err)
-					}
+	working, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var mu sync.Mutex
+	var wait sync.WaitGroup
+	next := make(chan event.ID)
+	for range min(updateWorkers, len(found.ids)) {
+		wait.Go(func() {
+			for id := range next {
+				var w updated
+				// Each by itself: what was changed must not be changed again because of
+				// another that nobody answered for.
+				err := s.with(working, "update", req.Collection, false, func(b *bucket) (err error) {
+					w, err = b.update(withPart(working, encodeKey(id)), id, &f, changes)
+					return err
+				})
+				mu.Lock()
+				if w.changed {
+					out.Changed++
 				}
-			})
-		}
-		for _, id := range found.ids {
-			select {
-			case next <- id:
-				continue
-			case <-ctx.Done():
+				mu.Unlock()
+				if err != nil && event.CodeOf(err) != event.RecordNotFound && !errors.Is(err, errNoBucket) { // deleted meanwhile
+					cancel(err)
+				}
 			}
-			break
+		})
+	}
+	for _, id := range found.ids {
+		select {
+		case next <- id:
+			continue
+		case <-working.Done():
 		}
-		close(next)
-		wait.Wait()
-		return context.Cause(ctx)
-	})
-	if err != nil {
-		return out, event.AsError(err, event.DatabaseError).With("changed", out.Changed)
+		break
+	}
+	close(next)
+	wait.Wait()
+	if err := context.Cause(working); err != nil {
+		return out, event.AsError(s.failure(ctx, "update", req.Collection, err), event.DatabaseError).With("changed", out.Changed)
 	}
 	return out, nil
 }
