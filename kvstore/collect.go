@@ -63,7 +63,17 @@ type collector struct {
 	count    int
 	examined int
 	scratch  []byte
+
+	room int64 // for what is kept of the matches, in bytes; 0: they are in memory anyway
+	held int64
+	bare bool // data is not kept any more: it can be read again
+	full bool // not even what it is sorted by has room
 }
+
+// keptCost is what a match takes beside its key, its id and its data, in bytes.
+const keptCost = 104
+
+func kept(k keyed) int64 { return int64(len(k.key)+len(k.row.id)+len(k.row.data)) + keptCost }
 
 // collect goes through a part of the tree.
 func (c *collector) collect(t *tree, s stretch) {
@@ -105,6 +115,8 @@ func (c *collector) test(r *row) {
 	c.count++
 	if c.q.all {
 		c.ids = append(c.ids, r.id)
+		c.held += int64(len(r.id)) + keptCost
+		c.full = c.room > 0 && c.held > c.room
 		return
 	}
 	if c.plan.ordered {
@@ -121,17 +133,45 @@ func (c *collector) test(r *row) {
 	if c.cut != "" && string(c.scratch) > c.cut {
 		return
 	}
+	if c.bare {
+		r.data = ""
+	}
 	c.top = append(c.top, keyed{string(c.scratch), r})
+	c.held += kept(c.top[len(c.top)-1])
 	if len(c.top) >= 2*keep+1024 {
 		c.sortTop()
-		c.cut = c.top[len(c.top)-1].key
+	}
+	if c.room > 0 && c.held > c.room {
+		c.shrink()
 	}
 }
 
+// sortTop leaves what can be on the page or before it.
 func (c *collector) sortTop() {
 	slices.SortFunc(c.top, func(a, b keyed) int { return strings.Compare(a.key, b.key) })
-	clear(c.top[min(len(c.top), c.q.offset+c.q.limit):])
-	c.top = c.top[:min(len(c.top), c.q.offset+c.q.limit)]
+	keep := c.q.offset + c.q.limit
+	if len(c.top) <= keep {
+		return
+	}
+	for _, k := range c.top[keep:] {
+		c.held -= kept(k)
+	}
+	clear(c.top[keep:])
+	c.top = c.top[:keep]
+	c.cut = c.top[keep-1].key
+}
+
+// shrink makes room.
+func (c *collector) shrink() {
+	if c.sortTop(); c.held <= c.room/2 {
+		return
+	}
+	c.bare = true
+	for _, k := range c.top {
+		c.held -= int64(len(k.row.data))
+		k.row.data = ""
+	}
+	c.full = c.held > c.room/2
 }
 
 // rows is the page.

@@ -353,20 +353,27 @@ func TestQueriesAgainstReference(t *testing.T) {
 					t.Fatal(err)
 				}
 				check("view", got)
-				// The same without any index, as it is streamed.
-				stream := func(q query) found {
-					c := collector{q: q, plan: &plan{residual: q.filter, filtered: true}}
+				// The same without any index, as it is streamed, with much room or little.
+				stream := func(q query, room int64) (found, bool) {
+					c := collector{q: q, plan: &plan{residual: q.filter, filtered: true}, room: room}
 					for id, data := range records {
-						c.test(&row{id, 1, data})
+						if c.test(&row{id, 1, data}); c.full {
+							return found{}, false
+						}
 					}
-					return found{rows: c.rows(), ids: c.ids, count: c.count}
+					return found{rows: c.rows(), ids: c.ids, count: c.count}, true
 				}
-				check("stream", stream(q))
+				streamed, _ := stream(q, 0)
+				check("stream", streamed)
+				if streamed, ok := stream(q, rapid.Int64Range(1, 6000).Draw(t, "room")); ok {
+					check("stream with little room", streamed)
+				}
 				q.all = true
+				streamed, _ = stream(q, 0)
 				if got, err = v.run(context.Background(), q); err != nil {
 					t.Fatal(err)
 				}
-				for how, got := range map[string]found{"view": got, "stream": stream(q)} {
+				for how, got := range map[string]found{"view": got, "stream": streamed} {
 					var ids []string
 					for _, id := range got.ids {
 						ids = append(ids, string(id))

@@ -35,6 +35,10 @@ func (b *bucket) scan(ctx context.Context, keysOnly bool, begin func(total int),
 			return err
 		}
 	}
+	return b.restless()
+}
+
+func (b *bucket) restless() error {
 	return event.Errorf(event.DatabaseError, "collection %s is being rewritten faster than it can be read: try again", b.collection).
 		With("collection", b.collection)
 }
@@ -287,34 +291,6 @@ func (b *bucket) discard(ctx context.Context, consumer jetstream.Consumer) {
 	if err := b.store.js.DeleteConsumer(ctx, streamName(b.collection), consumer.CachedInfo().Name); err != nil {
 		b.store.log.Debug("a scan's consumer is left to expire", "collection", b.collection, "error", err)
 	}
-}
-
-// streamQuery answers a query from the bucket, record by record.
-func (b *bucket) streamQuery(ctx context.Context, q query) (found, error) {
-	var c collector
-	var e Explain
-	err := b.scan(ctx, false, func(int) {
-		c = collector{q: q, plan: &plan{residual: q.filter, filtered: len(q.filter.subs) > 0}}
-		e = Explain{Plan: "stream", Filtered: c.plan.filtered, Sorted: true}
-	}, func(id event.ID, entry entry) error {
-		if entry.deleted() {
-			return nil
-		}
-		r, err := newRow(id, entry.revision, entry.data)
-		if err != nil {
-			b.skipped(id, err)
-			return nil
-		}
-		e.Records++
-		c.examined++
-		c.test(r)
-		return nil
-	})
-	if err != nil {
-		return found{}, err
-	}
-	e.Examined = c.examined
-	return found{rows: c.rows(), ids: c.ids, count: c.count, explain: e}, nil
 }
 
 func newRow(id event.ID, revision uint64, data []byte) (*row, error) {

@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
+	"sync/atomic"
 
 	"github.com/rosey-bot/rosey/event"
 )
@@ -235,9 +235,8 @@ func (b *bucket) update(ctx context.Context, id event.ID, f *filter, changes []c
 	return out, err
 }
 
-// updaters of a filter's records work side by side.
-const updateWorkers = 8
-
+// updateAll changes each record by itself: what was changed must not be changed
+// again because of another that nobody answered for.
 func (s *Store) updateAll(ctx context.Context, req event.Update, changes []change) (Updated, error) {
 	f, err := parseFilter(req.Filter)
 	if err != nil {
@@ -247,47 +246,23 @@ func (s *Store) updateAll(ctx context.Context, req event.Update, changes []chang
 	if err != nil {
 		return Updated{}, err
 	}
-	out := Updated{Matched: len(found.ids)}
-	if len(found.ids) == 0 {
-		return out, nil
-	}
-	working, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var mu sync.Mutex
-	var wait sync.WaitGroup
-	next := make(chan event.ID)
-	for range min(updateWorkers, len(found.ids)) {
-		wait.Go(func() {
-			for id := range next {
-				var w updated
-				// Each by itself: what was changed must not be changed again because of
-				// another that nobody answered for.
-				err := s.with(working, "update", req.Collection, false, func(b *bucket) (err error) {
-					w, err = b.update(withPart(working, encodeKey(id)), id, &f, changes)
-					return err
-				})
-				mu.Lock()
-				if w.changed {
-					out.Changed++
-				}
-				mu.Unlock()
-				if err != nil && event.CodeOf(err) != event.RecordNotFound && !errors.Is(err, errNoBucket) { // deleted meanwhile
-					cancel(err)
-				}
+	var changed atomic.Int64
+	err = each(ctx, len(found.ids), func(ctx context.Context, i int) error {
+		id := found.ids[i]
+		err := s.with(ctx, "update", req.Collection, false, func(b *bucket) error {
+			w, err := b.update(withPart(ctx, encodeKey(id)), id, &f, changes)
+			if w.changed {
+				changed.Add(1)
 			}
+			return err
 		})
-	}
-	for _, id := range found.ids {
-		select {
-		case next <- id:
-			continue
-		case <-working.Done():
+		if event.CodeOf(err) == event.RecordNotFound || errors.Is(err, errNoBucket) { // deleted meanwhile
+			return nil
 		}
-		break
-	}
-	close(next)
-	wait.Wait()
-	if err := context.Cause(working); err != nil {
+		return err
+	})
+	out := Updated{Matched: len(found.ids), Changed: int(changed.Load())}
+	if err != nil {
 		return out, event.AsError(s.failure(ctx, "update", req.Collection, err), event.DatabaseError).With("changed", out.Changed)
 	}
 	return out, nil
