@@ -162,9 +162,16 @@ func (b *bucket) subject(id event.ID) string { return b.prefix + encodeKey(id) }
 
 func (b *bucket) close() { b.queries.close() }
 
-// electionPatience is how long a bucket that is there may be without anyone who
-// answers for it, before that is a failure: as long as requesters wait.
-const electionPatience = streams.DefaultTimeout
+// patience is how long a bucket that is there may be without anyone who answers for
+// it, before that is a failure: less than requesters wait, so that they still learn
+// that nothing was written, and longer than an election takes where nobody waits
+// for an answer.
+func patience(ctx context.Context) time.Duration {
+	if end, limited := ctx.Deadline(); limited && time.Until(end) <= requestTimeout {
+		return streams.DefaultTimeout - time.Second
+	}
+	return requestTimeout
+}
 
 // with calls f with a collection's bucket: once more where that turns out to have
 // been deleted behind the store's back, with another, and as often as it takes
@@ -172,7 +179,7 @@ const electionPatience = streams.DefaultTimeout
 // So f must end with its first write, unless what it writes before may be written
 // again: a write that nobody was there to answer was not made.
 func (s *Store) with(ctx context.Context, op, collection string, create bool, f func(*bucket) error) error {
-	patience := time.Now().Add(electionPatience)
+	giveUp := time.Now().Add(patience(ctx))
 	for opened := 1; ; {
 		b, err := s.open(ctx, collection, create)
 		if err != nil {
@@ -193,7 +200,7 @@ func (s *Store) with(ctx context.Context, op, collection string, create bool, f 
 		case lost && opened == 1:
 			opened++
 			s.forget(b)
-		case lost || !unheard(err) || time.Now().After(patience) || pause(ctx) != nil:
+		case lost || !unheard(err) || time.Now().After(giveUp) || pause(ctx) != nil:
 			return s.failure(ctx, op, collection, err)
 		}
 	}
@@ -203,7 +210,7 @@ func (s *Store) with(ctx context.Context, op, collection string, create bool, f 
 // is known of how it is set up, which may be why nobody answered, is brought up to
 // date.
 func (b *bucket) lost(ctx context.Context) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, electionPatience)
+	ctx, cancel := context.WithTimeout(ctx, patience(ctx))
 	defer cancel()
 	info, err := b.info(ctx)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {

@@ -702,7 +702,7 @@ func TestExportUnderWrites(t *testing.T) {
 			set(t, s, "c", event.IntID(id), `{"v":1}`)
 		}
 	})
-	if err != nil || starts != 2 {
+	if err != nil || starts < 2 {
 		t.Errorf("%d starts, %v", starts, err)
 	}
 	var want strings.Builder
