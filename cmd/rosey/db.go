@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -122,6 +123,9 @@ func (cmd command) reply(ctx context.Context, subject string, payload any) ([]by
 func dbArgs(c *cli.Context, least, most int) ([]string, error) {
 	if n := c.Args().Len(); n < least || n > most {
 		return nil, usagef("rosey db %s takes %s: see rosey db %s --help", c.Command.Name, c.Command.ArgsUsage, c.Command.Name)
+	}
+	if slices.Contains(c.Args().Slice(), "") {
+		return nil, usagef("an argument of rosey db %s is empty, which no %s can be", c.Command.Name, c.Command.ArgsUsage)
 	}
 	return c.Args().Slice(), nil
 }

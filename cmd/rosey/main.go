@@ -108,6 +108,10 @@ a flag wins over a variable, a variable over the file.`,
 			c.HideHelpCommand = true
 			c.OnUsageError = app.OnUsageError
 			action := c.Action
+			if action != nil {
+				action = checked(action)
+				c.Action = action
+			}
 			if len(c.Subcommands) == 0 || action != nil {
 				c.Flags = append(c.Flags, globalFlags()...)
 			}

@@ -68,7 +68,7 @@ func ofOne(what string, action cli.ActionFunc) cli.ActionFunc {
 }
 
 func oneArg(c *cli.Context, what string) (string, error) {
-	if c.Args().Len() != 1 {
+	if c.Args().Len() != 1 || c.Args().First() == "" {
 		return "", usagef("give one %s: %s %s", what, c.Command.HelpName, c.Command.ArgsUsage)
 	}
 	return c.Args().First(), nil
