@@ -65,7 +65,8 @@ func restoreCommand() *cli.Command {
 		ArgsUsage: "DIR",
 		Description: `Checks every file of the backup first, and never overwrites an event: the store
 must be empty or not exist, and no bot may run on it. With --nats or --context it
-restores into that server or cluster.
+restores into that server or cluster. A store into which a restore was broken off is not
+taken for a whole one: remove it, and restore again.
 
    rosey restore /backups/monday
    rosey restore /backups/monday --store /srv/rosey
@@ -113,14 +114,21 @@ func runRestore(c *cli.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, target.close()) }()
 	restored, doneRestoring := copyProgress(c.App.ErrWriter, "restored")
-	m, err := snapshot.Restore(ctx, target.js, dir, snapshot.RestoreOptions{Replicas: cfg.Replicas, Progress: func(p snapshot.Progress) {
+	options := snapshot.RestoreOptions{Replicas: cfg.Replicas, Progress: func(p snapshot.Progress) {
 		if p.Checking {
 			checked(p)
 		} else {
 			restored(p)
 		}
-	}})
+	}}
+	if !cfg.external() {
+		options.Begin = func() error { return markUnfinished(cfg.Store) }
+	}
+	m, err := snapshot.Restore(ctx, target.js, dir, options)
 	doneRestoring()
+	if !cfg.external() {
+		err = errors.Join(err, unmark(ctx, target, cfg.Store, m, err == nil))
+	}
 	if cfg.external() && err == nil && time.Since(m.Ended) < streams.DuplicateWindow {
 		fmt.Fprintln(c.App.ErrWriter, "rosey: the backup is fresh: restart the NATS servers before a bot starts, so that they know what was published already")
 	}
@@ -149,7 +157,7 @@ func restoreTarget(ctx context.Context, cfg config, log *slog.Logger) (*client, 
 	if cfg.external() {
 		return connect(ctx, cfg, name, log)
 	}
-	if err := notABackup(cfg.Store); err != nil {
+	if err := usable(cfg.Store); err != nil {
 		return nil, err
 	}
 	switch info, err := streams.Find(cfg.Store); {
@@ -174,13 +182,13 @@ func openStore(store, name string, log *slog.Logger) (*client, error) {
 	return newClient(nc, server)
 }
 
-// notABackup refuses a backup where a store is needed, as a server would put its
-// own files into it.
-func notABackup(store string) error {
+// usable refuses what no server can work on: a backup, as the server would put its
+// own files into it, and what is no whole store.
+func usable(store string) error {
 	if snapshot.Is(store) {
 		return fmt.Errorf("%s is a backup, which can be read and not changed: restore it with rosey restore %s --store DIR, and use that store", store, store)
 	}
-	return nil
+	return whole(store)
 }
 
 // readers are the commands that a backup can stand in for a store of.
@@ -193,7 +201,7 @@ var readers = []string{
 func backupReader(c *cli.Context) func(context.Context, config, string, *slog.Logger) (*client, error) {
 	return func(ctx context.Context, cfg config, name string, log *slog.Logger) (_ *client, err error) {
 		if !slices.Contains(readers, strings.TrimPrefix(c.Command.HelpName, c.App.Name+" ")) {
-			return nil, notABackup(cfg.Store)
+			return nil, usable(cfg.Store)
 		}
 		store, err := os.MkdirTemp("", "rosey-backup-")
 		if err != nil {

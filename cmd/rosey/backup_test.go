@@ -71,6 +71,10 @@ func TestBackupAndRestore(t *testing.T) {
 	if r := rosey(t, "", "restore", backup, "--store", other); r.code != 0 || !strings.Contains(r.stdout, "restored 10 streams with ") {
 		t.Fatalf("restore: %+v", r)
 	}
+	if unfinished(other) {
+		t.Error("the restored store is marked as not whole")
+	}
+	brokenOff(t, backup)
 	r = rosey(t, "hello again\n", "run", "--local", "--store", other)
 	if r.code != 0 || strings.Contains(r.stdout, "Rolled") || !strings.Contains(r.stdout, "operator: hello again") {
 		t.Errorf("a bot on the restored store: %+v", r)
@@ -83,6 +87,40 @@ func TestBackupAndRestore(t *testing.T) {
 	}
 	if strings.Count(said, `"subject":"cytube.send.chat"`) != 1 {
 		t.Errorf("the roll was not answered once:\n%s", said)
+	}
+}
+
+// brokenOff kills a restore of a backup on its way: the store that it leaves is
+// not taken for a whole one.
+func brokenOff(t *testing.T, backup string) {
+	t.Helper()
+	store, found := "", false
+	for try := 0; try < 20 && !found; try++ {
+		store = filepath.Join(t.TempDir(), "store")
+		p := start(t, "restore", backup, "--store", store)
+		ended := make(chan struct{})
+		go func() { _ = p.wait(); close(ended) }()
+		_ = until(soon(t), func() bool {
+			select {
+			case <-ended:
+				return true
+			default:
+				return unfinished(store)
+			}
+		})
+		_ = p.cmd.Process.Kill() // unless it has come to its end
+		<-ended
+		found = unfinished(store)
+	}
+	if !found {
+		t.Fatal("no restore could be killed on its way")
+	}
+	for _, args := range [][]string{
+		{"run", "--local"}, {"replay", "--since", "1h"}, {"status"}, {"db", "ls"}, {"send", "hi"}, {"backup", filepath.Join(t.TempDir(), "b")}, {"restore", backup},
+	} {
+		if r := rosey(t, "", append(args, "--store", store)...); r.code != 1 || !strings.Contains(r.stderr, "the restore into it was broken off") {
+			t.Errorf("rosey %s on a store whose restore was broken off: %+v", strings.Join(args, " "), r)
+		}
 	}
 }
 
@@ -105,6 +143,9 @@ func TestBackupMistakes(t *testing.T) {
 		if r.code != c.code || !strings.Contains(r.stderr, c.says) {
 			t.Errorf("rosey %s: %+v; want %d and %q", strings.Join(c.args, " "), r, c.code, c.says)
 		}
+	}
+	if r := rosey(t, "", "status", "--store", "backup_test.go"); r.code != 1 || !strings.Contains(r.stderr, "backup_test.go is not a directory") {
+		t.Errorf("with a file in place of the store: %+v", r)
 	}
 	if _, err := os.Stat(none); !os.IsNotExist(err) {
 		t.Errorf("a store was made for nothing: %v", err)

@@ -148,6 +148,10 @@ func withReach(reach func(context.Context, config, string, *slog.Logger) (*clien
 		reach := reach
 		if !cfg.external() && snapshot.Is(cfg.Store) {
 			reach = backupReader(c)
+		} else if !cfg.external() {
+			if err := whole(cfg.Store); err != nil {
+				return err
+			}
 		}
 		cl, err := reach(ctx, cfg, c.Command.HelpName, log)
 		if err != nil {

@@ -142,6 +142,9 @@ func (p *patient) store() {
 	case snapshot.Is(dir):
 		p.fail(check, "restore it: rosey restore "+dir+" --store DIR", "%s is a backup, on which no bot can run", dir)
 		return
+	case unfinished(dir):
+		p.fail(check, "remove the directory and restore again", "the restore into %s was broken off", dir)
+		return
 	default:
 		switch err := writable(dir); {
 		case errors.Is(err, fs.ErrPermission):

@@ -30,6 +30,9 @@ func (p *patient) reach(ctx context.Context) (leave func()) {
 	if is, err := streams.IsStore(p.cfg.Store); !p.cfg.external() && !is && err == nil {
 		return func() {} // there is nothing in the store
 	}
+	if !p.cfg.external() && whole(p.cfg.Store) != nil {
+		return func() {} // which was reported
+	}
 	cl, err := open(ctx, p.cfg, "rosey doctor", p.log)
 	var denied *streams.DeniedError
 	switch {

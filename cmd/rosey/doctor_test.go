@@ -115,6 +115,13 @@ func TestDoctorOfSettings(t *testing.T) {
 		t.Fatal(err)
 	}
 	write("backup/SHA256SUMS", "", 0o600)
+	torn := filepath.Join(dir, "torn")
+	if err := os.Mkdir(torn, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := markUnfinished(torn); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		args []string
 		code int
@@ -133,6 +140,7 @@ func TestDoctorOfSettings(t *testing.T) {
 		{[]string{"--password-file", write("good", "secret", 0o600)}, 0, "passwords ok"},
 		{[]string{"--store", write("file", "", 0o600)}, 1, "store FAIL: " + filepath.Join(dir, "file") + " is not a directory"},
 		{[]string{"--store", open}, 0, "store warn: others can look into"},
+		{[]string{"--store", torn}, 1, "store FAIL: the restore into " + torn + " was broken off"},
 		{[]string{"--store", backup}, 1, "is a backup, on which no bot can run"},
 		{[]string{"--site", site.URL, "--channel", "lounge"}, 0, "site ok: " + site.URL + " has channel lounge at ws://127.0.0.1:1/"},
 		{[]string{"--site", site.URL, "--channel", "lounge"}, 0, "passwords ok: none: the bot joins as a guest"},

@@ -300,7 +300,7 @@ func startStreams(ctx context.Context, cfg config, log *slog.Logger) (*nats.Conn
 		}
 		return nc, natsServer{url: nc.ConnectedUrlRedacted(), stop: func() error { return nil }}, nil
 	}
-	if err := notABackup(cfg.Store); err != nil {
+	if err := usable(cfg.Store); err != nil {
 		return nil, natsServer{}, err
 	}
 	server, err := streams.StartServer(streams.ServerConfig{

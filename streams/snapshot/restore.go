@@ -21,6 +21,9 @@ type RestoreOptions struct {
 	// ReadOnly makes streams for looking at: nothing can be stored in them or
 	// deleted from them, nothing in them expires, and no timer in them fires.
 	ReadOnly bool
+	// Begin, if set, is called when nothing is in the way, before anything is
+	// changed; its error ends the restore.
+	Begin func() error
 	// Progress, if set, hears how far the check and then the restore is.
 	Progress func(Progress)
 }
@@ -48,6 +51,11 @@ func Restore(ctx context.Context, js jetstream.JetStream, dir string, o RestoreO
 	empty, err := inTheWay(ctx, js, m)
 	if err != nil {
 		return m, err
+	}
+	if o.Begin != nil {
+		if err := o.Begin(); err != nil {
+			return m, err
+		}
 	}
 	for _, name := range empty {
 		if err := js.DeleteStream(ctx, name); err != nil {
