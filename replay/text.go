@@ -23,7 +23,7 @@ const (
 // Terminal reports whether w is a terminal on which colours are welcome: it is
 // not with NO_COLOR in the environment (no-color.org) or TERM=dumb.
 func Terminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
+	f, ok := w.(interface{ Fd() uintptr })
 	return ok && term.IsTerminal(int(f.Fd())) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 }
 

@@ -175,6 +175,6 @@ func newLogger(c *cli.Context, cfg config, level string) (*slog.Logger, error) {
 
 // isTerminal reports whether v, a reader or writer, is a terminal.
 func isTerminal(v any) bool {
-	f, ok := v.(*os.File)
+	f, ok := v.(interface{ Fd() uintptr })
 	return ok && term.IsTerminal(int(f.Fd()))
 }

@@ -2,6 +2,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,13 +39,17 @@ var errUnhealthy = errors.New("unhealthy")
 
 // execute is the whole program; it returns the exit code.
 func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	app := newApp(stdin, stdout, stderr)
+	out := &output{Writer: stdout}
+	app := newApp(stdin, out, stderr)
 	if n := len(args); n > 1 && args[n-1] == completeFlag {
 		args = append(hoist(app, args[:n-1]), completeFlag)
 	} else {
 		args = hoist(app, args)
 	}
 	err := app.RunContext(ctx, args)
+	if err == nil || errors.Is(err, errUnhealthy) {
+		err = cmp.Or(out.failure(), err)
+	}
 	var usage *usageError
 	switch {
 	case err == nil:
