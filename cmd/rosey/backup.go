@@ -98,6 +98,7 @@ func runRestore(c *cli.Context) (err error) {
 	}
 	ctx, stop := interruptible(c.Context, c.App.ErrWriter)
 	defer stop()
+	defer quietly(ctx, &err, errInterrupted)
 	checked, doneChecking := copyProgress(c.App.ErrWriter, "checked")
 	if c.Bool("check") {
 		m, err := snapshot.Verify(ctx, dir, checked)

@@ -145,6 +145,7 @@ func withReach(reach func(context.Context, config, string, *slog.Logger) (*clien
 		}
 		ctx, stop := interruptible(c.Context, c.App.ErrWriter)
 		defer stop()
+		defer quietly(ctx, &err, errInterrupted)
 		reach := reach
 		if !cfg.external() && snapshot.Is(cfg.Store) {
 			reach = backupReader(c)

@@ -36,7 +36,7 @@ func dryRunFlags() []cli.Flag {
 // orDryRun makes an action of rosey replay that does a dry run where the flags
 // ask for one.
 func orDryRun(action cli.ActionFunc) cli.ActionFunc {
-	return func(c *cli.Context) error {
+	return func(c *cli.Context) (err error) {
 		if c.String("into") == "" {
 			if c.IsSet("into") || c.IsSet("case") || c.IsSet("save") {
 				return usagef("a dry run needs a plugin: add --into NAME, one of %s", strings.Join(names(shipped.All()), ", "))
@@ -52,6 +52,7 @@ func orDryRun(action cli.ActionFunc) cli.ActionFunc {
 		}
 		ctx, stop := interruptible(c.Context, c.App.ErrWriter)
 		defer stop()
+		defer quietly(ctx, &err, errInterrupted)
 		return dryRunOnFile(ctx, c, p)
 	}
 }

@@ -54,7 +54,7 @@ func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 	switch {
 	case err == nil:
 		return exitOK
-	case errors.Is(err, errUnhealthy):
+	case errors.Is(err, errUnhealthy), errors.Is(err, errInterrupted):
 		return exitFailed
 	case errors.As(err, &usage):
 		complain(stderr, err)

@@ -114,7 +114,11 @@ func runPlugin(c *cli.Context) error {
 	if i < 0 {
 		return usagef("there is no shipped plugin %q: there are %s", name, strings.Join(names(all), ", "))
 	}
-	return withReach(await, func(ctx context.Context, c *cli.Context, cmd command) error { return hostPlugin(ctx, c, cmd, all[i]) })(c)
+	err = withReach(await, func(ctx context.Context, c *cli.Context, cmd command) error { return hostPlugin(ctx, c, cmd, all[i]) })(c)
+	if errors.Is(err, errInterrupted) {
+		return nil // it was to run until then
+	}
+	return err
 }
 
 // hostPlugin runs a plugin in this process until ctx ends.

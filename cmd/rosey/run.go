@@ -101,6 +101,7 @@ func runBot(c *cli.Context) (err error) {
 	}
 	ctx, stop := interruptible(c.Context, c.App.ErrWriter)
 	defer stop()
+	defer quietly(ctx, &err, nil)
 
 	tel, err := telemetry.Setup(ctx, telemetry.Config{Service: "rosey", Version: version(), Logger: log})
 	if err != nil {

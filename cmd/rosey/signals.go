@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -33,11 +34,26 @@ func interruptible(ctx context.Context, stderr io.Writer) (context.Context, cont
 	}
 }
 
+// errInterrupted makes the command exit with 1 when a signal ended it, of which the
+// user knows.
+var errInterrupted = errors.New("interrupted")
+
+// quietly, deferred, makes as of an error that says no more than that a signal
+// ended ctx.
+func quietly(ctx context.Context, err *error, as error) {
+	if ctx.Err() != nil && errors.Is(*err, context.Canceled) {
+		*err = as
+	}
+}
+
 // obey calls stop at the first signal, and exit at one that is not part of the
 // first, until ctx ends without a signal or there are no more signals.
 func obey(ctx context.Context, signals <-chan os.Signal, stderr io.Writer, stop, exit func()) {
 	select {
-	case <-signals:
+	case _, open := <-signals:
+		if !open {
+			return // the command has ended, which also ended ctx
+		}
 	case <-ctx.Done():
 		return
 	}

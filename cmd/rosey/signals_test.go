@@ -3,7 +3,10 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -48,4 +51,51 @@ func TestNoSignalNoStop(t *testing.T) {
 			t.Errorf("%q", stderr.String())
 		}
 	})
+}
+
+// A command that ends by itself, and so ends its context and its signals, was not
+// told to stop.
+func TestEndIsNoSignal(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	signals := make(chan os.Signal)
+	close(signals)
+	var stderr bytes.Buffer
+	for range 100 { // which of the two is seen first is up to chance
+		obey(ctx, signals, &stderr, func() {}, func() {})
+	}
+	if stderr.Len() > 0 {
+		t.Errorf("%q", stderr.String())
+	}
+}
+
+// That a signal ended it is no error of a command, and what went wrong before is.
+func TestStoppedQuietly(t *testing.T) {
+	t.Parallel()
+	running, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	canceled, other := fmt.Errorf("open stream TIMER: %w", context.Canceled), errors.New("disk full")
+	for _, c := range []struct {
+		ctx       context.Context
+		err, want error
+	}{
+		{stopped, canceled, errInterrupted}, {stopped, other, other}, {stopped, nil, nil}, {running, canceled, canceled},
+	} {
+		err := c.err
+		if quietly(c.ctx, &err, errInterrupted); err != c.want {
+			t.Errorf("%v becomes %v, want %v", c.err, err, c.want)
+		}
+	}
+	// Ends as soon as it can after the store is made, with whatever it is at.
+	store := filepath.Join(t.TempDir(), "store")
+	p := start(t, "run", "--local", "--store", store)
+	if err := until(soon(t), func() bool { _, err := os.Stat(filepath.Join(store, "jetstream")); return err == nil }); err != nil {
+		t.Fatal(err)
+	}
+	if code := p.interrupt(); code != exitOK || strings.Contains(p.stderr.String(), "cancel") {
+		t.Errorf("a bot that is stopped as it starts ends with %d, %s", code, p.stderr.String())
+	}
 }
