@@ -220,9 +220,6 @@ func printReport(w io.Writer, r audit.Report, trusted bool) {
 }
 
 func auditForget(ctx context.Context, c *cli.Context, cmd command) error {
-	if c.Args().Present() {
-		return usagef("name the person with --user, as in rosey audit forget --user %s", c.Args().First())
-	}
 	user := c.String("user")
 	if user == "" {
 		return usagef("say whom to forget: rosey audit forget --user NAME")

@@ -76,7 +76,7 @@ taken for a whole one: remove it, and restore again.
 Commands and replies that are too old by now are recorded as expired, not said.`,
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "check", Usage: "check the backup's files and restore nothing"},
-			&cli.IntFlag{Name: "replicas", Usage: "keep `N` copies of everything, in an external cluster", EnvVars: []string{"ROSEY_REPLICAS"}},
+			&cli.IntFlag{Name: "replicas", Value: 1, Usage: "keep `N` copies of everything, in an external cluster", EnvVars: []string{"ROSEY_REPLICAS"}},
 			outputFlag(),
 		},
 		Action: runRestore,

@@ -80,3 +80,17 @@ func manCommand() *cli.Command {
 		},
 	}
 }
+
+const helpName = "help"
+
+// helpCommand is for the lists of commands: hoist makes its work that of --help.
+func helpCommand() *cli.Command {
+	return &cli.Command{
+		Name:      helpName,
+		Usage:     "what a command does, with examples",
+		ArgsUsage: "[COMMAND…]",
+		Description: `   rosey help replay
+   rosey help plugin run`,
+		Action: func(c *cli.Context) error { return cli.ShowAppHelp(c) },
+	}
+}

@@ -138,6 +138,8 @@ func (f *config) check() error {
 	switch {
 	case !isPrefix(f.Prefix):
 		return usagef("the prefix %q is empty or has a space in it: people type it in front of each command, as in !help", f.Prefix)
+	case f.Store == "":
+		return usagef("the store has no name: name a directory with --store")
 	case f.Heartbeat <= 0:
 		return usagef("the heartbeat must be longer than 0: 60s is usual")
 	case f.RequestTimeout <= 0:

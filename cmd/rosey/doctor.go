@@ -27,9 +27,6 @@ the settings that the bot runs with:
    rosey doctor --nats nats://10.0.0.1 --channel lounge --output json`,
 		Flags: append(settingFlags(), outputFlag()),
 		Action: func(c *cli.Context) (err error) {
-			if c.Args().Present() {
-				return usagef("rosey doctor takes no arguments, but got %q", c.Args().First())
-			}
 			ctx, stop := interruptible(c.Context, c.App.ErrWriter)
 			defer stop()
 			defer quietly(ctx, &err, errInterrupted)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -36,10 +37,13 @@ func envName(flag string) string {
 
 // lookup finds the value of a setting's flag that was given, whether before or
 // after the command's name, or through the environment. ok is false when it was
-// not. A command may have another flag of the name, as replay has --channel.
+// not, and an empty variable gives nothing. A command may have another flag of the name, as replay has --channel.
 func lookup[T any](c *cli.Context, name string, get func(*cli.Context, string) T) (value T, ok bool) {
 	for _, ctx := range c.Lineage() {
 		if ctx.Command != nil && ctx.IsSet(name) && isSetting(ctx.Command.Flags, name) {
+			if variable, set := os.LookupEnv(envName(name)); set && variable == "" && ctx.String(name) == "" {
+				continue
+			}
 			return get(ctx, name), true
 		}
 	}
@@ -83,7 +87,8 @@ func flagError(command *cli.Command, err error) error {
 
 // hoist moves the flags of a command line in front of its positional arguments,
 // since the flag parser stops at the first of those; people write
-// `rosey trace ID --output json`. What follows -- stays where it is.
+// `rosey trace ID --output json`. What follows -- stays where it is, and help COMMAND
+// becomes COMMAND --help.
 func hoist(app *cli.App, args []string) []string {
 	if len(args) == 0 {
 		return args
@@ -111,11 +116,18 @@ func hoist(app *cli.App, args []string) []string {
 				continue
 			}
 			if len(positional) == 0 {
-				if next = find(commands, arg); next != nil {
+				if next = find(commands, arg); next != nil && next.Name == helpName {
+					return hoist(app, slices.Concat(out, front, rest[i+1:], []string{"--help"}))
+				}
+				if next != nil {
 					continue
 				}
 			}
 			positional = append(positional, arg)
+		}
+		if len(positional) > 0 && positional[0] != "--" && len(commands) > 0 {
+			// There is no such command, and so no help with it.
+			front = slices.DeleteFunc(front, func(arg string) bool { return arg == "--help" || arg == "-h" })
 		}
 		out = append(out, front...)
 		if len(positional) > 0 && positional[0] != "--" && strings.HasPrefix(positional[0], "-") {

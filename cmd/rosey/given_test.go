@@ -30,6 +30,16 @@ func TestEmptyArguments(t *testing.T) {
 	}, "--store", store)
 }
 
+func TestNoArguments(t *testing.T) {
+	t.Parallel()
+	var list []mistake
+	for _, line := range []string{"run x", "doctor x", "replay x", "plugin ls x", "status x", "dead ls x", "db ls x", "version x", "man x", "console hash x"} {
+		list = append(list, mistake{strings.Fields(line), "takes no arguments, but got \"x\""})
+	}
+	list = append(list, mistake{[]string{"audit", "forget", "bob"}, "rosey audit forget --user bob"})
+	mistakes(t, list)
+}
+
 // mistake is a command line that is none, and what the program says of it.
 type mistake struct {
 	args []string

@@ -157,6 +157,7 @@ func commands() []*cli.Command {
 		benchCommand(),
 		versionCommand(),
 		completionCommand(),
+		helpCommand(),
 		manCommand(),
 	}
 }

@@ -33,6 +33,7 @@ func TestSlipsInSettings(t *testing.T) {
 		"variable":        {variable: "ROSEY_LOG_LEVLE=debug", says: "there is no variable ROSEY_LOG_LEVLE: did you mean ROSEY_LOG_LEVEL?"},
 		"secret":          {variable: "ROSEY_PASSWROD=x", says: "there is no variable ROSEY_PASSWROD: did you mean ROSEY_PASSWORD?"},
 		"plugin's":        {variable: "ROSEY_TRIVIA_PACK=x", says: "there is no variable ROSEY_TRIVIA_PACK: did you mean ROSEY_TRIVIA_PACKS?"},
+		"empty":           {variable: "ROSEY_LOG_LEVEL=", file: "log_level: loud", says: "loud"},
 		"somebody else's": {variable: "ROSEY_SERVICE_HOST=10.0.0.1", says: "there is no store"},
 	} {
 		t.Run(name, func(t *testing.T) {

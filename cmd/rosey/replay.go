@@ -42,9 +42,6 @@ func replayCommand() *cli.Command {
 			outputFlag(),
 		),
 		Action: ofRange(orDryRun(withClient(true, orExport(func(ctx context.Context, c *cli.Context, cmd command) error {
-			if c.Args().Present() {
-				return usagef("rosey replay takes no arguments, but got %q", c.Args().First())
-			}
 			query, err := replayQuery(c)
 			if err != nil {
 				return err

@@ -59,7 +59,7 @@ Tracing follows OpenTelemetry's OTEL_* variables and is off when none is set.`,
 			&cli.StringSliceFlag{Name: "plugins", Usage: "run only the plugins `NAME,NAME…` in this process", EnvVars: []string{"ROSEY_PLUGINS"}},
 			text("listen", "`ADDR` of the embedded NATS server (default: a free port of 127.0.0.1)"),
 			&cli.BoolFlag{Name: "sync-always", Usage: "write each event to disk before it is acknowledged: survives a power cut, costs speed", EnvVars: []string{"ROSEY_SYNC_ALWAYS"}},
-			&cli.IntFlag{Name: "replicas", Usage: "keep `N` copies of everything, in an external cluster", EnvVars: []string{"ROSEY_REPLICAS"}},
+			&cli.IntFlag{Name: "replicas", Value: 1, Usage: "keep `N` copies of everything, in an external cluster", EnvVars: []string{"ROSEY_REPLICAS"}},
 			text("lease-term", "on an external server, how long a dead bot's channels wait for another bot (default: 15s)"),
 			text("heartbeat", "time between two platform.heartbeat events (default: 60s)"),
 			text("metrics", "serve /metrics, /healthz and /readyz at `ADDR`, such as 127.0.0.1:9464"),
@@ -74,9 +74,6 @@ Tracing follows OpenTelemetry's OTEL_* variables and is off when none is set.`,
 
 // runBot wires the bot together; everything it is made of shows here.
 func runBot(c *cli.Context) (err error) {
-	if c.Args().Present() {
-		return usagef("rosey run takes no arguments, but got %q: to speak, type a line once it runs, or use rosey send", c.Args().First())
-	}
 	cfg, err := loadConfig(c)
 	if err != nil {
 		return err
