@@ -81,26 +81,40 @@ type Console struct {
 // reach is refused unless Access says who may use it. The error of one that is
 // taken wraps syscall.EADDRINUSE.
 func Listen(cfg Config) (*Console, error) {
-	host, port, err := net.SplitHostPort(cfg.Address)
-	if err != nil {
-		return nil, fmt.Errorf("serve the console on %q: %w (write HOST:PORT, for example %s)", cfg.Address, err, DefaultAddress)
-	}
-	if host == "" {
-		host = "127.0.0.1"
-	}
-	g, err := newGuard(cfg.Access, cfg.Logger)
+	g, at, err := check(cfg)
 	if err != nil {
 		return nil, err
 	}
-	if !loopback(host) && g.open() {
-		return nil, fmt.Errorf("serve the console on %s: others could use it too; set a password (console_access: password_file, or ROSEY_CONSOLE_PASSWORD), "+
-			"let a reverse proxy vouch for users (console_access: proxy), or listen on 127.0.0.1", cfg.Address)
-	}
-	l, err := net.Listen("tcp", net.JoinHostPort(host, port))
+	l, err := net.Listen("tcp", at)
 	if err != nil {
 		return nil, fmt.Errorf("serve the console: %w (choose another address with --console)", err)
 	}
 	return &Console{Config: cfg, js: cfg.Bus.JetStream(), listener: l, guard: g, boot: randomID(), open: make(chan struct{}, maxStreams)}, nil
+}
+
+// Check returns the error of Listen about an address and who may use it, or nil.
+func Check(address string, access Access) error {
+	_, _, err := check(Config{Address: address, Access: access})
+	return err
+}
+
+// check gives the guard of a console, and where it is to listen.
+func check(cfg Config) (g *guard, at string, err error) {
+	host, port, err := net.SplitHostPort(cfg.Address)
+	if err != nil {
+		return nil, "", fmt.Errorf("serve the console on %q: %w (write HOST:PORT, for example %s)", cfg.Address, err, DefaultAddress)
+	}
+	if host == "" {
+		host = "127.0.0.1"
+	}
+	if g, err = newGuard(cfg.Access, cfg.Logger); err != nil {
+		return nil, "", err
+	}
+	if !loopback(host) && g.open() {
+		return nil, "", fmt.Errorf("serve the console on %s: others could use it too; set a password (console_access: password_file, or ROSEY_CONSOLE_PASSWORD), "+
+			"let a reverse proxy vouch for users (console_access: proxy), or listen on 127.0.0.1", cfg.Address)
+	}
+	return g, net.JoinHostPort(host, port), nil
 }
 
 // URL is where the console is.

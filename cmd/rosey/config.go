@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -26,7 +27,7 @@ type config struct {
 	ChannelConfig  `yaml:",inline"`     // of the one channel, or what the others have unless they say otherwise
 	Channels       []ChannelConfig      `yaml:"channels"`         // instead of channel, when there are several
 	JoinsPerSecond float64              `yaml:"joins_per_second"` // connections to one site, all channels together
-	Plugins        []string             `yaml:"plugins"`          // all shipped ones when empty
+	Plugins        nameList             `yaml:"plugins"`          // all shipped ones when empty
 	Heartbeat      duration             `yaml:"heartbeat"`
 	RequestTimeout duration             `yaml:"request_timeout"`
 	Store          string               `yaml:"store"`
@@ -72,7 +73,7 @@ func (f *config) settings() map[string]any {
 		"prefix": &f.Prefix, "heartbeat": &f.Heartbeat, "store": &f.Store, "listen": &f.Listen,
 		"sync-always": &f.SyncAlways, "nats": &f.NATS, "context": &f.Context, "creds": &f.Creds, "replicas": &f.Replicas,
 		"metrics": &f.Metrics, "console": &f.Console, "console-password-file": &f.ConsoleAccess.PasswordFile,
-		"console-viewer-password-file": &f.ConsoleAccess.ViewerPasswordFile, "trace-url": &f.TraceURL, "log-level": &f.LogLevel, "log-format": &f.LogFormat, "plugins": &f.Plugins,
+		"console-viewer-password-file": &f.ConsoleAccess.ViewerPasswordFile, "trace-url": &f.TraceURL, "log-level": &f.LogLevel, "log-format": &f.LogFormat, "plugins": (*[]string)(&f.Plugins),
 		"lease-term": &f.LeaseTerm, "tlsca": &f.TLSCA, "tlscert": &f.TLSCert, "tlskey": &f.TLSKey,
 	}
 }
@@ -98,7 +99,7 @@ func loadConfig(c *cli.Context) (config, error) {
 		}
 		if err := yaml.UnmarshalWithOptions(text, &cfg, yaml.Strict()); err != nil {
 			explain(err)
-			return config{}, usagef("settings in %s: %s", path, strings.TrimSpace(yaml.FormatError(err, false, true)))
+			return config{}, usagef("settings in %s: %s", path, strings.TrimSpace(yaml.FormatError(wanted(err), false, true)))
 		}
 	case given || !errors.Is(err, fs.ErrNotExist):
 		return config{}, usagef("read settings: %w", err)
@@ -152,6 +153,8 @@ func (f *config) check() error {
 		return usagef("store_max must be 10MiB or more, or left out")
 	case f.MessageLimit < 20:
 		return usagef("message_limit must be 20 or more, not %d", f.MessageLimit)
+	case f.Rate.Burst < 0 || f.Rate.PerSecond < 0:
+		return usagef("a rate must not be below 0: leave it out, or write for example rate: {burst: 3, per_second: 1}")
 	case !(f.JoinsPerSecond > 0):
 		return usagef("joins_per_second must be above 0: %d is usual", cytube.DefaultArrivals)
 	case f.Replicas > 1 && !f.external():
@@ -166,6 +169,11 @@ func (f *config) check() error {
 		return usagef("--tlsca, --tlscert and --tlskey are for an external server: give its --nats URL (a --context names its own files)")
 	case f.NATS != "" && f.Context != "":
 		return usagef("--nats and --context both name a server: give one of them")
+	}
+	for name, address := range map[string]string{"listen": f.Listen, "metrics": f.Metrics, "console": f.Console} {
+		if _, _, err := net.SplitHostPort(address); err != nil && address != "" && (name != "console" || address != consoleOff) {
+			return usagef("%s: %w: write HOST:PORT, for example 127.0.0.1:8484", name, err)
+		}
 	}
 	return f.checkChannels()
 }
@@ -211,6 +219,24 @@ func secret(file, env string) (telemetry.Secret, error) {
 
 // duration is a time.Duration that is written with days, weeks and years too.
 type duration time.Duration
+
+// nameList is a list of names, or a text of names with commas between.
+type nameList []string
+
+// UnmarshalYAML reads [a, b], or a, b as the flag does.
+func (l *nameList) UnmarshalYAML(unmarshal func(any) error) error {
+	var text string
+	if unmarshal(&text) != nil {
+		return unmarshal((*[]string)(l))
+	}
+	*l = nil
+	for name := range strings.SplitSeq(text, ",") {
+		if name = strings.TrimSpace(name); name != "" {
+			*l = append(*l, name)
+		}
+	}
+	return nil
+}
 
 // UnmarshalText reads 90s, 5m, 1d12h, 52w or 1y.
 func (d *duration) UnmarshalText(text []byte) error {

@@ -18,6 +18,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/urfave/cli/v2"
 
+	"github.com/rosey-bot/rosey/console"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/snapshot"
 	"github.com/rosey-bot/rosey/telemetry"
@@ -48,6 +49,15 @@ func (p *patient) configuration(c *cli.Context) bool {
 	}
 	if _, err := choosePlugins(p.cfg.Plugins); err != nil {
 		fail("correct plugins in the configuration, or --plugins", "%v", err)
+	}
+	if address := p.cfg.Console; address != "" && address != consoleOff {
+		access, err := p.cfg.ConsoleAccess.access()
+		if err == nil {
+			err = console.Check(address, access)
+		}
+		if err != nil {
+			fail("correct console or console_access in the configuration", "%v", err)
+		}
 	}
 	for name, l := range p.cfg.limits() {
 		i := slices.IndexFunc(streams.Specs(), func(s streams.Spec) bool { return s.Name == name })

@@ -64,15 +64,32 @@ func errNoFlag(command *cli.Command, name string) error {
 	return usagef("there is no flag %s%s:%s see %s --help", dashes, name, didYouMean(name, dashes, names), command.HelpName)
 }
 
-// explain adds to an error of the settings file the key that was meant.
+// explain adds to an error of the settings file the key that was meant, or says
+// what a value is to be.
 func explain(err error) {
 	var unknown *yaml.UnknownFieldError
 	if errors.As(err, &unknown) {
 		_, said, _ := strings.Cut(strings.TrimSuffix(unknown.Message, `"`), `"`)
-		if meant := didYouMean(said, "", keys(reflect.TypeFor[config](), "")); meant != "" {
+		all := keys(reflect.TypeFor[config](), "")
+		if slices.Contains(all, said) {
+			unknown.Message += ": it belongs at the top level of the file"
+		} else if meant := didYouMean(said, "", all); meant != "" {
 			unknown.Message += ":" + meant
 		}
 	}
+}
+
+// wanted says what a value of the settings file is to be that is of another type.
+func wanted(err error) error {
+	var wrong *yaml.TypeError
+	if !errors.As(err, &wrong) {
+		return err
+	}
+	what := map[reflect.Kind]string{reflect.Int: "a whole number", reflect.Float64: "a number", reflect.Bool: "true or false", reflect.String: "a text"}[wrong.DstType.Kind()]
+	if what == "" {
+		return err
+	}
+	return &yaml.SyntaxError{Message: "this is not " + what, Token: wrong.Token}
 }
 
 // keys are the keys of the settings file that a type is read from, a dot for
