@@ -335,6 +335,18 @@ func TestChannels(t *testing.T) {
 	}
 }
 
+func TestJumpToTheBeginning(t *testing.T) {
+	t.Parallel()
+	s := serve(t, Access{})
+	for i := range firstLines + 2 {
+		s.chat("alice", fmt.Sprintf("line %d of them", i))
+	}
+	_, body, _ := s.ask(s.client(), "GET", "/history?at=2d", nil)
+	if !strings.Contains(body, "line 0 of them") || strings.Contains(body, fmt.Sprintf("line %d of them", firstLines+1)) {
+		t.Errorf("a time before the first event does not lead to it: %s", body)
+	}
+}
+
 func TestPages(t *testing.T) {
 	t.Parallel()
 	s := serve(t, Access{})

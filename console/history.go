@@ -110,9 +110,7 @@ func (c *Console) history(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		p.After--
-		if p.After == 0 {
-			p.After, p.Before = 0, 0
-		}
+		p.Oldest = p.After == 0
 	}
 	var err error
 	if body.Chunk, err = c.chunk(ctx, body.Search, p); err != nil {

@@ -130,6 +130,7 @@ func (c *Console) signIn(w http.ResponseWriter, r *http.Request) {
 		if !p.matches(text) {
 			continue
 		}
+		c.guard.limiter.forgive(peer(r))
 		c.guard.sessions.end(cookie(r))
 		setCookie(w, r, c.guard.sessions.start(p.role), 0)
 		c.Logger.InfoContext(r.Context(), "console: signed in", "role", p.role, "from", peer(r).String())

@@ -125,12 +125,7 @@ func newLimiter() *limiter {
 func (l *limiter) allow(from netip.Addr) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if from.Is6() {
-		// Who has one address of a network has all of it.
-		if p, err := from.Prefix(64); err == nil {
-			from = p.Addr()
-		}
-	}
+	from = guesser(from)
 	one := l.by[from]
 	if one == nil {
 		if len(l.by) >= maxGuesser {
@@ -140,4 +135,27 @@ func (l *limiter) allow(from netip.Addr) bool {
 		l.by[from] = one
 	}
 	return one.Allow() && l.all.Allow()
+}
+
+// forgive gives back a try that was allowed, as it was no guess. It was counted
+// before it was known for one, or many at once would all be allowed.
+func (l *limiter) forgive(from netip.Addr) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	if one := l.by[guesser(from)]; one != nil {
+		one.AllowN(now, -1)
+	}
+	l.all.AllowN(now, -1)
+}
+
+// guesser is whose tries are counted together: who has one address of a network of
+// IPv6 has all of it.
+func guesser(from netip.Addr) netip.Addr {
+	if from.Is6() {
+		if p, err := from.Prefix(64); err == nil {
+			return p.Addr()
+		}
+	}
+	return from
 }

@@ -29,8 +29,9 @@ const (
 // With neither it is the end of the history.
 type Position struct {
 	Before, After uint64
-	Limit         int // entries to find, about
-	Scan          int // events to look at, at most, about
+	Oldest        bool // the page at the beginning of the stream
+	Limit         int  // entries to find, about
+	Scan          int  // events to look at, at most, about
 }
 
 // A Page is a part of the history, in its order.
@@ -55,7 +56,7 @@ func ReadPage(ctx context.Context, js jetstream.JetStream, q Query, p Position) 
 		return Page{}, err
 	}
 	r := pager{ctx: ctx, js: js, q: q, first: first}
-	if p.After > 0 {
+	if p.After > 0 || p.Oldest {
 		return r.forwards(p, last)
 	}
 	end := last + 1
