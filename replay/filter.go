@@ -268,7 +268,9 @@ func (m *matcher) match(e *Event) bool {
 
 func (m *matcher) correlated(id string) bool {
 	switch {
-	case id == m.Correlation, len(m.Correlation) >= MinPrefix && strings.HasPrefix(id, m.Correlation):
+	case id == m.Correlation:
+		return true
+	case len(m.Correlation) >= MinPrefix && len(id) >= len(m.Correlation) && strings.EqualFold(id[:len(m.Correlation)], m.Correlation):
 		return true
 	case m.traceID == [16]byte{}:
 		return false

@@ -24,6 +24,7 @@ type Options struct {
 	Summary bool           // show counts, slowest chains and errors instead of events
 	JSON    bool           // write one JSON object a line instead of text
 	Color   bool           // colour the text: see Terminal
+	Places  bool           // have a column of channels in the text
 	Zone    *time.Location // of times in text; local when nil
 }
 
@@ -74,7 +75,7 @@ func show(ctx context.Context, js jetstream.JetStream, w *bufio.Writer, o Option
 	case o.Tree:
 		return showTrees(ctx, js, w, o)
 	}
-	write := func(e Event) error { return writeText(w, e, palette(o.Color), o.Zone) }
+	write := func(e Event) error { return writeLine(w, e, palette(o.Color), o.Zone, o.Places) }
 	if o.JSON {
 		write = func(e Event) error { return writeJSON(w, e) }
 	}

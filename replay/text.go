@@ -16,6 +16,7 @@ const (
 	timeLayout   = "2006-01-02 15:04:05.000"
 	shortID      = 8
 	subjectWidth = 26
+	channelWidth = 12
 	whoWidth     = 14
 	longest      = 400 // characters of what happened; CyTube's chat lines have fewer
 )
@@ -66,12 +67,21 @@ func (p palette) of(r *record) string {
 // its correlation ID, its subject, who and what. Nothing of it reaches the
 // terminal unfiltered.
 func writeText(w io.Writer, e Event, p palette, zone *time.Location) error {
+	return writeLine(w, e, p, zone, false)
+}
+
+// writeLine is writeText, with a column of channels if they are wanted.
+func writeLine(w io.Writer, e Event, p palette, zone *time.Location, channels bool) error {
 	r := look(e)
-	_, err := fmt.Fprintf(w, "%s  %s  %s  %s  %s\n",
+	channel := ""
+	if channels {
+		channel = pad(Printable(factsOf(r.Data).value("channel")), channelWidth) + "  "
+	}
+	_, err := fmt.Fprintf(w, "%s  %s  %s  %s%s  %s\n",
 		p.paint(r.At.In(zone).Format(timeLayout), dim),
 		p.paint(pad(short(r.CorrelationID), shortID), dim),
 		p.paint(pad(Printable(r.Subject), subjectWidth), p.of(&r)),
-		pad(Printable(r.who), whoWidth),
+		channel, pad(Printable(r.who), whoWidth),
 		strings.TrimRight(Printable(brief(r.what))+noted(&r, p), " "))
 	return err
 }

@@ -75,7 +75,14 @@ func conversationOf(ctx context.Context, js jetstream.JetStream, id string) (str
 	if err != nil {
 		return id, nil
 	}
+	if ref.Seq == 0 {
+		return "", event.Errorf(event.InvalidInput, "there is no event %s: a stream's events are numbered from 1", id)
+	}
 	e, err := fetch(ctx, js, ref)
+	if upper := strings.ToUpper(ref.Stream); errors.Is(err, jetstream.ErrStreamNotFound) && upper != ref.Stream {
+		ref.Stream = upper
+		e, err = fetch(ctx, js, ref)
+	}
 	switch {
 	case errors.Is(err, jetstream.ErrStreamNotFound), errors.Is(err, jetstream.ErrInvalidStreamName):
 		return id, nil

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -27,7 +28,8 @@ func backupCommand() *cli.Command {
 		ArgsUsage: "DIR",
 		Description: `Copies all events, the database with its history, registrations and how far each
 plugin has come. The bot goes on working meanwhile; a stopped bot's store is
-opened. DIR must not exist, or be empty. It can be read in place of a store:
+opened. DIR must not exist, or be empty. Keep copies of the store's audit.key and
+credentials.json yourself: they are no events. DIR can be read in place of a store:
 
    rosey backup /backups/monday
    rosey replay --store /backups/monday --since 2d
@@ -50,6 +52,11 @@ func runBackup(ctx context.Context, c *cli.Context, cmd command) error {
 	done()
 	if err != nil {
 		return err
+	}
+	for _, name := range []string{"audit.key", "credentials.json"} {
+		if _, err := os.Stat(filepath.Join(cmd.cfg.Store, name)); err == nil && !cmd.cfg.external() {
+			fmt.Fprintf(c.App.ErrWriter, "rosey: the backup does not have %s: keep a copy of it yourself\n", filepath.Join(cmd.cfg.Store, name))
+		}
 	}
 	if wantJSON(c) {
 		return printManifest(c.App.Writer, m)

@@ -23,7 +23,12 @@ func TestBackupAndRestore(t *testing.T) {
 	if r := rosey(t, "", "db", "set", "quotes", "42", `{"text":"Hello"}`, "--store", store); r.code != 0 {
 		t.Fatalf("db set: %+v", r)
 	}
-	if r := rosey(t, "", "backup", backup, "--store", store); r.code != 0 || !strings.Contains(r.stdout, "backed up 10 streams with ") {
+	key := filepath.Join(store, "audit.key")
+	if err := os.WriteFile(key, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if r := rosey(t, "", "backup", backup, "--store", store); r.code != 0 || !strings.Contains(r.stdout, "backed up 10 streams with ") ||
+		!strings.Contains(r.stderr, "does not have "+key) || strings.Contains(r.stderr, "credentials.json") {
 		t.Fatalf("backup: %+v", r)
 	}
 	r := rosey(t, "", "restore", backup, "--check", "--output", "json")

@@ -188,6 +188,9 @@ func TestSeveralChannels(t *testing.T) {
 	if _, lines := doctor(t, "--config", config, "--store", store); !has(lines, "site ok: "+r.site.URL()+" has channel four") {
 		t.Errorf("doctor: %q", lines)
 	}
+	if got := rosey(t, "", "replay", "--since", "1h", "--store", store).stdout; !regexp.MustCompile(`cytube\.chat +two  +\S`).MatchString(got) {
+		t.Errorf("replay does not say which channel was spoken in:\n%s", got)
+	}
 	for _, command := range []string{"replay", "audit"} {
 		got := rosey(t, "", command, "--since", "1h", "--channel", "two", "--store", store).stdout
 		if !strings.Contains(got, "?roll d6+20") || strings.Contains(got, "!roll d6+10") {

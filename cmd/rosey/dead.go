@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -90,7 +91,11 @@ func showDead(ctx context.Context, c *cli.Context, cmd command) error {
 	fmt.Fprintf(c.App.Writer, "%s  %s, consumer %s, after %d attempt(s): %s\ncorrelation %s\n", letter.Ref, letter.State, replay.Printable(letter.Consumer),
 		letter.Attempts, replay.Printable(letter.Error), replay.Printable(letter.CorrelationID))
 	if letter.Stack != "" {
-		fmt.Fprintf(c.App.Writer, "\n%s\n", replay.Printable(letter.Stack))
+		fmt.Fprintln(c.App.Writer)
+		for line := range strings.Lines(letter.Stack) {
+			line = strings.ReplaceAll(strings.TrimRight(line, "\n"), "\t", "    ")
+			fmt.Fprintln(c.App.Writer, replay.Printable(line))
+		}
 	}
 	if original == nil {
 		fmt.Fprintf(c.App.Writer, "\nThe event %s:%d is no longer in its stream.\n", letter.Stream, letter.Seq)

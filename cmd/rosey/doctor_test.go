@@ -261,6 +261,12 @@ func TestDoctorOfAServer(t *testing.T) {
 	if code, lines := doctor(t, "--nats", url); code != 0 || !has(lines, "streams warn: CYTUBE does not exist yet") || !has(lines, "bot warn: no bot answers") {
 		t.Errorf("with nothing in it: %d %q", code, lines)
 	}
+	if r := rosey(t, "", "status", "--nats", url); r.code != 1 || !strings.Contains(r.stdout+r.stderr, "a stream does not exist") {
+		t.Errorf("status of a server without a bot: %+v", r)
+	}
+	if r := rosey(t, "", "send", "--emote", "waves", "--nats", url); r.code != 1 || !strings.Contains(r.stderr, "no bot runs on the server: start one with rosey run") {
+		t.Errorf("an emote on a server without a bot: %+v", r)
+	}
 	nc, err := streams.Dial(streams.Remote{URL: url})
 	if err != nil {
 		t.Fatal(err)

@@ -557,6 +557,8 @@ func TestLookingBack(t *testing.T) {
 		{[]string{"replay", "--correlation", "nonsense-here"}, 1, "no event matches"},
 		{[]string{"replay", "--follow"}, 1, "no bot is running"},
 		{[]string{"trace", "PLUGIN:1"}, 0, "cytube.send.chat"},
+		{[]string{"trace", "plugin:1"}, 0, "cytube.send.chat"},
+		{[]string{"trace", "PLUGIN:0"}, 2, "numbered from 1"},
 		{[]string{"trace", "PLUGIN:99"}, 1, "does not hold event 99"},
 		{[]string{"trace", "PLUGIN:1", "--since", "1h"}, 0, "cytube.send.chat"},
 		{[]string{"trace", "PLUGIN:1", "--since", "1ms"}, 1, "no event matches"},

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nats.go/micro"
 	"github.com/synadia-io/orbit.go/natsext"
@@ -253,6 +254,9 @@ func consumerStates(ctx context.Context, js jetstream.JetStream) ([]telemetry.Co
 	return list, err
 }
 
+// errNoAnswer says that no bot is connected to a server.
+var errNoAnswer = errors.New("no bot runs on the server: start one with rosey run")
+
 // askAll asks every bot on the server how it is: there is one on an embedded
 // server, and as many as there are on a cluster.
 func askAll(ctx context.Context, c *client) ([]botStatus, error) {
@@ -264,6 +268,9 @@ func askAll(ctx context.Context, c *client) ([]botStatus, error) {
 	}
 	var list []botStatus
 	for msg, err := range answers {
+		if errors.Is(err, nats.ErrNoResponders) {
+			return list, nil
+		}
 		if err != nil {
 			return list, fmt.Errorf("ask the bots for their status: %w", err)
 		}
@@ -285,6 +292,9 @@ func askStatus(ctx context.Context, c *client) (botStatus, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	reply, err := c.nc.RequestWithContext(ctx, statusSubject, nil)
+	if errors.Is(err, nats.ErrNoResponders) {
+		return botStatus{}, errNoAnswer
+	}
 	if err != nil {
 		return botStatus{}, fmt.Errorf("ask the bot for its status: %w", err)
 	}

@@ -47,6 +47,7 @@ func replayCommand() *cli.Command {
 				return err
 			}
 			o := replay.Options{Query: query, Tree: c.Bool("tree"), Summary: c.Bool("summary"), JSON: wantJSON(c), Color: replay.Terminal(c.App.Writer)}
+			o.Places = query.Channel == "" && severalChannels(ctx, cmd)
 			o.Follow = c.Bool("follow")
 			if o.Follow && !cmd.running {
 				return errors.New("there is nothing to follow, as no bot is running: leave out --follow to read its store")
@@ -60,6 +61,22 @@ func replayCommand() *cli.Command {
 			return replayError(err)
 		})))),
 	}
+}
+
+// severalChannels reports whether events may be of more than one channel, as far
+// as the settings and the bots that run tell.
+func severalChannels(ctx context.Context, cmd command) bool {
+	if cmd.cfg.several() || !cmd.running {
+		return cmd.cfg.several()
+	}
+	bots, _ := askAll(ctx, cmd.client)
+	names := map[string]bool{}
+	for _, bot := range bots {
+		for _, ch := range bot.Channels {
+			names[ch.Channel] = true
+		}
+	}
+	return len(names) > 1
 }
 
 func replayQuery(c *cli.Context) (replay.Query, error) {

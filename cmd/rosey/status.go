@@ -108,7 +108,7 @@ func (s *fullStatus) ask(ctx context.Context, cmd command) error {
 	}
 	bots, err := askAll(ctx, cmd.client)
 	if len(bots) == 0 {
-		return cmp.Or(err, errors.New("no bot answers on the server: start one with rosey run"))
+		return cmp.Or(err, errNoAnswer)
 	}
 	s.Running, s.Ready, s.Bot = true, true, &bots[0]
 	if len(bots) > 1 {
