@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -181,13 +182,21 @@ func restoreTarget(ctx context.Context, cfg config, log *slog.Logger) (*client, 
 func openStore(store, name string, log *slog.Logger) (*client, error) {
 	server, err := streams.StartServer(streams.ServerConfig{Store: store, Holder: name, Logger: log})
 	if err != nil {
-		return nil, err
+		return nil, readOnly(err)
 	}
 	nc, err := server.Connect(nats.Name(name))
 	if err != nil {
 		return nil, errors.Join(err, server.Stop())
 	}
 	return newClient(nc, server)
+}
+
+// readOnly says what to do about a store that a server cannot note anything in.
+func readOnly(err error) error {
+	if !errors.Is(err, syscall.EROFS) {
+		return err
+	}
+	return fmt.Errorf("%w: copy the store to where it can be written to, and name the copy with --store (what rosey backup made can be read where it is)", err)
 }
 
 // usable refuses what no server can work on: a backup, as the server would put its

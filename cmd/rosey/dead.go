@@ -91,11 +91,7 @@ func showDead(ctx context.Context, c *cli.Context, cmd command) error {
 	fmt.Fprintf(c.App.Writer, "%s  %s, consumer %s, after %d attempt(s): %s\ncorrelation %s\n", letter.Ref, letter.State, replay.Printable(letter.Consumer),
 		letter.Attempts, replay.Printable(letter.Error), replay.Printable(letter.CorrelationID))
 	if letter.Stack != "" {
-		fmt.Fprintln(c.App.Writer)
-		for line := range strings.Lines(letter.Stack) {
-			line = strings.ReplaceAll(strings.TrimRight(line, "\n"), "\t", "    ")
-			fmt.Fprintln(c.App.Writer, replay.Printable(line))
-		}
+		fmt.Fprintf(c.App.Writer, "\n%s\n", printableStack(letter.Stack))
 	}
 	if original == nil {
 		fmt.Fprintf(c.App.Writer, "\nThe event %s:%d is no longer in its stream.\n", letter.Stream, letter.Seq)
@@ -103,6 +99,16 @@ func showDead(ctx context.Context, c *cli.Context, cmd command) error {
 	}
 	fmt.Fprintf(c.App.Writer, "\n%s:%d %s\n%s\n", letter.Stream, letter.Seq, letter.Subject, replay.Printable(string(original)))
 	return nil
+}
+
+// printableStack is a panic's stack in its lines, of which a terminal obeys nothing
+// else.
+func printableStack(stack string) string {
+	lines := strings.Split(strings.TrimRight(stack, "\n"), "\n")
+	for i, line := range lines {
+		lines[i] = replay.Printable(strings.ReplaceAll(line, "\t", "    "))
+	}
+	return strings.Join(lines, "\n")
 }
 
 func settleDead(settle func(context.Context, *streams.Bus, event.Ref) (string, error)) func(context.Context, *cli.Context, command) error {
