@@ -45,6 +45,7 @@ func TestFilter(t *testing.T) {
 		"plugin":                  {Filter{Plugin: "dice"}, []string{"send", "denied"}},
 		"correlation":             {Filter{Correlation: someID}, []string{"chat", "pm", "send", "broken", "long"}},
 		"correlation's beginning": {Filter{Correlation: "550e8400"}, []string{"chat", "pm", "send", "broken", "long"}},
+		"beginning in capitals":   {Filter{Correlation: "550E8400-E29B"}, []string{"chat", "pm", "send", "broken", "long"}},
 		"too short a beginning":   {Filter{Correlation: "550e"}, nil},
 		"trace ID":                {Filter{Correlation: someTrace}, []string{"chat", "pm", "send", "broken", "long"}},
 		"trace ID of another":     {Filter{Correlation: hexOf(event.TraceID("game-7"))}, []string{"named"}},

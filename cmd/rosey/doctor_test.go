@@ -98,6 +98,9 @@ func TestDoctorOfSettings(t *testing.T) {
 		}
 		return path
 	}
+	if r := roseyWith(t, []string{"ROSEY_PLUGINS="}, "", "doctor", "--config", write("p.yaml", "plugins: help, nonsense\n", 0o600)); !strings.Contains(r.stdout, `no shipped plugin "nonsense"`) {
+		t.Errorf("an empty variable gives the list of plugins: %+v", r)
+	}
 	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/socketconfig/lounge.json" {
 			http.Error(w, `{"error":"Invalid channel"}`, http.StatusNotFound)

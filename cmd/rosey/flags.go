@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"regexp"
 	"slices"
@@ -41,10 +42,11 @@ func envName(flag string) string {
 func lookup[T any](c *cli.Context, name string, get func(*cli.Context, string) T) (value T, ok bool) {
 	for _, ctx := range c.Lineage() {
 		if ctx.Command != nil && ctx.IsSet(name) && isSetting(ctx.Command.Flags, name) {
-			if variable, set := os.LookupEnv(envName(name)); set && variable == "" && ctx.String(name) == "" {
+			value := get(ctx, name)
+			if variable, set := os.LookupEnv(envName(name)); set && variable == "" && slices.Contains([]string{"", "[]", "false"}, fmt.Sprint(value)) {
 				continue
 			}
-			return get(ctx, name), true
+			return value, true
 		}
 	}
 	return value, false

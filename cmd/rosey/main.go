@@ -105,7 +105,8 @@ a flag wins over a variable, a variable over the file.`,
 		},
 		ExitErrHandler: func(*cli.Context, error) {},
 	}
-	app.Flags = globalFlags()
+	// The library leaves its flag out where there is a command of the name.
+	app.Flags = append(globalFlags(), cli.HelpFlag)
 	app.OnUsageError = func(c *cli.Context, err error, _ bool) error { return flagError(c.Command, err) }
 	var prepare func([]*cli.Command)
 	prepare = func(cs []*cli.Command) {

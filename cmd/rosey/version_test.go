@@ -31,6 +31,17 @@ func TestSemanticVersion(t *testing.T) {
 	}
 }
 
+func TestHelp(t *testing.T) {
+	t.Parallel()
+	for line, want := range map[string]string{
+		"help": "rosey - a CyTube chat bot", "--help": "rosey - a CyTube chat bot", "help replay": "rosey replay - what happened", "help plugin pause": "rosey plugin pause - ",
+	} {
+		if r := rosey(t, "", strings.Fields(line)...); r.code != 0 || !strings.Contains(r.stdout, want) {
+			t.Errorf("rosey %s: %+v", line, r)
+		}
+	}
+}
+
 // A shell is told what could come next, and packagers get a page of it all.
 func TestCompletion(t *testing.T) {
 	t.Parallel()
