@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -39,9 +40,9 @@ func interruptible(ctx context.Context, stderr io.Writer) (context.Context, cont
 var errInterrupted = errors.New("interrupted")
 
 // quietly, deferred, makes as of an error that says no more than that a signal
-// ended ctx.
+// ended ctx. The database's answers are errors in their words alone.
 func quietly(ctx context.Context, err *error, as error) {
-	if ctx.Err() != nil && errors.Is(*err, context.Canceled) {
+	if ctx.Err() != nil && *err != nil && strings.Contains((*err).Error(), context.Canceled.Error()) {
 		*err = as
 	}
 }

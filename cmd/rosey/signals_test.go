@@ -82,7 +82,7 @@ func TestStoppedQuietly(t *testing.T) {
 		ctx       context.Context
 		err, want error
 	}{
-		{stopped, canceled, errInterrupted}, {stopped, other, other}, {stopped, nil, nil}, {running, canceled, canceled},
+		{stopped, canceled, errInterrupted}, {stopped, errors.New("list collections: context canceled"), errInterrupted}, {stopped, other, other}, {stopped, nil, nil}, {running, canceled, canceled},
 	} {
 		err := c.err
 		if quietly(c.ctx, &err, errInterrupted); err != c.want {
