@@ -103,7 +103,7 @@ func TestExamplesWork(t *testing.T) {
 			if err != nil {
 				t.Errorf("%s: %v\n%s", line, err, out)
 			}
-			if m := regexp.MustCompile(`public key (\S+)`).FindSubmatch(out); m != nil {
+			if m := regexp.MustCompile(`public key: (\S+)`).FindSubmatch(out); m != nil && key == "" {
 				key = string(m[1])
 			}
 		}
