@@ -194,7 +194,8 @@ func Within(d time.Duration) PublishOption { return func(s *publishSettings) { s
 // correlation ID and the causing event; without a correlation ID in either, the
 // event gets a new one. An event that breaks the contract, whose subject is one
 // for requests, whose correlation ID is longer than event.MaxCorrelationID, or that
-// is larger than the server takes, is refused with an INVALID_INPUT error; a failure to store is a NATS_ERROR, after which the event may or may not be stored.
+// is larger than the server takes, is refused with an INVALID_INPUT error; a failure
+// to store is a NATS_ERROR, after which the event may or may not be stored.
 func (b *Bus) Publish(ctx context.Context, e event.Envelope, opts ...PublishOption) (Ack, error) {
 	if err := e.Validate(); err != nil {
 		return Ack{}, err

@@ -38,7 +38,8 @@ func envName(flag string) string {
 
 // lookup finds the value of a setting's flag that was given, whether before or
 // after the command's name, or through the environment. ok is false when it was
-// not, and an empty variable gives nothing. A command may have another flag of the name, as replay has --channel.
+// not, and an empty variable gives nothing. A command may have another flag of the
+// name, as replay has --channel.
 func lookup[T any](c *cli.Context, name string, get func(*cli.Context, string) T) (value T, ok bool) {
 	for _, ctx := range c.Lineage() {
 		if ctx.Command != nil && ctx.IsSet(name) && isSetting(ctx.Command.Flags, name) {

@@ -7,9 +7,9 @@ import (
 )
 
 // checked makes an action refuse arguments where it takes none, and flags that were
-// given as empty: what an unset
-// variable of the shell leaves of --pm "$WHOM" must not be taken for no --pm.
-// Settings are another matter, as an empty one may be meant to undo the file's.
+// given as empty: what an unset variable of the shell leaves of --pm "$WHOM" must not
+// be taken for no --pm. Settings are another matter, as an empty one may be meant to
+// undo the file's.
 func checked(action cli.ActionFunc) cli.ActionFunc {
 	return func(c *cli.Context) error {
 		for _, f := range c.Command.Flags {
