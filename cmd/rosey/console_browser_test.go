@@ -374,7 +374,7 @@ func TestConsoleAddress(t *testing.T) {
 		want string
 	}{
 		{"open to all", []string{"--console", "0.0.0.0:0"}, 1, "others could use it too"},
-		{"no port", []string{"--console", "localhost"}, 1, "write HOST:PORT"},
+		{"no port", []string{"--console", "localhost"}, 2, "write HOST:PORT"},
 		{"a link without the ID", []string{"--trace-url", "http://jaeger.example/"}, 2, "{id}"},
 		{"none", []string{"--console", "off"}, 0, ""},
 	} {
