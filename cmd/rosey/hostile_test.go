@@ -117,7 +117,7 @@ func (s *siege) memory() (peak int64) {
 func TestChatFlood(t *testing.T) {
 	t.Parallel()
 	s := besiege(t)
-	const lines, every, burst = 3000, 150, 20
+	const lines, every, burst = 2000, 100, 20
 	before := s.memory()
 	tick := time.NewTicker(burst * time.Millisecond)
 	defer tick.Stop()
