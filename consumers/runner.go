@@ -128,7 +128,7 @@ func Run(ctx context.Context, bus *streams.Bus, c Config, h Handler) error {
 	work, cancel := drainable(ctx)
 	defer cancel()
 	for {
-		msg, err := messages.Next()
+		msg, err := streams.Next(messages)
 		switch {
 		case err == nil:
 			r.deliver(work, msg)

@@ -55,7 +55,7 @@ func (c *Carrier) Run(ctx context.Context) error {
 	}
 	defer context.AfterFunc(ctx, messages.Stop)()
 	for {
-		msg, err := messages.Next()
+		msg, err := Next(messages)
 		switch {
 		case errors.Is(err, jetstream.ErrMsgIteratorClosed) && ctx.Err() != nil:
 			return ctx.Err()

@@ -99,6 +99,21 @@ func OneByOne(c jetstream.Consumer) (jetstream.MessagesContext, error) {
 	return c.Messages(jetstream.PullMaxMessages(1), jetstream.PullExpiry(30*time.Second), jetstream.PullHeartbeat(time.Second))
 }
 
+// lookAgain is how long Next waits before it begins anew to watch for heartbeats.
+const lookAgain = 10 * time.Second
+
+// Next waits for the next message of OneByOne. A wait that sees the connection go
+// watches for no heartbeats until it sees it come back; as it must not depend on
+// that for ever, it is cut into short ones.
+func Next(messages jetstream.MessagesContext) (jetstream.Msg, error) {
+	for {
+		msg, err := messages.Next(jetstream.NextMaxWait(lookAgain))
+		if !errors.Is(err, nats.ErrTimeout) {
+			return msg, err
+		}
+	}
+}
+
 // Filters are the patterns of what a consumer reads of its stream: all of it where
 // it names none.
 func Filters(c jetstream.ConsumerConfig) []string {
