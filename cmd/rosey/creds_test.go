@@ -50,16 +50,9 @@ func TestPluginWithCredentials(t *testing.T) {
 
 	// What the bot and the plugin publish has IDs that no other plugin can tell.
 	fine("~", "db", "history", "quotes", "1", "--output", "json")
-	nc, err := streams.Dial(streams.Remote{Store: store})
-	if err != nil {
-		t.Fatal(err)
-	}
-	js, err := streams.JetStream(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
+	bus := busOf(t, store)
 	for stream, subject := range map[string]string{streams.Plugin: event.CommandSubject("quote-db"), streams.Cytube: event.SubjectSendChat} {
-		s, err := js.Stream(t.Context(), stream)
+		s, err := bus.JetStream().Stream(t.Context(), stream)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -71,7 +64,6 @@ func TestPluginWithCredentials(t *testing.T) {
 			t.Errorf("%s has the message ID %s", subject, id)
 		}
 	}
-	nc.Close()
 
 	countdown := filepath.Join(dir, "countdown.creds")
 	fine("wrote", "plugin", "creds", "countdown", "--file", countdown)

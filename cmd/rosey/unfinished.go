@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -53,13 +54,12 @@ func markUnfinished(store string) error {
 func unmark(ctx context.Context, target *client, store string, m snapshot.Manifest, done bool) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	for _, s := range m.Streams {
-		if done {
-			break
-		}
-		if _, err := target.js.Stream(ctx, s.Name); !errors.Is(err, jetstream.ErrStreamNotFound) {
-			return nil
-		}
+	left := func(s snapshot.Stream) bool {
+		_, err := target.js.Stream(ctx, s.Name)
+		return !errors.Is(err, jetstream.ErrStreamNotFound)
+	}
+	if !done && slices.ContainsFunc(m.Streams, left) {
+		return nil
 	}
 	if err := os.Remove(filepath.Join(store, markFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("mark the store as whole: %w", err)

@@ -20,12 +20,15 @@ import (
 
 func TestMain(m *testing.M) { streamstest.Main(m) }
 
-// said is an evening in a channel.
-var said = []struct {
+// happening is an event to publish.
+type happening struct {
 	subject string
 	payload any
 	meta    string // set to true
-}{
+}
+
+// said is an evening in a channel.
+var said = []happening{
 	{event.SubjectConnection, event.Connection{Channel: "lounge", State: event.StateUp, Reason: "joined", Time: ms(0)}, ""},
 	{event.SubjectUserJoin, event.UserJoin{User: "alice", Channel: "lounge", Rank: 2, Time: ms(1)}, ""},
 	{event.SubjectChat, event.Chat{User: "alice", Message: "hello \x1b[31m<b>all</b>", Channel: "lounge", Rank: 2, Time: ms(2)}, ""},
@@ -52,7 +55,13 @@ func ms(n int64) int64 { return 1732645200000 + n*1000 }
 
 func evening(ctx context.Context, t testing.TB, bus *streams.Bus) {
 	t.Helper()
-	for _, s := range said {
+	happen(ctx, t, bus, said)
+}
+
+// happen publishes events one after the other.
+func happen(ctx context.Context, t testing.TB, bus *streams.Bus, events []happening) (refs []event.Ref) {
+	t.Helper()
+	for _, s := range events {
 		e, err := event.New(s.subject, s.payload)
 		if err != nil {
 			t.Fatal(err)
@@ -60,10 +69,13 @@ func evening(ctx context.Context, t testing.TB, bus *streams.Bus) {
 		if s.meta != "" {
 			e = e.WithMeta(s.meta, true)
 		}
-		if _, err := bus.As("cytube").Publish(ctx, e); err != nil {
+		ack, err := bus.As("cytube").Publish(ctx, e)
+		if err != nil {
 			t.Fatal(err)
 		}
+		refs = append(refs, ack.Ref)
 	}
+	return refs
 }
 
 func write(ctx context.Context, t *testing.T, bus *streams.Bus, o Options) string {
@@ -309,31 +321,13 @@ func TestGapOfAKilledBot(t *testing.T) {
 	ctx := streamstest.Context(t)
 	bus := streamstest.Bus(t, streamstest.Server(t))
 	up := event.Connection{Channel: "lounge", State: event.StateUp, Reason: "joined", Time: ms(0)}
-	var refs []event.Ref
-	for _, c := range []struct {
-		subject string
-		payload any
-		meta    string
-	}{
+	refs := happen(ctx, t, bus, []happening{
 		{event.SubjectConnection, up, ""},
 		{event.SubjectUserLeave, event.UserLeave{User: "bob", Channel: "lounge"}, ""},
 		{event.SubjectChat, event.Chat{User: "alice", Message: "anybody?", Channel: "lounge", Time: ms(2)}, event.MetaBuffered},
 		{event.SubjectUserJoin, event.UserJoin{User: "carol", Channel: "lounge", Time: ms(3)}, event.MetaFound},
 		{event.SubjectConnection, up, ""},
-	} {
-		e, err := event.New(c.subject, c.payload)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if c.meta != "" {
-			e = e.WithMeta(c.meta, true)
-		}
-		ack, err := bus.Publish(ctx, e)
-		if err != nil {
-			t.Fatal(err)
-		}
-		refs = append(refs, ack.Ref)
-	}
+	})
 	stored := map[event.Ref]time.Time{}
 	var gap Entry
 	for e, err := range History(ctx, bus.JetStream(), Query{}) {
