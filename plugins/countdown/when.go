@@ -9,6 +9,8 @@ import (
 	"time"
 	_ "time/tzdata" // people name zones that the machine may not know
 
+	"github.com/dustin/go-humanize/english"
+
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/plugins"
 )
@@ -296,7 +298,7 @@ func (p Period) String() string {
 	case p.N == 1:
 		return "every " + p.Unit
 	}
-	return fmt.Sprintf("every %d %ss", p.N, p.Unit)
+	return "every " + english.Plural(p.N, p.Unit, "")
 }
 
 // shown is a duration in its two largest units.

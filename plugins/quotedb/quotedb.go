@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize/english"
+
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/plugins"
 )
@@ -131,7 +133,7 @@ func count(c *plugins.Context) ([]event.Envelope, error) {
 		if err != nil {
 			return nil, err
 		}
-		return c.Say("📖 %s: %s, added %d", plugins.Shorten(user, MaxUserName), plural(said, "quote"), added), nil
+		return c.Say("📖 %s: %s, added %d", plugins.Shorten(user, MaxUserName), english.Plural(said, "quote", ""), added), nil
 	}
 	total, users, err := tally(c)
 	if err != nil {
@@ -140,7 +142,7 @@ func count(c *plugins.Context) ([]event.Envelope, error) {
 	if total == 0 {
 		return nil, none(c, "")
 	}
-	return c.Say("📖 %s: %s", plural(total, "quote"), top(users, 5)), nil
+	return c.Say("📖 %s: %s", english.Plural(total, "quote", ""), top(users, 5)), nil
 }
 
 // remove deletes a quote for whoever said it, added it or is a moderator.

@@ -188,10 +188,3 @@ func attribution(s string) (user, text string) {
 func validUser(s string) bool {
 	return s != "" && !strings.ContainsAny(s, " <>") && utf8.RuneCountInString(s) <= MaxUserName
 }
-
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}

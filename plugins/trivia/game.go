@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize/english"
+
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/plugins"
 )
@@ -110,7 +112,7 @@ func (t turn) then(after time.Duration) {
 // begin starts a game.
 func (t turn) begin() []event.Envelope {
 	t.then(t.timing.Lead)
-	what := plural(len(t.Questions), "question")
+	what := english.Plural(len(t.Questions), "question", "")
 	if t.Category != "" {
 		what += " of " + t.Category
 	}
@@ -250,11 +252,4 @@ func (t turn) emit(kind string, payload map[string]any) []event.Envelope {
 	return t.c.Emit(kind, payload)
 }
 
-func plural(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
-
-func seconds(d time.Duration) string { return plural(int(d.Seconds()+0.5), "second") }
+func seconds(d time.Duration) string { return english.Plural(int(d.Seconds()+0.5), "second", "") }

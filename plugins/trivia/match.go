@@ -7,6 +7,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/dustin/go-humanize/english"
 	"golang.org/x/text/unicode/norm"
 )
 
@@ -190,9 +191,7 @@ func shortHint(answer string, n, level int) string {
 	if isNumber(answer) {
 		what = "digit"
 	}
-	if n > 1 {
-		what += "s"
-	}
+	what = english.PluralWord(n, what, "")
 	switch last := answer[len(answer)-1]; {
 	case level == 1:
 		return strconv.Itoa(n) + " " + what

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/dustin/go-humanize/english"
+
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/plugins"
 )
@@ -70,7 +72,7 @@ func (m *master) countGame(c *plugins.Context) ([]event.Envelope, error) {
 }
 
 func (s Score) String() string {
-	return fmt.Sprintf("%s %d (%d right, %s)", s.User, s.Points, s.Correct, plural(s.Wins, "win"))
+	return fmt.Sprintf("%s %d (%d right, %s)", s.User, s.Points, s.Correct, english.Plural(s.Wins, "win", ""))
 }
 
 func (m *master) score(c *plugins.Context) ([]event.Envelope, error) {
@@ -90,7 +92,7 @@ func (m *master) score(c *plugins.Context) ([]event.Envelope, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.Say("🏆 %d. %s, of %s", better+1, s, plural(s.Games, "game")), nil
+	return c.Say("🏆 %d. %s, of %s", better+1, s, english.Plural(s.Games, "game", "")), nil
 }
 
 func (m *master) top(c *plugins.Context) ([]event.Envelope, error) {

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/dustin/go-humanize/english"
+
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/plugins"
 )
@@ -247,7 +249,7 @@ func (m *master) categories(c *plugins.Context) ([]event.Envelope, error) {
 	for _, name := range categories(pool) {
 		parts = append(parts, name+" "+strconv.Itoa(len(choice{Category: name}.of(pool))))
 	}
-	return c.Say("🧠 %s: %s", plural(len(pool), "question"), strings.Join(parts, ", ")), nil
+	return c.Say("🧠 %s: %s", english.Plural(len(pool), "question", ""), strings.Join(parts, ", ")), nil
 }
 
 // chat takes a line of chat as an answer, if a question is open.
