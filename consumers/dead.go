@@ -44,27 +44,34 @@ func (l DeadLetter) MarshalJSON() ([]byte, error) {
 func DeadLetters(ctx context.Context, js jetstream.JetStream) ([]DeadLetter, error) {
 	var letters []DeadLetter
 	index := map[event.Ref]int{}
-	err := readAll(ctx, js, []string{
+	for msg, err := range streams.Messages(ctx, js, streams.Selection{Stream: streams.Plugin, Subjects: []string{
 		event.EventSubject("*", event.TypeDeadLetter), event.EventSubject("*", event.TypeDeadRetried), event.EventSubject("*", event.TypeDeadDropped),
-	}, func(s streams.Stored) {
+	}}) {
+		if err != nil {
+			return nil, err
+		}
+		s, err := streams.ReadRaw(streams.Plugin, msg)
+		if err != nil {
+			continue
+		}
 		if payload, err := event.As[event.DeadLetter](s.Envelope); err == nil && strings.HasSuffix(s.Subject, "."+event.TypeDeadLetter) {
 			index[s.Ref] = len(letters)
 			letters = append(letters, DeadLetter{
 				Ref: s.Ref, At: s.At, CorrelationID: s.CorrelationID, State: DeadOpen, Name: event.PluginOf(s.Subject), DeadLetter: payload,
 			})
-			return
+			continue
 		}
 		settled, err := event.As[settlement](s.Envelope)
 		if err != nil {
-			return
+			continue
 		}
 		// Whoever wrote the letter may settle it, or the operator in that name.
 		i, ok := index[event.Ref{Stream: settled.Stream, Seq: uint64(settled.Seq)}]
 		if ok && settled.fits(s.Subject) && event.PluginOf(s.Subject) == letters[i].Name {
 			letters[i].State = settled.State
 		}
-	})
-	return letters, err
+	}
+	return letters, nil
 }
 
 // settlement is the payload of plugin.{name}.event.dead_letter_retried and
@@ -195,38 +202,4 @@ func settle(ctx context.Context, bus *streams.Bus, l DeadLetter, kind string, s 
 	e = e.WithMeta(event.MetaCausation, l.Ref.String())
 	_, err = bus.Publish(ctx, e, streams.WithMsgID(kind+"/"+l.Ref.String()))
 	return err
-}
-
-// readAll reads what the stream PLUGIN holds on subjects when it begins.
-func readAll(ctx context.Context, js jetstream.JetStream, subjects []string, f func(streams.Stored)) error {
-	c, err := js.OrderedConsumer(ctx, streams.Plugin, jetstream.OrderedConsumerConfig{FilterSubjects: subjects})
-	if err != nil {
-		return fmt.Errorf("read stream %s: %w", streams.Plugin, err)
-	}
-	left := c.CachedInfo().NumPending
-	if left == 0 {
-		return nil
-	}
-	// Next on the consumer itself would make a new consumer for each event.
-	messages, err := c.Messages()
-	if err != nil {
-		return fmt.Errorf("read stream %s: %w", streams.Plugin, err)
-	}
-	defer messages.Stop()
-	for left > 0 {
-		msg, err := messages.Next(jetstream.NextContext(ctx))
-		if err != nil {
-			return fmt.Errorf("read stream %s: %w", streams.Plugin, err)
-		}
-		s, err := streams.Read(msg)
-		if err == nil {
-			f(s)
-		}
-		meta, err := msg.Metadata()
-		if err != nil {
-			return fmt.Errorf("read stream %s: %w", streams.Plugin, err)
-		}
-		left = meta.NumPending
-	}
-	return nil
 }

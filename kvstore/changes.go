@@ -4,10 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/event"
@@ -37,8 +35,7 @@ func Changes(ctx context.Context, js jetstream.JetStream, collection string, f f
 	s := &Store{js: js, settings: settings{log: slog.New(slog.DiscardHandler)}}
 	if err == nil {
 		b := &bucket{store: s, collection: collection, stream: stream, prefix: "$KV." + BucketPrefix + collection + "."}
-		info := stream.CachedInfo()
-		kept, err = int(info.Config.MaxMsgsPerSubject), b.changes(ctx, info.State.LastSeq, f)
+		kept, err = int(stream.CachedInfo().Config.MaxMsgsPerSubject), b.changes(ctx, f)
 	}
 	if err != nil {
 		return kept, s.failure(ctx, "read the changes of", collection, err)
@@ -46,41 +43,21 @@ func Changes(ctx context.Context, js jetstream.JetStream, collection string, f f
 	return kept, nil
 }
 
-func (b *bucket) changes(ctx context.Context, last uint64, f func(Change) error) error {
-	consumer, err := b.store.js.OrderedConsumer(ctx, streamName(b.collection), jetstream.OrderedConsumerConfig{})
-	if err != nil {
-		return fmt.Errorf("read: %w", err)
-	}
-	left := consumer.CachedInfo().NumPending
-	messages, err := consumer.Messages()
-	if err != nil {
-		return fmt.Errorf("read: %w", err)
-	}
-	defer messages.Stop()
-	for left > 0 {
-		msg, err := messages.Next(jetstream.NextContext(ctx))
+func (b *bucket) changes(ctx context.Context, f func(Change) error) error {
+	for msg, err := range streams.Messages(ctx, b.store.js, streams.Selection{Stream: streamName(b.collection)}) {
 		if err != nil {
-			return fmt.Errorf("read: %w", err)
+			return err
 		}
-		meta, err := msg.Metadata()
-		if err != nil {
-			return fmt.Errorf("read: %w", err)
-		}
-		if meta.Sequence.Stream > last {
-			return nil
-		}
-		left = meta.NumPending
-		id, isRecord := b.idOf(msg.Subject())
+		id, isRecord := b.idOf(msg.Subject)
 		if !isRecord {
 			continue
 		}
-		header := msg.Headers()
 		c := Change{ID: id, Revision: Revision{
-			Revision: meta.Sequence.Stream, Time: meta.Timestamp, Deleted: isMarker(nats.Header(header)), Data: json.RawMessage("null"),
-			CorrelationID: header.Get(streams.HeaderCorrelation), MsgID: header.Get(jetstream.MsgIDHeader),
+			Revision: msg.Sequence, Time: msg.Time, Deleted: isMarker(msg.Header), Data: json.RawMessage("null"),
+			CorrelationID: msg.Header.Get(streams.HeaderCorrelation), MsgID: msg.Header.Get(jetstream.MsgIDHeader),
 		}}
 		if !c.Deleted {
-			if c.Data, err = canonical(msg.Data(), id); err != nil {
+			if c.Data, err = canonical(msg.Data, id); err != nil {
 				b.skipped(id, err)
 				continue
 			}

@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams"
 )
 
 const (
@@ -286,9 +287,7 @@ func (b *bucket) take(ctx context.Context, consumer jetstream.Consumer, needed i
 // discard deletes a scan's consumer. Should that fail, the server does it a
 // minute later.
 func (b *bucket) discard(ctx context.Context, consumer jetstream.Consumer) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
-	defer cancel()
-	if err := b.store.js.DeleteConsumer(ctx, streamName(b.collection), consumer.CachedInfo().Name); err != nil {
+	if err := streams.Discard(ctx, b.store.js, consumer); err != nil {
 		b.store.log.Debug("a scan's consumer is left to expire", "collection", b.collection, "error", err)
 	}
 }

@@ -231,14 +231,7 @@ func (s *source) stop() {
 		s.running.Stop()
 		<-s.running.Closed()
 	}
-	if !s.js.Conn().IsConnected() {
-		// The server forgets the consumer by itself, after a while.
-		return
-	}
-	// The caller's context may have ended, which is why it stops.
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	_ = s.js.DeleteConsumer(ctx, s.plan.stream, s.consumer.CachedInfo().Name)
+	_ = streams.Discard(context.Background(), s.js, s.consumer) // else the server does, minutes later
 }
 
 // notify tells of something without waiting for anybody to listen.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
@@ -76,6 +77,30 @@ func TestCluster(t *testing.T) {
 			if err != nil || string(reply) != `{"success":true}` {
 				t.Fatalf("request %d: %v, %q", i, err, reply)
 			}
+		}
+	}
+
+	// Whoever reads a stream sees all that was acknowledged before, also while the
+	// server that has the consumer still has to store it.
+	const burst = 500
+	subject := event.EventSubject("x", "y")
+	for round := 1; round <= 4; round++ {
+		js := buses[round%2].JetStream()
+		for range burst {
+			if _, err := js.PublishAsync(subject, []byte("{}"), jetstream.WithStallWait(time.Minute)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		<-js.PublishAsyncComplete()
+		n := 0
+		for _, err := range streams.Messages(ctx, js, streams.Selection{Stream: streams.Plugin, Subjects: []string{subject}}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			n++
+		}
+		if n != round*burst {
+			t.Errorf("%d events are read where %d were acknowledged", n, round*burst)
 		}
 	}
 }

@@ -170,36 +170,15 @@ func holdsEffects(stream string) bool {
 // eachCause visits the events of our streams that Nats-Msg-Ids in a stream name as
 // causes.
 func eachCause(ctx context.Context, js jetstream.JetStream, stream string, since time.Time, visit func(event.Ref)) error {
-	c, err := js.OrderedConsumer(ctx, stream, jetstream.OrderedConsumerConfig{
-		DeliverPolicy: jetstream.DeliverByStartTimePolicy, OptStartTime: &since, HeadersOnly: true,
-	})
-	if err != nil {
-		return err
-	}
-	if c.CachedInfo().NumPending == 0 {
-		return nil
-	}
-	messages, err := c.Messages()
-	if err != nil {
-		return err
-	}
-	defer messages.Stop()
-	for {
-		msg, err := messages.Next(jetstream.NextContext(ctx))
+	for msg, err := range Messages(ctx, js, Selection{Stream: stream, Since: since, HeadersOnly: true}) {
 		if err != nil {
 			return err
 		}
-		meta, err := msg.Metadata()
-		if err != nil {
-			return err
-		}
-		if ref, ok := causeOf(msg.Headers().Get(jetstream.MsgIDHeader)); ok {
+		if ref, ok := causeOf(msg.Header.Get(jetstream.MsgIDHeader)); ok {
 			visit(ref)
 		}
-		if meta.NumPending == 0 {
-			return nil
-		}
 	}
+	return nil
 }
 
 // causeOf is the event that a Nats-Msg-Id <consumer>/<STREAM>:<SEQ>/… names.
