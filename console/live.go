@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/recent"
 	"github.com/rosey-bot/rosey/replay"
 	"github.com/rosey-bot/rosey/replay/audit"
 	"github.com/rosey-bot/rosey/streams"
@@ -247,15 +248,14 @@ func (l line) Sentence() string { return strings.TrimPrefix(l.entry.String(), "!
 // thread remembers which line began a conversation.
 type thread struct {
 	channel Channel
-	begun   map[string]line
-	order   []string
+	begun   *recent.Map[string, line] // by correlation ID
 }
 
 // maxThreads is how many conversations a thread remembers.
 const maxThreads = 1000
 
 func (c *Console) newThread(ch Channel) *thread {
-	return &thread{channel: ch, begun: map[string]line{}}
+	return &thread{channel: ch, begun: recent.NewMap[string, line](maxThreads)}
 }
 
 func (t *thread) lines(entries []audit.Entry) []line {
@@ -277,20 +277,14 @@ func (t *thread) line(e audit.Entry) line {
 	if e.Kind != audit.KindChat && e.Kind != audit.KindPM || e.CorrelationID == "" {
 		return l
 	}
-	if begin, ok := t.begun[e.CorrelationID]; ok {
+	if begin, ok := t.begun.Get(e.CorrelationID); ok {
 		if l.Bot {
 			l.Answer = &begin
 		}
 		return l
 	}
-	if l.Bot {
-		return l
+	if !l.Bot {
+		t.begun.Set(e.CorrelationID, l)
 	}
-	if len(t.order) == maxThreads {
-		delete(t.begun, t.order[0])
-		t.order = t.order[1:]
-	}
-	t.begun[e.CorrelationID] = l
-	t.order = append(t.order, e.CorrelationID)
 	return l
 }

@@ -199,7 +199,8 @@ func (c *Connector) Run(ctx context.Context) error {
 		return &PermanentError{Problem: "the bot has no name", Advice: "give one with --user"}
 	}
 	voice, history := newVoice(c.cfg.flood()), &history{js: c.bus.JetStream(), channel: c.cfg.Channel}
-	recorder := &recorder{cfg: c.cfg, bus: c.bus, room: newRoom(c.cfg.Channel), voice: voice, history: history, log: c.log, stats: &c.stats, observe: c.observe}
+	recorder := &recorder{cfg: c.cfg, bus: c.bus, room: newRoom(c.cfg.Channel), voice: voice, history: history, log: c.log,
+		stats: &c.stats, observe: c.observe, recent: newRecentLines()}
 
 	// What stops first needs what stops last: the sender the session for the
 	// echo it waits for, the session the recorder.

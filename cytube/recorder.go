@@ -13,6 +13,7 @@ import (
 
 	"github.com/rosey-bot/rosey/cytube/socketio"
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/recent"
 	"github.com/rosey-bot/rosey/streams"
 )
 
@@ -37,10 +38,10 @@ type recorder struct {
 	stats   *counters
 	observe Observer
 
-	held    []socketio.Event // what came since the connection opened, until the bot is in
-	recent  recentLines
-	entered bool // the bot was in the channel since the process started
-	known   bool // the bot was in the channel ever
+	held    []socketio.Event          // what came since the connection opened, until the bot is in
+	recent  *recent.Map[lineKey, int] // how many equal lines there were lately
+	entered bool                      // the bot was in the channel since the process started
+	known   bool                      // the bot was in the channel ever
 }
 
 // run records what comes until the last item or until ctx ends.
@@ -201,7 +202,7 @@ func (r *recorder) recover(ctx context.Context, lines []fact) {
 	for _, f := range lines {
 		key := f.line.key()
 		seen[key]++
-		r.recent.note(key, max(seen[key], have[key]))
+		r.recent.Set(key, max(seen[key], have[key]))
 		if seen[key] <= have[key] {
 			r.stats.repeated.Add(1)
 			continue
@@ -253,7 +254,7 @@ func (r *recorder) publish(ctx context.Context, facts []fact) {
 			f.CorrelationID = event.NewCorrelationID()
 			r.store(ctx, f.Envelope, "cytube/"+f.CorrelationID)
 		default:
-			r.publishLine(ctx, f, r.recent.next(f.line.key()), false)
+			r.publishLine(ctx, f, r.next(f.line.key()), false)
 		}
 	}
 }
@@ -359,31 +360,14 @@ func (r *recorder) retry(ctx context.Context, do func() error) {
 	}
 }
 
-// recentLines counts equal lines among the latest ones.
-type recentLines struct {
-	count map[lineKey]int
-	order []lineKey
-}
-
+// recentKept is among how many of the latest lines equal ones are counted.
 const recentKept = 256
 
-// next is the number of a line that just came.
-func (c *recentLines) next(key lineKey) int {
-	n := c.count[key] + 1
-	c.note(key, n)
-	return n
-}
+func newRecentLines() *recent.Map[lineKey, int] { return recent.NewMap[lineKey, int](recentKept) }
 
-func (c *recentLines) note(key lineKey, n int) {
-	if c.count == nil {
-		c.count = map[lineKey]int{}
-	}
-	if _, known := c.count[key]; !known {
-		if len(c.order) == recentKept {
-			delete(c.count, c.order[0])
-			c.order = c.order[1:]
-		}
-		c.order = append(c.order, key)
-	}
-	c.count[key] = n
+// next is the number of a line that just came among those that are equal to it.
+func (r *recorder) next(key lineKey) int {
+	n, _ := r.recent.Get(key)
+	r.recent.Set(key, n+1)
+	return n + 1
 }

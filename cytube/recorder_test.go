@@ -15,7 +15,7 @@ import (
 func testRecorder(t testing.TB) *recorder {
 	bus := streamstest.Bus(t, streamstest.Server(t))
 	cfg := Config{Channel: "testchan"}.withDefaults()
-	r := &recorder{cfg: cfg, bus: bus, room: testRoom(), voice: newVoice(flood{}), log: slog.New(slog.DiscardHandler), stats: &counters{},
+	r := &recorder{cfg: cfg, bus: bus, room: testRoom(), voice: newVoice(flood{}), log: slog.New(slog.DiscardHandler), stats: &counters{}, recent: newRecentLines(),
 		history: &history{js: bus.JetStream(), channel: cfg.Channel}}
 	r.room.joining = false
 	return r
@@ -37,7 +37,7 @@ func TestLineIDsKeepRepeatsOut(t *testing.T) {
 		first.take(ctx, chatFrame(1))
 	}
 	second := *first
-	second.recent, second.stats = recentLines{}, &counters{}
+	second.recent, second.stats = newRecentLines(), &counters{}
 	for range 3 {
 		second.take(ctx, chatFrame(1))
 	}
@@ -47,20 +47,6 @@ func TestLineIDsKeepRepeatsOut(t *testing.T) {
 	}
 	if n := s.CachedInfo().State.Msgs; n != 3 || second.stats.repeated.Load() != 2 {
 		t.Errorf("%d lines are recorded, %d were repeated", n, second.stats.repeated.Load())
-	}
-}
-
-func TestRecentLinesForget(t *testing.T) {
-	t.Parallel()
-	var c recentLines
-	for i := range 3 * recentKept {
-		key := lineKey{time: int64(i)}
-		if c.next(key) != 1 || c.next(key) != 2 {
-			t.Fatal("a new line is not the first")
-		}
-	}
-	if len(c.count) != recentKept || len(c.order) != recentKept {
-		t.Errorf("%d lines are kept", len(c.count))
 	}
 }
 

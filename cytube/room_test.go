@@ -326,7 +326,7 @@ func FuzzFrame(f *testing.F) {
 		}
 		r := testRoom()
 		r.self = "bot"
-		rec := &recorder{room: r, voice: newVoice(flood{})}
+		rec := &recorder{room: r, voice: newVoice(flood{}), recent: newRecentLines()}
 		for range 2 { // known and unknown
 			facts, err := r.apply(name, []json.RawMessage{arg})
 			if err != nil && len(facts) > 0 {

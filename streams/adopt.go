@@ -27,7 +27,7 @@ func (t *Tracer) adopt(ctx context.Context, s Stored, depth int) trace.SpanConte
 		return sc
 	}
 	id := telemetry.SeededSpanID(event.TraceID(s.CorrelationID), SendSeed(s.Ref))
-	if sc, ok := t.adopted.get(id); ok {
+	if sc, ok := t.adopted.Get(id); ok {
 		return sc
 	}
 	parent := trace.SpanContext{}
@@ -47,7 +47,7 @@ func (t *Tracer) adopt(ctx context.Context, s Stored, depth int) trace.SpanConte
 	if t.claim(ctx, id, s.Ref.Stream) {
 		span.End(trace.WithTimestamp(s.At))
 	}
-	t.adopted.add(id, span.SpanContext())
+	t.adopted.Set(id, span.SpanContext())
 	t.meet(span.SpanContext())
 	return span.SpanContext()
 }
@@ -89,7 +89,7 @@ func (t *Tracer) belongs(ctx context.Context, s Stored, search bool, depth int) 
 			return t.adopt(ctx, c, depth+1)
 		}
 	}
-	if sc, ok := t.known.get(event.TraceID(s.CorrelationID)); ok {
+	if sc, ok := t.known.Get(event.TraceID(s.CorrelationID)); ok {
 		return sc
 	}
 	if search && depth < adoptDepth && t.searches.Allow() {

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/recent"
 	"github.com/rosey-bot/rosey/telemetry"
 )
 
@@ -26,16 +27,23 @@ type Tracer struct {
 	off   bool // nothing is recorded, and what others named is passed on
 	js    jetstream.JetStream
 
-	known    recent[trace.TraceID] // a span of each conversation that was met lately
-	adopted  recent[trace.SpanID]  // send spans that were made here for others
+	known    *recent.Map[trace.TraceID, trace.SpanContext] // a span of each conversation that was met lately
+	adopted  *recent.Map[trace.SpanID, trace.SpanContext]  // send spans that were made here for others
 	searches *rate.Limiter
 }
+
+// recentKept is how many conversations, and spans made for others, a Tracer knows.
+const recentKept = 8192
 
 // NewTracer makes a Tracer. It reads the streams for events that came without a
 // traceparent.
 func NewTracer(spans trace.Tracer, js jetstream.JetStream) *Tracer {
 	_, off := spans.(noop.Tracer)
-	return &Tracer{spans: spans, off: off, js: js, searches: rate.NewLimiter(searchesPerSecond, searchesPerSecond)}
+	return &Tracer{
+		spans: spans, off: off, js: js, searches: rate.NewLimiter(searchesPerSecond, searchesPerSecond),
+		known:   recent.NewMap[trace.TraceID, trace.SpanContext](recentKept),
+		adopted: recent.NewMap[trace.SpanID, trace.SpanContext](recentKept),
+	}
 }
 
 // send starts the span of publishing an event, or with SpanKindClient of a
@@ -61,7 +69,7 @@ func (t *Tracer) send(ctx context.Context, e event.Envelope, kind trace.SpanKind
 // another conversation than its own: most others begin one.
 func (t *Tracer) parentOf(ctx context.Context, e event.Envelope, search bool) trace.SpanContext {
 	if _, caused := e.Causation(); !caused && !search {
-		sc, _ := t.known.get(event.TraceID(e.CorrelationID))
+		sc, _ := t.known.Get(event.TraceID(e.CorrelationID))
 		return sc
 	}
 	ctx, cancel := context.WithTimeout(ctx, adoptTimeout)
@@ -168,8 +176,8 @@ func linked(sc trace.SpanContext) []trace.SpanStartOption {
 
 // meet remembers a span of a conversation, unless one is known.
 func (t *Tracer) meet(sc trace.SpanContext) {
-	if sc.IsValid() {
-		t.known.add(sc.TraceID(), sc)
+	if _, known := t.known.Get(sc.TraceID()); !known && sc.IsValid() {
+		t.known.Set(sc.TraceID(), sc)
 	}
 }
 
