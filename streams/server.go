@@ -226,7 +226,7 @@ func (s *Server) Full() error { return s.keeper.Full() }
 
 // Connect opens an in-process connection, which skips the network.
 func (s *Server) Connect(opts ...nats.Option) (*nats.Conn, error) {
-	opts = append([]nats.Option{nats.InProcessServer(s.ns), nats.UserInfo(s.info.User, s.info.Password), nats.Timeout(greetingTimeout)}, opts...)
+	opts = append([]nats.Option{nats.InProcessServer(s), nats.UserInfo(s.info.User, s.info.Password), nats.Timeout(greetingTimeout)}, opts...)
 	nc, err := nats.Connect("", opts...)
 	if err != nil {
 		return nil, fmt.Errorf("connect to the embedded NATS server: %w", err)

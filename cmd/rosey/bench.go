@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"runtime"
 	"slices"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/urfave/cli/v2"
 
 	"github.com/rosey-bot/rosey/streams"
@@ -182,38 +184,75 @@ func goalText(m measure, ok bool) string {
 	}
 }
 
-// server starts a throw-away server and opens the streams on it.
-func (b *bench) server(ctx context.Context) (bus *streams.Bus, stop func() error, err error) {
+// A bench node is a throw-away server with the streams open: bus is how Rosey uses
+// it, and bare is a plain connection of nats.go's for what it is held against.
+type benchNode struct {
+	server *streams.Server
+	dir    string
+	bus    *streams.Bus
+	bare   jetstream.JetStream
+}
+
+// node starts a throw-away server.
+func (b *bench) node(ctx context.Context) (n *benchNode, err error) {
 	dir, err := os.MkdirTemp(b.dir, "rosey-bench-")
 	if err != nil {
-		return nil, nil, fmt.Errorf("make a store: %w", err)
+		return nil, fmt.Errorf("make a store: %w", err)
 	}
-	server, err := streams.StartServer(streams.ServerConfig{Store: dir})
+	n = &benchNode{dir: dir}
+	if n.server, err = streams.StartServer(streams.ServerConfig{Store: dir}); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	if err := n.open(ctx); err != nil {
+		return nil, errors.Join(err, n.stop())
+	}
+	return n, nil
+}
+
+func (n *benchNode) open(ctx context.Context) error {
+	js, err := n.connect()
 	if err != nil {
-		return nil, nil, errors.Join(err, os.RemoveAll(dir))
+		return err
 	}
-	var nc *nats.Conn
-	stop = func() error {
-		if nc != nil {
-			nc.Close()
-		}
-		return errors.Join(server.Stop(), os.RemoveAll(dir))
+	if err := streams.Open(ctx, js, streams.Options{}); err != nil {
+		return err
 	}
-	if nc, err = server.Connect(); err != nil {
-		return nil, nil, errors.Join(err, stop())
-	}
-	js, err := streams.JetStream(nc)
-	var seal streams.Seal
-	if err == nil {
-		err = streams.Open(ctx, js, streams.Options{})
-	}
-	if err == nil {
-		seal, err = streams.OpenSeal(ctx, js, 1)
-	}
+	seal, err := streams.OpenSeal(ctx, js, 1)
 	if err != nil {
-		return nil, nil, errors.Join(err, stop())
+		return err
 	}
-	return streams.NewBus(nc, js, streams.WithSeal(seal)), stop, nil
+	n.bus = streams.NewBus(js.Conn(), js, streams.WithSeal(seal))
+	n.bare, err = n.connect(nats.InProcessServer(bare{n.server}))
+	return err
+}
+
+func (n *benchNode) connect(opts ...nats.Option) (jetstream.JetStream, error) {
+	nc, err := n.server.Connect(opts...)
+	if err != nil {
+		return nil, err
+	}
+	return streams.JetStream(nc)
+}
+
+func (n *benchNode) stop() error {
+	if n.bus != nil {
+		n.bus.Conn().Close()
+	}
+	if n.bare != nil {
+		n.bare.Conn().Close()
+	}
+	return errors.Join(n.server.Stop(), os.RemoveAll(n.dir))
+}
+
+// bare hands out connections as the server makes them, with nothing of ours in between.
+type bare struct{ *streams.Server }
+
+func (s bare) InProcessConn() (net.Conn, error) {
+	c, err := s.Server.InProcessConn()
+	if ours, ok := c.(interface{ NetConn() net.Conn }); ok {
+		c = ours.NetConn()
+	}
+	return c, err
 }
 
 // inTurn does the same work by ours and by raw, in turns, and returns the median

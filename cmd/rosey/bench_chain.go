@@ -26,14 +26,14 @@ type chain struct {
 
 // ourChain is the router and a plugin, as the bot runs them.
 func ourChain(ctx context.Context, b *bench) (chain, error) {
-	bus, stopServer, err := b.server(ctx)
+	on, err := b.node(ctx)
 	if err != nil {
 		return chain{}, err
 	}
-	log := slog.New(slog.DiscardHandler)
+	bus, log := on.bus, slog.New(slog.DiscardHandler)
 	bucket, err := consumers.OpenBucket(ctx, bus.JetStream(), 1)
 	if err != nil {
-		return chain{}, errors.Join(err, stopServer())
+		return chain{}, errors.Join(err, on.stop())
 	}
 	running, cancel := context.WithCancel(ctx)
 	c := chain{said: make(chan struct{}, 1<<16)}
@@ -71,7 +71,7 @@ func ourChain(ctx context.Context, b *bench) (chain, error) {
 		for range actors {
 			<-ended
 		}
-		return stopServer()
+		return on.stop()
 	}
 	err = until(ctx, func() bool {
 		info, err := bus.JetStream().Consumer(ctx, streams.Plugin, plugins.Durable("bench"))
@@ -86,11 +86,11 @@ func ourChain(ctx context.Context, b *bench) (chain, error) {
 // rawChain is the same hops by bare nats.go calls: durable consumers that read
 // the body, publish the next body and acknowledge.
 func rawChain(ctx context.Context, b *bench) (chain, error) {
-	bus, stopServer, err := b.server(ctx)
+	on, err := b.node(ctx)
 	if err != nil {
 		return chain{}, err
 	}
-	js := bus.JetStream()
+	js := on.bare
 	c := chain{said: make(chan struct{}, 1<<16)}
 	var stops []func()
 	hop := func(durable, stream, filter string, do func(jetstream.Msg) error) error {
@@ -167,7 +167,7 @@ func rawChain(ctx context.Context, b *bench) (chain, error) {
 		for _, stop := range stops {
 			stop()
 		}
-		return stopServer()
+		return on.stop()
 	}
 	if err != nil {
 		return chain{}, errors.Join(err, c.stop())

@@ -30,11 +30,11 @@ func chatEnvelope(message string) (event.Envelope, error) {
 // acknowledgements: the Bus returns no sooner.
 func benchPublish(publishers int) func(context.Context, *bench) (float64, float64, error) {
 	return func(ctx context.Context, b *bench) (ours, raw float64, err error) {
-		bus, stop, err := b.server(ctx)
+		on, err := b.node(ctx)
 		if err != nil {
 			return 0, 0, err
 		}
-		defer func() { err = errors.Join(err, stop()) }()
+		defer func() { err = errors.Join(err, on.stop()) }()
 		e, err := chatEnvelope(strings.Repeat("words ", 12))
 		if err != nil {
 			return 0, 0, err
@@ -63,10 +63,10 @@ func benchPublish(publishers int) func(context.Context, *bench) (float64, float6
 			}
 		}
 		return inTurn(b.n, each(func() error {
-			_, err := bus.Publish(ctx, e)
+			_, err := on.bus.Publish(ctx, e)
 			return err
 		}), each(func() error {
-			_, err := bus.JetStream().Publish(ctx, e.Subject, body)
+			_, err := on.bare.Publish(ctx, e.Subject, body)
 			return err
 		}))
 	}
@@ -87,20 +87,26 @@ func service(nc *nats.Conn, endpoints map[string]micro.Handler) (micro.Service, 
 }
 
 func benchRequest(ctx context.Context, b *bench) (ours, raw float64, err error) {
-	bus, stop, err := b.server(ctx)
+	on, err := b.node(ctx)
 	if err != nil {
 		return 0, 0, err
 	}
-	defer func() { err = errors.Join(err, stop()) }()
+	defer func() { err = errors.Join(err, on.stop()) }()
 	reply := json.RawMessage(`{"success":true,"quote":{"id":42,"text":"Hello, world!","user":"alice"}}`)
-	svc, err := service(bus.Conn(), map[string]micro.Handler{
-		"plugin.raw.request":  micro.HandlerFunc(func(r micro.Request) { _ = r.Respond(reply) }),
-		"plugin.ours.request": bus.Service(ctx, func(context.Context, event.Envelope) (any, error) { return reply, nil }),
+	ourService, err := service(on.bus.Conn(), map[string]micro.Handler{
+		"plugin.ours.request": on.bus.Service(ctx, func(context.Context, event.Envelope) (any, error) { return reply, nil }),
 	})
 	if err != nil {
 		return 0, 0, err
 	}
-	defer func() { err = errors.Join(err, svc.Stop()) }()
+	defer func() { err = errors.Join(err, ourService.Stop()) }()
+	rawService, err := service(on.bare.Conn(), map[string]micro.Handler{
+		"plugin.raw.request": micro.HandlerFunc(func(r micro.Request) { _ = r.Respond(reply) }),
+	})
+	if err != nil {
+		return 0, 0, err
+	}
+	defer func() { err = errors.Join(err, rawService.Stop()) }()
 	payload := map[string]any{"action": "random", "channel": "main"}
 	body, err := event.Encode(payload)
 	if err != nil {
@@ -108,13 +114,13 @@ func benchRequest(ctx context.Context, b *bench) (ours, raw float64, err error) 
 	}
 	return inTurn(b.n, func(n int) error {
 		for range n {
-			if _, err := bus.Request(ctx, "plugin.ours.request", payload); err != nil {
+			if _, err := on.bus.Request(ctx, "plugin.ours.request", payload); err != nil {
 				return err
 			}
 		}
 		return nil
 	}, func(n int) error {
-		return rawRequests(ctx, bus.Conn(), "plugin.raw.request", n, func(int) []byte { return body })
+		return rawRequests(ctx, on.bare.Conn(), "plugin.raw.request", n, func(int) []byte { return body })
 	})
 }
 
@@ -130,7 +136,7 @@ func rawRequests(ctx context.Context, nc *nats.Conn, subject string, n int, body
 }
 
 // fill stores n chat lines fast.
-func fill(bus *streams.Bus, n int) error {
+func fill(js jetstream.JetStream, n int) error {
 	e, err := chatEnvelope(strings.Repeat("words ", 12))
 	if err != nil {
 		return err
@@ -140,21 +146,21 @@ func fill(bus *streams.Bus, n int) error {
 		return err
 	}
 	for range n {
-		if _, err := bus.JetStream().PublishAsync(e.Subject, body, jetstream.WithStallWait(10e9)); err != nil {
+		if _, err := js.PublishAsync(e.Subject, body, jetstream.WithStallWait(10e9)); err != nil {
 			return err
 		}
 	}
-	<-bus.JetStream().PublishAsyncComplete()
+	<-js.PublishAsyncComplete()
 	return nil
 }
 
 func benchConsume(ctx context.Context, b *bench) (ours, raw float64, err error) {
-	bus, stop, err := b.server(ctx)
+	on, err := b.node(ctx)
 	if err != nil {
 		return 0, 0, err
 	}
-	defer func() { err = errors.Join(err, stop()) }()
-	if err := fill(bus, b.n); err != nil {
+	defer func() { err = errors.Join(err, on.stop()) }()
+	if err := fill(on.bare, b.n); err != nil {
 		return 0, 0, err
 	}
 	ourRounds, rawRounds := 0, 0
@@ -169,7 +175,7 @@ func benchConsume(ctx context.Context, b *bench) (ours, raw float64, err error) 
 					cancel()
 				}
 			}}
-		err := consumers.Run(ctx, bus, cfg, func(context.Context, streams.Stored) ([]event.Envelope, error) { return nil, nil })
+		err := consumers.Run(ctx, on.bus, cfg, func(context.Context, streams.Stored) ([]event.Envelope, error) { return nil, nil })
 		if handled >= n && errors.Is(err, context.Canceled) {
 			return nil
 		}
@@ -177,7 +183,7 @@ func benchConsume(ctx context.Context, b *bench) (ours, raw float64, err error) 
 	}
 	rawRound := func(n int) error {
 		rawRounds++
-		c, err := bus.JetStream().CreateConsumer(ctx, streams.Cytube, jetstream.ConsumerConfig{
+		c, err := on.bare.CreateConsumer(ctx, streams.Cytube, jetstream.ConsumerConfig{
 			Durable: fmt.Sprintf("raw-%d", rawRounds), AckPolicy: jetstream.AckExplicitPolicy, MaxAckPending: 1000,
 		})
 		if err != nil {
@@ -214,18 +220,18 @@ func nextOf(it jetstream.MessagesContext) (jetstream.Msg, error) {
 }
 
 func benchReplay(ctx context.Context, b *bench) (ours, raw float64, err error) {
-	bus, stop, err := b.server(ctx)
+	on, err := b.node(ctx)
 	if err != nil {
 		return 0, 0, err
 	}
-	defer func() { err = errors.Join(err, stop()) }()
+	defer func() { err = errors.Join(err, on.stop()) }()
 	stored := b.n * 2
-	if err := fill(bus, stored); err != nil {
+	if err := fill(on.bare, stored); err != nil {
 		return 0, 0, err
 	}
 	oursRate, rawRate, err := inTurn(stored*rounds, func(n int) error {
 		seen := 0
-		for _, err := range replay.Read(ctx, bus.JetStream(), replay.Query{Filter: replay.Filter{Subjects: []string{event.AllCytube}}}) {
+		for _, err := range replay.Read(ctx, on.bus.JetStream(), replay.Query{Filter: replay.Filter{Subjects: []string{event.AllCytube}}}) {
 			if err != nil {
 				return err
 			}
@@ -236,7 +242,7 @@ func benchReplay(ctx context.Context, b *bench) (ours, raw float64, err error) {
 		}
 		return nil
 	}, func(n int) error {
-		c, err := bus.JetStream().OrderedConsumer(ctx, streams.Cytube, jetstream.OrderedConsumerConfig{FilterSubjects: []string{event.AllCytube}})
+		c, err := on.bare.OrderedConsumer(ctx, streams.Cytube, jetstream.OrderedConsumerConfig{FilterSubjects: []string{event.AllCytube}})
 		if err != nil {
 			return err
 		}
@@ -258,12 +264,12 @@ func benchReplay(ctx context.Context, b *bench) (ours, raw float64, err error) {
 // benchDatabase measures a request to the database service against the same
 // work by a bare micro service and bare KV calls.
 func benchDatabase(ctx context.Context, b *bench, bare func(kv jetstream.KeyValue) micro.Handler, op func(bus *streams.Bus, i int) error, body func(i int) []byte) (ours, raw float64, err error) {
-	bus, stop, err := b.server(ctx)
+	on, err := b.node(ctx)
 	if err != nil {
 		return 0, 0, err
 	}
-	defer func() { err = errors.Join(err, stop()) }()
-	db, err := kvstore.New(bus.Conn(), bus.JetStream())
+	defer func() { err = errors.Join(err, on.stop()) }()
+	db, err := kvstore.New(on.bus.Conn(), on.bus.JetStream())
 	if err != nil {
 		return 0, 0, err
 	}
@@ -271,17 +277,17 @@ func benchDatabase(ctx context.Context, b *bench, bare func(kv jetstream.KeyValu
 		return 0, 0, err
 	}
 	defer func() { err = errors.Join(err, db.Stop()) }()
-	kv, err := bus.JetStream().CreateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: "raw", History: 10})
+	kv, err := on.bare.CreateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: "raw", History: 10})
 	if err != nil {
 		return 0, 0, err
 	}
-	svc, err := service(bus.Conn(), map[string]micro.Handler{"plugin.rawdb.request": bare(kv)})
+	svc, err := service(on.bare.Conn(), map[string]micro.Handler{"plugin.rawdb.request": bare(kv)})
 	if err != nil {
 		return 0, 0, err
 	}
 	defer func() { err = errors.Join(err, svc.Stop()) }()
 	for i := range benchRecords {
-		if _, err := bus.Request(ctx, event.SubjectSet, event.Set{Collection: "bench", ID: event.IntID(int64(i)), Data: benchRecord}); err != nil {
+		if _, err := on.bus.Request(ctx, event.SubjectSet, event.Set{Collection: "bench", ID: event.IntID(int64(i)), Data: benchRecord}); err != nil {
 			return 0, 0, err
 		}
 		if _, err := kv.Put(ctx, fmt.Sprint(i), benchRecord); err != nil {
@@ -290,12 +296,12 @@ func benchDatabase(ctx context.Context, b *bench, bare func(kv jetstream.KeyValu
 	}
 	return inTurn(b.n, func(n int) error {
 		for i := range n {
-			if err := op(bus, i); err != nil {
+			if err := op(on.bus, i); err != nil {
 				return err
 			}
 		}
 		return nil
-	}, func(n int) error { return rawRequests(ctx, bus.Conn(), "plugin.rawdb.request", n, body) })
+	}, func(n int) error { return rawRequests(ctx, on.bare.Conn(), "plugin.rawdb.request", n, body) })
 }
 
 const benchRecords = 100

@@ -94,18 +94,18 @@ func (b *bench) close() {
 // benchStoredSize measures what one chat line takes in the store: as the event
 // that the bot keeps, and as its bare payload.
 func benchStoredSize(ctx context.Context, b *bench) (ours, raw float64, err error) {
-	bus, stop, err := b.server(ctx)
+	on, err := b.node(ctx)
 	if err != nil {
 		return 0, 0, err
 	}
-	defer func() { err = errors.Join(err, stop()) }()
+	defer func() { err = errors.Join(err, on.stop()) }()
 	e, err := chatEnvelope(strings.Repeat("words ", 12))
 	if err != nil {
 		return 0, 0, err
 	}
 	const lines = 1000
 	stored := func(publish func() error) (float64, error) {
-		stream, err := bus.JetStream().Stream(ctx, streams.Cytube)
+		stream, err := on.bare.Stream(ctx, streams.Cytube)
 		if err != nil {
 			return 0, err
 		}
@@ -121,10 +121,10 @@ func benchStoredSize(ctx context.Context, b *bench) (ours, raw float64, err erro
 		}
 		return float64(info.State.Bytes-before) / lines, nil
 	}
-	if ours, err = stored(func() error { _, err := bus.Publish(ctx, e); return err }); err != nil {
+	if ours, err = stored(func() error { _, err := on.bus.Publish(ctx, e); return err }); err != nil {
 		return 0, 0, err
 	}
-	raw, err = stored(func() error { _, err := bus.JetStream().Publish(ctx, e.Subject, e.Data); return err })
+	raw, err = stored(func() error { _, err := on.bare.Publish(ctx, e.Subject, e.Data); return err })
 	return ours, raw, err
 }
 
