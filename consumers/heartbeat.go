@@ -11,7 +11,8 @@ import (
 
 // A heartbeat extends the deadline of the delivery that is being handled, so that
 // a long handler is not given the event a second time. It serves one delivery
-// after the other.
+// after the other. It beats whether or not there is one: setting a timer for each
+// would cost every event something for the sake of the few that take long.
 type heartbeat struct {
 	every time.Duration
 	log   *slog.Logger
@@ -22,12 +23,12 @@ type heartbeat struct {
 	msg   jetstream.Msg   // nil while nothing is handled
 }
 
+// newHeartbeat makes a heartbeat that beats until it is ended.
 func newHeartbeat(every time.Duration, log *slog.Logger) *heartbeat {
 	h := &heartbeat{every: every, log: log}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.timer = time.AfterFunc(every, h.extend)
-	h.timer.Stop()
+	h.timer = time.AfterFunc(every, h.beat)
 	return h
 }
 
@@ -35,7 +36,6 @@ func (h *heartbeat) start(ctx context.Context, msg jetstream.Msg) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.ctx, h.msg = ctx, msg
-	h.timer.Reset(h.every)
 }
 
 // stop returns when the deadline is not being extended any more.
@@ -43,17 +43,25 @@ func (h *heartbeat) stop() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.ctx, h.msg = nil, nil
-	h.timer.Stop()
 }
 
-func (h *heartbeat) extend() {
+func (h *heartbeat) end() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.msg == nil {
+	h.timer.Stop()
+	h.timer = nil
+}
+
+func (h *heartbeat) beat() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.timer == nil {
 		return
 	}
-	if err := h.msg.InProgress(); err != nil {
-		h.log.WarnContext(h.ctx, "extending a delivery's deadline failed", "error", err)
+	if h.msg != nil {
+		if err := h.msg.InProgress(); err != nil {
+			h.log.WarnContext(h.ctx, "extending a delivery's deadline failed", "error", err)
+		}
 	}
 	h.timer.Reset(h.every)
 }

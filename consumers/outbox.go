@@ -29,7 +29,8 @@ const patience = 30 * time.Second
 type outbox struct {
 	bus        *streams.Bus
 	allow      func(subject string) error
-	prefix     string
+	durable    string
+	delivered  event.Ref
 	attempt    int
 	waited     time.Duration // of the event in its stream, before this delivery
 	log        *slog.Logger
@@ -85,7 +86,7 @@ func (o *outbox) allowed(e event.Envelope) error {
 }
 
 func (o *outbox) id(kind string, counter *atomic.Int64) string {
-	return o.prefix + kind + "/" + strconv.FormatInt(counter.Add(1), 10)
+	return o.durable + "/" + o.delivered.String() + kind + "/" + strconv.FormatInt(counter.Add(1), 10)
 }
 
 func (o *outbox) publish(ctx context.Context, e event.Envelope, id string, opts ...streams.PublishOption) (streams.Ack, error) {

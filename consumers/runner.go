@@ -114,6 +114,8 @@ func Run(ctx context.Context, bus *streams.Bus, c Config, h Handler) error {
 		return fmt.Errorf("read consumer %s: %w", c.Durable, err)
 	}
 	defer messages.Stop()
+	r.beat = newHeartbeat(r.AckWait/3, r.log)
+	defer r.beat.end()
 	if c.Ready != nil {
 		c.Ready()
 	}
@@ -164,7 +166,7 @@ type runner struct {
 	bus     *streams.Bus
 	handler Handler
 	log     *slog.Logger
-	beat    *heartbeat
+	beat    *heartbeat         // while it runs
 	source  jetstream.Consumer // that is read
 	asked   time.Time          // when the server was last asked what time it is…
 	told    time.Time          // …and what it said
@@ -188,7 +190,7 @@ func newRunner(bus *streams.Bus, c Config, h Handler) (*runner, error) {
 	}
 	h = Chain(h, Expire(c.Durable, c.Name, c.MaxAge), Recover())
 	log := c.Logger.With("consumer", c.Durable)
-	return &runner{Config: c, bus: bus.As(c.Durable), handler: h, log: log, beat: newHeartbeat(c.AckWait/3, log)}, nil
+	return &runner{Config: c, bus: bus.As(c.Durable), handler: h, log: log}, nil
 }
 
 // spare is how many deliveries beyond the attempts serve to dead-letter an event
@@ -227,7 +229,7 @@ func (r *runner) deliver(work context.Context, msg jetstream.Msg) {
 		work = WithClock(work, r.clock(work))
 		waited = Now(work).Sub(d.At)
 	}
-	out := &outbox{bus: r.bus, allow: r.Allow, prefix: r.Durable + "/" + d.Ref.String(), attempt: d.Attempt, waited: waited, log: r.log}
+	out := &outbox{bus: r.bus, allow: r.Allow, durable: r.Durable, delivered: d.Ref, attempt: d.Attempt, waited: waited, log: r.log}
 	outcome := Outcome{Consumer: r.Durable, Subject: d.Subject, Result: Handled, Attempt: d.Attempt, Waited: waited, Span: span.SpanContext()}
 
 	r.beat.start(work, msg)

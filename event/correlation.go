@@ -41,36 +41,39 @@ func TraceID(correlationID string) [16]byte {
 	return [16]byte(sum[:16])
 }
 
-type contextKey int
+// A conversation is what a context carries to whatever is published with it.
+type conversation struct {
+	correlation string
+	cause       Ref // the stored event being handled
+}
 
-const (
-	correlationKey contextKey = iota
-	causationKey
-)
+type conversationKey struct{}
+
+func conversationOf(ctx context.Context) conversation {
+	c, _ := ctx.Value(conversationKey{}).(conversation)
+	return c
+}
 
 // WithCorrelation returns a context that carries a correlation ID to whatever
 // is published or requested with it (contract: Automatic Propagation).
 func WithCorrelation(ctx context.Context, id string) context.Context {
-	if Correlation(ctx) == id {
+	c := conversationOf(ctx)
+	if c.correlation == id {
 		return ctx
 	}
-	return context.WithValue(ctx, correlationKey, id)
+	c.correlation = id
+	return context.WithValue(ctx, conversationKey{}, c)
 }
 
 // Correlation is the correlation ID that ctx carries, or "".
-func Correlation(ctx context.Context) string {
-	id, _ := ctx.Value(correlationKey).(string)
-	return id
-}
+func Correlation(ctx context.Context) string { return conversationOf(ctx).correlation }
 
-// WithCausation returns a context that carries the stored event being handled,
-// which becomes metadata.causation_id of whatever is published with it.
-func WithCausation(ctx context.Context, cause Ref) context.Context {
-	return context.WithValue(ctx, causationKey, cause)
+// Handling returns a context that carries the correlation ID of the stored event
+// being handled, and the event itself, which becomes metadata.causation_id of
+// whatever is published with it. The zero Ref is no cause.
+func Handling(ctx context.Context, correlation string, cause Ref) context.Context {
+	return context.WithValue(ctx, conversationKey{}, conversation{correlation, cause})
 }
 
 // Causation is the stored event that ctx says is being handled, or the zero Ref.
-func Causation(ctx context.Context) Ref {
-	r, _ := ctx.Value(causationKey).(Ref)
-	return r
-}
+func Causation(ctx context.Context) Ref { return conversationOf(ctx).cause }

@@ -165,12 +165,13 @@ func appendSeconds(b []byte, micros int64) []byte {
 // Decode reads a message body that arrived on subject: an envelope, or a bare
 // payload object, which gets the subject it came on and no timestamp. It checks
 // the envelope only; see Validate for the payload. Errors are INVALID_INPUT and
-// name the field.
+// name the field. The envelope keeps parts of the body, which must not be written
+// to any more.
 func Decode(subject string, body []byte) (Envelope, error) {
 	if !isObject(body) {
 		return Envelope{}, Errorf(InvalidInput, "%s: the body must be a JSON object", subject).With("field", "")
 	}
-	body = bytes.Clone(bytes.TrimSpace(body))
+	body = bytes.TrimSpace(body)
 	var few fewMembers
 	fields, err := members(few[:0], body, false)
 	if err != nil {

@@ -212,9 +212,9 @@ func TestWaterfall(t *testing.T) {
 	bus := streamstest.Bus(t, streamstest.Server(t))
 	id := event.NewCorrelationID()
 	chat := publish(event.WithCorrelation(ctx, id), t, bus, event.SubjectChat, event.Chat{User: "alice", Message: "!roll", Channel: "lounge", Rank: 1, Time: 1})
-	handling := event.WithCausation(event.WithCorrelation(ctx, id), chat)
+	handling := event.Handling(ctx, id, chat)
 	command := publish(handling, t, bus.As("router"), event.CommandSubject("dice"), event.Command{Command: "roll", User: "alice", Channel: "lounge", RawMessage: "!roll"})
-	answer := publish(event.WithCausation(event.WithCorrelation(ctx, id), command), t, bus.As("plugin-dice"), event.SubjectSendChat, event.SendChat{Message: "3", Channel: "lounge"})
+	answer := publish(event.Handling(ctx, id, command), t, bus.As("plugin-dice"), event.SubjectSendChat, event.SendChat{Message: "3", Channel: "lounge"})
 	chatter(ctx, t, bus, 3)
 	for _, name := range []string{id, id[:8], answer.String()} {
 		w, err := WaterfallOf(ctx, bus.JetStream(), name, false)

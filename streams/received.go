@@ -102,9 +102,5 @@ func Correlation(id string, header nats.Header) string {
 // event's correlation ID, the event as the cause of whatever is published, and
 // the event's span as parent.
 func Handling(ctx context.Context, s Stored) context.Context {
-	ctx = event.WithCorrelation(ctx, s.CorrelationID)
-	if s.Ref != (event.Ref{}) {
-		ctx = event.WithCausation(ctx, s.Ref)
-	}
-	return telemetry.Extract(ctx, s.Header)
+	return telemetry.Extract(event.Handling(ctx, s.CorrelationID, s.Ref), s.Header)
 }

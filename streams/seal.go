@@ -8,7 +8,9 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"hash"
 	"net/url"
+	"sync"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -18,7 +20,7 @@ import (
 // secret. JetStream drops what has a Nats-Msg-Id that the stream holds, whoever
 // published that: a plugin with credentials of its own could otherwise use up the
 // IDs of commands and answers to come. The zero Seal leaves IDs as they are.
-type Seal struct{ secret []byte }
+type Seal struct{ macs *sync.Pool } // of *mac, keyed with the secret
 
 const (
 	sealBucket = "seals"
@@ -53,7 +55,7 @@ func OpenSeal(ctx context.Context, js jetstream.JetStream, replicas int) (Seal, 
 	if err != nil {
 		return Seal{}, fmt.Errorf("open the seal of message IDs: %w", Refusal(err))
 	}
-	return Seal{secret}, nil
+	return newSeal(secret), nil
 }
 
 func readSeal(ctx context.Context, kv jetstream.KeyValue) ([]byte, error) {
@@ -83,15 +85,30 @@ func CredentialSeal(nc *nats.Conn) (Seal, error) {
 		return Seal{}, nil
 	}
 	secret := sha256.Sum256(append([]byte(sealPurpose), own...))
-	return Seal{secret[:]}, nil
+	return newSeal(secret[:]), nil
+}
+
+// A mac is a keyed hash and room for what it gives. Keying one costs more than
+// hashing an ID does, so they are used again.
+type mac struct {
+	hash.Hash
+	sum [sha256.Size]byte
+}
+
+func newSeal(secret []byte) Seal {
+	return Seal{&sync.Pool{New: func() any { return &mac{Hash: hmac.New(sha256.New, secret)} }}}
 }
 
 // id is a message ID that is made of another one.
 func (s Seal) id(id string) string {
-	if s.secret == nil || id == "" {
+	if s.macs == nil || id == "" {
 		return id
 	}
-	mac := hmac.New(sha256.New, s.secret)
-	mac.Write([]byte(id))
-	return id + "~" + base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:sealLength])
+	m := s.macs.Get().(*mac)
+	defer s.macs.Put(m)
+	m.Reset()
+	b := append(make([]byte, 0, len(id)+1+base64.RawURLEncoding.EncodedLen(sealLength)), id...)
+	m.Write(b)
+	b = append(b, '~')
+	return string(base64.RawURLEncoding.AppendEncode(b, m.Sum(m.sum[:0])[:sealLength]))
 }

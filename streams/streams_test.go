@@ -136,7 +136,7 @@ func TestPublish(t *testing.T) {
 	t.Parallel()
 	bus := streamstest.Bus(t, streamstest.Server(t), streams.WithSource("test"))
 	ctx := streamstest.Context(t)
-	ctx = event.WithCausation(event.WithCorrelation(ctx, "corr-1"), event.Ref{Stream: "CYTUBE", Seq: 7})
+	ctx = event.Handling(ctx, "corr-1", event.Ref{Stream: "CYTUBE", Seq: 7})
 	e, err := event.New(event.SubjectSendChat, event.SendChat{Message: "hi"})
 	if err != nil {
 		t.Fatal(err)
@@ -638,7 +638,7 @@ func TestTimerTooFarAhead(t *testing.T) {
 func TestTimers(t *testing.T) {
 	t.Parallel()
 	bus := streamstest.Bus(t, streamstest.Server(t))
-	ctx := event.WithCausation(event.WithCorrelation(streamstest.Context(t), "corr"), event.Ref{Stream: "PLUGIN", Seq: 9})
+	ctx := event.Handling(streamstest.Context(t), "corr", event.Ref{Stream: "PLUGIN", Seq: 9})
 	fired := make(chan streams.Stored, 8)
 	sub, err := bus.Subscribe(ctx, "plugin.t.event.>", func(_ context.Context, s streams.Stored) { fired <- s })
 	if err != nil {

@@ -142,7 +142,7 @@ func (s *sandbox) handle(ctx context.Context, h consumers.Handler, e Event, trac
 	}
 	ctx, span := start(ctx, tracer, d)
 	defer span.End()
-	ctx = event.WithCausation(event.WithCorrelation(ctx, d.CorrelationID), d.Ref)
+	ctx = event.Handling(ctx, d.CorrelationID, d.Ref)
 	w := &witness{bus: s.bus.As(plugins.Durable(s.c.Plugin)), plugin: s.c.Plugin, tracer: tracer}
 	out, err := h(consumers.WithPublisher(ctx, w), d)
 	for _, o := range out {
