@@ -164,7 +164,12 @@ func reconcile(ctx context.Context, js jetstream.JetStream) (passed []event.Ref,
 // holdsEffects reports whether a stream is one of ours, or a bucket, in which there
 // is what events have caused.
 func holdsEffects(stream string) bool {
-	return strings.HasPrefix(stream, kvStream("")) || slices.ContainsFunc(topology[:], func(s Spec) bool { return s.Name == stream })
+	return strings.HasPrefix(stream, kvStream("")) || isOurs(stream)
+}
+
+// isOurs reports whether a stream is one of the topology.
+func isOurs(stream string) bool {
+	return slices.ContainsFunc(topology[:], func(s Spec) bool { return s.Name == stream })
 }
 
 // eachCause visits the events of our streams that Nats-Msg-Ids in a stream name as

@@ -152,6 +152,7 @@ func (s *Server) start(c ServerConfig, torn bool) error {
 		ns.WaitForShutdown()
 		return err
 	}
+	s.checkStock(torn, log)
 	if torn {
 		s.reconcile(log)
 	}
@@ -237,11 +238,11 @@ func (s *Server) Connect(opts ...nats.Option) (*nats.Conn, error) {
 // Stop shuts the server down, waits until everything is on disk, and gives the
 // store back.
 func (s *Server) Stop() error {
+	err := s.takeStock()
 	s.shutDown()
-	var err error
 	if note := s.info; note.PID != 0 {
 		note.PID = 0
-		err = writeInfo(s.path, note)
+		err = errors.Join(err, writeInfo(s.path, note))
 	}
 	return errors.Join(err, forgetHolder(s.store), s.lock.Unlock())
 }

@@ -96,7 +96,7 @@ func examine(ctx context.Context, c *cli.Context) (err error) {
 		p.passwords()
 		p.store()
 		defer p.reach(ctx)()
-		for _, check := range []func(context.Context){p.server, p.running, p.streams, p.replicas, p.consumers, p.deadLetters, p.plugins, p.site} {
+		for _, check := range []func(context.Context){p.server, p.running, p.streams, p.history, p.replicas, p.consumers, p.deadLetters, p.plugins, p.site} {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}

@@ -151,6 +151,29 @@ func (p *patient) streams(ctx context.Context) {
 	}
 }
 
+// history tells of events that the store held once.
+func (p *patient) history(context.Context) {
+	const check = "history"
+	if p.client == nil || p.cfg.external() {
+		return
+	}
+	lost, err := streams.Losses(p.cfg.Store)
+	if err != nil {
+		p.warn(check, "remove that file, which the next stop writes again", "%v", err)
+		return
+	}
+	for _, l := range lost {
+		what := humanize.Comma(int64(l.Events)) + " events"
+		if l.Gone {
+			what = "all " + what
+		}
+		p.warn(check, "look at the disk; rosey restore brings back a backup, into another store", "%s of %s are gone, which was noticed %s: the store's files were damaged or removed", what, l.Stream, humanize.Time(l.Noticed))
+	}
+	if len(lost) == 0 {
+		p.ok(check, "the store holds what it held when it was stopped")
+	}
+}
+
 func (p *patient) missingStream(ctx context.Context, spec streams.Spec, err error) {
 	const check = "streams"
 	if !errors.Is(err, jetstream.ErrStreamNotFound) {

@@ -63,7 +63,7 @@ func TestDoctorOfWhatIsWell(t *testing.T) {
 	p.expect("^rosey: 🎲")
 	code, lines = doctor(t, "--store", store)
 	for _, want := range []string{
-		"configuration ok", "store ok", "server ok: NATS 2.", "bot ok: pid ", "streams ok: all 6 are as they should be, with ", "consumers ok",
+		"configuration ok", "store ok", "server ok: NATS 2.", "bot ok: pid ", "streams ok: all 6 are as they should be, with ", "history ok", "consumers ok",
 		"dead letters ok: none", "plugins ok", "site ok: http://127.0.0.1:", "telemetry ok",
 	} {
 		if !has(lines, want) {
@@ -81,6 +81,25 @@ func TestDoctorOfWhatIsWell(t *testing.T) {
 	r := rosey(t, "", "doctor", "--store", store)
 	if r.code != 0 || !strings.Contains(r.stdout, "warn  bot            no bot runs on the store\n                     → rosey run\n") || !strings.Contains(r.stdout, " ok, 1 warn, 0 FAIL\n") {
 		t.Errorf("as text: %+v", r)
+	}
+}
+
+func TestDoctorOfDamage(t *testing.T) {
+	t.Parallel()
+	store := filepath.Join(t.TempDir(), "store")
+	p := start(t, "run", "--local", "--store", store)
+	p.say("!roll 1d6")
+	p.expect("^rosey: 🎲")
+	p.interrupt()
+	if err := os.Truncate(filepath.Join(store, "jetstream", "$G", "streams", streams.Cytube, "msgs", "1.blk"), 0); err != nil {
+		t.Fatal(err)
+	}
+	// Looking at it does not make it whole.
+	for range 2 {
+		code, lines := doctor(t, "--store", store)
+		if code != 0 || !has(lines, "history warn: ") || !has(lines, " events of CYTUBE are gone, which was noticed ") {
+			t.Errorf("%d %q", code, lines)
+		}
 	}
 }
 

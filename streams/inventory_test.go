@@ -1,0 +1,211 @@
+package streams_test
+
+import (
+	"bytes"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/streamstest"
+)
+
+// A stream of several files, so that the first, the last and one between them can be damaged.
+const (
+	inventoryEvents = 240
+	inventoryBucket = "notes"
+)
+
+// filledStore is a store that was stopped.
+func filledStore(t *testing.T) string {
+	t.Helper()
+	store := t.TempDir()
+	s := startStore(t, store, nil)
+	bus := streamstest.Bus(t, s)
+	kv, err := bus.JetStream().CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: inventoryBucket})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := kv.PutString(t.Context(), "a", "1"); err != nil {
+		t.Fatal(err)
+	}
+	for range inventoryEvents {
+		streamstest.Publish(t, bus, event.SubjectChat, event.Chat{User: "alice", Message: strings.Repeat("words ", 15_000), Channel: "main"})
+	}
+	stop(t, bus, s)
+	return store
+}
+
+func startStore(t *testing.T, store string, log *slog.Logger) *streams.Server {
+	t.Helper()
+	s, err := streams.StartServer(streams.ServerConfig{Store: store, Logger: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func stop(t *testing.T, bus *streams.Bus, s *streams.Server) {
+	t.Helper()
+	bus.Conn().Close()
+	if err := s.Stop(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Whatever of a store's files is damaged or gone is noticed, once, and is told of
+// for a while; the sequences of what is gone are not used again.
+func TestInventory(t *testing.T) {
+	t.Parallel()
+	whole := filledStore(t)
+	for name, tc := range map[string]struct {
+		damage func(t *testing.T, cytube string) // is given the stream's directory
+		stream string                            // that lost something
+		gone   bool
+	}{
+		"nothing":                      {damage: func(*testing.T, string) {}},
+		"its index":                    {damage: func(t *testing.T, dir string) { remove(t, filepath.Join(dir, "msgs", "index.db")) }},
+		"the last file cut off":        {damage: func(t *testing.T, dir string) { cut(t, lastBlock(t, dir)) }, stream: streams.Cytube},
+		"the last file scribbled over": {damage: func(t *testing.T, dir string) { scribble(t, lastBlock(t, dir)) }, stream: streams.Cytube},
+		"the last file removed":        {damage: func(t *testing.T, dir string) { remove(t, lastBlock(t, dir)) }, stream: streams.Cytube},
+		"the first file removed":       {damage: func(t *testing.T, dir string) { remove(t, filepath.Join(dir, "msgs", "1.blk")) }, stream: streams.Cytube},
+		"a file between removed":       {damage: func(t *testing.T, dir string) { remove(t, filepath.Join(dir, "msgs", "2.blk")) }, stream: streams.Cytube},
+		"the stream's settings":        {damage: func(t *testing.T, dir string) { remove(t, filepath.Join(dir, "meta.inf")) }, stream: streams.Cytube, gone: true},
+		"a bucket":                     {damage: func(t *testing.T, dir string) { remove(t, filepath.Join(dir, "..", "KV_"+inventoryBucket)) }, stream: "KV_" + inventoryBucket, gone: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			store := t.TempDir()
+			if err := os.CopyFS(store, os.DirFS(whole)); err != nil {
+				t.Fatal(err)
+			}
+			tc.damage(t, filepath.Join(store, "jetstream", "$G", "streams", streams.Cytube))
+			// Twice: a loss is noticed once, and remembered.
+			for _, said := range []bool{tc.stream != "", false} {
+				var log bytes.Buffer
+				s := startStore(t, store, slog.New(slog.NewTextHandler(&log, nil)))
+				bus := streamstest.Bus(t, s)
+				lost, err := streams.Losses(store)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got := strings.Contains(log.String(), "events are gone"); got != said {
+					t.Errorf("the log says so: %v, want %v:\n%s", got, said, &log)
+				}
+				switch {
+				case tc.stream == "":
+					if len(lost) > 0 {
+						t.Errorf("lost %+v", lost)
+					}
+				case len(lost) != 1 || lost[0].Stream != tc.stream || lost[0].Gone != tc.gone || lost[0].Events == 0 || lost[0].Events > inventoryEvents:
+					t.Errorf("lost %+v", lost)
+				}
+				ack := streamstest.Publish(t, bus, event.SubjectChat, event.Chat{User: "bob", Message: "after", Channel: "main"})
+				if anew := tc.gone && tc.stream == streams.Cytube; ack.Ref.Seq <= inventoryEvents && !anew {
+					t.Errorf("the next event is %s", ack.Ref)
+				}
+				stop(t, bus, s)
+			}
+		})
+	}
+}
+
+// What goes while the bot runs, or because it is old, is no loss, also when the bot
+// was killed before it could take note.
+func TestInventoryOfWhatWasDeleted(t *testing.T) {
+	t.Parallel()
+	for name, killed := range map[string]bool{"stopped": false, "killed": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx := streamstest.Context(t)
+			store := filledStore(t)
+			s := startStore(t, store, nil)
+			bus := streamstest.Bus(t, s)
+			js := bus.JetStream()
+			cytube, err := js.Stream(ctx, streams.Cytube)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, seq := range []uint64{1, 2, 100} {
+				if err := cytube.SecureDeleteMsg(ctx, seq); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := js.DeleteKeyValue(ctx, inventoryBucket); err != nil {
+				t.Fatal(err)
+			}
+			before, err := os.ReadFile(filepath.Join(store, "inventory.json"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			stop(t, bus, s)
+			if killed {
+				if err := os.WriteFile(filepath.Join(store, "inventory.json"), before, 0o600); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(filepath.Join(store, "holder"), []byte("rosey (pid 1)"), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			s = startStore(t, store, nil)
+			defer func() {
+				if err := s.Stop(); err != nil {
+					t.Error(err)
+				}
+			}()
+			if lost, err := streams.Losses(store); err != nil || len(lost) > 0 {
+				t.Errorf("lost %+v, %v", lost, err)
+			}
+		})
+	}
+}
+
+func remove(t *testing.T, path string) {
+	t.Helper()
+	if _, err := os.Stat(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func lastBlock(t *testing.T, stream string) string {
+	t.Helper()
+	blocks, err := filepath.Glob(filepath.Join(stream, "msgs", "*.blk"))
+	if err != nil || len(blocks) < 3 {
+		t.Fatalf("blocks %v, %v", blocks, err)
+	}
+	return slices.Max(blocks)
+}
+
+func cut(t *testing.T, path string) {
+	t.Helper()
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(path, info.Size()/2); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func scribble(t *testing.T, path string) {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := len(b) / 2; i < len(b); i++ {
+		b[i] ^= 0xff
+	}
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
