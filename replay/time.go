@@ -41,6 +41,9 @@ var (
 // and a year 365. The error is INVALID_INPUT and lists the forms.
 func ParseTime(text string, now time.Time) (time.Time, error) {
 	s := strings.Join(strings.Fields(strings.ToLower(text)), " ")
+	if duration.MatchString(s) && strings.Contains(text, "M") {
+		return time.Time{}, event.Errorf(event.InvalidInput, "%q may mean minutes or months: write 1m for a minute, 30d for a month", text)
+	}
 	t, err := parseTime(s, now)
 	if err != nil {
 		return time.Time{}, event.Errorf(event.InvalidInput, "%q is not a time: %w", text, err)

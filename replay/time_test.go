@@ -25,7 +25,7 @@ func TestParseTime(t *testing.T) {
 		"1w":                          noon.Add(-7 * 24 * time.Hour),
 		"1.5h":                        noon.Add(-90 * time.Minute),
 		"500ms":                       noon.Add(-500 * time.Millisecond),
-		"  90M ":                      noon.Add(-90 * time.Minute),
+		"  90m ":                      noon.Add(-90 * time.Minute),
 		"today":                       time.Date(2026, 11, 24, 0, 0, 0, 0, zone),
 		"today 14:05":                 time.Date(2026, 11, 24, 14, 5, 0, 0, zone),
 		"yesterday 9:00":              time.Date(2026, 11, 23, 9, 0, 0, 0, zone),
@@ -58,6 +58,8 @@ func TestParseTimeRefuses(t *testing.T) {
 		"today 25:00":       "time of day",
 		"yesterday morning": "time of day",
 		"2026-13-01":        "2026-11-24 14:05",
+		"1M":                "minutes or months",
+		"1d3M":              "minutes or months",
 		"200y":              "1970 to 2261",
 		"2999-01-01":        "1970 to 2261",
 	} {
