@@ -291,11 +291,9 @@ func (c *Connector) keepConnected(ctx context.Context) error {
 			pause += cmp.Or(slow.wait, c.cfg.RetrySlow)
 		}
 		c.log.WarnContext(ctx, "not in the channel; will try again", "channel", c.cfg.Channel, "in", pause.Round(time.Millisecond), "error", err)
-		timer := time.NewTimer(pause)
 		select {
-		case <-timer.C:
+		case <-time.After(pause):
 		case <-ctx.Done():
-			timer.Stop()
 			return nil
 		}
 	}
@@ -320,11 +318,9 @@ func (c *Connector) keepSpeaking(ctx context.Context, s *sender) error {
 		}
 		pause := wait.NextBackOff()
 		c.log.WarnContext(ctx, "the sender stopped; it will start again", "in", pause.Round(time.Millisecond), "error", err)
-		timer := time.NewTimer(pause)
 		select {
-		case <-timer.C:
+		case <-time.After(pause):
 		case <-ctx.Done():
-			timer.Stop()
 			return nil
 		}
 	}

@@ -350,11 +350,9 @@ func (r *recorder) retry(ctx context.Context, do func() error) {
 			r.log.WarnContext(ctx, "NATS does not answer: what the channel does waits until it is back", "error", err)
 		}
 		told[full] = true
-		timer := time.NewTimer(wait.NextBackOff())
 		select {
-		case <-timer.C:
+		case <-time.After(wait.NextBackOff()):
 		case <-ctx.Done():
-			timer.Stop()
 			return
 		}
 	}

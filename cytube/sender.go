@@ -278,9 +278,8 @@ func (s *sender) awaitTurn(ctx context.Context, u *utterance, deadline time.Time
 		if !up || at.After(deadline) {
 			at = deadline
 		}
-		timer := time.NewTimer(at.Sub(now) + time.Millisecond)
 		select {
-		case <-timer.C:
+		case <-time.After(at.Sub(now) + time.Millisecond):
 		case <-changed:
 		case <-u.notices:
 		case <-s.stop:
@@ -288,7 +287,6 @@ func (s *sender) awaitTurn(ctx context.Context, u *utterance, deadline time.Time
 		case <-ctx.Done():
 			err = ctx.Err()
 		}
-		timer.Stop()
 		if err != nil {
 			return false, err
 		}

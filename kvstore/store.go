@@ -324,10 +324,8 @@ func led(ctx context.Context, stream jetstream.Stream) error {
 
 // pause waits a moment for a cluster to settle.
 func pause(ctx context.Context) error {
-	moment := time.NewTimer(20 * time.Millisecond)
-	defer moment.Stop()
 	select {
-	case <-moment.C:
+	case <-time.After(20 * time.Millisecond):
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()

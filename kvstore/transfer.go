@@ -267,8 +267,6 @@ func (b *bucket) send(ctx context.Context, id event.ID, data []byte) (jetstream.
 
 // acknowledged waits for the answer to what was sent: one that was lost never comes.
 func acknowledged(ctx context.Context, ack jetstream.PubAckFuture) error {
-	doubt := time.NewTimer(requestTimeout)
-	defer doubt.Stop()
 	select {
 	case <-ack.Ok():
 		return nil
@@ -276,7 +274,7 @@ func acknowledged(ctx context.Context, ack jetstream.PubAckFuture) error {
 		return err
 	case <-ctx.Done():
 		return ctx.Err()
-	case <-doubt.C:
+	case <-time.After(requestTimeout):
 		return nats.ErrTimeout
 	}
 }

@@ -45,11 +45,9 @@ func (b *Bus) patiently(ctx context.Context, subject string, patience time.Durat
 		default:
 			b.log.WarnContext(ctx, "not answered, will try again", "subject", subject, "source", b.Source(), "error", err)
 		}
-		timer := time.NewTimer(wait.NextBackOff())
 		select {
-		case <-timer.C:
+		case <-time.After(wait.NextBackOff()):
 		case <-ctx.Done():
-			timer.Stop()
 			return err
 		}
 	}

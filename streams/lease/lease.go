@@ -163,13 +163,11 @@ func (l *Lease) acquire(ctx context.Context) (rev uint64, ok bool) {
 			l.others.Store(nil)
 			return rev, true
 		}
-		timer := time.NewTimer(l.timing.Renew)
 		select {
 		case <-released:
-		case <-timer.C:
+		case <-time.After(l.timing.Renew):
 		case <-ctx.Done():
 		}
-		timer.Stop()
 	}
 }
 
