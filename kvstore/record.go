@@ -117,23 +117,19 @@ func recordData(req event.Set) (node, error) {
 
 // put replaces a record, if its revision is as required.
 func (b *bucket) put(ctx context.Context, id event.ID, data []byte, ifRevision *uint64) (Written, error) {
-	subject, expected, mid := b.subject(id), anyRevision, msgID(ctx)
+	expected := anyRevision
 	if ifRevision != nil {
 		expected = *ifRevision
 	}
 	for {
-		seq, duplicate, err := b.publish(ctx, subject, data, false, expected, mid)
-		if duplicate {
-			return b.first(ctx, id, seq)
-		}
-		if !errors.Is(err, errConflict) {
-			return Written{ID: id, Revision: seq}, err
+		if w, err := b.write(ctx, id, data, false, expected); !errors.Is(err, errConflict) {
+			return w, err
 		}
 		// The server looks at the expected sequence before the message id.
 		if first, err := b.before(ctx, id); first.Duplicate || err != nil {
 			return first, err
 		}
-		e, err := b.last(ctx, subject)
+		e, err := b.last(ctx, b.subject(id))
 		if err != nil {
 			return Written{}, err
 		}
@@ -160,6 +156,26 @@ func (b *bucket) before(ctx context.Context, id event.ID) (Written, error) {
 		return Written{}, err
 	}
 	return b.first(ctx, id, seq)
+}
+
+// refuse is err, but for a write that was made before: that has the outcome which
+// it had.
+func (b *bucket) refuse(ctx context.Context, id event.ID, err error) (Written, error) {
+	if first, failed := b.before(ctx, id); first.Duplicate || failed != nil {
+		return first, failed
+	}
+	return Written{}, err
+}
+
+// write makes one write of a record, or has the outcome of the first that was made
+// with the same message id. It returns errConflict where the record's last entry
+// is not the expected one.
+func (b *bucket) write(ctx context.Context, id event.ID, data []byte, marker bool, expected uint64) (Written, error) {
+	seq, duplicate, err := b.publish(ctx, b.subject(id), data, marker, expected, msgID(ctx))
+	if duplicate {
+		return b.first(ctx, id, seq)
+	}
+	return Written{ID: id, Revision: seq}, err
 }
 
 // first is the outcome of the write that made the entry seq.
@@ -214,17 +230,13 @@ func (b *bucket) insert(ctx context.Context, data *node) (Written, error) {
 // times. A missing record is RECORD_NOT_FOUND unless it is to be created. When
 // nothing changes, nothing is written, and the outcome has the old revision.
 func (b *bucket) modify(ctx context.Context, id event.ID, ifRevision *uint64, create bool, change func(*node) error) (Written, error) {
-	subject, mid := b.subject(id), msgID(ctx)
 	for {
-		e, err := b.last(ctx, subject)
+		e, err := b.last(ctx, b.subject(id))
 		if err != nil {
 			return Written{}, err
 		}
 		if ifRevision != nil && live(e) != *ifRevision {
-			if first, err := b.before(ctx, id); first.Duplicate || err != nil {
-				return first, err
-			}
-			return Written{}, conflict(b.collection, id, *ifRevision, live(e))
+			return b.refuse(ctx, id, conflict(b.collection, id, *ifRevision, live(e)))
 		}
 		record := node{kind: '{'}
 		switch {
@@ -233,17 +245,11 @@ func (b *bucket) modify(ctx context.Context, id event.ID, ifRevision *uint64, cr
 				return Written{}, corrupt(b.collection, id, err)
 			}
 		case !create:
-			if first, err := b.before(ctx, id); first.Duplicate || err != nil {
-				return first, err
-			}
-			return Written{}, notFound(b.collection, id)
+			return b.refuse(ctx, id, notFound(b.collection, id))
 		}
 		before := string(record.record(id))
 		if err := change(&record); err != nil {
-			if first, err := b.before(ctx, id); first.Duplicate || err != nil {
-				return first, err
-			}
-			return Written{}, err
+			return b.refuse(ctx, id, err)
 		}
 		after := record.record(id)
 		if live(e) != 0 && string(after) == before {
@@ -252,12 +258,8 @@ func (b *bucket) modify(ctx context.Context, id event.ID, ifRevision *uint64, cr
 			}
 			return Written{ID: id, Revision: e.revision}, nil
 		}
-		seq, duplicate, err := b.publish(ctx, subject, after, false, e.revision, mid)
-		if duplicate {
-			return b.first(ctx, id, seq)
-		}
-		if !errors.Is(err, errConflict) {
-			return Written{ID: id, Revision: seq}, err
+		if w, err := b.write(ctx, id, after, false, e.revision); !errors.Is(err, errConflict) {
+			return w, err
 		}
 	}
 }
@@ -295,28 +297,19 @@ func (s *Store) Delete(ctx context.Context, req event.Delete) (Written, error) {
 }
 
 func (b *bucket) remove(ctx context.Context, id event.ID, ifRevision *uint64) (Written, error) {
-	subject, mid := b.subject(id), msgID(ctx)
 	for {
-		e, err := b.last(ctx, subject)
+		e, err := b.last(ctx, b.subject(id))
 		if err != nil {
 			return Written{}, err
 		}
-		missing := live(e) == 0
-		if missing || ifRevision != nil && e.revision != *ifRevision {
-			if first, err := b.before(ctx, id); first.Duplicate || err != nil {
-				return first, err
-			}
-			if missing {
-				return Written{}, notFound(b.collection, id)
-			}
-			return Written{}, conflict(b.collection, id, *ifRevision, e.revision)
+		switch {
+		case live(e) == 0:
+			return b.refuse(ctx, id, notFound(b.collection, id))
+		case ifRevision != nil && e.revision != *ifRevision:
+			return b.refuse(ctx, id, conflict(b.collection, id, *ifRevision, e.revision))
 		}
-		seq, duplicate, err := b.publish(ctx, subject, nil, true, e.revision, mid)
-		if duplicate {
-			return b.first(ctx, id, seq)
-		}
-		if !errors.Is(err, errConflict) {
-			return Written{ID: id, Revision: seq}, err
+		if w, err := b.write(ctx, id, nil, true, e.revision); !errors.Is(err, errConflict) {
+			return w, err
 		}
 	}
 }
