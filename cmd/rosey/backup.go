@@ -87,26 +87,15 @@ Commands and replies that are too old by now are recorded as expired, not said.`
 			&cli.IntFlag{Name: "replicas", Value: 1, Usage: "keep `N` copies of everything, in an external cluster", EnvVars: []string{"ROSEY_REPLICAS"}},
 			outputFlag(),
 		},
-		Action: runRestore,
+		Action: withConfig(runRestore),
 	}
 }
 
-func runRestore(c *cli.Context) (err error) {
+func runRestore(ctx context.Context, c *cli.Context, cfg config, log *slog.Logger) (err error) {
 	dir, err := oneArg(c, "backup")
 	if err != nil {
 		return err
 	}
-	cfg, err := loadConfig(c)
-	if err != nil {
-		return err
-	}
-	log, err := newLogger(c, cfg, "warn")
-	if err != nil {
-		return err
-	}
-	ctx, stop := interruptible(c.Context, c.App.ErrWriter)
-	defer stop()
-	defer quietly(ctx, &err, errInterrupted)
 	checked, doneChecking := copyProgress(c.App.ErrWriter, "checked")
 	if c.Bool("check") {
 		m, err := snapshot.Verify(ctx, dir, checked)

@@ -134,18 +134,7 @@ func withClient(reading bool, do func(ctx context.Context, c *cli.Context, cmd c
 
 // withReach makes an action of one that needs the client that reach gives.
 func withReach(reach func(context.Context, config, string, *slog.Logger) (*client, error), do func(ctx context.Context, c *cli.Context, cmd command) error) cli.ActionFunc {
-	return func(c *cli.Context) (err error) {
-		cfg, err := loadConfig(c)
-		if err != nil {
-			return err
-		}
-		log, err := newLogger(c, cfg, "warn")
-		if err != nil {
-			return err
-		}
-		ctx, stop := interruptible(c.Context, c.App.ErrWriter)
-		defer stop()
-		defer quietly(ctx, &err, errInterrupted)
+	return withConfig(func(ctx context.Context, c *cli.Context, cfg config, log *slog.Logger) (err error) {
 		reach := reach
 		if !cfg.external() && snapshot.Is(cfg.Store) {
 			reach = backupReader(c)
@@ -160,6 +149,25 @@ func withReach(reach func(context.Context, config, string, *slog.Logger) (*clien
 		}
 		defer func() { err = errors.Join(err, cl.close()) }()
 		return do(ctx, c, command{client: cl, cfg: cfg, log: log})
+	})
+}
+
+// withConfig makes an action of one that needs only the settings, and to know when
+// it is interrupted.
+func withConfig(do func(ctx context.Context, c *cli.Context, cfg config, log *slog.Logger) error) cli.ActionFunc {
+	return func(c *cli.Context) (err error) {
+		cfg, err := loadConfig(c)
+		if err != nil {
+			return err
+		}
+		log, err := newLogger(c, cfg, "warn")
+		if err != nil {
+			return err
+		}
+		ctx, stop := interruptible(c.Context, c.App.ErrWriter)
+		defer stop()
+		defer quietly(ctx, &err, errInterrupted)
+		return do(ctx, c, cfg, log)
 	}
 }
 
