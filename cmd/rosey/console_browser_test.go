@@ -26,23 +26,25 @@ func onPage(text string) string {
 }
 
 // One browser is used for one thing at a time: keys go where its focus is, and a
-// click in a second tab takes that away from the first.
-func TestConsole(t *testing.T) {
+// click in a second tab takes that away from the first. The console's bots share
+// one where each has little to show.
+func TestConsoleOfBots(t *testing.T) {
 	t.Parallel()
 	browser := browsertest.Start(t)
 	for _, part := range []struct {
 		name string
 		test func(*testing.T, *browsertest.Browser)
 	}{
-		{"pages", testPages}, {"restart", testRestart}, {"scroll", testScroll}, {"sign in", testSignIn},
+		{"restart", testRestart}, {"scroll", testScroll}, {"sign in", testSignIn},
 	} {
 		t.Run(part.name, func(t *testing.T) { part.test(t, browser) })
 	}
 }
 
 // A real bot in a real room, and people at real pages.
-func testPages(t *testing.T, browser *browsertest.Browser) {
-	store := t.TempDir()
+func TestConsole(t *testing.T) {
+	t.Parallel()
+	browser, store := browsertest.Start(t), t.TempDir()
 	bot, at := startConsole(t, store, "--trace-url", "http://jaeger.example/trace/{id}")
 	page := browser.Page(t)
 
@@ -220,10 +222,11 @@ func testPages(t *testing.T, browser *browsertest.Browser) {
 // window, or a slow line.
 func everyPage(t *testing.T, page *browsertest.Page, at string) {
 	for _, path := range []string{"/", "/history", "/history?q=roll", "/trace", "/trace/CYTUBE:4", "/timeline", "/plugins", "/streams", "/dead", "/dead?all=1", "/data", "/data/quotes", "/data/quotes/1", "/nowhere"} {
+		page.Dark(false)
+		page.Size(1280, 800)
+		page.Open(at + path)
 		for _, dark := range []bool{false, true} {
 			page.Dark(dark)
-			page.Size(1280, 800)
-			page.Open(at + path)
 			for _, v := range page.Violations() {
 				t.Errorf("%s, dark %t: %s, %s", path, dark, v.ID, v.Help)
 				for _, n := range v.Nodes {
