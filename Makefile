@@ -19,9 +19,16 @@ run: build
 # test runs every test with the race detector. The plugin in JavaScript is tried
 # where there is a Node to run it, the console where there is a chromium. Tests wait
 # nearly as much as they work, so one more than there are processors runs at a time.
+#
+# The programs that the tests of cmd/rosey start are the one that build makes, as
+# hundreds with the race detector would take twice the time; those of TestCrash
+# have it, and with plain go test -race ./cmd/rosey all have. Without -trimpath each
+# clone would compile for itself; the detector would wait a second at each end; and
+# what go vet says is the business of lint.
 PARALLEL ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
-test: examples/plugin-node/node_modules console/browsertest/node_modules
-	$(GO) test -race -parallel $(PARALLEL) -timeout 20m ./...
+test: build examples/plugin-node/node_modules console/browsertest/node_modules
+	ROSEY_TEST_PROGRAM=$(CURDIR)/$(BIN) GORACE=atexit_sleep_ms=0 \
+	$(GO) test -race -trimpath -vet=off -p $(PARALLEL) -parallel $(PARALLEL) -timeout 20m ./...
 
 %/node_modules: %/package-lock.json
 	@if command -v npm >/dev/null; then cd $(@D) && npm ci --no-fund --no-audit && touch node_modules; \

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -73,13 +72,9 @@ func (l load) run(b *testing.B) {
 	if err := os.WriteFile(config, fmt.Appendf(nil, "site: %s\nuser: rosey\njoins_per_second: 1000\nchannels:\n%s", site.URL(), list), 0o600); err != nil {
 		b.Fatal(err)
 	}
-	exe, err := os.Executable()
-	if err != nil {
-		b.Fatal(err)
-	}
 	var log bytes.Buffer
-	bot := exec.Command(exe, "run", "--config", config, "--store", filepath.Join(dir, "store"), "--log-level", "warn")
-	bot.Env = append(os.Environ(), "ROSEY_TEST_MAIN=1", "ROSEY_PASSWORD=secret")
+	bot := program(context.Background(), b, "run", "--config", config, "--store", filepath.Join(dir, "store"), "--log-level", "warn")
+	bot.Env = append(bot.Env, "ROSEY_PASSWORD=secret")
 	bot.Stderr = &log
 	began := time.Now()
 	if err := bot.Start(); err != nil {

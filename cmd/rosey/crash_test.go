@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"os"
 	"testing"
 	"time"
 
@@ -14,16 +13,14 @@ import (
 const serveNATS = "serve-nats"
 
 // TestCrash is make crash for a few seconds: whatever is killed, each command is
-// answered once.
+// answered once. The bot has the race detector here: nowhere else has it as much to
+// do at a time.
 func TestCrash(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes about 30 seconds")
 	}
 	t.Parallel()
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
+	exe := self(t)
 	for name, c := range map[string]struct {
 		nats     []string
 		channels int

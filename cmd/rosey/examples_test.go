@@ -113,11 +113,7 @@ func TestExamplesWork(t *testing.T) {
 // onPath puts the program into a directory as rosey.
 func onPath(t *testing.T, dir string) {
 	t.Helper()
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	wrapper := fmt.Sprintf("#!/bin/sh\nROSEY_TEST_MAIN=1 exec '%s' \"$@\"\n", exe)
+	wrapper := fmt.Sprintf("#!/bin/sh\nROSEY_TEST_MAIN=1 exec '%s' \"$@\"\n", program(t.Context(), t).Path)
 	if err := os.WriteFile(filepath.Join(dir, "rosey"), []byte(wrapper), 0o755); err != nil {
 		t.Fatal(err)
 	}

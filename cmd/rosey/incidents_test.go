@@ -86,13 +86,9 @@ func shown(t *testing.T, command string) string {
 	for _, word := range shellWords.FindAllString(command, -1) {
 		args = append(args, strings.Trim(word, "'"))
 	}
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(exe, args...)
+	cmd := program(t.Context(), t, args...)
 	cmd.Dir = root
-	cmd.Env = append(os.Environ(), "ROSEY_TEST_MAIN=1", "TZ=UTC")
+	cmd.Env = append(cmd.Env, "TZ=UTC")
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	var failed *exec.ExitError

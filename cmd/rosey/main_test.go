@@ -19,8 +19,7 @@ import (
 	"time"
 )
 
-// TestMain lets the test binary be the program itself, so that tests can kill it
-// like the real one.
+// TestMain lets the test binary be the program itself.
 func TestMain(m *testing.M) {
 	if asked, err := crashServer(os.Args); asked {
 		fmt.Fprintln(os.Stderr, err)
@@ -38,6 +37,30 @@ func TestMain(m *testing.M) {
 		_ = os.Setenv("GORACE", "atexit_sleep_ms=0")
 	}
 	os.Exit(m.Run())
+}
+
+// program is a run of the program, which is a process so that tests can kill it like
+// the real one: the one that make test built, without the race detector, or else
+// this test binary.
+func program(ctx context.Context, t testing.TB, args ...string) *exec.Cmd {
+	t.Helper()
+	exe := os.Getenv("ROSEY_TEST_PROGRAM")
+	if exe == "" {
+		exe = self(t)
+	}
+	cmd := exec.CommandContext(ctx, exe, args...)
+	cmd.Env = append(os.Environ(), "ROSEY_TEST_MAIN=1")
+	return cmd
+}
+
+// self is the test binary.
+func self(t testing.TB) string {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return exe
 }
 
 // result is what one run of the program gave.
@@ -64,13 +87,9 @@ func executeAll(in io.Reader, out io.Writer) int {
 }
 
 // roseyAll runs many command lines in one process, which is quicker than a
-// process for each.
+// process for each, and with the race detector where the tests have it.
 func roseyAll(t *testing.T, lines [][]string) (results []result) {
 	t.Helper()
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
 	var in, stdout, stderr bytes.Buffer
 	for _, line := range lines {
 		b, err := json.Marshal(line)
@@ -81,7 +100,7 @@ func roseyAll(t *testing.T, lines [][]string) (results []result) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), testPatience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, exe)
+	cmd := exec.CommandContext(ctx, self(t))
 	cmd.Env = append(os.Environ(), "ROSEY_TEST_MAIN=all")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = &in, &stdout, &stderr
 	if err := cmd.Run(); err != nil {
@@ -113,15 +132,11 @@ func rosey(t *testing.T, stdin string, args ...string) result {
 // roseyWith is rosey with more variables in its environment.
 func roseyWith(t *testing.T, env []string, stdin string, args ...string) result {
 	t.Helper()
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
 	ctx, cancel := context.WithTimeout(t.Context(), testPatience)
 	defer cancel()
 	var stdout, stderr bytes.Buffer
-	cmd := exec.CommandContext(ctx, exe, args...)
-	cmd.Env = append(append(os.Environ(), "ROSEY_TEST_MAIN=1"), env...)
+	cmd := program(ctx, t, args...)
+	cmd.Env = append(cmd.Env, env...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &stdout, &stderr
 	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
 		t.Fatal(err)
@@ -162,13 +177,10 @@ func start(t *testing.T, args ...string) *process {
 // startWith is start with further environment variables, as NAME=value.
 func startWith(t *testing.T, env []string, args ...string) *process {
 	t.Helper()
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &process{t: t, cmd: exec.Command(exe, args...), lines: make(chan string, 1000)}
-	p.cmd.Env = append(append(os.Environ(), env...), "ROSEY_TEST_MAIN=1")
+	p := &process{t: t, cmd: program(context.Background(), t, args...), lines: make(chan string, 1000)}
+	p.cmd.Env = append(p.cmd.Env, env...)
 	p.cmd.Stderr = &p.stderr
+	var err error
 	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
 		t.Fatal(err)
 	}

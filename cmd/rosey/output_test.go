@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"os"
-	"os/exec"
 	"strings"
 	"testing"
 )
@@ -16,10 +15,6 @@ func TestOutputToAFullDisk(t *testing.T) {
 		t.Skip(err)
 	}
 	t.Cleanup(func() { full.Close() })
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
 	store := t.TempDir()
 	bot := start(t, "run", "--local", "--store", store)
 	bot.say("hi")
@@ -28,9 +23,8 @@ func TestOutputToAFullDisk(t *testing.T) {
 		"--help", "version", "version --output json", "man", "completion bash", "console hash", "status", "status --output env", "db set quotes 1 {}",
 		"db ls", "db get quotes 1", "db query quotes", "db history quotes 1", "plugin ls", "dead ls", "replay --since 1h",
 	} {
-		cmd := exec.Command(exe, append([]string{"--store", store}, strings.Fields(line)...)...)
+		cmd := program(t.Context(), t, append([]string{"--store", store}, strings.Fields(line)...)...)
 		var stderr bytes.Buffer
-		cmd.Env = append(os.Environ(), "ROSEY_TEST_MAIN=1")
 		cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader("secret"), full, &stderr
 		if err := cmd.Run(); cmd.ProcessState.ExitCode() != exitFailed || strings.Count(stderr.String(), "no space left on device") != 1 {
 			t.Errorf("rosey %s: %v, %q", line, err, stderr.String())
