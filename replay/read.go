@@ -22,10 +22,10 @@ const (
 	reorderWindow = 100 * time.Millisecond
 	// patience is how long the server may owe events before it is asked again.
 	patience = time.Second
-	// probeTimeout is how long one such question may take, and maxProbes how
-	// many may fail in a row.
+	// probeTimeout is how long one such question may take, and probeLimit for how
+	// long they may all fail: longer than a cluster takes to choose a leader.
 	probeTimeout = 5 * time.Second
-	maxProbes    = 3
+	probeLimit   = 15 * time.Second
 	// progressEvery is after how many events Progress is called.
 	progressEvery = 8192
 )
@@ -90,8 +90,8 @@ type merge struct {
 	sources  []*source
 	wake     chan struct{}
 	progress Progress
-	owed     bool // a source has events that did not come yet
-	probes   int
+	owed     bool      // a source has events that did not come yet
+	failing  time.Time // since when every probe failed, unless zero
 }
 
 func (q Query) open(ctx context.Context, js jetstream.JetStream) (*merge, error) {
@@ -106,12 +106,12 @@ func (q Query) open(ctx context.Context, js jetstream.JetStream) (*merge, error)
 	// All bounds are taken before the first event is read, so that they lie as
 	// close together as can be.
 	for _, p := range plans {
-		s := &source{plan: p, js: js, since: q.Since}
-		found, err := s.open(ctx)
+		s := &source{plan: p, js: js}
+		found, err := s.open(ctx, q.Since)
 		if err != nil {
 			return m, err
 		}
-		if found {
+		if found && (q.Follow || s.seq < s.last) {
 			m.sources = append(m.sources, s)
 		}
 	}
@@ -119,7 +119,7 @@ func (q Query) open(ctx context.Context, js jetstream.JetStream) (*merge, error)
 		if err := s.create(ctx); err != nil {
 			return m, err
 		}
-		m.progress.Total += s.pending
+		m.progress.Total += s.ahead
 	}
 	for _, s := range m.sources {
 		if err := s.start(m.wake); err != nil {
@@ -137,7 +137,7 @@ func (m *merge) stop() {
 
 func (m *merge) run(ctx context.Context, yield func(Event, error) bool) error {
 	for {
-		best, wait, err := m.pick()
+		best, wait, err := m.pick(ctx)
 		if err != nil {
 			return err
 		}
@@ -158,7 +158,7 @@ func (m *merge) run(ctx context.Context, yield func(Event, error) bool) error {
 }
 
 func (m *merge) handle(ctx context.Context, s *source, it *item, yield func(Event, error) bool) error {
-	m.probes = 0
+	m.failing = time.Time{}
 	m.progress.Read++
 	m.progress.At = it.At
 	if m.progress.Read%progressEvery == 0 {
@@ -191,13 +191,18 @@ func (m *merge) wanted(s *source, e *Event) bool {
 // pick chooses the source whose next event is the earliest of all. When that
 // cannot be told yet it says how long to wait for news; with neither, all is
 // read.
-func (m *merge) pick() (best *source, wait time.Duration, err error) {
+func (m *merge) pick(ctx context.Context) (best *source, wait time.Duration, err error) {
 	live := false
 	m.owed = false
 	var bestKey int64
 	open := m.sources[:0]
 	for _, s := range m.sources {
 		it, more, err := s.next()
+		if err == nil && it == nil && !more && !m.Follow {
+			if more, err = m.probe(ctx, s); more {
+				it, _, err = s.next()
+			}
+		}
 		switch {
 		case err != nil:
 			return nil, 0, err
@@ -266,7 +271,7 @@ func (m *merge) wait(ctx context.Context, d time.Duration) error {
 		if it, more, _ := s.next(); it != nil || !more {
 			continue
 		}
-		if err := m.probe(ctx, s); err != nil {
+		if _, err := m.probe(ctx, s); err != nil {
 			return err
 		}
 	}
@@ -277,26 +282,31 @@ func (m *merge) news() bool {
 	return slices.ContainsFunc(m.sources, func(s *source) bool { return len(s.head) == 0 && s.news() })
 }
 
-func (m *merge) probe(ctx context.Context, s *source) error {
+// probe asks a source whether it has more. It has where that cannot be told.
+func (m *merge) probe(ctx context.Context, s *source) (more bool, err error) {
 	bound := s.last
 	if m.Follow {
 		bound = 1<<64 - 1
 	}
 	probeCtx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
-	err := s.probe(probeCtx, bound)
+	more, err = s.probe(probeCtx, bound)
 	switch {
 	case err == nil:
-		m.probes = 0
+		m.failing = time.Time{}
+		return more, nil
 	case ctx.Err() != nil:
-		return ctx.Err()
+		return false, ctx.Err()
 	case errors.Is(err, jetstream.ErrStreamNotFound):
-		return err
+		return false, err
 	case !m.Follow:
 		// The connection mends itself, and a follower waits for that.
-		if m.probes++; m.probes >= maxProbes {
-			return err
+		if m.failing.IsZero() {
+			m.failing = time.Now()
+		}
+		if time.Since(m.failing) >= probeLimit {
+			return false, err
 		}
 	}
-	return nil
+	return true, nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/synadia-io/orbit.go/jetstreamext"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams"
 )
 
 const (
@@ -81,23 +82,18 @@ func Bounds(ctx context.Context, js jetstream.JetStream, stream string) (first, 
 	return state.FirstSeq, state.LastSeq, nil
 }
 
-// SequenceAt is the sequence of a stream's first event that was stored at t or
-// later. Where there is none it is that which the next event will have.
+// SequenceAt is streams.SequenceSince of a stream that is named; its errors are
+// NATS_ERRORs.
 func SequenceAt(ctx context.Context, js jetstream.JetStream, stream string, t time.Time) (uint64, error) {
-	batch, err := jetstreamext.GetBatch(ctx, js, stream, 1, jetstreamext.GetBatchStartTime(t))
+	s, err := js.Stream(ctx, stream)
+	if err != nil {
+		return 0, event.Errorf(event.NATSError, "look at stream %s: %w", stream, err)
+	}
+	seq, err := streams.SequenceSince(ctx, js, s, t)
 	if err != nil {
 		return 0, event.Errorf(event.NATSError, "read stream %s: %w", stream, err)
 	}
-	for raw, err := range batch {
-		if err == nil {
-			return raw.Sequence, nil
-		}
-		if !errors.Is(err, jetstreamext.ErrNoMessages) {
-			return 0, event.Errorf(event.NATSError, "read stream %s: %w", stream, err)
-		}
-	}
-	_, last, err := Bounds(ctx, js, stream)
-	return last + 1, err
+	return seq, nil
 }
 
 // Tail returns the events of one stream that come after a sequence and whose

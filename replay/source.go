@@ -42,8 +42,7 @@ type source struct {
 	plan   plan
 	js     jetstream.JetStream
 	stream jetstream.Stream
-	last   uint64 // the stream's last sequence when the read began
-	since  time.Time
+	last   uint64          // the stream's last sequence when the read began
 	wake   chan<- struct{} // is told of an event after there was none
 
 	consumer jetstream.Consumer
@@ -51,24 +50,24 @@ type source struct {
 	stopped  chan struct{}
 	room     chan struct{} // is told when the queue was taken
 
-	head    []item // what was taken from the queue and not used yet
-	used    []item // the spent slice, to be filled again
-	taken   time.Time
-	pending uint64 // how many the stream had when the read began
+	head  []item // what was taken from the queue and not used yet
+	used  []item // the spent slice, to be filled again
+	taken time.Time
 
 	mu      sync.Mutex
 	queue   []item
 	bytes   int
 	key     int64
-	seq     uint64 // of the last event received
-	ahead   uint64 // how many more the server says it has
+	seq     uint64 // of the last event received, or the one before the first that is wanted
+	ahead   uint64 // how many more the server says there are
+	lags    bool   // the consumer said that there are none
 	told    bool   // that there are events at all
 	failure error
 }
 
-// open looks at the stream; found is false when it does not exist or holds
-// nothing.
-func (s *source) open(ctx context.Context) (found bool, err error) {
+// open looks at the stream, which is read from a time on unless that is zero;
+// found is false when it does not exist.
+func (s *source) open(ctx context.Context, since time.Time) (found bool, err error) {
 	s.stream, err = s.js.Stream(ctx, s.plan.stream)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return false, nil
@@ -77,25 +76,28 @@ func (s *source) open(ctx context.Context) (found bool, err error) {
 		return false, event.Errorf(event.NATSError, "look at stream %s: %w", s.plan.stream, err)
 	}
 	s.last = s.stream.CachedInfo().State.LastSeq
+	if !since.IsZero() {
+		first, err := streams.SequenceSince(ctx, s.js, s.stream, since)
+		if err != nil {
+			return false, event.Errorf(event.NATSError, "read stream %s: %w", s.plan.stream, err)
+		}
+		s.seq = first - 1
+	}
 	return true, nil
 }
 
-// create makes the consumer, which does not send anything yet.
-func (s *source) create(ctx context.Context) error {
-	cfg := jetstream.OrderedConsumerConfig{FilterSubjects: s.plan.filters}
-	if !s.since.IsZero() {
-		seq, err := streams.SequenceSince(ctx, s.js, s.stream, s.since)
-		if err != nil {
-			return event.Errorf(event.NATSError, "read stream %s: %w", s.plan.stream, err)
-		}
-		cfg.DeliverPolicy, cfg.OptStartSeq = jetstream.DeliverByStartSequencePolicy, seq
-	}
-	var err error
-	if s.consumer, err = s.js.OrderedConsumer(ctx, s.plan.stream, cfg); err != nil {
+// create makes the consumer, of what comes after the last event received. It does
+// not send anything yet.
+func (s *source) create(ctx context.Context) (err error) {
+	s.consumer, err = s.js.OrderedConsumer(ctx, s.plan.stream, jetstream.OrderedConsumerConfig{
+		FilterSubjects: s.plan.filters, DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: s.seq + 1,
+	})
+	if err != nil {
 		return event.Errorf(event.NATSError, "read stream %s: %w", s.plan.stream, err)
 	}
-	s.pending = s.consumer.CachedInfo().NumPending
-	s.ahead = s.pending
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ahead, s.lags = s.consumer.CachedInfo().NumPending, false
 	return nil
 }
 
@@ -121,8 +123,12 @@ func (s *source) receive(msg jetstream.Msg) {
 		return
 	}
 	s.mu.Lock()
+	if meta.Sequence.Stream <= s.seq { // of a consumer that was stopped while it was made again
+		s.mu.Unlock()
+		return
+	}
 	s.key = max(s.key, meta.Timestamp.UnixNano())
-	s.seq, s.ahead = meta.Sequence.Stream, meta.NumPending
+	s.seq, s.ahead, s.lags = meta.Sequence.Stream, meta.NumPending, false
 	s.queue = append(s.queue, item{Event{
 		Ref:     event.Ref{Stream: s.plan.stream, Seq: s.seq},
 		At:      meta.Timestamp,
@@ -191,33 +197,43 @@ func (s *source) news() bool {
 // advance passes over the event that next returned.
 func (s *source) advance() { s.head = s.head[1:] }
 
-// probe asks the stream itself whether it holds more events up to the bound: a
-// count of the server's can include what has been deleted since. It is for when
-// nothing has come for a while.
-func (s *source) probe(ctx context.Context, bound uint64) error {
+// probe asks the stream whether it holds more events up to the bound. What the
+// consumer says of that cannot be relied on: it may count what has been deleted
+// since, and on a cluster it may be on a server that still has to store what was
+// acknowledged. One that does not do so for long is left for another.
+func (s *source) probe(ctx context.Context, bound uint64) (more bool, err error) {
 	s.mu.Lock()
-	from := s.seq + 1
+	after := s.seq
 	s.mu.Unlock()
-	filters := s.plan.filters
-	if len(filters) == 0 {
-		filters = []string{">"}
-	}
-	for _, subject := range filters {
-		msg, err := s.stream.GetMsg(ctx, from, jetstream.WithGetMsgSubject(subject))
-		switch {
-		case errors.Is(err, jetstream.ErrMsgNotFound):
-		case err != nil:
-			return event.Errorf(event.NATSError, "read stream %s: %w", s.plan.stream, err)
-		case msg.Sequence <= bound:
-			return nil
+	if after < bound {
+		more, err = streams.Selection{Stream: s.plan.stream, Subjects: s.plan.filters}.Holds(ctx, s.js, after+1, bound)
+		if err != nil {
+			return false, event.Errorf(event.NATSError, "read stream %s: %w", s.plan.stream, err)
 		}
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.seq+1 == from && len(s.queue) == 0 {
+	came, lagged := s.seq != after || len(s.queue) > 0, s.lags
+	switch {
+	case came:
+	case !more:
 		s.ahead = 0
+	case s.ahead == 0:
+		s.ahead, s.lags = 1, true
 	}
-	return nil
+	s.mu.Unlock()
+	if more && lagged && !came {
+		return true, s.move(ctx)
+	}
+	return more || came, nil
+}
+
+// move reads on with a new consumer, which may be on another server.
+func (s *source) move(ctx context.Context) error {
+	s.stop()
+	if err := s.create(ctx); err != nil {
+		return err
+	}
+	return s.start(s.wake)
 }
 
 // stop ends the reading and takes the consumer off the server.

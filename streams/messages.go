@@ -47,7 +47,7 @@ func (s Selection) read(ctx context.Context, js jetstream.JetStream, yield func(
 		}
 	}
 	for next <= last {
-		more, err := s.holds(ctx, js, next, last)
+		more, err := s.Holds(ctx, js, next, last)
 		if err != nil || !more {
 			return err
 		}
@@ -58,9 +58,10 @@ func (s Selection) read(ctx context.Context, js jetstream.JetStream, yield func(
 	return nil
 }
 
-// holds reports whether the stream holds something of the selection from one
-// sequence to another.
-func (s Selection) holds(ctx context.Context, js jetstream.JetStream, from, to uint64) (bool, error) {
+// Holds reports whether the stream holds something of the selection from one
+// sequence to another, both inclusive, whenever that was stored. Its leader is
+// asked, which on a cluster knows of all that was acknowledged before.
+func (s Selection) Holds(ctx context.Context, js jetstream.JetStream, from, to uint64) (bool, error) {
 	subjects := s.Subjects
 	if len(subjects) == 0 {
 		subjects = []string{">"}

@@ -1,0 +1,45 @@
+package streamstest
+
+import (
+	"testing"
+	_ "unsafe" // for go:linkname
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Lag keeps the servers of a cluster that do not lead a stream from storing what
+// is acknowledged from now on, until the function that it returns is called. They
+// go on to agree to it, and to answer for what they have.
+func Lag(t testing.TB, servers []*server.Server, stream jetstream.Stream) (end func()) {
+	t.Helper()
+	info, err := stream.Info(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var held []server.RaftNode
+	for _, s := range servers {
+		node := raftNode(s, info.Cluster.RaftGroup)
+		if node == nil {
+			t.Fatalf("%s does not have %s", s.Name(), info.Config.Name)
+		}
+		if s.Name() == info.Cluster.Leader {
+			continue
+		}
+		if err := node.PauseApply(); err != nil {
+			t.Fatal(err)
+		}
+		held = append(held, node)
+	}
+	return func() {
+		for _, node := range held {
+			node.ResumeApply()
+		}
+	}
+}
+
+// How far a server lags is its own affair, and so is what can hold it: nothing
+// that it exports makes it certain.
+//
+//go:linkname raftNode github.com/nats-io/nats-server/v2/server.(*Server).lookupRaftNode
+func raftNode(s *server.Server, group string) server.RaftNode
