@@ -270,6 +270,8 @@ func (m *matcher) correlated(id string) bool {
 	switch {
 	case id == m.Correlation:
 		return true
+	case isRef(m.Correlation):
+		return strings.HasPrefix(id, m.Correlation+"@") // of an event that came without one
 	case len(m.Correlation) >= MinPrefix && len(id) >= len(m.Correlation) && strings.EqualFold(id[:len(m.Correlation)], m.Correlation):
 		return true
 	case m.traceID == [16]byte{}:
@@ -279,6 +281,12 @@ func (m *matcher) correlated(id string) bool {
 	}
 	// The same ID with or without hyphens, or one that the trace ID is a hash of.
 	return event.TraceID(id) == m.traceID
+}
+
+// isRef reports whether an ID is no correlation ID but names a stored event.
+func isRef(id string) bool {
+	ref, err := event.ParseRef(id)
+	return err == nil && slices.ContainsFunc(streams.Specs(), func(s streams.Spec) bool { return s.Name == ref.Stream })
 }
 
 func sourceOf(metadata []byte) (source string) {
@@ -323,6 +331,9 @@ func (f Filter) String() string {
 	add("user", f.User)
 	add("plugin", f.Plugin)
 	add("correlation", f.Correlation)
+	if n := len(f.Correlation); n > 0 && n < MinPrefix {
+		parts[len(parts)-1] += fmt.Sprintf(", of which at least %d characters are needed unless that is all", MinPrefix)
+	}
 	if f.Grep != nil {
 		add("text", fmt.Sprintf("/%s/", f.Grep))
 	}

@@ -317,6 +317,41 @@ func TestRunSaysWhenNothingMatches(t *testing.T) {
 	}
 }
 
+// An event that came without a correlation ID is asked for by what is shown of it:
+// its place, whose beginning is that of others too.
+func TestRunOfAnEvent(t *testing.T) {
+	t.Parallel()
+	ctx := streamstest.Context(t)
+	bus := streamstest.Bus(t, streamstest.Server(t))
+	for i := range 12 {
+		if _, err := bus.JetStream().Publish(ctx, event.SubjectChat, fmt.Appendf(nil, `{"user":"alice","message":"line %d.","channel":"c"}`, i+1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	own := streamstest.Publish(t, bus, event.SubjectChat, event.Chat{User: "alice", Message: "mine", Channel: "c"})
+	for _, c := range []struct{ ask, want string }{
+		{"CYTUBE:1", "line 1."},
+		{"CYTUBE:12", "line 12."},
+		{own.Ref.String(), "mine"},
+	} {
+		var b strings.Builder
+		if err := Run(ctx, bus.JetStream(), &b, Options{Query: Query{Filter: Filter{Correlation: c.ask}}}); err != nil {
+			t.Errorf("%s: %v", c.ask, err)
+		}
+		if strings.Count(b.String(), "\n") != 1 || !strings.Contains(b.String(), c.want) || c.want != "mine" && !strings.Contains(b.String(), "  "+c.ask+" ") {
+			t.Errorf("%s shows:\n%s", c.ask, &b)
+		}
+	}
+	err := Run(ctx, bus.JetStream(), io.Discard, Options{Query: Query{Filter: Filter{Correlation: "CYTUBE:99"}}})
+	if !errors.Is(err, ErrNothing) || !strings.Contains(err.Error(), "does not hold event 99") {
+		t.Errorf("an event that is not there: %v", err)
+	}
+	err = Run(ctx, bus.JetStream(), io.Discard, Options{Query: Query{Filter: Filter{Correlation: "550e"}}})
+	if !errors.Is(err, ErrNothing) || !strings.Contains(err.Error(), "at least 8 characters") {
+		t.Errorf("too short a beginning: %v", err)
+	}
+}
+
 func TestRunRefusesContradictions(t *testing.T) {
 	t.Parallel()
 	for name, o := range map[string]Options{

@@ -42,6 +42,12 @@ func Run(ctx context.Context, js jetstream.JetStream, out io.Writer, o Options) 
 	if o.Zone == nil {
 		o.Zone = time.Local
 	}
+	if isRef(o.Correlation) {
+		var err error
+		if o.Correlation, err = conversationOf(ctx, js, o.Correlation); err != nil {
+			return err
+		}
+	}
 	w := bufio.NewWriterSize(out, 64<<10)
 	flush := func() { w.Flush() }
 	o.idle = flush

@@ -109,9 +109,13 @@ func noted(r *record, p palette) string {
 	return b.String()
 }
 
-// short is the part of a correlation ID that is enough to ask for it.
+// short is the part of a correlation ID that is enough to ask for it: of one that
+// an event came without, the event.
 func short(id string) string {
 	id = Printable(id)
+	if ref, _, _ := strings.Cut(id, "@"); isRef(ref) {
+		return ref
+	}
 	if runes := []rune(id); len(runes) > shortID {
 		return string(runes[:shortID])
 	}

@@ -48,22 +48,21 @@ type Loss struct {
 const remembered = 30 * 24 * time.Hour
 
 // Losses are what was noticed to be gone from a store in the last 30 days, the latest
-// last. It can be asked while a server has the store.
+// last. It can be asked while a server has the store. The error wraps fs.ErrNotExist
+// while no server has stopped on the store.
 func Losses(store string) ([]Loss, error) {
 	i, err := readInventory(store)
 	return i.Lost, err
 }
 
 func readInventory(store string) (i inventory, err error) {
-	raw, err := os.ReadFile(filepath.Join(store, inventoryFile))
-	if errors.Is(err, fs.ErrNotExist) {
-		return inventory{}, nil
-	}
+	path := filepath.Join(store, inventoryFile)
+	raw, err := os.ReadFile(path)
 	if err == nil {
 		err = json.Unmarshal(raw, &i)
 	}
 	if err != nil {
-		return inventory{}, fmt.Errorf("read what the store held: %w", err)
+		return inventory{}, fmt.Errorf("read what the store held in %s: %w", path, err)
 	}
 	i.Lost = slices.DeleteFunc(i.Lost, func(l Loss) bool { return time.Since(l.Noticed) > remembered })
 	return i, nil
@@ -81,12 +80,10 @@ func (s *Server) stock() (jetstream.JetStream, []State, error) {
 	return js, states, err
 }
 
-// takeStock writes the inventory, with what was lost besides what it says already.
+// takeStock writes the inventory, with what was lost besides what it says already. One
+// that cannot be read gives way.
 func (s *Server) takeStock(lost ...Loss) error {
-	i, err := readInventory(s.store)
-	if err != nil {
-		return err
-	}
+	i, _ := readInventory(s.store)
 	_, states, err := s.stock()
 	if err != nil {
 		return fmt.Errorf("note what the store holds: %w", err)
@@ -103,10 +100,10 @@ func (s *Server) takeStock(lost ...Loss) error {
 // that the last server did not stop, and the inventory is older than what it did.
 func (s *Server) checkStock(torn bool, log *slog.Logger) {
 	before, err := readInventory(s.store)
-	if err == nil && len(before.Streams) > 0 {
+	if err == nil {
 		err = s.compare(before.Streams, torn, log)
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		log.Warn("it cannot be told whether the store holds what it held", "error", err)
 	}
 }

@@ -53,7 +53,9 @@ func startStore(t *testing.T, store string, log *slog.Logger) *streams.Server {
 
 func stop(t *testing.T, bus *streams.Bus, s *streams.Server) {
 	t.Helper()
-	bus.Conn().Close()
+	if bus != nil {
+		bus.Conn().Close()
+	}
 	if err := s.Stop(); err != nil {
 		t.Fatal(err)
 	}
@@ -163,6 +165,31 @@ func TestInventoryOfWhatWasDeleted(t *testing.T) {
 				t.Errorf("lost %+v, %v", lost, err)
 			}
 		})
+	}
+}
+
+// A note that cannot be read costs one comparison, and keeps nobody from stopping.
+func TestInventoryThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	store := t.TempDir()
+	stop(t, nil, startStore(t, store, nil))
+	if _, err := streams.Losses(store); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(store, "inventory.json")
+	if err := os.WriteFile(path, []byte("garbage"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := streams.Losses(store); err == nil || !strings.Contains(err.Error(), path) {
+		t.Errorf("garbage is read: %v", err)
+	}
+	var log bytes.Buffer
+	stop(t, nil, startStore(t, store, slog.New(slog.NewTextHandler(&log, nil))))
+	if !strings.Contains(log.String(), "cannot be told") {
+		t.Errorf("the log says nothing: %s", &log)
+	}
+	if _, err := streams.Losses(store); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -88,6 +88,7 @@ func loadConfig(c *cli.Context) (config, error) {
 	if !given {
 		path = defaultConfig()
 	}
+	path = atHome(path)
 	text, err := os.ReadFile(path)
 	switch {
 	case err == nil:
@@ -132,7 +133,36 @@ func loadConfig(c *cli.Context) (config, error) {
 			return config{}, usagef("--%s: %w", name, err)
 		}
 	}
+	for _, path := range cfg.paths() {
+		*path = atHome(*path)
+	}
 	return cfg, cfg.check()
+}
+
+// paths are the settings that name a file or a directory.
+func (f *config) paths() []*string {
+	list := []*string{
+		&f.Store, &f.Creds, &f.TLSCA, &f.TLSCert, &f.TLSKey, &f.ConsoleAccess.PasswordFile, &f.ConsoleAccess.ViewerPasswordFile,
+		&f.PasswordFile, &f.ChannelPasswordFile,
+	}
+	for i := range f.Channels {
+		list = append(list, &f.Channels[i].PasswordFile, &f.Channels[i].ChannelPasswordFile)
+	}
+	return list
+}
+
+// atHome is a path whose ~ is the user's home directory, as a shell makes it where
+// it sees one: not in a file, a variable or behind --store=.
+func atHome(path string) string {
+	below, ok := strings.CutPrefix(path, "~/")
+	if !ok {
+		return path
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return path
+	}
+	return filepath.Join(home, below)
 }
 
 func (f *config) check() error {

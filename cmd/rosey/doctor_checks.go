@@ -47,6 +47,9 @@ func (p *patient) configuration(c *cli.Context) bool {
 		good = false
 		p.fail(check, do, format, args...)
 	}
+	if _, err := newLogger(c, p.cfg, "info"); err != nil {
+		fail("correct log_level or log_format in the configuration", "%v", err)
+	}
 	if _, err := choosePlugins(p.cfg.Plugins); err != nil {
 		fail("correct plugins in the configuration, or --plugins", "%v", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 	"time"
@@ -158,9 +159,15 @@ func (p *patient) history(context.Context) {
 		return
 	}
 	lost, err := streams.Losses(p.cfg.Store)
-	if err != nil {
-		p.warn(check, "remove that file, which the next stop writes again", "%v", err)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		p.ok(check, "what the store holds is noted when the bot stops")
 		return
+	case err != nil:
+		p.warn(check, "go on: the next stop writes it anew", "%v", err)
+		return
+	case len(lost) == 0:
+		p.ok(check, "nothing is known to be gone")
 	}
 	for _, l := range lost {
 		what := humanize.Comma(int64(l.Events)) + " events"
@@ -168,9 +175,6 @@ func (p *patient) history(context.Context) {
 			what = "all " + what
 		}
 		p.warn(check, "look at the disk; rosey restore brings back a backup, into another store", "%s of %s are gone, which was noticed %s: the store's files were damaged or removed", what, l.Stream, humanize.Time(l.Noticed))
-	}
-	if len(lost) == 0 {
-		p.ok(check, "the store holds what it held when it was stopped")
 	}
 }
 

@@ -117,6 +117,13 @@ func TestDoctorOfSettings(t *testing.T) {
 		}
 		return path
 	}
+	home := t.TempDir()
+	if r := roseyWith(t, []string{"HOME=" + home}, "", "doctor", "--config", write("home.yaml", "store: ~/xx\n", 0o600)); !strings.Contains(r.stdout, filepath.Join(home, "xx")+" does not exist yet") {
+		t.Errorf("a store below the user's own directory: %+v", r)
+	}
+	if r := rosey(t, "", "doctor", "--config", write("loud.yaml", "log_level: loud\n", 0o600)); r.code != 1 || !strings.Contains(r.stdout, `log level "loud" is not one of`) {
+		t.Errorf("a log level that is none: %+v", r)
+	}
 	if r := roseyWith(t, []string{"ROSEY_PLUGINS="}, "", "doctor", "--config", write("p.yaml", "plugins: help, nonsense\n", 0o600)); !strings.Contains(r.stdout, `no shipped plugin "nonsense"`) {
 		t.Errorf("an empty variable gives the list of plugins: %+v", r)
 	}

@@ -34,7 +34,7 @@ func replayCommand() *cli.Command {
 			&cli.StringFlag{Name: "channel", Usage: "only the channel `NAME`"},
 			&cli.StringFlag{Name: "user", Usage: "only what `NAME` did or received"},
 			&cli.StringFlag{Name: "plugin", Usage: "only the plugin `NAME`"},
-			&cli.StringFlag{Name: "correlation", Usage: "only the conversation `ID`; its beginning will do"},
+			&cli.StringFlag{Name: "correlation", Usage: "only the conversation `ID`, of which 8 characters will do, or of the event STREAM:SEQ"},
 			&cli.StringFlag{Name: "grep", Usage: "only events with a value that matches `REGEXP`"},
 			&cli.BoolFlag{Name: "follow", Aliases: []string{"f"}, Usage: "go on with what happens next"},
 			&cli.BoolFlag{Name: "tree", Usage: "group by conversation, indented by cause, with the time between steps"},
