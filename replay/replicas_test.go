@@ -95,6 +95,12 @@ func TestReadOnACluster(t *testing.T) {
 	// which it does two seconds after there is a stream.
 	first := slices.IndexFunc(refs[early+late/2:], func(r event.Ref) bool { return r.Stream == streams.Cytube })
 	want := refs[early+late/2+first].Seq
+	soonest := 0 // how many of the stream a server that lags has
+	for _, ref := range refs[:early] {
+		if ref.Stream == streams.Cytube {
+			soonest++
+		}
+	}
 	lagging := map[int]bool{}
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
@@ -121,6 +127,30 @@ func TestReadOnACluster(t *testing.T) {
 	}
 
 	var readers, reading sync.WaitGroup
+	for on := range conns {
+		reading.Add(1)
+		readers.Go(func() {
+			js, err := streams.JetStream(conns[on])
+			if err != nil {
+				t.Error(err)
+			}
+			stuck := sync.OnceFunc(reading.Done)
+			defer stuck()
+			var got []uint64
+			for e, err := range Slice(ctx, js, streams.Cytube, []string{event.AllCytube}, 1, want+1) {
+				if err != nil {
+					t.Error(err)
+					break
+				}
+				if got = append(got, e.Ref.Seq); len(got) == soonest {
+					stuck()
+				}
+			}
+			if n := int(want); len(got) != n || got[n-1] != want {
+				t.Errorf("a slice up to %d has %v", want, got)
+			}
+		})
+	}
 	for _, c := range []struct {
 		q        Filter
 		from, to int

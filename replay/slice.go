@@ -19,6 +19,10 @@ const (
 	// large they may be together.
 	sliceBatch = 1000
 	sliceBytes = 4 << 20
+	// A server of a cluster that lags is given sliceWait to catch up, or another
+	// one to answer, and asked every sliceAgain.
+	sliceWait  = 15 * time.Second
+	sliceAgain = 50 * time.Millisecond
 )
 
 // Slice returns the events of one stream whose sequences lie in [from, to) and
@@ -27,18 +31,42 @@ const (
 // that ends it is a NATS_ERROR or the context's own.
 func Slice(ctx context.Context, js jetstream.JetStream, stream string, patterns []string, from, to uint64) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
+		var waiting time.Time // since when the servers that answer have had nothing
 		for from = max(from, 1); from < to; {
 			next, ok := sliceOnce(ctx, js, stream, patterns, from, to, yield)
 			if !ok {
 				return
 			}
-			from = next
+			if next > from {
+				from, waiting = next, time.Time{}
+				continue
+			}
+			// Any server answers, and only the leader knows all that was acknowledged.
+			more, err := streams.Selection{Stream: stream, Subjects: patterns}.Holds(ctx, js, from, to-1)
+			if waiting.IsZero() {
+				waiting = time.Now()
+			}
+			if err == nil && more && time.Since(waiting) > sliceWait {
+				err = errors.New("the servers of the cluster that answer lag behind its leader")
+			}
+			if err != nil {
+				yield(Event{}, event.Errorf(event.NATSError, "read stream %s: %w", stream, err))
+			}
+			if err != nil || !more {
+				return
+			}
+			select {
+			case <-ctx.Done():
+				yield(Event{}, ctx.Err())
+				return
+			case <-time.After(sliceAgain):
+			}
 		}
 	}
 }
 
-// sliceOnce reads what one direct get yields. Next is where to go on; ok is false
-// when there is nothing more, or no more is wanted.
+// sliceOnce reads what one direct get yields. Next is where to go on, which is from
+// when it yields nothing; ok is false when no more is wanted.
 func sliceOnce(ctx context.Context, js jetstream.JetStream, stream string, patterns []string, from, to uint64, yield func(Event, error) bool) (next uint64, ok bool) {
 	n := int(min(to-from, sliceBatch))
 	batch, err := jetstreamext.GetBatch(ctx, js, stream, n, jetstreamext.GetBatchSeq(from), jetstreamext.GetBatchMaxBytes(sliceBytes))
@@ -50,7 +78,7 @@ func sliceOnce(ctx context.Context, js jetstream.JetStream, stream string, patte
 	for raw, err := range batch {
 		switch {
 		case errors.Is(err, jetstreamext.ErrNoMessages):
-			return 0, false
+			return next, true
 		case ctx.Err() != nil:
 			yield(Event{}, ctx.Err())
 			return 0, false
@@ -68,7 +96,7 @@ func sliceOnce(ctx context.Context, js jetstream.JetStream, stream string, patte
 			return 0, false
 		}
 	}
-	return next, next > from
+	return next, true
 }
 
 // Bounds are the sequences of the oldest and the latest event that a stream
