@@ -48,6 +48,9 @@ credentials.json yourself: they are no events. DIR can be read in place of a sto
 
 func runBackup(ctx context.Context, c *cli.Context, cmd command) error {
 	dir := c.Args().First()
+	if !cmd.cfg.external() && within(cmd.cfg.Store, dir) {
+		return usagef("%s lies in the store that it would be a backup of: name a directory elsewhere, best on another disk", dir)
+	}
 	show, done := copyProgress(c.App.ErrWriter, "backed up")
 	m, err := snapshot.Backup(ctx, cmd.js, dir, show)
 	done()
@@ -64,6 +67,14 @@ func runBackup(ctx context.Context, c *cli.Context, cmd command) error {
 	}
 	fmt.Fprintf(c.App.Writer, "backed up %s to %s, %s in %s\n", contents(m), dir, humanize.IBytes(uint64(m.Size())), m.Ended.Sub(m.Began).Round(time.Millisecond))
 	return nil
+}
+
+// within reports whether a path is a directory or lies below it.
+func within(dir, path string) bool {
+	dir, derr := filepath.Abs(dir)
+	path, perr := filepath.Abs(path)
+	below, err := filepath.Rel(dir, path)
+	return errors.Join(derr, perr, err) == nil && filepath.IsLocal(below)
 }
 
 func restoreCommand() *cli.Command {

@@ -27,6 +27,12 @@ func TestBackupAndRestore(t *testing.T) {
 	if err := os.WriteFile(key, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	if r := rosey(t, "", "backup", filepath.Join(store, "sub"), "--store", store); r.code != 2 || !strings.Contains(r.stderr, "lies in the store") {
+		t.Errorf("a backup in the store: %+v", r)
+	}
+	if r := rosey(t, "\ufeff{\"id\":\"marked\"}\n", "db", "import", "quotes", "--store", store); r.code != 0 || !strings.Contains(r.stderr, "imported 1 record(s)") {
+		t.Errorf("db import of a file with a byte order mark: %+v", r)
+	}
 	if r := rosey(t, "", "backup", backup, "--store", store); r.code != 0 || !strings.Contains(r.stdout, "backed up 10 streams with ") ||
 		!strings.Contains(r.stderr, "does not have "+key) || strings.Contains(r.stderr, "credentials.json") {
 		t.Fatalf("backup: %+v", r)

@@ -312,12 +312,19 @@ func dbExport(ctx context.Context, c *cli.Context, store *kvstore.Store, args []
 	return nil
 }
 
+// byteOrderMark is what some editors write in front of UTF-8.
+const byteOrderMark = "\ufeff"
+
 func dbImport(ctx context.Context, c *cli.Context, store *kvstore.Store, args []string) error {
 	if isTerminal(c.App.Reader) {
 		return usagef("give the records on stdin: rosey db import %s < %s.jsonl", args[0], args[0])
 	}
 	show, done := progressLine(c.App.ErrWriter, "imported")
-	n, err := store.Import(ctx, args[0], bufio.NewReaderSize(c.App.Reader, 1<<16), func(n int) { show(n, 0) })
+	records := bufio.NewReaderSize(c.App.Reader, 1<<16)
+	if start, _ := records.Peek(len(byteOrderMark)); string(start) == byteOrderMark {
+		_, _ = records.Discard(len(start)) // is in the buffer
+	}
+	n, err := store.Import(ctx, args[0], records, func(n int) { show(n, 0) })
 	done()
 	if err != nil {
 		return fmt.Errorf("after %d record(s): %w", n, err)
