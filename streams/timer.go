@@ -14,6 +14,10 @@ import (
 	"github.com/rosey-bot/rosey/event"
 )
 
+// HeaderDue is when an event of a timer was to be stored, in RFC 3339: where nothing
+// ran then, it is stored later.
+const HeaderDue = "Rosey-Due"
+
 // schedule has JetStream store a message later, on its subject.
 func (b *Bus) schedule(ctx context.Context, msg *nats.Msg, timer string, at time.Time) (ack jetstream.PubAck, err error) {
 	plugin, due := event.PluginOf(msg.Subject), event.DueSubject(msg.Subject)
@@ -42,6 +46,7 @@ func (b *Bus) schedule(ctx context.Context, msg *nats.Msg, timer string, at time
 	}
 	// A copy: what is not stored is scheduled again, with the same message.
 	scheduled := &nats.Msg{Subject: event.ScheduleSubject(plugin, timer, nuid.Next()), Header: maps.Clone(msg.Header), Data: msg.Data}
+	scheduled.Header.Set(HeaderDue, at.UTC().Format(time.RFC3339))
 	stored, err := b.js.PublishMsg(ctx, scheduled, jetstream.WithScheduleAt(at), jetstream.WithScheduleTarget(due))
 	if err != nil {
 		return ack, err

@@ -261,6 +261,18 @@ func TestDifferences(t *testing.T) {
 	}
 }
 
+// A timer that fired late, as after the bot was down when it was due, is the one that
+// is set now.
+func TestLateTimer(t *testing.T) {
+	t.Parallel()
+	p := tester(behaviour{"late": rings(-time.Hour)})
+	room := plugintest.Run(t, p)
+	room.Type("alice", 1, "!test late")
+	room.Emitted("plugin.tester.event.rung")
+	room.Settle("tester")
+	allSame(t, run(t, record(t, room, p, replay.Filter{}), p), 1)
+}
+
 // Whatever a plugin does in a dry run, it cannot be seen from outside: no stream
 // holds more than before, and nobody who listens hears anything.
 func TestNothingReachesTheLiveStreams(t *testing.T) {

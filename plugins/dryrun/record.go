@@ -19,6 +19,21 @@ import (
 // headerScheduler is on an event whose timer has fired.
 const headerScheduler = "Nats-Scheduler"
 
+// due is when the timer of an event fires, or should have fired, which it does later
+// when nothing runs then; of an event without a timer it is zero.
+func due(e replay.Event) time.Time {
+	waiting, _ := strings.CutPrefix(e.Header.Get(jetstream.ScheduleHeader), "@at ")
+	for _, text := range []string{e.Header.Get(streams.HeaderDue), waiting} {
+		if at, err := time.Parse(time.RFC3339, text); err == nil {
+			return at
+		}
+	}
+	if e.Header.Get(headerScheduler) != "" {
+		return e.At // by a version that did not note it
+	}
+	return time.Time{}
+}
+
 // Record makes a case of the events that a filter matches, as far as the plugin
 // handles such. It only reads. Progress may be nil. The error wraps
 // replay.ErrNothing when there is no such event.
@@ -81,14 +96,7 @@ func (c *Case) readSaid(ctx context.Context, js jetstream.JetStream, index map[e
 		if !ok {
 			continue
 		}
-		out := Output{Subject: d.Subject, Data: d.Data}
-		if at, ok := strings.CutPrefix(e.Header.Get(jetstream.ScheduleHeader), "@at "); ok {
-			if out.Due, err = time.Parse(time.RFC3339, at); err != nil {
-				return fmt.Errorf("timer %s: %w", e.Ref, err)
-			}
-		} else if e.Header.Get(headerScheduler) != "" {
-			out.Due = e.At
-		}
+		out := Output{Subject: d.Subject, Data: d.Data, Due: due(e)}
 		if d.Subject == event.EventSubject(c.Plugin, event.TypeDeadLetter) {
 			if letter, err := event.As[event.DeadLetter](d.Envelope); err == nil {
 				out = failure(c.Plugin, letter.Error, letter.Code)
