@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
@@ -42,6 +43,60 @@ func TestPrintable(t *testing.T) {
 			t.Errorf("Printable(%q) = %q, want %q", in, got, want)
 		}
 	}
+}
+
+// What is written for other programs means what it meant, holds no character that
+// a terminal obeys, and no half of a surrogate pair, wherever the parts of it that
+// are written one after the other begin.
+func TestPrintableJSON(t *testing.T) {
+	t.Parallel()
+	for in, want := range map[string]string{
+		`{"plain":"caf\u00e9 \n \\ \" é"}`:      `{"plain":"caf\u00e9 \n \\ \" é"}`,
+		"[\"c1 \u009b31m\",\"tag \U000e0041\"]": `["c1 \u009b31m","tag \udb40\udc41"]`,
+		`["pair \ud83c\udfb2 \uD83C\uDFB2"]`:    `["pair \ud83c\udfb2 \uD83C\uDFB2"]`,
+		`["first \ud800x \uDBFF"]`:              `["first \ufffdx \ufffd"]`,
+		`["second \udfb2 \uDC00"]`:              `["second \ufffd \ufffd"]`,
+		`["twice \ud83c\ud83c\udfb2"]`:          `["twice \ufffd\ud83c\udfb2"]`,
+		`["turned \udfb2\ud83c"]`:               `["turned \ufffd\ufffd"]`,
+		`["broken up \ud83c\u0041 \ud83c\n"]`:   `["broken up \ufffd\u0041 \ufffd\n"]`,
+		`["no escape \\ud800 \ud83c\\udfb2"]`:   `["no escape \\ud800 \ufffd\\udfb2"]`,
+		`{"\ud800":"in a name"}`:                `{"\ufffd":"in a name"}`,
+	} {
+		for split := range len(in) {
+			var out bytes.Buffer
+			w := PrintableJSON(&out)
+			for _, part := range []string{in[:split], in[split:]} {
+				if n, err := io.WriteString(w, part); n != len(part) || err != nil {
+					t.Fatal(n, err)
+				}
+			}
+			if got := out.String(); got != want {
+				t.Errorf("%s written in two at %d is %s, want %s", in, split, got, want)
+				break
+			}
+		}
+	}
+}
+
+func FuzzPrintableJSON(f *testing.F) {
+	f.Add(`{"a":"\ud800\udc00 \ud800 \\"}`, 7)
+	f.Fuzz(func(t *testing.T, s string, split int) {
+		var in, again any
+		if json.Unmarshal([]byte(s), &in) != nil {
+			t.Skip()
+		}
+		split = max(0, min(split, len(s)))
+		var out bytes.Buffer
+		w := PrintableJSON(&out)
+		for _, part := range []string{s[:split], s[split:]} {
+			if _, err := io.WriteString(w, part); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := json.Unmarshal(out.Bytes(), &again); err != nil || !reflect.DeepEqual(in, again) {
+			t.Errorf("%q is written as %q: %v", s, out.String(), err)
+		}
+	})
 }
 
 func FuzzPrintable(f *testing.F) {

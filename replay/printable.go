@@ -3,6 +3,7 @@ package replay
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf16"
@@ -49,11 +50,13 @@ func Printable(s string) string {
 // PrintableJSON is a writer of JSON to w that writes as \u009b and the like, which
 // means the same, what JSON lets stand in strings and a terminal may obey: DEL,
 // C1 controls, and characters that are invisible or turn the direction of writing.
+// The escape of half a surrogate pair, at which other programs stop reading, it
+// writes as \ufffd.
 func PrintableJSON(w io.Writer) io.Writer { return &printableJSON{w: w} }
 
 type printableJSON struct {
 	w    io.Writer
-	part []byte // the beginning of a character whose end was not written yet
+	part []byte // the beginning of a character or an escape whose end was not written yet
 }
 
 func (j *printableJSON) Write(p []byte) (int, error) {
@@ -64,6 +67,20 @@ func (j *printableJSON) Write(p []byte) (int, error) {
 	}
 	out := make([]byte, 0, len(in)+64)
 	for i := 0; i < len(in); {
+		if in[i] == '\\' {
+			n, half := escape(in[i:])
+			if n == 0 {
+				j.part = append(j.part, in[i:]...)
+				break
+			}
+			if half {
+				out = append(out, `\ufffd`...)
+			} else {
+				out = append(out, in[i:i+n]...)
+			}
+			i += n
+			continue
+		}
 		if in[i] < 0x7f {
 			out = append(out, in[i])
 			i++
@@ -87,6 +104,48 @@ func (j *printableJSON) Write(p []byte) (int, error) {
 		return 0, err
 	}
 	return len(p), nil
+}
+
+const (
+	unitLength = len(`\uXXXX`) // of the escape of one UTF-16 code unit
+	// lowSurrogates is where the second halves of surrogate pairs begin.
+	lowSurrogates = 0xdc00
+)
+
+// escape is the length of the escape at the beginning of in, both halves of a
+// surrogate pair included, or 0 where its end is not there yet. It reports
+// whether it is half a pair that has no other half.
+func escape(in []byte) (n int, half bool) {
+	first, n := codeUnit(in)
+	if n < unitLength || !utf16.IsSurrogate(first) {
+		return n, false
+	}
+	second, m := codeUnit(in[unitLength:])
+	switch {
+	case m == 0 && first < lowSurrogates:
+		return 0, false
+	case utf16.DecodeRune(first, second) == utf8.RuneError:
+		return unitLength, true
+	}
+	return unitLength + m, false
+}
+
+// codeUnit reads one escape. One that is not \uXXXX has the length 2, what is none
+// has 1, and one whose end is not there yet 0.
+func codeUnit(in []byte) (r rune, n int) {
+	switch {
+	case len(in) > 0 && in[0] != '\\':
+		return 0, 1
+	case len(in) > 1 && in[1] != 'u':
+		return 0, 2
+	case len(in) < unitLength:
+		return 0, 0
+	}
+	u, err := strconv.ParseUint(string(in[2:unitLength]), 16, 16)
+	if err != nil {
+		return 0, 2
+	}
+	return rune(u), unitLength
 }
 
 func unprintable(r rune) bool {

@@ -190,8 +190,9 @@ func dbQuery(ctx context.Context, c *cli.Context, cmd command) error {
 		if err := json.Unmarshal(reply, &r); err != nil {
 			return fmt.Errorf("read the reply: %w", err)
 		}
+		out := replay.PrintableJSON(c.App.Writer)
 		for _, record := range r.Data {
-			fmt.Fprintln(c.App.Writer, replay.Printable(string(record)))
+			fmt.Fprintf(out, "%s\n", record)
 		}
 		fmt.Fprintf(c.App.ErrWriter, "%d of %d\n", len(r.Data), r.Count)
 		if r.Explain != nil {
@@ -373,6 +374,6 @@ func printField(w io.Writer, reply []byte, name string) error {
 	if err := json.Unmarshal(reply, &fields); err != nil {
 		return fmt.Errorf("read the reply: %w", err)
 	}
-	fmt.Fprintln(w, replay.Printable(string(fields[name])))
+	fmt.Fprintf(replay.PrintableJSON(w), "%s\n", fields[name])
 	return nil
 }

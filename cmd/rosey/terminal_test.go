@@ -3,6 +3,8 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"unicode"
@@ -30,9 +32,19 @@ func spoken(text string) (found []string) {
 	return found
 }
 
+// half has half a surrogate pair in each text, as Python's surrogateescape makes it.
+const half = `{"user":"\ud800","message":"A\udcffB","channel":"\ud800","time":1,"\udc00":"\ud83d\ude00\ud83d"}`
+
+var surrogates = regexp.MustCompile(`\\\\|\\u[dD][89abAB]..\\u[dD][c-fC-F]..|\\u[dD][89a-fA-F]..`)
+
+// halves are the halves of surrogate pairs in JSON.
+func halves(text string) []string {
+	return slices.DeleteFunc(surrogates.FindAllString(text, -1), func(s string) bool { return len(s) != len(`\ud800`) })
+}
+
 // Whatever people and plugins put into events and records, no command writes a
 // control character, an escape or an invisible character of it to the terminal,
-// be it for people, as JSON, CSV or HTML.
+// be it for people, as JSON, CSV or HTML, nor JSON at which other programs stop.
 func TestNothingSpeaksToTheTerminal(t *testing.T) {
 	t.Parallel()
 	store := t.TempDir()
@@ -75,6 +87,12 @@ func TestNothingSpeaksToTheTerminal(t *testing.T) {
 	if _, err := kv.Put(ctx, "evil", []byte(`{"name":"evil","version":`+quoted(t, spell)+`,"commands":[`+quoted(t, spell)+`],"description":`+quoted(t, spell)+`,"usage":`+quoted(t, spell)+`}`)); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := bus.JetStream().Publish(ctx, event.SubjectChat, []byte(half)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bus.Conn().Request("database.set", []byte(`{"collection":"c","id":"half","data":`+half+`}`), streams.DefaultTimeout); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := bus.JetStream().Publish(ctx, event.SubjectChat, []byte(spell)); err != nil { // no JSON at all
 		t.Fatal(err)
 	}
@@ -105,6 +123,7 @@ func TestNothingSpeaksToTheTerminal(t *testing.T) {
 		{"db", "get", "c", "x" + spell[1:40], "--output", "json"}, {"db", "history", "c", "x" + spell[1:40]}, {"db", "get", "c", spell},
 		{"db", "get", spell, "1"}, {"db", "set", "c", spell}, {"db", "query", "c", "--filter", `{"$` + spell + `":1}`}, {"db", "query", "c", "--filter", spell},
 		{"db", "query", "c", "--order-by", spell}, {"db", "query", "c", "--explain", "--filter", `{"a":` + quoted(t, spell) + `}`},
+		{"db", "get", "c", "half"}, {"db", "history", "c", "half", "--output", "json"},
 		{"dead", "ls"}, {"dead", "ls", "--output", "json"}, {"dead", "show", "CYTUBE:1"}, {"dead", "show", spell}, {"dead", "retry", spell},
 		{"status"}, {"status", "--output", "json"}, {"doctor"}, {"doctor", "--output", "json"}, {"send", spell}, {"send", "--channel", spell, "x"},
 		{spell}, {"run", "--" + spell}, {"replay", "--output", spell}, {"run", spell},
@@ -115,6 +134,9 @@ func TestNothingSpeaksToTheTerminal(t *testing.T) {
 	for i, r := range roseyAll(t, lines) {
 		args := lines[i][:len(lines[i])-2]
 		check(fmt.Sprintf("rosey %.60q", args), r.stdout+r.stderr)
+		if found := halves(r.stdout); len(found) > 0 && (args[0] == "db" || args[len(args)-1] == "json") {
+			t.Errorf("rosey %.60q writes %d halves of surrogate pairs, such as %s", args, len(found), found[0])
+		}
 		if args[0] == "audit" && args[len(args)-1] == "csv" {
 			for line := range strings.Lines(r.stdout) {
 				for _, field := range strings.Split(line, ",") {
