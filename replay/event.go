@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"regexp"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -32,6 +33,30 @@ func (e Event) Decode() (streams.Stored, error) {
 		err = event.CheckData(e.Subject, env.Data)
 	}
 	return streams.Stored{Envelope: env, Ref: e.Ref, At: e.At, Attempt: 1, Header: e.Header}, err
+}
+
+// Trail is the event's correlation ID, as Decode has it, and the event that it
+// names as its cause, if any, read without decoding the rest.
+func (e Event) Trail() (correlation string, cause event.Ref) {
+	f, _ := e.scan()
+	if named := member(f.metadata, event.MetaCausation); named != "" {
+		cause, _ = event.ParseRef(named)
+	}
+	return e.correlation(f), cause
+}
+
+// Says reports whether one of the values of the event's data matches, as
+// Filter.Grep does.
+func (e Event) Says(re *regexp.Regexp) bool {
+	f, ok := e.scan()
+	return e.says(re, f, ok)
+}
+
+func (e *Event) says(re *regexp.Regexp, f fields, ok bool) bool {
+	if !ok {
+		return re.Match(e.Body)
+	}
+	return grep(re, f.data)
 }
 
 // fields are the parts of a body that filters look at, raw. Of a bare payload

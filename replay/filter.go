@@ -236,7 +236,7 @@ func (m *matcher) match(e *Event) bool {
 	if m.Correlation != "" && !m.correlated(e.correlation(f)) {
 		return false
 	}
-	if m.Plugin != "" && event.PluginOf(e.Subject) != m.Plugin && publisher(sourceOf(f.metadata)) != m.Plugin {
+	if m.Plugin != "" && event.PluginOf(e.Subject) != m.Plugin && publisher(member(f.metadata, event.MetaSource)) != m.Plugin {
 		return false
 	}
 	if m.User != "" || m.Channel != "" {
@@ -257,13 +257,7 @@ func (m *matcher) match(e *Event) bool {
 			return false
 		}
 	}
-	switch {
-	case m.Grep == nil:
-		return true
-	case !ok:
-		return m.Grep.Match(e.Body)
-	}
-	return grep(m.Grep, f.data)
+	return m.Grep == nil || e.says(m.Grep, f, ok)
 }
 
 func (m *matcher) correlated(id string) bool {
@@ -289,13 +283,14 @@ func isRef(id string) bool {
 	return err == nil && slices.ContainsFunc(streams.Specs(), func(s streams.Spec) bool { return s.Name == ref.Stream })
 }
 
-func sourceOf(metadata []byte) (source string) {
-	members(metadata, func(name, value []byte) {
-		if string(name) == event.MetaSource {
-			source = string(unquoted(value))
+// member is the text of a JSON object's member, or "".
+func member(object []byte, wanted string) (text string) {
+	members(object, func(name, value []byte) {
+		if string(name) == wanted {
+			text = string(unquoted(value))
 		}
 	})
-	return source
+	return text
 }
 
 // publisher is the plugin that an event's source names: its durable consumer is

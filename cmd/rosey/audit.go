@@ -245,8 +245,11 @@ func auditForget(ctx context.Context, c *cli.Context, cmd command) error {
 		verb = "would erase"
 	}
 	fmt.Fprintf(c.App.Writer, "%s %d event(s) of %s", verb, done.Total(), replay.Printable(user))
+	if done.Answers > 0 {
+		fmt.Fprintf(c.App.Writer, "; %d event(s) that answer these stay and may quote them", done.Answers)
+	}
 	if done.Mentions > 0 {
-		fmt.Fprintf(c.App.Writer, "; %d event(s) of others still name them", done.Mentions)
+		fmt.Fprintf(c.App.Writer, "; %d other event(s) still name the person", done.Mentions)
 	}
 	fmt.Fprintln(c.App.Writer, "\nRecords of plugins (rosey db) and backups are not touched.")
 	return nil

@@ -584,6 +584,7 @@ func TestLookingBack(t *testing.T) {
 		{[]string{"audit", "verify", seal}, 0, "intact"},
 		{[]string{"audit", "forget", "--user", "alice"}, 2, "--dry-run"},
 		{[]string{"audit", "forget", "--user", "alice", "--dry-run"}, 0, "would erase"},
+		{[]string{"audit", "forget", "--user", "operator", "--dry-run"}, 0, "event(s) that answer these stay"},
 		{[]string{"audit", "forget", "--user", "alice", "--yes"}, 0, "erased"},
 		{[]string{"audit", "verify", seal}, 0, "erased on request"},
 		{[]string{"audit", "--user", "alice"}, 0, "eras"},

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"time"
 
@@ -39,7 +38,8 @@ type ForgetOptions struct {
 // Forgotten is what Forget did.
 type Forgotten struct {
 	Events   map[string]int // erased, by stream
-	Mentions int            // events of others that still name the person
+	Answers  int            // events left that were made because of these, such as the bot's answers
+	Mentions int            // other events left that name the person
 }
 
 // Total is how many events were erased.
@@ -51,15 +51,16 @@ func (f Forgotten) Total() (n int) {
 }
 
 // Forget erases what a person said and did, and what was sent to them, from
-// every stream: JetStream overwrites the events on disk. First it stores a
-// signed cytube.erasure, which lists the places and not the person, so that
-// Verify can explain the holes; broken off in between, it can be called again.
+// every stream, with the requests to the database and to plugins that were made
+// because of it, whenever that was: JetStream overwrites the events on disk. First
+// it stores a signed cytube.erasure, which lists the places and not the person, so
+// that Verify can explain the holes; broken off in between, it can be called again.
 //
-// It does not touch what others said about the person, which it counts, nor
-// what plugins keep in the database, nor backups. Of lines that the channel's own
-// chat buffer may still hold the erasure keeps a fingerprint, so that the
-// connector does not record them again. The error wraps replay.ErrNothing when
-// there is nothing to erase.
+// It does not touch what was answered to the person and what others said about
+// them, which it counts, nor what plugins keep in the database, nor backups. Of
+// lines that the channel's own chat buffer may still hold the erasure keeps a
+// fingerprint, so that the connector does not record them again. The error wraps
+// replay.ErrNothing when there is nothing to erase.
 func Forget(ctx context.Context, bus *streams.Bus, key ed25519.PrivateKey, user string, o ForgetOptions) (Forgotten, error) {
 	done := Forgotten{Events: map[string]int{}}
 	if user == "" {
@@ -69,34 +70,47 @@ func Forget(ctx context.Context, bus *streams.Bus, key ed25519.PrivateKey, user 
 		o.Reason = "on request"
 	}
 	js := bus.JetStream()
-	found, lines := map[string][]uint64{}, map[string][]string{}
+	t, err := newTraces(user)
+	if err != nil {
+		return done, err
+	}
+	lines := map[string][]string{}
 	q := replay.Query{Filter: replay.Filter{User: user, Channel: o.Channel, Since: o.Since, Until: o.Until, Subjects: []string{">"}}}
 	for e, err := range replay.Read(ctx, js, q) {
 		if err != nil {
 			return done, err
 		}
-		found[e.Ref.Stream] = append(found[e.Ref.Stream], e.Ref.Seq)
+		t.found(e)
 		if chat, ok := chatOf(e); ok {
 			kept := append(lines[chat.Channel], chat.Fingerprint())
 			lines[chat.Channel] = kept[max(0, len(kept)-fingerprinted):]
 		}
 	}
-	if len(found) == 0 {
+	if len(t.erased) == 0 {
 		return done, fmt.Errorf("%w of %s", replay.ErrNothing, user)
 	}
-	for stream, seqs := range found {
-		done.Events[stream] = len(seqs)
-	}
-	var err error
-	if done.Mentions, err = mentions(ctx, js, user, found); err != nil || o.DryRun {
+	if err := t.follow(ctx, js); err != nil {
 		return done, err
 	}
-	for stream, seqs := range found {
+	for stream, seqs := range t.erased {
+		done.Events[stream] = len(seqs)
+	}
+	done.Answers, done.Mentions = t.answers, t.mentions
+	if o.DryRun {
+		return done, nil
+	}
+	// Requests go before what they were made because of, which leads to them if this
+	// is broken off: the topology has causes before effects.
+	for _, spec := range slices.Backward(streams.Specs()) {
+		seqs := t.erased[spec.Name]
+		if len(seqs) == 0 {
+			continue
+		}
 		p := event.Erasure{Reason: o.Reason}
-		if stream == streams.Cytube {
+		if spec.Name == streams.Cytube {
 			p.Lines = slices.Sorted(slices.Values(slices.Concat(slices.Collect(maps.Values(lines))...)))
 		}
-		if err := erase(ctx, bus, key, stream, seqs, p); err != nil {
+		if err := erase(ctx, bus, key, spec.Name, seqs, p); err != nil {
 			return done, err
 		}
 	}
@@ -113,23 +127,6 @@ func chatOf(e replay.Event) (chat event.Chat, ok bool) {
 		chat, err = event.As[event.Chat](s.Envelope)
 	}
 	return chat, err == nil
-}
-
-// mentions counts the events that name a person and are not found.
-func mentions(ctx context.Context, js jetstream.JetStream, user string, found map[string][]uint64) (n int, err error) {
-	name, err := regexp.Compile(`(?i)(^|[^\pL\pN_-])` + regexp.QuoteMeta(user) + `($|[^\pL\pN_-])`)
-	if err != nil {
-		return 0, fmt.Errorf("look for %s: %w", user, err)
-	}
-	for e, err := range replay.Read(ctx, js, replay.Query{Filter: replay.Filter{Grep: name}}) {
-		if err != nil {
-			return 0, err
-		}
-		if _, ok := slices.BinarySearch(found[e.Ref.Stream], e.Ref.Seq); !ok {
-			n++
-		}
-	}
-	return n, nil
 }
 
 // erase says what goes, in the words of p, and then takes it away.

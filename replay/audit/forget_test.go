@@ -1,0 +1,173 @@
+package audit
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/plugins/plugintest"
+	"github.com/rosey-bot/rosey/plugins/quotedb"
+	"github.com/rosey-bot/rosey/replay"
+	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/streamstest"
+)
+
+// holds counts the stored events that say a text, by stream.
+func holds(ctx context.Context, t *testing.T, bus *streams.Bus, text string) map[string]int {
+	t.Helper()
+	n := map[string]int{}
+	q := replay.Query{Filter: replay.Filter{Grep: regexp.MustCompile(regexp.QuoteMeta(text))}}
+	for e, err := range replay.Read(ctx, bus.JetStream(), q) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		n[e.Ref.Stream]++
+	}
+	return n
+}
+
+// What plugins asked of the database because of somebody's commands goes with
+// these, also where it came later than what is to be erased; what the bot answered
+// stays and is counted.
+func TestForgetErasesRequests(t *testing.T) {
+	t.Parallel()
+	ctx := streamstest.Context(t)
+	room := plugintest.Run(t, quotedb.New())
+	room.Say("mallory", "!quote add secretword quote")
+	room.Settle(quotedb.Name) // so that its event comes before the next command
+	room.Say("mallory", "!quote secretword")
+	room.Say("alice", "!quote add something else")
+	room.Settle(quotedb.Name)
+	before := holds(ctx, t, room.Bus, "secretword")
+	if before[streams.Database] < 2 || before[streams.Cytube] != 3 {
+		t.Fatalf("what is to be erased is not there: %v", before)
+	}
+	others := holds(ctx, t, room.Bus, "something else")
+	o := ForgetOptions{Channel: plugintest.Channel, Since: time.Now().Add(-time.Hour), DryRun: true}
+	last := room.Stored(event.CommandSubject(quotedb.Name))[1]
+	o.Until = last.At.Add(1)
+	dry, err := Forget(ctx, room.Bus, newKey(t), "mallory", o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if after := holds(ctx, t, room.Bus, "secretword"); !cmp.Equal(after, before) {
+		t.Errorf("the dry run left %v of %v", after, before)
+	}
+	o.DryRun = false
+	done, err := Forget(ctx, room.Bus, newKey(t), "mallory", o)
+	if err != nil || !cmp.Equal(done, dry) || done.Events[streams.Database] < before[streams.Database] {
+		t.Errorf("it erased %+v, %v; the dry run says %+v", done, err, dry)
+	}
+	// The answer to what is no quote, which quotes the command.
+	if after, want := holds(ctx, t, room.Bus, "secretword"), map[string]int{streams.Cytube: 1}; !cmp.Equal(after, want) {
+		t.Errorf("after it %v are left, want %v", after, want)
+	}
+	if done.Answers < 2 {
+		t.Errorf("it says that %d answers are left", done.Answers)
+	}
+	if after := holds(ctx, t, room.Bus, "something else"); !cmp.Equal(after, others) {
+		t.Errorf("of what others said %v is left of %v", after, others)
+	}
+}
+
+// Programs that name no causes, and such as give the events of several people one
+// correlation ID, show where the line is.
+func TestForgetTellsWhoseRequestsTheyAre(t *testing.T) {
+	t.Parallel()
+	ctx := streamstest.Context(t)
+	bus := streamstest.Bus(t, streamstest.Server(t))
+	refs, stored := map[string]event.Ref{}, map[string]uint64{}
+	store := func(name, subject, correlation, cause string, data map[string]any) {
+		t.Helper()
+		data["mark"] = "<" + name + ">"
+		raw, err := json.Marshal(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		metadata := map[string]any{event.MetaSource: "test"}
+		if cause != "" {
+			metadata[event.MetaCausation] = refs[cause].String()
+		}
+		body, err := json.Marshal(map[string]any{"subject": subject, "data": json.RawMessage(raw), "correlation_id": correlation, "metadata": metadata})
+		if err != nil {
+			t.Fatal(err)
+		}
+		spec, _ := streams.For(subject)
+		if err := bus.Conn().Publish(subject, body); err != nil {
+			t.Fatal(err)
+		}
+		if err := bus.Conn().Flush(); err != nil {
+			t.Fatal(err)
+		}
+		ref := event.Ref{Stream: spec.Name, Seq: stored[spec.Name] + 1}
+		for last := uint64(0); last < ref.Seq; {
+			if _, last, err = replay.Bounds(ctx, bus.JetStream(), spec.Name); err != nil {
+				t.Fatal(err)
+			}
+		}
+		refs[name], stored[spec.Name] = ref, ref.Seq
+	}
+	command := func(user string) map[string]any {
+		return map[string]any{"command": "x", "args": []string{}, "user": user, "channel": "lounge", "rank": 1, "raw_message": "!x"}
+	}
+	get := func() map[string]any { return map[string]any{"collection": "c", "id": 1} }
+	asked := event.RequestSubject("other")
+
+	store("hers", event.CommandSubject("p"), "hers-alone", "", command("mallory"))
+	store("get because of hers", event.SubjectGet, "another", "hers", get())
+	store("request because of hers", asked, "hers-alone", "hers", map[string]any{})
+	store("get for that request", event.SubjectGet, "hers-alone", "", get())
+	store("event because of hers", event.EventSubject("p", "done"), "hers-alone", "hers", map[string]any{})
+	store("get because of that event", event.SubjectGet, "hers-alone", "event because of hers", get())
+	store("answer", event.SubjectSendChat, "hers-alone", "", map[string]any{"message": "what?"})
+
+	store("hers in a crowd", event.CommandSubject("p"), "crowd", "", command("mallory"))
+	store("bobs in a crowd", event.CommandSubject("p"), "crowd", "", command("bob"))
+	store("get because of hers in a crowd", event.SubjectGet, "crowd", "hers in a crowd", get())
+	store("get because of bobs in a crowd", event.SubjectGet, "crowd", "bobs in a crowd", get())
+	store("get of the crowd", event.SubjectGet, "crowd", "", get())
+	store("get of nobody", event.SubjectGet, "elsewhere", "", get())
+	store("bob of her", event.SubjectChat, "gossip", "", map[string]any{"user": "bob", "message": "mallory!", "channel": "lounge", "rank": 1, "time": 1})
+
+	done, err := Forget(ctx, bus, newKey(t), "mallory", ForgetOptions{})
+	want := Forgotten{Events: map[string]int{streams.Plugin: 2, streams.PluginRequest: 1, streams.Database: 4}, Answers: 3, Mentions: 1}
+	if err != nil || !cmp.Equal(done, want) {
+		t.Errorf("it says %+v, %v; want %+v", done, err, want)
+	}
+	var left []string
+	for name := range refs {
+		if len(holds(ctx, t, bus, "<"+name+">")) > 0 {
+			left = append(left, name)
+		}
+	}
+	slices.Sort(left)
+	stays := []string{"answer", "bob of her", "bobs in a crowd", "event because of hers", "get because of bobs in a crowd", "get of nobody", "get of the crowd"}
+	if !slices.Equal(left, stays) {
+		t.Errorf("left are %s\nwant     %s", strings.Join(left, ", "), strings.Join(stays, ", "))
+	}
+	// Each erasure names one stream, and the requests' come before their causes'.
+	var order []string
+	for e, err := range replay.Read(ctx, bus.JetStream(), replay.Query{Filter: replay.Filter{Subjects: []string{event.SubjectErasure}}}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		var body struct {
+			Data event.Erasure `json:"data"`
+		}
+		if err := json.Unmarshal(e.Body, &body); err != nil {
+			t.Fatal(err)
+		}
+		order = append(order, fmt.Sprint(body.Data.Events))
+	}
+	if want := []string{"map[DATABASE:[1 2 3 4]]", "map[PLUGIN_REQUEST:[1]]", "map[PLUGIN:[1 3]]"}; !slices.Equal(order, want) {
+		t.Errorf("the erasures are of %v, want %v", order, want)
+	}
+}
