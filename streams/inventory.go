@@ -125,12 +125,13 @@ func (s *Server) compare(before map[string]holding, torn bool, log *slog.Logger)
 		}
 		loss := Loss{Stream: name, Gone: i < 0, Noticed: time.Now()}
 		switch {
-		case !loss.Gone && torn:
-			loss.Events = less(now.LastSeq, was.Last)
-		case !loss.Gone:
-			loss.Events = was.missing(now, loss.Noticed)
-		case !torn || isOurs(name): // a bucket may have been deleted since
+		case torn && !isOurs(name): // a bucket may have been deleted since, or made anew
+		case loss.Gone:
 			loss.Events = was.Messages
+		case torn:
+			loss.Events = less(now.LastSeq, was.Last)
+		default:
+			loss.Events = was.missing(now, loss.Noticed)
 		}
 		if loss.Events > 0 {
 			lost = append(lost, loss)

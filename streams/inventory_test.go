@@ -142,6 +142,9 @@ func TestInventoryOfWhatWasDeleted(t *testing.T) {
 			if err := js.DeleteKeyValue(ctx, inventoryBucket); err != nil {
 				t.Fatal(err)
 			}
+			if _, err := js.CreateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: inventoryBucket}); err != nil {
+				t.Fatal(err)
+			}
 			before, err := os.ReadFile(filepath.Join(store, "inventory.json"))
 			if err != nil {
 				t.Fatal(err)
