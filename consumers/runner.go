@@ -161,6 +161,19 @@ func (r *runner) gone(ctx context.Context, consumer jetstream.Consumer, err erro
 	return errors.Is(err, jetstream.ErrConsumerNotFound)
 }
 
+// Open makes the durable consumer that Run reads exist, with Run's settings, so that
+// it has what is stored from now on.
+func Open(ctx context.Context, bus *streams.Bus, c Config) error {
+	r, err := newRunner(bus, c, nil)
+	if err == nil {
+		_, err = r.open(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("open consumer %s: %w", c.Durable, err)
+	}
+	return nil
+}
+
 type runner struct {
 	Config
 	bus     *streams.Bus

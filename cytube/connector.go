@@ -17,7 +17,6 @@ import (
 
 	"github.com/cenkalti/backoff/v5"
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/consumers"
 	"github.com/rosey-bot/rosey/cytube/socketio"
@@ -38,7 +37,7 @@ type Config struct {
 	// split; 240.
 	MessageLimit int
 	// MaxAge is the age past which a send is not spoken but recorded as expired;
-	// 2 minutes.
+	// DefaultMaxAge.
 	MaxAge time.Duration
 	// EchoTimeout is how long to wait for the channel to echo what was said; 10 s.
 	EchoTimeout time.Duration
@@ -65,6 +64,9 @@ type Config struct {
 	MaySpeak func() bool
 }
 
+// DefaultMaxAge is the default of Config.MaxAge.
+const DefaultMaxAge = 2 * time.Minute
+
 // DefaultDurable is the durable consumer that reads the sends: that of the only
 // channel's connector, or of the Dispatcher.
 const DefaultDurable = "cytube-sender"
@@ -72,7 +74,7 @@ const DefaultDurable = "cytube-sender"
 func (c Config) withDefaults() Config {
 	c.Channel = strings.ToLower(c.Channel) // as the server does
 	c.MessageLimit = cmp.Or(c.MessageLimit, 240)
-	c.MaxAge = cmp.Or(c.MaxAge, 2*time.Minute)
+	c.MaxAge = cmp.Or(c.MaxAge, DefaultMaxAge)
 	c.EchoTimeout = cmp.Or(c.EchoTimeout, 10*time.Second)
 	c.JoinTimeout = cmp.Or(c.JoinTimeout, 30*time.Second)
 	c.RetryMin = cmp.Or(c.RetryMin, time.Second)
@@ -308,7 +310,7 @@ func (c *Connector) keepSpeaking(ctx context.Context, s *sender) error {
 	for {
 		err := c.finishOutbox(ctx, s)
 		if err == nil {
-			err = consumers.Run(ctx, c.bus, s.config(), s.handle)
+			err = s.run(ctx, c.bus)
 		}
 		if ctx.Err() != nil {
 			return nil
@@ -325,49 +327,6 @@ func (c *Connector) keepSpeaking(ctx context.Context, s *sender) error {
 		}
 	}
 }
-
-// finishOutbox speaks what a Dispatcher left for the channel before this was the
-// bot's only one.
-func (c *Connector) finishOutbox(ctx context.Context, s *sender) error {
-	if c.cfg.Dispatched {
-		return nil
-	}
-	left, err := c.bus.JetStream().Consumer(ctx, streams.Cytube, SenderDurable(c.cfg.Channel))
-	if errors.Is(err, jetstream.ErrConsumerNotFound) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("look up consumer %s: %w", SenderDurable(c.cfg.Channel), err)
-	}
-	info := left.CachedInfo()
-	if info.NumPending == 0 && info.NumAckPending == 0 {
-		return nil
-	}
-	c.log.InfoContext(ctx, "speaking first what waits since the bot was in several channels", "channel", c.cfg.Channel, "sends", int(info.NumPending)+info.NumAckPending)
-	several := *s
-	several.cfg.Dispatched = true
-	work, cancel := context.WithCancel(ctx)
-	defer cancel()
-	ended := make(chan error, 1)
-	go func() { ended <- consumers.Run(work, c.bus, several.config(), several.handle) }()
-	tick := time.NewTicker(outboxLook)
-	defer tick.Stop()
-	for {
-		select {
-		case err := <-ended:
-			return err
-		case <-tick.C:
-		}
-		if info, err = left.Info(ctx); err == nil && info.NumPending == 0 && info.NumAckPending == 0 {
-			cancel()
-			<-ended
-			return nil
-		}
-	}
-}
-
-// outboxLook is how often finishOutbox looks whether it has finished.
-const outboxLook = 200 * time.Millisecond
 
 // push hands something to the recorder, waiting while its queue is full.
 func (c *Connector) push(ctx context.Context, it item) error {

@@ -20,6 +20,12 @@ import (
 // sends that a Dispatcher left for it.
 func SenderDurable(channel string) string { return DefaultDurable + "-" + strings.ToLower(channel) }
 
+// ChannelOf is the channel of which durable is the SenderDurable; ok is false when it
+// is another consumer.
+func ChannelOf(durable string) (channel string, ok bool) {
+	return strings.CutPrefix(durable, DefaultDurable+"-")
+}
+
 // Dispatcher hands sends out to several channels: the contract's cytube.send.*
 // name their channel in the payload only. It reads each once, as the durable
 // DefaultDurable, and stores a reference to it on the channel's own subject (see
@@ -28,6 +34,8 @@ func SenderDurable(channel string) string { return DefaultDurable + "-" + string
 // survives whatever dies on the way. Several processes share the work.
 type Dispatcher struct {
 	channels []string // lower case; the first gets what names none
+	open     func(ctx context.Context, channel string) error
+	opened   map[string]bool
 	served   func(ctx context.Context, channel string) (bool, error)
 	log      *slog.Logger
 	observe  func(consumers.Outcome)
@@ -38,7 +46,11 @@ type Dispatcher struct {
 // among them is left for it where another process serves it, and is otherwise
 // recorded as refused. Observe, which may be nil, is told of each send.
 func NewDispatcher(bus *streams.Bus, channels []string, log *slog.Logger, observe func(consumers.Outcome)) *Dispatcher {
-	d := &Dispatcher{log: log, observe: observe}
+	d := &Dispatcher{log: log, observe: observe, opened: map[string]bool{}}
+	d.open = func(ctx context.Context, channel string) error {
+		cfg := Config{Channel: channel, Dispatched: true}.withDefaults()
+		return (&sender{cfg: cfg, history: &history{js: bus.JetStream(), channel: cfg.Channel}, log: log}).open(ctx, bus)
+	}
 	for _, c := range channels {
 		d.channels = append(d.channels, strings.ToLower(c))
 	}
@@ -95,6 +107,13 @@ func (d *Dispatcher) Handle(ctx context.Context, s streams.Stored) ([]event.Enve
 			Channel: channel, Status: event.DeliveryRefused, Reason: "the bot is not in this channel", Send: s.Ref.String(),
 		})
 		return []event.Envelope{e}, consumers.Permanent(err)
+	}
+	if !d.opened[channel] {
+		// What is left for the channel is lost from sight where it has no consumer.
+		if err := d.open(ctx, channel); err != nil {
+			return nil, err
+		}
+		d.opened[channel] = true
 	}
 	e, err := event.New(event.OutboxSubject(channel), event.Outbox{Channel: channel, Send: s.Ref.String()})
 	if err != nil {

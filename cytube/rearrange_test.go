@@ -57,14 +57,18 @@ func TestChannelsAreRearranged(t *testing.T) {
 	}
 	for i, step := range []struct {
 		from, to func() func()
-		outboxes int // of the waiting sends, and those before them
-	}{{two, single, 3}, {single, two, 3}, {two, single, 11}} {
+		outboxes int  // of the waiting sends, and those before them
+		left     bool // the consumer of the channel's outbox, afterwards
+	}{{two, single, 3, false}, {single, two, 3, true}, {two, single, 11, false}} {
 		wait(step.from, step.outboxes)
 		stop := step.to()
 		say(fmt.Sprint("after change ", i))
 		spoken()
 		w.echoIn("one", want[len(want)-1])
 		stop()
+		if several := w.hasSender("one"); several != step.left {
+			t.Errorf("after change %d, one has an outbox's consumer: %t", i, several)
+		}
 	}
 }
 
@@ -73,7 +77,9 @@ func TestChannelsAreRearranged(t *testing.T) {
 func TestChannelIsLeft(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.ok(w.join(in("left")).stop())
+	left := w.join(in("left"))
+	w.ok(until(w.ctx, func() bool { return w.hasSender("left") }))
+	w.ok(left.stop())
 	w.join(in("kept"))
 	stop := w.dispatch("kept")
 	w.sendTo("left", "for another process")

@@ -40,6 +40,7 @@ type sender struct {
 	history *history
 	self    func() string // the bot's name as the server spells it
 	behind  func() bool   // tells that frames wait to be recorded, the echo perhaps among them
+	left    bool          // no bot is in the channel any more
 	started time.Time
 	begun   uint64          // sequence of the last send that was begun
 	stop    <-chan struct{} // closed when nothing new may be begun
@@ -88,6 +89,9 @@ func (s *sender) handle(ctx context.Context, d streams.Stored) ([]event.Envelope
 	}
 	if !s.cfg.accepts(channel) {
 		return s.delivery(ctx, d, event.DeliveryRefused, "the bot is not in channel "+channel)
+	}
+	if s.left {
+		return s.refuse(ctx, d, parts)
 	}
 	if len(parts) == 0 {
 		return s.delivery(ctx, d, event.DeliveryRefused, "the message is blank")

@@ -10,8 +10,10 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 	"unicode"
 
+	"github.com/rosey-bot/rosey/consumers"
 	"github.com/rosey-bot/rosey/cytube"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/lease"
@@ -137,7 +139,7 @@ func openChannels(cfg config, bus *streams.Bus, leases *lease.Leases, log *slog.
 		}
 		ch := &channel{ChannelConfig: c, log: log}
 		if leases != nil {
-			ch.lease = leases.New("channel." + strings.ToLower(c.Channel))
+			ch.lease = leases.New(leaseOf(c.Channel))
 			cc.MaySpeak = ch.lease.Valid
 		}
 		ch.Connector = cytube.New(bus, cc, opts...)
@@ -232,6 +234,53 @@ func (c *channel) keep(ctx context.Context) error {
 	}
 	return c.lease.Hold(ctx, c.Run)
 }
+
+// departures settles what waits for channels that the settings have no more.
+type departures struct {
+	bus     *streams.Bus
+	names   []string      // the channels that the settings have
+	leases  *lease.Leases // nil where no other process can be in a channel
+	vacancy time.Duration // for how long no bot must have been in a channel, where others can be
+	log     *slog.Logger
+	observe func(consumers.Outcome)
+}
+
+// run looks for such channels once, and ends with ctx. That it fails is no reason to
+// end the bot.
+func (d departures) run(ctx context.Context) error {
+	var left []string
+	err := streams.Insist(ctx, forever, d.log, func(ctx context.Context) (err error) {
+		left, err = cytube.Left(ctx, d.bus.JetStream(), d.names)
+		return err
+	})
+	if err != nil && ctx.Err() == nil {
+		d.log.WarnContext(ctx, "channels that the bot has left were not looked for", "error", err)
+	}
+	var leaving sync.WaitGroup
+	for _, name := range left {
+		leaving.Go(func() {
+			err := streams.Insist(ctx, forever, d.log, func(ctx context.Context) error { return d.leave(ctx, name) })
+			if err != nil && ctx.Err() == nil {
+				d.log.WarnContext(ctx, "what waits for a channel that the bot has left was not settled", "channel", name, "error", err)
+			}
+		})
+	}
+	leaving.Wait()
+	<-ctx.Done()
+	return nil
+}
+
+// leave settles what waits for a channel as soon as no bot is in it.
+func (d departures) leave(ctx context.Context, name string) error {
+	settle := func(ctx context.Context) error { return cytube.Leave(ctx, d.bus, name, d.log, d.observe) }
+	if d.leases == nil {
+		return settle(ctx)
+	}
+	return d.leases.New(leaseOf(name)).After(d.vacancy).Hold(ctx, settle)
+}
+
+// leaseOf is the key of a channel's lease.
+func leaseOf(channel string) string { return "channel." + strings.ToLower(channel) }
 
 func (c *channel) fail(err error) {
 	c.mu.Lock()

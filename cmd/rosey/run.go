@@ -235,6 +235,10 @@ func runBot(c *cli.Context) (err error) {
 		})
 	}
 	add("connector", channels.run)
+	if !cfg.external() || leases != nil {
+		gone := departures{bus: bus, names: channels.names(), leases: leases, vacancy: cytube.DefaultMaxAge, log: log, observe: observe}
+		add("channels that were left", gone.run)
+	}
 	add("platform", bot.run)
 	if cfg.Metrics != "" {
 		if err := observeStreams(tel.Metrics, js, bot.full, channels.queues(cfg)); err != nil {

@@ -78,10 +78,11 @@ func Open(ctx context.Context, nc *nats.Conn, js jetstream.JetStream, replicas i
 // Lease is one thing that only one process may do.
 type Lease struct {
 	*Leases
-	key    string
-	id     string                // of this process and attempt
-	until  atomic.Int64          // when it must stop, as ns since epoch
-	others atomic.Pointer[Owner] // who holds it, if another does
+	key     string
+	id      string                // of this process and attempt
+	vacancy time.Duration         // see After
+	until   atomic.Int64          // when it must stop, as ns since epoch
+	others  atomic.Pointer[Owner] // who holds it, if another does
 }
 
 // Owner is who holds a lease: a key's value.
@@ -97,6 +98,14 @@ var epoch = time.Now()
 // New makes a Lease of a key, 1 or more of A-Z a-z 0-9 _ - / = and ., that is
 // not held yet.
 func (ls *Leases) New(key string) *Lease { return &Lease{Leases: ls, key: key, id: nats.NewInbox()} }
+
+// After has Hold take the lease only once this process has seen for as long as
+// vacancy that nobody holds it, so that a holder that starts anew has it back before.
+// It returns l.
+func (l *Lease) After(vacancy time.Duration) *Lease {
+	l.vacancy = vacancy
+	return l
+}
 
 // Valid reports whether this process holds the lease. Ask it right before
 // whatever another process must not do at the same time.
@@ -142,6 +151,7 @@ func (l *Lease) acquire(ctx context.Context) (rev uint64, ok bool) {
 	}
 	var seen uint64 // the newest revision that was seen, and when
 	var at time.Time
+	var vacant time.Time // since when it was seen to be nobody's
 	for {
 		asked := time.Now()
 		owner, current, err := l.look(ctx)
@@ -149,13 +159,19 @@ func (l *Lease) acquire(ctx context.Context) (rev uint64, ok bool) {
 		case ctx.Err() != nil:
 			return 0, false
 		case err != nil:
+			vacant = time.Time{}
 			l.log.DebugContext(ctx, "the lease cannot be read", "lease", l.key, "error", err)
 		case current == 0:
-			rev = l.take(ctx, 0, asked)
+			if vacant.IsZero() {
+				vacant = asked
+			}
+			if asked.Sub(vacant) >= l.vacancy {
+				rev = l.take(ctx, 0, asked)
+			}
 		case current > seen:
-			seen, at = current, time.Now()
+			seen, at, vacant = current, time.Now(), time.Time{}
 			l.others.Store(&owner)
-		case current == seen && asked.Sub(at) >= l.timing.Term:
+		case current == seen && asked.Sub(at) >= max(l.timing.Term, l.vacancy):
 			l.log.WarnContext(ctx, "the holder of the lease was not heard of for its term", "lease", l.key, "holder", owner.Holder, "term", l.timing.Term)
 			rev = l.take(ctx, current, asked)
 		}

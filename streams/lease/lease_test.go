@@ -313,3 +313,40 @@ func (w *wire) mend() {
 		close(w.whole)
 	}
 }
+
+// Who waits for a vacancy takes a lease that nobody has held for that long, and not
+// before: a holder that starts anew has it back.
+func TestAfterAVacancy(t *testing.T) {
+	t.Parallel()
+	const vacancy = 6 * time.Second
+	for name, end := range map[string]func(t *testing.T, nc *nats.Conn, h *holder){
+		"given up": func(t *testing.T, nc *nats.Conn, h *holder) { h.stop(); <-h.done; h.done <- nil },
+		"killed":   func(t *testing.T, nc *nats.Conn, h *holder) { nc.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := streamstest.Server(t)
+			nc, err := s.Connect()
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(nc.Close)
+			var both, others speaking
+			first := both.hold(t, open(t, nc, "first").New("k"))
+			first.await(t)
+			patient := others.hold(t, open(t, streamstest.Connect(t, s), "patient").New("k").After(vacancy))
+			wait(t, streamstest.Context(t), func() bool { _, ok := patient.Other(); return ok })
+			end(t, nc, first)
+			again := both.hold(t, open(t, streamstest.Connect(t, s), "again").New("k"))
+			select {
+			case <-again.holds:
+			case <-patient.holds:
+				t.Fatal("it did not wait")
+			case <-streamstest.Context(t).Done():
+				t.Fatal("nobody got the lease")
+			}
+			again.stop()
+			patient.await(t)
+		})
+	}
+}

@@ -1,0 +1,127 @@
+package cytube_test
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/rosey-bot/rosey/cytube"
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams"
+)
+
+// hasSender reports whether a channel has a durable consumer for its sends.
+func (w *world) hasSender(channel string) bool {
+	w.t.Helper()
+	_, err := w.bus.JetStream().Consumer(w.ctx, streams.Cytube, cytube.SenderDurable(channel))
+	if errors.Is(err, jetstream.ErrConsumerNotFound) {
+		return false
+	}
+	w.ok(err)
+	return true
+}
+
+// What waits for a channel that the bot is in no more is refused, and nothing of it
+// is left; a bot that comes back into the channel begins with what is sent then.
+func TestLeave(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	slowly := func(c *cytube.Config) { c.Burst, c.PerSecond = 1, 0.001 }
+	kept, left := w.join(in("kept")), w.join(in("left"), slowly)
+	dispatched := w.dispatch("kept", "left")
+	first := w.sendTo("left", "heard")
+	w.echoIn("left", "heard")
+	var want []string
+	for i := range 4 {
+		want = append(want, "refused left "+w.sendTo("left", fmt.Sprint("never heard ", i)).Ref.String())
+	}
+	w.ok(until(w.ctx, func() bool { return len(w.stored("cytube.outbox.left")) == 5 }))
+	w.ok(until(w.ctx, func() bool { return w.hasSender("kept") }))
+	dispatched()
+	w.ok(left.stop())
+	w.ok(kept.stop())
+
+	gone := func() []string {
+		t.Helper()
+		list, err := cytube.Left(w.ctx, w.bus.JetStream(), []string{"Kept"})
+		w.ok(err)
+		return list
+	}
+	if diff := cmp.Diff([]string{"left"}, gone()); diff != "" {
+		t.Fatal(diff)
+	}
+	w.ok(cytube.Leave(w.ctx, w.bus, "left", slog.New(w.logs), nil))
+	ends := func() (list []string) {
+		for _, s := range w.stored(event.SubjectDelivery) {
+			list = append(list, field[string](s, "status")+" "+field[string](s, "channel")+" "+field[string](s, "send"))
+		}
+		return list
+	}
+	if diff := cmp.Diff(want, ends()); diff != "" {
+		t.Errorf("what waited for the channel: %s", diff)
+	}
+	if got := gone(); len(got) > 0 || w.hasSender("left") || !w.hasSender("kept") {
+		t.Errorf("still there: %q", got)
+	}
+	w.ok(cytube.Leave(w.ctx, w.bus, "left", slog.New(w.logs), nil)) // there is nothing to do any more
+
+	w.join(in("left"))
+	w.dispatch("kept", "left")
+	w.sendTo("left", "back")
+	w.echoIn("left", "back")
+	if diff := cmp.Diff([]string{"heard", "back"}, w.said("left")); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(want, ends()); diff != "" {
+		t.Errorf("after %s, once the bot is back: %s", first.Ref, diff)
+	}
+}
+
+// A channel's sends that were handed out before its connector came for the first time
+// are spoken.
+func TestHandedOutBeforeTheConnectorCame(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.dispatch("new")
+	for i := range 3 {
+		w.sendTo("new", fmt.Sprint("line ", i))
+	}
+	w.ok(until(w.ctx, func() bool { return len(w.stored("cytube.outbox.new")) == 3 }))
+	w.join(in("new"))
+	w.echoIn("new", "line 2")
+	if diff := cmp.Diff([]string{"line 0", "line 1", "line 2"}, w.said("new")); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// A send that was heard before its bot died, and not acknowledged, is not recorded as
+// one that was not.
+func TestLeaveOfWhatWasHeard(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	left := w.join(in("left"))
+	stop := w.dispatch("left")
+	send := w.sendTo("left", "heard")
+	w.echoIn("left", "heard")
+	w.ok(left.stop())
+	stop()
+	// As if the acknowledgement had been lost with the bot.
+	js := w.bus.JetStream()
+	c, err := js.Consumer(w.ctx, streams.Cytube, cytube.SenderDurable("left"))
+	w.ok(err)
+	config := c.CachedInfo().Config
+	w.ok(js.DeleteConsumer(w.ctx, streams.Cytube, config.Durable))
+	_, err = js.CreateConsumer(w.ctx, streams.Cytube, config)
+	w.ok(err)
+	w.ok(cytube.Leave(w.ctx, w.bus, "left", slog.New(w.logs), nil))
+	for _, s := range w.stored(event.SubjectDelivery) {
+		t.Errorf("%s was heard, and recorded is %s", send.Ref, s.Data)
+	}
+	if w.hasSender("left") {
+		t.Error("its consumer is still there")
+	}
+}
