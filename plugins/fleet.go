@@ -267,7 +267,7 @@ func notHandled(ctx context.Context, js jetstream.JetStream, ours []string, subj
 	for info := range lister.Info() {
 		name, ok := strings.CutPrefix(info.Config.Durable, Durable(""))
 		listens := streams.Reads(info.Config, subject)
-		runs := slices.Contains(ours, name) || info.NumWaiting > 0 || info.NumAckPending > 0
+		runs := slices.Contains(ours, name) || streams.Attended(info)
 		if ok && listens && runs && !info.Paused && info.AckFloor.Stream < ref.Seq {
 			behind = append(behind, name)
 		}

@@ -44,19 +44,33 @@ type ConsumerState struct {
 	Lag         uint64 `json:"lag"` // events not delivered yet
 	Unacked     int    `json:"unacked"`
 	Redelivered int    `json:"redelivered"`
-	Waiting     int    `json:"waiting"` // processes that ask for events
+	Waiting     int    `json:"waiting"`  // processes that ask for events
+	Attended    bool   `json:"attended"` // some process reads it: see Attended
 	Paused      bool   `json:"paused"`
 }
+
+// Backlog is how many events wait to be done with, those that a process has in hand
+// included.
+func (c ConsumerState) Backlog() uint64 { return c.Lag + uint64(c.Unacked) }
 
 // Condition is the state in a word or two: paused, running or nobody reads.
 func (c ConsumerState) Condition() string {
 	switch {
 	case c.Paused:
 		return "paused"
-	case c.Waiting > 0 || c.Unacked > 0:
+	case c.Attended:
 		return "running"
 	}
 	return "nobody reads"
+}
+
+// Attended reports whether some process reads a consumer: it asks for events, or has
+// one in hand. Of one that died with an event in hand the server only knows that the
+// event is unacknowledged, for as long as nobody else asks. Whoever works extends
+// its ack_wait, which the server counts as a delivery.
+func Attended(info *jetstream.ConsumerInfo) bool {
+	given := info.Delivered.Last
+	return info.NumWaiting > 0 || info.NumAckPending > 0 && given != nil && info.TimeStamp.Sub(*given) < info.Config.AckWait
 }
 
 // Consumers lists the durable consumers of our streams; see EachConsumer.
@@ -65,7 +79,7 @@ func Consumers(ctx context.Context, js jetstream.JetStream) ([]ConsumerState, er
 	err := EachConsumer(ctx, js, func(info *jetstream.ConsumerInfo) {
 		list = append(list, ConsumerState{
 			Name: info.Name, Stream: info.Stream, Lag: info.NumPending, Unacked: info.NumAckPending,
-			Redelivered: info.NumRedelivered, Waiting: info.NumWaiting, Paused: info.Paused,
+			Redelivered: info.NumRedelivered, Waiting: info.NumWaiting, Attended: Attended(info), Paused: info.Paused,
 		})
 	})
 	return list, err

@@ -69,6 +69,7 @@ type patient struct {
 	bot    *botStatus // nil when none runs
 	whole  bool       // all streams exist
 	denied bool       // the store belongs to another user, which was reported
+	unread []string   // durables that nobody reads, which was reported
 	report func(finding)
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/cytube"
 	"github.com/rosey-bot/rosey/cytube/socketio"
 	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/streams"
@@ -210,23 +211,20 @@ func (p *patient) consumers(ctx context.Context) {
 	if p.client == nil || !p.whole {
 		return
 	}
-	n, good := 0, true
+	good, waiting := true, uint64(0)
 	warn := func(do, format string, args ...any) {
 		good = false
 		p.warn(check, do, format, args...)
 	}
 	durables, err := streams.Consumers(ctx, p.client.js)
-	for _, c := range durables {
-		n++
+	for _, c := range together(durables) {
+		waiting += c.Backlog()
 		switch name := c.Name + " on " + c.Stream; {
 		case c.Paused:
-			warn("rosey plugin resume "+strings.TrimPrefix(c.Name, "plugin-"), "%s is paused, and %d events wait for it", name, c.Lag)
-		case p.bot != nil && c.Waiting == 0 && c.Unacked == 0:
-			do := "rosey plugin ls shows who should"
-			if plugin, ok := strings.CutPrefix(c.Name, plugins.Durable("")); ok {
-				do = "start the plugin, or rosey plugin rm " + plugin
-			}
-			warn(do, "nobody reads %s, and %d events wait", name, c.Lag)
+			warn("rosey plugin resume "+strings.TrimPrefix(c.Name, plugins.Durable("")), "%s is paused, and %d events wait for it", name, c.Backlog())
+		case p.bot != nil && !c.Attended:
+			p.unread = append(p.unread, c.Name)
+			warn(readerOf(c.Name), "nobody reads %s, and %d events wait", name, c.Backlog())
 		case p.bot != nil && c.Lag > farBehind:
 			warn("rosey replay --since 10m --summary shows what takes long", "%s is %s events behind", name, humanize.Comma(int64(c.Lag)))
 		case c.Redelivered > 0:
@@ -236,9 +234,38 @@ func (p *patient) consumers(ctx context.Context) {
 	switch {
 	case err != nil:
 		p.fail(check, "see the server's log", "%v", err)
+	case good && p.bot == nil && waiting > 0:
+		p.ok(check, "%d, none in trouble; %s events wait for the bot to run", len(durables), humanize.Comma(int64(waiting)))
 	case good:
-		p.ok(check, "%d, none in trouble", n)
+		p.ok(check, "%d, none in trouble", len(durables))
 	}
+}
+
+// together makes one of the consumers of a name that fare alike: a plugin has one on
+// each stream that it reads.
+func together(durables []streams.ConsumerState) (list []streams.ConsumerState) {
+	for _, c := range durables {
+		i := slices.IndexFunc(list, func(o streams.ConsumerState) bool { return o.Name == c.Name && o.Condition() == c.Condition() })
+		if i < 0 {
+			list = append(list, c)
+			continue
+		}
+		o := &list[i]
+		o.Stream += " and " + c.Stream
+		o.Lag, o.Unacked, o.Redelivered = o.Lag+c.Lag, o.Unacked+c.Unacked, o.Redelivered+c.Redelivered
+	}
+	return list
+}
+
+// readerOf says how a durable consumer that nobody reads gets a reader.
+func readerOf(durable string) string {
+	if plugin, ok := strings.CutPrefix(durable, plugins.Durable("")); ok {
+		return "start the plugin, or rosey plugin rm " + plugin
+	}
+	if channel, ok := cytube.ChannelOf(durable); ok {
+		return "rosey status says why no bot is in channel " + channel + "; one that starts without it in its settings refuses what waits"
+	}
+	return "look at the bot's log, and start it again"
 }
 
 func (p *patient) deadLetters(ctx context.Context) {
@@ -275,8 +302,8 @@ func (p *patient) plugins(ctx context.Context) {
 		switch {
 		case pl.Problem != "":
 			p.warn(check, "correct its registration, or rosey plugin rm "+pl.Name, "%s is not registered well: %s", pl.Name, pl.Problem)
-		case pl.State == plugins.StateStopped && p.bot != nil:
-			p.warn(check, "start it, or rosey plugin rm "+pl.Name, "%s is registered and does not run; %d events wait for it", pl.Name, pl.Lag)
+		case pl.State == plugins.StateStopped && p.bot != nil && !slices.Contains(p.unread, plugins.Durable(pl.Name)):
+			p.warn(check, "start it, or rosey plugin rm "+pl.Name, "%s is registered and does not run; %d events wait for it", pl.Name, pl.Lag+uint64(pl.Unacked))
 		case pl.State == plugins.StateRunning:
 			running++
 		}

@@ -120,13 +120,18 @@ func (p *platform) run(ctx context.Context) (err error) {
 	}
 }
 
-// activePlugins counts the plugins that have a running process, anywhere.
-func (p *platform) activePlugins(ctx context.Context) int {
-	running, err := plugins.Running(ctx, p.bus.Conn())
+// activePlugins counts the plugins that run, anywhere: one that is paused does not.
+func (p *platform) activePlugins(ctx context.Context) (running int) {
+	list, err := plugins.Statuses(ctx, p.bus.Conn(), p.bus.JetStream())
 	if err != nil {
 		p.log.WarnContext(ctx, "plugins could not be counted", "error", err)
 	}
-	return len(running)
+	for _, pl := range list {
+		if pl.State == plugins.StateRunning {
+			running++
+		}
+	}
+	return running
 }
 
 // goodbye announces the end, and gives the plugins that listen for it the time to
