@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/rosey-bot/rosey/cytube/cytubetest"
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/replay"
 	"github.com/rosey-bot/rosey/streams"
 )
@@ -141,10 +143,10 @@ func (l *localRoom) run(ctx context.Context, bot *platform) error {
 				return usagef("no channel is set and there is nobody to type: set --channel (or ROSEY_CHANNEL), or use --local")
 			}
 			if !ok {
-				return l.drain(ctx, bot.bus.JetStream(), &recorded)
+				return l.drain(ctx, bot, &recorded)
 			}
 			if line.broken {
-				return errors.Join(l.drain(ctx, bot.bus.JetStream(), &recorded), line.err)
+				return errors.Join(l.drain(ctx, bot, &recorded), line.err)
 			}
 			err := line.err
 			if err == nil {
@@ -278,16 +280,21 @@ func (l *localRoom) print(ctx context.Context, u *cytubetest.User, private bool)
 func (l *localRoom) ours(name string) bool { return name == localOperator }
 
 // drain waits until everything that was said is recorded, every consumer has
-// nothing left to do, and everything heard is printed.
-func (l *localRoom) drain(ctx context.Context, js jetstream.JetStream, recorded *counter) error {
+// nothing left to do but those of plugins in other processes that are away, and
+// everything heard is printed.
+func (l *localRoom) drain(ctx context.Context, bot *platform, recorded *counter) error {
 	ctx, cancel := context.WithTimeout(ctx, drainLimit)
 	defer cancel()
 	err := until(ctx, func() bool { return recorded.value() >= l.said })
+	busy := ""
 	if err == nil {
 		var before uint64
 		err = until(ctx, func() bool {
-			idle, last, ierr := workDone(ctx, js)
-			quiet := ierr == nil && idle && last == before
+			name, last, ierr := workLeft(ctx, bot)
+			quiet := ierr == nil && name == "" && last == before
+			if ierr == nil {
+				busy = name
+			}
 			before = last
 			return quiet
 		})
@@ -306,19 +313,24 @@ func (l *localRoom) drain(ctx context.Context, js jetstream.JetStream, recorded 
 		})
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("not everything was done within %s: see rosey status", drainLimit)
+		if busy != "" {
+			busy = ", not by " + busy
+		}
+		return fmt.Errorf("not everything was done within %s%s: see rosey status", drainLimit, busy)
 	}
 	return nil
 }
 
-// workDone reports whether every consumer has settled the last event that is for
-// it, and how far the streams are. What a consumer says of its pending events is
-// not enough: the server tells it of a new event only after the publisher.
-func workDone(ctx context.Context, js jetstream.JetStream) (idle bool, last uint64, err error) {
-	idle = true
+// workLeft names a consumer that has not settled the last event that is for it, or
+// nothing, and says how far the streams are. What a consumer says of its pending
+// events is not enough: the server tells it of a new event only after the publisher.
+func workLeft(ctx context.Context, bot *platform) (busy string, last uint64, err error) {
+	js := bot.bus.JetStream()
 	err = streams.EachConsumer(ctx, js, func(info *jetstream.ConsumerInfo) {
-		if !info.Paused && idle {
-			idle = settled(ctx, js, info)
+		plugin, ofPlugin := strings.CutPrefix(info.Name, plugins.Durable(""))
+		ours := !ofPlugin || slices.Contains(bot.plugins, plugin)
+		if busy == "" && !info.Paused && (ours || streams.Attended(info)) && !settled(ctx, js, info) {
+			busy = info.Name
 		}
 	})
 	for _, name := range []string{streams.Cytube, streams.Plugin} {
@@ -328,7 +340,7 @@ func workDone(ctx context.Context, js jetstream.JetStream) (idle bool, last uint
 			err = errors.Join(err, serr)
 		}
 	}
-	return idle, last, err
+	return busy, last, err
 }
 
 func settled(ctx context.Context, js jetstream.JetStream, info *jetstream.ConsumerInfo) bool {

@@ -61,6 +61,10 @@ func TestDeathWithACommandInHand(t *testing.T) {
 	if _, lines := doctor(t, "--store", store); !regexp.MustCompile(`consumers ok: \d+, none in trouble; \d+ events wait for the bot to run`).MatchString(strings.Join(lines, "\n")) {
 		t.Errorf("doctor of a stopped bot: %q", lines)
 	}
+	// What comes through a pipe does not wait for it either.
+	if r := rosey(t, "again\n", "run", "--local", "--plugins", "none", "--store", store); r.code != 0 {
+		t.Errorf("a line through a pipe: %+v", r)
+	}
 }
 
 // count is how many of doctor's lines speak of something.
