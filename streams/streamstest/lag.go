@@ -2,6 +2,7 @@ package streamstest
 
 import (
 	"testing"
+	"time"
 	_ "unsafe" // for go:linkname
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -10,7 +11,7 @@ import (
 
 // Lag keeps the servers of a cluster that do not lead a stream from storing what
 // is acknowledged from now on, until the function that it returns is called. They
-// go on to agree to it, and to answer for what they have.
+// go on to agree to it, and to answer for what they have: all from before.
 func Lag(t testing.TB, servers []*server.Server, stream jetstream.Stream) (end func()) {
 	t.Helper()
 	info, err := stream.Info(t.Context())
@@ -18,18 +19,30 @@ func Lag(t testing.TB, servers []*server.Server, stream jetstream.Stream) (end f
 		t.Fatal(err)
 	}
 	var held []server.RaftNode
+	var before uint64
 	for _, s := range servers {
 		node := raftNode(s, info.Cluster.RaftGroup)
 		if node == nil {
 			t.Fatalf("%s does not have %s", s.Name(), info.Config.Name)
 		}
 		if s.Name() == info.Cluster.Leader {
+			_, before, _ = node.Progress()
 			continue
+		}
+		held = append(held, node)
+	}
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.Now().Add(time.Minute)
+	for _, node := range held {
+		for _, _, applied := node.Progress(); applied < before; _, _, applied = node.Progress() {
+			if <-tick.C; time.Now().After(deadline) {
+				t.Fatalf("a server has applied %d of %d", applied, before)
+			}
 		}
 		if err := node.PauseApply(); err != nil {
 			t.Fatal(err)
 		}
-		held = append(held, node)
 	}
 	return func() {
 		for _, node := range held {
