@@ -84,11 +84,7 @@ func loadConfig(c *cli.Context) (config, error) {
 		return config{}, err
 	}
 	cfg := defaults()
-	path, given := lookup(c, "config", (*cli.Context).String)
-	if !given {
-		path = defaultConfig()
-	}
-	path = atHome(path)
+	path, given := settingsFile(c)
 	text, err := os.ReadFile(path)
 	switch {
 	case err == nil:
@@ -137,6 +133,14 @@ func loadConfig(c *cli.Context) (config, error) {
 		*path = atHome(*path)
 	}
 	return cfg, cfg.check()
+}
+
+// settingsFile is where the settings are read from, and whether the user says so.
+func settingsFile(c *cli.Context) (path string, given bool) {
+	if path, given = lookup(c, "config", (*cli.Context).String); !given {
+		path = defaultConfig()
+	}
+	return atHome(path), given
 }
 
 // paths are the settings that name a file or a directory.

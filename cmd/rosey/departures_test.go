@@ -113,15 +113,7 @@ func TestOthersChannelsAreNotLeft(t *testing.T) {
 	}
 	two := run("two")
 	one := run("one")
-	nc, err := streams.Dial(streams.Remote{URL: server})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
-	js, err := streams.JetStream(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
+	js := dial(t, server)
 	there := func(room string) {
 		t.Helper()
 		if _, err := js.Consumer(t.Context(), streams.Cytube, "cytube-sender-"+room); err != nil {

@@ -33,10 +33,7 @@ const (
 // configuration reports whether there is one to go on with.
 func (p *patient) configuration(c *cli.Context) bool {
 	const check = "configuration"
-	path, given := lookup(c, "config", (*cli.Context).String)
-	if !given {
-		path = defaultConfig()
-	}
+	path, _ := settingsFile(c)
 	var err error
 	if p.cfg, err = loadConfig(c); err != nil {
 		p.fail(check, "correct it: docs/settings.md and rosey run --help list the settings", "%v", err)

@@ -121,6 +121,12 @@ func TestDoctorOfSettings(t *testing.T) {
 	if r := roseyWith(t, []string{"HOME=" + home}, "", "doctor", "--config", write("home.yaml", "store: ~/xx\n", 0o600)); !strings.Contains(r.stdout, filepath.Join(home, "xx")+" does not exist yet") {
 		t.Errorf("a store below the user's own directory: %+v", r)
 	}
+	if err := os.WriteFile(filepath.Join(home, "c.yaml"), []byte("prefix: '?'\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if r := roseyWith(t, []string{"HOME=" + home}, "", "doctor", "--config=~/c.yaml"); !strings.Contains(r.stdout, "settings from "+filepath.Join(home, "c.yaml")) {
+		t.Errorf("settings below the user's own directory: %+v", r)
+	}
 	if r := rosey(t, "", "doctor", "--config", write("loud.yaml", "log_level: loud\n", 0o600)); r.code != 1 || !strings.Contains(r.stdout, `log level "loud" is not one of`) {
 		t.Errorf("a log level that is none: %+v", r)
 	}
@@ -296,21 +302,28 @@ func TestDoctorOfAServer(t *testing.T) {
 	if r := rosey(t, "", "send", "--emote", "waves", "--nats", url); r.code != 1 || !strings.Contains(r.stderr, "no bot runs on the server: start one with rosey run") {
 		t.Errorf("an emote on a server without a bot: %+v", r)
 	}
-	nc, err := streams.Dial(streams.Remote{URL: url})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
-	js, err := streams.JetStream(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
+	js := dial(t, url)
 	if _, err := js.CreateStream(streamstest.Context(t), jetstream.StreamConfig{Name: "ALL", Subjects: []string{"database.*"}}); err != nil {
 		t.Fatal(err)
 	}
 	if code, lines := doctor(t, "--nats", url); code != 1 || !has(lines, "streams FAIL: DATABASE does not exist, and its subject database.> belongs to ALL") {
 		t.Errorf("with a stream in the way: %d %q", code, lines)
 	}
+}
+
+// dial connects to an external server.
+func dial(t *testing.T, url string) jetstream.JetStream {
+	t.Helper()
+	nc, err := streams.Dial(streams.Remote{URL: url})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	js, err := streams.JetStream(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return js
 }
 
 func TestDoctorOfTelemetry(t *testing.T) {
