@@ -1,12 +1,10 @@
 package consumers_test
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -83,31 +81,6 @@ func next[T any](t *testing.T, ch <-chan T) T {
 	}
 }
 
-// stored reads everything on a stream.
-func stored(t *testing.T, bus *streams.Bus, stream string) []streams.Stored {
-	t.Helper()
-	s, err := bus.JetStream().Stream(t.Context(), stream)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var all []streams.Stored
-	for seq := max(1, s.CachedInfo().State.FirstSeq); seq <= s.CachedInfo().State.LastSeq; seq++ {
-		raw, err := s.GetMsg(t.Context(), seq)
-		if errors.Is(err, jetstream.ErrMsgNotFound) {
-			continue
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		e, err := streams.ReadRaw(stream, raw)
-		if err != nil {
-			t.Logf("%s:%d is malformed: %v", stream, seq, err)
-		}
-		all = append(all, e)
-	}
-	return all
-}
-
 func only(all []streams.Stored, subject string) []streams.Stored {
 	return slices.DeleteFunc(slices.Clone(all), func(s streams.Stored) bool { return s.Subject != subject })
 }
@@ -128,7 +101,7 @@ func TestOutputsCarryIDsCorrelationAndCause(t *testing.T) {
 	if o.Result != consumers.Handled || o.Attempt != 1 {
 		t.Errorf("outcome %+v", o)
 	}
-	sends := stored(t, bus, streams.Cytube)
+	sends := streamstest.Stored(t, bus, streams.Cytube)
 	if len(sends) != 3 {
 		t.Fatalf("%d sends, want 3", len(sends))
 	}
@@ -164,7 +137,7 @@ func TestRedeliveryRepeatsNothing(t *testing.T) {
 	if first.Result != consumers.Retried || second.Result != consumers.Handled || second.Duplicates != 1 {
 		t.Errorf("outcomes %+v and %+v", first, second)
 	}
-	sends := stored(t, bus, streams.Cytube)
+	sends := streamstest.Stored(t, bus, streams.Cytube)
 	if len(sends) != 2 || sends[1].Metadata[event.MetaAttempt] != json.Number("2") {
 		t.Errorf("sends %+v, want one and two, the latter marked as made by attempt 2", sends)
 	}
@@ -197,7 +170,7 @@ func TestLostAckIsRedeliveredToAnotherProcess(t *testing.T) {
 	if o := next(t, settled); o.Result != consumers.Handled || o.Attempt != 2 || o.Duplicates != 1 {
 		t.Errorf("outcome %+v", o)
 	}
-	if sends := stored(t, bus, streams.Cytube); len(sends) != 1 {
+	if sends := streamstest.Stored(t, bus, streams.Cytube); len(sends) != 1 {
 		t.Errorf("%d sends, want 1", len(sends))
 	}
 }
@@ -238,7 +211,7 @@ func TestDeadLetters(t *testing.T) {
 			if o := next(t, settled); o.Result != consumers.Dead {
 				t.Errorf("outcome %+v, want a dead letter", o)
 			}
-			all := stored(t, bus, streams.Plugin)
+			all := streamstest.Stored(t, bus, streams.Plugin)
 			letters := only(all, event.EventSubject("t", event.TypeDeadLetter))
 			if len(letters) != 1 {
 				t.Fatalf("%d dead letters, want 1", len(letters))
@@ -309,7 +282,7 @@ func TestMistakesInOutputsAreNamedAndPublishNothing(t *testing.T) {
 		}
 		stop()
 	}
-	if sends := stored(t, bus, streams.Cytube); len(sends) != 0 {
+	if sends := streamstest.Stored(t, bus, streams.Cytube); len(sends) != 0 {
 		t.Errorf("%d events were published, want none", len(sends))
 	}
 }
@@ -325,7 +298,7 @@ func TestOldEventsExpireVisibly(t *testing.T) {
 	if o := next(t, settled); o.Result != consumers.Expired {
 		t.Errorf("outcome %+v", o)
 	}
-	expired := only(stored(t, bus, streams.Plugin), event.EventSubject("t", event.TypeExpired))
+	expired := only(streamstest.Stored(t, bus, streams.Plugin), event.EventSubject("t", event.TypeExpired))
 	if len(expired) != 1 || expired[0].CorrelationID != "corr-old" {
 		t.Fatalf("expired events: %+v", expired)
 	}
@@ -431,103 +404,6 @@ func TestPausedConsumerStaysPausedAcrossRestarts(t *testing.T) {
 	next(t, settled)
 }
 
-func TestRouter(t *testing.T) {
-	t.Parallel()
-	bus := streamstest.Bus(t, streamstest.Server(t))
-	ctx, cancel := context.WithCancel(streamstest.Context(t))
-	log := slog.New(slog.DiscardHandler)
-	kv, err := consumers.OpenBucket(ctx, bus.JetStream(), 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	// As any process in any language registers: one put. The broken one must
-	// not stop the others.
-	for name, value := range map[string]string{
-		"dice-roller": `{"name":"dice-roller","version":"1.0.0","commands":["roll","!dice"]}`,
-		"admin":       `{"name":"admin","version":"1.0.0","commands":[{"name":"kick","min_rank":2},"about"],"max_age":60}`,
-		"broken":      `{"name":"other"`,
-	} {
-		if _, err := kv.PutString(ctx, name, value); err != nil {
-			t.Fatal(err)
-		}
-	}
-	registry := consumers.NewRegistry("!", log)
-	router := consumers.NewRouter(registry, "!", func(_, user string) bool { return user == "rosey" }, log).
-		Prefixes(map[string]string{"other": "?"})
-	cfg := router.Config()
-	settled := make(chan consumers.Outcome, 100)
-	cfg.Observe = func(o consumers.Outcome) { settled <- o }
-	ready, ended := make(chan struct{}), make(chan error, 2)
-	go func() { ended <- registry.Watch(ctx, kv, nil, func() { close(ready) }) }()
-	<-ready
-	go func() { ended <- consumers.Run(ctx, bus, cfg, router.Handle) }()
-	t.Cleanup(func() { cancel(); <-ended; <-ended })
-
-	ms := time.Now().UnixMilli()
-	for _, c := range []struct {
-		name    string
-		chat    event.Chat
-		meta    map[string]any
-		subject string // of the one event it causes; "" for none
-		data    string
-	}{
-		{name: "command", chat: event.Chat{User: "alice", Message: `!roll 2d6+3 "two words"`, Rank: 2},
-			subject: "plugin.dice-roller.command",
-			data:    `{"command":"roll","args":["2d6+3","two words"],"user":"alice","channel":"main","rank":2,"raw_message":"!roll 2d6+3 \"two words\""}`},
-		{name: "any case, no arguments", chat: event.Chat{User: "bob", Message: "!DICE"},
-			subject: "plugin.dice-roller.command",
-			data:    `{"command":"dice","args":[],"user":"bob","channel":"main","rank":0,"raw_message":"!DICE"}`},
-		{name: "enough rank", chat: event.Chat{User: "mod", Message: "!kick bob", Rank: 2},
-			subject: "plugin.admin.command", data: `{"command":"kick","args":["bob"],"user":"mod","channel":"main","rank":2,"raw_message":"!kick bob"}`},
-		{name: "unknown command", chat: event.Chat{User: "alice", Message: "!nonsense"}},
-		{name: "plain chat", chat: event.Chat{User: "alice", Message: "hello"}},
-		{name: "prose", chat: event.Chat{User: "alice", Message: "! roll"}},
-		{name: "the bot's own line", chat: event.Chat{User: "rosey", Message: "!roll 1d6"}},
-		{name: "from before the bot's time", chat: event.Chat{User: "alice", Message: "!roll 1d6"}, meta: map[string]any{event.MetaBackfill: true}},
-		{name: "from a gap, young", chat: event.Chat{User: "alice", Message: "!about", Time: ms}, meta: map[string]any{event.MetaBuffered: true},
-			subject: "plugin.admin.command", data: `{"command":"about","args":[],"user":"alice","channel":"main","rank":0,"raw_message":"!about"}`},
-		{name: "from a gap, old", chat: event.Chat{User: "alice", Message: "!about", Time: ms - 100_000}, meta: map[string]any{event.MetaBuffered: true},
-			subject: "plugin.admin.event.expired"},
-		{name: "shadow-muted", chat: event.Chat{User: "alice", Message: "!roll", Extra: event.Extra{"shadow": json.RawMessage("true")}}},
-		{name: "rank too low", chat: event.Chat{User: "bob", Message: "!kick alice", Rank: 1},
-			subject: "plugin.admin.event.denied",
-			data: `{"event_type":"denied","success":false,"error":"!kick needs rank 2, and bob has 1","error_code":"PERMISSION_DENIED",` +
-				`"details":{"command":"kick","min_rank":2,"rank":1,"user":"bob"},"channel":"main"}`},
-		{name: "a channel's own prefix", chat: event.Chat{User: "bob", Message: "?dice", Channel: "Other"},
-			subject: "plugin.dice-roller.command",
-			data:    `{"command":"dice","args":[],"user":"bob","channel":"Other","rank":0,"raw_message":"?dice"}`},
-		{name: "another channel's prefix", chat: event.Chat{User: "bob", Message: "!dice", Channel: "other"}},
-	} {
-		before := len(stored(t, bus, streams.Plugin))
-		c.chat.Channel = cmp.Or(c.chat.Channel, "main")
-		e, err := event.New(event.SubjectChat, c.chat)
-		if err != nil {
-			t.Fatal(err)
-		}
-		e.Metadata = c.meta
-		if _, err := bus.Publish(ctx, e); err != nil {
-			t.Fatal(err)
-		}
-		if o := next(t, settled); o.Err != nil {
-			t.Errorf("%s: outcome %+v", c.name, o)
-		}
-		caused := stored(t, bus, streams.Plugin)[before:]
-		if c.subject == "" {
-			if len(caused) != 0 {
-				t.Errorf("%s: caused %+v, want nothing", c.name, caused)
-			}
-			continue
-		}
-		if len(caused) != 1 || caused[0].Subject != c.subject || c.data != "" && string(caused[0].Data) != c.data {
-			t.Errorf("%s: caused %+v\nwant %s %s", c.name, caused, c.subject, c.data)
-		}
-	}
-	sends := only(stored(t, bus, streams.Cytube), event.SubjectSendChat)
-	if len(sends) != 1 || !strings.Contains(string(sends[0].Data), "!kick needs rank 2, yours is 1") {
-		t.Errorf("sends %+v, want the one refusal", sends)
-	}
-}
-
 // What a handler does before it ends may differ between attempts; what it
 // returns keeps its numbers all the same.
 func TestOutputsKeepTheirIDsWhateverWasDoneBefore(t *testing.T) {
@@ -555,7 +431,7 @@ func TestOutputsKeepTheirIDsWhateverWasDoneBefore(t *testing.T) {
 	if o := next(t, settled); o.Result != consumers.Handled || o.Duplicates != 1 {
 		t.Errorf("outcome %+v", o)
 	}
-	if sends := stored(t, bus, streams.Cytube); len(sends) != 2 {
+	if sends := streamstest.Stored(t, bus, streams.Cytube); len(sends) != 2 {
 		t.Errorf("%d sends, want early and late", len(sends))
 	}
 }

@@ -19,7 +19,7 @@ import (
 // letters are the dead letters of all consumers.
 func letters(t *testing.T, bus *streams.Bus) (all []streams.Stored) {
 	t.Helper()
-	for _, s := range stored(t, bus, streams.Plugin) {
+	for _, s := range streamstest.Stored(t, bus, streams.Plugin) {
 		if event.Match(event.EventSubject("*", event.TypeDeadLetter), s.Subject) {
 			all = append(all, s)
 		}

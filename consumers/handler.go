@@ -1,7 +1,6 @@
 // Package consumers turns stored events into work that is done once: durable
 // pull consumers that acknowledge after success, retry with backoff, set aside
-// what cannot be handled, and publish so that a redelivery repeats nothing. It
-// also holds the command router and the registrations it routes by.
+// what cannot be handled, and publish so that a redelivery repeats nothing.
 package consumers
 
 import (
@@ -112,14 +111,16 @@ func Expire(consumer, name string, maxAge time.Duration) Middleware {
 		}
 		return func(ctx context.Context, d streams.Stored) ([]event.Envelope, error) {
 			if age := Now(ctx).Sub(d.At); age > maxAge {
-				return expired(consumer, name, d, age, maxAge)
+				return NewExpired(consumer, name, d, age, maxAge)
 			}
 			return next(ctx, d)
 		}
 	}
 }
 
-func expired(consumer, name string, d streams.Stored, age, maxAge time.Duration) ([]event.Envelope, error) {
+// NewExpired returns the event plugin.{name}.event.expired, which records that
+// consumer did not handle d because it was older than maxAge.
+func NewExpired(consumer, name string, d streams.Stored, age, maxAge time.Duration) ([]event.Envelope, error) {
 	e, err := event.New(event.EventSubject(name, event.TypeExpired), event.Expired{
 		EventType: event.TypeExpired,
 		Consumer:  consumer,

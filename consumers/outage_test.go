@@ -3,8 +3,6 @@ package consumers_test
 import (
 	"context"
 	"errors"
-	"log/slog"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -95,19 +93,5 @@ func TestClosedConnectionEndsRun(t *testing.T) {
 	bus.Conn().Close()
 	if err := next(t, ended); !errors.Is(err, nats.ErrConnectionClosed) || !strings.Contains(err.Error(), "read consumer plugin-t") {
 		t.Errorf("Run returned %v", err)
-	}
-}
-
-// The router tries again soon after NATS is back, outlasts what a command may, and
-// gives up before the stream forgets what it published.
-func TestRouterOutlastsOutages(t *testing.T) {
-	t.Parallel()
-	c := consumers.NewRouter(consumers.NewRegistry("!", nil), "!", nil, slog.New(slog.DiscardHandler)).Config()
-	total := time.Duration(0)
-	for attempt := 1; attempt < c.Attempts; attempt++ {
-		total += c.Backoff[min(attempt, len(c.Backoff))-1]
-	}
-	if longest := slices.Max(c.Backoff); longest > 5*time.Second || total < consumers.DefaultMaxAge*9/10 || total >= streams.DuplicateWindow {
-		t.Errorf("it waits for up to %s, and gives up after %s", longest, total)
 	}
 }

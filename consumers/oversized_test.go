@@ -67,7 +67,7 @@ func TestOversizedOutputs(t *testing.T) {
 			for results[consumers.Handled] == 0 || results[consumers.Dead] == 0 {
 				results[next(t, settled).Result]++
 			}
-			letters := only(stored(t, bus, streams.Plugin), event.EventSubject("t", event.TypeDeadLetter))
+			letters := only(streamstest.Stored(t, bus, streams.Plugin), event.EventSubject("t", event.TypeDeadLetter))
 			if len(letters) != 1 {
 				t.Fatalf("%d dead letters", len(letters))
 			}
@@ -75,7 +75,7 @@ func TestOversizedOutputs(t *testing.T) {
 			if err != nil || letter.Seq != int64(ref.Seq) || letter.Attempts != c.attempts || !strings.Contains(letter.Error, c.says) {
 				t.Errorf("%v: after %d attempts: %.300s", err, letter.Attempts, letter.Error)
 			}
-			if said := stored(t, bus, streams.Cytube); len(said) != 1 {
+			if said := streamstest.Stored(t, bus, streams.Cytube); len(said) != 1 {
 				t.Errorf("%d lines are stored, want the next one's", len(said))
 			}
 			idle(t, bus)
@@ -115,7 +115,7 @@ func TestThousandsOfOutputs(t *testing.T) {
 	if o := next(t, settled); o.Result != consumers.Handled {
 		t.Errorf("the next outcome is %+v", o)
 	}
-	said := stored(t, bus, streams.Cytube)
+	said := streamstest.Stored(t, bus, streams.Cytube)
 	if len(said) != n+1 {
 		t.Fatalf("%d lines are stored, want %d", len(said), n+1)
 	}
@@ -147,8 +147,8 @@ func TestLongCorrelation(t *testing.T) {
 	if o := next(t, settled); o.Result != consumers.Handled {
 		t.Errorf("outcome %+v", o)
 	}
-	asked := stored(t, bus, streams.Plugin)[0]
-	if said := stored(t, bus, streams.Cytube); len(said) != 1 || said[0].CorrelationID != streams.ImpliedCorrelation(asked.Ref, asked.At) {
+	asked := streamstest.Stored(t, bus, streams.Plugin)[0]
+	if said := streamstest.Stored(t, bus, streams.Cytube); len(said) != 1 || said[0].CorrelationID != streams.ImpliedCorrelation(asked.Ref, asked.At) {
 		t.Errorf("said %+v", said)
 	}
 }

@@ -81,7 +81,7 @@ func TestOutageIsNoFailedAttempt(t *testing.T) {
 	if o := next(t, settled); o.Result != consumers.Handled || o.Attempt != 1 {
 		t.Errorf("outcome %+v, want it handled at the first attempt", o)
 	}
-	if sends := only(stored(t, bus, streams.Cytube), event.SubjectSendChat); len(sends) != 1 {
+	if sends := only(streamstest.Stored(t, bus, streams.Cytube), event.SubjectSendChat); len(sends) != 1 {
 		t.Errorf("%d sends, want one", len(sends))
 	}
 }
@@ -142,12 +142,12 @@ func TestPublishingWaitsForRoom(t *testing.T) {
 		t.Errorf("settled as %v", results)
 	}
 	said, letters := 0, 0
-	for _, e := range stored(t, bus, streams.Cytube) {
+	for _, e := range streamstest.Stored(t, bus, streams.Cytube) {
 		if e.Subject == event.SubjectSendChat {
 			said++
 		}
 	}
-	for _, e := range stored(t, bus, streams.Plugin) {
+	for _, e := range streamstest.Stored(t, bus, streams.Plugin) {
 		if e.Subject == event.EventSubject("t", event.TypeDeadLetter) {
 			letters++
 		}

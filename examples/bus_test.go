@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/kvstore"
 	"github.com/rosey-bot/rosey/plugins"
@@ -36,7 +37,7 @@ type bus struct {
 	t        *testing.T
 	store    string
 	env      []string
-	registry *consumers.Registry
+	registry *router.Registry
 	events   chan streams.Stored
 }
 
@@ -48,7 +49,7 @@ func newBus(t *testing.T) *bus {
 	b.env = append(os.Environ(), "NATS_URL="+server.Info().URL)
 	ctx, cancel := context.WithCancel(context.Background())
 	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
-	kv, err := consumers.OpenBucket(ctx, b.JetStream(), 1)
+	kv, err := router.OpenBucket(ctx, b.JetStream(), 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,8 +60,8 @@ func newBus(t *testing.T) *bus {
 	if err := db.Start(); err != nil {
 		t.Fatal(err)
 	}
-	b.registry = consumers.NewRegistry("!", log)
-	router := consumers.NewRouter(b.registry, "!", func(_, user string) bool { return user == "rosey" }, log)
+	b.registry = router.NewRegistry("!", log)
+	router := router.New(b.registry, "!", func(_, user string) bool { return user == "rosey" }, log)
 	var running sync.WaitGroup
 	for _, run := range []func() error{
 		func() error { return b.registry.Watch(ctx, kv, nil, func() {}) },
@@ -150,7 +151,7 @@ func (b *bus) start(plugin, dir string, env []string, command ...string) (stop f
 		default:
 		}
 		c, err := b.JetStream().Consumer(b.t.Context(), streams.Plugin, plugins.Durable(plugin))
-		registered := slices.ContainsFunc(b.registry.Plugins(), func(r consumers.Registration) bool { return r.Name == plugin })
+		registered := slices.ContainsFunc(b.registry.Plugins(), func(r router.Registration) bool { return r.Name == plugin })
 		return err == nil && c.CachedInfo().NumWaiting > 0 && registered
 	})
 	b.await(plugin+" to be listed as running", func() bool {

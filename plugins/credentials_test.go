@@ -18,7 +18,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/kvstore"
 	"github.com/rosey-bot/rosey/streams"
@@ -95,7 +95,7 @@ func (g *grounds) serve() {
 	t := g.t
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	kv, err := consumers.OpenBucket(ctx, g.JetStream(), 1)
+	kv, err := router.OpenBucket(ctx, g.JetStream(), 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +103,7 @@ func (g *grounds) serve() {
 		if err := streams.OpenCommands(ctx, g.JetStream(), name); err != nil {
 			t.Fatal(err)
 		}
-		if err := consumers.Register(ctx, kv, consumers.Registration{Name: name, Version: "1.0.0"}); err != nil {
+		if _, err := router.Register(ctx, kv, router.Registration{Name: name, Version: "1.0.0"}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -223,14 +223,15 @@ func allowed(t *testing.T, g *grounds) {
 		"query records":                 answered("database.query", `{"collection":"guest"}`),
 		"list collections":              answered("database.collections", `{}`),
 		"register itself": func(ctx context.Context, _ *nats.Conn, js jetstream.JetStream) error {
-			kv, err := js.KeyValue(ctx, consumers.Bucket)
+			kv, err := js.KeyValue(ctx, router.Bucket)
 			if err != nil {
 				return err
 			}
-			return consumers.Register(ctx, kv, consumers.Registration{Name: "guest", Version: "1.0.1"})
+			_, err = router.Register(ctx, kv, router.Registration{Name: "guest", Version: "1.0.1"})
+			return err
 		},
 		"read registrations": func(ctx context.Context, _ *nats.Conn, js jetstream.JetStream) error {
-			kv, err := js.KeyValue(ctx, consumers.Bucket)
+			kv, err := js.KeyValue(ctx, router.Bucket)
 			if err == nil {
 				_, err = kv.Get(ctx, "victim")
 			}
@@ -558,7 +559,7 @@ func workedAround(t *testing.T, g *grounds) {
 	if err != nil || victim.CachedInfo().Paused {
 		t.Errorf("the other's consumer: %v", err)
 	}
-	kv, err := g.JetStream().KeyValue(ctx, consumers.Bucket)
+	kv, err := g.JetStream().KeyValue(ctx, router.Bucket)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
 )
@@ -44,12 +44,12 @@ type Status struct {
 
 // Statuses lists the registered plugins by name, wherever they run.
 func Statuses(ctx context.Context, nc *nats.Conn, js jetstream.JetStream) ([]Status, error) {
-	kv, err := js.KeyValue(ctx, consumers.Bucket)
+	kv, err := js.KeyValue(ctx, router.Bucket)
 	if errors.Is(err, jetstream.ErrBucketNotFound) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("open bucket %s: %w", consumers.Bucket, err)
+		return nil, fmt.Errorf("open bucket %s: %w", router.Bucket, err)
 	}
 	found, err := registered(ctx, kv)
 	if err != nil {
@@ -98,7 +98,7 @@ func registered(ctx context.Context, kv jetstream.KeyValue) (map[string]*Status,
 			return nil, fmt.Errorf("read plugin %s: %w", key, err)
 		}
 		p := &Status{Name: key, State: StateStopped}
-		if r, err := consumers.ParseRegistration(key, entry.Value()); err != nil {
+		if r, err := router.ParseRegistration(key, entry.Value()); err != nil {
 			p.Problem = err.Error()
 		} else {
 			p.Version, p.MinRank, p.Description = r.Version, r.MinRank, r.Description
@@ -125,7 +125,7 @@ func Registered(ctx context.Context, js jetstream.JetStream, plugin string) (boo
 
 // registry is the bucket of registrations, when a plugin of that name is in it.
 func registry(ctx context.Context, js jetstream.JetStream, plugin string) (jetstream.KeyValue, error) {
-	kv, err := js.KeyValue(ctx, consumers.Bucket)
+	kv, err := js.KeyValue(ctx, router.Bucket)
 	if err == nil {
 		_, err = kv.Get(ctx, plugin)
 	}

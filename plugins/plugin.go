@@ -24,7 +24,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
 )
@@ -148,14 +148,14 @@ func (e Endpoint) tokens() []string {
 }
 
 // Registration is what the plugin registers of itself.
-func (p Plugin) Registration() consumers.Registration {
-	r := consumers.Registration{
+func (p Plugin) Registration() router.Registration {
+	r := router.Registration{
 		Name: p.Name, Version: p.Version, Description: p.Description, MinRank: p.MinRank, MaxAge: p.MaxAge.Seconds(),
 	}
 	var usage []string
 	for _, c := range p.Commands {
 		for _, name := range append([]string{c.Name}, c.Aliases...) {
-			rc := consumers.Command{Name: name, Description: c.Description, Usage: strings.TrimSpace(name + " " + c.Usage)}
+			rc := router.Command{Name: name, Description: c.Description, Usage: strings.TrimSpace(name + " " + c.Usage)}
 			if c.MinRank != 0 {
 				rc.MinRank = &c.MinRank
 			}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/plugins/plugintest"
@@ -102,7 +103,7 @@ func TestCommandsWaitForTheFirstStart(t *testing.T) {
 // host runs a plugin in a host of its own, as another process would.
 func host(t *testing.T, room *plugintest.Room, p plugins.Plugin, observe func(consumers.Outcome)) {
 	t.Helper()
-	kv, err := consumers.OpenBucket(t.Context(), room.Bus.JetStream(), 1)
+	kv, err := router.OpenBucket(t.Context(), room.Bus.JetStream(), 1)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/synadia-io/orbit.go/jetstreamext"
 
-	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/replay"
 	"github.com/rosey-bot/rosey/streams"
 )
@@ -71,14 +71,14 @@ func (r Reader) Running(ctx context.Context) (map[string][]Instance, error) {
 
 // Plugins lists the registrations, in the order of their names. One that cannot
 // be read is left out.
-func (r Reader) Plugins(ctx context.Context) ([]consumers.Registration, error) {
+func (r Reader) Plugins(ctx context.Context) ([]router.Registration, error) {
 	// With no consumer, which a plugin with credentials of its own may not make.
-	subject := "$KV." + consumers.Bucket + "."
-	values, err := jetstreamext.GetLastMsgsFor(ctx, r.bus.JetStream(), "KV_"+consumers.Bucket, []string{subject + ">"})
+	subject := "$KV." + router.Bucket + "."
+	values, err := jetstreamext.GetLastMsgsFor(ctx, r.bus.JetStream(), "KV_"+router.Bucket, []string{subject + ">"})
 	if err != nil {
 		return nil, fmt.Errorf("list plugins: %w", err)
 	}
-	var all []consumers.Registration
+	var all []router.Registration
 	for msg, err := range values {
 		if errors.Is(err, jetstreamext.ErrNoMessages) {
 			break
@@ -86,10 +86,10 @@ func (r Reader) Plugins(ctx context.Context) ([]consumers.Registration, error) {
 		if err != nil {
 			return nil, fmt.Errorf("list plugins: %w", err)
 		}
-		if p, err := consumers.ParseRegistration(strings.TrimPrefix(msg.Subject, subject), msg.Data); err == nil {
+		if p, err := router.ParseRegistration(strings.TrimPrefix(msg.Subject, subject), msg.Data); err == nil {
 			all = append(all, p)
 		}
 	}
-	slices.SortFunc(all, func(a, b consumers.Registration) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(all, func(a, b router.Registration) int { return strings.Compare(a.Name, b.Name) })
 	return all, nil
 }

@@ -18,6 +18,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
 )
@@ -37,7 +38,7 @@ func Restart(nc *nats.Conn, plugin string) error {
 // way.
 type Host struct {
 	Bus     *streams.Bus
-	Bucket  jetstream.KeyValue // of registrations; see consumers.OpenBucket
+	Bucket  jetstream.KeyValue // of registrations; see router.OpenBucket
 	Logger  *slog.Logger
 	Observe func(consumers.Outcome) // is told of each delivery; may be nil
 	Backoff []time.Duration         // between attempts at an event; consumers.DefaultBackoff when nil
@@ -104,7 +105,7 @@ func (h Host) runOnce(ctx context.Context, p Plugin, since time.Time, log *slog.
 	defer cancel(nil)
 	bus := h.Bus.As(Durable(p.Name))
 	// First of all, so that commands wait for a plugin that fails to start.
-	if err := consumers.Register(ctx, h.Bucket, p.Registration()); err != nil {
+	if _, err := router.Register(ctx, h.Bucket, p.Registration()); err != nil {
 		return err
 	}
 	if err := h.start(ctx, bus, p, log); err != nil {
@@ -204,7 +205,7 @@ func (h Host) consume(ctx context.Context, bus *streams.Bus, p Plugin, since tim
 		}
 		if stream == streams.Plugin {
 			// Commands wait for a plugin that has registered and never ran.
-			c.Since = since.Add(-p.Registration().Age())
+			c.Since = since.Add(-p.Registration().CommandMaxAge())
 		}
 		handler := h.handler(p, bus, log)
 		go func() { ended <- consumers.Run(ctx, bus, c, handler) }()
@@ -223,7 +224,7 @@ var replies = []event.Code{event.InvalidInput, event.RecordNotFound, event.Permi
 // handler is the plugin as a consumer's handler.
 func (h Host) handler(p Plugin, bus *streams.Bus, log *slog.Logger) consumers.Handler {
 	command := h.commands(p, log)
-	command = consumers.Chain(command, consumers.Expire(Durable(p.Name), p.Name, p.Registration().Age()))
+	command = consumers.Chain(command, consumers.Expire(Durable(p.Name), p.Name, p.Registration().CommandMaxAge()))
 	return func(ctx context.Context, d streams.Stored) ([]event.Envelope, error) {
 		if d.Subject == event.CommandSubject(p.Name) {
 			return command(ctx, d)
@@ -234,7 +235,7 @@ func (h Host) handler(p Plugin, bus *streams.Bus, log *slog.Logger) consumers.Ha
 		}
 		sub := p.Events[i]
 		if sub.MaxAge == 0 {
-			sub.MaxAge = p.Registration().Age()
+			sub.MaxAge = p.Registration().CommandMaxAge()
 		}
 		c := h.context(ctx, p, d, consumers.PublisherFrom(ctx), log)
 		if sub.MaxAge != Never && c.Waited() > sub.MaxAge {

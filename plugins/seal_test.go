@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/streamstest"
@@ -28,23 +29,23 @@ func TestCredentialsUseUpNoMessageIDs(t *testing.T) {
 		t.Fatal(err)
 	}
 	bus := streams.NewBus(g.Conn(), g.JetStream(), streams.WithSeal(seal))
-	kv, err := consumers.OpenBucket(ctx, g.JetStream(), 1)
+	kv, err := router.OpenBucket(ctx, g.JetStream(), 1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
-	registry := consumers.NewRegistry("!", log)
-	router := consumers.NewRouter(registry, "!", func(string, string) bool { return false }, log)
-	config := router.Config()
+	registry := router.NewRegistry("!", log)
+	r := router.New(registry, "!", func(string, string) bool { return false }, log)
+	config := r.Config()
 	settled := make(chan consumers.Outcome, 1)
 	config.Observe = func(o consumers.Outcome) { settled <- o }
 	running, cancel := context.WithCancel(ctx)
 	ready, watched, ran := make(chan struct{}), make(chan error, 1), make(chan error, 1)
 	go func() {
-		watched <- registry.Watch(running, kv, []consumers.Registration{{Name: "victim", Version: "1.0.1", Commands: []consumers.Command{{Name: "hi"}}}}, func() { close(ready) })
+		watched <- registry.Watch(running, kv, []router.Registration{{Name: "victim", Version: "1.0.1", Commands: []router.Command{{Name: "hi"}}}}, func() { close(ready) })
 	}()
 	<-ready
-	go func() { ran <- consumers.Run(running, bus, config, router.Handle) }()
+	go func() { ran <- consumers.Run(running, bus, config, r.Handle) }()
 	defer func() { cancel(); <-watched; <-ran }()
 
 	cytube, err := g.JetStream().Stream(ctx, streams.Cytube)

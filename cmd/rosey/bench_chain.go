@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/streams"
@@ -31,14 +32,14 @@ func ourChain(ctx context.Context, b *bench) (chain, error) {
 		return chain{}, err
 	}
 	bus, log := on.bus, slog.New(slog.DiscardHandler)
-	bucket, err := consumers.OpenBucket(ctx, bus.JetStream(), 1)
+	bucket, err := router.OpenBucket(ctx, bus.JetStream(), 1)
 	if err != nil {
 		return chain{}, errors.Join(err, on.stop())
 	}
 	running, cancel := context.WithCancel(ctx)
 	c := chain{said: make(chan struct{}, 1<<16)}
-	registry := consumers.NewRegistry("!", log)
-	router := consumers.NewRouter(registry, "!", func(_, user string) bool { return user == "rosey" }, log)
+	registry := router.NewRegistry("!", log)
+	router := router.New(registry, "!", func(_, user string) bool { return user == "rosey" }, log)
 	host := plugins.Host{Bus: bus, Bucket: bucket, Logger: log}
 	echo := plugins.Plugin{Name: "bench", Version: "1.0.0", Commands: []plugins.Command{{
 		Name: "bench", Handle: func(c *plugins.Context) ([]event.Envelope, error) { return c.Say("benched"), nil },

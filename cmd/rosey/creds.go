@@ -11,7 +11,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/streams"
@@ -69,7 +69,7 @@ func issueCreds(ctx context.Context, c *cli.Context, cmd command, name string) e
 	if err := separated(ctx, cmd); err != nil {
 		return err
 	}
-	if _, err := consumers.OpenBucket(ctx, cmd.js, cmd.cfg.Replicas); err != nil {
+	if _, err := router.OpenBucket(ctx, cmd.js, cmd.cfg.Replicas); err != nil {
 		return err
 	}
 	if err := streams.OpenCommands(ctx, cmd.js, name); err != nil {

@@ -15,7 +15,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/streamstest"
@@ -253,7 +253,7 @@ func TestDoctorOfAStore(t *testing.T) {
 	must(err)
 	_, err = js.PauseConsumer(ctx, streams.Plugin, "plugin-trivia", time.Now().Add(time.Hour))
 	must(err)
-	kv, err := consumers.OpenBucket(ctx, js, 1)
+	kv, err := router.OpenBucket(ctx, js, 1)
 	must(err)
 	for name, value := range map[string]string{
 		"a": `{"name":"a","version":"1.0.0","commands":["same"]}`, "b": `{"name":"b","version":"1.0.0","commands":["!Same"]}`, "c": `{"name":"x"}`,

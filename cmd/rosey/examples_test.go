@@ -12,7 +12,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
 )
@@ -69,7 +69,7 @@ func TestExamplesWork(t *testing.T) {
 		t.Fatal(err)
 	}
 	bus := streams.NewBus(nc, js)
-	kv, err := consumers.OpenBucket(t.Context(), js, 1)
+	kv, err := router.OpenBucket(t.Context(), js, 1)
 	if err != nil {
 		t.Fatal(err)
 	}

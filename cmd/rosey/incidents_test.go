@@ -19,7 +19,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/cytube/cytubetest"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/plugins"
@@ -209,7 +209,7 @@ func (s *scene) eventually(subject string) {
 // with a consumer of its own.
 func answeredTwice(s *scene) {
 	bus := s.connect("weather")
-	kv, err := consumers.OpenBucket(s.ctx, bus.JetStream(), 1)
+	kv, err := router.OpenBucket(s.ctx, bus.JetStream(), 1)
 	s.ok(err)
 	_, err = kv.Put(s.ctx, "weather", []byte(`{"name":"weather","version":"0.3.1","description":"Tells the weather","commands":[{"name":"weather","usage":"weather CITY","description":"tells the weather"}],"min_rank":0}`))
 	s.ok(err)
@@ -254,7 +254,7 @@ func answeredTwice(s *scene) {
 // vanishedCommand: a plugin was down when it was asked, and came back too late.
 func vanishedCommand(s *scene) {
 	bus := s.connect("weather")
-	kv, err := consumers.OpenBucket(s.ctx, bus.JetStream(), 1)
+	kv, err := router.OpenBucket(s.ctx, bus.JetStream(), 1)
 	s.ok(err)
 	// Long enough for the answers that are to come, also on a slow machine.
 	const maxAge = 20 * time.Second

@@ -14,7 +14,7 @@ import (
 	"github.com/urfave/cli/v2"
 	"go.opentelemetry.io/otel"
 
-	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/plugins/shipped"
 	"github.com/rosey-bot/rosey/streams"
@@ -144,13 +144,13 @@ func hostPlugin(ctx context.Context, c *cli.Context, cmd command, p plugins.Plug
 		}
 		if !restricted {
 			if seal, err = streams.OpenSeal(ctx, cmd.js, cmd.cfg.Replicas); err == nil {
-				bucket, err = consumers.OpenBucket(ctx, cmd.js, cmd.cfg.Replicas)
+				bucket, err = router.OpenBucket(ctx, cmd.js, cmd.cfg.Replicas)
 			}
 			return err
 		}
 		options = append(options, streams.WithWarden(p.Name))
 		if seal, err = streams.CredentialSeal(cmd.nc); err == nil {
-			bucket, err = cmd.js.KeyValue(ctx, consumers.Bucket)
+			bucket, err = cmd.js.KeyValue(ctx, router.Bucket)
 		}
 		return err
 	})

@@ -20,6 +20,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/cytube"
 	"github.com/rosey-bot/rosey/kvstore"
 	"github.com/rosey-bot/rosey/plugins"
@@ -125,7 +126,7 @@ func runBot(c *cli.Context) (err error) {
 		if seal, err = streams.OpenSeal(ctx, js, cfg.Replicas); err != nil {
 			return err
 		}
-		bucket, err = consumers.OpenBucket(ctx, js, cfg.Replicas)
+		bucket, err = router.OpenBucket(ctx, js, cfg.Replicas)
 		return err
 	})
 	if err != nil {
@@ -164,8 +165,8 @@ func runBot(c *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	registry := consumers.NewRegistry(cfg.Prefix, log)
-	router := consumers.NewRouter(registry, cfg.Prefix, channels.isBot, log).Prefixes(channels.prefixes())
+	registry := router.NewRegistry(cfg.Prefix, log)
+	router := router.New(registry, cfg.Prefix, channels.isBot, log).Prefixes(channels.prefixes())
 	routing := router.Config()
 	routing.Observe = observe
 	host := plugins.Host{Bus: bus, Bucket: bucket, Logger: log, Observe: observe}
@@ -363,8 +364,8 @@ func choosePlugins(wanted []string) ([]plugins.Plugin, error) {
 	return chosen, nil
 }
 
-func registrations(ps []plugins.Plugin) []consumers.Registration {
-	list := make([]consumers.Registration, 0, len(ps))
+func registrations(ps []plugins.Plugin) []router.Registration {
+	list := make([]router.Registration, 0, len(ps))
 	for _, p := range ps {
 		list = append(list, p.Registration())
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/plugins/diceroller"
@@ -39,13 +40,13 @@ func startTracedChain(b *testing.B, getenv func(string) string) *tracedChain {
 		b.Fatal(err)
 	}
 	bus := streamstest.Bus(b, streamstest.Server(b), streams.WithTracer(tel.Tracer("")), streams.WithObserver(tel.Metrics))
-	kv, err := consumers.OpenBucket(ctx, bus.JetStream(), 1)
+	kv, err := router.OpenBucket(ctx, bus.JetStream(), 1)
 	if err != nil {
 		b.Fatal(err)
 	}
 	c := &tracedChain{bus: bus, said: make(chan struct{}, 1<<16)}
-	registry := consumers.NewRegistry("!", log)
-	router := consumers.NewRouter(registry, "!", func(_, user string) bool { return user == "rosey" }, log)
+	registry := router.NewRegistry("!", log)
+	router := router.New(registry, "!", func(_, user string) bool { return user == "rosey" }, log)
 	host := plugins.Host{Bus: bus, Bucket: kv, Logger: log}
 	sink := consumers.Config{Durable: "cytube-sender", Stream: streams.Cytube, Subjects: []string{event.AllSends}, Name: "cytube-sender"}
 	ready := make(chan struct{})

@@ -17,6 +17,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/replay"
@@ -75,7 +76,7 @@ func (w *traced) host(service string, ps ...plugins.Plugin) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	kv, err := w.js.KeyValue(w.ctx, consumers.Bucket)
+	kv, err := w.js.KeyValue(w.ctx, router.Bucket)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -456,7 +457,7 @@ func wantError(t *testing.T, tree *oteltest.Tree, code string, names ...string) 
 // nothing else of ours. What it passes on is up to reply.
 func (w *traced) foreign(name string, reply func(in *nats.Msg, command event.Envelope) *nats.Msg) {
 	w.t.Helper()
-	kv, err := w.js.KeyValue(w.ctx, consumers.Bucket)
+	kv, err := w.js.KeyValue(w.ctx, router.Bucket)
 	if err == nil {
 		_, err = kv.PutString(w.ctx, name, fmt.Sprintf(`{"name":%q,"version":"1","commands":[%[1]q]}`, name))
 	}

@@ -11,7 +11,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/kvstore"
 	"github.com/rosey-bot/rosey/plugins"
@@ -191,16 +191,16 @@ func apply(found map[event.ID]json.RawMessage, collection string, wanted map[eve
 
 func (h history) readRegistrations(ctx context.Context) (*table, error) {
 	t := &table{}
-	kv, err := h.js.KeyValue(ctx, consumers.Bucket)
+	kv, err := h.js.KeyValue(ctx, router.Bucket)
 	if errors.Is(err, jetstream.ErrBucketNotFound) {
 		return t, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("open bucket %s: %w", consumers.Bucket, err)
+		return nil, fmt.Errorf("open bucket %s: %w", router.Bucket, err)
 	}
 	w, err := kv.WatchAll(ctx, jetstream.IncludeHistory())
 	if err != nil {
-		return nil, fmt.Errorf("read bucket %s: %w", consumers.Bucket, err)
+		return nil, fmt.Errorf("read bucket %s: %w", router.Bucket, err)
 	}
 	defer w.Stop()
 	for {
@@ -209,7 +209,7 @@ func (h history) readRegistrations(ctx context.Context) (*table, error) {
 			return nil, ctx.Err()
 		case entry, ok := <-w.Updates():
 			if !ok {
-				return nil, fmt.Errorf("read bucket %s: the watcher ended", consumers.Bucket)
+				return nil, fmt.Errorf("read bucket %s: the watcher ended", router.Bucket)
 			}
 			if entry == nil {
 				return t, nil

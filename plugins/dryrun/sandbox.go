@@ -15,7 +15,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/kvstore"
 	"github.com/rosey-bot/rosey/plugins"
@@ -73,7 +73,7 @@ func open(ctx context.Context, c *Case, log *slog.Logger) (_ *sandbox, err error
 	if err := streams.Open(ctx, js, streams.Options{}); err != nil {
 		return nil, err
 	}
-	if s.bucket, err = consumers.OpenBucket(ctx, js, 1); err != nil {
+	if s.bucket, err = router.OpenBucket(ctx, js, 1); err != nil {
 		return nil, err
 	}
 	if s.store, err = kvstore.NewStore(js, kvstore.WithLogger(log)); err != nil {

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/plugins"
 )
@@ -58,12 +58,12 @@ type entry struct {
 	rank    int
 	usage   string
 	about   string
-	plugin  consumers.Registration
+	plugin  router.Registration
 }
 
 // fold makes one entry of a command and its aliases, in the order of names. Of two plugins with one
 // command the first has it, as the router decides too.
-func fold(registered []consumers.Registration, prefix string) []*entry {
+func fold(registered []router.Registration, prefix string) []*entry {
 	var entries []*entry
 	taken := map[string]bool{}
 	for _, r := range registered {
@@ -135,7 +135,7 @@ func overview(entries []*entry, rank int, prefix string) string {
 }
 
 // about tells of a plugin and its commands.
-func about(r consumers.Registration, entries []*entry, rank int, prefix string) string {
+func about(r router.Registration, entries []*entry, rank int, prefix string) string {
 	var names []string
 	for _, e := range entries {
 		if e.plugin.Name == r.Name && e.rank <= rank {

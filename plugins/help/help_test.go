@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/plugins/diceroller"
@@ -29,7 +29,7 @@ func TestHelp(t *testing.T) {
 	room := plugintest.Run(t, New(), diceroller.New(), ops)
 	// A plugin in another language registers with one KV put, and may write its
 	// commands as plain names, with the prefix or not.
-	kv, err := consumers.OpenBucket(t.Context(), room.Bus.JetStream(), 1)
+	kv, err := router.OpenBucket(t.Context(), room.Bus.JetStream(), 1)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/plugins/diceroller"
@@ -65,13 +65,13 @@ func TestViews(t *testing.T) {
 		return nil, errors.New("where am I?")
 	}}}}
 	room := plugintest.Run(t, New(), diceroller.New(), lost)
-	kv, err := consumers.OpenBucket(t.Context(), room.Bus.JetStream(), 1)
+	kv, err := router.OpenBucket(t.Context(), room.Bus.JetStream(), 1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	js := room.Bus.JetStream()
 	for _, name := range []string{"absent", "gone"} {
-		if err := consumers.Register(t.Context(), kv, consumers.Registration{Name: name, Version: "2.0.0"}); err != nil {
+		if _, err := router.Register(t.Context(), kv, router.Registration{Name: name, Version: "2.0.0"}); err != nil {
 			t.Fatal(err)
 		}
 	}

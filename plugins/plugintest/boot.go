@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/kvstore"
 	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/replay"
@@ -69,15 +70,15 @@ func (r *Room) boot() {
 func (r *Room) start(ctx context.Context, running *sync.WaitGroup) {
 	r.t.Helper()
 	log := slog.New(slog.NewTextHandler(r.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
-	kv, err := consumers.OpenBucket(ctx, r.Bus.JetStream(), 1)
+	kv, err := router.OpenBucket(ctx, r.Bus.JetStream(), 1)
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	if r.db, err = kvstore.New(r.Bus.Conn(), r.Bus.JetStream(), kvstore.WithLogger(slog.New(slog.DiscardHandler))); err != nil {
 		r.t.Fatal(err)
 	}
-	registry := consumers.NewRegistry("!", log)
-	router := consumers.NewRouter(registry, "!", func(_, user string) bool { return user == "rosey" }, log)
+	registry := router.NewRegistry("!", log)
+	router := router.New(registry, "!", func(_, user string) bool { return user == "rosey" }, log)
 	if err := r.db.Start(); err != nil {
 		r.t.Fatal(err)
 	}

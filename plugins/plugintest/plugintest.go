@@ -19,7 +19,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/kvstore"
 	"github.com/rosey-bot/rosey/plugins"
@@ -246,7 +246,7 @@ func (r *Room) settle(plugin string) []uint64 {
 		for _, stream := range r.streams(plugin) {
 			now = append(now, r.idle(stream, durable)...)
 		}
-		now = append(now, r.idle(streams.Cytube, consumers.RouterDurable)...)
+		now = append(now, r.idle(streams.Cytube, router.Durable)...)
 		return len(now) == len(r.streams(plugin))+1 && slices.Equal(before, now)
 	})
 	return now

@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/streamstest"
@@ -42,7 +43,7 @@ func TestRetryBelievesNoForgedLetter(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	router := consumers.NewRouter(consumers.NewRegistry("!", nil), "!", nil, nil).Config()
+	router := router.New(router.NewRegistry("!", nil), "!", nil, nil).Config()
 	if _, err := js.CreateConsumer(ctx, streams.Cytube, jetstream.ConsumerConfig{Durable: router.Durable, FilterSubjects: router.Subjects, AckPolicy: jetstream.AckExplicitPolicy}); err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +51,7 @@ func TestRetryBelievesNoForgedLetter(t *testing.T) {
 	if o := next(t, settled); o.Result != consumers.Dead {
 		t.Fatalf("outcome %+v", o)
 	}
-	genuine := only(stored(t, bus, streams.Plugin), event.EventSubject("t", event.TypeDeadLetter))[0].Ref
+	genuine := only(streamstest.Stored(t, bus, streams.Plugin), event.EventSubject("t", event.TypeDeadLetter))[0].Ref
 
 	chat := streamstest.Publish(t, bus, event.SubjectChat, event.Chat{User: "alice", Message: "!kick bob", Channel: "main"}).Ref
 	// A bare payload says of no subject that it is its own.
@@ -62,7 +63,7 @@ func TestRetryBelievesNoForgedLetter(t *testing.T) {
 	if err := bus.Conn().Publish(event.SubjectDelete, []byte(`{"collection":"c","id":1}`)); err != nil {
 		t.Fatal(err)
 	}
-	for len(stored(t, bus, streams.Database)) == 0 {
+	for len(streamstest.Stored(t, bus, streams.Database)) == 0 {
 		select {
 		case <-ctx.Done():
 			t.Fatal(ctx.Err())
@@ -71,7 +72,7 @@ func TestRetryBelievesNoForgedLetter(t *testing.T) {
 	}
 	count := func() (n int) {
 		for _, s := range []string{streams.Cytube, streams.Plugin, streams.Platform, streams.Database} {
-			n += len(stored(t, bus, s))
+			n += len(streamstest.Stored(t, bus, s))
 		}
 		return n
 	}

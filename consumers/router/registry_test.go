@@ -1,11 +1,11 @@
-package consumers_test
+package router_test
 
 import (
 	"context"
 	"log/slog"
 	"testing"
 
-	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
@@ -15,21 +15,21 @@ func TestWatchKnowsItsOwn(t *testing.T) {
 	t.Parallel()
 	bus := streamstest.Bus(t, streamstest.Server(t))
 	ctx, cancel := context.WithCancel(streamstest.Context(t))
-	kv, err := consumers.OpenBucket(ctx, bus.JetStream(), 1)
+	kv, err := router.OpenBucket(ctx, bus.JetStream(), 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, r := range []consumers.Registration{{Name: "trivia", Version: "0.9.0"}, {Name: "elsewhere", Version: "1.0.0"}} {
-		if err := consumers.Register(ctx, kv, r); err != nil {
+	for _, r := range []router.Registration{{Name: "trivia", Version: "0.9.0"}, {Name: "elsewhere", Version: "1.0.0"}} {
+		if _, err := router.Register(ctx, kv, r); err != nil {
 			t.Fatal(err)
 		}
 	}
-	own := []consumers.Registration{
-		{Name: "trivia", Version: "1.0.0", Commands: []consumers.Command{{Name: "trivia"}}},
-		{Name: "dice-roller", Version: "1.0.0", Commands: []consumers.Command{{Name: "roll"}}},
+	own := []router.Registration{
+		{Name: "trivia", Version: "1.0.0", Commands: []router.Command{{Name: "trivia"}}},
+		{Name: "dice-roller", Version: "1.0.0", Commands: []router.Command{{Name: "roll"}}},
 	}
-	registry := consumers.NewRegistry("!", slog.New(slog.DiscardHandler))
-	ready, ended := make(chan []consumers.Registration, 1), make(chan error, 1)
+	registry := router.NewRegistry("!", slog.New(slog.DiscardHandler))
+	ready, ended := make(chan []router.Registration, 1), make(chan error, 1)
 	go func() { ended <- registry.Watch(ctx, kv, own, func() { ready <- registry.Plugins() }) }()
 	t.Cleanup(func() { cancel(); <-ended })
 	select {

@@ -1,4 +1,4 @@
-package consumers
+package router
 
 import (
 	"strings"
@@ -8,13 +8,12 @@ import (
 
 func isSpace(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }
 
-// ParseCommand splits a chat line that starts with prefix into a command and
-// its arguments. Arguments are separated by white space; one that begins with a
-// double or single quote runs to the next such quote that white space or the
-// end follows, and a backslash keeps the quote or backslash after it. A quote
-// that is never closed, or that stands inside a word, is an ordinary character,
-// since people write apostrophes in chat. ok is false for a line that holds no
-// command.
+// ParseCommand splits a chat line that starts with prefix into a command and its
+// arguments, which white space separates. An argument that begins with a double or
+// single quote ends at the next such quote followed by white space or the end of
+// the line; a backslash escapes a quote or backslash. A quote that is never closed,
+// or stands inside a word, is an ordinary character, since people write apostrophes
+// in chat. ok is false for a line without a command.
 func ParseCommand(line, prefix string) (command string, args []string, ok bool) {
 	rest, found := strings.CutPrefix(strings.TrimLeftFunc(line, isSpace), prefix)
 	if !found {

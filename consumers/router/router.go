@@ -1,4 +1,6 @@
-package consumers
+// Package router turns chat lines into commands for the plugins that registered
+// them.
+package router
 
 import (
 	"context"
@@ -9,57 +11,59 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/rosey-bot/rosey/consumers"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
 )
 
-// RouterDurable is the router's durable consumer on the stream CYTUBE.
-const RouterDurable = "router"
+// Durable is the name of the router's durable consumer on the stream CYTUBE.
+const Durable = "router"
 
-// Router reads chat lines and puts the commands in them on the subjects of the
-// plugins that registered them (contract: plugin.{name}.command).
+// Router publishes the commands in chat lines on the subjects of the plugins that
+// registered them (contract: plugin.{name}.command).
 type Router struct {
 	registry *Registry
 	prefix   string
-	prefixes map[string]string // of channels that have another, by lower-case name
+	prefixes map[string]string // by lower-case channel, where it differs
 	isBot    func(channel, user string) bool
 	log      *slog.Logger
 }
 
-// NewRouter makes a router for lines that start with prefix. Lines of users
-// that isBot says are bots of ours are never routed.
-func NewRouter(g *Registry, prefix string, isBot func(channel, user string) bool, log *slog.Logger) *Router {
+// New returns a router for lines that start with prefix. It ignores lines of users
+// for whom isBot returns true.
+func New(g *Registry, prefix string, isBot func(channel, user string) bool, log *slog.Logger) *Router {
 	return &Router{registry: g, prefix: prefix, isBot: isBot, log: log}
 }
 
-// Prefixes gives channels prefixes of their own, by name in lower case. It must
-// be called before the router runs, and returns the router.
+// Prefixes sets prefixes of single channels, by lower-case channel name, and
+// returns the router. Call it before the router runs.
 func (r *Router) Prefixes(byChannel map[string]string) *Router {
 	r.prefixes = byChannel
 	return r
 }
 
-// Config is the consumer that the router runs as: pass it to Run with Handle.
-func (r *Router) Config() Config {
-	return Config{
-		Durable: RouterDurable, Stream: streams.Cytube, Subjects: []string{event.SubjectChat}, Name: RouterDurable, Logger: r.log,
-		// What fails here is NATS, until a cluster has chosen a leader or longer: a
-		// command must not wait for half a minute after that, nor be given up while
-		// it is not too old for its plugin.
-		Backoff: []time.Duration{time.Second, time.Second, 2 * time.Second}, Attempts: int(DefaultMaxAge / (2 * time.Second)),
+// Config returns the configuration of the router's consumer; pass it to
+// consumers.Run with Handle.
+func (r *Router) Config() consumers.Config {
+	return consumers.Config{
+		Durable: Durable, Stream: streams.Cytube, Subjects: []string{event.SubjectChat}, Name: Durable, Logger: r.log,
+		// Only NATS fails here, for as long as a cluster elects a leader or longer.
+		// Short waits deliver a command soon after that; many attempts keep it until
+		// it has expired for its plugin.
+		Backoff: []time.Duration{time.Second, time.Second, 2 * time.Second}, Attempts: int(consumers.DefaultMaxAge / (2 * time.Second)),
 	}
 }
 
-// Handle is the router's Handler. A line that is no command, or that no plugin
-// registered, causes nothing. A user whose rank is too low is told so, and the
-// refusal is recorded as plugin.{name}.event.denied with PERMISSION_DENIED. A
-// line older than the plugin's max_age is recorded as expired.
+// Handle implements consumers.Handler. It ignores a line without a registered
+// command. A user whose rank is too low gets a chat reply, and the refusal is
+// recorded as plugin.{name}.event.denied with PERMISSION_DENIED. A line older than
+// the plugin's max_age is recorded as expired.
 func (r *Router) Handle(ctx context.Context, d streams.Stored) ([]event.Envelope, error) {
 	chat, err := event.As[event.Chat](d.Envelope)
 	if err != nil {
-		return nil, Permanent(err)
+		return nil, consumers.Permanent(err)
 	}
-	if d.Metadata[event.MetaBackfill] == true || isTrue(chat.Extra["shadow"]) || r.isBot(chat.Channel, chat.User) {
+	if d.Metadata[event.MetaBackfill] == true || string(chat.Extra["shadow"]) == "true" || r.isBot(chat.Channel, chat.User) {
 		return nil, nil
 	}
 	prefix, ok := r.prefixes[strings.ToLower(chat.Channel)]
@@ -72,11 +76,11 @@ func (r *Router) Handle(ctx context.Context, d streams.Stored) ([]event.Envelope
 	}
 	to, ok := r.registry.lookup(name)
 	if !ok {
-		r.log.DebugContext(ctx, "no plugin registered this command", "command", name, "user", chat.User)
+		r.log.DebugContext(ctx, "command not registered", "command", name, "user", chat.User)
 		return nil, nil
 	}
-	if age, limit := ageOf(ctx, d, chat), to.plugin.Age(); age > limit {
-		return expired(RouterDurable, to.plugin.Name, d, age, limit)
+	if age, limit := ageOf(ctx, d, chat), to.plugin.CommandMaxAge(); age > limit {
+		return consumers.NewExpired(Durable, to.plugin.Name, d, age, limit)
 	}
 	if need := to.plugin.Rank(to.command); chat.Rank < need {
 		return r.deny(ctx, to, chat, prefix, need)
@@ -86,20 +90,21 @@ func (r *Router) Handle(ctx context.Context, d streams.Stored) ([]event.Envelope
 		Command: to.command.key(r.prefix), Args: args, User: chat.User, Channel: chat.Channel, Rank: chat.Rank, RawMessage: chat.Message,
 	})
 	if err != nil {
-		return nil, Permanent(err)
+		return nil, consumers.Permanent(err)
 	}
 	return []event.Envelope{e}, nil
 }
 
-// ageOf is how long ago a line was typed. The server's clock is believed only
-// for lines that were read from its chat buffer later.
+// ageOf returns how long ago a line was typed. Only for lines read from the
+// channel's chat buffer does it use CyTube's time: they were stored later.
 func ageOf(ctx context.Context, d streams.Stored, chat event.Chat) time.Duration {
 	if d.Metadata[event.MetaBuffered] == true {
-		return Now(ctx).Sub(time.UnixMilli(chat.Time))
+		return consumers.Now(ctx).Sub(time.UnixMilli(chat.Time))
 	}
-	return Now(ctx).Sub(d.At)
+	return consumers.Now(ctx).Sub(d.At)
 }
 
+// deny records the refusal of a command and tells the user why.
 func (r *Router) deny(ctx context.Context, to route, chat event.Chat, prefix string, need int) ([]event.Envelope, error) {
 	command := prefix + to.command.key(r.prefix)
 	refusal := event.Errorf(event.PermissionDenied, "%s needs rank %d, and %s has %d", command, need, chat.User, chat.Rank)
@@ -113,15 +118,13 @@ func (r *Router) deny(ctx context.Context, to route, chat event.Chat, prefix str
 		Channel:   chat.Channel,
 	})
 	if err != nil {
-		return nil, Permanent(err)
+		return nil, consumers.Permanent(err)
 	}
 	reply, err := event.New(event.SubjectSendChat, event.SendChat{
 		Message: fmt.Sprintf("⛔ %s: %s needs rank %d, yours is %d", chat.User, command, need, chat.Rank), Channel: chat.Channel,
 	})
 	if err != nil {
-		return nil, Permanent(err)
+		return nil, consumers.Permanent(err)
 	}
 	return []event.Envelope{denied, reply}, nil
 }
-
-func isTrue(raw []byte) bool { return string(raw) == "true" }

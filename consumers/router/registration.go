@@ -1,0 +1,132 @@
+package router
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams"
+)
+
+// Bucket is the KV bucket of plugin registrations, one key a plugin.
+const Bucket = streams.Registrations
+
+// Registration describes a plugin in the KV bucket "plugins", under the plugin's
+// name. It outlives the plugin's process: commands for a plugin that is down stay
+// in the stream. Any process registers with one KV put, for example
+//
+//	nats kv put plugins greeter '{"name":"greeter","version":"1.0.0","commands":["greet"]}'
+type Registration struct {
+	Name        string    `json:"name"`
+	Version     string    `json:"version"`
+	Commands    []Command `json:"commands"`
+	MinRank     int       `json:"min_rank"` // of commands without their own; 0 admits everybody
+	Description string    `json:"description"`
+	Usage       string    `json:"usage"`
+	// MaxAge is the age in seconds beyond which a command expires: it is recorded
+	// and not executed. 0 means consumers.DefaultMaxAge.
+	MaxAge float64 `json:"max_age,omitempty"`
+}
+
+// Command is one command of a registration. Its JSON may be just its name.
+type Command struct {
+	Name        string `json:"name"`
+	MinRank     *int   `json:"min_rank,omitempty"` // nil inherits the registration's
+	Description string `json:"description,omitempty"`
+	Usage       string `json:"usage,omitempty"`    // for example "roll 2d6+3"
+	AliasOf     string `json:"alias_of,omitempty"` // the command that this name stands for
+}
+
+// UnmarshalJSON decodes a command object or a bare name.
+func (c *Command) UnmarshalJSON(raw []byte) error {
+	type object Command
+	if err := json.Unmarshal(raw, &c.Name); err == nil {
+		return nil
+	}
+	return json.Unmarshal(raw, (*object)(c))
+}
+
+// key returns the command's canonical name: lower case, without the prefix that
+// some authors include.
+func (c Command) key(prefix string) string {
+	return strings.ToLower(strings.TrimPrefix(c.Name, prefix))
+}
+
+// Rank returns the rank that a user needs for command c of r.
+func (r Registration) Rank(c Command) int {
+	if c.MinRank != nil {
+		return *c.MinRank
+	}
+	return r.MinRank
+}
+
+// CommandMaxAge returns the age beyond which commands for r expire.
+func (r Registration) CommandMaxAge() time.Duration {
+	if r.MaxAge <= 0 {
+		return consumers.DefaultMaxAge
+	}
+	return min(time.Duration(r.MaxAge*float64(time.Second)), consumers.MaxMaxAge)
+}
+
+// Validate returns an INVALID_INPUT error whose detail "field" names the invalid
+// field.
+func (r Registration) Validate() error {
+	if !event.ValidName(r.Name) {
+		return event.Errorf(event.InvalidInput, "name %q: a plugin's name is 1 to %d of A-Z a-z 0-9 _ -", r.Name, event.MaxNameLength).With("field", "name")
+	}
+	if limit := consumers.MaxMaxAge.Seconds(); r.MaxAge < 0 || r.MaxAge > limit {
+		return event.Errorf(event.InvalidInput, "max_age of %s must be 0 to %v seconds, within which repeats are recognised", r.Name, limit).With("field", "max_age")
+	}
+	for _, c := range r.Commands {
+		if c.Name == "" || strings.ContainsFunc(c.Name, isSpace) {
+			return event.Errorf(event.InvalidInput, "commands of %s: %q is not a command: it must be one word", r.Name, c.Name).With("field", "commands")
+		}
+	}
+	return nil
+}
+
+// ParseRegistration decodes and validates the value stored under key in the
+// bucket.
+func ParseRegistration(key string, value []byte) (Registration, error) {
+	var r Registration
+	if err := json.Unmarshal(value, &r); err != nil {
+		return Registration{}, event.Errorf(event.InvalidInput, "registration of %s: %w", key, err)
+	}
+	if r.Name != key {
+		return Registration{}, event.Errorf(event.InvalidInput, "registration of %s: name is %q, but it must be the key", key, r.Name).With("field", "name")
+	}
+	return r, r.Validate()
+}
+
+// OpenBucket opens the bucket of registrations and creates it if it is missing;
+// see streams.OpenBucket.
+func OpenBucket(ctx context.Context, js jetstream.JetStream, replicas int) (jetstream.KeyValue, error) {
+	return streams.OpenBucket(ctx, js, jetstream.KeyValueConfig{
+		Bucket: Bucket, Description: "Registrations of plugins, by name", History: 10, Replicas: max(replicas, 1),
+	})
+}
+
+// Register stores a registration and returns its revision. An unchanged
+// registration is not written again, so that restarts add no revisions.
+func Register(ctx context.Context, kv jetstream.KeyValue, r Registration) (revision uint64, err error) {
+	if err := r.Validate(); err != nil {
+		return 0, err
+	}
+	value, err := json.Marshal(r)
+	if err != nil {
+		return 0, fmt.Errorf("register %s: %w", r.Name, err)
+	}
+	if have, err := kv.Get(ctx, r.Name); err == nil && string(have.Value()) == string(value) {
+		return have.Revision(), nil
+	}
+	if revision, err = kv.Put(ctx, r.Name, value); err != nil {
+		return 0, fmt.Errorf("register %s: %w", r.Name, err)
+	}
+	return revision, nil
+}
