@@ -11,8 +11,8 @@ import (
 	"strings"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/terminal"
 	"github.com/rosey-bot/rosey/kvstore"
-	"github.com/rosey-bot/rosey/replay"
 )
 
 // recordsShown is how many records a page has.
@@ -65,8 +65,8 @@ func (c *Console) records(w http.ResponseWriter, r *http.Request) error {
 	}
 	result, err := c.Store.Query(ctx, q)
 	if event.CodeOf(err) == event.InvalidInput {
-		body.Failed = replay.Printable(err.Error())
-		return c.showStatus(w, r, http.StatusBadRequest, "records", replay.Printable(body.Collection), body)
+		body.Failed = terminal.Escape(err.Error())
+		return c.showStatus(w, r, http.StatusBadRequest, "records", terminal.Escape(body.Collection), body)
 	}
 	if err != nil {
 		return err
@@ -74,7 +74,7 @@ func (c *Console) records(w http.ResponseWriter, r *http.Request) error {
 	body.Count, body.Explain = result.Count, result.Explain
 	for _, rec := range result.Records {
 		body.Records = append(body.Records, recordRow{
-			ID: string(rec.ID), Path: "/data/" + url.PathEscape(body.Collection) + "/" + url.PathEscape(string(rec.ID)), Fields: replay.Printable(string(rec.Data)),
+			ID: string(rec.ID), Path: "/data/" + url.PathEscape(body.Collection) + "/" + url.PathEscape(string(rec.ID)), Fields: terminal.Escape(string(rec.Data)),
 		})
 	}
 	at := func(offset int) string {
@@ -125,7 +125,7 @@ func (c *Console) record(w http.ResponseWriter, r *http.Request) error {
 func pretty(raw []byte) string {
 	var b bytes.Buffer
 	if json.Indent(&b, raw, "", "  ") != nil {
-		return replay.Printable(string(raw))
+		return terminal.Escape(string(raw))
 	}
 	return printableLines(b.String())
 }
@@ -134,7 +134,7 @@ func pretty(raw []byte) string {
 func printableLines(text string) string {
 	var out strings.Builder
 	for l := range strings.Lines(text) {
-		out.WriteString(replay.Printable(strings.ReplaceAll(strings.TrimRight(l, "\r\n"), "\t", "    ")) + "\n")
+		out.WriteString(terminal.Escape(strings.ReplaceAll(strings.TrimRight(l, "\r\n"), "\t", "    ")) + "\n")
 	}
 	return out.String()
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/terminal"
 	"github.com/rosey-bot/rosey/replay"
 )
 
@@ -70,9 +71,9 @@ var templates = sync.OnceValue(parse)
 
 func parse() map[string]*template.Template {
 	funcs := template.FuncMap{
-		"text": replay.Printable, "bytes": humanize.IBytes, "ago": humanize.Time, "span": replay.Span,
+		"text": terminal.Escape, "bytes": humanize.IBytes, "ago": humanize.Time, "span": terminal.FormatDuration,
 		"comma":  func(n any) string { return humanize.Comma(toInt(n)) },
-		"length": func(seconds int) string { return replay.Span(time.Duration(seconds) * time.Second) },
+		"length": func(seconds int) string { return terminal.FormatDuration(time.Duration(seconds) * time.Second) },
 		"json":   func(raw json.RawMessage) string { return pretty(raw) },
 		"lines":  printableLines,
 		"settle": func(ref event.Ref, csrf string) map[string]any {
@@ -167,13 +168,13 @@ func (c *Console) answering(h func(http.ResponseWriter, *http.Request) error) ht
 		}
 		status, ok := statuses[event.CodeOf(err)]
 		switch {
-		case errors.Is(err, replay.ErrNothing):
+		case errors.Is(err, replay.ErrNoMatch):
 			status = http.StatusNotFound
 		case !ok:
 			status = http.StatusInternalServerError
 			c.Logger.WarnContext(r.Context(), "console: a page could not be made", "path", r.URL.Path, "error", err)
 		}
-		message := replay.Printable(err.Error())
+		message := terminal.Escape(err.Error())
 		if byScript(r) {
 			http.Error(w, message, status)
 			return

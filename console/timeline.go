@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/terminal"
 	"github.com/rosey-bot/rosey/replay"
 )
 
@@ -98,5 +99,5 @@ func unit(step time.Duration) string {
 	if step%(24*time.Hour) == 0 {
 		return fmt.Sprintf("%d days", step/(24*time.Hour))
 	}
-	return replay.Span(step)
+	return terminal.FormatDuration(step)
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/terminal"
 	"github.com/rosey-bot/rosey/replay"
 )
 
@@ -105,7 +106,7 @@ func rowOf(row replay.Row, took time.Duration) traceRow {
 			continue
 		}
 		r.Segments = append(r.Segments, segment{
-			Kind: p.Name, X: min(scale(at), barWidth-leastWidth), W: max(scale(p.Took), leastWidth), Title: p.Name + " " + replay.Span(p.Took) + ": " + replay.Printable(p.What),
+			Kind: p.Name, X: min(scale(at), barWidth-leastWidth), W: max(scale(p.Took), leastWidth), Title: p.Name + " " + terminal.FormatDuration(p.Took) + ": " + terminal.Escape(p.What),
 		})
 		at += p.Took
 	}

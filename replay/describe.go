@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/terminal"
 	"github.com/rosey-bot/rosey/streams"
 )
 
@@ -171,7 +172,7 @@ func (f facts) value(name string) string {
 	v := f.fields[name]
 	if format == "s" {
 		if seconds, err := strconv.ParseFloat(v, 64); err == nil && seconds >= 0 && seconds < 1e9 {
-			return span(time.Duration(seconds * float64(time.Second)))
+			return terminal.FormatDuration(time.Duration(seconds * float64(time.Second)))
 		}
 	}
 	return v
@@ -190,24 +191,4 @@ func (f facts) fill(text string) string {
 		b.WriteString(f.value(name))
 		text = after
 	}
-}
-
-// span is a duration for people, with about three digits.
-func span(d time.Duration) string {
-	switch {
-	case d >= time.Minute:
-		text := d.Round(time.Second).String()
-		if strings.HasSuffix(text, "m0s") {
-			text = strings.TrimSuffix(text, "0s")
-		}
-		if strings.HasSuffix(text, "h0m") {
-			text = strings.TrimSuffix(text, "0m")
-		}
-		return text
-	case d >= time.Second:
-		return d.Round(10 * time.Millisecond).String()
-	case d >= time.Millisecond:
-		return d.Round(10 * time.Microsecond).String()
-	}
-	return d.Round(time.Microsecond).String()
 }

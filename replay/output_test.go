@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"reflect"
 	"regexp"
 	"strings"
 	"testing"
@@ -21,108 +20,6 @@ import (
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
-
-func TestPrintable(t *testing.T) {
-	t.Parallel()
-	for in, want := range map[string]string{
-		"plain":                      "plain",
-		"caf\u00e9 \u65e5\u672c":     "caf\u00e9 \u65e5\u672c",
-		"\U0001f3b2 \u2764\ufe0f":    "\U0001f3b2 \u2764\ufe0f",
-		"\U0001f468\u200d\U0001f469": "\U0001f468\u200d\U0001f469",
-		"red \x1b[31m":               `red \x1b[31m`,
-		"bell\a del\x7f":             `bell\x07 del\x7f`,
-		"two\nlines\ttab\r":          `two\nlines\ttab\x0d`,
-		"c1 \u009b31m":               `c1 \u009b31m`,
-		"rtl \u202eevil":             `rtl \u202eevil`,
-		"tag \U000e0041":             `tag \U000e0041`,
-		"bad \xff\xfe utf8":          `bad \xff\xfe utf8`,
-		"real \ufffd":                "real \ufffd",
-		"line\u2028sep":              `line\u2028sep`,
-	} {
-		if got := Printable(in); got != want {
-			t.Errorf("Printable(%q) = %q, want %q", in, got, want)
-		}
-	}
-}
-
-// What is written for other programs means what it meant, holds no character that
-// a terminal obeys, and no half of a surrogate pair, wherever the parts of it that
-// are written one after the other begin.
-func TestPrintableJSON(t *testing.T) {
-	t.Parallel()
-	for in, want := range map[string]string{
-		`{"plain":"caf\u00e9 \n \\ \" é"}`:      `{"plain":"caf\u00e9 \n \\ \" é"}`,
-		"[\"c1 \u009b31m\",\"tag \U000e0041\"]": `["c1 \u009b31m","tag \udb40\udc41"]`,
-		`["pair \ud83c\udfb2 \uD83C\uDFB2"]`:    `["pair \ud83c\udfb2 \uD83C\uDFB2"]`,
-		`["first \ud800x \uDBFF"]`:              `["first \ufffdx \ufffd"]`,
-		`["second \udfb2 \uDC00"]`:              `["second \ufffd \ufffd"]`,
-		`["twice \ud83c\ud83c\udfb2"]`:          `["twice \ufffd\ud83c\udfb2"]`,
-		`["turned \udfb2\ud83c"]`:               `["turned \ufffd\ufffd"]`,
-		`["broken up \ud83c\u0041 \ud83c\n"]`:   `["broken up \ufffd\u0041 \ufffd\n"]`,
-		`["no escape \\ud800 \ud83c\\udfb2"]`:   `["no escape \\ud800 \ufffd\\udfb2"]`,
-		`{"\ud800":"in a name"}`:                `{"\ufffd":"in a name"}`,
-	} {
-		for split := range len(in) {
-			var out bytes.Buffer
-			w := PrintableJSON(&out)
-			for _, part := range []string{in[:split], in[split:]} {
-				if n, err := io.WriteString(w, part); n != len(part) || err != nil {
-					t.Fatal(n, err)
-				}
-			}
-			if got := out.String(); got != want {
-				t.Errorf("%s written in two at %d is %s, want %s", in, split, got, want)
-				break
-			}
-		}
-	}
-}
-
-func FuzzPrintableJSON(f *testing.F) {
-	f.Add(`{"a":"\ud800\udc00 \ud800 \\"}`, 7)
-	f.Fuzz(func(t *testing.T, s string, split int) {
-		var in, again any
-		if json.Unmarshal([]byte(s), &in) != nil {
-			t.Skip()
-		}
-		split = max(0, min(split, len(s)))
-		var out bytes.Buffer
-		w := PrintableJSON(&out)
-		for _, part := range []string{s[:split], s[split:]} {
-			if _, err := io.WriteString(w, part); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := json.Unmarshal(out.Bytes(), &again); err != nil || !reflect.DeepEqual(in, again) {
-			t.Errorf("%q is written as %q: %v", s, out.String(), err)
-		}
-	})
-}
-
-func FuzzPrintable(f *testing.F) {
-	f.Add("a\x1b]0;title\a\u202e\xff")
-	f.Fuzz(func(t *testing.T, s string) {
-		got := Printable(s)
-		if !utf8.ValidString(got) || strings.ContainsFunc(got, func(r rune) bool { return unicode.IsControl(r) }) {
-			t.Errorf("Printable(%q) = %q", s, got)
-		}
-		if again := Printable(got); again != got {
-			t.Errorf("Printable(%q) = %q, and again %q", s, got, again)
-		}
-	})
-}
-
-func TestPadCountsColumns(t *testing.T) {
-	t.Parallel()
-	for s, want := range map[string]int{"": 0, "abc": 3, "caf\u00e9": 4, "cafe\u0301": 4, "\u65e5\u672c": 4, "\U0001f3b2": 2} {
-		if got := cells(s); got != want {
-			t.Errorf("%q takes %d columns, want %d", s, got, want)
-		}
-		if got := cells(pad(s, 6)); got != 6 {
-			t.Errorf("%q padded to 6 takes %d", s, got)
-		}
-	}
-}
 
 // talkLines is a command from chat to echo, and what can go wrong.
 var talkLines = []struct{ subject, body string }{
@@ -362,12 +259,12 @@ func TestRunSaysWhenNothingMatches(t *testing.T) {
 	ctx := streamstest.Context(t)
 	bus := streamstest.Bus(t, streamstest.Server(t))
 	err := Run(ctx, bus.JetStream(), io.Discard, Options{})
-	if !errors.Is(err, ErrNothing) || !strings.Contains(err.Error(), "the streams are empty") {
+	if !errors.Is(err, ErrNoMatch) || !strings.Contains(err.Error(), "the streams are empty") {
 		t.Errorf("on an empty store it says %v", err)
 	}
 	talk(ctx, t, bus)
 	err = Run(ctx, bus.JetStream(), io.Discard, Options{Query: Query{Filter: Filter{User: "nobody"}}})
-	if !errors.Is(err, ErrNothing) || !strings.Contains(err.Error(), "user nobody") || !strings.Contains(err.Error(), "14 events") {
+	if !errors.Is(err, ErrNoMatch) || !strings.Contains(err.Error(), "user nobody") || !strings.Contains(err.Error(), "14 events") {
 		t.Errorf("it says %v", err)
 	}
 }
@@ -398,11 +295,11 @@ func TestRunOfAnEvent(t *testing.T) {
 		}
 	}
 	err := Run(ctx, bus.JetStream(), io.Discard, Options{Query: Query{Filter: Filter{Correlation: "CYTUBE:99"}}})
-	if !errors.Is(err, ErrNothing) || !strings.Contains(err.Error(), "does not hold event 99") {
+	if !errors.Is(err, ErrNoMatch) || !strings.Contains(err.Error(), "does not hold event 99") {
 		t.Errorf("an event that is not there: %v", err)
 	}
 	err = Run(ctx, bus.JetStream(), io.Discard, Options{Query: Query{Filter: Filter{Correlation: "550e"}}})
-	if !errors.Is(err, ErrNothing) || !strings.Contains(err.Error(), "at least 8 characters") {
+	if !errors.Is(err, ErrNoMatch) || !strings.Contains(err.Error(), "at least 8 characters") {
 		t.Errorf("too short a beginning: %v", err)
 	}
 }

@@ -11,11 +11,12 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/terminal"
 	"github.com/rosey-bot/rosey/streams"
 )
 
-// ErrNothing is wrapped by the error of Run and Trace when no event matches.
-var ErrNothing = errors.New("no event matches")
+// ErrNoMatch is wrapped by the error of Run and Trace when no event matches.
+var ErrNoMatch = errors.New("no event matches")
 
 // Options are what `rosey replay` is asked for.
 type Options struct {
@@ -30,7 +31,7 @@ type Options struct {
 
 // Run writes what the options ask for to out, events in the order they were
 // stored. Following, it ends without an error when ctx does. The error wraps
-// ErrNothing when nothing matched, and is INVALID_INPUT for options that
+// ErrNoMatch when nothing matched, and is INVALID_INPUT for options that
 // contradict each other or can match nothing.
 func Run(ctx context.Context, js jetstream.JetStream, out io.Writer, o Options) error {
 	switch {
@@ -81,7 +82,7 @@ func show(ctx context.Context, js jetstream.JetStream, w *bufio.Writer, o Option
 	case o.Tree:
 		return showTrees(ctx, js, w, o)
 	}
-	write := func(e Event) error { return writeLine(w, e, palette(o.Color), o.Zone, o.Places) }
+	write := func(e Event) error { return writeLine(w, e, terminal.Palette(o.Color), o.Zone, o.Places) }
 	if o.JSON {
 		write = func(e Event) error { return writeJSON(w, e) }
 	}
@@ -100,7 +101,7 @@ func show(ctx context.Context, js jetstream.JetStream, w *bufio.Writer, o Option
 }
 
 func showTrees(ctx context.Context, js jetstream.JetStream, w *bufio.Writer, o Options) (shown int, err error) {
-	t := painter{w, palette(o.Color), o.Zone}
+	t := painter{w, terminal.Palette(o.Color), o.Zone}
 	for c, err := range conversations(ctx, js, o.Query, quiet) {
 		if err == nil {
 			err = t.write(c, o.JSON)
@@ -139,8 +140,8 @@ func nothing(ctx context.Context, js jetstream.JetStream, f Filter) error {
 		asked = " (" + asked + ")"
 	}
 	if total == 0 {
-		return fmt.Errorf("%w%s: the streams are empty; has the bot run on this store?", ErrNothing, asked)
+		return fmt.Errorf("%w%s: the streams are empty; has the bot run on this store?", ErrNoMatch, asked)
 	}
-	return fmt.Errorf("%w%s: the streams hold %d events, stored from %s to %s", ErrNothing, asked, total,
+	return fmt.Errorf("%w%s: the streams hold %d events, stored from %s to %s", ErrNoMatch, asked, total,
 		first.Local().Format(time.DateTime), last.Local().Format(time.DateTime))
 }

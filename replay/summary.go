@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/terminal"
 )
 
 const (
@@ -105,7 +106,7 @@ func showSummary(ctx context.Context, js jetstream.JetStream, w *bufio.Writer, o
 	if o.JSON {
 		return s.events, writeJSONLine(w, s.json())
 	}
-	return s.events, s.text(w, palette(o.Color), o.Zone)
+	return s.events, s.text(w, terminal.Palette(o.Color), o.Zone)
 }
 
 func newSummary() *summary {
@@ -190,22 +191,22 @@ func (t *pluginTally) add(r *record) {
 	}
 }
 
-func (s *summary) text(w io.Writer, p palette, zone *time.Location) error {
+func (s *summary) text(w io.Writer, p terminal.Palette, zone *time.Location) error {
 	head := func(format string, args ...any) {
-		fmt.Fprintln(w, p.paint(fmt.Sprintf(format, args...), bold))
+		fmt.Fprintln(w, p.Paint(fmt.Sprintf(format, args...), terminal.Bold))
 	}
 	head("%d events from %s to %s", s.events, s.first.In(zone).Format(timeLayout), s.last.In(zone).Format(timeLayout))
 	fmt.Fprintln(w)
 	head("%9s  %10s  subject", "count", "bytes")
 	for _, name := range byCount(s.subjects, func(t *tally) int { return t.Count }) {
-		fmt.Fprintf(w, "%9d  %10d  %s\n", s.subjects[name].Count, s.subjects[name].Bytes, Printable(name))
+		fmt.Fprintf(w, "%9d  %10d  %s\n", s.subjects[name].Count, s.subjects[name].Bytes, terminal.Escape(name))
 	}
 	if len(s.plugins) > 0 {
 		fmt.Fprintln(w)
 		head("%9s  %9s  %9s  %9s  %9s  plugin", "commands", "sends", "events", "requests", "problems")
 		for _, name := range byCount(s.plugins, func(t *pluginTally) int { return t.Commands + t.Sends + t.Events + t.Requests }) {
 			t := s.plugins[name]
-			fmt.Fprintf(w, "%9d  %9d  %9d  %9d  %9d  %s\n", t.Commands, t.Sends, t.Events, t.Requests, t.Problems, Printable(name))
+			fmt.Fprintf(w, "%9d  %9d  %9d  %9d  %9d  %s\n", t.Commands, t.Sends, t.Events, t.Requests, t.Problems, terminal.Escape(name))
 		}
 	}
 	if len(s.chains.found) > 0 {
@@ -213,7 +214,7 @@ func (s *summary) text(w io.Writer, p palette, zone *time.Location) error {
 		head("%9s  %9s  slowest conversations", "took", "events")
 		for i, c := range s.chains.found {
 			r := s.begins[i]
-			fmt.Fprintf(w, "%9s  %9d  %s  %s  %s\n", span(c.took()), c.events, Printable(c.id), Printable(r.who), Printable(r.what))
+			fmt.Fprintf(w, "%9s  %9d  %s  %s  %s\n", terminal.FormatDuration(c.took()), c.events, terminal.Escape(c.id), terminal.Escape(r.who), terminal.Escape(r.what))
 		}
 	}
 	fmt.Fprintln(w)
@@ -223,7 +224,7 @@ func (s *summary) text(w io.Writer, p palette, zone *time.Location) error {
 	}
 	head("%9s  problem", "count")
 	for _, name := range slices.Sorted(maps.Keys(s.problems)) {
-		fmt.Fprintf(w, "%9d  %s\n", s.problems[name], Printable(name))
+		fmt.Fprintf(w, "%9d  %s\n", s.problems[name], terminal.Escape(name))
 	}
 	if s.repeated > 0 {
 		fmt.Fprintf(w, "%9d  made by a repeated attempt\n", s.repeated)

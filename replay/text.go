@@ -4,11 +4,10 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io"
-	"os"
 	"strings"
 	"time"
 
-	"golang.org/x/term"
+	"github.com/rosey-bot/rosey/internal/terminal"
 )
 
 // Columns of the text layout.
@@ -21,40 +20,15 @@ const (
 	longest      = 400 // characters of what happened; CyTube's chat lines have fewer
 )
 
-// Terminal reports whether w is a terminal on which colours are welcome: it is
-// not with NO_COLOR in the environment (no-color.org) or TERM=dumb.
-func Terminal(w io.Writer) bool {
-	f, ok := w.(interface{ Fd() uintptr })
-	return ok && term.IsTerminal(int(f.Fd())) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
-}
+// plugins' colours leave out terminal.Red, which means trouble.
+var pluginColors = []terminal.Color{"32", "33", "34", "35", "36", "92", "93", "94", "95", "96"}
 
-// A palette colours text, or not.
-type palette bool
-
-const (
-	red  = "31"
-	dim  = "2"
-	bold = "1"
-)
-
-// plugins' colours leave out red, which means trouble.
-var pluginColors = []string{"32", "33", "34", "35", "36", "92", "93", "94", "95", "96"}
-
-func (p palette) paint(s, color string) string {
-	if !p || color == "" || s == "" {
-		return s
-	}
-	return "\x1b[" + color + "m" + s + "\x1b[0m"
-}
-
-// of is the colour of an event: its plugin's, always the same one, or red where
+// colorOf returns the colour of an event: its plugin's, always the same one, or red where
 // something went wrong.
-func (p palette) of(r *record) string {
+func colorOf(r *record) terminal.Color {
 	switch {
-	case !bool(p):
-		return ""
 	case r.problem != "":
-		return red
+		return terminal.Red
 	case r.plugin == "":
 		return ""
 	}
@@ -66,23 +40,23 @@ func (p palette) of(r *record) string {
 // writeText writes one event as one line: when it was stored, the beginning of
 // its correlation ID, its subject, who and what. Nothing of it reaches the
 // terminal unfiltered.
-func writeText(w io.Writer, e Event, p palette, zone *time.Location) error {
+func writeText(w io.Writer, e Event, p terminal.Palette, zone *time.Location) error {
 	return writeLine(w, e, p, zone, false)
 }
 
 // writeLine is writeText, with a column of channels if they are wanted.
-func writeLine(w io.Writer, e Event, p palette, zone *time.Location, channels bool) error {
+func writeLine(w io.Writer, e Event, p terminal.Palette, zone *time.Location, channels bool) error {
 	r := look(e)
 	channel := ""
 	if channels {
-		channel = pad(Printable(factsOf(r.Data).value("channel")), channelWidth) + "  "
+		channel = terminal.Pad(terminal.Escape(factsOf(r.Data).value("channel")), channelWidth) + "  "
 	}
 	_, err := fmt.Fprintf(w, "%s  %s  %s  %s%s  %s\n",
-		p.paint(r.At.In(zone).Format(timeLayout), dim),
-		p.paint(pad(short(r.CorrelationID), shortID), dim),
-		p.paint(pad(Printable(r.Subject), subjectWidth), p.of(&r)),
-		channel, pad(Printable(r.who), whoWidth),
-		strings.TrimRight(Printable(brief(r.what))+noted(&r, p), " "))
+		p.Paint(r.At.In(zone).Format(timeLayout), terminal.Dim),
+		p.Paint(terminal.Pad(short(r.CorrelationID), shortID), terminal.Dim),
+		p.Paint(terminal.Pad(terminal.Escape(r.Subject), subjectWidth), colorOf(&r)),
+		channel, terminal.Pad(terminal.Escape(r.who), whoWidth),
+		strings.TrimRight(terminal.Escape(brief(r.what))+noted(&r, p), " "))
 	return err
 }
 
@@ -97,14 +71,14 @@ func brief(text string) string {
 	return text
 }
 
-func noted(r *record, p palette) string {
+func noted(r *record, p terminal.Palette) string {
 	var b strings.Builder
 	for _, note := range r.notes() {
-		color := dim
+		color := terminal.Dim
 		if r.problem != "" {
-			color = red
+			color = terminal.Red
 		}
-		b.WriteString("  " + p.paint("["+Printable(note)+"]", color))
+		b.WriteString("  " + p.Paint("["+terminal.Escape(note)+"]", color))
 	}
 	return b.String()
 }
@@ -112,7 +86,7 @@ func noted(r *record, p palette) string {
 // short is the part of a correlation ID that is enough to ask for it: of one that
 // an event came without, the event.
 func short(id string) string {
-	id = Printable(id)
+	id = terminal.Escape(id)
 	if ref, _, _ := strings.Cut(id, "@"); isRef(ref) {
 		return ref
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/terminal"
 )
 
 // TraceOptions are what `rosey trace` is asked for besides the ID.
@@ -29,7 +30,7 @@ type TraceOptions struct {
 // first event to the last: queues, router, plugins, sending and the echo. The
 // conversation is named by its correlation ID, the first MinPrefix or more
 // characters of it, its trace ID, or one of its events as STREAM:SEQ. The error
-// wraps ErrNothing when there is none, and is INVALID_INPUT when there are
+// wraps ErrNoMatch when there is none, and is INVALID_INPUT when there are
 // several.
 func Trace(ctx context.Context, js jetstream.JetStream, out io.Writer, id string, o TraceOptions) error {
 	if o.Zone == nil {
@@ -58,7 +59,7 @@ func Trace(ctx context.Context, js jetstream.JetStream, out io.Writer, id string
 		}
 		return w.Flush()
 	}
-	t := painter{w, palette(o.Color), o.Zone}
+	t := painter{w, terminal.Palette(o.Color), o.Zone}
 	if err := errors.Join(t.tree(c, roots), t.steps(steps(roots))); err != nil {
 		return err
 	}
@@ -87,7 +88,7 @@ func conversationOf(ctx context.Context, js jetstream.JetStream, id string) (str
 	case errors.Is(err, jetstream.ErrStreamNotFound), errors.Is(err, jetstream.ErrInvalidStreamName):
 		return id, nil
 	case errors.Is(err, jetstream.ErrMsgNotFound):
-		return "", fmt.Errorf("%w: stream %s does not hold event %d", ErrNothing, ref.Stream, ref.Seq)
+		return "", fmt.Errorf("%w: stream %s does not hold event %d", ErrNoMatch, ref.Stream, ref.Seq)
 	case err != nil:
 		return "", event.Errorf(event.NATSError, "read %s: %w", ref, err)
 	}
@@ -221,11 +222,11 @@ func seconds(v any) (time.Duration, bool) {
 
 func (t *painter) steps(steps []Step) error {
 	for _, s := range steps {
-		took := span(s.Took)
+		took := terminal.FormatDuration(s.Took)
 		if s.Name == "total" {
-			took = t.p.paint(fmt.Sprintf("%*s", latencyWidth, took), bold)
+			took = t.p.Paint(fmt.Sprintf("%*s", latencyWidth, took), terminal.Bold)
 		}
-		if _, err := fmt.Fprintf(t.w, "%*s  %s\n", latencyWidth, took, strings.TrimRight(pad(s.Name, 8)+Printable(s.What), " ")); err != nil {
+		if _, err := fmt.Fprintf(t.w, "%*s  %s\n", latencyWidth, took, strings.TrimRight(terminal.Pad(s.Name, 8)+terminal.Escape(s.What), " ")); err != nil {
 			return err
 		}
 	}

@@ -6,6 +6,8 @@ import (
 	"io"
 	"strings"
 	"time"
+
+	"github.com/rosey-bot/rosey/internal/terminal"
 )
 
 // latencyWidth is the column of the time between an event and its cause.
@@ -14,7 +16,7 @@ const latencyWidth = 12
 // A painter writes conversations as text.
 type painter struct {
 	w    io.Writer
-	p    palette
+	p    terminal.Palette
 	zone *time.Location
 }
 
@@ -38,8 +40,8 @@ func (t *painter) write(c *conversation, asJSON bool) error {
 // between.
 func (t *painter) tree(c *conversation, roots []*node) error {
 	first := c.events[0].At
-	_, err := fmt.Fprintf(t.w, "%s  %s  %d events in %s\n", t.p.paint(first.In(t.zone).Format(timeLayout), dim),
-		t.p.paint(Printable(c.id), bold), len(c.events), span(c.last.Sub(first)))
+	_, err := fmt.Fprintf(t.w, "%s  %s  %d events in %s\n", t.p.Paint(first.In(t.zone).Format(timeLayout), terminal.Dim),
+		t.p.Paint(terminal.Escape(c.id), terminal.Bold), len(c.events), terminal.FormatDuration(c.last.Sub(first)))
 	for i, root := range roots {
 		if err == nil {
 			err = t.node(root, "", i == len(roots)-1, first)
@@ -59,19 +61,19 @@ func (t *painter) node(n *node, indent string, last bool, start time.Time) error
 	latency := ""
 	switch {
 	case n.parent != nil:
-		latency = "+" + span(n.since())
+		latency = "+" + terminal.FormatDuration(n.since())
 	case n.At.After(start):
-		latency = "at +" + span(n.At.Sub(start))
+		latency = "at +" + terminal.FormatDuration(n.At.Sub(start))
 	}
 	if n.parent == nil {
 		mark, deeper = "", ""
 	}
-	who := Printable(n.who)
+	who := terminal.Escape(n.who)
 	if who != "" {
 		who += "  "
 	}
-	line := strings.TrimRight(who+Printable(n.what)+noted(&n.record, t.p)+t.missing(n), " ")
-	_, err := fmt.Fprintf(t.w, "%*s  %s%s  %s\n", latencyWidth, latency, indent+mark, t.p.paint(Printable(n.Subject), t.p.of(&n.record)), line)
+	line := strings.TrimRight(who+terminal.Escape(n.what)+noted(&n.record, t.p)+t.missing(n), " ")
+	_, err := fmt.Fprintf(t.w, "%*s  %s%s  %s\n", latencyWidth, latency, indent+mark, t.p.Paint(terminal.Escape(n.Subject), colorOf(&n.record)), line)
 	if strings.Count(indent, "  ") < maxIndent {
 		indent += deeper
 	}
@@ -87,7 +89,7 @@ func (t *painter) missing(n *node) string {
 	if n.missing == "" {
 		return ""
 	}
-	return "  " + t.p.paint("[caused by "+Printable(n.missing)+", which is not shown]", dim)
+	return "  " + t.p.Paint("[caused by "+terminal.Escape(n.missing)+", which is not shown]", terminal.Dim)
 }
 
 // jsonConversation is a conversation as one JSON object.

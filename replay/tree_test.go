@@ -202,7 +202,7 @@ func TestTraceRefuses(t *testing.T) {
 		t.Errorf("without an ID it says %v", err)
 	}
 	for _, id := range []string{"no-such-conversation", "CYTUBE:999", "NOSTREAM:1"} {
-		if _, err := traceText(t, bus, id, TraceOptions{}); !errors.Is(err, ErrNothing) {
+		if _, err := traceText(t, bus, id, TraceOptions{}); !errors.Is(err, ErrNoMatch) {
 			t.Errorf("of %s it says %v", id, err)
 		}
 	}

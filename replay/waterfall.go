@@ -103,6 +103,3 @@ func (w *Waterfall) add(n *node, depth int) error {
 	}
 	return nil
 }
-
-// Span is a duration for people, with about three digits.
-func Span(d time.Duration) string { return span(d) }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/rosey-bot/rosey/internal/terminal"
 	"github.com/rosey-bot/rosey/replay"
 	"github.com/rosey-bot/rosey/replay/audit"
 )
@@ -126,7 +127,7 @@ func auditHistory(ctx context.Context, c *cli.Context, cmd command) error {
 	show, done := progressLine(c.App.ErrWriter, "read")
 	out := c.App.Writer
 	if o.Format == "json" {
-		out = replay.PrintableJSON(out)
+		out = terminal.EscapeJSON(out)
 	}
 	if !isTerminal(c.App.Writer) {
 		o.Progress = func(p replay.Progress) { show(int(p.Read), int(p.Total)) }
@@ -206,7 +207,7 @@ func auditVerify(ctx context.Context, c *cli.Context, cmd command) (err error) {
 
 func printReport(w io.Writer, r audit.Report, trusted bool) {
 	for _, f := range r.Findings {
-		fmt.Fprintf(w, "%-8s  %s  %s  %s\n", f.Kind, f.Ref, f.At.Local().Format(time.DateTime), replay.Printable(f.Detail))
+		fmt.Fprintf(w, "%-8s  %s  %s  %s\n", f.Kind, f.Ref, f.At.Local().Format(time.DateTime), terminal.Escape(f.Detail))
 	}
 	verdict := "intact"
 	if !r.OK() {
@@ -244,7 +245,7 @@ func auditForget(ctx context.Context, c *cli.Context, cmd command) error {
 	if o.DryRun {
 		verb = "would erase"
 	}
-	fmt.Fprintf(c.App.Writer, "%s %d event(s) of %s", verb, done.Total(), replay.Printable(user))
+	fmt.Fprintf(c.App.Writer, "%s %d event(s) of %s", verb, done.Total(), terminal.Escape(user))
 	if done.Answers > 0 {
 		fmt.Fprintf(c.App.Writer, "; %d event(s) that answer these stay and may quote them", done.Answers)
 	}

@@ -16,9 +16,9 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/terminal"
 	"github.com/rosey-bot/rosey/kvstore"
 	"github.com/rosey-bot/rosey/plugins"
-	"github.com/rosey-bot/rosey/replay"
 )
 
 func dbCommand() *cli.Command {
@@ -151,7 +151,7 @@ func dbSet(ctx context.Context, c *cli.Context, cmd command) error {
 	}
 	data := args[len(args)-1]
 	if !json.Valid([]byte(data)) {
-		return usagef("%q is not JSON: write for example '{\"text\":\"Hello\"}'", plugins.Shorten(replay.Printable(data), 80))
+		return usagef("%q is not JSON: write for example '{\"text\":\"Hello\"}'", plugins.Shorten(terminal.Escape(data), 80))
 	}
 	payload["data"] = json.RawMessage(data)
 	if c.Bool("merge") {
@@ -190,13 +190,13 @@ func dbQuery(ctx context.Context, c *cli.Context, cmd command) error {
 		if err := json.Unmarshal(reply, &r); err != nil {
 			return fmt.Errorf("read the reply: %w", err)
 		}
-		out := replay.PrintableJSON(c.App.Writer)
+		out := terminal.EscapeJSON(c.App.Writer)
 		for _, record := range r.Data {
 			fmt.Fprintf(out, "%s\n", record)
 		}
 		fmt.Fprintf(c.App.ErrWriter, "%d of %d\n", len(r.Data), r.Count)
 		if r.Explain != nil {
-			fmt.Fprintln(c.App.ErrWriter, replay.Printable(string(r.Explain)))
+			fmt.Fprintln(c.App.ErrWriter, terminal.Escape(string(r.Explain)))
 		}
 		return nil
 	})
@@ -239,7 +239,7 @@ func dbDelete(ctx context.Context, c *cli.Context, cmd command) error {
 		payload.IfRevision = &revision
 	}
 	return cmd.ask(ctx, c, event.SubjectDelete, payload, func([]byte) error {
-		fmt.Fprintf(c.App.Writer, "%s of %s is deleted\n", replay.Printable(args[1]), args[0])
+		fmt.Fprintf(c.App.Writer, "%s of %s is deleted\n", terminal.Escape(args[1]), args[0])
 		return nil
 	})
 }
@@ -291,7 +291,7 @@ func dbHistory(ctx context.Context, c *cli.Context, store *kvstore.Store, args [
 		}
 		record := "(deleted)"
 		if !r.Deleted {
-			record = replay.Printable(string(r.Data))
+			record = terminal.Escape(string(r.Data))
 		}
 		t.AppendRow(table.Row{r.Revision, r.Time.Local().Format("2006-01-02 15:04:05"), r.CorrelationID, record})
 	}
@@ -302,7 +302,7 @@ func dbHistory(ctx context.Context, c *cli.Context, store *kvstore.Store, args [
 }
 
 func dbExport(ctx context.Context, c *cli.Context, store *kvstore.Store, args []string) error {
-	w := bufio.NewWriterSize(replay.PrintableJSON(c.App.Writer), 1<<16)
+	w := bufio.NewWriterSize(terminal.EscapeJSON(c.App.Writer), 1<<16)
 	show, done := progressLine(c.App.ErrWriter, "exported")
 	n, err := store.Export(ctx, args[0], w, func(n, total int) { show(n, total) })
 	done()
@@ -374,6 +374,6 @@ func printField(w io.Writer, reply []byte, name string) error {
 	if err := json.Unmarshal(reply, &fields); err != nil {
 		return fmt.Errorf("read the reply: %w", err)
 	}
-	fmt.Fprintf(replay.PrintableJSON(w), "%s\n", fields[name])
+	fmt.Fprintf(terminal.EscapeJSON(w), "%s\n", fields[name])
 	return nil
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/rosey-bot/rosey/event"
-	"github.com/rosey-bot/rosey/replay"
+	"github.com/rosey-bot/rosey/internal/terminal"
 )
 
 // dbBatch does operations by the thousand, which is the most that one request
@@ -25,7 +25,7 @@ func dbBatch(ctx context.Context, c *cli.Context, cmd command) error {
 	if isTerminal(c.App.Reader) {
 		return usagef("give the operations on stdin: rosey db batch quotes < operations.jsonl")
 	}
-	in, out := json.NewDecoder(c.App.Reader), replay.PrintableJSON(c.App.Writer)
+	in, out := json.NewDecoder(c.App.Reader), terminal.EscapeJSON(c.App.Writer)
 	done, failed := 0, 0
 	for more := true; more; {
 		var batch event.Batch

@@ -11,8 +11,8 @@ import (
 
 	"github.com/rosey-bot/rosey/consumers"
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/terminal"
 	"github.com/rosey-bot/rosey/plugins"
-	"github.com/rosey-bot/rosey/replay"
 	"github.com/rosey-bot/rosey/streams"
 )
 
@@ -60,7 +60,7 @@ func listDead(ctx context.Context, c *cli.Context, cmd command) error {
 			}
 			continue
 		}
-		t.AppendRow(safeRow(l.Ref.String(), l.At.Local().Format("2006-01-02 15:04:05"), l.Consumer, l.Subject, l.Attempts, plugins.Shorten(replay.Printable(l.Error), 60), l.State))
+		t.AppendRow(safeRow(l.Ref.String(), l.At.Local().Format("2006-01-02 15:04:05"), l.Consumer, l.Subject, l.Attempts, plugins.Shorten(terminal.Escape(l.Error), 60), l.State))
 	}
 	switch {
 	case wantJSON(c):
@@ -88,8 +88,8 @@ func showDead(ctx context.Context, c *cli.Context, cmd command) error {
 	if wantJSON(c) {
 		return json.NewEncoder(c.App.Writer).Encode(map[string]any{"letter": letter, "event": original})
 	}
-	fmt.Fprintf(c.App.Writer, "%s  %s, consumer %s, after %d attempt(s): %s\ncorrelation %s\n", letter.Ref, letter.State, replay.Printable(letter.Consumer),
-		letter.Attempts, replay.Printable(letter.Error), replay.Printable(letter.CorrelationID))
+	fmt.Fprintf(c.App.Writer, "%s  %s, consumer %s, after %d attempt(s): %s\ncorrelation %s\n", letter.Ref, letter.State, terminal.Escape(letter.Consumer),
+		letter.Attempts, terminal.Escape(letter.Error), terminal.Escape(letter.CorrelationID))
 	if letter.Stack != "" {
 		fmt.Fprintf(c.App.Writer, "\n%s\n", printableStack(letter.Stack))
 	}
@@ -97,7 +97,7 @@ func showDead(ctx context.Context, c *cli.Context, cmd command) error {
 		fmt.Fprintf(c.App.Writer, "\nThe event %s:%d is no longer in its stream.\n", letter.Stream, letter.Seq)
 		return nil
 	}
-	fmt.Fprintf(c.App.Writer, "\n%s:%d %s\n%s\n", letter.Stream, letter.Seq, letter.Subject, replay.Printable(string(original)))
+	fmt.Fprintf(c.App.Writer, "\n%s:%d %s\n%s\n", letter.Stream, letter.Seq, letter.Subject, terminal.Escape(string(original)))
 	return nil
 }
 
@@ -106,7 +106,7 @@ func showDead(ctx context.Context, c *cli.Context, cmd command) error {
 func printableStack(stack string) string {
 	lines := strings.Split(strings.TrimRight(stack, "\n"), "\n")
 	for i, line := range lines {
-		lines[i] = replay.Printable(strings.ReplaceAll(line, "\t", "    "))
+		lines[i] = terminal.Escape(strings.ReplaceAll(line, "\t", "    "))
 	}
 	return strings.Join(lines, "\n")
 }

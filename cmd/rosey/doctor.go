@@ -11,7 +11,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/rosey-bot/rosey/replay"
+	"github.com/rosey-bot/rosey/internal/terminal"
 )
 
 func doctorCommand() *cli.Command {
@@ -91,7 +91,7 @@ func examine(ctx context.Context, c *cli.Context) (err error) {
 	p := &patient{log: slog.New(slog.DiscardHandler)}
 	p.report = func(f finding) {
 		counts[f.Result]++
-		err = errors.Join(err, f.print(c.App.Writer, wantJSON(c), replay.Terminal(c.App.Writer)))
+		err = errors.Join(err, f.print(c.App.Writer, wantJSON(c), terminal.HasColor(c.App.Writer)))
 	}
 	if p.configuration(c) {
 		p.passwords()
@@ -126,14 +126,14 @@ func (f finding) print(w io.Writer, asJSON, colour bool) error {
 		mark = "\x1b[" + codes[f.Result] + "m" + mark + "\x1b[0m"
 	}
 	lines := strings.Split(f.Message, "\n")
-	_, err := fmt.Fprintf(w, "%s  %-13s  %s\n", mark, f.Check, replay.Printable(lines[0]))
+	_, err := fmt.Fprintf(w, "%s  %-13s  %s\n", mark, f.Check, terminal.Escape(lines[0]))
 	for _, line := range lines[1:] {
 		if err == nil {
-			_, err = fmt.Fprintf(w, "      %-13s  %s\n", "", replay.Printable(line))
+			_, err = fmt.Fprintf(w, "      %-13s  %s\n", "", terminal.Escape(line))
 		}
 	}
 	if err == nil && f.Do != "" {
-		_, err = fmt.Fprintf(w, "      %-13s  → %s\n", "", replay.Printable(f.Do))
+		_, err = fmt.Fprintf(w, "      %-13s  → %s\n", "", terminal.Escape(f.Do))
 	}
 	return err
 }

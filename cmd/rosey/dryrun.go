@@ -16,6 +16,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/terminal"
 	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/plugins/dryrun"
 	"github.com/rosey-bot/rosey/plugins/shipped"
@@ -179,7 +180,7 @@ func printResult(c *cli.Context, r dryrun.Result) error {
 		}
 		return nil
 	}
-	return r.Text(c.App.Writer, replay.Terminal(c.App.Writer), time.Local)
+	return r.Text(c.App.Writer, terminal.HasColor(c.App.Writer), time.Local)
 }
 
 func printCounts(c *cli.Context, ran int, counts map[dryrun.Status]int) error {

@@ -17,8 +17,8 @@ import (
 
 	"github.com/rosey-bot/rosey/cytube/cytubetest"
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/terminal"
 	"github.com/rosey-bot/rosey/plugins"
-	"github.com/rosey-bot/rosey/replay"
 	"github.com/rosey-bot/rosey/streams"
 )
 
@@ -267,7 +267,7 @@ func (l *localRoom) print(ctx context.Context, u *cytubetest.User, private bool)
 			l.elsewhere[m.Text]--
 		}
 		if m.Private || l.echo || m.From == l.bot || !l.ours(m.From) || fromBrowser {
-			fmt.Fprintf(l.stdout, form, replay.Printable(m.From), replay.Printable(m.Text))
+			fmt.Fprintf(l.stdout, form, terminal.Escape(m.From), terminal.Escape(m.Text))
 		}
 		if !m.Private {
 			l.printed++

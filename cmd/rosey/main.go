@@ -12,7 +12,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/rosey-bot/rosey/replay"
+	"github.com/rosey-bot/rosey/internal/terminal"
 )
 
 func main() {
@@ -69,7 +69,7 @@ func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 func complain(w io.Writer, err error) {
 	lines := strings.Split(err.Error(), "\n")
 	for i, line := range lines {
-		lines[i] = replay.Printable(line)
+		lines[i] = terminal.Escape(line)
 	}
 	fmt.Fprintf(w, "rosey: %s\n", strings.Join(lines, "\n"))
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/terminal"
 	"github.com/rosey-bot/rosey/replay"
 )
 
@@ -46,7 +47,7 @@ func replayCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			o := replay.Options{Query: query, Tree: c.Bool("tree"), Summary: c.Bool("summary"), JSON: wantJSON(c), Color: replay.Terminal(c.App.Writer)}
+			o := replay.Options{Query: query, Tree: c.Bool("tree"), Summary: c.Bool("summary"), JSON: wantJSON(c), Color: terminal.HasColor(c.App.Writer)}
 			o.Places = query.Channel == "" && severalChannels(ctx, cmd)
 			o.Follow = c.Bool("follow")
 			if o.Follow && !cmd.running {
@@ -100,7 +101,7 @@ func replayQuery(c *cli.Context) (replay.Query, error) {
 // replayError tells mistakes in the request from failures.
 func replayError(err error) error {
 	switch {
-	case errors.Is(err, replay.ErrNothing):
+	case errors.Is(err, replay.ErrNoMatch):
 		return err
 	case event.CodeOf(err) == event.InvalidInput:
 		return &usageError{err}

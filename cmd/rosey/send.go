@@ -9,7 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/rosey-bot/rosey/event"
-	"github.com/rosey-bot/rosey/replay"
+	"github.com/rosey-bot/rosey/internal/terminal"
 )
 
 func sendCommand() *cli.Command {
@@ -110,7 +110,7 @@ func outputFlag() cli.Flag {
 // nothing in it.
 func printJSON(c *cli.Context, format string) error {
 	if format == "json" {
-		c.App.Writer = replay.PrintableJSON(c.App.Writer)
+		c.App.Writer = terminal.EscapeJSON(c.App.Writer)
 	}
 	return nil
 }

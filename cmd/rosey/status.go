@@ -15,7 +15,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/urfave/cli/v2"
 
-	"github.com/rosey-bot/rosey/replay"
+	"github.com/rosey-bot/rosey/internal/terminal"
 	"github.com/rosey-bot/rosey/streams"
 )
 
@@ -203,7 +203,7 @@ func channelTable(list []channelStatus) string {
 			state = "NOT connected: " + c.Problem
 		}
 		t.AppendRow(table.Row{
-			c.Channel, c.Site, c.User, n.Echoed, n.Refused + n.Expired + n.Unconfirmed, max(n.Joins-1, 0), replay.Printable(state),
+			c.Channel, c.Site, c.User, n.Echoed, n.Refused + n.Expired + n.Unconfirmed, max(n.Joins-1, 0), terminal.Escape(state),
 		})
 	}
 	return t.Render()
@@ -223,7 +223,7 @@ func newTable(headers ...any) table.Writer {
 func safeRow(cells ...any) table.Row {
 	for i, cell := range cells {
 		if text, ok := cell.(string); ok {
-			cells[i] = replay.Printable(text)
+			cells[i] = terminal.Escape(text)
 		}
 	}
 	return cells

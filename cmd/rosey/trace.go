@@ -5,6 +5,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/rosey-bot/rosey/internal/terminal"
 	"github.com/rosey-bot/rosey/replay"
 )
 
@@ -37,7 +38,7 @@ you know better.
 			}
 			show, done := progressLine(c.App.ErrWriter, "read")
 			err = replay.Trace(ctx, cmd.js, c.App.Writer, id, replay.TraceOptions{
-				JSON: wantJSON(c), Color: replay.Terminal(c.App.Writer), Since: since,
+				JSON: wantJSON(c), Color: terminal.HasColor(c.App.Writer), Since: since,
 				Progress: func(p replay.Progress) { show(int(p.Read), int(p.Total)) },
 			})
 			done()

@@ -609,7 +609,7 @@ func TestMistakes(t *testing.T) {
 	}
 	server := streamstest.Server(t)
 	_, err = dryrun.Record(streamstest.Context(t), streamstest.Bus(t, server).JetStream(), tester(nil), replay.Filter{}, nil)
-	if !errors.Is(err, replay.ErrNothing) || !strings.Contains(err.Error(), "tester handles") {
+	if !errors.Is(err, replay.ErrNoMatch) || !strings.Contains(err.Error(), "tester handles") {
 		t.Errorf("of nothing: %v", err)
 	}
 }

@@ -36,7 +36,7 @@ func due(e replay.Event) time.Time {
 
 // Record makes a case of the events that a filter matches, as far as the plugin
 // handles such. It only reads. Progress may be nil. The error wraps
-// replay.ErrNothing when there is no such event.
+// replay.ErrNoMatch when there is no such event.
 func Record(ctx context.Context, js jetstream.JetStream, p plugins.Plugin, f replay.Filter, progress func(replay.Progress)) (*Case, error) {
 	c := &Case{Plugin: p.Name, tables: map[string]*table{}}
 	if len(f.Subjects) == 0 {
@@ -57,7 +57,7 @@ func Record(ctx context.Context, js jetstream.JetStream, p plugins.Plugin, f rep
 		c.Events = append(c.Events, Event{Ref: e.Ref, At: e.At, Subject: e.Subject, Header: e.Header, Body: e.Body})
 	}
 	if len(c.Events) == 0 {
-		return nil, fmt.Errorf("%w that %s handles (%s)", replay.ErrNothing, p.Name, f)
+		return nil, fmt.Errorf("%w that %s handles (%s)", replay.ErrNoMatch, p.Name, f)
 	}
 	if err := c.readSaid(ctx, js, index, progress); err != nil {
 		return nil, err

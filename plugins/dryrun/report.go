@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/rosey-bot/rosey/event"
-	"github.com/rosey-bot/rosey/replay"
+	"github.com/rosey-bot/rosey/internal/terminal"
 )
 
 // Text writes a result for people: the event, and below it what was and what is
@@ -18,7 +18,7 @@ func (r Result) Text(w io.Writer, colour bool, zone *time.Location) error {
 		return nil
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s  %s  %s\n", r.Event.At.In(zone).Format("2006-01-02 15:04:05"), r.Event.Ref, replay.Printable(r.Event.text()))
+	fmt.Fprintf(&b, "%s  %s  %s\n", r.Event.At.In(zone).Format("2006-01-02 15:04:05"), r.Event.Ref, terminal.Escape(r.Event.text()))
 	lines := r.Lines
 	if r.Status() == Excluded {
 		fmt.Fprintf(&b, "    %s  %s\n", paint(fmt.Sprintf("%-8s", Excluded), Excluded, colour), r.Excluded)
@@ -37,9 +37,9 @@ func (r Result) Text(w io.Writer, colour bool, zone *time.Location) error {
 				first = "     " + l.Now.text(zone)
 			}
 		}
-		fmt.Fprintf(&b, "    %s  %s\n", paint(fmt.Sprintf("%-8s", l.Status), l.Status, colour), replay.Printable(first))
+		fmt.Fprintf(&b, "    %s  %s\n", paint(fmt.Sprintf("%-8s", l.Status), l.Status, colour), terminal.Escape(first))
 		if second != "" {
-			fmt.Fprintf(&b, "    %8s  %s\n", "", replay.Printable(second))
+			fmt.Fprintf(&b, "    %8s  %s\n", "", terminal.Escape(second))
 		}
 	}
 	_, err := io.WriteString(w, b.String())

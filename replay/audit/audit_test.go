@@ -251,7 +251,7 @@ func TestWriteRefuses(t *testing.T) {
 	if err := Write(ctx, bus.JetStream(), &bytes.Buffer{}, Options{Format: "xml"}); event.CodeOf(err) != event.InvalidInput || !strings.Contains(err.Error(), "html") {
 		t.Errorf("of an unknown format it says %v", err)
 	}
-	if err := Write(ctx, bus.JetStream(), &bytes.Buffer{}, Options{}); !errors.Is(err, replay.ErrNothing) {
+	if err := Write(ctx, bus.JetStream(), &bytes.Buffer{}, Options{}); !errors.Is(err, replay.ErrNoMatch) {
 		t.Errorf("of an empty history it says %v", err)
 	}
 	now := time.Now()

@@ -60,7 +60,7 @@ func (f Forgotten) Total() (n int) {
 // them, which it counts, nor what plugins keep in the database, nor backups. Of
 // lines that the channel's own chat buffer may still hold the erasure keeps a
 // fingerprint, so that the connector does not record them again. The error wraps
-// replay.ErrNothing when there is nothing to erase.
+// replay.ErrNoMatch when there is nothing to erase.
 func Forget(ctx context.Context, bus *streams.Bus, key ed25519.PrivateKey, user string, o ForgetOptions) (Forgotten, error) {
 	done := Forgotten{Events: map[string]int{}}
 	if user == "" {
@@ -87,7 +87,7 @@ func Forget(ctx context.Context, bus *streams.Bus, key ed25519.PrivateKey, user 
 		}
 	}
 	if len(t.erased) == 0 {
-		return done, fmt.Errorf("%w of %s", replay.ErrNothing, user)
+		return done, fmt.Errorf("%w of %s", replay.ErrNoMatch, user)
 	}
 	if err := t.follow(ctx, js); err != nil {
 		return done, err

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/rosey-bot/rosey/replay"
+	"github.com/rosey-bot/rosey/internal/terminal"
 )
 
 //go:embed page.html
@@ -16,7 +16,7 @@ var page string
 var pages = template.Must(template.New("page").Funcs(template.FuncMap{
 	"clock": func(t time.Time) string { return t.Format(time.TimeOnly) },
 	"full":  func(t time.Time) string { return t.Format(time.RFC3339Nano) },
-	"plain": replay.Printable,
+	"plain": terminal.Escape,
 }).Parse(page))
 
 // htmlWriter writes a page that needs nothing but itself.

@@ -126,7 +126,7 @@ func bounds(ctx context.Context, js jetstream.JetStream, r Range) (first, last u
 		last = max(last, e.Ref.Seq)
 	}
 	if first == 0 {
-		return 0, 0, fmt.Errorf("%w (%s): there is nothing to seal", replay.ErrNothing, f)
+		return 0, 0, fmt.Errorf("%w (%s): there is nothing to seal", replay.ErrNoMatch, f)
 	}
 	return first, last, nil
 }

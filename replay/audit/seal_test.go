@@ -234,7 +234,7 @@ func TestSealRefusesAnEmptyRange(t *testing.T) {
 	ctx := streamstest.Context(t)
 	bus := streamstest.Bus(t, streamstest.Server(t))
 	var b bytes.Buffer
-	if _, err := Seal(ctx, bus.JetStream(), &b, newKey(t), Range{}); !errors.Is(err, replay.ErrNothing) || b.Len() > 0 {
+	if _, err := Seal(ctx, bus.JetStream(), &b, newKey(t), Range{}); !errors.Is(err, replay.ErrNoMatch) || b.Len() > 0 {
 		t.Errorf("it says %v and writes %d bytes", err, b.Len())
 	}
 }
@@ -306,7 +306,7 @@ func TestForget(t *testing.T) {
 	if r := verify(ctx, t, js, sealed, key); r.OK() || places(r)[0] != "missing CYTUBE:3" {
 		t.Errorf("with a forged erasure: %v", places(r))
 	}
-	if _, err := Forget(ctx, bus, key, "bob", ForgetOptions{}); !errors.Is(err, replay.ErrNothing) {
+	if _, err := Forget(ctx, bus, key, "bob", ForgetOptions{}); !errors.Is(err, replay.ErrNoMatch) {
 		t.Errorf("the second time it says %v", err)
 	}
 	text := write(ctx, t, bus, Options{})

@@ -16,6 +16,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/terminal"
 	"github.com/rosey-bot/rosey/replay"
 )
 
@@ -37,7 +38,7 @@ type writer interface {
 }
 
 // Write writes the history that the options ask for. The error wraps
-// replay.ErrNothing when there is none, and is INVALID_INPUT for options that
+// replay.ErrNoMatch when there is none, and is INVALID_INPUT for options that
 // make no sense.
 func Write(ctx context.Context, js jetstream.JetStream, out io.Writer, o Options) error {
 	if o.Zone == nil {
@@ -67,7 +68,7 @@ func Write(ctx context.Context, js jetstream.JetStream, out io.Writer, o Options
 		}
 	}
 	if shown == 0 {
-		return fmt.Errorf("%w in the chat history of that range, channel and user", replay.ErrNothing)
+		return fmt.Errorf("%w in the chat history of that range, channel and user", replay.ErrNoMatch)
 	}
 	if err := w.end(); err != nil {
 		return err
@@ -127,7 +128,7 @@ var sentences = map[string]func(Entry) string{
 }
 
 // String is the entry on one line, without time and channel. It is not safe for
-// a terminal: see replay.Printable.
+// a terminal: see terminal.Escape.
 func (e Entry) String() string {
 	sentence, ok := sentences[e.Kind]
 	if !ok { // an action that another version knows
@@ -183,7 +184,7 @@ func (t *textWriter) write(e Entry) error {
 	if channel != "" {
 		channel += "  "
 	}
-	_, err := fmt.Fprintf(t.w, "%s  %s%s\n", e.At.In(t.zone).Format(time.DateTime), replay.Printable(channel), replay.Printable(line))
+	_, err := fmt.Fprintf(t.w, "%s  %s%s\n", e.At.In(t.zone).Format(time.DateTime), terminal.Escape(channel), terminal.Escape(line))
 	return err
 }
 
@@ -242,7 +243,7 @@ func (c *csvWriter) write(e Entry) error {
 	}
 	for i, cell := range row {
 		if i != 7 {
-			row[i] = harmless(replay.Printable(cell))
+			row[i] = harmless(terminal.Escape(cell))
 		}
 	}
 	return c.w.Write(row)
