@@ -96,14 +96,15 @@ jaeger-test: $(TOOLS)/all-in-one
 $(TOOLS)/all-in-one:
 	GOBIN=$(TOOLS) $(GO) install github.com/jaegertracing/jaeger/cmd/all-in-one@v1.45.0
 
-# bench holds Rosey's layers against bare NATS, in one process and one table.
+# bench compares Rosey's layers with bare NATS, in one process and one table. BENCH takes flags, such as --quick.
 bench: build
-	@$(BIN) bench
+	$(STATIC) $(GO) build -o $(BIN)-bench ./cmd/rosey-bench
+	@$(BIN)-bench $(BENCH)
 
 # bench-tracing measures what tracing costs, also with a collector that is away.
 .PHONY: bench-tracing
 bench-tracing:
-	$(GO) test -run '^$$' -bench '^BenchmarkTracing$$' -benchtime 1x ./cmd/rosey
+	$(GO) test -run '^$$' -bench '^BenchmarkTracing$$' -benchtime 1x ./cmd/rosey-bench
 
 # bench-replay measures what reading the past of a million events costs.
 .PHONY: bench-replay

@@ -71,7 +71,7 @@ func startTracedChain(b *testing.B, getenv func(string) string) *tracedChain {
 		}
 		_ = tel.Shutdown(context.Background())
 	})
-	if err := until(streamstest.Context(b), func() bool { return len(registry.Plugins()) == 1 }); err != nil {
+	if err := poll(streamstest.Context(b), func() bool { return len(registry.Plugins()) == 1 }); err != nil {
 		b.Fatal(err)
 	}
 	return c
@@ -147,10 +147,10 @@ func BenchmarkTracing(b *testing.B) {
 			}
 		}
 		for i, m := range modes {
-			b.ReportMetric(median(rates[i]), m.name+"/s")
-			b.ReportMetric(median(shares[i]), m.name+"/off")
+			b.ReportMetric(quantile(rates[i], 0.5), m.name+"/s")
+			b.ReportMetric(quantile(shares[i], 0.5), m.name+"/off")
 			b.Logf("%-10s %6.0f commands/s, %.2f of off (%.2f to %.2f), %3.0f us of processor time each", m.name,
-				median(rates[i]), median(shares[i]), quantile(shares[i], 0.25), quantile(shares[i], 0.75), median(times[i]))
+				quantile(rates[i], 0.5), quantile(shares[i], 0.5), quantile(shares[i], 0.25), quantile(shares[i], 0.75), quantile(times[i], 0.5))
 		}
 	}
 }

@@ -1,0 +1,222 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/consumers/router"
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/plugins"
+	"github.com/rosey-bot/rosey/streams"
+)
+
+// A chain is the path of a command: a chat line is stored, routed and handled by a plugin, whose answer is stored and
+// read back.
+type chain struct {
+	publish  func() error // stores a chat line with a command
+	answered chan struct{}
+}
+
+// ourChain runs the router and a plugin as the bot does.
+func ourChain(ctx context.Context, b *bench) (chain, error) {
+	on, err := b.node(ctx)
+	if err != nil {
+		return chain{}, err
+	}
+	bus, log := on.bus, slog.New(slog.DiscardHandler)
+	bucket, err := router.OpenBucket(ctx, bus.JetStream(), 1)
+	if err != nil {
+		return chain{}, err
+	}
+	c := chain{answered: make(chan struct{}, 1<<16)}
+	registry := router.NewRegistry("!", log)
+	commands := router.New(registry, "!", func(_, user string) bool { return user == "rosey" }, log)
+	host := plugins.Host{Bus: bus, Bucket: bucket, Logger: log}
+	plugin := plugins.Plugin{Name: "bench", Version: "1.0.0", Commands: []plugins.Command{{
+		Name: "bench", Handle: func(c *plugins.Context) ([]event.Envelope, error) { return c.Say("benched"), nil },
+	}}}
+	sender := consumers.Config{Durable: "bench-sender", Stream: streams.Cytube, Subjects: []string{event.AllSends}, Name: "bench-sender"}
+	b.background(ctx,
+		func(ctx context.Context) error { return registry.Watch(ctx, bucket, nil, func() {}) },
+		func(ctx context.Context) error { return consumers.Run(ctx, bus, commands.Config(), commands.Handle) },
+		func(ctx context.Context) error { return host.Run(ctx, plugin) },
+		func(ctx context.Context) error {
+			return consumers.Run(ctx, bus, sender, func(context.Context, streams.Stored) ([]event.Envelope, error) {
+				c.answered <- struct{}{}
+				return nil, nil
+			})
+		})
+	c.publish = func() error {
+		e, _, err := chatLine("!bench")
+		if err != nil {
+			return err
+		}
+		_, err = bus.Publish(ctx, e)
+		return err
+	}
+	return c, poll(ctx, func() bool {
+		info, err := bus.JetStream().Consumer(ctx, streams.Plugin, plugins.Durable("bench"))
+		return err == nil && info.CachedInfo().NumWaiting > 0 && len(registry.Plugins()) > 0
+	})
+}
+
+// background runs functions until the measurement ends.
+func (b *bench) background(ctx context.Context, run ...func(context.Context) error) {
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan error, len(run))
+	for _, f := range run {
+		go func() { ended <- f(ctx) }()
+	}
+	b.onCleanup(func() error {
+		cancel()
+		for range run {
+			<-ended
+		}
+		return nil
+	})
+}
+
+func poll(ctx context.Context, ready func() bool) error {
+	for !ready() {
+		select {
+		case <-time.After(10 * time.Millisecond):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// rawChain makes the same hops with bare nats.go calls: durable consumers that read the body, publish the next one and
+// acknowledge.
+func rawChain(ctx context.Context, b *bench) (chain, error) {
+	on, err := b.node(ctx)
+	if err != nil {
+		return chain{}, err
+	}
+	js := on.bare
+	c := chain{answered: make(chan struct{}, 1<<16)}
+	for _, hop := range []struct {
+		durable, stream, filter string
+		next                    string // subject of what the hop publishes; "" for the last one
+		payload                 any
+	}{
+		{"router", streams.Cytube, event.SubjectChat, event.CommandSubject("bench"), event.Command{Command: "bench", Args: []string{}, User: "alice", Channel: "bench"}},
+		{"plugin", streams.Plugin, event.CommandSubject("bench"), event.SubjectSendChat, event.SendChat{Message: "benched", Channel: "bench"}},
+		{"sender", streams.Cytube, event.AllSends, "", nil},
+	} {
+		publish := func(jetstream.Msg) error { c.answered <- struct{}{}; return nil }
+		if hop.next != "" {
+			e, err := event.New(hop.next, hop.payload)
+			if err != nil {
+				return chain{}, err
+			}
+			body, err := e.MarshalJSON()
+			if err != nil {
+				return chain{}, err
+			}
+			publish = func(msg jetstream.Msg) error {
+				meta, err := msg.Metadata()
+				if err != nil {
+					return err
+				}
+				_, err = js.Publish(ctx, hop.next, body, jetstream.WithMsgID(fmt.Sprintf("%s/%s:%d/1", meta.Consumer, meta.Stream, meta.Sequence.Stream)))
+				return err
+			}
+		}
+		messages, err := rawConsumer(ctx, js, hop.durable, hop.stream, hop.filter)
+		if err != nil {
+			return chain{}, err
+		}
+		b.background(ctx, func(context.Context) error { return consumeRaw(messages, publish) })
+		b.onCleanup(func() error { messages.Stop(); return nil })
+	}
+	c.publish = func() error {
+		e, body, err := chatLine("!bench")
+		if err != nil {
+			return err
+		}
+		_, err = js.Publish(ctx, e.Subject, body)
+		return err
+	}
+	return c, nil
+}
+
+func consumeRaw(messages jetstream.MessagesContext, handle func(jetstream.Msg) error) error {
+	for {
+		msg, err := rawNext(messages)
+		if err != nil {
+			return err
+		}
+		var in map[string]any
+		if json.Unmarshal(msg.Data(), &in) == nil && handle(msg) == nil {
+			_ = msg.Ack()
+		}
+	}
+}
+
+func (c chain) await(ctx context.Context) error {
+	select {
+	case <-c.answered:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func bothChains(ctx context.Context, b *bench) (both [2]chain, err error) {
+	if both[0], err = ourChain(ctx, b); err == nil {
+		both[1], err = rawChain(ctx, b)
+	}
+	return both, err
+}
+
+// measureChainLatency has one command at a time and takes the quantile q of the times from before the chat line is
+// stored until the answer is read back.
+func measureChainLatency(q float64) func(context.Context, *bench) (float64, float64, error) {
+	return func(ctx context.Context, b *bench) (ours, raw float64, err error) {
+		chains, err := bothChains(ctx, b)
+		if err != nil {
+			return 0, 0, err
+		}
+		var took [2][]float64
+		for range max(b.n/10, 200) {
+			for i, c := range chains {
+				started := time.Now()
+				if err := c.publish(); err != nil {
+					return 0, 0, err
+				}
+				if err := c.await(ctx); err != nil {
+					return 0, 0, err
+				}
+				took[i] = append(took[i], time.Since(started).Seconds())
+			}
+		}
+		return quantile(took[0], q), quantile(took[1], q), nil
+	}
+}
+
+// measureChainThroughput has commands come as fast as they can be stored.
+func measureChainThroughput(ctx context.Context, b *bench) (ours, raw float64, err error) {
+	chains, err := bothChains(ctx, b)
+	if err != nil {
+		return 0, 0, err
+	}
+	through := func(c chain) func(int) error {
+		return func(n int) error {
+			published := make(chan error, 1)
+			go func() { published <- repeat(func(int) error { return c.publish() })(n) }()
+			if err := repeat(func(int) error { return c.await(ctx) })(n); err != nil {
+				return err
+			}
+			return <-published
+		}
+	}
+	return inTurn(b.n, through(chains[0]), through(chains[1]))
+}
