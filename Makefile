@@ -20,9 +20,9 @@ run: build
 # where there is a Node to run it, the console where there is a chromium. Tests wait
 # nearly as much as they work, so one more than there are processors runs at a time.
 #
-# The programs that the tests of cmd/rosey start are the one that build makes, as
+# The programs that the tests of cmd start are the one that build makes, as
 # hundreds with the race detector would take twice the time; those of TestCrash
-# have it, and with plain go test -race ./cmd/rosey all have. Without -trimpath each
+# have it, and with plain go test -race ./cmd all have. Without -trimpath each
 # clone would compile for itself; the detector would wait a second at each end; and
 # what go vet says is the business of lint.
 PARALLEL ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
@@ -47,7 +47,7 @@ $(TOOLS)/nats: Makefile
 # screenshots takes the pictures of docs/console.md with a real bot and chromium.
 .PHONY: screenshots
 screenshots:
-	ROSEY_SCREENSHOTS=$(CURDIR)/docs/console $(GO) test -run '^TestScreenshots$$' -count=1 ./cmd/rosey
+	ROSEY_SCREENSHOTS=$(CURDIR)/docs/console $(GO) test -run '^TestScreenshots$$' -count=1 ./cmd
 
 # crash kills whatever can be killed, at moments that SEED decides, while people
 # type commands, and counts what is lost and what is doubled.
@@ -85,13 +85,13 @@ clock-test:
 	@mkdir -p $(TOOLS)/../clock
 	@cd $(TOOLS)/../clock && root=$$($(GO) env GOROOT)/src/time && \
 	sed 's/^\tsec, nsec, mono := runtimeNow()$$/&; sec, nsec = step(sec, nsec)/' $$root/time.go > time.go && grep -q 'step(sec' time.go && \
-	printf '{"Replace":{"%s/time.go":"%s/time.go","%s/step.go":"%s"}}' $$root $$PWD $$root $(CURDIR)/cmd/rosey/testdata/clock/step.go > overlay.json
-	CGO_ENABLED=0 $(GO) test -trimpath -overlay .tools/clock/overlay.json -tags clock -run '^TestOwnClock' -count=1 -v ./cmd/rosey
+	printf '{"Replace":{"%s/time.go":"%s/time.go","%s/step.go":"%s"}}' $$root $$PWD $$root $(CURDIR)/cmd/testdata/clock/step.go > overlay.json
+	CGO_ENABLED=0 $(GO) test -trimpath -overlay .tools/clock/overlay.json -tags clock -run '^TestOwnClock' -count=1 -v ./cmd
 
 # jaeger-test asks a real Jaeger for the traces of a real bot.
 .PHONY: jaeger-test
 jaeger-test: $(TOOLS)/all-in-one
-	ROSEY_JAEGER=$(TOOLS)/all-in-one $(GO) test -tags jaeger -run '^TestJaeger' -count=1 -v ./cmd/rosey
+	ROSEY_JAEGER=$(TOOLS)/all-in-one $(GO) test -tags jaeger -run '^TestJaeger' -count=1 -v ./cmd
 
 $(TOOLS)/all-in-one:
 	GOBIN=$(TOOLS) $(GO) install github.com/jaegertracing/jaeger/cmd/all-in-one@v1.45.0
@@ -115,7 +115,7 @@ bench-replay:
 ROOMS ?= 200
 .PHONY: bench-channels
 bench-channels:
-	ROOMS=$(ROOMS) DURATION=$(DURATION) $(GO) test -run '^$$' -bench '^BenchmarkChannels$$' -benchtime 1x -timeout 20m -v ./cmd/rosey
+	ROOMS=$(ROOMS) DURATION=$(DURATION) $(GO) test -run '^$$' -bench '^BenchmarkChannels$$' -benchtime 1x -timeout 20m -v ./cmd
 
 # bench-db measures the database beside raw NATS KV and SQLite. SQLite is the
 # business of a module of its own, which takes a minute to build and follows the

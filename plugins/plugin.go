@@ -56,6 +56,10 @@ type Plugin struct {
 	Events   []Subscription
 	Requests []Endpoint
 
+	// Variables are the environment variables that the plugin reads, for programs
+	// that look for misspelled ones.
+	Variables []string
+
 	// Start, if set, is called before anything is handled, each time the plugin
 	// starts. An error keeps the plugin from starting; it is tried again with
 	// backoff.

@@ -21,6 +21,8 @@ const TriviaPacks = "ROSEY_TRIVIA_PACKS"
 
 // All is every shipped plugin, in the order of their names.
 func All() []plugins.Plugin {
+	trivia := trivia.New(filepath.SplitList(os.Getenv(TriviaPacks))...)
+	trivia.Variables = []string{TriviaPacks}
 	return []plugins.Plugin{
 		eightball.New(),
 		countdown.New(),
@@ -28,6 +30,6 @@ func All() []plugins.Plugin {
 		help.New(),
 		inspector.New(),
 		quotedb.New(),
-		trivia.New(filepath.SplitList(os.Getenv(TriviaPacks))...),
+		trivia,
 	}
 }

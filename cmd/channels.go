@@ -1,0 +1,359 @@
+package cmd
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+
+	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/cytube"
+	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/lease"
+)
+
+// ChannelConfig are the settings of one channel. What one of several leaves out is
+// as the setting of the same name outside of channels says. It is exported for the
+// YAML library, which inlines nothing else.
+type ChannelConfig struct {
+	Site                string `yaml:"site"`
+	Channel             string `yaml:"channel"`
+	ChannelPasswordFile string `yaml:"channel_password_file"`
+	User                string `yaml:"user"`
+	PasswordFile        string `yaml:"password_file"`
+	Prefix              string `yaml:"prefix"`
+	MessageLimit        int    `yaml:"message_limit"`
+	Rate                rate   `yaml:"rate"`
+}
+
+// rate is the bot's own limit for what it says. Zeros leave it to the channel.
+type rate struct {
+	Burst     int     `yaml:"burst"`      // lines at once
+	PerSecond float64 `yaml:"per_second"` // lines a second after that
+}
+
+// several reports whether the channels are a list in the settings.
+func (f *config) several() bool { return len(f.Channels) > 0 }
+
+// dispatched reports whether several connectors, here or elsewhere, share the
+// sends.
+func (f *config) dispatched() bool { return f.several() || f.external() }
+
+// rooms are the channels that the bot goes to, the first of which gets what
+// names none; one, without a name, for the local room.
+func (f *config) rooms() []ChannelConfig {
+	list := f.Channels
+	if !f.several() {
+		list = []ChannelConfig{f.ChannelConfig}
+	}
+	rooms := make([]ChannelConfig, 0, len(list))
+	for _, c := range list {
+		rooms = append(rooms, ChannelConfig{
+			Site: cmp.Or(c.Site, f.Site), Channel: cmp.Or(c.Channel, f.Channel), ChannelPasswordFile: c.ChannelPasswordFile,
+			User: cmp.Or(c.User, f.User, defaultUser), PasswordFile: cmp.Or(c.PasswordFile, f.PasswordFile),
+			Prefix: cmp.Or(c.Prefix, f.Prefix), MessageLimit: cmp.Or(c.MessageLimit, f.MessageLimit), Rate: cmp.Or(c.Rate, f.Rate),
+		})
+	}
+	return rooms
+}
+
+var channelName = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,30}$`)
+
+// isPrefix reports whether commands can start with a text.
+func isPrefix(text string) bool { return text != "" && !strings.ContainsFunc(text, unicode.IsSpace) }
+
+// checkChannels looks for mistakes in the channel, or the list of channels.
+func (f *config) checkChannels() error {
+	if f.several() && (f.Channel != "" || f.ChannelPasswordFile != "") {
+		return usagef("channel and channels do not go together: leave out --channel (or channel: and channel_password_file: in the file), or the list of channels")
+	}
+	if !f.several() {
+		if f.Channel != "" && !channelName.MatchString(f.Channel) {
+			return usagef("%q is no channel: a name is 1 to 30 of a-z A-Z 0-9 - _", f.Channel)
+		}
+		return nil
+	}
+	seen := map[string]string{}
+	for i, c := range f.rooms() {
+		name := strings.ToLower(c.Channel)
+		if site, twice := seen[name]; twice {
+			advice := "leave one of them out"
+			if site != c.Site {
+				advice = "events name the channel and not the site: give one of them a bot of its own, on another store or NATS account"
+			}
+			return usagef("channels: %s is listed twice; %s", c.Channel, advice)
+		}
+		seen[name] = c.Site
+		switch {
+		case !channelName.MatchString(c.Channel):
+			return usagef("channels, number %d: %q is no channel: a name is 1 to 30 of a-z A-Z 0-9 - _", i+1, c.Channel)
+		case !isPrefix(c.Prefix):
+			return usagef("channels, %s: the prefix %q is empty or has a space in it", c.Channel, c.Prefix)
+		case c.MessageLimit < 20:
+			return usagef("channels, %s: message_limit must be 20 or more, not %d", c.Channel, c.MessageLimit)
+		case c.Rate.Burst < 0 || c.Rate.PerSecond < 0:
+			return usagef("channels, %s: a rate must not be below 0", c.Channel)
+		}
+	}
+	return nil
+}
+
+// channel is one of the bot's channels.
+type channel struct {
+	ChannelConfig
+	*cytube.Connector
+	lease *lease.Lease // nil where no other process can be in the channel
+	log   *slog.Logger
+
+	mu     sync.Mutex
+	failed error // why it was given up
+}
+
+// channels are all of them; there is at least one.
+type channels []*channel
+
+// openChannels makes the connectors. With leases, of which nil means none, each
+// is in its channel only while it holds the channel's.
+func openChannels(cfg config, bus *streams.Bus, leases *lease.Leases, log *slog.Logger, opts ...cytube.Option) (channels, error) {
+	var list channels
+	opts = append(slices.Clip(opts), cytube.WithArrivals(cytube.NewArrivals(cfg.JoinsPerSecond)))
+	for _, c := range cfg.rooms() {
+		password, err := secret(c.PasswordFile, passwordVariable)
+		if err != nil {
+			return nil, fmt.Errorf("channel %s: %w", c.Channel, err)
+		}
+		channelPassword, err := secret(c.ChannelPasswordFile, channelPasswordVariable)
+		if err != nil {
+			return nil, fmt.Errorf("channel %s: %w", c.Channel, err)
+		}
+		cc := cytube.Config{
+			Site: c.Site, Channel: c.Channel, ChannelPassword: channelPassword.Reveal(), User: c.User, Password: password.Reveal(),
+			MessageLimit: c.MessageLimit, Burst: c.Rate.Burst, PerSecond: c.Rate.PerSecond, Dispatched: cfg.dispatched(),
+		}
+		ch := &channel{ChannelConfig: c, log: log}
+		if leases != nil {
+			ch.lease = leases.New(leaseOf(c.Channel))
+			cc.MaySpeak = ch.lease.Valid
+		}
+		ch.Connector = cytube.New(bus, cc, opts...)
+		list = append(list, ch)
+	}
+	return list, nil
+}
+
+// names are the channels' names, in the settings' order.
+func (cs channels) names() (list []string) {
+	for _, c := range cs {
+		list = append(list, c.Connector.Channel())
+	}
+	return list
+}
+
+// prefixes are what commands start with, by channel.
+func (cs channels) prefixes() map[string]string {
+	by := map[string]string{}
+	for _, c := range cs {
+		by[c.Connector.Channel()] = c.Prefix
+	}
+	return by
+}
+
+// isBot reports whether a user of a channel is the bot.
+func (cs channels) isBot(channel, user string) bool {
+	for _, c := range cs {
+		if c.IsBot(channel, user) {
+			return true
+		}
+	}
+	return false
+}
+
+// queues are the durable consumers that the channels' sends wait for.
+func (cs channels) queues(cfg config) map[string]string {
+	by := map[string]string{}
+	for _, c := range cs {
+		if name := c.Connector.Channel(); cfg.dispatched() {
+			by[cytube.SenderDurable(name)] = name
+		} else {
+			by[cytube.DefaultDurable] = name
+		}
+	}
+	return by
+}
+
+// errNoChannel ends the bot when it was refused everywhere.
+var errNoChannel = errors.New("no channel is left")
+
+// run keeps the bot in its channels until ctx ends. A channel that will not have
+// the bot is given up, loudly, and the others go on; when none is left, run
+// fails with the reasons.
+func (cs channels) run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	type ending struct {
+		*channel
+		err error
+	}
+	ended := make(chan ending)
+	for _, c := range cs {
+		go func() { ended <- ending{c, c.keep(ctx)} }()
+	}
+	var reasons []error
+	var fatal error
+	for range cs {
+		e := <-ended
+		var permanent *cytube.PermanentError
+		switch {
+		case e.err == nil:
+		case errors.As(e.err, &permanent) && len(cs) > 1:
+			e.fail(e.err)
+			reasons = append(reasons, fmt.Errorf("channel %s: %w", e.Connector.Channel(), e.err))
+			e.log.ErrorContext(ctx, "the bot gave this channel up; correct it and start the bot again", "channel", e.Connector.Channel(), "error", e.err)
+		default:
+			fatal = errors.Join(fatal, e.err)
+			cancel()
+		}
+	}
+	if fatal == nil && len(reasons) == len(cs) {
+		return fmt.Errorf("%w:\n%w", errNoChannel, errors.Join(reasons...))
+	}
+	return fatal
+}
+
+// keep is in the channel until ctx ends, or as long as the lease is held.
+func (c *channel) keep(ctx context.Context) error {
+	if c.lease == nil {
+		return c.Run(ctx)
+	}
+	return c.lease.Hold(ctx, c.Run)
+}
+
+// departures settles what waits for channels that the settings have no more.
+type departures struct {
+	bus     *streams.Bus
+	names   []string      // the channels that the settings have
+	leases  *lease.Leases // nil where no other process can be in a channel
+	vacancy time.Duration // for how long no bot must have been in a channel, where others can be
+	log     *slog.Logger
+	observe func(consumers.Outcome)
+}
+
+// run looks for such channels once, and ends with ctx. That it fails is no reason to
+// end the bot.
+func (d departures) run(ctx context.Context) error {
+	var left []string
+	err := streams.Insist(ctx, forever, d.log, func(ctx context.Context) (err error) {
+		left, err = cytube.Left(ctx, d.bus.JetStream(), d.names)
+		return err
+	})
+	if err != nil && ctx.Err() == nil {
+		d.log.WarnContext(ctx, "channels that the bot has left were not looked for", "error", err)
+	}
+	var leaving sync.WaitGroup
+	for _, name := range left {
+		leaving.Go(func() {
+			err := streams.Insist(ctx, forever, d.log, func(ctx context.Context) error { return d.leave(ctx, name) })
+			if err != nil && ctx.Err() == nil {
+				d.log.WarnContext(ctx, "what waits for a channel that the bot has left was not settled", "channel", name, "error", err)
+			}
+		})
+	}
+	leaving.Wait()
+	<-ctx.Done()
+	return nil
+}
+
+// leave settles what waits for a channel as soon as no bot is in it.
+func (d departures) leave(ctx context.Context, name string) error {
+	settle := func(ctx context.Context) error { return cytube.Leave(ctx, d.bus, name, d.log, d.observe) }
+	if d.leases == nil {
+		return settle(ctx)
+	}
+	return d.leases.New(leaseOf(name)).After(d.vacancy).Hold(ctx, settle)
+}
+
+// leaseOf is the key of a channel's lease.
+func leaseOf(channel string) string { return "channel." + strings.ToLower(channel) }
+
+func (c *channel) fail(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.failed = err
+}
+
+// channelStatus is what rosey status says of a channel.
+type channelStatus struct {
+	Site      string `json:"site"`
+	Channel   string `json:"channel"`
+	User      string `json:"user"`
+	Connected bool   `json:"connected"`
+	Holder    string `json:"holder,omitempty"` // the process that is in the channel instead of this one
+	Problem   string `json:"problem,omitempty"`
+
+	Connector cytube.Stats `json:"connector"`
+}
+
+func (c *channel) status() channelStatus {
+	s := channelStatus{Site: c.Site, Channel: c.Connector.Channel(), User: c.User, Connector: c.Stats()}
+	s.Connected = s.Connector.Connected
+	if c.lease != nil {
+		if owner, ok := c.lease.Other(); ok {
+			s.Holder = owner.Holder
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.failed != nil:
+		s.Problem = fmt.Sprintf("channel %s: %v", s.Channel, c.failed)
+	case !s.Connected && s.Holder == "":
+		s.Problem = fmt.Sprintf("the bot is not in channel %s of %s", s.Channel, s.Site)
+	}
+	return s
+}
+
+// statuses are the channels' states, in the settings' order.
+func (cs channels) statuses() []channelStatus {
+	list := make([]channelStatus, 0, len(cs))
+	for _, c := range cs {
+		list = append(list, c.status())
+	}
+	return list
+}
+
+// ready returns nil while the bot is in a channel: one that is away must not
+// keep the others from being used.
+func (cs channels) ready() error {
+	var problem error
+	for _, c := range cs {
+		s := c.status()
+		if s.Problem == "" {
+			return nil
+		}
+		if problem == nil {
+			problem = errors.New(s.Problem)
+		}
+	}
+	return problem
+}
+
+// problemsOf says what is wrong with channels, or "".
+func problemsOf(list []channelStatus) string {
+	var problems []string
+	for _, s := range list {
+		if s.Problem != "" {
+			problems = append(problems, s.Problem)
+		}
+	}
+	if len(problems) > 3 {
+		problems = append(problems[:3], fmt.Sprintf("%d more", len(problems)-3))
+	}
+	return strings.Join(problems, "; ")
+}

@@ -1,0 +1,253 @@
+package cmd
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/rosey-bot/rosey/cytube/cytubetest"
+)
+
+// rooms are the rooms of a site of a test, each with a user in it.
+type rooms struct {
+	t     *testing.T
+	ctx   context.Context
+	site  *cytubetest.Server
+	users map[string]*cytubetest.User
+}
+
+func openRooms(t *testing.T, names ...string) *rooms {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), testPatience)
+	t.Cleanup(cancel)
+	cfg := cytubetest.Config{Accounts: []cytubetest.Account{{Name: "rosey", Password: "secret"}}}
+	for _, n := range names {
+		cfg.Accounts = append(cfg.Accounts, cytubetest.Account{Name: "user-" + n, Password: "secret"})
+		cfg.Channels = append(cfg.Channels, cytubetest.Channel{Name: n, Ranks: map[string]float64{"rosey": 2}})
+	}
+	site, err := cytubetest.Start(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(site.Close)
+	r := &rooms{t: t, ctx: ctx, site: site, users: map[string]*cytubetest.User{}}
+	for _, n := range names {
+		u, err := cytubetest.Join(ctx, site.URL(), n, "user-"+n, "secret")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(u.Close)
+		r.users[n] = u
+	}
+	return r
+}
+
+// say says a line as the room's user.
+func (r *rooms) say(room, line string) {
+	r.t.Helper()
+	if err := r.users[room].Say(r.ctx, line); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// hear waits for the bot to say something in a room that matches.
+func (r *rooms) hear(room, pattern string) cytubetest.Line {
+	r.t.Helper()
+	re := regexp.MustCompile(pattern)
+	l, err := r.site.WaitHeard(r.ctx, func(l cytubetest.Line) bool {
+		return l.Channel == room && l.User == "rosey" && re.MatchString(l.Text)
+	})
+	if err != nil {
+		r.t.Fatalf("%s in %s: %v; heard %v", pattern, room, err, r.said(room))
+	}
+	return l
+}
+
+// said is what the bot said in a room.
+func (r *rooms) said(room string) (texts []string) {
+	for _, l := range r.site.Heard() {
+		if l.Channel == room && l.User == "rosey" {
+			texts = append(texts, l.Text)
+		}
+	}
+	return texts
+}
+
+// settings writes a configuration file and returns its name.
+func settings(t *testing.T, text string, args ...any) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "rosey.yaml")
+	if err := os.WriteFile(path, fmt.Appendf(nil, text, args...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// Each answer is heard once, in the room of its command; games, countdowns and
+// prefixes are each room's own; and one room that will not have the bot keeps it
+// from no other.
+func TestSeveralChannels(t *testing.T) {
+	t.Parallel()
+	names := []string{"one", "two", "three", "four", "five"}
+	r := openRooms(t, names...)
+	r.site.Ban("five", "rosey")
+	store := t.TempDir()
+	list := ""
+	for _, n := range names {
+		list += "  - channel: " + n + "\n"
+		if n == "two" {
+			list += "    prefix: \"?\"\n    rate: {burst: 5, per_second: 5}\n"
+		}
+	}
+	config := settings(t, "site: %s\nuser: rosey\nchannels:\n%s", r.site.URL(), list)
+	bot := startWith(t, []string{"ROSEY_PASSWORD=secret"}, "run", "--config", config, "--store", store)
+	for _, n := range names[:4] {
+		if err := r.site.WaitUser(r.ctx, n, "rosey"); err != nil {
+			t.Fatalf("%v\n%s", err, bot.stderr.String())
+		}
+	}
+	prefix := map[string]string{"one": "!", "two": "?", "three": "!", "four": "!"}
+	const rolls = 5
+	for i := range rolls {
+		for room, p := range prefix {
+			r.say(room, fmt.Sprintf("%sroll d6+%s%d", p, number(room), i))
+		}
+	}
+	r.say("two", "!roll d6+999") // not this room's prefix
+	r.say("one", "!trivia start 3")
+	r.say("three", "!countdown add movie 2h")
+	r.hear("one", "^🧠 Trivia: 3 questions")
+	r.hear("three", "^⏳ movie in 2h")
+	r.say("one", "!countdown list")
+	r.hear("one", "^⏳ There are no countdowns")
+	r.say("three", "!trivia")
+	r.hear("three", "^🧠 No game is on")
+	r.say("three", "!countdown")
+	r.hear("three", "^⏳ movie in ")
+	r.say("one", "!trivia stop")
+	r.hear("one", "^🏁 ")
+	for room := range prefix {
+		for i := range rolls {
+			r.hear(room, fmt.Sprintf(`^🎲 Rolled d6\+%s%d: `, number(room), i))
+		}
+	}
+	if got := rosey(t, "", "send", "--channel", "four", "--store", store, "only for four"); got.code != 0 {
+		t.Errorf("send: %+v", got)
+	}
+	r.hear("four", "^only for four$")
+	if got := rosey(t, "", "send", "--store", store, "for the first"); got.code != 0 {
+		t.Errorf("send: %+v", got)
+	}
+	r.hear("one", "^for the first$")
+	if got := rosey(t, "", "send", "--channel", "six", "--store", store, "hello"); got.code != 1 || !strings.Contains(got.stderr, `not in a channel "six": its channels are one, two, three, four, five`) {
+		t.Errorf("send to a room that the bot is not in: %+v", got)
+	}
+	for _, room := range names {
+		seen := map[string]int{}
+		for _, text := range r.said(room) {
+			if seen[text]++; seen[text] > 1 {
+				t.Errorf("in %s more than once: %q", room, text)
+			}
+			if m := regexp.MustCompile(`Rolled d6\+(\d)`).FindStringSubmatch(text); m != nil && m[1] != number(room) {
+				t.Errorf("in %s: %q", room, text)
+			}
+		}
+	}
+	if got := len(r.said("five")); got > 0 {
+		t.Errorf("said %d lines where it is banned", got)
+	}
+
+	// The room that is lost is reported, loudly.
+	if err := until(r.ctx, func() bool { return strings.Contains(bot.stderr.String(), "the bot gave this channel up") }); err != nil {
+		t.Errorf("no word about the ban:\n%s", bot.stderr.String())
+	}
+	status := rosey(t, "", "status", "--output", "json", "--store", store)
+	var s fullStatus
+	if err := json.Unmarshal([]byte(status.stdout), &s); err != nil {
+		t.Fatalf("%v: %+v", err, status)
+	}
+	if status.code != 1 || s.Ready || !strings.Contains(s.Problem, "banned") || len(s.Bot.Channels) != 5 {
+		t.Errorf("status: exit code %d, %+v", status.code, s)
+	}
+	for _, c := range s.Bot.Channels {
+		if c.Connected != (c.Channel != "five") || (c.Problem == "") != c.Connected {
+			t.Errorf("status of %s: %+v", c.Channel, c)
+		}
+	}
+	text := rosey(t, "", "status", "--store", store).stdout
+	for _, want := range []string{`(?m)^ *two .* connected`, `(?m)^ *five .* NOT connected: .*banned`} {
+		if !regexp.MustCompile(want).MatchString(text) {
+			t.Errorf("%s is not in the status:\n%s", want, text)
+		}
+	}
+	if _, lines := doctor(t, "--config", config, "--store", store); !has(lines, "site ok: "+r.site.URL()+" has channel four") {
+		t.Errorf("doctor: %q", lines)
+	}
+	if got := rosey(t, "", "replay", "--since", "1h", "--store", store).stdout; !regexp.MustCompile(`cytube\.chat +two  +\S`).MatchString(got) {
+		t.Errorf("replay does not say which channel was spoken in:\n%s", got)
+	}
+	for _, command := range []string{"replay", "audit"} {
+		got := rosey(t, "", command, "--since", "1h", "--channel", "two", "--store", store).stdout
+		if !strings.Contains(got, "?roll d6+20") || strings.Contains(got, "!roll d6+10") {
+			t.Errorf("%s --channel two:\n%s", command, got)
+		}
+	}
+	if code := bot.interrupt(); code != 0 {
+		t.Errorf("exit code %d\n%s", code, bot.stderr.String())
+	}
+}
+
+// number is a room's digit in the rolls of its user.
+func number(room string) string {
+	return map[string]string{"one": "1", "two": "2", "three": "3", "four": "4"}[room]
+}
+
+// A bot that no channel will have says why and ends.
+func TestNoChannelIsLeft(t *testing.T) {
+	t.Parallel()
+	r := openRooms(t, "one", "two")
+	r.site.Ban("one", "rosey")
+	r.site.Ban("two", "rosey")
+	config := settings(t, "site: %s\nuser: rosey\nchannels:\n  - channel: one\n  - channel: two\n", r.site.URL())
+	got := roseyWith(t, []string{"ROSEY_PASSWORD=secret"}, "", "run", "--config", config, "--store", t.TempDir())
+	for _, want := range []string{"no channel is left", "channel one: ", "channel two: "} {
+		if got.code != 1 || !strings.Contains(got.stderr, want) {
+			t.Errorf("exit code %d, without %q: %s", got.code, want, got.stderr)
+		}
+	}
+}
+
+func TestMistakesInChannels(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ file, want string }{
+		{"channels: [{channel: a}, {channel: A}]", "A is listed twice; leave one of them out"},
+		{"channels: [{channel: a}, {channel: a, site: 'https://other.example'}]", "events name the channel and not the site"},
+		{"channels: [{channel: a}, {user: b}]", `number 2: "" is no channel`},
+		{"channels: [{channel: 'no where'}]", `"no where" is no channel`},
+		{"channel: b\nchannels: [{channel: a}]", "channel and channels do not go together"},
+		{"channels: [{channel: a, prefix: ' '}]", `the prefix " " is empty`},
+		{"channels: [{channel: a, message_limit: 5}]", "message_limit must be 20 or more"},
+		{"channels: [{channel: a, rate: {burst: -1}}]", "a rate must not be below 0"},
+		{"channels: [{channel: a, colour: red}]", "colour"},
+		{"channels: [{channel: a}]\njoins_per_second: 0", "joins_per_second must be above 0"},
+	} {
+		got := rosey(t, "", "run", "--config", settings(t, "%s\n", c.file), "--store", t.TempDir())
+		if got.code != 2 || !strings.Contains(got.stderr, c.want) {
+			t.Errorf("%s: exit code %d, %s", c.file, got.code, got.stderr)
+		}
+	}
+	got := rosey(t, "", "run", "--channel", "b", "--config", settings(t, "channels: [{channel: a}]\n"), "--store", t.TempDir())
+	if got.code != 2 || !strings.Contains(got.stderr, "leave out --channel") {
+		t.Errorf("--channel beside channels: %+v", got)
+	}
+	// This --channel is no setting.
+	got = rosey(t, "", "replay", "--channel", "b", "--config", settings(t, "channels: [{channel: a}]\n"), "--store", t.TempDir())
+	if got.code != 1 || !strings.Contains(got.stderr, "there is no store") {
+		t.Errorf("replay of one of the channels: %+v", got)
+	}
+}

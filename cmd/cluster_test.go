@@ -1,0 +1,172 @@
+//go:build unix
+
+package cmd
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rosey-bot/rosey/streams/streamstest"
+)
+
+// externalServer is a NATS server and its URL, with the password in it.
+func externalServer(t *testing.T) string {
+	t.Helper()
+	info := streamstest.Server(t).Info()
+	u, err := url.Parse(info.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.User = url.UserPassword(info.User, info.Password)
+	return u.String()
+}
+
+// Two bots on one server share their channels: each is in a channel only while
+// the other is not, one that is killed is followed, and one that is stopped
+// hands over at once.
+func TestTwoBots(t *testing.T) {
+	t.Parallel()
+	server := externalServer(t)
+	r := openRooms(t, "one", "two")
+	config := settings(t, "site: %s\nuser: rosey\nnats: %s\nlease_term: 5s\nchannels:\n  - channel: one\n  - channel: two\n", r.site.URL(), server)
+	env := []string{"ROSEY_PASSWORD=secret"}
+	run := func() *process { return startWith(t, env, "run", "--config", config, "--log-level", "info") }
+	n := 0
+	// Everybody gets every answer once, whoever is in the channel.
+	answered := func() {
+		t.Helper()
+		for _, room := range []string{"one", "two"} {
+			n++
+			r.say(room, fmt.Sprintf("!roll d6+%d", n))
+			r.hear(room, fmt.Sprintf(`Rolled d6\+%d:`, n))
+		}
+	}
+	first := run()
+	for _, room := range []string{"one", "two"} {
+		if err := r.site.WaitUser(r.ctx, room, "rosey"); err != nil {
+			t.Fatalf("%v\n%s", err, first.stderr.String())
+		}
+	}
+	answered()
+	second := run()
+	bots := func(want int) fullStatus {
+		t.Helper()
+		var s fullStatus
+		err := until(r.ctx, func() bool {
+			s = fullStatus{}
+			got := rosey(t, "", "status", "--config", config, "--output", "json")
+			return json.Unmarshal([]byte(got.stdout), &s) == nil && s.Ready == (got.code == 0) && s.Ready && len(s.Bots) == want
+		})
+		if err != nil {
+			t.Fatalf("status: %+v\n%s\n%s", s, first.stderr.String(), second.stderr.String())
+		}
+		return s
+	}
+	holders := map[string]int{}
+	for _, b := range bots(2).Bots {
+		for _, c := range b.Channels {
+			if c.Connected {
+				holders[c.Channel] = b.PID
+			} else if !strings.HasSuffix(c.Holder, fmt.Sprintf("pid %d", first.cmd.Process.Pid)) {
+				t.Errorf("%s is held by %q", c.Channel, c.Holder)
+			}
+		}
+	}
+	if pid := first.cmd.Process.Pid; holders["one"] != pid || holders["two"] != pid {
+		t.Errorf("in the channels are %v, not the bot that came first", holders)
+	}
+	if text := rosey(t, "", "status", "--config", config).stdout; !strings.Contains(text, "ready: 2 bots share 2 channels") || !strings.Contains(text, "stands by for ") {
+		t.Errorf("status:\n%s", text)
+	}
+	answered()
+	first.kill()
+	for _, room := range []string{"one", "two"} { // the room must see the dead one go
+		n++
+		r.say(room, fmt.Sprintf("!roll d6+%d", n))
+		r.hear(room, fmt.Sprintf(`Rolled d6\+%d:`, n))
+	}
+	third := run()
+	bots(2)
+	stopping := time.Now()
+	if code := second.interrupt(); code != 0 {
+		t.Errorf("exit code %d\n%s", code, second.stderr.String())
+	}
+	soon := time.Since(stopping) < 2*time.Second // and not after its lease was over anyway
+	answered()
+	if soon && strings.Contains(third.stderr.String(), "was not heard of for its term") {
+		t.Errorf("the third bot waited for the end of a lease that was given up\n%s\n%s", second.stderr.String(), third.stderr.String())
+	}
+	if code := third.interrupt(); code != 0 {
+		t.Errorf("exit code %d\n%s", code, third.stderr.String())
+	}
+	for _, room := range []string{"one", "two"} {
+		seen := map[string]bool{}
+		for _, text := range r.said(room) {
+			if seen[text] {
+				t.Errorf("in %s more than once: %q", room, text)
+			}
+			seen[text] = true
+		}
+	}
+}
+
+// A bot that is stopped for longer than its lease's term says nothing when it
+// goes on: another is in the channel.
+func TestSuspendedBotIsSilent(t *testing.T) {
+	t.Parallel()
+	server := externalServer(t)
+	r := openRooms(t, "one")
+	config := settings(t, "site: %s\nuser: rosey\nnats: %s\nlease_term: 2s\nchannel: one\n", r.site.URL(), server)
+	env := []string{"ROSEY_PASSWORD=secret"}
+	first := startWith(t, env, "run", "--config", config, "--log-level", "info")
+	if err := r.site.WaitUser(r.ctx, "one", "rosey"); err != nil {
+		t.Fatalf("%v\n%s", err, first.stderr.String())
+	}
+	r.say("one", "!roll d6+1")
+	r.hear("one", `Rolled d6\+1:`)
+	second := startWith(t, env, "run", "--config", config, "--log-level", "info")
+	if err := until(r.ctx, func() bool { return strings.Contains(second.stderr.String(), "rosey runs") }); err != nil {
+		t.Fatal(err)
+	}
+	suspend(t, first)
+	if err := until(r.ctx, func() bool { return strings.Contains(second.stderr.String(), "the lease is ours") }); err != nil {
+		t.Fatalf("%v\n%s", err, second.stderr.String())
+	}
+	for i := range 5 {
+		r.say("one", fmt.Sprintf("!roll d6+1%d", i))
+	}
+	for i := range 5 {
+		r.hear("one", fmt.Sprintf(`Rolled d6\+1%d:`, i))
+	}
+	before := len(r.said("one"))
+	wake(t, first)
+	if err := until(r.ctx, func() bool { return strings.Contains(first.stderr.String(), "the lease is lost") }); err != nil {
+		t.Fatalf("%v\n%s", err, first.stderr.String())
+	}
+	r.say("one", "!roll d6+20")
+	r.hear("one", `Rolled d6\+20:`)
+	if err := until(r.ctx, func() bool { return len(r.said("one")) >= before+1 }); err != nil {
+		t.Fatal(err)
+	}
+	if said := r.said("one"); len(said) != before+1 {
+		t.Errorf("said %q", said[before:])
+	}
+}
+
+// suspend stops a process where it is, as a machine that sleeps does.
+func suspend(t *testing.T, p *process) { sendSignal(t, p, syscall.SIGSTOP) }
+
+// wake lets it go on.
+func wake(t *testing.T, p *process) { sendSignal(t, p, syscall.SIGCONT) }
+
+func sendSignal(t *testing.T, p *process, s syscall.Signal) {
+	t.Helper()
+	if err := p.cmd.Process.Signal(s); err != nil {
+		t.Fatal(err)
+	}
+}

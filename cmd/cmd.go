@@ -1,0 +1,171 @@
+// Package cmd is the command line of a bot, for the program that comes with it and
+// for those that people build with plugins of their own:
+//
+//	func main() { cmd.Main(append(shipped.All(), greeter.New())...) }
+package cmd
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/rosey-bot/rosey/internal/terminal"
+	"github.com/rosey-bot/rosey/plugins"
+)
+
+// Main runs the command line with the plugins and exits: with 0 when the command
+// succeeded, 1 when it failed, 2 when it was called wrongly.
+func Main(plugins ...plugins.Plugin) {
+	os.Exit(execute(context.Background(), plugins, os.Args, os.Stdin, os.Stdout, os.Stderr))
+}
+
+// Exit codes of the command line.
+const (
+	exitOK     = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// usageError is a mistake in how the command was called.
+type usageError struct{ err error }
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+func usagef(format string, args ...any) error { return &usageError{fmt.Errorf(format, args...)} }
+
+// errUnhealthy makes the command exit with 1 when it has already said why.
+var errUnhealthy = errors.New("unhealthy")
+
+// execute is the whole program; it returns the exit code.
+func execute(ctx context.Context, plugins catalog, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	out := &output{Writer: stdout}
+	app := newApp(plugins, stdin, out, stderr)
+	if n := len(args); n > 1 && args[n-1] == completeFlag {
+		args = append(hoist(app, args[:n-1]), completeFlag)
+	} else {
+		args = hoist(app, args)
+	}
+	err := app.RunContext(ctx, args)
+	if err == nil || errors.Is(err, errUnhealthy) {
+		err = cmp.Or(out.failure(), err)
+	}
+	var usage *usageError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, errUnhealthy), errors.Is(err, errInterrupted):
+		return exitFailed
+	case errors.As(err, &usage):
+		complain(stderr, err)
+		return exitUsage
+	default:
+		complain(stderr, err)
+		return exitFailed
+	}
+}
+
+// complain prints an error, which may quote what others wrote.
+func complain(w io.Writer, err error) {
+	lines := strings.Split(err.Error(), "\n")
+	for i, line := range lines {
+		lines[i] = terminal.Escape(line)
+	}
+	fmt.Fprintf(w, "rosey: %s\n", strings.Join(lines, "\n"))
+}
+
+func newApp(plugins catalog, stdin io.Reader, stdout, stderr io.Writer) *cli.App {
+	app := &cli.App{
+		Name:            "rosey",
+		Usage:           "a CyTube chat bot whose every event is remembered",
+		Version:         version(),
+		HideHelpCommand: true,
+		Metadata:        map[string]any{catalogKey: plugins},
+
+		EnableBashCompletion: true,
+
+		Reader:    stdin,
+		Writer:    stdout,
+		ErrWriter: stderr,
+		Description: `Without a channel, "rosey run" opens a room of its own in the terminal:
+
+   rosey run                                   type as a user, see the bot answer
+   echo '!roll 2d6+3' | rosey run --local      one command through a pipe
+   rosey run --site https://cytu.be --channel mychannel --user rosey --password-file pw
+   rosey replay --since 1h                     what happened in the last hour
+   rosey status                                what runs, and is it well
+
+Every setting can also stand in ROSEY_* variables or in a YAML file (--config);
+a flag wins over a variable, a variable over the file.`,
+		Commands: commands(),
+		Action: func(c *cli.Context) error {
+			if c.Args().Present() {
+				return errNoCommand(c.App.Name, c.Args().First(), c.App.Commands)
+			}
+			return cli.ShowAppHelp(c)
+		},
+		ExitErrHandler: func(*cli.Context, error) {},
+	}
+	// The library leaves its flag out where there is a command of the name.
+	app.Flags = append(globalFlags(), cli.HelpFlag)
+	app.OnUsageError = func(c *cli.Context, err error, _ bool) error { return flagError(c.Command, err) }
+	var prepare func([]*cli.Command)
+	prepare = func(cs []*cli.Command) {
+		for _, c := range cs {
+			c.HideHelpCommand = true
+			c.OnUsageError = app.OnUsageError
+			action := c.Action
+			if action != nil {
+				action = checked(action)
+				c.Action = action
+			}
+			if len(c.Subcommands) == 0 || action != nil {
+				c.Flags = append(c.Flags, globalFlags()...)
+			}
+			if len(c.Subcommands) > 0 {
+				c.Action = func(c *cli.Context) error {
+					switch {
+					case c.Args().Present():
+						return errNoCommand(c.Command.HelpName, c.Args().First(), c.Command.Subcommands)
+					case action != nil:
+						return action(c)
+					}
+					return cli.ShowSubcommandHelp(c)
+				}
+			}
+			prepare(c.Subcommands)
+		}
+	}
+	prepare(app.Commands)
+	return app
+}
+
+// commands lists every command, each from the file of its name.
+func commands() []*cli.Command {
+	return []*cli.Command{
+		runCommand(),
+		replayCommand(),
+		traceCommand(),
+		auditCommand(),
+		pluginCommand(),
+		dbCommand(),
+		deadCommand(),
+		sendCommand(),
+		statusCommand(),
+		consoleCommand(),
+		doctorCommand(),
+		backupCommand(),
+		restoreCommand(),
+		benchCommand(),
+		versionCommand(),
+		completionCommand(),
+		helpCommand(),
+		manCommand(),
+	}
+}

@@ -1,0 +1,389 @@
+package cmd
+
+import (
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/rosey-bot/rosey/console/browsertest"
+)
+
+// lines are the chat lines that a page shows, each as its ID and words.
+func chatLines(p *browsertest.Page) []string {
+	return browsertest.Eval[[]string](p, `[...document.querySelectorAll(".line")].map((l) => l.id + " " + l.querySelector(".said").innerText)`)
+}
+
+// onPage is a condition for a line with a text on the page.
+func onPage(text string) string {
+	return fmt.Sprintf(`[...document.querySelectorAll(".line .said")].some((l) => l.innerText.includes(%q))`, text)
+}
+
+// One browser is used for one thing at a time: keys go where its focus is, and a
+// click in a second tab takes that away from the first. The console's bots share
+// one where each has little to show.
+func TestConsoleOfBots(t *testing.T) {
+	t.Parallel()
+	browser := browsertest.Start(t)
+	for _, part := range []struct {
+		name string
+		test func(*testing.T, *browsertest.Browser)
+	}{
+		{"restart", testRestart}, {"scroll", testScroll}, {"sign in", testSignIn},
+	} {
+		t.Run(part.name, func(t *testing.T) { part.test(t, browser) })
+	}
+}
+
+// A real bot in a real room, and people at real pages.
+func TestConsole(t *testing.T) {
+	t.Parallel()
+	browser, store := browsertest.Start(t), t.TempDir()
+	bot, at := startConsole(t, store, "--trace-url", "http://jaeger.example/trace/{id}")
+	page := browser.Page(t)
+
+	t.Run("type a command, see the answer and its trace", func(t *testing.T) {
+		page.Open(at + "/")
+		page.Wait(`document.body.dataset.live === "yes"`)
+		page.Type("#text", "!roll 2d6+3\r")
+		page.Wait(onPage("Rolled 2d6+3"))
+		page.WaitText(".bot .answer", "answers operator: !roll 2d6+3")
+		page.Wait(`document.querySelector("#text").value === ""`)
+		page.Click(".bot .answer")
+		page.WaitText(".line.found .said", "!roll 2d6+3")
+		bot.expect(`^rosey: 🎲 Rolled 2d6\+3`)
+		page.Eval(`[...document.querySelectorAll(".line.bot .trace")].at(-1).click()`)
+		page.Wait(`document.querySelectorAll(".fall > li").length >= 4`)
+		kinds := browsertest.Eval[[]string](page, `[...document.querySelectorAll(".fall .kind")].map((k) => k.textContent)`)
+		// The first line of all also has trivia look whether a game goes on.
+		kinds = slices.DeleteFunc(kinds, func(k string) bool { return k == "database" })
+		if got := strings.Join(kinds, " "); got != "chat command send chat" {
+			t.Errorf("the trace is %s", got)
+		}
+		for _, part := range []string{"queue", "route", "plugin", "send", "echo"} {
+			page.Wait(fmt.Sprintf(`document.querySelector(".bar .p-%s")`, part))
+		}
+		id := browsertest.Eval[string](page, `document.querySelector("#correlation").textContent`)
+		link := browsertest.Eval[string](page, `document.querySelector("a[rel=noreferrer]").href`)
+		if link != "http://jaeger.example/trace/"+strings.ReplaceAll(id, "-", "") {
+			t.Errorf("the trace %s is at %s", id, link)
+		}
+		page.Open(at + "/trace")
+		page.Type("#id", id[:8]+"\r")
+		page.WaitText("#correlation", id)
+	})
+
+	t.Run("markup is text", func(t *testing.T) {
+		const evil = `<img src=x onerror="window.broken=1"><script>window.broken=1</script><b>bold</b>`
+		page.Open(at + "/")
+		page.Wait(`document.body.dataset.live === "yes"`)
+		bot.say("alice: " + evil)
+		page.Wait(onPage(evil))
+		page.Open(at + "/history?q=onerror")
+		page.Wait(onPage(evil))
+		if browsertest.Eval[bool](page, `"broken" in window || document.querySelector(".lines img, .lines script, .lines b:not(.who)") !== null`) {
+			t.Error("what somebody wrote is part of the page")
+		}
+	})
+
+	t.Run("two tabs stay in step", func(t *testing.T) {
+		other := browser.Page(t)
+		for _, p := range []*browsertest.Page{page, other} {
+			p.Open(at + "/")
+			p.Wait(`document.body.dataset.live === "yes"`)
+		}
+		page.Type("#text", "from one tab\r")
+		other.Wait(onPage("from one tab"))
+		other.Type("#text", "from the other\r")
+		page.Wait(onPage("from the other"))
+		other.Wait(onPage("from the other"))
+		if a, b := chatLines(page), chatLines(other); strings.Join(a, "\n") != strings.Join(b, "\n") {
+			t.Errorf("one tab shows\n%q, the other\n%q", a, b)
+		}
+		other.Wait(`[...document.querySelectorAll("#side .users li")].some((u) => u.innerText.includes("alice"))`)
+		other.Scripts()
+	})
+
+	t.Run("search the history", func(t *testing.T) {
+		bot.say("bob: I like bananas")
+		bot.say("carol: bananas are berries")
+		page.Open(at + "/")
+		page.Wait(onPage("bananas are berries"))
+		page.Open(at + "/history")
+		page.Type("#q", "BANANAS\r")
+		page.Wait(`document.querySelectorAll(".line").length === 2 && ` + onPage("I like bananas") + " && " + onPage("bananas are berries"))
+		page.Type("#user", "bob\r")
+		page.Wait(`document.querySelectorAll(".line").length === 1 && ` + onPage("I like bananas"))
+		page.Open(at + "/history?at=" + url.QueryEscape("1h"))
+		page.WaitText("#older", "where the history begins")
+		page.Wait(onPage("bananas are berries"))
+		page.Open(at + "/history?q=nothing+like+it")
+		page.WaitText("#older", "Nothing matches")
+	})
+
+	t.Run("pause and resume a plugin", func(t *testing.T) {
+		live, other := browser.Page(t), browser.Page(t)
+		live.Open(at + "/")
+		other.Open(at + "/plugins")
+		page.Open(at + "/plugins")
+		page.Click("#pause-dice-roller")
+		page.WaitText("#toast", "dice-roller is paused")
+		const state = `[...document.querySelectorAll("tbody tr")].find((r) => r.innerText.startsWith("dice-roller")).innerText`
+		for _, p := range []*browsertest.Page{page, other} {
+			p.Wait(state + `.includes("paused")`)
+		}
+		bot.say("dave: !roll 1d4")
+		live.Wait(onPage("!roll 1d4"))
+		other.Wait(`document.querySelector("#resume-dice-roller").closest("tr").querySelector("[data-label=Waiting]").innerText.trim().startsWith("1")`)
+		// With the keyboard: the focus stays where it was.
+		page.Eval(`document.querySelector("#resume-dice-roller").focus()`)
+		page.Press("\r")
+		page.WaitText("#toast", "dice-roller is resumed")
+		other.Wait(state + `.includes("running")`)
+		page.Wait(`document.activeElement.id === "pause-dice-roller"`)
+		live.WaitText(".bot .answer", "answers dave: !roll 1d4")
+		page.Click("#restart-help")
+		page.WaitText("#toast", "told 1 process(es) of help to start over")
+	})
+
+	t.Run("dead letters", func(t *testing.T) {
+		page.Open(at + "/dead")
+		page.WaitText("#part", "No dead letters")
+		nc := storeConn(t, store)
+		spoil(t, nc, "trivia")
+		page.WaitText("#part", "user must be a string")
+		page.Click("tbody th a")
+		page.WaitText("pre", `"user": 7`)
+		page.Click(".do button")
+		page.WaitText("#toast", "malformed")
+		page.Open(at + "/dead")
+		page.Click(".do form:last-child button")
+		page.WaitText("#part", "No dead letters")
+		page.Open(at + "/dead?all=1")
+		page.WaitText("#part", "dropped")
+	})
+
+	t.Run("data", func(t *testing.T) {
+		bot.say("!quote add To be or not to be -- hamlet")
+		bot.expect("^rosey: .*Added quote")
+		page.Open(at + "/data")
+		page.Click(`a[href="/data/quotes"]`)
+		page.WaitText("tbody", "To be or not to be")
+		page.Type("#filter", `{"text": {"$contains": "nothing"}}`+"\r")
+		page.WaitText("main", "No record matches")
+		page.Open(at + "/data/quotes?filter=" + url.QueryEscape("{"))
+		page.WaitText(".warn", "not JSON")
+		page.Open(at + "/data/quotes/1")
+		page.WaitText("pre", "To be or not to be")
+		page.Click(".revisions a")
+		page.WaitText(".fall", "!quote add")
+		page.WaitText(".fall", "database")
+	})
+
+	t.Run("brush over the timeline", func(t *testing.T) {
+		page.Open(at + "/timeline?since=15m")
+		page.WaitText(".legend", "cytube.chat")
+		box := browsertest.Eval[[]float64](page, `((b) => [b.left, b.top, b.width, b.height])(document.querySelector("#plot").getBoundingClientRect())`)
+		y := box[1] + box[3]/2
+		page.Drag(box[0]+box[2]*0.8, y, box[0]+box[2]*0.99, y)
+		page.Wait(`new URLSearchParams(location.search).get("until") && document.querySelector("#plot")`)
+		page.WaitText(".legend", "cytube.chat")
+	})
+
+	t.Run("keyboard", func(t *testing.T) {
+		page.Open(at + "/history")
+		page.Press("\t")
+		page.WaitText(":focus", "Skip to content")
+		page.Press("\r")
+		page.Wait(`document.activeElement.id === "main"`)
+		seen := map[string]bool{}
+		for range 40 {
+			page.Press("\t")
+			seen[browsertest.Eval[string](page, `document.activeElement.id || document.activeElement.className || document.activeElement.tagName`)] = true
+		}
+		for _, want := range []string{"q", "user", "at", "media", "regexp", "scroll", "trace"} {
+			if !seen[want] {
+				t.Errorf("the tab key does not reach %s: %v", want, seen)
+			}
+		}
+	})
+
+	t.Run("every page, in every light and width", func(t *testing.T) { everyPage(t, page, at) })
+	page.Scripts()
+}
+
+// everyPage looks at each page as somebody would who sees badly, has a small
+// window, or a slow line.
+func everyPage(t *testing.T, page *browsertest.Page, at string) {
+	for _, path := range []string{"/", "/history", "/history?q=roll", "/trace", "/trace/CYTUBE:4", "/timeline", "/plugins", "/streams", "/dead", "/dead?all=1", "/data", "/data/quotes", "/data/quotes/1", "/nowhere"} {
+		page.Dark(false)
+		page.Size(1280, 800)
+		page.Open(at + path)
+		for _, dark := range []bool{false, true} {
+			page.Dark(dark)
+			for _, v := range page.Violations() {
+				t.Errorf("%s, dark %t: %s, %s", path, dark, v.ID, v.Help)
+				for _, n := range v.Nodes {
+					t.Logf("%s\n%s", n.HTML, n.Summary)
+				}
+			}
+		}
+		for _, width := range []int64{360, 1920} {
+			page.Size(width, 800)
+			if got := browsertest.Eval[int64](page, `document.documentElement.scrollWidth`); got > width {
+				t.Errorf("%s is %d wide in a window of %d: %s", path, got, width,
+					browsertest.Eval[string](page, `[...document.querySelectorAll("main *")].filter((e) => e.getBoundingClientRect().right > innerWidth).slice(0, 3).map((e) => e.outerHTML.slice(0, 200)).join("\n")`))
+			}
+		}
+		loaded := browsertest.Eval[map[string]int](page, `Promise.all([...new Set(performance.getEntriesByType("resource").map((e) => e.name))]
+			.concat(location.href).filter((n) => !n.includes("events")).map((n) => fetch(n, {cache: "reload"}).then((r) => r.arrayBuffer()).then((b) => [n, b.byteLength]))).then(Object.fromEntries)`)
+		total := 0
+		for name, size := range loaded {
+			total += size
+			if !strings.HasPrefix(name, at) {
+				t.Errorf("%s loads %s", path, name)
+			}
+		}
+		t.Logf("%-16s %6d bytes in %d files", path, total, len(loaded))
+		if total > 100<<10 {
+			t.Errorf("%s has %d bytes: %v", path, total, loaded)
+		}
+	}
+}
+
+// The server restarts, and the page goes on.
+func testRestart(t *testing.T, browser *browsertest.Browser) {
+	store := t.TempDir()
+	bot, at := startConsole(t, store)
+	page := browser.Page(t)
+	page.Open(at + "/")
+	page.Wait(`document.body.dataset.live === "yes"`)
+	page.Type("#text", "before the end\r")
+	page.Wait(onPage("before the end"))
+	bot.kill()
+	page.Wait(`!document.querySelector("#link").hidden`)
+	bot = start(t, "run", "--local", "--store", store, "--console", strings.TrimPrefix(at, "http://"))
+	bot.consoleURL()
+	page.Wait(`document.querySelector("#link").hidden && document.body.dataset.live === "yes"`)
+	page.Wait(onPage("Gap") + " || " + onPage("joined as rosey"))
+	bot.say("alice: said after the end")
+	page.Wait(onPage("said after the end"))
+	page.Type("#text", "!roll 1d2\r")
+	page.WaitText(".bot .answer", "answers operator: !roll 1d2")
+	shown := chatLines(page)
+	if strings.Count(strings.Join(shown, "\n"), "before the end") != 1 {
+		t.Errorf("the page shows\n%q", shown)
+	}
+	for i, line := range shown[1:] {
+		if before := shown[i]; seqOf(t, line) <= seqOf(t, before) {
+			t.Errorf("%q comes after %q", line, before)
+		}
+	}
+	if code := bot.interrupt(); code != 0 {
+		t.Errorf("with a page open, the bot ends with %d\n%s", code, bot.stderr.String())
+	}
+	page.Scripts()
+}
+
+func seqOf(t *testing.T, line string) (seq int) {
+	t.Helper()
+	if _, err := fmt.Sscanf(line, "e%d ", &seq); err != nil {
+		t.Fatalf("%q: %v", line, err)
+	}
+	return seq
+}
+
+// Ten thousand lines are scrolled through with few of them on the page.
+func testScroll(t *testing.T, browser *browsertest.Browser) {
+	store := t.TempDir()
+	_, at := startConsole(t, store)
+	js, err := jetstream.New(storeConn(t, store), jetstream.WithPublishAsyncMaxPending(20_000))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const n = 10_000
+	for i := range n {
+		body := fmt.Sprintf(`{"user":"alice","message":"line %d","channel":"local","rank":1,"time":%d}`, i, 1795000000000+i*1000)
+		if _, err := js.PublishAsync("cytube.chat", []byte(body)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	<-js.PublishAsyncComplete()
+	page := browser.Page(t)
+	page.Open(at + "/history")
+	page.Wait(onPage("line 9999"))
+	page.Eval(`window.most = 0, window.walk = setInterval(() => {
+		document.querySelector("#scroll").scrollTop = 0;
+		window.most = Math.max(window.most, document.querySelectorAll(".line").length);
+	}, 40)`)
+	page.WaitText("#older", "where the history begins")
+	page.Wait(onPage("line 0"))
+	if most := browsertest.Eval[int](page, `(clearInterval(walk), most)`); most > 2500 {
+		t.Errorf("at most %d lines were on the page at once", most)
+	}
+	page.Eval(`document.querySelector("#scroll").scrollTop = document.querySelector("#scroll").scrollHeight`)
+	page.Wait(onPage("line 9999"))
+	page.Eval(`document.querySelector("#scroll").scrollTop = document.querySelector("#scroll").scrollHeight / 2`)
+	page.Wait(`((box) => [...document.querySelectorAll(".line")].some((l) => { const r = l.getBoundingClientRect(); return r.top > box.top && r.bottom < box.bottom; }))(document.querySelector("#scroll").getBoundingClientRect())`)
+	if total := browsertest.Eval[int](page, `[...document.querySelectorAll(".chunk")].length`); total < n/200 {
+		t.Errorf("%d chunks were loaded", total)
+	}
+	page.Scripts()
+}
+
+func testSignIn(t *testing.T, browser *browsertest.Browser) {
+	store := t.TempDir()
+	secret := filepath.Join(t.TempDir(), "password")
+	hash := rosey(t, "open sesame\n", "console", "hash")
+	if hash.code != 0 || !regexp.MustCompile(`^\$argon2id\$v=19\$m=65536,t=3,p=4\$\S+\n$`).MatchString(hash.stdout) {
+		t.Fatalf("%+v", hash)
+	}
+	// The same with costs that a race detector does not multiply.
+	const cheap = "$argon2id$v=19$m=64,t=1,p=1$c2FsdCBmb3IgYSB0ZXN0$I+BUyj3rm1lz55VDLtwkf5E9W41WNIo53Ny4cX+S8IY\n"
+	if err := os.WriteFile(secret, []byte(cheap), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, at := startConsole(t, store, "--console-password-file", secret)
+	page := browser.Page(t)
+	page.Open(at + "/plugins")
+	page.WaitText("h1", "Rosey")
+	for _, dark := range []bool{false, true} {
+		page.Dark(dark)
+		for _, v := range page.Violations() {
+			t.Errorf("dark %t: %s, %s: %+v", dark, v.ID, v.Help, v.Nodes)
+		}
+	}
+	page.Type("#password", "guess\r")
+	page.WaitText("#failed", "not the password")
+	page.Type("#password", "open sesame\r")
+	page.WaitText("h1", "Plugins")
+	page.Click(`form[action="/logout"] button`)
+	page.Wait(`location.pathname === "/login"`)
+	page.Scripts()
+}
+
+func TestConsoleAddress(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name string
+		args []string
+		code int
+		want string
+	}{
+		{"open to all", []string{"--console", "0.0.0.0:0"}, 1, "others could use it too"},
+		{"no port", []string{"--console", "localhost"}, 2, "write HOST:PORT"},
+		{"a link without the ID", []string{"--trace-url", "http://jaeger.example/"}, 2, "{id}"},
+		{"none", []string{"--console", "off"}, 0, ""},
+	} {
+		r := rosey(t, "hello\n", append([]string{"run", "--local", "--store", t.TempDir()}, test.args...)...)
+		if r.code != test.code || !strings.Contains(r.stderr, test.want) || strings.Contains(r.stderr, "console is at") {
+			t.Errorf("%s: %+v", test.name, r)
+		}
+	}
+}

@@ -1,0 +1,172 @@
+package cmd
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/rosey-bot/rosey/consumers/router"
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/plugins"
+	"github.com/rosey-bot/rosey/streams"
+)
+
+func credsCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "creds",
+		Usage:     "give a plugin credentials of its own, with which it can do its work and nothing else",
+		ArgsUsage: "NAME",
+		Description: `Writes a NATS credentials file for a plugin that runs as its own process, in any
+language. Credentials that the plugin had before are no longer accepted. All of
+this takes effect at once, also while the bot runs.
+
+   rosey plugin creds trivia                          writes trivia.creds
+   rosey plugin run trivia --creds trivia.creds
+   rosey plugin creds trivia --revoke
+   rosey plugin creds trivia --output permissions     for the configuration of an external server`,
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "file", Usage: "write the credentials to `FILE` (default: NAME.creds)"},
+			&cli.BoolFlag{Name: "revoke", Usage: "accept the plugin's credentials no longer, and end its connections"},
+			&cli.StringFlag{Name: "output", Value: "creds", Usage: "creds, or permissions: print what the plugin may do, as a nats-server's configuration"},
+			&cli.StringFlag{Name: "account", Value: "ROSEY", Usage: "with --output permissions: the bot's own account is `NAME`"},
+		},
+		Action: func(c *cli.Context) error {
+			name, err := oneArg(c, "plugin")
+			if err != nil {
+				return err
+			}
+			if !event.ValidName(name) {
+				return usagef("%q is not a plugin's name: it is 1 to %d of A-Z a-z 0-9 _ -", name, event.MaxNameLength)
+			}
+			switch c.String("output") {
+			case "creds":
+			case "permissions":
+				fmt.Fprint(c.App.Writer, streams.PluginPermissions(name).Config(c.String("account")))
+				return nil
+			default:
+				return usagef("--output is creds or permissions, not %q", c.String("output"))
+			}
+			return withClient(true, func(ctx context.Context, c *cli.Context, cmd command) error {
+				switch {
+				case cmd.cfg.external():
+					return usagef("an external NATS server has its own users: rosey plugin creds %s --output permissions prints what to add to its configuration", name)
+				case c.Bool("revoke"):
+					return revokeCreds(ctx, c, cmd, name)
+				}
+				return issueCreds(ctx, c, cmd, name)
+			})(c)
+		},
+	}
+}
+
+func issueCreds(ctx context.Context, c *cli.Context, cmd command, name string) error {
+	if err := separated(ctx, cmd); err != nil {
+		return err
+	}
+	if _, err := router.OpenBucket(ctx, cmd.js, cmd.cfg.Replicas); err != nil {
+		return err
+	}
+	if err := streams.OpenCommands(ctx, cmd.js, name); err != nil {
+		return err
+	}
+	path := c.String("file")
+	if path == "" {
+		path = name + ".creds"
+	}
+	if err := ours(path); err != nil {
+		return err
+	}
+	text, err := streams.IssueCredentials(cmd.cfg.Store, name)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return fmt.Errorf("write credentials: %w", err)
+	}
+	// A file that exists keeps its mode when it is written to.
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("write credentials: %w", err)
+	}
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		return fmt.Errorf("write credentials: %w", err)
+	}
+	ended, err := announce(cmd)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(c.App.Writer, "wrote %s, with which %s can publish its own events, speak, ask the database and other plugins, and nothing else", path, name)
+	if ended > 0 {
+		fmt.Fprintf(c.App.Writer, "; ended %d connection(s) with its old credentials", ended)
+	}
+	fmt.Fprintln(c.App.Writer)
+	registered, err := plugins.Registered(ctx, cmd.js, name)
+	if err == nil && !registered {
+		fmt.Fprintf(c.App.ErrWriter, "rosey: no plugin %s is registered yet, which it is once it runs; if the name is a mistake, "+
+			"rosey plugin creds %s --revoke and rosey plugin rm %s undo this\n", name, name, name)
+	}
+	return err
+}
+
+func revokeCreds(ctx context.Context, c *cli.Context, cmd command, name string) error {
+	found, err := streams.RevokeCredentials(cmd.cfg.Store, name)
+	if err != nil {
+		return err
+	}
+	if !found {
+		return fmt.Errorf("%s has no credentials", name)
+	}
+	ended, err := announce(cmd)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(c.App.Writer, "the credentials of %s are revoked; ended %d connection(s)\n", name, ended)
+	registered, err := plugins.Registered(ctx, cmd.js, name)
+	if err != nil || registered {
+		return err
+	}
+	durables, err := plugins.Consumers(ctx, cmd.js, name)
+	if len(durables) > 0 {
+		fmt.Fprintf(c.App.ErrWriter, "rosey: commands for %s still wait for it in the stream: rosey plugin rm %s forgets them\n", name, name)
+	}
+	return err
+}
+
+// announce tells the bot of changed credentials, if one runs.
+func announce(cmd command) (ended int, err error) {
+	if !cmd.running {
+		return 0, nil
+	}
+	return streams.AnnounceCredentials(cmd.nc)
+}
+
+// separated returns an error where the events of plugins share a stream with
+// timers, as they did in stores of earlier versions.
+func separated(ctx context.Context, cmd command) error {
+	s, err := cmd.js.Stream(ctx, streams.Plugin)
+	if err != nil {
+		return fmt.Errorf("look at stream %s: %w", streams.Plugin, err)
+	}
+	if s.CachedInfo().Config.AllowMsgSchedules {
+		return fmt.Errorf("stream %s was made by an earlier version, and whoever may publish there can clear it, which credentials cannot prevent: "+
+			"start the bot on a new store, and keep this one for reading", streams.Plugin)
+	}
+	return nil
+}
+
+// ours returns an error where a file exists that holds no credentials.
+func ours(path string) error {
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && bytes.HasPrefix(b, []byte("-----BEGIN NATS USER JWT-----")) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("write credentials: %w", err)
+	}
+	return fmt.Errorf("%s exists and holds no credentials: choose another file with --file", path)
+}

@@ -1,0 +1,379 @@
+package cmd
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/prometheus/common/model"
+	"github.com/urfave/cli/v2"
+
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/terminal"
+	"github.com/rosey-bot/rosey/kvstore"
+	"github.com/rosey-bot/rosey/plugins"
+)
+
+func dbCommand() *cli.Command {
+	out := func(flags ...cli.Flag) []cli.Flag { return append(flags, outputFlag()) }
+	return &cli.Command{
+		Name:  "db",
+		Usage: "read and change the database",
+		Description: `   rosey db ls
+   rosey db set quotes '{"text":"Hello, world!","user":"alice"}'       a new record
+   rosey db set quotes 42 '{"text":"Hello!","user":"alice"}'           this record
+   rosey db get quotes 42
+   rosey db query quotes --filter '{"user":"alice"}' --order-by 'timestamp DESC' --limit 10
+   rosey db query quotes --filter '{"votes":{"$gt":3}}' --explain
+   rosey db update quotes 42 '{"$inc":{"votes":1}}'
+   rosey db update quotes --filter '{"user":"alice"}' '{"$set":{"user":"alicia"}}'
+   rosey db batch quotes <<< '{"op":"delete","id":42}'
+   rosey db history quotes 42
+   rosey db export quotes > quotes.jsonl
+   rosey db import quotes < quotes.jsonl
+
+Filters know $eq $ne $gt $gte $lt $lte $in $nin $exists $like $ilike $contains
+$and $or $not; see docs/database.md. On a stopped bot the commands open its store.`,
+		Subcommands: []*cli.Command{
+			{Name: "ls", Usage: "collections with their number of records and size", Description: `   rosey db ls`, Flags: out(), Action: withClient(true, dbList)},
+			{Name: "get", Usage: "print a record", ArgsUsage: "COLLECTION ID", Description: `   rosey db get quotes 42`, Flags: out(), Action: withClient(true, dbGet)},
+			{Name: "set", Usage: "create or replace a record; without an ID it gets the next number", ArgsUsage: "COLLECTION [ID] JSON", Description: `   rosey db set quotes '{"text":"Hello, world!","user":"alice"}'       a new record
+   rosey db set quotes 42 '{"text":"Hello!","user":"alice"}'           this record
+   rosey db set quotes 42 --merge '{"votes":1}'                         the rest stays`, Flags: out(
+				&cli.BoolFlag{Name: "merge", Usage: "keep fields that the JSON does not name"},
+				&cli.Uint64Flag{Name: "if-revision", Usage: "only if the record's revision is still `N`; 0 means it does not exist"},
+			), Action: withClient(true, dbSet)},
+			{Name: "query", Usage: "print the records that match", ArgsUsage: "COLLECTION", Description: `   rosey db query quotes --filter '{"user":"alice"}' --order-by 'timestamp DESC' --limit 10
+   rosey db query quotes --filter '{"text":{"$ilike":"%hello%"}}'
+   rosey db query quotes --filter '{"votes":{"$gt":3}}' --explain`, Flags: out(
+				&cli.StringFlag{Name: "filter", Usage: "`JSON` conditions"},
+				&cli.StringFlag{Name: "order-by", Usage: "`FIELDS` to sort by, such as \"votes DESC, user\""},
+				&cli.IntFlag{Name: "limit", Usage: "print `N` records", Value: 100},
+				&cli.IntFlag{Name: "offset", Usage: "pass over the first `N`"},
+				&cli.BoolFlag{Name: "explain", Usage: "also say how the query was answered"},
+			), Action: withClient(true, dbQuery)},
+			{Name: "update", Usage: "change fields of a record, or of all that match a filter", ArgsUsage: "COLLECTION [ID] OPS", Description: `   rosey db update quotes 42 '{"$inc":{"votes":1}}'
+   rosey db update quotes --filter '{"user":"alice"}' '{"$set":{"user":"alicia"}}'`, Flags: out(
+				&cli.StringFlag{Name: "filter", Usage: "in place of the ID: `JSON` conditions"},
+			), Action: withClient(true, dbUpdate)},
+			{Name: "delete", Usage: "delete a record; it stays in the history", ArgsUsage: "COLLECTION ID", Description: `   rosey db delete quotes 42`, Flags: out(
+				&cli.Uint64Flag{Name: "if-revision", Usage: "only if the record's revision is still `N`"},
+			), Action: withClient(true, dbDelete)},
+			{Name: "batch", Usage: "read operations from stdin, one JSON object a line, and print the answer to each", ArgsUsage: "[COLLECTION]", Description: `   rosey db batch quotes <<< '{"op":"set","id":7,"data":{"text":"Hi"}} {"op":"get","id":7}'
+   rosey db batch <<< '{"op":"delete","collection":"quotes","id":7}'
+   rosey db batch quotes < operations.jsonl`, Action: withClient(true, dbBatch)},
+			{Name: "history", Usage: "a record's revisions, with what made each", ArgsUsage: "COLLECTION ID", Description: `   rosey db history quotes 42`, Flags: out(), Action: storeAction(2, dbHistory)},
+			{Name: "export", Usage: "write a collection to stdout as JSON lines", ArgsUsage: "COLLECTION", Description: `   rosey db export quotes > quotes.jsonl`, Action: storeAction(1, dbExport)},
+			{Name: "import", Usage: "read JSON lines from stdin into a collection", ArgsUsage: "COLLECTION", Description: `   rosey db import quotes < quotes.jsonl`, Action: storeAction(1, dbImport)},
+			{Name: "compact", Usage: "forget deleted records, their history included", ArgsUsage: "COLLECTION", Description: `   rosey db compact quotes --older-than 1d`, Flags: []cli.Flag{
+				&cli.StringFlag{Name: "older-than", Usage: "those that were deleted longer ago than `TIME`, such as 1d12h", Value: "30d"},
+			}, Action: storeAction(1, dbCompact)},
+		},
+	}
+}
+
+// ask puts a database request to the service of a running bot, or answers it
+// from the store itself when none runs, and prints the contract's response.
+func (cmd command) ask(ctx context.Context, c *cli.Context, subject string, payload any, text func([]byte) error) error {
+	reply, err := cmd.reply(ctx, subject, payload)
+	if wantJSON(c) {
+		body := reply
+		if err != nil {
+			var encodeErr error
+			if body, encodeErr = event.AsError(err, event.DatabaseError).MarshalJSON(); encodeErr != nil {
+				return encodeErr
+			}
+		}
+		fmt.Fprintf(c.App.Writer, "%s\n", body)
+		if err != nil {
+			return errUnhealthy
+		}
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return text(reply)
+}
+
+func (cmd command) reply(ctx context.Context, subject string, payload any) ([]byte, error) {
+	if cmd.running {
+		return cmd.bus.Request(ctx, subject, payload)
+	}
+	store, err := kvstore.NewStore(cmd.js, kvstore.WithLogger(cmd.log))
+	if err != nil {
+		return nil, err
+	}
+	defer store.Close()
+	e, err := event.New(subject, payload)
+	if err != nil {
+		return nil, err
+	}
+	reply := store.Answer(ctx, subject, e.Data)
+	return reply, event.ReplyError(reply)
+}
+
+func dbArgs(c *cli.Context, least, most int) ([]string, error) {
+	if n := c.Args().Len(); n < least || n > most {
+		return nil, usagef("rosey db %s takes %s: see rosey db %s --help", c.Command.Name, c.Command.ArgsUsage, c.Command.Name)
+	}
+	if slices.Contains(c.Args().Slice(), "") {
+		return nil, usagef("an argument of rosey db %s is empty, which no %s can be", c.Command.Name, c.Command.ArgsUsage)
+	}
+	return c.Args().Slice(), nil
+}
+
+func dbGet(ctx context.Context, c *cli.Context, cmd command) error {
+	args, err := dbArgs(c, 2, 2)
+	if err != nil {
+		return err
+	}
+	return cmd.ask(ctx, c, event.SubjectGet, event.Get{Collection: args[0], ID: event.ID(args[1])}, func(reply []byte) error {
+		return printField(c.App.Writer, reply, "data")
+	})
+}
+
+func dbSet(ctx context.Context, c *cli.Context, cmd command) error {
+	args, err := dbArgs(c, 2, 3)
+	if err != nil {
+		return err
+	}
+	payload := map[string]any{"collection": args[0], "id": nil}
+	if len(args) == 3 {
+		payload["id"] = event.ID(args[1])
+	}
+	data := args[len(args)-1]
+	if !json.Valid([]byte(data)) {
+		return usagef("%q is not JSON: write for example '{\"text\":\"Hello\"}'", plugins.Shorten(terminal.Escape(data), 80))
+	}
+	payload["data"] = json.RawMessage(data)
+	if c.Bool("merge") {
+		payload["merge"] = true
+	}
+	if c.IsSet("if-revision") {
+		payload["if_revision"] = c.Uint64("if-revision")
+	}
+	return cmd.ask(ctx, c, event.SubjectSet, payload, func(reply []byte) error { return printField(c.App.Writer, reply, "id") })
+}
+
+func dbQuery(ctx context.Context, c *cli.Context, cmd command) error {
+	args, err := dbArgs(c, 1, 1)
+	if err != nil {
+		return err
+	}
+	payload := map[string]any{"collection": args[0], "limit": c.Int("limit"), "offset": c.Int("offset")}
+	if f := c.String("filter"); f != "" {
+		if !json.Valid([]byte(f)) {
+			return usagef("--filter is not JSON: write for example '{\"user\":\"alice\"}'")
+		}
+		payload["filter"] = json.RawMessage(f)
+	}
+	if o := c.String("order-by"); o != "" {
+		payload["order_by"] = o
+	}
+	if c.Bool("explain") {
+		payload["explain"] = true
+	}
+	return cmd.ask(ctx, c, event.SubjectQuery, payload, func(reply []byte) error {
+		var r struct {
+			Data    []json.RawMessage
+			Count   int
+			Explain json.RawMessage
+		}
+		if err := json.Unmarshal(reply, &r); err != nil {
+			return fmt.Errorf("read the reply: %w", err)
+		}
+		out := terminal.EscapeJSON(c.App.Writer)
+		for _, record := range r.Data {
+			fmt.Fprintf(out, "%s\n", record)
+		}
+		fmt.Fprintf(c.App.ErrWriter, "%d of %d\n", len(r.Data), r.Count)
+		if r.Explain != nil {
+			fmt.Fprintln(c.App.ErrWriter, terminal.Escape(string(r.Explain)))
+		}
+		return nil
+	})
+}
+
+func dbUpdate(ctx context.Context, c *cli.Context, cmd command) error {
+	least := 3
+	if c.IsSet("filter") {
+		least = 2
+	}
+	args, err := dbArgs(c, least, least)
+	if err != nil {
+		return err
+	}
+	ops := args[len(args)-1]
+	if !json.Valid([]byte(ops)) {
+		return usagef("the operations are not JSON: write for example '{\"$inc\":{\"votes\":1}}'")
+	}
+	payload := map[string]any{"collection": args[0], "ops": json.RawMessage(ops)}
+	if c.IsSet("filter") {
+		f := c.String("filter")
+		if !json.Valid([]byte(f)) {
+			return usagef("--filter is not JSON: write for example '{\"user\":\"alice\"}'")
+		}
+		payload["filter"] = json.RawMessage(f)
+	} else {
+		payload["id"] = event.ID(args[1])
+	}
+	return cmd.ask(ctx, c, event.SubjectUpdate, payload, func(reply []byte) error { return printField(c.App.Writer, reply, "changed") })
+}
+
+func dbDelete(ctx context.Context, c *cli.Context, cmd command) error {
+	args, err := dbArgs(c, 2, 2)
+	if err != nil {
+		return err
+	}
+	payload := event.Delete{Collection: args[0], ID: event.ID(args[1])}
+	if c.IsSet("if-revision") {
+		revision := c.Uint64("if-revision")
+		payload.IfRevision = &revision
+	}
+	return cmd.ask(ctx, c, event.SubjectDelete, payload, func([]byte) error {
+		fmt.Fprintf(c.App.Writer, "%s of %s is deleted\n", terminal.Escape(args[1]), args[0])
+		return nil
+	})
+}
+
+func dbList(ctx context.Context, c *cli.Context, cmd command) error {
+	return cmd.ask(ctx, c, event.SubjectCollections, map[string]any{}, func(reply []byte) error {
+		var r struct{ Data []kvstore.Collection }
+		if err := json.Unmarshal(reply, &r); err != nil {
+			return fmt.Errorf("read the reply: %w", err)
+		}
+		t := newTable("collection", "records", "bytes")
+		for _, col := range r.Data {
+			t.AppendRow(table.Row{col.Name, col.Count, col.Bytes})
+		}
+		fmt.Fprintln(c.App.Writer, t.Render())
+		return nil
+	})
+}
+
+// storeAction is an action that works on the collection's store itself, past the
+// service: it takes exactly n arguments.
+func storeAction(n int, do func(ctx context.Context, c *cli.Context, store *kvstore.Store, args []string) error) cli.ActionFunc {
+	return withClient(true, func(ctx context.Context, c *cli.Context, cmd command) error {
+		args, err := dbArgs(c, n, n)
+		if err != nil {
+			return err
+		}
+		store, err := kvstore.NewStore(cmd.js, kvstore.WithLogger(cmd.log), kvstore.WithReplicas(cmd.cfg.Replicas))
+		if err != nil {
+			return err
+		}
+		defer store.Close()
+		return do(ctx, c, store, args)
+	})
+}
+
+func dbHistory(ctx context.Context, c *cli.Context, store *kvstore.Store, args []string) error {
+	revisions, err := store.History(ctx, args[0], event.ID(args[1]))
+	if err != nil {
+		return err
+	}
+	t := newTable("revision", "when", "correlation", "record")
+	for _, r := range revisions {
+		if wantJSON(c) {
+			if err := json.NewEncoder(c.App.Writer).Encode(r); err != nil {
+				return fmt.Errorf("print history: %w", err)
+			}
+			continue
+		}
+		record := "(deleted)"
+		if !r.Deleted {
+			record = terminal.Escape(string(r.Data))
+		}
+		t.AppendRow(table.Row{r.Revision, r.Time.Local().Format("2006-01-02 15:04:05"), r.CorrelationID, record})
+	}
+	if !wantJSON(c) {
+		fmt.Fprintln(c.App.Writer, t.Render())
+	}
+	return nil
+}
+
+func dbExport(ctx context.Context, c *cli.Context, store *kvstore.Store, args []string) error {
+	w := bufio.NewWriterSize(terminal.EscapeJSON(c.App.Writer), 1<<16)
+	show, done := progressLine(c.App.ErrWriter, "exported")
+	n, err := store.Export(ctx, args[0], w, func(n, total int) { show(n, total) })
+	done()
+	if err = errors.Join(err, w.Flush()); err != nil {
+		return err
+	}
+	fmt.Fprintf(c.App.ErrWriter, "exported %d record(s)\n", n)
+	return nil
+}
+
+// byteOrderMark is what some editors write in front of UTF-8.
+const byteOrderMark = "\ufeff"
+
+func dbImport(ctx context.Context, c *cli.Context, store *kvstore.Store, args []string) error {
+	if isTerminal(c.App.Reader) {
+		return usagef("give the records on stdin: rosey db import %s < %s.jsonl", args[0], args[0])
+	}
+	show, done := progressLine(c.App.ErrWriter, "imported")
+	records := bufio.NewReaderSize(c.App.Reader, 1<<16)
+	if start, _ := records.Peek(len(byteOrderMark)); string(start) == byteOrderMark {
+		_, _ = records.Discard(len(start)) // is in the buffer
+	}
+	n, err := store.Import(ctx, args[0], records, func(n int) { show(n, 0) })
+	done()
+	if err != nil {
+		return fmt.Errorf("after %d record(s): %w", n, err)
+	}
+	fmt.Fprintf(c.App.ErrWriter, "imported %d record(s)\n", n)
+	return nil
+}
+
+func dbCompact(ctx context.Context, c *cli.Context, store *kvstore.Store, args []string) error {
+	age, err := model.ParseDuration(c.String("older-than"))
+	if err != nil {
+		return usagef("--older-than: %v: write for example 30d or 1d12h", err)
+	}
+	n, err := store.Compact(ctx, args[0], time.Duration(age))
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(c.App.Writer, "forgot %d deleted record(s)\n", n)
+	return nil
+}
+
+// progressLine rewrites one line on a terminal as long work goes on; elsewhere
+// it prints nothing.
+func progressLine(w io.Writer, verb string) (show func(n, total int), done func()) {
+	if f, ok := w.(*os.File); !ok || !isTerminal(f) {
+		return func(int, int) {}, func() {}
+	}
+	var last time.Time
+	show = func(n, total int) {
+		if time.Since(last) < 100*time.Millisecond {
+			return
+		}
+		last = time.Now()
+		if total > 0 {
+			fmt.Fprintf(w, "\r%s %d of %d (%d%%)\x1b[K", verb, n, total, 100*n/total)
+		} else {
+			fmt.Fprintf(w, "\r%s %d\x1b[K", verb, n)
+		}
+	}
+	return show, func() { fmt.Fprint(w, "\r\x1b[K") }
+}
+
+// printField prints one field of a reply.
+func printField(w io.Writer, reply []byte, name string) error {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(reply, &fields); err != nil {
+		return fmt.Errorf("read the reply: %w", err)
+	}
+	fmt.Fprintf(terminal.EscapeJSON(w), "%s\n", fields[name])
+	return nil
+}

@@ -1,0 +1,140 @@
+package cmd
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/terminal"
+	"github.com/rosey-bot/rosey/plugins"
+	"github.com/rosey-bot/rosey/streams"
+)
+
+func deadCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "dead",
+		Usage: "dead letters: events that could not be handled",
+		Description: `   rosey dead ls
+   rosey dead show PLUGIN:17
+   rosey dead retry PLUGIN:17      handle it again, in the same conversation
+   rosey dead drop PLUGIN:17       strike it off the list; it stays in the stream`,
+		Subcommands: []*cli.Command{
+			{Name: "ls", Usage: "list dead letters that were neither retried nor dropped", Description: `   rosey dead ls
+   rosey dead ls --all --output json`, Flags: []cli.Flag{
+				&cli.BoolFlag{Name: "all", Usage: "also those that were retried or dropped"}, outputFlag(),
+			}, Action: withClient(true, listDead)},
+			{Name: "show", Usage: "show a dead letter and the event it is about", ArgsUsage: "STREAM:SEQ", Description: `   rosey dead show PLUGIN:17`, Flags: []cli.Flag{outputFlag()}, Action: withClient(true, showDead)},
+			{Name: "retry", Usage: "put the event to its consumer again", ArgsUsage: "STREAM:SEQ…", Description: `   rosey dead retry PLUGIN:17`, Action: withClient(true, settleDead(func(ctx context.Context, bus *streams.Bus, ref event.Ref) (string, error) {
+				again, err := consumers.RetryDead(ctx, bus, ref)
+				return "retried as " + again.String(), err
+			}))},
+			{Name: "drop", Usage: "strike a dead letter off the list", ArgsUsage: "STREAM:SEQ…", Description: `   rosey dead drop PLUGIN:17`, Action: withClient(true, settleDead(func(ctx context.Context, bus *streams.Bus, ref event.Ref) (string, error) {
+				return "dropped", consumers.DropDead(ctx, bus, ref)
+			}))},
+		},
+	}
+}
+
+func listDead(ctx context.Context, c *cli.Context, cmd command) error {
+	letters, err := consumers.DeadLetters(ctx, cmd.js)
+	if err != nil {
+		return err
+	}
+	t := newTable("dead letter", "when", "consumer", "subject", "attempts", "error", "state")
+	enc := json.NewEncoder(c.App.Writer)
+	n := 0
+	for _, l := range letters {
+		if l.State != consumers.DeadOpen && !c.Bool("all") {
+			continue
+		}
+		n++
+		if wantJSON(c) {
+			if err := enc.Encode(l); err != nil {
+				return fmt.Errorf("print dead letters: %w", err)
+			}
+			continue
+		}
+		t.AppendRow(safeRow(l.Ref.String(), l.At.Local().Format("2006-01-02 15:04:05"), l.Consumer, l.Subject, l.Attempts, plugins.Shorten(terminal.Escape(l.Error), 60), l.State))
+	}
+	switch {
+	case wantJSON(c):
+	case n == 0:
+		fmt.Fprintln(c.App.Writer, "no dead letters")
+	default:
+		fmt.Fprintln(c.App.Writer, t.Render())
+	}
+	return nil
+}
+
+func showDead(ctx context.Context, c *cli.Context, cmd command) error {
+	text, err := oneArg(c, "dead letter")
+	if err != nil {
+		return err
+	}
+	ref, err := event.ParseRef(text)
+	if err != nil {
+		return &usageError{err}
+	}
+	letter, original, err := consumers.FindDead(ctx, cmd.js, ref)
+	if err != nil {
+		return err
+	}
+	if wantJSON(c) {
+		return json.NewEncoder(c.App.Writer).Encode(map[string]any{"letter": letter, "event": original})
+	}
+	fmt.Fprintf(c.App.Writer, "%s  %s, consumer %s, after %d attempt(s): %s\ncorrelation %s\n", letter.Ref, letter.State, terminal.Escape(letter.Consumer),
+		letter.Attempts, terminal.Escape(letter.Error), terminal.Escape(letter.CorrelationID))
+	if letter.Stack != "" {
+		fmt.Fprintf(c.App.Writer, "\n%s\n", printableStack(letter.Stack))
+	}
+	if original == nil {
+		fmt.Fprintf(c.App.Writer, "\nThe event %s:%d is no longer in its stream.\n", letter.Stream, letter.Seq)
+		return nil
+	}
+	fmt.Fprintf(c.App.Writer, "\n%s:%d %s\n%s\n", letter.Stream, letter.Seq, letter.Subject, terminal.Escape(string(original)))
+	return nil
+}
+
+// printableStack is a panic's stack in its lines, of which a terminal obeys nothing
+// else.
+func printableStack(stack string) string {
+	lines := strings.Split(strings.TrimRight(stack, "\n"), "\n")
+	for i, line := range lines {
+		lines[i] = terminal.Escape(strings.ReplaceAll(line, "\t", "    "))
+	}
+	return strings.Join(lines, "\n")
+}
+
+func settleDead(settle func(context.Context, *streams.Bus, event.Ref) (string, error)) func(context.Context, *cli.Context, command) error {
+	return func(ctx context.Context, c *cli.Context, cmd command) error {
+		if !c.Args().Present() {
+			return usagef("name dead letters as rosey dead ls shows them: rosey dead %s STREAM:SEQ…", c.Command.Name)
+		}
+		// As in the bot, whose console does the same.
+		seal, err := streams.OpenSeal(ctx, cmd.js, cmd.cfg.Replicas)
+		if err != nil {
+			return err
+		}
+		bus := streams.NewBus(cmd.nc, cmd.js, streams.WithSource(cmd.bus.Source()), streams.WithSeal(seal))
+		var errs []error
+		for _, text := range c.Args().Slice() {
+			ref, err := event.ParseRef(text)
+			if err != nil {
+				return &usageError{err}
+			}
+			done, err := settle(ctx, bus, ref)
+			if err != nil {
+				errs = append(errs, err)
+				continue
+			}
+			fmt.Fprintf(c.App.Writer, "%s is %s\n", ref, done)
+		}
+		return errors.Join(errs...)
+	}
+}

@@ -1,0 +1,220 @@
+package cmd
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/terminal"
+	"github.com/rosey-bot/rosey/plugins"
+	"github.com/rosey-bot/rosey/plugins/dryrun"
+	"github.com/rosey-bot/rosey/replay"
+	"github.com/rosey-bot/rosey/telemetry"
+)
+
+// dryRunFlags are the flags of rosey replay that make it a dry run.
+func dryRunFlags() []cli.Flag {
+	const category = "Dry run: a plugin's current code on these events, in a sandbox"
+	return []cli.Flag{
+		&cli.StringFlag{Name: "into", Usage: "show what the plugin `NAME` would say now beside what was said; exit code 1 on a difference", Category: category},
+		&cli.StringFlag{Name: "save", Usage: "also write events, database and what was said to `FILE`; with --case, what is said now", Category: category},
+		&cli.StringFlag{Name: "case", Usage: "take the events from `FILE`, which --save wrote, and need no bot", Category: category},
+	}
+}
+
+// orDryRun makes an action of rosey replay that does a dry run where the flags
+// ask for one.
+func orDryRun(action cli.ActionFunc) cli.ActionFunc {
+	return func(c *cli.Context) (err error) {
+		if c.String("into") == "" {
+			if c.IsSet("into") || c.IsSet("case") || c.IsSet("save") {
+				return usagef("a dry run needs a plugin: add --into NAME, one of %s", catalogOf(c.App).names())
+			}
+			return action(c)
+		}
+		p, err := dryRunPlugin(c)
+		if err != nil {
+			return err
+		}
+		if !c.IsSet("case") {
+			return withClient(true, func(ctx context.Context, c *cli.Context, cmd command) error { return dryRunOnStreams(ctx, c, cmd, p) })(c)
+		}
+		ctx, stop := interruptible(c.Context, c.App.ErrWriter)
+		defer stop()
+		defer quietly(ctx, &err, errInterrupted)
+		return dryRunOnFile(ctx, c, p)
+	}
+}
+
+// dryRunPlugin checks the flags and finds the plugin.
+func dryRunPlugin(c *cli.Context) (plugins.Plugin, error) {
+	if c.Args().Present() {
+		return plugins.Plugin{}, usagef("rosey replay takes no arguments, but got %q", c.Args().First())
+	}
+	name := c.String("into")
+	excluded := []string{"follow", "tree", "summary", "export-otlp"}
+	if c.IsSet("case") {
+		excluded = append(excluded, "since", "until", "subject", "channel", "user", "plugin", "correlation", "grep")
+	}
+	for _, flag := range excluded {
+		if c.IsSet(flag) && c.IsSet("case") {
+			return plugins.Plugin{}, usagef("--%s and --case do not go together: a case has its own events", flag)
+		}
+		if c.IsSet(flag) {
+			return plugins.Plugin{}, usagef("--%s and --into do not go together", flag)
+		}
+	}
+	return catalogOf(c.App).find(name)
+}
+
+func dryRunOnStreams(ctx context.Context, c *cli.Context, cmd command, p plugins.Plugin) error {
+	query, err := replayQuery(c)
+	if err != nil {
+		return err
+	}
+	show, done := progressLine(c.App.ErrWriter, "read")
+	kase, err := dryrun.Record(ctx, cmd.js, p, query.Filter, func(p replay.Progress) { show(int(p.Read), int(p.Total)) })
+	done()
+	if err != nil {
+		return replayError(err)
+	}
+	return dryRun(ctx, c, p, kase)
+}
+
+func dryRunOnFile(ctx context.Context, c *cli.Context, p plugins.Plugin) error {
+	f, err := os.Open(c.String("case"))
+	if err != nil {
+		return usagef("--case: %w", err)
+	}
+	defer f.Close()
+	kase, err := dryrun.Load(f)
+	if err != nil {
+		return usagef("--case %s: %w", c.String("case"), err)
+	}
+	return dryRun(ctx, c, p, kase)
+}
+
+// dryRun runs the plugin, prints the results and saves the case.
+func dryRun(ctx context.Context, c *cli.Context, p plugins.Plugin, kase *dryrun.Case) (err error) {
+	cfg, err := loadConfig(c)
+	if err != nil {
+		return err
+	}
+	log, err := newLogger(c, cfg, "error")
+	if err != nil {
+		return err
+	}
+	tel, err := telemetry.Setup(ctx, telemetry.Config{Service: "rosey-dry-run", Version: version(), Logger: log})
+	if err != nil {
+		return &usageError{err}
+	}
+	defer func() { err = errors.Join(err, tel.Shutdown(context.WithoutCancel(ctx))) }()
+	show, done := progressLine(c.App.ErrWriter, "ran")
+	counts := map[dryrun.Status]int{}
+	ran := 0
+	for r, err := range dryrun.Run(ctx, kase, p, dryrun.Options{Others: catalogOf(c.App), Tracer: tel.Tracer("dryrun"), Logger: log}) {
+		if err != nil {
+			done()
+			return dryRunError(err)
+		}
+		ran++
+		counts[r.Status()]++
+		if err := printResult(c, r); err != nil {
+			return err
+		}
+		if c.IsSet("case") && c.IsSet("save") {
+			kase.Accept(r)
+		}
+		if !isTerminal(c.App.Writer) {
+			show(ran, len(kase.Events))
+		}
+	}
+	done()
+	if n := kase.Unsure(); n > 0 {
+		fmt.Fprintf(c.App.ErrWriter, "rosey: the history of %d record(s) does not reach back to then: they were taken as they are known\n", n)
+	}
+	if absent := kase.Absent(); len(absent) > 0 {
+		fmt.Fprintf(c.App.ErrWriter, "rosey: the case knows nothing of %s, which the plugin uses now: make the case anew\n", strings.Join(absent, ", "))
+	}
+	if path := c.String("save"); path != "" {
+		if err := saveCase(path, kase); err != nil {
+			return err
+		}
+	}
+	if err := printCounts(c, ran, counts); err != nil {
+		return err
+	}
+	if counts[dryrun.Same]+counts[dryrun.Excluded] < ran {
+		return errUnhealthy
+	}
+	return nil
+}
+
+func dryRunError(err error) error {
+	if event.CodeOf(err) == event.InvalidInput {
+		return &usageError{err}
+	}
+	return fmt.Errorf("dry run: %w", err)
+}
+
+func printResult(c *cli.Context, r dryrun.Result) error {
+	if wantJSON(c) {
+		if err := json.NewEncoder(c.App.Writer).Encode(r); err != nil {
+			return fmt.Errorf("print %s: %w", r.Event.Ref, err)
+		}
+		return nil
+	}
+	return r.Text(c.App.Writer, terminal.HasColor(c.App.Writer), time.Local)
+}
+
+func printCounts(c *cli.Context, ran int, counts map[dryrun.Status]int) error {
+	statuses := []dryrun.Status{dryrun.Same, dryrun.Changed, dryrun.Missing, dryrun.New, dryrun.Excluded}
+	if wantJSON(c) {
+		row := map[string]int{"events": ran}
+		for _, s := range statuses {
+			if s != dryrun.Excluded || counts[s] > 0 {
+				row[string(s)] = counts[s]
+			}
+		}
+		return json.NewEncoder(c.App.Writer).Encode(map[string]any{"summary": row})
+	}
+	var parts []string
+	for _, s := range statuses {
+		if counts[s] > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", counts[s], s))
+		}
+	}
+	_, err := fmt.Fprintf(c.App.Writer, "%d event(s): %s\n", ran, strings.Join(parts, ", "))
+	return err
+}
+
+// saveCase replaces the file only when all of the new one is there: it may be
+// the one that was read.
+func saveCase(path string, kase *dryrun.Case) error {
+	var b bytes.Buffer
+	if err := kase.Save(&b); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
+	if err != nil {
+		return usagef("--save: %w", err)
+	}
+	_, err = io.Copy(f, &b)
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("save the case: %w", err), os.Remove(f.Name()))
+	}
+	return nil
+}

@@ -1,0 +1,41 @@
+package cmd
+
+import (
+	"slices"
+
+	"github.com/urfave/cli/v2"
+)
+
+// checked makes an action refuse arguments where it takes none, and flags that were
+// given as empty: what an unset variable of the shell leaves of --pm "$WHOM" must not
+// be taken for no --pm. Settings are another matter, as an empty one may be meant to
+// undo the file's.
+func checked(action cli.ActionFunc) cli.ActionFunc {
+	return func(c *cli.Context) error {
+		for _, f := range c.Command.Flags {
+			name := f.Names()[0]
+			if flag, ok := f.(*cli.StringFlag); ok && len(flag.EnvVars) == 0 && c.IsSet(name) && c.String(name) == "" {
+				return usagef("--%s is empty: say what it is to be, or leave it out", name)
+			}
+			if flag, ok := f.(*cli.StringSliceFlag); ok && len(flag.EnvVars) == 0 && slices.Contains(c.StringSlice(name), "") {
+				return usagef("--%s is empty: say what it is to be, or leave it out", name)
+			}
+		}
+		if c.Command.ArgsUsage == "" && len(c.Command.Subcommands) == 0 && c.Args().Present() {
+			return noArguments(c)
+		}
+		return action(c)
+	}
+}
+
+// noArguments says that a command takes none, and what may have been meant.
+func noArguments(c *cli.Context) error {
+	first, instead := c.Args().First(), ""
+	switch c.Command.HelpName {
+	case "rosey run":
+		instead = ": to speak, type a line once it runs, or use rosey send"
+	case "rosey audit forget":
+		instead = ": name the person with --user, as in rosey audit forget --user " + first
+	}
+	return usagef("%s takes no arguments, but got %q%s", c.Command.HelpName, first, instead)
+}

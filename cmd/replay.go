@@ -1,0 +1,112 @@
+package cmd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/terminal"
+	"github.com/rosey-bot/rosey/replay"
+)
+
+func replayCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "replay",
+		Usage: "what happened: the events of a range of time, from the streams",
+		Description: `Works on a running bot and on the store of a stopped one.
+
+   rosey replay --since 1h
+   rosey replay --since 'today 14:05' --until 'today 14:30' --channel lounge
+   rosey replay --since 2d --subject 'plugin.*.command' --user alice
+   rosey replay --since 1h --follow
+   rosey replay --since 1h --tree
+   rosey replay --since 1h --export-otlp http://localhost:4318  as if a collector had been there
+   rosey replay --since 1d --summary
+   rosey replay --since 1d --into dice-roller                   dry run: what would it say now?
+   rosey replay --since 1d --into dice-roller --save case.jsonl
+   rosey replay --case case.jsonl --into dice-roller            a regression test
+   rosey replay --correlation 550e8400 --output json`,
+		Flags: append(slices.Concat(rangeFlags(), dryRunFlags(), exportFlags()),
+			&cli.StringSliceFlag{Name: "subject", Usage: "only the subject or pattern `S`; may be repeated"},
+			&cli.StringFlag{Name: "channel", Usage: "only the channel `NAME`"},
+			&cli.StringFlag{Name: "user", Usage: "only what `NAME` did or received"},
+			&cli.StringFlag{Name: "plugin", Usage: "only the plugin `NAME`"},
+			&cli.StringFlag{Name: "correlation", Usage: "only the conversation `ID`, of which 8 characters will do, or of the event STREAM:SEQ"},
+			&cli.StringFlag{Name: "grep", Usage: "only events with a value that matches `REGEXP`"},
+			&cli.BoolFlag{Name: "follow", Aliases: []string{"f"}, Usage: "go on with what happens next"},
+			&cli.BoolFlag{Name: "tree", Usage: "group by conversation, indented by cause, with the time between steps"},
+			&cli.BoolFlag{Name: "summary", Usage: "counts by subject and plugin, slowest conversations, errors"},
+			outputFlag(),
+		),
+		Action: ofRange(orDryRun(withClient(true, orExport(func(ctx context.Context, c *cli.Context, cmd command) error {
+			query, err := replayQuery(c)
+			if err != nil {
+				return err
+			}
+			o := replay.Options{Query: query, Tree: c.Bool("tree"), Summary: c.Bool("summary"), JSON: wantJSON(c), Color: terminal.HasColor(c.App.Writer)}
+			o.Places = query.Channel == "" && severalChannels(ctx, cmd)
+			o.Follow = c.Bool("follow")
+			if o.Follow && !cmd.running {
+				return errors.New("there is nothing to follow, as no bot is running: leave out --follow to read its store")
+			}
+			show, done := progressLine(c.App.ErrWriter, "read")
+			if !isTerminal(c.App.Writer) || o.Summary || o.Tree {
+				o.Progress = func(p replay.Progress) { show(int(p.Read), int(p.Total)) }
+			}
+			err = replay.Run(ctx, cmd.js, c.App.Writer, o)
+			done()
+			return replayError(err)
+		})))),
+	}
+}
+
+// severalChannels reports whether events may be of more than one channel, as far
+// as the settings and the bots that run tell.
+func severalChannels(ctx context.Context, cmd command) bool {
+	if cmd.cfg.several() || !cmd.running {
+		return cmd.cfg.several()
+	}
+	bots, _ := askAll(ctx, cmd.client)
+	names := map[string]bool{}
+	for _, bot := range bots {
+		for _, ch := range bot.Channels {
+			names[ch.Channel] = true
+		}
+	}
+	return len(names) > 1
+}
+
+func replayQuery(c *cli.Context) (replay.Query, error) {
+	f := replay.Filter{
+		Subjects: c.StringSlice("subject"), Channel: c.String("channel"), User: c.String("user"), Plugin: c.String("plugin"),
+		Correlation: c.String("correlation"),
+	}
+	var err error
+	if f.Since, f.Until, err = timeRange(c); err != nil {
+		return replay.Query{}, err
+	}
+	if f.Grep, err = grepFlag(c); err != nil {
+		return replay.Query{}, err
+	}
+	if err := f.Check(); err != nil {
+		return replay.Query{}, &usageError{err}
+	}
+	return replay.Query{Filter: f}, nil
+}
+
+// replayError tells mistakes in the request from failures.
+func replayError(err error) error {
+	switch {
+	case errors.Is(err, replay.ErrNoMatch):
+		return err
+	case event.CodeOf(err) == event.InvalidInput:
+		return &usageError{err}
+	case err != nil:
+		return fmt.Errorf("replay: %w", err)
+	}
+	return nil
+}

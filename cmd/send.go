@@ -1,0 +1,118 @@
+package cmd
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/terminal"
+)
+
+func sendCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "send",
+		Usage:     "speak in a channel",
+		ArgsUsage: "TEXT…",
+		Description: `The line is stored as a cytube.send event and spoken by the bot that runs. On an
+external server (--nats), it waits up to two minutes for one that starts.
+
+   rosey send Movie night starts at eight
+   rosey send --pm alice "Your turn"
+   rosey send --emote waves
+   rosey send --channel lounge Hello, lounge`,
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "pm", Usage: "send it to `USER` alone"},
+			&cli.BoolFlag{Name: "emote", Usage: "say it as an action, /me …"},
+			&cli.StringFlag{Name: "channel", Usage: "channel `NAME`; the bot's own, or its first, when left out"},
+			outputFlag(),
+		},
+		Action: withClient(false, func(ctx context.Context, c *cli.Context, cmd command) error {
+			text := strings.Join(c.Args().Slice(), " ")
+			if text == "" {
+				return usagef("say what to send: rosey send TEXT")
+			}
+			channel := c.String("channel")
+			if err := knows(ctx, cmd.client, channel); err != nil {
+				return err
+			}
+			subject, payload := event.SubjectSendChat, any(event.SendChat{Message: text, Channel: channel})
+			switch {
+			case c.String("pm") != "" && c.Bool("emote"):
+				return usagef("--pm and --emote do not go together")
+			case c.String("pm") != "":
+				subject, payload = event.SubjectSendPM, event.SendPM{To: c.String("pm"), Message: text, Channel: channel}
+			case c.Bool("emote"):
+				if channel == "" {
+					status, err := askStatus(ctx, cmd.client)
+					if err != nil {
+						return fmt.Errorf("an emote needs a channel, and the bot did not say which is its own: %w", err)
+					}
+					channel = status.Channel
+				}
+				subject, payload = event.SubjectSendEmote, event.SendEmote{Emote: text, Channel: channel}
+			}
+			e, err := event.New(subject, payload)
+			if err != nil {
+				return &usageError{err}
+			}
+			e.CorrelationID = event.NewCorrelationID()
+			ack, err := cmd.bus.Publish(ctx, e)
+			if err != nil {
+				return err
+			}
+			if wantJSON(c) {
+				return json.NewEncoder(c.App.Writer).Encode(map[string]any{
+					"subject": subject, "stream": ack.Ref.Stream, "seq": ack.Ref.Seq, "correlation_id": e.CorrelationID,
+				})
+			}
+			fmt.Fprintf(c.App.Writer, "stored as %s, correlation %s\n", ack.Ref, e.CorrelationID)
+			return nil
+		}),
+	}
+}
+
+// knows fails if a bot that runs has no channel of that name. Where none
+// answers, the next one that starts may.
+func knows(ctx context.Context, c *client, channel string) error {
+	if channel == "" {
+		return nil
+	}
+	bot, err := askStatus(ctx, c)
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for _, ch := range bot.Channels {
+		if strings.EqualFold(ch.Channel, channel) {
+			return nil
+		}
+		names = append(names, ch.Channel)
+	}
+	return fmt.Errorf("the bot is not in a channel %q: its channels are %s", channel, strings.Join(names, ", "))
+}
+
+// outputFlag is --output for commands that can print JSON.
+func outputFlag() cli.Flag {
+	return &cli.StringFlag{Name: "output", Usage: "`FORMAT`: text, or json with one object a line", Value: "text",
+		Action: func(c *cli.Context, v string) error {
+			if v != "text" && v != "json" {
+				return usagef("--output %s: choose text or json", v)
+			}
+			return printJSON(c, v)
+		}}
+}
+
+// printJSON is the flag action that has JSON written so that a terminal obeys
+// nothing in it.
+func printJSON(c *cli.Context, format string) error {
+	if format == "json" {
+		c.App.Writer = terminal.EscapeJSON(c.App.Writer)
+	}
+	return nil
+}
+
+func wantJSON(c *cli.Context) bool { return c.String("output") == "json" }

@@ -1,0 +1,266 @@
+package cmd
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/urfave/cli/v2"
+
+	"github.com/rosey-bot/rosey/internal/terminal"
+	"github.com/rosey-bot/rosey/streams"
+)
+
+func statusCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "status",
+		Usage: "what runs, how large the streams are, how far behind each consumer is",
+		Description: `Exits with 0 once the bot is ready, and with 1 when it is not or does not run.
+With --output env it prints what other NATS tools need to reach the bot:
+
+   rosey status
+   eval "$(rosey status --output env)" && nats stream ls`,
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "output", Usage: "`FORMAT`: text, json (one object) or env", Value: "text",
+				Action: func(c *cli.Context, v string) error {
+					if v != "text" && v != "json" && v != "env" {
+						return usagef("--output %s: choose text, json or env", v)
+					}
+					return printJSON(c, v)
+				}},
+		},
+		Action: func(c *cli.Context) error {
+			if c.String("output") == "env" {
+				return printEnv(c)
+			}
+			return withClient(true, printStatus)(c)
+		},
+	}
+}
+
+// fullStatus is what rosey status --output json prints.
+type fullStatus struct {
+	Running   bool                    `json:"running"`
+	Ready     bool                    `json:"ready"`
+	Problem   string                  `json:"problem,omitempty"`
+	Bot       *botStatus              `json:"bot,omitempty"`
+	Bots      []botStatus             `json:"bots,omitempty"` // all of them, when there are several
+	Streams   []streamStatus          `json:"streams"`
+	Consumers []streams.ConsumerState `json:"consumers"`
+}
+
+type streamStatus struct {
+	Name      string    `json:"name"`
+	Messages  uint64    `json:"messages"`
+	Bytes     uint64    `json:"bytes"`
+	First     time.Time `json:"first"`
+	Last      time.Time `json:"last"`
+	MaxAge    string    `json:"max_age"`
+	MaxBytes  int64     `json:"max_bytes"`
+	Consumers int       `json:"consumers"`
+}
+
+func gatherStatus(ctx context.Context, cmd command) (fullStatus, error) {
+	var s fullStatus
+	if cmd.running {
+		if err := s.ask(ctx, cmd); err != nil {
+			s.Problem = err.Error()
+		}
+	} else {
+		s.Problem = "no bot is running; this is what its store holds"
+	}
+	states, err := streams.States(ctx, cmd.js)
+	for _, st := range states {
+		s.Streams = append(s.Streams, streamStatus{
+			Name: st.Name, Messages: st.Messages, Bytes: st.Bytes, First: st.First, Last: st.Last,
+			MaxAge: retentionText(st.MaxAge), MaxBytes: st.MaxBytes, Consumers: st.Consumers,
+		})
+	}
+	if err != nil {
+		return s, err
+	}
+	s.Consumers, err = streams.Consumers(ctx, cmd.js)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		s.Ready, s.Problem = false, "a stream does not exist: start a bot with rosey run"
+		return s, nil
+	}
+	return s, err
+}
+
+// ask fills in what the bots say, of which there may be several on an external
+// server.
+func (s *fullStatus) ask(ctx context.Context, cmd command) error {
+	if !cmd.cfg.external() {
+		bot, err := askStatus(ctx, cmd.client)
+		if err != nil {
+			return err
+		}
+		s.Running, s.Bot, s.Ready, s.Problem = true, &bot, bot.Ready, bot.Problem
+		return nil
+	}
+	bots, err := askAll(ctx, cmd.client)
+	if len(bots) == 0 {
+		return cmp.Or(err, errNoAnswer)
+	}
+	s.Running, s.Ready, s.Bot = true, true, &bots[0]
+	if len(bots) > 1 {
+		s.Bots = bots
+	}
+	var problems []string
+	for _, b := range bots {
+		s.Ready = s.Ready && b.Ready
+		if b.Problem != "" && !slices.Contains(problems, b.Problem) {
+			problems = append(problems, b.Problem)
+		}
+	}
+	s.Problem = strings.Join(problems, "; ")
+	return err
+}
+
+func printStatus(ctx context.Context, c *cli.Context, cmd command) error {
+	s, err := gatherStatus(ctx, cmd)
+	if err != nil {
+		return err
+	}
+	if wantJSON(c) {
+		if err := json.NewEncoder(c.App.Writer).Encode(s); err != nil {
+			return fmt.Errorf("print status: %w", err)
+		}
+	} else {
+		fmt.Fprint(c.App.Writer, s.text())
+	}
+	if !s.Ready {
+		return errUnhealthy
+	}
+	return nil
+}
+
+func (s fullStatus) text() string {
+	var b strings.Builder
+	switch {
+	case s.Ready && len(s.Bots) > 1:
+		fmt.Fprintf(&b, "ready: %d bots share %d channels\n", len(s.Bots), len(s.Bot.Channels))
+	case s.Ready && len(s.Bot.Channels) > 1:
+		fmt.Fprintf(&b, "ready: in %d channels as pid %d, for %s\n", len(s.Bot.Channels), s.Bot.PID, humanSeconds(s.Bot.Uptime))
+	case s.Ready:
+		fmt.Fprintf(&b, "ready: in channel %s of %s as pid %d, for %s\n", s.Bot.Channel, s.Bot.Site, s.Bot.PID, humanSeconds(s.Bot.Uptime))
+	default:
+		fmt.Fprintf(&b, "NOT ready: %s\n", s.Problem)
+	}
+	if s.Bot != nil {
+		fmt.Fprintf(&b, "version %s, NATS %s", s.Bot.Version, s.Bot.NATS)
+		if s.Bot.Store != "" {
+			fmt.Fprintf(&b, ", store %s", s.Bot.Store)
+		}
+		fmt.Fprintf(&b, "\nplugins: %s\n", strings.Join(s.Bot.Plugins, ", "))
+		if len(s.Bot.Tracing) > 0 {
+			fmt.Fprintf(&b, "traces go to %s\n", strings.Join(s.Bot.Tracing, ", "))
+		}
+	}
+	for _, bot := range s.Bots {
+		fmt.Fprintf(&b, "\n%s, pid %d, for %s:\n%s\n", bot.Host, bot.PID, humanSeconds(bot.Uptime), channelTable(bot.Channels))
+	}
+	if len(s.Bots) == 0 && s.Bot != nil && len(s.Bot.Channels) > 1 {
+		b.WriteString("\n" + channelTable(s.Bot.Channels) + "\n")
+	}
+	t := newTable("stream", "events", "size", "oldest", "kept for", "kept below")
+	for _, st := range s.Streams {
+		oldest, most := "", "no limit"
+		if st.Messages > 0 {
+			oldest = humanize.Time(st.First)
+		}
+		if st.MaxBytes > 0 {
+			most = humanize.IBytes(uint64(st.MaxBytes))
+		}
+		t.AppendRow(table.Row{st.Name, humanize.Comma(int64(st.Messages)), humanize.IBytes(st.Bytes), oldest, st.MaxAge, most})
+	}
+	b.WriteString("\n" + t.Render() + "\n")
+	t = newTable("consumer", "stream", "behind", "unacknowledged", "redelivered", "state")
+	for _, cs := range s.Consumers {
+		t.AppendRow(table.Row{cs.Name, cs.Stream, humanize.Comma(int64(cs.Lag)), cs.Unacked, cs.Redelivered, cs.Condition()})
+	}
+	b.WriteString("\n" + t.Render() + "\n")
+	return b.String()
+}
+
+// channelTable says how the bot fares in each channel.
+func channelTable(list []channelStatus) string {
+	t := newTable("channel", "site", "user", "said", "unheard", "reconnects", "state")
+	for _, c := range list {
+		state, n := "connected", c.Connector
+		switch {
+		case c.Holder != "":
+			state = "stands by for " + c.Holder
+		case c.Problem != "":
+			state = "NOT connected: " + c.Problem
+		}
+		t.AppendRow(table.Row{
+			c.Channel, c.Site, c.User, n.Echoed, n.Refused + n.Expired + n.Unconfirmed, max(n.Joins-1, 0), terminal.Escape(state),
+		})
+	}
+	return t.Render()
+}
+
+func newTable(headers ...any) table.Writer {
+	t := table.NewWriter()
+	style := table.StyleLight
+	style.Options = table.OptionsNoBordersAndSeparators
+	style.Format.Header = 0
+	t.SetStyle(style)
+	t.AppendHeader(table.Row(headers))
+	return t
+}
+
+// safeRow is a row of a table in which what others wrote cannot speak to the terminal.
+func safeRow(cells ...any) table.Row {
+	for i, cell := range cells {
+		if text, ok := cell.(string); ok {
+			cells[i] = terminal.Escape(text)
+		}
+	}
+	return cells
+}
+
+func retentionText(d time.Duration) string {
+	const day = 24 * time.Hour
+	switch {
+	case d == 0:
+		return "ever"
+	case d%day == 0:
+		return fmt.Sprintf("%dd", d/day)
+	default:
+		return d.String()
+	}
+}
+
+func humanSeconds(s float64) string {
+	return time.Duration(s * float64(time.Second)).Round(time.Second).String()
+}
+
+// printEnv prints the variables by which NATS tools reach the running bot.
+func printEnv(c *cli.Context) error {
+	cfg, err := loadConfig(c)
+	if err != nil {
+		return err
+	}
+	if cfg.external() {
+		return usagef("--output env is for the embedded server; with an external one, give your tools its own URL or context")
+	}
+	info, err := streams.Find(cfg.Store)
+	if errors.Is(err, streams.ErrNotRunning) {
+		return errNoBot(cfg.Store)
+	}
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(c.App.Writer, "export NATS_URL='%s' NATS_USER='%s' NATS_PASSWORD='%s'\n", info.URL, info.User, info.Password)
+	return nil
+}
