@@ -150,7 +150,7 @@ func auditKey(c *cli.Context, cmd command) (ed25519.PrivateKey, error) {
 
 func auditSeal(ctx context.Context, c *cli.Context, cmd command) (err error) {
 	path := c.Args().First()
-	var r audit.Range
+	var r audit.TimeRange
 	if r.Since, r.Until, err = timeRange(c); err != nil {
 		return err
 	}

@@ -109,7 +109,7 @@ func openConsole(cfg config, bot *platform, store *kvstore.Store, room *localRoo
 		settings.Channels = append(settings.Channels, ch.forConsole())
 	}
 	if room != nil {
-		settings.Say = room.sayFromBrowser
+		settings.SendChat = room.sayFromBrowser
 	}
 	served, err := console.Listen(settings)
 	if errors.Is(err, syscall.EADDRINUSE) && !given {
@@ -125,7 +125,7 @@ func (c *channel) forConsole() console.Channel {
 	isBot := func(user string) bool { return c.IsBot(name, user) }
 	return console.Channel{
 		Name: name, Site: c.Site, Prefix: c.Prefix, IsBot: isBot, Problem: func() string { return c.status().Problem },
-		Present: func() []console.User {
+		Users: func() []console.User {
 			var list []console.User
 			for _, m := range c.Present() {
 				list = append(list, console.User{Name: m.Name, Rank: m.Rank, Bot: isBot(m.Name)})

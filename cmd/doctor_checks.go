@@ -53,7 +53,7 @@ func (p *patient) configuration(c *cli.Context) bool {
 	if address := p.cfg.Console; address != "" && address != consoleOff {
 		access, err := p.cfg.ConsoleAccess.access()
 		if err == nil {
-			err = console.Check(address, access)
+			err = console.ValidateAccess(address, access)
 		}
 		if err != nil {
 			fail("correct console or console_access in the configuration", "%v", err)

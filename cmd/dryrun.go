@@ -140,10 +140,10 @@ func dryRun(ctx context.Context, c *cli.Context, p plugins.Plugin, kase *dryrun.
 		}
 	}
 	done()
-	if n := kase.Unsure(); n > 0 {
+	if n := kase.ApproximateRecords(); n > 0 {
 		fmt.Fprintf(c.App.ErrWriter, "rosey: the history of %d record(s) does not reach back to then: they were taken as they are known\n", n)
 	}
-	if absent := kase.Absent(); len(absent) > 0 {
+	if absent := kase.MissingCollections(); len(absent) > 0 {
 		fmt.Fprintf(c.App.ErrWriter, "rosey: the case knows nothing of %s, which the plugin uses now: make the case anew\n", strings.Join(absent, ", "))
 	}
 	if path := c.String("save"); path != "" {
@@ -174,7 +174,7 @@ func printResult(c *cli.Context, r dryrun.Result) error {
 		}
 		return nil
 	}
-	return r.Text(c.App.Writer, terminal.HasColor(c.App.Writer), time.Local)
+	return r.WriteText(c.App.Writer, terminal.HasColor(c.App.Writer), time.Local)
 }
 
 func printCounts(c *cli.Context, ran int, counts map[dryrun.Status]int) error {

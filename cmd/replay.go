@@ -48,7 +48,7 @@ func replayCommand() *cli.Command {
 				return err
 			}
 			o := replay.Options{Query: query, Tree: c.Bool("tree"), Summary: c.Bool("summary"), JSON: wantJSON(c), Color: terminal.HasColor(c.App.Writer)}
-			o.Places = query.Channel == "" && severalChannels(ctx, cmd)
+			o.ShowChannel = query.Channel == "" && severalChannels(ctx, cmd)
 			o.Follow = c.Bool("follow")
 			if o.Follow && !cmd.running {
 				return errors.New("there is nothing to follow, as no bot is running: leave out --follow to read its store")
@@ -57,7 +57,7 @@ func replayCommand() *cli.Command {
 			if !isTerminal(c.App.Writer) || o.Summary || o.Tree {
 				o.Progress = func(p replay.Progress) { show(int(p.Read), int(p.Total)) }
 			}
-			err = replay.Run(ctx, cmd.js, c.App.Writer, o)
+			err = replay.Write(ctx, cmd.js, c.App.Writer, o)
 			done()
 			return replayError(err)
 		})))),
@@ -92,7 +92,7 @@ func replayQuery(c *cli.Context) (replay.Query, error) {
 	if f.Grep, err = grepFlag(c); err != nil {
 		return replay.Query{}, err
 	}
-	if err := f.Check(); err != nil {
+	if err := f.Validate(); err != nil {
 		return replay.Query{}, &usageError{err}
 	}
 	return replay.Query{Filter: f}, nil

@@ -37,7 +37,7 @@ you know better.
 				return err
 			}
 			show, done := progressLine(c.App.ErrWriter, "read")
-			err = replay.Trace(ctx, cmd.js, c.App.Writer, id, replay.TraceOptions{
+			err = replay.WriteTrace(ctx, cmd.js, c.App.Writer, id, replay.TraceOptions{
 				JSON: wantJSON(c), Color: terminal.HasColor(c.App.Writer), Since: since,
 				Progress: func(p replay.Progress) { show(int(p.Read), int(p.Total)) },
 			})

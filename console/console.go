@@ -45,7 +45,7 @@ type Channel struct {
 	Site    string
 	Prefix  string                 // what commands begin with
 	IsBot   func(user string) bool // whether a user there is the bot
-	Present func() []User          // who is there
+	Users   func() []User          // who is there
 	Problem func() string          // why the bot is not there, or ""
 }
 
@@ -58,9 +58,9 @@ type Config struct {
 	Store    *kvstore.Store
 	Version  string
 	Channels []Channel // at least one; the first is shown where none is named
-	// Say speaks in the room as the operator. It is nil unless the room is the
+	// SendChat speaks in the room as the operator. It is nil unless the room is the
 	// bot's own.
-	Say func(ctx context.Context, text string) error
+	SendChat func(ctx context.Context, text string) error
 	// TraceURL is where a tracing backend shows a trace, with {id} for its ID;
 	// empty when there is none.
 	TraceURL string
@@ -92,8 +92,8 @@ func Listen(cfg Config) (*Console, error) {
 	return &Console{Config: cfg, js: cfg.Bus.JetStream(), listener: l, guard: g, boot: randomID(), open: make(chan struct{}, maxStreams)}, nil
 }
 
-// Check returns the error of Listen about an address and who may use it, or nil.
-func Check(address string, access Access) error {
+// ValidateAccess returns the error of Listen about an address and who may use it, or nil.
+func ValidateAccess(address string, access Access) error {
 	_, _, err := check(Config{Address: address, Access: access})
 	return err
 }

@@ -45,7 +45,7 @@ func serve(t *testing.T, access Access) *served {
 	t.Cleanup(store.Close)
 	c, err := Listen(Config{
 		Address: "127.0.0.1:0", Access: access, Bus: s.bus, Store: store, Channels: []Channel{channel("lounge"), channel("attic")}, Logger: slog.New(slog.DiscardHandler),
-		Say: func(_ context.Context, text string) error {
+		SendChat: func(_ context.Context, text string) error {
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			s.said = append(s.said, text)
@@ -71,7 +71,7 @@ func serve(t *testing.T, access Access) *served {
 
 func channel(name string) Channel {
 	return Channel{
-		Name: name, Prefix: "!", IsBot: func(user string) bool { return user == "rosey" }, Present: func() []User { return []User{{Name: "alice in the " + name, Rank: 2}} },
+		Name: name, Prefix: "!", IsBot: func(user string) bool { return user == "rosey" }, Users: func() []User { return []User{{Name: "alice in the " + name, Rank: 2}} },
 		Problem: func() string { return "" },
 	}
 }

@@ -61,13 +61,13 @@ func (c *Console) live(w http.ResponseWriter, r *http.Request) error {
 	}
 	return c.show(w, r, "live", "Live", liveBody{
 		Lines: c.newThread(ch).lines(p.Entries), After: p.Last, Side: sideOf(ch, playing), Channel: ch.Name,
-		Say: c.Say != nil && visitorOf(r).role == Operator, Hint: ch.Prefix + "roll 2d6+3",
+		Say: c.SendChat != nil && visitorOf(r).role == Operator, Hint: ch.Prefix + "roll 2d6+3",
 	})
 }
 
 // sideOf gathers what is beside the chat.
 func sideOf(ch Channel, playing *audit.Entry) side {
-	s := side{Users: ch.Present(), Problem: ch.Problem()}
+	s := side{Users: ch.Users(), Problem: ch.Problem()}
 	if playing != nil {
 		s.Playing, s.Since = playing.Media, playing.Stored
 	}
@@ -108,7 +108,7 @@ func (c *Console) lastMedia(ctx context.Context) (*audit.Entry, error) {
 	if err != nil {
 		return nil, event.Errorf(event.NATSError, "read stream %s: %w", streams.Cytube, err)
 	}
-	e := audit.Read(replay.Event{Ref: event.Ref{Stream: streams.Cytube, Seq: raw.Sequence}, At: raw.Time, Subject: raw.Subject, Header: raw.Header, Body: raw.Data})
+	e := audit.NewEntry(replay.Event{Ref: event.Ref{Stream: streams.Cytube, Seq: raw.Sequence}, At: raw.Time, Subject: raw.Subject, Header: raw.Header, Body: raw.Data})
 	return &e, nil
 }
 
@@ -209,14 +209,14 @@ func liveLoop(ctx context.Context, u *updates, t *thread, playing *audit.Entry, 
 
 // say speaks in the bot's own room.
 func (c *Console) say(w http.ResponseWriter, r *http.Request) error {
-	if c.Say == nil {
+	if c.SendChat == nil {
 		return event.Errorf(event.PermissionDenied, "only in the local room can one type here: use rosey send")
 	}
 	text := r.PostFormValue("text")
 	if text == "" {
 		return event.Errorf(event.InvalidInput, "type a line first")
 	}
-	if err := c.Say(r.Context(), text); err != nil {
+	if err := c.SendChat(r.Context(), text); err != nil {
 		return event.Errorf(event.Timeout, "it was not said: %w", err)
 	}
 	return done(w, r, "", "/")

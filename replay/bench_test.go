@@ -74,7 +74,7 @@ func BenchmarkRun(b *testing.B) {
 	for name, o := range map[string]Options{"text": {}, "json": {JSON: true}, "tree": {Tree: true}, "summary": {Summary: true}} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
-				if err := Run(b.Context(), js, io.Discard, o); err != nil {
+				if err := Write(b.Context(), js, io.Discard, o); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -35,9 +35,9 @@ func (e Event) Decode() (streams.Stored, error) {
 	return streams.Stored{Envelope: env, Ref: e.Ref, At: e.At, Attempt: 1, Header: e.Header}, err
 }
 
-// Trail is the event's correlation ID, as Decode has it, and the event that it
+// Lineage is the event's correlation ID, as Decode has it, and the event that it
 // names as its cause, if any, read without decoding the rest.
-func (e Event) Trail() (correlation string, cause event.Ref) {
+func (e Event) Lineage() (correlation string, cause event.Ref) {
 	f, _ := e.scan()
 	if named := member(f.metadata, event.MetaCausation); named != "" {
 		cause, _ = event.ParseRef(named)
@@ -45,9 +45,9 @@ func (e Event) Trail() (correlation string, cause event.Ref) {
 	return e.correlation(f), cause
 }
 
-// Says reports whether one of the values of the event's data matches, as
+// DataMatches reports whether one of the values of the event's data matches, as
 // Filter.Grep does.
-func (e Event) Says(re *regexp.Regexp) bool {
+func (e Event) DataMatches(re *regexp.Regexp) bool {
 	f, ok := e.scan()
 	return e.says(re, f, ok)
 }

@@ -40,9 +40,9 @@ type Filter struct {
 	Since, Until time.Time
 }
 
-// Check returns an INVALID_INPUT error, saying what to write instead, for a
+// Validate returns an INVALID_INPUT error, saying what to write instead, for a
 // filter that can match nothing.
-func (f Filter) Check() error {
+func (f Filter) Validate() error {
 	for _, pattern := range f.Subjects {
 		if err := checkPattern(pattern); err != nil {
 			return err

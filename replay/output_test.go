@@ -57,7 +57,7 @@ func run(ctx context.Context, t testing.TB, bus *streams.Bus, o Options) string 
 	t.Helper()
 	var out bytes.Buffer
 	o.Zone = time.UTC
-	if err := Run(ctx, bus.JetStream(), &out, o); err != nil {
+	if err := Write(ctx, bus.JetStream(), &out, o); err != nil {
 		t.Fatal(err)
 	}
 	return out.String()
@@ -258,12 +258,12 @@ func TestRunSaysWhenNothingMatches(t *testing.T) {
 	t.Parallel()
 	ctx := streamstest.Context(t)
 	bus := streamstest.Bus(t, streamstest.Server(t))
-	err := Run(ctx, bus.JetStream(), io.Discard, Options{})
+	err := Write(ctx, bus.JetStream(), io.Discard, Options{})
 	if !errors.Is(err, ErrNoMatch) || !strings.Contains(err.Error(), "the streams are empty") {
 		t.Errorf("on an empty store it says %v", err)
 	}
 	talk(ctx, t, bus)
-	err = Run(ctx, bus.JetStream(), io.Discard, Options{Query: Query{Filter: Filter{User: "nobody"}}})
+	err = Write(ctx, bus.JetStream(), io.Discard, Options{Query: Query{Filter: Filter{User: "nobody"}}})
 	if !errors.Is(err, ErrNoMatch) || !strings.Contains(err.Error(), "user nobody") || !strings.Contains(err.Error(), "14 events") {
 		t.Errorf("it says %v", err)
 	}
@@ -287,18 +287,18 @@ func TestRunOfAnEvent(t *testing.T) {
 		{own.Ref.String(), "mine"},
 	} {
 		var b strings.Builder
-		if err := Run(ctx, bus.JetStream(), &b, Options{Query: Query{Filter: Filter{Correlation: c.ask}}}); err != nil {
+		if err := Write(ctx, bus.JetStream(), &b, Options{Query: Query{Filter: Filter{Correlation: c.ask}}}); err != nil {
 			t.Errorf("%s: %v", c.ask, err)
 		}
 		if strings.Count(b.String(), "\n") != 1 || !strings.Contains(b.String(), c.want) || c.want != "mine" && !strings.Contains(b.String(), "  "+c.ask+" ") {
 			t.Errorf("%s shows:\n%s", c.ask, &b)
 		}
 	}
-	err := Run(ctx, bus.JetStream(), io.Discard, Options{Query: Query{Filter: Filter{Correlation: "CYTUBE:99"}}})
+	err := Write(ctx, bus.JetStream(), io.Discard, Options{Query: Query{Filter: Filter{Correlation: "CYTUBE:99"}}})
 	if !errors.Is(err, ErrNoMatch) || !strings.Contains(err.Error(), "does not hold event 99") {
 		t.Errorf("an event that is not there: %v", err)
 	}
-	err = Run(ctx, bus.JetStream(), io.Discard, Options{Query: Query{Filter: Filter{Correlation: "550e"}}})
+	err = Write(ctx, bus.JetStream(), io.Discard, Options{Query: Query{Filter: Filter{Correlation: "550e"}}})
 	if !errors.Is(err, ErrNoMatch) || !strings.Contains(err.Error(), "at least 8 characters") {
 		t.Errorf("too short a beginning: %v", err)
 	}
@@ -311,7 +311,7 @@ func TestRunRefusesContradictions(t *testing.T) {
 		"following a tree":  {Tree: true, Query: Query{Follow: true}},
 		"following a count": {Summary: true, Query: Query{Follow: true}},
 	} {
-		if err := Run(t.Context(), nil, io.Discard, o); event.CodeOf(err) != event.InvalidInput {
+		if err := Write(t.Context(), nil, io.Discard, o); event.CodeOf(err) != event.InvalidInput {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -326,7 +326,7 @@ func TestRunFollows(t *testing.T) {
 	out, in := io.Pipe()
 	ended := make(chan error, 1)
 	go func() {
-		err := Run(ctx, bus.JetStream(), in, Options{JSON: true, Query: Query{Follow: true}})
+		err := Write(ctx, bus.JetStream(), in, Options{JSON: true, Query: Query{Follow: true}})
 		in.Close()
 		ended <- err
 	}()

@@ -77,7 +77,7 @@ func (q Query) check() error {
 	if q.Follow && !q.Until.IsZero() {
 		return event.Errorf(event.InvalidInput, "following has no end: leave out until, or do not follow")
 	}
-	return q.Check()
+	return q.Validate()
 }
 
 // errBreak says that the user of the sequence wants no more.

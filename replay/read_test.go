@@ -38,7 +38,7 @@ func TestReadMergesWhateverWasStored(t *testing.T) {
 		if len(want) > 0 && rapid.Bool().Draw(rt, "until") {
 			q.Until = want[rapid.IntRange(0, len(want)-1).Draw(rt, "last")].At
 		}
-		if q.Check() != nil {
+		if q.Validate() != nil {
 			return
 		}
 		want = slices.DeleteFunc(want, func(e Event) bool {

@@ -15,25 +15,25 @@ import (
 	"github.com/rosey-bot/rosey/streams"
 )
 
-// ErrNoMatch is wrapped by the error of Run and Trace when no event matches.
+// ErrNoMatch is wrapped by the error of Write and WriteTrace when no event matches.
 var ErrNoMatch = errors.New("no event matches")
 
 // Options are what `rosey replay` is asked for.
 type Options struct {
 	Query
-	Tree    bool           // show conversations as trees of cause and effect
-	Summary bool           // show counts, slowest chains and errors instead of events
-	JSON    bool           // write one JSON object a line instead of text
-	Color   bool           // colour the text: see Terminal
-	Places  bool           // have a column of channels in the text
-	Zone    *time.Location // of times in text; local when nil
+	Tree        bool           // show conversations as trees of cause and effect
+	Summary     bool           // show counts, slowest chains and errors instead of events
+	JSON        bool           // write one JSON object a line instead of text
+	Color       bool           // colour the text: see Terminal
+	ShowChannel bool           // have a column of channels in the text
+	Zone        *time.Location // of times in text; local when nil
 }
 
-// Run writes what the options ask for to out, events in the order they were
+// Write writes what the options ask for to out, events in the order they were
 // stored. Following, it ends without an error when ctx does. The error wraps
 // ErrNoMatch when nothing matched, and is INVALID_INPUT for options that
 // contradict each other or can match nothing.
-func Run(ctx context.Context, js jetstream.JetStream, out io.Writer, o Options) error {
+func Write(ctx context.Context, js jetstream.JetStream, out io.Writer, o Options) error {
 	switch {
 	case o.Tree && o.Summary:
 		return event.Errorf(event.InvalidInput, "a tree and a summary are two outputs: choose one")
@@ -82,7 +82,7 @@ func show(ctx context.Context, js jetstream.JetStream, w *bufio.Writer, o Option
 	case o.Tree:
 		return showTrees(ctx, js, w, o)
 	}
-	write := func(e Event) error { return writeLine(w, e, terminal.Palette(o.Color), o.Zone, o.Places) }
+	write := func(e Event) error { return writeLine(w, e, terminal.Palette(o.Color), o.Zone, o.ShowChannel) }
 	if o.JSON {
 		write = func(e Event) error { return writeJSON(w, e) }
 	}

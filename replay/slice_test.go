@@ -221,7 +221,7 @@ func TestWaterfall(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if w.ID != id || len(w.Rows) != 3 || w.Bounded != (name == answer.String()) {
+		if w.ID != id || len(w.Rows) != 3 || w.Partial != (name == answer.String()) {
 			t.Fatalf("%s: %+v", name, w)
 		}
 		for i, want := range []event.Ref{chat, command, answer} {

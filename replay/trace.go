@@ -26,13 +26,13 @@ type TraceOptions struct {
 	Progress func(Progress) // see Query
 }
 
-// Trace writes one conversation as a tree, and where its time went from the
+// WriteTrace writes one conversation as a tree, and where its time went from the
 // first event to the last: queues, router, plugins, sending and the echo. The
 // conversation is named by its correlation ID, the first MinPrefix or more
 // characters of it, its trace ID, or one of its events as STREAM:SEQ. The error
 // wraps ErrNoMatch when there is none, and is INVALID_INPUT when there are
 // several.
-func Trace(ctx context.Context, js jetstream.JetStream, out io.Writer, id string, o TraceOptions) error {
+func WriteTrace(ctx context.Context, js jetstream.JetStream, out io.Writer, id string, o TraceOptions) error {
 	if o.Zone == nil {
 		o.Zone = time.Local
 	}

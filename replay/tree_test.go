@@ -151,7 +151,7 @@ func TestConversationsAreLetGo(t *testing.T) {
 func traceText(t *testing.T, bus *streams.Bus, id string, o TraceOptions) (string, error) {
 	var out bytes.Buffer
 	o.Zone = time.UTC
-	err := Trace(streamstest.Context(t), bus.JetStream(), &out, id, o)
+	err := WriteTrace(streamstest.Context(t), bus.JetStream(), &out, id, o)
 	return out.String(), err
 }
 

@@ -21,7 +21,7 @@ type Waterfall struct {
 	Took    time.Duration
 	Rows    []Row
 	Steps   []Step // where the time went on the way to the last event, and in total
-	Bounded bool   // only what was stored around the event that was asked for was read
+	Partial bool   // only what was stored around the event that was asked for was read
 }
 
 // Row is one event of a Waterfall.
@@ -44,9 +44,9 @@ type Row struct {
 // again.
 func (r Row) Trouble() bool { return r.Problem != "" }
 
-// WaterfallOf reads a conversation. It is named as for Trace. Where it is named
+// WaterfallOf reads a conversation. It is named as for WriteTrace. Where it is named
 // by one of its events, only what was stored within half an hour of that is
-// read, and Bounded is set, unless all is asked for. Errors are Trace's.
+// read, and Partial is set, unless all is asked for. Errors are WriteTrace's.
 func WaterfallOf(ctx context.Context, js jetstream.JetStream, id string, all bool) (*Waterfall, error) {
 	id = strings.TrimSpace(id)
 	f := Filter{}
@@ -67,7 +67,7 @@ func WaterfallOf(ctx context.Context, js jetstream.JetStream, id string, all boo
 		return nil, err
 	}
 	first := c.events[0].At
-	w := &Waterfall{ID: c.id, TraceID: fmt.Sprintf("%x", event.TraceID(c.id)), Started: first, Took: c.last.Sub(first), Bounded: !f.Since.IsZero()}
+	w := &Waterfall{ID: c.id, TraceID: fmt.Sprintf("%x", event.TraceID(c.id)), Started: first, Took: c.last.Sub(first), Partial: !f.Since.IsZero()}
 	roots := c.tree()
 	w.Steps = steps(roots)
 	for _, n := range roots {

@@ -35,13 +35,13 @@ type Case struct {
 
 // Event is one event that the plugin was given.
 type Event struct {
-	Ref     event.Ref
-	At      time.Time // when it was stored
-	Subject string
-	Header  nats.Header
-	Body    []byte
-	Waited  time.Duration // from then until it was handled
-	Said    []Output      // because of it
+	Ref      event.Ref
+	At       time.Time // when it was stored
+	Subject  string
+	Header   nats.Header
+	Body     []byte
+	Waited   time.Duration // from then until it was handled
+	Recorded []Output      // because of it
 }
 
 // handled is when the event was handled.
@@ -107,19 +107,19 @@ func (c *Case) table(ctx context.Context, name string) (*table, error) {
 	return t, nil
 }
 
-// Absent lists the collections that the plugin asked for in the last run and
+// MissingCollections lists the collections that the plugin asked for in the last run and
 // that a case which was loaded knows nothing of: they were empty to it.
-func (c *Case) Absent() []string {
+func (c *Case) MissingCollections() []string {
 	if f, ok := c.source.(*file); ok {
 		return f.absent
 	}
 	return nil
 }
 
-// Unsure is how many records the last run found whose history does not reach
+// ApproximateRecords is how many records the last run found whose history does not reach
 // back to the case's beginning, so that it took them as they were at the
 // earliest time that is known.
-func (c *Case) Unsure() (n int) {
+func (c *Case) ApproximateRecords() (n int) {
 	for _, t := range c.tables {
 		n += t.Unsure
 	}

@@ -28,10 +28,11 @@ const (
 // to the second.
 const dueTolerance = 2 * time.Second
 
-// Line is one output then and now; one of the two may be nil.
-type Line struct {
-	Status    Status
-	Said, Now *Output
+// Diff is one output then and now; one of the two may be nil.
+type Diff struct {
+	Status   Status  `json:"status"`
+	Recorded *Output `json:"said"`
+	Current  *Output `json:"now"`
 }
 
 // Status is Same when nothing differs, Missing or New when that is all that
@@ -46,7 +47,7 @@ func (r Result) Status() Status {
 
 func (r Result) compared() Status {
 	status := Same
-	for _, l := range r.Lines {
+	for _, l := range r.Diffs {
 		switch {
 		case l.Status == Same || l.Status == Unproven || l.Status == status:
 		case status == Same:
@@ -61,7 +62,7 @@ func (r Result) compared() Status {
 // compare puts the outputs side by side: first those that are the same, and then,
 // between these, those on the same subject. Timers come after everything else,
 // as they are stored in the order in which they fire.
-func compare(said, now []Output) []Line {
+func compare(said, now []Output) []Diff {
 	saidNow, saidLater := split(said)
 	nowNow, nowLater := split(now)
 	return append(align(saidNow, nowNow), align(saidLater, nowLater)...)
@@ -79,25 +80,25 @@ func split(outputs []Output) (now, later []Output) {
 	return now, later
 }
 
-func align(said, now []Output) []Line {
-	var lines []Line
+func align(said, now []Output) []Diff {
+	var lines []Diff
 	i, j := 0, 0
 	for _, pair := range common(said, now) {
 		lines = append(lines, differing(said[i:pair[0]], now[j:pair[1]])...)
-		lines = append(lines, Line{Same, &said[pair[0]], &now[pair[1]]})
+		lines = append(lines, Diff{Same, &said[pair[0]], &now[pair[1]]})
 		i, j = pair[0]+1, pair[1]+1
 	}
 	return append(lines, differing(said[i:], now[j:])...)
 }
 
-func differing(said, now []Output) []Line {
-	var lines []Line
+func differing(said, now []Output) []Diff {
+	var lines []Diff
 	used := make([]bool, len(now))
 	for i := range said {
-		l := Line{Status: Missing, Said: &said[i]}
+		l := Diff{Status: Missing, Recorded: &said[i]}
 		for j := range now {
 			if !used[j] && now[j].Subject == said[i].Subject {
-				used[j], l.Status, l.Now = true, Changed, &now[j]
+				used[j], l.Status, l.Current = true, Changed, &now[j]
 				break
 			}
 		}
@@ -107,7 +108,7 @@ func differing(said, now []Output) []Line {
 		if used[j] {
 			continue
 		}
-		l := Line{Status: New, Now: &now[j]}
+		l := Diff{Status: New, Current: &now[j]}
 		if !now[j].Due.IsZero() {
 			l.Status = Unproven
 		}

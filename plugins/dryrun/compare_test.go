@@ -28,32 +28,32 @@ func TestCompare(t *testing.T) {
 		lines := compare(said, now)
 		var left, right []Output
 		for _, l := range lines {
-			if l.Said != nil {
-				left = append(left, *l.Said)
+			if l.Recorded != nil {
+				left = append(left, *l.Recorded)
 			}
-			if l.Now != nil {
-				right = append(right, *l.Now)
+			if l.Current != nil {
+				right = append(right, *l.Current)
 			}
 			ok := false
 			switch l.Status {
 			case Same:
-				ok = l.Said != nil && l.Now != nil && same(*l.Said, *l.Now)
+				ok = l.Recorded != nil && l.Current != nil && same(*l.Recorded, *l.Current)
 			case Changed:
-				ok = l.Said != nil && l.Now != nil && l.Said.Subject == l.Now.Subject && !same(*l.Said, *l.Now)
+				ok = l.Recorded != nil && l.Current != nil && l.Recorded.Subject == l.Current.Subject && !same(*l.Recorded, *l.Current)
 			case Missing:
-				ok = l.Said != nil && l.Now == nil
+				ok = l.Recorded != nil && l.Current == nil
 			case New, Unproven:
-				ok = l.Said == nil && l.Now != nil && l.Now.Due.IsZero() == (l.Status == New)
+				ok = l.Recorded == nil && l.Current != nil && l.Current.Due.IsZero() == (l.Status == New)
 			}
 			if !ok {
-				t.Fatalf("%s: said %v, now %v", l.Status, l.Said, l.Now)
+				t.Fatalf("%s: said %v, now %v", l.Status, l.Recorded, l.Current)
 			}
 		}
 		if !equal(left, said) || !equal(right, now) {
 			t.Fatalf("%v and %v became %v and %v", said, now, left, right)
 		}
-		if self := (Result{Lines: compare(said, said)}); self.Status() != Same || len(self.Lines) != len(said) {
-			t.Fatalf("%v differs from itself: %v", said, self.Lines)
+		if self := (Result{Diffs: compare(said, said)}); self.Status() != Same || len(self.Diffs) != len(said) {
+			t.Fatalf("%v differs from itself: %v", said, self.Diffs)
 		}
 	})
 }

@@ -57,7 +57,7 @@ func run(t *testing.T, c *dryrun.Case, p plugins.Plugin, others ...plugins.Plugi
 func text(t *testing.T, r dryrun.Result) string {
 	t.Helper()
 	var b bytes.Buffer
-	if err := r.Text(&b, false, time.UTC); err != nil {
+	if err := r.WriteText(&b, false, time.UTC); err != nil {
 		t.Fatal(err)
 	}
 	var lines []string
@@ -71,7 +71,7 @@ func allSame(t *testing.T, results []dryrun.Result, outputs int) {
 	t.Helper()
 	n := 0
 	for _, r := range results {
-		n += len(r.Now)
+		n += len(r.Outputs)
 		if r.Status() != dryrun.Same {
 			t.Errorf("%s is %s:\n%s", r.Event.Ref, r.Status(), text(t, r))
 		}
@@ -137,8 +137,8 @@ func TestUnchangedPluginsSayTheSame(t *testing.T) {
 		}
 		second := run(t, loaded, c.plugin, shipped...)
 		allSame(t, second, c.outputs)
-		if diff := cmp.Diff(jsonLines(t, first), jsonLines(t, second)); diff != "" || len(loaded.Absent()) > 0 {
-			t.Errorf("%s from a file: %s, without %v", c.plugin.Name, diff, loaded.Absent())
+		if diff := cmp.Diff(jsonLines(t, first), jsonLines(t, second)); diff != "" || len(loaded.MissingCollections()) > 0 {
+			t.Errorf("%s from a file: %s, without %v", c.plugin.Name, diff, loaded.MissingCollections())
 		}
 		var again bytes.Buffer
 		if err := loaded.Save(&again); err != nil || again.String() != text {
@@ -400,7 +400,7 @@ func TestTheDatabaseOfThen(t *testing.T) {
 		p := tester(behaviour{"it": tally(c.step)})
 		var now []string
 		for _, r := range run(t, record(t, room, p, c.filter), p) {
-			for _, o := range r.Now {
+			for _, o := range r.Outputs {
 				var said event.SendChat
 				if err := json.Unmarshal(o.Data, &said); err != nil {
 					t.Fatal(err)
@@ -451,7 +451,7 @@ func TestHistoryThatDoesNotReachBack(t *testing.T) {
 	}
 	kase := record(t, room, reads, replay.Filter{})
 	allSame(t, run(t, kase, reads), 1)
-	if n := kase.Unsure(); n != 0 {
+	if n := kase.ApproximateRecords(); n != 0 {
 		t.Errorf("unsure of %d records that the requests tell of", n)
 	}
 	requests, err := room.Bus.JetStream().Stream(ctx, streams.Database)
@@ -462,8 +462,8 @@ func TestHistoryThatDoesNotReachBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	kase = record(t, room, reads, replay.Filter{})
-	if r := run(t, kase, reads)[0]; text(t, r) != "changed said 2 | now 110" || kase.Unsure() != 1 {
-		t.Errorf("without the requests: %s, unsure of %d", text(t, r), kase.Unsure())
+	if r := run(t, kase, reads)[0]; text(t, r) != "changed said 2 | now 110" || kase.ApproximateRecords() != 1 {
+		t.Errorf("without the requests: %s, unsure of %d", text(t, r), kase.ApproximateRecords())
 	}
 }
 
@@ -481,7 +481,7 @@ func TestAge(t *testing.T) {
 	kase := record(t, room, p, replay.Filter{})
 	kase.Events[0].Waited = time.Hour
 	r := run(t, kase, p)[0]
-	if len(r.Now) != 1 || r.Now[0].Subject != event.EventSubject("tester", event.TypeExpired) {
+	if len(r.Outputs) != 1 || r.Outputs[0].Subject != event.EventSubject("tester", event.TypeExpired) {
 		t.Errorf("after an hour: %s", text(t, r))
 	}
 	kase.Accept(r)
@@ -636,7 +636,7 @@ func TestAbsent(t *testing.T) {
 	if r := run(t, loaded, p)[0]; text(t, r) != "changed said hello | now 1" {
 		t.Error(text(t, r))
 	}
-	if diff := cmp.Diff([]string{"tally"}, loaded.Absent()); diff != "" {
+	if diff := cmp.Diff([]string{"tally"}, loaded.MissingCollections()); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -83,7 +83,7 @@ func (c *Case) Save(w io.Writer) error {
 		}
 	}
 	for _, e := range c.Events {
-		lines = append(lines, line{Event: &eventLine{e.Ref.String(), e.At, e.Subject, e.Header, e.Body, e.Waited.Seconds(), e.Said}})
+		lines = append(lines, line{Event: &eventLine{e.Ref.String(), e.At, e.Subject, e.Header, e.Body, e.Waited.Seconds(), e.Recorded}})
 	}
 	for _, l := range lines {
 		if err := enc.Encode(l); err != nil {
@@ -168,7 +168,7 @@ func (c *Case) loadEvent(l eventLine) error {
 	if err != nil {
 		return err
 	}
-	e := Event{Ref: ref, At: l.At, Subject: l.Subject, Header: l.Header, Body: l.Body, Said: l.Said,
+	e := Event{Ref: ref, At: l.At, Subject: l.Subject, Header: l.Header, Body: l.Body, Recorded: l.Said,
 		Waited: seconds(l.Waited)}
 	d, err := e.stored()
 	if err == nil {

@@ -105,7 +105,7 @@ func (c *Case) readSaid(ctx context.Context, js jetstream.JetStream, index map[e
 		if c.Events[i].Waited == 0 {
 			c.Events[i].Waited = waited(d)
 		}
-		c.Events[i].Said = append(c.Events[i].Said, out)
+		c.Events[i].Recorded = append(c.Events[i].Recorded, out)
 	}
 	return nil
 }
@@ -137,5 +137,5 @@ func failure(plugin, message string, code event.Code) Output {
 // Accept makes what the plugin says now what is expected of it, for Save.
 func (c *Case) Accept(r Result) {
 	i := slices.IndexFunc(c.Events, func(e Event) bool { return e.Ref == r.Event.Ref })
-	c.Events[i].Said = r.Now
+	c.Events[i].Recorded = r.Outputs
 }

@@ -11,15 +11,15 @@ import (
 	"github.com/rosey-bot/rosey/internal/terminal"
 )
 
-// Text writes a result for people: the event, and below it what was and what is
+// WriteText writes a result for people: the event, and below it what was and what is
 // said. An event because of which nothing was and is said is left out.
-func (r Result) Text(w io.Writer, colour bool, zone *time.Location) error {
-	if len(r.Lines) == 0 {
+func (r Result) WriteText(w io.Writer, colour bool, zone *time.Location) error {
+	if len(r.Diffs) == 0 {
 		return nil
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s  %s  %s\n", r.Event.At.In(zone).Format("2006-01-02 15:04:05"), r.Event.Ref, terminal.Escape(r.Event.text()))
-	lines := r.Lines
+	lines := r.Diffs
 	if r.Status() == Excluded {
 		fmt.Fprintf(&b, "    %s  %s\n", paint(fmt.Sprintf("%-8s", Excluded), Excluded, colour), r.Excluded)
 		lines = nil
@@ -28,13 +28,13 @@ func (r Result) Text(w io.Writer, colour bool, zone *time.Location) error {
 		first, second := "", ""
 		switch l.Status {
 		case Changed:
-			first, second = "said "+l.Said.text(zone), "now  "+l.Now.text(zone)
+			first, second = "said "+l.Recorded.text(zone), "now  "+l.Current.text(zone)
 		case Missing:
-			first = "said " + l.Said.text(zone)
+			first = "said " + l.Recorded.text(zone)
 		default:
-			first = "now  " + l.Now.text(zone)
+			first = "now  " + l.Current.text(zone)
 			if l.Status == Same {
-				first = "     " + l.Now.text(zone)
+				first = "     " + l.Current.text(zone)
 			}
 		}
 		fmt.Fprintf(&b, "    %s  %s\n", paint(fmt.Sprintf("%-8s", l.Status), l.Status, colour), terminal.Escape(first))
@@ -104,18 +104,10 @@ func (o Output) text(zone *time.Location) string {
 // lines, each of which has a status and said and now, of which one may be null;
 // and where the status is excluded, the reason.
 func (r Result) MarshalJSON() ([]byte, error) {
-	type jsonLine struct {
-		Status Status  `json:"status"`
-		Said   *Output `json:"said"`
-		Now    *Output `json:"now"`
-	}
-	lines := make([]jsonLine, len(r.Lines))
-	for i, l := range r.Lines {
-		lines[i] = jsonLine(l)
-	}
+	diffs := append([]Diff{}, r.Diffs...) // [] and not null
 	line := map[string]any{
 		"stream": r.Event.Ref.Stream, "seq": r.Event.Ref.Seq, "stored_at": r.Event.At.UTC(), "subject": r.Event.Subject,
-		"status": r.Status(), "lines": lines,
+		"status": r.Status(), "lines": diffs,
 	}
 	if r.Status() == Excluded {
 		line["reason"] = r.Excluded

@@ -34,9 +34,9 @@ type Options struct {
 
 // Result is what became of one event.
 type Result struct {
-	Event Event
-	Now   []Output // what the plugin publishes now
-	Lines []Line   // what was and what is published, side by side
+	Event   Event
+	Outputs []Output // what the plugin publishes now
+	Diffs   []Diff   // what was and what is published, side by side
 	// Excluded is why a difference proves nothing, for people; "" where it does.
 	Excluded string
 }
@@ -100,7 +100,7 @@ func run(ctx context.Context, c *Case, p plugins.Plugin, o Options, yield func(R
 		if err != nil {
 			return err
 		}
-		r := Result{Event: e, Now: now, Lines: compare(e.Said, now)}
+		r := Result{Event: e, Outputs: now, Diffs: compare(e.Recorded, now)}
 		if s.looked.Load() {
 			r.Excluded = looksAround
 		}

@@ -30,7 +30,7 @@ const (
 	KindMedia     = "media" // another item plays
 	KindQueue     = "queue"
 	KindDelete    = "delete" // an item was taken off the playlist
-	KindUp        = "up"     // the bot joined the channel
+	KindOnline    = "up"     // the bot joined the channel
 	KindGap       = "gap"    // the bot was not in the channel
 	KindErasure   = "erasure"
 	KindMalformed = "malformed"
@@ -94,14 +94,14 @@ var mediaSubjects = []string{
 }
 
 // History returns what happened, in the order it was stored, and the gaps where
-// they began. The error that ends it is replay.Read's.
+// they began. The error that ends it is replay.NewEntry's.
 func History(ctx context.Context, js jetstream.JetStream, q Query) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		rq := replay.Query{Filter: replay.Filter{Subjects: subjects, Since: q.Since, Until: q.Until}, Progress: q.Progress}
 		if q.Media {
 			rq.Subjects = mediaSubjects
 		}
-		g := newGaps(q)
+		g := newGapTracker(q)
 		if err := g.find(ctx, js); err != nil {
 			yield(Entry{}, err)
 			return
@@ -111,7 +111,7 @@ func History(ctx context.Context, js jetstream.JetStream, q Query) iter.Seq2[Ent
 				yield(Entry{}, err)
 				return
 			}
-			if entry, show := g.take(e); show && !yield(entry, nil) {
+			if entry, show := g.observe(e); show && !yield(entry, nil) {
 				return
 			}
 		}
@@ -134,9 +134,9 @@ func (q Query) match(e Entry) bool {
 	return e.Media != nil && (q.Grep.MatchString(e.Media.Title) || q.Grep.MatchString(e.Media.URL))
 }
 
-// Read makes an entry of an event of the history. One of the wrong shape becomes a malformed
+// NewEntry makes an entry of an event of the history. One of the wrong shape becomes a malformed
 // entry with its body as text.
-func Read(e replay.Event) Entry {
+func NewEntry(e replay.Event) Entry {
 	s, err := e.Decode()
 	entry := Entry{Ref: e.Ref, At: e.At, Stored: e.At}
 	if err == nil {
@@ -203,7 +203,7 @@ var readers = map[string]func(*Entry, event.Envelope) error{
 		e.Media = &Media{p.Title, p.URL, p.Type, p.Duration, p.QueuedBy}
 	}),
 	event.SubjectConnection: reader(func(e *Entry, p event.Connection) {
-		e.Kind, e.Channel, e.Text = KindUp, p.Channel, p.Reason
+		e.Kind, e.Channel, e.Text = KindOnline, p.Channel, p.Reason
 		if p.State == event.StateDown {
 			e.Kind = KindGap
 		}

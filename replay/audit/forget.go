@@ -70,7 +70,7 @@ func Forget(ctx context.Context, bus *streams.Bus, key ed25519.PrivateKey, user 
 		o.Reason = "on request"
 	}
 	js := bus.JetStream()
-	t, err := newTraces(user)
+	t, err := newFootprint(user)
 	if err != nil {
 		return done, err
 	}

@@ -12,25 +12,25 @@ import (
 )
 
 // gaps turns connections that went down and came up into gaps.
-type gaps struct {
+type gapTracker struct {
 	q    Query
 	ends map[event.Ref]time.Time // of the gap that began with an event; none while it lasts
 	open map[string]bool         // by channel, while the bot is not in it
 	seen map[string]time.Time    // by channel, when the bot last heard anything there
 }
 
-func newGaps(q Query) *gaps {
-	return &gaps{q: q, ends: map[event.Ref]time.Time{}, open: map[string]bool{}, seen: map[string]time.Time{}}
+func newGapTracker(q Query) *gapTracker {
+	return &gapTracker{q: q, ends: map[event.Ref]time.Time{}, open: map[string]bool{}, seen: map[string]time.Time{}}
 }
 
 // take reads an event; show says whether the query wants it.
-func (g *gaps) take(e replay.Event) (entry Entry, show bool) {
-	entry = Read(e)
+func (g *gapTracker) observe(e replay.Event) (entry Entry, show bool) {
+	entry = NewEntry(e)
 	if entry.Kind == KindRetry {
 		return entry, false
 	}
 	show = g.q.match(entry)
-	if entry.Kind == KindUp || entry.Kind == KindGap {
+	if entry.Kind == KindOnline || entry.Kind == KindGap {
 		entry, show = g.connection(entry)
 	}
 	g.heard(entry)
@@ -39,10 +39,10 @@ func (g *gaps) take(e replay.Event) (entry Entry, show bool) {
 
 // find looks up when gaps end, so that each can be shown where it began. There
 // are few such events: reading them twice costs little.
-func (g *gaps) find(ctx context.Context, js jetstream.JetStream) error {
+func (g *gapTracker) find(ctx context.Context, js jetstream.JetStream) error {
 	began := map[string]event.Ref{}
 	q := replay.Query{Filter: replay.Filter{Subjects: []string{event.SubjectConnection}, Since: g.q.Since, Until: g.q.Until}}
-	if err := q.Check(); err != nil {
+	if err := q.Validate(); err != nil {
 		return err
 	}
 	q.Until = time.Time{} // a gap may end after what is to be shown
@@ -50,12 +50,12 @@ func (g *gaps) find(ctx context.Context, js jetstream.JetStream) error {
 		if err != nil {
 			return err
 		}
-		entry := Read(e)
+		entry := NewEntry(e)
 		name := strings.ToLower(entry.Channel)
 		switch ref, open := began[name]; {
 		case entry.Kind == KindGap && !open:
 			began[name] = entry.Ref
-		case entry.Kind == KindUp && open:
+		case entry.Kind == KindOnline && open:
 			g.ends[ref] = entry.At
 			delete(began, name)
 		}
@@ -63,7 +63,7 @@ func (g *gaps) find(ctx context.Context, js jetstream.JetStream) error {
 	return nil
 }
 
-func (g *gaps) heard(e Entry) {
+func (g *gapTracker) heard(e Entry) {
 	if e.Channel != "" && !e.missed {
 		g.seen[strings.ToLower(e.Channel)] = e.Stored
 	}
@@ -71,7 +71,7 @@ func (g *gaps) heard(e Entry) {
 
 // connection makes the entry of a connection that went down or came up, and says
 // whether to show it.
-func (g *gaps) connection(e Entry) (Entry, bool) {
+func (g *gapTracker) connection(e Entry) (Entry, bool) {
 	name := strings.ToLower(e.Channel)
 	wanted := g.q.Channel == "" || strings.EqualFold(g.q.Channel, e.Channel)
 	wasOpen := g.open[name]

@@ -67,7 +67,7 @@ func BenchmarkMillion(b *testing.B) {
 	fill(b, js)
 	run := func(name string, o replay.Options) {
 		b.Run(name, func(b *testing.B) {
-			measure(b, nil, func() error { return replay.Run(b.Context(), js, io.Discard, o) })
+			measure(b, nil, func() error { return replay.Write(b.Context(), js, io.Discard, o) })
 		})
 	}
 	b.Run("first", func(b *testing.B) {

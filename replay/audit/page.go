@@ -128,7 +128,7 @@ func (r *pager) window(from, to uint64) (entries []Entry, reached time.Time, err
 	if r.q.Media {
 		wanted = mediaSubjects
 	}
-	g := newGaps(r.q)
+	g := newGapTracker(r.q)
 	for e, err := range replay.Slice(r.ctx, r.js, streams.Cytube, wanted, max(r.first, from-min(from, leadIn)), to) {
 		if err != nil {
 			return nil, reached, err
@@ -138,7 +138,7 @@ func (r *pager) window(from, to uint64) (entries []Entry, reached time.Time, err
 				return nil, reached, err
 			}
 		}
-		entry, show := g.take(e)
+		entry, show := g.observe(e)
 		if e.Ref.Seq < from {
 			continue
 		}
@@ -154,8 +154,8 @@ func (r *pager) window(from, to uint64) (entries []Entry, reached time.Time, err
 
 // findEnd looks up when the gap that a connection's end began is over: at the
 // next event of a connection of that channel.
-func (g *gaps) findEnd(ctx context.Context, js jetstream.JetStream, e replay.Event) error {
-	down := Read(e)
+func (g *gapTracker) findEnd(ctx context.Context, js jetstream.JetStream, e replay.Event) error {
+	down := NewEntry(e)
 	if down.Kind != KindGap {
 		return nil
 	}
@@ -171,8 +171,8 @@ func (g *gaps) findEnd(ctx context.Context, js jetstream.JetStream, e replay.Eve
 		if err != nil {
 			return event.Errorf(event.NATSError, "read stream %s: %w", streams.Cytube, err)
 		}
-		next := Read(replay.Event{Ref: event.Ref{Stream: streams.Cytube, Seq: raw.Sequence}, At: raw.Time, Subject: raw.Subject, Header: raw.Header, Body: raw.Data})
-		if next.Kind == KindUp && strings.EqualFold(next.Channel, down.Channel) {
+		next := NewEntry(replay.Event{Ref: event.Ref{Stream: streams.Cytube, Seq: raw.Sequence}, At: raw.Time, Subject: raw.Subject, Header: raw.Header, Body: raw.Data})
+		if next.Kind == KindOnline && strings.EqualFold(next.Channel, down.Channel) {
 			g.ends[e.Ref] = next.At
 			return nil
 		}
@@ -186,21 +186,21 @@ func (g *gaps) findEnd(ctx context.Context, js jetstream.JetStream, e replay.Eve
 // its own.
 func Follow(ctx context.Context, js jetstream.JetStream, q Query, after uint64) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		g := newGaps(q)
+		g := newGapTracker(q)
 		for e, err := range replay.Slice(ctx, js, streams.Cytube, subjects, after+1-min(after, leadIn), after+1) {
 			if err != nil {
 				yield(Entry{}, err)
 				return
 			}
-			g.take(e)
+			g.observe(e)
 		}
 		for e, err := range replay.Tail(ctx, js, streams.Cytube, subjects, after) {
 			if err != nil {
 				yield(Entry{}, err)
 				return
 			}
-			entry, show := g.take(e)
-			if show = show || entry.Kind == KindUp && q.match(entry); show && !yield(entry, nil) {
+			entry, show := g.observe(e)
+			if show = show || entry.Kind == KindOnline && q.match(entry); show && !yield(entry, nil) {
 				return
 			}
 		}

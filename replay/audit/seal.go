@@ -61,14 +61,14 @@ type Sealed struct {
 	Key         string // public, as PublicKey writes it
 }
 
-// Range says what to seal, by when it was stored.
-type Range struct{ Since, Until time.Time }
+// TimeRange says what to seal, by when it was stored.
+type TimeRange struct{ Since, Until time.Time }
 
 // Seal writes a seal over the chat history of a range to w: from then on Verify
 // finds any event of the range that is changed, taken away or put in between.
 // It reads the stream CYTUBE, up to what it holds when Seal begins. Keep the
 // seal, and the public key, where whoever could change the stream cannot.
-func Seal(ctx context.Context, js jetstream.JetStream, w io.Writer, key ed25519.PrivateKey, r Range) (Sealed, error) {
+func Seal(ctx context.Context, js jetstream.JetStream, w io.Writer, key ed25519.PrivateKey, r TimeRange) (Sealed, error) {
 	first, last, err := bounds(ctx, js, r)
 	if err != nil {
 		return Sealed{}, err
@@ -111,9 +111,9 @@ func Seal(ctx context.Context, js jetstream.JetStream, w io.Writer, key ed25519.
 }
 
 // bounds are the sequences of the first and last event of a range.
-func bounds(ctx context.Context, js jetstream.JetStream, r Range) (first, last uint64, err error) {
+func bounds(ctx context.Context, js jetstream.JetStream, r TimeRange) (first, last uint64, err error) {
 	f := replay.Filter{Subjects: []string{event.AllCytube}, Since: r.Since, Until: r.Until}
-	if err := f.Check(); err != nil {
+	if err := f.Validate(); err != nil {
 		return 0, 0, err
 	}
 	for e, err := range replay.Read(ctx, js, replay.Query{Filter: f}) {

@@ -38,7 +38,7 @@ func public(key ed25519.PrivateKey) ed25519.PublicKey { return key.Public().(ed2
 func seal(ctx context.Context, t testing.TB, js jetstream.JetStream, key ed25519.PrivateKey) []byte {
 	t.Helper()
 	var b bytes.Buffer
-	if _, err := Seal(ctx, js, &b, key, Range{}); err != nil {
+	if _, err := Seal(ctx, js, &b, key, TimeRange{}); err != nil {
 		t.Fatal(err)
 	}
 	return b.Bytes()
@@ -234,7 +234,7 @@ func TestSealRefusesAnEmptyRange(t *testing.T) {
 	ctx := streamstest.Context(t)
 	bus := streamstest.Bus(t, streamstest.Server(t))
 	var b bytes.Buffer
-	if _, err := Seal(ctx, bus.JetStream(), &b, newKey(t), Range{}); !errors.Is(err, replay.ErrNoMatch) || b.Len() > 0 {
+	if _, err := Seal(ctx, bus.JetStream(), &b, newKey(t), TimeRange{}); !errors.Is(err, replay.ErrNoMatch) || b.Len() > 0 {
 		t.Errorf("it says %v and writes %d bytes", err, b.Len())
 	}
 }

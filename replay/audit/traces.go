@@ -17,7 +17,7 @@ import (
 // traces are what a person left in the streams. Of each event they hold its place
 // or the ID of its conversation, so that they take a few bytes of an event and
 // nothing of other people's.
-type traces struct {
+type footprint struct {
 	name     *regexp.Regexp
 	erased   sequences         // what is to be erased
 	caused   sequences         // what is left of what that caused, at any remove
@@ -47,18 +47,18 @@ type request struct {
 	namesThem bool
 }
 
-func newTraces(user string) (*traces, error) {
+func newFootprint(user string) (*footprint, error) {
 	name, err := regexp.Compile(`(?i)(^|[^\pL\pN_-])` + regexp.QuoteMeta(user) + `($|[^\pL\pN_-])`)
 	if err != nil {
 		return nil, fmt.Errorf("look for %s: %w", user, err)
 	}
-	return &traces{name: name, erased: sequences{}, caused: sequences{}, shared: map[[16]byte]bool{}}, nil
+	return &footprint{name: name, erased: sequences{}, caused: sequences{}, shared: map[[16]byte]bool{}}, nil
 }
 
 // found notes an event of the person's. Those of a stream come in their order.
-func (t *traces) found(e replay.Event) {
+func (t *footprint) found(e replay.Event) {
 	t.erased.add(e.Ref)
-	id, _ := e.Trail()
+	id, _ := e.Lineage()
 	if talk := event.TraceID(id); len(t.talks) == 0 || t.talks[len(t.talks)-1] != talk {
 		t.talks = append(t.talks, talk)
 	}
@@ -68,7 +68,7 @@ func compareIDs(a, b [16]byte) int { return bytes.Compare(a[:], b[:]) }
 
 // follow reads all streams for what was made because of the events found, adds the
 // requests to what is to be erased, and counts what is left.
-func (t *traces) follow(ctx context.Context, js jetstream.JetStream) error {
+func (t *footprint) follow(ctx context.Context, js jetstream.JetStream) error {
 	slices.SortFunc(t.talks, compareIDs)
 	t.talks = slices.Compact(t.talks)
 	requests := sequences{}
@@ -98,8 +98,8 @@ func (t *traces) follow(ctx context.Context, js jetstream.JetStream) error {
 }
 
 // look sorts an event that was not found.
-func (t *traces) look(e replay.Event, requests sequences) {
-	id, cause := e.Trail()
+func (t *footprint) look(e replay.Event, requests sequences) {
+	id, cause := e.Lineage()
 	talk := event.TraceID(id)
 	_, theirs := slices.BinarySearchFunc(t.talks, talk, compareIDs)
 	because := t.erased.has(cause) || t.caused.has(cause)
@@ -109,7 +109,7 @@ func (t *traces) look(e replay.Event, requests sequences) {
 	case stream.NoAck && because:
 		requests.add(e.Ref)
 	case stream.NoAck && theirs:
-		t.unsure = append(t.unsure, request{e.Ref, talk, causeless, e.Says(t.name)})
+		t.unsure = append(t.unsure, request{e.Ref, talk, causeless, e.DataMatches(t.name)})
 	case because, theirs && causeless && !begins(e.Subject):
 		t.caused.add(e.Ref)
 		t.answers++
@@ -117,7 +117,7 @@ func (t *traces) look(e replay.Event, requests sequences) {
 		if theirs {
 			t.shared[talk] = true
 		}
-		if e.Says(t.name) {
+		if e.DataMatches(t.name) {
 			t.mentions++
 		}
 	}

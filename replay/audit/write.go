@@ -105,7 +105,7 @@ var sentences = map[string]func(Entry) string{
 	KindMedia:  func(e Entry) string { return ">>> plays " + e.Media.String() },
 	KindQueue:  func(e Entry) string { return "+++ queued: " + e.Media.String() },
 	KindDelete: func(e Entry) string { return "--- off the playlist: " + e.Media.String() },
-	KindUp:     func(e Entry) string { return "=== the bot is in the channel: " + e.Text },
+	KindOnline: func(e Entry) string { return "=== the bot is in the channel: " + e.Text },
 
 	event.ActionKick: func(e Entry) string {
 		return "!!! " + cmp.Or(e.User, "everybody without a name") + " is kicked" + by(e) + because(e)
