@@ -21,6 +21,7 @@ import (
 	"github.com/rosey-bot/rosey/consumers"
 	"github.com/rosey-bot/rosey/cytube/socketio"
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/retry"
 	"github.com/rosey-bot/rosey/streams"
 )
 
@@ -232,11 +233,16 @@ func (c *Connector) Run(ctx context.Context) error {
 	}()
 	var err error
 	var session sync.WaitGroup
-	session.Go(func() {
-		err = c.keepConnected(connected)
-		stopSpeaking()
-	})
-	spoken := c.keepSpeaking(speaking, sender)
+	// The outbox exists before the bot joins: what is recorded in the channel may be answered at once, by a send that
+	// a Dispatcher elsewhere refuses while the channel has no consumer.
+	spoken := c.openOutbox(speaking, sender)
+	if spoken == nil && speaking.Err() == nil {
+		session.Go(func() {
+			err = c.keepConnected(connected)
+			stopSpeaking()
+		})
+		spoken = c.keepSpeaking(speaking, sender)
+	}
 	disconnect()
 	session.Wait()
 
@@ -251,6 +257,17 @@ func (c *Connector) Run(ctx context.Context) error {
 		return err
 	}
 	return spoken
+}
+
+// openOutbox creates the channel's durable consumer, if the sends are dispatched. It returns nil when ctx ends, and an
+// error when the connection to NATS is closed.
+func (c *Connector) openOutbox(ctx context.Context, s *sender) error {
+	policy := retry.Policy{Operation: "open outbox", Logger: c.log, If: func(error) bool { return !c.bus.Conn().IsClosed() }}
+	err := retry.Do(ctx, policy, func(ctx context.Context) error { return s.open(ctx, c.bus) })
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
 }
 
 // keepConnected has one session after the other until ctx ends or a failure is

@@ -37,6 +37,7 @@ type Dispatcher struct {
 	open     func(ctx context.Context, channel string) error
 	opened   map[string]bool
 	served   func(ctx context.Context, channel string) (bool, error)
+	alone    bool
 	log      *slog.Logger
 	observe  func(consumers.Outcome)
 }
@@ -67,7 +68,7 @@ func NewDispatcher(bus *streams.Bus, channels []string, log *slog.Logger, observ
 // Alone tells the Dispatcher that no other process serves any channel, so that a
 // send to one that the bot has left is refused, and returns it.
 func (d *Dispatcher) Alone() *Dispatcher {
-	d.served = func(context.Context, string) (bool, error) { return false, nil }
+	d.alone = true
 	return d
 }
 
@@ -96,9 +97,13 @@ func (d *Dispatcher) Handle(ctx context.Context, s streams.Stored) ([]event.Enve
 		channel = d.channels[0]
 	}
 	served := slices.Contains(d.channels, channel)
-	if !served && event.ValidName(channel) {
+	if !served && !d.alone && event.ValidName(channel) {
 		if served, err = d.served(ctx, channel); err != nil {
 			return nil, err
+		}
+		if !served && s.Attempt == 1 {
+			// A refusal is final, and the channel's consumer may just be made or restored: look again.
+			return nil, fmt.Errorf("channel %s has no consumer", channel)
 		}
 	}
 	if !served {

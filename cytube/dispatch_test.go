@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -239,6 +240,55 @@ func TestOwnLimit(t *testing.T) {
 	// Two at once, then three that are at least a fifth of a second apart.
 	if took := w.site.Heard()[4].Time.Sub(began); took < 600*time.Millisecond {
 		t.Errorf("five lines took %s", took)
+	}
+}
+
+// A Dispatcher elsewhere refuses a send to a channel without a consumer, so the channel's exists before its connector
+// asks the site where to connect.
+func TestConsumerExistsBeforeJoining(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	exists := make(chan error, 100)
+	client := &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+		_, err := w.bus.JetStream().Consumer(r.Context(), streams.Cytube, cytube.SenderDurable("one"))
+		exists <- err
+		return http.DefaultTransport.RoundTrip(r)
+	})}
+	cfg := w.cfg
+	in("one")(&cfg)
+	w.run(cytube.New(w.bus, cfg, cytube.WithHTTPClient(client)))
+	w.connection(event.StateUp)
+	w.ok(<-exists)
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// A channel whose consumer comes back between two attempts is sent to; one that has none at the second is refused.
+func TestRefusalIsCertain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	d := cytube.NewDispatcher(w.bus, []string{room}, slog.New(w.logs), nil)
+	send := func(channel string) (s streams.Stored) {
+		e, err := event.New(event.SubjectSendChat, event.SendChat{Message: "hello", Channel: channel})
+		w.ok(err)
+		return streams.Stored{Envelope: e, Ref: event.Ref{Stream: streams.Cytube, Seq: 1}, Attempt: 1}
+	}
+	late, never := send("late"), send("never")
+	for _, s := range []streams.Stored{late, never} {
+		if out, err := d.Handle(w.ctx, s); err == nil {
+			t.Errorf("the first attempt for %s gave %v", s.Data, out)
+		}
+	}
+	w.join(in("late"))
+	for s, want := range map[*streams.Stored]string{&late: event.OutboxSubject("late"), &never: event.SubjectDelivery} {
+		s.Attempt = 2
+		out, err := d.Handle(w.ctx, *s)
+		w.ok(err)
+		if len(out) != 1 || out[0].Subject != want {
+			t.Errorf("the second attempt for %s gave %v, not %s", s.Data, out, want)
+		}
 	}
 }
 
