@@ -23,6 +23,7 @@ import (
 	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/telemetry/oteltest"
+	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
 // jaeger is a running Jaeger with memory storage, on free loopback ports.
@@ -147,7 +148,7 @@ func (j *jaeger) get(ctx context.Context, path string) (int, []jaegerTrace, erro
 // tree waits until Jaeger shows the trace of a conversation as the wanted tree.
 func (j *jaeger) tree(t *testing.T, correlation, want string) *oteltest.Tree {
 	t.Helper()
-	id := trace.TraceID(event.TraceID(correlation)).String()
+	id := propagation.TraceID(correlation).String()
 	want = unindent(want)
 	var got *oteltest.Tree
 	var problem error
@@ -304,7 +305,7 @@ func TestJaeger(t *testing.T) {
 // them all.
 func (j *jaeger) attempts(t *testing.T, correlation string, n int) []*oteltest.Tree {
 	t.Helper()
-	id := trace.TraceID(event.TraceID(correlation)).String()
+	id := propagation.TraceID(correlation).String()
 	var got *oteltest.Tree
 	err := until(soon(t), func() bool {
 		_, found, err := j.get(t.Context(), "/api/traces/"+id)

@@ -14,7 +14,6 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"go.opentelemetry.io/otel/codes"
-	"go.opentelemetry.io/otel/trace"
 
 	"github.com/rosey-bot/rosey/consumers"
 	"github.com/rosey-bot/rosey/consumers/router"
@@ -24,6 +23,7 @@ import (
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/telemetry"
 	"github.com/rosey-bot/rosey/telemetry/oteltest"
+	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
 // A traced is a running bot whose spans, and those of every process around it,
@@ -140,7 +140,7 @@ func (w *traced) stored(subject, text string) (found streams.Stored) {
 // tree waits until the trace of a conversation is the wanted tree.
 func (w *traced) tree(correlation, want string) *oteltest.Tree {
 	w.t.Helper()
-	id := trace.TraceID(event.TraceID(correlation)).String()
+	id := propagation.TraceID(correlation).String()
 	want = unindent(want)
 	ctx, cancel := context.WithTimeout(w.ctx, testPatience)
 	defer cancel()
@@ -607,7 +607,7 @@ func TestTracesOfForeignPublishers(t *testing.T) {
 	}
 	ctx, span := tel.Tracer("").Start(w.ctx, "afar")
 	header := nats.Header{}
-	telemetry.Inject(ctx, header)
+	propagation.Inject(ctx, header)
 	w.publish(event.SubjectSendChat, header, body(hello))
 	span.End()
 	if err := tel.Shutdown(w.ctx); err != nil {

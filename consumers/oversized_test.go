@@ -12,6 +12,7 @@ import (
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/streamstest"
+	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
 // A plugin that makes more than NATS takes has its event set aside at once with a
@@ -148,7 +149,7 @@ func TestLongCorrelation(t *testing.T) {
 		t.Errorf("outcome %+v", o)
 	}
 	asked := streamstest.Stored(t, bus, streams.Plugin)[0]
-	if said := streamstest.Stored(t, bus, streams.Cytube); len(said) != 1 || said[0].CorrelationID != streams.ImpliedCorrelation(asked.Ref, asked.At) {
+	if said := streamstest.Stored(t, bus, streams.Cytube); len(said) != 1 || said[0].CorrelationID != propagation.ImpliedCorrelation(asked.Ref, asked.At) {
 		t.Errorf("said %+v", said)
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/internal/recent"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
 // item is one thing that the session tells the recorder.
@@ -300,7 +301,7 @@ const longestName = 100
 // store publishes an event, again and again while NATS is away: what comes next
 // must wait for it. An event that NATS will never take is logged and given up.
 func (r *recorder) store(ctx context.Context, e event.Envelope, id string) {
-	ctx = event.WithCorrelation(ctx, e.CorrelationID)
+	ctx = propagation.WithCorrelation(ctx, e.CorrelationID)
 	r.retry(ctx, func() error {
 		ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 		defer cancel()

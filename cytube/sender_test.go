@@ -18,7 +18,7 @@ import (
 	"github.com/rosey-bot/rosey/cytube/cytubetest"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
-	"github.com/rosey-bot/rosey/telemetry"
+	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
 // spoken gives what the room heard of the bot.
@@ -390,7 +390,7 @@ func TestKilledBetweenEchoAndAck(t *testing.T) {
 func TestTraces(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	provider := sdktrace.NewTracerProvider(sdktrace.WithIDGenerator(telemetry.IDs{}))
+	provider := sdktrace.NewTracerProvider(sdktrace.WithIDGenerator(propagation.IDGenerator{}))
 	t.Cleanup(func() { _ = provider.Shutdown(context.Background()) })
 	w.bus = streams.NewBus(w.bus.Conn(), w.bus.JetStream(), streams.WithTracer(provider.Tracer("")))
 	w.join()
@@ -402,7 +402,7 @@ func TestTraces(t *testing.T) {
 		t.Errorf("correlations: %s and %s", line.CorrelationID, echo.CorrelationID)
 	}
 	for _, s := range []streams.Stored{line, echo} {
-		if got := telemetry.CorrelationOf(s.Header); got != s.CorrelationID {
+		if got := propagation.RemoteSpan(s.Header).TraceID(); got != propagation.TraceID(s.CorrelationID) {
 			t.Errorf("trace %s of correlation %s", got, s.CorrelationID)
 		}
 	}

@@ -1,7 +1,6 @@
 package event_test
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,7 +11,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
-	"github.com/google/uuid"
 	"pgregory.net/rapid"
 
 	"github.com/rosey-bot/rosey/event"
@@ -265,39 +263,6 @@ func TestMetadataAndCausation(t *testing.T) {
 		if r, err := event.ParseRef(bad); err == nil {
 			t.Errorf("%q was read as %v", bad, r)
 		}
-	}
-}
-
-func TestContextCarriesCorrelationAndCausation(t *testing.T) {
-	t.Parallel()
-	ctx := context.Background()
-	if event.Correlation(ctx) != "" || event.Causation(ctx) != (event.Ref{}) {
-		t.Error("an empty context carries something")
-	}
-	ref := event.Ref{Stream: "PLUGIN", Seq: 7}
-	ctx = event.Handling(ctx, "c-1", ref)
-	if event.Correlation(ctx) != "c-1" || event.Causation(ctx) != ref {
-		t.Error("the context lost what it carries")
-	}
-}
-
-func TestTraceID(t *testing.T) {
-	t.Parallel()
-	id := "550e8400-e29b-41d4-a716-446655440000"
-	want := [16]byte(uuid.MustParse(id))
-	if event.TraceID(id) != want || event.TraceID(strings.ReplaceAll(id, "-", "")) != want {
-		t.Error("a UUID's trace ID must be its own 16 bytes")
-	}
-	if event.TraceID("") != ([16]byte{}) {
-		t.Error("no correlation ID must give no trace ID")
-	}
-	for _, id := range []string{"chat-17", uuid.Nil.String(), "{" + id + "}", strings.Repeat("z", 36)} {
-		if event.TraceID(id) == ([16]byte{}) {
-			t.Errorf("%q: trace ID %x", id, event.TraceID(id))
-		}
-	}
-	if a, b := event.NewCorrelationID(), event.NewCorrelationID(); a == b || event.TraceID(a) == event.TraceID(b) {
-		t.Error("new correlation IDs must differ")
 	}
 }
 

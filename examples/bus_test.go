@@ -24,6 +24,7 @@ import (
 	"github.com/rosey-bot/rosey/replay"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/streamstest"
+	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
 func TestMain(m *testing.M) { streamstest.Main(m) }
@@ -254,8 +255,8 @@ func (b *bus) check(reply, line streams.Stored, plugin string) {
 	if err := reply.Validate(); err != nil {
 		b.t.Error(err)
 	}
-	if reply.CorrelationID != line.CorrelationID || reply.Header.Get(streams.HeaderCorrelation) != line.CorrelationID {
-		b.t.Errorf("the reply's conversation is %q and %q, the line's %q", reply.CorrelationID, reply.Header.Get(streams.HeaderCorrelation), line.CorrelationID)
+	if reply.CorrelationID != line.CorrelationID || reply.Header.Get(propagation.HeaderCorrelation) != line.CorrelationID {
+		b.t.Errorf("the reply's conversation is %q and %q, the line's %q", reply.CorrelationID, reply.Header.Get(propagation.HeaderCorrelation), line.CorrelationID)
 	}
 	commands := b.stored(event.CommandSubject(plugin))
 	command := commands[len(commands)-1]

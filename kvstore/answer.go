@@ -11,6 +11,7 @@ import (
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
 // A handler answers one kind of request with the body that the contract prints
@@ -179,7 +180,7 @@ func (s *Store) Answer(ctx context.Context, subject string, body []byte) []byte 
 		return failed(err)
 	}
 	if e.CorrelationID != "" {
-		ctx = event.WithCorrelation(ctx, e.CorrelationID)
+		ctx = propagation.WithCorrelation(ctx, e.CorrelationID)
 	}
 	reply, err := s.answer(ctx, op, e)
 	if err != nil {

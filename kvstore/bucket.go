@@ -14,6 +14,7 @@ import (
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
 type msgIDKey struct{}
@@ -123,8 +124,8 @@ var errConflict = errors.New("read it again")
 // sequence, or the first one's if the context's message id was used before.
 func (b *bucket) publish(ctx context.Context, subject string, data []byte, marker bool, expected uint64, id string) (seq uint64, duplicate bool, err error) {
 	msg := &nats.Msg{Subject: subject, Data: data, Header: nats.Header{}}
-	if correlation := event.Correlation(ctx); correlation != "" {
-		msg.Header[streams.HeaderCorrelation] = []string{correlation}
+	if correlation := propagation.Correlation(ctx); correlation != "" {
+		msg.Header[propagation.HeaderCorrelation] = []string{correlation}
 	}
 	if id != "" {
 		msg.Header[jetstream.MsgIDHeader] = []string{id}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
 // A Change is one write to a collection that its history keeps.
@@ -54,7 +55,7 @@ func (b *bucket) changes(ctx context.Context, f func(Change) error) error {
 		}
 		c := Change{ID: id, Revision: Revision{
 			Revision: msg.Sequence, Time: msg.Time, Deleted: isMarker(msg.Header), Data: json.RawMessage("null"),
-			CorrelationID: msg.Header.Get(streams.HeaderCorrelation), MsgID: msg.Header.Get(jetstream.MsgIDHeader),
+			CorrelationID: msg.Header.Get(propagation.HeaderCorrelation), MsgID: msg.Header.Get(jetstream.MsgIDHeader),
 		}}
 		if !c.Deleted {
 			if c.Data, err = canonical(msg.Data, id); err != nil {

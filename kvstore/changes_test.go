@@ -10,6 +10,7 @@ import (
 	"github.com/rosey-bot/rosey/kvstore"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/streamstest"
+	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
 // Changes are all revisions in the order in which they were written, and those
@@ -43,7 +44,7 @@ func TestChanges(t *testing.T) {
 	if all, kept := read(); all != nil || kept != 0 {
 		t.Errorf("of no collection: %v, %d", all, kept)
 	}
-	write := event.WithCorrelation(ctx, "corr")
+	write := propagation.WithCorrelation(ctx, "corr")
 	for i, id := range []event.ID{"", "a b", "", "a b", "a b", "a b"} {
 		if _, err := store.Set(kvstore.WithMsgID(write, fmt.Sprint("id/", i)), event.Set{Collection: "c", ID: id, Data: fmt.Appendf(nil, `{"n":%d}`, i)}); err != nil {
 			t.Fatal(err)

@@ -9,7 +9,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/event"
-	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
 // Revision is a record as one write left it.
@@ -41,7 +41,7 @@ func (s *Store) History(ctx context.Context, collection string, id event.ID) ([]
 				break
 			}
 			r := Revision{Revision: e.revision, Time: e.time, Deleted: e.deleted(), Data: json.RawMessage("null"),
-				CorrelationID: e.header.Get(streams.HeaderCorrelation), MsgID: e.header.Get(jetstream.MsgIDHeader)}
+				CorrelationID: e.header.Get(propagation.HeaderCorrelation), MsgID: e.header.Get(jetstream.MsgIDHeader)}
 			if !r.Deleted {
 				if r.Data, err = canonical(e.data, id); err != nil {
 					return corrupt(collection, id, err)

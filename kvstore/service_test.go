@@ -25,7 +25,7 @@ import (
 	"github.com/rosey-bot/rosey/kvstore"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/streamstest"
-	"github.com/rosey-bot/rosey/telemetry"
+	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
 // Several instances share the requests: each is answered once, all of them by
@@ -165,7 +165,7 @@ func TestCorrelationReachesHistory(t *testing.T) {
 	ctx := streamstest.Context(t)
 	withHeader := nats.NewMsg("database.set")
 	withHeader.Data = []byte(`{"collection":"c","id":1,"data":{}}`)
-	withHeader.Header.Set(streams.HeaderCorrelation, "from-header")
+	withHeader.Header.Set(propagation.HeaderCorrelation, "from-header")
 	if _, err := nc.RequestMsgWithContext(ctx, withHeader); err != nil {
 		t.Fatal(err)
 	}
@@ -330,7 +330,7 @@ func TestAnswerWithoutService(t *testing.T) {
 func TestRequestsAreTraced(t *testing.T) {
 	t.Parallel()
 	spans := tracetest.NewSpanRecorder()
-	provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans), sdktrace.WithIDGenerator(telemetry.IDs{}))
+	provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans), sdktrace.WithIDGenerator(propagation.IDGenerator{}))
 	server := streamstest.Server(t)
 	nc := streamstest.Connect(t, server)
 	addService(t, server, kvstore.WithTracer(streams.NewTracer(provider.Tracer("test"), jetStream(t, nc))))
@@ -352,7 +352,7 @@ func TestRequestsAreTraced(t *testing.T) {
 	slices.SortFunc(ended, func(a, b sdktrace.ReadOnlySpan) int { return -strings.Compare(a.Name(), b.Name()) })
 	for i, name := range []string{"process database.set", "process database.get"} {
 		span := ended[i]
-		if span.Name() != name || span.SpanKind() != trace.SpanKindServer || span.SpanContext().TraceID() != trace.TraceID(event.TraceID(correlation)) {
+		if span.Name() != name || span.SpanKind() != trace.SpanKindServer || span.SpanContext().TraceID() != propagation.TraceID(correlation) {
 			t.Errorf("span %s of kind %v in trace %s", span.Name(), span.SpanKind(), span.SpanContext().TraceID())
 		}
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/event"
-	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
 // Export writes a collection's records, one JSON object a line, in the order in
@@ -259,8 +259,8 @@ func (s *Store) importChunk(ctx context.Context, collection string, chunk []line
 // where nobody is there to give one: that would be behind what is sent next.
 func (b *bucket) send(ctx context.Context, id event.ID, data []byte) (jetstream.PubAckFuture, error) {
 	msg := &nats.Msg{Subject: b.subject(id), Data: data}
-	if correlation := event.Correlation(ctx); correlation != "" {
-		msg.Header = nats.Header{streams.HeaderCorrelation: {correlation}}
+	if correlation := propagation.Correlation(ctx); correlation != "" {
+		msg.Header = nats.Header{propagation.HeaderCorrelation: {correlation}}
 	}
 	return b.store.js.PublishMsgAsync(msg, jetstream.WithStallWait(requestTimeout), jetstream.WithRetryAttempts(0))
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/kvstore"
 	"github.com/rosey-bot/rosey/streams/streamstest"
+	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
 // newStore opens a store on a server of its own.
@@ -594,12 +595,12 @@ func TestHistory(t *testing.T) {
 	s, _ := newStore(t, kvstore.WithHistory(3))
 	ctx := streamstest.Context(t)
 	for i := range 3 {
-		step := kvstore.WithMsgID(event.WithCorrelation(ctx, fmt.Sprint("c-", i)), fmt.Sprint("m-", i))
+		step := kvstore.WithMsgID(propagation.WithCorrelation(ctx, fmt.Sprint("c-", i)), fmt.Sprint("m-", i))
 		if _, err := s.Set(step, event.Set{Collection: "c", ID: "a b", Data: json.RawMessage(fmt.Sprintf(`{"n":%d}`, i))}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := s.Delete(event.WithCorrelation(ctx, "c-3"), event.Delete{Collection: "c", ID: "a b"}); err != nil {
+	if _, err := s.Delete(propagation.WithCorrelation(ctx, "c-3"), event.Delete{Collection: "c", ID: "a b"}); err != nil {
 		t.Fatal(err)
 	}
 	got, err := s.History(ctx, "c", "a b")
@@ -649,7 +650,7 @@ func TestExportAndImport(t *testing.T) {
 	if last != 31 {
 		t.Errorf("progress went to %d", last)
 	}
-	if n, err = s.Import(event.WithCorrelation(ctx, "import-1"), "to", bytes.NewReader(out.Bytes()), nil); err != nil || n != 29 {
+	if n, err = s.Import(propagation.WithCorrelation(ctx, "import-1"), "to", bytes.NewReader(out.Bytes()), nil); err != nil || n != 29 {
 		t.Fatalf("imported %d, %v", n, err)
 	}
 	var again bytes.Buffer

@@ -21,6 +21,7 @@ import (
 	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
 // Durable is the name of a plugin's durable consumer.
@@ -134,7 +135,7 @@ func (h Host) start(ctx context.Context, bus *streams.Bus, p Plugin, log *slog.L
 			err = fmt.Errorf("start: panic: %v\n%s", v, debug.Stack())
 		}
 	}()
-	ctx = event.WithCorrelation(ctx, event.NewCorrelationID())
+	ctx = propagation.WithCorrelation(ctx, event.NewCorrelationID())
 	c := h.context(ctx, p, streams.Stored{At: consumers.Now(ctx)}, direct{bus, p.Name}, log)
 	if err := p.Start(c); err != nil {
 		return fmt.Errorf("start: %w", err)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
 // Event is one stored message as its stream has it. Its body is not decoded
@@ -21,13 +22,13 @@ type Event struct {
 }
 
 // Decode reads the event's envelope; an event without a correlation ID has its
-// streams.ImpliedCorrelation. On a malformed body the error is INVALID_INPUT and
+// propagation.ImpliedCorrelation. On a malformed body the error is INVALID_INPUT and
 // names the field. The Stored then has all but the body's fields, or those too
 // where only the payload breaks the contract.
 func (e Event) Decode() (streams.Stored, error) {
 	env, err := streams.Decode(e.Subject, e.Header, e.Body, e.At)
 	if env.CorrelationID == "" {
-		env.CorrelationID = streams.ImpliedCorrelation(e.Ref, e.At)
+		env.CorrelationID = propagation.ImpliedCorrelation(e.Ref, e.At)
 	}
 	if err == nil {
 		err = event.CheckData(e.Subject, env.Data)
@@ -92,8 +93,8 @@ func (e *Event) scan() (f fields, ok bool) {
 
 // correlation is the event's correlation ID, without decoding it.
 func (e *Event) correlation(f fields) string {
-	if id := streams.Correlation(string(unquoted(f.correlation)), e.Header); id != "" {
+	if id := propagation.CorrelationOf(string(unquoted(f.correlation)), e.Header); id != "" {
 		return id
 	}
-	return streams.ImpliedCorrelation(e.Ref, e.At)
+	return propagation.ImpliedCorrelation(e.Ref, e.At)
 }

@@ -9,9 +9,11 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
 // MinPrefix is how many characters of a correlation ID are enough to ask for it.
@@ -186,14 +188,14 @@ func planFor(spec streams.Spec, filters []string) plan {
 // A matcher decides about what the server could not be asked.
 type matcher struct {
 	Filter
-	traceID [16]byte
+	traceID trace.TraceID
 	content bool // whether the body must be looked at
 }
 
 func (f Filter) matcher() *matcher {
 	m := &matcher{Filter: f, content: f.Channel != "" || f.User != "" || f.Plugin != "" || f.Correlation != "" || f.Grep != nil}
 	if hexID(f.Correlation) {
-		m.traceID = event.TraceID(f.Correlation)
+		m.traceID = propagation.TraceID(f.Correlation)
 	}
 	return m
 }
@@ -268,13 +270,13 @@ func (m *matcher) correlated(id string) bool {
 		return strings.HasPrefix(id, m.Correlation+"@") // of an event that came without one
 	case len(m.Correlation) >= MinPrefix && len(id) >= len(m.Correlation) && strings.EqualFold(id[:len(m.Correlation)], m.Correlation):
 		return true
-	case m.traceID == [16]byte{}:
+	case m.traceID == trace.TraceID{}:
 		return false
 	case len(id) == len(m.Correlation):
 		return strings.EqualFold(id, m.Correlation)
 	}
 	// The same ID with or without hyphens, or one that the trace ID is a hash of.
-	return event.TraceID(id) == m.traceID
+	return propagation.TraceID(id) == m.traceID
 }
 
 // isRef reports whether an ID is no correlation ID but names a stored event.

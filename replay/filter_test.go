@@ -6,13 +6,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"pgregory.net/rapid"
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
-
-	"github.com/nats-io/nats-server/v2/server"
+	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
 const (
@@ -23,16 +23,16 @@ const (
 func TestFilter(t *testing.T) {
 	t.Parallel()
 	chat := Event{Subject: "cytube.chat", Body: []byte(`{"subject":"cytube.chat","data":{"user":"Alice","message":"caf\u00e9 ![x] line","channel":"Main","rank":2,"time":1},"correlation_id":"` + someID + `","metadata":{"source":"cytube"}}`)}
-	pm := Event{Subject: "cytube.send.pm", Body: []byte(`{"to":"alice","message":"psst"}`), Header: nats.Header{streams.HeaderCorrelation: {someID}}}
+	pm := Event{Subject: "cytube.send.pm", Body: []byte(`{"to":"alice","message":"psst"}`), Header: nats.Header{propagation.HeaderCorrelation: {someID}}}
 	send := Event{Subject: "cytube.send.chat", Body: []byte(`{"subject":"cytube.send.chat","data":{"message":"8"},"metadata":{"source":"plugin-dice"}}`),
 		Header: nats.Header{"traceparent": {"00-" + someTrace + "-00f067aa0ba902b7-01"}}}
 	denied := Event{Subject: "plugin.dice.event.denied", Body: []byte(`{"event_type":"denied","success":false,"error":"no","error_code":"PERMISSION_DENIED","details":{"user":"alice"},"channel":"main"}`)}
 	media := Event{Subject: "cytube.media.change", Body: []byte(`{"title":"A","queued_by":"ALICE","channel":"main"}`)}
-	broken := Event{Subject: "cytube.chat", Body: []byte(`{"user":"alice","channel":"main"`), Header: nats.Header{streams.HeaderCorrelation: {someID}}}
+	broken := Event{Subject: "cytube.chat", Body: []byte(`{"user":"alice","channel":"main"`), Header: nats.Header{propagation.HeaderCorrelation: {someID}}}
 	named := Event{Subject: "platform.heartbeat", Body: []byte(`{"subject":"platform.heartbeat","data":{},"correlation_id":"game-7"}`)}
 	escaped := Event{Subject: "cytube.chat", Body: []byte(`{"subject":"cytube.chat","data":{"\u0075ser":"\u0061lice","channel":"main"},"correlation_id":"x"}`)}
 	long := Event{Subject: "platform.shutdown", Body: []byte(`{"subject":"platform.shutdown","data":{},"correlation_id":"` + strings.Repeat("x", event.MaxCorrelationID+1) + `"}`),
-		Header: nats.Header{streams.HeaderCorrelation: {someID}}}
+		Header: nats.Header{propagation.HeaderCorrelation: {someID}}}
 	all := map[string]Event{"chat": chat, "pm": pm, "send": send, "denied": denied, "media": media, "broken": broken, "named": named, "escaped": escaped, "long": long}
 	for name, c := range map[string]struct {
 		f    Filter
@@ -48,7 +48,7 @@ func TestFilter(t *testing.T) {
 		"beginning in capitals":   {Filter{Correlation: "550E8400-E29B"}, []string{"chat", "pm", "send", "broken", "long"}},
 		"too short a beginning":   {Filter{Correlation: "550e"}, nil},
 		"trace ID":                {Filter{Correlation: someTrace}, []string{"chat", "pm", "send", "broken", "long"}},
-		"trace ID of another":     {Filter{Correlation: hexOf(event.TraceID("game-7"))}, []string{"named"}},
+		"trace ID of another":     {Filter{Correlation: hexOf(propagation.TraceID("game-7"))}, []string{"named"}},
 		"correlation of no UUID":  {Filter{Correlation: "game-7"}, []string{"named"}},
 		"text":                    {Filter{Grep: regexp.MustCompile(`^café .*line$`)}, []string{"chat"}},
 		"text of the malformed":   {Filter{Grep: regexp.MustCompile(`alice`)}, []string{"pm", "denied", "broken", "escaped"}},

@@ -10,7 +10,7 @@ import (
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
-	"github.com/rosey-bot/rosey/telemetry"
+	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
 // A durable is a durable consumer of a stream: it handled each event of its
@@ -118,7 +118,7 @@ func (b *spanBuilder) addAnswer(n *node) {
 		return
 	}
 	for _, r := range b.order {
-		if stream, ok := streams.For(r.Subject); !ok || !stream.NoAck || telemetry.SeededSpanID(b.traceID, streams.AnswerSeed(b.sends[r])) != within {
+		if stream, ok := streams.For(r.Subject); !ok || !stream.NoAck || propagation.SpanID(b.traceID, streams.AnswerSeed(b.sends[r])) != within {
 			continue
 		}
 		p := b.answered[within]

@@ -11,6 +11,7 @@ import (
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/streamstest"
+	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
 // chatter stores n chat lines, with a join after every third.
@@ -211,10 +212,10 @@ func TestWaterfall(t *testing.T) {
 	ctx := streamstest.Context(t)
 	bus := streamstest.Bus(t, streamstest.Server(t))
 	id := event.NewCorrelationID()
-	chat := publish(event.WithCorrelation(ctx, id), t, bus, event.SubjectChat, event.Chat{User: "alice", Message: "!roll", Channel: "lounge", Rank: 1, Time: 1})
-	handling := event.Handling(ctx, id, chat)
+	chat := publish(propagation.WithCorrelation(ctx, id), t, bus, event.SubjectChat, event.Chat{User: "alice", Message: "!roll", Channel: "lounge", Rank: 1, Time: 1})
+	handling := propagation.WithCause(ctx, id, chat)
 	command := publish(handling, t, bus.As("router"), event.CommandSubject("dice"), event.Command{Command: "roll", User: "alice", Channel: "lounge", RawMessage: "!roll"})
-	answer := publish(event.Handling(ctx, id, command), t, bus.As("plugin-dice"), event.SubjectSendChat, event.SendChat{Message: "3", Channel: "lounge"})
+	answer := publish(propagation.WithCause(ctx, id, command), t, bus.As("plugin-dice"), event.SubjectSendChat, event.SendChat{Message: "3", Channel: "lounge"})
 	chatter(ctx, t, bus, 3)
 	for _, name := range []string{id, id[:8], answer.String()} {
 		w, err := WaterfallOf(ctx, bus.JetStream(), name, false)

@@ -19,7 +19,7 @@ import (
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
-	"github.com/rosey-bot/rosey/telemetry"
+	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
 const (
@@ -168,7 +168,7 @@ type processKey struct {
 
 // spans are the conversation's spans, those of an event after its cause's.
 func (c *conversation) spans(res *resource.Resource, readers []durable) []sdktrace.ReadOnlySpan {
-	b := &spanBuilder{traceID: event.TraceID(c.id), res: res,
+	b := &spanBuilder{traceID: propagation.TraceID(c.id), res: res,
 		sends: map[*node]trace.SpanID{}, used: map[trace.SpanID]bool{}, processes: map[processKey]*process{}, answered: map[trace.SpanID]*process{}}
 	var visit func(nodes []*node)
 	visit = func(nodes []*node) {
@@ -262,7 +262,7 @@ func (b *spanBuilder) handledBy(n *node) (key processKey, cause *node, ok bool) 
 
 // named is the span of the conversation that an event's headers name, if any.
 func (b *spanBuilder) named(h nats.Header) trace.SpanID {
-	sc := trace.SpanContextFromContext(telemetry.Extract(context.Background(), h))
+	sc := propagation.RemoteSpan(h)
 	if sc.TraceID() != b.traceID {
 		return trace.SpanID{}
 	}
@@ -275,14 +275,14 @@ func (b *spanBuilder) sendID(n *node) trace.SpanID {
 	id := b.named(n.Header)
 	// A publisher without a tracer hands on the span of whoever called it.
 	if !id.IsValid() || b.used[id] {
-		id = telemetry.SeededSpanID(b.traceID, streams.SendSeed(n.Ref))
+		id = propagation.SpanID(b.traceID, streams.SendSeed(n.Ref))
 	}
 	b.used[id] = true
 	return id
 }
 
 func (b *spanBuilder) processID(key processKey) trace.SpanID {
-	return telemetry.SeededSpanID(b.traceID, streams.ProcessSeed(key.consumer, key.cause, key.attempt))
+	return propagation.SpanID(b.traceID, streams.ProcessSeed(key.consumer, key.cause, key.attempt))
 }
 
 func (b *spanBuilder) build() []sdktrace.ReadOnlySpan {

@@ -20,7 +20,7 @@ import (
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/streamstest"
-	"github.com/rosey-bot/rosey/telemetry"
+	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
 // converse runs a router, a plugin that fails at first, and a sender on bus, puts
@@ -115,7 +115,7 @@ func TestExportRebuildsTheLiveSpans(t *testing.T) {
 	t.Parallel()
 	ctx := streamstest.Context(t)
 	var exporter tracetest.InMemoryExporter
-	tp := sdktrace.NewTracerProvider(sdktrace.WithSyncer(&exporter), sdktrace.WithIDGenerator(telemetry.IDs{}))
+	tp := sdktrace.NewTracerProvider(sdktrace.WithSyncer(&exporter), sdktrace.WithIDGenerator(propagation.IDGenerator{}))
 	bus := streamstest.Bus(t, streamstest.Server(t), streams.WithTracer(tp.Tracer("")))
 	converse(ctx, t, bus)
 	live, got := exporter.GetSpans(), export(ctx, t, bus, Query{})
@@ -246,7 +246,7 @@ func TestExportRebuildsAnswers(t *testing.T) {
 	t.Parallel()
 	ctx := streamstest.Context(t)
 	var exporter tracetest.InMemoryExporter
-	tp := sdktrace.NewTracerProvider(sdktrace.WithSyncer(&exporter), sdktrace.WithIDGenerator(telemetry.IDs{}))
+	tp := sdktrace.NewTracerProvider(sdktrace.WithSyncer(&exporter), sdktrace.WithIDGenerator(propagation.IDGenerator{}))
 	bus := streamstest.Bus(t, streamstest.Server(t), streams.WithTracer(tp.Tracer("")))
 	const subject = "plugin.quiz.request.start"
 	svc, err := micro.AddService(bus.Conn(), micro.Config{Name: "quiz", Version: "1.0.0"})

@@ -3,13 +3,13 @@ package replay
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
 // Waterfall is one conversation made ready to be drawn: a row for each event,
@@ -67,7 +67,7 @@ func WaterfallOf(ctx context.Context, js jetstream.JetStream, id string, all boo
 		return nil, err
 	}
 	first := c.events[0].At
-	w := &Waterfall{ID: c.id, TraceID: fmt.Sprintf("%x", event.TraceID(c.id)), Started: first, Took: c.last.Sub(first), Partial: !f.Since.IsZero()}
+	w := &Waterfall{ID: c.id, TraceID: propagation.TraceID(c.id).String(), Started: first, Took: c.last.Sub(first), Partial: !f.Since.IsZero()}
 	roots := c.tree()
 	w.Steps = steps(roots)
 	for _, n := range roots {

@@ -10,7 +10,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/rosey-bot/rosey/event"
-	"github.com/rosey-bot/rosey/telemetry"
+	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
 const (
@@ -26,12 +26,12 @@ func (t *Tracer) adopt(ctx context.Context, s Stored, depth int) trace.SpanConte
 	if sc.IsValid() {
 		return sc
 	}
-	id := telemetry.SeededSpanID(event.TraceID(s.CorrelationID), SendSeed(s.Ref))
+	id := propagation.SpanID(propagation.TraceID(s.CorrelationID), SendSeed(s.Ref))
 	if sc, ok := t.adopted.Get(id); ok {
 		return sc
 	}
 	parent := trace.SpanContext{}
-	if s.CorrelationID != ImpliedCorrelation(s.Ref, s.At) {
+	if s.CorrelationID != propagation.ImpliedCorrelation(s.Ref, s.At) {
 		parent = t.belongs(ctx, s, true, depth)
 	}
 	kind := trace.SpanKindProducer
@@ -40,7 +40,7 @@ func (t *Tracer) adopt(ctx context.Context, s Stored, depth int) trace.SpanConte
 	}
 	opts := append(linked(foreign), trace.WithSpanKind(kind), trace.WithTimestamp(s.At),
 		trace.WithAttributes(SendAttributes(s.Envelope)...), trace.WithAttributes(MessageID(s.Ref)))
-	_, span := telemetry.Start(event.WithCorrelation(trace.ContextWithRemoteSpanContext(ctx, parent), s.CorrelationID),
+	_, span := propagation.StartSpan(propagation.WithCorrelation(trace.ContextWithRemoteSpanContext(ctx, parent), s.CorrelationID),
 		t.spans, "send "+event.Template(s.Subject), SendSeed(s.Ref), opts...)
 	// Who loses the claim has begun the span all the same, to know whether it is
 	// sampled; a span that does not end is not exported.
@@ -85,11 +85,11 @@ func openClaims(ctx context.Context, js jetstream.JetStream, like string) (jetst
 // its conversation. It is not valid for an event that begins its conversation.
 func (t *Tracer) belongs(ctx context.Context, s Stored, search bool, depth int) trace.SpanContext {
 	if cause, ok := s.Causation(); ok && depth < adoptDepth {
-		if c, ok := t.stored(ctx, cause); ok && event.TraceID(c.CorrelationID) == event.TraceID(s.CorrelationID) {
+		if c, ok := t.stored(ctx, cause); ok && propagation.TraceID(c.CorrelationID) == propagation.TraceID(s.CorrelationID) {
 			return t.adopt(ctx, c, depth+1)
 		}
 	}
-	if sc, ok := t.known.Get(event.TraceID(s.CorrelationID)); ok {
+	if sc, ok := t.known.Get(propagation.TraceID(s.CorrelationID)); ok {
 		return sc
 	}
 	if search && depth < adoptDepth && t.searches.Allow() {
@@ -119,7 +119,7 @@ var searchStreams = []string{Cytube, Plugin}
 
 // first finds the first event of the conversation of s that was stored before s.
 func (t *Tracer) first(ctx context.Context, s Stored) (found Stored, ok bool) {
-	id := event.TraceID(s.CorrelationID)
+	id := propagation.TraceID(s.CorrelationID)
 	for _, name := range searchStreams {
 		stream, err := t.js.Stream(ctx, name)
 		if err != nil {
@@ -137,7 +137,7 @@ func (t *Tracer) first(ctx context.Context, s Stored) (found Stored, ok bool) {
 			if err != nil || !e.At.Before(s.At) || e.Ref.Seq > end || ok && !e.At.Before(found.At) {
 				break
 			}
-			if event.TraceID(e.CorrelationID) == id {
+			if propagation.TraceID(e.CorrelationID) == id {
 				found, ok = e, true
 				break
 			}

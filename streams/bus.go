@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -18,12 +17,8 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/rosey-bot/rosey/event"
-	"github.com/rosey-bot/rosey/telemetry"
+	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
-
-// HeaderCorrelation carries the correlation ID beside the body, so that a bare
-// payload can have one too.
-const HeaderCorrelation = "Rosey-Correlation-Id"
 
 // HeaderRequestID is WithMsgID's header of a request, by which its service
 // recognises a repeat. It is not Nats-Msg-Id because the stream that records
@@ -374,38 +369,10 @@ func (b *Bus) complete(ctx context.Context, e event.Envelope, more []metadatum) 
 	if e.Timestamp.IsZero() {
 		e.Timestamp = time.Now()
 	}
-	if e.CorrelationID == "" {
-		e.CorrelationID = event.Correlation(ctx)
-	}
-	if e.CorrelationID == "" {
-		e.CorrelationID = event.NewCorrelationID()
-	}
-	cause := event.Causation(ctx).String()
-	// A request has no place in a stream that could be named as the cause of what
-	// is published while it is answered: only the span of that leads back to it.
-	parent := ""
-	if around := trace.SpanContextFromContext(ctx); cause == "" && e.Metadata[event.MetaCausation] == nil &&
-		around.IsValid() && around.TraceID() == event.TraceID(e.CorrelationID) {
-		parent = around.SpanID().String()
-	}
-	if cause == "" && parent == "" && len(e.Metadata) == 0 && len(more) == 0 {
-		e.Metadata = b.meta // nobody writes to an envelope's metadata in place
-		return e
-	}
-	meta := make(map[string]any, 8)
-	meta[event.MetaSource] = b.meta[event.MetaSource]
-	if cause != "" {
-		meta[event.MetaCausation] = cause
-	}
-	maps.Copy(meta, e.Metadata)
 	for _, m := range more {
-		meta[m.key] = m.value
+		e = e.WithMeta(m.key, m.value)
 	}
-	if parent != "" {
-		meta[event.MetaParentSpan] = parent
-	}
-	e.Metadata = meta
-	return e
+	return propagation.Fill(ctx, e, b.meta)
 }
 
 func (b *Bus) message(ctx context.Context, e event.Envelope, idHeader, id string) (*nats.Msg, error) {
@@ -416,11 +383,11 @@ func (b *Bus) message(ctx context.Context, e event.Envelope, idHeader, id string
 	if err != nil {
 		return nil, fmt.Errorf("encode %s: %w", e.Subject, err)
 	}
-	msg := &nats.Msg{Subject: e.Subject, Data: body, Header: nats.Header{HeaderCorrelation: {e.CorrelationID}}}
+	msg := &nats.Msg{Subject: e.Subject, Data: body, Header: nats.Header{}}
 	if id != "" {
 		msg.Header[idHeader] = []string{b.seal.id(id)}
 	}
-	telemetry.Inject(ctx, msg.Header)
+	propagation.Inject(propagation.WithCorrelation(ctx, e.CorrelationID), msg.Header)
 	return msg, nil
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/streamstest"
+	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
 // A store of version 0.1, where PLUGIN kept the timers, goes on being used: what
@@ -85,7 +86,7 @@ func TestTimersOfOldStores(t *testing.T) {
 			which := "old"
 			if strings.Contains(string(s.Data), "new") {
 				which = "new"
-				if s.CorrelationID != "tea" || s.Meta(event.MetaSource) != "rosey" || s.Header.Get(streams.HeaderCorrelation) != "tea" {
+				if s.CorrelationID != "tea" || s.Meta(event.MetaSource) != "rosey" || s.Header.Get(propagation.HeaderCorrelation) != "tea" {
 					t.Errorf("the timer came as %+v", s)
 				}
 			}

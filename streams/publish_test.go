@@ -14,6 +14,7 @@ import (
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/streamstest"
+	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
 // An event that no stream takes, or that none says it took, is a NATS_ERROR and
@@ -77,7 +78,7 @@ func TestLongCorrelationIsRefused(t *testing.T) {
 	if err := publish(t.Context(), good); err != nil {
 		t.Errorf("an ID of %d bytes: %v", len(good), err)
 	}
-	inherited := event.WithCorrelation(t.Context(), long)
+	inherited := propagation.WithCorrelation(t.Context(), long)
 	_, asked := bus.Request(inherited, event.SubjectGet, event.Get{Collection: "c", ID: "1"})
 	named := send
 	named.CorrelationID = long
@@ -108,11 +109,11 @@ func TestLongCorrelationIsNotRead(t *testing.T) {
 		want   string // the implied one when empty
 	}{
 		"in the body":              {body: long},
-		"in the header":            {header: nats.Header{streams.HeaderCorrelation: {long}}},
-		"in both":                  {body: long, header: nats.Header{streams.HeaderCorrelation: {long}}},
-		"and another in a header":  {body: long, header: nats.Header{streams.HeaderCorrelation: {id}}, want: id},
+		"in the header":            {header: nats.Header{propagation.HeaderCorrelation: {long}}},
+		"in both":                  {body: long, header: nats.Header{propagation.HeaderCorrelation: {long}}},
+		"and another in a header":  {body: long, header: nats.Header{propagation.HeaderCorrelation: {id}}, want: id},
 		"and a trace":              {body: long, header: nats.Header{"traceparent": {traceparent}}, want: traced},
-		"in a header, and a trace": {header: nats.Header{streams.HeaderCorrelation: {long}, "traceparent": {traceparent}}, want: traced},
+		"in a header, and a trace": {header: nats.Header{propagation.HeaderCorrelation: {long}, "traceparent": {traceparent}}, want: traced},
 	} {
 		body, err := json.Marshal(map[string]any{"subject": event.SubjectSendChat, "data": map[string]any{"message": "hi"}, "correlation_id": c.body})
 		if err != nil {
@@ -133,7 +134,7 @@ func TestLongCorrelationIsNotRead(t *testing.T) {
 		got, err := streams.ReadRaw(streams.Cytube, raw)
 		want := c.want
 		if want == "" {
-			want = streams.ImpliedCorrelation(got.Ref, got.At)
+			want = propagation.ImpliedCorrelation(got.Ref, got.At)
 		}
 		if err != nil || got.CorrelationID != want {
 			t.Errorf("%s: read as %.80q, want %q: %v", name, got.CorrelationID, want, err)

@@ -10,7 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/event"
-	"github.com/rosey-bot/rosey/telemetry"
+	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
 // Stored is an event read back from a stream. Ref and At are JetStream's own;
@@ -24,7 +24,7 @@ type Stored struct {
 }
 
 // Read makes a Stored of a JetStream message. An event that came without a
-// Correlation has its ImpliedCorrelation. On a malformed body the error is
+// CorrelationOf has its ImpliedCorrelation. On a malformed body the error is
 // INVALID_INPUT and names the field; the Stored then has everything but the
 // body's fields, with the body's text as data when that is not an object.
 func Read(msg jetstream.Msg) (Stored, error) {
@@ -50,21 +50,15 @@ func ReadRaw(stream string, raw *jetstream.RawStreamMsg) (Stored, error) {
 	return s.correlated(), err
 }
 
-// ImpliedCorrelation is the correlation ID of a stored event that came without
-// one that can be used: the same for everybody who reads it.
-func ImpliedCorrelation(ref event.Ref, at time.Time) string {
-	return fmt.Sprintf("%s@%s", ref, at.UTC().Format(time.RFC3339Nano))
-}
-
 func (s Stored) correlated() Stored {
 	if s.CorrelationID == "" {
-		s.CorrelationID = ImpliedCorrelation(s.Ref, s.At)
+		s.CorrelationID = propagation.ImpliedCorrelation(s.Ref, s.At)
 	}
 	return s
 }
 
 // Decode reads a body with its headers. A bare payload, or an envelope without
-// them, gets its Correlation from the headers, and its timestamp from at.
+// them, gets its CorrelationOf from the headers, and its timestamp from at.
 func Decode(subject string, header nats.Header, body []byte, at time.Time) (event.Envelope, error) {
 	if event.Match(event.AllSchedules, subject) {
 		// The body of a schedule is the event that is stored when its time comes.
@@ -77,30 +71,13 @@ func Decode(subject string, header nats.Header, body []byte, at time.Time) (even
 	if e.Timestamp.IsZero() {
 		e.Timestamp = at
 	}
-	e.CorrelationID = Correlation(e.CorrelationID, header)
+	e.CorrelationID = propagation.CorrelationOf(e.CorrelationID, header)
 	return e, err
-}
-
-// Correlation is the correlation ID of an event whose body names id: that, or the
-// one of the Rosey-Correlation-Id header, or the one that stands for the trace that
-// the headers name, or "". One longer than event.MaxCorrelationID is as good as
-// none, since nothing could be published with it.
-func Correlation(id string, header nats.Header) string {
-	if id != "" && event.CheckCorrelation(id) == nil {
-		return id
-	}
-	if len(header) == 0 {
-		return ""
-	}
-	if id = telemetry.Carrier(header).Get(HeaderCorrelation); id != "" && event.CheckCorrelation(id) == nil {
-		return id
-	}
-	return telemetry.CorrelationOf(header)
 }
 
 // Handling returns the context in which an event is handled: it carries the
 // event's correlation ID, the event as the cause of whatever is published, and
 // the event's span as parent.
 func Handling(ctx context.Context, s Stored) context.Context {
-	return telemetry.Extract(event.Handling(ctx, s.CorrelationID, s.Ref), s.Header)
+	return propagation.Handling(ctx, s.CorrelationID, s.Ref, s.Header)
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/nats-io/nats.go/micro"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
 // Responder answers one request. Its result is the reply's body; its error
@@ -47,7 +48,7 @@ func (b *Bus) answer(ctx context.Context, req micro.Request, r Responder) ([]byt
 	}
 	ctx, span := b.tracer.Answer(ctx, Stored{Envelope: e, Header: header, At: time.Now()})
 	defer span.End()
-	e.CorrelationID = event.Correlation(ctx)
+	e.CorrelationID = propagation.Correlation(ctx)
 	var result any
 	if err == nil {
 		result, err = call(ctx, e, r)

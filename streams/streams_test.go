@@ -22,6 +22,7 @@ import (
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/streamstest"
+	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
 func TestMain(m *testing.M) { streamstest.Main(m) }
@@ -136,7 +137,7 @@ func TestPublish(t *testing.T) {
 	t.Parallel()
 	bus := streamstest.Bus(t, streamstest.Server(t), streams.WithSource("test"))
 	ctx := streamstest.Context(t)
-	ctx = event.Handling(ctx, "corr-1", event.Ref{Stream: "CYTUBE", Seq: 7})
+	ctx = propagation.WithCause(ctx, "corr-1", event.Ref{Stream: "CYTUBE", Seq: 7})
 	e, err := event.New(event.SubjectSendChat, event.SendChat{Message: "hi"})
 	if err != nil {
 		t.Fatal(err)
@@ -161,8 +162,8 @@ func TestPublish(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.CorrelationID != "corr-1" || got.Header.Get(streams.HeaderCorrelation) != "corr-1" {
-		t.Errorf("correlation %q, header %q", got.CorrelationID, got.Header.Get(streams.HeaderCorrelation))
+	if got.CorrelationID != "corr-1" || got.Header.Get(propagation.HeaderCorrelation) != "corr-1" {
+		t.Errorf("correlation %q, header %q", got.CorrelationID, got.Header.Get(propagation.HeaderCorrelation))
 	}
 	if diff := cmp.Diff(map[string]any{"source": "test", "causation_id": "CYTUBE:7"}, got.Metadata); diff != "" {
 		t.Error(diff)
@@ -638,7 +639,7 @@ func TestTimerTooFarAhead(t *testing.T) {
 func TestTimers(t *testing.T) {
 	t.Parallel()
 	bus := streamstest.Bus(t, streamstest.Server(t))
-	ctx := event.Handling(streamstest.Context(t), "corr", event.Ref{Stream: "PLUGIN", Seq: 9})
+	ctx := propagation.WithCause(streamstest.Context(t), "corr", event.Ref{Stream: "PLUGIN", Seq: 9})
 	fired := make(chan streams.Stored, 8)
 	sub, err := bus.Subscribe(ctx, "plugin.t.event.>", func(_ context.Context, s streams.Stored) { fired <- s })
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/internal/recent"
-	"github.com/rosey-bot/rosey/telemetry"
+	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
 // Tracer makes the spans of events: one for each that is sent, and one for each
@@ -49,16 +49,16 @@ func NewTracer(spans trace.Tracer, js jetstream.JetStream) *Tracer {
 // send starts the span of publishing an event, or with SpanKindClient of a
 // request.
 func (t *Tracer) send(ctx context.Context, e event.Envelope, kind trace.SpanKind) (context.Context, trace.Span) {
-	ctx = event.WithCorrelation(ctx, e.CorrelationID)
+	ctx = propagation.WithCorrelation(ctx, e.CorrelationID)
 	if t.off {
 		return ctx, trace.SpanFromContext(ctx)
 	}
 	opts := []trace.SpanStartOption{trace.WithSpanKind(kind), trace.WithAttributes(SendAttributes(e)...)}
-	if around := trace.SpanContextFromContext(ctx); around.TraceID() != event.TraceID(e.CorrelationID) {
+	if around := trace.SpanContextFromContext(ctx); around.TraceID() != propagation.TraceID(e.CorrelationID) {
 		ctx = trace.ContextWithRemoteSpanContext(ctx, t.parentOf(ctx, e, around.IsValid()))
 		opts = append(opts, linked(around)...)
 	}
-	ctx, span := telemetry.Start(ctx, t.spans, "send "+event.Template(e.Subject), "", opts...)
+	ctx, span := propagation.StartSpan(ctx, t.spans, "send "+event.Template(e.Subject), "", opts...)
 	t.meet(span.SpanContext())
 	return ctx, span
 }
@@ -69,7 +69,7 @@ func (t *Tracer) send(ctx context.Context, e event.Envelope, kind trace.SpanKind
 // another conversation than its own: most others begin one.
 func (t *Tracer) parentOf(ctx context.Context, e event.Envelope, search bool) trace.SpanContext {
 	if _, caused := e.Causation(); !caused && !search {
-		sc, _ := t.known.Get(event.TraceID(e.CorrelationID))
+		sc, _ := t.known.Get(propagation.TraceID(e.CorrelationID))
 		return sc
 	}
 	ctx, cancel := context.WithTimeout(ctx, adoptTimeout)
@@ -118,16 +118,16 @@ func (t *Tracer) Answer(ctx context.Context, s Stored) (context.Context, trace.S
 }
 
 // AnswerSeed is the seed of the span that answers a request (see
-// telemetry.Start), made of the span that sent it.
+// telemetry.StartSpan), made of the span that sent it.
 func AnswerSeed(request trace.SpanID) string { return "answer/" + request.String() }
 
 // ProcessSeed is the seed of the span that handles a delivery (see
-// telemetry.Start), by which the span can be rebuilt from the streams.
+// telemetry.StartSpan), by which the span can be rebuilt from the streams.
 func ProcessSeed(durable string, ref event.Ref, attempt int) string {
 	return "process/" + durable + "/" + ref.String() + "/" + strconv.Itoa(attempt)
 }
 
-// SendSeed is the seed of the send span (see telemetry.Start) of a stored event
+// SendSeed is the seed of the send span (see telemetry.StartSpan) of a stored event
 // that came without one.
 func SendSeed(ref event.Ref) string { return "send/" + ref.String() }
 
@@ -152,7 +152,7 @@ func (t *Tracer) process(ctx context.Context, s Stored, durable, seed string, ki
 		opts = append(opts, linked(foreign)...)
 	}
 	t.meet(parent)
-	ctx, span := telemetry.Start(ctx, t.spans, "process "+event.Template(s.Subject), seed, opts...)
+	ctx, span := propagation.StartSpan(ctx, t.spans, "process "+event.Template(s.Subject), seed, opts...)
 	t.meet(span.SpanContext())
 	return ctx, span
 }
@@ -160,8 +160,8 @@ func (t *Tracer) process(ctx context.Context, s Stored, durable, seed string, ki
 // named is the span of its conversation that an event's publisher named. Foreign
 // is one that it named of another trace, which can only be linked to.
 func named(s Stored) (sc, foreign trace.SpanContext) {
-	sc = trace.SpanContextFromContext(telemetry.Extract(context.Background(), s.Header))
-	if sc.IsValid() && sc.TraceID() != event.TraceID(s.CorrelationID) {
+	sc = propagation.RemoteSpan(s.Header)
+	if sc.IsValid() && sc.TraceID() != propagation.TraceID(s.CorrelationID) {
 		return trace.SpanContext{}, sc
 	}
 	return sc, trace.SpanContext{}

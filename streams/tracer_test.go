@@ -7,13 +7,13 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"go.opentelemetry.io/otel/trace"
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 	"github.com/rosey-bot/rosey/telemetry"
 	"github.com/rosey-bot/rosey/telemetry/oteltest"
+	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
 // peer is a Bus on its own connection whose spans go to a collector under a
@@ -71,7 +71,7 @@ func read(t *testing.T, b *streams.Bus, ref event.Ref) streams.Stored {
 
 func wantTree(t *testing.T, r *oteltest.Receiver, correlation, want string) {
 	t.Helper()
-	id := trace.TraceID(event.TraceID(correlation)).String()
+	id := propagation.TraceID(correlation).String()
 	var got *oteltest.Tree
 	var problem error
 	_, err := r.Wait(streamstest.Context(t), func([]oteltest.Span) bool {
@@ -114,7 +114,7 @@ func TestOneSpanForAnEventThatCameWithout(t *testing.T) {
 	for _, span := range spans {
 		if span.Name == "send cytube.send.chat" {
 			sends++
-			if span.ParentID != "" || span.SpanID != telemetry.SeededSpanID(event.TraceID("c"), streams.SendSeed(stored.Ref)).String() {
+			if span.ParentID != "" || span.SpanID != propagation.SpanID(propagation.TraceID("c"), streams.SendSeed(stored.Ref)).String() {
 				t.Errorf("the send span is %+v", span)
 			}
 		}
@@ -168,7 +168,7 @@ func TestPublishesOutsideOfSpans(t *testing.T) {
 	t.Parallel()
 	ctx, s, r := streamstest.Context(t), streamstest.Server(t), oteltest.Start(t)
 	one, two := peer(t, s, "one", r.Env("grpc")), peer(t, s, "two", r.Env("grpc"))
-	ctx = event.WithCorrelation(ctx, "c")
+	ctx = propagation.WithCorrelation(ctx, "c")
 	cause, err := one.Publish(ctx, chat(t, "a"))
 	if err != nil {
 		t.Fatal(err)
@@ -181,7 +181,7 @@ func TestPublishesOutsideOfSpans(t *testing.T) {
 	if _, err := two.Publish(ctx, chat(t, "c").WithMeta(event.MetaCausation, cause.Ref.String())); err != nil {
 		t.Fatal(err)
 	}
-	other, err := one.Publish(event.WithCorrelation(ctx, "other"), chat(t, "other"))
+	other, err := one.Publish(propagation.WithCorrelation(ctx, "other"), chat(t, "other"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -198,11 +198,11 @@ func TestPublishesOutsideOfSpans(t *testing.T) {
 	wantTree(t, r, "other", `send cytube.send.chat [producer one]
   process cytube.send.chat [consumer three]
 `)
-	tree, err := r.Tree(trace.TraceID(event.TraceID("c")).String())
+	tree, err := r.Tree(propagation.TraceID("c").String())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if links := tree.Children[2].Links; len(links) != 1 || links[0].TraceID != trace.TraceID(event.TraceID("other")).String() {
+	if links := tree.Children[2].Links; len(links) != 1 || links[0].TraceID != propagation.TraceID("other").String() {
 		t.Errorf("the aside has links %v", links)
 	}
 }
@@ -212,7 +212,7 @@ func TestRequestsOfConversationsThatOthersBegan(t *testing.T) {
 	t.Parallel()
 	ctx, s, r := streamstest.Context(t), streamstest.Server(t), oteltest.Start(t)
 	one, two := peer(t, s, "one", r.Env("grpc")), peer(t, s, "two", r.Env("grpc"))
-	if _, err := one.Publish(event.WithCorrelation(ctx, "c"), chat(t, "a")); err != nil {
+	if _, err := one.Publish(propagation.WithCorrelation(ctx, "c"), chat(t, "a")); err != nil {
 		t.Fatal(err)
 	}
 	for _, header := range []nats.Header{nil, {"traceparent": {"00-11111111111111111111111111111111-2222222222222222-01"}}} {

@@ -13,9 +13,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nats.go/micro"
 
-	"go.opentelemetry.io/otel/propagation"
-
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
 // What a Warden does for a plugin, as the last part of the subject on which it is
@@ -162,7 +161,7 @@ func (w *Warden) timer(ctx context.Context, plugin string, r micro.Request) (any
 		return nil, event.Errorf(event.PermissionDenied, "plugin %s may set timers for its own events, not %s", plugin, e.Subject)
 	}
 	msg := &nats.Msg{Subject: e.Subject, Data: r.Data(), Header: nats.Header{}}
-	for _, key := range append([]string{jetstream.MsgIDHeader, HeaderCorrelation}, propagation.TraceContext{}.Fields()...) {
+	for _, key := range append([]string{jetstream.MsgIDHeader}, propagation.Headers...) {
 		if v := header.Values(key); len(v) > 0 {
 			msg.Header[key] = v[:1]
 		}

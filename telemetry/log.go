@@ -2,7 +2,6 @@ package telemetry
 
 import (
 	"context"
-	"encoding/hex"
 	"fmt"
 	"io"
 	"log/slog"
@@ -11,7 +10,7 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
 // Keys of the attributes that say which conversation a log line belongs to.
@@ -47,7 +46,7 @@ func NewLogger(w io.Writer, level, format string) (*slog.Logger, error) {
 	return slog.New(correlated{top: h, inner: h}), nil
 }
 
-// correlated adds the context's IDs to each record, at the top level whatever
+// correlated adds the IDs of the context to each record, at the top level whatever
 // groups are open.
 type correlated struct {
 	top   slog.Handler                      // as it was before the first group was opened
@@ -100,7 +99,7 @@ func (c correlated) then(step func(slog.Handler) slog.Handler) slog.Handler {
 // correlation ID is left out where the line has one.
 func identify(ctx context.Context, has bool) []slog.Attr {
 	var ids []slog.Attr
-	correlation := event.Correlation(ctx)
+	correlation := propagation.Correlation(ctx)
 	if correlation != "" && !has {
 		ids = append(ids, slog.String(LogCorrelation, correlation))
 	}
@@ -108,8 +107,7 @@ func identify(ctx context.Context, has bool) []slog.Attr {
 	case sc.IsValid():
 		ids = append(ids, slog.String(LogTrace, sc.TraceID().String()), slog.String(LogSpan, sc.SpanID().String()))
 	case correlation != "":
-		id := event.TraceID(correlation)
-		ids = append(ids, slog.String(LogTrace, hex.EncodeToString(id[:])))
+		ids = append(ids, slog.String(LogTrace, propagation.TraceID(correlation).String()))
 	}
 	return ids
 }

@@ -16,8 +16,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"pgregory.net/rapid"
 
-	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/telemetry"
+	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
 const (
@@ -50,8 +50,8 @@ func logged(t *testing.T, do func(*slog.Logger)) []map[string]any {
 func TestLinesCarryTheConversation(t *testing.T) {
 	t.Parallel()
 	plain := context.Background()
-	handling := event.WithCorrelation(plain, correlation)
-	span := trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID(event.TraceID(correlation)), SpanID: trace.SpanID{0xab}})
+	handling := propagation.WithCorrelation(plain, correlation)
+	span := trace.NewSpanContext(trace.SpanContextConfig{TraceID: propagation.TraceID(correlation), SpanID: trace.SpanID{0xab}})
 	traced := trace.ContextWithSpanContext(handling, span)
 	for _, tt := range []struct {
 		name string
@@ -66,8 +66,8 @@ func TestLinesCarryTheConversation(t *testing.T) {
 			map[string]any{"msg": "m", "correlation_id": correlation, "trace_id": traceID, "span_id": "ab00000000000000"}},
 		{"a span alone", func(l *slog.Logger) { l.InfoContext(trace.ContextWithSpanContext(plain, span), "m") },
 			map[string]any{"msg": "m", "trace_id": traceID, "span_id": "ab00000000000000"}},
-		{"an ID that is no UUID", func(l *slog.Logger) { l.InfoContext(event.WithCorrelation(plain, "quiz"), "m") },
-			map[string]any{"msg": "m", "correlation_id": "quiz", "trace_id": fmt.Sprintf("%x", event.TraceID("quiz"))}},
+		{"an ID that is no UUID", func(l *slog.Logger) { l.InfoContext(propagation.WithCorrelation(plain, "quiz"), "m") },
+			map[string]any{"msg": "m", "correlation_id": "quiz", "trace_id": propagation.TraceID("quiz").String()}},
 		{"bound attributes", func(l *slog.Logger) { l.With("plugin", "dice").InfoContext(handling, "m") },
 			map[string]any{"msg": "m", "plugin": "dice", "correlation_id": correlation, "trace_id": traceID}},
 		{"groups", func(l *slog.Logger) {
@@ -93,7 +93,7 @@ func TestLinesCarryTheConversation(t *testing.T) {
 // Two loggers that were derived from one do not write into each other's groups.
 func TestDerivedLoggersAreIndependent(t *testing.T) {
 	t.Parallel()
-	ctx := event.WithCorrelation(context.Background(), correlation)
+	ctx := propagation.WithCorrelation(context.Background(), correlation)
 	lines := logged(t, func(l *slog.Logger) {
 		g := l.WithGroup("g").With("a", 1)
 		x, y := g.With("x", 1), g.With("y", 1)
@@ -115,7 +115,7 @@ func TestTextLinesCanBeGrepped(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx := event.WithCorrelation(context.Background(), correlation)
+	ctx := propagation.WithCorrelation(context.Background(), correlation)
 	log.InfoContext(ctx, "command routed", "plugin", "dice-roller")
 	log.DebugContext(ctx, "too fine")
 	log.Info("something else")
@@ -155,7 +155,7 @@ func TestControlCharactersAreEscaped(t *testing.T) {
 			if err != nil {
 				rt.Fatal(err)
 			}
-			log.With("bound", text).WithGroup("group").InfoContext(event.WithCorrelation(context.Background(), text), text,
+			log.With("bound", text).WithGroup("group").InfoContext(propagation.WithCorrelation(context.Background(), text), text,
 				"string", text, "error", error(hostile{text}), "any", hostile{text}, "bytes", []byte(text), text, "key",
 				slog.Group("nested", "list", []string{text}))
 			line := out.String()

@@ -16,6 +16,7 @@ import (
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/telemetry"
 	"github.com/rosey-bot/rosey/telemetry/oteltest"
+	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
 func metrics(t *testing.T) *telemetry.Metrics {
@@ -157,7 +158,7 @@ func TestExemplars(t *testing.T) {
 	r := oteltest.Start(t)
 	p := setup(t, telemetry.Config{Getenv: r.Env("grpc")})
 	id := uuid.New()
-	ctx, span := telemetry.Start(event.WithCorrelation(ctx, id.String()), p.Tracer("test"), "process", "")
+	ctx, span := propagation.StartSpan(propagation.WithCorrelation(ctx, id.String()), p.Tracer("test"), "process", "")
 	p.Metrics.Handled(ctx, telemetry.Handling{Consumer: "router", Subject: event.SubjectChat, Outcome: telemetry.OutcomeDone, Attempt: 1})
 	span.End()
 	w := httptest.NewRecorder()

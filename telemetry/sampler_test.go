@@ -10,8 +10,8 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/telemetry"
+	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
 const traces = 100_000
@@ -35,7 +35,7 @@ func TestRatioSamplerSamplesItsShare(t *testing.T) {
 			t.Parallel()
 			ids := make([]trace.TraceID, traces)
 			for i := range ids {
-				ids[i] = event.TraceID(id(i))
+				ids[i] = propagation.TraceID(id(i))
 			}
 			for _, ratio := range []float64{0, 0.001, 0.01, 0.1, 0.25, 0.5, 0.75, 0.9, 1} {
 				s := telemetry.RatioSampler(ratio)

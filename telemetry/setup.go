@@ -19,6 +19,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
 	"golang.org/x/time/rate"
+
+	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
 // Config are the settings of Setup that OpenTelemetry's variables do not hold.
@@ -206,7 +208,7 @@ func (p *Providers) trace(ctx context.Context, plan plan, res *resource.Resource
 	}
 	stop, abort := context.WithCancel(context.Background())
 	opts := []sdktrace.TracerProviderOption{
-		sdktrace.WithIDGenerator(IDs{}),
+		sdktrace.WithIDGenerator(propagation.IDGenerator{}),
 		sdktrace.WithSampler(plan.sampler),
 		sdktrace.WithResource(res),
 		sdktrace.WithRawSpanLimits(plan.limits),

@@ -14,9 +14,9 @@ import (
 	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/telemetry"
 	"github.com/rosey-bot/rosey/telemetry/oteltest"
+	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
 // One conversation goes from a chat line to an answer, as spans of a real
@@ -35,7 +35,7 @@ func TestSpansReachTheCollector(t *testing.T) {
 					"OTEL_RESOURCE_ATTRIBUTES=deployment.environment.name=test%2C1",
 				)})
 				id := uuid.New()
-				conversation(event.WithCorrelation(ctx, id.String()), p.Tracer("test"))
+				conversation(propagation.WithCorrelation(ctx, id.String()), p.Tracer("test"))
 
 				spans, err := r.Wait(ctx, func(s []oteltest.Span) bool { return len(s) == 3 })
 				if err != nil {
@@ -75,13 +75,13 @@ func TestSpansReachTheCollector(t *testing.T) {
 }
 
 func conversation(ctx context.Context, tracer trace.Tracer) {
-	ctx, receive := telemetry.Start(ctx, tracer, "receive cytube.chat", "", trace.WithSpanKind(trace.SpanKindServer))
+	ctx, receive := propagation.StartSpan(ctx, tracer, "receive cytube.chat", "", trace.WithSpanKind(trace.SpanKindServer))
 	defer receive.End()
-	ctx, process := telemetry.Start(ctx, tracer, "process plugin.{name}.command", "seed", trace.WithSpanKind(trace.SpanKindConsumer),
+	ctx, process := propagation.StartSpan(ctx, tracer, "process plugin.{name}.command", "seed", trace.WithSpanKind(trace.SpanKindConsumer),
 		trace.WithAttributes(attribute.String("messaging.system", "nats"), attribute.Int("attempt", 2)))
 	defer process.End()
 	process.SetStatus(codes.Error, "no such dice")
-	_, send := telemetry.Start(ctx, tracer, "send cytube.send.chat", "", trace.WithSpanKind(trace.SpanKindProducer))
+	_, send := propagation.StartSpan(ctx, tracer, "send cytube.send.chat", "", trace.WithSpanKind(trace.SpanKindProducer))
 	send.End()
 }
 
@@ -98,7 +98,7 @@ func TestTracingIsOffUnlessAskedFor(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := setup(t, telemetry.Config{Getenv: oteltest.Getenv(env...)})
-			_, span := telemetry.Start(event.WithCorrelation(testContext(t), uuid.NewString()), p.Tracer("test"), "span", "")
+			_, span := propagation.StartSpan(propagation.WithCorrelation(testContext(t), uuid.NewString()), p.Tracer("test"), "span", "")
 			if span.IsRecording() || span.SpanContext().IsValid() || len(p.Targets) > 0 {
 				t.Errorf("a span was made for %v", p.Targets)
 			}
@@ -133,7 +133,7 @@ func TestConsoleExporter(t *testing.T) {
 	var out buffer
 	p := setup(t, telemetry.Config{Console: &out, Getenv: oteltest.Getenv("OTEL_TRACES_EXPORTER=console")})
 	id := uuid.New()
-	_, span := telemetry.Start(event.WithCorrelation(ctx, id.String()), p.Tracer("test"), "a span", "")
+	_, span := propagation.StartSpan(propagation.WithCorrelation(ctx, id.String()), p.Tracer("test"), "a span", "")
 	span.End()
 	if err := p.Shutdown(ctx); err != nil {
 		t.Fatal(err)
@@ -168,12 +168,12 @@ func TestSampler(t *testing.T) {
 				"OTEL_TRACES_SAMPLER="+tt.kind, "OTEL_TRACES_SAMPLER_ARG="+tt.arg)})
 			tracer := p.Tracer("test")
 			isSampled := func(ctx context.Context) bool {
-				_, span := telemetry.Start(ctx, tracer, "span", "")
+				_, span := propagation.StartSpan(ctx, tracer, "span", "")
 				return span.SpanContext().IsSampled()
 			}
 			n := 0
 			for range 1000 {
-				if isSampled(event.WithCorrelation(ctx, uuid.NewString())) {
+				if isSampled(propagation.WithCorrelation(ctx, uuid.NewString())) {
 					n++
 				}
 			}
@@ -184,7 +184,7 @@ func TestSampler(t *testing.T) {
 			for flags, want := range map[trace.TraceFlags]bool{trace.FlagsSampled: tt.sampled, 0: tt.notSampled} {
 				id := uuid.New()
 				parent := trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID(id), SpanID: trace.SpanID{1}, TraceFlags: flags, Remote: true})
-				ctx := trace.ContextWithRemoteSpanContext(event.WithCorrelation(ctx, id.String()), parent)
+				ctx := trace.ContextWithRemoteSpanContext(propagation.WithCorrelation(ctx, id.String()), parent)
 				if got := isSampled(ctx); got != want {
 					t.Errorf("a child of a remote parent with flags %s is sampled: %t, want %t", flags, got, want)
 				}

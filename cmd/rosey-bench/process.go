@@ -18,6 +18,7 @@ import (
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
 // errNotMeasurable is returned for what this machine does not allow to measure.
@@ -46,7 +47,7 @@ func (b *bench) fullStore(ctx context.Context) (dir string, err error) {
 		e.CorrelationID = event.NewCorrelationID()
 		e.Metadata = map[string]any{event.MetaSource: "cytube"}
 		body, err := e.MarshalJSON()
-		return &nats.Msg{Subject: e.Subject, Data: body, Header: nats.Header{streams.HeaderCorrelation: {e.CorrelationID}}}, err
+		return &nats.Msg{Subject: e.Subject, Data: body, Header: nats.Header{propagation.HeaderCorrelation: {e.CorrelationID}}}, err
 	})
 	return b.full, errors.Join(err, b.cleanup())
 }

@@ -27,7 +27,7 @@ import (
 	"github.com/rosey-bot/rosey/replay"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/streamstest"
-	"github.com/rosey-bot/rosey/telemetry"
+	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
 func TestMain(m *testing.M) { streamstest.Main(m) }
@@ -525,7 +525,7 @@ func TestTraces(t *testing.T) {
 	room.Next()
 	room.Settle("tester")
 	spans := tracetest.NewSpanRecorder()
-	provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans), sdktrace.WithIDGenerator(telemetry.IDs{}))
+	provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans), sdktrace.WithIDGenerator(propagation.IDGenerator{}))
 	kase := record(t, room, p, replay.Filter{})
 	for r, err := range dryrun.Run(streamstest.Context(t), kase, p, dryrun.Options{Tracer: provider.Tracer("")}) {
 		if err != nil || r.Status() != dryrun.Same {

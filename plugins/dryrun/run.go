@@ -17,7 +17,7 @@ import (
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/streams"
-	"github.com/rosey-bot/rosey/telemetry"
+	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
 // Options are the settings of Run.
@@ -142,7 +142,7 @@ func (s *sandbox) handle(ctx context.Context, h consumers.Handler, e Event, trac
 	}
 	ctx, span := start(ctx, tracer, d)
 	defer span.End()
-	ctx = event.Handling(ctx, d.CorrelationID, d.Ref)
+	ctx = propagation.WithCause(ctx, d.CorrelationID, d.Ref)
 	w := &witness{bus: s.bus.As(plugins.Durable(s.c.Plugin)), plugin: s.c.Plugin, tracer: tracer}
 	out, err := h(consumers.WithPublisher(ctx, w), d)
 	for _, o := range out {
@@ -170,10 +170,10 @@ func start(ctx context.Context, tracer trace.Tracer, d streams.Stored) (context.
 		trace.WithAttributes(streams.ProcessAttributes(d.Envelope, "")...),
 		trace.WithAttributes(attribute.Bool("rosey.dry_run", true), streams.MessageID(d.Ref)),
 	}
-	if then := trace.SpanContextFromContext(telemetry.Extract(context.Background(), d.Header)); then.IsValid() {
+	if then := propagation.RemoteSpan(d.Header); then.IsValid() {
 		opts = append(opts, trace.WithLinks(trace.Link{SpanContext: then}))
 	}
-	ctx = event.WithCorrelation(ctx, event.NewCorrelationID())
+	ctx = propagation.WithCorrelation(ctx, event.NewCorrelationID())
 	return tracer.Start(ctx, "dry run "+event.Template(d.Subject), opts...)
 }
 
@@ -219,7 +219,7 @@ func (w *witness) drop(timer string) {
 
 // Request asks what answers in the sandbox.
 func (w *witness) Request(ctx context.Context, subject string, payload any, opts ...streams.PublishOption) (json.RawMessage, error) {
-	e := event.Envelope{Subject: subject, CorrelationID: event.Correlation(ctx)}
+	e := event.Envelope{Subject: subject, CorrelationID: propagation.Correlation(ctx)}
 	ctx, span := w.tracer.Start(ctx, "send "+event.Template(subject), trace.WithSpanKind(trace.SpanKindClient),
 		trace.WithAttributes(streams.SendAttributes(e)...), trace.WithAttributes(attribute.Bool("rosey.dry_run", true)))
 	defer span.End()

@@ -20,6 +20,7 @@ import (
 	"github.com/rosey-bot/rosey/kvstore"
 	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
 // timeout is how long a request waits for an answer in the sandbox, where nothing
@@ -257,7 +258,7 @@ func (s *sandbox) respond(ctx context.Context, msg *nats.Msg) ([]byte, error) {
 	if err := s.use(ctx, names...); err != nil {
 		return nil, err
 	}
-	ctx = event.WithCorrelation(ctx, e.CorrelationID)
+	ctx = propagation.WithCorrelation(ctx, e.CorrelationID)
 	if id := streams.RequestID(msg.Header); id != "" {
 		ctx = kvstore.WithMsgID(ctx, id)
 	}

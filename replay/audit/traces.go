@@ -8,10 +8,12 @@ import (
 	"slices"
 
 	"github.com/nats-io/nats.go/jetstream"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/replay"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
 // traces are what a person left in the streams. Of each event they hold its place
@@ -19,10 +21,10 @@ import (
 // nothing of other people's.
 type footprint struct {
 	name     *regexp.Regexp
-	erased   sequences         // what is to be erased
-	caused   sequences         // what is left of what that caused, at any remove
-	talks    [][16]byte        // trace IDs of the erased, sorted once they are all there
-	shared   map[[16]byte]bool // of these, those in which somebody else began something, too
+	erased   sequences              // what is to be erased
+	caused   sequences              // what is left of what that caused, at any remove
+	talks    []trace.TraceID        // trace IDs of the erased, sorted once they are all there
+	shared   map[trace.TraceID]bool // of these, those in which somebody else began something, too
 	unsure   []request
 	answers  int
 	mentions int
@@ -42,7 +44,7 @@ func (s sequences) has(ref event.Ref) bool {
 // a conversation and does not name its cause among these events.
 type request struct {
 	ref       event.Ref
-	talk      [16]byte
+	talk      trace.TraceID
 	causeless bool
 	namesThem bool
 }
@@ -52,19 +54,19 @@ func newFootprint(user string) (*footprint, error) {
 	if err != nil {
 		return nil, fmt.Errorf("look for %s: %w", user, err)
 	}
-	return &footprint{name: name, erased: sequences{}, caused: sequences{}, shared: map[[16]byte]bool{}}, nil
+	return &footprint{name: name, erased: sequences{}, caused: sequences{}, shared: map[trace.TraceID]bool{}}, nil
 }
 
 // found notes an event of the person's. Those of a stream come in their order.
 func (t *footprint) found(e replay.Event) {
 	t.erased.add(e.Ref)
 	id, _ := e.Lineage()
-	if talk := event.TraceID(id); len(t.talks) == 0 || t.talks[len(t.talks)-1] != talk {
+	if talk := propagation.TraceID(id); len(t.talks) == 0 || t.talks[len(t.talks)-1] != talk {
 		t.talks = append(t.talks, talk)
 	}
 }
 
-func compareIDs(a, b [16]byte) int { return bytes.Compare(a[:], b[:]) }
+func compareIDs(a, b trace.TraceID) int { return bytes.Compare(a[:], b[:]) }
 
 // follow reads all streams for what was made because of the events found, adds the
 // requests to what is to be erased, and counts what is left.
@@ -100,7 +102,7 @@ func (t *footprint) follow(ctx context.Context, js jetstream.JetStream) error {
 // look sorts an event that was not found.
 func (t *footprint) look(e replay.Event, requests sequences) {
 	id, cause := e.Lineage()
-	talk := event.TraceID(id)
+	talk := propagation.TraceID(id)
 	_, theirs := slices.BinarySearchFunc(t.talks, talk, compareIDs)
 	because := t.erased.has(cause) || t.caused.has(cause)
 	causeless := cause == event.Ref{}
