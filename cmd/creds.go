@@ -13,7 +13,7 @@ import (
 
 	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/event"
-	"github.com/rosey-bot/rosey/plugins"
+	"github.com/rosey-bot/rosey/plugins/host"
 	"github.com/rosey-bot/rosey/streams"
 )
 
@@ -105,7 +105,7 @@ func issueCreds(ctx context.Context, c *cli.Context, cmd command, name string) e
 		fmt.Fprintf(c.App.Writer, "; ended %d connection(s) with its old credentials", ended)
 	}
 	fmt.Fprintln(c.App.Writer)
-	registered, err := plugins.Registered(ctx, cmd.js, name)
+	registered, err := host.Registered(ctx, cmd.js, name)
 	if err == nil && !registered {
 		fmt.Fprintf(c.App.ErrWriter, "rosey: no plugin %s is registered yet, which it is once it runs; if the name is a mistake, "+
 			"rosey plugin creds %s --revoke and rosey plugin rm %s undo this\n", name, name, name)
@@ -126,11 +126,11 @@ func revokeCreds(ctx context.Context, c *cli.Context, cmd command, name string) 
 		return err
 	}
 	fmt.Fprintf(c.App.Writer, "the credentials of %s are revoked; ended %d connection(s)\n", name, ended)
-	registered, err := plugins.Registered(ctx, cmd.js, name)
+	registered, err := host.Registered(ctx, cmd.js, name)
 	if err != nil || registered {
 		return err
 	}
-	durables, err := plugins.Consumers(ctx, cmd.js, name)
+	durables, err := host.Consumers(ctx, cmd.js, name)
 	if len(durables) > 0 {
 		fmt.Fprintf(c.App.ErrWriter, "rosey: commands for %s still wait for it in the stream: rosey plugin rm %s forgets them\n", name, name)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/rosey-bot/rosey/cytube"
 	"github.com/rosey-bot/rosey/cytube/socketio"
 	"github.com/rosey-bot/rosey/plugins"
+	"github.com/rosey-bot/rosey/plugins/host"
 	"github.com/rosey-bot/rosey/streams"
 )
 
@@ -221,7 +222,7 @@ func (p *patient) consumers(ctx context.Context) {
 		waiting += c.Backlog()
 		switch name := c.Name + " on " + c.Stream; {
 		case c.Paused:
-			warn("rosey plugin resume "+strings.TrimPrefix(c.Name, plugins.Durable("")), "%s is paused, and %d events wait for it", name, c.Backlog())
+			warn("rosey plugin resume "+strings.TrimPrefix(c.Name, streams.Durable("")), "%s is paused, and %d events wait for it", name, c.Backlog())
 		case p.bot != nil && !c.Attended:
 			p.unread = append(p.unread, c.Name)
 			warn(readerOf(c.Name), "nobody reads %s, and %d events wait", name, c.Backlog())
@@ -259,7 +260,7 @@ func together(durables []streams.ConsumerState) (list []streams.ConsumerState) {
 
 // readerOf says how a durable consumer that nobody reads gets a reader.
 func readerOf(durable string) string {
-	if plugin, ok := strings.CutPrefix(durable, plugins.Durable("")); ok {
+	if plugin, ok := strings.CutPrefix(durable, streams.Durable("")); ok {
 		return "start the plugin, or rosey plugin rm " + plugin
 	}
 	if channel, ok := cytube.ChannelOf(durable); ok {
@@ -292,7 +293,7 @@ func (p *patient) plugins(ctx context.Context) {
 	if p.client == nil || !p.whole {
 		return
 	}
-	list, err := plugins.Statuses(ctx, p.client.nc, p.client.js)
+	list, err := host.Statuses(ctx, p.client.nc, p.client.js)
 	if err != nil {
 		p.fail(check, "see the server's log", "%v", err)
 		return
@@ -302,9 +303,9 @@ func (p *patient) plugins(ctx context.Context) {
 		switch {
 		case pl.Problem != "":
 			p.warn(check, "correct its registration, or rosey plugin rm "+pl.Name, "%s is not registered well: %s", pl.Name, pl.Problem)
-		case pl.State == plugins.StateStopped && p.bot != nil && !slices.Contains(p.unread, plugins.Durable(pl.Name)):
+		case pl.State == host.StateStopped && p.bot != nil && !slices.Contains(p.unread, streams.Durable(pl.Name)):
 			p.warn(check, "start it, or rosey plugin rm "+pl.Name, "%s is registered and does not run; %d events wait for it", pl.Name, pl.Lag+uint64(pl.Unacked))
-		case pl.State == plugins.StateRunning:
+		case pl.State == host.StateRunning:
 			running++
 		}
 		for _, command := range pl.Commands {

@@ -23,6 +23,7 @@ import (
 	"github.com/rosey-bot/rosey/cytube/cytubetest"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/plugins"
+	"github.com/rosey-bot/rosey/plugins/host"
 	"github.com/rosey-bot/rosey/streams"
 )
 
@@ -269,7 +270,7 @@ func vanishedCommand(s *scene) {
 		ctx, cancel := context.WithCancel(s.ctx)
 		var running sync.WaitGroup
 		running.Go(func() {
-			host := plugins.Host{Bus: bus, Bucket: kv, Logger: slog.New(slog.DiscardHandler)}
+			host := host.Host{Bus: bus, Bucket: kv, Logger: slog.New(slog.DiscardHandler)}
 			_ = host.Run(ctx, weather)
 		})
 		return sync.OnceFunc(func() { cancel(); running.Wait() })

@@ -20,7 +20,6 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/rosey-bot/rosey/event"
-	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/telemetry/oteltest"
 	"github.com/rosey-bot/rosey/telemetry/propagation"
@@ -222,7 +221,7 @@ func TestJaeger(t *testing.T) {
 
 	// One that is redelivered, because whoever took it never finished.
 	plugin.kill()
-	durable, err := js.Consumer(t.Context(), streams.Plugin, plugins.Durable("dice-roller"))
+	durable, err := js.Consumer(t.Context(), streams.Plugin, streams.Durable("dice-roller"))
 	if err != nil {
 		t.Fatal(err)
 	}

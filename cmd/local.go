@@ -18,7 +18,6 @@ import (
 	"github.com/rosey-bot/rosey/cytube/cytubetest"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/internal/terminal"
-	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/streams"
 )
 
@@ -327,7 +326,7 @@ func (l *localRoom) drain(ctx context.Context, bot *platform, recorded *counter)
 func workLeft(ctx context.Context, bot *platform) (busy string, last uint64, err error) {
 	js := bot.bus.JetStream()
 	err = streams.EachConsumer(ctx, js, func(info *jetstream.ConsumerInfo) {
-		plugin, ofPlugin := strings.CutPrefix(info.Name, plugins.Durable(""))
+		plugin, ofPlugin := strings.CutPrefix(info.Name, streams.Durable(""))
 		ours := !ofPlugin || slices.Contains(bot.plugins, plugin)
 		if busy == "" && !info.Paused && (ours || streams.Attended(info)) && !settled(ctx, js, info) {
 			busy = info.Name

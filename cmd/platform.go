@@ -19,7 +19,7 @@ import (
 
 	"github.com/rosey-bot/rosey/cytube"
 	"github.com/rosey-bot/rosey/event"
-	"github.com/rosey-bot/rosey/plugins"
+	"github.com/rosey-bot/rosey/plugins/host"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/telemetry"
 )
@@ -122,12 +122,12 @@ func (p *platform) run(ctx context.Context) (err error) {
 
 // activePlugins counts the plugins that run, anywhere: one that is paused does not.
 func (p *platform) activePlugins(ctx context.Context) (running int) {
-	list, err := plugins.Statuses(ctx, p.bus.Conn(), p.bus.JetStream())
+	list, err := host.Statuses(ctx, p.bus.Conn(), p.bus.JetStream())
 	if err != nil {
 		p.log.WarnContext(ctx, "plugins could not be counted", "error", err)
 	}
 	for _, pl := range list {
-		if pl.State == plugins.StateRunning {
+		if pl.State == host.StateRunning {
 			running++
 		}
 	}
@@ -145,7 +145,7 @@ func (p *platform) goodbye(ctx context.Context, reason string) {
 	}
 	ctx, cancel = context.WithTimeout(ctx, shutdownLimit)
 	defer cancel()
-	if err := plugins.AwaitHandled(ctx, p.bus.JetStream(), p.plugins, event.SubjectShutdown, ref); err != nil {
+	if err := host.AwaitHandled(ctx, p.bus.JetStream(), p.plugins, event.SubjectShutdown, ref); err != nil {
 		p.log.WarnContext(ctx, "not every plugin has handled the shutdown; what has not will when it is back", "error", err)
 	}
 }

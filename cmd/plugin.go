@@ -15,6 +15,7 @@ import (
 
 	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/plugins"
+	"github.com/rosey-bot/rosey/plugins/host"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/telemetry"
 )
@@ -73,7 +74,7 @@ func oneArg(c *cli.Context, what string) (string, error) {
 }
 
 func listPlugins(ctx context.Context, c *cli.Context, cmd command) error {
-	list, err := plugins.Statuses(ctx, cmd.nc, cmd.js)
+	list, err := host.Statuses(ctx, cmd.nc, cmd.js)
 	if err != nil {
 		return err
 	}
@@ -155,7 +156,7 @@ func hostPlugin(ctx context.Context, c *cli.Context, cmd command, p plugins.Plug
 		return err
 	}
 	bus := streams.NewBus(cmd.nc, cmd.js, append(options, streams.WithSeal(seal))...)
-	host := plugins.Host{Bus: bus, Bucket: bucket, Logger: log, Observe: outcomes(ctx, tel)}
+	host := host.Host{Bus: bus, Bucket: bucket, Logger: log, Observe: outcomes(ctx, tel)}
 	var g run.Group
 	add := actors(ctx, &g)
 	add("plugin "+p.Name, func(ctx context.Context) error { return host.Run(ctx, p) })
@@ -177,7 +178,7 @@ func hostPlugin(ctx context.Context, c *cli.Context, cmd command, p plugins.Plug
 
 func restartPlugin(ctx context.Context, c *cli.Context, cmd command) error {
 	name := c.Args().First()
-	n, err := plugins.RestartAll(ctx, cmd.nc, name)
+	n, err := host.Restart(ctx, cmd.nc, name)
 	if err != nil {
 		return err
 	}
@@ -193,7 +194,7 @@ func pausePlugin(ctx context.Context, c *cli.Context, cmd command) error {
 		until = time.Now().Add(d)
 		said = "until " + until.Format(time.DateTime)
 	}
-	if err := plugins.Pause(ctx, cmd.js, name, until); err != nil {
+	if err := host.Pause(ctx, cmd.js, name, until); err != nil {
 		return err
 	}
 	fmt.Fprintf(c.App.Writer, "%s is paused %s; its commands wait in the stream\n", name, said)
@@ -202,7 +203,7 @@ func pausePlugin(ctx context.Context, c *cli.Context, cmd command) error {
 
 func resumePlugin(ctx context.Context, c *cli.Context, cmd command) error {
 	name := c.Args().First()
-	waiting, err := plugins.Resume(ctx, cmd.js, name)
+	waiting, err := host.Resume(ctx, cmd.js, name)
 	if err != nil {
 		return err
 	}
@@ -212,7 +213,7 @@ func resumePlugin(ctx context.Context, c *cli.Context, cmd command) error {
 
 func removePlugin(ctx context.Context, c *cli.Context, cmd command) error {
 	name := c.Args().First()
-	if err := plugins.Remove(ctx, cmd.nc, cmd.js, name); err != nil {
+	if err := host.Remove(ctx, cmd.nc, cmd.js, name); err != nil {
 		return err
 	}
 	fmt.Fprintf(c.App.Writer, "%s is forgotten; its events stay in the streams, and its records in the database\n", name)

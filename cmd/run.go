@@ -24,6 +24,7 @@ import (
 	"github.com/rosey-bot/rosey/cytube"
 	"github.com/rosey-bot/rosey/kvstore"
 	"github.com/rosey-bot/rosey/plugins"
+	"github.com/rosey-bot/rosey/plugins/host"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/lease"
 	"github.com/rosey-bot/rosey/telemetry"
@@ -168,7 +169,7 @@ func runBot(c *cli.Context) (err error) {
 	router := router.New(registry, cfg.Prefix, channels.isBot, log).Prefixes(channels.prefixes())
 	routing := router.Config()
 	routing.Observe = observe
-	host := plugins.Host{Bus: bus, Bucket: bucket, Logger: log, Observe: observe}
+	host := host.Host{Bus: bus, Bucket: bucket, Logger: log, Observe: observe}
 	bot := &platform{
 		bus: bus, cfg: cfg, log: log, began: time.Now(), url: server.url, plugins: names(active), channels: channels,
 		registryReady: make(chan struct{}), started: make(chan struct{}), tracing: tel.Targets,
@@ -215,7 +216,8 @@ func runBot(c *cli.Context) (err error) {
 	for _, p := range active {
 		starting.Add(1)
 		host := host
-		host.Up = sync.OnceFunc(starting.Done)
+		started := sync.OnceFunc(starting.Done)
+		host.OnStart = func(error) { started() }
 		add("plugin "+p.Name, func(ctx context.Context) error {
 			// A plugin that begins by reading its records would wait in vain.
 			if err := bot.await(ctx, answering); err != nil {

@@ -19,6 +19,7 @@ import (
 	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/plugins"
+	"github.com/rosey-bot/rosey/plugins/host"
 	"github.com/rosey-bot/rosey/replay"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/telemetry"
@@ -81,7 +82,7 @@ func (w *traced) host(service string, ps ...plugins.Plugin) {
 		w.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(w.ctx)
-	host := plugins.Host{Bus: streams.NewBus(w.nc, w.js, streams.WithTracer(tel.Tracer("streams"))), Bucket: kv,
+	host := host.Host{Bus: streams.NewBus(w.nc, w.js, streams.WithTracer(tel.Tracer("streams"))), Bucket: kv,
 		Logger: slog.New(slog.DiscardHandler), Backoff: []time.Duration{time.Millisecond}}
 	ended := make(chan error, len(ps))
 	for _, p := range ps {
@@ -98,7 +99,7 @@ func (w *traced) host(service string, ps ...plugins.Plugin) {
 	})
 	for _, p := range ps {
 		w.until("plugin "+p.Name, func() bool {
-			c, err := w.js.Consumer(w.ctx, streams.Plugin, plugins.Durable(p.Name))
+			c, err := w.js.Consumer(w.ctx, streams.Plugin, streams.Durable(p.Name))
 			return err == nil && c.CachedInfo().NumWaiting > 0
 		})
 	}

@@ -7,12 +7,12 @@ import (
 	"time"
 
 	"github.com/rosey-bot/rosey/event"
-	"github.com/rosey-bot/rosey/plugins"
+	"github.com/rosey-bot/rosey/plugins/host"
 )
 
 // pluginsBody is what the plugins page shows.
 type pluginsBody struct {
-	Plugins  []plugins.Status
+	Plugins  []host.Status
 	Prefix   string
 	Operator bool
 	CSRF     string
@@ -21,21 +21,21 @@ type pluginsBody struct {
 func (c *Console) pluginsBody(r *http.Request) (any, error) {
 	ctx, cancel := context.WithTimeout(r.Context(), readLimit)
 	defer cancel()
-	list, err := plugins.Statuses(ctx, c.Bus.Conn(), c.js)
+	list, err := host.Statuses(ctx, c.Bus.Conn(), c.js)
 	return pluginsBody{Plugins: list, Prefix: c.Channels[0].Prefix, Operator: visitorOf(r).role == Operator, CSRF: c.guard.token(r)}, err
 }
 
 // pluginActions are what an operator can do to a plugin, and what is said then.
 var pluginActions = map[string]func(ctx context.Context, c *Console, name string) (string, error){
 	"pause": func(ctx context.Context, c *Console, name string) (string, error) {
-		return name + " is paused; its commands wait in the stream", plugins.Pause(ctx, c.js, name, time.Time{})
+		return name + " is paused; its commands wait in the stream", host.Pause(ctx, c.js, name, time.Time{})
 	},
 	"resume": func(ctx context.Context, c *Console, name string) (string, error) {
-		waiting, err := plugins.Resume(ctx, c.js, name)
+		waiting, err := host.Resume(ctx, c.js, name)
 		return fmt.Sprintf("%s is resumed, with %d event(s) waiting", name, waiting), err
 	},
 	"restart": func(ctx context.Context, c *Console, name string) (string, error) {
-		told, err := plugins.RestartAll(ctx, c.Bus.Conn(), name)
+		told, err := host.Restart(ctx, c.Bus.Conn(), name)
 		return fmt.Sprintf("told %d process(es) of %s to start over", told, name), err
 	},
 }

@@ -20,7 +20,7 @@ import (
 	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/kvstore"
-	"github.com/rosey-bot/rosey/plugins"
+	"github.com/rosey-bot/rosey/plugins/host"
 	"github.com/rosey-bot/rosey/replay"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/streamstest"
@@ -151,14 +151,14 @@ func (b *bus) start(plugin, dir string, env []string, command ...string) (stop f
 			b.t.Fatalf("%s ended: %v\n%s", plugin, err, out.String())
 		default:
 		}
-		c, err := b.JetStream().Consumer(b.t.Context(), streams.Plugin, plugins.Durable(plugin))
+		c, err := b.JetStream().Consumer(b.t.Context(), streams.Plugin, streams.Durable(plugin))
 		registered := slices.ContainsFunc(b.registry.Plugins(), func(r router.Registration) bool { return r.Name == plugin })
 		return err == nil && c.CachedInfo().NumWaiting > 0 && registered
 	})
 	b.await(plugin+" to be listed as running", func() bool {
-		list, err := plugins.Statuses(b.t.Context(), b.Conn(), b.JetStream())
-		return err == nil && slices.ContainsFunc(list, func(s plugins.Status) bool {
-			return s.Name == plugin && s.State == plugins.StateRunning && s.Processes == 1
+		list, err := host.Statuses(b.t.Context(), b.Conn(), b.JetStream())
+		return err == nil && slices.ContainsFunc(list, func(s host.Status) bool {
+			return s.Name == plugin && s.State == host.StateRunning && s.Processes == 1
 		})
 	})
 	return stop
@@ -233,7 +233,7 @@ func (b *bus) repeat(plugin string) {
 	b.t.Helper()
 	var last uint64
 	settled := func() bool {
-		c, err := b.JetStream().Consumer(b.t.Context(), streams.Plugin, plugins.Durable(plugin))
+		c, err := b.JetStream().Consumer(b.t.Context(), streams.Plugin, streams.Durable(plugin))
 		if err != nil {
 			return false
 		}
@@ -242,7 +242,7 @@ func (b *bus) repeat(plugin string) {
 		return info.NumWaiting > 0 && info.NumPending == 0 && info.NumAckPending == 0
 	}
 	b.await(plugin+" to be done", settled)
-	if _, err := b.JetStream().ResetConsumerToSequence(b.t.Context(), streams.Plugin, plugins.Durable(plugin), last); err != nil {
+	if _, err := b.JetStream().ResetConsumerToSequence(b.t.Context(), streams.Plugin, streams.Durable(plugin), last); err != nil {
 		b.t.Fatal(err)
 	}
 	b.await(plugin+" to be done again", settled)
@@ -263,10 +263,10 @@ func (b *bus) check(reply, line streams.Stored, plugin string) {
 	if cause, ok := reply.Causation(); !ok || cause != command.Ref {
 		b.t.Errorf("the reply's cause is %s, want %s", cause, command.Ref)
 	}
-	if got, want := reply.Header.Get("Nats-Msg-Id"), plugins.Durable(plugin)+"/"+command.Ref.String()+"/1"; got != want {
+	if got, want := reply.Header.Get("Nats-Msg-Id"), streams.Durable(plugin)+"/"+command.Ref.String()+"/1"; got != want {
 		b.t.Errorf("the reply's Nats-Msg-Id is %q, want %q", got, want)
 	}
-	if reply.Meta(event.MetaSource) != plugins.Durable(plugin) {
+	if reply.Meta(event.MetaSource) != streams.Durable(plugin) {
 		b.t.Errorf("the reply's source is %q", reply.Meta(event.MetaSource))
 	}
 }
@@ -289,7 +289,7 @@ func (b *bus) retried(plugin, command string) {
 		return streams.Stored{Envelope: e, Ref: ack.Ref}
 	}
 	retry("plugin-another")
-	own := retry(plugins.Durable(plugin))
+	own := retry(streams.Durable(plugin))
 	if reply := b.next(event.SubjectSendChat); reply.CorrelationID != own.CorrelationID {
 		b.t.Error("a dead letter of another consumer was answered")
 	}

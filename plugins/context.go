@@ -265,7 +265,7 @@ func (c *Context) once(parts ...string) []streams.PublishOption {
 		c.numbers = map[string]int{}
 	}
 	c.numbers[key]++
-	return []streams.PublishOption{streams.WithMsgID(fmt.Sprintf("%s/%s/%s/%d", Durable(c.plugin), c.Event.Ref, key, c.numbers[key]))}
+	return []streams.PublishOption{streams.WithMsgID(fmt.Sprintf("%s/%s/%s/%d", streams.Durable(c.plugin), c.Event.Ref, key, c.numbers[key]))}
 }
 
 // Request asks another plugin or service; see streams.Bus.Request. The reply's
@@ -277,8 +277,8 @@ func (c *Context) Request(subject string, payload any, opts ...streams.PublishOp
 // DB is a collection of the database.
 func (c *Context) DB(collection string) Collection { return Collection{c, collection} }
 
-// Streams reads the streams and the registrations, for plugins that tell of the
-// bot itself.
+// Streams returns a reader of the streams and of the state of consumers, for plugins
+// that report on the bot itself.
 func (c *Context) Streams() Reader { return c.reader }
 
 // Shorten cuts a text to n characters, the last of them an ellipsis, so that

@@ -2,7 +2,6 @@ package plugins_test
 
 import (
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -11,7 +10,6 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/rosey-bot/rosey/consumers"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/plugins/plugintest"
@@ -106,33 +104,6 @@ func TestMaxAge(t *testing.T) {
 		t.Errorf("handled %s", got)
 	default:
 	}
-}
-
-// A plugin's first start does not put the whole past to it.
-func TestNewPluginBeginsNow(t *testing.T) {
-	t.Parallel()
-	room := plugintest.Run(t)
-	for range 5 {
-		room.Type("alice", 1, "before")
-	}
-	seen := make(chan string, 16)
-	p := plugin(hello)
-	p.Events = []plugins.Subscription{{Subject: "cytube.chat", Handle: func(c *plugins.Context) ([]event.Envelope, error) {
-		line, ok := c.Chat()
-		seen <- fmt.Sprint(line.Message, ok)
-		return nil, nil
-	}}}
-	ran := make(chan struct{}, 16)
-	host(t, room, p, func(consumers.Outcome) { ran <- struct{}{} })
-	eventually(t, "the plugin", func() bool {
-		_, err := room.Bus.JetStream().Consumer(t.Context(), streams.Cytube, plugins.Durable("x"))
-		return err == nil
-	})
-	room.Type("alice", 1, "after")
-	if got := <-seen; got != "aftertrue" {
-		t.Errorf("the first line it was given is %q", got)
-	}
-	<-ran
 }
 
 func TestTexts(t *testing.T) {

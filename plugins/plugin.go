@@ -138,17 +138,18 @@ func (p Plugin) Validate() error {
 			return fmt.Errorf("action %q of plugin %s: it is 1 to %d of A-Z a-z 0-9 _ -", r.Action, p.Name, event.MaxNameLength)
 		}
 		if r.Handle == nil {
-			return fmt.Errorf("request %s of plugin %s has no handler", event.RequestSubject(p.Name, r.tokens()...), p.Name)
+			return fmt.Errorf("request %s of plugin %s has no handler", r.Subject(p.Name), p.Name)
 		}
 	}
 	return nil
 }
 
-func (e Endpoint) tokens() []string {
+// Subject returns the subject of the endpoint's requests.
+func (e Endpoint) Subject(plugin string) string {
 	if e.Action == "" {
-		return nil
+		return event.RequestSubject(plugin)
 	}
-	return []string{e.Action}
+	return event.RequestSubject(plugin, e.Action)
 }
 
 // Registration is what the plugin registers of itself.

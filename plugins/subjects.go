@@ -9,9 +9,9 @@ import (
 	"github.com/rosey-bot/rosey/streams"
 )
 
-// subjects are what the plugin's durable consumers read, by stream: its commands
-// and what it subscribes to.
-func (p Plugin) subjects() (map[string][]string, error) {
+// SubjectsByStream returns the filters of the plugin's durable consumers: its
+// commands and subscriptions.
+func (p Plugin) SubjectsByStream() (map[string][]string, error) {
 	found := map[string][]string{streams.Plugin: {event.CommandSubject(p.Name)}}
 	for _, s := range p.Events {
 		filters, err := streams.Overlapping(s.Subject)
@@ -28,6 +28,25 @@ func (p Plugin) subjects() (map[string][]string, error) {
 		}
 	}
 	return found, nil
+}
+
+// Subjects returns the patterns of all events that the plugin handles, sorted.
+func (p Plugin) Subjects() ([]string, error) {
+	byStream, err := p.SubjectsByStream()
+	if err != nil {
+		return nil, err
+	}
+	var all []string
+	for _, subjects := range byStream {
+		all = append(all, subjects...)
+	}
+	slices.Sort(all)
+	return all, nil
+}
+
+// Handles reports whether the plugin handles events on a subject.
+func (p Plugin) Handles(subject string) bool {
+	return subject == event.CommandSubject(p.Name) || slices.ContainsFunc(p.Events, func(s Subscription) bool { return matches(s.Subject, subject) })
 }
 
 // distinct leaves out filters that another one covers, which a consumer does not

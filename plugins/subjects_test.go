@@ -32,7 +32,7 @@ func TestSubjects(t *testing.T) {
 	p := Plugin{Name: "x", Events: []Subscription{
 		{Subject: "plugin.x.event.tick"}, {Subject: "plugin.*.event.>"}, {Subject: "cytube.chat"}, {Subject: "cytube.*"}, {Subject: "cytube.chat"}, {Subject: "plugin.*"},
 	}}
-	found, err := p.subjects()
+	found, err := p.SubjectsByStream()
 	if err != nil {
 		t.Fatal(err)
 	}

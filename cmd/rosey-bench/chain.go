@@ -13,6 +13,7 @@ import (
 	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/plugins"
+	"github.com/rosey-bot/rosey/plugins/host"
 	"github.com/rosey-bot/rosey/streams"
 )
 
@@ -37,7 +38,7 @@ func ourChain(ctx context.Context, b *bench) (chain, error) {
 	c := chain{answered: make(chan struct{}, 1<<16)}
 	registry := router.NewRegistry("!", log)
 	commands := router.New(registry, "!", func(_, user string) bool { return user == "rosey" }, log)
-	host := plugins.Host{Bus: bus, Bucket: bucket, Logger: log}
+	host := host.Host{Bus: bus, Bucket: bucket, Logger: log}
 	plugin := plugins.Plugin{Name: "bench", Version: "1.0.0", Commands: []plugins.Command{{
 		Name: "bench", Handle: func(c *plugins.Context) ([]event.Envelope, error) { return c.Say("benched"), nil },
 	}}}
@@ -61,7 +62,7 @@ func ourChain(ctx context.Context, b *bench) (chain, error) {
 		return err
 	}
 	return c, poll(ctx, func() bool {
-		info, err := bus.JetStream().Consumer(ctx, streams.Plugin, plugins.Durable("bench"))
+		info, err := bus.JetStream().Consumer(ctx, streams.Plugin, streams.Durable("bench"))
 		return err == nil && info.CachedInfo().NumWaiting > 0 && len(registry.Plugins()) > 0
 	})
 }

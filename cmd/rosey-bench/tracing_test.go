@@ -15,8 +15,8 @@ import (
 	"github.com/rosey-bot/rosey/consumers"
 	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/event"
-	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/plugins/diceroller"
+	"github.com/rosey-bot/rosey/plugins/host"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 	"github.com/rosey-bot/rosey/telemetry"
@@ -47,7 +47,7 @@ func startTracedChain(b *testing.B, getenv func(string) string) *tracedChain {
 	c := &tracedChain{bus: bus, said: make(chan struct{}, 1<<16)}
 	registry := router.NewRegistry("!", log)
 	router := router.New(registry, "!", func(_, user string) bool { return user == "rosey" }, log)
-	host := plugins.Host{Bus: bus, Bucket: kv, Logger: log}
+	host := host.Host{Bus: bus, Bucket: kv, Logger: log}
 	sink := consumers.Config{Durable: "cytube-sender", Stream: streams.Cytube, Subjects: []string{event.AllSends}, Name: "cytube-sender"}
 	ready := make(chan struct{})
 	ended := make(chan error, 4)

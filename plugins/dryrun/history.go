@@ -113,7 +113,7 @@ func live(r kvstore.Change) json.RawMessage {
 // own reports whether a write was made by the plugin when it handled one of the
 // case's events.
 func (h history) own(msgID string) bool {
-	rest, ok := strings.CutPrefix(msgID, plugins.Durable(h.plugin)+"/")
+	rest, ok := strings.CutPrefix(msgID, streams.Durable(h.plugin)+"/")
 	if !ok {
 		return false
 	}

@@ -74,7 +74,7 @@ func handles(p plugins.Plugin, e replay.Event) bool {
 	}
 	d, err := e.Decode()
 	retried := d.Meta(event.MetaRetryFor)
-	return err == nil && (retried == "" || retried == plugins.Durable(p.Name))
+	return err == nil && (retried == "" || retried == streams.Durable(p.Name))
 }
 
 // readSaid finds what the plugin published because of the case's events.
@@ -88,7 +88,7 @@ func (c *Case) readSaid(ctx context.Context, js jetstream.JetStream, index map[e
 			return err
 		}
 		d, err := e.Decode()
-		if err != nil || d.Meta(event.MetaSource) != plugins.Durable(c.Plugin) {
+		if err != nil || d.Meta(event.MetaSource) != streams.Durable(c.Plugin) {
 			continue
 		}
 		cause, _ := d.Causation()

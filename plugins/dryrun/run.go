@@ -143,7 +143,7 @@ func (s *sandbox) handle(ctx context.Context, h consumers.Handler, e Event, trac
 	ctx, span := start(ctx, tracer, d)
 	defer span.End()
 	ctx = propagation.WithCause(ctx, d.CorrelationID, d.Ref)
-	w := &witness{bus: s.bus.As(plugins.Durable(s.c.Plugin)), plugin: s.c.Plugin, tracer: tracer}
+	w := &witness{bus: s.bus.As(streams.Durable(s.c.Plugin)), plugin: s.c.Plugin, tracer: tracer}
 	out, err := h(consumers.WithPublisher(ctx, w), d)
 	for _, o := range out {
 		if err == nil {

@@ -18,7 +18,7 @@ import (
 	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/kvstore"
-	"github.com/rosey-bot/rosey/plugins"
+	"github.com/rosey-bot/rosey/plugins/host"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
@@ -32,7 +32,7 @@ const timeout = 2 * time.Second
 // plugins, which answer requests.
 type sandbox struct {
 	c      *Case
-	host   plugins.Host
+	host   host.Host
 	bus    *streams.Bus
 	store  *kvstore.Store
 	bucket jetstream.KeyValue
@@ -83,7 +83,7 @@ func open(ctx context.Context, c *Case, log *slog.Logger) (_ *sandbox, err error
 	s.onClose(func() error { s.store.Close(); return nil })
 	// Without a tracer: the spans of the sandbox would have the trace IDs of then.
 	s.bus = streams.NewBus(nc, js, streams.WithLogger(log), streams.WithTimeout(timeout))
-	s.host = plugins.Host{Bus: s.bus, Bucket: s.bucket, Logger: log, Looked: func() { s.looked.Store(true) }}
+	s.host = host.Host{Bus: s.bus, Bucket: s.bucket, Logger: log, OnRead: func() { s.looked.Store(true) }}
 	if _, err := nc.Subscribe(event.AllDatabase, func(msg *nats.Msg) { s.answer(ctx, log, msg) }); err != nil {
 		return nil, err
 	}

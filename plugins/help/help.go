@@ -29,7 +29,7 @@ func New() plugins.Plugin {
 }
 
 func help(c *plugins.Context) ([]event.Envelope, error) {
-	registered, err := c.Streams().Plugins(c)
+	registered, err := c.Streams().Registrations(c)
 	if err != nil {
 		return nil, err
 	}

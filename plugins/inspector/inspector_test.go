@@ -76,14 +76,14 @@ func TestViews(t *testing.T) {
 		}
 	}
 	if _, err := js.CreateConsumer(t.Context(), streams.Plugin, jetstream.ConsumerConfig{
-		Durable: plugins.Durable("gone"), FilterSubject: event.CommandSubject("gone"), AckPolicy: jetstream.AckExplicitPolicy,
+		Durable: streams.Durable("gone"), FilterSubject: event.CommandSubject("gone"), AckPolicy: jetstream.AckExplicitPolicy,
 	}); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
 		room.Publish(event.CommandSubject("gone"), event.Command{Command: "x", User: "alice"})
 	}
-	if _, err := js.PauseConsumer(t.Context(), streams.Plugin, plugins.Durable("dice-roller"), time.Now().Add(time.Hour)); err != nil {
+	if _, err := js.PauseConsumer(t.Context(), streams.Plugin, streams.Durable("dice-roller"), time.Now().Add(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	room.Type("alice", 1, "!roll 2d6")

@@ -157,19 +157,19 @@ func states(ctx context.Context, c *plugins.Context) ([]string, error) {
 		}
 		return found[name]
 	}
-	registered, err := c.Streams().Plugins(ctx)
+	registered, err := c.Streams().Registrations(ctx)
 	if err != nil {
 		return nil, err
 	}
 	for _, r := range registered {
-		of(plugins.Durable(r.Name)).version = r.Version
+		of(streams.Durable(r.Name)).version = r.Version
 	}
-	running, err := c.Streams().Running(ctx)
+	running, err := c.Streams().Instances(ctx)
 	if err != nil {
 		return nil, err
 	}
 	for name, instances := range running {
-		of(plugins.Durable(name)).instances = len(instances)
+		of(streams.Durable(name)).instances = len(instances)
 	}
 	for _, spec := range streams.Specs() {
 		infos, err := c.Streams().Consumers(ctx, spec.Name)
@@ -186,18 +186,18 @@ func states(ctx context.Context, c *plugins.Context) ([]string, error) {
 			s.waiting += info.NumPending + uint64(info.NumAckPending)
 			s.given += info.NumAckPending
 			s.retried += info.NumRedelivered
-			if _, plugin := strings.CutPrefix(info.Name, plugins.Durable("")); !plugin || s.instances == 0 {
+			if _, plugin := strings.CutPrefix(info.Name, streams.Durable("")); !plugin || s.instances == 0 {
 				s.instances = max(s.instances, min(info.NumWaiting, 1))
 			}
 		}
 	}
 	// The command that asks is not waiting: it is being answered.
-	if s := found[plugins.Durable(Name)]; s != nil && s.waiting > 0 {
+	if s := found[streams.Durable(Name)]; s != nil && s.waiting > 0 {
 		s.waiting--
 	}
 	var ofPlugins, others []string
 	for _, durable := range slices.Sorted(maps.Keys(found)) {
-		if name, ok := strings.CutPrefix(durable, plugins.Durable("")); ok {
+		if name, ok := strings.CutPrefix(durable, streams.Durable("")); ok {
 			ofPlugins = append(ofPlugins, found[durable].tell(name))
 		} else {
 			others = append(others, found[durable].tell(durable))

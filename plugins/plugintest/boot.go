@@ -15,7 +15,7 @@ import (
 	"github.com/rosey-bot/rosey/consumers"
 	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/kvstore"
-	"github.com/rosey-bot/rosey/plugins"
+	"github.com/rosey-bot/rosey/plugins/host"
 	"github.com/rosey-bot/rosey/replay"
 	"github.com/rosey-bot/rosey/streams"
 )
@@ -86,7 +86,7 @@ func (r *Room) start(ctx context.Context, running *sync.WaitGroup) {
 		func() error { return registry.Watch(ctx, kv, nil, func() {}) },
 		func() error { return consumers.Run(ctx, r.Bus, router.Config(), router.Handle) },
 	}
-	host := plugins.Host{Bus: r.Bus, Bucket: kv, Logger: log, Backoff: backoff}
+	host := host.Host{Bus: r.Bus, Bucket: kv, Logger: log, Backoff: backoff}
 	for _, p := range r.plugins {
 		actors = append(actors, func() error { return host.Run(ctx, p) })
 	}
@@ -106,7 +106,7 @@ func (r *Room) ready() {
 	r.await("the plugins", func() bool {
 		for _, p := range r.plugins {
 			for _, stream := range r.streams(p.Name) {
-				c, err := r.Bus.JetStream().Consumer(r.ctx, stream, plugins.Durable(p.Name))
+				c, err := r.Bus.JetStream().Consumer(r.ctx, stream, streams.Durable(p.Name))
 				if err != nil || c.CachedInfo().NumWaiting == 0 {
 					return false
 				}

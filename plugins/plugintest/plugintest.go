@@ -23,6 +23,7 @@ import (
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/kvstore"
 	"github.com/rosey-bot/rosey/plugins"
+	"github.com/rosey-bot/rosey/plugins/host"
 	"github.com/rosey-bot/rosey/replay"
 	"github.com/rosey-bot/rosey/streams"
 )
@@ -69,7 +70,7 @@ func (r *Room) Reboot() {
 // Restart starts a plugin over and returns when it runs again.
 func (r *Room) Restart(plugin string) {
 	r.t.Helper()
-	if err := plugins.Restart(r.Bus.Conn(), plugin); err != nil {
+	if _, err := host.Restart(r.ctx, r.Bus.Conn(), plugin); err != nil {
 		r.t.Fatal(err)
 	}
 	r.ready()
@@ -223,7 +224,7 @@ func (r *Room) Repeat(plugin string) {
 		if last[i] == 0 {
 			continue
 		}
-		if _, err := r.Bus.JetStream().ResetConsumerToSequence(r.ctx, stream, plugins.Durable(plugin), last[i]); err != nil {
+		if _, err := r.Bus.JetStream().ResetConsumerToSequence(r.ctx, stream, streams.Durable(plugin), last[i]); err != nil {
 			r.t.Fatal(err)
 		}
 		r.settle(plugin)
@@ -238,7 +239,7 @@ func (r *Room) Settle(plugin string) { r.t.Helper(); r.settle(plugin) }
 // returns the sequence of the last event that the plugin was given, by stream.
 func (r *Room) settle(plugin string) []uint64 {
 	r.t.Helper()
-	durable := plugins.Durable(plugin)
+	durable := streams.Durable(plugin)
 	// What one of them does can give work to another that was looked at before.
 	var before, now []uint64
 	r.await(durable+" to settle", func() bool {

@@ -1,8 +1,9 @@
-package plugins_test
+package host_test
 
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync/atomic"
@@ -13,9 +14,13 @@ import (
 	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/plugins"
+	"github.com/rosey-bot/rosey/plugins/host"
 	"github.com/rosey-bot/rosey/plugins/plugintest"
+	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
+
+func TestMain(m *testing.M) { streamstest.Main(m) }
 
 // plugin is a plugin named x with one command x.
 func plugin(h plugins.Handler) plugins.Plugin {
@@ -64,7 +69,7 @@ func TestStartIsTriedAgain(t *testing.T) {
 		return nil
 	}
 	room := plugintest.Run(t, p)
-	if err := plugins.Restart(room.Bus.Conn(), "x"); err != nil {
+	if _, err := host.Restart(t.Context(), room.Bus.Conn(), "x"); err != nil {
 		t.Fatal(err)
 	}
 	<-failed
@@ -87,27 +92,27 @@ func TestCommandsWaitForTheFirstStart(t *testing.T) {
 			// The router learns of the registration by watching it, so the
 			// command is put where it would put it.
 			room.Publish(event.CommandSubject("x"), event.Command{Command: "x", User: "alice", Channel: plugintest.Channel})
-			if all, err := c.Streams().Plugins(c); err != nil || len(all) != 1 {
+			if all, err := c.Streams().Registrations(c); err != nil || len(all) != 1 {
 				t.Errorf("registered before the start: %v, %v", all, err)
 			}
 			return errors.New("not yet")
 		}
 		return nil
 	}
-	host(t, room, p, nil)
+	start(t, room, p, nil)
 	if got := room.Next(); got != "hello" || starts.Load() != 2 {
 		t.Errorf("it said %q after %d starts", got, starts.Load())
 	}
 }
 
-// host runs a plugin in a host of its own, as another process would.
-func host(t *testing.T, room *plugintest.Room, p plugins.Plugin, observe func(consumers.Outcome)) {
+// start runs a plugin in a host of its own, as another process would.
+func start(t *testing.T, room *plugintest.Room, p plugins.Plugin, observe func(consumers.Outcome)) {
 	t.Helper()
 	kv, err := router.OpenBucket(t.Context(), room.Bus.JetStream(), 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := plugins.Host{Bus: room.Bus, Bucket: kv, Logger: slog.New(slog.DiscardHandler), Observe: observe}
+	h := host.Host{Bus: room.Bus, Bucket: kv, Logger: slog.New(slog.DiscardHandler), Observe: observe}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- h.Run(ctx, p) }()
@@ -139,7 +144,7 @@ func TestFailuresAreRetriedAndThenDead(t *testing.T) {
 	}))
 	room.Type("alice", 1, "!x panic")
 	l := deadLetter(t, room)
-	if l.Attempts != 3 || attempts.Load() != 3 || !strings.Contains(l.Error, "on purpose") || !strings.Contains(l.Stack, "plugins_test.go") || l.Subject != "plugin.x.command" {
+	if l.Attempts != 3 || attempts.Load() != 3 || !strings.Contains(l.Error, "on purpose") || !strings.Contains(l.Stack, "host_test.go") || l.Subject != "plugin.x.command" {
 		t.Errorf("after %d attempts: %+v", attempts.Load(), l)
 	}
 	if got := room.Say("alice", "!x"); got != "fine" {
@@ -181,8 +186,85 @@ func TestFirstStartMissesNothing(t *testing.T) {
 		}
 		return nil
 	}
-	host(t, room, p, nil)
+	start(t, room, p, nil)
 	if got := room.Next(); got != "good morning" {
 		t.Errorf("it said %q", got)
+	}
+}
+
+// A plugin's first start does not put the whole past to it.
+func TestNewPluginBeginsNow(t *testing.T) {
+	t.Parallel()
+	room := plugintest.Run(t)
+	for range 5 {
+		room.Type("alice", 1, "before")
+	}
+	seen := make(chan string, 16)
+	p := plugin(hello)
+	p.Events = []plugins.Subscription{{Subject: "cytube.chat", Handle: func(c *plugins.Context) ([]event.Envelope, error) {
+		line, ok := c.Chat()
+		seen <- fmt.Sprint(line.Message, ok)
+		return nil, nil
+	}}}
+	ran := make(chan struct{}, 16)
+	start(t, room, p, func(consumers.Outcome) { ran <- struct{}{} })
+	eventually(t, "the plugin", func() bool {
+		_, err := room.Bus.JetStream().Consumer(t.Context(), streams.Cytube, streams.Durable("x"))
+		return err == nil
+	})
+	room.Type("alice", 1, "after")
+	if got := <-seen; got != "aftertrue" {
+		t.Errorf("the first line it was given is %q", got)
+	}
+	<-ran
+}
+
+// Two hosts of one plugin share its commands: each is handled once, by either.
+func TestTwoHostsShareTheWork(t *testing.T) {
+	t.Parallel()
+	const commands = 100
+	counter := func(who *atomic.Int64) plugins.Plugin {
+		return plugin(func(c *plugins.Context) ([]event.Envelope, error) {
+			who.Add(1)
+			var tally struct {
+				N int `json:"n"`
+			}
+			return c.DB("tallies").Change("x", &tally, func() ([]event.Envelope, error) {
+				tally.N++
+				return c.Say("%s is number %d", c.Command.Args[0], tally.N), nil
+			})
+		})
+	}
+	var first, second atomic.Int64
+	room := plugintest.Run(t, counter(&first))
+	start(t, room, counter(&second), nil)
+	// Once both ask for work, both get some.
+	eventually(t, "the second host", func() bool {
+		c, err := room.Bus.JetStream().Consumer(t.Context(), streams.Plugin, streams.Durable("x"))
+		return err == nil && c.CachedInfo().NumWaiting == 2
+	})
+	for i := range commands {
+		room.Type("alice", 1, fmt.Sprintf("!x c%d", i))
+	}
+	replies, numbers := map[string]bool{}, map[string]bool{}
+	for range commands {
+		command, number, _ := strings.Cut(room.Next(), " is number ")
+		replies[command], numbers[number] = true, true
+	}
+	room.Settle("x")
+	if said := len(room.Said()); len(replies) != commands || len(numbers) != commands || said != commands {
+		t.Errorf("%d commands gave %d replies to %d of them with %d numbers", commands, said, len(replies), len(numbers))
+	}
+	if a, b := first.Load(), second.Load(); a+b != commands || a == 0 || b == 0 {
+		t.Errorf("one host handled %d, the other %d, of %d", a, b, commands)
+	}
+}
+
+func TestRunRefusesAnInvalidPlugin(t *testing.T) {
+	t.Parallel()
+	p := plugin(hello)
+	p.Version = "one"
+	if err := (host.Host{Logger: slog.New(slog.DiscardHandler)}).Run(t.Context(), p); err == nil {
+		t.Error("a plugin without a valid version runs")
 	}
 }

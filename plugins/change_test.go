@@ -2,57 +2,13 @@ package plugins_test
 
 import (
 	"encoding/json"
-	"fmt"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/plugins/plugintest"
-	"github.com/rosey-bot/rosey/streams"
 )
-
-// Two hosts of one plugin share its commands: each is handled once, by either.
-func TestTwoHostsShareTheWork(t *testing.T) {
-	t.Parallel()
-	const commands = 100
-	counter := func(who *atomic.Int64) plugins.Plugin {
-		return plugin(func(c *plugins.Context) ([]event.Envelope, error) {
-			who.Add(1)
-			var tally struct {
-				N int `json:"n"`
-			}
-			return c.DB("tallies").Change("x", &tally, func() ([]event.Envelope, error) {
-				tally.N++
-				return c.Say("%s is number %d", c.Command.Args[0], tally.N), nil
-			})
-		})
-	}
-	var first, second atomic.Int64
-	room := plugintest.Run(t, counter(&first))
-	host(t, room, counter(&second), nil)
-	// Once both ask for work, both get some.
-	eventually(t, "the second host", func() bool {
-		c, err := room.Bus.JetStream().Consumer(t.Context(), streams.Plugin, plugins.Durable("x"))
-		return err == nil && c.CachedInfo().NumWaiting == 2
-	})
-	for i := range commands {
-		room.Type("alice", 1, fmt.Sprintf("!x c%d", i))
-	}
-	replies, numbers := map[string]bool{}, map[string]bool{}
-	for range commands {
-		command, number, _ := strings.Cut(room.Next(), " is number ")
-		replies[command], numbers[number] = true, true
-	}
-	room.Settle("x")
-	if said := len(room.Said()); len(replies) != commands || len(numbers) != commands || said != commands {
-		t.Errorf("%d commands gave %d replies to %d of them with %d numbers", commands, said, len(replies), len(numbers))
-	}
-	if a, b := first.Load(), second.Load(); a+b != commands || a == 0 || b == 0 {
-		t.Errorf("one host handled %d, the other %d, of %d", a, b, commands)
-	}
-}
 
 // A command handled twice gives one reply and one record, however the handler
 // writes.

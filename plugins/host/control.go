@@ -1,0 +1,159 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/retry"
+	"github.com/rosey-bot/rosey/streams"
+)
+
+// Remove deletes a plugin's registration and consumers, with their pending events.
+// It is an error if a process of the plugin runs, or the plugin does not exist.
+func Remove(ctx context.Context, nc *nats.Conn, js jetstream.JetStream, plugin string) error {
+	running, err := Instances(ctx, nc)
+	if err != nil {
+		return err
+	}
+	if n := len(running[plugin]); n > 0 {
+		return fmt.Errorf("%d process(es) of %s still run and would register again: stop them first", n, plugin)
+	}
+	kv, err := bucketWith(ctx, js, plugin)
+	if err != nil {
+		return err
+	}
+	durables, err := Consumers(ctx, js, plugin)
+	if err != nil {
+		return err
+	}
+	if kv == nil && len(durables) == 0 {
+		return errNoPlugin(plugin)
+	}
+	if kv != nil {
+		if err := kv.Delete(ctx, plugin); err != nil {
+			return fmt.Errorf("remove the registration of %s: %w", plugin, err)
+		}
+	}
+	for _, c := range durables {
+		if e := js.DeleteConsumer(ctx, c.Stream, c.Name); e != nil {
+			err = errors.Join(err, fmt.Errorf("remove %s on %s: %w", c.Name, c.Stream, e))
+		}
+	}
+	return err
+}
+
+func errNoPlugin(plugin string) error {
+	return fmt.Errorf("there is no plugin %q: see rosey plugin ls", plugin)
+}
+
+// indefinitely is the end of a pause without one.
+var indefinitely = time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// Pause pauses a plugin's consumers until a point in time, or until Resume if that
+// is zero. It is an error if the plugin has no consumer.
+func Pause(ctx context.Context, js jetstream.JetStream, plugin string, until time.Time) error {
+	durables, err := existing(ctx, js, plugin)
+	if err != nil {
+		return err
+	}
+	if until.IsZero() {
+		until = indefinitely
+	}
+	for _, c := range durables {
+		if _, err := js.PauseConsumer(ctx, c.Stream, c.Name, until); err != nil {
+			return fmt.Errorf("pause %s on %s: %w", c.Name, c.Stream, err)
+		}
+	}
+	return nil
+}
+
+// Resume ends a pause and returns how many events were pending.
+func Resume(ctx context.Context, js jetstream.JetStream, plugin string) (waiting uint64, err error) {
+	durables, err := existing(ctx, js, plugin)
+	if err != nil {
+		return 0, err
+	}
+	for _, c := range durables {
+		if _, err := js.ResumeConsumer(ctx, c.Stream, c.Name); err != nil {
+			return waiting, fmt.Errorf("resume %s on %s: %w", c.Name, c.Stream, err)
+		}
+		waiting += c.Lag
+	}
+	return waiting, nil
+}
+
+// existing returns a plugin's consumers, or an error if there are none.
+func existing(ctx context.Context, js jetstream.JetStream, plugin string) ([]streams.ConsumerState, error) {
+	list, err := Consumers(ctx, js, plugin)
+	if err != nil || len(list) > 0 {
+		return list, err
+	}
+	registered, err := Registered(ctx, js, plugin)
+	switch {
+	case err != nil:
+		return nil, err
+	case registered:
+		return nil, fmt.Errorf("plugin %q has no consumer: see rosey plugin ls", plugin)
+	}
+	return nil, errNoPlugin(plugin)
+}
+
+// Restart makes every running instance of a plugin start again, and returns how
+// many there are. It is an error if there is none.
+func Restart(ctx context.Context, nc *nats.Conn, plugin string) (instances int, err error) {
+	running, err := Instances(ctx, nc)
+	if err != nil {
+		return 0, err
+	}
+	if instances = len(running[plugin]); instances == 0 {
+		return 0, fmt.Errorf("no process of plugin %q runs: see rosey plugin ls", plugin)
+	}
+	if err := nc.Publish(streams.RestartSubject(plugin), nil); err != nil {
+		return 0, fmt.Errorf("restart plugin %s: %w", plugin, err)
+	}
+	return instances, nc.Flush()
+}
+
+// AwaitHandled waits until the plugins that subscribe to a stored event have
+// acknowledged it: those of this process, named by local, and those that another
+// process runs. If ctx ends before, the error wraps ctx's and names them.
+func AwaitHandled(ctx context.Context, js jetstream.JetStream, local []string, subject string, ref event.Ref) error {
+	for {
+		behind, err := notHandled(ctx, js, local, subject, ref)
+		if err != nil || len(behind) == 0 {
+			return err
+		}
+		if err := retry.Sleep(ctx, 20*time.Millisecond); err != nil {
+			return fmt.Errorf("%s: %w", strings.Join(behind, ", "), err)
+		}
+	}
+}
+
+// notHandled returns the plugins that have not acknowledged an event yet.
+func notHandled(ctx context.Context, js jetstream.JetStream, local []string, subject string, ref event.Ref) (behind []string, err error) {
+	stream, err := js.Stream(ctx, ref.Stream)
+	if err != nil {
+		return nil, fmt.Errorf("stream %s: %w", ref.Stream, err)
+	}
+	lister := stream.ListConsumers(ctx)
+	for info := range lister.Info() {
+		name, ok := strings.CutPrefix(info.Config.Durable, streams.Durable(""))
+		listens := streams.Reads(info.Config, subject)
+		runs := slices.Contains(local, name) || streams.Attended(info)
+		if ok && listens && runs && !info.Paused && info.AckFloor.Stream < ref.Seq {
+			behind = append(behind, name)
+		}
+	}
+	if err := lister.Err(); err != nil {
+		return nil, fmt.Errorf("consumers of %s: %w", ref.Stream, err)
+	}
+	return behind, nil
+}

@@ -1,0 +1,182 @@
+// Package host runs plugins: it registers them, consumes their events, answers
+// their requests, and starts them again after a failure.
+package host
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/consumers/router"
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/retry"
+	"github.com/rosey-bot/rosey/plugins"
+	"github.com/rosey-bot/rosey/streams"
+)
+
+// Host runs plugins, in the bot's process or in one of their own.
+type Host struct {
+	Bus    *streams.Bus
+	Bucket jetstream.KeyValue // of registrations; see router.OpenBucket
+	Logger *slog.Logger
+	// Backoff is the wait before each further attempt at an event;
+	// consumers.DefaultBackoff if nil.
+	Backoff []time.Duration
+	// Observe, if set, is called after each delivery was acked, nacked or terminated.
+	Observe func(consumers.Outcome)
+	// OnRead, if set, is called when a plugin reads streams or the state of
+	// consumers and instances (see plugins.Reader), but not for registrations.
+	OnRead func()
+	// OnStart, if set, is called each time that a plugin has started to consume
+	// events and answer requests, and with the error each time that it stopped or
+	// failed to start.
+	OnStart func(error)
+}
+
+// errRestart ends a run because a restart was requested.
+var errRestart = errors.New("restart requested")
+
+// supervision is the policy by which a stopped plugin is started again.
+var supervision = retry.Policy{Initial: time.Second, Max: time.Minute, ResetAfter: time.Minute}
+
+// Run runs a plugin until ctx ends. When the plugin stops or fails to start, Run
+// starts it again with backoff, and its events are redelivered. Run returns an error
+// only if the plugin's description is invalid.
+func (h Host) Run(ctx context.Context, p plugins.Plugin) error {
+	if err := p.Validate(); err != nil {
+		return err
+	}
+	if h.OnStart == nil {
+		h.OnStart = func(error) {}
+	}
+	r := run{Host: h, plugin: p, log: h.Logger.With("plugin", p.Name)}
+	r.bus = h.Bus.As(streams.Durable(p.Name))
+	policy := supervision
+	policy.Notify = func(err error, wait time.Duration) {
+		h.OnStart(err)
+		r.log.ErrorContext(ctx, "plugin stopped, restarting", "error", err, "after", wait.Round(time.Millisecond))
+	}
+	// A plugin that never ran reads what was stored since its first attempt to start.
+	r.since = time.Now()
+	_ = retry.Do(ctx, policy, func(ctx context.Context) error {
+		for {
+			if r.consumed.Load() {
+				r.since = time.Now()
+			}
+			err := r.once(ctx)
+			if !errors.Is(err, errRestart) || ctx.Err() != nil {
+				return err
+			}
+			r.log.InfoContext(ctx, "plugin restarting")
+		}
+	})
+	return nil
+}
+
+// A run is one plugin under supervision.
+type run struct {
+	Host
+	plugin   plugins.Plugin
+	bus      *streams.Bus
+	log      *slog.Logger
+	since    time.Time   // where new consumers begin
+	consumed atomic.Bool // the plugin has consumed events before
+}
+
+func (h Host) runtime(p plugins.Plugin, bus *streams.Bus) plugins.Runtime {
+	return plugins.Runtime{
+		Plugin: p, Publisher: publisher{bus, p.Name}, Reader: reader{h.Bus, h.OnRead}, Logger: h.Logger.With("plugin", p.Name),
+	}
+}
+
+// once runs the plugin until it stops.
+func (r *run) once(ctx context.Context) (err error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	// Registered first, so that commands for a plugin that fails to start are kept.
+	if _, err := router.Register(ctx, r.Bucket, r.plugin.Registration()); err != nil {
+		return err
+	}
+	runtime := r.runtime(r.plugin, r.bus)
+	if err := runtime.Start(ctx); err != nil {
+		return err
+	}
+	svc, err := serve(ctx, r.bus, runtime, func() { cancel(errRestart) })
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, svc.Stop()) }()
+	r.log.InfoContext(ctx, "plugin runs", "version", r.plugin.Version)
+	err = r.consume(ctx, runtime.Handler())
+	if errors.Is(context.Cause(ctx), errRestart) {
+		return errRestart
+	}
+	return err
+}
+
+// consume runs the plugin's durable consumers, one a stream, until one of them ends.
+func (r *run) consume(ctx context.Context, handler consumers.Handler) error {
+	subjects, err := r.plugin.SubjectsByStream()
+	if err != nil {
+		return err
+	}
+	var opening atomic.Int64
+	opening.Store(int64(len(subjects)))
+	ready := func() {
+		if opening.Add(-1) == 0 {
+			r.consumed.Store(true)
+			r.OnStart(nil)
+		}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ended := make(chan error, len(subjects))
+	for stream, filters := range subjects {
+		c := consumers.Config{
+			Durable: streams.Durable(r.plugin.Name), Stream: stream, Subjects: filters, Name: r.plugin.Name, Since: r.since,
+			Allow:   func(subject string) error { return event.Owned(r.plugin.Name, subject) },
+			Backoff: r.Backoff, Logger: r.log, Observe: r.Observe, Ready: ready,
+		}
+		if stream == streams.Plugin {
+			// Includes commands typed after the plugin registered and before it ever ran.
+			c.Since = r.since.Add(-r.plugin.Registration().CommandMaxAge())
+		}
+		go func() { ended <- consumers.Run(ctx, r.bus, c, handler) }()
+	}
+	err = <-ended
+	cancel()
+	for range len(subjects) - 1 {
+		err = errors.Join(err, <-ended)
+	}
+	return err
+}
+
+// Handler returns the handler of a plugin's events, for callers that deliver events
+// themselves. It publishes through its context's publisher; see
+// consumers.WithPublisher.
+func (h Host) Handler(p plugins.Plugin) consumers.Handler {
+	return h.runtime(p, h.Bus.As(streams.Durable(p.Name))).Handler()
+}
+
+// Serve starts a plugin and answers its requests until stop is called. It consumes
+// no events.
+func (h Host) Serve(ctx context.Context, p plugins.Plugin) (stop func() error, err error) {
+	bus := h.Bus.As(streams.Durable(p.Name))
+	runtime := h.runtime(p, bus)
+	ctx, cancel := context.WithCancel(ctx)
+	if err := runtime.Start(ctx); err != nil {
+		cancel()
+		return nil, err
+	}
+	svc, err := serve(ctx, bus, runtime, func() {})
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	return func() error { cancel(); return svc.Stop() }, nil
+}

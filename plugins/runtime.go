@@ -1,0 +1,128 @@
+package plugins
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"slices"
+	"strings"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/telemetry/propagation"
+)
+
+// Runtime calls a plugin's handlers on behalf of the process that runs it; see
+// package host. Plugins do not need it.
+type Runtime struct {
+	Plugin Plugin
+	// Publisher serves Start and requests. A delivered event is handled with the
+	// publisher of its own context (consumers.PublisherFrom).
+	Publisher consumers.Publisher
+	Reader    Reader
+	Logger    *slog.Logger
+}
+
+// Start calls the plugin's Start, if set. A panic in it is returned as an error.
+func (r Runtime) Start(ctx context.Context) (err error) {
+	if r.Plugin.Start == nil {
+		return nil
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("start: panic: %v\n%s", v, debug.Stack())
+		}
+	}()
+	ctx = propagation.WithCorrelation(ctx, event.NewCorrelationID())
+	c := r.context(ctx, streams.Stored{At: consumers.Now(ctx)}, r.Publisher)
+	if err := r.Plugin.Start(c); err != nil {
+		return fmt.Errorf("start: %w", err)
+	}
+	return c.err
+}
+
+// Answer calls an endpoint's handler with a request.
+func (r Runtime) Answer(ctx context.Context, e Endpoint, request event.Envelope) (any, error) {
+	c := r.context(ctx, streams.Stored{Envelope: request, At: consumers.Now(ctx)}, r.Publisher)
+	reply, err := e.Handle(c)
+	return reply, errors.Join(err, c.err)
+}
+
+// Handler returns the plugin's commands and subscriptions as one handler for its
+// durable consumers.
+func (r Runtime) Handler() consumers.Handler {
+	p := r.Plugin
+	maxAge := p.Registration().CommandMaxAge()
+	command := consumers.Chain(r.commands(), consumers.Expire(streams.Durable(p.Name), p.Name, maxAge))
+	return func(ctx context.Context, d streams.Stored) ([]event.Envelope, error) {
+		if d.Subject == event.CommandSubject(p.Name) {
+			return command(ctx, d)
+		}
+		i := slices.IndexFunc(p.Events, func(s Subscription) bool { return matches(s.Subject, d.Subject) })
+		if i < 0 {
+			return nil, nil
+		}
+		sub := p.Events[i]
+		if sub.MaxAge == 0 {
+			sub.MaxAge = maxAge
+		}
+		c := r.context(ctx, d, consumers.PublisherFrom(ctx))
+		if sub.MaxAge != Never && c.Waited() > sub.MaxAge {
+			r.Logger.InfoContext(ctx, "event skipped, older than max_age", "subject", d.Subject, "event", d.Ref.String(), "age", c.Waited())
+			return nil, nil
+		}
+		return c.result(sub.Handle(c))
+	}
+}
+
+// replies are the codes of errors that are sent to the user as the answer to a
+// command.
+var replies = []event.Code{event.InvalidInput, event.RecordNotFound, event.PermissionDenied, event.PluginError}
+
+// commands returns the handler of the plugin's commands.
+func (r Runtime) commands() consumers.Handler {
+	handlers := r.Plugin.commandHandlers()
+	return func(ctx context.Context, d streams.Stored) ([]event.Envelope, error) {
+		c := r.context(ctx, d, consumers.PublisherFrom(ctx))
+		var err error
+		if c.Command, err = event.As[event.Command](d.Envelope); err != nil {
+			return nil, consumers.Permanent(err)
+		}
+		name := c.Command.Command
+		handle, ok := handlers[strings.ToLower(name)]
+		if !ok {
+			return nil, consumers.Permanent(event.Errorf(event.InvalidInput, "plugin %s has no command %q", c.plugin, name))
+		}
+		r.Logger.InfoContext(ctx, "plugin processing", "command", name, "user", c.Command.User, "attempt", d.Attempt)
+		out, err := c.result(handle(c))
+		code := event.CodeOf(err)
+		if c.err != nil || code == "" || !slices.Contains(replies, code) {
+			return out, err
+		}
+		_ = streams.Fail(trace.SpanFromContext(ctx), err, event.PluginError)
+		r.Logger.InfoContext(ctx, "command answered with an error", "command", name, "error_code", code, "error", err)
+		answer, err := c.result(c.Say("❌ %s", err.Error()), nil)
+		for i := range answer {
+			answer[i] = answer[i].WithMeta(event.MetaErrorCode, string(code))
+		}
+		return answer, err
+	}
+}
+
+func (r Runtime) context(ctx context.Context, d streams.Stored, publisher consumers.Publisher) *Context {
+	return &Context{Context: ctx, Event: d, Log: r.Logger, plugin: r.Plugin.Name, publisher: publisher, reader: r.Reader}
+}
+
+// result returns what a handler returned, or a permanent error if it made an event
+// that breaks the contract, as it would again.
+func (c *Context) result(out []event.Envelope, err error) ([]event.Envelope, error) {
+	if c.err != nil {
+		return nil, consumers.Permanent(c.err)
+	}
+	return out, err
+}
