@@ -15,6 +15,7 @@ import (
 
 	"github.com/rosey-bot/rosey/consumers"
 	"github.com/rosey-bot/rosey/cytube"
+	"github.com/rosey-bot/rosey/cytube/sender"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/lease"
 )
@@ -123,7 +124,7 @@ type channels []*channel
 // is in its channel only while it holds the channel's.
 func openChannels(cfg config, bus *streams.Bus, leases *lease.Leases, log *slog.Logger, opts ...cytube.Option) (channels, error) {
 	var list channels
-	opts = append(slices.Clip(opts), cytube.WithArrivals(cytube.NewArrivals(cfg.JoinsPerSecond)))
+	opts = append(slices.Clip(opts), cytube.WithJoinLimiter(cytube.NewJoinLimiter(cfg.JoinsPerSecond)))
 	for _, c := range cfg.rooms() {
 		password, err := secret(c.PasswordFile, passwordVariable)
 		if err != nil {
@@ -180,9 +181,9 @@ func (cs channels) queues(cfg config) map[string]string {
 	by := map[string]string{}
 	for _, c := range cs {
 		if name := c.Connector.Channel(); cfg.dispatched() {
-			by[cytube.SenderDurable(name)] = name
+			by[sender.Durable(name)] = name
 		} else {
-			by[cytube.DefaultDurable] = name
+			by[sender.DefaultDurable] = name
 		}
 	}
 	return by
@@ -250,7 +251,7 @@ type departures struct {
 func (d departures) run(ctx context.Context) error {
 	var left []string
 	err := streams.Insist(ctx, forever, d.log, func(ctx context.Context) (err error) {
-		left, err = cytube.Left(ctx, d.bus.JetStream(), d.names)
+		left, err = sender.VacatedChannels(ctx, d.bus.JetStream(), d.names)
 		return err
 	})
 	if err != nil && ctx.Err() == nil {
@@ -272,7 +273,7 @@ func (d departures) run(ctx context.Context) error {
 
 // leave settles what waits for a channel as soon as no bot is in it.
 func (d departures) leave(ctx context.Context, name string) error {
-	settle := func(ctx context.Context) error { return cytube.Leave(ctx, d.bus, name, d.log, d.observe) }
+	settle := func(ctx context.Context) error { return sender.Vacate(ctx, d.bus, name, d.log, d.observe) }
 	if d.leases == nil {
 		return settle(ctx)
 	}

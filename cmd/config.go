@@ -62,7 +62,7 @@ func defaults() config {
 	return config{
 		ChannelConfig: ChannelConfig{Site: "https://cytu.be", Prefix: "!", MessageLimit: 240}, Heartbeat: duration(time.Minute), RequestTimeout: duration(streams.DefaultTimeout),
 		Store: defaultStore(), Listen: "127.0.0.1:0", Replicas: 1, LeaseTerm: duration(lease.Term), LogFormat: "text",
-		StoreReserve: streams.DefaultReserve, JoinsPerSecond: cytube.DefaultArrivals,
+		StoreReserve: streams.DefaultReserve, JoinsPerSecond: cytube.DefaultJoinsPerSecond,
 	}
 }
 
@@ -190,7 +190,7 @@ func (f *config) check() error {
 	case f.Rate.Burst < 0 || f.Rate.PerSecond < 0:
 		return usagef("a rate must not be below 0: leave it out, or write for example rate: {burst: 3, per_second: 1}")
 	case !(f.JoinsPerSecond > 0):
-		return usagef("joins_per_second must be above 0: %d is usual", cytube.DefaultArrivals)
+		return usagef("joins_per_second must be above 0: %d is usual", cytube.DefaultJoinsPerSecond)
 	case f.Replicas > 1 && !f.external():
 		return usagef("replicas: %d needs an external NATS cluster: give its --nats URL", f.Replicas)
 	case f.TraceURL != "" && (!strings.HasPrefix(f.TraceURL, "http") || !strings.Contains(f.TraceURL, "{id}")):

@@ -13,7 +13,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/consumers"
-	"github.com/rosey-bot/rosey/cytube"
+	"github.com/rosey-bot/rosey/cytube/sender"
 	"github.com/rosey-bot/rosey/cytube/socketio"
 	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/plugins/host"
@@ -263,7 +263,7 @@ func readerOf(durable string) string {
 	if plugin, ok := strings.CutPrefix(durable, streams.Durable("")); ok {
 		return "start the plugin, or rosey plugin rm " + plugin
 	}
-	if channel, ok := cytube.ChannelOf(durable); ok {
+	if channel, ok := sender.ChannelOf(durable); ok {
 		return "rosey status says why no bot is in channel " + channel + "; one that starts without it in its settings refuses what waits"
 	}
 	return "look at the bot's log, and start it again"

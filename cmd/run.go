@@ -22,6 +22,7 @@ import (
 	"github.com/rosey-bot/rosey/consumers"
 	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/cytube"
+	"github.com/rosey-bot/rosey/cytube/sender"
 	"github.com/rosey-bot/rosey/kvstore"
 	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/plugins/host"
@@ -228,7 +229,7 @@ func runBot(c *cli.Context) (err error) {
 	}
 	go func() { starting.Wait(); <-answering; close(bot.started) }()
 	if cfg.dispatched() {
-		dispatcher := cytube.NewDispatcher(bus, channels.names(), log, observe)
+		dispatcher := sender.NewDispatcher(bus, channels.names(), log, observe)
 		if !cfg.external() {
 			dispatcher.Alone()
 		}
@@ -238,7 +239,7 @@ func runBot(c *cli.Context) (err error) {
 	}
 	add("connector", channels.run)
 	if !cfg.external() || leases != nil {
-		gone := departures{bus: bus, names: channels.names(), leases: leases, vacancy: cytube.DefaultMaxAge, log: log, observe: observe}
+		gone := departures{bus: bus, names: channels.names(), leases: leases, vacancy: sender.DefaultMaxAge, log: log, observe: observe}
 		add("channels that were left", gone.run)
 	}
 	add("platform", bot.run)

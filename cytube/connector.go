@@ -1,6 +1,6 @@
-// Package cytube connects the bot to a channel of a CyTube site. What happens in
-// the channel becomes the contract's cytube.* events, and what cytube.send.*
-// events ask for is spoken there.
+// Package cytube connects the bot to a channel of a CyTube site. It records what
+// happens in the channel as the contract's cytube.* events, and speaks there what
+// cytube.send.* events ask for.
 package cytube
 
 import (
@@ -15,68 +15,59 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/cenkalti/backoff/v5"
 	"github.com/nats-io/nats.go"
 
 	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/cytube/channel"
+	"github.com/rosey-bot/rosey/cytube/history"
+	"github.com/rosey-bot/rosey/cytube/sender"
 	"github.com/rosey-bot/rosey/cytube/socketio"
-	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/internal/retry"
 	"github.com/rosey-bot/rosey/streams"
 )
 
-// Config says where the bot goes and as whom. Durations and numbers that are 0
+// Config says which channel the bot joins, and as whom. Zero durations and numbers
 // have the defaults given with them.
 type Config struct {
 	Site            string // for example https://cytu.be
 	Channel         string
-	ChannelPassword string // of a channel that wants one
+	ChannelPassword string // if the channel wants one
 	User            string
-	Password        string // of the user's account; a guest has none
+	Password        string // of the user's account; "" joins as a guest
 
-	// MessageLimit is how long a message may be, in UTF-16 units, before it is
-	// split; 240.
+	// MessageLimit is the length of a message, in UTF-16 units, above which it is
+	// split; sender.DefaultMessageLimit.
 	MessageLimit int
-	// MaxAge is the age past which a send is not spoken but recorded as expired;
-	// DefaultMaxAge.
+	// MaxAge is the age from which a send is not spoken but recorded as expired;
+	// sender.DefaultMaxAge.
 	MaxAge time.Duration
-	// EchoTimeout is how long to wait for the channel to echo what was said; 10 s.
+	// EchoTimeout is how long the channel's echo of a message is waited for;
+	// sender.DefaultEchoTimeout.
 	EchoTimeout time.Duration
-	// JoinTimeout is how long to wait for each answer while joining; 30 s.
+	// JoinTimeout is how long each answer is waited for while joining; 30 s.
 	JoinTimeout time.Duration
 
-	// RetryMin and RetryMax bound the waiting before a reconnect, which doubles
-	// each time; 1 s and 1 minute. RetrySlow is the least wait after a kick or a
-	// refusal that more haste would make worse; 30 s.
+	// RetryMin and RetryMax bound the wait before a reconnect, which grows with each
+	// failure; 1 s and 1 minute. RetrySlow is added to it after a kick or a refusal
+	// that more haste would make worse; 30 s.
 	RetryMin, RetryMax, RetrySlow time.Duration
 
-	// Burst and PerSecond keep the bot from speaking faster, in lines at once and
-	// lines a second, than the channel and its rank allow; 0 is no limit of the
-	// bot's own.
+	// Burst and PerSecond are the bot's own flood limit, in lines at once and lines a
+	// second, beside the channel's; without both there is none.
 	Burst     int
 	PerSecond float64
 
-	// Dispatched tells that a Dispatcher hands out the sends of several channels.
-	// Without it the connector reads all sends itself, which only one connector on
-	// the streams may do.
+	// Dispatched says that a sender.Dispatcher distributes the sends of several
+	// channels. Otherwise the Connector reads all sends itself, which only one
+	// Connector on the streams may do.
 	Dispatched bool
-	// MaySpeak is asked right before each message is written: a process that lost
-	// its lease of the channel must not speak there. By default it may.
+	// MaySpeak, if set, is asked right before each message is written: a process that
+	// lost the lease of the channel must not speak there.
 	MaySpeak func() bool
 }
 
-// DefaultMaxAge is the default of Config.MaxAge.
-const DefaultMaxAge = 2 * time.Minute
-
-// DefaultDurable is the durable consumer that reads the sends: that of the only
-// channel's connector, or of the Dispatcher.
-const DefaultDurable = "cytube-sender"
-
 func (c Config) withDefaults() Config {
 	c.Channel = strings.ToLower(c.Channel) // as the server does
-	c.MessageLimit = cmp.Or(c.MessageLimit, 240)
-	c.MaxAge = cmp.Or(c.MaxAge, DefaultMaxAge)
-	c.EchoTimeout = cmp.Or(c.EchoTimeout, 10*time.Second)
 	c.JoinTimeout = cmp.Or(c.JoinTimeout, 30*time.Second)
 	c.RetryMin = cmp.Or(c.RetryMin, time.Second)
 	c.RetryMax = cmp.Or(c.RetryMax, time.Minute)
@@ -87,33 +78,12 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// durable is the sender's durable consumer.
-func (c Config) durable() string {
-	if c.Dispatched {
-		return SenderDurable(c.Channel)
-	}
-	return DefaultDurable
-}
-
-// flood is the bot's own limit.
-func (c Config) flood() flood {
+// limit returns the bot's own flood limit.
+func (c Config) limit() channel.FloodLimit {
 	if c.Burst == 0 && c.PerSecond == 0 {
-		return flood{}
+		return channel.FloodLimit{}
 	}
-	return newFlood(cmp.Or(float64(c.Burst), 1), cmp.Or(c.PerSecond, moderators.sustained), nil)
-}
-
-// sends are the subjects that the sender reads.
-func (c Config) sends() []string {
-	if c.Dispatched {
-		return []string{event.OutboxSubject(c.Channel)}
-	}
-	return sendSubjects()
-}
-
-// accepts tells whether a send that names this channel is spoken here.
-func (c Config) accepts(channel string) bool {
-	return c.Dispatched || channel == "" || strings.EqualFold(channel, c.Channel)
+	return channel.NewFloodLimit(cmp.Or(float64(c.Burst), 1), cmp.Or(c.PerSecond, channel.ModeratorLimit.PerSecond), nil)
 }
 
 // Connector keeps the bot in one channel.
@@ -122,10 +92,10 @@ type Connector struct {
 	bus         *streams.Bus
 	log         *slog.Logger
 	observe     Observer
-	outcomes    func(consumers.Outcome)
+	onSettled   func(consumers.Outcome)
 	http        *http.Client
 	dialOptions []socketio.Option
-	arrivals    *Arrivals
+	joins       *JoinLimiter
 
 	queue chan item
 	stats counters
@@ -135,16 +105,16 @@ type Connector struct {
 // Option adjusts a Connector.
 type Option func(*Connector)
 
-// WithLogger sets who is told what goes on; nobody is otherwise.
+// WithLogger sets the logger; the default discards.
 func WithLogger(l *slog.Logger) Option { return func(c *Connector) { c.log = l } }
 
-// WithObserver sets who is told of what the Connector does; nobody is otherwise.
+// WithObserver sets the Observer.
 func WithObserver(o Observer) Option { return func(c *Connector) { c.observe = o } }
 
-// WithOutcomes sets who is told how each send that the Connector handled ended.
-func WithOutcomes(f func(consumers.Outcome)) Option { return func(c *Connector) { c.outcomes = f } }
+// WithOutcomes sets a function that is called after each delivery of a send.
+func WithOutcomes(f func(consumers.Outcome)) Option { return func(c *Connector) { c.onSettled = f } }
 
-// WithHTTPClient replaces the client that asks the site where its sockets are.
+// WithHTTPClient sets the client that asks the site for its socket servers.
 func WithHTTPClient(h *http.Client) Option { return func(c *Connector) { c.http = h } }
 
 // WithDialOptions adds options for the websocket.
@@ -152,19 +122,18 @@ func WithDialOptions(opts ...socketio.Option) Option {
 	return func(c *Connector) { c.dialOptions = append(c.dialOptions, opts...) }
 }
 
-// WithArrivals makes the Connector wait for its turn before it connects; there is
-// no limit otherwise.
-func WithArrivals(a *Arrivals) Option { return func(c *Connector) { c.arrivals = a } }
+// WithJoinLimiter makes the Connector share a limiter with others of the process.
+func WithJoinLimiter(l *JoinLimiter) Option { return func(c *Connector) { c.joins = l } }
 
-// queueLength is how many frames may wait while NATS is away. When it is full
-// the connector stops reading, and the server will in time close the connection;
-// the chat buffer then fills the gap as far as it goes.
+// queueLength is how many frames wait while NATS is away. When they are that many, the
+// Connector stops reading, and the server will in time close the connection; the chat
+// buffer then fills the gap as far as it goes.
 const queueLength = 4096
 
-// New makes a Connector. The streams must be open.
+// New returns a Connector. The streams must be open.
 func New(bus *streams.Bus, cfg Config, opts ...Option) *Connector {
 	c := &Connector{
-		cfg: cfg.withDefaults(), bus: bus.As("cytube"), log: slog.New(slog.DiscardHandler), observe: nobody{}, queue: make(chan item, queueLength),
+		cfg: cfg.withDefaults(), bus: bus.As("cytube"), log: slog.New(slog.DiscardHandler), observe: ignore{}, queue: make(chan item, queueLength),
 	}
 	for _, o := range opts {
 		o(c)
@@ -172,16 +141,16 @@ func New(bus *streams.Bus, cfg Config, opts ...Option) *Connector {
 	return c
 }
 
-// Channel is the name of the Connector's channel, as the server spells it.
+// Channel returns the name of the channel, as the server spells it.
 func (c *Connector) Channel() string { return c.cfg.Channel }
 
-// IsBot reports whether a user of a channel is this connector's bot. Names in
-// another case are the same to CyTube.
-func (c *Connector) IsBot(channel, user string) bool {
-	return strings.EqualFold(channel, c.cfg.Channel) && sameName(user, c.self())
+// IsBot reports whether a user of a channel is this connector's bot. Case is no
+// difference to CyTube.
+func (c *Connector) IsBot(name, user string) bool {
+	return strings.EqualFold(name, c.cfg.Channel) && channel.SameName(user, c.self())
 }
 
-// self is the bot's name, as the server spells it once the bot was in the channel.
+// self returns the bot's name, as the server spells it once the bot has joined.
 func (c *Connector) self() string {
 	if p := c.name.Load(); p != nil {
 		return *p
@@ -189,64 +158,55 @@ func (c *Connector) self() string {
 	return c.cfg.User
 }
 
-// drainTime is how long what is under way may take once the bot must stop.
-const drainTime = 5 * time.Second
+// drainTimeout bounds the recording of what is queued when the bot stops.
+const drainTimeout = 5 * time.Second
 
-// Run joins the channel, records what happens and speaks what is sent, until ctx
-// ends; then it finishes what is under way and returns nil. It reconnects as
-// often as it must, to the site and to NATS. It returns a *PermanentError when
-// trying again would be of no use, and another error when somebody closed the
-// connection to NATS. It may run again after it has ended.
+// Run joins the channel, records what happens and speaks what is sent, until ctx ends;
+// then it finishes what is under way and returns nil. It reconnects to the site and to
+// NATS. It returns a *PermanentError if trying again is of no use, and another error if
+// the connection to NATS was closed. Run may be called again after it has returned.
 func (c *Connector) Run(ctx context.Context) error {
 	if c.cfg.User == "" {
-		return &PermanentError{Problem: "the bot has no name", Advice: "give one with --user"}
+		return &PermanentError{Problem: "the bot has no name", Advice: "set its user name"}
 	}
-	voice, history := newVoice(c.cfg.flood()), &history{js: c.bus.JetStream(), channel: c.cfg.Channel}
-	recorder := &recorder{cfg: c.cfg, bus: c.bus, room: newRoom(c.cfg.Channel), voice: voice, history: history, log: c.log,
-		stats: &c.stats, observe: c.observe, recent: newRecentLines()}
-
-	// What stops first needs what stops last: the sender the session for the
-	// echo it waits for, the session the recorder.
+	// What stops first needs what stops last: the sender the session, for the echo that
+	// it waits for, and the session the recorder.
 	speaking, stopSpeaking := context.WithCancel(ctx)
 	defer stopSpeaking()
 	connected, disconnect := context.WithCancel(context.WithoutCancel(ctx))
 	defer disconnect()
 	recording, stopRecording := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopRecording()
-
-	// Who may not speak any more leaves at once.
 	defer context.AfterFunc(ctx, func() {
-		if !c.cfg.MaySpeak() {
+		if !c.cfg.MaySpeak() { // the lease is lost: another process joins now
 			disconnect()
 		}
 	})()
 
-	sender := &sender{cfg: c.cfg, voice: voice, history: history, self: c.self, started: time.Now(),
-		behind: func() bool { return len(c.queue) > 0 },
-		stop:   speaking.Done(), log: c.log, stats: &c.stats, observe: c.observe, settled: c.outcomes}
+	s := c.newSender()
 	c.observe.Connected(ctx, c.cfg.Channel, false)
 	recorded := make(chan struct{})
 	go func() {
 		defer close(recorded)
-		recorder.run(recording, c.queue)
+		c.newRecorder(s).run(recording, c.queue)
 		c.stats.connected.Store(false)
 	}()
 	var err error
 	var session sync.WaitGroup
-	// The outbox exists before the bot joins: what is recorded in the channel may be answered at once, by a send that
-	// a Dispatcher elsewhere refuses while the channel has no consumer.
-	spoken := c.openOutbox(speaking, sender)
+	// The outbox has its consumer before the bot joins: what is recorded may be answered
+	// at once, and a Dispatcher elsewhere refuses sends to a channel without one.
+	spoken := c.openOutbox(speaking, s)
 	if spoken == nil && speaking.Err() == nil {
 		session.Go(func() {
 			err = c.keepConnected(connected)
 			stopSpeaking()
 		})
-		spoken = c.keepSpeaking(speaking, sender)
+		spoken = c.keepSpeaking(speaking, s)
 	}
 	disconnect()
 	session.Wait()
 
-	timer := time.AfterFunc(drainTime, stopRecording)
+	timer := time.AfterFunc(drainTimeout, stopRecording)
 	defer timer.Stop()
 	_ = c.push(recording, item{last: true})
 	<-recorded
@@ -259,37 +219,71 @@ func (c *Connector) Run(ctx context.Context) error {
 	return spoken
 }
 
-// openOutbox creates the channel's durable consumer, if the sends are dispatched. It returns nil when ctx ends, and an
-// error when the connection to NATS is closed.
-func (c *Connector) openOutbox(ctx context.Context, s *sender) error {
+func (c *Connector) newSender() *sender.Sender {
+	return sender.New(c.bus, sender.Config{
+		Channel: c.cfg.Channel, MessageLimit: c.cfg.MessageLimit, MaxAge: c.cfg.MaxAge, EchoTimeout: c.cfg.EchoTimeout,
+		Limit: c.cfg.limit(), Dispatched: c.cfg.Dispatched, Self: c.self, MaySpeak: c.cfg.MaySpeak,
+		Behind: func() bool { return len(c.queue) > 0 },
+		Logger: c.log, Observer: c.observe, OnSettled: c.onSettled, Counters: &c.stats.sender,
+	})
+}
+
+func (c *Connector) newRecorder(s *sender.Sender) *recorder {
+	return &recorder{
+		channel: c.cfg.Channel, bus: c.bus, state: channel.New(c.cfg.Channel), sender: s, history: history.New(c.bus.JetStream(), c.cfg.Channel),
+		log: c.log, stats: &c.stats, observe: c.observe, recent: newRecentLines(),
+	}
+}
+
+// openOutbox opens the channel's outbox. It returns nil if ctx ends, and an error if the
+// connection to NATS is closed.
+func (c *Connector) openOutbox(ctx context.Context, s *sender.Sender) error {
 	policy := retry.Policy{Operation: "open outbox", Logger: c.log, If: func(error) bool { return !c.bus.Conn().IsClosed() }}
-	err := retry.Do(ctx, policy, func(ctx context.Context) error { return s.open(ctx, c.bus) })
+	err := retry.Do(ctx, policy, s.Open)
 	if ctx.Err() != nil {
 		return nil
 	}
 	return err
 }
 
-// keepConnected has one session after the other until ctx ends or a failure is
-// permanent.
+// keepSpeaking runs the sender until ctx ends.
+func (c *Connector) keepSpeaking(ctx context.Context, s *sender.Sender) error {
+	err := retry.Do(ctx, retry.Policy{
+		Initial: 500 * time.Millisecond, Max: time.Minute, ResetAfter: time.Minute,
+		If: func(error) bool { return ctx.Err() == nil && !c.bus.Conn().IsClosed() },
+		Notify: func(err error, wait time.Duration) {
+			c.log.WarnContext(ctx, "sender stopped, restarting", "channel", c.cfg.Channel, "in", wait.Round(time.Millisecond), "error", err)
+		},
+	}, s.Run)
+	if err != nil && ctx.Err() == nil {
+		return fmt.Errorf("speak in %s: %w", c.cfg.Channel, nats.ErrConnectionClosed)
+	}
+	return nil
+}
+
+// duplicateWindow is longer than two bots need to disconnect each other once.
+const duplicateWindow = 5 * time.Minute
+
+// keepConnected has one session after another until ctx ends or a failure is permanent.
 func (c *Connector) keepConnected(ctx context.Context) error {
-	wait := backoff.NewExponentialBackOff()
-	wait.InitialInterval, wait.MaxInterval, wait.Multiplier = c.cfg.RetryMin, c.cfg.RetryMax, 2
-	var duplicate time.Time
-	var pause time.Duration
-	for {
-		if err := c.arrivals.wait(ctx, c.cfg.Site); err != nil {
-			return nil // ctx has ended
+	var duplicate time.Time           // of the latest login elsewhere
+	var pause, slowdown time.Duration // the latest wait, and what the latest failure adds to it
+	err := retry.Do(ctx, retry.Policy{
+		Initial: c.cfg.RetryMin, Max: c.cfg.RetryMax,
+		If: func(err error) bool { return ctx.Err() == nil && !errors.As(err, new(*PermanentError)) },
+		Notify: func(err error, wait time.Duration) {
+			pause = wait
+			c.log.WarnContext(ctx, "not in channel, reconnecting", "channel", c.cfg.Channel, "in", (wait + slowdown).Round(time.Millisecond), "error", err)
+		},
+	}, func(ctx context.Context) error {
+		if err := retry.Sleep(ctx, slowdown); err != nil {
+			return err
+		}
+		if err := c.joins.wait(ctx, c.cfg.Site); err != nil {
+			return err
 		}
 		began := time.Now()
 		joined, err := c.session(ctx)
-		if ctx.Err() != nil {
-			return nil
-		}
-		var permanent *PermanentError
-		if errors.As(err, &permanent) {
-			return permanent
-		}
 		if errors.Is(err, errDuplicate) {
 			if !duplicate.IsZero() && time.Since(duplicate) < duplicateWindow {
 				return &PermanentError{
@@ -299,53 +293,24 @@ func (c *Connector) keepConnected(ctx context.Context) error {
 			}
 			duplicate = time.Now()
 		}
-		// A room that is busy forgets within a minute what was said: who comes and
-		// goes must not stay away longer each time.
-		if joined && time.Since(began) > pause {
-			wait.Reset()
-		}
-		pause = wait.NextBackOff()
 		var slow *slowError
-		if errors.As(err, &slow) {
-			pause += cmp.Or(slow.wait, c.cfg.RetrySlow)
+		if slowdown = 0; errors.As(err, &slow) {
+			slowdown = cmp.Or(slow.wait, c.cfg.RetrySlow)
 		}
-		c.log.WarnContext(ctx, "not in the channel; will try again", "channel", c.cfg.Channel, "in", pause.Round(time.Millisecond), "error", err)
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
-			return nil
+		// The chat buffer of a busy channel reaches back for less than a minute: a bot
+		// whose connection breaks again and again must not stay away longer each time.
+		if joined && time.Since(began) > pause {
+			return retry.After(err, c.cfg.RetryMin)
 		}
+		return err
+	})
+	if ctx.Err() != nil {
+		return nil
 	}
+	return err
 }
 
-// duplicateWindow is longer than two bots need to send each other away once.
-const duplicateWindow = 5 * time.Minute
-
-// keepSpeaking runs the sender until ctx ends.
-func (c *Connector) keepSpeaking(ctx context.Context, s *sender) error {
-	wait := backoff.NewExponentialBackOff()
-	for {
-		err := c.finishOutbox(ctx, s)
-		if err == nil {
-			err = s.run(ctx, c.bus)
-		}
-		if ctx.Err() != nil {
-			return nil
-		}
-		if c.bus.Conn().IsClosed() {
-			return fmt.Errorf("speak in %s: %w", c.cfg.Channel, nats.ErrConnectionClosed)
-		}
-		pause := wait.NextBackOff()
-		c.log.WarnContext(ctx, "the sender stopped; it will start again", "in", pause.Round(time.Millisecond), "error", err)
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
-			return nil
-		}
-	}
-}
-
-// push hands something to the recorder, waiting while its queue is full.
+// push hands an item to the recorder. It blocks while the queue is full.
 func (c *Connector) push(ctx context.Context, it item) error {
 	if it.joined != "" {
 		c.name.Store(&it.joined)

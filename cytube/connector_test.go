@@ -91,14 +91,14 @@ func TestGivesUp(t *testing.T) {
 		want   string // in the error
 		advice string
 	}{
-		{"no name", func(_ *cytubetest.Config, b *cytube.Config) { b.User = "" }, nil, "no name", "--user"},
-		{"wrong password", func(_ *cytubetest.Config, b *cytube.Config) { b.Password = "x" }, nil, "Invalid username/password", "--password-file"},
+		{"no name", func(_ *cytubetest.Config, b *cytube.Config) { b.User = "" }, nil, "no name", "user name"},
+		{"wrong password", func(_ *cytubetest.Config, b *cytube.Config) { b.Password = "x" }, nil, "Invalid username/password", "check the password"},
 		{"unknown account", func(_ *cytubetest.Config, b *cytube.Config) { b.User = "nobody" }, nil, "does not exist", "register"},
 		{"registered name", func(_ *cytubetest.Config, b *cytube.Config) { b.Password = "" }, nil, "is registered", "password"},
-		{"reserved name", func(_ *cytubetest.Config, b *cytube.Config) { b.User, b.Password = "admin", "" }, nil, "reserved", "--user"},
+		{"reserved name", func(_ *cytubetest.Config, b *cytube.Config) { b.User, b.Password = "admin", "" }, nil, "reserved", "user name"},
 		{"bad name", func(_ *cytubetest.Config, b *cytube.Config) { b.User, b.Password = "a b", "" }, nil, "Invalid username", "1 to 20"},
-		{"bad channel", func(_ *cytubetest.Config, b *cytube.Config) { b.Channel = "a b" }, nil, "no channel", "--channel"},
-		{"bad site", func(_ *cytubetest.Config, b *cytube.Config) { b.Site = "cytu.be" }, nil, "must be a URL", "--site"},
+		{"bad channel", func(_ *cytubetest.Config, b *cytube.Config) { b.Channel = "a b" }, nil, "no channel", "correct the channel"},
+		{"bad site", func(_ *cytubetest.Config, b *cytube.Config) { b.Site = "cytu.be" }, nil, "must be a URL", "correct the site"},
 		{"no channel password", func(s *cytubetest.Config, b *cytube.Config) {
 			s.Channels[0].Password, b.User, b.Password = "sesame", "guesty", ""
 		}, nil, "wants a password", "channel's password"},
@@ -180,7 +180,7 @@ func TestWaitsUntilItMayJoin(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, test.change)
 			test.before(w)
-			retried := w.logged("not in the channel; will try again")
+			retried := w.logged("not in channel, reconnecting")
 			w.start()
 			if !test.soon {
 				retried()

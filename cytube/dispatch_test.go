@@ -16,6 +16,7 @@ import (
 	"github.com/rosey-bot/rosey/consumers"
 	"github.com/rosey-bot/rosey/cytube"
 	"github.com/rosey-bot/rosey/cytube/cytubetest"
+	"github.com/rosey-bot/rosey/cytube/sender"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
 )
@@ -23,10 +24,10 @@ import (
 // dispatch runs a Dispatcher until the test ends or the function is called.
 func (w *world) dispatch(channels ...string) (stop func()) {
 	w.t.Helper()
-	return w.runDispatcher(cytube.NewDispatcher(w.bus, channels, slog.New(w.logs), nil))
+	return w.runDispatcher(sender.NewDispatcher(w.bus, channels, slog.New(w.logs), nil))
 }
 
-func (w *world) runDispatcher(d *cytube.Dispatcher) (stop func()) {
+func (w *world) runDispatcher(d *sender.Dispatcher) (stop func()) {
 	ctx, cancel := context.WithCancel(w.ctx)
 	done := make(chan error, 1)
 	go func() { done <- consumers.Run(ctx, w.bus, d.Config(), d.Handle) }()
@@ -347,7 +348,7 @@ func TestLongCorrelationBlocksNobody(t *testing.T) {
 	_, err = w.bus.JetStream().Publish(w.ctx, event.SubjectSendChat, body)
 	w.ok(err)
 	w.chat("second")
-	w.runDispatcher(cytube.NewDispatcher(w.bus, []string{room}, slog.New(w.logs), nil).Alone())
+	w.runDispatcher(sender.NewDispatcher(w.bus, []string{room}, slog.New(w.logs), nil).Alone())
 	w.join(in(room))
 	w.echoIn(room, "second")
 	if diff := cmp.Diff([]string{"first", "second"}, w.spoken()); diff != "" {

@@ -10,53 +10,51 @@ import (
 	"github.com/rosey-bot/rosey/cytube/socketio"
 )
 
-// PermanentError is why a Connector gave up: trying again without changing
-// anything would fail again.
+// PermanentError says why a Connector gave up: another attempt would fail again unless
+// somebody changes something.
 type PermanentError struct {
 	Problem string // what the site said
 	Advice  string // what to do about it
 }
 
-// Error is the problem and the advice.
+// Error returns the problem and the advice.
 func (e *PermanentError) Error() string { return e.Problem + "; " + e.Advice }
 
-// slowError is a failure that passes, but only after a while: coming back at
-// once would make it worse.
+// slowError is a failure that passes with time, and that an early retry makes worse.
 type slowError struct {
 	error
-	wait time.Duration // what the server asks for; 0 when it does not say
+	wait time.Duration // as the server says, 0 if it does not
 }
 
 func (e *slowError) Unwrap() error { return e.error }
 
 var errDuplicate = errors.New("somebody logged in with the bot's account elsewhere, and the server sent this connection away")
 
-// verdict says what to do about a refusal of the server's that contains the text.
+// verdict says what to do about a refusal that contains text.
 type verdict struct {
 	text   string
-	advice string // of a permanent error; a slow one when empty
+	advice string // of a PermanentError; "" makes a slowError
 }
 
-// loginVerdicts are the answers to a login. Others, such as trouble with the
-// site's database, pass with time.
+// loginVerdicts are for answers to a login. Others, such as an error of the site's
+// database, pass with time.
 var loginVerdicts = []verdict{
-	{"Invalid username/password", "check the password (--password-file or ROSEY_PASSWORD) and the user name (--user)"},
-	{"User does not exist", "register the account on the site, correct --user, or leave out the password to log in as a guest"},
-	{"is registered", "the name belongs to an account: give its password (--password-file or ROSEY_PASSWORD) or choose another --user"},
-	{"is reserved", "choose another --user"},
-	{"Invalid username", "choose a --user of 1 to 20 characters of a-z A-Z 0-9 - _"},
+	{"Invalid username/password", "check the password and the user name"},
+	{"User does not exist", "register the account on the site, correct the user name, or leave out the password to log in as a guest"},
+	{"is registered", "the name belongs to an account: give its password or choose another user name"},
+	{"is reserved", "choose another user name"},
+	{"Invalid username", "choose a user name of 1 to 20 characters of a-z A-Z 0-9 - _"},
 	{"already in use", ""},
 	{"Guest logins are restricted", ""},
 }
 
-// kickVerdicts are the reasons for a kick that say more than that somebody
-// wanted the bot out for now.
+// kickVerdicts are for reasons of a kick that are not a moderator's.
 var kickVerdicts = []verdict{
-	{"banned", "ask a moderator of the channel, or the site's operator, to lift the ban, or use another --user"},
+	{"banned", "ask a moderator of the channel, or the site's operator, to lift the ban, or use another user name"},
 	{"Invalid channel name", channelAdvice},
 }
 
-const channelAdvice = "correct --channel: a name is 1 to 30 of a-z A-Z 0-9 - _"
+const channelAdvice = "correct the channel: a name is 1 to 30 of a-z A-Z 0-9 - _"
 
 func judge(verdicts []verdict, said, problem string) error {
 	for _, v := range verdicts {
@@ -72,7 +70,8 @@ func judge(verdicts []verdict, said, problem string) error {
 
 var waitText = regexp.MustCompile(`per ([0-9.]+) seconds`)
 
-// waitIn is the time that "one per IP address per 60 seconds" speaks of.
+// waitIn returns the 60 seconds of "one per IP address per 60 seconds", 0 if a text
+// names no time.
 func waitIn(said string) time.Duration {
 	m := waitText.FindStringSubmatch(said)
 	if m == nil {
@@ -82,7 +81,7 @@ func waitIn(said string) time.Duration {
 	if err != nil || s > 3600 {
 		return 0
 	}
-	return seconds(s)
+	return time.Duration(s * float64(time.Second))
 }
 
 func loginError(said string) error {
@@ -111,7 +110,7 @@ func kickError(reason string) error {
 	return &slowError{error: errors.New(problem)}
 }
 
-// connectError judges what discovering and dialling the site end with.
+// connectError judges an error of discovering or dialling the site.
 func connectError(err error) error {
 	var refused *socketio.RefusedError
 	var channel *socketio.ChannelError
@@ -122,18 +121,9 @@ func connectError(err error) error {
 		}
 		return &slowError{error: err}
 	case errors.As(err, &channel):
-		return &PermanentError{Problem: err.Error(), Advice: "correct --channel"}
+		return &PermanentError{Problem: err.Error(), Advice: "correct the channel"}
 	case errors.Is(err, socketio.ErrBadSite):
-		return &PermanentError{Problem: err.Error(), Advice: "correct --site"}
+		return &PermanentError{Problem: err.Error(), Advice: "correct the site"}
 	}
 	return err
-}
-
-// concerns reports whether an errorMsg of the server's is about a message of the
-// bot's: about a private one, or about one in chat.
-func concerns(said string, pm bool) bool {
-	if pm {
-		return strings.Contains(said, "PM") || strings.Contains(said, "message pm:")
-	}
-	return strings.Contains(said, "message chatMsg:")
 }

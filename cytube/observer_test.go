@@ -14,6 +14,7 @@ import (
 	"github.com/rosey-bot/rosey/consumers"
 	"github.com/rosey-bot/rosey/cytube"
 	"github.com/rosey-bot/rosey/cytube/cytubetest"
+	"github.com/rosey-bot/rosey/cytube/sender"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/telemetry"
 )
@@ -60,7 +61,7 @@ func TestMetricsTellOfTheConnection(t *testing.T) {
 	w.site.Fail(room, w.cfg.User, 1, cytubetest.FaultLost)
 	w.chat("hello")
 	w.heard("hello")
-	if o := <-settled; o.Consumer != cytube.DefaultDurable || o.Result != consumers.Handled {
+	if o := <-settled; o.Consumer != sender.DefaultDurable || o.Result != consumers.Handled {
 		t.Errorf("the send ended as %+v", o)
 	}
 	want("rosey_send_echoes_missed_total [1-9]", "rosey_send_resends_total [1-9]")

@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/cytube"
+	"github.com/rosey-bot/rosey/cytube/sender"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
 )
@@ -17,7 +18,7 @@ import (
 // hasSender reports whether a channel has a durable consumer for its sends.
 func (w *world) hasSender(channel string) bool {
 	w.t.Helper()
-	_, err := w.bus.JetStream().Consumer(w.ctx, streams.Cytube, cytube.SenderDurable(channel))
+	_, err := w.bus.JetStream().Consumer(w.ctx, streams.Cytube, sender.Durable(channel))
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
 		return false
 	}
@@ -47,14 +48,14 @@ func TestLeave(t *testing.T) {
 
 	gone := func() []string {
 		t.Helper()
-		list, err := cytube.Left(w.ctx, w.bus.JetStream(), []string{"Kept"})
+		list, err := sender.VacatedChannels(w.ctx, w.bus.JetStream(), []string{"Kept"})
 		w.ok(err)
 		return list
 	}
 	if diff := cmp.Diff([]string{"left"}, gone()); diff != "" {
 		t.Fatal(diff)
 	}
-	w.ok(cytube.Leave(w.ctx, w.bus, "left", slog.New(w.logs), nil))
+	w.ok(sender.Vacate(w.ctx, w.bus, "left", slog.New(w.logs), nil))
 	ends := func() (list []string) {
 		for _, s := range w.stored(event.SubjectDelivery) {
 			list = append(list, field[string](s, "status")+" "+field[string](s, "channel")+" "+field[string](s, "send"))
@@ -67,7 +68,7 @@ func TestLeave(t *testing.T) {
 	if got := gone(); len(got) > 0 || w.hasSender("left") || !w.hasSender("kept") {
 		t.Errorf("still there: %q", got)
 	}
-	w.ok(cytube.Leave(w.ctx, w.bus, "left", slog.New(w.logs), nil)) // there is nothing to do any more
+	w.ok(sender.Vacate(w.ctx, w.bus, "left", slog.New(w.logs), nil)) // there is nothing to do any more
 
 	w.join(in("left"))
 	w.dispatch("kept", "left")
@@ -111,13 +112,13 @@ func TestLeaveOfWhatWasHeard(t *testing.T) {
 	stop()
 	// As if the acknowledgement had been lost with the bot.
 	js := w.bus.JetStream()
-	c, err := js.Consumer(w.ctx, streams.Cytube, cytube.SenderDurable("left"))
+	c, err := js.Consumer(w.ctx, streams.Cytube, sender.Durable("left"))
 	w.ok(err)
 	config := c.CachedInfo().Config
 	w.ok(js.DeleteConsumer(w.ctx, streams.Cytube, config.Durable))
 	_, err = js.CreateConsumer(w.ctx, streams.Cytube, config)
 	w.ok(err)
-	w.ok(cytube.Leave(w.ctx, w.bus, "left", slog.New(w.logs), nil))
+	w.ok(sender.Vacate(w.ctx, w.bus, "left", slog.New(w.logs), nil))
 	for _, s := range w.stored(event.SubjectDelivery) {
 		t.Errorf("%s was heard, and recorded is %s", send.Ref, s.Data)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/rosey-bot/rosey/cytube"
 	"github.com/rosey-bot/rosey/cytube/cytubetest"
+	"github.com/rosey-bot/rosey/cytube/sender"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
 )
@@ -85,7 +86,7 @@ func TestChannelIsLeft(t *testing.T) {
 	w.sendTo("left", "for another process")
 	w.ok(until(w.ctx, func() bool { return len(w.stored("cytube.outbox.left")) == 1 }))
 	stop()
-	d := cytube.NewDispatcher(w.bus, []string{"kept"}, slog.New(w.logs), nil).Alone()
+	d := sender.NewDispatcher(w.bus, []string{"kept"}, slog.New(w.logs), nil).Alone()
 	w.runDispatcher(d)
 	w.sendTo("left", "for nobody")
 	refused := w.await("a refusal", func(s streams.Stored) bool { return s.Subject == event.SubjectDelivery })

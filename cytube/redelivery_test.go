@@ -5,7 +5,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/rosey-bot/rosey/cytube"
+	"github.com/rosey-bot/rosey/cytube/sender"
 	"github.com/rosey-bot/rosey/streams"
 )
 
@@ -17,8 +17,8 @@ func TestDeliveredAnewIsNotSaidAnew(t *testing.T) {
 	w.join()
 	w.echo(w.chat("one"), 1)
 	w.echo(w.chat("two"), 1)
-	started := w.logged("the sender stopped; it will start again")
-	w.ok(w.bus.JetStream().DeleteConsumer(w.ctx, streams.Cytube, cytube.DefaultDurable))
+	started := w.logged("sender stopped, restarting")
+	w.ok(w.bus.JetStream().DeleteConsumer(w.ctx, streams.Cytube, sender.DefaultDurable))
 	started() // with a new consumer, which begins at the beginning
 	w.echo(w.chat("three"), 1)
 	if diff := cmp.Diff([]string{"one", "two", "three"}, w.spoken()); diff != "" {

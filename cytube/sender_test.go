@@ -16,6 +16,7 @@ import (
 
 	"github.com/rosey-bot/rosey/cytube"
 	"github.com/rosey-bot/rosey/cytube/cytubetest"
+	"github.com/rosey-bot/rosey/cytube/sender"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/telemetry/propagation"
@@ -346,7 +347,7 @@ func TestKilledWithTheNATSServerBetweenSayingAndEcho(t *testing.T) {
 	_, err := w.site.WaitHeard(w.ctx, func(l cytubetest.Line) bool { return strings.Contains(l.Text, "in time") })
 	w.ok(err)
 	kill()
-	w.forget(cytube.DefaultDurable)
+	w.forget(sender.DefaultDurable)
 	w.site.Refuse("")
 	after := w.chat("*after*")
 	w.start()
@@ -370,7 +371,7 @@ func TestKilledBetweenEchoAndAck(t *testing.T) {
 	w := newWorld(t)
 	w.ok(w.join().stop()) // leaves the durable consumer
 	ack := w.chat("hello there")
-	c, err := w.bus.JetStream().Consumer(w.ctx, streams.Cytube, cytube.DefaultDurable)
+	c, err := w.bus.JetStream().Consumer(w.ctx, streams.Cytube, sender.DefaultDurable)
 	w.ok(err)
 	_, err = c.Next(jetstream.FetchMaxWait(10 * time.Second))
 	w.ok(err)
@@ -483,7 +484,7 @@ func TestLateEchoes(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(_ *cytubetest.Config, b *cytube.Config) { b.EchoTimeout = time.Second })
 	b := w.join()
-	again := w.logged("no echo of what was said; it will be said again")
+	again := w.logged("echo timeout, resending")
 	w.ok(w.site.Stall(room, "Rosey"))
 	first := w.chat("first *bold*")
 	again()
@@ -572,7 +573,7 @@ func TestWhoseSends(t *testing.T) {
 	}
 	s, err := w.bus.JetStream().Stream(w.ctx, streams.Plugin)
 	w.ok(err)
-	if _, err := s.GetLastMsgForSubject(w.ctx, event.EventSubject(cytube.DefaultDurable, event.TypeDeadLetter)); err != nil {
+	if _, err := s.GetLastMsgForSubject(w.ctx, event.EventSubject(sender.DefaultDurable, event.TypeDeadLetter)); err != nil {
 		t.Errorf("the malformed send left no dead letter: %v", err)
 	}
 }
@@ -593,7 +594,7 @@ func TestStopsInTheMiddle(t *testing.T) {
 	if diff := cmp.Diff([]string{"first", "second"}, w.spoken()); diff != "" {
 		t.Error(diff)
 	}
-	c, err := w.bus.JetStream().Consumer(w.ctx, streams.Cytube, cytube.DefaultDurable)
+	c, err := w.bus.JetStream().Consumer(w.ctx, streams.Cytube, sender.DefaultDurable)
 	w.ok(err)
 	w.settled(c)
 }

@@ -2,20 +2,20 @@ package cytube
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
 
+	"github.com/rosey-bot/rosey/cytube/channel"
 	"github.com/rosey-bot/rosey/cytube/socketio"
 )
 
-// reasonStops is why the session of a bot that stops ends, in cytube.connection.
-const reasonStops = "the bot stops"
+// reasonStopped is the reason in cytube.connection of a bot that stops.
+const reasonStopped = "the bot stops"
 
-// session is one connection to the channel, from the dialling to its end. Err is
-// why it ended; joined tells whether the bot got in.
+// session connects to the channel and hands its frames to the recorder until the
+// connection ends. err is why; joined reports whether the bot got in.
 func (c *Connector) session(ctx context.Context) (joined bool, err error) {
 	url, err := socketio.Discover(ctx, c.http, c.cfg.Site, c.cfg.Channel)
 	if err != nil {
@@ -30,7 +30,7 @@ func (c *Connector) session(ctx context.Context) (joined bool, err error) {
 		return false, err
 	}
 	defer func() {
-		reason := reasonStops
+		reason := reasonStopped
 		var permanent *PermanentError
 		switch {
 		case ctx.Err() != nil:
@@ -46,41 +46,41 @@ func (c *Connector) session(ctx context.Context) (joined bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if err := c.push(ctx, item{joined: name, conn: conn}); err != nil {
+	if err := c.push(ctx, item{joined: name, writer: conn}); err != nil {
 		return false, err
 	}
 	for {
-		ev, err := c.receive(ctx, conn)
+		frame, err := c.receive(ctx, conn)
 		if err != nil {
 			return true, err
 		}
-		if ev.Name == "kick" {
-			// The server leaves the transport open: leaving is up to us.
-			return true, kickError(notice(ev))
+		if frame.Name == "kick" { // the server leaves the connection open
+			return true, kickError(noticeText(frame))
 		}
 	}
 }
 
-// receive takes the next event and hands it to the recorder.
-func (c *Connector) receive(ctx context.Context, conn *socketio.Conn) (socketio.Event, error) {
+// receive returns the next frame and hands it to the recorder.
+func (c *Connector) receive(ctx context.Context, conn *socketio.Conn) (channel.Frame, error) {
 	for {
 		ev, err := conn.Receive(ctx)
 		var malformed *socketio.FrameError
 		if errors.As(err, &malformed) {
 			c.stats.malformed.Add(1)
-			c.log.WarnContext(ctx, "the server sent a frame that makes no sense; it is skipped", "error", err)
+			c.log.WarnContext(ctx, "malformed frame skipped", "error", err)
 			continue
 		}
+		frame := channel.Frame(ev)
 		if err != nil {
-			return ev, err
+			return frame, err
 		}
-		return ev, c.push(ctx, item{event: ev})
+		return frame, c.push(ctx, item{frame: frame})
 	}
 }
 
-// enter joins the channel and logs in, in this order: only in the channel does
-// the server look whether a guest's name is taken, and it sends the older of two
-// connections away otherwise. It gives the bot's name as the server spells it.
+// enter joins the channel and then logs in, and returns the bot's name as the server
+// spells it. The order matters: only in the channel does the server check whether a
+// guest's name is taken; elsewhere it disconnects the older of two connections.
 func (c *Connector) enter(ctx context.Context, conn *socketio.Conn) (string, error) {
 	join := map[string]string{"name": c.cfg.Channel}
 	if c.cfg.ChannelPassword != "" {
@@ -90,20 +90,20 @@ func (c *Connector) enter(ctx context.Context, conn *socketio.Conn) (string, err
 		return "", err
 	}
 	var e entry
-	step, patience := "joining", c.cfg.JoinTimeout
-	for deadline := time.Now().Add(patience); ; {
-		ev, err := c.receiveBefore(ctx, conn, deadline)
+	step, timeout := "joining", c.cfg.JoinTimeout
+	for deadline := time.Now().Add(timeout); ; {
+		frame, err := c.receiveBefore(ctx, conn, deadline)
 		if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
 			if e.name != "" && e.locked {
 				return "", c.passwordError()
 			}
-			return "", fmt.Errorf("the server did not answer within %s while %s %s", patience, step, c.cfg.Channel)
+			return "", fmt.Errorf("the server did not answer within %s while %s %s", timeout, step, c.cfg.Channel)
 		}
 		if err != nil {
 			return "", err
 		}
 		nameless := e.name == ""
-		if err := e.take(ev); err != nil {
+		if err := e.take(frame); err != nil {
 			return "", err
 		}
 		switch {
@@ -112,19 +112,19 @@ func (c *Connector) enter(ctx context.Context, conn *socketio.Conn) (string, err
 		case e.locked && c.cfg.Password == "":
 			return "", c.passwordError()
 		case !e.asked && (e.accepted || e.locked || e.anonymousBlocked):
-			e.asked, step, deadline = true, "logging in on", time.Now().Add(patience)
+			e.asked, step, deadline = true, "logging in on", time.Now().Add(timeout)
 			if err := conn.Emit(ctx, "login", map[string]string{"name": c.cfg.User, "pw": c.cfg.Password}); err != nil {
 				return "", err
 			}
 		case e.name != "" && nameless:
-			if step, deadline = "joining", time.Now().Add(patience); e.locked {
-				deadline = time.Now().Add(patience / 4) // a moderator is let in at once
+			if step, deadline = "joining", time.Now().Add(timeout); e.locked {
+				deadline = time.Now().Add(timeout / 4) // a moderator is let in at once
 			}
 		}
 	}
 }
 
-func (c *Connector) receiveBefore(ctx context.Context, conn *socketio.Conn, deadline time.Time) (socketio.Event, error) {
+func (c *Connector) receiveBefore(ctx context.Context, conn *socketio.Conn, deadline time.Time) (channel.Frame, error) {
 	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
 	return c.receive(ctx, conn)
@@ -139,17 +139,17 @@ func (c *Connector) passwordError() error {
 		Advice: "correct the channel's password"}
 }
 
-// entry is how far the bot got in.
+// entry is how far the bot has got in joining the channel.
 type entry struct {
-	accepted         bool // into the channel
-	locked           bool // the channel wants a password and did not get it
-	anonymousBlocked bool // it lets users in only once they have a name
-	asked            bool // for the login
-	name             string
+	accepted         bool   // into the channel
+	locked           bool   // the channel wants a password
+	anonymousBlocked bool   // the channel admits nobody without a name
+	asked            bool   // the bot sent its login
+	name             string // "" before the login
 }
 
-func (e *entry) take(ev socketio.Event) error {
-	switch ev.Name {
+func (e *entry) take(frame channel.Frame) error {
+	switch frame.Name {
 	case "userlist":
 		e.accepted = true
 	case "needPassword":
@@ -157,39 +157,27 @@ func (e *entry) take(ev socketio.Event) error {
 	case "cancelNeedPassword":
 		e.locked = false
 	case "errorMsg":
-		text := notice(ev)
+		text := noticeText(frame)
 		e.anonymousBlocked = e.anonymousBlocked || strings.Contains(text, "blocked anonymous users")
 		if strings.HasPrefix(text, "Invalid channel name") {
 			return &PermanentError{Problem: "the site refused the channel's name", Advice: channelAdvice}
 		}
 	case "kick":
-		return kickError(notice(ev))
+		return kickError(noticeText(frame))
 	case "login":
-		answer, err := read[wireLogin](ev.Args)
-		if err == nil {
-			err = missing(field{"success", answer.Success == nil})
+		name, refusal, err := channel.ReadLogin(frame)
+		switch {
+		case err != nil:
+			return fmt.Errorf("malformed answer to the login: %w", err)
+		case refusal != "":
+			return loginError(refusal)
 		}
-		if err != nil {
-			return fmt.Errorf("the answer to the login makes no sense: %w", err)
-		}
-		if !*answer.Success {
-			return loginError(string(answer.Error))
-		}
-		if e.name = answer.Name; e.name == "" {
-			return errors.New("the answer to the login makes no sense: it names nobody")
-		}
+		e.name = name
 	}
 	return nil
 }
 
-// notice is the text of a kick, errorMsg, noflood or spamFiltered.
-func notice(ev socketio.Event) string {
-	var n wireNotice
-	if len(ev.Args) > 0 && json.Unmarshal(ev.Args[0], &n) != nil {
-		return string(ev.Args[0])
-	}
-	if n.Reason != nil {
-		return string(*n.Reason)
-	}
-	return string(n.Msg)
+func noticeText(frame channel.Frame) string {
+	n, _ := channel.ReadNotice(frame) // a malformed one is told as it came
+	return n.Text
 }

@@ -1,4 +1,4 @@
-package cytube
+package channel
 
 import (
 	"strings"

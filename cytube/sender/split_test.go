@@ -1,4 +1,4 @@
-package cytube
+package sender
 
 import (
 	"slices"
@@ -50,7 +50,7 @@ func TestSplitLosesNothing(t *testing.T) {
 		limit := rapid.IntRange(len(prefix)+3, 40).Draw(t, "limit")
 		var said strings.Builder
 		for _, part := range split(text, prefix, limit) {
-			if n := units(part); n > limit {
+			if n := utf16Units(part); n > limit {
 				t.Fatalf("part %q has %d units of %d", part, n, limit)
 			}
 			bare, ok := strings.CutPrefix(part, prefix)

@@ -1,4 +1,4 @@
-package cytube
+package sender
 
 import (
 	"regexp"
@@ -7,13 +7,12 @@ import (
 	"unicode/utf16"
 )
 
-// controls are the characters that the server makes a space of.
+// controls matches the characters that the server replaces by a space.
 var controls = regexp.MustCompile(`[\x00-\x1f]+`)
 
-// split divides a text into messages of at most limit UTF-16 units, which is
-// what the server counts in, at spaces where it can. Nothing of the text is lost
-// but spaces at the seams. The prefix stands before each part. A part that the
-// server would take for a command gets a space before it.
+// split divides a text into messages of at most limit UTF-16 units, in which the
+// server counts, at spaces if possible. Only spaces at the seams are lost. Each part
+// begins with prefix, and one that the server would take for a command with a space.
 func split(text, prefix string, limit int) []string {
 	text = strings.TrimSpace(controls.ReplaceAllString(text, " "))
 	var parts []string
@@ -22,15 +21,15 @@ func split(text, prefix string, limit int) []string {
 		if prefix == "" && text[0] == '/' {
 			head = " "
 		}
-		part, rest := cutAt(text, max(limit-units(head), 2))
+		part, rest := cutAt(text, max(limit-utf16Units(head), 2))
 		parts = append(parts, head+part)
 		text = rest
 	}
 	return parts
 }
 
-// cutAt gives as much of text as fits, up to the last space if there is one, and
-// the rest without the spaces before it.
+// cutAt returns as much of text as fits, up to the last space if there is one, and
+// the rest without leading spaces.
 func cutAt(text string, limit int) (part, rest string) {
 	used, space, spaced := 0, 0, false
 	for i, r := range text {
@@ -47,7 +46,7 @@ func cutAt(text string, limit int) (part, rest string) {
 	return text, ""
 }
 
-func units(s string) int {
+func utf16Units(s string) int {
 	n := 0
 	for _, r := range s {
 		n += utf16.RuneLen(r)
@@ -55,8 +54,8 @@ func units(s string) int {
 	return n
 }
 
-// normal is a line without what the server and the HTML do to its spaces, by
-// which an echo is recognised.
-func normal(text string) string {
+// normalize removes what the server and HTML do to the spaces of a line, so that an
+// echo can be compared with what was sent.
+func normalize(text string) string {
 	return strings.Join(strings.Fields(controls.ReplaceAllString(text, " ")), " ")
 }

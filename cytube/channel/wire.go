@@ -1,14 +1,17 @@
-package cytube
+package channel
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
+	"strings"
+	"time"
 )
 
-// What the server's frames hold, as far as the bot reads them. A pointer is a
-// field without which the frame says nothing.
+// The arguments of the server's frames, as far as the bot reads them. A field that
+// must be there is a pointer, so that its absence shows.
 type (
 	wireMessage struct {
 		Username *string  `json:"username"`
@@ -66,7 +69,7 @@ type (
 		Name    string  `json:"name"`
 		Error   wireAny `json:"error"`
 	}
-	// wireNotice is what kick, errorMsg, noflood and spamFiltered look like.
+	// wireNotice is the argument of kick, errorMsg, noflood and spamFiltered.
 	wireNotice struct {
 		Reason *wireAny `json:"reason"`
 		Msg    wireAny  `json:"msg"`
@@ -74,10 +77,10 @@ type (
 	}
 )
 
-// wireAny is text for people, which the server fills with whatever it has.
+// wireAny is a text for people, for which the server sends any JSON value.
 type wireAny string
 
-// UnmarshalJSON takes a string as it is and anything else as its JSON.
+// UnmarshalJSON decodes a string, and keeps another value as its JSON text.
 func (w *wireAny) UnmarshalJSON(raw []byte) error {
 	var s string
 	if json.Unmarshal(raw, &s) == nil {
@@ -86,6 +89,43 @@ func (w *wireAny) UnmarshalJSON(raw []byte) error {
 	}
 	*w = wireAny(raw)
 	return nil
+}
+
+// Notice is what the server says in a kick, errorMsg, noflood or spamFiltered frame.
+type Notice struct {
+	Text   string // for people
+	Action string // of noflood: what the server refused, "" where it does not say
+	Reason bool   // of kick: a reason is given, if an empty one
+}
+
+// ReadNotice decodes such a frame. With an error, Text is the argument as it came.
+func ReadNotice(f Frame) (Notice, error) {
+	n, err := read[wireNotice](f.Args)
+	switch {
+	case err != nil && len(f.Args) > 0 && string(f.Args[0]) != "null":
+		return Notice{Text: string(f.Args[0])}, err
+	case n.Reason != nil:
+		return Notice{Text: string(*n.Reason), Action: n.Action, Reason: true}, err
+	}
+	return Notice{Text: string(n.Msg), Action: n.Action}, err
+}
+
+// ReadLogin decodes the answer to a login: the name as the server spells it, or
+// why the server refused the login.
+func ReadLogin(f Frame) (name, refusal string, err error) {
+	login, err := read[wireLogin](f.Args)
+	if err == nil {
+		err = missing(field{"success", login.Success == nil})
+	}
+	switch {
+	case err != nil:
+		return "", "", err
+	case !*login.Success:
+		return "", cmp.Or(string(login.Error), "the server does not say why"), nil
+	case login.Name == "":
+		return "", "", errors.New("name is missing")
+	}
+	return login.Name, "", nil
 }
 
 // read decodes a frame's first argument.
@@ -121,10 +161,32 @@ type field struct {
 	missing bool
 }
 
-// whole is a number of the server's as an integer, rounded down.
-func whole(name string, v, least float64) (int64, error) {
+// integer rounds a number down and checks that it is least or more.
+func integer(name string, v, least float64) (int64, error) {
 	if v = math.Floor(v); !(v >= least && v < 1<<53) {
 		return 0, fmt.Errorf("%s is %v, which cannot be", name, v)
 	}
 	return int64(v), nil
+}
+
+// readUser decodes a user, with the key that it has in State.users.
+func readUser(args []json.RawMessage) (u wireUser, key string, err error) {
+	u, err = read[wireUser](args)
+	if err == nil {
+		err = missing(field{"name", u.Name == nil})
+	}
+	if err != nil {
+		return u, "", err
+	}
+	return u, strings.ToLower(*u.Name), nil
+}
+
+// ReadCooldown decodes a cooldown frame: how long the server wants silence. It is a
+// second if the frame does not say.
+func ReadCooldown(f Frame) time.Duration {
+	ms, err := read[float64](f.Args)
+	if err != nil || !(ms >= 0) {
+		ms = 1000
+	}
+	return time.Duration(math.Min(ms, 1e6) * float64(time.Millisecond))
 }

@@ -13,10 +13,10 @@ import (
 
 // Of many at once some are let through, then the rest one by one; another site
 // has a limit of its own, and who need not connect any more does not wait.
-func TestArrivals(t *testing.T) {
+func TestJoinLimiter(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		a := NewArrivals(2)
+		a := NewJoinLimiter(2)
 		began := time.Now()
 		arrive := func(sites ...string) (at []time.Duration) {
 			var mu sync.Mutex
@@ -49,7 +49,7 @@ func TestArrivals(t *testing.T) {
 		if err := a.wait(gone, site); err == nil || time.Since(began) > 0 {
 			t.Errorf("who is gone waited for %s: %v", time.Since(began), err)
 		}
-		if err := (*Arrivals)(nil).wait(t.Context(), site); err != nil {
+		if err := (*JoinLimiter)(nil).wait(t.Context(), site); err != nil {
 			t.Error(err)
 		}
 	})

@@ -15,11 +15,11 @@ func TestConnectorsArriveOneByOne(t *testing.T) {
 	t.Parallel()
 	const channels, perSecond = 15, 10
 	w := newWorld(t)
-	arrivals := cytube.NewArrivals(perSecond)
+	arrivals := cytube.NewJoinLimiter(perSecond)
 	for i := range channels {
 		cfg := w.cfg
 		cfg.Channel, cfg.Dispatched = fmt.Sprint("room-", i), true
-		w.run(cytube.New(w.bus, cfg, cytube.WithLogger(slog.New(w.logs)), cytube.WithArrivals(arrivals)))
+		w.run(cytube.New(w.bus, cfg, cytube.WithLogger(slog.New(w.logs)), cytube.WithJoinLimiter(arrivals)))
 	}
 	joins := func() (n int) {
 		for _, f := range w.site.Received() {

@@ -1,10 +1,12 @@
-package cytube
+package sender
 
 import (
 	"testing"
 	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/rosey-bot/rosey/cytube/channel"
 )
 
 // serverLimit counts lines the way the server was seen to: a silence of the
@@ -14,14 +16,14 @@ type serverLimit struct {
 	last  time.Time
 }
 
-func (s *serverLimit) take(f flood, now time.Time) bool {
+func (s *serverLimit) take(f channel.FloodLimit, now time.Time) bool {
 	since := now.Sub(s.last)
 	switch {
-	case s.last.IsZero() || since > seconds(f.cooldown):
+	case s.last.IsZero() || since > f.Cooldown:
 		s.count = 1
-	case s.count < f.burst:
+	case s.count < f.Burst:
 		s.count++
-	case since < seconds(1/f.sustained):
+	case since < time.Duration(float64(time.Second)/f.PerSecond):
 		return false
 	}
 	s.last = now
@@ -33,9 +35,9 @@ func (s *serverLimit) take(f flood, now time.Time) bool {
 func TestPacerIsNeverRefused(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		f := newFlood(float64(rapid.IntRange(2, 20).Draw(t, "burst")), rapid.Float64Range(0.2, 20).Draw(t, "sustained"), nil)
+		f := channel.NewFloodLimit(float64(rapid.IntRange(2, 20).Draw(t, "burst")), rapid.Float64Range(0.2, 20).Draw(t, "sustained"), nil)
 		if rapid.Bool().Draw(t, "own cooldown") {
-			f.cooldown = rapid.Float64Range(0, 20).Draw(t, "cooldown")
+			f.Cooldown = time.Duration(rapid.Float64Range(0, 20).Draw(t, "cooldown") * float64(time.Second))
 		}
 		var p pacer
 		var server serverLimit
@@ -66,29 +68,19 @@ func TestPacerUsesTheBurst(t *testing.T) {
 	t.Parallel()
 	var p pacer
 	now := time.Now()
-	for i := range moderators.burst {
-		if at := p.next(moderators, 1); at.After(now) {
+	for i := range channel.ModeratorLimit.Burst {
+		if at := p.next(channel.ModeratorLimit, 1); at.After(now) {
 			t.Fatalf("line %d must wait %s", i+1, at.Sub(now))
 		}
-		p.sent(moderators, 1, now)
+		p.sent(channel.ModeratorLimit, 1, now)
 	}
-	wait := p.next(moderators, 1).Sub(now)
+	wait := p.next(channel.ModeratorLimit, 1).Sub(now)
 	if wait <= 100*time.Millisecond || wait > 200*time.Millisecond {
 		t.Errorf("the line after the burst waits %s", wait)
 	}
-	now = now.Add(seconds(moderators.cooldown) + 2*slack)
-	p.sent(moderators, 1, now)
-	if at := p.next(moderators, 1); at.After(now) {
+	now = now.Add(channel.ModeratorLimit.Cooldown + 2*slack)
+	p.sent(channel.ModeratorLimit, 1, now)
+	if at := p.next(channel.ModeratorLimit, 1); at.After(now) {
 		t.Error("a silence did not give the burst back")
-	}
-}
-
-func TestNewFloodBoundsNonsense(t *testing.T) {
-	t.Parallel()
-	for _, params := range [][2]float64{{0, 0}, {-1, -1}, {1e300, 1e300}, {1, 1e-300}} {
-		f := newFlood(params[0], params[1], nil)
-		if f.burst < 1 || f.sustained <= 0 || f.cooldown < 0 || seconds(f.cooldown) < 0 || seconds(1/f.sustained) <= 0 {
-			t.Errorf("%v makes %+v", params, f)
-		}
 	}
 }

@@ -1,0 +1,147 @@
+// Package channel folds the frames of a CyTube server into the state of one
+// channel: its users, its playlist, the bot's rank and the flood limit. It is
+// pure: State.Apply takes a frame and the time, and returns the events of the
+// contract that the frame means. It reads no clock and does no I/O.
+package channel
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rosey-bot/rosey/event"
+)
+
+// Frame is one frame of the server: its name and its arguments.
+type Frame struct {
+	Name string
+	Args []json.RawMessage
+}
+
+// Event is an event that a frame means. It has neither a correlation ID nor a
+// cause yet.
+type Event struct {
+	event.Envelope
+	Line *Line // the line that the event records, nil if it records none
+}
+
+// State is what the frames so far say of a channel. It turns later frames into
+// events: a chat line does not carry its author's rank, and a frame that removes
+// an item from the playlist does not say which media that was. It is not safe
+// for concurrent use.
+type State struct {
+	channel string
+
+	self       string  // the bot's name as the server spells it, "" until it has joined
+	rank       float64 // the bot's own
+	floodLimit FloodLimit
+	muteRank   float64 // the rank from which the server tells moderators of mutes
+
+	users  map[string]user // by lower-case name
+	listed bool            // a userlist came before: the next one is compared with it
+
+	playlist map[int]media // by uid
+	complete bool          // a playlist came in this session
+	current  int           // uid of the item that plays
+	playing  string        // key of the media that play
+
+	latest  Line // of chat
+	joining bool
+}
+
+// New returns the state of a channel of which no frame has come yet.
+func New(channel string) *State {
+	return &State{channel: channel, rank: -1, muteRank: defaultMuteRank, users: map[string]user{}, playlist: map[int]media{}, current: -1}
+}
+
+// BeginJoin starts a session. Until EndJoin, frames describe the channel as it
+// is: the media that play already are no media change. What the state knew
+// before stays, so that the difference becomes events.
+func (s *State) BeginJoin() { s.joining, s.complete, s.rank, s.current = true, false, -1, -1 }
+
+// EndJoin ends what BeginJoin began: from here on frames report changes.
+func (s *State) EndJoin() { s.joining = false }
+
+// Joining reports whether the state is between BeginJoin and EndJoin.
+func (s *State) Joining() bool { return s.joining }
+
+// SetSelf sets the bot's name, as the server spells it.
+func (s *State) SetSelf(name string) { s.self = name }
+
+// Self returns the bot's name as the server spells it, "" before SetSelf.
+func (s *State) Self() string { return s.self }
+
+// Rank returns the bot's rank in the channel, -1 before the server told it.
+func (s *State) Rank() float64 { return s.rank }
+
+// RestoreMedia sets the media that play, as the latest stored media change has
+// them, so that a join does not report the same media again.
+func (s *State) RestoreMedia(m event.MediaChange) { s.playing = mediaKey(m.Type, m.URL) }
+
+// fold is the application of one frame: what a handler gets, and the events that
+// it adds.
+type fold struct {
+	args   []json.RawMessage
+	at     time.Time
+	events []Event
+	err    error // of an event that could not be made
+}
+
+// emit adds an event.
+func (f *fold) emit(subject string, payload any) { f.emitLine(subject, payload, nil) }
+
+// emitLine adds the event that records a line.
+func (f *fold) emitLine(subject string, payload any, l *Line) {
+	e, err := event.New(subject, payload)
+	f.err = errors.Join(f.err, err)
+	e.Timestamp = f.at
+	f.events = append(f.events, Event{Envelope: e, Line: l})
+}
+
+// handlers maps the name of a frame to what it does.
+var handlers = map[string]func(*State, *fold) error{
+	"chatMsg":        (*State).chat,
+	"pm":             (*State).pm,
+	"userlist":       (*State).userlist,
+	"addUser":        (*State).addUser,
+	"userLeave":      (*State).userLeave,
+	"setUserRank":    (*State).setUserRank,
+	"setUserMeta":    (*State).setUserMeta,
+	"clearchat":      (*State).clearChat,
+	"kick":           (*State).kicked,
+	"rank":           (*State).ownRank,
+	"channelOpts":    (*State).options,
+	"setPermissions": (*State).permissions,
+	"playlist":       (*State).setPlaylist,
+	"setCurrent":     (*State).setCurrent,
+	"changeMedia":    (*State).changeMedia,
+	"queue":          (*State).queue,
+	"delete":         (*State).remove,
+}
+
+// Apply folds a frame that came at a time into the state and returns the events
+// that it means, in order. A malformed frame is an error and has no effect; a
+// frame without a handler has none either.
+func (s *State) Apply(frame Frame, at time.Time) ([]Event, error) {
+	handle, ok := handlers[frame.Name]
+	if !ok {
+		return nil, nil
+	}
+	f := &fold{args: frame.Args, at: at}
+	if err := errors.Join(handle(s, f), f.err); err != nil {
+		return nil, fmt.Errorf("frame %q: %w", frame.Name, err)
+	}
+	return f.events, nil
+}
+
+func (s *State) ownRank(f *fold) error {
+	rank, err := read[float64](f.args)
+	if err == nil {
+		err = checkRank(rank)
+	}
+	if err == nil {
+		s.rank = rank
+	}
+	return err
+}

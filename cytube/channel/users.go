@@ -1,0 +1,175 @@
+package channel
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/rosey-bot/rosey/event"
+)
+
+// Member is a user who is in the channel.
+type Member struct {
+	Name string
+	Rank int // as in the contract: 0 guest, 1 user, 2 moderator, 3 admin and up
+}
+
+// Members lists who is in the channel, the highest rank first. Guests without a
+// name are not among them.
+func (s *State) Members() []Member {
+	list := make([]Member, 0, len(s.users))
+	for _, u := range s.users {
+		list = append(list, Member{u.name, contractRank(u.rank)})
+	}
+	slices.SortFunc(list, func(a, b Member) int {
+		return cmp.Or(cmp.Compare(b.Rank, a.Rank), strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)))
+	})
+	return list
+}
+
+// SameName reports whether two names are one to the server, which lowers their
+// case. Folding, as strings.EqualFold does, would also equate "roſey" and "rosey".
+func SameName(a, b string) bool {
+	a, b = strings.ToLower(a), strings.ToLower(b)
+	return a == b
+}
+
+// user is what the state knows of somebody in the channel.
+type user struct {
+	name        string
+	rank        float64
+	mute        string // the action that muted the user, or ""
+	shadowKnown bool   // a shadow mute would be known
+}
+
+// rankOf returns the rank of a line's author: a guest's for one who has left.
+func (s *State) rankOf(name string) int {
+	if s.self != "" && SameName(name, s.self) {
+		return contractRank(s.rank)
+	}
+	return contractRank(s.users[strings.ToLower(name)].rank)
+}
+
+// contractRank rounds a rank down, as the contract has it.
+func contractRank(rank float64) int {
+	n, _ := integer("rank", rank, -1) // checkRank let it pass
+	return int(n)
+}
+
+func checkRank(rank float64) error {
+	_, err := integer("rank", rank, -1)
+	return err
+}
+
+// user checks a user of whom a frame gives name and rank.
+func (u wireUser) user() (user, error) {
+	if err := missing(field{"name", u.Name == nil}, field{"rank", u.Rank == nil}); err != nil {
+		return user{}, err
+	}
+	return user{name: *u.Name, rank: *u.Rank}, checkRank(*u.Rank)
+}
+
+// userlist replaces the users. After a reconnect the difference to the list before
+// is what the bot has missed.
+func (s *State) userlist(f *fold) error {
+	list, err := read[[]wireUser](f.args)
+	if err != nil {
+		return err
+	}
+	before, users := s.users, make(map[string]user, len(list))
+	var listed []user
+	for _, w := range list {
+		u, err := w.user()
+		if err != nil {
+			return err
+		}
+		if key := strings.ToLower(u.name); key != "" {
+			u = u.withMute(before[key], w)
+			users[key] = u
+			listed = append(listed, u)
+		}
+	}
+	first := !s.listed
+	s.users, s.listed = users, true
+	if first {
+		return nil
+	}
+	for _, name := range slices.Sorted(maps.Keys(before)) {
+		if _, here := users[name]; !here {
+			s.userLeft(f, before[name])
+		}
+	}
+	for _, u := range listed {
+		was, here := before[strings.ToLower(u.name)]
+		s.userChanged(f, u, was, here)
+	}
+	return nil
+}
+
+// addUser comes again, with a newer rank, for a user who is here.
+func (s *State) addUser(f *fold) error {
+	w, err := read[wireUser](f.args)
+	if err != nil {
+		return err
+	}
+	u, err := w.user()
+	if err != nil || u.name == "" {
+		return err
+	}
+	key := strings.ToLower(u.name)
+	before, here := s.users[key]
+	u = u.withMute(before, w)
+	s.users[key] = u
+	s.userChanged(f, u, before, here)
+	return nil
+}
+
+func (s *State) setUserRank(f *fold) error {
+	w, err := read[wireUser](f.args)
+	if err != nil {
+		return err
+	}
+	u, err := w.user()
+	if err != nil {
+		return err
+	}
+	before, here := s.users[strings.ToLower(u.name)]
+	if !here {
+		return s.absentRank(f, w, u)
+	}
+	after := before
+	after.rank = u.rank
+	s.users[strings.ToLower(after.name)] = after
+	s.userChanged(f, after, before, true)
+	return nil
+}
+
+// userChanged emits that a user joined, or has another rank or mute than before.
+func (s *State) userChanged(f *fold, u, before user, here bool) {
+	rank, now := contractRank(u.rank), f.at.UnixMilli()
+	if !here {
+		f.emit(event.SubjectUserJoin, event.UserJoin{User: u.name, Channel: s.channel, Rank: rank, Time: now})
+		return
+	}
+	if rank != contractRank(before.rank) {
+		f.emit(event.SubjectUserRank, event.UserRank{User: u.name, Channel: s.channel, Rank: rank, Time: now})
+	}
+	s.muteChanged(f, u, before)
+}
+
+func (s *State) userLeave(f *fold) error {
+	_, key, err := readUser(f.args)
+	if err != nil {
+		return err
+	}
+	if u, here := s.users[key]; here {
+		delete(s.users, key)
+		s.userLeft(f, u)
+	}
+	return nil
+}
+
+func (s *State) userLeft(f *fold, u user) {
+	f.emit(event.SubjectUserLeave, event.UserLeave{User: u.name, Channel: s.channel})
+}

@@ -1,0 +1,125 @@
+package history
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/rosey-bot/rosey/cytube/channel"
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/streamstest"
+)
+
+func TestMain(m *testing.M) { streamstest.Main(m) }
+
+// world is a Reader and the streams that it reads.
+type world struct {
+	*Reader
+	t   *testing.T
+	ctx context.Context
+	bus *streams.Bus
+}
+
+func newWorld(t *testing.T) world {
+	t.Helper()
+	bus := streamstest.Bus(t, streamstest.Server(t))
+	return world{t: t, ctx: streamstest.Context(t), bus: bus, Reader: New(bus.JetStream(), "testchan")}
+}
+
+func (w world) publish(subject string, payload any, meta map[string]any) event.Ref {
+	w.t.Helper()
+	e, err := event.New(subject, payload)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	e.Metadata = meta
+	ack, err := w.bus.Publish(w.ctx, e)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return ack.Ref
+}
+
+// Reading goes on from batch to batch, and stops at the end it was given.
+func TestEach(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	const n = 2*batchSize + 10
+	for i := range n {
+		e, err := event.New(event.SubjectUserLeave, event.UserLeave{User: fmt.Sprint(i), Channel: "testchan"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := e.MarshalJSON()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.bus.JetStream().PublishAsync(e.Subject, body); err != nil {
+			t.Fatal(err)
+		}
+	}
+	<-w.bus.JetStream().PublishAsyncComplete()
+	for _, test := range []struct {
+		subject        string
+		from, to, want uint64
+	}{
+		{event.SubjectUserLeave, 0, n, n},
+		{event.SubjectUserLeave, 1, n + 100, n},
+		{event.SubjectUserLeave, 3, batchSize + 2, batchSize},
+		{event.SubjectUserLeave, 5, 4, 0},
+		{event.SubjectUserLeave, n + 1, n + 5, 0},
+		{event.SubjectChat, 1, n, 0},
+	} {
+		var got uint64
+		err := w.each(w.ctx, test.subject, test.from, test.to, func(streams.Stored) bool { got++; return true })
+		if err != nil || got != test.want {
+			t.Errorf("%+v: %d events, %v", test, got, err)
+		}
+	}
+	stopped := 0
+	if err := w.each(w.ctx, event.SubjectUserLeave, 1, n, func(streams.Stored) bool { stopped++; return stopped < 7 }); err != nil || stopped != 7 {
+		t.Errorf("read %d events, %v", stopped, err)
+	}
+}
+
+// A retried dead letter, which is stored a second time, counts once.
+func TestRetriesCountOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	retry := map[string]any{event.MetaRetryFor: "router"}
+	chat := event.Chat{User: "alice", Message: "!roll", Channel: "testchan", Time: 1}
+	first := event.MediaChange{Title: "First", URL: "https://example.org/1", Type: "yt", Channel: "testchan"}
+	second := event.MediaChange{Title: "Second", URL: "https://example.org/2", Type: "yt", Channel: "testchan"}
+	w.publish(event.SubjectChat, chat, nil)
+	w.publish(event.SubjectMediaChange, first, nil)
+	w.publish(event.SubjectMediaChange, second, nil)
+	w.publish(event.SubjectChat, chat, retry)
+	w.publish(event.SubjectMediaChange, first, retry)
+	lines, err := w.Lines(w.ctx, 0)
+	if diff := cmp.Diff(map[channel.LineKey]int{{User: "alice", Text: "!roll", Time: 1}: 1}, lines); err != nil || diff != "" {
+		t.Errorf("%v, (-want +got) %s", err, diff)
+	}
+	if m, err := w.LastMedia(w.ctx); err != nil || m.URL != second.URL {
+		t.Errorf("%+v plays, %v", m, err)
+	}
+}
+
+// The latest connection is that of the channel, however many others came since.
+func TestLastConnection(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	if c, err := w.LastConnection(w.ctx); err != nil || c.State != "" {
+		t.Errorf("without one: %+v, %v", c, err)
+	}
+	w.publish(event.SubjectConnection, event.Connection{Channel: "testchan", State: event.StateUp}, nil)
+	w.publish(event.SubjectConnection, event.Connection{Channel: "testchan", State: event.StateDown, Reason: "kicked"}, nil)
+	for range 3 * firstWindow {
+		w.publish(event.SubjectConnection, event.Connection{Channel: "elsewhere", State: event.StateUp}, nil)
+	}
+	if c, err := w.LastConnection(w.ctx); err != nil || c.State != event.StateDown || c.Reason != "kicked" {
+		t.Errorf("%+v, %v", c, err)
+	}
+}

@@ -1,0 +1,157 @@
+package cytube
+
+import (
+	"context"
+	"time"
+
+	"github.com/rosey-bot/rosey/cytube/channel"
+	"github.com/rosey-bot/rosey/event"
+)
+
+// join records how the bot found the channel. The chat lines that come before the user
+// list are the channel's chat buffer, of which lines may be recorded already. They are
+// recorded before cytube.connection says that the bot has joined, so that a first join
+// that is interrupted stays a first join.
+func (r *recorder) join(ctx context.Context, it item) {
+	r.state.SetSelf(it.joined)
+	if !r.entered {
+		r.restoreMedia(ctx)
+	}
+	buffer, events := r.applyHeld(ctx)
+	r.recordBuffer(ctx, buffer)
+	r.state.EndJoin()
+	for i := range events {
+		if events[i].Line == nil {
+			events[i].Envelope = events[i].WithMeta(event.MetaFound, true)
+		}
+	}
+	r.publish(ctx, events)
+	r.noteMembers("userlist")
+	r.stats.joins.Add(1)
+	r.stats.connected.Store(true)
+	r.observe.Connected(ctx, r.channel, true)
+	if r.entered {
+		r.observe.Reconnected(ctx, r.channel)
+	}
+	r.recordConnection(ctx, event.StateUp, "joined as "+it.joined)
+	r.entered, r.known = true, true
+	r.log.InfoContext(ctx, "joined channel", "channel", r.channel, "user", it.joined, "rank", r.state.Rank())
+	r.sender.Echoes.Open(it.writer)
+}
+
+// applyHeld applies the frames that came before the bot had joined. It returns the lines
+// of the chat buffer and the other events.
+func (r *recorder) applyHeld(ctx context.Context) (buffer, events []channel.Event) {
+	var lines []channel.Frame
+	listed := false
+	for _, frame := range r.held {
+		listed = listed || frame.Name == "userlist"
+		if frame.Name == "chatMsg" && !listed {
+			lines = append(lines, frame)
+			continue
+		}
+		events = append(events, r.apply(ctx, frame)...)
+	}
+	r.held = nil
+	for _, frame := range lines { // now that the ranks of their authors are known
+		for _, e := range r.apply(ctx, frame) {
+			if e.Line != nil {
+				buffer = append(buffer, e)
+			} else { // moderation, which the server does not repeat
+				events = append(events, e)
+			}
+		}
+	}
+	return buffer, events
+}
+
+func (r *recorder) restoreMedia(ctx context.Context) {
+	r.retry(ctx, func(ctx context.Context) error {
+		m, err := r.history.LastMedia(ctx)
+		if err == nil && m.Channel != "" {
+			r.state.RestoreMedia(m)
+		}
+		return err
+	})
+}
+
+// recordBuffer records the lines of the chat buffer that are neither recorded nor erased
+// yet. Lines are counted by key, because two can have the same.
+func (r *recorder) recordBuffer(ctx context.Context, lines []channel.Event) {
+	if len(lines) == 0 {
+		return
+	}
+	since := lines[0].Line.Time
+	for _, e := range lines {
+		since = min(since, e.Line.Time)
+	}
+	var recorded map[channel.LineKey]int
+	var erased map[string]bool
+	r.retry(ctx, func(ctx context.Context) (err error) {
+		recorded, err = r.history.Lines(ctx, since)
+		return err
+	})
+	if !r.entered {
+		r.recoverInFlightSend(ctx)
+	}
+	r.retry(ctx, func(ctx context.Context) (err error) {
+		erased, err = r.history.Erased(ctx)
+		return err
+	})
+	meta := event.MetaBackfill
+	if r.known {
+		meta = event.MetaBuffered
+	}
+	seen := map[channel.LineKey]int{}
+	for _, e := range lines {
+		key := e.Line.Key()
+		seen[key]++
+		r.recent.Set(key, max(seen[key], recorded[key]))
+		if seen[key] <= recorded[key] {
+			r.stats.repeated.Add(1)
+			continue
+		}
+		if chat, err := event.As[event.Chat](e.Envelope); err == nil && erased[chat.Fingerprint()] {
+			continue
+		}
+		e.Envelope = e.WithMeta(meta, true)
+		r.publishLine(ctx, e, seen[key], true)
+	}
+}
+
+// recoverInFlightSend looks whether a process before this one was in the channel, and
+// speaking when it died.
+func (r *recorder) recoverInFlightSend(ctx context.Context) {
+	r.retry(ctx, func(ctx context.Context) error {
+		last, err := r.history.LastConnection(ctx)
+		if err != nil {
+			return err
+		}
+		r.known = last.State != ""
+		stopped := last.State == event.StateDown && last.Reason == reasonStopped
+		return r.sender.RecoverInFlightSend(ctx, r.state.Self(), stopped)
+	})
+}
+
+func (r *recorder) leave(ctx context.Context, reason string) {
+	r.held = nil
+	if r.state.Joining() || !r.stats.connected.Load() {
+		r.state.EndJoin()
+		return
+	}
+	r.stats.connected.Store(false)
+	r.observe.Connected(ctx, r.channel, false)
+	r.sender.Echoes.Close()
+	r.recordConnection(ctx, event.StateDown, reason)
+}
+
+func (r *recorder) recordConnection(ctx context.Context, state, reason string) {
+	e, err := event.New(event.SubjectConnection, event.Connection{
+		Channel: r.channel, State: state, Reason: reason, Time: time.Now().UnixMilli(),
+	})
+	if err != nil {
+		r.log.ErrorContext(ctx, "event not recorded", "subject", event.SubjectConnection, "error", err)
+		return
+	}
+	r.publish(ctx, []channel.Event{{Envelope: e}})
+}

@@ -1,0 +1,119 @@
+package sender
+
+import (
+	"strings"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/rosey-bot/rosey/cytube/channel"
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams"
+)
+
+// Message is one line that a send asks for: the whole send or, if that is too long
+// for one line, a part of it.
+type Message struct {
+	Send          event.Ref
+	CorrelationID string
+	Span          trace.SpanContext // of the delivery of the send
+	Part, Parts   int               // Part counts from 1
+
+	pm, action bool
+	to         string
+	text       string // as it goes to the server
+	echo       string // the expected echo, normalised
+
+	// Guarded by EchoTracker.mu.
+	writes  int // echoes that may come
+	state   state
+	note    string // the server's words with refused
+	changed chan struct{}
+}
+
+// state is what has become of a message.
+type state int
+
+const (
+	waiting      state = iota // for its echo
+	claimed                   // the echo came and is being recorded
+	confirmed                 // the echo is recorded
+	dropped                   // by the server's flood control
+	refused                   // by the server
+	disconnected              // the connection was lost, and perhaps the echo with it
+	lost                      // the connection is back, and the channel has not heard it
+)
+
+// set changes the state and wakes who waits for that.
+func (m *Message) set(s state) {
+	m.state = s
+	select {
+	case m.changed <- struct{}{}:
+	default:
+	}
+}
+
+// answered reports whether the server has answered, so that the message need not be
+// written again.
+func (m *Message) answered() bool {
+	return m.state == claimed || m.state == confirmed || m.state == refused
+}
+
+// matches reports whether l is the message's echo, word for word.
+func (m *Message) matches(l *channel.Line) bool {
+	return m.pm == l.PM && m.action == l.Action && (!m.pm || strings.EqualFold(m.to, l.To)) && m.echo == normalize(l.Text)
+}
+
+// loggable returns the text, unless it is private.
+func (m *Message) loggable() string {
+	if m.pm {
+		return "(private)"
+	}
+	return m.text
+}
+
+// cost is how many lines the server counts the message as.
+func (m *Message) cost() int {
+	if m.action {
+		return 2
+	}
+	return 1
+}
+
+const emotePrefix = "/me "
+
+// messagesOf splits a send into messages of at most limit UTF-16 units. A blank send
+// has none. It also returns the channel that the send names, "" if none.
+func messagesOf(send streams.Stored, limit int, span trace.SpanContext) (list []*Message, name string, err error) {
+	m, text, name, err := decode(send)
+	if err != nil {
+		return nil, "", err
+	}
+	prefix := ""
+	if m.action {
+		prefix = emotePrefix
+	}
+	m.Send, m.CorrelationID, m.Span = send.Ref, send.CorrelationID, span
+	texts := split(text, prefix, limit)
+	for i, t := range texts {
+		part := m
+		part.Part, part.Parts, part.text, part.echo = i+1, len(texts), t, normalize(t[len(prefix):])
+		part.changed = make(chan struct{}, 1)
+		list = append(list, &part)
+	}
+	return list, name, nil
+}
+
+// decode reads what kind of message a send asks for, its text and its channel.
+func decode(send streams.Stored) (m Message, text, name string, err error) {
+	switch send.Subject {
+	case event.SubjectSendPM:
+		p, err := event.As[event.SendPM](send.Envelope)
+		return Message{pm: true, to: p.To}, p.Message, p.Channel, err
+	case event.SubjectSendEmote:
+		e, err := event.As[event.SendEmote](send.Envelope)
+		return Message{action: true}, e.Emote, e.Channel, err
+	default:
+		c, err := event.As[event.SendChat](send.Envelope)
+		return Message{}, c.Message, c.Channel, err
+	}
+}
