@@ -251,7 +251,7 @@ func TestConsumerExistsBeforeJoining(t *testing.T) {
 	w := newWorld(t)
 	exists := make(chan error, 100)
 	client := &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
-		_, err := w.bus.JetStream().Consumer(r.Context(), streams.Cytube, cytube.SenderDurable("one"))
+		_, err := w.bus.JetStream().Consumer(r.Context(), streams.Cytube, sender.Durable("one"))
 		exists <- err
 		return http.DefaultTransport.RoundTrip(r)
 	})}
@@ -270,7 +270,7 @@ func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { retur
 func TestRefusalIsCertain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	d := cytube.NewDispatcher(w.bus, []string{room}, slog.New(w.logs), nil)
+	d := sender.NewDispatcher(w.bus, []string{room}, slog.New(w.logs), nil)
 	send := func(channel string) (s streams.Stored) {
 		e, err := event.New(event.SubjectSendChat, event.SendChat{Message: "hello", Channel: channel})
 		w.ok(err)
