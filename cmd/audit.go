@@ -140,7 +140,7 @@ func auditHistory(ctx context.Context, c *cli.Context, cmd command) error {
 func auditKey(c *cli.Context, cmd command) (ed25519.PrivateKey, error) {
 	path := c.String("key")
 	if path == "" {
-		if cmd.cfg.external() {
+		if cmd.cfg.External() {
 			return nil, usagef("with an external server, say where the signing key is: --key FILE")
 		}
 		path = filepath.Join(cmd.cfg.Store, "audit.key")

@@ -18,6 +18,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/urfave/cli/v2"
 
+	"github.com/rosey-bot/rosey/internal/settings"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/snapshot"
 )
@@ -48,7 +49,7 @@ credentials.json yourself: they are no events. DIR can be read in place of a sto
 
 func runBackup(ctx context.Context, c *cli.Context, cmd command) error {
 	dir := c.Args().First()
-	if !cmd.cfg.external() && within(cmd.cfg.Store, dir) {
+	if !cmd.cfg.External() && within(cmd.cfg.Store, dir) {
 		return usagef("%s lies in the store that it would be a backup of: name a directory elsewhere, best on another disk", dir)
 	}
 	show, done := copyProgress(c.App.ErrWriter, "backed up")
@@ -58,7 +59,7 @@ func runBackup(ctx context.Context, c *cli.Context, cmd command) error {
 		return err
 	}
 	for _, name := range []string{"audit.key", "credentials.json"} {
-		if _, err := os.Stat(filepath.Join(cmd.cfg.Store, name)); err == nil && !cmd.cfg.external() {
+		if _, err := os.Stat(filepath.Join(cmd.cfg.Store, name)); err == nil && !cmd.cfg.External() {
 			fmt.Fprintf(c.App.ErrWriter, "rosey: the backup does not have %s: keep a copy of it yourself\n", filepath.Join(cmd.cfg.Store, name))
 		}
 	}
@@ -102,7 +103,7 @@ Commands and replies that are too old by now are recorded as expired, not said.`
 	}
 }
 
-func runRestore(ctx context.Context, c *cli.Context, cfg config, log *slog.Logger) (err error) {
+func runRestore(ctx context.Context, c *cli.Context, cfg settings.Settings, log *slog.Logger) (err error) {
 	dir, err := oneArg(c, "backup")
 	if err != nil {
 		return err
@@ -130,19 +131,19 @@ func runRestore(ctx context.Context, c *cli.Context, cfg config, log *slog.Logge
 			restored(p)
 		}
 	}}
-	if !cfg.external() {
+	if !cfg.External() {
 		options.Begin = func() error { return markUnfinished(cfg.Store) }
 	}
 	m, err := snapshot.Restore(ctx, target.js, dir, options)
 	doneRestoring()
-	if !cfg.external() {
+	if !cfg.External() {
 		err = errors.Join(err, unmark(ctx, target, cfg.Store, m, err == nil))
 	}
-	if cfg.external() && err == nil && time.Since(m.Ended) < streams.DuplicateWindow {
+	if cfg.External() && err == nil && time.Since(m.Ended) < streams.DuplicateWindow {
 		fmt.Fprintln(c.App.ErrWriter, "rosey: the backup is fresh: restart the NATS servers before a bot starts, so that they know what was published already")
 	}
 	where := "the NATS server"
-	if !cfg.external() {
+	if !cfg.External() {
 		where = cfg.Store
 	}
 	return restoredMessage(c, m, err, "restored %s from %s, made "+m.Began.Local().Format(time.DateTime)+", into "+where, dir)
@@ -161,9 +162,9 @@ func restoredMessage(c *cli.Context, m snapshot.Manifest, err error, format, dir
 
 // restoreTarget is the server that a backup goes to: an external one, or the
 // store, which no bot may be using.
-func restoreTarget(ctx context.Context, cfg config, log *slog.Logger) (*client, error) {
+func restoreTarget(ctx context.Context, cfg settings.Settings, log *slog.Logger) (*client, error) {
 	const name = "rosey restore"
-	if cfg.external() {
+	if cfg.External() {
 		return connect(ctx, cfg, name, log)
 	}
 	if err := usable(cfg.Store); err != nil {
@@ -215,8 +216,8 @@ var readers = []string{
 
 // backupReader makes a backup readable that stands in place of a store: it is
 // restored into a temporary store that is gone when the client is closed.
-func backupReader(c *cli.Context) func(context.Context, config, string, *slog.Logger) (*client, error) {
-	return func(ctx context.Context, cfg config, name string, log *slog.Logger) (_ *client, err error) {
+func backupReader(c *cli.Context) func(context.Context, settings.Settings, string, *slog.Logger) (*client, error) {
+	return func(ctx context.Context, cfg settings.Settings, name string, log *slog.Logger) (_ *client, err error) {
 		if !slices.Contains(readers, strings.TrimPrefix(c.Command.HelpName, c.App.Name+" ")) {
 			return nil, usable(cfg.Store)
 		}

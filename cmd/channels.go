@@ -1,114 +1,26 @@
 package cmd
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
 	"time"
-	"unicode"
 
 	"github.com/rosey-bot/rosey/consumers"
 	"github.com/rosey-bot/rosey/cytube"
 	"github.com/rosey-bot/rosey/cytube/sender"
+	"github.com/rosey-bot/rosey/internal/settings"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/lease"
 )
 
-// ChannelConfig are the settings of one channel. What one of several leaves out is
-// as the setting of the same name outside of channels says. It is exported for the
-// YAML library, which inlines nothing else.
-type ChannelConfig struct {
-	Site                string `yaml:"site"`
-	Channel             string `yaml:"channel"`
-	ChannelPasswordFile string `yaml:"channel_password_file"`
-	User                string `yaml:"user"`
-	PasswordFile        string `yaml:"password_file"`
-	Prefix              string `yaml:"prefix"`
-	MessageLimit        int    `yaml:"message_limit"`
-	Rate                rate   `yaml:"rate"`
-}
-
-// rate is the bot's own limit for what it says. Zeros leave it to the channel.
-type rate struct {
-	Burst     int     `yaml:"burst"`      // lines at once
-	PerSecond float64 `yaml:"per_second"` // lines a second after that
-}
-
-// several reports whether the channels are a list in the settings.
-func (f *config) several() bool { return len(f.Channels) > 0 }
-
-// dispatched reports whether several connectors, here or elsewhere, share the
-// sends.
-func (f *config) dispatched() bool { return f.several() || f.external() }
-
-// rooms are the channels that the bot goes to, the first of which gets what
-// names none; one, without a name, for the local room.
-func (f *config) rooms() []ChannelConfig {
-	list := f.Channels
-	if !f.several() {
-		list = []ChannelConfig{f.ChannelConfig}
-	}
-	rooms := make([]ChannelConfig, 0, len(list))
-	for _, c := range list {
-		rooms = append(rooms, ChannelConfig{
-			Site: cmp.Or(c.Site, f.Site), Channel: cmp.Or(c.Channel, f.Channel), ChannelPasswordFile: c.ChannelPasswordFile,
-			User: cmp.Or(c.User, f.User, defaultUser), PasswordFile: cmp.Or(c.PasswordFile, f.PasswordFile),
-			Prefix: cmp.Or(c.Prefix, f.Prefix), MessageLimit: cmp.Or(c.MessageLimit, f.MessageLimit), Rate: cmp.Or(c.Rate, f.Rate),
-		})
-	}
-	return rooms
-}
-
-var channelName = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,30}$`)
-
-// isPrefix reports whether commands can start with a text.
-func isPrefix(text string) bool { return text != "" && !strings.ContainsFunc(text, unicode.IsSpace) }
-
-// checkChannels looks for mistakes in the channel, or the list of channels.
-func (f *config) checkChannels() error {
-	if f.several() && (f.Channel != "" || f.ChannelPasswordFile != "") {
-		return usagef("channel and channels do not go together: leave out --channel (or channel: and channel_password_file: in the file), or the list of channels")
-	}
-	if !f.several() {
-		if f.Channel != "" && !channelName.MatchString(f.Channel) {
-			return usagef("%q is no channel: a name is 1 to 30 of a-z A-Z 0-9 - _", f.Channel)
-		}
-		return nil
-	}
-	seen := map[string]string{}
-	for i, c := range f.rooms() {
-		name := strings.ToLower(c.Channel)
-		if site, twice := seen[name]; twice {
-			advice := "leave one of them out"
-			if site != c.Site {
-				advice = "events name the channel and not the site: give one of them a bot of its own, on another store or NATS account"
-			}
-			return usagef("channels: %s is listed twice; %s", c.Channel, advice)
-		}
-		seen[name] = c.Site
-		switch {
-		case !channelName.MatchString(c.Channel):
-			return usagef("channels, number %d: %q is no channel: a name is 1 to 30 of a-z A-Z 0-9 - _", i+1, c.Channel)
-		case !isPrefix(c.Prefix):
-			return usagef("channels, %s: the prefix %q is empty or has a space in it", c.Channel, c.Prefix)
-		case c.MessageLimit < 20:
-			return usagef("channels, %s: message_limit must be 20 or more, not %d", c.Channel, c.MessageLimit)
-		case c.Rate.Burst < 0 || c.Rate.PerSecond < 0:
-			return usagef("channels, %s: a rate must not be below 0", c.Channel)
-		}
-	}
-	return nil
-}
-
 // channel is one of the bot's channels.
 type channel struct {
-	ChannelConfig
+	settings.Channel
 	*cytube.Connector
 	lease *lease.Lease // nil where no other process can be in the channel
 	log   *slog.Logger
@@ -122,25 +34,21 @@ type channels []*channel
 
 // openChannels makes the connectors. With leases, of which nil means none, each
 // is in its channel only while it holds the channel's.
-func openChannels(cfg config, bus *streams.Bus, leases *lease.Leases, log *slog.Logger, opts ...cytube.Option) (channels, error) {
+func openChannels(cfg settings.Settings, bus *streams.Bus, leases *lease.Leases, log *slog.Logger, opts ...cytube.Option) (channels, error) {
 	var list channels
 	opts = append(slices.Clip(opts), cytube.WithJoinLimiter(cytube.NewJoinLimiter(cfg.JoinsPerSecond)))
-	for _, c := range cfg.rooms() {
-		password, err := secret(c.PasswordFile, passwordVariable)
+	for _, c := range cfg.ChannelList() {
+		password, channelPassword, err := c.Passwords()
 		if err != nil {
-			return nil, fmt.Errorf("channel %s: %w", c.Channel, err)
-		}
-		channelPassword, err := secret(c.ChannelPasswordFile, channelPasswordVariable)
-		if err != nil {
-			return nil, fmt.Errorf("channel %s: %w", c.Channel, err)
+			return nil, err
 		}
 		cc := cytube.Config{
-			Site: c.Site, Channel: c.Channel, ChannelPassword: channelPassword.Reveal(), User: c.User, Password: password.Reveal(),
-			MessageLimit: c.MessageLimit, Burst: c.Rate.Burst, PerSecond: c.Rate.PerSecond, Dispatched: cfg.dispatched(),
+			Site: c.Site, Channel: c.Name, ChannelPassword: channelPassword.Reveal(), User: c.User, Password: password.Reveal(),
+			MessageLimit: c.MessageLimit, Burst: c.Rate.Burst, PerSecond: c.Rate.PerSecond, Dispatched: cfg.Dispatched(),
 		}
-		ch := &channel{ChannelConfig: c, log: log}
+		ch := &channel{Channel: c, log: log}
 		if leases != nil {
-			ch.lease = leases.New(leaseOf(c.Channel))
+			ch.lease = leases.New(leaseOf(c.Name))
 			cc.MaySpeak = ch.lease.Valid
 		}
 		ch.Connector = cytube.New(bus, cc, opts...)
@@ -177,10 +85,10 @@ func (cs channels) isBot(channel, user string) bool {
 }
 
 // queues are the durable consumers that the channels' sends wait for.
-func (cs channels) queues(cfg config) map[string]string {
+func (cs channels) queues(cfg settings.Settings) map[string]string {
 	by := map[string]string{}
 	for _, c := range cs {
-		if name := c.Connector.Channel(); cfg.dispatched() {
+		if name := c.Connector.Channel(); cfg.Dispatched() {
 			by[sender.Durable(name)] = name
 		} else {
 			by[sender.DefaultDurable] = name

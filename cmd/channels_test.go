@@ -79,7 +79,7 @@ func (r *rooms) said(room string) (texts []string) {
 }
 
 // settings writes a configuration file and returns its name.
-func settings(t *testing.T, text string, args ...any) string {
+func settingsFileWith(t *testing.T, text string, args ...any) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "rosey.yaml")
 	if err := os.WriteFile(path, fmt.Appendf(nil, text, args...), 0o600); err != nil {
@@ -104,7 +104,7 @@ func TestSeveralChannels(t *testing.T) {
 			list += "    prefix: \"?\"\n    rate: {burst: 5, per_second: 5}\n"
 		}
 	}
-	config := settings(t, "site: %s\nuser: rosey\nchannels:\n%s", r.site.URL(), list)
+	config := settingsFileWith(t, "site: %s\nuser: rosey\nchannels:\n%s", r.site.URL(), list)
 	bot := startWith(t, []string{"ROSEY_PASSWORD=secret"}, "run", "--config", config, "--store", store)
 	for _, n := range names[:4] {
 		if err := r.site.WaitUser(r.ctx, n, "rosey"); err != nil {
@@ -213,7 +213,7 @@ func TestNoChannelIsLeft(t *testing.T) {
 	r := openRooms(t, "one", "two")
 	r.site.Ban("one", "rosey")
 	r.site.Ban("two", "rosey")
-	config := settings(t, "site: %s\nuser: rosey\nchannels:\n  - channel: one\n  - channel: two\n", r.site.URL())
+	config := settingsFileWith(t, "site: %s\nuser: rosey\nchannels:\n  - channel: one\n  - channel: two\n", r.site.URL())
 	got := roseyWith(t, []string{"ROSEY_PASSWORD=secret"}, "", "run", "--config", config, "--store", t.TempDir())
 	for _, want := range []string{"no channel is left", "channel one: ", "channel two: "} {
 		if got.code != 1 || !strings.Contains(got.stderr, want) {
@@ -236,17 +236,17 @@ func TestMistakesInChannels(t *testing.T) {
 		{"channels: [{channel: a, colour: red}]", "colour"},
 		{"channels: [{channel: a}]\njoins_per_second: 0", "joins_per_second must be above 0"},
 	} {
-		got := rosey(t, "", "run", "--config", settings(t, "%s\n", c.file), "--store", t.TempDir())
+		got := rosey(t, "", "run", "--config", settingsFileWith(t, "%s\n", c.file), "--store", t.TempDir())
 		if got.code != 2 || !strings.Contains(got.stderr, c.want) {
 			t.Errorf("%s: exit code %d, %s", c.file, got.code, got.stderr)
 		}
 	}
-	got := rosey(t, "", "run", "--channel", "b", "--config", settings(t, "channels: [{channel: a}]\n"), "--store", t.TempDir())
+	got := rosey(t, "", "run", "--channel", "b", "--config", settingsFileWith(t, "channels: [{channel: a}]\n"), "--store", t.TempDir())
 	if got.code != 2 || !strings.Contains(got.stderr, "leave out --channel") {
 		t.Errorf("--channel beside channels: %+v", got)
 	}
 	// This --channel is no setting.
-	got = rosey(t, "", "replay", "--channel", "b", "--config", settings(t, "channels: [{channel: a}]\n"), "--store", t.TempDir())
+	got = rosey(t, "", "replay", "--channel", "b", "--config", settingsFileWith(t, "channels: [{channel: a}]\n"), "--store", t.TempDir())
 	if got.code != 1 || !strings.Contains(got.stderr, "there is no store") {
 		t.Errorf("replay of one of the channels: %+v", got)
 	}

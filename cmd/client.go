@@ -14,6 +14,7 @@ import (
 	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
 
+	"github.com/rosey-bot/rosey/internal/settings"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/snapshot"
 	"github.com/rosey-bot/rosey/telemetry"
@@ -37,7 +38,7 @@ func errNoBot(store string) error {
 }
 
 // connect reaches a server that runs: the external one, or the bot's.
-func connect(ctx context.Context, cfg config, name string, log *slog.Logger) (*client, error) {
+func connect(ctx context.Context, cfg settings.Settings, name string, log *slog.Logger) (*client, error) {
 	return reachWithin(ctx, cfg, name, log, 0)
 }
 
@@ -50,12 +51,12 @@ const patience = 30 * time.Second
 const opening = 2 * time.Minute
 
 // await is connect for a process that is to run on and on.
-func await(ctx context.Context, cfg config, name string, log *slog.Logger) (*client, error) {
+func await(ctx context.Context, cfg settings.Settings, name string, log *slog.Logger) (*client, error) {
 	return reachWithin(ctx, cfg, name, log, patience)
 }
 
-func reachWithin(ctx context.Context, cfg config, name string, log *slog.Logger, patience time.Duration) (*client, error) {
-	nc, err := streams.Await(ctx, cfg.remote(name, log), patience)
+func reachWithin(ctx context.Context, cfg settings.Settings, name string, log *slog.Logger, patience time.Duration) (*client, error) {
+	nc, err := streams.Await(ctx, remote(cfg, name, log), patience)
 	if errors.Is(err, streams.ErrNotRunning) {
 		return nil, errNoBot(cfg.Store)
 	}
@@ -66,18 +67,18 @@ func reachWithin(ctx context.Context, cfg config, name string, log *slog.Logger,
 }
 
 // remote says where the NATS server is: the external one, or the bot's.
-func (f *config) remote(name string, log *slog.Logger) streams.Remote {
+func remote(f settings.Settings, name string, log *slog.Logger) streams.Remote {
 	r := streams.Remote{URL: f.NATS, Context: f.Context, Credentials: f.Creds, Name: name, Logger: log,
 		TLS: streams.TLS{CA: f.TLSCA, Cert: f.TLSCert, Key: f.TLSKey}}
-	if !f.external() {
+	if !f.External() {
 		r.Store = f.Store
 	}
 	return r
 }
 
 // open is connect, or failing that it opens the store of a stopped bot.
-func open(ctx context.Context, cfg config, name string, log *slog.Logger) (*client, error) {
-	if cfg.external() {
+func open(ctx context.Context, cfg settings.Settings, name string, log *slog.Logger) (*client, error) {
+	if cfg.External() {
 		return connect(ctx, cfg, name, log)
 	}
 	switch _, err := streams.Find(cfg.Store); {
@@ -119,7 +120,7 @@ func (c *client) close() error {
 // command is what every command that talks to the streams begins with.
 type command struct {
 	*client
-	cfg config
+	cfg settings.Settings
 	log *slog.Logger
 }
 
@@ -133,12 +134,12 @@ func withClient(reading bool, do func(ctx context.Context, c *cli.Context, cmd c
 }
 
 // withReach makes an action of one that needs the client that reach gives.
-func withReach(reach func(context.Context, config, string, *slog.Logger) (*client, error), do func(ctx context.Context, c *cli.Context, cmd command) error) cli.ActionFunc {
-	return withConfig(func(ctx context.Context, c *cli.Context, cfg config, log *slog.Logger) (err error) {
+func withReach(reach func(context.Context, settings.Settings, string, *slog.Logger) (*client, error), do func(ctx context.Context, c *cli.Context, cmd command) error) cli.ActionFunc {
+	return withConfig(func(ctx context.Context, c *cli.Context, cfg settings.Settings, log *slog.Logger) (err error) {
 		reach := reach
-		if !cfg.external() && snapshot.Is(cfg.Store) {
+		if !cfg.External() && snapshot.Is(cfg.Store) {
 			reach = backupReader(c)
-		} else if !cfg.external() {
+		} else if !cfg.External() {
 			if err := whole(cfg.Store); err != nil {
 				return err
 			}
@@ -154,9 +155,9 @@ func withReach(reach func(context.Context, config, string, *slog.Logger) (*clien
 
 // withConfig makes an action of one that needs only the settings, and to know when
 // it is interrupted.
-func withConfig(do func(ctx context.Context, c *cli.Context, cfg config, log *slog.Logger) error) cli.ActionFunc {
+func withConfig(do func(ctx context.Context, c *cli.Context, cfg settings.Settings, log *slog.Logger) error) cli.ActionFunc {
 	return func(c *cli.Context) (err error) {
-		cfg, err := loadConfig(c)
+		cfg, err := loadSettings(c)
 		if err != nil {
 			return err
 		}
@@ -171,7 +172,7 @@ func withConfig(do func(ctx context.Context, c *cli.Context, cfg config, log *sl
 	}
 }
 
-func newLogger(c *cli.Context, cfg config, level string) (*slog.Logger, error) {
+func newLogger(c *cli.Context, cfg settings.Settings, level string) (*slog.Logger, error) {
 	if cfg.LogLevel != "" {
 		level = cfg.LogLevel
 	}

@@ -160,7 +160,7 @@ func TestOwnClocksOfTwoBots(t *testing.T) {
 	t.Parallel()
 	server := externalServer(t)
 	r := openRooms(t, "one")
-	config := settings(t, "site: %s\nuser: rosey\nnats: %s\nlease_term: 3s\nchannel: one\n", r.site.URL(), server)
+	config := settingsFileWith(t, "site: %s\nuser: rosey\nnats: %s\nlease_term: 3s\nchannel: one\n", r.site.URL(), server)
 	clocks := []clock{newClock(t), newClock(t)}
 	first := startWith(t, clocks[0].env(), "run", "--config", config, "--log-level", "info")
 	if err := r.site.WaitUser(r.ctx, "one", "rosey"); err != nil {

@@ -33,7 +33,7 @@ func TestTwoBots(t *testing.T) {
 	t.Parallel()
 	server := externalServer(t)
 	r := openRooms(t, "one", "two")
-	config := settings(t, "site: %s\nuser: rosey\nnats: %s\nlease_term: 5s\nchannels:\n  - channel: one\n  - channel: two\n", r.site.URL(), server)
+	config := settingsFileWith(t, "site: %s\nuser: rosey\nnats: %s\nlease_term: 5s\nchannels:\n  - channel: one\n  - channel: two\n", r.site.URL(), server)
 	env := []string{"ROSEY_PASSWORD=secret"}
 	run := func() *process { return startWith(t, env, "run", "--config", config, "--log-level", "info") }
 	n := 0
@@ -121,7 +121,7 @@ func TestSuspendedBotIsSilent(t *testing.T) {
 	t.Parallel()
 	server := externalServer(t)
 	r := openRooms(t, "one")
-	config := settings(t, "site: %s\nuser: rosey\nnats: %s\nlease_term: 2s\nchannel: one\n", r.site.URL(), server)
+	config := settingsFileWith(t, "site: %s\nuser: rosey\nnats: %s\nlease_term: 2s\nchannel: one\n", r.site.URL(), server)
 	env := []string{"ROSEY_PASSWORD=secret"}
 	first := startWith(t, env, "run", "--config", config, "--log-level", "info")
 	if err := r.site.WaitUser(r.ctx, "one", "rosey"); err != nil {

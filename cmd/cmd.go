@@ -15,6 +15,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/rosey-bot/rosey/internal/settings"
 	"github.com/rosey-bot/rosey/internal/terminal"
 	"github.com/rosey-bot/rosey/plugins"
 )
@@ -57,12 +58,13 @@ func execute(ctx context.Context, plugins catalog, args []string, stdin io.Reade
 		err = cmp.Or(out.failure(), err)
 	}
 	var usage *usageError
+	var mistake *settings.Error
 	switch {
 	case err == nil:
 		return exitOK
 	case errors.Is(err, errUnhealthy), errors.Is(err, errInterrupted):
 		return exitFailed
-	case errors.As(err, &usage):
+	case errors.As(err, &usage), errors.As(err, &mistake):
 		complain(stderr, err)
 		return exitUsage
 	default:

@@ -5,32 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/netip"
 	"strings"
 	"syscall"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/rosey-bot/rosey/console"
+	"github.com/rosey-bot/rosey/internal/settings"
 	"github.com/rosey-bot/rosey/kvstore"
 )
-
-// consoleOff is the address of no console, for a local room in a terminal.
-const consoleOff = "off"
-
-// consoleAccess says who may use the console.
-type consoleAccess struct {
-	PasswordFile       string       `yaml:"password_file"`        // of an operator
-	ViewerPasswordFile string       `yaml:"viewer_password_file"` // of somebody who only looks
-	Proxy              consoleProxy `yaml:"proxy"`
-}
-
-// consoleProxy is a reverse proxy that signs users in.
-type consoleProxy struct {
-	Header    string   `yaml:"header"`    // carries the user's name
-	From      []string `yaml:"from"`      // addresses or networks from which it is believed
-	Operators []string `yaml:"operators"` // the others are viewers
-}
 
 func consoleCommand() *cli.Command {
 	return &cli.Command{
@@ -62,43 +45,17 @@ func hashPassword(c *cli.Context) error {
 	return nil
 }
 
-// access reads the secrets of who may use the console.
-func (a consoleAccess) access() (console.Access, error) {
-	operator, err := secret(a.PasswordFile, consolePasswordVariable)
-	if err != nil {
-		return console.Access{}, err
-	}
-	viewer, err := secret(a.ViewerPasswordFile, consoleViewerPasswordVariable)
-	if err != nil {
-		return console.Access{}, err
-	}
-	access := console.Access{
-		Password: operator.Reveal(), ViewerPassword: viewer.Reveal(), Proxy: console.Proxy{Header: a.Proxy.Header, Operators: a.Proxy.Operators},
-	}
-	for _, text := range a.Proxy.From {
-		network, err := netip.ParsePrefix(text)
-		if addr, aerr := netip.ParseAddr(text); aerr == nil {
-			network, err = netip.PrefixFrom(addr, addr.BitLen()), nil
-		}
-		if err != nil {
-			return console.Access{}, usagef("console_access: proxy: from: %q is no address or network: write 10.0.0.1 or 10.0.0.0/8", text)
-		}
-		access.Proxy.From = append(access.Proxy.From, network)
-	}
-	return access, nil
-}
-
 // openConsole opens the console that is asked for, or that a local room in a
 // terminal has; nil is none.
-func openConsole(cfg config, bot *platform, store *kvstore.Store, room *localRoom) (*console.Console, error) {
+func openConsole(cfg settings.Settings, bot *platform, store *kvstore.Store, room *localRoom) (*console.Console, error) {
 	address, given := cfg.Console, cfg.Console != ""
-	if !given && (room == nil || room.quiet) || address == consoleOff {
+	if !given && (room == nil || room.quiet) || address == settings.ConsoleOff {
 		return nil, nil
 	}
 	if !given {
 		address = console.DefaultAddress
 	}
-	access, err := cfg.ConsoleAccess.access()
+	access, err := cfg.ConsoleAccess.Access()
 	if err != nil {
 		return nil, err
 	}

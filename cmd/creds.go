@@ -54,7 +54,7 @@ this takes effect at once, also while the bot runs.
 			}
 			return withClient(true, func(ctx context.Context, c *cli.Context, cmd command) error {
 				switch {
-				case cmd.cfg.external():
+				case cmd.cfg.External():
 					return usagef("an external NATS server has its own users: rosey plugin creds %s --output permissions prints what to add to its configuration", name)
 				case c.Bool("revoke"):
 					return revokeCreds(ctx, c, cmd, name)

@@ -41,7 +41,7 @@ func TestSettingsLoseAChannel(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	bot := run(settings(t, several, r.site.URL(), "0.01"))
+	bot := run(settingsFileWith(t, several, r.site.URL(), "0.01"))
 	if err := r.site.WaitUser(r.ctx, "two", "rosey"); err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +56,7 @@ func TestSettingsLoseAChannel(t *testing.T) {
 	}
 	stop(bot)
 
-	bot = run(settings(t, "site: %s\nuser: rosey\nchannel: one\n", r.site.URL()))
+	bot = run(settingsFileWith(t, "site: %s\nuser: rosey\nchannel: one\n", r.site.URL()))
 	r.hear("one", "^one 2$")
 	refusals := func() int { return strings.Count(replayed(t, store), `"status":"refused"`) }
 	cytube, err := busOf(t, store).JetStream().Stream(t.Context(), streams.Cytube)
@@ -79,7 +79,7 @@ func TestSettingsLoseAChannel(t *testing.T) {
 	}
 	stop(bot)
 
-	bot = run(settings(t, several, r.site.URL(), "5"))
+	bot = run(settingsFileWith(t, several, r.site.URL(), "5"))
 	if err := r.site.WaitUser(r.ctx, "two", "rosey"); err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +104,7 @@ func TestOthersChannelsAreNotLeft(t *testing.T) {
 	r := openRooms(t, "one", "two")
 	run := func(room string) *process {
 		t.Helper()
-		config := settings(t, "site: %s\nuser: rosey\nnats: %s\nlease_term: 2s\nchannels: [{channel: %s}]\n", r.site.URL(), server, room)
+		config := settingsFileWith(t, "site: %s\nuser: rosey\nnats: %s\nlease_term: 2s\nchannels: [{channel: %s}]\n", r.site.URL(), server, room)
 		bot := startWith(t, []string{"ROSEY_PASSWORD=secret"}, "run", "--config", config, "--log-level", "info")
 		if err := r.site.WaitUser(r.ctx, room, "rosey"); err != nil {
 			t.Fatalf("%v\n%s", err, bot.stderr.String())

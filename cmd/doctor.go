@@ -11,6 +11,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/rosey-bot/rosey/internal/settings"
 	"github.com/rosey-bot/rosey/internal/terminal"
 )
 
@@ -37,7 +38,7 @@ the settings that the bot runs with:
 
 // settingFlags are the flags of rosey run that are settings.
 func settingFlags() (flags []cli.Flag) {
-	settings := new(config).settings()
+	settings := new(settings.Settings).Flags()
 	for _, f := range runCommand().Flags {
 		if _, ok := settings[f.Names()[0]]; ok {
 			flags = append(flags, f)
@@ -63,7 +64,7 @@ type finding struct {
 
 // patient is what the checks look at.
 type patient struct {
-	cfg    config
+	cfg    settings.Settings
 	log    *slog.Logger
 	client *client    // nil when no server can be reached
 	bot    *botStatus // nil when none runs

@@ -19,6 +19,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/rosey-bot/rosey/console"
+	"github.com/rosey-bot/rosey/internal/settings"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/snapshot"
 	"github.com/rosey-bot/rosey/telemetry"
@@ -35,7 +36,7 @@ func (p *patient) configuration(c *cli.Context) bool {
 	const check = "configuration"
 	path, _ := settingsFile(c)
 	var err error
-	if p.cfg, err = loadConfig(c); err != nil {
+	if p.cfg, err = loadSettings(c); err != nil {
 		p.fail(check, "correct it: docs/settings.md and rosey run --help list the settings", "%v", err)
 		return false
 	}
@@ -50,8 +51,8 @@ func (p *patient) configuration(c *cli.Context) bool {
 	if _, err := choosePlugins(catalogOf(c.App), p.cfg.Plugins); err != nil {
 		fail("correct plugins in the configuration, or --plugins", "%v", err)
 	}
-	if address := p.cfg.Console; address != "" && address != consoleOff {
-		access, err := p.cfg.ConsoleAccess.access()
+	if address := p.cfg.Console; address != "" && address != settings.ConsoleOff {
+		access, err := p.cfg.ConsoleAccess.Access()
 		if err == nil {
 			err = console.ValidateAccess(address, access)
 		}
@@ -59,7 +60,7 @@ func (p *patient) configuration(c *cli.Context) bool {
 			fail("correct console or console_access in the configuration", "%v", err)
 		}
 	}
-	for name, l := range p.cfg.limits() {
+	for name, l := range p.cfg.StreamLimits() {
 		i := slices.IndexFunc(streams.Specs(), func(s streams.Spec) bool { return s.Name == name })
 		if i < 0 {
 			fail("correct retention in "+path, "retention names a stream %s that does not exist", name)
@@ -92,8 +93,8 @@ func (p *patient) passwords() {
 	const check = "passwords"
 	type file struct{ setting, path string }
 	files := []file{{"creds", p.cfg.Creds}, {"tls_key", p.cfg.TLSKey}}
-	guest := !p.cfg.local() && os.Getenv(passwordVariable) == ""
-	for _, c := range p.cfg.rooms() {
+	guest := !p.cfg.Local() && os.Getenv(settings.PasswordVariable) == ""
+	for _, c := range p.cfg.ChannelList() {
 		files = append(files, file{"password_file", c.PasswordFile}, file{"channel_password_file", c.ChannelPasswordFile})
 		guest = guest && c.PasswordFile == ""
 	}
@@ -126,7 +127,7 @@ func (p *patient) passwords() {
 func (p *patient) store() {
 	const check = "store"
 	dir := p.cfg.Store
-	if p.cfg.external() {
+	if p.cfg.External() {
 		p.ok(check, "an external server keeps everything")
 		return
 	}

@@ -27,7 +27,7 @@ type copies struct {
 // server went.
 func (p *patient) replicas(ctx context.Context) {
 	const check = "replicas"
-	if p.client == nil || !p.cfg.external() {
+	if p.client == nil || !p.cfg.External() {
 		return
 	}
 	found, err := p.copies(ctx)

@@ -15,6 +15,7 @@ import (
 	"github.com/rosey-bot/rosey/consumers"
 	"github.com/rosey-bot/rosey/cytube/sender"
 	"github.com/rosey-bot/rosey/cytube/socketio"
+	"github.com/rosey-bot/rosey/internal/settings"
 	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/plugins/host"
 	"github.com/rosey-bot/rosey/streams"
@@ -30,10 +31,10 @@ const (
 // reach connects to the server, or opens the store of a stopped bot. What it
 // returns undoes that.
 func (p *patient) reach(ctx context.Context) (leave func()) {
-	if is, err := streams.IsStore(p.cfg.Store); !p.cfg.external() && !is && err == nil {
+	if is, err := streams.IsStore(p.cfg.Store); !p.cfg.External() && !is && err == nil {
 		return func() {} // there is nothing in the store
 	}
-	if !p.cfg.external() && whole(p.cfg.Store) != nil {
+	if !p.cfg.External() && whole(p.cfg.Store) != nil {
 		return func() {} // which was reported
 	}
 	cl, err := open(ctx, p.cfg, "rosey doctor", p.log)
@@ -44,7 +45,7 @@ func (p *patient) reach(ctx context.Context) (leave func()) {
 	case err != nil:
 		do := "start the server, or correct --nats, --context and --creds"
 		switch {
-		case p.cfg.external():
+		case p.cfg.External():
 		case errors.As(err, &denied):
 			do, err = streams.AsItsOwner, denied.Err
 		default:
@@ -82,7 +83,7 @@ func (p *patient) server(ctx context.Context) {
 		return
 	}
 	limit, whose := account.Limits.MaxStore, "the account's limit"
-	if !p.cfg.external() {
+	if !p.cfg.External() {
 		limit, whose = int64(p.cfg.StoreMax), "store_max"
 	}
 	if limit > 0 && float64(account.Store) > 0.9*float64(limit) {
@@ -104,7 +105,7 @@ func (p *patient) running(ctx context.Context) {
 	}
 	bot, err := askStatus(ctx, p.client)
 	switch {
-	case err != nil && p.cfg.external():
+	case err != nil && p.cfg.External():
 		p.warn(check, "rosey run --nats …", "no bot answers on the server")
 		return
 	case err != nil:
@@ -139,7 +140,7 @@ func (p *patient) streams(ctx context.Context) {
 		}
 		info := s.CachedInfo()
 		messages, bytes = messages+info.State.Msgs, bytes+info.State.Bytes
-		found, err := spec.Differences(info.Config, streams.Options{Replicas: p.cfg.Replicas, Limits: p.cfg.limits()})
+		found, err := spec.Differences(info.Config, streams.Options{Replicas: p.cfg.Replicas, Limits: p.cfg.StreamLimits()})
 		if err != nil {
 			good = false
 			p.fail(check, "rosey backup DIR first, then change the stream or use another store", "%s: %v", spec.Name, err)
@@ -157,7 +158,7 @@ func (p *patient) streams(ctx context.Context) {
 // history tells of events that the store held once.
 func (p *patient) history(context.Context) {
 	const check = "history"
-	if p.client == nil || p.cfg.external() {
+	if p.client == nil || p.cfg.External() {
 		return
 	}
 	lost, err := streams.Losses(p.cfg.Store)
@@ -323,28 +324,28 @@ func (p *patient) plugins(ctx context.Context) {
 // site asks the CyTube site for each channel's socket.
 func (p *patient) site(ctx context.Context) {
 	const check = "site"
-	if p.bot == nil && p.cfg.local() {
+	if p.bot == nil && p.cfg.Local() {
 		p.ok(check, "the bot opens a room of its own; there is nothing to reach")
 		return
 	}
-	rooms := p.cfg.rooms()
+	rooms := p.cfg.ChannelList()
 	if p.bot != nil {
 		rooms = rooms[:0]
 		for _, c := range p.bot.Channels {
-			rooms = append(rooms, ChannelConfig{Site: c.Site, Channel: c.Channel})
+			rooms = append(rooms, settings.Channel{Site: c.Site, Name: c.Channel})
 		}
 	}
 	for _, room := range rooms {
 		within, cancel := context.WithTimeout(ctx, siteTimeout)
-		socket, err := socketio.Discover(within, nil, room.Site, room.Channel)
+		socket, err := socketio.Discover(within, nil, room.Site, room.Name)
 		cancel()
 		if err != nil && len(rooms) > 1 {
-			err = fmt.Errorf("channel %s: %w", room.Channel, err)
+			err = fmt.Errorf("channel %s: %w", room.Name, err)
 		}
 		if err != nil {
 			p.fail(check, "correct --site and --channel, or wait until the site is back", "%v", err)
 			continue
 		}
-		p.ok(check, "%s has channel %s at %s", room.Site, room.Channel, socket)
+		p.ok(check, "%s has channel %s at %s", room.Site, room.Name, socket)
 	}
 }

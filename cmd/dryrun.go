@@ -106,7 +106,7 @@ func dryRunOnFile(ctx context.Context, c *cli.Context, p plugins.Plugin) error {
 
 // dryRun runs the plugin, prints the results and saves the case.
 func dryRun(ctx context.Context, c *cli.Context, p plugins.Plugin, kase *dryrun.Case) (err error) {
-	cfg, err := loadConfig(c)
+	cfg, err := loadSettings(c)
 	if err != nil {
 		return err
 	}

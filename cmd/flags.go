@@ -1,13 +1,13 @@
 package cmd
 
 import (
-	"fmt"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/rosey-bot/rosey/internal/settings"
 )
 
 // globalFlags are accepted before and after every command's name.
@@ -17,7 +17,7 @@ func globalFlags() []cli.Flag {
 		return &cli.StringFlag{Name: name, Usage: usage, EnvVars: []string{envName(name)}, Category: category}
 	}
 	return []cli.Flag{
-		text("store", "`DIR` that holds everything the bot remembers (default: "+defaultStore()+")"),
+		text("store", "`DIR` that holds everything the bot remembers (default: "+settings.DefaultStore()+")"),
 		// NATS_URL and its like are for other tools: `status --output env` sets
 		// them, and the embedded server must not be taken for an external one.
 		text("nats", "use the NATS server or cluster at `URL` instead of the embedded one"),
@@ -26,7 +26,7 @@ func globalFlags() []cli.Flag {
 		text("tlsca", "trust an external server whose certificate `FILE` signed"),
 		text("tlscert", "show an external server the client certificate in `FILE`"),
 		text("tlskey", "`FILE` with the client certificate's key"),
-		text("config", "YAML `FILE` of settings (default: "+defaultConfig()+" if it exists)"),
+		text("config", "YAML `FILE` of settings (default: "+settings.DefaultFile()+" if it exists)"),
 		text("log-level", "debug, info, warn or error"),
 		text("log-format", "text or json"),
 	}
@@ -34,32 +34,6 @@ func globalFlags() []cli.Flag {
 
 func envName(flag string) string {
 	return variablePrefix + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
-}
-
-// lookup finds the value of a setting's flag that was given, whether before or
-// after the command's name, or through the environment. ok is false when it was
-// not, and an empty variable gives nothing. A command may have another flag of the
-// name, as replay has --channel.
-func lookup[T any](c *cli.Context, name string, get func(*cli.Context, string) T) (value T, ok bool) {
-	for _, ctx := range c.Lineage() {
-		if ctx.Command != nil && ctx.IsSet(name) && isSetting(ctx.Command.Flags, name) {
-			value := get(ctx, name)
-			if variable, set := os.LookupEnv(envName(name)); set && variable == "" && slices.Contains([]string{"", "[]", "false"}, fmt.Sprint(value)) {
-				continue
-			}
-			return value, true
-		}
-	}
-	return value, false
-}
-
-// isSetting reports whether the flag of a name among flags is a setting's: those
-// have a variable.
-func isSetting(flags []cli.Flag, name string) bool {
-	return slices.ContainsFunc(flags, func(f cli.Flag) bool {
-		setting, ok := f.(cli.DocGenerationFlag)
-		return ok && slices.Contains(f.Names(), name) && slices.Contains(setting.GetEnvVars(), envName(name))
-	})
 }
 
 // parsing matches what the flag parser says of a flag: a complaint, with the name

@@ -86,7 +86,7 @@ func TestFullStore(t *testing.T) {
 
 func testFullStore(t *testing.T, where []string, setting, says string, busOf func() *streams.Bus, fill func(*streams.Bus) func()) {
 	r := openRooms(t, "lobby")
-	config := settings(t, "site: %s\nuser: rosey\nchannel: lobby\nlog_level: info\n%s", r.site.URL(), setting)
+	config := settingsFileWith(t, "site: %s\nuser: rosey\nchannel: lobby\nlog_level: info\n%s", r.site.URL(), setting)
 	leased := where[0] == "--nats"
 	rosey := func(t *testing.T, stdin string, args ...string) result {
 		return rosey(t, stdin, append(args, where...)...)
@@ -216,7 +216,7 @@ func isRosey(l cytubetest.Line) bool { return l.User == "rosey" }
 func TestStartOnFullStore(t *testing.T) {
 	t.Parallel()
 	store := t.TempDir()
-	config := settings(t, "store_max: 10MiB\nretention:\n  CYTUBE: {max_bytes: 5MiB}\n")
+	config := settingsFileWith(t, "store_max: 10MiB\nretention:\n  CYTUBE: {max_bytes: 5MiB}\n")
 	p := start(t, "run", "--local", "--config", config, "--store", store)
 	p.say("hello")
 	p.expect("^operator: hello$")

@@ -17,6 +17,7 @@ import (
 
 	"github.com/rosey-bot/rosey/cytube/cytubetest"
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/settings"
 	"github.com/rosey-bot/rosey/internal/terminal"
 	"github.com/rosey-bot/rosey/streams"
 )
@@ -53,10 +54,10 @@ type localRoom struct {
 }
 
 // openRoom starts the room and points the configuration at it.
-func openRoom(cfg *config, c *cli.Context) (*localRoom, error) {
+func openRoom(cfg *settings.Settings, c *cli.Context) (*localRoom, error) {
 	app, listen := c.App, c.String("listen-room")
 	if cfg.User == "" {
-		cfg.User = defaultUser
+		cfg.User = settings.DefaultUser
 	}
 	password := event.NewCorrelationID()
 	site, err := cytubetest.Start(cytubetest.Config{
@@ -71,7 +72,7 @@ func openRoom(cfg *config, c *cli.Context) (*localRoom, error) {
 		return nil, fmt.Errorf("open the local room: %w", err)
 	}
 	site.SetRank(localChannel, cfg.User, 2)
-	cfg.Site, cfg.Channel, cfg.PasswordFile = site.URL(), localChannel, ""
+	cfg.Site, cfg.Channel.Name, cfg.PasswordFile = site.URL(), localChannel, ""
 	terminal := isTerminal(app.Reader)
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()

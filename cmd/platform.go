@@ -19,6 +19,7 @@ import (
 
 	"github.com/rosey-bot/rosey/cytube"
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/settings"
 	"github.com/rosey-bot/rosey/plugins/host"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/telemetry"
@@ -31,7 +32,7 @@ const statusSubject = "rosey.status"
 // for its state.
 type platform struct {
 	bus           *streams.Bus
-	cfg           config
+	cfg           settings.Settings
 	log           *slog.Logger
 	began         time.Time
 	url           string
@@ -106,7 +107,7 @@ func (p *platform) run(ctx context.Context) (err error) {
 	}
 	p.publish(ctx, event.SubjectStartup, event.Startup{Version: semanticVersion(version()), Plugins: p.plugins, Timestamp: unixSeconds(time.Now())})
 	p.log.InfoContext(ctx, "rosey runs", "version", version(), "nats", p.url, "plugins", len(p.plugins), "tracing", p.tracing)
-	tick := time.NewTicker(time.Duration(p.cfg.Heartbeat))
+	tick := time.NewTicker(p.cfg.Heartbeat)
 	defer tick.Stop()
 	for {
 		select {
@@ -171,7 +172,7 @@ func (p *platform) status(ctx context.Context) botStatus {
 	}
 	first := s.Channels[0]
 	s.Site, s.Channel, s.Connected, s.Connector = first.Site, first.Channel, first.Connected, first.Connector
-	if !p.cfg.external() {
+	if !p.cfg.External() {
 		s.Store = p.cfg.Store
 	}
 	if err := p.ready(ctx); err != nil {
@@ -201,7 +202,7 @@ func (p *platform) ready(context.Context) error {
 
 // alive returns nil while the process can still reach its server.
 func (p *platform) alive(context.Context) error {
-	if p.cfg.external() {
+	if p.cfg.External() {
 		return nil // an outage of the cluster is not mended by a restart of the bot
 	}
 	return p.bus.Conn().FlushTimeout(5 * time.Second)

@@ -132,7 +132,7 @@ func hostPlugin(ctx context.Context, c *cli.Context, cmd command, p plugins.Plug
 	defer func() { err = errors.Join(err, tel.Shutdown(context.WithoutCancel(ctx))) }()
 	otel.SetErrorHandler(tel)
 	options := []streams.BusOption{streams.WithTracer(tel.Tracer("streams")), streams.WithLogger(log),
-		streams.WithTimeout(time.Duration(cmd.cfg.RequestTimeout)), streams.WithObserver(tel.Metrics)}
+		streams.WithTimeout(cmd.cfg.RequestTimeout), streams.WithObserver(tel.Metrics)}
 	var bucket jetstream.KeyValue
 	var seal streams.Seal
 	err = streams.Insist(ctx, opening, log, func(ctx context.Context) error {

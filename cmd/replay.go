@@ -67,8 +67,8 @@ func replayCommand() *cli.Command {
 // severalChannels reports whether events may be of more than one channel, as far
 // as the settings and the bots that run tell.
 func severalChannels(ctx context.Context, cmd command) bool {
-	if cmd.cfg.several() || !cmd.running {
-		return cmd.cfg.several()
+	if cmd.cfg.Several() || !cmd.running {
+		return cmd.cfg.Several()
 	}
 	bots, _ := askAll(ctx, cmd.client)
 	names := map[string]bool{}

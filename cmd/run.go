@@ -23,6 +23,7 @@ import (
 	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/cytube"
 	"github.com/rosey-bot/rosey/cytube/sender"
+	"github.com/rosey-bot/rosey/internal/settings"
 	"github.com/rosey-bot/rosey/kvstore"
 	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/plugins/host"
@@ -76,18 +77,18 @@ Tracing follows OpenTelemetry's OTEL_* variables and is off when none is set.`,
 
 // runBot wires the bot together; everything it is made of shows here.
 func runBot(c *cli.Context) (err error) {
-	cfg, err := loadConfig(c)
+	cfg, err := loadSettings(c)
 	if err != nil {
 		return err
 	}
 	if c.Bool("local") {
-		cfg.Channel, cfg.Channels = "", nil
+		cfg.Channel.Name, cfg.Channels = "", nil
 	}
-	if c.String("listen-room") != "" && !cfg.local() {
+	if c.String("listen-room") != "" && !cfg.Local() {
 		return usagef("--listen-room is for the local room: add --local or leave out the channel")
 	}
 	level := "info"
-	if cfg.local() {
+	if cfg.Local() {
 		level = "warn"
 	}
 	log, err := newLogger(c, cfg, level)
@@ -121,7 +122,7 @@ func runBot(c *cli.Context) (err error) {
 	var bucket jetstream.KeyValue
 	var seal streams.Seal
 	err = streams.Insist(ctx, opening, log, func(ctx context.Context) (err error) {
-		if err = streams.Open(ctx, js, streams.Options{Replicas: cfg.Replicas, Limits: cfg.limits()}); err != nil {
+		if err = streams.Open(ctx, js, streams.Options{Replicas: cfg.Replicas, Limits: cfg.StreamLimits()}); err != nil {
 			return err
 		}
 		if seal, err = streams.OpenSeal(ctx, js, cfg.Replicas); err != nil {
@@ -133,11 +134,11 @@ func runBot(c *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if cfg.external() { // the embedded server knows whether it stopped the last time
+	if cfg.External() { // the embedded server knows whether it stopped the last time
 		streams.Reconcile(ctx, js, log)
 	}
 	bus := streams.NewBus(nc, js, streams.WithSeal(seal), streams.WithTracer(tel.Tracer("streams")), streams.WithLogger(log),
-		streams.WithTimeout(time.Duration(cfg.RequestTimeout)), streams.WithObserver(tel.Metrics))
+		streams.WithTimeout(cfg.RequestTimeout), streams.WithObserver(tel.Metrics))
 
 	dbOptions := []kvstore.Option{
 		kvstore.WithReplicas(cfg.Replicas), kvstore.WithTracer(bus.Tracer()), kvstore.WithLogger(log),
@@ -151,7 +152,7 @@ func runBot(c *cli.Context) (err error) {
 		return err
 	}
 	var room *localRoom
-	if cfg.local() {
+	if cfg.Local() {
 		if room, err = openRoom(&cfg, c); err != nil {
 			return err
 		}
@@ -228,9 +229,9 @@ func runBot(c *cli.Context) (err error) {
 		})
 	}
 	go func() { starting.Wait(); <-answering; close(bot.started) }()
-	if cfg.dispatched() {
+	if cfg.Dispatched() {
 		dispatcher := sender.NewDispatcher(bus, channels.names(), log, observe)
-		if !cfg.external() {
+		if !cfg.External() {
 			dispatcher.Alone()
 		}
 		addInsisting("dispatcher", func(ctx context.Context) error {
@@ -238,7 +239,7 @@ func runBot(c *cli.Context) (err error) {
 		})
 	}
 	add("connector", channels.run)
-	if !cfg.external() || leases != nil {
+	if !cfg.External() || leases != nil {
 		gone := departures{bus: bus, names: channels.names(), leases: leases, vacancy: sender.DefaultMaxAge, log: log, observe: observe}
 		add("channels that were left", gone.run)
 	}
@@ -297,9 +298,9 @@ type natsServer struct {
 const storePatience = 10 * time.Second
 
 // startStreams starts the embedded server, or connects to the external one.
-func startStreams(ctx context.Context, cfg config, log *slog.Logger) (*nats.Conn, natsServer, error) {
-	if cfg.external() {
-		nc, err := streams.Await(ctx, cfg.remote("rosey", log), patience)
+func startStreams(ctx context.Context, cfg settings.Settings, log *slog.Logger) (*nats.Conn, natsServer, error) {
+	if cfg.External() {
+		nc, err := streams.Await(ctx, remote(cfg, "rosey", log), patience)
 		if err != nil {
 			return nil, natsServer{}, err
 		}
@@ -324,8 +325,8 @@ func startStreams(ctx context.Context, cfg config, log *slog.Logger) (*nats.Conn
 
 // openLeases opens the leases of channels where other processes may want them;
 // nil where none can.
-func openLeases(ctx context.Context, cfg config, nc *nats.Conn, js jetstream.JetStream, log *slog.Logger) (leases *lease.Leases, err error) {
-	if !cfg.external() || cfg.local() {
+func openLeases(ctx context.Context, cfg settings.Settings, nc *nats.Conn, js jetstream.JetStream, log *slog.Logger) (leases *lease.Leases, err error) {
+	if !cfg.External() || cfg.Local() {
 		return nil, nil
 	}
 	host, err := os.Hostname()
@@ -334,7 +335,7 @@ func openLeases(ctx context.Context, cfg config, nc *nats.Conn, js jetstream.Jet
 	}
 	holder := fmt.Sprintf("%s, pid %d", host, os.Getpid())
 	err = streams.Insist(ctx, opening, log, func(ctx context.Context) (err error) {
-		leases, err = lease.Open(ctx, nc, js, cfg.Replicas, holder, lease.Timing{Term: time.Duration(cfg.LeaseTerm)}, log)
+		leases, err = lease.Open(ctx, nc, js, cfg.Replicas, holder, lease.Timing{Term: cfg.LeaseTerm}, log)
 		return err
 	})
 	return leases, err
@@ -342,8 +343,6 @@ func openLeases(ctx context.Context, cfg config, nc *nats.Conn, js jetstream.Jet
 
 // forever is the patience with NATS of what has begun.
 const forever = time.Duration(math.MaxInt64)
-
-const defaultUser = "rosey"
 
 // choosePlugins picks the shipped plugins to run in the bot's process.
 func choosePlugins(all catalog, wanted []string) ([]plugins.Plugin, error) {

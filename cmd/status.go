@@ -98,7 +98,7 @@ func gatherStatus(ctx context.Context, cmd command) (fullStatus, error) {
 // ask fills in what the bots say, of which there may be several on an external
 // server.
 func (s *fullStatus) ask(ctx context.Context, cmd command) error {
-	if !cmd.cfg.external() {
+	if !cmd.cfg.External() {
 		bot, err := askStatus(ctx, cmd.client)
 		if err != nil {
 			return err
@@ -247,11 +247,11 @@ func humanSeconds(s float64) string {
 
 // printEnv prints the variables by which NATS tools reach the running bot.
 func printEnv(c *cli.Context) error {
-	cfg, err := loadConfig(c)
+	cfg, err := loadSettings(c)
 	if err != nil {
 		return err
 	}
-	if cfg.external() {
+	if cfg.External() {
 		return usagef("--output env is for the embedded server; with an external one, give your tools its own URL or context")
 	}
 	info, err := streams.Find(cfg.Store)

@@ -12,7 +12,7 @@ func TestTracesOfSeveralChannels(t *testing.T) {
 	t.Parallel()
 	r := openRooms(t, "one", "two")
 	w := newTraced(t)
-	config := settings(t, "site: %s\nuser: rosey\nchannels:\n  - channel: one\n  - channel: two\n", r.site.URL())
+	config := settingsFileWith(t, "site: %s\nuser: rosey\nchannels:\n  - channel: one\n  - channel: two\n", r.site.URL())
 	w.bot = startWith(t, append(w.collector.Environ("http/protobuf"), "ROSEY_PASSWORD=secret"),
 		"run", "--config", config, "--store", w.store, "--plugins", "dice-roller")
 	for room := range r.users {

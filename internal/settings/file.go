@@ -1,0 +1,136 @@
+package settings
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+
+	"github.com/rosey-bot/rosey/internal/suggest"
+)
+
+// ReadFile reads settings from a YAML file over those in s. It returns the error of
+// os.ReadFile as it is, and an Error that shows the place for a mistake in the file.
+func (s *Settings) ReadFile(path string) error {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	// The library reads a file without content as null, and null as zeros.
+	var content any
+	if err := yaml.Unmarshal(text, &content); err == nil && content == nil {
+		return nil
+	}
+	err = yaml.UnmarshalWithOptions(text, s, yaml.Strict(), yaml.CustomUnmarshaler(unmarshalDuration))
+	if err != nil {
+		return Errorf("settings in %s: %s", path, strings.TrimSpace(yaml.FormatError(explain(err), false, true)))
+	}
+	return nil
+}
+
+func unmarshalDuration(d *time.Duration, text []byte) (err error) {
+	var value string
+	if err := yaml.Unmarshal(text, &value); err != nil {
+		return err
+	}
+	*d, err = parseDuration(value)
+	return err
+}
+
+// explain adds to an error of the YAML library the key that was meant, or the kind
+// of value that is wanted.
+func explain(err error) error {
+	var unknown *yaml.UnknownFieldError
+	if errors.As(err, &unknown) {
+		_, given, _ := strings.Cut(strings.TrimSuffix(unknown.Message, `"`), `"`)
+		if keys := Keys(); slices.Contains(keys, given) {
+			unknown.Message += ": it belongs at the top level of the file"
+		} else if hint := suggest.DidYouMean(given, "", keys); hint != "" {
+			unknown.Message += ":" + hint
+		}
+	}
+	var wrong *yaml.TypeError
+	if !errors.As(err, &wrong) {
+		return err
+	}
+	kinds := map[reflect.Kind]string{reflect.Int: "a whole number", reflect.Float64: "a number", reflect.Bool: "true or false", reflect.String: "a text"}
+	wanted, ok := kinds[wrong.DstType.Kind()]
+	if !ok {
+		return err
+	}
+	return &yaml.SyntaxError{Message: "this is not " + wanted, Token: wrong.Token}
+}
+
+// Keys lists the keys of the file, with a dot for each level.
+func Keys() []string { return keys(reflect.TypeFor[Settings](), "") }
+
+func keys(of reflect.Type, at string) (list []string) {
+	switch of.Kind() {
+	case reflect.Struct:
+		for i := range of.NumField() {
+			name, options, _ := strings.Cut(of.Field(i).Tag.Get("yaml"), ",")
+			below := strings.TrimPrefix(at+"."+name, ".")
+			if options == "inline" {
+				below = at
+			}
+			list = append(list, keys(of.Field(i).Type, below)...)
+		}
+		return list
+	case reflect.Map:
+		return keys(of.Elem(), at+".STREAM")
+	default:
+		return []string{at}
+	}
+}
+
+// ExpandHome replaces the ~ at the beginning of every path in s: a shell does so only
+// where it sees one, and not in a file, in a variable or behind --store=.
+func (s *Settings) ExpandHome() {
+	paths := []*string{
+		&s.Store, &s.Creds, &s.TLSCA, &s.TLSCert, &s.TLSKey, &s.ConsoleAccess.PasswordFile, &s.ConsoleAccess.ViewerPasswordFile,
+		&s.PasswordFile, &s.ChannelPasswordFile,
+	}
+	for i := range s.Channels {
+		paths = append(paths, &s.Channels[i].PasswordFile, &s.Channels[i].ChannelPasswordFile)
+	}
+	for _, path := range paths {
+		*path = ExpandHome(*path)
+	}
+}
+
+// ExpandHome returns the path with a ~ at its beginning replaced by the user's home
+// directory.
+func ExpandHome(path string) string {
+	below, ok := strings.CutPrefix(path, "~/")
+	home, err := os.UserHomeDir()
+	if !ok || err != nil {
+		return path
+	}
+	return filepath.Join(home, below)
+}
+
+// DefaultStore returns the store's directory, below the user's state directory.
+func DefaultStore() string {
+	return filepath.Join(userDir("XDG_STATE_HOME", ".local/state"), "rosey")
+}
+
+// DefaultFile returns the path of the settings file.
+func DefaultFile() string {
+	return filepath.Join(userDir("XDG_CONFIG_HOME", ".config"), "rosey", "config.yaml")
+}
+
+func userDir(variable, below string) string {
+	if dir := os.Getenv(variable); filepath.IsAbs(dir) {
+		return dir
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "."
+	}
+	return filepath.Join(home, filepath.FromSlash(below))
+}

@@ -1,0 +1,94 @@
+// Package settings holds every setting of a bot: its type, default and check, and
+// the file that it is read from.
+package settings
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/rosey-bot/rosey/cytube"
+	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/lease"
+)
+
+// Settings are all settings of a bot. Default gives those that nobody has changed.
+// docs/settings.md says what each means.
+type Settings struct {
+	Channel        `yaml:",inline"`     // the one channel, or what Channels take where they say nothing
+	Channels       []Channel            `yaml:"channels"`         // in place of Channel where there are several
+	JoinsPerSecond float64              `yaml:"joins_per_second"` // connections to one site, all channels together
+	Plugins        Names                `yaml:"plugins"`          // of those to run; empty runs all
+	Heartbeat      time.Duration        `yaml:"heartbeat"`
+	RequestTimeout time.Duration        `yaml:"request_timeout"`
+	Store          string               `yaml:"store"`
+	Listen         string               `yaml:"listen"`
+	SyncAlways     bool                 `yaml:"sync_always"`
+	StoreReserve   Size                 `yaml:"store_reserve"` // of the store's disk, which stays free
+	StoreMax       Size                 `yaml:"store_max"`     // 0 is as much as the disk has room for
+	NATS           string               `yaml:"nats"`
+	Context        string               `yaml:"context"`
+	Creds          string               `yaml:"creds"`
+	Replicas       int                  `yaml:"replicas"`
+	LeaseTerm      time.Duration        `yaml:"lease_term"`
+	TLSCA          string               `yaml:"tls_ca"`
+	TLSCert        string               `yaml:"tls_cert"`
+	TLSKey         string               `yaml:"tls_key"`
+	Retention      map[string]Retention `yaml:"retention"` // by stream
+	Metrics        string               `yaml:"metrics"`   // address of /metrics, /healthz and /readyz
+	Console        string               `yaml:"console"`   // address of the browser console, or ConsoleOff
+	ConsoleAccess  ConsoleAccess        `yaml:"console_access"`
+	TraceURL       string               `yaml:"trace_url"` // of the page that shows the trace {id}
+	DatabaseMemory Size                 `yaml:"database_memory"`
+	LogLevel       string               `yaml:"log_level"`
+	LogFormat      string               `yaml:"log_format"`
+}
+
+// Retention limits what a stream keeps; zeros leave the stream's own limits.
+type Retention struct {
+	MaxAge   time.Duration `yaml:"max_age"`
+	MaxBytes Size          `yaml:"max_bytes"`
+}
+
+// DefaultUser is the name that the bot logs in with.
+const DefaultUser = "rosey"
+
+// Default returns the settings of a bot for which nobody has set anything.
+func Default() Settings {
+	return Settings{
+		Channel:   Channel{Site: "https://cytu.be", Prefix: "!", MessageLimit: 240},
+		Heartbeat: time.Minute, RequestTimeout: streams.DefaultTimeout, Store: DefaultStore(), Listen: "127.0.0.1:0",
+		Replicas: 1, LeaseTerm: lease.Term, LogFormat: "text", StoreReserve: streams.DefaultReserve, JoinsPerSecond: cytube.DefaultJoinsPerSecond,
+	}
+}
+
+// Error is a mistake in the settings, rather than a failure of what they ask for.
+type Error struct{ err error }
+
+func (e *Error) Error() string { return e.err.Error() }
+func (e *Error) Unwrap() error { return e.err }
+
+// Errorf returns an Error, formatted like fmt.Errorf.
+func Errorf(format string, args ...any) error { return &Error{fmt.Errorf(format, args...)} }
+
+// External reports whether the bot uses another NATS server than the embedded one.
+func (s *Settings) External() bool { return s.NATS != "" || s.Context != "" }
+
+// Local reports whether no channel is set, so that the bot opens one of its own.
+func (s *Settings) Local() bool { return s.Channel.Name == "" && !s.Several() }
+
+// Several reports whether the channels are a list.
+func (s *Settings) Several() bool { return len(s.Channels) > 0 }
+
+// Dispatched reports whether sends are dispatched to an outbox for each channel, as
+// several connectors, here or elsewhere, share them.
+func (s *Settings) Dispatched() bool { return s.Several() || s.External() }
+
+// StreamLimits returns what Retention says, by the stream's name.
+func (s *Settings) StreamLimits() map[string]streams.Limits {
+	limits := map[string]streams.Limits{}
+	for stream, r := range s.Retention {
+		limits[strings.ToUpper(stream)] = streams.Limits{MaxAge: r.MaxAge, MaxBytes: int64(r.MaxBytes)}
+	}
+	return limits
+}
