@@ -20,6 +20,8 @@ import (
 
 	"github.com/rosey-bot/rosey/internal/settings"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/connect"
+	"github.com/rosey-bot/rosey/streams/embedded"
 	"github.com/rosey-bot/rosey/streams/snapshot"
 )
 
@@ -165,15 +167,15 @@ func restoredMessage(c *cli.Context, m snapshot.Manifest, err error, format, dir
 func restoreTarget(ctx context.Context, cfg settings.Settings, log *slog.Logger) (*client, error) {
 	const name = "rosey restore"
 	if cfg.External() {
-		return connect(ctx, cfg, name, log)
+		return connectClient(ctx, cfg, name, log)
 	}
 	if err := usable(cfg.Store); err != nil {
 		return nil, err
 	}
-	switch info, err := streams.Find(cfg.Store); {
+	switch info, err := connect.Find(cfg.Store); {
 	case err == nil:
 		return nil, fmt.Errorf("a bot runs on the store %s (pid %d): stop it first, or name another store with --store", cfg.Store, info.PID)
-	case !errors.Is(err, streams.ErrNotRunning):
+	case !errors.Is(err, connect.ErrNotRunning):
 		return nil, err
 	}
 	return openStore(cfg.Store, name, log)
@@ -181,7 +183,7 @@ func restoreTarget(ctx context.Context, cfg settings.Settings, log *slog.Logger)
 
 // openStore starts a server on a store that nobody uses.
 func openStore(store, name string, log *slog.Logger) (*client, error) {
-	server, err := streams.StartServer(streams.ServerConfig{Store: store, Holder: name, Logger: log})
+	server, err := embedded.Start(embedded.Config{Store: store, Holder: name, Logger: log})
 	if err != nil {
 		return nil, readOnly(err)
 	}

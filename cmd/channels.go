@@ -13,6 +13,7 @@ import (
 	"github.com/rosey-bot/rosey/consumers"
 	"github.com/rosey-bot/rosey/cytube"
 	"github.com/rosey-bot/rosey/cytube/sender"
+	"github.com/rosey-bot/rosey/internal/retry"
 	"github.com/rosey-bot/rosey/internal/settings"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/lease"
@@ -158,7 +159,7 @@ type departures struct {
 // end the bot.
 func (d departures) run(ctx context.Context) error {
 	var left []string
-	err := streams.Insist(ctx, forever, d.log, func(ctx context.Context) (err error) {
+	err := retry.Do(ctx, streams.WhileUnanswered(forever, d.log), func(ctx context.Context) (err error) {
 		left, err = sender.VacatedChannels(ctx, d.bus.JetStream(), d.names)
 		return err
 	})
@@ -168,7 +169,7 @@ func (d departures) run(ctx context.Context) error {
 	var leaving sync.WaitGroup
 	for _, name := range left {
 		leaving.Go(func() {
-			err := streams.Insist(ctx, forever, d.log, func(ctx context.Context) error { return d.leave(ctx, name) })
+			err := retry.Do(ctx, streams.WhileUnanswered(forever, d.log), func(ctx context.Context) error { return d.leave(ctx, name) })
 			if err != nil && ctx.Err() == nil {
 				d.log.WarnContext(ctx, "what waits for a channel that the bot has left was not settled", "channel", name, "error", err)
 			}

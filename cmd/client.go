@@ -16,6 +16,8 @@ import (
 
 	"github.com/rosey-bot/rosey/internal/settings"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/connect"
+	"github.com/rosey-bot/rosey/streams/embedded"
 	"github.com/rosey-bot/rosey/streams/snapshot"
 	"github.com/rosey-bot/rosey/telemetry"
 )
@@ -27,7 +29,7 @@ type client struct {
 	js      jetstream.JetStream
 	bus     *streams.Bus
 	running bool // false when the command opened the store itself
-	server  *streams.Server
+	server  *embedded.Server
 
 	temporary string // store of a backup that is being read, or ""
 }
@@ -37,8 +39,8 @@ func errNoBot(store string) error {
 	return fmt.Errorf("no bot is running on the store %s: start one with rosey run, or name another with --store or --nats", store)
 }
 
-// connect reaches a server that runs: the external one, or the bot's.
-func connect(ctx context.Context, cfg settings.Settings, name string, log *slog.Logger) (*client, error) {
+// connectClient reaches a server that runs: the external one, or the bot's.
+func connectClient(ctx context.Context, cfg settings.Settings, name string, log *slog.Logger) (*client, error) {
 	return reachWithin(ctx, cfg, name, log, 0)
 }
 
@@ -50,14 +52,14 @@ const patience = 30 * time.Second
 // that has just started has to choose a leader for each.
 const opening = 2 * time.Minute
 
-// await is connect for a process that is to run on and on.
+// await is connectClient for a process that is to run on and on.
 func await(ctx context.Context, cfg settings.Settings, name string, log *slog.Logger) (*client, error) {
 	return reachWithin(ctx, cfg, name, log, patience)
 }
 
 func reachWithin(ctx context.Context, cfg settings.Settings, name string, log *slog.Logger, patience time.Duration) (*client, error) {
-	nc, err := streams.Await(ctx, remote(cfg, name, log), patience)
-	if errors.Is(err, streams.ErrNotRunning) {
+	nc, err := connect.Await(ctx, remote(cfg, name, log), patience)
+	if errors.Is(err, connect.ErrNotRunning) {
 		return nil, errNoBot(cfg.Store)
 	}
 	if err != nil {
@@ -67,27 +69,27 @@ func reachWithin(ctx context.Context, cfg settings.Settings, name string, log *s
 }
 
 // remote says where the NATS server is: the external one, or the bot's.
-func remote(f settings.Settings, name string, log *slog.Logger) streams.Remote {
-	r := streams.Remote{URL: f.NATS, Context: f.Context, Credentials: f.Creds, Name: name, Logger: log,
-		TLS: streams.TLS{CA: f.TLSCA, Cert: f.TLSCert, Key: f.TLSKey}}
+func remote(f settings.Settings, name string, log *slog.Logger) connect.Remote {
+	r := connect.Remote{URL: f.NATS, Context: f.Context, Credentials: f.Creds, Name: name, Logger: log,
+		TLS: connect.TLS{CA: f.TLSCA, Cert: f.TLSCert, Key: f.TLSKey}}
 	if !f.External() {
 		r.Store = f.Store
 	}
 	return r
 }
 
-// open is connect, or failing that it opens the store of a stopped bot.
+// open is connectClient, or failing that it opens the store of a stopped bot.
 func open(ctx context.Context, cfg settings.Settings, name string, log *slog.Logger) (*client, error) {
 	if cfg.External() {
-		return connect(ctx, cfg, name, log)
+		return connectClient(ctx, cfg, name, log)
 	}
-	switch _, err := streams.Find(cfg.Store); {
+	switch _, err := connect.Find(cfg.Store); {
 	case errors.Is(err, fs.ErrPermission):
 		return nil, err
-	case !errors.Is(err, streams.ErrNotRunning):
-		return connect(ctx, cfg, name, log)
+	case !errors.Is(err, connect.ErrNotRunning):
+		return connectClient(ctx, cfg, name, log)
 	}
-	switch is, err := streams.IsStore(cfg.Store); {
+	switch is, err := embedded.IsStore(cfg.Store); {
 	case err != nil:
 		return nil, err
 	case !is:
@@ -96,8 +98,8 @@ func open(ctx context.Context, cfg settings.Settings, name string, log *slog.Log
 	return openStore(cfg.Store, name, log)
 }
 
-func newClient(nc *nats.Conn, server *streams.Server) (*client, error) {
-	js, err := streams.JetStream(nc)
+func newClient(nc *nats.Conn, server *embedded.Server) (*client, error) {
+	js, err := jetstream.New(nc)
 	if err != nil {
 		nc.Close()
 		return nil, err
@@ -130,7 +132,7 @@ func withClient(reading bool, do func(ctx context.Context, c *cli.Context, cmd c
 	if reading {
 		return withReach(open, do)
 	}
-	return withReach(connect, do)
+	return withReach(connectClient, do)
 }
 
 // withReach makes an action of one that needs the client that reach gives.

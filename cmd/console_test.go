@@ -7,7 +7,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/connect"
 )
 
 // consoleURL is where a process says that its console is, without the slash.
@@ -30,7 +30,7 @@ func startConsole(t *testing.T, store string, args ...string) (p *process, url s
 // storeConn connects to the server of a running bot.
 func storeConn(t *testing.T, store string) *nats.Conn {
 	t.Helper()
-	info, err := streams.Find(store)
+	info, err := connect.Find(store)
 	if err != nil {
 		t.Fatal(err)
 	}

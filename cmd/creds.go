@@ -15,6 +15,7 @@ import (
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/plugins/host"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/access"
 )
 
 func credsCommand() *cli.Command {
@@ -47,7 +48,7 @@ this takes effect at once, also while the bot runs.
 			switch c.String("output") {
 			case "creds":
 			case "permissions":
-				fmt.Fprint(c.App.Writer, streams.PluginPermissions(name).Config(c.String("account")))
+				fmt.Fprint(c.App.Writer, access.PluginPermissions(name).Config(c.String("account")))
 				return nil
 			default:
 				return usagef("--output is creds or permissions, not %q", c.String("output"))
@@ -72,7 +73,7 @@ func issueCreds(ctx context.Context, c *cli.Context, cmd command, name string) e
 	if _, err := router.OpenBucket(ctx, cmd.js, cmd.cfg.Replicas); err != nil {
 		return err
 	}
-	if err := streams.OpenCommands(ctx, cmd.js, name); err != nil {
+	if err := access.OpenCommandConsumer(ctx, cmd.js, name); err != nil {
 		return err
 	}
 	path := c.String("file")
@@ -82,7 +83,7 @@ func issueCreds(ctx context.Context, c *cli.Context, cmd command, name string) e
 	if err := ours(path); err != nil {
 		return err
 	}
-	text, err := streams.IssueCredentials(cmd.cfg.Store, name)
+	text, err := access.IssueCredentials(cmd.cfg.Store, name)
 	if err != nil {
 		return err
 	}
@@ -114,7 +115,7 @@ func issueCreds(ctx context.Context, c *cli.Context, cmd command, name string) e
 }
 
 func revokeCreds(ctx context.Context, c *cli.Context, cmd command, name string) error {
-	found, err := streams.RevokeCredentials(cmd.cfg.Store, name)
+	found, err := access.RevokeCredentials(cmd.cfg.Store, name)
 	if err != nil {
 		return err
 	}
@@ -142,7 +143,7 @@ func announce(cmd command) (ended int, err error) {
 	if !cmd.running {
 		return 0, nil
 	}
-	return streams.AnnounceCredentials(cmd.nc)
+	return access.AnnounceCredentials(cmd.nc)
 }
 
 // separated returns an error where the events of plugins share a stream with

@@ -117,11 +117,11 @@ func settleDead(settle func(context.Context, *streams.Bus, event.Ref) (string, e
 			return usagef("name dead letters as rosey dead ls shows them: rosey dead %s STREAM:SEQ…", c.Command.Name)
 		}
 		// As in the bot, whose console does the same.
-		seal, err := streams.OpenSeal(ctx, cmd.js, cmd.cfg.Replicas)
+		seal, err := streams.OpenMessageIDSigner(ctx, cmd.js, cmd.cfg.Replicas)
 		if err != nil {
 			return err
 		}
-		bus := streams.NewBus(cmd.nc, cmd.js, streams.WithSource(cmd.bus.Source()), streams.WithSeal(seal))
+		bus := streams.NewBus(cmd.nc, cmd.js, streams.WithSource(cmd.bus.Source()), streams.WithMessageIDSigner(seal))
 		var errs []error
 		for _, text := range c.Args().Slice() {
 			ref, err := event.ParseRef(text)

@@ -21,6 +21,8 @@ import (
 	"github.com/rosey-bot/rosey/console"
 	"github.com/rosey-bot/rosey/internal/settings"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/connect"
+	"github.com/rosey-bot/rosey/streams/embedded"
 	"github.com/rosey-bot/rosey/streams/snapshot"
 	"github.com/rosey-bot/rosey/telemetry"
 )
@@ -142,7 +144,7 @@ func (p *patient) store() {
 		p.ok(check, "%s does not exist yet; rosey run makes it", dir)
 	case errors.Is(err, fs.ErrPermission):
 		p.denied = true
-		p.fail(check, streams.AsItsOwner, "%v", err)
+		p.fail(check, connect.AsItsOwner, "%v", err)
 		return
 	case err != nil:
 		p.fail(check, "choose another directory with --store", "%v", err)
@@ -160,7 +162,7 @@ func (p *patient) store() {
 		switch err := writable(dir); {
 		case errors.Is(err, fs.ErrPermission):
 			p.denied = true
-			p.fail(check, streams.AsItsOwner, "%v", err)
+			p.fail(check, connect.AsItsOwner, "%v", err)
 		case err != nil:
 			p.fail(check, "look at the store's disk", "%v", err)
 		default:
@@ -170,7 +172,7 @@ func (p *patient) store() {
 			p.warn(check, "chmod 700 "+dir, "others can look into %s", dir)
 		}
 	}
-	free, total := streams.DiskSpace(existing(dir))
+	free, total := embedded.DiskSpace(existing(dir))
 	text := humanize.IBytes(free) + " of " + humanize.IBytes(total) + " free on its disk"
 	switch {
 	case total == 0:

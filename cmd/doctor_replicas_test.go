@@ -24,7 +24,7 @@ func TestDoctorOfACluster(t *testing.T) {
 			o.JetStreamMaxStore = 6 << 20
 		}
 	})
-	js, err := streams.JetStream(conns[0])
+	js, err := jetstream.New(conns[0])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +53,7 @@ func TestDoctorOfACluster(t *testing.T) {
 	}
 	says("replicas warn: " + small + " does not catch up with ")
 	_, err = js.CreateStream(ctx, jetstream.StreamConfig{Name: "LARGE", Subjects: []string{"large"}, Replicas: 3, MaxBytes: 100 << 20})
-	if !errors.Is(streams.Refusal(err), streams.ErrFull) {
+	if !errors.Is(streams.WrapFull(err), streams.ErrFull) {
 		t.Errorf("a stream that only two have room for: %v", err)
 	}
 	servers[1].Shutdown()

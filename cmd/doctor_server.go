@@ -19,6 +19,8 @@ import (
 	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/plugins/host"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/connect"
+	"github.com/rosey-bot/rosey/streams/embedded"
 )
 
 const (
@@ -31,14 +33,14 @@ const (
 // reach connects to the server, or opens the store of a stopped bot. What it
 // returns undoes that.
 func (p *patient) reach(ctx context.Context) (leave func()) {
-	if is, err := streams.IsStore(p.cfg.Store); !p.cfg.External() && !is && err == nil {
+	if is, err := embedded.IsStore(p.cfg.Store); !p.cfg.External() && !is && err == nil {
 		return func() {} // there is nothing in the store
 	}
 	if !p.cfg.External() && whole(p.cfg.Store) != nil {
 		return func() {} // which was reported
 	}
 	cl, err := open(ctx, p.cfg, "rosey doctor", p.log)
-	var denied *streams.DeniedError
+	var denied *connect.DeniedError
 	switch {
 	case errors.As(err, &denied) && p.denied:
 		return func() {}
@@ -47,7 +49,7 @@ func (p *patient) reach(ctx context.Context) (leave func()) {
 		switch {
 		case p.cfg.External():
 		case errors.As(err, &denied):
-			do, err = streams.AsItsOwner, denied.Err
+			do, err = connect.AsItsOwner, denied.Err
 		default:
 			do = "end the process that holds the store, or look at its log"
 		}
@@ -161,7 +163,7 @@ func (p *patient) history(context.Context) {
 	if p.client == nil || p.cfg.External() {
 		return
 	}
-	lost, err := streams.Losses(p.cfg.Store)
+	lost, err := embedded.Losses(p.cfg.Store)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		p.ok(check, "what the store holds is noted when the bot stops")

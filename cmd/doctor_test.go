@@ -18,6 +18,8 @@ import (
 	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/connect"
+	"github.com/rosey-bot/rosey/streams/embedded"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
@@ -216,7 +218,7 @@ func TestDoctorOfSettings(t *testing.T) {
 func TestDoctorOfAStore(t *testing.T) {
 	t.Parallel()
 	store := t.TempDir()
-	s, err := streams.StartServer(streams.ServerConfig{Store: store})
+	s, err := embedded.Start(embedded.Config{Store: store})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -224,7 +226,7 @@ func TestDoctorOfAStore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	js, err := streams.JetStream(nc)
+	js, err := jetstream.New(nc)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -314,12 +316,12 @@ func TestDoctorOfAServer(t *testing.T) {
 // dial connects to an external server.
 func dial(t *testing.T, url string) jetstream.JetStream {
 	t.Helper()
-	nc, err := streams.Dial(streams.Remote{URL: url})
+	nc, err := connect.Dial(connect.Remote{URL: url})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(nc.Close)
-	js, err := streams.JetStream(nc)
+	js, err := jetstream.New(nc)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/urfave/cli/v2"
 
 	"github.com/rosey-bot/rosey/consumers/router"
@@ -65,7 +66,7 @@ func TestExamplesWork(t *testing.T) {
 	bot.say("alice: hello")
 	bot.expect("^alice: hello")
 	nc := storeConn(t, store)
-	js, err := streams.JetStream(nc)
+	js, err := jetstream.New(nc)
 	if err != nil {
 		t.Fatal(err)
 	}

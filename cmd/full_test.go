@@ -9,21 +9,23 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/rosey-bot/rosey/cytube/cytubetest"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/connect"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
 // busOf is a Bus on the server of a bot that runs.
 func busOf(t *testing.T, store string) *streams.Bus {
 	t.Helper()
-	nc, err := streams.Await(soon(t), streams.Remote{Store: store, Name: "test"}, time.Minute)
+	nc, err := connect.Await(soon(t), connect.Remote{Store: store, Name: "test"}, time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(nc.Close)
-	js, err := streams.JetStream(nc)
+	js, err := jetstream.New(nc)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +75,7 @@ func TestFullStore(t *testing.T) {
 			where, bus := []string{"--store", disk.Dir}, func() *streams.Bus { return busOf(t, disk.Dir) }
 			if tt.server > 0 {
 				nc, url := streamstest.External(t, t.TempDir(), tt.server)
-				js, err := streams.JetStream(nc)
+				js, err := jetstream.New(nc)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -25,6 +25,7 @@ import (
 	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/plugins/host"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/connect"
 )
 
 var (
@@ -191,10 +192,10 @@ func (s *scene) heard(text string, n int) {
 
 func (s *scene) connect(name string) *streams.Bus {
 	s.t.Helper()
-	nc, err := streams.Await(s.ctx, streams.Remote{Store: s.store, Name: name}, time.Minute)
+	nc, err := connect.Await(s.ctx, connect.Remote{Store: s.store, Name: name}, time.Minute)
 	s.ok(err)
 	s.t.Cleanup(nc.Close)
-	js, err := streams.JetStream(nc)
+	js, err := jetstream.New(nc)
 	s.ok(err)
 	return streams.NewBus(nc, js)
 }

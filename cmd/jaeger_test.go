@@ -21,6 +21,7 @@ import (
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/connect"
 	"github.com/rosey-bot/rosey/telemetry/oteltest"
 	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
@@ -184,12 +185,12 @@ func TestJaeger(t *testing.T) {
 	bot := startWith(t, j.env("http/protobuf"), "run", "--local", "--plugins", "quote-db", "--store", store)
 	plugin := startWith(t, j.env("grpc"), "plugin", "run", "dice-roller", "--store", store)
 	waitPlugin(t, store, `"state":"running"`)
-	nc, err := streams.Dial(streams.Remote{Store: store, Name: "test"})
+	nc, err := connect.Dial(connect.Remote{Store: store, Name: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer nc.Close()
-	js, err := streams.JetStream(nc)
+	js, err := jetstream.New(nc)
 	if err != nil {
 		t.Fatal(err)
 	}

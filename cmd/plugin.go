@@ -14,9 +14,12 @@ import (
 	"go.opentelemetry.io/otel"
 
 	"github.com/rosey-bot/rosey/consumers/router"
+	"github.com/rosey-bot/rosey/internal/retry"
 	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/plugins/host"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/access"
+	"github.com/rosey-bot/rosey/streams/connect"
 	"github.com/rosey-bot/rosey/telemetry"
 )
 
@@ -134,20 +137,20 @@ func hostPlugin(ctx context.Context, c *cli.Context, cmd command, p plugins.Plug
 	options := []streams.BusOption{streams.WithTracer(tel.Tracer("streams")), streams.WithLogger(log),
 		streams.WithTimeout(cmd.cfg.RequestTimeout), streams.WithObserver(tel.Metrics)}
 	var bucket jetstream.KeyValue
-	var seal streams.Seal
-	err = streams.Insist(ctx, opening, log, func(ctx context.Context) error {
-		restricted, err := streams.Restricted(cmd.nc)
+	var seal streams.MessageIDSigner
+	err = retry.Do(ctx, streams.WhileUnanswered(opening, log), func(ctx context.Context) error {
+		restricted, err := access.Restricted(cmd.nc)
 		if err != nil {
 			return err
 		}
 		if !restricted {
-			if seal, err = streams.OpenSeal(ctx, cmd.js, cmd.cfg.Replicas); err == nil {
+			if seal, err = streams.OpenMessageIDSigner(ctx, cmd.js, cmd.cfg.Replicas); err == nil {
 				bucket, err = router.OpenBucket(ctx, cmd.js, cmd.cfg.Replicas)
 			}
 			return err
 		}
-		options = append(options, streams.WithWarden(p.Name))
-		if seal, err = streams.CredentialSeal(cmd.nc); err == nil {
+		options = append(options, streams.WithManager(access.Delegate(cmd.js, p.Name)))
+		if seal, err = streams.CredentialSigner(cmd.nc); err == nil {
 			bucket, err = cmd.js.KeyValue(ctx, router.Bucket)
 		}
 		return err
@@ -155,12 +158,12 @@ func hostPlugin(ctx context.Context, c *cli.Context, cmd command, p plugins.Plug
 	if err != nil {
 		return err
 	}
-	bus := streams.NewBus(cmd.nc, cmd.js, append(options, streams.WithSeal(seal))...)
+	bus := streams.NewBus(cmd.nc, cmd.js, append(options, streams.WithMessageIDSigner(seal))...)
 	host := host.Host{Bus: bus, Bucket: bucket, Logger: log, Observe: outcomes(ctx, tel)}
 	var g run.Group
 	add := actors(ctx, &g)
 	add("plugin "+p.Name, func(ctx context.Context) error { return host.Run(ctx, p) })
-	add("connection", func(ctx context.Context) error { return streams.Lost(ctx, cmd.nc) })
+	add("connection", func(ctx context.Context) error { return connect.AwaitClosed(ctx, cmd.nc) })
 	// The address in the settings is the bot's.
 	if address := c.String("metrics"); address != "" {
 		ready := func(context.Context) error {

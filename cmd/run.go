@@ -23,11 +23,15 @@ import (
 	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/cytube"
 	"github.com/rosey-bot/rosey/cytube/sender"
+	"github.com/rosey-bot/rosey/internal/retry"
 	"github.com/rosey-bot/rosey/internal/settings"
 	"github.com/rosey-bot/rosey/kvstore"
 	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/plugins/host"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/access"
+	"github.com/rosey-bot/rosey/streams/connect"
+	"github.com/rosey-bot/rosey/streams/embedded"
 	"github.com/rosey-bot/rosey/streams/lease"
 	"github.com/rosey-bot/rosey/telemetry"
 )
@@ -115,17 +119,17 @@ func runBot(c *cli.Context) (err error) {
 		return err
 	}
 	defer func() { nc.Close(); err = errors.Join(err, server.stop()) }()
-	js, err := streams.JetStream(nc)
+	js, err := jetstream.New(nc)
 	if err != nil {
 		return err
 	}
 	var bucket jetstream.KeyValue
-	var seal streams.Seal
-	err = streams.Insist(ctx, opening, log, func(ctx context.Context) (err error) {
+	var seal streams.MessageIDSigner
+	err = retry.Do(ctx, streams.WhileUnanswered(opening, log), func(ctx context.Context) (err error) {
 		if err = streams.Open(ctx, js, streams.Options{Replicas: cfg.Replicas, Limits: cfg.StreamLimits()}); err != nil {
 			return err
 		}
-		if seal, err = streams.OpenSeal(ctx, js, cfg.Replicas); err != nil {
+		if seal, err = streams.OpenMessageIDSigner(ctx, js, cfg.Replicas); err != nil {
 			return err
 		}
 		bucket, err = router.OpenBucket(ctx, js, cfg.Replicas)
@@ -137,8 +141,9 @@ func runBot(c *cli.Context) (err error) {
 	if cfg.External() { // the embedded server knows whether it stopped the last time
 		streams.Reconcile(ctx, js, log)
 	}
-	bus := streams.NewBus(nc, js, streams.WithSeal(seal), streams.WithTracer(tel.Tracer("streams")), streams.WithLogger(log),
-		streams.WithTimeout(cfg.RequestTimeout), streams.WithObserver(tel.Metrics))
+	capacity := &streams.Capacity{Observer: tel.Metrics}
+	bus := streams.NewBus(nc, js, streams.WithMessageIDSigner(seal), streams.WithTracer(tel.Tracer("streams")), streams.WithLogger(log),
+		streams.WithTimeout(cfg.RequestTimeout), streams.WithObserver(capacity))
 
 	dbOptions := []kvstore.Option{
 		kvstore.WithReplicas(cfg.Replicas), kvstore.WithTracer(bus.Tracer()), kvstore.WithLogger(log),
@@ -175,7 +180,7 @@ func runBot(c *cli.Context) (err error) {
 	bot := &platform{
 		bus: bus, cfg: cfg, log: log, began: time.Now(), url: server.url, plugins: names(active), channels: channels,
 		registryReady: make(chan struct{}), started: make(chan struct{}), tracing: tel.Targets,
-		full: bus.Full,
+		full: capacity.Full,
 	}
 	if server.full != nil {
 		bot.full = server.full
@@ -195,15 +200,15 @@ func runBot(c *cli.Context) (err error) {
 		unwanted()
 	})
 	add := actors(context.WithoutCancel(ctx), &g)
-	add("connection", func(ctx context.Context) error { return streams.Lost(ctx, nc) })
+	add("connection", func(ctx context.Context) error { return connect.AwaitClosed(ctx, nc) })
 	addInsisting := func(name string, actor func(context.Context) error) {
-		add(name, func(ctx context.Context) error { return streams.Insist(ctx, forever, log, actor) })
+		add(name, func(ctx context.Context) error { return retry.Do(ctx, streams.WhileUnanswered(forever, log), actor) })
 	}
 	answering := make(chan struct{})
 	answers := sync.OnceFunc(func() { close(answering) })
 	addInsisting("database", func(ctx context.Context) error { return database.Serve(ctx, answers) })
-	addInsisting("warden", streams.NewWarden(bus, log).Serve)
-	addInsisting("timers", streams.NewCarrier(js, seal, log).Run)
+	addInsisting("warden", access.NewProvisioner(bus, log).Serve)
+	addInsisting("timers", streams.NewTimerForwarder(js, seal, log).Run)
 	registered := sync.OnceFunc(func() { close(bot.registryReady) })
 	addInsisting("registrations", func(ctx context.Context) error {
 		return registry.Watch(ctx, bucket, registrations(active), registered)
@@ -282,7 +287,7 @@ func actors(ctx context.Context, g *run.Group) func(name string, actor func(cont
 // good where it is: any actor may notice that first, and in its own words.
 func lostFirst(ctx context.Context, nc *nats.Conn, err error) error {
 	if err != nil && nc.IsClosed() {
-		return streams.Lost(ctx, nc)
+		return connect.AwaitClosed(ctx, nc)
 	}
 	return err
 }
@@ -300,7 +305,7 @@ const storePatience = 10 * time.Second
 // startStreams starts the embedded server, or connects to the external one.
 func startStreams(ctx context.Context, cfg settings.Settings, log *slog.Logger) (*nats.Conn, natsServer, error) {
 	if cfg.External() {
-		nc, err := streams.Await(ctx, remote(cfg, "rosey", log), patience)
+		nc, err := connect.Await(ctx, remote(cfg, "rosey", log), patience)
 		if err != nil {
 			return nil, natsServer{}, err
 		}
@@ -309,7 +314,7 @@ func startStreams(ctx context.Context, cfg settings.Settings, log *slog.Logger) 
 	if err := usable(cfg.Store); err != nil {
 		return nil, natsServer{}, err
 	}
-	server, err := streams.StartServer(streams.ServerConfig{
+	server, err := embedded.Start(embedded.Config{
 		Store: cfg.Store, Listen: cfg.Listen, SyncAlways: cfg.SyncAlways, Holder: "rosey run", Patience: storePatience, Logger: log,
 		Reserve: int64(cfg.StoreReserve), MaxStore: int64(cfg.StoreMax),
 	})
@@ -334,7 +339,7 @@ func openLeases(ctx context.Context, cfg settings.Settings, nc *nats.Conn, js je
 		host = "unknown"
 	}
 	holder := fmt.Sprintf("%s, pid %d", host, os.Getpid())
-	err = streams.Insist(ctx, opening, log, func(ctx context.Context) (err error) {
+	err = retry.Do(ctx, streams.WhileUnanswered(opening, log), func(ctx context.Context) (err error) {
 		leases, err = lease.Open(ctx, nc, js, cfg.Replicas, holder, lease.Timing{Term: cfg.LeaseTerm}, log)
 		return err
 	})

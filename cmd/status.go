@@ -17,6 +17,7 @@ import (
 
 	"github.com/rosey-bot/rosey/internal/terminal"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/connect"
 )
 
 func statusCommand() *cli.Command {
@@ -254,8 +255,8 @@ func printEnv(c *cli.Context) error {
 	if cfg.External() {
 		return usagef("--output env is for the embedded server; with an external one, give your tools its own URL or context")
 	}
-	info, err := streams.Find(cfg.Store)
-	if errors.Is(err, streams.ErrNotRunning) {
+	info, err := connect.Find(cfg.Store)
+	if errors.Is(err, connect.ErrNotRunning) {
 		return errNoBot(cfg.Store)
 	}
 	if err != nil {

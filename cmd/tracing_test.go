@@ -22,6 +22,7 @@ import (
 	"github.com/rosey-bot/rosey/plugins/host"
 	"github.com/rosey-bot/rosey/replay"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/connect"
 	"github.com/rosey-bot/rosey/telemetry"
 	"github.com/rosey-bot/rosey/telemetry/oteltest"
 	"github.com/rosey-bot/rosey/telemetry/propagation"
@@ -61,11 +62,11 @@ func startTraced(t *testing.T, protocol string, args ...string) *traced {
 func (w *traced) connect() {
 	w.t.Helper()
 	var err error
-	if w.nc, err = streams.Dial(streams.Remote{Store: w.store, Name: "test"}); err != nil {
+	if w.nc, err = connect.Dial(connect.Remote{Store: w.store, Name: "test"}); err != nil {
 		w.t.Fatal(err)
 	}
 	w.t.Cleanup(w.nc.Close)
-	if w.js, err = streams.JetStream(w.nc); err != nil {
+	if w.js, err = jetstream.New(w.nc); err != nil {
 		w.t.Fatal(err)
 	}
 }

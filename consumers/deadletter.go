@@ -45,7 +45,7 @@ func (r *runner) send(ctx context.Context, d streams.Stored, letter event.DeadLe
 		return err
 	}
 	e.CorrelationID = correlation // the context's when empty
-	_, err = r.bus.Publish(ctx, e, streams.WithMsgID(r.Durable+"/"+d.Ref.String()+"/dead"), streams.Patiently(patience))
+	_, err = r.bus.Publish(ctx, e, streams.WithMsgID(r.Durable+"/"+d.Ref.String()+"/dead"), streams.WithRetry(patience))
 	return err
 }
 

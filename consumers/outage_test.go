@@ -13,13 +13,14 @@ import (
 	"github.com/rosey-bot/rosey/consumers"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/embedded"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
 // A process that is told to stop while NATS is away does not wait for it.
 func TestStopsWithoutNATS(t *testing.T) {
 	t.Parallel()
-	server, err := streams.StartServer(streams.ServerConfig{Store: t.TempDir(), Listen: "127.0.0.1:0"})
+	server, err := embedded.Start(embedded.Config{Store: t.TempDir(), Listen: "127.0.0.1:0"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +31,7 @@ func TestStopsWithoutNATS(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { nc.Close(); <-closed }()
-	js, err := streams.JetStream(nc)
+	js, err := jetstream.New(nc)
 	if err != nil {
 		t.Fatal(err)
 	}

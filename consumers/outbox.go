@@ -50,7 +50,7 @@ func (o *outbox) Publish(ctx context.Context, e event.Envelope, opts ...streams.
 func (o *outbox) Request(ctx context.Context, subject string, payload any, opts ...streams.PublishOption) (json.RawMessage, error) {
 	opts = append([]streams.PublishOption{streams.WithMsgID(o.id("/request", &o.requests))}, opts...)
 	if event.Match(event.AllDatabase, subject) {
-		opts = append(opts, streams.Patiently(patience))
+		opts = append(opts, streams.WithRetry(patience))
 	}
 	return o.bus.Request(ctx, subject, payload, opts...)
 }
@@ -93,7 +93,7 @@ func (o *outbox) publish(ctx context.Context, e event.Envelope, id string, opts 
 	all := append(make([]streams.PublishOption, 0, len(opts)+4), streams.WithMsgID(id)) // the handler's own id comes behind it, and counts
 	all = append(all, opts...)
 	// Queue and handler can be told apart in the stream, with no trace at hand.
-	all = append(all, streams.WithMeta(event.MetaWaited, max(o.waited, 0).Round(time.Microsecond).Seconds()), streams.Patiently(patience))
+	all = append(all, streams.WithMeta(event.MetaWaited, max(o.waited, 0).Round(time.Microsecond).Seconds()), streams.WithRetry(patience))
 	if o.attempt > 1 {
 		all = append(all, streams.WithMeta(event.MetaAttempt, o.attempt))
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/rosey-bot/rosey/consumers"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/embedded"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
@@ -90,7 +91,7 @@ func TestOutageIsNoFailedAttempt(t *testing.T) {
 // letter: no attempt is used up by that, and nothing is lost.
 func TestPublishingWaitsForRoom(t *testing.T) {
 	t.Parallel()
-	server, err := streams.StartServer(streams.ServerConfig{Store: t.TempDir(), MaxStore: 6 << 20})
+	server, err := embedded.Start(embedded.Config{Store: t.TempDir(), MaxStore: 6 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}

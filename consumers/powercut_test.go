@@ -10,9 +10,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/rosey-bot/rosey/consumers"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/embedded"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
@@ -57,7 +59,7 @@ func TestAfterAPowerCut(t *testing.T) {
 // the answers.
 func handle(t *testing.T, store string, n int) (answers uint64) {
 	t.Helper()
-	server, err := streams.StartServer(streams.ServerConfig{Store: store})
+	server, err := embedded.Start(embedded.Config{Store: store})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +73,7 @@ func handle(t *testing.T, store string, n int) (answers uint64) {
 		t.Fatal(err)
 	}
 	defer nc.Close()
-	js, err := streams.JetStream(nc)
+	js, err := jetstream.New(nc)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/connect"
 )
 
 // Defaults of Config.
@@ -137,7 +138,7 @@ func Run(ctx context.Context, bus *streams.Bus, c Config, h Handler) error {
 		case ctx.Err() != nil && errors.Is(err, jetstream.ErrMsgIteratorClosed):
 			return ctx.Err()
 		case bus.Conn().IsClosed():
-			return fmt.Errorf("read consumer %s: %w", c.Durable, streams.Lost(ctx, bus.Conn()))
+			return fmt.Errorf("read consumer %s: %w", c.Durable, connect.AwaitClosed(ctx, bus.Conn()))
 		case errors.Is(err, jetstream.ErrMsgIteratorClosed), errors.Is(err, jetstream.ErrBadRequest):
 			return fmt.Errorf("read consumer %s: %w", c.Durable, err)
 		case errors.Is(err, jetstream.ErrConsumerDeleted), errors.Is(err, jetstream.ErrConsumerNotFound), r.gone(ctx, consumer, err):

@@ -23,6 +23,7 @@ import (
 
 	"github.com/rosey-bot/rosey/cytube/cytubetest"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/connect"
 )
 
 // Config says what to run and for how long.
@@ -101,7 +102,7 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	for _, p := range c.all() {
 		processes.Go(func() { p.run(running) })
 	}
-	nc, err := streams.Await(ctx, remote, time.Minute)
+	nc, err := connect.Await(ctx, remote, time.Minute)
 	if err != nil {
 		return nil, fmt.Errorf("reach the bot's streams: %w (the logs are in %s)", err, c.Dir)
 	}
@@ -154,8 +155,8 @@ func (c *crash) mode() string {
 }
 
 // prepare describes the processes and says where the streams will be.
-func (c *crash) prepare() (streams.Remote, error) {
-	remote := streams.Remote{Name: "crash"}
+func (c *crash) prepare() (connect.Remote, error) {
+	remote := connect.Remote{Name: "crash"}
 	where := []string{"--store", filepath.Join(c.Dir, "store")}
 	bots := 1
 	switch {

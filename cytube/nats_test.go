@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/cytube"
 	"github.com/rosey-bot/rosey/event"
@@ -99,7 +100,7 @@ func TestNATSAway(t *testing.T) {
 		nats.ClosedHandler(func(*nats.Conn) { close(closed) }))
 	w.ok(err)
 	t.Cleanup(func() { nc.Close(); <-closed })
-	js, err := streams.JetStream(nc)
+	js, err := jetstream.New(nc)
 	w.ok(err)
 	local := w.bus
 	w.bus = streams.NewBus(nc, js)
@@ -130,7 +131,7 @@ func TestNATSClosed(t *testing.T) {
 	w := newWorld(t)
 	nc, err := w.nats.Connect()
 	w.ok(err)
-	js, err := streams.JetStream(nc)
+	js, err := jetstream.New(nc)
 	w.ok(err)
 	done := make(chan error, 1)
 	c := cytube.New(streams.NewBus(nc, js), w.cfg, cytube.WithLogger(slog.New(w.logs)))

@@ -8,10 +8,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/rosey-bot/rosey/cytube"
 	"github.com/rosey-bot/rosey/cytube/cytubetest"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/embedded"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
@@ -25,7 +27,7 @@ type world struct {
 	t    *testing.T
 	ctx  context.Context
 	site *cytubetest.Server
-	nats *streams.Server
+	nats *embedded.Server
 	bus  *streams.Bus
 	cfg  cytube.Config
 	logs *logs
@@ -105,7 +107,7 @@ func (w *world) run(c *cytube.Connector) *bot {
 func (w *world) mortal() (kill func()) {
 	w.t.Helper()
 	nc := streamstest.Connect(w.t, w.nats)
-	js, err := streams.JetStream(nc)
+	js, err := jetstream.New(nc)
 	w.ok(err)
 	ctx, cancel := context.WithCancel(w.ctx)
 	b := cytube.New(streams.NewBus(nc, js), w.cfg, cytube.WithLogger(slog.New(w.logs)))

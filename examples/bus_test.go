@@ -23,6 +23,7 @@ import (
 	"github.com/rosey-bot/rosey/plugins/host"
 	"github.com/rosey-bot/rosey/replay"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/access"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
@@ -99,10 +100,10 @@ func newBus(t *testing.T) *bus {
 // folder need no more.
 func (b *bus) credentials(plugin string) string {
 	b.t.Helper()
-	if err := streams.OpenCommands(b.t.Context(), b.JetStream(), plugin); err != nil {
+	if err := access.OpenCommandConsumer(b.t.Context(), b.JetStream(), plugin); err != nil {
 		b.t.Fatal(err)
 	}
-	text, err := streams.IssueCredentials(b.store, plugin)
+	text, err := access.IssueCredentials(b.store, plugin)
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -5,10 +5,10 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/kvstore"
-	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
@@ -18,7 +18,7 @@ import (
 func TestChanges(t *testing.T) {
 	t.Parallel()
 	ctx := streamstest.Context(t)
-	js, err := streams.JetStream(streamstest.Connect(t, streamstest.Server(t)))
+	js, err := jetstream.New(streamstest.Connect(t, streamstest.Server(t)))
 	if err != nil {
 		t.Fatal(err)
 	}

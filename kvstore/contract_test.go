@@ -15,7 +15,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/kvstore"
-	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/embedded"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
@@ -37,7 +37,7 @@ func newService(t testing.TB, opts ...kvstore.Option) (*kvstore.Service, *nats.C
 }
 
 // addService starts one more instance.
-func addService(t testing.TB, server *streams.Server, opts ...kvstore.Option) *kvstore.Service {
+func addService(t testing.TB, server *embedded.Server, opts ...kvstore.Option) *kvstore.Service {
 	t.Helper()
 	return serve(t, streamstest.Connect(t, server), opts...)
 }

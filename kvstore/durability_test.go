@@ -16,7 +16,8 @@ import (
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/kvstore"
-	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/connect"
+	"github.com/rosey-bot/rosey/streams/embedded"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
@@ -25,7 +26,7 @@ const storeVariable = "KVSTORE_TEST_STORE"
 
 // beServer runs a server and its database service until it is killed.
 func beServer(store string) error {
-	server, err := streams.StartServer(streams.ServerConfig{Store: store, Listen: "127.0.0.1:0"})
+	server, err := embedded.Start(embedded.Config{Store: store, Listen: "127.0.0.1:0"})
 	if err != nil {
 		return err
 	}
@@ -82,7 +83,7 @@ func startProcess(t *testing.T, store string) (*exec.Cmd, *nats.Conn) {
 			t.Fatal("the server process did not start")
 		}
 	}
-	info, err := streams.Find(store)
+	info, err := connect.Find(store)
 	if err != nil {
 		t.Fatal(err)
 	}

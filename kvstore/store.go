@@ -359,7 +359,7 @@ func (s *Store) failure(ctx context.Context, op, collection string, err error) e
 		return err
 	}
 	code := event.DatabaseError
-	switch err = streams.Refusal(err); {
+	switch err = streams.WrapFull(err); {
 	case errors.Is(err, streams.ErrFull):
 		return event.Errorf(code, "%s %s: %w", op, collection, err).With("collection", collection).With("reason", streams.ReasonFull)
 	case errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) || errors.Is(err, nats.ErrTimeout):

@@ -10,6 +10,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/streamstest"
@@ -223,7 +224,7 @@ func TestReadEndsWhenTheRestIsDeleted(t *testing.T) {
 func TestReadWithoutStreamsIsEmpty(t *testing.T) {
 	t.Parallel()
 	ctx := streamstest.Context(t)
-	js, err := streams.JetStream(streamstest.Connect(t, streamstest.Server(t)))
+	js, err := jetstream.New(streamstest.Connect(t, streamstest.Server(t)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,7 +21,7 @@ func TestReadOnACluster(t *testing.T) {
 	t.Parallel()
 	ctx := streamstest.Context(t)
 	conns, servers := streamstest.Cluster(t)
-	js, err := streams.JetStream(conns[0])
+	js, err := jetstream.New(conns[0])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +110,7 @@ func TestReadOnACluster(t *testing.T) {
 	defer tick.Stop()
 	for asked := 0; len(lagging) < 2; asked++ {
 		on := asked % len(conns)
-		js, err := streams.JetStream(conns[on])
+		js, err := jetstream.New(conns[on])
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -139,7 +139,7 @@ func TestReadOnACluster(t *testing.T) {
 	for on := range conns {
 		reading.Add(1)
 		readers.Go(func() {
-			js, err := streams.JetStream(conns[on])
+			js, err := jetstream.New(conns[on])
 			if err != nil {
 				t.Error(err)
 			}

@@ -52,17 +52,17 @@ func (t *Tracer) adopt(ctx context.Context, s Stored, depth int) trace.SpanConte
 	return span.SpanContext()
 }
 
-// claimsBucket is the KV bucket of the spans that were made for others, for as
+// SpanClaims is the KV bucket of the spans that were made for others, for as
 // long as claimsKept.
 const (
-	claimsBucket = "traces"
-	claimsKept   = time.Hour
+	SpanClaims = "traces"
+	claimsKept = time.Hour
 )
 
 // claim reports whether a span is for this process to make: for the first that
 // asks. When that cannot be told the span is rather made twice than never.
 func (t *Tracer) claim(ctx context.Context, id trace.SpanID, like string) bool {
-	kv, err := t.js.KeyValue(ctx, claimsBucket)
+	kv, err := t.js.KeyValue(ctx, SpanClaims)
 	if errors.Is(err, jetstream.ErrBucketNotFound) {
 		kv, err = openClaims(ctx, t.js, like)
 	}
@@ -72,11 +72,15 @@ func (t *Tracer) claim(ctx context.Context, id trace.SpanID, like string) bool {
 	return !errors.Is(err, jetstream.ErrKeyExists)
 }
 
-// openClaims makes the bucket of claims, if there is none, with as many copies as
-// the stream like has.
+// OpenSpanClaims creates the bucket SpanClaims for restricted plugins, which may not.
+func OpenSpanClaims(ctx context.Context, js jetstream.JetStream) error {
+	_, err := openClaims(ctx, js, Plugin)
+	return err
+}
+
 func openClaims(ctx context.Context, js jetstream.JetStream, like string) (jetstream.KeyValue, error) {
 	return OpenBucketLike(ctx, js, like, jetstream.KeyValueConfig{
-		Bucket: claimsBucket, Description: "Spans made for publishers that named none", TTL: claimsKept,
+		Bucket: SpanClaims, Description: "Spans made for publishers that named none", TTL: claimsKept,
 	})
 }
 

@@ -14,7 +14,7 @@ import (
 func OpenBucket(ctx context.Context, js jetstream.JetStream, c jetstream.KeyValueConfig) (jetstream.KeyValue, error) {
 	ctx, cancel := AnswerWithin(ctx)
 	defer cancel()
-	kv, err := settled(ctx, isNotFoundYet, func() (jetstream.KeyValue, error) { return openBucket(ctx, js, c) })
+	kv, err := retryWhile(ctx, isNotFoundYet, func() (jetstream.KeyValue, error) { return openBucket(ctx, js, c) })
 	if err != nil {
 		return nil, fmt.Errorf("open bucket %s: %w", c.Bucket, err)
 	}
@@ -27,6 +27,9 @@ func isNotFoundYet(err error) bool {
 	return errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrBucketNotFound)
 }
 
+// BucketStream is the name of a KV bucket's stream.
+func BucketStream(bucket string) string { return "KV_" + bucket }
+
 func openBucket(ctx context.Context, js jetstream.JetStream, c jetstream.KeyValueConfig) (jetstream.KeyValue, error) {
 	kv, err := js.KeyValue(ctx, c.Bucket)
 	if errors.Is(err, jetstream.ErrBucketNotFound) {
@@ -38,7 +41,7 @@ func openBucket(ctx context.Context, js jetstream.JetStream, c jetstream.KeyValu
 	if err != nil {
 		return nil, err
 	}
-	s, err := js.Stream(ctx, kvStream(c.Bucket))
+	s, err := js.Stream(ctx, BucketStream(c.Bucket))
 	if err != nil {
 		return nil, err
 	}

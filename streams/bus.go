@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"go.opentelemetry.io/otel/attribute"
@@ -17,6 +16,7 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/retry"
 	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
@@ -49,57 +49,65 @@ type Bus struct {
 	tracer  *Tracer
 	log     *slog.Logger
 	observe Observer
-	seal    Seal
-	warden  string // the plugin for which the Warden is asked; "" asks nobody
-	room    *room
+	signer  MessageIDSigner
+	manager Manager
 }
 
-// Observer is told of what a Bus did, for metrics.
+// Observer is called after a Bus did something, for metrics.
 type Observer interface {
-	// Sent is told how long storing an event took, or why it failed.
+	// Sent is called after an event was stored or could not be.
 	Sent(ctx context.Context, subject string, took time.Duration, err error)
-	// Requested is told how long a request waited for its reply, or why it failed.
+	// Requested is called after a request was answered or failed.
 	Requested(ctx context.Context, subject string, took time.Duration, err error)
-	// DuplicateDropped is told of an event that the stream held already.
+	// DuplicateDropped is called after an event that the stream held already.
 	DuplicateDropped(ctx context.Context, subject string)
 }
 
-type nobody struct{}
+// NoObserver is an Observer that does nothing.
+type NoObserver struct{}
 
-func (nobody) Sent(context.Context, string, time.Duration, error)      {}
-func (nobody) Requested(context.Context, string, time.Duration, error) {}
-func (nobody) DuplicateDropped(context.Context, string)                {}
+// Sent implements Observer.
+func (NoObserver) Sent(context.Context, string, time.Duration, error) {}
+
+// Requested implements Observer.
+func (NoObserver) Requested(context.Context, string, time.Duration, error) {}
+
+// DuplicateDropped implements Observer.
+func (NoObserver) DuplicateDropped(context.Context, string) {}
 
 // BusOption changes a setting of NewBus.
 type BusOption func(*Bus)
 
 // WithSource sets metadata.source of what the Bus publishes; "rosey" otherwise.
-func WithSource(name string) BusOption { return func(b *Bus) { b.meta = sourced(name) } }
+func WithSource(name string) BusOption { return func(b *Bus) { b.meta = sourceMeta(name) } }
 
-func sourced(name string) map[string]any { return map[string]any{event.MetaSource: name} }
+func sourceMeta(name string) map[string]any { return map[string]any{event.MetaSource: name} }
 
 // WithTimeout sets how long requests wait for their reply unless Within says
 // otherwise; it is DefaultTimeout unless set.
 func WithTimeout(d time.Duration) BusOption { return func(b *Bus) { b.timeout = d } }
 
-// WithTracer sets who makes the Bus's spans; none are made otherwise.
+// WithTracer sets the tracer of the Bus's spans; without it there are none.
 func WithTracer(t trace.Tracer) BusOption { return func(b *Bus) { b.tracer = NewTracer(t, b.js) } }
 
-// WithLogger sets who is told of malformed events and lost replies; nobody is
-// otherwise.
+// WithLogger sets the logger of malformed events, retries and lost replies.
 func WithLogger(l *slog.Logger) BusOption { return func(b *Bus) { b.log = l } }
 
-// WithSeal sets by what message IDs are kept from being told in advance; by nothing
-// otherwise. All who handle the same events must share it.
-func WithSeal(s Seal) BusOption { return func(b *Bus) { b.seal = s } }
+// WithMessageIDSigner makes message IDs unpredictable to others. All processes that
+// handle the same events must share the signer. The default leaves IDs as they are.
+func WithMessageIDSigner(s MessageIDSigner) BusOption { return func(b *Bus) { b.signer = s } }
 
-// WithObserver sets who is told of what the Bus did; nobody is otherwise.
+// WithManager sets the Manager that opens durables and sets timers; the default is
+// that of NewManager.
+func WithManager(m Manager) BusOption { return func(b *Bus) { b.manager = m } }
+
+// WithObserver sets the Bus's Observer.
 func WithObserver(o Observer) BusOption { return func(b *Bus) { b.observe = o } }
 
 // NewBus makes a Bus on a connection. It does not open the streams: see Open.
 func NewBus(nc *nats.Conn, js jetstream.JetStream, opts ...BusOption) *Bus {
-	b := &Bus{nc: nc, js: js, meta: sourced("rosey"), timeout: DefaultTimeout, tracer: NewTracer(noop.Tracer{}, js),
-		log: slog.New(slog.DiscardHandler), observe: nobody{}, room: &room{}}
+	b := &Bus{nc: nc, js: js, meta: sourceMeta("rosey"), timeout: DefaultTimeout, tracer: NewTracer(noop.Tracer{}, js),
+		log: slog.New(slog.DiscardHandler), observe: NoObserver{}, manager: NewManager(js)}
 	for _, o := range opts {
 		o(b)
 	}
@@ -109,7 +117,7 @@ func NewBus(nc *nats.Conn, js jetstream.JetStream, opts ...BusOption) *Bus {
 // As returns the same Bus with another source.
 func (b *Bus) As(source string) *Bus {
 	c := *b
-	c.meta = sourced(source)
+	c.meta = sourceMeta(source)
 	return &c
 }
 
@@ -121,10 +129,6 @@ func (b *Bus) JetStream() jetstream.JetStream { return b.js }
 
 // Tracer makes the spans of events, for those who handle them.
 func (b *Bus) Tracer() *Tracer { return b.tracer }
-
-// Full returns an error that wraps ErrFull while a stream has refused the latest
-// event for it, and nil otherwise. It knows only of what this Bus stores.
-func (b *Bus) Full() error { return b.room.problem() }
 
 // Source is what the Bus writes as metadata.source.
 func (b *Bus) Source() string { return b.meta[event.MetaSource].(string) }
@@ -138,13 +142,13 @@ type Ack struct {
 }
 
 type publishSettings struct {
-	at       time.Time
-	timer    string
-	msgID    string
-	ttl      time.Duration
-	within   time.Duration
-	meta     []metadatum
-	patience time.Duration
+	at     time.Time
+	timer  string
+	msgID  string
+	ttl    time.Duration
+	within time.Duration
+	meta   []metadatum
+	retry  time.Duration
 }
 
 type metadatum struct {
@@ -157,7 +161,7 @@ type PublishOption func(*publishSettings)
 
 // WithMsgID sets the Nats-Msg-Id: within DuplicateWindow, only the first event
 // of a stream with a given ID is stored. A request gets a HeaderRequestID. Both are
-// the ID as the Bus's Seal makes it.
+// signed by the Bus's MessageIDSigner.
 func WithMsgID(id string) PublishOption { return func(s *publishSettings) { s.msgID = id } }
 
 // WithMeta sets a metadata entry of the event, as event.Envelope.WithMeta does,
@@ -211,13 +215,13 @@ func (b *Bus) Publish(ctx context.Context, e event.Envelope, opts ...PublishOpti
 		return Ack{}, fail(span, err)
 	}
 	var ack jetstream.PubAck
-	err = b.patiently(ctx, e.Subject, s.patience, func() (err error) {
+	err = b.retry(ctx, e.Subject, s.retry, func() (err error) {
 		started := time.Now()
 		ack, err = b.store(ctx, stream.Name, msg, s)
-		err = b.room.note(stream.Name, Refusal(err))
+		err = WrapFull(err)
 		switch {
 		case err == nil:
-		case tooLarge(err):
+		case isTooLarge(err):
 			err = fmt.Errorf("store %w: %w", oversized(e.Subject, len(msg.Data), b.nc.MaxPayload()), err)
 		default:
 			err = event.Errorf(cmp.Or(event.CodeOf(err), event.NATSError), "store %s: %w", e.Subject, err)
@@ -264,20 +268,10 @@ func oversized(subject string, size int, limit int64) error {
 	return event.Errorf(event.InvalidInput, "%s: its %d bytes and headers are more than the server takes, whose max_payload is %d", subject, size, limit)
 }
 
-// tooLarge reports whether err says that a message will never be taken.
-func tooLarge(err error) bool {
-	var api *jetstream.APIError
-	if errors.As(err, &api) {
-		code := server.ErrorIdentifier(api.ErrorCode)
-		return code == server.JSStreamHeaderExceedsMaximumErr || code == server.JSStreamMessageExceedsMaximumErr
-	}
-	return errors.Is(err, nats.ErrMaxPayload)
-}
-
 // store has JetStream store a message, now or when it is to be.
 func (b *Bus) store(ctx context.Context, stream string, msg *nats.Msg, s publishSettings) (jetstream.PubAck, error) {
 	if s.timer != "" {
-		return b.schedule(ctx, msg, s.timer, s.at)
+		return b.manager.SetTimer(ctx, msg, s.timer, s.at)
 	}
 	if s.ttl == 0 {
 		return Put(ctx, b.js, stream, msg)
@@ -291,15 +285,40 @@ func (b *Bus) store(ctx context.Context, stream string, msg *nats.Msg, s publish
 
 // CancelTimer drops a plugin's timer of that name, if it has not fired.
 func (b *Bus) CancelTimer(ctx context.Context, plugin, timer string) error {
-	if b.warden != "" {
-		_, err := b.askWarden(ctx, wardenCancel, nats.Header{headerTimer: {timer}}, struct{}{})
-		return err
+	return b.manager.CancelTimer(ctx, plugin, timer)
+}
+
+// Durable opens a durable consumer, and creates it or updates its settings, but
+// never makes one that exists start over: the start in want is that of a new one.
+// A paused consumer stays paused.
+func (b *Bus) Durable(ctx context.Context, stream string, want jetstream.ConsumerConfig) (jetstream.Consumer, error) {
+	return b.manager.OpenConsumer(ctx, stream, want)
+}
+
+// WithRetry repeats, for at most d, a publish or request that NATS or the service
+// does not answer, and without limit one that is refused for lack of capacity. It
+// needs WithMsgID, by which a repeat is recognised. It has no effect on a request
+// with Within, whose caller waits no longer than that.
+func WithRetry(d time.Duration) PublishOption { return func(s *publishSettings) { s.retry = d } }
+
+// retry calls do again while that may help, for at most d or until the context ends.
+func (b *Bus) retry(ctx context.Context, subject string, d time.Duration, do func() error) error {
+	started := time.Now()
+	again := func(err error) bool {
+		return isFull(err) || Repeatable(err) && time.Since(started) < d && !b.nc.IsClosed()
 	}
-	stream, err := b.js.Stream(ctx, Timer)
-	if err != nil {
-		return event.Errorf(event.NATSError, "cancel timer %s of %s: %w", timer, plugin, err)
+	first := do()
+	if first == nil || d == 0 || !again(first) {
+		return first
 	}
-	return dropTimer(ctx, stream, plugin, timer)
+	policy := retry.Policy{If: again, Logger: b.log.With("subject", subject, "source", b.Source()), Operation: "publish"}
+	return retry.Do(ctx, policy, func(context.Context) error {
+		if err := first; err != nil {
+			first = nil
+			return err
+		}
+		return do()
+	})
 }
 
 // Request asks a service and returns the reply's body. The request is stored as
@@ -320,7 +339,7 @@ func (b *Bus) Request(ctx context.Context, subject string, payload any, opts ...
 		o(&s)
 	}
 	if s.within > 0 {
-		s.patience = 0
+		s.retry = 0
 	}
 	e = b.complete(ctx, e, s.meta)
 	ctx, span := b.tracer.send(ctx, e, trace.SpanKindClient)
@@ -330,13 +349,13 @@ func (b *Bus) Request(ctx context.Context, subject string, payload any, opts ...
 		return nil, fail(span, err)
 	}
 	var reply *nats.Msg
-	err = b.patiently(ctx, subject, s.patience, func() (err error) {
+	err = b.retry(ctx, subject, s.retry, func() (err error) {
 		ctx, cancel := context.WithTimeout(ctx, cmp.Or(s.within, b.timeout))
 		defer cancel()
 		started := time.Now()
 		reply, err = b.nc.RequestMsgWithContext(ctx, msg)
 		took := time.Since(started)
-		if tooLarge(err) {
+		if isTooLarge(err) {
 			err = fmt.Errorf("request %w", oversized(subject, len(msg.Data), b.nc.MaxPayload()))
 		} else {
 			err = requestError(subject, took, reply, err)
@@ -385,7 +404,7 @@ func (b *Bus) message(ctx context.Context, e event.Envelope, idHeader, id string
 	}
 	msg := &nats.Msg{Subject: e.Subject, Data: body, Header: nats.Header{}}
 	if id != "" {
-		msg.Header[idHeader] = []string{b.seal.id(id)}
+		msg.Header[idHeader] = []string{b.signer.sign(id)}
 	}
 	propagation.Inject(propagation.WithCorrelation(ctx, e.CorrelationID), msg.Header)
 	return msg, nil

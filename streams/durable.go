@@ -14,23 +14,25 @@ import (
 	"github.com/rosey-bot/rosey/event"
 )
 
-// Durable opens a durable consumer, and creates it or updates its settings, but
-// never has one that exists start over: want says where one begins that does not
-// exist yet. A paused consumer stays paused.
-func (b *Bus) Durable(ctx context.Context, stream string, want jetstream.ConsumerConfig) (jetstream.Consumer, error) {
-	if b.warden == "" {
-		return openDurable(ctx, b.js, stream, want)
-	}
-	ask := durableRequest{
-		Stream: stream, Subjects: want.FilterSubjects, AckWait: want.AckWait, MaxDeliver: want.MaxDeliver, MaxAckPending: want.MaxAckPending,
-	}
-	if want.OptStartTime != nil {
-		ask.Since = *want.OptStartTime
-	}
-	if _, err := b.askWarden(ctx, wardenDurable, nil, ask); err != nil {
-		return nil, err
-	}
-	return b.js.Consumer(ctx, stream, want.Durable)
+// A Manager opens durable consumers and sets timers.
+type Manager interface {
+	// OpenConsumer is Bus.Durable.
+	OpenConsumer(ctx context.Context, stream string, want jetstream.ConsumerConfig) (jetstream.Consumer, error)
+	// SetTimer makes JetStream store a plugin's event at a later time, in place of
+	// the plugin's timer of the same name; see At.
+	SetTimer(ctx context.Context, msg *nats.Msg, timer string, at time.Time) (jetstream.PubAck, error)
+	// CancelTimer drops a plugin's timer, if it has not fired.
+	CancelTimer(ctx context.Context, plugin, timer string) error
+}
+
+// NewManager returns a Manager that calls JetStream, for connections that may do so.
+func NewManager(js jetstream.JetStream) Manager { return manager{js} }
+
+type manager struct{ js jetstream.JetStream }
+
+// OpenConsumer implements Manager.
+func (m manager) OpenConsumer(ctx context.Context, stream string, want jetstream.ConsumerConfig) (jetstream.Consumer, error) {
+	return openDurable(ctx, m.js, stream, want)
 }
 
 func openDurable(ctx context.Context, js jetstream.JetStream, stream string, want jetstream.ConsumerConfig) (jetstream.Consumer, error) {

@@ -19,7 +19,7 @@ import (
 // function that stores n messages on a subject, whose bodies are their sequences.
 func held(t *testing.T) (jetstream.JetStream, jetstream.Stream, func(subject string, n int)) {
 	t.Helper()
-	js, err := streams.JetStream(streamstest.Connect(t, streamstest.Server(t)))
+	js, err := jetstream.New(streamstest.Connect(t, streamstest.Server(t)))
 	if err != nil {
 		t.Fatal(err)
 	}

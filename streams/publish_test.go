@@ -22,7 +22,7 @@ import (
 func TestPublishIsNotAcknowledged(t *testing.T) {
 	t.Parallel()
 	nc := streamstest.Connect(t, streamstest.Server(t)) // without streams
-	js, err := streams.JetStream(nc)
+	js, err := jetstream.New(nc)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"strconv"
 
-	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -23,12 +22,7 @@ func Put(ctx context.Context, js jetstream.JetStream, stream string, msg *nats.M
 		ctx, cancel = context.WithTimeout(ctx, js.Options().DefaultTimeout)
 		defer cancel()
 	}
-	return settled(ctx, isInProcess, func() (jetstream.PubAck, error) { return put(ctx, js, stream, msg) })
-}
-
-func isInProcess(err error) bool {
-	var api *jetstream.APIError
-	return errors.As(err, &api) && server.ErrorIdentifier(api.ErrorCode) == server.JSStreamDuplicateMessageConflict
+	return retryWhile(ctx, isInProcess, func() (jetstream.PubAck, error) { return put(ctx, js, stream, msg) })
 }
 
 func put(ctx context.Context, js jetstream.JetStream, stream string, msg *nats.Msg) (jetstream.PubAck, error) {

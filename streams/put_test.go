@@ -54,7 +54,7 @@ func TestPutOfWhatIsInProcess(t *testing.T) {
 	conns, _ := streamstest.Cluster(t)
 	var all []jetstream.JetStream
 	for _, nc := range conns {
-		js, err := streams.JetStream(nc)
+		js, err := jetstream.New(nc)
 		if err != nil {
 			t.Fatal(err)
 		}

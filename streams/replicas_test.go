@@ -3,7 +3,6 @@ package streams_test
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"testing"
 	"time"
 
@@ -11,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/retry"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
@@ -25,13 +25,13 @@ func TestCluster(t *testing.T) {
 	opened := make(chan error, 2)
 	var buses []*streams.Bus
 	for _, nc := range conns[:2] {
-		js, err := streams.JetStream(nc)
+		js, err := jetstream.New(nc)
 		if err != nil {
 			t.Fatal(err)
 		}
 		buses = append(buses, streams.NewBus(nc, js))
 		go func() {
-			opened <- streams.Insist(ctx, time.Minute, slog.New(slog.DiscardHandler), func(ctx context.Context) error {
+			opened <- retry.Do(ctx, streams.WhileUnanswered(time.Minute, nil), func(ctx context.Context) error {
 				ctx, cancel := context.WithTimeout(ctx, 2*time.Second) // as without a deadline
 				defer cancel()
 				return streams.Open(ctx, js, streams.Options{Replicas: 3})

@@ -2,6 +2,7 @@ package streams
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -76,4 +77,16 @@ func call(ctx context.Context, e event.Envelope, r Responder) (result any, err e
 		}
 	}()
 	return r(ctx, e)
+}
+
+// Answerable reports whether a request may be answered on its reply subject. One
+// that means something is refused: a requester who may not publish there could make
+// the responder do it.
+func Answerable(reply string) bool {
+	root, _, _ := strings.Cut(reply, ".")
+	switch root {
+	case "", "cytube", "plugin", "platform", "database", "rosey":
+		return false
+	}
+	return root[0] != '$'
 }

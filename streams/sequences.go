@@ -14,13 +14,13 @@ import (
 	"github.com/rosey-bot/rosey/event"
 )
 
-// Pass takes one of our event streams past its sequences up to seq, so that no new
+// AdvanceSequence takes one of our event streams past its sequences up to seq, so that no new
 // event gets one of them. Other streams are left as they are.
 //
 // It is for sequences that were given out to events that are gone, while what
 // those caused is not: its Nats-Msg-Id names the cause, and what a new event with
 // the same sequence causes would be dropped as a repeat.
-func Pass(ctx context.Context, js jetstream.JetStream, stream string, seq uint64) error {
+func AdvanceSequence(ctx context.Context, js jetstream.JetStream, stream string, seq uint64) error {
 	spec, ok := acknowledging(stream)
 	if !ok {
 		return nil
@@ -42,6 +42,10 @@ func Pass(ctx context.Context, js jetstream.JetStream, stream string, seq uint64
 	return nil
 }
 
+// stallTimeout is how long the server may leave the sequences that fill publishes
+// unacknowledged.
+const stallTimeout = 2 * time.Minute
+
 // passAtOnce is how many sequences are taken up before what does so goes: it is not
 // to take the room of events, where a stream may hold only so much.
 const passAtOnce = 1000
@@ -49,7 +53,7 @@ const passAtOnce = 1000
 // fill takes up n sequences and returns the last of the stream.
 func fill(ctx context.Context, js jetstream.JetStream, s jetstream.Stream, subject string, n uint64) (last uint64, err error) {
 	for range n {
-		if _, err := js.PublishAsync(subject, nil, jetstream.WithStallWait(readyTimeout)); err != nil {
+		if _, err := js.PublishAsync(subject, nil, jetstream.WithStallWait(stallTimeout)); err != nil {
 			return 0, err
 		}
 	}
@@ -78,18 +82,6 @@ func acknowledging(stream string) (Spec, bool) {
 		return Spec{}, false
 	}
 	return topology[i], true
-}
-
-// reconcile is Reconcile on a store whose last server did not stop.
-func (s *Server) reconcile(log *slog.Logger) {
-	ctx, cancel := context.WithTimeout(context.Background(), readyTimeout)
-	defer cancel()
-	js, err := JetStream(s.own)
-	if err != nil {
-		log.Warn("the streams were not reconciled", "error", err)
-		return
-	}
-	Reconcile(ctx, js, log)
 }
 
 // mostLost is more events than a stream can lose in a power cut. A message ID that
@@ -151,7 +143,7 @@ func reconcile(ctx context.Context, js jetstream.JetStream) (passed []event.Ref,
 	}
 	for _, s := range states {
 		if seq := causes[s.Name]; seq > s.LastSeq {
-			if err := Pass(ctx, js, s.Name, seq); err != nil {
+			if err := AdvanceSequence(ctx, js, s.Name, seq); err != nil {
 				errs = append(errs, err)
 				continue
 			}
@@ -164,11 +156,11 @@ func reconcile(ctx context.Context, js jetstream.JetStream) (passed []event.Ref,
 // holdsEffects reports whether a stream is one of ours, or a bucket, in which there
 // is what events have caused.
 func holdsEffects(stream string) bool {
-	return strings.HasPrefix(stream, kvStream("")) || isOurs(stream)
+	return strings.HasPrefix(stream, BucketStream("")) || IsOurs(stream)
 }
 
-// isOurs reports whether a stream is one of the topology.
-func isOurs(stream string) bool {
+// IsOurs reports whether a stream is one of the topology.
+func IsOurs(stream string) bool {
 	return slices.ContainsFunc(topology[:], func(s Spec) bool { return s.Name == stream })
 }
 

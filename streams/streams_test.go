@@ -6,9 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -20,7 +17,10 @@ import (
 	"github.com/nats-io/nats.go/micro"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/retry"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/connect"
+	"github.com/rosey-bot/rosey/streams/embedded"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
@@ -112,7 +112,7 @@ func TestOpenIsIdempotentAndUpdatesInPlace(t *testing.T) {
 func TestOpenRefusesWhatCannotChangeAndDeletesNothing(t *testing.T) {
 	t.Parallel()
 	nc := streamstest.Connect(t, streamstest.Server(t))
-	js, err := streams.JetStream(nc)
+	js, err := jetstream.New(nc)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -313,208 +313,20 @@ func TestSubscribersPublishInTheSameConversation(t *testing.T) {
 	}
 }
 
-func TestStoreIsHeldByOneServer(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	if _, err := streams.Find(dir); !errors.Is(err, streams.ErrNotRunning) {
-		t.Errorf("on an empty store Find returned %v", err)
-	}
-	s, err := streams.StartServer(streams.ServerConfig{Store: dir, Listen: "127.0.0.1:0", Holder: "rosey run"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = streams.StartServer(streams.ServerConfig{Store: dir})
-	if !errors.Is(err, streams.ErrStoreInUse) || !strings.Contains(err.Error(), fmt.Sprintf("rosey run (pid %d", os.Getpid())) {
-		t.Errorf("second server: %v", err)
-	}
-	info, err := streams.Find(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	nc, err := streams.Dial(streams.Remote{URL: info.URL, User: info.User, Password: info.Password})
-	if err != nil {
-		t.Fatal(err)
-	}
-	nc.Close()
-	if mode, err := os.Stat(filepath.Join(dir, "server.json")); err != nil || mode.Mode().Perm() != 0o600 {
-		t.Errorf("server.json: %v, %v", mode, err)
-	}
-	if err := s.Stop(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := streams.Find(dir); !errors.Is(err, streams.ErrNotRunning) {
-		t.Errorf("after Stop, Find returned %v", err)
-	}
-}
-
-// A bot that starts again is found by those that knew the last one, of which
-// some cannot look into the store, and by those that can even where another
-// program took its port.
-func TestClientsFindTheNextServerOfAStore(t *testing.T) {
-	t.Parallel()
-	ctx := streamstest.Context(t)
-	dir := t.TempDir()
-	start := func() *streams.Server {
-		s, err := streams.StartServer(streams.ServerConfig{Store: dir, Listen: "127.0.0.1:0"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return s
-	}
-	if _, err := streams.Dial(streams.Remote{Store: dir}); !errors.Is(err, streams.ErrNotRunning) {
-		t.Errorf("no server: %v", err)
-	}
-	first := start()
-	closed := make(chan struct{}, 2)
-	reconnected := make(chan *nats.Conn, 10)
-	watch := func(nc *nats.Conn, err error) *nats.Conn {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		nc.SetReconnectHandler(func(nc *nats.Conn) { reconnected <- nc })
-		nc.SetClosedHandler(func(*nats.Conn) { closed <- struct{}{} })
-		return nc
-	}
-	foreign := watch(nats.Connect(first.Info().URL, nats.UserInfo(first.Info().User, first.Info().Password), nats.MaxReconnects(-1), nats.ReconnectWait(10*time.Millisecond)))
-	following := watch(streams.Dial(streams.Remote{Store: dir}))
-	defer func() { foreign.Close(); following.Close(); <-closed; <-closed }()
-	await := func(wanted ...*nats.Conn) {
-		t.Helper()
-		missing := map[*nats.Conn]bool{}
-		for _, nc := range wanted {
-			missing[nc] = true
-		}
-		for len(missing) > 0 {
-			select {
-			case nc := <-reconnected:
-				delete(missing, nc)
-			case <-ctx.Done():
-				t.Fatalf("%d clients did not find the next server", len(missing))
-			}
-		}
-	}
-
-	if err := first.Stop(); err != nil {
-		t.Fatal(err)
-	}
-	second := start()
-	await(foreign, following)
-	if second.Info().URL != first.Info().URL || second.Info().Password != first.Info().Password {
-		t.Errorf("the second server is at %s, the first was at %s", second.Info().URL, first.Info().URL)
-	}
-
-	if err := second.Stop(); err != nil {
-		t.Fatal(err)
-	}
-	squatter, err := net.Listen("tcp", strings.TrimPrefix(second.Info().URL, "nats://"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer squatter.Close()
-	third := start()
-	defer third.Stop()
-	await(following)
-	if third.Info().URL == second.Info().URL {
-		t.Error("two servers on one port")
-	}
-}
-
-// A command that opens the store of a bot that was killed leaves no hint that a
-// server listens there, and the next bot is where the killed one was.
-func TestKilledServersNote(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	s, err := streams.StartServer(streams.ServerConfig{Store: dir, Listen: "127.0.0.1:0"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	note, err := os.ReadFile(filepath.Join(dir, "server.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Stop(); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "server.json"), note, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	reader, err := streams.StartServer(streams.ServerConfig{Store: dir})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if info, err := streams.Find(dir); !errors.Is(err, streams.ErrNotRunning) {
-		t.Errorf("while a command has the store, Find returned %+v, %v", info, err)
-	}
-	if err := reader.Stop(); err != nil {
-		t.Fatal(err)
-	}
-	next, err := streams.StartServer(streams.ServerConfig{Store: dir, Listen: "127.0.0.1:0"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer next.Stop()
-	if next.Info() != s.Info() {
-		t.Errorf("the next server is %+v, the killed one was %+v", next.Info(), s.Info())
-	}
-}
-
-// Processes start in any order.
-func TestAwait(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	logged := make(chan string, 1)
-	log := slog.New(slog.NewTextHandler(writerFunc(func(p []byte) (int, error) {
-		select {
-		case logged <- string(p):
-		default:
-		}
-		return len(p), nil
-	}), nil))
-	type result struct {
-		nc  *nats.Conn
-		err error
-	}
-	dialled := make(chan result, 1)
-	go func() {
-		nc, err := streams.Await(streamstest.Context(t), streams.Remote{Store: dir, Logger: log}, time.Minute)
-		dialled <- result{nc, err}
-	}()
-	if said := <-logged; !strings.Contains(said, "waiting for the NATS server") || !strings.Contains(said, dir) {
-		t.Errorf("logged %q", said)
-	}
-	s, err := streams.StartServer(streams.ServerConfig{Store: dir, Listen: "127.0.0.1:0"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Stop()
-	r := <-dialled
-	if r.err != nil {
-		t.Fatal(r.err)
-	}
-	r.nc.Close()
-	if _, err := streams.Await(t.Context(), streams.Remote{URL: s.Info().URL, User: "rosey", Password: "wrong"}, time.Minute); !errors.Is(err, nats.ErrAuthorization) {
-		t.Errorf("with a wrong password: %v", err)
-	}
-	if _, err := streams.Await(t.Context(), streams.Remote{URL: "nats://127.0.0.1:1"}, 0); err == nil {
-		t.Error("no server, and no error")
-	}
-}
-
 // What a process does first is done even if the server crashes just then.
-func TestInsist(t *testing.T) {
+func TestWhileUnanswered(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context() // without a deadline, so that each request has its own
 	dir := t.TempDir()
-	start := func() *streams.Server {
-		s, err := streams.StartServer(streams.ServerConfig{Store: dir, Listen: "127.0.0.1:0"})
+	start := func() *embedded.Server {
+		s, err := embedded.Start(embedded.Config{Store: dir, Listen: "127.0.0.1:0"})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return s
 	}
 	server := start()
-	nc, err := streams.Dial(streams.Remote{Store: dir})
+	nc, err := connect.Dial(connect.Remote{Store: dir})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -534,10 +346,10 @@ func TestInsist(t *testing.T) {
 		tries++
 		return streams.Open(ctx, js, streams.Options{})
 	}
-	if err := streams.Insist(ctx, 0, log, open); !errors.Is(err, context.DeadlineExceeded) || tries != 1 {
+	if err := retry.Do(ctx, streams.WhileUnanswered(time.Nanosecond, log), open); !errors.Is(err, context.DeadlineExceeded) || tries != 1 {
 		t.Errorf("without patience it tried %d times: %v", tries, err)
 	}
-	err = streams.Insist(ctx, time.Hour, log, func(ctx context.Context) error {
+	err = retry.Do(ctx, streams.WhileUnanswered(time.Hour, log), func(ctx context.Context) error {
 		err := open(ctx)
 		if tries == 3 {
 			server = start()
@@ -549,38 +361,13 @@ func TestInsist(t *testing.T) {
 	}
 	defer server.Stop()
 	broken := errors.New("broken")
-	if err := streams.Insist(ctx, time.Hour, log, func(context.Context) error { return broken }); err != broken {
+	if err := retry.Do(ctx, streams.WhileUnanswered(time.Hour, log), func(context.Context) error { return broken }); err != broken {
 		t.Errorf("a failure that stays: %v", err)
 	}
 	ended, cancel := context.WithCancel(ctx)
-	err = streams.Insist(ended, time.Hour, log, func(context.Context) error { cancel(); return nats.ErrTimeout })
+	err = retry.Do(ended, streams.WhileUnanswered(time.Hour, log), func(context.Context) error { cancel(); return nats.ErrTimeout })
 	if !errors.Is(err, nats.ErrTimeout) {
 		t.Errorf("told to stop: %v", err)
-	}
-}
-
-type writerFunc func([]byte) (int, error)
-
-func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
-
-func TestTakenPortIsSaidClearly(t *testing.T) {
-	t.Parallel()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	_, err = streams.StartServer(streams.ServerConfig{Store: t.TempDir(), Listen: l.Addr().String()})
-	if err == nil || !strings.Contains(err.Error(), "--listen") {
-		t.Errorf("error %v, want one that names --listen", err)
-	}
-}
-
-func TestDialErrorHidesPasswords(t *testing.T) {
-	t.Parallel()
-	_, err := streams.Dial(streams.Remote{URL: "nats://bob:hunter2@127.0.0.1:1"})
-	if err == nil || strings.Contains(err.Error(), "hunter2") {
-		t.Errorf("error %v", err)
 	}
 }
 

@@ -2,8 +2,6 @@ package streams
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"maps"
 	"time"
 
@@ -18,25 +16,13 @@ import (
 // ran then, it is stored later.
 const HeaderDue = "Rosey-Due"
 
-// schedule has JetStream store a message later, on its subject.
-func (b *Bus) schedule(ctx context.Context, msg *nats.Msg, timer string, at time.Time) (ack jetstream.PubAck, err error) {
+// SetTimer implements Manager.
+func (m manager) SetTimer(ctx context.Context, msg *nats.Msg, timer string, at time.Time) (ack jetstream.PubAck, err error) {
 	plugin, due := event.PluginOf(msg.Subject), event.DueSubject(msg.Subject)
 	if due == "" || !event.ValidName(timer) {
 		return ack, event.Errorf(event.InvalidInput, "timer %q for %s: only a plugin's events of a type can be scheduled, and a timer's name is 1 to %d of A-Z a-z 0-9 _ -", timer, msg.Subject, event.MaxNameLength)
 	}
-	if b.warden != "" {
-		msg.Header.Set(headerTimer, timer)
-		msg.Header.Set(headerAt, at.UTC().Format(time.RFC3339Nano))
-		reply, err := b.askWarden(ctx, wardenTimer, msg.Header, json.RawMessage(msg.Data))
-		if err != nil {
-			return ack, err
-		}
-		if err := json.Unmarshal(reply, &ack); err != nil {
-			return ack, fmt.Errorf("read the warden's reply: %w", err)
-		}
-		return ack, nil
-	}
-	stream, err := b.js.Stream(ctx, Timer)
+	stream, err := m.js.Stream(ctx, Timer)
 	if err != nil {
 		return ack, event.Errorf(event.NATSError, "look at stream %s: %w", Timer, err)
 	}
@@ -47,11 +33,20 @@ func (b *Bus) schedule(ctx context.Context, msg *nats.Msg, timer string, at time
 	// A copy: what is not stored is scheduled again, with the same message.
 	scheduled := &nats.Msg{Subject: event.ScheduleSubject(plugin, timer, nuid.Next()), Header: maps.Clone(msg.Header), Data: msg.Data}
 	scheduled.Header.Set(HeaderDue, at.UTC().Format(time.RFC3339))
-	stored, err := b.js.PublishMsg(ctx, scheduled, jetstream.WithScheduleAt(at), jetstream.WithScheduleTarget(due))
+	stored, err := m.js.PublishMsg(ctx, scheduled, jetstream.WithScheduleAt(at), jetstream.WithScheduleTarget(due))
 	if err != nil {
 		return ack, err
 	}
 	return *stored, dropTimer(ctx, stream, plugin, timer, jetstream.WithPurgeSequence(stored.Sequence))
+}
+
+// CancelTimer implements Manager.
+func (m manager) CancelTimer(ctx context.Context, plugin, timer string) error {
+	stream, err := m.js.Stream(ctx, Timer)
+	if err != nil {
+		return event.Errorf(event.NATSError, "cancel timer %s of %s: %w", timer, plugin, err)
+	}
+	return dropTimer(ctx, stream, plugin, timer)
 }
 
 // dropTimer drops the settings of a timer that wait.

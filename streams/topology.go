@@ -1,3 +1,6 @@
+// Package streams is Rosey's use of NATS JetStream: the streams that hold every
+// event, the Bus that publishes, requests and subscribes, timers, and the reading of
+// stored events.
 package streams
 
 import (
@@ -22,6 +25,24 @@ const (
 	Platform      = "PLATFORM"       // the bot's own life
 	Database      = "DATABASE"       // a record of requests to the database
 )
+
+// Durable is the name of a plugin's durable consumers, and of its user where the
+// plugin has credentials of its own.
+func Durable(plugin string) string { return "plugin-" + plugin }
+
+// Registrations is the KV bucket of plugins' registrations.
+const Registrations = "plugins"
+
+// RestartSubject is the subject on which every running instance of a plugin is told
+// to restart. No stream captures it.
+func RestartSubject(plugin string) string { return "rosey.plugin." + plugin + ".restart" }
+
+// ReadableStreams are the streams that a plugin's durable may read. Those of
+// requests are a record for the operator.
+func ReadableStreams() []string { return []string{Cytube, Plugin, Platform} }
+
+// Readable reports whether a plugin's durable may read a stream.
+func Readable(stream string) bool { return slices.Contains(ReadableStreams(), stream) }
 
 // DuplicateWindow is how long a Nats-Msg-Id is remembered. It is longer than
 // everything that may pass between the first and the last delivery of an event:
@@ -161,7 +182,7 @@ func whatIsDue() []*jetstream.StreamSource {
 const answerTimeout = 2 * time.Second
 
 // AnswerWithin is ctx with a deadline for one request that opens a stream or a
-// bucket, unless it has one; see Insist for what to do when it has passed.
+// bucket, unless it has one; see WhileUnanswered for what to do when it has passed.
 func AnswerWithin(ctx context.Context) (context.Context, context.CancelFunc) {
 	if _, ok := ctx.Deadline(); ok {
 		return ctx, func() {}

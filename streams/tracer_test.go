@@ -10,6 +10,7 @@ import (
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/embedded"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 	"github.com/rosey-bot/rosey/telemetry"
 	"github.com/rosey-bot/rosey/telemetry/oteltest"
@@ -18,7 +19,7 @@ import (
 
 // peer is a Bus on its own connection whose spans go to a collector under a
 // name, or nowhere.
-func peer(t *testing.T, s *streams.Server, service string, getenv func(string) string) *streams.Bus {
+func peer(t *testing.T, s *embedded.Server, service string, getenv func(string) string) *streams.Bus {
 	t.Helper()
 	tel, err := telemetry.Setup(t.Context(), telemetry.Config{Service: service, Getenv: getenv})
 	if err != nil {

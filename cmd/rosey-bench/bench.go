@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/embedded"
 )
 
 // bench is what measurements work with.
@@ -61,7 +62,7 @@ func (b *bench) node(ctx context.Context) (*node, error) {
 }
 
 func (b *bench) nodeIn(ctx context.Context, dir string) (*node, error) {
-	server, err := streams.StartServer(streams.ServerConfig{Store: dir})
+	server, err := embedded.Start(embedded.Config{Store: dir})
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +74,7 @@ func (b *bench) nodeIn(ctx context.Context, dir string) (*node, error) {
 	if err := streams.Open(ctx, js, streams.Options{}); err != nil {
 		return nil, err
 	}
-	seal, err := streams.OpenSeal(ctx, js, 1)
+	seal, err := streams.OpenMessageIDSigner(ctx, js, 1)
 	if err != nil {
 		return nil, err
 	}
@@ -81,20 +82,20 @@ func (b *bench) nodeIn(ctx context.Context, dir string) (*node, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &node{bus: streams.NewBus(js.Conn(), js, streams.WithSeal(seal)), bare: bare}, nil
+	return &node{bus: streams.NewBus(js.Conn(), js, streams.WithMessageIDSigner(seal)), bare: bare}, nil
 }
 
-func (b *bench) connect(server *streams.Server, opts ...nats.Option) (jetstream.JetStream, error) {
+func (b *bench) connect(server *embedded.Server, opts ...nats.Option) (jetstream.JetStream, error) {
 	nc, err := server.Connect(opts...)
 	if err != nil {
 		return nil, err
 	}
 	b.onCleanup(func() error { nc.Close(); return nil })
-	return streams.JetStream(nc)
+	return jetstream.New(nc)
 }
 
 // plainServer hands out in-process connections as nats-server makes them.
-type plainServer struct{ *streams.Server }
+type plainServer struct{ *embedded.Server }
 
 func (s plainServer) InProcessConn() (net.Conn, error) {
 	c, err := s.Server.InProcessConn()

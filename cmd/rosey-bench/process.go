@@ -17,7 +17,8 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/rosey-bot/rosey/event"
-	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/connect"
+	"github.com/rosey-bot/rosey/streams/embedded"
 	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
@@ -137,7 +138,7 @@ func (b *bench) startBot(ctx context.Context, dir string) (*process, error) {
 }
 
 func botReady(ctx context.Context, store string) bool {
-	nc, err := streams.Await(ctx, streams.Remote{Store: store, Name: "rosey-bench"}, 0)
+	nc, err := connect.Await(ctx, connect.Remote{Store: store, Name: "rosey-bench"}, 0)
 	if err != nil {
 		return false
 	}
@@ -162,7 +163,7 @@ func (b *bench) startBare(ctx context.Context, dir string) (*process, error) {
 
 // serveBare is the other process of startBare: a NATS server and nothing else.
 func serveBare(store string) (err error) {
-	server, err := streams.StartServer(streams.ServerConfig{Store: store, Listen: "127.0.0.1:0"})
+	server, err := embedded.Start(embedded.Config{Store: store, Listen: "127.0.0.1:0"})
 	if err != nil {
 		return err
 	}

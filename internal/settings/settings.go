@@ -9,6 +9,7 @@ import (
 
 	"github.com/rosey-bot/rosey/cytube"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/embedded"
 	"github.com/rosey-bot/rosey/streams/lease"
 )
 
@@ -58,7 +59,7 @@ func Default() Settings {
 	return Settings{
 		Channel:   Channel{Site: "https://cytu.be", Prefix: "!", MessageLimit: 240},
 		Heartbeat: time.Minute, RequestTimeout: streams.DefaultTimeout, Store: DefaultStore(), Listen: "127.0.0.1:0",
-		Replicas: 1, LeaseTerm: lease.Term, LogFormat: "text", StoreReserve: streams.DefaultReserve, JoinsPerSecond: cytube.DefaultJoinsPerSecond,
+		Replicas: 1, LeaseTerm: lease.Term, LogFormat: "text", StoreReserve: embedded.DefaultReserve, JoinsPerSecond: cytube.DefaultJoinsPerSecond,
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/rosey-bot/rosey/kvstore"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/embedded"
 )
 
 // natsSide is the bot's server with the database service, and a micro service
@@ -41,7 +42,7 @@ func startNATS(ctx context.Context, dir string, syncAlways bool) (n *natsSide, e
 		return n, err
 	}
 	n.stops = append(n.stops, func() error { return os.RemoveAll(dir) })
-	server, err := streams.StartServer(streams.ServerConfig{Store: dir, SyncAlways: syncAlways})
+	server, err := embedded.Start(embedded.Config{Store: dir, SyncAlways: syncAlways})
 	if err != nil {
 		return n, err
 	}
@@ -51,7 +52,7 @@ func startNATS(ctx context.Context, dir string, syncAlways bool) (n *natsSide, e
 		return n, err
 	}
 	n.stops = append(n.stops, func() error { nc.Close(); return nil })
-	js, err := streams.JetStream(nc)
+	js, err := jetstream.New(nc)
 	if err != nil {
 		return n, err
 	}

@@ -200,7 +200,7 @@ func (w *witness) Publish(_ context.Context, e event.Envelope, opts ...streams.P
 	if err := w.check(e); err != nil {
 		return streams.Ack{}, err
 	}
-	asked := streams.Ask(opts...)
+	asked := streams.ResolveOptions(opts...)
 	w.note(Output{Subject: e.Subject, Data: e.Data, Due: asked.At, timer: asked.Timer})
 	return streams.Ack{}, nil
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/rosey-bot/rosey/kvstore"
 	"github.com/rosey-bot/rosey/plugins/host"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/embedded"
 	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
@@ -56,7 +57,7 @@ func open(ctx context.Context, c *Case, log *slog.Logger) (_ *sandbox, err error
 		return nil, err
 	}
 	s.onClose(func() error { return os.RemoveAll(dir) })
-	server, err := streams.StartServer(streams.ServerConfig{Store: dir, Holder: "a dry run"})
+	server, err := embedded.Start(embedded.Config{Store: dir, Holder: "a dry run"})
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +68,7 @@ func open(ctx context.Context, c *Case, log *slog.Logger) (_ *sandbox, err error
 		return nil, err
 	}
 	s.onClose(func() error { nc.Close(); <-closed; return nil })
-	js, err := streams.JetStream(nc)
+	js, err := jetstream.New(nc)
 	if err != nil {
 		return nil, err
 	}

@@ -22,6 +22,8 @@ import (
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/kvstore"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/access"
+	"github.com/rosey-bot/rosey/streams/connect"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
@@ -39,7 +41,7 @@ type grounds struct {
 // external is the same on a server that knows the guest from its configuration.
 func external(t *testing.T) *grounds {
 	t.Helper()
-	config := "listen: 127.0.0.1:-1\njetstream { store_dir: " + strconv.Quote(t.TempDir()) + " }\n" + streams.PluginPermissions("guest").Config("BOT")
+	config := "listen: 127.0.0.1:-1\njetstream { store_dir: " + strconv.Quote(t.TempDir()) + " }\n" + access.PluginPermissions("guest").Config("BOT")
 	config = strings.Replace(config, "  BOT {\n", "  BOT {\n    jetstream: enabled\n    users: [ { user: bot, password: bot } ]\n", 1)
 	config = strings.Replace(config, "$PASSWORD_OF_GUEST", "guest", 1)
 	path := filepath.Join(t.TempDir(), "server.conf")
@@ -67,7 +69,7 @@ func external(t *testing.T) *grounds {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { nc.Close(); <-closed })
-	js, err := streams.JetStream(nc)
+	js, err := jetstream.New(nc)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +102,7 @@ func (g *grounds) serve() {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"guest", "victim"} {
-		if err := streams.OpenCommands(ctx, g.JetStream(), name); err != nil {
+		if err := access.OpenCommandConsumer(ctx, g.JetStream(), name); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := router.Register(ctx, kv, router.Registration{Name: name, Version: "1.0.0"}); err != nil {
@@ -112,7 +114,7 @@ func (g *grounds) serve() {
 		t.Fatal(err)
 	}
 	var running sync.WaitGroup
-	for _, serve := range []func(context.Context) error{func(ctx context.Context) error { return db.Serve(ctx, func() {}) }, streams.NewWarden(g.Bus, slog.New(slog.DiscardHandler)).Serve} {
+	for _, serve := range []func(context.Context) error{func(ctx context.Context) error { return db.Serve(ctx, func() {}) }, access.NewProvisioner(g.Bus, slog.New(slog.DiscardHandler)).Serve} {
 		running.Go(func() {
 			if err := serve(ctx); err != nil {
 				t.Error(err)
@@ -135,7 +137,7 @@ func (g *grounds) serve() {
 
 func (g *grounds) issue() string {
 	g.t.Helper()
-	text, err := streams.IssueCredentials(g.store, "guest")
+	text, err := access.IssueCredentials(g.store, "guest")
 	if err != nil {
 		g.t.Fatal(err)
 	}
@@ -210,7 +212,7 @@ func allowed(t *testing.T, g *grounds) {
 		}
 	}
 	bus := func(nc *nats.Conn, js jetstream.JetStream) *streams.Bus {
-		return streams.NewBus(nc, js, streams.WithWarden("guest"))
+		return streams.NewBus(nc, js, streams.WithManager(access.Delegate(js, "guest")))
 	}
 	for name, do := range map[string]func(context.Context, *nats.Conn, jetstream.JetStream) error{
 		"publish its own event":         stores("plugin.guest.event", `{"n":1}`),
@@ -604,19 +606,19 @@ func TestCredentialsEnd(t *testing.T) {
 	t.Parallel()
 	g := newGrounds(t)
 	ended := make(chan struct{}, 8)
-	connect := func() *nats.Conn {
+	asGuest := func() *nats.Conn {
 		return g.guest(nats.ReconnectWait(time.Millisecond), nats.ReconnectHandler(func(*nats.Conn) { t.Error("reconnected") }), nats.DisconnectErrHandler(func(*nats.Conn, error) { ended <- struct{}{} }))
 	}
-	old := connect()
+	old := asGuest()
 	before := g.creds
 	g.creds = g.issue()
-	if n, err := streams.AnnounceCredentials(g.Conn()); err != nil || n < 1 {
+	if n, err := access.AnnounceCredentials(g.Conn()); err != nil || n < 1 {
 		t.Errorf("a new key ended %d connections, %v", n, err)
 	}
 	lost := func(nc *nats.Conn) {
 		t.Helper()
 		<-ended
-		if err := streams.Lost(streamstest.Context(t), nc); !errors.Is(err, nats.ErrAuthorization) {
+		if err := connect.AwaitClosed(streamstest.Context(t), nc); !errors.Is(err, nats.ErrAuthorization) {
 			t.Errorf("the connection ended with %v", err)
 		}
 	}
@@ -626,11 +628,11 @@ func TestCredentialsEnd(t *testing.T) {
 			t.Errorf("%s connects: %v, %v", what, nc, err)
 		}
 	}
-	now := connect()
-	if found, err := streams.RevokeCredentials(g.store, "guest"); err != nil || !found {
+	now := asGuest()
+	if found, err := access.RevokeCredentials(g.store, "guest"); err != nil || !found {
 		t.Fatalf("revoked: %v, %v", found, err)
 	}
-	if _, err := streams.AnnounceCredentials(g.Conn()); err != nil {
+	if _, err := access.AnnounceCredentials(g.Conn()); err != nil {
 		t.Error(err)
 	}
 	lost(now)
@@ -648,7 +650,7 @@ func TestCredentialsEnd(t *testing.T) {
 // otherStore issues credentials for the same plugin of another store.
 func otherStore(t *testing.T) string {
 	t.Helper()
-	text, err := streams.IssueCredentials(t.TempDir(), "guest")
+	text, err := access.IssueCredentials(t.TempDir(), "guest")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,11 +24,11 @@ func TestCredentialsUseUpNoMessageIDs(t *testing.T) {
 	t.Parallel()
 	g := newGrounds(t)
 	ctx := streamstest.Context(t)
-	seal, err := streams.OpenSeal(ctx, g.JetStream(), 1)
+	seal, err := streams.OpenMessageIDSigner(ctx, g.JetStream(), 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	bus := streams.NewBus(g.Conn(), g.JetStream(), streams.WithSeal(seal))
+	bus := streams.NewBus(g.Conn(), g.JetStream(), streams.WithMessageIDSigner(seal))
 	kv, err := router.OpenBucket(ctx, g.JetStream(), 1)
 	if err != nil {
 		t.Fatal(err)
@@ -81,25 +81,25 @@ func TestSealOfCredentials(t *testing.T) {
 	t.Parallel()
 	inside, outside := newGrounds(t), external(t)
 	before := inside.guest()
-	one, err := streams.CredentialSeal(before)
+	one, err := streams.CredentialSigner(before)
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := streams.CredentialSeal(inside.guest())
+	again, err := streams.CredentialSigner(inside.guest())
 	if err != nil {
 		t.Fatal(err)
 	}
-	byPassword, err := streams.CredentialSeal(outside.guest())
+	byPassword, err := streams.CredentialSigner(outside.guest())
 	if err != nil {
 		t.Fatal(err)
 	}
-	bot, err := streams.OpenSeal(streamstest.Context(t), inside.JetStream(), 1)
+	bot, err := streams.OpenMessageIDSigner(streamstest.Context(t), inside.JetStream(), 1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	stored := map[event.Ref]int{} // by what is published with the same ID
-	for _, s := range []streams.Seal{one, again, byPassword, bot, {}} {
-		bus := streams.NewBus(inside.Conn(), inside.JetStream(), streams.WithSeal(s))
+	for _, s := range []streams.MessageIDSigner{one, again, byPassword, bot, {}} {
+		bus := streams.NewBus(inside.Conn(), inside.JetStream(), streams.WithMessageIDSigner(s))
 		ack := streamstest.Publish(t, bus, event.SubjectUserLeave, event.UserLeave{User: "alice", Channel: "main"}, streams.WithMsgID("id"))
 		stored[ack.Ref]++
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/rosey-bot/rosey/plugins/host"
 	"github.com/rosey-bot/rosey/replay"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/embedded"
 )
 
 // backoff is short: a test should learn of a failure soon.
@@ -26,7 +27,7 @@ var backoff = []time.Duration{20 * time.Millisecond, 100 * time.Millisecond}
 // boot starts a bot on the store and returns when it is ready.
 func (r *Room) boot() {
 	r.t.Helper()
-	server, err := streams.StartServer(streams.ServerConfig{Store: r.store})
+	server, err := embedded.Start(embedded.Config{Store: r.store})
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -54,7 +55,7 @@ func (r *Room) boot() {
 	if nc, err = server.Connect(nats.ClosedHandler(func(*nats.Conn) { close(closed) })); err != nil {
 		r.t.Fatal(err)
 	}
-	js, err := streams.JetStream(nc)
+	js, err := jetstream.New(nc)
 	if err != nil {
 		r.t.Fatal(err)
 	}

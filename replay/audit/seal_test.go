@@ -21,6 +21,7 @@ import (
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/replay"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/embedded"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
@@ -243,7 +244,7 @@ func TestForget(t *testing.T) {
 	t.Parallel()
 	ctx := streamstest.Context(t)
 	store := t.TempDir()
-	server, err := streams.StartServer(streams.ServerConfig{Store: store})
+	server, err := embedded.Start(embedded.Config{Store: store})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/lease"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
@@ -25,7 +25,7 @@ var short = lease.Timing{Term: 2 * time.Second, Renew: 100 * time.Millisecond, M
 // open opens the leases of a process that is connected through nc.
 func open(t *testing.T, nc *nats.Conn, name string) *lease.Leases {
 	t.Helper()
-	js, err := streams.JetStream(nc)
+	js, err := jetstream.New(nc)
 	if err != nil {
 		t.Fatal(err)
 	}

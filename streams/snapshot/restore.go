@@ -75,7 +75,7 @@ func Restore(ctx context.Context, js jetstream.JetStream, dir string, o RestoreO
 		})
 		if err == nil && !o.ReadOnly {
 			// What came to the stream while the rest was copied is gone.
-			err = streams.Pass(ctx, js, s.Name, s.Reached)
+			err = streams.AdvanceSequence(ctx, js, s.Name, s.Reached)
 		}
 		if err == nil && !o.ReadOnly {
 			var again []func() error

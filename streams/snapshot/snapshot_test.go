@@ -23,6 +23,7 @@ import (
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/kvstore"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/embedded"
 	"github.com/rosey-bot/rosey/streams/snapshot"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
@@ -32,7 +33,7 @@ func TestMain(m *testing.M) { streamstest.Main(m) }
 // empty is a server with nothing in it.
 func empty(t *testing.T) jetstream.JetStream {
 	t.Helper()
-	js, err := streams.JetStream(streamstest.Connect(t, streamstest.Server(t)))
+	js, err := jetstream.New(streamstest.Connect(t, streamstest.Server(t)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +44,7 @@ func empty(t *testing.T) jetstream.JetStream {
 func restored(t *testing.T, dir string) (jetstream.JetStream, snapshot.Manifest) {
 	t.Helper()
 	store := t.TempDir()
-	server, err := streams.StartServer(streams.ServerConfig{Store: store})
+	server, err := embedded.Start(embedded.Config{Store: store})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +52,7 @@ func restored(t *testing.T, dir string) (jetstream.JetStream, snapshot.Manifest)
 	if err != nil {
 		t.Fatal(err)
 	}
-	js, err := streams.JetStream(nc)
+	js, err := jetstream.New(nc)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +61,7 @@ func restored(t *testing.T, dir string) (jetstream.JetStream, snapshot.Manifest)
 	if err := errors.Join(err, server.Stop()); err != nil {
 		t.Fatal(err)
 	}
-	if server, err = streams.StartServer(streams.ServerConfig{Store: store}); err != nil {
+	if server, err = embedded.Start(embedded.Config{Store: store}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -68,7 +69,7 @@ func restored(t *testing.T, dir string) (jetstream.JetStream, snapshot.Manifest)
 			t.Error(err)
 		}
 	})
-	if js, err = streams.JetStream(streamstest.Connect(t, server)); err != nil {
+	if js, err = jetstream.New(streamstest.Connect(t, server)); err != nil {
 		t.Fatal(err)
 	}
 	return js, m

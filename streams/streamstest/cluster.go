@@ -11,8 +11,6 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-
-	"github.com/rosey-bot/rosey/streams"
 )
 
 // Cluster starts three servers that are one cluster, with file storage, and
@@ -48,7 +46,7 @@ func Cluster(t testing.TB, change ...func(*server.Options)) ([]*nats.Conn, []*se
 		nc, s := foreign(t, o)
 		conns, servers = append(conns, nc), append(servers, s)
 	}
-	js, err := streams.JetStream(conns[0])
+	js, err := jetstream.New(conns[0])
 	if err != nil {
 		t.Fatal(err)
 	}

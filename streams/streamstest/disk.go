@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/embedded"
 )
 
 // A Disk is a small file system of a test's own, and how to fill it.
@@ -43,7 +44,7 @@ func (d *Disk) Fill(free int64) {
 	}
 	defer f.Close()
 	for {
-		have, _ := streams.DiskSpace(d.Dir)
+		have, _ := embedded.DiskSpace(d.Dir)
 		n := min(int64(have)-free, 1<<20)
 		if n <= 0 {
 			return
@@ -76,7 +77,7 @@ func Stuff(t testing.TB, bus *streams.Bus) {
 	for size := 50_000; size > 0; {
 		_, err := js.Publish(ctx, stuffing, make([]byte, size))
 		switch {
-		case errors.Is(streams.Refusal(err), streams.ErrFull):
+		case errors.Is(streams.WrapFull(err), streams.ErrFull):
 			size /= 10 // there may be room for less
 		case err != nil:
 			t.Fatal(err)

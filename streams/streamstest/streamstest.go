@@ -14,6 +14,7 @@ import (
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/embedded"
 )
 
 // Main runs the tests of a package and fails if they leave goroutines behind. One
@@ -26,15 +27,15 @@ func Main(m *testing.M) {
 
 // Server starts an embedded server on a fresh store and stops it when the test
 // ends. It listens on a free loopback port.
-func Server(t testing.TB) *streams.Server {
+func Server(t testing.TB) *embedded.Server {
 	t.Helper()
 	return ServerOn(t, t.TempDir())
 }
 
 // ServerOn is Server on a store of the test's choice.
-func ServerOn(t testing.TB, store string) *streams.Server {
+func ServerOn(t testing.TB, store string) *embedded.Server {
 	t.Helper()
-	s, err := streams.StartServer(streams.ServerConfig{Store: store, Listen: "127.0.0.1:0"})
+	s, err := embedded.Start(embedded.Config{Store: store, Listen: "127.0.0.1:0"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,10 +49,10 @@ func ServerOn(t testing.TB, store string) *streams.Server {
 
 // Bus opens the streams on s and returns a Bus on an in-process connection that
 // is closed when the test ends.
-func Bus(t testing.TB, s *streams.Server, opts ...streams.BusOption) *streams.Bus {
+func Bus(t testing.TB, s *embedded.Server, opts ...streams.BusOption) *streams.Bus {
 	t.Helper()
 	nc := Connect(t, s)
-	js, err := streams.JetStream(nc)
+	js, err := jetstream.New(nc)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +77,7 @@ func Publish(t testing.TB, bus *streams.Bus, subject string, payload any, opts .
 }
 
 // Connect opens an in-process connection that is closed when the test ends.
-func Connect(t testing.TB, s *streams.Server) *nats.Conn {
+func Connect(t testing.TB, s *embedded.Server) *nats.Conn {
 	t.Helper()
 	closed := make(chan struct{})
 	nc, err := s.Connect(nats.ClosedHandler(func(*nats.Conn) { close(closed) }))

@@ -1,4 +1,4 @@
-package streams_test
+package connect_test
 
 import (
 	"crypto/ecdsa"
@@ -20,10 +20,12 @@ import (
 
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nkeys"
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/connect"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
@@ -136,28 +138,28 @@ func TestTLS(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name   string
-		remote streams.Remote
+		remote connect.Remote
 		err    string // a pattern; "" when it works
 	}{
-		{"TLS", streams.Remote{URL: plain, TLS: streams.TLS{CA: ours.file}}, ""},
-		{"TLS, unknown authority", streams.Remote{URL: plain}, "certificate signed by unknown authority"},
-		{"TLS, another authority", streams.Remote{URL: plain, TLS: streams.TLS{CA: theirs.file}}, "certificate signed by unknown authority"},
-		{"TLS, no such file", streams.Remote{URL: plain, TLS: streams.TLS{CA: "missing.pem"}}, "missing.pem"},
-		{"TLS, context", streams.Remote{Context: context("plain", map[string]string{"url": plain, "ca": ours.file})}, ""},
-		{"mTLS", streams.Remote{URL: strict, TLS: streams.TLS{CA: ours.file, Cert: clientCert, Key: clientKey}}, ""},
-		{"mTLS, no certificate", streams.Remote{URL: strict, TLS: streams.TLS{CA: ours.file}}, "tls( error|: )"},
-		{"mTLS, a stranger's", streams.Remote{URL: strict, TLS: streams.TLS{CA: ours.file, Cert: strangerCert, Key: strangerKey}}, "tls( error|: )"},
-		{"mTLS, context", streams.Remote{Context: context("strict", map[string]string{"url": strict, "ca": ours.file, "cert": clientCert, "key": clientKey})}, ""},
-		{"no such context", streams.Remote{Context: "missing"}, "context missing"},
+		{"TLS", connect.Remote{URL: plain, TLS: connect.TLS{CA: ours.file}}, ""},
+		{"TLS, unknown authority", connect.Remote{URL: plain}, "certificate signed by unknown authority"},
+		{"TLS, another authority", connect.Remote{URL: plain, TLS: connect.TLS{CA: theirs.file}}, "certificate signed by unknown authority"},
+		{"TLS, no such file", connect.Remote{URL: plain, TLS: connect.TLS{CA: "missing.pem"}}, "missing.pem"},
+		{"TLS, context", connect.Remote{Context: context("plain", map[string]string{"url": plain, "ca": ours.file})}, ""},
+		{"mTLS", connect.Remote{URL: strict, TLS: connect.TLS{CA: ours.file, Cert: clientCert, Key: clientKey}}, ""},
+		{"mTLS, no certificate", connect.Remote{URL: strict, TLS: connect.TLS{CA: ours.file}}, "tls( error|: )"},
+		{"mTLS, a stranger's", connect.Remote{URL: strict, TLS: connect.TLS{CA: ours.file, Cert: strangerCert, Key: strangerKey}}, "tls( error|: )"},
+		{"mTLS, context", connect.Remote{Context: context("strict", map[string]string{"url": strict, "ca": ours.file, "cert": clientCert, "key": clientKey})}, ""},
+		{"no such context", connect.Remote{Context: "missing"}, "context missing"},
 	} {
 		t.Run(c.name, func(t *testing.T) { dials(t, c.remote, c.err) })
 	}
 }
 
 // dials connects, and where that is to work stores an event.
-func dials(t *testing.T, r streams.Remote, want string) {
+func dials(t *testing.T, r connect.Remote, want string) {
 	t.Helper()
-	nc, err := streams.Dial(r)
+	nc, err := connect.Dial(r)
 	if err == nil {
 		defer nc.Close()
 	}
@@ -167,12 +169,12 @@ func dials(t *testing.T, r streams.Remote, want string) {
 	case want == "":
 	case err == nil:
 		t.Fatalf("it connected, want an error with %q", want)
-	case !regexp.MustCompile(want).MatchString(err.Error()) || !strings.Contains(err.Error(), "--tls"):
+	case !regexp.MustCompile(want).MatchString(err.Error()) || !strings.Contains(err.Error(), "TLS file"):
 		t.Fatalf("%v, want an error with %q and what to do", err, want)
 	default:
 		return
 	}
-	js, err := streams.JetStream(nc)
+	js, err := jetstream.New(nc)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -247,13 +249,13 @@ func TestCredentials(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name   string
-		remote streams.Remote
+		remote connect.Remote
 		err    string
 	}{
-		{"file", streams.Remote{URL: url, Credentials: creds}, ""},
-		{"context", streams.Remote{Context: "known"}, ""},
-		{"none", streams.Remote{URL: url}, "Authorization"},
-		{"no such file", streams.Remote{URL: url, Credentials: "missing.creds"}, "missing.creds"},
+		{"file", connect.Remote{URL: url, Credentials: creds}, ""},
+		{"context", connect.Remote{Context: "known"}, ""},
+		{"none", connect.Remote{URL: url}, "Authorization"},
+		{"no such file", connect.Remote{URL: url, Credentials: "missing.creds"}, "missing.creds"},
 	} {
 		t.Run(c.name, func(t *testing.T) { dials(t, c.remote, c.err) })
 	}

@@ -1,4 +1,4 @@
-package streams_test
+package embedded_test
 
 import (
 	"bytes"
@@ -16,6 +16,7 @@ import (
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/embedded"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
@@ -29,13 +30,13 @@ func (s *said) Write(p []byte) (int, error) { s.mu.Lock(); defer s.mu.Unlock(); 
 func (s *said) String() string              { s.mu.Lock(); defer s.mu.Unlock(); return s.b.String() }
 
 // smallStore starts a server with little room, and a Bus on it.
-func smallStore(t *testing.T, c streams.ServerConfig) (*streams.Server, *streams.Bus, *said) {
+func smallStore(t *testing.T, c embedded.Config, opts ...streams.BusOption) (*embedded.Server, *streams.Bus, *said) {
 	t.Helper()
 	log := &said{}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.NewTextHandler(log, nil))
 	}
-	s, err := streams.StartServer(c)
+	s, err := embedded.Start(c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +45,7 @@ func smallStore(t *testing.T, c streams.ServerConfig) (*streams.Server, *streams
 			t.Error(err)
 		}
 	})
-	return s, streamstest.Bus(t, s), log
+	return s, streamstest.Bus(t, s, opts...), log
 }
 
 // chats are the lines that were acknowledged.
@@ -111,7 +112,7 @@ func isFull(err error) bool { return errors.Is(err, streams.ErrFull) }
 func isNil(err error) bool  { return err == nil }
 
 // wait waits for the server to say that it is full, or that it is not.
-func awaitFull(ctx context.Context, t *testing.T, s *streams.Server, full bool) error {
+func awaitFull(ctx context.Context, t *testing.T, s *embedded.Server, full bool) error {
 	t.Helper()
 	for {
 		err := s.Full()
@@ -131,7 +132,8 @@ func awaitFull(ctx context.Context, t *testing.T, s *streams.Server, full bool) 
 func TestStoreMax(t *testing.T) {
 	t.Parallel()
 	ctx := streamstest.Context(t)
-	s, bus, log := smallStore(t, streams.ServerConfig{Store: t.TempDir(), MaxStore: 6 << 20})
+	capacity := &streams.Capacity{Observer: streams.NoObserver{}}
+	s, bus, log := smallStore(t, embedded.Config{Store: t.TempDir(), MaxStore: 6 << 20}, streams.WithObserver(capacity))
 	c := &chats{t: t, bus: bus, acked: map[uint64]string{}}
 	refusal := c.until(ctx, isFull)
 	if event.CodeOf(refusal) != event.NATSError || !strings.Contains(refusal.Error(), "the store is full") {
@@ -140,8 +142,8 @@ func TestStoreMax(t *testing.T) {
 	if problem := awaitFull(ctx, t, s, true); !strings.Contains(problem.Error(), "raise store_max") {
 		t.Errorf("the server says %v", problem)
 	}
-	if err := bus.Full(); !isFull(err) || !strings.Contains(err.Error(), streams.Cytube) {
-		t.Errorf("the Bus says %v", err)
+	if err := capacity.Full(); !isFull(err) || !strings.Contains(err.Error(), streams.Cytube) {
+		t.Errorf("the observer says %v", err)
 	}
 	// Buckets are refused in the same way, and reading goes on.
 	if _, err := bus.JetStream().CreateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: "b"}); err == nil {
@@ -149,10 +151,10 @@ func TestStoreMax(t *testing.T) {
 		if err == nil {
 			_, err = kv.Put(ctx, "k", make([]byte, 100))
 		}
-		if !isFull(streams.Refusal(err)) {
+		if !isFull(streams.WrapFull(err)) {
 			t.Errorf("a bucket takes a value: %v", err)
 		}
-	} else if !isFull(streams.Refusal(err)) {
+	} else if !isFull(streams.WrapFull(err)) {
 		t.Errorf("a bucket is refused with %v", err)
 	}
 	before := c.kept(ctx)
@@ -174,8 +176,8 @@ func TestStoreMax(t *testing.T) {
 	}
 	awaitFull(ctx, t, s, false)
 	_ = c.until(ctx, isNil)
-	if err := bus.Full(); err != nil {
-		t.Errorf("the Bus still says %v", err)
+	if err := capacity.Full(); err != nil {
+		t.Errorf("the observer still says %v", err)
 	}
 	if n := c.kept(ctx); n != len(c.acked) {
 		t.Errorf("%d of %d lines are kept afterwards", n, len(c.acked))
@@ -199,7 +201,7 @@ func TestFullDisk(t *testing.T) {
 			t.Parallel()
 			ctx := streamstest.Context(t)
 			disk := streamstest.SmallDisk(t, 48<<20)
-			s, bus, log := smallStore(t, streams.ServerConfig{Store: disk.Dir, Reserve: 8 << 20})
+			s, bus, log := smallStore(t, embedded.Config{Store: disk.Dir, Reserve: 8 << 20})
 			c := &chats{t: t, bus: bus, acked: map[uint64]string{}}
 			for range 200 {
 				if err := c.publish(ctx); err != nil {
@@ -228,11 +230,11 @@ func TestFullDisk(t *testing.T) {
 			if n != len(c.acked) {
 				t.Errorf("%d of %d acknowledged lines are kept", n, len(c.acked))
 			}
-			if !strings.Contains(log.String(), "there is room in the store again") {
+			if !strings.Contains(log.String(), "store has capacity again") {
 				t.Errorf("the log does not say that there is room:\n%s", log)
 			}
 			t.Logf("%d lines acknowledged before, %d while others filled the disk, %d after, %d kept; JetStream started anew %d times; refused with %v",
-				began, full-began, len(c.acked)-full, n, strings.Count(log.String(), "JetStream starts anew"), err)
+				began, full-began, len(c.acked)-full, n, strings.Count(log.String(), "restarting JetStream"), err)
 			if testing.Verbose() {
 				t.Log(log)
 			}
@@ -269,7 +271,7 @@ func TestTimerWaitsForRoom(t *testing.T) {
 			cancel(strings.Split(subject, ".")[3])
 		}
 	}})
-	s, bus, _ := smallStore(t, streams.ServerConfig{Store: t.TempDir(), MaxStore: 6 << 20, Logger: log})
+	s, bus, _ := smallStore(t, embedded.Config{Store: t.TempDir(), MaxStore: 6 << 20, Logger: log})
 	cancel = func(timer string) {
 		if err := bus.CancelTimer(ctx, "alarm", timer); err != nil && ctx.Err() == nil {
 			t.Error(err)

@@ -1,4 +1,4 @@
-package streams_test
+package embedded_test
 
 import (
 	"errors"
@@ -7,14 +7,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/embedded"
 )
 
 // told is a log that is told of one thing.
 type told chan struct{}
 
 func (t told) Write(b []byte) (int, error) {
-	if strings.Contains(string(b), "waiting until the store is free") {
+	if strings.Contains(string(b), "store locked, waiting") {
 		close(t)
 	}
 	return len(b), nil
@@ -24,11 +24,11 @@ func (t told) Write(b []byte) (int, error) {
 func TestStoreInUse(t *testing.T) {
 	t.Parallel()
 	store, patience := t.TempDir(), time.Minute
-	first, err := streams.StartServer(streams.ServerConfig{Store: store, Holder: "rosey status"})
+	first, err := embedded.Start(embedded.Config{Store: store, Holder: "rosey status"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := streams.StartServer(streams.ServerConfig{Store: store, Holder: "rosey replay"}); !errors.Is(err, streams.ErrStoreInUse) {
+	if _, err := embedded.Start(embedded.Config{Store: store, Holder: "rosey replay"}); !errors.Is(err, embedded.ErrStoreInUse) {
 		t.Errorf("without patience: %v", err)
 	}
 	waits := make(told)
@@ -38,12 +38,12 @@ func TestStoreInUse(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	bot := streams.ServerConfig{Store: store, Holder: "rosey run", Patience: patience, Logger: slog.New(slog.NewTextHandler(waits, nil))}
-	second, err := streams.StartServer(bot)
+	bot := embedded.Config{Store: store, Holder: "rosey run", Patience: patience, Logger: slog.New(slog.NewTextHandler(waits, nil))}
+	second, err := embedded.Start(bot)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := streams.StartServer(bot); !errors.Is(err, streams.ErrStoreInUse) || !strings.Contains(err.Error(), "rosey run (pid ") {
+	if _, err := embedded.Start(bot); !errors.Is(err, embedded.ErrStoreInUse) || !strings.Contains(err.Error(), "rosey run (pid ") {
 		t.Errorf("beside another bot: %v", err)
 	}
 	if err := second.Stop(); err != nil {

@@ -16,11 +16,10 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// A Seal makes message IDs that nobody can tell in advance who does not share its
-// secret. JetStream drops what has a Nats-Msg-Id that the stream holds, whoever
+// MessageIDSigner makes message IDs that nobody can predict without its secret. JetStream drops what has a Nats-Msg-Id that the stream holds, whoever
 // published that: a plugin with credentials of its own could otherwise use up the
-// IDs of commands and answers to come. The zero Seal leaves IDs as they are.
-type Seal struct{ macs *sync.Pool } // of *mac, keyed with the secret
+// IDs of future commands and answers. The zero value leaves IDs as they are.
+type MessageIDSigner struct{ macs *sync.Pool } // of *mac, keyed with the secret
 
 const (
 	sealBucket = "seals"
@@ -31,34 +30,34 @@ const (
 	sealPurpose = "rosey: seal of message IDs"
 )
 
-// OpenSeal reads the secret of all who may read everything, making one if there is
-// none. Plugins with credentials of their own cannot read it; see CredentialSeal.
-func OpenSeal(ctx context.Context, js jetstream.JetStream, replicas int) (Seal, error) {
+// OpenMessageIDSigner reads the secret of all who may read everything, making one if there is
+// none. Plugins with credentials of their own cannot read it; see CredentialSigner.
+func OpenMessageIDSigner(ctx context.Context, js jetstream.JetStream, replicas int) (MessageIDSigner, error) {
 	kv, err := OpenBucket(ctx, js, jetstream.KeyValueConfig{
 		Bucket: sealBucket, Description: "The secret that keeps message IDs from being told in advance", Replicas: max(replicas, 1),
 	})
 	if err != nil {
-		return Seal{}, err
+		return MessageIDSigner{}, err
 	}
 	ctx, cancel := AnswerWithin(ctx)
 	defer cancel()
-	secret, err := readSeal(ctx, kv)
+	secret, err := readSecret(ctx, kv)
 	if errors.Is(err, jetstream.ErrKeyNotFound) {
 		secret = make([]byte, sha256.Size)
 		_, _ = rand.Read(secret) // never fails
 		if _, err = kv.Create(ctx, sealKey, secret); errors.Is(err, jetstream.ErrKeyExists) {
 			// Another process was faster, and not every server may know of it yet.
 			missing := func(err error) bool { return errors.Is(err, jetstream.ErrKeyNotFound) }
-			secret, err = settled(ctx, missing, func() ([]byte, error) { return readSeal(ctx, kv) })
+			secret, err = retryWhile(ctx, missing, func() ([]byte, error) { return readSecret(ctx, kv) })
 		}
 	}
 	if err != nil {
-		return Seal{}, fmt.Errorf("open the seal of message IDs: %w", Refusal(err))
+		return MessageIDSigner{}, fmt.Errorf("open the seal of message IDs: %w", WrapFull(err))
 	}
-	return newSeal(secret), nil
+	return newSigner(secret), nil
 }
 
-func readSeal(ctx context.Context, kv jetstream.KeyValue) ([]byte, error) {
+func readSecret(ctx context.Context, kv jetstream.KeyValue) ([]byte, error) {
 	e, err := kv.Get(ctx, sealKey)
 	if err != nil {
 		return nil, err
@@ -66,10 +65,10 @@ func readSeal(ctx context.Context, kv jetstream.KeyValue) ([]byte, error) {
 	return e.Value(), nil
 }
 
-// CredentialSeal is the Seal of a plugin with credentials of its own: all processes
+// CredentialSigner is the MessageIDSigner of a plugin with credentials of its own: all processes
 // that connect with these have the same, and nobody else has it. Credentials that
-// are neither a key nor a password give the zero Seal.
-func CredentialSeal(nc *nats.Conn) (Seal, error) {
+// are neither a key nor a password give the zero MessageIDSigner.
+func CredentialSigner(nc *nats.Conn) (MessageIDSigner, error) {
 	own := []byte(nc.Opts.Password)
 	if u, err := url.Parse(nc.ConnectedUrl()); err == nil && len(own) == 0 {
 		password, _ := u.User.Password()
@@ -78,14 +77,14 @@ func CredentialSeal(nc *nats.Conn) (Seal, error) {
 	if sign := nc.Opts.SignatureCB; sign != nil {
 		var err error
 		if own, err = sign([]byte(sealPurpose)); err != nil {
-			return Seal{}, fmt.Errorf("sign with the plugin's credentials: %w", err)
+			return MessageIDSigner{}, fmt.Errorf("sign with the plugin's credentials: %w", err)
 		}
 	}
 	if len(own) == 0 {
-		return Seal{}, nil
+		return MessageIDSigner{}, nil
 	}
 	secret := sha256.Sum256(append([]byte(sealPurpose), own...))
-	return newSeal(secret[:]), nil
+	return newSigner(secret[:]), nil
 }
 
 // A mac is a keyed hash and room for what it gives. Keying one costs more than
@@ -95,12 +94,12 @@ type mac struct {
 	sum [sha256.Size]byte
 }
 
-func newSeal(secret []byte) Seal {
-	return Seal{&sync.Pool{New: func() any { return &mac{Hash: hmac.New(sha256.New, secret)} }}}
+func newSigner(secret []byte) MessageIDSigner {
+	return MessageIDSigner{&sync.Pool{New: func() any { return &mac{Hash: hmac.New(sha256.New, secret)} }}}
 }
 
-// id is a message ID that is made of another one.
-func (s Seal) id(id string) string {
+// sign appends a truncated HMAC to an ID.
+func (s MessageIDSigner) sign(id string) string {
 	if s.macs == nil || id == "" {
 		return id
 	}

@@ -1,6 +1,6 @@
 //go:build linux || darwin
 
-package streams
+package embedded
 
 import "golang.org/x/sys/unix"
 

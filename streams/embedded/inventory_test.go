@@ -1,4 +1,4 @@
-package streams_test
+package embedded_test
 
 import (
 	"bytes"
@@ -13,6 +13,7 @@ import (
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/embedded"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
@@ -42,16 +43,16 @@ func filledStore(t *testing.T) string {
 	return store
 }
 
-func startStore(t *testing.T, store string, log *slog.Logger) *streams.Server {
+func startStore(t *testing.T, store string, log *slog.Logger) *embedded.Server {
 	t.Helper()
-	s, err := streams.StartServer(streams.ServerConfig{Store: store, Logger: log})
+	s, err := embedded.Start(embedded.Config{Store: store, Logger: log})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s
 }
 
-func stop(t *testing.T, bus *streams.Bus, s *streams.Server) {
+func stop(t *testing.T, bus *streams.Bus, s *embedded.Server) {
 	t.Helper()
 	if bus != nil {
 		bus.Conn().Close()
@@ -93,11 +94,11 @@ func TestInventory(t *testing.T) {
 				var log bytes.Buffer
 				s := startStore(t, store, slog.New(slog.NewTextHandler(&log, nil)))
 				bus := streamstest.Bus(t, s)
-				lost, err := streams.Losses(store)
+				lost, err := embedded.Losses(store)
 				if err != nil {
 					t.Fatal(err)
 				}
-				if got := strings.Contains(log.String(), "events are gone"); got != said {
+				if got := strings.Contains(log.String(), "stored events lost"); got != said {
 					t.Errorf("the log says so: %v, want %v:\n%s", got, said, &log)
 				}
 				switch {
@@ -164,7 +165,7 @@ func TestInventoryOfWhatWasDeleted(t *testing.T) {
 					t.Error(err)
 				}
 			}()
-			if lost, err := streams.Losses(store); err != nil || len(lost) > 0 {
+			if lost, err := embedded.Losses(store); err != nil || len(lost) > 0 {
 				t.Errorf("lost %+v, %v", lost, err)
 			}
 		})
@@ -176,22 +177,22 @@ func TestInventoryThatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	store := t.TempDir()
 	stop(t, nil, startStore(t, store, nil))
-	if _, err := streams.Losses(store); err != nil {
+	if _, err := embedded.Losses(store); err != nil {
 		t.Fatal(err)
 	}
 	path := filepath.Join(store, "inventory.json")
 	if err := os.WriteFile(path, []byte("garbage"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := streams.Losses(store); err == nil || !strings.Contains(err.Error(), path) {
+	if _, err := embedded.Losses(store); err == nil || !strings.Contains(err.Error(), path) {
 		t.Errorf("garbage is read: %v", err)
 	}
 	var log bytes.Buffer
 	stop(t, nil, startStore(t, store, slog.New(slog.NewTextHandler(&log, nil))))
-	if !strings.Contains(log.String(), "cannot be told") {
+	if !strings.Contains(log.String(), "store not checked") {
 		t.Errorf("the log says nothing: %s", &log)
 	}
-	if _, err := streams.Losses(store); err != nil {
+	if _, err := embedded.Losses(store); err != nil {
 		t.Error(err)
 	}
 }

@@ -22,7 +22,7 @@ import (
 func TestTimersOfOldStores(t *testing.T) {
 	t.Parallel()
 	nc := streamstest.Connect(t, streamstest.Server(t))
-	js, err := streams.JetStream(nc)
+	js, err := jetstream.New(nc)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +64,7 @@ func TestTimersOfOldStores(t *testing.T) {
 	var carriers sync.WaitGroup
 	for range 2 { // as with two bots
 		carriers.Go(func() {
-			if err := streams.NewCarrier(js, streams.Seal{}, slog.New(slog.DiscardHandler)).Run(running); err != context.Canceled {
+			if err := streams.NewTimerForwarder(js, streams.MessageIDSigner{}, slog.New(slog.DiscardHandler)).Run(running); err != context.Canceled {
 				t.Error(err)
 			}
 		})

@@ -1,4 +1,4 @@
-package streams
+package embedded
 
 import (
 	"bytes"
@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-func TestPipeReadsWholeWrites(t *testing.T) {
+func TestCoalescingConnReadsWholeWrites(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		pieces []int
@@ -45,7 +45,7 @@ func TestPipeReadsWholeWrites(t *testing.T) {
 				}
 				written <- all
 			}()
-			p := &pipe{Conn: ours, within: tc.within}
+			p := &coalescingConn{Conn: ours, within: tc.within}
 			var sizes []int
 			var got []byte
 			for buffer := make([]byte, tc.buffer); ; {
@@ -72,17 +72,17 @@ func TestPipeReadsWholeWrites(t *testing.T) {
 }
 
 // A deadline that the client sets must hold, and go on holding.
-func TestPipeKeepsDeadlines(t *testing.T) {
+func TestCoalescingConnKeepsDeadlines(t *testing.T) {
 	t.Parallel()
-	for name, set := range map[string]func(*pipe, time.Time) error{
-		"of both":    (*pipe).SetDeadline,
-		"of reading": (*pipe).SetReadDeadline,
+	for name, set := range map[string]func(*coalescingConn, time.Time) error{
+		"of both":    (*coalescingConn).SetDeadline,
+		"of reading": (*coalescingConn).SetReadDeadline,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			ours, server := net.Pipe()
 			defer server.Close()
-			p := &pipe{Conn: ours, within: time.Nanosecond}
+			p := &coalescingConn{Conn: ours, within: time.Nanosecond}
 			if err := set(p, time.Now().Add(2*time.Second)); err != nil {
 				t.Fatal(err)
 			}

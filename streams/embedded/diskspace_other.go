@@ -1,6 +1,6 @@
 //go:build !linux && !darwin
 
-package streams
+package embedded
 
 // DiskSpace cannot be told here.
 func DiskSpace(string) (free, total uint64) { return 0, 0 }

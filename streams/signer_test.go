@@ -21,11 +21,11 @@ func TestSeal(t *testing.T) {
 	opened := make(chan *streams.Bus, 4)
 	for range cap(opened) { // at the same time
 		go func() {
-			seal, err := streams.OpenSeal(ctx, plain.JetStream(), 1)
+			seal, err := streams.OpenMessageIDSigner(ctx, plain.JetStream(), 1)
 			if err != nil {
 				t.Error(err)
 			}
-			opened <- streams.NewBus(plain.Conn(), plain.JetStream(), streams.WithSeal(seal))
+			opened <- streams.NewBus(plain.Conn(), plain.JetStream(), streams.WithMessageIDSigner(seal))
 		}()
 	}
 	leave := func(bus *streams.Bus) streams.Ack {

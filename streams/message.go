@@ -24,7 +24,7 @@ type Stored struct {
 }
 
 // Read makes a Stored of a JetStream message. An event that came without a
-// CorrelationOf has its ImpliedCorrelation. On a malformed body the error is
+// correlation ID has its propagation.ImpliedCorrelation. On a malformed body the error is
 // INVALID_INPUT and names the field; the Stored then has everything but the
 // body's fields, with the body's text as data when that is not an object.
 func Read(msg jetstream.Msg) (Stored, error) {
@@ -58,7 +58,7 @@ func (s Stored) correlated() Stored {
 }
 
 // Decode reads a body with its headers. A bare payload, or an envelope without
-// them, gets its CorrelationOf from the headers, and its timestamp from at.
+// them, gets its correlation ID from the headers, and its timestamp from at.
 func Decode(subject string, header nats.Header, body []byte, at time.Time) (event.Envelope, error) {
 	if event.Match(event.AllSchedules, subject) {
 		// The body of a schedule is the event that is stored when its time comes.

@@ -2,19 +2,19 @@ package streams
 
 import "time"
 
-// Asked is what publish options ask for, for who stands in for a Bus.
-type Asked struct {
+// PublishParams is the effect of publish options, for those who stand in for a Bus.
+type PublishParams struct {
 	At    time.Time     // when the event is to be stored; zero for now
 	Timer string        // the name it waits under until then
 	MsgID string        // its Nats-Msg-Id
 	TTL   time.Duration // how long it is kept; 0 as long as its stream keeps events
 }
 
-// Ask reads publish options.
-func Ask(opts ...PublishOption) Asked {
+// ResolveOptions returns the effect of publish options.
+func ResolveOptions(opts ...PublishOption) PublishParams {
 	var s publishSettings
 	for _, o := range opts {
 		o(&s)
 	}
-	return Asked{At: s.at, Timer: s.timer, MsgID: s.msgID, TTL: s.ttl}
+	return PublishParams{At: s.at, Timer: s.timer, MsgID: s.msgID, TTL: s.ttl}
 }

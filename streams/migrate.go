@@ -14,27 +14,27 @@ import (
 	"github.com/rosey-bot/rosey/event"
 )
 
-// carrierDurable is the Carrier's durable consumer on the stream TIMER.
-const carrierDurable = "timer-carrier"
+// forwarderDurable is the TimerForwarder's durable consumer on the stream TIMER.
+const forwarderDurable = "timer-carrier"
 
-// A Carrier does for a stream PLUGIN that once had schedules of its own, as in
+// A TimerForwarder does for a stream PLUGIN that once had schedules of its own, as in
 // version 0.1, what its source does for others: JetStream lets no stream have
 // both, nor be without schedules again. Several may run at a time.
-type Carrier struct {
-	js   jetstream.JetStream
-	seal Seal
-	log  *slog.Logger
+type TimerForwarder struct {
+	js     jetstream.JetStream
+	signer MessageIDSigner
+	log    *slog.Logger
 }
 
-// NewCarrier makes a Carrier, whose message IDs the Seal makes. Call Run to have it
+// NewTimerForwarder makes a TimerForwarder, whose message IDs the MessageIDSigner makes. Call Run to have it
 // work.
-func NewCarrier(js jetstream.JetStream, seal Seal, log *slog.Logger) *Carrier {
-	return &Carrier{js, seal, log}
+func NewTimerForwarder(js jetstream.JetStream, signer MessageIDSigner, log *slog.Logger) *TimerForwarder {
+	return &TimerForwarder{js, signer, log}
 }
 
 // Run puts what is due into the stream PLUGIN until ctx ends; it only waits where
 // the stream gets that itself.
-func (c *Carrier) Run(ctx context.Context) error {
+func (c *TimerForwarder) Run(ctx context.Context) error {
 	plugin, err := c.js.Stream(ctx, Plugin)
 	if err != nil {
 		return fmt.Errorf("open stream %s: %w", Plugin, err)
@@ -44,14 +44,14 @@ func (c *Carrier) Run(ctx context.Context) error {
 		return ctx.Err()
 	}
 	consumer, err := openDurable(ctx, c.js, Timer, jetstream.ConsumerConfig{
-		Durable: carrierDurable, FilterSubject: event.AllDue, AckPolicy: jetstream.AckExplicitPolicy, AckWait: 5 * time.Second,
+		Durable: forwarderDurable, FilterSubject: event.AllDue, AckPolicy: jetstream.AckExplicitPolicy, AckWait: 5 * time.Second,
 	})
 	if err != nil {
-		return fmt.Errorf("open consumer %s: %w", carrierDurable, err)
+		return fmt.Errorf("open consumer %s: %w", forwarderDurable, err)
 	}
 	messages, err := OneByOne(consumer)
 	if err != nil {
-		return fmt.Errorf("read consumer %s: %w", carrierDurable, err)
+		return fmt.Errorf("read consumer %s: %w", forwarderDurable, err)
 	}
 	defer context.AfterFunc(ctx, messages.Stop)()
 	for {
@@ -62,16 +62,16 @@ func (c *Carrier) Run(ctx context.Context) error {
 		case errors.Is(err, jetstream.ErrNoHeartbeat):
 			continue
 		case err != nil:
-			return fmt.Errorf("read consumer %s: %w", carrierDurable, err)
+			return fmt.Errorf("read consumer %s: %w", forwarderDurable, err)
 		}
-		if err := c.carry(ctx, msg); err != nil {
+		if err := c.forward(ctx, msg); err != nil {
 			c.log.WarnContext(ctx, "what is due is late and will be tried again", "subject", msg.Subject(), "error", err)
 			_ = msg.NakWithDelay(time.Second) // it comes again in any case
 		}
 	}
 }
 
-func (c *Carrier) carry(ctx context.Context, msg jetstream.Msg) error {
+func (c *TimerForwarder) forward(ctx context.Context, msg jetstream.Msg) error {
 	meta, err := msg.Metadata()
 	if err != nil {
 		return err
@@ -82,8 +82,8 @@ func (c *Carrier) carry(ctx context.Context, msg jetstream.Msg) error {
 			out.Header[key] = values
 		}
 	}
-	id := fmt.Sprintf("%s/%s:%d", carrierDurable, Timer, meta.Sequence.Stream)
-	if _, err := c.js.PublishMsg(ctx, out, jetstream.WithMsgID(c.seal.id(id))); err != nil {
+	id := fmt.Sprintf("%s/%s:%d", forwarderDurable, Timer, meta.Sequence.Stream)
+	if _, err := c.js.PublishMsg(ctx, out, jetstream.WithMsgID(c.signer.sign(id))); err != nil {
 		return err
 	}
 	return msg.Ack()

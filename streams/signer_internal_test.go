@@ -10,10 +10,10 @@ import (
 )
 
 // An ID is the same whoever makes it and whatever was made before it.
-func TestSealIsAnHMAC(t *testing.T) {
+func TestSignerIsAnHMAC(t *testing.T) {
 	t.Parallel()
 	secret := []byte("secret")
-	s := newSeal(secret)
+	s := newSigner(secret)
 	var all sync.WaitGroup
 	for worker := range 4 {
 		all.Go(func() {
@@ -22,21 +22,21 @@ func TestSealIsAnHMAC(t *testing.T) {
 				h := hmac.New(sha256.New, secret)
 				h.Write([]byte(id))
 				want := id + "~" + base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:sealLength])
-				if got := s.id(id); got != want {
+				if got := s.sign(id); got != want {
 					t.Errorf("%s became %s, want %s", id, got, want)
 				}
 			}
 		})
 	}
 	all.Wait()
-	if id := (Seal{}).id("a"); id != "a" {
+	if id := (MessageIDSigner{}).sign("a"); id != "a" {
 		t.Errorf("the zero Seal made %s of a", id)
 	}
 }
 
-func BenchmarkSeal(b *testing.B) {
-	s := newSeal([]byte("secret"))
+func BenchmarkSigner(b *testing.B) {
+	s := newSigner([]byte("secret"))
 	for b.Loop() {
-		s.id("plugin-trivia/PLUGIN:123456/1")
+		s.sign("plugin-trivia/PLUGIN:123456/1")
 	}
 }

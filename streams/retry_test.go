@@ -8,17 +8,28 @@ import (
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/embedded"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
 // What a full store has no room for waits, be it an event, a timer or a record.
-func TestPatientlyWaitsForRoom(t *testing.T) {
+func TestWithRetryWaitsForCapacity(t *testing.T) {
 	t.Parallel()
 	ctx := streamstest.Context(t)
-	_, bus, _ := smallStore(t, streams.ServerConfig{Store: t.TempDir(), MaxStore: 6 << 20})
+	server, err := embedded.Start(embedded.Config{Store: t.TempDir(), MaxStore: 6 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	capacity := &streams.Capacity{Observer: streams.NoObserver{}}
+	bus := streamstest.Bus(t, server, streams.WithObserver(capacity))
 	refused := make(chan struct{}, 100)
 	defer respond(t, bus, event.SubjectSet, func(context.Context, event.Envelope) (any, error) {
-		if err := bus.Full(); err != nil {
+		if err := capacity.Full(); err != nil {
 			refused <- struct{}{}
 			return nil, event.Errorf(event.DatabaseError, "set: %w", err).With("reason", streams.ReasonFull)
 		}
@@ -40,17 +51,17 @@ func TestPatientlyWaitsForRoom(t *testing.T) {
 	}
 
 	done := make(chan error, 3)
-	patiently := streams.Patiently(time.Minute)
+	withRetry := streams.WithRetry(time.Minute)
 	go func() {
-		_, err := bus.Publish(ctx, e, streams.WithMsgID("event"), patiently)
+		_, err := bus.Publish(ctx, e, streams.WithMsgID("event"), withRetry)
 		done <- err
 	}()
 	go func() {
-		_, err := bus.Publish(ctx, e, streams.WithMsgID("timer"), streams.At(time.Now().Add(time.Second), "kettle"), patiently)
+		_, err := bus.Publish(ctx, e, streams.WithMsgID("timer"), streams.At(time.Now().Add(time.Second), "kettle"), withRetry)
 		done <- err
 	}()
 	go func() {
-		_, err := bus.Request(ctx, event.SubjectSet, event.Set{Collection: "c", Data: []byte("{}")}, streams.WithMsgID("record"), patiently)
+		_, err := bus.Request(ctx, event.SubjectSet, event.Set{Collection: "c", Data: []byte("{}")}, streams.WithMsgID("record"), withRetry)
 		done <- err
 	}()
 	<-refused

@@ -1,0 +1,165 @@
+// Package access is what a plugin with NATS credentials of its own may do: its
+// credentials, its permissions, and the Provisioner, which does for it what they do
+// not allow.
+package access
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/nats-io/jwt/v2"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nkeys"
+
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/connect"
+)
+
+// Credential says that the owner of a key may act as a plugin. The private key is
+// in the file that IssueCredentials made, and nowhere else.
+type Credential struct {
+	Plugin string    `json:"plugin"`
+	Key    string    `json:"public_key"`
+	Issued time.Time `json:"issued"`
+}
+
+// credentialsFile is the list of credentials in a store.
+func credentialsFile(store string) string { return filepath.Join(store, "credentials.json") }
+
+// Credentials lists the credentials that a store's server accepts, by plugin.
+func Credentials(store string) ([]Credential, error) {
+	var list []Credential
+	b, err := os.ReadFile(credentialsFile(store))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(b, &list)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the credentials of plugins: %w", err)
+	}
+	return list, nil
+}
+
+// IssueCredentials makes a key for a plugin and returns the text of a .creds file
+// for it, as NATS clients in any language read it. A key that the plugin had before
+// is no longer accepted. A running server notices at the plugin's next connection;
+// see AnnounceCredentials.
+func IssueCredentials(store, plugin string) ([]byte, error) {
+	if !event.ValidName(plugin) {
+		return nil, event.Errorf(event.InvalidInput, "%q is not a plugin's name: it is 1 to %d of A-Z a-z 0-9 _ -", plugin, event.MaxNameLength)
+	}
+	user, err := nkeys.CreateUser()
+	if err != nil {
+		return nil, fmt.Errorf("make a key: %w", err)
+	}
+	defer user.Wipe()
+	key, err := user.PublicKey()
+	if err != nil {
+		return nil, fmt.Errorf("make a key: %w", err)
+	}
+	seed, err := user.Seed()
+	if err != nil {
+		return nil, fmt.Errorf("make a key: %w", err)
+	}
+	// The server checks the key only. The token around it, which the format asks
+	// for, is signed by a key that is not kept.
+	signer, err := nkeys.CreateAccount()
+	if err != nil {
+		return nil, fmt.Errorf("make a key: %w", err)
+	}
+	defer signer.Wipe()
+	claims := jwt.NewUserClaims(key)
+	claims.Name = streams.Durable(plugin)
+	token, err := claims.Encode(signer)
+	if err != nil {
+		return nil, fmt.Errorf("sign credentials: %w", err)
+	}
+	text, err := jwt.FormatUserConfig(token, seed)
+	if err != nil {
+		return nil, fmt.Errorf("write credentials: %w", err)
+	}
+	return text, changeCredentials(store, func(list map[string]Credential) {
+		list[plugin] = Credential{Plugin: plugin, Key: key, Issued: time.Now().UTC().Truncate(time.Second)}
+	})
+}
+
+// RevokeCredentials removes the plugin's key from the accepted ones; found is false
+// when it had none. A running server closes the plugin's connections at
+// AnnounceCredentials.
+func RevokeCredentials(store, plugin string) (found bool, err error) {
+	err = changeCredentials(store, func(list map[string]Credential) {
+		_, found = list[plugin]
+		delete(list, plugin)
+	})
+	return found, err
+}
+
+func changeCredentials(store string, change func(map[string]Credential)) error {
+	list, err := Credentials(store)
+	if err != nil {
+		return err
+	}
+	byPlugin := map[string]Credential{}
+	for _, c := range list {
+		byPlugin[c.Plugin] = c
+	}
+	change(byPlugin)
+	list = list[:0]
+	for _, name := range slices.Sorted(maps.Keys(byPlugin)) {
+		list = append(list, byPlugin[name])
+	}
+	return connect.WriteStoreFile(credentialsFile(store), list)
+}
+
+// CredentialsSubject is the subject on which the embedded server learns that its
+// store's credentials have changed.
+const CredentialsSubject = "rosey.credentials"
+
+// AnnounceCredentials tells a running server that its store's credentials have
+// changed, and returns how many connections it closed because of that.
+func AnnounceCredentials(nc *nats.Conn) (closed int, err error) {
+	reply, err := nc.Request(CredentialsSubject, nil, streams.DefaultTimeout)
+	if err != nil {
+		return 0, fmt.Errorf("tell the server of changed credentials: %w (restart the bot for them to take effect)", err)
+	}
+	if err := json.Unmarshal(reply.Data, &closed); err != nil {
+		return 0, fmt.Errorf("tell the server of changed credentials: it says %.200s", reply.Data)
+	}
+	return closed, nil
+}
+
+// userInfo is the subject on which a server tells a connection its permissions.
+const userInfo = "$SYS.REQ.USER.INFO"
+
+// Restricted reports whether a connection has permissions that limit it, as one
+// with a plugin's own credentials.
+func Restricted(nc *nats.Conn) (bool, error) {
+	reply, err := nc.Request(userInfo, nil, streams.DefaultTimeout)
+	if errors.Is(err, nats.ErrNoResponders) {
+		return false, nil // the server is too old to tell
+	}
+	if err != nil {
+		return false, fmt.Errorf("ask the server what this connection may do: %w", err)
+	}
+	var me struct {
+		Data struct {
+			Permissions struct {
+				Publish json.RawMessage `json:"publish"`
+			} `json:"permissions"`
+		} `json:"data"`
+	}
+	if err := json.Unmarshal(reply.Data, &me); err != nil {
+		return false, fmt.Errorf("read what this connection may do: %w", err)
+	}
+	return len(me.Data.Permissions.Publish) > 0, nil
+}

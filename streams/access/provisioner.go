@@ -1,0 +1,183 @@
+package access
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nats.go/micro"
+
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/telemetry/propagation"
+)
+
+// The verbs of a Provisioner, which end the subject of a request.
+const (
+	verbDurable     = "durable"      // opens the plugin's durable on a stream
+	verbTimer       = "timer"        // sets a timer
+	verbCancelTimer = "cancel-timer" // cancels one
+)
+
+// provisionSubject is the subject of a plugin's requests to the Provisioner. No
+// stream captures it, and the server lets no other plugin publish there. "warden"
+// was the service's name in the first releases, and plugins' credentials name it.
+func provisionSubject(plugin, verb string) string { return "rosey.warden." + plugin + "." + verb }
+
+const (
+	headerTimer = "Rosey-Timer"    // the timer's name
+	headerAt    = "Rosey-Timer-At" // when it is due, RFC 3339
+)
+
+// durableRequest is all that a plugin may say of its consumer.
+type durableRequest struct {
+	Stream        string        `json:"stream"`
+	Subjects      []string      `json:"subjects"`
+	Since         time.Time     `json:"since"`
+	AckWait       time.Duration `json:"ack_wait"` // ns
+	MaxDeliver    int           `json:"max_deliver"`
+	MaxAckPending int           `json:"max_ack_pending"`
+}
+
+// config returns the consumer that a plugin asks for.
+func (d durableRequest) config(plugin string) jetstream.ConsumerConfig {
+	c := jetstream.ConsumerConfig{
+		Durable: streams.Durable(plugin), FilterSubjects: d.Subjects, DeliverPolicy: jetstream.DeliverAllPolicy, AckPolicy: jetstream.AckExplicitPolicy,
+		AckWait: d.AckWait, MaxDeliver: d.MaxDeliver, MaxAckPending: d.MaxAckPending,
+	}
+	if !d.Since.IsZero() {
+		c.DeliverPolicy, c.OptStartTime = jetstream.DeliverByStartTimePolicy, &d.Since
+	}
+	return c
+}
+
+// Provisioner is a service that opens consumers and sets timers for plugins whose
+// credentials do not allow it, each for the plugin that its subject names.
+type Provisioner struct {
+	bus     *streams.Bus
+	manager streams.Manager
+	log     *slog.Logger
+}
+
+// NewProvisioner makes a Provisioner on a Bus that may do everything.
+func NewProvisioner(bus *streams.Bus, log *slog.Logger) *Provisioner {
+	return &Provisioner{bus: bus, manager: streams.NewManager(bus.JetStream()), log: log}
+}
+
+// Serve works until ctx ends. Several Provisioners share the work.
+func (p *Provisioner) Serve(ctx context.Context) (err error) {
+	if err := streams.OpenSpanClaims(ctx, p.bus.JetStream()); err != nil {
+		return fmt.Errorf("start the provisioner: %w", err)
+	}
+	svc, err := micro.AddService(p.bus.Conn(), micro.Config{
+		Name: "rosey-warden", Version: "1.0.0", Description: "Opens consumers and sets timers for plugins that may not",
+	})
+	if err != nil {
+		return fmt.Errorf("start the provisioner: %w", err)
+	}
+	defer func() { err = errors.Join(err, svc.Stop()) }()
+	for verb, do := range map[string]func(context.Context, string, micro.Request) (any, error){
+		verbDurable: p.openDurable, verbTimer: p.setTimer, verbCancelTimer: p.cancelTimer,
+	} {
+		handler := micro.HandlerFunc(func(r micro.Request) { p.answer(ctx, r, do) })
+		if err := svc.AddEndpoint(verb, handler, micro.WithEndpointSubject(provisionSubject("*", verb))); err != nil {
+			return fmt.Errorf("start the provisioner: %w", err)
+		}
+	}
+	<-ctx.Done()
+	return nil
+}
+
+func (p *Provisioner) answer(ctx context.Context, r micro.Request, do func(context.Context, string, micro.Request) (any, error)) {
+	if !streams.Answerable(r.Reply()) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, streams.DefaultTimeout)
+	defer cancel()
+	plugin := strings.Split(r.Subject(), ".")[2]
+	result, err := do(ctx, plugin, r)
+	reply, encodeErr := json.Marshal(result)
+	if err = errors.Join(err, encodeErr); err != nil {
+		p.log.WarnContext(ctx, "provisioning failed", "plugin", plugin, "subject", r.Subject(), "error", err)
+		reply, _ = event.AsError(err, event.NATSError).MarshalJSON()
+	}
+	if err := r.Respond(reply); err != nil {
+		p.log.WarnContext(ctx, "reply not sent", "subject", r.Subject(), "error", err)
+	}
+}
+
+func (p *Provisioner) openDurable(ctx context.Context, plugin string, r micro.Request) (any, error) {
+	var d durableRequest
+	if err := json.Unmarshal(r.Data(), &d); err != nil {
+		return nil, event.Errorf(event.InvalidInput, "%w", err)
+	}
+	if !streams.Readable(d.Stream) {
+		return nil, event.Errorf(event.PermissionDenied, "plugin %s may read the streams %s, not %q", plugin, strings.Join(streams.ReadableStreams(), ", "), d.Stream)
+	}
+	_, err := p.manager.OpenConsumer(ctx, d.Stream, d.config(plugin))
+	return struct{}{}, err
+}
+
+func (p *Provisioner) setTimer(ctx context.Context, plugin string, r micro.Request) (any, error) {
+	header := nats.Header(r.Headers())
+	at, err := time.Parse(time.RFC3339, header.Get(headerAt))
+	if err != nil {
+		return nil, event.Errorf(event.InvalidInput, "timer: %w", err)
+	}
+	var named struct {
+		Subject string `json:"subject"`
+	}
+	if err := json.Unmarshal(r.Data(), &named); err != nil {
+		return nil, event.Errorf(event.InvalidInput, "timer: %w", err)
+	}
+	e, err := event.Decode(named.Subject, r.Data())
+	if err == nil {
+		err = e.Validate()
+	}
+	if err != nil {
+		return nil, err
+	}
+	if event.PluginOf(e.Subject) != plugin || event.DueSubject(e.Subject) == "" {
+		return nil, event.Errorf(event.PermissionDenied, "plugin %s may set timers for its own events, not %s", plugin, e.Subject)
+	}
+	msg := &nats.Msg{Subject: e.Subject, Data: r.Data(), Header: nats.Header{}}
+	for _, key := range append([]string{jetstream.MsgIDHeader}, propagation.Headers...) {
+		if v := header.Values(key); len(v) > 0 {
+			msg.Header[key] = v[:1]
+		}
+	}
+	ack, err := p.manager.SetTimer(ctx, msg, header.Get(headerTimer), at)
+	if err != nil {
+		return nil, err
+	}
+	return jetstream.PubAck{Stream: ack.Stream, Sequence: ack.Sequence, Duplicate: ack.Duplicate}, nil
+}
+
+func (p *Provisioner) cancelTimer(ctx context.Context, plugin string, r micro.Request) (any, error) {
+	timer := nats.Header(r.Headers()).Get(headerTimer)
+	if !event.ValidName(timer) {
+		return nil, event.Errorf(event.InvalidInput, "%q is not a timer's name", timer)
+	}
+	return struct{}{}, p.manager.CancelTimer(ctx, plugin, timer)
+}
+
+// OpenCommandConsumer creates the durable that reads a plugin's commands, unless it
+// exists, for a plugin whose credentials do not allow that and which does not call
+// the Provisioner.
+func OpenCommandConsumer(ctx context.Context, js jetstream.JetStream, plugin string) error {
+	_, err := js.Consumer(ctx, streams.Plugin, streams.Durable(plugin))
+	if errors.Is(err, jetstream.ErrConsumerNotFound) {
+		d := durableRequest{Subjects: []string{event.CommandSubject(plugin)}, AckWait: 10 * time.Second, MaxDeliver: 15}
+		_, err = js.CreateConsumer(ctx, streams.Plugin, d.config(plugin))
+	}
+	if err != nil {
+		return fmt.Errorf("open consumer %s: %w", streams.Durable(plugin), err)
+	}
+	return nil
+}

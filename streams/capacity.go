@@ -1,0 +1,49 @@
+package streams
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Capacity is an Observer that remembers which streams refused the latest event for
+// lack of capacity. It calls the Observer in it, which must be set.
+type Capacity struct {
+	Observer
+
+	mu      sync.Mutex
+	refused map[string]error // by stream
+}
+
+// Sent implements Observer.
+func (c *Capacity) Sent(ctx context.Context, subject string, took time.Duration, err error) {
+	c.Observer.Sent(ctx, subject, took, err)
+	stream, _ := For(subject)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case err == nil:
+		delete(c.refused, stream.Name)
+	case errors.Is(err, ErrFull):
+		if c.refused == nil {
+			c.refused = map[string]error{}
+		}
+		c.refused[stream.Name] = err
+	}
+}
+
+// Full returns an error that wraps ErrFull while a stream has refused the latest
+// event for it, and nil otherwise.
+func (c *Capacity) Full() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.refused) == 0 {
+		return nil
+	}
+	first := slices.Min(slices.Collect(maps.Keys(c.refused)))
+	return fmt.Errorf("stream %s takes no events: %w", first, c.refused[first])
+}

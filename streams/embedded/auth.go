@@ -1,0 +1,177 @@
+package embedded
+
+import (
+	"crypto/subtle"
+	"encoding/base64"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nkeys"
+
+	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/access"
+	"github.com/rosey-bot/rosey/streams/connect"
+)
+
+// An authenticator admits the owner of the store, who may do everything, and
+// plugins with credentials of their own, each to an account of its own.
+type authenticator struct {
+	store string
+	owner connect.ServerInfo
+
+	ns       *server.Server
+	mu       sync.Mutex
+	accounts map[string]*server.Account // by plugin
+}
+
+// Check implements server.Authentication.
+func (a *authenticator) Check(c server.ClientAuthentication) bool {
+	o := c.GetOpts()
+	if c.Kind() != server.CLIENT {
+		return false
+	}
+	if o.Sig == "" {
+		same := subtle.ConstantTimeCompare([]byte(o.Username), []byte(a.owner.User)) & subtle.ConstantTimeCompare([]byte(o.Password), []byte(a.owner.Password))
+		if same != 1 {
+			return false
+		}
+		c.RegisterUser(&server.User{Username: a.owner.User})
+		return true
+	}
+	// nats-server does not pass the token on, but the signature proves the key. An
+	// error leaves the list empty, which admits nobody.
+	list, _ := access.Credentials(a.store)
+	i := slices.IndexFunc(list, func(known access.Credential) bool { return isSigned(known.Key, o.Sig, c.GetNonce()) })
+	if i < 0 {
+		return false
+	}
+	p := access.PluginPermissions(list[i].Plugin)
+	account, err := a.account(p)
+	if err != nil {
+		a.ns.Errorf("no account for plugin %s: %v", p.Plugin, err)
+		return false
+	}
+	c.RegisterUser(&server.User{Username: userName(list[i]), Account: account, Permissions: userPermissions(p)})
+	return true
+}
+
+// account returns a plugin's account, and makes it when the plugin first connects.
+func (a *authenticator) account(p access.Permissions) (*server.Account, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if account := a.accounts[p.Plugin]; account != nil {
+		return account, nil
+	}
+	account, _ := a.ns.LookupOrRegisterAccount(streams.Durable(p.Plugin))
+	if err := share(p, account, a.ns.GlobalAccount()); err != nil {
+		return nil, err
+	}
+	a.accounts[p.Plugin] = account
+	return account, nil
+}
+
+// share exports the permitted subjects from account to account.
+func share(p access.Permissions, own, bot *server.Account) error {
+	for _, subject := range p.Publish {
+		responds := server.Singleton
+		if slices.Contains(p.Batches, subject) {
+			responds = server.Streamed
+		}
+		if err := bot.AddServiceExportWithResponse(subject, responds, nil); err != nil {
+			return fmt.Errorf("export service %s: %w", subject, err)
+		}
+		if err := own.AddServiceImport(bot, subject, subject); err != nil {
+			return fmt.Errorf("import service %s: %w", subject, err)
+		}
+	}
+	for _, subject := range p.Subscribe {
+		if err := bot.AddStreamExport(subject, nil); err != nil {
+			return fmt.Errorf("export stream %s: %w", subject, err)
+		}
+		if err := own.AddStreamImport(bot, subject, ""); err != nil {
+			return fmt.Errorf("import stream %s: %w", subject, err)
+		}
+	}
+	return nil
+}
+
+func userPermissions(p access.Permissions) *server.Permissions {
+	u := p.User()
+	return &server.Permissions{
+		Publish:   &server.SubjectPermission{Allow: u.Publish, Deny: u.DenyPublish},
+		Subscribe: &server.SubjectPermission{Allow: u.Subscribe},
+	}
+}
+
+// userName is how the server lists the connections of a credential.
+func userName(c access.Credential) string { return streams.Durable(c.Plugin) + "/" + c.Key }
+
+// isSigned reports whether the owner of a key has signed the server's challenge.
+func isSigned(key, signature string, nonce []byte) bool {
+	if len(nonce) == 0 {
+		return false
+	}
+	raw, err := base64.RawURLEncoding.DecodeString(signature)
+	if err != nil {
+		if raw, err = base64.StdEncoding.DecodeString(signature); err != nil {
+			return false
+		}
+	}
+	public, err := nkeys.FromPublicKey(key)
+	return err == nil && public.Verify(nonce, raw) == nil
+}
+
+// enforceCredentials makes the server close the connections of revoked credentials
+// when access.AnnounceCredentials tells it of changes.
+func (s *Server) enforceCredentials() error {
+	_, err := s.own.Subscribe(access.CredentialsSubject, func(m *nats.Msg) {
+		closed, err := s.closeRevoked()
+		reply := fmt.Append(nil, closed)
+		if err != nil {
+			reply = []byte(err.Error())
+		}
+		_ = m.Respond(reply) // the requester times out without it
+	})
+	if err != nil {
+		return fmt.Errorf("subscribe to changed credentials: %w", err)
+	}
+	return nil
+}
+
+// closeRevoked closes the connections of plugins whose key is no longer accepted.
+func (s *Server) closeRevoked() (closed int, err error) {
+	list, err := access.Credentials(s.store)
+	if err != nil {
+		return 0, err
+	}
+	accepted := map[string]bool{}
+	for _, c := range list {
+		accepted[userName(c)] = true
+	}
+	const page = 1024
+	var revoked []uint64
+	for offset := 0; ; offset += page {
+		all, err := s.ns.Connz(&server.ConnzOptions{Username: true, Offset: offset, Limit: page})
+		if err != nil {
+			return 0, fmt.Errorf("list connections: %w", err)
+		}
+		for _, c := range all.Conns {
+			if strings.HasPrefix(c.AuthorizedUser, streams.Durable("")) && !accepted[c.AuthorizedUser] {
+				revoked = append(revoked, c.Cid)
+			}
+		}
+		if len(all.Conns) < page {
+			break
+		}
+	}
+	for _, id := range revoked {
+		if s.ns.DisconnectClientByID(id) == nil {
+			closed++
+		}
+	}
+	return closed, nil
+}

@@ -1,0 +1,125 @@
+package streams
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/retry"
+)
+
+// Error codes of JetStream's API that nats.go does not name; the comments are
+// nats-server's names.
+const (
+	codeAccountResources jetstream.ErrorCode = 10002 // JSAccountResourcesExceededErr
+	codeClusterNoPeers   jetstream.ErrorCode = 10005 // JSClusterNoPeersErrF
+	codeInsufficient     jetstream.ErrorCode = 10023 // JSInsufficientResourcesErr
+	codeMemoryResources  jetstream.ErrorCode = 10028 // JSMemoryResourcesExceededErr
+	codeStorageResources jetstream.ErrorCode = 10047 // JSStorageResourcesExceededErr
+	codeStreamCreate     jetstream.ErrorCode = 10049 // JSStreamCreateErrF
+	codeStoreFailed      jetstream.ErrorCode = 10077 // JSStreamStoreFailedF
+	codeHeaderTooLarge   jetstream.ErrorCode = 10097 // JSStreamHeaderExceedsMaximumErr
+	codeMsgInProcess     jetstream.ErrorCode = 10158 // JSStreamDuplicateMessageConflict
+)
+
+// ErrFull is wrapped by errors about what was not stored for lack of capacity: on
+// the disk, below the store's limit, or in what an account may keep.
+var ErrFull = errors.New("the store is full: nothing new is stored until there is room (see rosey doctor)")
+
+// ReasonFull is the reason in the details of a database error that is about the
+// lack of capacity.
+const ReasonFull = "store_full"
+
+// WrapFull returns err wrapped with ErrFull if it is JetStream's refusal for lack of
+// capacity, and else err.
+func WrapFull(err error) error {
+	var api *jetstream.APIError
+	if !errors.As(err, &api) || errors.Is(err, ErrFull) || !refusedForCapacity(api) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrFull, err)
+}
+
+func refusedForCapacity(err *jetstream.APIError) bool {
+	switch err.ErrorCode {
+	case codeAccountResources, codeStorageResources, codeMemoryResources, codeInsufficient:
+		return true
+	case codeStoreFailed: // of a stream with discard=new that has reached its limits
+		return strings.Contains(err.Description, "maximum bytes") || strings.Contains(err.Description, "maximum messages exceeded")
+	case codeClusterNoPeers: // of a stream that too few servers of the cluster have capacity for
+		return strings.Contains(err.Description, "insufficient storage")
+	case codeStreamCreate: // of a stream whose first files could not be written
+		return err.Description == "error creating store for stream"
+	}
+	return false
+}
+
+// isFull reports whether an error is about the lack of capacity, also when a
+// database reports it.
+func isFull(err error) bool {
+	var reply *event.Error
+	return errors.Is(err, ErrFull) || errors.As(err, &reply) && reply.Details["reason"] == ReasonFull
+}
+
+// isTooLarge reports whether an error says that a message is larger than the server
+// takes.
+func isTooLarge(err error) bool {
+	var api *jetstream.APIError
+	return errors.Is(err, nats.ErrMaxPayload) ||
+		errors.As(err, &api) && (api.ErrorCode == codeHeaderTooLarge || api.ErrorCode == jetstream.JSErrCodeStreamMessageExceedsMaximum)
+}
+
+func isInProcess(err error) bool {
+	var api *jetstream.APIError
+	return errors.As(err, &api) && api.ErrorCode == codeMsgInProcess
+}
+
+// Repeatable reports whether a failed publish or request may succeed a moment later:
+// NATS did not answer or has no capacity, and the event itself is fine.
+func Repeatable(err error) bool {
+	code := event.CodeOf(err)
+	return code == event.Timeout || code == event.NATSError
+}
+
+// Unanswered reports whether a request got no answer, as when the server crashed
+// or is away, or a cluster has no leader for the stream.
+func Unanswered(err error) bool {
+	for _, e := range [...]error{
+		context.DeadlineExceeded, nats.ErrTimeout, nats.ErrDisconnected, nats.ErrNoResponders,
+		jetstream.ErrNoStreamResponse, jetstream.ErrJetStreamNotEnabled, // of API requests without responders
+	} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	var api *jetstream.APIError
+	return errors.As(err, &api) && api.Code == http.StatusServiceUnavailable
+}
+
+// WhileUnanswered returns the policy that retries what fails because NATS does not
+// answer, for at most the given time; 0 is without end. A cluster needs some seconds
+// to elect a leader.
+func WhileUnanswered(atMost time.Duration, log *slog.Logger) retry.Policy {
+	const interval = 250 * time.Millisecond
+	return retry.Policy{Initial: interval, Max: interval, MaxElapsed: atMost, If: Unanswered, Logger: log, Operation: "NATS request"}
+}
+
+// retryWhile calls fn until it succeeds or fails with an error for which the
+// predicate is false. It is for what a cluster settles within milliseconds.
+func retryWhile[T any](ctx context.Context, unsettled func(error) bool, fn func() (T, error)) (T, error) {
+	v, err := fn()
+	if err == nil || !unsettled(err) {
+		return v, err
+	}
+	const interval = 50 * time.Millisecond
+	return retry.Value(ctx, retry.Policy{Initial: interval, Max: interval, If: unsettled},
+		func(context.Context) (T, error) { return fn() })
+}
