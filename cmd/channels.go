@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -35,9 +34,9 @@ type channels []*channel
 
 // openChannels makes the connectors. With leases, of which nil means none, each
 // is in its channel only while it holds the channel's.
-func openChannels(cfg settings.Settings, bus *streams.Bus, leases *lease.Leases, log *slog.Logger, opts ...cytube.Option) (channels, error) {
+func openChannels(cfg settings.Settings, bus *streams.Bus, leases *lease.Leases, log *slog.Logger, observer cytube.Observer, onSettled func(consumers.Outcome)) (channels, error) {
 	var list channels
-	opts = append(slices.Clip(opts), cytube.WithJoinLimiter(cytube.NewJoinLimiter(cfg.JoinsPerSecond)))
+	joins := cytube.NewJoinLimiter(cfg.JoinsPerSecond)
 	for _, c := range cfg.ChannelList() {
 		password, channelPassword, err := c.Passwords()
 		if err != nil {
@@ -46,13 +45,14 @@ func openChannels(cfg settings.Settings, bus *streams.Bus, leases *lease.Leases,
 		cc := cytube.Config{
 			Site: c.Site, Channel: c.Name, ChannelPassword: channelPassword.Reveal(), User: c.User, Password: password.Reveal(),
 			MessageLimit: c.MessageLimit, Burst: c.Rate.Burst, PerSecond: c.Rate.PerSecond, Dispatched: cfg.Dispatched(),
+			JoinLimiter: joins, Logger: log, Observer: observer, OnSettled: onSettled,
 		}
 		ch := &channel{Channel: c, log: log}
 		if leases != nil {
 			ch.lease = leases.New(leaseOf(c.Name))
 			cc.MaySpeak = ch.lease.Valid
 		}
-		ch.Connector = cytube.New(bus, cc, opts...)
+		ch.Connector = cytube.New(bus, cc)
 		list = append(list, ch)
 	}
 	return list, nil

@@ -21,7 +21,6 @@ import (
 
 	"github.com/rosey-bot/rosey/consumers"
 	"github.com/rosey-bot/rosey/consumers/router"
-	"github.com/rosey-bot/rosey/cytube"
 	"github.com/rosey-bot/rosey/cytube/sender"
 	"github.com/rosey-bot/rosey/internal/retry"
 	"github.com/rosey-bot/rosey/internal/settings"
@@ -168,7 +167,7 @@ func runBot(c *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	channels, err := openChannels(cfg, bus, leases, log, cytube.WithLogger(log), cytube.WithObserver(tel.Metrics), cytube.WithOutcomes(observe))
+	channels, err := openChannels(cfg, bus, leases, log, tel.Metrics, observe)
 	if err != nil {
 		return err
 	}

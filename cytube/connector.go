@@ -21,7 +21,6 @@ import (
 	"github.com/rosey-bot/rosey/cytube/channel"
 	"github.com/rosey-bot/rosey/cytube/history"
 	"github.com/rosey-bot/rosey/cytube/sender"
-	"github.com/rosey-bot/rosey/cytube/socketio"
 	"github.com/rosey-bot/rosey/internal/retry"
 	"github.com/rosey-bot/rosey/streams"
 )
@@ -64,6 +63,15 @@ type Config struct {
 	// MaySpeak, if set, is asked right before each message is written: a process that
 	// lost the lease of the channel must not speak there.
 	MaySpeak func() bool
+
+	// JoinLimiter, if set, is shared with the other Connectors of the process.
+	JoinLimiter *JoinLimiter
+	// HTTPClient asks the site for its socket servers; nil has a timeout of 15 s.
+	HTTPClient *http.Client
+
+	Logger    *slog.Logger            // nil discards
+	Observer  Observer                // nil ignores
+	OnSettled func(consumers.Outcome) // if set, is called after each delivery of a send
 }
 
 func (c Config) withDefaults() Config {
@@ -74,6 +82,12 @@ func (c Config) withDefaults() Config {
 	c.RetrySlow = cmp.Or(c.RetrySlow, 30*time.Second)
 	if c.MaySpeak == nil {
 		c.MaySpeak = func() bool { return true }
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Observer == nil {
+		c.Observer = ignore{}
 	}
 	return c
 }
@@ -88,42 +102,14 @@ func (c Config) limit() channel.FloodLimit {
 
 // Connector keeps the bot in one channel.
 type Connector struct {
-	cfg         Config
-	bus         *streams.Bus
-	log         *slog.Logger
-	observe     Observer
-	onSettled   func(consumers.Outcome)
-	http        *http.Client
-	dialOptions []socketio.Option
-	joins       *JoinLimiter
+	cfg Config
+	bus *streams.Bus
+	log *slog.Logger
 
 	queue chan item
 	stats counters
 	name  atomic.Pointer[string]
 }
-
-// Option adjusts a Connector.
-type Option func(*Connector)
-
-// WithLogger sets the logger; the default discards.
-func WithLogger(l *slog.Logger) Option { return func(c *Connector) { c.log = l } }
-
-// WithObserver sets the Observer.
-func WithObserver(o Observer) Option { return func(c *Connector) { c.observe = o } }
-
-// WithOutcomes sets a function that is called after each delivery of a send.
-func WithOutcomes(f func(consumers.Outcome)) Option { return func(c *Connector) { c.onSettled = f } }
-
-// WithHTTPClient sets the client that asks the site for its socket servers.
-func WithHTTPClient(h *http.Client) Option { return func(c *Connector) { c.http = h } }
-
-// WithDialOptions adds options for the websocket.
-func WithDialOptions(opts ...socketio.Option) Option {
-	return func(c *Connector) { c.dialOptions = append(c.dialOptions, opts...) }
-}
-
-// WithJoinLimiter makes the Connector share a limiter with others of the process.
-func WithJoinLimiter(l *JoinLimiter) Option { return func(c *Connector) { c.joins = l } }
 
 // queueLength is how many frames wait while NATS is away. When they are that many, the
 // Connector stops reading, and the server will in time close the connection; the chat
@@ -131,14 +117,9 @@ func WithJoinLimiter(l *JoinLimiter) Option { return func(c *Connector) { c.join
 const queueLength = 4096
 
 // New returns a Connector. The streams must be open.
-func New(bus *streams.Bus, cfg Config, opts ...Option) *Connector {
-	c := &Connector{
-		cfg: cfg.withDefaults(), bus: bus.As("cytube"), log: slog.New(slog.DiscardHandler), observe: ignore{}, queue: make(chan item, queueLength),
-	}
-	for _, o := range opts {
-		o(c)
-	}
-	return c
+func New(bus *streams.Bus, cfg Config) *Connector {
+	cfg = cfg.withDefaults()
+	return &Connector{cfg: cfg, bus: bus.As("cytube"), log: cfg.Logger, queue: make(chan item, queueLength)}
 }
 
 // Channel returns the name of the channel, as the server spells it.
@@ -184,12 +165,12 @@ func (c *Connector) Run(ctx context.Context) error {
 	})()
 
 	s := c.newSender()
-	c.observe.Connected(ctx, c.cfg.Channel, false)
+	c.cfg.Observer.Connected(ctx, c.cfg.Channel, false)
 	recorded := make(chan struct{})
 	go func() {
 		defer close(recorded)
 		c.newRecorder(s).run(recording, c.queue)
-		c.stats.connected.Store(false)
+		c.stats.count(func(s *Stats) { s.Connected = false })
 	}()
 	var err error
 	var session sync.WaitGroup
@@ -224,14 +205,14 @@ func (c *Connector) newSender() *sender.Sender {
 		Channel: c.cfg.Channel, MessageLimit: c.cfg.MessageLimit, MaxAge: c.cfg.MaxAge, EchoTimeout: c.cfg.EchoTimeout,
 		Limit: c.cfg.limit(), Dispatched: c.cfg.Dispatched, Self: c.self, MaySpeak: c.cfg.MaySpeak,
 		Behind: func() bool { return len(c.queue) > 0 },
-		Logger: c.log, Observer: c.observe, OnSettled: c.onSettled, Counters: &c.stats.sender,
+		Logger: c.log, Observer: c.cfg.Observer, OnSettled: c.cfg.OnSettled, Counters: &c.stats.sender,
 	})
 }
 
 func (c *Connector) newRecorder(s *sender.Sender) *recorder {
 	return &recorder{
 		channel: c.cfg.Channel, bus: c.bus, state: channel.New(c.cfg.Channel), sender: s, history: history.New(c.bus.JetStream(), c.cfg.Channel),
-		log: c.log, stats: &c.stats, observe: c.observe, recent: newRecentLines(),
+		log: c.log, stats: &c.stats, observe: c.cfg.Observer, recent: newRecentLines(),
 	}
 }
 
@@ -279,7 +260,7 @@ func (c *Connector) keepConnected(ctx context.Context) error {
 		if err := retry.Sleep(ctx, slowdown); err != nil {
 			return err
 		}
-		if err := c.joins.wait(ctx, c.cfg.Site); err != nil {
+		if err := c.cfg.JoinLimiter.wait(ctx, c.cfg.Site); err != nil {
 			return err
 		}
 		began := time.Now()

@@ -257,7 +257,8 @@ func TestConsumerExistsBeforeJoining(t *testing.T) {
 	})}
 	cfg := w.cfg
 	in("one")(&cfg)
-	w.run(cytube.New(w.bus, cfg, cytube.WithHTTPClient(client)))
+	cfg.HTTPClient = client
+	w.run(cytube.New(w.bus, cfg))
 	w.connection(event.StateUp)
 	w.ok(<-exists)
 }

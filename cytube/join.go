@@ -27,8 +27,8 @@ func (r *recorder) join(ctx context.Context, it item) {
 	}
 	r.publish(ctx, events)
 	r.noteMembers("userlist")
-	r.stats.joins.Add(1)
-	r.stats.connected.Store(true)
+	r.stats.count(func(s *Stats) { s.Joins++ })
+	r.stats.count(func(s *Stats) { s.Connected = true })
 	r.observe.Connected(ctx, r.channel, true)
 	if r.entered {
 		r.observe.Reconnected(ctx, r.channel)
@@ -108,7 +108,7 @@ func (r *recorder) recordBuffer(ctx context.Context, lines []channel.Event) {
 		seen[key]++
 		r.recent.Set(key, max(seen[key], recorded[key]))
 		if seen[key] <= recorded[key] {
-			r.stats.repeated.Add(1)
+			r.stats.count(func(s *Stats) { s.Repeated++ })
 			continue
 		}
 		if chat, err := event.As[event.Chat](e.Envelope); err == nil && erased[chat.Fingerprint()] {
@@ -135,11 +135,11 @@ func (r *recorder) recoverInFlightSend(ctx context.Context) {
 
 func (r *recorder) leave(ctx context.Context, reason string) {
 	r.held = nil
-	if r.state.Joining() || !r.stats.connected.Load() {
+	if r.state.Joining() || !r.stats.connected() {
 		r.state.EndJoin()
 		return
 	}
-	r.stats.connected.Store(false)
+	r.stats.count(func(s *Stats) { s.Connected = false })
 	r.observe.Connected(ctx, r.channel, false)
 	r.sender.Echoes.Close()
 	r.recordConnection(ctx, event.StateDown, reason)

@@ -2,7 +2,6 @@ package cytube_test
 
 import (
 	"fmt"
-	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -15,11 +14,12 @@ func TestConnectorsArriveOneByOne(t *testing.T) {
 	t.Parallel()
 	const channels, perSecond = 15, 10
 	w := newWorld(t)
-	arrivals := cytube.NewJoinLimiter(perSecond)
+	limiter := cytube.NewJoinLimiter(perSecond)
 	for i := range channels {
 		cfg := w.cfg
 		cfg.Channel, cfg.Dispatched = fmt.Sprint("room-", i), true
-		w.run(cytube.New(w.bus, cfg, cytube.WithLogger(slog.New(w.logs)), cytube.WithJoinLimiter(arrivals)))
+		cfg.JoinLimiter = limiter
+		w.run(cytube.New(w.bus, cfg))
 	}
 	joins := func() (n int) {
 		for _, f := range w.site.Received() {

@@ -3,7 +3,6 @@ package cytube_test
 import (
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/url"
 	"sync"
@@ -134,7 +133,7 @@ func TestNATSClosed(t *testing.T) {
 	js, err := jetstream.New(nc)
 	w.ok(err)
 	done := make(chan error, 1)
-	c := cytube.New(streams.NewBus(nc, js), w.cfg, cytube.WithLogger(slog.New(w.logs)))
+	c := cytube.New(streams.NewBus(nc, js), w.cfg)
 	go func() { done <- c.Run(w.ctx) }()
 	w.connection(event.StateUp)
 	nc.Close()

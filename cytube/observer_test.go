@@ -2,7 +2,6 @@ package cytube_test
 
 import (
 	"context"
-	"log/slog"
 	"net/http/httptest"
 	"regexp"
 	"strings"
@@ -29,8 +28,9 @@ func TestMetricsTellOfTheConnection(t *testing.T) {
 	settled := make(chan consumers.Outcome, 10)
 	w.cfg.EchoTimeout = 100 * time.Millisecond
 	ctx, cancel := context.WithCancel(w.ctx)
-	b := cytube.New(w.bus, w.cfg, cytube.WithLogger(slog.New(w.logs)), cytube.WithObserver(metrics),
-		cytube.WithOutcomes(func(o consumers.Outcome) { settled <- o }))
+	cfg := w.cfg
+	cfg.Observer, cfg.OnSettled = metrics, func(o consumers.Outcome) { settled <- o }
+	b := cytube.New(w.bus, cfg)
 	done := make(chan error, 1)
 	go func() { done <- b.Run(ctx) }()
 	t.Cleanup(func() {

@@ -83,7 +83,7 @@ func (r *recorder) take(ctx context.Context, it item) {
 func (r *recorder) apply(ctx context.Context, frame channel.Frame) []channel.Event {
 	events, err := r.state.Apply(frame, time.Now())
 	if err != nil {
-		r.stats.malformed.Add(1)
+		r.stats.count(func(s *Stats) { s.Malformed++ })
 		r.log.WarnContext(ctx, "malformed frame skipped", "error", err)
 	}
 	r.sender.Echoes.SetLimit(r.state.FloodLimit())
@@ -94,8 +94,7 @@ func (r *recorder) apply(ctx context.Context, frame channel.Frame) []channel.Eve
 func (r *recorder) noteMembers(frame string) {
 	switch frame {
 	case "userlist", "addUser", "userLeave", "setUserRank":
-		list := r.state.Members()
-		r.stats.members.Store(&list)
+		r.stats.setMembers(r.state.Members())
 	}
 }
 
@@ -166,16 +165,16 @@ func (r *recorder) store(ctx context.Context, e event.Envelope, id string) {
 		ack, err := r.bus.Publish(ctx, e, streams.WithMsgID(id))
 		switch {
 		case event.CodeOf(err) == event.InvalidInput:
-			r.stats.unrecorded.Add(1)
+			r.stats.count(func(s *Stats) { s.Unrecorded++ })
 			r.log.ErrorContext(ctx, "event not recorded", "subject", e.Subject, "bytes", len(e.Data), "error", err)
 			return nil
 		case err != nil:
 			return err
 		case ack.Duplicate:
-			r.stats.repeated.Add(1)
+			r.stats.count(func(s *Stats) { s.Repeated++ })
 			r.log.InfoContext(ctx, "event already recorded", "subject", e.Subject, "event", ack.Ref.String())
 		default:
-			r.stats.recorded.Add(1)
+			r.stats.count(func(s *Stats) { s.Recorded++ })
 			r.log.DebugContext(ctx, "event recorded", "subject", e.Subject, "event", ack.Ref.String())
 		}
 		return nil

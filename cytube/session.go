@@ -17,11 +17,11 @@ const reasonStopped = "the bot stops"
 // session connects to the channel and hands its frames to the recorder until the
 // connection ends. err is why; joined reports whether the bot got in.
 func (c *Connector) session(ctx context.Context) (joined bool, err error) {
-	url, err := socketio.Discover(ctx, c.http, c.cfg.Site, c.cfg.Channel)
+	url, err := socketio.Discover(ctx, c.cfg.HTTPClient, c.cfg.Site, c.cfg.Channel)
 	if err != nil {
 		return false, connectError(err)
 	}
-	conn, err := socketio.Dial(ctx, url, c.dialOptions...)
+	conn, err := socketio.Dial(ctx, url)
 	if err != nil {
 		return false, connectError(err)
 	}
@@ -66,7 +66,7 @@ func (c *Connector) receive(ctx context.Context, conn *socketio.Conn) (channel.F
 		ev, err := conn.Receive(ctx)
 		var malformed *socketio.FrameError
 		if errors.As(err, &malformed) {
-			c.stats.malformed.Add(1)
+			c.stats.count(func(s *Stats) { s.Malformed++ })
 			c.log.WarnContext(ctx, "malformed frame skipped", "error", err)
 			continue
 		}

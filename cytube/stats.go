@@ -2,7 +2,8 @@ package cytube
 
 import (
 	"context"
-	"sync/atomic"
+	"slices"
+	"sync"
 
 	"github.com/rosey-bot/rosey/cytube/channel"
 	"github.com/rosey-bot/rosey/cytube/sender"
@@ -38,28 +39,47 @@ func (ignore) Reconnected(context.Context, string)     {}
 func (ignore) EchoMissed(context.Context, string)      {}
 func (ignore) Resent(context.Context, string)          {}
 
+// counters holds what a Connector tells of itself to others.
 type counters struct {
-	connected                                        atomic.Bool
-	members                                          atomic.Pointer[[]channel.Member]
-	joins, recorded, repeated, malformed, unrecorded atomic.Int64
-	sender                                           sender.Counters
+	sender sender.Counters
+
+	mu      sync.Mutex
+	stats   Stats // but for Queue and sender.Stats
+	members []channel.Member
+}
+
+// count updates the counts.
+func (c *counters) count(update func(*Stats)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	update(&c.stats)
+}
+
+func (c *counters) connected() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.stats.Connected
+}
+
+func (c *counters) setMembers(list []channel.Member) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.members = list
 }
 
 // Stats returns the counts so far.
 func (c *Connector) Stats() Stats {
-	s := &c.stats
-	return Stats{
-		Connected: s.connected.Load(), Queue: len(c.queue),
-		Joins: s.joins.Load(), Recorded: s.recorded.Load(), Repeated: s.repeated.Load(),
-		Malformed: s.malformed.Load(), Unrecorded: s.unrecorded.Load(), Stats: s.sender.Stats(),
-	}
+	c.stats.mu.Lock()
+	defer c.stats.mu.Unlock()
+	s := c.stats.stats
+	s.Queue, s.Stats = len(c.queue), c.stats.sender.Stats()
+	return s
 }
 
 // Present lists who is in the channel, the highest rank first, without the channel's
 // nameless guests. While the bot is away it is who was there last.
 func (c *Connector) Present() []channel.Member {
-	if list := c.stats.members.Load(); list != nil {
-		return append([]channel.Member(nil), *list...)
-	}
-	return nil
+	c.stats.mu.Lock()
+	defer c.stats.mu.Unlock()
+	return slices.Clone(c.stats.members)
 }

@@ -58,7 +58,9 @@ func newWorld(t *testing.T, change ...func(*cytubetest.Config, *cytube.Config)) 
 	if cfg.Site == "" {
 		cfg.Site = site.URL()
 	}
-	w := &world{t: t, ctx: streamstest.Context(t), site: site, nats: streamstest.Server(t), cfg: cfg, logs: newLogs(t)}
+	logs := newLogs(t)
+	cfg.Logger = slog.New(logs)
+	w := &world{t: t, ctx: streamstest.Context(t), site: site, nats: streamstest.Server(t), cfg: cfg, logs: logs}
 	w.bus = streamstest.Bus(t, w.nats)
 	w.feed = w.follow()
 	return w
@@ -90,7 +92,7 @@ func (w *world) start(change ...func(*cytube.Config)) *bot {
 	for _, c := range change {
 		c(&cfg)
 	}
-	return w.run(cytube.New(w.bus, cfg, cytube.WithLogger(slog.New(w.logs))))
+	return w.run(cytube.New(w.bus, cfg))
 }
 
 // run runs a bot of the test's own making.
@@ -110,7 +112,7 @@ func (w *world) mortal() (kill func()) {
 	js, err := jetstream.New(nc)
 	w.ok(err)
 	ctx, cancel := context.WithCancel(w.ctx)
-	b := cytube.New(streams.NewBus(nc, js), w.cfg, cytube.WithLogger(slog.New(w.logs)))
+	b := cytube.New(streams.NewBus(nc, js), w.cfg)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

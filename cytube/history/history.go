@@ -88,6 +88,16 @@ func (r *Reader) bounds(ctx context.Context) (first, last uint64, err error) {
 	return state.FirstSeq, state.LastSeq, nil
 }
 
+// Since calls f for the events of a subject from a sequence on, in order, until f returns
+// false.
+func (r *Reader) Since(ctx context.Context, subject string, from uint64, f func(streams.Stored) bool) error {
+	_, last, err := r.bounds(ctx)
+	if err != nil {
+		return err
+	}
+	return r.each(ctx, subject, from, last, f)
+}
+
 // back calls f for the events of a subject in windows that go back from the stream's
 // end, in order within each, until enough returns true after a window.
 func (r *Reader) back(ctx context.Context, subject string, f func(streams.Stored), enough func() bool) error {
@@ -145,12 +155,8 @@ func (r *Reader) line(s streams.Stored) (*channel.Line, bool) {
 // Erased returns the fingerprints of the lines that were erased on request, in any
 // channel: they must not be recorded again.
 func (r *Reader) Erased(ctx context.Context) (map[string]bool, error) {
-	_, last, err := r.bounds(ctx)
-	if err != nil {
-		return nil, err
-	}
 	lines := map[string]bool{}
-	err = r.each(ctx, event.SubjectErasure, 1, last, func(s streams.Stored) bool {
+	err := r.Since(ctx, event.SubjectErasure, 1, func(s streams.Stored) bool {
 		if p, err := event.As[event.Erasure](s.Envelope); err == nil {
 			for _, l := range p.Lines {
 				lines[l] = true
@@ -192,15 +198,11 @@ type Echo struct {
 // Echoes returns the chat lines, or private messages, recorded after a send that name
 // it as their cause or name none.
 func (r *Reader) Echoes(ctx context.Context, send event.Ref, pm bool) (list []Echo, err error) {
-	_, last, err := r.bounds(ctx)
-	if err != nil {
-		return nil, err
-	}
 	subject := event.SubjectChat
 	if pm {
 		subject = event.SubjectPM
 	}
-	err = r.each(ctx, subject, send.Seq+1, last, func(s streams.Stored) bool {
+	err = r.Since(ctx, subject, send.Seq+1, func(s streams.Stored) bool {
 		l, ok := r.line(s)
 		if cause, caused := s.Causation(); ok && (!caused || cause == send) {
 			list = append(list, Echo{Line: l, Cause: cause, Part: partOf(s)})

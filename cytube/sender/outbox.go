@@ -106,9 +106,9 @@ func (s *Sender) resolve(handle consumers.Handler) consumers.Handler {
 	}
 }
 
-// Open creates the durable consumer of the outbox if it does not exist. It begins behind
-// what is settled, because the outbox may have had a consumer that was deleted. Without
-// a Dispatcher there is no outbox, and Open does nothing.
+// Open creates the durable consumer of the outbox if it does not exist. It skips what
+// is older than a send may be. Without a Dispatcher there is no outbox, and Open does
+// nothing.
 func (s *Sender) Open(ctx context.Context) error {
 	if !s.cfg.Dispatched {
 		return nil
@@ -118,9 +118,11 @@ func (s *Sender) Open(ctx context.Context) error {
 	if !errors.Is(err, jetstream.ErrConsumerNotFound) {
 		return err
 	}
-	if config.Since, err = s.history.Unsettled(ctx, s.cfg.MaxAge); err != nil {
+	stream, err := s.bus.JetStream().Stream(ctx, streams.Cytube)
+	if err != nil {
 		return fmt.Errorf("look where consumer %s begins: %w", config.Durable, err)
 	}
+	config.Since = stream.CachedInfo().TimeStamp.Add(-s.cfg.MaxAge)
 	return consumers.Open(ctx, s.bus, config)
 }
 

@@ -44,16 +44,13 @@ func (s *Sender) recoverFrom(ctx context.Context, durable, subject, self string,
 	}
 	// The ack floor can lie well before the send: a NATS server that crashes forgets
 	// the latest acknowledgements.
-	for seq := info.AckFloor.Stream + 1; ; seq++ {
-		send, ok, err := s.history.Next(ctx, subject, seq)
-		if err != nil || !ok {
-			return false, err
-		}
-		seq = send.Ref.Seq
-		if found, err := s.inherit(ctx, send, self); err != nil || found {
-			return found, err
-		}
-	}
+	found := false
+	var failed error
+	err = s.history.Since(ctx, subject, info.AckFloor.Stream+1, func(send streams.Stored) bool {
+		found, failed = s.inherit(ctx, send, self)
+		return !found && failed == nil
+	})
+	return found, errors.Join(failed, err)
 }
 
 // inherit expects the echoes of a send, or of the one that an outbox event refers to,

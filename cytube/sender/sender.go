@@ -138,6 +138,11 @@ func (s *Sender) handle(ctx context.Context, send streams.Stored) ([]event.Envel
 	repeated := send.Attempt > 1 || send.Ref.Seq <= s.begun || !send.At.After(s.started) || age < 0
 	s.begun = max(s.begun, send.Ref.Seq)
 	var heard map[int]bool
+	if repeated {
+		if over, err := s.history.Delivered(ctx, send.Ref); err != nil || over {
+			return nil, err
+		}
+	}
 	if expired := send.Attempt == 1 && time.Now().After(deadline); repeated && !expired {
 		if heard, err = s.heardBefore(ctx, send, parts); err != nil {
 			return nil, err
@@ -210,7 +215,7 @@ func (s *Sender) heard(ctx context.Context, send event.Ref, parts []*Message, se
 
 // delivery returns the event that says that a send was not confirmed, and why.
 func (s *Sender) delivery(ctx context.Context, send streams.Stored, status, reason string) ([]event.Envelope, error) {
-	s.cfg.Counters.count(status)
+	s.cfg.Counters.count(func(n *Stats) { n.delivered(status) })
 	s.cfg.Logger.WarnContext(ctx, "send not confirmed", "send", send.Ref.String(), "status", status, "reason", reason)
 	e, err := event.New(event.SubjectDelivery, event.Delivery{
 		Channel: s.cfg.Channel, Status: status, Reason: reason, Send: send.Ref.String(),

@@ -56,7 +56,7 @@ func (s *Sender) speak(ctx context.Context, m *Message, deadline time.Time) (*fa
 		}
 		switch got {
 		case confirmed:
-			s.cfg.Counters.echoed.Add(1)
+			s.cfg.Counters.count(func(n *Stats) { n.Echoed++ })
 			s.cfg.Logger.InfoContext(ctx, "response sent", "send", m.Send.String(), "message", m.loggable())
 			return nil, nil
 		case refused:
@@ -81,8 +81,9 @@ func (s *Sender) write(ctx context.Context, m *Message, again bool) error {
 	if err != nil {
 		s.cfg.Logger.DebugContext(ctx, "write to the server failed", "error", err)
 	}
-	if s.cfg.Counters.sent.Add(1); again {
-		s.cfg.Counters.resent.Add(1)
+	s.cfg.Counters.count(func(n *Stats) { n.Sent++ })
+	if again {
+		s.cfg.Counters.count(func(n *Stats) { n.Resent++ })
 		s.cfg.Observer.Resent(ctx, s.cfg.Channel)
 	}
 	return nil

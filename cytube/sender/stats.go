@@ -2,7 +2,7 @@ package sender
 
 import (
 	"context"
-	"sync/atomic"
+	"sync"
 
 	"github.com/rosey-bot/rosey/event"
 )
@@ -17,29 +17,36 @@ type Stats struct {
 	Unconfirmed int64 // sends given up without an answer
 }
 
-// Counters is what Stats is a snapshot of. Senders that follow each other in a channel
-// can share it.
+// Counters holds the Stats of Senders that follow each other in a channel. The zero
+// value is ready for use.
 type Counters struct {
-	sent, echoed, resent, refused, expired, unconfirmed atomic.Int64
+	mu    sync.Mutex
+	stats Stats
 }
 
 // Stats returns the counts so far.
 func (c *Counters) Stats() Stats {
-	return Stats{
-		Sent: c.sent.Load(), Echoed: c.echoed.Load(), Resent: c.resent.Load(),
-		Refused: c.refused.Load(), Expired: c.expired.Load(), Unconfirmed: c.unconfirmed.Load(),
-	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.stats
 }
 
-// count counts a delivery by its status.
-func (c *Counters) count(status string) {
+// count updates the counts.
+func (c *Counters) count(update func(*Stats)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	update(&c.stats)
+}
+
+// delivered counts a delivery by its status.
+func (s *Stats) delivered(status string) {
 	switch status {
 	case event.DeliveryRefused:
-		c.refused.Add(1)
+		s.Refused++
 	case event.DeliveryExpired:
-		c.expired.Add(1)
+		s.Expired++
 	case event.DeliveryUnconfirmed:
-		c.unconfirmed.Add(1)
+		s.Unconfirmed++
 	}
 }
 

@@ -20,32 +20,23 @@ const (
 	defaultDialTimeout  = 20 * time.Second
 	defaultWriteTimeout = 10 * time.Second
 
-	// defaultReadLimit is far above MaxFrame, which binds clients only: the
-	// playlist of a big room is one frame of more than a mebibyte.
-	defaultReadLimit = 32 << 20
+	// readLimit is far above MaxFrame, which limits clients only: the playlist of a
+	// big channel is one frame of more than a mebibyte.
+	readLimit = 32 << 20
 )
 
 // Option adjusts [Dial].
 type Option func(*options)
 
 type options struct {
-	dialer       *websocket.Dialer
-	header       http.Header
 	protocol     int
 	dialTimeout  time.Duration
 	writeTimeout time.Duration
-	readLimit    int64
 }
 
 // WithProtocol makes Dial use Engine.IO version 3 or 4 and no other. Without it
 // Dial tries 4, then 3.
 func WithProtocol(version int) Option { return func(o *options) { o.protocol = version } }
-
-// WithHeader adds request headers to the opening handshake (User-Agent, Cookie).
-func WithHeader(h http.Header) Option { return func(o *options) { o.header = h } }
-
-// WithDialer replaces the websocket dialer (proxy, TLS settings).
-func WithDialer(d *websocket.Dialer) Option { return func(o *options) { o.dialer = d } }
 
 // WithDialTimeout bounds the opening of the connection up to the server's
 // consent; 20 s by default.
@@ -66,10 +57,8 @@ func WithWriteTimeout(d time.Duration) Option { return func(o *options) { o.writ
 // errors as they come.
 func Dial(ctx context.Context, rawURL string, opts ...Option) (*Conn, error) {
 	o := options{
-		dialer:       websocket.DefaultDialer,
 		dialTimeout:  defaultDialTimeout,
 		writeTimeout: defaultWriteTimeout,
-		readLimit:    defaultReadLimit,
 	}
 	for _, opt := range opts {
 		opt(&o)
@@ -103,7 +92,7 @@ func dial(ctx context.Context, rawURL string, protocol int, o options) (*Conn, e
 	if err != nil {
 		return nil, err
 	}
-	ws, resp, err := o.dialer.DialContext(ctx, u, o.header)
+	ws, resp, err := websocket.DefaultDialer.DialContext(ctx, u, nil)
 	if err != nil {
 		if errors.Is(err, websocket.ErrBadHandshake) && resp != nil {
 			return nil, handshakeError(u, resp)
@@ -113,7 +102,7 @@ func dial(ctx context.Context, rawURL string, protocol int, o options) (*Conn, e
 		}
 		return nil, fmt.Errorf("connect to %s: %w", u, err)
 	}
-	ws.SetReadLimit(o.readLimit)
+	ws.SetReadLimit(readLimit)
 
 	// The handshake's reads know nothing of contexts: closing the socket ends them.
 	stop := context.AfterFunc(ctx, func() { _ = ws.Close() })
