@@ -1,4 +1,4 @@
-package cytubetest
+package localserver
 
 import (
 	"bufio"
@@ -144,12 +144,12 @@ func (p *player) catchUp(ctx context.Context) error {
 // each must be told what the real server told it, in the same order.
 func TestRecordingReplayed(t *testing.T) {
 	t.Parallel()
-	s := start(t, Config{
+	s, err := Start(Config{
 		Accounts: []Account{
 			{Name: "chanboss", Password: "bosspw1"}, {Name: "testbot", Password: "botpw123"},
 			{Name: "Alice", Password: "alicepw1"}, {Name: "modguy", Password: "modpw123"},
 		},
-		Channels: []Channel{{Name: "testchan", Ranks: map[string]float64{"chanboss": 5}}},
+		Channels: []ChannelConfig{{Name: "testchan", Ranks: map[string]float64{"chanboss": 5}}},
 		Lookup: func(kind, id string) (Media, error) {
 			switch {
 			case strings.HasSuffix(id, "/a.json"):
@@ -162,6 +162,10 @@ func TestRecordingReplayed(t *testing.T) {
 			return Media{}, errors.New("getaddrinfo ENOTFOUND www.googleapis.com")
 		},
 	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
 	players := map[string]*player{}
 	scene := ""
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -212,7 +216,7 @@ func TestRecordingReplayed(t *testing.T) {
 			if c := comparable(r.Frame); c != "" {
 				// Here a clip had come to its end by itself.
 				if strings.HasPrefix(scene, "S8c") && strings.Contains(c, `"delete"`) && r.Client == "boss" {
-					s.PlayNext("testchan")
+					s.Do("testchan", (*Channel).PlayNext)
 				}
 				p.want = append(p.want, c)
 			}

@@ -1,4 +1,4 @@
-package cytubetest
+package localserver
 
 import "time"
 
@@ -65,5 +65,5 @@ func (f Flood) cooldown() float64 {
 	return f.Cooldown
 }
 
-// wait is what the cooldown frame says, in ms.
-func (f Flood) wait() float64 { return 1000 / f.Sustained }
+// Wait returns what the cooldown frame says, in ms.
+func (f Flood) Wait() float64 { return 1000 / f.Sustained }

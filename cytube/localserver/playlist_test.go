@@ -1,4 +1,4 @@
-package cytubetest
+package localserver_test
 
 import (
 	"encoding/json"
@@ -7,24 +7,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
-)
 
-// titles are those of a channel's playlist, the current one in brackets.
-func (s *Server) titles(channel string) string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var all []string
-	l := &s.channel(channel).list
-	for _, i := range l.items {
-		if i == l.current {
-			all = append(all, "["+i.media.Title+"]")
-		} else {
-			all = append(all, i.media.Title)
-		}
-	}
-	return strings.Join(all, " ")
-}
+	"github.com/rosey-bot/rosey/cytube/localserver"
+)
 
 func film(title string) Media {
 	return Media{ID: "id-" + title, Type: "yt", Title: title, Seconds: 200}
@@ -59,14 +44,14 @@ func TestPlaylist(t *testing.T) {
 	for queued := ""; !strings.Contains(queued, `"id":"c"`); {
 		_, queued = c.next("queue")
 	}
-	if got, want := s.titles(lobby), "[A] https://youtu.be/c B D"; got != want {
+	if got, want := s.Titles(lobby), "[A] https://youtu.be/c B D"; got != want {
 		t.Errorf("playlist %s, want %s", got, want)
 	}
 	c.emit("moveMedia", object{"from": d, "after": "prepend"})
 	c.expect("moveVideo", fmt.Sprintf(`{"after":"prepend","from":%d}`, d))
 	c.emit("moveMedia", object{"from": a, "after": b})
 	c.expect("moveVideo", fmt.Sprintf(`{"after":%d,"from":%d}`, b, a))
-	if got, want := s.titles(lobby), "D https://youtu.be/c B [A]"; got != want {
+	if got, want := s.Titles(lobby), "D https://youtu.be/c B [A]"; got != want {
 		t.Errorf("playlist %s, want %s", got, want)
 	}
 	s.PlayNext(lobby) // from the last to the first
@@ -93,14 +78,7 @@ func TestPlaybackGoesOn(t *testing.T) {
 	c.emit("joinChannel", object{"name": lobby})
 	c.next("channelNotRegistered")
 
-	s.mu.Lock()
-	ch := s.channel(lobby)
-	now := ch.list.moved
-	for range 3 + 180 + 3 { // lead-in, film, lead-out
-		now = now.Add(time.Second)
-		ch.lead(now)
-	}
-	s.mu.Unlock()
+	s.Advance(lobby, 3+180+3) // lead-in, film, lead-out
 	var updates []float64
 	for {
 		name, arg := c.next("mediaUpdate", "delete")
@@ -115,7 +93,7 @@ func TestPlaybackGoesOn(t *testing.T) {
 		t.Errorf("updates: %v", updates)
 	}
 	c.expect("setCurrent", "1")
-	if got, want := s.titles(lobby), "[https://youtu.be/two]"; got != want {
+	if got, want := s.Titles(lobby), "[https://youtu.be/two]"; got != want {
 		t.Errorf("playlist %s, want %s", got, want)
 	}
 }
@@ -128,7 +106,7 @@ func TestQueueRefusals(t *testing.T) {
 			if id == "gone" {
 				return Media{}, errors.New("Video does not exist or is private")
 			}
-			return makeUpMedia(kind, id)
+			return localserver.MakeUpMedia(kind, id)
 		},
 	})
 	alice := join(t, s, "alice", "")

@@ -1,4 +1,4 @@
-package cytubetest
+package localserver
 
 import (
 	"testing"

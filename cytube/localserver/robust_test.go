@@ -1,4 +1,4 @@
-package cytubetest
+package localserver
 
 import (
 	"slices"
@@ -30,14 +30,18 @@ func TestNoEventBreaksTheServer(t *testing.T) {
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	s := start(t, Config{
+	s, err := Start(Config{
 		Accounts: []Account{{Name: "boss", Password: "x"}, {Name: "alice", Password: "x"}},
-		Channels: []Channel{{Name: lobby, Ranks: map[string]float64{"boss": 5}, Open: true}},
+		Channels: []ChannelConfig{{Name: "lobby", Ranks: map[string]float64{"boss": 5}, Open: true}},
 	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
 	rapid.Check(t, func(t *rapid.T) {
 		// Sessions without a network: what they are told stays in their outbox.
-		sessions := []*session{newSession(s, nil, 4, "a"), newSession(s, nil, 3, "b"), newSession(s, nil, 4, "c")}
-		send := func(c *session, name string, arg any) {
+		sessions := []*Session{newSession(s, nil, 4, "a"), newSession(s, nil, 3, "b"), newSession(s, nil, 4, "c")}
+		send := func(c *Session, name string, arg any) {
 			p, err := socketio.NewEvent(name, arg)
 			if err != nil {
 				t.Fatal(err)
@@ -52,7 +56,7 @@ func TestNoEventBreaksTheServer(t *testing.T) {
 				send(c, "login", object{"name": name, "pw": "x"})
 			}
 			if rapid.Bool().Draw(t, "joined") {
-				send(c, "joinChannel", object{"name": lobby})
+				send(c, "joinChannel", object{"name": "lobby"})
 			}
 		}
 		for range rapid.IntRange(0, 40).Draw(t, "events") {
@@ -66,7 +70,7 @@ func TestNoEventBreaksTheServer(t *testing.T) {
 				}
 			}
 		}
-		if users := s.Users(lobby); len(users) != 0 {
+		if users := s.channel("lobby").Users(); len(users) != 0 {
 			t.Fatalf("still there: %q", users)
 		}
 	})

@@ -1,7 +1,6 @@
-package cytubetest
+package localserver
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -16,12 +15,12 @@ type Media struct {
 	Seconds int // 0 for live media
 }
 
-// playlist is a channel's list of media and what is played of it.
+// playlist is a channel's list of media and the state of the player.
 type playlist struct {
 	open    bool
 	items   []*item
 	current *item
-	leader  *session
+	leader  *Session
 	nextUID int
 
 	position float64 // seconds into the current item; negative while it waits to begin
@@ -37,13 +36,10 @@ type item struct {
 	by    string
 }
 
-// leadIn is the time that players get to load an item, leadOut the time an item
-// stays after its end, both in seconds; updateEvery is the time between
-// mediaUpdates in ticks.
 const (
-	leadIn      = 3
-	leadOut     = 2
-	updateEvery = 5
+	leadIn      = 3 // seconds that players get to load an item
+	leadOut     = 2 // seconds that an item stays after its end
+	updateEvery = 5 // ticks between mediaUpdates
 )
 
 var mediaLink = map[string]string{
@@ -53,26 +49,17 @@ var mediaLink = map[string]string{
 	"sc": "", "rt": "", "fi": "", "cm": "", "hl": "", "cu": "", "yp": "", "bc": "", "od": "", "nv": "", "pt": "",
 }
 
-// makeUpMedia is the Lookup of a site without one.
-func makeUpMedia(kind, id string) (Media, error) {
-	if id == "" {
-		return Media{}, errors.New("the media has no id")
-	}
-	return Media{ID: id, Type: kind, Title: mediaLink[kind] + id, Seconds: 180}, nil
-}
-
-func (m Media) pack() map[string]any {
-	return map[string]any{
-		"id": m.ID, "title": m.Title, "seconds": m.Seconds, "duration": clock(m.Seconds), "type": m.Type,
-		"meta": map[string]any{},
+func (m Media) pack() object {
+	return object{
+		"id": m.ID, "title": m.Title, "seconds": m.Seconds, "duration": clock(m.Seconds), "type": m.Type, "meta": object{},
 	}
 }
 
-func (i *item) pack() map[string]any {
-	return map[string]any{"media": i.media.pack(), "uid": i.uid, "temp": i.temp, "queueby": i.by}
+func (i *item) pack() object {
+	return object{"media": i.media.pack(), "uid": i.uid, "temp": i.temp, "queueby": i.by}
 }
 
-// clock prints seconds as CyTube does: 03:20, 01:02:03, and --:-- for live media.
+// clock formats seconds as CyTube does: 03:20, 01:02:03, and --:-- for live media.
 func clock(seconds int) string {
 	switch {
 	case seconds == 0:
@@ -83,16 +70,15 @@ func clock(seconds int) string {
 	return fmt.Sprintf("%02d:%02d:%02d", seconds/3600, seconds/60%60, seconds%60)
 }
 
-func (l *playlist) meta() map[string]any {
-	sum := 0
+func (l *playlist) meta() object {
+	sum, total := 0, "00:00"
 	for _, i := range l.items {
 		sum += i.media.Seconds
 	}
-	total := "00:00"
 	if sum > 0 {
 		total = clock(sum)
 	}
-	return map[string]any{"count": len(l.items), "rawTime": sum, "time": total}
+	return object{"count": len(l.items), "rawTime": sum, "time": total}
 }
 
 func (l *playlist) index(uid int) int {
@@ -107,23 +93,8 @@ func (l *playlist) pack() []any {
 	return list
 }
 
-func (ch *room) sendPlaylist(c *session) {
-	c.emit("setPlaylistMeta", ch.list.meta())
-	c.emit("playlist", ch.list.pack())
-	if ch.list.current != nil {
-		c.emit("setCurrent", ch.list.current.uid)
-	}
-}
-
-func (ch *room) sendCurrent(c *session) {
-	if ch.list.current != nil {
-		c.emit("setCurrent", ch.list.current.uid)
-		c.emit("changeMedia", ch.list.update())
-	}
-}
-
 // update is the payload of changeMedia.
-func (l *playlist) update() map[string]any {
+func (l *playlist) update() object {
 	u := l.current.media.pack()
 	u["currentTime"], u["paused"] = l.seconds(), l.paused
 	return u
@@ -131,14 +102,33 @@ func (l *playlist) update() map[string]any {
 
 func (l *playlist) seconds() float64 { return math.Round(l.position*1000) / 1000 }
 
-// addMedia puts media at the end of the playlist or after the current item, and
-// plays it when it is the only one.
-// A refusal is an error in the words of the real server.
+func (ch *Channel) sendPlaylist(c *Session) {
+	c.Emit("setPlaylistMeta", ch.list.meta())
+	c.Emit("playlist", ch.list.pack())
+	if ch.list.current != nil {
+		c.Emit("setCurrent", ch.list.current.uid)
+	}
+}
+
+func (ch *Channel) sendCurrent(c *Session) {
+	if ch.list.current != nil {
+		c.Emit("setCurrent", ch.list.current.uid)
+		c.Emit("changeMedia", ch.list.update())
+	}
+}
+
+// A refusal is an error in the real server's words.
 type refusal string
 
 func (r refusal) Error() string { return string(r) }
 
-func (ch *room) addMedia(m Media, by string, next, temp bool) (uid int, err error) {
+// AddMedia puts media at the end of the playlist, in the name of a user, and returns its uid. The first item is played.
+func (ch *Channel) AddMedia(m Media, by string) (uid int, err error) {
+	return ch.add(m, by, false, false)
+}
+
+// add puts media at the end of the playlist or after the current item.
+func (ch *Channel) add(m Media, by string, next, temp bool) (uid int, err error) {
 	l := &ch.list
 	old := slices.IndexFunc(l.items, func(i *item) bool { return i.media.ID == m.ID && i.media.Type == m.Type })
 	if old >= 0 && (!next || l.items[old] == l.current) {
@@ -161,9 +151,9 @@ func (ch *room) addMedia(m Media, by string, next, temp bool) (uid int, err erro
 	l.items = slices.Insert(l.items, at, i)
 	if replaced != nil {
 		i.temp = replaced.temp
-		ch.removeMedia(replaced.uid)
+		ch.RemoveMedia(replaced.uid)
 	}
-	ch.broadcast("queue", map[string]any{"item": i.pack(), "after": after})
+	ch.broadcast("queue", object{"item": i.pack(), "after": after})
 	ch.broadcast("setPlaylistMeta", l.meta())
 	if len(l.items) == 1 {
 		ch.play(i)
@@ -171,8 +161,8 @@ func (ch *room) addMedia(m Media, by string, next, temp bool) (uid int, err erro
 	return i.uid, nil
 }
 
-// removeMedia takes an item out; when it was playing, the next one begins.
-func (ch *room) removeMedia(uid int) bool {
+// RemoveMedia takes an item out; when it was playing, the next one begins. It returns false when there is no such item.
+func (ch *Channel) RemoveMedia(uid int) bool {
 	l := &ch.list
 	at := l.index(uid)
 	if at < 0 {
@@ -180,7 +170,7 @@ func (ch *room) removeMedia(uid int) bool {
 	}
 	gone := l.items[at]
 	l.items = slices.Delete(l.items, at, at+1)
-	ch.broadcast("delete", map[string]any{"uid": uid})
+	ch.broadcast("delete", object{"uid": uid})
 	ch.broadcast("setPlaylistMeta", l.meta())
 	if l.current == gone {
 		l.current = nil
@@ -192,7 +182,7 @@ func (ch *room) removeMedia(uid int) bool {
 }
 
 // play begins an item, with a lead-in for the players to load it.
-func (ch *room) play(i *item) {
+func (ch *Channel) play(i *item) {
 	l := &ch.list
 	l.current, l.position, l.paused, l.moved, l.ticks = i, 0, false, time.Now(), 0
 	if l.leader == nil && i.media.Seconds > 0 {
@@ -203,13 +193,13 @@ func (ch *room) play(i *item) {
 	ch.broadcast("drinkCount", 0)
 	for _, u := range ch.users {
 		if ch.may(u, "viewvoteskip") {
-			u.emit("voteskip", map[string]any{"count": 0, "need": 0})
+			u.Emit("voteskip", object{"count": 0, "need": 0})
 		}
 	}
 }
 
-// lead moves the current item on to that time.
-func (ch *room) lead(now time.Time) {
+// tick advances the current item to that time.
+func (ch *Channel) tick(now time.Time) {
 	l := &ch.list
 	if l.current == nil || l.leader != nil || l.current.media.Seconds == 0 {
 		return
@@ -225,57 +215,58 @@ func (ch *room) lead(now time.Time) {
 	l.ticks++
 	switch {
 	case l.position >= float64(l.current.media.Seconds+leadOut):
-		ch.advance()
+		ch.PlayNext()
 	case l.ticks%updateEvery == 0:
 		ch.sendPosition()
 	}
 }
 
-func (ch *room) sendPosition() {
-	ch.broadcast("mediaUpdate", map[string]any{"currentTime": ch.list.seconds(), "paused": ch.list.paused})
+func (ch *Channel) sendPosition() {
+	ch.broadcast("mediaUpdate", object{"currentTime": ch.list.seconds(), "paused": ch.list.paused})
 }
 
-// advance plays the item after the current one, which goes when it is temporary.
-func (ch *room) advance() {
+// PlayNext plays the item after the current one, which is removed when it is temporary.
+func (ch *Channel) PlayNext() {
 	l := &ch.list
 	switch {
 	case l.current == nil:
 	case l.current.temp:
-		ch.removeMedia(l.current.uid)
+		ch.RemoveMedia(l.current.uid)
 	default:
 		ch.play(l.items[(l.index(l.current.uid)+1)%len(l.items)])
 	}
 }
 
-// appoint makes a user the leader, or nobody when the name is empty; false when
-// there is no such user.
-func (ch *room) appoint(name string) bool {
+// appoint makes a user the leader, or nobody when the name is empty; false when there is no such user.
+func (ch *Channel) appoint(name string) bool {
 	l := &ch.list
 	if old := l.leader; old != nil {
-		before := old.rank()
-		l.leader, old.leader = nil, false
-		if old.rank() != before {
-			old.emit("rank", old.rank())
-		}
-		ch.broadcast("setUserRank", map[string]any{"name": old.name, "rank": old.rank()})
+		l.leader = nil
+		old.setLeader(false)
+		ch.broadcast("setUserRank", object{"name": old.name, "rank": old.rank()})
 	}
 	if name == "" {
 		ch.broadcast("setLeader", "")
 		l.paused, l.moved = false, time.Now()
 		return true
 	}
-	u := ch.user(name)
+	u := ch.User(name)
 	if u == nil {
 		return false
 	}
-	before := u.rank()
-	l.leader, u.leader = u, true
-	if u.rank() != before {
-		u.emit("rank", u.rank())
-	}
+	l.leader = u
+	u.setLeader(true)
 	ch.broadcast("setLeader", u.name)
 	if u.rank() == 1.5 {
-		ch.broadcast("setUserRank", map[string]any{"name": u.name, "rank": 1.5})
+		ch.broadcast("setUserRank", object{"name": u.name, "rank": 1.5})
 	}
 	return true
+}
+
+func (c *Session) setLeader(leader bool) {
+	before := c.rank()
+	c.leader = leader
+	if c.rank() != before {
+		c.Emit("rank", c.rank())
+	}
 }

@@ -1,0 +1,144 @@
+package localserver
+
+import (
+	"strings"
+	"time"
+)
+
+// message is a chatMsg or pm on its way through the server.
+type message struct {
+	Msg  string `json:"msg"`
+	To   string `json:"to"`
+	Meta object `json:"meta"`
+
+	at time.Time // when it came
+}
+
+// received completes a message as it came from a client.
+func (m *message) received(c *Session) {
+	m.at = time.Now()
+	flair, asked := m.Meta["modflair"]
+	m.Meta = object{}
+	if asked && c.rank() >= 2 && flair == c.rank() {
+		m.Meta["modflair"] = flair
+	}
+}
+
+// chat handles chatMsg. It drops blank lines without a word.
+func (ch *Channel) chat(c *Session, m message) {
+	m.Msg = withoutControls(cut(m.Msg, ch.srv.cfg.MaxMessage))
+	if c.loggedIn() && strings.TrimSpace(m.Msg) != "" {
+		m.received(c)
+		ch.say(c, m)
+	}
+}
+
+// say passes a line on. Commands come here twice, once with the command and once with what follows it, and the flood
+// control counts them twice: on the real server, too, an emote costs two lines.
+func (ch *Channel) say(c *Session, m message) {
+	if !strings.Contains(m.Msg, "/afk") {
+		ch.setAFK(c, false)
+	}
+	if flood := c.Flood(); !c.chatLimit.take(m.at, flood) {
+		c.Emit("cooldown", flood.Wait())
+		return
+	}
+	m.markGreentext()
+	if rest, ok := strings.CutPrefix(m.Msg, "/"); ok {
+		if name, args, _ := strings.Cut(rest, " "); ch.command(c, m, name, args) {
+			return
+		}
+	}
+	line := ch.format(c, m)
+	switch {
+	case c.shadowMuted:
+		ch.sendShadowMuted(line)
+		return
+	case c.muted:
+		c.Emit("noflood", object{"action": "chat", "msg": "You have been muted on this channel."})
+		return
+	}
+	ch.buffer = append(ch.buffer, line)
+	if extra := len(ch.buffer) - ch.srv.cfg.Buffer; extra > 0 {
+		ch.buffer = append([]object(nil), ch.buffer[extra:]...)
+	}
+	ch.broadcast("chatMsg", line)
+	_, action := m.Meta["action"]
+	ch.srv.accept(Line{Channel: ch.name, User: c.name, Text: m.Msg, HTML: line["msg"].(string), Action: action, Time: m.at})
+}
+
+func (m *message) markGreentext() {
+	if strings.HasPrefix(m.Msg, ">") {
+		m.Meta["addClass"] = "greentext"
+	}
+}
+
+// sendShadowMuted shows a shadow-muted user's line to those who may see it: users in the same state, anonymous ones, and,
+// marked, to moderators.
+func (ch *Channel) sendShadowMuted(line object) {
+	for _, u := range ch.users {
+		if u.shadowMuted || !u.loggedIn() {
+			u.Emit("chatMsg", line)
+		}
+	}
+	line["meta"].(object)["shadow"] = true
+	ch.emitTo(2, "chatMsg", line)
+}
+
+// pm handles a private message: it goes to its receiver, and a copy to the sender.
+func (ch *Channel) pm(c *Session, m message) {
+	m.received(c)
+	to := strings.ToLower(m.To)
+	receiver := ch.User(to)
+	switch {
+	case !c.loggedIn():
+		c.fail("You must be signed in to send PMs")
+		return
+	case c.is(to):
+		c.fail("You can't PM yourself!")
+		return
+	case !validUser.MatchString(to):
+		c.fail("PM failed: " + to + " isn't a valid username.")
+		return
+	case !c.chatLimit.take(m.at, everybody):
+		c.Emit("cooldown", everybody.Wait())
+		return
+	case receiver == nil:
+		c.fail("PM failed: " + to + " isn't connected to this channel.")
+		return
+	}
+	m.Msg = cut(m.Msg, ch.srv.cfg.MaxMessage)
+	m.markGreentext()
+	line := ch.format(c, m)
+	line["to"] = receiver.name
+	receiver.Emit("pm", line)
+	c.Emit("pm", line)
+	ch.srv.accept(Line{Channel: ch.name, User: c.name, To: receiver.name, Text: m.Msg, HTML: line["msg"].(string), Time: m.at})
+}
+
+func (ch *Channel) format(c *Session, m message) object {
+	return object{"username": c.name, "msg": markUp(m.Msg, ch.registered), "meta": m.Meta, "time": m.at.UnixMilli()}
+}
+
+// tellModerators sends one of the server's own notices, which look like chat.
+func (ch *Channel) tellModerators(text string) { ch.tell(text, 2) }
+
+func (ch *Channel) tell(text string, minRank float64) {
+	ch.emitTo(minRank, "chatMsg", object{
+		"username": "[server]", "msg": text,
+		"meta": object{"addClass": "server-whisper", "addClassToNameAndTimestamp": true},
+		"time": time.Now().UnixMilli(),
+	})
+}
+
+func (ch *Channel) setAFK(c *Session, afk bool) {
+	if c.afk == afk {
+		return
+	}
+	c.afk = afk
+	if afk {
+		c.Emit("clearVoteskipVote")
+	}
+	ch.sendMeta(c, -1)
+	ch.broadcast("setAFK", object{"name": c.name, "afk": afk})
+}
