@@ -15,7 +15,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/urfave/cli/v2"
 
-	"github.com/rosey-bot/rosey/cytube/cytubetest"
+	"github.com/rosey-bot/rosey/cytube/localserver"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/internal/settings"
 	"github.com/rosey-bot/rosey/internal/terminal"
@@ -35,7 +35,7 @@ const drainLimit = 30 * time.Second
 // localRoom is a CyTube room in this process, with the terminal as its user. The
 // bot joins it like any other.
 type localRoom struct {
-	site   *cytubetest.Server
+	site   *localserver.Server
 	stdin  io.Reader
 	stdout io.Writer
 	stderr io.Writer
@@ -48,7 +48,7 @@ type localRoom struct {
 
 	mu        sync.Mutex
 	elsewhere map[string]int // lines from the browser that were not heard yet
-	users     map[string]*cytubetest.User
+	users     map[string]*localserver.User
 	said      int // lines that went into the room from here
 	printed   int // chat lines that were printed
 }
@@ -60,10 +60,10 @@ func openRoom(cfg *settings.Settings, c *cli.Context) (*localRoom, error) {
 		cfg.User = settings.DefaultUser
 	}
 	password := event.NewCorrelationID()
-	site, err := cytubetest.Start(cytubetest.Config{
+	site, err := localserver.Start(localserver.Config{
 		Addr:     listen,
-		Accounts: []cytubetest.Account{{Name: localOperator, Password: password}},
-		Channels: []cytubetest.Channel{{Name: localChannel, Open: true, Ranks: map[string]float64{localOperator: 3}}},
+		Accounts: []localserver.Account{{Name: localOperator, Password: password}},
+		Channels: []localserver.ChannelConfig{{Name: localChannel, Open: true, Ranks: map[string]float64{localOperator: 3}}},
 	})
 	if err != nil && listen != "" {
 		return nil, fmt.Errorf("--listen-room %s: %w (choose another address)", listen, err)
@@ -74,18 +74,18 @@ func openRoom(cfg *settings.Settings, c *cli.Context) (*localRoom, error) {
 	site.SetRank(localChannel, cfg.User, 2)
 	cfg.Site, cfg.Channel.Name, cfg.PasswordFile = site.URL(), localChannel, ""
 	terminal := isTerminal(app.Reader)
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	operator, err := cytubetest.Join(ctx, site.URL(), localChannel, localOperator, password)
-	if err != nil {
+	l := &localRoom{
+		site: site, stdin: app.Reader, stdout: app.Writer, stderr: app.ErrWriter, bot: cfg.User, echo: !terminal, quiet: !terminal,
+		wanted: terminal || listen != "" || c.Bool("local"),
+		users:  map[string]*localserver.User{}, elsewhere: map[string]int{},
+	}
+	if l.users[localOperator], err = localserver.Join(ctx, site.URL(), localChannel, localOperator, password, l.print(true)); err != nil {
 		site.Close()
 		return nil, fmt.Errorf("enter the local room: %w", err)
 	}
-	return &localRoom{
-		site: site, stdin: app.Reader, stdout: app.Writer, stderr: app.ErrWriter, bot: cfg.User, echo: !terminal, quiet: !terminal,
-		wanted: terminal || listen != "" || c.Bool("local"),
-		users:  map[string]*cytubetest.User{localOperator: operator}, elsewhere: map[string]int{},
-	}, nil
+	return l, nil
 }
 
 func (l *localRoom) close() {
@@ -100,7 +100,7 @@ func (l *localRoom) close() {
 // run speaks the lines of the input in the room and prints what is heard there.
 // It returns at the end of the input, once everything under way is done.
 func (l *localRoom) run(ctx context.Context, bot *platform) error {
-	observer, err := cytubetest.Join(ctx, l.site.URL(), localChannel, "", "")
+	observer, err := localserver.Join(ctx, l.site.URL(), localChannel, "", "", l.print(false))
 	if err != nil {
 		return err
 	}
@@ -115,13 +115,6 @@ func (l *localRoom) run(ctx context.Context, bot *platform) error {
 		return err
 	}
 	defer sub.Stop()
-	printing, stopPrinting := context.WithCancel(ctx)
-	var printers sync.WaitGroup
-	printers.Go(func() { l.print(printing, observer, false) })
-	operator := l.users[localOperator] // others come later, as they speak
-	printers.Go(func() { l.print(printing, operator, true) })
-	defer printers.Wait()
-	defer stopPrinting()
 	if err := l.site.WaitUser(ctx, localChannel, l.bot); err != nil {
 		return nil // told to stop before the bot came
 	}
@@ -230,7 +223,7 @@ func (l *localRoom) speak(ctx context.Context, line string) error {
 	u, ok := l.users[name]
 	if !ok {
 		var err error
-		if u, err = cytubetest.Join(ctx, l.site.URL(), localChannel, name, ""); err != nil {
+		if u, err = localserver.Join(ctx, l.site.URL(), localChannel, name, "", nil); err != nil {
 			return fmt.Errorf("%s cannot enter the room: %w", name, err)
 		}
 		l.users[name] = u
@@ -244,15 +237,11 @@ func (l *localRoom) speak(ctx context.Context, line string) error {
 	return nil
 }
 
-// print writes what u hears: chat, or with private only private messages.
-func (l *localRoom) print(ctx context.Context, u *cytubetest.User, private bool) {
-	for {
-		m, err := u.Next(ctx)
-		if err != nil {
-			return
-		}
+// print returns a function that prints the chat that a user receives, or with private only the private messages.
+func (l *localRoom) print(private bool) func(localserver.Message) {
+	return func(m localserver.Message) {
 		if m.Private != private {
-			continue
+			return
 		}
 		form := "%s: %s\n"
 		switch {
@@ -262,6 +251,7 @@ func (l *localRoom) print(ctx context.Context, u *cytubetest.User, private bool)
 			form = "* %s %s\n"
 		}
 		l.mu.Lock()
+		defer l.mu.Unlock()
 		fromBrowser := l.ours(m.From) && l.elsewhere[m.Text] > 0
 		if fromBrowser {
 			l.elsewhere[m.Text]--
@@ -272,7 +262,6 @@ func (l *localRoom) print(ctx context.Context, u *cytubetest.User, private bool)
 		if !m.Private {
 			l.printed++
 		}
-		l.mu.Unlock()
 	}
 }
 
@@ -303,13 +292,7 @@ func (l *localRoom) drain(ctx context.Context, bot *platform, recorded *counter)
 		err = until(ctx, func() bool {
 			l.mu.Lock()
 			defer l.mu.Unlock()
-			heard := 0
-			for _, line := range l.site.Heard() {
-				if line.To == "" {
-					heard++
-				}
-			}
-			return l.printed >= heard
+			return l.printed >= l.site.ChatLines()
 		})
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
