@@ -167,7 +167,7 @@ func IsOurs(stream string) bool {
 // eachCause visits the events of our streams that Nats-Msg-Ids in a stream name as
 // causes.
 func eachCause(ctx context.Context, js jetstream.JetStream, stream string, since time.Time, visit func(event.Ref)) error {
-	for msg, err := range Messages(ctx, js, Selection{Stream: stream, Since: since, HeadersOnly: true}) {
+	for msg, err := range Messages(ctx, js, Selection{Stream: stream, Since: since}) {
 		if err != nil {
 			return err
 		}

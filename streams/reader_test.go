@@ -15,15 +15,15 @@ import (
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
-// held starts a server with a stream LOG of the subjects log.> and returns a
-// function that stores n messages on a subject, whose bodies are their sequences.
-func held(t *testing.T) (jetstream.JetStream, jetstream.Stream, func(subject string, n int)) {
+// held starts a server with a stream LOG of the subjects log.>, which allows direct
+// gets or not, and returns a function that stores n messages on a subject, whose bodies are their sequences.
+func held(t *testing.T, direct bool) (jetstream.JetStream, jetstream.Stream, func(subject string, n int)) {
 	t.Helper()
 	js, err := jetstream.New(streamstest.Connect(t, streamstest.Server(t)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "LOG", Subjects: []string{"log.>"}, AllowDirect: true})
+	s, err := js.CreateStream(t.Context(), jetstream.StreamConfig{Name: "LOG", Subjects: []string{"log.>"}, AllowDirect: direct})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,8 +54,14 @@ func noConsumers(t *testing.T, s jetstream.Stream) {
 
 func TestMessages(t *testing.T) {
 	t.Parallel()
+	for name, direct := range map[string]bool{"by direct gets": true, "by a consumer": false} {
+		t.Run(name, func(t *testing.T) { t.Parallel(); testSelections(t, direct) })
+	}
+}
+
+func testSelections(t *testing.T, direct bool) {
 	ctx := streamstest.Context(t)
-	js, s, put := held(t)
+	js, s, put := held(t, direct)
 	put("log.a", 2)
 	put("log.b", 1)
 	third, err := s.GetMsg(ctx, 3)
@@ -83,8 +89,13 @@ func TestMessages(t *testing.T) {
 		"since a time":              {streams.Selection{Since: third.Time}, "3b=3 4b.c=4 7d=7"},
 		"since a time, of subjects": {streams.Selection{Since: third.Time, Subjects: []string{"log.a", "log.b"}}, "3b=3"},
 		"since a time to come":      {streams.Selection{Since: time.Now().Add(time.Hour)}, ""},
-		"without bodies":            {streams.Selection{Subjects: []string{"log.b"}, HeadersOnly: true}, "3b="},
+		"between sequences":         {streams.Selection{From: 2, To: 4}, "2a=2 3b=3 4b.c=4"},
+		"up to one to come":         {streams.Selection{From: 4, To: 9}, "4b.c=4 7d=7"},
+		"of overlapping subjects":   {streams.Selection{Subjects: []string{"log.>", "log.a", "log.*"}, To: 3}, "1a=1 2a=2 3b=3"},
 	} {
+		if !direct && strings.Contains(name, "overlapping") {
+			continue // consumers refuse such filters
+		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c.s.Stream = "LOG"
@@ -139,35 +150,75 @@ func TestMessagesEnd(t *testing.T) {
 			return nil
 		}, 3, 3, boom},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			ctx := streamstest.Context(t)
-			js, s, put := held(t)
-			put("log.a", stored)
-			read := func() (n int, err error) {
-				for _, err := range streams.Messages(ctx, js, streams.Selection{Stream: "LOG"}) {
-					if err != nil {
-						return n, err
+		for _, direct := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s, direct %t", name, direct), func(t *testing.T) {
+				t.Parallel()
+				ctx := streamstest.Context(t)
+				js, s, put := held(t, direct)
+				put("log.a", stored)
+				read := func() (n int, err error) {
+					for _, err := range streams.Messages(ctx, js, streams.Selection{Stream: "LOG"}) {
+						if err != nil {
+							return n, err
+						}
+						n++
+						if err := c.meanwhile(ctx, s, n, func() { put("log.a", 1) }); err != nil {
+							return n, err
+						}
 					}
-					n++
-					if err := c.meanwhile(ctx, s, n, func() { put("log.a", 1) }); err != nil {
-						return n, err
-					}
+					return n, nil
 				}
-				return n, nil
+				n, err := read()
+				if !errors.Is(err, c.want) || n < c.least || n > c.most {
+					t.Errorf("%d messages, %v; want %d to %d, %v", n, err, c.least, c.most, c.want)
+				}
+				noConsumers(t, s)
+			})
+		}
+	}
+}
+
+// Replicas that lag behind the leader hide nothing that was acknowledged.
+func TestMessagesOfLaggingReplicas(t *testing.T) {
+	t.Parallel()
+	ctx := streamstest.Context(t)
+	conns, servers := streamstest.Cluster(t)
+	js, err := jetstream.New(conns[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := js.CreateStream(ctx, jetstream.StreamConfig{Name: "LOG", Subjects: []string{"log.>"}, Replicas: 3, AllowDirect: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	publish := func(n int) {
+		t.Helper()
+		for range n {
+			if _, err := js.Publish(ctx, "log.a", nil); err != nil {
+				t.Fatal(err)
 			}
-			n, err := read()
-			if !errors.Is(err, c.want) || n < c.least || n > c.most {
-				t.Errorf("%d messages, %v; want %d to %d, %v", n, err, c.least, c.most, c.want)
+		}
+	}
+	publish(3)
+	defer streamstest.Lag(t, servers, s)()
+	publish(3)
+	for range 20 { // any replica may answer
+		var got []uint64
+		for msg, err := range streams.Messages(ctx, js, streams.Selection{Stream: "LOG", Subjects: []string{"log.a"}}) {
+			if err != nil {
+				t.Fatal(err)
 			}
-			noConsumers(t, s)
-		})
+			got = append(got, msg.Sequence)
+		}
+		if diff := cmp.Diff([]uint64{1, 2, 3, 4, 5, 6}, got); diff != "" {
+			t.Fatal(diff)
+		}
 	}
 }
 
 func TestMessagesFail(t *testing.T) {
 	t.Parallel()
-	js, s, put := held(t)
+	js, s, put := held(t, true)
 	put("log.a", 2000)
 	ctx, cancel := context.WithCancel(streamstest.Context(t))
 	defer cancel()

@@ -1,0 +1,255 @@
+package streams
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/synadia-io/orbit.go/jetstreamext"
+
+	"github.com/rosey-bot/rosey/internal/retry"
+)
+
+// Selection says which of a stream's messages are read. The zero value of a field
+// excludes nothing.
+type Selection struct {
+	Stream   string
+	Subjects []string  // patterns, one of which the subject matches; they may overlap if the stream allows direct gets
+	Since    time.Time // stored then or later
+	From, To uint64    // sequences, both inclusive
+}
+
+// Messages returns the selected messages that the stream held when the iteration
+// began, in the order of their sequences, and ends. It reads by batched direct gets,
+// and only from a stream that does not allow them by an ordered consumer.
+//
+// Any server of a cluster answers a direct get, also one that lags. Messages
+// therefore asks the stream's leader before it ends: it misses no message that was
+// acknowledged before the iteration began, and waits for a replica that lags, up to
+// LagTimeout without progress. It may return a message that was deleted in the
+// meantime. Headers are those that were stored, without those of direct gets.
+//
+// The error that ends the iteration names the stream and wraps
+// jetstream.ErrStreamNotFound, ErrLagging or the context's error where it is one of
+// these.
+func Messages(ctx context.Context, js jetstream.JetStream, s Selection) iter.Seq2[*jetstream.RawStreamMsg, error] {
+	return func(yield func(*jetstream.RawStreamMsg, error) bool) {
+		if err := s.read(ctx, js, yield); err != nil {
+			yield(nil, fmt.Errorf("read stream %s: %w", s.Stream, err))
+		}
+	}
+}
+
+// ErrLagging is wrapped when servers of a cluster did not catch up with a stream's
+// leader for LagTimeout.
+var ErrLagging = errors.New("the replicas that answer lag behind the stream's leader")
+
+// LagTimeout is how long Messages waits for the next message that the leader has.
+const LagTimeout = 15 * time.Second
+
+const lagInterval = 50 * time.Millisecond
+
+// A fetch yields selected messages with sequences from next to last. It returns the
+// sequence to go on from: next if the server had none, last+1 if no more are wanted.
+type fetch func(ctx context.Context, js jetstream.JetStream, next, last uint64, yield func(*jetstream.RawStreamMsg, error) bool) (uint64, error)
+
+func (s Selection) read(ctx context.Context, js jetstream.JetStream, yield func(*jetstream.RawStreamMsg, error) bool) error {
+	stream, err := js.Stream(ctx, s.Stream)
+	if err != nil {
+		return err
+	}
+	state := stream.CachedInfo().State
+	next, last := max(s.From, state.FirstSeq, 1), state.LastSeq
+	if s.To > 0 {
+		last = min(last, s.To)
+	}
+	if !s.Since.IsZero() {
+		since, err := SequenceSince(ctx, js, stream, s.Since)
+		if err != nil {
+			return err
+		}
+		next = max(next, since)
+	}
+	switch {
+	case !stream.CachedInfo().Config.AllowDirect:
+		return s.each(ctx, js, s.consume, next, last, yield)
+	case len(s.Subjects) > 1:
+		return s.merge(ctx, js, next, last, yield)
+	}
+	return s.each(ctx, js, s.getBatch, next, last, yield)
+}
+
+// each fetches until the leader has no more messages up to last.
+func (s Selection) each(ctx context.Context, js jetstream.JetStream, get fetch, next, last uint64, yield func(*jetstream.RawStreamMsg, error) bool) error {
+	progress := time.Now()
+	for next <= last {
+		after, err := get(ctx, js, next, last, yield)
+		if err != nil {
+			return err
+		}
+		if after > next {
+			next, progress = after, time.Now()
+			if next > last {
+				return nil
+			}
+		}
+		more, err := s.Holds(ctx, js, next, last)
+		switch {
+		case err != nil:
+			return err
+		case !more:
+			return nil
+		case time.Since(progress) > LagTimeout:
+			return ErrLagging
+		case time.Since(progress) > lagInterval: // nothing came at once
+			if err := retry.Sleep(ctx, lagInterval); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Holds reports whether the stream holds a message of the selection's subjects
+// within [from, to]. The stream's leader answers, which knows all messages that were
+// acknowledged before.
+func (s Selection) Holds(ctx context.Context, js jetstream.JetStream, from, to uint64) (bool, error) {
+	subjects := s.Subjects
+	if len(subjects) == 0 {
+		subjects = []string{">"}
+	}
+	for _, subject := range subjects {
+		seq, err := nextSequence(ctx, js, s.Stream, map[string]any{"seq": from, "next_by_subj": subject})
+		if err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
+			return false, err
+		}
+		if err == nil && seq <= to {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// The most that one direct get asks for.
+const (
+	batchMessages = 1000
+	batchBytes    = 4 << 20
+)
+
+// getBatch is the fetch of one batched direct get, for at most one subject pattern.
+func (s Selection) getBatch(ctx context.Context, js jetstream.JetStream, next, last uint64, yield func(*jetstream.RawStreamMsg, error) bool) (uint64, error) {
+	opts := []jetstreamext.GetBatchOpt{jetstreamext.GetBatchSeq(next), jetstreamext.GetBatchMaxBytes(batchBytes)}
+	if len(s.Subjects) > 0 {
+		opts = append(opts, jetstreamext.GetBatchSubject(s.Subjects[0]))
+	}
+	batch, err := jetstreamext.GetBatch(ctx, js, s.Stream, int(min(last-next+1, batchMessages)), opts...)
+	if err != nil {
+		return next, err
+	}
+	for msg, err := range batch {
+		switch {
+		case ctx.Err() != nil:
+			return next, ctx.Err()
+		case errors.Is(err, jetstreamext.ErrNoMessages):
+			return next, nil
+		case err != nil:
+			return next, err
+		case msg.Sequence > last:
+			return last + 1, nil
+		}
+		for _, h := range directGetHeaders {
+			delete(msg.Header, h)
+		}
+		next = msg.Sequence + 1
+		if !yield(msg, nil) {
+			return last + 1, nil
+		}
+	}
+	return next, ctx.Err()
+}
+
+// directGetHeaders are those that the server adds to a message that it returns.
+var directGetHeaders = [...]string{
+	jetstream.StreamHeader, jetstream.SubjectHeader, jetstream.SequenceHeader, jetstream.TimeStampHeaer, jetstream.LastSequenceHeader,
+	"Nats-Num-Pending", "Nats-UpTo-Sequence",
+}
+
+// merge reads each subject by itself, since a direct get has one pattern, and yields
+// the messages in the order of their sequences.
+func (s Selection) merge(ctx context.Context, js jetstream.JetStream, next, last uint64, yield func(*jetstream.RawStreamMsg, error) bool) error {
+	type head struct {
+		msg  *jetstream.RawStreamMsg
+		pull func() (*jetstream.RawStreamMsg, error, bool)
+	}
+	var heads []head
+	for _, subject := range s.Subjects {
+		one := Selection{Stream: s.Stream, Subjects: []string{subject}}
+		pull, stop := iter.Pull2(func(yield func(*jetstream.RawStreamMsg, error) bool) {
+			if err := one.each(ctx, js, one.getBatch, next, last, yield); err != nil {
+				yield(nil, err)
+			}
+		})
+		defer stop()
+		heads = append(heads, head{pull: pull})
+	}
+	for previous := uint64(0); ; {
+		for i := range heads {
+			for h := &heads[i]; h.pull != nil && (h.msg == nil || h.msg.Sequence <= previous); { // patterns may overlap
+				msg, err, ok := h.pull()
+				if err != nil {
+					return err
+				}
+				if h.msg = msg; !ok {
+					h.pull = nil
+				}
+			}
+		}
+		heads = slices.DeleteFunc(heads, func(h head) bool { return h.pull == nil })
+		if len(heads) == 0 {
+			return nil
+		}
+		first := slices.MinFunc(heads, func(a, b head) int { return int(int64(a.msg.Sequence) - int64(b.msg.Sequence)) })
+		if previous = first.msg.Sequence; !yield(first.msg, nil) {
+			return nil
+		}
+	}
+}
+
+// SequenceSince is the sequence of the first event that a stream stored at t or
+// later, or the one behind what was its last event when it was looked up where
+// there is none.
+//
+// A consumer of several filter subjects must begin there and not at the time
+// itself: the server (nats-server 2.15.2) has one that begins at a time skip to the
+// first event of whichever subject the stream has had since then only.
+func SequenceSince(ctx context.Context, js jetstream.JetStream, stream jetstream.Stream, t time.Time) (uint64, error) {
+	info := stream.CachedInfo()
+	seq, err := nextSequence(ctx, js, info.Config.Name, map[string]any{"start_time": t.UTC(), "next_by_subj": ">"})
+	switch {
+	case errors.Is(err, jetstream.ErrMsgNotFound):
+		return info.State.LastSeq + 1, nil
+	case err != nil:
+		return 0, fmt.Errorf("find the first message of %s since %s: %w", info.Config.Name, t, err)
+	}
+	return seq, nil
+}
+
+// nextSequence is the sequence of the message that a request for one names, or
+// jetstream.ErrMsgNotFound. The stream's leader answers; nats.go's own calls use
+// direct gets where the stream allows them, which any replica answers.
+func nextSequence(ctx context.Context, js jetstream.JetStream, stream string, request map[string]any) (uint64, error) {
+	ctx, cancel := AnswerWithin(ctx)
+	defer cancel()
+	var found struct {
+		Message struct {
+			Seq uint64 `json:"seq"`
+		} `json:"message"`
+	}
+	request["no_hdr"] = true
+	err := API(ctx, js, "STREAM.MSG.GET."+stream, request, &found)
+	return found.Message.Seq, err
+}
