@@ -9,7 +9,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/consumers/deadletters"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/internal/terminal"
 	"github.com/rosey-bot/rosey/plugins"
@@ -31,18 +31,18 @@ func deadCommand() *cli.Command {
 			}, Action: withClient(true, listDead)},
 			{Name: "show", Usage: "show a dead letter and the event it is about", ArgsUsage: "STREAM:SEQ", Description: `   rosey dead show PLUGIN:17`, Flags: []cli.Flag{outputFlag()}, Action: withClient(true, showDead)},
 			{Name: "retry", Usage: "put the event to its consumer again", ArgsUsage: "STREAM:SEQ…", Description: `   rosey dead retry PLUGIN:17`, Action: withClient(true, settleDead(func(ctx context.Context, bus *streams.Bus, ref event.Ref) (string, error) {
-				again, err := consumers.RetryDead(ctx, bus, ref)
+				again, err := deadletters.Retry(ctx, bus, ref)
 				return "retried as " + again.String(), err
 			}))},
 			{Name: "drop", Usage: "strike a dead letter off the list", ArgsUsage: "STREAM:SEQ…", Description: `   rosey dead drop PLUGIN:17`, Action: withClient(true, settleDead(func(ctx context.Context, bus *streams.Bus, ref event.Ref) (string, error) {
-				return "dropped", consumers.DropDead(ctx, bus, ref)
+				return "dropped", deadletters.Drop(ctx, bus, ref)
 			}))},
 		},
 	}
 }
 
 func listDead(ctx context.Context, c *cli.Context, cmd command) error {
-	letters, err := consumers.DeadLetters(ctx, cmd.js)
+	letters, err := deadletters.List(ctx, cmd.js)
 	if err != nil {
 		return err
 	}
@@ -50,7 +50,7 @@ func listDead(ctx context.Context, c *cli.Context, cmd command) error {
 	enc := json.NewEncoder(c.App.Writer)
 	n := 0
 	for _, l := range letters {
-		if l.State != consumers.DeadOpen && !c.Bool("all") {
+		if l.State != deadletters.Open && !c.Bool("all") {
 			continue
 		}
 		n++
@@ -81,7 +81,7 @@ func showDead(ctx context.Context, c *cli.Context, cmd command) error {
 	if err != nil {
 		return &usageError{err}
 	}
-	letter, original, err := consumers.FindDead(ctx, cmd.js, ref)
+	letter, original, err := deadletters.Find(ctx, cmd.js, ref)
 	if err != nil {
 		return err
 	}

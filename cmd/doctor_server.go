@@ -12,7 +12,7 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/consumers/deadletters"
 	"github.com/rosey-bot/rosey/cytube/sender"
 	"github.com/rosey-bot/rosey/cytube/socketio"
 	"github.com/rosey-bot/rosey/internal/settings"
@@ -277,12 +277,12 @@ func (p *patient) deadLetters(ctx context.Context) {
 	if p.client == nil || !p.whole {
 		return
 	}
-	letters, err := consumers.DeadLetters(ctx, p.client.js)
+	letters, err := deadletters.List(ctx, p.client.js)
 	if err != nil {
 		p.fail(check, "see the server's log", "%v", err)
 		return
 	}
-	letters = slices.DeleteFunc(letters, func(l consumers.DeadLetter) bool { return l.State != consumers.DeadOpen })
+	letters = slices.DeleteFunc(letters, func(l deadletters.Letter) bool { return l.State != deadletters.Open })
 	if len(letters) == 0 {
 		p.ok(check, "none")
 		return

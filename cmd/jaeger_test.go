@@ -253,7 +253,7 @@ func TestJaeger(t *testing.T) {
 		t.Fatal(err)
 	}
 	bot.say("!quote add that is the question")
-	if err := until(soon(t), func() bool { return strings.Contains(bot.stderr.String(), "will retry") }); err != nil {
+	if err := until(soon(t), func() bool { return strings.Contains(bot.stderr.String(), "handler failed, retrying") }); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := js.UpdateStream(t.Context(), cfg); err != nil {

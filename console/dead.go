@@ -6,13 +6,13 @@ import (
 	"net/http"
 	"slices"
 
-	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/consumers/deadletters"
 	"github.com/rosey-bot/rosey/event"
 )
 
 // deadBody is what the page of dead letters shows.
 type deadBody struct {
-	Letters  []consumers.DeadLetter // latest first
+	Letters  []deadletters.Letter // latest first
 	All      bool                   // also those that were retried or dropped
 	Open     int
 	Operator bool
@@ -22,13 +22,13 @@ type deadBody struct {
 func (c *Console) deadBody(r *http.Request) (any, error) {
 	ctx, cancel := context.WithTimeout(r.Context(), readLimit)
 	defer cancel()
-	letters, err := consumers.DeadLetters(ctx, c.js)
+	letters, err := deadletters.List(ctx, c.js)
 	if err != nil {
 		return nil, err
 	}
 	body := deadBody{All: r.URL.Query().Get("all") != "", Operator: visitorOf(r).role == Operator, CSRF: c.guard.token(r)}
 	for _, l := range slices.Backward(letters) {
-		if l.State == consumers.DeadOpen {
+		if l.State == deadletters.Open {
 			body.Open++
 		} else if !body.All {
 			continue
@@ -40,7 +40,7 @@ func (c *Console) deadBody(r *http.Request) (any, error) {
 
 // letterBody is what the page of one dead letter shows.
 type letterBody struct {
-	consumers.DeadLetter
+	deadletters.Letter
 	Original event.Ref
 	Payload  string // "" when its stream no longer has it
 	Operator bool
@@ -54,12 +54,12 @@ func (c *Console) deadLetter(w http.ResponseWriter, r *http.Request) error {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), readLimit)
 	defer cancel()
-	letter, original, err := consumers.FindDead(ctx, c.js, ref)
+	letter, original, err := deadletters.Find(ctx, c.js, ref)
 	if err != nil {
 		return err
 	}
 	body := letterBody{
-		DeadLetter: letter, Original: event.Ref{Stream: letter.Stream, Seq: uint64(letter.Seq)},
+		Letter: letter, Original: event.Ref{Stream: letter.Stream, Seq: uint64(letter.Seq)},
 		Operator: visitorOf(r).role == Operator, CSRF: c.guard.token(r),
 	}
 	if original != nil {
@@ -79,10 +79,10 @@ func (c *Console) settleDead(w http.ResponseWriter, r *http.Request) error {
 	switch r.PathValue("action") {
 	case "retry":
 		var again event.Ref
-		again, err = consumers.RetryDead(ctx, c.Bus, ref)
+		again, err = deadletters.Retry(ctx, c.Bus, ref)
 		said = fmt.Sprintf("%s is retried as %s", ref, again)
 	case "drop":
-		err = consumers.DropDead(ctx, c.Bus, ref)
+		err = deadletters.Drop(ctx, c.Bus, ref)
 		said = fmt.Sprintf("%s is dropped", ref)
 	default:
 		return errNotFound

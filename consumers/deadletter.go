@@ -11,13 +11,42 @@ import (
 	"github.com/rosey-bot/rosey/streams"
 )
 
-// deadLetter publishes an event that is given up on, with the reason, in the
-// conversation it belongs to. A letter that will never be taken is replaced by a
-// brief one: little that is known of an event is more than nothing.
-func (r *runner) deadLetter(ctx context.Context, d streams.Stored, cause error) error {
+// DeadLetter publishes a dead letter about an event whose handling failed for good,
+// unless the event is itself such a notice (see Run).
+func DeadLetter(bus *streams.Bus, c Config) Middleware {
+	return func(next Handler) Handler {
+		return func(ctx context.Context, d streams.Stored) ([]event.Envelope, error) {
+			out, err := next(ctx, d)
+			var again *retryError
+			if err == nil || errors.As(err, &again) {
+				return out, err
+			}
+			log := c.Logger.With("subject", d.Subject, "event", d.Ref.String(), "attempts", d.Attempt, "error", err)
+			if aboutItself(c.Durable, d) {
+				log.ErrorContext(ctx, "notice terminated without a dead letter")
+				return nil, err
+			}
+			failed := publishLetter(ctx, bus, c, d, err)
+			switch {
+			case failed == nil:
+				log.ErrorContext(ctx, "event dead-lettered")
+			case streams.Repeatable(failed) && d.Attempt < c.Attempts+extraDeliveries:
+				log.ErrorContext(ctx, "dead letter not stored, retrying", "reason", failed)
+				return nil, &retryError{err, c.delay(d.Attempt)}
+			default:
+				log.ErrorContext(ctx, "event terminated without a dead letter", "reason", failed)
+			}
+			return nil, err
+		}
+	}
+}
+
+// publishLetter publishes a dead letter with the cause, in the event's conversation. If
+// the server refuses it, a short one replaces it.
+func publishLetter(ctx context.Context, bus *streams.Bus, c Config, d streams.Stored, cause error) error {
 	letter := event.DeadLetter{
 		EventType: event.TypeDeadLetter,
-		Consumer:  r.Durable,
+		Consumer:  c.Durable,
 		Stream:    d.Ref.Stream,
 		Seq:       int64(d.Ref.Seq),
 		Subject:   d.Subject,
@@ -29,48 +58,46 @@ func (r *runner) deadLetter(ctx context.Context, d streams.Stored, cause error) 
 	if errors.As(cause, &p) {
 		letter.Stack = p.Stack
 	}
-	err := r.send(ctx, d, letter, "")
+	send := func(ctx context.Context, correlation string) error {
+		e, err := event.New(event.EventSubject(c.Name, event.TypeDeadLetter), letter)
+		if err != nil {
+			return err
+		}
+		e.CorrelationID = correlation // that of ctx if empty
+		_, err = bus.Publish(ctx, e, streams.WithMsgID(c.Durable+"/"+d.Ref.String()+"/dead"), streams.WithRetry(outageTimeout))
+		return err
+	}
+	err := send(ctx, "")
 	if err == nil || streams.Repeatable(err) {
 		return err
 	}
-	r.log.ErrorContext(ctx, "the dead letter is not taken, a brief one is stored", "event", d.Ref.String(), "error", err)
-	letter.Stack, letter.Error = "", brief(letter.Error)
-	ctx = trace.ContextWithSpanContext(ctx, trace.SpanContext{})
-	return r.send(ctx, d, letter, event.NewCorrelationID())
+	c.Logger.ErrorContext(ctx, "dead letter refused, storing a short one", "event", d.Ref.String(), "error", err)
+	letter.Stack, letter.Error = "", truncate(letter.Error)
+	return send(trace.ContextWithSpanContext(ctx, trace.SpanContext{}), event.NewCorrelationID())
 }
 
-func (r *runner) send(ctx context.Context, d streams.Stored, letter event.DeadLetter, correlation string) error {
-	e, err := event.New(event.EventSubject(r.Name, event.TypeDeadLetter), letter)
-	if err != nil {
-		return err
-	}
-	e.CorrelationID = correlation // the context's when empty
-	_, err = r.bus.Publish(ctx, e, streams.WithMsgID(r.Durable+"/"+d.Ref.String()+"/dead"), streams.WithRetry(patience))
-	return err
-}
-
-// brief is the beginning of a text.
-func brief(text string) string {
-	const most = 200 // bytes
-	if len(text) <= most {
+// truncate returns the beginning of a text.
+func truncate(text string) string {
+	const limit = 200 // bytes
+	if len(text) <= limit {
 		return text
 	}
-	return strings.ToValidUTF8(text[:most], "") + "…"
+	return strings.ToValidUTF8(text[:limit], "") + "…"
 }
 
-// aboutItself reports whether an event is no reason for a dead letter: a notice
-// that this consumer wrote, or anybody's dead letter about a notice. A consumer that
-// reads what it writes, or two that read each other's, would set aside letters about
-// letters without end.
-func (r *runner) aboutItself(d streams.Stored) bool {
+// aboutItself reports whether an event gets no dead letter: a notice that the consumer
+// itself published, or any dead letter about a notice. Without this, a consumer that
+// reads its own notices, or two that read each other's, would publish dead letters
+// about dead letters without end.
+func aboutItself(durable string, d streams.Stored) bool {
 	if !isNotice(d.Subject) {
 		return false
 	}
 	letter, err := event.As[event.DeadLetter](d.Envelope)
-	return d.Meta(event.MetaSource) == r.Durable || err == nil && isNotice(letter.Subject)
+	return d.Meta(event.MetaSource) == durable || err == nil && isNotice(letter.Subject)
 }
 
-// isNotice reports whether an event on subject tells what became of another one.
+// isNotice reports whether an event on subject reports the fate of another one.
 func isNotice(subject string) bool {
 	for _, kind := range []string{event.TypeDeadLetter, event.TypeExpired, event.TypeDenied} {
 		if event.Match(event.EventSubject("*", kind), subject) {

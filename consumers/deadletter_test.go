@@ -126,9 +126,9 @@ func TestDeadLettersThatAreNotTaken(t *testing.T) {
 		want  int    // dead letters
 		says  string // in the log
 	}{
-		"brief":  {"t", 2000, 1, "a brief one is stored"},
-		"none":   {"t", 500, 0, "given up without a dead letter"},
-		"no one": {"not a name", 1 << 20, 0, "given up without a dead letter"},
+		"brief":  {"t", 2000, 1, "storing a short one"},
+		"none":   {"t", 500, 0, "event terminated without a dead letter"},
+		"no one": {"not a name", 1 << 20, 0, "event terminated without a dead letter"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

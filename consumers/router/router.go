@@ -80,7 +80,7 @@ func (r *Router) Handle(ctx context.Context, d streams.Stored) ([]event.Envelope
 		return nil, nil
 	}
 	if age, limit := ageOf(ctx, d, chat), to.plugin.CommandMaxAge(); age > limit {
-		return consumers.NewExpired(Durable, to.plugin.Name, d, age, limit)
+		return consumers.RecordExpired(ctx, Durable, to.plugin.Name, d, age, limit)
 	}
 	if need := to.plugin.Rank(to.command); chat.Rank < need {
 		return r.deny(ctx, to, chat, prefix, need)

@@ -1,4 +1,5 @@
-package consumers
+// Package deadletters lists, retries and drops the dead letters of all consumers.
+package deadletters
 
 import (
 	"context"
@@ -15,24 +16,24 @@ import (
 
 // The states of a dead letter.
 const (
-	DeadOpen    = "open"
-	DeadRetried = "retried"
-	DeadDropped = "dropped"
+	Open    = "open"
+	Retried = "retried"
+	Dropped = "dropped"
 )
 
-// DeadLetter is a dead letter as it is stored, with what became of it.
-type DeadLetter struct {
+// Letter is a stored dead letter with its state.
+type Letter struct {
 	Ref           event.Ref // of the dead letter itself
-	At            time.Time // when the event was given up on
+	At            time.Time // when the event was dead-lettered
 	CorrelationID string
-	State         string // DeadOpen, DeadRetried or DeadDropped
-	Name          string // plugin.{Name}.event.dead_letter is where it is
+	State         string // Open, Retried or Dropped
+	Name          string // of its subject, plugin.{Name}.event.dead_letter
 	event.DeadLetter
 }
 
-// MarshalJSON writes the dead letter's payload with id, at, correlation_id and
-// state added.
-func (l DeadLetter) MarshalJSON() ([]byte, error) {
+// MarshalJSON returns the dead letter's payload with id, at, correlation_id and state
+// added.
+func (l Letter) MarshalJSON() ([]byte, error) {
 	return event.Encode(map[string]any{
 		"id": l.Ref.String(), "at": l.At, "correlation_id": l.CorrelationID, "state": l.State,
 		"consumer": l.Consumer, "stream": l.Stream, "seq": l.Seq, "subject": l.Subject,
@@ -40,9 +41,9 @@ func (l DeadLetter) MarshalJSON() ([]byte, error) {
 	})
 }
 
-// DeadLetters reads all dead letters, oldest first.
-func DeadLetters(ctx context.Context, js jetstream.JetStream) ([]DeadLetter, error) {
-	var letters []DeadLetter
+// List returns all dead letters, oldest first.
+func List(ctx context.Context, js jetstream.JetStream) ([]Letter, error) {
+	var letters []Letter
 	index := map[event.Ref]int{}
 	for msg, err := range streams.Messages(ctx, js, streams.Selection{Stream: streams.Plugin, Subjects: []string{
 		event.EventSubject("*", event.TypeDeadLetter), event.EventSubject("*", event.TypeDeadRetried), event.EventSubject("*", event.TypeDeadDropped),
@@ -56,27 +57,27 @@ func DeadLetters(ctx context.Context, js jetstream.JetStream) ([]DeadLetter, err
 		}
 		if payload, err := event.As[event.DeadLetter](s.Envelope); err == nil && strings.HasSuffix(s.Subject, "."+event.TypeDeadLetter) {
 			index[s.Ref] = len(letters)
-			letters = append(letters, DeadLetter{
-				Ref: s.Ref, At: s.At, CorrelationID: s.CorrelationID, State: DeadOpen, Name: event.PluginOf(s.Subject), DeadLetter: payload,
+			letters = append(letters, Letter{
+				Ref: s.Ref, At: s.At, CorrelationID: s.CorrelationID, State: Open, Name: event.PluginOf(s.Subject), DeadLetter: payload,
 			})
 			continue
 		}
-		settled, err := event.As[settlement](s.Envelope)
+		resolved, err := event.As[resolution](s.Envelope)
 		if err != nil {
 			continue
 		}
-		// Whoever wrote the letter may settle it, or the operator in that name.
-		i, ok := index[event.Ref{Stream: settled.Stream, Seq: uint64(settled.Seq)}]
-		if ok && settled.fits(s.Subject) && event.PluginOf(s.Subject) == letters[i].Name {
-			letters[i].State = settled.State
+		// Only the letter's publisher, or the operator in its name, may resolve it.
+		i, ok := index[event.Ref{Stream: resolved.Stream, Seq: uint64(resolved.Seq)}]
+		if ok && resolved.matches(s.Subject) && event.PluginOf(s.Subject) == letters[i].Name {
+			letters[i].State = resolved.State
 		}
 	}
 	return letters, nil
 }
 
-// settlement is the payload of plugin.{name}.event.dead_letter_retried and
-// …dead_letter_dropped: what became of a dead letter.
-type settlement struct {
+// resolution is the payload of plugin.{name}.event.dead_letter_retried and
+// …dead_letter_dropped.
+type resolution struct {
 	EventType string `json:"event_type"`
 	State     string `json:"state" contract:"nonempty"`
 	Stream    string `json:"stream" contract:"nonempty"` // of the dead letter
@@ -84,18 +85,18 @@ type settlement struct {
 	Retry     string `json:"retry"` // STREAM:SEQ of the event's new delivery
 }
 
-// fits reports whether a settlement says what its subject does.
-func (s settlement) fits(subject string) bool {
-	return (s.State == DeadRetried || s.State == DeadDropped) && strings.HasSuffix(subject, "."+event.TypeDeadLetter+"_"+s.State)
+// matches reports whether the state is that of the subject.
+func (r resolution) matches(subject string) bool {
+	return (r.State == Retried || r.State == Dropped) && strings.HasSuffix(subject, "."+event.TypeDeadLetter+"_"+r.State)
 }
 
-// FindDead returns a dead letter and the body of the event it is about, which is
-// nil when its stream does not have, or no longer has, such an event. What a
-// letter says is a claim of whoever wrote it.
-func FindDead(ctx context.Context, js jetstream.JetStream, ref event.Ref) (DeadLetter, []byte, error) {
-	letters, err := DeadLetters(ctx, js)
+// Find returns a dead letter and the body of its event, which is nil if the stream
+// does not hold such an event, or no longer does. The letter's content is its
+// publisher's claim.
+func Find(ctx context.Context, js jetstream.JetStream, ref event.Ref) (Letter, []byte, error) {
+	letters, err := List(ctx, js)
 	if err != nil {
-		return DeadLetter{}, nil, err
+		return Letter{}, nil, err
 	}
 	for _, l := range letters {
 		if l.Ref != ref {
@@ -109,29 +110,29 @@ func FindDead(ctx context.Context, js jetstream.JetStream, ref event.Ref) (DeadL
 			return l, nil, nil
 		}
 		if err != nil {
-			return DeadLetter{}, nil, fmt.Errorf("open stream %s: %w", l.Stream, err)
+			return Letter{}, nil, fmt.Errorf("open stream %s: %w", l.Stream, err)
 		}
 		raw, err := stream.GetMsg(ctx, uint64(l.Seq))
 		if errors.Is(err, jetstream.ErrMsgNotFound) || err == nil && raw.Subject != l.Subject {
 			return l, nil, nil
 		}
 		if err != nil {
-			return DeadLetter{}, nil, fmt.Errorf("read %s:%d: %w", l.Stream, l.Seq, err)
+			return Letter{}, nil, fmt.Errorf("read %s:%d: %w", l.Stream, l.Seq, err)
 		}
 		return l, raw.Data, nil
 	}
-	return DeadLetter{}, nil, event.Errorf(event.RecordNotFound, "%s is no dead letter: see rosey dead ls", ref)
+	return Letter{}, nil, event.Errorf(event.RecordNotFound, "%s is no dead letter: see rosey dead ls", ref)
 }
 
-// RetryDead stores the event of a dead letter again, in its old conversation,
-// for the consumer that gave up on it and no other. It returns the new event.
-func RetryDead(ctx context.Context, bus *streams.Bus, ref event.Ref) (event.Ref, error) {
-	l, body, err := FindDead(ctx, bus.JetStream(), ref)
+// Retry stores the event of a dead letter again, with its correlation ID, for the
+// consumer that dead-lettered it and no other. It returns the new event.
+func Retry(ctx context.Context, bus *streams.Bus, ref event.Ref) (event.Ref, error) {
+	l, body, err := Find(ctx, bus.JetStream(), ref)
 	if err != nil {
 		return event.Ref{}, err
 	}
 	switch {
-	case l.State != DeadOpen:
+	case l.State != Open:
 		return event.Ref{}, fmt.Errorf("%s was %s before", ref, l.State)
 	case body == nil:
 		return event.Ref{}, fmt.Errorf("%s cannot be retried: its event %s:%d is no longer in the stream, or not what the dead letter says", ref, l.Stream, l.Seq)
@@ -152,15 +153,15 @@ func RetryDead(ctx context.Context, bus *streams.Bus, ref event.Ref) (event.Ref,
 	if err != nil {
 		return event.Ref{}, err
 	}
-	return ack.Ref, settle(ctx, bus, l, event.TypeDeadRetried, settlement{State: DeadRetried, Retry: ack.Ref.String()})
+	return ack.Ref, resolve(ctx, bus, l, event.TypeDeadRetried, resolution{State: Retried, Retry: ack.Ref.String()})
 }
 
-// check returns an error unless the consumer that a dead letter names is one of
-// its writer, and reads such events as it is about: a retry stores the event with
-// the rights of who asks for it, and a plugin may write what it likes in a letter.
-func (l DeadLetter) check(ctx context.Context, js jetstream.JetStream) error {
+// check returns an error unless the letter's consumer belongs to its publisher and
+// reads the event's subject: a retry stores the event with the operator's permissions,
+// and a plugin may publish any content in a letter.
+func (l Letter) check(ctx context.Context, js jetstream.JetStream) error {
 	switch {
-	case l.Consumer != streams.Durable(l.Name) && l.Consumer != l.Name: // a plugin's, or of a part of the bot
+	case l.Consumer != streams.Durable(l.Name) && l.Consumer != l.Name: // a plugin's, or one of the bot's own
 		return fmt.Errorf("consumer %q is none of %s, which wrote the dead letter", l.Consumer, l.Name)
 	case !streams.Readable(l.Stream):
 		return fmt.Errorf("stream %q holds no events that are handled again", l.Stream)
@@ -180,21 +181,21 @@ func (l DeadLetter) check(ctx context.Context, js jetstream.JetStream) error {
 	return nil
 }
 
-// DropDead strikes a dead letter off the list. It stays in the stream.
-func DropDead(ctx context.Context, bus *streams.Bus, ref event.Ref) error {
-	l, _, err := FindDead(ctx, bus.JetStream(), ref)
+// Drop marks a dead letter as dropped. It stays in the stream.
+func Drop(ctx context.Context, bus *streams.Bus, ref event.Ref) error {
+	l, _, err := Find(ctx, bus.JetStream(), ref)
 	if err != nil {
 		return err
 	}
-	if l.State != DeadOpen {
+	if l.State != Open {
 		return fmt.Errorf("%s was %s before", ref, l.State)
 	}
-	return settle(ctx, bus, l, event.TypeDeadDropped, settlement{State: DeadDropped})
+	return resolve(ctx, bus, l, event.TypeDeadDropped, resolution{State: Dropped})
 }
 
-func settle(ctx context.Context, bus *streams.Bus, l DeadLetter, kind string, s settlement) error {
-	s.EventType, s.Stream, s.Seq = kind, l.Ref.Stream, int64(l.Ref.Seq)
-	e, err := event.New(event.EventSubject(l.Name, kind), s)
+func resolve(ctx context.Context, bus *streams.Bus, l Letter, kind string, r resolution) error {
+	r.EventType, r.Stream, r.Seq = kind, l.Ref.Stream, int64(l.Ref.Seq)
+	e, err := event.New(event.EventSubject(l.Name, kind), r)
 	if err != nil {
 		return err
 	}

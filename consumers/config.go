@@ -1,0 +1,108 @@
+package consumers
+
+import (
+	"fmt"
+	"log/slog"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/rosey-bot/rosey/streams"
+)
+
+// Defaults of Config.
+const (
+	DefaultAckWait = 5 * time.Second
+	DefaultMaxAge  = 10 * time.Minute
+)
+
+// DefaultBackoff returns the default waits before each attempt after the first.
+func DefaultBackoff() []time.Duration {
+	return []time.Duration{time.Second, 5 * time.Second, 30 * time.Second, 2 * time.Minute}
+}
+
+// MaxMaxAge is the longest MaxAge of a consumer: an event handled at that age may
+// still go through the whole backoff schedule before the stream's duplicate window
+// drops the message IDs of its first attempt.
+const MaxMaxAge = streams.DuplicateWindow - 5*time.Minute
+
+// Config configures a durable consumer.
+type Config struct {
+	Durable  string   // the consumer's name, for example plugin-trivia
+	Stream   string   // the stream it consumes
+	Subjects []string // its filters; the whole stream if empty
+	Name     string   // dead letters and expirations are published as plugin.{Name}.event.…
+
+	// Since is where a new consumer starts; the beginning of the stream if zero.
+	Since time.Time
+	// Backoff is the wait before each attempt after the first; DefaultBackoff if
+	// nil. The last wait repeats.
+	Backoff []time.Duration
+	// Attempts is the number of attempts before an event is dead-lettered;
+	// len(Backoff)+1 if 0.
+	Attempts int
+	// MaxAge is the age beyond which an event is recorded as expired and not
+	// handled; 0 means none, and MaxMaxAge is the maximum.
+	MaxAge time.Duration
+	// AckWait is the time after which a crashed process's event is redelivered;
+	// DefaultAckWait if 0. A running handler may take longer.
+	AckWait time.Duration
+	// Ordered keeps a failed event ahead of those behind it.
+	Ordered bool
+	// Allow, if set, returns an error for a subject that the handler may not publish.
+	Allow func(subject string) error
+	// Observe, if set, is called after each delivery was acked, nacked or terminated.
+	Observe func(Outcome)
+	// Ready, if set, is called once the consumer is open.
+	Ready  func()
+	Logger *slog.Logger // discards if nil
+}
+
+func (c Config) withDefaults() (Config, error) {
+	if c.Backoff == nil {
+		c.Backoff = DefaultBackoff()
+	}
+	if c.Attempts == 0 {
+		c.Attempts = len(c.Backoff) + 1
+	}
+	if c.AckWait == 0 {
+		c.AckWait = DefaultAckWait
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	c.Logger = c.Logger.With("consumer", c.Durable)
+	if c.MaxAge > MaxMaxAge {
+		return c, fmt.Errorf("consumer %s: a max_age of %s is more than %s, within which repeats are recognised", c.Durable, c.MaxAge, MaxMaxAge)
+	}
+	return c, nil
+}
+
+// delay returns the wait after a failed attempt.
+func (c Config) delay(attempt int) time.Duration {
+	if len(c.Backoff) == 0 {
+		return c.AckWait
+	}
+	return c.Backoff[min(attempt, len(c.Backoff))-1]
+}
+
+// The results of a delivery.
+const (
+	Handled = "handled"
+	Expired = "expired" // too old: recorded, not handled
+	Retried = "retried" // to be redelivered
+	Dead    = "dead_letter"
+)
+
+// Outcome describes how one delivery of an event was settled.
+type Outcome struct {
+	Consumer   string
+	Subject    string
+	Result     string        // Handled, Expired, Retried or Dead
+	Attempt    int           // from 1
+	Waited     time.Duration // between the event's storage and this delivery
+	Took       time.Duration // the attempt
+	Duplicates int           // outputs that an earlier attempt had published
+	Err        error
+	Span       trace.SpanContext // of the delivery; invalid if tracing is off
+}
