@@ -13,7 +13,7 @@ import (
 // deadBody is what the page of dead letters shows.
 type deadBody struct {
 	Letters  []deadletters.Letter // latest first
-	All      bool                   // also those that were retried or dropped
+	All      bool                 // also those that were retried or dropped
 	Open     int
 	Operator bool
 	CSRF     string
