@@ -37,16 +37,7 @@ func TestChaos(t *testing.T) {
 			w.ok(alice.Say(w.ctx, text))
 			wantLines = append(wantLines, text)
 		}
-		switch rng.IntN(8) {
-		case 0:
-			_ = w.site.Drop(room, "Rosey") // may be away
-		case 1:
-			w.site.Fail(room, "Rosey", 1, cytubetest.FaultDrop)
-		case 2:
-			w.site.Fail(room, "Rosey", 1, cytubetest.FaultCooldown)
-		case 3:
-			_ = w.site.Kick(room, "Rosey", "out")
-		}
+		w.disturb(rng)
 		if i == 20 {
 			kill()
 			kill = w.mortal()
@@ -60,7 +51,33 @@ func TestChaos(t *testing.T) {
 	if diff := cmp.Diff(wantSaid, w.spoken()); diff != "" {
 		t.Errorf("the room heard something else (-sent +heard): %s", diff)
 	}
-	var said, lines []string
+	said, lines := w.recordedLines()
+	if diff := cmp.Diff(wantLines, lines); diff != "" {
+		t.Errorf("other lines are recorded otherwise (-said +recorded): %s", diff)
+	}
+	if diff := cmp.Diff(wantSaid, said); diff != "" {
+		t.Errorf("the bot's lines are recorded otherwise (-said +recorded): %s", diff)
+	}
+}
+
+// disturb does the bot some harm, or none.
+func (w *world) disturb(rng *rand.Rand) {
+	switch rng.IntN(8) {
+	case 0:
+		_ = w.site.Drop(room, "Rosey") // may be away
+	case 1:
+		w.site.Fail(room, "Rosey", 1, cytubetest.FaultDrop)
+	case 2:
+		w.site.Fail(room, "Rosey", 1, cytubetest.FaultCooldown)
+	case 3:
+		_ = w.site.Kick(room, "Rosey", "out")
+	}
+}
+
+// recordedLines gives what is recorded of the bot, each line with the send as its
+// cause, and of alice.
+func (w *world) recordedLines() (said, lines []string) {
+	w.t.Helper()
 	for _, s := range w.stored(event.SubjectChat) {
 		text := field[string](s, "message")
 		if field[string](s, "user") == "alice" {
@@ -70,13 +87,8 @@ func TestChaos(t *testing.T) {
 		said = append(said, text)
 		cause, ok := s.Causation()
 		if !ok || field[string](w.event(cause), "message") != text {
-			t.Errorf("%q is caused by %s", text, cause)
+			w.t.Errorf("%q is caused by %s", text, cause)
 		}
 	}
-	if diff := cmp.Diff(wantLines, lines); diff != "" {
-		t.Errorf("other lines are recorded otherwise (-said +recorded): %s", diff)
-	}
-	if diff := cmp.Diff(wantSaid, said); diff != "" {
-		t.Errorf("the bot's lines are recorded otherwise (-said +recorded): %s", diff)
-	}
+	return said, lines
 }

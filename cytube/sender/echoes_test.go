@@ -6,24 +6,29 @@ import (
 	"github.com/rosey-bot/rosey/cytube/channel"
 )
 
+// pend makes a text the pending message, written so many times.
 func pend(tracker *EchoTracker, text string, writes int) *Message {
 	u := &Message{Part: 1, Parts: 1, text: text, echo: normalize(text), changed: make(chan struct{}, 1), writes: writes}
 	tracker.pending = u
 	return u
 }
 
+// botLine is a chat line of the bot's.
+func botLine(text string) *channel.Line { return &channel.Line{User: "bot", Text: text} }
+
+// hear claims and records a chat line of the bot's.
+func hear(tracker *EchoTracker, text string) *Message {
+	l := botLine(text)
+	m := tracker.Claim(l, false)
+	if m != nil {
+		tracker.Recorded(m, l)
+	}
+	return m
+}
+
 // Which message a line of the bot's is the echo of.
 func TestClaims(t *testing.T) {
 	t.Parallel()
-	heardLine := func(text string) *channel.Line { return &channel.Line{User: "bot", Text: text} }
-	hear := func(tracker *EchoTracker, text string) *Message {
-		l := heardLine(text)
-		u := tracker.Claim(l, false)
-		if u != nil {
-			tracker.Recorded(u, l)
-		}
-		return u
-	}
 	t.Run("word for word", func(t *testing.T) {
 		tracker := newEchoTracker(channel.FloodLimit{})
 		if u := pend(tracker, "a  b", 1); hear(tracker, " a b") != u || u.state != confirmed {
@@ -73,17 +78,22 @@ func TestClaims(t *testing.T) {
 			t.Error("one too many")
 		}
 	})
+}
+
+// Which message a line of the chat buffer is the echo of.
+func TestClaimsWhileJoining(t *testing.T) {
+	t.Parallel()
 	t.Run("over a reconnect", func(t *testing.T) {
 		tracker := newEchoTracker(channel.FloodLimit{})
 		u := pend(tracker, "a", 1)
 		tracker.Close()
-		if tracker.Claim(heardLine("a"), false) != nil {
+		if tracker.Claim(botLine("a"), false) != nil {
 			t.Error("a line from nowhere was claimed")
 		}
-		if tracker.Claim(heardLine("a"), true) != u {
+		if tracker.Claim(botLine("a"), true) != u {
 			t.Error("the line in the chat buffer was not claimed")
 		}
-		tracker.Recorded(u, heardLine("a"))
+		tracker.Recorded(u, botLine("a"))
 		if tracker.Open(nil); u.state != confirmed {
 			t.Errorf("state %d", u.state)
 		}
@@ -96,17 +106,17 @@ func TestClaims(t *testing.T) {
 			t.Errorf("state %d", u.state)
 		}
 	})
-	t.Run("what a dead process said", func(t *testing.T) {
+	t.Run("what a process before was speaking", func(t *testing.T) {
 		tracker := newEchoTracker(channel.FloodLimit{})
 		parts := []*Message{{Part: 1, echo: "a"}, {Part: 2, echo: "*b*"}, {Part: 3, echo: "c"}}
 		tracker.inherit(parts[1:])
-		if u := tracker.Claim(heardLine("c"), true); u == nil || u.Part != 3 {
+		if u := tracker.Claim(botLine("c"), true); u == nil || u.Part != 3 {
 			t.Errorf("word for word: %+v", u)
 		}
-		if u := tracker.Claim(heardLine("b"), true); u == nil || u.Part != 2 {
+		if u := tracker.Claim(botLine("b"), true); u == nil || u.Part != 2 {
 			t.Errorf("altered: %+v", u)
 		}
-		if tracker.Claim(heardLine("d"), true) != nil {
+		if tracker.Claim(botLine("d"), true) != nil {
 			t.Error("a part too many")
 		}
 	})

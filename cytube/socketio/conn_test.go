@@ -228,7 +228,11 @@ func TestDialErrors(t *testing.T) {
 			}
 		})
 	}
+}
 
+// What is at an address is no Socket.IO server, or says nothing.
+func TestDialOtherServers(t *testing.T) {
+	t.Parallel()
 	t.Run("no websocket", func(t *testing.T) {
 		t.Parallel()
 		s := httptest.NewServer(http.NotFoundHandler())
@@ -264,6 +268,10 @@ func TestDialErrors(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestDialBadArguments(t *testing.T) {
+	t.Parallel()
 	for _, url := range []string{"", "cytu.be", "ftp://cytu.be", "http://", "://"} {
 		if _, err := socketio.Dial(soon(t), url); err == nil || !strings.Contains(err.Error(), "bad socket address") {
 			t.Errorf("%q: %v", url, err)
@@ -298,23 +306,37 @@ func TestRefusedConnections(t *testing.T) {
 	}
 }
 
+// hasCode checks that an error is a DisconnectError with a code.
+func hasCode(want int) func(*testing.T, error) {
+	return func(t *testing.T, err error) {
+		var closed *socketio.DisconnectError
+		if !errors.As(err, &closed) || closed.Code != want {
+			t.Errorf("got %v, want code %d", err, want)
+		}
+	}
+}
+
+// isRefusal checks that an error is a RefusedError with a message.
+func isRefusal(want string) func(*testing.T, error) {
+	return func(t *testing.T, err error) {
+		var refused *socketio.RefusedError
+		if !errors.As(err, &refused) || refused.Message != want {
+			t.Errorf("got %v, want a refusal: %s", err, want)
+		}
+	}
+}
+
+// is checks that an error wraps another.
+func is(want error) func(*testing.T, error) {
+	return func(t *testing.T, err error) {
+		if !errors.Is(err, want) {
+			t.Errorf("got %v, want %v", err, want)
+		}
+	}
+}
+
 func TestReceiveTellsHowTheConnectionEnded(t *testing.T) {
 	t.Parallel()
-	code := func(want int) func(*testing.T, error) {
-		return func(t *testing.T, err error) {
-			var closed *socketio.DisconnectError
-			if !errors.As(err, &closed) || closed.Code != want {
-				t.Errorf("got %v, want code %d", err, want)
-			}
-		}
-	}
-	is := func(want error) func(*testing.T, error) {
-		return func(t *testing.T, err error) {
-			if !errors.Is(err, want) {
-				t.Errorf("got %v, want %v", err, want)
-			}
-		}
-	}
 	tests := []struct {
 		name  string
 		cfg   cytubetest.Config
@@ -323,14 +345,14 @@ func TestReceiveTellsHowTheConnectionEnded(t *testing.T) {
 	}{
 		{"kicked", cytubetest.Config{}, func(s *cytubetest.Server, _ *socketio.Conn) error {
 			return s.Kick(channel, "alice", "bye")
-		}, code(0)},
+		}, hasCode(0)},
 		{"network broken", cytubetest.Config{}, func(s *cytubetest.Server, _ *socketio.Conn) error {
 			return s.Drop(channel, "alice")
-		}, code(1006)},
+		}, hasCode(1006)},
 		{"server down", cytubetest.Config{}, func(s *cytubetest.Server, _ *socketio.Conn) error {
 			s.Stop()
 			return nil
-		}, code(1006)},
+		}, hasCode(1006)},
 		{"silent server", cytubetest.Config{PingInterval: 200 * time.Millisecond, PingTimeout: 2800 * time.Millisecond},
 			func(s *cytubetest.Server, _ *socketio.Conn) error { return s.Stall(channel, "alice") },
 			is(socketio.ErrPingTimeout)},
@@ -339,15 +361,10 @@ func TestReceiveTellsHowTheConnectionEnded(t *testing.T) {
 			is(socketio.ErrPingTimeout)},
 		{"transport closed", cytubetest.Config{}, func(s *cytubetest.Server, _ *socketio.Conn) error {
 			return s.InjectFrame(channel, "alice", "1")
-		}, code(0)},
+		}, hasCode(0)},
 		{"consent taken back", cytubetest.Config{}, func(s *cytubetest.Server, _ *socketio.Conn) error {
 			return s.InjectFrame(channel, "alice", `44{"message":"gone"}`)
-		}, func(t *testing.T, err error) {
-			var refused *socketio.RefusedError
-			if !errors.As(err, &refused) || refused.Message != "gone" {
-				t.Errorf("got %v", err)
-			}
-		}},
+		}, isRefusal("gone")},
 		{"closed here", cytubetest.Config{}, func(_ *cytubetest.Server, c *socketio.Conn) error { return c.Close() },
 			is(socketio.ErrClosed)},
 	}
