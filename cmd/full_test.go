@@ -148,7 +148,7 @@ func testFullStore(t *testing.T, where []string, setting, says string, busOf fun
 			t.Errorf("%v while the store is full: %+v", c.args, got)
 		}
 	}
-	reply, err := bus.Conn().Request(event.SubjectSet, []byte(`{"collection":"quotes","data":{"text":"refused"}}`), 20*time.Second)
+	reply, err := bus.Conn().Request(event.SubjectSet, []byte(`{"collection":"quotes","data":{"text":"refused"}}`), testPatience)
 	if err != nil {
 		t.Fatal(err)
 	}

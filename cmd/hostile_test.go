@@ -82,7 +82,7 @@ func (s *siege) stored(subject string, ok func(streams.Stored) bool) (n int) {
 		s.t.Fatal(err)
 	}
 	for pending := c.CachedInfo().NumPending; pending > 0; {
-		m, err := c.Next(jetstream.FetchMaxWait(20 * time.Second))
+		m, err := c.Next(jetstream.FetchMaxWait(testPatience))
 		if err != nil {
 			s.t.Fatal(err)
 		}
@@ -225,7 +225,7 @@ func TestHostileNames(t *testing.T) {
 			t.Fatal(err)
 		}
 		for pending := p.CachedInfo().NumPending; pending > 0; {
-			m, err := p.Next(jetstream.FetchMaxWait(20 * time.Second))
+			m, err := p.Next(jetstream.FetchMaxWait(testPatience))
 			if err != nil {
 				t.Fatal(err)
 			}

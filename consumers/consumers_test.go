@@ -326,11 +326,11 @@ func TestOwnEventsAreNoExpirations(t *testing.T) {
 func TestLongHandlersAreNotRedelivered(t *testing.T) {
 	t.Parallel()
 	bus := streamstest.Bus(t, streamstest.Server(t))
-	const ackWait = time.Second
+	const ackWait = 3 * time.Second // of which a heartbeat on a busy machine may take two
 	settled, _ := start(t, bus, consumers.Config{AckWait: ackWait}, func(ctx context.Context, d streams.Stored) ([]event.Envelope, error) {
 		select {
 		case <-ctx.Done():
-		case <-time.After(2 * ackWait):
+		case <-time.After(ackWait + ackWait/2):
 		}
 		return nil, ctx.Err()
 	})

@@ -116,7 +116,7 @@ func handle(t *testing.T, store string, n int) (answers uint64) {
 	for range n {
 		streamstest.Publish(t, bus, event.SubjectChat, event.Chat{User: "alice", Message: "!t", Channel: "main"})
 	}
-	for late := time.After(time.Minute); answers < uint64(n); answers = sent() - before - uint64(n) {
+	for late := time.After(4 * time.Minute); answers < uint64(n); answers = sent() - before - uint64(n) {
 		select {
 		case <-late:
 			return answers

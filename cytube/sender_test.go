@@ -373,7 +373,7 @@ func TestKilledBetweenEchoAndAck(t *testing.T) {
 	ack := w.chat("hello there")
 	c, err := w.bus.JetStream().Consumer(w.ctx, streams.Cytube, sender.DefaultDurable)
 	w.ok(err)
-	_, err = c.Next(jetstream.FetchMaxWait(10 * time.Second))
+	_, err = c.Next(jetstream.FetchMaxWait(3 * time.Minute))
 	w.ok(err)
 	e, err := event.New(event.SubjectChat, event.Chat{User: "rosey", Message: "hello there", Channel: room, Rank: 1, Time: 1})
 	w.ok(err)

@@ -31,7 +31,7 @@ import (
 func TestMain(m *testing.M) { streamstest.Main(m) }
 
 // patience is how long a test waits for a plugin's process.
-const patience = 30 * time.Second
+const patience = 4 * time.Minute
 
 // bus is what a bot offers to plugins: the server, the router, the database.
 type bus struct {

@@ -76,7 +76,7 @@ func TestWritesToAnAbsentLeader(t *testing.T) {
 					if err != nil {
 						return err
 					}
-					if _, err := asked.NextMsg(20 * time.Second); err != nil {
+					if _, err := asked.NextMsg(4 * time.Minute); err != nil {
 						return err
 					}
 					config.Subjects = all

@@ -74,7 +74,7 @@ func jetStream(t testing.TB, nc *nats.Conn) jetstream.JetStream {
 // checked to be there when the contract's own fields say success.
 func ask(t testing.TB, nc *nats.Conn, subject, body string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
 	msg, err := nc.RequestWithContext(ctx, subject, []byte(body))
 	if err != nil {

@@ -75,7 +75,7 @@ func startProcess(t *testing.T, store string) (*exec.Cmd, *nats.Conn) {
 	})
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.Now().Add(time.Minute); ; <-tick.C {
+	for deadline := time.Now().Add(4 * time.Minute); ; <-tick.C {
 		if _, err := os.Stat(ready); err == nil {
 			break
 		}
@@ -118,7 +118,7 @@ func TestKilledServerLosesNothing(t *testing.T) {
 				counter := event.ID(fmt.Sprintf("w%d", w))
 				for i := 0; ; i++ {
 					data := fmt.Sprintf(`{"round":%d,"w":%d,"i":%d}`, round, w, i)
-					reply, err := nc.Request("database.set", []byte(`{"collection":"c","data":`+data+`}`), 10*time.Second)
+					reply, err := nc.Request("database.set", []byte(`{"collection":"c","data":`+data+`}`), time.Minute)
 					if err != nil {
 						return // killed
 					}
@@ -137,7 +137,7 @@ func TestKilledServerLosesNothing(t *testing.T) {
 					inserted[a.ID] = data
 					attempts[counter]++
 					mu.Unlock()
-					if _, err := nc.Request("database.update", fmt.Appendf(nil, `{"collection":"c","id":%q,"ops":{"$inc":{"n":1}}}`, counter), 10*time.Second); err != nil {
+					if _, err := nc.Request("database.update", fmt.Appendf(nil, `{"collection":"c","id":%q,"ops":{"$inc":{"n":1}}}`, counter), time.Minute); err != nil {
 						return
 					}
 					mu.Lock()
@@ -153,7 +153,7 @@ func TestKilledServerLosesNothing(t *testing.T) {
 		for range perRound {
 			select {
 			case <-acknowledged:
-			case <-time.After(30 * time.Second):
+			case <-time.After(4 * time.Minute):
 				t.Fatal("too few writes were acknowledged")
 			}
 		}

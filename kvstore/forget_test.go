@@ -1,11 +1,9 @@
 package kvstore
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"testing"
-	"time"
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams/streamstest"
@@ -70,8 +68,6 @@ func TestStoppedViewIsNotWaitedFor(t *testing.T) {
 	if _, err := b.store.Set(ctx, event.Set{Collection: "c", ID: "r", Data: json.RawMessage(`{}`)}); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
 	if err := v.catchUp(ctx, b); !errors.Is(err, errLost) {
 		t.Errorf("catching up with what does not come: %v", err)
 	}

@@ -69,7 +69,7 @@ func call(t fatal, nc *nats.Conn, op, body, id string) string {
 	if id != "" {
 		msg.Header.Set(jetstream.MsgIDHeader, id)
 	}
-	reply, err := nc.RequestMsg(msg, 30*time.Second)
+	reply, err := nc.RequestMsg(msg, 4*time.Minute)
 	if err != nil {
 		t.Fatalf("%s %s: %v", op, body, err)
 	}
@@ -375,7 +375,7 @@ func TestRecordsAreLinearizable(t *testing.T) {
 		if failure != nil {
 			t.Fatal(failure)
 		}
-		if result := porcupine.CheckOperationsTimeout(recordModel, history, 20*time.Second); result != porcupine.Ok {
+		if result := porcupine.CheckOperationsTimeout(recordModel, history, 4*time.Minute); result != porcupine.Ok {
 			for _, o := range history {
 				t.Logf("%d %d-%d %+v -> %+v", o.ClientId, o.Call, o.Return, o.Input, o.Output)
 			}

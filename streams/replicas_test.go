@@ -31,7 +31,7 @@ func TestCluster(t *testing.T) {
 		}
 		buses = append(buses, streams.NewBus(nc, js))
 		go func() {
-			opened <- retry.Do(ctx, streams.WhileUnanswered(time.Minute, nil), func(ctx context.Context) error {
+			opened <- retry.Do(ctx, streams.WhileUnanswered(4*time.Minute, nil), func(ctx context.Context) error {
 				ctx, cancel := context.WithTimeout(ctx, 2*time.Second) // as without a deadline
 				defer cancel()
 				return streams.Open(ctx, js, streams.Options{Replicas: 3})

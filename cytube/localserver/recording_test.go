@@ -168,7 +168,7 @@ func TestRecordingReplayed(t *testing.T) {
 	t.Cleanup(s.Close)
 	players := map[string]*player{}
 	scene := ""
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
 	catchUp := func() {
 		for name, p := range players {

@@ -48,7 +48,7 @@ func TestRequests(t *testing.T) {
 		`not JSON`:           `{"success":false,"error":"plugin.x.request: the body must be a JSON object","error_code":"INVALID_INPUT","details":{"field":""}}`,
 	} {
 		// As the NATS CLI asks: a bare payload, and the reply as it is.
-		reply, err := room.Bus.Conn().Request("plugin.x.request", []byte(payload), 5*time.Second)
+		reply, err := room.Bus.Conn().Request("plugin.x.request", []byte(payload), time.Minute)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -424,7 +424,7 @@ func TestWhatCameDuringABackupIsNotMistaken(t *testing.T) {
 
 func await(t *testing.T, ok func() bool) {
 	t.Helper()
-	late := time.After(30 * time.Second)
+	late := time.After(4 * time.Minute)
 	for !ok() {
 		select {
 		case <-late:

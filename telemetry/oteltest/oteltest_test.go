@@ -67,7 +67,7 @@ func TestWaitSaysWhatIsMissing(t *testing.T) {
 
 func TestReceiverRefusesWhatIsNotOTLP(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Minute)
 	defer cancel()
 	r := oteltest.Start(t)
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
