@@ -48,7 +48,7 @@ func exportSpans(ctx context.Context, c *cli.Context, cmd command) (err error) {
 		return err
 	}
 	url := c.String("export-otlp")
-	exporter, err := telemetry.NewExporter(ctx, url, nil)
+	exporter, err := telemetry.NewExporter(ctx, url)
 	if err != nil {
 		return &usageError{fmt.Errorf("--export-otlp: %w", err)}
 	}
@@ -57,7 +57,7 @@ func exportSpans(ctx context.Context, c *cli.Context, cmd command) (err error) {
 		defer cancel()
 		err = errors.Join(err, exporter.Shutdown(last))
 	}()
-	res, err := telemetry.NewResource(telemetry.Config{Service: "rosey", Version: version()})
+	res, err := telemetry.NewResource(ctx, telemetry.Config{Service: "rosey", Version: version()})
 	if err != nil {
 		return &usageError{err}
 	}

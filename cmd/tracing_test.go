@@ -74,7 +74,7 @@ func (w *traced) connect() {
 // host runs plugins as a process of their own would, under the service's name.
 func (w *traced) host(service string, ps ...plugins.Plugin) {
 	w.t.Helper()
-	tel, err := telemetry.Setup(w.ctx, telemetry.Config{Service: service, Getenv: w.collector.Env("http/protobuf")})
+	tel, err := telemetry.Setup(w.ctx, telemetry.Config{Service: service, Exporter: w.collector.Exporter(w.t, "http/protobuf"), BatchDelay: 10 * time.Millisecond})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -603,7 +603,7 @@ func TestTracesOfForeignPublishers(t *testing.T) {
 								process cytube.chat [consumer rosey]
 	`)
 	// …with a span of their own, of which they tell the collector themselves…
-	tel, err := telemetry.Setup(w.ctx, telemetry.Config{Service: "afar", Getenv: w.collector.Env("grpc")})
+	tel, err := telemetry.Setup(w.ctx, telemetry.Config{Service: "afar", Exporter: w.collector.Exporter(t, "grpc")})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
@@ -19,9 +20,9 @@ import (
 
 // peer is a Bus on its own connection whose spans go to a collector under a
 // name, or nowhere.
-func peer(t *testing.T, s *embedded.Server, service string, getenv func(string) string) *streams.Bus {
+func peer(t *testing.T, s *embedded.Server, service string, exporter sdktrace.SpanExporter) *streams.Bus {
 	t.Helper()
-	tel, err := telemetry.Setup(t.Context(), telemetry.Config{Service: service, Getenv: getenv})
+	tel, err := telemetry.Setup(t.Context(), telemetry.Config{Service: service, Exporter: exporter, BatchDelay: 10 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +95,7 @@ func TestOneSpanForAnEventThatCameWithout(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	peers := []*streams.Bus{peer(t, s, "a", r.Env("grpc")), peer(t, s, "b", r.Env("grpc")), peer(t, s, "b", r.Env("grpc"))}
+	peers := []*streams.Bus{peer(t, s, "a", r.Exporter(t, "grpc")), peer(t, s, "b", r.Exporter(t, "grpc")), peer(t, s, "b", r.Exporter(t, "grpc"))}
 	stored := read(t, peers[0], event.Ref{Stream: streams.Cytube, Seq: first.Sequence})
 	var group sync.WaitGroup
 	for _, b := range peers {
@@ -130,7 +131,7 @@ func TestOneSpanForAnEventThatCameWithout(t *testing.T) {
 func TestTreeAmongUntracedPeers(t *testing.T) {
 	t.Parallel()
 	ctx, s, r := streamstest.Context(t), streamstest.Server(t), oteltest.Start(t)
-	dark, bright := peer(t, s, "dark", oteltest.Getenv()), peer(t, s, "bright", r.Env("grpc"))
+	dark, bright := peer(t, s, "dark", nil), peer(t, s, "bright", r.Exporter(t, "grpc"))
 	command, err := event.New(event.CommandSubject("t"), event.Command{Command: "x", User: "alice"})
 	if err != nil {
 		t.Fatal(err)
@@ -168,7 +169,7 @@ func TestTreeAmongUntracedPeers(t *testing.T) {
 func TestPublishesOutsideOfSpans(t *testing.T) {
 	t.Parallel()
 	ctx, s, r := streamstest.Context(t), streamstest.Server(t), oteltest.Start(t)
-	one, two := peer(t, s, "one", r.Env("grpc")), peer(t, s, "two", r.Env("grpc"))
+	one, two := peer(t, s, "one", r.Exporter(t, "grpc")), peer(t, s, "two", r.Exporter(t, "grpc"))
 	ctx = propagation.WithCorrelation(ctx, "c")
 	cause, err := one.Publish(ctx, chat(t, "a"))
 	if err != nil {
@@ -188,7 +189,7 @@ func TestPublishesOutsideOfSpans(t *testing.T) {
 	}
 	aside := chat(t, "d")
 	aside.CorrelationID = "c"
-	if _, err := handle(ctx, peer(t, s, "three", r.Env("grpc")), read(t, one, other.Ref), "three", aside); err != nil {
+	if _, err := handle(ctx, peer(t, s, "three", r.Exporter(t, "grpc")), read(t, one, other.Ref), "three", aside); err != nil {
 		t.Fatal(err)
 	}
 	wantTree(t, r, "c", `send cytube.send.chat [producer one]
@@ -212,7 +213,7 @@ func TestPublishesOutsideOfSpans(t *testing.T) {
 func TestRequestsOfConversationsThatOthersBegan(t *testing.T) {
 	t.Parallel()
 	ctx, s, r := streamstest.Context(t), streamstest.Server(t), oteltest.Start(t)
-	one, two := peer(t, s, "one", r.Env("grpc")), peer(t, s, "two", r.Env("grpc"))
+	one, two := peer(t, s, "one", r.Exporter(t, "grpc")), peer(t, s, "two", r.Exporter(t, "grpc"))
 	if _, err := one.Publish(propagation.WithCorrelation(ctx, "c"), chat(t, "a")); err != nil {
 		t.Fatal(err)
 	}

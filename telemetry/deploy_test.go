@@ -13,7 +13,6 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"github.com/rosey-bot/rosey/telemetry"
-	"github.com/rosey-bot/rosey/telemetry/oteltest"
 )
 
 // A dashboard or an alert that names a metric or a label which does not exist
@@ -21,7 +20,7 @@ import (
 // must be on a page that the real exporter wrote.
 func TestDeployedQueriesNameWhatExists(t *testing.T) {
 	t.Parallel()
-	m := setup(t, telemetry.Config{Service: "rosey", Version: "1", Getenv: oteltest.Getenv()}).Metrics
+	m := setup(t, telemetry.Config{Service: "rosey", Version: "1"}).Metrics
 	exercise(t, context.Background(), m)
 	exist := series(scrape(t, m))
 	exist["up"] = []string{}

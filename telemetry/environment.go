@@ -10,129 +10,146 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
+
+	"golang.org/x/net/http/httpguts"
 )
 
-// environment reads OpenTelemetry's variables. OpenTelemetry itself passes over
-// what it cannot read; an operator who mistyped a variable is better served by
-// an error that names it, so every reader here notes one, and err has them all.
-type environment struct {
-	get  func(string) string
-	errs []error
-}
-
-func (e *environment) err() error { return errors.Join(e.errs...) }
-
-func (e *environment) invalid(name, format string, args ...any) {
-	e.errs = append(e.errs, fmt.Errorf("%s: "+format, append([]any{name}, args...)...))
-}
-
-// first is the first of the variables that is set, and its value. A variable
-// that holds nothing but spaces counts as unset, as the specification asks.
-func (e *environment) first(names ...string) (name, value string) {
+// getenv returns the first of the variables that is set. One that holds nothing but
+// spaces counts as unset, as OpenTelemetry's specification asks.
+func getenv(names ...string) (value string) {
 	for _, name := range names {
-		if v := strings.TrimSpace(e.get(name)); v != "" {
-			return name, v
+		if value = strings.TrimSpace(os.Getenv(name)); value != "" {
+			break
 		}
 	}
-	return "", ""
+	return value
 }
 
-func (e *environment) choice(fallback string, allowed []string, names ...string) string {
-	name, v := e.first(names...)
-	if name == "" {
-		return fallback
-	}
-	if v = strings.ToLower(v); !slices.Contains(allowed, v) {
-		e.invalid(name, "%q is not one of %s", v, strings.Join(allowed, ", "))
-		return fallback
-	}
-	return v
+// checks are the variables that OpenTelemetry's SDK ignores where it cannot read them.
+// OTLP_* stands for OTEL_EXPORTER_OTLP_* and OTEL_EXPORTER_OTLP_TRACES_*.
+var checks = map[string]func(string) error{
+	"OTLP_ENDPOINT":                          checkEndpoint,
+	"OTLP_PROTOCOL":                          oneOf(protocolGRPC, protocolHTTP, protocolJSON),
+	"OTLP_HEADERS":                           checkPairs,
+	"OTLP_TIMEOUT":                           atLeast(1),
+	"OTLP_COMPRESSION":                       oneOf("gzip", "none"),
+	"OTLP_INSECURE":                          oneOf("true", "false"),
+	"OTLP_CERTIFICATE":                       checkCertificate,
+	"OTEL_TRACES_SAMPLER":                    oneOf(samplers...),
+	"OTEL_RESOURCE_ATTRIBUTES":               checkPairs,
+	"OTEL_BSP_MAX_QUEUE_SIZE":                atLeast(1),
+	"OTEL_BSP_MAX_EXPORT_BATCH_SIZE":         atLeast(1),
+	"OTEL_BSP_SCHEDULE_DELAY":                atLeast(1),
+	"OTEL_BSP_EXPORT_TIMEOUT":                atLeast(1),
+	"OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT": atLeast(0),
+	"OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT":        atLeast(0),
+	"OTEL_SPAN_EVENT_COUNT_LIMIT":            atLeast(0),
+	"OTEL_SPAN_LINK_COUNT_LIMIT":             atLeast(0),
+	"OTEL_SDK_DISABLED":                      oneOf("true", "false"),
 }
 
-func (e *environment) boolean(name string) bool {
-	return e.choice("false", []string{"true", "false"}, name) == "true"
+// checkEnvironment returns an error that names every variable with a bad value, without
+// the values that may be secrets.
+func checkEnvironment() error {
+	var errs []error
+	check := func(name string, check func(string) error) {
+		if v := getenv(name); v != "" {
+			if err := check(v); err != nil {
+				errs = append(errs, fmt.Errorf("%s: %w", name, err))
+			}
+		}
+	}
+	for name, f := range checks {
+		if otlp, ok := strings.CutPrefix(name, "OTLP_"); ok {
+			check("OTEL_EXPORTER_OTLP_"+otlp, f)
+			check("OTEL_EXPORTER_OTLP_TRACES_"+otlp, f)
+			continue
+		}
+		check(name, f)
+	}
+	if strings.HasSuffix(samplerName(), "traceidratio") {
+		check(samplerArg, checkRatio)
+	}
+	errs = append(errs, checkClientCertificate())
+	slices.SortFunc(errs, func(a, b error) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
+	return errors.Join(errs...)
 }
 
-func (e *environment) integer(fallback, least int, names ...string) int {
-	name, v := e.first(names...)
-	if name == "" {
-		return fallback
+func oneOf(allowed ...string) func(string) error {
+	return func(v string) error {
+		if !slices.Contains(allowed, strings.ToLower(v)) {
+			return fmt.Errorf("%q is not one of %s", v, strings.Join(allowed, ", "))
+		}
+		return nil
 	}
-	n, err := strconv.Atoi(v)
-	if err != nil || n < least {
-		e.invalid(name, "%q is not a whole number of at least %d", v, least)
-		return fallback
-	}
-	return n
 }
 
-func (e *environment) milliseconds(fallback time.Duration, names ...string) time.Duration {
-	return time.Duration(e.integer(int(fallback.Milliseconds()), 1, names...)) * time.Millisecond
+func atLeast(least int) func(string) error {
+	return func(v string) error {
+		if n, err := strconv.Atoi(v); err != nil || n < least {
+			return fmt.Errorf("%q is not a whole number of at least %d", v, least)
+		}
+		return nil
+	}
 }
 
-// pairs reads key=value,key=value with percent-encoded values. Values may be
-// secrets, so the errors show none.
-func (e *environment) pairs(names ...string) map[string]string {
-	name, list := e.first(names...)
-	found := map[string]string{}
-	if name == "" {
-		return found
+func checkRatio(v string) error {
+	if r, err := strconv.ParseFloat(v, 64); err != nil || !(r >= 0 && r <= 1) {
+		return fmt.Errorf("%q is not a share from 0 to 1, for example 0.25", v)
 	}
-	for i, pair := range strings.Split(list, ",") {
+	return nil
+}
+
+func checkEndpoint(v string) error {
+	if strings.Contains(v, "@") { // not shown, as it may hold a password
+		return errors.New("a collector's URL holds no user and password: put them into OTEL_EXPORTER_OTLP_HEADERS, as authorization=Basic%20…")
+	}
+	if u, err := url.Parse(v); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return fmt.Errorf("%q is not the URL of a collector: write for example http://localhost:4317 for gRPC or http://localhost:4318 for HTTP", v)
+	}
+	return nil
+}
+
+// checkPairs checks key=value,key=value with percent-encoded values.
+func checkPairs(v string) error {
+	for i, pair := range strings.Split(v, ",") {
 		if strings.TrimSpace(pair) == "" {
 			continue
 		}
-		key, encoded, ok := strings.Cut(pair, "=")
-		key = strings.TrimSpace(key)
-		value, err := url.PathUnescape(strings.TrimSpace(encoded))
-		switch {
-		case !ok:
-			e.invalid(name, "entry %d has no '=': write key=value,key=value", i+1)
-		case !isToken(key):
-			e.invalid(name, "entry %d has a key that is empty or has a character that keys may not have", i+1)
-		case err != nil:
-			e.invalid(name, "the value of %s is not percent-encoded: write %%25 for a percent sign", key)
-		default:
-			found[key] = value
+		key, value, ok := strings.Cut(pair, "=")
+		if key = strings.TrimSpace(key); !ok {
+			return fmt.Errorf("entry %d has no '=': write key=value,key=value", i+1)
+		}
+		if !httpguts.ValidHeaderFieldName(key) {
+			return fmt.Errorf("entry %d has a key that is empty or has a character that keys may not have", i+1)
+		}
+		if _, err := url.PathUnescape(strings.TrimSpace(value)); err != nil {
+			return fmt.Errorf("the value of %s is not percent-encoded: write %%25 for a percent sign", key)
 		}
 	}
-	return found
+	return nil
 }
 
-func isToken(s string) bool {
-	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
-		return r <= ' ' || r >= 0x7f || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, r)
-	})
+func checkCertificate(file string) error {
+	pem, err := os.ReadFile(file)
+	if err == nil && !x509.NewCertPool().AppendCertsFromPEM(pem) {
+		err = fmt.Errorf("%s holds no PEM certificate", file)
+	}
+	return err
 }
 
-// tls reads the certificates of an https collector.
-func (e *environment) tls() *tls.Config {
-	c := &tls.Config{MinVersion: tls.VersionTLS12}
-	if name, file := e.first("OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE"); name != "" {
-		pem, err := os.ReadFile(file)
-		c.RootCAs = x509.NewCertPool()
-		switch {
-		case err != nil:
-			e.invalid(name, "%w", err)
-		case !c.RootCAs.AppendCertsFromPEM(pem):
-			e.invalid(name, "%s holds no PEM certificate", file)
+func checkClientCertificate() error {
+	for _, prefix := range []string{"OTEL_EXPORTER_OTLP_", "OTEL_EXPORTER_OTLP_TRACES_"} {
+		cert, key := prefix+"CLIENT_CERTIFICATE", prefix+"CLIENT_KEY"
+		if getenv(cert) == "" && getenv(key) == "" {
+			continue
+		}
+		if getenv(cert) == "" || getenv(key) == "" {
+			return fmt.Errorf("%s and %s are a pair: set both or none", cert, key)
+		}
+		if _, err := tls.LoadX509KeyPair(getenv(cert), getenv(key)); err != nil {
+			return fmt.Errorf("%s: %w", cert, err)
 		}
 	}
-	certName, cert := e.first("OTEL_EXPORTER_OTLP_TRACES_CLIENT_CERTIFICATE", "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE")
-	keyName, key := e.first("OTEL_EXPORTER_OTLP_TRACES_CLIENT_KEY", "OTEL_EXPORTER_OTLP_CLIENT_KEY")
-	switch {
-	case certName == "" && keyName == "":
-	case keyName == "":
-		e.invalid(certName, "a client certificate needs OTEL_EXPORTER_OTLP_CLIENT_KEY too")
-	case certName == "":
-		e.invalid(keyName, "a client key needs OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE too")
-	default:
-		pair, err := tls.LoadX509KeyPair(cert, key)
-		if err != nil {
-			e.invalid(certName, "%w", err)
-		}
-		c.Certificates = []tls.Certificate{pair}
-	}
-	return c
+	return nil
 }

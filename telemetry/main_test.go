@@ -27,6 +27,15 @@ func testContext(t *testing.T) context.Context {
 	return ctx
 }
 
+// setenv sets variables given as NAME=value, for a test that is not parallel.
+func setenv(t *testing.T, vars ...string) {
+	t.Helper()
+	for _, v := range vars {
+		name, value, _ := strings.Cut(v, "=")
+		t.Setenv(name, value)
+	}
+}
+
 // setup is telemetry.Setup that shuts down with the test.
 func setup(t *testing.T, c telemetry.Config) *telemetry.Providers {
 	t.Helper()

@@ -73,7 +73,7 @@ func TestMetrics(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := setup(t, telemetry.Config{Logger: log, Getenv: oteltest.Getenv()}).Metrics
+	m := setup(t, telemetry.Config{Logger: log}).Metrics
 	exercise(t, context.Background(), m)
 	page := scrape(t, m)
 	if !strings.Contains(lines.String(), "PLUGIN did not answer") {
@@ -156,7 +156,7 @@ func TestExemplars(t *testing.T) {
 	t.Parallel()
 	ctx := testContext(t)
 	r := oteltest.Start(t)
-	p := setup(t, telemetry.Config{Getenv: r.Env("grpc")})
+	p := setup(t, telemetry.Config{Exporter: r.Exporter(t, "grpc"), BatchDelay: 10 * time.Millisecond})
 	id := uuid.New()
 	ctx, span := propagation.StartSpan(propagation.WithCorrelation(ctx, id.String()), p.Tracer("test"), "process", "")
 	p.Metrics.Handled(ctx, telemetry.Handling{Consumer: "router", Subject: event.SubjectChat, Outcome: telemetry.OutcomeDone, Attempt: 1})

@@ -3,6 +3,7 @@ package telemetry
 import (
 	"context"
 	"log/slog"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -16,53 +17,49 @@ const (
 	dropExportFailed = "export_failed" // the collector refused them or was away
 )
 
-// logEvery is how often a collector that is away may be complained about.
+// logEvery is the time between two log lines about a collector that is away.
 const logEvery = time.Minute
 
-// queue stands in front of OpenTelemetry's batching processor and behind it, as
-// the exporter. It lets in no more spans than may wait at once, so that nothing
-// behind it ever blocks or drops unseen, and counts each span that is lost on
-// either side.
+// queue wraps the SDK's batch processor on both sides: as the processor it drops a span
+// rather than let the batch processor block or drop it uncounted, and as the exporter
+// it counts the spans of failed batches.
 type queue struct {
-	sdktrace.SpanProcessor // the batches
+	sdktrace.SpanProcessor // the batch processor
 	limit                  int64
-	waiting                atomic.Int64
+	pending                atomic.Int64 // spans queued or being exported
 	next                   sdktrace.SpanExporter
-	stop                   context.Context // when done, exports are given up
+	stop                   context.Context // ends the exports that are under way
 
 	dropped  func(reason string, n int)
-	lost     atomic.Int64 // all that were
+	lost     atomic.Int64 // all dropped spans
 	log      *slog.Logger
 	throttle rate.Sometimes
-	told     int64 // of lost, by the last log line; throttle's
+	logged   int64 // lost as of the last log line; guarded by throttle
 }
 
-type queueConfig struct {
-	limit, batch   int
-	delay, timeout time.Duration
-	dropped        func(reason string, n int)
-	log            *slog.Logger
-}
-
-func newQueue(stop context.Context, next sdktrace.SpanExporter, c queueConfig) *queue {
-	q := &queue{limit: int64(c.limit), next: next, stop: stop, dropped: c.dropped, log: c.log,
+// newQueue starts a batch processor, which reads OTEL_BSP_*. A positive delay overrides
+// OTEL_BSP_SCHEDULE_DELAY.
+func newQueue(stop context.Context, next sdktrace.SpanExporter, delay time.Duration, dropped func(reason string, n int), log *slog.Logger) *queue {
+	q := &queue{limit: sdktrace.DefaultMaxQueueSize, next: next, stop: stop, dropped: dropped, log: log,
 		throttle: rate.Sometimes{First: 1, Interval: logEvery}}
-	q.SpanProcessor = sdktrace.NewBatchSpanProcessor(batchExporter{q},
-		sdktrace.WithMaxQueueSize(c.limit),
-		sdktrace.WithMaxExportBatchSize(min(c.batch, c.limit)),
-		sdktrace.WithBatchTimeout(c.delay),
-		sdktrace.WithExportTimeout(c.timeout),
-	)
+	if n, err := strconv.ParseInt(getenv("OTEL_BSP_MAX_QUEUE_SIZE"), 10, 64); err == nil {
+		q.limit = n
+	}
+	var opts []sdktrace.BatchSpanProcessorOption
+	if delay > 0 {
+		opts = append(opts, sdktrace.WithBatchTimeout(delay))
+	}
+	q.SpanProcessor = sdktrace.NewBatchSpanProcessor(batchExporter{q}, opts...)
 	return q
 }
 
-// OnEnd queues a span or drops it; it never waits.
+// OnEnd queues a span, or drops it while the queue is full. It never blocks.
 func (q *queue) OnEnd(s sdktrace.ReadOnlySpan) {
 	if !s.SpanContext().IsSampled() {
 		return
 	}
-	if q.waiting.Add(1) > q.limit {
-		q.waiting.Add(-1)
+	if q.pending.Add(1) > q.limit {
+		q.pending.Add(-1)
 		q.drop(dropQueueFull, 1, nil)
 		return
 	}
@@ -74,22 +71,22 @@ func (q *queue) drop(reason string, n int, err error) {
 	q.lost.Add(int64(n))
 	q.throttle.Do(func() {
 		lost := q.lost.Load()
-		attrs := []slog.Attr{slog.Int64("dropped", lost-q.told), slog.String("reason", reason)}
-		q.told = lost
+		attrs := []slog.Attr{slog.Int64("dropped", lost-q.logged), slog.String("reason", reason)}
+		q.logged = lost
 		if err != nil {
 			attrs = append(attrs, slog.Any("error", err))
 		}
-		q.log.LogAttrs(context.Background(), slog.LevelWarn, "spans are lost: is the collector up? (told at most once a minute)", attrs...)
+		q.log.LogAttrs(context.Background(), slog.LevelWarn, "spans dropped, is the collector up? (logged at most once a minute)", attrs...)
 	})
 }
 
-// batchExporter is what the batching processor hands its batches to.
+// batchExporter is the exporter of the batch processor.
 type batchExporter struct{ q *queue }
 
-// ExportSpans always succeeds: a failure is counted and logged here, once.
+// ExportSpans always succeeds: it counts and logs a failure itself.
 func (e batchExporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
 	q := e.q
-	defer q.waiting.Add(-int64(len(spans)))
+	defer q.pending.Add(-int64(len(spans)))
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(q.stop, cancel)()
@@ -103,4 +100,5 @@ func (e batchExporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnl
 	return nil
 }
 
+// Shutdown ends the exporter behind the queue.
 func (e batchExporter) Shutdown(ctx context.Context) error { return e.q.next.Shutdown(ctx) }

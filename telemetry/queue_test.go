@@ -32,20 +32,18 @@ func stubs(n int) []sdktrace.ReadOnlySpan {
 // of all spans each is counted that did not get through. Ending the spans would
 // never return, and the test with it, if one of them waited.
 func TestDeadCollectorCostsSpansAndNothingElse(t *testing.T) {
-	t.Parallel()
 	const n = 20_000
 	for _, protocol := range []string{"grpc", "http/protobuf"} {
 		for name, endpoint := range map[string]func(testing.TB) string{"refused": oteltest.Refused, "black hole": oteltest.BlackHole} {
 			t.Run(protocol+" "+name, func(t *testing.T) {
-				t.Parallel()
 				var lines buffer
 				log, err := telemetry.NewLogger(&lines, "info", "text")
 				if err != nil {
 					t.Fatal(err)
 				}
-				p := setup(t, telemetry.Config{Logger: log, Getenv: oteltest.Getenv(
-					"OTEL_EXPORTER_OTLP_ENDPOINT="+endpoint(t), "OTEL_EXPORTER_OTLP_PROTOCOL="+protocol,
-					"OTEL_BSP_MAX_QUEUE_SIZE=1000", "OTEL_BSP_SCHEDULE_DELAY=1")})
+				setenv(t, "OTEL_EXPORTER_OTLP_ENDPOINT="+endpoint(t), "OTEL_EXPORTER_OTLP_PROTOCOL="+protocol,
+					"OTEL_BSP_MAX_QUEUE_SIZE=1000", "OTEL_BSP_SCHEDULE_DELAY=1")
+				p := setup(t, telemetry.Config{Logger: log})
 				tracer := p.Tracer("test")
 				for range n {
 					_, span := tracer.Start(context.Background(), "span")
@@ -61,12 +59,12 @@ func TestDeadCollectorCostsSpansAndNothingElse(t *testing.T) {
 				if err := p.Shutdown(ended); err != nil {
 					t.Errorf("a dead collector made the end a failure: %v", err)
 				}
-				if n := strings.Count(lines.String(), "spans are lost"); n != 1 {
-					t.Errorf("the log says %d times that spans are lost:\n%s", n, &lines)
+				if n := strings.Count(lines.String(), "spans dropped, is"); n != 1 {
+					t.Errorf("the log says %d times that spans are dropped:\n%s", n, &lines)
 				}
 				// Where connections are refused all of them may be lost before.
-				if name == "black hole" && !strings.Contains(lines.String(), "spans were lost at the end") {
-					t.Errorf("the log does not say that spans were lost at the end:\n%s", &lines)
+				if name == "black hole" && !strings.Contains(lines.String(), "spans dropped at shutdown") {
+					t.Errorf("the log does not say that spans were dropped at shutdown:\n%s", &lines)
 				}
 			})
 		}
@@ -75,12 +73,11 @@ func TestDeadCollectorCostsSpansAndNothingElse(t *testing.T) {
 
 // No span is lost without being counted.
 func TestEveryDroppedSpanIsCounted(t *testing.T) {
-	t.Parallel()
 	const n = 5000
 	ctx := testContext(t)
-	p := setup(t, telemetry.Config{Getenv: oteltest.Getenv(
-		"OTEL_EXPORTER_OTLP_ENDPOINT="+oteltest.Refused(t), "OTEL_EXPORTER_OTLP_TIMEOUT=1",
-		"OTEL_BSP_MAX_QUEUE_SIZE=100", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE=50", "OTEL_BSP_SCHEDULE_DELAY=1")})
+	setenv(t, "OTEL_EXPORTER_OTLP_ENDPOINT="+oteltest.Refused(t), "OTEL_EXPORTER_OTLP_TIMEOUT=1",
+		"OTEL_BSP_MAX_QUEUE_SIZE=100", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE=50", "OTEL_BSP_SCHEDULE_DELAY=1")
+	p := setup(t, telemetry.Config{})
 	tracer := p.Tracer("test")
 	for range n {
 		_, span := tracer.Start(ctx, "span")
@@ -100,15 +97,15 @@ func TestEveryDroppedSpanIsCounted(t *testing.T) {
 // A collector that hangs holds the end of the process up for 3 s and no longer,
 // and leaves nothing running.
 func TestShutdownIsBounded(t *testing.T) {
-	t.Parallel()
 	ctx := testContext(t)
 	var lines buffer
 	log, err := telemetry.NewLogger(&lines, "info", "text")
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := setup(t, telemetry.Config{Logger: log, Getenv: oteltest.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT="+oteltest.BlackHole(t),
-		"OTEL_EXPORTER_OTLP_TIMEOUT=3600000", "OTEL_BSP_EXPORT_TIMEOUT=3600000")})
+	setenv(t, "OTEL_EXPORTER_OTLP_ENDPOINT="+oteltest.BlackHole(t),
+		"OTEL_EXPORTER_OTLP_TIMEOUT=3600000", "OTEL_BSP_EXPORT_TIMEOUT=3600000")
+	p := setup(t, telemetry.Config{Logger: log})
 	for range 700 {
 		_, span := p.Tracer("test").Start(ctx, "span")
 		span.End()
@@ -126,7 +123,7 @@ func TestShutdownSendsWhatWaits(t *testing.T) {
 	t.Parallel()
 	ctx := testContext(t)
 	r := oteltest.Start(t)
-	p := setup(t, telemetry.Config{Getenv: r.Env("grpc", "OTEL_BSP_SCHEDULE_DELAY=3600000")})
+	p := setup(t, telemetry.Config{Exporter: r.Exporter(t, "grpc"), BatchDelay: time.Hour})
 	const n = 1500
 	for i := range n {
 		_, span := p.Tracer("test").Start(ctx, fmt.Sprint(i))
@@ -140,9 +137,13 @@ func TestShutdownSendsWhatWaits(t *testing.T) {
 	}
 }
 
-type brokenPipe struct{}
+type brokenExporter struct{}
 
-func (brokenPipe) Write([]byte) (int, error) { return 0, errors.New("broken pipe") }
+func (brokenExporter) ExportSpans(context.Context, []sdktrace.ReadOnlySpan) error {
+	return errors.New("broken pipe")
+}
+
+func (brokenExporter) Shutdown(context.Context) error { return nil }
 
 // A collector that stays away is complained about once a minute, with the
 // number of spans lost since the last complaint. The clock is the test's.
@@ -154,7 +155,7 @@ func TestLostSpansAreLoggedOnceAMinute(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p := setup(t, telemetry.Config{Logger: log, Console: brokenPipe{}, Getenv: oteltest.Getenv("OTEL_TRACES_EXPORTER=console")})
+		p := setup(t, telemetry.Config{Logger: log, Exporter: brokenExporter{}})
 		for range 10 * 60 {
 			_, span := p.Tracer("test").Start(t.Context(), "span")
 			span.End()
@@ -174,7 +175,7 @@ func TestLostSpansAreLoggedOnceAMinute(t *testing.T) {
 			if err := json.Unmarshal([]byte(line), &l); err != nil {
 				t.Fatalf("%q: %v", line, err)
 			}
-			if strings.Contains(l.Msg, "spans are lost") {
+			if strings.Contains(l.Msg, "spans dropped, is") {
 				complaints, told = complaints+1, told+l.Dropped
 			}
 			if l.Error == "something inside OpenTelemetry" {

@@ -1,23 +1,24 @@
 package telemetry
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 )
 
-// RatioSampler samples a share of all traces, from 0 to 1, by trace ID alone,
-// so that every process decides alike and a larger share includes a smaller
-// one. It stands in for OpenTelemetry's TraceIDRatioBased, which compares the
-// ID's last eight bytes: there a UUID has fixed bits, so that shares up to a
-// half sampled nothing and shares from three quarters sampled everything. No
-// bytes of an ID can be taken as random where any UUID is a correlation ID (the
-// first six of a version 7 are the time of day), so the decision is by a hash
-// of all sixteen.
+// RatioSampler returns a sampler of a share of all traces, from 0 to 1, that decides by
+// trace ID alone, so that every process decides alike and a larger share includes a
+// smaller one. It replaces OpenTelemetry's TraceIDRatioBased, which compares the ID's
+// last eight bytes: there a UUID has fixed bits, so that shares up to a half sample
+// nothing and shares from three quarters sample everything. No bytes of an ID are
+// random where any UUID is a correlation ID (the first six of a version 7 are the time
+// of day), so RatioSampler hashes all sixteen.
 func RatioSampler(ratio float64) sdktrace.Sampler {
 	return ratioSampler{ratio: ratio, below: uint64(math.Ldexp(min(max(ratio, 0), 1), 53))}
 }
@@ -48,32 +49,28 @@ func mix(x uint64) uint64 {
 	return x ^ x>>31
 }
 
+const samplerArg = "OTEL_TRACES_SAMPLER_ARG"
+
 // samplers are the values of OTEL_TRACES_SAMPLER.
-var samplers = map[string]func(ratio float64) sdktrace.Sampler{
-	"always_on":                always(sdktrace.AlwaysSample()),
-	"always_off":               always(sdktrace.NeverSample()),
-	"traceidratio":             RatioSampler,
-	"parentbased_always_on":    always(sdktrace.ParentBased(sdktrace.AlwaysSample())),
-	"parentbased_always_off":   always(sdktrace.ParentBased(sdktrace.NeverSample())),
-	"parentbased_traceidratio": func(ratio float64) sdktrace.Sampler { return sdktrace.ParentBased(RatioSampler(ratio)) },
-}
+var samplers = []string{"always_off", "always_on", "parentbased_always_off", "parentbased_always_on", "parentbased_traceidratio", "traceidratio"}
 
-func always(s sdktrace.Sampler) func(float64) sdktrace.Sampler {
-	return func(float64) sdktrace.Sampler { return s }
-}
+func samplerName() string { return strings.ToLower(getenv("OTEL_TRACES_SAMPLER")) }
 
-func (e *environment) sampler() sdktrace.Sampler {
-	kind := e.choice("parentbased_always_on", sortedKeys(samplers), "OTEL_TRACES_SAMPLER")
-	ratio := 1.0
-	if kind == "traceidratio" || kind == "parentbased_traceidratio" {
-		if name, v := e.first("OTEL_TRACES_SAMPLER_ARG"); name != "" {
-			r, err := strconv.ParseFloat(v, 64)
-			if err != nil || !(r >= 0 && r <= 1) {
-				e.invalid(name, "%q is not a share from 0 to 1, for example 0.25", v)
-			} else {
-				ratio = r
-			}
+// newSampler returns the sampler that the environment names, with RatioSampler for the
+// ratios. It relies on checkEnvironment.
+func newSampler() sdktrace.Sampler {
+	name, parentBased := strings.CutPrefix(cmp.Or(samplerName(), "parentbased_always_on"), "parentbased_")
+	s := sdktrace.AlwaysSample()
+	switch name {
+	case "always_off":
+		s = sdktrace.NeverSample()
+	case "traceidratio":
+		if ratio, err := strconv.ParseFloat(getenv(samplerArg), 64); err == nil {
+			s = RatioSampler(ratio)
 		}
 	}
-	return samplers[kind](ratio)
+	if parentBased {
+		s = sdktrace.ParentBased(s)
+	}
+	return s
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/rosey-bot/rosey/telemetry"
@@ -88,4 +89,52 @@ func TestRatioSamplerKeepsTracestate(t *testing.T) {
 func sampled(s sdktrace.Sampler, id trace.TraceID) bool {
 	r := s.ShouldSample(sdktrace.SamplingParameters{ParentContext: context.Background(), TraceID: id})
 	return r.Decision == sdktrace.RecordAndSample
+}
+
+func TestSampler(t *testing.T) {
+	for _, tt := range []struct {
+		kind, arg  string
+		root       int  // of 1,000
+		sampled    bool // whether a child of a sampled remote parent is
+		notSampled bool // whether a child of a remote parent that is not sampled is
+	}{
+		{"", "", 1000, true, false},
+		{"always_on", "", 1000, true, true},
+		{"ALWAYS_OFF", "", 0, false, false},
+		{"parentbased_always_on", "0.1", 1000, true, false},
+		{"parentbased_always_off", "", 0, true, false},
+		{"traceidratio", "0", 0, false, false},
+		{"traceidratio", "", 1000, true, true},
+		{"parentbased_traceidratio", "0", 0, true, false},
+		{"parentbased_traceidratio", "0.5", 500, true, false},
+	} {
+		t.Run(tt.kind+" "+tt.arg, func(t *testing.T) {
+			ctx := testContext(t)
+			setenv(t, "OTEL_TRACES_SAMPLER="+tt.kind, "OTEL_TRACES_SAMPLER_ARG="+tt.arg)
+			p := setup(t, telemetry.Config{Exporter: tracetest.NewInMemoryExporter()})
+			tracer := p.Tracer("test")
+			isSampled := func(ctx context.Context) bool {
+				_, span := propagation.StartSpan(ctx, tracer, "span", "")
+				return span.SpanContext().IsSampled()
+			}
+			n := 0
+			for range 1000 {
+				if isSampled(propagation.WithCorrelation(ctx, uuid.NewString())) {
+					n++
+				}
+			}
+			// Eight standard deviations where there is any chance in it.
+			if n < tt.root-130 || n > tt.root+130 || (tt.root%1000 == 0 && n != tt.root) {
+				t.Errorf("%d of 1000 roots are sampled, want %d", n, tt.root)
+			}
+			for flags, want := range map[trace.TraceFlags]bool{trace.FlagsSampled: tt.sampled, 0: tt.notSampled} {
+				id := uuid.New()
+				parent := trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID(id), SpanID: trace.SpanID{1}, TraceFlags: flags, Remote: true})
+				ctx := trace.ContextWithRemoteSpanContext(propagation.WithCorrelation(ctx, id.String()), parent)
+				if got := isSampled(ctx); got != want {
+					t.Errorf("a child of a remote parent with flags %s is sampled: %t, want %t", flags, got, want)
+				}
+			}
+		})
+	}
 }

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+
 	"github.com/rosey-bot/rosey/consumers"
 	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/event"
@@ -31,11 +33,11 @@ type tracedChain struct {
 	said chan struct{}
 }
 
-func startTracedChain(b *testing.B, getenv func(string) string) *tracedChain {
+func startTracedChain(b *testing.B, exporter sdktrace.SpanExporter) *tracedChain {
 	b.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	log := slog.New(slog.DiscardHandler)
-	tel, err := telemetry.Setup(ctx, telemetry.Config{Service: "rosey", Logger: log, Getenv: getenv})
+	tel, err := telemetry.Setup(ctx, telemetry.Config{Service: "rosey", Logger: log, Exporter: exporter})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -116,14 +118,12 @@ func processorTime(b *testing.B) time.Duration {
 func BenchmarkTracing(b *testing.B) {
 	collector := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }))
 	b.Cleanup(collector.Close)
-	to := func(endpoint string) func(string) string {
-		return oteltest.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT="+endpoint, "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf")
-	}
+	to := func(endpoint string) sdktrace.SpanExporter { return oteltest.ExporterTo(b, endpoint, "http/protobuf") }
 	modes := []struct {
-		name   string
-		getenv func(string) string
+		name     string
+		exporter sdktrace.SpanExporter
 	}{
-		{"off", oteltest.Getenv()},
+		{"off", nil},
 		{"on", to(collector.URL)},
 		{"dead", to(oteltest.Refused(b))},
 		{"black-hole", to(oteltest.BlackHole(b))},
@@ -131,7 +131,7 @@ func BenchmarkTracing(b *testing.B) {
 	const rounds, commands = 21, 500
 	chains := make([]*tracedChain, len(modes))
 	for i, m := range modes {
-		chains[i] = startTracedChain(b, m.getenv)
+		chains[i] = startTracedChain(b, m.exporter)
 		chains[i].round(b, commands) // warm up
 	}
 	for b.Loop() {

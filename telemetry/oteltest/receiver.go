@@ -17,6 +17,9 @@ import (
 	"sync"
 	"testing"
 
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	coltrace "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	"google.golang.org/grpc"
 	_ "google.golang.org/grpc/encoding/gzip" // collectors accept compressed requests
@@ -68,14 +71,38 @@ func listen(t testing.TB) net.Listener {
 	return l
 }
 
-// Env is an environment that sends spans to the receiver at once by a protocol
-// (grpc, http/protobuf or http/json), with further variables as NAME=value. It
-// is made for telemetry.Config.Getenv; see Environ for a process.
-func (r *Receiver) Env(protocol string, more ...string) func(string) string {
-	return Getenv(append(r.Environ(protocol), more...)...)
+// Exporter returns an exporter to the receiver by a protocol (grpc or http/protobuf),
+// for telemetry.Config. It is shut down with the test.
+func (r *Receiver) Exporter(t testing.TB, protocol string) sdktrace.SpanExporter {
+	t.Helper()
+	if protocol == "grpc" {
+		return ExporterTo(t, r.GRPC, protocol)
+	}
+	return ExporterTo(t, r.HTTP, protocol)
 }
 
-// Environ is the environment of Env as NAME=value, for exec.Cmd.Env.
+// ExporterTo returns an exporter to any endpoint, such as Refused's.
+func ExporterTo(t testing.TB, endpoint, protocol string) (e sdktrace.SpanExporter) {
+	t.Helper()
+	var err error
+	if protocol == "grpc" {
+		e, err = otlptracegrpc.New(t.Context(), otlptracegrpc.WithEndpointURL(endpoint))
+	} else {
+		e, err = otlptracehttp.New(t.Context(), otlptracehttp.WithEndpointURL(endpoint+"/v1/traces"))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		_ = e.Shutdown(ctx)
+	})
+	return e
+}
+
+// Environ returns variables as NAME=value that have a process send spans to the receiver
+// at once by a protocol (grpc, http/protobuf or http/json).
 func (r *Receiver) Environ(protocol string) []string {
 	endpoint := r.HTTP
 	if protocol == "grpc" {
@@ -85,19 +112,6 @@ func (r *Receiver) Environ(protocol string) []string {
 		"OTEL_EXPORTER_OTLP_ENDPOINT=" + endpoint,
 		"OTEL_EXPORTER_OTLP_PROTOCOL=" + protocol,
 		"OTEL_BSP_SCHEDULE_DELAY=10",
-	}
-}
-
-// Getenv reads variables from a list of NAME=value, of which the last of a name
-// counts, and nothing from the process.
-func Getenv(vars ...string) func(string) string {
-	return func(name string) string {
-		for _, v := range slices.Backward(vars) {
-			if len(v) > len(name) && v[len(name)] == '=' && v[:len(name)] == name {
-				return v[len(name)+1:]
-			}
-		}
-		return ""
 	}
 }
 
