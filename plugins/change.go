@@ -15,19 +15,18 @@ import (
 	"github.com/rosey-bot/rosey/streams"
 )
 
-// FieldHandled is the field in which Change keeps, with a record, which events
-// changed it and what was said because of them.
+// FieldHandled is the field of a record in which Change keeps which events changed it
+// and what Change returned for them.
 const FieldHandled = "_handled"
 
 const (
-	// handledKept is how long an entry of FieldHandled is kept at least, unless
-	// there are more than handledMost; handledFew are kept however old they are.
-	handledKept = streams.DuplicateWindow
-	handledMost = 256
-	handledFew  = 16
-	// outputsMost is how many entries keep what was said.
-	outputsMost = 64
-	// maxConflicts bounds how often one change starts over.
+	// Entries of FieldHandled younger than handledMaxAge are kept, at most maxHandled
+	// and at least minHandled in all. The newest maxOutputs keep their outputs.
+	handledMaxAge = streams.DuplicateWindow
+	maxHandled    = 256
+	minHandled    = 16
+	maxOutputs    = 64
+	// maxConflicts is how often one change is retried.
 	maxConflicts = 100
 )
 
@@ -37,25 +36,25 @@ type handled struct {
 	Out []output `json:"out,omitempty"`
 }
 
-// output is an event that change returned.
+// output is an event returned by change.
 type output struct {
 	Subject string          `json:"subject"`
 	Data    json.RawMessage `json:"data"`
 }
 
-// Change alters a record once for the event being handled. It reads the record
-// into record, a pointer to a struct, which is zero when there is none;
-// calls change, which alters it and returns what is to be published because of
-// that; writes it back; and returns what change returned.
+// Change modifies a record exactly once for the event being handled. It reads the
+// record into record, a pointer to a struct, zero if there is none; calls change, which
+// modifies it and returns the events to publish; writes the record back; and returns
+// what change returned.
 //
-// The write depends on the record being what was read: when another process
-// came between, Change starts over with what that left, so change must take
-// nothing but record as given, and set timers only after Change has returned.
+// The write is conditional on the record's revision. If another process wrote in
+// between, Change retries with the new record, so change must depend on nothing but
+// record, and timers may be set only after Change has returned.
 //
-// When the event is handled again after a crash, change is not called: record is
-// read as it is now, and what change returned the first time is returned again,
-// for as long as a repeat of it is recognised (streams.DuplicateWindow). An error
-// of change is returned as it is, and nothing is written.
+// When the event is redelivered after a crash, change is not called: record is read as
+// it is now, and what change returned the first time is returned again, within
+// streams.DuplicateWindow. If change returns an error, so does Change, and nothing is
+// written.
 func (t Collection) Change(id event.ID, record any, change func() ([]event.Envelope, error)) ([]event.Envelope, error) {
 	key := t.c.changeKey(t.name, id)
 	for range maxConflicts {
@@ -80,26 +79,20 @@ func (t Collection) Change(id event.ID, record any, change func() ([]event.Envel
 	return nil, event.Errorf(event.DatabaseError, "record %s of %s is changed by others all the time: gave up after %d attempts", id, t.name, maxConflicts)
 }
 
-// changeKey names the event being handled within a record, or is "" where there
-// is none that could come again.
+// changeKey returns the key of the event being handled in a record's FieldHandled, or
+// "" outside of a delivery.
 func (c *Context) changeKey(collection string, id event.ID) string {
 	if c.Event.Ref == (event.Ref{}) {
 		return ""
 	}
-	if c.numbers == nil {
-		c.numbers = map[string]int{}
-	}
-	n := "change/" + collection + "/" + string(id)
-	c.numbers[n]++
-	return fmt.Sprintf("%s/%s/%d", c.plugin, c.Event.Ref, c.numbers[n])
+	return fmt.Sprintf("%s/%s/%d", c.plugin, c.Event.Ref, c.messageIDs().Count("change/"+collection+"/"+string(id)))
 }
 
-// repeat is what an earlier attempt returned.
+// repeat returns what an earlier attempt returned.
 func (c *Context) repeat(done handled) ([]event.Envelope, error) {
 	if age := time.Since(time.UnixMilli(done.At)); age > streams.DuplicateWindow-time.Minute {
-		// A repeat would no longer be recognised, and it is more likely that it
-		// was said then than that it was not.
-		c.Log.WarnContext(c, "an event was handled long ago, and what it caused is not published again", "event", c.Event.Ref.String(), "age", age)
+		// A repeat would no longer be deduplicated, and was probably published then.
+		c.Log.WarnContext(c, "event handled before the duplicate window, not published again", "event", c.Event.Ref.String(), "age", age)
 		return nil, nil
 	}
 	out := make([]event.Envelope, len(done.Out))
@@ -113,10 +106,10 @@ func (c *Context) repeat(done handled) ([]event.Envelope, error) {
 	return out, nil
 }
 
-// stored is a record as it was read.
+// stored is a record as read.
 type stored struct {
-	revision uint64          // 0 when there is none
-	record   json.RawMessage // without FieldHandled, as it is written
+	revision uint64          // 0 if there is none
+	record   json.RawMessage // encoded, without FieldHandled
 	handled  map[string]handled
 }
 
@@ -147,7 +140,7 @@ func (t Collection) load(id event.ID, record any) (stored, error) {
 	return s, err
 }
 
-// store writes a record back, unless nothing came of the event.
+// store writes a record back, unless change did nothing.
 func (t Collection) store(id event.ID, record any, s stored, key string, out []event.Envelope) error {
 	data, err := event.Encode(record)
 	if err != nil {
@@ -170,7 +163,7 @@ func (t Collection) store(id event.ID, record any, s stored, key string, out []e
 			h.Out = append(h.Out, output{e.Subject, e.Data})
 		}
 		done[key] = h
-		forget(done)
+		prune(done)
 	}
 	if len(done) > 0 {
 		if fields[FieldHandled], err = json.Marshal(done); err != nil {
@@ -182,24 +175,24 @@ func (t Collection) store(id event.ID, record any, s stored, key string, out []e
 		return err
 	}
 	set := event.Set{Collection: t.name, ID: id, Data: payload, IfRevision: &s.revision}
-	return t.request(event.SubjectSet, set, nil, t.c.once("change", t.name, string(id), fmt.Sprint(s.revision))...)
+	return t.request(event.SubjectSet, set, nil, t.c.messageID("change", t.name, string(id), fmt.Sprint(s.revision))...)
 }
 
-// forget drops what can no longer be asked for, and keeps the record small.
-func forget(done map[string]handled) {
+// prune drops entries that no redelivery needs, and keeps the record small.
+func prune(done map[string]handled) {
 	newest := slices.SortedFunc(maps.Keys(done), func(a, b string) int { return cmp.Compare(done[b].At, done[a].At) })
 	for i, key := range newest {
 		h := done[key]
-		switch old := time.Since(time.UnixMilli(h.At)) > handledKept; {
-		case i >= handledMost, i >= handledFew && old:
+		switch old := time.Since(time.UnixMilli(h.At)) > handledMaxAge; {
+		case i >= maxHandled, i >= minHandled && old:
 			delete(done, key)
-		case i >= outputsMost:
+		case i >= maxOutputs:
 			done[key] = handled{At: h.At}
 		}
 	}
 }
 
-// isConflict reports whether a write was refused because the record changed.
+// isConflict reports whether a write failed because of its revision.
 func isConflict(err error) bool {
 	var e *event.Error
 	if !errors.As(err, &e) || e.Code != event.DatabaseError {

@@ -9,15 +9,15 @@ import (
 )
 
 // Collection reads and writes the records of one collection (contract: Database
-// Events). Its errors carry the contract's codes; event.CodeOf tells them apart.
-// Writes of a handler that runs again are recognised and not repeated.
+// Events). Its errors have the contract's codes; see event.CodeOf. The writes of a
+// redelivered event are deduplicated.
 type Collection struct {
 	c    *Context
 	name string
 }
 
-// Get reads a record into record, a pointer. The error is RECORD_NOT_FOUND when
-// there is none.
+// Get reads a record into record, a pointer. The error is RECORD_NOT_FOUND if there is
+// none.
 func (t Collection) Get(id event.ID, record any) error {
 	var reply struct{ Data json.RawMessage }
 	if err := t.request(event.SubjectGet, event.Get{Collection: t.name, ID: id}, &reply); err != nil {
@@ -26,22 +26,22 @@ func (t Collection) Get(id event.ID, record any) error {
 	return decode(reply.Data, record)
 }
 
-// Set creates or replaces a record. An empty id asks for the next number. It
-// returns the record's ID.
+// Set creates or replaces a record and returns its ID. An empty id assigns the next
+// number.
 func (t Collection) Set(id event.ID, record any) (event.ID, error) {
 	data, err := event.Encode(record)
 	if err != nil {
 		return "", err
 	}
 	var reply struct{ ID event.ID }
-	err = t.request(event.SubjectSet, event.Set{Collection: t.name, ID: id, Data: data}, &reply, t.once("set", id)...)
+	err = t.request(event.SubjectSet, event.Set{Collection: t.name, ID: id, Data: data}, &reply, t.messageID("set", id)...)
 	return reply.ID, err
 }
 
-// Add creates a record under the next number and returns it.
+// Add creates a record with the next number as its ID, which it returns.
 func (t Collection) Add(record any) (event.ID, error) { return t.Set("", record) }
 
-// Query says which records to read: see docs/database.md for filters.
+// Query selects records; see docs/database.md for filters.
 type Query struct {
 	Filter  map[string]any
 	OrderBy string // for example "timestamp DESC"
@@ -49,8 +49,8 @@ type Query struct {
 	Offset  int
 }
 
-// Find reads the records that match into records, a pointer to a slice, and
-// returns how many match in all, before the limit.
+// Find reads the matching records into records, a pointer to a slice, and returns how
+// many match, regardless of the limit.
 func (t Collection) Find(q Query, records any) (total int, err error) {
 	payload := event.Query{Collection: t.name, OrderBy: q.OrderBy}
 	if q.Filter != nil {
@@ -74,27 +74,27 @@ func (t Collection) Find(q Query, records any) (total int, err error) {
 	return reply.Count, decode(reply.Data, records)
 }
 
-// Count is how many records match; a nil filter counts all.
+// Count returns how many records match; a nil filter counts all.
 func (t Collection) Count(filter map[string]any) (int, error) {
 	var none []json.RawMessage
 	return t.Find(Query{Filter: filter, Limit: 1}, &none)
 }
 
 // Update changes fields of one record atomically: ops maps $set, $unset, $inc,
-// $max, $min or $push to fields and values. The error is RECORD_NOT_FOUND when
-// there is no such record.
+// $max, $min or $push to fields and values. The error is RECORD_NOT_FOUND if there is
+// no such record.
 func (t Collection) Update(id event.ID, ops map[string]map[string]any) error {
-	return t.request(event.SubjectUpdate, map[string]any{"collection": t.name, "id": id, "ops": ops}, nil, t.once("update", id)...)
+	return t.request(event.SubjectUpdate, map[string]any{"collection": t.name, "id": id, "ops": ops}, nil, t.messageID("update", id)...)
 }
 
-// Delete removes a record. The error is RECORD_NOT_FOUND when there is none; a
-// handler that runs again and deleted it the first time is told that it did.
+// Delete deletes a record. The error is RECORD_NOT_FOUND if there is none. When a
+// redelivered event deletes the record that its first attempt deleted, Delete succeeds.
 func (t Collection) Delete(id event.ID) error {
-	return t.request(event.SubjectDelete, event.Delete{Collection: t.name, ID: id}, nil, t.once("delete", id)...)
+	return t.request(event.SubjectDelete, event.Delete{Collection: t.name, ID: id}, nil, t.messageID("delete", id)...)
 }
 
-func (t Collection) once(op string, id event.ID) []streams.PublishOption {
-	return t.c.once(op, t.name, string(id))
+func (t Collection) messageID(op string, id event.ID) []streams.PublishOption {
+	return t.c.messageID(op, t.name, string(id))
 }
 
 func (t Collection) request(subject string, payload, reply any, opts ...streams.PublishOption) error {

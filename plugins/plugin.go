@@ -1,5 +1,5 @@
-// Package plugins is the SDK: what a plugin is, the context its handlers get,
-// and the runner that keeps it going. A folder below holds each shipped plugin.
+// Package plugins is the SDK: what a plugin is, and the Context that its handlers get.
+// Package plugins/host runs plugins; plugins/plugintest tests them.
 //
 // A plugin is a value: a name, and tables of the commands, events and requests
 // it handles.
@@ -29,27 +29,27 @@ import (
 	"github.com/rosey-bot/rosey/streams"
 )
 
-// Handler handles a command or an event and returns what to publish. Returning
-// an error of code INVALID_INPUT, RECORD_NOT_FOUND, PERMISSION_DENIED or
-// PLUGIN_ERROR to a command tells the user so; any other error is a failed
-// attempt, which is repeated with backoff and at last becomes a dead letter.
+// Handler handles a command or an event and returns the events to publish. For a
+// command, an error of code INVALID_INPUT, RECORD_NOT_FOUND, PERMISSION_DENIED or
+// PLUGIN_ERROR is sent to the user. Any other error is a failed attempt, which is
+// retried with backoff and finally dead-lettered.
 //
-// The same event may be handled again after a crash. What is published then is
-// recognised as a repeat if it comes in the same order, so take the time from
-// Context.Now and randomness from Context.Rand, and change records that what is
-// said depends on with Collection.Change.
+// The same event may be redelivered after a crash. What is published then is
+// deduplicated if it comes in the same order, so take the time from Context.Now and
+// randomness from Context.Rand, and modify records on which the output depends with
+// Collection.Change.
 type Handler func(c *Context) ([]event.Envelope, error)
 
-// RequestHandler answers a request; its result becomes the reply's body, and
-// its error the contract's error response.
+// RequestHandler handles a request. Its result becomes the reply's body, its error the
+// contract's error response.
 type RequestHandler func(c *Context) (any, error)
 
-// Plugin describes a plugin to the runner. Name and Version are required.
+// Plugin describes a plugin. Name and Version are required.
 type Plugin struct {
 	Name        string
 	Version     string // a semantic version, such as 1.0.0
 	Description string
-	MinRank     int           // for commands that do not say; 0 is everybody
+	MinRank     int           // of commands without their own; 0 admits everybody
 	MaxAge      time.Duration // commands older than this expire; 10 min when 0
 
 	Commands []Command
@@ -60,9 +60,8 @@ type Plugin struct {
 	// that look for misspelled ones.
 	Variables []string
 
-	// Start, if set, is called before anything is handled, each time the plugin
-	// starts. An error keeps the plugin from starting; it is tried again with
-	// backoff.
+	// Start, if set, is called each time the plugin starts, before it handles
+	// anything. After an error it is retried with backoff.
 	Start func(c *Context) error
 }
 
@@ -72,26 +71,26 @@ type Command struct {
 	Aliases     []string // other names of the same command
 	Usage       string   // what follows the name, for example "2d6+3"
 	Description string   // one line for help
-	MinRank     int      // rank a user needs; the plugin's when 0
+	MinRank     int      // that a user needs; the plugin's if 0
 	Handle      Handler
 }
 
-// Subscription is a pattern of events that the plugin handles, on its durable
-// consumer: cytube.chat, its own timers, other plugins' events. It begins with
-// what is stored once the plugin first starts; see Context.Chat for chat.
+// Subscription is a pattern of events that the plugin handles on its durable consumer,
+// such as cytube.chat (see Context.Chat), its own timers, or other plugins' events. It
+// starts with the events stored after the plugin first started.
 type Subscription struct {
 	Subject string
 	Handle  Handler
-	// MaxAge is the age past which an event is passed over, because the plugin
-	// was down: 0 takes the plugin's, Never passes over none.
+	// MaxAge is the age beyond which an event is skipped, because the plugin was
+	// down. 0 is the plugin's MaxAge; Never skips none.
 	MaxAge time.Duration
 }
 
-// Never is the MaxAge of events that must be handled however late, such as
-// timers. A handler can ask Context.Waited how late it is.
+// Never is the MaxAge of events that must be handled however late, such as timers.
+// Context.Waited returns how late it is.
 const Never time.Duration = -1
 
-// Endpoint answers requests on plugin.{name}.request, or with an Action on
+// Endpoint handles requests on plugin.{name}.request or, with an Action, on
 // plugin.{name}.request.{action}.
 type Endpoint struct {
 	Action string
@@ -100,8 +99,7 @@ type Endpoint struct {
 
 var semantic = regexp.MustCompile(`^\d+\.\d+\.\d+([-+][0-9A-Za-z.+-]+)?$`)
 
-// Validate returns an error that says what is wrong with the plugin's own
-// description.
+// Validate returns an error if the plugin's description is invalid.
 func (p Plugin) Validate() error {
 	r := p.Registration()
 	if err := r.Validate(); err != nil {
@@ -152,7 +150,7 @@ func (e Endpoint) Subject(plugin string) string {
 	return event.RequestSubject(plugin, e.Action)
 }
 
-// Registration is what the plugin registers of itself.
+// Registration returns the plugin's registration.
 func (p Plugin) Registration() router.Registration {
 	r := router.Registration{
 		Name: p.Name, Version: p.Version, Description: p.Description, MinRank: p.MinRank, MaxAge: p.MaxAge.Seconds(),
@@ -175,7 +173,7 @@ func (p Plugin) Registration() router.Registration {
 	return r
 }
 
-// commandHandlers maps every name and alias, in lower case, to its handler.
+// commandHandlers returns the handlers by name and alias, in lower case.
 func (p Plugin) commandHandlers() map[string]Handler {
 	m := map[string]Handler{}
 	for _, c := range p.Commands {

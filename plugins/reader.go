@@ -8,6 +8,7 @@ import (
 
 	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/replay"
+	"github.com/rosey-bot/rosey/streams"
 )
 
 // Reader reads the streams and the state of consumers and plugins. It changes
@@ -17,8 +18,8 @@ type Reader interface {
 	Events(ctx context.Context, q replay.Query) iter.Seq2[replay.Event, error]
 	// Stream returns a stream's configuration and state.
 	Stream(ctx context.Context, name string) (*jetstream.StreamInfo, error)
-	// Consumers returns the state of a stream's consumers.
-	Consumers(ctx context.Context, stream string) ([]*jetstream.ConsumerInfo, error)
+	// Consumers returns the state of the durable consumers of all streams.
+	Consumers(ctx context.Context) ([]streams.ConsumerState, error)
 	// Instances returns the running instances of all plugins, by plugin.
 	Instances(ctx context.Context) (map[string][]Instance, error)
 	// Registrations returns the registered plugins in the order of their names,

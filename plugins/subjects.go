@@ -49,8 +49,8 @@ func (p Plugin) Handles(subject string) bool {
 	return subject == event.CommandSubject(p.Name) || slices.ContainsFunc(p.Events, func(s Subscription) bool { return matches(s.Subject, subject) })
 }
 
-// distinct leaves out filters that another one covers, which a consumer does not
-// accept, and those for timers that have not fired.
+// distinct removes filters that another one covers, which JetStream refuses, and those
+// of timers that have not fired.
 func distinct(filters []string) []string {
 	var kept []string
 	for i, f := range filters {
@@ -65,7 +65,7 @@ func distinct(filters []string) []string {
 	return kept
 }
 
-// covers reports whether pattern matches all that filter does.
+// covers reports whether pattern matches every subject that filter matches.
 func covers(pattern, filter string) bool {
 	ps, fs := strings.Split(pattern, "."), strings.Split(filter, ".")
 	for i, p := range ps {
@@ -81,7 +81,7 @@ func covers(pattern, filter string) bool {
 	return len(ps) == len(fs)
 }
 
-// matches is event.Match with the contract's wildcards read as it means them.
+// matches is event.Match with the contract's meaning of wildcards.
 func matches(pattern, subject string) bool {
 	filters, err := streams.Overlapping(pattern)
 	if err != nil {

@@ -3,11 +3,14 @@ package router
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/synadia-io/orbit.go/jetstreamext"
 
 	"github.com/rosey-bot/rosey/consumers"
 	"github.com/rosey-bot/rosey/event"
@@ -129,4 +132,38 @@ func Register(ctx context.Context, kv jetstream.KeyValue, r Registration) (revis
 		return 0, fmt.Errorf("register %s: %w", r.Name, err)
 	}
 	return revision, nil
+}
+
+// Entry is a registration in the bucket, or why it is invalid.
+type Entry struct {
+	Name string
+	Registration
+	Err error
+}
+
+// List returns the registrations in the order of their names. It reads by direct gets,
+// as a plugin with credentials of its own may not create a consumer on the bucket.
+func List(ctx context.Context, js jetstream.JetStream) ([]Entry, error) {
+	const prefix = "$KV." + Bucket + "."
+	values, err := jetstreamext.GetLastMsgsFor(ctx, js, "KV_"+Bucket, []string{prefix + ">"})
+	if err != nil {
+		return nil, fmt.Errorf("list plugins: %w", err)
+	}
+	var all []Entry
+	for msg, err := range values {
+		if errors.Is(err, jetstreamext.ErrNoMessages) {
+			break
+		}
+		if err != nil {
+			return nil, fmt.Errorf("list plugins: %w", err)
+		}
+		if msg.Header.Get("KV-Operation") != "" {
+			continue // deleted
+		}
+		e := Entry{Name: strings.TrimPrefix(msg.Subject, prefix)}
+		e.Registration, e.Err = ParseRegistration(e.Name, msg.Data)
+		all = append(all, e)
+	}
+	slices.SortFunc(all, func(a, b Entry) int { return strings.Compare(a.Name, b.Name) })
+	return all, nil
 }

@@ -2,14 +2,10 @@ package host
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
-	"slices"
-	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
-	"github.com/synadia-io/orbit.go/jetstreamext"
 
 	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/plugins"
@@ -43,21 +39,9 @@ func (r reader) Stream(ctx context.Context, name string) (*jetstream.StreamInfo,
 	return s.CachedInfo(), nil
 }
 
-func (r reader) Consumers(ctx context.Context, stream string) ([]*jetstream.ConsumerInfo, error) {
+func (r reader) Consumers(ctx context.Context) ([]streams.ConsumerState, error) {
 	r.read()
-	s, err := r.bus.JetStream().Stream(ctx, stream)
-	if err != nil {
-		return nil, fmt.Errorf("read stream %s: %w", stream, err)
-	}
-	var all []*jetstream.ConsumerInfo
-	list := s.ListConsumers(ctx)
-	for info := range list.Info() {
-		all = append(all, info)
-	}
-	if err := list.Err(); err != nil {
-		return nil, fmt.Errorf("list consumers of %s: %w", stream, err)
-	}
-	return all, nil
+	return streams.Consumers(ctx, r.bus.JetStream())
 }
 
 func (r reader) Instances(ctx context.Context) (map[string][]plugins.Instance, error) {
@@ -65,26 +49,13 @@ func (r reader) Instances(ctx context.Context) (map[string][]plugins.Instance, e
 	return Instances(ctx, r.bus.Conn())
 }
 
-// Registrations reads the bucket by direct gets: a plugin with credentials of its
-// own may not create a consumer on it.
 func (r reader) Registrations(ctx context.Context) ([]router.Registration, error) {
-	subject := "$KV." + router.Bucket + "."
-	values, err := jetstreamext.GetLastMsgsFor(ctx, r.bus.JetStream(), "KV_"+router.Bucket, []string{subject + ">"})
-	if err != nil {
-		return nil, fmt.Errorf("list plugins: %w", err)
-	}
+	entries, err := router.List(ctx, r.bus.JetStream())
 	var all []router.Registration
-	for msg, err := range values {
-		if errors.Is(err, jetstreamext.ErrNoMessages) {
-			break
-		}
-		if err != nil {
-			return nil, fmt.Errorf("list plugins: %w", err)
-		}
-		if p, err := router.ParseRegistration(strings.TrimPrefix(msg.Subject, subject), msg.Data); err == nil {
-			all = append(all, p)
+	for _, e := range entries {
+		if e.Err == nil {
+			all = append(all, e.Registration)
 		}
 	}
-	slices.SortFunc(all, func(a, b router.Registration) int { return strings.Compare(a.Name, b.Name) })
-	return all, nil
+	return all, err
 }

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
-	"strings"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -40,14 +38,12 @@ type Status struct {
 // Statuses returns the registered plugins in the order of their names, whichever
 // processes run them.
 func Statuses(ctx context.Context, nc *nats.Conn, js jetstream.JetStream) ([]Status, error) {
-	kv, err := js.KeyValue(ctx, router.Bucket)
-	if errors.Is(err, jetstream.ErrBucketNotFound) {
+	if _, err := js.KeyValue(ctx, router.Bucket); errors.Is(err, jetstream.ErrBucketNotFound) {
 		return nil, nil
-	}
-	if err != nil {
+	} else if err != nil {
 		return nil, fmt.Errorf("open bucket %s: %w", router.Bucket, err)
 	}
-	found, err := registered(ctx, kv)
+	registered, err := router.List(ctx, js)
 	if err != nil {
 		return nil, err
 	}
@@ -55,57 +51,39 @@ func Statuses(ctx context.Context, nc *nats.Conn, js jetstream.JetStream) ([]Sta
 	if err != nil {
 		return nil, err
 	}
-	durables, err := streams.Consumers(ctx, js)
-	for _, c := range durables {
-		p := found[strings.TrimPrefix(c.Name, streams.Durable(""))]
-		if p == nil || streams.Durable(p.Name) != c.Name {
-			continue
+	consumers, err := streams.Consumers(ctx, js)
+	list := make([]Status, 0, len(registered))
+	for _, r := range registered {
+		s := status(r)
+		s.Processes = len(running[r.Name])
+		if s.Processes > 0 {
+			s.State = StateRunning
 		}
-		p.Lag += c.Lag
-		p.Unacked += c.Unacked
-		if c.Paused {
-			p.State = StatePaused
+		for _, c := range consumers {
+			if c.Name != streams.Durable(r.Name) {
+				continue
+			}
+			s.Lag += c.Lag
+			s.Unacked += c.Unacked
+			if c.Paused {
+				s.State = StatePaused
+			}
 		}
-	}
-	list := make([]Status, 0, len(found))
-	for _, name := range slices.Sorted(maps.Keys(found)) {
-		p := found[name]
-		p.Processes = len(running[name])
-		if p.State != StatePaused && p.Processes > 0 {
-			p.State = StateRunning
-		}
-		list = append(list, *p)
+		list = append(list, s)
 	}
 	return list, err
 }
 
-// registered reads the bucket of registrations.
-func registered(ctx context.Context, kv jetstream.KeyValue) (map[string]*Status, error) {
-	keys, err := kv.ListKeys(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("list plugins: %w", err)
+// status returns what a registration says of a plugin.
+func status(r router.Entry) Status {
+	if r.Err != nil {
+		return Status{Name: r.Name, State: StateStopped, Problem: r.Err.Error()}
 	}
-	found := map[string]*Status{}
-	for key := range keys.Keys() {
-		entry, err := kv.Get(ctx, key)
-		if errors.Is(err, jetstream.ErrKeyNotFound) {
-			continue
-		}
-		if err != nil {
-			return nil, fmt.Errorf("read plugin %s: %w", key, err)
-		}
-		p := &Status{Name: key, State: StateStopped}
-		if r, err := router.ParseRegistration(key, entry.Value()); err != nil {
-			p.Problem = err.Error()
-		} else {
-			p.Version, p.MinRank, p.Description = r.Version, r.MinRank, r.Description
-			for _, command := range r.Commands {
-				p.Commands = append(p.Commands, command.Name)
-			}
-		}
-		found[key] = p
+	s := Status{Name: r.Name, State: StateStopped, Version: r.Version, MinRank: r.MinRank, Description: r.Description}
+	for _, command := range r.Commands {
+		s.Commands = append(s.Commands, command.Name)
 	}
-	return found, nil
+	return s
 }
 
 // Consumers returns the durable consumers of a plugin, if any.

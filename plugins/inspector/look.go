@@ -171,24 +171,19 @@ func states(ctx context.Context, c *plugins.Context) ([]string, error) {
 	for name, instances := range running {
 		of(streams.Durable(name)).instances = len(instances)
 	}
-	for _, spec := range streams.Specs() {
-		infos, err := c.Streams().Consumers(ctx, spec.Name)
-		if err != nil {
-			return nil, err
-		}
-		for _, info := range infos {
-			if info.Config.Durable == "" {
-				continue // somebody who looks on
-			}
-			s := of(info.Name)
-			s.consumer = true
-			s.paused = s.paused || info.Paused
-			s.waiting += info.NumPending + uint64(info.NumAckPending)
-			s.given += info.NumAckPending
-			s.retried += info.NumRedelivered
-			if _, plugin := strings.CutPrefix(info.Name, streams.Durable("")); !plugin || s.instances == 0 {
-				s.instances = max(s.instances, min(info.NumWaiting, 1))
-			}
+	consumers, err := c.Streams().Consumers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, info := range consumers {
+		s := of(info.Name)
+		s.consumer = true
+		s.paused = s.paused || info.Paused
+		s.waiting += info.Backlog()
+		s.given += info.Unacked
+		s.retried += info.Redelivered
+		if _, plugin := strings.CutPrefix(info.Name, streams.Durable("")); !plugin || s.instances == 0 {
+			s.instances = max(s.instances, min(info.Waiting, 1))
 		}
 	}
 	// The command that asks is not waiting: it is being answered.
