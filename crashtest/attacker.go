@@ -9,55 +9,55 @@ import (
 	"time"
 
 	"github.com/rosey-bot/rosey/cytube/cytubetest"
+	"github.com/rosey-bot/rosey/internal/retry"
 )
 
-// Kind is what a blow hits.
+// Kind is what an attack hits.
 type Kind string
 
-// The kinds of blows.
+// The kinds of attacks.
 const (
 	Bot    Kind = "bot"         // SIGKILL
 	Plugin Kind = "plugin"      // SIGKILL of one of its two processes
 	NATS   Kind = "nats"        // SIGKILL of the external server
-	Socket Kind = "socket"      // the room breaks the bot's connection off
+	Socket Kind = "socket"      // the site breaks the bot's connection
 	Echo   Kind = "socket@echo" // the same, between a line of the bot's and its echo
-	Room   Kind = "room"        // the room goes down and comes back
+	Site   Kind = "room"        // the site goes down and comes back
 )
 
 // kinds are all of them, in the order of reports.
-var kinds = []Kind{Bot, Plugin, NATS, Socket, Echo, Room}
+var kinds = []Kind{Bot, Plugin, NATS, Socket, Echo, Site}
 
-// Blow is something that was killed, and when.
-type Blow struct {
+// Attack is something that was killed, and when.
+type Attack struct {
 	Kind Kind
 	At   time.Time
 }
 
-// Aim is the moment that a blow waits for.
-type aim int
+// trigger is the moment that an attack waits for.
+type trigger int
 
 const (
-	anytime   aim = iota
-	onReply       // the room has just heard a line of the bot's, of which the bot does not know yet
-	onCommand     // the room has just heard a command
+	anytime   trigger = iota
+	onReply           // a channel has just heard a line of the bot's, which the bot does not know yet
+	onCommand         // a channel has just heard a command
 )
 
-// planned is a blow as the seed has it.
+// planned is an attack of the plan.
 type planned struct {
-	kind  Kind
-	after time.Duration // of the one before
-	aim   aim
-	which int           // of the processes, or channels
-	down  time.Duration // how long what was hit stays down
+	kind    Kind
+	after   time.Duration // the attack before
+	trigger trigger
+	which   int           // of the processes, or channels
+	down    time.Duration // how long what was hit stays down
 }
 
-// plan is the endless row of blows that belongs to a seed: decks of every kind,
-// each shuffled, so that a short run sees them all.
+// plan returns the endless sequence of attacks of a seed: shuffled decks of every kind, so that a short run sees them all.
 func plan(seed uint64, servers int, soak bool) func() planned {
-	deck, slower := []Kind{Bot, Bot, Plugin, Plugin, Socket, Echo, Room}, time.Duration(1)
+	deck, slower := []Kind{Bot, Bot, Plugin, Plugin, Socket, Echo, Site}, time.Duration(1)
 	if soak {
-		// The bot must live for long enough to show what it gathers.
-		deck, slower = []Kind{Bot, Plugin, Plugin, Plugin, Plugin, Plugin, Plugin, Socket, Socket, Socket, Socket, Echo, Echo, Room, Room}, 6
+		// The bot must live long enough to show leaks.
+		deck, slower = []Kind{Bot, Plugin, Plugin, Plugin, Plugin, Plugin, Plugin, Socket, Socket, Socket, Socket, Echo, Echo, Site, Site}, 6
 	}
 	switch {
 	case servers > 1:
@@ -73,7 +73,7 @@ func plan(seed uint64, servers int, soak bool) func() planned {
 			i = 0
 		}
 		p := planned{
-			kind: deck[i], after: slower * (300*time.Millisecond + time.Duration(random.IntN(2500))*time.Millisecond), aim: aim(random.IntN(3)),
+			kind: deck[i], after: slower * (300*time.Millisecond + time.Duration(random.IntN(2500))*time.Millisecond), trigger: trigger(random.IntN(3)),
 			which: random.IntN(6), down: time.Duration(random.IntN(1500)) * time.Millisecond,
 		}
 		i++
@@ -81,111 +81,105 @@ func plan(seed uint64, servers int, soak bool) func() planned {
 	}
 }
 
-// aimLimit is how long a blow waits for its moment.
-const aimLimit = 2 * time.Second
-
-// attacker deals the blows.
+// attacker carries out the plan.
 type attacker struct {
 	*crash
 	pending sync.WaitGroup
 	stop    context.CancelFunc
-	closed  atomic.Bool // the room is down
+	down    atomic.Bool // the site is down
 
-	mu    sync.Mutex
-	blows []Blow
+	mu      sync.Mutex
+	attacks []Attack
 }
 
-// run deals blows until ctx ends.
+// run attacks until ctx ends.
 func (a *attacker) run(ctx context.Context) {
-	// What a blow sets off outlives the attack.
+	// The aftermath of an attack outlives ctx.
 	after, stop := context.WithCancel(context.WithoutCancel(ctx))
 	a.stop = stop
-	next := plan(a.Seed, len(a.nats), a.Soak)
-	for {
+	for next := plan(a.Seed, len(a.nats), a.Soak); ; {
 		p := next()
-		pause(ctx, p.after)
-		if ctx.Err() != nil {
+		if retry.Sleep(ctx, p.after) != nil {
 			return
 		}
-		a.await(ctx, p.aim)
+		a.await(ctx, p.trigger)
 		at := time.Now()
-		a.strike(after, p)
+		a.execute(after, p)
 		if a.Cluster != "" {
-			a.recovered(ctx, at)
+			a.awaitRecovery(ctx, at)
 		}
 	}
 }
 
-// finish gives the blows that hit. A connection that is still to break at the
-// bot's next line does so no more: the bot has nothing left to say.
-func (a *attacker) finish() []Blow {
+// finish returns the attacks that hit. It cancels an Echo that still waits for the bot's next line: there is none.
+func (a *attacker) finish() []Attack {
 	a.stop()
 	a.pending.Wait()
-	return a.blows
+	return a.attacks
 }
 
-// await waits for the moment that a blow is aimed at.
-func (a *attacker) await(ctx context.Context, aim aim) {
-	if aim == anytime {
+// await waits for the moment of an attack, for a short while.
+func (a *attacker) await(ctx context.Context, t trigger) {
+	if t == anytime {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, aimLimit)
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	_, _ = a.nextLine(ctx, aim == onReply)
+	_, _ = a.nextLine(ctx, t == onReply)
 }
 
-// nextLine waits for the next line that the bot, or somebody else, says.
+// nextLine waits for the next line of the bot's, or of somebody else.
 func (a *attacker) nextLine(ctx context.Context, bot bool) (cytubetest.Line, error) {
 	last := 0
-	if heard := a.room.Heard(); len(heard) > 0 {
+	if heard := a.site.Heard(); len(heard) > 0 {
 		last = heard[len(heard)-1].Seq
 	}
-	return a.room.WaitHeard(ctx, func(l cytubetest.Line) bool { return l.Seq > last && (l.User == botName) == bot })
+	return a.site.WaitHeard(ctx, func(l cytubetest.Line) bool { return l.Seq > last && (l.User == botName) == bot })
 }
 
-func (a *attacker) strike(ctx context.Context, p planned) {
-	at, hit := time.Now(), true
+func (a *attacker) execute(ctx context.Context, p planned) {
+	at := time.Now()
 	channel := a.channels[p.which%len(a.channels)]
-	processes := map[Kind][]*process{Bot: a.bots, Plugin: a.plugins, NATS: a.nats}[p.kind]
+	who := string(p.kind)
+	hit := true
 	switch p.kind {
 	case Bot, Plugin, NATS:
-		hit = processes[p.which%len(processes)].kill(p.down)
+		processes := map[Kind][]*process{Bot: a.bots, Plugin: a.plugins, NATS: a.nats}[p.kind]
+		i := p.which % len(processes)
+		who = numberedName(who, i, len(processes))
+		hit = processes[i].kill(p.down)
 	case Socket:
-		hit = a.room.Drop(channel, botName) == nil
-	case Room:
-		if hit = a.closed.CompareAndSwap(false, true); !hit {
-			break
+		hit = a.site.Drop(channel, botName) == nil
+	case Site:
+		if hit = a.down.CompareAndSwap(false, true); hit {
+			a.site.Stop()
+			a.pending.Go(func() { a.restartSite(ctx, p.down) })
 		}
-		a.room.Stop()
-		a.pending.Go(func() {
-			pause(ctx, p.down)
-			// Another client may have got the port meanwhile, for a moment.
-			_ = until(context.WithoutCancel(ctx), func() bool { return a.room.Restart() == nil })
-			a.closed.Store(false)
-			a.log.add("room is back")
-		})
 	case Echo:
 		a.pending.Go(func() {
-			a.room.Fail(channel, botName, 1, cytubetest.FaultDrop)
-			l, err := a.nextLine(ctx, true)
-			if err == nil {
-				a.note(p, l.Time, fmt.Sprintf("at %q", l.Text))
+			a.site.Fail(channel, botName, 1, cytubetest.FaultDrop)
+			if l, err := a.nextLine(ctx, true); err == nil {
+				a.record(p.kind, l.Time, "%s is hit at %q", who, l.Text)
 			}
 		})
 		return
 	}
 	if hit {
-		a.note(p, at, fmt.Sprintf("aim %d, down for %s", p.aim, p.down))
+		a.record(p.kind, at, "%s is hit, trigger %d, down for %s", who, p.trigger, p.down)
 	}
 }
 
-func (a *attacker) note(p planned, at time.Time, how string) {
+func (a *attacker) restartSite(ctx context.Context, after time.Duration) {
+	_ = retry.Sleep(ctx, after)
+	// Another client may have got the port meanwhile, for a moment.
+	until(context.WithoutCancel(ctx), func() bool { return a.site.Restart() == nil })
+	a.down.Store(false)
+	a.log.add("the site is back")
+}
+
+func (a *attacker) record(kind Kind, at time.Time, format string, args ...any) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.blows = append(a.blows, Blow{Kind: p.kind, At: at})
-	who := string(p.kind)
-	if n := len(map[Kind][]*process{Bot: a.bots, Plugin: a.plugins, NATS: a.nats}[p.kind]); n > 1 {
-		who = numberedName(who, p.which%n, n)
-	}
-	a.log.add("%s is hit, %s (%s)", who, how, at.Format(clock))
+	a.attacks = append(a.attacks, Attack{Kind: kind, At: at})
+	a.log.add("%s (%s)", fmt.Sprintf(format, args...), at.Format(clock))
 }

@@ -13,8 +13,8 @@ import (
 // servers is how many make a cluster: one may be down.
 const servers = 3
 
-// cluster describes the servers of a cluster and gives their URLs.
-func (c *crash) cluster() (urls string, err error) {
+// prepareCluster describes the servers of a cluster and returns their URLs.
+func (c *crash) prepareCluster() (urls string, err error) {
 	var clients, routes, monitors []string
 	for range servers {
 		for _, list := range []*[]string{&clients, &routes, &monitors} {
@@ -34,24 +34,19 @@ func (c *crash) cluster() (urls string, err error) {
 		if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 			return "", fmt.Errorf("write the settings of a server: %w", err)
 		}
-		c.nats = append(c.nats, &process{name: name, args: []string{c.Cluster, "-c", config}, log: c.log})
+		c.nats = append(c.nats, &process{name: name, args: []string{c.Cluster, "-c", config}})
 		c.health = append(c.health, "http://"+monitors[i]+"/healthz")
 	}
 	return "nats://" + strings.Join(clients, ",nats://"), nil
 }
 
-// recovered waits until every server of the cluster is well again and a command
-// that was typed after at is answered in every channel: only then may the next
-// blow fall, since a cluster of three bears one at a time. It gives up at some
-// point, and the next blow falls all the same.
-func (c *crash) recovered(ctx context.Context, at time.Time) {
-	ctx, cancel := context.WithTimeout(ctx, recoverLimit)
+// awaitRecovery waits, up to a minute, until every server of the cluster is healthy and a command that was typed after at
+// is answered in every channel: a cluster of three bears one failure at a time.
+func (c *crash) awaitRecovery(ctx context.Context, at time.Time) {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	_ = until(ctx, func() bool { return c.healthy(ctx) && c.serves(at) })
+	until(ctx, func() bool { return c.healthy(ctx) && c.serves(at) })
 }
-
-// recoverLimit is how long the wait for a recovery lasts.
-const recoverLimit = time.Minute
 
 func (c *crash) healthy(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
@@ -73,11 +68,10 @@ func (c *crash) healthy(ctx context.Context) bool {
 	return true
 }
 
-// serves reports whether a roll that was typed after at is answered in every
-// channel.
+// serves reports whether a roll that was typed after at is answered in every channel.
 func (c *crash) serves(at time.Time) bool {
 	typed, served := map[string]string{}, map[string]bool{} // a reply's beginning to its channel
-	for _, l := range c.room.Heard() {
+	for _, l := range c.site.Heard() {
 		if n, ok := numberOf(l.Text); ok && l.User != botName && l.Time.After(at) && strings.HasPrefix(l.Text, "!roll") {
 			typed[fmt.Sprintf("d6+%d:", n)] = l.Channel
 		}

@@ -12,31 +12,30 @@ import (
 	"github.com/rosey-bot/rosey/streams"
 )
 
-// evidence is everything that a run left behind.
+// evidence is what a run left behind.
 type evidence struct {
-	heard  []cytubetest.Line // by the room, from everybody
-	cytube []streams.Stored
-	plugin []streams.Stored
-	quotes []string // texts in the database
-	blows  []Blow
-	exits  []string // processes that ended without being killed
+	heard   []cytubetest.Line // in the channels, from everybody
+	cytube  []streams.Stored
+	plugin  []streams.Stored
+	quotes  []string // texts in the database
+	attacks []Attack
+	exits   []string // processes that ended without being killed
 }
 
-// tally is what became of one command.
+// tally counts what became of one command.
 type tally struct {
 	recorded int // cytube.chat
 	routed   int // plugin.{name}.command
 	replies  []streams.Stored
-	heard    []cytubetest.Line // the replies, in the room
+	heard    []cytubetest.Line // the replies, in the channel
 	quotes   int               // records in the database
 	fate     string            // of a reply that was not heard
 }
 
-// count follows each command that the room took through the streams and back to
-// the room.
+// count follows each command that the site accepted through the streams and back to the channel.
 func count(e evidence) *Report {
 	r := &Report{Kills: map[Kind]int{}, Exits: e.exits}
-	for _, b := range e.blows {
+	for _, b := range e.attacks {
 		r.Kills[b.Kind]++
 	}
 	sent := commands(e.heard)
@@ -123,13 +122,13 @@ func count(e evidence) *Report {
 	}
 	echoes := echoesOf(e.cytube)
 	for _, n := range slices.Sorted(maps.Keys(tallies)) {
-		r.add(n, sent[n], tallies[n], e.blows, echoes)
+		r.add(n, sent[n], tallies[n], e.attacks, echoes)
 	}
 	return r
 }
 
 // add judges one command.
-func (r *Report) add(n int, typed cytubetest.Line, t *tally, blows []Blow, echoes map[echoKey][]time.Time) {
+func (r *Report) add(n int, typed cytubetest.Line, t *tally, attacks []Attack, echoes map[echoKey][]time.Time) {
 	r.Sent++
 	if t.routed > 0 {
 		r.Handled++
@@ -148,7 +147,7 @@ func (r *Report) add(n int, typed cytubetest.Line, t *tally, blows []Blow, echoe
 		got  int
 		what string
 	}{
-		{t.recorded, "not recorded"}, {t.routed, "not routed"}, {len(t.replies), "not answered"}, {len(t.heard), "answered, and the room heard nothing " + t.fate},
+		{t.recorded, "not recorded"}, {t.routed, "not routed"}, {len(t.replies), "not answered"}, {len(t.heard), "answered, and the channel heard nothing " + t.fate},
 	} {
 		if step.got == 0 {
 			r.Lost = append(r.Lost, fmt.Sprintf("%s (%s): %s", typed.Text, typed.Time.Format(clock), step.what))
@@ -171,7 +170,7 @@ func (r *Report) add(n int, typed cytubetest.Line, t *tally, blows []Blow, echoe
 	for i := 1; i < len(t.heard); i++ {
 		r.DoubledOnWire++
 		first, again := t.heard[i-1], t.heard[i]
-		if b, ok := explain(first, again, blows, echoes); ok {
+		if b, ok := explain(first, again, attacks, echoes); ok {
 			r.Explained = append(r.Explained, fmt.Sprintf("%q at %s and %s: %s was hit at %s", again.Text, first.Time.Format(clock), again.Time.Format(clock), b.Kind, b.At.Format(clock)))
 		} else {
 			r.Unexplained = append(r.Unexplained, fmt.Sprintf("%q at %s and %s", again.Text, first.Time.Format(clock), again.Time.Format(clock)))
@@ -182,10 +181,10 @@ func (r *Report) add(n int, typed cytubetest.Line, t *tally, blows []Blow, echoe
 // echoKey finds the record of a line of the bot's.
 type echoKey struct {
 	text string
-	time int64 // ms, the room's clock
+	time int64 // ms, the site's clock
 }
 
-// echoesOf tells when each line of the bot's was recorded.
+// echoesOf returns when each line of the bot's was recorded.
 func echoesOf(cytube []streams.Stored) map[echoKey][]time.Time {
 	echoes := map[echoKey][]time.Time{}
 	for _, s := range cytube {
@@ -197,21 +196,20 @@ func echoesOf(cytube []streams.Stored) map[echoKey][]time.Time {
 	return echoes
 }
 
-// onTheWay is how long a line may have been between the bot and the room.
+// onTheWay is how long a line may have been between the bot and the site.
 const onTheWay = 200 * time.Millisecond
 
-// explain finds the blow that fell after the bot wrote a line and before its
-// echo was recorded: only such a one can make the bot say it again. A bot that
-// lives and hears has no such excuse, whatever became of NATS.
-func explain(first, again cytubetest.Line, blows []Blow, echoes map[echoKey][]time.Time) (Blow, bool) {
+// explain finds the attack after the bot wrote a line and before its echo was recorded: only such a one can make the bot say
+// it again. A bot that lives and is connected has no such excuse, whatever became of NATS.
+func explain(first, again cytubetest.Line, attacks []Attack, echoes map[echoKey][]time.Time) (Attack, bool) {
 	end := again.Time
 	if at := echoes[echoKey{first.Text, first.Time.UnixMilli()}]; len(at) > 0 && at[0].Before(end) {
 		end = at[0]
 	}
-	for _, b := range blows {
+	for _, b := range attacks {
 		if b.Kind != Plugin && b.Kind != NATS && b.At.After(first.Time.Add(-onTheWay)) && b.At.Before(end) {
 			return b, true
 		}
 	}
-	return Blow{}, false
+	return Attack{}, false
 }

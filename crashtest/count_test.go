@@ -97,7 +97,7 @@ func TestCount(t *testing.T) {
 			send := s.reply(rolled(3), s.command("dice-roller", s.chat(s.hear("alice", "!roll d6+3"))))
 			s.store(&s.cytube, streams.Cytube, event.SubjectDelivery,
 				event.Delivery{Channel: channelNames[0], Status: event.DeliveryExpired, Reason: "too old", Send: send.String()}, event.Ref{})
-		}, Report{Sent: 1, Handled: 1, Replies: 1}, []string{"the room heard nothing expired: too old"}},
+		}, Report{Sent: 1, Handled: 1, Replies: 1}, []string{"the channel heard nothing expired: too old"}},
 		{"recorded twice", func(s *story) { s.roll(3); s.chat(s.heard[len(s.heard)-2]) },
 			Report{Sent: 1, Handled: 1, Replies: 1, Heard: 1}, []string{"doubled in stream: !roll d6+3", "recorded 2 times"}},
 		{"routed twice", func(s *story) { line, _ := s.roll(3); s.command("dice-roller", line) },
@@ -167,7 +167,7 @@ func TestExplain(t *testing.T) {
 		{Bot, time.Second, true, true},
 		{Socket, time.Second, true, true},
 		{Echo, 0, true, true},
-		{Room, time.Second, true, true},
+		{Site, time.Second, true, true},
 		{Bot, -onTheWay / 2, true, true},
 		{Bot, -2 * onTheWay, true, false},
 		{Bot, 4 * time.Second, true, false},
@@ -180,7 +180,7 @@ func TestExplain(t *testing.T) {
 		command := s.command("dice-roller", s.chat(s.hear("alice", "!roll d6+1")))
 		s.reply(rolled(1), command)
 		first := s.hear(botName, rolled(1))
-		s.blows = []Blow{{c.kind, s.at.Add(c.at)}}
+		s.attacks = []Attack{{c.kind, s.at.Add(c.at)}}
 		if s.later(echo); c.recorded {
 			s.chat(first)
 		}
@@ -209,8 +209,8 @@ func TestPlan(t *testing.T) {
 		t.Error("two seeds, one plan")
 	}
 	for servers, want := range map[int][]Kind{
-		0: {Bot, Plugin, Socket, Echo, Room},
-		1: {Bot, Plugin, NATS, Socket, Echo, Room},
+		0: {Bot, Plugin, Socket, Echo, Site},
+		1: {Bot, Plugin, NATS, Socket, Echo, Site},
 		3: {Bot, Plugin, NATS, Socket},
 	} {
 		for seed := range uint64(50) {
@@ -220,7 +220,7 @@ func TestPlan(t *testing.T) {
 			}
 			for _, k := range kinds {
 				if seen[k] != slices.Contains(want, k) {
-					t.Errorf("seed %d, %d servers: %s within 9 blows: %t", seed, servers, k, seen[k])
+					t.Errorf("seed %d, %d servers: %s within 9 attacks: %t", seed, servers, k, seen[k])
 				}
 			}
 		}

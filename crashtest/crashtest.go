@@ -1,8 +1,7 @@
-// Package crashtest proves that nothing is lost and nothing is said twice,
-// whatever dies. It runs the bot as real processes against a room server of its
-// own, types numbered commands there as users would, kills everything that can
-// be killed at moments that a seed decides, waits until all is quiet, and then
-// counts what became of each command in the streams and in the room.
+// Package crashtest checks that nothing is lost and nothing is said twice, whatever dies. It runs the bot as real
+// processes against a CyTube server of its own, types numbered commands there as users would, kills everything that can be
+// killed at moments that a seed decides, waits until all is quiet, and then counts what became of each command in the
+// streams and in the channels.
 package crashtest
 
 import (
@@ -10,18 +9,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
-	"os"
 	"path/filepath"
-	"slices"
-	"strconv"
 	"sync"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/cytube/cytubetest"
+	"github.com/rosey-bot/rosey/internal/retry"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/connect"
 )
@@ -31,16 +26,16 @@ type Config struct {
 	Rosey    []string      // the program, with what comes before its arguments
 	NATS     []string      // a program that calls ServeNATS with its last two arguments; without one the bot's embedded server is used
 	Cluster  string        // the nats-server program instead, of which three make a cluster that two bots share
-	Channels int           // how many channels the bot is in; 1 when 0
+	Channels int           // how many channels the bot is in; 1 if 0
 	Env      []string      // added to the environment of every process
 	Seed     uint64        // of all that is random
 	Duration time.Duration // of the typing and killing
-	Soak     bool          // kill seldom, put on more load, and watch what the bot takes
+	Soak     bool          // kill seldom, put on more load, and sample the bot's resources
 	Dir      string        // for stores and logs; it must exist
-	Progress io.Writer     // is told what goes on
+	Progress io.Writer     // gets a line when the run starts
 }
 
-// Names in the rooms.
+// The bot's account.
 const (
 	botName = "rosey"
 	botPass = "crash"
@@ -49,52 +44,43 @@ const (
 // channelNames are the channels that there may be.
 var channelNames = [...]string{"lounge", "movies", "music", "games", "quiet"}
 
-// settleLimit is how long everything may take to be ready at first.
-const settleLimit = 2 * time.Minute
-
-// drainLimit is how long everything may take to become quiet at the end.
-const drainLimit = 2 * time.Minute
+const (
+	startLimit = 2 * time.Minute // for everything to be ready
+	drainLimit = 2 * time.Minute // for everything to become quiet at the end
+)
 
 // crash is one run.
 type crash struct {
 	Config
-	room     *cytubetest.Server
+	site     *cytubetest.Server
 	channels []string
 	bots     []*process
 	plugins  []*process
 	nats     []*process // none in embedded mode, three in a cluster
-	health   []string   // where the servers of a cluster say whether they are well
+	health   []string   // health URLs of the servers of a cluster
 	streams  *reader
-	soak     *soak  // nil without Config.Soak
-	share    *share // nil without Config.Cluster
+	soak     *soak         // nil without Config.Soak
+	requests requestCounts // nil without Config.Cluster
 	log      *logbook
 }
 
-// Run types and kills for the Config's duration and reports what it counted. The
-// error says why there is nothing to report; that something was lost or doubled
-// is for [Report.Err] to say.
-func Run(ctx context.Context, cfg Config) (*Report, error) {
+// Run types and kills for the Config's duration and reports what it counted. The error says why there is nothing to
+// report; [Report.Err] says what was lost or doubled.
+func Run(ctx context.Context, cfg Config) (_ *Report, err error) {
 	c := &crash{Config: cfg, channels: channelNames[:min(max(cfg.Channels, 1), len(channelNames))]}
-	var err error
 	if c.log, err = openLogbook(filepath.Join(c.Dir, "crash.log")); err != nil {
 		return nil, err
 	}
 	defer c.log.close()
-	site := cytubetest.Config{Accounts: []cytubetest.Account{{Name: botName, Password: botPass}}}
-	for _, name := range c.channels {
-		site.Channels = append(site.Channels, cytubetest.Channel{Name: name, Ranks: map[string]float64{botName: 2}})
-	}
-	c.room, err = cytubetest.Start(site)
-	if err != nil {
+	if err := c.startSite(); err != nil {
 		return nil, err
 	}
-	defer c.room.Close()
+	defer c.site.Close()
 	remote, err := c.prepare()
 	if err != nil {
 		return nil, err
 	}
 	fmt.Fprintf(c.Progress, "%s: typing and killing for %s, seed %d, logs in %s\n", c.mode(), c.Duration, c.Seed, c.Dir)
-
 	running, stop := context.WithCancel(ctx)
 	var processes sync.WaitGroup
 	defer processes.Wait()
@@ -102,263 +88,153 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	for _, p := range c.all() {
 		processes.Go(func() { p.run(running) })
 	}
-	nc, err := connect.Await(ctx, remote, time.Minute)
+	r, err := c.measure(ctx, remote)
 	if err != nil {
-		return nil, fmt.Errorf("reach the bot's streams: %w (the logs are in %s)", err, c.Dir)
+		return nil, fmt.Errorf("%w (the logs are in %s)", err, c.Dir)
+	}
+	return r, nil
+}
+
+func (c *crash) startSite() (err error) {
+	cfg := cytubetest.Config{Accounts: []cytubetest.Account{{Name: botName, Password: botPass}}}
+	for _, name := range c.channels {
+		cfg.Channels = append(cfg.Channels, cytubetest.Channel{Name: name, Ranks: map[string]float64{botName: 2}})
+	}
+	c.site, err = cytubetest.Start(cfg)
+	return err
+}
+
+// measure types and kills once the processes are ready, and counts what came of it.
+func (c *crash) measure(ctx context.Context, remote connect.Remote) (*Report, error) {
+	nc, err := connect.Await(ctx, remote, startLimit)
+	if err != nil {
+		return nil, fmt.Errorf("reach the bot's streams: %w", err)
 	}
 	defer nc.Close()
 	js, err := jetstream.New(nc)
 	if err != nil {
 		return nil, fmt.Errorf("open JetStream: %w", err)
 	}
-	c.streams = &reader{js: js}
-	if err := c.settle(ctx); err != nil {
+	bus := streams.NewBus(nc, js)
+	c.streams = &reader{js: js, next: 1, recorded: map[int]bool{}}
+	if err := c.awaitReady(ctx); err != nil {
 		return nil, err
 	}
-	t, a := c.attack(ctx, nc)
+	t, a := c.attack(ctx, bus)
 	began := time.Now()
 	stuck := c.drain(ctx)
-	blows := a.finish()
+	attacks := a.finish()
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	drained := time.Since(began)
-	e, err := c.evidence(ctx, nc, blows)
+	e, err := c.evidence(ctx, bus, attacks)
 	if err != nil {
-		return nil, fmt.Errorf("read what happened: %w (the logs are in %s)", err, c.Dir)
+		return nil, fmt.Errorf("read what happened: %w", err)
 	}
 	r := count(e)
 	r.Mode, r.Seed, r.Duration, r.Held, r.Drained, r.Stuck = c.mode(), c.Seed, c.Duration, t.held, drained, stuck
-	if c.share != nil {
-		r.Shared = c.share.counts()
-	}
+	r.Requests = c.requests.list()
 	if c.soak != nil {
-		if r.Soaked, err = c.soak.result(ctx, streams.NewBus(nc, js)); err != nil {
-			return nil, fmt.Errorf("read what was written: %w (the logs are in %s)", err, c.Dir)
+		if r.Soaked, err = c.soak.result(ctx, bus); err != nil {
+			return nil, fmt.Errorf("read what was written: %w", err)
 		}
 	}
 	return r, nil
 }
 
-func (c *crash) mode() string {
-	mode := "embedded NATS"
-	switch {
-	case c.Cluster != "":
-		mode = "cluster of 3, 2 bots"
-	case len(c.NATS) > 0:
-		mode = "external NATS"
-	}
-	if n := len(c.channels); n > 1 {
-		mode += fmt.Sprintf(", %d channels", n)
-	}
-	return mode
-}
-
-// prepare describes the processes and says where the streams will be.
-func (c *crash) prepare() (connect.Remote, error) {
-	remote := connect.Remote{Name: "crash"}
-	where := []string{"--store", filepath.Join(c.Dir, "store")}
-	bots := 1
-	switch {
-	case c.Cluster != "":
-		urls, err := c.cluster()
-		if err != nil {
-			return remote, err
-		}
-		remote.URL, bots = urls, 2
-		where = []string{"--nats", urls}
-	case len(c.NATS) > 0:
-		// The server comes back on one port, which clients of its are told once.
-		address, err := freeAddress()
-		if err != nil {
-			return remote, err
-		}
-		remote.URL = "nats://" + address
-		where = []string{"--nats", remote.URL}
-		c.nats = []*process{{name: "nats", args: join(c.NATS, address, filepath.Join(c.Dir, "nats")), log: c.log}}
-	default:
-		remote.Store = where[1]
-	}
-	if c.Soak {
-		address, err := freeAddress()
-		if err != nil {
-			return remote, err
-		}
-		c.soak = &soak{crash: c, metrics: address}
-	}
-	settings := filepath.Join(c.Dir, "rosey.yaml")
-	if err := os.WriteFile(settings, []byte(c.settings()), 0o600); err != nil {
-		return remote, fmt.Errorf("write the settings: %w", err)
-	}
-	where = append(where, "--config", settings, "--log-level", "debug")
-	for i := range bots {
-		c.bots = append(c.bots, &process{name: numberedName("bot", i, bots), log: c.log, args: join(c.Rosey, join(where, "run", "--plugins", "quote-db")...)})
-	}
-	for i := range 2 {
-		c.plugins = append(c.plugins, &process{name: numberedName("plugin", i, 2), log: c.log,
-			args: join(c.Rosey, join(where, "plugin", "run", "dice-roller")...)})
-	}
-	for _, p := range c.all() {
-		p.dir = c.Dir
-		p.env = join(os.Environ(), "HOME="+c.Dir, "XDG_STATE_HOME="+c.Dir, "XDG_CONFIG_HOME="+c.Dir, "ROSEY_PASSWORD="+botPass)
-		p.env = append(p.env, c.Env...)
-	}
-	return remote, nil
-}
-
-// settings are the bots' settings file.
-func (c *crash) settings() string {
-	text := fmt.Sprintf("site: %s\nuser: %s\n", c.room.URL(), botName)
-	if c.soak != nil {
-		text += "metrics: " + c.soak.metrics + "\n"
-	}
-	switch {
-	case c.Cluster != "":
-		text += "replicas: 3\n"
-	case len(c.NATS) > 0:
-		// One server has no leader to choose, and the bot that is killed comes back
-		// as another that must wait for its term.
-		text += "lease_term: 2s\n"
-	}
-	if len(c.channels) == 1 {
-		return text + "channel: " + c.channels[0] + "\n"
-	}
-	text += "channels:\n"
-	for _, name := range c.channels {
-		text += "  - channel: " + name + "\n"
-	}
-	return text
-}
-
-func numberedName(name string, i, of int) string {
-	if of == 1 {
-		return name
-	}
-	return name + "-" + strconv.Itoa(i+1)
-}
-
-func (c *crash) all() []*process { return slices.Concat(c.nats, c.bots, c.plugins) }
-
-// settle waits until the bot is in the room and both kinds of command are
-// registered.
-func (c *crash) settle(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, settleLimit)
+// awaitReady waits until the bot is in its channels and both kinds of command are registered.
+func (c *crash) awaitReady(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
 	for _, name := range c.channels {
-		if err := c.room.WaitUser(ctx, name, botName); err != nil {
-			return fmt.Errorf("the bot did not come: %w (the logs are in %s)", err, c.Dir)
+		if err := c.site.WaitUser(ctx, name, botName); err != nil {
+			return fmt.Errorf("the bot did not join: %w", err)
 		}
 	}
 	for _, durable := range []string{"plugin-dice-roller", "plugin-quote-db"} {
-		err := until(ctx, func() bool {
-			_, err := c.streams.js.Consumer(ctx, streams.Plugin, durable)
-			return err == nil
-		})
-		if err != nil {
-			return fmt.Errorf("%s did not start: %w (the logs are in %s)", durable, err, c.Dir)
+		if !until(ctx, func() bool { _, err := c.streams.js.Consumer(ctx, streams.Plugin, durable); return err == nil }) {
+			return fmt.Errorf("%s did not start", durable)
 		}
 	}
 	return nil
 }
 
 // attack types and kills at the same time, for the Config's duration.
-func (c *crash) attack(ctx context.Context, nc *nats.Conn) (*typist, *attacker) {
+func (c *crash) attack(ctx context.Context, bus *streams.Bus) (*typist, *attacker) {
 	ctx, cancel := context.WithTimeout(ctx, c.Duration)
 	defer cancel()
-	t := &typist{crash: c}
-	a := &attacker{crash: c}
+	t, a := &typist{crash: c}, &attacker{crash: c}
 	var wg sync.WaitGroup
 	wg.Go(func() { t.run(ctx) })
 	wg.Go(func() { a.run(ctx) })
 	if c.soak != nil {
-		wg.Go(func() { c.soak.run(ctx, nc) })
+		wg.Go(func() { c.soak.run(ctx, bus.Conn()) })
 	}
 	if c.Cluster != "" {
-		c.share = &share{nc: nc}
-		wg.Go(func() { c.share.run(ctx) })
+		c.requests = requestCounts{}
+		wg.Go(func() { every(ctx, time.Second, func(int) { c.requests.poll(ctx, bus.Conn()) }) })
 	}
 	wg.Wait()
 	return t, a
 }
 
-// drain waits until the room is quiet because there is nothing left to do. It
-// returns what there was left at the end of its patience.
+// drain waits until there is nothing left to do. It returns what was left after drainLimit, or "".
 func (c *crash) drain(ctx context.Context) (stuck string) {
 	ctx, cancel := context.WithTimeout(ctx, drainLimit)
 	defer cancel()
 	calm, last := 0, uint64(0)
-	err := until(ctx, func() bool {
+	drained := until(ctx, func() bool {
 		c.streams.poll(ctx)
-		if missing := len(commands(c.room.Heard())) - c.streams.recorded(); missing > 0 {
+		end, waiting, err := c.streams.backlog(ctx)
+		switch missing := len(commands(c.site.Heard())) - len(c.streams.recorded); {
+		case missing > 0:
 			stuck = fmt.Sprintf("%d commands were typed that no stream holds", missing)
-			calm = 0
-			return false
-		}
-		end, waiting, err := c.streams.work(ctx)
-		if err != nil || waiting != "" || end != last {
+		case err != nil:
+			stuck = err.Error()
+		case waiting != "" || end != last:
 			stuck = waiting
-			if err != nil {
-				stuck = err.Error()
-			}
-			calm, last = 0, end
-			return false
+		default:
+			calm++
+			return calm > 10
 		}
-		calm++
-		return calm > 10
+		calm, last = 0, end
+		return false
 	})
-	if err == nil {
+	if drained {
 		return ""
 	}
 	return stuck
 }
 
-// freeAddress is an address that nobody listens on.
-func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("find a free port: %w", err)
-	}
-	return l.Addr().String(), l.Close()
-}
-
-func join(list []string, more ...string) []string {
-	return append(append([]string(nil), list...), more...)
-}
-
-// until waits for a condition.
-func until(ctx context.Context, ok func() bool) error {
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for !ok() {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return ctx.Err()
+// until polls a condition; false when ctx ended first.
+func until(ctx context.Context, ok func() bool) bool {
+	return retry.Do(ctx, retry.Every(50*time.Millisecond), func(context.Context) error {
+		if !ok() {
+			return errors.New("not yet")
 		}
-	}
-	return nil
+		return nil
+	}) == nil
 }
 
-// pause waits, for d or until ctx ends.
-func pause(ctx context.Context, d time.Duration) {
-	select {
-	case <-time.After(d):
-	case <-ctx.Done():
+// every calls do with its number from 1, until ctx ends.
+func every(ctx context.Context, d time.Duration, do func(n int)) {
+	for n := 1; retry.Sleep(ctx, d) == nil; n++ {
+		do(n)
 	}
 }
 
-// evidence gathers what the room heard and what the streams and the database
-// hold.
-func (c *crash) evidence(ctx context.Context, nc *nats.Conn, blows []Blow) (e evidence, err error) {
+// evidence gathers what the channels heard and what the streams and the database hold.
+func (c *crash) evidence(ctx context.Context, bus *streams.Bus, attacks []Attack) (e evidence, err error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	e = evidence{heard: c.room.Heard(), blows: blows}
+	e = evidence{heard: c.site.Heard(), attacks: attacks}
 	for _, p := range c.all() {
 		e.exits = append(e.exits, p.exits()...)
 	}
 	var errs [3]error
 	e.cytube, errs[0] = c.streams.all(ctx, streams.Cytube)
 	e.plugin, errs[1] = c.streams.all(ctx, streams.Plugin)
-	e.quotes, errs[2] = quotes(ctx, streams.NewBus(nc, c.streams.js))
+	e.quotes, errs[2] = quotes(ctx, bus)
 	return e, errors.Join(errs[:]...)
 }

@@ -8,10 +8,11 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"github.com/rosey-bot/rosey/internal/retry"
 )
 
-// process is a program that is started again whenever it ends, as a supervisor
-// of services would do.
+// process is a program that is started again whenever it ends, as by a supervisor of services.
 type process struct {
 	name string
 	args []string
@@ -26,9 +27,8 @@ type process struct {
 	ended   []string // how it ended without being killed
 }
 
-// supervised is how long a supervisor waits before it starts again what ended by
-// itself.
-const supervised = time.Second
+// restartDelay is how long a supervisor waits before it restarts what ended by itself.
+const restartDelay = time.Second
 
 // run keeps the program running until ctx ends.
 func (p *process) run(ctx context.Context) {
@@ -56,17 +56,16 @@ func (p *process) run(ctx context.Context) {
 		p.running = nil
 		wait := p.down
 		if !p.killed {
-			wait = supervised
+			wait = restartDelay
 			p.ended = append(p.ended, fmt.Sprintf("%s ended by itself at %s: %v", p.name, time.Now().Format(clock), err))
 			p.log.add("%s ended by itself: %v", p.name, err)
 		}
 		p.mu.Unlock()
-		pause(ctx, wait)
+		_ = retry.Sleep(ctx, wait)
 	}
 }
 
-// kill ends the program with SIGKILL and keeps it down for a while; false when
-// it does not run.
+// kill ends the program with SIGKILL and keeps it down for a while; false when it does not run.
 func (p *process) kill(down time.Duration) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -77,17 +76,17 @@ func (p *process) kill(down time.Duration) bool {
 	return p.running.Kill() == nil
 }
 
-// exits lists how the program ended when nobody had killed it.
+// exits returns how the program ended when it was not killed.
 func (p *process) exits() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return append([]string(nil), p.ended...)
 }
 
-// clock is how times are written, to be compared with those in the logs.
+// clock is the format of times, to be compared with those in the logs.
 const clock = "15:04:05.000"
 
-// logbook says what was done to whom and when.
+// logbook is the log of the attacks.
 type logbook struct {
 	mu   sync.Mutex
 	file *os.File

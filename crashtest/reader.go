@@ -3,122 +3,83 @@ package crashtest
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
-	"github.com/synadia-io/orbit.go/jetstreamext"
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
 )
 
-// reader looks into the streams, as long as somebody serves them, and leaves no
-// trace there.
+// reader reads the streams, as long as a server serves them, and leaves no trace there.
 type reader struct {
-	js jetstream.JetStream
-
-	mu   sync.Mutex
-	next uint64 // sequence of CYTUBE to go on from
-	seen map[int]bool
+	js       jetstream.JetStream
+	next     uint64       // sequence of CYTUBE to go on from
+	recorded map[int]bool // the commands recorded so far
 }
 
-const (
-	batchSize   = 500
-	readTimeout = time.Second
-)
+const readTimeout = time.Second
 
-// each hands a stream's events from a sequence on to f.
+// each calls f with a stream's events from a sequence on. It returns the sequence to go on from, also with an error.
 func (r *reader) each(ctx context.Context, stream string, from uint64, f func(streams.Stored)) (next uint64, err error) {
-	for {
-		batch, err := jetstreamext.GetBatch(ctx, r.js, stream, batchSize, jetstreamext.GetBatchSeq(from))
+	for msg, err := range streams.Messages(ctx, r.js, streams.Selection{Stream: stream, From: from}) {
 		if err != nil {
 			return from, err
 		}
-		before := from
-		for msg, err := range batch {
-			if errors.Is(err, jetstreamext.ErrNoMessages) {
-				return from, nil
-			}
-			if err != nil {
-				return from, err
-			}
-			from = msg.Sequence + 1
-			s, err := streams.ReadRaw(stream, msg)
-			if err != nil {
-				return from, fmt.Errorf("%s: %w", s.Ref, err)
-			}
-			f(s)
+		s, err := streams.ReadRaw(stream, msg)
+		if err != nil {
+			return from, fmt.Errorf("%s: %w", s.Ref, err)
 		}
-		if from == before {
-			return from, nil
-		}
+		f(s)
+		from = msg.Sequence + 1
 	}
+	return from, nil
 }
 
-// poll takes note of what was recorded since the last time. It fails without a
-// word while NATS is down.
+// poll updates recorded. While NATS is down it does nothing.
 func (r *reader) poll(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.seen == nil {
-		r.seen, r.next = map[int]bool{}, 1
-	}
 	r.next, _ = r.each(ctx, streams.Cytube, r.next, func(s streams.Stored) {
 		if chat, err := event.As[event.Chat](s.Envelope); s.Subject == event.SubjectChat && err == nil && chat.User != botName {
 			if n, ok := numberOf(chat.Message); ok {
-				r.seen[n] = true
+				r.recorded[n] = true
 			}
 		}
 	})
 }
 
-// recorded is how many different commands were recorded.
-func (r *reader) recorded() int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return len(r.seen)
-}
-
-// all reads a whole stream.
 func (r *reader) all(ctx context.Context, stream string) (list []streams.Stored, err error) {
 	_, err = r.each(ctx, stream, 1, func(s streams.Stored) { list = append(list, s) })
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", stream, err)
-	}
-	return list, nil
+	return list, err
 }
 
-// work is how far the streams are, and which consumers have something to do.
-func (r *reader) work(ctx context.Context) (end uint64, waiting string, err error) {
+// backlog returns the last sequences of the streams, added up, and which consumers have events left.
+func (r *reader) backlog(ctx context.Context) (end uint64, waiting string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	var busy []string
-	for _, name := range []string{streams.Cytube, streams.Plugin} {
-		s, err := r.js.Stream(ctx, name)
-		if err != nil {
-			return 0, "", fmt.Errorf("stream %s: %w", name, err)
-		}
-		end += s.CachedInfo().State.LastSeq
-		lister := s.ListConsumers(ctx)
-		for info := range lister.Info() {
-			if info.Config.Durable != "" && info.NumPending+uint64(info.NumAckPending) > 0 {
-				busy = append(busy, fmt.Sprintf("%s on %s has %d events before it and %d in hand", info.Name, name, info.NumPending, info.NumAckPending))
-			}
-		}
-		if err := lister.Err(); err != nil {
-			return 0, "", fmt.Errorf("consumers of %s: %w", name, err)
+	states, err := streams.States(ctx, r.js)
+	if err != nil {
+		return 0, "", err
+	}
+	for _, s := range states {
+		if s.Name == streams.Cytube || s.Name == streams.Plugin {
+			end += s.LastSeq
 		}
 	}
-	return end, strings.Join(busy, "; "), nil
+	consumers, err := streams.Consumers(ctx, r.js)
+	var busy []string
+	for _, c := range consumers {
+		if c.Backlog() > 0 {
+			busy = append(busy, fmt.Sprintf("%s on %s has %d events pending and %d unacknowledged", c.Name, c.Stream, c.Lag, c.Unacked))
+		}
+	}
+	return end, strings.Join(busy, "; "), err
 }
 
-// quotes are the texts that the database holds.
+// quotes returns the texts that the database holds.
 func quotes(ctx context.Context, bus *streams.Bus) (texts []string, err error) {
 	limit := 1000
 	for {

@@ -17,10 +17,10 @@ type Report struct {
 	Drained  time.Duration // how long everything took to become quiet
 	Stuck    string        // what did not
 
-	Sent    int // commands that the room took
+	Sent    int // commands that the site accepted
 	Handled int // of these, those that reached their plugin
 	Replies int // of these, those that were answered
-	Heard   int // of these, those whose answer the room heard
+	Heard   int // of these, those whose answer the channel heard
 
 	Longest   time.Duration // that a command waited until its answer was heard
 	LongestAt time.Time     // when it was typed
@@ -28,22 +28,22 @@ type Report struct {
 	Lost            []string
 	DoubledInStream []string
 	DoubledOnWire   int
-	Explained       []string // by a blow between a line and the record of its echo
+	Explained       []string // by an attack between a line and the record of its echo
 	Unexplained     []string
 	Strange         []string // whatever else should not be
 	Exits           []string // processes that ended without being killed
 	Kills           map[Kind]int
 
-	Shared []int   // requests that each instance of the database answered, in a cluster
-	Soaked *Soaked // nil unless it was a soak
+	Requests []int   // that each instance of the database answered, in a cluster
+	Soaked   *Soaked // nil unless it was a soak
 }
 
-// strange takes note of what should not be.
+// strange records what should not be.
 func (r *Report) strange(format string, args ...any) {
 	r.Strange = append(r.Strange, fmt.Sprintf(format, args...))
 }
 
-// Err tells what is wrong, or nil when each command was answered once.
+// Err returns what is wrong, or nil when each command was answered once.
 func (r *Report) Err() error {
 	var errs []error
 	complain := func(what string, list []string) {
@@ -74,7 +74,7 @@ func (r *Report) Print(w io.Writer) {
 	row := func(what string, n int, note string) {
 		fmt.Fprintf(w, "  %-20s %5d  %s\n", what, n, note)
 	}
-	row("commands sent", r.Sent, fmt.Sprintf("taken by the room; the typist held back for %s, with %d of them unrecorded or %d unanswered:\n%31sa room shows those who come its last 15 lines, and no more can be recovered", r.Held.Round(100*time.Millisecond), ahead, behind, ""))
+	row("commands sent", r.Sent, fmt.Sprintf("accepted by the site; the typist held back for %s, with %d of them unrecorded or %d unanswered:\n%31sa channel sends those who join its last 15 lines, and no more can be recovered", r.Held.Round(100*time.Millisecond), ahead, behind, ""))
 	row("commands handled", r.Handled, "given to their plugin")
 	row("replies in stream", r.Replies, "")
 	row("replies heard", r.Heard, "")
@@ -91,8 +91,8 @@ func (r *Report) Print(w io.Writer) {
 	}
 	row("kills", total, strings.Join(kills, ", "))
 	fmt.Fprintf(w, "  %-20s %5s  from the typing to the answer, of what was typed at %s\n", "longest wait", r.Longest.Round(100*time.Millisecond), r.LongestAt.Format(clock))
-	if len(r.Shared) > 0 {
-		total, note := describeShare(r.Shared)
+	if len(r.Requests) > 0 {
+		total, note := describeRequests(r.Requests)
 		row("database requests", total, note)
 	}
 	list := func(what string, items []string) {

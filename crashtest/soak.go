@@ -18,16 +18,16 @@ import (
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 
-	"github.com/rosey-bot/rosey/cytube/cytubetest"
+	"github.com/rosey-bot/rosey/cytube/localserver"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
 )
 
-// soak is the load of a long run beside the commands, visitors who come and go
-// and writes to the database, and the book of what the bot takes meanwhile.
+// soak is the load of a long run beside the commands, visitors who come and go and writes to the database, and the samples
+// of the bot's resources.
 type soak struct {
 	*crash
-	metrics string // address of the bot's metrics
+	metrics string // address
 
 	mu      sync.Mutex
 	samples []Sample
@@ -36,7 +36,7 @@ type soak struct {
 	visits  int
 }
 
-// Sample is what the bot took at one moment.
+// Sample is the bot's resources at one moment.
 type Sample struct {
 	At         time.Duration // since the soak began
 	Up         time.Duration // since the bot's own start
@@ -55,7 +55,7 @@ const (
 	soakedRecord = "soak"           // the collection
 )
 
-// run puts on the load and takes samples until ctx ends.
+// run puts on the load and samples until ctx ends.
 func (s *soak) run(ctx context.Context, nc *nats.Conn) {
 	began := time.Now()
 	bus := streams.NewBus(nc, s.streams.js, streams.WithTimeout(2*time.Second))
@@ -66,25 +66,11 @@ func (s *soak) run(ctx context.Context, nc *nats.Conn) {
 	wg.Wait()
 }
 
-// every calls do again and again, with its number from 1, until ctx ends.
-func every(ctx context.Context, d time.Duration, do func(n int)) {
-	tick := time.NewTicker(d)
-	defer tick.Stop()
-	for n := 1; ; n++ {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			do(n)
-		}
-	}
-}
-
-// visit is somebody who looks in. A room that is down has no visitors.
+// visit joins a channel and leaves. A site that is down has no visitors.
 func (s *soak) visit(ctx context.Context, n int) {
 	ctx, cancel := context.WithTimeout(ctx, visitEvery)
 	defer cancel()
-	u, err := cytubetest.Join(ctx, s.room.URL(), s.channels[n%len(s.channels)], fmt.Sprintf("visitor%d", n%50), "")
+	u, err := localserver.Join(ctx, s.site.URL(), s.channels[n%len(s.channels)], fmt.Sprintf("visitor%d", n%50), "", nil)
 	if err != nil {
 		return
 	}
@@ -105,15 +91,11 @@ func (s *soak) write(ctx context.Context, bus *streams.Bus, n int) {
 		s.refused++
 		return
 	}
-	if s.written == nil {
-		s.written = map[int]bool{}
-	}
 	s.written[n] = true
 }
 
-// lostWrites compares the database with what was acknowledged: each record must
-// be as its last acknowledged write left it, or a later one whose
-// acknowledgement was lost.
+// lostWrites compares the database with the acknowledged writes: each record must be as its last one left it, or as a later
+// one whose acknowledgement was lost.
 func (s *soak) lostWrites(ctx context.Context, bus *streams.Bus) (lost []string, err error) {
 	last := map[int]int{}
 	for n := range s.written {
@@ -135,7 +117,7 @@ func (s *soak) lostWrites(ctx context.Context, bus *streams.Bus) (lost []string,
 	return lost, nil
 }
 
-// result is what the soak found.
+// result sums the soak up.
 func (s *soak) result(ctx context.Context, bus *streams.Bus) (*Soaked, error) {
 	lost, err := s.lostWrites(ctx, bus)
 	if err != nil {
@@ -146,7 +128,7 @@ func (s *soak) result(ctx context.Context, bus *streams.Bus) (*Soaked, error) {
 	return r, nil
 }
 
-// sample asks the bot what it takes; one that is down is not asked.
+// sample takes a sample, unless the bot is down.
 func (s *soak) sample(ctx context.Context, began time.Time) {
 	m := Sample{At: time.Since(began)}
 	values, err := scrape(ctx, s.metrics)
@@ -170,7 +152,7 @@ func (s *soak) sample(ctx context.Context, began time.Time) {
 	s.mu.Unlock()
 }
 
-// scrape reads a page of metrics: what has no labels.
+// scrape returns the gauges without labels.
 func scrape(ctx context.Context, address string) (map[string]float64, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/metrics", nil)
 	if err != nil {
@@ -195,7 +177,7 @@ func scrape(ctx context.Context, address string) (map[string]float64, error) {
 	return values, nil
 }
 
-// size is how many bytes the store below dir takes on disk.
+// size returns the bytes of the store below dir on disk.
 func size(dir string) (total float64, err error) {
 	err = filepath.WalkDir(filepath.Join(dir, "store"), func(_ string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
@@ -209,9 +191,8 @@ func size(dir string) (total float64, err error) {
 	return total, err
 }
 
-// Growth is how a figure grew while the bot ran: its median in the second third
-// of the samples and in the last. In the first the server's caches fill, one block
-// of each stream.
+// Growth compares a figure's median in the second third of the samples with that in the last. In the first the server's
+// caches fill, one block of each stream.
 type Growth struct {
 	What        string
 	Early, Late float64
@@ -221,8 +202,7 @@ type Growth struct {
 // OK reports whether the figure stayed flat.
 func (g Growth) OK() bool { return g.Late <= g.Early*g.Limit }
 
-// growth compares the early with the late. Samples of a bot that has only just
-// started are left out: it is smaller then.
+// growth leaves out the samples of a bot that has just started, which is smaller.
 func growth(samples []Sample) ([]Growth, error) {
 	warm := slices.DeleteFunc(slices.Clone(samples), func(m Sample) bool { return m.Up < warmUp })
 	if len(warm) < 9 {
@@ -248,7 +228,7 @@ func middle(samples []Sample, f func(Sample) float64) float64 {
 	return values[len(values)/2]
 }
 
-// Soaked is what a soak found beside the Report.
+// Soaked is the result of a soak.
 type Soaked struct {
 	Samples  []Sample
 	Growth   []Growth
@@ -259,7 +239,7 @@ type Soaked struct {
 	Measured error // why there is no Growth
 }
 
-// Err tells what is wrong, or nil when all stayed flat and no write was lost.
+// Err returns what is wrong, or nil when all stayed flat and no write was lost.
 func (s *Soaked) Err() error {
 	err := s.Measured
 	for _, g := range s.Growth {

@@ -9,78 +9,80 @@ import (
 	"time"
 
 	"github.com/rosey-bot/rosey/cytube/cytubetest"
+	"github.com/rosey-bot/rosey/cytube/localserver"
+	"github.com/rosey-bot/rosey/internal/retry"
 )
 
-// ahead is how many commands may be in the room that no stream holds yet. A real
-// room shows those who join its last 15 lines, and what has scrolled out of
-// those while the bot was away nobody can bring back; this leaves room for the
-// bot's own lines.
-const ahead = 8
+const (
+	// ahead is how many commands may be in the channels that no stream holds yet. A real channel sends those who join its
+	// last 15 lines, and what has scrolled out of those while the bot was away cannot be recovered; this leaves room for
+	// the bot's own lines.
+	ahead = 8
+	// behind is how many commands may be unanswered. A moderator may say 10 lines a second, and what is older than 2 minutes
+	// is not said.
+	behind = 200
+)
 
-// behind is how many commands may wait for their answer to be heard. A moderator
-// may say 10 lines a second, and what is older than 2 minutes is not said.
-const behind = 200
-
-// typist says numbered commands in the room, as three users in turn.
+// typist types numbered commands, as three users in turn.
 type typist struct {
 	*crash
-	users map[string]*cytubetest.User
+	users map[string]*localserver.User
 	held  time.Duration // how long it had to wait for the bot
 }
 
 var names = [...]string{"alice", "bob", "carol"}
 
-// run types until ctx ends. A command counts only if the room took it, which is
-// for the room to say: one that was on its way when the connection broke is not
-// typed again.
+// run types until ctx ends. A command counts only if the site accepted it: one that was on its way when the connection
+// broke is not typed again.
 func (t *typist) run(ctx context.Context) {
-	t.users = map[string]*cytubetest.User{}
+	t.users = map[string]*localserver.User{}
 	defer func() {
 		for _, u := range t.users {
 			u.Close()
 		}
 	}()
 	random := rand.New(rand.NewPCG(t.Seed, 1))
-	for n := 1; ctx.Err() == nil; n++ {
-		pause(ctx, time.Duration(random.IntN(150))*time.Millisecond)
+	for n := 1; retry.Sleep(ctx, time.Duration(random.IntN(150))*time.Millisecond) == nil; n++ {
 		text := fmt.Sprintf("!roll d6+%d", n)
 		if random.IntN(4) == 0 {
 			text = fmt.Sprintf("!quote add crash %d", n)
 		}
-		asked := time.Now()
-		err := until(ctx, func() bool {
+		began := time.Now()
+		ready := until(ctx, func() bool {
 			t.streams.poll(ctx)
-			heard := t.room.Heard()
+			heard := t.site.Heard()
 			typed := len(commands(heard))
-			return typed-t.streams.recorded() < ahead && typed-spoken(heard) < behind
+			return typed-len(t.streams.recorded) < ahead && typed-spoken(heard) < behind
 		})
-		t.held += time.Since(asked)
-		if err != nil {
+		t.held += time.Since(began)
+		if !ready {
 			return
 		}
 		t.say(ctx, t.channels[random.IntN(len(t.channels))], names[n%len(names)], text)
 	}
 }
 
+// sayLimit is how long joining or saying something may take.
+const sayLimit = 5 * time.Second
+
 func (t *typist) say(ctx context.Context, channel, name, text string) {
 	key := name + " in " + channel
 	u := t.users[key]
 	if u == nil {
-		err := until(ctx, func() (ok bool) {
-			var err error
-			within, cancel := context.WithTimeout(ctx, 5*time.Second)
+		var err error
+		u, err = retry.Value(ctx, retry.Every(50*time.Millisecond), func(ctx context.Context) (*localserver.User, error) {
+			ctx, cancel := context.WithTimeout(ctx, sayLimit)
 			defer cancel()
-			u, err = cytubetest.Join(within, t.room.URL(), channel, name, "")
-			return err == nil
+			return localserver.Join(ctx, t.site.URL(), channel, name, "", nil)
 		})
 		if err != nil {
 			return
 		}
 		t.users[key] = u
 	}
-	within, cancel := context.WithTimeout(ctx, 5*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, sayLimit)
 	defer cancel()
-	if err := u.Say(within, text); err != nil {
+	if err := u.Say(ctx, text); err != nil {
 		t.log.add("%s may not have said %q: %s", key, text, err)
 		u.Close()
 		delete(t.users, key)
@@ -89,7 +91,7 @@ func (t *typist) say(ctx context.Context, channel, name, text string) {
 
 var numbered = regexp.MustCompile(`^!(?:roll d6\+|quote add crash )(\d+)$`)
 
-// numberOf is the number of a command.
+// numberOf returns the number of a command.
 func numberOf(text string) (n int, ok bool) {
 	m := numbered.FindStringSubmatch(text)
 	if m == nil {
@@ -99,7 +101,7 @@ func numberOf(text string) (n int, ok bool) {
 	return n, err == nil
 }
 
-// spoken counts the lines that the bot said.
+// spoken counts the bot's lines.
 func spoken(heard []cytubetest.Line) (n int) {
 	for _, l := range heard {
 		if l.User == botName {
@@ -109,7 +111,7 @@ func spoken(heard []cytubetest.Line) (n int) {
 	return n
 }
 
-// commands finds the numbered commands among what the room heard.
+// commands returns the numbered commands among the lines, by number.
 func commands(heard []cytubetest.Line) map[int]cytubetest.Line {
 	found := map[int]cytubetest.Line{}
 	for _, l := range heard {

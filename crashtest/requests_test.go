@@ -8,13 +8,13 @@ import (
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
-// Each instance's requests are counted, also those of one that has gone.
-func TestShare(t *testing.T) {
+// Each instance's requests are counted, also those of one that has ended.
+func TestRequestCounts(t *testing.T) {
 	t.Parallel()
 	ctx := streamstest.Context(t)
 	server := streamstest.Server(t)
 	bus := streamstest.Bus(t, server)
-	s := share{nc: bus.Conn()}
+	counts := requestCounts{}
 	serve := func() (stop func()) {
 		nc := streamstest.Connect(t, server)
 		service, err := kvstore.New(nc, bus.JetStream())
@@ -46,12 +46,12 @@ func TestShare(t *testing.T) {
 	}
 	stop := serve()
 	ask(7)
-	s.look(ctx)
+	counts.poll(ctx, bus.Conn())
 	stop()
 	serve()
 	ask(5)
-	s.look(ctx)
-	total, note := describeShare(s.counts())
+	counts.poll(ctx, bus.Conn())
+	total, note := describeRequests(counts.list())
 	if total != 12 || note != "by 2 instances of the database, each start of a bot being one: [7 5]" {
 		t.Errorf("%d %s", total, note)
 	}
