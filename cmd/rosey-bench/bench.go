@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"os"
 	"slices"
@@ -16,8 +15,9 @@ import (
 	"github.com/rosey-bot/rosey/streams/embedded"
 )
 
-// bench is what measurements work with.
+// bench runs a measurement. As with testing.B, its methods end the measurement when something fails.
 type bench struct {
+	ctx         context.Context
 	n           int    // operations of a measurement
 	dir         string // parent of the throw-away stores; "" is the system's temporary directory
 	rosey, self string // programs
@@ -37,13 +37,41 @@ func (b *bench) cleanup() (err error) {
 	return err
 }
 
-func (b *bench) tempDir() (string, error) {
-	dir, err := os.MkdirTemp(b.dir, "rosey-bench-")
+// failure is what check panics with.
+type failure struct{ err error }
+
+// check ends the measurement if err is not nil.
+func check(err error) {
 	if err != nil {
-		return "", fmt.Errorf("make a store: %w", err)
+		panic(failure{err})
 	}
+}
+
+func must[T any](v T, err error) T {
+	check(err)
+	return v
+}
+
+// do makes a measurement and stops what it started.
+func (b *bench) do(run func(*bench) (ours, raw float64)) (ours, raw float64, err error) {
+	defer func() { err = errors.Join(err, b.cleanup()) }()
+	defer func() {
+		switch f := recover().(type) {
+		case nil:
+		case failure:
+			err = f.err
+		default:
+			panic(f)
+		}
+	}()
+	ours, raw = run(b)
+	return ours, raw, nil
+}
+
+func (b *bench) tempDir() string {
+	dir := must(os.MkdirTemp(b.dir, "rosey-bench-"))
 	b.onCleanup(func() error { return os.RemoveAll(dir) })
-	return dir, nil
+	return dir
 }
 
 // node is a throw-away server with the streams: bus is how Rosey uses it, bare a plain connection of nats.go.
@@ -53,45 +81,19 @@ type node struct {
 }
 
 // node starts a server for the measurement.
-func (b *bench) node(ctx context.Context) (*node, error) {
-	dir, err := b.tempDir()
-	if err != nil {
-		return nil, err
-	}
-	return b.nodeIn(ctx, dir)
-}
-
-func (b *bench) nodeIn(ctx context.Context, dir string) (*node, error) {
-	server, err := embedded.Start(embedded.Config{Store: dir})
-	if err != nil {
-		return nil, err
-	}
+func (b *bench) node(dir string) node {
+	server := must(embedded.Start(embedded.Config{Store: dir}))
 	b.onCleanup(server.Stop)
-	js, err := b.connect(server)
-	if err != nil {
-		return nil, err
-	}
-	if err := streams.Open(ctx, js, streams.Options{}); err != nil {
-		return nil, err
-	}
-	seal, err := streams.OpenMessageIDSigner(ctx, js, 1)
-	if err != nil {
-		return nil, err
-	}
-	bare, err := b.connect(server, nats.InProcessServer(plainServer{server}))
-	if err != nil {
-		return nil, err
-	}
-	return &node{bus: streams.NewBus(js.Conn(), js, streams.WithMessageIDSigner(seal)), bare: bare}, nil
+	js := b.connect(server)
+	check(streams.Open(b.ctx, js, streams.Options{}))
+	signer := must(streams.OpenMessageIDSigner(b.ctx, js, 1))
+	return node{bus: streams.NewBus(js.Conn(), js, streams.WithMessageIDSigner(signer)), bare: b.connect(server, nats.InProcessServer(plainServer{server}))}
 }
 
-func (b *bench) connect(server *embedded.Server, opts ...nats.Option) (jetstream.JetStream, error) {
-	nc, err := server.Connect(opts...)
-	if err != nil {
-		return nil, err
-	}
+func (b *bench) connect(server *embedded.Server, opts ...nats.Option) jetstream.JetStream {
+	nc := must(server.Connect(opts...))
 	b.onCleanup(func() error { nc.Close(); return nil })
-	return jetstream.New(nc)
+	return must(jetstream.New(nc))
 }
 
 // plainServer hands out in-process connections as nats-server makes them.
@@ -109,7 +111,7 @@ func (s plainServer) InProcessConn() (net.Conn, error) {
 const rounds = 21
 
 // inTurn has ours and raw take turns at n operations in all and returns the median rate per second of each.
-func inTurn(n int, ours, raw func(n int) error) (oursRate, rawRate float64, err error) {
+func inTurn(n int, ours, raw func(n int) error) (oursRate, rawRate float64) {
 	each := max(n/rounds, 1)
 	works := []func(int) error{ours, raw}
 	var rates [2][]float64
@@ -117,13 +119,11 @@ func inTurn(n int, ours, raw func(n int) error) (oursRate, rawRate float64, err 
 		for turn := range works {
 			i := (round + turn) % 2 // whoever is second finds the machine warm
 			started := time.Now()
-			if err := works[i](each); err != nil {
-				return 0, 0, err
-			}
+			check(works[i](each))
 			rates[i] = append(rates[i], float64(each)/time.Since(started).Seconds())
 		}
 	}
-	return quantile(rates[0], 0.5), quantile(rates[1], 0.5), nil
+	return quantile(rates[0], 0.5), quantile(rates[1], 0.5)
 }
 
 // repeat does op n times, until it fails.

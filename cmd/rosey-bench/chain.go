@@ -25,16 +25,10 @@ type chain struct {
 }
 
 // ourChain runs the router and a plugin as the bot does.
-func ourChain(ctx context.Context, b *bench) (chain, error) {
-	on, err := b.node(ctx)
-	if err != nil {
-		return chain{}, err
-	}
+func ourChain(b *bench) chain {
+	on := b.node(b.tempDir())
 	bus, log := on.bus, slog.New(slog.DiscardHandler)
-	bucket, err := router.OpenBucket(ctx, bus.JetStream(), 1)
-	if err != nil {
-		return chain{}, err
-	}
+	bucket := must(router.OpenBucket(b.ctx, bus.JetStream(), 1))
 	c := chain{answered: make(chan struct{}, 1<<16)}
 	registry := router.NewRegistry("!", log)
 	commands := router.New(registry, "!", func(_, user string) bool { return user == "rosey" }, log)
@@ -43,7 +37,7 @@ func ourChain(ctx context.Context, b *bench) (chain, error) {
 		Name: "bench", Handle: func(c *plugins.Context) ([]event.Envelope, error) { return c.Say("benched"), nil },
 	}}}
 	sender := consumers.Config{Durable: "bench-sender", Stream: streams.Cytube, Subjects: []string{event.AllSends}, Name: "bench-sender"}
-	b.background(ctx,
+	b.background(
 		func(ctx context.Context) error { return registry.Watch(ctx, bucket, nil, func() {}) },
 		func(ctx context.Context) error { return consumers.Run(ctx, bus, commands.Config(), commands.Handle) },
 		func(ctx context.Context) error { return host.Run(ctx, plugin) },
@@ -54,22 +48,20 @@ func ourChain(ctx context.Context, b *bench) (chain, error) {
 			})
 		})
 	c.publish = func() error {
-		e, _, err := chatLine("!bench")
-		if err != nil {
-			return err
-		}
-		_, err = bus.Publish(ctx, e)
+		e, _ := chatLine("!bench")
+		_, err := bus.Publish(b.ctx, e)
 		return err
 	}
-	return c, poll(ctx, func() bool {
-		info, err := bus.JetStream().Consumer(ctx, streams.Plugin, streams.Durable("bench"))
+	check(poll(b.ctx, func() bool {
+		info, err := bus.JetStream().Consumer(b.ctx, streams.Plugin, streams.Durable("bench"))
 		return err == nil && info.CachedInfo().NumWaiting > 0 && len(registry.Plugins()) > 0
-	})
+	}))
+	return c
 }
 
 // background runs functions until the measurement ends.
-func (b *bench) background(ctx context.Context, run ...func(context.Context) error) {
-	ctx, cancel := context.WithCancel(ctx)
+func (b *bench) background(run ...func(context.Context) error) {
+	ctx, cancel := context.WithCancel(b.ctx)
 	ended := make(chan error, len(run))
 	for _, f := range run {
 		go func() { ended <- f(ctx) }()
@@ -96,12 +88,8 @@ func poll(ctx context.Context, ready func() bool) error {
 
 // rawChain makes the same hops with bare nats.go calls: durable consumers that read the body, publish the next one and
 // acknowledge.
-func rawChain(ctx context.Context, b *bench) (chain, error) {
-	on, err := b.node(ctx)
-	if err != nil {
-		return chain{}, err
-	}
-	js := on.bare
+func rawChain(b *bench) chain {
+	js := b.node(b.tempDir()).bare
 	c := chain{answered: make(chan struct{}, 1<<16)}
 	for _, hop := range []struct {
 		durable, stream, filter string
@@ -114,39 +102,26 @@ func rawChain(ctx context.Context, b *bench) (chain, error) {
 	} {
 		publish := func(jetstream.Msg) error { c.answered <- struct{}{}; return nil }
 		if hop.next != "" {
-			e, err := event.New(hop.next, hop.payload)
-			if err != nil {
-				return chain{}, err
-			}
-			body, err := e.MarshalJSON()
-			if err != nil {
-				return chain{}, err
-			}
+			_, body := envelope(hop.next, hop.payload)
 			publish = func(msg jetstream.Msg) error {
 				meta, err := msg.Metadata()
 				if err != nil {
 					return err
 				}
-				_, err = js.Publish(ctx, hop.next, body, jetstream.WithMsgID(fmt.Sprintf("%s/%s:%d/1", meta.Consumer, meta.Stream, meta.Sequence.Stream)))
+				_, err = js.Publish(b.ctx, hop.next, body, jetstream.WithMsgID(fmt.Sprintf("%s/%s:%d/1", meta.Consumer, meta.Stream, meta.Sequence.Stream)))
 				return err
 			}
 		}
-		messages, err := rawConsumer(ctx, js, hop.durable, hop.stream, hop.filter)
-		if err != nil {
-			return chain{}, err
-		}
-		b.background(ctx, func(context.Context) error { return consumeRaw(messages, publish) })
+		messages := b.rawConsumer(js, hop.durable, hop.stream, hop.filter)
+		b.background(func(context.Context) error { return consumeRaw(messages, publish) })
 		b.onCleanup(func() error { messages.Stop(); return nil })
 	}
 	c.publish = func() error {
-		e, body, err := chatLine("!bench")
-		if err != nil {
-			return err
-		}
-		_, err = js.Publish(ctx, e.Subject, body)
+		e, body := chatLine("!bench")
+		_, err := js.Publish(b.ctx, e.Subject, body)
 		return err
 	}
-	return c, nil
+	return c
 }
 
 func consumeRaw(messages jetstream.MessagesContext, handle func(jetstream.Msg) error) error {
@@ -171,53 +146,35 @@ func (c chain) await(ctx context.Context) error {
 	}
 }
 
-func bothChains(ctx context.Context, b *bench) (both [2]chain, err error) {
-	if both[0], err = ourChain(ctx, b); err == nil {
-		both[1], err = rawChain(ctx, b)
-	}
-	return both, err
-}
-
 // measureChainLatency has one command at a time and takes the quantile q of the times from before the chat line is
 // stored until the answer is read back.
-func measureChainLatency(q float64) func(context.Context, *bench) (float64, float64, error) {
-	return func(ctx context.Context, b *bench) (ours, raw float64, err error) {
-		chains, err := bothChains(ctx, b)
-		if err != nil {
-			return 0, 0, err
-		}
+func measureChainLatency(q float64) func(*bench) (float64, float64) {
+	return func(b *bench) (ours, raw float64) {
+		chains := []chain{ourChain(b), rawChain(b)}
 		var took [2][]float64
 		for range max(b.n/10, 200) {
 			for i, c := range chains {
 				started := time.Now()
-				if err := c.publish(); err != nil {
-					return 0, 0, err
-				}
-				if err := c.await(ctx); err != nil {
-					return 0, 0, err
-				}
+				check(c.publish())
+				check(c.await(b.ctx))
 				took[i] = append(took[i], time.Since(started).Seconds())
 			}
 		}
-		return quantile(took[0], q), quantile(took[1], q), nil
+		return quantile(took[0], q), quantile(took[1], q)
 	}
 }
 
 // measureChainThroughput has commands come as fast as they can be stored.
-func measureChainThroughput(ctx context.Context, b *bench) (ours, raw float64, err error) {
-	chains, err := bothChains(ctx, b)
-	if err != nil {
-		return 0, 0, err
-	}
+func measureChainThroughput(b *bench) (ours, raw float64) {
 	through := func(c chain) func(int) error {
 		return func(n int) error {
 			published := make(chan error, 1)
 			go func() { published <- repeat(func(int) error { return c.publish() })(n) }()
-			if err := repeat(func(int) error { return c.await(ctx) })(n); err != nil {
+			if err := repeat(func(int) error { return c.await(b.ctx) })(n); err != nil {
 				return err
 			}
 			return <-published
 		}
 	}
-	return inTurn(b.n, through(chains[0]), through(chains[1]))
+	return inTurn(b.n, through(ourChain(b)), through(rawChain(b)))
 }

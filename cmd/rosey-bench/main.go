@@ -31,7 +31,7 @@ type measurement struct {
 	lower bool    // less is better
 	goal  float64 // least ratio, or greatest with lower; 0 for none
 	limit float64 // greatest figure of ours; 0 for none
-	run   func(ctx context.Context, b *bench) (ours, raw float64, err error)
+	run   func(b *bench) (ours, raw float64)
 }
 
 var measurements = []measurement{
@@ -89,15 +89,15 @@ func command(ctx context.Context) error {
 		flag.Usage()
 		os.Exit(2)
 	}
-	b := &bench{n: 21_000, dir: *dir, rosey: *rosey, self: self}
+	b := &bench{ctx: ctx, n: 21_000, dir: *dir, rosey: *rosey, self: self}
 	if *quick {
 		b.n = 2_100
 	}
-	return b.run(ctx, os.Stdout, *output == "json")
+	return b.run(os.Stdout, *output == "json")
 }
 
 // run makes every measurement and prints its row as it is done, as JSON, or a table at the end.
-func (b *bench) run(ctx context.Context, w io.Writer, asJSON bool) (err error) {
+func (b *bench) run(w io.Writer, asJSON bool) (err error) {
 	defer func() { err = errors.Join(err, b.removeFullStore()) }()
 	started := time.Now()
 	enc := json.NewEncoder(w)
@@ -105,7 +105,10 @@ func (b *bench) run(ctx context.Context, w io.Writer, asJSON bool) (err error) {
 	t.AppendHeader(table.Row{"what", "ours", "raw", "ratio", "goal", "unit"})
 	missed := []string{}
 	for _, m := range measurements {
-		ours, raw, err := b.measure(ctx, m)
+		if term.IsTerminal(int(os.Stderr.Fd())) {
+			fmt.Fprintf(os.Stderr, "\r%s\x1b[K\r", m.name)
+		}
+		ours, raw, err := b.do(m.run)
 		if errors.Is(err, errNotMeasurable) {
 			fmt.Fprintf(os.Stderr, "%s is left out: %s\n", m.name, err)
 			continue
@@ -136,16 +139,6 @@ func (b *bench) run(ctx context.Context, w io.Writer, asJSON bool) (err error) {
 		err = fmt.Errorf("goals missed: %v (is the machine busy with something else?)", missed)
 	}
 	return err
-}
-
-// measure makes one measurement and stops what it started.
-func (b *bench) measure(ctx context.Context, m measurement) (ours, raw float64, err error) {
-	if term.IsTerminal(int(os.Stderr.Fd())) {
-		fmt.Fprintf(os.Stderr, "\r%s\x1b[K", m.name)
-		defer fmt.Fprint(os.Stderr, "\r\x1b[K")
-	}
-	defer func() { err = errors.Join(err, b.cleanup()) }()
-	return m.run(ctx, b)
 }
 
 func (m measurement) row(ours, raw float64) row {

@@ -17,6 +17,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/retry"
 	"github.com/rosey-bot/rosey/streams/connect"
 	"github.com/rosey-bot/rosey/streams/embedded"
 	"github.com/rosey-bot/rosey/telemetry/propagation"
@@ -29,28 +30,19 @@ var errNotMeasurable = errors.New("not measurable on this machine")
 const fullFactor = 48
 
 // fullStore fills a store once, as a bot that ran for long would have, with events that no consumer has pending.
-func (b *bench) fullStore(ctx context.Context) (dir string, err error) {
+func (b *bench) fullStore() string {
 	if b.full != "" {
-		return b.full, nil
+		return b.full
 	}
-	if b.full, err = os.MkdirTemp(b.dir, "rosey-bench-full-"); err != nil {
-		return "", fmt.Errorf("make a store: %w", err)
-	}
-	on, err := b.nodeIn(ctx, b.full)
-	if err != nil {
-		return "", err
-	}
-	err = publishAll(ctx, on.bare, b.n*fullFactor, func(i int) (*nats.Msg, error) {
-		e, err := event.New(event.SubjectUserJoin, event.UserJoin{User: "user" + strconv.Itoa(i%1000), Channel: "bench", Rank: 1, Time: int64(i)})
-		if err != nil {
-			return nil, err
-		}
-		e.CorrelationID = event.NewCorrelationID()
+	b.full = must(os.MkdirTemp(b.dir, "rosey-bench-full-"))
+	on := b.node(b.full)
+	b.publishAll(on.bare, b.n*fullFactor, func(i int) *nats.Msg {
+		e, _ := envelope(event.SubjectUserJoin, event.UserJoin{User: "user" + strconv.Itoa(i%1000), Channel: "bench", Rank: 1, Time: int64(i)})
 		e.Metadata = map[string]any{event.MetaSource: "cytube"}
-		body, err := e.MarshalJSON()
-		return &nats.Msg{Subject: e.Subject, Data: body, Header: nats.Header{propagation.HeaderCorrelation: {e.CorrelationID}}}, err
+		return &nats.Msg{Subject: e.Subject, Data: must(e.MarshalJSON()), Header: nats.Header{propagation.HeaderCorrelation: {e.CorrelationID}}}
 	})
-	return b.full, errors.Join(err, b.cleanup())
+	check(b.cleanup())
+	return b.full
 }
 
 func (b *bench) removeFullStore() error {
@@ -60,61 +52,41 @@ func (b *bench) removeFullStore() error {
 	return os.RemoveAll(b.full)
 }
 
-func measureIdleMemory(ctx context.Context, b *bench) (ours, raw float64, err error) {
-	dir, err := b.tempDir()
-	if err != nil {
-		return 0, 0, err
-	}
-	return b.memory(ctx, dir)
-}
+func measureIdleMemory(b *bench) (ours, raw float64) { return b.memory(b.tempDir()) }
 
-func measureFullMemory(ctx context.Context, b *bench) (ours, raw float64, err error) {
-	dir, err := b.fullStore(ctx)
-	if err != nil {
-		return 0, 0, err
-	}
-	return b.memory(ctx, dir)
-}
+func measureFullMemory(b *bench) (ours, raw float64) { return b.memory(b.fullStore()) }
 
 // memory is the resident memory of a bot and of a bare server on the store, in MB.
-func (b *bench) memory(ctx context.Context, dir string) (ours, raw float64, err error) {
+func (b *bench) memory(dir string) (ours, raw float64) {
 	var resident [2]float64
-	for i, start := range []func(context.Context, string) (*process, error){b.startBot, b.startBare} {
-		p, err := start(ctx, dir)
-		if err != nil {
-			return 0, 0, err
-		}
-		resident[i], err = p.residentMB(ctx)
-		if err := errors.Join(err, p.stop()); err != nil {
-			return 0, 0, err
-		}
+	for i, start := range b.both() {
+		p := start(dir)
+		resident[i] = p.residentMB(b.ctx)
+		check(p.stop())
 	}
-	return resident[0], resident[1], nil
+	return resident[0], resident[1]
+}
+
+// both start a bot and a bare server on a store.
+func (b *bench) both() [2]func(store string) *process {
+	return [...]func(string) *process{b.startBot, b.startBare}
 }
 
 // restarts is how often either is started; the median counts.
 const restarts = 5
 
 // measureRestart is the time from the start of the process until the bot is ready on a full store, and a bare server.
-func measureRestart(ctx context.Context, b *bench) (ours, raw float64, err error) {
-	dir, err := b.fullStore(ctx)
-	if err != nil {
-		return 0, 0, err
-	}
+func measureRestart(b *bench) (ours, raw float64) {
+	dir := b.fullStore()
 	var took [2][]float64
 	for range restarts {
-		for i, start := range []func(context.Context, string) (*process, error){b.startBot, b.startBare} {
-			p, err := start(ctx, dir)
-			if err != nil {
-				return 0, 0, err
-			}
+		for i, start := range b.both() {
+			p := start(dir)
 			took[i] = append(took[i], p.ready.Seconds())
-			if err := p.stop(); err != nil {
-				return 0, 0, err
-			}
+			check(p.stop())
 		}
 	}
-	return quantile(took[0], 0.5), quantile(took[1], 0.5), nil
+	return quantile(took[0], 0.5), quantile(took[1], 0.5)
 }
 
 // process is a program that runs until its standard input ends.
@@ -125,16 +97,14 @@ type process struct {
 }
 
 // startBot starts a bot with a local room on a store and waits until it is ready.
-func (b *bench) startBot(ctx context.Context, dir string) (*process, error) {
+func (b *bench) startBot(dir string) *process {
 	// An empty settings file keeps the user's own out.
 	settings := filepath.Join(dir, "bench.yaml")
-	if err := os.WriteFile(settings, nil, 0o600); err != nil {
-		return nil, fmt.Errorf("start a bot: %w", err)
-	}
+	check(os.WriteFile(settings, nil, 0o600))
 	ready := func(ctx context.Context, _ io.Reader) error {
 		return poll(ctx, func() bool { return botReady(ctx, dir) })
 	}
-	return start(ctx, ready, b.rosey, "run", "--local", "--store", dir, "--config", settings)
+	return b.start(ready, b.rosey, "run", "--local", "--store", dir, "--config", settings)
 }
 
 func botReady(ctx context.Context, store string) bool {
@@ -153,12 +123,12 @@ func botReady(ctx context.Context, store string) bool {
 const bareServer = "bare-server"
 
 // startBare starts a bare server on a store and waits until it has recovered the streams.
-func (b *bench) startBare(ctx context.Context, dir string) (*process, error) {
+func (b *bench) startBare(dir string) *process {
 	ready := func(_ context.Context, stdout io.Reader) error {
 		_, err := bufio.NewReader(stdout).ReadString('\n')
 		return err
 	}
-	return start(ctx, ready, b.self, bareServer, dir)
+	return b.start(ready, b.self, bareServer, dir)
 }
 
 // serveBare is the other process of startBare: a NATS server and nothing else.
@@ -173,34 +143,25 @@ func serveBare(store string) (err error) {
 	return err
 }
 
-func start(ctx context.Context, ready func(context.Context, io.Reader) error, program string, args ...string) (*process, error) {
-	cmd := exec.CommandContext(ctx, program, args...)
+func (b *bench) start(ready func(context.Context, io.Reader) error, program string, args ...string) *process {
+	cmd := exec.CommandContext(b.ctx, program, args...)
 	for _, v := range os.Environ() {
 		if !strings.HasPrefix(v, "ROSEY_") {
 			cmd.Env = append(cmd.Env, v)
 		}
 	}
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		return nil, err
-	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	p := &process{cmd: cmd, stdin: stdin}
+	p := &process{cmd: cmd, stdin: must(cmd.StdinPipe())}
+	stdout := must(cmd.StdoutPipe())
 	started := time.Now()
-	if err := cmd.Start(); err != nil {
-		return nil, fmt.Errorf("start %s: %w", program, err)
-	}
-	limited, cancel := context.WithTimeout(ctx, time.Minute)
+	check(cmd.Start())
+	limited, cancel := context.WithTimeout(b.ctx, time.Minute)
 	defer cancel()
-	err = ready(limited, stdout)
+	err := ready(limited, stdout)
 	p.ready = time.Since(started)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("wait for %s: %w", program, err), p.stop())
+		check(errors.Join(fmt.Errorf("wait for %s: %w", program, err), p.stop()))
 	}
-	return p, nil
+	return p
 }
 
 // stop ends the process's input, upon which it exits.
@@ -213,21 +174,14 @@ func (p *process) stop() error {
 }
 
 // residentMB is the process's resident memory after it was left alone for a while.
-func (p *process) residentMB(ctx context.Context) (float64, error) {
-	select {
-	case <-time.After(5 * time.Second):
-	case <-ctx.Done():
-		return 0, ctx.Err()
-	}
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
-	if err != nil {
-		return 0, errNotMeasurable
-	}
+func (p *process) residentMB(ctx context.Context) (mb float64) {
+	check(retry.Sleep(ctx, 5*time.Second))
+	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
 	for line := range strings.Lines(string(status)) {
-		var kB float64
-		if _, err := fmt.Sscanf(line, "VmRSS: %f kB", &kB); err == nil {
-			return kB / 1024, nil
+		if _, err := fmt.Sscanf(line, "VmRSS: %f kB", &mb); err == nil {
+			return mb / 1024
 		}
 	}
-	return 0, errNotMeasurable
+	_ = p.stop()
+	panic(failure{errNotMeasurable})
 }
