@@ -213,7 +213,7 @@ func TestACommandsLogLinesAreFoundByItsID(t *testing.T) {
 	id := correlationOf(t, store, "!roll 2d6")
 	logs := func() string { return bot.stderr.String() + plugin.stderr.String() }
 	for _, want := range []map[string]string{
-		{"level": "DEBUG", "msg": "heard", "subject": "cytube.chat"},
+		{"level": "DEBUG", "msg": "event recorded", "subject": "cytube.chat"},
 		{"level": "INFO", "msg": "command routed", "command": "roll", "plugin": "dice-roller"},
 		{"level": "INFO", "msg": "plugin processing", "command": "roll", "plugin": "dice-roller"},
 		{"level": "INFO", "msg": "response sent", "message": "🎲"},

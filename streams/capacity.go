@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 // Capacity is an Observer that remembers which streams refused the latest event for
@@ -45,5 +47,9 @@ func (c *Capacity) Full() error {
 		return nil
 	}
 	first := slices.Min(slices.Collect(maps.Keys(c.refused)))
-	return fmt.Errorf("stream %s takes no events: %w", first, c.refused[first])
+	cause := c.refused[first]
+	if api := new(jetstream.APIError); errors.As(cause, &api) {
+		cause = WrapFull(api) // without the event that was refused
+	}
+	return fmt.Errorf("stream %s takes no events: %w", first, cause)
 }
