@@ -97,8 +97,6 @@ func (s *Sender) resolve(handle consumers.Handler) consumers.Handler {
 			return nil, consumers.Permanent(err)
 		case err != nil:
 			return nil, err
-		case !ok && outbox.Attempt < outboxReads:
-			return nil, fmt.Errorf("the send that %s refers to is not there: a replica may not have it yet", outbox.Ref)
 		case !ok: // erased, or removed by retention
 			return nil, nil
 		}

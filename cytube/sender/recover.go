@@ -44,13 +44,15 @@ func (s *Sender) recoverFrom(ctx context.Context, durable, subject, self string,
 	}
 	// The ack floor can lie well before the send: a NATS server that crashes forgets
 	// the latest acknowledgements.
-	found := false
-	var failed error
-	err = s.history.Since(ctx, subject, info.AckFloor.Stream+1, func(send streams.Stored) bool {
-		found, failed = s.inherit(ctx, send, self)
-		return !found && failed == nil
-	})
-	return found, errors.Join(failed, err)
+	for send, err := range s.history.Events(ctx, subject, info.AckFloor.Stream+1, 0) {
+		if err != nil {
+			return false, err
+		}
+		if found, err := s.inherit(ctx, send, self); err != nil || found {
+			return found, err
+		}
+	}
+	return false, nil
 }
 
 // inherit expects the echoes of a send, or of the one that an outbox event refers to,

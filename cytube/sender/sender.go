@@ -30,9 +30,6 @@ const (
 // maxParts is how many lines a send may take, so that other sends do not expire behind it.
 const maxParts = 100
 
-// outboxReads is how often a send is looked for that an outbox event refers to.
-const outboxReads = 3
-
 // Config says where a Sender speaks and within which limits.
 type Config struct {
 	Channel string // in lower case

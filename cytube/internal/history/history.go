@@ -1,17 +1,16 @@
-// Package history reads back what was recorded of a channel. It leaves no consumer
-// behind.
+// Package history reads back what was recorded of a channel.
 package history
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"strconv"
 	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
-	"github.com/synadia-io/orbit.go/jetstreamext"
 
 	"github.com/rosey-bot/rosey/cytube/channel"
 	"github.com/rosey-bot/rosey/event"
@@ -30,117 +29,87 @@ type Reader struct {
 // New returns a Reader for a channel, which is in lower case.
 func New(js jetstream.JetStream, channel string) *Reader { return &Reader{js: js, channel: channel} }
 
+// Events returns the events of a subject with sequences from one to another, or to the
+// end if that is 0, in order. It passes over malformed events and over retried dead
+// letters, which are in the stream a second time.
+func (r *Reader) Events(ctx context.Context, subject string, from, to uint64) iter.Seq2[streams.Stored, error] {
+	return func(yield func(streams.Stored, error) bool) {
+		for msg, err := range streams.Messages(ctx, r.js, streams.Selection{Stream: streams.Cytube, Subjects: []string{subject}, From: from, To: to}) {
+			if err != nil {
+				yield(streams.Stored{}, err)
+				return
+			}
+			if s, err := streams.ReadRaw(streams.Cytube, msg); err == nil && s.Meta(event.MetaRetryFor) == "" && !yield(s, nil) {
+				return
+			}
+		}
+	}
+}
+
+// firstWindow is how many sequences the first window holds.
+const firstWindow = 256
+
+// window is a range of sequences, both inclusive.
+type window struct{ from, to uint64 }
+
+// windows goes back from the stream's end to its beginning. Each window is four times
+// as long as the one before, so that a search for what is recent reads little.
+func (r *Reader) windows(ctx context.Context) iter.Seq2[window, error] {
+	return func(yield func(window, error) bool) {
+		stream, err := r.js.Stream(ctx, streams.Cytube)
+		if err != nil {
+			yield(window{}, fmt.Errorf("open stream %s: %w", streams.Cytube, err))
+			return
+		}
+		first, end := stream.CachedInfo().State.FirstSeq, stream.CachedInfo().State.LastSeq
+		for length := uint64(firstWindow); end >= first && end > 0; length *= 4 {
+			w := window{from: first, to: end}
+			if end-first >= length {
+				w.from = end - length + 1
+			}
+			if !yield(w, nil) {
+				return
+			}
+			end = w.from - 1
+		}
+	}
+}
+
+// The server's clock may be set back between two lines, and may differ from that of
+// the streams.
 const (
-	batchSize    = 500
-	batchTimeout = 30 * time.Second
-
-	// firstWindow is how many sequences back from the stream's end a search begins;
-	// each further window is four times as long.
-	firstWindow = 256
-
-	// The server's clock may be set back between two lines, and may differ from that
-	// of the streams.
 	clockStep = int64(time.Minute / time.Millisecond)
 	clockSkew = 24 * time.Hour
 )
 
-// each calls f for the events of a subject from one sequence to another, in order,
-// until f returns false. It passes over malformed events and retried dead letters:
-// these are in the stream a second time.
-func (r *Reader) each(ctx context.Context, subject string, from, to uint64, f func(streams.Stored) bool) error {
-	ctx, cancel := context.WithTimeout(ctx, batchTimeout)
-	defer cancel()
-	for from = max(from, 1); from <= to; {
-		batch, err := jetstreamext.GetBatch(ctx, r.js, streams.Cytube, batchSize,
-			jetstreamext.GetBatchSubject(subject), jetstreamext.GetBatchSeq(from))
-		if err != nil {
-			return fmt.Errorf("read %s from %s: %w", subject, streams.Cytube, err)
-		}
-		before := from
-		for msg, err := range batch {
-			if errors.Is(err, jetstreamext.ErrNoMessages) {
-				return nil
-			}
-			if err != nil {
-				return fmt.Errorf("read %s from %s: %w", subject, streams.Cytube, err)
-			}
-			if msg.Sequence > to {
-				return nil
-			}
-			from = msg.Sequence + 1
-			if s, err := streams.ReadRaw(streams.Cytube, msg); err == nil && s.Meta(event.MetaRetryFor) == "" && !f(s) {
-				return nil
-			}
-		}
-		if from == before {
-			return fmt.Errorf("read %s from %s: the server sent nothing", subject, streams.Cytube)
-		}
-	}
-	return nil
-}
-
-func (r *Reader) bounds(ctx context.Context) (first, last uint64, err error) {
-	s, err := r.js.Stream(ctx, streams.Cytube)
-	if err != nil {
-		return 0, 0, fmt.Errorf("open stream %s: %w", streams.Cytube, err)
-	}
-	state := s.CachedInfo().State
-	return state.FirstSeq, state.LastSeq, nil
-}
-
-// Since calls f for the events of a subject from a sequence on, in order, until f returns
-// false.
-func (r *Reader) Since(ctx context.Context, subject string, from uint64, f func(streams.Stored) bool) error {
-	_, last, err := r.bounds(ctx)
-	if err != nil {
-		return err
-	}
-	return r.each(ctx, subject, from, last, f)
-}
-
-// back calls f for the events of a subject in windows that go back from the stream's
-// end, in order within each, until enough returns true after a window.
-func (r *Reader) back(ctx context.Context, subject string, f func(streams.Stored), enough func() bool) error {
-	first, end, err := r.bounds(ctx)
-	if err != nil {
-		return err
-	}
-	for window := uint64(firstWindow); end >= first; window *= 4 {
-		start := first
-		if end-first >= window {
-			start = end - window + 1
-		}
-		if err := r.each(ctx, subject, start, end, func(s streams.Stored) bool { f(s); return true }); err != nil {
-			return err
-		}
-		if start == first || enough() {
-			return nil
-		}
-		end = start - 1
-	}
-	return nil
-}
-
 // Lines counts, by key, the channel's chat lines of the server's time since (ms) and
-// later. It searches backwards, because they are the latest.
+// later.
 func (r *Reader) Lines(ctx context.Context, since int64) (map[channel.LineKey]int, error) {
 	found, done := map[channel.LineKey]int{}, false
 	oldest := time.UnixMilli(since).Add(-clockSkew)
-	err := r.back(ctx, event.SubjectChat, func(s streams.Stored) {
-		done = done || s.At.Before(oldest)
-		l, ok := r.line(s)
-		if !ok {
-			return
+	for w, err := range r.windows(ctx) {
+		if err != nil || done {
+			return found, err
 		}
-		if l.Time >= since {
-			found[l.Key()]++
+		for s, err := range r.Events(ctx, event.SubjectChat, w.from, w.to) {
+			if err != nil {
+				return nil, err
+			}
+			done = done || s.At.Before(oldest)
+			l, ok := r.line(s)
+			if !ok {
+				continue
+			}
+			if l.Time >= since {
+				found[l.Key()]++
+			}
+			done = done || l.Time < since-clockStep
 		}
-		done = done || l.Time < since-clockStep
-	}, func() bool { return done })
-	return found, err
+	}
+	return found, nil
 }
 
-// line is the line that an event of the channel records.
+// line returns the line that an event of the channel records.
 func (r *Reader) line(s streams.Stored) (*channel.Line, bool) {
 	if s.Subject == event.SubjectPM {
 		p, err := event.As[event.PM](s.Envelope)
@@ -156,36 +125,45 @@ func (r *Reader) line(s streams.Stored) (*channel.Line, bool) {
 // channel: they must not be recorded again.
 func (r *Reader) Erased(ctx context.Context) (map[string]bool, error) {
 	lines := map[string]bool{}
-	err := r.Since(ctx, event.SubjectErasure, 1, func(s streams.Stored) bool {
+	for s, err := range r.Events(ctx, event.SubjectErasure, 0, 0) {
+		if err != nil {
+			return nil, err
+		}
 		if p, err := event.As[event.Erasure](s.Envelope); err == nil {
 			for _, l := range p.Lines {
 				lines[l] = true
 			}
 		}
-		return true
-	})
-	return lines, err
+	}
+	return lines, nil
 }
 
 // LastConnection returns the latest event about the bot's connection to the channel,
-// or the zero Connection.
-func (r *Reader) LastConnection(ctx context.Context) (last event.Connection, err error) {
-	err = r.back(ctx, event.SubjectConnection, func(s streams.Stored) {
-		if c, err := event.As[event.Connection](s.Envelope); err == nil && c.Channel == r.channel {
-			last = c
-		}
-	}, func() bool { return last.Channel != "" })
-	return last, err
+// the zero Connection if the bot was never there.
+func (r *Reader) LastConnection(ctx context.Context) (event.Connection, error) {
+	return last(ctx, r, event.SubjectConnection, func(c event.Connection) string { return c.Channel })
 }
 
 // LastMedia returns the latest media change of the channel, or the zero MediaChange.
-func (r *Reader) LastMedia(ctx context.Context) (last event.MediaChange, err error) {
-	err = r.back(ctx, event.SubjectMediaChange, func(s streams.Stored) {
-		if m, err := event.As[event.MediaChange](s.Envelope); err == nil && m.Channel == r.channel {
-			last = m
+func (r *Reader) LastMedia(ctx context.Context) (event.MediaChange, error) {
+	return last(ctx, r, event.SubjectMediaChange, func(m event.MediaChange) string { return m.Channel })
+}
+
+func last[P any](ctx context.Context, r *Reader, subject string, channelOf func(P) string) (latest P, err error) {
+	for w, err := range r.windows(ctx) {
+		if err != nil || channelOf(latest) != "" {
+			return latest, err
 		}
-	}, func() bool { return last.Channel != "" })
-	return last, err
+		for s, err := range r.Events(ctx, subject, w.from, w.to) {
+			if err != nil {
+				return latest, err
+			}
+			if p, err := event.As[P](s.Envelope); err == nil && channelOf(p) == r.channel {
+				latest = p
+			}
+		}
+	}
+	return latest, nil
 }
 
 // Echo is a recorded line that may be the echo of a send.
@@ -202,14 +180,16 @@ func (r *Reader) Echoes(ctx context.Context, send event.Ref, pm bool) (list []Ec
 	if pm {
 		subject = event.SubjectPM
 	}
-	err = r.Since(ctx, subject, send.Seq+1, func(s streams.Stored) bool {
+	for s, err := range r.Events(ctx, subject, send.Seq+1, 0) {
+		if err != nil {
+			return nil, err
+		}
 		l, ok := r.line(s)
 		if cause, caused := s.Causation(); ok && (!caused || cause == send) {
 			list = append(list, Echo{Line: l, Cause: cause, Part: partOf(s)})
 		}
-		return true
-	})
-	return list, err
+	}
+	return list, nil
 }
 
 // partOf returns an echo's metadata.part, 1 if it has none.
@@ -219,4 +199,74 @@ func partOf(s streams.Stored) int {
 		return 1
 	}
 	return n
+}
+
+// Delivered reports whether a cytube.delivery of a send is recorded.
+func (r *Reader) Delivered(ctx context.Context, send event.Ref) (bool, error) {
+	for s, err := range r.Events(ctx, event.SubjectDelivery, send.Seq+1, 0) {
+		if err != nil {
+			return false, err
+		}
+		if d, err := event.As[event.Delivery](s.Envelope); err == nil && d.Send == send.String() {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// Referred returns the send that an outbox event refers to; ok is false if the stream
+// does not hold it any more. The error of a malformed reference has the code
+// INVALID_INPUT.
+func (r *Reader) Referred(ctx context.Context, outbox streams.Stored) (send streams.Stored, ok bool, err error) {
+	o, err := event.As[event.Outbox](outbox.Envelope)
+	if err != nil {
+		return send, false, err
+	}
+	ref, err := event.ParseRef(o.Send)
+	if err != nil {
+		return send, false, err
+	}
+	if ref.Stream != streams.Cytube {
+		return send, false, event.Errorf(event.InvalidInput, "%s refers to %s, which is no send", outbox.Ref, ref)
+	}
+	raw, err := r.get(ctx, ref.Seq)
+	if err == nil && raw != nil {
+		send, err = streams.ReadRaw(ref.Stream, raw)
+	}
+	if err != nil {
+		return send, false, fmt.Errorf("read %s: %w", ref, err)
+	}
+	send.Attempt = outbox.Attempt
+	return send, raw != nil, nil
+}
+
+// get returns a message, nil if the stream's leader has none. A direct get takes a tenth
+// of the time of Messages, but a replica that lags does not find the message.
+func (r *Reader) get(ctx context.Context, seq uint64) (*jetstream.RawStreamMsg, error) {
+	stream, err := r.stream(ctx)
+	if err != nil {
+		return nil, err
+	}
+	msg, err := stream.GetMsg(ctx, seq)
+	if !errors.Is(err, jetstream.ErrMsgNotFound) {
+		return msg, err
+	}
+	for msg, err := range streams.Messages(ctx, r.js, streams.Selection{Stream: streams.Cytube, From: seq, To: seq}) {
+		return msg, err
+	}
+	return nil, nil
+}
+
+// stream returns the stream CYTUBE, which is looked up once.
+func (r *Reader) stream(ctx context.Context) (jetstream.Stream, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.cytube == nil {
+		s, err := r.js.Stream(ctx, streams.Cytube)
+		if err != nil {
+			return nil, err
+		}
+		r.cytube = s
+	}
+	return r.cytube, nil
 }

@@ -43,45 +43,34 @@ func (w world) publish(subject string, payload any, meta map[string]any) event.R
 	return ack.Ref
 }
 
-// Reading goes on from batch to batch, and stops at the end it was given.
-func TestEach(t *testing.T) {
+// Events of other subjects, and malformed ones, are passed over.
+func TestEvents(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	const n = 2*batchSize + 10
-	for i := range n {
-		e, err := event.New(event.SubjectUserLeave, event.UserLeave{User: fmt.Sprint(i), Channel: "testchan"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		body, err := e.MarshalJSON()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := w.bus.JetStream().PublishAsync(e.Subject, body); err != nil {
+	var want []uint64
+	for i := range 5 {
+		w.publish(event.SubjectUserJoin, event.UserJoin{User: fmt.Sprint(i), Channel: "testchan"}, nil)
+		want = append(want, w.publish(event.SubjectUserLeave, event.UserLeave{User: fmt.Sprint(i), Channel: "testchan"}, nil).Seq)
+		if _, err := w.bus.JetStream().Publish(w.ctx, event.SubjectUserLeave, []byte("no event")); err != nil {
 			t.Fatal(err)
 		}
 	}
-	<-w.bus.JetStream().PublishAsyncComplete()
 	for _, test := range []struct {
-		subject        string
-		from, to, want uint64
+		from, to uint64
+		want     []uint64
 	}{
-		{event.SubjectUserLeave, 0, n, n},
-		{event.SubjectUserLeave, 1, n + 100, n},
-		{event.SubjectUserLeave, 3, batchSize + 2, batchSize},
-		{event.SubjectUserLeave, 5, 4, 0},
-		{event.SubjectUserLeave, n + 1, n + 5, 0},
-		{event.SubjectChat, 1, n, 0},
+		{0, 0, want}, {1, 100, want}, {want[1], want[3], want[1:4]}, {want[4] + 1, 0, nil}, {5, 4, nil},
 	} {
-		var got uint64
-		err := w.each(w.ctx, test.subject, test.from, test.to, func(streams.Stored) bool { got++; return true })
-		if err != nil || got != test.want {
-			t.Errorf("%+v: %d events, %v", test, got, err)
+		var got []uint64
+		for s, err := range w.Events(w.ctx, event.SubjectUserLeave, test.from, test.to) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, s.Ref.Seq)
 		}
-	}
-	stopped := 0
-	if err := w.each(w.ctx, event.SubjectUserLeave, 1, n, func(streams.Stored) bool { stopped++; return stopped < 7 }); err != nil || stopped != 7 {
-		t.Errorf("read %d events, %v", stopped, err)
+		if diff := cmp.Diff(test.want, got); diff != "" {
+			t.Errorf("from %d to %d: %s", test.from, test.to, diff)
+		}
 	}
 }
 

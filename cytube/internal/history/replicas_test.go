@@ -1,0 +1,46 @@
+package history
+
+import (
+	"testing"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/streamstest"
+)
+
+// An echo and a send that were acknowledged are found, whichever replica answers.
+func TestLaggingReplicas(t *testing.T) {
+	t.Parallel()
+	ctx := streamstest.Context(t)
+	conns, servers := streamstest.Cluster(t)
+	js, err := jetstream.New(conns[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := streams.Open(ctx, js, streams.Options{Replicas: 3}); err != nil {
+		t.Fatal(err)
+	}
+	stream, err := js.Stream(ctx, streams.Cytube)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := world{t: t, ctx: ctx, bus: streams.NewBus(conns[0], js), Reader: New(js, "testchan")}
+	w.publish(event.SubjectUserLeave, event.UserLeave{User: "alice", Channel: "testchan"}, nil)
+	defer streamstest.Lag(t, servers, stream)()
+	send := w.publish(event.SubjectSendChat, event.SendChat{Message: "hello", Channel: "testchan"}, nil)
+	w.publish(event.SubjectChat, event.Chat{User: "bot", Message: "hello", Channel: "testchan", Time: 1}, map[string]any{event.MetaCausation: send.String()})
+	outbox, err := event.New(event.OutboxSubject("testchan"), event.Outbox{Channel: "testchan", Send: send.String()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 20 { // any replica may answer
+		if echoes, err := w.Echoes(ctx, send, false); err != nil || len(echoes) != 1 {
+			t.Fatalf("echoes: %v, %v", echoes, err)
+		}
+		if _, ok, err := w.Referred(ctx, streams.Stored{Envelope: outbox}); err != nil || !ok {
+			t.Fatalf("the send was found: %t, %v", ok, err)
+		}
+	}
+}
