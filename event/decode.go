@@ -10,28 +10,28 @@ import (
 	"strconv"
 )
 
-// As reads the envelope's data as a payload type, checking it against the
-// contract. Errors are INVALID_INPUT and name the field; fields the type does
-// not know end up in its Extra.
+// As reads the envelope's data as a payload type and checks it against the contract.
+// Errors are INVALID_INPUT and name the field. Extra gets the fields that the type does
+// not have.
 func As[T any](e Envelope) (T, error) {
 	var payload T
-	err := decodeStruct(e.Subject, e.Data, e.checked.holds(e.Data), reflect.ValueOf(&payload).Elem())
+	err := decodeStruct(e.Subject, e.Data, reflect.ValueOf(&payload).Elem())
 	return payload, err
 }
 
-// checkStruct is decodeStruct for the sake of its error.
-func checkStruct(subject string, data json.RawMessage, known bool, payload reflect.Type) error {
+// checkStruct returns the error of decodeStruct. It makes no payload unless the payload's
+// own rules need one, as every published event is checked.
+func checkStruct(subject string, data json.RawMessage, payload reflect.Type) error {
 	if l := layoutOf(payload); !l.checks {
-		_, err := l.read(subject, data, known, reflect.Value{})
+		_, err := l.read(subject, data, reflect.Value{})
 		return err
 	}
-	return decodeStruct(subject, data, known, reflect.New(payload).Elem())
+	return decodeStruct(subject, data, reflect.New(payload).Elem())
 }
 
-// decodeStruct reads data, which may be known to be a JSON object, into v.
-func decodeStruct(subject string, data json.RawMessage, known bool, v reflect.Value) error {
+func decodeStruct(subject string, data json.RawMessage, v reflect.Value) error {
 	l := layoutOf(v.Type())
-	x, err := l.read(subject, data, known, v)
+	x, err := l.read(subject, data, v)
 	if err != nil {
 		return err
 	}
@@ -46,14 +46,14 @@ func decodeStruct(subject string, data json.RawMessage, known bool, v reflect.Va
 	return nil
 }
 
-// read reads the fields of a payload into v, or only checks them where v is the
-// zero Value, and returns the others.
-func (l *layout) read(subject string, data json.RawMessage, known bool, v reflect.Value) (Extra, error) {
-	if !known && !isObject(data) {
+// read reads the fields of a payload into v, or only checks them where v is the zero
+// Value, and returns the fields that the payload type does not have.
+func (l *layout) read(subject string, data json.RawMessage, v reflect.Value) (Extra, error) {
+	if !isObject(data) {
 		return nil, Errorf(InvalidInput, "%s: data must be an object, not %s", subject, kindOf(data)).With("field", "data")
 	}
 	var few fewMembers
-	fields, err := members(few[:0], data, known)
+	fields, err := members(few[:0], data)
 	if err != nil {
 		return nil, Errorf(InvalidInput, "%s: data is not valid JSON: %w", subject, err).With("field", "data")
 	}
@@ -80,7 +80,7 @@ func (l *layout) read(subject string, data json.RawMessage, known bool, v reflec
 	return extra(fields), nil
 }
 
-// read reads a field's value, or only checks it where into is the zero Value.
+// read reads a field's value into into, or only checks it where that is the zero Value.
 func (f *fieldLayout) read(raw json.RawMessage, into reflect.Value) error {
 	var empty, low bool
 	switch f.of {
@@ -102,14 +102,6 @@ func (f *fieldLayout) read(raw json.RawMessage, into reflect.Value) error {
 			into.SetInt(n)
 		}
 	default:
-		if f.of == textsType && !f.nonempty {
-			if list, ok := texts(raw, into.IsValid()); ok {
-				if into.IsValid() {
-					into.Set(reflect.ValueOf(list))
-				}
-				break
-			}
-		}
 		if !into.IsValid() {
 			into = reflect.New(f.of).Elem()
 		}
@@ -132,9 +124,9 @@ func fieldError(subject, field string, err error) *Error {
 	return Errorf(InvalidInput, "%s: %s %w", subject, field, err).With("field", field)
 }
 
-// decodeField is json.Unmarshal with errors in the contract's words, and with
-// whole numbers accepted for integers however they are written (2.0, 1e3):
-// languages without integers write them so.
+// decodeField is json.Unmarshal with errors in the contract's words. It takes whole
+// numbers for integers however they are written (2.0, 1e3), as languages without
+// integers write them.
 func decodeField(raw json.RawMessage, into any) error {
 	switch p := into.(type) {
 	case **int:
@@ -170,9 +162,6 @@ func decodeText(raw json.RawMessage, into *string) error {
 }
 
 func integer(raw json.RawMessage) (int64, error) {
-	if n, ok := digits(raw); ok {
-		return n, nil
-	}
 	s := string(bytes.TrimSpace(raw))
 	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
 		return n, nil
@@ -188,18 +177,7 @@ func integer(raw json.RawMessage) (int64, error) {
 	return int64(f), nil
 }
 
-// digits reads a number of so few digits that it cannot overflow.
-func digits(raw []byte) (n int64, ok bool) {
-	for _, c := range raw {
-		if c < '0' || c > '9' {
-			return 0, false
-		}
-		n = n*10 + int64(c-'0')
-	}
-	return n, len(raw) > 0 && len(raw) < 19
-}
-
-// jsonKind is what encoding/json says it has found, in our words.
+// jsonKind translates encoding/json's name of a kind of value.
 func jsonKind(found string) string {
 	switch found {
 	case "array":

@@ -8,6 +8,8 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
+
+	"github.com/rosey-bot/rosey/internal/rawjson"
 )
 
 // Extra holds the fields of an object that the contract does not name, so that
@@ -15,8 +17,8 @@ import (
 // Payload types embed it.
 type Extra map[string]json.RawMessage
 
-// append writes the fields behind b, but for those that the object has already:
-// of two fields with one name, readers differ on which counts.
+// append writes the fields behind b in the order of their names. It skips names that the
+// object has already: of two fields with one name, readers differ on which counts.
 func (x Extra) append(b []byte, has func(name string) bool) []byte {
 	names := make([]string, 0, len(x))
 	for name := range x {
@@ -35,12 +37,11 @@ func (x Extra) append(b []byte, has func(name string) bool) []byte {
 	return b
 }
 
-// Encode writes a payload as JSON: one of this package's payload structs with
-// its extra fields, or anything encoding/json takes that becomes an object. What
-// it returns is valid JSON.
+// Encode writes a payload as JSON: one of this package's payload structs with its extra
+// fields, or anything that encoding/json writes as an object. Errors are INVALID_INPUT.
 func Encode(payload any) (json.RawMessage, error) {
 	if raw, ok := payload.(json.RawMessage); ok {
-		if !isObject(raw) || !valid(raw) {
+		if !isObject(raw) || !rawjson.Valid(raw) {
 			return nil, Errorf(InvalidInput, "the payload must be a JSON object")
 		}
 		return raw, nil
@@ -87,9 +88,7 @@ func encodeStruct(v reflect.Value) (json.RawMessage, error) {
 			b = strconv.AppendInt(b, fv.Int(), 10)
 		case f.of == idType:
 			b = ID(fv.String()).AppendJSON(b)
-		case f.of == textsType:
-			b = appendTexts(b, fv)
-		case f.of == rawType && valid(fv.Bytes()):
+		case f.of == rawType && rawjson.Valid(fv.Bytes()):
 			b = append(b, fv.Bytes()...)
 		case fv.Kind() == reflect.Slice && fv.IsNil() && fv.Type().Elem().Kind() != reflect.Uint8:
 			b = append(b, "[]"...)
@@ -105,7 +104,7 @@ func encodeStruct(v reflect.Value) (json.RawMessage, error) {
 	if l.extra < 0 || v.Field(l.extra).Len() == 0 {
 		return b, nil
 	}
-	if b = append(v.Field(l.extra).Interface().(Extra).append(b[:len(b)-1], l.has), '}'); !valid(b) {
+	if b = append(v.Field(l.extra).Interface().(Extra).append(b[:len(b)-1], l.has), '}'); !rawjson.Valid(b) {
 		return nil, Errorf(InvalidInput, "encode payload: a field of Extra is not valid JSON")
 	}
 	return b, nil
@@ -121,17 +120,6 @@ func marshal(v any) ([]byte, error) {
 		return nil, err
 	}
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
-}
-
-func appendTexts(b []byte, list reflect.Value) []byte {
-	b = append(b, '[')
-	for i := range list.Len() {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = appendString(b, list.Index(i).String())
-	}
-	return append(b, ']')
 }
 
 // appendObject writes a map with its names in order.
@@ -155,7 +143,8 @@ func appendObject(b []byte, m map[string]any) ([]byte, error) {
 	return append(b, '}'), nil
 }
 
-// appendValue writes what marshal does.
+// appendValue appends what marshal writes. Most metadata are strings, which need not go
+// through reflection.
 func appendValue(b []byte, v any) ([]byte, error) {
 	switch v := v.(type) {
 	case string:

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/rosey-bot/rosey/internal/rawjson"
 )
 
 // Envelope is the body of every event (contract: Event Structure).
@@ -23,19 +25,16 @@ type Envelope struct {
 	checked checked
 }
 
-// checked remembers what Validate found right, and what Decode found to be JSON,
-// so that an event that passes through many hands is read once: most of what
-// publishing costs beyond NATS would be reading it again. It holds for the
-// slices themselves: whoever puts another subject or other data into an envelope
-// has it checked anew.
+// checked is what New found valid, so that publishing does not validate it again, which
+// would be most of the cost of publishing beyond NATS. It holds for the slice itself:
+// an envelope with another subject or other data is validated anew.
 type checked struct {
-	subject string // "" where only the JSON was checked
+	subject string
 	data    []byte
 }
 
-// holds reports whether data is what was found to be a JSON object.
-func (c checked) holds(data []byte) bool {
-	return len(c.data) > 0 && len(data) == len(c.data) && &data[0] == &c.data[0]
+func (c checked) holds(subject string, data []byte) bool {
+	return c.subject == subject && len(c.data) > 0 && len(data) == len(c.data) && &data[0] == &c.data[0]
 }
 
 // Keys of Envelope.Metadata that Rosey itself writes.
@@ -61,11 +60,11 @@ func New(subject string, payload any) (Envelope, error) {
 	if err != nil {
 		return Envelope{}, fmt.Errorf("%s: %w", subject, err)
 	}
-	e := Envelope{Subject: subject, Data: data, Timestamp: time.Now(), Priority: Normal, checked: checked{data: data}}
+	e := Envelope{Subject: subject, Data: data, Timestamp: time.Now(), Priority: Normal}
 	if err := e.Validate(); err != nil {
 		return e, err
 	}
-	e.checked.subject = subject
+	e.checked = checked{subject, data}
 	return e, nil
 }
 
@@ -73,15 +72,14 @@ func New(subject string, payload any) (Envelope, error) {
 // the contract and its data has the shape that the subject asks for. What New
 // made has been checked, as long as its data is not written to in place.
 func (e Envelope) Validate() error {
-	known := e.checked.holds(e.Data)
-	if known && e.checked.subject == e.Subject {
+	if e.checked.holds(e.Subject, e.Data) {
 		return nil
 	}
 	payload, err := schemaOf(e.Subject)
 	if err != nil {
 		return err
 	}
-	return checkData(e.Subject, e.Data, known, payload)
+	return checkData(e.Subject, e.Data, payload)
 }
 
 // Meta is a metadata entry as text, or "".
@@ -121,7 +119,7 @@ func (e Envelope) MarshalJSON() ([]byte, error) {
 	if e.Timestamp.IsZero() {
 		b = append(b, "null"...)
 	} else {
-		b = appendSeconds(b, e.Timestamp.UnixMicro())
+		b = strconv.AppendFloat(b, float64(e.Timestamp.UnixMicro())/1e6, 'f', -1, 64)
 	}
 	b = append(b, `,"priority":`...)
 	b = strconv.AppendInt(b, int64(e.Priority), 10)
@@ -143,25 +141,6 @@ func (e Envelope) MarshalJSON() ([]byte, error) {
 	return append(e.Extra.append(b, isEnvelopeField), '}'), nil
 }
 
-// appendSeconds writes microseconds as the seconds that they are, as the shortest
-// number that is read as the same.
-func appendSeconds(b []byte, micros int64) []byte {
-	if micros < 0 {
-		return strconv.AppendFloat(b, float64(micros)/1e6, 'f', -1, 64)
-	}
-	b = strconv.AppendInt(b, micros/1e6, 10)
-	part := micros % 1e6
-	if part == 0 {
-		return b
-	}
-	b = append(b, '.')
-	for unit := int64(1e5); part > 0; unit /= 10 {
-		b = append(b, byte('0'+part/unit))
-		part %= unit
-	}
-	return b
-}
-
 // Decode reads a message body that arrived on subject: an envelope, or a bare
 // payload object, which gets the subject it came on and no timestamp. It checks
 // the envelope only; see Validate for the payload. Errors are INVALID_INPUT and
@@ -173,12 +152,12 @@ func Decode(subject string, body []byte) (Envelope, error) {
 	}
 	body = bytes.TrimSpace(body)
 	var few fewMembers
-	fields, err := members(few[:0], body, false)
+	fields, err := members(few[:0], body)
 	if err != nil {
 		return Envelope{}, Errorf(InvalidInput, "%s: the body is not valid JSON: %w", subject, err).With("field", "")
 	}
 	if !hasMember(fields, "subject") || !hasMember(fields, "data") {
-		return Envelope{Subject: subject, Data: body, Priority: Normal, checked: checked{data: body}}, nil
+		return Envelope{Subject: subject, Data: body, Priority: Normal}, nil
 	}
 	e := Envelope{Subject: subject, Priority: Normal}
 	for _, f := range envelopeFields {
@@ -194,7 +173,6 @@ func Decode(subject string, body []byte) (Envelope, error) {
 		return Envelope{}, fieldError(subject, "subject", fmt.Errorf("is %q, but the event came on %q", e.Subject, subject))
 	}
 	e.Extra = extra(fields)
-	e.checked.data = e.Data
 	return e, nil
 }
 
@@ -204,7 +182,7 @@ var envelopeFields = [...]struct {
 	read     func(json.RawMessage, *Envelope) error
 }{
 	{"subject", true, func(raw json.RawMessage, e *Envelope) error {
-		if kindOf(raw) == "a string" && string(textBytes(raw)) == e.Subject {
+		if kindOf(raw) == "a string" && string(rawjson.Text(raw)) == e.Subject {
 			return nil // as nearly always, and needs no string of its own
 		}
 		return decodeText(raw, &e.Subject)
@@ -238,10 +216,6 @@ func decodeTimestamp(raw json.RawMessage, t *time.Time) error {
 	if kindOf(raw) != "a number" {
 		return fmt.Errorf("must be a number, not %s", kindOf(raw))
 	}
-	if micros, ok := microseconds(raw); ok {
-		*t = time.UnixMicro(micros)
-		return nil
-	}
 	seconds, err := strconv.ParseFloat(string(raw), 64)
 	if err != nil {
 		return fmt.Errorf("must be Unix seconds, not %s", raw)
@@ -256,54 +230,22 @@ func decodeTimestamp(raw json.RawMessage, t *time.Time) error {
 	return nil
 }
 
-// microseconds reads what appendSeconds writes.
-func microseconds(raw []byte) (micros int64, ok bool) {
-	whole, part, pointed := bytes.Cut(raw, []byte{'.'})
-	seconds, ok := digits(whole)
-	if !ok || seconds >= 1<<33 || len(part) > 6 {
-		return 0, false
-	}
-	if pointed {
-		if micros, ok = digits(part); !ok {
-			return 0, false
-		}
-	}
-	for range 6 - len(part) {
-		micros *= 10
-	}
-	return seconds*1e6 + micros, true
-}
-
 func decodeMetadata(raw json.RawMessage) (map[string]any, error) {
 	if !isObject(raw) {
 		return nil, fmt.Errorf("must be an object, not %s", kindOf(raw))
 	}
 	var few fewMembers
-	fields, err := members(few[:0], raw, true)
+	fields, err := members(few[:0], raw)
 	if err != nil || len(fields) == 0 {
 		return nil, err
 	}
 	m := make(map[string]any, len(fields)+1) // who passes the event on adds one
 	for _, f := range fields {
-		if m[metaKey(f.name)], err = decodeAny(f.raw); err != nil {
+		if m[string(f.name)], err = decodeAny(f.raw); err != nil {
 			return nil, err
 		}
 	}
 	return m, nil
-}
-
-// metaKey is a key as a string: one of Rosey's own, which nearly all are, is none
-// that need be made.
-func metaKey(name []byte) string {
-	switch string(name) {
-	case MetaSource:
-		return MetaSource
-	case MetaCausation:
-		return MetaCausation
-	case MetaWaited:
-		return MetaWaited
-	}
-	return string(name)
 }
 
 // decodeAny reads any value, numbers as they are written.

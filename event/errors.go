@@ -122,7 +122,7 @@ func ReplyError(body []byte) error {
 		return Errorf(PluginError, "the reply is not a JSON object but %s", kindOf(body))
 	}
 	var few fewMembers
-	fields, err := members(few[:0], body, false)
+	fields, err := members(few[:0], body)
 	if err != nil {
 		return Errorf(PluginError, "the reply is not valid JSON: %w", err)
 	}

@@ -15,7 +15,6 @@ var (
 	int64Type  = reflect.TypeFor[int64]()
 	rawType    = reflect.TypeFor[json.RawMessage]()
 	idType     = reflect.TypeFor[ID]()
-	textsType  = reflect.TypeFor[[]string]()
 )
 
 // A layout lists a payload struct's fields, read from its tags: json:"name" and

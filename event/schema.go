@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/rosey-bot/rosey/internal/rawjson"
 )
 
 // schemas says which payload each subject carries; a nil type means that any
@@ -62,14 +64,13 @@ var schemas = func() (s Subjects[reflect.Type]) {
 // not have the shape that the contract gives the subject's payload.
 func CheckData(subject string, data json.RawMessage) error {
 	payload, _ := schemas.Find(subject)
-	return checkData(subject, data, false, payload)
+	return checkData(subject, data, payload)
 }
 
-// checkData checks data, which may be known to be a JSON object, for being what
-// the payload type asks for; any object will do for nil.
-func checkData(subject string, data json.RawMessage, known bool, payload reflect.Type) error {
+// checkData checks that data has the payload type's shape; a nil type takes any object.
+func checkData(subject string, data json.RawMessage, payload reflect.Type) error {
 	if payload != nil {
-		err := checkStruct(subject, data, known, payload)
+		err := checkStruct(subject, data, payload)
 		if err != nil && Match(EventSubject("*", "*"), subject) {
 			if taken := Reserved(subject[strings.LastIndexByte(subject, '.')+1:]); taken != nil {
 				e := AsError(err, InvalidInput)
@@ -81,7 +82,7 @@ func checkData(subject string, data json.RawMessage, known bool, payload reflect
 	if !isObject(data) {
 		return Errorf(InvalidInput, "%s: data must be an object, not %s", subject, kindOf(data)).With("field", "data")
 	}
-	if !known && !valid(data) {
+	if !rawjson.Valid(data) {
 		return Errorf(InvalidInput, "%s: data is not valid JSON", subject).With("field", "data")
 	}
 	return nil

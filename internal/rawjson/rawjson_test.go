@@ -1,0 +1,124 @@
+package rawjson_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/rosey-bot/rosey/internal/rawjson"
+)
+
+var seeds = []string{
+	`{}`, ` {"a":[1,-0.5e+3,true,false,null,"\u00e9\\"]} `, `{"a":01}`, `{"a":"` + "\x01" + `"}`, `{"a":1,}`, `[1 2]`, `"\x"`, `-`, `1.`, `1e`, "\"\xff\"",
+	strings.Repeat("[", 100) + strings.Repeat("]", 100), `{"a":nul}`, ``, "\u2028", `{"a":tru`, `{"a"`, `{"a":1}{`, `{"a":1,"a":2}`, `[]`, `["a","b"]`,
+	` [ "a" , "\u00e9\"" ] `, `["\ud800"]`, `{"\ud800\u0041":1}`, "{\"\xff\":1}", `[[`, `[,]`, `{"a":1]`,
+}
+
+func FuzzValid(f *testing.F) {
+	for _, s := range seeds {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		if got, want := rawjson.Valid(raw), json.Valid(raw); got != want {
+			t.Errorf("%q is valid: %v, encoding/json says %v", raw, got, want)
+		}
+	})
+}
+
+func FuzzMembers(f *testing.F) {
+	for _, s := range seeds {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		got := map[string]string{}
+		err := rawjson.Members(raw, func(name, value []byte) error {
+			got[string(name)] = string(value)
+			return nil
+		})
+		var want map[string]json.RawMessage
+		wantErr := json.Unmarshal(raw, &want)
+		if isObject := bytes.HasPrefix(bytes.TrimSpace(raw), []byte("{")); (err == nil) != (wantErr == nil && isObject) {
+			t.Fatalf("%q: %v, encoding/json says %v", raw, err, wantErr)
+		}
+		if err != nil {
+			return
+		}
+		if len(got) != len(want) {
+			t.Fatalf("%q has the members %v, encoding/json says %s", raw, got, want)
+		}
+		for name, value := range want {
+			if got[name] != string(value) {
+				t.Errorf("%q: %q is %s, encoding/json says %s", raw, name, got[name], value)
+			}
+		}
+	})
+}
+
+func FuzzElements(f *testing.F) {
+	for _, s := range seeds {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		var got []string
+		err := rawjson.Elements(raw, func(value []byte) error {
+			got = append(got, string(value))
+			return nil
+		})
+		var want []json.RawMessage
+		wantErr := json.Unmarshal(raw, &want)
+		if isList := bytes.HasPrefix(bytes.TrimSpace(raw), []byte("[")); (err == nil) != (wantErr == nil && isList) {
+			t.Fatalf("%q: %v, encoding/json says %v", raw, err, wantErr)
+		}
+		if err != nil {
+			return
+		}
+		if len(got) != len(want) {
+			t.Fatalf("%q has the elements %q, encoding/json says %s", raw, got, want)
+		}
+		for i, value := range want {
+			if got[i] != string(value) {
+				t.Errorf("%q: element %d is %s, encoding/json says %s", raw, i, got[i], value)
+			}
+		}
+	})
+}
+
+func FuzzText(f *testing.F) {
+	for _, s := range []string{`""`, `"a"`, `"\u00e9\"\n"`, `"\ud800"`, `"\ud83c\udfb2"`, "\"\xff\"", `"\ud800\ud800"`} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		var want string
+		if raw = bytes.TrimSpace(raw); json.Unmarshal(raw, &want) != nil || raw[0] != '"' {
+			return
+		}
+		if got := string(rawjson.Text(raw)); got != want {
+			t.Errorf("%q is %q, encoding/json says %q", raw, got, want)
+		}
+	})
+}
+
+// What is nested deeper than encoding/json reads is refused.
+func TestDeepNesting(t *testing.T) {
+	t.Parallel()
+	const maxDepth = 10_000
+	for _, depth := range []int{1, maxDepth / 2, maxDepth, maxDepth + 1, 500_000} {
+		raw := []byte(strings.Repeat("[", depth) + strings.Repeat("]", depth))
+		if got, want := rawjson.Valid(raw), json.Valid(raw); got != want {
+			t.Errorf("%d levels are valid: %v, encoding/json says %v", depth, got, want)
+		}
+	}
+}
+
+func TestTheCallersErrorIsReturned(t *testing.T) {
+	t.Parallel()
+	enough := errors.New("enough")
+	if err := rawjson.Members([]byte(`{"a":1,"b":2}`), func(_, _ []byte) error { return enough }); err != enough {
+		t.Errorf("members: %v", err)
+	}
+	if err := rawjson.Elements([]byte(`[1,2]`), func([]byte) error { return enough }); err != enough {
+		t.Errorf("elements: %v", err)
+	}
+}
