@@ -40,17 +40,17 @@ func auditCommand() *cli.Command {
 			&cli.BoolFlag{Name: "media", Usage: "only what played, was queued or taken off"},
 			&cli.StringFlag{Name: "output", Usage: "`FORMAT`: " + strings.Join(audit.Formats, ", "), Value: "text"},
 		),
-		Action: ofRange(withClient(true, auditHistory)),
+		Action: ofRange(reading(auditHistory)),
 		Subcommands: []*cli.Command{
 			{Name: "seal", Usage: "write a signed hash chain over a range, from which verify finds changes", ArgsUsage: "FILE",
 				Description: `   rosey audit seal november.seal
    rosey audit seal --since 30d --key moderators.key month.seal`,
-				Flags: append(rangeFlags(), key), Action: ofOne("file", ofRange(withClient(true, auditSeal)))},
+				Flags: append(rangeFlags(), key), Action: ofOne("file", ofRange(reading(auditSeal)))},
 			{Name: "verify", Usage: "compare the history with a seal; exits with 1 when it was tampered with", ArgsUsage: "FILE",
 				Description: `   rosey audit verify november.seal
    rosey audit verify november.seal --public-key "$KEY"      the KEY that seal printed`,
 				Flags:  []cli.Flag{&cli.StringFlag{Name: "public-key", Usage: "`KEY` that must have signed the seal, as seal printed it"}, outputFlag()},
-				Action: ofOne("file", withClient(true, auditVerify))},
+				Action: ofOne("file", reading(auditVerify))},
 			{Name: "forget", Usage: "erase what a person said and did from the streams", Description: `   rosey audit forget --user alice --dry-run                how much that would erase
    rosey audit forget --user alice --reason 'asked for it' --yes`, Flags: append(rangeFlags(), key,
 				&cli.StringFlag{Name: "user", Usage: "the person's `NAME`"},
@@ -58,7 +58,7 @@ func auditCommand() *cli.Command {
 				&cli.StringFlag{Name: "reason", Usage: "`TEXT` for the record"},
 				&cli.BoolFlag{Name: "dry-run", Usage: "count, erase nothing"},
 				&cli.BoolFlag{Name: "yes", Usage: "really erase it, which cannot be undone"},
-			), Action: ofRange(withClient(true, auditForget))},
+			), Action: ofRange(reading(auditForget))},
 		},
 	}
 }
@@ -132,7 +132,7 @@ func auditHistory(ctx context.Context, c *cli.Context, cmd command) error {
 	if !isTerminal(c.App.Writer) {
 		o.Progress = func(p replay.Progress) { show(int(p.Read), int(p.Total)) }
 	}
-	err = audit.Write(ctx, cmd.js, out, o)
+	err = audit.Write(ctx, cmd.JS, out, o)
 	done()
 	return replayError(err)
 }
@@ -140,10 +140,10 @@ func auditHistory(ctx context.Context, c *cli.Context, cmd command) error {
 func auditKey(c *cli.Context, cmd command) (ed25519.PrivateKey, error) {
 	path := c.String("key")
 	if path == "" {
-		if cmd.cfg.External() {
+		if cmd.settings.External() {
 			return nil, usagef("with an external server, say where the signing key is: --key FILE")
 		}
-		path = filepath.Join(cmd.cfg.Store, "audit.key")
+		path = filepath.Join(cmd.settings.Store, "audit.key")
 	}
 	return audit.OpenKey(path)
 }
@@ -162,7 +162,7 @@ func auditSeal(ctx context.Context, c *cli.Context, cmd command) (err error) {
 	if err != nil {
 		return fmt.Errorf("write the seal: %w", err)
 	}
-	sealed, err := audit.Seal(ctx, cmd.js, f, key, r)
+	sealed, err := audit.Seal(ctx, cmd.JS, f, key, r)
 	if err = errors.Join(err, f.Close()); err != nil {
 		return replayError(errors.Join(err, os.Remove(path)))
 	}
@@ -184,7 +184,7 @@ func auditVerify(ctx context.Context, c *cli.Context, cmd command) (err error) {
 		return fmt.Errorf("read the seal: %w", err)
 	}
 	defer f.Close()
-	report, err := audit.Verify(ctx, cmd.js, f, trusted)
+	report, err := audit.Verify(ctx, cmd.JS, f, trusted)
 	if err != nil {
 		return replayError(err)
 	}
@@ -237,7 +237,7 @@ func auditForget(ctx context.Context, c *cli.Context, cmd command) error {
 	if err != nil {
 		return err
 	}
-	done, err := audit.Forget(ctx, cmd.bus, key, user, o)
+	done, err := audit.Forget(ctx, cmd.Bus, key, user, o)
 	if err != nil {
 		return replayError(err)
 	}

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/rosey-bot/rosey/internal/client"
 )
 
 // A backup of a running bot can be read in place of a store, and restored into
@@ -82,7 +84,7 @@ func TestBackupAndRestore(t *testing.T) {
 	if r := rosey(t, "", "restore", backup, "--store", other); r.code != 0 || !strings.Contains(r.stdout, "restored 10 streams with ") {
 		t.Fatalf("restore: %+v", r)
 	}
-	if unfinished(other) {
+	if client.Incomplete(other) {
 		t.Error("the restored store is marked as not whole")
 	}
 	brokenOff(t, backup)
@@ -116,12 +118,12 @@ func brokenOff(t *testing.T, backup string) {
 			case <-ended:
 				return true
 			default:
-				return unfinished(store)
+				return client.Incomplete(store)
 			}
 		})
 		_ = p.cmd.Process.Kill() // unless it has come to its end
 		<-ended
-		found = unfinished(store)
+		found = client.Incomplete(store)
 	}
 	if !found {
 		t.Fatal("no restore could be killed on its way")

@@ -31,4 +31,10 @@ func (list catalog) find(name string) (plugins.Plugin, error) {
 }
 
 // names returns the plugins' names, separated by commas.
-func (list catalog) names() string { return strings.Join(names(list), ", ") }
+func (list catalog) names() string {
+	names := make([]string, 0, len(list))
+	for _, p := range list {
+		names = append(names, p.Name)
+	}
+	return strings.Join(names, ", ")
+}

@@ -163,7 +163,7 @@ func TestSeveralChannels(t *testing.T) {
 	}
 
 	// The room that is lost is reported, loudly.
-	if err := until(r.ctx, func() bool { return strings.Contains(bot.stderr.String(), "the bot gave this channel up") }); err != nil {
+	if err := until(r.ctx, func() bool { return strings.Contains(bot.stderr.String(), "channel given up") }); err != nil {
 		t.Errorf("no word about the ban:\n%s", bot.stderr.String())
 	}
 	status := rosey(t, "", "status", "--output", "json", "--store", store)
@@ -185,7 +185,7 @@ func TestSeveralChannels(t *testing.T) {
 			t.Errorf("%s is not in the status:\n%s", want, text)
 		}
 	}
-	if _, lines := doctor(t, "--config", config, "--store", store); !has(lines, "site ok: "+r.site.URL()+" has channel four") {
+	if _, lines := diagnose(t, "--config", config, "--store", store); !has(lines, "site ok: "+r.site.URL()+" has channel four") {
 		t.Errorf("doctor: %q", lines)
 	}
 	if got := rosey(t, "", "replay", "--since", "1h", "--store", store).stdout; !regexp.MustCompile(`cytube\.chat +two  +\S`).MatchString(got) {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/rosey-bot/rosey/internal/settings"
 	"github.com/rosey-bot/rosey/internal/terminal"
+	"github.com/rosey-bot/rosey/internal/version"
 	"github.com/rosey-bot/rosey/plugins"
 )
 
@@ -86,7 +87,7 @@ func newApp(plugins catalog, stdin io.Reader, stdout, stderr io.Writer) *cli.App
 	app := &cli.App{
 		Name:            "rosey",
 		Usage:           "a CyTube chat bot whose every event is remembered",
-		Version:         version(),
+		Version:         version.String(),
 		HideHelpCommand: true,
 		Metadata:        map[string]any{catalogKey: plugins},
 

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -18,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rosey-bot/rosey/internal/retry"
 	"github.com/rosey-bot/rosey/plugins/shipped"
 )
 
@@ -148,6 +150,16 @@ func roseyWith(t *testing.T, env []string, stdin string, args ...string) result 
 
 // testPatience is how long a test waits for anything, on a machine that does much else.
 const testPatience = 4 * time.Minute
+
+// until waits for a condition, or for ctx to end.
+func until(ctx context.Context, ok func() bool) error {
+	return retry.Do(ctx, retry.Every(10*time.Millisecond), func(context.Context) error {
+		if !ok() {
+			return errors.New("the condition does not hold")
+		}
+		return nil
+	})
+}
 
 // process is the program as a process of its own.
 type process struct {

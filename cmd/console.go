@@ -1,18 +1,13 @@
 package cmd
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
-	"syscall"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/rosey-bot/rosey/console"
-	"github.com/rosey-bot/rosey/internal/settings"
-	"github.com/rosey-bot/rosey/kvstore"
 )
 
 func consoleCommand() *cli.Command {
@@ -43,64 +38,4 @@ func hashPassword(c *cli.Context) error {
 	}
 	fmt.Fprintln(c.App.Writer, console.HashPassword(password))
 	return nil
-}
-
-// openConsole opens the console that is asked for, or that a local room in a
-// terminal has; nil is none.
-func openConsole(cfg settings.Settings, bot *platform, store *kvstore.Store, room *localRoom) (*console.Console, error) {
-	address, given := cfg.Console, cfg.Console != ""
-	if !given && (room == nil || room.quiet) || address == settings.ConsoleOff {
-		return nil, nil
-	}
-	if !given {
-		address = console.DefaultAddress
-	}
-	access, err := cfg.ConsoleAccess.Access()
-	if err != nil {
-		return nil, err
-	}
-	settings := console.Config{
-		Address: address, Access: access, Bus: bot.bus, Store: store, Version: version(), TraceURL: cfg.TraceURL, Logger: bot.log,
-	}
-	for _, ch := range bot.channels {
-		settings.Channels = append(settings.Channels, ch.forConsole())
-	}
-	if room != nil {
-		settings.SendChat = room.sayFromBrowser
-	}
-	served, err := console.Listen(settings)
-	if errors.Is(err, syscall.EADDRINUSE) && !given {
-		settings.Address = "127.0.0.1:0"
-		served, err = console.Listen(settings)
-	}
-	return served, err
-}
-
-// forConsole is the channel as the console sees it.
-func (c *channel) forConsole() console.Channel {
-	name := c.Connector.Channel()
-	isBot := func(user string) bool { return c.IsBot(name, user) }
-	return console.Channel{
-		Name: name, Site: c.Site, Prefix: c.Prefix, IsBot: isBot, Problem: func() string { return c.status().Problem },
-		Users: func() []console.User {
-			var list []console.User
-			for _, m := range c.Present() {
-				list = append(list, console.User{Name: m.Name, Rank: m.Rank, Bot: isBot(m.Name)})
-			}
-			return list
-		},
-	}
-}
-
-// sayFromBrowser speaks a line as the terminal's own would be spoken.
-func (l *localRoom) sayFromBrowser(ctx context.Context, line string) error {
-	if strings.ContainsFunc(line, func(r rune) bool { return r == '\n' || r == '\r' }) {
-		return usagef("one line at a time")
-	}
-	if !asSomebody.MatchString(line) {
-		l.mu.Lock()
-		l.elsewhere[line]++
-		l.mu.Unlock()
-	}
-	return l.speak(ctx, line)
 }

@@ -76,12 +76,12 @@ func evening(t *testing.T) (url, trace string) {
 	p, url := startConsole(t, store, "--listen-room", "127.0.0.1:0")
 	room := regexp.MustCompile(`http://127\.0\.0\.1:\d+`).FindString(fetchRoom(t, url))
 	ctx := soon(t)
-	alice, err := cytubetest.Join(ctx, room, localChannel, "alice", "")
+	alice, err := cytubetest.Join(ctx, room, "local", "alice", "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(alice.Close)
-	queueing, err := cytubetest.Join(ctx, room, localChannel, "bob", "")
+	queueing, err := cytubetest.Join(ctx, room, "local", "bob", "")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -53,9 +53,9 @@ this takes effect at once, also while the bot runs.
 			default:
 				return usagef("--output is creds or permissions, not %q", c.String("output"))
 			}
-			return withClient(true, func(ctx context.Context, c *cli.Context, cmd command) error {
+			return reading(func(ctx context.Context, c *cli.Context, cmd command) error {
 				switch {
-				case cmd.cfg.External():
+				case cmd.settings.External():
 					return usagef("an external NATS server has its own users: rosey plugin creds %s --output permissions prints what to add to its configuration", name)
 				case c.Bool("revoke"):
 					return revokeCreds(ctx, c, cmd, name)
@@ -70,10 +70,10 @@ func issueCreds(ctx context.Context, c *cli.Context, cmd command, name string) e
 	if err := separated(ctx, cmd); err != nil {
 		return err
 	}
-	if _, err := router.OpenBucket(ctx, cmd.js, cmd.cfg.Replicas); err != nil {
+	if _, err := router.OpenBucket(ctx, cmd.JS, cmd.settings.Replicas); err != nil {
 		return err
 	}
-	if err := access.OpenCommandConsumer(ctx, cmd.js, name); err != nil {
+	if err := access.OpenCommandConsumer(ctx, cmd.JS, name); err != nil {
 		return err
 	}
 	path := c.String("file")
@@ -83,7 +83,7 @@ func issueCreds(ctx context.Context, c *cli.Context, cmd command, name string) e
 	if err := ours(path); err != nil {
 		return err
 	}
-	text, err := access.IssueCredentials(cmd.cfg.Store, name)
+	text, err := access.IssueCredentials(cmd.settings.Store, name)
 	if err != nil {
 		return err
 	}
@@ -106,7 +106,7 @@ func issueCreds(ctx context.Context, c *cli.Context, cmd command, name string) e
 		fmt.Fprintf(c.App.Writer, "; ended %d connection(s) with its old credentials", ended)
 	}
 	fmt.Fprintln(c.App.Writer)
-	registered, err := host.Registered(ctx, cmd.js, name)
+	registered, err := host.Registered(ctx, cmd.JS, name)
 	if err == nil && !registered {
 		fmt.Fprintf(c.App.ErrWriter, "rosey: no plugin %s is registered yet, which it is once it runs; if the name is a mistake, "+
 			"rosey plugin creds %s --revoke and rosey plugin rm %s undo this\n", name, name, name)
@@ -115,7 +115,7 @@ func issueCreds(ctx context.Context, c *cli.Context, cmd command, name string) e
 }
 
 func revokeCreds(ctx context.Context, c *cli.Context, cmd command, name string) error {
-	found, err := access.RevokeCredentials(cmd.cfg.Store, name)
+	found, err := access.RevokeCredentials(cmd.settings.Store, name)
 	if err != nil {
 		return err
 	}
@@ -127,11 +127,11 @@ func revokeCreds(ctx context.Context, c *cli.Context, cmd command, name string) 
 		return err
 	}
 	fmt.Fprintf(c.App.Writer, "the credentials of %s are revoked; ended %d connection(s)\n", name, ended)
-	registered, err := host.Registered(ctx, cmd.js, name)
+	registered, err := host.Registered(ctx, cmd.JS, name)
 	if err != nil || registered {
 		return err
 	}
-	durables, err := host.Consumers(ctx, cmd.js, name)
+	durables, err := host.Consumers(ctx, cmd.JS, name)
 	if len(durables) > 0 {
 		fmt.Fprintf(c.App.ErrWriter, "rosey: commands for %s still wait for it in the stream: rosey plugin rm %s forgets them\n", name, name)
 	}
@@ -140,16 +140,16 @@ func revokeCreds(ctx context.Context, c *cli.Context, cmd command, name string) 
 
 // announce tells the bot of changed credentials, if one runs.
 func announce(cmd command) (ended int, err error) {
-	if !cmd.running {
+	if !cmd.Running {
 		return 0, nil
 	}
-	return access.AnnounceCredentials(cmd.nc)
+	return access.AnnounceCredentials(cmd.Conn)
 }
 
 // separated returns an error where the events of plugins share a stream with
 // timers, as they did in stores of earlier versions.
 func separated(ctx context.Context, cmd command) error {
-	s, err := cmd.js.Stream(ctx, streams.Plugin)
+	s, err := cmd.JS.Stream(ctx, streams.Plugin)
 	if err != nil {
 		return fmt.Errorf("look at stream %s: %w", streams.Plugin, err)
 	}

@@ -42,14 +42,14 @@ func dbCommand() *cli.Command {
 Filters know $eq $ne $gt $gte $lt $lte $in $nin $exists $like $ilike $contains
 $and $or $not; see docs/database.md. On a stopped bot the commands open its store.`,
 		Subcommands: []*cli.Command{
-			{Name: "ls", Usage: "collections with their number of records and size", Description: `   rosey db ls`, Flags: out(), Action: withClient(true, dbList)},
-			{Name: "get", Usage: "print a record", ArgsUsage: "COLLECTION ID", Description: `   rosey db get quotes 42`, Flags: out(), Action: withClient(true, dbGet)},
+			{Name: "ls", Usage: "collections with their number of records and size", Description: `   rosey db ls`, Flags: out(), Action: reading(dbList)},
+			{Name: "get", Usage: "print a record", ArgsUsage: "COLLECTION ID", Description: `   rosey db get quotes 42`, Flags: out(), Action: reading(dbGet)},
 			{Name: "set", Usage: "create or replace a record; without an ID it gets the next number", ArgsUsage: "COLLECTION [ID] JSON", Description: `   rosey db set quotes '{"text":"Hello, world!","user":"alice"}'       a new record
    rosey db set quotes 42 '{"text":"Hello!","user":"alice"}'           this record
    rosey db set quotes 42 --merge '{"votes":1}'                         the rest stays`, Flags: out(
 				&cli.BoolFlag{Name: "merge", Usage: "keep fields that the JSON does not name"},
 				&cli.Uint64Flag{Name: "if-revision", Usage: "only if the record's revision is still `N`; 0 means it does not exist"},
-			), Action: withClient(true, dbSet)},
+			), Action: reading(dbSet)},
 			{Name: "query", Usage: "print the records that match", ArgsUsage: "COLLECTION", Description: `   rosey db query quotes --filter '{"user":"alice"}' --order-by 'timestamp DESC' --limit 10
    rosey db query quotes --filter '{"text":{"$ilike":"%hello%"}}'
    rosey db query quotes --filter '{"votes":{"$gt":3}}' --explain`, Flags: out(
@@ -58,17 +58,17 @@ $and $or $not; see docs/database.md. On a stopped bot the commands open its stor
 				&cli.IntFlag{Name: "limit", Usage: "print `N` records", Value: 100},
 				&cli.IntFlag{Name: "offset", Usage: "pass over the first `N`"},
 				&cli.BoolFlag{Name: "explain", Usage: "also say how the query was answered"},
-			), Action: withClient(true, dbQuery)},
+			), Action: reading(dbQuery)},
 			{Name: "update", Usage: "change fields of a record, or of all that match a filter", ArgsUsage: "COLLECTION [ID] OPS", Description: `   rosey db update quotes 42 '{"$inc":{"votes":1}}'
    rosey db update quotes --filter '{"user":"alice"}' '{"$set":{"user":"alicia"}}'`, Flags: out(
 				&cli.StringFlag{Name: "filter", Usage: "in place of the ID: `JSON` conditions"},
-			), Action: withClient(true, dbUpdate)},
+			), Action: reading(dbUpdate)},
 			{Name: "delete", Usage: "delete a record; it stays in the history", ArgsUsage: "COLLECTION ID", Description: `   rosey db delete quotes 42`, Flags: out(
 				&cli.Uint64Flag{Name: "if-revision", Usage: "only if the record's revision is still `N`"},
-			), Action: withClient(true, dbDelete)},
+			), Action: reading(dbDelete)},
 			{Name: "batch", Usage: "read operations from stdin, one JSON object a line, and print the answer to each", ArgsUsage: "[COLLECTION]", Description: `   rosey db batch quotes <<< '{"op":"set","id":7,"data":{"text":"Hi"}} {"op":"get","id":7}'
    rosey db batch <<< '{"op":"delete","collection":"quotes","id":7}'
-   rosey db batch quotes < operations.jsonl`, Action: withClient(true, dbBatch)},
+   rosey db batch quotes < operations.jsonl`, Action: reading(dbBatch)},
 			{Name: "history", Usage: "a record's revisions, with what made each", ArgsUsage: "COLLECTION ID", Description: `   rosey db history quotes 42`, Flags: out(), Action: storeAction(2, dbHistory)},
 			{Name: "export", Usage: "write a collection to stdout as JSON lines", ArgsUsage: "COLLECTION", Description: `   rosey db export quotes > quotes.jsonl`, Action: storeAction(1, dbExport)},
 			{Name: "import", Usage: "read JSON lines from stdin into a collection", ArgsUsage: "COLLECTION", Description: `   rosey db import quotes < quotes.jsonl`, Action: storeAction(1, dbImport)},
@@ -104,10 +104,10 @@ func (cmd command) ask(ctx context.Context, c *cli.Context, subject string, payl
 }
 
 func (cmd command) reply(ctx context.Context, subject string, payload any) ([]byte, error) {
-	if cmd.running {
-		return cmd.bus.Request(ctx, subject, payload)
+	if cmd.Running {
+		return cmd.Bus.Request(ctx, subject, payload)
 	}
-	store, err := kvstore.NewStore(cmd.js, kvstore.WithLogger(cmd.log))
+	store, err := kvstore.NewStore(cmd.JS, kvstore.WithLogger(cmd.log))
 	if err != nil {
 		return nil, err
 	}
@@ -262,12 +262,12 @@ func dbList(ctx context.Context, c *cli.Context, cmd command) error {
 // storeAction is an action that works on the collection's store itself, past the
 // service: it takes exactly n arguments.
 func storeAction(n int, do func(ctx context.Context, c *cli.Context, store *kvstore.Store, args []string) error) cli.ActionFunc {
-	return withClient(true, func(ctx context.Context, c *cli.Context, cmd command) error {
+	return reading(func(ctx context.Context, c *cli.Context, cmd command) error {
 		args, err := dbArgs(c, n, n)
 		if err != nil {
 			return err
 		}
-		store, err := kvstore.NewStore(cmd.js, kvstore.WithLogger(cmd.log), kvstore.WithReplicas(cmd.cfg.Replicas))
+		store, err := kvstore.NewStore(cmd.JS, kvstore.WithLogger(cmd.log), kvstore.WithReplicas(cmd.settings.Replicas))
 		if err != nil {
 			return err
 		}

@@ -83,7 +83,7 @@ func (cmd command) batch(ctx context.Context, batch event.Batch) ([]json.RawMess
 // rawReply is reply, but for failures that the service reports: those are in the
 // body.
 func (cmd command) rawReply(ctx context.Context, subject string, payload any) ([]byte, error) {
-	if !cmd.running {
+	if !cmd.Running {
 		reply, err := cmd.reply(ctx, subject, payload)
 		if reply != nil {
 			err = nil
@@ -101,7 +101,7 @@ func (cmd command) rawReply(ctx context.Context, subject string, payload any) ([
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	msg, err := cmd.bus.Conn().RequestWithContext(ctx, subject, body)
+	msg, err := cmd.Bus.Conn().RequestWithContext(ctx, subject, body)
 	if err != nil {
 		return nil, event.Errorf(event.NATSError, "%s: %w", subject, err)
 	}

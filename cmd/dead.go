@@ -28,13 +28,13 @@ func deadCommand() *cli.Command {
 			{Name: "ls", Usage: "list dead letters that were neither retried nor dropped", Description: `   rosey dead ls
    rosey dead ls --all --output json`, Flags: []cli.Flag{
 				&cli.BoolFlag{Name: "all", Usage: "also those that were retried or dropped"}, outputFlag(),
-			}, Action: withClient(true, listDead)},
-			{Name: "show", Usage: "show a dead letter and the event it is about", ArgsUsage: "STREAM:SEQ", Description: `   rosey dead show PLUGIN:17`, Flags: []cli.Flag{outputFlag()}, Action: withClient(true, showDead)},
-			{Name: "retry", Usage: "put the event to its consumer again", ArgsUsage: "STREAM:SEQ…", Description: `   rosey dead retry PLUGIN:17`, Action: withClient(true, settleDead(func(ctx context.Context, bus *streams.Bus, ref event.Ref) (string, error) {
+			}, Action: reading(listDead)},
+			{Name: "show", Usage: "show a dead letter and the event it is about", ArgsUsage: "STREAM:SEQ", Description: `   rosey dead show PLUGIN:17`, Flags: []cli.Flag{outputFlag()}, Action: reading(showDead)},
+			{Name: "retry", Usage: "put the event to its consumer again", ArgsUsage: "STREAM:SEQ…", Description: `   rosey dead retry PLUGIN:17`, Action: reading(settleDead(func(ctx context.Context, bus *streams.Bus, ref event.Ref) (string, error) {
 				again, err := deadletters.Retry(ctx, bus, ref)
 				return "retried as " + again.String(), err
 			}))},
-			{Name: "drop", Usage: "strike a dead letter off the list", ArgsUsage: "STREAM:SEQ…", Description: `   rosey dead drop PLUGIN:17`, Action: withClient(true, settleDead(func(ctx context.Context, bus *streams.Bus, ref event.Ref) (string, error) {
+			{Name: "drop", Usage: "strike a dead letter off the list", ArgsUsage: "STREAM:SEQ…", Description: `   rosey dead drop PLUGIN:17`, Action: reading(settleDead(func(ctx context.Context, bus *streams.Bus, ref event.Ref) (string, error) {
 				return "dropped", deadletters.Drop(ctx, bus, ref)
 			}))},
 		},
@@ -42,7 +42,7 @@ func deadCommand() *cli.Command {
 }
 
 func listDead(ctx context.Context, c *cli.Context, cmd command) error {
-	letters, err := deadletters.List(ctx, cmd.js)
+	letters, err := deadletters.List(ctx, cmd.JS)
 	if err != nil {
 		return err
 	}
@@ -81,7 +81,7 @@ func showDead(ctx context.Context, c *cli.Context, cmd command) error {
 	if err != nil {
 		return &usageError{err}
 	}
-	letter, original, err := deadletters.Find(ctx, cmd.js, ref)
+	letter, original, err := deadletters.Find(ctx, cmd.JS, ref)
 	if err != nil {
 		return err
 	}
@@ -117,11 +117,11 @@ func settleDead(settle func(context.Context, *streams.Bus, event.Ref) (string, e
 			return usagef("name dead letters as rosey dead ls shows them: rosey dead %s STREAM:SEQ…", c.Command.Name)
 		}
 		// As in the bot, whose console does the same.
-		seal, err := streams.OpenMessageIDSigner(ctx, cmd.js, cmd.cfg.Replicas)
+		seal, err := streams.OpenMessageIDSigner(ctx, cmd.JS, cmd.settings.Replicas)
 		if err != nil {
 			return err
 		}
-		bus := streams.NewBus(cmd.nc, cmd.js, streams.WithSource(cmd.bus.Source()), streams.WithMessageIDSigner(seal))
+		bus := streams.NewBus(cmd.Conn, cmd.JS, streams.WithSource(cmd.Bus.Source()), streams.WithMessageIDSigner(seal))
 		var errs []error
 		for _, text := range c.Args().Slice() {
 			ref, err := event.ParseRef(text)

@@ -74,7 +74,7 @@ func TestSettingsLoseAChannel(t *testing.T) {
 	if err := until(r.ctx, func() bool { return refusals() == 2 && len(durables()) == 0 }); err != nil {
 		t.Fatalf("%d sends are refused, and there are still %q\n%s", refusals(), durables(), bot.stderr.String())
 	}
-	if _, lines := doctor(t, "--store", store); !has(lines, "consumers ok") {
+	if _, lines := diagnose(t, "--store", store); !has(lines, "consumers ok") {
 		t.Errorf("doctor: %q", lines)
 	}
 	stop(bot)

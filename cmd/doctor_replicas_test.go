@@ -35,7 +35,7 @@ func TestDoctorOfACluster(t *testing.T) {
 		t.Helper()
 		var lines []string
 		if err := until(ctx, func() bool {
-			_, lines = doctor(t, "--nats", servers[0].ClientURL(), "--replicas", "3")
+			_, lines = diagnose(t, "--nats", servers[0].ClientURL(), "--replicas", "3")
 			return has(lines, want)
 		}); err != nil {
 			t.Fatalf("no %q in %q", want, lines)

@@ -17,6 +17,8 @@ import (
 
 	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/client"
+	"github.com/rosey-bot/rosey/internal/doctor"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/connect"
 	"github.com/rosey-bot/rosey/streams/embedded"
@@ -24,15 +26,15 @@ import (
 )
 
 // doctor runs rosey doctor and returns its lines, as "check result: message → do".
-func doctor(t *testing.T, args ...string) (code int, lines []string) {
+func diagnose(t *testing.T, args ...string) (code int, lines []string) {
 	t.Helper()
 	r := rosey(t, "", append([]string{"doctor", "--output", "json"}, args...)...)
 	for line := range strings.Lines(r.stdout) {
-		var f finding
+		var f doctor.Finding
 		if err := json.Unmarshal([]byte(line), &f); err != nil {
 			t.Fatalf("%s: %v", line, err)
 		}
-		if (f.Do == "") != (f.Result == isOK) {
+		if (f.Do == "") != (f.Result == doctor.OK) {
 			// What is well needs nothing, and what is not says what to do.
 			t.Errorf("%s", line)
 		}
@@ -53,7 +55,7 @@ func has(lines []string, want string) bool {
 func TestDoctorOfWhatIsWell(t *testing.T) {
 	t.Parallel()
 	store := filepath.Join(t.TempDir(), "store")
-	code, lines := doctor(t, "--store", store)
+	code, lines := diagnose(t, "--store", store)
 	if code != 0 || !has(lines, "store ok: "+store+" does not exist yet") || !has(lines, "site ok: the bot opens a room of its own") {
 		t.Errorf("before the first start: %d %q", code, lines)
 	}
@@ -63,7 +65,7 @@ func TestDoctorOfWhatIsWell(t *testing.T) {
 	p := start(t, "run", "--local", "--store", store)
 	p.say("!roll 1d6")
 	p.expect("^rosey: 🎲")
-	code, lines = doctor(t, "--store", store)
+	code, lines = diagnose(t, "--store", store)
 	for _, want := range []string{
 		"configuration ok", "store ok", "server ok: NATS 2.", "bot ok: pid ", "streams ok: all 6 are as they should be, with ", "history ok", "consumers ok",
 		"dead letters ok: none", "plugins ok", "site ok: http://127.0.0.1:", "telemetry ok",
@@ -72,11 +74,11 @@ func TestDoctorOfWhatIsWell(t *testing.T) {
 			t.Errorf("of a running bot: no %q in %q", want, lines)
 		}
 	}
-	if code != 0 || has(lines, isFail) {
+	if code != 0 || has(lines, string(doctor.Fail)) {
 		t.Errorf("of a running bot: %d %q", code, lines)
 	}
 	p.interrupt()
-	code, lines = doctor(t, "--store", store)
+	code, lines = diagnose(t, "--store", store)
 	if code != 0 || !has(lines, "bot warn: no bot runs on the store → rosey run") || !has(lines, "streams ok") {
 		t.Errorf("of a stopped bot: %d %q", code, lines)
 	}
@@ -98,7 +100,7 @@ func TestDoctorOfDamage(t *testing.T) {
 	}
 	// Looking at it does not make it whole.
 	for range 2 {
-		code, lines := doctor(t, "--store", store)
+		code, lines := diagnose(t, "--store", store)
 		if code != 0 || !has(lines, "history warn: ") || !has(lines, " events of CYTUBE are gone, which was noticed ") {
 			t.Errorf("%d %q", code, lines)
 		}
@@ -156,7 +158,7 @@ func TestDoctorOfSettings(t *testing.T) {
 	if err := os.Mkdir(torn, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := markUnfinished(torn); err != nil {
+	if err := client.MarkIncomplete(torn); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
@@ -197,7 +199,7 @@ func TestDoctorOfSettings(t *testing.T) {
 		if !strings.Contains(strings.Join(args, " "), "--store") {
 			args = append(args, "--store", filepath.Join(dir, "store"))
 		}
-		if code, lines := doctor(t, args...); code != c.code || !has(lines, c.want) {
+		if code, lines := diagnose(t, args...); code != c.code || !has(lines, c.want) {
 			t.Errorf("rosey doctor %s: %d %q; want %d and %q", strings.Join(c.args, " "), code, lines, c.code, c.want)
 		}
 	}
@@ -265,7 +267,7 @@ func TestDoctorOfAStore(t *testing.T) {
 	}
 	nc.Close()
 	must(s.Stop())
-	code, lines := doctor(t, "--store", store)
+	code, lines := diagnose(t, "--store", store)
 	for _, want := range []string{
 		"streams warn: PLUGIN: duplicate_window is 1m0s and should be 20m0s", "dead letters warn: 1, the last of plugin-trivia, ",
 		"consumers warn: plugin-trivia on PLUGIN is paused, and 1 events wait for it → rosey plugin resume trivia",
@@ -291,11 +293,11 @@ func TestDoctorOfAServer(t *testing.T) {
 		o.StoreDir = t.TempDir()
 		return streamstest.Foreign(t, &o).ClientURL()
 	}
-	if code, lines := doctor(t, "--nats", serve(server.Options{})); code != 1 || !has(lines, "server FAIL: NATS 2.") || !has(lines, "without JetStream") {
+	if code, lines := diagnose(t, "--nats", serve(server.Options{})); code != 1 || !has(lines, "server FAIL: NATS 2.") || !has(lines, "without JetStream") {
 		t.Errorf("without JetStream: %d %q", code, lines)
 	}
 	url := serve(server.Options{JetStream: true})
-	if code, lines := doctor(t, "--nats", url); code != 0 || !has(lines, "streams warn: CYTUBE does not exist yet") || !has(lines, "bot warn: no bot answers") {
+	if code, lines := diagnose(t, "--nats", url); code != 0 || !has(lines, "streams warn: CYTUBE does not exist yet") || !has(lines, "bot warn: no bot answers") {
 		t.Errorf("with nothing in it: %d %q", code, lines)
 	}
 	if r := rosey(t, "", "status", "--nats", url); r.code != 1 || !strings.Contains(r.stdout+r.stderr, "a stream does not exist") {
@@ -308,7 +310,7 @@ func TestDoctorOfAServer(t *testing.T) {
 	if _, err := js.CreateStream(streamstest.Context(t), jetstream.StreamConfig{Name: "ALL", Subjects: []string{"database.*"}}); err != nil {
 		t.Fatal(err)
 	}
-	if code, lines := doctor(t, "--nats", url); code != 1 || !has(lines, "streams FAIL: DATABASE does not exist, and its subject database.> belongs to ALL") {
+	if code, lines := diagnose(t, "--nats", url); code != 1 || !has(lines, "streams FAIL: DATABASE does not exist, and its subject database.> belongs to ALL") {
 		t.Errorf("with a stream in the way: %d %q", code, lines)
 	}
 }
@@ -347,7 +349,7 @@ func TestDoctorOfTelemetry(t *testing.T) {
 	} {
 		t.Run(c.variable+"="+c.value, func(t *testing.T) {
 			t.Setenv(c.variable, c.value)
-			if code, lines := doctor(t, "--store", store); code != c.code || !has(lines, c.want) {
+			if code, lines := diagnose(t, "--store", store); code != c.code || !has(lines, c.want) {
 				t.Errorf("%d %q; want %d and %q", code, lines, c.code, c.want)
 			}
 		})

@@ -16,6 +16,7 @@ import (
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/internal/terminal"
+	"github.com/rosey-bot/rosey/internal/version"
 	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/plugins/dryrun"
 	"github.com/rosey-bot/rosey/replay"
@@ -47,11 +48,11 @@ func orDryRun(action cli.ActionFunc) cli.ActionFunc {
 			return err
 		}
 		if !c.IsSet("case") {
-			return withClient(true, func(ctx context.Context, c *cli.Context, cmd command) error { return dryRunOnStreams(ctx, c, cmd, p) })(c)
+			return reading(func(ctx context.Context, c *cli.Context, cmd command) error { return dryRunOnStreams(ctx, c, cmd, p) })(c)
 		}
 		ctx, stop := interruptible(c.Context, c.App.ErrWriter)
 		defer stop()
-		defer quietly(ctx, &err, errInterrupted)
+		defer suppressCanceled(ctx, &err, errInterrupted)
 		return dryRunOnFile(ctx, c, p)
 	}
 }
@@ -83,7 +84,7 @@ func dryRunOnStreams(ctx context.Context, c *cli.Context, cmd command, p plugins
 		return err
 	}
 	show, done := progressLine(c.App.ErrWriter, "read")
-	kase, err := dryrun.Record(ctx, cmd.js, p, query.Filter, func(p replay.Progress) { show(int(p.Read), int(p.Total)) })
+	kase, err := dryrun.Record(ctx, cmd.JS, p, query.Filter, func(p replay.Progress) { show(int(p.Read), int(p.Total)) })
 	done()
 	if err != nil {
 		return replayError(err)
@@ -114,7 +115,7 @@ func dryRun(ctx context.Context, c *cli.Context, p plugins.Plugin, kase *dryrun.
 	if err != nil {
 		return err
 	}
-	tel, err := telemetry.Setup(ctx, telemetry.Config{Service: "rosey-dry-run", Version: version(), Logger: log})
+	tel, err := telemetry.Setup(ctx, telemetry.Config{Service: "rosey-dry-run", Version: version.String(), Logger: log})
 	if err != nil {
 		return &usageError{err}
 	}

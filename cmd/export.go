@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/version"
 	"github.com/rosey-bot/rosey/replay"
 	"github.com/rosey-bot/rosey/telemetry"
 )
@@ -57,13 +58,13 @@ func exportSpans(ctx context.Context, c *cli.Context, cmd command) (err error) {
 		defer cancel()
 		err = errors.Join(err, exporter.Shutdown(last))
 	}()
-	res, err := telemetry.NewResource(ctx, telemetry.Config{Service: "rosey", Version: version()})
+	res, err := telemetry.NewResource(ctx, telemetry.Config{Service: "rosey", Version: version.String()})
 	if err != nil {
 		return &usageError{err}
 	}
 	show, done := progressLine(c.App.ErrWriter, "read")
 	query.Progress = func(p replay.Progress) { show(int(p.Read), int(p.Total)) }
-	sent, err := replay.Export(ctx, cmd.js, query, replay.Destination{Exporter: exporter, URL: url, Again: c.Bool("again")}, res)
+	sent, err := replay.Export(ctx, cmd.JS, query, replay.Destination{Exporter: exporter, URL: url, Again: c.Bool("again")}, res)
 	done()
 	if sent.Spans+sent.Before > 0 {
 		if err := sayExported(c, sent, url); err != nil {

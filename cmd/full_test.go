@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/rosey-bot/rosey/bot"
 	"github.com/rosey-bot/rosey/cytube/cytubetest"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
@@ -93,16 +95,16 @@ func testFullStore(t *testing.T, where []string, setting, says string, busOf fun
 	rosey := func(t *testing.T, stdin string, args ...string) result {
 		return rosey(t, stdin, append(args, where...)...)
 	}
-	bot := startWith(t, []string{"ROSEY_PASSWORD=secret"}, append([]string{"run", "--config", config, "--metrics", "127.0.0.1:0"}, where...)...)
+	p := startWith(t, []string{"ROSEY_PASSWORD=secret"}, append([]string{"run", "--config", config, "--metrics", "127.0.0.1:0"}, where...)...)
 	if err := r.site.WaitUser(r.ctx, "lobby", "rosey"); err != nil {
-		t.Fatalf("%v\n%s", err, bot.stderr.String())
+		t.Fatalf("%v\n%s", err, p.stderr.String())
 	}
-	readyz := strings.TrimSuffix(bot.served(), "/metrics") + "/readyz"
+	readyz := strings.TrimSuffix(p.served(), "/metrics") + "/readyz"
 	// gauge waits until the page of metrics says whether the store is full.
 	gauge := func(want float64) {
 		t.Helper()
 		if err := until(r.ctx, func() bool {
-			_, text := fetch(t, bot.served())
+			_, text := fetch(t, p.served())
 			v, shown := parsePage(t, text).sum("rosey_store_full")
 			return shown && v == want
 		}); err != nil {
@@ -127,7 +129,7 @@ func testFullStore(t *testing.T, where []string, setting, says string, busOf fun
 		return status == http.StatusServiceUnavailable && strings.Contains(body, "the store is full")
 	}
 	if err := until(r.ctx, full); err != nil {
-		t.Fatalf("/readyz does not say that the store is full\n%s", bot.stderr.String())
+		t.Fatalf("/readyz does not say that the store is full\n%s", p.stderr.String())
 	}
 	began := time.Now()
 	gauge(1)
@@ -166,16 +168,16 @@ func testFullStore(t *testing.T, where []string, setting, says string, busOf fun
 	}
 	// The lines wait in the bot, or, where nobody can write a lease, it leaves, as it
 	// may not be the only one.
-	held := func(channel channelStatus) bool { return channel.Connector.Queue > 0 }
+	held := func(channel bot.ChannelStatus) bool { return channel.Connector.Queue > 0 }
 	if leased {
-		held = func(channel channelStatus) bool { return !channel.Connected }
+		held = func(channel bot.ChannelStatus) bool { return !channel.Connected }
 	}
 	if err := until(r.ctx, func() bool {
 		var s fullStatus
 		got := rosey(t, "", "status", "--output", "json")
 		return json.Unmarshal([]byte(got.stdout), &s) == nil && s.Bot != nil && held(s.Bot.Channels[0])
 	}); err != nil {
-		t.Errorf("status does not say that the channel's lines wait\n%s", bot.stderr.String())
+		t.Errorf("status does not say that the channel's lines wait\n%s", p.stderr.String())
 	}
 	took := time.Since(began)
 	clear()
@@ -183,7 +185,7 @@ func testFullStore(t *testing.T, where []string, setting, says string, busOf fun
 		r.hear("lobby", fmt.Sprintf(`Rolled d6\+%d`, 200+i))
 	}
 	if err := until(r.ctx, func() bool { return rosey(t, "", "status").code == 0 }); err != nil {
-		t.Fatalf("the bot is not ready again\n%s", bot.stderr.String())
+		t.Fatalf("the bot is not ready again\n%s", p.stderr.String())
 	}
 	gauge(0)
 	if got := rosey(t, "", "db", "set", "quotes", `{"text":"new"}`); got.code != 0 {
@@ -204,8 +206,8 @@ func testFullStore(t *testing.T, where []string, setting, says string, busOf fun
 	if got := rosey(t, "", "dead", "ls"); strings.Contains(got.stdout, "CYTUBE:") {
 		t.Errorf("there are dead letters: %s", got.stdout)
 	}
-	if code := bot.interrupt(); code != 0 {
-		t.Errorf("the bot ended with %d\n%s", code, bot.stderr.String())
+	if code := p.interrupt(); code != 0 {
+		t.Errorf("the bot ended with %d\n%s", code, p.stderr.String())
 	}
 	t.Logf("full for %s or more: %d commands recorded and answered once there was room, each once, by the same process; refused with: %s",
 		took.Round(time.Millisecond), len(answers)-1, refusal.Error)

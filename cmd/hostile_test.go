@@ -11,6 +11,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/rosey-bot/rosey/bot"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
 )
@@ -174,7 +175,7 @@ func TestLargeAndDeepFrames(t *testing.T) {
 		s.frame(f)
 	}
 	s.answered("!roll d6+3")
-	var bot botStatus
+	var bot bot.Status
 	got := rosey(t, "", "status", "--output", "json", "--store", s.store)
 	var all fullStatus
 	if err := json.Unmarshal([]byte(got.stdout), &all); err != nil || all.Bot == nil {

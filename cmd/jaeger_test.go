@@ -275,7 +275,7 @@ func TestJaeger(t *testing.T) {
 	// A conversation whose ID is no UUID, begun by somebody who knows nothing of
 	// traces; it is found by the hashed ID and by its own.
 	command := body(map[string]any{"subject": event.CommandSubject("dice-roller"), "correlation_id": "order 66",
-		"data": event.Command{Command: "roll", Args: []string{"4d6"}, User: "alice", Channel: localChannel, RawMessage: "!roll 4d6"}})
+		"data": event.Command{Command: "roll", Args: []string{"4d6"}, User: "alice", Channel: "local", RawMessage: "!roll 4d6"}})
 	if _, err := js.Publish(t.Context(), event.CommandSubject("dice-roller"), command); err != nil {
 		t.Fatal(err)
 	}

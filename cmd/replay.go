@@ -8,6 +8,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/rosey-bot/rosey/bot"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/internal/terminal"
 	"github.com/rosey-bot/rosey/replay"
@@ -42,7 +43,7 @@ func replayCommand() *cli.Command {
 			&cli.BoolFlag{Name: "summary", Usage: "counts by subject and plugin, slowest conversations, errors"},
 			outputFlag(),
 		),
-		Action: ofRange(orDryRun(withClient(true, orExport(func(ctx context.Context, c *cli.Context, cmd command) error {
+		Action: ofRange(orDryRun(reading(orExport(func(ctx context.Context, c *cli.Context, cmd command) error {
 			query, err := replayQuery(c)
 			if err != nil {
 				return err
@@ -50,14 +51,14 @@ func replayCommand() *cli.Command {
 			o := replay.Options{Query: query, Tree: c.Bool("tree"), Summary: c.Bool("summary"), JSON: wantJSON(c), Color: terminal.HasColor(c.App.Writer)}
 			o.ShowChannel = query.Channel == "" && severalChannels(ctx, cmd)
 			o.Follow = c.Bool("follow")
-			if o.Follow && !cmd.running {
+			if o.Follow && !cmd.Running {
 				return errors.New("there is nothing to follow, as no bot is running: leave out --follow to read its store")
 			}
 			show, done := progressLine(c.App.ErrWriter, "read")
 			if !isTerminal(c.App.Writer) || o.Summary || o.Tree {
 				o.Progress = func(p replay.Progress) { show(int(p.Read), int(p.Total)) }
 			}
-			err = replay.Write(ctx, cmd.js, c.App.Writer, o)
+			err = replay.Write(ctx, cmd.JS, c.App.Writer, o)
 			done()
 			return replayError(err)
 		})))),
@@ -67,10 +68,10 @@ func replayCommand() *cli.Command {
 // severalChannels reports whether events may be of more than one channel, as far
 // as the settings and the bots that run tell.
 func severalChannels(ctx context.Context, cmd command) bool {
-	if cmd.cfg.Several() || !cmd.running {
-		return cmd.cfg.Several()
+	if cmd.settings.Several() || !cmd.Running {
+		return cmd.settings.Several()
 	}
-	bots, _ := askAll(ctx, cmd.client)
+	bots, _ := bot.QueryStatuses(ctx, cmd.Conn)
 	names := map[string]bool{}
 	for _, bot := range bots {
 		for _, ch := range bot.Channels {

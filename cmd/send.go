@@ -8,6 +8,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/rosey-bot/rosey/bot"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/internal/terminal"
 )
@@ -30,13 +31,13 @@ external server (--nats), it waits up to two minutes for one that starts.
 			&cli.StringFlag{Name: "channel", Usage: "channel `NAME`; the bot's own, or its first, when left out"},
 			outputFlag(),
 		},
-		Action: withClient(false, func(ctx context.Context, c *cli.Context, cmd command) error {
+		Action: running(func(ctx context.Context, c *cli.Context, cmd command) error {
 			text := strings.Join(c.Args().Slice(), " ")
 			if text == "" {
 				return usagef("say what to send: rosey send TEXT")
 			}
 			channel := c.String("channel")
-			if err := knows(ctx, cmd.client, channel); err != nil {
+			if err := knowsChannel(ctx, cmd, channel); err != nil {
 				return err
 			}
 			subject, payload := event.SubjectSendChat, any(event.SendChat{Message: text, Channel: channel})
@@ -47,7 +48,7 @@ external server (--nats), it waits up to two minutes for one that starts.
 				subject, payload = event.SubjectSendPM, event.SendPM{To: c.String("pm"), Message: text, Channel: channel}
 			case c.Bool("emote"):
 				if channel == "" {
-					status, err := askStatus(ctx, cmd.client)
+					status, err := bot.QueryStatus(ctx, cmd.Conn)
 					if err != nil {
 						return fmt.Errorf("an emote needs a channel, and the bot did not say which is its own: %w", err)
 					}
@@ -60,7 +61,7 @@ external server (--nats), it waits up to two minutes for one that starts.
 				return &usageError{err}
 			}
 			e.CorrelationID = event.NewCorrelationID()
-			ack, err := cmd.bus.Publish(ctx, e)
+			ack, err := cmd.Bus.Publish(ctx, e)
 			if err != nil {
 				return err
 			}
@@ -75,18 +76,18 @@ external server (--nats), it waits up to two minutes for one that starts.
 	}
 }
 
-// knows fails if a bot that runs has no channel of that name. Where none
+// knowsChannel fails if a bot that runs has no channel of that name. Where none
 // answers, the next one that starts may.
-func knows(ctx context.Context, c *client, channel string) error {
+func knowsChannel(ctx context.Context, cmd command, channel string) error {
 	if channel == "" {
 		return nil
 	}
-	bot, err := askStatus(ctx, c)
+	status, err := bot.QueryStatus(ctx, cmd.Conn)
 	if err != nil {
 		return nil
 	}
 	var names []string
-	for _, ch := range bot.Channels {
+	for _, ch := range status.Channels {
 		if strings.EqualFold(ch.Channel, channel) {
 			return nil
 		}

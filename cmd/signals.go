@@ -25,7 +25,7 @@ func interruptible(ctx context.Context, stderr io.Writer) (context.Context, cont
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		obey(ctx, signals, stderr, cancel, func() { os.Exit(exitFailed) })
+		handleSignals(ctx, signals, stderr, cancel, func() { os.Exit(exitFailed) })
 	}()
 	return ctx, func() {
 		signal.Stop(signals)
@@ -41,7 +41,7 @@ var errInterrupted = errors.New("interrupted")
 
 // quietly, deferred, makes as of an error that says no more than that a signal
 // ended ctx. The database's answers are errors in their words alone.
-func quietly(ctx context.Context, err *error, as error) {
+func suppressCanceled(ctx context.Context, err *error, as error) {
 	if ctx.Err() != nil && *err != nil && strings.Contains((*err).Error(), context.Canceled.Error()) {
 		*err = as
 	}
@@ -49,7 +49,7 @@ func quietly(ctx context.Context, err *error, as error) {
 
 // obey calls stop at the first signal, and exit at one that is not part of the
 // first, until ctx ends without a signal or there are no more signals.
-func obey(ctx context.Context, signals <-chan os.Signal, stderr io.Writer, stop, exit func()) {
+func handleSignals(ctx context.Context, signals <-chan os.Signal, stderr io.Writer, stop, exit func()) {
 	select {
 	case _, open := <-signals:
 		if !open {

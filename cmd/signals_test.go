@@ -22,7 +22,7 @@ func TestOneStopMayBeTwoSignals(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		signals, exits := make(chan os.Signal, 2), 0
 		var stderr bytes.Buffer
-		go obey(ctx, signals, &stderr, cancel, func() { exits++ })
+		go handleSignals(ctx, signals, &stderr, cancel, func() { exits++ })
 		signals <- syscall.SIGTERM
 		signals <- syscall.SIGTERM
 		synctest.Wait()
@@ -44,7 +44,7 @@ func TestNoSignalNoStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		var stderr bytes.Buffer
-		go obey(ctx, make(chan os.Signal), &stderr, func() { t.Error("stopped") }, func() { t.Error("ended") })
+		go handleSignals(ctx, make(chan os.Signal), &stderr, func() { t.Error("stopped") }, func() { t.Error("ended") })
 		cancel()
 		synctest.Wait()
 		if stderr.Len() > 0 {
@@ -63,7 +63,7 @@ func TestEndIsNoSignal(t *testing.T) {
 	close(signals)
 	var stderr bytes.Buffer
 	for range 100 { // which of the two is seen first is up to chance
-		obey(ctx, signals, &stderr, func() {}, func() {})
+		handleSignals(ctx, signals, &stderr, func() {}, func() {})
 	}
 	if stderr.Len() > 0 {
 		t.Errorf("%q", stderr.String())
@@ -85,7 +85,7 @@ func TestStoppedQuietly(t *testing.T) {
 		{stopped, canceled, errInterrupted}, {stopped, errors.New("list collections: context canceled"), errInterrupted}, {stopped, other, other}, {stopped, nil, nil}, {running, canceled, canceled},
 	} {
 		err := c.err
-		if quietly(c.ctx, &err, errInterrupted); err != c.want {
+		if suppressCanceled(c.ctx, &err, errInterrupted); err != c.want {
 			t.Errorf("%v becomes %v, want %v", c.err, err, c.want)
 		}
 	}

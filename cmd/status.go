@@ -15,6 +15,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/urfave/cli/v2"
 
+	"github.com/rosey-bot/rosey/bot"
+	"github.com/rosey-bot/rosey/internal/client"
 	"github.com/rosey-bot/rosey/internal/terminal"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/connect"
@@ -42,7 +44,7 @@ With --output env it prints what other NATS tools need to reach the bot:
 			if c.String("output") == "env" {
 				return printEnv(c)
 			}
-			return withClient(true, printStatus)(c)
+			return reading(printStatus)(c)
 		},
 	}
 }
@@ -52,8 +54,8 @@ type fullStatus struct {
 	Running   bool                    `json:"running"`
 	Ready     bool                    `json:"ready"`
 	Problem   string                  `json:"problem,omitempty"`
-	Bot       *botStatus              `json:"bot,omitempty"`
-	Bots      []botStatus             `json:"bots,omitempty"` // all of them, when there are several
+	Bot       *bot.Status             `json:"bot,omitempty"`
+	Bots      []bot.Status            `json:"bots,omitempty"` // all of them, when there are several
 	Streams   []streamStatus          `json:"streams"`
 	Consumers []streams.ConsumerState `json:"consumers"`
 }
@@ -71,14 +73,14 @@ type streamStatus struct {
 
 func gatherStatus(ctx context.Context, cmd command) (fullStatus, error) {
 	var s fullStatus
-	if cmd.running {
+	if cmd.Running {
 		if err := s.ask(ctx, cmd); err != nil {
 			s.Problem = err.Error()
 		}
 	} else {
 		s.Problem = "no bot is running; this is what its store holds"
 	}
-	states, err := streams.States(ctx, cmd.js)
+	states, err := streams.States(ctx, cmd.JS)
 	for _, st := range states {
 		s.Streams = append(s.Streams, streamStatus{
 			Name: st.Name, Messages: st.Messages, Bytes: st.Bytes, First: st.First, Last: st.Last,
@@ -88,7 +90,7 @@ func gatherStatus(ctx context.Context, cmd command) (fullStatus, error) {
 	if err != nil {
 		return s, err
 	}
-	s.Consumers, err = streams.Consumers(ctx, cmd.js)
+	s.Consumers, err = streams.Consumers(ctx, cmd.JS)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		s.Ready, s.Problem = false, "a stream does not exist: start a bot with rosey run"
 		return s, nil
@@ -99,17 +101,17 @@ func gatherStatus(ctx context.Context, cmd command) (fullStatus, error) {
 // ask fills in what the bots say, of which there may be several on an external
 // server.
 func (s *fullStatus) ask(ctx context.Context, cmd command) error {
-	if !cmd.cfg.External() {
-		bot, err := askStatus(ctx, cmd.client)
+	if !cmd.settings.External() {
+		bot, err := bot.QueryStatus(ctx, cmd.Conn)
 		if err != nil {
 			return err
 		}
 		s.Running, s.Bot, s.Ready, s.Problem = true, &bot, bot.Ready, bot.Problem
 		return nil
 	}
-	bots, err := askAll(ctx, cmd.client)
+	bots, err := bot.QueryStatuses(ctx, cmd.Conn)
 	if len(bots) == 0 {
-		return cmp.Or(err, errNoAnswer)
+		return cmp.Or(err, bot.ErrNoAnswer)
 	}
 	s.Running, s.Ready, s.Bot = true, true, &bots[0]
 	if len(bots) > 1 {
@@ -193,7 +195,7 @@ func (s fullStatus) text() string {
 }
 
 // channelTable says how the bot fares in each channel.
-func channelTable(list []channelStatus) string {
+func channelTable(list []bot.ChannelStatus) string {
 	t := newTable("channel", "site", "user", "said", "unheard", "reconnects", "state")
 	for _, c := range list {
 		state, n := "connected", c.Connector
@@ -257,7 +259,7 @@ func printEnv(c *cli.Context) error {
 	}
 	info, err := connect.Find(cfg.Store)
 	if errors.Is(err, connect.ErrNotRunning) {
-		return errNoBot(cfg.Store)
+		return client.ErrNoBot(cfg.Store)
 	}
 	if err != nil {
 		return err

@@ -1,12 +1,9 @@
 package cmd
 
 import (
-	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 )
 
@@ -28,18 +25,5 @@ func TestReadingMakesNoStore(t *testing.T) {
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
 		t.Errorf("%v was left there, %v", left, err)
-	}
-}
-
-func TestReadOnlyStore(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		err  error
-		says bool
-	}{{&os.PathError{Op: "open", Path: "holder", Err: syscall.EROFS}, true}, {os.ErrPermission, false}} {
-		err := readOnly(fmt.Errorf("note who holds the store: %w", c.err))
-		if strings.Contains(err.Error(), "copy the store") != c.says || !errors.Is(err, c.err) {
-			t.Errorf("%v", err)
-		}
 	}
 }

@@ -27,7 +27,7 @@ you know better.
 			&cli.StringFlag{Name: "since", Usage: "look no further back than `TIME`: an age (90m, 2d), RFC 3339, or today 14:05"},
 			outputFlag(),
 		},
-		Action: ofRange(withClient(true, func(ctx context.Context, c *cli.Context, cmd command) error {
+		Action: ofRange(reading(func(ctx context.Context, c *cli.Context, cmd command) error {
 			id, err := oneArg(c, "ID")
 			if err != nil {
 				return err
@@ -37,7 +37,7 @@ you know better.
 				return err
 			}
 			show, done := progressLine(c.App.ErrWriter, "read")
-			err = replay.WriteTrace(ctx, cmd.js, c.App.Writer, id, replay.TraceOptions{
+			err = replay.WriteTrace(ctx, cmd.JS, c.App.Writer, id, replay.TraceOptions{
 				JSON: wantJSON(c), Color: terminal.HasColor(c.App.Writer), Since: since,
 				Progress: func(p replay.Progress) { show(int(p.Read), int(p.Total)) },
 			})

@@ -572,7 +572,7 @@ func TestTracesOfForeignPublishers(t *testing.T) {
 	// …with an ID that is no UUID, which another process goes on with…
 	command := func(correlation string) []byte {
 		return body(map[string]any{"subject": event.CommandSubject("trial"), "correlation_id": correlation,
-			"data": event.Command{Command: "flaky", Args: []string{}, User: "alice", Channel: localChannel}})
+			"data": event.Command{Command: "flaky", Args: []string{}, User: "alice", Channel: "local"}})
 	}
 	w.publish(event.CommandSubject("trial"), nil, command("order 66"))
 	w.tree("order 66", `

@@ -38,14 +38,14 @@ func TestDeathWithACommandInHand(t *testing.T) {
 	}); err != nil {
 		t.Fatalf("status:\n%s", status)
 	}
-	_, lines := doctor(t, "--store", store)
+	_, lines := diagnose(t, "--store", store)
 	if want := "consumers warn: nobody reads plugin-dice-roller on PLUGIN, and 3 events wait → start the plugin, or rosey plugin rm dice-roller"; !has(lines, want) || count(lines, "dice-roller") != 1 {
 		t.Errorf("doctor: %q", lines)
 	}
 	if r := rosey(t, "", "plugin", "pause", "dice-roller", "--store", store); r.code != 0 {
 		t.Fatalf("pause: %+v", r)
 	}
-	_, lines = doctor(t, "--store", store)
+	_, lines = diagnose(t, "--store", store)
 	if want := "consumers warn: plugin-dice-roller on PLUGIN is paused, and 3 events wait for it → rosey plugin resume dice-roller"; !has(lines, want) || count(lines, "dice-roller") != 1 {
 		t.Errorf("doctor of a paused plugin: %q", lines)
 	}
@@ -58,7 +58,7 @@ func TestDeathWithACommandInHand(t *testing.T) {
 	if strings.Contains(bot.stderr.String(), "not every plugin has handled the shutdown") {
 		t.Errorf("the bot waits for a plugin that is dead:\n%s", bot.stderr.String())
 	}
-	if _, lines := doctor(t, "--store", store); !regexp.MustCompile(`consumers ok: \d+, none in trouble; \d+ events wait for the bot to run`).MatchString(strings.Join(lines, "\n")) {
+	if _, lines := diagnose(t, "--store", store); !regexp.MustCompile(`consumers ok: \d+, none in trouble; \d+ events wait for the bot to run`).MatchString(strings.Join(lines, "\n")) {
 		t.Errorf("doctor of a stopped bot: %q", lines)
 	}
 	// What comes through a pipe does not wait for it either.
@@ -111,7 +111,7 @@ func TestPausedPluginDoesNotRun(t *testing.T) {
 		t.Fatalf("pause: %+v", r)
 	}
 	active(1)
-	if _, lines := doctor(t, "--store", store); !has(lines, "consumers warn: plugin-countdown on ") || count(lines, "countdown") != 1 {
+	if _, lines := diagnose(t, "--store", store); !has(lines, "consumers warn: plugin-countdown on ") || count(lines, "countdown") != 1 {
 		t.Errorf("doctor: %q", lines)
 	}
 	if r := rosey(t, "", "plugin", "resume", "countdown", "--store", store); r.code != 0 {

@@ -7,27 +7,19 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"github.com/rosey-bot/rosey/internal/version"
 )
 
 func TestVersion(t *testing.T) {
 	t.Parallel()
-	var b buildInfo
+	var b version.Build
 	r := rosey(t, "", "version", "--output", "json")
 	if err := json.Unmarshal([]byte(r.stdout), &b); err != nil || r.code != 0 || b.Go != runtime.Version() || b.Server == "" && b.Version == "" {
 		t.Errorf("as JSON: %v, %+v", err, r)
 	}
 	if r := rosey(t, "", "version"); r.code != 0 || !strings.HasPrefix(r.stdout, "rosey "+b.Version+" for ") || !strings.Contains(r.stdout, "nats-server") {
 		t.Errorf("as text: %+v", r)
-	}
-}
-
-// platform.startup has 1.0.0, as the contract writes it, and not the release's tag.
-func TestSemanticVersion(t *testing.T) {
-	t.Parallel()
-	for of, want := range map[string]string{"v1.0.0": "1.0.0", "1.0.0-dev": "1.0.0-dev", "v1.1.0-3-gb0a8708": "1.1.0-3-gb0a8708", "": ""} {
-		if got := semanticVersion(of); got != want {
-			t.Errorf("%q is %q, want %q", of, got, want)
-		}
 	}
 }
 

@@ -168,7 +168,7 @@ func (s source) build(target, dir, out string, extra []file) (paths []string, er
 	if err := os.MkdirAll(filepath.Dir(binary), 0o755); err != nil {
 		return nil, err
 	}
-	set := fmt.Sprintf("-X github.com/rosey-bot/rosey/cmd.release=%s -X github.com/rosey-bot/rosey/cmd.commit=%s -X github.com/rosey-bot/rosey/cmd.commitTime=%s -X github.com/rosey-bot/rosey/cmd.modified=%t",
+	set := fmt.Sprintf("-X github.com/rosey-bot/rosey/internal/version.release=%s -X github.com/rosey-bot/rosey/internal/version.commit=%s -X github.com/rosey-bot/rosey/internal/version.commitTime=%s -X github.com/rosey-bot/rosey/internal/version.modified=%t",
 		s.version, s.commit, s.time.Format(time.RFC3339), s.modified)
 	_, err = output([]string{"CGO_ENABLED=0", "GOOS=" + goos, "GOARCH=" + goarch, "GOFLAGS="}, "go", "build", "-trimpath", "-buildvcs=false",
 		"-ldflags", "-s -w -buildid= "+set, "-o", binary, "./cmd/rosey")

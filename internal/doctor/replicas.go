@@ -1,4 +1,4 @@
-package cmd
+package doctor
 
 import (
 	"cmp"
@@ -9,28 +9,27 @@ import (
 	"time"
 
 	"github.com/dustin/go-humanize"
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 // catchUp is how long a copy that is behind has until it is looked at again.
 const catchUp = time.Second
 
-// copies is what one look at a cluster's copies of streams and buckets found, by
-// server and stream: those of servers that are away, and by how many operations
-// others are behind.
+// copies are a cluster's copies of streams and buckets: those of servers that are away,
+// and by how many operations others are behind, by server and stream.
 type copies struct {
 	streams      int
 	servers      map[string]bool
 	away, behind map[string]map[string]uint64
 }
 
-// replicas looks for copies that a cluster would have to do without if another
+// checkReplicas looks for copies that a cluster would have to do without if another
 // server went.
-func (p *patient) replicas(ctx context.Context) {
-	const check = "replicas"
-	if p.client == nil || !p.cfg.External() {
+func (c *checkup) checkReplicas(ctx context.Context) {
+	if !c.settings.External() {
 		return
 	}
-	found, err := p.copies(ctx)
+	found, err := findCopies(ctx, c.client.JS)
 	if err == nil && len(found.behind) > 0 {
 		select { // a moment behind is what every copy is now and then
 		case <-ctx.Done():
@@ -38,7 +37,7 @@ func (p *patient) replicas(ctx context.Context) {
 		case <-time.After(catchUp):
 		}
 		before := found.behind
-		if found, err = p.copies(ctx); err == nil {
+		if found, err = findCopies(ctx, c.client.JS); err == nil {
 			for server, lags := range found.behind {
 				maps.DeleteFunc(lags, func(stream string, lag uint64) bool {
 					was, known := before[server][stream]
@@ -50,27 +49,28 @@ func (p *patient) replicas(ctx context.Context) {
 	}
 	switch {
 	case err != nil:
-		p.fail(check, "see the servers' logs", "%v", err)
+		c.fail("see the servers' logs", "%v", err)
 		return
 	case found.streams == 0:
 		return // each is on one server
 	}
 	for _, server := range slices.Sorted(maps.Keys(found.away)) {
-		p.warn(check, "start it again: when another goes, nothing is stored any more", "%s is away, and has copies of %d of %d streams and buckets",
+		c.warn("start it again: when another goes, nothing is stored any more", "%s is away, and has copies of %d of %d streams and buckets",
 			server, len(found.away[server]), found.streams)
 	}
 	for _, server := range slices.Sorted(maps.Keys(found.behind)) {
 		lags := found.behind[server]
 		worst := slices.MaxFunc(slices.Sorted(maps.Keys(lags)), func(a, b string) int { return cmp.Compare(lags[a], lags[b]) })
-		p.warn(check, "look at its log: its disk may be full, or jetstream's max_file", "%s does not catch up with %d of %d streams and buckets: with %s it is %s behind",
+		c.warn("look at its log: its disk may be full, or jetstream's max_file", "%s does not catch up with %d of %d streams and buckets: with %s it is %s behind",
 			server, len(lags), found.streams, worst, humanize.Comma(int64(lags[worst])))
 	}
 	if len(found.away)+len(found.behind) == 0 {
-		p.ok(check, "%d streams and buckets on %d servers, every copy up to date", found.streams, len(found.servers))
+		c.ok("%d streams and buckets on %d servers, every copy up to date", found.streams, len(found.servers))
 	}
 }
 
-func (p *patient) copies(ctx context.Context) (copies, error) {
+// findCopies lists the copies of every stream and bucket.
+func findCopies(ctx context.Context, js jetstream.JetStream) (copies, error) {
 	c := copies{servers: map[string]bool{}, away: map[string]map[string]uint64{}, behind: map[string]map[string]uint64{}}
 	note := func(in map[string]map[string]uint64, server, stream string, lag uint64) {
 		if in[server] == nil {
@@ -78,7 +78,7 @@ func (p *patient) copies(ctx context.Context) (copies, error) {
 		}
 		in[server][stream] = lag
 	}
-	list := p.client.js.ListStreams(ctx)
+	list := js.ListStreams(ctx)
 	for info := range list.Info() {
 		if info.Cluster == nil || len(info.Cluster.Replicas) == 0 || info.Cluster.Leader == "" {
 			continue // a server that leads no more knows nothing of the others

@@ -1,0 +1,85 @@
+package bot
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"github.com/oklog/run"
+
+	"github.com/rosey-bot/rosey/internal/retry"
+	"github.com/rosey-bot/rosey/streams"
+)
+
+// part is one of the parts that a process runs. It works until ctx ends, and calls
+// ready once it does what others wait for.
+type part func(ctx context.Context, ready func()) error
+
+// worker makes a part of a function for whose readiness nobody waits.
+func worker(run func(context.Context) error) part {
+	return func(ctx context.Context, _ func()) error { return run(ctx) }
+}
+
+// retrying runs a part again whenever NATS did not answer it.
+func retrying(log *slog.Logger, p part) part {
+	return func(ctx context.Context, ready func()) error {
+		return retry.Do(ctx, streams.WhileUnanswered(0, log), func(ctx context.Context) error { return p(ctx, ready) })
+	}
+}
+
+// Ready is closed once a part is ready.
+type Ready <-chan struct{}
+
+// await waits for all that is to be ready first, or for ctx to end.
+func await(ctx context.Context, first ...Ready) error {
+	for _, r := range first {
+		select {
+		case <-r:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// group runs parts until one of them ends, and then ends the others.
+type group struct{ parts []member }
+
+type member struct {
+	name string
+	run  func(context.Context) error
+}
+
+// add adds a part that starts when all of after are ready.
+func (g *group) add(name string, p part, after ...Ready) Ready {
+	ready := make(chan struct{})
+	once := sync.OnceFunc(func() { close(ready) })
+	g.parts = append(g.parts, member{name, func(ctx context.Context) error {
+		if err := await(ctx, after...); err != nil {
+			return err
+		}
+		return p(ctx, once)
+	}})
+	return ready
+}
+
+// run runs the parts until one ends or ctx does, and returns the failure of the first
+// that ended. It calls stopping, with that failure, before any other part is ended:
+// their contexts end after ctx.
+func (g *group) run(ctx context.Context, stopping func(error)) error {
+	var actors run.Group
+	wait, stop := context.WithCancel(ctx)
+	actors.Add(func() error { <-wait.Done(); return nil }, func(err error) { stopping(err); stop() })
+	for _, m := range g.parts {
+		working, cancel := context.WithCancel(context.WithoutCancel(ctx))
+		actors.Add(func() error {
+			err := m.run(working)
+			if err != nil && working.Err() == nil {
+				return fmt.Errorf("%s: %w", m.name, err)
+			}
+			return nil
+		}, func(error) { cancel() })
+	}
+	return actors.Run()
+}

@@ -1,0 +1,122 @@
+package doctor
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/dustin/go-humanize"
+
+	"github.com/rosey-bot/rosey/consumers/deadletters"
+	"github.com/rosey-bot/rosey/cytube/sender"
+	"github.com/rosey-bot/rosey/plugins"
+	"github.com/rosey-bot/rosey/plugins/host"
+	"github.com/rosey-bot/rosey/streams"
+)
+
+// farBehind is how many events that wait for a consumer are worth a warning.
+const farBehind = 1000
+
+// checkConsumers looks for consumers that are behind.
+func (c *checkup) checkConsumers(ctx context.Context) {
+	good, waiting := true, uint64(0)
+	warn := func(do, format string, args ...any) {
+		good = false
+		c.warn(do, format, args...)
+	}
+	durables, err := streams.Consumers(ctx, c.client.JS)
+	for _, d := range grouped(durables) {
+		waiting += d.Backlog()
+		switch name := d.Name + " on " + d.Stream; {
+		case d.Paused:
+			warn("rosey plugin resume "+strings.TrimPrefix(d.Name, streams.Durable("")), "%s is paused, and %d events wait for it", name, d.Backlog())
+		case c.bot != nil && !d.Attended:
+			c.detached = append(c.detached, d.Name)
+			warn(readerOf(d.Name), "nobody reads %s, and %d events wait", name, d.Backlog())
+		case c.bot != nil && d.Lag > farBehind:
+			warn("rosey replay --since 10m --summary shows what takes long", "%s is %s events behind", name, humanize.Comma(int64(d.Lag)))
+		case d.Redelivered > 0:
+			warn("rosey replay --since 10m --tree shows which, and the bot's log why", "%s tries %d event(s) again", name, d.Redelivered)
+		}
+	}
+	switch {
+	case err != nil:
+		c.fail("see the server's log", "%v", err)
+	case good && c.bot == nil && waiting > 0:
+		c.ok("%d, none in trouble; %s events wait for the bot to run", len(durables), humanize.Comma(int64(waiting)))
+	case good:
+		c.ok("%d, none in trouble", len(durables))
+	}
+}
+
+// grouped makes one of the consumers of a name that fare alike: a plugin has one on
+// each stream that it reads.
+func grouped(durables []streams.ConsumerState) (list []streams.ConsumerState) {
+	for _, c := range durables {
+		i := slices.IndexFunc(list, func(o streams.ConsumerState) bool { return o.Name == c.Name && o.Condition() == c.Condition() })
+		if i < 0 {
+			list = append(list, c)
+			continue
+		}
+		o := &list[i]
+		o.Stream += " and " + c.Stream
+		o.Lag, o.Unacked, o.Redelivered = o.Lag+c.Lag, o.Unacked+c.Unacked, o.Redelivered+c.Redelivered
+	}
+	return list
+}
+
+// readerOf says how a durable consumer that nobody reads gets a reader.
+func readerOf(durable string) string {
+	if plugin, ok := strings.CutPrefix(durable, streams.Durable("")); ok {
+		return "start the plugin, or rosey plugin rm " + plugin
+	}
+	if channel, ok := sender.ChannelOf(durable); ok {
+		return "rosey status says why no bot is in channel " + channel + "; one that starts without it in its settings refuses what waits"
+	}
+	return "look at the bot's log, and start it again"
+}
+
+// checkDeadLetters counts the dead letters.
+func (c *checkup) checkDeadLetters(ctx context.Context) {
+	letters, err := deadletters.List(ctx, c.client.JS)
+	if err != nil {
+		c.fail("see the server's log", "%v", err)
+		return
+	}
+	letters = slices.DeleteFunc(letters, func(l deadletters.Letter) bool { return l.State != deadletters.Open })
+	if len(letters) == 0 {
+		c.ok("none")
+		return
+	}
+	last := letters[len(letters)-1]
+	c.warn("rosey dead ls; then rosey dead retry or drop", "%d, the last of %s, %s: %s", len(letters), last.Consumer, humanize.Time(last.At), plugins.Shorten(last.Error, 80))
+}
+
+// checkPlugins checks the registrations.
+func (c *checkup) checkPlugins(ctx context.Context) {
+	list, err := host.Statuses(ctx, c.client.Conn, c.client.JS)
+	if err != nil {
+		c.fail("see the server's log", "%v", err)
+		return
+	}
+	owners, running := map[string]string{}, 0
+	for _, pl := range list {
+		switch {
+		case pl.Problem != "":
+			c.warn("correct its registration, or rosey plugin rm "+pl.Name, "%s is not registered well: %s", pl.Name, pl.Problem)
+		case pl.State == host.StateStopped && c.bot != nil && !slices.Contains(c.detached, streams.Durable(pl.Name)):
+			c.warn("start it, or rosey plugin rm "+pl.Name, "%s is registered and does not run; %d events wait for it", pl.Name, pl.Lag+uint64(pl.Unacked))
+		case pl.State == host.StateRunning:
+			running++
+		}
+		for _, command := range pl.Commands {
+			key := strings.ToLower(strings.TrimPrefix(command, c.settings.Prefix))
+			if owner, ok := owners[key]; ok && owner != pl.Name {
+				c.warn("give one of the two another name", "%s and %s both register the command %s; %s gets it", owner, pl.Name, key, owner)
+				continue
+			}
+			owners[key] = pl.Name
+		}
+	}
+	c.ok("%d registered, %d running", len(list), running)
+}

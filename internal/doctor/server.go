@@ -1,0 +1,108 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/dustin/go-humanize"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/rosey-bot/rosey/bot"
+	"github.com/rosey-bot/rosey/internal/client"
+	"github.com/rosey-bot/rosey/streams/connect"
+	"github.com/rosey-bot/rosey/streams/embedded"
+)
+
+// The first version of NATS that has message schedules, which timers are.
+const oldestMajor, oldestMinor = 2, 12
+
+// connect connects to the server, or opens the store of a stopped bot. There may be
+// nothing to open, or what was reported keeps it from being opened.
+func (c *checkup) connect(ctx context.Context) {
+	if !c.settings.External() {
+		exists, err := embedded.IsStore(c.settings.Store)
+		if !exists && err == nil || client.CheckComplete(c.settings.Store) != nil {
+			return
+		}
+	}
+	cl, err := client.Open(ctx, c.settings, "rosey doctor", c.log)
+	var denied *connect.DeniedError
+	switch {
+	case err == nil:
+		c.client = cl
+	case c.settings.External():
+		c.fail("start the server, or correct --nats, --context and --creds", "%v", err)
+	case errors.As(err, &denied) && c.denied:
+	case errors.As(err, &denied):
+		c.fail(connect.AsItsOwner, "%v", denied.Err)
+	default:
+		c.fail("end the process that holds the store, or look at its log", "%v", err)
+	}
+}
+
+// disconnect closes what connect opened.
+func (c *checkup) disconnect(context.Context) {
+	if c.client == nil {
+		return
+	}
+	if err := c.client.Close(); err != nil {
+		c.warn("look at the store's disk", "the store was not closed well: %v", err)
+	}
+}
+
+// checkServer checks the server's version, its JetStream and its limits.
+func (c *checkup) checkServer(ctx context.Context) {
+	version := c.client.Conn.ConnectedServerVersion()
+	var major, minor int
+	if n, _ := fmt.Sscanf(version, "%d.%d", &major, &minor); n < 2 || major < oldestMajor || major == oldestMajor && minor < oldestMinor {
+		c.fail(fmt.Sprintf("use NATS %d.%d or later", oldestMajor, oldestMinor), "NATS %s is too old: timers need message schedules", version)
+	}
+	account, err := c.client.JS.AccountInfo(ctx)
+	switch {
+	case errors.Is(err, jetstream.ErrJetStreamNotEnabled) || errors.Is(err, jetstream.ErrJetStreamNotEnabledForAccount):
+		c.fail("start nats-server with -js, or enable jetstream for the account", "NATS %s without JetStream", version)
+		c.disconnect(ctx)
+		c.client = nil // nothing more can be asked
+		return
+	case err != nil:
+		c.fail("see the server's log", "JetStream does not answer: %v", err)
+		return
+	}
+	limit, whose := account.Limits.MaxStore, "the account's limit"
+	if !c.settings.External() {
+		limit, whose = int64(c.settings.StoreMax), "store_max"
+	}
+	if limit > 0 && float64(account.Store) > 0.9*float64(limit) {
+		c.warn("raise "+whose+", or shorten retention", "%s of the %s that may be stored are used",
+			humanize.IBytes(account.Store), humanize.IBytes(uint64(limit)))
+	}
+	c.ok("NATS %s with JetStream, %s stored", version, humanize.IBytes(account.Store))
+}
+
+// checkBot checks the bot's own status.
+func (c *checkup) checkBot(ctx context.Context) {
+	if !c.client.Running {
+		c.warn("rosey run", "no bot runs on the store")
+		return
+	}
+	status, err := bot.QueryStatus(ctx, c.client.Conn)
+	switch {
+	case err != nil && c.settings.External():
+		c.warn("rosey run --nats …", "no bot answers on the server")
+		return
+	case err != nil:
+		c.fail("look at its log, and start it again", "a process holds the store and does not answer: %v", err)
+		return
+	}
+	c.bot = &status
+	if !status.Ready {
+		c.fail("look at its log", "pid %d is not ready: %s", status.PID, status.Problem)
+		return
+	}
+	if n := len(status.Channels); n > 1 {
+		c.ok("pid %d in %d channels, for %s", status.PID, n, uptime(status))
+		return
+	}
+	c.ok("pid %d in channel %s of %s, for %s", status.PID, status.Channel, status.Site, uptime(status))
+}

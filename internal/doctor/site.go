@@ -1,0 +1,40 @@
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/rosey-bot/rosey/cytube/socketio"
+	"github.com/rosey-bot/rosey/internal/settings"
+)
+
+const siteTimeout = 10 * time.Second
+
+// checkSite asks the CyTube site for each channel's socket.
+func (c *checkup) checkSite(ctx context.Context) {
+	if c.bot == nil && c.settings.Local() {
+		c.ok("the bot opens a room of its own; there is nothing to reach")
+		return
+	}
+	rooms := c.settings.ChannelList()
+	if c.bot != nil {
+		rooms = rooms[:0]
+		for _, c := range c.bot.Channels {
+			rooms = append(rooms, settings.Channel{Site: c.Site, Name: c.Channel})
+		}
+	}
+	for _, room := range rooms {
+		within, cancel := context.WithTimeout(ctx, siteTimeout)
+		socket, err := socketio.Discover(within, nil, room.Site, room.Name)
+		cancel()
+		if err != nil && len(rooms) > 1 {
+			err = fmt.Errorf("channel %s: %w", room.Name, err)
+		}
+		if err != nil {
+			c.fail("correct --site and --channel, or wait until the site is back", "%v", err)
+			continue
+		}
+		c.ok("%s has channel %s at %s", room.Site, room.Name, socket)
+	}
+}

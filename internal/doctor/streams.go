@@ -1,0 +1,92 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+
+	"github.com/dustin/go-humanize"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/embedded"
+)
+
+// checkStreams compares the streams with what they should be.
+func (c *checkup) checkStreams(ctx context.Context) {
+	c.complete = true
+	good, messages, bytes := true, uint64(0), uint64(0)
+	for _, spec := range streams.Specs() {
+		s, err := c.client.JS.Stream(ctx, spec.Name)
+		if err != nil {
+			c.complete = false
+			c.missingStream(ctx, spec, err)
+			continue
+		}
+		info := s.CachedInfo()
+		messages, bytes = messages+info.State.Msgs, bytes+info.State.Bytes
+		found, err := spec.Differences(info.Config, streams.Options{Replicas: c.settings.Replicas, Limits: c.settings.StreamLimits()})
+		if err != nil {
+			good = false
+			c.fail("rosey backup DIR first, then change the stream or use another store", "%s: %v", spec.Name, err)
+		}
+		for _, d := range found {
+			good = false
+			c.warn("restart the bot with these settings: it puts that right", "%s: %s", spec.Name, d)
+		}
+	}
+	if good && c.complete {
+		c.ok("all %d are as they should be, with %s events in %s", len(streams.Specs()), humanize.Comma(int64(messages)), humanize.IBytes(bytes))
+	}
+}
+
+// checkHistory reports events that the store has lost.
+func (c *checkup) checkHistory(context.Context) {
+	if c.settings.External() {
+		return
+	}
+	lost, err := embedded.Losses(c.settings.Store)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		c.ok("what the store holds is noted when the bot stops")
+		return
+	case err != nil:
+		c.warn("go on: the next stop writes it anew", "%v", err)
+		return
+	case len(lost) == 0:
+		c.ok("nothing is known to be gone")
+	}
+	for _, l := range lost {
+		what := humanize.Comma(int64(l.Events)) + " events"
+		if l.Gone {
+			what = "all " + what
+		}
+		c.warn("look at the disk; rosey restore brings back a backup, into another store", "%s of %s are gone, which was noticed %s: the store's files were damaged or removed", what, l.Stream, humanize.Time(l.Noticed))
+	}
+}
+
+func (c *checkup) missingStream(ctx context.Context, spec streams.Spec, err error) {
+	if !errors.Is(err, jetstream.ErrStreamNotFound) {
+		c.fail("see the server's log", "%s: %v", spec.Name, err)
+		return
+	}
+	for _, subject := range spec.Subjects {
+		if names := holders(ctx, c.client.JS, subject); len(names) > 0 {
+			c.fail("take the subject from it, or give the bot an account of its own", "%s does not exist, and its subject %s belongs to %s", spec.Name, subject, names[0])
+			return
+		}
+	}
+	if c.bot != nil {
+		c.fail("restart the bot: it makes it again", "%s does not exist", spec.Name)
+		return
+	}
+	c.warn("rosey run makes it", "%s does not exist yet", spec.Name)
+}
+
+// holders lists the streams that hold a subject.
+func holders(ctx context.Context, js jetstream.JetStream, subject string) (names []string) {
+	for name := range js.StreamNames(ctx, jetstream.WithStreamListSubject(subject)).Name() {
+		names = append(names, name)
+	}
+	return names
+}
