@@ -64,7 +64,7 @@ func TestChatBuffer(t *testing.T) {
 	}
 
 	w.site.Refuse("Rate limit exceeded")
-	w.ok(w.site.Drop(room, "Rosey"))
+	w.ok(w.site.Drop(lounge, "Rosey"))
 	w.connection(event.StateDown)
 	w.say(alice, 6, 7)
 	w.site.Refuse("")
@@ -137,7 +137,7 @@ func TestEqualLines(t *testing.T) {
 	many("three")
 	w.join()
 	if n := len(w.site.Heard()); n != 60 {
-		t.Fatalf("the room heard %d lines", n)
+		t.Fatalf("the channel heard %d lines", n)
 	}
 	heard, recorded := map[string]int{}, map[string]int{}
 	for _, l := range w.site.Heard() {

@@ -13,8 +13,8 @@ import (
 	"github.com/rosey-bot/rosey/event"
 )
 
-// Through broken connections, refusals and a killed process, the room hears
-// every send once and in order, and every line of the room is recorded once: as
+// Through broken connections, refusals and a killed process, the channel hears
+// every send once and in order, and every line of the channel is recorded once: as
 // long as the chat buffer reaches back, nothing is doubled.
 func TestChaos(t *testing.T) {
 	t.Parallel()
@@ -49,7 +49,7 @@ func TestChaos(t *testing.T) {
 	wantSaid = append(wantSaid, "the end")
 	w.echo(last, 1)
 	if diff := cmp.Diff(wantSaid, w.spoken()); diff != "" {
-		t.Errorf("the room heard something else (-sent +heard): %s", diff)
+		t.Errorf("the channel heard something else (-sent +heard): %s", diff)
 	}
 	said, lines := w.recordedLines()
 	if diff := cmp.Diff(wantLines, lines); diff != "" {
@@ -64,13 +64,13 @@ func TestChaos(t *testing.T) {
 func (w *world) disturb(rng *rand.Rand) {
 	switch rng.IntN(8) {
 	case 0:
-		_ = w.site.Drop(room, "Rosey") // may be away
+		_ = w.site.Drop(lounge, "Rosey") // may be away
 	case 1:
-		w.site.Fail(room, "Rosey", 1, cytubetest.FaultDrop)
+		w.site.Fail(lounge, "Rosey", 1, cytubetest.FaultDrop)
 	case 2:
-		w.site.Fail(room, "Rosey", 1, cytubetest.FaultCooldown)
+		w.site.Fail(lounge, "Rosey", 1, cytubetest.FaultCooldown)
 	case 3:
-		_ = w.site.Kick(room, "Rosey", "out")
+		_ = w.site.Kick(lounge, "Rosey", "out")
 	}
 }
 

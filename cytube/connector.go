@@ -205,7 +205,8 @@ func (c *Connector) newSender() *sender.Sender {
 		Channel: c.cfg.Channel, MessageLimit: c.cfg.MessageLimit, MaxAge: c.cfg.MaxAge, EchoTimeout: c.cfg.EchoTimeout,
 		Limit: c.cfg.limit(), Dispatched: c.cfg.Dispatched, Self: c.self, MaySpeak: c.cfg.MaySpeak,
 		Behind: func() bool { return len(c.queue) > 0 },
-		Logger: c.log, Observer: c.cfg.Observer, OnSettled: c.cfg.OnSettled, Counters: &c.stats.sender,
+		Logger: c.log, Observer: c.cfg.Observer, OnSettled: c.cfg.OnSettled,
+		Count: func(update func(*sender.Stats)) { c.stats.count(func(s *Stats) { update(&s.Stats) }) },
 	})
 }
 

@@ -36,7 +36,7 @@ func TestHearsAndAnswers(t *testing.T) {
 	}
 }
 
-// There are many ways into a room.
+// There are many ways into a channel.
 func TestJoins(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -105,7 +105,7 @@ func TestGivesUp(t *testing.T) {
 		{"wrong channel password", func(s *cytubetest.Config, b *cytube.Config) {
 			s.Channels[0].Password, b.ChannelPassword, b.JoinTimeout = "sesame", "wrong", 400*time.Millisecond
 		}, nil, "does not take", "correct the channel's password"},
-		{"banned account", nil, func(w *world) { w.site.Ban(room, "rosey") }, "banned", "lift the ban"},
+		{"banned account", nil, func(w *world) { w.site.Ban(lounge, "rosey") }, "banned", "lift the ban"},
 		{"banned address", nil, func(w *world) { w.site.Refuse("You are banned from the server") }, "banned", "lift the ban"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -131,14 +131,14 @@ func TestComesBack(t *testing.T) {
 		break_ func(*world) error
 		want   string // the reason of cytube.connection down
 	}{
-		{"lost connection", nil, func(w *world) error { return w.site.Drop(room, "Rosey") }, "1006"},
-		{"kick", nil, func(w *world) error { return w.site.Kick(room, "Rosey", "begone") }, "kicked: begone"},
-		{"kick without a reason", nil, func(w *world) error { return w.site.InjectFrame(room, "Rosey", `42["kick",{}]`) }, "without a reason"},
+		{"lost connection", nil, func(w *world) error { return w.site.Drop(lounge, "Rosey") }, "1006"},
+		{"kick", nil, func(w *world) error { return w.site.Kick(lounge, "Rosey", "begone") }, "kicked: begone"},
+		{"kick without a reason", nil, func(w *world) error { return w.site.InjectFrame(lounge, "Rosey", `42["kick",{}]`) }, "without a reason"},
 		{"site down", nil, func(w *world) error { w.site.Stop(); return w.site.Restart() }, "1006"},
 		{"silence", func(s *cytubetest.Config, _ *cytube.Config) {
 			s.PingInterval, s.PingTimeout = time.Second, 3*time.Second // a machine that is busy stalls too
-		}, func(w *world) error { return w.site.Stall(room, "Rosey") }, "stopped pinging"},
-		{"channel unloaded", nil, func(w *world) error { return w.site.Kick(room, "Rosey", "Channel shutting down") }, "shutting down"},
+		}, func(w *world) error { return w.site.Stall(lounge, "Rosey") }, "stopped pinging"},
+		{"channel unloaded", nil, func(w *world) error { return w.site.Kick(lounge, "Rosey", "Channel shutting down") }, "shutting down"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -174,7 +174,7 @@ func TestWaitsUntilItMayJoin(t *testing.T) {
 			s.GuestDelay, b.User, b.Password = time.Second, "guesty", ""
 		}, func(w *world) { w.user("visitor") }, func(*world) {}, true},
 		{"name in use", func(_ *cytubetest.Config, b *cytube.Config) { b.User, b.Password = "guesty", "" },
-			func(w *world) { w.user("guesty") }, func(w *world) { w.ok(w.site.Drop(room, "guesty")) }, false},
+			func(w *world) { w.user("guesty") }, func(w *world) { w.ok(w.site.Drop(lounge, "guesty")) }, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -197,7 +197,7 @@ func TestDuplicateLogin(t *testing.T) {
 	w := newWorld(t)
 	b := w.join()
 	intrude := func() {
-		u, err := cytubetest.Join(w.ctx, w.site.URL(), room, "rosey", "rosey-pw")
+		u, err := cytubetest.Join(w.ctx, w.site.URL(), lounge, "rosey", "rosey-pw")
 		w.ok(err)
 		t.Cleanup(u.Close)
 	}
@@ -226,7 +226,7 @@ func TestSurvivesBadFrames(t *testing.T) {
 		`42["login",{"success":false,"error":"late"}]`, `42["needPassword",true]`,
 	}
 	for _, f := range bad {
-		w.ok(w.site.InjectFrame(room, "Rosey", f))
+		w.ok(w.site.InjectFrame(lounge, "Rosey", f))
 	}
 	w.ok(w.user("alice").Say(w.ctx, "well?"))
 	w.heard("well?")
@@ -238,7 +238,7 @@ func TestSurvivesBadFrames(t *testing.T) {
 }
 
 // What others do becomes events.
-func TestRecordsTheRoom(t *testing.T) {
+func TestRecordsTheChannel(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.user("first")
@@ -251,7 +251,7 @@ func TestRecordsTheRoom(t *testing.T) {
 	w.await("the bot's own join", join("Rosey"))
 	alice := w.user("alice")
 	w.await("a join", join("alice"))
-	w.site.SetRank(room, "alice", 2)
+	w.site.SetRank(lounge, "alice", 2)
 	s := w.await("a rank", func(s streams.Stored) bool { return s.Subject == event.SubjectUserRank })
 	if field[string](s, "user") != "alice" || field[int](s, "rank") != 2 {
 		t.Errorf("got %s", s.Data)
@@ -265,7 +265,7 @@ func TestRecordsTheRoom(t *testing.T) {
 	if field[string](s, "message") != "psst" || field[string](s, "to") != "Rosey" {
 		t.Errorf("got %s", s.Data)
 	}
-	uid, err := w.site.AddMedia(room, "alice", cytubetest.Media{ID: "abc", Type: "yt", Title: "A & B", Seconds: 61})
+	uid, err := w.site.AddMedia(lounge, "alice", cytubetest.Media{ID: "abc", Type: "yt", Title: "A & B", Seconds: 61})
 	w.ok(err)
 	s = w.await("queued media", func(s streams.Stored) bool { return s.Subject == event.SubjectMediaQueue })
 	if field[string](s, "queued_by") != "alice" || field[int](s, "uid") != uid {
@@ -275,7 +275,7 @@ func TestRecordsTheRoom(t *testing.T) {
 	if field[string](s, "queued_by") != "alice" || field[string](s, "url") != "https://youtube.com/watch?v=abc" || field[int](s, "duration") != 61 {
 		t.Errorf("got %s", s.Data)
 	}
-	w.ok(w.site.RemoveMedia(room, uid))
+	w.ok(w.site.RemoveMedia(lounge, uid))
 	s = w.await("deleted media", func(s streams.Stored) bool { return s.Subject == event.SubjectMediaDelete })
 	if field[string](s, "title") != "A & B" {
 		t.Errorf("got %s", s.Data)
@@ -306,7 +306,7 @@ func TestShadowMuted(t *testing.T) {
 	w.join()
 	alice := w.user("alice")
 	w.await("the bot's rank", func(s streams.Stored) bool { return s.Subject == event.SubjectUserRank })
-	w.ok(w.site.Mute(room, "alice", true))
+	w.ok(w.site.Mute(lounge, "alice", true))
 	w.ok(alice.Send(w.ctx, "!roll"))
 	if s := w.heard("!roll"); !field[bool](s, "shadow") {
 		t.Errorf("got %s", s.Data)
@@ -320,7 +320,7 @@ func TestShadowMutedModerator(t *testing.T) {
 	w := newWorld(t, func(_ *cytubetest.Config, b *cytube.Config) { b.User, b.Password = "mod", "mod-pw" })
 	b := w.join()
 	w.await("the bot's rank", func(s streams.Stored) bool { return s.Subject == event.SubjectUserRank })
-	w.ok(w.site.Mute(room, "mod", true))
+	w.ok(w.site.Mute(lounge, "mod", true))
 	want := map[string][]string{}
 	for i := range 10 {
 		text := fmt.Sprint("line ", i)
@@ -342,16 +342,16 @@ func TestShadowMutedModerator(t *testing.T) {
 func TestCatchesUp(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	_, err := w.site.AddMedia(room, "alice", cytubetest.Media{ID: "one", Type: "yt", Title: "One", Seconds: 600})
+	_, err := w.site.AddMedia(lounge, "alice", cytubetest.Media{ID: "one", Type: "yt", Title: "One", Seconds: 600})
 	w.ok(err)
 	alice := w.user("alice")
 	w.join()
 	w.site.Refuse("Rate limit exceeded")
-	w.ok(w.site.Drop(room, "Rosey"))
+	w.ok(w.site.Drop(lounge, "Rosey"))
 	w.connection(event.StateDown)
-	w.ok(w.site.WaitGone(w.ctx, room, "Rosey"))
+	w.ok(w.site.WaitGone(w.ctx, lounge, "Rosey"))
 	alice.Close()
-	w.ok(w.site.WaitGone(w.ctx, room, "alice"))
+	w.ok(w.site.WaitGone(w.ctx, lounge, "alice"))
 	w.site.Refuse("")
 	w.user("bob")
 

@@ -161,7 +161,7 @@ func TestSeveralChannelsSurviveADeath(t *testing.T) {
 	kill := w.mortal()
 	w.site.Refuse("Rate limit exceeded") // it must not come back before it is killed
 	w.site.Fail("one", "Rosey", 1, cytubetest.FaultDrop)
-	w.sendTo("one", "a") // heard by the room, and the bot dies before its echo
+	w.sendTo("one", "a") // heard by the channel, and the bot dies before its echo
 	w.ok(until(w.ctx, func() bool { return len(w.said("one")) == 1 }))
 	stopDispatcher()
 	kill()
@@ -185,22 +185,22 @@ func TestOnlyWhoMaySpeaks(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	asked := make(chan struct{}, 100)
-	silent := w.join(in(room), func(c *cytube.Config) {
+	silent := w.join(in(lounge), func(c *cytube.Config) {
 		c.MaySpeak = func() bool { asked <- struct{}{}; return false }
 	})
-	w.dispatch(room)
-	w.sendTo(room, "hello")
+	w.dispatch(lounge)
+	w.sendTo(lounge, "hello")
 	<-asked
-	if got := w.said(room); len(got) > 0 {
+	if got := w.said(lounge); len(got) > 0 {
 		t.Errorf("said %q", got)
 	}
 	w.ok(silent.stop())
-	if got := w.said(room); len(got) > 0 {
+	if got := w.said(lounge); len(got) > 0 {
 		t.Errorf("said %q", got)
 	}
-	w.join(in(room))
-	w.echoIn(room, "hello")
-	if diff := cmp.Diff([]string{"hello"}, w.said(room)); diff != "" {
+	w.join(in(lounge))
+	w.echoIn(lounge, "hello")
+	if diff := cmp.Diff([]string{"hello"}, w.said(lounge)); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -213,7 +213,7 @@ func TestRunsAgain(t *testing.T) {
 	w.echo(w.chat("first"), 1)
 	for i := range 3 {
 		w.ok(b.stop())
-		w.ok(w.site.WaitGone(w.ctx, room, "Rosey"))
+		w.ok(w.site.WaitGone(w.ctx, lounge, "Rosey"))
 		if b.Stats().Connected {
 			t.Error("it says that it is connected")
 		}
@@ -271,7 +271,7 @@ func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { retur
 func TestRefusalIsCertain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	d := sender.NewDispatcher(w.bus, []string{room}, slog.New(w.logs), nil)
+	d := sender.NewDispatcher(w.bus, []string{lounge}, slog.New(w.logs), nil)
 	send := func(channel string) (s streams.Stored) {
 		e, err := event.New(event.SubjectSendChat, event.SendChat{Message: "hello", Channel: channel})
 		w.ok(err)
@@ -349,9 +349,9 @@ func TestLongCorrelationBlocksNobody(t *testing.T) {
 	_, err = w.bus.JetStream().Publish(w.ctx, event.SubjectSendChat, body)
 	w.ok(err)
 	w.chat("second")
-	w.runDispatcher(sender.NewDispatcher(w.bus, []string{room}, slog.New(w.logs), nil).Alone())
-	w.join(in(room))
-	w.echoIn(room, "second")
+	w.runDispatcher(sender.NewDispatcher(w.bus, []string{lounge}, slog.New(w.logs), nil).Alone())
+	w.join(in(lounge))
+	w.echoIn(lounge, "second")
 	if diff := cmp.Diff([]string{"first", "second"}, w.spoken()); diff != "" {
 		t.Error(diff)
 	}

@@ -45,7 +45,7 @@ func (f *forger) say(frame, text string) {
 		f.clock++
 		line, err := json.Marshal([]any{frame, map[string]any{"username": name, "msg": text, "to": "alice", "meta": map[string]any{}, "time": f.clock}})
 		f.w.ok(err)
-		f.w.ok(f.w.site.InjectFrame(room, "rosey", "42"+string(line)))
+		f.w.ok(f.w.site.InjectFrame(lounge, "rosey", "42"+string(line)))
 	}
 }
 
@@ -65,7 +65,7 @@ func TestForgedEchoes(t *testing.T) {
 		{"pm", private, func() streams.Ack { return w.send(event.SubjectSendPM, event.SendPM{To: "alice", Message: private}) }},
 	} {
 		forger.say(c.frame, c.text) // before it
-		w.site.Fail(room, "rosey", 1, cytubetest.FaultLost)
+		w.site.Fail(lounge, "rosey", 1, cytubetest.FaultLost)
 		ack := c.send()
 		_, err := w.site.WaitReceived(w.ctx, func(f cytubetest.Frame) bool { return f.User == "Rosey" && strings.Contains(f.Data, c.text) })
 		w.ok(err)
@@ -98,11 +98,11 @@ func TestForgedEchoesInTheChatBuffer(t *testing.T) {
 	w := newWorld(t, func(_ *cytubetest.Config, b *cytube.Config) { b.User, b.Password = "robot", "" })
 	kill := w.mortal()
 	w.site.Refuse("Rate limit exceeded") // it must not come back before it is killed
-	w.site.Fail(room, "robot", 1, cytubetest.FaultLost)
+	w.site.Fail(lounge, "robot", 1, cytubetest.FaultLost)
 	ack := w.chat(text)
 	_, err := w.site.WaitReceived(w.ctx, func(f cytubetest.Frame) bool { return f.User == "robot" && strings.Contains(f.Data, text) })
 	w.ok(err)
-	w.ok(w.site.Drop(room, "robot"))
+	w.ok(w.site.Drop(lounge, "robot"))
 	kill()
 	w.site.Refuse("")
 	names := []string{"alice", "robot_", "ROBOT"}
@@ -110,7 +110,7 @@ func TestForgedEchoesInTheChatBuffer(t *testing.T) {
 		u := w.user(name)
 		w.ok(u.Say(w.ctx, text))
 		u.Close()
-		w.ok(w.site.WaitGone(w.ctx, room, name))
+		w.ok(w.site.WaitGone(w.ctx, lounge, name))
 	}
 	w.start()
 	if echo := w.echo(ack, 1); field[string](echo, "user") != "robot" {

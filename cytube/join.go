@@ -15,7 +15,9 @@ import (
 func (r *recorder) join(ctx context.Context, it item) {
 	r.state.SetSelf(it.joined)
 	if !r.entered {
-		r.restoreMedia(ctx)
+		if m := read(ctx, r, r.history.LastMedia); m.Channel != "" {
+			r.state.RestoreMedia(m)
+		}
 	}
 	buffer, events := r.applyHeld(ctx)
 	r.recordBuffer(ctx, buffer)
@@ -65,16 +67,6 @@ func (r *recorder) applyHeld(ctx context.Context) (buffer, events []channel.Even
 	return buffer, events
 }
 
-func (r *recorder) restoreMedia(ctx context.Context) {
-	r.retry(ctx, func(ctx context.Context) error {
-		m, err := r.history.LastMedia(ctx)
-		if err == nil && m.Channel != "" {
-			r.state.RestoreMedia(m)
-		}
-		return err
-	})
-}
-
 // recordBuffer records the lines of the chat buffer that are neither recorded nor erased
 // yet. Lines are counted by key, because two can have the same.
 func (r *recorder) recordBuffer(ctx context.Context, lines []channel.Event) {
@@ -85,19 +77,11 @@ func (r *recorder) recordBuffer(ctx context.Context, lines []channel.Event) {
 	for _, e := range lines {
 		since = min(since, e.Line.Time)
 	}
-	var recorded map[channel.LineKey]int
-	var erased map[string]bool
-	r.retry(ctx, func(ctx context.Context) (err error) {
-		recorded, err = r.history.Lines(ctx, since)
-		return err
-	})
+	recorded := read(ctx, r, func(ctx context.Context) (map[channel.LineKey]int, error) { return r.history.Lines(ctx, since) })
 	if !r.entered {
 		r.recoverInFlightSend(ctx)
 	}
-	r.retry(ctx, func(ctx context.Context) (err error) {
-		erased, err = r.history.Erased(ctx)
-		return err
-	})
+	erased := read(ctx, r, r.history.Erased)
 	meta := event.MetaBackfill
 	if r.known {
 		meta = event.MetaBuffered
@@ -122,15 +106,19 @@ func (r *recorder) recordBuffer(ctx context.Context, lines []channel.Event) {
 // recoverInFlightSend looks whether a process before this one was in the channel, and
 // speaking when it died.
 func (r *recorder) recoverInFlightSend(ctx context.Context) {
-	r.retry(ctx, func(ctx context.Context) error {
-		last, err := r.history.LastConnection(ctx)
-		if err != nil {
-			return err
-		}
-		r.known = last.State != ""
-		stopped := last.State == event.StateDown && last.Reason == reasonStopped
-		return r.sender.RecoverInFlightSend(ctx, r.state.Self(), stopped)
+	last := read(ctx, r, r.history.LastConnection)
+	r.known = last.State != ""
+	stopped := last.State == event.StateDown && last.Reason == reasonStopped
+	r.retry(ctx, func(ctx context.Context) error { return r.sender.RecoverInFlightSend(ctx, r.state.Self(), stopped) })
+}
+
+// read returns what fn reads from the history, and the zero value once retry gives up.
+func read[T any](ctx context.Context, r *recorder, fn func(context.Context) (T, error)) (v T) {
+	r.retry(ctx, func(ctx context.Context) (err error) {
+		v, err = fn(ctx)
+		return err
 	})
+	return v
 }
 
 func (r *recorder) leave(ctx context.Context, reason string) {

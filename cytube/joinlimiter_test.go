@@ -17,7 +17,7 @@ func TestConnectorsArriveOneByOne(t *testing.T) {
 	limiter := cytube.NewJoinLimiter(perSecond)
 	for i := range channels {
 		cfg := w.cfg
-		cfg.Channel, cfg.Dispatched = fmt.Sprint("room-", i), true
+		cfg.Channel, cfg.Dispatched = fmt.Sprint("lounge-", i), true
 		cfg.JoinLimiter = limiter
 		w.run(cytube.New(w.bus, cfg))
 	}
@@ -31,7 +31,7 @@ func TestConnectorsArriveOneByOne(t *testing.T) {
 	}
 	in := func() bool {
 		for i := range channels {
-			if len(w.site.Users(fmt.Sprint("room-", i))) != 1 {
+			if len(w.site.Users(fmt.Sprint("lounge-", i))) != 1 {
 				return false
 			}
 		}

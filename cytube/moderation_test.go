@@ -55,8 +55,8 @@ func TestModeration(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			w.site.SetRank(room, "rosey", test.rank)
-			w.site.SetRank(room, "mod", 4)
+			w.site.SetRank(lounge, "rosey", test.rank)
+			w.site.SetRank(lounge, "mod", 4)
 			mod, eve := w.user("mod"), w.user("eve")
 			w.join()
 			say := func(lines ...string) {
@@ -66,7 +66,7 @@ func TestModeration(t *testing.T) {
 				}
 			}
 			say("/mute eve", "/unmute eve", "/smute eve", "/unmute eve", "/kick eve being rude", "/ban eve again")
-			w.ok(w.site.WaitGone(w.ctx, room, "eve"))
+			w.ok(w.site.WaitGone(w.ctx, lounge, "eve"))
 			w.ok(mod.Unban(w.ctx, "eve"))
 			say("/ipban mallory", "/rank absent 2", "/kickanons", "/clear", "that was all")
 			w.heard("that was all")
@@ -85,7 +85,7 @@ func TestOwnKick(t *testing.T) {
 	w := newWorld(t)
 	w.join()
 	for _, reason := range []string{"be quiet", "Channel reloading"} {
-		w.ok(w.site.Kick(room, "rosey", reason))
+		w.ok(w.site.Kick(lounge, "rosey", reason))
 		w.connection(event.StateDown)
 		w.connection(event.StateUp)
 	}
@@ -101,15 +101,15 @@ func TestMuteMissed(t *testing.T) {
 	w := newWorld(t)
 	alice := w.user("alice")
 	w.user("eve")
-	w.ok(w.site.Mute(room, "eve", false))
+	w.ok(w.site.Mute(lounge, "eve", false))
 	w.join()
 	w.site.Refuse("Rate limit exceeded")
-	w.ok(w.site.Drop(room, "Rosey"))
+	w.ok(w.site.Drop(lounge, "Rosey"))
 	w.connection(event.StateDown)
-	w.ok(w.site.Mute(room, "alice", false))
+	w.ok(w.site.Mute(lounge, "alice", false))
 	w.site.Refuse("")
 	w.connection(event.StateUp)
-	w.site.Unmute(room, "alice")
+	w.site.Unmute(lounge, "alice")
 	w.ok(alice.Say(w.ctx, "free"))
 	w.heard("free")
 	if diff := cmp.Diff([]string{"cytube.moderation.mute by= user=alice ", "cytube.moderation.unmute by= user=alice "}, w.moderation()); diff != "" {
@@ -127,7 +127,7 @@ func TestForgottenLinesStayForgotten(t *testing.T) {
 	w.ok(mod.Say(w.ctx, "hello"))
 	// Recorded so long ago that JetStream's own window for repeats is over.
 	for _, l := range w.site.Heard() {
-		e, err := event.New(event.SubjectChat, event.Chat{User: l.User, Message: l.Text, Channel: room, Rank: 1, Time: l.Time.UnixMilli()})
+		e, err := event.New(event.SubjectChat, event.Chat{User: l.User, Message: l.Text, Channel: lounge, Rank: 1, Time: l.Time.UnixMilli()})
 		w.ok(err)
 		_, err = w.bus.Publish(w.ctx, e)
 		w.ok(err)

@@ -48,7 +48,7 @@ func TestMetricsTellOfTheConnection(t *testing.T) {
 		t.Helper()
 		for _, s := range samples {
 			name, pattern, _ := strings.Cut(s, " ")
-			line := regexp.MustCompile(`(?m)^` + name + `\{rosey_channel="` + room + `"\} ` + pattern + `$`)
+			line := regexp.MustCompile(`(?m)^` + name + `\{rosey_channel="` + lounge + `"\} ` + pattern + `$`)
 			if got := page(); !line.MatchString(got) {
 				t.Errorf("%s is not on the page:\n%s", line, got)
 			}
@@ -58,7 +58,7 @@ func TestMetricsTellOfTheConnection(t *testing.T) {
 	w.connection(event.StateUp)
 	want("rosey_cytube_connected 1", "rosey_cytube_reconnects_total 0", "rosey_send_echoes_missed_total 0", "rosey_send_resends_total 0")
 
-	w.site.Fail(room, w.cfg.User, 1, cytubetest.FaultLost)
+	w.site.Fail(lounge, w.cfg.User, 1, cytubetest.FaultLost)
 	w.chat("hello")
 	w.heard("hello")
 	if o := <-settled; o.Consumer != sender.DefaultDurable || o.Result != consumers.Handled {
@@ -66,7 +66,7 @@ func TestMetricsTellOfTheConnection(t *testing.T) {
 	}
 	want("rosey_send_echoes_missed_total [1-9]", "rosey_send_resends_total [1-9]")
 
-	w.ok(w.site.Drop(room, w.cfg.User))
+	w.ok(w.site.Drop(lounge, w.cfg.User))
 	w.connection(event.StateDown)
 	w.connection(event.StateUp)
 	want("rosey_cytube_connected 1", "rosey_cytube_reconnects_total 1")

@@ -19,7 +19,7 @@ func TestComesBackSoonEachTime(t *testing.T) {
 		for up := time.Now(); time.Since(up) < 20*time.Millisecond; {
 			w.echo(w.chat("I am here"), 1)
 		}
-		w.ok(w.site.Drop(room, "Rosey"))
+		w.ok(w.site.Drop(lounge, "Rosey"))
 		w.connection(event.StateUp)
 	}
 }

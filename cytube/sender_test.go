@@ -22,7 +22,7 @@ import (
 	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
-// spoken gives what the room heard of the bot.
+// spoken gives what the channel heard of the bot.
 func (w *world) spoken() []string {
 	var all []string
 	for _, l := range w.site.Heard() {
@@ -110,7 +110,7 @@ func TestSpeaksInOrder(t *testing.T) {
 				case 0:
 					last = w.chat(text)
 				case 1:
-					last, text = w.send(event.SubjectSendEmote, event.SendEmote{Emote: text, Channel: room}), "* "+text
+					last, text = w.send(event.SubjectSendEmote, event.SendEmote{Emote: text, Channel: lounge}), "* "+text
 				case 2:
 					last, text = w.send(event.SubjectSendPM, event.SendPM{To: "alice", Message: text}), "@alice "+text
 				}
@@ -139,7 +139,7 @@ func TestSplitsLongMessages(t *testing.T) {
 		mark    string
 	}{
 		{event.SubjectSendChat, event.SendChat{Message: words}, ""},
-		{event.SubjectSendEmote, event.SendEmote{Emote: words, Channel: room}, "* "},
+		{event.SubjectSendEmote, event.SendEmote{Emote: words, Channel: lounge}, "* "},
 	} {
 		before := len(w.spoken())
 		ack := w.send(test.subject, test.payload)
@@ -163,7 +163,7 @@ func TestSplitsLongMessages(t *testing.T) {
 	}
 }
 
-// What becomes of a send that the room does not simply hear.
+// What becomes of a send that the channel does not simply hear.
 func TestDeliveries(t *testing.T) {
 	t.Parallel()
 	pm := func(to string) func(*world) streams.Ack {
@@ -180,16 +180,16 @@ func TestDeliveries(t *testing.T) {
 		spoken         int
 		impatient      bool // the echo times out at once
 	}{
-		{"new user", func(w *world) { w.site.Fail(room, "rosey", 1, cytubetest.FaultSpam) }, chat, event.DeliveryRefused, "NEW_USER_CHAT", 0, false},
-		{"new user's link", func(w *world) { w.site.Fail(room, "rosey", 1, cytubetest.FaultSpamLink) }, chat, event.DeliveryRefused, "NEW_USER_CHAT_LINK", 0, false},
-		{"muted", func(w *world) { w.ok(w.site.Mute(room, "rosey", false)) }, chat, event.DeliveryRefused, "muted", 0, false},
+		{"new user", func(w *world) { w.site.Fail(lounge, "rosey", 1, cytubetest.FaultSpam) }, chat, event.DeliveryRefused, "NEW_USER_CHAT", 0, false},
+		{"new user's link", func(w *world) { w.site.Fail(lounge, "rosey", 1, cytubetest.FaultSpamLink) }, chat, event.DeliveryRefused, "NEW_USER_CHAT_LINK", 0, false},
+		{"muted", func(w *world) { w.ok(w.site.Mute(lounge, "rosey", false)) }, chat, event.DeliveryRefused, "muted", 0, false},
 		{"nobody there", nil, pm("nobody"), event.DeliveryRefused, "isn't connected", 0, false},
 		{"itself", nil, pm("rosey"), event.DeliveryRefused, "can't PM yourself", 0, false},
 		{"no name", nil, pm("no name"), event.DeliveryRefused, "isn't a valid username", 0, false},
 		{"blank", nil, func(w *world) streams.Ack { return w.chat(" \n ") }, event.DeliveryRefused, "blank", 0, false},
-		{"lost each time", func(w *world) { w.site.Fail(room, "rosey", 3, cytubetest.FaultLost) }, chat, event.DeliveryUnconfirmed, "said 3 times", 0, true},
-		{"no echo each time", func(w *world) { w.site.Fail(room, "rosey", 3, cytubetest.FaultNoEcho) }, chat, event.DeliveryUnconfirmed, "said 3 times", 3, true},
-		{"flooding each time", func(w *world) { w.site.Fail(room, "rosey", 5, cytubetest.FaultCooldown) }, chat, event.DeliveryRefused, "flood control", 0, false},
+		{"lost each time", func(w *world) { w.site.Fail(lounge, "rosey", 3, cytubetest.FaultLost) }, chat, event.DeliveryUnconfirmed, "said 3 times", 0, true},
+		{"no echo each time", func(w *world) { w.site.Fail(lounge, "rosey", 3, cytubetest.FaultNoEcho) }, chat, event.DeliveryUnconfirmed, "said 3 times", 3, true},
+		{"flooding each time", func(w *world) { w.site.Fail(lounge, "rosey", 5, cytubetest.FaultCooldown) }, chat, event.DeliveryRefused, "flood control", 0, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -203,14 +203,14 @@ func TestDeliveries(t *testing.T) {
 				test.before(w)
 			}
 			got := w.delivery(test.send(w))
-			if got.Status != test.status || !strings.Contains(got.Reason, test.reason) || got.Channel != room {
+			if got.Status != test.status || !strings.Contains(got.Reason, test.reason) || got.Channel != lounge {
 				t.Errorf("got %+v", got)
 			}
-			w.site.Unmute(room, "rosey")
+			w.site.Unmute(lounge, "rosey")
 			w.echo(w.chat("next"), 1)
 			said := slices.DeleteFunc(w.spoken(), func(text string) bool { return text == "next" })
 			if len(said) != test.spoken {
-				t.Errorf("the room heard %q", said)
+				t.Errorf("the channel heard %q", said)
 			}
 		})
 	}
@@ -223,7 +223,7 @@ func TestSaysNoMegabyte(t *testing.T) {
 	b := w.join()
 	text := strings.Repeat("word ", 200_000)
 	sends := []streams.Ack{
-		w.chat(text), w.send(event.SubjectSendEmote, event.SendEmote{Emote: text, Channel: room}),
+		w.chat(text), w.send(event.SubjectSendEmote, event.SendEmote{Emote: text, Channel: lounge}),
 		w.send(event.SubjectSendPM, event.SendPM{To: "alice", Message: text}),
 	}
 	next := w.chat("next")
@@ -260,13 +260,13 @@ func TestSaysAgain(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, func(_ *cytubetest.Config, b *cytube.Config) { b.EchoTimeout = test.echo })
 			b := w.join()
-			w.site.Fail(room, "rosey", test.times, test.fault)
+			w.site.Fail(lounge, "rosey", test.times, test.fault)
 			first := w.chat("first *bold*")
 			second := w.chat("second")
 			w.echo(first, 1)
 			w.echo(second, 1)
 			if n := len(w.spoken()); n != test.heard+1 {
-				t.Errorf("the room heard %q", w.spoken())
+				t.Errorf("the channel heard %q", w.spoken())
 			}
 			w.counted(b, func(s cytube.Stats) bool { return s.Resent >= test.resent && s.Echoed == 2 })
 		})
@@ -278,11 +278,11 @@ func TestKickedForWhatItSaid(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.join()
-	w.site.Fail(room, "rosey", 1, cytubetest.FaultLost)
+	w.site.Fail(lounge, "rosey", 1, cytubetest.FaultLost)
 	ack := w.chat("a forbidden link")
 	_, err := w.site.WaitReceived(w.ctx, func(f cytubetest.Frame) bool { return strings.Contains(f.Data, "forbidden") })
 	w.ok(err)
-	w.ok(w.site.InjectFrame(room, "rosey", `42["kick",{}]`))
+	w.ok(w.site.InjectFrame(lounge, "rosey", `42["kick",{}]`))
 	if d := w.delivery(ack); d.Status != event.DeliveryRefused || !strings.Contains(d.Reason, "kicked") {
 		t.Errorf("got %+v", d)
 	}
@@ -298,7 +298,7 @@ func TestResumesASplitMessage(t *testing.T) {
 	w := newWorld(t, func(_ *cytubetest.Config, b *cytube.Config) { b.MessageLimit = 10 })
 	w.join()
 	w.echo(w.chat("ahead"), 1)
-	w.site.Fail(room, "rosey", 1, cytubetest.FaultDrop)
+	w.site.Fail(lounge, "rosey", 1, cytubetest.FaultDrop)
 	ack := w.chat("aaaaaaaaa bbbbbbbbb ccccccccc")
 	w.echo(ack, 3)
 	if diff := cmp.Diff([]string{"ahead", "aaaaaaaaa", "bbbbbbbbb", "ccccccccc"}, w.spoken()); diff != "" {
@@ -306,14 +306,14 @@ func TestResumesASplitMessage(t *testing.T) {
 	}
 }
 
-// A line that the room heard is not said again by the next process, although the
+// A line that the channel heard is not said again by the next process, although the
 // one that said it died before it knew.
 func TestKilledBetweenSayingAndEcho(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(_ *cytubetest.Config, b *cytube.Config) { b.MessageLimit = 20 })
 	kill := w.mortal()
 	w.site.Refuse("Rate limit exceeded") // it must not come back before it is killed
-	w.site.Fail(room, "rosey", 1, cytubetest.FaultDrop)
+	w.site.Fail(lounge, "rosey", 1, cytubetest.FaultDrop)
 	ack := w.chat("said *in time* and a second part")
 	_, err := w.site.WaitHeard(w.ctx, func(l cytubetest.Line) bool { return l.User == "Rosey" })
 	w.ok(err)
@@ -332,7 +332,7 @@ func TestKilledBetweenSayingAndEcho(t *testing.T) {
 }
 
 // A NATS server that crashes with the bot forgets which send the bot had in hand.
-// The line that the room heard is not said again even so, although a filter of the
+// The line that the channel heard is not said again even so, although a filter of the
 // channel's has made another one of it, and it belongs to its send.
 func TestKilledWithTheNATSServerBetweenSayingAndEcho(t *testing.T) {
 	t.Parallel()
@@ -342,7 +342,7 @@ func TestKilledWithTheNATSServerBetweenSayingAndEcho(t *testing.T) {
 	w.echo(before, 1)
 	w.delivery(w.send(event.SubjectSendPM, event.SendPM{To: "nobody", Message: "refused"}))
 	w.site.Refuse("Rate limit exceeded") // it must not come back before it is killed
-	w.site.Fail(room, "rosey", 1, cytubetest.FaultDrop)
+	w.site.Fail(lounge, "rosey", 1, cytubetest.FaultDrop)
 	ack := w.chat("*in time*")
 	_, err := w.site.WaitHeard(w.ctx, func(l cytubetest.Line) bool { return strings.Contains(l.Text, "in time") })
 	w.ok(err)
@@ -375,7 +375,7 @@ func TestKilledBetweenEchoAndAck(t *testing.T) {
 	w.ok(err)
 	_, err = c.Next(jetstream.FetchMaxWait(3 * time.Minute))
 	w.ok(err)
-	e, err := event.New(event.SubjectChat, event.Chat{User: "rosey", Message: "hello there", Channel: room, Rank: 1, Time: 1})
+	e, err := event.New(event.SubjectChat, event.Chat{User: "rosey", Message: "hello there", Channel: lounge, Rank: 1, Time: 1})
 	w.ok(err)
 	_, err = w.bus.Publish(w.ctx, e.WithMeta(event.MetaCausation, ack.Ref.String()))
 	w.ok(err)
@@ -485,11 +485,11 @@ func TestLateEchoes(t *testing.T) {
 	w := newWorld(t, func(_ *cytubetest.Config, b *cytube.Config) { b.EchoTimeout = time.Second })
 	b := w.join()
 	again := w.logged("echo timeout, resending")
-	w.ok(w.site.Stall(room, "Rosey"))
+	w.ok(w.site.Stall(lounge, "Rosey"))
 	first := w.chat("first *bold*")
 	again()
 	w.counted(b, func(s cytube.Stats) bool { return s.Resent >= 1 })
-	w.ok(w.site.Resume(room, "Rosey"))
+	w.ok(w.site.Resume(lounge, "Rosey"))
 	second := w.chat("second *bold*")
 	w.echo(second, 1)
 	w.echo(w.chat("third"), 1)
@@ -526,14 +526,14 @@ func TestEchoRightBeforeSayingAgain(t *testing.T) {
 	goOn := sync.OnceFunc(func() { close(heard) })
 	defer goOn()
 	w.join()
-	w.ok(w.site.Stall(room, "Rosey"))
+	w.ok(w.site.Stall(lounge, "Rosey"))
 	late := w.chat("late")
 	select {
 	case <-again:
 	case <-w.ctx.Done():
 		t.Fatal("it is not about to say the line again")
 	}
-	w.ok(w.site.Resume(room, "Rosey"))
+	w.ok(w.site.Resume(lounge, "Rosey"))
 	w.echo(late, 1)
 	goOn()
 	w.echo(w.chat("next"), 1)
@@ -566,7 +566,7 @@ func TestWhoseSends(t *testing.T) {
 	w.ok(err)
 	_, err = w.bus.JetStream().Publish(w.ctx, event.SubjectSendChat, []byte(`{"text":"malformed"}`))
 	w.ok(err)
-	w.send(event.SubjectSendChat, event.SendChat{Message: "capitals", Channel: strings.ToUpper(room)})
+	w.send(event.SubjectSendChat, event.SendChat{Message: "capitals", Channel: strings.ToUpper(lounge)})
 	w.heard("capitals")
 	if diff := cmp.Diff([]string{"bare", "capitals"}, w.spoken()); diff != "" {
 		t.Error(diff)

@@ -41,10 +41,8 @@ func (ignore) Resent(context.Context, string)          {}
 
 // counters holds what a Connector tells of itself to others.
 type counters struct {
-	sender sender.Counters
-
 	mu      sync.Mutex
-	stats   Stats // but for Queue and sender.Stats
+	stats   Stats // but for Queue
 	members []channel.Member
 }
 
@@ -72,7 +70,7 @@ func (c *Connector) Stats() Stats {
 	c.stats.mu.Lock()
 	defer c.stats.mu.Unlock()
 	s := c.stats.stats
-	s.Queue, s.Stats = len(c.queue), c.stats.sender.Stats()
+	s.Queue = len(c.queue)
 	return s
 }
 

@@ -19,9 +19,9 @@ import (
 
 func TestMain(m *testing.M) { streamstest.Main(m) }
 
-const room = "lounge"
+const lounge = "lounge"
 
-// world is a site with a room, a NATS server with the streams, and a bot that
+// world is a site with a channel, a NATS server with the streams, and a bot that
 // can be started and stopped.
 type world struct {
 	t    *testing.T
@@ -39,10 +39,10 @@ func newWorld(t *testing.T, change ...func(*cytubetest.Config, *cytube.Config)) 
 	t.Helper()
 	siteCfg := cytubetest.Config{
 		Accounts: []cytubetest.Account{{Name: "Rosey", Password: "rosey-pw"}, {Name: "mod", Password: "mod-pw"}, {Name: "alice", Password: "alice-pw"}},
-		Channels: []cytubetest.Channel{{Name: room, Ranks: map[string]float64{"mod": 2}, Open: true}},
+		Channels: []cytubetest.Channel{{Name: lounge, Ranks: map[string]float64{"mod": 2}, Open: true}},
 	}
 	cfg := cytube.Config{
-		Channel: room, User: "rosey", Password: "rosey-pw",
+		Channel: lounge, User: "rosey", Password: "rosey-pw",
 		RetryMin: 5 * time.Millisecond, RetryMax: 20 * time.Millisecond, RetrySlow: 20 * time.Millisecond,
 	}
 	for _, c := range change {
@@ -105,7 +105,7 @@ func (w *world) run(c *cytube.Connector) *bot {
 }
 
 // mortal starts a bot on a NATS connection of its own, so that it can be killed,
-// and waits until it is in the room.
+// and waits until it is in the channel.
 func (w *world) mortal() (kill func()) {
 	w.t.Helper()
 	nc := streamstest.Connect(w.t, w.nats)
@@ -128,7 +128,7 @@ func (w *world) mortal() (kill func()) {
 	}
 }
 
-// join starts a bot and waits until it is in the room.
+// join starts a bot and waits until it is in the channel.
 func (w *world) join(change ...func(*cytube.Config)) *bot {
 	w.t.Helper()
 	b := w.start(change...)
@@ -232,13 +232,13 @@ func (w *world) send(subject string, payload any) streams.Ack {
 
 func (w *world) chat(text string) streams.Ack {
 	w.t.Helper()
-	return w.send(event.SubjectSendChat, event.SendChat{Message: text, Channel: room})
+	return w.send(event.SubjectSendChat, event.SendChat{Message: text, Channel: lounge})
 }
 
-// user joins the room as a guest.
+// user joins the channel as a guest.
 func (w *world) user(name string) *cytubetest.User {
 	w.t.Helper()
-	u, err := cytubetest.Join(w.ctx, w.site.URL(), room, name, map[string]string{"alice": "alice-pw", "mod": "mod-pw"}[name])
+	u, err := cytubetest.Join(w.ctx, w.site.URL(), lounge, name, map[string]string{"alice": "alice-pw", "mod": "mod-pw"}[name])
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -111,7 +110,7 @@ func (t *EchoTracker) write(ctx context.Context, m *Message) error {
 	t.mu.Lock()
 	w := t.writer
 	switch {
-	case m.answered():
+	case m.state.answered():
 		t.mu.Unlock()
 		return errAnswered
 	case w == nil:
@@ -137,17 +136,11 @@ func (t *EchoTracker) status(m *Message) (state, string) {
 	return m.state, m.note
 }
 
-func (t *EchoTracker) answered(m *Message) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return m.answered()
-}
-
 // giveUp ends the wait for an answer to m. It returns false if one came just now.
 func (t *EchoTracker) giveUp(m *Message) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if m.answered() {
+	if m.state.answered() {
 		return false
 	}
 	t.end(m)
@@ -264,57 +257,4 @@ func (t *EchoTracker) Recorded(m *Message, l *channel.Line) {
 	m.echo = normalize(l.Text) // as the channel's filters left it
 	t.expectLateEchoes(m, m.writes-1)
 	m.set(confirmed)
-}
-
-// Answer takes note of a frame that says what the server made of the pending message.
-// Frames that say nothing of it have no effect.
-func (t *EchoTracker) Answer(f channel.Frame) {
-	switch f.Name {
-	case "cooldown":
-		t.drop(channel.ReadCooldown(f))
-	case "spamFiltered", "noflood", "kick", "errorMsg":
-		n, err := channel.ReadNotice(f)
-		t.refuse(f.Name, n, err)
-	}
-}
-
-// drop marks the pending message as dropped and keeps the bot silent for wait.
-func (t *EchoTracker) drop(wait time.Duration) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	m := t.pending
-	if m == nil || m.state != waiting {
-		return
-	}
-	m.writes--
-	now := time.Now()
-	t.pace.refused(t.limitOf(m), now)
-	t.hold = now.Add(min(wait, time.Minute))
-	m.set(dropped)
-}
-
-// refuse marks the pending message as refused if a notice concerns it.
-func (t *EchoTracker) refuse(frame string, n channel.Notice, malformed error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	m := t.pending
-	if m == nil || m.state != waiting {
-		return
-	}
-	note := n.Text
-	switch {
-	case frame == "spamFiltered":
-		note = "the server takes the bot for a new user and filters what it says: " + note
-	case frame == "noflood" && !m.pm && (n.Action == "" || n.Action == "chat"):
-	case frame == "errorMsg" && m.pm && (strings.Contains(note, "PM") || strings.Contains(note, "message pm:")):
-	case frame == "errorMsg" && !m.pm && strings.Contains(note, "message chatMsg:"):
-	case frame == "kick" && !n.Reason && malformed == nil:
-		// A moderator's kick has a reason, if an empty one. This one is for a text
-		// that the site forbids.
-		note = "the server kicked the bot for saying it"
-	default:
-		return
-	}
-	m.note = note
-	m.set(refused)
 }

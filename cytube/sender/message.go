@@ -43,6 +43,10 @@ const (
 	lost                      // the connection is back, and the channel has not heard it
 )
 
+// answered reports whether the server has answered, so that the message need not be
+// written again.
+func (s state) answered() bool { return s == claimed || s == confirmed || s == refused }
+
 // set changes the state and wakes who waits for that.
 func (m *Message) set(s state) {
 	m.state = s
@@ -50,12 +54,6 @@ func (m *Message) set(s state) {
 	case m.changed <- struct{}{}:
 	default:
 	}
-}
-
-// answered reports whether the server has answered, so that the message need not be
-// written again.
-func (m *Message) answered() bool {
-	return m.state == claimed || m.state == confirmed || m.state == refused
 }
 
 // matches reports whether l is the message's echo, word for word.

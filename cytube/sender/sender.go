@@ -60,17 +60,19 @@ type Config struct {
 	// lease of the channel must not speak there.
 	MaySpeak func() bool
 
-	Logger    *slog.Logger            // nil discards
-	Observer  Observer                // nil ignores
-	OnSettled func(consumers.Outcome) // if set, is called after each delivery
-	Counters  *Counters               // counts what the Sender does; nil does not
+	Logger    *slog.Logger              // nil discards
+	Observer  Observer                  // nil ignores
+	OnSettled func(consumers.Outcome)   // if set, is called after each delivery
+	Count     func(update func(*Stats)) // if set, is called to count what the Sender does
 }
 
 func (c Config) withDefaults() Config {
 	c.MessageLimit = cmp.Or(c.MessageLimit, DefaultMessageLimit)
 	c.MaxAge = cmp.Or(c.MaxAge, DefaultMaxAge)
 	c.EchoTimeout = cmp.Or(c.EchoTimeout, DefaultEchoTimeout)
-	c.Counters = cmp.Or(c.Counters, new(Counters))
+	if c.Count == nil {
+		c.Count = func(func(*Stats)) {}
+	}
 	if c.Behind == nil {
 		c.Behind = func() bool { return false }
 	}
@@ -212,7 +214,7 @@ func (s *Sender) heard(ctx context.Context, send event.Ref, parts []*Message, se
 
 // delivery returns the event that says that a send was not confirmed, and why.
 func (s *Sender) delivery(ctx context.Context, send streams.Stored, status, reason string) ([]event.Envelope, error) {
-	s.cfg.Counters.count(func(n *Stats) { n.delivered(status) })
+	s.cfg.Count(func(n *Stats) { n.delivered(status) })
 	s.cfg.Logger.WarnContext(ctx, "send not confirmed", "send", send.Ref.String(), "status", status, "reason", reason)
 	e, err := event.New(event.SubjectDelivery, event.Delivery{
 		Channel: s.cfg.Channel, Status: status, Reason: reason, Send: send.Ref.String(),

@@ -56,7 +56,7 @@ func (s *Sender) speak(ctx context.Context, m *Message, deadline time.Time) (*fa
 		}
 		switch got {
 		case confirmed:
-			s.cfg.Counters.count(func(n *Stats) { n.Echoed++ })
+			s.cfg.Count(func(n *Stats) { n.Echoed++ })
 			s.cfg.Logger.InfoContext(ctx, "response sent", "send", m.Send.String(), "message", m.loggable())
 			return nil, nil
 		case refused:
@@ -81,9 +81,9 @@ func (s *Sender) write(ctx context.Context, m *Message, again bool) error {
 	if err != nil {
 		s.cfg.Logger.DebugContext(ctx, "write to the server failed", "error", err)
 	}
-	s.cfg.Counters.count(func(n *Stats) { n.Sent++ })
+	s.cfg.Count(func(n *Stats) { n.Sent++ })
 	if again {
-		s.cfg.Counters.count(func(n *Stats) { n.Resent++ })
+		s.cfg.Count(func(n *Stats) { n.Resent++ })
 		s.cfg.Observer.Resent(ctx, s.cfg.Channel)
 	}
 	return nil
@@ -118,7 +118,7 @@ var errExpired = errors.New("the send is too old")
 // errExpired once the deadline is over.
 func (s *Sender) awaitTurn(ctx context.Context, m *Message, deadline time.Time) (answered bool, err error) {
 	for {
-		if s.Echoes.answered(m) {
+		if got, _ := s.Echoes.status(m); got.answered() {
 			return true, nil
 		}
 		at, up, changed := s.Echoes.turn(m)

@@ -2,7 +2,6 @@ package sender
 
 import (
 	"context"
-	"sync"
 
 	"github.com/rosey-bot/rosey/event"
 )
@@ -15,27 +14,6 @@ type Stats struct {
 	Refused     int64 // sends that the server refused
 	Expired     int64 // sends that were too old
 	Unconfirmed int64 // sends given up without an answer
-}
-
-// Counters holds the Stats of Senders that follow each other in a channel. The zero
-// value is ready for use.
-type Counters struct {
-	mu    sync.Mutex
-	stats Stats
-}
-
-// Stats returns the counts so far.
-func (c *Counters) Stats() Stats {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.stats
-}
-
-// count updates the counts.
-func (c *Counters) count(update func(*Stats)) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	update(&c.stats)
 }
 
 // delivered counts a delivery by its status.
