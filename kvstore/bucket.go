@@ -13,9 +13,13 @@ import (
 	"github.com/nats-io/nuid"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/retry"
+	"github.com/rosey-bot/rosey/kvstore/jsondoc"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
+
+const headerOperation = "KV-Operation" // DEL or PURGE on a delete marker
 
 type msgIDKey struct{}
 
@@ -31,9 +35,10 @@ func msgID(ctx context.Context) string {
 	return id
 }
 
-// An entry is a stored message of a bucket: a revision of a record.
+// An entry is a stored message of a bucket: a revision of a record, or, with an empty
+// ID, something that is no record. The zero entry is none.
 type entry struct {
-	subject  string
+	id       event.ID
 	revision uint64 // the message's sequence
 	time     time.Time
 	header   nats.Header
@@ -41,56 +46,80 @@ type entry struct {
 }
 
 // deleted reports whether the entry is a delete marker.
-func (e entry) deleted() bool { return isMarker(e.header) }
-
-func isMarker(h nats.Header) bool {
-	if len(h) == 0 {
+func (e entry) deleted() bool {
+	if len(e.header) == 0 {
 		return false
 	}
-	op := h.Get(headerOperation)
-	return op == "DEL" || op == "PURGE" || h.Get(jetstream.MarkerReasonHeader) != ""
+	op := e.header.Get(headerOperation)
+	return op == "DEL" || op == "PURGE" || e.header.Get(jetstream.MarkerReasonHeader) != ""
+}
+
+// live returns the revision that the record has for a client: 0 when it is deleted.
+func (e entry) live() uint64 {
+	if e.deleted() {
+		return 0
+	}
+	return e.revision
+}
+
+// document returns the record's data in canonical form.
+func (e entry) document() ([]byte, error) { return jsondoc.Canonical(e.data, e.id) }
+
+// entry returns a message as an entry.
+func (b *bucket) entry(msg *jetstream.RawStreamMsg) entry {
+	id, _ := b.idOf(msg.Subject)
+	return entry{id, msg.Sequence, msg.Time, msg.Header, msg.Data}
 }
 
 // attemptTimeout is how long an unanswered read waits before it is made again.
 const attemptTimeout = time.Second
 
-// insist makes a read again that nobody answered: a replicated stream that has
+var unanswered = retry.Policy{Initial: time.Millisecond, If: func(err error) bool { return errors.Is(err, context.DeadlineExceeded) }}
+
+// readAgain makes a read again that nobody answered: a replicated stream that has
 // no leader for a moment loses the requests of that moment. Writes are not made
 // again, because one that was lost cannot be told from one whose answer was.
-func insist[T any](ctx context.Context, read func(context.Context) (T, error)) (T, error) {
-	for {
-		attempt, cancel := context.WithTimeout(ctx, attemptTimeout)
-		got, err := read(attempt)
-		cancel()
-		if !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
-			return got, err
-		}
-	}
+func readAgain[T any](ctx context.Context, read func(context.Context) (T, error)) (T, error) {
+	return retry.Value(ctx, unanswered, func(ctx context.Context) (T, error) {
+		ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
+		defer cancel()
+		return read(ctx)
+	})
 }
 
-// read is insist where it is worth its price.
+// read reads one entry, or the zero entry where there is none.
 func (b *bucket) read(ctx context.Context, read func(context.Context) (*jetstream.RawStreamMsg, error)) (entry, error) {
+	var msg *jetstream.RawStreamMsg
+	var err error
 	if b.replicated() {
-		return newEntry(insist(ctx, read))
+		msg, err = readAgain(ctx, read)
+	} else {
+		msg, err = read(ctx)
 	}
-	return newEntry(read(ctx))
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return entry{}, nil
+	}
+	if err != nil {
+		return entry{}, err
+	}
+	return b.entry(msg), nil
 }
 
 func (b *bucket) replicated() bool { return b.stream.CachedInfo().Config.Replicas > 1 }
 
-// info is the stream's configuration and state.
+// info returns the stream's configuration and state.
 func (b *bucket) info(ctx context.Context, opts ...jetstream.StreamInfoOpt) (*jetstream.StreamInfo, error) {
-	return insist(ctx, func(ctx context.Context) (*jetstream.StreamInfo, error) { return b.stream.Info(ctx, opts...) })
+	return readAgain(ctx, func(ctx context.Context) (*jetstream.StreamInfo, error) { return b.stream.Info(ctx, opts...) })
 }
 
-// last is a subject's last entry; the zero entry when it has none.
+// last returns a subject's last entry; the zero entry when it has none.
 func (b *bucket) last(ctx context.Context, subject string) (entry, error) {
 	return b.read(ctx, func(ctx context.Context) (*jetstream.RawStreamMsg, error) {
 		return b.stream.GetLastMsgForSubject(ctx, subject)
 	})
 }
 
-// next is a subject's first entry with a sequence of at least seq; the zero
+// next returns a subject's first entry with a sequence of at least seq; the zero
 // entry when it has none.
 func (b *bucket) next(ctx context.Context, subject string, seq uint64) (entry, error) {
 	return b.read(ctx, func(ctx context.Context) (*jetstream.RawStreamMsg, error) {
@@ -98,29 +127,20 @@ func (b *bucket) next(ctx context.Context, subject string, seq uint64) (entry, e
 	})
 }
 
-// at is the entry with that sequence; the zero entry when it is gone.
+// at returns the entry with that sequence; the zero entry when it is gone.
 func (b *bucket) at(ctx context.Context, seq uint64) (entry, error) {
 	return b.read(ctx, func(ctx context.Context) (*jetstream.RawStreamMsg, error) { return b.stream.GetMsg(ctx, seq) })
-}
-
-func newEntry(msg *jetstream.RawStreamMsg, err error) (entry, error) {
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return entry{}, nil
-	}
-	if err != nil {
-		return entry{}, err
-	}
-	return entry{msg.Subject, msg.Sequence, msg.Time, msg.Header, msg.Data}, nil
 }
 
 // anyRevision makes a write that does not depend on what is stored.
 const anyRevision = ^uint64(0)
 
-// errConflict is an ordinary answer: somebody else was faster.
-var errConflict = errors.New("read it again")
+// ErrConflict is wrapped by the error of a write that requires another revision than
+// the record has: somebody else was faster.
+var ErrConflict = errors.New("read it again")
 
 // publish writes one entry, provided that the subject's last one has the
-// expected sequence, else returns errConflict. It returns the new entry's
+// expected sequence, else returns ErrConflict. It returns the new entry's
 // sequence, or the first one's if the context's message id was used before.
 func (b *bucket) publish(ctx context.Context, subject string, data []byte, marker bool, expected uint64, id string) (seq uint64, duplicate bool, err error) {
 	msg := &nats.Msg{Subject: subject, Data: data, Header: nats.Header{}}
@@ -142,7 +162,7 @@ func (b *bucket) publish(ctx context.Context, subject string, data []byte, marke
 	ack, err := streams.Put(ctx, b.store.js, b.stream.CachedInfo().Config.Name, msg)
 	var api *jetstream.APIError
 	if errors.As(err, &api) && isConflict(api) {
-		return 0, false, errConflict
+		return 0, false, ErrConflict
 	}
 	return ack.Sequence, ack.Duplicate, err
 }
@@ -184,13 +204,7 @@ func isConflict(err *jetstream.APIError) bool {
 	return err.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence || err.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant
 }
 
-// own reports whether a subject is one that the service keeps for itself.
-func (b *bucket) own(subject string) bool {
-	key := strings.TrimPrefix(subject, b.prefix)
-	return key == counterKey || strings.HasPrefix(key, insertedKey)
-}
-
-// idOf is the record ID of a subject of the bucket.
+// idOf returns the record ID of a subject of the bucket.
 func (b *bucket) idOf(subject string) (event.ID, bool) {
 	return decodeKey(strings.TrimPrefix(subject, b.prefix))
 }

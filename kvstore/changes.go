@@ -2,7 +2,6 @@ package kvstore
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
 
@@ -10,7 +9,6 @@ import (
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
-	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
 // A Change is one write to a collection that its history keeps.
@@ -49,21 +47,15 @@ func (b *bucket) changes(ctx context.Context, f func(Change) error) error {
 		if err != nil {
 			return err
 		}
-		id, isRecord := b.idOf(msg.Subject)
-		if !isRecord {
+		e := b.entry(msg)
+		if e.id == "" {
 			continue
 		}
-		c := Change{ID: id, Revision: Revision{
-			Revision: msg.Sequence, Time: msg.Time, Deleted: isMarker(msg.Header), Data: json.RawMessage("null"),
-			CorrelationID: msg.Header.Get(propagation.HeaderCorrelation), MsgID: msg.Header.Get(jetstream.MsgIDHeader),
-		}}
-		if !c.Deleted {
-			if c.Data, err = canonical(msg.Data, id); err != nil {
-				b.skipped(id, err)
-				continue
-			}
+		r, err := e.asRevision()
+		if err != nil {
+			continue
 		}
-		if err := f(c); err != nil {
+		if err := f(Change{e.id, r}); err != nil {
 			return err
 		}
 	}

@@ -106,7 +106,7 @@ func (c *counter) swap(ctx context.Context, b *bucket, value int64) (done bool, 
 	revision, _, err := b.publish(ctx, b.prefix+counterKey, strconv.AppendInt(nil, value, 10), false, c.revision, "")
 	if err != nil {
 		c.known = false
-		if errors.Is(err, errConflict) {
+		if errors.Is(err, ErrConflict) {
 			return false, nil
 		}
 		return false, fmt.Errorf("write the counter: %w", err)

@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/kvstore/jsondoc"
 )
 
 // A Record is one revision of a record as it is stored.
@@ -28,7 +29,7 @@ func notFound(collection string, id event.ID) *event.Error {
 }
 
 func conflict(collection string, id event.ID, expected, actual uint64) *event.Error {
-	return event.Errorf(event.DatabaseError, "record %s of collection %s has revision %d, not %d: %w", id, collection, actual, expected, errConflict).
+	return event.Errorf(event.DatabaseError, "record %s of collection %s has revision %d, not %d: %w", id, collection, actual, expected, ErrConflict).
 		With("collection", collection).With("id", id).With("if_revision", expected).With("revision", actual)
 }
 
@@ -47,7 +48,7 @@ func (s *Store) Get(ctx context.Context, req event.Get) (Record, error) {
 		if e.revision == 0 || e.deleted() {
 			return notFound(req.Collection, req.ID)
 		}
-		data, err := canonical(e.data, req.ID)
+		data, err := e.document()
 		if err != nil {
 			return corrupt(req.Collection, req.ID, err)
 		}
@@ -86,31 +87,31 @@ func (s *Store) Set(ctx context.Context, req event.Set) (Written, error) {
 		case req.ID == "":
 			out, err = b.insert(ctx, &data)
 		case req.Merge:
-			out, err = b.modify(ctx, req.ID, req.IfRevision, true, func(old *node) error { return merge(old, &data) })
+			out, err = b.modify(ctx, req.ID, req.IfRevision, true, func(old *jsondoc.Value) error { old.Merge(&data); return nil })
 		default:
-			out, err = b.put(ctx, req.ID, data.record(req.ID), req.IfRevision)
+			out, err = b.put(ctx, req.ID, data.Document(req.ID), req.IfRevision)
 		}
 		return err
 	})
 	return out, err
 }
 
-func recordData(req event.Set) (node, error) {
+func recordData(req event.Set) (jsondoc.Value, error) {
 	invalid := func(err error) error {
 		return event.Errorf(event.InvalidInput, "%s: data %w", event.SubjectSet, err).With("field", "data").With("collection", req.Collection)
 	}
-	data, err := parseRecord(req.Data)
+	data, err := jsondoc.ParseObject(req.Data)
 	if err != nil {
-		return node{}, invalid(err)
+		return jsondoc.Value{}, invalid(err)
 	}
-	if id := data.member("id"); id != nil && id.kind != 'n' {
+	if id := data.Member("id"); id != nil && id.Kind != jsondoc.Null {
 		var given event.ID
 		if err := given.UnmarshalJSON([]byte(id.String())); err != nil || given != req.ID {
-			return node{}, invalid(errors.New("has an id of its own that is not the record's: leave it out, or give it as the request's id"))
+			return jsondoc.Value{}, invalid(errors.New("has an id of its own that is not the record's: leave it out, or give it as the request's id"))
 		}
 	}
 	if req.ID == "" && req.IfRevision != nil && *req.IfRevision != 0 {
-		return node{}, event.Errorf(event.InvalidInput, "%s: if_revision needs an id", event.SubjectSet).With("field", "if_revision")
+		return jsondoc.Value{}, event.Errorf(event.InvalidInput, "%s: if_revision needs an id", event.SubjectSet).With("field", "if_revision")
 	}
 	return data, nil
 }
@@ -122,7 +123,7 @@ func (b *bucket) put(ctx context.Context, id event.ID, data []byte, ifRevision *
 		expected = *ifRevision
 	}
 	for {
-		if w, err := b.write(ctx, id, data, false, expected); !errors.Is(err, errConflict) {
+		if w, err := b.write(ctx, id, data, false, expected); !errors.Is(err, ErrConflict) {
 			return w, err
 		}
 		// The server looks at the expected sequence before the message id.
@@ -134,18 +135,10 @@ func (b *bucket) put(ctx context.Context, id event.ID, data []byte, ifRevision *
 			return Written{}, err
 		}
 		if *ifRevision != 0 || !e.deleted() {
-			return Written{}, conflict(b.collection, id, *ifRevision, live(e))
+			return Written{}, conflict(b.collection, id, *ifRevision, e.live())
 		}
 		expected = e.revision // a deleted record does not exist
 	}
-}
-
-// live is the revision that a record has for a client: 0 when it is deleted.
-func live(e entry) uint64 {
-	if e.deleted() {
-		return 0
-	}
-	return e.revision
 }
 
 // before is the outcome that a write of the record had when it was made before,
@@ -168,7 +161,7 @@ func (b *bucket) refuse(ctx context.Context, id event.ID, err error) (Written, e
 }
 
 // write makes one write of a record, or has the outcome of the first that was made
-// with the same message id. It returns errConflict where the record's last entry
+// with the same message id. It returns ErrConflict where the record's last entry
 // is not the expected one.
 func (b *bucket) write(ctx context.Context, id event.ID, data []byte, marker bool, expected uint64) (Written, error) {
 	seq, duplicate, err := b.publish(ctx, b.subject(id), data, marker, expected, msgID(ctx))
@@ -184,8 +177,8 @@ func (b *bucket) first(ctx context.Context, id event.ID, seq uint64) (Written, e
 	if err != nil {
 		return Written{}, err
 	}
-	if first, ok := b.idOf(e.subject); ok {
-		return Written{first, seq, true}, nil
+	if e.id != "" {
+		return Written{e.id, seq, true}, nil
 	}
 	if id == "" {
 		if id, err = b.remembered(ctx, seq); err != nil {
@@ -202,14 +195,14 @@ func (b *bucket) first(ctx context.Context, id event.ID, seq uint64) (Written, e
 
 // insert writes a record under the next number. An explicit write may have taken
 // a number in the meantime, so the key must never have been used.
-func (b *bucket) insert(ctx context.Context, data *node) (Written, error) {
+func (b *bucket) insert(ctx context.Context, data *jsondoc.Value) (Written, error) {
 	for {
 		n, err := b.counter.take(ctx, b)
 		if err != nil {
 			return Written{}, err
 		}
 		id, mid := event.IntID(n), msgID(ctx)
-		seq, duplicate, err := b.publish(ctx, b.subject(id), data.record(id), false, 0, mid)
+		seq, duplicate, err := b.publish(ctx, b.subject(id), data.Document(id), false, 0, mid)
 		if duplicate {
 			b.counter.give(n)
 			return b.first(ctx, "", seq)
@@ -220,7 +213,7 @@ func (b *bucket) insert(ctx context.Context, data *node) (Written, error) {
 		if unheard(err) {
 			b.counter.give(n)
 		}
-		if !errors.Is(err, errConflict) {
+		if !errors.Is(err, ErrConflict) {
 			return Written{ID: id, Revision: seq}, err
 		}
 	}
@@ -229,54 +222,39 @@ func (b *bucket) insert(ctx context.Context, data *node) (Written, error) {
 // modify changes a record by compare-and-swap; change may be called several
 // times. A missing record is RECORD_NOT_FOUND unless it is to be created. When
 // nothing changes, nothing is written, and the outcome has the old revision.
-func (b *bucket) modify(ctx context.Context, id event.ID, ifRevision *uint64, create bool, change func(*node) error) (Written, error) {
+func (b *bucket) modify(ctx context.Context, id event.ID, ifRevision *uint64, create bool, change func(*jsondoc.Value) error) (Written, error) {
 	for {
 		e, err := b.last(ctx, b.subject(id))
 		if err != nil {
 			return Written{}, err
 		}
-		if ifRevision != nil && live(e) != *ifRevision {
-			return b.refuse(ctx, id, conflict(b.collection, id, *ifRevision, live(e)))
+		if ifRevision != nil && e.live() != *ifRevision {
+			return b.refuse(ctx, id, conflict(b.collection, id, *ifRevision, e.live()))
 		}
-		record := node{kind: '{'}
+		record := jsondoc.Value{Kind: jsondoc.Object}
 		switch {
-		case live(e) != 0:
-			if record, err = parseRecord(e.data); err != nil {
+		case e.live() != 0:
+			if record, err = jsondoc.ParseObject(e.data); err != nil {
 				return Written{}, corrupt(b.collection, id, err)
 			}
 		case !create:
 			return b.refuse(ctx, id, notFound(b.collection, id))
 		}
-		before := string(record.record(id))
+		before := string(record.Document(id))
 		if err := change(&record); err != nil {
 			return b.refuse(ctx, id, err)
 		}
-		after := record.record(id)
-		if live(e) != 0 && string(after) == before {
+		after := record.Document(id)
+		if e.live() != 0 && string(after) == before {
 			if first, err := b.before(ctx, id); first.Duplicate || err != nil {
 				return first, err
 			}
 			return Written{ID: id, Revision: e.revision}, nil
 		}
-		if w, err := b.write(ctx, id, after, false, e.revision); !errors.Is(err, errConflict) {
+		if w, err := b.write(ctx, id, after, false, e.revision); !errors.Is(err, ErrConflict) {
 			return w, err
 		}
 	}
-}
-
-// merge gives old the members that data has.
-func merge(old, data *node) error {
-	for _, kid := range data.kids {
-		if kid.name == "id" {
-			continue
-		}
-		if m := old.member(kid.name); m != nil {
-			*m = kid
-		} else {
-			old.kids = append(old.kids, kid)
-		}
-	}
-	return nil
 }
 
 // Delete deletes a record (contract: database.delete). A missing record or
@@ -303,12 +281,12 @@ func (b *bucket) remove(ctx context.Context, id event.ID, ifRevision *uint64) (W
 			return Written{}, err
 		}
 		switch {
-		case live(e) == 0:
+		case e.live() == 0:
 			return b.refuse(ctx, id, notFound(b.collection, id))
 		case ifRevision != nil && e.revision != *ifRevision:
 			return b.refuse(ctx, id, conflict(b.collection, id, *ifRevision, e.revision))
 		}
-		if w, err := b.write(ctx, id, nil, true, e.revision); !errors.Is(err, errConflict) {
+		if w, err := b.write(ctx, id, nil, true, e.revision); !errors.Is(err, ErrConflict) {
 			return w, err
 		}
 	}

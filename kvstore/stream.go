@@ -3,102 +3,88 @@ package kvstore
 import (
 	"context"
 	"errors"
-	"sync/atomic"
+	"slices"
 
-	"github.com/rosey-bot/rosey/event"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/rosey-bot/rosey/internal/retry"
 )
 
-// leastRoom is what a query may keep of a collection that is read from disk, in
-// bytes, however low the memory limit is.
-const leastRoom = 8 << 20
+// BucketPrefix and a collection's name make the name of its KV bucket.
+const BucketPrefix = "db_"
 
-// streamQuery answers a query from the bucket, record by record.
-func (b *bucket) streamQuery(ctx context.Context, q query) (found, error) {
-	room := max(b.store.memoryLimit/4, leastRoom)
-	for range scanAttempts {
-		out, err := b.streamOnce(ctx, q, room)
-		if !errors.Is(err, errMoved) {
-			return out, err
+func streamName(collection string) string { return "KV_" + BucketPrefix + collection }
+
+// stream opens a collection's stream, makes it where it must exist, and brings its
+// settings up to date.
+func (s *Store) stream(ctx context.Context, collection string, create bool) (jetstream.Stream, error) {
+	stream, err := readAgain(ctx, func(ctx context.Context) (jetstream.Stream, error) { return s.js.Stream(ctx, streamName(collection)) })
+	if errors.Is(err, jetstream.ErrStreamNotFound) && create {
+		stream, err = readAgain(ctx, func(ctx context.Context) (jetstream.Stream, error) {
+			return s.js.CreateStream(ctx, s.config(collection))
+		})
+		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+			// Another instance was faster, by so little that it may not show yet.
+			stream, err = retry.Value(ctx, retry.Policy{Initial: settling, If: isNotFound}, func(ctx context.Context) (jetstream.Stream, error) {
+				return s.js.Stream(ctx, streamName(collection))
+			})
 		}
 	}
-	return found{}, b.restless()
-}
-
-// streamOnce keeps no more in memory than there is room for. Where that is too
-// little for the matches that can be on the page, it keeps what they are ordered by,
-// and reads those that are on it in the end again.
-func (b *bucket) streamOnce(ctx context.Context, q query, room int64) (found, error) {
-	var c collector
-	var e Explain
-	err := b.scan(ctx, false, func(int) {
-		c = collector{q: q, room: room, plan: &plan{residual: q.filter, filtered: len(q.filter.subs) > 0}}
-		e = Explain{Plan: "stream", Filtered: c.plan.filtered, Sorted: true}
-	}, func(id event.ID, entry entry) error {
-		if entry.deleted() {
-			return nil
-		}
-		r, err := newRow(id, entry.revision, entry.data)
-		if err != nil {
-			b.skipped(id, err)
-			return nil
-		}
-		e.Records++
-		c.examined++
-		if c.test(r); c.full {
-			return b.noRoom(q, room)
-		}
-		return nil
-	})
 	if err != nil {
-		return found{}, err
+		return nil, err
 	}
-	e.Examined = c.examined
-	out := found{rows: c.rows(), ids: c.ids, count: c.count, explain: e}
-	c.top = nil
-	return out, b.reread(ctx, q, out.rows, room)
+	config := stream.CachedInfo().Config
+	changed := config
+	changed.Duplicates = max(config.Duplicates, s.window)
+	changed.Replicas = max(config.Replicas, s.replicas)
+	changed.AllowDirect = changed.Replicas <= 1
+	if changed.Duplicates != config.Duplicates || changed.Replicas != config.Replicas || changed.AllowDirect != config.AllowDirect {
+		stream, err = readAgain(ctx, func(ctx context.Context) (jetstream.Stream, error) { return s.js.UpdateStream(ctx, changed) })
+	}
+	if err == nil && changed.Replicas > 1 {
+		err = waitForLeader(ctx, stream)
+	}
+	return stream, err
 }
 
-// reread reads the data of the rows that it was not kept of, at the revision that
-// they were found at: errMoved where that is gone.
-func (b *bucket) reread(ctx context.Context, q query, rows []*row, room int64) error {
-	var held atomic.Int64
-	var bare []*row
-	for _, r := range rows {
-		if held.Add(int64(len(r.data))); r.data == "" {
-			bare = append(bare, r)
-		}
-	}
-	return each(ctx, len(bare), func(ctx context.Context, i int) error {
-		r := bare[i]
-		e, err := b.at(ctx, r.revision)
+func isNotFound(err error) bool { return errors.Is(err, jetstream.ErrStreamNotFound) }
+
+var errNoLeader = errors.New("the stream has no leader with a current replica")
+
+// waitForLeader waits until a replicated stream has a leader and servers that follow
+// it: a write to one that has not yet may be lost without an answer.
+func waitForLeader(ctx context.Context, stream jetstream.Stream) error {
+	policy := retry.Policy{Initial: settling, Max: 10 * settling, If: func(err error) bool {
+		return errors.Is(err, errNoLeader) || isNotFound(err) // it may not have spread yet
+	}}
+	return retry.Do(ctx, policy, func(ctx context.Context) error {
+		info, err := readAgain(ctx, func(ctx context.Context) (*jetstream.StreamInfo, error) { return stream.Info(ctx) })
 		if err != nil {
 			return err
 		}
-		if e.subject != b.subject(r.id) {
-			return errMoved
-		}
-		again, err := newRow(r.id, r.revision, e.data)
-		if err != nil {
-			return err
-		}
-		if r.data = again.data; held.Add(int64(len(r.data))) > room {
-			return b.noRoom(q, room)
+		if c := info.Cluster; c == nil || c.Leader == "" || !slices.ContainsFunc(c.Replicas, func(p *jetstream.PeerInfo) bool { return p.Current && !p.Offline }) {
+			return errNoLeader
 		}
 		return nil
 	})
 }
 
-func (b *bucket) noRoom(q query, room int64) error {
-	refused := func(field, advice string) error {
-		return event.Errorf(event.InvalidInput, "collection %s is larger than the memory limit, and what was asked for takes more than the %d bytes that a query of it may: %s", b.collection, room, advice).
-			With("field", field).With("collection", b.collection)
-	}
-	switch {
-	case q.all:
-		return refused("filter", "change fewer records at a time")
-	case q.offset > 0:
-		return refused("offset", "filter for what comes after the last record that you have, instead of skipping it")
-	default:
-		return refused("limit", "ask for less at a time")
+// config returns a KV bucket's settings as nats.go makes them but for the duplicate
+// window, which it cannot set, and for direct reads: they are answered by any replica,
+// the one included that has not heard of the last write.
+func (s *Store) config(collection string) jetstream.StreamConfig {
+	return jetstream.StreamConfig{
+		Name:              streamName(collection),
+		Description:       "Rosey database collection " + collection,
+		Subjects:          []string{"$KV." + BucketPrefix + collection + ".>"},
+		MaxMsgsPerSubject: int64(s.history),
+		Storage:           jetstream.FileStorage,
+		Replicas:          max(s.replicas, 1),
+		Duplicates:        s.window,
+		Discard:           jetstream.DiscardNew,
+		MaxConsumers:      -1,
+		AllowRollup:       true,
+		DenyDelete:        true,
+		AllowDirect:       s.replicas <= 1,
 	}
 }

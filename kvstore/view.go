@@ -1,90 +1,128 @@
 package kvstore
 
 import (
+	"context"
+	"errors"
 	"sync"
 
-	"github.com/tidwall/btree"
-
-	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/kvstore/query"
 )
 
-// A row is a record in memory.
-type row struct {
-	id       event.ID
-	revision uint64
-	data     string // canonical
+var (
+	errTooLarge  = errors.New("the collection is larger than the memory limit")
+	errForgotten = errors.New("the collection was opened anew meanwhile")
+)
+
+// A viewCache keeps a bucket's view: made by the first query and fed by a follower
+// from then on.
+type viewCache struct {
+	bucket *bucket
+
+	mu       sync.Mutex
+	view     *query.View
+	follower *follower
+	closed   bool // a view made from now on would never be stopped
+	tooLarge bool
+	records  int // that the collection had when it was found too large; 0: not counted yet
 }
 
-// rowCost is what a row takes beside its data: itself, its key and its place in
-// the primary tree, in bytes.
-const rowCost = 120
-
-// keyed is an index's entry: the encodings of the indexed fields and, last, of
-// the id.
-type keyed struct {
-	key string
-	row *row
+// close ends the view, also for those who wait for it to catch up.
+func (c *viewCache) close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
+	c.stop()
 }
 
-type tree = btree.BTreeG[keyed]
-
-func newTree() *tree {
-	return btree.NewBTreeGOptions(func(a, b keyed) bool { return a.key < b.key }, btree.Options{NoLocks: true})
-}
-
-// A view is a collection in memory: every record, ordered by id, and whatever
-// indexes queries asked for. Rows are never changed, only replaced, so a copy of
-// a tree is a snapshot.
-type view struct {
-	mu      sync.RWMutex
-	primary *index
-	indexes map[string]*index
-	builds  map[string]*build // of indexes that are being made
-	bytes   int64
-	limit   int64
-	scratch []byte
-
-	announced *announcements // nil: there are none
-
-	applied uint64        // every entry up to this sequence is in the view
-	changed chan struct{} // closed and replaced when applied grows, if anyone waits
-	waiting bool
-	err     error // why the view is of no use any more
-}
-
-func newView(limit int64) *view {
-	primary := &index{columns: []column{{field: idField}}, tree: newTree()}
-	primary.name = indexName(primary.columns)
-	return &view{primary: primary, indexes: map[string]*index{}, builds: map[string]*build{}, limit: limit, changed: make(chan struct{})}
-}
-
-// apply replaces the record id by r, or takes it out where r is nil.
-func (v *view) apply(id event.ID, r *row) {
-	v.scratch = appendOrderedID(v.scratch[:0], id)
-	key := string(v.scratch)
-	var old keyed
-	var had bool
-	if r != nil {
-		v.bytes += int64(len(r.data)+len(key)) + rowCost
-		old, had = v.primary.tree.Set(keyed{key, r})
-	} else {
-		old, had = v.primary.tree.Delete(keyed{key: key})
+func (c *viewCache) stop() {
+	if c.follower != nil {
+		c.follower.stop()
 	}
-	if had {
-		v.bytes -= int64(len(old.row.data)+len(key)) + rowCost
-	}
-	for _, x := range v.indexes {
-		v.bytes += x.replace(old.row, r, &v.scratch)
-	}
-	for _, b := range v.builds {
-		b.changes = append(b.changes, replaced{old.row, r})
-	}
+	c.view, c.follower = nil, nil
 }
 
-// find returns the index over columns, if there is one.
-func (v *view) find(columns []column) *index {
-	if len(columns) == 1 && !columns[0].descending {
-		return v.primary
+// current returns the view once every entry is in it that was stored before the call.
+// It returns errTooLarge where the collection has no room in memory, and errForgotten
+// once the cache is closed.
+func (c *viewCache) current(ctx context.Context) (*query.View, error) {
+	for range 3 {
+		v, f, err := c.follow(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if err = f.catchUp(ctx); err == nil {
+			return v, nil
+		}
+		if !errors.Is(err, errLost) && !errors.Is(err, errTooLarge) {
+			return nil, err
+		}
+		c.mu.Lock()
+		if c.follower == f {
+			c.stop()
+		}
+		c.tooLarge = c.tooLarge || errors.Is(err, errTooLarge)
+		c.mu.Unlock()
 	}
-	return v.indexes[indexName(columns)]
+	return nil, errLost
+}
+
+// existing returns the view and its follower, if there is one.
+func (c *viewCache) existing() (*query.View, *follower) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.view, c.follower
+}
+
+func (c *viewCache) follow(ctx context.Context) (*query.View, *follower, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.closed:
+		return nil, nil, errForgotten
+	case c.tooLarge:
+		return nil, nil, errTooLarge
+	case c.view != nil:
+		return c.view, c.follower, nil
+	}
+	v := query.NewView(c.bucket.store.memoryLimit)
+	f, err := c.bucket.follow(ctx, false, func(e entry) error {
+		var r *query.Row
+		if !e.deleted() {
+			r = c.bucket.row(e)
+		}
+		if !v.Apply(e.id, r) {
+			return errTooLarge
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	c.view, c.follower = v, f
+	return v, f, nil
+}
+
+// shrunk decides by how many records there are whether the next view may have room
+// again, after one did not.
+func (c *viewCache) shrunk(records int) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.records == 0 {
+		c.records = records
+	}
+	if records > c.records-c.records/5 {
+		return false
+	}
+	c.tooLarge, c.records = false, 0
+	return true
+}
+
+// row returns a live entry as queries see it, or nil where that is no record.
+func (b *bucket) row(e entry) *query.Row {
+	data, err := e.document()
+	if err != nil {
+		b.store.log.Warn("record is not valid JSON, skipped: set it again", "collection", b.collection, "id", string(e.id), "error", err)
+		return nil
+	}
+	return &query.Row{ID: e.id, Revision: e.revision, Data: string(data)}
 }

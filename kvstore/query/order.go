@@ -1,13 +1,14 @@
-package kvstore
+package query
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/binary"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/kvstore/jsondoc"
 )
 
 // Values are compared by an encoding whose byte order is the order of the
@@ -40,15 +41,11 @@ func appendOrdered(b []byte, value string) []byte {
 	case 't':
 		return append(b, tagTrue)
 	case '"':
-		return appendOrderedString(b, unquote(value))
+		return appendOrderedString(b, jsondoc.Unquote(value))
 	case '[':
 		b = append(b, tagList)
-		for i := 1; value[i] != ']'; {
-			end := skip(value, i)
-			b = appendOrdered(b, value[i:end])
-			if i = end; value[i] == ',' {
-				i++
-			}
+		for element := range jsondoc.Elements(value) {
+			b = appendOrdered(b, element)
 		}
 		return append(b, tagEnd)
 	case '{':
@@ -62,13 +59,8 @@ func appendOrdered(b []byte, value string) []byte {
 func appendOrderedObject(b []byte, value string) []byte {
 	type member struct{ name, value string }
 	var members []member
-	for i := 1; value[i] != '}'; {
-		nameEnd := skipString(value, i)
-		end := skip(value, nameEnd+1)
-		members = append(members, member{unquote(value[i:nameEnd]), value[nameEnd+1 : end]})
-		if i = end; value[i] == ',' {
-			i++
-		}
+	for name, value := range jsondoc.Members(value) {
+		members = append(members, member{jsondoc.Unquote(name), value})
 	}
 	slices.SortFunc(members, func(x, y member) int { return cmp.Compare(x.name, y.name) })
 	b = append(b, tagObject)
@@ -95,24 +87,7 @@ func appendOrderedString(b []byte, s string) []byte {
 // appendOrderedNumber writes a number as its sign, its exponent e and its digits
 // d, where the number is 0.d × 10^e, two digits a byte.
 func appendOrderedNumber(b []byte, literal string) []byte {
-	negative := literal[0] == '-'
-	if negative {
-		literal = literal[1:]
-	}
-	mantissa, exponent := literal, 0
-	if i := strings.IndexAny(literal, "eE"); i >= 0 {
-		mantissa = literal[:i]
-		exponent, _ = strconv.Atoi(literal[i+1:]) // valid and small: the parser saw to it
-	}
-	whole, fraction, _ := strings.Cut(mantissa, ".")
-	exponent += len(whole)
-	digits := whole
-	if fraction != "" {
-		digits += fraction
-	}
-	trimmed := strings.TrimLeft(digits, "0")
-	exponent -= len(digits) - len(trimmed)
-	digits = strings.TrimRight(trimmed, "0")
+	negative, digits, exponent := jsondoc.Decimal(literal)
 	if digits == "" {
 		return append(b, tagZero)
 	}
@@ -140,6 +115,9 @@ func appendOrderedID(b []byte, id event.ID) []byte {
 	}
 	return appendOrderedString(b, string(id))
 }
+
+// Compare compares two canonical JSON values by the order of values.
+func Compare(a, b string) int { return bytes.Compare(appendOrdered(nil, a), appendOrdered(nil, b)) }
 
 func complement(b []byte) {
 	for i := range b {

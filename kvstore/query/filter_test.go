@@ -1,4 +1,4 @@
-package kvstore
+package query
 
 import (
 	"encoding/json"
@@ -24,21 +24,21 @@ func FuzzFilter(f *testing.F) {
 		f.Add(s.filter, s.record, s.order)
 	}
 	f.Fuzz(func(t *testing.T, text, record, order string) {
-		q, err := parseQuery(event.Query{Collection: "c", Filter: json.RawMessage(text), OrderBy: order})
+		q, err := Parse(event.Query{Collection: "c", Filter: json.RawMessage(text), OrderBy: order})
 		if err != nil {
 			if event.CodeOf(err) != event.InvalidInput {
 				t.Fatalf("refused with %v", err)
 			}
 			return
 		}
-		if n := len(q.order); n == 0 || q.order[n-1].name != idField.name {
+		if n := len(q.Order); n == 0 || q.Order[n-1].name != idField.name {
 			t.Fatalf("the order %q does not end with the id", order)
 		}
-		data, err := canonical([]byte(record), "7")
+		data, err := jsondoc.Canonical([]byte(record), "7")
 		if err != nil {
 			return
 		}
-		opposite, err := parseFilter(json.RawMessage(`{"$not":` + text + `}`))
+		opposite, err := ParseFilter(json.RawMessage(`{"$not":` + text + `}`))
 		if err != nil {
 			if strings.Contains(err.Error(), "nested deeper") {
 				return
@@ -46,14 +46,14 @@ func FuzzFilter(f *testing.F) {
 			t.Fatalf("%s is a filter, but its $not is not: %v", text, err)
 		}
 		var scratch []byte
-		first := q.filter.matches(string(data), &scratch)
-		if q.filter.matches(string(data), &scratch) != first {
+		first := q.Filter.Matches(string(data), &scratch)
+		if q.Filter.Matches(string(data), &scratch) != first {
 			t.Fatalf("%s tells two things of %s", text, data)
 		}
-		if opposite.matches(string(data), &scratch) == first {
+		if opposite.Matches(string(data), &scratch) == first {
 			t.Fatalf("%s and its opposite both say %t of %s", text, first, data)
 		}
-		for _, c := range q.order {
+		for _, c := range q.Order {
 			if key := c.appendValue(nil, string(data)); len(key) == 0 {
 				t.Fatalf("%s has no place in the order by %s", data, c)
 			}

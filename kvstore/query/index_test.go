@@ -1,4 +1,4 @@
-package kvstore
+package query
 
 import (
 	"encoding/json"
@@ -13,21 +13,21 @@ import (
 // is written meanwhile is in it.
 func TestNobodyWaitsForAnIndex(t *testing.T) {
 	t.Parallel()
-	v := newView(1 << 40)
+	v := NewView(1 << 40)
 	const records = 20_000
 	put := func(i, n int) {
 		id := event.IntID(int64(i))
-		v.apply(id, &row{id, 1, fmt.Sprintf(`{"id":%d,"n":%d}`, i, n)})
+		v.apply(id, &Row{id, 1, fmt.Sprintf(`{"id":%d,"n":%d}`, i, n)})
 	}
 	for i := range records {
 		put(i, i)
 	}
-	ask := func(filter, order string) found {
-		q, err := parseQuery(event.Query{Filter: json.RawMessage(filter), OrderBy: order})
+	ask := func(filter, order string) Result {
+		q, err := Parse(event.Query{Filter: json.RawMessage(filter), OrderBy: order})
 		if err != nil {
 			t.Error(err)
 		}
-		got, err := v.run(t.Context(), q)
+		got, err := v.Run(t.Context(), q)
 		if err != nil {
 			t.Error(err)
 		}
@@ -36,7 +36,7 @@ func TestNobodyWaitsForAnIndex(t *testing.T) {
 	deadline := time.Now().Add(time.Minute)
 	for attempt := 0; ; attempt++ {
 		order := fmt.Sprintf("n DESC, f%d", attempt) // an index that there is not
-		answers := make(chan found, 2)
+		answers := make(chan Result, 2)
 		for range cap(answers) {
 			go func() { answers <- ask(`{}`, order) }()
 		}
@@ -48,15 +48,15 @@ func TestNobodyWaitsForAnIndex(t *testing.T) {
 				written++
 			}
 			v.mu.Unlock()
-			if got := ask(`{"id":7}`, ""); got.count != 1 {
-				t.Fatalf("%d records", got.count)
+			if got := ask(`{"id":7}`, ""); got.Count != 1 {
+				t.Fatalf("%d records", got.Count)
 			}
 		}
-		if a, b := <-answers, <-answers; a.explain.Built == b.explain.Built {
-			t.Errorf("built %v and %v", a.explain.Built, b.explain.Built)
+		if a, b := <-answers, <-answers; a.Explain.Built == b.Explain.Built {
+			t.Errorf("built %v and %v", a.Explain.Built, b.Explain.Built)
 		}
-		if got := ask(`{}`, order); got.explain.Built || got.count != records || written > 0 && got.rows[0].data != fmt.Sprintf(`{"id":%d,"n":%d}`, written-1, records+written-1) {
-			t.Errorf("after %d writes: %s, %+v", written, got.rows[0].data, got.explain)
+		if got := ask(`{}`, order); got.Explain.Built || got.Count != records || written > 0 && got.Rows[0].Data != fmt.Sprintf(`{"id":%d,"n":%d}`, written-1, records+written-1) {
+			t.Errorf("after %d writes: %s, %+v", written, got.Rows[0].Data, got.Explain)
 		}
 		if written > 0 || t.Failed() {
 			t.Logf("%d writes during a build", written)

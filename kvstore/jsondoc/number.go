@@ -1,4 +1,4 @@
-package kvstore
+package jsondoc
 
 import (
 	"errors"
@@ -10,9 +10,9 @@ import (
 // maxDigits bounds the length of a sum.
 const maxDigits = 400
 
-// addNumbers adds two JSON numbers exactly, as decimal numbers are added on
-// paper.
-func addNumbers(a, b string) (string, error) {
+// Add adds two JSON numbers exactly. It returns an error where the sum would have
+// hundreds of digits.
+func Add(a, b string) (string, error) {
 	x, errX := strconv.ParseInt(a, 10, 64)
 	y, errY := strconv.ParseInt(b, 10, 64)
 	if sum := x + y; errX == nil && errY == nil && (sum > x) == (y > 0) {
@@ -34,19 +34,35 @@ func addNumbers(a, b string) (string, error) {
 	return formatDecimal(sum, low), nil
 }
 
-// decimal is a number as m × 10^e.
+// decimal returns a number as m × 10^e.
 func decimal(literal string) (m *big.Int, e int) {
-	mantissa := literal
-	if i := strings.IndexAny(literal, "eE"); i >= 0 {
-		mantissa = literal[:i]
-		e, _ = strconv.Atoi(literal[i+1:]) // valid and small: the parser saw to it
-	}
-	whole, fraction, _ := strings.Cut(mantissa, ".")
+	whole, fraction, e := splitNumber(literal)
 	m, _ = new(big.Int).SetString(whole+fraction, 10)
 	if m.Sign() == 0 {
 		return m, 0
 	}
 	return m, e - len(fraction)
+}
+
+// splitNumber splits a number into its sign and whole part, its fraction and its
+// exponent.
+func splitNumber(literal string) (whole, fraction string, exponent int) {
+	if i := strings.IndexAny(literal, "eE"); i >= 0 {
+		exponent, _ = strconv.Atoi(literal[i+1:]) // Parse bounds it
+		literal = literal[:i]
+	}
+	whole, fraction, _ = strings.Cut(literal, ".")
+	return whole, fraction, exponent
+}
+
+// Decimal returns a number as 0.d × 10^exponent, where its digits d have no zeros at
+// either end. Zero has no digits.
+func Decimal(literal string) (negative bool, digits string, exponent int) {
+	whole, fraction, exponent := splitNumber(literal)
+	whole, negative = strings.CutPrefix(whole, "-")
+	digits = strings.TrimLeft(whole+fraction, "0")
+	exponent += len(digits) - len(fraction)
+	return negative, strings.TrimRight(digits, "0"), exponent
 }
 
 func shift(m *big.Int, by int) *big.Int {

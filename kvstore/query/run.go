@@ -1,4 +1,4 @@
-package kvstore
+package query
 
 import (
 	"context"
@@ -16,21 +16,21 @@ type access struct {
 	*plan
 	index *index
 	tree  *tree
-	parts []stretch
+	parts []keyRange
 }
 
 // measure finds the plan's spans in the tree, and returns how many rows they have.
 func (p *access) measure() (total int) {
-	p.parts = make([]stretch, len(p.spans))
+	p.parts = make([]keyRange, len(p.spans))
 	for i, s := range p.spans {
-		p.parts[i] = stretchOf(p.tree, s)
+		p.parts[i] = rangeOf(p.tree, s)
 		total += p.parts[i].n
 	}
 	return total
 }
 
 // run answers a query from the view.
-func (v *view) run(ctx context.Context, q query) (found, error) {
+func (v *View) Run(ctx context.Context, q Query) (Result, error) {
 	has := func(c []column) bool { return v.find(c) != nil }
 	built := false
 	for attempt := 0; ; attempt++ {
@@ -41,7 +41,7 @@ func (v *view) run(ctx context.Context, q query) (found, error) {
 			v.mu.RUnlock()
 			x, made, err := v.index(ctx, plans[i].columns)
 			if err != nil {
-				return found{}, err
+				return Result{}, err
 			}
 			built = built || made
 			// An index that others push out as soon as it is made is of no use.
@@ -56,7 +56,7 @@ func (v *view) run(ctx context.Context, q query) (found, error) {
 			plans = []plan{v.scan(q)}
 			accesses, total = v.accesses(plans)
 		}
-		if total <= snapshotFrom || !q.all && !slices.ContainsFunc(plans, func(p plan) bool { return p.filtered || !p.ordered }) {
+		if total <= snapshotFrom || !q.AllIDs && !slices.ContainsFunc(plans, func(p plan) bool { return p.filtered || !p.ordered }) {
 			out := v.collect(q, accesses, built, v.primary.tree.Len())
 			v.mu.RUnlock()
 			return out, nil
@@ -80,13 +80,13 @@ func (v *view) run(ctx context.Context, q query) (found, error) {
 }
 
 // scan is the plan to look at every record.
-func (v *view) scan(q query) plan {
-	return plan{columns: v.primary.columns, spans: []span{{}}, residual: q.filter, filtered: len(q.filter.subs) > 0,
+func (v *View) scan(q Query) plan {
+	return plan{columns: v.primary.columns, spans: []span{{}}, residual: q.Filter, filtered: len(q.Filter.subs) > 0,
 		ordered: len(q.order) == 1 && !q.order[0].descending}
 }
 
 // accesses are those of the plans, and how many rows they have.
-func (v *view) accesses(plans []plan) (accesses []access, total int) {
+func (v *View) accesses(plans []plan) (accesses []access, total int) {
 	accesses = make([]access, len(plans))
 	for i := range plans {
 		x := v.find(plans[i].columns)
@@ -97,9 +97,9 @@ func (v *view) accesses(plans []plan) (accesses []access, total int) {
 	return accesses, total
 }
 
-func (v *view) collect(q query, accesses []access, built bool, records int) found {
+func (v *View) collect(q Query, accesses []access, built bool, records int) Result {
 	e := Explain{Plan: "index", Built: built, Records: records}
-	c := collector{q: q}
+	c := collector{query: q}
 	var names []string
 	for _, p := range accesses {
 		c.plan = p.plan
@@ -122,5 +122,5 @@ func (v *view) collect(q query, accesses []access, built bool, records int) foun
 		e.Index, e.Ranges = "", 0
 	}
 	e.Examined = c.examined
-	return found{rows: c.rows(), ids: c.ids, count: c.count, explain: e}
+	return Result{Rows: c.rows(), IDs: c.ids, Count: c.count, Explain: e}
 }

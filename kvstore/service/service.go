@@ -1,4 +1,6 @@
-package kvstore
+// Package service answers the contract's database.* requests from a kvstore.Store, as
+// a NATS micro service.
+package service
 
 import (
 	"context"
@@ -10,29 +12,41 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nats.go/micro"
-
 	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/kvstore"
 	"github.com/rosey-bot/rosey/streams"
 )
 
-// ServiceName is the service's name for nats micro, and its queue group.
-const ServiceName = "database"
+// Name is the service's name for nats micro, and its queue group.
+const Name = "database"
 
-const serviceVersion = "1.0.0"
+const version = "1.0.0"
 
-// requestTimeout bounds the handling of one request; it is longer than the 10 s
-// that the contract advises requesters to wait for a complex query.
-const requestTimeout = 15 * time.Second
+// requestTimeout bounds the handling of one request.
+const requestTimeout = kvstore.RequestTimeout
+
+// DefaultConcurrency is how many requests one Service handles at a time.
+const DefaultConcurrency = 64
+
+// Options are the settings of a Service. The zero value is fit for use.
+type Options struct {
+	Concurrency int             // how many requests are handled at a time; DefaultConcurrency if zero
+	Tracer      *streams.Tracer // handles every request under a span, unless it is nil
+	// Observe, if set, is called after each request was answered, with the operation's
+	// name ("get", "set", …), the time it took and its error.
+	Observe func(op string, d time.Duration, err error)
+}
 
 // A Service answers database.* requests. Several may run on one server or
 // cluster; each request goes to one of them.
 type Service struct {
 	nc    *nats.Conn
-	store *Store
+	store *kvstore.Store
+	opts  Options
 	work  chan struct{}     // one slot for each request being handled
 	stats map[string]*stats // by operation
 
@@ -42,21 +56,27 @@ type Service struct {
 	cancel  context.CancelFunc
 }
 
-// New makes a Service; Start or Serve runs it.
-func New(nc *nats.Conn, js jetstream.JetStream, opts ...Option) (*Service, error) {
-	store, err := NewStore(js, opts...)
-	if err != nil {
-		return nil, err
+// New makes a Service that answers from store; Start or Serve runs it, and Stop closes
+// the store.
+func New(nc *nats.Conn, store *kvstore.Store, opts Options) *Service {
+	if opts.Concurrency <= 0 {
+		opts.Concurrency = DefaultConcurrency
 	}
-	s := &Service{nc: nc, store: store, work: make(chan struct{}, store.concurrency), stats: map[string]*stats{}}
-	for name := range store.operations {
+	if opts.Tracer == nil {
+		opts.Tracer = streams.NewTracer(noop.Tracer{}, nil)
+	}
+	if opts.Observe == nil {
+		opts.Observe = func(string, time.Duration, error) {}
+	}
+	s := &Service{nc: nc, store: store, opts: opts, work: make(chan struct{}, opts.Concurrency), stats: map[string]*stats{}}
+	for name := range operations {
 		s.stats[name] = new(stats)
 	}
-	return s, nil
+	return s
 }
 
-// Store is the Store that the service answers from.
-func (s *Service) Store() *Store { return s.store }
+// Store returns the Store that the service answers from.
+func (s *Service) Store() *kvstore.Store { return s.store }
 
 // Serve runs the service until ctx ends, then stops it as Stop does. It calls ready
 // once requests are answered, and returns nil unless the service could not be
@@ -75,26 +95,26 @@ func (s *Service) Start() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.micro != nil {
-		return errors.New("kvstore: the service runs already")
+		return errors.New("the database service runs already")
 	}
 	m, err := micro.AddService(s.nc, micro.Config{
-		Name:        ServiceName,
-		Version:     serviceVersion,
+		Name:        Name,
+		Version:     version,
 		Description: "Collections of records on JetStream KV",
-		QueueGroup:  ServiceName,
+		QueueGroup:  Name,
 		StatsHandler: func(e *micro.Endpoint) any {
-			return s.stats[strings.TrimPrefix(e.Subject, ServiceName+".")].get()
+			return s.stats[strings.TrimPrefix(e.Subject, Name+".")].get()
 		},
 		ErrorHandler: func(_ micro.Service, e *micro.NATSError) {
-			s.store.log.Error("database service", "subject", e.Subject, "error", e.Description)
+			s.store.Logger().Error("database service", "subject", e.Subject, "error", e.Description)
 		},
 	})
 	if err != nil {
 		return fmt.Errorf("start the database service: %w", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	group := m.AddGroup(ServiceName)
-	for name := range s.store.operations {
+	group := m.AddGroup(Name)
+	for name := range operations {
 		err := group.AddEndpoint(name, micro.HandlerFunc(func(r micro.Request) { s.accept(ctx, name, r) }))
 		if err != nil {
 			cancel()
@@ -170,17 +190,16 @@ func (s *Service) serve(ctx context.Context, op string, r micro.Request) {
 	start := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
-	ctx = behindAnnouncements(ctx, s.nc)
 	header := nats.Header(r.Headers())
 	if id := streams.RequestID(header); id != "" {
-		ctx = WithMsgID(ctx, id)
+		ctx = kvstore.WithMsgID(ctx, id)
 	}
 	e, err := streams.Decode(r.Subject(), header, r.Data(), start)
-	ctx, span := s.store.tracer.Answer(ctx, streams.Stored{Envelope: e, Header: header, At: start})
+	ctx, span := s.opts.Tracer.Answer(ctx, streams.Stored{Envelope: e, Header: header, At: start})
 	defer span.End()
 	var reply []byte
 	if err == nil {
-		reply, err = s.store.answer(ctx, op, e)
+		reply, err = answer(ctx, s.store, operations[op], e)
 	}
 	if limit := s.nc.MaxPayload(); err == nil && int64(len(reply)) > limit {
 		err = event.Errorf(event.InvalidInput, "%s was done, but its answer of %d bytes is larger than the server's max_payload of %d: ask for less at a time", e.Subject, len(reply), limit)
@@ -192,12 +211,12 @@ func (s *Service) serve(ctx context.Context, op string, r micro.Request) {
 	}
 	if streams.Answerable(out.Subject) {
 		if err := s.nc.PublishMsg(out); err != nil {
-			s.store.log.ErrorContext(ctx, "a database request is left without its answer", "subject", e.Subject, "error", err)
+			s.store.Logger().ErrorContext(ctx, "a database request is left without its answer", "subject", e.Subject, "error", err)
 		}
 	}
 	took := time.Since(start)
 	s.stats[op].add(took, err)
-	s.store.observe(op, took, err)
+	s.opts.Observe(op, took, err)
 }
 
 // report tells of a failure whoever looks at the reply's headers, the trace or
@@ -205,10 +224,10 @@ func (s *Service) serve(ctx context.Context, op string, r micro.Request) {
 func (s *Service) report(ctx context.Context, span trace.Span, op string, reply *nats.Msg, err *event.Error) {
 	reply.Header = nats.Header{micro.ErrorHeader: {event.Headline(err.Message)}, micro.ErrorCodeHeader: {string(err.Code)}}
 	level := slog.LevelDebug
-	if err.Code != event.RecordNotFound && err.Code != event.InvalidInput && !errors.Is(err, errConflict) {
+	if err.Code != event.RecordNotFound && err.Code != event.InvalidInput && !errors.Is(err, kvstore.ErrConflict) {
 		level = slog.LevelWarn
 	}
-	s.store.log.Log(ctx, level, "database request failed", "operation", op, "error_code", string(err.Code), "error", err)
+	s.store.Logger().Log(ctx, level, "database request failed", "operation", op, "error_code", string(err.Code), "error", err)
 	_ = streams.Fail(span, err, err.Code)
 }
 
@@ -218,45 +237,4 @@ func failed(err error) []byte {
 		reply, _ = event.Errorf(event.DatabaseError, "%s", err).MarshalJSON()
 	}
 	return reply
-}
-
-// Stats are the figures of one operation, which nats micro stats shows as the
-// endpoint's data: its own figures end where a request is handed on.
-type Stats struct {
-	Requests  int           `json:"requests"`
-	Errors    int           `json:"errors"`
-	LastError string        `json:"last_error"`
-	Time      time.Duration `json:"processing_time"` // ns, of all requests
-	Average   time.Duration `json:"average_processing_time"`
-}
-
-type stats struct {
-	mu sync.Mutex
-	Stats
-	average time.Duration // of the last requests, weighted by age
-}
-
-func (s *stats) recent() time.Duration {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.average
-}
-
-func (s *stats) add(took time.Duration, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.Requests++
-	s.Time += took
-	s.Average = s.Time / time.Duration(s.Requests)
-	s.average += (took - s.average) / 16
-	if err != nil {
-		s.Errors++
-		s.LastError = err.Error()
-	}
-}
-
-func (s *stats) get() Stats {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.Stats
 }

@@ -1,4 +1,4 @@
-package kvstore
+package query
 
 import (
 	"context"
@@ -37,10 +37,10 @@ func indexName(columns []column) string {
 	return strings.Join(names, ", ")
 }
 
-func appendKey(b []byte, columns []column, r *row) []byte {
+func appendKey(b []byte, columns []column, r *Row) []byte {
 	for _, c := range columns {
 		start := len(b)
-		b = c.appendValue(b, r.data)
+		b = c.appendValue(b, r.Data)
 		if c.descending {
 			complement(b[start:])
 		}
@@ -57,7 +57,7 @@ const entryCost = 56
 
 // replace puts a row in the place of another, either of which may be nil. It
 // returns by how much the index grew.
-func (x *index) replace(old, r *row, scratch *[]byte) (grown int64) {
+func (x *index) replace(old, r *Row, scratch *[]byte) (grown int64) {
 	if old != nil {
 		*scratch = appendKey((*scratch)[:0], x.columns, old)
 		x.tree.Delete(keyed{key: string(*scratch)})
@@ -82,12 +82,12 @@ type build struct {
 	done     chan struct{}
 }
 
-type replaced struct{ old, new *row }
+type replaced struct{ old, new *Row }
 
 // index is the index over columns. Where there is none it is made; those who want
 // it meanwhile wait, and nobody else does. It is nil where the view has no room
 // for it.
-func (v *view) index(ctx context.Context, columns []column) (x *index, made bool, err error) {
+func (v *View) index(ctx context.Context, columns []column) (x *index, made bool, err error) {
 	v.mu.Lock()
 	x, b := v.find(columns), v.builds[indexName(columns)]
 	if x == nil && b == nil {
@@ -110,7 +110,7 @@ func (v *view) index(ctx context.Context, columns []column) (x *index, made bool
 }
 
 // begin starts to make an index. The caller holds the lock.
-func (v *view) begin(columns []column) *build {
+func (v *View) begin(columns []column) *build {
 	b := &build{
 		index:    &index{name: indexName(columns), columns: columns, tree: newTree()},
 		snapshot: v.primary.tree.IsoCopy(),
@@ -146,7 +146,7 @@ func (b *build) fill() {
 const fewChanges = 500
 
 // finish brings the index up to date and puts it to use.
-func (v *view) finish(b *build) *index {
+func (v *View) finish(b *build) *index {
 	x := b.index
 	var scratch []byte
 	v.mu.Lock()
@@ -177,7 +177,7 @@ func (v *view) finish(b *build) *index {
 	return x
 }
 
-func (v *view) oldest() *index {
+func (v *View) oldest() *index {
 	var oldest *index
 	for _, x := range v.indexes {
 		if oldest == nil || x.used.Load() < oldest.used.Load() {
@@ -187,7 +187,7 @@ func (v *view) oldest() *index {
 	return oldest
 }
 
-func (v *view) drop(x *index) {
+func (v *View) drop(x *index) {
 	delete(v.indexes, x.name)
 	v.bytes -= x.bytes
 }

@@ -1,4 +1,4 @@
-package kvstore
+package query
 
 import (
 	"bytes"
@@ -285,7 +285,7 @@ var someID = rapid.OneOf(
 func TestQueriesAgainstReference(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		v := newView(1 << 40)
+		v := NewView(1 << 40)
 		records := map[event.ID]string{}
 		size := func() (n int64) {
 			for id, data := range records {
@@ -296,12 +296,12 @@ func TestQueriesAgainstReference(t *testing.T) {
 		write := func(t *rapid.T) {
 			for range rapid.IntRange(1, 12).Draw(t, "n") {
 				id := someID.Draw(t, "id")
-				n, err := parseRecord([]byte(someRecord(t)))
+				n, err := jsondoc.ParseObject([]byte(someRecord(t)))
 				if err != nil {
 					t.Fatal(err)
 				}
-				records[id] = string(n.record(id))
-				v.apply(id, &row{id, 1, records[id]})
+				records[id] = string(n.Document(id))
+				v.apply(id, &Row{id, 1, records[id]})
 			}
 		}
 		remove := func(t *rapid.T) {
@@ -328,7 +328,7 @@ func TestQueriesAgainstReference(t *testing.T) {
 			},
 			"query": func(t *rapid.T) {
 				req := someQuery(t)
-				q, err := parseQuery(req)
+				q, err := Parse(req)
 				if err != nil {
 					t.Fatalf("%s %q: %v", req.Filter, req.OrderBy, err)
 				}
@@ -339,47 +339,47 @@ func TestQueriesAgainstReference(t *testing.T) {
 				page, count := refQuery(all, req)
 				matches, _ := refQuery(all, event.Query{Filter: req.Filter, Limit: new(len(all))})
 				slices.Sort(matches)
-				check := func(how string, got found) {
+				check := func(how string, got Result) {
 					var ids []string
-					for _, r := range got.rows {
-						ids = append(ids, string(r.id))
+					for _, r := range got.Rows {
+						ids = append(ids, string(r.ID))
 					}
-					if diff := cmp.Diff(page, ids); diff != "" || got.count != count {
-						t.Fatalf("%s: filter %s order %q limit %v offset %v: count %d, want %d (-want +got):\n%s%+v", how, req.Filter, req.OrderBy, q.limit, q.offset, got.count, count, diff, got.explain)
+					if diff := cmp.Diff(page, ids); diff != "" || got.Count != count {
+						t.Fatalf("%s: filter %s order %q limit %v offset %v: count %d, want %d (-want +got):\n%s%+v", how, req.Filter, req.OrderBy, q.Limit, q.Offset, got.Count, count, diff, got.Explain)
 					}
 				}
-				got, err := v.run(context.Background(), q)
+				got, err := v.Run(context.Background(), q)
 				if err != nil {
 					t.Fatal(err)
 				}
 				check("view", got)
 				// The same without any index, as it is streamed, with much room or little.
-				stream := func(q query, room int64) (found, bool) {
-					c := collector{q: q, plan: &plan{residual: q.filter, filtered: true}, room: room}
+				stream := func(q Query, room int64) (Result, bool) {
+					c := collector{q: q, plan: &plan{residual: q.Filter, filtered: true}, room: room}
 					for id, data := range records {
-						if c.test(&row{id, 1, data}); c.full {
-							return found{}, false
+						if c.test(&Row{id, 1, data}); c.full {
+							return Result{}, false
 						}
 					}
-					return found{rows: c.rows(), ids: c.ids, count: c.count}, true
+					return Result{Rows: c.rows(), IDs: c.ids, Count: c.count}, true
 				}
 				streamed, _ := stream(q, 0)
 				check("stream", streamed)
 				if streamed, ok := stream(q, rapid.Int64Range(1, 6000).Draw(t, "room")); ok {
 					check("stream with little room", streamed)
 				}
-				q.all = true
+				q.AllIDs = true
 				streamed, _ = stream(q, 0)
-				if got, err = v.run(context.Background(), q); err != nil {
+				if got, err = v.Run(context.Background(), q); err != nil {
 					t.Fatal(err)
 				}
-				for how, got := range map[string]found{"view": got, "stream": streamed} {
+				for how, got := range map[string]Result{"view": got, "stream": streamed} {
 					var ids []string
-					for _, id := range got.ids {
+					for _, id := range got.IDs {
 						ids = append(ids, string(id))
 					}
 					slices.Sort(ids)
-					if diff := cmp.Diff(matches, ids); diff != "" || got.count != count {
+					if diff := cmp.Diff(matches, ids); diff != "" || got.Count != count {
 						t.Fatalf("%s: filter %s order %q: %d ids of %d (-want +got):\n%s", how, req.Filter, req.OrderBy, len(ids), count, diff)
 					}
 				}
@@ -403,14 +403,14 @@ func TestQueriesAgainstReference(t *testing.T) {
 // for.
 func TestPlans(t *testing.T) {
 	t.Parallel()
-	v := newView(1 << 40)
+	v := NewView(1 << 40)
 	for i := range 5000 {
 		id := event.IntID(int64(i))
-		n, err := parseRecord(fmt.Appendf(nil, `{"user":"u%d","time":%d,"score":%d,"text":"t%d","even":%v}`, i%50, i, i%7, i, i%2 == 0))
+		n, err := jsondoc.ParseObject(fmt.Appendf(nil, `{"user":"u%d","time":%d,"score":%d,"text":"t%d","even":%v}`, i%50, i, i%7, i, i%2 == 0))
 		if err != nil {
 			t.Fatal(err)
 		}
-		v.apply(id, &row{id, 1, string(n.record(id))})
+		v.apply(id, &Row{id, 1, string(n.Document(id))})
 	}
 	for _, c := range []struct {
 		filter, order string
@@ -444,22 +444,22 @@ func TestPlans(t *testing.T) {
 		{`{"time":{"$gt":5,"$lt":3}}`, "", Explain{Plan: "index", Index: "time, id", Ranges: 0, Sorted: true, Examined: 0}, 0},
 	} {
 		limit := 10
-		q, err := parseQuery(event.Query{Filter: json.RawMessage(c.filter), OrderBy: c.order, Limit: &limit})
+		q, err := Parse(event.Query{Filter: json.RawMessage(c.filter), OrderBy: c.order, Limit: &limit})
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := v.run(t.Context(), q)
+		got, err := v.Run(t.Context(), q)
 		if err != nil {
 			t.Fatal(err)
 		}
 		c.want.Records = 5000
-		if c.order == "time DESC" && !slices.IsSortedFunc(got.rows, func(a, b *row) int {
-			return -bytes.Compare(q.order[0].appendValue(nil, a.data), q.order[0].appendValue(nil, b.data))
+		if c.order == "time DESC" && !slices.IsSortedFunc(got.Rows, func(a, b *Row) int {
+			return -bytes.Compare(q.Order[0].appendValue(nil, a.data), q.Order[0].appendValue(nil, b.data))
 		}) {
 			t.Errorf("%s order %q is out of order", c.filter, c.order)
 		}
-		if diff := cmp.Diff(c.want, got.explain); diff != "" || got.count != c.count && c.filter[1] != '$' {
-			t.Errorf("%s order %q: count %d, want %d (-want +got):\n%s", c.filter, c.order, got.count, c.count, diff)
+		if diff := cmp.Diff(c.want, got.Explain); diff != "" || got.Count != c.count && c.filter[1] != '$' {
+			t.Errorf("%s order %q: count %d, want %d (-want +got):\n%s", c.filter, c.order, got.Count, c.count, diff)
 		}
 	}
 }
@@ -472,7 +472,7 @@ func TestFilterErrors(t *testing.T) {
 		`{"$and":{}}`: "$and", `{"$or":[]}`: "$or", `{"$or":[1]}`: "$or", `{"$not":[]}`: "$not", `{"a":{"$gt":1,"b":2}}`: `"b"`, `{"a..b":1}`: "a..b", `{"":1}`: "empty",
 		`{"a":{"$not":{"$bar":1}}}`: "$bar", `{"$and":[{"x.y":{"$baz":1}}]}`: "$baz",
 	} {
-		_, err := parseFilter(json.RawMessage(filter))
+		_, err := ParseFilter(json.RawMessage(filter))
 		if event.CodeOf(err) != event.InvalidInput || !strings.Contains(err.Error(), names) {
 			t.Errorf("%s: got %v, want INVALID_INPUT naming %s", filter, err, names)
 		}
@@ -483,25 +483,25 @@ func TestFilterErrors(t *testing.T) {
 // maxIndexes.
 func TestIndexesAreBounded(t *testing.T) {
 	t.Parallel()
-	v := newView(1 << 40)
+	v := NewView(1 << 40)
 	for i := range 300 {
 		id := event.IntID(int64(i))
-		v.apply(id, &row{id, 1, fmt.Sprintf(`{"id":%d,"a":%d}`, i, i)})
+		v.apply(id, &Row{id, 1, fmt.Sprintf(`{"id":%d,"a":%d}`, i, i)})
 	}
-	run := func(order string) found {
-		q, err := parseQuery(event.Query{OrderBy: order})
+	run := func(order string) Result {
+		q, err := Parse(event.Query{OrderBy: order})
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := v.run(t.Context(), q)
+		got, err := v.Run(t.Context(), q)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return got
 	}
 	for i := range 3 * maxIndexes {
-		if got := run(fmt.Sprintf("f%d", i)); !got.explain.Built {
-			t.Fatalf("query %d: %+v", i, got.explain)
+		if got := run(fmt.Sprintf("f%d", i)); !got.Explain.Built {
+			t.Fatalf("query %d: %+v", i, got.Explain)
 		}
 	}
 	if len(v.indexes) != maxIndexes {
@@ -512,8 +512,8 @@ func TestIndexesAreBounded(t *testing.T) {
 		t.Errorf("shrunk to %d indexes and %d of %d bytes", len(v.indexes), v.bytes, v.limit)
 	}
 	v.limit = v.bytes + 10
-	if got := run("a DESC"); got.explain.Plan != "scan" || !got.explain.Sorted || got.count != 300 || got.rows[0].id != "299" {
-		t.Errorf("without room for an index: %+v", got.explain)
+	if got := run("a DESC"); got.Explain.Plan != "scan" || !got.Explain.Sorted || got.Count != 300 || got.Rows[0].ID != "299" {
+		t.Errorf("without room for an index: %+v", got.Explain)
 	}
 }
 
@@ -523,27 +523,27 @@ func TestLongResults(t *testing.T) {
 	t.Parallel()
 	const records = 20_000
 	for filter, sorted := range map[string]bool{`{"n":{"$ne":-1}}`: true, `{"n":{"$gte":0}}`: false} {
-		v := newView(1 << 40)
+		v := NewView(1 << 40)
 		for i := range records {
 			id := event.IntID(int64(i))
-			v.apply(id, &row{id, 1, fmt.Sprintf(`{"id":%d,"n":%d}`, i, i*7919%records)})
+			v.apply(id, &Row{id, 1, fmt.Sprintf(`{"id":%d,"n":%d}`, i, i*7919%records)})
 		}
 		for _, offset := range []int{0, 1, 500, records - 5, records} {
 			limit := 10
-			q, err := parseQuery(event.Query{Filter: json.RawMessage(filter), OrderBy: "n DESC", Limit: &limit, Offset: &offset})
+			q, err := Parse(event.Query{Filter: json.RawMessage(filter), OrderBy: "n DESC", Limit: &limit, Offset: &offset})
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := v.run(t.Context(), q)
+			got, err := v.Run(t.Context(), q)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got.count != records || got.explain.Sorted != sorted || len(got.rows) != min(limit, records-offset) {
-				t.Errorf("%s, offset %d: %d rows of %d, %+v", filter, offset, len(got.rows), got.count, got.explain)
+			if got.Count != records || got.Explain.Sorted != sorted || len(got.Rows) != min(limit, records-offset) {
+				t.Errorf("%s, offset %d: %d rows of %d, %+v", filter, offset, len(got.Rows), got.Count, got.Explain)
 			}
-			for i, r := range got.rows {
-				if value, _ := lookup(r.data, []string{`"n"`}); value != fmt.Sprint(records-1-offset-i) {
-					t.Fatalf("%s, offset %d: row %d is %s", filter, offset, i, r.data)
+			for i, r := range got.Rows {
+				if value, _ := jsondoc.Lookup(r.Data, []string{`"n"`}); value != fmt.Sprint(records-1-offset-i) {
+					t.Fatalf("%s, offset %d: row %d is %s", filter, offset, i, r.Data)
 				}
 			}
 		}

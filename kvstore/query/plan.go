@@ -1,4 +1,4 @@
-package kvstore
+package query
 
 import (
 	"slices"
@@ -11,13 +11,13 @@ type plan struct {
 	columns  []column
 	spans    []span // of the index's keys, in its order
 	ordered  bool   // the index has the query's order
-	residual filter // what spans do not see to
+	residual Filter // what spans do not see to
 	filtered bool   // residual is not empty
 	bounded  bool   // the filter makes the spans less than all there is
 }
 
 // conditions are the parts of a filter that must all hold.
-func (f *filter) conditions(to []*filter) []*filter {
+func (f *Filter) conditions(to []*Filter) []*Filter {
 	if f.op != '&' {
 		return append(to, f)
 	}
@@ -36,7 +36,7 @@ type bounds struct {
 func (b bounds) exact() bool { return len(b.spans) == 1 && b.spans[0].exact }
 
 // boundsOf are the fields that a filter bounds, by name.
-func boundsOf(conditions []*filter) []bounds {
+func boundsOf(conditions []*Filter) []bounds {
 	var all []bounds
 	for _, c := range conditions {
 		s := c.test.spans
@@ -62,12 +62,12 @@ const maxBranches = maxIndexes / 2
 
 // makePlans is the plan of a query, or, where all that bounds it is an $or with
 // bounds in every branch, one plan for each branch.
-func makePlans(q query, has func([]column) bool) []plan {
+func makePlans(q Query, has func([]column) bool) []plan {
 	whole := makePlan(q, has)
 	if whole.bounded || !whole.filtered {
 		return []plan{whole}
 	}
-	conditions := q.filter.conditions(nil)
+	conditions := q.Filter.conditions(nil)
 	for i, c := range conditions {
 		if c.op != '|' || len(c.subs) > maxBranches {
 			continue
@@ -82,14 +82,14 @@ func makePlans(q query, has func([]column) bool) []plan {
 
 // planBranches makes a plan for each branch, or returns nil where one has no
 // bounds. What matches several branches is found by the first of them only.
-func planBranches(branches []filter, others []*filter, has func([]column) bool) []plan {
+func planBranches(branches []Filter, others []*Filter, has func([]column) bool) []plan {
 	var plans []plan
 	for i, branch := range branches {
-		f := filter{op: '&', subs: []filter{branch}}
+		f := Filter{op: '&', subs: []Filter{branch}}
 		for _, c := range others {
 			f.subs = append(f.subs, *c)
 		}
-		p := makePlan(query{filter: f, order: []column{{field: idField}}}, has)
+		p := makePlan(Query{Filter: f, order: []column{{field: idField}}}, has)
 		if !p.bounded {
 			return nil
 		}
@@ -109,8 +109,8 @@ func planBranches(branches []filter, others []*filter, has func([]column) bool) 
 // range of what follows, are the whole filter, the matches lie side by side: many
 // are counted by their positions, and a page of them costs no more than its
 // length and a search.
-func makePlan(q query, has func([]column) bool) plan {
-	conditions := q.filter.conditions(nil)
+func makePlan(q Query, has func([]column) bool) plan {
+	conditions := q.Filter.conditions(nil)
 	all := boundsOf(conditions)
 	var p plan
 	var prefix []byte
@@ -205,7 +205,7 @@ func within(prefix span, column []span, descending bool) []span {
 
 // leave makes the residual: the conditions that bounding these fields does not
 // fulfil.
-func (p *plan) leave(conditions []*filter, bound map[string]bool) {
+func (p *plan) leave(conditions []*Filter, bound map[string]bool) {
 	p.residual.op = '&'
 	for _, c := range conditions {
 		if c.op != '?' || c.test.match != nil || !bound[c.test.field.name] {

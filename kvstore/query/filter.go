@@ -1,24 +1,24 @@
-package kvstore
+package query
 
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/kvstore/jsondoc"
 )
 
-// A filter decides which records match: database.query's filter, parsed.
+// A Filter decides which records match: database.query's filter, parsed.
 //
 // Fields are compared by the order of values (see appendOrdered). A missing
 // field equals null. $gt, $gte, $lt and $lte match only values of the operand's
 // own type, and $ne, $nin and $not match all that their opposite does not.
-type filter struct {
+type Filter struct {
 	op   byte // & all of subs, | any of subs, ! not the one of subs, ? the test
-	subs []filter
+	subs []Filter
 	test test
 }
 
@@ -39,79 +39,77 @@ type field struct {
 var idField = field{"id", []string{`"id"`}}
 
 func newField(name string) (field, error) {
-	if name == "" {
-		return field{}, errors.New("a field's name must not be empty")
+	parts, err := jsondoc.ParsePath(name)
+	if err != nil {
+		return field{}, err
 	}
 	f := field{name: name}
-	for part := range strings.SplitSeq(name, ".") {
-		if part == "" {
-			return field{}, fmt.Errorf("field %q: a part between dots must not be empty", name)
-		}
-		f.path = append(f.path, string(appendQuoted(nil, part)))
+	for _, part := range parts {
+		f.path = append(f.path, string(jsondoc.AppendQuoted(nil, part)))
 	}
 	return f, nil
 }
 
 // appendValue appends the encoding of a record's value at the field.
 func (f field) appendValue(b []byte, data string) []byte {
-	value, ok := lookup(data, f.path)
+	value, ok := jsondoc.Lookup(data, f.path)
 	if !ok {
 		return append(b, tagNull)
 	}
 	return appendOrdered(b, value)
 }
 
-// parseFilter reads a filter; a nil one matches everything. Errors are
+// ParseFilter reads a filter; a nil one matches everything. Errors are
 // INVALID_INPUT and name what is wrong.
-func parseFilter(raw json.RawMessage) (filter, error) {
+func ParseFilter(raw json.RawMessage) (Filter, error) {
 	if raw == nil {
-		return filter{op: '&'}, nil
+		return Filter{op: '&'}, nil
 	}
-	n, err := parseRecord(raw)
+	n, err := jsondoc.ParseObject(raw)
 	if err == nil {
-		var f filter
+		var f Filter
 		if f, err = parseConditions(&n); err == nil {
 			return f, nil
 		}
 	}
-	return filter{}, event.Errorf(event.InvalidInput, "filter: %w", err).With("field", "filter")
+	return Filter{}, event.Errorf(event.InvalidInput, "filter: %w", err).With("field", "filter")
 }
 
-func parseConditions(n *node) (filter, error) {
-	all := filter{op: '&'}
-	for i := range n.kids {
-		kid := &n.kids[i]
+func parseConditions(n *jsondoc.Value) (Filter, error) {
+	all := Filter{op: '&'}
+	for i := range n.Children {
+		child := &n.Children[i]
 		switch {
-		case kid.name == "$and" || kid.name == "$or":
-			if kid.kind != '[' || len(kid.kids) == 0 {
-				return all, fmt.Errorf("%s must be a list of one or more filters", kid.name)
+		case child.Name == "$and" || child.Name == "$or":
+			if child.Kind != '[' || len(child.Children) == 0 {
+				return all, fmt.Errorf("%s must be a list of one or more filters", child.Name)
 			}
-			list := filter{op: '&'}
-			if kid.name == "$or" {
+			list := Filter{op: '&'}
+			if child.Name == "$or" {
 				list.op = '|'
 			}
-			for j := range kid.kids {
-				sub, err := parseSub(kid.name, &kid.kids[j])
+			for j := range child.Children {
+				sub, err := parseSub(child.Name, &child.Children[j])
 				if err != nil {
 					return all, err
 				}
 				list.subs = append(list.subs, sub)
 			}
 			all.subs = append(all.subs, list.united())
-		case kid.name == "$not":
-			sub, err := parseSub("$not", kid)
+		case child.Name == "$not":
+			sub, err := parseSub("$not", child)
 			if err != nil {
 				return all, err
 			}
-			all.subs = append(all.subs, filter{op: '!', subs: []filter{sub}})
-		case strings.HasPrefix(kid.name, "$"):
-			return all, fmt.Errorf("unknown operator %s: between fields there are $and, $or and $not", kid.name)
+			all.subs = append(all.subs, Filter{op: '!', subs: []Filter{sub}})
+		case strings.HasPrefix(child.Name, "$"):
+			return all, fmt.Errorf("unknown operator %s: between fields there are $and, $or and $not", child.Name)
 		default:
-			f, err := newField(kid.name)
+			f, err := newField(child.Name)
 			if err != nil {
 				return all, err
 			}
-			conditions, err := parseField(f, kid)
+			conditions, err := parseField(f, child)
 			if err != nil {
 				return all, err
 			}
@@ -123,7 +121,7 @@ func parseConditions(n *node) (filter, error) {
 
 // united is an $or whose branches are about one field as one test of that field,
 // as $in would have it; any other filter is what it is.
-func (f filter) united() filter {
+func (f Filter) united() Filter {
 	if f.op != '|' {
 		return f
 	}
@@ -131,7 +129,7 @@ func (f filter) united() filter {
 	var of field
 	for i, sub := range f.subs {
 		conditions := sub.conditions(nil)
-		if slices.ContainsFunc(conditions, func(c *filter) bool { return c.op != '?' || c.test.match != nil }) {
+		if slices.ContainsFunc(conditions, func(c *Filter) bool { return c.op != '?' || c.test.match != nil }) {
 			return f
 		}
 		b := boundsOf(conditions)
@@ -143,41 +141,41 @@ func (f filter) united() filter {
 	return spans(of, unite(all)...)
 }
 
-func parseSub(op string, n *node) (filter, error) {
-	if n.kind != '{' {
-		return filter{}, fmt.Errorf("%s takes filters, which are objects, not %s", op, kindName(n.kind))
+func parseSub(op string, n *jsondoc.Value) (Filter, error) {
+	if n.Kind != '{' {
+		return Filter{}, fmt.Errorf("%s takes filters, which are objects, not %s", op, n.Kind)
 	}
 	return parseConditions(n)
 }
 
 // parseField reads what a filter has for a field: a value to equal, or an object
 // of operators.
-func parseField(f field, n *node) ([]filter, error) {
+func parseField(f field, n *jsondoc.Value) ([]Filter, error) {
 	count := 0
-	for i := range n.kids {
-		if n.kind == '{' && strings.HasPrefix(n.kids[i].name, "$") {
+	for i := range n.Children {
+		if n.Kind == '{' && strings.HasPrefix(n.Children[i].Name, "$") {
 			count++
 		}
 	}
 	if count == 0 {
-		return []filter{equal(f, n)}, nil
+		return []Filter{equal(f, n)}, nil
 	}
-	var out []filter
-	for i := range n.kids {
-		kid := &n.kids[i]
-		parse, known := operators[kid.name]
-		if kid.name == "$not" {
+	var out []Filter
+	for i := range n.Children {
+		child := &n.Children[i]
+		parse, known := operators[child.Name]
+		if child.Name == "$not" {
 			parse, known = parseNot, true
 		}
 		if !known {
-			if !strings.HasPrefix(kid.name, "$") {
-				return nil, fmt.Errorf("%s: operators and fields cannot be mixed: %q", f.name, kid.name)
+			if !strings.HasPrefix(child.Name, "$") {
+				return nil, fmt.Errorf("%s: operators and fields cannot be mixed: %q", f.name, child.Name)
 			}
-			return nil, fmt.Errorf("%s: unknown operator %s: there are %s", f.name, kid.name, strings.Join(operatorNames, ", "))
+			return nil, fmt.Errorf("%s: unknown operator %s: there are %s", f.name, child.Name, strings.Join(operatorNames, ", "))
 		}
-		sub, err := parse(f, kid)
+		sub, err := parse(f, child)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %s %w", f.name, kid.name, err)
+			return nil, fmt.Errorf("%s: %s %w", f.name, child.Name, err)
 		}
 		out = append(out, sub)
 	}
@@ -188,11 +186,11 @@ var operatorNames = []string{"$eq", "$ne", "$gt", "$gte", "$lt", "$lte", "$in", 
 
 // operators reads the operators' operands. $not is missing from the table: it
 // reads operators itself.
-var operators = map[string]func(field, *node) (filter, error){
-	"$eq": func(f field, n *node) (filter, error) { return equal(f, n), nil },
-	"$ne": func(f field, n *node) (filter, error) { return negate(equal(f, n)), nil },
+var operators = map[string]func(field, *jsondoc.Value) (Filter, error){
+	"$eq": func(f field, n *jsondoc.Value) (Filter, error) { return equal(f, n), nil },
+	"$ne": func(f field, n *jsondoc.Value) (Filter, error) { return negate(equal(f, n)), nil },
 	"$in": oneOf,
-	"$nin": func(f field, n *node) (filter, error) {
+	"$nin": func(f field, n *jsondoc.Value) (Filter, error) {
 		in, err := oneOf(f, n)
 		return negate(in), err
 	},
@@ -206,132 +204,125 @@ var operators = map[string]func(field, *node) (filter, error){
 	"$contains": contains,
 }
 
-func parseNot(f field, n *node) (filter, error) {
+func parseNot(f field, n *jsondoc.Value) (Filter, error) {
 	subs, err := parseField(f, n)
-	return negate(filter{op: '&', subs: subs}), err
+	return negate(Filter{op: '&', subs: subs}), err
 }
 
-func negate(f filter) filter { return filter{op: '!', subs: []filter{f}} }
+func negate(f Filter) Filter { return Filter{op: '!', subs: []Filter{f}} }
 
-func spans(f field, s ...span) filter { return filter{op: '?', test: test{field: f, spans: s}} }
+func spans(f field, s ...span) Filter { return Filter{op: '?', test: test{field: f, spans: s}} }
 
 // encode is the encoding of an operand. A record's id 42 is 42 and "42".
-func encode(f field, n *node) string {
-	if f.name == idField.name && n.kind == '"' {
-		return string(appendOrderedID(nil, event.ID(unquote(n.text))))
+func encode(f field, n *jsondoc.Value) string {
+	if f.name == idField.name && n.Kind == '"' {
+		return string(appendOrderedID(nil, event.ID(jsondoc.Unquote(n.Text))))
 	}
 	return string(appendOrdered(nil, n.String()))
 }
 
-func equal(f field, n *node) filter { return spans(f, point(encode(f, n))) }
+func equal(f field, n *jsondoc.Value) Filter { return spans(f, point(encode(f, n))) }
 
-func oneOf(f field, n *node) (filter, error) {
-	if n.kind != '[' {
-		return filter{}, fmt.Errorf("takes a list, not %s", kindName(n.kind))
+func oneOf(f field, n *jsondoc.Value) (Filter, error) {
+	if n.Kind != '[' {
+		return Filter{}, fmt.Errorf("takes a list, not %s", n.Kind)
 	}
 	var points []span
-	for i := range n.kids {
-		points = append(points, point(encode(f, &n.kids[i])))
+	for i := range n.Children {
+		points = append(points, point(encode(f, &n.Children[i])))
 	}
 	slices.SortFunc(points, func(a, b span) int { return strings.Compare(a.lo, b.lo) })
 	return spans(f, slices.Compact(points)...), nil
 }
 
 // compare makes a range operator; cut takes its part of the operand's type.
-func compare(cut func(kind span, operand string) span) func(field, *node) (filter, error) {
-	return func(f field, n *node) (filter, error) {
-		switch n.kind {
+func compare(cut func(kind span, operand string) span) func(field, *jsondoc.Value) (Filter, error) {
+	return func(f field, n *jsondoc.Value) (Filter, error) {
+		switch n.Kind {
 		case '0', '"', 't', 'f':
 		default:
-			return filter{}, fmt.Errorf("takes a number, a string, true or false, not %s", kindName(n.kind))
+			return Filter{}, fmt.Errorf("takes a number, a string, true or false, not %s", n.Kind)
 		}
 		operand := encode(f, n)
 		return spans(f, cut(kindSpan(operand), operand)), nil
 	}
 }
 
-func exists(f field, n *node) (filter, error) {
-	if n.kind != 't' && n.kind != 'f' {
-		return filter{}, fmt.Errorf("takes true or false, not %s", kindName(n.kind))
+func exists(f field, n *jsondoc.Value) (Filter, error) {
+	if n.Kind != 't' && n.Kind != 'f' {
+		return Filter{}, fmt.Errorf("takes true or false, not %s", n.Kind)
 	}
-	want := n.kind == 't'
-	return filter{op: '?', test: test{field: f, match: func(_ string, ok bool) bool { return ok == want }}}, nil
+	want := n.Kind == 't'
+	return Filter{op: '?', test: test{field: f, match: func(_ string, ok bool) bool { return ok == want }}}, nil
 }
 
 // like makes $like and $ilike: % stands for any text, _ for one character, and \
 // takes the special meaning from the character behind it.
-func like(fold bool) func(field, *node) (filter, error) {
-	return func(f field, n *node) (filter, error) {
-		if n.kind != '"' {
-			return filter{}, fmt.Errorf("takes a pattern, which is a string, not %s", kindName(n.kind))
+func like(fold bool) func(field, *jsondoc.Value) (Filter, error) {
+	return func(f field, n *jsondoc.Value) (Filter, error) {
+		if n.Kind != '"' {
+			return Filter{}, fmt.Errorf("takes a pattern, which is a string, not %s", n.Kind)
 		}
-		p := newPattern(unquote(n.text), fold)
+		p := newPattern(jsondoc.Unquote(n.Text), fold)
 		t := test{field: f, match: func(value string, ok bool) bool {
-			return ok && value[0] == '"' && p.match(unquote(value))
+			return ok && value[0] == '"' && p.match(jsondoc.Unquote(value))
 		}}
 		if p.prefix != "" && !fold && strings.IndexByte(p.prefix, 0) < 0 {
 			lo := string(append([]byte{tagString}, p.prefix...))
 			t.within = []span{{lo: lo, hi: after(lo)}}
 		}
-		return filter{op: '?', test: t}, nil
+		return Filter{op: '?', test: t}, nil
 	}
 }
 
 // contains matches a string with the operand in it, or a list with an element
 // that equals the operand.
-func contains(f field, n *node) (filter, error) {
+func contains(f field, n *jsondoc.Value) (Filter, error) {
 	operand := []byte(encode(field{}, n))
-	text, isText := "", n.kind == '"'
+	text, isText := "", n.Kind == '"'
 	if isText {
-		text = unquote(n.text)
+		text = jsondoc.Unquote(n.Text)
 	}
-	return filter{op: '?', test: test{field: f, match: func(value string, ok bool) bool {
+	return Filter{op: '?', test: test{field: f, match: func(value string, ok bool) bool {
 		if !ok {
 			return false
 		}
 		if value[0] == '"' {
-			return isText && strings.Contains(unquote(value), text)
-		}
-		if value[0] != '[' {
-			return false
+			return isText && strings.Contains(jsondoc.Unquote(value), text)
 		}
 		var scratch [64]byte
-		for i := 1; value[i] != ']'; {
-			end := skip(value, i)
-			if bytes.Equal(appendOrdered(scratch[:0], value[i:end]), operand) {
+		for element := range jsondoc.Elements(value) {
+			if bytes.Equal(appendOrdered(scratch[:0], element), operand) {
 				return true
-			}
-			if i = end; value[i] == ',' {
-				i++
 			}
 		}
 		return false
 	}}}, nil
 }
 
-// matches reports whether a record's canonical data matches. The scratch buffer
+// Matches reports whether a record's canonical data matches. The scratch buffer
 // is the caller's to reuse.
-func (f *filter) matches(data string, scratch *[]byte) bool {
+func (f *Filter) Matches(data string, scratch *[]byte) bool {
 	switch f.op {
 	case '&':
 		for i := range f.subs {
-			if !f.subs[i].matches(data, scratch) {
+			if !f.subs[i].Matches(data, scratch) {
 				return false
 			}
 		}
 		return true
 	case '|':
 		for i := range f.subs {
-			if f.subs[i].matches(data, scratch) {
+			if f.subs[i].Matches(data, scratch) {
 				return true
 			}
 		}
 		return false
 	case '!':
-		return !f.subs[0].matches(data, scratch)
+		return !f.subs[0].Matches(data, scratch)
 	}
 	t := &f.test
-	value, ok := lookup(data, t.field.path)
+	value, ok := jsondoc.Lookup(data, t.field.path)
 	if t.match != nil {
 		return t.match(value, ok)
 	}

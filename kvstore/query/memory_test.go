@@ -1,4 +1,4 @@
-package kvstore
+package query
 
 import (
 	"fmt"
@@ -23,7 +23,7 @@ func heap() int64 {
 func TestViewCountsItsMemory(t *testing.T) {
 	const records = 50_000
 	before := heap()
-	v := newView(1 << 40)
+	v := NewView(1 << 40)
 	for i := range records {
 		id := event.IntID(int64(i * 7919 % records))
 		r, err := newRow(id, 1, fmt.Appendf(nil, `{"id":%s,"user":"user%d","text":"some text of a quote that somebody said","timestamp":%d}`, id, i%100, 1732645200+i))
@@ -35,12 +35,12 @@ func TestViewCountsItsMemory(t *testing.T) {
 	rows := heap() - before
 	t.Logf("%d bytes a record, %d counted, of which data %d", rows/records, v.bytes/records, len(`{"id":12345,"user":"user12","text":"some text of a quote that somebody said","timestamp":1732645200}`))
 	counted := v.bytes
-	q, err := parseQuery(event.Query{OrderBy: "user, timestamp DESC"})
+	q, err := Parse(event.Query{OrderBy: "user, timestamp DESC"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := v.run(t.Context(), q); err != nil || !got.explain.Built {
-		t.Fatalf("%+v, %v", got.explain, err)
+	if got, err := v.Run(t.Context(), q); err != nil || !got.Explain.Built {
+		t.Fatalf("%+v, %v", got.Explain, err)
 	}
 	index := heap() - before - rows
 	t.Logf("%d bytes an index entry, %d counted", index/records, (v.bytes-counted)/records)
@@ -66,7 +66,7 @@ func TestPagesCountTheirMemory(t *testing.T) {
 		"large": {0, 2000, 4000, true},
 		"deep":  {records - 10, 10, 4000, true},
 	} {
-		q, err := parseQuery(event.Query{OrderBy: "n", Limit: &c.limit, Offset: &c.offset})
+		q, err := Parse(event.Query{OrderBy: "n", Limit: &c.limit, Offset: &c.offset})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,0 +1,135 @@
+package kvstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/retry"
+	"github.com/rosey-bot/rosey/streams"
+)
+
+// failure returns err as a contract error.
+func (s *Store) failure(ctx context.Context, op, collection string, err error) error {
+	var contractErr *event.Error
+	if errors.As(err, &contractErr) {
+		return err
+	}
+	code := event.DatabaseError
+	switch err = streams.WrapFull(err); {
+	case errors.Is(err, streams.ErrFull):
+		return event.Errorf(code, "%s %s: %w", op, collection, err).With("collection", collection).With("reason", streams.ReasonFull)
+	case errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) || errors.Is(err, nats.ErrTimeout):
+		code = event.Timeout
+	case errors.Is(err, jetstream.ErrJetStreamNotEnabled):
+		err = fmt.Errorf("%w: start the server with JetStream", err)
+	case streams.Unanswered(err) || errors.Is(err, nats.ErrConnectionClosed) || errors.Is(err, nats.ErrConnectionDraining):
+		code = event.NATSError
+	case errors.Is(err, nats.ErrMaxPayload):
+		return event.Errorf(event.InvalidInput, "%s %s: the record is larger than the server's max_payload: %w", op, collection, err).
+			With("collection", collection)
+	}
+	return event.Errorf(code, "%s %s: %w", op, collection, err).With("collection", collection)
+}
+
+// gone reports whether err says that the bucket's stream does not exist (any
+// more), or that the store has forgotten the bucket.
+func gone(err error) bool {
+	return errors.Is(err, errForgotten) || errors.Is(err, jetstream.ErrStreamNotFound)
+}
+
+// unheard reports whether nobody was there for a request to the bucket's stream:
+// that does not exist any more, or has no leader for the moment.
+func unheard(err error) bool {
+	return errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrNoStreamResponse) || errors.Is(err, jetstream.ErrJetStreamNotEnabled)
+}
+
+// RequestTimeout bounds the handling of one request; it is longer than the 10 s
+// that the contract advises requesters to wait for a complex query.
+const RequestTimeout = 15 * time.Second
+
+// outage returns how long a bucket that is there may be without a leader before that
+// is a failure: less than requesters wait, so that they still learn that nothing was
+// written, and longer than an election takes where nobody waits for an answer.
+func outage(ctx context.Context) time.Duration {
+	if end, limited := ctx.Deadline(); limited && time.Until(end) <= RequestTimeout {
+		return streams.DefaultTimeout - time.Second
+	}
+	return RequestTimeout
+}
+
+// settling is the wait between two questions to a cluster that is not settled.
+const settling = 20 * time.Millisecond
+
+// leaderlessError wraps the error of a request that had no effect, since the bucket's
+// stream had no leader or was deleted and made again.
+type leaderlessError struct{ error }
+
+func (e leaderlessError) Unwrap() error { return e.error }
+
+func isLeaderless(err error) bool {
+	var leaderless leaderlessError
+	return errors.As(err, &leaderless)
+}
+
+// with calls f with a collection's bucket: once more where that turns out to have
+// been deleted behind the store's back, with another, and as often as it takes
+// where its stream has no leader for a moment. So f must end with its first write,
+// unless what it writes before may be written again: a write that nobody was there
+// to answer was not made.
+func (s *Store) with(ctx context.Context, op, collection string, create bool, f func(*bucket) error) error {
+	reopened := false
+	attempt := func(ctx context.Context) error {
+		b, err := s.open(ctx, collection, create)
+		if err != nil {
+			return err
+		}
+		if err = f(b); err == nil {
+			return nil
+		}
+		lost := gone(err)
+		if !lost && unheard(err) {
+			var unknown error
+			if lost, unknown = b.lost(ctx); unknown != nil {
+				return err
+			}
+		}
+		switch {
+		case lost && !reopened:
+			reopened = true
+			s.forget(b)
+			return retry.After(leaderlessError{err}, 0)
+		case lost || !unheard(err):
+			return err
+		}
+		return leaderlessError{err}
+	}
+	// By far the most need no second attempt, and no policy for it.
+	err := attempt(ctx)
+	if isLeaderless(err) {
+		policy := retry.Policy{Initial: settling, Max: 10 * settling, MaxElapsed: outage(ctx), If: isLeaderless}
+		err = retry.Do(ctx, policy, attempt)
+	}
+	if err == nil || errors.Is(err, errNoBucket) {
+		return err
+	}
+	return s.failure(ctx, op, collection, err)
+}
+
+// lost reports whether the bucket's stream does not exist any more. If it does, what
+// is known of how it is set up, which may be why nobody answered, is brought up to
+// date.
+func (b *bucket) lost(ctx context.Context) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, outage(ctx))
+	defer cancel()
+	info, err := b.info(ctx)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return true, nil
+	}
+	return err == nil && !info.Created.Equal(b.created), err
+}

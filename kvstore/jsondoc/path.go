@@ -1,0 +1,22 @@
+package jsondoc
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// ParsePath splits a field's name, as a.b, into the names of the members that lead
+// to it.
+func ParsePath(name string) ([]string, error) {
+	if name == "" {
+		return nil, errors.New("a field's name must not be empty")
+	}
+	parts := strings.Split(name, ".")
+	for _, part := range parts {
+		if part == "" {
+			return nil, fmt.Errorf("field %q: a part between dots must not be empty", name)
+		}
+	}
+	return parts, nil
+}
