@@ -20,6 +20,7 @@ import (
 	"github.com/rosey-bot/rosey/internal/settings"
 	"github.com/rosey-bot/rosey/internal/version"
 	"github.com/rosey-bot/rosey/kvstore"
+	"github.com/rosey-bot/rosey/kvstore/service"
 	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/plugins/host"
 	"github.com/rosey-bot/rosey/streams"
@@ -219,15 +220,15 @@ func names(ps []plugins.Plugin) []string {
 }
 
 // openDatabase opens the database's service.
-func openDatabase(ctx context.Context, s Settings, server *server, bus *streams.Bus, tel *telemetry.Providers, log *slog.Logger) (*kvstore.Service, error) {
-	options := []kvstore.Option{
-		kvstore.WithReplicas(s.Replicas), kvstore.WithTracer(bus.Tracer()), kvstore.WithLogger(log),
-		kvstore.WithObserver(func(op string, took time.Duration, err error) { tel.Metrics.DatabaseOperation(ctx, op, took, err) }),
+func openDatabase(ctx context.Context, s Settings, server *server, bus *streams.Bus, tel *telemetry.Providers, log *slog.Logger) (*service.Service, error) {
+	store, err := kvstore.NewStore(server.js, kvstore.WithReplicas(s.Replicas), kvstore.WithLogger(log), kvstore.WithMemoryLimit(int64(s.DatabaseMemory)))
+	if err != nil {
+		return nil, err
 	}
-	if s.DatabaseMemory > 0 {
-		options = append(options, kvstore.WithMemoryLimit(int64(s.DatabaseMemory)))
-	}
-	return kvstore.New(server.conn, server.js, options...)
+	return service.New(server.conn, store, service.Options{
+		Tracer:  bus.Tracer(),
+		Observe: func(op string, took time.Duration, err error) { tel.Metrics.DatabaseOperation(ctx, op, took, err) },
+	}), nil
 }
 
 // stored is what the bot keeps on the server, apart from the database.

@@ -18,6 +18,7 @@ import (
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/internal/terminal"
 	"github.com/rosey-bot/rosey/kvstore"
+	"github.com/rosey-bot/rosey/kvstore/service"
 	"github.com/rosey-bot/rosey/plugins"
 )
 
@@ -116,7 +117,7 @@ func (cmd command) reply(ctx context.Context, subject string, payload any) ([]by
 	if err != nil {
 		return nil, err
 	}
-	reply := store.Answer(ctx, subject, e.Data)
+	reply := service.Answer(ctx, store, subject, e.Data)
 	return reply, event.ReplyError(reply)
 }
 

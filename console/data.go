@@ -13,6 +13,7 @@ import (
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/internal/terminal"
 	"github.com/rosey-bot/rosey/kvstore"
+	"github.com/rosey-bot/rosey/kvstore/query"
 )
 
 // recordsShown is how many records a page has.
@@ -36,7 +37,7 @@ type recordsBody struct {
 	Offset     int
 	Records    []recordRow
 	Count      int
-	Explain    *kvstore.Explain
+	Explain    *query.Explain
 	Failed     string // why the query cannot be answered
 	Older      string // address of the page before, if there is one
 	More       string // address of the next page, if there is one
@@ -53,7 +54,7 @@ func (c *Console) records(w http.ResponseWriter, r *http.Request) error {
 	v := r.URL.Query()
 	body := recordsBody{Collection: r.PathValue("collection"), Filter: strings.TrimSpace(v.Get("filter")), Order: strings.TrimSpace(v.Get("order"))}
 	body.Offset, _ = strconv.Atoi(v.Get("offset"))
-	body.Offset = min(max(body.Offset, 0), kvstore.MaxOffset)
+	body.Offset = min(max(body.Offset, 0), query.MaxOffset)
 	limit := recordsShown
 	q := event.Query{Collection: body.Collection, Limit: &limit, Offset: &body.Offset, OrderBy: body.Order, Explain: true}
 	if body.Filter != "" {
@@ -71,10 +72,10 @@ func (c *Console) records(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	body.Count, body.Explain = result.Count, result.Explain
-	for _, rec := range result.Records {
+	body.Count, body.Explain = result.Count, &result.Explain
+	for _, rec := range result.Rows {
 		body.Records = append(body.Records, recordRow{
-			ID: string(rec.ID), Path: "/data/" + url.PathEscape(body.Collection) + "/" + url.PathEscape(string(rec.ID)), Fields: terminal.Escape(string(rec.Data)),
+			ID: string(rec.ID), Path: "/data/" + url.PathEscape(body.Collection) + "/" + url.PathEscape(string(rec.ID)), Fields: terminal.Escape(rec.Data),
 		})
 	}
 	at := func(offset int) string {

@@ -11,7 +11,7 @@ import (
 	"github.com/nats-io/nats.go/micro"
 	"github.com/synadia-io/orbit.go/natsext"
 
-	"github.com/rosey-bot/rosey/kvstore"
+	"github.com/rosey-bot/rosey/kvstore/service"
 )
 
 // requestCounts are the requests that each instance of the database has answered, by the instance's ID. An instance that
@@ -22,7 +22,7 @@ type requestCounts map[string]int
 func (c requestCounts) poll(ctx context.Context, nc *nats.Conn) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	subject, err := micro.ControlSubject(micro.StatsVerb, kvstore.ServiceName, "")
+	subject, err := micro.ControlSubject(micro.StatsVerb, service.Name, "")
 	if err != nil {
 		return
 	}

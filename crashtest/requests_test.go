@@ -5,6 +5,7 @@ import (
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/kvstore"
+	"github.com/rosey-bot/rosey/kvstore/service"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
@@ -17,10 +18,11 @@ func TestRequestCounts(t *testing.T) {
 	counts := requestCounts{}
 	serve := func() (stop func()) {
 		nc := streamstest.Connect(t, server)
-		service, err := kvstore.New(nc, bus.JetStream())
+		store, err := kvstore.NewStore(bus.JetStream())
 		if err != nil {
 			t.Fatal(err)
 		}
+		service := service.New(nc, store, service.Options{})
 		if err := service.Start(); err != nil {
 			t.Fatal(err)
 		}

@@ -20,6 +20,7 @@ import (
 	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/kvstore"
+	"github.com/rosey-bot/rosey/kvstore/service"
 	"github.com/rosey-bot/rosey/plugins/host"
 	"github.com/rosey-bot/rosey/replay"
 	"github.com/rosey-bot/rosey/streams"
@@ -55,10 +56,11 @@ func newBus(t *testing.T) *bus {
 	if err != nil {
 		t.Fatal(err)
 	}
-	db, err := kvstore.New(b.Conn(), b.JetStream())
+	records, err := kvstore.NewStore(b.JetStream())
 	if err != nil {
 		t.Fatal(err)
 	}
+	db := service.New(b.Conn(), records, service.Options{})
 	if err := db.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -45,7 +45,7 @@ func TestWritesToAnAbsentLeader(t *testing.T) {
 			ctx := streamstest.Context(t)
 			s, js := newStore(t)
 			fill(t, s, "c", c.before, func(i int) string { return fmt.Sprintf(`{"id":%d,"n":0}`, i+1) })
-			if got := query(t, s, "c", "", ""); got.Count != c.before {
+			if got := find(t, s, "c", "", ""); got.Count != c.before {
 				t.Fatalf("%d records to begin with", got.Count)
 			}
 			stream, err := js.Stream(ctx, "KV_db_c")
@@ -91,13 +91,13 @@ func TestWritesToAnAbsentLeader(t *testing.T) {
 			if err != nil || n != c.writes {
 				t.Errorf("%d of %d are written: %v", n, c.writes, err)
 			}
-			got := query(t, s, "c", "", "")
+			got := find(t, s, "c", "", "")
 			if got.Count != records {
 				t.Errorf("there are %d records instead of %d", got.Count, records)
 			}
 			revisions := 0
-			for i, r := range got.Records {
-				if want := fmt.Sprintf(`{"id":%d,"n":%d}`, i+1, c.n); string(r.Data) != want {
+			for i, r := range got.Rows {
+				if want := fmt.Sprintf(`{"id":%d,"n":%d}`, i+1, c.n); r.Data != want {
 					t.Errorf("%s instead of %s", r.Data, want)
 				}
 				h, err := s.History(ctx, "c", r.ID)

@@ -60,10 +60,13 @@ func (s *Store) count(ctx context.Context, collection string) (n int, err error)
 // all. Their numbers are still not given again. It returns how many there were.
 func (s *Store) Compact(ctx context.Context, collection string, age time.Duration) (int, error) {
 	removed := 0
+	// What is deleted while this runs stays: another instance may be about to insert
+	// with the same number, and must find that it was used.
+	until := time.Now().Add(-age)
 	err := s.with(ctx, "compact", collection, false, func(b *bucket) error {
 		markers := map[event.ID]uint64{}
 		err := b.lastEntries(ctx, func() { clear(markers) }, func(e entry) {
-			if e.deleted() && time.Since(e.time) >= age {
+			if e.deleted() && !e.time.After(until) {
 				markers[e.id] = e.revision
 			} else {
 				delete(markers, e.id)

@@ -15,10 +15,11 @@ import (
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/kvstore"
+	"github.com/rosey-bot/rosey/kvstore/query"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
-func query(t testing.TB, s *kvstore.Store, collection, filter, order string) kvstore.Result {
+func find(t testing.TB, s *kvstore.Store, collection, filter, order string) query.Result {
 	t.Helper()
 	q := event.Query{Collection: collection, OrderBy: order, Explain: true}
 	if filter != "" {
@@ -31,9 +32,9 @@ func query(t testing.TB, s *kvstore.Store, collection, filter, order string) kvs
 	return r
 }
 
-func ids(r kvstore.Result) string {
+func ids(r query.Result) string {
 	var out []string
-	for _, record := range r.Records {
+	for _, record := range r.Rows {
 		out = append(out, string(record.ID))
 	}
 	return strings.Join(out, " ")
@@ -59,15 +60,15 @@ func TestReadYourWritesAcrossInstances(t *testing.T) {
 				if i%10 == 0 {
 					reader = stores[2]
 				}
-				r := query(t, reader, "c", fmt.Sprintf(`{"w":%d,"i":%d}`, w, i), "")
-				if r.Count != 1 || r.Records[0].ID != id {
+				r := find(t, reader, "c", fmt.Sprintf(`{"w":%d,"i":%d}`, w, i), "")
+				if r.Count != 1 || r.Rows[0].ID != id {
 					t.Errorf("%s was written and is not found: %+v", id, r)
 				}
 				if i%4 == 0 {
 					if _, err := writer.Delete(streamstest.Context(t), event.Delete{Collection: "c", ID: id}); err != nil {
 						t.Error(err)
 					}
-					if r := query(t, reader, "c", fmt.Sprintf(`{"id":%q}`, id), ""); r.Count != 0 {
+					if r := find(t, reader, "c", fmt.Sprintf(`{"id":%q}`, id), ""); r.Count != 0 {
 						t.Errorf("%s was deleted and is found", id)
 					}
 				}
@@ -76,7 +77,7 @@ func TestReadYourWritesAcrossInstances(t *testing.T) {
 	}
 	wait.Wait()
 	for i, s := range stores {
-		r := query(t, s, "c", "", "w, i DESC")
+		r := find(t, s, "c", "", "w, i DESC")
 		if want := 4 * 30; r.Count != want {
 			t.Errorf("store %d has %d records, want %d", i, r.Count, want)
 		}
@@ -95,18 +96,18 @@ func TestMemoryLimit(t *testing.T) {
 	for i := range 40 {
 		set(t, big, "c", "", fmt.Sprintf(`{"n":%d,"user":"u%d"}`, i, i%3))
 	}
-	if r := query(t, small, "c", `{"user":"u1"}`, "n DESC"); r.Explain.Plan != "index" {
+	if r := find(t, small, "c", `{"user":"u1"}`, "n DESC"); r.Explain.Plan != "index" {
 		t.Errorf("while there is room: %+v", r.Explain)
 	}
 	for i := range 300 {
 		set(t, big, "c", "", fmt.Sprintf(`{"n":%d,"user":"u%d"}`, 1000+i, i%3))
 	}
 	for _, c := range [][2]string{{"", ""}, {`{"user":"u1"}`, "n DESC"}, {`{"n":{"$gte":100}}`, "user, n DESC"}, {`{"id":7}`, ""}, {`{"n":-1}`, ""}} {
-		want, got := query(t, big, "c", c[0], c[1]), query(t, small, "c", c[0], c[1])
+		want, got := find(t, big, "c", c[0], c[1]), find(t, small, "c", c[0], c[1])
 		if got.Explain.Plan != "stream" || got.Explain.Records != 340 || want.Explain.Plan == "stream" {
 			t.Errorf("%v: %+v and %+v", c, want.Explain, got.Explain)
 		}
-		got.Explain, want.Explain = nil, nil
+		got.Explain, want.Explain = query.Explain{}, query.Explain{}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%v (-memory +stream):\n%s", c, diff)
 		}
@@ -119,7 +120,7 @@ func TestMemoryLimit(t *testing.T) {
 	if n, err := big.Compact(streamstest.Context(t), "c", 0); err != nil || n != 300 {
 		t.Fatal(n, err)
 	}
-	if r := query(t, small, "c", `{"user":"u1"}`, "n DESC"); r.Explain.Plan != "index" || r.Count != 13 {
+	if r := find(t, small, "c", `{"user":"u1"}`, "n DESC"); r.Explain.Plan != "index" || r.Count != 13 {
 		t.Errorf("with room again: %d, %+v", r.Count, r.Explain)
 	}
 }
@@ -154,20 +155,20 @@ func TestScansUnderWrites(t *testing.T) {
 		})
 	}
 	for range 10 {
-		limit := kvstore.MaxLimit
+		limit := query.MaxLimit
 		r, err := s.Query(ctx, event.Query{Collection: "c", Limit: &limit})
 		if err != nil {
 			t.Fatal(err)
 		}
 		seen := map[event.ID]bool{}
-		for _, record := range r.Records {
+		for _, record := range r.Rows {
 			if seen[record.ID] {
 				t.Fatalf("%s is there twice", record.ID)
 			}
 			seen[record.ID] = true
 		}
-		if r.Count != len(r.Records) {
-			t.Fatalf("%d records of %d", len(r.Records), r.Count)
+		if r.Count != len(r.Rows) {
+			t.Fatalf("%d records of %d", len(r.Rows), r.Count)
 		}
 		for i := range records {
 			if !seen[event.ID(fmt.Sprint("r", i))] {
@@ -188,13 +189,13 @@ func TestDeletedBucket(t *testing.T) {
 	for range 20 {
 		set(t, s, "c", "", `{"old":true}`)
 	}
-	if r := query(t, s, "c", "", ""); r.Count != 20 {
+	if r := find(t, s, "c", "", ""); r.Count != 20 {
 		t.Fatal(r.Count)
 	}
 	if err := js.DeleteKeyValue(ctx, "db_c"); err != nil {
 		t.Fatal(err)
 	}
-	if r := query(t, s, "c", "", ""); r.Count != 0 {
+	if r := find(t, s, "c", "", ""); r.Count != 0 {
 		t.Errorf("%d records are left", r.Count)
 	}
 	if got := get(t, s, "c", "1"); got != "" {
@@ -206,7 +207,7 @@ func TestDeletedBucket(t *testing.T) {
 	if w := set(t, s, "c", "", `{"old":false}`); w.ID != "1" {
 		t.Errorf("a new collection begins with %s", w.ID)
 	}
-	if r := query(t, s, "c", "", ""); r.Count != 1 || string(r.Records[0].Data) != `{"id":1,"old":false}` {
+	if r := find(t, s, "c", "", ""); r.Count != 1 || r.Rows[0].Data != `{"id":1,"old":false}` {
 		t.Errorf("a new collection has %+v", r)
 	}
 
@@ -219,7 +220,7 @@ func TestDeletedBucket(t *testing.T) {
 		set(t, other, "c", "", `{"newest":true}`)
 	}
 	deadline := time.Now().Add(20 * time.Second)
-	for query(t, s, "c", `{"newest":true}`, "").Count != 30 {
+	for find(t, s, "c", `{"newest":true}`, "").Count != 30 {
 		if time.Now().After(deadline) {
 			t.Fatal("the view still shows the old bucket")
 		}
@@ -255,11 +256,11 @@ func TestForeignWrites(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 	for _, store := range []*kvstore.Store{s, openStore(t, js, kvstore.WithMemoryLimit(1))} {
-		r := query(t, store, "c", `{"b":{"$gt":0}}`, "b DESC")
+		r := find(t, store, "c", `{"b":{"$gt":0}}`, "b DESC")
 		if got := ids(r); got != "x y 1" {
 			t.Errorf("%s found %q", r.Explain.Plan, got)
 		}
-		if r := query(t, store, "c", "", ""); r.Count != 2 {
+		if r := find(t, store, "c", "", ""); r.Count != 2 {
 			t.Errorf("%s found %d records", r.Explain.Plan, r.Count)
 		}
 	}
@@ -272,7 +273,7 @@ func TestForeignWrites(t *testing.T) {
 		}
 		set(t, s, "c", id, `{"good":true}`)
 	}
-	if r := query(t, s, "c", `{"good":true}`, ""); r.Count != 2 {
+	if r := find(t, s, "c", `{"good":true}`, ""); r.Count != 2 {
 		t.Errorf("%d records after they were set again", r.Count)
 	}
 	if _, err := kv.Put(ctx, "=counter", []byte("x")); err != nil {
@@ -303,7 +304,7 @@ func TestForeignWrites(t *testing.T) {
 	if err := own.Delete(ctx, "k"); err != nil || get(t, s, "own", "k") != "" {
 		t.Errorf("deleted with nats.go: %v", err)
 	}
-	if err := own.Purge(ctx, "k"); err != nil || query(t, s, "own", "", "").Count != 0 {
+	if err := own.Purge(ctx, "k"); err != nil || find(t, s, "own", "", "").Count != 0 {
 		t.Errorf("purged with nats.go: %v", err)
 	}
 }

@@ -23,6 +23,7 @@ type follower struct {
 	apply     func(e entry) error // under mu
 	consumer  jetstream.Consumer
 	consuming jetstream.ConsumeContext
+	delivered uint64 // of the consumer's sequences; receive's own
 
 	mu      sync.Mutex
 	applied uint64        // every entry up to this sequence is applied
@@ -37,16 +38,21 @@ type follower struct {
 func (b *bucket) follow(ctx context.Context, keysOnly bool, apply func(e entry) error) (*follower, error) {
 	f := &follower{bucket: b, apply: apply, changed: make(chan struct{})}
 	var err error
-	f.consumer, err = b.store.js.OrderedConsumer(ctx, streamName(b.collection), jetstream.OrderedConsumerConfig{
-		DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy,
-		HeadersOnly:   keysOnly,
+	f.consumer, err = b.store.js.CreateConsumer(ctx, streamName(b.collection), jetstream.ConsumerConfig{
+		AckPolicy:         jetstream.AckNonePolicy,
+		DeliverPolicy:     jetstream.DeliverLastPerSubjectPolicy,
+		FilterSubject:     b.prefix + ">",
+		HeadersOnly:       keysOnly,
+		MemoryStorage:     true,
+		Replicas:          1,
+		InactiveThreshold: time.Minute,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("follow the bucket: %w", err)
 	}
 	f.consuming, err = f.consumer.Consume(f.receive, jetstream.PullMaxMessages(4096),
-		// What follows may be another stream of the same name, or begin behind a gap.
-		// Reading everything again is cheap, and sure to be right.
+		// What follows may be another stream of the same name, or begin behind a gap: an
+		// ordered consumer would go on there. Reading everything again is sure to be right.
 		jetstream.ConsumeErrHandler(func(jetstream.ConsumeContext, error) { f.fail(errLost) }))
 	if err != nil {
 		return nil, fmt.Errorf("follow the bucket: %w", err)
@@ -62,10 +68,11 @@ func (f *follower) stop() {
 
 func (f *follower) receive(msg jetstream.Msg) {
 	meta, err := msg.Metadata()
-	if err != nil {
+	if err != nil || meta.Sequence.Consumer != f.delivered+1 {
 		f.fail(errLost)
 		return
 	}
+	f.delivered++
 	id, isRecord := f.bucket.idOf(msg.Subject())
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/kvstore/query"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
@@ -20,15 +21,15 @@ func TestForgottenBucketIsNotFollowed(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.forget(held)
-	if _, err := held.queries.fresh(ctx); !gone(err) {
+	if _, err := held.views.current(ctx); !gone(err) {
 		t.Errorf("a query of a forgotten bucket: %v", err)
 	}
 	info, err := held.info(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if held.queries.current() != nil || info.State.Consumers != 0 {
-		t.Errorf("a forgotten bucket has a view: %v, and %d consumers", held.queries.current() != nil, info.State.Consumers)
+	if view(held) != nil || info.State.Consumers != 0 {
+		t.Errorf("a forgotten bucket has a view: %v, and %d consumers", view(held) != nil, info.State.Consumers)
 	}
 
 	var seen []*bucket
@@ -36,9 +37,9 @@ func TestForgottenBucketIsNotFollowed(t *testing.T) {
 		if seen = append(seen, b); len(seen) == 1 {
 			s.forget(b)
 		}
-		v, err := b.queries.fresh(ctx)
-		if err == nil && v.primary.tree.Len() != 1 {
-			t.Errorf("%d records", v.primary.tree.Len())
+		v, err := b.views.current(ctx)
+		if err == nil && v.Len() != 1 {
+			t.Errorf("%d records", v.Len())
 		}
 		return err
 	})
@@ -50,7 +51,7 @@ func TestForgottenBucketIsNotFollowed(t *testing.T) {
 	if _, err := s.Query(ctx, event.Query{Collection: "c"}); event.CodeOf(err) != event.DatabaseError {
 		t.Errorf("a query of a closed store: %v", err)
 	}
-	if _, err := seen[1].queries.fresh(ctx); !gone(err) || seen[1].queries.current() != nil {
+	if _, err := seen[1].views.current(ctx); !gone(err) || view(seen[1]) != nil {
 		t.Errorf("a query of a closed store's bucket: %v", err)
 	}
 }
@@ -60,15 +61,20 @@ func TestStoppedViewIsNotWaitedFor(t *testing.T) {
 	t.Parallel()
 	ctx := streamstest.Context(t)
 	b := openBucket(t, streamstest.Connect(t, streamstest.Server(t)))
-	v, err := b.queries.fresh(ctx)
-	if err != nil {
+	if _, err := b.views.current(ctx); err != nil {
 		t.Fatal(err)
 	}
-	b.queries.close()
+	_, f := b.views.existing()
+	b.views.close()
 	if _, err := b.store.Set(ctx, event.Set{Collection: "c", ID: "r", Data: json.RawMessage(`{}`)}); err != nil {
 		t.Fatal(err)
 	}
-	if err := v.catchUp(ctx, b); !errors.Is(err, errLost) {
+	if err := f.catchUp(ctx); !errors.Is(err, errLost) {
 		t.Errorf("catching up with what does not come: %v", err)
 	}
+}
+
+func view(b *bucket) *query.View {
+	v, _ := b.views.existing()
+	return v
 }

@@ -48,8 +48,14 @@ func WithDuplicateWindow(d time.Duration) Option { return func(s *settings) { s.
 
 // WithMemoryLimit bounds the memory of each collection's view, in bytes. A
 // collection that needs more is scanned from disk for each query: slower, and
-// just as right. Default DefaultMemoryLimit.
-func WithMemoryLimit(bytes int64) Option { return func(s *settings) { s.memoryLimit = bytes } }
+// just as right. Default DefaultMemoryLimit, also for 0.
+func WithMemoryLimit(bytes int64) Option {
+	return func(s *settings) {
+		if s.memoryLimit = bytes; bytes <= 0 {
+			s.memoryLimit = DefaultMemoryLimit
+		}
+	}
+}
 
 // WithLogger sets where warnings go. Default slog.Default().
 func WithLogger(log *slog.Logger) Option { return func(s *settings) { s.log = log } }

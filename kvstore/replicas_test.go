@@ -8,6 +8,7 @@ import (
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/kvstore"
+	"github.com/rosey-bot/rosey/kvstore/service"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
@@ -36,7 +37,7 @@ func TestReplicas(t *testing.T) {
 				if got := get(t, reader, "c", id); got == "" {
 					t.Errorf("%s is not there", id)
 				}
-				if r := query(t, reader, "c", fmt.Sprintf(`{"id":%q}`, id), ""); r.Count != 1 {
+				if r := find(t, reader, "c", fmt.Sprintf(`{"id":%q}`, id), ""); r.Count != 1 {
 					t.Errorf("%s is not found", id)
 				}
 				set(t, writer, "n", "", `{}`)
@@ -44,14 +45,14 @@ func TestReplicas(t *testing.T) {
 		})
 	}
 	wait.Wait()
-	if r := query(t, stores[0], "n", "", ""); r.Count != 24 || r.Records[23].ID != "24" {
-		t.Errorf("%d records, the last %s", r.Count, r.Records[len(r.Records)-1].ID)
+	if r := find(t, stores[0], "n", "", ""); r.Count != 24 || r.Rows[23].ID != "24" {
+		t.Errorf("%d records, the last %s", r.Count, r.Rows[len(r.Rows)-1].ID)
 	}
 
 	// What came before comes back, and what did not is done after a failure with
 	// the same message id.
 	answer := func(s *kvstore.Store, id, subject, body string) string {
-		return string(s.Answer(kvstore.WithMsgID(ctx, id), subject, []byte(body)))
+		return string(service.Answer(kvstore.WithMsgID(ctx, id), s, subject, []byte(body)))
 	}
 	for _, c := range []struct{ subject, body string }{
 		{"database.set", `{"collection":"r","id":1,"data":{"n":1},"if_revision":0}`},

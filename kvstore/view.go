@@ -110,7 +110,7 @@ func (c *viewCache) shrunk(records int) bool {
 	if c.records == 0 {
 		c.records = records
 	}
-	if records > c.records-c.records/5 {
+	if records >= c.records-c.records/5 {
 		return false
 	}
 	c.tooLarge, c.records = false, 0

@@ -15,6 +15,7 @@ import (
 	"github.com/rosey-bot/rosey/consumers"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/kvstore"
+	"github.com/rosey-bot/rosey/kvstore/service"
 	"github.com/rosey-bot/rosey/replay"
 	"github.com/rosey-bot/rosey/streams"
 )
@@ -210,7 +211,7 @@ func (d rawDatabase) serve(kv jetstream.KeyValue) micro.HandlerFunc {
 // measureDatabase makes requests to the database service, and the same ones to the bare service.
 func measureDatabase(b *bench, subject string, bare rawDatabase, payload func(id int) any) (ours, raw float64) {
 	on := b.node(b.tempDir())
-	db := must(kvstore.New(on.bus.Conn(), on.bus.JetStream()))
+	db := service.New(on.bus.Conn(), must(kvstore.NewStore(on.bus.JetStream())), service.Options{})
 	check(db.Start())
 	b.onCleanup(db.Stop)
 	kv := must(on.bare.CreateKeyValue(b.ctx, jetstream.KeyValueConfig{Bucket: "raw", History: 10}))

@@ -132,8 +132,8 @@ func (n *natsSide) throughService(query func(i int) event.Query, want int) func(
 func (n *natsSide) inProcess(query func(i int) event.Query, want int) func(context.Context, int) error {
 	return func(ctx context.Context, i int) error {
 		r, err := n.service.Store().Query(ctx, query(i))
-		if err == nil && (r.Count != want || len(r.Records) != pageSize) {
-			return fmt.Errorf("%w: %d of %d", errWrong, len(r.Records), r.Count)
+		if err == nil && (r.Count != want || len(r.Rows) != pageSize) {
+			return fmt.Errorf("%w: %d of %d", errWrong, len(r.Rows), r.Count)
 		}
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go/micro"
 
 	"github.com/rosey-bot/rosey/kvstore"
+	"github.com/rosey-bot/rosey/kvstore/service"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/embedded"
 )
@@ -23,7 +24,7 @@ import (
 // over the one connection that the bot's parts share.
 type natsSide struct {
 	bus     *streams.Bus
-	service *kvstore.Service
+	service *service.Service
 	kv      jetstream.KeyValue
 	stops   []func() error
 }
@@ -60,9 +61,11 @@ func startNATS(ctx context.Context, dir string, syncAlways bool) (n *natsSide, e
 		return n, err
 	}
 	n.bus = streams.NewBus(nc, js, streams.WithTimeout(time.Minute))
-	if n.service, err = kvstore.New(nc, js, kvstore.WithMemoryLimit(memory)); err != nil {
+	store, err := kvstore.NewStore(js, kvstore.WithMemoryLimit(memory))
+	if err != nil {
 		return n, err
 	}
+	n.service = service.New(nc, store, service.Options{})
 	if err := n.service.Start(); err != nil {
 		return n, err
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/kvstore/jsondoc"
 )
 
 // FuzzFilter reads filters and orders as a request brings them and puts records
@@ -31,7 +32,7 @@ func FuzzFilter(f *testing.F) {
 			}
 			return
 		}
-		if n := len(q.Order); n == 0 || q.Order[n-1].name != idField.name {
+		if n := len(q.order); n == 0 || q.order[n-1].name != idField.name {
 			t.Fatalf("the order %q does not end with the id", order)
 		}
 		data, err := jsondoc.Canonical([]byte(record), "7")
@@ -53,7 +54,7 @@ func FuzzFilter(f *testing.F) {
 		if opposite.Matches(string(data), &scratch) == first {
 			t.Fatalf("%s and its opposite both say %t of %s", text, first, data)
 		}
-		for _, c := range q.Order {
+		for _, c := range q.order {
 			if key := c.appendValue(nil, string(data)); len(key) == 0 {
 				t.Fatalf("%s has no place in the order by %s", data, c)
 			}

@@ -26,11 +26,7 @@ func TestViewCountsItsMemory(t *testing.T) {
 	v := NewView(1 << 40)
 	for i := range records {
 		id := event.IntID(int64(i * 7919 % records))
-		r, err := newRow(id, 1, fmt.Appendf(nil, `{"id":%s,"user":"user%d","text":"some text of a quote that somebody said","timestamp":%d}`, id, i%100, 1732645200+i))
-		if err != nil {
-			t.Fatal(err)
-		}
-		v.apply(id, r)
+		v.apply(id, &Row{id, 1, fmt.Sprintf(`{"id":%s,"user":"user%d","text":"some text of a quote that somebody said","timestamp":%d}`, id, i%100, 1732645200+i)})
 	}
 	rows := heap() - before
 	t.Logf("%d bytes a record, %d counted, of which data %d", rows/records, v.bytes/records, len(`{"id":12345,"user":"user12","text":"some text of a quote that somebody said","timestamp":1732645200}`))
@@ -52,44 +48,40 @@ func TestViewCountsItsMemory(t *testing.T) {
 	runtime.KeepAlive(v)
 }
 
-// What a query keeps of a collection that is larger than memory is no more than it
-// has room for, whatever page it is for. This test is not parallel: it looks at the
-// whole heap.
-func TestPagesCountTheirMemory(t *testing.T) {
-	const records, room = 10_000, 4 << 20
+// A scan keeps no more than its budget, whatever page it is for, and refuses a page
+// that needs more. This test is not parallel: it looks at the whole heap.
+func TestScansKeepToTheirBudget(t *testing.T) {
+	const records, budget = 10_000, 4 << 20
 	for name, c := range map[string]struct {
 		offset, limit int
-		size          int // of a record
-		bare          bool
+		size          int    // of a record
+		refused       string // field
 	}{
-		"first": {0, 10, 400, false},
-		"large": {0, 2000, 4000, true},
-		"deep":  {records - 10, 10, 4000, true},
+		"first":     {0, 10, 400, ""},
+		"large":     {0, 400, 4000, ""},
+		"too large": {0, 2000, 4000, "limit"},
+		"deep":      {3000, 10, 400, ""},
+		"too deep":  {records - 10, 10, 4000, "offset"},
 	} {
 		q, err := Parse(event.Query{OrderBy: "n", Limit: &c.limit, Offset: &c.offset})
 		if err != nil {
 			t.Fatal(err)
 		}
 		before, most := heap(), int64(0)
-		collector := collector{q: q, room: room, plan: &plan{}}
-		for i := range records {
+		s := NewScan(q, budget)
+		for i := 0; i < records && err == nil; i++ {
 			id := event.IntID(int64(i))
-			r, err := newRow(id, 1, fmt.Appendf(nil, `{"id":%s,"n":%d,"text":%q}`, id, i*7919%records, strings.Repeat("x", c.size)))
-			if err != nil {
-				t.Fatal(err)
-			}
-			collector.test(r)
+			err = s.Add(&Row{id, 1, fmt.Sprintf(`{"id":%s,"n":%d,"text":%q}`, id, i*7919%records, strings.Repeat("x", c.size))})
 			if i%500 == 0 || i == records-1 {
 				most = max(most, heap()-before)
 			}
 		}
-		if collector.full || collector.bare != c.bare || collector.held > room {
-			t.Errorf("%s: full %v, bare %v, holds %d", name, collector.full, collector.bare, collector.held)
+		if e := event.AsError(err, ""); (e != nil) != (c.refused != "") || e != nil && (e.Code != event.InvalidInput || e.Details["field"] != c.refused) || s.held > budget+int64(c.size)+1000 {
+			t.Errorf("%s: %v, holds %d", name, err, s.held)
 		}
-		t.Logf("%s: %d kB at the most, %d in the end, %d counted", name, most>>10, (heap()-before)>>10, collector.held>>10)
-		if limit := int64(room + room/4); most > limit {
+		if limit := int64(budget + budget/4); most > limit {
 			t.Errorf("%s: a page takes %d bytes, which is more than %d", name, most, limit)
 		}
-		runtime.KeepAlive(&collector)
+		runtime.KeepAlive(s)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/kvstore/jsondoc"
 )
 
 // refMatch says whether a record matches a filter, both as encoding/json reads
@@ -353,27 +354,27 @@ func TestQueriesAgainstReference(t *testing.T) {
 					t.Fatal(err)
 				}
 				check("view", got)
-				// The same without any index, as it is streamed, with much room or little.
-				stream := func(q Query, room int64) (Result, bool) {
-					c := collector{q: q, plan: &plan{residual: q.Filter, filtered: true}, room: room}
+				// The same without any index, as it is scanned, with much memory or little.
+				scan := func(q Query, budget int64) (Result, bool) {
+					s := NewScan(q, budget)
 					for id, data := range records {
-						if c.test(&Row{id, 1, data}); c.full {
+						if s.Add(&Row{id, 1, data}) != nil {
 							return Result{}, false
 						}
 					}
-					return Result{Rows: c.rows(), IDs: c.ids, Count: c.count}, true
+					return s.Result(), true
 				}
-				streamed, _ := stream(q, 0)
-				check("stream", streamed)
-				if streamed, ok := stream(q, rapid.Int64Range(1, 6000).Draw(t, "room")); ok {
-					check("stream with little room", streamed)
+				scanned, _ := scan(q, 1<<40)
+				check("scan", scanned)
+				if scanned, ok := scan(q, rapid.Int64Range(1, 6000).Draw(t, "budget")); ok {
+					check("scan with little memory", scanned)
 				}
 				q.AllIDs = true
-				streamed, _ = stream(q, 0)
+				scanned, _ = scan(q, 1<<40)
 				if got, err = v.Run(context.Background(), q); err != nil {
 					t.Fatal(err)
 				}
-				for how, got := range map[string]Result{"view": got, "stream": streamed} {
+				for how, got := range map[string]Result{"view": got, "scan": scanned} {
 					var ids []string
 					for _, id := range got.IDs {
 						ids = append(ids, string(id))
@@ -454,7 +455,7 @@ func TestPlans(t *testing.T) {
 		}
 		c.want.Records = 5000
 		if c.order == "time DESC" && !slices.IsSortedFunc(got.Rows, func(a, b *Row) int {
-			return -bytes.Compare(q.Order[0].appendValue(nil, a.data), q.Order[0].appendValue(nil, b.data))
+			return -bytes.Compare(q.order[0].appendValue(nil, a.Data), q.order[0].appendValue(nil, b.Data))
 		}) {
 			t.Errorf("%s order %q is out of order", c.filter, c.order)
 		}

@@ -18,6 +18,7 @@ import (
 	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/kvstore"
+	"github.com/rosey-bot/rosey/kvstore/service"
 	"github.com/rosey-bot/rosey/plugins/host"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/embedded"
@@ -263,5 +264,5 @@ func (s *sandbox) respond(ctx context.Context, msg *nats.Msg) ([]byte, error) {
 	if id := streams.RequestID(msg.Header); id != "" {
 		ctx = kvstore.WithMsgID(ctx, id)
 	}
-	return s.store.Answer(ctx, msg.Subject, e.Data), nil
+	return service.Answer(ctx, s.store, msg.Subject, e.Data), nil
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/kvstore"
+	"github.com/rosey-bot/rosey/kvstore/service"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/access"
 	"github.com/rosey-bot/rosey/streams/connect"
@@ -109,10 +110,11 @@ func (g *grounds) serve() {
 			t.Fatal(err)
 		}
 	}
-	db, err := kvstore.New(g.Conn(), g.JetStream(), kvstore.WithLogger(slog.New(slog.DiscardHandler)))
+	store, err := kvstore.NewStore(g.JetStream(), kvstore.WithLogger(slog.New(slog.DiscardHandler)))
 	if err != nil {
 		t.Fatal(err)
 	}
+	db := service.New(g.Conn(), store, service.Options{})
 	var running sync.WaitGroup
 	for _, serve := range []func(context.Context) error{func(ctx context.Context) error { return db.Serve(ctx, func() {}) }, access.NewProvisioner(g.Bus, slog.New(slog.DiscardHandler)).Serve} {
 		running.Go(func() {

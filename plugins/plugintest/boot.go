@@ -15,6 +15,7 @@ import (
 	"github.com/rosey-bot/rosey/consumers"
 	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/kvstore"
+	"github.com/rosey-bot/rosey/kvstore/service"
 	"github.com/rosey-bot/rosey/plugins/host"
 	"github.com/rosey-bot/rosey/replay"
 	"github.com/rosey-bot/rosey/streams"
@@ -75,9 +76,11 @@ func (r *Room) start(ctx context.Context, running *sync.WaitGroup) {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	if r.db, err = kvstore.New(r.Bus.Conn(), r.Bus.JetStream(), kvstore.WithLogger(slog.New(slog.DiscardHandler))); err != nil {
+	store, err := kvstore.NewStore(r.Bus.JetStream(), kvstore.WithLogger(slog.New(slog.DiscardHandler)))
+	if err != nil {
 		r.t.Fatal(err)
 	}
+	r.db = service.New(r.Bus.Conn(), store, service.Options{})
 	registry := router.NewRegistry("!", log)
 	router := router.New(registry, "!", func(_, user string) bool { return user == "rosey" }, log)
 	if err := r.db.Start(); err != nil {

@@ -21,7 +21,7 @@ import (
 
 	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/event"
-	"github.com/rosey-bot/rosey/kvstore"
+	"github.com/rosey-bot/rosey/kvstore/service"
 	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/plugins/host"
 	"github.com/rosey-bot/rosey/replay"
@@ -42,7 +42,7 @@ type Room struct {
 	t       testing.TB
 	store   string
 	plugins []plugins.Plugin
-	db      *kvstore.Service
+	db      *service.Service
 	stop    func()
 	ctx     context.Context
 	taken   map[string]uint64 // the last event that was waited for, by pattern

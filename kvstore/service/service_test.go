@@ -1,4 +1,4 @@
-package kvstore_test
+package service_test
 
 import (
 	"bytes"
@@ -23,6 +23,7 @@ import (
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/kvstore"
+	"github.com/rosey-bot/rosey/kvstore/service"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 	"github.com/rosey-bot/rosey/telemetry/propagation"
@@ -73,7 +74,7 @@ func TestInstancesShareRequests(t *testing.T) {
 }
 
 // serviceStats asks instances for their figures, by operation.
-func serviceStats(t *testing.T, nc *nats.Conn, instances int) []map[string]kvstore.Stats {
+func serviceStats(t *testing.T, nc *nats.Conn, instances int) []map[string]service.Stats {
 	t.Helper()
 	inbox := nc.NewRespInbox()
 	sub, err := nc.SubscribeSync(inbox)
@@ -81,10 +82,10 @@ func serviceStats(t *testing.T, nc *nats.Conn, instances int) []map[string]kvsto
 		t.Fatal(err)
 	}
 	defer sub.Unsubscribe()
-	if err := nc.PublishRequest("$SRV.STATS."+kvstore.ServiceName, inbox, nil); err != nil {
+	if err := nc.PublishRequest("$SRV.STATS."+service.Name, inbox, nil); err != nil {
 		t.Fatal(err)
 	}
-	var out []map[string]kvstore.Stats
+	var out []map[string]service.Stats
 	for range instances {
 		msg, err := sub.NextMsgWithContext(streamstest.Context(t))
 		if err != nil {
@@ -94,9 +95,9 @@ func serviceStats(t *testing.T, nc *nats.Conn, instances int) []map[string]kvsto
 		if err := json.Unmarshal(msg.Data, &s); err != nil {
 			t.Fatal(err)
 		}
-		byName := map[string]kvstore.Stats{}
+		byName := map[string]service.Stats{}
 		for _, e := range s.Endpoints {
-			var figures kvstore.Stats
+			var figures service.Stats
 			if err := json.Unmarshal(e.Data, &figures); err != nil {
 				t.Fatalf("%s: %v", e.Data, err)
 			}
@@ -111,20 +112,21 @@ func TestServiceShowsItself(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
 	observed := map[string]int{}
-	_, nc := newService(t, kvstore.WithObserver(func(op string, d time.Duration, err error) {
+	nc := streamstest.Connect(t, streamstest.Server(t))
+	start(t, service.New(nc, newStore(t, nc), service.Options{Observe: func(op string, d time.Duration, err error) {
 		mu.Lock()
 		defer mu.Unlock()
 		observed[fmt.Sprintf("%s %v", op, event.CodeOf(err))]++
 		if d <= 0 {
 			t.Error("no time passed")
 		}
-	}))
+	}}))
 	ask(t, nc, "database.set", `{"collection":"c","id":1,"data":{}}`)
 	ask(t, nc, "database.get", `{"collection":"c","id":1}`)
 	ask(t, nc, "database.get", `{"collection":"c","id":2}`)
 	ask(t, nc, "database.query", `nonsense`)
 
-	msg, err := nc.RequestWithContext(streamstest.Context(t), "$SRV.INFO."+kvstore.ServiceName, nil)
+	msg, err := nc.RequestWithContext(streamstest.Context(t), "$SRV.INFO."+service.Name, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -266,10 +268,8 @@ func TestServe(t *testing.T) {
 	t.Parallel()
 	server := streamstest.Server(t)
 	nc := streamstest.Connect(t, server)
-	s, err := kvstore.New(nc, jetStream(t, nc), kvstore.WithLogger(quiet))
-	if err != nil {
-		t.Fatal(err)
-	}
+	store := newStore(t, nc)
+	s := service.New(nc, store, service.Options{})
 	ctx, cancel := context.WithCancel(t.Context())
 	ready, done := make(chan struct{}), make(chan error, 1)
 	client := streamstest.Connect(t, server)
@@ -288,41 +288,26 @@ func TestServe(t *testing.T) {
 	}
 	closed := streamstest.Connect(t, server)
 	closed.Close()
-	dead, err := kvstore.New(closed, jetStream(t, nc), kvstore.WithLogger(quiet))
-	if err != nil {
-		t.Fatal(err)
-	}
+	dead := service.New(closed, store, service.Options{})
 	if err := dead.Serve(t.Context(), func() {}); err == nil {
 		t.Error("a service on a closed connection started")
 	}
 }
 
-func TestOptionsAreChecked(t *testing.T) {
-	t.Parallel()
-	nc := streamstest.Connect(t, streamstest.Server(t))
-	for name, o := range map[string]kvstore.Option{
-		"replicas": kvstore.WithReplicas(6), "history": kvstore.WithHistory(65), "no history": kvstore.WithHistory(0), "concurrency": kvstore.WithConcurrency(0), "window": kvstore.WithDuplicateWindow(0),
-	} {
-		if _, err := kvstore.New(nc, jetStream(t, nc), o); err == nil {
-			t.Errorf("%s was accepted", name)
-		}
-	}
-}
-
 func TestAnswerWithoutService(t *testing.T) {
 	t.Parallel()
-	s, _ := newStore(t)
+	s := newStore(t, streamstest.Connect(t, streamstest.Server(t)))
 	ctx := streamstest.Context(t)
-	if got := string(s.Answer(ctx, "database.set", []byte(`{"collection":"c","id":1,"data":{}}`))); !strings.HasPrefix(got, `{"success":true,"id":1,"error":null`) {
+	if got := string(service.Answer(ctx, s, "database.set", []byte(`{"collection":"c","id":1,"data":{}}`))); !strings.HasPrefix(got, `{"success":true,"id":1,"error":null`) {
 		t.Error(got)
 	}
 	for _, c := range [][2]string{{"database.drop", `{}`}, {"get", `{}`}, {"database.get", `{`}, {"database.get", `{"collection":"c"}`}} {
-		if got := s.Answer(ctx, c[0], []byte(c[1])); event.CodeOf(event.ReplyError(got)) != event.InvalidInput {
+		if got := service.Answer(ctx, s, c[0], []byte(c[1])); event.CodeOf(event.ReplyError(got)) != event.InvalidInput {
 			t.Errorf("%v: %s", c, got)
 		}
 	}
 	s.Close()
-	if got := s.Answer(ctx, "database.get", []byte(`{"collection":"c","id":1}`)); event.CodeOf(event.ReplyError(got)) != event.DatabaseError {
+	if got := service.Answer(ctx, s, "database.get", []byte(`{"collection":"c","id":1}`)); event.CodeOf(event.ReplyError(got)) != event.DatabaseError {
 		t.Errorf("closed: %s", got)
 	}
 }
@@ -333,7 +318,7 @@ func TestRequestsAreTraced(t *testing.T) {
 	provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans), sdktrace.WithIDGenerator(propagation.IDGenerator{}))
 	server := streamstest.Server(t)
 	nc := streamstest.Connect(t, server)
-	addService(t, server, kvstore.WithTracer(streams.NewTracer(provider.Tracer("test"), jetStream(t, nc))))
+	start(t, service.New(nc, newStore(t, nc), service.Options{Tracer: streams.NewTracer(provider.Tracer("test"), jetStream(t, nc))}))
 	correlation := "550e8400-e29b-41d4-a716-446655440000"
 	ask(t, nc, "database.set", `{"subject":"database.set","data":{"collection":"c","id":1,"data":{}},"correlation_id":"`+correlation+`"}`)
 	child := nats.NewMsg("database.get")

@@ -1,4 +1,4 @@
-package kvstore_test
+package service_test
 
 import (
 	"strings"

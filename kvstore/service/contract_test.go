@@ -1,4 +1,4 @@
-package kvstore_test
+package service_test
 
 import (
 	"context"
@@ -14,7 +14,9 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/kvstore"
+	"github.com/rosey-bot/rosey/kvstore/service"
 	"github.com/rosey-bot/rosey/streams/embedded"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
@@ -30,26 +32,27 @@ func TestMain(m *testing.M) {
 var quiet = slog.New(slog.DiscardHandler)
 
 // newService starts a database service on a server of its own.
-func newService(t testing.TB, opts ...kvstore.Option) (*kvstore.Service, *nats.Conn) {
+func newService(t testing.TB, opts ...kvstore.Option) (*service.Service, *nats.Conn) {
 	t.Helper()
 	server := streamstest.Server(t)
 	return addService(t, server, opts...), streamstest.Connect(t, server)
 }
 
 // addService starts one more instance.
-func addService(t testing.TB, server *embedded.Server, opts ...kvstore.Option) *kvstore.Service {
+func addService(t testing.TB, server *embedded.Server, opts ...kvstore.Option) *service.Service {
 	t.Helper()
 	return serve(t, streamstest.Connect(t, server), opts...)
 }
 
 // serve starts an instance on a connection.
-func serve(t testing.TB, nc *nats.Conn, opts ...kvstore.Option) *kvstore.Service {
+func serve(t testing.TB, nc *nats.Conn, opts ...kvstore.Option) *service.Service {
 	t.Helper()
-	js := jetStream(t, nc)
-	s, err := kvstore.New(nc, js, append([]kvstore.Option{kvstore.WithLogger(quiet)}, opts...)...)
-	if err != nil {
-		t.Fatal(err)
-	}
+	return start(t, service.New(nc, newStore(t, nc, opts...), service.Options{}))
+}
+
+// start starts an instance for the time of the test.
+func start(t testing.TB, s *service.Service) *service.Service {
+	t.Helper()
 	if err := s.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -184,4 +187,22 @@ func TestBadRequests(t *testing.T) {
 	if got := withoutRevision(t, ask(t, nc, "database.get", `{"collection":"c","id":1}`)); got != `{"success":true,"data":{"id":1,"a":1},"error":null}` {
 		t.Errorf("a bad request changed a record: %s", got)
 	}
+}
+
+func set(t testing.TB, s *kvstore.Store, collection string, id event.ID, data string) {
+	t.Helper()
+	if _, err := s.Set(streamstest.Context(t), event.Set{Collection: collection, ID: id, Data: json.RawMessage(data)}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// newStore opens a store on a connection.
+func newStore(t testing.TB, nc *nats.Conn, opts ...kvstore.Option) *kvstore.Store {
+	t.Helper()
+	s, err := kvstore.NewStore(jetStream(t, nc), append([]kvstore.Option{kvstore.WithLogger(quiet)}, opts...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	return s
 }

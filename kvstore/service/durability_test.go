@@ -1,4 +1,4 @@
-package kvstore_test
+package service_test
 
 import (
 	"encoding/json"
@@ -16,6 +16,7 @@ import (
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/kvstore"
+	"github.com/rosey-bot/rosey/kvstore/service"
 	"github.com/rosey-bot/rosey/streams/connect"
 	"github.com/rosey-bot/rosey/streams/embedded"
 	"github.com/rosey-bot/rosey/streams/streamstest"
@@ -39,11 +40,11 @@ func beServer(store string) error {
 	if err != nil {
 		return err
 	}
-	s, err := kvstore.New(nc, js)
+	records, err := kvstore.NewStore(js)
 	if err != nil {
 		return err
 	}
-	if err := s.Start(); err != nil {
+	if err := service.New(nc, records, service.Options{}).Start(); err != nil {
 		return err
 	}
 	if err := os.WriteFile(filepath.Join(store, "ready"), nil, 0o600); err != nil {
@@ -153,7 +154,7 @@ func TestKilledServerLosesNothing(t *testing.T) {
 		for range perRound {
 			select {
 			case <-acknowledged:
-			case <-time.After(4 * time.Minute):
+			case <-time.After(30 * time.Second):
 				t.Fatal("too few writes were acknowledged")
 			}
 		}
@@ -169,12 +170,11 @@ func TestKilledServerLosesNothing(t *testing.T) {
 
 	_, nc := startProcess(t, store)
 	defer nc.Close()
-	js := jetStream(t, nc)
-	s := openStore(t, js)
+	s := newStore(t, nc)
 	for id, data := range inserted {
 		want := fmt.Sprintf(`{"id":%s,%s`, id, data[1:])
-		if got := get(t, s, "c", id); got != want {
-			t.Errorf("%s was acknowledged, and is %q", want, got)
+		if got, err := s.Get(streamstest.Context(t), event.Get{Collection: "c", ID: id}); err != nil || string(got.Data) != want {
+			t.Errorf("%s was acknowledged, and is %q, %v", want, got.Data, err)
 		}
 	}
 	for id, n := range increments {
@@ -184,8 +184,9 @@ func TestKilledServerLosesNothing(t *testing.T) {
 			t.Errorf("%s counts %d, of %d tried and %d acknowledged: %v", id, data.N, attempts[id], n, err)
 		}
 	}
-	if r := query(t, s, "c", `{"id":{"$gt":0}}`, ""); r.Count < len(inserted) || r.Count > len(inserted)+rounds*writers {
-		t.Errorf("%d records for %d inserts", r.Count, len(inserted))
+	r, err := s.Query(streamstest.Context(t), event.Query{Collection: "c", Filter: json.RawMessage(`{"id":{"$gt":0}}`)})
+	if err != nil || r.Count < len(inserted) || r.Count > len(inserted)+rounds*writers {
+		t.Errorf("%d records for %d inserts, %v", r.Count, len(inserted), err)
 	}
 	t.Logf("%d inserts acknowledged over %d kills", len(inserted), rounds)
 }

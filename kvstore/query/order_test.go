@@ -1,4 +1,4 @@
-package kvstore
+package query
 
 import (
 	"bytes"
@@ -10,125 +10,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"unicode/utf8"
 
 	"pgregory.net/rapid"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/kvstore/jsondoc"
 )
-
-func TestKeys(t *testing.T) {
-	t.Parallel()
-	for id, want := range map[event.ID]string{
-		"42": "42", "-7": "-7", "a_B-9": "a_B-9", "a b": "a=20b", "a.b": "a=2Eb", "=": "=3D", "ü": "=C3=BC", "*": "=2A", ">": "=3E", "a/b": "a=2Fb", "\x00": "=00",
-	} {
-		if got := encodeKey(id); got != want {
-			t.Errorf("encodeKey(%q) = %q, want %q", id, got, want)
-		}
-	}
-	for _, foreign := range []string{"", counterKey, "a.b", "a b", "=", "=4", "=zz", "=61", "=3d", "a=2", "ü", "=FF", "=C3"} {
-		if id, ok := decodeKey(foreign); ok {
-			t.Errorf("decodeKey(%q) = %q", foreign, id)
-		}
-	}
-}
-
-var validKey = regexp.MustCompile(`^[A-Za-z0-9_=-]+$`)
-
-func checkKey(t interface {
-	Fatalf(string, ...any)
-}, id event.ID) {
-	key := encodeKey(id)
-	if !validKey.MatchString(key) || key == counterKey {
-		t.Fatalf("%q has key %q", id, key)
-	}
-	if back, ok := decodeKey(key); !ok || back != id {
-		t.Fatalf("%q became %q became %q, %v", id, key, back, ok)
-	}
-}
-
-func TestKeysAreReversible(t *testing.T) {
-	t.Parallel()
-	rapid.Check(t, func(t *rapid.T) { checkKey(t, event.ID(rapid.StringN(1, 40, -1).Draw(t, "id"))) })
-}
-
-func FuzzKeys(f *testing.F) {
-	for _, s := range []string{"42", "=counter", "a.b c", "=3D", "ü"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		if checkID("c", event.ID(s)) == nil && s != "" {
-			checkKey(t, event.ID(s))
-		}
-		if id, ok := decodeKey(s); ok && encodeKey(id) != s {
-			t.Fatalf("two keys for %q: %q and %q", id, s, encodeKey(id))
-		}
-	})
-}
-
-// FuzzJSON holds the parser against encoding/json: both take the same texts, and
-// the canonical form means the same.
-func FuzzJSON(f *testing.F) {
-	for _, s := range []string{`{"a":1,"b":[true,null,"x\u00e9\ud83d\ude00"],"a":{"c":-1.5e-7}}`, `{"id":3,"\u0061":[]}`, ` [ 1 , { } ] `, `01`, `"\x"`, `{"a"}`, `1e5000`,
-		`{"id":1,"a":"\u2028","<":"&"}`, `{"id":"x y","k":{"l":{"m":[[],{}]}}}`} {
-		f.Add([]byte(s))
-	}
-	f.Fuzz(func(t *testing.T, raw []byte) {
-		n, err := parseJSON(string(raw))
-		if err != nil {
-			if utf8.Valid(raw) && json.Valid(raw) && !strings.Contains(err.Error(), "nested deeper") && !strings.Contains(err.Error(), "an exponent") {
-				t.Fatalf("%s: %v", raw, err)
-			}
-			return
-		}
-		if !json.Valid(raw) {
-			t.Fatalf("%q was accepted", raw)
-		}
-		out := n.append(nil)
-		if want, got := decode(t, raw), decode(t, out); !bytes.Equal(want, got) {
-			t.Fatalf("%q means %s, but %q means %s", raw, want, out, got)
-		}
-		again, err := parseJSON(string(out))
-		if err != nil || !bytes.Equal(again.append(nil), out) {
-			t.Fatalf("%q is not canonical: %q, %v", out, again.append(nil), err)
-		}
-		if n.kind != '{' {
-			return
-		}
-		record := n.record("7")
-		back, err := canonical(record, "7")
-		if err != nil || !bytes.Equal(back, record) {
-			t.Fatalf("record %q became %q, %v", record, back, err)
-		}
-		if isCanonical(raw, "7") && !bytes.Equal(n.record("7"), raw) {
-			t.Fatalf("%q is not what is written: %q", raw, n.record("7"))
-		}
-		for i := range n.kids {
-			if n.kids[i].name == "id" {
-				continue
-			}
-			value, ok := lookup(string(record), []string{string(appendQuoted(nil, n.kids[i].name))})
-			if !ok || value != n.kids[i].String() {
-				t.Fatalf("lookup of %q in %q: %q, %v", n.kids[i].name, record, value, ok)
-			}
-		}
-	})
-}
-
-// decode is JSON in encoding/json's words.
-func decode(t *testing.T, raw []byte) []byte {
-	var v any
-	d := json.NewDecoder(bytes.NewReader(raw))
-	d.UseNumber()
-	if err := d.Decode(&v); err != nil {
-		t.Fatal(err)
-	}
-	out, err := json.Marshal(v)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return out
-}
 
 // jsonNumber draws numbers near each other, near zero and beyond float64.
 func jsonNumber() *rapid.Generator[string] {
@@ -148,7 +35,7 @@ func jsonValue(depth int) *rapid.Generator[string] {
 	number := jsonNumber()
 	text := rapid.Custom(func(t *rapid.T) string {
 		s := rapid.OneOf(rapid.SampledFrom([]string{"", "a", "ab", "b", "a\x00", "a\x00b", "\x00", "ü", "\u2028", "A"}), rapid.StringN(0, 4, -1)).Draw(t, "s")
-		return string(appendQuoted(nil, s))
+		return string(jsondoc.AppendQuoted(nil, s))
 	})
 	scalar := rapid.OneOf(rapid.SampledFrom([]string{"null", "true", "false"}), number, text)
 	if depth == 0 {
@@ -161,7 +48,7 @@ func jsonValue(depth int) *rapid.Generator[string] {
 		names := rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"a", "b", "c", "a\x00"}), 0, 3, rapid.ID[string]).Draw(t, "names")
 		var members []string
 		for _, n := range names {
-			members = append(members, string(appendQuoted(nil, n))+":"+jsonValue(depth-1).Draw(t, "member"))
+			members = append(members, string(jsondoc.AppendQuoted(nil, n))+":"+jsonValue(depth-1).Draw(t, "member"))
 		}
 		return "{" + strings.Join(members, ",") + "}"
 	})
@@ -280,36 +167,6 @@ func TestOrderOfIDs(t *testing.T) {
 		id := event.ID(rapid.OneOf(rapid.StringN(1, 5, -1), rapid.SampledFrom([]string{"1", "01", "-5", "9223372036854775807", "9223372036854775808"})).Draw(t, "id"))
 		if got, want := appendOrderedID(nil, id), appendOrdered(nil, string(id.AppendJSON(nil))); !bytes.Equal(got, want) {
 			t.Fatalf("%q is %x as an id and %x as a value", id, got, want)
-		}
-	})
-}
-
-func TestSums(t *testing.T) {
-	t.Parallel()
-	for _, c := range [][3]string{
-		{"1", "2", "3"}, {"0.1", "0.2", "0.3"}, {"1.50", "1", "2.5"}, {"-1", "1.0", "0"}, {"9223372036854775807", "1", "9223372036854775808"},
-		{"-9223372036854775808", "-1", "-9223372036854775809"}, {"1e2", "1", "101"}, {"1e-2", "0", "0.01"}, {"0.001", "-0.0005", "0.0005"}, {"5", "-5", "0"}, {"0", "0", "0"},
-		{"0", "-3", "-3"}, {"1e30", "0", "1e30"},
-	} {
-		if got, err := addNumbers(c[0], c[1]); err != nil || got != c[2] {
-			t.Errorf("%s + %s = %s, %v, want %s", c[0], c[1], got, err, c[2])
-		}
-	}
-	if got, err := addNumbers("1e9000", "1"); err == nil {
-		t.Errorf("1e9000 + 1 = %.40s", got)
-	}
-	numbers := rapid.StringMatching(`-?(0|[1-9][0-9]{0,25})(\.[0-9]{1,10})?([eE][+-]?[0-9]{1,2})?`)
-	rapid.Check(t, func(t *rapid.T) {
-		a, b := numbers.Draw(t, "a"), numbers.Draw(t, "b")
-		got, err := addNumbers(a, b)
-		if err != nil {
-			t.Fatal(err)
-		}
-		x, _ := new(big.Rat).SetString(a)
-		y, _ := new(big.Rat).SetString(b)
-		z, ok := new(big.Rat).SetString(got)
-		if !ok || !json.Valid([]byte(got)) || z.Cmp(x.Add(x, y)) != 0 {
-			t.Fatalf("%s + %s = %s", a, b, got)
 		}
 	})
 }
