@@ -40,7 +40,7 @@ func telling(text string) (streams.BusOption, <-chan string) {
 // chooses a leader, makes an event wait, but fails no attempt.
 func TestOutageIsNoFailedAttempt(t *testing.T) {
 	t.Parallel()
-	log, unanswered := telling("not answered, will try again")
+	log, unanswered := telling("publish failed, retrying")
 	bus := streamstest.Bus(t, streamstest.Server(t), log, streams.WithTimeout(100*time.Millisecond))
 	get := event.Get{Collection: "c", ID: "1"}
 	gone := make(chan struct{})
@@ -100,7 +100,7 @@ func TestPublishingWaitsForRoom(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	log, waits := telling("this waits for room")
+	log, waits := telling("publish failed, retrying")
 	bus := streamstest.Bus(t, server, log)
 	full := make(chan struct{})
 	settled := make(chan consumers.Outcome, 10)
