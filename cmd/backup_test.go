@@ -8,11 +8,13 @@ import (
 	"testing"
 
 	"github.com/rosey-bot/rosey/internal/client"
+	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
 // A backup of a running bot can be read in place of a store, and restored into
 // another one, on which a bot then goes on.
 func TestBackupAndRestore(t *testing.T) {
+	streamstest.Slow(t, "runs several processes")
 	t.Parallel()
 	dir := t.TempDir()
 	store, backup, other := filepath.Join(dir, "store"), filepath.Join(dir, "backup"), filepath.Join(dir, "other")

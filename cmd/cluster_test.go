@@ -30,6 +30,7 @@ func externalServer(t *testing.T) string {
 // the other is not, one that is killed is followed, and one that is stopped
 // hands over at once.
 func TestTwoBots(t *testing.T) {
+	streamstest.Slow(t, "runs two bots")
 	t.Parallel()
 	server := externalServer(t)
 	r := openRooms(t, "one", "two")
@@ -118,6 +119,7 @@ func TestTwoBots(t *testing.T) {
 // A bot that is stopped for longer than its lease's term says nothing when it
 // goes on: another is in the channel.
 func TestSuspendedBotIsSilent(t *testing.T) {
+	streamstest.Slow(t, "waits for a lease to end")
 	t.Parallel()
 	server := externalServer(t)
 	r := openRooms(t, "one")

@@ -21,6 +21,7 @@ import (
 
 	"github.com/rosey-bot/rosey/internal/retry"
 	"github.com/rosey-bot/rosey/plugins/shipped"
+	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
 // TestMain lets the test binary be the program itself.
@@ -370,6 +371,7 @@ func TestStatus(t *testing.T) {
 
 // Each mistake gets one line that says what to do.
 func TestMistakes(t *testing.T) {
+	streamstest.Slow(t, "runs dozens of commands")
 	t.Parallel()
 	dir := t.TempDir()
 	broken := filepath.Join(dir, "broken.yaml")
@@ -450,6 +452,7 @@ func TestMistakes(t *testing.T) {
 }
 
 func TestDatabaseOnARunningAndOnAStoppedBot(t *testing.T) {
+	streamstest.Slow(t, "restarts a bot")
 	t.Parallel()
 	store := t.TempDir()
 	p := start(t, "run", "--local", "--store", store)
@@ -500,6 +503,7 @@ func TestDatabaseOnARunningAndOnAStoppedBot(t *testing.T) {
 }
 
 func TestPluginAsItsOwnProcess(t *testing.T) {
+	streamstest.Slow(t, "kills processes")
 	t.Parallel()
 	store := t.TempDir()
 	bot := start(t, "run", "--local", "--plugins", "none", "--store", store)
@@ -561,6 +565,7 @@ func waitPlugin(t *testing.T, store, want string) {
 
 // What moderators and authors look into after the fact, on a stopped bot.
 func TestLookingBack(t *testing.T) {
+	streamstest.Slow(t, "runs several processes")
 	t.Parallel()
 	store, dir := t.TempDir(), t.TempDir()
 	if r := rosey(t, "!roll 2d6\nalice: hello \x1b[31mred\nalice: !nonsense\n", "run", "--local", "--store", store); r.code != 0 {

@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/console/browsertest"
+	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
 // lines are the chat lines that a page shows, each as its ID and words.
@@ -29,6 +30,7 @@ func onPage(text string) string {
 // click in a second tab takes that away from the first. The console's bots share
 // one where each has little to show.
 func TestConsoleOfBots(t *testing.T) {
+	streamstest.Slow(t, "runs several bots")
 	t.Parallel()
 	browser := browsertest.Start(t)
 	for _, part := range []struct {
@@ -43,6 +45,7 @@ func TestConsoleOfBots(t *testing.T) {
 
 // A real bot in a real room, and people at real pages.
 func TestConsole(t *testing.T) {
+	streamstest.Slow(t, "runs a browser")
 	t.Parallel()
 	browser, store := browsertest.Start(t), t.TempDir()
 	bot, at := startConsole(t, store, "--trace-url", "http://jaeger.example/trace/{id}")

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/rosey-bot/rosey/crashtest"
+	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
 // serveNATS is what makes the test binary an ordinary NATS server.
@@ -16,9 +17,7 @@ const serveNATS = "serve-nats"
 // answered once. The bot has the race detector here: nowhere else has it as much to
 // do at a time.
 func TestCrash(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes about 30 seconds")
-	}
+	streamstest.Slow(t, "kills processes")
 	t.Parallel()
 	exe := self(t)
 	for name, c := range map[string]struct {
@@ -54,6 +53,7 @@ func TestCrash(t *testing.T) {
 // Plugin processes and the bot start in any order, and a plugin process stays
 // while the bot comes and goes.
 func TestPluginOutlivesTheBot(t *testing.T) {
+	streamstest.Slow(t, "kills processes")
 	t.Parallel()
 	store := t.TempDir()
 	plugin := start(t, "plugin", "run", "dice-roller", "--store", store)

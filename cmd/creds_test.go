@@ -11,11 +11,13 @@ import (
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
 // A plugin with credentials of its own does all it does without: it registers,
 // reads and writes the database, sets timers, is paused, crashes and goes on.
 func TestPluginWithCredentials(t *testing.T) {
+	streamstest.Slow(t, "runs several processes")
 	t.Parallel()
 	dir := t.TempDir()
 	store, file := filepath.Join(dir, "store"), filepath.Join(dir, "creds", "quote-db.creds")

@@ -9,11 +9,13 @@ import (
 	"testing"
 
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
 // What waits for a channel that the settings have no more is recorded as refused, what
 // waits for one that they have is said, and nothing is left of the former list.
 func TestSettingsLoseAChannel(t *testing.T) {
+	streamstest.Slow(t, "restarts a bot")
 	t.Parallel()
 	r := openRooms(t, "one", "two")
 	store := filepath.Join(t.TempDir(), "store")
@@ -99,6 +101,7 @@ func TestSettingsLoseAChannel(t *testing.T) {
 // On a server that others share, what waits for another's channel is left alone while
 // a bot is in it.
 func TestOthersChannelsAreNotLeft(t *testing.T) {
+	streamstest.Slow(t, "runs two bots")
 	t.Parallel()
 	server := externalServer(t)
 	r := openRooms(t, "one", "two")

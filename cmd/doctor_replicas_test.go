@@ -15,6 +15,7 @@ import (
 // Of a cluster, doctor tells which server is full, and which is away; what is
 // stored meanwhile is stored all the same.
 func TestDoctorOfACluster(t *testing.T) {
+	streamstest.Slow(t, "runs a cluster")
 	t.Parallel()
 	ctx := streamstest.Context(t)
 	const small = "n1"

@@ -5,11 +5,14 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
 // The plugins' code on what was said to them: unchanged it says the same, from
 // the store and from a file, and a difference is shown and is exit code 1.
 func TestDryRun(t *testing.T) {
+	streamstest.Slow(t, "runs several processes")
 	t.Parallel()
 	dir := t.TempDir()
 	store, file := filepath.Join(dir, "store"), filepath.Join(dir, "case.jsonl")

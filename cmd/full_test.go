@@ -38,6 +38,7 @@ func busOf(t *testing.T, store string) *streams.Bus {
 // refuses what is new with a clear error, and goes on by itself when there is
 // room. What was said in the room meanwhile is recorded and answered then.
 func TestFullStore(t *testing.T) {
+	streamstest.Slow(t, "fills stores")
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		setting string
@@ -218,6 +219,7 @@ func isRosey(l cytubetest.Line) bool { return l.User == "rosey" }
 // A bot that is started on a full store comes up, says what is wrong, and works
 // once there is room.
 func TestStartOnFullStore(t *testing.T) {
+	streamstest.Slow(t, "fills a store")
 	t.Parallel()
 	store := t.TempDir()
 	config := settingsFileWith(t, "store_max: 10MiB\nretention:\n  CYTUBE: {max_bytes: 5MiB}\n")

@@ -14,6 +14,7 @@ import (
 	"github.com/rosey-bot/rosey/bot"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
 // siege is a bot in a room whose server sends it whatever the test likes.
@@ -116,6 +117,7 @@ func (s *siege) memory() (peak int64) {
 // A flood of 1,000 lines a second is recorded line by line, each once; commands
 // in it are answered once, at the pace that the room allows.
 func TestChatFlood(t *testing.T) {
+	streamstest.Slow(t, "types thousands of lines")
 	t.Parallel()
 	s := besiege(t)
 	const lines, every, burst = 2000, 100, 20
@@ -196,6 +198,7 @@ func TestLargeAndDeepFrames(t *testing.T) {
 // Nobody is taken for the bot but the bot, and what is said under its name is no
 // command; neither names nor texts become subjects, keys or consumers.
 func TestHostileNames(t *testing.T) {
+	streamstest.Slow(t, "types hundreds of lines")
 	t.Parallel()
 	s := besiege(t)
 	names := []string{

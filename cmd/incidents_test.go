@@ -26,6 +26,7 @@ import (
 	"github.com/rosey-bot/rosey/plugins/host"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/connect"
+	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
 var (
@@ -40,6 +41,7 @@ var shellWords = regexp.MustCompile(`'[^']*'|[^ ]+`)
 
 // Every command that docs/incidents.md shows prints what the page says.
 func TestIncidents(t *testing.T) {
+	streamstest.Slow(t, "runs several bots")
 	t.Parallel()
 	page := filepath.Join(root, "docs", "incidents.md")
 	text, err := os.ReadFile(page)

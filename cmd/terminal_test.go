@@ -12,6 +12,7 @@ import (
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
 // spell is what somebody might say to whoever looks at it in a terminal: colours,
@@ -46,6 +47,7 @@ func halves(text string) []string {
 // control character, an escape or an invisible character of it to the terminal,
 // be it for people, as JSON, CSV or HTML, nor JSON at which other programs stop.
 func TestNothingSpeaksToTheTerminal(t *testing.T) {
+	streamstest.Slow(t, "runs dozens of commands")
 	t.Parallel()
 	store := t.TempDir()
 	bot := start(t, "run", "--local", "--store", store, "--log-level", "debug")

@@ -12,11 +12,13 @@ import (
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
 // A plugin's process that dies with a command in hand is reported, with all that waits
 // for it; so is what waits for a bot that is stopped.
 func TestDeathWithACommandInHand(t *testing.T) {
+	streamstest.Slow(t, "kills processes")
 	t.Parallel()
 	store := filepath.Join(t.TempDir(), "store")
 	bot := start(t, "run", "--local", "--plugins", "none", "--store", store)
@@ -80,6 +82,7 @@ func count(lines []string, of string) (n int) {
 // A plugin that is paused is one warning, on however many streams it reads, and runs
 // not, as the heartbeat has it.
 func TestPausedPluginDoesNotRun(t *testing.T) {
+	streamstest.Slow(t, "kills processes")
 	t.Parallel()
 	store := filepath.Join(t.TempDir(), "store")
 	bot := start(t, "run", "--local", "--plugins", "dice-roller,countdown", "--heartbeat", "1s", "--store", store)

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
 // cheapHash is a hash that takes no time, as a real one would with a race
@@ -128,6 +130,7 @@ func TestPasswords(t *testing.T) {
 
 // Who signed out is told nothing more by the streams that were open.
 func TestSigningOutEndsUpdates(t *testing.T) {
+	streamstest.Slow(t, "waits for a session to end")
 	t.Parallel()
 	s := serve(t, Access{Password: cheapHash("open sesame")})
 	c := s.client()

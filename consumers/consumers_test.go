@@ -324,6 +324,7 @@ func TestOwnEventsAreNoExpirations(t *testing.T) {
 
 // A handler that takes longer than AckWait keeps its event.
 func TestLongHandlersAreNotRedelivered(t *testing.T) {
+	streamstest.Slow(t, "waits longer than AckWait")
 	t.Parallel()
 	bus := streamstest.Bus(t, streamstest.Server(t))
 	const ackWait = 3 * time.Second // of which a heartbeat on a busy machine may take two

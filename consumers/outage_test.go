@@ -59,6 +59,7 @@ func TestStopsWithoutNATS(t *testing.T) {
 // A consumer that is deleted while its last event is being handled, so between
 // two pulls, is missed all the same.
 func TestDeletedConsumerEndsRun(t *testing.T) {
+	streamstest.Slow(t, "waits for missed heartbeats")
 	t.Parallel()
 	bus := streamstest.Bus(t, streamstest.Server(t))
 	ctx := streamstest.Context(t)

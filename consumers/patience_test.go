@@ -39,6 +39,7 @@ func telling(text string) (streams.BusOption, <-chan string) {
 // What is away for a while, be it the database or a stream, as while a cluster
 // chooses a leader, makes an event wait, but fails no attempt.
 func TestOutageIsNoFailedAttempt(t *testing.T) {
+	streamstest.Slow(t, "waits for timeouts")
 	t.Parallel()
 	log, unanswered := telling("publish failed, retrying")
 	bus := streamstest.Bus(t, streamstest.Server(t), log, streams.WithTimeout(100*time.Millisecond))
@@ -90,6 +91,7 @@ func TestOutageIsNoFailedAttempt(t *testing.T) {
 // What an event causes waits for room in a full store, be it an answer or a dead
 // letter: no attempt is used up by that, and nothing is lost.
 func TestPublishingWaitsForRoom(t *testing.T) {
+	streamstest.Slow(t, "fills a store")
 	t.Parallel()
 	server, err := embedded.Start(embedded.Config{Store: t.TempDir(), MaxStore: 6 << 20})
 	if err != nil {

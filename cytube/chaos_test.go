@@ -11,12 +11,14 @@ import (
 	"github.com/rosey-bot/rosey/cytube"
 	"github.com/rosey-bot/rosey/cytube/cytubetest"
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
 // Through broken connections, refusals and a killed process, the channel hears
 // every send once and in order, and every line of the channel is recorded once: as
 // long as the chat buffer reaches back, nothing is doubled.
 func TestChaos(t *testing.T) {
+	streamstest.Slow(t, "kills bots")
 	t.Parallel()
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)

@@ -19,6 +19,7 @@ import (
 	"github.com/rosey-bot/rosey/cytube/sender"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
 // dispatch runs a Dispatcher until the test ends or the function is called.
@@ -154,6 +155,7 @@ func TestNoChannelWaitsForAnother(t *testing.T) {
 // when it comes back, in any of its channels, and a Dispatcher that is killed
 // loses nothing.
 func TestSeveralChannelsSurviveADeath(t *testing.T) {
+	streamstest.Slow(t, "kills bots")
 	t.Parallel()
 	w := newWorld(t, func(_ *cytubetest.Config, b *cytube.Config) { b.Channel, b.Dispatched = "one", true })
 	stopDispatcher := w.dispatch("one", "two")

@@ -11,6 +11,7 @@ import (
 	"github.com/rosey-bot/rosey/cytube/cytubetest"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
 // forger lets others in the channel say what the bot says.
@@ -52,6 +53,7 @@ func (f *forger) say(frame, text string) {
 // The bot's line is lost, and others say the same: it is confirmed only once the channel
 // has it from the bot.
 func TestForgedEchoes(t *testing.T) {
+	streamstest.Slow(t, "waits for echo timeouts")
 	t.Parallel()
 	const text, private = "the answer is 42", "only for you"
 	w := newWorld(t, func(_ *cytubetest.Config, b *cytube.Config) { b.EchoTimeout = 2 * time.Second })
@@ -93,6 +95,7 @@ func TestForgedEchoes(t *testing.T) {
 // The bot dies before its line is heard, and others say the same while it is away,
 // one of them, a guest like the bot, under its name in another case.
 func TestForgedEchoesInTheChatBuffer(t *testing.T) {
+	streamstest.Slow(t, "kills bots")
 	t.Parallel()
 	const text = "the answer is 42"
 	w := newWorld(t, func(_ *cytubetest.Config, b *cytube.Config) { b.User, b.Password = "robot", "" })

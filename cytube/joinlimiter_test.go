@@ -7,10 +7,12 @@ import (
 	"time"
 
 	"github.com/rosey-bot/rosey/cytube"
+	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
 // A site that restarts is not met by all channels at once, and all come back.
 func TestConnectorsArriveOneByOne(t *testing.T) {
+	streamstest.Slow(t, "waits for the join limit")
 	t.Parallel()
 	const channels, perSecond = 15, 10
 	w := newWorld(t)

@@ -16,6 +16,7 @@ import (
 	"github.com/rosey-bot/rosey/cytube"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
 // cable is a network between a client and a server that can be cut.
@@ -87,6 +88,7 @@ func (c *cable) setCut(cut bool) {
 // While NATS is away the connector waits with what it hears, and records all of
 // it, once and in order, when NATS is back.
 func TestNATSAway(t *testing.T) {
+	streamstest.Slow(t, "restarts NATS")
 	t.Parallel()
 	w := newWorld(t)
 	info := w.nats.Info()

@@ -12,11 +12,13 @@ import (
 	"github.com/rosey-bot/rosey/cytube/sender"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
 // What waits to be said is said, once and in order, when the settings go from two
 // channels to one, from one to two, and back again.
 func TestChannelsAreRearranged(t *testing.T) {
+	streamstest.Slow(t, "restarts bots")
 	t.Parallel()
 	w := newWorld(t, func(site *cytubetest.Config, _ *cytube.Config) {
 		site.Channels = append(site.Channels, cytubetest.Channel{Name: "one", Ranks: map[string]float64{"Rosey": 2}})

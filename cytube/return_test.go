@@ -7,11 +7,13 @@ import (
 	"github.com/rosey-bot/rosey/cytube"
 	"github.com/rosey-bot/rosey/cytube/cytubetest"
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
 // A connection that breaks again and again, but works in between, does not keep
 // the bot away longer each time: what scrolls out of the chat buffer is lost.
 func TestComesBackSoonEachTime(t *testing.T) {
+	streamstest.Slow(t, "reconnects many times")
 	t.Parallel()
 	w := newWorld(t, func(_ *cytubetest.Config, b *cytube.Config) { b.RetryMax = time.Hour })
 	w.join()

@@ -19,6 +19,7 @@ import (
 	"github.com/rosey-bot/rosey/cytube/sender"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/streamstest"
 	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
@@ -309,6 +310,7 @@ func TestResumesASplitMessage(t *testing.T) {
 // A line that the channel heard is not said again by the next process, although the
 // one that said it died before it knew.
 func TestKilledBetweenSayingAndEcho(t *testing.T) {
+	streamstest.Slow(t, "kills bots")
 	t.Parallel()
 	w := newWorld(t, func(_ *cytubetest.Config, b *cytube.Config) { b.MessageLimit = 20 })
 	kill := w.mortal()
@@ -367,6 +369,7 @@ func TestKilledWithTheNATSServerBetweenSayingAndEcho(t *testing.T) {
 
 // The next process does not say what is recorded as said.
 func TestKilledBetweenEchoAndAck(t *testing.T) {
+	streamstest.Slow(t, "kills bots")
 	t.Parallel()
 	w := newWorld(t)
 	w.ok(w.join().stop()) // leaves the durable consumer
