@@ -16,15 +16,64 @@ import (
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
-// letters are the dead letters of all consumers.
-func letters(t *testing.T, bus *streams.Bus) (all []streams.Stored) {
-	t.Helper()
-	for _, s := range streamstest.Stored(t, bus, streams.Plugin) {
-		if event.Match(event.EventSubject("*", event.TypeDeadLetter), s.Subject) {
-			all = append(all, s)
-		}
+func TestDeadLetters(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name     string
+		handler  func() error
+		body     string // published raw instead of a command
+		attempts int
+		says     string
+		stack    bool
+	}{
+		{name: "error", handler: func() error { return errors.New("no luck") }, attempts: 3, says: "no luck"},
+		{name: "panic", handler: func() error { panic("boom") }, attempts: 3, says: "boom", stack: true},
+		{name: "permanent", handler: func() error { return consumers.Permanent(errors.New("hopeless")) }, attempts: 1, says: "hopeless"},
+		{name: "no JSON", body: `{"subject":`, attempts: 1, says: "malformed event"},
+		{name: "no user", body: `{"command":"x"}`, attempts: 1, says: "user is required"},
+		{name: "wrong subject", body: `{"subject":"cytube.chat","data":{}}`, attempts: 1, says: "the event came on"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			bus := streamstest.Bus(t, streamstest.Server(t))
+			settled, _ := start(t, bus, consumers.Config{Backoff: quick}, func(context.Context, streams.Stored) ([]event.Envelope, error) {
+				return nil, c.handler()
+			})
+			if c.body == "" {
+				command(t, bus, "x")
+			} else if _, err := bus.JetStream().Publish(t.Context(), event.CommandSubject("t"), []byte(c.body)); err != nil {
+				t.Fatal(err)
+			}
+			for range c.attempts - 1 {
+				if o := next(t, settled); o.Result != consumers.Retried {
+					t.Errorf("outcome %+v, want a retry", o)
+				}
+			}
+			if o := next(t, settled); o.Result != consumers.Dead {
+				t.Errorf("outcome %+v, want a dead letter", o)
+			}
+			all := streamstest.Stored(t, bus, streams.Plugin)
+			letters := only(all, event.EventSubject("t", event.TypeDeadLetter))
+			if len(letters) != 1 {
+				t.Fatalf("%d dead letters, want 1", len(letters))
+			}
+			l, err := event.As[event.DeadLetter](letters[0].Envelope)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if l.Stream != streams.Plugin || l.Seq != 1 || l.Subject != event.CommandSubject("t") || l.Attempts != c.attempts ||
+				!strings.Contains(l.Error, c.says) || (l.Stack != "") != c.stack {
+				t.Errorf("dead letter %+v", l)
+			}
+			if c.body == "" && letters[0].CorrelationID != "corr-x" {
+				t.Errorf("the dead letter has correlation %q", letters[0].CorrelationID)
+			}
+			if len(all) != 2 {
+				t.Errorf("the stream holds %d events, want the event itself and its dead letter", len(all))
+			}
+			idle(t, bus)
+		})
 	}
-	return all
 }
 
 // everyEvent is what a plugin reads that listens to every plugin's events.
@@ -115,8 +164,43 @@ func TestNoticesThatFail(t *testing.T) {
 	}
 }
 
-// A server may take no message as large as a dead letter. It is told briefly then,
-// or in the log alone, and the events behind it do not wait.
+// limitMessages makes a stream refuse larger messages.
+func limitMessages(t *testing.T, bus *streams.Bus, stream string, size int32) {
+	t.Helper()
+	s, err := bus.JetStream().Stream(t.Context(), stream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := s.CachedInfo().Config
+	config.MaxMsgSize = size
+	if _, err := bus.JetStream().UpdateStream(t.Context(), config); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// runOrdered handles the commands of t in order until n deliveries are settled, and
+// returns their results and the log.
+func runOrdered(t *testing.T, bus *streams.Bus, name string, n int, h consumers.Handler) (results []string, log string) {
+	t.Helper()
+	var out bytes.Buffer // written to before each outcome only
+	outcomes, ended := make(chan consumers.Outcome, 100), make(chan error, 1)
+	ctx, cancel := context.WithCancel(streamstest.Context(t))
+	c := consumers.Config{
+		Durable: "plugin-t", Stream: streams.Plugin, Name: name, Subjects: []string{event.CommandSubject("t")}, Ordered: true, Backoff: quick,
+		Logger: slog.New(slog.NewTextHandler(&out, nil)), Observe: func(o consumers.Outcome) { outcomes <- o },
+	}
+	go func() { ended <- consumers.Run(ctx, bus, c, h) }()
+	for range n {
+		results = append(results, next(t, outcomes).Result)
+	}
+	idle(t, bus)
+	cancel()
+	<-ended
+	return results, out.String()
+}
+
+// A server may refuse messages as large as a dead letter. A short one is stored then,
+// or only logged, and the events behind it are handled.
 func TestDeadLettersThatAreNotTaken(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("it is broken ", 250)
@@ -126,7 +210,7 @@ func TestDeadLettersThatAreNotTaken(t *testing.T) {
 		want  int    // dead letters
 		says  string // in the log
 	}{
-		"brief":  {"t", 2000, 1, "storing a short one"},
+		"short":  {"t", 2000, 1, "storing a short one"},
 		"none":   {"t", 500, 0, "event terminated without a dead letter"},
 		"no one": {"not a name", 1 << 20, 0, "event terminated without a dead letter"},
 	} {
@@ -135,42 +219,18 @@ func TestDeadLettersThatAreNotTaken(t *testing.T) {
 			bus := streamstest.Bus(t, streamstest.Server(t))
 			failed := command(t, bus, "x")
 			command(t, bus, "next")
-			s, err := bus.JetStream().Stream(t.Context(), streams.Plugin)
-			if err != nil {
-				t.Fatal(err)
-			}
-			config := s.CachedInfo().Config
-			config.MaxMsgSize = c.limit
-			if _, err := bus.JetStream().UpdateStream(t.Context(), config); err != nil {
-				t.Fatal(err)
-			}
-			var log bytes.Buffer // written to between the deliveries' outcomes
-			settled := make(chan consumers.Outcome, 100)
-			ctx, cancel := context.WithCancel(streamstest.Context(t))
-			ended := make(chan error, 1)
-			go func() {
-				ended <- consumers.Run(ctx, bus, consumers.Config{
-					Durable: "plugin-t", Stream: streams.Plugin, Name: c.name, Subjects: []string{event.CommandSubject("t")}, Ordered: true, Backoff: quick,
-					Logger: slog.New(slog.NewTextHandler(&log, nil)), Observe: func(o consumers.Outcome) { settled <- o },
-				}, func(_ context.Context, d streams.Stored) ([]event.Envelope, error) {
-					if d.Ref == failed {
-						return nil, errors.New(long)
-					}
-					return nil, nil
-				})
-			}()
-			var results []string
-			for range len(quick) + 2 {
-				results = append(results, next(t, settled).Result)
-			}
+			limitMessages(t, bus, streams.Plugin, c.limit)
+			results, log := runOrdered(t, bus, c.name, len(quick)+2, func(_ context.Context, d streams.Stored) ([]event.Envelope, error) {
+				if d.Ref == failed {
+					return nil, errors.New(long)
+				}
+				return nil, nil
+			})
 			if want := fmt.Sprint([]string{consumers.Retried, consumers.Retried, consumers.Dead, consumers.Handled}); fmt.Sprint(results) != want {
 				t.Errorf("outcomes %s, want %s", results, want)
 			}
-			idle(t, bus)
-			cancel()
-			<-ended
-			if !strings.Contains(log.String(), "level=ERROR msg=\"") || !strings.Contains(log.String(), c.says) {
-				t.Errorf("the log does not say %q:\n%.3000s", c.says, log.String())
+			if !strings.Contains(log, "level=ERROR msg=\"") || !strings.Contains(log, c.says) {
+				t.Errorf("the log does not say %q:\n%.3000s", c.says, log)
 			}
 			got := letters(t, bus)
 			if len(got) != c.want {
@@ -181,7 +241,7 @@ func TestDeadLettersThatAreNotTaken(t *testing.T) {
 				cause, _ := s.Causation()
 				if err != nil || letter.Seq != int64(failed.Seq) || letter.Attempts != 3 || cause != failed || s.CorrelationID == "corr-x" ||
 					!strings.HasPrefix(letter.Error, "it is broken") || len(letter.Error) > 300 {
-					t.Errorf("the brief letter is %+v of correlation %s and cause %s: %v", letter, s.CorrelationID, cause, err)
+					t.Errorf("the short letter is %+v of correlation %s and cause %s: %v", letter, s.CorrelationID, cause, err)
 				}
 			}
 		})

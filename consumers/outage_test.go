@@ -3,12 +3,10 @@ package consumers_test
 import (
 	"context"
 	"errors"
-	"strings"
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nats.go/micro"
 
 	"github.com/rosey-bot/rosey/consumers"
 	"github.com/rosey-bot/rosey/event"
@@ -17,83 +15,125 @@ import (
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
-// A process that is told to stop while NATS is away does not wait for it.
-func TestStopsWithoutNATS(t *testing.T) {
+// What is away for a while, be it the database or a stream, as while a cluster
+// chooses a leader, makes an event wait, but fails no attempt.
+func TestOutageIsNoFailedAttempt(t *testing.T) {
 	t.Parallel()
-	server, err := embedded.Start(embedded.Config{Store: t.TempDir(), Listen: "127.0.0.1:0"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	disconnected, closed := make(chan struct{}), make(chan struct{})
-	nc, err := nats.Connect(server.Info().URL, nats.UserInfo(server.Info().User, server.Info().Password), nats.MaxReconnects(-1),
-		nats.DisconnectErrHandler(func(*nats.Conn, error) { close(disconnected) }), nats.ClosedHandler(func(*nats.Conn) { close(closed) }))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { nc.Close(); <-closed }()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := streams.Open(streamstest.Context(t), js, streams.Options{}); err != nil {
-		t.Fatal(err)
-	}
-	bus := streams.NewBus(nc, js)
-	settled, stop := start(t, bus, consumers.Config{}, func(context.Context, streams.Stored) ([]event.Envelope, error) { return nil, nil })
+	streamstest.Slow(t, "waits for timeouts")
+	log, unanswered := telling("publish failed, retrying")
+	bus := streamstest.Bus(t, streamstest.Server(t), log, streams.WithTimeout(100*time.Millisecond))
+	get := event.Get{Collection: "c", ID: "1"}
+	gone := make(chan struct{})
+	settled, _ := start(t, bus, consumers.Config{}, func(ctx context.Context, d streams.Stored) ([]event.Envelope, error) {
+		p := consumers.PublisherFrom(ctx)
+		if _, err := p.Request(ctx, event.SubjectGet, get, streams.Within(time.Millisecond)); event.CodeOf(err) != event.Timeout {
+			t.Errorf("who says how long he waits got %v", err)
+		}
+		body, err := p.Request(ctx, event.SubjectGet, get)
+		if err != nil {
+			return nil, err
+		}
+		// The stream goes away between the request and the answer to the command.
+		if err := bus.JetStream().DeleteStream(ctx, streams.Cytube); err != nil {
+			return nil, err
+		}
+		for len(unanswered) > 0 {
+			<-unanswered // of the request
+		}
+		close(gone)
+		return []event.Envelope{say(t, string(body))}, nil
+	})
 	command(t, bus, "x")
-	next(t, settled)
-	if err := server.Stop(); err != nil {
+	next(t, unanswered)
+	database, err := micro.AddService(bus.Conn(), micro.Config{Name: "database", Version: "1.0.0"})
+	if err != nil {
 		t.Fatal(err)
 	}
-	<-disconnected
-	stopped := make(chan struct{})
-	go func() { defer close(stopped); stop() }()
+	t.Cleanup(func() { _ = database.Stop() })
+	answer := bus.Service(t.Context(), func(context.Context, event.Envelope) (any, error) { return map[string]any{"success": true}, nil })
+	if err := database.AddEndpoint("get", answer, micro.WithEndpointSubject(event.SubjectGet)); err != nil {
+		t.Fatal(err)
+	}
+	next(t, gone)
+	next(t, unanswered)
+	if err := streams.Open(t.Context(), bus.JetStream(), streams.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if o := next(t, settled); o.Result != consumers.Handled || o.Attempt != 1 {
+		t.Errorf("outcome %+v, want it handled at the first attempt", o)
+	}
+	if sends := only(streamstest.Stored(t, bus, streams.Cytube), event.SubjectSendChat); len(sends) != 1 {
+		t.Errorf("%d sends, want one", len(sends))
+	}
+}
+
+// smallServer starts a server with a limited store.
+func smallServer(t *testing.T, size int64) *embedded.Server {
+	t.Helper()
+	server, err := embedded.Start(embedded.Config{Store: t.TempDir(), MaxStore: size})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return server
+}
+
+// What an event causes waits for room in a full store, be it an answer or a dead
+// letter: no attempt is used up by that, and nothing is lost.
+func TestPublishingWaitsForRoom(t *testing.T) {
+	t.Parallel()
+	streamstest.Slow(t, "fills a store")
+	server := smallServer(t, 6<<20)
+	log, waits := telling("publish failed, retrying")
+	bus := streamstest.Bus(t, server, log)
+	full := make(chan struct{})
+	settled := make(chan consumers.Outcome, 10)
+	handler := func(_ context.Context, d streams.Stored) ([]event.Envelope, error) {
+		if d.Attempt > 1 {
+			t.Errorf("%s is given to another process while it is worked on", d.Ref)
+		}
+		<-full
+		if c, _ := event.As[event.Command](d.Envelope); c.Command == "bad" {
+			return nil, consumers.Permanent(errors.New("it never works"))
+		}
+		return []event.Envelope{say(t, "one"), say(t, "two")}, nil
+	}
+	// One of three processes is idle.
+	for range 3 {
+		start(t, bus, consumers.Config{AckWait: 3 * time.Second, Observe: func(o consumers.Outcome) { settled <- o }}, handler)
+	}
+	command(t, bus, "bad")
+	command(t, bus, "good")
+	streamstest.Stuff(t, bus)
+	close(full)
+	next(t, waits)
+	next(t, waits)
+	// Longer than the server waits for an acknowledgement of what is not worked on.
 	select {
-	case <-stopped:
-	case <-time.After(8 * time.Second): // the client library waits 10 s for the server
-		t.Error("it waits for NATS")
-		<-stopped
+	case o := <-settled:
+		t.Fatalf("settled while the store is full: %+v", o)
+	case <-time.After(5 * time.Second):
 	}
-}
-
-// A consumer that is deleted while its last event is being handled, so between
-// two pulls, is missed all the same.
-func TestDeletedConsumerEndsRun(t *testing.T) {
-	streamstest.Slow(t, "waits for missed heartbeats")
-	t.Parallel()
-	bus := streamstest.Bus(t, streamstest.Server(t))
-	ctx := streamstest.Context(t)
-	ended := make(chan error, 1)
-	c := consumers.Config{Durable: "plugin-t", Stream: streams.Plugin, Name: "t", Subjects: []string{event.CommandSubject("t")}}
-	go func() {
-		ended <- consumers.Run(ctx, bus, c, func(ctx context.Context, _ streams.Stored) ([]event.Envelope, error) {
-			return nil, bus.JetStream().DeleteConsumer(ctx, streams.Plugin, "plugin-t")
-		})
-	}()
-	command(t, bus, "x")
-	if err := <-ended; !errors.Is(err, jetstream.ErrNoHeartbeat) || !strings.Contains(err.Error(), "plugin-t was deleted") {
-		t.Errorf("Run returned %v", err)
+	streamstest.Unstuff(t, bus)
+	results := map[string]int{}
+	for range 2 {
+		o := next(t, settled)
+		results[o.Result]++
+		if o.Attempt != 1 || o.Duplicates != 0 {
+			t.Errorf("not settled at the first attempt: %+v", o)
+		}
 	}
-}
-
-// A connection that is closed for good ends a consumer with an error: whoever runs
-// it must not take that for an end that was asked for.
-func TestClosedConnectionEndsRun(t *testing.T) {
-	t.Parallel()
-	bus := streamstest.Bus(t, streamstest.Server(t))
-	ctx := streamstest.Context(t)
-	ended, handled := make(chan error, 1), make(chan struct{}, 1)
-	c := consumers.Config{Durable: "plugin-t", Stream: streams.Plugin, Name: "t", Subjects: []string{event.CommandSubject("t")}}
-	go func() {
-		ended <- consumers.Run(ctx, bus, c, func(context.Context, streams.Stored) ([]event.Envelope, error) {
-			handled <- struct{}{}
-			return nil, nil
-		})
-	}()
-	command(t, bus, "x")
-	next(t, handled)
-	bus.Conn().Close()
-	if err := next(t, ended); !errors.Is(err, nats.ErrConnectionClosed) || !strings.Contains(err.Error(), "read consumer plugin-t") {
-		t.Errorf("Run returned %v", err)
+	if results[consumers.Handled] != 1 || results[consumers.Dead] != 1 {
+		t.Errorf("settled as %v", results)
 	}
+	said := len(only(streamstest.Stored(t, bus, streams.Cytube), event.SubjectSendChat))
+	letters := len(only(streamstest.Stored(t, bus, streams.Plugin), event.EventSubject("t", event.TypeDeadLetter)))
+	if said != 2 || letters != 1 {
+		t.Errorf("%d answers and %d dead letters, want 2 and 1", said, letters)
+	}
+	t.Logf("2 events handled while the store was full: %d answers and %d dead letter stored once there was room, each at attempt 1", said, letters)
 }

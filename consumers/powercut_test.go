@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
 	"github.com/rosey-bot/rosey/consumers"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
@@ -55,33 +56,39 @@ func TestAfterAPowerCut(t *testing.T) {
 	}
 }
 
-// handle runs a router and a plugin on a store while n lines are said, and counts
-// the answers.
-func handle(t *testing.T, store string, n int) (answers uint64) {
+// openStore starts a server on a store, until stop is called.
+func openStore(t *testing.T, store string) (bus *streams.Bus, stop func()) {
 	t.Helper()
 	server, err := embedded.Start(embedded.Config{Store: store})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() {
-		if err := server.Stop(); err != nil {
-			t.Error(err)
-		}
-	}()
 	nc, err := server.Connect()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer nc.Close()
 	js, err := jetstream.New(nc)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(streamstest.Context(t))
-	if err := streams.Open(ctx, js, streams.Options{}); err != nil {
+	if err := streams.Open(t.Context(), js, streams.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	bus := streams.NewBus(nc, js)
+	return streams.NewBus(nc, js), func() {
+		nc.Close()
+		if err := server.Stop(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// handle runs a router and a plugin on a store while n lines are said, and counts
+// the answers.
+func handle(t *testing.T, store string, n int) (answers uint64) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(streamstest.Context(t))
+	bus, stop := openStore(t, store)
+	defer stop()
 	var running sync.WaitGroup
 	for _, hop := range []struct {
 		c    consumers.Config
@@ -106,7 +113,7 @@ func handle(t *testing.T, store string, n int) (answers uint64) {
 	defer running.Wait()
 	defer cancel()
 	sent := func() uint64 {
-		s, err := js.Stream(ctx, streams.Cytube)
+		s, err := bus.JetStream().Stream(ctx, streams.Cytube)
 		if err != nil {
 			t.Fatal(err)
 		}
