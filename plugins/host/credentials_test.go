@@ -4,186 +4,23 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/event"
-	"github.com/rosey-bot/rosey/kvstore"
-	"github.com/rosey-bot/rosey/kvstore/service"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/access"
 	"github.com/rosey-bot/rosey/streams/connect"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
-
-// grounds are a bot's bus on a server that listens, with a plugin "guest" that has
-// credentials of its own and a plugin "victim" that has none.
-type grounds struct {
-	*streams.Bus
-	t     *testing.T
-	store string
-	url   string
-	creds string
-	auth  nats.Option // of the guest; its creds when nil
-}
-
-// external is the same on a server that knows the guest from its configuration.
-func external(t *testing.T) *grounds {
-	t.Helper()
-	config := "listen: 127.0.0.1:-1\njetstream { store_dir: " + strconv.Quote(t.TempDir()) + " }\n" + access.PluginPermissions("guest").Config("BOT")
-	config = strings.Replace(config, "  BOT {\n", "  BOT {\n    jetstream: enabled\n    users: [ { user: bot, password: bot } ]\n", 1)
-	config = strings.Replace(config, "$PASSWORD_OF_GUEST", "guest", 1)
-	path := filepath.Join(t.TempDir(), "server.conf")
-	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	opts, err := server.ProcessConfigFile(path)
-	if err != nil {
-		t.Fatalf("%v\n%s", err, config)
-	}
-	opts.NoSigs = true
-	ns, err := server.NewServer(opts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ns.Start()
-	t.Cleanup(func() { ns.Shutdown(); ns.WaitForShutdown() })
-	if !ns.ReadyForConnections(time.Minute) {
-		t.Fatal("the server did not start")
-	}
-	g := &grounds{t: t, url: ns.ClientURL(), auth: nats.UserInfo("plugin-guest", "guest")}
-	closed := make(chan struct{})
-	nc, err := nats.Connect(g.url, nats.UserInfo("bot", "bot"), nats.ClosedHandler(func(*nats.Conn) { close(closed) }))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { nc.Close(); <-closed })
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := streams.Open(streamstest.Context(t), js, streams.Options{}); err != nil {
-		t.Fatal(err)
-	}
-	g.Bus = streams.NewBus(nc, js)
-	g.serve()
-	return g
-}
-
-func newGrounds(t *testing.T) *grounds {
-	t.Helper()
-	g := &grounds{t: t, store: t.TempDir()}
-	server := streamstest.ServerOn(t, g.store)
-	g.url = server.Info().URL
-	g.Bus = streamstest.Bus(t, server)
-	g.creds = g.issue()
-	g.serve()
-	return g
-}
-
-// serve runs what a bot offers to plugins.
-func (g *grounds) serve() {
-	t := g.t
-	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	kv, err := router.OpenBucket(ctx, g.JetStream(), 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range []string{"guest", "victim"} {
-		if err := access.OpenCommandConsumer(ctx, g.JetStream(), name); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := router.Register(ctx, kv, router.Registration{Name: name, Version: "1.0.0"}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	store, err := kvstore.NewStore(g.JetStream(), kvstore.WithLogger(slog.New(slog.DiscardHandler)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	db := service.New(g.Conn(), store, service.Options{})
-	var running sync.WaitGroup
-	for _, serve := range []func(context.Context) error{func(ctx context.Context) error { return db.Serve(ctx, func() {}) }, access.NewProvisioner(g.Bus, slog.New(slog.DiscardHandler)).Serve} {
-		running.Go(func() {
-			if err := serve(ctx); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	t.Cleanup(func() { cancel(); running.Wait() })
-	if _, err := g.Conn().Subscribe("plugin.victim.request", func(m *nats.Msg) { _ = m.Respond([]byte(`{"success":true}`)) }); err != nil {
-		t.Fatal(err)
-	}
-	nc := g.guest()
-	for _, subject := range []string{"rosey.warden.guest.cancel-timer", "database.collections"} {
-		eventually(t, "an answer to "+subject, func() bool {
-			// Nobody says that nobody answers where a stream records the requests.
-			_, err := nc.Request(subject, []byte(`{}`), time.Second)
-			return err == nil
-		})
-	}
-}
-
-func (g *grounds) issue() string {
-	g.t.Helper()
-	text, err := access.IssueCredentials(g.store, "guest")
-	if err != nil {
-		g.t.Fatal(err)
-	}
-	path := filepath.Join(g.t.TempDir(), "guest.creds")
-	if err := os.WriteFile(path, text, 0o600); err != nil {
-		g.t.Fatal(err)
-	}
-	return path
-}
-
-// guest connects over the wire as the plugin, the way any client does.
-func (g *grounds) guest(opts ...nats.Option) *nats.Conn {
-	g.t.Helper()
-	closed := make(chan struct{})
-	auth := g.auth
-	if auth == nil {
-		auth = nats.UserCredentials(g.creds)
-	}
-	opts = append([]nats.Option{
-		auth,
-		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}), nats.ClosedHandler(func(*nats.Conn) { close(closed) }),
-	}, opts...)
-	nc, err := nats.Connect(g.url, opts...)
-	if err != nil {
-		g.t.Fatal(err)
-	}
-	g.t.Cleanup(func() { nc.Close(); <-closed })
-	return nc
-}
-
-// refused reports whether the server refused what was sent on nc last.
-func refused(nc *nats.Conn) bool {
-	_ = nc.Flush()
-	return errors.Is(nc.LastError(), nats.ErrPermissionViolation)
-}
-
-func envelope(subject, data string) []byte {
-	e := event.Envelope{Subject: subject, Data: json.RawMessage(data), Timestamp: time.Now(), Priority: event.Normal}
-	b, err := e.MarshalJSON()
-	if err != nil {
-		panic(err)
-	}
-	return b
-}
 
 // A plugin with credentials of its own can do all that a plugin does.
 func TestCredentialsAllow(t *testing.T) {
@@ -196,157 +33,188 @@ func TestCredentialsAllow(t *testing.T) {
 	}
 }
 
+// A session is what the guest does on a connection of its own.
+type session struct {
+	*testing.T
+	*grounds
+	ctx context.Context
+	nc  *nats.Conn
+	js  jetstream.JetStream
+	bus *streams.Bus
+}
+
+func (g *grounds) session(t *testing.T) *session {
+	t.Helper()
+	nc := g.guest()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bus := streams.NewBus(nc, js, streams.WithManager(access.Delegate(js, "guest")))
+	return &session{t, g, streamstest.Context(t), nc, js, bus}
+}
+
+// stores returns an action that publishes to a stream.
+func stores(subject, body string) func(*session) error {
+	return func(s *session) error {
+		_, err := s.js.Publish(s.ctx, subject, []byte(body))
+		return err
+	}
+}
+
+// answered returns an action that sends a request.
+func answered(subject, body string) func(*session) error {
+	return func(s *session) error {
+		m, err := s.nc.RequestWithContext(s.ctx, subject, []byte(body))
+		if err == nil {
+			err = event.ReplyError(m.Data)
+		}
+		return err
+	}
+}
+
 func allowed(t *testing.T, g *grounds) {
 	t.Helper()
-	stores := func(subject, body string) func(context.Context, *nats.Conn, jetstream.JetStream) error {
-		return func(ctx context.Context, _ *nats.Conn, js jetstream.JetStream) error {
-			_, err := js.Publish(ctx, subject, []byte(body))
-			return err
-		}
-	}
-	answered := func(subject, body string) func(context.Context, *nats.Conn, jetstream.JetStream) error {
-		return func(ctx context.Context, nc *nats.Conn, _ jetstream.JetStream) error {
-			m, err := nc.RequestWithContext(ctx, subject, []byte(body))
-			if err == nil {
-				err = event.ReplyError(m.Data)
-			}
-			return err
-		}
-	}
-	bus := func(nc *nats.Conn, js jetstream.JetStream) *streams.Bus {
-		return streams.NewBus(nc, js, streams.WithManager(access.Delegate(js, "guest")))
-	}
-	for name, do := range map[string]func(context.Context, *nats.Conn, jetstream.JetStream) error{
-		"publish its own event":         stores("plugin.guest.event", `{"n":1}`),
-		"publish its own event of type": stores("plugin.guest.event.won", `{"n":1}`),
-		"say":                           stores("cytube.send.chat", `{"message":"hi"}`),
-		"whisper":                       stores("cytube.send.pm", `{"to":"alice","message":"hi"}`),
-		"emote":                         stores("cytube.send.emote", `{"emote":"waves"}`),
-		"ask another plugin":            answered("plugin.victim.request", `{}`),
-		"write a record":                answered("database.set", `{"collection":"guest","id":1,"data":{"n":1}}`),
-		"query records":                 answered("database.query", `{"collection":"guest"}`),
-		"list collections":              answered("database.collections", `{}`),
-		"register itself": func(ctx context.Context, _ *nats.Conn, js jetstream.JetStream) error {
-			kv, err := js.KeyValue(ctx, router.Bucket)
-			if err != nil {
-				return err
-			}
-			_, err = router.Register(ctx, kv, router.Registration{Name: "guest", Version: "1.0.1"})
-			return err
-		},
-		"read registrations": func(ctx context.Context, _ *nats.Conn, js jetstream.JetStream) error {
-			kv, err := js.KeyValue(ctx, router.Bucket)
-			if err == nil {
-				_, err = kv.Get(ctx, "victim")
-			}
-			return err
-		},
-		"read its commands": func(ctx context.Context, _ *nats.Conn, js jetstream.JetStream) error {
-			if _, err := g.JetStream().Publish(ctx, "plugin.guest.command", []byte(`{"command":"x","user":"alice"}`)); err != nil {
-				return err
-			}
-			c, err := js.Consumer(ctx, streams.Plugin, streams.Durable("guest"))
-			if err != nil {
-				return err
-			}
-			m, err := c.Next(jetstream.FetchMaxWait(time.Minute))
-			if err != nil {
-				return err
-			}
-			return m.DoubleAck(ctx)
-		},
-		"have a durable opened": func(ctx context.Context, nc *nats.Conn, js jetstream.JetStream) error {
-			c, err := bus(nc, js).Durable(ctx, streams.Cytube, jetstream.ConsumerConfig{
-				Durable: streams.Durable("guest"), FilterSubjects: []string{event.SubjectUserJoin}, AckWait: time.Minute, MaxDeliver: 3, MaxAckPending: 7,
-			})
-			if err != nil {
-				return err
-			}
-			if got := c.CachedInfo().Config; got.MaxAckPending != 7 || !slices.Equal(got.FilterSubjects, []string{event.SubjectUserJoin}) || got.AckPolicy != jetstream.AckExplicitPolicy {
-				t.Errorf("the durable is %+v", got)
-			}
-			if _, err := g.Bus.JetStream().Publish(ctx, event.SubjectUserJoin, []byte(`{"user":"bob","channel":"c","rank":1,"time":1}`)); err != nil {
-				return err
-			}
-			m, err := c.Next(jetstream.FetchMaxWait(time.Minute))
-			if err != nil {
-				return err
-			}
-			return m.DoubleAck(ctx)
-		},
-		"set and cancel timers": func(ctx context.Context, nc *nats.Conn, js jetstream.JetStream) error {
-			b := bus(nc, js)
-			fired := make(chan streams.Stored, 1)
-			sub, err := g.Subscribe(ctx, "plugin.guest.event.rung", func(_ context.Context, s streams.Stored) { fired <- s })
-			if err != nil {
-				return err
-			}
-			defer sub.Stop()
-			for timer, in := range map[string]time.Duration{"cancelled": time.Hour, "kept": time.Second} {
-				e, err := event.New("plugin.guest.event.rung", map[string]any{"timer": timer})
-				if err != nil {
-					return err
-				}
-				e.CorrelationID = "tea"
-				if _, err := b.Publish(ctx, e, streams.At(time.Now().Add(in), timer), streams.WithMsgID(timer)); err != nil {
-					return err
-				}
-			}
-			if err := b.CancelTimer(ctx, "guest", "cancelled"); err != nil {
-				return err
-			}
-			select {
-			case s := <-fired:
-				if !strings.Contains(string(s.Data), "kept") || s.CorrelationID != "tea" {
-					t.Errorf("fired %s in conversation %s", s.Data, s.CorrelationID)
-				}
-				timers, err := g.JetStream().Stream(ctx, streams.Timer)
-				if err != nil {
-					return err
-				}
-				info, err := timers.Info(ctx, jetstream.WithSubjectFilter(event.AllSchedules))
-				if err == nil && len(info.State.Subjects) > 0 {
-					t.Errorf("still waiting: %v", info.State.Subjects)
-				}
-				return err
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-		},
-		"answer requests and monitoring": func(ctx context.Context, nc *nats.Conn, _ jetstream.JetStream) error {
-			for _, subject := range []string{"plugin.guest.request", "plugin.guest.request.x", streams.RestartSubject("guest"), "$SRV.PING", "$SRV.INFO.plugin-guest", "$SRV.STATS.plugin-guest.ID"} {
-				if _, err := nc.Subscribe(subject, func(m *nats.Msg) { _ = m.Respond([]byte(`{"success":true}`)) }); err != nil {
-					return err
-				}
-			}
-			if err := nc.Flush(); err != nil {
-				return err
-			}
-			_, err := g.Conn().RequestWithContext(ctx, "plugin.guest.request", []byte(`{}`))
-			return err
-		},
-		"find what others left without a span": func(ctx context.Context, _ *nats.Conn, js jetstream.JetStream) error {
-			kv, err := js.KeyValue(ctx, "traces")
-			if err == nil {
-				_, err = kv.Create(ctx, "0123456789abcdef", nil)
-			}
-			return err
-		},
+	for name, do := range map[string]func(*session) error{
+		"publish its own event":                stores("plugin.guest.event", `{"n":1}`),
+		"publish its own event of type":        stores("plugin.guest.event.won", `{"n":1}`),
+		"say":                                  stores("cytube.send.chat", `{"message":"hi"}`),
+		"whisper":                              stores("cytube.send.pm", `{"to":"alice","message":"hi"}`),
+		"emote":                                stores("cytube.send.emote", `{"emote":"waves"}`),
+		"ask another plugin":                   answered("plugin.victim.request", `{}`),
+		"write a record":                       answered("database.set", `{"collection":"guest","id":1,"data":{"n":1}}`),
+		"query records":                        answered("database.query", `{"collection":"guest"}`),
+		"list collections":                     answered("database.collections", `{}`),
+		"register itself":                      registersItself,
+		"read registrations":                   readsRegistrations,
+		"read its commands":                    readsCommands,
+		"have a durable opened":                hasDurableOpened,
+		"set and cancel timers":                setsTimers,
+		"answer requests and monitoring":       answersRequests,
+		"find what others left without a span": createsClaim,
 	} {
 		t.Run(name, func(t *testing.T) {
-			nc := g.guest()
-			js, err := jetstream.New(nc)
-			if err != nil {
-				t.Fatal(err)
+			s := g.session(t)
+			if err := do(s); err != nil {
+				t.Errorf("%v (the server says: %v)", err, s.nc.LastError())
 			}
-			if err := do(streamstest.Context(t), nc, js); err != nil {
-				t.Errorf("%v (the server says: %v)", err, nc.LastError())
-			}
-			if refused(nc) {
-				t.Errorf("the server says: %v", nc.LastError())
+			if refused(s.nc) {
+				t.Errorf("the server says: %v", s.nc.LastError())
 			}
 		})
 	}
+}
+
+func registersItself(s *session) error {
+	kv, err := s.js.KeyValue(s.ctx, router.Bucket)
+	if err != nil {
+		return err
+	}
+	_, err = router.Register(s.ctx, kv, router.Registration{Name: "guest", Version: "1.0.1"})
+	return err
+}
+
+func readsRegistrations(s *session) error {
+	kv, err := s.js.KeyValue(s.ctx, router.Bucket)
+	if err == nil {
+		_, err = kv.Get(s.ctx, "victim")
+	}
+	return err
+}
+
+func readsCommands(s *session) error {
+	if _, err := s.JetStream().Publish(s.ctx, "plugin.guest.command", []byte(`{"command":"x","user":"alice"}`)); err != nil {
+		return err
+	}
+	c, err := s.js.Consumer(s.ctx, streams.Plugin, streams.Durable("guest"))
+	if err != nil {
+		return err
+	}
+	return s.ackNext(c)
+}
+
+func (s *session) ackNext(c jetstream.Consumer) error {
+	m, err := c.Next(jetstream.FetchMaxWait(time.Minute))
+	if err != nil {
+		return err
+	}
+	return m.DoubleAck(s.ctx)
+}
+
+func hasDurableOpened(s *session) error {
+	c, err := s.bus.Durable(s.ctx, streams.Cytube, jetstream.ConsumerConfig{
+		Durable: streams.Durable("guest"), FilterSubjects: []string{event.SubjectUserJoin}, AckWait: time.Minute, MaxDeliver: 3, MaxAckPending: 7,
+	})
+	if err != nil {
+		return err
+	}
+	if got := c.CachedInfo().Config; got.MaxAckPending != 7 || !slices.Equal(got.FilterSubjects, []string{event.SubjectUserJoin}) || got.AckPolicy != jetstream.AckExplicitPolicy {
+		s.Errorf("the durable is %+v", got)
+	}
+	if _, err := s.JetStream().Publish(s.ctx, event.SubjectUserJoin, []byte(`{"user":"bob","channel":"c","rank":1,"time":1}`)); err != nil {
+		return err
+	}
+	return s.ackNext(c)
+}
+
+func setsTimers(s *session) error {
+	fired := make(chan streams.Stored, 1)
+	sub, err := s.Subscribe(s.ctx, "plugin.guest.event.rung", func(_ context.Context, e streams.Stored) { fired <- e })
+	if err != nil {
+		return err
+	}
+	defer sub.Stop()
+	for timer, in := range map[string]time.Duration{"cancelled": time.Hour, "kept": time.Second} {
+		e, err := event.New("plugin.guest.event.rung", map[string]any{"timer": timer})
+		if err != nil {
+			return err
+		}
+		e.CorrelationID = "tea"
+		if _, err := s.bus.Publish(s.ctx, e, streams.At(time.Now().Add(in), timer), streams.WithMsgID(timer)); err != nil {
+			return err
+		}
+	}
+	if err := s.bus.CancelTimer(s.ctx, "guest", "cancelled"); err != nil {
+		return err
+	}
+	select {
+	case e := <-fired:
+		if !strings.Contains(string(e.Data), "kept") || e.CorrelationID != "tea" {
+			s.Errorf("fired %s in conversation %s", e.Data, e.CorrelationID)
+		}
+	case <-s.ctx.Done():
+		return s.ctx.Err()
+	}
+	timers, err := s.JetStream().Stream(s.ctx, streams.Timer)
+	if err != nil {
+		return err
+	}
+	info, err := timers.Info(s.ctx, jetstream.WithSubjectFilter(event.AllSchedules))
+	if err == nil && len(info.State.Subjects) > 0 {
+		s.Errorf("still waiting: %v", info.State.Subjects)
+	}
+	return err
+}
+
+func answersRequests(s *session) error {
+	for _, subject := range []string{"plugin.guest.request", "plugin.guest.request.x", streams.RestartSubject("guest"), "$SRV.PING", "$SRV.INFO.plugin-guest", "$SRV.STATS.plugin-guest.ID"} {
+		if _, err := s.nc.Subscribe(subject, func(m *nats.Msg) { _ = m.Respond([]byte(`{"success":true}`)) }); err != nil {
+			return err
+		}
+	}
+	if err := s.nc.Flush(); err != nil {
+		return err
+	}
+	_, err := s.Conn().RequestWithContext(s.ctx, "plugin.guest.request", []byte(`{}`))
+	return err
+}
+
+func createsClaim(s *session) error {
+	kv, err := s.js.KeyValue(s.ctx, "traces")
+	if err == nil {
+		_, err = kv.Create(s.ctx, "0123456789abcdef", nil)
+	}
+	return err
 }
 
 // Whatever else it tries to publish or to hear is refused by the server.
@@ -425,93 +293,89 @@ func TestCredentialsAreNotWorkedAround(t *testing.T) {
 	}
 }
 
+// forged is the payload of whatever event it is taken for.
+const forged = `{"reason":"forged","timestamp":1,"command":"forged","user":"admin","args":[],"channel":"c","rank":9,"raw_message":"!forged"}`
+
+func headers(pairs ...string) nats.Header {
+	h := nats.Header{}
+	for i := 0; i < len(pairs); i += 2 {
+		h.Set(pairs[i], pairs[i+1])
+	}
+	return h
+}
+
+// store sends a message and returns the error with which it is refused.
+func store(ctx context.Context, nc *nats.Conn, subject string, h nats.Header, body string) error {
+	m, err := nc.RequestMsgWithContext(ctx, &nats.Msg{Subject: subject, Header: h, Data: []byte(body)})
+	if err != nil {
+		return err
+	}
+	var ack struct{ Error *struct{ Description string } }
+	if err := json.Unmarshal(m.Data, &ack); err != nil {
+		return err
+	}
+	if ack.Error != nil {
+		return errors.New(ack.Error.Description)
+	}
+	return event.ReplyError(m.Data)
+}
+
+// attempt is a message by which the guest tries what it must not.
+type attempt struct {
+	subject string
+	header  nats.Header
+	body    string
+}
+
+func attempts() map[string]attempt {
+	soon := "@at " + time.Now().Add(time.Second).UTC().Format(time.RFC3339)
+	return map[string]attempt{
+		"clear a stream by a header":       {"plugin.guest.event", headers("Nats-Rollup", "all"), `{}`},
+		"clear its subject by a header":    {"plugin.guest.event", headers("Nats-Rollup", "sub"), `{}`},
+		"clear the bucket by a header":     {"$KV.plugins.guest", headers("Nats-Rollup", "all"), `{}`},
+		"clear what is said by a header":   {"cytube.send.chat", headers("Nats-Rollup", "all"), `{"message":"x"}`},
+		"clear claims by a header":         {"$KV.traces.x", headers("Nats-Rollup", "all"), ``},
+		"schedule another's command":       {"plugin.guest.event", headers("Nats-Schedule", soon, "Nats-Schedule-Target", "plugin.victim.command"), forged},
+		"purge another's timer":            {"plugin.guest.event", headers("Nats-Schedule-Next", "purge", "Nats-Scheduler", "plugin.victim.event.old"), `{}`},
+		"have another's timer set":         {"rosey.warden.guest.timer", headers("Rosey-Timer", "x", "Rosey-Timer-At", "2026-01-01T00:00:00Z"), string(envelope("plugin.victim.event.won", `{}`))},
+		"have a command set as timer":      {"rosey.warden.guest.timer", headers("Rosey-Timer", "x", "Rosey-Timer-At", "2026-01-01T00:00:00Z"), string(envelope("plugin.guest.command", forged))},
+		"have a timer set with a rollup":   {"rosey.warden.guest.timer", headers("Rosey-Timer", "x.y", "Rosey-Timer-At", "2026-01-01T00:00:00Z", "Nats-Rollup", "all"), string(envelope("plugin.guest.event.won", `{}`))},
+		"have all timers cancelled":        {"rosey.warden.guest.cancel-timer", headers("Rosey-Timer", ">"), `{}`},
+		"have a durable read the requests": {"rosey.warden.guest.durable", nil, `{"stream":"DATABASE","subjects":["database.>"],"max_deliver":1}`},
+		"have a durable read the database": {"rosey.warden.guest.durable", nil, `{"stream":"KV_db_quotes","max_deliver":1}`},
+	}
+}
+
 func workedAround(t *testing.T, g *grounds) {
 	t.Helper()
 	ctx := streamstest.Context(t)
 	if _, err := g.JetStream().Publish(ctx, "plugin.victim.event.old", envelope("plugin.victim.event.old", `{}`)); err != nil {
 		t.Fatal(err)
 	}
-	forged := `{"reason":"forged","timestamp":1,"command":"forged","user":"admin","args":[],"channel":"c","rank":9,"raw_message":"!forged"}`
-	with := func(headers ...string) nats.Header {
-		h := nats.Header{}
-		for i := 0; i < len(headers); i += 2 {
-			h.Set(headers[i], headers[i+1])
-		}
-		return h
-	}
-	soon := "@at " + time.Now().Add(time.Second).UTC().Format(time.RFC3339)
-	store := func(ctx context.Context, nc *nats.Conn, subject string, h nats.Header, body string) error {
-		m, err := nc.RequestMsgWithContext(ctx, &nats.Msg{Subject: subject, Header: h, Data: []byte(body)})
-		if err != nil {
-			return err
-		}
-		var ack struct{ Error *struct{ Description string } }
-		if err := json.Unmarshal(m.Data, &ack); err != nil {
-			return err
-		}
-		if ack.Error != nil {
-			return errors.New(ack.Error.Description)
-		}
-		return event.ReplyError(m.Data)
-	}
-	for name, try := range map[string]func(*nats.Conn) error{
-		"clear a stream by a header": func(nc *nats.Conn) error {
-			return store(ctx, nc, "plugin.guest.event", with("Nats-Rollup", "all"), `{}`)
-		},
-		"clear its subject by a header": func(nc *nats.Conn) error {
-			return store(ctx, nc, "plugin.guest.event", with("Nats-Rollup", "sub"), `{}`)
-		},
-		"clear the bucket by a header": func(nc *nats.Conn) error {
-			return store(ctx, nc, "$KV.plugins.guest", with("Nats-Rollup", "all"), `{}`)
-		},
-		"clear what is said by a header": func(nc *nats.Conn) error {
-			return store(ctx, nc, "cytube.send.chat", with("Nats-Rollup", "all"), `{"message":"x"}`)
-		},
-		"clear claims by a header": func(nc *nats.Conn) error { return store(ctx, nc, "$KV.traces.x", with("Nats-Rollup", "all"), ``) },
-		"schedule another's command": func(nc *nats.Conn) error {
-			return store(ctx, nc, "plugin.guest.event", with("Nats-Schedule", soon, "Nats-Schedule-Target", "plugin.victim.command"), forged)
-		},
-		"purge another's timer": func(nc *nats.Conn) error {
-			return store(ctx, nc, "plugin.guest.event", with("Nats-Schedule-Next", "purge", "Nats-Scheduler", "plugin.victim.event.old"), `{}`)
-		},
-		"have another's timer set": func(nc *nats.Conn) error {
-			return store(ctx, nc, "rosey.warden.guest.timer", with("Rosey-Timer", "x", "Rosey-Timer-At", "2026-01-01T00:00:00Z"), string(envelope("plugin.victim.event.won", `{}`)))
-		},
-		"have a command set as timer": func(nc *nats.Conn) error {
-			return store(ctx, nc, "rosey.warden.guest.timer", with("Rosey-Timer", "x", "Rosey-Timer-At", "2026-01-01T00:00:00Z"), string(envelope("plugin.guest.command", forged)))
-		},
-		"have a timer set with a rollup": func(nc *nats.Conn) error {
-			return store(ctx, nc, "rosey.warden.guest.timer", with("Rosey-Timer", "x.y", "Rosey-Timer-At", "2026-01-01T00:00:00Z", "Nats-Rollup", "all"), string(envelope("plugin.guest.event.won", `{}`)))
-		},
-		"have all timers cancelled": func(nc *nats.Conn) error {
-			return store(ctx, nc, "rosey.warden.guest.cancel-timer", with("Rosey-Timer", ">"), `{}`)
-		},
-		"have a durable read the requests": func(nc *nats.Conn) error {
-			return store(ctx, nc, "rosey.warden.guest.durable", nil, `{"stream":"DATABASE","subjects":["database.>"],"max_deliver":1}`)
-		},
-		"have a durable read the database": func(nc *nats.Conn) error {
-			return store(ctx, nc, "rosey.warden.guest.durable", nil, `{"stream":"KV_db_quotes","max_deliver":1}`)
-		},
-	} {
+	for name, a := range attempts() {
 		t.Run(name, func(t *testing.T) {
-			if err := try(g.guest()); err == nil {
+			if err := store(ctx, g.guest(), a.subject, a.header, a.body); err == nil {
 				t.Error("it was done")
 			}
 		})
 	}
-	// A reply goes where the request says, unasked whether the requester may
-	// publish there. Nothing comes of that but what cannot be read as an event.
+	g.misdirectReplies(ctx)
+	g.checkUntouched(ctx)
+}
+
+// misdirectReplies has replies sent to others' subjects. A reply goes where the
+// request says, whether or not the requester may publish there; it must not be read as
+// an event.
+func (g *grounds) misdirectReplies(ctx context.Context) {
+	t := g.t
+	t.Helper()
 	nc := g.guest()
-	if err := store(ctx, nc, "plugin.guest.event.evil", nil, forged); err != nil {
-		t.Fatal(err)
-	}
-	if err := store(ctx, nc, "rosey.warden.guest.durable", nil, `{"stream":"PLUGIN","subjects":["plugin.guest.event.evil"],"max_deliver":9,"max_ack_pending":100}`); err != nil {
-		t.Fatal(err)
-	}
-	if err := store(ctx, nc, "database.set", nil, `{"collection":"guest","id":1,"data":`+forged+`}`); err != nil {
-		t.Fatal(err)
-	}
-	if err := store(ctx, nc, "database.set", nil, `{"collection":"guest","id":1,"data":`+forged+`}`); err != nil {
+	if err := errors.Join(
+		store(ctx, nc, "plugin.guest.event.evil", nil, forged),
+		store(ctx, nc, "rosey.warden.guest.durable", nil, `{"stream":"PLUGIN","subjects":["plugin.guest.event.evil"],"max_deliver":9,"max_ack_pending":100}`),
+		store(ctx, nc, "database.set", nil, `{"collection":"guest","id":1,"data":`+forged+`}`),
+		store(ctx, nc, "database.set", nil, `{"collection":"guest","id":1,"data":`+forged+`}`),
+	); err != nil {
 		t.Fatal(err)
 	}
 	for _, where := range []string{
@@ -537,6 +401,12 @@ func workedAround(t *testing.T, g *grounds) {
 	if err := errors.Join(nc.Flush(), store(ctx, nc, "database.get", nil, `{"collection":"guest","id":1}`), store(ctx, nc, "plugin.guest.event.last", nil, `{}`)); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// checkUntouched checks that nothing of others was forged, cleared or paused.
+func (g *grounds) checkUntouched(ctx context.Context) {
+	t := g.t
+	t.Helper()
 	for _, s := range []string{streams.Plugin, streams.Platform, streams.Cytube} {
 		stream, err := g.JetStream().Stream(ctx, s)
 		if err != nil {
