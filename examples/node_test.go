@@ -18,7 +18,24 @@ func TestNodePlugin(t *testing.T) {
 	need(t, err, "the packages of the plugin in JavaScript are missing: run npm ci in examples/plugin-node")
 	b := newBus(t)
 	stop := b.start("coin", "plugin-node", nil, node, "coin.js")
+	b.tossCoin(t)
+	b.retried("coin", "coin")
+	b.sendBare(t)
 
+	// A command for a plugin that is down stays in the stream until it expires.
+	stop()
+	line := b.say("!coin")
+	b.await("the router", func() bool { return len(b.stored("plugin.coin.command")) == 10 })
+	b.start("coin", "plugin-node", []string{"COIN_MAX_AGE=0.001"}, node, "coin.js")
+	expired := b.next("plugin.coin.event.expired")
+	if x, err := event.As[event.Expired](expired.Envelope); err != nil || x.Subject != "plugin.coin.command" || expired.CorrelationID != line.CorrelationID {
+		t.Errorf("expired %+v, %v", x, err)
+	}
+}
+
+// tossCoin tosses a coin, has the toss redelivered, and counts.
+func (b *bus) tossCoin(t *testing.T) {
+	t.Helper()
 	line := b.say("!coin")
 	reply := b.next(event.SubjectSendChat)
 	side := regexp.MustCompile(`^🪙 alice: (heads|tails)$`).FindStringSubmatch(message(t, reply))
@@ -41,10 +58,12 @@ func TestNodePlugin(t *testing.T) {
 	if n := len(b.stored(event.AllSends)); n != 3 {
 		t.Errorf("it said %d things, want 3", n)
 	}
+}
 
-	b.retried("coin", "coin")
-
-	// A command without an envelope, as from the NATS CLI, and malformed ones.
+// sendBare publishes a command without an envelope, as the NATS CLI does, and malformed
+// ones.
+func (b *bus) sendBare(t *testing.T) {
+	t.Helper()
 	if err := b.Conn().Publish("plugin.coin.command", []byte(`{"command":"coin","user":"bob","args":["count"]}`)); err != nil {
 		t.Fatal(err)
 	}
@@ -59,15 +78,5 @@ func TestNodePlugin(t *testing.T) {
 		if err != nil || l.Attempts != 1 || !strings.HasPrefix(l.Error, "malformed event: ") || l.Subject != "plugin.coin.command" {
 			t.Errorf("%s: %+v, %v", body, l, err)
 		}
-	}
-
-	// What comes while the plugin is down waits for it, but not for ever.
-	stop()
-	line = b.say("!coin")
-	b.await("the router", func() bool { return len(b.stored("plugin.coin.command")) == 10 })
-	b.start("coin", "plugin-node", []string{"COIN_MAX_AGE=0.001"}, node, "coin.js")
-	expired := b.next("plugin.coin.event.expired")
-	if x, err := event.As[event.Expired](expired.Envelope); err != nil || x.Subject != "plugin.coin.command" || expired.CorrelationID != line.CorrelationID {
-		t.Errorf("expired %+v, %v", x, err)
 	}
 }

@@ -20,19 +20,23 @@ func plugin(h plugins.Handler) plugins.Plugin {
 
 func hello(c *plugins.Context) ([]event.Envelope, error) { return c.Say("hello"), nil }
 
-func deadLetter(t *testing.T, room *plugintest.Room) event.DeadLetter {
+func deadLetter(t *testing.T, channel *plugintest.Channel) event.DeadLetter {
 	t.Helper()
-	l, err := event.As[event.DeadLetter](room.Emitted("plugin.x.event.dead_letter").Envelope)
+	l, err := event.As[event.DeadLetter](channel.Emitted("plugin.x.event.dead_letter").Envelope)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return l
 }
 
-// A plugin that publishes what is not its own, or what breaks the contract, is
-// told the rule, at once and for good.
-func TestContractIsEnforced(t *testing.T) {
-	t.Parallel()
+// violation is a handler that publishes what is not its own, or breaks the contract.
+type violation struct {
+	handle plugins.Handler
+	code   event.Code // of the dead letter; "" if there is none
+	says   string
+}
+
+func violations(t *testing.T) map[string]violation {
 	foreign := func(subject string, payload any) event.Envelope {
 		e, err := event.New(subject, payload)
 		if err != nil {
@@ -42,11 +46,7 @@ func TestContractIsEnforced(t *testing.T) {
 	}
 	chat := foreign(event.SubjectChat, event.Chat{User: "alice", Message: "hi", Channel: "test"})
 	other := foreign("plugin.y.event.lie", map[string]any{})
-	for name, c := range map[string]struct {
-		handle plugins.Handler
-		code   event.Code
-		says   string
-	}{
+	return map[string]violation{
 		"returns a chat line": {func(c *plugins.Context) ([]event.Envelope, error) { return []event.Envelope{chat}, nil },
 			event.PermissionDenied, "plugin x may publish plugin.x.event, plugin.x.event.{type} and cytube.send.*, not cytube.chat"},
 		"publishes another's event": {func(c *plugins.Context) ([]event.Envelope, error) { return nil, c.Publish(other) },
@@ -71,22 +71,28 @@ func TestContractIsEnforced(t *testing.T) {
 		"returns no payload": {func(c *plugins.Context) ([]event.Envelope, error) {
 			return []event.Envelope{{Subject: event.SubjectSendChat, Data: json.RawMessage(`{}`)}}, nil
 		}, event.InvalidInput, "cytube.send.chat: message is required"},
-	} {
+	}
+}
+
+// A violation of the contract is dead-lettered at once, with the rule.
+func TestContractIsEnforced(t *testing.T) {
+	t.Parallel()
+	for name, c := range violations(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			room := plugintest.Run(t, plugin(c.handle))
-			room.Type("alice", 1, "!x")
+			channel := plugintest.Run(t, plugin(c.handle))
+			channel.Type("alice", 1, "!x")
 			if c.code == "" {
-				if got := room.Next(); got != "❌ " {
+				if got := channel.Next(); got != "❌ " {
 					t.Errorf("said %q", got)
 				}
 				return
 			}
-			l := deadLetter(t, room)
+			l := deadLetter(t, channel)
 			if l.Code != c.code || l.Attempts != 1 || !strings.Contains(l.Error, c.says) {
 				t.Errorf("%s after %d attempts: %s; want %s that says %q", l.Code, l.Attempts, l.Error, c.code, c.says)
 			}
-			if said := room.Said(); len(said) != 0 {
+			if said := channel.Said(); len(said) != 0 {
 				t.Errorf("it said %q", said)
 			}
 		})
@@ -97,18 +103,18 @@ func TestContractIsEnforced(t *testing.T) {
 func TestErrorsThatAreAnswers(t *testing.T) {
 	t.Parallel()
 	var attempts atomic.Int64
-	room := plugintest.Run(t, plugin(func(c *plugins.Context) ([]event.Envelope, error) {
+	channel := plugintest.Run(t, plugin(func(c *plugins.Context) ([]event.Envelope, error) {
 		attempts.Add(1)
 		return nil, fmt.Errorf("sorry: %w", event.Errorf(event.Code(c.Command.Args[0]), "no such thing"))
 	}))
 	for _, code := range []event.Code{event.InvalidInput, event.RecordNotFound, event.PermissionDenied, event.PluginError} {
 		attempts.Store(0)
-		if got := room.Say("alice", "!x "+string(code)); got != "❌ sorry: no such thing" || attempts.Load() != 1 {
+		if got := channel.Say("alice", "!x "+string(code)); got != "❌ sorry: no such thing" || attempts.Load() != 1 {
 			t.Errorf("%s: said %q after %d attempts", code, got, attempts.Load())
 		}
 	}
-	room.Type("alice", 1, "!x "+string(event.DatabaseError))
-	if l := deadLetter(t, room); l.Code != event.DatabaseError || l.Attempts != 3 {
+	channel.Type("alice", 1, "!x "+string(event.DatabaseError))
+	if l := deadLetter(t, channel); l.Code != event.DatabaseError || l.Attempts != 3 {
 		t.Errorf("%+v", l)
 	}
 }

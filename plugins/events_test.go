@@ -36,12 +36,12 @@ func TestTimers(t *testing.T) {
 	p.Events = []plugins.Subscription{{Subject: "plugin.x.event.tick", MaxAge: plugins.Never, Handle: func(c *plugins.Context) ([]event.Envelope, error) {
 		return nil, nil
 	}}}
-	room := plugintest.Run(t, p)
-	room.Type("alice", 1, "!x")
+	channel := plugintest.Run(t, p)
+	channel.Type("alice", 1, "!x")
 	var got []string
 	for range 3 {
 		var tick struct{ Name string }
-		if err := json.Unmarshal(room.Emitted("plugin.x.event.tick").Data, &tick); err != nil {
+		if err := json.Unmarshal(channel.Emitted("plugin.x.event.tick").Data, &tick); err != nil {
 			t.Fatal(err)
 		}
 		got = append(got, tick.Name)
@@ -50,11 +50,11 @@ func TestTimers(t *testing.T) {
 	if want := []string{"odd", "past", "second"}; !slices.Equal(got, want) {
 		t.Errorf("%q fired, want %q", got, want)
 	}
-	room.Repeat("x")
-	if n := len(room.Stored("plugin.x.event.tick")); n != 3 {
+	channel.Repeat("x")
+	if n := len(channel.Stored("plugin.x.event.tick")); n != 3 {
 		t.Errorf("%d timers fired, want 3", n)
 	}
-	timers, err := room.Bus.JetStream().Stream(t.Context(), streams.Timer)
+	timers, err := channel.Bus.JetStream().Stream(t.Context(), streams.Timer)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,19 +83,19 @@ func TestMaxAge(t *testing.T) {
 		{Subject: event.SubjectMediaDelete, Handle: note("too old by its own age"), MaxAge: time.Nanosecond},
 		{Subject: event.SubjectPM, Handle: note("never"), MaxAge: plugins.Never},
 	}
-	room := plugintest.Run(t, p)
-	room.Publish(event.SubjectUserJoin, event.UserJoin{User: "alice", Channel: plugintest.Channel})
-	room.Publish(event.SubjectMediaDelete, event.MediaDelete{UID: 1, Channel: plugintest.Channel})
-	room.Publish(event.SubjectUserLeave, event.UserLeave{User: "alice", Channel: plugintest.Channel})
-	room.Publish(event.SubjectPM, event.PM{User: "alice", To: "rosey", Message: "hi", Channel: plugintest.Channel})
+	channel := plugintest.Run(t, p)
+	channel.Publish(event.SubjectUserJoin, event.UserJoin{User: "alice", Channel: plugintest.ChannelName})
+	channel.Publish(event.SubjectMediaDelete, event.MediaDelete{UID: 1, Channel: plugintest.ChannelName})
+	channel.Publish(event.SubjectUserLeave, event.UserLeave{User: "alice", Channel: plugintest.ChannelName})
+	channel.Publish(event.SubjectPM, event.PM{User: "alice", To: "rosey", Message: "hi", Channel: plugintest.ChannelName})
 	for _, want := range []string{"by its own age", "never"} {
 		if got := <-seen; got != want {
 			t.Errorf("handled %s, want %s", got, want)
 		}
 	}
 	// The router lets it pass; what is too old is so when the plugin gets it.
-	room.Publish(event.CommandSubject("x"), event.Command{Command: "x", User: "alice"})
-	expired := room.Emitted("plugin.x.event.expired")
+	channel.Publish(event.CommandSubject("x"), event.Command{Command: "x", User: "alice"})
+	expired := channel.Emitted("plugin.x.event.expired")
 	if !strings.Contains(string(expired.Data), `"subject":"plugin.x.command"`) {
 		t.Errorf("expired %s", expired.Data)
 	}
@@ -108,7 +108,7 @@ func TestMaxAge(t *testing.T) {
 
 func TestTexts(t *testing.T) {
 	t.Parallel()
-	room := plugintest.Run(t, plugin(func(c *plugins.Context) ([]event.Envelope, error) {
+	channel := plugintest.Run(t, plugin(func(c *plugins.Context) ([]event.Envelope, error) {
 		return c.Emote("[%s][%s][%s][%s]", c.Prefix(), c.Text(0), c.Text(1), c.Text(5)), nil
 	}))
 	for line, want := range map[string]string{
@@ -116,13 +116,13 @@ func TestTexts(t *testing.T) {
 		`!x one`:                  `/me [!][one][][]`,
 		`  !X  "a  b"   it's  ok`: `/me [!]["a  b"   it's  ok][b"   it's  ok][]`,
 	} {
-		if got := room.Say("alice", line); got != want {
+		if got := channel.Say("alice", line); got != want {
 			t.Errorf("%q\n got %q\nwant %q", line, got, want)
 		}
 	}
 	// Without the original message, as the contract's own example has it.
-	room.Publish(event.CommandSubject("x"), event.Command{Command: "x", Args: []string{"one", "two"}, User: "alice", Channel: plugintest.Channel})
-	if got := room.Next(); got != "/me [!][one two][two][]" {
+	channel.Publish(event.CommandSubject("x"), event.Command{Command: "x", Args: []string{"one", "two"}, User: "alice", Channel: plugintest.ChannelName})
+	if got := channel.Next(); got != "/me [!][one two][two][]" {
 		t.Error(got)
 	}
 }
@@ -140,7 +140,7 @@ func TestChatIsWhatSomebodySaid(t *testing.T) {
 		}
 		return nil, nil
 	}}}
-	room := plugintest.Run(t, p)
+	channel := plugintest.Run(t, p)
 	for _, line := range []struct {
 		text, meta string
 		value      any
@@ -150,19 +150,19 @@ func TestChatIsWhatSomebodySaid(t *testing.T) {
 		{text: "retried", meta: event.MetaCausation, value: "PLUGIN:9"}, {text: "shadow", extra: event.Extra{"shadow": json.RawMessage("true")}},
 		{text: "missed", meta: event.MetaBuffered, value: true},
 	} {
-		e, err := event.New(event.SubjectChat, event.Chat{User: "alice", Message: line.text, Channel: plugintest.Channel, Extra: line.extra})
+		e, err := event.New(event.SubjectChat, event.Chat{User: "alice", Message: line.text, Channel: plugintest.ChannelName, Extra: line.extra})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if line.meta != "" {
 			e = e.WithMeta(line.meta, line.value)
 		}
-		if _, err := room.Bus.Publish(t.Context(), e); err != nil {
+		if _, err := channel.Bus.Publish(t.Context(), e); err != nil {
 			t.Fatal(err)
 		}
 	}
-	room.Publish(event.SubjectUserLeave, event.UserLeave{User: "alice", Channel: plugintest.Channel})
-	room.Settle("x")
+	channel.Publish(event.SubjectUserLeave, event.UserLeave{User: "alice", Channel: plugintest.ChannelName})
+	channel.Settle("x")
 	mu.Lock()
 	defer mu.Unlock()
 	if want := []string{"plain", "retried", "missed"}; !slices.Equal(got, want) {

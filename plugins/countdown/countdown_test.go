@@ -15,11 +15,11 @@ import (
 
 func TestMain(m *testing.M) { streamstest.Main(m) }
 
-// The conversation of a room with the plugin. Each command is handled a second
+// The conversation of a channel with the plugin. Each command is handled a second
 // time, as after a crash, which must give no second reply or event.
 func TestCommands(t *testing.T) {
 	t.Parallel()
-	room := plugintest.Run(t, New())
+	channel := plugintest.Run(t, New())
 	for _, step := range []struct {
 		user    string
 		rank    int
@@ -50,20 +50,20 @@ func TestCommands(t *testing.T) {
 		{"mod", 2, "!countdown rm \"movie night\"", "🗑️ Removed the countdown Movie Night"},
 		{"alice", 1, "!countdown add movie 1h", "⏳ movie in 1h, on 20"},
 	} {
-		if got := room.SayAs(step.user, step.rank, step.line); !strings.HasPrefix(got, step.answers) {
+		if got := channel.SayAs(step.user, step.rank, step.line); !strings.HasPrefix(got, step.answers) {
 			t.Errorf("%s: %s\n got %q\nwant %q", step.user, step.line, got, step.answers)
 		}
 		if strings.HasPrefix(step.answers, "❌") {
 			continue
 		}
-		said := room.Said()
-		room.Repeat(Name)
-		if again := room.Said(); !slices.Equal(said, again) {
+		said := channel.Said()
+		channel.Repeat(Name)
+		if again := channel.Said(); !slices.Equal(said, again) {
 			t.Errorf("%s: handled again, it said %q more", step.line, again[len(said):])
 		}
 	}
 	for kind, want := range map[string]int{"added": 3, "removed": 2, "minus": 0, "due": 0} {
-		if got := len(room.Stored(event.EventSubject(Name, kind))); got != want {
+		if got := len(channel.Stored(event.EventSubject(Name, kind))); got != want {
 			t.Errorf("%d events of kind %s, want %d", got, kind, want)
 		}
 	}
@@ -71,23 +71,23 @@ func TestCommands(t *testing.T) {
 
 func TestAnnouncements(t *testing.T) {
 	t.Parallel()
-	room := plugintest.Run(t, build([]time.Duration{time.Second, time.Hour}))
-	room.Say("alice", "!countdown add tea 3s")
-	if got := room.Next(); got != "⏳ tea in 1s" {
+	channel := plugintest.Run(t, build([]time.Duration{time.Second, time.Hour}))
+	channel.Say("alice", "!countdown add tea 3s")
+	if got := channel.Next(); got != "⏳ tea in 1s" {
 		t.Errorf("before it is due: %q", got)
 	}
-	if got := room.Next(); got != "⏰ tea: now!" {
+	if got := channel.Next(); got != "⏰ tea: now!" {
 		t.Errorf("when it is due: %q", got)
 	}
-	room.Repeat(Name)
-	if said := room.Said(); len(said) != 3 {
+	channel.Repeat(Name)
+	if said := channel.Said(); len(said) != 3 {
 		t.Errorf("handled again, it said %q", said)
 	}
-	if got := room.Say("alice", "!countdown"); !strings.HasPrefix(got, "⏳ There are no countdowns") {
+	if got := channel.Say("alice", "!countdown"); !strings.HasPrefix(got, "⏳ There are no countdowns") {
 		t.Errorf("afterwards: %q", got)
 	}
-	minus := room.Stored(event.EventSubject(Name, "minus"))
-	due := room.Stored(event.EventSubject(Name, "due"))
+	minus := channel.Stored(event.EventSubject(Name, "minus"))
+	due := channel.Stored(event.EventSubject(Name, "due"))
 	if len(minus) != 1 || len(due) != 1 || !strings.Contains(string(minus[0].Data), `"left":1,`) || !strings.Contains(string(due[0].Data), `"name":"tea"`) {
 		t.Errorf("events %v and %v", minus, due)
 	}
@@ -100,30 +100,30 @@ func TestAnnouncements(t *testing.T) {
 // not, and is announced at its own time.
 func TestRemovedIsSilent(t *testing.T) {
 	t.Parallel()
-	room := plugintest.Run(t, New())
-	room.Say("alice", "!countdown add tea 3s")
-	room.Say("alice", "!countdown rm tea")
-	room.Say("alice", "!countdown add tea 4s")
-	room.Say("alice", "!countdown add gone 3s")
-	room.Say("alice", "!countdown rm gone")
-	if got := room.Next(); got != "⏰ tea: now!" {
+	channel := plugintest.Run(t, New())
+	channel.Say("alice", "!countdown add tea 3s")
+	channel.Say("alice", "!countdown rm tea")
+	channel.Say("alice", "!countdown add tea 4s")
+	channel.Say("alice", "!countdown add gone 3s")
+	channel.Say("alice", "!countdown rm gone")
+	if got := channel.Next(); got != "⏰ tea: now!" {
 		t.Errorf("said %q", got)
 	}
-	if said := room.Said(); len(said) != 6 {
+	if said := channel.Said(); len(said) != 6 {
 		t.Errorf("it said %q", said)
 	}
 }
 
 func TestSurvivesRestarts(t *testing.T) {
 	t.Parallel()
-	room := plugintest.Run(t, New())
-	room.Say("alice", "!countdown add tea 2s")
-	room.Restart(Name)
-	room.Type("alice", 1, "!countdown add cake 2s")
-	room.Settle(Name)
-	room.Reboot()
+	channel := plugintest.Run(t, New())
+	channel.Say("alice", "!countdown add tea 2s")
+	channel.Restart(Name)
+	channel.Type("alice", 1, "!countdown add cake 2s")
+	channel.Settle(Name)
+	channel.Reboot()
 	// The tea may be due before the cake is set.
-	got := []string{room.Next(), room.Next(), room.Next()}
+	got := []string{channel.Next(), channel.Next(), channel.Next()}
 	got = slices.DeleteFunc(got, func(s string) bool { return strings.HasPrefix(s, "⏳ cake in 2s") })
 	slices.Sort(got)
 	if want := []string{"⏰ cake: now!", "⏰ tea: now!"}; !slices.Equal(got, want) {
@@ -132,13 +132,13 @@ func TestSurvivesRestarts(t *testing.T) {
 }
 
 // put stores a countdown as the plugin left it some time ago.
-func put(t *testing.T, room *plugintest.Room, d Countdown) {
+func put(t *testing.T, channel *plugintest.Channel, d Countdown) {
 	t.Helper()
 	data, err := event.Encode(d)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := room.Request(event.SubjectSet, event.Set{Collection: Collection, ID: recordID(d.Channel, d.Name), Data: data}); err != nil {
+	if _, err := channel.Request(event.SubjectSet, event.Set{Collection: Collection, ID: recordID(d.Channel, d.Name), Data: data}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -147,20 +147,20 @@ func put(t *testing.T, room *plugintest.Room, d Countdown) {
 // with the next time ahead, and what should have been said before is left out.
 func TestMissed(t *testing.T) {
 	t.Parallel()
-	room := plugintest.Run(t, New())
+	channel := plugintest.Run(t, New())
 	now := time.Now()
 	ago := now.Add(-90 * time.Minute).Unix()
-	once := Countdown{Name: "once", Channel: plugintest.Channel, Set: "PLUGIN:1", Zone: "UTC", First: ago, Due: ago, Next: ago}
-	weekly := Countdown{Name: "weekly", Channel: plugintest.Channel, Set: "PLUGIN:2", Zone: "UTC", Every: Period{1, "week"},
+	once := Countdown{Name: "once", Channel: plugintest.ChannelName, Set: "PLUGIN:1", Zone: "UTC", First: ago, Due: ago, Next: ago}
+	weekly := Countdown{Name: "weekly", Channel: plugintest.ChannelName, Set: "PLUGIN:2", Zone: "UTC", Every: Period{1, "week"},
 		First: now.Add(-20 * 24 * time.Hour).Unix(), Due: now.Add(-6 * 24 * time.Hour).Unix(), Next: now.Add(-6 * 24 * time.Hour).Unix()}
-	ahead := Countdown{Name: "ahead", Channel: plugintest.Channel, Set: "PLUGIN:3", Zone: "UTC",
+	ahead := Countdown{Name: "ahead", Channel: plugintest.ChannelName, Set: "PLUGIN:3", Zone: "UTC",
 		First: now.Add(30 * time.Minute).Unix(), Due: now.Add(30 * time.Minute).Unix(), Next: now.Add(-30 * time.Minute).Unix()}
-	old := Countdown{Name: "old", Channel: plugintest.Channel, Done: true, Due: now.Add(-2 * keep).Unix()}
+	old := Countdown{Name: "old", Channel: plugintest.ChannelName, Done: true, Due: now.Add(-2 * keep).Unix()}
 	for _, d := range []Countdown{once, weekly, ahead, old} {
-		put(t, room, d)
+		put(t, channel, d)
 	}
-	room.Restart(Name)
-	got := []string{room.Next(), room.Next()}
+	channel.Restart(Name)
+	got := []string{channel.Next(), channel.Next()}
 	slices.Sort(got)
 	next := time.Unix(weekly.Due, 0).UTC().Add(7 * 24 * time.Hour)
 	if want := []string{"⏰ once was due 1h 30m ago", "⏰ weekly was due 6d ago — next on " + stamp(next)}; !slices.Equal(got, want) {
@@ -169,7 +169,7 @@ func TestMissed(t *testing.T) {
 	// The tick of the one ahead says nothing, and leaves it with its next time.
 	var reply struct{ Data Countdown }
 	for {
-		body, err := room.Request(event.SubjectGet, event.Get{Collection: Collection, ID: recordID(plugintest.Channel, "ahead")})
+		body, err := channel.Request(event.SubjectGet, event.Get{Collection: Collection, ID: recordID(plugintest.ChannelName, "ahead")})
 		if err != nil || json.Unmarshal(body, &reply) != nil {
 			t.Fatalf("%s, %v", body, err)
 		}
@@ -180,21 +180,21 @@ func TestMissed(t *testing.T) {
 	if left := reply.Data.Due - reply.Data.Next; left != 600 {
 		t.Errorf("ahead is announced next %d s before it is due, want 600", left)
 	}
-	if said := room.Said(); len(said) != 2 {
+	if said := channel.Said(); len(said) != 2 {
 		t.Errorf("it said %q", said)
 	}
-	if _, err := room.Request(event.SubjectGet, event.Get{Collection: Collection, ID: recordID(plugintest.Channel, "old")}); event.CodeOf(err) != event.RecordNotFound {
+	if _, err := channel.Request(event.SubjectGet, event.Get{Collection: Collection, ID: recordID(plugintest.ChannelName, "old")}); event.CodeOf(err) != event.RecordNotFound {
 		t.Errorf("what was over long ago is still there: %v", err)
 	}
 }
 
 func TestLimit(t *testing.T) {
 	t.Parallel()
-	room := plugintest.Run(t, New())
+	channel := plugintest.Run(t, New())
 	for i := range MaxRunning {
-		put(t, room, Countdown{Name: fmt.Sprint(i), Channel: plugintest.Channel, Set: "PLUGIN:0", Zone: "UTC", Due: time.Now().Add(time.Hour).Unix()})
+		put(t, channel, Countdown{Name: fmt.Sprint(i), Channel: plugintest.ChannelName, Set: "PLUGIN:0", Zone: "UTC", Due: time.Now().Add(time.Hour).Unix()})
 	}
-	if got := room.Say("alice", "!countdown add tea 1h"); got != "❌ there are 50 countdowns already: remove one first" {
+	if got := channel.Say("alice", "!countdown add tea 1h"); got != "❌ there are 50 countdowns already: remove one first" {
 		t.Error(got)
 	}
 }

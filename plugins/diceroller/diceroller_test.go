@@ -91,14 +91,14 @@ func TestRoll(t *testing.T) {
 
 func TestCommand(t *testing.T) {
 	t.Parallel()
-	room := plugintest.Run(t, New())
+	channel := plugintest.Run(t, New())
 	for command, want := range map[string]string{
 		"!roll 2d6+3":  "🎲 Rolled 2d6+3: [",
 		"!roll":        "🎲 Rolled d6: [",
 		"!dice d20":    "🎲 Rolled d20: [",
 		"!roll banana": `❌ I cannot read "banana": try 2d6+3, d20 or 4d6kh3`,
 	} {
-		if got := room.Say("alice", command); !strings.HasPrefix(got, want) {
+		if got := channel.Say("alice", command); !strings.HasPrefix(got, want) {
 			t.Errorf("%s was answered %q, want %q", command, got, want)
 		}
 	}
@@ -106,14 +106,14 @@ func TestCommand(t *testing.T) {
 
 func TestRequest(t *testing.T) {
 	t.Parallel()
-	room := plugintest.Run(t, New())
+	channel := plugintest.Run(t, New())
 	for _, c := range []struct {
 		payload map[string]any
 		dice    string
 		least   int
 		most    int
 	}{{map[string]any{}, "d6", 1, 6}, {map[string]any{"dice": "2D6 + 300"}, "2d6+300", 302, 312}} {
-		raw, err := room.Request("plugin.dice-roller.request", c.payload)
+		raw, err := channel.Request("plugin.dice-roller.request", c.payload)
 		var r struct {
 			Success       bool
 			Dice, Working string
@@ -126,7 +126,7 @@ func TestRequest(t *testing.T) {
 			t.Errorf("%v was answered %s, %v", c.payload, raw, err)
 		}
 	}
-	_, err := room.Request("plugin.dice-roller.request", map[string]any{"dice": "banana"})
+	_, err := channel.Request("plugin.dice-roller.request", map[string]any{"dice": "banana"})
 	var e *event.Error
 	if !errors.As(err, &e) || e.Code != event.InvalidInput || e.Details["field"] != "dice" {
 		t.Errorf("bananas were answered %v, %+v", err, e)

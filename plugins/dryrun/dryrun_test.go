@@ -32,7 +32,7 @@ import (
 
 func TestMain(m *testing.M) { streamstest.Main(m) }
 
-func record(t *testing.T, room *plugintest.Room, p plugins.Plugin, f replay.Filter) *dryrun.Case {
+func record(t *testing.T, room *plugintest.Channel, p plugins.Plugin, f replay.Filter) *dryrun.Case {
 	t.Helper()
 	c, err := dryrun.Record(streamstest.Context(t), room.Bus.JetStream(), p, f, nil)
 	if err != nil {
@@ -334,7 +334,7 @@ func TestNothingReachesTheLiveStreams(t *testing.T) {
 }
 
 // state is what every stream holds and how it is configured.
-func state(t *testing.T, room *plugintest.Room) map[string]any {
+func state(t *testing.T, room *plugintest.Channel) map[string]any {
 	t.Helper()
 	all := map[string]any{}
 	lister := room.Bus.JetStream().ListStreams(streamstest.Context(t))

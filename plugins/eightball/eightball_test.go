@@ -34,21 +34,21 @@ func TestAnswers(t *testing.T) {
 
 func TestAsk(t *testing.T) {
 	t.Parallel()
-	room := plugintest.Run(t, New())
+	channel := plugintest.Run(t, New())
 	for _, line := range []string{"!8ball will it rain?", "!eightball   will it\tsnow?", "!8BALL \"is this quoted?\""} {
-		got, ok := strings.CutPrefix(room.Say("alice", line), "🎱 alice: ")
+		got, ok := strings.CutPrefix(channel.Say("alice", line), "🎱 alice: ")
 		if !ok || !slices.ContainsFunc(Answers[:], func(a Answer) bool { return a.Text == got }) {
 			t.Errorf("%s was answered %q", line, got)
 		}
 	}
 	for _, line := range []string{"!8ball", `!8ball ""`, "!8ball   "} {
-		if got := room.Say("alice", line); !strings.HasPrefix(got, "❌ ask me something") {
+		if got := channel.Say("alice", line); !strings.HasPrefix(got, "❌ ask me something") {
 			t.Errorf("%s was answered %q", line, got)
 		}
 	}
-	before := room.Said()
-	room.Repeat("8ball")
-	if after := room.Said(); !slices.Equal(before, after) {
+	before := channel.Said()
+	channel.Repeat("8ball")
+	if after := channel.Said(); !slices.Equal(before, after) {
 		t.Errorf("handled again, it said %q after %q", after, before)
 	}
 }
@@ -56,10 +56,10 @@ func TestAsk(t *testing.T) {
 // Different questions do not all get one answer.
 func TestAnswersDiffer(t *testing.T) {
 	t.Parallel()
-	room := plugintest.Run(t, New())
+	channel := plugintest.Run(t, New())
 	seen := map[string]bool{}
 	for range 40 {
-		seen[room.Say("alice", "!8ball again?")] = true
+		seen[channel.Say("alice", "!8ball again?")] = true
 	}
 	// That 40 shakes show three answers or fewer has a chance below 1e-29.
 	if len(seen) < 4 {
@@ -69,8 +69,8 @@ func TestAnswersDiffer(t *testing.T) {
 
 func TestRequest(t *testing.T) {
 	t.Parallel()
-	room := plugintest.Run(t, New())
-	body, err := room.Request("plugin.8ball.request", map[string]any{"question": "will it rain?"})
+	channel := plugintest.Run(t, New())
+	body, err := channel.Request("plugin.8ball.request", map[string]any{"question": "will it rain?"})
 	var reply struct {
 		Success      bool
 		Answer, Tone string
@@ -79,7 +79,7 @@ func TestRequest(t *testing.T) {
 		t.Errorf("reply %s, %v", body, err)
 	}
 	for _, payload := range []map[string]any{{}, {"question": " "}, {"question": 7}} {
-		if _, err := room.Request("plugin.8ball.request", payload); event.CodeOf(err) != event.InvalidInput {
+		if _, err := channel.Request("plugin.8ball.request", payload); event.CodeOf(err) != event.InvalidInput {
 			t.Errorf("%v: %v, want INVALID_INPUT", payload, err)
 		}
 	}

@@ -26,10 +26,10 @@ func TestHelp(t *testing.T) {
 			{Name: "Purge", MinRank: 255, Handle: nothing},
 		},
 	}
-	room := plugintest.Run(t, New(), diceroller.New(), ops)
+	channel := plugintest.Run(t, New(), diceroller.New(), ops)
 	// A plugin in another language registers with one KV put, and may write its
 	// commands as plain names, with the prefix or not.
-	kv, err := router.OpenBucket(t.Context(), room.Bus.JetStream(), 1)
+	kv, err := router.OpenBucket(t.Context(), channel.Bus.JetStream(), 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +59,7 @@ func TestHelp(t *testing.T) {
 		{1, "!help juggle", "❌ there is no command juggle: say !help for a list"},
 		{1, "!help " + strings.Repeat("x", 100), "❌ there is no command " + strings.Repeat("x", 29) + "…: say !help for a list"},
 	} {
-		if got := room.SayAs("alice", step.rank, step.line); got != step.want {
+		if got := channel.SayAs("alice", step.rank, step.line); got != step.want {
 			t.Errorf("rank %d: %s\n got %q\nwant %q", step.rank, step.line, got, step.want)
 		}
 	}

@@ -41,9 +41,9 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-func deadLetter(t *testing.T, room *plugintest.Room) event.DeadLetter {
+func deadLetter(t *testing.T, channel *plugintest.Channel) event.DeadLetter {
 	t.Helper()
-	l, err := event.As[event.DeadLetter](room.Emitted("plugin.x.event.dead_letter").Envelope)
+	l, err := event.As[event.DeadLetter](channel.Emitted("plugin.x.event.dead_letter").Envelope)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +59,7 @@ func TestStartIsTriedAgain(t *testing.T) {
 	var attempts atomic.Int64
 	p.Start = func(c *plugins.Context) error {
 		switch attempts.Add(1) {
-		case 1: // as it was when the room opened
+		case 1: // as it was when the channel opened
 			return nil
 		case 2:
 			close(failed)
@@ -68,14 +68,14 @@ func TestStartIsTriedAgain(t *testing.T) {
 		}
 		return nil
 	}
-	room := plugintest.Run(t, p)
-	if _, err := host.Restart(t.Context(), room.Bus.Conn(), "x"); err != nil {
+	channel := plugintest.Run(t, p)
+	if _, err := host.Restart(t.Context(), channel.Bus.Conn(), "x"); err != nil {
 		t.Fatal(err)
 	}
 	<-failed
-	room.Type("alice", 1, "!x")
+	channel.Type("alice", 1, "!x")
 	close(mend)
-	if got := room.Next(); got != "hello" || attempts.Load() != 3 {
+	if got := channel.Next(); got != "hello" || attempts.Load() != 3 {
 		t.Errorf("it said %q after %d starts, want hello after 3", got, attempts.Load())
 	}
 }
@@ -84,14 +84,14 @@ func TestStartIsTriedAgain(t *testing.T) {
 // commands wait for it.
 func TestCommandsWaitForTheFirstStart(t *testing.T) {
 	t.Parallel()
-	room := plugintest.Run(t)
+	channel := plugintest.Run(t)
 	var starts atomic.Int64
 	p := plugin(hello)
 	p.Start = func(c *plugins.Context) error {
 		if starts.Add(1) == 1 {
 			// The router learns of the registration by watching it, so the
 			// command is put where it would put it.
-			room.Publish(event.CommandSubject("x"), event.Command{Command: "x", User: "alice", Channel: plugintest.Channel})
+			channel.Publish(event.CommandSubject("x"), event.Command{Command: "x", User: "alice", Channel: plugintest.ChannelName})
 			if all, err := c.Streams().Registrations(c); err != nil || len(all) != 1 {
 				t.Errorf("registered before the start: %v, %v", all, err)
 			}
@@ -99,20 +99,20 @@ func TestCommandsWaitForTheFirstStart(t *testing.T) {
 		}
 		return nil
 	}
-	start(t, room, p, nil)
-	if got := room.Next(); got != "hello" || starts.Load() != 2 {
+	start(t, channel, p, nil)
+	if got := channel.Next(); got != "hello" || starts.Load() != 2 {
 		t.Errorf("it said %q after %d starts", got, starts.Load())
 	}
 }
 
 // start runs a plugin in a host of its own, as another process would.
-func start(t *testing.T, room *plugintest.Room, p plugins.Plugin, observe func(consumers.Outcome)) {
+func start(t *testing.T, channel *plugintest.Channel, p plugins.Plugin, observe func(consumers.Outcome)) {
 	t.Helper()
-	kv, err := router.OpenBucket(t.Context(), room.Bus.JetStream(), 1)
+	kv, err := router.OpenBucket(t.Context(), channel.Bus.JetStream(), 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := host.Host{Bus: room.Bus, Bucket: kv, Logger: slog.New(slog.DiscardHandler), Observe: observe}
+	h := host.Host{Bus: channel.Bus, Bucket: kv, Logger: slog.New(slog.DiscardHandler), Observe: observe}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- h.Run(ctx, p) }()
@@ -129,7 +129,7 @@ func start(t *testing.T, room *plugintest.Room, p plugins.Plugin, observe func(c
 func TestFailuresAreRetriedAndThenDead(t *testing.T) {
 	t.Parallel()
 	var attempts atomic.Int64
-	room := plugintest.Run(t, plugin(func(c *plugins.Context) ([]event.Envelope, error) {
+	channel := plugintest.Run(t, plugin(func(c *plugins.Context) ([]event.Envelope, error) {
 		switch len(c.Command.Args) {
 		case 0:
 			return c.Say("fine"), nil
@@ -142,15 +142,15 @@ func TestFailuresAreRetriedAndThenDead(t *testing.T) {
 		}
 		return nil, errors.New("broken")
 	}))
-	room.Type("alice", 1, "!x panic")
-	l := deadLetter(t, room)
+	channel.Type("alice", 1, "!x panic")
+	l := deadLetter(t, channel)
 	if l.Attempts != 3 || attempts.Load() != 3 || !strings.Contains(l.Error, "on purpose") || !strings.Contains(l.Stack, "host_test.go") || l.Subject != "plugin.x.command" {
 		t.Errorf("after %d attempts: %+v", attempts.Load(), l)
 	}
-	if got := room.Say("alice", "!x"); got != "fine" {
+	if got := channel.Say("alice", "!x"); got != "fine" {
 		t.Error(got)
 	}
-	if got := room.Say("alice", "!x fails once"); got != "mended" {
+	if got := channel.Say("alice", "!x fails once"); got != "mended" {
 		t.Error(got)
 	}
 }
@@ -160,11 +160,11 @@ func TestRestart(t *testing.T) {
 	started := make(chan string, 4)
 	p := plugin(hello)
 	p.Start = func(c *plugins.Context) error { started <- c.Event.Ref.String(); return nil }
-	room := plugintest.Run(t, p)
+	channel := plugintest.Run(t, p)
 	<-started
-	room.Restart("x")
+	channel.Restart("x")
 	<-started
-	if got := room.Say("alice", "!x"); got != "hello" {
+	if got := channel.Say("alice", "!x"); got != "hello" {
 		t.Error(got)
 	}
 }
@@ -173,21 +173,21 @@ func TestRestart(t *testing.T) {
 // bot itself, it handles once it has started, also where that takes several tries.
 func TestFirstStartMissesNothing(t *testing.T) {
 	t.Parallel()
-	room := plugintest.Run(t)
+	channel := plugintest.Run(t)
 	var starts atomic.Int64
 	p := plugin(hello)
 	p.Events = []plugins.Subscription{{Subject: event.SubjectStartup, Handle: func(c *plugins.Context) ([]event.Envelope, error) {
-		return c.SayIn(plugintest.Channel, "good morning"), nil
+		return c.SayIn(plugintest.ChannelName, "good morning"), nil
 	}}}
 	p.Start = func(c *plugins.Context) error {
 		if starts.Add(1) == 1 {
-			room.Publish(event.SubjectStartup, event.Startup{Version: "1.0.0", Plugins: []string{"x"}})
+			channel.Publish(event.SubjectStartup, event.Startup{Version: "1.0.0", Plugins: []string{"x"}})
 			return errors.New("not yet")
 		}
 		return nil
 	}
-	start(t, room, p, nil)
-	if got := room.Next(); got != "good morning" {
+	start(t, channel, p, nil)
+	if got := channel.Next(); got != "good morning" {
 		t.Errorf("it said %q", got)
 	}
 }
@@ -195,9 +195,9 @@ func TestFirstStartMissesNothing(t *testing.T) {
 // A plugin's first start does not put the whole past to it.
 func TestNewPluginBeginsNow(t *testing.T) {
 	t.Parallel()
-	room := plugintest.Run(t)
+	channel := plugintest.Run(t)
 	for range 5 {
-		room.Type("alice", 1, "before")
+		channel.Type("alice", 1, "before")
 	}
 	seen := make(chan string, 16)
 	p := plugin(hello)
@@ -207,12 +207,12 @@ func TestNewPluginBeginsNow(t *testing.T) {
 		return nil, nil
 	}}}
 	ran := make(chan struct{}, 16)
-	start(t, room, p, func(consumers.Outcome) { ran <- struct{}{} })
+	start(t, channel, p, func(consumers.Outcome) { ran <- struct{}{} })
 	eventually(t, "the plugin", func() bool {
-		_, err := room.Bus.JetStream().Consumer(t.Context(), streams.Cytube, streams.Durable("x"))
+		_, err := channel.Bus.JetStream().Consumer(t.Context(), streams.Cytube, streams.Durable("x"))
 		return err == nil
 	})
-	room.Type("alice", 1, "after")
+	channel.Type("alice", 1, "after")
 	if got := <-seen; got != "aftertrue" {
 		t.Errorf("the first line it was given is %q", got)
 	}
@@ -236,23 +236,23 @@ func TestTwoHostsShareTheWork(t *testing.T) {
 		})
 	}
 	var first, second atomic.Int64
-	room := plugintest.Run(t, counter(&first))
-	start(t, room, counter(&second), nil)
+	channel := plugintest.Run(t, counter(&first))
+	start(t, channel, counter(&second), nil)
 	// Once both ask for work, both get some.
 	eventually(t, "the second host", func() bool {
-		c, err := room.Bus.JetStream().Consumer(t.Context(), streams.Plugin, streams.Durable("x"))
+		c, err := channel.Bus.JetStream().Consumer(t.Context(), streams.Plugin, streams.Durable("x"))
 		return err == nil && c.CachedInfo().NumWaiting == 2
 	})
 	for i := range commands {
-		room.Type("alice", 1, fmt.Sprintf("!x c%d", i))
+		channel.Type("alice", 1, fmt.Sprintf("!x c%d", i))
 	}
 	replies, numbers := map[string]bool{}, map[string]bool{}
 	for range commands {
-		command, number, _ := strings.Cut(room.Next(), " is number ")
+		command, number, _ := strings.Cut(channel.Next(), " is number ")
 		replies[command], numbers[number] = true, true
 	}
-	room.Settle("x")
-	if said := len(room.Said()); len(replies) != commands || len(numbers) != commands || said != commands {
+	channel.Settle("x")
+	if said := len(channel.Said()); len(replies) != commands || len(numbers) != commands || said != commands {
 		t.Errorf("%d commands gave %d replies to %d of them with %d numbers", commands, said, len(replies), len(numbers))
 	}
 	if a, b := first.Load(), second.Load(); a+b != commands || a == 0 || b == 0 {

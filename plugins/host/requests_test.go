@@ -38,7 +38,7 @@ func TestRequests(t *testing.T) {
 			return map[string]any{"success": true, "inner": reply}, c.Publish(c.Emit("asked", nil)...)
 		}},
 	}}
-	room := plugintest.Run(t, p)
+	channel := plugintest.Run(t, p)
 	for payload, want := range map[string]string{
 		`{"mode":"found"}`:   `{"success":true,"who":true}`,
 		`{"mode":"missing"}`: `{"success":false,"error":"nothing there","error_code":"RECORD_NOT_FOUND","details":{"id":7}}`,
@@ -48,7 +48,7 @@ func TestRequests(t *testing.T) {
 		`not JSON`:           `{"success":false,"error":"plugin.x.request: the body must be a JSON object","error_code":"INVALID_INPUT","details":{"field":""}}`,
 	} {
 		// As the NATS CLI asks: a bare payload, and the reply as it is.
-		reply, err := room.Bus.Conn().Request("plugin.x.request", []byte(payload), time.Minute)
+		reply, err := channel.Bus.Conn().Request("plugin.x.request", []byte(payload), time.Minute)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -56,12 +56,12 @@ func TestRequests(t *testing.T) {
 			t.Errorf("%s\n got %s\nwant %s", payload, reply.Data, want)
 		}
 	}
-	body, err := room.Request("plugin.x.request.twice", map[string]any{})
+	body, err := channel.Request("plugin.x.request.twice", map[string]any{})
 	if err != nil || string(body) != `{"inner":{"success":true,"who":true},"success":true}` {
 		t.Errorf("%s, %v", body, err)
 	}
-	room.Emitted("plugin.x.event.asked")
-	if _, err := room.Request("plugin.x.request", map[string]any{"mode": "no object"}); event.CodeOf(err) == "" {
+	channel.Emitted("plugin.x.event.asked")
+	if _, err := channel.Request("plugin.x.request", map[string]any{"mode": "no object"}); event.CodeOf(err) == "" {
 		t.Errorf("a reply that is no object: %v", err)
 	}
 }

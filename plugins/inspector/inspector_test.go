@@ -23,7 +23,7 @@ func TestMain(m *testing.M) { streamstest.Main(m) }
 // Everything is answered by private message, errors too.
 func TestAnswersByPM(t *testing.T) {
 	t.Parallel()
-	room := plugintest.Run(t, New())
+	channel := plugintest.Run(t, New())
 	seen := 0
 	for _, step := range []struct{ line, answer string }{
 		{"!inspect", "🔎"}, {"!inspect rates", "🔎"}, {"!inspect RATES 2h", "🔎"}, {"!inspect recent", "🔎"},
@@ -37,10 +37,10 @@ func TestAnswersByPM(t *testing.T) {
 		{"!inspect recent bad/name", "❌ bad/name is neither a subject nor a plugin's name"},
 		{"!inspect recent nosuch.subject", "❌ no stream holds"},
 	} {
-		room.Type("mod", 2, step.line)
-		room.Next()
-		room.Settle(Name)
-		answers := room.Stored(event.AllSends)[seen:]
+		channel.Type("mod", 2, step.line)
+		channel.Next()
+		channel.Settle(Name)
+		answers := channel.Stored(event.AllSends)[seen:]
 		seen += len(answers)
 		for _, s := range answers {
 			pm, err := event.As[event.SendPM](s.Envelope)
@@ -49,27 +49,29 @@ func TestAnswersByPM(t *testing.T) {
 			}
 		}
 		for range len(answers) - 1 {
-			room.Next()
+			channel.Next()
 		}
 	}
-	room.Type("alice", 1, "!inspect")
-	denied := room.Emitted("plugin.inspector.event.denied")
+	channel.Type("alice", 1, "!inspect")
+	denied := channel.Emitted("plugin.inspector.event.denied")
 	if !strings.Contains(string(denied.Data), `"error_code":"PERMISSION_DENIED"`) {
 		t.Errorf("a user of rank 1: %s", denied.Data)
 	}
 }
 
-func TestViews(t *testing.T) {
-	t.Parallel()
+// busy returns the channel of a bot in which plugins are up, paused, down or have
+// never run, and events were stored.
+func busy(t *testing.T) *plugintest.Channel {
+	t.Helper()
 	lost := plugins.Plugin{Name: "lost", Version: "0.1.0", Commands: []plugins.Command{{Name: "lose", Handle: func(*plugins.Context) ([]event.Envelope, error) {
 		return nil, errors.New("where am I?")
 	}}}}
-	room := plugintest.Run(t, New(), diceroller.New(), lost)
-	kv, err := router.OpenBucket(t.Context(), room.Bus.JetStream(), 1)
+	channel := plugintest.Run(t, New(), diceroller.New(), lost)
+	kv, err := router.OpenBucket(t.Context(), channel.Bus.JetStream(), 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	js := room.Bus.JetStream()
+	js := channel.Bus.JetStream()
 	for _, name := range []string{"absent", "gone"} {
 		if _, err := router.Register(t.Context(), kv, router.Registration{Name: name, Version: "2.0.0"}); err != nil {
 			t.Fatal(err)
@@ -81,23 +83,28 @@ func TestViews(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		room.Publish(event.CommandSubject("gone"), event.Command{Command: "x", User: "alice"})
+		channel.Publish(event.CommandSubject("gone"), event.Command{Command: "x", User: "alice"})
 	}
 	if _, err := js.PauseConsumer(t.Context(), streams.Plugin, streams.Durable("dice-roller"), time.Now().Add(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
-	room.Type("alice", 1, "!roll 2d6")
-	room.Type("alice", 1, "hello there")
-	room.Publish(event.SubjectPM, event.PM{User: "bob", To: "rosey", Message: "a secret", Channel: plugintest.Channel, Time: 1})
-	room.Type("alice", 1, "!lose")
-	room.Emitted("plugin.lost.event.dead_letter")
+	channel.Type("alice", 1, "!roll 2d6")
+	channel.Type("alice", 1, "hello there")
+	channel.Publish(event.SubjectPM, event.PM{User: "bob", To: "rosey", Message: "a secret", Channel: plugintest.ChannelName, Time: 1})
+	channel.Type("alice", 1, "!lose")
+	channel.Emitted("plugin.lost.event.dead_letter")
 	if _, err := js.Publish(t.Context(), "plugin.lost.event.odd", []byte("not JSON")); err != nil {
 		t.Fatal(err)
 	}
+	return channel
+}
 
+func TestViews(t *testing.T) {
+	t.Parallel()
+	channel := busy(t)
 	for _, step := range []struct {
 		line string
-		want []string
+		want []string // patterns, one a line
 	}{
 		{"!inspect recent 3 cytube.chat", []string{
 			`^🔎 \d\d:\d\d:\d\d CYTUBE:\d+ cytube\.chat alice: hello there$`,
@@ -118,12 +125,12 @@ func TestViews(t *testing.T) {
 			`^🔎 absent 2\.0\.0 never ran; .*; router up$`,
 		}},
 	} {
-		room.Type("mod", 2, step.line)
+		channel.Type("mod", 2, step.line)
 		for i, pattern := range step.want {
-			if got := room.Next(); !regexp.MustCompile(pattern).MatchString(got) {
+			if got := channel.Next(); !regexp.MustCompile(pattern).MatchString(got) {
 				t.Errorf("%s: line %d\n got %q\nwant %s", step.line, i+1, got, pattern)
 			}
 		}
-		room.Settle(Name)
+		channel.Settle(Name)
 	}
 }

@@ -2,8 +2,8 @@
 // embedded NATS server, behind the router, with the database at hand.
 //
 //	func TestHello(t *testing.T) {
-//		room := plugintest.Run(t, New())
-//		if got := room.Say("alice", "!hello"); got != "Hello, alice!" {
+//		channel := plugintest.Run(t, New())
+//		if got := channel.Say("alice", "!hello"); got != "Hello, alice!" {
 //			t.Error(got)
 //		}
 //	}
@@ -28,16 +28,16 @@ import (
 	"github.com/rosey-bot/rosey/streams"
 )
 
-// Channel is the channel of a Room.
-const Channel = "test"
+// ChannelName is the CyTube name of the test's channel.
+const ChannelName = "test"
 
-// patience is how long a Room waits for anything.
-const patience = 2 * time.Minute
+// timeout is how long a Channel waits for anything.
+const timeout = 2 * time.Minute
 
-// Room is where a plugin under test is spoken to. There is no CyTube: chat is
-// put into the stream, and what the plugin says is read from it.
-type Room struct {
-	Bus *streams.Bus // for whatever the methods do not cover
+// Channel is the channel of a bot under test. There is no CyTube: its methods publish
+// chat lines to the stream, and read from it what the plugins send.
+type Channel struct {
+	Bus *streams.Bus // for what the methods do not cover
 
 	t       testing.TB
 	store   string
@@ -45,95 +45,94 @@ type Room struct {
 	db      *service.Service
 	stop    func()
 	ctx     context.Context
-	taken   map[string]uint64 // the last event that was waited for, by pattern
+	taken   map[string]uint64 // the sequence of the last event returned, by pattern
 }
 
-// Run starts plugins, the router and the database, and stops them when the test
-// ends. It returns when they are ready. More plugins than the one under test
-// are for what it requests of others.
-func Run(t testing.TB, ps ...plugins.Plugin) *Room {
+// Run starts plugins, the router and the database, and returns when they are ready.
+// They are stopped when the test ends. Plugins other than the one under test serve its
+// requests.
+func Run(t testing.TB, ps ...plugins.Plugin) *Channel {
 	t.Helper()
-	r := &Room{t: t, store: t.TempDir(), plugins: ps, taken: map[string]uint64{}}
-	t.Cleanup(func() { r.stop() })
-	r.boot()
-	return r
+	c := &Channel{t: t, store: t.TempDir(), plugins: ps, taken: map[string]uint64{}}
+	t.Cleanup(func() { c.stop() })
+	c.boot()
+	return c
 }
 
-// Reboot stops everything, the server included, and starts it again on what the
-// server stored.
-func (r *Room) Reboot() {
-	r.t.Helper()
-	r.stop()
-	r.boot()
+// Reboot stops everything, the server too, and starts it again on the same store.
+func (c *Channel) Reboot() {
+	c.t.Helper()
+	c.stop()
+	c.boot()
 }
 
-// Restart starts a plugin over and returns when it runs again.
-func (r *Room) Restart(plugin string) {
-	r.t.Helper()
-	if _, err := host.Restart(r.ctx, r.Bus.Conn(), plugin); err != nil {
-		r.t.Fatal(err)
+// Restart restarts a plugin and returns when it is ready.
+func (c *Channel) Restart(plugin string) {
+	c.t.Helper()
+	if _, err := host.Restart(c.ctx, c.Bus.Conn(), plugin); err != nil {
+		c.t.Fatal(err)
 	}
-	r.ready()
+	c.ready()
 }
 
-// Say speaks as a user of rank 1 and returns the next thing that the plugin
-// says, in chat, as "/me …" or by private message.
-func (r *Room) Say(user, line string) string { r.t.Helper(); return r.SayAs(user, 1, line) }
+// Say publishes a chat line of a user of rank 1 and returns the next message that a
+// plugin sends, in chat, as "/me …" or privately.
+func (c *Channel) Say(user, line string) string { c.t.Helper(); return c.SayAs(user, 1, line) }
 
 // SayAs is Say with another rank.
-func (r *Room) SayAs(user string, rank int, line string) string {
-	r.t.Helper()
-	r.Type(user, rank, line)
-	return r.Next()
+func (c *Channel) SayAs(user string, rank int, line string) string {
+	c.t.Helper()
+	c.Type(user, rank, line)
+	return c.Next()
 }
 
-// Type speaks without waiting for an answer.
-func (r *Room) Type(user string, rank int, line string) event.Ref {
-	r.t.Helper()
-	return r.Publish(event.SubjectChat, event.Chat{User: user, Message: line, Channel: Channel, Rank: rank, Time: time.Now().UnixMilli()})
+// Type publishes a chat line without waiting for an answer.
+func (c *Channel) Type(user string, rank int, line string) event.Ref {
+	c.t.Helper()
+	return c.Publish(event.SubjectChat, event.Chat{User: user, Message: line, Channel: ChannelName, Rank: rank, Time: time.Now().UnixMilli()})
 }
 
 // Publish stores any event.
-func (r *Room) Publish(subject string, payload any) event.Ref {
-	r.t.Helper()
+func (c *Channel) Publish(subject string, payload any) event.Ref {
+	c.t.Helper()
 	e, err := event.New(subject, payload)
 	if err != nil {
-		r.t.Fatal(err)
+		c.t.Fatal(err)
 	}
-	ack, err := r.Bus.Publish(r.ctx, e)
+	ack, err := c.Bus.Publish(c.ctx, e)
 	if err != nil {
-		r.t.Fatal(err)
+		c.t.Fatal(err)
 	}
 	return ack.Ref
 }
 
-// Next waits for the next thing that a plugin says. The test fails when a plugin
-// gives up on an event meanwhile.
-func (r *Room) Next() string { r.t.Helper(); return text(r.take(event.AllSends)) }
+// Next waits for the next message that a plugin sends. The test fails if an event is
+// dead-lettered meanwhile.
+func (c *Channel) Next() string { c.t.Helper(); return text(c.take(event.AllSends)) }
 
 // Emitted waits for the next event on a subject, such as
-// plugin.trivia.event.game_start, as Next does. It passes over nothing: what is
-// said, and each subject, is read by itself, from its first event on.
-func (r *Room) Emitted(subject string) streams.Stored { r.t.Helper(); return r.take(subject) }
+// plugin.trivia.event.game_start, as Next does. Messages and each subject are read
+// independently, from the first one on.
+func (c *Channel) Emitted(subject string) streams.Stored { c.t.Helper(); return c.take(subject) }
 
-// take waits for the event that pattern matches after the one that it took before.
-func (r *Room) take(pattern string) (s streams.Stored) {
-	r.t.Helper()
-	wanted, letters := r.reader(pattern), r.reader(deadLetters)
-	r.await(pattern, func() (ok bool) {
-		if s, ok = wanted(r.taken[pattern]); ok {
-			r.taken[pattern] = s.Ref.Seq
+// take waits for the next event that pattern matches after the one it returned last.
+func (c *Channel) take(pattern string) (s streams.Stored) {
+	c.t.Helper()
+	next, letters := c.reader(pattern), c.reader(deadLetters)
+	c.await(pattern, func() (ok bool) {
+		if s, ok = next(c.taken[pattern]); ok {
+			c.taken[pattern] = s.Ref.Seq
 			return true
 		}
 		for {
-			dead, ok := letters(r.taken[deadLetters])
+			dead, ok := letters(c.taken[deadLetters])
 			if !ok || dead.Subject == pattern {
 				return false
 			}
-			if dead.Ref.Seq > r.taken[dead.Subject] {
-				r.t.Fatalf("a plugin failed while waiting for %s: %s", pattern, dead.Data)
+			if dead.Ref.Seq > c.taken[dead.Subject] {
+				c.t.Fatalf("a plugin failed while waiting for %s: %s", pattern, dead.Data)
 			}
-			r.taken[deadLetters] = dead.Ref.Seq
+			c.taken[deadLetters] = dead.Ref.Seq
 		}
 	})
 	return s
@@ -141,20 +140,21 @@ func (r *Room) take(pattern string) (s streams.Stored) {
 
 const deadLetters = "plugin.*.event." + event.TypeDeadLetter
 
-// reader finds the first stored event behind a sequence that pattern matches.
-func (r *Room) reader(pattern string) func(seq uint64) (streams.Stored, bool) {
-	r.t.Helper()
+// reader returns a function that reads the first event after a sequence that pattern
+// matches.
+func (c *Channel) reader(pattern string) func(seq uint64) (streams.Stored, bool) {
+	c.t.Helper()
 	spec, ok := streams.For(pattern)
 	if !ok {
-		r.t.Fatalf("no stream holds %s", pattern)
+		c.t.Fatalf("no stream holds %s", pattern)
 	}
-	stream, err := r.Bus.JetStream().Stream(r.ctx, spec.Name)
+	stream, err := c.Bus.JetStream().Stream(c.ctx, spec.Name)
 	if err != nil {
-		r.t.Fatal(err)
+		c.t.Fatal(err)
 	}
 	return func(seq uint64) (s streams.Stored, ok bool) {
-		r.t.Helper()
-		raw, err := stream.GetMsg(r.ctx, seq+1, jetstream.WithGetMsgSubject(pattern))
+		c.t.Helper()
+		raw, err := stream.GetMsg(c.ctx, seq+1, jetstream.WithGetMsgSubject(pattern))
 		if errors.Is(err, jetstream.ErrMsgNotFound) {
 			return s, false
 		}
@@ -162,7 +162,7 @@ func (r *Room) reader(pattern string) func(seq uint64) (streams.Stored, bool) {
 			s, err = streams.ReadRaw(spec.Name, raw)
 		}
 		if err != nil {
-			r.t.Fatalf("read %s: %v", pattern, err)
+			c.t.Fatalf("read %s: %v", pattern, err)
 		}
 		return s, true
 	}
@@ -179,105 +179,104 @@ func text(s streams.Stored) string {
 	return said.Message
 }
 
-// Request asks the plugin and returns the reply and the failure it reports.
-func (r *Room) Request(subject string, payload any) (json.RawMessage, error) {
-	return r.Bus.Request(r.ctx, subject, payload)
+// Request sends a request to a plugin and returns its reply or error.
+func (c *Channel) Request(subject string, payload any) (json.RawMessage, error) {
+	return c.Bus.Request(c.ctx, subject, payload)
 }
 
-// Stored is every event that a pattern matches, as the streams hold them.
-func (r *Room) Stored(pattern string) []streams.Stored {
-	r.t.Helper()
+// Stored returns all stored events that a pattern matches.
+func (c *Channel) Stored(pattern string) []streams.Stored {
+	c.t.Helper()
 	var all []streams.Stored
-	for e, err := range replay.Read(r.ctx, r.Bus.JetStream(), replay.Query{Filter: replay.Filter{Subjects: []string{pattern}}}) {
+	for e, err := range replay.Read(c.ctx, c.Bus.JetStream(), replay.Query{Filter: replay.Filter{Subjects: []string{pattern}}}) {
 		if err != nil {
-			r.t.Fatal(err)
+			c.t.Fatal(err)
 		}
 		if isTimer(e.Header) {
 			continue
 		}
 		s, err := e.Decode()
 		if err != nil {
-			r.t.Fatalf("%s: %v", e.Ref, err)
+			c.t.Fatalf("%s: %v", e.Ref, err)
 		}
 		all = append(all, s)
 	}
 	return all
 }
 
-// Said is everything that was said, in order.
-func (r *Room) Said() []string {
-	r.t.Helper()
+// Said returns all messages that plugins sent, in order.
+func (c *Channel) Said() []string {
+	c.t.Helper()
 	var all []string
-	for _, s := range r.Stored(event.AllSends) {
+	for _, s := range c.Stored(event.AllSends) {
 		all = append(all, text(s))
 	}
 	return all
 }
 
-// Repeat hands a plugin the last event of each stream again that it has handled,
-// as after a crash between publishing and acknowledging, and returns once it is
-// done. What was said and recorded must be the same afterwards.
-func (r *Room) Repeat(plugin string) {
-	r.t.Helper()
-	last := r.settle(plugin)
-	for i, stream := range r.streams(plugin) {
+// Repeat redelivers the last event of each stream that a plugin has handled, as after a
+// crash between publishing and acknowledging, and returns once it is handled. Messages
+// and records must be the same afterwards.
+func (c *Channel) Repeat(plugin string) {
+	c.t.Helper()
+	last := c.settle(plugin)
+	for i, stream := range c.streams(plugin) {
 		if last[i] == 0 {
 			continue
 		}
-		if _, err := r.Bus.JetStream().ResetConsumerToSequence(r.ctx, stream, streams.Durable(plugin), last[i]); err != nil {
-			r.t.Fatal(err)
+		if _, err := c.Bus.JetStream().ResetConsumerToSequence(c.ctx, stream, streams.Durable(plugin), last[i]); err != nil {
+			c.t.Fatal(err)
 		}
-		r.settle(plugin)
+		c.settle(plugin)
 	}
 }
 
-// Settle returns once a plugin has handled everything that there is for it, also
-// what the router had to pass on to it.
-func (r *Room) Settle(plugin string) { r.t.Helper(); r.settle(plugin) }
+// Settle waits until a plugin has handled all its events, including those that the
+// router has yet to route.
+func (c *Channel) Settle(plugin string) { c.t.Helper(); c.settle(plugin) }
 
-// settle waits until neither a plugin nor the router has anything to do, and
-// returns the sequence of the last event that the plugin was given, by stream.
-func (r *Room) settle(plugin string) []uint64 {
-	r.t.Helper()
+// settle waits until both a plugin and the router are idle, and returns the last
+// sequence delivered to the plugin, by stream.
+func (c *Channel) settle(plugin string) []uint64 {
+	c.t.Helper()
 	durable := streams.Durable(plugin)
-	// What one of them does can give work to another that was looked at before.
+	// One of them may have given work to another that was idle before.
 	var before, now []uint64
-	r.await(durable+" to settle", func() bool {
+	c.await(durable+" to settle", func() bool {
 		before, now = now, nil
-		for _, stream := range r.streams(plugin) {
-			now = append(now, r.idle(stream, durable)...)
+		for _, stream := range c.streams(plugin) {
+			now = append(now, c.idle(stream, durable)...)
 		}
-		now = append(now, r.idle(streams.Cytube, router.Durable)...)
-		return len(now) == len(r.streams(plugin))+1 && slices.Equal(before, now)
+		now = append(now, c.idle(streams.Cytube, router.Durable)...)
+		return len(now) == len(c.streams(plugin))+1 && slices.Equal(before, now)
 	})
 	return now
 }
 
-// idle is the sequence of the last event that a consumer was given, if it has
-// nothing to do.
-func (r *Room) idle(stream, durable string) []uint64 {
-	c, err := r.Bus.JetStream().Consumer(r.ctx, stream, durable)
+// idle returns the last sequence delivered to a consumer, or nil unless it is idle.
+func (c *Channel) idle(stream, durable string) []uint64 {
+	consumer, err := c.Bus.JetStream().Consumer(c.ctx, stream, durable)
 	if err != nil {
 		return nil
 	}
-	info := c.CachedInfo()
+	info := consumer.CachedInfo()
 	if info.NumWaiting == 0 || info.NumPending > 0 || info.NumAckPending > 0 {
 		return nil
 	}
 	return []uint64{info.Delivered.Stream}
 }
 
-// streams are those that a plugin reads.
-func (r *Room) streams(plugin string) []string {
+// streams returns the streams that a plugin reads.
+func (c *Channel) streams(plugin string) []string {
 	all := []string{streams.Plugin}
-	for _, p := range r.plugins {
+	for _, p := range c.plugins {
 		if p.Name != plugin {
 			continue
 		}
 		for _, s := range p.Events {
 			found, err := streams.Overlapping(s.Subject)
 			if err != nil {
-				r.t.Fatal(err)
+				c.t.Fatal(err)
 			}
 			for stream := range found {
 				if !slices.Contains(all, stream) {

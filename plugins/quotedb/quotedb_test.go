@@ -16,19 +16,17 @@ import (
 
 func TestMain(m *testing.M) { streamstest.Main(m) }
 
-// The conversation of a room with the plugin, in order. Each command that
-// changes something is handled a second time, as after a crash, which must give
-// no second reply, record or event.
-func TestCommands(t *testing.T) {
-	t.Parallel()
-	room := plugintest.Run(t, New())
+// step is a line of a user and the beginning of the answer.
+type step struct {
+	user    string
+	rank    int
+	line    string
+	answers string
+}
+
+func dialogue() []step {
 	today := time.Now().UTC().Format(time.DateOnly)
-	for _, step := range []struct {
-		user    string
-		rank    int
-		line    string
-		answers string // what the answer begins with
-	}{
+	return []step{
 		{"alice", 1, "!quote", "❌ there are no quotes yet: add one with !quote add TEXT"},
 		{"alice", 1, "!quote count", "❌ there are no quotes yet"},
 		{"alice", 1, "!quote add", "❌ say what to remember"},
@@ -65,31 +63,40 @@ func TestCommands(t *testing.T) {
 		{"mallory", 2, "!quote rm 4", "❌ Quote #4 not found"},    // again
 		{"carol", 1, "!quote add a new one", "📖 Added quote #5"}, // no number is given twice
 		{"carol", 1, "!quote count", "📖 2 quotes: alice 1, carol 1"},
-	} {
-		if got := room.SayAs(step.user, step.rank, step.line); !strings.HasPrefix(got, step.answers) {
+	}
+}
+
+// The conversation of a channel with the plugin, in order. Each command that
+// changes something is handled a second time, as after a crash, which must give
+// no second reply, record or event.
+func TestCommands(t *testing.T) {
+	t.Parallel()
+	channel := plugintest.Run(t, New())
+	for _, step := range dialogue() {
+		if got := channel.SayAs(step.user, step.rank, step.line); !strings.HasPrefix(got, step.answers) {
 			t.Errorf("%s: %s\n got %q\nwant %q", step.user, step.line, got, step.answers)
 		}
 		if !strings.Contains(step.answers, "ed quote #") {
 			continue
 		}
-		said, quotes := room.Said(), records(t, room)
-		room.Repeat(Name)
-		if again := room.Said(); !slices.Equal(said, again) {
+		said, quotes := channel.Said(), records(t, channel)
+		channel.Repeat(Name)
+		if again := channel.Said(); !slices.Equal(said, again) {
 			t.Errorf("%s: handled again, it said %q more", step.line, again[len(said):])
 		}
-		if again := records(t, room); again != quotes {
+		if again := records(t, channel); again != quotes {
 			t.Errorf("%s: handled again, the records are %s, after %s", step.line, again, quotes)
 		}
 	}
 
-	if n := len(room.Stored("plugin.quote-db.event.>")); n != 8 {
+	if n := len(channel.Stored("plugin.quote-db.event.>")); n != 8 {
 		t.Errorf("there are %d events, want 5 of added and 3 of deleted quotes", n)
 	}
 }
 
-func records(t *testing.T, room *plugintest.Room) string {
+func records(t *testing.T, channel *plugintest.Channel) string {
 	t.Helper()
-	body, err := room.Request(event.SubjectQuery, event.Query{Collection: Collection})
+	body, err := channel.Request(event.SubjectQuery, event.Query{Collection: Collection})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,13 +105,13 @@ func records(t *testing.T, room *plugintest.Room) string {
 
 func TestRandomReachesAll(t *testing.T) {
 	t.Parallel()
-	room := plugintest.Run(t, New())
+	channel := plugintest.Run(t, New())
 	for i := range 3 {
-		room.Say("alice", fmt.Sprintf("!quote add number %d", i))
+		channel.Say("alice", fmt.Sprintf("!quote add number %d", i))
 	}
 	seen := map[string]bool{}
 	for range 60 { // that one of three is never drawn has a chance below 1e-9
-		seen[room.Say("alice", "!quote random")] = true
+		seen[channel.Say("alice", "!quote random")] = true
 	}
 	if len(seen) != 3 {
 		t.Errorf("60 draws of 3 quotes gave %v", seen)
@@ -113,14 +120,14 @@ func TestRandomReachesAll(t *testing.T) {
 
 func TestEvents(t *testing.T) {
 	t.Parallel()
-	room := plugintest.Run(t, New())
-	room.Type("bob", 1, "!quote add <alice> Hello, world!")
-	added := room.Emitted("plugin.quote-db.event.quote_added")
+	channel := plugintest.Run(t, New())
+	channel.Type("bob", 1, "!quote add <alice> Hello, world!")
+	added := channel.Emitted("plugin.quote-db.event.quote_added")
 	if want := `{"added_by":"bob","channel":"test","event_type":"quote_added","id":1,"text":"Hello, world!","user":"alice"}`; string(added.Data) != want {
 		t.Errorf("added %s, want %s", added.Data, want)
 	}
-	room.Type("bob", 1, "!quote delete 1")
-	deleted := room.Emitted("plugin.quote-db.event.quote_deleted")
+	channel.Type("bob", 1, "!quote delete 1")
+	deleted := channel.Emitted("plugin.quote-db.event.quote_deleted")
 	if want := `{"channel":"test","deleted_by":"bob","event_type":"quote_deleted","id":1}`; string(deleted.Data) != want {
 		t.Errorf("deleted %s, want %s", deleted.Data, want)
 	}
@@ -129,17 +136,17 @@ func TestEvents(t *testing.T) {
 // The request and the reply that the contract prints for plugin.{name}.request.
 func TestRequestOfTheContract(t *testing.T) {
 	t.Parallel()
-	room := plugintest.Run(t, New())
+	channel := plugintest.Run(t, New())
 	set := event.Set{Collection: "quotes", ID: "42", Data: json.RawMessage(`{"text":"Hello, world!","user":"alice","timestamp":1732645200}`)}
-	if _, err := room.Request(event.SubjectSet, set); err != nil {
+	if _, err := channel.Request(event.SubjectSet, set); err != nil {
 		t.Fatal(err)
 	}
-	body, err := room.Request("plugin.quote-db.request", map[string]any{"action": "random", "channel": "main"})
+	body, err := channel.Request("plugin.quote-db.request", map[string]any{"action": "random", "channel": "main"})
 	if want := `{"quote":{"id":42,"text":"Hello, world!","user":"alice","timestamp":1732645200},"success":true}`; err != nil || string(body) != want {
 		t.Errorf("reply %s, %v\nwant %s", body, err, want)
 	}
 	// The contract's example of an error response.
-	_, err = room.Request("plugin.quote-db.request", map[string]any{"action": "get", "id": 999})
+	_, err = channel.Request("plugin.quote-db.request", map[string]any{"action": "get", "id": 999})
 	var e *event.Error
 	if !errors.As(err, &e) || e.Message != "Quote #999 not found" || e.Code != event.RecordNotFound || fmt.Sprint(e.Details) != "map[collection:quotes id:999]" {
 		t.Errorf("error %v, want the contract's", err)
@@ -148,7 +155,7 @@ func TestRequestOfTheContract(t *testing.T) {
 
 func TestRequests(t *testing.T) {
 	t.Parallel()
-	room := plugintest.Run(t, New())
+	channel := plugintest.Run(t, New())
 	for _, step := range []struct {
 		payload string
 		reply   string // or
@@ -171,7 +178,7 @@ func TestRequests(t *testing.T) {
 		{payload: `{"action":"random","user":"bob"}`, code: event.RecordNotFound},
 		{payload: `{"action":"count","user":"alice"}`, reply: `{"count":1,"success":true}`},
 	} {
-		body, err := room.Request("plugin.quote-db.request", json.RawMessage(step.payload))
+		body, err := channel.Request("plugin.quote-db.request", json.RawMessage(step.payload))
 		if event.CodeOf(err) != step.code || !strings.HasPrefix(string(body), step.reply) {
 			t.Errorf("%s\n got %s, %v\nwant %s %s", step.payload, body, err, step.reply, step.code)
 		}

@@ -41,18 +41,18 @@ func TestAll(t *testing.T) {
 // Each plugin answers when all run beside each other.
 func TestTogether(t *testing.T) {
 	t.Parallel()
-	room := plugintest.Run(t, All()...)
+	channel := plugintest.Run(t, All()...)
 	for _, step := range [][2]string{
 		{"!help", "📚 !8ball, !countdown, !help, !quote, !roll, !trivia; moderators: !inspect — "},
 		{"!8ball well?", "🎱 "}, {"!roll d6", "🎲 "}, {"!cd add tea 1h", "⏳ tea in 1h"}, {"!inspect plugins", "🔎 8ball 1.0.0 up; countdown 1.0.0 up; "},
 	} {
-		if got := room.SayAs("mod", 2, step[0]); !strings.HasPrefix(got, step[1]) {
+		if got := channel.SayAs("mod", 2, step[0]); !strings.HasPrefix(got, step[1]) {
 			t.Errorf("%s was answered %q, want %q", step[0], got, step[1])
 		}
 	}
-	room.Next() // the second half of what inspector says
+	channel.Next() // the second half of what inspector says
 	for _, step := range [][2]string{{"!q add to be or not to be", "📖 Added quote #1"}, {"!trivia", "🧠 "}} {
-		if got := room.Say("alice", step[0]); !strings.HasPrefix(got, step[1]) {
+		if got := channel.Say("alice", step[0]); !strings.HasPrefix(got, step[1]) {
 			t.Errorf("%s was answered %q, want %q", step[0], got, step[1])
 		}
 	}
@@ -66,8 +66,8 @@ func TestTriviaPacks(t *testing.T) {
 	}
 	t.Setenv(TriviaPacks, dir)
 	all := All()
-	room := plugintest.Run(t, all[len(all)-1])
-	if got := room.Say("alice", "!trivia categories"); !strings.HasPrefix(got, "🧠 169 questions: arts 24, cats 1, ") {
+	channel := plugintest.Run(t, all[len(all)-1])
+	if got := channel.Say("alice", "!trivia categories"); !strings.HasPrefix(got, "🧠 169 questions: arts 24, cats 1, ") {
 		t.Error(got)
 	}
 }

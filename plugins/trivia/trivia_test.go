@@ -10,6 +10,7 @@ import (
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/plugins/plugintest"
+	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
@@ -19,16 +20,16 @@ func TestMain(m *testing.M) { streamstest.Main(m) }
 var quick = Timing{Hint: time.Hour, Limit: time.Hour, Patience: time.Minute, Recheck: time.Nanosecond}
 
 // says passes over what is said until a line begins with a mark.
-func says(room *plugintest.Room, mark string) {
-	for !strings.HasPrefix(room.Next(), mark) {
+func says(channel *plugintest.Channel, mark string) {
+	for !strings.HasPrefix(channel.Next(), mark) {
 	}
 }
 
 // asked waits for the next question and returns its answers.
-func asked(t *testing.T, room *plugintest.Room) []string {
+func asked(t *testing.T, channel *plugintest.Channel) []string {
 	t.Helper()
-	says(room, "❓")
-	e := room.Emitted("plugin.trivia.event.question")
+	says(channel, "❓")
+	e := channel.Emitted("plugin.trivia.event.question")
 	var p struct{ ID string }
 	if err := json.Unmarshal(e.Data, &p); err != nil {
 		t.Fatal(err)
@@ -45,23 +46,23 @@ func asked(t *testing.T, room *plugintest.Room) []string {
 }
 
 // repeat hands the plugin its last events again, which must change nothing.
-func repeat(t *testing.T, room *plugintest.Room) {
+func repeat(t *testing.T, channel *plugintest.Channel) {
 	t.Helper()
 	count := func() (n [3]int) {
-		n[0] = len(room.Stored("plugin.trivia.event.>"))
+		n[0] = len(channel.Stored("plugin.trivia.event.>"))
 		for i, user := range []string{"alice", "bob"} {
 			var reply struct{ Data Score }
-			body, err := room.Request(event.SubjectGet, event.Get{Collection: Scores, ID: scoreID(plugintest.Channel, user)})
+			body, err := channel.Request(event.SubjectGet, event.Get{Collection: Scores, ID: scoreID(plugintest.ChannelName, user)})
 			if err == nil && json.Unmarshal(body, &reply) == nil {
 				n[i+1] = reply.Data.Points
 			}
 		}
 		return n
 	}
-	room.Settle(Name)
-	said, before := room.Said(), count()
-	room.Repeat(Name)
-	if again := room.Said(); !slices.Equal(said, again) {
+	channel.Settle(Name)
+	said, before := channel.Said(), count()
+	channel.Repeat(Name)
+	if again := channel.Said(); !slices.Equal(said, again) {
 		t.Errorf("handled again, it said %q more", again[len(said):])
 	}
 	if after := count(); after != before {
@@ -69,100 +70,110 @@ func repeat(t *testing.T, room *plugintest.Room) {
 	}
 }
 
+// answerEvent is the payload of plugin.trivia.event.answer.
+type answerEvent struct {
+	EventType, Channel, Game, User, Answer, ID, Category, Difficulty, Question string
+	Number, Questions, Points                                                  int
+	Correct                                                                    bool
+	Seconds                                                                    *float64
+}
+
+func decode(t *testing.T, s streams.Stored, into any) {
+	t.Helper()
+	if err := json.Unmarshal(s.Data, into); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// marks returns the sign with which each message begins.
+func marks(said []string) (all []string) {
+	for _, s := range said {
+		mark, _, _ := strings.Cut(s, " ")
+		all = append(all, mark)
+	}
+	return all
+}
+
 func TestGame(t *testing.T) {
 	t.Parallel()
 	timing := quick
 	timing.Hint, timing.Limit = 2*time.Second, time.Second
-	room := plugintest.Run(t, build(timing))
-	if got := room.Say("alice", "!trivia start 2 easy geo"); got != "🧠 Trivia: 2 questions of geography, easy! Type your answers in chat. The first question comes in 0 seconds." {
+	channel := plugintest.Run(t, build(timing))
+	if got := channel.Say("alice", "!trivia start 2 easy geo"); got != "🧠 Trivia: 2 questions of geography, easy! Type your answers in chat. The first question comes in 0 seconds." {
 		t.Error(got)
 	}
-	first := asked(t, room)
-	room.Type("carol", 1, "no idea at all")
-	room.Type("bob", 1, "is it "+strings.ToUpper(first[0])+"?")
-	room.Type("alice", 1, first[0]) // too late
-	right := room.Emitted("plugin.trivia.event.answer")
-	var answer struct {
-		EventType, Channel, Game, User, Answer, ID, Category, Difficulty, Question string
-		Number, Questions, Points                                                  int
-		Correct                                                                    bool
-		Seconds                                                                    *float64
-	}
-	if err := json.Unmarshal(right.Data, &answer); err != nil {
-		t.Fatal(err)
-	}
+	first := asked(t, channel)
+	channel.Type("carol", 1, "no idea at all")
+	channel.Type("bob", 1, "is it "+strings.ToUpper(first[0])+"?")
+	channel.Type("alice", 1, first[0]) // too late
+	right := channel.Emitted("plugin.trivia.event.answer")
+	var answer answerEvent
+	decode(t, right, &answer)
 	// Hints may have come before the answer.
 	hinted := slices.Index([]int{10, 7, 4}, answer.Points)
 	if !answer.Correct || answer.User != "bob" || answer.Answer != first[0] || hinted < 0 || answer.Number != 1 ||
-		answer.Questions != 2 || answer.Channel != plugintest.Channel || answer.Category != "geography" || answer.Seconds == nil || answer.Question == "" {
+		answer.Questions != 2 || answer.Channel != plugintest.ChannelName || answer.Category != "geography" || answer.Seconds == nil || answer.Question == "" {
 		t.Errorf("answer %s", right.Data)
 	}
-	second := asked(t, room)
-	wrong := room.Emitted("plugin.trivia.event.answer")
+	second := asked(t, channel)
+	wrong := channel.Emitted("plugin.trivia.event.answer")
 	if !strings.Contains(string(wrong.Data), `"correct":false`) || !strings.Contains(string(wrong.Data), `"user":""`) {
 		t.Errorf("a question that nobody answered: %s", wrong.Data)
 	}
-	says(room, "🏁")
-	end := room.Emitted("plugin.trivia.event.game_end")
+	says(channel, "🏁")
+	end := channel.Emitted("plugin.trivia.event.game_end")
 	var over struct {
 		Reason, Winner   string
 		Questions, Asked int
 		Scores           []player
 	}
-	if err := json.Unmarshal(end.Data, &over); err != nil {
-		t.Fatal(err)
-	}
+	decode(t, end, &over)
 	if over.Reason != Finished || over.Winner != "bob" || over.Questions != 2 || over.Asked != 2 || !slices.Equal(over.Scores, []player{{"bob", answer.Points, 1}}) {
 		t.Errorf("game_end %s", end.Data)
 	}
-	said := room.Said()
-	var kinds []string
-	for _, s := range said {
-		kind, _, _ := strings.Cut(s, " ")
-		kinds = append(kinds, kind)
-	}
+	said := channel.Said()
 	want := slices.Insert([]string{"🧠", "❓", "✅", "❓", "💡", "💡", "⌛", "🏁"}, 2, slices.Repeat([]string{"💡"}, max(hinted, 0))...)
-	if !slices.Equal(kinds, want) {
+	if !slices.Equal(marks(said), want) {
 		t.Errorf("it said %q", said)
 	}
 	if got := said[len(said)-2]; got != "⌛ Time is up! It was "+second[0]+"." {
 		t.Error(got)
 	}
-	if start := room.Stored("plugin.trivia.event.game_start"); len(start) != 1 || !strings.Contains(string(start[0].Data),
+	if start := channel.Stored("plugin.trivia.event.game_start"); len(start) != 1 || !strings.Contains(string(start[0].Data),
 		`"channel":"test","difficulty":"easy","event_type":"game_start","game":"PLUGIN:1","questions":2,"user":"alice"`) {
 		t.Errorf("game_start %v", start)
 	}
-	repeat(t, room)
+	repeat(t, channel)
 }
 
 // Each step of a game is handled a second time, as after a crash: one answer is
 // one reply and its points are counted once.
 func TestHandledTwice(t *testing.T) {
 	t.Parallel()
-	room := plugintest.Run(t, build(quick))
-	room.Say("alice", "!trivia start 3")
-	answers := asked(t, room)
-	repeat(t, room)
-	room.Type("alice", 1, answers[0])
-	answers = asked(t, room)
-	repeat(t, room)
-	room.Type("bob", 1, answers[0])
-	asked(t, room)
-	repeat(t, room)
-	room.Type("mod", 2, "!trivia stop")
-	room.Emitted("plugin.trivia.event.game_end")
-	repeat(t, room)
-	if n := len(room.Stored("plugin.trivia.event.question")); n != 3 {
+	channel := plugintest.Run(t, build(quick))
+	channel.Say("alice", "!trivia start 3")
+	answers := asked(t, channel)
+	repeat(t, channel)
+	channel.Type("alice", 1, answers[0])
+	answers = asked(t, channel)
+	repeat(t, channel)
+	channel.Type("bob", 1, answers[0])
+	asked(t, channel)
+	repeat(t, channel)
+	channel.Type("mod", 2, "!trivia stop")
+	channel.Emitted("plugin.trivia.event.game_end")
+	repeat(t, channel)
+	if n := len(channel.Stored("plugin.trivia.event.question")); n != 3 {
 		t.Errorf("%d questions, want 3", n)
 	}
 }
 
 func TestDirecting(t *testing.T) {
 	t.Parallel()
-	room := plugintest.Run(t, build(quick))
+	channel := plugintest.Run(t, build(quick))
 	talk := func(user string, rank int, line, answers string) {
 		t.Helper()
-		if got := room.SayAs(user, rank, line); !strings.HasPrefix(got, answers) {
+		if got := channel.SayAs(user, rank, line); !strings.HasPrefix(got, answers) {
 			t.Errorf("%s: %s\n got %q\nwant %q", user, line, got, answers)
 		}
 	}
@@ -175,22 +186,22 @@ func TestDirecting(t *testing.T) {
 	talk("alice", 1, "!trivia start bananas", `❌ I do not know "bananas": say how many questions, easy, medium, hard, or one of arts, film, games`)
 	talk("alice", 1, "!trivia categories", "🧠 168 questions: arts 24, film 24, games 24, geography 24")
 	talk("alice", 1, "!quiz start hard", "🧠 Trivia: 10 questions, hard!")
-	asked(t, room)
+	asked(t, channel)
 	talk("bob", 1, "!trivia start", "❌ a game is on already, at question 1 of 10")
 	talk("bob", 1, "!trivia", "❓ 1/10 ")
 	talk("bob", 1, "!trivia hint", "💡 ")
 	talk("bob", 1, "!trivia hint", "💡 ")
-	if got := room.Say("bob", "!trivia hint"); got != "❌ you have had every hint" {
+	if got := channel.Say("bob", "!trivia hint"); got != "❌ you have had every hint" {
 		t.Error(got)
 	}
 	talk("bob", 1, "!trivia skip", "❌ alice started the game: only they and moderators can do that")
 	talk("bob", 1, "!trivia stop", "❌ alice started the game")
 	talk("ALICE", 1, "!trivia skip", "⏭️ Skipped. It was ")
-	asked(t, room)
+	asked(t, channel)
 	talk("mod", 2, "!trivia skip", "⏭️ Skipped")
-	asked(t, room)
+	asked(t, channel)
 	talk("mod", 2, "!trivia skip", "⏭️ Skipped")
-	if got := room.Next(); got != "🏁 Nobody answers, so the game is over. Nobody scored." {
+	if got := channel.Next(); got != "🏁 Nobody answers, so the game is over. Nobody scored." {
 		t.Error(got)
 	}
 	talk("alice", 1, "!trivia", "🧠 No game is on")
@@ -198,48 +209,48 @@ func TestDirecting(t *testing.T) {
 
 func TestHintsCostPoints(t *testing.T) {
 	t.Parallel()
-	room := plugintest.Run(t, build(quick))
-	room.Say("alice", "!trivia start 1 hard")
-	answers := asked(t, room)
-	room.Say("alice", "!trivia hint")
-	if got := room.Say("alice", "!trivia hint"); got != "💡 "+hint(answers[0], 2)+" (12 points)" {
+	channel := plugintest.Run(t, build(quick))
+	channel.Say("alice", "!trivia start 1 hard")
+	answers := asked(t, channel)
+	channel.Say("alice", "!trivia hint")
+	if got := channel.Say("alice", "!trivia hint"); got != "💡 "+hint(answers[0], 2)+" (12 points)" {
 		t.Error(got)
 	}
-	if got := room.Say("alice", answers[0]); got != "✅ alice: "+answers[0]+"! +12, 12 in this game" {
+	if got := channel.Say("alice", answers[0]); got != "✅ alice: "+answers[0]+"! +12, 12 in this game" {
 		t.Error(got)
 	}
 }
 
 func TestScores(t *testing.T) {
 	t.Parallel()
-	room := plugintest.Run(t, build(quick))
-	if got := room.Say("alice", "!trivia top"); got != "🏆 Nobody has scored yet: begin a game with !trivia start" {
+	channel := plugintest.Run(t, build(quick))
+	if got := channel.Say("alice", "!trivia top"); got != "🏆 Nobody has scored yet: begin a game with !trivia start" {
 		t.Error(got)
 	}
-	if got := room.Say("alice", "!trivia score"); got != "❌ alice has not scored yet" {
+	if got := channel.Say("alice", "!trivia score"); got != "❌ alice has not scored yet" {
 		t.Error(got)
 	}
-	room.Say("alice", "!trivia start 3 medium")
+	channel.Say("alice", "!trivia start 3 medium")
 	for _, user := range []string{"alice", "bob", "Alice"} {
-		answers := asked(t, room)
-		room.Type(user, 1, answers[len(answers)-1])
+		answers := asked(t, channel)
+		channel.Type(user, 1, answers[len(answers)-1])
 	}
-	says(room, "🏁")
-	room.Repeat(Name) // once it has counted all
+	says(channel, "🏁")
+	channel.Repeat(Name) // once it has counted all
 	for line, want := range map[string]string{
 		"!trivia top":          "🏆 1. Alice 40 (2 right, 1 win), 2. bob 20 (1 right, 0 wins)",
 		"!trivia score":        "🏆 2. bob 20 (1 right, 0 wins), of 1 game",
 		"!trivia score @ALICE": "🏆 1. Alice 40 (2 right, 1 win), of 1 game",
 	} {
-		if got := room.Say("bob", line); got != want {
+		if got := channel.Say("bob", line); got != want {
 			t.Errorf("%s\n got %q\nwant %q", line, got, want)
 		}
 	}
-	body, err := room.Request("plugin.trivia.request.scores", map[string]any{"channel": plugintest.Channel, "limit": 1})
+	body, err := channel.Request("plugin.trivia.request.scores", map[string]any{"channel": plugintest.ChannelName, "limit": 1})
 	if want := `{"count":2,"scores":[{"channel":"test","user":"Alice","points":40,"correct":2,"games":1,"wins":1}],"success":true}`; err != nil || string(body) != want {
 		t.Errorf("scores %s, %v\nwant %s", body, err, want)
 	}
-	if _, err := room.Request("plugin.trivia.request.scores", map[string]any{}); event.CodeOf(err) != event.InvalidInput {
+	if _, err := channel.Request("plugin.trivia.request.scores", map[string]any{}); event.CodeOf(err) != event.InvalidInput {
 		t.Errorf("without a channel: %v", err)
 	}
 }
@@ -247,19 +258,19 @@ func TestScores(t *testing.T) {
 // A game goes on where it was when everything was started again.
 func TestSurvivesRestarts(t *testing.T) {
 	t.Parallel()
-	room := plugintest.Run(t, build(quick))
-	room.Say("alice", "!trivia start 3")
-	answers := asked(t, room)
-	room.Reboot()
-	if got := room.Say("alice", answers[0]); !strings.HasPrefix(got, "✅ alice: ") {
+	channel := plugintest.Run(t, build(quick))
+	channel.Say("alice", "!trivia start 3")
+	answers := asked(t, channel)
+	channel.Reboot()
+	if got := channel.Say("alice", answers[0]); !strings.HasPrefix(got, "✅ alice: ") {
 		t.Error(got)
 	}
-	answers = asked(t, room)
-	room.Restart(Name)
-	if got := room.Say("alice", answers[0]); !strings.HasPrefix(got, "✅ alice: ") {
+	answers = asked(t, channel)
+	channel.Restart(Name)
+	if got := channel.Say("alice", answers[0]); !strings.HasPrefix(got, "✅ alice: ") {
 		t.Error(got)
 	}
-	asked(t, room)
+	asked(t, channel)
 }
 
 // When the bot was away for longer than players wait, the game is over.
@@ -267,23 +278,23 @@ func TestInterrupted(t *testing.T) {
 	t.Parallel()
 	timing := quick
 	timing.Patience = -time.Hour // every step is too late
-	room := plugintest.Run(t, build(timing))
-	room.Say("alice", "!trivia start 3")
-	if got := room.Next(); got != "🏁 I was away, so the game is over. Nobody scored." {
+	channel := plugintest.Run(t, build(timing))
+	channel.Say("alice", "!trivia start 3")
+	if got := channel.Next(); got != "🏁 I was away, so the game is over. Nobody scored." {
 		t.Error(got)
 	}
-	if end := room.Emitted("plugin.trivia.event.game_end"); !strings.Contains(string(end.Data), `"reason":"interrupted"`) {
+	if end := channel.Emitted("plugin.trivia.event.game_end"); !strings.Contains(string(end.Data), `"reason":"interrupted"`) {
 		t.Errorf("game_end %s", end.Data)
 	}
 }
 
-// What is not an answer of somebody in the room does not count.
+// What is not an answer of somebody in the channel does not count.
 func TestWhoseAnswersCount(t *testing.T) {
 	t.Parallel()
-	room := plugintest.Run(t, build(quick))
-	room.Say("alice", "!trivia start 1")
-	answers := asked(t, room)
-	line := event.Chat{User: "rosey", Message: answers[0], Channel: plugintest.Channel, Time: 1}
+	channel := plugintest.Run(t, build(quick))
+	channel.Say("alice", "!trivia start 1")
+	answers := asked(t, channel)
+	line := event.Chat{User: "rosey", Message: answers[0], Channel: plugintest.ChannelName, Time: 1}
 	publish := func(change func(*event.Envelope)) {
 		t.Helper()
 		e, err := event.New(event.SubjectChat, line)
@@ -291,7 +302,7 @@ func TestWhoseAnswersCount(t *testing.T) {
 			t.Fatal(err)
 		}
 		change(&e)
-		if _, err := room.Bus.Publish(t.Context(), e); err != nil {
+		if _, err := channel.Bus.Publish(t.Context(), e); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -301,7 +312,7 @@ func TestWhoseAnswersCount(t *testing.T) {
 	publish(func(*event.Envelope) {})
 	line.Extra, line.Channel = nil, "elsewhere"
 	publish(func(*event.Envelope) {})
-	if got := room.Say("alice", answers[0]); !strings.HasPrefix(got, "✅ alice: ") {
+	if got := channel.Say("alice", answers[0]); !strings.HasPrefix(got, "✅ alice: ") {
 		t.Errorf("%q", got)
 	}
 }
@@ -311,35 +322,35 @@ func TestQuietChannelsCostNothing(t *testing.T) {
 	t.Parallel()
 	timing := quick
 	timing.Recheck = time.Hour
-	room := plugintest.Run(t, build(timing))
+	channel := plugintest.Run(t, build(timing))
 	for range 20 {
-		room.Type("alice", 1, "hello")
+		channel.Type("alice", 1, "hello")
 	}
-	room.Repeat(Name)
-	if n := len(room.Stored("database.get")); n != 1 {
+	channel.Repeat(Name)
+	if n := len(channel.Stored("database.get")); n != 1 {
 		t.Errorf("%d lines of chat were looked up, want 1", n)
 	}
 }
 
 func TestRequestQuestion(t *testing.T) {
 	t.Parallel()
-	room := plugintest.Run(t, New(write(t, "anime.json", anime)))
-	body, err := room.Request("plugin.trivia.request.question", map[string]any{"category": "anime", "difficulty": "hard"})
+	channel := plugintest.Run(t, New(write(t, "anime.json", anime)))
+	body, err := channel.Request("plugin.trivia.request.question", map[string]any{"category": "anime", "difficulty": "hard"})
 	if want := `{"question":{"answers":["Katsuhiro Otomo","Otomo"],"category":"anime","difficulty":"hard","id":"anime-2","points":30,"question":"Who directed Akira?"},"success":true}`; err != nil || string(body) != want {
 		t.Errorf("reply %s, %v\nwant %s", body, err, want)
 	}
-	if _, err := room.Request("plugin.trivia.request.question", map[string]any{}); err != nil {
+	if _, err := channel.Request("plugin.trivia.request.question", map[string]any{}); err != nil {
 		t.Error(err)
 	}
 	for payload, code := range map[string]event.Code{
 		`{"category":"bananas"}`: event.InvalidInput, `{"category":7}`: event.InvalidInput,
 		`{"category":"anime","difficulty":"medium"}`: event.RecordNotFound,
 	} {
-		if _, err := room.Request("plugin.trivia.request.question", json.RawMessage(payload)); event.CodeOf(err) != code {
+		if _, err := channel.Request("plugin.trivia.request.question", json.RawMessage(payload)); event.CodeOf(err) != code {
 			t.Errorf("%s: %v, want %s", payload, err, code)
 		}
 	}
-	if got := room.Say("alice", "!trivia start medium anime"); got != "❌ there are no medium questions of anime" {
+	if got := channel.Say("alice", "!trivia start medium anime"); got != "❌ there are no medium questions of anime" {
 		t.Error(got)
 	}
 }
@@ -356,9 +367,9 @@ func TestBrokenPack(t *testing.T) {
 // A command from elsewhere may name no channel.
 func TestNoChannel(t *testing.T) {
 	t.Parallel()
-	room := plugintest.Run(t, New())
-	room.Publish(event.CommandSubject("trivia"), event.Command{Command: "trivia", Args: []string{"start"}, User: "alice"})
-	if got := room.Next(); got != "❌ trivia is played in a channel, and the command names none" {
+	channel := plugintest.Run(t, New())
+	channel.Publish(event.CommandSubject("trivia"), event.Command{Command: "trivia", Args: []string{"start"}, User: "alice"})
+	if got := channel.Next(); got != "❌ trivia is played in a channel, and the command names none" {
 		t.Errorf("it said %q", got)
 	}
 }

@@ -51,7 +51,7 @@ func TestForgetErasesRequests(t *testing.T) {
 		t.Fatalf("what is to be erased is not there: %v", before)
 	}
 	others := holds(ctx, t, room.Bus, "something else")
-	o := ForgetOptions{Channel: plugintest.Channel, Since: time.Now().Add(-time.Hour), DryRun: true}
+	o := ForgetOptions{Channel: plugintest.ChannelName, Since: time.Now().Add(-time.Hour), DryRun: true}
 	last := room.Stored(event.CommandSubject(quotedb.Name))[1]
 	o.Until = last.At.Add(1)
 	dry, err := Forget(ctx, room.Bus, newKey(t), "mallory", o)
