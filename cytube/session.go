@@ -178,6 +178,6 @@ func (e *entry) take(frame channel.Frame) error {
 }
 
 func noticeText(frame channel.Frame) string {
-	n, _ := channel.ReadNotice(frame) // a malformed one is told as it came
+	n, _ := channel.ReadNotice(frame) // a malformed one has its JSON as text
 	return n.Text
 }

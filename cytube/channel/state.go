@@ -72,7 +72,7 @@ func (s *State) SetSelf(name string) { s.self = name }
 // Self returns the bot's name as the server spells it, "" before SetSelf.
 func (s *State) Self() string { return s.self }
 
-// Rank returns the bot's rank in the channel, -1 before the server told it.
+// Rank returns the bot's rank in the channel, -1 before the server sent it.
 func (s *State) Rank() float64 { return s.rank }
 
 // RestoreMedia sets the media that play, as the latest stored media change has

@@ -25,7 +25,6 @@ type EchoTracker struct {
 	changed chan struct{} // closed and replaced when writer or a limit changes
 	least   channel.FloodLimit
 	chat    channel.FloodLimit
-	pm      channel.FloodLimit
 	pace    pacer
 	hold    time.Time // the server asked for silence until then
 
@@ -39,8 +38,7 @@ const lateEchoesKept = 8
 
 // newEchoTracker returns a tracker that keeps to least everywhere.
 func newEchoTracker(least channel.FloodLimit) *EchoTracker {
-	limit := channel.ModeratorLimit.Stricter(least)
-	return &EchoTracker{changed: make(chan struct{}), least: least, chat: limit, pm: limit}
+	return &EchoTracker{changed: make(chan struct{}), least: least, chat: channel.ModeratorLimit.Stricter(least)}
 }
 
 func (t *EchoTracker) notify() {
@@ -83,7 +81,7 @@ func (t *EchoTracker) SetLimit(l channel.FloodLimit) {
 
 func (t *EchoTracker) limitOf(m *Message) channel.FloodLimit {
 	if m.pm {
-		return t.pm
+		return channel.ModeratorLimit.Stricter(t.least)
 	}
 	return t.chat
 }

@@ -16,7 +16,7 @@ import (
 // RecoverInFlightSend looks for the send that a process before this one was speaking
 // when it died, and expects its echoes. It must run before the lines of the chat buffer
 // are recorded: without it, an echo that the channel's filters changed would be
-// recorded as nobody's, and the send said twice. StoppedCleanly says that the process
+// recorded without a cause, and the send said twice. stoppedCleanly says that the process
 // before announced its end.
 func (s *Sender) RecoverInFlightSend(ctx context.Context, self string, stoppedCleanly bool) error {
 	// What is left in an outbox comes first, also for a Sender that reads the sends.

@@ -16,14 +16,14 @@ import (
 // connection stops reading.
 const queueLength = 512
 
-// Event is something the server said.
+// Event is a named event with its arguments.
 type Event struct {
 	Name string
 	Args []json.RawMessage
 }
 
-// Conn is a client's connection in the default namespace. Its methods may be
-// called from several goroutines.
+// Conn is a client's connection in the default namespace. It is safe for concurrent
+// use.
 type Conn struct {
 	ws           *websocket.Conn
 	protocol     int
@@ -60,17 +60,13 @@ func newConn(ws *websocket.Conn, protocol int, shake Handshake, early []Packet, 
 	return c
 }
 
-// Protocol is the Engine.IO version in use: 3 or 4.
+// Protocol returns the Engine.IO version in use: 3 or 4.
 func (c *Conn) Protocol() int { return c.protocol }
 
-// Handshake is what the server announced when the connection opened.
-func (c *Conn) Handshake() Handshake { return c.shake }
-
-// Emit sends an event. It returns once the frame is written to the socket, which
-// says nothing of what the server made of it. A frame longer than the server
-// accepts is an error and is not sent. A write that takes longer than the write
-// timeout, or than the context's deadline if that comes sooner, breaks the
-// connection.
+// Emit sends an event. It returns once the frame is written to the socket, which does
+// not mean that the server accepted it. A frame longer than the server accepts is an
+// error and is not sent. A write that exceeds the write timeout or the context's
+// deadline breaks the connection.
 func (c *Conn) Emit(ctx context.Context, name string, args ...any) error {
 	p, err := NewEvent(name, args...)
 	if err != nil {
@@ -118,13 +114,13 @@ func (c *Conn) write(ctx context.Context, frame []byte) error {
 	}
 }
 
-// Receive waits for the next event. Events already received are handed out
-// before the error that ended the connection.
+// Receive waits for the next event. Events that came before the error that ended the
+// connection are returned first.
 //
-// A [*FrameError] concerns one frame and Receive may be called again. Any other
-// error but the context's is the connection's end, and comes again at each call:
-// [*DisconnectError] when the server ended it, [*RefusedError] when it took its
-// consent back, [ErrPingTimeout] when it fell silent, [ErrClosed] after Close.
+// A [*FrameError] concerns one frame, and Receive may be called again. Any other error
+// but the context's is the end of the connection, and is returned by each further call:
+// [*DisconnectError] if the server ended it, [*RefusedError] if it withdrew its
+// acceptance, [ErrPingTimeout] if it fell silent, [ErrClosed] after Close.
 func (c *Conn) Receive(ctx context.Context) (Event, error) {
 	select {
 	case r, ok := <-c.queue:
@@ -152,7 +148,7 @@ func (c *Conn) Close() error {
 			_ = c.ws.WriteControl(websocket.CloseMessage,
 				websocket.FormatCloseMessage(websocket.CloseNormalClosure, ""), time.Now().Add(time.Second))
 			c.writing <- struct{}{}
-		default: // a write is stuck: no use to wait for it
+		default: // a write is stuck
 		}
 		_ = c.ws.Close()
 	})
@@ -197,7 +193,7 @@ func (c *Conn) read(early []Packet) {
 	}
 }
 
-// handle acts on one packet; its error ends the connection.
+// handle acts on one packet. An error ends the connection.
 func (c *Conn) handle(p Packet) error {
 	switch p.Type {
 	case Message:
@@ -221,7 +217,7 @@ func (c *Conn) handle(p Packet) error {
 	return nil
 }
 
-// push hands an event to Receive; false when the connection was closed instead.
+// push hands an event to Receive. It returns false if the connection was closed.
 func (c *Conn) push(r received) bool {
 	select {
 	case c.queue <- r:
@@ -230,8 +226,8 @@ func (c *Conn) push(r received) bool {
 	}
 	select {
 	case c.queue <- r:
-		// Pings may be waiting behind the frame that waited: time lost by a slow
-		// receiver must not count against the server.
+		// Pings may be queued behind this frame: a slow receiver must not time out the
+		// server.
 		c.expectPing()
 		return true
 	case <-c.quit:
@@ -239,13 +235,12 @@ func (c *Conn) push(r received) bool {
 	}
 }
 
-// expectPing starts the time over in which the next ping (version 3: pong) must
-// arrive.
+// expectPing restarts the timeout of the next ping (version 3: pong).
 func (c *Conn) expectPing() {
 	_ = c.ws.SetReadDeadline(time.Now().Add(c.shake.PingInterval + c.shake.PingTimeout))
 }
 
-// ping keeps a version 3 connection alive: there, pinging is the client's part.
+// ping keeps a version 3 connection alive, where the client sends the pings.
 func (c *Conn) ping() {
 	tick := time.NewTicker(c.shake.PingInterval)
 	defer tick.Stop()
@@ -255,13 +250,13 @@ func (c *Conn) ping() {
 			return
 		case <-tick.C:
 			if c.write(context.Background(), Packet{Type: Ping}.Encode()) != nil {
-				return // the reader sees the broken socket and tells why
+				return // read reports why
 			}
 		}
 	}
 }
 
-// ended explains the error that broke the connection.
+// ended returns the error of Receive for the error that broke the connection.
 func (c *Conn) ended(err error) error {
 	select {
 	case <-c.quit:

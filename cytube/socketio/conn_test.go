@@ -23,7 +23,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const channel = "lobby"
 
-func room(t *testing.T, cfg cytubetest.Config) *cytubetest.Server {
+func startSite(t *testing.T, cfg cytubetest.Config) *cytubetest.Server {
 	t.Helper()
 	s, err := cytubetest.Start(cfg)
 	if err != nil {
@@ -110,7 +110,7 @@ func TestDialSpeaksWhatTheServerSpeaks(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			s := room(t, cytubetest.Config{Protocol: tt.server})
+			s := startSite(t, cytubetest.Config{Protocol: tt.server})
 			c := dial(t, s.URL(), tt.opts...)
 			if c.Protocol() != tt.want {
 				t.Errorf("speaks version %d, want %d", c.Protocol(), tt.want)
@@ -287,7 +287,7 @@ func TestRefusedConnections(t *testing.T) {
 	for _, protocol := range []int{3, 4} {
 		t.Run(fmt.Sprint("version ", protocol), func(t *testing.T) {
 			t.Parallel()
-			s := room(t, cytubetest.Config{Connects: cytubetest.Limit{Burst: 2}})
+			s := startSite(t, cytubetest.Config{Connects: cytubetest.Limit{Burst: 2}})
 			var refused *socketio.RefusedError
 
 			s.Refuse("You are banned from the server")
@@ -371,7 +371,7 @@ func TestReceiveTellsHowTheConnectionEnded(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			s := room(t, tt.cfg)
+			s := startSite(t, tt.cfg)
 			c := dial(t, s.URL())
 			enter(t, c, "alice")
 			if err := tt.act(s, c); err != nil {
@@ -392,7 +392,7 @@ func TestPingsKeepTheConnectionAlive(t *testing.T) {
 		t.Run(fmt.Sprint("version ", protocol), func(t *testing.T) {
 			t.Parallel()
 			// The eighth ping or pong comes later than interval and timeout together.
-			s := room(t, cytubetest.Config{PingInterval: 600 * time.Millisecond, PingTimeout: 3 * time.Second})
+			s := startSite(t, cytubetest.Config{PingInterval: 600 * time.Millisecond, PingTimeout: 3 * time.Second})
 			c := dial(t, s.URL(), socketio.WithProtocol(protocol))
 			seen := 0
 			if _, err := s.WaitReceived(soon(t), func(f cytubetest.Frame) bool {
@@ -429,7 +429,7 @@ func TestMalformedFramesAreReportedAndSurvived(t *testing.T) {
 
 func TestEmitFromManyGoroutines(t *testing.T) {
 	t.Parallel()
-	s := room(t, cytubetest.Config{})
+	s := startSite(t, cytubetest.Config{})
 	c := dial(t, s.URL())
 	const senders, each = 8, 50
 	var wg sync.WaitGroup
@@ -467,7 +467,7 @@ func TestEmitFromManyGoroutines(t *testing.T) {
 
 func TestEmitErrors(t *testing.T) {
 	t.Parallel()
-	s := room(t, cytubetest.Config{})
+	s := startSite(t, cytubetest.Config{})
 	c := dial(t, s.URL())
 
 	if err := c.Emit(soon(t), "chatMsg", strings.Repeat("x", socketio.MaxFrame)); err == nil ||
@@ -499,7 +499,7 @@ func TestEmitErrors(t *testing.T) {
 
 func TestEmitGivesUpOnAPeerThatDoesNotRead(t *testing.T) {
 	t.Parallel()
-	s := room(t, cytubetest.Config{})
+	s := startSite(t, cytubetest.Config{})
 	c := dial(t, s.URL(), socketio.WithWriteTimeout(50*time.Millisecond))
 	enter(t, c, "alice")
 	if err := s.Stall(channel, "alice"); err != nil {

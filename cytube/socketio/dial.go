@@ -38,8 +38,8 @@ type options struct {
 // Dial tries 4, then 3.
 func WithProtocol(version int) Option { return func(o *options) { o.protocol = version } }
 
-// WithDialTimeout bounds the opening of the connection up to the server's
-// consent; 20 s by default.
+// WithDialTimeout bounds the opening of the connection, until the server accepted it;
+// 20 s by default.
 func WithDialTimeout(d time.Duration) Option { return func(o *options) { o.dialTimeout = d } }
 
 // WithWriteTimeout bounds each write; 10 s by default.
@@ -51,10 +51,9 @@ func WithWriteTimeout(d time.Duration) Option { return func(o *options) { o.writ
 // It speaks Engine.IO 4, and 3 when the server refuses 4 or turns out to speak
 // 3. The context bounds the dialling only. Close the connection to free it.
 //
-// Errors: [*RefusedError] when the server says no, [*HandshakeError] when the
-// address is not a Socket.IO server's, [*DisconnectError] when it hangs up in
-// the middle, [context.DeadlineExceeded] when the time is up, other network
-// errors as they come.
+// Errors: [*RefusedError] if the server refuses, [*HandshakeError] if the address is no
+// Socket.IO server's, [*DisconnectError] if it disconnects before it accepts,
+// [context.DeadlineExceeded] after a timeout, and network errors.
 func Dial(ctx context.Context, rawURL string, opts ...Option) (*Conn, error) {
 	o := options{
 		dialTimeout:  defaultDialTimeout,
@@ -84,7 +83,7 @@ func Dial(ctx context.Context, rawURL string, opts ...Option) (*Conn, error) {
 	return conn, err
 }
 
-// errOldServer tells that a server asked for version 4 answers in version 3.
+// errOldServer means that a server that was asked for version 4 answers in version 3.
 var errOldServer = errors.New("the server speaks Engine.IO 3")
 
 func dial(ctx context.Context, rawURL string, protocol int, o options) (*Conn, error) {
@@ -104,7 +103,7 @@ func dial(ctx context.Context, rawURL string, protocol int, o options) (*Conn, e
 	}
 	ws.SetReadLimit(readLimit)
 
-	// The handshake's reads know nothing of contexts: closing the socket ends them.
+	// Closing the socket ends the handshake's reads, which take no context.
 	stop := context.AfterFunc(ctx, func() { _ = ws.Close() })
 	shake, early, err := handshake(ws, protocol, o.writeTimeout)
 	if !stop() {
@@ -117,8 +116,8 @@ func dial(ctx context.Context, rawURL string, protocol int, o options) (*Conn, e
 	return newConn(ws, protocol, shake, early, o.writeTimeout), nil
 }
 
-// handshake reads the open packet and goes through the joining of the default
-// namespace. Early holds the events that came before the server's consent.
+// handshake reads the open packet and joins the default namespace. early holds the
+// events that came before the server accepted.
 func handshake(ws *websocket.Conn, protocol int, writeTimeout time.Duration) (shake Handshake, early []Packet, err error) {
 	write := func(p Packet) error {
 		_ = ws.SetWriteDeadline(time.Now().Add(writeTimeout))
@@ -173,7 +172,7 @@ func readPacket(ws *websocket.Conn) (Packet, error) {
 	return p, nil
 }
 
-// refusal takes the message out of a connect error: {"message":"…"} in
+// refusal returns the message of a connect error: {"message":"…"} in
 // version 4, a bare string in version 3.
 func refusal(data []byte) string {
 	var object struct {
@@ -205,7 +204,7 @@ func handshakeError(u string, resp *http.Response) error {
 	return e
 }
 
-// endpoint turns an http(s) or ws(s) URL into the websocket's.
+// endpoint returns the websocket URL for an http(s) or ws(s) URL.
 func endpoint(rawURL string, protocol int) (string, error) {
 	u, err := url.Parse(rawURL)
 	if err != nil {

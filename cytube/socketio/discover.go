@@ -13,13 +13,12 @@ import (
 
 const discoverTimeout = 15 * time.Second
 
-// Discover asks a CyTube site where the socket of a channel is, and gives a URL
-// for [Dial]. It takes a secure server that is not for IPv6 only when there is
-// one, then one that is not for IPv6, then any. A nil client means one with a
-// timeout of 15 s.
+// Discover asks a CyTube site for the socket servers of a channel and returns the URL of
+// one for [Dial]: a secure one that is not for IPv6 only, or else one that is not for
+// IPv6 only, or else the first. A nil client has a timeout of 15 s.
 //
-// Errors: [ErrBadSite] and [*ChannelError] (trying again is of no use),
-// [*SiteError] (it may work later).
+// Errors: [ErrBadSite] and [*ChannelError], where retrying is of no use, and
+// [*SiteError].
 func Discover(ctx context.Context, client *http.Client, site, channel string) (string, error) {
 	base, err := url.Parse(site)
 	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" {

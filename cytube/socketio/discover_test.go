@@ -71,7 +71,7 @@ func TestDiscoverErrors(t *testing.T) {
 
 	t.Run("invalid channel", func(t *testing.T) {
 		t.Parallel()
-		s := room(t, cytubetest.Config{})
+		s := startSite(t, cytubetest.Config{})
 		for _, name := range []string{"$bad$", "", "a/b", "a b?c#d", strings.Repeat("x", 31)} {
 			_, err := socketio.Discover(soon(t), nil, s.URL(), name)
 			var invalid *socketio.ChannelError
@@ -82,7 +82,7 @@ func TestDiscoverErrors(t *testing.T) {
 	})
 	t.Run("unreachable", func(t *testing.T) {
 		t.Parallel()
-		s := room(t, cytubetest.Config{})
+		s := startSite(t, cytubetest.Config{})
 		s.Stop()
 		_, err := socketio.Discover(soon(t), nil, s.URL(), "lobby")
 		var site *socketio.SiteError

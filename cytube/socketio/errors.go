@@ -18,7 +18,7 @@ var (
 	ErrBadSite = errors.New("the site must be a URL such as https://cytu.be")
 )
 
-// RefusedError tells that the server answered the connection with a connect
+// RefusedError reports that the server answered the connection with a connect
 // error (44): "Rate limit exceeded", a ban.
 type RefusedError struct {
 	Message string // the server's own words
@@ -26,7 +26,7 @@ type RefusedError struct {
 
 func (e *RefusedError) Error() string { return "the server refused the connection: " + e.Message }
 
-// HandshakeError tells that the address answered HTTP but did not open a
+// HandshakeError reports that the address answered HTTP but did not open a
 // websocket.
 type HandshakeError struct {
 	URL     string
@@ -39,10 +39,10 @@ func (e *HandshakeError) Error() string {
 		e.URL, e.Status, e.Message)
 }
 
-// DisconnectError tells that the other side ended the connection.
+// DisconnectError reports that the server ended the connection.
 type DisconnectError struct {
-	// Code is the websocket's close code: 1006 when the connection just broke, 0
-	// when the server said goodbye in the protocol (41 or 1).
+	// Code is the websocket's close code: 1006 if the connection broke, 0 if the
+	// server ended the session in the protocol (41 or 1).
 	Code   int
 	Reason string
 }
@@ -54,8 +54,8 @@ func (e *DisconnectError) Error() string {
 	return fmt.Sprintf("the connection was closed (code %d): %s", e.Code, e.Reason)
 }
 
-// FrameError is returned by [Conn.Receive] for a frame that makes no sense. The
-// connection is still good: log the error and receive on.
+// FrameError is returned by [Conn.Receive] for a malformed frame. The
+// connection is still good: Receive may be called again.
 type FrameError struct {
 	Frame []byte
 	Err   error
@@ -67,8 +67,7 @@ func (e *FrameError) Error() string {
 
 func (e *FrameError) Unwrap() error { return e.Err }
 
-// ChannelError tells that the site does not know a channel of that name because
-// the name is not valid. Trying again is of no use.
+// ChannelError reports that the name of a channel is not valid. Retrying is of no use.
 type ChannelError struct {
 	Site, Channel string
 	Reason        string // the site's own words
@@ -78,8 +77,7 @@ func (e *ChannelError) Error() string {
 	return fmt.Sprintf("%s has no channel %q: %s; a channel name is 1 to 30 of a-z A-Z 0-9 - _", e.Site, e.Channel, e.Reason)
 }
 
-// SiteError tells that the site could not be asked or gave no useful answer.
-// It may work later.
+// SiteError reports that the site did not answer, or not usefully. It may later.
 type SiteError struct {
 	Site string
 	Err  error

@@ -4,7 +4,7 @@
 // payload.
 //
 // [Decode] and [Packet.Append] are the codec, used by clients and servers alike.
-// [Dial] opens a client connection and [Discover] finds out where to open it.
+// [Discover] asks a site for the URL of its socket server, and [Dial] connects to it.
 package socketio
 
 import (
@@ -21,9 +21,8 @@ import (
 // closes the websocket with code 1009 when a client sends a longer one.
 const MaxFrame = 1 << 20
 
-// Type tells what a [Packet] is. The first group are Engine.IO packets of their
-// own; the second are Socket.IO packets, which travel inside Engine.IO's "4"
-// (message).
+// Type is the type of a [Packet]. The first group are Engine.IO packets, the second
+// Socket.IO packets, which are the content of Engine.IO's "4" (message).
 type Type uint8
 
 // Packet types.
@@ -35,14 +34,14 @@ const (
 	Upgrade                 // "5": the end of a transport upgrade
 	Noop                    // "6": nothing
 
-	Connect      // "40": join a namespace, or the server's consent with the socket's id
+	Connect      // "40": join a namespace, or the server's acceptance with the socket's id
 	Disconnect   // "41": leave a namespace
 	Message      // "42": an event with a name and arguments
 	Ack          // "43": the answer to an event that carried an id
 	ConnectError // "44": the server refuses the connection
 )
 
-// code is what stands at the head of the frame for each type.
+// code is the prefix of a frame by type.
 var code = map[Type]string{
 	Open: "0", Close: "1", Ping: "2", Pong: "3", Upgrade: "5", Noop: "6",
 	Connect: "40", Disconnect: "41", Message: "42", Ack: "43", ConnectError: "44",
@@ -53,7 +52,7 @@ var (
 	socketType = map[byte]Type{'0': Connect, '1': Disconnect, '2': Message, '3': Ack, '4': ConnectError}
 )
 
-// String names the type the way error messages do.
+// String returns the name of the type in error messages.
 func (t Type) String() string {
 	names := [...]string{"unknown", "open", "close", "ping", "pong", "upgrade", "noop",
 		"connect", "disconnect", "event", "ack", "connect error"}
@@ -99,8 +98,8 @@ func NewEvent(name string, args ...any) (Packet, error) {
 	return p, nil
 }
 
-// marshal is json.Marshal without the escaping of <, > and &, which a chat line
-// is full of and which would count against the length of the frame.
+// marshal is json.Marshal without escaping <, > and &, which would make chat lines
+// longer.
 func marshal(v any) (json.RawMessage, error) {
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)
@@ -111,7 +110,7 @@ func marshal(v any) (json.RawMessage, error) {
 	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
 }
 
-// Encode gives the packet as a frame. See [Packet.Append].
+// Encode returns the packet as a frame. See [Packet.Append].
 func (p Packet) Encode() []byte { return p.Append(nil) }
 
 // Append appends the packet, as a frame, to dst. Args and Data are copied as
@@ -153,9 +152,8 @@ func (p Packet) Append(dst []byte) []byte {
 	return append(dst, ']')
 }
 
-// Decode reads one text frame. The packet shares no memory with the frame. The
-// error says what is wrong with the frame; frames of binary packets (45, 46) are
-// errors too, because CyTube has none.
+// Decode decodes one text frame. The packet shares no memory with the frame. Binary
+// packets (45, 46), which CyTube does not send, are errors.
 func Decode(frame []byte) (Packet, error) {
 	if len(frame) == 0 {
 		return Packet{}, errors.New("empty frame")
@@ -180,7 +178,7 @@ func Decode(frame []byte) (Packet, error) {
 	return p, nil
 }
 
-// decodeSocket reads what follows Engine.IO's "4":
+// decodeSocket decodes what follows Engine.IO's "4":
 // type, then optionally "/namespace,", an id and a JSON payload.
 func decodeSocket(b []byte) (Packet, error) {
 	if len(b) == 0 {
@@ -247,7 +245,7 @@ func (p *Packet) decodeArgs(b []byte) error {
 	return nil
 }
 
-// Handshake is what the server announces in its Open packet.
+// Handshake holds the parameters in the server's Open packet.
 type Handshake struct {
 	SID          string        // the id of the transport's session
 	PingInterval time.Duration // the time between pings
@@ -255,9 +253,8 @@ type Handshake struct {
 	MaxPayload   int           // the longest frame the server accepts, in bytes
 }
 
-// Handshake reads an Open packet. It fails on another packet and on one whose
-// ping times are missing or not positive. MaxPayload is [MaxFrame] when the
-// server does not tell it, as older ones do not.
+// Handshake decodes an Open packet. Other packets, and ping times that are missing or
+// not positive, are errors. MaxPayload is [MaxFrame] if the server is too old to send it.
 func (p Packet) Handshake() (Handshake, error) {
 	if p.Type != Open {
 		return Handshake{}, fmt.Errorf("expected the open packet, got %s", p.Type)
