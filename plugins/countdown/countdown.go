@@ -1,5 +1,5 @@
-// Package countdown is the plugin countdown: named timers to a date or a
-// duration, which are announced some time before and when they are due.
+// Package countdown is the plugin countdown: named timers, announced some time before
+// they are due and then.
 package countdown
 
 import (
@@ -16,7 +16,7 @@ import (
 // Name is the plugin's name.
 const Name = "countdown"
 
-// The collection that countdowns are in, and limits.
+// The collection of countdowns, and limits.
 const (
 	Collection = "countdowns"
 	MaxName    = 40 // characters
@@ -28,14 +28,14 @@ const (
 	moderator = 2 // the rank that may remove those of others
 )
 
-// Minus is how long before it is due a countdown is announced.
+// Minus lists how long before it is due a countdown is announced.
 var Minus = []time.Duration{7 * 24 * time.Hour, 24 * time.Hour, time.Hour, 10 * time.Minute, time.Minute}
 
-// New is the plugin.
+// New returns the plugin.
 func New() plugins.Plugin { return build(Minus) }
 
 func build(minus []time.Duration) plugins.Plugin {
-	k := keeper{minus}
+	k := announcer{minus}
 	return plugins.Plugin{
 		Name:        Name,
 		Version:     "1.0.0",
@@ -54,10 +54,10 @@ func build(minus []time.Duration) plugins.Plugin {
 	}
 }
 
-// keeper keeps countdowns; minus is when it announces them.
-type keeper struct{ minus []time.Duration }
+// announcer handles the plugin's events; minus is when it announces countdowns.
+type announcer struct{ minus []time.Duration }
 
-// Countdown is a record of the collection. Its id is channel/name in lower case.
+// Countdown is a record of the collection. Its ID is channel/name in lower case.
 type Countdown struct {
 	Name    string `json:"name"`
 	Channel string `json:"channel"`
@@ -68,7 +68,7 @@ type Countdown struct {
 	Every   Period `json:"every"`
 	Due     int64  `json:"due"`  // Unix seconds
 	Next    int64  `json:"next"` // Unix seconds of the next announcement
-	Done    bool   `json:"done"` // it is over, or was removed
+	Done    bool   `json:"done"` // over or removed
 }
 
 func (d Countdown) due() time.Time { return time.Unix(d.Due, 0).In(location(d.Zone)) }
@@ -88,15 +88,15 @@ func recordID(channel, name string) event.ID {
 	return event.ID(channel + "/" + strings.ToLower(name))
 }
 
-// subcommands are what can follow !countdown.
-func (k keeper) subcommands() map[string]plugins.Handler {
+// subcommands returns the handlers by the word after !countdown.
+func (k announcer) subcommands() map[string]plugins.Handler {
 	return map[string]plugins.Handler{
 		"add": k.add, "set": k.add, "list": k.list, "ls": k.list, "show": k.show,
 		"rm": k.remove, "remove": k.remove, "delete": k.remove, "cancel": k.remove,
 	}
 }
 
-func (k keeper) command(c *plugins.Context) ([]event.Envelope, error) {
+func (k announcer) command(c *plugins.Context) ([]event.Envelope, error) {
 	if len(c.Command.Args) == 0 {
 		return k.list(c)
 	}
@@ -106,7 +106,7 @@ func (k keeper) command(c *plugins.Context) ([]event.Envelope, error) {
 	return k.shown(c, c.Command.Args[0])
 }
 
-func (k keeper) add(c *plugins.Context) ([]event.Envelope, error) {
+func (k announcer) add(c *plugins.Context) ([]event.Envelope, error) {
 	if c.Command.Rank < member {
 		return nil, event.Errorf(event.PermissionDenied, "only registered users can add countdowns")
 	}
@@ -151,7 +151,7 @@ func (k keeper) add(c *plugins.Context) ([]event.Envelope, error) {
 	return out, k.wake(c, d)
 }
 
-func (k keeper) list(c *plugins.Context) ([]event.Envelope, error) {
+func (k announcer) list(c *plugins.Context) ([]event.Envelope, error) {
 	var running []Countdown
 	if _, err := c.DB(Collection).Find(plugins.Query{
 		Filter: map[string]any{"channel": c.Channel(), "done": false}, OrderBy: "due", Limit: MaxRunning,
@@ -172,14 +172,14 @@ func (k keeper) list(c *plugins.Context) ([]event.Envelope, error) {
 	return c.Say("⏳ %s", strings.Join(parts, "; ")), nil
 }
 
-func (k keeper) show(c *plugins.Context) ([]event.Envelope, error) {
+func (k announcer) show(c *plugins.Context) ([]event.Envelope, error) {
 	if len(c.Command.Args) < 2 {
 		return nil, bad("say which one, for example %scountdown show movie", c.Prefix())
 	}
 	return k.shown(c, c.Command.Args[1])
 }
 
-func (k keeper) shown(c *plugins.Context, name string) ([]event.Envelope, error) {
+func (k announcer) shown(c *plugins.Context, name string) ([]event.Envelope, error) {
 	var d Countdown
 	err := c.DB(Collection).Get(recordID(c.Channel(), name), &d)
 	if event.CodeOf(err) == event.RecordNotFound || err == nil && d.Done {
@@ -191,7 +191,7 @@ func (k keeper) shown(c *plugins.Context, name string) ([]event.Envelope, error)
 	return c.Say("⏳ %s, set by %s", d.tell(c.Now()), d.By), nil
 }
 
-func (k keeper) remove(c *plugins.Context) ([]event.Envelope, error) {
+func (k announcer) remove(c *plugins.Context) ([]event.Envelope, error) {
 	if len(c.Command.Args) < 2 {
 		return nil, bad("say which one, for example %scountdown rm movie", c.Prefix())
 	}
@@ -213,7 +213,7 @@ func missing(c *plugins.Context, name string) error {
 	return event.Errorf(event.RecordNotFound, "there is no countdown %s: see %scountdown list", plugins.Shorten(name, 40), c.Prefix())
 }
 
-// tell says what is left of a countdown.
+// tell returns a countdown's remaining time and due date, as text.
 func (d Countdown) tell(now time.Time) string {
 	s := fmt.Sprintf("%s in %s, on %s", d.Name, shown(d.due().Sub(now)), stamp(d.due()))
 	if d.Every != (Period{}) {
@@ -238,9 +238,9 @@ func (d Countdown) payload() map[string]any {
 	return p
 }
 
-// next is when d is announced next, after t. Times are kept to the second, so
-// what is only a moment after t may be t itself.
-func (k keeper) next(d Countdown, t time.Time) int64 {
+// next returns when d is announced next after t, in Unix seconds. A time less than a
+// second after t is skipped, since it may be t itself.
+func (k announcer) next(d Countdown, t time.Time) int64 {
 	times := []int64{d.Due}
 	for _, m := range k.minus {
 		if at := d.due().Add(-m); at.After(t.Add(time.Second)) {

@@ -155,7 +155,7 @@ func TestMissed(t *testing.T) {
 		First: now.Add(-20 * 24 * time.Hour).Unix(), Due: now.Add(-6 * 24 * time.Hour).Unix(), Next: now.Add(-6 * 24 * time.Hour).Unix()}
 	ahead := Countdown{Name: "ahead", Channel: plugintest.ChannelName, Set: "PLUGIN:3", Zone: "UTC",
 		First: now.Add(30 * time.Minute).Unix(), Due: now.Add(30 * time.Minute).Unix(), Next: now.Add(-30 * time.Minute).Unix()}
-	old := Countdown{Name: "old", Channel: plugintest.ChannelName, Done: true, Due: now.Add(-2 * keep).Unix()}
+	old := Countdown{Name: "old", Channel: plugintest.ChannelName, Done: true, Due: now.Add(-2 * retention).Unix()}
 	for _, d := range []Countdown{once, weekly, ahead, old} {
 		put(t, channel, d)
 	}
@@ -203,7 +203,7 @@ func TestLimit(t *testing.T) {
 // come with the answer to the command that set it.
 func TestNext(t *testing.T) {
 	t.Parallel()
-	k := keeper{Minus}
+	k := announcer{Minus}
 	for left, want := range map[time.Duration]time.Duration{
 		30 * time.Second: 0, time.Minute: 0, 61 * time.Second: time.Minute, 2 * time.Hour: time.Hour,
 		24 * time.Hour: time.Hour, 25 * time.Hour: 24 * time.Hour, 300 * 24 * time.Hour: 7 * 24 * time.Hour,

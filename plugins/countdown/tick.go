@@ -7,23 +7,22 @@ import (
 	"github.com/rosey-bot/rosey/plugins"
 )
 
-// kindTick is the plugin's own event that wakes it for a countdown.
+// kindTick is the type of the timer event of a countdown.
 const kindTick = "tick"
 
 const (
-	// nap is the longest time between two ticks of a countdown. The stream that
-	// keeps the timer forgets what is older than its max_age, so a timer must not
-	// be set further ahead than that.
-	nap = 24 * time.Hour
-	// early is how much sooner than asked a timer may fire.
-	early = time.Second
-	// stale is how late the word that something is coming may be; a tenth of the
-	// time that is left is never too late.
-	stale = 5 * time.Second
-	// late is how late an announcement that something is due still is one.
-	late = time.Minute
-	// keep is how long a countdown that is over stays in the database.
-	keep = 7 * 24 * time.Hour
+	// maxTimer is the longest timer of a countdown, well below the max_age of the
+	// stream of timers.
+	maxTimer = 24 * time.Hour
+	// timerEarly is how much too early a timer may fire.
+	timerEarly = time.Second
+	// maxNoticeDelay is how late an advance notice is still sent, or a tenth of the
+	// remaining time if that is longer.
+	maxNoticeDelay = 5 * time.Second
+	// maxDueDelay is how late "now!" is still said.
+	maxDueDelay = time.Minute
+	// retention is how long a finished countdown stays in the database.
+	retention = 7 * 24 * time.Hour
 )
 
 type tick struct {
@@ -32,9 +31,9 @@ type tick struct {
 	Set     string `json:"set"`
 }
 
-// tick announces what is due. The bot may have been down when it was: then the
-// time that has passed counts, and not the time for which the timer was set.
-func (k keeper) tick(c *plugins.Context) ([]event.Envelope, error) {
+// tick announces what is due. It goes by the present time and not by the timer's, as
+// the bot may have been down when the timer fired.
+func (k announcer) tick(c *plugins.Context) ([]event.Envelope, error) {
 	var t tick
 	if err := c.Decode(&t); err != nil {
 		return nil, err
@@ -42,7 +41,7 @@ func (k keeper) tick(c *plugins.Context) ([]event.Envelope, error) {
 	now := c.Now().Add(c.Waited())
 	var d Countdown
 	out, err := c.DB(Collection).Change(recordID(t.Channel, t.Name), &d, func() ([]event.Envelope, error) {
-		if d.Done || d.Set != t.Set || now.Add(early).Before(time.Unix(d.Next, 0)) {
+		if d.Done || d.Set != t.Set || now.Add(timerEarly).Before(time.Unix(d.Next, 0)) {
 			return nil, nil
 		}
 		return k.announce(c, &d, now), nil
@@ -56,14 +55,14 @@ func (k keeper) tick(c *plugins.Context) ([]event.Envelope, error) {
 	return out, k.wake(c, d)
 }
 
-// announce says that d is due, or will be, and moves it on.
-func (k keeper) announce(c *plugins.Context, d *Countdown, now time.Time) []event.Envelope {
+// announce returns the announcement of d and advances d.
+func (k announcer) announce(c *plugins.Context, d *Countdown, now time.Time) []event.Envelope {
 	due := d.due()
 	if left := due.Sub(time.Unix(d.Next, 0)); left > 0 {
 		missed := now.Sub(time.Unix(d.Next, 0))
 		d.Next = k.next(*d, now)
-		if missed > max(left/10, stale) {
-			return nil // what it would say is no longer so
+		if missed > max(left/10, maxNoticeDelay) {
+			return nil // no longer true
 		}
 		p := d.payload()
 		p["left"] = left.Seconds()
@@ -72,7 +71,7 @@ func (k keeper) announce(c *plugins.Context, d *Countdown, now time.Time) []even
 	p := d.payload()
 	p["late"] = max(0, now.Sub(due).Round(time.Second).Seconds())
 	said := "⏰ " + d.Name + ": now!"
-	if now.Sub(due) > late {
+	if now.Sub(due) > maxDueDelay {
 		said = "⏰ " + d.Name + " was due " + shown(now.Sub(due)) + " ago"
 	}
 	if again := d.schedule().After(latest(now, due)); again.IsZero() {
@@ -92,25 +91,25 @@ func latest(a, b time.Time) time.Time {
 	return b
 }
 
-// wake sets the timer of d's next tick. A timer that is set and no longer wanted
-// does nothing when it fires.
-func (k keeper) wake(c *plugins.Context, d Countdown) error {
+// wake sets the timer of d's next tick. A timer that became obsolete does nothing when
+// it fires.
+func (k announcer) wake(c *plugins.Context, d Countdown) error {
 	if d.Done {
 		return nil
 	}
 	at := time.Unix(d.Next, 0)
-	if soonest := c.Now().Add(nap); soonest.Before(at) {
+	if soonest := c.Now().Add(maxTimer); soonest.Before(at) {
 		at = soonest
 	}
 	return c.At(at, string(recordID(d.Channel, d.Name)), kindTick, map[string]any{"name": d.Name, "channel": d.Channel, "set": d.Set})
 }
 
-// start sets every timer again, for a database that came from a backup, and
-// forgets what was over long ago.
-func (k keeper) start(c *plugins.Context) error {
+// start sets all timers again, in case the database was restored from a backup, and
+// deletes countdowns that finished long ago.
+func (k announcer) start(c *plugins.Context) error {
 	for {
 		var old []struct{ ID event.ID }
-		filter := map[string]any{"done": true, "due": map[string]any{"$lt": c.Now().Add(-keep).Unix()}}
+		filter := map[string]any{"done": true, "due": map[string]any{"$lt": c.Now().Add(-retention).Unix()}}
 		if _, err := c.DB(Collection).Find(plugins.Query{Filter: filter}, &old); err != nil {
 			return err
 		}

@@ -15,14 +15,14 @@ import (
 	"github.com/rosey-bot/rosey/plugins"
 )
 
-// A Schedule is when something happens: once, or again and again.
+// Schedule is a time, and the period of its repetition.
 type Schedule struct {
-	First time.Time // in the zone that was asked for
+	First time.Time // in the requested zone
 	Every Period    // zero for once
 }
 
-// Period is a number of units, of which day, week, month and year are the
-// calendar's: every day at 20:00 stays at 20:00 when the clocks change.
+// Period is a number of units. Days, weeks, months and years follow the calendar: every
+// day at 20:00 stays at 20:00 when daylight saving time changes.
 type Period struct {
 	N    int    `json:"n"`
 	Unit string `json:"unit"` // second, minute, hour, day, week, month or year
@@ -34,7 +34,7 @@ const (
 	MinRepeated = 5 * time.Minute
 )
 
-// units maps what people write to a unit of Period.
+// units maps names and abbreviations to units of Period.
 var units = map[string]string{
 	"s": "second", "sec": "second", "secs": "second", "second": "second", "seconds": "second",
 	"m": "minute", "min": "minute", "mins": "minute", "minute": "minute", "minutes": "minute",
@@ -45,7 +45,7 @@ var units = map[string]string{
 	"y": "year", "year": "year", "years": "year",
 }
 
-// lengths are the units of a fixed length.
+// lengths are the durations of units, of days and weeks without clock changes.
 var lengths = map[string]time.Duration{
 	"second": time.Second, "minute": time.Minute, "hour": time.Hour, "day": 24 * time.Hour, "week": 7 * 24 * time.Hour,
 }
@@ -54,12 +54,10 @@ var adverbs = map[string]Period{
 	"hourly": {1, "hour"}, "daily": {1, "day"}, "weekly": {1, "week"}, "monthly": {1, "month"}, "yearly": {1, "year"}, "annually": {1, "year"},
 }
 
-// ParseWhen reads when something happens, as people write it: a duration (2h30m,
-// 1 day 12 hours), a time (20:00, tomorrow 20:00, fri 20:00), or a date
-// (2026-12-24, 2026-12-24 20:00, 2026-12-24T20:00+02:00), then perhaps a zone
-// (UTC, +02:00, Europe/Berlin) and perhaps how often (daily, every 2 weeks).
-// Times without a zone are UTC. Errors are INVALID_INPUT, for the person who
-// typed it.
+// ParseWhen parses a duration (2h30m, 1 day 12 hours), a time (20:00, tomorrow 20:00, fri
+// 20:00), or a date (2026-12-24, 2026-12-24 20:00, 2026-12-24T20:00+02:00), optionally
+// followed by a zone (UTC, +02:00, Europe/Berlin) and a period (daily, every 2 weeks).
+// Times without a zone are UTC. Errors are INVALID_INPUT with a text for the user.
 func ParseWhen(words []string, now time.Time) (Schedule, error) {
 	words, every, err := cutPeriod(words)
 	if err != nil {
@@ -92,14 +90,14 @@ func ParseWhen(words []string, now time.Time) (Schedule, error) {
 	case away < -Furthest:
 		return Schedule{}, bad("%s is more than 10 years ago", plugins.Shorten(text, 40))
 	case away < 0 && every != (Period{}):
-		// It has begun, and comes again.
+		// The first occurrence is past, others follow.
 	case away < time.Second:
 		return Schedule{}, bad("%s is over: it was %s ago", plugins.Shorten(text, 40), shown(-away))
 	}
 	return s, nil
 }
 
-// cutPeriod takes "daily" or "every 2 weeks" off the end.
+// cutPeriod cuts "daily" or "every 2 weeks" off the end.
 func cutPeriod(words []string) (rest []string, every Period, err error) {
 	if n := len(words); n > 0 {
 		if every, ok := adverbs[strings.ToLower(words[n-1])]; ok {
@@ -129,7 +127,7 @@ func cutPeriod(words []string) (rest []string, every Period, err error) {
 
 var offset = regexp.MustCompile(`^([+-])(\d{2}):?(\d{2})$`)
 
-// cutZone takes a zone off the end.
+// cutZone cuts a zone off the end; it is UTC if there is none.
 func cutZone(words []string) (rest []string, zone *time.Location, err error) {
 	if len(words) == 0 {
 		return words, time.UTC, nil
@@ -159,7 +157,7 @@ func cutZone(words []string) (rest []string, zone *time.Location, err error) {
 
 var part = regexp.MustCompile(`^(\d{1,9})\s*([a-z]+)[\s,]*`)
 
-// parseDuration reads 2h30m, 1 day 12 hours and the like.
+// parseDuration parses 2h30m, 1 day 12 hours and the like.
 func parseDuration(text string) (time.Duration, bool) {
 	text = strings.ToLower(text)
 	var total time.Duration
@@ -174,7 +172,7 @@ func parseDuration(text string) (time.Duration, bool) {
 			return 0, false
 		}
 		if n > math.MaxInt64/int(length)/2 || total > math.MaxInt64/2 {
-			return math.MaxInt64, true // too far whatever follows
+			return math.MaxInt64, true // beyond any limit
 		}
 		total += time.Duration(n) * length
 		text = text[len(m[0]):]
@@ -182,18 +180,18 @@ func parseDuration(text string) (time.Duration, bool) {
 	return total, true
 }
 
-// layouts of a date with its time.
+// layouts of dates.
 var layouts = []string{
 	"2006-01-02T15:04:05Z07:00", "2006-01-02T15:04Z07:00", "2006-01-02T15:04:05", "2006-01-02T15:04",
 	"2006-01-02 15:04:05", "2006-01-02 15:04", "2006-01-02",
 }
 
-// parseTime reads a date, a time of day, or a day and a time of day.
+// parseTime parses a date, a time of day, or a day and a time of day.
 func parseTime(words []string, now time.Time) (time.Time, bool) {
 	text := strings.ToUpper(strings.Join(words, " "))
 	for _, layout := range layouts {
 		if t, err := time.ParseInLocation(layout, text, now.Location()); err == nil {
-			if t.Location().String() == "" { // an offset, which must have a name to be kept by
+			if t.Location().String() == "" { // an offset: name it, since records store the name
 				_, seconds := t.Zone()
 				t = t.In(time.FixedZone(t.Format("-07:00"), seconds))
 			}
@@ -232,7 +230,7 @@ func timeOfDay(s string) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// dayAhead is how many days from now a day is that people name.
+// dayAhead returns how many days from now a named day is.
 func dayAhead(s string, now time.Time) (days int, ok bool) {
 	s = strings.ToLower(s)
 	switch s {
@@ -249,7 +247,7 @@ func dayAhead(s string, now time.Time) (days int, ok bool) {
 	return 0, false
 }
 
-// After is the first time after t, or the zero time when there is none.
+// After returns the first occurrence after t, or the zero time.
 func (s Schedule) After(t time.Time) time.Time {
 	if s.First.After(t) {
 		return s.First
@@ -259,7 +257,7 @@ func (s Schedule) After(t time.Time) time.Time {
 	}
 	n := 0
 	if d, ok := lengths[s.Every.Unit]; ok {
-		// Calendar days differ from 24 hours by less than one of them in all.
+		// Clock changes add up to less than one period.
 		n = max(0, int(t.Sub(s.First)/(d*time.Duration(s.Every.N)))-1)
 	}
 	for {
@@ -270,8 +268,8 @@ func (s Schedule) After(t time.Time) time.Time {
 	}
 }
 
-// times is n periods after t. A month that lacks the day has its last day
-// instead.
+// times returns the time n periods after t. In a month without that day it is the last
+// day.
 func (p Period) times(t time.Time, n int) time.Time {
 	n *= p.N
 	switch p.Unit {
@@ -290,7 +288,7 @@ func (p Period) times(t time.Time, n int) time.Time {
 	return t.Add(time.Duration(n) * lengths[p.Unit])
 }
 
-// String is the period as people say it.
+// String returns the period as text, such as "every 2 weeks".
 func (p Period) String() string {
 	switch {
 	case p.N == 0:
@@ -301,14 +299,14 @@ func (p Period) String() string {
 	return "every " + english.Plural(p.N, p.Unit, "")
 }
 
-// shown is a duration in its two largest units.
+// shown returns a duration in its two largest units.
 func shown(d time.Duration) string {
 	if d < time.Second {
 		return "a moment"
 	}
 	d = d.Round(time.Second)
 	if d >= 24*time.Hour {
-		d = d.Round(time.Minute) // a minute's error is not seen in days
+		d = d.Round(time.Minute) // seconds are not shown
 	}
 	var parts []string
 	for _, u := range []struct {

@@ -9,7 +9,7 @@ import (
 	"github.com/rosey-bot/rosey/plugins"
 )
 
-// New is the plugin.
+// New returns the plugin.
 func New() plugins.Plugin {
 	return plugins.Plugin{
 		Name:        "dice-roller",
@@ -26,11 +26,11 @@ func New() plugins.Plugin {
 	}
 }
 
-// usual is what is rolled when nothing is said.
-const usual = "1d6"
+// defaultDice are rolled without an argument.
+const defaultDice = "1d6"
 
 func roll(c *plugins.Context) ([]event.Envelope, error) {
-	x, err := Parse(cmp.Or(strings.Join(c.Command.Args, " "), usual))
+	x, err := Parse(cmp.Or(strings.Join(c.Command.Args, " "), defaultDice))
 	if err != nil {
 		return nil, err
 	}
@@ -38,13 +38,13 @@ func roll(c *plugins.Context) ([]event.Envelope, error) {
 	return c.Say("🎲 Rolled %s: %s = %d", x, working, total), nil
 }
 
-// request answers plugin.dice-roller.request {"dice": "2d6+3"}; see EVENTS.md.
+// request handles plugin.dice-roller.request {"dice": "2d6+3"}; see EVENTS.md.
 func request(c *plugins.Context) (any, error) {
 	var r struct{ Dice string }
 	if err := c.Decode(&r); err != nil {
 		return nil, err
 	}
-	x, err := Parse(cmp.Or(r.Dice, usual))
+	x, err := Parse(cmp.Or(r.Dice, defaultDice))
 	if err != nil {
 		return nil, event.AsError(err, event.InvalidInput).With("field", "dice")
 	}

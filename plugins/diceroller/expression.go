@@ -20,24 +20,23 @@ const (
 	MaxConst = 1_000_000
 )
 
-// Expression is a parsed dice expression: a sum of dice and constants.
+// Expression is a dice expression: a sum of dice and constants.
 type Expression []Term
 
-// Term is dice, or a constant when Count is 0.
+// Term is a number of dice, or a constant if Count is 0.
 type Term struct {
 	Negative bool
 	Count    int
 	Sides    int
-	Keep     int  // how many dice count; Count when all do
-	Lowest   bool // keep the lowest ones instead of the highest
+	Keep     int  // number of dice that count
+	Lowest   bool // keep the lowest instead of the highest
 	Constant int
 }
 
 var term = regexp.MustCompile(`^(?:(\d*)d(\d+|%)(?:(kh|kl|k|dh|dl|d)(\d*))?|(\d+))`)
 
-// Parse reads an expression such as 2d6+3, d20, 4d6kh3, 2d20kl1, 4d6dl1 or d%-1.
-// White space and case do not matter. Errors are INVALID_INPUT and say what is
-// wrong, for the person who typed it.
+// Parse parses an expression such as 2d6+3, d20, 4d6kh3, 2d20kl1, 4d6dl1 or d%-1. It
+// ignores white space and case. Errors are INVALID_INPUT with a text for the user.
 func Parse(text string) (Expression, error) {
 	s := strings.ToLower(strings.Join(strings.Fields(text), ""))
 	if s == "" {
@@ -114,7 +113,7 @@ func (t *Term) read(m []string) error {
 	return nil
 }
 
-// number reads decimal digits; one that is too large for an int is MaxInt.
+// number parses decimal digits; the result is MaxInt on overflow.
 func number(digits string) int {
 	n, err := strconv.Atoi(digits)
 	if err != nil {
@@ -125,7 +124,7 @@ func number(digits string) int {
 
 func bad(format string, args ...any) error { return event.Errorf(event.InvalidInput, format, args...) }
 
-// String is the expression as people write it.
+// String returns the expression in its usual notation.
 func (x Expression) String() string {
 	var b strings.Builder
 	for i, t := range x {
@@ -154,10 +153,10 @@ func (x Expression) String() string {
 	return b.String()
 }
 
-// shownDice is how many dice a result lists one by one.
+// shownDice is the most dice that a result lists one by one.
 const shownDice = 20
 
-// Roll rolls the dice and returns the total and its working: [3, 5] + 3, with
+// Roll rolls the dice and returns the total and how it came about: [3, 5] + 3, with
 // dice that do not count in parentheses.
 func (x Expression) Roll(random *rand.Rand) (total int, working string) {
 	var b strings.Builder

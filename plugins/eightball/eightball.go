@@ -8,7 +8,7 @@ import (
 	"github.com/rosey-bot/rosey/plugins"
 )
 
-// New is the plugin.
+// New returns the plugin.
 func New() plugins.Plugin {
 	return plugins.Plugin{
 		Name:        "8ball",
@@ -25,7 +25,7 @@ func New() plugins.Plugin {
 	}
 }
 
-// Tone is what an answer amounts to.
+// Tone classifies an answer.
 type Tone string
 
 // The tones of the answers.
@@ -41,8 +41,7 @@ type Answer struct {
 	Text string
 }
 
-// Answers are the twenty sides of the die: ten times yes, five times maybe and
-// five times no, as in the toy.
+// Answers are the twenty sides of the toy's die: ten yes, five maybe and five no.
 var Answers = [...]Answer{
 	{Yes, "It is certain."},
 	{Yes, "It is decidedly so."},
@@ -74,7 +73,7 @@ func ask(c *plugins.Context) ([]event.Envelope, error) {
 	return c.Say("🎱 %s: %s", c.Command.User, shake(c).Text), nil
 }
 
-// request answers plugin.8ball.request {"question": "…"}.
+// request handles plugin.8ball.request {"question": "…"}.
 func request(c *plugins.Context) (any, error) {
 	var r struct{ Question string }
 	if err := c.Decode(&r); err != nil {

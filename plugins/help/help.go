@@ -1,4 +1,4 @@
-// Package help is the plugin help: !help lists what the bot understands.
+// Package help is the plugin help: !help lists the commands of all plugins.
 package help
 
 import (
@@ -12,7 +12,7 @@ import (
 	"github.com/rosey-bot/rosey/plugins"
 )
 
-// New is the plugin.
+// New returns the plugin.
 func New() plugins.Plugin {
 	return plugins.Plugin{
 		Name:        "help",
@@ -51,7 +51,7 @@ func help(c *plugins.Context) ([]event.Envelope, error) {
 	return nil, event.Errorf(event.InvalidInput, "there is no command %s: say %shelp for a list", plugins.Shorten(wanted, 30), c.Prefix())
 }
 
-// entry is a command with its other names.
+// entry is a command with its aliases.
 type entry struct {
 	name    string
 	aliases []string
@@ -61,8 +61,8 @@ type entry struct {
 	plugin  router.Registration
 }
 
-// fold makes one entry of a command and its aliases, in the order of names. Of two plugins with one
-// command the first has it, as the router decides too.
+// fold returns an entry for each command and its aliases, in the order of names. A
+// command of two plugins belongs to the first by name, as in the router.
 func fold(registered []router.Registration, prefix string) []*entry {
 	var entries []*entry
 	taken := map[string]bool{}
@@ -114,8 +114,7 @@ func (e *entry) detail(prefix string) string {
 	return s + " (" + strings.Join(notes, "; ") + ")"
 }
 
-// overview lists the commands that a user of this rank may use, those for
-// everybody first.
+// overview lists the commands that a user of this rank may use, by the rank they need.
 func overview(entries []*entry, rank int, prefix string) string {
 	groups := map[int][]string{}
 	for _, e := range entries {
@@ -134,7 +133,7 @@ func overview(entries []*entry, rank int, prefix string) string {
 	return "📚 " + strings.Join(parts, "; ") + " — " + prefix + "help COMMAND tells more"
 }
 
-// about tells of a plugin and its commands.
+// about describes a plugin and its commands.
 func about(r router.Registration, entries []*entry, rank int, prefix string) string {
 	var names []string
 	for _, e := range entries {
@@ -152,7 +151,7 @@ func about(r router.Registration, entries []*entry, rank int, prefix string) str
 	return s
 }
 
-// who names a rank (contract: cytube.chat).
+// who returns the name of a rank (contract: cytube.chat).
 func who(rank int) string {
 	switch rank {
 	case 1:

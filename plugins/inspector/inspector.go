@@ -1,4 +1,4 @@
-// Package inspector is the plugin inspector: it tells moderators, by private
+// Package inspector is the plugin inspector: it reports to moderators, by private
 // message, what the bot is doing.
 package inspector
 
@@ -20,13 +20,13 @@ import (
 // Name is the plugin's name.
 const Name = "inspector"
 
-// moderator is the rank that may look.
+// moderator is the rank that may use the command.
 const moderator = 2
 
-// patience is how long one answer may take to find.
-const patience = 10 * time.Second
+// timeout bounds the reading for one command.
+const timeout = 10 * time.Second
 
-// New is the plugin.
+// New returns the plugin.
 func New() plugins.Plugin {
 	return plugins.Plugin{
 		Name:        Name,
@@ -43,7 +43,7 @@ func New() plugins.Plugin {
 	}
 }
 
-// views are what can be looked at: each returns lines, which are sent one by one.
+// views are the reports by name: each returns lines, which are sent one by one.
 var views = map[string]func(context.Context, *plugins.Context, []string) ([]string, error){
 	"rates":   viewRates,
 	"recent":  viewRecent,
@@ -57,7 +57,7 @@ func inspect(c *plugins.Context) ([]event.Envelope, error) {
 	if len(args) > 0 {
 		name, args = strings.ToLower(args[0]), args[1:]
 	}
-	ctx, cancel := context.WithTimeout(c, patience)
+	ctx, cancel := context.WithTimeout(c, timeout)
 	defer cancel()
 	lines, err := []string(nil), error(event.Errorf(event.InvalidInput,
 		"I do not know inspect %s: there are rates, recent, plugins and dead", plugins.Shorten(name, 30)))
@@ -66,9 +66,9 @@ func inspect(c *plugins.Context) ([]event.Envelope, error) {
 	}
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
-		lines = []string{fmt.Sprintf("❌ that took more than %s: ask for less", patience)}
+		lines = []string{fmt.Sprintf("❌ that took more than %s: ask for less", timeout)}
 	case event.CodeOf(err) == event.InvalidInput:
-		lines = []string{"❌ " + err.Error()} // not in front of everybody
+		lines = []string{"❌ " + err.Error()} // privately, not in the channel
 	case err != nil:
 		return nil, err
 	}

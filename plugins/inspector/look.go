@@ -19,19 +19,19 @@ import (
 )
 
 const (
-	maxWindow = 24 * time.Hour // that rates are counted over
-	maxRecent = 10             // events that are shown
+	maxWindow = 24 * time.Hour // of rates
+	maxRecent = 10             // events
 )
 
-// counts says how many events there were, in all and by subject.
+// counts is a number of events, in total and by subject.
 type counts struct {
 	total  int
 	by     map[string]int
 	window time.Duration
 }
 
-// count counts what was stored up to the command. Requests are left out: the
-// command's own would be among them.
+// count counts the events in the window before the command, without requests, as the
+// command causes some.
 func count(ctx context.Context, c *plugins.Context, window time.Duration) (counts, error) {
 	n := counts{by: map[string]int{}, window: window}
 	q := replay.Query{Filter: replay.Filter{
@@ -48,7 +48,7 @@ func count(ctx context.Context, c *plugins.Context, window time.Duration) (count
 	return n, nil
 }
 
-// top lists the subjects with most events.
+// top returns the subjects with the most events.
 func (n counts) top(most int) string {
 	subjects := slices.SortedFunc(maps.Keys(n.by), func(a, b string) int {
 		return cmp.Or(n.by[b]-n.by[a], strings.Compare(a, b))
@@ -64,11 +64,11 @@ func perMinute(n int, window time.Duration) string {
 	return humanize.FtoaWithDigits(float64(n)/window.Minutes(), 1)
 }
 
-// recent shows the last events of some subjects, oldest first.
+// recent describes the last n events of some subjects, oldest first.
 func recent(ctx context.Context, c *plugins.Context, n int, patterns []string) ([]string, error) {
 	var last []replay.Event
-	// Streams are read forwards: looking a little way back first saves reading a
-	// day for what happened a minute ago.
+	// Streams are read forwards: a short window is tried first, to avoid reading a
+	// whole day.
 	for _, window := range []time.Duration{time.Minute, time.Hour, 24 * time.Hour} {
 		last = last[:0]
 		q := replay.Query{Filter: replay.Filter{Subjects: patterns, Since: c.Now().Add(-window), Until: c.Now()}}
@@ -97,7 +97,7 @@ func recent(ctx context.Context, c *plugins.Context, n int, patterns []string) (
 	return lines, nil
 }
 
-// describe shows an event in one line. Private messages stay private.
+// describe returns an event in one line, without the text of private messages.
 func describe(e replay.Event) string {
 	s := fmt.Sprintf("🔎 %s %s %s", e.At.UTC().Format(time.TimeOnly), e.Ref, e.Subject)
 	if e.Subject == event.SubjectPM || e.Subject == event.SubjectSendPM {
@@ -123,7 +123,7 @@ func describe(e replay.Event) string {
 	return s
 }
 
-// sizes tells how much each stream holds.
+// sizes describes how much each stream holds.
 func sizes(ctx context.Context, c *plugins.Context) ([]string, error) {
 	var parts []string
 	for _, spec := range streams.Specs() {
@@ -136,19 +136,19 @@ func sizes(ctx context.Context, c *plugins.Context) ([]string, error) {
 	return parts, nil
 }
 
-// state is what is known of a plugin, or of another durable consumer.
+// state is the state of a plugin, or of another durable consumer.
 type state struct {
 	version   string
 	instances int
 	paused    bool
-	waiting   uint64 // events that wait for it
-	given     int    // of them, handed out and not acknowledged
-	retried   int    // of those, more than once
+	waiting   uint64 // events not acknowledged yet
+	given     int    // of them, those delivered
+	retried   int    // of those, those redelivered
 	consumer  bool
 }
 
-// states tells of each plugin whether it runs and what waits for it, and then of
-// the bot's own consumers.
+// states describes each plugin's instances and backlog, and then the bot's own
+// consumers.
 func states(ctx context.Context, c *plugins.Context) ([]string, error) {
 	found := map[string]*state{}
 	of := func(name string) *state {
@@ -186,7 +186,7 @@ func states(ctx context.Context, c *plugins.Context) ([]string, error) {
 			s.instances = max(s.instances, min(info.Waiting, 1))
 		}
 	}
-	// The command that asks is not waiting: it is being answered.
+	// Without the command being handled.
 	if s := found[streams.Durable(Name)]; s != nil && s.waiting > 0 {
 		s.waiting--
 	}

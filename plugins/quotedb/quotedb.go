@@ -1,4 +1,4 @@
-// Package quotedb is the plugin quote-db: it remembers what people said.
+// Package quotedb is the plugin quote-db: it stores quotes.
 package quotedb
 
 import (
@@ -14,14 +14,14 @@ import (
 // Name is the plugin's name.
 const Name = "quote-db"
 
-// The collection that quotes are in, and limits of a quote in characters.
+// The collection of quotes, and limits in characters.
 const (
 	Collection  = "quotes"
 	MaxText     = 400
 	MaxUserName = 40
 )
 
-// moderator is the rank that may delete what others added.
+// moderator is the rank that may delete others' quotes.
 const moderator = 2
 
 // Quote is a record of the collection.
@@ -35,7 +35,7 @@ type Quote struct {
 	Event     string   `json:"event,omitempty"` // STREAM:SEQ of the command that added it
 }
 
-// New is the plugin.
+// New returns the plugin.
 func New() plugins.Plugin {
 	return plugins.Plugin{
 		Name:        Name,
@@ -52,7 +52,7 @@ func New() plugins.Plugin {
 	}
 }
 
-// subcommands are what can follow !quote, each with its handler.
+// subcommands are the handlers by the word after !quote.
 var subcommands = map[string]plugins.Handler{
 	"add": add, "random": random, "search": search, "find": search, "by": by,
 	"count": count, "stats": count, "delete": remove, "del": remove, "rm": remove,
@@ -145,7 +145,7 @@ func count(c *plugins.Context) ([]event.Envelope, error) {
 	return c.Say("📖 %s: %s", english.Plural(total, "quote", ""), top(users, 5)), nil
 }
 
-// remove deletes a quote for whoever said it, added it or is a moderator.
+// remove deletes a quote. The quoted user, the one who added it and moderators may.
 func remove(c *plugins.Context) ([]event.Envelope, error) {
 	if len(c.Command.Args) < 2 {
 		return nil, event.Errorf(event.InvalidInput, "say which one, for example %squote delete 42", c.Prefix())
@@ -157,8 +157,7 @@ func remove(c *plugins.Context) ([]event.Envelope, error) {
 	q, err := get(c, id)
 	switch {
 	case event.CodeOf(err) == event.RecordNotFound:
-		// It may be this command that deleted it, before a crash: then the
-		// database says so below.
+		// Perhaps this command deleted it before a crash: then Delete succeeds.
 	case err != nil:
 		return nil, err
 	case c.Command.Rank < moderator && !strings.EqualFold(q.User, c.Command.User) && !strings.EqualFold(q.AddedBy, c.Command.User):
@@ -172,7 +171,7 @@ func remove(c *plugins.Context) ([]event.Envelope, error) {
 	})...), nil
 }
 
-// String is the quote as it is said in chat.
+// String returns the quote as text for chat.
 func (q Quote) String() string {
 	s := "📖 #" + string(q.ID) + ": “" + q.Text + "”"
 	if q.User != "" {

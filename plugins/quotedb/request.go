@@ -7,7 +7,7 @@ import (
 	"github.com/rosey-bot/rosey/plugins"
 )
 
-// actions are what plugin.quote-db.request can ask for; see EVENTS.md.
+// actions are the actions of plugin.quote-db.request; see EVENTS.md.
 var actions = map[string]func(c *plugins.Context, r query) (any, error){
 	"random": func(c *plugins.Context, r query) (any, error) {
 		var filter map[string]any
@@ -64,7 +64,7 @@ type query struct {
 	Limit   int      `json:"limit"`
 }
 
-// public is a quote as the contract prints it.
+// public is a quote in the contract's form.
 type public struct {
 	ID        event.ID `json:"id"`
 	Text      string   `json:"text"`

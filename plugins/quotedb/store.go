@@ -12,10 +12,10 @@ import (
 	"github.com/rosey-bot/rosey/plugins"
 )
 
-// maxListed is how many quotes a list names.
+// maxListed is the most quotes that a list names.
 const maxListed = 8
 
-// page is how many records are read at once when all are.
+// page is the page size for reading all records.
 const page = 1000
 
 func get(c *plugins.Context, id event.ID) (Quote, error) {
@@ -24,7 +24,7 @@ func get(c *plugins.Context, id event.ID) (Quote, error) {
 	return q, missing(err, id)
 }
 
-// missing says of a record that is not there what the contract prints for it.
+// missing replaces a RECORD_NOT_FOUND error by the contract's.
 func missing(err error, id event.ID) error {
 	if event.CodeOf(err) != event.RecordNotFound {
 		return err
@@ -39,7 +39,7 @@ func none(c *plugins.Context, what string) error {
 	return event.Errorf(event.RecordNotFound, "there are no quotes %s", what).With("collection", Collection)
 }
 
-// pick is a quote at random.
+// pick returns a random quote.
 func pick(c *plugins.Context, filter map[string]any) (Quote, error) {
 	total, err := c.DB(Collection).Count(filter)
 	if err != nil {
@@ -58,8 +58,8 @@ func pick(c *plugins.Context, filter map[string]any) (Quote, error) {
 	return Quote{}, none(c, "")
 }
 
-// insert adds a quote once: neither a command that is handled again nor a
-// person who repeats it adds it a second time.
+// insert adds a quote unless it exists. A redelivered command gets the quote that its
+// first attempt added.
 func insert(c *plugins.Context, q Quote) (Quote, error) {
 	q.Text = strings.Join(strings.Fields(q.Text), " ")
 	q.Timestamp, q.Event = c.Now().Unix(), c.Event.Ref.String()
@@ -76,7 +76,7 @@ func insert(c *plugins.Context, q Quote) (Quote, error) {
 		return Quote{}, err
 	}
 	if len(same) > 0 && q.Event != "" && same[0].Event == q.Event {
-		return same[0], nil // by this command, before a crash
+		return same[0], nil // added by this command before a crash
 	}
 	if len(same) > 0 {
 		return Quote{}, event.Errorf(event.PluginError, "that is quote #%s already", same[0].ID)
@@ -105,10 +105,10 @@ func saidBy(user string) map[string]any {
 
 var escapes = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
 
-// escape makes text stand for itself in a $like pattern.
+// escape escapes text for a $like pattern.
 func escape(s string) string { return escapes.Replace(s) }
 
-// tally counts quotes by who said them, in any case.
+// tally counts quotes by the quoted user, case-insensitively.
 func tally(c *plugins.Context) (total int, users map[string]int, err error) {
 	users = map[string]int{}
 	spelled := map[string]string{}
@@ -144,7 +144,7 @@ func top(users map[string]int, n int) string {
 	return strings.Join(parts, ", ")
 }
 
-// list says the newest quote found, and the numbers of others.
+// list returns a message with the newest quote found and the numbers of others.
 func list(c *plugins.Context, found []Quote, total int, what string) ([]event.Envelope, error) {
 	if total == 0 || len(found) == 0 {
 		return nil, none(c, what)
@@ -163,7 +163,7 @@ func list(c *plugins.Context, found []Quote, total int, what string) ([]event.En
 	return c.Say("%s", s), nil
 }
 
-// number reads a quote's number, with or without #.
+// number parses a quote's number, with or without #.
 func number(s string) (event.ID, bool) {
 	id := event.ID(strings.TrimPrefix(s, "#"))
 	n, ok := id.Int()

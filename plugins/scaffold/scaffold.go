@@ -1,5 +1,5 @@
-// Package scaffold writes a new plugin: a folder that compiles, with a test that
-// passes, to be changed into what it shall become.
+// Package scaffold creates new plugins: a folder that compiles, with a test that passes,
+// as a starting point.
 package scaffold
 
 import (
@@ -20,29 +20,29 @@ import (
 	"github.com/rosey-bot/rosey/event"
 )
 
-// Module is the module that a plugin in Go is written in.
+// Module is the Go module of the plugins.
 const Module = "github.com/rosey-bot/rosey"
 
 //go:embed templates
 var templates embed.FS
 
-// files are the files of a plugin's folder, by the template each is made of.
+// files are the file names of a plugin by their templates.
 var files = map[string]string{
 	"plugin.go.tmpl":      "%s.go",
 	"plugin_test.go.tmpl": "%s_test.go",
 	"EVENTS.md.tmpl":      "EVENTS.md",
 }
 
-// Plugin is what a template is filled with.
+// Plugin is the data of the templates.
 type Plugin struct {
 	Name    string // for example dice-roller
 	Package string // for example diceroller
 	Command string // for example dice-roller, as it is typed
 }
 
-// Write writes a plugin of that name into a folder of its own below dir, which
-// lies in a checkout of Rosey and is usually its folder plugins. Nothing that
-// exists is touched. Errors say what to do instead.
+// Write creates a plugin of that name in a new folder below dir, usually the folder
+// plugins of a checkout of Rosey. It changes no existing file. Errors say what to do
+// instead.
 func Write(dir, name string) error {
 	p, err := New(name)
 	if err != nil {
@@ -75,7 +75,7 @@ func Write(dir, name string) error {
 	return nil
 }
 
-// Next says what the author of a plugin that was written to dir does next.
+// Next returns instructions for the author of a plugin that Write created in dir.
 func Next(dir, name string) (string, error) {
 	p, err := New(name)
 	if err != nil {
@@ -106,7 +106,7 @@ change it: docs/plugins.md
 `, rel, p.Package, path.Join(Module, rel), p.Command), nil
 }
 
-// New names the parts of a plugin. The error says which names are possible.
+// New returns the names of a plugin's parts, or an error if name is invalid.
 func New(name string) (Plugin, error) {
 	if !event.ValidName(name) || !strings.ContainsFunc(name, isLetter) {
 		return Plugin{}, event.Errorf(event.InvalidInput, "%q cannot be a plugin's name: use 1 to %d of A-Z a-z 0-9 _ -, for example dice-roller", name, event.MaxNameLength)
@@ -115,7 +115,7 @@ func New(name string) (Plugin, error) {
 	if p.Package[0] >= '0' && p.Package[0] <= '9' {
 		p.Package = "p" + p.Package
 	}
-	// Folders of these names mean something else to Go.
+	// Folders of these names have another meaning to Go or exist.
 	switch p.Package {
 	case "main", "internal", "vendor", "testdata", "shipped", "scaffold", "plugintest":
 		p.Package += "plugin"
@@ -130,7 +130,7 @@ func isLetter(r rune) bool { return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
 
 var moduleLine = regexp.MustCompile(`(?m)^module\s+` + regexp.QuoteMeta(Module) + `\s*$`)
 
-// Root is the checkout of Rosey that dir lies in.
+// Root returns the checkout of Rosey that contains dir.
 func Root(dir string) (string, error) {
 	at, err := filepath.Abs(dir)
 	if err != nil {
@@ -148,7 +148,7 @@ func Root(dir string) (string, error) {
 	}
 }
 
-// fill makes a file of a template.
+// fill executes a template and formats Go code.
 func (p Plugin) fill(name string) ([]byte, error) {
 	t, err := template.New("").Delims("«", "»").ParseFS(templates, "templates/"+name)
 	if err != nil {

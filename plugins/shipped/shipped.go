@@ -1,4 +1,4 @@
-// Package shipped lists the plugins that come with the bot.
+// Package shipped lists the plugins that ship with the bot.
 package shipped
 
 import (

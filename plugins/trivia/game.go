@@ -17,11 +17,11 @@ import (
 
 // The collections of the plugin.
 const (
-	Games  = "trivia_games"  // one record a channel: the game that runs, or ran last
+	Games  = "trivia_games"  // one record a channel: its current or last game
 	Scores = "trivia_scores" // one record a channel and user
 )
 
-// Why a game ended.
+// The reasons for which a game ends.
 const (
 	Finished    = "finished"    // every question was asked
 	Stopped     = "stopped"     // somebody stopped it
@@ -29,30 +29,30 @@ const (
 	Interrupted = "interrupted" // the bot was down
 )
 
-// Timing is how a game goes. Timers have a resolution of a second.
+// Timing configures the pace of a game. Timers have a resolution of a second.
 type Timing struct {
 	Lead     time.Duration // before the first question
 	Hint     time.Duration // before each of two hints
 	Limit    time.Duration // after the second hint
 	Pause    time.Duration // between questions
-	Patience time.Duration // how late a step may come before the game is over
-	// Recheck is how long it is believed that no game runs in a channel. It must
-	// be less than Lead, or another instance's game would be missed.
-	Recheck time.Duration
+	MaxDelay time.Duration // of a step, beyond which the game is interrupted
+	// IdleTTL is how long it is cached that a channel has no game. It must be less than
+	// Lead, or another instance's game would be missed.
+	IdleTTL time.Duration
 }
 
-// Usual is the timing that people play with.
-var Usual = Timing{
+// DefaultTiming is the timing of New.
+var DefaultTiming = Timing{
 	Lead: 5 * time.Second, Hint: 12 * time.Second, Limit: 12 * time.Second, Pause: 6 * time.Second,
-	Patience: 2 * time.Minute, Recheck: 2 * time.Second,
+	MaxDelay: 2 * time.Minute, IdleTTL: 2 * time.Second,
 }
 
 const (
 	hints = 2 // of each question
-	// idleAfter is how many questions nobody may answer in a row.
-	idleAfter = 3
-	// remembered is how many questions are not asked again soon.
-	remembered = 300
+	// maxUnanswered is how many unanswered questions in a row end a game.
+	maxUnanswered = 3
+	// maxSeen is how many of the last questions are not asked again soon.
+	maxSeen = 300
 )
 
 // game is a record of Games: the state of a channel's game.
@@ -64,18 +64,18 @@ type game struct {
 	Difficulty string            `json:"difficulty"` // "" for any
 	Category   string            `json:"category"`   // "" for all
 	Questions  []Question        `json:"questions"`
-	Number     int               `json:"number"` // of the question that was asked last, from 1
+	Number     int               `json:"number"` // of the last question, from 1
 	Open       bool              `json:"open"`   // it can be answered
 	Asked      int64             `json:"asked"`  // ms since the epoch
 	Hints      int               `json:"hints"`
-	Step       int               `json:"step"` // counts what happened in the game
+	Step       int               `json:"step"` // counts the game's steps
 	Wake       int64             `json:"wake"` // ms since the epoch, when the next step is due
 	Unanswered int               `json:"unanswered"`
 	Players    map[string]player `json:"players"`
-	Seen       []string          `json:"seen"` // ids of questions that were asked, the latest last
+	Seen       []string          `json:"seen"` // IDs of questions asked, the latest last
 }
 
-// player is somebody's part in a game.
+// player is a user's score in a game.
 type player struct {
 	User    string `json:"user"`
 	Points  int    `json:"points"`
@@ -84,18 +84,18 @@ type player struct {
 
 func (g *game) question() Question { return g.Questions[g.Number-1] }
 
-// choose picks n questions at random, those first that were not asked lately.
+// choose returns n random questions, preferring those not asked lately.
 func choose(pool []Question, n int, seen []string, random *rand.Rand) []Question {
 	pool = slices.Clone(pool)
 	random.Shuffle(len(pool), func(i, j int) { pool[i], pool[j] = pool[j], pool[i] })
 	slices.SortStableFunc(pool, func(a, b Question) int {
-		return slices.Index(seen, a.ID) - slices.Index(seen, b.ID) // -1 when never asked
+		return slices.Index(seen, a.ID) - slices.Index(seen, b.ID) // -1 if not asked
 	})
 	return pool[:min(n, len(pool))]
 }
 
-// A turn is a game at a moment: the events that move it on are its methods, and
-// each returns what is said and emitted.
+// turn is a game and the event that advances it. Each method makes one step and returns
+// the events to publish.
 type turn struct {
 	*game
 	c      *plugins.Context
@@ -103,7 +103,7 @@ type turn struct {
 	now    time.Time
 }
 
-// then arranges the next step.
+// then schedules the next step.
 func (t turn) then(after time.Duration) {
 	t.Step++
 	t.Wake = t.now.Add(after).UnixMilli()
@@ -123,10 +123,10 @@ func (t turn) begin() []event.Envelope {
 		t.emit("game_start", map[string]any{"questions": len(t.Questions), "user": t.By})...)
 }
 
-// step is what happens when the time comes.
+// step makes the step for which the timer was set.
 func (t turn) step() []event.Envelope {
 	switch {
-	case t.now.Sub(time.UnixMilli(t.Wake)) > t.timing.Patience:
+	case t.now.Sub(time.UnixMilli(t.Wake)) > t.timing.MaxDelay:
 		return t.end(Interrupted)
 	case !t.Open && t.Number == len(t.Questions):
 		return t.end(Finished)
@@ -143,7 +143,7 @@ func (t turn) ask() []event.Envelope {
 	t.Open, t.Hints, t.Asked = true, 0, t.now.UnixMilli()
 	q := t.question()
 	t.Seen = append(t.Seen, q.ID)
-	t.Seen = t.Seen[max(0, len(t.Seen)-remembered):]
+	t.Seen = t.Seen[max(0, len(t.Seen)-maxSeen):]
 	t.then(t.timing.Hint)
 	return append(t.c.SayIn(t.Channel, "❓ %d/%d (%s, %s, %d points) %s", t.Number, len(t.Questions), q.Category, q.Difficulty, Points[q.Difficulty], q.Text),
 		t.emit("question", t.about(q))...)
@@ -159,7 +159,7 @@ func (t turn) hint() []event.Envelope {
 	return t.c.SayIn(t.Channel, "💡 %s (%d points)", hint(t.question().Answers[0], t.Hints), t.worth())
 }
 
-// worth is what the open question is worth now: each hint costs three tenths.
+// worth returns the points for the open question: each hint costs three tenths.
 func (t turn) worth() int { return Points[t.question().Difficulty] * (10 - 3*t.Hints) / 10 }
 
 func (t turn) timeUp() []event.Envelope { return t.giveUp("⌛ Time is up! It was %s.") }
@@ -174,13 +174,13 @@ func (t turn) giveUp(said string) []event.Envelope {
 	p := t.about(q)
 	p["correct"], p["user"], p["answer"], p["points"] = false, "", q.Answers[0], 0
 	out := append(t.c.SayIn(t.Channel, said, q.Answers[0]), t.emit("answer", p)...)
-	if t.Number < len(t.Questions) && t.Unanswered >= idleAfter {
+	if t.Number < len(t.Questions) && t.Unanswered >= maxUnanswered {
 		out = append(out, t.end(Idle)...)
 	}
 	return out
 }
 
-// correct takes an answer that is right.
+// correct handles a correct answer.
 func (t turn) correct(user string) []event.Envelope {
 	q, points := t.question(), t.worth()
 	t.Open = false
@@ -229,7 +229,7 @@ func (t turn) end(reason string) []event.Envelope {
 	})...)
 }
 
-// ranking is the players by points.
+// ranking returns the players by points.
 func (g *game) ranking() []player {
 	return slices.SortedFunc(maps.Values(g.Players), func(a, b player) int {
 		return cmp.Or(b.Points-a.Points, b.Correct-a.Correct, strings.Compare(a.User, b.User))
@@ -243,7 +243,7 @@ func (t turn) about(q Question) map[string]any {
 	}
 }
 
-// emit adds to an event what all of the plugin's have.
+// emit returns an event with the fields that all events of a game have.
 func (t turn) emit(kind string, payload map[string]any) []event.Envelope {
 	payload["channel"], payload["game"] = t.Channel, t.ID
 	if _, ok := payload["difficulty"]; !ok {

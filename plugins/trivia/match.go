@@ -11,12 +11,12 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// maxLine is the longest chat line that is held to be an answer, in bytes.
+// maxLine is the longest chat line that can be an answer, in bytes.
 const maxLine = 120
 
-// Matches reports whether a chat line gives one of a question's answers. It
-// forgives case, accents, punctuation, articles, what people say before an answer
-// ("is it …?"), numbers as words, and a slip or two in longer words.
+// Matches reports whether a chat line contains one of a question's answers. It ignores
+// case, accents, punctuation, articles and lead-ins ("is it …?"), reads number words as
+// numbers, and tolerates one or two typing errors in longer words.
 func Matches(line string, answers []string) bool {
 	if len(line) > maxLine {
 		return false
@@ -46,22 +46,22 @@ func same(given, want string) bool {
 		return true
 	}
 	g, w := []rune(given), []rune(want)
-	// A number is right or wrong, and so is a short word. Names that differ by
-	// their first letter alone (Gambia, Zambia) are different names.
+	// Numbers and short words must be exact. Names that differ in the first letter
+	// (Gambia, Zambia) are different names.
 	if len(g) == 0 || g[0] != w[0] || strings.ContainsFunc(want, unicode.IsDigit) {
 		return false
 	}
-	slips := 0
+	tolerance := 0
 	switch {
 	case len(w) >= 10:
-		slips = 2
+		tolerance = 2
 	case len(w) >= 5:
-		slips = 1
+		tolerance = 1
 	}
-	return slips > 0 && distance(g, w, slips) <= slips
+	return tolerance > 0 && distance(g, w, tolerance) <= tolerance
 }
 
-// normal is text in the form in which answers are compared.
+// normal returns text in the form in which answers are compared.
 func normal(s string) string {
 	var b strings.Builder
 	for _, r := range norm.NFKD.String(strings.ToLower(s)) {
@@ -88,7 +88,7 @@ func normal(s string) string {
 	return strings.Join(words, " ")
 }
 
-// fold maps letters that do not come apart into a letter and an accent.
+// fold maps letters that NFKD does not decompose.
 func fold(r rune) rune {
 	switch r {
 	case 'ø':
@@ -107,13 +107,13 @@ var numberWords = map[string]int{
 	"zero": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10,
 	"eleven": 11, "twelve": 12, "thirteen": 13, "fourteen": 14, "fifteen": 15, "sixteen": 16, "seventeen": 17,
 	"eighteen": 18, "nineteen": 19, "twenty": 20,
-	// Kings differ by little else.
+	// Roman numerals, which distinguish kings.
 	"ii": 2, "iii": 3, "iv": 4, "vi": 6, "vii": 7, "viii": 8, "ix": 9, "xi": 11, "xii": 12, "xiii": 13, "xiv": 14, "xv": 15, "xvi": 16,
 }
 
 func isArticle(w string) bool { return w == "the" || w == "a" || w == "an" }
 
-// leadIns are what people say before an answer, as normal writes it.
+// leadIns are phrases before an answer, in normal form.
 var leadIns = []string{
 	"i think it is", "i think its", "i think", "i guess", "i say", "id say", "it is", "it was", "its", "is it", "was it",
 	"what is", "what are", "who is", "who was", "whats", "whos", "that is", "thats", "maybe", "perhaps", "probably", "surely",
@@ -129,11 +129,11 @@ func withoutLeadIn(s string) (rest string, ok bool) {
 	return s, false
 }
 
-// distance is how many letters must be put in, left out, replaced or swapped
-// with their neighbour to make a of b; it gives up beyond most and returns more.
-func distance(a, b []rune, most int) int {
-	if len(a)-len(b) > most || len(b)-len(a) > most {
-		return most + 1
+// distance returns the Damerau-Levenshtein distance (optimal string alignment) of a and
+// b, or more than limit if their lengths differ by more.
+func distance(a, b []rune, limit int) int {
+	if len(a)-len(b) > limit || len(b)-len(a) > limit {
+		return limit + 1
 	}
 	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range last {
@@ -158,18 +158,18 @@ func distance(a, b []rune, most int) int {
 
 var number = regexp.MustCompile(`^\d+(\.\d+)?$`)
 
-// isNumber reports whether an answer is a number: digits, and perhaps a point. What
-// a parser of floats takes besides are words in a quiz, such as Infinity and NaN.
+// isNumber reports whether an answer is a decimal number. Unlike strconv.ParseFloat it
+// refuses words such as Infinity.
 func isNumber(s string) bool { return number.MatchString(s) }
 
-// hint shows a part of an answer: at level 1 how long its words are and how
-// each begins, at level 2 every second letter too.
+// hint returns a part of an answer: at level 1 the lengths and first letters of its
+// words, at level 2 also every second letter.
 func hint(answer string, level int) string {
 	if n := utf8.RuneCountInString(answer); isNumber(answer) || n <= 2 {
 		return shortHint(answer, n, level)
 	}
 	var b strings.Builder
-	place := 0 // in its word
+	place := 0 // in the word
 	for _, r := range answer {
 		switch {
 		case !unicode.IsLetter(r) && !unicode.IsDigit(r):

@@ -24,7 +24,7 @@ const (
 	Hard   = "hard"
 )
 
-// Difficulties are all of them, and Points what a question of each is worth.
+// Difficulties lists them, and Points the points for a question of each.
 var (
 	Difficulties = []string{Easy, Medium, Hard}
 	Points       = map[string]int{Easy: 10, Medium: 20, Hard: 30}
@@ -36,7 +36,7 @@ const (
 	maxAnswer   = 80
 )
 
-// Question is one question of a pack. The first answer is the one that is shown.
+// Question is one question of a pack. The first of its answers is shown to users.
 type Question struct {
 	ID         string   `json:"id"`
 	Category   string   `json:"category"`
@@ -54,9 +54,8 @@ type Pack struct {
 //go:embed packs/default.json
 var defaultPack []byte
 
-// Load reads the questions that come with the plugin, and those of further
-// files, or of all .json files of a folder. The error says which question of
-// which file is wrong, and how.
+// Load returns the plugin's own questions and those of further files, or of all .json
+// files of a folder. The error names the file and the invalid question.
 func Load(paths ...string) ([]Question, error) {
 	all, err := parse("default.json", defaultPack)
 	if err != nil {
@@ -98,8 +97,8 @@ func Load(paths ...string) ([]Question, error) {
 	return all, nil
 }
 
-// parse reads a pack. A question without an id gets one from the file and its
-// place in it.
+// parse decodes a pack. A question without an ID gets one from the file's name and its
+// index.
 func parse(file string, data []byte) ([]Question, error) {
 	var p Pack
 	d := json.NewDecoder(bytes.NewReader(data))
@@ -154,10 +153,10 @@ func (q Question) check() error {
 	return nil
 }
 
-// anyOf is what people write for any difficulty.
+// anyOf stands for any difficulty.
 const anyOf = "any"
 
-// A choice narrows questions; its zero value takes all.
+// choice filters questions; its zero value selects all.
 type choice struct{ Difficulty, Category string }
 
 func (c choice) of(pool []Question) []Question {
@@ -170,7 +169,7 @@ func (c choice) of(pool []Question) []Question {
 	return out
 }
 
-// read takes a difficulty or a category, or how the latter begins.
+// read parses a difficulty, or a category or its prefix.
 func (c *choice) read(word string, pool []Question) error {
 	word = strings.ToLower(word)
 	switch {

@@ -10,20 +10,20 @@ import (
 	"github.com/rosey-bot/rosey/plugins"
 )
 
-// Score is a record of Scores, whose id is channel/user in lower case. It is kept
-// by the plugin's own events, and so can be made anew from them.
+// Score is a record of Scores, with the ID channel/user in lower case. It is a projection
+// of the plugin's own events.
 type Score struct {
 	Channel string `json:"channel"`
 	User    string `json:"user"`
 	Points  int    `json:"points"`
-	Correct int    `json:"correct"` // answers that were right
+	Correct int    `json:"correct"` // correct answers
 	Games   int    `json:"games"`   // games in which they scored
 	Wins    int    `json:"wins"`
 }
 
 func scoreID(channel, user string) event.ID { return event.ID(channel + "/" + strings.ToLower(user)) }
 
-// add changes somebody's score once for the event being handled.
+// add changes a user's score once for the event being handled.
 func add(c *plugins.Context, channel, user string, change func(*Score)) error {
 	var s Score
 	_, err := c.DB(Scores).Change(scoreID(channel, user), &s, func() ([]event.Envelope, error) {
@@ -34,7 +34,7 @@ func add(c *plugins.Context, channel, user string, change func(*Score)) error {
 	return err
 }
 
-func (m *master) countAnswer(c *plugins.Context) ([]event.Envelope, error) {
+func (m *host) countAnswer(c *plugins.Context) ([]event.Envelope, error) {
 	var a struct {
 		Channel, User string
 		Points        int
@@ -49,7 +49,7 @@ func (m *master) countAnswer(c *plugins.Context) ([]event.Envelope, error) {
 	})
 }
 
-func (m *master) countGame(c *plugins.Context) ([]event.Envelope, error) {
+func (m *host) countGame(c *plugins.Context) ([]event.Envelope, error) {
 	var end struct {
 		Channel, Winner string
 		Scores          []struct{ User string }
@@ -75,7 +75,7 @@ func (s Score) String() string {
 	return fmt.Sprintf("%s %d (%d right, %s)", s.User, s.Points, s.Correct, english.Plural(s.Wins, "win", ""))
 }
 
-func (m *master) score(c *plugins.Context) ([]event.Envelope, error) {
+func (m *host) score(c *plugins.Context) ([]event.Envelope, error) {
 	user := c.Command.User
 	if len(c.Command.Args) > 1 {
 		user = strings.TrimPrefix(c.Command.Args[1], "@")
@@ -95,7 +95,7 @@ func (m *master) score(c *plugins.Context) ([]event.Envelope, error) {
 	return c.Say("🏆 %d. %s, of %s", better+1, s, english.Plural(s.Games, "game", "")), nil
 }
 
-func (m *master) top(c *plugins.Context) ([]event.Envelope, error) {
+func (m *host) top(c *plugins.Context) ([]event.Envelope, error) {
 	best, total, err := leaders(c, c.Channel(), 5)
 	if err != nil {
 		return nil, err
@@ -117,8 +117,8 @@ func leaders(c *plugins.Context, channel string, n int) (best []Score, total int
 	return best, total, err
 }
 
-// requestScores answers plugin.trivia.request.scores.
-func (m *master) requestScores(c *plugins.Context) (any, error) {
+// requestScores handles plugin.trivia.request.scores.
+func (m *host) requestScores(c *plugins.Context) (any, error) {
 	var r struct {
 		Channel string
 		Limit   int

@@ -1,5 +1,4 @@
-// Package trivia is the plugin trivia: rounds of questions that are answered in
-// chat.
+// Package trivia is the plugin trivia: games of questions that users answer in chat.
 package trivia
 
 import (
@@ -18,24 +17,24 @@ import (
 // Name is the plugin's name.
 const Name = "trivia"
 
-// How many questions a game has.
+// The number of questions of a game.
 const (
 	DefaultQuestions = 10
 	MaxQuestions     = 30
 )
 
-// moderator is the rank that may stop what others started.
+// moderator is the rank that may stop others' games.
 const moderator = 2
 
-// kindStep is the plugin's own event that moves a game on.
+// kindStep is the type of the timer event that advances a game.
 const kindStep = "step"
 
-// New is the plugin, with the questions that come with it and those of further
-// packs: .json files or folders of them, which are read again at each start.
-func New(packs ...string) plugins.Plugin { return build(Usual, packs...) }
+// New returns the plugin with its own questions and those of further packs: .json files
+// or folders of them, which are read at each start.
+func New(packs ...string) plugins.Plugin { return build(DefaultTiming, packs...) }
 
 func build(timing Timing, packs ...string) plugins.Plugin {
-	m := &master{timing: timing, packs: packs, idle: map[string]time.Time{}}
+	m := &host{timing: timing, packs: packs, idle: map[string]time.Time{}}
 	return plugins.Plugin{
 		Name:        Name,
 		Version:     "1.0.0",
@@ -61,18 +60,17 @@ func build(timing Timing, packs ...string) plugins.Plugin {
 	}
 }
 
-// master is the master of the games in all channels. What it holds itself is
-// only what can be found out again.
-type master struct {
+// host hosts the games of all channels. What it holds in memory is only a cache.
+type host struct {
 	timing Timing
 	packs  []string
 
 	mu   sync.Mutex
 	pool []Question
-	idle map[string]time.Time // when it was seen that a channel has no game
+	idle map[string]time.Time // when a channel was last seen without a game
 }
 
-func (m *master) load(*plugins.Context) error {
+func (m *host) load(*plugins.Context) error {
 	pool, err := Load(m.packs...)
 	if err != nil {
 		return err
@@ -83,20 +81,20 @@ func (m *master) load(*plugins.Context) error {
 	return nil
 }
 
-func (m *master) questions() []Question {
+func (m *host) questions() []Question {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.pool
 }
 
-func (m *master) subcommands() map[string]plugins.Handler {
+func (m *host) subcommands() map[string]plugins.Handler {
 	return map[string]plugins.Handler{
 		"start": m.start, "new": m.start, "stop": m.stop, "end": m.stop, "hint": m.hint, "skip": m.skip, "next": m.skip,
 		"score": m.score, "scores": m.top, "top": m.top, "leaderboard": m.top, "categories": m.categories, "status": m.status,
 	}
 }
 
-func (m *master) command(c *plugins.Context) ([]event.Envelope, error) {
+func (m *host) command(c *plugins.Context) ([]event.Envelope, error) {
 	if c.Channel() == "" {
 		return nil, event.Errorf(event.InvalidInput, "trivia is played in a channel, and the command names none")
 	}
@@ -110,9 +108,9 @@ func (m *master) command(c *plugins.Context) ([]event.Envelope, error) {
 	return nil, event.Errorf(event.InvalidInput, "I do not know trivia %s: try %[2]strivia start, %[2]strivia top or %[2]shelp trivia", plugins.Shorten(word, 30), c.Prefix())
 }
 
-// play changes the game of a channel once for the event being handled, and sets
-// the timer of its next step when that moved.
-func (m *master) play(c *plugins.Context, channel string, now time.Time, change func(turn) ([]event.Envelope, error)) ([]event.Envelope, error) {
+// play changes a channel's game once for the event being handled, and sets the timer of
+// the game's next step.
+func (m *host) play(c *plugins.Context, channel string, now time.Time, change func(turn) ([]event.Envelope, error)) ([]event.Envelope, error) {
 	var g game
 	out, err := c.DB(Games).Change(event.ID(channel), &g, func() ([]event.Envelope, error) {
 		return change(turn{&g, c, m.timing, now})
@@ -127,8 +125,8 @@ func (m *master) play(c *plugins.Context, channel string, now time.Time, change 
 	return out, c.At(time.UnixMilli(g.Wake), channel, kindStep, map[string]any{"channel": channel, "game": g.ID, "step": g.Step})
 }
 
-// saw notes whether a channel has a game.
-func (m *master) saw(channel string, running bool) {
+// saw caches whether a channel has a game.
+func (m *host) saw(channel string, running bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if running {
@@ -138,15 +136,15 @@ func (m *master) saw(channel string, running bool) {
 	}
 }
 
-// quiet reports whether it is known that a channel has no game, so that not
-// every line of chat need be looked up.
-func (m *master) quiet(channel string) bool {
+// quiet reports whether a channel is known to have no game, to spare a database read
+// for each chat line.
+func (m *host) quiet(channel string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return time.Since(m.idle[channel]) < m.timing.Recheck
+	return time.Since(m.idle[channel]) < m.timing.IdleTTL
 }
 
-func (m *master) start(c *plugins.Context) ([]event.Envelope, error) {
+func (m *host) start(c *plugins.Context) ([]event.Envelope, error) {
 	n := DefaultQuestions
 	pool := m.questions()
 	var want choice
@@ -178,8 +176,8 @@ func (m *master) start(c *plugins.Context) ([]event.Envelope, error) {
 	})
 }
 
-// running makes a change of what only a running game has.
-func (m *master) running(c *plugins.Context, change func(turn) ([]event.Envelope, error)) ([]event.Envelope, error) {
+// running changes a game that must be running.
+func (m *host) running(c *plugins.Context, change func(turn) ([]event.Envelope, error)) ([]event.Envelope, error) {
 	return m.play(c, c.Channel(), c.Now(), func(t turn) ([]event.Envelope, error) {
 		if !t.Running {
 			return nil, event.Errorf(event.PluginError, "no game is on: begin one with %strivia start", c.Prefix())
@@ -188,7 +186,7 @@ func (m *master) running(c *plugins.Context, change func(turn) ([]event.Envelope
 	})
 }
 
-// mayDirect refuses those who neither started the game nor are moderators.
+// mayDirect returns an error unless the user started the game or is a moderator.
 func (t turn) mayDirect() error {
 	if t.c.Command.Rank < moderator && !strings.EqualFold(t.By, t.c.Command.User) {
 		return event.Errorf(event.PermissionDenied, "%s started the game: only they and moderators can do that", t.By)
@@ -196,7 +194,7 @@ func (t turn) mayDirect() error {
 	return nil
 }
 
-func (m *master) stop(c *plugins.Context) ([]event.Envelope, error) {
+func (m *host) stop(c *plugins.Context) ([]event.Envelope, error) {
 	return m.running(c, func(t turn) ([]event.Envelope, error) {
 		if err := t.mayDirect(); err != nil {
 			return nil, err
@@ -205,7 +203,7 @@ func (m *master) stop(c *plugins.Context) ([]event.Envelope, error) {
 	})
 }
 
-func (m *master) skip(c *plugins.Context) ([]event.Envelope, error) {
+func (m *host) skip(c *plugins.Context) ([]event.Envelope, error) {
 	return m.running(c, func(t turn) ([]event.Envelope, error) {
 		if err := t.mayDirect(); err != nil {
 			return nil, err
@@ -217,7 +215,7 @@ func (m *master) skip(c *plugins.Context) ([]event.Envelope, error) {
 	})
 }
 
-func (m *master) hint(c *plugins.Context) ([]event.Envelope, error) {
+func (m *host) hint(c *plugins.Context) ([]event.Envelope, error) {
 	return m.running(c, func(t turn) ([]event.Envelope, error) {
 		switch {
 		case !t.Open:
@@ -229,7 +227,7 @@ func (m *master) hint(c *plugins.Context) ([]event.Envelope, error) {
 	})
 }
 
-func (m *master) status(c *plugins.Context) ([]event.Envelope, error) {
+func (m *host) status(c *plugins.Context) ([]event.Envelope, error) {
 	var g game
 	err := c.DB(Games).Get(event.ID(c.Channel()), &g)
 	switch {
@@ -243,7 +241,7 @@ func (m *master) status(c *plugins.Context) ([]event.Envelope, error) {
 	return c.Say("❓ %d/%d %s", g.Number, len(g.Questions), g.question().Text), nil
 }
 
-func (m *master) categories(c *plugins.Context) ([]event.Envelope, error) {
+func (m *host) categories(c *plugins.Context) ([]event.Envelope, error) {
 	pool := m.questions()
 	var parts []string
 	for _, name := range categories(pool) {
@@ -252,8 +250,8 @@ func (m *master) categories(c *plugins.Context) ([]event.Envelope, error) {
 	return c.Say("🧠 %s: %s", english.Plural(len(pool), "question", ""), strings.Join(parts, ", ")), nil
 }
 
-// chat takes a line of chat as an answer, if a question is open.
-func (m *master) chat(c *plugins.Context) ([]event.Envelope, error) {
+// chat treats a chat line as an answer if a question is open.
+func (m *host) chat(c *plugins.Context) ([]event.Envelope, error) {
 	line, ok := c.Chat()
 	if !ok || len(line.Message) > maxLine || m.quiet(line.Channel) {
 		return nil, nil
@@ -266,9 +264,9 @@ func (m *master) chat(c *plugins.Context) ([]event.Envelope, error) {
 	})
 }
 
-// step moves a game on when its time has come. A timer of a step that something
-// else brought about before does nothing.
-func (m *master) step(c *plugins.Context) ([]event.Envelope, error) {
+// step advances a game when its timer fires. A timer of a step that was taken otherwise
+// does nothing.
+func (m *host) step(c *plugins.Context) ([]event.Envelope, error) {
 	var due struct {
 		Channel, Game string
 		Step          int
@@ -276,7 +274,7 @@ func (m *master) step(c *plugins.Context) ([]event.Envelope, error) {
 	if err := c.Decode(&due); err != nil {
 		return nil, err
 	}
-	// The bot may have been down when the time came.
+	// The bot may have been down when the timer fired.
 	now := c.Now().Add(c.Waited())
 	return m.play(c, due.Channel, now, func(t turn) ([]event.Envelope, error) {
 		if !t.Running || t.ID != due.Game || t.Step != due.Step {
@@ -286,8 +284,8 @@ func (m *master) step(c *plugins.Context) ([]event.Envelope, error) {
 	})
 }
 
-// requestQuestion answers plugin.trivia.request.question.
-func (m *master) requestQuestion(c *plugins.Context) (any, error) {
+// requestQuestion handles plugin.trivia.request.question.
+func (m *host) requestQuestion(c *plugins.Context) (any, error) {
 	var r struct{ Difficulty, Category string }
 	if err := c.Decode(&r); err != nil {
 		return nil, err

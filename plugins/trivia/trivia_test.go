@@ -17,7 +17,7 @@ import (
 func TestMain(m *testing.M) { streamstest.Main(m) }
 
 // quick is a timing in which nothing happens by itself but the next question.
-var quick = Timing{Hint: time.Hour, Limit: time.Hour, Patience: time.Minute, Recheck: time.Nanosecond}
+var quick = Timing{Hint: time.Hour, Limit: time.Hour, MaxDelay: time.Minute, IdleTTL: time.Nanosecond}
 
 // says passes over what is said until a line begins with a mark.
 func says(channel *plugintest.Channel, mark string) {
@@ -277,7 +277,7 @@ func TestSurvivesRestarts(t *testing.T) {
 func TestInterrupted(t *testing.T) {
 	t.Parallel()
 	timing := quick
-	timing.Patience = -time.Hour // every step is too late
+	timing.MaxDelay = -time.Hour // every step is too late
 	channel := plugintest.Run(t, build(timing))
 	channel.Say("alice", "!trivia start 3")
 	if got := channel.Next(); got != "🏁 I was away, so the game is over. Nobody scored." {
@@ -321,7 +321,7 @@ func TestWhoseAnswersCount(t *testing.T) {
 func TestQuietChannelsCostNothing(t *testing.T) {
 	t.Parallel()
 	timing := quick
-	timing.Recheck = time.Hour
+	timing.IdleTTL = time.Hour
 	channel := plugintest.Run(t, build(timing))
 	for range 20 {
 		channel.Type("alice", 1, "hello")
