@@ -109,7 +109,7 @@ func (b *Bus) Publish(ctx context.Context, e event.Envelope, opts ...PublishOpti
 		return Ack{}, fail(span, err)
 	}
 	var ack jetstream.PubAck
-	err = b.retry(ctx, e.Subject, p.Retry, func() (err error) {
+	err = b.retry(ctx, "publish", e.Subject, p.Retry, func() (err error) {
 		started := time.Now()
 		ack, err = b.store(ctx, stream.Name, msg, p)
 		err = WrapFull(err)
@@ -181,7 +181,7 @@ func (b *Bus) message(ctx context.Context, e event.Envelope, p PublishParams, id
 }
 
 // retry calls do again while that may help, for at most d or until the context ends.
-func (b *Bus) retry(ctx context.Context, subject string, d time.Duration, do func() error) error {
+func (b *Bus) retry(ctx context.Context, operation, subject string, d time.Duration, do func() error) error {
 	started := time.Now()
 	again := func(err error) bool {
 		return isFull(err) || Repeatable(err) && time.Since(started) < d && !b.nc.IsClosed()
@@ -190,7 +190,7 @@ func (b *Bus) retry(ctx context.Context, subject string, d time.Duration, do fun
 	if first == nil || d == 0 || !again(first) {
 		return first
 	}
-	policy := retry.Policy{If: again, Logger: b.log.With("subject", subject, "source", b.Source()), Operation: "publish"}
+	policy := retry.Policy{If: again, Logger: b.log.With("subject", subject, "source", b.Source()), Operation: operation}
 	return retry.Do(ctx, policy, func(context.Context) error {
 		if err := first; err != nil {
 			first = nil

@@ -51,7 +51,7 @@ func (b *Bus) Request(ctx context.Context, subject string, payload any, opts ...
 		return nil, fail(span, err)
 	}
 	var reply *nats.Msg
-	err = b.retry(ctx, subject, p.Retry, func() (err error) {
+	err = b.retry(ctx, "request", subject, p.Retry, func() (err error) {
 		ctx, cancel := context.WithTimeout(ctx, cmp.Or(p.Within, b.timeout))
 		defer cancel()
 		started := time.Now()

@@ -117,7 +117,7 @@ func (t *Tracer) Answer(ctx context.Context, s Stored) (context.Context, trace.S
 }
 
 // AnswerSeed is the seed of the span that answers a request (see
-// telemetry.StartSpan), made of the span that sent it.
+// propagation.StartSpan), made of the span that sent it.
 func AnswerSeed(request trace.SpanID) string { return "answer/" + request.String() }
 
 // ProcessSeed returns the seed (see propagation.StartSpan) of the span that handles a
