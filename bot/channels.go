@@ -88,9 +88,9 @@ func (cs channels) outboxes(dispatched bool) map[string]string {
 	by := map[string]string{}
 	for _, c := range cs {
 		if dispatched {
-			by[sender.Durable(c.Channel())] = c.Channel()
+			by[sender.OutboxDurable(c.Channel())] = c.Channel()
 		} else {
-			by[sender.DefaultDurable] = c.Channel()
+			by[sender.SendsDurable] = c.Channel()
 		}
 	}
 	return by

@@ -253,7 +253,7 @@ func TestConsumerExistsBeforeJoining(t *testing.T) {
 	w := newWorld(t)
 	exists := make(chan error, 100)
 	client := &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
-		_, err := w.bus.JetStream().Consumer(r.Context(), streams.Cytube, sender.Durable("one"))
+		_, err := w.bus.JetStream().Consumer(r.Context(), streams.Cytube, sender.OutboxDurable("one"))
 		exists <- err
 		return http.DefaultTransport.RoundTrip(r)
 	})}

@@ -61,7 +61,7 @@ func TestMetricsTellOfTheConnection(t *testing.T) {
 	w.site.Fail(lounge, w.cfg.User, 1, cytubetest.FaultLost)
 	w.chat("hello")
 	w.heard("hello")
-	if o := <-settled; o.Consumer != sender.DefaultDurable || o.Result != consumers.Handled {
+	if o := <-settled; o.Consumer != sender.SendsDurable || o.Result != consumers.Handled {
 		t.Errorf("the send ended as %+v", o)
 	}
 	want("rosey_send_echoes_missed_total [1-9]", "rosey_send_resends_total [1-9]")

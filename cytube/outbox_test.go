@@ -18,7 +18,7 @@ import (
 // hasSender reports whether a channel has a durable consumer for its sends.
 func (w *world) hasSender(channel string) bool {
 	w.t.Helper()
-	_, err := w.bus.JetStream().Consumer(w.ctx, streams.Cytube, sender.Durable(channel))
+	_, err := w.bus.JetStream().Consumer(w.ctx, streams.Cytube, sender.OutboxDurable(channel))
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
 		return false
 	}
@@ -112,7 +112,7 @@ func TestLeaveOfWhatWasHeard(t *testing.T) {
 	stop()
 	// As if the acknowledgement had been lost with the bot.
 	js := w.bus.JetStream()
-	c, err := js.Consumer(w.ctx, streams.Cytube, sender.Durable("left"))
+	c, err := js.Consumer(w.ctx, streams.Cytube, sender.OutboxDurable("left"))
 	w.ok(err)
 	config := c.CachedInfo().Config
 	w.ok(js.DeleteConsumer(w.ctx, streams.Cytube, config.Durable))

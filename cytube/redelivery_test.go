@@ -18,7 +18,7 @@ func TestDeliveredAnewIsNotSaidAnew(t *testing.T) {
 	w.echo(w.chat("one"), 1)
 	w.echo(w.chat("two"), 1)
 	started := w.logged("sender stopped, restarting")
-	w.ok(w.bus.JetStream().DeleteConsumer(w.ctx, streams.Cytube, sender.DefaultDurable))
+	w.ok(w.bus.JetStream().DeleteConsumer(w.ctx, streams.Cytube, sender.SendsDurable))
 	started() // with a new consumer, which begins at the beginning
 	w.echo(w.chat("three"), 1)
 	if diff := cmp.Diff([]string{"one", "two", "three"}, w.spoken()); diff != "" {

@@ -349,7 +349,7 @@ func TestKilledWithTheNATSServerBetweenSayingAndEcho(t *testing.T) {
 	_, err := w.site.WaitHeard(w.ctx, func(l cytubetest.Line) bool { return strings.Contains(l.Text, "in time") })
 	w.ok(err)
 	kill()
-	w.forget(sender.DefaultDurable)
+	w.forget(sender.SendsDurable)
 	w.site.Refuse("")
 	after := w.chat("*after*")
 	w.start()
@@ -374,7 +374,7 @@ func TestKilledBetweenEchoAndAck(t *testing.T) {
 	w := newWorld(t)
 	w.ok(w.join().stop()) // leaves the durable consumer
 	ack := w.chat("hello there")
-	c, err := w.bus.JetStream().Consumer(w.ctx, streams.Cytube, sender.DefaultDurable)
+	c, err := w.bus.JetStream().Consumer(w.ctx, streams.Cytube, sender.SendsDurable)
 	w.ok(err)
 	_, err = c.Next(jetstream.FetchMaxWait(3 * time.Minute))
 	w.ok(err)
@@ -576,7 +576,7 @@ func TestWhoseSends(t *testing.T) {
 	}
 	s, err := w.bus.JetStream().Stream(w.ctx, streams.Plugin)
 	w.ok(err)
-	if _, err := s.GetLastMsgForSubject(w.ctx, event.EventSubject(sender.DefaultDurable, event.TypeDeadLetter)); err != nil {
+	if _, err := s.GetLastMsgForSubject(w.ctx, event.EventSubject(sender.SendsDurable, event.TypeDeadLetter)); err != nil {
 		t.Errorf("the malformed send left no dead letter: %v", err)
 	}
 }
@@ -597,7 +597,7 @@ func TestStopsInTheMiddle(t *testing.T) {
 	if diff := cmp.Diff([]string{"first", "second"}, w.spoken()); diff != "" {
 		t.Error(diff)
 	}
-	c, err := w.bus.JetStream().Consumer(w.ctx, streams.Cytube, sender.DefaultDurable)
+	c, err := w.bus.JetStream().Consumer(w.ctx, streams.Cytube, sender.SendsDurable)
 	w.ok(err)
 	w.settled(c)
 }

@@ -18,7 +18,7 @@ import (
 
 // Dispatcher distributes the sends to the outboxes of several channels: the contract's
 // cytube.send.* name their channel in the payload only. It reads each send once, as the
-// durable DefaultDurable, and stores a reference to it on the channel's own subject
+// durable SendsDurable, and stores a reference to it on the channel's own subject
 // (event.OutboxSubject), which the channel's Sender reads. So a channel that is slow or
 // away delays no other, and a send survives a crash on the way. Several processes can
 // share the durable.
@@ -54,7 +54,7 @@ func (d *Dispatcher) Alone() *Dispatcher {
 // Handle.
 func (d *Dispatcher) Config() consumers.Config {
 	return consumers.Config{
-		Durable: DefaultDurable, Stream: streams.Cytube, Name: DefaultDurable, Subjects: sendSubjects(), Ordered: true,
+		Durable: SendsDurable, Stream: streams.Cytube, Name: SendsDurable, Subjects: sendSubjects(), Ordered: true,
 		Logger: d.log, Observe: d.onSettled,
 		// A failure here is one of NATS, which fails for every send.
 		Backoff: []time.Duration{time.Second}, Attempts: 1000,
@@ -110,7 +110,7 @@ func (d *Dispatcher) serves(ctx context.Context, name string) (bool, error) {
 	case d.alone || !event.ValidName(name):
 		return false, nil
 	}
-	_, err := d.bus.JetStream().Consumer(ctx, streams.Cytube, Durable(name))
+	_, err := d.bus.JetStream().Consumer(ctx, streams.Cytube, OutboxDurable(name))
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
 		return false, nil
 	}

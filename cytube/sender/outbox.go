@@ -1,12 +1,14 @@
 package sender
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -14,20 +16,21 @@ import (
 
 	"github.com/rosey-bot/rosey/consumers"
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/retry"
 	"github.com/rosey-bot/rosey/streams"
 )
 
-// DefaultDurable is the durable consumer of cytube.send.*: the Dispatcher's or, where
+// SendsDurable is the durable consumer of cytube.send.*: the Dispatcher's or, where
 // there is none, that of the only Sender.
-const DefaultDurable = "cytube-sender"
+const SendsDurable = "cytube-sender"
 
-// Durable returns the durable consumer of a channel's outbox.
-func Durable(channel string) string { return DefaultDurable + "-" + strings.ToLower(channel) }
+// OutboxDurable returns the durable consumer of a channel's outbox.
+func OutboxDurable(channel string) string { return SendsDurable + "-" + strings.ToLower(channel) }
 
 // ChannelOf returns the channel whose outbox a durable consumer reads; ok is false for
 // other consumers.
 func ChannelOf(durable string) (channel string, ok bool) {
-	return strings.CutPrefix(durable, DefaultDurable+"-")
+	return strings.CutPrefix(durable, SendsDurable+"-")
 }
 
 func sendSubjects() []string {
@@ -36,9 +39,9 @@ func sendSubjects() []string {
 
 func (s *Sender) durable() string {
 	if s.cfg.Dispatched {
-		return Durable(s.cfg.Channel)
+		return OutboxDurable(s.cfg.Channel)
 	}
-	return DefaultDurable
+	return SendsDurable
 }
 
 // accepts reports whether a send that names a channel is spoken here.
@@ -133,7 +136,7 @@ func VacatedChannels(ctx context.Context, js jetstream.JetStream, channels []str
 	}
 	lister := stream.ConsumerNames(ctx)
 	for name := range lister.Name() {
-		if channel, ok := ChannelOf(name); ok && !slices.ContainsFunc(channels, func(c string) bool { return Durable(c) == name }) {
+		if channel, ok := ChannelOf(name); ok && !slices.ContainsFunc(channels, func(c string) bool { return OutboxDurable(c) == name }) {
 			vacated = append(vacated, channel)
 		}
 	}
@@ -199,22 +202,17 @@ const drainPoll = 200 * time.Millisecond
 
 // drain runs until nothing waits for the consumer.
 func (s *Sender) drain(ctx context.Context, outbox jetstream.Consumer, handle consumers.Handler) error {
-	work, cancel := context.WithCancel(ctx)
-	defer cancel()
-	ended := make(chan error, 1)
-	go func() { ended <- s.run(work, handle) }()
-	tick := time.NewTicker(drainPoll)
-	defer tick.Stop()
-	for {
-		select {
-		case err := <-ended:
-			return err
-		case <-tick.C:
+	working, stop := context.WithCancel(ctx)
+	var polling sync.WaitGroup
+	polling.Go(func() {
+		for retry.Sleep(working, drainPoll) == nil {
+			if info, err := outbox.Info(working); err == nil && drained(info) {
+				stop()
+			}
 		}
-		if info, err := outbox.Info(ctx); err == nil && drained(info) {
-			cancel()
-			<-ended
-			return nil
-		}
-	}
+	})
+	err := s.run(working, handle)
+	stop()
+	polling.Wait()
+	return cmp.Or(err, ctx.Err())
 }

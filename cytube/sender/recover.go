@@ -20,11 +20,11 @@ import (
 // before announced its end.
 func (s *Sender) RecoverInFlightSend(ctx context.Context, self string, stoppedCleanly bool) error {
 	// What is left in an outbox comes first, also for a Sender that reads the sends.
-	found, err := s.recoverFrom(ctx, Durable(s.cfg.Channel), event.OutboxSubject(s.cfg.Channel), self, stoppedCleanly)
+	found, err := s.recoverFrom(ctx, OutboxDurable(s.cfg.Channel), event.OutboxSubject(s.cfg.Channel), self, stoppedCleanly)
 	if err != nil || found || s.cfg.Dispatched {
 		return err
 	}
-	_, err = s.recoverFrom(ctx, DefaultDurable, event.AllSends, self, stoppedCleanly)
+	_, err = s.recoverFrom(ctx, SendsDurable, event.AllSends, self, stoppedCleanly)
 	return err
 }
 
