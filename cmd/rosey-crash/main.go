@@ -1,6 +1,5 @@
-// Command rosey-crash proves that the bot loses nothing and doubles nothing,
-// whatever is killed: see package crashtest. It exits with 1 when it found
-// otherwise.
+// Command rosey-crash checks that the bot loses nothing and doubles nothing, whatever is killed: see package crashtest. It
+// exits with 1 when it did.
 package main
 
 import (
@@ -19,8 +18,15 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if err := run(ctx); err != nil {
+		fmt.Fprintf(os.Stderr, "rosey-crash: %s\n", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context) error {
 	if len(os.Args) == 4 && os.Args[1] == "nats" {
-		exit(crashtest.ServeNATS(ctx, os.Args[2], os.Args[3]))
+		return crashtest.ServeNATS(ctx, os.Args[2], os.Args[3])
 	}
 	rosey := flag.String("rosey", "bin/rosey", "the program `FILE`")
 	seed := flag.Uint64("seed", 1, "what decides when to kill what")
@@ -31,53 +37,26 @@ func main() {
 	soak := flag.Bool("soak", false, "kill seldom, put on more load, and watch that nothing grows")
 	dir := flag.String("dir", "", "`DIR` to leave stores and logs in; without it they stay only when something was wrong")
 	flag.Parse()
-	exit(prove(ctx, *mode, *dir, crashtest.Config{Rosey: []string{*rosey}, Cluster: *cluster, Channels: *channels, Seed: *seed, Duration: *duration, Soak: *soak}))
-}
-
-func exit(err error) {
-	if err != nil {
-		fmt.Fprintf(os.Stderr, "rosey-crash: %s\n", err)
-		os.Exit(1)
+	modes, ok := map[string][]string{
+		"embedded": {"embedded"}, "external": {"external"}, "both": {"embedded", "external"}, "cluster": {"cluster"},
+	}[*mode]
+	if !ok {
+		return fmt.Errorf("-mode %s: choose embedded, external, both or cluster", *mode)
 	}
-	os.Exit(0)
-}
-
-// prove runs the modes that were asked for and prints each report. What the
-// runs wrote is kept when something was wrong.
-func prove(ctx context.Context, mode, dir string, common crashtest.Config) error {
-	self, err := os.Executable()
+	program, err := filepath.Abs(*rosey)
 	if err != nil {
 		return err
 	}
-	for _, program := range []*string{&common.Rosey[0], &common.Cluster} {
-		if *program, err = filepath.Abs(*program); err != nil {
+	cfg := crashtest.Config{Rosey: []string{program}, Channels: *channels, Seed: *seed, Duration: *duration, Soak: *soak, Progress: os.Stderr}
+	keep := *dir != ""
+	if !keep {
+		if *dir, err = os.MkdirTemp("", "rosey-crash-"); err != nil {
 			return err
 		}
 	}
-	embedded, external, cluster := common, common, common
-	embedded.Cluster, external.Cluster = "", ""
-	external.NATS = []string{self, "nats"}
-	modes := map[string]crashtest.Config{"embedded": embedded, "external": external, "cluster": cluster}
-	run := []string{mode}
-	if mode == "both" {
-		run = []string{"embedded", "external"}
-	} else if _, ok := modes[mode]; !ok {
-		return fmt.Errorf("-mode %s: choose embedded, external, both or cluster", mode)
-	}
-	keep := dir != ""
-	if keep {
-		err = os.MkdirAll(dir, 0o700)
-	} else {
-		dir, err = os.MkdirTemp("", "rosey-crash-")
-	}
-	if err != nil {
-		return err
-	}
 	failed := 0
-	for _, m := range run {
-		cfg := modes[m]
-		cfg.Dir, cfg.Progress = filepath.Join(dir, m), os.Stderr
-		if err := os.Mkdir(cfg.Dir, 0o700); err != nil {
+	for _, m := range modes {
+		if err := setMode(&cfg, m, *cluster, *dir); err != nil {
 			return err
 		}
 		r, err := crashtest.Run(ctx, cfg)
@@ -90,10 +69,28 @@ func prove(ctx context.Context, mode, dir string, common crashtest.Config) error
 		}
 	}
 	if failed > 0 {
-		return fmt.Errorf("%d of the runs failed; their logs and stores are in %s", failed, dir)
+		return fmt.Errorf("%d of the runs failed; their logs and stores are in %s", failed, *dir)
 	}
 	if keep {
 		return nil
 	}
-	return os.RemoveAll(dir)
+	return os.RemoveAll(*dir)
+}
+
+func setMode(cfg *crashtest.Config, mode, cluster, dir string) (err error) {
+	cfg.NATS, cfg.Cluster = nil, ""
+	switch mode {
+	case "external":
+		self, err := os.Executable()
+		if err != nil {
+			return err
+		}
+		cfg.NATS = []string{self, "nats"}
+	case "cluster":
+		if cfg.Cluster, err = filepath.Abs(cluster); err != nil {
+			return err
+		}
+	}
+	cfg.Dir = filepath.Join(dir, mode)
+	return os.MkdirAll(cfg.Dir, 0o700)
 }
