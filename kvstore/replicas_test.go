@@ -15,6 +15,7 @@ import (
 // On a cluster a collection is on three servers; reads go to the one that knows
 // of every write, and requests that are repeated are recognised there too.
 func TestReplicas(t *testing.T) {
+	streamstest.Slow(t, "runs a cluster")
 	t.Parallel()
 	conns, _ := streamstest.Cluster(t)
 	var stores []*kvstore.Store

@@ -177,6 +177,7 @@ func TestScansUnderInserts(t *testing.T) {
 // On a cluster a scan sees every write that was acknowledged before it, also
 // while the other servers still have to store it.
 func TestScanOfWhatWasJustWritten(t *testing.T) {
+	streamstest.Slow(t, "writes thousands of records")
 	t.Parallel()
 	ctx := streamstest.Context(t)
 	conns, _ := streamstest.Cluster(t)

@@ -18,6 +18,7 @@ import (
 // still has to store it has the consumer or is the one that answers. Any of three
 // may be, and here two lag.
 func TestReadOnACluster(t *testing.T) {
+	streamstest.Slow(t, "runs a cluster")
 	t.Parallel()
 	ctx := streamstest.Context(t)
 	conns, servers := streamstest.Cluster(t)

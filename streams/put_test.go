@@ -49,6 +49,7 @@ func TestPutIsPublishMsg(t *testing.T) {
 // On a cluster, who sends a message again while the stream is just storing it is
 // told what became of it.
 func TestPutOfWhatIsInProcess(t *testing.T) {
+	streamstest.Slow(t, "waits for duplicates in process")
 	t.Parallel()
 	ctx := streamstest.Context(t)
 	conns, _ := streamstest.Cluster(t)

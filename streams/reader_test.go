@@ -180,6 +180,7 @@ func TestMessagesEnd(t *testing.T) {
 
 // Replicas that lag behind the leader hide nothing that was acknowledged.
 func TestMessagesOfLaggingReplicas(t *testing.T) {
+	streamstest.Slow(t, "runs a cluster")
 	t.Parallel()
 	ctx := streamstest.Context(t)
 	conns, servers := streamstest.Cluster(t)

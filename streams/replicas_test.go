@@ -19,6 +19,7 @@ import (
 // with its ID, and not the stream that records it; and two processes can open
 // the streams at the same time.
 func TestCluster(t *testing.T) {
+	streamstest.Slow(t, "runs a cluster")
 	t.Parallel()
 	ctx := streamstest.Context(t)
 	conns, _ := streamstest.Cluster(t)

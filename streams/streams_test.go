@@ -424,6 +424,7 @@ func TestTimerTooFarAhead(t *testing.T) {
 // A timer is kept by JetStream, fires once in the conversation that set it, is
 // replaced by one of the same name, and can be cancelled.
 func TestTimers(t *testing.T) {
+	streamstest.Slow(t, "waits for timers")
 	t.Parallel()
 	bus := streamstest.Bus(t, streamstest.Server(t))
 	ctx := propagation.WithCause(streamstest.Context(t), "corr", event.Ref{Stream: "PLUGIN", Seq: 9})
@@ -483,6 +484,7 @@ func TestTimers(t *testing.T) {
 
 // A timer that is set again in the moment in which it fires fires again.
 func TestTimerSetAgainWhileItFires(t *testing.T) {
+	streamstest.Slow(t, "waits for timers")
 	t.Parallel()
 	const timers = 500
 	bus := streamstest.Bus(t, streamstest.Server(t))

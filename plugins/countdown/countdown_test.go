@@ -70,6 +70,7 @@ func TestCommands(t *testing.T) {
 }
 
 func TestAnnouncements(t *testing.T) {
+	streamstest.Slow(t, "waits for timers")
 	t.Parallel()
 	channel := plugintest.Run(t, build([]time.Duration{time.Second, time.Hour}))
 	channel.Say("alice", "!countdown add tea 3s")
@@ -99,6 +100,7 @@ func TestAnnouncements(t *testing.T) {
 // A removed countdown is silent; one of the same name that is set afterwards is
 // not, and is announced at its own time.
 func TestRemovedIsSilent(t *testing.T) {
+	streamstest.Slow(t, "waits for timers")
 	t.Parallel()
 	channel := plugintest.Run(t, New())
 	channel.Say("alice", "!countdown add tea 3s")
@@ -115,6 +117,7 @@ func TestRemovedIsSilent(t *testing.T) {
 }
 
 func TestSurvivesRestarts(t *testing.T) {
+	streamstest.Slow(t, "waits for timers")
 	t.Parallel()
 	channel := plugintest.Run(t, New())
 	channel.Say("alice", "!countdown add tea 2s")

@@ -85,6 +85,7 @@ func allSame(t *testing.T, results []dryrun.Result, outputs int) {
 // answers, from the database as it was at the time, with the same numbers for
 // new records.
 func TestUnchangedPluginsSayTheSame(t *testing.T) {
+	streamstest.Slow(t, "runs all plugins")
 	t.Parallel()
 	shipped := []plugins.Plugin{quotedb.New(), diceroller.New(), eightball.New(), help.New()}
 	room := plugintest.Run(t, shipped...)
@@ -491,6 +492,7 @@ func TestAge(t *testing.T) {
 // A plugin that asks another is answered by that other's code of today, or told
 // that nobody answers.
 func TestOtherPlugins(t *testing.T) {
+	streamstest.Slow(t, "builds programs")
 	t.Parallel()
 	asks := tester(behaviour{"it": func(c *plugins.Context) ([]event.Envelope, error) {
 		_, err := c.Request(event.RequestSubject("8ball"), map[string]any{"question": "well?"})

@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
 // step is a block of the tutorial that says which file it makes or changes.
@@ -15,6 +17,7 @@ var step = regexp.MustCompile("(?s)<!-- (file|change): plugins/(\\S+) -->\n```\\
 // What is written compiles, is vetted, and its test passes; and so it is after
 // the tutorial in docs/plugins.md.
 func TestTutorial(t *testing.T) {
+	streamstest.Slow(t, "builds programs")
 	t.Parallel()
 	doc, err := os.ReadFile("../../docs/plugins.md")
 	if err != nil {

@@ -95,6 +95,7 @@ func marks(said []string) (all []string) {
 }
 
 func TestGame(t *testing.T) {
+	streamstest.Slow(t, "plays whole games")
 	t.Parallel()
 	timing := quick
 	timing.Hint, timing.Limit = 2*time.Second, time.Second

@@ -47,6 +47,7 @@ func all(ctx context.Context, t *testing.T, bus *streams.Bus, q Query, limit int
 
 // Whatever the size of its pages, they make up the history.
 func TestPagesAreTheHistory(t *testing.T) {
+	streamstest.Slow(t, "reads thousands of events")
 	t.Parallel()
 	ctx := streamstest.Context(t)
 	bus := streamstest.Bus(t, streamstest.Server(t))

@@ -130,6 +130,7 @@ func awaitFull(ctx context.Context, t *testing.T, s *embedded.Server, full bool)
 // A store that has reached its limit refuses what is new with an error that says
 // so, keeps what it acknowledged, and takes events again when there is room.
 func TestStoreMax(t *testing.T) {
+	streamstest.Slow(t, "fills a store")
 	t.Parallel()
 	ctx := streamstest.Context(t)
 	capacity := &streams.Capacity{Observer: streams.NoObserver{}}
@@ -261,6 +262,7 @@ func (r ringing) Handle(_ context.Context, l slog.Record) error {
 // A timer that is due while the store is full fires when there is room, be it due
 // long before that or only just, and whatever is cancelled at that moment.
 func TestTimerWaitsForRoom(t *testing.T) {
+	streamstest.Slow(t, "fills a store")
 	t.Parallel()
 	ctx := streamstest.Context(t)
 	var cancel func(timer string)

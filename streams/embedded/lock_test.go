@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rosey-bot/rosey/streams/embedded"
+	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
 // told is a log that is told of one thing.
@@ -22,6 +23,7 @@ func (t told) Write(b []byte) (int, error) {
 
 // A bot waits for who only looks at its store, and not for another bot.
 func TestStoreInUse(t *testing.T) {
+	streamstest.Slow(t, "waits for a lock")
 	t.Parallel()
 	store, patience := t.TempDir(), time.Minute
 	first, err := embedded.Start(embedded.Config{Store: store, Holder: "rosey status"})

@@ -80,6 +80,7 @@ func (h *holder) await(t *testing.T) {
 // One of two holds the lease, and the other knows who. Given up, it passes on at
 // once.
 func TestOneHolds(t *testing.T) {
+	streamstest.Slow(t, "waits for leases to end")
 	t.Parallel()
 	s := streamstest.Server(t)
 	var both speaking
@@ -115,6 +116,7 @@ func TestOneHolds(t *testing.T) {
 
 // A holder that was killed is followed after its term, and not before.
 func TestHolderIsKilled(t *testing.T) {
+	streamstest.Slow(t, "waits for leases to end")
 	t.Parallel()
 	s := streamstest.Server(t)
 	var both speaking
@@ -140,6 +142,7 @@ func TestHolderIsKilled(t *testing.T) {
 // A holder that the network has cut off stops before another starts, and gets
 // the lease again when the other gives it up.
 func TestHolderIsCutOff(t *testing.T) {
+	streamstest.Slow(t, "waits for leases to end")
 	t.Parallel()
 	s := streamstest.Server(t)
 	wire := newWire(t, s.Info().URL)
