@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync/atomic"
 	"time"
 
@@ -24,7 +25,7 @@ func Deduplicate(bus *streams.Bus, c Config) Middleware {
 	return func(next Handler) Handler {
 		return func(ctx context.Context, d streams.Stored) ([]event.Envelope, error) {
 			delivery := deliveryOf(ctx)
-			p := &publisher{Config: c, bus: bus, ids: NewMessageIDs(c.Durable, d.Ref), attempt: d.Attempt, waited: delivery.Waited}
+			p := &publisher{bus: bus, allow: c.Allow, log: c.Logger, ids: MessageIDs{consumer: c.Durable, ref: d.Ref}, attempt: d.Attempt, waited: delivery.Waited}
 			out, err := next(WithPublisher(ctx, p), d)
 			if err == nil {
 				err = p.publishAll(ctx, out)
@@ -37,9 +38,10 @@ func Deduplicate(bus *streams.Bus, c Config) Middleware {
 
 // publisher is the Publisher of one delivery.
 type publisher struct {
-	Config
 	bus        *streams.Bus
-	ids        *MessageIDs
+	allow      func(subject string) error
+	log        *slog.Logger
+	ids        MessageIDs
 	attempt    int
 	waited     time.Duration
 	duplicates atomic.Int64
@@ -85,10 +87,10 @@ func (p *publisher) publishAll(ctx context.Context, events []event.Envelope) err
 }
 
 func (p *publisher) allowed(e event.Envelope) error {
-	if p.Allow == nil {
+	if p.allow == nil {
 		return nil
 	}
-	return Permanent(p.Allow(e.Subject))
+	return Permanent(p.allow(e.Subject))
 }
 
 // publish stores e under a message ID, unless opts contain another one.
@@ -110,7 +112,7 @@ func (p *publisher) publish(ctx context.Context, e event.Envelope, id string, op
 	}
 	if ack.Duplicate {
 		p.duplicates.Add(1)
-		p.Logger.InfoContext(ctx, "duplicate dropped", "subject", e.Subject, "msg_id", id, "stored", ack.Ref.String())
+		p.log.InfoContext(ctx, "duplicate dropped", "subject", e.Subject, "msg_id", id, "stored", ack.Ref.String())
 	}
 	return ack, nil
 }

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
 )
@@ -15,29 +17,46 @@ import (
 func Heartbeat(every time.Duration, log *slog.Logger) Middleware {
 	return func(next Handler) Handler {
 		return func(ctx context.Context, d streams.Stored) ([]event.Envelope, error) {
-			msg := deliveryOf(ctx).msg
-			var mu sync.Mutex // held while extending, so that nothing follows the settlement
-			var timer *time.Timer
-			mu.Lock()
-			timer = time.AfterFunc(every, func() {
-				mu.Lock()
-				defer mu.Unlock()
-				if timer == nil {
-					return
-				}
-				if err := msg.InProgress(); err != nil {
-					log.WarnContext(ctx, "heartbeat failed", "event", d.Ref.String(), "error", err)
-				}
-				timer.Reset(every)
-			})
-			mu.Unlock()
-			defer func() {
-				mu.Lock()
-				defer mu.Unlock()
-				timer.Stop()
-				timer = nil
-			}()
+			b := &heartbeat{ctx: ctx, msg: deliveryOf(ctx).msg, every: every, log: log}
+			b.start()
+			defer b.stop()
 			return next(ctx, d)
 		}
 	}
+}
+
+type heartbeat struct {
+	ctx   context.Context
+	every time.Duration
+	log   *slog.Logger
+
+	mu    sync.Mutex
+	timer *time.Timer
+	msg   jetstream.Msg // nil once stopped
+}
+
+func (b *heartbeat) start() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.timer = time.AfterFunc(b.every, b.beat)
+}
+
+func (b *heartbeat) beat() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.msg == nil {
+		return
+	}
+	if err := b.msg.InProgress(); err != nil {
+		b.log.WarnContext(b.ctx, "heartbeat failed", "error", err)
+	}
+	b.timer.Reset(b.every)
+}
+
+// stop returns when nothing extends the deadline any more: the settlement follows.
+func (b *heartbeat) stop() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.timer.Stop()
+	b.msg = nil
 }
