@@ -122,7 +122,7 @@ bench-channels:
 # versions of the bot's (-mod=mod).
 .PHONY: bench-db
 bench-db:
-	$(GO) -C kvstore/benchdb run -mod=mod . $(BENCH_DB)
+	$(GO) -C kvstore/benchdb test -mod=mod -run '^$$' -bench . -timeout 60m $(BENCH_DB)
 
 lint: $(TOOLS)/staticcheck
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); \
