@@ -28,11 +28,11 @@ func retrying(log *slog.Logger, p part) part {
 	}
 }
 
-// Ready is closed once a part is ready.
-type Ready <-chan struct{}
+// readiness is closed once a part is ready.
+type readiness <-chan struct{}
 
 // await waits for all that is to be ready first, or for ctx to end.
-func await(ctx context.Context, first ...Ready) error {
+func await(ctx context.Context, first ...readiness) error {
 	for _, r := range first {
 		select {
 		case <-r:
@@ -52,7 +52,7 @@ type member struct {
 }
 
 // add adds a part that starts when all of after are ready.
-func (g *group) add(name string, p part, after ...Ready) Ready {
+func (g *group) add(name string, p part, after ...readiness) readiness {
 	ready := make(chan struct{})
 	once := sync.OnceFunc(func() { close(ready) })
 	g.parts = append(g.parts, member{name, func(ctx context.Context) error {

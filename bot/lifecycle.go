@@ -26,8 +26,8 @@ type lifecycle struct {
 	channels   channels
 	plugins    []string
 	tracing    []string // where spans go
-	registered Ready
-	started    []Ready // the database and every plugin
+	registered readiness
+	started    []readiness // the database and every plugin
 }
 
 // startTimeout limits how long the announcement of the start waits for plugins.

@@ -14,6 +14,8 @@ import (
 	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/internal/client"
 	"github.com/rosey-bot/rosey/internal/retry"
+	"github.com/rosey-bot/rosey/kvstore"
+	"github.com/rosey-bot/rosey/kvstore/service"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/connect"
 	"github.com/rosey-bot/rosey/streams/embedded"
@@ -131,4 +133,23 @@ func openLeases(ctx context.Context, s Settings, srv *server, log *slog.Logger) 
 	return retry.Value(ctx, streams.WhileUnanswered(openTimeout, log), func(ctx context.Context) (*lease.Leases, error) {
 		return lease.Open(ctx, srv.conn, srv.js, s.Replicas, holder, lease.Timing{Term: s.LeaseTerm}, log)
 	})
+}
+
+// stored is what the bot keeps on the server, apart from the database.
+type stored struct {
+	bus           *streams.Bus
+	signer        streams.MessageIDSigner
+	registrations jetstream.KeyValue
+}
+
+// openDatabase opens the database's service.
+func openDatabase(ctx context.Context, s Settings, srv *server, bus *streams.Bus, tel *telemetry.Providers, log *slog.Logger) (*service.Service, error) {
+	store, err := kvstore.NewStore(srv.js, kvstore.WithReplicas(s.Replicas), kvstore.WithLogger(log), kvstore.WithMemoryLimit(int64(s.DatabaseMemory)))
+	if err != nil {
+		return nil, err
+	}
+	return service.New(srv.conn, store, service.Options{
+		Tracer:  bus.Tracer(),
+		Observe: func(op string, took time.Duration, err error) { tel.Metrics.DatabaseOperation(ctx, op, took, err) },
+	}), nil
 }

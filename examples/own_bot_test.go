@@ -1,0 +1,55 @@
+package examples_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// own-bot builds outside of the main module, passes its test, and answers with its own
+// plugin as with the shipped ones.
+func TestOwnBot(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	// Its versions follow the main module's, in a copy of go.mod.
+	for _, name := range []string{"go.mod", "go.sum"} {
+		text, err := os.ReadFile(filepath.Join("own-bot", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	program := filepath.Join(dir, "own-bot")
+	inModule := []string{"-trimpath", "-mod=mod", "-modfile", filepath.Join(dir, "go.mod")}
+	run(t, "", "go", append(append([]string{"-C", "own-bot", "build"}, inModule...), "-o", program, ".")...)
+	run(t, "", "go", append(append([]string{"-C", "own-bot", "test"}, inModule...), ".")...)
+	store := filepath.Join(dir, "store")
+	said := run(t, "!hello\n!roll 1d6\n", program, "run", "--local", "--store", store)
+	for _, want := range []string{"rosey: Hello, operator!", "rosey: 🎲 Rolled 1d6"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("no %q in\n%s", want, said)
+		}
+	}
+	if list := run(t, "", program, "plugin", "ls", "--store", store); !strings.Contains(list, "greeter") {
+		t.Errorf("plugin ls does not list greeter:\n%s", list)
+	}
+	if same := run(t, "", program, "replay", "--since", "1h", "--into", "greeter", "--store", store); !strings.Contains(same, "1 same") {
+		t.Errorf("a dry run of greeter differs:\n%s", same)
+	}
+}
+
+// run runs a program to its success and returns what it printed.
+func run(t *testing.T, stdin, name string, args ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), name, args...)
+	cmd.Stdin = strings.NewReader(stdin)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
