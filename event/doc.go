@@ -1,8 +1,7 @@
-// Package event is the event contract as Go: the envelope every message body
-// carries, every subject and its payload, the error codes and the correlation
-// IDs that tie one chat line to everything it caused.
+// Package event is the event contract (docs/contract.md) in Go: the envelope of every
+// message body, the subjects with their payloads, the error codes and the correlation IDs.
 //
-// The package knows nothing of NATS, CyTube or plugins and imports nothing of
-// Rosey's. Everything else speaks through it, so what the contract forbids
-// cannot be published and what it promises can be relied on by a reader.
+// All other packages publish and read through it, so that an event that breaks the
+// contract cannot be published. It imports neither NATS nor another public package of
+// Rosey's.
 package event

@@ -12,9 +12,8 @@ import (
 	"github.com/rosey-bot/rosey/internal/rawjson"
 )
 
-// Extra holds the fields of an object that the contract does not name, so that
-// what a newer or foreign publisher added survives being read and written.
-// Payload types embed it.
+// Extra holds the fields of an object that the contract does not name, so that the
+// additions of a newer or foreign publisher survive a round trip. Payload types embed it.
 type Extra map[string]json.RawMessage
 
 // append writes the fields behind b in the order of their names. It skips names that the

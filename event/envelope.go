@@ -15,11 +15,11 @@ import (
 // Envelope is the body of every event (contract: Event Structure).
 type Envelope struct {
 	Subject       string          // NATS subject
-	Data          json.RawMessage // the payload, always a JSON object; replaced, never written to in place
-	Timestamp     time.Time       // when it was made, kept to the microsecond; zero (written as null) when not known
+	Data          json.RawMessage // the payload, always a JSON object; replace it, never change it in place
+	Timestamp     time.Time       // of creation, to the microsecond; zero, written as null, when not known
 	Priority      Priority        // NORMAL unless set
 	CorrelationID string          // "" when there is none
-	Metadata      map[string]any  // source, causation_id and whatever else
+	Metadata      map[string]any  // source, causation_id and any other entries
 	Extra         Extra           // envelope fields that the contract does not name
 
 	checked checked
@@ -43,18 +43,17 @@ const (
 	MetaCausation  = "causation_id" // STREAM:SEQ of the event being handled
 	MetaBackfill   = "backfill"     // true: read from a chat buffer that predates the bot
 	MetaBuffered   = "buffered"     // true: read from a chat buffer after a disconnect
-	MetaFound      = "found"        // true: so the bot found the channel, and it may have happened before
+	MetaFound      = "found"        // true: part of the state at joining, which may be older
 	MetaAttempt    = "attempt"      // which attempt at the causing event made this, when not the first
 	MetaWaited     = "waited"       // how long the causing event had waited in its stream, in seconds
 	MetaRetryFor   = "retry_for"    // the one consumer that this retried dead letter is for
 	MetaPart       = "part"         // which part of a split message this is, from 1
 	MetaParentSpan = "parent_span"  // the span it was published in, in hex, when no event is its cause
-	MetaErrorCode  = "error_code"   // of the error that this tells a user of
+	MetaErrorCode  = "error_code"   // of the error that this answer reports
 )
 
-// New makes an envelope of a payload, which may be one of this package's types,
-// a map or raw JSON. It returns an INVALID_INPUT error that names the field
-// where the payload breaks the contract.
+// New returns an envelope of a payload: one of this package's types, a map or raw JSON.
+// A payload that breaks the contract is an INVALID_INPUT error that names the field.
 func New(subject string, payload any) (Envelope, error) {
 	data, err := Encode(payload)
 	if err != nil {
@@ -68,9 +67,9 @@ func New(subject string, payload any) (Envelope, error) {
 	return e, nil
 }
 
-// Validate returns an INVALID_INPUT error unless the envelope's subject is in
-// the contract and its data has the shape that the subject asks for. What New
-// made has been checked, as long as its data is not written to in place.
+// Validate returns an INVALID_INPUT error unless the envelope's subject is in the contract
+// and its data has the shape that the subject asks for. It does not repeat New's own
+// check, so the data of an envelope must not be changed in place.
 func (e Envelope) Validate() error {
 	if e.checked.holds(e.Subject, e.Data) {
 		return nil
@@ -82,7 +81,7 @@ func (e Envelope) Validate() error {
 	return checkData(e.Subject, e.Data, payload)
 }
 
-// Meta is a metadata entry as text, or "".
+// Meta returns a metadata entry as text, or "".
 func (e Envelope) Meta(key string) string {
 	s, _ := e.Metadata[key].(string)
 	return s
@@ -99,7 +98,7 @@ func (e Envelope) WithMeta(key string, value any) Envelope {
 	return e
 }
 
-// Causation is the stored event that caused this one, if metadata names one.
+// Causation returns the stored event that caused this one, if metadata names one.
 func (e Envelope) Causation() (Ref, bool) {
 	r, err := ParseRef(e.Meta(MetaCausation))
 	return r, err == nil
@@ -141,11 +140,10 @@ func (e Envelope) MarshalJSON() ([]byte, error) {
 	return append(e.Extra.append(b, isEnvelopeField), '}'), nil
 }
 
-// Decode reads a message body that arrived on subject: an envelope, or a bare
-// payload object, which gets the subject it came on and no timestamp. It checks
-// the envelope only; see Validate for the payload. Errors are INVALID_INPUT and
-// name the field. The envelope keeps parts of the body, which must not be written
-// to any more.
+// Decode reads a message body that arrived on subject: an envelope, or a bare payload
+// object, which gets that subject and no timestamp. It checks the envelope only; Validate
+// checks the payload. Errors are INVALID_INPUT and name the field. The envelope refers to
+// the body, which must not be changed afterwards.
 func Decode(subject string, body []byte) (Envelope, error) {
 	if !isObject(body) {
 		return Envelope{}, Errorf(InvalidInput, "%s: the body must be a JSON object", subject).With("field", "")
@@ -183,7 +181,7 @@ var envelopeFields = [...]struct {
 }{
 	{"subject", true, func(raw json.RawMessage, e *Envelope) error {
 		if kindOf(raw) == "a string" && string(rawjson.Text(raw)) == e.Subject {
-			return nil // as nearly always, and needs no string of its own
+			return nil // the usual case, without an allocation
 		}
 		return decodeText(raw, &e.Subject)
 	}},
@@ -220,8 +218,8 @@ func decodeTimestamp(raw json.RawMessage, t *time.Time) error {
 	if err != nil {
 		return fmt.Errorf("must be Unix seconds, not %s", raw)
 	}
-	// From 2^33 (the year 2242) on a float no longer holds microseconds; what is
-	// larger is most likely milliseconds.
+	// From 2^33 (the year 2242) on a float no longer holds microseconds; a larger number
+	// is most likely milliseconds.
 	if seconds < 0 || seconds >= 1<<33 {
 		return fmt.Errorf("must be Unix seconds, not %s", raw)
 	}
@@ -239,7 +237,7 @@ func decodeMetadata(raw json.RawMessage) (map[string]any, error) {
 	if err != nil || len(fields) == 0 {
 		return nil, err
 	}
-	m := make(map[string]any, len(fields)+1) // who passes the event on adds one
+	m := make(map[string]any, len(fields)+1) // forwarding adds an entry
 	for _, f := range fields {
 		if m[string(f.name)], err = decodeAny(f.raw); err != nil {
 			return nil, err
@@ -280,7 +278,7 @@ const (
 
 var priorityNames = [...]string{"LOW", "NORMAL", "HIGH", "CRITICAL"}
 
-// String is the contract's name of the priority.
+// String returns the contract's name of the priority.
 func (p Priority) String() string {
 	if p < Low || p > Critical {
 		return fmt.Sprintf("Priority(%d)", int(p))

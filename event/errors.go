@@ -31,15 +31,15 @@ type Error struct {
 	cause error
 }
 
-// Errorf makes an Error; a %w verb in format is kept as its cause. Of a long
-// message only the beginning is kept.
+// Errorf returns an Error whose cause is that of a %w verb in format. A long message is
+// truncated.
 func Errorf(code Code, format string, args ...any) *Error {
 	err := fmt.Errorf(format, args...)
 	return &Error{Code: code, Message: bounded(err.Error()), cause: errors.Unwrap(err)}
 }
 
-// maxMessage is how many bytes of a text an error repeats: what a request holds
-// may be as large as a message can be, and its refusal must fit into one too.
+// maxMessage bounds the texts of an error, in bytes: a request may be as large as a
+// message can be, and the reply that quotes it must fit into one too.
 const maxMessage = 4000
 
 func bounded(text string) string {
@@ -49,10 +49,10 @@ func bounded(text string) string {
 	return strings.ToValidUTF8(text[:maxMessage], "") + fmt.Sprintf("… (%d bytes)", len(text))
 }
 
-// Error is the message without the code, fit to be shown to a person.
+// Error returns the message without the code, fit to be shown to a person.
 func (e *Error) Error() string { return e.Message }
 
-// Unwrap is the cause, if there is one.
+// Unwrap returns the cause, if there is one.
 func (e *Error) Unwrap() error { return e.cause }
 
 // With adds a detail and returns e.
@@ -67,8 +67,8 @@ func (e *Error) With(key string, value any) *Error {
 	return e
 }
 
-// AsError is err as a contract Error: err itself or the one it wraps, with the
-// wrapping text kept; any other error gets the fallback code. A nil err is nil.
+// AsError returns err as a contract Error: err itself or the one it wraps, with the
+// wrapping text kept. Any other error gets the fallback code; nil stays nil.
 func AsError(err error, fallback Code) *Error {
 	if err == nil {
 		return nil
@@ -83,7 +83,7 @@ func AsError(err error, fallback Code) *Error {
 	return &Error{Code: fallback, Message: err.Error(), cause: err}
 }
 
-// CodeOf is the contract code of err, or "" when it has none.
+// CodeOf returns the contract code of err, or "" when it has none.
 func CodeOf(err error) Code {
 	var e *Error
 	if errors.As(err, &e) {
@@ -107,7 +107,7 @@ func (e *Error) MarshalJSON() ([]byte, error) {
 	}{false, e.Message, e.Code, details})
 }
 
-// Headline is the first line of an error's text, for NATS headers: they have no
+// Headline returns the first line of an error's text, for NATS headers: they have no
 // line breaks.
 func Headline(text string) string {
 	line, _, _ := strings.Cut(text, "\n")

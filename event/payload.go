@@ -7,8 +7,7 @@ import (
 	"strings"
 )
 
-// Chat is the payload of cytube.chat: one line heard in the channel, the bot's
-// own included.
+// Chat is the payload of cytube.chat: a chat line of the channel, the bot's own included.
 type Chat struct {
 	User    string `json:"user" contract:"nonempty"`
 	Message string `json:"message" contract:"required"`
@@ -18,17 +17,17 @@ type Chat struct {
 	Extra   `json:"-"`
 }
 
-// Fingerprint is what an Erasure remembers of a line, so that it is not recorded
-// again: a hash that tells it from other lines and does not say what it was.
+// Fingerprint returns a hash of a line, by which an Erasure prevents that the line is
+// recorded again without revealing it.
 func (c Chat) Fingerprint() string {
 	text := strings.Join([]string{strings.ToLower(c.Channel), strings.ToLower(c.User), strconv.FormatInt(c.Time, 10), string(c.Extra["action"]), c.Message}, "\x00")
 	sum := sha256.Sum256([]byte(text))
 	return base64.RawURLEncoding.EncodeToString(sum[:16])
 }
 
-// PM is the payload of cytube.pm: one private message, heard or sent by the bot.
+// PM is the payload of cytube.pm: a private message, received or sent by the bot.
 type PM struct {
-	User    string `json:"user" contract:"nonempty"` // who wrote it
+	User    string `json:"user" contract:"nonempty"` // the author
 	To      string `json:"to" contract:"required"`
 	Message string `json:"message" contract:"required"`
 	Channel string `json:"channel" contract:"nonempty"`
@@ -66,8 +65,8 @@ type UserRank struct {
 // the site itself, did to a user or to the channel. Of a rank action, Extra's
 // rank is the new one, as the server has it.
 type Moderation struct {
-	User    string `json:"user" contract:"required"` // whom it befell; "" for everybody
-	By      string `json:"by" contract:"required"`   // who did it; "" when the server does not say
+	User    string `json:"user" contract:"required"` // the target; "" for everybody
+	By      string `json:"by" contract:"required"`   // the moderator; "" when the server does not say
 	Channel string `json:"channel" contract:"nonempty"`
 	Reason  string `json:"reason" contract:"required"`
 	Time    int64  `json:"time" contract:"required,nonnegative"` // ms
@@ -153,15 +152,15 @@ type SendEmote struct {
 	Extra   `json:"-"`
 }
 
-// How a send can end other than by being heard.
+// The statuses of a Delivery.
 const (
-	DeliveryExpired     = "expired"     // too old to be spoken
+	DeliveryExpired     = "expired"     // too old to be sent
 	DeliveryRefused     = "refused"     // the server said no: see Reason
 	DeliveryUnconfirmed = "unconfirmed" // written, but no echo came
 )
 
-// Delivery is the payload of cytube.delivery: how a cytube.send.* event ended
-// when it was not simply heard in the channel.
+// Delivery is the payload of cytube.delivery: the outcome of a cytube.send.* event whose
+// message was not confirmed by an echo.
 type Delivery struct {
 	Channel string `json:"channel" contract:"required"`
 	Status  string `json:"status" contract:"nonempty"`
@@ -183,7 +182,7 @@ type Outbox struct {
 }
 
 // Erasure is the payload of cytube.erasure: which stored events were erased for
-// good, so that their absence can be explained. It does not say whose they were.
+// good, so that their absence can be explained. It does not name their user.
 type Erasure struct {
 	Events    map[string][]uint64 `json:"events" contract:"required"` // sequences by stream
 	Lines     []string            `json:"lines,omitempty"`            // the Fingerprint of each chat line that a channel may still repeat

@@ -12,8 +12,7 @@ import (
 	"github.com/rosey-bot/rosey/internal/rawjson"
 )
 
-// schemas says which payload each subject carries; a nil type means that any
-// object will do.
+// schemas are the payload types of the subjects; nil allows any object.
 var schemas = func() (s Subjects[reflect.Type]) {
 	for _, of := range []struct {
 		pattern string
@@ -107,10 +106,10 @@ func object(field string, raw json.RawMessage) (string, error) {
 // record, and it is written as 42. The empty ID is no ID and written as null.
 type ID string
 
-// IntID is the ID of a number.
+// IntID returns the ID of a number.
 func IntID(n int64) ID { return ID(strconv.FormatInt(n, 10)) }
 
-// Int is the ID as an integer, if it is one.
+// Int returns the ID as an integer, if it is one.
 func (id ID) Int() (int64, bool) {
 	n, err := strconv.ParseInt(string(id), 10, 64)
 	return n, err == nil && strconv.FormatInt(n, 10) == string(id)

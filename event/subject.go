@@ -8,8 +8,8 @@ import (
 
 // Subjects of events that come from CyTube (contract: CyTube Events).
 const (
-	SubjectChat        = "cytube.chat"         // a chat line was heard
-	SubjectPM          = "cytube.pm"           // a private message was heard
+	SubjectChat        = "cytube.chat"         // a chat line
+	SubjectPM          = "cytube.pm"           // a private message
 	SubjectUserJoin    = "cytube.user.join"    // a user joined the channel
 	SubjectUserLeave   = "cytube.user.leave"   // a user left the channel
 	SubjectUserRank    = "cytube.user.rank"    // a user's rank changed
@@ -17,12 +17,12 @@ const (
 	SubjectMediaQueue  = "cytube.media.queue"  // an item was queued
 	SubjectMediaDelete = "cytube.media.delete" // an item was taken off the playlist
 	SubjectConnection  = "cytube.connection"   // the connector went up or down
-	SubjectDelivery    = "cytube.delivery"     // a send ended in another way than being heard
+	SubjectDelivery    = "cytube.delivery"     // a send that was not confirmed by an echo
 	SubjectErasure     = "cytube.erasure"      // stored events were erased because somebody asked for it
 )
 
-// What a moderator, or the site itself, did to somebody: the last token of a
-// cytube.moderation.{action} event's subject.
+// The actions of a moderator, or of the site itself: the last token of
+// cytube.moderation.{action}.
 const (
 	ActionKick       = "kick"
 	ActionBan        = "ban"
@@ -34,7 +34,7 @@ const (
 	ActionClear      = "clear" // of the chat of everybody
 )
 
-// ModerationSubject is cytube.moderation.{action}.
+// ModerationSubject returns cytube.moderation.{action}.
 func ModerationSubject(action string) string { return "cytube.moderation." + action }
 
 // Subjects of events that go to CyTube (contract: cytube.send.*).
@@ -44,14 +44,12 @@ const (
 	SubjectSendEmote = "cytube.send.emote"
 )
 
-// AllOutboxes is where sends wait for their channel's connector when a bot has
-// several channels; see OutboxSubject.
+// AllOutboxes matches the outbox of every channel; see OutboxSubject.
 const AllOutboxes = "cytube.outbox.*"
 
-// OutboxSubject is cytube.outbox.{channel}. The contract's cytube.send.* say in
-// their payload which channel they are for; an Outbox event says it in its
-// subject, so that each connector reads what is its own only. The channel must
-// be a valid name (see ValidName).
+// OutboxSubject returns cytube.outbox.{channel}. The contract's cytube.send.* name their
+// channel in the payload; an Outbox event names it in its subject, so that each connector
+// consumes its own channel's only. The channel must be a valid name (see ValidName).
 func OutboxSubject(channel string) string { return "cytube.outbox." + strings.ToLower(channel) }
 
 // Subjects of the platform itself (contract: Platform Events).
@@ -73,7 +71,7 @@ const (
 	SubjectCollections = "database.collections"
 )
 
-// Patterns that mean "all of". A NATS `*` matches exactly one token, so
+// Patterns of groups of subjects. A NATS `*` matches exactly one token, so
 // `cytube.*` would miss `cytube.user.join`; these do not.
 const (
 	AllCytube     = "cytube.>"
@@ -81,8 +79,8 @@ const (
 	AllSends      = "cytube.send.*"
 	AllPlugin     = "plugin.>"
 	AllCommands   = "plugin.*.command"
-	AllSchedules  = "plugin.*.schedule.>" // events to be stored later; see ScheduleSubject
-	AllDue        = "plugin.*.due.>"      // where their time comes; see DueSubject
+	AllSchedules  = "plugin.*.schedule.>" // JetStream schedules; see ScheduleSubject
+	AllDue        = "plugin.*.due.>"      // the targets of schedules; see DueSubject
 	AllPlatform   = "platform.>"
 	AllDatabase   = "database.>"
 )
@@ -90,17 +88,16 @@ const (
 // Types of the events that Rosey itself emits in a plugin's namespace, as
 // plugin.{name}.event.{type}. A plugin's own events have others: see Reserved.
 const (
-	TypeDeadLetter  = "dead_letter"         // an event was given up on
-	TypeDeadRetried = "dead_letter_retried" // a dead letter was put to its consumer again
-	TypeDeadDropped = "dead_letter_dropped" // a dead letter was struck off the list
+	TypeDeadLetter  = "dead_letter"         // a dead letter
+	TypeDeadRetried = "dead_letter_retried" // a dead letter was retried
+	TypeDeadDropped = "dead_letter_dropped" // a dead letter was dropped
 	TypeExpired     = "expired"             // an event was too old to be handled
 	TypeDenied      = "denied"              // a user's rank was too low for a command
 )
 
-// Reserved returns an INVALID_INPUT error that says what to do where a type of
-// plugin event is one that Rosey itself emits. The contract leaves the payload of
-// plugin.{name}.event to the plugin; who reads dead letters, expirations and denials
-// must be able to rely on theirs.
+// Reserved returns an INVALID_INPUT error for a type of plugin event that Rosey itself
+// emits. The contract leaves the payload of plugin.{name}.event to the plugin, but readers
+// of dead letters, expirations and denials must be able to rely on theirs.
 func Reserved(kind string) error {
 	switch kind {
 	case TypeDeadLetter, TypeDeadRetried, TypeDeadDropped, TypeExpired, TypeDenied:
@@ -131,17 +128,17 @@ func isWordByte(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '-'
 }
 
-// CommandSubject is plugin.{name}.command, where the router puts a plugin's
+// CommandSubject returns plugin.{name}.command, where the router puts a plugin's
 // commands. The name must be valid (see ValidName).
 func CommandSubject(plugin string) string { return "plugin." + plugin + ".command" }
 
-// EventSubject is plugin.{name}.event followed by the given tokens, where a
+// EventSubject returns plugin.{name}.event followed by the given tokens, where a
 // plugin emits its own events; prefer a specific type such as "game_start".
 func EventSubject(plugin string, tokens ...string) string {
 	return join("plugin."+plugin+".event", tokens)
 }
 
-// RequestSubject is plugin.{name}.request followed by the given tokens, where a
+// RequestSubject returns plugin.{name}.request followed by the given tokens, where a
 // plugin answers requests.
 func RequestSubject(plugin string, tokens ...string) string {
 	return join("plugin."+plugin+".request", tokens)
@@ -154,18 +151,17 @@ func join(base string, tokens []string) string {
 	return base + "." + strings.Join(tokens, ".")
 }
 
-// ScheduleSubject is plugin.{name}.schedule.{timer}.{setting}, where an event that
-// is to be stored later waits for its time. Each setting of a timer has a subject
-// of its own, since JetStream clears the subject of a schedule that fires: what
-// was set again in that moment would be lost.
+// ScheduleSubject returns plugin.{name}.schedule.{timer}.{setting}, the subject of a
+// JetStream schedule. Each setting of a timer has a subject of its own, since JetStream
+// purges the subject of a schedule that fires: a timer set again in that moment would be
+// lost.
 func ScheduleSubject(plugin, timer, setting string) string {
 	return "plugin." + plugin + ".schedule." + timer + "." + setting
 }
 
-// DueSubject is plugin.{name}.due followed by what follows plugin.{name}.event in
-// the subject of an event that is stored later: where the event is put when its
-// time comes, and from where it goes to its own subject. It is "" for the subject
-// of any other event, which cannot be stored later.
+// DueSubject returns the target subject of a schedule for a plugin's event: plugin.{name}.due
+// followed by the tokens behind plugin.{name}.event, from where the event is forwarded to
+// its own subject. It returns "" for any other event, which cannot be scheduled.
 func DueSubject(subject string) string {
 	own := EventSubject(PluginOf(subject))
 	if rest, ok := strings.CutPrefix(subject, own+"."); ok {
@@ -174,7 +170,7 @@ func DueSubject(subject string) string {
 	return ""
 }
 
-// FromDue is the inverse of DueSubject, and the subject itself where that is none.
+// FromDue is the inverse of DueSubject. It returns any other subject unchanged.
 func FromDue(subject string) string {
 	if !Match(AllDue, subject) {
 		return subject
@@ -183,7 +179,7 @@ func FromDue(subject string) string {
 	return EventSubject(plugin, strings.TrimPrefix(subject, "plugin."+plugin+".due."))
 }
 
-// PluginOf is the name in a plugin.{name}.… subject, or "" for another subject.
+// PluginOf returns the name in a plugin.{name}.… subject, or "" for another subject.
 func PluginOf(subject string) string {
 	rest, ok := strings.CutPrefix(subject, "plugin.")
 	if !ok {
@@ -196,7 +192,7 @@ func PluginOf(subject string) string {
 	return name
 }
 
-// Template is the subject with a plugin's name replaced by {name}, and a
+// Template returns the subject with a plugin's name replaced by {name}, and a
 // channel's by {channel}: what metrics and span names use so that their number
 // stays small.
 func Template(subject string) string {
@@ -241,8 +237,8 @@ func CheckSubject(subject string) error {
 	return err
 }
 
-// schemaOf is CheckSubject that also says which payload the subject carries; nil
-// for any object.
+// schemaOf is CheckSubject that also returns the payload type of the subject, nil for any
+// object.
 func schemaOf(subject string) (payload reflect.Type, err error) {
 	if payload, ok := schemas.literals[subject]; ok {
 		return payload, nil
@@ -276,7 +272,7 @@ type Ref struct {
 	Seq    uint64
 }
 
-// String is STREAM:SEQ, or "" for the zero Ref.
+// String returns STREAM:SEQ, or "" for the zero Ref.
 func (r Ref) String() string {
 	if r == (Ref{}) {
 		return ""

@@ -2,9 +2,9 @@ package event
 
 import "strings"
 
-// Subjects finds what a subject belongs to: what was added for the subject
-// itself, or else for a pattern plugin.*.{kind}… of its kind, or else for any
-// other pattern, the first that matches. The zero value is empty.
+// Subjects maps subjects to values: the value added for the subject itself, else for a
+// pattern plugin.*.{kind}…, else for the first other pattern that matches. The zero value
+// is empty.
 type Subjects[V any] struct {
 	literals map[string]V
 	kinds    map[string][]subjectEntry[V]
@@ -16,8 +16,8 @@ type subjectEntry[V any] struct {
 	value   V
 }
 
-// Add appends a pattern or a literal subject. It must not be called at the same
-// time as anything else.
+// Add appends a pattern or a literal subject. It must not be called concurrently with
+// other methods.
 func (s *Subjects[V]) Add(pattern string, value V) {
 	if s.literals == nil {
 		s.literals, s.kinds = map[string]V{}, map[string][]subjectEntry[V]{}
@@ -33,7 +33,7 @@ func (s *Subjects[V]) Add(pattern string, value V) {
 	}
 }
 
-// Find is what was added for a literal subject.
+// Find returns the value of a literal subject.
 func (s *Subjects[V]) Find(subject string) (value V, ok bool) {
 	if value, ok := s.literals[subject]; ok {
 		return value, true
@@ -50,7 +50,7 @@ func (s *Subjects[V]) Find(subject string) (value V, ok bool) {
 
 func isPattern(subject string) bool { return strings.ContainsAny(subject, "*>") }
 
-// pluginKind is what follows the name in a plugin.{name}.… subject, or "" for
+// pluginKind returns what follows the name in a plugin.{name}.… subject, or "" for
 // another one.
 func pluginKind(subject string) string {
 	name := PluginOf(subject)

@@ -117,7 +117,7 @@ func otlpProtocol(port string) string {
 }
 
 // newOTLP returns an exporter to the endpoint, to whose path HTTP adds the signal's if
-// it is a base. All else is the SDK's own reading of OTEL_EXPORTER_OTLP_*.
+// it is a base. The SDK reads all other OTEL_EXPORTER_OTLP_* variables itself.
 func newOTLP(ctx context.Context, endpoint string, base bool) (exporter, error) {
 	u, err := url.Parse(endpoint)
 	if err != nil {

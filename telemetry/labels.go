@@ -86,7 +86,7 @@ func with(kv ...attribute.KeyValue) metric.MeasurementOption {
 	return metric.WithAttributeSet(attribute.NewSet(kv...))
 }
 
-// errorType is error.type: the contract's error code, OpenTelemetry's word for
+// errorType returns error.type: the contract's error code, OpenTelemetry's word for
 // any other error, or "" for none.
 func errorType(err error) string {
 	if err == nil {

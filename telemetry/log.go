@@ -50,7 +50,7 @@ func NewLogger(w io.Writer, level, format string) (*slog.Logger, error) {
 // groups are open.
 type correlated struct {
 	top   slog.Handler                      // as it was before the first group was opened
-	inner slog.Handler                      // what records go to
+	inner slog.Handler                      // handles the records
 	since []func(slog.Handler) slog.Handler // makes inner of top; empty while no group is open
 	bound bool                              // the logger itself has a correlation_id already
 }
@@ -95,8 +95,8 @@ func (c correlated) then(step func(slog.Handler) slog.Handler) slog.Handler {
 	return c
 }
 
-// identify is what a context says of the event that is being handled; the
-// correlation ID is left out where the line has one.
+// identify returns the IDs of the event that is being handled in ctx, without the
+// correlation ID where the line has one.
 func identify(ctx context.Context, has bool) []slog.Attr {
 	var ids []slog.Attr
 	correlation := propagation.Correlation(ctx)

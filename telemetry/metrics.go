@@ -18,9 +18,8 @@ import (
 	"go.opentelemetry.io/otel/sdk/resource"
 )
 
-// Metrics counts what a process does. Its methods are the observers that other
-// packages call; they take plain values, so that nobody else needs to know
-// OpenTelemetry's metrics. Names and attributes follow OpenTelemetry's
+// Metrics counts what a process does. Its methods implement the observers of other
+// packages; they take plain values, so that those need not import OpenTelemetry's metrics. Names and attributes follow OpenTelemetry's
 // conventions for messaging where it has any and begin with rosey otherwise.
 // It is safe for concurrent use.
 type Metrics struct {
@@ -28,7 +27,7 @@ type Metrics struct {
 	provider *sdkmetric.MeterProvider
 	meter    metric.Meter
 	labels   labels
-	failed   func(error) // is told of what Observe could not see
+	failed   func(error) // receives the errors of Observe's functions
 
 	sent        metric.Int64Counter
 	operations  metric.Float64Histogram
@@ -58,9 +57,8 @@ type Metrics struct {
 // one process takes some tens of microseconds, a dead letter minutes.
 var durations = []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300}
 
-// NewMetrics makes the metrics of a process that the resource describes. Failed
-// is told of the errors of the functions that Observe is given; nil ignores
-// them.
+// NewMetrics returns the metrics of a process that the resource describes. It calls failed
+// with the errors of the functions passed to Observe; nil ignores them.
 func NewMetrics(res *resource.Resource, failed func(error)) (*Metrics, error) {
 	if failed == nil {
 		failed = func(error) {}
@@ -221,7 +219,7 @@ func (m *Metrics) Connected(ctx context.Context, channel string, up bool) {
 	m.connected.Record(ctx, one(up), m.channel(ctx, channel))
 }
 
-// one is what a gauge says of a state: 1 where it holds, else 0.
+// one returns what a gauge says of a state: 1 where it holds, else 0.
 func one(holds bool) int64 {
 	if holds {
 		return 1

@@ -22,17 +22,16 @@ type StreamState struct {
 type ConsumerState struct {
 	Stream   string
 	Consumer string
-	Lag      int64 // events that it was not given yet
-	Unacked  int64 // events that it was given and has not acknowledged yet
+	Lag      int64 // events not delivered yet
+	Unacked  int64 // events delivered and not acknowledged yet
 }
 
 // observeLimit is how long a scrape may wait for the states.
 const observeLimit = 3 * time.Second
 
-// Observe makes each scrape ask whether the store is full, and for the states of
-// streams and consumers. The functions have 3 s. What they return is reported even
-// when they return an error with it, which goes to whom NewMetrics was given; Setup
-// logs it, at most once a minute.
+// Observe registers functions that each scrape calls, with 3 s for all: whether the store
+// is full, and the states of streams and consumers. States are reported even when an error
+// comes with them, which goes to NewMetrics' failed; Setup logs it at most once a minute.
 func (m *Metrics) Observe(
 	full func() bool,
 	streams func(context.Context) ([]StreamState, error),
@@ -58,7 +57,7 @@ func (m *Metrics) Observe(
 			o.ObserveInt64(m.unacked, c.Unacked, attrs)
 		}
 		if err := errors.Join(streamsErr, consumersErr); err != nil {
-			m.failed(fmt.Errorf("look at the streams: %w", err))
+			m.failed(fmt.Errorf("observe streams: %w", err))
 		}
 		return nil
 	}, m.storeFull, m.streamMessages, m.streamBytes, m.streamLimit, m.lag, m.unacked)

@@ -10,7 +10,7 @@ type Secret struct{ value *string } // a pointer, as fmt prints the text of unex
 // NewSecret makes a Secret.
 func NewSecret(value string) Secret { return Secret{&value} }
 
-// Reveal is the secret itself, "" for the zero Secret.
+// Reveal returns the secret itself, "" for the zero Secret.
 func (s Secret) Reveal() string {
 	if s.value == nil {
 		return ""

@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// Server answers an operator's tools over HTTP:
+// Server serves monitoring over HTTP:
 //
 //	/metrics   the metrics, for Prometheus
-//	/healthz   200 while the process answers at all
+//	/healthz   200 while the process runs
 //	/readyz    200 once the process does its work, else 503 and the reason
 type Server struct {
 	listener net.Listener
@@ -23,9 +23,9 @@ type Server struct {
 // readyLimit is how long a readiness check may take.
 const readyLimit = 2 * time.Second
 
-// Listen opens the address that a Server answers on; without a host it is
-// 127.0.0.1, so that only a host that is named opens the bot to others. Ready
-// returns nil or why the process is not ready; it has 2 s.
+// Listen opens the address of a Server. Without a host it is on 127.0.0.1, so that only an
+// explicit host exposes the bot. Ready returns nil or why the process is not ready, within
+// 2 s.
 func Listen(address string, m *Metrics, ready func(context.Context) error) (*Server, error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
@@ -67,7 +67,7 @@ func answer(w http.ResponseWriter, status int, text string) {
 	_, _ = io.WriteString(w, text+"\n")
 }
 
-// Addr is the address that the server listens on.
+// Addr returns the address that the server listens on.
 func (s *Server) Addr() string { return s.listener.Addr().String() }
 
 // Serve answers until ctx ends, and then returns nil once the answers that are
@@ -91,5 +91,5 @@ func (s *Server) Serve(ctx context.Context) error {
 	return nil
 }
 
-// Close gives the address back without having served.
+// Close releases the address of a Server that does not serve.
 func (s *Server) Close() error { return s.listener.Close() }

@@ -10,19 +10,18 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 )
 
-// Supervised tells systemd how a service of Type=notify is doing: READY=1 once
-// Ready returns nil, STATUS= whenever that changes, WATCHDOG=1 while Alive
-// returns nil, and STOPPING=1 at the end.
+// Supervised reports the state of a service of Type=notify to systemd: READY=1 once Ready
+// returns nil, STATUS= whenever that changes, WATCHDOG=1 while Alive returns nil, and
+// STOPPING=1 at the end.
 type Supervised struct {
-	Ready  func(context.Context) error // nil, or what is missing
-	Alive  func(context.Context) error // nil, or why systemd should kill the process and start it again
+	Ready  func(context.Context) error // nil, or the reason why not
+	Alive  func(context.Context) error // nil, or why systemd should restart the process
 	Logger *slog.Logger                // nil discards
 
-	every time.Duration // between two looks; a second unless set
+	every time.Duration // interval of checks; a second unless set
 }
 
-// Run reports until ctx ends. Where systemd does not ask to be told it waits
-// for that and does nothing.
+// Run reports until ctx ends. Where systemd asks for no reports it only waits for that.
 func (s Supervised) Run(ctx context.Context) error {
 	if s.Logger == nil {
 		s.Logger = slog.New(slog.DiscardHandler)
@@ -62,7 +61,7 @@ func (s Supervised) Run(ctx context.Context) error {
 	}
 }
 
-// look is what there is to tell now; last is the status that was told before.
+// look returns the next report, "" for none; last is the last reported status.
 func (s Supervised) look(ctx context.Context, watched bool, last *string) string {
 	ctx, cancel := context.WithTimeout(ctx, readyLimit)
 	defer cancel()
@@ -80,7 +79,7 @@ func (s Supervised) look(ctx context.Context, watched bool, last *string) string
 	}
 	if watched {
 		if err := s.Alive(ctx); err != nil {
-			s.Logger.ErrorContext(ctx, "not alive: systemd is going to start the process again", "error", err)
+			s.Logger.ErrorContext(ctx, "not alive, systemd will restart the process", "error", err)
 		} else {
 			state = append(state, daemon.SdNotifyWatchdog)
 		}
@@ -90,6 +89,6 @@ func (s Supervised) look(ctx context.Context, watched bool, last *string) string
 
 func (s Supervised) notify(ctx context.Context, state string) {
 	if _, err := daemon.SdNotify(false, state); err != nil {
-		s.Logger.WarnContext(ctx, "systemd was not notified", "error", err)
+		s.Logger.WarnContext(ctx, "systemd notification failed", "error", err)
 	}
 }

@@ -214,14 +214,14 @@ func (r *Receiver) add(req *coltrace.ExportTraceServiceRequest, headers http.Hea
 	r.arrived = make(chan struct{})
 }
 
-// Spans are the spans that arrived so far, in the order of their arrival.
+// Spans returns the spans that arrived so far, in the order of their arrival.
 func (r *Receiver) Spans() []Span {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.spans)
 }
 
-// Headers are those of the last request that brought spans.
+// Headers returns those of the last request that brought spans.
 func (r *Receiver) Headers() http.Header {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -246,7 +246,7 @@ func (r *Receiver) Wait(ctx context.Context, done func([]Span) bool) ([]Span, er
 	}
 }
 
-// BlackHole is the endpoint of a collector that accepts connections and never
+// BlackHole returns the endpoint of a collector that accepts connections and never
 // answers; it stops with the test.
 func BlackHole(t testing.TB) string {
 	t.Helper()
@@ -272,7 +272,7 @@ func BlackHole(t testing.TB) string {
 	return "http://" + l.Addr().String()
 }
 
-// Refused is the endpoint of a collector that is not there: the system refuses
+// Refused returns the endpoint of a collector that is not there: the system refuses
 // connections to it.
 func Refused(t testing.TB) string {
 	t.Helper()

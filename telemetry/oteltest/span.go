@@ -124,7 +124,7 @@ type Tree struct {
 // or when a span came twice.
 func (r *Receiver) Tree(traceID string) (*Tree, error) { return TreeOf(r.Spans(), traceID) }
 
-// TreeOf is Tree for spans that come from elsewhere.
+// TreeOf returns Tree for spans that come from elsewhere.
 func TreeOf(spans []Span, traceID string) (*Tree, error) {
 	nodes := map[string]*Tree{}
 	var order []*Tree
@@ -192,7 +192,7 @@ func (t *Tree) draw(b *strings.Builder, depth int) {
 	}
 }
 
-// Find is the first span of the tree with a name, from the root down, or nil.
+// Find returns the first span of the tree with a name, from the root down, or nil.
 func (t *Tree) Find(name string) *Tree {
 	if t.Name == name {
 		return t
