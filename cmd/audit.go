@@ -3,7 +3,6 @@ package cmd
 import (
 	"context"
 	"crypto/ed25519"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -124,13 +123,13 @@ func auditHistory(ctx context.Context, c *cli.Context, cmd command) error {
 	if o.Grep, err = grepFlag(c); err != nil {
 		return err
 	}
-	show, done := progressLine(c.App.ErrWriter, "read")
+	show, done := readProgress(c)
 	out := c.App.Writer
 	if o.Format == "json" {
 		out = terminal.EscapeJSON(out)
 	}
 	if !isTerminal(c.App.Writer) {
-		o.Progress = func(p replay.Progress) { show(int(p.Read), int(p.Total)) }
+		o.Progress = show
 	}
 	err = audit.Write(ctx, cmd.JS, out, o)
 	done()
@@ -190,10 +189,9 @@ func auditVerify(ctx context.Context, c *cli.Context, cmd command) (err error) {
 	}
 	if wantJSON(c) {
 		for _, finding := range report.Findings {
-			if err := json.NewEncoder(c.App.Writer).Encode(map[string]any{
-				"kind": finding.Kind, "event": finding.Ref.String(), "at": finding.At, "detail": finding.Detail,
-			}); err != nil {
-				return fmt.Errorf("print findings: %w", err)
+			line := map[string]any{"kind": finding.Kind, "event": finding.Ref.String(), "at": finding.At, "detail": finding.Detail}
+			if err := encode(c, line); err != nil {
+				return err
 			}
 		}
 	} else {

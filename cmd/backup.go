@@ -2,7 +2,6 @@ package cmd
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -61,7 +60,7 @@ func runBackup(ctx context.Context, c *cli.Context, cmd command) error {
 		}
 	}
 	if wantJSON(c) {
-		return printManifest(c.App.Writer, m)
+		return encode(c, m)
 	}
 	fmt.Fprintf(c.App.Writer, "backed up %s to %s, %s in %s\n", contents(m), dir, humanize.IBytes(uint64(m.Size())), m.Ended.Sub(m.Began).Round(time.Millisecond))
 	return nil
@@ -151,7 +150,7 @@ func restoredMessage(c *cli.Context, m snapshot.Manifest, err error, format, dir
 	case err != nil:
 		return err
 	case wantJSON(c):
-		return printManifest(c.App.Writer, m)
+		return encode(c, m)
 	}
 	fmt.Fprintf(c.App.Writer, format+"\n", contents(m), dir)
 	return nil
@@ -165,11 +164,4 @@ func copyProgress(w io.Writer, verb string) (show func(snapshot.Progress), done 
 
 func contents(m snapshot.Manifest) string {
 	return fmt.Sprintf("%d streams with %s messages", len(m.Streams), humanize.Comma(int64(m.Messages())))
-}
-
-func printManifest(w io.Writer, m snapshot.Manifest) error {
-	if err := json.NewEncoder(w).Encode(m); err != nil {
-		return fmt.Errorf("print the manifest: %w", err)
-	}
-	return nil
 }

@@ -1,18 +1,12 @@
 package cmd
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"os"
 	"slices"
-	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
-	"github.com/prometheus/common/model"
 	"github.com/urfave/cli/v2"
 
 	"github.com/rosey-bot/rosey/event"
@@ -44,13 +38,13 @@ Filters know $eq $ne $gt $gte $lt $lte $in $nin $exists $like $ilike $contains
 $and $or $not; see docs/database.md. On a stopped bot the commands open its store.`,
 		Subcommands: []*cli.Command{
 			{Name: "ls", Usage: "collections with their number of records and size", Description: `   rosey db ls`, Flags: out(), Action: reading(dbList)},
-			{Name: "get", Usage: "print a record", ArgsUsage: "COLLECTION ID", Description: `   rosey db get quotes 42`, Flags: out(), Action: reading(dbGet)},
+			{Name: "get", Usage: "print a record", ArgsUsage: "COLLECTION ID", Description: `   rosey db get quotes 42`, Flags: out(), Action: dbAction(2, 2, dbGet)},
 			{Name: "set", Usage: "create or replace a record; without an ID it gets the next number", ArgsUsage: "COLLECTION [ID] JSON", Description: `   rosey db set quotes '{"text":"Hello, world!","user":"alice"}'       a new record
    rosey db set quotes 42 '{"text":"Hello!","user":"alice"}'           this record
    rosey db set quotes 42 --merge '{"votes":1}'                         the rest stays`, Flags: out(
 				&cli.BoolFlag{Name: "merge", Usage: "keep fields that the JSON does not name"},
 				&cli.Uint64Flag{Name: "if-revision", Usage: "only if the record's revision is still `N`; 0 means it does not exist"},
-			), Action: reading(dbSet)},
+			), Action: dbAction(2, 3, dbSet)},
 			{Name: "query", Usage: "print the records that match", ArgsUsage: "COLLECTION", Description: `   rosey db query quotes --filter '{"user":"alice"}' --order-by 'timestamp DESC' --limit 10
    rosey db query quotes --filter '{"text":{"$ilike":"%hello%"}}'
    rosey db query quotes --filter '{"votes":{"$gt":3}}' --explain`, Flags: out(
@@ -59,17 +53,17 @@ $and $or $not; see docs/database.md. On a stopped bot the commands open its stor
 				&cli.IntFlag{Name: "limit", Usage: "print `N` records", Value: 100},
 				&cli.IntFlag{Name: "offset", Usage: "pass over the first `N`"},
 				&cli.BoolFlag{Name: "explain", Usage: "also say how the query was answered"},
-			), Action: reading(dbQuery)},
+			), Action: dbAction(1, 1, dbQuery)},
 			{Name: "update", Usage: "change fields of a record, or of all that match a filter", ArgsUsage: "COLLECTION [ID] OPS", Description: `   rosey db update quotes 42 '{"$inc":{"votes":1}}'
    rosey db update quotes --filter '{"user":"alice"}' '{"$set":{"user":"alicia"}}'`, Flags: out(
 				&cli.StringFlag{Name: "filter", Usage: "in place of the ID: `JSON` conditions"},
 			), Action: reading(dbUpdate)},
 			{Name: "delete", Usage: "delete a record; it stays in the history", ArgsUsage: "COLLECTION ID", Description: `   rosey db delete quotes 42`, Flags: out(
 				&cli.Uint64Flag{Name: "if-revision", Usage: "only if the record's revision is still `N`"},
-			), Action: reading(dbDelete)},
+			), Action: dbAction(2, 2, dbDelete)},
 			{Name: "batch", Usage: "read operations from stdin, one JSON object a line, and print the answer to each", ArgsUsage: "[COLLECTION]", Description: `   rosey db batch quotes <<< '{"op":"set","id":7,"data":{"text":"Hi"}} {"op":"get","id":7}'
    rosey db batch <<< '{"op":"delete","collection":"quotes","id":7}'
-   rosey db batch quotes < operations.jsonl`, Action: reading(dbBatch)},
+   rosey db batch quotes < operations.jsonl`, Action: dbAction(0, 1, dbBatch)},
 			{Name: "history", Usage: "a record's revisions, with what made each", ArgsUsage: "COLLECTION ID", Description: `   rosey db history quotes 42`, Flags: out(), Action: storeAction(2, dbHistory)},
 			{Name: "export", Usage: "write a collection to stdout as JSON lines", ArgsUsage: "COLLECTION", Description: `   rosey db export quotes > quotes.jsonl`, Action: storeAction(1, dbExport)},
 			{Name: "import", Usage: "read JSON lines from stdin into a collection", ArgsUsage: "COLLECTION", Description: `   rosey db import quotes < quotes.jsonl`, Action: storeAction(1, dbImport)},
@@ -121,6 +115,26 @@ func (cmd command) reply(ctx context.Context, subject string, payload any) ([]by
 	return reply, event.ReplyError(reply)
 }
 
+// dbAction is an action of which the arguments are checked before a store is opened.
+func dbAction(least, most int, do func(ctx context.Context, c *cli.Context, cmd command, args []string) error) cli.ActionFunc {
+	return func(c *cli.Context) error {
+		args, err := dbArgs(c, least, most)
+		if err != nil {
+			return err
+		}
+		return reading(func(ctx context.Context, c *cli.Context, cmd command) error { return do(ctx, c, cmd, args) })(c)
+	}
+}
+
+// filterFlag returns --filter.
+func filterFlag(c *cli.Context) (json.RawMessage, error) {
+	text := c.String("filter")
+	if !json.Valid([]byte(text)) {
+		return nil, usagef("--filter is not JSON: write for example '{\"user\":\"alice\"}'")
+	}
+	return json.RawMessage(text), nil
+}
+
 func dbArgs(c *cli.Context, least, most int) ([]string, error) {
 	if n := c.Args().Len(); n < least || n > most {
 		return nil, usagef("rosey db %s takes %s: see rosey db %s --help", c.Command.Name, c.Command.ArgsUsage, c.Command.Name)
@@ -131,21 +145,13 @@ func dbArgs(c *cli.Context, least, most int) ([]string, error) {
 	return c.Args().Slice(), nil
 }
 
-func dbGet(ctx context.Context, c *cli.Context, cmd command) error {
-	args, err := dbArgs(c, 2, 2)
-	if err != nil {
-		return err
-	}
+func dbGet(ctx context.Context, c *cli.Context, cmd command, args []string) error {
 	return cmd.ask(ctx, c, event.SubjectGet, event.Get{Collection: args[0], ID: event.ID(args[1])}, func(reply []byte) error {
 		return printField(c.App.Writer, reply, "data")
 	})
 }
 
-func dbSet(ctx context.Context, c *cli.Context, cmd command) error {
-	args, err := dbArgs(c, 2, 3)
-	if err != nil {
-		return err
-	}
+func dbSet(ctx context.Context, c *cli.Context, cmd command, args []string) error {
 	payload := map[string]any{"collection": args[0], "id": nil}
 	if len(args) == 3 {
 		payload["id"] = event.ID(args[1])
@@ -164,17 +170,14 @@ func dbSet(ctx context.Context, c *cli.Context, cmd command) error {
 	return cmd.ask(ctx, c, event.SubjectSet, payload, func(reply []byte) error { return printField(c.App.Writer, reply, "id") })
 }
 
-func dbQuery(ctx context.Context, c *cli.Context, cmd command) error {
-	args, err := dbArgs(c, 1, 1)
-	if err != nil {
-		return err
-	}
+func dbQuery(ctx context.Context, c *cli.Context, cmd command, args []string) error {
 	payload := map[string]any{"collection": args[0], "limit": c.Int("limit"), "offset": c.Int("offset")}
-	if f := c.String("filter"); f != "" {
-		if !json.Valid([]byte(f)) {
-			return usagef("--filter is not JSON: write for example '{\"user\":\"alice\"}'")
+	if c.String("filter") != "" {
+		filter, err := filterFlag(c)
+		if err != nil {
+			return err
 		}
-		payload["filter"] = json.RawMessage(f)
+		payload["filter"] = filter
 	}
 	if o := c.String("order-by"); o != "" {
 		payload["order_by"] = o
@@ -204,11 +207,11 @@ func dbQuery(ctx context.Context, c *cli.Context, cmd command) error {
 }
 
 func dbUpdate(ctx context.Context, c *cli.Context, cmd command) error {
-	least := 3
+	count := 3
 	if c.IsSet("filter") {
-		least = 2
+		count = 2
 	}
-	args, err := dbArgs(c, least, least)
+	args, err := dbArgs(c, count, count)
 	if err != nil {
 		return err
 	}
@@ -218,22 +221,16 @@ func dbUpdate(ctx context.Context, c *cli.Context, cmd command) error {
 	}
 	payload := map[string]any{"collection": args[0], "ops": json.RawMessage(ops)}
 	if c.IsSet("filter") {
-		f := c.String("filter")
-		if !json.Valid([]byte(f)) {
-			return usagef("--filter is not JSON: write for example '{\"user\":\"alice\"}'")
+		if payload["filter"], err = filterFlag(c); err != nil {
+			return err
 		}
-		payload["filter"] = json.RawMessage(f)
 	} else {
 		payload["id"] = event.ID(args[1])
 	}
 	return cmd.ask(ctx, c, event.SubjectUpdate, payload, func(reply []byte) error { return printField(c.App.Writer, reply, "changed") })
 }
 
-func dbDelete(ctx context.Context, c *cli.Context, cmd command) error {
-	args, err := dbArgs(c, 2, 2)
-	if err != nil {
-		return err
-	}
+func dbDelete(ctx context.Context, c *cli.Context, cmd command, args []string) error {
 	payload := event.Delete{Collection: args[0], ID: event.ID(args[1])}
 	if c.IsSet("if-revision") {
 		revision := c.Uint64("if-revision")
@@ -258,123 +255,4 @@ func dbList(ctx context.Context, c *cli.Context, cmd command) error {
 		fmt.Fprintln(c.App.Writer, t.Render())
 		return nil
 	})
-}
-
-// storeAction is an action that works on the collection's store itself, past the
-// service: it takes exactly n arguments.
-func storeAction(n int, do func(ctx context.Context, c *cli.Context, store *kvstore.Store, args []string) error) cli.ActionFunc {
-	return reading(func(ctx context.Context, c *cli.Context, cmd command) error {
-		args, err := dbArgs(c, n, n)
-		if err != nil {
-			return err
-		}
-		store, err := kvstore.NewStore(cmd.JS, kvstore.WithLogger(cmd.log), kvstore.WithReplicas(cmd.settings.Replicas))
-		if err != nil {
-			return err
-		}
-		defer store.Close()
-		return do(ctx, c, store, args)
-	})
-}
-
-func dbHistory(ctx context.Context, c *cli.Context, store *kvstore.Store, args []string) error {
-	revisions, err := store.History(ctx, args[0], event.ID(args[1]))
-	if err != nil {
-		return err
-	}
-	t := newTable("revision", "when", "correlation", "record")
-	for _, r := range revisions {
-		if wantJSON(c) {
-			if err := json.NewEncoder(c.App.Writer).Encode(r); err != nil {
-				return fmt.Errorf("print history: %w", err)
-			}
-			continue
-		}
-		record := "(deleted)"
-		if !r.Deleted {
-			record = terminal.Escape(string(r.Data))
-		}
-		t.AppendRow(table.Row{r.Revision, r.Time.Local().Format("2006-01-02 15:04:05"), r.CorrelationID, record})
-	}
-	if !wantJSON(c) {
-		fmt.Fprintln(c.App.Writer, t.Render())
-	}
-	return nil
-}
-
-func dbExport(ctx context.Context, c *cli.Context, store *kvstore.Store, args []string) error {
-	w := bufio.NewWriterSize(terminal.EscapeJSON(c.App.Writer), 1<<16)
-	show, done := progressLine(c.App.ErrWriter, "exported")
-	n, err := store.Export(ctx, args[0], w, func(n, total int) { show(n, total) })
-	done()
-	if err = errors.Join(err, w.Flush()); err != nil {
-		return err
-	}
-	fmt.Fprintf(c.App.ErrWriter, "exported %d record(s)\n", n)
-	return nil
-}
-
-// byteOrderMark is what some editors write in front of UTF-8.
-const byteOrderMark = "\ufeff"
-
-func dbImport(ctx context.Context, c *cli.Context, store *kvstore.Store, args []string) error {
-	if isTerminal(c.App.Reader) {
-		return usagef("give the records on stdin: rosey db import %s < %s.jsonl", args[0], args[0])
-	}
-	show, done := progressLine(c.App.ErrWriter, "imported")
-	records := bufio.NewReaderSize(c.App.Reader, 1<<16)
-	if start, _ := records.Peek(len(byteOrderMark)); string(start) == byteOrderMark {
-		_, _ = records.Discard(len(start)) // is in the buffer
-	}
-	n, err := store.Import(ctx, args[0], records, func(n int) { show(n, 0) })
-	done()
-	if err != nil {
-		return fmt.Errorf("after %d record(s): %w", n, err)
-	}
-	fmt.Fprintf(c.App.ErrWriter, "imported %d record(s)\n", n)
-	return nil
-}
-
-func dbCompact(ctx context.Context, c *cli.Context, store *kvstore.Store, args []string) error {
-	age, err := model.ParseDuration(c.String("older-than"))
-	if err != nil {
-		return usagef("--older-than: %v: write for example 30d or 1d12h", err)
-	}
-	n, err := store.Compact(ctx, args[0], time.Duration(age))
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(c.App.Writer, "forgot %d deleted record(s)\n", n)
-	return nil
-}
-
-// progressLine rewrites one line on a terminal as long work goes on; elsewhere
-// it prints nothing.
-func progressLine(w io.Writer, verb string) (show func(n, total int), done func()) {
-	if f, ok := w.(*os.File); !ok || !isTerminal(f) {
-		return func(int, int) {}, func() {}
-	}
-	var last time.Time
-	show = func(n, total int) {
-		if time.Since(last) < 100*time.Millisecond {
-			return
-		}
-		last = time.Now()
-		if total > 0 {
-			fmt.Fprintf(w, "\r%s %d of %d (%d%%)\x1b[K", verb, n, total, 100*n/total)
-		} else {
-			fmt.Fprintf(w, "\r%s %d\x1b[K", verb, n)
-		}
-	}
-	return show, func() { fmt.Fprint(w, "\r\x1b[K") }
-}
-
-// printField prints one field of a reply.
-func printField(w io.Writer, reply []byte, name string) error {
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(reply, &fields); err != nil {
-		return fmt.Errorf("read the reply: %w", err)
-	}
-	fmt.Fprintf(terminal.EscapeJSON(w), "%s\n", fields[name])
-	return nil
 }

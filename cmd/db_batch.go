@@ -17,11 +17,7 @@ import (
 
 // dbBatch does operations by the thousand, which is the most that one request
 // takes. It fails where any of them did, when all are done.
-func dbBatch(ctx context.Context, c *cli.Context, cmd command) error {
-	args, err := dbArgs(c, 0, 1)
-	if err != nil {
-		return err
-	}
+func dbBatch(ctx context.Context, c *cli.Context, cmd command, args []string) error {
 	if isTerminal(c.App.Reader) {
 		return usagef("give the operations on stdin: rosey db batch quotes < operations.jsonl")
 	}

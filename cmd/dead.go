@@ -2,7 +2,6 @@ package cmd
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -47,7 +46,6 @@ func listDead(ctx context.Context, c *cli.Context, cmd command) error {
 		return err
 	}
 	t := newTable("dead letter", "when", "consumer", "subject", "attempts", "error", "state")
-	enc := json.NewEncoder(c.App.Writer)
 	n := 0
 	for _, l := range letters {
 		if l.State != deadletters.Open && !c.Bool("all") {
@@ -55,8 +53,8 @@ func listDead(ctx context.Context, c *cli.Context, cmd command) error {
 		}
 		n++
 		if wantJSON(c) {
-			if err := enc.Encode(l); err != nil {
-				return fmt.Errorf("print dead letters: %w", err)
+			if err := encode(c, l); err != nil {
+				return err
 			}
 			continue
 		}
@@ -86,7 +84,7 @@ func showDead(ctx context.Context, c *cli.Context, cmd command) error {
 		return err
 	}
 	if wantJSON(c) {
-		return json.NewEncoder(c.App.Writer).Encode(map[string]any{"letter": letter, "event": original})
+		return encode(c, map[string]any{"letter": letter, "event": original})
 	}
 	fmt.Fprintf(c.App.Writer, "%s  %s, consumer %s, after %d attempt(s): %s\ncorrelation %s\n", letter.Ref, letter.State, terminal.Escape(letter.Consumer),
 		letter.Attempts, terminal.Escape(letter.Error), terminal.Escape(letter.CorrelationID))

@@ -1,7 +1,6 @@
 package cmd
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -55,7 +54,7 @@ func runDoctor(c *cli.Context) (err error) {
 	err = doctor.Run(ctx, subject, func(f doctor.Finding) {
 		counts[f.Result]++
 		if wantJSON(c) {
-			printing = errors.Join(printing, json.NewEncoder(c.App.Writer).Encode(f))
+			printing = errors.Join(printing, encode(c, f))
 		} else {
 			printing = errors.Join(printing, printFinding(c.App.Writer, f, colour))
 		}

@@ -3,7 +3,6 @@ package cmd
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -19,7 +18,6 @@ import (
 	"github.com/rosey-bot/rosey/internal/version"
 	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/plugins/dryrun"
-	"github.com/rosey-bot/rosey/replay"
 	"github.com/rosey-bot/rosey/telemetry"
 )
 
@@ -83,8 +81,8 @@ func dryRunOnStreams(ctx context.Context, c *cli.Context, cmd command, p plugins
 	if err != nil {
 		return err
 	}
-	show, done := progressLine(c.App.ErrWriter, "read")
-	kase, err := dryrun.Record(ctx, cmd.JS, p, query.Filter, func(p replay.Progress) { show(int(p.Read), int(p.Total)) })
+	show, done := readProgress(c)
+	kase, err := dryrun.Record(ctx, cmd.JS, p, query.Filter, show)
 	done()
 	if err != nil {
 		return replayError(err)
@@ -170,10 +168,7 @@ func dryRunError(err error) error {
 
 func printResult(c *cli.Context, r dryrun.Result) error {
 	if wantJSON(c) {
-		if err := json.NewEncoder(c.App.Writer).Encode(r); err != nil {
-			return fmt.Errorf("print %s: %w", r.Event.Ref, err)
-		}
-		return nil
+		return encode(c, r)
 	}
 	return r.WriteText(c.App.Writer, terminal.HasColor(c.App.Writer), time.Local)
 }
@@ -187,7 +182,7 @@ func printCounts(c *cli.Context, ran int, counts map[dryrun.Status]int) error {
 				row[string(s)] = counts[s]
 			}
 		}
-		return json.NewEncoder(c.App.Writer).Encode(map[string]any{"summary": row})
+		return encode(c, map[string]any{"summary": row})
 	}
 	var parts []string
 	for _, s := range statuses {

@@ -62,8 +62,8 @@ func exportSpans(ctx context.Context, c *cli.Context, cmd command) (err error) {
 	if err != nil {
 		return &usageError{err}
 	}
-	show, done := progressLine(c.App.ErrWriter, "read")
-	query.Progress = func(p replay.Progress) { show(int(p.Read), int(p.Total)) }
+	show, done := readProgress(c)
+	query.Progress = show
 	sent, err := replay.Export(ctx, cmd.JS, query, replay.Destination{Exporter: exporter, URL: url, Again: c.Bool("again")}, res)
 	done()
 	if sent.Spans+sent.Before > 0 {

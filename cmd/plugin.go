@@ -2,7 +2,6 @@ package cmd
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -75,10 +74,9 @@ func listPlugins(ctx context.Context, c *cli.Context, cmd command) error {
 		return err
 	}
 	if wantJSON(c) {
-		enc := json.NewEncoder(c.App.Writer)
 		for _, p := range list {
-			if err := enc.Encode(p); err != nil {
-				return fmt.Errorf("print plugins: %w", err)
+			if err := encode(c, p); err != nil {
+				return err
 			}
 		}
 		return nil

@@ -54,9 +54,9 @@ func replayCommand() *cli.Command {
 			if o.Follow && !cmd.Running {
 				return errors.New("there is nothing to follow, as no bot is running: leave out --follow to read its store")
 			}
-			show, done := progressLine(c.App.ErrWriter, "read")
+			show, done := readProgress(c)
 			if !isTerminal(c.App.Writer) || o.Summary || o.Tree {
-				o.Progress = func(p replay.Progress) { show(int(p.Read), int(p.Total)) }
+				o.Progress = show
 			}
 			err = replay.Write(ctx, cmd.JS, c.App.Writer, o)
 			done()

@@ -2,7 +2,6 @@ package cmd
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -10,7 +9,6 @@ import (
 
 	"github.com/rosey-bot/rosey/bot"
 	"github.com/rosey-bot/rosey/event"
-	"github.com/rosey-bot/rosey/internal/terminal"
 )
 
 func sendCommand() *cli.Command {
@@ -66,7 +64,7 @@ external server (--nats), it waits up to two minutes for one that starts.
 				return err
 			}
 			if wantJSON(c) {
-				return json.NewEncoder(c.App.Writer).Encode(map[string]any{
+				return encode(c, map[string]any{
 					"subject": subject, "stream": ack.Ref.Stream, "seq": ack.Ref.Seq, "correlation_id": e.CorrelationID,
 				})
 			}
@@ -95,25 +93,3 @@ func knowsChannel(ctx context.Context, cmd command, channel string) error {
 	}
 	return fmt.Errorf("the bot is not in a channel %q: its channels are %s", channel, strings.Join(names, ", "))
 }
-
-// outputFlag is --output for commands that can print JSON.
-func outputFlag() cli.Flag {
-	return &cli.StringFlag{Name: "output", Usage: "`FORMAT`: text, or json with one object a line", Value: "text",
-		Action: func(c *cli.Context, v string) error {
-			if v != "text" && v != "json" {
-				return usagef("--output %s: choose text or json", v)
-			}
-			return printJSON(c, v)
-		}}
-}
-
-// printJSON is the flag action that has JSON written so that a terminal obeys
-// nothing in it.
-func printJSON(c *cli.Context, format string) error {
-	if format == "json" {
-		c.App.Writer = terminal.EscapeJSON(c.App.Writer)
-	}
-	return nil
-}
-
-func wantJSON(c *cli.Context) bool { return c.String("output") == "json" }

@@ -3,7 +3,6 @@ package cmd
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -37,7 +36,7 @@ With --output env it prints what other NATS tools need to reach the bot:
 					if v != "text" && v != "json" && v != "env" {
 						return usagef("--output %s: choose text, json or env", v)
 					}
-					return printJSON(c, v)
+					return escapeOutput(c, v)
 				}},
 		},
 		Action: func(c *cli.Context) error {
@@ -134,8 +133,8 @@ func printStatus(ctx context.Context, c *cli.Context, cmd command) error {
 		return err
 	}
 	if wantJSON(c) {
-		if err := json.NewEncoder(c.App.Writer).Encode(s); err != nil {
-			return fmt.Errorf("print status: %w", err)
+		if err := encode(c, s); err != nil {
+			return err
 		}
 	} else {
 		fmt.Fprint(c.App.Writer, s.text())
@@ -210,26 +209,6 @@ func channelTable(list []bot.ChannelStatus) string {
 		})
 	}
 	return t.Render()
-}
-
-func newTable(headers ...any) table.Writer {
-	t := table.NewWriter()
-	style := table.StyleLight
-	style.Options = table.OptionsNoBordersAndSeparators
-	style.Format.Header = 0
-	t.SetStyle(style)
-	t.AppendHeader(table.Row(headers))
-	return t
-}
-
-// safeRow is a row of a table in which what others wrote cannot speak to the terminal.
-func safeRow(cells ...any) table.Row {
-	for i, cell := range cells {
-		if text, ok := cell.(string); ok {
-			cells[i] = terminal.Escape(text)
-		}
-	}
-	return cells
 }
 
 func retentionText(d time.Duration) string {

@@ -36,10 +36,10 @@ you know better.
 			if err != nil {
 				return err
 			}
-			show, done := progressLine(c.App.ErrWriter, "read")
+			show, done := readProgress(c)
 			err = replay.WriteTrace(ctx, cmd.JS, c.App.Writer, id, replay.TraceOptions{
 				JSON: wantJSON(c), Color: terminal.HasColor(c.App.Writer), Since: since,
-				Progress: func(p replay.Progress) { show(int(p.Read), int(p.Total)) },
+				Progress: show,
 			})
 			done()
 			return replayError(err)

@@ -1,7 +1,6 @@
 package cmd
 
 import (
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -24,10 +23,7 @@ func versionCommand() *cli.Command {
 func printVersion(c *cli.Context) error {
 	b := version.Read()
 	if wantJSON(c) {
-		if err := json.NewEncoder(c.App.Writer).Encode(b); err != nil {
-			return fmt.Errorf("print the version: %w", err)
-		}
-		return nil
+		return encode(c, b)
 	}
 	fmt.Fprintf(c.App.Writer, "rosey %s for %s\n", b.Version, b.Platform)
 	if b.Commit != "" {

@@ -1,0 +1,101 @@
+package cmd
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/prometheus/common/model"
+	"github.com/urfave/cli/v2"
+
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/terminal"
+	"github.com/rosey-bot/rosey/kvstore"
+)
+
+// storeAction is an action that works on the collection's store itself, past the
+// service: it takes exactly n arguments.
+func storeAction(n int, do func(ctx context.Context, c *cli.Context, store *kvstore.Store, args []string) error) cli.ActionFunc {
+	return dbAction(n, n, func(ctx context.Context, c *cli.Context, cmd command, args []string) error {
+		store, err := kvstore.NewStore(cmd.JS, kvstore.WithLogger(cmd.log), kvstore.WithReplicas(cmd.settings.Replicas))
+		if err != nil {
+			return err
+		}
+		defer store.Close()
+		return do(ctx, c, store, args)
+	})
+}
+
+func dbHistory(ctx context.Context, c *cli.Context, store *kvstore.Store, args []string) error {
+	revisions, err := store.History(ctx, args[0], event.ID(args[1]))
+	if err != nil {
+		return err
+	}
+	t := newTable("revision", "when", "correlation", "record")
+	for _, r := range revisions {
+		if wantJSON(c) {
+			if err := encode(c, r); err != nil {
+				return err
+			}
+			continue
+		}
+		record := "(deleted)"
+		if !r.Deleted {
+			record = terminal.Escape(string(r.Data))
+		}
+		t.AppendRow(table.Row{r.Revision, r.Time.Local().Format("2006-01-02 15:04:05"), r.CorrelationID, record})
+	}
+	if !wantJSON(c) {
+		fmt.Fprintln(c.App.Writer, t.Render())
+	}
+	return nil
+}
+
+func dbExport(ctx context.Context, c *cli.Context, store *kvstore.Store, args []string) error {
+	w := bufio.NewWriterSize(terminal.EscapeJSON(c.App.Writer), 1<<16)
+	show, done := progressLine(c.App.ErrWriter, "exported")
+	n, err := store.Export(ctx, args[0], w, func(n, total int) { show(n, total) })
+	done()
+	if err = errors.Join(err, w.Flush()); err != nil {
+		return err
+	}
+	fmt.Fprintf(c.App.ErrWriter, "exported %d record(s)\n", n)
+	return nil
+}
+
+// byteOrderMark is what some editors write in front of UTF-8.
+const byteOrderMark = "\ufeff"
+
+func dbImport(ctx context.Context, c *cli.Context, store *kvstore.Store, args []string) error {
+	if isTerminal(c.App.Reader) {
+		return usagef("give the records on stdin: rosey db import %s < %s.jsonl", args[0], args[0])
+	}
+	show, done := progressLine(c.App.ErrWriter, "imported")
+	records := bufio.NewReaderSize(c.App.Reader, 1<<16)
+	if start, _ := records.Peek(len(byteOrderMark)); string(start) == byteOrderMark {
+		_, _ = records.Discard(len(start)) // is in the buffer
+	}
+	n, err := store.Import(ctx, args[0], records, func(n int) { show(n, 0) })
+	done()
+	if err != nil {
+		return fmt.Errorf("after %d record(s): %w", n, err)
+	}
+	fmt.Fprintf(c.App.ErrWriter, "imported %d record(s)\n", n)
+	return nil
+}
+
+func dbCompact(ctx context.Context, c *cli.Context, store *kvstore.Store, args []string) error {
+	age, err := model.ParseDuration(c.String("older-than"))
+	if err != nil {
+		return usagef("--older-than: %v: write for example 30d or 1d12h", err)
+	}
+	n, err := store.Compact(ctx, args[0], time.Duration(age))
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(c.App.Writer, "forgot %d deleted record(s)\n", n)
+	return nil
+}

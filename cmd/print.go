@@ -1,0 +1,101 @@
+package cmd
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/urfave/cli/v2"
+
+	"github.com/rosey-bot/rosey/internal/terminal"
+	"github.com/rosey-bot/rosey/replay"
+)
+
+// outputFlag is --output for commands that can print JSON.
+func outputFlag() cli.Flag {
+	return &cli.StringFlag{Name: "output", Usage: "`FORMAT`: text, or json with one object a line", Value: "text",
+		Action: func(c *cli.Context, v string) error {
+			if v != "text" && v != "json" {
+				return usagef("--output %s: choose text or json", v)
+			}
+			return escapeOutput(c, v)
+		}}
+}
+
+// escapeOutput makes JSON be written so that no text in it controls a terminal.
+func escapeOutput(c *cli.Context, format string) error {
+	if format == "json" {
+		c.App.Writer = terminal.EscapeJSON(c.App.Writer)
+	}
+	return nil
+}
+
+func wantJSON(c *cli.Context) bool { return c.String("output") == "json" }
+
+// encode prints a value as one line of JSON.
+func encode(c *cli.Context, v any) error {
+	if err := json.NewEncoder(c.App.Writer).Encode(v); err != nil {
+		return fmt.Errorf("print as JSON: %w", err)
+	}
+	return nil
+}
+
+// printField prints one field of a reply.
+func printField(w io.Writer, reply []byte, name string) error {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(reply, &fields); err != nil {
+		return fmt.Errorf("read the reply: %w", err)
+	}
+	fmt.Fprintf(terminal.EscapeJSON(w), "%s\n", fields[name])
+	return nil
+}
+
+func newTable(headers ...any) table.Writer {
+	t := table.NewWriter()
+	style := table.StyleLight
+	style.Options = table.OptionsNoBordersAndSeparators
+	style.Format.Header = 0
+	t.SetStyle(style)
+	t.AppendHeader(table.Row(headers))
+	return t
+}
+
+// safeRow is a row of a table in which what others wrote cannot speak to the terminal.
+func safeRow(cells ...any) table.Row {
+	for i, cell := range cells {
+		if text, ok := cell.(string); ok {
+			cells[i] = terminal.Escape(text)
+		}
+	}
+	return cells
+}
+
+// progressLine rewrites one line on a terminal as long work goes on; elsewhere
+// it prints nothing.
+func progressLine(w io.Writer, verb string) (show func(n, total int), done func()) {
+	if f, ok := w.(*os.File); !ok || !isTerminal(f) {
+		return func(int, int) {}, func() {}
+	}
+	var last time.Time
+	show = func(n, total int) {
+		if time.Since(last) < 100*time.Millisecond {
+			return
+		}
+		last = time.Now()
+		if total > 0 {
+			fmt.Fprintf(w, "\r%s %d of %d (%d%%)\x1b[K", verb, n, total, 100*n/total)
+		} else {
+			fmt.Fprintf(w, "\r%s %d\x1b[K", verb, n)
+		}
+	}
+	return show, func() { fmt.Fprint(w, "\r\x1b[K") }
+}
+
+// readProgress shows on a terminal how many events were read.
+func readProgress(c *cli.Context) (show func(replay.Progress), done func()) {
+	line, done := progressLine(c.App.ErrWriter, "read")
+	return func(p replay.Progress) { line(int(p.Read), int(p.Total)) }, done
+}
