@@ -20,7 +20,7 @@ import (
 func TestOutageIsNoFailedAttempt(t *testing.T) {
 	t.Parallel()
 	streamstest.Slow(t, "waits for timeouts")
-	log, unanswered := telling("publish failed, retrying")
+	log, unanswered := telling("failed, retrying")
 	bus := streamstest.Bus(t, streamstest.Server(t), log, streams.WithTimeout(100*time.Millisecond))
 	get := event.Get{Collection: "c", ID: "1"}
 	gone := make(chan struct{})
