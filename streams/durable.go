@@ -129,3 +129,19 @@ func Filters(c jetstream.ConsumerConfig) []string {
 func Reads(c jetstream.ConsumerConfig, subject string) bool {
 	return slices.ContainsFunc(Filters(c), func(filter string) bool { return event.Match(filter, subject) })
 }
+
+// discardTimeout is how long the deletion of a consumer may take.
+const discardTimeout = 2 * time.Second
+
+// Discard deletes a consumer that is no longer used, also when ctx has ended.
+// Without a connection it leaves that to the server, which deletes inactive
+// consumers.
+func Discard(ctx context.Context, js jetstream.JetStream, c jetstream.Consumer) error {
+	if !js.Conn().IsConnected() {
+		return nats.ErrDisconnected
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTimeout)
+	defer cancel()
+	info := c.CachedInfo()
+	return js.DeleteConsumer(ctx, info.Stream, info.Name)
+}

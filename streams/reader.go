@@ -18,14 +18,15 @@ import (
 // excludes nothing.
 type Selection struct {
 	Stream   string
-	Subjects []string  // patterns, one of which the subject matches; they may overlap if the stream allows direct gets
+	Subjects []string  // patterns, one of which the subject matches; they may overlap
 	Since    time.Time // stored then or later
 	From, To uint64    // sequences, both inclusive
 }
 
 // Messages returns the selected messages that the stream held when the iteration
-// began, in the order of their sequences, and ends. It reads by batched direct gets,
-// and only from a stream that does not allow them by an ordered consumer.
+// began, in the order of their sequences, and ends. It reads by batched direct gets.
+// From a stream that does not allow these it gets message by message, which is some
+// ten times slower.
 //
 // Any server of a cluster answers a direct get, also one that lags. Messages
 // therefore asks the stream's leader before it ends: it misses no message that was
@@ -53,11 +54,12 @@ const LagTimeout = 15 * time.Second
 
 const lagInterval = 50 * time.Millisecond
 
-// A fetch yields selected messages with sequences from next to last. It returns the
-// sequence to go on from: next if the server had none, last+1 if no more are wanted.
-type fetch func(ctx context.Context, js jetstream.JetStream, next, last uint64, yield func(*jetstream.RawStreamMsg, error) bool) (uint64, error)
+// A fetch yields messages of a subject with sequences from next to last. It returns
+// the sequence to go on from: next if the server had none, last+1 if no more are
+// wanted.
+type fetch func(ctx context.Context, js jetstream.JetStream, subject string, next, last uint64, yield yieldFunc) (uint64, error)
 
-func (s Selection) read(ctx context.Context, js jetstream.JetStream, yield func(*jetstream.RawStreamMsg, error) bool) error {
+func (s Selection) read(ctx context.Context, js jetstream.JetStream, yield yieldFunc) error {
 	stream, err := js.Stream(ctx, s.Stream)
 	if err != nil {
 		return err
@@ -74,30 +76,37 @@ func (s Selection) read(ctx context.Context, js jetstream.JetStream, yield func(
 		}
 		next = max(next, since)
 	}
-	switch {
-	case !stream.CachedInfo().Config.AllowDirect:
-		return s.each(ctx, js, s.consume, next, last, yield)
-	case len(s.Subjects) > 1:
-		return s.merge(ctx, js, next, last, yield)
+	get := s.getBatch
+	if !stream.CachedInfo().Config.AllowDirect {
+		get = func(ctx context.Context, js jetstream.JetStream, subject string, next, last uint64, yield yieldFunc) (uint64, error) {
+			return getEach(ctx, stream, subject, next, last, yield)
+		}
 	}
-	return s.each(ctx, js, s.getBatch, next, last, yield)
+	switch len(s.Subjects) {
+	case 0:
+		return s.each(ctx, js, get, ">", next, last, yield)
+	case 1:
+		return s.each(ctx, js, get, s.Subjects[0], next, last, yield)
+	}
+	return s.merge(ctx, js, get, next, last, yield)
 }
 
+type yieldFunc = func(*jetstream.RawStreamMsg, error) bool
+
 // each fetches until the leader has no more messages up to last.
-func (s Selection) each(ctx context.Context, js jetstream.JetStream, get fetch, next, last uint64, yield func(*jetstream.RawStreamMsg, error) bool) error {
+func (s Selection) each(ctx context.Context, js jetstream.JetStream, get fetch, subject string, next, last uint64, yield yieldFunc) error {
 	progress := time.Now()
 	for next <= last {
-		after, err := get(ctx, js, next, last, yield)
+		after, err := get(ctx, js, subject, next, last, yield)
 		if err != nil {
 			return err
 		}
 		if after > next {
-			next, progress = after, time.Now()
-			if next > last {
+			if next, progress = after, time.Now(); next > last {
 				return nil
 			}
 		}
-		more, err := s.Holds(ctx, js, next, last)
+		more, err := Selection{Stream: s.Stream, Subjects: []string{subject}}.Holds(ctx, js, next, last)
 		switch {
 		case err != nil:
 			return err
@@ -140,13 +149,10 @@ const (
 	batchBytes    = 4 << 20
 )
 
-// getBatch is the fetch of one batched direct get, for at most one subject pattern.
-func (s Selection) getBatch(ctx context.Context, js jetstream.JetStream, next, last uint64, yield func(*jetstream.RawStreamMsg, error) bool) (uint64, error) {
-	opts := []jetstreamext.GetBatchOpt{jetstreamext.GetBatchSeq(next), jetstreamext.GetBatchMaxBytes(batchBytes)}
-	if len(s.Subjects) > 0 {
-		opts = append(opts, jetstreamext.GetBatchSubject(s.Subjects[0]))
-	}
-	batch, err := jetstreamext.GetBatch(ctx, js, s.Stream, int(min(last-next+1, batchMessages)), opts...)
+// getBatch is the fetch of one batched direct get.
+func (s Selection) getBatch(ctx context.Context, js jetstream.JetStream, subject string, next, last uint64, yield yieldFunc) (uint64, error) {
+	batch, err := jetstreamext.GetBatch(ctx, js, s.Stream, int(min(last-next+1, batchMessages)),
+		jetstreamext.GetBatchSeq(next), jetstreamext.GetBatchSubject(subject), jetstreamext.GetBatchMaxBytes(batchBytes))
 	if err != nil {
 		return next, err
 	}
@@ -172,6 +178,24 @@ func (s Selection) getBatch(ctx context.Context, js jetstream.JetStream, next, l
 	return next, ctx.Err()
 }
 
+// getEach is a fetch from the leader of a stream without direct gets, one message a
+// request.
+func getEach(ctx context.Context, stream jetstream.Stream, subject string, next, last uint64, yield yieldFunc) (uint64, error) {
+	for next <= last {
+		msg, err := stream.GetMsg(ctx, next, jetstream.WithGetMsgSubject(subject))
+		switch {
+		case errors.Is(err, jetstream.ErrMsgNotFound):
+			return last + 1, nil
+		case err != nil:
+			return next, err
+		case msg.Sequence > last || !yield(msg, nil):
+			return last + 1, nil
+		}
+		next = msg.Sequence + 1
+	}
+	return next, nil
+}
+
 // directGetHeaders are those that the server adds to a message that it returns.
 var directGetHeaders = [...]string{
 	jetstream.StreamHeader, jetstream.SubjectHeader, jetstream.SequenceHeader, jetstream.TimeStampHeaer, jetstream.LastSequenceHeader,
@@ -180,16 +204,15 @@ var directGetHeaders = [...]string{
 
 // merge reads each subject by itself, since a direct get has one pattern, and yields
 // the messages in the order of their sequences.
-func (s Selection) merge(ctx context.Context, js jetstream.JetStream, next, last uint64, yield func(*jetstream.RawStreamMsg, error) bool) error {
+func (s Selection) merge(ctx context.Context, js jetstream.JetStream, get fetch, next, last uint64, yield yieldFunc) error {
 	type head struct {
 		msg  *jetstream.RawStreamMsg
 		pull func() (*jetstream.RawStreamMsg, error, bool)
 	}
 	var heads []head
 	for _, subject := range s.Subjects {
-		one := Selection{Stream: s.Stream, Subjects: []string{subject}}
 		pull, stop := iter.Pull2(func(yield func(*jetstream.RawStreamMsg, error) bool) {
-			if err := one.each(ctx, js, one.getBatch, next, last, yield); err != nil {
+			if err := s.each(ctx, js, get, subject, next, last, yield); err != nil {
 				yield(nil, err)
 			}
 		})

@@ -126,7 +126,7 @@ func (t *Tracer) searchFirst(ctx context.Context, s Stored) (first Stored, ok bo
 // the span its parent and nothing else.
 func (t *Tracer) scan(ctx context.Context, stream string, from, to uint64, f func(Stored) bool) {
 	for from <= to {
-		next, err := Selection{Stream: stream}.getBatch(ctx, t.js, from, to, func(msg *jetstream.RawStreamMsg, _ error) bool {
+		next, err := Selection{Stream: stream}.getBatch(ctx, t.js, ">", from, to, func(msg *jetstream.RawStreamMsg, _ error) bool {
 			s, _ := ReadRaw(stream, msg)
 			return f(s)
 		})
