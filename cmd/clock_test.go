@@ -179,7 +179,7 @@ func TestOwnClocksOfTwoBots(t *testing.T) {
 			r.hear("one", fmt.Sprintf(`Rolled d6\+%d:`, n))
 		}
 	}
-	if strings.Contains(first.stderr.String(), "the lease is lost") || strings.Contains(second.stderr.String(), "the lease is ours") {
+	if strings.Contains(first.stderr.String(), "lease lost") || strings.Contains(second.stderr.String(), "lease acquired") {
 		t.Errorf("the channel changed hands\n%s\n%s", first.stderr.String(), second.stderr.String())
 	}
 	first.kill()

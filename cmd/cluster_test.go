@@ -136,7 +136,7 @@ func TestSuspendedBotIsSilent(t *testing.T) {
 		t.Fatal(err)
 	}
 	suspend(t, first)
-	if err := until(r.ctx, func() bool { return strings.Contains(second.stderr.String(), "the lease is ours") }); err != nil {
+	if err := until(r.ctx, func() bool { return strings.Contains(second.stderr.String(), "lease acquired") }); err != nil {
 		t.Fatalf("%v\n%s", err, second.stderr.String())
 	}
 	for i := range 5 {
@@ -147,7 +147,7 @@ func TestSuspendedBotIsSilent(t *testing.T) {
 	}
 	before := len(r.said("one"))
 	wake(t, first)
-	if err := until(r.ctx, func() bool { return strings.Contains(first.stderr.String(), "the lease is lost") }); err != nil {
+	if err := until(r.ctx, func() bool { return strings.Contains(first.stderr.String(), "lease lost") }); err != nil {
 		t.Fatalf("%v\n%s", err, first.stderr.String())
 	}
 	r.say("one", "!roll d6+20")

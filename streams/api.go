@@ -26,7 +26,7 @@ func API(ctx context.Context, js jetstream.JetStream, request string, body, repl
 	return APIAnswer(msg.Data, reply)
 }
 
-// APIAnswer reads an answer of JetStream's as API does.
+// APIAnswer reads an answer of JetStream's API as API does.
 func APIAnswer(body []byte, reply any) error {
 	var failed struct {
 		Error *jetstream.APIError `json:"error"`

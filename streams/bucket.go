@@ -8,9 +8,9 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// OpenBucket opens a KV bucket that plugins may write to, creates it if need be,
-// and brings it to as many replicas if it has fewer. Nobody can clear it by a
-// header of what they write, as they could in a bucket as JetStream makes it.
+// OpenBucket opens a KV bucket that plugins may write to, creates it if need be, and
+// raises its replicas to those of c. It denies rollups, by which a writer could purge
+// the bucket with a header and which JetStream allows in buckets.
 func OpenBucket(ctx context.Context, js jetstream.JetStream, c jetstream.KeyValueConfig) (jetstream.KeyValue, error) {
 	ctx, cancel := AnswerWithin(ctx)
 	defer cancel()
@@ -21,8 +21,8 @@ func OpenBucket(ctx context.Context, js jetstream.JetStream, c jetstream.KeyValu
 	return kv, nil
 }
 
-// isNotFoundYet reports whether an error is one of a cluster that does not find
-// the bucket which it has just made.
+// isNotFoundYet reports whether an error may come from a server of a cluster that does
+// not know yet of a bucket that was just created.
 func isNotFoundYet(err error) bool {
 	return errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrBucketNotFound)
 }
@@ -33,7 +33,7 @@ func BucketStream(bucket string) string { return "KV_" + bucket }
 func openBucket(ctx context.Context, js jetstream.JetStream, c jetstream.KeyValueConfig) (jetstream.KeyValue, error) {
 	kv, err := js.KeyValue(ctx, c.Bucket)
 	if errors.Is(err, jetstream.ErrBucketNotFound) {
-		// Another process may do so at the same time.
+		// Another process may create it at the same time.
 		if kv, err = js.CreateKeyValue(ctx, c); errors.Is(err, jetstream.ErrBucketExists) {
 			kv, err = js.KeyValue(ctx, c.Bucket)
 		}
@@ -55,8 +55,8 @@ func openBucket(ctx context.Context, js jetstream.JetStream, c jetstream.KeyValu
 	return kv, nil
 }
 
-// OpenBucketLike is OpenBucket with as many replicas as a stream has; one, where
-// that cannot be told.
+// OpenBucketLike is OpenBucket with as many replicas as a stream has, or one if there
+// is no such stream.
 func OpenBucketLike(ctx context.Context, js jetstream.JetStream, stream string, c jetstream.KeyValueConfig) (jetstream.KeyValue, error) {
 	c.Replicas = 1
 	if s, err := js.Stream(ctx, stream); err == nil {

@@ -63,9 +63,9 @@ func openDurable(ctx context.Context, js jetstream.JetStream, stream string, wan
 	return js.CreateOrUpdateConsumer(ctx, stream, want)
 }
 
-// resume has a server whose clock was set back deliver again what nobody has
-// acknowledged. It would wait with that until its clock has caught up, as it goes by
-// the time of the last delivery (nats-server 2.15.2).
+// resume resets a consumer with unacknowledged events if the server's clock was set
+// back: the server would redeliver them only once its clock has caught up with the
+// last delivery (nats-server 2.15.2).
 func resume(ctx context.Context, js jetstream.JetStream, stream string, c jetstream.Consumer) error {
 	info := c.CachedInfo()
 	if info.NumAckPending == 0 {
@@ -84,40 +84,39 @@ func resume(ctx context.Context, js jetstream.JetStream, stream string, c jetstr
 	}
 	_, err = js.ResetConsumer(ctx, stream, info.Name)
 	if errors.Is(err, nats.ErrNoResponders) {
-		return nil // a server that cannot, before 2.14
+		return nil // servers before 2.14 cannot reset
 	}
 	if err != nil {
-		return fmt.Errorf("begin again at what is not acknowledged: %w", err)
+		return fmt.Errorf("reset the consumer to its unacknowledged events: %w", err)
 	}
 	return nil
 }
 
-// OneByOne reads a consumer one event at a time: what waits in a client's buffer
-// would count as attempted when the process dies. Missing heartbeats tell soon of
-// a request for the next event that the server lost (one in some ten thousand,
-// nats-server 2.15.2). The heartbeat is also when the server notices that a
-// consumer is no longer paused, so it bounds how long a resumed plugin is silent.
+// OneByOne reads a consumer one event at a time: events in a client's buffer would
+// count as attempted when the process dies. Missing heartbeats reveal a pull request
+// that the server lost (one in some ten thousand, nats-server 2.15.2). The server
+// notices at a heartbeat that a consumer is no longer paused, so that the interval
+// bounds how long a resumed plugin stays idle.
 func OneByOne(c jetstream.Consumer) (jetstream.MessagesContext, error) {
 	return c.Messages(jetstream.PullMaxMessages(1), jetstream.PullExpiry(30*time.Second), jetstream.PullHeartbeat(time.Second))
 }
 
-// lookAgain is how long Next waits before it begins anew to watch for heartbeats.
-const lookAgain = 10 * time.Second
+// nextTimeout bounds a single wait in Next.
+const nextTimeout = 10 * time.Second
 
-// Next waits for the next message of OneByOne. A wait that sees the connection go
-// watches for no heartbeats until it sees it come back; as it must not depend on
-// that for ever, it is cut into short ones.
+// Next waits for the next message of OneByOne. It waits in turns, since a wait that
+// sees the connection lost does not watch for heartbeats until it sees it restored,
+// and could miss that.
 func Next(messages jetstream.MessagesContext) (jetstream.Msg, error) {
 	for {
-		msg, err := messages.Next(jetstream.NextMaxWait(lookAgain))
+		msg, err := messages.Next(jetstream.NextMaxWait(nextTimeout))
 		if !errors.Is(err, nats.ErrTimeout) {
 			return msg, err
 		}
 	}
 }
 
-// Filters are the patterns of what a consumer reads of its stream: all of it where
-// it names none.
+// Filters returns the subject patterns that a consumer reads; ">" if it names none.
 func Filters(c jetstream.ConsumerConfig) []string {
 	if len(c.FilterSubjects) > 0 {
 		return c.FilterSubjects
@@ -125,7 +124,7 @@ func Filters(c jetstream.ConsumerConfig) []string {
 	return []string{cmp.Or(c.FilterSubject, ">")}
 }
 
-// Reads reports whether a consumer reads events of a subject.
+// Reads reports whether a consumer reads a subject.
 func Reads(c jetstream.ConsumerConfig, subject string) bool {
 	return slices.ContainsFunc(Filters(c), func(filter string) bool { return event.Match(filter, subject) })
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,26 +15,27 @@ import (
 	"github.com/rosey-bot/rosey/event"
 )
 
+// Stores of version 0.1 had schedules in the stream PLUGIN. JetStream neither lets a
+// stream be without schedules again nor have both schedules and sources, so there a
+// TimerForwarder publishes due events, which the stream sources elsewhere.
+
 // forwarderDurable is the TimerForwarder's durable consumer on the stream TIMER.
 const forwarderDurable = "timer-carrier"
 
-// A TimerForwarder does for a stream PLUGIN that once had schedules of its own, as in
-// version 0.1, what its source does for others: JetStream lets no stream have
-// both, nor be without schedules again. Several may run at a time.
+// TimerForwarder publishes due events to a stream PLUGIN of version 0.1. Several may
+// run at a time.
 type TimerForwarder struct {
 	js     jetstream.JetStream
 	signer MessageIDSigner
 	log    *slog.Logger
 }
 
-// NewTimerForwarder makes a TimerForwarder, whose message IDs the MessageIDSigner makes. Call Run to have it
-// work.
+// NewTimerForwarder makes a TimerForwarder.
 func NewTimerForwarder(js jetstream.JetStream, signer MessageIDSigner, log *slog.Logger) *TimerForwarder {
 	return &TimerForwarder{js, signer, log}
 }
 
-// Run puts what is due into the stream PLUGIN until ctx ends; it only waits where
-// the stream gets that itself.
+// Run works until ctx ends. It only waits where the stream sources due events.
 func (c *TimerForwarder) Run(ctx context.Context) error {
 	plugin, err := c.js.Stream(ctx, Plugin)
 	if err != nil {
@@ -65,8 +67,8 @@ func (c *TimerForwarder) Run(ctx context.Context) error {
 			return fmt.Errorf("read consumer %s: %w", forwarderDurable, err)
 		}
 		if err := c.forward(ctx, msg); err != nil {
-			c.log.WarnContext(ctx, "what is due is late and will be tried again", "subject", msg.Subject(), "error", err)
-			_ = msg.NakWithDelay(time.Second) // it comes again in any case
+			c.log.WarnContext(ctx, "timer not forwarded, retrying", "subject", msg.Subject(), "error", err)
+			_ = msg.NakWithDelay(time.Second) // redelivered in any case
 		}
 	}
 }
@@ -78,7 +80,7 @@ func (c *TimerForwarder) forward(ctx context.Context, msg jetstream.Msg) error {
 	}
 	out := &nats.Msg{Subject: event.FromDue(msg.Subject()), Data: msg.Data(), Header: nats.Header{}}
 	for key, values := range msg.Headers() {
-		if !strings.HasPrefix(key, "Nats-") { // those would have the stream act on schedules
+		if !strings.HasPrefix(key, "Nats-") { // which would be instructions to the stream
 			out.Header[key] = values
 		}
 	}
@@ -87,4 +89,23 @@ func (c *TimerForwarder) forward(ctx context.Context, msg jetstream.Msg) error {
 		return err
 	}
 	return msg.Ack()
+}
+
+// moveTimers removes the subjects of schedules from a stream PLUGIN of version 0.1.
+// Those that wait in it still fire.
+func moveTimers(ctx context.Context, js jetstream.JetStream) error {
+	plugin, err := js.Stream(ctx, Plugin)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	c := plugin.CachedInfo().Config
+	before := len(c.Subjects)
+	c.Subjects = slices.DeleteFunc(c.Subjects, func(s string) bool { return strings.HasPrefix(s, "plugin.*.schedule.") })
+	if len(c.Subjects) < before {
+		_, err = js.UpdateStream(ctx, c)
+	}
+	return err
 }

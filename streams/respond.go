@@ -17,10 +17,10 @@ import (
 // code.
 type Responder func(context.Context, event.Envelope) (any, error)
 
-// Service makes a micro endpoint of a Responder: it reads the request's
-// envelope, checks it against the contract, carries its correlation ID and trace
-// into the responder's context, and writes the contract's error response for
-// whatever goes wrong, a panic included. It works until ctx ends.
+// Service returns a micro handler that calls a Responder: it decodes the request's
+// envelope, validates it, puts its correlation ID and trace into the responder's
+// context, and replies with the contract's error response to any failure, a panic
+// included. It works until ctx ends.
 func (b *Bus) Service(ctx context.Context, r Responder) micro.Handler {
 	return micro.HandlerFunc(func(req micro.Request) {
 		reply, err := b.answer(ctx, req, r)
@@ -36,7 +36,7 @@ func (b *Bus) Service(ctx context.Context, r Responder) micro.Handler {
 			sendErr = req.Error(string(err.Code), event.Headline(err.Message), reply)
 		}
 		if sendErr != nil {
-			b.log.WarnContext(ctx, "reply was not sent", "subject", req.Subject(), "error", sendErr)
+			b.log.WarnContext(ctx, "reply not sent", "subject", req.Subject(), "error", sendErr)
 		}
 	})
 }

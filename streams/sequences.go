@@ -14,12 +14,14 @@ import (
 	"github.com/rosey-bot/rosey/event"
 )
 
-// AdvanceSequence takes one of our event streams past its sequences up to seq, so that no new
-// event gets one of them. Other streams are left as they are.
-//
-// It is for sequences that were given out to events that are gone, while what
-// those caused is not: its Nats-Msg-Id names the cause, and what a new event with
-// the same sequence causes would be dropped as a repeat.
+// The Nats-Msg-Id of what an event causes names the event's position, as in
+// "router/CYTUBE:42/1". A power cut can take the last events of one stream and leave
+// what they caused in another; so can damaged files, and a backup, whose streams are
+// copied one after the other. A new event with a lost sequence would then have its
+// effects dropped as duplicates. Here streams are advanced past lost sequences.
+
+// AdvanceSequence makes the next event of one of our event streams get a sequence
+// greater than seq. Other streams are left as they are.
 func AdvanceSequence(ctx context.Context, js jetstream.JetStream, stream string, seq uint64) error {
 	spec, ok := acknowledging(stream)
 	if !ok {
@@ -27,31 +29,33 @@ func AdvanceSequence(ctx context.Context, js jetstream.JetStream, stream string,
 	}
 	s, err := js.Stream(ctx, stream)
 	if err != nil {
-		return fmt.Errorf("pass sequences of %s: %w", stream, err)
+		return fmt.Errorf("advance the sequence of %s: %w", stream, err)
 	}
-	subject := strings.NewReplacer("*", passed, ">", passed).Replace(spec.Subjects[len(spec.Subjects)-1])
+	subject := strings.NewReplacer("*", fillerToken, ">", fillerToken).Replace(spec.Subjects[len(spec.Subjects)-1])
 	for last := s.CachedInfo().State.LastSeq; last < seq; {
 		before := last
-		if last, err = fill(ctx, js, s, subject, min(seq-last, passAtOnce)); err == nil && last == before {
+		if last, err = publishFillers(ctx, js, s, subject, min(seq-last, fillersAtOnce)); err == nil && last == before {
 			err = fmt.Errorf("it stays at %d", last)
 		}
 		if err != nil {
-			return fmt.Errorf("pass sequences of %s up to %d: %w", stream, seq, err)
+			return fmt.Errorf("advance the sequence of %s to %d: %w", stream, seq, err)
 		}
 	}
 	return nil
 }
 
-// stallTimeout is how long the server may leave the sequences that fill publishes
-// unacknowledged.
-const stallTimeout = 2 * time.Minute
+const (
+	// fillerToken stands in for the wildcard in the subject of fillers.
+	fillerToken = "_passed_"
+	// fillersAtOnce are purged before more are published, so that they displace no
+	// events from a stream that may hold only so much.
+	fillersAtOnce = 1000
+	stallTimeout  = 2 * time.Minute
+)
 
-// passAtOnce is how many sequences are taken up before what does so goes: it is not
-// to take the room of events, where a stream may hold only so much.
-const passAtOnce = 1000
-
-// fill takes up n sequences and returns the last of the stream.
-func fill(ctx context.Context, js jetstream.JetStream, s jetstream.Stream, subject string, n uint64) (last uint64, err error) {
+// publishFillers publishes and purges n empty messages, and returns the stream's last
+// sequence.
+func publishFillers(ctx context.Context, js jetstream.JetStream, s jetstream.Stream, subject string, n uint64) (last uint64, err error) {
 	for range n {
 		if _, err := js.PublishAsync(subject, nil, jetstream.WithStallWait(stallTimeout)); err != nil {
 			return 0, err
@@ -72,73 +76,38 @@ func fill(ctx context.Context, js jetstream.JetStream, s jetstream.Stream, subje
 	return info.State.LastSeq, nil
 }
 
-// passed stands where the subject of what only takes up a sequence has a name.
-const passed = "_passed_"
+const (
+	// maxLost is more events than a stream can lose in a power cut. A message ID that
+	// names a later cause is forged.
+	maxLost = 200_000
+	// unsynced is longer than a server leaves writes to the operating system before
+	// it syncs them, which is 2 minutes unless configured.
+	unsynced = 3 * time.Minute
+)
 
-// acknowledging is one of our streams that recognises repeats.
-func acknowledging(stream string) (Spec, bool) {
-	i := slices.IndexFunc(topology[:], func(s Spec) bool { return s.Name == stream && !s.NoAck })
-	if i < 0 {
-		return Spec{}, false
-	}
-	return topology[i], true
-}
-
-// mostLost is more events than a stream can lose in a power cut. A message ID that
-// names a later cause is somebody's invention.
-const mostLost = 200_000
-
-// unsynced is longer than a server leaves what it wrote to the operating system
-// before it has it put on the disk, which is 2 minutes unless set.
-const unsynced = 3 * time.Minute
-
-// Reconcile makes the streams agree after a power cut, which can take the last
-// moments of one stream and leave those of another: it looks at what the streams
-// hold last for causes that are gone, and has their sequences passed. It may run
-// beside others, also where nothing is wrong. The log is told what it did, and of
-// an error what may come of it: nobody is to be kept from running by that.
+// Reconcile advances streams past the events that a power cut took and that message
+// IDs of what was stored last still name as causes. It may run beside others, also
+// where nothing is lost. It logs what it did and its failure, which is no reason not
+// to run.
 func Reconcile(ctx context.Context, js jetstream.JetStream, log *slog.Logger) {
-	passed, err := reconcile(ctx, js)
-	for _, ref := range passed {
-		log.WarnContext(ctx, "the last events of a stream are lost, as after a power cut; sync_always prevents that", "stream", ref.Stream, "up_to", ref.Seq)
+	advanced, err := reconcile(ctx, js)
+	for _, ref := range advanced {
+		log.WarnContext(ctx, "last events of a stream lost, as after a power cut; sync_always prevents that", "stream", ref.Stream, "up_to", ref.Seq)
 	}
 	if err != nil {
-		log.WarnContext(ctx, "the streams were not reconciled: after a power cut, a command may be taken for one that was lost, and stay unanswered", "error", err)
+		log.WarnContext(ctx, "streams not reconciled: after a power cut, a new command may be dropped as a duplicate", "error", err)
 	}
 }
 
-// reconcile returns up to where sequences were passed.
-func reconcile(ctx context.Context, js jetstream.JetStream) (passed []event.Ref, err error) {
-	states, err := States(ctx, js)
+// reconcile returns the sequences to which streams were advanced.
+func reconcile(ctx context.Context, js jetstream.JetStream) (advanced []event.Ref, err error) {
+	causes, errs, err := lastCauses(ctx, js)
 	if err != nil {
 		return nil, err
 	}
-	var last time.Time
-	for _, s := range states {
-		if s.Last.After(last) {
-			last = s.Last
-		}
-	}
-	causes := map[string]uint64{}
-	limits := map[string]uint64{}
-	for _, s := range states {
-		limits[s.Name] = s.LastSeq + mostLost
-	}
-	var errs []error
-	for _, s := range states {
-		if s.Messages == 0 || s.Last.Before(last.Add(-unsynced)) || !holdsEffects(s.Name) {
-			continue
-		}
-		if err := eachCause(ctx, js, s.Name, last.Add(-unsynced), func(ref event.Ref) {
-			if ref.Seq <= limits[ref.Stream] {
-				causes[ref.Stream] = max(causes[ref.Stream], ref.Seq)
-			}
-		}); err != nil {
-			errs = append(errs, fmt.Errorf("read what %s holds last: %w", s.Name, err))
-		}
-	}
-	// Only now, as events may be stored meanwhile.
-	if states, err = States(ctx, js); err != nil {
+	// The states are read again because events may have been stored meanwhile.
+	states, err := States(ctx, js)
+	if err != nil {
 		return nil, errors.Join(append(errs, err)...)
 	}
 	for _, s := range states {
@@ -147,38 +116,48 @@ func reconcile(ctx context.Context, js jetstream.JetStream) (passed []event.Ref,
 				errs = append(errs, err)
 				continue
 			}
-			passed = append(passed, event.Ref{Stream: s.Name, Seq: seq})
+			advanced = append(advanced, event.Ref{Stream: s.Name, Seq: seq})
 		}
 	}
-	return passed, errors.Join(errs...)
+	return advanced, errors.Join(errs...)
 }
 
-// holdsEffects reports whether a stream is one of ours, or a bucket, in which there
-// is what events have caused.
-func holdsEffects(stream string) bool {
-	return strings.HasPrefix(stream, BucketStream("")) || IsOurs(stream)
-}
-
-// IsOurs reports whether a stream is one of the topology.
-func IsOurs(stream string) bool {
-	return slices.ContainsFunc(topology[:], func(s Spec) bool { return s.Name == stream })
-}
-
-// eachCause visits the events of our streams that Nats-Msg-Ids in a stream name as
-// causes.
-func eachCause(ctx context.Context, js jetstream.JetStream, stream string, since time.Time, visit func(event.Ref)) error {
-	for msg, err := range Messages(ctx, js, Selection{Stream: stream, Since: since}) {
-		if err != nil {
-			return err
-		}
-		if ref, ok := causeOf(msg.Header.Get(jetstream.MsgIDHeader)); ok {
-			visit(ref)
+// lastCauses returns, by stream, the greatest sequence that the latest messages of all
+// streams and buckets name as their cause. Errs are about single streams.
+func lastCauses(ctx context.Context, js jetstream.JetStream) (causes map[string]uint64, errs []error, err error) {
+	states, err := States(ctx, js)
+	if err != nil {
+		return nil, nil, err
+	}
+	var last time.Time
+	limits := map[string]uint64{}
+	for _, s := range states {
+		limits[s.Name] = s.LastSeq + maxLost
+		if s.Last.After(last) {
+			last = s.Last
 		}
 	}
-	return nil
+	causes = map[string]uint64{}
+	since := last.Add(-unsynced)
+	for _, s := range states {
+		holdsEffects := strings.HasPrefix(s.Name, BucketStream("")) || IsOurs(s.Name)
+		if s.Messages == 0 || s.Last.Before(since) || !holdsEffects {
+			continue
+		}
+		for msg, err := range Messages(ctx, js, Selection{Stream: s.Name, Since: since}) {
+			if err != nil {
+				errs = append(errs, err)
+				break
+			}
+			if ref, ok := causeOf(msg.Header.Get(jetstream.MsgIDHeader)); ok && ref.Seq <= limits[ref.Stream] {
+				causes[ref.Stream] = max(causes[ref.Stream], ref.Seq)
+			}
+		}
+	}
+	return causes, errs, nil
 }
 
-// causeOf is the event that a Nats-Msg-Id <consumer>/<STREAM>:<SEQ>/… names.
+// causeOf returns the event that a Nats-Msg-Id <consumer>/<STREAM>:<SEQ>/… names.
 func causeOf(id string) (event.Ref, bool) {
 	_, rest, _ := strings.Cut(id, "/")
 	name, _, more := strings.Cut(rest, "/")
@@ -188,4 +167,13 @@ func causeOf(id string) (event.Ref, bool) {
 	}
 	_, ours := acknowledging(ref.Stream)
 	return ref, ours
+}
+
+// acknowledging returns the Spec of one of our streams that drops duplicates.
+func acknowledging(stream string) (Spec, bool) {
+	i := slices.IndexFunc(topology[:], func(s Spec) bool { return s.Name == stream && !s.NoAck })
+	if i < 0 {
+		return Spec{}, false
+	}
+	return topology[i], true
 }

@@ -22,19 +22,21 @@ import (
 type MessageIDSigner struct{ macs *sync.Pool } // of *mac, keyed with the secret
 
 const (
-	sealBucket = "seals"
-	sealKey    = "message-ids"
-	// sealLength is how many bytes of the hash an ID ends in.
-	sealLength = 12
-	// sealPurpose is what a plugin's credentials sign for its secret.
-	sealPurpose = "rosey: seal of message IDs"
+	// The names are those of the first releases.
+	secretBucket = "seals"
+	secretKey    = "message-ids"
+	// macLength is how many bytes of the HMAC an ID ends in.
+	macLength = 12
+	// credentialPurpose is what a plugin's credentials sign to derive its secret.
+	credentialPurpose = "rosey: seal of message IDs"
 )
 
-// OpenMessageIDSigner reads the secret of all who may read everything, making one if there is
-// none. Plugins with credentials of their own cannot read it; see CredentialSigner.
+// OpenMessageIDSigner returns the signer with the store's secret, which it creates if
+// there is none. Plugins with credentials of their own cannot read it; see
+// CredentialSigner.
 func OpenMessageIDSigner(ctx context.Context, js jetstream.JetStream, replicas int) (MessageIDSigner, error) {
 	kv, err := OpenBucket(ctx, js, jetstream.KeyValueConfig{
-		Bucket: sealBucket, Description: "The secret that keeps message IDs from being told in advance", Replicas: max(replicas, 1),
+		Bucket: secretBucket, Description: "The secret that keeps message IDs from being told in advance", Replicas: max(replicas, 1),
 	})
 	if err != nil {
 		return MessageIDSigner{}, err
@@ -45,29 +47,29 @@ func OpenMessageIDSigner(ctx context.Context, js jetstream.JetStream, replicas i
 	if errors.Is(err, jetstream.ErrKeyNotFound) {
 		secret = make([]byte, sha256.Size)
 		_, _ = rand.Read(secret) // never fails
-		if _, err = kv.Create(ctx, sealKey, secret); errors.Is(err, jetstream.ErrKeyExists) {
-			// Another process was faster, and not every server may know of it yet.
+		if _, err = kv.Create(ctx, secretKey, secret); errors.Is(err, jetstream.ErrKeyExists) {
+			// Another process was faster, and a replica may lag.
 			missing := func(err error) bool { return errors.Is(err, jetstream.ErrKeyNotFound) }
 			secret, err = retryWhile(ctx, missing, func() ([]byte, error) { return readSecret(ctx, kv) })
 		}
 	}
 	if err != nil {
-		return MessageIDSigner{}, fmt.Errorf("open the seal of message IDs: %w", WrapFull(err))
+		return MessageIDSigner{}, fmt.Errorf("open the secret of message IDs: %w", WrapFull(err))
 	}
 	return newSigner(secret), nil
 }
 
 func readSecret(ctx context.Context, kv jetstream.KeyValue) ([]byte, error) {
-	e, err := kv.Get(ctx, sealKey)
+	e, err := kv.Get(ctx, secretKey)
 	if err != nil {
 		return nil, err
 	}
 	return e.Value(), nil
 }
 
-// CredentialSigner is the MessageIDSigner of a plugin with credentials of its own: all processes
-// that connect with these have the same, and nobody else has it. Credentials that
-// are neither a key nor a password give the zero MessageIDSigner.
+// CredentialSigner returns the signer of a plugin with credentials of its own, whose
+// secret all processes derive from these. Credentials that are neither a key nor a
+// password give the zero value.
 func CredentialSigner(nc *nats.Conn) (MessageIDSigner, error) {
 	own := []byte(nc.Opts.Password)
 	if u, err := url.Parse(nc.ConnectedUrl()); err == nil && len(own) == 0 {
@@ -76,19 +78,19 @@ func CredentialSigner(nc *nats.Conn) (MessageIDSigner, error) {
 	}
 	if sign := nc.Opts.SignatureCB; sign != nil {
 		var err error
-		if own, err = sign([]byte(sealPurpose)); err != nil {
+		if own, err = sign([]byte(credentialPurpose)); err != nil {
 			return MessageIDSigner{}, fmt.Errorf("sign with the plugin's credentials: %w", err)
 		}
 	}
 	if len(own) == 0 {
 		return MessageIDSigner{}, nil
 	}
-	secret := sha256.Sum256(append([]byte(sealPurpose), own...))
+	secret := sha256.Sum256(append([]byte(credentialPurpose), own...))
 	return newSigner(secret[:]), nil
 }
 
-// A mac is a keyed hash and room for what it gives. Keying one costs more than
-// hashing an ID does, so they are used again.
+// A mac is a keyed hash with a buffer for its sum. Keying one costs more than hashing
+// an ID, so they are pooled.
 type mac struct {
 	hash.Hash
 	sum [sha256.Size]byte
@@ -106,8 +108,8 @@ func (s MessageIDSigner) sign(id string) string {
 	m := s.macs.Get().(*mac)
 	defer s.macs.Put(m)
 	m.Reset()
-	b := append(make([]byte, 0, len(id)+1+base64.RawURLEncoding.EncodedLen(sealLength)), id...)
+	b := append(make([]byte, 0, len(id)+1+base64.RawURLEncoding.EncodedLen(macLength)), id...)
 	m.Write(b)
 	b = append(b, '~')
-	return string(base64.RawURLEncoding.AppendEncode(b, m.Sum(m.sum[:0])[:sealLength]))
+	return string(base64.RawURLEncoding.AppendEncode(b, m.Sum(m.sum[:0])[:macLength]))
 }

@@ -21,7 +21,7 @@ func TestSignerIsAnHMAC(t *testing.T) {
 				id := fmt.Sprintf("plugin-%d/PLUGIN:%d/1", worker, i)
 				h := hmac.New(sha256.New, secret)
 				h.Write([]byte(id))
-				want := id + "~" + base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:sealLength])
+				want := id + "~" + base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:macLength])
 				if got := s.sign(id); got != want {
 					t.Errorf("%s became %s, want %s", id, got, want)
 				}

@@ -8,7 +8,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// State is how much a stream holds.
+// State is the size and age of a stream.
 type State struct {
 	Name        string
 	Messages    uint64
@@ -21,7 +21,7 @@ type State struct {
 	Consumers   int
 }
 
-// States lists every stream of the account, those of buckets included.
+// States returns the states of all streams of the account, those of buckets included.
 func States(ctx context.Context, js jetstream.JetStream) ([]State, error) {
 	var list []State
 	lister := js.ListStreams(ctx)
@@ -37,23 +37,22 @@ func States(ctx context.Context, js jetstream.JetStream) ([]State, error) {
 	return list, nil
 }
 
-// ConsumerState is how far a durable consumer is.
+// ConsumerState is the progress of a durable consumer.
 type ConsumerState struct {
 	Name        string `json:"name"`
 	Stream      string `json:"stream"`
-	Lag         uint64 `json:"lag"` // events not delivered yet
+	Lag         uint64 `json:"lag"` // events not yet delivered
 	Unacked     int    `json:"unacked"`
 	Redelivered int    `json:"redelivered"`
-	Waiting     int    `json:"waiting"`  // processes that ask for events
-	Attended    bool   `json:"attended"` // some process reads it: see Attended
+	Waiting     int    `json:"waiting"`  // open pull requests
+	Attended    bool   `json:"attended"` // see Attended
 	Paused      bool   `json:"paused"`
 }
 
-// Backlog is how many events wait to be done with, those that a process has in hand
-// included.
+// Backlog returns how many events are not acknowledged yet.
 func (c ConsumerState) Backlog() uint64 { return c.Lag + uint64(c.Unacked) }
 
-// Condition is the state in a word or two: paused, running or nobody reads.
+// Condition returns paused, running or nobody reads.
 func (c ConsumerState) Condition() string {
 	switch {
 	case c.Paused:
@@ -64,16 +63,15 @@ func (c ConsumerState) Condition() string {
 	return "nobody reads"
 }
 
-// Attended reports whether some process reads a consumer: it asks for events, or has
-// one in hand. Of one that died with an event in hand the server only knows that the
-// event is unacknowledged, for as long as nobody else asks. Whoever works extends
-// its ack_wait, which the server counts as a delivery.
+// Attended reports whether a process reads a consumer: it pulls, or handles an event.
+// The unacknowledged event of a process that died counts until its ack_wait is over;
+// a process that handles one extends the ack_wait, which counts as a delivery.
 func Attended(info *jetstream.ConsumerInfo) bool {
-	given := info.Delivered.Last
-	return info.NumWaiting > 0 || info.NumAckPending > 0 && given != nil && info.TimeStamp.Sub(*given) < info.Config.AckWait
+	delivered := info.Delivered.Last
+	return info.NumWaiting > 0 || info.NumAckPending > 0 && delivered != nil && info.TimeStamp.Sub(*delivered) < info.Config.AckWait
 }
 
-// Consumers lists the durable consumers of our streams; see EachConsumer.
+// Consumers returns the states of the durable consumers of our streams; see EachConsumer.
 func Consumers(ctx context.Context, js jetstream.JetStream) ([]ConsumerState, error) {
 	var list []ConsumerState
 	err := EachConsumer(ctx, js, func(info *jetstream.ConsumerInfo) {

@@ -24,8 +24,8 @@ func (s *Subscription) Stop() {
 // plugin.*, platform.*, database.*) mean all of the namespace, as they do there.
 // The handler's context carries the event's correlation ID, so that what it
 // publishes belongs to the same conversation (contract: Automatic Propagation).
-// Malformed events are logged and passed over. A subscription forgets where it
-// was when it stops: work that must not be missed belongs in a durable consumer.
+// Malformed events are logged and skipped. A subscription keeps no position: work that
+// must not be missed belongs in a durable consumer.
 func (b *Bus) Subscribe(ctx context.Context, pattern string, handler func(context.Context, Stored)) (*Subscription, error) {
 	filters, err := Overlapping(pattern)
 	if err != nil {
@@ -43,7 +43,7 @@ func (b *Bus) Subscribe(ctx context.Context, pattern string, handler func(contex
 		cc, err := c.Consume(func(msg jetstream.Msg) {
 			s, err := Read(msg)
 			if err != nil {
-				b.log.WarnContext(ctx, "malformed event passed over", "subject", msg.Subject(), "error", err)
+				b.log.WarnContext(ctx, "malformed event skipped", "subject", msg.Subject(), "error", err)
 				return
 			}
 			handler(Handling(ctx, s), s)

@@ -12,8 +12,8 @@ import (
 	"github.com/rosey-bot/rosey/event"
 )
 
-// HeaderDue is when an event of a timer was to be stored, in RFC 3339: where nothing
-// ran then, it is stored later.
+// HeaderDue is the header with the time for which a timer's event was set, in RFC 3339.
+// While no server runs, the event is stored later.
 const HeaderDue = "Rosey-Due"
 
 // SetTimer implements Manager.
@@ -24,13 +24,13 @@ func (m manager) SetTimer(ctx context.Context, msg *nats.Msg, timer string, at t
 	}
 	stream, err := m.js.Stream(ctx, Timer)
 	if err != nil {
-		return ack, event.Errorf(event.NATSError, "look at stream %s: %w", Timer, err)
+		return ack, event.Errorf(event.NATSError, "open stream %s: %w", Timer, err)
 	}
 	if age := stream.CachedInfo().Config.MaxAge; age > 0 && time.Until(at) >= age {
-		return ack, event.Errorf(event.InvalidInput, "a timer for %s would be forgotten: stream %s keeps what waits in it for %s; set an earlier timer that sets this one",
+		return ack, event.Errorf(event.InvalidInput, "a timer for %s would expire: stream %s keeps what waits in it for %s; set an earlier timer that sets this one",
 			at.Format(time.RFC3339), Timer, age)
 	}
-	// A copy: what is not stored is scheduled again, with the same message.
+	// A copy, because a retry passes the same message again.
 	scheduled := &nats.Msg{Subject: event.ScheduleSubject(plugin, timer, nuid.Next()), Header: maps.Clone(msg.Header), Data: msg.Data}
 	scheduled.Header.Set(HeaderDue, at.UTC().Format(time.RFC3339))
 	stored, err := m.js.PublishMsg(ctx, scheduled, jetstream.WithScheduleAt(at), jetstream.WithScheduleTarget(due))
@@ -49,7 +49,7 @@ func (m manager) CancelTimer(ctx context.Context, plugin, timer string) error {
 	return dropTimer(ctx, stream, plugin, timer)
 }
 
-// dropTimer drops the settings of a timer that wait.
+// dropTimer purges the pending schedules of a timer.
 func dropTimer(ctx context.Context, stream jetstream.Stream, plugin, timer string, which ...jetstream.StreamPurgeOpt) error {
 	all := jetstream.WithPurgeSubject(event.ScheduleSubject(plugin, timer, "*"))
 	if err := stream.Purge(ctx, append(which, all)...); err != nil {

@@ -1,14 +1,12 @@
-// Package lease decides which of several processes does what only one may do at
-// a time, such as speaking in a channel. A lease is a key of the KV bucket
-// "leases" that its holder writes again and again, each time only if nobody else
-// did (a compare-and-swap on the key's revision).
+// Package lease elects the one process that may do something at a time, such as
+// speak in a channel. A lease is a key of the KV bucket "leases" that its holder
+// renews by a compare-and-swap on the key's revision.
 //
-// No clocks are compared. The holder counts from before it sent its last
-// successful write, and stops in good time before Term is over; others count
-// from when they first saw that write, which is later, and take the lease only
-// once a whole Term passed without another. A process that was suspended finds
-// that its time is over when it asks Lease.Valid, which it must do right before
-// whatever cannot be undone.
+// No clocks are compared. The holder counts the term from before its last successful
+// write and stops a margin before the end; others count from when they first saw
+// that write, which is later, and take the lease only after a whole term without
+// another. A process that was suspended learns from Lease.Valid that its term is
+// over; it must call Valid right before whatever cannot be undone.
 package lease
 
 import (
@@ -28,17 +26,15 @@ import (
 // Bucket is the KV bucket of the leases, one key each.
 const Bucket = "leases"
 
-// Term is how long a lease is good for after it was last renewed. A cluster needs
-// up to ten seconds to choose a new leader when a server dies, and the lease
-// should outlive that.
+// Term is how long a lease is valid after it was last renewed. It outlasts the up to
+// ten seconds that a cluster needs to elect a new leader when a server dies.
 const Term = 15 * time.Second
 
-// Timing is how leases go. The zero Timing has the defaults given with the
-// fields.
+// Timing is the timing of leases. A zero field means the default given with it.
 type Timing struct {
 	Term   time.Duration // Term
-	Renew  time.Duration // between renewals and looks at another's lease; an eighth of the term
-	Margin time.Duration // how long before the term's end the holder stops; a fifth of the term
+	Renew  time.Duration // between renewals, and between reads of another's lease; an eighth of the term
+	Margin time.Duration // from the time when the holder stops to the term's end; a fifth of the term
 }
 
 func (t Timing) withDefaults() Timing {
@@ -63,8 +59,8 @@ type Leases struct {
 	log    *slog.Logger
 }
 
-// Open opens the bucket, creating it if need be. Holder is how others name this
-// process, for people; processes may share it.
+// Open opens the bucket, creating it if need be. Holder names this process to people;
+// processes may share it.
 func Open(ctx context.Context, nc *nats.Conn, js jetstream.JetStream, replicas int, holder string, t Timing, log *slog.Logger) (*Leases, error) {
 	kv, err := streams.OpenBucket(ctx, js, jetstream.KeyValueConfig{
 		Bucket: Bucket, Description: "Who does what only one process may do", Replicas: max(replicas, 1),
@@ -75,44 +71,43 @@ func Open(ctx context.Context, nc *nats.Conn, js jetstream.JetStream, replicas i
 	return &Leases{nc: nc, kv: kv, holder: holder, timing: t.withDefaults(), log: log}, nil
 }
 
-// Lease is one thing that only one process may do.
+// Lease is the right to do one thing, which one process has at a time.
 type Lease struct {
 	*Leases
 	key     string
-	id      string                // of this process and attempt
+	id      string                // of this Lease among all processes
 	vacancy time.Duration         // see After
-	until   atomic.Int64          // when it must stop, as ns since epoch
-	others  atomic.Pointer[Owner] // who holds it, if another does
+	until   atomic.Int64          // when the holder must stop, as ns since epoch
+	others  atomic.Pointer[Owner] // the last other holder that was seen
 }
 
-// Owner is who holds a lease: a key's value.
+// Owner is the holder of a lease: the value of its key.
 type Owner struct {
 	ID     string    `json:"id"`
 	Holder string    `json:"holder"`
 	Since  time.Time `json:"since"`
 }
 
-// epoch is when times of Lease.until count from: it has a monotonic reading.
+// epoch is the origin of Lease.until, with a monotonic reading.
 var epoch = time.Now()
 
 // New makes a Lease of a key, 1 or more of A-Z a-z 0-9 _ - / = and ., that is
 // not held yet.
 func (ls *Leases) New(key string) *Lease { return &Lease{Leases: ls, key: key, id: nats.NewInbox()} }
 
-// After has Hold take the lease only once this process has seen for as long as
-// vacancy that nobody holds it, so that a holder that starts anew has it back before.
-// It returns l.
+// After makes Hold take the lease only after it was vacant for the given time, so that
+// a holder that restarts gets it back. It returns l.
 func (l *Lease) After(vacancy time.Duration) *Lease {
 	l.vacancy = vacancy
 	return l
 }
 
-// Valid reports whether this process holds the lease. Ask it right before
-// whatever another process must not do at the same time.
+// Valid reports whether this process holds the lease. Call it right before whatever
+// another process must not do at the same time.
 func (l *Lease) Valid() bool { return int64(time.Since(epoch)) < l.until.Load() }
 
-// Other is the process that holds the lease, as far as this one knows; ok is
-// false while it holds the lease itself or nobody is known to.
+// Other returns the process that holds the lease, as far as this one knows; ok is
+// false while this process holds it or no holder is known.
 func (l *Lease) Other() (o Owner, ok bool) {
 	if p := l.others.Load(); p != nil && !l.Valid() {
 		return *p, true
@@ -120,60 +115,60 @@ func (l *Lease) Other() (o Owner, ok bool) {
 	return o, false
 }
 
-// Hold waits for the lease and calls do while it holds it: the context that do
-// gets ends when the lease is lost, and do must have stopped what it does before
-// the margin is over. When do returns, the lease is given up, and others take it
-// at once; when it was lost, Hold waits for it again. Hold returns what do did,
-// or nil when ctx ended before.
+// Hold waits for the lease and calls do while it holds it: the context of do ends when
+// the lease is lost, and do must return before the margin is over. When do returns by
+// itself, Hold releases the lease, so that others take it at once, and returns do's
+// error; when the lease was lost, Hold waits for it again. It returns nil when ctx
+// ends before do was called.
 func (l *Lease) Hold(ctx context.Context, do func(context.Context) error) error {
 	for ctx.Err() == nil {
 		rev, ok := l.acquire(ctx)
 		if !ok {
 			return nil
 		}
-		l.log.InfoContext(ctx, "the lease is ours", "lease", l.key, "revision", rev)
-		lost, err := l.keep(ctx, rev, do)
+		l.log.InfoContext(ctx, "lease acquired", "lease", l.key, "revision", rev)
+		lost, err := l.renewWhile(ctx, rev, do)
 		if !lost {
 			return err
 		}
-		l.log.WarnContext(ctx, "the lease is lost", "lease", l.key, "error", err)
+		l.log.WarnContext(ctx, "lease lost", "lease", l.key, "error", err)
 	}
 	return nil
 }
 
 // acquire waits until the lease is this process's; false when ctx ended before.
 func (l *Lease) acquire(ctx context.Context) (rev uint64, ok bool) {
-	// A holder that gives the lease up says so. Who misses that looks soon.
+	// A missed notice of a release delays the lease by one interval.
 	released := make(chan *nats.Msg, 1)
 	sub, err := l.nc.ChanSubscribe(l.subject(), released)
 	if err == nil {
 		defer func() { _ = sub.Unsubscribe() }()
 	}
-	var seen uint64 // the newest revision that was seen, and when
-	var at time.Time
-	var vacant time.Time // since when it was seen to be nobody's
+	var seen uint64      // the newest revision
+	var at time.Time     // when it was first seen
+	var vacant time.Time // since when there was no holder
 	for {
-		asked := time.Now()
-		owner, current, err := l.look(ctx)
+		sent := time.Now()
+		owner, current, err := l.read(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return 0, false
 		case err != nil:
 			vacant = time.Time{}
-			l.log.DebugContext(ctx, "the lease cannot be read", "lease", l.key, "error", err)
+			l.log.DebugContext(ctx, "lease not read", "lease", l.key, "error", err)
 		case current == 0:
 			if vacant.IsZero() {
-				vacant = asked
+				vacant = sent
 			}
-			if asked.Sub(vacant) >= l.vacancy {
-				rev = l.take(ctx, 0, asked)
+			if sent.Sub(vacant) >= l.vacancy {
+				rev = l.take(ctx, 0, sent)
 			}
 		case current > seen:
 			seen, at, vacant = current, time.Now(), time.Time{}
 			l.others.Store(&owner)
-		case current == seen && asked.Sub(at) >= max(l.timing.Term, l.vacancy):
-			l.log.WarnContext(ctx, "the holder of the lease was not heard of for its term", "lease", l.key, "holder", owner.Holder, "term", l.timing.Term)
-			rev = l.take(ctx, current, asked)
+		case current == seen && sent.Sub(at) >= max(l.timing.Term, l.vacancy):
+			l.log.WarnContext(ctx, "lease expired, taking it", "lease", l.key, "holder", owner.Holder, "term", l.timing.Term)
+			rev = l.take(ctx, current, sent)
 		}
 		if rev > 0 {
 			l.others.Store(nil)
@@ -187,10 +182,10 @@ func (l *Lease) acquire(ctx context.Context) (rev uint64, ok bool) {
 	}
 }
 
-// look reads who holds the lease; revision 0 when nobody does. A replica may
-// answer with an old state, which the compare-and-swap that follows finds out.
-func (l *Lease) look(ctx context.Context) (o Owner, revision uint64, err error) {
-	ctx, cancel := context.WithTimeout(ctx, l.patience())
+// read returns the lease's holder and revision, 0 if there is none. A lagging replica
+// may answer with an old revision, with which the next compare-and-swap fails.
+func (l *Lease) read(ctx context.Context) (o Owner, revision uint64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, l.timeout())
 	defer cancel()
 	e, err := l.kv.Get(ctx, l.key)
 	if errors.Is(err, jetstream.ErrKeyNotFound) {
@@ -199,14 +194,14 @@ func (l *Lease) look(ctx context.Context) (o Owner, revision uint64, err error) 
 	if err != nil {
 		return o, 0, err
 	}
-	_ = json.Unmarshal(e.Value(), &o) // whose it is matters to people only
+	_ = json.Unmarshal(e.Value(), &o) // the ID is compared, the rest is for people
 	return o, e.Revision(), nil
 }
 
-// take writes the lease if revision is still the last one; 0 if it is nobody's.
-// It gives the new revision, or 0 when the write did not work.
-func (l *Lease) take(ctx context.Context, revision uint64, asked time.Time) uint64 {
-	ctx, cancel := context.WithTimeout(ctx, l.patience())
+// take writes the lease if revision is still the last one, 0 for none. It returns the
+// new revision, or 0 when the write failed.
+func (l *Lease) take(ctx context.Context, revision uint64, sent time.Time) uint64 {
+	ctx, cancel := context.WithTimeout(ctx, l.timeout())
 	defer cancel()
 	value, err := json.Marshal(Owner{ID: l.id, Holder: l.holder, Since: time.Now()})
 	switch {
@@ -217,26 +212,25 @@ func (l *Lease) take(ctx context.Context, revision uint64, asked time.Time) uint
 		revision, err = l.kv.Update(ctx, l.key, value, revision)
 	}
 	if err != nil {
-		// It may have been written nevertheless: then it is found in the bucket
-		// and runs out like another's.
-		l.log.DebugContext(ctx, "the lease was not taken", "lease", l.key, "error", err)
+		// A write that was stored nevertheless expires like another's lease.
+		l.log.DebugContext(ctx, "lease not taken", "lease", l.key, "error", err)
 		return 0
 	}
-	l.extend(asked)
+	l.extend(sent)
 	return revision
 }
 
-// extend makes the lease good for a term since the write that was sent at asked.
-func (l *Lease) extend(asked time.Time) {
-	l.until.Store(int64(asked.Add(l.timing.Term - l.timing.Margin).Sub(epoch)))
+// extend makes the lease valid for a term from when its write was sent.
+func (l *Lease) extend(sent time.Time) {
+	l.until.Store(int64(sent.Add(l.timing.Term - l.timing.Margin).Sub(epoch)))
 }
 
-// patience is how long to wait for one answer.
-func (l *Lease) patience() time.Duration { return max(l.timing.Renew, 500*time.Millisecond) }
+// timeout bounds one request.
+func (l *Lease) timeout() time.Duration { return max(l.timing.Renew, 500*time.Millisecond) }
 
-// keep does the work and renews the lease meanwhile. Lost tells that the lease
-// was lost first.
-func (l *Lease) keep(ctx context.Context, rev uint64, do func(context.Context) error) (lost bool, err error) {
+// renewWhile calls do and renews the lease until it returns. Lost says that the lease
+// was lost before.
+func (l *Lease) renewWhile(ctx context.Context, rev uint64, do func(context.Context) error) (lost bool, err error) {
 	work, stop := context.WithCancel(ctx)
 	defer stop()
 	done := make(chan error, 1)
@@ -252,34 +246,34 @@ func (l *Lease) keep(ctx context.Context, rev uint64, do func(context.Context) e
 			return false, err
 		case <-end.C:
 			stop()
-			return true, errors.Join(errors.New("it could not be renewed in time"), <-done)
+			return true, errors.Join(errors.New("not renewed in time"), <-done)
 		case <-renew.C:
 			end.Stop()
-			asked := time.Now()
+			sent := time.Now()
 			within, cancel := context.WithDeadline(work, epoch.Add(time.Duration(l.until.Load())))
 			next, err := l.renew(within, rev)
 			cancel()
 			switch {
 			case err == nil:
 				rev = next
-				l.extend(asked)
+				l.extend(sent)
 			case errors.Is(err, errTaken):
 				l.until.Store(0)
 				stop()
 				return true, errors.Join(err, <-done)
 			default:
-				l.log.DebugContext(ctx, "the lease was not renewed, will try again", "lease", l.key, "error", err)
+				l.log.DebugContext(ctx, "lease not renewed, retrying", "lease", l.key, "error", err)
 			}
 		}
 	}
 }
 
-var errTaken = errors.New("another process has taken it")
+var errTaken = errors.New("taken by another process")
 
-// renew writes the lease again. A write that got no answer may have been stored:
-// then the newest revision is this process's own, and is taken up.
+// renew writes the lease again. If an unanswered write of this process was stored, the
+// newest revision is its own, and renew goes on from there.
 func (l *Lease) renew(ctx context.Context, rev uint64) (uint64, error) {
-	ctx, cancel := context.WithTimeout(ctx, l.patience())
+	ctx, cancel := context.WithTimeout(ctx, l.timeout())
 	defer cancel()
 	value, err := json.Marshal(Owner{ID: l.id, Holder: l.holder, Since: time.Now()})
 	if err != nil {
@@ -289,11 +283,11 @@ func (l *Lease) renew(ctx context.Context, rev uint64) (uint64, error) {
 	if !errors.Is(err, jetstream.ErrKeyRevisionMismatch) {
 		return next, err
 	}
-	o, current, lookErr := l.look(ctx)
+	o, current, readErr := l.read(ctx)
 	switch {
-	case lookErr != nil:
-		return 0, lookErr
-	case current <= rev: // an old state
+	case readErr != nil:
+		return 0, readErr
+	case current <= rev: // from a lagging replica
 		return 0, err
 	case o.ID != l.id:
 		return 0, errTaken
@@ -301,14 +295,14 @@ func (l *Lease) renew(ctx context.Context, rev uint64) (uint64, error) {
 	return l.kv.Update(ctx, l.key, value, current)
 }
 
-// release gives the lease up and tells those who wait for it. What fails here
-// makes them wait for the term's end.
+// release deletes the lease and notifies those who wait for it. If it fails they wait
+// for the term's end.
 func (l *Lease) release(ctx context.Context, rev uint64) {
 	l.until.Store(0)
-	ctx, cancel := context.WithTimeout(ctx, l.patience())
+	ctx, cancel := context.WithTimeout(ctx, l.timeout())
 	defer cancel()
 	if err := l.kv.Delete(ctx, l.key, jetstream.LastRevision(rev)); err != nil {
-		l.log.WarnContext(ctx, "the lease could not be given up: others wait for its end", "lease", l.key, "error", err)
+		l.log.WarnContext(ctx, "lease not released, it expires after its term", "lease", l.key, "error", err)
 		return
 	}
 	if err := l.nc.Publish(l.subject(), nil); err == nil {
@@ -316,5 +310,5 @@ func (l *Lease) release(ctx context.Context, rev uint64) {
 	}
 }
 
-// subject is where it is said that the lease was given up. No stream captures it.
+// subject is that of the notice of a release. No stream captures it.
 func (l *Lease) subject() string { return "rosey.lease." + l.key }

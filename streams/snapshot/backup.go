@@ -18,10 +18,10 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Backup writes all streams, buckets and object stores of the connection's
-// account to dir, which it creates; one that exists must be empty. Events may be
-// stored meanwhile: each stream is copied as it is when its turn comes. Progress
-// may be nil. After an error nothing is left behind.
+// Backup writes all streams, buckets and object stores of the connection's account
+// to dir, which it creates; one that exists must be empty. Events may be stored
+// meanwhile: each stream is copied as it is when its turn comes. Progress may be
+// nil. After an error Backup removes what it wrote.
 func Backup(ctx context.Context, js jetstream.JetStream, dir string, progress func(Progress)) (m Manifest, err error) {
 	made, err := prepare(dir)
 	if err != nil {
@@ -40,7 +40,7 @@ func Backup(ctx context.Context, js jetstream.JetStream, dir string, progress fu
 		}
 	}()
 	m = Manifest{Layout: layout, Began: time.Now().UTC(), Server: js.Conn().ConnectedServerVersion()}
-	if m.Streams, err = look(ctx, js); err != nil {
+	if m.Streams, err = positions(ctx, js); err != nil {
 		return Manifest{}, err
 	}
 	done := int64(0)
@@ -50,7 +50,7 @@ func Backup(ctx context.Context, js jetstream.JetStream, dir string, progress fu
 			return download(ctx, js, s, func(b []byte) error {
 				n, err := f.Write(b)
 				done, s.Size = done+int64(n), s.Size+int64(n)
-				tell(progress, Progress{Stream: s.Name, Done: done})
+				report(progress, Progress{Stream: s.Name, Done: done})
 				return err
 			})
 		})
@@ -58,7 +58,7 @@ func Backup(ctx context.Context, js jetstream.JetStream, dir string, progress fu
 			return Manifest{}, fmt.Errorf("back up %s: %w", s.Name, err)
 		}
 	}
-	if err := reached(ctx, js, m.Streams); err != nil {
+	if err := setReached(ctx, js, m.Streams); err != nil {
 		return Manifest{}, err
 	}
 	m.Ended = time.Now().UTC()
@@ -68,13 +68,13 @@ func Backup(ctx context.Context, js jetstream.JetStream, dir string, progress fu
 	return m, nil
 }
 
-// prepare makes the directory, or makes sure that it is empty. It reports
-// whether it made it.
+// prepare makes the directory, or checks that it is empty. It reports whether it made
+// it.
 func prepare(dir string) (made bool, err error) {
 	entries, err := os.ReadDir(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		// What people wrote in private is in there too.
+		// It will hold private messages.
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return false, fmt.Errorf("create the backup: %w", err)
 		}
@@ -89,9 +89,9 @@ func prepare(dir string) (made bool, err error) {
 	return false, nil
 }
 
-// look lists the streams with the positions of their durable consumers, before
+// positions lists the streams with the positions of their durable consumers, before
 // any of them is copied.
-func look(ctx context.Context, js jetstream.JetStream) ([]Stream, error) {
+func positions(ctx context.Context, js jetstream.JetStream) ([]Stream, error) {
 	var all []Stream
 	lister := js.ListStreams(ctx)
 	for info := range lister.Info() {
@@ -108,7 +108,7 @@ func look(ctx context.Context, js jetstream.JetStream) ([]Stream, error) {
 		s := &all[i]
 		stream, err := js.Stream(ctx, s.Name)
 		if err != nil {
-			return nil, fmt.Errorf("look at stream %s: %w", s.Name, err)
+			return nil, fmt.Errorf("open stream %s: %w", s.Name, err)
 		}
 		s.Positions = []Position{}
 		consumers := stream.ListConsumers(ctx)
@@ -124,15 +124,15 @@ func look(ctx context.Context, js jetstream.JetStream) ([]Stream, error) {
 	return all, nil
 }
 
-// reached notes how far the streams have come meanwhile. An event of a stream that
-// was copied late may have a cause up to there.
-func reached(ctx context.Context, js jetstream.JetStream, all []Stream) error {
+// setReached sets the streams' last sequences after all were copied: events of a stream
+// that was copied late may name causes up to there.
+func setReached(ctx context.Context, js jetstream.JetStream, all []Stream) error {
 	for i := range all {
 		s, err := js.Stream(ctx, all[i].Name)
 		switch {
 		case errors.Is(err, jetstream.ErrStreamNotFound):
 		case err != nil:
-			return fmt.Errorf("look at stream %s: %w", all[i].Name, err)
+			return fmt.Errorf("open stream %s: %w", all[i].Name, err)
 		default:
 			all[i].Reached = s.CachedInfo().State.LastSeq
 		}

@@ -39,7 +39,7 @@ var (
 	ErrNoBackup = errors.New("not a backup")
 	// ErrDamaged is wrapped when a backup's files are not those that were written.
 	ErrDamaged = errors.New("the backup is damaged")
-	// ErrNotEmpty is wrapped when there is something in the way.
+	// ErrNotEmpty is wrapped when a directory or stream is not empty.
 	ErrNotEmpty = errors.New("not empty")
 )
 
@@ -66,16 +66,15 @@ type Stream struct {
 	State     json.RawMessage `json:"state"`
 }
 
-// Position is how far a durable consumer had acknowledged everything when the
-// backup began. What it handled while the backup was made is handled again after
-// a restore: what that caused may not be in the backup, and where it is, it is
-// recognised by its Nats-Msg-Id.
+// Position is the ack floor of a durable consumer when the backup began. What it
+// handled while the backup was made is handled again after a restore: the effects
+// may not be in the backup, and those that are deduplicate by their Nats-Msg-Id.
 type Position struct {
 	Consumer string `json:"consumer"`
 	Acked    uint64 `json:"acked"` // stream sequence
 }
 
-// Messages is how many messages the backup holds in all.
+// Messages returns how many messages the backup holds in all.
 func (m Manifest) Messages() (n uint64) {
 	for _, s := range m.Streams {
 		n += s.Messages
@@ -83,7 +82,7 @@ func (m Manifest) Messages() (n uint64) {
 	return n
 }
 
-// Size is how many bytes the backup's streams take on disk.
+// Size returns how many bytes the backup's streams take on disk.
 func (m Manifest) Size() (n int64) {
 	for _, s := range m.Streams {
 		n += s.Size
@@ -187,7 +186,7 @@ func Verify(ctx context.Context, dir string, progress func(Progress)) (Manifest,
 		n, err := readFile(ctx, filepath.Join(dir, s.file()), func(b []byte) error {
 			h.Write(b)
 			done += int64(len(b))
-			tell(progress, Progress{Stream: s.Name, Done: done, Total: m.Size(), Checking: true})
+			report(progress, Progress{Stream: s.Name, Done: done, Total: m.Size(), Checking: true})
 			return nil
 		})
 		switch {
@@ -202,13 +201,13 @@ func Verify(ctx context.Context, dir string, progress func(Progress)) (Manifest,
 	return m, nil
 }
 
-func tell(progress func(Progress), p Progress) {
+func report(progress func(Progress), p Progress) {
 	if progress != nil {
 		progress(p)
 	}
 }
 
-// readFile hands a file to f in pieces. It returns the bytes read.
+// readFile calls f with each piece of a file and returns the bytes read.
 func readFile(ctx context.Context, path string, f func([]byte) error) (n int64, err error) {
 	file, err := os.Open(path)
 	if err != nil {

@@ -21,16 +21,16 @@ type RestoreOptions struct {
 	// ReadOnly makes streams for looking at: nothing can be stored in them or
 	// deleted from them, nothing in them expires, and no timer in them fires.
 	ReadOnly bool
-	// Begin, if set, is called when nothing is in the way, before anything is
-	// changed; its error ends the restore.
+	// Begin, if set, is called after all checks, before anything is changed; its
+	// error ends the restore.
 	Begin func() error
-	// Progress, if set, hears how far the check and then the restore is.
+	// Progress, if set, is called with the progress of the check and then the restore.
 	Progress func(Progress)
 }
 
 // Restore makes the streams of a backup on a server, after it has checked every
-// file of the backup. Streams that exist are in the way, unless they are empty:
-// those are replaced. The error wraps ErrNoBackup, ErrDamaged or ErrNotEmpty
+// file of the backup. It replaces empty streams and refuses to overwrite others. The
+// error wraps ErrNoBackup, ErrDamaged or ErrNotEmpty
 // when nothing was changed; after any other, what was made is removed again.
 //
 // Retention goes on where it was: what is past a stream's max_age is gone soon
@@ -48,7 +48,7 @@ func Restore(ctx context.Context, js jetstream.JetStream, dir string, o RestoreO
 			return m, fmt.Errorf("%w: the configuration of %s: %w", ErrDamaged, s.Name, err)
 		}
 	}
-	empty, err := inTheWay(ctx, js, m)
+	empty, err := existing(ctx, js, m)
 	if err != nil {
 		return m, err
 	}
@@ -71,10 +71,10 @@ func Restore(ctx context.Context, js jetstream.JetStream, dir string, o RestoreO
 		}
 		err = restore(ctx, js, subject, dir, s, func(n int) {
 			done += int64(n)
-			tell(o.Progress, Progress{Stream: s.Name, Done: done, Total: m.Size()})
+			report(o.Progress, Progress{Stream: s.Name, Done: done, Total: m.Size()})
 		})
 		if err == nil && !o.ReadOnly {
-			// What came to the stream while the rest was copied is gone.
+			// Events that were stored while the rest was copied are not in the backup.
 			err = streams.AdvanceSequence(ctx, js, s.Name, s.Reached)
 		}
 		if err == nil && !o.ReadOnly {
@@ -86,26 +86,26 @@ func Restore(ctx context.Context, js jetstream.JetStream, dir string, o RestoreO
 			return m, errors.Join(fmt.Errorf("restore %s: %w", s.Name, err), remove(ctx, js, m.Streams[:i+1]))
 		}
 	}
-	if err := settle(ctx, rewound); err != nil {
+	if err := rewindAgain(ctx, rewound); err != nil {
 		return m, errors.Join(err, remove(ctx, js, m.Streams))
 	}
 	return m, nil
 }
 
-// flushed is how long after a restore the server has written the consumers'
+// flushTime is how long after a restore the server has written the consumers'
 // positions to the disk.
-const flushed = 500 * time.Millisecond
+const flushTime = 500 * time.Millisecond
 
-// settle puts consumers back a second time. The server writes the new position to
-// the disk, but not while it is writing the old one (nats-server 2.15.2), which it
-// does a moment after a restore: then a server that is stopped would go on from
-// the old one, and what was handled during the backup would be left out.
-func settle(ctx context.Context, rewound []func() error) error {
+// rewindAgain resets consumers a second time. The server does not write a new position
+// to the disk while it is writing the old one (nats-server 2.15.2), which it does a
+// moment after a restore. A server that is stopped then would go on from the old one
+// and skip the events that were handled during the backup.
+func rewindAgain(ctx context.Context, rewound []func() error) error {
 	if len(rewound) == 0 {
 		return nil
 	}
 	select {
-	case <-time.After(flushed):
+	case <-time.After(flushTime):
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -129,14 +129,14 @@ func restore(ctx context.Context, js jetstream.JetStream, subject, dir string, s
 	return nil
 }
 
-// adapt is a stream's configuration on the server that it is restored to.
+// adapt returns a stream's configuration for the server to which it is restored.
 func adapt(config json.RawMessage, o RestoreOptions) (json.RawMessage, error) {
 	var c map[string]json.RawMessage
 	if err := json.Unmarshal(config, &c); err != nil {
 		return nil, err
 	}
 	c["num_replicas"] = strconv.AppendInt(nil, int64(max(o.Replicas, 1)), 10)
-	// Which servers were to hold it says nothing about those that will.
+	// The placement is about the servers of the backup.
 	delete(c, "placement")
 	if o.ReadOnly {
 		c["sealed"], c["max_age"] = json.RawMessage("true"), json.RawMessage("0")
@@ -147,16 +147,16 @@ func adapt(config json.RawMessage, o RestoreOptions) (json.RawMessage, error) {
 	return json.Marshal(c)
 }
 
-// inTheWay lists the backup's streams that exist and are empty. One that is not
-// is an error.
-func inTheWay(ctx context.Context, js jetstream.JetStream, m Manifest) (empty []string, err error) {
+// existing lists the backup's streams that exist and are empty. One that is not
+// empty is an error.
+func existing(ctx context.Context, js jetstream.JetStream, m Manifest) (empty []string, err error) {
 	var full []string
 	for _, s := range m.Streams {
 		stream, err := js.Stream(ctx, s.Name)
 		switch {
 		case errors.Is(err, jetstream.ErrStreamNotFound):
 		case err != nil:
-			return nil, fmt.Errorf("look at stream %s: %w", s.Name, err)
+			return nil, fmt.Errorf("open stream %s: %w", s.Name, err)
 		case stream.CachedInfo().State.Msgs > 0:
 			full = append(full, s.Name)
 		default:
@@ -170,8 +170,8 @@ func inTheWay(ctx context.Context, js jetstream.JetStream, m Manifest) (empty []
 	return empty, nil
 }
 
-// rewind puts durable consumers that went on while the backup was made back to
-// where they were when it began, and returns what does that again.
+// rewind resets durable consumers that advanced while the backup was made to their
+// positions when it began, and returns functions that repeat it.
 func rewind(ctx context.Context, js jetstream.JetStream, s Stream) (again []func() error, err error) {
 	for _, p := range s.Positions {
 		c, err := js.Consumer(ctx, s.Name, p.Consumer)
@@ -179,7 +179,7 @@ func rewind(ctx context.Context, js jetstream.JetStream, s Stream) (again []func
 			continue // it was deleted while the backup was made
 		}
 		if err != nil {
-			return nil, fmt.Errorf("look at consumer %s: %w", p.Consumer, err)
+			return nil, fmt.Errorf("open consumer %s: %w", p.Consumer, err)
 		}
 		if c.CachedInfo().AckFloor.Stream <= p.Acked {
 			continue
@@ -187,11 +187,11 @@ func rewind(ctx context.Context, js jetstream.JetStream, s Stream) (again []func
 		reset := func() error {
 			_, err := js.ResetConsumerToSequence(ctx, s.Name, p.Consumer, p.Acked+1)
 			if errors.Is(err, jetstream.ErrConsumerInvalidReset) {
-				// It was made to begin behind that, and cannot be put before it.
+				// It was created to start after that position.
 				_, err = js.ResetConsumer(ctx, s.Name, p.Consumer)
 			}
 			if err != nil {
-				return fmt.Errorf("put consumer %s back to %d: %w", p.Consumer, p.Acked, err)
+				return fmt.Errorf("reset consumer %s to %d: %w", p.Consumer, p.Acked, err)
 			}
 			return nil
 		}
@@ -203,14 +203,14 @@ func rewind(ctx context.Context, js jetstream.JetStream, s Stream) (again []func
 	return again, nil
 }
 
-// remove takes back what a failed restore made.
+// remove deletes the streams that a failed restore made.
 func remove(ctx context.Context, js jetstream.JetStream, made []Stream) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 30*time.Second)
 	defer cancel()
 	var errs []error
 	for _, s := range made {
 		if err := js.DeleteStream(ctx, s.Name); err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
-			errs = append(errs, fmt.Errorf("take %s back: %w", s.Name, err))
+			errs = append(errs, fmt.Errorf("delete %s: %w", s.Name, err))
 		}
 	}
 	return errors.Join(errs...)

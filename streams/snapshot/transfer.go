@@ -19,9 +19,9 @@ import (
 const (
 	chunkSize  = 128 << 10
 	windowSize = 8 << 20
-	// patience is how long the server may take for the next step. A stream with
-	// large gaps, or a slow disk, makes it pause.
-	patience = time.Minute
+	// stepTimeout bounds each step of the server. A stream with large gaps, or a slow
+	// disk, makes it pause.
+	stepTimeout = time.Minute
 )
 
 // state is the part of a stream's state that a manifest repeats.
@@ -33,15 +33,15 @@ type state struct {
 	Consumers int    `json:"consumer_count"`
 }
 
-// ask is streams.API with a limit to its patience.
-func ask(ctx context.Context, js jetstream.JetStream, subject string, request, reply any) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+// request is streams.API with a timeout.
+func request(ctx context.Context, js jetstream.JetStream, subject string, body, reply any) error {
+	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
 	defer cancel()
-	return streams.API(ctx, js, subject, request, reply)
+	return streams.API(ctx, js, subject, body, reply)
 }
 
-// download asks for a snapshot of a stream and hands it to write in pieces. It
-// fills in what the stream holds.
+// download requests a snapshot of a stream and passes its pieces to write. It sets the
+// fields of s.
 func download(ctx context.Context, js jetstream.JetStream, s *Stream, write func([]byte) error) error {
 	nc := js.Conn()
 	inbox := nc.NewInbox()
@@ -54,11 +54,11 @@ func download(ctx context.Context, js jetstream.JetStream, s *Stream, write func
 		Config json.RawMessage `json:"config"`
 		State  json.RawMessage `json:"state"`
 	}
-	request := map[string]any{
+	options := map[string]any{
 		"deliver_subject": inbox, "window_size": windowSize, "jsck": true,
 		"chunk_size": min(chunkSize, int(nc.MaxPayload())/2),
 	}
-	if err := ask(ctx, js, "STREAM.SNAPSHOT."+s.Name, request, &reply); err != nil {
+	if err := request(ctx, js, "STREAM.SNAPSHOT."+s.Name, options, &reply); err != nil {
 		return err
 	}
 	var held state
@@ -70,24 +70,24 @@ func download(ctx context.Context, js jetstream.JetStream, s *Stream, write func
 	return receive(ctx, chunks, write)
 }
 
-// receive reads chunks up to the empty one that ends a snapshot. Each but the
-// last is acknowledged, which is what keeps the server sending, and carries its
-// number, so that none is lost unnoticed.
+// receive reads chunks up to the empty one that ends a snapshot. It acknowledges each
+// but the last, without which the server would stop, and checks their numbers, so
+// that a lost one is noticed.
 func receive(ctx context.Context, chunks *nats.Subscription, write func([]byte) error) error {
 	for number := 1; ; number++ {
-		next, cancel := context.WithTimeout(ctx, patience)
+		next, cancel := context.WithTimeout(ctx, stepTimeout)
 		msg, err := chunks.NextMsgWithContext(next)
 		cancel()
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case errors.Is(err, context.DeadlineExceeded):
-			return fmt.Errorf("the server sent nothing for %s", patience)
+			return fmt.Errorf("the server sent nothing for %s", stepTimeout)
 		case err != nil:
 			return fmt.Errorf("receive the snapshot: %w", err)
 		}
 		if status := msg.Header.Get("Status"); len(msg.Data) == 0 && status != "" && status != "204" {
-			return fmt.Errorf("the server gave up: %s %s", status, msg.Header.Get("Description"))
+			return fmt.Errorf("the server ended the snapshot: %s %s", status, msg.Header.Get("Description"))
 		}
 		if len(msg.Data) == 0 {
 			return nil
@@ -107,20 +107,20 @@ func receive(ctx context.Context, chunks *nats.Subscription, write func([]byte) 
 	}
 }
 
-// begin tells the server to make a stream of a snapshot, and returns where it
-// wants it. From here on a failure can leave a part of the stream behind.
+// begin starts the restore of a stream and returns the subject to which the server
+// wants the snapshot. From here on a failure can leave a part of the stream behind.
 func begin(ctx context.Context, js jetstream.JetStream, s Stream, config json.RawMessage) (subject string, err error) {
 	var ready struct {
 		Subject string `json:"deliver_subject"`
 	}
-	err = ask(ctx, js, "STREAM.RESTORE."+s.Name, map[string]any{"config": config, "state": s.State}, &ready)
+	err = request(ctx, js, "STREAM.RESTORE."+s.Name, map[string]any{"config": config, "state": s.State}, &ready)
 	return ready.Subject, err
 }
 
-// upload sends a snapshot and returns what the stream then holds.
+// upload sends a snapshot and returns the restored stream's state.
 func upload(ctx context.Context, js jetstream.JetStream, subject, dir string, s Stream, sent func(n int)) (state, error) {
 	put := func(ctx context.Context, b []byte) (*nats.Msg, error) {
-		ctx, cancel := context.WithTimeout(ctx, patience)
+		ctx, cancel := context.WithTimeout(ctx, stepTimeout)
 		defer cancel()
 		return js.Conn().RequestWithContext(ctx, subject, b)
 	}
@@ -146,9 +146,9 @@ func upload(ctx context.Context, js jetstream.JetStream, subject, dir string, s 
 	if err == nil {
 		err = ctx.Err()
 	}
-	// The server makes the stream as soon as it has read all of it, which may be
-	// before it is told that this was all. However the upload ended it is waited for:
-	// a stream of which it is not done would appear after everything was taken back.
+	// The server makes the stream once it has read all of it, which may be before the
+	// final empty chunk. That is sent, and its reply awaited, also after a failure:
+	// otherwise the stream could appear after remove deleted it.
 	reply, finished := put(context.WithoutCancel(ctx), nil)
 	if err != nil {
 		return state{}, err

@@ -1,0 +1,184 @@
+package streams
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/rosey-bot/rosey/event"
+)
+
+// Limits overrides how long a stream is kept and how large it may grow. A zero
+// field leaves the default.
+type Limits struct {
+	MaxAge   time.Duration
+	MaxBytes int64
+}
+
+// Options are the settings of Open.
+type Options struct {
+	Replicas int               // copies in a cluster, at least; 0 means 1
+	Limits   map[string]Limits // by stream name
+}
+
+// Open creates the streams or brings existing ones up to date. It never
+// deletes a stream; a difference that JetStream cannot change in place is
+// refused with an error that says what to do.
+func Open(ctx context.Context, js jetstream.JetStream, o Options) error {
+	specs := Specs()
+	for name := range o.Limits {
+		if !slices.ContainsFunc(specs, func(s Spec) bool { return s.Name == name }) {
+			return fmt.Errorf("retention for unknown stream %q: the streams are %s, %s, %s, %s, %s and %s",
+				name, Cytube, Timer, Plugin, PluginRequest, Platform, Database)
+		}
+	}
+	if err := moveTimers(ctx, js); err != nil {
+		return fmt.Errorf("open stream %s: %w", Timer, err)
+	}
+	for _, s := range specs {
+		if err := open(ctx, js, s, o); err != nil {
+			return fmt.Errorf("open stream %s: %w", s.Name, err)
+		}
+	}
+	return awaitTimers(ctx, js)
+}
+
+// awaitTimers waits, for at most 2 s, until the stream PLUGIN sources due events: a
+// server that is just starting takes a moment to connect the two streams.
+func awaitTimers(ctx context.Context, js jetstream.JetStream) error {
+	for deadline := time.Now().Add(2 * time.Second); ; {
+		s, err := js.Stream(ctx, Plugin)
+		if err != nil {
+			return fmt.Errorf("open stream %s: %w", Plugin, err)
+		}
+		connected := !slices.ContainsFunc(s.CachedInfo().Sources, func(i *jetstream.StreamSourceInfo) bool { return i.Active < 0 })
+		if connected || time.Now().After(deadline) {
+			return nil
+		}
+		select {
+		case <-time.After(5 * time.Millisecond):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// dueEvents is the source from which the stream PLUGIN gets the events of timers.
+// Schedules have a stream of their own because a publisher to a stream with schedules
+// can also purge it, or publish on any of its subjects, by a header.
+func dueEvents() []*jetstream.StreamSource {
+	return []*jetstream.StreamSource{{
+		Name:              Timer,
+		SubjectTransforms: []jetstream.SubjectTransformConfig{{Source: event.AllDue, Destination: event.EventSubject("{{wildcard(1)}}", ">")}},
+	}}
+}
+
+// answerTimeout is how long to wait for the reply to a request that opens a stream or
+// bucket, before it is repeated: on a cluster, one of two simultaneous requests may
+// never be answered.
+const answerTimeout = 2 * time.Second
+
+// AnswerWithin returns ctx with a deadline for one request that opens a stream or a
+// bucket, unless it has one; see WhileUnanswered for repeating the request.
+func AnswerWithin(ctx context.Context) (context.Context, context.CancelFunc) {
+	if _, ok := ctx.Deadline(); ok {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, answerTimeout)
+}
+
+func open(ctx context.Context, js jetstream.JetStream, s Spec, o Options) error {
+	ctx, cancel := AnswerWithin(ctx)
+	defer cancel()
+	existing, err := js.Stream(ctx, s.Name)
+	var have *jetstream.StreamConfig
+	switch {
+	case errors.Is(err, jetstream.ErrStreamNotFound):
+	case err != nil:
+		return err
+	default:
+		have = &existing.CachedInfo().Config
+	}
+	want, err := s.config(have, o)
+	if err != nil {
+		return err
+	}
+	_, err = js.CreateOrUpdateStream(ctx, want)
+	return err
+}
+
+// config returns the configuration to bring a stream to. Settings of an existing one
+// that a Spec does not have are kept: an operator may have tuned them.
+func (s Spec) config(have *jetstream.StreamConfig, o Options) (jetstream.StreamConfig, error) {
+	want := jetstream.StreamConfig{Name: s.Name, Storage: jetstream.FileStorage, Retention: jetstream.LimitsPolicy, Discard: jetstream.DiscardOld}
+	if have != nil {
+		if have.Storage != want.Storage || have.Retention != want.Retention {
+			return want, fmt.Errorf("it exists with %s storage and %s retention, which cannot be changed in place: "+
+				"back it up and remove it, or use another store or account", have.Storage, have.Retention)
+		}
+		want = *have
+	}
+	want.Description = s.Purpose
+	want.Subjects = slices.Concat(s.Subjects, s.Due)
+	want.Sources = nil
+	// JetStream does not let a stream that once had schedules be without.
+	had := have != nil && have.AllowMsgSchedules
+	if s.Name == Plugin && !had { // an old stream needs a TimerForwarder
+		want.Sources = dueEvents()
+	}
+	want.NoAck = s.NoAck
+	want.AllowDirect = true
+	want.AllowMsgTTL = true
+	want.AllowMsgSchedules = len(s.Due) > 0 || had
+	want.Replicas = max(o.Replicas, want.Replicas, 1) // never fewer: a process may run without the setting
+	want.Duplicates = DuplicateWindow
+	if s.NoAck && want.Replicas > 1 {
+		want.Duplicates = minWindow
+	}
+	want.MaxAge, want.MaxBytes = s.MaxAge, -1
+	if l, ok := o.Limits[s.Name]; ok {
+		if l.MaxAge > 0 {
+			want.MaxAge = l.MaxAge
+		}
+		if l.MaxBytes > 0 {
+			want.MaxBytes = l.MaxBytes
+		}
+	}
+	if want.MaxAge > 0 && want.MaxAge < want.Duplicates {
+		return want, fmt.Errorf("max_age %s is shorter than the duplicate window of %s: choose a longer one", want.MaxAge, want.Duplicates)
+	}
+	return want, nil
+}
+
+// Differences returns the settings of an existing stream that Open would change. The
+// error is the one with which Open would refuse the stream.
+func (s Spec) Differences(have jetstream.StreamConfig, o Options) ([]string, error) {
+	want, err := s.config(&have, o)
+	if err != nil {
+		return nil, err
+	}
+	var found []string
+	for _, f := range []struct {
+		name       string
+		have, want any
+	}{
+		{"subjects", have.Subjects, want.Subjects},
+		{"no_ack", have.NoAck, want.NoAck},
+		{"allow_direct", have.AllowDirect, want.AllowDirect},
+		{"allow_msg_ttl", have.AllowMsgTTL, want.AllowMsgTTL},
+		{"allow_msg_schedules", have.AllowMsgSchedules, want.AllowMsgSchedules},
+		{"duplicate_window", have.Duplicates, want.Duplicates},
+		{"num_replicas", have.Replicas, want.Replicas},
+		{"max_age", have.MaxAge, want.MaxAge},
+		{"max_bytes", have.MaxBytes, want.MaxBytes},
+	} {
+		if fmt.Sprint(f.have) != fmt.Sprint(f.want) {
+			found = append(found, fmt.Sprintf("%s is %v and should be %v", f.name, f.have, f.want))
+		}
+	}
+	return found, nil
+}
