@@ -83,7 +83,7 @@ func (c *composition) compose() (*group, *lifecycle, error) {
 	registered := g.add("registrations", retrying(log, func(ctx context.Context, ready func()) error {
 		return registry.Watch(ctx, c.stored.registrations, registrations(c.plugins), ready)
 	}))
-	commands := router.New(registry, s.Prefix, c.channels.isBot, log).Prefixes(c.channels.prefixes())
+	commands := router.Router{Registry: registry, Prefix: s.Prefix, Prefixes: c.channels.prefixes(), IsBot: c.channels.isBot, Logger: log}
 	g.add("router", c.consumer(commands.Config(), commands.Handle), registered)
 	started := []readiness{database}
 	for _, p := range c.plugins {

@@ -65,7 +65,7 @@ func newBus(t *testing.T) *bus {
 		t.Fatal(err)
 	}
 	b.registry = router.NewRegistry("!", log)
-	router := router.New(b.registry, "!", func(_, user string) bool { return user == "rosey" }, log)
+	router := router.Router{Registry: b.registry, Prefix: "!", IsBot: func(_, user string) bool { return user == "rosey" }, Logger: log}
 	var running sync.WaitGroup
 	for _, run := range []func() error{
 		func() error { return b.registry.Watch(ctx, kv, nil, func() {}) },

@@ -31,7 +31,7 @@ func ourChain(b *bench) chain {
 	bucket := must(router.OpenBucket(b.ctx, bus.JetStream(), 1))
 	c := chain{answered: make(chan struct{}, 1<<16)}
 	registry := router.NewRegistry("!", log)
-	commands := router.New(registry, "!", func(_, user string) bool { return user == "rosey" }, log)
+	commands := router.Router{Registry: registry, Prefix: "!", IsBot: func(_, user string) bool { return user == "rosey" }, Logger: log}
 	host := host.Host{Bus: bus, Bucket: bucket, Logger: log}
 	plugin := plugins.Plugin{Name: "bench", Version: "1.0.0", Commands: []plugins.Command{{
 		Name: "bench", Handle: func(c *plugins.Context) ([]event.Envelope, error) { return c.Say("benched"), nil },

@@ -48,7 +48,7 @@ func startTracedChain(b *testing.B, exporter sdktrace.SpanExporter) *tracedChain
 	}
 	c := &tracedChain{bus: bus, said: make(chan struct{}, 1<<16)}
 	registry := router.NewRegistry("!", log)
-	router := router.New(registry, "!", func(_, user string) bool { return user == "rosey" }, log)
+	router := router.Router{Registry: registry, Prefix: "!", IsBot: func(_, user string) bool { return user == "rosey" }, Logger: log}
 	host := host.Host{Bus: bus, Bucket: kv, Logger: log}
 	sink := consumers.Config{Durable: "cytube-sender", Stream: streams.Cytube, Subjects: []string{event.AllSends}, Name: "cytube-sender"}
 	ready := make(chan struct{})

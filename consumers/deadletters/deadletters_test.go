@@ -48,7 +48,7 @@ func newFixture(t *testing.T) *fixture {
 	// A plugin may have its own durable read everything.
 	f.consumer(streams.Plugin, "plugin-evil")
 	f.consumer(streams.Cytube, "plugin-evil")
-	f.router = router.New(router.NewRegistry("!", nil), "!", nil, nil).Config()
+	f.router = router.Router{Registry: router.NewRegistry("!", nil), Prefix: "!"}.Config()
 	f.consumer(streams.Cytube, f.router.Durable, f.router.Subjects...)
 	return f
 }

@@ -22,31 +22,20 @@ const Durable = "router"
 // Router publishes the commands in chat lines on the subjects of the plugins that
 // registered them (contract: plugin.{name}.command).
 type Router struct {
-	registry *Registry
-	prefix   string
-	prefixes map[string]string // by lower-case channel, where it differs
-	isBot    func(channel, user string) bool
-	log      *slog.Logger
-}
-
-// New returns a router for lines that start with prefix. It ignores lines of users
-// for whom isBot returns true.
-func New(g *Registry, prefix string, isBot func(channel, user string) bool, log *slog.Logger) *Router {
-	return &Router{registry: g, prefix: prefix, isBot: isBot, log: log}
-}
-
-// Prefixes sets prefixes of single channels, by lower-case channel name, and
-// returns the router. Call it before the router runs.
-func (r *Router) Prefixes(byChannel map[string]string) *Router {
-	r.prefixes = byChannel
-	return r
+	Registry *Registry
+	Prefix   string            // of commands, for example "!"
+	Prefixes map[string]string // of channels with another prefix, by lower-case name
+	// IsBot reports whether a user of a channel is a bot of ours. Their lines are
+	// ignored.
+	IsBot  func(channel, user string) bool
+	Logger *slog.Logger
 }
 
 // Config returns the configuration of the router's consumer; pass it to
 // consumers.Run with Handle.
-func (r *Router) Config() consumers.Config {
+func (r Router) Config() consumers.Config {
 	return consumers.Config{
-		Durable: Durable, Stream: streams.Cytube, Subjects: []string{event.SubjectChat}, Name: Durable, Logger: r.log,
+		Durable: Durable, Stream: streams.Cytube, Subjects: []string{event.SubjectChat}, Name: Durable, Logger: r.Logger,
 		// Only NATS fails here, for as long as a cluster elects a leader or longer.
 		// Short waits deliver a command soon after that; many attempts keep it until
 		// it has expired for its plugin.
@@ -58,25 +47,25 @@ func (r *Router) Config() consumers.Config {
 // command. A user whose rank is too low gets a chat reply, and the refusal is
 // recorded as plugin.{name}.event.denied with PERMISSION_DENIED. A line older than
 // the plugin's max_age is recorded as expired.
-func (r *Router) Handle(ctx context.Context, d streams.Stored) ([]event.Envelope, error) {
+func (r Router) Handle(ctx context.Context, d streams.Stored) ([]event.Envelope, error) {
 	chat, err := event.As[event.Chat](d.Envelope)
 	if err != nil {
 		return nil, consumers.Permanent(err)
 	}
-	if d.Metadata[event.MetaBackfill] == true || string(chat.Extra["shadow"]) == "true" || r.isBot(chat.Channel, chat.User) {
+	if d.Metadata[event.MetaBackfill] == true || string(chat.Extra["shadow"]) == "true" || r.IsBot(chat.Channel, chat.User) {
 		return nil, nil
 	}
-	prefix, ok := r.prefixes[strings.ToLower(chat.Channel)]
+	prefix, ok := r.Prefixes[strings.ToLower(chat.Channel)]
 	if !ok {
-		prefix = r.prefix
+		prefix = r.Prefix
 	}
 	name, args, ok := ParseCommand(chat.Message, prefix)
 	if !ok {
 		return nil, nil
 	}
-	to, ok := r.registry.lookup(name)
+	to, ok := r.Registry.lookup(name)
 	if !ok {
-		r.log.DebugContext(ctx, "command not registered", "command", name, "user", chat.User)
+		r.Logger.DebugContext(ctx, "command not registered", "command", name, "user", chat.User)
 		return nil, nil
 	}
 	if age, limit := ageOf(ctx, d, chat), to.plugin.CommandMaxAge(); age > limit {
@@ -85,9 +74,9 @@ func (r *Router) Handle(ctx context.Context, d streams.Stored) ([]event.Envelope
 	if need := to.plugin.Rank(to.command); chat.Rank < need {
 		return r.deny(ctx, to, chat, prefix, need)
 	}
-	r.log.InfoContext(ctx, "command routed", "command", name, "plugin", to.plugin.Name, "user", chat.User, "channel", chat.Channel)
+	r.Logger.InfoContext(ctx, "command routed", "command", name, "plugin", to.plugin.Name, "user", chat.User, "channel", chat.Channel)
 	e, err := event.New(event.CommandSubject(to.plugin.Name), event.Command{
-		Command: to.command.key(r.prefix), Args: args, User: chat.User, Channel: chat.Channel, Rank: chat.Rank, RawMessage: chat.Message,
+		Command: to.command.key(r.Prefix), Args: args, User: chat.User, Channel: chat.Channel, Rank: chat.Rank, RawMessage: chat.Message,
 	})
 	if err != nil {
 		return nil, consumers.Permanent(err)
@@ -105,16 +94,16 @@ func ageOf(ctx context.Context, d streams.Stored, chat event.Chat) time.Duration
 }
 
 // deny records the refusal of a command and tells the user why.
-func (r *Router) deny(ctx context.Context, to route, chat event.Chat, prefix string, need int) ([]event.Envelope, error) {
-	command := prefix + to.command.key(r.prefix)
+func (r Router) deny(ctx context.Context, to route, chat event.Chat, prefix string, need int) ([]event.Envelope, error) {
+	command := prefix + to.command.key(r.Prefix)
 	refusal := event.Errorf(event.PermissionDenied, "%s needs rank %d, and %s has %d", command, need, chat.User, chat.Rank)
 	_ = streams.Fail(trace.SpanFromContext(ctx), refusal, refusal.Code)
-	r.log.InfoContext(ctx, "command denied", "command", command, "plugin", to.plugin.Name, "user", chat.User, "error", refusal)
+	r.Logger.InfoContext(ctx, "command denied", "command", command, "plugin", to.plugin.Name, "user", chat.User, "error", refusal)
 	denied, err := event.New(event.EventSubject(to.plugin.Name, event.TypeDenied), event.Denied{
 		EventType: event.TypeDenied,
 		Error:     refusal.Message,
 		Code:      refusal.Code,
-		Details:   map[string]any{"command": to.command.key(r.prefix), "user": chat.User, "rank": chat.Rank, "min_rank": need},
+		Details:   map[string]any{"command": to.command.key(r.Prefix), "user": chat.User, "rank": chat.Rank, "min_rank": need},
 		Channel:   chat.Channel,
 	})
 	if err != nil {

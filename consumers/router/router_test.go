@@ -49,7 +49,7 @@ func run(t *testing.T, registrations map[string]string) *fixture {
 	}
 	register(t, kv, registrations)
 	registry := router.NewRegistry("!", log)
-	r := router.New(registry, "!", func(_, user string) bool { return user == "rosey" }, log).Prefixes(map[string]string{"other": "?"})
+	r := router.Router{Registry: registry, Prefix: "!", Prefixes: map[string]string{"other": "?"}, IsBot: func(_, user string) bool { return user == "rosey" }, Logger: log}
 	cfg := r.Config()
 	cfg.Observe = func(o consumers.Outcome) { f.outcomes <- o }
 	ready, ended := make(chan struct{}), make(chan error, 2)
@@ -154,7 +154,7 @@ func TestRouter(t *testing.T) {
 // within the duplicate window.
 func TestBackoffOutlastsOutages(t *testing.T) {
 	t.Parallel()
-	c := router.New(router.NewRegistry("!", nil), "!", nil, slog.New(slog.DiscardHandler)).Config()
+	c := router.Router{Registry: router.NewRegistry("!", nil), Prefix: "!", Logger: slog.New(slog.DiscardHandler)}.Config()
 	total := time.Duration(0)
 	for attempt := 1; attempt < c.Attempts; attempt++ {
 		total += c.Backoff[min(attempt, len(c.Backoff))-1]

@@ -139,21 +139,12 @@ func AwaitHandled(ctx context.Context, js jetstream.JetStream, local []string, s
 
 // notHandled returns the plugins that have not acknowledged an event yet.
 func notHandled(ctx context.Context, js jetstream.JetStream, local []string, subject string, ref event.Ref) (behind []string, err error) {
-	stream, err := js.Stream(ctx, ref.Stream)
-	if err != nil {
-		return nil, fmt.Errorf("stream %s: %w", ref.Stream, err)
-	}
-	lister := stream.ListConsumers(ctx)
-	for info := range lister.Info() {
-		name, ok := strings.CutPrefix(info.Config.Durable, streams.Durable(""))
-		listens := streams.Reads(info.Config, subject)
+	err = streams.EachConsumer(ctx, js, func(info *jetstream.ConsumerInfo) {
+		name, ok := strings.CutPrefix(info.Name, streams.Durable(""))
 		runs := slices.Contains(local, name) || streams.Attended(info)
-		if ok && listens && runs && !info.Paused && info.AckFloor.Stream < ref.Seq {
+		if ok && runs && info.Stream == ref.Stream && streams.Reads(info.Config, subject) && !info.Paused && info.AckFloor.Stream < ref.Seq {
 			behind = append(behind, name)
 		}
-	}
-	if err := lister.Err(); err != nil {
-		return nil, fmt.Errorf("consumers of %s: %w", ref.Stream, err)
-	}
-	return behind, nil
+	})
+	return behind, err
 }

@@ -35,7 +35,7 @@ func TestCredentialsUseUpNoMessageIDs(t *testing.T) {
 	}
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
 	registry := router.NewRegistry("!", log)
-	r := router.New(registry, "!", func(string, string) bool { return false }, log)
+	r := router.Router{Registry: registry, Prefix: "!", IsBot: func(string, string) bool { return false }, Logger: log}
 	config := r.Config()
 	settled := make(chan consumers.Outcome, 1)
 	config.Observe = func(o consumers.Outcome) { settled <- o }

@@ -82,7 +82,7 @@ func (c *Channel) start(ctx context.Context, running *sync.WaitGroup) {
 	}
 	c.db = service.New(c.Bus.Conn(), store, service.Options{})
 	registry := router.NewRegistry("!", log)
-	router := router.New(registry, "!", func(_, user string) bool { return user == "rosey" }, log)
+	router := router.Router{Registry: registry, Prefix: "!", IsBot: func(_, user string) bool { return user == "rosey" }, Logger: log}
 	if err := c.db.Start(); err != nil {
 		c.t.Fatal(err)
 	}
