@@ -151,7 +151,7 @@ type facts struct {
 func factsOf(data []byte) facts {
 	f := facts{fields: map[string]string{}, data: string(data)}
 	members(data, func(name, value []byte) {
-		text := unquoted(value)
+		text := unquote(value)
 		if text == nil {
 			text = value
 		}
@@ -159,7 +159,7 @@ func factsOf(data []byte) facts {
 		if string(name) == "details" {
 			members(value, func(name, value []byte) {
 				if string(name) == "user" {
-					f.fields["user"] = string(unquoted(value))
+					f.fields["user"] = string(unquote(value))
 				}
 			})
 		}

@@ -93,7 +93,7 @@ func (e *Event) scan() (f fields, ok bool) {
 
 // correlation is the event's correlation ID, without decoding it.
 func (e *Event) correlation(f fields) string {
-	if id := propagation.CorrelationOf(string(unquoted(f.correlation)), e.Header); id != "" {
+	if id := propagation.CorrelationOf(string(unquote(f.correlation)), e.Header); id != "" {
 		return id
 	}
 	return propagation.ImpliedCorrelation(e.Ref, e.At)

@@ -206,7 +206,7 @@ func hexID(s string) bool {
 		return false
 	}
 	for i := range len(s) {
-		if !hex(s[i]) {
+		if !strings.ContainsRune("0123456789abcdefABCDEF", rune(s[i])) {
 			return false
 		}
 	}
@@ -289,7 +289,7 @@ func isRef(id string) bool {
 func member(object []byte, wanted string) (text string) {
 	members(object, func(name, value []byte) {
 		if string(name) == wanted {
-			text = string(unquoted(value))
+			text = string(unquote(value))
 		}
 	})
 	return text
@@ -300,14 +300,14 @@ func member(object []byte, wanted string) (text string) {
 func publisher(source string) string { return strings.TrimPrefix(source, "plugin-") }
 
 func equalFold(raw []byte, s string) bool {
-	return bytes.EqualFold(unquoted(raw), []byte(s))
+	return bytes.EqualFold(unquote(raw), []byte(s))
 }
 
 // grep looks for a match in one of the data's values, in a text without its
 // JSON escapes.
 func grep(re *regexp.Regexp, data []byte) (found bool) {
 	members(data, func(_, value []byte) {
-		if text := unquoted(value); text != nil {
+		if text := unquote(value); text != nil {
 			value = text
 		}
 		found = found || re.Match(value)

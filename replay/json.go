@@ -79,7 +79,7 @@ func spliceEvent(e Event) []byte {
 	ok := members(e.Body, func(name, value []byte) {
 		switch string(name) {
 		case "subject":
-			plain = plain && seen&1 == 0 && string(unquoted(value)) == e.Subject
+			plain = plain && seen&1 == 0 && string(unquote(value)) == e.Subject
 			seen |= 1
 		case "data":
 			plain = plain && seen&2 == 0 && value[0] == '{'
@@ -93,7 +93,7 @@ func spliceEvent(e Event) []byte {
 			plain = plain && seen&8 == 0 && len(value) == 1 && value[0] <= '3'
 			seen |= 8
 		case "correlation_id":
-			id := unquoted(value)
+			id := unquote(value)
 			plain = plain && seen&16 == 0 && len(id) > 0 && len(id) <= event.MaxCorrelationID
 			seen |= 16
 		case "metadata":

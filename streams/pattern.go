@@ -4,7 +4,7 @@ import "strings"
 
 // intersect is the narrowest pattern that matches what both a and b match; ok
 // is false when nothing does.
-func intersect(a, b string) (pattern string, ok bool) {
+func Intersect(a, b string) (pattern string, ok bool) {
 	as, bs := strings.Split(a, "."), strings.Split(b, ".")
 	var out []string
 	for i := 0; ; i++ {

@@ -121,7 +121,7 @@ func Overlapping(pattern string) (map[string][]string, error) {
 	found := map[string][]string{}
 	for _, s := range Specs() {
 		for _, subject := range s.Subjects {
-			if f, ok := intersect(pattern, subject); ok && !slices.Contains(found[s.Name], f) {
+			if f, ok := Intersect(pattern, subject); ok && !slices.Contains(found[s.Name], f) {
 				found[s.Name] = append(found[s.Name], f)
 			}
 		}
