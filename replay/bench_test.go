@@ -71,7 +71,7 @@ func BenchmarkRun(b *testing.B) {
 		put(b, bus.Conn(), n%len(samples), n)
 	}
 	stored(b.Context(), b, js, benchEvents)
-	for name, o := range map[string]Options{"text": {}, "json": {JSON: true}, "tree": {Tree: true}, "summary": {Summary: true}} {
+	for name, o := range map[string]Options{"text": {}, "json": {Style: Style{JSON: true}}, "tree": {Tree: true}, "summary": {Summary: true}} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
 				if err := Write(b.Context(), js, io.Discard, o); err != nil {

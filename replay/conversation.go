@@ -2,7 +2,11 @@ package replay
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"iter"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -11,36 +15,50 @@ import (
 )
 
 const (
-	// quiet is how long nothing of a conversation must have been stored before
-	// it counts as over: longer than a command may wait and then be retried.
+	// quiet is how long nothing of a conversation must have been stored before it
+	// counts as over: longer than a command may wait and then be retried.
 	quiet = 30 * time.Minute
 	// maxHeld is how many events of unfinished conversations are kept.
 	maxHeld = 100_000
-	// maxIndent is how deep a tree is indented.
-	maxIndent = 16
+	// maxAncestors is how many causes before the range complete a conversation.
+	maxAncestors = 1000
 )
 
-// A conversation is the events of one correlation ID.
-type conversation struct {
-	id      string
-	events  []Event
-	last    time.Time
-	matched bool // whether one of its events is among those asked for
+// A Conversation is the events of one correlation ID, in the order they were stored.
+type Conversation struct {
+	ID      string
+	Events  []Event
+	Partial bool // whether only what was stored around one event was read
+
+	matched bool // whether one of its events matches the query
 }
 
-// conversations groups what is stored in the query's range by correlation ID.
-// It yields the conversations in which an event matches the query, all their
-// events included, in the order of their first events. One that falls silent
-// for longer than pause comes in parts, as does one so large that memory would
-// not hold it; a pause of 0 has no limit.
-func conversations(ctx context.Context, js jetstream.JetStream, q Query, pause time.Duration) iter.Seq2[*conversation, error] {
-	return func(yield func(*conversation, error) bool) {
+// Started returns when the first event was stored.
+func (c *Conversation) Started() time.Time { return c.Events[0].At }
+
+// Ended returns when the last event was stored.
+func (c *Conversation) Ended() time.Time { return c.Events[len(c.Events)-1].At }
+
+// Duration returns the time from the first event to the last.
+func (c *Conversation) Duration() time.Duration { return c.Ended().Sub(c.Started()) }
+
+// Conversations returns the conversations in which an event matches the query, all
+// their events in the query's range included, in the order of their first events.
+// One without events for half an hour comes in parts, as does one so large that
+// memory would not hold it. Errors are Read's.
+func Conversations(ctx context.Context, js jetstream.JetStream, q Query) iter.Seq2[*Conversation, error] {
+	return conversations(ctx, js, q, quiet)
+}
+
+// conversations is Conversations with another pause; 0 does not divide any.
+func conversations(ctx context.Context, js jetstream.JetStream, q Query, pause time.Duration) iter.Seq2[*Conversation, error] {
+	return func(yield func(*Conversation, error) bool) {
 		if err := q.check(); err != nil {
 			yield(nil, err)
 			return
 		}
 		m := q.matcher()
-		g := gathering{open: map[string]*conversation{}}
+		g := grouping{open: map[string]*Conversation{}}
 		all := q
 		all.Filter = Filter{Since: q.Since, Until: q.Until, Correlation: q.Correlation}
 		for e, err := range Read(ctx, js, all) {
@@ -50,117 +68,178 @@ func conversations(ctx context.Context, js jetstream.JetStream, q Query, pause t
 			}
 			g.add(e, m.subject(e.Subject) && m.match(&e))
 			for g.held > maxHeld || pause > 0 && g.idle(e.At) > pause {
-				if c := g.take(); c.matched && !yield(c, nil) {
+				if c := g.pop(); c.matched && !yield(c, nil) {
 					return
 				}
 			}
 		}
 		for len(g.queue) > 0 {
-			if c := g.take(); c.matched && !yield(c, nil) {
+			if c := g.pop(); c.matched && !yield(c, nil) {
 				return
 			}
 		}
 	}
 }
 
-// A gathering holds the conversations that are not over, in the order of their
+// A grouping holds the conversations that are not over, in the order of their
 // first events.
-type gathering struct {
-	open  map[string]*conversation
-	queue []*conversation
-	held  int
+type grouping struct {
+	open  map[string]*Conversation
+	queue []*Conversation
+	held  int // events
 }
 
-func (g *gathering) add(e Event, matched bool) {
-	f, _ := e.scan()
-	id := e.correlation(f)
+func (g *grouping) add(e Event, matched bool) {
+	id := e.correlation(e.fields())
 	c := g.open[id]
 	if c == nil {
-		c = &conversation{id: id}
+		c = &Conversation{ID: id}
 		g.open[id] = c
 		g.queue = append(g.queue, c)
 	}
-	c.events = append(c.events, e)
-	c.last = e.At
+	c.Events = append(c.Events, e)
 	c.matched = c.matched || matched
 	g.held++
 }
 
-// idle is how long before now the oldest conversation fell silent.
-func (g *gathering) idle(now time.Time) time.Duration {
+// idle returns for how long the oldest conversation has had no event.
+func (g *grouping) idle(now time.Time) time.Duration {
 	if len(g.queue) == 0 {
 		return 0
 	}
-	return now.Sub(g.queue[0].last)
+	return now.Sub(g.queue[0].Ended())
 }
 
-func (g *gathering) take() *conversation {
+func (g *grouping) pop() *Conversation {
 	c := g.queue[0]
 	g.queue[0], g.queue = nil, g.queue[1:]
-	delete(g.open, c.id)
-	g.held -= len(c.events)
+	delete(g.open, c.ID)
+	g.held -= len(c.Events)
 	return c
 }
 
-// A node is an event in the tree of what caused what.
-type node struct {
-	record
-	children []*node
-	parent   *node
-	missing  string // the cause, if it is not in the same conversation
-}
-
-// since is how long after its cause the event was stored.
-func (n *node) since() time.Duration { return n.At.Sub(n.parent.At) }
-
-// tree puts each event below the one that caused it. Events without a cause, or
-// whose cause is not among these, are roots; roots and children come in the
-// order they were stored.
-func (c *conversation) tree() (roots []*node) {
-	byRef := make(map[event.Ref]*node, len(c.events))
-	nodes := make([]*node, len(c.events))
-	for i, e := range c.events {
-		nodes[i] = &node{record: look(e)}
-		byRef[e.Ref] = nodes[i]
+// AddCauses adds the causes that lie before the query's range, as far as they belong
+// to the conversation and are still stored.
+func (c *Conversation) AddCauses(ctx context.Context, js jetstream.JetStream) error {
+	have := map[event.Ref]bool{{}: true}
+	for _, e := range c.Events {
+		have[e.Ref] = true
 	}
-	for _, n := range nodes {
-		cause, ok := n.Causation()
-		if !ok {
+	added := 0
+	for i := 0; i < len(c.Events) && added < maxAncestors; i++ {
+		_, cause := c.Events[i].Lineage()
+		if have[cause] {
 			continue
 		}
-		if n.parent = byRef[cause]; n.parent == nil {
-			n.missing = cause.String()
+		have[cause] = true
+		e, err := fetch(ctx, js, cause)
+		if err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			continue // expired, or never stored
+		}
+		if e.correlation(e.fields()) == c.ID {
+			c.Events = append(c.Events, e)
+			added++
 		}
 	}
-	breakCycles(nodes)
-	for _, n := range nodes {
-		if n.parent == nil {
-			roots = append(roots, n)
-		} else {
-			n.parent.children = append(n.parent.children, n)
-		}
-	}
-	return roots
+	slices.SortStableFunc(c.Events, func(a, b Event) int { return a.At.Compare(b.At) })
+	return nil
 }
 
-// breakCycles cuts causes that lead back to their effect: anybody may write any
-// causation ID.
-func breakCycles(nodes []*node) {
-	const visiting, done = 1, 2
-	state := make(map[*node]int, len(nodes))
-	for _, n := range nodes {
-		var path []*node
-		for at := n; at != nil && state[at] != done; at = at.parent {
-			if state[at] == visiting {
-				at.missing = at.Meta(event.MetaCausation)
-				at.parent = nil
-				break
-			}
-			state[at] = visiting
-			path = append(path, at)
-		}
-		for _, at := range path {
-			state[at] = done
+// ConversationOptions bound what ReadConversation reads.
+type ConversationOptions struct {
+	Since    time.Time // where to begin; zero is the beginning of the streams
+	Nearby   bool      // read only half an hour around the event, if the ID names one
+	Progress func(Progress)
+}
+
+// ReadConversation returns the conversation with a correlation ID, MinPrefix or more
+// characters of one, a trace ID, or one of its events as STREAM:SEQ. The error wraps
+// ErrNoMatch when there is none, and is INVALID_INPUT when there are several.
+func ReadConversation(ctx context.Context, js jetstream.JetStream, id string, o ConversationOptions) (*Conversation, error) {
+	f := Filter{Since: o.Since}
+	id = strings.TrimSpace(id)
+	if ref, err := event.ParseRef(id); err == nil && o.Nearby {
+		if e, err := fetch(ctx, js, ref); err == nil {
+			f.Since, f.Until = e.At.Add(-quiet), e.At.Add(quiet)
 		}
 	}
+	var err error
+	if f.Correlation, err = resolveID(ctx, js, id); err != nil {
+		return nil, err
+	}
+	c, err := findConversation(ctx, js, Query{Filter: f, Progress: o.Progress})
+	if err != nil {
+		return nil, err
+	}
+	c.Partial = !f.Until.IsZero()
+	return c, nil
+}
+
+// resolveID returns the correlation ID that a person names: an ID as it is, or that
+// of a stored event.
+func resolveID(ctx context.Context, js jetstream.JetStream, id string) (string, error) {
+	if id == "" {
+		return "", event.Errorf(event.InvalidInput, "name a conversation by its correlation ID or one of its events, for example CYTUBE:42")
+	}
+	ref, err := event.ParseRef(id)
+	if err != nil {
+		return id, nil
+	}
+	if ref.Seq == 0 {
+		return "", event.Errorf(event.InvalidInput, "there is no event %s: a stream's events are numbered from 1", id)
+	}
+	e, err := fetch(ctx, js, ref)
+	if upper := strings.ToUpper(ref.Stream); errors.Is(err, jetstream.ErrStreamNotFound) && upper != ref.Stream {
+		ref.Stream = upper
+		e, err = fetch(ctx, js, ref)
+	}
+	switch {
+	case errors.Is(err, jetstream.ErrStreamNotFound), errors.Is(err, jetstream.ErrInvalidStreamName):
+		return id, nil
+	case errors.Is(err, jetstream.ErrMsgNotFound):
+		return "", fmt.Errorf("%w: stream %s does not hold event %d", ErrNoMatch, ref.Stream, ref.Seq)
+	case err != nil:
+		return "", event.Errorf(event.NATSError, "read %s: %w", ref, err)
+	}
+	return e.correlation(e.fields()), nil
+}
+
+// fetch reads one stored event; its errors are JetStream's.
+func fetch(ctx context.Context, js jetstream.JetStream, ref event.Ref) (Event, error) {
+	s, err := js.Stream(ctx, ref.Stream)
+	if err != nil {
+		return Event{}, err
+	}
+	raw, err := s.GetMsg(ctx, ref.Seq)
+	if err != nil {
+		return Event{}, err
+	}
+	return NewEvent(ref.Stream, raw), nil
+}
+
+func findConversation(ctx context.Context, js jetstream.JetStream, q Query) (*Conversation, error) {
+	var found []*Conversation
+	for c, err := range conversations(ctx, js, q, 0) {
+		if err != nil {
+			return nil, err
+		}
+		if c.ID == q.Correlation {
+			return c, nil
+		}
+		found = append(found, c)
+	}
+	switch len(found) {
+	case 0:
+		return nil, NoMatch(ctx, js, q.Filter)
+	case 1:
+		return found[0], nil
+	}
+	var ids []string
+	for _, c := range found[:min(len(found), 5)] {
+		ids = append(ids, c.ID)
+	}
+	return nil, event.Errorf(event.InvalidInput, "%d conversations begin with %s: name one of %s in full", len(found), q.Correlation, strings.Join(ids, ", "))
 }

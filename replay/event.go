@@ -5,20 +5,26 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
-// Event is one stored message as its stream has it. Its body is not decoded
-// until asked, since most of what a search reads is passed over.
+// Event is one stored message as its stream has it. Its body is decoded on demand,
+// since a search skips most of what it reads.
 type Event struct {
 	Ref     event.Ref
 	At      time.Time // when the stream stored it
 	Subject string
 	Header  nats.Header
 	Body    []byte
+}
+
+// NewEvent returns a message of a stream as an Event.
+func NewEvent(stream string, raw *jetstream.RawStreamMsg) Event {
+	return Event{Ref: event.Ref{Stream: stream, Seq: raw.Sequence}, At: raw.Time, Subject: raw.Subject, Header: raw.Header, Body: raw.Data}
 }
 
 // Decode reads the event's envelope; an event without a correlation ID has its
@@ -36,10 +42,10 @@ func (e Event) Decode() (streams.Stored, error) {
 	return streams.Stored{Envelope: env, Ref: e.Ref, At: e.At, Attempt: 1, Header: e.Header}, err
 }
 
-// Lineage is the event's correlation ID, as Decode has it, and the event that it
-// names as its cause, if any, read without decoding the rest.
+// Lineage returns the event's correlation ID, as Decode has it, and the event that
+// it names as its cause, if any, without decoding the rest.
 func (e Event) Lineage() (correlation string, cause event.Ref) {
-	f, _ := e.scan()
+	f := e.fields()
 	if named := member(f.metadata, event.MetaCausation); named != "" {
 		cause, _ = event.ParseRef(named)
 	}
@@ -48,50 +54,57 @@ func (e Event) Lineage() (correlation string, cause event.Ref) {
 
 // DataMatches reports whether one of the values of the event's data matches, as
 // Filter.Grep does.
-func (e Event) DataMatches(re *regexp.Regexp) bool {
-	f, ok := e.scan()
-	return e.says(re, f, ok)
-}
-
-func (e *Event) says(re *regexp.Regexp, f fields, ok bool) bool {
-	if !ok {
-		return re.Match(e.Body)
-	}
-	return grep(re, f.data)
-}
+func (e Event) DataMatches(re *regexp.Regexp) bool { return e.fields().match(re) }
 
 // fields are the parts of a body that filters look at, raw. Of a bare payload
 // only data is set.
 type fields struct {
 	data, correlation, metadata []byte
+
+	body  []byte
+	valid bool // whether the body is a JSON object
 }
 
-// scan finds the body's parts. It reports whether the body is a JSON object.
-func (e *Event) scan() (f fields, ok bool) {
-	var subject, data []byte
-	ok = members(e.Body, func(name, value []byte) {
+func (e *Event) fields() fields {
+	f := fields{body: e.Body}
+	var subject []byte
+	f.valid = members(e.Body, func(name, value []byte) {
 		switch string(name) {
 		case "subject":
 			subject = value
 		case "data":
-			data = value
+			f.data = value
 		case "correlation_id":
 			f.correlation = value
 		case "metadata":
 			f.metadata = value
 		}
 	})
-	if !ok {
-		return fields{}, false
+	switch {
+	case !f.valid:
+		return fields{body: e.Body}
+	case subject == nil || f.data == nil:
+		return fields{data: e.Body, valid: true}
 	}
-	if subject == nil || data == nil {
-		return fields{data: e.Body}, true
-	}
-	f.data = data
-	return f, true
+	return f
 }
 
-// correlation is the event's correlation ID, without decoding it.
+// match looks for a match in one of the data's values, in a text without its JSON
+// escapes.
+func (f fields) match(re *regexp.Regexp) (found bool) {
+	if !f.valid {
+		return re.Match(f.body)
+	}
+	members(f.data, func(_, value []byte) {
+		if text := unquote(value); text != nil {
+			value = text
+		}
+		found = found || re.Match(value)
+	})
+	return found
+}
+
+// correlation returns the event's correlation ID, without decoding it.
 func (e *Event) correlation(f fields) string {
 	if id := propagation.CorrelationOf(string(unquote(f.correlation)), e.Header); id != "" {
 		return id

@@ -1,36 +1,30 @@
 package replay
 
 import (
-	"bytes"
 	"fmt"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
-	"go.opentelemetry.io/otel/trace"
-
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
-	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
 // MinPrefix is how many characters of a correlation ID are enough to ask for it.
 const MinPrefix = 8
 
-// Filter says which events to read. Its zero value means all of them; every
-// field that is set narrows the choice.
+// Filter selects events. Its zero value selects all of them; every field that is
+// set narrows the selection.
 type Filter struct {
 	// Subjects are NATS patterns, or the wildcards that the contract prints, of
 	// which an event must match one.
 	Subjects []string
 	// Channel is where the event happened, in any case.
 	Channel string
-	// User did, received or queued what the event tells of, or it befell them; in
+	// User is the author, the recipient, the target or the one who queued an item; in
 	// any case.
 	User string
-	// Plugin is whose namespace the event is in, or who published it.
+	// Plugin owns the event's namespace or published it.
 	Plugin string
 	// Correlation is the event's correlation ID, the first MinPrefix or more
 	// characters of one, or its trace ID as Jaeger shows it.
@@ -77,10 +71,10 @@ var knownSubjects = []string{
 	event.SubjectGet, event.SubjectSet, event.SubjectQuery, event.SubjectDelete,
 }
 
-// checkPattern refuses what no event of the contract can match, which is most
-// often a slip of the pen.
+// checkPattern refuses a pattern that no event of the contract can match, which is
+// most often a typing mistake.
 func checkPattern(pattern string) error {
-	if !server.IsValidSubject(pattern) {
+	if !validPattern(pattern) {
 		return event.Errorf(event.InvalidInput, "%q is not a subject: write for example %s, %s or %s", pattern, event.SubjectChat, event.AllCommands, event.AllCytube)
 	}
 	found, err := streams.Overlapping(pattern)
@@ -103,216 +97,15 @@ func checkPattern(pattern string) error {
 	return event.Errorf(event.InvalidInput, "no event has the subject %s: there are %s", pattern, strings.Join(known, ", "))
 }
 
-// A plan is what to ask one stream for: its server-side filters (none means
-// everything), and whether subjects must be looked at again because the server
-// could not be told exactly.
-type plan struct {
-	stream  string
-	filters []string
-	recheck bool
-}
-
-// plans says what to ask each stream for, in the topology's order; streams that
-// hold nothing of interest are left out.
-func (f Filter) plans() ([]plan, error) {
-	patterns := f.Subjects
-	if len(patterns) == 0 {
-		patterns = f.likely()
-	}
-	wanted := map[string][]string{}
-	for _, p := range patterns {
-		found, err := streams.Overlapping(p)
-		if err != nil {
-			return nil, err
-		}
-		for stream, filters := range found {
-			wanted[stream] = append(wanted[stream], filters...)
-		}
-	}
-	var plans []plan
-	for _, spec := range streams.Specs() {
-		if filters := wanted[spec.Name]; len(filters) > 0 {
-			plans = append(plans, planFor(spec, filters))
-		}
-	}
-	return plans, nil
-}
-
-// likely lists the subjects that can match the filter's other fields.
-func (f Filter) likely() []string {
-	switch {
-	case f.Plugin != "":
-		return []string{"plugin." + f.Plugin + ".>", event.AllSends, event.RequestSubject("*"), event.RequestSubject("*", ">"), event.AllDatabase}
-	case f.User != "" || f.Channel != "":
-		return []string{event.AllCytube, event.AllPlugin}
-	}
-	return []string{">"}
-}
-
-// planFor reduces filters to what JetStream accepts: a consumer's filters must
-// not overlap.
-func planFor(spec streams.Spec, filters []string) plan {
-	var kept []string
-	for i, f := range filters {
-		covered := func(j int) bool {
-			g := filters[j]
-			return server.SubjectMatchesFilter(f, g) && (f != g || j < i)
-		}
-		redundant := false
-		for j := range filters {
-			redundant = redundant || j != i && covered(j)
-		}
-		if !redundant {
-			kept = append(kept, f)
-		}
-	}
-	p := plan{stream: spec.Name, filters: kept}
-	all := len(spec.Due) == 0
-	for _, subject := range spec.Subjects {
-		all = all && slices.ContainsFunc(kept, func(f string) bool { return server.SubjectMatchesFilter(subject, f) })
-	}
-	if all {
-		p.filters = nil
-		return p
-	}
-	for i := range kept {
-		for j := range i {
-			if server.SubjectsCollide(kept[i], kept[j]) {
-				return plan{stream: spec.Name, recheck: true}
-			}
-		}
-	}
-	return p
-}
-
-// A matcher decides about what the server could not be asked.
-type matcher struct {
-	Filter
-	traceID trace.TraceID
-	content bool // whether the body must be looked at
-}
-
-func (f Filter) matcher() *matcher {
-	m := &matcher{Filter: f, content: f.Channel != "" || f.User != "" || f.Plugin != "" || f.Correlation != "" || f.Grep != nil}
-	if hexID(f.Correlation) {
-		m.traceID = propagation.TraceID(f.Correlation)
-	}
-	return m
-}
-
-func hexID(s string) bool {
-	s = strings.ReplaceAll(s, "-", "")
-	if len(s) != 32 {
-		return false
-	}
-	for i := range len(s) {
-		if !strings.ContainsRune("0123456789abcdefABCDEF", rune(s[i])) {
+// validPattern reports whether NATS accepts a subject with wildcards.
+func validPattern(pattern string) bool {
+	tokens := strings.Split(pattern, ".")
+	for i, token := range tokens {
+		if token == "" || strings.ContainsAny(token, " \t\r\n\f") || token == ">" && i < len(tokens)-1 {
 			return false
 		}
 	}
 	return true
-}
-
-// subject reports whether the event's subject is one of those asked for.
-func (m *matcher) subject(subject string) bool {
-	return len(m.Subjects) == 0 || slices.ContainsFunc(m.Subjects, func(p string) bool {
-		if event.Match(p, subject) {
-			return true
-		}
-		// What the contract prints as cytube.* means the whole namespace.
-		namespace, rest, _ := strings.Cut(p, ".")
-		return rest == "*" && strings.HasPrefix(subject, namespace+".")
-	})
-}
-
-// match reports whether the event passes. An event whose body is not JSON
-// passes only what can be told without its body.
-func (m *matcher) match(e *Event) bool {
-	if !m.content {
-		return true
-	}
-	f, ok := e.scan()
-	if !ok && (m.User != "" || m.Channel != "") {
-		return false
-	}
-	if m.Correlation != "" && !m.correlated(e.correlation(f)) {
-		return false
-	}
-	if m.Plugin != "" && event.PluginOf(e.Subject) != m.Plugin && publisher(member(f.metadata, event.MetaSource)) != m.Plugin {
-		return false
-	}
-	if m.User != "" || m.Channel != "" {
-		user, channel := m.User == "", m.Channel == ""
-		members(f.data, func(name, value []byte) {
-			switch string(name) {
-			case "user", "to", "by", "queued_by":
-				user = user || equalFold(value, m.User)
-			case "channel":
-				channel = channel || equalFold(value, m.Channel)
-			case "details":
-				members(value, func(name, value []byte) {
-					user = user || string(name) == "user" && equalFold(value, m.User)
-				})
-			}
-		})
-		if !user || !channel {
-			return false
-		}
-	}
-	return m.Grep == nil || e.says(m.Grep, f, ok)
-}
-
-func (m *matcher) correlated(id string) bool {
-	switch {
-	case id == m.Correlation:
-		return true
-	case isRef(m.Correlation):
-		return strings.HasPrefix(id, m.Correlation+"@") // of an event that came without one
-	case len(m.Correlation) >= MinPrefix && len(id) >= len(m.Correlation) && strings.EqualFold(id[:len(m.Correlation)], m.Correlation):
-		return true
-	case m.traceID == trace.TraceID{}:
-		return false
-	case len(id) == len(m.Correlation):
-		return strings.EqualFold(id, m.Correlation)
-	}
-	// The same ID with or without hyphens, or one that the trace ID is a hash of.
-	return propagation.TraceID(id) == m.traceID
-}
-
-// isRef reports whether an ID is no correlation ID but names a stored event.
-func isRef(id string) bool {
-	ref, err := event.ParseRef(id)
-	return err == nil && slices.ContainsFunc(streams.Specs(), func(s streams.Spec) bool { return s.Name == ref.Stream })
-}
-
-// member is the text of a JSON object's member, or "".
-func member(object []byte, wanted string) (text string) {
-	members(object, func(name, value []byte) {
-		if string(name) == wanted {
-			text = string(unquote(value))
-		}
-	})
-	return text
-}
-
-// publisher is the plugin that an event's source names: its durable consumer is
-// plugin-{name}.
-func publisher(source string) string { return strings.TrimPrefix(source, "plugin-") }
-
-func equalFold(raw []byte, s string) bool {
-	return bytes.EqualFold(unquote(raw), []byte(s))
-}
-
-// grep looks for a match in one of the data's values, in a text without its
-// JSON escapes.
-func grep(re *regexp.Regexp, data []byte) (found bool) {
-	members(data, func(_, value []byte) {
-		if text := unquote(value); text != nil {
-			value = text
-		}
-		found = found || re.Match(value)
-	})
-	return found
 }
 
 // String names the filter's bounds and conditions for a message to a person.

@@ -3,7 +3,6 @@ package replay
 import (
 	"bytes"
 	"encoding/json"
-	"io"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -14,18 +13,9 @@ import (
 // storedLayout is RFC 3339 with all nanoseconds, so that lines sort as text.
 const storedLayout = "2006-01-02T15:04:05.000000000Z07:00"
 
-// writeJSON writes one event as one line: its envelope with stream, seq and
+// marshalEvent returns an event as one line: its envelope with stream, seq and
 // stored_at added. A malformed event also has malformed, the reason, and, when
 // no envelope could be read, its body as text in body or body_base64.
-func writeJSON(w io.Writer, e Event) error {
-	line, err := marshalEvent(e)
-	if err != nil {
-		return err
-	}
-	_, err = w.Write(append(line, '\n'))
-	return err
-}
-
 func marshalEvent(e Event) ([]byte, error) {
 	if line := spliceEvent(e); line != nil {
 		return line, nil
@@ -123,4 +113,15 @@ func (t jsonTime) MarshalJSON() ([]byte, error) {
 		return []byte("null"), nil
 	}
 	return json.Marshal(time.Time(t).UTC().Format(storedLayout))
+}
+
+func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+// encode is json.Marshal without escapes for HTML.
+func encode(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(v)
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }

@@ -19,7 +19,7 @@ var scanners = sync.Pool{New: func() any { return new(scanner) }}
 
 // members calls visit with the name and the raw value of each member of a JSON
 // object, in order, and reports whether b is one valid JSON object; until an error
-// is found, it visits what precedes it. Neither may be kept by visit.
+// is found, it visits what precedes it. Values are parts of b.
 func members(b []byte, visit func(name, value []byte)) bool {
 	s := scanners.Get().(*scanner)
 	defer scanners.Put(s)
@@ -60,5 +60,15 @@ func unquote(raw []byte) []byte {
 	if err != nil {
 		return nil
 	}
+	return text
+}
+
+// member returns the text of a JSON object's member, or "".
+func member(object []byte, wanted string) (text string) {
+	members(object, func(name, value []byte) {
+		if string(name) == wanted {
+			text = string(unquote(value))
+		}
+	})
 	return text
 }

@@ -96,7 +96,7 @@ func TestRunColorsByPlugin(t *testing.T) {
 	ctx := streamstest.Context(t)
 	bus := streamstest.Bus(t, streamstest.Server(t))
 	talk(ctx, t, bus)
-	plain, colored := run(ctx, t, bus, Options{}), run(ctx, t, bus, Options{Color: true})
+	plain, colored := run(ctx, t, bus, Options{}), run(ctx, t, bus, Options{Style: Style{Colors: true}})
 	if strings.Contains(plain, "\x1b") {
 		t.Error("colours without being asked for")
 	}
@@ -119,7 +119,7 @@ func TestRunJSON(t *testing.T) {
 	ctx := streamstest.Context(t)
 	bus := streamstest.Bus(t, streamstest.Server(t))
 	events := talk(ctx, t, bus)
-	lines := strings.Split(strings.TrimSuffix(run(ctx, t, bus, Options{JSON: true}), "\n"), "\n")
+	lines := strings.Split(strings.TrimSuffix(run(ctx, t, bus, Options{Style: Style{JSON: true}}), "\n"), "\n")
 	if len(lines) != len(events) {
 		t.Fatalf("%d lines for %d events", len(lines), len(events))
 	}
@@ -220,7 +220,8 @@ func TestTextIsAlwaysOneHarmlessLine(t *testing.T) {
 			body, _ = event.Encode(event.Chat{User: rapid.String().Draw(t, "user"), Message: rapid.String().Draw(t, "message"), Channel: "c"})
 		}
 		var b bytes.Buffer
-		if err := writeText(&b, Event{Subject: "cytube.chat", Body: body, At: noon}, false, time.UTC); err != nil {
+		p := newPrinter(&b, Style{TruncatedHint: "(ask for all)"})
+		if err := errors.Join(p.event(Event{Subject: "cytube.chat", Body: body, At: noon}), p.w.Flush()); err != nil {
 			t.Fatal(err)
 		}
 		line, found := strings.CutSuffix(b.String(), "\n")
@@ -231,21 +232,22 @@ func TestTextIsAlwaysOneHarmlessLine(t *testing.T) {
 }
 
 // A chat line is shown whole, and a payload of many kilobytes fills no screen.
-func TestTextIsBrief(t *testing.T) {
+func TestTextIsTruncated(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		length int
 		want   string
 	}{
 		{320, strings.Repeat("é", 320) + "\n"},
-		{5000, strings.Repeat("é", 400) + "… (--output json shows all)\n"},
+		{5000, strings.Repeat("é", 400) + "… (ask for all)\n"},
 	} {
 		body, err := event.Encode(event.Chat{User: "alice", Message: strings.Repeat("é", c.length), Channel: "c"})
 		if err != nil {
 			t.Fatal(err)
 		}
 		var b bytes.Buffer
-		if err := writeText(&b, Event{Subject: "cytube.chat", Body: body, At: noon}, false, time.UTC); err != nil {
+		p := newPrinter(&b, Style{TruncatedHint: "(ask for all)"})
+		if err := errors.Join(p.event(Event{Subject: "cytube.chat", Body: body, At: noon}), p.w.Flush()); err != nil {
 			t.Fatal(err)
 		}
 		if !strings.HasSuffix(b.String(), " "+c.want) {
@@ -326,7 +328,7 @@ func TestRunFollows(t *testing.T) {
 	out, in := io.Pipe()
 	ended := make(chan error, 1)
 	go func() {
-		err := Write(ctx, bus.JetStream(), in, Options{JSON: true, Query: Query{Follow: true}})
+		err := Write(ctx, bus.JetStream(), in, Options{Style: Style{JSON: true}, Query: Query{Follow: true}})
 		in.Close()
 		ended <- err
 	}()

@@ -11,7 +11,6 @@ import (
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/streamstest"
-	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
 // chatter stores n chat lines, with a join after every third.
@@ -165,81 +164,5 @@ func TestTail(t *testing.T) {
 	}
 	if left := drain(s.ListConsumers(ctx)); len(left) != 0 {
 		t.Errorf("%d consumers are left behind", len(left))
-	}
-}
-
-func TestTimeline(t *testing.T) {
-	t.Parallel()
-	ctx := streamstest.Context(t)
-	bus := streamstest.Bus(t, streamstest.Server(t))
-	since := time.Now().Truncate(time.Minute)
-	chatter(ctx, t, bus, 6)
-	publish(ctx, t, bus, event.CommandSubject("dice"), event.Command{Command: "roll", User: "alice", Channel: "lounge"})
-	publish(ctx, t, bus, event.CommandSubject("trivia"), event.Command{Command: "start", User: "alice", Channel: "lounge"})
-	dead := publish(ctx, t, bus, event.EventSubject("dice", event.TypeDeadLetter), event.DeadLetter{Consumer: "plugin-dice", Stream: "PLUGIN", Seq: 1, Subject: "plugin.dice.command", Error: "no dice", Attempts: 5})
-	tl, err := TimelineOf(ctx, bus.JetStream(), Query{Filter: Filter{Since: since, Until: since.Add(3 * time.Minute)}}, time.Minute, time.Minute)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var names []string
-	for _, s := range tl.Series {
-		sum := 0
-		for _, n := range s.Counts {
-			sum += n
-		}
-		if len(s.Counts) != 3 || sum != s.Total {
-			t.Errorf("%s: %v, in all %d", s.Subject, s.Counts, s.Total)
-		}
-		names = append(names, s.Subject)
-	}
-	if want := []string{event.SubjectChat, event.SubjectUserJoin, "plugin.{name}.command", "plugin.{name}.event.dead_letter"}; !slices.Equal(names, want) {
-		t.Errorf("the series are %v, want %v", names, want)
-	}
-	if tl.Events != 11 || tl.Troubles != 1 || len(tl.Problems) != 1 || tl.Problems[0].Ref != dead || !tl.Read.IsZero() {
-		t.Errorf("%d events, problems %+v, read up to %s", tl.Events, tl.Problems, tl.Read)
-	}
-	if _, err := TimelineOf(ctx, bus.JetStream(), Query{}, time.Minute, time.Minute); event.CodeOf(err) != event.InvalidInput {
-		t.Errorf("a timeline without an end: %v", err)
-	}
-	tl, err = TimelineOf(ctx, bus.JetStream(), Query{Filter: Filter{Since: since, Until: since.Add(time.Minute)}}, time.Minute, time.Nanosecond)
-	if err != nil || tl.Events != 0 {
-		t.Errorf("without any time: %+v, %v", tl, err)
-	}
-}
-
-func TestWaterfall(t *testing.T) {
-	t.Parallel()
-	ctx := streamstest.Context(t)
-	bus := streamstest.Bus(t, streamstest.Server(t))
-	id := event.NewCorrelationID()
-	chat := publish(propagation.WithCorrelation(ctx, id), t, bus, event.SubjectChat, event.Chat{User: "alice", Message: "!roll", Channel: "lounge", Rank: 1, Time: 1})
-	handling := propagation.WithCause(ctx, id, chat)
-	command := publish(handling, t, bus.As("router"), event.CommandSubject("dice"), event.Command{Command: "roll", User: "alice", Channel: "lounge", RawMessage: "!roll"})
-	answer := publish(propagation.WithCause(ctx, id, command), t, bus.As("plugin-dice"), event.SubjectSendChat, event.SendChat{Message: "3", Channel: "lounge"})
-	chatter(ctx, t, bus, 3)
-	for _, name := range []string{id, id[:8], answer.String()} {
-		w, err := WaterfallOf(ctx, bus.JetStream(), name, false)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if w.ID != id || len(w.Rows) != 3 || w.Partial != (name == answer.String()) {
-			t.Fatalf("%s: %+v", name, w)
-		}
-		for i, want := range []event.Ref{chat, command, answer} {
-			r := w.Rows[i]
-			if r.Ref != want || r.Depth != i || r.Begin > r.End || len(r.Event) == 0 {
-				t.Errorf("%s: row %d is %+v", name, i, r)
-			}
-			var sum time.Duration
-			for _, p := range r.Parts {
-				sum += p.Took
-			}
-			if sum != r.End-r.Begin {
-				t.Errorf("%s: the parts of row %d take %s of %s", name, i, sum, r.End-r.Begin)
-			}
-		}
-		if w.Rows[2].Parts[0].Name != "plugin" {
-			t.Errorf("the answer is made by %+v", w.Rows[2].Parts)
-		}
 	}
 }

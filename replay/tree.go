@@ -2,105 +2,107 @@ package replay
 
 import (
 	"encoding/json"
-	"fmt"
-	"io"
-	"strings"
+	"iter"
 	"time"
 
-	"github.com/rosey-bot/rosey/internal/terminal"
+	"github.com/rosey-bot/rosey/event"
 )
 
-// latencyWidth is the column of the time between an event and its cause.
-const latencyWidth = 12
-
-// A painter writes conversations as text.
-type painter struct {
-	w    io.Writer
-	p    terminal.Palette
-	zone *time.Location
+// A Node is an event in the tree of causes and effects.
+type Node struct {
+	Record
+	Parent       *Node
+	Children     []*Node
+	MissingCause string // the cause, if it is not in the same conversation
 }
 
-// write writes a conversation: as text an event on its own is one line, as in
-// the list, and several are a tree.
-func (t *painter) write(c *conversation, asJSON bool) error {
-	switch {
-	case asJSON:
-		j, err := newJSONConversation(c, c.tree())
-		if err != nil {
-			return err
-		}
-		return writeJSONLine(t.w, j)
-	case len(c.events) == 1:
-		return writeText(t.w, c.events[0], t.p, t.zone)
+// Latency returns how long after its cause the event was stored; 0 without a cause.
+func (n *Node) Latency() time.Duration {
+	if n.Parent == nil {
+		return 0
 	}
-	return t.tree(c, c.tree())
+	return n.At.Sub(n.Parent.At)
 }
 
-// tree writes each event below the one that caused it, after the time that lay
-// between.
-func (t *painter) tree(c *conversation, roots []*node) error {
-	first := c.events[0].At
-	_, err := fmt.Fprintf(t.w, "%s  %s  %d events in %s\n", t.p.Paint(first.In(t.zone).Format(timeLayout), terminal.Dim),
-		t.p.Paint(terminal.Escape(c.id), terminal.Bold), len(c.events), terminal.FormatDuration(c.last.Sub(first)))
-	for i, root := range roots {
-		if err == nil {
-			err = t.node(root, "", i == len(roots)-1, first)
+// Tree puts each event below the one that caused it. Events without a cause, or
+// whose cause is not in the conversation, are roots; roots and children come in the
+// order they were stored.
+func (c *Conversation) Tree() (roots []*Node) {
+	byRef := make(map[event.Ref]*Node, len(c.Events))
+	nodes := make([]*Node, len(c.Events))
+	for i, e := range c.Events {
+		nodes[i] = &Node{Record: Describe(e)}
+		byRef[e.Ref] = nodes[i]
+	}
+	for _, n := range nodes {
+		cause, ok := n.Causation()
+		if !ok {
+			continue
+		}
+		if n.Parent = byRef[cause]; n.Parent == nil {
+			n.MissingCause = cause.String()
 		}
 	}
-	if err == nil {
-		_, err = fmt.Fprintln(t.w)
-	}
-	return err
-}
-
-func (t *painter) node(n *node, indent string, last bool, start time.Time) error {
-	mark, deeper := "├─ ", "│  "
-	if last {
-		mark, deeper = "└─ ", "   "
-	}
-	latency := ""
-	switch {
-	case n.parent != nil:
-		latency = "+" + terminal.FormatDuration(n.since())
-	case n.At.After(start):
-		latency = "at +" + terminal.FormatDuration(n.At.Sub(start))
-	}
-	if n.parent == nil {
-		mark, deeper = "", ""
-	}
-	who := terminal.Escape(n.who)
-	if who != "" {
-		who += "  "
-	}
-	line := strings.TrimRight(who+terminal.Escape(n.what)+noted(&n.record, t.p)+t.missing(n), " ")
-	_, err := fmt.Fprintf(t.w, "%*s  %s%s  %s\n", latencyWidth, latency, indent+mark, t.p.Paint(terminal.Escape(n.Subject), colorOf(&n.record)), line)
-	if strings.Count(indent, "  ") < maxIndent {
-		indent += deeper
-	}
-	for i, child := range n.children {
-		if err == nil {
-			err = t.node(child, indent, i == len(n.children)-1, start)
+	breakCycles(nodes)
+	for _, n := range nodes {
+		if n.Parent == nil {
+			roots = append(roots, n)
+		} else {
+			n.Parent.Children = append(n.Parent.Children, n)
 		}
 	}
-	return err
+	return roots
 }
 
-func (t *painter) missing(n *node) string {
-	if n.missing == "" {
-		return ""
+// breakCycles cuts causes that lead back to their effect: a publisher may write any
+// causation ID.
+func breakCycles(nodes []*Node) {
+	const visiting, done = 1, 2
+	state := make(map[*Node]int, len(nodes))
+	for _, n := range nodes {
+		var path []*Node
+		for at := n; at != nil && state[at] != done; at = at.Parent {
+			if state[at] == visiting {
+				at.MissingCause = at.Meta(event.MetaCausation)
+				at.Parent = nil
+				break
+			}
+			state[at] = visiting
+			path = append(path, at)
+		}
+		for _, at := range path {
+			state[at] = done
+		}
 	}
-	return "  " + t.p.Paint("[caused by "+terminal.Escape(n.missing)+", which is not shown]", terminal.Dim)
+}
+
+// Walk visits nodes and what is below them, causes before effects, with their depth.
+func Walk(roots []*Node) iter.Seq2[int, *Node] {
+	return func(yield func(int, *Node) bool) { walk(roots, 0, yield) }
+}
+
+func walk(nodes []*Node, depth int, yield func(int, *Node) bool) bool {
+	for _, n := range nodes {
+		if !yield(depth, n) || !walk(n.Children, depth+1, yield) {
+			return false
+		}
+	}
+	return true
 }
 
 // jsonConversation is a conversation as one JSON object.
 type jsonConversation struct {
-	CorrelationID string     `json:"correlation_id"`
-	Started       jsonTime   `json:"started"`
-	Ended         jsonTime   `json:"ended"`
-	Duration      float64    `json:"duration_ms"`
-	Events        int        `json:"events"`
-	Tree          []jsonNode `json:"tree"`
-	Steps         []jsonStep `json:"steps,omitempty"`
+	CorrelationID string   `json:"correlation_id"`
+	Started       jsonTime `json:"started"`
+	Ended         jsonTime `json:"ended"`
+	Duration      float64  `json:"duration_ms"`
+	Events        int      `json:"events"`
+	Tree          []*Node  `json:"tree"`
+	Steps         []Step   `json:"steps,omitempty"`
+}
+
+func newJSONConversation(c *Conversation, roots []*Node) jsonConversation {
+	return jsonConversation{CorrelationID: c.ID, Started: jsonTime(c.Started()), Ended: jsonTime(c.Ended()), Duration: ms(c.Duration()), Events: len(c.Events), Tree: roots}
 }
 
 type jsonNode struct {
@@ -109,44 +111,22 @@ type jsonNode struct {
 	Attempt  int             `json:"attempt,omitempty"`    // when not the first
 	Problem  string          `json:"problem,omitempty"`
 	Missing  string          `json:"missing_cause,omitempty"`
-	Children []jsonNode      `json:"children,omitempty"`
+	Children []*Node         `json:"children,omitempty"`
 }
 
-func newJSONConversation(c *conversation, roots []*node) (jsonConversation, error) {
-	first := c.events[0].At
-	j := jsonConversation{CorrelationID: c.id, Started: jsonTime(first), Ended: jsonTime(c.last), Duration: ms(c.last.Sub(first)), Events: len(c.events)}
-	var err error
-	j.Tree, err = jsonNodes(roots)
-	return j, err
-}
-
-func jsonNodes(nodes []*node) ([]jsonNode, error) {
-	var out []jsonNode
-	for _, n := range nodes {
-		line, err := marshalEvent(n.event)
-		if err != nil {
-			return nil, err
-		}
-		j := jsonNode{Event: line, Problem: n.problem, Missing: n.missing}
-		if n.attempt > 1 {
-			j.Attempt = n.attempt
-		}
-		if n.parent != nil {
-			latency := ms(n.since())
-			j.Latency = &latency
-		}
-		if j.Children, err = jsonNodes(n.children); err != nil {
-			return nil, err
-		}
-		out = append(out, j)
+// MarshalJSON implements json.Marshaler.
+func (n *Node) MarshalJSON() ([]byte, error) {
+	line, err := marshalEvent(n.Event)
+	if err != nil {
+		return nil, err
 	}
-	return out, nil
-}
-
-func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
-
-func writeJSONLine(w io.Writer, v any) error {
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	return enc.Encode(v)
+	j := jsonNode{Event: line, Problem: n.Problem, Missing: n.MissingCause, Children: n.Children}
+	if n.Attempt > 1 {
+		j.Attempt = n.Attempt
+	}
+	if n.Parent != nil {
+		latency := ms(n.Latency())
+		j.Latency = &latency
+	}
+	return encode(j)
 }

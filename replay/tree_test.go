@@ -45,12 +45,20 @@ TIME  c-media   cytube.media.change         alice           plays: Cool Video (4
 	}
 }
 
+// decodedNode is a node of the JSON output.
+type decodedNode struct {
+	Event    json.RawMessage
+	Latency  *float64 `json:"latency_ms"`
+	Attempt  int
+	Children []decodedNode
+}
+
 func TestRunTreeJSON(t *testing.T) {
 	t.Parallel()
 	ctx := streamstest.Context(t)
 	bus := streamstest.Bus(t, streamstest.Server(t))
 	events := talk(ctx, t, bus)
-	lines := strings.Split(strings.TrimSuffix(run(ctx, t, bus, Options{Tree: true, JSON: true}), "\n"), "\n")
+	lines := strings.Split(strings.TrimSuffix(run(ctx, t, bus, Options{Tree: true, Style: Style{JSON: true}}), "\n"), "\n")
 	if want := len(events) - 3; len(lines) != want {
 		t.Errorf("%d conversations, want %d", len(lines), want)
 	}
@@ -58,7 +66,7 @@ func TestRunTreeJSON(t *testing.T) {
 		ID     string  `json:"correlation_id"`
 		Took   float64 `json:"duration_ms"`
 		Events int
-		Tree   []jsonNode
+		Tree   []decodedNode
 	}
 	if err := json.Unmarshal([]byte(lines[0]), &c); err != nil {
 		t.Fatal(err)
@@ -91,18 +99,17 @@ func TestTreeHoldsEveryEventOnce(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(1, 12).Draw(t, "n")
-		c := &conversation{id: "x"}
+		c := &Conversation{ID: "x"}
 		for i := range n {
 			cause := rapid.IntRange(0, n+1).Draw(t, "cause")
-			c.events = append(c.events, Event{
+			c.Events = append(c.Events, Event{
 				Ref: event.Ref{Stream: "CYTUBE", Seq: uint64(i + 1)}, At: noon.Add(time.Duration(i)), Subject: "plugin.x.event",
 				Body: []byte(envelope("plugin.x.event", `{}`, "x", fmt.Sprintf(`{"causation_id":"CYTUBE:%d"}`, cause))),
 			})
 		}
-		c.last = c.events[n-1].At
 		seen := map[event.Ref]bool{}
-		var visit func(nodes []*node, parent *node)
-		visit = func(nodes []*node, parent *node) {
+		var visit func(nodes []*Node, parent *Node)
+		visit = func(nodes []*Node, parent *Node) {
 			for i, at := range nodes {
 				if seen[at.Ref] {
 					t.Fatalf("%v is there twice", at.Ref)
@@ -114,25 +121,22 @@ func TestTreeHoldsEveryEventOnce(t *testing.T) {
 				if i > 0 && at.Ref.Seq < nodes[i-1].Ref.Seq {
 					t.Fatalf("%v comes after %v", at.Ref, nodes[i-1].Ref)
 				}
-				visit(at.children, at)
+				visit(at.Children, at)
 			}
 		}
-		roots := c.tree()
+		roots := c.Tree()
 		visit(roots, nil)
 		if len(seen) != n {
 			t.Fatalf("%d of %d events are in the tree", len(seen), n)
 		}
-		p := painter{io.Discard, false, time.UTC}
-		if err := p.tree(c, roots); err != nil {
-			t.Fatal(err)
-		}
+		newPrinter(io.Discard, Style{}).tree(c, roots)
 	})
 }
 
 // A conversation that falls silent for long is not kept for ever.
 func TestConversationsAreLetGo(t *testing.T) {
 	t.Parallel()
-	g := gathering{open: map[string]*conversation{}}
+	g := grouping{open: map[string]*Conversation{}}
 	e := Event{Subject: "plugin.x.event", Body: []byte(envelope("plugin.x.event", `{}`, "one", `{}`)), At: noon}
 	g.add(e, false)
 	e.Body, e.At = []byte(envelope("plugin.x.event", `{}`, "two", `{}`)), noon.Add(quiet+time.Second)
@@ -140,18 +144,17 @@ func TestConversationsAreLetGo(t *testing.T) {
 	if got := g.idle(e.At); got <= quiet {
 		t.Fatalf("the first conversation has been silent for %s", got)
 	}
-	if c := g.take(); c.id != "one" || c.matched || g.held != 1 {
+	if c := g.pop(); c.ID != "one" || c.matched || g.held != 1 {
 		t.Errorf("took %+v, %d events are held", c, g.held)
 	}
-	if c := g.take(); c.id != "two" || !c.matched || g.held != 0 || len(g.open) != 0 {
+	if c := g.pop(); c.ID != "two" || !c.matched || g.held != 0 || len(g.open) != 0 {
 		t.Errorf("took %+v, %d events are held", c, g.held)
 	}
 }
 
-func traceText(t *testing.T, bus *streams.Bus, id string, o TraceOptions) (string, error) {
+func traceText(t *testing.T, bus *streams.Bus, id string, o ConversationOptions) (string, error) {
 	var out bytes.Buffer
-	o.Zone = time.UTC
-	err := WriteTrace(streamstest.Context(t), bus.JetStream(), &out, id, o)
+	err := WriteTrace(streamstest.Context(t), bus.JetStream(), &out, id, o, Style{Zone: time.UTC})
 	return out.String(), err
 }
 
@@ -161,7 +164,7 @@ func TestTrace(t *testing.T) {
 	bus := streamstest.Bus(t, streamstest.Server(t))
 	talk(ctx, t, bus)
 	for _, id := range []string{someID, "550e8400", someTrace, "PLUGIN:1", " CYTUBE:3 "} {
-		got, err := traceText(t, bus, id, TraceOptions{})
+		got, err := traceText(t, bus, id, ConversationOptions{})
 		if err != nil {
 			t.Errorf("%s: %v", id, err)
 			continue
@@ -183,7 +186,7 @@ func TestTrace(t *testing.T) {
 			t.Errorf("%s: got:\n%s\nwant:\n%s", id, got, want)
 		}
 	}
-	if got, err := traceText(t, bus, "CYTUBE:5", TraceOptions{}); err != nil || !strings.Contains(got, "CYTUBE:5@") || !strings.Contains(got, "malformed") {
+	if got, err := traceText(t, bus, "CYTUBE:5", ConversationOptions{}); err != nil || !strings.Contains(got, "CYTUBE:5@") || !strings.Contains(got, "malformed") {
 		t.Errorf("an event without a correlation ID is traced as %q, %v", got, err)
 	}
 }
@@ -195,14 +198,14 @@ func TestTraceRefuses(t *testing.T) {
 	talk(ctx, t, bus)
 	putRaw(t, bus.Conn(), "plugin.x.event", envelope("plugin.x.event", `{}`, "550e8400-other", `{}`))
 	stored(ctx, t, bus.JetStream(), len(talkLines)+1)
-	if _, err := traceText(t, bus, "550e8400", TraceOptions{}); event.CodeOf(err) != event.InvalidInput || !strings.Contains(err.Error(), someID) || !strings.Contains(err.Error(), "550e8400-other") {
+	if _, err := traceText(t, bus, "550e8400", ConversationOptions{}); event.CodeOf(err) != event.InvalidInput || !strings.Contains(err.Error(), someID) || !strings.Contains(err.Error(), "550e8400-other") {
 		t.Errorf("of two conversations it says %v", err)
 	}
-	if _, err := traceText(t, bus, "", TraceOptions{}); event.CodeOf(err) != event.InvalidInput {
+	if _, err := traceText(t, bus, "", ConversationOptions{}); event.CodeOf(err) != event.InvalidInput {
 		t.Errorf("without an ID it says %v", err)
 	}
 	for _, id := range []string{"no-such-conversation", "CYTUBE:999", "NOSTREAM:1"} {
-		if _, err := traceText(t, bus, id, TraceOptions{}); !errors.Is(err, ErrNoMatch) {
+		if _, err := traceText(t, bus, id, ConversationOptions{}); !errors.Is(err, ErrNoMatch) {
 			t.Errorf("of %s it says %v", id, err)
 		}
 	}
@@ -216,7 +219,7 @@ func TestSteps(t *testing.T) {
 		body := fmt.Sprintf(`{"subject":%q,"data":%s,"timestamp":%.3f,"correlation_id":"x","metadata":%s}`, subject, data, float64(at(made).UnixMilli())/1000, meta)
 		return Event{Ref: event.Ref{Stream: stream, Seq: seq}, At: at(stored), Subject: subject, Body: []byte(body)}
 	}
-	c := &conversation{id: "x", events: []Event{
+	c := &Conversation{ID: "x", Events: []Event{
 		ev("CYTUBE", 1, "cytube.chat", `{"user":"a","message":"!r","channel":"m","rank":1,"time":1}`, `{}`, 0, 0),
 		ev("PLUGIN", 1, "plugin.dice.command", `{"command":"r","user":"a"}`, `{"source":"router","causation_id":"CYTUBE:1","waited":0.001}`, 3, 4),
 		ev("CYTUBE", 2, "cytube.send.chat", `{"message":"8"}`, `{"source":"plugin-dice","causation_id":"PLUGIN:1","waited":0.1}`, 110, 114),
@@ -224,7 +227,7 @@ func TestSteps(t *testing.T) {
 		ev("PLUGIN", 2, "plugin.dice.event", `{}`, `{"source":"plugin-dice","causation_id":"PLUGIN:1"}`, 200, 120),
 	}}
 	var got []string
-	for _, s := range steps(c.tree()) {
+	for _, s := range Steps(c.Tree()) {
 		got = append(got, fmt.Sprint(s.Name, " ", s.Took))
 	}
 	want := "queue 1ms, route 2ms, send 1ms, queue 100ms, plugin 6ms, send 4ms, echo 40ms, total 154ms"
@@ -253,17 +256,17 @@ func TestRunSummary(t *testing.T) {
 		}
 	}
 	var s jsonSummary
-	j := run(ctx, t, bus, Options{Summary: true, JSON: true})
+	j := run(ctx, t, bus, Options{Summary: true, Style: Style{JSON: true}})
 	if err := json.Unmarshal([]byte(strings.ReplaceAll(j, "stored_at", "x")), &struct {
 		Events   *int
-		Subjects *map[string]*tally
-		Plugins  *map[string]*pluginTally
+		Subjects *map[string]*SubjectCount
+		Plugins  *map[string]*PluginCount
 		Problems *map[string]int
 		Repeated *int `json:"repeated_attempts"`
 	}{&s.Events, &s.Subjects, &s.Plugins, &s.Problems, &s.Repeated}); err != nil {
 		t.Fatal(err)
 	}
-	if s.Events != 14 || s.Subjects["cytube.chat"].Count != 4 || *s.Plugins["dice-roller"] != (pluginTally{Commands: 1, Sends: 1}) ||
+	if s.Events != 14 || s.Subjects["cytube.chat"].Count != 4 || *s.Plugins["dice-roller"] != (PluginCount{Commands: 1, Sends: 1}) ||
 		s.Problems["dead letter"] != 1 || s.Repeated != 1 {
 		t.Errorf("the summary is %s", j)
 	}
@@ -271,7 +274,7 @@ func TestRunSummary(t *testing.T) {
 
 func TestSummaryFindsTheSlowest(t *testing.T) {
 	t.Parallel()
-	c := chains{open: map[string]*chain{}}
+	c := chains{open: map[string]*Chain{}}
 	for i := range 50 {
 		c.add(Event{At: noon.Add(time.Duration(i) * time.Hour)}, fmt.Sprint(i))
 		c.add(Event{At: noon.Add(time.Duration(i)*time.Hour + time.Duration(i%17)*time.Minute)}, fmt.Sprint(i))
@@ -279,11 +282,11 @@ func TestSummaryFindsTheSlowest(t *testing.T) {
 	for len(c.queue) > 0 {
 		c.finish()
 	}
-	if len(c.found) != slowest || len(c.open) != 0 {
-		t.Fatalf("%d are found, %d are open", len(c.found), len(c.open))
+	if len(c.slowest) != maxSlowest || len(c.open) != 0 {
+		t.Fatalf("%d are found, %d are open", len(c.slowest), len(c.open))
 	}
 	for i, want := range []int{16, 16, 15, 15, 15, 14, 14, 14, 13, 13} {
-		if got := c.found[i].took(); got != time.Duration(want)*time.Minute {
+		if got := c.slowest[i].Took(); got != time.Duration(want)*time.Minute {
 			t.Errorf("number %d took %s, want %dm", i, got, want)
 		}
 	}

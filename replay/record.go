@@ -11,7 +11,7 @@ import (
 	"github.com/rosey-bot/rosey/streams"
 )
 
-// Problems that a record can tell of.
+// Values of Record.Problem. A cytube.delivery has its status instead.
 const (
 	problemMalformed = "malformed"
 	problemDead      = "dead letter"
@@ -19,24 +19,24 @@ const (
 	problemDenied    = "denied"
 )
 
-// A record is an event made ready to be shown.
-type record struct {
+// A Record is an event in words: who did what.
+type Record struct {
 	streams.Stored
-	event   Event
-	who     string // who did it: a user, a plugin or a part of the bot
-	what    string // what happened, in a few words
-	plugin  string // whose event it is, if a plugin's
-	problem string // what went wrong, if it tells of that
-	attempt int    // which attempt at its cause made it, from 1
-	err     error  // why it is malformed
+	Event   Event
+	Actor   string // a user, a plugin or a part of the bot
+	Text    string // what happened, in a few words; not safe for a terminal
+	Plugin  string // the plugin that the event belongs to, if any
+	Problem string // what went wrong, if the event reports that
+	Attempt int    // which attempt to handle its cause published it, from 1
+	Err     error  // why it is malformed
 }
 
-type description struct{ pattern, who, what, problem string }
+type description struct{ pattern, actor, text, problem string }
 
-// descriptions say who an event is about, as the name of a field, and what
-// happened, as a text with fields in braces; {age:s} is a number of seconds as
-// a duration. Without a who it is the event's source; without a text it is the
-// data itself. The first pattern that matches counts.
+// descriptions name the field with the actor of an event and give a text with fields
+// in braces, where {age:s} is a number of seconds as a duration. Without an actor
+// the event's source acts; without a text the data stands for itself. The first
+// pattern that matches counts.
 var descriptions = []description{
 	{event.SubjectChat, "user", "{message}", ""},
 	{event.SubjectPM, "user", "to {to}: {message}", ""},
@@ -69,8 +69,8 @@ var descriptions = []description{
 	{event.SubjectHeartbeat, "", "up for {uptime:s}, {plugins_active} plugins", ""},
 }
 
-// describe is a subject's description, or the zero value.
-func describe(subject string) description {
+// descriptionOf returns a subject's description, or the zero value.
+func descriptionOf(subject string) description {
 	for _, d := range descriptions {
 		if d.pattern == subject || strings.Contains(d.pattern, "*") && event.Match(d.pattern, subject) {
 			return d
@@ -79,57 +79,57 @@ func describe(subject string) description {
 	return description{}
 }
 
-// look reads an event for showing it. A malformed one keeps what can be read.
-func look(e Event) record {
+// Describe returns an event in words. A malformed one keeps what can be read.
+func Describe(e Event) Record {
 	r, d := classify(e)
-	facts := factsOf(r.Data)
-	r.who, r.what = publisher(r.Meta(event.MetaSource)), facts.data
+	data := fieldsOf(r.Data)
+	r.Actor, r.Text = publisher(r.Meta(event.MetaSource)), string(r.Data)
 	if d.pattern != "" {
-		if who := facts.value(d.who); who != "" {
-			r.who = who
+		if actor := data.format(d.actor); actor != "" {
+			r.Actor = actor
 		}
-		r.what = facts.fill(d.what)
+		r.Text = data.expand(d.text)
 	}
-	if r.err != nil && r.Data == nil {
-		r.what = string(e.Body)
+	if r.Err != nil && r.Data == nil {
+		r.Text = string(e.Body)
 	}
 	return r
 }
 
-// classify is look for who only wants to know what kind of event it is.
-func classify(e Event) (record, description) {
-	r := record{event: e, attempt: 1}
-	r.Stored, r.err = e.Decode()
-	r.plugin = event.PluginOf(e.Subject)
-	if name, ok := strings.CutPrefix(r.Meta(event.MetaSource), "plugin-"); ok && r.plugin == "" {
-		r.plugin = name
+// classify is Describe without the words, for counting.
+func classify(e Event) (Record, description) {
+	r := Record{Event: e, Attempt: 1}
+	r.Stored, r.Err = e.Decode()
+	r.Plugin = event.PluginOf(e.Subject)
+	if name, ok := strings.CutPrefix(r.Meta(event.MetaSource), "plugin-"); ok && r.Plugin == "" {
+		r.Plugin = name
 	}
 	if n, ok := r.Metadata[event.MetaAttempt].(json.Number); ok {
 		if attempt, err := strconv.Atoi(n.String()); err == nil && attempt > 1 {
-			r.attempt = attempt
+			r.Attempt = attempt
 		}
 	}
-	d := describe(e.Subject)
+	d := descriptionOf(e.Subject)
 	switch {
-	case r.err != nil:
-		r.problem = problemMalformed
+	case r.Err != nil:
+		r.Problem = problemMalformed
 	case d.problem != "":
-		r.problem = factsOf(r.Data).fill(d.problem)
+		r.Problem = fieldsOf(r.Data).expand(d.problem)
 	}
 	return r, d
 }
 
-// notes are what else is to be said of the event, for people.
-func (r *record) notes() []string {
+// Notes returns what else a person should know about the event.
+func (r *Record) Notes() []string {
 	var notes []string
-	if r.problem != "" && r.problem != problemMalformed {
-		notes = append(notes, r.problem)
+	if r.Problem != "" && r.Problem != problemMalformed {
+		notes = append(notes, r.Problem)
 	}
-	if r.err != nil {
-		notes = append(notes, problemMalformed+": "+r.err.Error())
+	if r.Err != nil {
+		notes = append(notes, problemMalformed+": "+r.Err.Error())
 	}
-	if r.attempt > 1 {
-		notes = append(notes, "attempt "+strconv.Itoa(r.attempt))
+	if r.Attempt > 1 {
+		notes = append(notes, "attempt "+strconv.Itoa(r.Attempt))
 	}
 	for _, key := range []string{event.MetaBackfill, event.MetaBuffered} {
 		if r.Metadata[key] == true {
@@ -142,34 +142,34 @@ func (r *record) notes() []string {
 	return notes
 }
 
-// facts are a payload's fields as text.
-type facts struct {
-	fields map[string]string
-	data   string
-}
+// JSON returns the event as one line of rosey's JSON output.
+func (r *Record) JSON() (json.RawMessage, error) { return marshalEvent(r.Event) }
 
-func factsOf(data []byte) facts {
-	f := facts{fields: map[string]string{}, data: string(data)}
+// dataFields are a payload's fields as text.
+type dataFields map[string]string
+
+func fieldsOf(data []byte) dataFields {
+	f := dataFields{}
 	members(data, func(name, value []byte) {
 		text := unquote(value)
 		if text == nil {
 			text = value
 		}
-		f.fields[string(name)] = string(text)
+		f[string(name)] = string(text)
 		if string(name) == "details" {
-			members(value, func(name, value []byte) {
-				if string(name) == "user" {
-					f.fields["user"] = string(unquote(value))
-				}
-			})
+			if user := member(value, "user"); user != "" {
+				f["user"] = user
+			}
 		}
 	})
 	return f
 }
 
-func (f facts) value(name string) string {
+// format returns the value of a field; a name that ends in :s asks for seconds as a
+// duration.
+func (f dataFields) format(name string) string {
 	name, format, _ := strings.Cut(name, ":")
-	v := f.fields[name]
+	v := f[name]
 	if format == "s" {
 		if seconds, err := strconv.ParseFloat(v, 64); err == nil && seconds >= 0 && seconds < 1e9 {
 			return terminal.FormatDuration(time.Duration(seconds * float64(time.Second)))
@@ -178,8 +178,8 @@ func (f facts) value(name string) string {
 	return v
 }
 
-// fill puts fields into a text.
-func (f facts) fill(text string) string {
+// expand replaces {field} in a text.
+func (f dataFields) expand(text string) string {
 	var b strings.Builder
 	for {
 		before, rest, found := strings.Cut(text, "{")
@@ -188,7 +188,7 @@ func (f facts) fill(text string) string {
 			return b.String()
 		}
 		name, after, _ := strings.Cut(rest, "}")
-		b.WriteString(f.value(name))
+		b.WriteString(f.format(name))
 		text = after
 	}
 }
