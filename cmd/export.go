@@ -11,6 +11,7 @@ import (
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/internal/version"
 	"github.com/rosey-bot/rosey/replay"
+	"github.com/rosey-bot/rosey/replay/spans"
 	"github.com/rosey-bot/rosey/telemetry"
 )
 
@@ -18,7 +19,7 @@ func exportFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "export-otlp",
 			Usage: "send the traces of these events to the OTLP collector at `URL`, such as http://localhost:4318; OTEL_EXPORTER_OTLP_* variables apply"},
-		&cli.BoolFlag{Name: "again", Usage: "with --export-otlp: send what was sent to that URL before, too, for a collector that has lost it"},
+		&cli.BoolFlag{Name: "again", Usage: "with --export-otlp: has no effect any more, as everything is sent each time"},
 	}
 }
 
@@ -41,12 +42,14 @@ func orExport(action func(ctx context.Context, c *cli.Context, cmd command) erro
 }
 
 // exportSpans sends the spans of past conversations to a collector that was not
-// there at the time. Sending them again changes nothing, as they have the IDs
-// that they had.
+// there at the time.
 func exportSpans(ctx context.Context, c *cli.Context, cmd command) (err error) {
 	query, err := replayQuery(c)
 	if err != nil {
 		return err
+	}
+	if c.Bool("again") {
+		fmt.Fprintln(c.App.ErrWriter, "rosey: --again has no effect any more: everything is sent each time, with the IDs of the first time")
 	}
 	url := c.String("export-otlp")
 	exporter, err := telemetry.NewExporter(ctx, url)
@@ -64,26 +67,23 @@ func exportSpans(ctx context.Context, c *cli.Context, cmd command) (err error) {
 	}
 	show, done := readProgress(c)
 	query.Progress = show
-	sent, err := replay.Export(ctx, cmd.JS, query, replay.Destination{Exporter: exporter, URL: url, Again: c.Bool("again")}, res)
+	sent, err := spans.Export(ctx, cmd.JS, query, exporter, res)
 	done()
-	if sent.Spans+sent.Before > 0 {
-		if err := sayExported(c, sent, url); err != nil {
+	if sent.Spans > 0 {
+		if err := printExported(c, sent, url); err != nil {
 			return err
 		}
 	}
 	return replayError(err)
 }
 
-func sayExported(c *cli.Context, sent replay.Exported, url string) error {
+func printExported(c *cli.Context, sent spans.Result, url string) error {
 	if !wantJSON(c) {
-		before := ""
-		if sent.Before > 0 {
-			before = fmt.Sprintf("; %d had been sent before (--again sends them again)", sent.Before)
-		}
-		_, err := fmt.Fprintf(c.App.Writer, "sent %d spans of %d traces to %s%s\n", sent.Spans, sent.Traces, url, before)
+		_, err := fmt.Fprintf(c.App.Writer, "sent %d spans of %d traces to %s\n", sent.Spans, sent.Traces, url)
 		return err
 	}
-	line, err := event.Encode(map[string]any{"spans": sent.Spans, "traces": sent.Traces, "sent_before": sent.Before, "url": url})
+	// sent_before is what earlier versions did not send again.
+	line, err := event.Encode(map[string]any{"spans": sent.Spans, "traces": sent.Traces, "sent_before": 0, "url": url})
 	if err == nil {
 		_, err = fmt.Fprintf(c.App.Writer, "%s\n", line)
 	}

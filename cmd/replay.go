@@ -48,7 +48,7 @@ func replayCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			o := replay.Options{Query: query, Tree: c.Bool("tree"), Summary: c.Bool("summary"), JSON: wantJSON(c), Color: terminal.HasColor(c.App.Writer)}
+			o := replay.Options{Query: query, Style: replayStyle(c), Tree: c.Bool("tree"), Summary: c.Bool("summary")}
 			o.ShowChannel = query.Channel == "" && severalChannels(ctx, cmd)
 			o.Follow = c.Bool("follow")
 			if o.Follow && !cmd.Running {
@@ -63,6 +63,11 @@ func replayCommand() *cli.Command {
 			return replayError(err)
 		})))),
 	}
+}
+
+// replayStyle returns how the output of rosey replay and rosey trace looks.
+func replayStyle(c *cli.Context) replay.Style {
+	return replay.Style{JSON: wantJSON(c), Colors: terminal.HasColor(c.App.Writer), TruncatedHint: "(--output json shows all)"}
 }
 
 // severalChannels reports whether events may be of more than one channel, as far

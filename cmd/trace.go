@@ -5,7 +5,6 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/rosey-bot/rosey/internal/terminal"
 	"github.com/rosey-bot/rosey/replay"
 )
 
@@ -37,10 +36,7 @@ you know better.
 				return err
 			}
 			show, done := readProgress(c)
-			err = replay.WriteTrace(ctx, cmd.JS, c.App.Writer, id, replay.TraceOptions{
-				JSON: wantJSON(c), Color: terminal.HasColor(c.App.Writer), Since: since,
-				Progress: show,
-			})
+			err = replay.WriteTrace(ctx, cmd.JS, c.App.Writer, id, replay.ConversationOptions{Since: since, Progress: show}, replayStyle(c))
 			done()
 			return replayError(err)
 		})),

@@ -44,15 +44,15 @@ type legend struct {
 	Total  int
 }
 
-// chartOf draws a timeline, the most frequent subject at the bottom.
-func chartOf(t *replay.Timeline) chart {
-	c := chart{Since: t.Since, Until: t.Until}
-	if len(t.Series) == 0 {
+// newChart draws the series of a summary, the most frequent subject at the bottom.
+func newChart(series []replay.Series, since, until time.Time, step time.Duration) chart {
+	c := chart{Since: since, Until: until}
+	if len(series) == 0 {
 		return c
 	}
-	n := len(t.Series[0].Counts)
-	colours, sums := make([][]int, min(len(t.Series), maxColours+1)), make([]int, n)
-	for i, s := range t.Series {
+	n := len(series[0].Counts)
+	colours, sums := make([][]int, min(len(series), maxColours+1)), make([]int, n)
+	for i, s := range series {
 		colour := min(i, maxColours)
 		if colours[colour] == nil {
 			colours[colour] = make([]int, n)
@@ -77,7 +77,7 @@ func chartOf(t *replay.Timeline) chart {
 		if sums[j] == 0 {
 			continue
 		}
-		at := t.Since.Add(time.Duration(j) * t.Step)
+		at := since.Add(time.Duration(j) * step)
 		col := column{X: float64(j) * width, W: max(width-min(width*0.2, 2), 0.5), At: at}
 		y := float64(chartHeight)
 		for colour := range colours {
@@ -90,8 +90,8 @@ func chartOf(t *replay.Timeline) chart {
 		c.Columns = append(c.Columns, col)
 	}
 	for i := range ticks {
-		at := t.Since.Add(t.Until.Sub(t.Since) * time.Duration(i) / (ticks - 1))
-		c.Ticks = append(c.Ticks, at.Local().Format(tickLayout(t.Until.Sub(t.Since))))
+		at := since.Add(until.Sub(since) * time.Duration(i) / (ticks - 1))
+		c.Ticks = append(c.Ticks, at.Local().Format(tickLayout(until.Sub(since))))
 	}
 	return c
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/rosey-bot/rosey/event"
@@ -29,7 +30,7 @@ type timelineBody struct {
 	Subject  string
 	Presets  []string
 	Preset   string
-	*replay.Timeline
+	*replay.Summary
 	Chart chart
 	Unit  string // what a column is
 }
@@ -65,16 +66,22 @@ func (c *Console) timeline(w http.ResponseWriter, r *http.Request) error {
 	q.Since = q.Since.Truncate(step)
 	ctx, cancel := context.WithTimeout(r.Context(), readLimit)
 	defer cancel()
-	if body.Timeline, err = replay.TimelineOf(ctx, c.js, q, step, timelineLimit); err != nil {
+	if body.Summary, err = replay.Summarize(ctx, c.js, q, replay.SummaryOptions{Step: step, Limit: timelineLimit}); err != nil {
 		return err
 	}
-	body.Chart = chartOf(body.Timeline)
+	body.Chart = newChart(body.Series, q.Since, q.Until, step)
 	body.Unit = unit(step)
+	slices.Reverse(body.Latest)
 	return c.show(w, r, "timeline", "Timeline", body)
 }
 
-// Partial reports whether not all of the range was read.
-func (b timelineBody) Partial() bool { return !b.Read.IsZero() }
+// ProblemCount returns how many events report a problem.
+func (b timelineBody) ProblemCount() (n int) {
+	for _, count := range b.Problems {
+		n += count
+	}
+	return n
+}
 
 func stepFor(d time.Duration) time.Duration {
 	for _, s := range steps {

@@ -10,23 +10,26 @@ import (
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/internal/terminal"
 	"github.com/rosey-bot/rosey/replay"
+	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
 // traceBody is what the trace page shows.
 type traceBody struct {
-	Asked string
-	*replay.Waterfall
-	Rows []traceRow
-	Link string
+	Query string // the ID that was asked for
+	*replay.Conversation
+	Steps []replay.Step
+	Rows  []traceRow
+	Link  string
 }
 
-// traceRow is an event and the way to it, in the units of a bar.
+// traceRow is an event and the time since its cause, in the units of a bar.
 type traceRow struct {
-	replay.Row
+	*replay.Node
+	Depth    int
+	Indent   int
 	Label    string // what sort of event it is
 	Class    string
-	Indent   int
-	Since    time.Duration // since its cause
+	After    time.Duration // since the conversation's start
 	Segments []segment
 	Mark     float64 // where it was stored
 }
@@ -40,9 +43,9 @@ type segment struct {
 
 const (
 	barWidth = 1000
-	// leastWidth keeps a short part visible.
-	leastWidth = 2
-	maxIndent  = 8
+	// minWidth keeps a short part visible.
+	minWidth  = 2
+	maxIndent = 8
 )
 
 func (c *Console) trace(w http.ResponseWriter, r *http.Request) error {
@@ -57,58 +60,71 @@ func (c *Console) trace(w http.ResponseWriter, r *http.Request) error {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), readLimit)
 	defer cancel()
-	fall, err := replay.WaterfallOf(ctx, c.js, id, r.URL.Query().Get("all") != "")
+	found, err := replay.ReadConversation(ctx, c.js, id, replay.ConversationOptions{Nearby: r.URL.Query().Get("all") == ""})
+	if err == nil {
+		err = found.AddCauses(ctx, c.js)
+	}
 	if err != nil {
 		return err
 	}
-	body := traceBody{Asked: id, Waterfall: fall}
-	for _, row := range fall.Rows {
-		body.Rows = append(body.Rows, rowOf(row, fall.Took))
+	roots := found.Tree()
+	body := traceBody{Query: id, Conversation: found, Steps: replay.Steps(roots)}
+	for depth, n := range replay.Walk(roots) {
+		body.Rows = append(body.Rows, newTraceRow(n, depth, found))
 	}
 	if c.TraceURL != "" {
-		body.Link = strings.ReplaceAll(c.TraceURL, "{id}", fall.TraceID)
+		body.Link = strings.ReplaceAll(c.TraceURL, "{id}", propagation.TraceID(found.ID).String())
 	}
 	return c.show(w, r, "trace", "Trace", body)
 }
 
-// kinds are the kinds of events by subject, for the eye.
-var kinds = []struct{ pattern, name string }{
+// eventKinds label the events of a subject; the first pattern that matches counts.
+var eventKinds = []struct{ pattern, label string }{
 	{event.SubjectChat, "chat"}, {event.SubjectPM, "chat"}, {event.AllSends, "send"}, {event.SubjectDelivery, "delivery"}, {event.AllCytube, "room"},
 	{event.AllCommands, "command"}, {event.EventSubject("*", event.TypeDeadLetter), "dead letter"}, {event.RequestSubject("*"), "request"},
 	{event.RequestSubject("*", ">"), "request"}, {event.AllDatabase, "database"}, {event.AllPlugin, "event"}, {event.AllPlatform, "platform"},
 }
 
-// kindOf is what sort of event a subject is.
-func kindOf(subject string) string {
-	for _, k := range kinds {
+func eventKind(subject string) string {
+	for _, k := range eventKinds {
 		if event.Match(k.pattern, subject) {
-			return k.name
+			return k.label
 		}
 	}
 	return "event"
 }
 
-func rowOf(row replay.Row, took time.Duration) traceRow {
+func newTraceRow(n *replay.Node, depth int, c *replay.Conversation) traceRow {
 	scale := func(d time.Duration) float64 {
-		if took <= 0 {
+		if c.Duration() <= 0 {
 			return 0
 		}
-		return float64(d) / float64(took) * barWidth
+		return min(float64(d)/float64(c.Duration())*barWidth, barWidth-minWidth)
 	}
-	kind := kindOf(row.Subject)
-	r := traceRow{
-		Row: row, Label: kind, Class: strings.ReplaceAll(kind, " ", "-"), Indent: min(row.Depth, maxIndent), Since: row.End - row.Begin,
-		Mark: min(scale(row.End), barWidth-leastWidth),
+	kind := eventKind(n.Subject)
+	row := traceRow{
+		Node: n, Depth: depth, Indent: min(depth, maxIndent), Label: kind, Class: strings.ReplaceAll(kind, " ", "-"),
+		After: max(n.At.Sub(c.Started()), 0),
 	}
-	at := row.Begin
-	for _, p := range row.Parts {
-		if p.Took <= 0 {
+	row.Mark = scale(row.After)
+	at := row.After - n.Latency()
+	for _, step := range n.Steps() {
+		if step.Took <= 0 {
 			continue
 		}
-		r.Segments = append(r.Segments, segment{
-			Kind: p.Name, X: min(scale(at), barWidth-leastWidth), W: max(scale(p.Took), leastWidth), Title: p.Name + " " + terminal.FormatDuration(p.Took) + ": " + terminal.Escape(p.What),
+		row.Segments = append(row.Segments, segment{
+			Kind: step.Name, X: scale(max(at, 0)), W: max(scale(step.Took), minWidth), Title: step.Name + " " + terminal.FormatDuration(step.Took) + ": " + terminal.Escape(step.What),
 		})
-		at += p.Took
+		at += step.Took
 	}
-	return r
+	return row
+}
+
+// AllNotes returns what else is to be known of the event.
+func (r traceRow) AllNotes() []string {
+	notes := r.Notes()
+	if r.MissingCause != "" {
+		notes = append(notes, "caused by "+r.MissingCause+", which is not shown")
+	}
+	return notes
 }

@@ -101,7 +101,7 @@ func TestSliceOfManyBatches(t *testing.T) {
 	t.Parallel()
 	ctx := streamstest.Context(t)
 	bus := streamstest.Bus(t, streamstest.Server(t))
-	const n = 2*sliceBatch + 500
+	const n = 2*1000 + 500
 	for range n {
 		if _, err := bus.JetStream().PublishAsync(event.SubjectChat, []byte(`{"user":"alice","message":"hi","channel":"lounge","rank":1,"time":1}`)); err != nil {
 			t.Fatal(err)

@@ -3,7 +3,6 @@ package replay
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"time"
 
@@ -117,25 +116,18 @@ func (s *source) start(wake chan<- struct{}) (err error) {
 // receive takes a message from the consumer, and holds the consumer up while
 // enough is waiting.
 func (s *source) receive(msg jetstream.Msg) {
-	meta, err := msg.Metadata()
+	e, meta, err := received(s.plan.stream, msg)
 	if err != nil {
-		s.failed(nil, fmt.Errorf("a message without metadata: %w", err))
-		return
+		return // not a message of a stream
 	}
 	s.mu.Lock()
-	if meta.Sequence.Stream <= s.seq { // of a consumer that was stopped while it was made again
+	if e.Ref.Seq <= s.seq { // of the consumer before this one
 		s.mu.Unlock()
 		return
 	}
 	s.key = max(s.key, meta.Timestamp.UnixNano())
-	s.seq, s.ahead, s.lags = meta.Sequence.Stream, meta.NumPending, false
-	s.queue = append(s.queue, item{Event{
-		Ref:     event.Ref{Stream: s.plan.stream, Seq: s.seq},
-		At:      meta.Timestamp,
-		Subject: msg.Subject(),
-		Header:  msg.Headers(),
-		Body:    msg.Data(),
-	}, s.key})
+	s.seq, s.ahead, s.lags = e.Ref.Seq, meta.NumPending, false
+	s.queue = append(s.queue, item{e, s.key})
 	s.bytes += len(msg.Data())
 	news := len(s.queue) == wakeEvents || s.ahead == 0 || !s.told
 	full := len(s.queue) >= aheadEvents || s.bytes >= aheadBytes

@@ -101,7 +101,7 @@ func BenchmarkMillion(b *testing.B) {
 	}
 	scan("filter/latest", replay.Query{Filter: replay.Filter{Since: last.Add(-10 * time.Millisecond)}})
 	run("text", replay.Options{})
-	run("json", replay.Options{JSON: true})
+	run("json", replay.Options{Style: replay.Style{JSON: true}})
 	run("summary", replay.Options{Summary: true})
 	run("tree", replay.Options{Tree: true})
 	for name, o := range map[string]Options{"audit": {}, "audit/user": {Query: Query{User: "user7"}}} {
