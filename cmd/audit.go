@@ -175,7 +175,7 @@ func auditVerify(ctx context.Context, c *cli.Context, cmd command) (err error) {
 	var trusted ed25519.PublicKey
 	if text := c.String("public-key"); text != "" {
 		if trusted, err = audit.ParsePublicKey(text); err != nil {
-			return &usageError{err}
+			return usagef("%w, as rosey audit seal prints it", err)
 		}
 	}
 	f, err := os.Open(path)
@@ -184,6 +184,9 @@ func auditVerify(ctx context.Context, c *cli.Context, cmd command) (err error) {
 	}
 	defer f.Close()
 	report, err := audit.Verify(ctx, cmd.JS, f, trusted)
+	if errors.Is(err, audit.ErrNotSeal) {
+		return usagef("%w: it must be a file that rosey audit seal wrote", err)
+	}
 	if err != nil {
 		return replayError(err)
 	}

@@ -97,6 +97,9 @@ func dryRunOnFile(ctx context.Context, c *cli.Context, p plugins.Plugin) error {
 	}
 	defer f.Close()
 	kase, err := dryrun.Load(f)
+	if errors.Is(err, dryrun.ErrNotCase) || errors.Is(err, dryrun.ErrNoEvents) {
+		return usagef("--case %s: %w: name a file that rosey replay --save made", c.String("case"), err)
+	}
 	if err != nil {
 		return usagef("--case %s: %w", c.String("case"), err)
 	}

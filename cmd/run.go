@@ -7,6 +7,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/rosey-bot/rosey/bot"
+	"github.com/rosey-bot/rosey/internal/settings"
 )
 
 func runCommand() *cli.Command {
@@ -99,5 +100,5 @@ func botError(err error) error {
 	case errors.As(err, &listen):
 		return fmt.Errorf("--%w", listen)
 	}
-	return err
+	return settings.ExplainConsole(err)
 }

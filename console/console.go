@@ -32,6 +32,14 @@ const (
 	maxStreams = 128
 )
 
+var (
+	// ErrUnprotected is wrapped by the error of Listen for an address that other
+	// machines can reach while Access lets everybody in.
+	ErrUnprotected = errors.New("others could use it too")
+	// ErrListen is wrapped by the error of Listen when the address cannot be opened.
+	ErrListen = errors.New("serve the console")
+)
+
 // User is somebody who is in the channel.
 type User struct {
 	Name string
@@ -87,7 +95,7 @@ func Listen(cfg Config) (*Console, error) {
 	}
 	l, err := net.Listen("tcp", at)
 	if err != nil {
-		return nil, fmt.Errorf("serve the console: %w (choose another address with --console)", err)
+		return nil, fmt.Errorf("%w: %w", ErrListen, err)
 	}
 	return &Console{Config: cfg, js: cfg.Bus.JetStream(), listener: l, guard: g, boot: randomID(), open: make(chan struct{}, maxStreams)}, nil
 }
@@ -111,8 +119,7 @@ func check(cfg Config) (g *guard, at string, err error) {
 		return nil, "", err
 	}
 	if !loopback(host) && g.open() {
-		return nil, "", fmt.Errorf("serve the console on %s: others could use it too; set a password (console_access: password_file, or ROSEY_CONSOLE_PASSWORD), "+
-			"let a reverse proxy vouch for users (console_access: proxy), or listen on 127.0.0.1", cfg.Address)
+		return nil, "", fmt.Errorf("serve the console on %s: %w", cfg.Address, ErrUnprotected)
 	}
 	return g, net.JoinHostPort(host, port), nil
 }

@@ -157,7 +157,7 @@ func TestListenRefuses(t *testing.T) {
 		{"everybody on an open address", "0.0.0.0:0", "others could use it too", Access{}},
 		{"everybody on an open IPv6 address", "[::]:0", "others could use it too", Access{}},
 		{"no port", "127.0.0.1", "write HOST:PORT", Access{}},
-		{"an address that is taken", taken.Addr().String(), "choose another address", Access{}},
+		{"an address that is taken", taken.Addr().String(), "address already in use", Access{}},
 		{"a broken hash", "127.0.0.1:0", "no argon2id hash", Access{Password: "$argon2id$v=19$m=1"}},
 		{"a hash that takes all memory", "127.0.0.1:0", "out of bounds", Access{Password: "$argon2id$v=19$m=99999999,t=1,p=1$c2FsdHNhbHQ$c2FsdHNhbHRzYWx0c2FsdHNhbHQ"}},
 		{"a proxy from anywhere", "0.0.0.0:0", "from which addresses", Access{Proxy: Proxy{Header: "X-User"}}},

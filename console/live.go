@@ -210,7 +210,7 @@ func liveLoop(ctx context.Context, u *updates, t *thread, playing *audit.Entry, 
 // say speaks in the bot's own room.
 func (c *Console) say(w http.ResponseWriter, r *http.Request) error {
 	if c.SendChat == nil {
-		return event.Errorf(event.PermissionDenied, "only in the local room can one type here: use rosey send")
+		return event.Errorf(event.PermissionDenied, "only in the local room can one type here")
 	}
 	text := r.PostFormValue("text")
 	if text == "" {

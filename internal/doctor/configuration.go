@@ -37,7 +37,7 @@ func (c *checkup) checkConfiguration(context.Context) {
 	if address := c.settings.Console; address != "" && address != settings.ConsoleOff {
 		access, err := c.settings.ConsoleAccess.Access()
 		if err == nil {
-			err = console.ValidateAccess(address, access)
+			err = settings.ExplainConsole(console.ValidateAccess(address, access))
 		}
 		if err != nil {
 			fail("correct console or console_access in the configuration", "%v", err)

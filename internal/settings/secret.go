@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -88,4 +89,16 @@ func secret(file, variable string) (telemetry.Secret, error) {
 		return telemetry.Secret{}, fmt.Errorf("read a password: %w", err)
 	}
 	return telemetry.NewSecret(strings.TrimRight(string(text), "\r\n")), nil
+}
+
+// ExplainConsole returns an error of console.Listen with what to set instead.
+func ExplainConsole(err error) error {
+	switch {
+	case errors.Is(err, console.ErrUnprotected):
+		return fmt.Errorf("%w; set a password (console_access: password_file, or %s), "+
+			"let a reverse proxy vouch for users (console_access: proxy), or listen on 127.0.0.1", err, consolePasswordVariable)
+	case errors.Is(err, console.ErrListen):
+		return fmt.Errorf("%w (choose another address with --console)", err)
+	}
+	return err
 }

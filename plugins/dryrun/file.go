@@ -22,6 +22,12 @@ const (
 	maxLine = 16 << 20
 )
 
+// Errors of Load that are wrapped for a file that Save did not write.
+var (
+	ErrNotCase  = errors.New("a case begins with a line that names its plugin")
+	ErrNoEvents = errors.New("the case has no events")
+)
+
 // A file holds a case as JSON lines: one that says what it is, then the tables
 // of the database with their records and later changes, then the events. Each
 // line is an object with one of these fields.
@@ -113,7 +119,7 @@ func Load(r io.Reader) (*Case, error) {
 		return nil, event.Errorf(event.InvalidInput, "read the case: %w", err)
 	}
 	if len(c.Events) == 0 {
-		return nil, event.Errorf(event.InvalidInput, "the case has no events: name a file that rosey replay --save made")
+		return nil, event.Errorf(event.InvalidInput, "%w", ErrNoEvents)
 	}
 	return c, nil
 }
@@ -130,7 +136,7 @@ func (c *Case) load(text []byte) error {
 		c.Plugin = l.Case.Plugin
 		return nil
 	case c.Plugin == "":
-		return errors.New("a case begins with a line that names its plugin: name a file that rosey replay --save made")
+		return ErrNotCase
 	case l.Table != nil:
 		c.tables[l.Table.Name] = &table{Reserved: l.Table.Reserved, Unsure: l.Table.Unsure}
 		return nil

@@ -154,6 +154,20 @@ TIME  lounge  ~~~ GAP of 0s: the bot was not in the channel: the bot did not get
 	}
 }
 
+// jsonEntry is an entry as other programs read it.
+type jsonEntry struct {
+	Time     string
+	StoredAt string `json:"stored_at"`
+	Ref      string
+	Kind     string
+	User     string
+	Rank     *int
+	Text     string
+	Media    *Media
+	Until    string
+	Note     string
+}
+
 func TestWriteJSON(t *testing.T) {
 	t.Parallel()
 	ctx := streamstest.Context(t)

@@ -18,6 +18,7 @@ import (
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/replay"
+	"github.com/rosey-bot/rosey/streams"
 )
 
 // The kinds of Entry.
@@ -52,25 +53,25 @@ type Query struct {
 
 // Entry is one thing that happened in a channel.
 type Entry struct {
-	Ref     event.Ref
-	At      time.Time // when it happened
-	Stored  time.Time // when the bot recorded it
-	Kind    string
-	Channel string
-	User    string
-	To      string // of a private message
-	By      string // who kicked, banned, muted…; "" when the server did not say
-	Rank    *int
-	Text    string // what was said, or the reason
-	Action  bool   // said as /me
-	Media   *Media
-	Until   time.Time // of a gap; zero while it lasts
-	Note    string    // what else is to be known
+	Ref     event.Ref `json:"-"`
+	At      time.Time `json:"-"` // when it happened
+	Stored  time.Time `json:"-"` // when the bot recorded it
+	Kind    string    `json:"kind"`
+	Channel string    `json:"channel,omitempty"`
+	User    string    `json:"user,omitempty"`
+	To      string    `json:"to,omitempty"` // of a private message
+	By      string    `json:"by,omitempty"` // who kicked, banned, muted…; "" when the server did not say
+	Rank    *int      `json:"rank,omitempty"`
+	Text    string    `json:"text,omitempty"`   // what was said, or the reason
+	Action  bool      `json:"action,omitempty"` // said as /me
+	Media   *Media    `json:"media,omitempty"`
+	Until   time.Time `json:"until,omitzero"` // of a gap; zero while it lasts
+	Note    string    `json:"note,omitempty"` // what else is to be known
 
-	CorrelationID string    // of the event
-	Cause         event.Ref // the event that caused it, if one is named
+	CorrelationID string    `json:"-"` // of the event
+	Cause         event.Ref `json:"-"` // the event that caused it, if one is named
 
-	missed bool // recorded when the bot came, and may have happened before
+	missed bool // recorded when the bot joined, and may have happened before
 }
 
 // Media is an item of the playlist.
@@ -101,8 +102,14 @@ func History(ctx context.Context, js jetstream.JetStream, q Query) iter.Seq2[Ent
 		if q.Media {
 			rq.Subjects = mediaSubjects
 		}
+		err := rq.Validate()
 		g := newGapTracker(q)
-		if err := g.find(ctx, js); err != nil {
+		if err == nil {
+			err = g.findEnds(ctx, js, streams.Selection{Since: q.Since}, func(raw *jetstream.RawStreamMsg) bool {
+				return !q.Until.IsZero() && !raw.Time.Before(q.Until)
+			})
+		}
+		if err != nil {
 			yield(Entry{}, err)
 			return
 		}

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -9,9 +10,10 @@ import (
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/replay"
+	"github.com/rosey-bot/rosey/streams"
 )
 
-// gaps turns connections that went down and came up into gaps.
+// A gapTracker turns connections that went down and came up into gaps.
 type gapTracker struct {
 	q    Query
 	ends map[event.Ref]time.Time // of the gap that began with an event; none while it lasts
@@ -23,7 +25,7 @@ func newGapTracker(q Query) *gapTracker {
 	return &gapTracker{q: q, ends: map[event.Ref]time.Time{}, open: map[string]bool{}, seen: map[string]time.Time{}}
 }
 
-// take reads an event; show says whether the query wants it.
+// observe returns an event's entry and whether the query selects it.
 func (g *gapTracker) observe(e replay.Event) (entry Entry, show bool) {
 	entry = NewEntry(e)
 	if entry.Kind == KindRetry {
@@ -37,23 +39,27 @@ func (g *gapTracker) observe(e replay.Event) (entry Entry, show bool) {
 	return entry, show
 }
 
-// find looks up when gaps end, so that each can be shown where it began. There
-// are few such events: reading them twice costs little.
-func (g *gapTracker) find(ctx context.Context, js jetstream.JetStream) error {
+// findEnds looks up when the gaps end that begin in a selection, before a message for
+// which past reports true, so that each can be shown where it began. A gap may end long
+// after that.
+func (g *gapTracker) findEnds(ctx context.Context, js jetstream.JetStream, s streams.Selection, past func(*jetstream.RawStreamMsg) bool) error {
+	s.Stream, s.Subjects = streams.Cytube, []string{event.SubjectConnection}
 	began := map[string]event.Ref{}
-	q := replay.Query{Filter: replay.Filter{Subjects: []string{event.SubjectConnection}, Since: g.q.Since, Until: g.q.Until}}
-	if err := q.Validate(); err != nil {
-		return err
-	}
-	q.Until = time.Time{} // a gap may end after what is to be shown
-	for e, err := range replay.Read(ctx, js, q) {
-		if err != nil {
-			return err
+	for raw, err := range streams.Messages(ctx, js, s) {
+		if errors.Is(err, jetstream.ErrStreamNotFound) {
+			return nil
 		}
-		entry := NewEntry(e)
+		if err != nil {
+			return readError(ctx, err)
+		}
+		if past(raw) && len(began) == 0 {
+			return nil
+		}
+		entry := NewEntry(replay.NewEvent(streams.Cytube, raw))
 		name := strings.ToLower(entry.Channel)
 		switch ref, open := began[name]; {
-		case entry.Kind == KindGap && !open:
+		case g.q.Channel != "" && !strings.EqualFold(g.q.Channel, entry.Channel):
+		case entry.Kind == KindGap && !open && !past(raw):
 			began[name] = entry.Ref
 		case entry.Kind == KindOnline && open:
 			g.ends[ref] = entry.At
@@ -63,14 +69,23 @@ func (g *gapTracker) find(ctx context.Context, js jetstream.JetStream) error {
 	return nil
 }
 
+// readError returns the context's error if ctx has ended, and else err as a NATS_ERROR.
+func readError(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return event.Errorf(event.NATSError, "%w", err)
+}
+
+// heard notes that the bot was in the entry's channel.
 func (g *gapTracker) heard(e Entry) {
 	if e.Channel != "" && !e.missed {
 		g.seen[strings.ToLower(e.Channel)] = e.Stored
 	}
 }
 
-// connection makes the entry of a connection that went down or came up, and says
-// whether to show it.
+// connection returns the entry of a connection that went down or came up, and whether
+// the query selects it.
 func (g *gapTracker) connection(e Entry) (Entry, bool) {
 	name := strings.ToLower(e.Channel)
 	wanted := g.q.Channel == "" || strings.EqualFold(g.q.Channel, e.Channel)
@@ -81,7 +96,7 @@ func (g *gapTracker) connection(e Entry) (Entry, bool) {
 		return e, wanted && !wasOpen
 	}
 	if wasOpen {
-		return e, false // the gap has told of it
+		return e, false // the gap shows it
 	}
 	if last, ok := g.seen[name]; ok {
 		// It came up without having gone down: the bot was killed.

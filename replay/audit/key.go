@@ -76,7 +76,7 @@ func encodeKey(key ed25519.PublicKey) string { return base64.StdEncoding.EncodeT
 func ParsePublicKey(text string) (ed25519.PublicKey, error) {
 	b, err := base64.StdEncoding.DecodeString(text)
 	if err != nil || len(b) != ed25519.PublicKeySize {
-		return nil, event.Errorf(event.InvalidInput, "%q is not a public key: it must be %d bytes in base64, as rosey audit seal prints it", text, ed25519.PublicKeySize)
+		return nil, event.Errorf(event.InvalidInput, "%q is not a public key: it must be %d bytes in base64", text, ed25519.PublicKeySize)
 	}
 	return b, nil
 }

@@ -2,9 +2,7 @@ package audit
 
 import (
 	"context"
-	"errors"
 	"iter"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -19,7 +17,7 @@ const (
 	// twice as many each time up to lastWindow.
 	firstWindow = 256
 	lastWindow  = 16 << 10
-	// leadIn is how many events before a window are read to know whether the bot
+	// leadIn is how many events before a window are read to find out whether the bot
 	// was in the channel when the window begins.
 	leadIn = 32
 )
@@ -128,13 +126,15 @@ func (r *pager) window(from, to uint64) (entries []Entry, reached time.Time, err
 	if r.q.Media {
 		wanted = mediaSubjects
 	}
-	g := newGapTracker(r.q)
+	g, found := newGapTracker(r.q), false
 	for e, err := range replay.Slice(r.ctx, r.js, streams.Cytube, wanted, max(r.first, from-min(from, leadIn)), to) {
 		if err != nil {
 			return nil, reached, err
 		}
-		if e.Subject == event.SubjectConnection && e.Ref.Seq >= from {
-			if err := g.findEnd(r.ctx, r.js, e); err != nil {
+		if e.Subject == event.SubjectConnection && e.Ref.Seq >= from && !found {
+			found = true
+			err := g.findEnds(r.ctx, r.js, streams.Selection{From: e.Ref.Seq}, func(raw *jetstream.RawStreamMsg) bool { return raw.Sequence >= to })
+			if err != nil {
 				return nil, reached, err
 			}
 		}
@@ -150,34 +150,6 @@ func (r *pager) window(from, to uint64) (entries []Entry, reached time.Time, err
 		}
 	}
 	return entries, reached, nil
-}
-
-// findEnd looks up when the gap that a connection's end began is over: at the
-// next event of a connection of that channel.
-func (g *gapTracker) findEnd(ctx context.Context, js jetstream.JetStream, e replay.Event) error {
-	down := NewEntry(e)
-	if down.Kind != KindGap {
-		return nil
-	}
-	stream, err := js.Stream(ctx, streams.Cytube)
-	if err != nil {
-		return event.Errorf(event.NATSError, "look at stream %s: %w", streams.Cytube, err)
-	}
-	for seq := e.Ref.Seq + 1; ; {
-		raw, err := stream.GetMsg(ctx, seq, jetstream.WithGetMsgSubject(event.SubjectConnection))
-		if errors.Is(err, jetstream.ErrMsgNotFound) {
-			return nil
-		}
-		if err != nil {
-			return event.Errorf(event.NATSError, "read stream %s: %w", streams.Cytube, err)
-		}
-		next := NewEntry(replay.Event{Ref: event.Ref{Stream: streams.Cytube, Seq: raw.Sequence}, At: raw.Time, Subject: raw.Subject, Header: raw.Header, Body: raw.Data})
-		if next.Kind == KindOnline && strings.EqualFold(next.Channel, down.Channel) {
-			g.ends[e.Ref] = next.At
-			return nil
-		}
-		seq = raw.Sequence + 1
-	}
 }
 
 // Follow returns what happens after a sequence of the stream CYTUBE, and goes on

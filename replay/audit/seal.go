@@ -8,7 +8,6 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -18,7 +17,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
-	"github.com/synadia-io/orbit.go/jetstreamext"
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/replay"
@@ -89,7 +87,7 @@ func Seal(ctx context.Context, js jetstream.JetStream, w io.Writer, key ed25519.
 	if err := line(head); err != nil {
 		return Sealed{}, fmt.Errorf("write the seal: %w", err)
 	}
-	for raw, err := range events(ctx, js, streams.Cytube, first, last) {
+	for raw, err := range messages(ctx, js, streams.Cytube, first, last) {
 		if err != nil {
 			return Sealed{}, err
 		}
@@ -110,7 +108,7 @@ func Seal(ctx context.Context, js jetstream.JetStream, w io.Writer, key ed25519.
 	return done, nil
 }
 
-// bounds are the sequences of the first and last event of a range.
+// bounds returns the sequences of the first and last event of a range.
 func bounds(ctx context.Context, js jetstream.JetStream, r TimeRange) (first, last uint64, err error) {
 	f := replay.Filter{Subjects: []string{event.AllCytube}, Since: r.Since, Until: r.Until}
 	if err := f.Validate(); err != nil {
@@ -145,13 +143,28 @@ func (c *chain) add(line []byte) {
 
 func (c *chain) sum() []byte { return c.hash[:] }
 
-// transport are headers that the server adds to what it hands out.
-var transport = []string{
+// messages reads the messages of a stream from first to last, both included. Errors are
+// NATS_ERRORs.
+func messages(ctx context.Context, js jetstream.JetStream, stream string, first, last uint64) iter.Seq2[*jetstream.RawStreamMsg, error] {
+	return func(yield func(*jetstream.RawStreamMsg, error) bool) {
+		for raw, err := range streams.Messages(ctx, js, streams.Selection{Stream: stream, From: first, To: last}) {
+			if err != nil {
+				err = readError(ctx, err)
+			}
+			if !yield(raw, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// transportHeaders are those that the server adds to what it returns.
+var transportHeaders = []string{
 	jetstream.StreamHeader, jetstream.SubjectHeader, jetstream.SequenceHeader, jetstream.TimeStampHeaer, jetstream.LastSequenceHeader,
 	"Nats-Num-Pending", "Nats-UpTo-Sequence",
 }
 
-// digest is of everything that is stored of an event, but for its sequence.
+// digest covers everything that is stored of an event but its sequence.
 func digest(raw *jetstream.RawStreamMsg) string {
 	h := sha256.New()
 	put := func(parts ...string) {
@@ -162,49 +175,10 @@ func digest(raw *jetstream.RawStreamMsg) string {
 	}
 	put(raw.Subject, raw.Time.UTC().Format(time.RFC3339Nano), string(raw.Data))
 	for _, name := range slices.Sorted(maps.Keys(raw.Header)) {
-		if !slices.ContainsFunc(transport, func(t string) bool { return strings.EqualFold(t, name) }) {
+		if !slices.ContainsFunc(transportHeaders, func(t string) bool { return strings.EqualFold(t, name) }) {
 			put(name)
 			put(raw.Header[name]...)
 		}
 	}
 	return hex.EncodeToString(h.Sum(nil))
-}
-
-// batchSize is how many events are asked for at once.
-const batchSize = 500
-
-// events reads a stream's events from first to last, both included.
-func events(ctx context.Context, js jetstream.JetStream, stream string, first, last uint64) iter.Seq2[*jetstream.RawStreamMsg, error] {
-	return func(yield func(*jetstream.RawStreamMsg, error) bool) {
-		for first <= last {
-			batch, err := jetstreamext.GetBatch(ctx, js, stream, batchSize, jetstreamext.GetBatchSeq(first))
-			if err != nil {
-				yield(nil, event.Errorf(event.NATSError, "read stream %s: %w", stream, err))
-				return
-			}
-			before := first
-			for raw, err := range batch {
-				switch {
-				case errors.Is(err, jetstreamext.ErrNoMessages):
-					return
-				case err != nil:
-					yield(nil, event.Errorf(event.NATSError, "read stream %s from %d: %w", stream, first, err))
-					return
-				case raw.Sequence > last:
-					return
-				}
-				first = raw.Sequence + 1
-				if !yield(raw, nil) {
-					return
-				}
-			}
-			if err := ctx.Err(); err != nil {
-				yield(nil, err)
-				return
-			}
-			if first == before {
-				return
-			}
-		}
-	}
 }

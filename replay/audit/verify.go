@@ -23,6 +23,10 @@ import (
 // cut off or signed by somebody else, so that it proves nothing.
 var ErrSealBroken = errors.New("the seal is broken")
 
+// ErrNotSeal is returned by Verify for a file that Seal did not write. It is an
+// INVALID_INPUT.
+var ErrNotSeal error = event.Errorf(event.InvalidInput, "this is not a seal")
+
 // The kinds of Finding. What is erased or expired is explained; the others mean
 // that the record was tampered with.
 const (
@@ -76,7 +80,7 @@ func Verify(ctx context.Context, js jetstream.JetStream, seal io.Reader, trusted
 	if err != nil {
 		return r, event.Errorf(event.NATSError, "look at stream %s: %w", head.Stream, err)
 	}
-	stored, err := around(ctx, js, head, sealed)
+	stored, err := readAround(ctx, js, head, sealed)
 	if err != nil {
 		return r, err
 	}
@@ -89,18 +93,18 @@ func Verify(ctx context.Context, js jetstream.JetStream, seal io.Reader, trusted
 	return r, nil
 }
 
-// moved is how many events may have been put into a copy of a stream, or taken
-// out of it, for those that came behind to be found again.
-const moved = 1000
+// searchMargin is how many events may have been inserted into a copy of a stream, or
+// removed from it, for the later ones to be found again.
+const searchMargin = 1000
 
-// around reads the stream where it was sealed, and what was sealed also from
-// close by.
-func around(ctx context.Context, js jetstream.JetStream, head sealHead, sealed []sealLine) (stored []sealLine, err error) {
+// readAround reads the stream where it was sealed, and what was sealed also within
+// searchMargin.
+func readAround(ctx context.Context, js jetstream.JetStream, head sealHead, sealed []sealLine) (stored []sealLine, err error) {
 	known := make(map[string]bool, len(sealed))
 	for _, l := range sealed {
 		known[l.Digest] = true
 	}
-	for raw, err := range events(ctx, js, head.Stream, max(head.First, moved+1)-moved, head.Last+moved) {
+	for raw, err := range messages(ctx, js, head.Stream, max(head.First, searchMargin+1)-searchMargin, head.Last+searchMargin) {
 		if err != nil {
 			return nil, err
 		}
@@ -127,7 +131,7 @@ func readSeal(seal io.Reader, trusted ed25519.PublicKey) (head sealHead, lines [
 			switch n {
 			case 1:
 				if json.Unmarshal(previous, &head) != nil || head.Version == 0 {
-					return head, nil, event.Errorf(event.InvalidInput, "this is not a seal: it must be a file that rosey audit seal wrote")
+					return head, nil, ErrNotSeal
 				}
 				if head.Version != sealVersion {
 					return head, nil, event.Errorf(event.InvalidInput, "the seal has version %d, this program knows %d", head.Version, sealVersion)
@@ -146,7 +150,7 @@ func readSeal(seal io.Reader, trusted ed25519.PublicKey) (head sealHead, lines [
 		return head, nil, fmt.Errorf("read the seal: %w", err)
 	}
 	if head.Version == 0 {
-		return head, nil, event.Errorf(event.InvalidInput, "this is not a seal: it must be a file that rosey audit seal wrote")
+		return head, nil, ErrNotSeal
 	}
 	var foot sealFoot
 	if err := json.Unmarshal(previous, &foot); err != nil || foot.Signature == "" {
@@ -172,7 +176,7 @@ func readSeal(seal io.Reader, trusted ed25519.PublicKey) (head sealHead, lines [
 	return head, lines, nil
 }
 
-// An explainer knows why an event may be missing.
+// An explainer finds out why an event is missing.
 type explainer struct {
 	stream *jetstream.StreamInfo
 	erased map[uint64]string // why, by sequence
@@ -200,7 +204,7 @@ func (r *Report) compare(sealed, stored []sealLine, e explainer) {
 	i, j := 0, 0
 	shift := uint64(0) // by how much the events are moved; wraps round for less
 	for _, m := range append(matches(sealed, stored), match{len(sealed), len(stored)}) {
-		r.between(sealed[i:m.i], stored[j:m.j], shift, e)
+		r.compareRun(sealed[i:m.i], stored[j:m.j], shift, e)
 		if m.i < len(sealed) {
 			r.Intact++
 			shift = stored[m.j].Seq - sealed[m.i].Seq
@@ -209,25 +213,25 @@ func (r *Report) compare(sealed, stored []sealLine, e explainer) {
 	}
 }
 
-// between reports a stretch in which nothing is as it was.
-func (r *Report) between(sealed, stored []sealLine, shift uint64, e explainer) {
+// compareRun reports a run of events none of which is as it was.
+func (r *Report) compareRun(sealed, stored []sealLine, shift uint64, e explainer) {
 	for len(sealed) > 0 || len(stored) > 0 {
 		switch {
 		case len(stored) == 0 || len(sealed) > 0 && sealed[0].Seq+shift < stored[0].Seq:
 			kind, detail := e.missing(sealed[0])
-			r.find(kind, sealed[0], detail)
+			r.add(kind, sealed[0], detail)
 			sealed = sealed[1:]
 		case len(sealed) == 0 || stored[0].Seq < sealed[0].Seq+shift:
-			r.find(Inserted, stored[0], "the event was not there when the range was sealed")
+			r.add(Inserted, stored[0], "the event was not there when the range was sealed")
 			stored = stored[1:]
 		default:
-			r.find(Altered, sealed[0], "sealed with digest "+sealed[0].Digest+", stored with "+stored[0].Digest)
+			r.add(Altered, sealed[0], "sealed with digest "+sealed[0].Digest+", stored with "+stored[0].Digest)
 			sealed, stored = sealed[1:], stored[1:]
 		}
 	}
 }
 
-func (r *Report) find(kind string, l sealLine, detail string) {
+func (r *Report) add(kind string, l sealLine, detail string) {
 	at, _ := time.Parse(time.RFC3339Nano, l.At)
 	r.Findings = append(r.Findings, Finding{kind, event.Ref{Stream: r.Stream, Seq: l.Seq}, at, detail})
 }

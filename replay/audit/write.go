@@ -23,7 +23,7 @@ import (
 // Formats are the names of Options.Format.
 var Formats = []string{"text", "json", "csv", "html"}
 
-// Options are what `rosey audit` is asked for.
+// Options are what Write writes.
 type Options struct {
 	Query
 	Format string         // one of Formats; text when empty
@@ -90,8 +90,8 @@ func newWriter(w *bufio.Writer, o Options) (writer, error) {
 	return nil, event.Errorf(event.InvalidInput, "%q is not a format: choose %s", o.Format, strings.Join(Formats, ", "))
 }
 
-// sentences say each kind's entry on one line.
-var sentences = map[string]func(Entry) string{
+// formats are the text of an entry by kind.
+var formats = map[string]func(Entry) string{
 	KindChat: func(e Entry) string {
 		if e.Action {
 			return "* " + e.User + " " + e.Text
@@ -130,11 +130,11 @@ var sentences = map[string]func(Entry) string{
 // String is the entry on one line, without time and channel. It is not safe for
 // a terminal: see terminal.Escape.
 func (e Entry) String() string {
-	sentence, ok := sentences[e.Kind]
+	format, ok := formats[e.Kind]
 	if !ok { // an action that another version knows
 		return "!!! " + e.User + ": " + e.Kind + by(e) + because(e)
 	}
-	return sentence(e)
+	return format(e)
 }
 
 func by(e Entry) string {
@@ -188,36 +188,21 @@ func (t *textWriter) write(e Entry) error {
 	return err
 }
 
-// jsonEntry is an entry as one line of JSON.
-type jsonEntry struct {
-	Time     string `json:"time"`
-	StoredAt string `json:"stored_at"`
-	Ref      string `json:"ref,omitempty"`
-	Kind     string `json:"kind"`
-	Channel  string `json:"channel,omitempty"`
-	User     string `json:"user,omitempty"`
-	To       string `json:"to,omitempty"`
-	By       string `json:"by,omitempty"`
-	Rank     *int   `json:"rank,omitempty"`
-	Text     string `json:"text,omitempty"`
-	Action   bool   `json:"action,omitempty"`
-	Media    *Media `json:"media,omitempty"`
-	Until    string `json:"until,omitempty"`
-	Note     string `json:"note,omitempty"`
-}
-
 type jsonWriter struct{ w io.Writer }
 
 func (j *jsonWriter) begin() error { return nil }
 func (j *jsonWriter) end() error   { return nil }
 
 func (j *jsonWriter) write(e Entry) error {
+	e.Until = e.Until.UTC()
 	enc := json.NewEncoder(j.w)
 	enc.SetEscapeHTML(false)
-	return enc.Encode(jsonEntry{
-		Time: stamp(e.At), StoredAt: stamp(e.Stored), Ref: e.Ref.String(), Kind: e.Kind, Channel: e.Channel, User: e.User, To: e.To, By: e.By,
-		Rank: e.Rank, Text: e.Text, Action: e.Action, Media: e.Media, Until: stamp(e.Until), Note: e.Note,
-	})
+	return enc.Encode(struct {
+		Time     time.Time `json:"time"`
+		StoredAt time.Time `json:"stored_at"`
+		Ref      string    `json:"ref,omitempty"`
+		Entry
+	}{e.At.UTC(), e.Stored.UTC(), e.Ref.String(), e})
 }
 
 func stamp(t time.Time) string {
@@ -243,7 +228,7 @@ func (c *csvWriter) write(e Entry) error {
 	}
 	for i, cell := range row {
 		if i != 7 {
-			row[i] = harmless(terminal.Escape(cell))
+			row[i] = escapeFormula(terminal.Escape(cell))
 		}
 	}
 	return c.w.Write(row)
@@ -254,9 +239,9 @@ func (c *csvWriter) end() error {
 	return c.w.Error()
 }
 
-// harmless keeps a spreadsheet from taking what somebody said for a formula: it
-// puts an apostrophe before it.
-func harmless(cell string) string {
+// escapeFormula keeps a spreadsheet from evaluating what somebody said as a formula,
+// with an apostrophe before it.
+func escapeFormula(cell string) string {
 	if cell != "" && slices.Contains([]byte("=+-@\t\r"), cell[0]) {
 		return "'" + cell
 	}
