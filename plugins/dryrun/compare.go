@@ -62,12 +62,13 @@ func (r Result) compared() Status {
 // compare puts the outputs side by side: first those that are the same, and then,
 // between these, those on the same subject. Timers come after everything else,
 // as they are stored in the order in which they fire.
-func compare(said, now []Output) []Diff {
-	saidNow, saidLater := split(said)
-	nowNow, nowLater := split(now)
-	return append(align(saidNow, nowNow), align(saidLater, nowLater)...)
+func compare(recorded, current []Output) []Diff {
+	recordedNow, recordedLater := split(recorded)
+	currentNow, currentLater := split(current)
+	return append(align(recordedNow, currentNow), align(recordedLater, currentLater)...)
 }
 
+// split separates the outputs that are published at once from timers.
 func split(outputs []Output) (now, later []Output) {
 	for _, o := range outputs {
 		if o.Due.IsZero() {
@@ -80,71 +81,48 @@ func split(outputs []Output) (now, later []Output) {
 	return now, later
 }
 
-func align(said, now []Output) []Diff {
-	var lines []Diff
-	i, j := 0, 0
-	for _, pair := range common(said, now) {
-		lines = append(lines, differing(said[i:pair[0]], now[j:pair[1]])...)
-		lines = append(lines, Diff{Same, &said[pair[0]], &now[pair[1]]})
-		i, j = pair[0]+1, pair[1]+1
+// align pairs outputs in their order, each with the first that is the same. An event
+// has few outputs: a longest common subsequence would find more pairs only where several
+// changed places.
+func align(recorded, current []Output) []Diff {
+	var diffs []Diff
+	i, j := 0, 0 // the first that are not aligned
+	for k := range recorded {
+		at := slices.IndexFunc(current[j:], func(o Output) bool { return same(recorded[k], o) })
+		if at < 0 {
+			continue
+		}
+		diffs = append(diffs, differing(recorded[i:k], current[j:j+at])...)
+		diffs = append(diffs, Diff{Same, &recorded[k], &current[j+at]})
+		i, j = k+1, j+at+1
 	}
-	return append(lines, differing(said[i:], now[j:])...)
+	return append(diffs, differing(recorded[i:], current[j:])...)
 }
 
-func differing(said, now []Output) []Diff {
-	var lines []Diff
-	used := make([]bool, len(now))
-	for i := range said {
-		l := Diff{Status: Missing, Recorded: &said[i]}
-		for j := range now {
-			if !used[j] && now[j].Subject == said[i].Subject {
-				used[j], l.Status, l.Current = true, Changed, &now[j]
+// differing pairs outputs that are not the same by their subject.
+func differing(recorded, current []Output) []Diff {
+	var diffs []Diff
+	used := make([]bool, len(current))
+	for i := range recorded {
+		d := Diff{Status: Missing, Recorded: &recorded[i]}
+		for j := range current {
+			if !used[j] && current[j].Subject == recorded[i].Subject {
+				used[j], d.Status, d.Current = true, Changed, &current[j]
 				break
 			}
 		}
-		lines = append(lines, l)
+		diffs = append(diffs, d)
 	}
-	for j := range now {
-		if used[j] {
-			continue
-		}
-		l := Diff{Status: New, Current: &now[j]}
-		if !now[j].Due.IsZero() {
-			l.Status = Unproven
-		}
-		lines = append(lines, l)
-	}
-	return lines
-}
-
-// common is a longest common subsequence, as pairs of indexes.
-func common(a, b []Output) [][2]int {
-	length := make([][]int, len(a)+1)
-	for i := range length {
-		length[i] = make([]int, len(b)+1)
-	}
-	for i := len(a) - 1; i >= 0; i-- {
-		for j := len(b) - 1; j >= 0; j-- {
-			if same(a[i], b[j]) {
-				length[i][j] = length[i+1][j+1] + 1
-			} else {
-				length[i][j] = max(length[i+1][j], length[i][j+1])
-			}
-		}
-	}
-	var pairs [][2]int
-	for i, j := 0, 0; i < len(a) && j < len(b); {
+	for j := range current {
 		switch {
-		case same(a[i], b[j]):
-			pairs = append(pairs, [2]int{i, j})
-			i, j = i+1, j+1
-		case length[i+1][j] >= length[i][j+1]:
-			i++
+		case used[j]:
+		case current[j].Due.IsZero():
+			diffs = append(diffs, Diff{Status: New, Current: &current[j]})
 		default:
-			j++
+			diffs = append(diffs, Diff{Status: Unproven, Current: &current[j]})
 		}
 	}
-	return pairs
+	return diffs
 }
 
 func same(a, b Output) bool {

@@ -32,29 +32,16 @@ var (
 // of the database with their records and later changes, then the events. Each
 // line is an object with one of these fields.
 type line struct {
-	Case   *caseLine   `json:"case,omitempty"`
-	Table  *tableLine  `json:"table,omitempty"`
-	Record *recordLine `json:"record,omitempty"`
-	Change *recordLine `json:"change,omitempty"`
-	Event  *eventLine  `json:"event,omitempty"`
+	Case   *caseLine  `json:"case,omitempty"`
+	Table  *table     `json:"table,omitempty"`
+	Record *revision  `json:"record,omitempty"`
+	Change *revision  `json:"change,omitempty"`
+	Event  *eventLine `json:"event,omitempty"`
 }
 
 type caseLine struct {
 	Layout int    `json:"layout"`
 	Plugin string `json:"plugin"`
-}
-
-type tableLine struct {
-	Name     string `json:"name"`
-	Reserved int64  `json:"reserved,omitempty"`
-	Unsure   int    `json:"unsure,omitempty"`
-}
-
-type recordLine struct {
-	Table string          `json:"table"`
-	ID    event.ID        `json:"id"`
-	Data  json.RawMessage `json:"data"` // null: deleted
-	At    time.Time       `json:"at,omitzero"`
 }
 
 type eventLine struct {
@@ -76,27 +63,22 @@ func (c *Case) Save(w io.Writer) error {
 	lines := []line{{Case: &caseLine{layout, c.Plugin}}}
 	for _, name := range slices.Sorted(maps.Keys(c.tables)) {
 		t := c.tables[name]
-		lines = append(lines, line{Table: &tableLine{name, t.Reserved, t.Unsure}})
-		for _, r := range t.Rows {
-			lines = append(lines, line{Record: &recordLine{Table: name, ID: r.ID, Data: r.Data}})
+		lines = append(lines, line{Table: t})
+		for i := range t.Rows {
+			lines = append(lines, line{Record: &t.Rows[i]})
 		}
-		for _, ch := range t.Changes {
-			l := &recordLine{name, ch.ID, ch.Data, ch.At}
-			if ch.Deleted {
-				l.Data = json.RawMessage("null")
-			}
-			lines = append(lines, line{Change: l})
+		for i := range t.Changes {
+			lines = append(lines, line{Change: &t.Changes[i]})
 		}
 	}
 	for _, e := range c.Events {
 		lines = append(lines, line{Event: &eventLine{e.Ref.String(), e.At, e.Subject, e.Header, e.Body, e.Waited.Seconds(), e.Recorded}})
 	}
+	var err error
 	for _, l := range lines {
-		if err := enc.Encode(l); err != nil {
-			return fmt.Errorf("save the case: %w", err)
-		}
+		err = errors.Join(err, enc.Encode(l))
 	}
-	if err := out.Flush(); err != nil {
+	if err = errors.Join(err, out.Flush()); err != nil {
 		return fmt.Errorf("save the case: %w", err)
 	}
 	return nil
@@ -138,34 +120,28 @@ func (c *Case) load(text []byte) error {
 	case c.Plugin == "":
 		return ErrNotCase
 	case l.Table != nil:
-		c.tables[l.Table.Name] = &table{Reserved: l.Table.Reserved, Unsure: l.Table.Unsure}
+		c.tables[l.Table.Name] = l.Table
 		return nil
-	case l.Record != nil || l.Change != nil:
-		return c.loadRecord(l)
+	case l.Record != nil:
+		return c.loadRevision(*l.Record, func(t *table) *[]revision { return &t.Rows })
+	case l.Change != nil:
+		return c.loadRevision(*l.Change, func(t *table) *[]revision { return &t.Changes })
 	case l.Event != nil:
 		return c.loadEvent(*l.Event)
 	}
 	return errors.New("it holds none of table, record, change and event")
 }
 
-func (c *Case) loadRecord(l line) error {
-	r := l.Record
-	if r == nil {
-		r = l.Change
-	}
+func (c *Case) loadRevision(r revision, into func(*table) *[]revision) error {
 	t, ok := c.tables[r.Table]
 	if !ok {
 		return fmt.Errorf("there is no table %q before it", r.Table)
 	}
-	if l.Record != nil {
-		t.Rows = append(t.Rows, row{r.ID, r.Data})
-		return nil
-	}
-	ch := change{At: r.At, row: row{ID: r.ID, Data: r.Data}}
 	if string(r.Data) == "null" {
-		ch.Data, ch.Deleted = nil, true
+		r.Data = nil
 	}
-	t.Changes = append(t.Changes, ch)
+	list := into(t)
+	*list = append(*list, r)
 	return nil
 }
 
@@ -187,15 +163,15 @@ func (c *Case) loadEvent(l eventLine) error {
 	return nil
 }
 
-// A file is the source of a case that was loaded: what is not in it was not
-// used when it was made.
-type file struct{ absent []string }
+// A file is the source of a loaded case: a collection that is not in the file was not
+// used when it was saved.
+type file struct{ missing []string }
 
 func (f *file) read(_ context.Context, name string) (*table, error) {
 	if name != registrations {
-		f.absent = append(f.absent, name)
+		f.missing = append(f.missing, name)
 	}
-	return &table{}, nil
+	return &table{Name: name}, nil
 }
 
 func (f *file) names(context.Context) ([]string, error) { return nil, nil }

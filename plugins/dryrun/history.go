@@ -53,14 +53,14 @@ func (h history) read(ctx context.Context, collection string) (*table, error) {
 		if revisions[c.ID] == nil {
 			ids = append(ids, c.ID)
 		}
-		c.Data = forget(c.Data)
+		c.Data = stripHandled(c.Data)
 		revisions[c.ID] = append(revisions[c.ID], c)
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	cut := map[event.ID]bool{} // records whose history begins after the case does, and may have begun before
+	cut := map[event.ID]bool{} // records with older revisions that are no longer kept
 	for id, revs := range revisions {
 		if kept > 0 && len(revs) >= kept && revs[0].Time.After(h.from) {
 			cut[id] = true
@@ -70,39 +70,39 @@ func (h history) read(ctx context.Context, collection string) (*table, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &table{}
+	t := &table{Name: collection}
 	for _, id := range ids {
 		h.add(t, id, revisions[id], cut[id], asked)
 	}
-	slices.SortStableFunc(t.Changes, func(a, b change) int { return a.At.Compare(b.At) })
+	slices.SortStableFunc(t.Changes, func(a, b revision) int { return a.At.Compare(b.At) })
 	return t, nil
 }
 
 // add adds a record to the table.
 func (h history) add(t *table, id event.ID, revs []kvstore.Change, cut bool, asked map[event.ID]json.RawMessage) {
 	known, begun := asked[id]
-	unsure := cut && !begun
+	approximate := cut && !begun
 	if n, ok := id.Int(); ok && (cut || !revs[0].Time.After(h.from)) {
 		t.Reserved = max(t.Reserved, n)
 	}
-	if unsure {
-		t.Unsure++
+	if approximate {
+		t.Approximate++
 		known = live(revs[0])
 	}
 	for _, r := range revs {
 		switch {
 		case !r.Time.After(h.from):
 			known = live(r)
-		case unsure || !h.own(r.MsgID):
-			t.Changes = append(t.Changes, change{r.Time, row{id, live(r)}, r.Deleted})
+		case approximate || !h.own(r.MsgID):
+			t.Changes = append(t.Changes, revision{t.Name, id, live(r), r.Time})
 		}
 	}
 	if known != nil {
-		t.Rows = append(t.Rows, row{id, known})
+		t.Rows = append(t.Rows, revision{Table: t.Name, ID: id, Data: known})
 	}
 }
 
-// live is a revision's data, or nil where it says that the record was deleted.
+// live returns a revision's data, or nil for a tombstone.
 func live(r kvstore.Change) json.RawMessage {
 	if r.Deleted {
 		return nil
@@ -126,9 +126,9 @@ func (h history) own(msgID string) bool {
 	return ok
 }
 
-// forget takes off a record what plugins.Collection.Change notes of the events
+// stripHandled removes from a record what plugins.Collection.Change keeps of the events
 // that it has handled, as they are to be handled again.
-func forget(data json.RawMessage) json.RawMessage {
+func stripHandled(data json.RawMessage) json.RawMessage {
 	if !strings.Contains(string(data), plugins.FieldHandled) {
 		return data
 	}
@@ -143,9 +143,9 @@ func forget(data json.RawMessage) json.RawMessage {
 	return data
 }
 
-// requested looks for records in the requests that made them, which are kept
-// for longer than a record that is often rewritten is: with nil for a record
-// that was deleted, and without those that it cannot tell of.
+// requested reconstructs records from the requests that wrote them, which are kept
+// longer than the revisions of a record that is often rewritten: nil for a record that
+// was deleted, and none for a record that the requests do not determine.
 func (h history) requested(ctx context.Context, collection string, wanted map[event.ID]bool) (map[event.ID]json.RawMessage, error) {
 	found := map[event.ID]json.RawMessage{}
 	if len(wanted) == 0 {
@@ -181,7 +181,7 @@ func apply(found map[event.ID]json.RawMessage, collection string, wanted map[eve
 		clear(found)
 	case !wanted[r.ID]:
 	case d.Subject == event.SubjectSet && !r.Merge:
-		found[r.ID] = forget(r.Data)
+		found[r.ID] = stripHandled(r.Data)
 	case d.Subject == event.SubjectDelete:
 		found[r.ID] = nil
 	case d.Subject == event.SubjectSet || d.Subject == event.SubjectUpdate:
@@ -190,7 +190,7 @@ func apply(found map[event.ID]json.RawMessage, collection string, wanted map[eve
 }
 
 func (h history) readRegistrations(ctx context.Context) (*table, error) {
-	t := &table{}
+	t := &table{Name: registrations}
 	kv, err := h.js.KeyValue(ctx, router.Bucket)
 	if errors.Is(err, jetstream.ErrBucketNotFound) {
 		return t, nil
@@ -214,14 +214,17 @@ func (h history) readRegistrations(ctx context.Context) (*table, error) {
 			if entry == nil {
 				return t, nil
 			}
-			r := row{ID: event.ID(entry.Key()), Data: entry.Value()}
-			deleted := entry.Operation() != jetstream.KeyValuePut
+			r := revision{Table: registrations, ID: event.ID(entry.Key()), Data: entry.Value()}
+			if entry.Operation() != jetstream.KeyValuePut {
+				r.Data = nil
+			}
 			if entry.Created().After(h.from) {
-				t.Changes = append(t.Changes, change{entry.Created(), r, deleted})
+				r.At = entry.Created()
+				t.Changes = append(t.Changes, r)
 				continue
 			}
-			t.Rows = slices.DeleteFunc(t.Rows, func(old row) bool { return old.ID == r.ID })
-			if !deleted {
+			t.Rows = slices.DeleteFunc(t.Rows, func(old revision) bool { return old.ID == r.ID })
+			if r.Data != nil {
 				t.Rows = append(t.Rows, r)
 			}
 		}

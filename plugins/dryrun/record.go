@@ -2,7 +2,6 @@ package dryrun
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -16,11 +15,11 @@ import (
 	"github.com/rosey-bot/rosey/streams"
 )
 
-// headerScheduler is on an event whose timer has fired.
+// headerScheduler is set on an event whose timer has fired.
 const headerScheduler = "Nats-Scheduler"
 
-// due is when the timer of an event fires, or should have fired, which it does later
-// when nothing runs then; of an event without a timer it is zero.
+// due returns when the timer of an event fires, or was to fire: it is late when no server
+// ran then. Without a timer it is zero.
 func due(e replay.Event) time.Time {
 	waiting, _ := strings.CutPrefix(e.Header.Get(jetstream.ScheduleHeader), "@at ")
 	for _, text := range []string{e.Header.Get(streams.HeaderDue), waiting} {
@@ -59,15 +58,15 @@ func Record(ctx context.Context, js jetstream.JetStream, p plugins.Plugin, f rep
 	if len(c.Events) == 0 {
 		return nil, fmt.Errorf("%w that %s handles (%s)", replay.ErrNoMatch, p.Name, f)
 	}
-	if err := c.readSaid(ctx, js, index, progress); err != nil {
+	if err := c.readOutputs(ctx, js, index, progress); err != nil {
 		return nil, err
 	}
 	c.source = history{js: js, plugin: p.Name, from: c.Events[0].At, events: index}
 	return c, nil
 }
 
-// handles reports whether the plugin is handed an event: a malformed one is not,
-// nor is another consumer's dead letter that was put to it again.
+// handles reports whether the plugin handles an event: not a malformed one, nor the
+// retried dead letter of another consumer.
 func handles(p plugins.Plugin, e replay.Event) bool {
 	if !p.Handles(e.Subject) {
 		return false
@@ -77,8 +76,8 @@ func handles(p plugins.Plugin, e replay.Event) bool {
 	return err == nil && (retried == "" || retried == streams.Durable(p.Name))
 }
 
-// readSaid finds what the plugin published because of the case's events.
-func (c *Case) readSaid(ctx context.Context, js jetstream.JetStream, index map[event.Ref]int, progress func(replay.Progress)) error {
+// readOutputs finds what the plugin published because of the case's events.
+func (c *Case) readOutputs(ctx context.Context, js jetstream.JetStream, index map[event.Ref]int, progress func(replay.Progress)) error {
 	q := replay.Query{Progress: progress, Filter: replay.Filter{
 		Plugin: c.Plugin, Since: c.Events[0].At,
 		Subjects: []string{event.AllSends, event.EventSubject(c.Plugin), event.EventSubject(c.Plugin, ">"), event.ScheduleSubject(c.Plugin, "*", "*")},
@@ -110,22 +109,21 @@ func (c *Case) readSaid(ctx context.Context, js jetstream.JetStream, index map[e
 	return nil
 }
 
-// waited is how long the event had waited because of which d was published.
+// waited returns how long the event had waited because of which d was published.
 func waited(d streams.Stored) time.Duration {
 	if e, err := event.As[event.Expired](d.Envelope); err == nil && event.Match(event.EventSubject("*", event.TypeExpired), d.Subject) {
 		return seconds(e.Age)
 	}
-	n, _ := d.Metadata[event.MetaWaited].(json.Number)
-	s, _ := n.Float64()
-	return seconds(s)
+	w, _ := replay.Waited(d)
+	return w
 }
 
-// seconds are as exact as metadata has them.
+// seconds returns s as exactly as metadata has it.
 func seconds(s float64) time.Duration {
 	return time.Duration(s * float64(time.Second)).Round(time.Microsecond)
 }
 
-// failure is the output of a handler that failed for good.
+// failure returns the output of a handler that failed for good.
 func failure(plugin, message string, code event.Code) Output {
 	data, err := event.Encode(map[string]any{"error": message, "error_code": code})
 	if err != nil {

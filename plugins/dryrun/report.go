@@ -11,8 +11,8 @@ import (
 	"github.com/rosey-bot/rosey/internal/terminal"
 )
 
-// WriteText writes a result for people: the event, and below it what was and what is
-// said. An event because of which nothing was and is said is left out.
+// WriteText writes a result for people: the event, and below it the recorded and the
+// current outputs. An event without outputs is left out.
 func (r Result) WriteText(w io.Writer, colour bool, zone *time.Location) error {
 	if len(r.Diffs) == 0 {
 		return nil

@@ -41,9 +41,9 @@ type Result struct {
 	Excluded string
 }
 
-// looksAround is why the outputs of a plugin that looked at the bot itself are
-// not compared.
-const looksAround = "the plugin looks at the bot's streams, consumers or processes, and a dry run has none of those of then"
+// reasonReadsState is why the outputs of a plugin that read the bot's state are not
+// compared.
+const reasonReadsState = "the plugin looks at the bot's streams, consumers or processes, and a dry run has none of those of then"
 
 // Run runs the plugin on each of a case's events and returns the results in
 // order. An error ends the sequence: that of a sandbox that does not work, a
@@ -95,14 +95,14 @@ func run(ctx context.Context, c *Case, p plugins.Plugin, o Options, yield func(R
 		if err := s.advance(ctx, e.handled()); err != nil {
 			return err
 		}
-		s.looked.Store(false)
+		s.readState.Store(false)
 		now, err := s.handle(ctx, handler, e, o.Tracer)
 		if err != nil {
 			return err
 		}
 		r := Result{Event: e, Outputs: now, Diffs: compare(e.Recorded, now)}
-		if s.looked.Load() {
-			r.Excluded = looksAround
+		if s.readState.Load() {
+			r.Excluded = reasonReadsState
 		}
 		if !yield(r) {
 			stopped = true
@@ -126,7 +126,7 @@ func (s *sandbox) serve(ctx context.Context, p plugins.Plugin, o Options) error 
 		}
 		stop, err := s.host.Serve(ctx, other)
 		if err != nil {
-			o.Logger.WarnContext(ctx, "a plugin does not start in the sandbox and answers nothing", "plugin", other.Name, "error", err)
+			o.Logger.WarnContext(ctx, "plugin not started in the sandbox", "plugin", other.Name, "error", err)
 			continue
 		}
 		s.onClose(stop)
@@ -143,7 +143,7 @@ func (s *sandbox) handle(ctx context.Context, h consumers.Handler, e Event, trac
 	ctx, span := start(ctx, tracer, d)
 	defer span.End()
 	ctx = propagation.WithCause(ctx, d.CorrelationID, d.Ref)
-	w := &witness{bus: s.bus.As(streams.Durable(s.c.Plugin)), plugin: s.c.Plugin, tracer: tracer}
+	w := &recorder{bus: s.bus.As(streams.Durable(s.c.Plugin)), plugin: s.c.Plugin, tracer: tracer}
 	out, err := h(consumers.WithPublisher(ctx, w), d)
 	for _, o := range out {
 		if err == nil {
@@ -157,7 +157,7 @@ func (s *sandbox) handle(ctx context.Context, h consumers.Handler, e Event, trac
 		return append(w.outputs, failure(s.c.Plugin, err.Error(), event.AsError(err, event.PluginError).Code)), nil
 	}
 	for _, o := range out {
-		w.note(Output{Subject: o.Subject, Data: o.Data})
+		w.record(Output{Subject: o.Subject, Data: o.Data})
 	}
 	return w.outputs, nil
 }
@@ -177,17 +177,17 @@ func start(ctx context.Context, tracer trace.Tracer, d streams.Stored) (context.
 	return tracer.Start(ctx, "dry run "+event.Template(d.Subject), opts...)
 }
 
-// A witness is the publisher of a dry run: it notes what is published, and makes
+// A recorder is the publisher of a dry run: it records what is published, and makes
 // requests within the sandbox.
-type witness struct {
+type recorder struct {
 	bus     *streams.Bus
 	plugin  string
 	tracer  trace.Tracer
 	outputs []Output
 }
 
-// check is what a consumer and the bus refuse.
-func (w *witness) check(e event.Envelope) error {
+// check returns the error of a consumer or the bus for an event that they refuse.
+func (w *recorder) check(e event.Envelope) error {
 	err := event.Owned(w.plugin, e.Subject)
 	if err == nil {
 		err = e.Validate()
@@ -195,30 +195,30 @@ func (w *witness) check(e event.Envelope) error {
 	return consumers.Permanent(err)
 }
 
-// Publish notes an event.
-func (w *witness) Publish(_ context.Context, e event.Envelope, opts ...streams.PublishOption) (streams.Ack, error) {
+// Publish records an event.
+func (w *recorder) Publish(_ context.Context, e event.Envelope, opts ...streams.PublishOption) (streams.Ack, error) {
 	if err := w.check(e); err != nil {
 		return streams.Ack{}, err
 	}
-	asked := streams.ResolveOptions(opts...)
-	w.note(Output{Subject: e.Subject, Data: e.Data, Due: asked.At, timer: asked.Timer})
+	params := streams.ResolveOptions(opts...)
+	w.record(Output{Subject: e.Subject, Data: e.Data, Due: params.At, timer: params.Timer})
 	return streams.Ack{}, nil
 }
 
-func (w *witness) note(o Output) {
+func (w *recorder) record(o Output) {
 	if o.timer != "" {
 		w.drop(o.timer)
 	}
 	w.outputs = append(w.outputs, o)
 }
 
-// drop takes back a timer, as setting it again or cancelling it does.
-func (w *witness) drop(timer string) {
+// drop removes a timer that was set again or cancelled.
+func (w *recorder) drop(timer string) {
 	w.outputs = slices.DeleteFunc(w.outputs, func(o Output) bool { return o.timer == timer })
 }
 
-// Request asks what answers in the sandbox.
-func (w *witness) Request(ctx context.Context, subject string, payload any, opts ...streams.PublishOption) (json.RawMessage, error) {
+// Request makes a request within the sandbox.
+func (w *recorder) Request(ctx context.Context, subject string, payload any, opts ...streams.PublishOption) (json.RawMessage, error) {
 	e := event.Envelope{Subject: subject, CorrelationID: propagation.Correlation(ctx)}
 	ctx, span := w.tracer.Start(ctx, "send "+event.Template(subject), trace.WithSpanKind(trace.SpanKindClient),
 		trace.WithAttributes(streams.SendAttributes(e)...), trace.WithAttributes(attribute.Bool("rosey.dry_run", true)))
@@ -227,9 +227,9 @@ func (w *witness) Request(ctx context.Context, subject string, payload any, opts
 	return reply, streams.Fail(span, err, event.PluginError)
 }
 
-// CancelTimer takes back a timer that the same event set. Those of other events
-// are not compared by whether they fired.
-func (w *witness) CancelTimer(_ context.Context, plugin, timer string) error {
+// CancelTimer removes a timer that the same event set. Timers of other events are not
+// compared by whether they fired.
+func (w *recorder) CancelTimer(_ context.Context, plugin, timer string) error {
 	if plugin == w.plugin {
 		w.drop(timer)
 	}

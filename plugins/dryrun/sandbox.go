@@ -25,29 +25,28 @@ import (
 	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
-// timeout is how long a request waits for an answer in the sandbox, where nothing
-// is far away or busy.
+// timeout is that of requests in the sandbox, whose services are in the process.
 const timeout = 2 * time.Second
 
-// A sandbox is a small bot without a room: a server in a temporary directory
-// that listens nowhere, the streams, empty, the database as it was, and the
-// plugins, which answer requests.
+// A sandbox is a small bot without a channel: a server in a temporary directory that
+// listens nowhere, empty streams, the database as it was, and the plugins, which
+// answer requests.
 type sandbox struct {
-	c      *Case
-	host   host.Host
-	bus    *streams.Bus
-	store  *kvstore.Store
-	bucket jetstream.KeyValue
-	stops  []func() error
-	looked atomic.Bool // a plugin looked at what there is none of here
+	c         *Case
+	host      host.Host
+	bus       *streams.Bus
+	store     *kvstore.Store
+	bucket    jetstream.KeyValue
+	stops     []func() error
+	readState atomic.Bool // a plugin read streams or consumer state, which are not those of then
 
 	mu     sync.Mutex
 	now    time.Time
-	opened map[string][]change // collections in use, with what is yet to change in them
+	opened map[string][]revision // collections in use, with what is yet to change in them
 }
 
 func open(ctx context.Context, c *Case, log *slog.Logger) (_ *sandbox, err error) {
-	s := &sandbox{c: c, now: c.Events[0].handled(), opened: map[string][]change{}}
+	s := &sandbox{c: c, now: c.Events[0].handled(), opened: map[string][]revision{}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(fmt.Errorf("open a sandbox: %w", err), s.close())
@@ -85,7 +84,7 @@ func open(ctx context.Context, c *Case, log *slog.Logger) (_ *sandbox, err error
 	s.onClose(func() error { s.store.Close(); return nil })
 	// Without a tracer: the spans of the sandbox would have the trace IDs of then.
 	s.bus = streams.NewBus(nc, js, streams.WithLogger(log), streams.WithTimeout(timeout))
-	s.host = host.Host{Bus: s.bus, Bucket: s.bucket, Logger: log, OnRead: func() { s.looked.Store(true) }}
+	s.host = host.Host{Bus: s.bus, Bucket: s.bucket, Logger: log, OnRead: func() { s.readState.Store(true) }}
 	if _, err := nc.Subscribe(event.AllDatabase, func(msg *nats.Msg) { s.answer(ctx, log, msg) }); err != nil {
 		return nil, err
 	}
@@ -101,15 +100,14 @@ func (s *sandbox) close() (err error) {
 	return err
 }
 
-// clock is the time in the sandbox.
+// clock returns the time in the sandbox.
 func (s *sandbox) clock() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.now
 }
 
-// advance lets the time pass until t, and has what others wrote until then
-// written.
+// advance sets the clock to t, and makes the changes of others until then.
 func (s *sandbox) advance(ctx context.Context, t time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -136,13 +134,13 @@ func (s *sandbox) catchUp(ctx context.Context, name string) error {
 	return nil
 }
 
-func (s *sandbox) write(ctx context.Context, name string, c change) (err error) {
+func (s *sandbox) write(ctx context.Context, name string, c revision) (err error) {
 	switch {
-	case name == registrations && c.Deleted:
+	case name == registrations && c.Data == nil:
 		err = s.bucket.Delete(ctx, string(c.ID))
 	case name == registrations:
 		_, err = s.bucket.Put(ctx, string(c.ID), c.Data)
-	case c.Deleted:
+	case c.Data == nil:
 		_, err = s.store.Delete(ctx, event.Delete{Collection: name, ID: c.ID})
 		if event.CodeOf(err) == event.RecordNotFound {
 			err = nil // the plugin did not create it this time
@@ -153,7 +151,7 @@ func (s *sandbox) write(ctx context.Context, name string, c change) (err error) 
 	return err
 }
 
-// use makes sure that collections are in the sandbox.
+// use loads collections into the sandbox that it does not have yet.
 func (s *sandbox) use(ctx context.Context, names ...string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -205,8 +203,8 @@ func (s *sandbox) fill(ctx context.Context, name string, t *table) error {
 	return err
 }
 
-// withID is a record as a line to import.
-func withID(r row) ([]byte, error) {
+// withID returns a record as a line to import.
+func withID(r revision) ([]byte, error) {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(r.Data, &fields); err != nil {
 		return nil, fmt.Errorf("record %s: %w", r.ID, err)
@@ -219,8 +217,8 @@ func withID(r row) ([]byte, error) {
 	return json.Marshal(fields)
 }
 
-// answer answers a database request like the database service, but has the
-// collections brought in first.
+// answer answers a database request like the database service, after loading its
+// collections.
 func (s *sandbox) answer(ctx context.Context, log *slog.Logger, msg *nats.Msg) {
 	if msg.Reply == "" {
 		return
@@ -230,7 +228,7 @@ func (s *sandbox) answer(ctx context.Context, log *slog.Logger, msg *nats.Msg) {
 		reply, _ = event.AsError(err, event.DatabaseError).MarshalJSON()
 	}
 	if err := msg.Respond(reply); err != nil {
-		log.WarnContext(ctx, "a reply was not sent", "subject", msg.Subject, "error", err)
+		log.WarnContext(ctx, "reply not sent", "subject", msg.Subject, "error", err)
 	}
 }
 
