@@ -78,7 +78,7 @@ func newGuard(a Access, log *slog.Logger) (*guard, error) {
 		if p.text == "" {
 			continue
 		}
-		parsed, err := readPassword(p.role, p.text)
+		parsed, err := newPassword(p.role, p.text)
 		if err != nil {
 			return nil, fmt.Errorf("the console's password for a %s: %w", p.role, err)
 		}
@@ -226,7 +226,7 @@ func (g *guard) operator(next http.Handler) http.Handler {
 		case !g.tokenOK(r):
 			http.Error(w, "this page is out of date: load it again", http.StatusForbidden)
 		default:
-			g.log.InfoContext(r.Context(), "console: an operator acts", "path", r.URL.Path, "user", v.name, "from", peer(r).String())
+			g.log.InfoContext(r.Context(), "console: operator action", "path", r.URL.Path, "user", v.name, "from", peer(r).String())
 			next.ServeHTTP(w, r)
 		}
 	})

@@ -2,92 +2,60 @@ package console
 
 import (
 	"bytes"
-	"crypto/rand"
-	"crypto/subtle"
-	"encoding/base64"
 	"fmt"
 	"net/http"
 	"strings"
 	"sync"
 
-	"golang.org/x/crypto/argon2"
+	"github.com/alexedwards/argon2id"
 )
 
-// password is an argon2id hash and the role it opens.
+// password is an argon2id hash and the role that it gives.
 type password struct {
-	role         Role
-	salt, sum    []byte
-	time, memory uint32 // passes, KiB
-	threads      uint8
+	role Role
+	hash string
 }
 
-// The costs of hashes that are made here (RFC 9106, second recommended option).
-const (
-	hashTime, hashMemory, hashThreads = 3, 64 << 10, 4
-	saltLength, sumLength             = 16, 32
-	maxHashMemory                     = 1 << 20 // KiB, of hashes that are made elsewhere
-)
+// hashParams are the costs of hashes that are made here (RFC 9106, second recommended
+// option).
+var hashParams = argon2id.Params{Memory: 64 << 10, Iterations: 3, Parallelism: 4, SaltLength: 16, KeyLength: 32}
 
-const hashForm = "$argon2id$v=19$m=%d,t=%d,p=%d$"
-
-// HashPassword is the argon2id hash of a password in the usual text form, which
+// HashPassword returns the argon2id hash of a password in the usual text form, which
 // can stand in for the password in the settings.
 func HashPassword(text string) string {
-	return hash("", text).String()
+	hash, err := argon2id.CreateHash(text, &hashParams)
+	if err != nil {
+		panic("console: crypto/rand cannot fail: " + err.Error())
+	}
+	return hash
 }
 
-// String is the hash in its text form.
-func (p password) String() string {
-	b64 := base64.RawStdEncoding
-	return fmt.Sprintf(hashForm, p.memory, p.time, p.threads) + b64.EncodeToString(p.salt) + "$" + b64.EncodeToString(p.sum)
-}
-
-// of is what the password's hash would be if it were text.
-func (p password) of(text string, length int) []byte {
-	return argon2.IDKey([]byte(text), p.salt, p.time, p.memory, p.threads, uint32(length))
-}
-
-func hash(role Role, text string) password {
-	p := password{role: role, salt: make([]byte, saltLength), time: hashTime, memory: hashMemory, threads: hashThreads}
-	rand.Read(p.salt)
-	p.sum = p.of(text, sumLength)
-	return p
-}
-
-// readPassword reads a hash, or hashes a password.
-func readPassword(role Role, text string) (password, error) {
+// newPassword reads a hash, or hashes a password.
+func newPassword(role Role, text string) (password, error) {
 	if !strings.HasPrefix(text, "$") {
-		return hash(role, text), nil
+		return password{role, HashPassword(text)}, nil
 	}
-	p := password{role: role}
-	fields := strings.Split(text, "$")
-	if len(fields) != 6 {
-		return p, fmt.Errorf("it begins with $ but is no argon2id hash")
-	}
-	_, err := fmt.Sscanf(strings.Join(fields[:4], "$")+"$", hashForm, &p.memory, &p.time, &p.threads)
-	if err == nil {
-		p.salt, err = base64.RawStdEncoding.DecodeString(fields[4])
-	}
-	if err == nil {
-		p.sum, err = base64.RawStdEncoding.DecodeString(fields[5])
-	}
+	p, _, _, err := argon2id.DecodeHash(text)
 	switch {
 	case err != nil:
-		return p, fmt.Errorf("it begins with $ but is no argon2id hash: %w", err)
-	case p.memory > maxHashMemory || p.time < 1 || p.time > 100 || p.threads < 1 || len(p.sum) < 16 || len(p.salt) < 8:
-		return p, fmt.Errorf("its argon2id hash has costs or lengths out of bounds")
+		return password{}, fmt.Errorf("it begins with $ but is no argon2id hash: %w", err)
+	case p.Memory > maxHashMemory || p.Iterations < 1 || p.Iterations > 100 || p.Parallelism < 1 || p.KeyLength < 16 || p.SaltLength < 8:
+		return password{}, fmt.Errorf("its argon2id hash has costs or lengths out of bounds")
 	}
-	return p, nil
+	return password{role, text}, nil
 }
 
-// hashing keeps more than one password from being hashed at a time: each takes
-// 64 MiB.
+// maxHashMemory is the limit, in KiB, for hashes that are made elsewhere.
+const maxHashMemory = 1 << 20
+
+// hashing serializes the hashing of passwords: each takes 64 MiB.
 var hashing sync.Mutex
 
 func (p password) matches(text string) bool {
 	hashing.Lock()
 	defer hashing.Unlock()
-	return subtle.ConstantTimeCompare(p.of(text, len(p.sum)), p.sum) == 1
+	ok, err := argon2id.ComparePasswordAndHash(text, p.hash)
+	return ok && err == nil
 }
 
 // loginForm is what the page to sign in shows.
@@ -115,8 +83,8 @@ func (c *Console) showLogin(w http.ResponseWriter, status int, form loginForm) {
 	_, _ = b.WriteTo(w)
 }
 
-// signIn starts a session. It has no CSRF token, as there is no session yet: the
-// check of the origin and the cookie's SameSite keep other sites out.
+// signIn starts a session. Its form has no CSRF token, as there is no session yet: the
+// check of the origin and the cookie's SameSite attribute keep other sites out.
 func (c *Console) signIn(w http.ResponseWriter, r *http.Request) {
 	form := loginForm{To: r.PostFormValue("to")}
 	if !c.guard.limiter.allow(peer(r)) {
@@ -130,14 +98,14 @@ func (c *Console) signIn(w http.ResponseWriter, r *http.Request) {
 		if !p.matches(text) {
 			continue
 		}
-		c.guard.limiter.forgive(peer(r))
+		c.guard.limiter.refund(peer(r))
 		c.guard.sessions.end(cookie(r))
 		setCookie(w, r, c.guard.sessions.start(p.role), 0)
 		c.Logger.InfoContext(r.Context(), "console: signed in", "role", p.role, "from", peer(r).String())
 		http.Redirect(w, r, localPath(form.To), http.StatusSeeOther)
 		return
 	}
-	c.Logger.WarnContext(r.Context(), "console: a wrong password was given", "from", peer(r).String())
+	c.Logger.WarnContext(r.Context(), "console: wrong password", "from", peer(r).String())
 	form.Failed = "That is not the password."
 	c.showLogin(w, http.StatusUnauthorized, form)
 }

@@ -137,9 +137,9 @@ func (l *limiter) allow(from netip.Addr) bool {
 	return one.Allow() && l.all.Allow()
 }
 
-// forgive gives back a try that was allowed, as it was no guess. It was counted
+// refund gives back a try that was allowed, as it was no guess. It was counted
 // before it was known for one, or many at once would all be allowed.
-func (l *limiter) forgive(from netip.Addr) {
+func (l *limiter) refund(from netip.Addr) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()
