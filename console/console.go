@@ -24,10 +24,10 @@ import (
 const DefaultAddress = "127.0.0.1:8484"
 
 const (
-	// readLimit is how long reading what a page shows may take.
-	readLimit = 30 * time.Second
-	// closeLimit is how long answers that are under way may take at the end.
-	closeLimit = 2 * time.Second
+	// readTimeout is how long reading what a page shows may take.
+	readTimeout = 30 * time.Second
+	// shutdownTimeout is how long answers that are under way may take at the end.
+	shutdownTimeout = 2 * time.Second
 	// maxStreams is how many pages may be kept up to date at once.
 	maxStreams = 128
 )
@@ -80,7 +80,7 @@ type Console struct {
 	Config
 	js       jetstream.JetStream
 	listener net.Listener
-	guard    *guard
+	auth     *authenticator
 	boot     string // tells this process from the one before
 	open     chan struct{}
 }
@@ -89,7 +89,7 @@ type Console struct {
 // reach is refused unless Access says who may use it. The error of one that is
 // taken wraps syscall.EADDRINUSE.
 func Listen(cfg Config) (*Console, error) {
-	g, at, err := check(cfg)
+	g, at, err := newAccess(cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -97,17 +97,17 @@ func Listen(cfg Config) (*Console, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrListen, err)
 	}
-	return &Console{Config: cfg, js: cfg.Bus.JetStream(), listener: l, guard: g, boot: randomID(), open: make(chan struct{}, maxStreams)}, nil
+	return &Console{Config: cfg, js: cfg.Bus.JetStream(), listener: l, auth: g, boot: randomID(), open: make(chan struct{}, maxStreams)}, nil
 }
 
 // ValidateAccess returns the error of Listen about an address and who may use it, or nil.
 func ValidateAccess(address string, access Access) error {
-	_, _, err := check(Config{Address: address, Access: access})
+	_, _, err := newAccess(Config{Address: address, Access: access})
 	return err
 }
 
 // check gives the guard of a console, and where it is to listen.
-func check(cfg Config) (g *guard, at string, err error) {
+func newAccess(cfg Config) (g *authenticator, at string, err error) {
 	host, port, err := net.SplitHostPort(cfg.Address)
 	if err != nil {
 		return nil, "", fmt.Errorf("serve the console on %q: %w (write HOST:PORT, for example %s)", cfg.Address, err, DefaultAddress)
@@ -115,10 +115,10 @@ func check(cfg Config) (g *guard, at string, err error) {
 	if host == "" {
 		host = "127.0.0.1"
 	}
-	if g, err = newGuard(cfg.Access, cfg.Logger); err != nil {
+	if g, err = newAuthenticator(cfg.Access, cfg.Logger); err != nil {
 		return nil, "", err
 	}
-	if !loopback(host) && g.open() {
+	if !isLoopback(host) && g.open() {
 		return nil, "", fmt.Errorf("serve the console on %s: %w", cfg.Address, ErrUnprotected)
 	}
 	return g, net.JoinHostPort(host, port), nil
@@ -149,7 +149,7 @@ func (c *Console) Serve(ctx context.Context) error {
 		return fmt.Errorf("serve the console: %w", err)
 	case <-ctx.Done():
 	}
-	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeLimit)
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()
 	if err := server.Shutdown(last); err != nil {
 		_ = server.Close()
@@ -174,10 +174,10 @@ func (c *Console) channel(r *http.Request) Channel {
 func (c *Console) handler() http.Handler {
 	pages := http.NewServeMux()
 	get := func(pattern string, h func(http.ResponseWriter, *http.Request) error) {
-		pages.Handle("GET "+pattern, c.answering(h))
+		pages.Handle("GET "+pattern, c.handle(h))
 	}
 	post := func(pattern string, h func(http.ResponseWriter, *http.Request) error) {
-		pages.Handle("POST "+pattern, c.guard.operator(c.answering(h)))
+		pages.Handle("POST "+pattern, c.auth.operator(c.handle(h)))
 	}
 	// A listing is a page with a part that is kept up to date, made of one body.
 	listing := func(path, name, title, list string, body func(*http.Request) (any, error)) {
@@ -188,17 +188,17 @@ func (c *Console) handler() http.Handler {
 			}
 			return c.show(w, r, name, title, b)
 		})
-		get(path+"/events", c.watch(func(r *http.Request) (string, error) {
+		get(path+"/events", c.poll(func(r *http.Request) (string, error) {
 			b, err := body(r)
 			if err != nil {
 				return "", err
 			}
-			return part(list, b)
+			return renderPart(list, b)
 		}))
 	}
 	get("/{$}", c.live)
 	get("/events", c.liveEvents)
-	post("/say", c.say)
+	post("/say", c.sendChat)
 	get("/history", c.history)
 	get("/history/rows", c.historyRows)
 	get("/trace", c.trace)
@@ -209,7 +209,7 @@ func (c *Console) handler() http.Handler {
 	listing("/streams", "streams", "Streams", "stream-list", c.streamsBody)
 	listing("/dead", "dead", "Dead letters", "dead-list", c.deadBody)
 	get("/dead/{ref}", c.deadLetter)
-	post("/dead/{ref}/{action}", c.settleDead)
+	post("/dead/{ref}/{action}", c.resolveDeadLetter)
 	get("/data", c.data)
 	get("/data/{collection}", c.records)
 	get("/data/{collection}/{id...}", c.record)
@@ -220,6 +220,6 @@ func (c *Console) handler() http.Handler {
 	mux.HandleFunc("GET /login", c.login)
 	mux.HandleFunc("POST /login", c.signIn)
 	mux.HandleFunc("POST /logout", c.signOut)
-	mux.Handle("/", c.guard.signedIn(pages))
-	return c.guard.protect(mux)
+	mux.Handle("/", c.auth.signedIn(pages))
+	return c.auth.protect(mux)
 }

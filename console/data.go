@@ -20,7 +20,7 @@ import (
 const recordsShown = 50
 
 func (c *Console) data(w http.ResponseWriter, r *http.Request) error {
-	ctx, cancel := context.WithTimeout(r.Context(), readLimit)
+	ctx, cancel := context.WithTimeout(r.Context(), readTimeout)
 	defer cancel()
 	list, err := c.Store.Collections(ctx)
 	if err != nil {
@@ -49,7 +49,7 @@ type recordRow struct {
 }
 
 func (c *Console) records(w http.ResponseWriter, r *http.Request) error {
-	ctx, cancel := context.WithTimeout(r.Context(), readLimit)
+	ctx, cancel := context.WithTimeout(r.Context(), readTimeout)
 	defer cancel()
 	v := r.URL.Query()
 	body := recordsBody{Collection: r.PathValue("collection"), Filter: strings.TrimSpace(v.Get("filter")), Order: strings.TrimSpace(v.Get("order"))}
@@ -104,7 +104,7 @@ type revisionRow struct {
 }
 
 func (c *Console) record(w http.ResponseWriter, r *http.Request) error {
-	ctx, cancel := context.WithTimeout(r.Context(), readLimit)
+	ctx, cancel := context.WithTimeout(r.Context(), readTimeout)
 	defer cancel()
 	body := recordBody{Collection: r.PathValue("collection"), ID: r.PathValue("id"), Kept: kvstore.DefaultHistory}
 	revisions, err := c.Store.History(ctx, body.Collection, event.ID(body.ID))

@@ -20,13 +20,13 @@ type deadBody struct {
 }
 
 func (c *Console) deadBody(r *http.Request) (any, error) {
-	ctx, cancel := context.WithTimeout(r.Context(), readLimit)
+	ctx, cancel := context.WithTimeout(r.Context(), readTimeout)
 	defer cancel()
 	letters, err := deadletters.List(ctx, c.js)
 	if err != nil {
 		return nil, err
 	}
-	body := deadBody{All: r.URL.Query().Get("all") != "", Operator: visitorOf(r).role == Operator, CSRF: c.guard.token(r)}
+	body := deadBody{All: r.URL.Query().Get("all") != "", Operator: visitorOf(r).role == Operator, CSRF: c.auth.token(r)}
 	for _, l := range slices.Backward(letters) {
 		if l.State == deadletters.Open {
 			body.Open++
@@ -52,7 +52,7 @@ func (c *Console) deadLetter(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return event.Errorf(event.InvalidInput, "%w", err)
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), readLimit)
+	ctx, cancel := context.WithTimeout(r.Context(), readTimeout)
 	defer cancel()
 	letter, original, err := deadletters.Find(ctx, c.js, ref)
 	if err != nil {
@@ -60,7 +60,7 @@ func (c *Console) deadLetter(w http.ResponseWriter, r *http.Request) error {
 	}
 	body := letterBody{
 		Letter: letter, Original: event.Ref{Stream: letter.Stream, Seq: uint64(letter.Seq)},
-		Operator: visitorOf(r).role == Operator, CSRF: c.guard.token(r),
+		Operator: visitorOf(r).role == Operator, CSRF: c.auth.token(r),
 	}
 	if original != nil {
 		body.Payload = pretty(original)
@@ -68,12 +68,12 @@ func (c *Console) deadLetter(w http.ResponseWriter, r *http.Request) error {
 	return c.show(w, r, "letter", "Dead letter "+ref.String(), body)
 }
 
-func (c *Console) settleDead(w http.ResponseWriter, r *http.Request) error {
+func (c *Console) resolveDeadLetter(w http.ResponseWriter, r *http.Request) error {
 	ref, err := event.ParseRef(r.PathValue("ref"))
 	if err != nil {
 		return event.Errorf(event.InvalidInput, "%w", err)
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), readLimit)
+	ctx, cancel := context.WithTimeout(r.Context(), readTimeout)
 	defer cancel()
 	said := ""
 	switch r.PathValue("action") {
@@ -90,5 +90,5 @@ func (c *Console) settleDead(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return event.Errorf(event.InvalidInput, "%w", err)
 	}
-	return done(w, r, said, "/dead")
+	return redirect(w, r, said, "/dead")
 }

@@ -97,7 +97,7 @@ type historyBody struct {
 }
 
 func (c *Console) history(w http.ResponseWriter, r *http.Request) error {
-	ctx, cancel := context.WithTimeout(r.Context(), readLimit)
+	ctx, cancel := context.WithTimeout(r.Context(), readTimeout)
 	defer cancel()
 	body := historyBody{Search: c.searchOf(r)}
 	p := audit.Position{Limit: firstLines, Scan: historyScan}
@@ -121,7 +121,7 @@ func (c *Console) history(w http.ResponseWriter, r *http.Request) error {
 
 // historyRows is one more chunk, for the page that is open.
 func (c *Console) historyRows(w http.ResponseWriter, r *http.Request) error {
-	ctx, cancel := context.WithTimeout(r.Context(), readLimit)
+	ctx, cancel := context.WithTimeout(r.Context(), readTimeout)
 	defer cancel()
 	p := audit.Position{Limit: historyLines, Scan: historyScan}
 	for name, at := range map[string]*uint64{"before": &p.Before, "after": &p.After} {
@@ -138,7 +138,7 @@ func (c *Console) historyRows(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	html, err := part("chunk", ch)
+	html, err := renderPart("chunk", ch)
 	if err != nil {
 		return err
 	}
@@ -156,5 +156,5 @@ func (c *Console) chunk(ctx context.Context, s search, p audit.Position) (chunk,
 	if err != nil {
 		return chunk{}, err
 	}
-	return chunk{Page: page, Lines: c.newThread(s.Channel).lines(page.Entries), Search: s}, nil
+	return chunk{Page: page, Lines: c.newConversations(s.Channel).lines(page.Entries), Search: s}, nil
 }

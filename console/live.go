@@ -32,7 +32,7 @@ const (
 type liveBody struct {
 	Lines []line
 	After uint64
-	Side  side
+	Side  sidebar
 	Say   bool // whether one can type
 	Hint  string
 
@@ -40,7 +40,7 @@ type liveBody struct {
 }
 
 // side is what is beside the chat.
-type side struct {
+type sidebar struct {
 	Playing *audit.Media
 	Since   time.Time
 	Users   []User
@@ -48,26 +48,26 @@ type side struct {
 }
 
 func (c *Console) live(w http.ResponseWriter, r *http.Request) error {
-	ctx, cancel := context.WithTimeout(r.Context(), readLimit)
+	ctx, cancel := context.WithTimeout(r.Context(), readTimeout)
 	defer cancel()
 	ch := c.channel(r)
 	p, err := audit.ReadPage(ctx, c.js, audit.Query{Channel: ch.Name}, audit.Position{Limit: liveLines, Scan: liveScan})
 	if err != nil {
 		return err
 	}
-	playing, err := c.playing(ctx, ch)
+	playing, err := c.nowPlaying(ctx, ch)
 	if err != nil {
 		return err
 	}
 	return c.show(w, r, "live", "Live", liveBody{
-		Lines: c.newThread(ch).lines(p.Entries), After: p.Last, Side: sideOf(ch, playing), Channel: ch.Name,
+		Lines: c.newConversations(ch).lines(p.Entries), After: p.Last, Side: newSidebar(ch, playing), Channel: ch.Name,
 		Say: c.SendChat != nil && visitorOf(r).role == Operator, Hint: ch.Prefix + "roll 2d6+3",
 	})
 }
 
-// sideOf gathers what is beside the chat.
-func sideOf(ch Channel, playing *audit.Entry) side {
-	s := side{Users: ch.Users(), Problem: ch.Problem()}
+// newSidebar gathers what is beside the chat.
+func newSidebar(ch Channel, playing *audit.Entry) sidebar {
+	s := sidebar{Users: ch.Users(), Problem: ch.Problem()}
 	if playing != nil {
 		s.Playing, s.Since = playing.Media, playing.Stored
 	}
@@ -76,9 +76,9 @@ func sideOf(ch Channel, playing *audit.Entry) side {
 
 // playing is what plays in a channel, as far as that was told lately; nil when it
 // is not known.
-func (c *Console) playing(ctx context.Context, ch Channel) (*audit.Entry, error) {
+func (c *Console) nowPlaying(ctx context.Context, ch Channel) (*audit.Entry, error) {
 	// Most often the last of all channels is this one's, or there is none.
-	last, err := c.lastMedia(ctx)
+	last, err := c.latestMedia(ctx)
 	if err != nil || last == nil || last.Kind == audit.KindMedia && strings.EqualFold(last.Channel, ch.Name) {
 		return last, err
 	}
@@ -94,9 +94,9 @@ func (c *Console) playing(ctx context.Context, ch Channel) (*audit.Entry, error)
 	return nil, nil
 }
 
-// lastMedia is what was last told to play in any channel, or nil. It may be a dead
+// latestMedia is what was last told to play in any channel, or nil. It may be a dead
 // letter that was put to a plugin again, and tells nothing new then.
-func (c *Console) lastMedia(ctx context.Context) (*audit.Entry, error) {
+func (c *Console) latestMedia(ctx context.Context) (*audit.Entry, error) {
 	stream, err := c.js.Stream(ctx, streams.Cytube)
 	if err != nil {
 		return nil, event.Errorf(event.NATSError, "look at stream %s: %w", streams.Cytube, err)
@@ -123,7 +123,7 @@ func (c *Console) liveEvents(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	u, end, err := c.startUpdates(w, r)
+	u, end, err := c.openEventStream(w, r)
 	if err != nil {
 		return err
 	}
@@ -132,13 +132,13 @@ func (c *Console) liveEvents(w http.ResponseWriter, r *http.Request) error {
 		// Another store, or so much that a new page is less.
 		return u.send("reset", "", "")
 	}
-	t := c.newThread(ch)
+	t := c.newConversations(ch)
 	before, err := audit.ReadPage(ctx, c.js, audit.Query{Channel: ch.Name}, audit.Position{Before: after + 1, Limit: liveLines, Scan: liveScan})
 	if err != nil {
 		return err
 	}
 	t.lines(before.Entries)
-	playing, err := c.playing(ctx, ch)
+	playing, err := c.nowPlaying(ctx, ch)
 	if err != nil {
 		return err
 	}
@@ -163,8 +163,8 @@ func (c *Console) liveEvents(w http.ResponseWriter, r *http.Request) error {
 	return liveLoop(ctx, u, t, playing, entries, ended)
 }
 
-func liveLoop(ctx context.Context, u *updates, t *thread, playing *audit.Entry, entries <-chan audit.Entry, ended <-chan struct{}) error {
-	tick := time.NewTicker(lookEvery)
+func liveLoop(ctx context.Context, u *eventStream, t *conversations, playing *audit.Entry, entries <-chan audit.Entry, ended <-chan struct{}) error {
+	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
 	var beside string
 	last := time.Now()
@@ -180,25 +180,25 @@ func liveLoop(ctx context.Context, u *updates, t *thread, playing *audit.Entry, 
 				playing = &e
 			}
 			var html string
-			if html, err = part("line", t.line(e)); err == nil {
+			if html, err = renderPart("line", t.line(e)); err == nil {
 				err = u.send("line", strconv.FormatUint(e.Ref.Seq, 10), html)
 				last = time.Now()
 			}
 		case <-tick.C:
-			if !u.stays() {
+			if !u.stillSignedIn() {
 				return nil // the page comes back, and is told to sign in
 			}
 			var html string
-			if html, err = part("side", sideOf(t.channel, playing)); err != nil {
+			if html, err = renderPart("side", newSidebar(t.channel, playing)); err != nil {
 				break
 			}
 			switch {
 			case html != beside:
 				beside, last = html, time.Now()
 				err = u.send("side", "", html)
-			case time.Since(last) > aliveEvery:
+			case time.Since(last) > keepAliveInterval:
 				last = time.Now()
-				err = u.alive()
+				err = u.keepAlive()
 			}
 		}
 		if err != nil {
@@ -208,7 +208,7 @@ func liveLoop(ctx context.Context, u *updates, t *thread, playing *audit.Entry, 
 }
 
 // say speaks in the bot's own room.
-func (c *Console) say(w http.ResponseWriter, r *http.Request) error {
+func (c *Console) sendChat(w http.ResponseWriter, r *http.Request) error {
 	if c.SendChat == nil {
 		return event.Errorf(event.PermissionDenied, "only in the local room can one type here")
 	}
@@ -219,7 +219,7 @@ func (c *Console) say(w http.ResponseWriter, r *http.Request) error {
 	if err := c.SendChat(r.Context(), text); err != nil {
 		return event.Errorf(event.Timeout, "it was not said: %w", err)
 	}
-	return done(w, r, "", "/")
+	return redirect(w, r, "", "/")
 }
 
 // line is one line of the chat or of the history, made ready to be shown.
@@ -246,19 +246,19 @@ type line struct {
 func (l line) Sentence() string { return strings.TrimPrefix(l.entry.String(), "!!! ") }
 
 // thread remembers which line began a conversation.
-type thread struct {
+type conversations struct {
 	channel Channel
-	begun   *recent.Map[string, line] // by correlation ID
+	first   *recent.Map[string, line] // by correlation ID
 }
 
-// maxThreads is how many conversations a thread remembers.
-const maxThreads = 1000
+// maxConversations is how many conversations a thread remembers.
+const maxConversations = 1000
 
-func (c *Console) newThread(ch Channel) *thread {
-	return &thread{channel: ch, begun: recent.NewMap[string, line](maxThreads)}
+func (c *Console) newConversations(ch Channel) *conversations {
+	return &conversations{channel: ch, first: recent.NewMap[string, line](maxConversations)}
 }
 
-func (t *thread) lines(entries []audit.Entry) []line {
+func (t *conversations) lines(entries []audit.Entry) []line {
 	list := make([]line, 0, len(entries))
 	for _, e := range entries {
 		list = append(list, t.line(e))
@@ -266,7 +266,7 @@ func (t *thread) lines(entries []audit.Entry) []line {
 	return list
 }
 
-func (t *thread) line(e audit.Entry) line {
+func (t *conversations) line(e audit.Entry) line {
 	l := line{
 		Ref: e.Ref, At: e.At, Until: e.Until, Kind: e.Kind, Who: e.User, To: e.To, Text: e.Text, By: e.By, Note: e.Note, entry: e, Action: e.Action, Media: e.Media,
 		Bot: t.channel.IsBot(e.User), Traced: e.Kind == audit.KindChat || e.Kind == audit.KindPM,
@@ -277,14 +277,14 @@ func (t *thread) line(e audit.Entry) line {
 	if e.Kind != audit.KindChat && e.Kind != audit.KindPM || e.CorrelationID == "" {
 		return l
 	}
-	if begin, ok := t.begun.Get(e.CorrelationID); ok {
+	if begin, ok := t.first.Get(e.CorrelationID); ok {
 		if l.Bot {
 			l.Answer = &begin
 		}
 		return l
 	}
 	if !l.Bot {
-		t.begun.Set(e.CorrelationID, l)
+		t.first.Set(e.CorrelationID, l)
 	}
 	return l
 }

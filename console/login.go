@@ -65,7 +65,7 @@ type loginForm struct {
 }
 
 func (c *Console) login(w http.ResponseWriter, r *http.Request) {
-	if _, ok := c.guard.identify(w, r); ok || len(c.guard.passwords) == 0 {
+	if _, ok := c.auth.identify(w, r); ok || len(c.auth.passwords) == 0 {
 		http.Redirect(w, r, "/", http.StatusSeeOther)
 		return
 	}
@@ -87,31 +87,31 @@ func (c *Console) showLogin(w http.ResponseWriter, status int, form loginForm) {
 // check of the origin and the cookie's SameSite attribute keep other sites out.
 func (c *Console) signIn(w http.ResponseWriter, r *http.Request) {
 	form := loginForm{To: r.PostFormValue("to")}
-	if !c.guard.limiter.allow(peer(r)) {
+	if !c.auth.limiter.allow(remoteAddr(r)) {
 		form.Failed = "Too many tries. Wait a minute, then try again."
 		w.Header().Set("Retry-After", "60")
 		c.showLogin(w, http.StatusTooManyRequests, form)
 		return
 	}
 	text := r.PostFormValue("password")
-	for _, p := range c.guard.passwords {
+	for _, p := range c.auth.passwords {
 		if !p.matches(text) {
 			continue
 		}
-		c.guard.limiter.refund(peer(r))
-		c.guard.sessions.end(cookie(r))
-		setCookie(w, r, c.guard.sessions.start(p.role), 0)
-		c.Logger.InfoContext(r.Context(), "console: signed in", "role", p.role, "from", peer(r).String())
+		c.auth.limiter.refund(remoteAddr(r))
+		c.auth.sessions.end(cookie(r))
+		setCookie(w, r, c.auth.sessions.start(p.role), 0)
+		c.Logger.InfoContext(r.Context(), "console: signed in", "role", p.role, "from", remoteAddr(r).String())
 		http.Redirect(w, r, localPath(form.To), http.StatusSeeOther)
 		return
 	}
-	c.Logger.WarnContext(r.Context(), "console: wrong password", "from", peer(r).String())
+	c.Logger.WarnContext(r.Context(), "console: wrong password", "from", remoteAddr(r).String())
 	form.Failed = "That is not the password."
 	c.showLogin(w, http.StatusUnauthorized, form)
 }
 
 func (c *Console) signOut(w http.ResponseWriter, r *http.Request) {
-	c.guard.sessions.end(cookie(r))
+	c.auth.sessions.end(cookie(r))
 	setCookie(w, r, "", -1)
 	http.Redirect(w, r, "/login", http.StatusSeeOther)
 }

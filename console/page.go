@@ -120,7 +120,7 @@ func (c *Console) showStatus(w http.ResponseWriter, r *http.Request, status int,
 	who := visitorOf(r)
 	p := page{
 		Title: title, Tabs: tabs, Channel: c.channel(r), Version: c.Version, Zone: time.Now().Format("MST"),
-		User: who.name, Role: who.role, SignOut: who.session && !c.guard.open(), CSRF: c.guard.token(r), Boot: c.boot, Body: body,
+		User: who.name, Role: who.role, SignOut: who.session && !c.auth.open(), CSRF: c.auth.token(r), Boot: c.boot, Body: body,
 	}
 	for _, t := range tabs {
 		if t.Path == r.URL.Path || t.Path != "/" && strings.HasPrefix(r.URL.Path, t.Path) {
@@ -142,7 +142,7 @@ func (c *Console) showStatus(w http.ResponseWriter, r *http.Request, status int,
 }
 
 // part renders one of the shared parts, for a page that is open already.
-func part(name string, data any) (string, error) {
+func renderPart(name string, data any) (string, error) {
 	var b strings.Builder
 	if err := templates()[""].ExecuteTemplate(&b, name, data); err != nil {
 		return "", fmt.Errorf("render %s: %w", name, err)
@@ -160,7 +160,7 @@ var statuses = map[event.Code]int{
 
 // answering makes a handler of one that can fail. The failure is shown as a page,
 // or as text to a script.
-func (c *Console) answering(h func(http.ResponseWriter, *http.Request) error) http.Handler {
+func (c *Console) handle(h func(http.ResponseWriter, *http.Request) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		err := h(w, r)
 		if err == nil || r.Context().Err() != nil {
@@ -175,7 +175,7 @@ func (c *Console) answering(h func(http.ResponseWriter, *http.Request) error) ht
 			c.Logger.WarnContext(r.Context(), "console: a page could not be made", "path", r.URL.Path, "error", err)
 		}
 		message := terminal.Escape(err.Error())
-		if byScript(r) {
+		if fromScript(r) {
 			http.Error(w, message, status)
 			return
 		}
@@ -185,13 +185,13 @@ func (c *Console) answering(h func(http.ResponseWriter, *http.Request) error) ht
 	})
 }
 
-// byScript reports whether a script of the page asks, which reads text.
-func byScript(r *http.Request) bool { return r.Header.Get("X-Rosey") != "" }
+// fromScript reports whether a script of the page asks, which reads text.
+func fromScript(r *http.Request) bool { return r.Header.Get("X-Rosey") != "" }
 
 // done answers an operator's change: a script with the text, a form with the
 // page to go to.
-func done(w http.ResponseWriter, r *http.Request, text, to string) error {
-	if byScript(r) {
+func redirect(w http.ResponseWriter, r *http.Request, text, to string) error {
+	if fromScript(r) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		_, err := w.Write([]byte(text))
 		return err

@@ -19,10 +19,10 @@ type pluginsBody struct {
 }
 
 func (c *Console) pluginsBody(r *http.Request) (any, error) {
-	ctx, cancel := context.WithTimeout(r.Context(), readLimit)
+	ctx, cancel := context.WithTimeout(r.Context(), readTimeout)
 	defer cancel()
 	list, err := host.Statuses(ctx, c.Bus.Conn(), c.js)
-	return pluginsBody{Plugins: list, Prefix: c.Channels[0].Prefix, Operator: visitorOf(r).role == Operator, CSRF: c.guard.token(r)}, err
+	return pluginsBody{Plugins: list, Prefix: c.Channels[0].Prefix, Operator: visitorOf(r).role == Operator, CSRF: c.auth.token(r)}, err
 }
 
 // pluginActions are what an operator can do to a plugin, and what is said then.
@@ -45,11 +45,11 @@ func (c *Console) changePlugin(w http.ResponseWriter, r *http.Request) error {
 	if !ok || !event.ValidName(r.PathValue("name")) {
 		return errNotFound
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), readLimit)
+	ctx, cancel := context.WithTimeout(r.Context(), readTimeout)
 	defer cancel()
 	said, err := do(ctx, c, r.PathValue("name"))
 	if err != nil {
 		return event.Errorf(event.InvalidInput, "%w", err)
 	}
-	return done(w, r, said, "/plugins")
+	return redirect(w, r, said, "/plugins")
 }

@@ -52,8 +52,8 @@ type sessions struct {
 }
 
 type session struct {
-	role Role
-	used time.Time
+	role     Role
+	lastUsed time.Time
 }
 
 func newSessions() *sessions { return &sessions{all: map[[32]byte]session{}} }
@@ -67,8 +67,8 @@ func (s *sessions) start(role Role) (id string) {
 		var oldest [32]byte
 		var at time.Time
 		for key, one := range s.all {
-			if at.IsZero() || one.used.Before(at) {
-				oldest, at = key, one.used
+			if at.IsZero() || one.lastUsed.Before(at) {
+				oldest, at = key, one.lastUsed
 			}
 		}
 		delete(s.all, oldest)
@@ -81,21 +81,21 @@ func (s *sessions) role(id string) (Role, bool) {
 	defer s.mu.Unlock()
 	key := sha256.Sum256([]byte(id))
 	one, ok := s.all[key]
-	if !ok || time.Since(one.used) > sessionLife {
+	if !ok || time.Since(one.lastUsed) > sessionLife {
 		delete(s.all, key)
 		return "", false
 	}
-	one.used = time.Now()
+	one.lastUsed = time.Now()
 	s.all[key] = one
 	return one.role, true
 }
 
 // lasts reports whether a session has not ended. Asking does not prolong it.
-func (s *sessions) lasts(id string) bool {
+func (s *sessions) active(id string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	one, ok := s.all[sha256.Sum256([]byte(id))]
-	return ok && time.Since(one.used) <= sessionLife
+	return ok && time.Since(one.lastUsed) <= sessionLife
 }
 
 func (s *sessions) end(id string) {
@@ -125,7 +125,7 @@ func newLimiter() *limiter {
 func (l *limiter) allow(from netip.Addr) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	from = guesser(from)
+	from = rateKey(from)
 	one := l.by[from]
 	if one == nil {
 		if len(l.by) >= maxGuesser {
@@ -143,7 +143,7 @@ func (l *limiter) refund(from netip.Addr) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()
-	if one := l.by[guesser(from)]; one != nil {
+	if one := l.by[rateKey(from)]; one != nil {
 		one.AllowN(now, -1)
 	}
 	l.all.AllowN(now, -1)
@@ -151,7 +151,7 @@ func (l *limiter) refund(from netip.Addr) {
 
 // guesser is whose tries are counted together: who has one address of a network of
 // IPv6 has all of it.
-func guesser(from netip.Addr) netip.Addr {
+func rateKey(from netip.Addr) netip.Addr {
 	if from.Is6() {
 		if p, err := from.Prefix(64); err == nil {
 			return p.Addr()

@@ -11,25 +11,25 @@ import (
 )
 
 const (
-	// writeLimit is how long a browser may take to read an update. One that is
+	// writeTimeout is how long a browser may take to read an update. One that is
 	// slower is cut off, and comes back for what it missed.
-	writeLimit = 10 * time.Second
-	// aliveEvery is the time between two signs of life on a quiet stream.
-	aliveEvery = 15 * time.Second
-	// lookEvery is the time between two looks at what has no events of its own.
-	lookEvery = 2 * time.Second
+	writeTimeout = 10 * time.Second
+	// keepAliveInterval is the time between two signs of life on a quiet stream.
+	keepAliveInterval = 15 * time.Second
+	// pollInterval is the time between two looks at what has no events of its own.
+	pollInterval = 2 * time.Second
 )
 
 // updates is a stream of server-sent events to one page.
-type updates struct {
-	w     http.ResponseWriter
-	rc    *http.ResponseController
-	stays func() bool // tells whether the visitor may still be told anything
+type eventStream struct {
+	w             http.ResponseWriter
+	rc            *http.ResponseController
+	stillSignedIn func() bool // tells whether the visitor may still be told anything
 }
 
-// startUpdates begins a stream and tells the page which process serves it and
+// openEventStream begins a stream and tells the page which process serves it and
 // its token, which are others after a restart.
-func (c *Console) startUpdates(w http.ResponseWriter, r *http.Request) (*updates, func(), error) {
+func (c *Console) openEventStream(w http.ResponseWriter, r *http.Request) (*eventStream, func(), error) {
 	select {
 	case c.open <- struct{}{}:
 	default:
@@ -39,13 +39,13 @@ func (c *Console) startUpdates(w http.ResponseWriter, r *http.Request) (*updates
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("X-Accel-Buffering", "no")
-	u := &updates{w, http.NewResponseController(w), func() bool { return c.guard.stays(r) }}
+	u := &eventStream{w, http.NewResponseController(w), func() bool { return c.auth.stillSignedIn(r) }}
 	// The server's limit for reading a request would end the stream.
 	if err := u.rc.SetReadDeadline(time.Time{}); err != nil {
 		end()
 		return nil, nil, err
 	}
-	if err := u.send("hello", "", c.guard.token(r)+" "+c.boot); err != nil {
+	if err := u.send("hello", "", c.auth.token(r)+" "+c.boot); err != nil {
 		end()
 		return nil, nil, err
 	}
@@ -53,7 +53,7 @@ func (c *Console) startUpdates(w http.ResponseWriter, r *http.Request) (*updates
 }
 
 // send sends an event; the browser hands the ID back when it comes again.
-func (u *updates) send(name, id, data string) error {
+func (u *eventStream) send(name, id, data string) error {
 	var b strings.Builder
 	if id != "" {
 		fmt.Fprintf(&b, "id: %s\n", id)
@@ -66,10 +66,10 @@ func (u *updates) send(name, id, data string) error {
 }
 
 // alive keeps proxies from thinking that nobody is there.
-func (u *updates) alive() error { return u.write(":\n\n") }
+func (u *eventStream) keepAlive() error { return u.write(":\n\n") }
 
-func (u *updates) write(text string) error {
-	if err := u.rc.SetWriteDeadline(time.Now().Add(writeLimit)); err != nil {
+func (u *eventStream) write(text string) error {
+	if err := u.rc.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
 		return err
 	}
 	if _, err := u.w.Write([]byte(text)); err != nil {
@@ -94,15 +94,15 @@ func lastSeen(r *http.Request) (uint64, error) {
 
 // watch makes a stream of a part of a page that has no events of its own: it is
 // made anew every so often, and sent when it differs.
-func (c *Console) watch(render func(*http.Request) (string, error)) func(http.ResponseWriter, *http.Request) error {
+func (c *Console) poll(render func(*http.Request) (string, error)) func(http.ResponseWriter, *http.Request) error {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		u, end, err := c.startUpdates(w, r)
+		u, end, err := c.openEventStream(w, r)
 		if err != nil {
 			return err
 		}
 		defer end()
 		var sent string
-		tick := time.NewTicker(lookEvery)
+		tick := time.NewTicker(pollInterval)
 		defer tick.Stop()
 		for last := time.Now(); ; {
 			text, err := render(r)
@@ -113,15 +113,15 @@ func (c *Console) watch(render func(*http.Request) (string, error)) func(http.Re
 			case text != sent:
 				sent, last = text, time.Now()
 				_ = u.send("part", "", text)
-			case time.Since(last) > aliveEvery:
+			case time.Since(last) > keepAliveInterval:
 				last = time.Now()
-				_ = u.alive()
+				_ = u.keepAlive()
 			}
 			select {
 			case <-r.Context().Done():
 				return nil
 			case <-tick.C:
-				if !u.stays() {
+				if !u.stillSignedIn() {
 					return nil // the page comes back, and is told to sign in
 				}
 			}

@@ -41,7 +41,7 @@ func (s streamRow) Kept() string {
 }
 
 func (c *Console) streamsBody(r *http.Request) (any, error) {
-	ctx, cancel := context.WithTimeout(r.Context(), readLimit)
+	ctx, cancel := context.WithTimeout(r.Context(), readTimeout)
 	defer cancel()
 	var body streamsBody
 	states, err := streams.States(ctx, c.js)

@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	// timelineLimit is how long the events of a range are read.
-	timelineLimit = 10 * time.Second
+	// timelineTimeout is how long the events of a range are read.
+	timelineTimeout = 10 * time.Second
 	// maxSteps is how many columns a chart has at most.
 	maxSteps = 120
 )
@@ -64,9 +64,9 @@ func (c *Console) timeline(w http.ResponseWriter, r *http.Request) error {
 	}
 	step := stepFor(q.Until.Sub(q.Since))
 	q.Since = q.Since.Truncate(step)
-	ctx, cancel := context.WithTimeout(r.Context(), readLimit)
+	ctx, cancel := context.WithTimeout(r.Context(), readTimeout)
 	defer cancel()
-	if body.Summary, err = replay.Summarize(ctx, c.js, q, replay.SummaryOptions{Step: step, Limit: timelineLimit}); err != nil {
+	if body.Summary, err = replay.Summarize(ctx, c.js, q, replay.SummaryOptions{Step: step, Limit: timelineTimeout}); err != nil {
 		return err
 	}
 	body.Chart = newChart(body.Series, q.Since, q.Until, step)

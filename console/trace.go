@@ -58,7 +58,7 @@ func (c *Console) trace(w http.ResponseWriter, r *http.Request) error {
 		}
 		return c.show(w, r, "trace", "Trace", traceBody{})
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), readLimit)
+	ctx, cancel := context.WithTimeout(r.Context(), readTimeout)
 	defer cancel()
 	found, err := replay.ReadConversation(ctx, c.js, id, replay.ConversationOptions{Nearby: r.URL.Query().Get("all") == ""})
 	if err == nil {

@@ -58,7 +58,7 @@ var headers = map[string]string{
 }
 
 // guard decides who may do what.
-type guard struct {
+type authenticator struct {
 	access    Access
 	passwords []password
 	sessions  *sessions
@@ -68,8 +68,8 @@ type guard struct {
 	log       *slog.Logger
 }
 
-func newGuard(a Access, log *slog.Logger) (*guard, error) {
-	g := &guard{access: a, sessions: newSessions(), limiter: newLimiter(), origin: http.NewCrossOriginProtection(), key: make([]byte, 32), log: log}
+func newAuthenticator(a Access, log *slog.Logger) (*authenticator, error) {
+	g := &authenticator{access: a, sessions: newSessions(), limiter: newLimiter(), origin: http.NewCrossOriginProtection(), key: make([]byte, 32), log: log}
 	rand.Read(g.key)
 	for _, p := range []struct {
 		role Role
@@ -91,17 +91,17 @@ func newGuard(a Access, log *slog.Logger) (*guard, error) {
 }
 
 // open reports whether everybody who reaches the address may use it.
-func (g *guard) open() bool { return len(g.passwords) == 0 && g.access.Proxy.Header == "" }
+func (g *authenticator) open() bool { return len(g.passwords) == 0 && g.access.Proxy.Header == "" }
 
 // protect is around everything: it refuses requests that another site makes a
 // browser send, or that came here by a name that is not ours.
-func (g *guard) protect(next http.Handler) http.Handler {
+func (g *authenticator) protect(next http.Handler) http.Handler {
 	checked := g.origin.Handler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for name, value := range headers {
 			w.Header().Set(name, value)
 		}
-		if g.open() && !ownHost(r.Host) {
+		if g.open() && !isLoopbackHost(r.Host) {
 			// A name of another site that was made to lead here (DNS rebinding).
 			http.Error(w, "ask for 127.0.0.1 or localhost", http.StatusMisdirectedRequest)
 			return
@@ -115,15 +115,15 @@ func (g *guard) protect(next http.Handler) http.Handler {
 	})
 }
 
-// ownHost reports whether a Host header names this machine's loopback.
-func ownHost(host string) bool {
+// isLoopbackHost reports whether a Host header names this machine's loopback.
+func isLoopbackHost(host string) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
 	}
-	return loopback(strings.Trim(host, "[]"))
+	return isLoopback(strings.Trim(host, "[]"))
 }
 
-func loopback(host string) bool {
+func isLoopback(host string) bool {
 	if strings.EqualFold(host, "localhost") {
 		return true
 	}
@@ -147,7 +147,7 @@ func visitorOf(r *http.Request) visitor {
 }
 
 // identify says who makes a request; ok is false for a stranger.
-func (g *guard) identify(w http.ResponseWriter, r *http.Request) (v visitor, ok bool) {
+func (g *authenticator) identify(w http.ResponseWriter, r *http.Request) (v visitor, ok bool) {
 	if g.open() {
 		// The session stands for no right here; it ties forms to this browser.
 		id := cookie(r)
@@ -157,7 +157,7 @@ func (g *guard) identify(w http.ResponseWriter, r *http.Request) (v visitor, ok 
 		}
 		return visitor{name: "", role: Operator, id: id}, true
 	}
-	if name, ok := g.vouched(r); ok {
+	if name, ok := g.proxyUser(r); ok {
 		v := visitor{name: name, role: Viewer, id: "proxy/" + name}
 		if slices.Contains(g.access.Proxy.Operators, name) {
 			v.role = Operator
@@ -171,18 +171,18 @@ func (g *guard) identify(w http.ResponseWriter, r *http.Request) (v visitor, ok 
 
 // stays reports whether the visitor who made a request is one still: a session may
 // have ended since.
-func (g *guard) stays(r *http.Request) bool {
+func (g *authenticator) stillSignedIn(r *http.Request) bool {
 	v := visitorOf(r)
-	return !v.session || g.sessions.lasts(v.id)
+	return !v.session || g.sessions.active(v.id)
 }
 
 // vouched is the user whom the proxy names.
-func (g *guard) vouched(r *http.Request) (name string, ok bool) {
+func (g *authenticator) proxyUser(r *http.Request) (name string, ok bool) {
 	p := g.access.Proxy
 	if p.Header == "" {
 		return "", false
 	}
-	ip := peer(r)
+	ip := remoteAddr(r)
 	if !slices.ContainsFunc(p.From, func(n netip.Prefix) bool { return n.Contains(ip) }) {
 		return "", false
 	}
@@ -191,7 +191,7 @@ func (g *guard) vouched(r *http.Request) (name string, ok bool) {
 }
 
 // peer is the address at the other end of the connection.
-func peer(r *http.Request) netip.Addr {
+func remoteAddr(r *http.Request) netip.Addr {
 	ap, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
 		return netip.Addr{}
@@ -200,7 +200,7 @@ func peer(r *http.Request) netip.Addr {
 }
 
 // signedIn lets only visitors pass.
-func (g *guard) signedIn(next http.Handler) http.Handler {
+func (g *authenticator) signedIn(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		v, ok := g.identify(w, r)
 		switch {
@@ -208,7 +208,7 @@ func (g *guard) signedIn(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), visitorKey{}, v)))
 		case len(g.passwords) == 0:
 			http.Error(w, "come through the proxy", http.StatusForbidden)
-		case r.Method != http.MethodGet || byScript(r) || r.Header.Get("Accept") == "text/event-stream":
+		case r.Method != http.MethodGet || fromScript(r) || r.Header.Get("Accept") == "text/event-stream":
 			http.Error(w, "sign in", http.StatusUnauthorized)
 		default:
 			http.Redirect(w, r, "/login?to="+url.QueryEscape(r.URL.RequestURI()), http.StatusSeeOther)
@@ -217,7 +217,7 @@ func (g *guard) signedIn(next http.Handler) http.Handler {
 }
 
 // operator lets only operators pass who sent the token of their own page.
-func (g *guard) operator(next http.Handler) http.Handler {
+func (g *authenticator) operator(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		v := visitorOf(r)
 		switch {
@@ -226,20 +226,20 @@ func (g *guard) operator(next http.Handler) http.Handler {
 		case !g.tokenOK(r):
 			http.Error(w, "this page is out of date: load it again", http.StatusForbidden)
 		default:
-			g.log.InfoContext(r.Context(), "console: operator action", "path", r.URL.Path, "user", v.name, "from", peer(r).String())
+			g.log.InfoContext(r.Context(), "console: operator action", "path", r.URL.Path, "user", v.name, "from", remoteAddr(r).String())
 			next.ServeHTTP(w, r)
 		}
 	})
 }
 
 // token is what a form must send back to show that it is from a page of ours.
-func (g *guard) token(r *http.Request) string {
+func (g *authenticator) token(r *http.Request) string {
 	m := hmac.New(sha256.New, g.key)
 	m.Write([]byte(visitorOf(r).id))
 	return base64.RawURLEncoding.EncodeToString(m.Sum(nil))
 }
 
-func (g *guard) tokenOK(r *http.Request) bool {
+func (g *authenticator) tokenOK(r *http.Request) bool {
 	sent := r.Header.Get("X-CSRF-Token")
 	if sent == "" {
 		sent = r.PostFormValue("csrf")

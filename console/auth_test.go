@@ -210,19 +210,19 @@ func TestSessionsLast(t *testing.T) {
 	used := func(id string, ago time.Duration) {
 		key := sha256.Sum256([]byte(id))
 		one := s.all[key]
-		one.used = time.Now().Add(-ago)
+		one.lastUsed = time.Now().Add(-ago)
 		s.all[key] = one
 	}
 	first, second := s.start(Viewer), s.start(Viewer)
 	used(first, sessionLife/2)
 	used(second, sessionLife*2)
-	if !s.lasts(first) || s.lasts(second) || s.lasts("") {
+	if !s.active(first) || s.active(second) || s.active("") {
 		t.Error("a session that was used lately is over, or one that was not goes on")
 	}
 	for range maxSessions {
 		s.start(Viewer)
 	}
-	if s.lasts(first) {
+	if s.active(first) {
 		t.Error("the session used longest ago goes on when there are too many")
 	}
 }
