@@ -10,7 +10,6 @@ import (
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/internal/version"
-	"github.com/rosey-bot/rosey/replay"
 	"github.com/rosey-bot/rosey/replay/spans"
 	"github.com/rosey-bot/rosey/telemetry"
 )
