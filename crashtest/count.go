@@ -24,107 +24,139 @@ type evidence struct {
 
 // tally counts what became of one command.
 type tally struct {
-	recorded int // cytube.chat
-	routed   int // plugin.{name}.command
-	replies  []streams.Stored
+	recorded int               // cytube.chat
+	routed   int               // plugin.{name}.command
+	replies  int               // cytube.send.chat
 	heard    []cytubetest.Line // the replies, in the channel
 	quotes   int               // records in the database
 	fate     string            // of a reply that was not heard
 }
 
-// count follows each command that the site accepted through the streams and back to the channel.
+// counter follows each command that the site accepted through the streams and back to the channel.
+type counter struct {
+	evidence
+	*Report
+	sent    map[int]cytubetest.Line // the commands, by number
+	tallies map[int]*tally
+	typed   map[event.Ref]int // the number of the command that a chat line is
+	routed  map[event.Ref]int // that a plugin's command is
+	sends   map[event.Ref]int // that a send answers
+	answers map[string][]int  // that a text answers
+}
+
 func count(e evidence) *Report {
-	r := &Report{Kills: map[Kind]int{}, Exits: e.exits}
-	for _, b := range e.attacks {
-		r.Kills[b.Kind]++
+	c := counter{
+		evidence: e, Report: &Report{Kills: map[Kind]int{}, Exits: e.exits},
+		sent: commands(e.heard), tallies: map[int]*tally{},
+		typed: map[event.Ref]int{}, routed: map[event.Ref]int{}, sends: map[event.Ref]int{}, answers: map[string][]int{},
 	}
-	sent := commands(e.heard)
-	tallies := map[int]*tally{}
-	for n := range sent {
-		tallies[n] = &tally{}
+	for _, a := range e.attacks {
+		c.Kills[a.Kind]++
 	}
-	typed, caused, replies := map[event.Ref]int{}, map[event.Ref]int{}, map[string][]int{} // to the command's number
-	for _, s := range e.cytube {
+	for n := range c.sent {
+		c.tallies[n] = &tally{}
+	}
+	c.countRecorded()
+	c.countRouted()
+	c.countAnswers()
+	c.countHeard()
+	c.countQuotes()
+	echoes := echoesOf(e.cytube)
+	for _, n := range slices.Sorted(maps.Keys(c.tallies)) {
+		c.add(n, c.sent[n], c.tallies[n], e.attacks, echoes)
+	}
+	return c.Report
+}
+
+func (c *counter) countRecorded() {
+	for _, s := range c.cytube {
 		chat, err := event.As[event.Chat](s.Envelope)
 		if s.Subject != event.SubjectChat || err != nil || chat.User == botName {
 			continue
 		}
 		n, ok := numberOf(chat.Message)
-		if t := tallies[n]; ok && t != nil {
+		if t := c.tallies[n]; ok && t != nil {
 			t.recorded++
-			typed[s.Ref] = n
+			c.typed[s.Ref] = n
 		} else {
-			r.strange("%s is a line that nobody typed: %q", s.Ref, chat.Message)
+			c.strange("%s is a line that nobody typed: %q", s.Ref, chat.Message)
 		}
 	}
-	for _, s := range e.plugin {
+}
+
+func (c *counter) countRouted() {
+	for _, s := range c.plugin {
 		cause, _ := s.Causation()
-		n, ok := typed[cause]
-		if s.Subject == event.CommandSubject("dice-roller") || s.Subject == event.CommandSubject("quote-db") {
-			if !ok {
-				r.strange("%s is a command that no line caused", s.Ref)
-				continue
-			}
-			tallies[n].routed++
-			caused[s.Ref] = n
-		} else if strings.HasSuffix(s.Subject, "."+event.TypeDeadLetter) || strings.HasSuffix(s.Subject, "."+event.TypeExpired) {
-			r.strange("%s: %s %s", s.Ref, s.Subject, s.Data)
+		n, ok := c.typed[cause]
+		switch isCommand := s.Subject == event.CommandSubject("dice-roller") || s.Subject == event.CommandSubject("quote-db"); {
+		case isCommand && ok:
+			c.tallies[n].routed++
+			c.routed[s.Ref] = n
+		case isCommand:
+			c.strange("%s is a command that no line caused", s.Ref)
+		case strings.HasSuffix(s.Subject, "."+event.TypeDeadLetter) || strings.HasSuffix(s.Subject, "."+event.TypeExpired):
+			c.strange("%s: %s %s", s.Ref, s.Subject, s.Data)
 		}
 	}
-	sends := map[event.Ref]int{}
-	for _, s := range e.cytube {
+}
+
+func (c *counter) countAnswers() {
+	for _, s := range c.cytube {
 		if s.Subject != event.SubjectSendChat {
 			continue
 		}
 		cause, _ := s.Causation()
-		n, ok := caused[cause]
+		n, ok := c.routed[cause]
 		chat, err := event.As[event.SendChat](s.Envelope)
 		if !ok || err != nil {
-			r.strange("%s is a reply that no command caused: %s", s.Ref, s.Data)
+			c.strange("%s is a reply that no command caused: %s", s.Ref, s.Data)
 			continue
 		}
-		if strings.HasPrefix(sent[n].Text, "!roll") && !strings.Contains(chat.Message, fmt.Sprintf("d6+%d:", n)) {
-			r.strange("%s is no reply to %q: %q", s.Ref, sent[n].Text, chat.Message)
+		if strings.HasPrefix(c.sent[n].Text, "!roll") && !strings.Contains(chat.Message, fmt.Sprintf("d6+%d:", n)) {
+			c.strange("%s is no reply to %q: %q", s.Ref, c.sent[n].Text, chat.Message)
 		}
-		tallies[n].replies = append(tallies[n].replies, s)
-		sends[s.Ref] = n
-		if replies[chat.Message] = append(replies[chat.Message], n); len(slices.Compact(slices.Clone(replies[chat.Message]))) > 1 {
-			r.strange("%q answers different commands: %v", chat.Message, replies[chat.Message])
+		c.tallies[n].replies++
+		c.sends[s.Ref] = n
+		c.answers[chat.Message] = append(c.answers[chat.Message], n)
+		if ns := c.answers[chat.Message]; len(slices.Compact(slices.Clone(ns))) > 1 {
+			c.strange("%q answers different commands: %v", chat.Message, ns)
 		}
 	}
-	for _, s := range e.cytube {
+	for _, s := range c.cytube {
 		if d, err := event.As[event.Delivery](s.Envelope); s.Subject == event.SubjectDelivery && err == nil {
-			if ref, err := event.ParseRef(d.Send); err == nil && tallies[sends[ref]] != nil {
-				tallies[sends[ref]].fate = d.Status + ": " + d.Reason
+			if ref, err := event.ParseRef(d.Send); err == nil && c.tallies[c.sends[ref]] != nil {
+				c.tallies[c.sends[ref]].fate = d.Status + ": " + d.Reason
 			}
 		}
 	}
-	for _, l := range e.heard {
+}
+
+func (c *counter) countHeard() {
+	for _, l := range c.heard {
 		if l.User != botName {
 			continue
 		}
-		if ns := replies[l.Text]; len(ns) > 0 {
-			if typed := sent[ns[0]]; typed.Channel != l.Channel {
-				r.strange("%q was answered in %s: %q", typed.Text+" in "+typed.Channel, l.Channel, l.Text)
-			}
-			tallies[ns[0]].heard = append(tallies[ns[0]].heard, l)
-		} else {
-			r.strange("the bot said what no stream holds: %q", l.Text)
+		ns := c.answers[l.Text]
+		if len(ns) == 0 {
+			c.strange("the bot said what no stream holds: %q", l.Text)
+			continue
 		}
+		if typed := c.sent[ns[0]]; typed.Channel != l.Channel {
+			c.strange("%q was answered in %s: %q", typed.Text+" in "+typed.Channel, l.Channel, l.Text)
+		}
+		c.tallies[ns[0]].heard = append(c.tallies[ns[0]].heard, l)
 	}
-	for _, text := range e.quotes {
+}
+
+func (c *counter) countQuotes() {
+	for _, text := range c.quotes {
 		n, ok := numberOf("!quote add " + text)
-		if t := tallies[n]; ok && t != nil {
+		if t := c.tallies[n]; ok && t != nil {
 			t.quotes++
 		} else {
-			r.strange("the database holds a quote that nobody added: %q", text)
+			c.strange("the database holds a quote that nobody added: %q", text)
 		}
 	}
-	echoes := echoesOf(e.cytube)
-	for _, n := range slices.Sorted(maps.Keys(tallies)) {
-		r.add(n, sent[n], tallies[n], e.attacks, echoes)
-	}
-	return r
 }
 
 // add judges one command.
@@ -133,7 +165,7 @@ func (r *Report) add(n int, typed cytubetest.Line, t *tally, attacks []Attack, e
 	if t.routed > 0 {
 		r.Handled++
 	}
-	if len(t.replies) > 0 {
+	if t.replies > 0 {
 		r.Replies++
 	}
 	if len(t.heard) > 0 {
@@ -147,21 +179,21 @@ func (r *Report) add(n int, typed cytubetest.Line, t *tally, attacks []Attack, e
 		got  int
 		what string
 	}{
-		{t.recorded, "not recorded"}, {t.routed, "not routed"}, {len(t.replies), "not answered"}, {len(t.heard), "answered, and the channel heard nothing " + t.fate},
+		{t.recorded, "not recorded"}, {t.routed, "not routed"}, {t.replies, "not answered"}, {len(t.heard), "answered, and the channel heard nothing " + t.fate},
 	} {
 		if step.got == 0 {
 			r.Lost = append(r.Lost, fmt.Sprintf("%s (%s): %s", typed.Text, typed.Time.Format(clock), step.what))
 			break
 		}
 	}
-	if quote && t.quotes == 0 && len(t.replies) > 0 {
+	if quote && t.quotes == 0 && t.replies > 0 {
 		r.Lost = append(r.Lost, fmt.Sprintf("%s (%s): answered, and the database does not hold it", typed.Text, typed.Time.Format(clock)))
 	}
 	for _, step := range []struct {
 		got  int
 		what string
 	}{
-		{t.recorded, "recorded"}, {t.routed, "routed"}, {len(t.replies), "answered"}, {t.quotes, "in the database"},
+		{t.recorded, "recorded"}, {t.routed, "routed"}, {t.replies, "answered"}, {t.quotes, "in the database"},
 	} {
 		if step.got > 1 {
 			r.DoubledInStream = append(r.DoubledInStream, fmt.Sprintf("%s (%s): %s %d times", typed.Text, typed.Time.Format(clock), step.what, step.got))
