@@ -171,12 +171,12 @@ func (b *bucket) publish(ctx context.Context, subject string, data []byte, marke
 // message id.
 const codeWrongLastMsgID = 10070
 
-// repeated reports whether the context's message id was used before in this
-// bucket, and the sequence of the write that it was used for. It asks the server
+// findMsgID returns the sequence of the write that used the context's message ID in
+// this bucket, or 0. It asks the server
 // with a write that cannot succeed: one that fails a check which the server makes
 // behind the one for repeated ids. On a replicated stream that is the check of
 // the subject's last sequence, else only that of the last message id.
-func (b *bucket) repeated(ctx context.Context, subject string) (seq uint64, err error) {
+func (b *bucket) findMsgID(ctx context.Context, subject string) (seq uint64, err error) {
 	id := msgID(ctx)
 	if id == "" {
 		return 0, nil

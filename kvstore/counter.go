@@ -115,12 +115,12 @@ func (c *counter) swap(ctx context.Context, b *bucket, value int64) (done bool, 
 	return true, nil
 }
 
-// remember notes which record the entry seq was the first of, for when the
+// noteInsert stores which record the entry seq was the first of, for when the
 // request that made it is repeated and the record's history does not go back so
 // far any more. Of each slot the history keeps as many notes as of a record. The
 // note is not waited for: it is behind the entry, and before what this instance
 // writes next.
-func (b *bucket) remember(seq uint64, id event.ID) error {
+func (b *bucket) noteInsert(seq uint64, id event.ID) error {
 	return b.store.js.Conn().PublishMsg(&nats.Msg{Subject: b.slot(seq), Data: fmt.Appendf(nil, "%d %s", seq, id)})
 }
 
@@ -128,9 +128,9 @@ func (b *bucket) slot(seq uint64) string {
 	return b.prefix + insertedKey + strconv.FormatUint(seq%insertedSlots, 10)
 }
 
-// remembered is the record that the entry seq was the first of, "" when that is
+// insertedAt returns the ID of the record whose first entry was seq, "" when that is
 // not known.
-func (b *bucket) remembered(ctx context.Context, seq uint64) (event.ID, error) {
+func (b *bucket) insertedAt(ctx context.Context, seq uint64) (event.ID, error) {
 	for from := seq; ; {
 		e, err := b.next(ctx, b.slot(seq), from)
 		if err != nil || e.revision == 0 {

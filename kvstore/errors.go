@@ -37,15 +37,15 @@ func (s *Store) failure(ctx context.Context, op, collection string, err error) e
 	return event.Errorf(code, "%s %s: %w", op, collection, err).With("collection", collection)
 }
 
-// gone reports whether err says that the bucket's stream does not exist (any
+// isGone reports whether err says that the bucket's stream does not exist (any
 // more), or that the store has forgotten the bucket.
-func gone(err error) bool {
+func isGone(err error) bool {
 	return errors.Is(err, errForgotten) || errors.Is(err, jetstream.ErrStreamNotFound)
 }
 
-// unheard reports whether nobody was there for a request to the bucket's stream:
-// that does not exist any more, or has no leader for the moment.
-func unheard(err error) bool {
+// noResponders reports whether nobody answers requests to the bucket's stream, which
+// does not exist any more or has no leader for the moment: the request had no effect.
+func noResponders(err error) bool {
 	return errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrNoStreamResponse) || errors.Is(err, jetstream.ErrJetStreamNotEnabled)
 }
 
@@ -92,10 +92,10 @@ func (s *Store) with(ctx context.Context, op, collection string, create bool, f 
 		if err = f(b); err == nil {
 			return nil
 		}
-		lost := gone(err)
-		if !lost && unheard(err) {
+		lost := isGone(err)
+		if !lost && noResponders(err) {
 			var unknown error
-			if lost, unknown = b.lost(ctx); unknown != nil {
+			if lost, unknown = b.replaced(ctx); unknown != nil {
 				return err
 			}
 		}
@@ -104,7 +104,7 @@ func (s *Store) with(ctx context.Context, op, collection string, create bool, f 
 			reopened = true
 			s.forget(b)
 			return retry.After(leaderlessError{err}, 0)
-		case lost || !unheard(err):
+		case lost || !noResponders(err):
 			return err
 		}
 		return leaderlessError{err}
@@ -121,10 +121,10 @@ func (s *Store) with(ctx context.Context, op, collection string, create bool, f 
 	return s.failure(ctx, op, collection, err)
 }
 
-// lost reports whether the bucket's stream does not exist any more. If it does, what
+// replaced reports whether the bucket's stream was deleted, or deleted and made again. If it does, what
 // is known of how it is set up, which may be why nobody answered, is brought up to
 // date.
-func (b *bucket) lost(ctx context.Context) (bool, error) {
+func (b *bucket) replaced(ctx context.Context) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, outage(ctx))
 	defer cancel()
 	info, err := b.info(ctx)

@@ -130,12 +130,12 @@ func (s *Store) importChunk(ctx context.Context, collection string, chunk []line
 		}
 		if failures[i] = acknowledged(ctx, ack); failures[i] == nil {
 			written[chunk[i].id] = i
-		} else if !unheard(failures[i]) {
+		} else if !noResponders(failures[i]) {
 			break
 		}
 	}
 	for i, l := range chunk {
-		if sent[i] != nil && unheard(failures[i]) {
+		if sent[i] != nil && noResponders(failures[i]) {
 			failures[i] = nil
 			if written[l.id] <= i { // else the record is what a later line made it
 				_, failures[i] = s.Set(ctx, event.Set{Collection: collection, ID: l.id, Data: l.data.Document(l.id)})

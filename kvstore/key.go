@@ -12,7 +12,7 @@ import (
 const counterKey = "=counter"
 
 // insertedKey and a number below insertedSlots hold which numbers the latest
-// writes with a message id were given; see bucket.remember.
+// writes with a message id were given; see bucket.noteInsert.
 const (
 	insertedKey   = "=inserted."
 	insertedSlots = 512

@@ -127,34 +127,33 @@ func (b *bucket) put(ctx context.Context, id event.ID, data []byte, ifRevision *
 			return w, err
 		}
 		// The server looks at the expected sequence before the message id.
-		if first, err := b.before(ctx, id); first.Duplicate || err != nil {
+		if first, err := b.repeatOf(ctx, id); first.Duplicate || err != nil {
 			return first, err
 		}
 		e, err := b.last(ctx, b.subject(id))
 		if err != nil {
 			return Written{}, err
 		}
-		if *ifRevision != 0 || !e.deleted() {
+		if *ifRevision != 0 || e.live() != 0 {
 			return Written{}, conflict(b.collection, id, *ifRevision, e.live())
 		}
-		expected = e.revision // a deleted record does not exist
+		expected = e.revision // a deleted record does not exist for the client
 	}
 }
 
-// before is the outcome that a write of the record had when it was made before,
-// with the same message id; it is no Duplicate when it was not.
-func (b *bucket) before(ctx context.Context, id event.ID) (Written, error) {
-	seq, err := b.repeated(ctx, b.subject(id))
+// repeatOf returns the outcome of the first write with the context's message ID. It is
+// no Duplicate where there was none.
+func (b *bucket) repeatOf(ctx context.Context, id event.ID) (Written, error) {
+	seq, err := b.findMsgID(ctx, b.subject(id))
 	if seq == 0 || err != nil {
 		return Written{}, err
 	}
-	return b.first(ctx, id, seq)
+	return b.outcomeAt(ctx, id, seq)
 }
 
-// refuse is err, but for a write that was made before: that has the outcome which
-// it had.
-func (b *bucket) refuse(ctx context.Context, id event.ID, err error) (Written, error) {
-	if first, failed := b.before(ctx, id); first.Duplicate || failed != nil {
+// unlessRepeated returns err, or the outcome of the first write where this is a repeat.
+func (b *bucket) unlessRepeated(ctx context.Context, id event.ID, err error) (Written, error) {
+	if first, failed := b.repeatOf(ctx, id); first.Duplicate || failed != nil {
 		return first, failed
 	}
 	return Written{}, err
@@ -166,13 +165,13 @@ func (b *bucket) refuse(ctx context.Context, id event.ID, err error) (Written, e
 func (b *bucket) write(ctx context.Context, id event.ID, data []byte, marker bool, expected uint64) (Written, error) {
 	seq, duplicate, err := b.publish(ctx, b.subject(id), data, marker, expected, msgID(ctx))
 	if duplicate {
-		return b.first(ctx, id, seq)
+		return b.outcomeAt(ctx, id, seq)
 	}
 	return Written{ID: id, Revision: seq}, err
 }
 
-// first is the outcome of the write that made the entry seq.
-func (b *bucket) first(ctx context.Context, id event.ID, seq uint64) (Written, error) {
+// outcomeAt returns the outcome of the write that made the entry seq.
+func (b *bucket) outcomeAt(ctx context.Context, id event.ID, seq uint64) (Written, error) {
 	e, err := b.at(ctx, seq)
 	if err != nil {
 		return Written{}, err
@@ -181,7 +180,7 @@ func (b *bucket) first(ctx context.Context, id event.ID, seq uint64) (Written, e
 		return Written{e.id, seq, true}, nil
 	}
 	if id == "" {
-		if id, err = b.remembered(ctx, seq); err != nil {
+		if id, err = b.insertedAt(ctx, seq); err != nil {
 			return Written{}, err
 		}
 	}
@@ -205,12 +204,12 @@ func (b *bucket) insert(ctx context.Context, data *jsondoc.Value) (Written, erro
 		seq, duplicate, err := b.publish(ctx, b.subject(id), data.Document(id), false, 0, mid)
 		if duplicate {
 			b.counter.give(n)
-			return b.first(ctx, "", seq)
+			return b.outcomeAt(ctx, "", seq)
 		}
 		if err == nil && mid != "" {
-			err = b.remember(seq, id)
+			err = b.noteInsert(seq, id)
 		}
-		if unheard(err) {
+		if noResponders(err) {
 			b.counter.give(n)
 		}
 		if !errors.Is(err, ErrConflict) {
@@ -229,7 +228,7 @@ func (b *bucket) modify(ctx context.Context, id event.ID, ifRevision *uint64, cr
 			return Written{}, err
 		}
 		if ifRevision != nil && e.live() != *ifRevision {
-			return b.refuse(ctx, id, conflict(b.collection, id, *ifRevision, e.live()))
+			return b.unlessRepeated(ctx, id, conflict(b.collection, id, *ifRevision, e.live()))
 		}
 		record := jsondoc.Value{Kind: jsondoc.Object}
 		switch {
@@ -238,15 +237,19 @@ func (b *bucket) modify(ctx context.Context, id event.ID, ifRevision *uint64, cr
 				return Written{}, corrupt(b.collection, id, err)
 			}
 		case !create:
-			return b.refuse(ctx, id, notFound(b.collection, id))
+			return b.unlessRepeated(ctx, id, notFound(b.collection, id))
 		}
 		before := string(record.Document(id))
 		if err := change(&record); err != nil {
-			return b.refuse(ctx, id, err)
+			return b.unlessRepeated(ctx, id, err)
 		}
 		after := record.Document(id)
+		if _, err := jsondoc.Canonical(after, id); err != nil {
+			return Written{}, event.Errorf(event.InvalidInput, "record %s of collection %s would not be readable: it %w", id, b.collection, err).
+				With("collection", b.collection).With("id", id)
+		}
 		if e.live() != 0 && string(after) == before {
-			if first, err := b.before(ctx, id); first.Duplicate || err != nil {
+			if first, err := b.repeatOf(ctx, id); first.Duplicate || err != nil {
 				return first, err
 			}
 			return Written{ID: id, Revision: e.revision}, nil
@@ -265,7 +268,7 @@ func (s *Store) Delete(ctx context.Context, req event.Delete) (Written, error) {
 	}
 	var out Written
 	err := s.with(ctx, "delete", req.Collection, false, func(b *bucket) (err error) {
-		out, err = b.remove(ctx, req.ID, req.IfRevision)
+		out, err = b.delete(ctx, req.ID, req.IfRevision)
 		return err
 	})
 	if errors.Is(err, errNoBucket) {
@@ -274,7 +277,7 @@ func (s *Store) Delete(ctx context.Context, req event.Delete) (Written, error) {
 	return out, err
 }
 
-func (b *bucket) remove(ctx context.Context, id event.ID, ifRevision *uint64) (Written, error) {
+func (b *bucket) delete(ctx context.Context, id event.ID, ifRevision *uint64) (Written, error) {
 	for {
 		e, err := b.last(ctx, b.subject(id))
 		if err != nil {
@@ -282,9 +285,9 @@ func (b *bucket) remove(ctx context.Context, id event.ID, ifRevision *uint64) (W
 		}
 		switch {
 		case e.live() == 0:
-			return b.refuse(ctx, id, notFound(b.collection, id))
+			return b.unlessRepeated(ctx, id, notFound(b.collection, id))
 		case ifRevision != nil && e.revision != *ifRevision:
-			return b.refuse(ctx, id, conflict(b.collection, id, *ifRevision, e.revision))
+			return b.unlessRepeated(ctx, id, conflict(b.collection, id, *ifRevision, e.revision))
 		}
 		if w, err := b.write(ctx, id, nil, true, e.revision); !errors.Is(err, ErrConflict) {
 			return w, err

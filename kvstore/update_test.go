@@ -168,3 +168,22 @@ func TestUpdatesDoNotLoseEachOther(t *testing.T) {
 		t.Errorf("n is %d with %d elements, want %d: %v", r.N, len(r.L), workers*each, err)
 	}
 }
+
+// An update does not write what reads would refuse.
+func TestUpdatesStayReadable(t *testing.T) {
+	t.Parallel()
+	s, _ := newStore(t)
+	ctx := streamstest.Context(t)
+	set(t, s, "c", "r", `{"n":1.5e-9999}`)
+	for name, ops := range map[string]string{
+		"too deep":  `{"$set":{"a` + strings.Repeat(".a", 600) + `":1}}`,
+		"too small": `{"$inc":{"n":1e-9999}}`,
+	} {
+		if _, err := s.Update(ctx, event.Update{Collection: "c", ID: "r", Ops: operators(ops)}); event.CodeOf(err) != event.InvalidInput {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if got := get(t, s, "c", "r"); got != `{"id":"r","n":1.5e-9999}` {
+		t.Errorf("the record is %s", got)
+	}
+}

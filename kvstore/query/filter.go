@@ -211,7 +211,13 @@ func parseNot(f field, n *jsondoc.Value) (Filter, error) {
 
 func negate(f Filter) Filter { return Filter{op: '!', subs: []Filter{f}} }
 
-func spans(f field, s ...span) Filter { return Filter{op: '?', test: test{field: f, spans: s}} }
+// spans returns a test of a field for any of the spans; without any, nothing matches.
+func spans(f field, s ...span) Filter {
+	if s == nil {
+		s = []span{}
+	}
+	return Filter{op: '?', test: test{field: f, spans: s}}
+}
 
 // encode is the encoding of an operand. A record's id 42 is 42 and "42".
 func encode(f field, n *jsondoc.Value) string {

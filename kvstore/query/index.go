@@ -3,6 +3,7 @@ package query
 import (
 	"context"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 )
@@ -22,7 +23,8 @@ func (c column) String() string {
 
 // An index orders a view's rows by columns, of which the last is always the id.
 type index struct {
-	name    string
+	name    string // for people
+	key     string
 	columns []column
 	tree    *tree
 	bytes   int64
@@ -35,6 +37,15 @@ func indexName(columns []column) string {
 		names[i] = c.String()
 	}
 	return strings.Join(names, ", ")
+}
+
+// indexKey identifies an index; its name does not, as a field may be called "a DESC".
+func indexKey(columns []column) string {
+	var key []byte
+	for _, c := range columns {
+		key = strconv.AppendBool(strconv.AppendQuote(key, c.name), c.descending)
+	}
+	return string(key)
 }
 
 func appendKey(b []byte, columns []column, r *Row) []byte {
@@ -89,7 +100,7 @@ type replaced struct{ old, new *Row }
 // for it.
 func (v *View) index(ctx context.Context, columns []column) (x *index, made bool, err error) {
 	v.mu.Lock()
-	x, b := v.find(columns), v.builds[indexName(columns)]
+	x, b := v.find(columns), v.builds[indexKey(columns)]
 	if x == nil && b == nil {
 		b = v.begin(columns)
 		v.mu.Unlock()
@@ -112,12 +123,12 @@ func (v *View) index(ctx context.Context, columns []column) (x *index, made bool
 // begin starts to make an index. The caller holds the lock.
 func (v *View) begin(columns []column) *build {
 	b := &build{
-		index:    &index{name: indexName(columns), columns: columns, tree: newTree()},
+		index:    &index{name: indexName(columns), key: indexKey(columns), columns: columns, tree: newTree()},
 		snapshot: v.primary.tree.IsoCopy(),
 		room:     v.limit - v.bytes,
 		done:     make(chan struct{}),
 	}
-	v.builds[b.index.name] = b
+	v.builds[b.index.key] = b
 	return b
 }
 
@@ -163,7 +174,7 @@ func (v *View) finish(b *build) *index {
 	for _, c := range b.changes {
 		x.replace(c.old, c.new, &scratch)
 	}
-	delete(v.builds, x.name)
+	delete(v.builds, x.key)
 	defer close(b.done)
 	if !b.filled || v.bytes+x.bytes > v.limit {
 		b.index = nil
@@ -172,7 +183,7 @@ func (v *View) finish(b *build) *index {
 	for len(v.indexes) >= maxIndexes {
 		v.drop(v.oldest())
 	}
-	v.indexes[x.name] = x
+	v.indexes[x.key] = x
 	v.bytes += x.bytes
 	return x
 }
@@ -188,6 +199,6 @@ func (v *View) oldest() *index {
 }
 
 func (v *View) drop(x *index) {
-	delete(v.indexes, x.name)
+	delete(v.indexes, x.key)
 	v.bytes -= x.bytes
 }

@@ -550,3 +550,46 @@ func TestLongResults(t *testing.T) {
 		}
 	}
 }
+
+func run(t *testing.T, v *View, filter, order string) string {
+	t.Helper()
+	q, err := Parse(event.Query{Filter: json.RawMessage(filter), OrderBy: order})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := v.Run(t.Context(), q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ids []string
+	for _, r := range got.Rows {
+		ids = append(ids, string(r.ID))
+	}
+	return strings.Join(ids, " ")
+}
+
+// A condition that nothing can meet is not lost beside others on its field.
+func TestUnsatisfiableConditions(t *testing.T) {
+	t.Parallel()
+	v := NewView(1 << 40)
+	v.apply("1", &Row{"1", 1, `{"id":1,"n":5}`})
+	for _, filter := range []string{`{"n":{"$in":[],"$gt":0}}`, `{"n":{"$gt":0,"$lt":0}}`, `{"n":{"$in":[]}}`, `{"n":{"$gt":7,"$lt":3,"$gte":5}}`, `{"$or":[{"n":{"$in":[]}},{"n":{"$in":[]}}]}`} {
+		if got := run(t, v, filter, ""); got != "" {
+			t.Errorf("%s finds %q", filter, got)
+		}
+	}
+}
+
+// A field whose name looks like a direction has an index of its own.
+func TestFieldNamedLikeADirection(t *testing.T) {
+	t.Parallel()
+	v := NewView(1 << 40)
+	v.apply("1", &Row{"1", 1, `{"id":1,"a":1,"a DESC":1}`})
+	v.apply("2", &Row{"2", 1, `{"id":2,"a":2,"a DESC":2}`})
+	if got := run(t, v, `{"a DESC":{"$gt":0}}`, ""); got != "1 2" {
+		t.Errorf("by the field: %q", got)
+	}
+	if got := run(t, v, `{}`, "a DESC"); got != "2 1" {
+		t.Errorf("in descending order: %q", got)
+	}
+}

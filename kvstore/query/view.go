@@ -98,5 +98,5 @@ func (v *View) find(columns []column) *index {
 	if len(columns) == 1 && !columns[0].descending {
 		return v.primary
 	}
-	return v.indexes[indexName(columns)]
+	return v.indexes[indexKey(columns)]
 }

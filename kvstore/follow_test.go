@@ -21,7 +21,7 @@ func TestForgottenBucketIsNotFollowed(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.forget(held)
-	if _, err := held.views.current(ctx); !gone(err) {
+	if _, err := held.views.current(ctx); !isGone(err) {
 		t.Errorf("a query of a forgotten bucket: %v", err)
 	}
 	info, err := held.info(ctx)
@@ -51,7 +51,7 @@ func TestForgottenBucketIsNotFollowed(t *testing.T) {
 	if _, err := s.Query(ctx, event.Query{Collection: "c"}); event.CodeOf(err) != event.DatabaseError {
 		t.Errorf("a query of a closed store: %v", err)
 	}
-	if _, err := seen[1].views.current(ctx); !gone(err) || view(seen[1]) != nil {
+	if _, err := seen[1].views.current(ctx); !isGone(err) || view(seen[1]) != nil {
 		t.Errorf("a query of a closed store's bucket: %v", err)
 	}
 }

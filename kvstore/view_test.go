@@ -125,6 +125,26 @@ func TestMemoryLimit(t *testing.T) {
 	}
 }
 
+// A collection that was large is answered from memory again though the markers of what
+// was deleted are still there.
+func TestDeletedRecordsNeedNoMemory(t *testing.T) {
+	t.Parallel()
+	big, js := newStore(t)
+	small := openStore(t, js, kvstore.WithMemoryLimit(10_000))
+	fill(t, big, "c", 100, func(i int) string { return fmt.Sprintf(`{"id":%d,"n":%d}`, i+1, i) })
+	if r := find(t, small, "c", "", ""); r.Explain.Plan != "stream" || r.Count != 100 {
+		t.Errorf("%d records by %s", r.Count, r.Explain.Plan)
+	}
+	for i := range 70 {
+		if _, err := big.Delete(streamstest.Context(t), event.Delete{Collection: "c", ID: event.IntID(int64(i + 1))}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if r := find(t, small, "c", "", ""); r.Explain.Plan != "scan" || r.Count != 30 {
+		t.Errorf("%d records by %s", r.Count, r.Explain.Plan)
+	}
+}
+
 // A scan is a snapshot: no record twice and none left out, whatever is written
 // meanwhile.
 func TestScansUnderWrites(t *testing.T) {
