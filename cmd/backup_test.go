@@ -46,33 +46,7 @@ func TestBackupAndRestore(t *testing.T) {
 	if err := json.Unmarshal([]byte(r.stdout), &m); err != nil || r.code != 0 || len(m.Streams) != 10 {
 		t.Errorf("restore --check: %v, %+v", err, r)
 	}
-	for _, c := range []struct {
-		args []string
-		code int
-		says string // on stdout, or on stderr when it fails
-	}{
-		{[]string{"replay", "--since", "1h"}, 0, "remember me"},
-		{[]string{"db", "get", "quotes", "42"}, 0, `"text":"Hello"`},
-		{[]string{"db", "query", "quotes"}, 0, `"text":"Hello"`},
-		{[]string{"db", "history", "quotes", "42"}, 0, "Hello"},
-		{[]string{"dead", "ls"}, 0, "no dead letters"},
-		{[]string{"status"}, 1, ""},
-		{[]string{"plugin", "ls"}, 0, "dice-roller"},
-		{[]string{"db", "set", "quotes", "42", "{}"}, 1, "is a backup, which can be read and not changed"},
-		{[]string{"send", "hello"}, 1, "is a backup"},
-		{[]string{"run", "--local"}, 1, "is a backup"},
-		{[]string{"backup", filepath.Join(dir, "again")}, 1, "is a backup"},
-		{[]string{"restore", backup}, 1, "is a backup"},
-	} {
-		r := rosey(t, "", append(c.args, "--store", backup)...)
-		out := r.stdout
-		if c.code != 0 {
-			out = r.stderr
-		}
-		if r.code != c.code || !strings.Contains(out, c.says) {
-			t.Errorf("rosey %s on a backup: %+v; want %d and %q", strings.Join(c.args, " "), r, c.code, c.says)
-		}
-	}
+	readsLikeAStore(t, dir, backup)
 	if entries, err := os.ReadDir(backup); err != nil || len(entries) != 12 {
 		t.Errorf("the backup has %d files, want 10 streams, the manifest and the sums: %v", len(entries), err)
 	}
@@ -90,7 +64,33 @@ func TestBackupAndRestore(t *testing.T) {
 		t.Error("the restored store is marked as not whole")
 	}
 	brokenOff(t, backup)
-	r = rosey(t, "hello again\n", "run", "--local", "--store", other)
+	goesOnWithTheRestored(t, other)
+}
+
+// readsLikeAStore runs commands on a backup in place of a store.
+func readsLikeAStore(t *testing.T, dir, backup string) {
+	t.Helper()
+	expect(t, []outcome{
+		{[]string{"replay", "--since", "1h"}, 0, "remember me"},
+		{[]string{"db", "get", "quotes", "42"}, 0, `"text":"Hello"`},
+		{[]string{"db", "query", "quotes"}, 0, `"text":"Hello"`},
+		{[]string{"db", "history", "quotes", "42"}, 0, "Hello"},
+		{[]string{"dead", "ls"}, 0, "no dead letters"},
+		{[]string{"status"}, 1, ""},
+		{[]string{"plugin", "ls"}, 0, "dice-roller"},
+		{[]string{"db", "set", "quotes", "42", "{}"}, 1, "is a backup, which can be read and not changed"},
+		{[]string{"send", "hello"}, 1, "is a backup"},
+		{[]string{"run", "--local"}, 1, "is a backup"},
+		{[]string{"backup", filepath.Join(dir, "again")}, 1, "is a backup"},
+		{[]string{"restore", backup}, 1, "is a backup"},
+	}, "--store", backup)
+}
+
+// goesOnWithTheRestored runs a bot on the restored store: what was answered before is
+// not answered again.
+func goesOnWithTheRestored(t *testing.T, other string) {
+	t.Helper()
+	r := rosey(t, "hello again\n", "run", "--local", "--store", other)
 	if r.code != 0 || strings.Contains(r.stdout, "Rolled") || !strings.Contains(r.stdout, "operator: hello again") {
 		t.Errorf("a bot on the restored store: %+v", r)
 	}

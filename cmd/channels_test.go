@@ -47,6 +47,14 @@ func openRooms(t *testing.T, names ...string) *rooms {
 	return r
 }
 
+// awaitUser waits for the bot to be in a room.
+func (r *rooms) awaitUser(room string, p *process) {
+	r.t.Helper()
+	if err := r.site.WaitUser(r.ctx, room, "rosey"); err != nil {
+		r.t.Fatalf("%v\n%s", err, p.stderr.String())
+	}
+}
+
 // say says a line as the room's user.
 func (r *rooms) say(room, line string) {
 	r.t.Helper()
@@ -105,13 +113,35 @@ func TestSeveralChannels(t *testing.T) {
 		}
 	}
 	config := settingsFileWith(t, "site: %s\nuser: rosey\nchannels:\n%s", r.site.URL(), list)
-	bot := startWith(t, []string{"ROSEY_PASSWORD=secret"}, "run", "--config", config, "--store", store)
+	p := startWith(t, []string{"ROSEY_PASSWORD=secret"}, "run", "--config", config, "--store", store)
 	for _, n := range names[:4] {
-		if err := r.site.WaitUser(r.ctx, n, "rosey"); err != nil {
-			t.Fatalf("%v\n%s", err, bot.stderr.String())
+		r.awaitUser(n, p)
+	}
+	r.rollEverywhere(map[string]string{"one": "!", "two": "?", "three": "!", "four": "!"})
+	r.sendToSome(store)
+	r.eachOnceInItsRoom(names)
+	r.reportLostRoom(p, store)
+	if _, lines := diagnose(t, "--config", config, "--store", store); !has(lines, "site ok: "+r.site.URL()+" has channel four") {
+		t.Errorf("doctor: %q", lines)
+	}
+	if got := rosey(t, "", "replay", "--since", "1h", "--store", store).stdout; !regexp.MustCompile(`cytube\.chat +two  +\S`).MatchString(got) {
+		t.Errorf("replay does not say which channel was spoken in:\n%s", got)
+	}
+	for _, command := range []string{"replay", "audit"} {
+		got := rosey(t, "", command, "--since", "1h", "--channel", "two", "--store", store).stdout
+		if !strings.Contains(got, "?roll d6+20") || strings.Contains(got, "!roll d6+10") {
+			t.Errorf("%s --channel two:\n%s", command, got)
 		}
 	}
-	prefix := map[string]string{"one": "!", "two": "?", "three": "!", "four": "!"}
+	if code := p.interrupt(); code != 0 {
+		t.Errorf("exit code %d\n%s", code, p.stderr.String())
+	}
+}
+
+// rollEverywhere types rolls, with each room's prefix, and begins a game and a countdown
+// in one room each.
+func (r *rooms) rollEverywhere(prefix map[string]string) {
+	r.t.Helper()
 	const rolls = 5
 	for i := range rolls {
 		for room, p := range prefix {
@@ -136,69 +166,61 @@ func TestSeveralChannels(t *testing.T) {
 			r.hear(room, fmt.Sprintf(`^🎲 Rolled d6\+%s%d: `, number(room), i))
 		}
 	}
-	if got := rosey(t, "", "send", "--channel", "four", "--store", store, "only for four"); got.code != 0 {
-		t.Errorf("send: %+v", got)
-	}
+}
+
+// sendToSome sends to a room by name, to the first, and to one that there is not.
+func (r *rooms) sendToSome(store string) {
+	r.t.Helper()
+	expect(r.t, []outcome{{[]string{"send", "--channel", "four", "only for four"}, 0, ""}}, "--store", store)
 	r.hear("four", "^only for four$")
-	if got := rosey(t, "", "send", "--store", store, "for the first"); got.code != 0 {
-		t.Errorf("send: %+v", got)
-	}
+	expect(r.t, []outcome{{[]string{"send", "for the first"}, 0, ""}}, "--store", store)
 	r.hear("one", "^for the first$")
-	if got := rosey(t, "", "send", "--channel", "six", "--store", store, "hello"); got.code != 1 || !strings.Contains(got.stderr, `not in a channel "six": its channels are one, two, three, four, five`) {
-		t.Errorf("send to a room that the bot is not in: %+v", got)
-	}
+	expect(r.t, []outcome{{[]string{"send", "--channel", "six", "hello"}, 1, `not in a channel "six": its channels are one, two, three, four, five`}}, "--store", store)
+}
+
+// eachOnceInItsRoom compares what the bot said in each room.
+func (r *rooms) eachOnceInItsRoom(names []string) {
+	r.t.Helper()
 	for _, room := range names {
 		seen := map[string]int{}
 		for _, text := range r.said(room) {
 			if seen[text]++; seen[text] > 1 {
-				t.Errorf("in %s more than once: %q", room, text)
+				r.t.Errorf("in %s more than once: %q", room, text)
 			}
 			if m := regexp.MustCompile(`Rolled d6\+(\d)`).FindStringSubmatch(text); m != nil && m[1] != number(room) {
-				t.Errorf("in %s: %q", room, text)
+				r.t.Errorf("in %s: %q", room, text)
 			}
 		}
 	}
 	if got := len(r.said("five")); got > 0 {
-		t.Errorf("said %d lines where it is banned", got)
+		r.t.Errorf("said %d lines where it is banned", got)
 	}
+}
 
-	// The room that is lost is reported, loudly.
-	if err := until(r.ctx, func() bool { return strings.Contains(bot.stderr.String(), "channel given up") }); err != nil {
-		t.Errorf("no word about the ban:\n%s", bot.stderr.String())
+// reportLostRoom compares what the log and the status say of the room that banned the bot.
+func (r *rooms) reportLostRoom(p *process, store string) {
+	r.t.Helper()
+	if err := until(r.ctx, func() bool { return strings.Contains(p.stderr.String(), "channel given up") }); err != nil {
+		r.t.Errorf("no word about the ban:\n%s", p.stderr.String())
 	}
-	status := rosey(t, "", "status", "--output", "json", "--store", store)
+	status := rosey(r.t, "", "status", "--output", "json", "--store", store)
 	var s fullStatus
 	if err := json.Unmarshal([]byte(status.stdout), &s); err != nil {
-		t.Fatalf("%v: %+v", err, status)
+		r.t.Fatalf("%v: %+v", err, status)
 	}
 	if status.code != 1 || s.Ready || !strings.Contains(s.Problem, "banned") || len(s.Bot.Channels) != 5 {
-		t.Errorf("status: exit code %d, %+v", status.code, s)
+		r.t.Errorf("status: exit code %d, %+v", status.code, s)
 	}
 	for _, c := range s.Bot.Channels {
 		if c.Connected != (c.Channel != "five") || (c.Problem == "") != c.Connected {
-			t.Errorf("status of %s: %+v", c.Channel, c)
+			r.t.Errorf("status of %s: %+v", c.Channel, c)
 		}
 	}
-	text := rosey(t, "", "status", "--store", store).stdout
+	text := rosey(r.t, "", "status", "--store", store).stdout
 	for _, want := range []string{`(?m)^ *two .* connected`, `(?m)^ *five .* NOT connected: .*banned`} {
 		if !regexp.MustCompile(want).MatchString(text) {
-			t.Errorf("%s is not in the status:\n%s", want, text)
+			r.t.Errorf("%s is not in the status:\n%s", want, text)
 		}
-	}
-	if _, lines := diagnose(t, "--config", config, "--store", store); !has(lines, "site ok: "+r.site.URL()+" has channel four") {
-		t.Errorf("doctor: %q", lines)
-	}
-	if got := rosey(t, "", "replay", "--since", "1h", "--store", store).stdout; !regexp.MustCompile(`cytube\.chat +two  +\S`).MatchString(got) {
-		t.Errorf("replay does not say which channel was spoken in:\n%s", got)
-	}
-	for _, command := range []string{"replay", "audit"} {
-		got := rosey(t, "", command, "--since", "1h", "--channel", "two", "--store", store).stdout
-		if !strings.Contains(got, "?roll d6+20") || strings.Contains(got, "!roll d6+10") {
-			t.Errorf("%s --channel two:\n%s", command, got)
-		}
-	}
-	if code := bot.interrupt(); code != 0 {
-		t.Errorf("exit code %d\n%s", code, bot.stderr.String())
 	}
 }
 

@@ -55,32 +55,7 @@ func TestTwoBots(t *testing.T) {
 	}
 	answered()
 	second := run()
-	bots := func(want int) fullStatus {
-		t.Helper()
-		var s fullStatus
-		err := until(r.ctx, func() bool {
-			s = fullStatus{}
-			got := rosey(t, "", "status", "--config", config, "--output", "json")
-			return json.Unmarshal([]byte(got.stdout), &s) == nil && s.Ready == (got.code == 0) && s.Ready && len(s.Bots) == want
-		})
-		if err != nil {
-			t.Fatalf("status: %+v\n%s\n%s", s, first.stderr.String(), second.stderr.String())
-		}
-		return s
-	}
-	holders := map[string]int{}
-	for _, b := range bots(2).Bots {
-		for _, c := range b.Channels {
-			if c.Connected {
-				holders[c.Channel] = b.PID
-			} else if !strings.HasSuffix(c.Holder, fmt.Sprintf("pid %d", first.cmd.Process.Pid)) {
-				t.Errorf("%s is held by %q", c.Channel, c.Holder)
-			}
-		}
-	}
-	if pid := first.cmd.Process.Pid; holders["one"] != pid || holders["two"] != pid {
-		t.Errorf("in the channels are %v, not the bot that came first", holders)
-	}
+	heldByFirst(t, awaitBots(r, config, 2), first)
 	if text := rosey(t, "", "status", "--config", config).stdout; !strings.Contains(text, "ready: 2 bots share 2 channels") || !strings.Contains(text, "stands by for ") {
 		t.Errorf("status:\n%s", text)
 	}
@@ -92,7 +67,7 @@ func TestTwoBots(t *testing.T) {
 		r.hear(room, fmt.Sprintf(`Rolled d6\+%d:`, n))
 	}
 	third := run()
-	bots(2)
+	awaitBots(r, config, 2)
 	stopping := time.Now()
 	if code := second.interrupt(); code != 0 {
 		t.Errorf("exit code %d\n%s", code, second.stderr.String())
@@ -105,11 +80,48 @@ func TestTwoBots(t *testing.T) {
 	if code := third.interrupt(); code != 0 {
 		t.Errorf("exit code %d\n%s", code, third.stderr.String())
 	}
-	for _, room := range []string{"one", "two"} {
+	eachOnce(r, "one", "two")
+}
+
+// awaitBots waits until so many bots share the channels, and are ready.
+func awaitBots(r *rooms, config string, want int) (s fullStatus) {
+	r.t.Helper()
+	if err := until(r.ctx, func() bool {
+		s = fullStatus{}
+		got := rosey(r.t, "", "status", "--config", config, "--output", "json")
+		return json.Unmarshal([]byte(got.stdout), &s) == nil && s.Ready == (got.code == 0) && s.Ready && len(s.Bots) == want
+	}); err != nil {
+		r.t.Fatalf("status: %+v", s)
+	}
+	return s
+}
+
+// heldByFirst compares who is in the channels: the bot that came first.
+func heldByFirst(t *testing.T, s fullStatus, first *process) {
+	t.Helper()
+	holders := map[string]int{}
+	for _, b := range s.Bots {
+		for _, c := range b.Channels {
+			if c.Connected {
+				holders[c.Channel] = b.PID
+			} else if !strings.HasSuffix(c.Holder, fmt.Sprintf("pid %d", first.cmd.Process.Pid)) {
+				t.Errorf("%s is held by %q", c.Channel, c.Holder)
+			}
+		}
+	}
+	if pid := first.cmd.Process.Pid; holders["one"] != pid || holders["two"] != pid {
+		t.Errorf("in the channels are %v, not the bot that came first", holders)
+	}
+}
+
+// eachOnce compares how often the bots said each line in each room.
+func eachOnce(r *rooms, names ...string) {
+	r.t.Helper()
+	for _, room := range names {
 		seen := map[string]bool{}
 		for _, text := range r.said(room) {
 			if seen[text] {
-				t.Errorf("in %s more than once: %q", room, text)
+				r.t.Errorf("in %s more than once: %q", room, text)
 			}
 			seen[text] = true
 		}

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -151,6 +152,28 @@ func roseyWith(t *testing.T, env []string, stdin string, args ...string) result 
 
 // testPatience is how long a test waits for anything, on a machine that does much else.
 const testPatience = 4 * time.Minute
+
+// outcome is what a command line must give.
+type outcome struct {
+	args []string
+	code int
+	says string // on stdout, or on stderr when it fails
+}
+
+// expect runs the command lines, each with more arguments, and compares what they give.
+func expect(t *testing.T, outcomes []outcome, more ...string) {
+	t.Helper()
+	for _, want := range outcomes {
+		got := rosey(t, "", append(slices.Clip(want.args), more...)...)
+		out := got.stdout
+		if want.code != 0 {
+			out += got.stderr
+		}
+		if got.code != want.code || !strings.Contains(out, want.says) {
+			t.Errorf("rosey %s: %+v; want exit code %d and %q", strings.Join(want.args, " "), got, want.code, want.says)
+		}
+	}
+}
 
 // until waits for a condition, or for ctx to end.
 func until(ctx context.Context, ok func() bool) error {
@@ -387,11 +410,17 @@ func TestMistakes(t *testing.T) {
 	held := start(t, "run", "--local", "--store", filepath.Join(dir, "held"))
 	held.say("hi")
 	held.expect("^operator: hi")
-	for _, c := range []struct {
-		args []string
-		code int
-		says string
-	}{
+	for _, c := range mistakenCommands(dir, broken, taken) {
+		r := rosey(t, "", c.args...)
+		if r.code != c.code || !strings.Contains(r.stderr, c.says) || strings.Count(strings.TrimSpace(r.stderr), "\n") > 6 {
+			t.Errorf("rosey %s: exit code %d, stderr %q; want %d and %q", strings.Join(c.args, " "), r.code, r.stderr, c.code, c.says)
+		}
+	}
+}
+
+// mistakenCommands lists command lines that cannot work, with what each says on stderr.
+func mistakenCommands(dir, broken, taken string) []outcome {
+	return []outcome{
 		{[]string{"run", "--local", "--store", filepath.Join(dir, "held")}, 1, "is held by rosey run (pid"},
 		{[]string{"run", "--config", broken}, 2, "heartbeet"},
 		{[]string{"run", "--config", filepath.Join(dir, "none.yaml")}, 2, "none.yaml"},
@@ -443,11 +472,6 @@ func TestMistakes(t *testing.T) {
 		{[]string{"status", "--store", ""}, 2, "name a directory with --store"},
 		{[]string{"run", "--local", "--store", filepath.Join(dir, "t"), "--listen-room", taken}, 1, "--listen-room " + taken},
 		{[]string{"run", "--local", "--store", filepath.Join(dir, "u"), "--metrics", taken}, 1, "--metrics " + taken},
-	} {
-		r := rosey(t, "", c.args...)
-		if r.code != c.code || !strings.Contains(r.stderr, c.says) || strings.Count(strings.TrimSpace(r.stderr), "\n") > 6 {
-			t.Errorf("rosey %s: exit code %d, stderr %q; want %d and %q", strings.Join(c.args, " "), r.code, r.stderr, c.code, c.says)
-		}
 	}
 }
 

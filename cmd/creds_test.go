@@ -50,22 +50,8 @@ func TestPluginWithCredentials(t *testing.T) {
 	p = run()
 	bot.expect("^rosey: .*1")
 
-	// What the bot and the plugin publish has IDs that no other plugin can tell.
 	fine("~", "db", "history", "quotes", "1", "--output", "json")
-	bus := busOf(t, store)
-	for stream, subject := range map[string]string{streams.Plugin: event.CommandSubject("quote-db"), streams.Cytube: event.SubjectSendChat} {
-		s, err := bus.JetStream().Stream(t.Context(), stream)
-		if err != nil {
-			t.Fatal(err)
-		}
-		msg, err := s.GetLastMsgForSubject(t.Context(), subject)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if id := msg.Header.Get(jetstream.MsgIDHeader); !strings.Contains(id, "/1~") {
-			t.Errorf("%s has the message ID %s", subject, id)
-		}
-	}
+	signedMessageIDs(t, store)
 
 	countdown := filepath.Join(dir, "countdown.creds")
 	fine("wrote", "plugin", "creds", "countdown", "--file", countdown)
@@ -83,22 +69,34 @@ func TestPluginWithCredentials(t *testing.T) {
 	if code := p.cmd.ProcessState.ExitCode(); code != 1 || !strings.Contains(p.stderr.String(), "were the credentials revoked") {
 		t.Errorf("after it was revoked: exit code %d\n%s", code, p.stderr.String())
 	}
-	for _, c := range []struct {
-		says string
-		code int
-		args []string
-	}{
-		{"has no credentials", 1, []string{"plugin", "creds", "quote-db", "--revoke"}},
-		{"is not a plugin's name", 2, []string{"plugin", "creds", "no.name"}},
-		{"holds no credentials", 1, []string{"plugin", "creds", "quote-db", "--file", filepath.Join(store, "server.json")}},
-		{"--output permissions", 2, []string{"plugin", "creds", "quote-db", "--output", "json"}},
-	} {
-		if r := rosey(t, "", append(c.args, "--store", store)...); r.code != c.code || !strings.Contains(r.stderr, strings.TrimPrefix(c.says, "--output ")) {
-			t.Errorf("rosey %s: %+v", strings.Join(c.args, " "), r)
-		}
-	}
+	expect(t, []outcome{
+		{[]string{"plugin", "creds", "quote-db", "--revoke"}, 1, "has no credentials"},
+		{[]string{"plugin", "creds", "no.name"}, 2, "is not a plugin's name"},
+		{[]string{"plugin", "creds", "quote-db", "--file", filepath.Join(store, "server.json")}, 1, "holds no credentials"},
+		{[]string{"plugin", "creds", "quote-db", "--output", "json"}, 2, "permissions"},
+	}, "--store", store)
 	if r := rosey(t, "", "plugin", "creds", "quote-db", "--output", "permissions"); r.code != 0 || !strings.Contains(r.stdout, "PASSWORD_OF_QUOTE_DB") {
 		t.Errorf("permissions: %+v", r)
+	}
+}
+
+// signedMessageIDs looks at the IDs of what the bot and the plugin published: no other
+// plugin can tell them.
+func signedMessageIDs(t *testing.T, store string) {
+	t.Helper()
+	bus := busOf(t, store)
+	for stream, subject := range map[string]string{streams.Plugin: event.CommandSubject("quote-db"), streams.Cytube: event.SubjectSendChat} {
+		s, err := bus.JetStream().Stream(t.Context(), stream)
+		if err != nil {
+			t.Fatal(err)
+		}
+		msg, err := s.GetLastMsgForSubject(t.Context(), subject)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if id := msg.Header.Get(jetstream.MsgIDHeader); !strings.Contains(id, "/1~") {
+			t.Errorf("%s has the message ID %s", subject, id)
+		}
 	}
 }
 

@@ -137,6 +137,33 @@ func TestDoctorOfSettings(t *testing.T) {
 	if r := roseyWith(t, []string{"ROSEY_PLUGINS="}, "", "doctor", "--config", write("p.yaml", "plugins: help, nonsense\n", 0o600)); !strings.Contains(r.stdout, `no shipped plugin "nonsense"`) {
 		t.Errorf("an empty variable gives the list of plugins: %+v", r)
 	}
+	site := siteWithLounge(t)
+	storesWithTroubles(t, dir, write)
+	for _, c := range settingsFindings(dir, write, site.URL) {
+		args := c.args
+		if !strings.Contains(strings.Join(args, " "), "--store") {
+			args = append(args, "--store", filepath.Join(dir, "store"))
+		}
+		if code, lines := diagnose(t, args...); code != c.code || !has(lines, c.says) {
+			t.Errorf("rosey doctor %s: %d %q; want %d and %q", strings.Join(c.args, " "), code, lines, c.code, c.says)
+		}
+	}
+	r := rosey(t, "", "doctor", "--config", filepath.Join(dir, "r.yaml"), "--store", filepath.Join(dir, "store"))
+	if strings.Contains(r.stdout, "ok    configuration") {
+		t.Errorf("a configuration that is well and not: %s", r.stdout)
+	}
+	r = rosey(t, "", "doctor", "--config", filepath.Join(dir, "broken.yaml"))
+	if !strings.Contains(r.stdout, "heartbeet: 5s\n") || strings.Contains(r.stdout, `\n`) {
+		t.Errorf("where the configuration is broken is shown as %s", r.stdout)
+	}
+	if r := rosey(t, "", "doctor", "me"); r.code != 2 {
+		t.Errorf("with an argument: %+v", r)
+	}
+}
+
+// siteWithLounge serves the socket configuration of one channel.
+func siteWithLounge(t *testing.T) *httptest.Server {
+	t.Helper()
 	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/socketconfig/lounge.json" {
 			http.Error(w, `{"error":"Invalid channel"}`, http.StatusNotFound)
@@ -145,6 +172,12 @@ func TestDoctorOfSettings(t *testing.T) {
 		fmt.Fprint(w, `{"servers":[{"url":"http://127.0.0.1:1","secure":false}]}`)
 	}))
 	t.Cleanup(site.Close)
+	return site
+}
+
+// storesWithTroubles makes directories that are no store, each in its way.
+func storesWithTroubles(t *testing.T, dir string, write func(name, text string, mode os.FileMode) string) {
+	t.Helper()
 	open := filepath.Join(dir, "open")
 	if err := os.Mkdir(open, 0o755); err != nil {
 		t.Fatal(err)
@@ -161,11 +194,12 @@ func TestDoctorOfSettings(t *testing.T) {
 	if err := client.MarkIncomplete(torn); err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range []struct {
-		args []string
-		code int
-		want string
-	}{
+}
+
+// settingsFindings lists what doctor finds with flags; says is a line of its output.
+func settingsFindings(dir string, write func(name, text string, mode os.FileMode) string, site string) []outcome {
+	open, torn, backup := filepath.Join(dir, "open"), filepath.Join(dir, "torn"), filepath.Join(dir, "backup")
+	return []outcome{
 		{[]string{"--config", write("broken.yaml", "heartbeet: 5s\n", 0o600)}, 1, "configuration FAIL: settings in"},
 		{[]string{"--config", write("r.yaml", "retention: {chat: {max_age: 1d}}\n", 0o600)}, 1, "configuration FAIL: retention names a stream CHAT"},
 		{[]string{"--config", write("s.yaml", "retention: {cytube: {max_age: 1m}}\n", 0o600)}, 1, "configuration FAIL: stream CYTUBE: max_age 1m0s is shorter"},
@@ -188,31 +222,12 @@ func TestDoctorOfSettings(t *testing.T) {
 		{[]string{"--store", open}, 0, "store warn: others can look into"},
 		{[]string{"--store", torn}, 1, "store FAIL: the restore into " + torn + " was broken off"},
 		{[]string{"--store", backup}, 1, "is a backup, on which no bot can run"},
-		{[]string{"--site", site.URL, "--channel", "lounge"}, 0, "site ok: " + site.URL + " has channel lounge at ws://127.0.0.1:1/"},
-		{[]string{"--site", site.URL, "--channel", "lounge"}, 0, "passwords ok: none: the bot joins as a guest"},
-		{[]string{"--site", site.URL, "--channel", "x"}, 1, `site FAIL: `},
+		{[]string{"--site", site, "--channel", "lounge"}, 0, "site ok: " + site + " has channel lounge at ws://127.0.0.1:1/"},
+		{[]string{"--site", site, "--channel", "lounge"}, 0, "passwords ok: none: the bot joins as a guest"},
+		{[]string{"--site", site, "--channel", "x"}, 1, `site FAIL: `},
 		{[]string{"--site", "http://127.0.0.1:1", "--channel", "lounge"}, 1, "site FAIL: cannot learn where"},
 		{[]string{"--site", "cytu.be", "--channel", "lounge"}, 1, "site FAIL: \"cytu.be\": the site must be a URL"},
 		{[]string{"--nats", "nats://127.0.0.1:1"}, 1, "server FAIL: connect to NATS at nats://127.0.0.1:1"},
-	} {
-		args := c.args
-		if !strings.Contains(strings.Join(args, " "), "--store") {
-			args = append(args, "--store", filepath.Join(dir, "store"))
-		}
-		if code, lines := diagnose(t, args...); code != c.code || !has(lines, c.want) {
-			t.Errorf("rosey doctor %s: %d %q; want %d and %q", strings.Join(c.args, " "), code, lines, c.code, c.want)
-		}
-	}
-	r := rosey(t, "", "doctor", "--config", filepath.Join(dir, "r.yaml"), "--store", filepath.Join(dir, "store"))
-	if strings.Contains(r.stdout, "ok    configuration") {
-		t.Errorf("a configuration that is well and not: %s", r.stdout)
-	}
-	r = rosey(t, "", "doctor", "--config", filepath.Join(dir, "broken.yaml"))
-	if !strings.Contains(r.stdout, "heartbeet: 5s\n") || strings.Contains(r.stdout, `\n`) {
-		t.Errorf("where the configuration is broken is shown as %s", r.stdout)
-	}
-	if r := rosey(t, "", "doctor", "me"); r.code != 2 {
-		t.Errorf("with an argument: %+v", r)
 	}
 }
 
@@ -220,6 +235,29 @@ func TestDoctorOfSettings(t *testing.T) {
 func TestDoctorOfAStore(t *testing.T) {
 	t.Parallel()
 	store := t.TempDir()
+	storeWithTroubles(t, store)
+	code, lines := diagnose(t, "--store", store)
+	for _, want := range []string{
+		"streams warn: PLUGIN: duplicate_window is 1m0s and should be 20m0s", "dead letters warn: 1, the last of plugin-trivia, ",
+		"consumers warn: plugin-trivia on PLUGIN is paused, and 1 events wait for it → rosey plugin resume trivia",
+		"plugins warn: a and b both register the command same; a gets it", "plugins warn: c is not registered well",
+	} {
+		if !has(lines, want) {
+			t.Errorf("no %q in %q", want, lines)
+		}
+	}
+	if code != 0 {
+		t.Errorf("exit code %d: %q", code, lines)
+	}
+	if r := rosey(t, "", "doctor", "--store", store); strings.Contains(r.stdout, "\x1b") {
+		t.Errorf("an escape sequence reaches the terminal: %q", r.stdout)
+	}
+}
+
+// storeWithTroubles makes a store with a stream of other settings, a dead letter, a paused
+// consumer, and registrations that clash.
+func storeWithTroubles(t *testing.T, store string) {
+	t.Helper()
 	s, err := embedded.Start(embedded.Config{Store: store})
 	if err != nil {
 		t.Fatal(err)
@@ -267,22 +305,6 @@ func TestDoctorOfAStore(t *testing.T) {
 	}
 	nc.Close()
 	must(s.Stop())
-	code, lines := diagnose(t, "--store", store)
-	for _, want := range []string{
-		"streams warn: PLUGIN: duplicate_window is 1m0s and should be 20m0s", "dead letters warn: 1, the last of plugin-trivia, ",
-		"consumers warn: plugin-trivia on PLUGIN is paused, and 1 events wait for it → rosey plugin resume trivia",
-		"plugins warn: a and b both register the command same; a gets it", "plugins warn: c is not registered well",
-	} {
-		if !has(lines, want) {
-			t.Errorf("no %q in %q", want, lines)
-		}
-	}
-	if code != 0 {
-		t.Errorf("exit code %d: %q", code, lines)
-	}
-	if r := rosey(t, "", "doctor", "--store", store); strings.Contains(r.stdout, "\x1b") {
-		t.Errorf("an escape sequence reaches the terminal: %q", r.stdout)
-	}
 }
 
 // A server that a bot cannot use is told from one that it can.

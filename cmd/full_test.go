@@ -90,55 +90,25 @@ func TestFullStore(t *testing.T) {
 }
 
 func testFullStore(t *testing.T, where []string, setting, says string, busOf func() *streams.Bus, fill func(*streams.Bus) func()) {
-	r := openRooms(t, "lobby")
-	config := settingsFileWith(t, "site: %s\nuser: rosey\nchannel: lobby\nlog_level: info\n%s", r.site.URL(), setting)
-	leased := where[0] == "--nats"
-	rosey := func(t *testing.T, stdin string, args ...string) result {
-		return rosey(t, stdin, append(args, where...)...)
-	}
-	p := startWith(t, []string{"ROSEY_PASSWORD=secret"}, append([]string{"run", "--config", config, "--metrics", "127.0.0.1:0"}, where...)...)
-	if err := r.site.WaitUser(r.ctx, "lobby", "rosey"); err != nil {
-		t.Fatalf("%v\n%s", err, p.stderr.String())
-	}
-	readyz := strings.TrimSuffix(p.served(), "/metrics") + "/readyz"
-	// gauge waits until the page of metrics says whether the store is full.
-	gauge := func(want float64) {
-		t.Helper()
-		if err := until(r.ctx, func() bool {
-			_, text := fetch(t, p.served())
-			v, shown := parsePage(t, text).sum("rosey_store_full")
-			return shown && v == want
-		}); err != nil {
-			t.Errorf("rosey_store_full is not %v: %v", want, err)
-		}
-	}
-	gauge(0)
-	r.say("lobby", "!roll d6+100")
-	r.hear("lobby", `Rolled d6\+100`)
-	if got := rosey(t, "", "db", "set", "quotes", `{"text":"kept"}`); got.code != 0 {
-		t.Fatalf("db set: %+v", got)
-	}
+	f := &fullStore{rooms: openRooms(t, "lobby"), where: where}
+	config := settingsFileWith(t, "site: %s\nuser: rosey\nchannel: lobby\nlog_level: info\n%s", f.site.URL(), setting)
+	f.process = startWith(t, []string{"ROSEY_PASSWORD=secret"}, append([]string{"run", "--config", config, "--metrics", "127.0.0.1:0"}, where...)...)
+	f.awaitUser("lobby", f.process)
+	f.awaitGauge(0)
+	f.say("lobby", "!roll d6+100")
+	f.hear("lobby", `Rolled d6\+100`)
+	expect(t, []outcome{{[]string{"db", "set", "quotes", `{"text":"kept"}`}, 0, ""}}, where...)
 	bus := busOf()
 	clear := fill(bus)
 	// A line is what finds the disk full, where nobody looked yet.
 	const commands = 5
 	for i := range commands {
-		r.say("lobby", fmt.Sprintf("!roll d6+%d", 200+i))
+		f.say("lobby", fmt.Sprintf("!roll d6+%d", 200+i))
 	}
-	full := func() bool {
-		status, body := fetch(t, readyz)
-		return status == http.StatusServiceUnavailable && strings.Contains(body, "the store is full")
-	}
-	if err := until(r.ctx, full); err != nil {
-		t.Fatalf("/readyz does not say that the store is full\n%s", p.stderr.String())
-	}
+	f.awaitFull()
 	began := time.Now()
-	gauge(1)
-	for _, c := range []struct {
-		args []string
-		code int
-		says string
-	}{
+	f.awaitGauge(1)
+	expect(t, []outcome{
 		{[]string{"status"}, 1, says},
 		{[]string{"doctor", "--config", config}, 1, "the store is full"},
 		{[]string{"db", "set", "quotes", `{"text":"refused"}`}, 1, "the store is full"},
@@ -146,11 +116,108 @@ func testFullStore(t *testing.T, where []string, setting, says string, busOf fun
 		{[]string{"send", "hello"}, 1, "the store is full"},
 		{[]string{"db", "get", "quotes", "1"}, 0, "kept"},
 		{[]string{"replay", "--since", "1h"}, 0, "Rolled d6+100"},
-	} {
-		if got := rosey(t, "", c.args...); got.code != c.code || !strings.Contains(got.stdout+got.stderr, c.says) {
-			t.Errorf("%v while the store is full: %+v", c.args, got)
+	}, where...)
+	refusal := refusedSet(t, bus)
+	if !f.isFull() {
+		t.Error("/readyz does not say any more that the store is full")
+	}
+	f.awaitHeldLines()
+	took := time.Since(began)
+	clear()
+	for i := range commands {
+		f.hear("lobby", fmt.Sprintf(`Rolled d6\+%d`, 200+i))
+	}
+	f.awaitReady()
+	f.awaitGauge(0)
+	expect(t, []outcome{{[]string{"db", "set", "quotes", `{"text":"new"}`}, 0, ""}}, where...)
+	f.answeredOnce()
+	if got := rosey(t, "", append([]string{"dead", "ls"}, where...)...); strings.Contains(got.stdout, "CYTUBE:") {
+		t.Errorf("there are dead letters: %s", got.stdout)
+	}
+	if code := f.process.interrupt(); code != 0 {
+		t.Errorf("the bot ended with %d\n%s", code, f.process.stderr.String())
+	}
+	t.Logf("full for %s or more: %d commands recorded and answered once there was room, by the same process; refused with: %s",
+		took.Round(time.Millisecond), commands, refusal)
+}
+
+// fullStore is a bot in a lobby whose store becomes full.
+type fullStore struct {
+	*rooms
+	process *process
+	where   []string // the flags that name the store
+}
+
+// isFull reports whether /readyz says that the store is full.
+func (f *fullStore) isFull() bool {
+	status, body := fetch(f.t, strings.TrimSuffix(f.process.served(), "/metrics")+"/readyz")
+	return status == http.StatusServiceUnavailable && strings.Contains(body, "the store is full")
+}
+
+func (f *fullStore) awaitFull() {
+	f.t.Helper()
+	if err := until(f.ctx, f.isFull); err != nil {
+		f.t.Fatalf("/readyz does not say that the store is full\n%s", f.process.stderr.String())
+	}
+}
+
+// awaitGauge waits until the page of metrics says whether the store is full.
+func (f *fullStore) awaitGauge(want float64) {
+	f.t.Helper()
+	if err := until(f.ctx, func() bool {
+		_, text := fetch(f.t, f.process.served())
+		v, shown := parsePage(f.t, text).sum("rosey_store_full")
+		return shown && v == want
+	}); err != nil {
+		f.t.Errorf("rosey_store_full is not %v: %v", want, err)
+	}
+}
+
+// awaitHeldLines waits until the status says that the lines wait in the bot, or, where
+// nobody can write a lease, that the bot left, as it may not be the only one.
+func (f *fullStore) awaitHeldLines() {
+	f.t.Helper()
+	held := func(channel bot.ChannelStatus) bool { return channel.Connector.Queue > 0 }
+	if f.where[0] == "--nats" {
+		held = func(channel bot.ChannelStatus) bool { return !channel.Connected }
+	}
+	if err := until(f.ctx, func() bool {
+		var s fullStatus
+		got := rosey(f.t, "", append([]string{"status", "--output", "json"}, f.where...)...)
+		return json.Unmarshal([]byte(got.stdout), &s) == nil && s.Bot != nil && held(s.Bot.Channels[0])
+	}); err != nil {
+		f.t.Errorf("status does not say that the channel's lines wait\n%s", f.process.stderr.String())
+	}
+}
+
+func (f *fullStore) awaitReady() {
+	f.t.Helper()
+	if err := until(f.ctx, func() bool { return rosey(f.t, "", append([]string{"status"}, f.where...)...).code == 0 }); err != nil {
+		f.t.Fatalf("the bot is not ready again\n%s", f.process.stderr.String())
+	}
+}
+
+// answeredOnce compares how often each command was answered.
+func (f *fullStore) answeredOnce() {
+	f.t.Helper()
+	answers := map[string]int{}
+	roll := regexp.MustCompile(`Rolled (d6\+\d+)`)
+	for _, l := range f.site.Heard() {
+		if m := roll.FindStringSubmatch(l.Text); m != nil && isRosey(l) {
+			answers[m[1]]++
 		}
 	}
+	for what, n := range answers {
+		if n != 1 {
+			f.t.Errorf("%s was answered %d times", what, n)
+		}
+	}
+}
+
+// refusedSet sends a database.set that the store has no room for, and returns why it
+// was refused.
+func refusedSet(t *testing.T, bus *streams.Bus) string {
+	t.Helper()
 	reply, err := bus.Conn().Request(event.SubjectSet, []byte(`{"collection":"quotes","data":{"text":"refused"}}`), testPatience)
 	if err != nil {
 		t.Fatal(err)
@@ -164,54 +231,7 @@ func testFullStore(t *testing.T, where []string, setting, says string, busOf fun
 	if err := json.Unmarshal(reply.Data, &refusal); err != nil || refusal.Success || refusal.Code != "DATABASE_ERROR" || refusal.Details["reason"] != "store_full" {
 		t.Errorf("database.set answers %s", reply.Data)
 	}
-	if status, _ := fetch(t, readyz); status != http.StatusServiceUnavailable {
-		t.Errorf("/readyz: %d", status)
-	}
-	// The lines wait in the bot, or, where nobody can write a lease, it leaves, as it
-	// may not be the only one.
-	held := func(channel bot.ChannelStatus) bool { return channel.Connector.Queue > 0 }
-	if leased {
-		held = func(channel bot.ChannelStatus) bool { return !channel.Connected }
-	}
-	if err := until(r.ctx, func() bool {
-		var s fullStatus
-		got := rosey(t, "", "status", "--output", "json")
-		return json.Unmarshal([]byte(got.stdout), &s) == nil && s.Bot != nil && held(s.Bot.Channels[0])
-	}); err != nil {
-		t.Errorf("status does not say that the channel's lines wait\n%s", p.stderr.String())
-	}
-	took := time.Since(began)
-	clear()
-	for i := range commands {
-		r.hear("lobby", fmt.Sprintf(`Rolled d6\+%d`, 200+i))
-	}
-	if err := until(r.ctx, func() bool { return rosey(t, "", "status").code == 0 }); err != nil {
-		t.Fatalf("the bot is not ready again\n%s", p.stderr.String())
-	}
-	gauge(0)
-	if got := rosey(t, "", "db", "set", "quotes", `{"text":"new"}`); got.code != 0 {
-		t.Errorf("db set when there is room: %+v", got)
-	}
-	answers := map[string]int{}
-	roll := regexp.MustCompile(`Rolled (d6\+\d+)`)
-	for _, l := range r.site.Heard() {
-		if m := roll.FindStringSubmatch(l.Text); m != nil && isRosey(l) {
-			answers[m[1]]++
-		}
-	}
-	for what, n := range answers {
-		if n != 1 {
-			t.Errorf("%s was answered %d times", what, n)
-		}
-	}
-	if got := rosey(t, "", "dead", "ls"); strings.Contains(got.stdout, "CYTUBE:") {
-		t.Errorf("there are dead letters: %s", got.stdout)
-	}
-	if code := p.interrupt(); code != 0 {
-		t.Errorf("the bot ended with %d\n%s", code, p.stderr.String())
-	}
-	t.Logf("full for %s or more: %d commands recorded and answered once there was room, each once, by the same process; refused with: %s",
-		took.Round(time.Millisecond), len(answers)-1, refusal.Error)
+	return refusal.Error
 }
 
 func isRosey(l cytubetest.Line) bool { return l.User == "rosey" }

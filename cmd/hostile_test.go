@@ -223,38 +223,12 @@ func TestHostileNames(t *testing.T) {
 	}
 	s.event("changeMedia", map[string]any{"id": "../>", "title": "*.>", "seconds": 1, "type": "a.b.*"})
 	s.answered("!roll d6+5")
-	routed := func(user string) (n int) {
-		p, err := s.bus.JetStream().OrderedConsumer(s.ctx, streams.Plugin, jetstream.OrderedConsumerConfig{FilterSubjects: []string{event.AllCommands}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for pending := p.CachedInfo().NumPending; pending > 0; {
-			m, err := p.Next(jetstream.FetchMaxWait(testPatience))
-			if err != nil {
-				t.Fatal(err)
-			}
-			meta, err := m.Metadata()
-			if err != nil {
-				t.Fatal(err)
-			}
-			pending = meta.NumPending
-			d, err := streams.Read(m)
-			if err != nil {
-				t.Errorf("%s: %v", d.Ref, err)
-				continue
-			}
-			if c, err := event.As[event.Command](d.Envelope); err == nil && c.User == user {
-				n++
-			}
-		}
-		return n
-	}
 	for _, name := range []string{"rosey", "ROSEY", "Rosey"} {
-		if n := routed(name); n > 0 {
+		if n := s.routed(name); n > 0 {
 			t.Errorf("%d commands of %q are routed", n, name)
 		}
 	}
-	if routed("a b") == 0 || routed("r\u043esey") == 0 {
+	if s.routed("a b") == 0 || s.routed("r\u043esey") == 0 {
 		t.Error("commands of others are not routed")
 	}
 	subjects, keys := s.subjects()
@@ -268,6 +242,35 @@ func TestHostileNames(t *testing.T) {
 	}
 	t.Logf("%d names, %d of them the bot's own in some case, and %d lines: %d subjects in use, %d of them keys, all of the contract's forms; answered on",
 		len(names), own, len(names)*(len(commands)+1), len(subjects), keys)
+}
+
+// routed counts the commands of a user that the router has routed.
+func (s *siege) routed(user string) (n int) {
+	s.t.Helper()
+	p, err := s.bus.JetStream().OrderedConsumer(s.ctx, streams.Plugin, jetstream.OrderedConsumerConfig{FilterSubjects: []string{event.AllCommands}})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for pending := p.CachedInfo().NumPending; pending > 0; {
+		m, err := p.Next(jetstream.FetchMaxWait(testPatience))
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		meta, err := m.Metadata()
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		pending = meta.NumPending
+		d, err := streams.Read(m)
+		if err != nil {
+			s.t.Errorf("%s: %v", d.Ref, err)
+			continue
+		}
+		if c, err := event.As[event.Command](d.Envelope); err == nil && c.User == user {
+			n++
+		}
+	}
+	return n
 }
 
 // subjects are those on which anything is stored, by number of events.

@@ -114,62 +114,87 @@ func TestMetricsOfARunningBot(t *testing.T) {
 	waitPlugin(t, store, `"name":"dice-roller","version":"1.0.0","state":"running"`)
 	bot.say("!roll 2d6")
 	bot.expect("Rolled 2d6")
-	type expected struct {
-		name        string
-		labels      []string
-		least, most float64
-	}
-	// What is counted last is counted when the answer has long been heard.
-	shows := func(url string, all ...expected) (got page) {
-		t.Helper()
-		var wrong []string
-		err := until(soon(t), func() bool {
-			_, text := fetch(t, url)
-			got, wrong = parsePage(t, text), nil
-			for _, c := range all {
-				if v, ok := got.sum(c.name, c.labels...); !ok || v < c.least || v > c.most {
-					wrong = append(wrong, fmt.Sprintf("%s%v is %v (found: %t), want %v to %v", c.name, c.labels, v, ok, c.least, c.most))
-				}
-			}
-			return len(wrong) == 0
-		})
-		if err != nil {
-			t.Errorf("%v:\n%s", err, strings.Join(wrong, "\n"))
-		}
-		return got
-	}
-	got := shows(bot.served(), []expected{
-		{"rosey_cytube_connected", []string{`rosey_channel="local"`}, 1, 1},
-		{"rosey_cytube_reconnects_total", []string{`rosey_channel="local"`}, 0, 0},
-		{"rosey_send_echoes_missed_total", []string{`rosey_channel="local"`}, 0, 0},
-		{"rosey_send_resends_total", []string{`rosey_channel="local"`}, 0, 0},
-		{"rosey_send_queue", []string{`rosey_channel="local"`}, 0, 1},
-		{"messaging_client_sent_messages_total", []string{`="cytube.chat"`}, 6, 9},
-		{"messaging_client_sent_messages_total", []string{`="plugin.{name}.command"`}, 3, 3},
-		{"messaging_client_operation_duration_seconds_count", []string{`="database.set"`, `="request"`}, 1, 1},
-		{"messaging_client_operation_duration_seconds_count", []string{`="database.get"`, `="RECORD_NOT_FOUND"`}, 1, 1},
-		{"messaging_process_duration_seconds_count", []string{`="router"`, `="done"`}, 6, 9},
-		{"messaging_process_duration_seconds_count", []string{`="plugin-quote-db"`, `="done"`}, 2, 2},
-		{"rosey_consumer_wait_duration_seconds_count", []string{`="cytube-sender"`}, 3, 3},
-		{"rosey_consumer_redeliveries_total", []string{`="router"`}, 0, 0},
-		{"rosey_consumer_dead_letters_total", []string{`="cytube-sender"`}, 0, 0},
-		{"rosey_database_operation_duration_seconds_count", []string{`="set"`}, 1, 1},
-		{"rosey_database_operation_duration_seconds_sum", []string{`="set"`}, 1e-6, 30},
-		{"rosey_store_full", nil, 0, 0},
-		{"rosey_stream_messages", []string{`="CYTUBE"`}, 9, 100},
-		{"rosey_stream_size_bytes", []string{`="CYTUBE"`}, 1000, 1e6},
-		{"rosey_stream_limit_bytes", []string{`="CYTUBE"`}, 5e8, 5e8},
-		{"rosey_consumer_lag", []string{`="router"`}, 0, 3},
-		{"rosey_consumer_unacknowledged", []string{`="plugin-dice-roller"`}, 0, 1},
-		{"rosey_span_dropped_total", nil, 0, 0},
-		{"go_goroutines", nil, 10, 1000},
-		{"process_resident_memory_bytes", nil, 1e6, 1e10},
-	}...)
+	got := awaitShown(t, bot.served(), expectedOfBot...)
 	for key, v := range got.samples {
 		if v < 0 {
 			t.Errorf("%s is %v", key, v)
 		}
 	}
+	deployedMetricsExist(t, got)
+
+	// The plugin's process has a page of its own.
+	mine := awaitShown(t, plugin.served(), expected{"messaging_process_duration_seconds_count", []string{`="plugin-dice-roller"`}, 1, 1})
+	if mine.names["rosey_stream_messages"] || mine.names["rosey_cytube_connected"] {
+		t.Error("the plugin's process counts what is the bot's")
+	}
+	for _, p := range []*process{bot, plugin} {
+		for path, want := range map[string]string{"/healthz": "ok\n", "/readyz": "ready\n"} {
+			if status, body := fetch(t, strings.TrimSuffix(p.served(), "/metrics")+path); status != http.StatusOK || body != want {
+				t.Errorf("%s: %d %q", path, status, body)
+			}
+		}
+	}
+}
+
+// expected is a range of a metric's sum over the series with some labels.
+type expected struct {
+	name        string
+	labels      []string
+	least, most float64
+}
+
+var expectedOfBot = []expected{
+	{"rosey_cytube_connected", []string{`rosey_channel="local"`}, 1, 1},
+	{"rosey_cytube_reconnects_total", []string{`rosey_channel="local"`}, 0, 0},
+	{"rosey_send_echoes_missed_total", []string{`rosey_channel="local"`}, 0, 0},
+	{"rosey_send_resends_total", []string{`rosey_channel="local"`}, 0, 0},
+	{"rosey_send_queue", []string{`rosey_channel="local"`}, 0, 1},
+	{"messaging_client_sent_messages_total", []string{`="cytube.chat"`}, 6, 9},
+	{"messaging_client_sent_messages_total", []string{`="plugin.{name}.command"`}, 3, 3},
+	{"messaging_client_operation_duration_seconds_count", []string{`="database.set"`, `="request"`}, 1, 1},
+	{"messaging_client_operation_duration_seconds_count", []string{`="database.get"`, `="RECORD_NOT_FOUND"`}, 1, 1},
+	{"messaging_process_duration_seconds_count", []string{`="router"`, `="done"`}, 6, 9},
+	{"messaging_process_duration_seconds_count", []string{`="plugin-quote-db"`, `="done"`}, 2, 2},
+	{"rosey_consumer_wait_duration_seconds_count", []string{`="cytube-sender"`}, 3, 3},
+	{"rosey_consumer_redeliveries_total", []string{`="router"`}, 0, 0},
+	{"rosey_consumer_dead_letters_total", []string{`="cytube-sender"`}, 0, 0},
+	{"rosey_database_operation_duration_seconds_count", []string{`="set"`}, 1, 1},
+	{"rosey_database_operation_duration_seconds_sum", []string{`="set"`}, 1e-6, 30},
+	{"rosey_store_full", nil, 0, 0},
+	{"rosey_stream_messages", []string{`="CYTUBE"`}, 9, 100},
+	{"rosey_stream_size_bytes", []string{`="CYTUBE"`}, 1000, 1e6},
+	{"rosey_stream_limit_bytes", []string{`="CYTUBE"`}, 5e8, 5e8},
+	{"rosey_consumer_lag", []string{`="router"`}, 0, 3},
+	{"rosey_consumer_unacknowledged", []string{`="plugin-dice-roller"`}, 0, 1},
+	{"rosey_span_dropped_total", nil, 0, 0},
+	{"go_goroutines", nil, 10, 1000},
+	{"process_resident_memory_bytes", nil, 1e6, 1e10},
+}
+
+// awaitShown waits until a page shows all of that: what is counted last is counted when
+// the answer has long been heard.
+func awaitShown(t *testing.T, url string, all ...expected) (got page) {
+	t.Helper()
+	var wrong []string
+	err := until(soon(t), func() bool {
+		_, text := fetch(t, url)
+		got, wrong = parsePage(t, text), nil
+		for _, c := range all {
+			if v, ok := got.sum(c.name, c.labels...); !ok || v < c.least || v > c.most {
+				wrong = append(wrong, fmt.Sprintf("%s%v is %v (found: %t), want %v to %v", c.name, c.labels, v, ok, c.least, c.most))
+			}
+		}
+		return len(wrong) == 0
+	})
+	if err != nil {
+		t.Errorf("%v:\n%s", err, strings.Join(wrong, "\n"))
+	}
+	return got
+}
+
+// deployedMetricsExist looks for the metrics that the dashboard and the alerts use.
+func deployedMetricsExist(t *testing.T, got page) {
+	t.Helper()
 	for _, file := range []string{"grafana-dashboard.json", "prometheus-rules.yaml"} {
 		text, err := os.ReadFile(filepath.Join("..", "deploy", file))
 		if err != nil {
@@ -182,19 +207,6 @@ func TestMetricsOfARunningBot(t *testing.T) {
 		for _, name := range used {
 			if !got.names[name] && !got.labels[name] {
 				t.Errorf("%s, which %s uses, is not on the page", name, file)
-			}
-		}
-	}
-
-	// The plugin's process has a page of its own.
-	mine := shows(plugin.served(), expected{"messaging_process_duration_seconds_count", []string{`="plugin-dice-roller"`}, 1, 1})
-	if mine.names["rosey_stream_messages"] || mine.names["rosey_cytube_connected"] {
-		t.Error("the plugin's process counts what is the bot's")
-	}
-	for _, p := range []*process{bot, plugin} {
-		for path, want := range map[string]string{"/healthz": "ok\n", "/readyz": "ready\n"} {
-			if status, body := fetch(t, strings.TrimSuffix(p.served(), "/metrics")+path); status != http.StatusOK || body != want {
-				t.Errorf("%s: %d %q", path, status, body)
 			}
 		}
 	}

@@ -53,16 +53,58 @@ func TestNothingSpeaksToTheTerminal(t *testing.T) {
 	bot := start(t, "run", "--local", "--store", store, "--log-level", "debug")
 	bot.say("hello")
 	bot.expect("^operator: hello$")
-	bus := busOf(t, store)
+	castSpells(t, busOf(t, store))
+	bot.say("mallory: " + strings.ReplaceAll(spell, "\n", ""))
+	bot.expect("^mallory: A")
+	bot.say("!help")
+	bot.expect("^rosey: ")
+	waitStored(t, store, `"mallory"`)
+
+	commands := 0
+	check := func(name, text string) {
+		t.Helper()
+		commands++
+		if found := spoken(text); len(found) > 0 {
+			t.Errorf("%s lets through %d characters, such as %s", name, len(found), found[0])
+		}
+	}
+	lines := terminalCommands(t)
+	for i := range lines {
+		lines[i] = append(lines[i], "--store", store)
+	}
+	for i, r := range roseyAll(t, lines) {
+		args := lines[i][:len(lines[i])-2]
+		check(fmt.Sprintf("rosey %.60q", args), r.stdout+r.stderr)
+		if found := halves(r.stdout); len(found) > 0 && (args[0] == "db" || args[len(args)-1] == "json") {
+			t.Errorf("rosey %.60q writes %d halves of surrogate pairs, such as %s", args, len(found), found[0])
+		}
+		if args[0] == "audit" && args[len(args)-1] == "csv" {
+			noFormulas(t, r.stdout)
+		}
+	}
+	var shown strings.Builder
+	for len(bot.lines) > 0 {
+		shown.WriteString(<-bot.lines + "\n")
+	}
+	check("the local room", shown.String())
+	check("the log", bot.stderr.String())
+	t.Logf("%d outputs looked at, none with a control character of the %d in %d runes of the text", commands, len(spoken(spell)), utf8.RuneCountInString(spell))
+}
+
+// spelled is the correlation ID of what castSpells stores.
+const spelled = "550e8400-e29b-41d4-a716-446655440000"
+
+// castSpells stores the spell in every place that can hold it.
+func castSpells(t *testing.T, bus *streams.Bus) {
+	t.Helper()
 	ctx := soon(t)
-	const correlation = "550e8400-e29b-41d4-a716-446655440000"
 	publish := func(subject string, payload any) {
 		t.Helper()
 		e, err := event.New(subject, payload)
 		if err != nil {
 			t.Fatal(err)
 		}
-		e.CorrelationID = correlation
+		e.CorrelationID = spelled
 		e = e.WithMeta(event.MetaSource, spell).WithMeta(spell, spell)
 		if _, err := bus.Publish(ctx, e); err != nil {
 			t.Errorf("%s: %v", subject, err)
@@ -98,26 +140,17 @@ func TestNothingSpeaksToTheTerminal(t *testing.T) {
 	if _, err := bus.JetStream().Publish(ctx, event.SubjectChat, []byte(spell)); err != nil { // no JSON at all
 		t.Fatal(err)
 	}
-	bot.say("mallory: " + strings.ReplaceAll(spell, "\n", ""))
-	bot.expect("^mallory: A")
-	bot.say("!help")
-	bot.expect("^rosey: ")
-	waitStored(t, store, `"mallory"`)
+}
 
-	commands := 0
-	check := func(name, text string) {
-		t.Helper()
-		commands++
-		if found := spoken(text); len(found) > 0 {
-			t.Errorf("%s lets through %d characters, such as %s", name, len(found), found[0])
-		}
-	}
-	lines := [][]string{
+// terminalCommands lists command lines that print what others wrote, or what was typed.
+func terminalCommands(t *testing.T) [][]string {
+	t.Helper()
+	return [][]string{
 		{"replay", "--since", "1h"}, {"replay", "--since", "1h", "--tree"}, {"replay", "--since", "1h", "--summary"},
 		{"replay", "--since", "1h", "--output", "json"}, {"replay", "--since", "1h", "--user", spell}, {"replay", "--since", spell},
 		{"replay", "--since", "1h", "--summary", "--output", "json"}, {"replay", "--since", "1h", "--subject", spell},
 		{"replay", "--since", "1h", "--into", "dice-roller"}, {"replay", "--since", "1h", "--into", "dice-roller", "--output", "json"},
-		{"trace", correlation}, {"trace", correlation, "--output", "json"}, {"trace", spell},
+		{"trace", spelled}, {"trace", spelled, "--output", "json"}, {"trace", spell},
 		{"audit", "--since", "1h"}, {"audit", "--since", "1h", "--output", "csv"}, {"audit", "--since", "1h", "--output", "json"},
 		{"audit", "--since", "1h", "--output", "html"}, {"audit", "--grep", "(" + spell},
 		{"plugin", "ls"}, {"plugin", "ls", "--output", "json"}, {"plugin", "run", spell}, {"plugin", "pause", spell},
@@ -130,32 +163,18 @@ func TestNothingSpeaksToTheTerminal(t *testing.T) {
 		{"status"}, {"status", "--output", "json"}, {"doctor"}, {"doctor", "--output", "json"}, {"send", spell}, {"send", "--channel", spell, "x"},
 		{spell}, {"run", "--" + spell}, {"replay", "--output", spell}, {"run", spell},
 	}
-	for i := range lines {
-		lines[i] = append(lines[i], "--store", store)
-	}
-	for i, r := range roseyAll(t, lines) {
-		args := lines[i][:len(lines[i])-2]
-		check(fmt.Sprintf("rosey %.60q", args), r.stdout+r.stderr)
-		if found := halves(r.stdout); len(found) > 0 && (args[0] == "db" || args[len(args)-1] == "json") {
-			t.Errorf("rosey %.60q writes %d halves of surrogate pairs, such as %s", args, len(found), found[0])
-		}
-		if args[0] == "audit" && args[len(args)-1] == "csv" {
-			for line := range strings.Lines(r.stdout) {
-				for _, field := range strings.Split(line, ",") {
-					if field = strings.Trim(field, `"`); field != "" && strings.ContainsRune("=@", rune(field[0])) {
-						t.Errorf("a spreadsheet takes %q for a formula", field)
-					}
-				}
+}
+
+// noFormulas looks for fields that a spreadsheet takes for a formula.
+func noFormulas(t *testing.T, table string) {
+	t.Helper()
+	for line := range strings.Lines(table) {
+		for _, field := range strings.Split(line, ",") {
+			if field = strings.Trim(field, `"`); field != "" && strings.ContainsRune("=@", rune(field[0])) {
+				t.Errorf("a spreadsheet takes %q for a formula", field)
 			}
 		}
 	}
-	var shown strings.Builder
-	for len(bot.lines) > 0 {
-		shown.WriteString(<-bot.lines + "\n")
-	}
-	check("the local room", shown.String())
-	check("the log", bot.stderr.String())
-	t.Logf("%d outputs looked at, none with a control character of the %d in %d runes of the text", commands, len(spoken(spell)), utf8.RuneCountInString(spell))
 }
 
 func quoted(t *testing.T, text string) string {

@@ -29,10 +29,7 @@ func TestSettingsLoseAChannel(t *testing.T) {
 		return bot
 	}
 	send := func(room, text string) {
-		t.Helper()
-		if got := rosey(t, "", "send", "--channel", room, "--store", store, text); got.code != 0 {
-			t.Fatalf("send: %+v", got)
-		}
+		expect(t, []outcome{{[]string{"send", "--channel", room, text}, 0, ""}}, "--store", store)
 	}
 	stop := func(bot *process) {
 		t.Helper()
@@ -60,22 +57,7 @@ func TestSettingsLoseAChannel(t *testing.T) {
 
 	bot = run(settingsFileWith(t, "site: %s\nuser: rosey\nchannel: one\n", r.site.URL()))
 	r.hear("one", "^one 2$")
-	refusals := func() int { return strings.Count(replayed(t, store), `"status":"refused"`) }
-	cytube, err := busOf(t, store).JetStream().Stream(t.Context(), streams.Cytube)
-	if err != nil {
-		t.Fatal(err)
-	}
-	durables := func() (names []string) {
-		for name := range cytube.ConsumerNames(t.Context()).Name() {
-			if strings.HasPrefix(name, "cytube-sender-") {
-				names = append(names, name)
-			}
-		}
-		return names
-	}
-	if err := until(r.ctx, func() bool { return refusals() == 2 && len(durables()) == 0 }); err != nil {
-		t.Fatalf("%d sends are refused, and there are still %q\n%s", refusals(), durables(), bot.stderr.String())
-	}
+	awaitVacated(r, store, bot)
 	if _, lines := diagnose(t, "--store", store); !has(lines, "consumers ok") {
 		t.Errorf("doctor: %q", lines)
 	}
@@ -95,6 +77,27 @@ func TestSettingsLoseAChannel(t *testing.T) {
 	}
 	if n := strings.Count(replayed(t, store), `"subject":"cytube.delivery"`); n != 2 {
 		t.Errorf("%d sends are recorded as not heard", n)
+	}
+}
+
+// awaitVacated waits until two sends are refused and no channel's outbox is left.
+func awaitVacated(r *rooms, store string, bot *process) {
+	r.t.Helper()
+	refusals := func() int { return strings.Count(replayed(r.t, store), `"status":"refused"`) }
+	cytube, err := busOf(r.t, store).JetStream().Stream(r.ctx, streams.Cytube)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	durables := func() (names []string) {
+		for name := range cytube.ConsumerNames(r.ctx).Name() {
+			if strings.HasPrefix(name, "cytube-sender-") {
+				names = append(names, name)
+			}
+		}
+		return names
+	}
+	if err := until(r.ctx, func() bool { return refusals() == 2 && len(durables()) == 0 }); err != nil {
+		r.t.Fatalf("%d sends are refused, and there are still %q\n%s", refusals(), durables(), bot.stderr.String())
 	}
 }
 
