@@ -87,8 +87,8 @@ func failing(_ context.Context, d streams.Stored) ([]event.Envelope, error) {
 	return nil, consumers.Permanent(errors.New("a mistake"))
 }
 
-// Consumers that read what all plugins emit, and fail, read their own dead letters
-// and each other's. That comes to an end.
+// Consumers that read all plugins' events and fail read their own and each other's dead
+// letters, of which there is a finite number.
 func TestDeadLettersOfDeadLettersEnd(t *testing.T) {
 	t.Parallel()
 	bus := streamstest.Bus(t, streamstest.Server(t))
@@ -102,8 +102,8 @@ func TestDeadLettersOfDeadLettersEnd(t *testing.T) {
 		_ = consumers.Run(ctx, bus, consumers.Config{Durable: "plugin-u", Stream: streams.Plugin, Name: "u", Subjects: everyEvent, Observe: observe}, failing)
 	})
 	streamstest.Publish(t, bus, event.EventSubject("other", "hello"), map[string]any{})
-	// Each sets aside the event and the other's letter about it, and each reads
-	// these five events.
+	// Each dead-letters the event and the other's letter about it, and reads these five
+	// events.
 	for range 2 * 5 {
 		if o := next(t, settled); o.Result != consumers.Dead {
 			t.Errorf("outcome %+v", o)
@@ -121,7 +121,7 @@ func TestDeadLettersOfDeadLettersEnd(t *testing.T) {
 	idle(t, bus)
 }
 
-// What tells of another event is set aside in its turn where it is somebody else's.
+// A failing consumer dead-letters notices unless they are its own or about notices.
 func TestNoticesThatFail(t *testing.T) {
 	t.Parallel()
 	about := func(subject string) event.DeadLetter {

@@ -50,7 +50,7 @@ func TestOutputsCarryIDsCorrelationAndCause(t *testing.T) {
 	}
 }
 
-// A redelivered command gives one reply, whatever the first attempt got done.
+// A redelivered command gives one reply, however far the first attempt got.
 func TestRedeliveryRepeatsNothing(t *testing.T) {
 	t.Parallel()
 	bus := streamstest.Bus(t, streamstest.Server(t))
@@ -75,8 +75,8 @@ func TestRedeliveryRepeatsNothing(t *testing.T) {
 	}
 }
 
-// An acknowledgement lost in a crash brings the event again to another process
-// with the same durable; what it publishes is recognised.
+// After a crash before the ack the event is redelivered to another process with the same
+// durable, whose outputs are deduplicated.
 func TestLostAckIsRedeliveredToAnotherProcess(t *testing.T) {
 	t.Parallel()
 	server := streamstest.Server(t)
@@ -107,8 +107,7 @@ func TestLostAckIsRedeliveredToAnotherProcess(t *testing.T) {
 	}
 }
 
-// What a handler does before it ends may differ between attempts; what it
-// returns keeps its numbers all the same.
+// Outputs keep their IDs even if the handler publishes less than before until it returns.
 func TestOutputsKeepTheirIDsWhateverWasDoneBefore(t *testing.T) {
 	t.Parallel()
 	bus := streamstest.Bus(t, streamstest.Server(t))
@@ -164,8 +163,8 @@ func TestMistakesInOutputsAreNamedAndPublishNothing(t *testing.T) {
 	}
 }
 
-// A handler may return thousands of outputs. When its process dies amid them, the
-// next one stores the rest, and nothing twice.
+// A handler may return thousands of outputs. After a crash amid them, the redelivery
+// stores the rest, and nothing twice.
 func TestThousandsOfOutputs(t *testing.T) {
 	t.Parallel()
 	const n, before = 5000, 1234
@@ -207,8 +206,7 @@ func TestThousandsOfOutputs(t *testing.T) {
 	t.Logf("%d outputs of one event, %d of them stored before the process died: %d stored, in order, each once; the next event was handled", n, before, len(said)-1)
 }
 
-// An event whose correlation ID is too long for a header, as any NATS client can
-// write one, is handled as one without.
+// An event whose correlation ID is too long for a header is handled as one without.
 func TestLongCorrelation(t *testing.T) {
 	t.Parallel()
 	bus := streamstest.Bus(t, streamstest.Server(t))

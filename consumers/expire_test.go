@@ -33,7 +33,7 @@ func TestOldEventsExpireVisibly(t *testing.T) {
 	}
 }
 
-// An event of a plugin's own is no expiration, whatever its type ends in.
+// A plugin's own event is no expiration, even if its type ends in "expired".
 func TestOwnEventsAreNoExpirations(t *testing.T) {
 	t.Parallel()
 	bus := streamstest.Bus(t, streamstest.Server(t))

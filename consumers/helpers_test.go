@@ -20,8 +20,8 @@ import (
 
 func TestMain(m *testing.M) { streamstest.Main(m) }
 
-// start runs a consumer of plugin.t.command until the test ends or stop is
-// called; settled gets each outcome that c.Observe does not.
+// start runs a consumer of plugin.t.command until the test ends or stop is called. The
+// outcomes are sent to settled unless c.Observe is set.
 func start(t *testing.T, bus *streams.Bus, c consumers.Config, h consumers.Handler) (settled chan consumers.Outcome, stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(streamstest.Context(t))
@@ -74,7 +74,7 @@ func next[T any](t *testing.T, ch <-chan T) T {
 	case v := <-ch:
 		return v
 	case <-time.After(3 * time.Minute):
-		t.Fatal("waited in vain")
+		t.Fatal("timed out")
 		panic("unreachable")
 	}
 }
@@ -85,8 +85,8 @@ func only(all []streams.Stored, subject string) []streams.Stored {
 
 var quick = []time.Duration{time.Millisecond, time.Millisecond}
 
-// idle waits until the consumer has nothing to do: the server is told that an event
-// is settled, and does not say when it has taken note of it.
+// idle waits until the consumer has neither pending nor unacknowledged events. The
+// server processes acks asynchronously.
 func idle(t *testing.T, bus *streams.Bus) *jetstream.ConsumerInfo {
 	t.Helper()
 	ctx := streamstest.Context(t)
@@ -123,21 +123,21 @@ func letters(t *testing.T, bus *streams.Bus) (all []streams.Stored) {
 	return all
 }
 
-// told is sent each line of the log that says something.
-type told struct {
+// logWatch is a log that sends each line with a text to a channel.
+type logWatch struct {
 	text  string
 	lines chan string
 }
 
-func (w told) Write(p []byte) (int, error) {
+func (w logWatch) Write(p []byte) (int, error) {
 	if line := string(p); strings.Contains(line, w.text) {
 		w.lines <- line
 	}
 	return len(p), nil
 }
 
-// telling gives a Bus a log in which lines that say text are waited for.
-func telling(text string) (streams.BusOption, <-chan string) {
-	w := told{text: text, lines: make(chan string, 100)}
+// watchLog returns an option of a bus and the lines of its log that contain text.
+func watchLog(text string) (streams.BusOption, <-chan string) {
+	w := logWatch{text: text, lines: make(chan string, 100)}
 	return streams.WithLogger(slog.New(slog.NewTextHandler(w, nil))), w.lines
 }

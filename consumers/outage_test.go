@@ -15,12 +15,12 @@ import (
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
-// What is away for a while, be it the database or a stream, as while a cluster
-// chooses a leader, makes an event wait, but fails no attempt.
+// An outage of the database or a stream, as while a cluster elects a leader, delays an
+// event, but fails no attempt.
 func TestOutageIsNoFailedAttempt(t *testing.T) {
 	t.Parallel()
 	streamstest.Slow(t, "waits for timeouts")
-	log, unanswered := telling("failed, retrying")
+	log, unanswered := watchLog("failed, retrying")
 	bus := streamstest.Bus(t, streamstest.Server(t), log, streams.WithTimeout(100*time.Millisecond))
 	get := event.Get{Collection: "c", ID: "1"}
 	gone := make(chan struct{})
@@ -82,13 +82,13 @@ func smallServer(t *testing.T, size int64) *embedded.Server {
 	return server
 }
 
-// What an event causes waits for room in a full store, be it an answer or a dead
-// letter: no attempt is used up by that, and nothing is lost.
+// Outputs and dead letters are retried while the store is full: no attempt fails because
+// of that, and nothing is lost.
 func TestPublishingWaitsForRoom(t *testing.T) {
 	t.Parallel()
 	streamstest.Slow(t, "fills a store")
 	server := smallServer(t, 6<<20)
-	log, waits := telling("publish failed, retrying")
+	log, waits := watchLog("publish failed, retrying")
 	bus := streamstest.Bus(t, server, log)
 	full := make(chan struct{})
 	settled := make(chan consumers.Outcome, 10)

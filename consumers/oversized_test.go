@@ -50,9 +50,8 @@ func oversized(t *testing.T, huge string) map[string]oversize {
 	}
 }
 
-// A plugin that makes more than NATS takes has its event set aside at once with a
-// reason that says so, whatever it is that is too large; nothing of it is
-// published, and the event behind it is handled.
+// The event of a handler that makes more than NATS accepts is dead-lettered with that
+// reason; nothing is published, and the next event is handled.
 func TestOversizedOutputs(t *testing.T) {
 	t.Parallel()
 	for name, c := range oversized(t, strings.Repeat("x", 2<<20)) {

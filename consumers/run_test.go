@@ -17,8 +17,8 @@ import (
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
-// What was begun when the process is told to stop is finished, and a restart
-// goes on with the next command.
+// A running handler finishes when Run is stopped, and a restart continues with the next
+// command.
 func TestStopFinishesAndRestartResumes(t *testing.T) {
 	t.Parallel()
 	bus := streamstest.Bus(t, streamstest.Server(t))
@@ -78,8 +78,7 @@ func TestPausedConsumerStaysPausedAcrossRestarts(t *testing.T) {
 	next(t, settled)
 }
 
-// A consumer that does not exist yet begins where it is told; one that exists
-// goes on where it was.
+// A new consumer starts at Since; an existing one continues.
 func TestSince(t *testing.T) {
 	t.Parallel()
 	bus := streamstest.Bus(t, streamstest.Server(t))
@@ -126,7 +125,7 @@ func TestLongHandlersAreNotRedelivered(t *testing.T) {
 	}
 }
 
-// A process that is told to stop while NATS is away does not wait for it.
+// Stopping while NATS is away does not wait for it.
 func TestStopsWithoutNATS(t *testing.T) {
 	t.Parallel()
 	server, err := embedded.Start(embedded.Config{Store: t.TempDir(), Listen: "127.0.0.1:0"})
@@ -165,8 +164,7 @@ func TestStopsWithoutNATS(t *testing.T) {
 	}
 }
 
-// A consumer that is deleted while its last event is being handled, so between
-// two pulls, is missed all the same.
+// A consumer deleted between two pulls ends Run.
 func TestDeletedConsumerEndsRun(t *testing.T) {
 	t.Parallel()
 	streamstest.Slow(t, "waits for missed heartbeats")
@@ -185,8 +183,7 @@ func TestDeletedConsumerEndsRun(t *testing.T) {
 	}
 }
 
-// A connection that is closed for good ends a consumer with an error: whoever runs
-// it must not take that for an end that was asked for.
+// A closed connection ends Run with an error, unlike a canceled context.
 func TestClosedConnectionEndsRun(t *testing.T) {
 	t.Parallel()
 	bus := streamstest.Bus(t, streamstest.Server(t))

@@ -67,8 +67,7 @@ func TestTimers(t *testing.T) {
 	}
 }
 
-// What is too old is passed over, unless it must be handled however late; a
-// command that is too old is recorded.
+// Events older than MaxAge are skipped, except with Never; old commands are recorded.
 func TestMaxAge(t *testing.T) {
 	t.Parallel()
 	seen := make(chan string, 8)

@@ -3,7 +3,6 @@ package plugins
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
@@ -67,18 +66,8 @@ func distinct(filters []string) []string {
 
 // covers reports whether pattern matches every subject that filter matches.
 func covers(pattern, filter string) bool {
-	ps, fs := strings.Split(pattern, "."), strings.Split(filter, ".")
-	for i, p := range ps {
-		switch {
-		case i == len(fs):
-			return false
-		case p == ">":
-			return true
-		case fs[i] == ">", p != "*" && p != fs[i]:
-			return false
-		}
-	}
-	return len(ps) == len(fs)
+	both, ok := streams.Intersect(pattern, filter)
+	return ok && both == filter
 }
 
 // matches is event.Match with the contract's meaning of wildcards.

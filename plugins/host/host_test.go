@@ -35,7 +35,7 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	for ctx := streamstest.Context(t); !ok(); {
 		select {
 		case <-ctx.Done():
-			t.Fatalf("waited in vain for %s", what)
+			t.Fatalf("timed out waiting for %s", what)
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
@@ -50,8 +50,7 @@ func deadLetter(t *testing.T, channel *plugintest.Channel) event.DeadLetter {
 	return l
 }
 
-// A plugin whose start fails, with an error or a panic, is started again; the
-// commands that came meanwhile wait for it.
+// A plugin whose Start fails is started again; commands stored meanwhile are handled.
 func TestStartIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	p := plugin(hello)
@@ -80,8 +79,7 @@ func TestStartIsTriedAgain(t *testing.T) {
 	}
 }
 
-// A plugin that has never run is registered before it starts, so that its first
-// commands wait for it.
+// A plugin is registered before its first start, so that commands are stored for it.
 func TestCommandsWaitForTheFirstStart(t *testing.T) {
 	t.Parallel()
 	channel := plugintest.Run(t)
@@ -89,8 +87,7 @@ func TestCommandsWaitForTheFirstStart(t *testing.T) {
 	p := plugin(hello)
 	p.Start = func(c *plugins.Context) error {
 		if starts.Add(1) == 1 {
-			// The router learns of the registration by watching it, so the
-			// command is put where it would put it.
+			// The router may not have seen the registration yet.
 			channel.Publish(event.CommandSubject("x"), event.Command{Command: "x", User: "alice", Channel: plugintest.ChannelName})
 			if all, err := c.Streams().Registrations(c); err != nil || len(all) != 1 {
 				t.Errorf("registered before the start: %v, %v", all, err)
@@ -124,8 +121,8 @@ func start(t *testing.T, channel *plugintest.Channel, p plugins.Plugin, observe 
 	})
 }
 
-// A handler that fails or panics is tried again and at last given up on; the
-// commands behind are handled all the same.
+// A handler that fails or panics is retried and its event finally dead-lettered; later
+// commands are handled.
 func TestFailuresAreRetriedAndThenDead(t *testing.T) {
 	t.Parallel()
 	var attempts atomic.Int64
@@ -169,8 +166,8 @@ func TestRestart(t *testing.T) {
 	}
 }
 
-// What happens while a plugin starts for the first time, be it the start of the
-// bot itself, it handles once it has started, also where that takes several tries.
+// Events stored during a plugin's first start, even if that takes several attempts, are
+// handled afterwards.
 func TestFirstStartMissesNothing(t *testing.T) {
 	t.Parallel()
 	channel := plugintest.Run(t)
@@ -192,7 +189,7 @@ func TestFirstStartMissesNothing(t *testing.T) {
 	}
 }
 
-// A plugin's first start does not put the whole past to it.
+// A new plugin does not read the past.
 func TestNewPluginBeginsNow(t *testing.T) {
 	t.Parallel()
 	channel := plugintest.Run(t)

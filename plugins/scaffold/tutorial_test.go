@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime/debug"
 	"strings"
 	"testing"
 
@@ -41,13 +42,24 @@ func TestTutorial(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	args := append(append([]string{"test", "-v", "-vet=all"}, testFlags...), "./"+filepath.ToSlash(dir)+"/...")
+	args := append(append([]string{"test", "-v", "-vet=all"}, buildFlags()...), "./"+filepath.ToSlash(dir)+"/...")
 	out, err := exec.CommandContext(t.Context(), "go", args...).CombinedOutput()
 	for _, test := range []string{"TestGreet", "TestCount", "TestRemind"} {
 		if err != nil || !strings.Contains(string(out), "--- PASS: "+test) {
 			t.Fatalf("go %s: %v\n%s", strings.Join(args, " "), err, out)
 		}
 	}
+}
+
+// buildFlags are those of this test, so that what was built for it is not built again.
+func buildFlags() (flags []string) {
+	info, _ := debug.ReadBuildInfo()
+	for _, s := range info.Settings {
+		if (s.Key == "-race" || s.Key == "-trimpath") && s.Value == "true" {
+			flags = append(flags, s.Key)
+		}
+	}
+	return flags
 }
 
 // apply makes the change of a diff to a file.

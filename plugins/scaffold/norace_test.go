@@ -1,5 +1,0 @@
-//go:build !race
-
-package scaffold
-
-var testFlags []string
