@@ -202,17 +202,22 @@ const drainPoll = 200 * time.Millisecond
 
 // drain runs until nothing waits for the consumer.
 func (s *Sender) drain(ctx context.Context, outbox jetstream.Consumer, handle consumers.Handler) error {
-	working, stop := context.WithCancel(ctx)
+	working, cancel := context.WithCancelCause(ctx)
 	var polling sync.WaitGroup
 	polling.Go(func() {
 		for retry.Sleep(working, drainPoll) == nil {
 			if info, err := outbox.Info(working); err == nil && drained(info) {
-				stop()
+				cancel(errDrained)
 			}
 		}
 	})
 	err := s.run(working, handle)
-	stop()
+	cancel(err)
 	polling.Wait()
+	if errors.Is(context.Cause(working), errDrained) {
+		return nil
+	}
 	return cmp.Or(err, ctx.Err())
 }
+
+var errDrained = errors.New("the outbox is empty")
