@@ -27,6 +27,42 @@ func TestTimersOfOldStores(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx := streamstest.Context(t)
+	setOldTimer(ctx, t, js)
+	for range 2 { // it is an old store at each start
+		openWithoutDifferences(ctx, t, js)
+	}
+	bus := streams.NewBus(nc, js)
+	fired := make(chan streams.Stored, 10)
+	sub, err := bus.Subscribe(ctx, "plugin.t.event.>", func(_ context.Context, s streams.Stored) { fired <- s })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sub.Stop()
+	running, cancel := context.WithCancel(ctx)
+	var forwarders sync.WaitGroup
+	for range 2 { // as with two bots
+		forwarders.Go(func() {
+			if err := streams.NewTimerForwarder(js, streams.MessageIDSigner{}, slog.New(slog.DiscardHandler)).Run(running); err != context.Canceled {
+				t.Error(err)
+			}
+		})
+	}
+	defer forwarders.Wait()
+	defer cancel()
+	e, err := event.New("plugin.t.event.rang", map[string]any{"timer": "new"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.CorrelationID = "tea"
+	if _, err := bus.Publish(ctx, e, streams.At(time.Now().Add(time.Second), "kettle")); err != nil {
+		t.Fatal(err)
+	}
+	wantOldAndNew(ctx, t, fired)
+}
+
+// setOldTimer makes a stream PLUGIN as version 0.1 did, with a timer in it.
+func setOldTimer(ctx context.Context, t *testing.T, js jetstream.JetStream) {
+	t.Helper()
 	if _, err := js.CreateStream(ctx, jetstream.StreamConfig{
 		Name: streams.Plugin, Subjects: []string{"plugin.*.command", "plugin.*.event", "plugin.*.event.>", "plugin.*.schedule.*"},
 		MaxAge: 90 * 24 * time.Hour, Duplicates: streams.DuplicateWindow, AllowDirect: true, AllowMsgTTL: true, AllowMsgSchedules: true,
@@ -37,19 +73,13 @@ func TestTimersOfOldStores(t *testing.T) {
 	if _, err := js.PublishMsg(ctx, old, jetstream.WithScheduleAt(time.Now().Add(2*time.Second)), jetstream.WithScheduleTarget("plugin.t.event.rang")); err != nil {
 		t.Fatal(err)
 	}
+}
 
-	for range 2 { // it is an old one at each start
-		if err := streams.Open(ctx, js, streams.Options{}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	bus := streams.NewBus(nc, js)
-	fired := make(chan streams.Stored, 10)
-	sub, err := bus.Subscribe(ctx, "plugin.t.event.>", func(_ context.Context, s streams.Stored) { fired <- s })
-	if err != nil {
+func openWithoutDifferences(ctx context.Context, t *testing.T, js jetstream.JetStream) {
+	t.Helper()
+	if err := streams.Open(ctx, js, streams.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	defer sub.Stop()
 	for _, spec := range streams.Specs() {
 		s, err := js.Stream(ctx, spec.Name)
 		if err != nil {
@@ -59,26 +89,11 @@ func TestTimersOfOldStores(t *testing.T) {
 			t.Errorf("%s differs after it was opened: %v, %v", spec.Name, found, err)
 		}
 	}
+}
 
-	running, cancel := context.WithCancel(ctx)
-	var carriers sync.WaitGroup
-	for range 2 { // as with two bots
-		carriers.Go(func() {
-			if err := streams.NewTimerForwarder(js, streams.MessageIDSigner{}, slog.New(slog.DiscardHandler)).Run(running); err != context.Canceled {
-				t.Error(err)
-			}
-		})
-	}
-	defer carriers.Wait()
-	defer cancel()
-	e, err := event.New("plugin.t.event.rang", map[string]any{"timer": "new"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	e.CorrelationID = "tea"
-	if _, err := bus.Publish(ctx, e, streams.At(time.Now().Add(time.Second), "kettle")); err != nil {
-		t.Fatal(err)
-	}
+// wantOldAndNew waits until both timers have fired, each once.
+func wantOldAndNew(ctx context.Context, t *testing.T, fired <-chan streams.Stored) {
+	t.Helper()
 	got := map[string]bool{}
 	for len(got) < 2 {
 		select {

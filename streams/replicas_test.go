@@ -44,27 +44,40 @@ func TestCluster(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	wantReplicas(ctx, t, buses[0].JetStream(), 3)
+	answersRepeats(ctx, t, conns[2], buses[0])
+	readsAllAcknowledged(ctx, t, buses)
+}
+
+func wantReplicas(ctx context.Context, t *testing.T, js jetstream.JetStream, want int) {
+	t.Helper()
 	for _, spec := range streams.Specs() {
-		s, err := buses[0].JetStream().Stream(ctx, spec.Name)
+		s, err := js.Stream(ctx, spec.Name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if n := s.CachedInfo().Config.Replicas; n != 3 {
+		if n := s.CachedInfo().Config.Replicas; n != want {
 			t.Errorf("%s has %d replicas", spec.Name, n)
 		}
 	}
-	sub, err := conns[2].Subscribe(event.SubjectGet, func(m *nats.Msg) {
+}
+
+// answersRepeats checks that a repeated request gets the service's reply, and never the
+// acknowledgement of the stream that records it.
+func answersRepeats(ctx context.Context, t *testing.T, service *nats.Conn, bus *streams.Bus) {
+	t.Helper()
+	sub, err := service.Subscribe(event.SubjectGet, func(m *nats.Msg) {
 		time.AfterFunc(20*time.Millisecond, func() { _ = m.Respond([]byte(`{"success":true}`)) }) // after a stream would
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer sub.Unsubscribe()
-	if err := conns[2].Flush(); err != nil {
+	if err := service.Flush(); err != nil {
 		t.Fatal(err)
 	}
 	for { // until the other server knows of the service
-		_, err := buses[0].Request(ctx, event.SubjectGet, event.Get{Collection: "c", ID: "0"}, streams.Within(200*time.Millisecond))
+		_, err := bus.Request(ctx, event.SubjectGet, event.Get{Collection: "c", ID: "0"}, streams.Within(200*time.Millisecond))
 		if err == nil {
 			break
 		}
@@ -74,15 +87,18 @@ func TestCluster(t *testing.T) {
 	}
 	for i := range 10 {
 		for range 2 {
-			reply, err := buses[0].Request(ctx, event.SubjectGet, event.Get{Collection: "c", ID: "1"}, streams.WithMsgID(fmt.Sprint("request-", i)))
+			reply, err := bus.Request(ctx, event.SubjectGet, event.Get{Collection: "c", ID: "1"}, streams.WithMsgID(fmt.Sprint("request-", i)))
 			if err != nil || string(reply) != `{"success":true}` {
 				t.Fatalf("request %d: %v, %q", i, err, reply)
 			}
 		}
 	}
+}
 
-	// Whoever reads a stream sees all that was acknowledged before, also while the
-	// server that has the consumer still has to store it.
+// readsAllAcknowledged checks that a reader sees all that was acknowledged before, also
+// while the server that answers still has to store it.
+func readsAllAcknowledged(ctx context.Context, t *testing.T, buses []*streams.Bus) {
+	t.Helper()
 	const burst = 500
 	subject := event.EventSubject("x", "y")
 	for round := 1; round <= 4; round++ {

@@ -16,15 +16,7 @@ import (
 func TestWithRetryWaitsForCapacity(t *testing.T) {
 	t.Parallel()
 	ctx := streamstest.Context(t)
-	server, err := embedded.Start(embedded.Config{Store: t.TempDir(), MaxStore: 6 << 20})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := server.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	server := streamstest.Start(t, embedded.Config{Store: t.TempDir(), MaxStore: 6 << 20})
 	capacity := &streams.Capacity{Observer: streams.NoObserver{}}
 	bus := streamstest.Bus(t, server, streams.WithObserver(capacity))
 	refused := make(chan struct{}, 100)
@@ -50,20 +42,7 @@ func TestWithRetryWaitsForCapacity(t *testing.T) {
 		t.Fatalf("published to a full store: %v", err)
 	}
 
-	done := make(chan error, 3)
-	withRetry := streams.WithRetry(time.Minute)
-	go func() {
-		_, err := bus.Publish(ctx, e, streams.WithMsgID("event"), withRetry)
-		done <- err
-	}()
-	go func() {
-		_, err := bus.Publish(ctx, e, streams.WithMsgID("timer"), streams.At(time.Now().Add(time.Second), "kettle"), withRetry)
-		done <- err
-	}()
-	go func() {
-		_, err := bus.Request(ctx, event.SubjectSet, event.Set{Collection: "c", Data: []byte("{}")}, streams.WithMsgID("record"), withRetry)
-		done <- err
-	}()
+	done := sendAll(ctx, bus, e)
 	<-refused
 	select {
 	case err := <-done:
@@ -83,4 +62,24 @@ func TestWithRetryWaitsForCapacity(t *testing.T) {
 			t.Fatal("the event or the timer did not come")
 		}
 	}
+}
+
+// sendAll publishes an event, sets a timer and makes a request, all with WithRetry, and
+// returns the channel of their errors.
+func sendAll(ctx context.Context, bus *streams.Bus, e event.Envelope) <-chan error {
+	done := make(chan error, 3)
+	withRetry := streams.WithRetry(time.Minute)
+	go func() {
+		_, err := bus.Publish(ctx, e, streams.WithMsgID("event"), withRetry)
+		done <- err
+	}()
+	go func() {
+		_, err := bus.Publish(ctx, e, streams.WithMsgID("timer"), streams.At(time.Now().Add(time.Second), "kettle"), withRetry)
+		done <- err
+	}()
+	go func() {
+		_, err := bus.Request(ctx, event.SubjectSet, event.Set{Collection: "c", Data: []byte("{}")}, streams.WithMsgID("record"), withRetry)
+		done <- err
+	}()
+	return done
 }

@@ -21,23 +21,11 @@ func TestConsumersBeginAtATime(t *testing.T) {
 	t.Parallel()
 	bus := streamstest.Bus(t, streamstest.Server(t))
 	ctx := streamstest.Context(t)
-	say := func(subject string, payload any) streams.Ack {
-		t.Helper()
-		e, err := event.New(subject, payload)
-		if err != nil {
-			t.Fatal(err)
-		}
-		ack, err := bus.Publish(ctx, e)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return ack
-	}
 	chat := func() streams.Ack {
-		return say(event.SubjectChat, event.Chat{User: "alice", Message: "hi", Channel: "main", Time: 1})
+		return streamstest.Publish(t, bus, event.SubjectChat, event.Chat{User: "alice", Message: "hi", Channel: "main", Time: 1})
 	}
 	first, second, third := chat(), chat(), chat()
-	join := say(event.SubjectUserJoin, event.UserJoin{User: "bob", Channel: "main", Time: 1})
+	join := streamstest.Publish(t, bus, event.SubjectUserJoin, event.UserJoin{User: "bob", Channel: "main", Time: 1})
 	last := chat()
 	stream := func(name string) jetstream.Stream {
 		t.Helper()

@@ -1,11 +1,13 @@
 package streams_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
@@ -18,24 +20,9 @@ func TestWhoReads(t *testing.T) {
 	bus := streamstest.Bus(t, server)
 	ctx := streamstest.Context(t)
 	js := bus.JetStream()
-	is := func(name string) streams.ConsumerState {
-		t.Helper()
-		list, err := streams.Consumers(ctx, js)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, c := range list {
-			if c.Name == name {
-				return c
-			}
-		}
-		t.Fatalf("there is no consumer %s", name)
-		return streams.ConsumerState{}
-	}
+	is := func(name string) streams.ConsumerState { t.Helper(); return consumerState(ctx, t, js, name) }
 	for range 2 {
-		if _, err := js.Publish(ctx, "cytube.chat", []byte(`{"user":"a","message":"hi","channel":"c","rank":1,"time":1}`)); err != nil {
-			t.Fatal(err)
-		}
+		streamstest.Publish(t, bus, event.SubjectChat, event.Chat{User: "a", Message: "hi", Channel: "c", Time: 1})
 	}
 	take := func(name string, wait time.Duration) jetstream.Msg {
 		t.Helper()
@@ -75,4 +62,19 @@ func TestWhoReads(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
+}
+
+func consumerState(ctx context.Context, t *testing.T, js jetstream.JetStream, name string) streams.ConsumerState {
+	t.Helper()
+	list, err := streams.Consumers(ctx, js)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range list {
+		if c.Name == name {
+			return c
+		}
+	}
+	t.Fatalf("there is no consumer %s", name)
+	return streams.ConsumerState{}
 }

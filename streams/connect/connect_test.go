@@ -1,6 +1,7 @@
 package connect_test
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net"
@@ -47,21 +48,7 @@ func TestClientsFindTheNextServerOfAStore(t *testing.T) {
 	foreign := watch(nats.Connect(first.Info().URL, nats.UserInfo(first.Info().User, first.Info().Password), nats.MaxReconnects(-1), nats.ReconnectWait(10*time.Millisecond)))
 	following := watch(connect.Dial(connect.Remote{Store: dir}))
 	defer func() { foreign.Close(); following.Close(); <-closed; <-closed }()
-	await := func(wanted ...*nats.Conn) {
-		t.Helper()
-		missing := map[*nats.Conn]bool{}
-		for _, nc := range wanted {
-			missing[nc] = true
-		}
-		for len(missing) > 0 {
-			select {
-			case nc := <-reconnected:
-				delete(missing, nc)
-			case <-ctx.Done():
-				t.Fatalf("%d clients did not find the next server", len(missing))
-			}
-		}
-	}
+	await := func(wanted ...*nats.Conn) { t.Helper(); awaitAll(ctx, t, reconnected, wanted...) }
 
 	if err := first.Stop(); err != nil {
 		t.Fatal(err)
@@ -85,6 +72,23 @@ func TestClientsFindTheNextServerOfAStore(t *testing.T) {
 	await(following)
 	if third.Info().URL == second.Info().URL {
 		t.Error("two servers on one port")
+	}
+}
+
+// awaitAll waits until all of the connections have reconnected.
+func awaitAll(ctx context.Context, t *testing.T, reconnected <-chan *nats.Conn, wanted ...*nats.Conn) {
+	t.Helper()
+	missing := map[*nats.Conn]bool{}
+	for _, nc := range wanted {
+		missing[nc] = true
+	}
+	for len(missing) > 0 {
+		select {
+		case nc := <-reconnected:
+			delete(missing, nc)
+		case <-ctx.Done():
+			t.Fatalf("%d clients did not find the next server", len(missing))
+		}
 	}
 }
 

@@ -194,6 +194,26 @@ func dials(t *testing.T, r connect.Remote, want string) {
 // A server that knows its users by credentials takes a file of them, given
 // directly or by a context.
 func TestCredentials(t *testing.T) {
+	url, creds := operatedServer(t)
+	writeContext(t, "known", map[string]string{"url": url, "creds": creds})
+	for _, c := range []struct {
+		name   string
+		remote connect.Remote
+		err    string
+	}{
+		{"file", connect.Remote{URL: url, Credentials: creds}, ""},
+		{"context", connect.Remote{Context: "known"}, ""},
+		{"none", connect.Remote{URL: url}, "Authorization"},
+		{"no such file", connect.Remote{URL: url, Credentials: "missing.creds"}, "missing.creds"},
+	} {
+		t.Run(c.name, func(t *testing.T) { dials(t, c.remote, c.err) })
+	}
+}
+
+// operatedServer starts a server whose accounts an operator signs, and returns its URL
+// and the path of a user's credentials.
+func operatedServer(t *testing.T) (url, creds string) {
+	t.Helper()
 	operator, account, user := newSeed(t, nkeys.CreateOperator), newSeed(t, nkeys.CreateAccount), newSeed(t, nkeys.CreateUser)
 	oc := jwt.NewOperatorClaims(public(t, operator))
 	ac := jwt.NewAccountClaims(public(t, account))
@@ -218,7 +238,7 @@ func TestCredentials(t *testing.T) {
 	if err := resolver.Store(public(t, system), systemToken); err != nil {
 		t.Fatal(err)
 	}
-	url := serve(t, &server.Options{TrustedOperators: []*jwt.OperatorClaims{oc}, AccountResolver: resolver, SystemAccount: public(t, system)})
+	url = serve(t, &server.Options{TrustedOperators: []*jwt.OperatorClaims{oc}, AccountResolver: resolver, SystemAccount: public(t, system)})
 	token, err := jwt.NewUserClaims(public(t, user)).Encode(account)
 	if err != nil {
 		t.Fatal(err)
@@ -231,33 +251,27 @@ func TestCredentials(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	creds := filepath.Join(t.TempDir(), "rosey.creds")
+	creds = filepath.Join(t.TempDir(), "rosey.creds")
 	if err := os.WriteFile(creds, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	return url, creds
+}
+
+// writeContext writes a context of the NATS CLI.
+func writeContext(t *testing.T, name string, settings map[string]string) {
+	t.Helper()
 	home := t.TempDir()
 	t.Setenv("XDG_CONFIG_HOME", home)
 	if err := os.MkdirAll(filepath.Join(home, "nats", "context"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	settings, err := json.Marshal(map[string]string{"url": url, "creds": creds})
+	text, err := json.Marshal(settings)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(home, "nats", "context", "known.json"), settings, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(home, "nats", "context", name+".json"), text, 0o600); err != nil {
 		t.Fatal(err)
-	}
-	for _, c := range []struct {
-		name   string
-		remote connect.Remote
-		err    string
-	}{
-		{"file", connect.Remote{URL: url, Credentials: creds}, ""},
-		{"context", connect.Remote{Context: "known"}, ""},
-		{"none", connect.Remote{URL: url}, "Authorization"},
-		{"no such file", connect.Remote{URL: url, Credentials: "missing.creds"}, "missing.creds"},
-	} {
-		t.Run(c.name, func(t *testing.T) { dials(t, c.remote, c.err) })
 	}
 }
 

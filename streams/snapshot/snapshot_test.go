@@ -193,26 +193,11 @@ func TestRestoreIntoAnEmptyStore(t *testing.T) {
 	bus := streamstest.Bus(t, streamstest.Server(t), streams.WithSource("test"))
 	ctx, js := streamstest.Context(t), bus.JetStream()
 	fill(t, bus)
-	stop, writing := make(chan struct{}), sync.WaitGroup{}
-	writing.Go(func() {
-		for i := 1000; i < 3000; i++ {
-			select {
-			case <-stop:
-				return
-			default:
-				e, _ := event.New(event.SubjectChat, chat(i))
-				if _, err := bus.Publish(ctx, e); err != nil {
-					t.Error(err)
-					return
-				}
-			}
-		}
-	})
+	stopWriting := keepWriting(ctx, t, bus)
 	dir := filepath.Join(t.TempDir(), "new", "backup")
 	var told []string
 	m, err := snapshot.Backup(ctx, js, dir, func(p snapshot.Progress) { told = append(told, p.Stream) })
-	close(stop)
-	writing.Wait()
+	stopWriting()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -225,21 +210,7 @@ func TestRestoreIntoAnEmptyStore(t *testing.T) {
 		t.Error(diff)
 	}
 	for _, s := range m.Streams {
-		was, is := messages(t, js, s.Name, s.LastSeq), messages(t, fresh, s.Name, s.LastSeq+1)
-		if diff := cmp.Diff(was, is); diff != "" || uint64(len(is)) != s.Messages {
-			t.Errorf("%s holds %d messages, the manifest says %d: %s", s.Name, len(is), s.Messages, diff)
-		}
-		old, err := js.Stream(ctx, s.Name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		now, err := fresh.Stream(ctx, s.Name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(old.CachedInfo().Config, now.CachedInfo().Config, cmpopts.EquateEmpty()); diff != "" {
-			t.Errorf("configuration of %s: %s", s.Name, diff)
-		}
+		sameStream(ctx, t, js, fresh, s)
 	}
 	was, is := position(t, js, "half"), position(t, fresh, "half")
 	if was.AckFloor.Stream != 10 || is.AckFloor.Stream != 10 || is.Delivered.Stream != was.Delivered.Stream || is.NumAckPending != was.NumAckPending {
@@ -252,6 +223,46 @@ func TestRestoreIntoAnEmptyStore(t *testing.T) {
 	}
 	if err := streams.Open(ctx, fresh, streams.Options{}); err != nil {
 		t.Errorf("a bot cannot start on it: %v", err)
+	}
+}
+
+// keepWriting publishes lines until stop is called.
+func keepWriting(ctx context.Context, t *testing.T, bus *streams.Bus) (stop func()) {
+	done, writing := make(chan struct{}), sync.WaitGroup{}
+	writing.Go(func() {
+		for i := 1000; i < 3000; i++ {
+			select {
+			case <-done:
+				return
+			default:
+				e, _ := event.New(event.SubjectChat, chat(i))
+				if _, err := bus.Publish(ctx, e); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		}
+	})
+	return func() { close(done); writing.Wait() }
+}
+
+// sameStream compares a stream as it was backed up with the restored one.
+func sameStream(ctx context.Context, t *testing.T, before, after jetstream.JetStream, s snapshot.Stream) {
+	t.Helper()
+	was, is := messages(t, before, s.Name, s.LastSeq), messages(t, after, s.Name, s.LastSeq+1)
+	if diff := cmp.Diff(was, is); diff != "" || uint64(len(is)) != s.Messages {
+		t.Errorf("%s holds %d messages, the manifest says %d: %s", s.Name, len(is), s.Messages, diff)
+	}
+	old, err := before.Stream(ctx, s.Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now, err := after.Stream(ctx, s.Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(old.CachedInfo().Config, now.CachedInfo().Config, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("configuration of %s: %s", s.Name, diff)
 	}
 }
 
@@ -348,19 +359,26 @@ func TestWhatIsHandledDuringABackupIsAnsweredOnce(t *testing.T) {
 	}
 	fresh, _ := restored(t, dir)
 	run(streams.NewBus(fresh.Conn(), fresh), handled(fresh, 40))
+	answers := answersIn(t, fresh)
+	for seq := range 40 {
+		if ref := fmt.Sprintf("PLUGIN:%d", seq+1); answers[ref] != 1 {
+			t.Errorf("%s has %d answers", ref, answers[ref])
+		}
+	}
+}
+
+// answersIn counts the sends by their text.
+func answersIn(t *testing.T, js jetstream.JetStream) map[string]int {
+	t.Helper()
 	answers := map[string]int{}
-	for _, msg := range messages(t, fresh, streams.Cytube, 1<<62) {
+	for _, msg := range messages(t, js, streams.Cytube, 1<<62) {
 		var e struct{ Data event.SendChat }
 		if err := json.Unmarshal([]byte(msg.Body), &e); err != nil {
 			t.Fatal(err)
 		}
 		answers[e.Data.Message]++
 	}
-	for seq := range 40 {
-		if ref := fmt.Sprintf("PLUGIN:%d", seq+1); answers[ref] != 1 {
-			t.Errorf("%s has %d answers", ref, answers[ref])
-		}
-	}
+	return answers
 }
 
 // A line that was said after its stream was copied is not in the backup, and may

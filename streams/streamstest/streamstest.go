@@ -35,7 +35,13 @@ func Server(t testing.TB) *embedded.Server {
 // ServerOn is Server on a store of the test's choice.
 func ServerOn(t testing.TB, store string) *embedded.Server {
 	t.Helper()
-	s, err := embedded.Start(embedded.Config{Store: store, Listen: "127.0.0.1:0"})
+	return Start(t, embedded.Config{Store: store, Listen: "127.0.0.1:0"})
+}
+
+// Start starts an embedded server and stops it when the test ends.
+func Start(t testing.TB, c embedded.Config) *embedded.Server {
+	t.Helper()
+	s, err := embedded.Start(c)
 	if err != nil {
 		t.Fatal(err)
 	}
