@@ -30,6 +30,12 @@ test: build examples/plugin-node/node_modules console/browsertest/node_modules
 	ROSEY_TEST_PROGRAM=$(CURDIR)/$(BIN) GORACE=atexit_sleep_ms=0 \
 	$(GO) test -race -trimpath -vet=off -p $(PARALLEL) -parallel $(PARALLEL) -timeout 20m ./...
 
+# check is for before a commit: build, vet, lint and the tests that are fast.
+.PHONY: check
+check: build lint
+	ROSEY_TEST_PROGRAM=$(CURDIR)/$(BIN) \
+	$(GO) test -short -trimpath -vet=off -p $(PARALLEL) -parallel $(PARALLEL) -timeout 5m ./...
+
 %/node_modules: %/package-lock.json
 	@if command -v npm >/dev/null; then cd $(@D) && npm ci --no-fund --no-audit && touch node_modules; \
 	else echo "there is no npm: $(@D) does without its packages"; fi
