@@ -220,7 +220,21 @@ func TestJaeger(t *testing.T) {
 	mine := strings.ReplaceAll(answered, "SERVICE", "rosey-plugin-dice-roller")
 	j.tree(t, correlationOf(t, store, "!roll 2d6"), mine)
 
-	// One that is redelivered, because whoever took it never finished.
+	j.redelivered(t, js, bot, plugin, store, mine)
+	j.failingAttempts(t, js, bot, store)
+	j.otherID(t, js, bot)
+
+	for name, want := range map[string]int{strings.Repeat("1", 32): http.StatusNotFound, correlationOf(t, store, "!roll 2d6"): http.StatusBadRequest} {
+		if status, _, _ := j.get(t.Context(), "/api/traces/"+name); status != want {
+			t.Errorf("trace %s: status %d, want %d", name, status, want)
+		}
+	}
+}
+
+// redelivered looks at a command that is redelivered, because whoever took it never
+// finished.
+func (j *jaeger) redelivered(t *testing.T, js jetstream.JetStream, bot, plugin *process, store, mine string) {
+	t.Helper()
 	plugin.kill()
 	durable, err := js.Consumer(t.Context(), streams.Plugin, streams.Durable("dice-roller"))
 	if err != nil {
@@ -234,14 +248,17 @@ func TestJaeger(t *testing.T) {
 	if meta, err := taken.Metadata(); err != nil || meta.NumDelivered != 1 {
 		t.Fatalf("the first delivery is %+v, %v", meta, err)
 	}
-	plugin = startWith(t, j.env("grpc"), "plugin", "run", "dice-roller", "--store", store)
+	startWith(t, j.env("grpc"), "plugin", "run", "dice-roller", "--store", store)
 	bot.expect("Rolled 3d6")
 	got := j.tree(t, correlationOf(t, store, "!roll 3d6"), mine)
 	if n := got.Find("process plugin.{name}.command").Attributes["rosey.delivery.attempt"]; n != 2.0 {
 		t.Errorf("the attempt is %v, want 2", n)
 	}
+}
 
-	// One whose attempts fail until the database writes again.
+// failingAttempts looks at a command whose attempts fail until the database writes again.
+func (j *jaeger) failingAttempts(t *testing.T, js jetstream.JetStream, bot *process, store string) {
+	t.Helper()
 	bucket, err := js.Stream(t.Context(), "KV_db_quotes")
 	if err != nil {
 		t.Fatal(err)
@@ -271,9 +288,12 @@ func TestJaeger(t *testing.T) {
 			t.Errorf("attempt %d failed with %v", i+1, a.Attributes["error.type"])
 		}
 	}
+}
 
-	// A conversation whose ID is no UUID, begun by somebody who knows nothing of
-	// traces; it is found by the hashed ID and by its own.
+// otherID looks at a conversation whose ID is no UUID, begun by somebody who knows
+// nothing of traces: it is found by the hashed ID and by its own.
+func (j *jaeger) otherID(t *testing.T, js jetstream.JetStream, bot *process) {
+	t.Helper()
 	command := body(map[string]any{"subject": event.CommandSubject("dice-roller"), "correlation_id": "order 66",
 		"data": event.Command{Command: "roll", Args: []string{"4d6"}, User: "alice", Channel: "local", RawMessage: "!roll 4d6"}})
 	if _, err := js.Publish(t.Context(), event.CommandSubject("dice-roller"), command); err != nil {
@@ -292,13 +312,6 @@ func TestJaeger(t *testing.T) {
 	if _, found, err := j.get(t.Context(), "/api/traces?"+tags.Encode()); err != nil || len(found) != 1 {
 		t.Errorf("%d traces have the conversation's ID, %v", len(found), err)
 	}
-
-	for name, want := range map[string]int{strings.Repeat("1", 32): http.StatusNotFound, correlationOf(t, store, "!roll 2d6"): http.StatusBadRequest} {
-		if status, _, _ := j.get(t.Context(), "/api/traces/"+name); status != want {
-			t.Errorf("trace %s: status %d, want %d", name, status, want)
-		}
-	}
-	_ = plugin
 }
 
 // attempts waits for at least n attempts at a conversation's command and gives

@@ -285,8 +285,18 @@ func TestTraces(t *testing.T) {
 	t.Parallel()
 	w := startTraced(t, "grpc", "--plugins", "dice-roller,quote-db")
 	w.host("rosey-plugin-trial", testPlugins()...)
+	w.wholeChain()
+	w.databaseRequests()
+	w.ownProcess()
+	w.failedAttempts()
+	w.timersAndStarts()
+	w.wellFormed()
+	w.rebuilt()
+}
 
-	// The whole chain, with what each span says of itself.
+// wholeChain: the whole chain, with what each span says of itself.
+func (w *traced) wholeChain() {
+	w.t.Helper()
 	id := w.conversation("!roll 2d6")
 	got := w.tree(id, strings.ReplaceAll(answered, "SERVICE", "rosey"))
 	for name, want := range map[string]map[string]any{
@@ -304,19 +314,22 @@ func TestTraces(t *testing.T) {
 		want["messaging.system"], want["messaging.message.conversation_id"] = "nats", id
 		for k, v := range want {
 			if span.Attributes[k] != v {
-				t.Errorf("%s: %s is %v, want %v", name, k, span.Attributes[k], v)
+				w.t.Errorf("%s: %s is %v, want %v", name, k, span.Attributes[k], v)
 			}
 		}
 	}
 	sent, processed := got.Find("send plugin.{name}.command"), got.Find("process plugin.{name}.command")
 	if wait, ok := processed.Attributes["rosey.queue.wait"].(float64); !ok || wait < 0 || wait > 60 {
-		t.Errorf("rosey.queue.wait is %v", processed.Attributes["rosey.queue.wait"])
+		w.t.Errorf("rosey.queue.wait is %v", processed.Attributes["rosey.queue.wait"])
 	}
 	if ref := sent.Attributes["messaging.message.id"]; ref != processed.Attributes["messaging.message.id"] || !strings.HasPrefix(fmt.Sprint(ref), "PLUGIN:") {
-		t.Errorf("the command is message %v when it is sent and %v when it is processed", ref, processed.Attributes["messaging.message.id"])
+		w.t.Errorf("the command is message %v when it is sent and %v when it is processed", ref, processed.Attributes["messaging.message.id"])
 	}
+}
 
-	// Requests to the database are part of it.
+// databaseRequests: requests to the database are part of it.
+func (w *traced) databaseRequests() {
+	w.t.Helper()
 	w.tree(w.conversation("!quote add to be or not to be"), `
 		send cytube.chat [producer rosey]
 			process cytube.chat [consumer rosey]
@@ -332,7 +345,7 @@ func TestTraces(t *testing.T) {
 									process cytube.chat [consumer rosey]
 						send plugin.{name}.event.quote_added [producer rosey]
 	`)
-	got = w.tree(w.conversation("!quote 999"), `
+	got := w.tree(w.conversation("!quote 999"), `
 		send cytube.chat [producer rosey]
 			process cytube.chat [consumer rosey]
 				send plugin.{name}.command [producer rosey]
@@ -344,9 +357,12 @@ func TestTraces(t *testing.T) {
 								send cytube.chat [producer rosey]
 									process cytube.chat [consumer rosey]
 	`)
-	wantError(t, got, string(event.RecordNotFound), "process plugin.{name}.command", "send database.get", "process database.get")
+	wantError(w.t, got, string(event.RecordNotFound), "process plugin.{name}.command", "send database.get", "process database.get")
+}
 
-	// A process of its own.
+// ownProcess: a process of its own.
+func (w *traced) ownProcess() {
+	w.t.Helper()
 	w.tree(w.conversation("!ask good"), `
 		send cytube.chat [producer rosey]
 			process cytube.chat [consumer rosey]
@@ -359,7 +375,7 @@ func TestTraces(t *testing.T) {
 								send cytube.chat [producer rosey]
 									process cytube.chat [consumer rosey]
 	`)
-	got = w.tree(w.conversation("!ask bad"), `
+	got := w.tree(w.conversation("!ask bad"), `
 		send cytube.chat [producer rosey]
 			process cytube.chat [consumer rosey]
 				send plugin.{name}.command [producer rosey]
@@ -371,10 +387,13 @@ func TestTraces(t *testing.T) {
 								send cytube.chat [producer rosey]
 									process cytube.chat [consumer rosey]
 	`)
-	wantError(t, got, string(event.PluginError), "process plugin.{name}.command", "send plugin.{name}.request", "process plugin.{name}.request")
+	wantError(w.t, got, string(event.PluginError), "process plugin.{name}.command", "send plugin.{name}.request", "process plugin.{name}.request")
+}
 
-	// An attempt that failed is a span of its own, and so is the next one.
-	got = w.tree(w.conversation("!flaky"), `
+// failedAttempts: an attempt that failed is a span of its own, and so is the next one.
+func (w *traced) failedAttempts() {
+	w.t.Helper()
+	got := w.tree(w.conversation("!flaky"), `
 		send cytube.chat [producer rosey]
 			process cytube.chat [consumer rosey]
 				send plugin.{name}.command [producer rosey]
@@ -388,10 +407,10 @@ func TestTraces(t *testing.T) {
 	attempts := got.Find("send plugin.{name}.command").Children
 	for i, outcome := range []string{consumers.Retried, consumers.Handled} {
 		if a := attempts[i].Attributes; a["rosey.delivery.attempt"] != int64(i+1) || a["rosey.outcome"] != outcome {
-			t.Errorf("attempt %d: %v", i+1, a)
+			w.t.Errorf("attempt %d: %v", i+1, a)
 		}
 	}
-	wantError(t, got, string(event.DatabaseError), "process plugin.{name}.command")
+	wantError(w.t, got, string(event.DatabaseError), "process plugin.{name}.command")
 
 	got = w.tree(w.conversation("!broken"), `
 		send cytube.chat [producer rosey]
@@ -401,7 +420,7 @@ func TestTraces(t *testing.T) {
 					process plugin.{name}.command [consumer rosey-plugin-trial] ERROR
 						send plugin.{name}.event.dead_letter [producer rosey-plugin-trial]
 	`)
-	wantError(t, got, string(event.PluginError), "process plugin.{name}.command")
+	wantError(w.t, got, string(event.PluginError), "process plugin.{name}.command")
 
 	got = w.tree(w.conversation("alice: !secret"), `
 		send cytube.chat [producer rosey]
@@ -412,13 +431,16 @@ func TestTraces(t *testing.T) {
 						send cytube.chat [producer rosey]
 							process cytube.chat [consumer rosey]
 	`)
-	wantError(t, got, string(event.PermissionDenied), "process cytube.chat")
+	wantError(w.t, got, string(event.PermissionDenied), "process cytube.chat")
 
 	got = w.tree(w.conversation("!wrong"), strings.Replace(strings.ReplaceAll(answered, "SERVICE", "rosey-plugin-trial"),
 		"process plugin.{name}.command [consumer rosey-plugin-trial]", "process plugin.{name}.command [consumer rosey-plugin-trial] ERROR", 1))
-	wantError(t, got, string(event.InvalidInput), "process plugin.{name}.command")
+	wantError(w.t, got, string(event.InvalidInput), "process plugin.{name}.command")
+}
 
-	// What a timer sets off a while later is part of it, too.
+// timersAndStarts: what a timer sets off a while later is part of it, too.
+func (w *traced) timersAndStarts() {
+	w.t.Helper()
 	w.tree(w.conversation("!later"), `
 		send cytube.chat [producer rosey]
 			process cytube.chat [consumer rosey]
@@ -438,8 +460,6 @@ func TestTraces(t *testing.T) {
 			process database.set [server rosey]
 			send plugin.{name}.event.started [producer rosey-plugin-trial]
 	`)
-	w.wellFormed()
-	w.rebuilt()
 }
 
 func wantError(t *testing.T, tree *oteltest.Tree, code string, names ...string) {
@@ -492,6 +512,18 @@ func TestTracesOfForeignPublishers(t *testing.T) {
 	t.Parallel()
 	w := startTraced(t, "http/json", "--plugins", "dice-roller,quote-db")
 	w.host("rosey-plugin-trial", testPlugins()...)
+	w.foreignPlugins()
+	w.foundByWhatTheyName()
+	w.begunByOthers()
+	w.begunWithSpans()
+	w.wellFormed()
+	// The span named afar is its publisher's own, and is rebuilt as what it did.
+	w.rebuilt("send cytube.send.chat", "send database.get", "send database.collections")
+}
+
+// foreignPlugins answer commands, each naming the conversation in its own way.
+func (w *traced) foreignPlugins() {
+	w.t.Helper()
 	envelope := func(correlation string, meta map[string]any) []byte {
 		return body(map[string]any{"subject": event.SubjectSendChat, "data": hello, "correlation_id": correlation, "metadata": meta})
 	}
@@ -513,7 +545,11 @@ func TestTracesOfForeignPublishers(t *testing.T) {
 		return &nats.Msg{Subject: event.SubjectGet, Reply: w.nc.NewRespInbox(),
 			Data: body(map[string]any{"subject": event.SubjectGet, "data": map[string]any{"collection": "c", "id": 1}, "correlation_id": c.CorrelationID})}
 	})
+}
 
+// foundByWhatTheyName looks where in the tree what they published is found.
+func (w *traced) foundByWhatTheyName() {
+	w.t.Helper()
 	// Who names the conversation alone is found at its beginning…
 	const underTheFirst = `
 		send cytube.chat [producer rosey]
@@ -547,7 +583,7 @@ func TestTracesOfForeignPublishers(t *testing.T) {
 	got := w.tree(w.conversation("!by-both"), underTheFirst)
 	for _, name := range []string{"send cytube.send.chat", "process cytube.send.chat"} {
 		if links := got.Find(name).Links; len(links) != 1 || links[0].SpanID != "2222222222222222" {
-			t.Errorf("%s has links %v", name, links)
+			w.t.Errorf("%s has links %v", name, links)
 		}
 	}
 	w.tree(w.conversation("!by-request"), `
@@ -556,7 +592,11 @@ func TestTracesOfForeignPublishers(t *testing.T) {
 				send plugin.{name}.command [producer rosey]
 			process database.get [server rosey] ERROR
 	`)
+}
 
+// begunByOthers publishes what begins conversations.
+func (w *traced) begunByOthers() {
+	w.t.Helper()
 	// Conversations that others begin, here without any ID, as from the NATS CLI…
 	spoken := `
 		send cytube.send.chat [producer rosey]
@@ -599,10 +639,15 @@ func TestTracesOfForeignPublishers(t *testing.T) {
 							send cytube.chat [producer rosey]
 								process cytube.chat [consumer rosey]
 	`)
+}
+
+// begunWithSpans publishes with a span, requests, and publishes what is malformed.
+func (w *traced) begunWithSpans() {
+	w.t.Helper()
 	// …with a span of their own, of which they tell the collector themselves…
-	tel, err := telemetry.Setup(w.ctx, telemetry.Config{Service: "afar", Exporter: w.collector.Exporter(t, "grpc")})
+	tel, err := telemetry.Setup(w.ctx, telemetry.Config{Service: "afar", Exporter: w.collector.Exporter(w.t, "grpc")})
 	if err != nil {
-		t.Fatal(err)
+		w.t.Fatal(err)
 	}
 	ctx, span := tel.Tracer("").Start(w.ctx, "afar")
 	header := nats.Header{}
@@ -610,7 +655,7 @@ func TestTracesOfForeignPublishers(t *testing.T) {
 	w.publish(event.SubjectSendChat, header, body(hello))
 	span.End()
 	if err := tel.Shutdown(w.ctx); err != nil {
-		t.Fatal(err)
+		w.t.Fatal(err)
 	}
 	w.tree(span.SpanContext().TraceID().String(), `
 		afar [internal afar]
@@ -621,7 +666,7 @@ func TestTracesOfForeignPublishers(t *testing.T) {
 	// …and requests, the span of whose answer is all there is.
 	reply, err := w.nc.RequestWithContext(w.ctx, event.SubjectCollections, []byte(`{}`))
 	if err != nil || !strings.Contains(string(reply.Data), `"success":true`) {
-		t.Fatalf("%v: %s", err, reply.Data)
+		w.t.Fatalf("%v: %s", err, reply.Data)
 	}
 	// A malformed event belongs to a conversation of its own.
 	malformed := w.publish(event.CommandSubject("trial"), nil, []byte(`{"nonsense":true}`))
@@ -630,9 +675,6 @@ func TestTracesOfForeignPublishers(t *testing.T) {
 			process plugin.{name}.command [consumer rosey-plugin-trial] ERROR
 				send plugin.{name}.event.dead_letter [producer rosey-plugin-trial]
 	`)
-	w.wellFormed()
-	// The span named afar is its publisher's own, and is rebuilt as what it did.
-	w.rebuilt("send cytube.send.chat", "send database.get", "send database.collections")
 }
 
 // publish stores a message as others do, and returns it as it is read.
