@@ -17,7 +17,7 @@ import (
 const (
 	// quiet is how long nothing of a conversation must have been stored before it
 	// counts as over: longer than a command may wait and then be retried.
-	quiet = 30 * time.Minute
+	idleTimeout = 30 * time.Minute
 	// maxHeld is how many events of unfinished conversations are kept.
 	maxHeld = 100_000
 	// maxAncestors is how many causes before the range complete a conversation.
@@ -47,7 +47,7 @@ func (c *Conversation) Duration() time.Duration { return c.Ended().Sub(c.Started
 // One without events for half an hour comes in parts, as does one so large that
 // memory would not hold it. Errors are Read's.
 func Conversations(ctx context.Context, js jetstream.JetStream, q Query) iter.Seq2[*Conversation, error] {
-	return conversations(ctx, js, q, quiet)
+	return conversations(ctx, js, q, idleTimeout)
 }
 
 // conversations is Conversations with another pause; 0 does not divide any.
@@ -163,7 +163,7 @@ func ReadConversation(ctx context.Context, js jetstream.JetStream, id string, o 
 	id = strings.TrimSpace(id)
 	if ref, err := event.ParseRef(id); err == nil && o.Nearby {
 		if e, err := fetch(ctx, js, ref); err == nil {
-			f.Since, f.Until = e.At.Add(-quiet), e.At.Add(quiet)
+			f.Since, f.Until = e.At.Add(-idleTimeout), e.At.Add(idleTimeout)
 		}
 	}
 	var err error

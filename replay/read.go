@@ -1,7 +1,6 @@
-// Package replay reads the past from the streams alone: what happened, in the
-// order it was stored, as lines, as trees of cause and effect, as a summary, or
-// as the spans of its traces. It never uses durable consumers and changes
-// nothing.
+// Package replay reads past events from the streams alone, in the order they were
+// stored: as lines, as trees of cause and effect, or as a summary. It uses no durable
+// consumer and changes nothing.
 package replay
 
 import (
@@ -21,7 +20,7 @@ const (
 	// streams that are still on their way.
 	reorderWindow = 100 * time.Millisecond
 	// patience is how long the server may owe events before it is asked again.
-	patience = time.Second
+	stallTimeout = time.Second
 	// probeTimeout is how long one such question may take, and probeLimit for how
 	// long they may all fail: longer than a cluster takes to choose a leader.
 	probeTimeout = 5 * time.Second
@@ -36,14 +35,14 @@ const (
 type Query struct {
 	Filter
 	Follow bool
-	// Progress, if set, hears every so often how far the reading is.
+	// Progress, if set, is called every 8192 events.
 	Progress func(Progress)
 
-	idle   func()        // if set, is called before waiting for the server
+	onIdle func()        // if set, is called before waiting for the server
 	window time.Duration // reorderWindow unless set
 }
 
-// Progress is how far a reading is.
+// Progress says how far a reading is.
 type Progress struct {
 	Read  uint64    // events looked at
 	Total uint64    // about how many there were to look at when it began
@@ -67,7 +66,7 @@ func Read(ctx context.Context, js jetstream.JetStream, q Query) iter.Seq2[Event,
 		if err == nil {
 			err = m.run(ctx, yield)
 		}
-		if err != nil && !errors.Is(err, errBreak) {
+		if err != nil && !errors.Is(err, errStopped) {
 			yield(Event{}, err)
 		}
 	}
@@ -80,8 +79,8 @@ func (q Query) check() error {
 	return q.Validate()
 }
 
-// errBreak says that the user of the sequence wants no more.
-var errBreak = errors.New("break")
+// errStopped says that the caller ended the iteration.
+var errStopped = errors.New("break")
 
 // A merge reads several sources as one.
 type merge struct {
@@ -90,7 +89,7 @@ type merge struct {
 	sources  []*source
 	wake     chan struct{}
 	progress Progress
-	owed     bool      // a source has events that did not come yet
+	pending  bool      // a source has events that have not arrived
 	failing  time.Time // since when every probe failed, unless zero
 }
 
@@ -176,7 +175,7 @@ func (m *merge) handle(ctx context.Context, s *source, it *item, yield func(Even
 	e := it.Event
 	s.advance()
 	if !yield(e, nil) {
-		return errBreak
+		return errStopped
 	}
 	return nil
 }
@@ -188,12 +187,11 @@ func (m *merge) wanted(s *source, e *Event) bool {
 	return (!s.plan.recheck || m.match.subject(e.Subject)) && m.match.match(e)
 }
 
-// pick chooses the source whose next event is the earliest of all. When that
-// cannot be told yet it says how long to wait for news; with neither, all is
-// read.
+// pick returns the source whose next event is the earliest of all, or how long to
+// wait before that is known; with neither, all is read.
 func (m *merge) pick(ctx context.Context) (best *source, wait time.Duration, err error) {
 	live := false
-	m.owed = false
+	m.pending = false
 	var bestKey int64
 	open := m.sources[:0]
 	for _, s := range m.sources {
@@ -210,7 +208,7 @@ func (m *merge) pick(ctx context.Context) (best *source, wait time.Duration, err
 			s.stop()
 			continue
 		case it == nil && more:
-			m.owed = true
+			m.pending = true
 		case it == nil:
 			live = true
 		case best == nil || it.key < bestKey:
@@ -220,19 +218,19 @@ func (m *merge) pick(ctx context.Context) (best *source, wait time.Duration, err
 	}
 	m.sources = open
 	switch {
-	case m.owed:
-		return nil, patience, nil
+	case m.pending:
+		return nil, stallTimeout, nil
 	case best == nil && live:
-		return nil, patience, nil
+		return nil, stallTimeout, nil
 	case best != nil && live:
-		if held := m.window - time.Since(best.taken); held > 0 {
+		if held := m.window - time.Since(best.takenAt); held > 0 {
 			return nil, held, nil
 		}
 	}
 	return best, 0, nil
 }
 
-// beyond reports whether an event lies past what is to be read of its stream.
+// beyond reports whether an event lies past the query's end in its stream.
 func (m *merge) beyond(s *source, it *item) bool {
 	if !m.Follow && it.Ref.Seq > s.last {
 		return true
@@ -240,14 +238,14 @@ func (m *merge) beyond(s *source, it *item) bool {
 	return !m.Until.IsZero() && it.key >= m.Until.UnixNano()
 }
 
-// wait waits for news from a source. When none comes for as long as patience,
-// the sources that owe events are asked whether they still have them.
+// wait waits for an event of a source. If none arrives within d, streams with events
+// that have not arrived are asked whether they still hold them.
 func (m *merge) wait(ctx context.Context, d time.Duration) error {
-	if m.idle != nil {
-		m.idle()
+	if m.onIdle != nil {
+		m.onIdle()
 	}
-	// A source that has only a few events does not tell of them, so that it is
-	// looked at, first soon and then less and less often.
+	// A source with only a few events does not wake the reader, so that sources are
+	// polled, with growing intervals.
 	for step := time.Millisecond; d > 0; step *= 2 {
 		step = min(step, d)
 		timer := time.NewTimer(step)
@@ -260,11 +258,11 @@ func (m *merge) wait(ctx context.Context, d time.Duration) error {
 			return nil
 		case <-timer.C:
 		}
-		if d -= step; m.news() {
+		if d -= step; m.hasNew() {
 			return nil
 		}
 	}
-	if !m.owed {
+	if !m.pending {
 		return nil
 	}
 	for _, s := range m.sources {
@@ -278,11 +276,12 @@ func (m *merge) wait(ctx context.Context, d time.Duration) error {
 	return nil
 }
 
-func (m *merge) news() bool {
-	return slices.ContainsFunc(m.sources, func(s *source) bool { return len(s.head) == 0 && s.news() })
+func (m *merge) hasNew() bool {
+	return slices.ContainsFunc(m.sources, func(s *source) bool { return len(s.head) == 0 && s.hasQueued() })
 }
 
-// probe asks a source whether it has more. It has where that cannot be told.
+// probe asks a source whether it has more, which it is taken to have when the server
+// does not answer.
 func (m *merge) probe(ctx context.Context, s *source) (more bool, err error) {
 	bound := s.last
 	if m.Follow {
@@ -300,7 +299,7 @@ func (m *merge) probe(ctx context.Context, s *source) (more bool, err error) {
 	case errors.Is(err, jetstream.ErrStreamNotFound):
 		return false, err
 	case !m.Follow:
-		// The connection mends itself, and a follower waits for that.
+		// A follower waits for the connection to come back.
 		if m.failing.IsZero() {
 			m.failing = time.Now()
 		}

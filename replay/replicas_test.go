@@ -77,7 +77,7 @@ func TestReadOnACluster(t *testing.T) {
 				}
 			}
 		}
-		q.idle = func() {
+		q.onIdle = func() {
 			if len(got) >= soon {
 				stuck()
 			}

@@ -13,17 +13,14 @@ import (
 )
 
 const (
-	// aheadEvents and aheadBytes are how much of one stream is read ahead of what
-	// was asked for.
+	// aheadEvents and aheadBytes limit how much of one stream is read ahead.
 	aheadEvents = 4096
 	aheadBytes  = 8 << 20
-	// pullEvents is how much the server sends of one stream before it is asked
-	// for more. The first event of all cannot be told before the first of each
-	// stream is there, and waits behind what others send on the same connection.
+	// pullEvents is the size of a pull request. A small one lets the first event of
+	// each stream arrive early: the merge cannot begin before.
 	pullEvents = 500
-	// wakeEvents is how many events must wait for their user to be told of them,
-	// unless there are no more: to be woken for each would cost more than to read
-	// it.
+	// wakeEvents is how many events are queued before the reader is woken, unless
+	// there are no more: waking it for each costs more than reading it.
 	wakeEvents = 64
 )
 
@@ -42,30 +39,30 @@ type source struct {
 	js     jetstream.JetStream
 	stream jetstream.Stream
 	last   uint64          // the stream's last sequence when the read began
-	wake   chan<- struct{} // is told of an event after there was none
+	wake   chan<- struct{} // woken by an event after there was none
 
 	consumer jetstream.Consumer
 	running  jetstream.ConsumeContext
 	stopped  chan struct{}
-	room     chan struct{} // is told when the queue was taken
+	drained  chan struct{} // signalled when the queue was taken
 
-	head  []item // what was taken from the queue and not used yet
-	used  []item // the spent slice, to be filled again
-	taken time.Time
+	head    []item // what was taken from the queue and not used yet
+	used    []item // the spent slice, to be filled again
+	takenAt time.Time
 
-	mu      sync.Mutex
-	queue   []item
-	bytes   int
-	key     int64
-	seq     uint64 // of the last event received, or the one before the first that is wanted
-	ahead   uint64 // how many more the server says there are
-	lags    bool   // the consumer said that there are none
-	told    bool   // that there are events at all
-	failure error
+	mu        sync.Mutex
+	queue     []item
+	bytes     int
+	key       int64
+	seq       uint64 // of the last event received, or the one before the first that is wanted
+	ahead     uint64 // how many more the server says there are
+	lagging   bool   // the consumer said that there are none
+	delivered bool   // that there are events at all
+	failure   error
 }
 
-// open looks at the stream, which is read from a time on unless that is zero;
-// found is false when it does not exist.
+// open finds the stream's bounds; reading begins at since unless that is zero. Found is
+// false when the stream does not exist.
 func (s *source) open(ctx context.Context, since time.Time) (found bool, err error) {
 	s.stream, err = s.js.Stream(ctx, s.plan.stream)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
@@ -96,7 +93,7 @@ func (s *source) create(ctx context.Context) (err error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.ahead, s.lags = s.consumer.CachedInfo().NumPending, false
+	s.ahead, s.lagging = s.consumer.CachedInfo().NumPending, false
 	return nil
 }
 
@@ -104,7 +101,7 @@ func (s *source) create(ctx context.Context) (err error) {
 func (s *source) start(wake chan<- struct{}) (err error) {
 	s.wake = wake
 	s.stopped = make(chan struct{})
-	s.room = make(chan struct{}, 1)
+	s.drained = make(chan struct{}, 1)
 	s.running, err = s.consumer.Consume(s.receive,
 		jetstream.PullMaxMessages(pullEvents), jetstream.ConsumeErrHandler(s.failed))
 	if err != nil {
@@ -113,8 +110,7 @@ func (s *source) start(wake chan<- struct{}) (err error) {
 	return nil
 }
 
-// receive takes a message from the consumer, and holds the consumer up while
-// enough is waiting.
+// receive queues a message, and blocks the consumer while the queue is full.
 func (s *source) receive(msg jetstream.Msg) {
 	e, meta, err := received(s.plan.stream, msg)
 	if err != nil {
@@ -126,12 +122,12 @@ func (s *source) receive(msg jetstream.Msg) {
 		return
 	}
 	s.key = max(s.key, meta.Timestamp.UnixNano())
-	s.seq, s.ahead, s.lags = e.Ref.Seq, meta.NumPending, false
+	s.seq, s.ahead, s.lagging = e.Ref.Seq, meta.NumPending, false
 	s.queue = append(s.queue, item{e, s.key})
 	s.bytes += len(msg.Data())
-	news := len(s.queue) == wakeEvents || s.ahead == 0 || !s.told
+	news := len(s.queue) == wakeEvents || s.ahead == 0 || !s.delivered
 	full := len(s.queue) >= aheadEvents || s.bytes >= aheadBytes
-	s.told = true
+	s.delivered = true
 	s.mu.Unlock()
 	if news || full {
 		notify(s.wake)
@@ -140,7 +136,7 @@ func (s *source) receive(msg jetstream.Msg) {
 		select {
 		case <-s.stopped:
 			return
-		case <-s.room:
+		case <-s.drained:
 		}
 		s.mu.Lock()
 		full = len(s.queue) >= aheadEvents || s.bytes >= aheadBytes
@@ -148,8 +144,8 @@ func (s *source) receive(msg jetstream.Msg) {
 	}
 }
 
-// failed hears of the consumer's troubles. It mends most of them itself; only
-// the end of the connection is final.
+// failed handles the consumer's errors. It recovers from most of them by itself; only a
+// closed connection is final.
 func (s *source) failed(_ jetstream.ConsumeContext, err error) {
 	if !errors.Is(err, jetstream.ErrConnectionClosed) {
 		return
@@ -160,8 +156,8 @@ func (s *source) failed(_ jetstream.ConsumeContext, err error) {
 	notify(s.wake)
 }
 
-// next is the stream's next event, or nil when none has come. More says whether
-// the server has others: without it and without an event, all is read.
+// next returns the stream's next event, or nil if none has arrived, and whether the
+// server has more: without either, all is read.
 func (s *source) next() (it *item, more bool, err error) {
 	if len(s.head) > 0 {
 		return &s.head[0], true, nil
@@ -174,13 +170,13 @@ func (s *source) next() (it *item, more bool, err error) {
 	clear(s.used)
 	s.head, s.queue, s.used = s.queue, s.used[:0], s.queue
 	s.bytes = 0
-	s.taken = time.Now()
-	notify(s.room)
+	s.takenAt = time.Now()
+	notify(s.drained)
 	return &s.head[0], true, nil
 }
 
 // news reports whether an event has come since next had none.
-func (s *source) news() bool {
+func (s *source) hasQueued() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.queue) > 0
@@ -189,10 +185,9 @@ func (s *source) news() bool {
 // advance passes over the event that next returned.
 func (s *source) advance() { s.head = s.head[1:] }
 
-// probe asks the stream whether it holds more events up to the bound. What the
-// consumer says of that cannot be relied on: it may count what has been deleted
-// since, and on a cluster it may be on a server that still has to store what was
-// acknowledged. One that does not do so for long is left for another.
+// probe asks the stream's leader whether it holds more events up to the bound. The
+// consumer's count cannot be relied on: it may include deleted events, and on a cluster
+// the consumer's server may lag. A consumer that lags twice in a row is replaced.
 func (s *source) probe(ctx context.Context, bound uint64) (more bool, err error) {
 	s.mu.Lock()
 	after := s.seq
@@ -204,13 +199,13 @@ func (s *source) probe(ctx context.Context, bound uint64) (more bool, err error)
 		}
 	}
 	s.mu.Lock()
-	came, lagged := s.seq != after || len(s.queue) > 0, s.lags
+	came, lagged := s.seq != after || len(s.queue) > 0, s.lagging
 	switch {
 	case came:
 	case !more:
 		s.ahead = 0
 	case s.ahead == 0:
-		s.ahead, s.lags = 1, true
+		s.ahead, s.lagging = 1, true
 	}
 	s.mu.Unlock()
 	if more && lagged && !came {
@@ -219,7 +214,7 @@ func (s *source) probe(ctx context.Context, bound uint64) (more bool, err error)
 	return more || came, nil
 }
 
-// move reads on with a new consumer, which may be on another server.
+// move continues with a new consumer, which may be on another server.
 func (s *source) move(ctx context.Context) error {
 	s.stop()
 	if err := s.create(ctx); err != nil {
@@ -228,7 +223,7 @@ func (s *source) move(ctx context.Context) error {
 	return s.start(s.wake)
 }
 
-// stop ends the reading and takes the consumer off the server.
+// stop ends the reading and deletes the consumer.
 func (s *source) stop() {
 	if s.consumer == nil {
 		return
@@ -242,7 +237,7 @@ func (s *source) stop() {
 	_ = streams.Discard(context.Background(), s.js, s.consumer) // else the server does, minutes later
 }
 
-// notify tells of something without waiting for anybody to listen.
+// notify signals c without blocking.
 func notify(c chan<- struct{}) {
 	select {
 	case c <- struct{}{}:

@@ -217,7 +217,7 @@ func (c *chains) add(e Event, id string) {
 	}
 	chain.Ended = e.At
 	chain.Events++
-	for len(c.queue) > maxChains || e.At.Sub(c.queue[0].Ended) > quiet {
+	for len(c.queue) > maxChains || e.At.Sub(c.queue[0].Ended) > idleTimeout {
 		c.finish()
 	}
 }

@@ -139,9 +139,9 @@ func TestConversationsAreLetGo(t *testing.T) {
 	g := grouping{open: map[string]*Conversation{}}
 	e := Event{Subject: "plugin.x.event", Body: []byte(envelope("plugin.x.event", `{}`, "one", `{}`)), At: noon}
 	g.add(e, false)
-	e.Body, e.At = []byte(envelope("plugin.x.event", `{}`, "two", `{}`)), noon.Add(quiet+time.Second)
+	e.Body, e.At = []byte(envelope("plugin.x.event", `{}`, "two", `{}`)), noon.Add(idleTimeout+time.Second)
 	g.add(e, true)
-	if got := g.idle(e.At); got <= quiet {
+	if got := g.idle(e.At); got <= idleTimeout {
 		t.Fatalf("the first conversation has been silent for %s", got)
 	}
 	if c := g.pop(); c.ID != "one" || c.matched || g.held != 1 {

@@ -59,7 +59,7 @@ func Write(ctx context.Context, js jetstream.JetStream, out io.Writer, o Options
 		o.ShowChannel = false
 	}
 	p := newPrinter(out, o.Style)
-	o.idle = p.flush
+	o.onIdle = p.flush
 	if progress := o.Progress; !o.Follow {
 		o.Progress = func(at Progress) {
 			p.flush()

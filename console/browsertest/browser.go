@@ -262,7 +262,8 @@ type Violation struct {
 	} `json:"nodes"`
 }
 
-// Violations are what axe-core finds wrong with the page.
+// Violations returns what axe-core finds wrong with the page. Without axe-core, outside
+// of CI, it checks nothing.
 func (p *Page) Violations() []Violation {
 	p.t.Helper()
 	axe, err := os.ReadFile(filepath.Join(moduleRoot(), "console", "browsertest", "node_modules", "axe-core", "axe.min.js"))
@@ -270,7 +271,8 @@ func (p *Page) Violations() []Violation {
 	case err != nil && os.Getenv("CI") != "":
 		p.t.Fatalf("axe-core is missing: run npm ci in console/browsertest (%v)", err)
 	case err != nil:
-		p.t.Skip("axe-core is missing: run npm ci in console/browsertest")
+		p.t.Log("accessibility not checked: axe-core is missing, run npm ci in console/browsertest")
+		return nil
 	}
 	if !Eval[bool](p, `typeof axe === "object"`) {
 		Eval[bool](p, string(axe)+"; true")

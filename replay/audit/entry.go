@@ -71,7 +71,7 @@ type Entry struct {
 	CorrelationID string    `json:"-"` // of the event
 	Cause         event.Ref `json:"-"` // the event that caused it, if one is named
 
-	missed bool // recorded when the bot joined, and may have happened before
+	buffered bool // recorded when the bot joined, and may have happened before
 }
 
 // Media is an item of the playlist.
@@ -160,10 +160,10 @@ func NewEntry(e replay.Event) Entry {
 	for _, key := range []string{event.MetaBackfill, event.MetaBuffered} {
 		if s.Metadata[key] == true {
 			entry.note("recorded later, from the room's buffer")
-			entry.missed = true
+			entry.buffered = true
 		}
 	}
-	entry.missed = entry.missed || s.Metadata[event.MetaFound] == true
+	entry.buffered = entry.buffered || s.Metadata[event.MetaFound] == true
 	return entry
 }
 

@@ -24,7 +24,7 @@ const (
 	// fingerprinted is how many of the newest lines erased from a channel are
 	// remembered, so that they are not recorded again from the channel's own chat
 	// buffer, which holds fewer.
-	fingerprinted = 100
+	maxFingerprints = 100
 )
 
 // ForgetOptions narrow what Forget erases.
@@ -64,7 +64,7 @@ func (f Forgotten) Total() (n int) {
 func Forget(ctx context.Context, bus *streams.Bus, key ed25519.PrivateKey, user string, o ForgetOptions) (Forgotten, error) {
 	done := Forgotten{Events: map[string]int{}}
 	if user == "" {
-		return done, event.Errorf(event.InvalidInput, "say whom to forget")
+		return done, event.Errorf(event.InvalidInput, "name the user to forget")
 	}
 	if o.Reason == "" {
 		o.Reason = "on request"
@@ -80,16 +80,16 @@ func Forget(ctx context.Context, bus *streams.Bus, key ed25519.PrivateKey, user 
 		if err != nil {
 			return done, err
 		}
-		t.found(e)
-		if chat, ok := chatOf(e); ok {
+		t.add(e)
+		if chat, ok := asChat(e); ok {
 			kept := append(lines[chat.Channel], chat.Fingerprint())
-			lines[chat.Channel] = kept[max(0, len(kept)-fingerprinted):]
+			lines[chat.Channel] = kept[max(0, len(kept)-maxFingerprints):]
 		}
 	}
 	if len(t.erased) == 0 {
 		return done, fmt.Errorf("%w of %s", replay.ErrNoMatch, user)
 	}
-	if err := t.follow(ctx, js); err != nil {
+	if err := t.findEffects(ctx, js); err != nil {
 		return done, err
 	}
 	for stream, seqs := range t.erased {
@@ -117,8 +117,8 @@ func Forget(ctx context.Context, bus *streams.Bus, key ed25519.PrivateKey, user 
 	return done, nil
 }
 
-// chatOf is an event as a chat line, if it is one.
-func chatOf(e replay.Event) (chat event.Chat, ok bool) {
+// asChat returns an event as a chat line, if it is one.
+func asChat(e replay.Event) (chat event.Chat, ok bool) {
 	if e.Subject != event.SubjectChat {
 		return chat, false
 	}
@@ -129,7 +129,7 @@ func chatOf(e replay.Event) (chat event.Chat, ok bool) {
 	return chat, err == nil
 }
 
-// erase says what goes, in the words of p, and then takes it away.
+// erase publishes the erasure p of events, and then deletes them.
 func erase(ctx context.Context, bus *streams.Bus, key ed25519.PrivateKey, stream string, seqs []uint64, p event.Erasure) error {
 	s, err := bus.JetStream().Stream(ctx, stream)
 	if err != nil {
@@ -137,7 +137,7 @@ func erase(ctx context.Context, bus *streams.Bus, key ed25519.PrivateKey, stream
 	}
 	for batch := range slices.Chunk(seqs, erasureBatch) {
 		p.Events, p.Time, p.Key = map[string][]uint64{stream: batch}, time.Now().UnixMilli(), PublicKey(key)
-		p.Signature = base64.StdEncoding.EncodeToString(ed25519.Sign(key, erasureText(p)))
+		p.Signature = base64.StdEncoding.EncodeToString(ed25519.Sign(key, signedText(p)))
 		e, err := event.New(event.SubjectErasure, p)
 		if err != nil {
 			return err
@@ -145,9 +145,9 @@ func erase(ctx context.Context, bus *streams.Bus, key ed25519.PrivateKey, stream
 		if _, err := bus.Publish(ctx, e); err != nil {
 			return err
 		}
-		p.Lines = nil // all of them have been told
+		p.Lines = nil // the first erasure lists all of them
 		for _, seq := range batch {
-			if err := remove(ctx, s, seq); err != nil {
+			if err := secureDelete(ctx, s, seq); err != nil {
 				return event.Errorf(event.NATSError, "erase %s:%d: %w", stream, seq, err)
 			}
 		}
@@ -155,8 +155,8 @@ func erase(ctx context.Context, bus *streams.Bus, key ed25519.PrivateKey, stream
 	return nil
 }
 
-// remove overwrites an event. That it is not there any more is as good.
-func remove(ctx context.Context, s jetstream.Stream, seq uint64) error {
+// secureDelete overwrites an event. An event that is gone is no error.
+func secureDelete(ctx context.Context, s jetstream.Stream, seq uint64) error {
 	err := s.SecureDeleteMsg(ctx, seq)
 	if err == nil {
 		return nil
@@ -167,8 +167,8 @@ func remove(ctx context.Context, s jetstream.Stream, seq uint64) error {
 	return err
 }
 
-// erasureText is what an erasure's signature is of.
-func erasureText(p event.Erasure) []byte {
+// signedText returns the text that an erasure's signature covers.
+func signedText(p event.Erasure) []byte {
 	parts := []any{"rosey erasure", p.Events, p.Reason, p.Time, p.Key}
 	if len(p.Lines) > 0 {
 		parts = append(parts, p.Lines)
@@ -180,7 +180,7 @@ func erasureText(p event.Erasure) []byte {
 	return text
 }
 
-func signed(p event.Erasure, key ed25519.PublicKey) bool {
+func hasValidSignature(p event.Erasure, key ed25519.PublicKey) bool {
 	signature, err := base64.StdEncoding.DecodeString(p.Signature)
-	return err == nil && p.Key == encodeKey(key) && ed25519.Verify(key, erasureText(p), signature)
+	return err == nil && p.Key == encodeKey(key) && ed25519.Verify(key, signedText(p), signature)
 }

@@ -79,7 +79,7 @@ func readError(ctx context.Context, err error) error {
 
 // heard notes that the bot was in the entry's channel.
 func (g *gapTracker) heard(e Entry) {
-	if e.Channel != "" && !e.missed {
+	if e.Channel != "" && !e.buffered {
 		g.seen[strings.ToLower(e.Channel)] = e.Stored
 	}
 }

@@ -292,7 +292,7 @@ func erasures(ctx context.Context, js jetstream.JetStream, stream string, key ed
 			continue
 		}
 		p, err := event.As[event.Erasure](stored.Envelope)
-		if err != nil || !signed(p, key) {
+		if err != nil || !hasValidSignature(p, key) {
 			continue
 		}
 		for _, seq := range p.Events[stream] {
