@@ -87,14 +87,14 @@ func split(outputs []Output) (now, later []Output) {
 func align(recorded, current []Output) []Diff {
 	var diffs []Diff
 	i, j := 0, 0 // the first that are not aligned
-	for k := range recorded {
-		at := slices.IndexFunc(current[j:], func(o Output) bool { return same(recorded[k], o) })
+	for k := range current {
+		at := slices.IndexFunc(recorded[i:], func(o Output) bool { return same(o, current[k]) })
 		if at < 0 {
 			continue
 		}
-		diffs = append(diffs, differing(recorded[i:k], current[j:j+at])...)
-		diffs = append(diffs, Diff{Same, &recorded[k], &current[j+at]})
-		i, j = k+1, j+at+1
+		diffs = append(diffs, differing(recorded[i:i+at], current[j:k])...)
+		diffs = append(diffs, Diff{Same, &recorded[i+at], &current[k]})
+		i, j = i+at+1, k+1
 	}
 	return append(diffs, differing(recorded[i:], current[j:])...)
 }

@@ -84,37 +84,8 @@ func TestForgetTellsWhoseRequestsTheyAre(t *testing.T) {
 	t.Parallel()
 	ctx := streamstest.Context(t)
 	bus := streamstest.Bus(t, streamstest.Server(t))
-	refs, stored := map[string]event.Ref{}, map[string]uint64{}
-	store := func(name, subject, correlation, cause string, data map[string]any) {
-		t.Helper()
-		data["mark"] = "<" + name + ">"
-		raw, err := json.Marshal(data)
-		if err != nil {
-			t.Fatal(err)
-		}
-		metadata := map[string]any{event.MetaSource: "test"}
-		if cause != "" {
-			metadata[event.MetaCausation] = refs[cause].String()
-		}
-		body, err := json.Marshal(map[string]any{"subject": subject, "data": json.RawMessage(raw), "correlation_id": correlation, "metadata": metadata})
-		if err != nil {
-			t.Fatal(err)
-		}
-		spec, _ := streams.For(subject)
-		if err := bus.Conn().Publish(subject, body); err != nil {
-			t.Fatal(err)
-		}
-		if err := bus.Conn().Flush(); err != nil {
-			t.Fatal(err)
-		}
-		ref := event.Ref{Stream: spec.Name, Seq: stored[spec.Name] + 1}
-		for last := uint64(0); last < ref.Seq; {
-			if _, last, err = replay.Bounds(ctx, bus.JetStream(), spec.Name); err != nil {
-				t.Fatal(err)
-			}
-		}
-		refs[name], stored[spec.Name] = ref, ref.Seq
-	}
+	w := &marked{t: t, bus: bus, refs: map[string]event.Ref{}, stored: map[string]uint64{}}
+	store := w.store
 	command := func(user string) map[string]any {
 		return map[string]any{"command": "x", "args": []string{}, "user": user, "channel": "lounge", "rank": 1, "raw_message": "!x"}
 	}
@@ -142,19 +113,20 @@ func TestForgetTellsWhoseRequestsTheyAre(t *testing.T) {
 	if err != nil || !cmp.Equal(done, want) {
 		t.Errorf("it says %+v, %v; want %+v", done, err, want)
 	}
-	var left []string
-	for name := range refs {
-		if len(holds(ctx, t, bus, "<"+name+">")) > 0 {
-			left = append(left, name)
-		}
-	}
-	slices.Sort(left)
+	left := w.left()
 	stays := []string{"answer", "bob of her", "bobs in a crowd", "event because of hers", "get because of bobs in a crowd", "get of nobody", "get of the crowd"}
 	if !slices.Equal(left, stays) {
 		t.Errorf("left are %s\nwant     %s", strings.Join(left, ", "), strings.Join(stays, ", "))
 	}
 	// Each erasure names one stream, and the requests' come before their causes'.
-	var order []string
+	if order, want := erasuresOf(ctx, t, bus), []string{"map[DATABASE:[1 2 3 4]]", "map[PLUGIN_REQUEST:[1]]", "map[PLUGIN:[1 3]]"}; !slices.Equal(order, want) {
+		t.Errorf("the erasures are of %v, want %v", order, want)
+	}
+}
+
+// erasuresOf returns the events of each erasure, in the order they were stored.
+func erasuresOf(ctx context.Context, t *testing.T, bus *streams.Bus) (order []string) {
+	t.Helper()
 	for e, err := range replay.Read(ctx, bus.JetStream(), replay.Query{Filter: replay.Filter{Subjects: []string{event.SubjectErasure}}}) {
 		if err != nil {
 			t.Fatal(err)
@@ -167,7 +139,53 @@ func TestForgetTellsWhoseRequestsTheyAre(t *testing.T) {
 		}
 		order = append(order, fmt.Sprint(body.Data.Events))
 	}
-	if want := []string{"map[DATABASE:[1 2 3 4]]", "map[PLUGIN_REQUEST:[1]]", "map[PLUGIN:[1 3]]"}; !slices.Equal(order, want) {
-		t.Errorf("the erasures are of %v, want %v", order, want)
+	return order
+}
+
+// marked are events by name, each of which holds its name as a mark.
+type marked struct {
+	t      *testing.T
+	bus    *streams.Bus
+	refs   map[string]event.Ref
+	stored map[string]uint64 // by stream
+}
+
+// store publishes an event with a correlation ID and the name of its cause.
+func (w *marked) store(name, subject, correlation, cause string, data map[string]any) {
+	w.t.Helper()
+	data["mark"] = "<" + name + ">"
+	metadata := map[string]any{event.MetaSource: "test"}
+	if cause != "" {
+		metadata[event.MetaCausation] = w.refs[cause].String()
 	}
+	body, err := json.Marshal(map[string]any{"subject": subject, "data": data, "correlation_id": correlation, "metadata": metadata})
+	if err == nil {
+		err = w.bus.Conn().Publish(subject, body)
+	}
+	if err == nil {
+		err = w.bus.Conn().Flush()
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	spec, _ := streams.For(subject)
+	ref := event.Ref{Stream: spec.Name, Seq: w.stored[spec.Name] + 1}
+	for last := uint64(0); last < ref.Seq; {
+		if _, last, err = replay.Bounds(w.t.Context(), w.bus.JetStream(), spec.Name); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	w.refs[name], w.stored[spec.Name] = ref, ref.Seq
+}
+
+// left returns the names of the events that are still stored, sorted.
+func (w *marked) left() (names []string) {
+	w.t.Helper()
+	for name := range w.refs {
+		if len(holds(w.t.Context(), w.t, w.bus, "<"+name+">")) > 0 {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
