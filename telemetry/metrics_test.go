@@ -121,14 +121,26 @@ func TestMetrics(t *testing.T) {
 	} {
 		wantSample(t, page, tt.want, tt.name, tt.labels...)
 	}
+}
+
+func TestProcessMetrics(t *testing.T) {
+	t.Parallel()
+	page := scrape(t, metrics(t))
 	for _, name := range []string{"go_goroutines", "process_start_time_seconds"} {
 		if _, ok := sample(t, page, name); !ok {
 			t.Errorf("%s is missing", name)
 		}
 	}
+}
 
-	m.Connected(context.Background(), "room", false)
-	wantSample(t, scrape(t, m), 0, "rosey_cytube_connected", room)
+func TestGaugeFollowsTheConnection(t *testing.T) {
+	t.Parallel()
+	m := metrics(t)
+	for _, up := range []bool{true, false} {
+		m.Connected(context.Background(), "room", up)
+		want := map[bool]float64{true: 1}[up]
+		wantSample(t, scrape(t, m), want, "rosey_cytube_connected", `rosey_channel="room"`)
+	}
 }
 
 // Prometheus sees no increase in a counter that starts at one.

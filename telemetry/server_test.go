@@ -12,6 +12,26 @@ import (
 	"github.com/rosey-bot/rosey/telemetry"
 )
 
+// ask makes one request and returns the status and the body of the answer.
+func ask(t *testing.T, method, url string) (int, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(testContext(t), method, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(body)
+}
+
 func TestServer(t *testing.T) {
 	t.Parallel()
 	m := metrics(t)
@@ -28,23 +48,6 @@ func TestServer(t *testing.T) {
 	ctx, stop := context.WithCancel(testContext(t))
 	ended := make(chan error, 1)
 	go func() { ended <- s.Serve(ctx) }()
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	ask := func(method, path string) (int, string) {
-		req, err := http.NewRequestWithContext(ctx, method, "http://"+s.Addr()+path, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		resp, err := client.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer resp.Body.Close()
-		body, err := io.ReadAll(resp.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return resp.StatusCode, string(body)
-	}
 	for _, tt := range []struct {
 		ready        bool
 		method, path string
@@ -60,7 +63,7 @@ func TestServer(t *testing.T) {
 		{true, http.MethodGet, "/", 404, ""},
 	} {
 		ready.Store(tt.ready)
-		if status, body := ask(tt.method, tt.path); status != tt.status || !strings.Contains(body, tt.body) {
+		if status, body := ask(t, tt.method, "http://"+s.Addr()+tt.path); status != tt.status || !strings.Contains(body, tt.body) {
 			t.Errorf("%s %s answered %d %q, want %d %q", tt.method, tt.path, status, body, tt.status, tt.body)
 		}
 	}
