@@ -130,6 +130,12 @@ bench-channels:
 bench-db:
 	$(GO) -C kvstore/benchdb test -mod=mod -run '^$$' -bench . -timeout 60m $(BENCH_DB)
 
+# check is what to run before a commit: build, vet, lint and the fast tests, without the
+# race detector.
+.PHONY: check
+check: build lint
+	$(STATIC) $(GO) test -short -vet=off -p $(PARALLEL) -parallel $(PARALLEL) -timeout 5m ./...
+
 lint: $(TOOLS)/staticcheck
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); \
 	if [ -n "$$unformatted" ]; then echo "not formatted, run gofmt -w:"; echo "$$unformatted"; exit 1; fi
@@ -139,6 +145,22 @@ lint: $(TOOLS)/staticcheck
 
 $(TOOLS)/staticcheck:
 	GOBIN=$(TOOLS) $(STATIC) $(GO) install honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+# The pinned tools. Each is built once from the module proxy, apart from this module's
+# requirements; another version in its rule builds it anew.
+tool = GOBIN=$(TOOLS) $(STATIC) $(GO) install
+
+$(TOOLS)/goreleaser: Makefile
+	$(tool) github.com/goreleaser/goreleaser/v2@v2.17.0
+	@touch $@
+
+$(TOOLS)/cyclonedx-gomod: Makefile
+	$(tool) github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
+	@touch $@
+
+$(TOOLS)/go-licenses: Makefile
+	$(tool) github.com/google/go-licenses@v1.6.0
+	@touch $@
 
 # fuzz runs each fuzz test for FUZZTIME.
 FUZZTIME ?= 10s
@@ -150,14 +172,23 @@ fuzz:
 
 # release builds archives for every platform into dist, each with a list of the
 # modules in it, and their checksums. The same commit and Go give the same ones.
-.PHONY: release man vulncheck licences
-release: licences
-	$(GO) run ./release -version "$(VERSION)" -out dist
+.PHONY: release man completions vulncheck licences
+VERSION ?= $(shell git describe --tags --always --dirty)
+release: licences man completions $(TOOLS)/goreleaser $(TOOLS)/cyclonedx-gomod
+	PATH="$(TOOLS):$$PATH" VERSION="$(VERSION)" COMMIT=$$(git rev-parse HEAD) MODIFIED=$$([ -z "$$(git status --porcelain)" ] && echo false || echo true) \
+	COMMIT_TIMESTAMP=$$(git log -1 --format=%ct) COMMIT_TIME=$$(TZ=UTC git log -1 --date=format-local:%Y-%m-%dT%H:%M:%SZ --format=%cd) \
+	$(TOOLS)/goreleaser release $(RELEASE_FLAGS) --snapshot --clean
 
-# man writes the manual page.
-man:
-	@mkdir -p dist
-	$(GO) build -o $(BIN) ./cmd/rosey && HOME='~' XDG_STATE_HOME= XDG_CONFIG_HOME= $(BIN) man > dist/rosey.1
+# man writes the manual page, which must not name the builder's own folders.
+man: build
+	@mkdir -p bin/release
+	HOME='~' XDG_STATE_HOME= XDG_CONFIG_HOME= $(BIN) man > bin/release/rosey.1
+
+completions: build
+	@mkdir -p bin/release/completions
+	$(BIN) completion bash > bin/release/completions/rosey.bash
+	$(BIN) completion zsh > bin/release/completions/_rosey
+	$(BIN) completion fish > bin/release/completions/rosey.fish
 
 # vulncheck looks for known vulnerabilities in what the program calls, and in Go
 # itself. It reads the Go team's reports as their module has them, or the database
@@ -166,10 +197,13 @@ vulncheck:
 	@db=$(GOVULNDB); [ -n "$$db" ] || db=file://$$($(GO) mod download -json golang.org/x/vulndb@latest | sed -n 's/^\t"Dir": "\(.*\)",$$/\1/p')/data/osv; \
 	echo "known vulnerabilities of $$db"; $(GO) run golang.org/x/vuln/cmd/govulncheck@v1.9.0 -db "$$db" ./cmd/rosey
 
-# licences lists those of the modules that are linked in, and fails for one that
-# does not fit.
-licences:
-	@$(GO) run ./release -licences
+# licences lists those of the modules that are linked in, and fails for one that a
+# program under the Apache License may not contain.
+LICENCES := Apache-2.0,BSD-2-Clause,BSD-3-Clause,MIT,ISC,MPL-2.0,Unlicense
+licences: $(TOOLS)/go-licenses
+	@GOROOT=$$($(GO) env GOROOT) $(TOOLS)/go-licenses report ./cmd/rosey 2>/dev/null
+	@GOROOT=$$($(GO) env GOROOT) $(TOOLS)/go-licenses check --allowed_licenses=$(LICENCES) ./cmd/rosey 2>/dev/null || \
+	{ echo "a licence is unknown or does not fit"; exit 1; }
 
 clean:
 	rm -rf bin dist .tools
