@@ -16,7 +16,7 @@ import (
 // ready once it does what others wait for.
 type part func(ctx context.Context, ready func()) error
 
-// worker makes a part of a function for whose readiness nobody waits.
+// worker makes a part of a function that no part waits for.
 func worker(run func(context.Context) error) part {
 	return func(ctx context.Context, _ func()) error { return run(ctx) }
 }
@@ -31,7 +31,7 @@ func retrying(log *slog.Logger, p part) part {
 // readiness is closed once a part is ready.
 type readiness <-chan struct{}
 
-// await waits for all that is to be ready first, or for ctx to end.
+// await waits until all of first are ready, or ctx ends.
 func await(ctx context.Context, first ...readiness) error {
 	for _, r := range first {
 		select {

@@ -80,7 +80,7 @@ func (srv *server) close() error {
 	return srv.stop()
 }
 
-// lost waits until the connection is closed for good, and says why.
+// lost waits until the connection is closed for good, and returns why.
 func (srv *server) lost(ctx context.Context) error { return connect.AwaitClosed(ctx, srv.conn) }
 
 // explain returns why the connection is closed for good in place of a part's failure:

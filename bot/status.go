@@ -73,7 +73,7 @@ func (l *lifecycle) status(ctx context.Context) Status {
 	return s
 }
 
-// problems says what is wrong with channels, or "".
+// problems joins the problems of channels; "" is none.
 func problems(list []ChannelStatus) string {
 	var found []string
 	for _, s := range list {

@@ -69,8 +69,8 @@ func rangeFlags() []cli.Flag {
 	}
 }
 
-// ofRange makes an action look at what it was asked for before it reaches for a
-// bot or a store: a mistake is one wherever they are.
+// ofRange makes an action check its range and filters before it opens a store, so that
+// a mistake in them is reported wherever the store is.
 func ofRange(action cli.ActionFunc) cli.ActionFunc {
 	return func(c *cli.Context) error {
 		if _, err := replayQuery(c); err != nil {

@@ -110,7 +110,7 @@ func runRestore(ctx context.Context, c *cli.Context, s settings.Settings, log *s
 		doneChecking()
 		return restoredMessage(c, m, err, "%s in %s are as they were written", dir)
 	}
-	// A store is not made for a backup that is none.
+	// A directory that is not a backup must not leave a store behind.
 	if _, err := snapshot.Open(dir); err != nil {
 		return err
 	}

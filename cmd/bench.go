@@ -2,7 +2,7 @@ package cmd
 
 import "github.com/urfave/cli/v2"
 
-// benchCommand says where the benchmarks went, for this release.
+// benchCommand names the program that replaced it, for this release.
 func benchCommand() *cli.Command {
 	return &cli.Command{
 		Name:            "bench",

@@ -61,7 +61,7 @@ var backupReaders = []string{
 	"replay", "trace", "audit", "status", "db ls", "db get", "db query", "db history", "db export", "dead ls", "dead show", "plugin ls",
 }
 
-// backupOpener opens a backup in place of a store, and says so.
+// backupOpener opens a backup in place of a store, and prints that it does.
 func backupOpener(c *cli.Context) opener {
 	return func(ctx context.Context, s settings.Settings, name string, log *slog.Logger) (*client.Client, error) {
 		show, done := copyProgress(c.App.ErrWriter, "opened")

@@ -42,7 +42,7 @@ func (e *usageError) Unwrap() error { return e.err }
 
 func usagef(format string, args ...any) error { return &usageError{fmt.Errorf(format, args...)} }
 
-// errUnhealthy makes the command exit with 1 when it has already said why.
+// errUnhealthy makes the command exit with 1 after it printed why.
 var errUnhealthy = errors.New("unhealthy")
 
 // execute is the whole program; it returns the exit code.

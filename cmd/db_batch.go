@@ -76,8 +76,8 @@ func (cmd command) batch(ctx context.Context, batch event.Batch) ([]json.RawMess
 	return answer.Data, nil
 }
 
-// rawReply is reply, but for failures that the service reports: those are in the
-// body.
+// rawReply returns the service's reply also where it reports a failure in its body,
+// which reply returns as an error.
 func (cmd command) rawReply(ctx context.Context, subject string, payload any) ([]byte, error) {
 	if !cmd.Running {
 		reply, err := cmd.reply(ctx, subject, payload)

@@ -36,13 +36,13 @@ func envName(flag string) string {
 	return variablePrefix + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
-// parsing matches what the flag parser says of a flag: a complaint, with the name
-// behind one dash, and how it ends.
-var parsing = regexp.MustCompile(`^(flag provided but not defined:|flag needs an argument:|invalid (?:boolean )?value .* for(?: flag)?) -(\S+?)((?:: .*)?)$`)
+// flagParseError matches an error of package flag: its phrase, the flag's name behind one
+// dash, and the rest.
+var flagParseError = regexp.MustCompile(`^(flag provided but not defined:|flag needs an argument:|invalid (?:boolean )?value .* for(?: flag)?) -(\S+?)((?:: .*)?)$`)
 
-// flagError says what to do about a mistake in the flags of a command.
+// flagError returns a usage error for an error of the flag parser, with what to do.
 func flagError(command *cli.Command, err error) error {
-	m := parsing.FindStringSubmatch(err.Error())
+	m := flagParseError.FindStringSubmatch(err.Error())
 	if m == nil {
 		return usagef("%w: see %s --help", err, command.HelpName)
 	}
@@ -62,8 +62,8 @@ func flagError(command *cli.Command, err error) error {
 	return usagef("%s %s%s%s: see %s --help", said, dashes, name, rest, command.HelpName)
 }
 
-// hoist moves the flags of a command line in front of its positional arguments,
-// since the flag parser stops at the first of those; people write
+// hoist moves the flags of a command line in front of its positional arguments: the
+// parser of cli v2, which is package flag, stops at the first of those, and people write
 // `rosey trace ID --output json`. What follows -- stays where it is, and help COMMAND
 // becomes COMMAND --help.
 func hoist(app *cli.App, args []string) []string {

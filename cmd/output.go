@@ -9,8 +9,8 @@ import (
 	"syscall"
 )
 
-// output is the program's stdout. It remembers the first write that failed, so
-// that no command need look at each: what is on a full disk would be missed.
+// output is the program's stdout. It keeps the first error of a write, so that no command
+// has to check each and a full disk is still reported.
 type output struct {
 	io.Writer
 
@@ -30,7 +30,8 @@ func (o *output) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// Fd is the file's, by which a terminal is known, or none.
+// Fd returns the descriptor of the file, by which a terminal is recognized, or an invalid
+// one.
 func (o *output) Fd() uintptr {
 	if f, ok := o.Writer.(*os.File); ok {
 		return f.Fd()
@@ -38,7 +39,8 @@ func (o *output) Fd() uintptr {
 	return ^uintptr(0)
 }
 
-// failure is the write that failed. That nobody reads on, as with head, is none.
+// failure returns the first error of a write. A reader that closed the pipe, as head
+// does, is none.
 func (o *output) failure() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()

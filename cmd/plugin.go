@@ -50,8 +50,7 @@ A plugin as its own process, beside a bot in another terminal:
 	}
 }
 
-// ofOne makes an action look whether it got its one argument before it reaches
-// for a bot or a store.
+// ofOne makes an action check its one argument before it opens a store.
 func ofOne(what string, action cli.ActionFunc) cli.ActionFunc {
 	return func(c *cli.Context) error {
 		if _, err := oneArg(c, what); err != nil {

@@ -67,8 +67,7 @@ func lookup(c *cli.Context, name string) (text string, ok bool) {
 	return "", false
 }
 
-// isSetting reports whether the flag of a name among flags is a setting's: those
-// have a variable.
+// isSetting reports whether the flag of a name sets a setting: those have a variable.
 func isSetting(flags []cli.Flag, name string) bool {
 	return slices.ContainsFunc(flags, func(f cli.Flag) bool {
 		setting, ok := f.(cli.DocGenerationFlag)

@@ -12,12 +12,12 @@ import (
 	"time"
 )
 
-// sameStop is how long after a signal to stop another is part of it: timeout(1)
-// and service managers send theirs to a process and at once to its group again.
+// sameStop is how long after the first signal another is part of the same stop: timeout(1)
+// and service managers signal a process and then its group.
 const sameStop = time.Second
 
-// interruptible returns a context that ends at the first Ctrl-C or SIGTERM, which
-// it says on stderr. A later one ends the process at once.
+// interruptible returns a context that ends at the first Ctrl-C or SIGTERM, which it
+// prints on stderr. A later signal ends the process at once.
 func interruptible(ctx context.Context, stderr io.Writer) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(ctx)
 	signals := make(chan os.Signal, 2)
@@ -35,20 +35,19 @@ func interruptible(ctx context.Context, stderr io.Writer) (context.Context, cont
 	}
 }
 
-// errInterrupted makes the command exit with 1 when a signal ended it, of which the
-// user knows.
+// errInterrupted makes the command exit with 1 without a message, after a signal.
 var errInterrupted = errors.New("interrupted")
 
-// quietly, deferred, makes as of an error that says no more than that a signal
-// ended ctx. The database's answers are errors in their words alone.
+// suppressCanceled, deferred, replaces an error that only says that a signal ended ctx.
+// The database's errors are canceled in their text alone.
 func suppressCanceled(ctx context.Context, err *error, as error) {
 	if ctx.Err() != nil && *err != nil && strings.Contains((*err).Error(), context.Canceled.Error()) {
 		*err = as
 	}
 }
 
-// obey calls stop at the first signal, and exit at one that is not part of the
-// first, until ctx ends without a signal or there are no more signals.
+// handleSignals calls stop at the first signal, and exit at one that is not part of the
+// same stop, until ctx ends without a signal or signals is closed.
 func handleSignals(ctx context.Context, signals <-chan os.Signal, stderr io.Writer, stop, exit func()) {
 	select {
 	case _, open := <-signals:

@@ -193,7 +193,7 @@ func (s fullStatus) text() string {
 	return b.String()
 }
 
-// channelTable says how the bot fares in each channel.
+// channelTable shows the state of each channel.
 func channelTable(list []bot.ChannelStatus) string {
 	t := newTable("channel", "site", "user", "said", "unheard", "reconnects", "state")
 	for _, c := range list {

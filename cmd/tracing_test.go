@@ -294,7 +294,7 @@ func TestTraces(t *testing.T) {
 	w.rebuilt()
 }
 
-// wholeChain: the whole chain, with what each span says of itself.
+// wholeChain compares each span of a command that is answered.
 func (w *traced) wholeChain() {
 	w.t.Helper()
 	id := w.conversation("!roll 2d6")
@@ -327,7 +327,7 @@ func (w *traced) wholeChain() {
 	}
 }
 
-// databaseRequests: requests to the database are part of it.
+// databaseRequests compares the spans of requests to the database.
 func (w *traced) databaseRequests() {
 	w.t.Helper()
 	w.tree(w.conversation("!quote add to be or not to be"), `
@@ -360,7 +360,7 @@ func (w *traced) databaseRequests() {
 	wantError(w.t, got, string(event.RecordNotFound), "process plugin.{name}.command", "send database.get", "process database.get")
 }
 
-// ownProcess: a process of its own.
+// ownProcess compares the spans of a plugin in a process of its own.
 func (w *traced) ownProcess() {
 	w.t.Helper()
 	w.tree(w.conversation("!ask good"), `
@@ -390,7 +390,7 @@ func (w *traced) ownProcess() {
 	wantError(w.t, got, string(event.PluginError), "process plugin.{name}.command", "send plugin.{name}.request", "process plugin.{name}.request")
 }
 
-// failedAttempts: an attempt that failed is a span of its own, and so is the next one.
+// failedAttempts compares the spans of attempts that failed: each has its own.
 func (w *traced) failedAttempts() {
 	w.t.Helper()
 	got := w.tree(w.conversation("!flaky"), `
@@ -438,7 +438,7 @@ func (w *traced) failedAttempts() {
 	wantError(w.t, got, string(event.InvalidInput), "process plugin.{name}.command")
 }
 
-// timersAndStarts: what a timer sets off a while later is part of it, too.
+// timersAndStarts compares what a timer causes later, and a plugin's start, which is one trace.
 func (w *traced) timersAndStarts() {
 	w.t.Helper()
 	w.tree(w.conversation("!later"), `

@@ -65,7 +65,7 @@ func grouped(durables []streams.ConsumerState) (list []streams.ConsumerState) {
 	return list
 }
 
-// readerOf says how a durable consumer that nobody reads gets a reader.
+// readerOf returns how a durable consumer that no process pulls from gets a reader.
 func readerOf(durable string) string {
 	if plugin, ok := strings.CutPrefix(durable, streams.Durable("")); ok {
 		return "start the plugin, or rosey plugin rm " + plugin

@@ -24,7 +24,7 @@ const (
 	Fail Result = "FAIL"
 )
 
-// Finding is one thing that a check found. Do says what to do next, and is empty for OK.
+// Finding is a result of a check. Do is what to do next, and empty for OK.
 type Finding struct {
 	Check   string `json:"check"`
 	Result  Result `json:"result"`
@@ -32,7 +32,7 @@ type Finding struct {
 	Do      string `json:"do,omitempty"`
 }
 
-// Subject is the bot that is looked at.
+// Subject is the bot to check.
 type Subject struct {
 	Settings      settings.Settings
 	SettingsError error  // why the settings cannot be used; nil if they can

@@ -12,7 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// catchUp is how long a copy that is behind has until it is looked at again.
+// catchUp is the time that a copy which is behind gets before it is checked again.
 const catchUp = time.Second
 
 // copies are a cluster's copies of streams and buckets: those of servers that are away,

@@ -11,8 +11,8 @@ import (
 	"github.com/rosey-bot/rosey/internal/suggest"
 )
 
-// errNoCommand says that there is no command of a name below one, or below the
-// program.
+// errNoCommand returns the usage error of a command that does not exist below another, or
+// below the program, with the nearest name.
 func errNoCommand(below, name string, commands []*cli.Command) error {
 	var names []string
 	for _, c := range commands {
@@ -23,7 +23,8 @@ func errNoCommand(below, name string, commands []*cli.Command) error {
 	return usagef("there is no command %q:%s see %s --help", below+" "+name, suggest.DidYouMean(name, below+" ", names), below)
 }
 
-// errNoFlag says that a command has no flag of a name.
+// errNoFlag returns the usage error of a flag that a command does not have, with the
+// nearest name.
 func errNoFlag(command *cli.Command, name string) error {
 	dashes, names := "-", []string(nil)
 	if len(name) > 1 {
@@ -38,9 +39,9 @@ func errNoFlag(command *cli.Command, name string) error {
 // variablePrefix is what the names of the program's variables begin with.
 const variablePrefix = "ROSEY_"
 
-// checkVariables looks for variables that are a slip of one of the program's.
-// Others of the prefix are not its business: an orchestrator, for one, sets
-// ROSEY_SERVICE_HOST and more of the kind where a service is called rosey.
+// checkVariables returns a usage error for a variable that is nearly one of the program's.
+// Others with the prefix are allowed: an orchestrator sets ROSEY_SERVICE_HOST and more of
+// the kind where a service is called rosey.
 func checkVariables(app *cli.App) error {
 	var known []string
 	add := func(name string) { known = append(known, strings.TrimPrefix(name, variablePrefix)) }

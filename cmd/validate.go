@@ -6,10 +6,9 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// checked makes an action refuse arguments where it takes none, and flags that were
-// given as empty: what an unset variable of the shell leaves of --pm "$WHOM" must not
-// be taken for no --pm. Settings are another matter, as an empty one may be meant to
-// undo the file's.
+// checked makes an action refuse arguments where it takes none, and flags that are given
+// as empty: what an unset shell variable leaves of --pm "$WHOM" must not be taken for no
+// --pm. An empty setting is allowed, as it may undo the file's.
 func checked(action cli.ActionFunc) cli.ActionFunc {
 	return func(c *cli.Context) error {
 		for _, f := range c.Command.Flags {
@@ -28,7 +27,8 @@ func checked(action cli.ActionFunc) cli.ActionFunc {
 	}
 }
 
-// noArguments says that a command takes none, and what may have been meant.
+// noArguments returns the usage error of a command that takes no arguments, with what may
+// have been meant.
 func noArguments(c *cli.Context) error {
 	first, instead := c.Args().First(), ""
 	switch c.Command.HelpName {
