@@ -313,7 +313,7 @@ func TestDoctorOfAServer(t *testing.T) {
 	serve := func(o server.Options) string {
 		t.Helper()
 		o.StoreDir = t.TempDir()
-		return streamstest.Foreign(t, &o).ClientURL()
+		return streamstest.Standalone(t, &o).ClientURL()
 	}
 	if code, lines := diagnose(t, "--nats", serve(server.Options{})); code != 1 || !has(lines, "server FAIL: NATS 2.") || !has(lines, "without JetStream") {
 		t.Errorf("without JetStream: %d %q", code, lines)

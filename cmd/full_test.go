@@ -50,15 +50,15 @@ func TestFullStore(t *testing.T) {
 		"at store_max": {
 			setting: "store_max: 10MiB\n", says: "raise store_max",
 			fill: func(t *testing.T, _ *streamstest.Disk, bus *streams.Bus) func() {
-				streamstest.Stuff(t, bus)
-				return func() { streamstest.Unstuff(t, bus) }
+				streamstest.FillStore(t, bus)
+				return func() { streamstest.FreeStore(t, bus) }
 			},
 		},
 		"on an external server": {
 			setting: "lease_term: 2s\n", says: "takes no events: the store is full", server: 12 << 20,
 			fill: func(t *testing.T, _ *streamstest.Disk, bus *streams.Bus) func() {
-				streamstest.Stuff(t, bus)
-				return func() { streamstest.Unstuff(t, bus) }
+				streamstest.FillStore(t, bus)
+				return func() { streamstest.FreeStore(t, bus) }
 			},
 		},
 		"on a disk without a free byte": {
@@ -247,7 +247,7 @@ func TestStartOnFullStore(t *testing.T) {
 	p.say("hello")
 	p.expect("^operator: hello$")
 	waitStored(t, store, "hello")
-	streamstest.Stuff(t, busOf(t, store))
+	streamstest.FillStore(t, busOf(t, store))
 	if code := p.interrupt(); code != 0 {
 		t.Fatalf("exit code %d\n%s", code, p.stderr.String())
 	}
@@ -259,6 +259,6 @@ func TestStartOnFullStore(t *testing.T) {
 		t.Fatalf("status does not say that the store is full\n%s", p.stderr.String())
 	}
 	p.say("!roll d6+300")
-	streamstest.Unstuff(t, busOf(t, store))
+	streamstest.FreeStore(t, busOf(t, store))
 	p.expect(`Rolled d6\+300`)
 }

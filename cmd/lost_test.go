@@ -24,7 +24,7 @@ func TestBotLosesItsCredentials(t *testing.T) {
 	}
 	o := options("bot", "other")
 	o.StoreDir = t.TempDir()
-	s := streamstest.Foreign(t, o)
+	s := streamstest.Standalone(t, o)
 	u, err := url.Parse(s.ClientURL())
 	if err != nil {
 		t.Fatal(err)

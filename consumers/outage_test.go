@@ -108,7 +108,7 @@ func TestPublishingWaitsForRoom(t *testing.T) {
 	}
 	command(t, bus, "bad")
 	command(t, bus, "good")
-	streamstest.Stuff(t, bus)
+	streamstest.FillStore(t, bus)
 	close(full)
 	next(t, waits)
 	next(t, waits)
@@ -118,7 +118,7 @@ func TestPublishingWaitsForRoom(t *testing.T) {
 		t.Fatalf("settled while the store is full: %+v", o)
 	case <-time.After(5 * time.Second):
 	}
-	streamstest.Unstuff(t, bus)
+	streamstest.FreeStore(t, bus)
 	results := map[string]int{}
 	for range 2 {
 		o := next(t, settled)

@@ -4,49 +4,20 @@ import (
 	"context"
 	"fmt"
 	"log"
-	"os"
 	"time"
 
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nats.go/micro"
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/internal/retry"
 	"github.com/rosey-bot/rosey/streams"
-	"github.com/rosey-bot/rosey/streams/embedded"
+	"github.com/rosey-bot/rosey/streams/streamstest"
 )
-
-// openBus starts a server on a store that is deleted at the end, and opens the streams.
-func openBus(ctx context.Context) (bus *streams.Bus, stop func()) {
-	store, err := os.MkdirTemp("", "rosey")
-	if err != nil {
-		log.Fatal(err)
-	}
-	server, err := embedded.Start(embedded.Config{Store: store})
-	if err != nil {
-		log.Fatal(err)
-	}
-	nc, err := server.Connect()
-	if err != nil {
-		log.Fatal(err)
-	}
-	js, err := jetstream.New(nc)
-	if err != nil {
-		log.Fatal(err)
-	}
-	if err := streams.Open(ctx, js, streams.Options{}); err != nil {
-		log.Fatal(err)
-	}
-	closed := make(chan struct{})
-	nc.SetClosedHandler(func(*nats.Conn) { close(closed) })
-	return streams.NewBus(nc, js), func() { nc.Close(); <-closed; _ = server.Stop(); _ = os.RemoveAll(store) }
-}
 
 // Publish stores an event; a repeat with the same message ID is dropped.
 func ExampleBus_Publish() {
 	ctx := context.Background()
-	bus, stop := openBus(ctx)
+	bus, stop := streamstest.ExampleBus()
 	defer stop()
 	line, err := event.New(event.SubjectChat, event.Chat{User: "alice", Message: "!roll 2d6", Channel: "main"})
 	if err != nil {
@@ -67,7 +38,7 @@ func ExampleBus_Publish() {
 // Request waits for the reply of a service, here one of the Bus's own.
 func ExampleBus_Request() {
 	ctx := context.Background()
-	bus, stop := openBus(ctx)
+	bus, stop := streamstest.ExampleBus()
 	defer stop()
 	service, err := micro.AddService(bus.Conn(), micro.Config{Name: "echo", Version: "1.0.0"})
 	if err != nil {
@@ -90,7 +61,7 @@ func ExampleBus_Request() {
 // Messages reads what a stream holds, and ends.
 func ExampleMessages() {
 	ctx := context.Background()
-	bus, stop := openBus(ctx)
+	bus, stop := streamstest.ExampleBus()
 	defer stop()
 	for _, text := range []string{"hello", "!roll 2d6"} {
 		line, err := event.New(event.SubjectChat, event.Chat{User: "alice", Message: text, Channel: "main"})
@@ -122,7 +93,7 @@ func ExampleMessages() {
 // A cluster that has just started answers when it has elected its leaders.
 func ExampleWhileUnanswered() {
 	ctx := context.Background()
-	bus, stop := openBus(ctx)
+	bus, stop := streamstest.ExampleBus()
 	defer stop()
 	err := retry.Do(ctx, streams.WhileUnanswered(2*time.Minute, nil), func(ctx context.Context) error {
 		return streams.Open(ctx, bus.JetStream(), streams.Options{})

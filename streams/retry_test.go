@@ -37,7 +37,7 @@ func TestWithRetryWaitsForCapacity(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(sub.Stop)
-	streamstest.Stuff(t, bus)
+	streamstest.FillStore(t, bus)
 	if _, err := bus.Publish(ctx, e); !errors.Is(err, streams.ErrFull) {
 		t.Fatalf("published to a full store: %v", err)
 	}
@@ -49,7 +49,7 @@ func TestWithRetryWaitsForCapacity(t *testing.T) {
 		t.Fatalf("one did not wait: %v", err)
 	case <-time.After(time.Second):
 	}
-	streamstest.Unstuff(t, bus)
+	streamstest.FreeStore(t, bus)
 	for range 3 {
 		if err := <-done; err != nil {
 			t.Error(err)

@@ -99,7 +99,7 @@ func (a *authority) sign(name string) (cert, key string) {
 func serve(t *testing.T, o *server.Options) (url string) {
 	t.Helper()
 	o.JetStream, o.StoreDir = true, t.TempDir()
-	return streamstest.Foreign(t, o).ClientURL()
+	return streamstest.Standalone(t, o).ClientURL()
 }
 
 // A server's certificate is checked, and a client's shown, with files given

@@ -14,8 +14,8 @@ import (
 )
 
 // Cluster starts three servers that are one cluster, with file storage, and
-// connects to each. They are stopped when the test ends. Change alters the options
-// of each.
+// connects to each. They are stopped when the test ends. Change is called with the
+// options of each.
 func Cluster(t testing.TB, change ...func(*server.Options)) ([]*nats.Conn, []*server.Server) {
 	t.Helper()
 	// The servers must know each other's addresses before they start: free ports
@@ -43,7 +43,7 @@ func Cluster(t testing.TB, change ...func(*server.Options)) ([]*nats.Conn, []*se
 		for _, c := range change {
 			c(o)
 		}
-		nc, s := foreign(t, o)
+		nc, s := connected(t, o)
 		conns, servers = append(conns, nc), append(servers, s)
 	}
 	js, err := jetstream.New(conns[0])

@@ -12,7 +12,7 @@ import (
 	"github.com/rosey-bot/rosey/streams/embedded"
 )
 
-// A Disk is a small file system of a test's own, and how to fill it.
+// Disk is a small file system of one test, which can be filled.
 type Disk struct {
 	Dir     string
 	t       testing.TB
@@ -35,7 +35,7 @@ func SmallDisk(t testing.TB, bytes int64) *Disk {
 	return &Disk{Dir: dir, t: t, ballast: filepath.Join(dir, "ballast")}
 }
 
-// Fill takes all of the disk but what is to stay free.
+// Fill writes a file that leaves the given bytes free.
 func (d *Disk) Fill(free int64) {
 	d.t.Helper()
 	f, err := os.OpenFile(d.ballast, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
@@ -58,7 +58,7 @@ func (d *Disk) Fill(free int64) {
 	}
 }
 
-// Clear gives back what Fill took.
+// Clear removes what Fill wrote.
 func (d *Disk) Clear() {
 	d.t.Helper()
 	if err := os.Remove(d.ballast); err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -66,16 +66,16 @@ func (d *Disk) Clear() {
 	}
 }
 
-// Stuff fills a server's store through its Bus until that says that the store is
-// full. What it stores is in a stream of its own; Unstuff takes it away.
-func Stuff(t testing.TB, bus *streams.Bus) {
+// FillStore publishes to a stream of its own until the server refuses for lack of
+// capacity. FreeStore deletes that stream.
+func FillStore(t testing.TB, bus *streams.Bus) {
 	t.Helper()
 	ctx, js := Context(t), bus.JetStream()
-	if _, err := js.CreateStream(ctx, jetstream.StreamConfig{Name: stuffing, Subjects: []string{stuffing}}); err != nil {
+	if _, err := js.CreateStream(ctx, jetstream.StreamConfig{Name: filler, Subjects: []string{filler}}); err != nil {
 		t.Fatal(err)
 	}
 	for size := 50_000; size > 0; {
-		_, err := js.Publish(ctx, stuffing, make([]byte, size))
+		_, err := js.Publish(ctx, filler, make([]byte, size))
 		switch {
 		case errors.Is(streams.WrapFull(err), streams.ErrFull):
 			size /= 10 // there may be room for less
@@ -85,12 +85,12 @@ func Stuff(t testing.TB, bus *streams.Bus) {
 	}
 }
 
-// Unstuff takes away what Stuff has stored.
-func Unstuff(t testing.TB, bus *streams.Bus) {
+// FreeStore deletes what FillStore has stored.
+func FreeStore(t testing.TB, bus *streams.Bus) {
 	t.Helper()
-	if err := bus.JetStream().DeleteStream(Context(t), stuffing); err != nil {
+	if err := bus.JetStream().DeleteStream(Context(t), filler); err != nil {
 		t.Fatal(err)
 	}
 }
 
-const stuffing = "STUFFING"
+const filler = "FILLER"

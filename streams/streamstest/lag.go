@@ -9,9 +9,9 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Lag keeps the servers of a cluster that do not lead a stream from storing what
-// is acknowledged from now on, until the function that it returns is called. They
-// go on to agree to it, and to answer for what they have: all from before.
+// Lag keeps the followers of a stream from applying what is acknowledged from now on,
+// until end is called. They go on to vote for it, and to answer direct gets with what
+// they have: everything from before.
 func Lag(t testing.TB, servers []*server.Server, stream jetstream.Stream) (end func()) {
 	t.Helper()
 	info, err := stream.Info(t.Context())
@@ -51,8 +51,7 @@ func Lag(t testing.TB, servers []*server.Server, stream jetstream.Stream) (end f
 	}
 }
 
-// How far a server lags is its own affair, and so is what can hold it: nothing
-// that it exports makes it certain.
+// Nothing that nats-server exports can make a follower lag.
 //
 //go:linkname raftNode github.com/nats-io/nats-server/v2/server.(*Server).lookupRaftNode
 func raftNode(s *server.Server, group string) server.RaftNode

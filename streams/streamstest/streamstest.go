@@ -17,10 +17,9 @@ import (
 	"github.com/rosey-bot/rosey/streams/embedded"
 )
 
-// Main runs the tests of a package and fails if they leave goroutines behind. One
-// of the server's own may be left: when the server stops before the stream PLUGIN
-// was connected to the stream TIMER, it waits for an answer for half a minute more
-// (nats-server 2.15.2).
+// Main runs the tests of a package and fails if they leak goroutines, but for one of
+// the server's: if it stops before the stream PLUGIN has connected to its source
+// TIMER, it waits half a minute longer for a reply (nats-server 2.15.2).
 func Main(m *testing.M) {
 	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/nats-io/nats-server/v2/server.(*stream).trySetupSourceConsumer.func3"))
 }
@@ -32,7 +31,7 @@ func Server(t testing.TB) *embedded.Server {
 	return ServerOn(t, t.TempDir())
 }
 
-// ServerOn is Server on a store of the test's choice.
+// ServerOn is Server on a given store.
 func ServerOn(t testing.TB, store string) *embedded.Server {
 	t.Helper()
 	return Start(t, embedded.Config{Store: store, Listen: "127.0.0.1:0"})
@@ -68,7 +67,7 @@ func Bus(t testing.TB, s *embedded.Server, opts ...streams.BusOption) *streams.B
 	return streams.NewBus(nc, js, opts...)
 }
 
-// Publish stores an event, whose payload must be what its subject asks for.
+// Publish stores an event, whose payload must be valid for its subject.
 func Publish(t testing.TB, bus *streams.Bus, subject string, payload any, opts ...streams.PublishOption) streams.Ack {
 	t.Helper()
 	e, err := event.New(subject, payload)
@@ -94,8 +93,8 @@ func Connect(t testing.TB, s *embedded.Server) *nats.Conn {
 	return nc
 }
 
-// Scan reads every stream to its end with bare ordered consumers side by side:
-// what a benchmark holds a reader of ours against.
+// Scan reads all streams to their ends with bare ordered consumers, one beside the
+// other. Benchmarks compare readers with it.
 func Scan(t testing.TB, js jetstream.JetStream) {
 	t.Helper()
 	var wg sync.WaitGroup
