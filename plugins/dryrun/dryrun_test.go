@@ -126,25 +126,30 @@ func TestUnchangedPluginsSayTheSame(t *testing.T) {
 		kase := record(t, room, c.plugin, c.filter)
 		first := run(t, kase, c.plugin, shipped...)
 		allSame(t, first, c.outputs)
-		// The same again from a file.
-		var saved bytes.Buffer
-		if err := kase.Save(&saved); err != nil {
-			t.Fatal(err)
-		}
-		text := saved.String()
-		loaded, err := dryrun.Load(&saved)
-		if err != nil {
-			t.Fatal(err)
-		}
-		second := run(t, loaded, c.plugin, shipped...)
-		allSame(t, second, c.outputs)
-		if diff := cmp.Diff(jsonLines(t, first), jsonLines(t, second)); diff != "" || len(loaded.MissingCollections()) > 0 {
-			t.Errorf("%s from a file: %s, without %v", c.plugin.Name, diff, loaded.MissingCollections())
-		}
-		var again bytes.Buffer
-		if err := loaded.Save(&again); err != nil || again.String() != text {
-			t.Errorf("%s is saved in another way when it was loaded: %v\n%s\n%s", c.plugin.Name, err, text, again.String())
-		}
+		sameFromFile(t, kase, first, c.plugin, shipped, c.outputs)
+	}
+}
+
+// sameFromFile checks that a case has the same results from a file, and is saved in the
+// same way when it was loaded.
+func sameFromFile(t *testing.T, kase *dryrun.Case, first []dryrun.Result, p plugins.Plugin, shipped []plugins.Plugin, outputs int) {
+	t.Helper()
+	var saved, again bytes.Buffer
+	if err := kase.Save(&saved); err != nil {
+		t.Fatal(err)
+	}
+	text := saved.String()
+	loaded, err := dryrun.Load(&saved)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second := run(t, loaded, p, shipped...)
+	allSame(t, second, outputs)
+	if diff := cmp.Diff(jsonLines(t, first), jsonLines(t, second)); diff != "" || len(loaded.MissingCollections()) > 0 {
+		t.Errorf("%s from a file: %s, without %v", p.Name, diff, loaded.MissingCollections())
+	}
+	if err := loaded.Save(&again); err != nil || again.String() != text {
+		t.Errorf("%s is saved in another way when it was loaded: %v\n%s\n%s", p.Name, err, text, again.String())
 	}
 }
 
@@ -250,12 +255,16 @@ func TestDifferences(t *testing.T) {
 			t.Errorf("%s is %s: %s\nwant %s: %s", c.name, r.Status(), got, c.status, c.report)
 		}
 	}
-	// What it says now can be made what is expected of it.
-	kase := record(t, room, tester(now), replay.Filter{})
-	for _, r := range run(t, kase, tester(now)) {
+	accepts(t, record(t, room, tester(now), replay.Filter{}), tester(now))
+}
+
+// accepts checks that what a plugin publishes now can be made what is expected of it.
+func accepts(t *testing.T, kase *dryrun.Case, p plugins.Plugin) {
+	t.Helper()
+	for _, r := range run(t, kase, p) {
 		kase.Accept(r)
 	}
-	for _, r := range run(t, kase, tester(now)) {
+	for _, r := range run(t, kase, p) {
 		if r.Status() != dryrun.Same {
 			t.Errorf("accepted, but %s: %s", r.Status(), text(t, r))
 		}
@@ -552,10 +561,15 @@ func TestTraces(t *testing.T) {
 	}
 }
 
-func TestMistakes(t *testing.T) {
+// The lines of a case with one event.
+const (
+	caseHead  = `{"case":{"layout":1,"plugin":"tester"}}` + "\n"
+	caseEvent = `{"event":{"ref":"PLUGIN:1","at":"2026-11-24T14:05:00Z","subject":"plugin.tester.command","body":{"command":"test","args":["it"],"user":"a"},"waited":0,"said":null}}`
+)
+
+func TestLoadRefuses(t *testing.T) {
 	t.Parallel()
-	const head = `{"case":{"layout":1,"plugin":"tester"}}` + "\n"
-	const good = `{"event":{"ref":"PLUGIN:1","at":"2026-11-24T14:05:00Z","subject":"plugin.tester.command","body":{"command":"test","args":["it"],"user":"a"},"waited":0,"said":null}}`
+	const head, good = caseHead, caseEvent
 	if _, err := dryrun.Load(strings.NewReader(head + "\n" + good)); err != nil {
 		t.Errorf("a good case: %v", err)
 	}
@@ -576,7 +590,11 @@ func TestMistakes(t *testing.T) {
 			t.Errorf("%s: error %v, want INVALID_INPUT that says %q", text, err, says)
 		}
 	}
-	kase, err := dryrun.Load(strings.NewReader(head + good))
+}
+
+func TestRunRefuses(t *testing.T) {
+	t.Parallel()
+	kase, err := dryrun.Load(strings.NewReader(caseHead + caseEvent))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -609,8 +627,12 @@ func TestMistakes(t *testing.T) {
 	for range dryrun.Run(streamstest.Context(t), kase, tester(nil), dryrun.Options{}) {
 		break // leaves nothing behind
 	}
+}
+
+func TestRecordOfNothing(t *testing.T) {
+	t.Parallel()
 	server := streamstest.Server(t)
-	_, err = dryrun.Record(streamstest.Context(t), streamstest.Bus(t, server).JetStream(), tester(nil), replay.Filter{}, nil)
+	_, err := dryrun.Record(streamstest.Context(t), streamstest.Bus(t, server).JetStream(), tester(nil), replay.Filter{}, nil)
 	if !errors.Is(err, replay.ErrNoMatch) || !strings.Contains(err.Error(), "tester handles") {
 		t.Errorf("of nothing: %v", err)
 	}

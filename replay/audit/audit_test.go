@@ -90,22 +90,12 @@ func write(ctx context.Context, t *testing.T, bus *streams.Bus, o Options) strin
 
 var stamps = regexp.MustCompile(`(?m)^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d`)
 
-func TestWriteText(t *testing.T) {
-	t.Parallel()
-	ctx := streamstest.Context(t)
-	bus := streamstest.Bus(t, streamstest.Server(t))
-	evening(ctx, t, bus)
-	if err := bus.Conn().Publish(event.SubjectChat, []byte(`{"user":"eve"`)); err != nil {
-		t.Fatal(err)
-	}
-	if err := bus.Conn().Flush(); err != nil {
-		t.Fatal(err)
-	}
-	for name, c := range map[string]struct {
-		q    Query
-		want string
-	}{
-		"everything": {Query{}, `TIME  lounge  === the bot is in the channel: joined
+// textCases are the evening as text, by query.
+var textCases = map[string]struct {
+	q    Query
+	want string
+}{
+	"everything": {Query{}, `TIME  lounge  === the bot is in the channel: joined
 TIME  lounge  --> alice joins, rank 2
 TIME  lounge  <alice> hello \x1b[31m<b>all</b>
 TIME  lounge  <bob> =HYPERLINK("x")
@@ -126,7 +116,7 @@ TIME  lounge  <-- alice leaves
 TIME  lounge  ~~~ GAP of 0s: the bot was not in the channel: the bot did not get to record that it left
 TIME  ??? {"user":"eve"  [cytube.chat: the body is not valid JSON: unexpected end of JSON input]
 `},
-		"a user": {Query{User: "ALICE", Channel: "Lounge"}, `TIME  lounge  --> alice joins, rank 2
+	"a user": {Query{User: "ALICE", Channel: "Lounge"}, `TIME  lounge  --> alice joins, rank 2
 TIME  lounge  <alice> hello \x1b[31m<b>all</b>
 TIME  lounge  +++ queued: Cool Video (4m0s) https://example.org/v, queued by alice
 TIME  lounge  >>> plays Cool Video (4m0s) https://example.org/v, queued by alice
@@ -138,14 +128,27 @@ TIME  lounge  --- off the playlist: Cool Video (4m0s) https://example.org/v, que
 TIME  lounge  <-- alice leaves
 TIME  lounge  ~~~ GAP of 0s: the bot was not in the channel: the bot did not get to record that it left
 `},
-		"another channel": {Query{Channel: "attic"}, "TIME  attic  <carol> elsewhere\n"},
-		"text": {Query{Grep: regexp.MustCompile("Cool|psst"), User: "alice", Channel: "lounge", Media: true}, `TIME  lounge  +++ queued: Cool Video (4m0s) https://example.org/v, queued by alice
+	"another channel": {Query{Channel: "attic"}, "TIME  attic  <carol> elsewhere\n"},
+	"text": {Query{Grep: regexp.MustCompile("Cool|psst"), User: "alice", Channel: "lounge", Media: true}, `TIME  lounge  +++ queued: Cool Video (4m0s) https://example.org/v, queued by alice
 TIME  lounge  >>> plays Cool Video (4m0s) https://example.org/v, queued by alice
 TIME  lounge  ~~~ GAP of 0s: the bot was not in the channel: connection reset
 TIME  lounge  --- off the playlist: Cool Video (4m0s) https://example.org/v, queued by alice
 TIME  lounge  ~~~ GAP of 0s: the bot was not in the channel: the bot did not get to record that it left
 `},
-	} {
+}
+
+func TestWriteText(t *testing.T) {
+	t.Parallel()
+	ctx := streamstest.Context(t)
+	bus := streamstest.Bus(t, streamstest.Server(t))
+	evening(ctx, t, bus)
+	if err := bus.Conn().Publish(event.SubjectChat, []byte(`{"user":"eve"`)); err != nil {
+		t.Fatal(err)
+	}
+	if err := bus.Conn().Flush(); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range textCases {
 		t.Run(name, func(t *testing.T) {
 			if got := stamps.ReplaceAllString(write(ctx, t, bus, Options{Query: c.q}), "TIME"); got != c.want {
 				t.Errorf("got:\n%s\nwant:\n%s", got, c.want)
