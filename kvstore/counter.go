@@ -19,17 +19,17 @@ import (
 // counterKey and changed by compare-and-swap only, so that no number is given
 // twice, whichever instance gives it and whatever was deleted since.
 type counter struct {
-	takers atomic.Int64 // how many want a number
+	takers atomic.Int64 // how many callers wait in take
 
 	mu       sync.Mutex
-	known    bool // value and revision are what was last seen
+	known    bool // value and revision were read or written, and no swap failed since
 	value    int64
 	revision uint64
-	spare    []int64 // taken from the stored counter, and not given yet
+	spare    []int64 // added to the stored counter, and not given to a record yet
 }
 
-// take is the next number. Who takes one takes one for each of those who wait
-// for their turn as well: many writers cost few swaps.
+// take returns the next number. It adds to the stored counter for all that wait in
+// take at once: many writers cost few swaps.
 func (c *counter) take(ctx context.Context, b *bucket) (int64, error) {
 	c.takers.Add(1)
 	defer c.takers.Add(-1)
@@ -60,14 +60,14 @@ func (c *counter) take(ctx context.Context, b *bucket) (int64, error) {
 	}
 }
 
-// give takes back a number that no record was written under.
+// give takes back a number that no record was written with.
 func (c *counter) give(n int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.spare = append(c.spare, n)
 }
 
-// raise makes n, and whatever is less, a number that will not be given.
+// raise makes sure that n and all lower numbers are not given.
 func (c *counter) raise(ctx context.Context, b *bucket, n int64) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -119,8 +119,8 @@ func parseConditions(n *jsondoc.Value) (Filter, error) {
 	return all, nil
 }
 
-// united is an $or whose branches are about one field as one test of that field,
-// as $in would have it; any other filter is what it is.
+// united returns an $or whose branches are about one field as one test of that field,
+// as $in would be, and any other filter as it is.
 func (f Filter) united() Filter {
 	if f.op != '|' {
 		return f
@@ -219,7 +219,7 @@ func spans(f field, s ...span) Filter {
 	return Filter{op: '?', test: test{field: f, spans: s}}
 }
 
-// encode is the encoding of an operand. A record's id 42 is 42 and "42".
+// encode returns the encoding of an operand. A record's id 42 is 42 and "42".
 func encode(f field, n *jsondoc.Value) string {
 	if f.name == idField.name && n.Kind == '"' {
 		return string(appendOrderedID(nil, event.ID(jsondoc.Unquote(n.Text))))

@@ -85,9 +85,9 @@ func (x *index) replace(old, r *Row, scratch *[]byte) (grown int64) {
 
 // A build is an index that is being made of a snapshot, while the view goes on.
 type build struct {
-	index    *index // nil in the end where there is no room for it
+	index    *index // nil in the end where there is no memory for it
 	snapshot *tree
-	room     int64
+	budget   int64
 	filled   bool
 	changes  []replaced // since the snapshot
 	done     chan struct{}
@@ -95,9 +95,9 @@ type build struct {
 
 type replaced struct{ old, new *Row }
 
-// index is the index over columns. Where there is none it is made; those who want
-// it meanwhile wait, and nobody else does. It is nil where the view has no room
-// for it.
+// index returns the index over columns, and makes it where there is none. Queries that
+// want it meanwhile wait; others and writes do not. It is nil where the view has no
+// memory for it.
 func (v *View) index(ctx context.Context, columns []column) (x *index, made bool, err error) {
 	v.mu.Lock()
 	x, b := v.find(columns), v.builds[indexKey(columns)]
@@ -125,7 +125,7 @@ func (v *View) begin(columns []column) *build {
 	b := &build{
 		index:    &index{name: indexName(columns), key: indexKey(columns), columns: columns, tree: newTree()},
 		snapshot: v.primary.tree.IsoCopy(),
-		room:     v.limit - v.bytes,
+		budget:   v.limit - v.bytes,
 		done:     make(chan struct{}),
 	}
 	v.builds[b.index.key] = b
@@ -141,9 +141,9 @@ func (b *build) fill() {
 		scratch = appendKey(scratch[:0], x.columns, k.row)
 		entries = append(entries, keyed{string(scratch), k.row})
 		x.bytes += int64(len(scratch)) + entryCost
-		return x.bytes <= b.room
+		return x.bytes <= b.budget
 	})
-	if x.bytes > b.room {
+	if x.bytes > b.budget {
 		return
 	}
 	slices.SortFunc(entries, func(a, b keyed) int { return strings.Compare(a.key, b.key) })

@@ -132,7 +132,7 @@ type span struct {
 	exact  bool // holds one value's encoding and no other
 }
 
-// after is the least string that is greater than all that begin with prefix, or
+// after returns the least string that is greater than all that begin with prefix, or
 // "" when there is none.
 func after(prefix string) string {
 	for i := len(prefix) - 1; i >= 0; i-- {
@@ -149,7 +149,7 @@ func (s span) contains(encoding []byte) bool {
 	return string(encoding) >= s.lo && (s.hi == "" || string(encoding) < s.hi)
 }
 
-// reversed is the span of the complements of what s contains.
+// reversed returns the span of the complements of what s contains.
 func (s span) reversed() span {
 	r := span{lo: "\x00", hi: after(not(s.lo)), exact: s.exact}
 	if s.hi != "" {
@@ -164,7 +164,7 @@ func not(s string) string {
 	return string(b)
 }
 
-// kindSpan is the span of all values of the encoded value's type, which is what
+// kindSpan returns the span of all values of the encoded value's type, which is what
 // $gt and its like compare within.
 func kindSpan(encoding string) span {
 	switch tag := encoding[0]; tag {
@@ -177,7 +177,7 @@ func kindSpan(encoding string) span {
 	}
 }
 
-// intersect is what two sorted lists of disjoint spans have in common.
+// intersect returns what two sorted lists of disjoint spans have in common.
 func intersect(a, b []span) []span {
 	var out []span
 	for i, j := 0, 0; i < len(a) && j < len(b); {
@@ -195,7 +195,7 @@ func intersect(a, b []span) []span {
 	return out
 }
 
-// unite is what a list of spans covers, as a sorted list of disjoint ones.
+// unite returns what a list of spans covers, as a sorted list of disjoint ones.
 func unite(all []span) []span {
 	slices.SortFunc(all, func(a, b span) int { return cmp.Or(strings.Compare(a.lo, b.lo), strings.Compare(b.hi, a.hi)) })
 	out := all[:0]

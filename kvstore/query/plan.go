@@ -16,7 +16,7 @@ type plan struct {
 	bounded  bool   // the filter makes the spans less than all there is
 }
 
-// conditions are the parts of a filter that must all hold.
+// conditions appends the parts of a filter that must all hold.
 func (f *Filter) conditions(to []*Filter) []*Filter {
 	if f.op != '&' {
 		return append(to, f)
@@ -35,7 +35,7 @@ type bounds struct {
 
 func (b bounds) exact() bool { return len(b.spans) == 1 && b.spans[0].exact }
 
-// boundsOf are the fields that a filter bounds, by name.
+// boundsOf returns the fields that the conditions bound, by name.
 func boundsOf(conditions []*Filter) []bounds {
 	var all []bounds
 	for _, c := range conditions {
@@ -60,7 +60,7 @@ func boundsOf(conditions []*Filter) []bounds {
 // maxBranches bounds the branches of an $or that are looked up one by one.
 const maxBranches = maxIndexes / 2
 
-// makePlans is the plan of a query, or, where all that bounds it is an $or with
+// makePlans returns the plan of a query, or, where all that bounds it is an $or with
 // bounds in every branch, one plan for each branch.
 func makePlans(q Query, has func([]column) bool) []plan {
 	whole := makePlan(q, has)
@@ -161,7 +161,7 @@ func makePlan(q Query, has func([]column) bool) plan {
 	return p
 }
 
-// bestRange is the bounds, other than of one value, that the plan should use:
+// bestRange returns the bounds, other than of one value, that the plan should use:
 // those of the field that the result is ordered by, else of fewest values.
 func bestRange(all []bounds, first string) *bounds {
 	var best *bounds

@@ -29,7 +29,7 @@ func (p *access) measure() (total int) {
 	return total
 }
 
-// run answers a query from the view.
+// Run answers a query from the view.
 func (v *View) Run(ctx context.Context, q Query) (Result, error) {
 	has := func(c []column) bool { return v.find(c) != nil }
 	built := false
@@ -79,13 +79,13 @@ func (v *View) Run(ctx context.Context, q Query) (Result, error) {
 	}
 }
 
-// scan is the plan to look at every record.
+// scan returns the plan to look at every record.
 func (v *View) scan(q Query) plan {
 	return plan{columns: v.primary.columns, spans: []span{{}}, residual: q.Filter, filtered: len(q.Filter.subs) > 0,
 		ordered: len(q.order) == 1 && !q.order[0].descending}
 }
 
-// accesses are those of the plans, and how many rows they have.
+// accesses returns those of the plans, and how many rows they have.
 func (v *View) accesses(plans []plan) (accesses []access, total int) {
 	accesses = make([]access, len(plans))
 	for i := range plans {

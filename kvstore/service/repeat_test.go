@@ -14,12 +14,10 @@ import (
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
-// A repeated request has the answer and the effect of the first, also when other
-// writes came in between.
-func TestRepeatedRequests(t *testing.T) {
-	t.Parallel()
-	_, nc := newService(t)
-	send := func(subject, id, body string) string {
+// sender returns a function that makes requests with a message ID.
+func sender(t *testing.T, nc *nats.Conn) func(subject, id, body string) string {
+	return func(subject, id, body string) string {
+		t.Helper()
 		msg := nats.NewMsg(subject)
 		msg.Data = []byte(body)
 		msg.Header.Set(jetstream.MsgIDHeader, id)
@@ -29,6 +27,14 @@ func TestRepeatedRequests(t *testing.T) {
 		}
 		return string(reply.Data)
 	}
+}
+
+// A repeated request has the answer and the effect of the first, also when other
+// writes came in between.
+func TestRepeatedRequests(t *testing.T) {
+	t.Parallel()
+	_, nc := newService(t)
+	send := sender(t, nc)
 	for _, c := range []struct{ name, subject, request, between, after string }{
 		{"insert", "database.set", `{"collection":"insert","data":{"n":1}}`, `{"collection":"insert","data":{"n":2}}`, `[{"id":1,"n":1},{"id":2,"n":2}]`},
 		{"set", "database.set", `{"collection":"set","id":1,"data":{"n":1}}`, `{"collection":"set","id":1,"data":{"n":2}}`, `[{"id":1,"n":2}]`},
@@ -50,8 +56,13 @@ func TestRepeatedRequests(t *testing.T) {
 			t.Errorf("%s: got %s, want %s", c.name, got, want)
 		}
 	}
+}
 
-	// Also when the history does not go back to the first any more.
+// So it has when the history does not go back to the first any more.
+func TestRequestsRepeatedLongAfter(t *testing.T) {
+	t.Parallel()
+	_, nc := newService(t)
+	send := sender(t, nc)
 	ask(t, nc, "database.set", `{"collection":"u","id":1,"data":{"n":1}}`)
 	removed := send("database.delete", "d1", `{"collection":"u","id":1}`)
 	updated := ""
@@ -75,7 +86,13 @@ func TestRepeatedRequests(t *testing.T) {
 	if again := send("database.update", "u0", `{"collection":"u","id":1,"ops":{"$set":{"n":2}}}`); again != updated {
 		t.Errorf("update: first %s, and long after %s", updated, again)
 	}
+}
 
+// A repeated update changes nothing again, of one record or of many.
+func TestRepeatedUpdates(t *testing.T) {
+	t.Parallel()
+	_, nc := newService(t)
+	send := sender(t, nc)
 	ask(t, nc, "database.set", `{"collection":"u","id":1,"data":{"n":1}}`)
 	first := send("database.update", "u1", `{"collection":"u","id":1,"ops":{"$inc":{"n":1}}}`)
 	ask(t, nc, "database.update", `{"collection":"u","id":1,"ops":{"$inc":{"n":10}}}`)
@@ -88,7 +105,13 @@ func TestRepeatedRequests(t *testing.T) {
 	if got := ask(t, nc, "database.get", `{"collection":"u","id":1}`); !strings.Contains(got, `{"id":1,"n":112}`) {
 		t.Errorf("updated twice: %s", got)
 	}
-	// A message id that was not used is free after a failure.
+}
+
+// A message ID that was not used is free after a failure.
+func TestRepeatsOfFailedRequests(t *testing.T) {
+	t.Parallel()
+	_, nc := newService(t)
+	send := sender(t, nc)
 	ask(t, nc, "database.set", `{"collection":"u","id":"x","data":{"n":1}}`)
 	if got := send("database.set", "x1", `{"collection":"u","id":"x","data":{"n":2},"if_revision":99999}`); event.CodeOf(event.ReplyError([]byte(got))) != event.DatabaseError || !strings.Contains(got, `"if_revision":99999`) {
 		t.Errorf("conflict: %s", got)
@@ -105,7 +128,13 @@ func TestRepeatedRequests(t *testing.T) {
 	if got := ask(t, nc, "database.get", `{"collection":"u","id":"x"}`); !strings.Contains(got, `{"id":"x","n":3}`) {
 		t.Errorf("after a request that succeeded: %s", got)
 	}
+}
 
+// A repeated delete does not delete what was written since.
+func TestRepeatedDeletes(t *testing.T) {
+	t.Parallel()
+	_, nc := newService(t)
+	send := sender(t, nc)
 	for _, request := range []string{`{"collection":"u","id":1}`, `{"collection":"u","id":1,"if_revision":1}`} {
 		ask(t, nc, "database.set", `{"collection":"u","id":1,"data":{}}`)
 		if strings.Contains(request, "if_revision") {
