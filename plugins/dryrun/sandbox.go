@@ -17,6 +17,7 @@ import (
 
 	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/retry"
 	"github.com/rosey-bot/rosey/kvstore"
 	"github.com/rosey-bot/rosey/kvstore/service"
 	"github.com/rosey-bot/rosey/plugins/host"
@@ -45,6 +46,9 @@ type sandbox struct {
 	opened map[string][]revision // collections in use, with what is yet to change in them
 }
 
+// openTimeout limits how long the sandbox's streams and buckets take to open.
+const openTimeout = 2 * time.Minute
+
 func open(ctx context.Context, c *Case, log *slog.Logger) (_ *sandbox, err error) {
 	s := &sandbox{c: c, now: c.Events[0].handled(), opened: map[string][]revision{}}
 	defer func() {
@@ -72,10 +76,14 @@ func open(ctx context.Context, c *Case, log *slog.Logger) (_ *sandbox, err error
 	if err != nil {
 		return nil, err
 	}
-	if err := streams.Open(ctx, js, streams.Options{}); err != nil {
-		return nil, err
-	}
-	if s.bucket, err = router.OpenBucket(ctx, js, 1); err != nil {
+	// A busy machine may not answer in time.
+	err = retry.Do(ctx, streams.WhileUnanswered(openTimeout, log), func(ctx context.Context) (err error) {
+		if err = streams.Open(ctx, js, streams.Options{}); err == nil {
+			s.bucket, err = router.OpenBucket(ctx, js, 1)
+		}
+		return err
+	})
+	if err != nil {
 		return nil, err
 	}
 	if s.store, err = kvstore.NewStore(js, kvstore.WithLogger(log)); err != nil {
