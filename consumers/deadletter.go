@@ -98,11 +98,14 @@ func aboutItself(durable string, d streams.Stored) bool {
 }
 
 // isNotice reports whether an event on subject reports the fate of another one.
-func isNotice(subject string) bool {
+func isNotice(subject string) bool { return noticeKind(subject) != "" }
+
+// noticeKind returns the type of a notice by its subject, or "".
+func noticeKind(subject string) string {
 	for _, kind := range []string{event.TypeDeadLetter, event.TypeExpired, event.TypeDenied} {
 		if event.Match(event.EventSubject("*", kind), subject) {
-			return true
+			return kind
 		}
 	}
-	return false
+	return ""
 }

@@ -19,8 +19,9 @@ const outageTimeout = 30 * time.Second
 
 // Deduplicate publishes what the handler returns. Each output has a message ID made
 // from the consumer, the event and the output's number (see MessageIDs), so that
-// JetStream drops what a redelivery repeats. It validates all outputs before it
-// publishes any.
+// JetStream drops what a redelivery repeats. A notice is numbered by its kind: an
+// attempt that records an event as expired or denied repeats no output of an earlier
+// attempt that handled it. It validates all outputs before it publishes any.
 func Deduplicate(bus *streams.Bus, c Config) Middleware {
 	return func(next Handler) Handler {
 		return func(ctx context.Context, d streams.Stored) ([]event.Envelope, error) {
@@ -79,7 +80,12 @@ func (p *publisher) publishAll(ctx context.Context, events []event.Envelope) err
 		}
 	}
 	for _, e := range events {
-		if _, err := p.publish(ctx, e, p.ids.Next("")); err != nil {
+		// A notice takes a number, too: what follows keeps its own whatever its kind.
+		id := p.ids.Next("")
+		if kind := noticeKind(e.Subject); kind != "" {
+			id = p.ids.Next(kind)
+		}
+		if _, err := p.publish(ctx, e, id); err != nil {
 			return err
 		}
 	}
