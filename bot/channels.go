@@ -48,7 +48,7 @@ func openChannels(s Settings, bus *streams.Bus, leases *lease.Leases, tel *telem
 		ch := &channel{settings: c, log: log}
 		if leases != nil {
 			ch.lease = leases.New(leaseKey(c.Name))
-			cc.MaySpeak = ch.lease.Valid
+			cc.Hold, cc.MaySpeak = ch.lease.Hold, ch.lease.Valid
 		}
 		ch.Connector = cytube.New(bus, cc)
 		list = append(list, ch)
@@ -110,7 +110,7 @@ func (cs channels) run(ctx context.Context) error {
 	}
 	ended := make(chan ending)
 	for _, c := range cs {
-		go func() { ended <- ending{c, c.keep(ctx)} }()
+		go func() { ended <- ending{c, c.Run(ctx)} }()
 	}
 	var reasons []error
 	var fatal error
@@ -132,15 +132,6 @@ func (cs channels) run(ctx context.Context) error {
 		return fmt.Errorf("%w:\n%w", errNoChannel, errors.Join(reasons...))
 	}
 	return fatal
-}
-
-// keep keeps the bot in the channel until ctx ends, while it holds the lease if there
-// is one.
-func (c *channel) keep(ctx context.Context) error {
-	if c.lease == nil {
-		return c.Run(ctx)
-	}
-	return c.lease.Hold(ctx, c.Run)
 }
 
 func (c *channel) fail(err error) {

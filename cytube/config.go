@@ -2,6 +2,7 @@ package cytube
 
 import (
 	"cmp"
+	"context"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -46,6 +47,10 @@ type Config struct {
 	// channels. Otherwise the Connector reads all sends itself, which only one
 	// Connector on the streams may do.
 	Dispatched bool
+	// Hold, if set, calls a function while this process holds the lease of the channel,
+	// as lease.Lease.Hold does: the bot is in the channel only then. What it heard is
+	// recorded also after the lease is lost.
+	Hold func(context.Context, func(context.Context) error) error
 	// MaySpeak, if set, is asked right before each message is written: a process that
 	// lost the lease of the channel must not speak there.
 	MaySpeak func() bool
@@ -66,6 +71,9 @@ func (c Config) withDefaults() Config {
 	c.RetryMin = cmp.Or(c.RetryMin, time.Second)
 	c.RetryMax = cmp.Or(c.RetryMax, time.Minute)
 	c.RetrySlow = cmp.Or(c.RetrySlow, 30*time.Second)
+	if c.Hold == nil {
+		c.Hold = func(ctx context.Context, do func(context.Context) error) error { return do(ctx) }
+	}
 	if c.MaySpeak == nil {
 		c.MaySpeak = func() bool { return true }
 	}

@@ -67,35 +67,59 @@ const drainTimeout = 5 * time.Second
 
 // Run joins the channel, records what happens and speaks what is sent, until ctx ends;
 // then it finishes what is under way and returns nil. It reconnects to the site and to
-// NATS. It returns a *PermanentError if trying again is of no use, and another error if
-// the connection to NATS was closed. Run may be called again after it has returned.
+// NATS. With a lease it is in the channel only while it holds that. It returns a
+// *PermanentError if trying again is of no use, and another error if the connection to
+// NATS was closed. Run may be called again after it has returned.
 func (c *Connector) Run(ctx context.Context) error {
 	if c.cfg.User == "" {
 		return &PermanentError{Problem: "the bot has no name", Advice: "set its user name"}
 	}
+	// The recording outlasts the lease: giving up the right to speak is not giving up
+	// what was heard.
+	recording, stopRecording := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopRecording()
+	recorded := make(chan struct{})
+	go func() {
+		defer close(recorded)
+		c.record(recording)
+	}()
+	err := c.cfg.Hold(ctx, func(ctx context.Context) error {
+		lost, err := c.stay(ctx)
+		if !lost && !c.flush(recording) { // before the next holder joins
+			stopRecording()
+		}
+		return err
+	})
+	timer := time.AfterFunc(drainTimeout, stopRecording)
+	defer timer.Stop()
+	_ = c.push(recording, item{last: true})
+	<-recorded
+	c.discard(ctx)
+	return err
+}
+
+// stay is in the channel until ctx ends. It reports whether that was because the lease
+// was lost.
+func (c *Connector) stay(ctx context.Context) (lost bool, err error) {
 	// What stops first needs what stops last: the sender the session, for the echo that
 	// it waits for, and the session the recorder.
 	speaking, stopSpeaking := context.WithCancel(ctx)
 	defer stopSpeaking()
 	connected, disconnect := context.WithCancel(context.WithoutCancel(ctx))
 	defer disconnect()
-	recording, stopRecording := context.WithCancel(context.WithoutCancel(ctx))
-	defer stopRecording()
-	defer context.AfterFunc(ctx, func() {
+	s := c.newSender()
+	r := c.newRecorder(s)
+	stopping := func() {
 		if !c.cfg.MaySpeak() { // the lease is lost: another process joins now
+			r.lost.Store(true)
 			disconnect()
 		}
-	})()
-
-	s := c.newSender()
-	c.cfg.Observer.Connected(ctx, c.cfg.Channel, false)
-	recorded := make(chan struct{})
-	go func() {
-		defer close(recorded)
-		c.newRecorder(s).run(recording, c.queue)
-		c.stats.count(func(s *Stats) { s.Connected = false })
-	}()
-	var err error
+	}
+	defer context.AfterFunc(ctx, stopping)()
+	c.away(ctx)
+	if c.push(speaking, item{recorder: r}) != nil {
+		return false, nil
+	}
 	var session sync.WaitGroup
 	// The outbox has its consumer before the bot joins: what is recorded may be answered
 	// at once, and a Dispatcher elsewhere refuses sends to a channel without one.
@@ -105,22 +129,84 @@ func (c *Connector) Run(ctx context.Context) error {
 			err = c.keepConnected(connected)
 			stopSpeaking()
 		})
-		spoken = c.keepSpeaking(speaking, s)
+		spoken = c.keepSpeaking(speaking, s.Run)
+	}
+	if ctx.Err() != nil {
+		stopping()
 	}
 	disconnect()
 	session.Wait()
+	c.away(ctx)
+	if err == nil {
+		err = spoken
+	}
+	return r.lost.Load(), err
+}
 
-	timer := time.AfterFunc(drainTimeout, stopRecording)
-	defer timer.Stop()
-	_ = c.push(recording, item{last: true})
-	<-recorded
-	for len(c.queue) > 0 { // what could not be recorded is not the next run's
-		<-c.queue
+// away notes that the bot is not in the channel, of which the recorder learns once it
+// has recorded what came before.
+func (c *Connector) away(ctx context.Context) {
+	c.stats.count(func(s *Stats) { s.Connected = false })
+	c.cfg.Observer.Connected(ctx, c.cfg.Channel, false)
+}
+
+// record records items until the last or until ctx ends.
+func (c *Connector) record(ctx context.Context) {
+	var r *recorder
+	for {
+		select {
+		case it := <-c.queue:
+			switch {
+			case it.last:
+				return
+			case it.flushed != nil:
+				close(it.flushed)
+			case it.recorder != nil:
+				if r != nil && r.up { // no room was left in the queue for the session's end
+					r.leave(ctx, reasonLost, it.at)
+				}
+				r = it.recorder
+			default:
+				r.take(ctx, it)
+			}
+		case <-ctx.Done():
+			return
+		}
 	}
-	if err != nil {
-		return err
+}
+
+// flush waits until what is queued is recorded, up to drainTimeout, and reports whether
+// it is.
+func (c *Connector) flush(recording context.Context) bool {
+	ctx, cancel := context.WithTimeout(recording, drainTimeout)
+	defer cancel()
+	flushed := make(chan struct{})
+	if c.push(ctx, item{flushed: flushed}) != nil {
+		return false
 	}
-	return spoken
+	select {
+	case <-flushed:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// discard empties the queue when the bot has stopped, and says what is lost.
+func (c *Connector) discard(ctx context.Context) {
+	var frames int64
+	var since time.Time
+	for len(c.queue) > 0 {
+		if it := <-c.queue; it.frame.Name != "" {
+			if frames++; frames == 1 {
+				since = it.at
+			}
+		}
+	}
+	if frames > 0 {
+		c.stats.count(func(s *Stats) { s.Unrecorded += frames })
+		c.log.ErrorContext(ctx, "frames not recorded before the bot stopped", "channel", c.cfg.Channel, "frames", frames, "since", since)
+	}
 }
 
 func (c *Connector) newSender() *sender.Sender {
@@ -152,14 +238,14 @@ func (c *Connector) openOutbox(ctx context.Context, s *sender.Sender) error {
 }
 
 // keepSpeaking runs the sender until ctx ends.
-func (c *Connector) keepSpeaking(ctx context.Context, s *sender.Sender) error {
+func (c *Connector) keepSpeaking(ctx context.Context, run func(context.Context) error) error {
 	err := retry.Do(ctx, retry.Policy{
 		Initial: 500 * time.Millisecond, Max: time.Minute, ResetAfter: time.Minute,
 		If: func(error) bool { return ctx.Err() == nil && !c.bus.Conn().IsClosed() },
 		Notify: func(err error, wait time.Duration) {
 			c.log.WarnContext(ctx, "sender stopped, restarting", "channel", c.cfg.Channel, "in", wait.Round(time.Millisecond), "error", err)
 		},
-	}, s.Run)
+	}, run)
 	if err != nil && ctx.Err() == nil {
 		return fmt.Errorf("speak in %s: %w", c.cfg.Channel, nats.ErrConnectionClosed)
 	}
@@ -220,6 +306,7 @@ func (c *Connector) push(ctx context.Context, it item) error {
 	if it.joined != "" {
 		c.name.Store(&it.joined)
 	}
+	it.at = time.Now()
 	select {
 	case c.queue <- it:
 		return nil

@@ -35,8 +35,11 @@ func (r *recorder) join(ctx context.Context, it item) {
 	if r.entered {
 		r.observe.Reconnected(ctx, r.channel)
 	}
-	r.recordConnection(ctx, event.StateUp, "joined as "+it.joined)
-	r.entered, r.known = true, true
+	r.joinRef = event.Ref{}
+	if !r.lost.Load() { // else another process says who is in the channel
+		r.joinRef = r.recordConnection(ctx, event.StateUp, "joined as "+it.joined, it.at)
+	}
+	r.entered, r.known, r.up = true, true, true
 	r.log.InfoContext(ctx, "joined channel", "channel", r.channel, "user", it.joined, "rank", r.state.Rank())
 	r.sender.Echoes.Open(it.writer)
 }
@@ -44,19 +47,19 @@ func (r *recorder) join(ctx context.Context, it item) {
 // applyHeld applies the frames that came before the bot had joined. It returns the lines
 // of the chat buffer and the other events.
 func (r *recorder) applyHeld(ctx context.Context) (buffer, events []channel.Event) {
-	var lines []channel.Frame
+	var lines []item
 	listed := false
-	for _, frame := range r.held {
-		listed = listed || frame.Name == "userlist"
-		if frame.Name == "chatMsg" && !listed {
-			lines = append(lines, frame)
+	for _, it := range r.held {
+		listed = listed || it.frame.Name == "userlist"
+		if it.frame.Name == "chatMsg" && !listed {
+			lines = append(lines, it)
 			continue
 		}
-		events = append(events, r.apply(ctx, frame)...)
+		events = append(events, r.apply(ctx, it)...)
 	}
 	r.held = nil
-	for _, frame := range lines { // now that the ranks of their authors are known
-		for _, e := range r.apply(ctx, frame) {
+	for _, it := range lines { // now that the ranks of their authors are known
+		for _, e := range r.apply(ctx, it) {
 			if e.Line != nil {
 				buffer = append(buffer, e)
 			} else { // moderation, which the server does not repeat
@@ -106,40 +109,65 @@ func (r *recorder) recordBuffer(ctx context.Context, lines []channel.Event) {
 // recoverInFlightSend looks whether a process before this one was in the channel, and
 // speaking when it died.
 func (r *recorder) recoverInFlightSend(ctx context.Context) {
-	last := read(ctx, r, r.history.LastConnection)
+	last, _ := r.lastConnection(ctx)
 	r.known = last.State != ""
 	stopped := last.State == event.StateDown && last.Reason == reasonStopped
-	r.retry(ctx, func(ctx context.Context) error { return r.sender.RecoverInFlightSend(ctx, r.state.Self(), stopped) })
+	_ = r.retry(ctx, func(ctx context.Context) error { return r.sender.RecoverInFlightSend(ctx, r.state.Self(), stopped) })
 }
 
 // read returns what fn reads from the history, and the zero value once retry gives up.
 func read[T any](ctx context.Context, r *recorder, fn func(context.Context) (T, error)) (v T) {
-	r.retry(ctx, func(ctx context.Context) (err error) {
+	_ = r.retry(ctx, func(ctx context.Context) (err error) {
 		v, err = fn(ctx)
 		return err
 	})
 	return v
 }
 
-func (r *recorder) leave(ctx context.Context, reason string) {
+// lastConnection returns the latest event about the bot's connection to the channel, and
+// where it is stored.
+func (r *recorder) lastConnection(ctx context.Context) (c event.Connection, ref event.Ref) {
+	c = read(ctx, r, func(ctx context.Context) (c event.Connection, err error) {
+		c, ref, err = r.history.LastConnection(ctx)
+		return c, err
+	})
+	return c, ref
+}
+
+// leave records that the bot left the channel at a time.
+func (r *recorder) leave(ctx context.Context, reason string, at time.Time) {
 	r.held = nil
-	if r.state.Joining() || !r.stats.connected() {
+	if r.state.Joining() || !r.up {
 		r.state.EndJoin()
 		return
 	}
+	r.up = false
 	r.stats.count(func(s *Stats) { s.Connected = false })
 	r.observe.Connected(ctx, r.channel, false)
 	r.sender.Echoes.Close()
-	r.recordConnection(ctx, event.StateDown, reason)
+	if r.joinRef != (event.Ref{}) && !r.replaced(ctx) {
+		r.recordConnection(ctx, event.StateDown, reason, at)
+	}
 }
 
-func (r *recorder) recordConnection(ctx context.Context, state, reason string) {
+// replaced reports whether the lease was lost, and another process joined the channel
+// before this one could record that it left.
+func (r *recorder) replaced(ctx context.Context) bool {
+	if !r.lost.Load() {
+		return false
+	}
+	_, last := r.lastConnection(ctx)
+	return last.Seq > r.joinRef.Seq
+}
+
+func (r *recorder) recordConnection(ctx context.Context, state, reason string, at time.Time) event.Ref {
 	e, err := event.New(event.SubjectConnection, event.Connection{
-		Channel: r.channel, State: state, Reason: reason, Time: time.Now().UnixMilli(),
+		Channel: r.channel, State: state, Reason: reason, Time: at.UnixMilli(),
 	})
 	if err != nil {
 		r.log.ErrorContext(ctx, "event not recorded", "subject", event.SubjectConnection, "error", err)
-		return
+		return event.Ref{}
 	}
-	r.publish(ctx, []channel.Event{{Envelope: e}})
+	e.Timestamp, e.CorrelationID = at, event.NewCorrelationID()
+	return r.store(ctx, e, "cytube/"+e.CorrelationID)
 }

@@ -85,28 +85,33 @@ func (c *cable) setCut(cut bool) {
 	}
 }
 
+// wired returns a Bus on a connection through a cable.
+func (w *world) wired() (*streams.Bus, *cable) {
+	w.t.Helper()
+	info := w.nats.Info()
+	u, err := url.Parse(info.URL)
+	w.ok(err)
+	cable := newCable(w.t, u.Host)
+	closed := make(chan struct{})
+	nc, err := nats.Connect("nats://"+cable.listener.Addr().String(), nats.UserInfo(info.User, info.Password), nats.MaxReconnects(-1),
+		nats.ReconnectWait(10*time.Millisecond), nats.ReconnectJitter(time.Millisecond, time.Millisecond),
+		nats.ClosedHandler(func(*nats.Conn) { close(closed) }))
+	w.ok(err)
+	w.t.Cleanup(func() { nc.Close(); <-closed })
+	js, err := jetstream.New(nc)
+	w.ok(err)
+	return streams.NewBus(nc, js), cable
+}
+
 // While NATS is away the connector waits with what it hears, and records all of
 // it, once and in order, when NATS is back.
 func TestNATSAway(t *testing.T) {
 	streamstest.Slow(t, "restarts NATS")
 	t.Parallel()
 	w := newWorld(t)
-	info := w.nats.Info()
-	u, err := url.Parse(info.URL)
-	w.ok(err)
-	cable := newCable(t, u.Host)
-	closed := make(chan struct{})
-	nc, err := nats.Connect("nats://"+cable.listener.Addr().String(), nats.UserInfo(info.User, info.Password), nats.MaxReconnects(-1),
-		nats.ReconnectWait(10*time.Millisecond), nats.ReconnectJitter(time.Millisecond, time.Millisecond),
-		nats.ClosedHandler(func(*nats.Conn) { close(closed) }))
-	w.ok(err)
-	t.Cleanup(func() { nc.Close(); <-closed })
-	js, err := jetstream.New(nc)
-	w.ok(err)
-	local := w.bus
-	w.bus = streams.NewBus(nc, js)
-	b := w.join()
-	w.bus = local
+	bus, cable := w.wired()
+	b := w.run(cytube.New(bus, w.cfg))
+	w.connection(event.StateUp)
 	alice := w.user("alice")
 	var want []string
 	for i := range 40 {

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -21,15 +22,20 @@ import (
 
 // item is what the session hands to the recorder: a frame, or one of the others.
 type item struct {
+	at     time.Time // when it came
 	frame  channel.Frame
 	begin  bool          // the connection is open
 	joined string        // the bot has joined under this name…
 	writer sender.Writer // …and may speak here
 	ended  string        // the session has ended, and why
-	last   bool          // nothing follows
+
+	recorder *recorder     // records what follows
+	flushed  chan struct{} // is closed once what came before is recorded
+	last     bool          // nothing follows
 }
 
-// recorder publishes the events of a channel, one after another.
+// recorder publishes the events of a channel, one after another, while the bot holds the
+// channel's lease once.
 type recorder struct {
 	channel string
 	bus     *streams.Bus
@@ -39,26 +45,14 @@ type recorder struct {
 	log     *slog.Logger
 	stats   *counters
 	observe Observer
+	lost    atomic.Bool // the lease is: another process may be in the channel
 
-	held    []channel.Frame                   // since the connection opened, until the bot has joined
+	held    []item                            // frames since the connection opened, until the bot has joined
 	recent  *recent.Map[channel.LineKey, int] // how many lines of a key there were
-	entered bool                              // the bot has joined since the process started
-	known   bool                              // the bot has joined before, or in an earlier process
-}
-
-// run records items until the last or until ctx ends.
-func (r *recorder) run(ctx context.Context, queue <-chan item) {
-	for {
-		select {
-		case it := <-queue:
-			if it.last {
-				return
-			}
-			r.take(ctx, it)
-		case <-ctx.Done():
-			return
-		}
-	}
+	entered bool                              // the bot has joined since it holds the lease
+	known   bool                              // the bot has joined before, perhaps in another process
+	up      bool                              // the bot is in the channel
+	joinRef event.Ref                         // of the event that says so, zero if none was recorded
 }
 
 func (r *recorder) take(ctx context.Context, it item) {
@@ -69,19 +63,19 @@ func (r *recorder) take(ctx context.Context, it item) {
 	case it.joined != "":
 		r.join(ctx, it)
 	case it.ended != "":
-		r.leave(ctx, it.ended)
+		r.leave(ctx, it.ended, it.at)
 	case r.state.Joining():
-		r.held = append(r.held, it.frame)
+		r.held = append(r.held, it)
 	default:
 		r.sender.Echoes.Answer(it.frame)
-		events := r.apply(ctx, it.frame)
+		events := r.apply(ctx, it)
 		r.noteMembers(it.frame.Name)
 		r.publish(ctx, events)
 	}
 }
 
-func (r *recorder) apply(ctx context.Context, frame channel.Frame) []channel.Event {
-	events, err := r.state.Apply(frame, time.Now())
+func (r *recorder) apply(ctx context.Context, it item) []channel.Event {
+	events, err := r.state.Apply(it.frame, it.at)
 	if err != nil {
 		r.stats.count(func(s *Stats) { s.Malformed++ })
 		r.log.WarnContext(ctx, "malformed frame skipped", "error", err)
@@ -156,18 +150,17 @@ const longestName = 100
 const storeTimeout = 2 * time.Second
 
 // store publishes an event and retries while NATS is away, because events are recorded
-// in order. It gives up an event that NATS will never take.
-func (r *recorder) store(ctx context.Context, e event.Envelope, id string) {
+// in order. It returns where the event is stored, and the zero Ref once it gave up: an
+// event that NATS will never take, or one for which there is no time left.
+func (r *recorder) store(ctx context.Context, e event.Envelope, id string) (stored event.Ref) {
 	ctx = propagation.WithCorrelation(ctx, e.CorrelationID)
-	r.retry(ctx, func(ctx context.Context) error {
+	err := r.retry(ctx, func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 		defer cancel()
 		ack, err := r.bus.Publish(ctx, e, streams.WithMsgID(id))
 		switch {
 		case event.CodeOf(err) == event.InvalidInput:
-			r.stats.count(func(s *Stats) { s.Unrecorded++ })
-			r.log.ErrorContext(ctx, "event not recorded", "subject", e.Subject, "bytes", len(e.Data), "error", err)
-			return nil
+			return retry.Permanent(err)
 		case err != nil:
 			return err
 		case ack.Duplicate:
@@ -177,16 +170,23 @@ func (r *recorder) store(ctx context.Context, e event.Envelope, id string) {
 			r.stats.count(func(s *Stats) { s.Recorded++ })
 			r.log.DebugContext(ctx, "event recorded", "subject", e.Subject, "event", ack.Ref.String())
 		}
+		stored = ack.Ref
 		return nil
 	})
+	if err != nil {
+		r.stats.count(func(s *Stats) { s.Unrecorded++ })
+		r.log.ErrorContext(ctx, "event not recorded", "subject", e.Subject, "bytes", len(e.Data), "error", err)
+	}
+	return stored
 }
 
-// retry calls fn until it succeeds, ctx ends or the connection to NATS is closed.
-func (r *recorder) retry(ctx context.Context, fn func(context.Context) error) {
-	_ = retry.Do(ctx, retry.Policy{
+// retry calls fn until it succeeds, fails for good, ctx ends or the connection to NATS is
+// closed.
+func (r *recorder) retry(ctx context.Context, fn func(context.Context) error) error {
+	return retry.Do(ctx, retry.Policy{
 		Initial: 50 * time.Millisecond, Max: 5 * time.Second, Logger: r.log, Operation: "record channel",
 		If: func(error) bool { return ctx.Err() == nil && !r.bus.Conn().IsClosed() },
-	}, fn) // who waits for what is not recorded ends with ctx
+	}, fn)
 }
 
 // recentKept is among how many of the latest lines equal ones are counted.

@@ -14,6 +14,9 @@ import (
 // reasonStopped is the reason in cytube.connection of a bot that stops.
 const reasonStopped = "the bot stops"
 
+// reasonLost is that of one that lost the channel's lease, and its session with it.
+const reasonLost = "the lease of the channel was lost"
+
 // session connects to the channel and hands its frames to the recorder until the
 // connection ends. err is why; joined reports whether the bot got in.
 func (c *Connector) session(ctx context.Context) (joined bool, err error) {

@@ -18,7 +18,7 @@ type Stats struct {
 	Recorded   int64 // events published
 	Repeated   int64 // lines of a chat buffer that were recorded before
 	Malformed  int64 // frames that could not be decoded
-	Unrecorded int64 // events that NATS cannot take, such as one over its size limit
+	Unrecorded int64 // events that NATS cannot take, such as one over its size limit, and frames and events that were left when the bot stopped
 
 	sender.Stats
 }
@@ -51,12 +51,6 @@ func (c *counters) count(update func(*Stats)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	update(&c.stats)
-}
-
-func (c *counters) connected() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.stats.Connected
 }
 
 func (c *counters) setMembers(list []channel.Member) {

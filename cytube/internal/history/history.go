@@ -138,32 +138,33 @@ func (r *Reader) Erased(ctx context.Context) (map[string]bool, error) {
 	return lines, nil
 }
 
-// LastConnection returns the latest event about the bot's connection to the channel,
-// the zero Connection if the bot was never there.
-func (r *Reader) LastConnection(ctx context.Context) (event.Connection, error) {
+// LastConnection returns the latest event about the bot's connection to the channel and
+// where it is stored, zero values if none is stored.
+func (r *Reader) LastConnection(ctx context.Context) (event.Connection, event.Ref, error) {
 	return last(ctx, r, event.SubjectConnection, func(c event.Connection) string { return c.Channel })
 }
 
 // LastMedia returns the latest media change of the channel, or the zero MediaChange.
 func (r *Reader) LastMedia(ctx context.Context) (event.MediaChange, error) {
-	return last(ctx, r, event.SubjectMediaChange, func(m event.MediaChange) string { return m.Channel })
+	m, _, err := last(ctx, r, event.SubjectMediaChange, func(m event.MediaChange) string { return m.Channel })
+	return m, err
 }
 
-func last[P any](ctx context.Context, r *Reader, subject string, channelOf func(P) string) (latest P, err error) {
+func last[P any](ctx context.Context, r *Reader, subject string, channelOf func(P) string) (latest P, ref event.Ref, err error) {
 	for w, err := range r.windows(ctx) {
-		if err != nil || channelOf(latest) != "" {
-			return latest, err
+		if err != nil || ref.Seq > 0 {
+			return latest, ref, err
 		}
 		for s, err := range r.Events(ctx, subject, w.from, w.to) {
 			if err != nil {
-				return latest, err
+				return latest, ref, err
 			}
 			if p, err := event.As[P](s.Envelope); err == nil && channelOf(p) == r.channel {
-				latest = p
+				latest, ref = p, s.Ref
 			}
 		}
 	}
-	return latest, nil
+	return latest, ref, nil
 }
 
 // Echo is a recorded line that may be the echo of a send.

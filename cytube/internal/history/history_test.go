@@ -100,7 +100,7 @@ func TestRetriesCountOnce(t *testing.T) {
 func TestLastConnection(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	if c, err := w.LastConnection(w.ctx); err != nil || c.State != "" {
+	if c, _, err := w.LastConnection(w.ctx); err != nil || c.State != "" {
 		t.Errorf("without one: %+v, %v", c, err)
 	}
 	w.publish(event.SubjectConnection, event.Connection{Channel: "testchan", State: event.StateUp}, nil)
@@ -108,7 +108,7 @@ func TestLastConnection(t *testing.T) {
 	for range 3 * firstWindow {
 		w.publish(event.SubjectConnection, event.Connection{Channel: "elsewhere", State: event.StateUp}, nil)
 	}
-	if c, err := w.LastConnection(w.ctx); err != nil || c.State != event.StateDown || c.Reason != "kicked" {
+	if c, _, err := w.LastConnection(w.ctx); err != nil || c.State != event.StateDown || c.Reason != "kicked" {
 		t.Errorf("%+v, %v", c, err)
 	}
 }
