@@ -18,6 +18,7 @@ type delivery struct {
 	Outcome
 	msg       jetstream.Msg
 	malformed error // why the event could not be decoded
+	filler    bool  // see streams.IsFiller
 }
 
 type deliveryKey struct{}
@@ -27,7 +28,7 @@ func receive(ctx context.Context, msg jetstream.Msg, durable string) (context.Co
 	d, err := streams.Read(msg)
 	return context.WithValue(ctx, deliveryKey{}, &delivery{
 		Outcome: Outcome{Consumer: durable, Subject: d.Subject, Result: Handled, Attempt: d.Attempt},
-		msg:     msg, malformed: err,
+		msg:     msg, malformed: err, filler: streams.IsFiller(msg.Subject(), msg.Data()),
 	}), d
 }
 

@@ -203,3 +203,21 @@ func TestClosedConnectionEndsRun(t *testing.T) {
 		t.Errorf("Run returned %v", err)
 	}
 }
+
+// What fills sequences that a power cut took is acked and not handled.
+func TestFillersAreAcked(t *testing.T) {
+	t.Parallel()
+	bus := streamstest.Bus(t, streamstest.Server(t))
+	streamstest.LeaveFiller(t, bus, streams.Plugin)
+	settled, _ := start(t, bus, consumers.Config{Subjects: []string{event.AllPlugin}}, func(_ context.Context, d streams.Stored) ([]event.Envelope, error) {
+		t.Errorf("%s was handled", d.Subject)
+		return nil, nil
+	})
+	if o := next(t, settled); o.Result != consumers.Handled {
+		t.Errorf("outcome %+v", o)
+	}
+	idle(t, bus)
+	if n := len(letters(t, bus)); n != 0 {
+		t.Errorf("%d dead letters, want none", n)
+	}
+}

@@ -8,12 +8,17 @@ import (
 	"github.com/rosey-bot/rosey/streams"
 )
 
-// Validate fails malformed events for good, and skips events that were stored again
-// for another consumer, which had dead-lettered them.
+// Validate fails malformed events for good. It skips events that were stored again for
+// another consumer, which had dead-lettered them, and what is no event but fills a
+// stream's lost sequences.
 func Validate(durable string) Middleware {
 	return func(next Handler) Handler {
 		return func(ctx context.Context, d streams.Stored) ([]event.Envelope, error) {
-			err := deliveryOf(ctx).malformed
+			delivery := deliveryOf(ctx)
+			if delivery.filler {
+				return nil, nil
+			}
+			err := delivery.malformed
 			if err == nil {
 				err = d.Validate()
 			}

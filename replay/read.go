@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams"
 )
 
 const (
@@ -184,7 +185,7 @@ func (m *merge) wanted(s *source, e *Event) bool {
 	if !m.Since.IsZero() && e.At.Before(m.Since) || !m.Until.IsZero() && !e.At.Before(m.Until) {
 		return false
 	}
-	return (!s.plan.recheck || m.match.subject(e.Subject)) && m.match.match(e)
+	return !streams.IsFiller(e.Subject, e.Body) && (!s.plan.recheck || m.match.subject(e.Subject)) && m.match.match(e)
 }
 
 // pick returns the source whose next event is the earliest of all, or how long to

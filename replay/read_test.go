@@ -309,3 +309,31 @@ func TestReadTellsItsProgress(t *testing.T) {
 		t.Errorf("progress was %+v", told)
 	}
 }
+
+// What fills sequences that a power cut took is no event of the past.
+func TestReadSkipsFillers(t *testing.T) {
+	t.Parallel()
+	ctx := streamstest.Context(t)
+	bus := streamstest.Bus(t, streamstest.Server(t))
+	chatter(ctx, t, bus, 1)
+	streamstest.LeaveFiller(t, bus, streams.Cytube)
+	chatter(ctx, t, bus, 1)
+	stored := collect(ctx, t, bus.JetStream(), Query{})
+	for _, e := range stored {
+		if e.Subject != event.SubjectChat {
+			t.Errorf("%s on %q was read", e.Ref, e.Subject)
+		}
+	}
+	var tailed []event.Ref
+	for e, err := range Tail(ctx, bus.JetStream(), streams.Cytube, []string{event.AllCytube}, 0) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if tailed = append(tailed, e.Ref); e.Ref == stored[len(stored)-1].Ref {
+			break
+		}
+	}
+	if len(stored) != 2 || len(tailed) != 2 {
+		t.Errorf("read %d events and tailed %d, want 2 of each", len(stored), len(tailed))
+	}
+}

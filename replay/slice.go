@@ -78,7 +78,7 @@ func tail(ctx context.Context, js jetstream.JetStream, stream string, patterns [
 		if err != nil {
 			return err
 		}
-		if !yield(e) {
+		if !streams.IsFiller(e.Subject, e.Body) && !yield(e) {
 			return nil
 		}
 	}

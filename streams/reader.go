@@ -24,7 +24,8 @@ type Selection struct {
 }
 
 // Messages returns the selected messages that the stream held when the iteration
-// began, in the order of their sequences, and ends. It reads by batched direct gets.
+// began, in the order of their sequences, without fillers (see IsFiller), and ends. It
+// reads by batched direct gets.
 // From a stream that does not allow these it gets message by message, which is some
 // ten times slower.
 //
@@ -39,9 +40,18 @@ type Selection struct {
 // these.
 func Messages(ctx context.Context, js jetstream.JetStream, s Selection) iter.Seq2[*jetstream.RawStreamMsg, error] {
 	return func(yield func(*jetstream.RawStreamMsg, error) bool) {
-		if err := s.read(ctx, js, yield); err != nil {
+		if err := s.read(ctx, js, withoutFillers(yield)); err != nil {
 			yield(nil, fmt.Errorf("read stream %s: %w", s.Stream, err))
 		}
+	}
+}
+
+func withoutFillers(yield yieldFunc) yieldFunc {
+	return func(msg *jetstream.RawStreamMsg, err error) bool {
+		if err == nil && IsFiller(msg.Subject, msg.Data) {
+			return true
+		}
+		return yield(msg, err)
 	}
 }
 

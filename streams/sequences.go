@@ -31,7 +31,7 @@ func AdvanceSequence(ctx context.Context, js jetstream.JetStream, stream string,
 	if err != nil {
 		return fmt.Errorf("advance the sequence of %s: %w", stream, err)
 	}
-	subject := strings.NewReplacer("*", fillerToken, ">", fillerToken).Replace(spec.Subjects[len(spec.Subjects)-1])
+	subject := fillerSubject(spec)
 	for last := s.CachedInfo().State.LastSeq; last < seq; {
 		before := last
 		if last, err = publishFillers(ctx, js, s, subject, min(seq-last, fillersAtOnce)); err == nil && last == before {
@@ -52,6 +52,21 @@ const (
 	fillersAtOnce = 1000
 	stallTimeout  = 2 * time.Minute
 )
+
+// fillerSubject is the subject of a stream's fillers.
+func fillerSubject(s Spec) string {
+	return strings.NewReplacer("*", fillerToken, ">", fillerToken).Replace(s.Subjects[len(s.Subjects)-1])
+}
+
+// IsFiller reports whether a stored message is no event but took up a lost sequence.
+// Fillers are purged soon after, but whoever reads in between, or after a crash in
+// between, meets them.
+func IsFiller(subject string, body []byte) bool {
+	if len(body) > 0 || !strings.Contains(subject, fillerToken) {
+		return false
+	}
+	return slices.ContainsFunc(topology[:], func(s Spec) bool { return !s.NoAck && fillerSubject(s) == subject })
+}
 
 // publishFillers publishes and purges n empty messages, and returns the stream's last
 // sequence.

@@ -41,6 +41,9 @@ func (b *Bus) Subscribe(ctx context.Context, pattern string, handler func(contex
 			return nil, event.Errorf(event.NATSError, "subscribe to %s: %w", pattern, err)
 		}
 		cc, err := c.Consume(func(msg jetstream.Msg) {
+			if IsFiller(msg.Subject(), msg.Data()) {
+				return
+			}
 			s, err := Read(msg)
 			if err != nil {
 				b.log.WarnContext(ctx, "malformed event skipped", "subject", msg.Subject(), "error", err)
