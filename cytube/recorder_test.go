@@ -2,6 +2,7 @@ package cytube
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"testing"
 
@@ -55,6 +56,28 @@ func BenchmarkRecord(b *testing.B) {
 		b.Fatalf("%d of %d lines are recorded", got, n)
 	}
 	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "lines/s")
+}
+
+// A server that sends without end while the bot joins does not fill its memory.
+func TestEntryIsBounded(t *testing.T) {
+	t.Parallel()
+	for name, frame := range map[string]channel.Frame{
+		"many frames":  {Name: "usercount", Args: []json.RawMessage{[]byte("1")}},
+		"large frames": {Name: "playlist", Args: []json.RawMessage{make([]byte, 1<<20)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var e entry
+			var err error
+			for i := 0; err == nil && i < 10_000; i++ {
+				err = e.take(frame)
+			}
+			var slow *slowError
+			if !errors.As(err, &slow) || e.frames < 50 {
+				t.Errorf("%v after %d frames", err, e.frames)
+			}
+		})
+	}
 }
 
 // FuzzEntry gives a bot that joins whatever a server might send: it never panics.

@@ -149,9 +149,24 @@ type entry struct {
 	anonymousBlocked bool   // the channel admits nobody without a name
 	asked            bool   // the bot sent its login
 	name             string // "" before the login
+	frames, bytes    int    // so far, which the recorder holds until the bot has joined
 }
 
+// How much a server may send before the bot has joined. A large playlist has some
+// megabytes, and comes as one frame.
+const (
+	maxEntryFrames = 4096
+	maxEntryBytes  = 64 << 20
+)
+
 func (e *entry) take(frame channel.Frame) error {
+	e.frames++
+	for _, arg := range frame.Args {
+		e.bytes += len(arg)
+	}
+	if e.frames > maxEntryFrames || e.bytes > maxEntryBytes {
+		return &slowError{error: fmt.Errorf("the server sent %d frames of %d bytes before the bot had joined", e.frames, e.bytes)}
+	}
 	switch frame.Name {
 	case "userlist":
 		e.accepted = true
