@@ -17,6 +17,7 @@ import (
 	"github.com/rosey-bot/rosey/plugins/host"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/access"
+	"github.com/rosey-bot/rosey/streams/tracing"
 	"github.com/rosey-bot/rosey/telemetry"
 )
 
@@ -64,7 +65,7 @@ func (srv *server) connected(context.Context) error {
 // credentials of its own.
 func openPluginStreams(ctx context.Context, s Settings, plugin string, srv *server, tel *telemetry.Providers, log *slog.Logger) (bus *streams.Bus, registrations jetstream.KeyValue, err error) {
 	options := []streams.BusOption{
-		streams.WithTracer(tel.Tracer("streams")), streams.WithLogger(log), streams.WithTimeout(s.RequestTimeout), streams.WithObserver(tel.Metrics),
+		tracing.With(tel.Tracer("streams")), streams.WithLogger(log), streams.WithTimeout(s.RequestTimeout), streams.WithObserver(tel.Metrics),
 	}
 	var signer streams.MessageIDSigner
 	err = retry.Do(ctx, streams.WhileUnanswered(openTimeout, log), func(ctx context.Context) error {

@@ -20,6 +20,7 @@ import (
 	"github.com/rosey-bot/rosey/streams/connect"
 	"github.com/rosey-bot/rosey/streams/embedded"
 	"github.com/rosey-bot/rosey/streams/lease"
+	"github.com/rosey-bot/rosey/streams/tracing"
 	"github.com/rosey-bot/rosey/telemetry"
 )
 
@@ -111,7 +112,7 @@ func openStreams(ctx context.Context, s Settings, srv *server, tel *telemetry.Pr
 		streams.Reconcile(ctx, srv.js, log)
 	}
 	capacity := &streams.Capacity{Observer: tel.Metrics}
-	st.bus = streams.NewBus(srv.conn, srv.js, streams.WithMessageIDSigner(st.signer), streams.WithTracer(tel.Tracer("streams")), streams.WithLogger(log),
+	st.bus = streams.NewBus(srv.conn, srv.js, streams.WithMessageIDSigner(st.signer), tracing.With(tel.Tracer("streams")), streams.WithLogger(log),
 		streams.WithTimeout(s.RequestTimeout), streams.WithObserver(capacity))
 	if srv.full == nil {
 		srv.full = capacity.Full

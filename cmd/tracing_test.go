@@ -23,6 +23,7 @@ import (
 	"github.com/rosey-bot/rosey/replay"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/connect"
+	"github.com/rosey-bot/rosey/streams/tracing"
 	"github.com/rosey-bot/rosey/telemetry"
 	"github.com/rosey-bot/rosey/telemetry/oteltest"
 	"github.com/rosey-bot/rosey/telemetry/propagation"
@@ -83,7 +84,7 @@ func (w *traced) host(service string, ps ...plugins.Plugin) {
 		w.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(w.ctx)
-	host := host.Host{Bus: streams.NewBus(w.nc, w.js, streams.WithTracer(tel.Tracer("streams"))), Bucket: kv,
+	host := host.Host{Bus: streams.NewBus(w.nc, w.js, tracing.With(tel.Tracer("streams"))), Bucket: kv,
 		Logger: slog.New(slog.DiscardHandler), Backoff: []time.Duration{time.Millisecond}}
 	ended := make(chan error, len(ps))
 	for _, p := range ps {

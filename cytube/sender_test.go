@@ -20,6 +20,7 @@ import (
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/streamstest"
+	"github.com/rosey-bot/rosey/streams/tracing"
 	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
@@ -396,7 +397,7 @@ func TestTraces(t *testing.T) {
 	w := newWorld(t)
 	provider := sdktrace.NewTracerProvider(sdktrace.WithIDGenerator(propagation.IDGenerator{}))
 	t.Cleanup(func() { _ = provider.Shutdown(context.Background()) })
-	w.bus = streams.NewBus(w.bus.Conn(), w.bus.JetStream(), streams.WithTracer(provider.Tracer("")))
+	w.bus = streams.NewBus(w.bus.Conn(), w.bus.JetStream(), tracing.With(provider.Tracer("")))
 	w.join()
 	w.ok(w.user("alice").Say(w.ctx, "hello"))
 	line := w.heard("hello")

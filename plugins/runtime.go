@@ -104,7 +104,7 @@ func (r Runtime) commands() consumers.Handler {
 		if c.err != nil || code == "" || !slices.Contains(replies, code) {
 			return out, err
 		}
-		_ = streams.Fail(trace.SpanFromContext(ctx), err, event.PluginError)
+		_ = propagation.RecordError(trace.SpanFromContext(ctx), err, event.PluginError)
 		r.Logger.InfoContext(ctx, "command answered with an error", "command", name, "error_code", code, "error", err)
 		answer, err := c.result(c.Say("❌ %s", err.Error()), nil)
 		for i := range answer {

@@ -8,9 +8,9 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"go.opentelemetry.io/otel/trace"
-	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
 // DefaultTimeout is how long a request waits for its reply (contract:
@@ -25,7 +25,7 @@ type Bus struct {
 	js      jetstream.JetStream
 	meta    map[string]any // the source, as metadata
 	timeout time.Duration
-	tracer  *Tracer
+	tracer  Tracer
 	log     *slog.Logger
 	observe Observer
 	signer  MessageIDSigner
@@ -54,6 +54,40 @@ func (NoObserver) Requested(context.Context, string, time.Duration, error) {}
 // DuplicateDropped implements Observer.
 func (NoObserver) DuplicateDropped(context.Context, string) {}
 
+// A Tracer makes the spans of events; streams/tracing has one.
+type Tracer interface {
+	// Send starts the span of publishing an event, or with SpanKindClient of a request.
+	Send(ctx context.Context, e event.Envelope, kind trace.SpanKind) (context.Context, trace.Span)
+	// Delivery starts the span that handles an event which was delivered to a durable
+	// consumer, and returns the context to handle it in (see Handling).
+	Delivery(ctx context.Context, s Stored, durable string) (context.Context, trace.Span)
+	// Answer is Delivery for a request, which has no position in a stream.
+	Answer(ctx context.Context, s Stored) (context.Context, trace.Span)
+}
+
+// NoTracer is a Tracer that makes no spans: the remote parent of an event becomes that
+// of whatever its handler publishes.
+type NoTracer struct{}
+
+// Send implements Tracer.
+func (NoTracer) Send(ctx context.Context, e event.Envelope, _ trace.SpanKind) (context.Context, trace.Span) {
+	return propagation.WithCorrelation(ctx, e.CorrelationID), trace.SpanFromContext(ctx)
+}
+
+// Delivery implements Tracer.
+func (NoTracer) Delivery(ctx context.Context, s Stored, _ string) (context.Context, trace.Span) {
+	ctx = Handling(ctx, s)
+	return ctx, trace.SpanFromContext(ctx)
+}
+
+// Answer implements Tracer. A request without a correlation ID begins a conversation.
+func (t NoTracer) Answer(ctx context.Context, s Stored) (context.Context, trace.Span) {
+	if s.CorrelationID == "" {
+		s.CorrelationID = event.NewCorrelationID()
+	}
+	return t.Delivery(ctx, s, "")
+}
+
 // BusOption changes a setting of NewBus.
 type BusOption func(*Bus)
 
@@ -66,8 +100,8 @@ func sourceMeta(name string) map[string]any { return map[string]any{event.MetaSo
 // otherwise; it is DefaultTimeout unless set.
 func WithTimeout(d time.Duration) BusOption { return func(b *Bus) { b.timeout = d } }
 
-// WithTracer sets the tracer of the Bus's spans; without it there are none.
-func WithTracer(t trace.Tracer) BusOption { return func(b *Bus) { b.tracer = NewTracer(t, b.js) } }
+// WithTracer sets the Tracer of the Bus's spans; the default is NoTracer.
+func WithTracer(t Tracer) BusOption { return func(b *Bus) { b.tracer = t } }
 
 // WithLogger sets the logger of malformed events, retries and lost replies.
 func WithLogger(l *slog.Logger) BusOption { return func(b *Bus) { b.log = l } }
@@ -85,7 +119,7 @@ func WithObserver(o Observer) BusOption { return func(b *Bus) { b.observe = o } 
 
 // NewBus makes a Bus on a connection. It does not open the streams: see Open.
 func NewBus(nc *nats.Conn, js jetstream.JetStream, opts ...BusOption) *Bus {
-	b := &Bus{nc: nc, js: js, meta: sourceMeta("rosey"), timeout: DefaultTimeout, tracer: NewTracer(noop.Tracer{}, js),
+	b := &Bus{nc: nc, js: js, meta: sourceMeta("rosey"), timeout: DefaultTimeout, tracer: NoTracer{},
 		log: slog.New(slog.DiscardHandler), observe: NoObserver{}, manager: NewManager(js)}
 	for _, o := range opts {
 		o(b)
@@ -107,7 +141,7 @@ func (b *Bus) Conn() *nats.Conn { return b.nc }
 func (b *Bus) JetStream() jetstream.JetStream { return b.js }
 
 // Tracer returns the Tracer that makes the Bus's spans.
-func (b *Bus) Tracer() *Tracer { return b.tracer }
+func (b *Bus) Tracer() Tracer { return b.tracer }
 
 // Source returns what the Bus writes as metadata.source.
 func (b *Bus) Source() string { return b.meta[event.MetaSource].(string) }

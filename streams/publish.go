@@ -132,7 +132,7 @@ func (b *Bus) Publish(ctx context.Context, e event.Envelope, opts ...PublishOpti
 		span.SetAttributes(attribute.Bool("rosey.duplicate", true))
 	}
 	if span.IsRecording() {
-		span.SetAttributes(MessageID(stored.Ref))
+		span.SetAttributes(propagation.MessageIDAttribute(stored.Ref))
 	}
 	return stored, nil
 }
@@ -164,7 +164,7 @@ func (b *Bus) message(ctx context.Context, e event.Envelope, p PublishParams, id
 		e.Metadata = meta
 	}
 	e = propagation.Fill(ctx, e, b.meta)
-	ctx, span := b.tracer.send(ctx, e, kind)
+	ctx, span := b.tracer.Send(ctx, e, kind)
 	if err := event.CheckCorrelation(e.CorrelationID); err != nil {
 		return span, nil, fmt.Errorf("%s: %w", e.Subject, err)
 	}
@@ -224,4 +224,4 @@ func (b *Bus) oversized(subject string, size int) error {
 }
 
 // fail marks a span as failed and returns the error.
-func fail(span trace.Span, err error) error { return Fail(span, err, "_OTHER") }
+func fail(span trace.Span, err error) error { return propagation.RecordError(span, err, "_OTHER") }

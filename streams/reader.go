@@ -64,10 +64,8 @@ const LagTimeout = 15 * time.Second
 
 const lagInterval = 50 * time.Millisecond
 
-// A fetch yields messages of a subject with sequences from next to last. It returns
-// the sequence to go on from: next if the server had none, last+1 if no more are
-// wanted.
-type fetch func(ctx context.Context, js jetstream.JetStream, subject string, next, last uint64, yield yieldFunc) (uint64, error)
+// A fetch does what GetBatch does, for a given stream.
+type fetch func(ctx context.Context, subject string, next, last uint64, yield yieldFunc) (uint64, error)
 
 func (s Selection) read(ctx context.Context, js jetstream.JetStream, yield yieldFunc) error {
 	stream, err := js.Stream(ctx, s.Stream)
@@ -86,11 +84,11 @@ func (s Selection) read(ctx context.Context, js jetstream.JetStream, yield yield
 		}
 		next = max(next, since)
 	}
-	get := s.getBatch
-	if !stream.CachedInfo().Config.AllowDirect {
-		get = func(ctx context.Context, js jetstream.JetStream, subject string, next, last uint64, yield yieldFunc) (uint64, error) {
-			return getEach(ctx, stream, subject, next, last, yield)
+	get := func(ctx context.Context, subject string, next, last uint64, yield yieldFunc) (uint64, error) {
+		if stream.CachedInfo().Config.AllowDirect {
+			return GetBatch(ctx, js, s.Stream, subject, next, last, yield)
 		}
+		return getEach(ctx, stream, subject, next, last, yield)
 	}
 	switch len(s.Subjects) {
 	case 0:
@@ -107,7 +105,7 @@ type yieldFunc = func(*jetstream.RawStreamMsg, error) bool
 func (s Selection) each(ctx context.Context, js jetstream.JetStream, get fetch, subject string, next, last uint64, yield yieldFunc) error {
 	progress := time.Now()
 	for next <= last {
-		after, err := get(ctx, js, subject, next, last, yield)
+		after, err := get(ctx, subject, next, last, yield)
 		if err != nil {
 			return err
 		}
@@ -159,9 +157,11 @@ const (
 	batchBytes    = 4 << 20
 )
 
-// getBatch is the fetch of one batched direct get.
-func (s Selection) getBatch(ctx context.Context, js jetstream.JetStream, subject string, next, last uint64, yield yieldFunc) (uint64, error) {
-	batch, err := jetstreamext.GetBatch(ctx, js, s.Stream, int(min(last-next+1, batchMessages)),
+// GetBatch yields, by one batched direct get and without asking the stream's leader,
+// messages of a subject pattern with sequences from next to last. It returns the
+// sequence to go on from: next if the server had none, last+1 if no more are wanted.
+func GetBatch(ctx context.Context, js jetstream.JetStream, stream, subject string, next, last uint64, yield yieldFunc) (uint64, error) {
+	batch, err := jetstreamext.GetBatch(ctx, js, stream, int(min(last-next+1, batchMessages)),
 		jetstreamext.GetBatchSeq(next), jetstreamext.GetBatchSubject(subject), jetstreamext.GetBatchMaxBytes(batchBytes))
 	if err != nil {
 		return next, err

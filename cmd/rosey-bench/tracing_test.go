@@ -21,6 +21,7 @@ import (
 	"github.com/rosey-bot/rosey/plugins/host"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/streamstest"
+	"github.com/rosey-bot/rosey/streams/tracing"
 	"github.com/rosey-bot/rosey/telemetry"
 	"github.com/rosey-bot/rosey/telemetry/oteltest"
 )
@@ -41,7 +42,7 @@ func startTracedChain(b *testing.B, exporter sdktrace.SpanExporter) *tracedChain
 	if err != nil {
 		b.Fatal(err)
 	}
-	bus := streamstest.Bus(b, streamstest.Server(b), streams.WithTracer(tel.Tracer("")), streams.WithObserver(tel.Metrics))
+	bus := streamstest.Bus(b, streamstest.Server(b), tracing.With(tel.Tracer("")), streams.WithObserver(tel.Metrics))
 	kv, err := router.OpenBucket(ctx, bus.JetStream(), 1)
 	if err != nil {
 		b.Fatal(err)

@@ -14,6 +14,7 @@ import (
 	"github.com/rosey-bot/rosey/consumers"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
 // Durable is the name of the router's durable consumer on the stream CYTUBE.
@@ -97,7 +98,7 @@ func ageOf(ctx context.Context, d streams.Stored, chat event.Chat) time.Duration
 func (r Router) deny(ctx context.Context, to route, chat event.Chat, prefix string, need int) ([]event.Envelope, error) {
 	command := prefix + to.command.key(r.Prefix)
 	refusal := event.Errorf(event.PermissionDenied, "%s needs rank %d, and %s has %d", command, need, chat.User, chat.Rank)
-	_ = streams.Fail(trace.SpanFromContext(ctx), refusal, refusal.Code)
+	_ = propagation.RecordError(trace.SpanFromContext(ctx), refusal, refusal.Code)
 	r.Logger.InfoContext(ctx, "command denied", "command", command, "plugin", to.plugin.Name, "user", chat.User, "error", refusal)
 	denied, err := event.New(event.EventSubject(to.plugin.Name, event.TypeDenied), event.Denied{
 		EventType: event.TypeDenied,

@@ -14,11 +14,11 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/micro"
 	"go.opentelemetry.io/otel/trace"
-	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/kvstore"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
 // Name is the service's name for nats micro, and its queue group.
@@ -34,8 +34,8 @@ const DefaultConcurrency = 64
 
 // Options are the settings of a Service. The zero value is fit for use.
 type Options struct {
-	Concurrency int             // how many requests are handled at a time; DefaultConcurrency if zero
-	Tracer      *streams.Tracer // handles every request under a span, unless it is nil
+	Concurrency int            // how many requests are handled at a time; DefaultConcurrency if zero
+	Tracer      streams.Tracer // handles every request under a span, unless it is nil
 	// Observe, if set, is called after each request was answered, with the operation's
 	// name ("get", "set", …), the time it took and its error.
 	Observe func(op string, d time.Duration, err error)
@@ -63,7 +63,7 @@ func New(nc *nats.Conn, store *kvstore.Store, opts Options) *Service {
 		opts.Concurrency = DefaultConcurrency
 	}
 	if opts.Tracer == nil {
-		opts.Tracer = streams.NewTracer(noop.Tracer{}, nil)
+		opts.Tracer = streams.NoTracer{}
 	}
 	if opts.Observe == nil {
 		opts.Observe = func(string, time.Duration, error) {}
@@ -228,7 +228,7 @@ func (s *Service) report(ctx context.Context, span trace.Span, op string, reply 
 		level = slog.LevelWarn
 	}
 	s.store.Logger().Log(ctx, level, "database request failed", "operation", op, "error_code", string(err.Code), "error", err)
-	_ = streams.Fail(span, err, err.Code)
+	_ = propagation.RecordError(span, err, err.Code)
 }
 
 func failed(err error) []byte {

@@ -24,8 +24,8 @@ import (
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/kvstore"
 	"github.com/rosey-bot/rosey/kvstore/service"
-	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/streamstest"
+	"github.com/rosey-bot/rosey/streams/tracing"
 	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
@@ -318,7 +318,7 @@ func TestRequestsAreTraced(t *testing.T) {
 	provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans), sdktrace.WithIDGenerator(propagation.IDGenerator{}))
 	server := streamstest.Server(t)
 	nc := streamstest.Connect(t, server)
-	start(t, service.New(nc, newStore(t, nc), service.Options{Tracer: streams.NewTracer(provider.Tracer("test"), jetStream(t, nc))}))
+	start(t, service.New(nc, newStore(t, nc), service.Options{Tracer: tracing.New(provider.Tracer("test"), jetStream(t, nc))}))
 	correlation := "550e8400-e29b-41d4-a716-446655440000"
 	ask(t, nc, "database.set", `{"subject":"database.set","data":{"collection":"c","id":1,"data":{}},"correlation_id":"`+correlation+`"}`)
 	child := nats.NewMsg("database.get")

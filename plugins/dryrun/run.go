@@ -153,7 +153,7 @@ func (s *sandbox) handle(ctx context.Context, h consumers.Handler, e Event, trac
 	if cause := ctx.Err(); cause != nil {
 		return nil, cause
 	}
-	if err = streams.Fail(span, err, event.PluginError); err != nil {
+	if err = propagation.RecordError(span, err, event.PluginError); err != nil {
 		return append(w.outputs, failure(s.c.Plugin, err.Error(), event.AsError(err, event.PluginError).Code)), nil
 	}
 	for _, o := range out {
@@ -167,8 +167,8 @@ func (s *sandbox) handle(ctx context.Context, h consumers.Handler, e Event, trac
 func start(ctx context.Context, tracer trace.Tracer, d streams.Stored) (context.Context, trace.Span) {
 	opts := []trace.SpanStartOption{
 		trace.WithNewRoot(), trace.WithSpanKind(trace.SpanKindConsumer),
-		trace.WithAttributes(streams.ProcessAttributes(d.Envelope, "")...),
-		trace.WithAttributes(attribute.Bool("rosey.dry_run", true), streams.MessageID(d.Ref)),
+		trace.WithAttributes(propagation.ProcessAttributes(d.Envelope, "")...),
+		trace.WithAttributes(attribute.Bool("rosey.dry_run", true), propagation.MessageIDAttribute(d.Ref)),
 	}
 	if then := propagation.RemoteSpan(d.Header); then.IsValid() {
 		opts = append(opts, trace.WithLinks(trace.Link{SpanContext: then}))
@@ -221,10 +221,10 @@ func (w *recorder) drop(timer string) {
 func (w *recorder) Request(ctx context.Context, subject string, payload any, opts ...streams.PublishOption) (json.RawMessage, error) {
 	e := event.Envelope{Subject: subject, CorrelationID: propagation.Correlation(ctx)}
 	ctx, span := w.tracer.Start(ctx, "send "+event.Template(subject), trace.WithSpanKind(trace.SpanKindClient),
-		trace.WithAttributes(streams.SendAttributes(e)...), trace.WithAttributes(attribute.Bool("rosey.dry_run", true)))
+		trace.WithAttributes(propagation.SendAttributes(e)...), trace.WithAttributes(attribute.Bool("rosey.dry_run", true)))
 	defer span.End()
 	reply, err := w.bus.Request(ctx, subject, payload, opts...)
-	return reply, streams.Fail(span, err, event.PluginError)
+	return reply, propagation.RecordError(span, err, event.PluginError)
 }
 
 // CancelTimer removes a timer that the same event set. Timers of other events are not

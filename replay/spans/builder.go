@@ -14,6 +14,7 @@ import (
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/replay"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/tracing"
 	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
@@ -153,7 +154,7 @@ func (b *builder) addAnswer(n *replay.Node) {
 		return
 	}
 	for _, request := range b.nodes {
-		if stream, ok := streams.For(request.Subject); !ok || !stream.NoAck || propagation.SpanID(b.traceID, streams.AnswerSeed(b.sends[request])) != within {
+		if stream, ok := streams.For(request.Subject); !ok || !stream.NoAck || propagation.SpanID(b.traceID, tracing.AnswerSeed(b.sends[request])) != within {
 			continue
 		}
 		d := b.answers[within]
@@ -195,14 +196,14 @@ func (b *builder) sendID(n *replay.Node) trace.SpanID {
 	id := b.named(n.Header)
 	// A publisher without a tracer hands on the span of its caller.
 	if !id.IsValid() || b.used[id] {
-		id = propagation.SpanID(b.traceID, streams.SendSeed(n.Ref))
+		id = propagation.SpanID(b.traceID, tracing.SendSeed(n.Ref))
 	}
 	b.used[id] = true
 	return id
 }
 
 func (b *builder) processID(key deliveryKey) trace.SpanID {
-	return propagation.SpanID(b.traceID, streams.ProcessSeed(key.consumer, key.event, key.attempt))
+	return propagation.SpanID(b.traceID, tracing.ProcessSeed(key.consumer, key.event, key.attempt))
 }
 
 // parentSpan returns the span that an event says it was published in, if it does.
@@ -250,7 +251,7 @@ func (b *builder) emitSend(n *replay.Node) {
 		kind = trace.SpanKindClient
 	}
 	b.start("send "+event.Template(n.Subject), b.sends[n], b.parent(n), kind, from,
-		append(streams.SendAttributes(n.Envelope), streams.MessageID(n.Ref))).End(trace.WithTimestamp(n.At))
+		append(propagation.SendAttributes(n.Envelope), propagation.MessageIDAttribute(n.Ref))).End(trace.WithTimestamp(n.At))
 }
 
 func (b *builder) emitDelivery(d *delivery) {
@@ -262,14 +263,14 @@ func (b *builder) emitDelivery(d *delivery) {
 	}
 	name := "process " + event.Template(cause.Subject)
 	if d.answer.IsValid() {
-		b.start(name, d.answer, parent, trace.SpanKindServer, from, streams.ProcessAttributes(cause.Envelope, "")).End(trace.WithTimestamp(to))
+		b.start(name, d.answer, parent, trace.SpanKindServer, from, propagation.ProcessAttributes(cause.Envelope, "")).End(trace.WithTimestamp(to))
 		return
 	}
-	span := b.start(name, b.processID(d.deliveryKey), parent, trace.SpanKindConsumer, from, streams.ProcessAttributes(cause.Envelope, d.consumer))
+	span := b.start(name, b.processID(d.deliveryKey), parent, trace.SpanKindConsumer, from, propagation.ProcessAttributes(cause.Envelope, d.consumer))
 	if known {
-		span.SetAttributes(streams.DeliveryAttributes(cause.Ref, d.attempt, waited)...)
+		span.SetAttributes(propagation.DeliveryAttributes(cause.Ref, d.attempt, waited)...)
 	} else {
-		span.SetAttributes(streams.MessageID(cause.Ref), attribute.Int("rosey.delivery.attempt", d.attempt))
+		span.SetAttributes(propagation.MessageIDAttribute(cause.Ref), attribute.Int("rosey.delivery.attempt", d.attempt))
 	}
 	if d.failure != nil {
 		span.SetStatus(codes.Error, d.failure.Message)

@@ -22,6 +22,7 @@ import (
 	"github.com/rosey-bot/rosey/replay"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/streamstest"
+	"github.com/rosey-bot/rosey/streams/tracing"
 	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
@@ -137,7 +138,7 @@ func TestExportRebuildsTheLiveSpans(t *testing.T) {
 	ctx := streamstest.Context(t)
 	var exporter tracetest.InMemoryExporter
 	tp := sdktrace.NewTracerProvider(sdktrace.WithSyncer(&exporter), sdktrace.WithIDGenerator(propagation.IDGenerator{}))
-	bus := streamstest.Bus(t, streamstest.Server(t), streams.WithTracer(tp.Tracer("")))
+	bus := streamstest.Bus(t, streamstest.Server(t), tracing.With(tp.Tracer("")))
 	converse(ctx, t, bus)
 	live, got := exporter.GetSpans(), export(ctx, t, bus, replay.Query{})
 
@@ -253,7 +254,7 @@ func TestExportRebuildsAnswers(t *testing.T) {
 	ctx := streamstest.Context(t)
 	var exporter tracetest.InMemoryExporter
 	tp := sdktrace.NewTracerProvider(sdktrace.WithSyncer(&exporter), sdktrace.WithIDGenerator(propagation.IDGenerator{}))
-	bus := streamstest.Bus(t, streamstest.Server(t), streams.WithTracer(tp.Tracer("")))
+	bus := streamstest.Bus(t, streamstest.Server(t), tracing.With(tp.Tracer("")))
 	const subject = "plugin.quiz.request.start"
 	svc, err := micro.AddService(bus.Conn(), micro.Config{Name: "quiz", Version: "1.0.0"})
 	if err != nil {

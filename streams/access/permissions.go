@@ -8,6 +8,7 @@ import (
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/tracing"
 )
 
 // Permissions are what a plugin with credentials of its own may do. It has a NATS
@@ -40,9 +41,9 @@ func PluginPermissions(plugin string) Permissions {
 			event.AllDatabase,
 			inboxes, // replies to requests
 			kvSubject(streams.Registrations, plugin),
-			kvSubject(streams.SpanClaims, "*"),
+			kvSubject(tracing.SpanClaims, "*"),
 			provisionSubject(plugin, "*"),
-			"$JS.API.INFO", apiStream("INFO", registrations), apiStream("INFO", streams.BucketStream(streams.SpanClaims)),
+			"$JS.API.INFO", apiStream("INFO", registrations), apiStream("INFO", streams.BucketStream(tracing.SpanClaims)),
 			apiStream("MSG.GET", registrations), // by which some clients read a bucket
 		},
 		// Registrations, and events that are read again, are read without a consumer.

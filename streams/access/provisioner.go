@@ -15,6 +15,7 @@ import (
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/tracing"
 	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
@@ -72,7 +73,7 @@ func NewProvisioner(bus *streams.Bus, log *slog.Logger) *Provisioner {
 
 // Serve works until ctx ends. Several Provisioners share the work.
 func (p *Provisioner) Serve(ctx context.Context) (err error) {
-	if err := streams.OpenSpanClaims(ctx, p.bus.JetStream()); err != nil {
+	if err := tracing.OpenSpanClaims(ctx, p.bus.JetStream()); err != nil {
 		return fmt.Errorf("start the provisioner: %w", err)
 	}
 	svc, err := micro.AddService(p.bus.Conn(), micro.Config{

@@ -1,4 +1,5 @@
-package streams
+// Package tracing makes the spans of a Bus's events, which form one tree a conversation.
+package tracing
 
 import (
 	"context"
@@ -12,18 +13,18 @@ import (
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/internal/recent"
+	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
-// Tracer makes the spans of events: one for each that is sent, and one for each
+// tracer makes the spans of events: one for each that is sent, and one for each
 // time that one is handled. An event's trace is that of its conversation, the
 // events with its correlation ID (see propagation.TraceID), and it is one tree: an
 // event whose publisher named no span of the conversation gets a synthesized send
 // span from a process that handles it (see docs/tracing.md). It is safe for
 // concurrent use.
-type Tracer struct {
+type tracer struct {
 	spans trace.Tracer
-	off   bool // no spans are made, and remote parents are passed on
 	js    jetstream.JetStream
 
 	known       *recent.Map[trace.TraceID, trace.SpanContext] // the first known span of each recent conversation
@@ -34,25 +35,28 @@ type Tracer struct {
 // recentLimit is how many conversations and synthesized spans a Tracer remembers.
 const recentLimit = 8192
 
-// NewTracer makes a Tracer. It reads the streams for events that came without a
-// traceparent.
-func NewTracer(spans trace.Tracer, js jetstream.JetStream) *Tracer {
-	_, off := spans.(noop.Tracer)
-	return &Tracer{
-		spans: spans, off: off, js: js, searches: rate.NewLimiter(searchesPerSecond, searchesPerSecond),
+// New returns a Tracer of the given spans. It reads the streams for events that came
+// without a traceparent.
+func New(spans trace.Tracer, js jetstream.JetStream) streams.Tracer {
+	if _, off := spans.(noop.Tracer); off {
+		return streams.NoTracer{}
+	}
+	return &tracer{
+		spans: spans, js: js, searches: rate.NewLimiter(searchesPerSecond, searchesPerSecond),
 		known:       recent.NewMap[trace.TraceID, trace.SpanContext](recentLimit),
 		synthesized: recent.NewMap[trace.SpanID, trace.SpanContext](recentLimit),
 	}
 }
 
-// send starts the span of publishing an event, or with SpanKindClient of a
-// request.
-func (t *Tracer) send(ctx context.Context, e event.Envelope, kind trace.SpanKind) (context.Context, trace.Span) {
+// With sets the tracer of a Bus's spans.
+func With(t trace.Tracer) streams.BusOption {
+	return func(b *streams.Bus) { streams.WithTracer(New(t, b.JetStream()))(b) }
+}
+
+// Send implements streams.Tracer.
+func (t *tracer) Send(ctx context.Context, e event.Envelope, kind trace.SpanKind) (context.Context, trace.Span) {
 	ctx = propagation.WithCorrelation(ctx, e.CorrelationID)
-	if t.off {
-		return ctx, trace.SpanFromContext(ctx)
-	}
-	opts := []trace.SpanStartOption{trace.WithSpanKind(kind), trace.WithAttributes(SendAttributes(e)...)}
+	opts := []trace.SpanStartOption{trace.WithSpanKind(kind), trace.WithAttributes(propagation.SendAttributes(e)...)}
 	if current := trace.SpanContextFromContext(ctx); current.TraceID() != propagation.TraceID(e.CorrelationID) {
 		ctx = trace.ContextWithRemoteSpanContext(ctx, t.sendParent(ctx, e, current.IsValid()))
 		opts = append(opts, linkTo(current)...)
@@ -66,41 +70,32 @@ func (t *Tracer) send(ctx context.Context, e event.Envelope, kind trace.SpanKind
 // the event's conversation; it is invalid if the event begins the conversation. An
 // unknown conversation is searched for only when the publisher is within a span of
 // another one: without any span it most likely begins one.
-func (t *Tracer) sendParent(ctx context.Context, e event.Envelope, search bool) trace.SpanContext {
+func (t *tracer) sendParent(ctx context.Context, e event.Envelope, search bool) trace.SpanContext {
 	if _, caused := e.Causation(); !caused && !search {
 		sc, _ := t.known.Get(propagation.TraceID(e.CorrelationID))
 		return sc
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
-	return t.findParent(ctx, Stored{Envelope: e, At: time.Now()}, search, 0)
+	return t.findParent(ctx, streams.Stored{Envelope: e, At: time.Now()}, search, 0)
 }
 
-// Delivery starts the span that handles an event which was delivered to a durable
-// consumer, and returns the context to handle it in (see Handling). ProcessSeed
-// fixes the span's ID.
-func (t *Tracer) Delivery(ctx context.Context, s Stored, durable string) (context.Context, trace.Span) {
-	if t.off {
-		return untraced(ctx, s)
-	}
+// Delivery implements streams.Tracer. ProcessSeed fixes the span's ID.
+func (t *tracer) Delivery(ctx context.Context, s streams.Stored, durable string) (context.Context, trace.Span) {
 	find := func(ctx context.Context) trace.SpanContext { return t.sendSpan(ctx, s, 0) }
 	ctx, span := t.process(ctx, s, durable, ProcessSeed(durable, s.Ref, s.Attempt), trace.SpanKindConsumer, find)
 	if span.IsRecording() {
-		span.SetAttributes(DeliveryAttributes(s.Ref, s.Attempt, max(time.Since(s.At), 0))...)
+		span.SetAttributes(propagation.DeliveryAttributes(s.Ref, s.Attempt, max(time.Since(s.At), 0))...)
 	}
 	return ctx, span
 }
 
-// Answer is Delivery for a request, which has no position in a stream. One without
-// a correlation ID begins a conversation. The request's span fixes the ID of the
-// new one; see AnswerSeed.
-func (t *Tracer) Answer(ctx context.Context, s Stored) (context.Context, trace.Span) {
+// Answer implements streams.Tracer. A request without a correlation ID begins a
+// conversation. The request's span fixes the ID of the new one; see AnswerSeed.
+func (t *tracer) Answer(ctx context.Context, s streams.Stored) (context.Context, trace.Span) {
 	begins := s.CorrelationID == ""
 	if begins {
 		s.CorrelationID = event.NewCorrelationID()
-	}
-	if t.off {
-		return untraced(ctx, s)
 	}
 	seed := ""
 	if request, _ := publisherSpan(s); request.IsValid() {
@@ -130,18 +125,11 @@ func ProcessSeed(durable string, ref event.Ref, attempt int) string {
 // a stored event.
 func SendSeed(ref event.Ref) string { return "send/" + ref.String() }
 
-// untraced returns the context to handle an event in without a span: the remote
-// parent becomes that of whatever is published.
-func untraced(ctx context.Context, s Stored) (context.Context, trace.Span) {
-	ctx = Handling(ctx, s)
-	return ctx, trace.SpanFromContext(ctx)
-}
-
 // process starts the span that handles an event. Find returns the parent of one
 // whose publisher named none.
-func (t *Tracer) process(ctx context.Context, s Stored, durable, seed string, kind trace.SpanKind, find func(context.Context) trace.SpanContext) (context.Context, trace.Span) {
-	ctx = Handling(ctx, s)
-	opts := []trace.SpanStartOption{trace.WithSpanKind(kind), trace.WithAttributes(ProcessAttributes(s.Envelope, durable)...)}
+func (t *tracer) process(ctx context.Context, s streams.Stored, durable, seed string, kind trace.SpanKind, find func(context.Context) trace.SpanContext) (context.Context, trace.Span) {
+	ctx = streams.Handling(ctx, s)
+	opts := []trace.SpanStartOption{trace.WithSpanKind(kind), trace.WithAttributes(propagation.ProcessAttributes(s.Envelope, durable)...)}
 	parent, foreign := publisherSpan(s)
 	if !parent.IsValid() {
 		limited, cancel := context.WithTimeout(ctx, lookupTimeout)
@@ -158,7 +146,7 @@ func (t *Tracer) process(ctx context.Context, s Stored, durable, seed string, ki
 
 // publisherSpan returns the span in an event's headers: sc if it belongs to the event's
 // conversation, and else foreign, which can only be linked to.
-func publisherSpan(s Stored) (sc, foreign trace.SpanContext) {
+func publisherSpan(s streams.Stored) (sc, foreign trace.SpanContext) {
 	sc = propagation.RemoteSpan(s.Header)
 	if sc.IsValid() && sc.TraceID() != propagation.TraceID(s.CorrelationID) {
 		return trace.SpanContext{}, sc
@@ -174,7 +162,7 @@ func linkTo(sc trace.SpanContext) []trace.SpanStartOption {
 }
 
 // remember makes a span the known one of its conversation, unless there is one.
-func (t *Tracer) remember(sc trace.SpanContext) {
+func (t *tracer) remember(sc trace.SpanContext) {
 	if _, known := t.known.Get(sc.TraceID()); !known && sc.IsValid() {
 		t.known.Set(sc.TraceID(), sc)
 	}

@@ -1,4 +1,4 @@
-package streams
+package tracing
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
@@ -27,7 +28,7 @@ const (
 
 // sendSpan returns the send span of a stored event, which it synthesizes if the
 // publisher named none.
-func (t *Tracer) sendSpan(ctx context.Context, s Stored, depth int) trace.SpanContext {
+func (t *tracer) sendSpan(ctx context.Context, s streams.Stored, depth int) trace.SpanContext {
 	sc, foreign := publisherSpan(s)
 	if sc.IsValid() {
 		return sc
@@ -41,11 +42,11 @@ func (t *Tracer) sendSpan(ctx context.Context, s Stored, depth int) trace.SpanCo
 		parent = t.findParent(ctx, s, true, depth)
 	}
 	kind := trace.SpanKindProducer
-	if stream, _ := For(s.Subject); stream.NoAck {
+	if stream, _ := streams.For(s.Subject); stream.NoAck {
 		kind = trace.SpanKindClient
 	}
 	opts := append(linkTo(foreign), trace.WithSpanKind(kind), trace.WithTimestamp(s.At),
-		trace.WithAttributes(SendAttributes(s.Envelope)...), trace.WithAttributes(MessageID(s.Ref)))
+		trace.WithAttributes(propagation.SendAttributes(s.Envelope)...), trace.WithAttributes(propagation.MessageIDAttribute(s.Ref)))
 	_, span := propagation.StartSpan(propagation.WithCorrelation(trace.ContextWithRemoteSpanContext(ctx, parent), s.CorrelationID),
 		t.spans, "send "+event.Template(s.Subject), SendSeed(s.Ref), opts...)
 	// A process that loses the claim starts the span too, to know whether it is
@@ -61,11 +62,11 @@ func (t *Tracer) sendSpan(ctx context.Context, s Stored, depth int) trace.SpanCo
 // findParent returns the parent of an event's send span: the send span of its cause,
 // if it names one, and else the first known span of its conversation. It is invalid
 // for an event that begins its conversation.
-func (t *Tracer) findParent(ctx context.Context, s Stored, search bool, depth int) trace.SpanContext {
+func (t *tracer) findParent(ctx context.Context, s streams.Stored, search bool, depth int) trace.SpanContext {
 	id := propagation.TraceID(s.CorrelationID)
 	if cause, ok := s.Causation(); ok && depth < maxDepth {
 		var found trace.SpanContext
-		t.scan(ctx, cause.Stream, cause.Seq, cause.Seq, func(c Stored) bool {
+		t.scan(ctx, cause.Stream, cause.Seq, cause.Seq, func(c streams.Stored) bool {
 			if propagation.TraceID(c.CorrelationID) == id {
 				found = t.sendSpan(ctx, c, depth+1)
 			}
@@ -93,10 +94,10 @@ const (
 	searchesPerSecond = 5
 )
 
-var searchStreams = []string{Cytube, Plugin}
+var searchStreams = []string{streams.Cytube, streams.Plugin}
 
 // searchFirst returns the first event of s's conversation that was stored before s.
-func (t *Tracer) searchFirst(ctx context.Context, s Stored) (first Stored, ok bool) {
+func (t *tracer) searchFirst(ctx context.Context, s streams.Stored) (first streams.Stored, ok bool) {
 	id := propagation.TraceID(s.CorrelationID)
 	for _, name := range searchStreams {
 		stream, err := t.js.Stream(ctx, name)
@@ -107,7 +108,7 @@ func (t *Tracer) searchFirst(ctx context.Context, s Stored) (first Stored, ok bo
 		if s.Ref.Stream == name {
 			last = s.Ref.Seq - 1
 		}
-		t.scan(ctx, name, max(last, searchEvents)-searchEvents+1, last, func(e Stored) bool {
+		t.scan(ctx, name, max(last, searchEvents)-searchEvents+1, last, func(e streams.Stored) bool {
 			if !e.At.Before(s.At) || ok && !e.At.Before(first.At) {
 				return false
 			}
@@ -124,10 +125,10 @@ func (t *Tracer) searchFirst(ctx context.Context, s Stored) (first Stored, ok bo
 // scan calls f for stored events, malformed ones too, until it returns false. It
 // asks no stream's leader, which restricted plugins may not: a missed event costs
 // the span its parent and nothing else.
-func (t *Tracer) scan(ctx context.Context, stream string, from, to uint64, f func(Stored) bool) {
+func (t *tracer) scan(ctx context.Context, stream string, from, to uint64, f func(streams.Stored) bool) {
 	for from <= to {
-		next, err := Selection{Stream: stream}.getBatch(ctx, t.js, ">", from, to, func(msg *jetstream.RawStreamMsg, _ error) bool {
-			s, _ := ReadRaw(stream, msg)
+		next, err := streams.GetBatch(ctx, t.js, stream, ">", from, to, func(msg *jetstream.RawStreamMsg, _ error) bool {
+			s, _ := streams.ReadRaw(stream, msg)
 			return f(s)
 		})
 		if err != nil || next == from {
@@ -146,7 +147,7 @@ const (
 
 // claim reports whether this process is to export a span: the first that claims it,
 // and every one while that cannot be told, since two are better than none.
-func (t *Tracer) claim(ctx context.Context, id trace.SpanID, like string) bool {
+func (t *tracer) claim(ctx context.Context, id trace.SpanID, like string) bool {
 	kv, err := t.js.KeyValue(ctx, SpanClaims)
 	if errors.Is(err, jetstream.ErrBucketNotFound) {
 		kv, err = openClaims(ctx, t.js, like)
@@ -159,13 +160,13 @@ func (t *Tracer) claim(ctx context.Context, id trace.SpanID, like string) bool {
 
 // OpenSpanClaims creates the bucket SpanClaims for restricted plugins, which may not.
 func OpenSpanClaims(ctx context.Context, js jetstream.JetStream) error {
-	_, err := openClaims(ctx, js, Plugin)
+	_, err := openClaims(ctx, js, streams.Plugin)
 	return err
 }
 
 // openClaims creates the bucket with as many replicas as the stream like has.
 func openClaims(ctx context.Context, js jetstream.JetStream, like string) (jetstream.KeyValue, error) {
-	return OpenBucketLike(ctx, js, like, jetstream.KeyValueConfig{
+	return streams.OpenBucketLike(ctx, js, like, jetstream.KeyValueConfig{
 		Bucket: SpanClaims, Description: "Spans made for publishers that named none", TTL: claimTTL,
 	})
 }

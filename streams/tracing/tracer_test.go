@@ -1,4 +1,4 @@
-package streams_test
+package tracing_test
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/embedded"
 	"github.com/rosey-bot/rosey/streams/streamstest"
+	"github.com/rosey-bot/rosey/streams/tracing"
 	"github.com/rosey-bot/rosey/telemetry"
 	"github.com/rosey-bot/rosey/telemetry/oteltest"
 	"github.com/rosey-bot/rosey/telemetry/propagation"
@@ -27,7 +28,7 @@ func peer(t *testing.T, s *embedded.Server, service string, exporter sdktrace.Sp
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = tel.Shutdown(context.Background()) })
-	return streamstest.Bus(t, s, streams.WithTracer(tel.Tracer("")), streams.WithSource(service))
+	return streamstest.Bus(t, s, tracing.With(tel.Tracer("")), streams.WithSource(service))
 }
 
 func handle(ctx context.Context, b *streams.Bus, s streams.Stored, durable string, out ...event.Envelope) ([]streams.Ack, error) {
@@ -116,7 +117,7 @@ func TestOneSpanForAnEventThatCameWithout(t *testing.T) {
 	for _, span := range spans {
 		if span.Name == "send cytube.send.chat" {
 			sends++
-			if span.ParentID != "" || span.SpanID != propagation.SpanID(propagation.TraceID("c"), streams.SendSeed(stored.Ref)).String() {
+			if span.ParentID != "" || span.SpanID != propagation.SpanID(propagation.TraceID("c"), tracing.SendSeed(stored.Ref)).String() {
 				t.Errorf("the send span is %+v", span)
 			}
 		}

@@ -1,4 +1,4 @@
-package streams
+package propagation
 
 import (
 	"time"
@@ -28,14 +28,14 @@ func ProcessAttributes(e event.Envelope, subscription string) []attribute.KeyVal
 // delivery to a durable consumer.
 func DeliveryAttributes(ref event.Ref, attempt int, waited time.Duration) []attribute.KeyValue {
 	return []attribute.KeyValue{
-		MessageID(ref),
+		MessageIDAttribute(ref),
 		attribute.Int("rosey.delivery.attempt", attempt),
 		attribute.Float64("rosey.queue.wait", waited.Seconds()), // s
 	}
 }
 
-// MessageID returns the attribute that names a stored event.
-func MessageID(ref event.Ref) attribute.KeyValue {
+// MessageIDAttribute returns the attribute that names a stored event.
+func MessageIDAttribute(ref event.Ref) attribute.KeyValue {
 	return attribute.String("messaging.message.id", ref.String())
 }
 
@@ -55,9 +55,9 @@ func attributes(e event.Envelope, operation string) []attribute.KeyValue {
 	return kv
 }
 
-// Fail marks a span as failed, with the error's contract code as error.type or
+// RecordError marks a span as failed, with the error's contract code as error.type or
 // the fallback where it has none, and returns the error.
-func Fail(span trace.Span, err error, fallback event.Code) error {
+func RecordError(span trace.Span, err error, fallback event.Code) error {
 	if err != nil && span.IsRecording() {
 		span.SetAttributes(attribute.String("error.type", string(event.AsError(err, fallback).Code)))
 		span.SetStatus(codes.Error, err.Error())
