@@ -3,8 +3,9 @@ package event
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"math"
+	"maps"
 	"reflect"
 	"slices"
 	"strconv"
@@ -16,51 +17,12 @@ import (
 // additions of a newer or foreign publisher survive a round trip. Payload types embed it.
 type Extra map[string]json.RawMessage
 
-// append writes the fields behind b in the order of their names. It skips names that the
-// object has already: of two fields with one name, readers differ on which counts.
-func (x Extra) append(b []byte, has func(name string) bool) []byte {
-	names := make([]string, 0, len(x))
-	for name := range x {
-		if !has(name) {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	for _, name := range names {
-		if b[len(b)-1] != '{' {
-			b = append(b, ',')
-		}
-		b = append(appendString(b, name), ':')
-		b = append(b, x[name]...)
-	}
-	return b
-}
-
 // Encode writes a payload as JSON: one of this package's payload structs with its extra
 // fields, or anything that encoding/json writes as an object. Errors are INVALID_INPUT.
 func Encode(payload any) (json.RawMessage, error) {
-	if raw, ok := payload.(json.RawMessage); ok {
-		if !isObject(raw) || !rawjson.Valid(raw) {
-			return nil, Errorf(InvalidInput, "the payload must be a JSON object")
-		}
-		return raw, nil
-	}
-	if m, ok := payload.(map[string]any); ok && m != nil {
-		raw, err := appendObject(make([]byte, 0, 256), m)
-		if err != nil {
-			return nil, Errorf(InvalidInput, "encode payload: %w", err)
-		}
-		return raw, nil
-	}
-	v := reflect.Indirect(reflect.ValueOf(payload))
-	if v.Kind() == reflect.Struct && !layoutOf(v.Type()).foreign {
-		if _, custom := payload.(json.Marshaler); !custom {
-			return encodeStruct(v)
-		}
-	}
-	raw, err := marshal(payload)
+	raw, err := encode(payload)
 	if err != nil {
-		return nil, Errorf(InvalidInput, "encode payload: %w", err)
+		return nil, AsError(fmt.Errorf("encode payload: %w", err), InvalidInput)
 	}
 	if !isObject(raw) {
 		return nil, Errorf(InvalidInput, "the payload must be a JSON object, not %s", kindOf(raw))
@@ -68,45 +30,112 @@ func Encode(payload any) (json.RawMessage, error) {
 	return raw, nil
 }
 
-func encodeStruct(v reflect.Value) (json.RawMessage, error) {
-	l := layoutOf(v.Type())
-	b := append(make([]byte, 0, 256), '{')
-	for _, f := range l.fields {
-		fv := v.Field(f.index)
-		if f.omitEmpty && fv.IsZero() {
+func encode(payload any) ([]byte, error) {
+	switch p := payload.(type) {
+	case json.RawMessage:
+		if !rawjson.Valid(p) {
+			return nil, errors.New("not valid JSON")
+		}
+		return p, nil
+	case json.Marshaler:
+		return marshal(p)
+	case map[string]any:
+		if p != nil {
+			b, err := appendMembers([]byte("{"), p, nil)
+			return append(b, '}'), err
+		}
+	}
+	if v := reflect.Indirect(reflect.ValueOf(payload)); v.Kind() == reflect.Struct {
+		if l := layoutOf(v.Type()); !l.foreign {
+			return l.encode(v)
+		}
+	}
+	return marshal(payload)
+}
+
+// encode writes a payload struct. A nil slice is written as an empty list.
+func (l *layout) encode(v reflect.Value) (b []byte, err error) {
+	b = append(make([]byte, 0, 256), '{')
+	for i, f := range l.fields {
+		field := v.Field(f.index)
+		if f.omitEmpty && field.IsZero() {
 			continue
 		}
-		if len(b) > 1 {
-			b = append(b, ',')
-		}
-		b = append(appendString(b, f.name), ':')
-		switch {
-		case f.of == stringType:
-			b = appendString(b, fv.String())
-		case f.of == intType, f.of == int64Type:
-			b = strconv.AppendInt(b, fv.Int(), 10)
-		case f.of == idType:
-			b = ID(fv.String()).AppendJSON(b)
-		case f.of == rawType && rawjson.Valid(fv.Bytes()):
-			b = append(b, fv.Bytes()...)
-		case fv.Kind() == reflect.Slice && fv.IsNil() && fv.Type().Elem().Kind() != reflect.Uint8:
+		b = appendName(b, l.names[i])
+		if field.Kind() == reflect.Slice && field.IsNil() && field.Type().Elem().Kind() != reflect.Uint8 {
 			b = append(b, "[]"...)
-		default:
-			raw, err := marshal(fv.Interface())
-			if err != nil {
-				return nil, Errorf(InvalidInput, "%s: %w", f.name, err).With("field", f.name)
-			}
-			b = append(b, raw...)
+		} else if b, err = appendValue(b, field); err != nil {
+			return nil, Errorf(InvalidInput, "%s: %w", l.names[i], err).With("field", l.names[i])
 		}
 	}
-	b = append(b, '}')
-	if l.extra < 0 || v.Field(l.extra).Len() == 0 {
-		return b, nil
+	if l.extra >= 0 {
+		if b, err = appendMembers(b, v.Field(l.extra).Interface().(Extra), l.names); err != nil {
+			return nil, err
+		}
 	}
-	if b = append(v.Field(l.extra).Interface().(Extra).append(b[:len(b)-1], l.has), '}'); !rawjson.Valid(b) {
-		return nil, Errorf(InvalidInput, "encode payload: a field of Extra is not valid JSON")
+	return append(b, '}'), nil
+}
+
+// appendMembers appends the members of m in the order of their names. It skips names that
+// the object has already: of two fields with one name, readers differ on which counts.
+func appendMembers[V any](b []byte, m map[string]V, has []string) (_ []byte, err error) {
+	names := slices.AppendSeq(make([]string, 0, len(m)), maps.Keys(m))
+	slices.Sort(names)
+	for _, name := range names {
+		if slices.Contains(has, name) {
+			continue
+		}
+		if b, err = appendValue(appendName(b, name), reflect.ValueOf(m[name])); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
 	}
 	return b, nil
+}
+
+func appendName(b []byte, name string) []byte {
+	if b[len(b)-1] != '{' {
+		b = append(b, ',')
+	}
+	return append(appendString(b, name), ':')
+}
+
+// appendValue appends what marshal writes. Most values need not go through encoding/json.
+func appendValue(b []byte, v reflect.Value) ([]byte, error) {
+	if !v.IsValid() {
+		return append(b, "null"...), nil
+	}
+	switch v.Type() {
+	case stringType:
+		return appendString(b, v.String()), nil
+	case intType, int64Type:
+		return strconv.AppendInt(b, v.Int(), 10), nil
+	case rawType:
+		if rawjson.Valid(v.Bytes()) {
+			return append(b, v.Bytes()...), nil // verbatim, white space too
+		}
+	}
+	raw, err := marshal(v.Interface())
+	return append(b, raw...), err
+}
+
+var (
+	stringType = reflect.TypeFor[string]()
+	intType    = reflect.TypeFor[int]()
+	int64Type  = reflect.TypeFor[int64]()
+	rawType    = reflect.TypeFor[json.RawMessage]()
+)
+
+func appendString(b []byte, s string) []byte {
+	for i := range len(s) {
+		if c := s[i]; c < 0x20 || c == '"' || c == '\\' || c >= 0x7f {
+			raw, err := marshal(s)
+			if err != nil {
+				panic("event: a string cannot fail to encode: " + err.Error())
+			}
+			return append(b, raw...)
+		}
+	}
+	return append(append(append(b, '"'), s...), '"')
 }
 
 // marshal is json.Marshal without HTML escaping: bodies are read by people in
@@ -119,63 +148,4 @@ func marshal(v any) ([]byte, error) {
 		return nil, err
 	}
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
-}
-
-// appendObject writes a map with its names in order.
-func appendObject(b []byte, m map[string]any) ([]byte, error) {
-	var few [8]string
-	names := few[:0]
-	for name := range m {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	b = append(b, '{')
-	for i, name := range names {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		var err error
-		if b, err = appendValue(append(appendString(b, name), ':'), m[name]); err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
-		}
-	}
-	return append(b, '}'), nil
-}
-
-// appendValue appends what marshal writes. Most metadata are strings, which need not go
-// through reflection.
-func appendValue(b []byte, v any) ([]byte, error) {
-	switch v := v.(type) {
-	case string:
-		return appendString(b, v), nil
-	case bool:
-		return strconv.AppendBool(b, v), nil
-	case int:
-		return strconv.AppendInt(b, int64(v), 10), nil
-	case float64:
-		// Others are written with an exponent, or not at all.
-		if size := math.Abs(v); size == 0 || size >= 1e-6 && size < 1e21 {
-			return strconv.AppendFloat(b, v, 'f', -1, 64), nil
-		}
-	}
-	raw, err := marshal(v)
-	return append(b, raw...), err
-}
-
-func appendString(b []byte, s string) []byte {
-	plain := true
-	for i := range len(s) {
-		if c := s[i]; c < 0x20 || c == '"' || c == '\\' || c >= 0x7f {
-			plain = false
-			break
-		}
-	}
-	if plain {
-		return append(append(append(b, '"'), s...), '"')
-	}
-	raw, err := marshal(s)
-	if err != nil {
-		panic("event: a string cannot fail to encode: " + err.Error())
-	}
-	return append(b, raw...)
 }

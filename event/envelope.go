@@ -128,15 +128,12 @@ func (e Envelope) MarshalJSON() ([]byte, error) {
 		b = appendString(b, e.CorrelationID)
 	}
 	b = append(b, `,"metadata":`...)
-	if len(e.Metadata) == 0 {
-		b = append(b, "{}"...)
-	} else {
-		var err error
-		if b, err = appendObject(b, e.Metadata); err != nil {
-			return nil, fmt.Errorf("metadata: %w", err)
-		}
+	b, err := appendMembers(append(b, '{'), e.Metadata, nil)
+	if err != nil {
+		return nil, fmt.Errorf("metadata: %w", err)
 	}
-	return append(e.Extra.append(b, isEnvelopeField), '}'), nil
+	b, err = appendMembers(append(b, '}'), e.Extra, envelopeFields[:])
+	return append(b, '}'), err
 }
 
 // Decode reads a message body that arrived on subject: an envelope, or a bare payload
@@ -148,118 +145,86 @@ func Decode(subject string, body []byte) (Envelope, error) {
 		return Envelope{}, Errorf(InvalidInput, "%s: the body must be a JSON object", subject).With("field", "")
 	}
 	body = bytes.TrimSpace(body)
-	var few fewMembers
-	fields, err := members(few[:0], body)
-	if err != nil {
+	var extra Extra
+	var values [len(envelopeFields)]json.RawMessage
+	if err := split(body, envelopeFields[:], values[:], &extra); err != nil {
 		return Envelope{}, Errorf(InvalidInput, "%s: the body is not valid JSON: %w", subject, err).With("field", "")
 	}
-	if !hasMember(fields, "subject") || !hasMember(fields, "data") {
+	if values[0] == nil || values[1] == nil {
 		return Envelope{Subject: subject, Data: body, Priority: Normal}, nil
 	}
-	e := Envelope{Subject: subject, Priority: Normal}
-	for _, f := range envelopeFields {
-		raw, ok := take(fields, f.name)
-		if !ok || isNull(raw) && !f.required {
+	e := Envelope{Subject: subject, Priority: Normal, Extra: extra}
+	for i, raw := range values {
+		if raw == nil || isNull(raw) && i > 1 { // for the subject and data, null is no value
 			continue
 		}
-		if err := f.read(raw, &e); err != nil {
-			return Envelope{}, fieldError(subject, f.name, err)
+		if err := e.decode(envelopeFields[i], raw); err != nil {
+			return Envelope{}, fieldError(subject, envelopeFields[i], err)
 		}
 	}
 	if e.Subject != subject {
 		return Envelope{}, fieldError(subject, "subject", fmt.Errorf("is %q, but the event came on %q", e.Subject, subject))
 	}
-	e.Extra = extra(fields)
 	return e, nil
 }
 
-var envelopeFields = [...]struct {
-	name     string
-	required bool // null is no value for it
-	read     func(json.RawMessage, *Envelope) error
-}{
-	{"subject", true, func(raw json.RawMessage, e *Envelope) error {
-		if kindOf(raw) == "a string" && string(rawjson.Text(raw)) == e.Subject {
-			return nil // the usual case, without an allocation
-		}
-		return decodeText(raw, &e.Subject)
-	}},
-	{"data", true, func(raw json.RawMessage, e *Envelope) error {
+var envelopeFields = [...]string{"subject", "data", "timestamp", "priority", "correlation_id", "metadata"}
+
+func (e *Envelope) decode(field string, raw json.RawMessage) (err error) {
+	switch field {
+	case "subject":
+		return decodeValue(raw, &e.Subject)
+	case "data":
 		if !isObject(raw) {
 			return fmt.Errorf("must be an object, not %s", kindOf(raw))
 		}
 		e.Data = raw
-		return nil
-	}},
-	{"timestamp", false, func(raw json.RawMessage, e *Envelope) error { return decodeTimestamp(raw, &e.Timestamp) }},
-	{"priority", false, func(raw json.RawMessage, e *Envelope) error { return e.Priority.UnmarshalJSON(raw) }},
-	{"correlation_id", false, func(raw json.RawMessage, e *Envelope) error { return decodeText(raw, &e.CorrelationID) }},
-	{"metadata", false, func(raw json.RawMessage, e *Envelope) (err error) {
+	case "timestamp":
+		e.Timestamp, err = decodeTimestamp(raw)
+	case "priority":
+		return e.Priority.UnmarshalJSON(raw)
+	case "correlation_id":
+		return decodeValue(raw, &e.CorrelationID)
+	case "metadata":
 		e.Metadata, err = decodeMetadata(raw)
-		return err
-	}},
-}
-
-func isEnvelopeField(name string) bool {
-	for i := range envelopeFields {
-		if envelopeFields[i].name == name {
-			return true
-		}
 	}
-	return false
+	return err
 }
 
-func decodeTimestamp(raw json.RawMessage, t *time.Time) error {
+func decodeTimestamp(raw json.RawMessage) (time.Time, error) {
 	if kindOf(raw) != "a number" {
-		return fmt.Errorf("must be a number, not %s", kindOf(raw))
-	}
-	seconds, err := strconv.ParseFloat(string(raw), 64)
-	if err != nil {
-		return fmt.Errorf("must be Unix seconds, not %s", raw)
+		return time.Time{}, fmt.Errorf("must be a number, not %s", kindOf(raw))
 	}
 	// From 2^33 (the year 2242) on a float no longer holds microseconds; a larger number
 	// is most likely milliseconds.
-	if seconds < 0 || seconds >= 1<<33 {
-		return fmt.Errorf("must be Unix seconds, not %s", raw)
+	seconds, err := strconv.ParseFloat(string(raw), 64)
+	if err != nil || seconds < 0 || seconds >= 1<<33 {
+		return time.Time{}, fmt.Errorf("must be Unix seconds, not %s", raw)
 	}
 	whole, part := math.Modf(seconds)
-	*t = time.Unix(int64(whole), int64(math.Round(part*1e6))*1000)
-	return nil
+	return time.Unix(int64(whole), int64(math.Round(part*1e6))*1000), nil
 }
 
+// decodeMetadata keeps numbers as they are written.
 func decodeMetadata(raw json.RawMessage) (map[string]any, error) {
 	if !isObject(raw) {
 		return nil, fmt.Errorf("must be an object, not %s", kindOf(raw))
 	}
-	var few fewMembers
-	fields, err := members(few[:0], raw)
-	if err != nil || len(fields) == 0 {
-		return nil, err
-	}
-	m := make(map[string]any, len(fields)+1) // forwarding adds an entry
-	for _, f := range fields {
-		if m[string(f.name)], err = decodeAny(f.raw); err != nil {
-			return nil, err
+	var m map[string]any
+	err := rawjson.Members(raw, func(name, value []byte) (err error) {
+		if m == nil {
+			m = make(map[string]any, 8)
 		}
-	}
-	return m, nil
-}
-
-// decodeAny reads any value, numbers as they are written.
-func decodeAny(raw json.RawMessage) (v any, err error) {
-	switch raw[0] {
-	case '"':
-		return text(raw), nil
-	case 't', 'f':
-		return raw[0] == 't', nil
-	case 'n':
-		return nil, nil
-	case '{', '[':
-		d := json.NewDecoder(bytes.NewReader(raw))
-		d.UseNumber()
-		err = d.Decode(&v)
-		return v, err
-	default:
-		return json.Number(raw), nil
-	}
+		var v any
+		if value[0] == '"' {
+			v = string(rawjson.Text(value))
+		} else {
+			d := json.NewDecoder(bytes.NewReader(value))
+			d.UseNumber()
+			err = d.Decode(&v)
+		}
+		m[string(name)] = v
+		return err
+	})
+	return m, err
 }

@@ -121,12 +121,11 @@ func ReplyError(body []byte) error {
 	if !isObject(body) {
 		return Errorf(PluginError, "the reply is not a JSON object but %s", kindOf(body))
 	}
-	var few fewMembers
-	fields, err := members(few[:0], body)
-	if err != nil {
+	var success [1]json.RawMessage
+	if err := split(body, []string{"success"}, success[:], nil); err != nil {
 		return Errorf(PluginError, "the reply is not valid JSON: %w", err)
 	}
-	if success, ok := take(fields, "success"); !ok || string(success) != "false" {
+	if string(success[0]) != "false" {
 		return nil
 	}
 	var r struct {

@@ -3,47 +3,27 @@ package event
 import (
 	"encoding/json"
 	"reflect"
-	"slices"
 	"strings"
 	"sync"
-)
 
-var (
-	extraType  = reflect.TypeFor[Extra]()
-	stringType = reflect.TypeFor[string]()
-	intType    = reflect.TypeFor[int]()
-	int64Type  = reflect.TypeFor[int64]()
-	rawType    = reflect.TypeFor[json.RawMessage]()
-	idType     = reflect.TypeFor[ID]()
+	"github.com/rosey-bot/rosey/internal/rawjson"
 )
 
 // A layout lists a payload struct's fields, read from its tags: json:"name" and
 // contract:"rule,…", where a rule is required (present and not null), nonempty,
 // nonnegative or rank (−1 and up). A field without rules is optional.
 type layout struct {
-	fields  []fieldLayout
-	extra   int  // index of the embedded Extra, or -1
-	foreign bool // it has fields without a tag, so it is no payload type of ours
-	checks  bool // it has rules beyond those of its fields: see checker
+	names   []string
+	fields  []fieldLayout // one a name
+	extra   int           // index of the embedded Extra, or -1
+	foreign bool          // it has fields without a tag, so it is no payload type of ours
 }
 
 type fieldLayout struct {
 	index              int
-	name               string
-	of                 reflect.Type
 	omitEmpty          bool
 	required, nonempty bool
 	min                *float64
-}
-
-// A checker is a payload type with rules that concern more than one field or
-// that tags do not have.
-type checker interface {
-	check() (field string, err error)
-}
-
-func (l *layout) has(name string) bool {
-	return slices.ContainsFunc(l.fields, func(f fieldLayout) bool { return f.name == name })
 }
 
 // layouts caches what reflection finds, as encoding/json does for its own types.
@@ -53,10 +33,10 @@ func layoutOf(t reflect.Type) *layout {
 	if l, ok := layouts.Load(t); ok {
 		return l.(*layout)
 	}
-	l := &layout{extra: -1, checks: reflect.PointerTo(t).Implements(reflect.TypeFor[checker]())}
+	l := &layout{extra: -1}
 	for i := range t.NumField() {
 		f := t.Field(i)
-		if f.Type == extraType {
+		if f.Type == reflect.TypeFor[Extra]() {
 			l.extra = i
 			continue
 		}
@@ -65,7 +45,7 @@ func layoutOf(t reflect.Type) *layout {
 			l.foreign = l.foreign || name == "" && (f.IsExported() || f.Anonymous)
 			continue
 		}
-		fl := fieldLayout{index: i, name: name, of: f.Type, omitEmpty: options == "omitempty"}
+		fl := fieldLayout{index: i, omitEmpty: options == "omitempty"}
 		for rule := range strings.SplitSeq(f.Tag.Get("contract"), ",") {
 			switch rule {
 			case "required":
@@ -79,8 +59,30 @@ func layoutOf(t reflect.Type) *layout {
 				fl.min = &anonymous
 			}
 		}
-		l.fields = append(l.fields, fl)
+		l.names, l.fields = append(l.names, name), append(l.fields, fl)
 	}
 	actual, _ := layouts.LoadOrStore(t, l)
 	return actual.(*layout)
+}
+
+// split sets each of values to the value of the field with its name, where the JSON object
+// has it, and adds the other fields to others unless that is nil. Of two fields with one
+// name the last counts, as for encoding/json. Values are parts of object.
+func split(object []byte, names []string, values []json.RawMessage, others *Extra) error {
+	return rawjson.Members(object, func(name, value []byte) error {
+		for i := range names {
+			if names[i] == string(name) {
+				values[i] = value
+				return nil
+			}
+		}
+		if others == nil {
+			return nil
+		}
+		if *others == nil {
+			*others = Extra{}
+		}
+		(*others)[string(name)] = value
+		return nil
+	})
 }

@@ -1,9 +1,10 @@
 package event
 
 import (
-	"bytes"
 	"fmt"
 	"strings"
+
+	"github.com/rosey-bot/rosey/internal/rawjson"
 )
 
 // Priority is an event's priority (contract: Priority).
@@ -30,7 +31,7 @@ func (p Priority) String() string {
 // UnmarshalJSON reads 0 to 3 or a name in any case.
 func (p *Priority) UnmarshalJSON(raw []byte) error {
 	if kindOf(raw) == "a string" {
-		name := text(bytes.TrimSpace(raw))
+		name := string(rawjson.Text(raw))
 		for i, n := range priorityNames {
 			if strings.EqualFold(n, name) {
 				*p = Priority(i)

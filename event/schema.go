@@ -8,8 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/rosey-bot/rosey/internal/rawjson"
 )
 
 // schemas are the payload types of the subjects; nil allows any object.
@@ -68,23 +66,16 @@ func CheckData(subject string, data json.RawMessage) error {
 
 // checkData checks that data has the payload type's shape; a nil type takes any object.
 func checkData(subject string, data json.RawMessage, payload reflect.Type) error {
-	if payload != nil {
-		err := checkStruct(subject, data, payload)
-		if err != nil && Match(EventSubject("*", "*"), subject) {
-			if taken := Reserved(subject[strings.LastIndexByte(subject, '.')+1:]); taken != nil {
-				e := AsError(err, InvalidInput)
-				return &Error{Code: e.Code, Message: e.Message + " (" + taken.Error() + ")", Details: e.Details, cause: err}
-			}
+	if payload == nil {
+		payload = reflect.TypeFor[struct{}]()
+	}
+	err := decodeStruct(subject, data, reflect.New(payload).Elem())
+	if err != nil && Match(EventSubject("*", "*"), subject) {
+		if taken := Reserved(subject[strings.LastIndexByte(subject, '.')+1:]); taken != nil {
+			return AsError(fmt.Errorf("%w (%w)", err, taken), InvalidInput)
 		}
-		return err
 	}
-	if !isObject(data) {
-		return Errorf(InvalidInput, "%s: data must be an object, not %s", subject, kindOf(data)).With("field", "data")
-	}
-	if !rawjson.Valid(data) {
-		return Errorf(InvalidInput, "%s: data is not valid JSON", subject).With("field", "data")
-	}
-	return nil
+	return err
 }
 
 func oneOf(field, value string, allowed ...string) (string, error) {
@@ -136,7 +127,7 @@ func (id *ID) UnmarshalJSON(raw []byte) error {
 		*id = ""
 		return nil
 	case "a string":
-		if err := decodeField(raw, (*string)(id)); err != nil {
+		if err := decodeValue(raw, (*string)(id)); err != nil {
 			return err
 		}
 		if *id == "" {

@@ -1,12 +1,12 @@
-// Package rawjson splits JSON objects and lists without copying or decoding their
-// values, so that numbers stay exact and unknown fields survive. It accepts exactly what
-// encoding/json accepts: duplicate names and invalid UTF-8 too.
+// Package rawjson splits JSON objects without copying or decoding their values, so that
+// numbers stay exact and unknown fields survive. It accepts exactly what encoding/json
+// accepts: duplicate names and invalid UTF-8 too.
 package rawjson
 
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
+	"errors"
 	"io"
 	"sync"
 	"unicode/utf8"
@@ -23,29 +23,22 @@ func Valid(raw []byte) bool { return jsontext.Value(raw).IsValid(lenient...) }
 // error. Both are parts of raw, except for a name that had to be unquoted. The error of
 // malformed JSON is encoding/json's; fn may have been called before it is found.
 func Members(raw []byte, fn func(name, value []byte) error) error {
-	return scan(raw, '{', func(d *decoder) error {
-		name, err := d.value()
-		if err != nil {
-			return err
-		}
-		value, err := d.value()
-		if err != nil {
-			return err
-		}
-		return fn(Text(name), value)
-	})
-}
-
-// Elements calls fn with each element of the list raw, a part of raw, until fn returns
-// an error. Malformed JSON is handled as by Members.
-func Elements(raw []byte, fn func(value []byte) error) error {
-	return scan(raw, '[', func(d *decoder) error {
-		value, err := d.value()
-		if err != nil {
-			return err
-		}
-		return fn(value)
-	})
+	d := decoders.Get().(*decoder)
+	d.raw, d.buf = raw, *bytes.NewBuffer(raw)
+	d.Reset(&d.buf, lenient...)
+	defer func() {
+		d.raw, d.buf = nil, bytes.Buffer{}
+		decoders.Put(d)
+	}()
+	err := d.members(fn)
+	if err == nil {
+		return nil
+	}
+	var v json.RawMessage
+	if malformed := json.Unmarshal(raw, &v); malformed != nil {
+		return malformed // people know encoding/json's errors better
+	}
+	return err
 }
 
 // Text returns the text of a valid JSON string, as a part of it where nothing had to be
@@ -69,42 +62,31 @@ type decoder struct {
 
 var decoders = sync.Pool{New: func() any { return new(decoder) }}
 
-func scan(raw []byte, open jsontext.Kind, next func(*decoder) error) error {
-	d := decoders.Get().(*decoder)
-	d.raw, d.buf = raw, *bytes.NewBuffer(raw)
-	d.Reset(&d.buf, lenient...)
-	defer func() {
-		d.raw, d.buf = nil, bytes.Buffer{}
-		decoders.Put(d)
-	}()
-	if kind := d.PeekKind(); kind != open {
-		return explain(raw, fmt.Errorf("%v where %v must be", kind, open))
+func (d *decoder) members(fn func(name, value []byte) error) error {
+	if d.PeekKind() != '{' {
+		return errors.New("not an object")
 	}
-	if _, err := d.ReadToken(); err != nil {
-		return explain(raw, err)
-	}
-	for d.PeekKind() != open+2 { // '}' or ']'
-		if err := next(d); err != nil {
-			return explain(raw, err)
+	_, err := d.ReadToken()
+	for err == nil && d.PeekKind() != '}' {
+		var name, value []byte
+		if name, err = d.value(); err != nil {
+			return err
 		}
+		if value, err = d.value(); err != nil {
+			return err
+		}
+		err = fn(Text(name), value)
+	}
+	if err != nil {
+		return err
 	}
 	if _, err := d.ReadToken(); err != nil {
-		return explain(raw, err)
+		return err
 	}
 	if _, err := d.ReadToken(); err != io.EOF {
-		return explain(raw, err)
+		return errors.New("more than one value")
 	}
 	return nil
-}
-
-// explain returns encoding/json's error where raw is malformed, which people know
-// better, and err otherwise.
-func explain(raw []byte, err error) error {
-	var v json.RawMessage
-	if malformed := json.Unmarshal(raw, &v); malformed != nil {
-		return malformed
-	}
-	return err
 }
 
 // value reads the next value as a part of the input.

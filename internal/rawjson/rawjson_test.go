@@ -56,35 +56,6 @@ func FuzzMembers(f *testing.F) {
 	})
 }
 
-func FuzzElements(f *testing.F) {
-	for _, s := range seeds {
-		f.Add([]byte(s))
-	}
-	f.Fuzz(func(t *testing.T, raw []byte) {
-		var got []string
-		err := rawjson.Elements(raw, func(value []byte) error {
-			got = append(got, string(value))
-			return nil
-		})
-		var want []json.RawMessage
-		wantErr := json.Unmarshal(raw, &want)
-		if isList := bytes.HasPrefix(bytes.TrimSpace(raw), []byte("[")); (err == nil) != (wantErr == nil && isList) {
-			t.Fatalf("%q: %v, encoding/json says %v", raw, err, wantErr)
-		}
-		if err != nil {
-			return
-		}
-		if len(got) != len(want) {
-			t.Fatalf("%q has the elements %q, encoding/json says %s", raw, got, want)
-		}
-		for i, value := range want {
-			if got[i] != string(value) {
-				t.Errorf("%q: element %d is %s, encoding/json says %s", raw, i, got[i], value)
-			}
-		}
-	})
-}
-
 func FuzzText(f *testing.F) {
 	for _, s := range []string{`""`, `"a"`, `"\u00e9\"\n"`, `"\ud800"`, `"\ud83c\udfb2"`, "\"\xff\"", `"\ud800\ud800"`} {
 		f.Add([]byte(s))
@@ -117,8 +88,5 @@ func TestTheCallersErrorIsReturned(t *testing.T) {
 	enough := errors.New("enough")
 	if err := rawjson.Members([]byte(`{"a":1,"b":2}`), func(_, _ []byte) error { return enough }); err != enough {
 		t.Errorf("members: %v", err)
-	}
-	if err := rawjson.Elements([]byte(`[1,2]`), func([]byte) error { return enough }); err != enough {
-		t.Errorf("elements: %v", err)
 	}
 }
