@@ -647,9 +647,11 @@ func TestGlobalFlagsStandAnywhere(t *testing.T) {
 	t.Parallel()
 	app := newApp(shipped.All(), nil, io.Discard, io.Discard)
 	for in, want := range map[string]string{
-		"rosey --store s replay --since 1h":    "rosey --store s replay --since 1h",
+		"rosey --store s replay --since 1h":    "rosey replay --store s --since 1h",
 		"rosey db get quotes 42 --store s":     "rosey db get --store s quotes 42",
-		"rosey db --store s get quotes 42":     "rosey db --store s get quotes 42",
+		"rosey db --store s get quotes 42":     "rosey db get --store s quotes 42",
+		"rosey --store s db --help":            "rosey --store s db --help",
+		"rosey audit --user a --media forget":  "rosey audit --media forget --user a",
 		"rosey db get quotes 42 --output=json": "rosey db get --output=json quotes 42",
 		"rosey send hello --emote world":       "rosey send --emote hello world",
 		"rosey send -- --emote":                "rosey send -- --emote",

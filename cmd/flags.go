@@ -62,61 +62,65 @@ func flagError(command *cli.Command, err error) error {
 	return usagef("%s %s%s%s: see %s --help", said, dashes, name, rest, command.HelpName)
 }
 
-// hoist moves the flags of a command line in front of its positional arguments: the
-// parser of cli v2, which is package flag, stops at the first of those, and people write
-// `rosey trace ID --output json`. What follows -- stays where it is, and help COMMAND
-// becomes COMMAND --help.
+// hoist moves the flags of a command line to the command that they are for, in front of
+// its positional arguments: the parser of cli v2, which is package flag, stops at the first
+// of those, and a flag before the command's name would lose to the variable that the
+// command reads. What follows -- stays where it is, and help COMMAND becomes COMMAND --help.
 func hoist(app *cli.App, args []string) []string {
 	if len(args) == 0 {
 		return args
 	}
-	out := []string{args[0]}
-	rest := args[1:]
+	out, global := []string{args[0]}, globalFlags()
 	flags, commands := app.Flags, app.Commands
-	for {
-		var front, positional []string
+	var front [][]string // each flag with its value
+	var positional []string
+	for i := 1; i < len(args); i++ {
 		var next *cli.Command
-		i := 0
-		for ; i < len(rest) && next == nil; i++ {
-			arg := rest[i]
-			if arg == "--" {
-				positional = append(positional, rest[i:]...)
-				i = len(rest)
-				break
+		if len(positional) == 0 {
+			next = find(commands, args[i])
+		}
+		switch {
+		case args[i] == "--":
+			positional = append(positional, args[i:]...)
+			i = len(args)
+		case isFlag(args[i]):
+			end := i + 1
+			if takesValue(flags, args[i]) || takesValue(global, args[i]) {
+				end = min(i+2, len(args))
 			}
-			if isFlag(arg) {
-				front = append(front, arg)
-				if takesValue(flags, arg) && i+1 < len(rest) {
-					i++
-					front = append(front, rest[i])
+			front = append(front, args[i:end])
+			i = end - 1
+		case next == nil:
+			positional = append(positional, args[i])
+		case next.Name == helpName:
+			return hoist(app, slices.Concat(out, slices.Concat(front...), args[i+1:], []string{"--help"}))
+		default:
+			var below [][]string
+			for _, f := range front {
+				if flagOf(global, f[0]) != nil || flagOf(next.Flags, f[0]) != nil {
+					below = append(below, f)
+				} else {
+					out = append(out, f...)
 				}
-				continue
 			}
-			if len(positional) == 0 {
-				if next = find(commands, arg); next != nil && next.Name == helpName {
-					return hoist(app, slices.Concat(out, front, rest[i+1:], []string{"--help"}))
-				}
-				if next != nil {
-					continue
-				}
-			}
-			positional = append(positional, arg)
+			out, front = append(out, next.Name), below
+			flags, commands = next.Flags, next.Subcommands
 		}
-		if len(positional) > 0 && positional[0] != "--" && len(commands) > 0 {
-			// There is no such command, and so no help with it.
-			front = slices.DeleteFunc(front, func(arg string) bool { return arg == "--help" || arg == "-h" })
-		}
-		out = append(out, front...)
-		if len(positional) > 0 && positional[0] != "--" && strings.HasPrefix(positional[0], "-") {
-			out = append(out, "--")
-		}
-		out = append(out, positional...)
-		if next == nil {
-			return out
-		}
-		out = append(out, next.Name)
-		rest, flags, commands = rest[i:], next.Flags, next.Subcommands
 	}
+	isPositional := len(positional) > 0 && positional[0] != "--"
+	for _, f := range front {
+		switch isHelp := f[0] == "--help" || f[0] == "-h"; {
+		case isHelp && isPositional && len(commands) > 0: // there is no such command, and so no help with it
+		case flagOf(global, f[0]) != nil && flagOf(flags, f[0]) == nil:
+			out = slices.Insert(out, 1, f...)
+		default:
+			out = append(out, f...)
+		}
+	}
+	if isPositional && strings.HasPrefix(positional[0], "-") {
+		out = append(out, "--")
+	}
+	return append(out, positional...)
 }
 
 // isFlag reports whether an argument is a flag and not a negative number.
@@ -132,17 +136,20 @@ func find(commands []*cli.Command, name string) *cli.Command {
 	return commands[i]
 }
 
-// takesValue reports whether the flag written as arg takes the argument after
-// it as its value.
+// takesValue reports whether the flag written as arg takes the argument after it as its
+// value.
 func takesValue(flags []cli.Flag, arg string) bool {
-	name, _, hasValue := strings.Cut(strings.TrimLeft(arg, "-"), "=")
-	if hasValue {
-		return false
+	f := flagOf(flags, arg)
+	_, isBool := f.(*cli.BoolFlag)
+	return f != nil && !isBool && !strings.Contains(arg, "=")
+}
+
+// flagOf returns the flag written as arg, or nil.
+func flagOf(flags []cli.Flag, arg string) cli.Flag {
+	name, _, _ := strings.Cut(strings.TrimLeft(arg, "-"), "=")
+	i := slices.IndexFunc(flags, func(f cli.Flag) bool { return slices.Contains(f.Names(), name) })
+	if i < 0 {
+		return nil
 	}
-	for _, f := range flags {
-		if _, isBool := f.(*cli.BoolFlag); !isBool && slices.Contains(f.Names(), name) {
-			return true
-		}
-	}
-	return false
+	return flags[i]
 }

@@ -47,30 +47,18 @@ func settingsFile(c *cli.Context) (path string, given bool) {
 	return settings.ExpandHome(path), given
 }
 
-// lookup returns the value of a setting's flag, given before or after the command's
-// name or through the environment. An empty variable gives nothing. A command may
-// have another flag of the name, as replay has --channel.
+// lookup returns the value of a setting's flag, given on the command line or through the
+// environment. An empty variable gives nothing. A command may have another flag of the
+// name, as replay has --channel: those of settings have a variable.
 func lookup(c *cli.Context, name string) (text string, ok bool) {
-	for _, ctx := range c.Lineage() {
-		if ctx.Command == nil || !ctx.IsSet(name) || !isSetting(ctx.Command.Flags, name) {
-			continue
-		}
-		text := ctx.String(name)
-		if list := ctx.StringSlice(name); list != nil {
-			text = strings.Join(list, ",")
-		}
-		if variable, set := os.LookupEnv(envName(name)); set && variable == "" && (text == "" || text == "false") {
-			continue
-		}
-		return text, true
+	flag, _ := flagOf(c.Command.Flags, name).(cli.DocGenerationFlag)
+	if flag == nil || !c.IsSet(name) || !slices.Contains(flag.GetEnvVars(), envName(name)) {
+		return "", false
 	}
-	return "", false
-}
-
-// isSetting reports whether the flag of a name sets a setting: those have a variable.
-func isSetting(flags []cli.Flag, name string) bool {
-	return slices.ContainsFunc(flags, func(f cli.Flag) bool {
-		setting, ok := f.(cli.DocGenerationFlag)
-		return ok && slices.Contains(f.Names(), name) && slices.Contains(setting.GetEnvVars(), envName(name))
-	})
+	text = c.String(name)
+	if list := c.StringSlice(name); list != nil {
+		text = strings.Join(list, ",")
+	}
+	variable, set := os.LookupEnv(envName(name))
+	return text, !set || variable != "" || text != "" && text != "false"
 }
