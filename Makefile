@@ -136,19 +136,18 @@ bench-db:
 check: build lint
 	$(STATIC) $(GO) test -short -vet=off -p $(PARALLEL) -parallel $(PARALLEL) -timeout 5m ./...
 
-lint: $(TOOLS)/staticcheck
-	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); \
-	if [ -n "$$unformatted" ]; then echo "not formatted, run gofmt -w:"; echo "$$unformatted"; exit 1; fi
-	$(STATIC) $(GO) vet ./...
+# lint reads all code, also of the modules beside this one; see .golangci.yml.
+lint: $(TOOLS)/golangci-lint
+	$(STATIC) $(TOOLS)/golangci-lint run
 	$(STATIC) $(GO) -C kvstore/benchdb vet -mod=mod -tags nosqlite .
-	$(STATIC) $(TOOLS)/staticcheck ./...
-
-$(TOOLS)/staticcheck:
-	GOBIN=$(TOOLS) $(STATIC) $(GO) install honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 # The pinned tools. Each is built once from the module proxy, apart from this module's
 # requirements; another version in its rule builds it anew.
 tool = GOBIN=$(TOOLS) $(STATIC) $(GO) install
+
+$(TOOLS)/golangci-lint: Makefile
+	$(tool) github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+	@touch $@
 
 $(TOOLS)/goreleaser: Makefile
 	$(tool) github.com/goreleaser/goreleaser/v2@v2.17.0

@@ -2,8 +2,8 @@ package streams
 
 import "strings"
 
-// intersect is the narrowest pattern that matches what both a and b match; ok
-// is false when nothing does.
+// Intersect returns the narrowest pattern that matches every subject that both a and b
+// match; ok is false when there is none.
 func Intersect(a, b string) (pattern string, ok bool) {
 	as, bs := strings.Split(a, "."), strings.Split(b, ".")
 	var out []string

@@ -61,7 +61,7 @@ func (b *Bus) answer(ctx context.Context, req micro.Request, r Responder) ([]byt
 		}
 	}
 	failure := event.AsError(err, event.PluginError)
-	fail(span, failure)
+	_ = fail(span, failure)
 	b.log.WarnContext(ctx, "request failed", "subject", e.Subject, "error", failure)
 	reply, err := failure.MarshalJSON()
 	if err != nil {

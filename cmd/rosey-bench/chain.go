@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -62,15 +63,13 @@ func ourChain(b *bench) chain {
 // background runs functions until the measurement ends.
 func (b *bench) background(run ...func(context.Context) error) {
 	ctx, cancel := context.WithCancel(b.ctx)
-	ended := make(chan error, len(run))
+	var running sync.WaitGroup
 	for _, f := range run {
-		go func() { ended <- f(ctx) }()
+		running.Go(func() { _ = f(ctx) })
 	}
 	b.onCleanup(func() error {
 		cancel()
-		for range run {
-			<-ended
-		}
+		running.Wait()
 		return nil
 	})
 }

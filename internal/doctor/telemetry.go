@@ -24,7 +24,7 @@ func (c *checkup) checkTelemetry(ctx context.Context) {
 		}
 		return
 	}
-	defer tel.Shutdown(context.WithoutCancel(ctx))
+	defer func() { _ = tel.Shutdown(context.WithoutCancel(ctx)) }()
 	if len(tel.Targets) == 0 {
 		c.ok("tracing is off, as no OTEL_EXPORTER_OTLP_ENDPOINT is set")
 	}

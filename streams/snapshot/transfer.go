@@ -49,7 +49,7 @@ func download(ctx context.Context, js jetstream.JetStream, s *Stream, write func
 	if err != nil {
 		return fmt.Errorf("receive the snapshot: %w", err)
 	}
-	defer chunks.Unsubscribe()
+	defer func() { _ = chunks.Unsubscribe() }()
 	var reply struct {
 		Config json.RawMessage `json:"config"`
 		State  json.RawMessage `json:"state"`
