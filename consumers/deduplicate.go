@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -46,6 +47,7 @@ type publisher struct {
 	attempt    int
 	waited     time.Duration
 	duplicates atomic.Int64
+	timers     sync.Map // the names of those that this attempt set
 }
 
 // Publish stores an event at once. It and requests are numbered apart from the
@@ -54,6 +56,9 @@ type publisher struct {
 func (p *publisher) Publish(ctx context.Context, e event.Envelope, opts ...streams.PublishOption) (streams.Ack, error) {
 	if err := p.allowed(e); err != nil {
 		return streams.Ack{}, err
+	}
+	if timer := streams.ResolveOptions(opts...).Timer; timer != "" {
+		p.timers.Store(timer, nil)
 	}
 	return p.publish(ctx, e, p.ids.Next("early"), opts...)
 }
@@ -66,8 +71,12 @@ func (p *publisher) Request(ctx context.Context, subject string, payload any, op
 	return p.bus.Request(ctx, subject, payload, opts...)
 }
 
+// CancelTimer cancels what this event or an earlier one set. Of the event's own timers it
+// drops only what this attempt set: any other was set by an earlier attempt after it had
+// cancelled, and setting it again is dropped as a duplicate.
 func (p *publisher) CancelTimer(ctx context.Context, plugin, timer string) error {
-	return p.bus.CancelTimer(ctx, plugin, timer)
+	_, own := p.timers.Load(timer)
+	return p.bus.CancelTimer(ctx, plugin, timer, !own)
 }
 
 func (p *publisher) publishAll(ctx context.Context, events []event.Envelope) error {

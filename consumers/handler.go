@@ -37,7 +37,8 @@ type Publisher interface {
 	Publish(ctx context.Context, e event.Envelope, opts ...streams.PublishOption) (streams.Ack, error)
 	// Request sends a request to a service; see streams.Bus.Request.
 	Request(ctx context.Context, subject string, payload any, opts ...streams.PublishOption) (json.RawMessage, error)
-	// CancelTimer deletes a timer that was set by publishing with streams.At.
+	// CancelTimer deletes a timer that was set by publishing with streams.At, unless a
+	// later event set it.
 	CancelTimer(ctx context.Context, plugin, timer string) error
 }
 

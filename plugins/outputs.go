@@ -109,7 +109,9 @@ func (c *Context) At(t time.Time, timer, kind string, payload map[string]any) er
 	return c.err
 }
 
-// CancelTimer deletes the plugin's timer of that name, if it has not fired.
+// CancelTimer deletes the plugin's timer of that name, if it has not fired. While an
+// event is handled, it leaves a timer that was set because of a later event: a
+// redelivery cancels no more than the first delivery did.
 func (c *Context) CancelTimer(timer string) error {
 	return c.publisher.CancelTimer(c, c.plugin, timerToken(timer))
 }

@@ -146,9 +146,12 @@ func (b *Bus) Tracer() Tracer { return b.tracer }
 // Source returns what the Bus writes as metadata.source.
 func (b *Bus) Source() string { return b.meta[event.MetaSource].(string) }
 
-// CancelTimer drops a plugin's timer of that name, if it has not fired.
-func (b *Bus) CancelTimer(ctx context.Context, plugin, timer string) error {
-	return b.manager.CancelTimer(ctx, plugin, timer)
+// CancelTimer drops a plugin's timer of that name, if it has not fired. It leaves a
+// timer that was set because of a later event than the cause in ctx, so that a
+// redelivery of that cause does not cancel it; with keepOwn also one that was set
+// because of that event itself.
+func (b *Bus) CancelTimer(ctx context.Context, plugin, timer string, keepOwn bool) error {
+	return b.manager.CancelTimer(ctx, plugin, timer, keepOwn)
 }
 
 // Durable opens a durable consumer, and creates it or updates its settings, but

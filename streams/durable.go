@@ -21,8 +21,8 @@ type Manager interface {
 	// SetTimer makes JetStream store a plugin's event at a later time, in place of
 	// the plugin's timer of the same name; see At.
 	SetTimer(ctx context.Context, msg *nats.Msg, timer string, at time.Time) (jetstream.PubAck, error)
-	// CancelTimer drops a plugin's timer, if it has not fired.
-	CancelTimer(ctx context.Context, plugin, timer string) error
+	// CancelTimer is Bus.CancelTimer.
+	CancelTimer(ctx context.Context, plugin, timer string, keepOwn bool) error
 }
 
 // NewManager returns a Manager that calls JetStream, for connections that may do so.

@@ -448,7 +448,7 @@ func TestTimers(t *testing.T) {
 	set("replaced", "never", time.Hour)
 	set("replaced", "second", time.Second)
 	set("last", "last", 2*time.Second)
-	if err := bus.CancelTimer(ctx, "t", "cancelled"); err != nil {
+	if err := bus.CancelTimer(ctx, "t", "cancelled", false); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"second", "last"} {

@@ -2,6 +2,7 @@ package streams
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/nats-io/nuid"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
 // HeaderDue is the header with the time for which a timer's event was set, in RFC 3339.
@@ -41,12 +43,71 @@ func (m manager) SetTimer(ctx context.Context, msg *nats.Msg, timer string, at t
 }
 
 // CancelTimer implements Manager.
-func (m manager) CancelTimer(ctx context.Context, plugin, timer string) error {
+func (m manager) CancelTimer(ctx context.Context, plugin, timer string, keepOwn bool) error {
 	stream, err := m.js.Stream(ctx, Timer)
 	if err != nil {
 		return event.Errorf(event.NATSError, "cancel timer %s of %s: %w", timer, plugin, err)
 	}
-	return dropTimer(ctx, stream, plugin, timer)
+	cause := propagation.Cause(ctx)
+	if cause == (event.Ref{}) {
+		return dropTimer(ctx, stream, plugin, timer)
+	}
+	for raw, err := range Messages(ctx, m.js, Selection{Stream: Timer, Subjects: []string{event.ScheduleSubject(plugin, timer, "*")}}) {
+		keep := false
+		if err == nil {
+			schedule, _ := ReadRaw(Timer, raw)
+			keep, err = m.setAfter(ctx, schedule, cause, keepOwn)
+		}
+		if err == nil && !keep {
+			err = stream.Purge(ctx, jetstream.WithPurgeSubject(raw.Subject)) // each setting has a subject of its own
+		}
+		if err != nil {
+			return event.Errorf(event.NATSError, "cancel timer %s of %s: %w", timer, plugin, err)
+		}
+	}
+	return nil
+}
+
+// setAfter reports whether a timer was set because of a later event than cause, or with
+// orSame because of cause itself. Events of different streams are ordered by when they
+// were stored. A timer without a cause is as old as its schedule.
+func (m manager) setAfter(ctx context.Context, schedule Stored, cause event.Ref, orSame bool) (bool, error) {
+	setBy, ok := schedule.Causation()
+	if ok && setBy == cause {
+		return orSame, nil
+	}
+	if ok && setBy.Stream == cause.Stream {
+		return setBy.Seq > cause.Seq, nil
+	}
+	canceled, err := m.storedAt(ctx, cause)
+	if err != nil || canceled.IsZero() {
+		return false, err
+	}
+	set, err := m.storedAt(ctx, setBy)
+	if set.IsZero() {
+		set = schedule.At
+	}
+	return set.After(canceled), err
+}
+
+// storedAt returns when one of our events was stored, or the zero time if it is no
+// longer. The stream's leader answers.
+func (m manager) storedAt(ctx context.Context, ref event.Ref) (time.Time, error) {
+	if !IsOurs(ref.Stream) {
+		return time.Time{}, nil
+	}
+	ctx, cancel := AnswerWithin(ctx)
+	defer cancel()
+	var found struct {
+		Message struct {
+			Time time.Time `json:"time"`
+		} `json:"message"`
+	}
+	err := API(ctx, m.js, "STREAM.MSG.GET."+ref.Stream, map[string]any{"seq": ref.Seq, "no_hdr": true}, &found)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return time.Time{}, nil
+	}
+	return found.Message.Time, err
 }
 
 // dropTimer purges the pending schedules of a timer.

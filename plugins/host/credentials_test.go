@@ -20,6 +20,7 @@ import (
 	"github.com/rosey-bot/rosey/streams/access"
 	"github.com/rosey-bot/rosey/streams/connect"
 	"github.com/rosey-bot/rosey/streams/streamstest"
+	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
 // A plugin with credentials of its own can do all that a plugin does.
@@ -164,17 +165,24 @@ func setsTimers(s *session) error {
 		return err
 	}
 	defer sub.Stop()
+	because := func(seq uint64) context.Context {
+		return propagation.WithCause(s.ctx, "", event.Ref{Stream: streams.Plugin, Seq: seq})
+	}
 	for timer, in := range map[string]time.Duration{"cancelled": time.Hour, "kept": time.Second} {
 		e, err := event.New("plugin.guest.event.rung", map[string]any{"timer": timer})
 		if err != nil {
 			return err
 		}
 		e.CorrelationID = "tea"
-		if _, err := s.bus.Publish(s.ctx, e, streams.At(time.Now().Add(in), timer), streams.WithMsgID(timer)); err != nil {
+		if _, err := s.bus.Publish(because(5), e, streams.At(time.Now().Add(in), timer), streams.WithMsgID(timer)); err != nil {
 			return err
 		}
 	}
-	if err := s.bus.CancelTimer(s.ctx, "guest", "cancelled"); err != nil {
+	err = errors.Join(
+		s.bus.CancelTimer(s.ctx, "guest", "cancelled", false),
+		s.bus.CancelTimer(because(4), "guest", "kept", false), // a repeat of an earlier event
+		s.bus.CancelTimer(because(5), "guest", "kept", true))
+	if err != nil {
 		return err
 	}
 	select {

@@ -63,3 +63,8 @@ func (p publisher) Publish(ctx context.Context, e event.Envelope, opts ...stream
 	}
 	return p.Bus.Publish(ctx, e, opts...)
 }
+
+// CancelTimer cancels a timer, whatever set it.
+func (p publisher) CancelTimer(ctx context.Context, plugin, timer string) error {
+	return p.Bus.CancelTimer(ctx, plugin, timer, false)
+}

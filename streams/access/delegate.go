@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
 // delegate is the streams.Manager of a plugin with credentials of its own.
@@ -51,8 +53,12 @@ func (d delegate) SetTimer(ctx context.Context, msg *nats.Msg, timer string, at 
 }
 
 // CancelTimer implements streams.Manager.
-func (d delegate) CancelTimer(ctx context.Context, _, timer string) error {
-	_, err := d.request(ctx, verbCancelTimer, nats.Header{headerTimer: {timer}}, struct{}{})
+func (d delegate) CancelTimer(ctx context.Context, _, timer string, keepOwn bool) error {
+	header := nats.Header{headerTimer: {timer}, headerKeepOwn: {strconv.FormatBool(keepOwn)}}
+	if cause := propagation.Cause(ctx); cause != (event.Ref{}) {
+		header.Set(headerCause, cause.String())
+	}
+	_, err := d.request(ctx, verbCancelTimer, header, struct{}{})
 	return err
 }
 

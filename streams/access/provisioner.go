@@ -34,6 +34,10 @@ func provisionSubject(plugin, verb string) string { return "rosey.warden." + plu
 const (
 	headerTimer = "Rosey-Timer"    // the timer's name
 	headerAt    = "Rosey-Timer-At" // when it is due, RFC 3339
+
+	// The arguments of a cancellation; see streams.Bus.CancelTimer.
+	headerCause   = "Rosey-Timer-Cause"    // the event being handled
+	headerKeepOwn = "Rosey-Timer-Keep-Own" // whether a timer that this event set is kept
 )
 
 // durableRequest is all that a plugin may say of its consumer.
@@ -161,11 +165,16 @@ func (p *Provisioner) setTimer(ctx context.Context, plugin string, r micro.Reque
 }
 
 func (p *Provisioner) cancelTimer(ctx context.Context, plugin string, r micro.Request) (any, error) {
-	timer := nats.Header(r.Headers()).Get(headerTimer)
+	header := nats.Header(r.Headers())
+	timer := header.Get(headerTimer)
 	if !event.ValidName(timer) {
 		return nil, event.Errorf(event.InvalidInput, "%q is not a timer's name", timer)
 	}
-	return struct{}{}, p.manager.CancelTimer(ctx, plugin, timer)
+	// Without a cause, which the first releases do not send, everything is cancelled.
+	if cause, err := event.ParseRef(header.Get(headerCause)); err == nil {
+		ctx = propagation.WithCause(ctx, "", cause)
+	}
+	return struct{}{}, p.manager.CancelTimer(ctx, plugin, timer, header.Get(headerKeepOwn) == "true")
 }
 
 // OpenCommandConsumer creates the durable that reads a plugin's commands, unless it

@@ -267,7 +267,7 @@ func TestTimerWaitsForRoom(t *testing.T) {
 	}})
 	s, bus, _ := smallStore(t, embedded.Config{Store: t.TempDir(), MaxStore: 6 << 20, Logger: log})
 	cancel = func(timer string) {
-		if err := bus.CancelTimer(ctx, "alarm", timer); err != nil && ctx.Err() == nil {
+		if err := bus.CancelTimer(ctx, "alarm", timer, false); err != nil && ctx.Err() == nil {
 			t.Error(err)
 		}
 	}
