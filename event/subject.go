@@ -116,8 +116,7 @@ func ValidName(name string) bool {
 		return false
 	}
 	for i := range len(name) {
-		c := name[i]
-		if !isWordByte(c) {
+		if !isWordByte(name[i]) {
 			return false
 		}
 	}
@@ -181,15 +180,11 @@ func FromDue(subject string) string {
 
 // PluginOf returns the name in a plugin.{name}.… subject, or "" for another subject.
 func PluginOf(subject string) string {
-	rest, ok := strings.CutPrefix(subject, "plugin.")
-	if !ok {
-		return ""
+	rest, isPlugin := strings.CutPrefix(subject, "plugin.")
+	if name, _, ok := strings.Cut(rest, "."); ok && isPlugin {
+		return name
 	}
-	name, _, ok := strings.Cut(rest, ".")
-	if !ok {
-		return ""
-	}
-	return name
+	return ""
 }
 
 // Template returns the subject with a plugin's name replaced by {name}, and a

@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"unicode"
@@ -15,7 +16,7 @@ import (
 type escaper struct{ w io.Writer }
 
 func (e escaper) Write(line []byte) (int, error) {
-	if !needsEscape(line) {
+	if !bytes.ContainsFunc(line, isControl) {
 		return e.w.Write(line)
 	}
 	out := make([]byte, 0, len(line)+32)
@@ -34,22 +35,9 @@ func (e escaper) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-func needsEscape(line []byte) bool {
-	for i := 0; i < len(line); {
-		if line[i] < 0x7f {
-			i++
-			continue
-		}
-		r, size := utf8.DecodeRune(line[i:])
-		if isControl(r) {
-			return true
-		}
-		i += size
-	}
-	return false
+func isControl(r rune) bool {
+	return r != '\n' && (r < ' ' || r >= 0x7f) && unicode.In(r, unicode.Cc, unicode.Cf)
 }
-
-func isControl(r rune) bool { return r != '\n' && unicode.In(r, unicode.Cc, unicode.Cf) }
 
 func appendEscaped(out []byte, r rune) []byte {
 	for _, unit := range utf16.AppendRune(nil, r) {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net/url"
+	"slices"
 	"strings"
 
 	"go.opentelemetry.io/otel/trace"
@@ -77,7 +78,7 @@ func (c correlated) Handle(ctx context.Context, r slog.Record) error {
 func (c correlated) WithAttrs(attrs []slog.Attr) slog.Handler {
 	if len(c.since) == 0 {
 		h := c.inner.WithAttrs(attrs)
-		return correlated{top: h, inner: h, bound: c.bound || hasKey(attrs)}
+		return correlated{top: h, inner: h, bound: c.bound || slices.ContainsFunc(attrs, isCorrelation)}
 	}
 	return c.then(func(h slog.Handler) slog.Handler { return h.WithAttrs(attrs) })
 }
@@ -114,20 +115,13 @@ func identify(ctx context.Context, has bool) []slog.Attr {
 
 func has(r slog.Record) (found bool) {
 	r.Attrs(func(a slog.Attr) bool {
-		found = a.Key == LogCorrelation
+		found = isCorrelation(a)
 		return !found
 	})
 	return found
 }
 
-func hasKey(attrs []slog.Attr) bool {
-	for _, a := range attrs {
-		if a.Key == LogCorrelation {
-			return true
-		}
-	}
-	return false
-}
+func isCorrelation(a slog.Attr) bool { return a.Key == LogCorrelation }
 
 // secretNames are parts of the names of attributes whose values are not for
 // logs: a second line of defence behind Secret.
