@@ -19,7 +19,12 @@ import (
 	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
-const headerOperation = "KV-Operation" // DEL or PURGE on a delete marker
+const (
+	headerOperation = "KV-Operation" // DEL or PURGE on a delete marker
+	// headerInserted is on what was inserted under the collection's next number, and on
+	// what replaced that. No instance holds the number any more, see Store.Compact.
+	headerInserted = "Rosey-Inserted"
+)
 
 type msgIDKey struct{}
 
@@ -52,6 +57,17 @@ func (e entry) deleted() bool {
 	}
 	op := e.header.Get(headerOperation)
 	return op == "DEL" || op == "PURGE" || e.header.Get(jetstream.MarkerReasonHeader) != ""
+}
+
+// inserted reports whether the record was inserted under the collection's next number.
+func (e entry) inserted() bool { return e.header.Get(headerInserted) != "" }
+
+// inherited returns the header that a write keeps which replaces the entry.
+func (e entry) inherited() nats.Header {
+	if e.inserted() {
+		return nats.Header{headerInserted: {"true"}}
+	}
+	return nats.Header{}
 }
 
 // live returns the revision that the record has for a client: 0 when it is deleted.
@@ -141,17 +157,14 @@ var ErrConflict = errors.New("read it again")
 
 // publish writes one entry, provided that the subject's last one has the
 // expected sequence, else returns ErrConflict. It returns the new entry's
-// sequence, or the first one's if the context's message id was used before.
-func (b *bucket) publish(ctx context.Context, subject string, data []byte, marker bool, expected uint64, id string) (seq uint64, duplicate bool, err error) {
-	msg := &nats.Msg{Subject: subject, Data: data, Header: nats.Header{}}
+// sequence, or the first one's if the message id was used before.
+func (b *bucket) publish(ctx context.Context, subject string, data []byte, header nats.Header, expected uint64, id string) (seq uint64, duplicate bool, err error) {
+	msg := &nats.Msg{Subject: subject, Data: data, Header: header}
 	if correlation := propagation.Correlation(ctx); correlation != "" {
 		msg.Header[propagation.HeaderCorrelation] = []string{correlation}
 	}
 	if id != "" {
 		msg.Header[jetstream.MsgIDHeader] = []string{id}
-	}
-	if marker {
-		msg.Header[headerOperation] = []string{"DEL"}
 	}
 	if expected != anyRevision {
 		msg.Header[jetstream.ExpectedLastSubjSeqHeader] = []string{strconv.FormatUint(expected, 10)}

@@ -56,28 +56,16 @@ func (s *Store) count(ctx context.Context, collection string) (n int, err error)
 	return n, err
 }
 
-// insertTime is what an insert takes at the most, unless its server is away.
-const insertTime = 200 * time.Millisecond
-
-func pause(ctx context.Context, d time.Duration) error {
-	select {
-	case <-time.After(d):
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
 // Compact forgets the records that were deleted longer ago than age, history and
-// all. Their numbers are still not given again. It returns how many there were.
+// all, and returns how many there were. Their numbers are still not given again.
 func (s *Store) Compact(ctx context.Context, collection string, age time.Duration) (int, error) {
 	removed := 0
 	until := time.Now().Add(-age)
 	err := s.with(ctx, "compact", collection, false, func(b *bucket) error {
-		markers := map[event.ID]uint64{}
+		markers := map[event.ID]entry{}
 		err := b.lastEntries(ctx, func() { clear(markers) }, func(e entry) {
 			if e.deleted() && !e.time.After(until) {
-				markers[e.id] = e.revision
+				markers[e.id] = e
 			} else {
 				delete(markers, e.id)
 			}
@@ -85,20 +73,14 @@ func (s *Store) Compact(ctx context.Context, collection string, age time.Duratio
 		if err != nil {
 			return err
 		}
-		if len(markers) == 0 {
-			return nil
-		}
-		// An insert may be under way with a number that a client used and deleted since;
-		// it fails, and takes the next, as long as the marker is there.
-		if err := pause(ctx, insertTime); err != nil {
-			return err
-		}
-		for id, revision := range markers {
-			// Only up to the marker: the record may exist again.
-			if err := b.stream.Purge(ctx, jetstream.WithPurgeSubject(b.subject(id)), jetstream.WithPurgeSequence(revision+1)); err != nil {
+		for _, marker := range markers {
+			purged, err := b.purge(ctx, marker)
+			if err != nil {
 				return err
 			}
-			removed++
+			if purged {
+				removed++
+			}
 		}
 		return nil
 	})
@@ -106,4 +88,26 @@ func (s *Store) Compact(ctx context.Context, collection string, age time.Duratio
 		return 0, nil
 	}
 	return removed, err
+}
+
+// purge removes a deleted record's entries up to its marker, for the record may exist
+// again. The marker of a number that a client chose stays: an instance may have taken
+// that number from the counter before, and not inserted with it yet. It is the marker
+// that makes its insert fail then, however late it comes. A number is taken only once,
+// so nobody holds one that was inserted with.
+func (b *bucket) purge(ctx context.Context, marker entry) (purged bool, err error) {
+	below := marker.revision + 1
+	if _, isNumber := marker.id.Int(); isNumber && !marker.inserted() {
+		first, err := b.next(ctx, b.subject(marker.id), 1)
+		if err != nil {
+			return false, err
+		}
+		if !first.inserted() {
+			below = marker.revision
+		}
+		if first.revision == 0 || first.revision >= below {
+			return false, nil
+		}
+	}
+	return true, b.stream.Purge(ctx, jetstream.WithPurgeSubject(b.subject(marker.id)), jetstream.WithPurgeSequence(below))
 }

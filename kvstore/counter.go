@@ -103,7 +103,7 @@ func (c *counter) load(ctx context.Context, b *bucket) error {
 }
 
 func (c *counter) swap(ctx context.Context, b *bucket, value int64) (done bool, err error) {
-	revision, _, err := b.publish(ctx, b.prefix+counterKey, strconv.AppendInt(nil, value, 10), false, c.revision, "")
+	revision, _, err := b.publish(ctx, b.prefix+counterKey, strconv.AppendInt(nil, value, 10), nats.Header{}, c.revision, "")
 	if err != nil {
 		c.known = false
 		if errors.Is(err, ErrConflict) {

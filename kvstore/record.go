@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 
+	"github.com/nats-io/nats.go"
+
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/kvstore/jsondoc"
 )
@@ -123,7 +125,7 @@ func (b *bucket) put(ctx context.Context, id event.ID, data []byte, ifRevision *
 		expected = *ifRevision
 	}
 	for {
-		if w, err := b.write(ctx, id, data, false, expected); !errors.Is(err, ErrConflict) {
+		if w, err := b.write(ctx, id, data, nats.Header{}, expected); !errors.Is(err, ErrConflict) {
 			return w, err
 		}
 		// The server looks at the expected sequence before the message id.
@@ -162,8 +164,8 @@ func (b *bucket) unlessRepeated(ctx context.Context, id event.ID, err error) (Wr
 // write makes one write of a record, or has the outcome of the first that was made
 // with the same message id. It returns ErrConflict where the record's last entry
 // is not the expected one.
-func (b *bucket) write(ctx context.Context, id event.ID, data []byte, marker bool, expected uint64) (Written, error) {
-	seq, duplicate, err := b.publish(ctx, b.subject(id), data, marker, expected, msgID(ctx))
+func (b *bucket) write(ctx context.Context, id event.ID, data []byte, header nats.Header, expected uint64) (Written, error) {
+	seq, duplicate, err := b.publish(ctx, b.subject(id), data, header, expected, msgID(ctx))
 	if duplicate {
 		return b.outcomeAt(ctx, id, seq)
 	}
@@ -201,7 +203,7 @@ func (b *bucket) insert(ctx context.Context, data *jsondoc.Value) (Written, erro
 			return Written{}, err
 		}
 		id, mid := event.IntID(n), msgID(ctx)
-		seq, duplicate, err := b.publish(ctx, b.subject(id), data.Document(id), false, 0, mid)
+		seq, duplicate, err := b.publish(ctx, b.subject(id), data.Document(id), nats.Header{headerInserted: {"true"}}, 0, mid)
 		if duplicate {
 			b.counter.give(n)
 			return b.outcomeAt(ctx, "", seq)
@@ -254,7 +256,7 @@ func (b *bucket) modify(ctx context.Context, id event.ID, ifRevision *uint64, cr
 			}
 			return Written{ID: id, Revision: e.revision}, nil
 		}
-		if w, err := b.write(ctx, id, after, false, e.revision); !errors.Is(err, ErrConflict) {
+		if w, err := b.write(ctx, id, after, e.inherited(), e.revision); !errors.Is(err, ErrConflict) {
 			return w, err
 		}
 	}
@@ -289,7 +291,9 @@ func (b *bucket) delete(ctx context.Context, id event.ID, ifRevision *uint64) (W
 		case ifRevision != nil && e.revision != *ifRevision:
 			return b.unlessRepeated(ctx, id, conflict(b.collection, id, *ifRevision, e.revision))
 		}
-		if w, err := b.write(ctx, id, nil, true, e.revision); !errors.Is(err, ErrConflict) {
+		header := e.inherited()
+		header[headerOperation] = []string{"DEL"}
+		if w, err := b.write(ctx, id, nil, header, e.revision); !errors.Is(err, ErrConflict) {
 			return w, err
 		}
 	}
