@@ -104,10 +104,19 @@ func (f *follower) wake() {
 
 // catchUp waits until every entry is applied that was stored before the call.
 func (f *follower) catchUp(ctx context.Context) error {
-	for {
+	var before uint64
+	for idle := 0; ; idle++ {
 		f.mu.Lock()
 		applied, err := f.applied, f.err
 		f.mu.Unlock()
+		if applied != before {
+			before, idle = applied, 0
+		}
+		// A server (2.15 too) stops to deliver when it comes to a last entry that a
+		// compaction purged, until something else is written.
+		if idle == maxIdle {
+			err = errLost
+		}
 		if err != nil {
 			return err
 		}
@@ -130,6 +139,10 @@ func (f *follower) catchUp(ctx context.Context) error {
 // recheck is how long a follower waits for an entry before it asks whether that still
 // exists.
 const recheck = 50 * time.Millisecond
+
+// maxIdle is how often a follower finds that an entry exists and none comes before it
+// gives up.
+const maxIdle = 20
 
 // wait waits until the entry seq is applied, for recheck at the most.
 func (f *follower) wait(ctx context.Context, seq uint64) (reached bool, err error) {
