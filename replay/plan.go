@@ -7,13 +7,22 @@ import (
 	"github.com/rosey-bot/rosey/streams"
 )
 
-// A plan is a query's selection from one stream: its server-side filters, none for
-// everything, and whether subjects must be matched again here because JetStream does
-// not accept the exact filters.
+// A plan is a query's selection from one stream.
 type plan struct {
-	stream  string
-	filters []string
-	recheck bool
+	stream   string
+	patterns []string // of which a subject must match one; they may overlap
+}
+
+// selects reports whether the query wants an event of the stream by its subject.
+func (p plan) selects(subject string) bool { return matchesAny(p.patterns, subject) }
+
+// filters returns the patterns for the server: a direct get takes one pattern, and to
+// read a stream once is faster than once for each.
+func (p plan) filters() []string {
+	if len(p.patterns) > 1 {
+		return nil
+	}
+	return p.patterns
 }
 
 // plans returns the selection from each stream that can hold a match, in the
@@ -35,8 +44,8 @@ func (f Filter) plans() ([]plan, error) {
 	}
 	var plans []plan
 	for _, spec := range streams.Specs() {
-		if filters := wanted[spec.Name]; len(filters) > 0 {
-			plans = append(plans, planFor(spec, filters))
+		if len(wanted[spec.Name]) > 0 {
+			plans = append(plans, plan{spec.Name, wanted[spec.Name]})
 		}
 	}
 	return plans, nil
@@ -53,38 +62,6 @@ func (f Filter) likely() []string {
 	return []string{">"}
 }
 
-// planFor reduces filters to what JetStream accepts: a consumer's filters must
-// not overlap.
-func planFor(spec streams.Spec, filters []string) plan {
-	var kept []string
-	for i, f := range filters {
-		redundant := false
-		for j, g := range filters {
-			redundant = redundant || j != i && covers(g, f) && (f != g || j < i)
-		}
-		if !redundant {
-			kept = append(kept, f)
-		}
-	}
-	all := len(spec.Due) == 0
-	for _, subject := range spec.Subjects {
-		all = all && slices.ContainsFunc(kept, func(f string) bool { return covers(f, subject) })
-	}
-	if all {
-		return plan{stream: spec.Name}
-	}
-	for i := range kept {
-		for j := range i {
-			if _, overlap := streams.Intersect(kept[i], kept[j]); overlap {
-				return plan{stream: spec.Name, recheck: true}
-			}
-		}
-	}
-	return plan{stream: spec.Name, filters: kept}
-}
-
-// covers reports whether pattern matches all that other matches.
-func covers(pattern, other string) bool {
-	common, ok := streams.Intersect(other, pattern)
-	return ok && common == other
+func matchesAny(patterns []string, subject string) bool {
+	return slices.ContainsFunc(patterns, func(p string) bool { return event.Match(p, subject) })
 }

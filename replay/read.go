@@ -4,10 +4,11 @@
 package replay
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"iter"
-	"slices"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -20,12 +21,6 @@ const (
 	// reorderWindow is how long a live event waits for earlier ones of other
 	// streams that are still on their way.
 	reorderWindow = 100 * time.Millisecond
-	// patience is how long the server may owe events before it is asked again.
-	stallTimeout = time.Second
-	// probeTimeout is how long one such question may take, and probeLimit for how
-	// long they may all fail: longer than a cluster takes to choose a leader.
-	probeTimeout = 5 * time.Second
-	probeLimit   = 15 * time.Second
 	// progressEvery is after how many events Progress is called.
 	progressEvery = 8192
 )
@@ -45,8 +40,8 @@ type Query struct {
 
 // Progress says how far a reading is.
 type Progress struct {
-	Read  uint64    // events looked at
-	Total uint64    // about how many there were to look at when it began
+	Read  uint64    // events looked at or passed over
+	Total uint64    // about how many there were when it began
 	At    time.Time // when the latest one was stored
 }
 
@@ -62,12 +57,22 @@ func Read(ctx context.Context, js jetstream.JetStream, q Query) iter.Seq2[Event,
 			yield(Event{}, err)
 			return
 		}
-		m, err := q.open(ctx, js)
-		defer m.stop()
-		if err == nil {
-			err = m.run(ctx, yield)
+		reading, cancel := context.WithCancel(ctx)
+		m := &merge{Query: q, match: q.matcher(), wake: make(chan struct{}, 1)}
+		defer m.running.Wait()
+		defer cancel()
+		err := m.open(reading, js)
+		for s := (*source)(nil); err == nil; {
+			if s, err = m.next(ctx); err != nil || s == nil {
+				break
+			}
+			e := s.head[0].Event
+			s.head = s.head[1:]
+			if err = m.count(ctx, s, &e); err == nil && m.wanted(&e) && !yield(e, nil) {
+				return
+			}
 		}
-		if err != nil && !errors.Is(err, errStopped) {
+		if err != nil {
 			yield(Event{}, err)
 		}
 	}
@@ -80,233 +85,140 @@ func (q Query) check() error {
 	return q.Validate()
 }
 
-// errStopped says that the caller ended the iteration.
-var errStopped = errors.New("break")
-
 // A merge reads several sources as one.
 type merge struct {
 	Query
 	match    *matcher
-	sources  []*source
-	wake     chan struct{}
+	sources  []*source // those that have not ended
+	running  sync.WaitGroup
+	wake     chan struct{} // signalled when a source has more, or ends
 	progress Progress
-	pending  bool      // a source has events that have not arrived
-	failing  time.Time // since when every probe failed, unless zero
+	seen     uint64 // events
 }
 
-func (q Query) open(ctx context.Context, js jetstream.JetStream) (*merge, error) {
-	m := &merge{Query: q, match: q.matcher(), wake: make(chan struct{}, 1)}
-	if m.window == 0 {
-		m.window = reorderWindow
-	}
-	plans, err := q.plans()
+// open starts to read. It takes all bounds before the first event is read, so that
+// they lie as close together as can be.
+func (m *merge) open(ctx context.Context, js jetstream.JetStream) error {
+	plans, err := m.plans()
 	if err != nil {
-		return m, err
+		return err
 	}
-	// All bounds are taken before the first event is read, so that they lie as
-	// close together as can be.
 	for _, p := range plans {
-		s := &source{plan: p, js: js}
-		found, err := s.open(ctx, q.Since)
-		if err != nil {
-			return m, err
+		stream, err := js.Stream(ctx, p.stream)
+		if errors.Is(err, jetstream.ErrStreamNotFound) {
+			continue
 		}
-		if found && (q.Follow || s.seq < s.last) {
+		if err != nil {
+			return readError(ctx, p.stream, err)
+		}
+		state := stream.CachedInfo().State
+		s := &source{plan: p, js: js, wake: m.wake, chunks: make(chan []item, aheadChunks), next: max(state.FirstSeq, 1), last: state.LastSeq}
+		if !m.Since.IsZero() {
+			if s.next, err = streams.SequenceSince(ctx, js, stream, m.Since); err != nil {
+				return readError(ctx, p.stream, err)
+			}
+		}
+		s.passed = s.next - 1
+		if m.Follow || s.next <= s.last {
+			m.progress.Total += max(s.last, s.passed) - s.passed
 			m.sources = append(m.sources, s)
 		}
 	}
 	for _, s := range m.sources {
-		if err := s.create(ctx); err != nil {
-			return m, err
-		}
-		m.progress.Total += s.ahead
-	}
-	for _, s := range m.sources {
-		if err := s.start(m.wake); err != nil {
-			return m, err
-		}
-	}
-	return m, nil
-}
-
-func (m *merge) stop() {
-	for _, s := range m.sources {
-		s.stop()
-	}
-}
-
-func (m *merge) run(ctx context.Context, yield func(Event, error) bool) error {
-	for {
-		best, wait, err := m.pick(ctx)
-		if err != nil {
-			return err
-		}
-		if best == nil && wait == 0 {
-			return nil
-		}
-		if wait > 0 {
-			if err := m.wait(ctx, wait); err != nil {
-				return err
-			}
-			continue
-		}
-		it := &best.head[0]
-		if err := m.handle(ctx, best, it, yield); err != nil {
-			return err
-		}
-	}
-}
-
-func (m *merge) handle(ctx context.Context, s *source, it *item, yield func(Event, error) bool) error {
-	m.failing = time.Time{}
-	m.progress.Read++
-	m.progress.At = it.At
-	if m.progress.Read%progressEvery == 0 {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if m.Progress != nil {
-			m.Progress(m.progress)
-		}
-	}
-	if !m.wanted(s, &it.Event) {
-		s.advance()
-		return nil
-	}
-	e := it.Event
-	s.advance()
-	if !yield(e, nil) {
-		return errStopped
+		m.running.Go(func() { s.run(ctx, m.Follow) })
 	}
 	return nil
 }
 
-func (m *merge) wanted(s *source, e *Event) bool {
-	if !m.Since.IsZero() && e.At.Before(m.Since) || !m.Until.IsZero() && !e.At.Before(m.Until) {
-		return false
+// next returns the source with the earliest event, or nil when all is read.
+func (m *merge) next(ctx context.Context) (*source, error) {
+	for {
+		var best *source
+		waiting := false // for what is not stored yet
+		open := m.sources[:0]
+		for _, s := range m.sources {
+			more, err := m.fill(ctx, s)
+			switch {
+			case err != nil:
+				return nil, err
+			case !more, len(s.head) > 0 && !m.Until.IsZero() && s.head[0].key >= m.Until.UnixNano():
+				continue
+			case len(s.head) == 0:
+				waiting = true
+			case best == nil || s.head[0].key < best.head[0].key:
+				best = s
+			}
+			open = append(open, s)
+		}
+		m.sources = open
+		if !waiting {
+			return best, nil
+		}
+		var due <-chan time.Time
+		if best != nil {
+			held := cmp.Or(m.window, reorderWindow) - time.Since(best.takenAt)
+			if held <= 0 {
+				return best, nil
+			}
+			due = time.After(held)
+		}
+		m.idle()
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-m.wake:
+		case <-due:
+		}
 	}
-	return !streams.IsFiller(e.Subject, e.Body) && (!s.plan.recheck || m.match.subject(e.Subject)) && m.match.match(e)
 }
 
-// pick returns the source whose next event is the earliest of all, or how long to
-// wait before that is known; with neither, all is read.
-func (m *merge) pick(ctx context.Context) (best *source, wait time.Duration, err error) {
-	live := false
-	m.pending = false
-	var bestKey int64
-	open := m.sources[:0]
-	for _, s := range m.sources {
-		it, more, err := s.next()
-		if err == nil && it == nil && !more && !m.Follow {
-			if more, err = m.probe(ctx, s); more {
-				it, _, err = s.next()
+// fill takes the next events of a source that has none left, and reports whether it has
+// or may get more. It waits for what was stored when the read began, and not for what
+// is stored later.
+func (m *merge) fill(ctx context.Context, s *source) (more bool, err error) {
+	for more = true; more && len(s.head) == 0; {
+		live := s.live.Load() // before the look at what was sent before
+		select {
+		case s.head, more = <-s.chunks:
+		default:
+			if live {
+				return true, nil
+			}
+			m.idle()
+			select {
+			case s.head, more = <-s.chunks:
+			case <-ctx.Done():
+				return false, ctx.Err()
 			}
 		}
-		switch {
-		case err != nil:
-			return nil, 0, err
-		case it != nil && m.beyond(s, it), it == nil && !more && !m.Follow:
-			s.stop()
-			continue
-		case it == nil && more:
-			m.pending = true
-		case it == nil:
-			live = true
-		case best == nil || it.key < bestKey:
-			best, bestKey = s, it.key
-		}
-		open = append(open, s)
+		s.takenAt = time.Now()
 	}
-	m.sources = open
-	switch {
-	case m.pending:
-		return nil, stallTimeout, nil
-	case best == nil && live:
-		return nil, stallTimeout, nil
-	case best != nil && live:
-		if held := m.window - time.Since(best.takenAt); held > 0 {
-			return nil, held, nil
-		}
+	if !more && s.err != nil {
+		return false, readError(ctx, s.stream, s.err)
 	}
-	return best, 0, nil
+	return more, nil
 }
 
-// beyond reports whether an event lies past the query's end in its stream.
-func (m *merge) beyond(s *source, it *item) bool {
-	if !m.Follow && it.Ref.Seq > s.last {
-		return true
-	}
-	return !m.Until.IsZero() && it.key >= m.Until.UnixNano()
-}
-
-// wait waits for an event of a source. If none arrives within d, streams with events
-// that have not arrived are asked whether they still hold them.
-func (m *merge) wait(ctx context.Context, d time.Duration) error {
+func (m *merge) idle() {
 	if m.onIdle != nil {
 		m.onIdle()
 	}
-	// A source with only a few events does not wake the reader, so that sources are
-	// polled, with growing intervals.
-	for step := time.Millisecond; d > 0; step *= 2 {
-		step = min(step, d)
-		timer := time.NewTimer(step)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return ctx.Err()
-		case <-m.wake:
-			timer.Stop()
-			return nil
-		case <-timer.C:
-		}
-		if d -= step; m.hasNew() {
-			return nil
-		}
-	}
-	if !m.pending {
+}
+
+// count counts an event, and calls Progress every now and then.
+func (m *merge) count(ctx context.Context, s *source, e *Event) error {
+	m.seen++
+	m.progress.Read, m.progress.At = m.progress.Read+e.Ref.Seq-s.passed, e.At
+	s.passed = e.Ref.Seq
+	if m.seen%progressEvery != 0 {
 		return nil
 	}
-	for _, s := range m.sources {
-		if it, more, _ := s.next(); it != nil || !more {
-			continue
-		}
-		if _, err := m.probe(ctx, s); err != nil {
-			return err
-		}
+	if m.Progress != nil {
+		m.Progress(m.progress)
 	}
-	return nil
+	return ctx.Err()
 }
 
-func (m *merge) hasNew() bool {
-	return slices.ContainsFunc(m.sources, func(s *source) bool { return len(s.head) == 0 && s.hasQueued() })
-}
-
-// probe asks a source whether it has more, which it is taken to have when the server
-// does not answer.
-func (m *merge) probe(ctx context.Context, s *source) (more bool, err error) {
-	bound := s.last
-	if m.Follow {
-		bound = 1<<64 - 1
-	}
-	probeCtx, cancel := context.WithTimeout(ctx, probeTimeout)
-	defer cancel()
-	more, err = s.probe(probeCtx, bound)
-	switch {
-	case err == nil:
-		m.failing = time.Time{}
-		return more, nil
-	case ctx.Err() != nil:
-		return false, ctx.Err()
-	case errors.Is(err, jetstream.ErrStreamNotFound):
-		return false, err
-	case !m.Follow:
-		// A follower waits for the connection to come back.
-		if m.failing.IsZero() {
-			m.failing = time.Now()
-		}
-		if time.Since(m.failing) >= probeLimit {
-			return false, err
-		}
-	}
-	return true, nil
+func (m *merge) wanted(e *Event) bool {
+	return !e.At.Before(m.Since) && (m.Until.IsZero() || e.At.Before(m.Until)) && m.match.match(e)
 }

@@ -44,13 +44,13 @@ func TestReadMergesWhateverWasStored(t *testing.T) {
 			return
 		}
 		want = slices.DeleteFunc(want, func(e Event) bool {
-			return !matchesAny(q.Subjects, e.Subject) || e.At.Before(q.Since) || !q.Until.IsZero() && !e.At.Before(q.Until)
+			return !matchesFilter(q.Subjects, e.Subject) || e.At.Before(q.Since) || !q.Until.IsZero() && !e.At.Before(q.Until)
 		})
 		same(rt, collect(ctx, t, js, q), want)
 	})
 }
 
-func matchesAny(patterns []string, subject string) bool {
+func matchesFilter(patterns []string, subject string) bool {
 	return len(patterns) == 0 || slices.ContainsFunc(patterns, func(p string) bool {
 		return event.Match(p, subject) || p == "cytube.*" && strings.HasPrefix(subject, "cytube.")
 	})

@@ -92,7 +92,7 @@ func (c *laggingCluster) read(ctx context.Context, q Query, from, to int, stuck 
 	var got, want []event.Ref
 	soon := 0 // how many a server that lags has
 	for i, ref := range c.refs[from:to] {
-		if i += from; matchesAny(q.Subjects, samples[lagKinds[i%len(lagKinds)]].subject) {
+		if i += from; matchesFilter(q.Subjects, samples[lagKinds[i%len(lagKinds)]].subject) {
 			want = append(want, ref)
 			if i < lagEarly {
 				soon++

@@ -3,7 +3,6 @@ package replay
 import (
 	"context"
 	"iter"
-	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -26,7 +25,7 @@ func Slice(ctx context.Context, js jetstream.JetStream, stream string, patterns 
 			case err != nil:
 				yield(Event{}, readError(ctx, stream, err))
 				return
-			case !slices.ContainsFunc(patterns, func(p string) bool { return event.Match(p, raw.Subject) }):
+			case !matchesAny(patterns, raw.Subject):
 			case !yield(NewEvent(stream, raw), nil):
 				return
 			}
@@ -48,23 +47,22 @@ func readError(ctx context.Context, stream string, err error) error {
 // caller. The error that ends it is a NATS_ERROR or the context's own.
 func Tail(ctx context.Context, js jetstream.JetStream, stream string, patterns []string, after uint64) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
-		if err := tail(ctx, js, stream, patterns, after, func(e Event) bool { return yield(e, nil) }); err != nil {
+		if err := tail(ctx, js, stream, patterns, after, func(e Event, _ uint64) bool { return streams.IsFiller(e.Subject, e.Body) || yield(e, nil) }); err != nil {
 			yield(Event{}, readError(ctx, stream, err))
 		}
 	}
 }
 
-func tail(ctx context.Context, js jetstream.JetStream, stream string, patterns []string, after uint64, yield func(Event) bool) error {
-	s := &source{plan: plan{stream: stream, filters: patterns}, js: js}
-	var err error
-	s.consumer, err = js.OrderedConsumer(ctx, stream, jetstream.OrderedConsumerConfig{
+func tail(ctx context.Context, js jetstream.JetStream, stream string, patterns []string, after uint64, yield func(e Event, pending uint64) bool) error {
+	// Not with ctx: a consumer that is made while ctx ends must be discarded.
+	consumer, err := js.OrderedConsumer(context.WithoutCancel(ctx), stream, jetstream.OrderedConsumerConfig{
 		FilterSubjects: patterns, DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: after + 1,
 	})
 	if err != nil {
 		return err
 	}
-	defer s.stop()
-	messages, err := s.consumer.Messages(jetstream.PullMaxMessages(pullEvents))
+	defer func() { _ = streams.Discard(ctx, js, consumer) }() // else the server does, minutes later
+	messages, err := consumer.Messages()
 	if err != nil {
 		return err
 	}
@@ -74,23 +72,15 @@ func tail(ctx context.Context, js jetstream.JetStream, stream string, patterns [
 		if err != nil {
 			return err
 		}
-		e, _, err := received(stream, msg)
+		meta, err := msg.Metadata()
 		if err != nil {
 			return err
 		}
-		if !streams.IsFiller(e.Subject, e.Body) && !yield(e) {
+		e := Event{Ref: event.Ref{Stream: stream, Seq: meta.Sequence.Stream}, At: meta.Timestamp, Subject: msg.Subject(), Header: msg.Headers(), Body: msg.Data()}
+		if !yield(e, meta.NumPending) {
 			return nil
 		}
 	}
-}
-
-// received returns a consumer's message as an Event.
-func received(stream string, msg jetstream.Msg) (Event, *jetstream.MsgMetadata, error) {
-	meta, err := msg.Metadata()
-	if err != nil {
-		return Event{}, nil, err
-	}
-	return Event{Ref: event.Ref{Stream: stream, Seq: meta.Sequence.Stream}, At: meta.Timestamp, Subject: msg.Subject(), Header: msg.Headers(), Body: msg.Data()}, meta, nil
 }
 
 // Bounds returns the sequences of the oldest and the latest event that a stream
