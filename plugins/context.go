@@ -100,6 +100,10 @@ func (c *Context) Chat() (line event.Chat, ok bool) {
 	return line, err == nil && !echo && !backfill && string(line.Extra["shadow"]) != "true"
 }
 
+// Typed returns when a line that Chat returned was typed. That is before Now if the line
+// was read from the channel's chat buffer after a disconnect.
+func (c *Context) Typed(line event.Chat) time.Time { return c.Event.TypedAt(line) }
+
 // Rand returns a random source that yields the same values when the event is
 // redelivered.
 func (c *Context) Rand() *rand.Rand {

@@ -57,6 +57,15 @@ func (s Stored) correlated() Stored {
 	return s
 }
 
+// TypedAt returns when a chat line was typed. Only for a line that was read from the
+// channel's chat buffer is that CyTube's time: it was stored later.
+func (s Stored) TypedAt(line event.Chat) time.Time {
+	if s.Metadata[event.MetaBuffered] == true {
+		return time.UnixMilli(line.Time)
+	}
+	return s.At
+}
+
 // Decode reads a body with its headers. A bare payload, or an envelope without
 // them, gets its correlation ID from the headers, and its timestamp from at.
 func Decode(subject string, header nats.Header, body []byte, at time.Time) (event.Envelope, error) {

@@ -69,7 +69,7 @@ func (r Router) Handle(ctx context.Context, d streams.Stored) ([]event.Envelope,
 		r.Logger.DebugContext(ctx, "command not registered", "command", name, "user", chat.User)
 		return nil, nil
 	}
-	if age, limit := ageOf(ctx, d, chat), to.plugin.CommandMaxAge(); age > limit {
+	if age, limit := consumers.Now(ctx).Sub(d.TypedAt(chat)), to.plugin.CommandMaxAge(); age > limit {
 		return consumers.RecordExpired(ctx, Durable, to.plugin.Name, d, age, limit)
 	}
 	if need := to.plugin.Rank(to.command); chat.Rank < need {
@@ -83,15 +83,6 @@ func (r Router) Handle(ctx context.Context, d streams.Stored) ([]event.Envelope,
 		return nil, consumers.Permanent(err)
 	}
 	return []event.Envelope{e}, nil
-}
-
-// ageOf returns how long ago a line was typed. Only for lines read from the
-// channel's chat buffer does it use CyTube's time: they were stored later.
-func ageOf(ctx context.Context, d streams.Stored, chat event.Chat) time.Duration {
-	if d.Metadata[event.MetaBuffered] == true {
-		return consumers.Now(ctx).Sub(time.UnixMilli(chat.Time))
-	}
-	return consumers.Now(ctx).Sub(d.At)
 }
 
 // deny records the refusal of a command and tells the user why.

@@ -257,7 +257,7 @@ func (m *host) chat(c *plugins.Context) ([]event.Envelope, error) {
 		return nil, nil
 	}
 	return m.play(c, line.Channel, c.Now(), func(t turn) ([]event.Envelope, error) {
-		if !t.Running || !t.Open || t.now.UnixMilli() < t.Asked || !Matches(line.Message, t.question().Answers) {
+		if !t.Running || !t.Open || c.Typed(line).UnixMilli() < t.Asked || !Matches(line.Message, t.question().Answers) {
 			return nil, nil
 		}
 		return t.correct(line.User), nil

@@ -94,6 +94,27 @@ func marks(said []string) (all []string) {
 	return all
 }
 
+// A line from the chat buffer that was typed before the question is no answer to it,
+// whenever it was stored; one typed after it is.
+func TestBufferedLines(t *testing.T) {
+	t.Parallel()
+	channel := plugintest.Run(t, build(quick))
+	channel.Say("alice", "!trivia start 1 easy geo")
+	answer := asked(t, channel)[0]
+	question := channel.Stored("plugin.trivia.event.question")[0]
+	buffered := func(user string, typed time.Time) {
+		streamstest.Publish(t, channel.Bus, event.SubjectChat,
+			event.Chat{User: user, Message: answer, Channel: plugintest.ChannelName, Rank: 1, Time: typed.UnixMilli()}, streams.WithMeta(event.MetaBuffered, true))
+	}
+	buffered("alice", question.At.Add(-10*time.Minute))
+	buffered("bob", question.At.Add(time.Second))
+	var got answerEvent
+	decode(t, channel.Emitted("plugin.trivia.event.answer"), &got)
+	if got.User != "bob" || !got.Correct {
+		t.Errorf("%s answered: %+v", got.User, got)
+	}
+}
+
 func TestGame(t *testing.T) {
 	streamstest.Slow(t, "plays whole games")
 	t.Parallel()
