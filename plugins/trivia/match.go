@@ -1,6 +1,7 @@
 package trivia
 
 import (
+	"math/big"
 	"regexp"
 	"strconv"
 	"strings"
@@ -16,7 +17,8 @@ const maxLine = 120
 
 // Matches reports whether a chat line contains one of a question's answers. It ignores
 // case, accents, punctuation, articles and lead-ins ("is it …?"), reads number words as
-// numbers, and tolerates one or two typing errors in longer words.
+// numbers, and tolerates one or two typing errors in longer words. Numbers match if they
+// are equal as numbers: 1,000 is 1000, but 314 is not 3.14, nor is 5 -5.
 func Matches(line string, answers []string) bool {
 	if len(line) > maxLine {
 		return false
@@ -42,7 +44,11 @@ func Matches(line string, answers []string) bool {
 }
 
 func same(given, want string) bool {
-	if given == want || strings.ReplaceAll(given, " ", "") == strings.ReplaceAll(want, " ", "") {
+	if x, ok := value(want); ok {
+		y, ok := value(given)
+		return ok && x.Cmp(y) == 0
+	}
+	if joined(given) == joined(want) {
 		return true
 	}
 	g, w := []rune(given), []rune(want)
@@ -61,11 +67,59 @@ func same(given, want string) bool {
 	return tolerance > 0 && distance(g, w, tolerance) <= tolerance
 }
 
+// value returns a number in normal form.
+func value(s string) (*big.Rat, bool) {
+	if !isNumber(strings.TrimPrefix(s, "-")) {
+		return nil, false
+	}
+	return new(big.Rat).SetString(s)
+}
+
+// joined returns text in normal form without spaces, except those between numbers.
+func joined(s string) string {
+	words := strings.Fields(s)
+	var b strings.Builder
+	for i, w := range words {
+		if i > 0 && isDigit(words[i-1][len(words[i-1])-1]) && (isDigit(w[0]) || w[0] == '-') {
+			b.WriteByte(' ')
+		}
+		b.WriteString(w)
+	}
+	return b.String()
+}
+
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }
+
+var (
+	thousands    = regexp.MustCompile(`(^|[^0-9.,])[0-9]{1,3}(?:,[0-9]{3})+($|[^0-9])`)
+	decimalComma = regexp.MustCompile(`(^|[^0-9.,])([0-9]+),([0-9]+)($|[^0-9.,])`)
+	bareFraction = regexp.MustCompile(`(^|[^0-9a-z.])(\.[0-9])`)
+)
+
+// plainNumbers writes the numbers in a text with digits, a sign and a point only.
+func plainNumbers(s string) string {
+	s = strings.NewReplacer("−", "-", "–", "-").Replace(s)
+	s = thousands.ReplaceAllStringFunc(s, func(n string) string {
+		return strings.ReplaceAll(n, ",", "")
+	})
+	s = decimalComma.ReplaceAllString(s, "$1$2.$3$4")
+	return bareFraction.ReplaceAllString(s, "${1}0$2")
+}
+
 // normal returns text in the form in which answers are compared.
 func normal(s string) string {
 	var b strings.Builder
-	for _, r := range norm.NFKD.String(strings.ToLower(s)) {
-		switch {
+	text := []rune(plainNumbers(norm.NFKD.String(strings.ToLower(s))))
+	at := func(i int) rune {
+		if i < 0 || i >= len(text) {
+			return ' '
+		}
+		return text[i]
+	}
+	for i, r := range text {
+		switch before, digit := at(i-1), unicode.IsDigit(at(i+1)); {
+		case r == '.' && digit && unicode.IsDigit(before), r == '-' && digit && unicode.IsSpace(before):
+			b.WriteRune(r) // of a number
 		case unicode.Is(unicode.Mn, r), r == '\'', r == '’', r == '.':
 			// l'eau and leau, U.S. and US are the same
 		case unicode.IsLetter(r), unicode.IsDigit(r):
