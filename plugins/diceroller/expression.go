@@ -35,9 +35,18 @@ type Term struct {
 
 var term = regexp.MustCompile(`^(?:(\d*)d(\d+|%)(?:(kh|kl|k|dh|dl|d)(\d*))?|(\d+))`)
 
+// unjoined matches two terms with nothing but white space between them, which without it
+// would read as one: 1d6 2 as d62, 1d6 d4 as 1d6 without the lowest 4.
+var unjoined = regexp.MustCompile(`[\d%]\s+\d|d\s*(?:\d+|%)\s+d\s*[\d%]`)
+
 // Parse parses an expression such as 2d6+3, d20, 4d6kh3, 2d20kl1, 4d6dl1 or d%-1. It
-// ignores white space and case. Errors are INVALID_INPUT with a text for the user.
+// ignores case, and white space unless it separates numbers or dice, which it does not add.
+// Errors are INVALID_INPUT with a text for the user.
 func Parse(text string) (Expression, error) {
+	if at := unjoined.FindStringIndex(strings.ToLower(text)); at != nil {
+		rest := strings.TrimSpace(strings.ToLower(text[at[0]+1:]))
+		return nil, bad("I cannot read %q: put + or - between terms, as in 2d6+3", plugins.Shorten(rest, 30))
+	}
 	s := strings.ToLower(strings.Join(strings.Fields(text), ""))
 	if s == "" {
 		return nil, bad("say what to roll, for example 2d6+3")
