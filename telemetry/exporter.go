@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"go.opentelemetry.io/contrib/exporters/autoexport"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	"go.opentelemetry.io/otel/exporters/stdout/stdouttrace"
@@ -51,9 +50,8 @@ func NewExporter(ctx context.Context, endpoint string) (sdktrace.SpanExporter, e
 }
 
 // newExporters returns the exporters that OTEL_TRACES_EXPORTER names, or OTLP where only
-// an endpoint is set. autoexport makes all but OTLP and console: it knows neither a
-// list of exporters, nor http/json, nor a console other than stdout, which belongs to
-// the user.
+// an endpoint is set. OpenTelemetry's autoexport would not do: it knows neither a list of
+// exporters nor a console other than stdout, which belongs to the user.
 func newExporters(ctx context.Context, console io.Writer) (all []exporter, err error) {
 	kinds := getenv(exporterVar)
 	if kinds == "" && getenv(tracesEndpointVar, endpointVar) != "" {
@@ -77,9 +75,7 @@ func newExporters(ctx context.Context, console io.Writer) (all []exporter, err e
 		case "console":
 			e.SpanExporter, err = stdouttrace.New(stdouttrace.WithWriter(console))
 		default:
-			if e.SpanExporter, err = autoexport.NewSpanExporter(ctx); err != nil {
-				err = fmt.Errorf("%s: %q is not one of otlp, console, none, nor registered with autoexport: %w", exporterVar, kind, err)
-			}
+			err = fmt.Errorf("%s: %q is not one of otlp, console, none", exporterVar, kind)
 		}
 		if err != nil {
 			return all, err
