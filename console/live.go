@@ -2,14 +2,11 @@ package console
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/internal/recent"
@@ -77,11 +74,6 @@ func newSidebar(ch Channel, playing *audit.Entry) sidebar {
 // playing is what plays in a channel, as far as that was told lately; nil when it
 // is not known.
 func (c *Console) nowPlaying(ctx context.Context, ch Channel) (*audit.Entry, error) {
-	// Most often the last of all channels is this one's, or there is none.
-	last, err := c.latestMedia(ctx)
-	if err != nil || last == nil || last.Kind == audit.KindMedia && strings.EqualFold(last.Channel, ch.Name) {
-		return last, err
-	}
 	p, err := audit.ReadPage(ctx, c.js, audit.Query{Channel: ch.Name, Media: true}, audit.Position{Limit: 50, Scan: liveScan})
 	if err != nil {
 		return nil, err
@@ -92,24 +84,6 @@ func (c *Console) nowPlaying(ctx context.Context, ch Channel) (*audit.Entry, err
 		}
 	}
 	return nil, nil
-}
-
-// latestMedia is what was last told to play in any channel, or nil. It may be a dead
-// letter that was put to a plugin again, and tells nothing new then.
-func (c *Console) latestMedia(ctx context.Context) (*audit.Entry, error) {
-	stream, err := c.js.Stream(ctx, streams.Cytube)
-	if err != nil {
-		return nil, event.Errorf(event.NATSError, "look at stream %s: %w", streams.Cytube, err)
-	}
-	raw, err := stream.GetLastMsgForSubject(ctx, event.SubjectMediaChange)
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, event.Errorf(event.NATSError, "read stream %s: %w", streams.Cytube, err)
-	}
-	e := audit.NewEntry(replay.Event{Ref: event.Ref{Stream: streams.Cytube, Seq: raw.Sequence}, At: raw.Time, Subject: raw.Subject, Header: raw.Header, Body: raw.Data})
-	return &e, nil
 }
 
 // liveEvents sends what happens after the event that the page saw last.
@@ -224,26 +198,15 @@ func (c *Console) sendChat(w http.ResponseWriter, r *http.Request) error {
 
 // line is one line of the chat or of the history, made ready to be shown.
 type line struct {
-	Ref    event.Ref
-	At     time.Time
-	Until  time.Time
-	Kind   string
-	Who    string
-	To     string
-	Text   string
-	By     string // who did it to somebody
-	Note   string
+	audit.Entry
 	Bot    bool
-	Action bool
 	Rank   int
-	Media  *audit.Media
 	Answer *line // what the bot answers
 	Traced bool  // others belong to the same conversation
-	entry  audit.Entry
 }
 
 // Sentence is the line as rosey audit tells it, for what a moderator did.
-func (l line) Sentence() string { return strings.TrimPrefix(l.entry.String(), "!!! ") }
+func (l line) Sentence() string { return strings.TrimPrefix(l.Entry.String(), "!!! ") }
 
 // thread remembers which line began a conversation.
 type conversations struct {
@@ -268,13 +231,12 @@ func (t *conversations) lines(entries []audit.Entry) []line {
 
 func (t *conversations) line(e audit.Entry) line {
 	l := line{
-		Ref: e.Ref, At: e.At, Until: e.Until, Kind: e.Kind, Who: e.User, To: e.To, Text: e.Text, By: e.By, Note: e.Note, entry: e, Action: e.Action, Media: e.Media,
-		Bot: t.channel.IsBot(e.User), Traced: e.Kind == audit.KindChat || e.Kind == audit.KindPM,
+		Entry: e, Bot: t.channel.IsBot(e.User), Traced: e.Kind == audit.KindChat || e.Kind == audit.KindPM,
 	}
 	if e.Rank != nil {
 		l.Rank = *e.Rank
 	}
-	if e.Kind != audit.KindChat && e.Kind != audit.KindPM || e.CorrelationID == "" {
+	if !l.Traced || e.CorrelationID == "" {
 		return l
 	}
 	if begin, ok := t.first.Get(e.CorrelationID); ok {

@@ -179,38 +179,6 @@ func TestJSONKeepsEnvelopes(t *testing.T) {
 	})
 }
 
-// What is spliced together is what decoding and encoding gives.
-func TestSplicedIsTheSame(t *testing.T) {
-	t.Parallel()
-	number := rapid.SampledFrom([]string{"1732645200.25", "1732645200", "0", "-1", "1e9", "17326452000000", "null", "1999999999.999999"})
-	rapid.Check(t, func(t *rapid.T) {
-		parts := []string{
-			`"subject":` + rapid.SampledFrom([]string{`"plugin.x.event"`, `"plugin.x.event"`, `"plugin\u002ex.event"`, `"cytube.chat"`}).Draw(t, "subject"),
-			`"data":` + rapid.SampledFrom([]string{`{}`, `{"a":"\u00e9\n","b":[1,{}]}`, `{"a":1}`, `[]`, `null`}).Draw(t, "data"),
-			`"timestamp":` + number.Draw(t, "timestamp"),
-			`"priority":` + rapid.SampledFrom([]string{"0", "1", "2", "3", "4", `"HIGH"`, "null"}).Draw(t, "priority"),
-			`"correlation_id":` + rapid.SampledFrom([]string{`"c"`, `"c"`, `""`, "null", "7", `"` + strings.Repeat("x", event.MaxCorrelationID+1) + `"`}).Draw(t, "correlation"),
-			`"metadata":` + rapid.SampledFrom([]string{"{}", `{"source":"x"}`, "null", "[]"}).Draw(t, "metadata"),
-			rapid.SampledFrom([]string{`"extra":1`, `"seq":1`, `"stream":"X"`, `"data":{"b":2}`, `"x": "y"`}).Draw(t, "extra"),
-		}
-		parts = rapid.Permutation(parts).Draw(t, "order")[:rapid.IntRange(4, 7).Draw(t, "parts")]
-		e := Event{Ref: event.Ref{Stream: "PLUGIN", Seq: 7}, At: noon, Subject: "plugin.x.event",
-			Body: []byte("{" + strings.Join(parts, rapid.SampledFrom([]string{",", ", ", ",\n"}).Draw(t, "comma")) + "}")}
-		fast := spliceEvent(e)
-		if fast == nil {
-			return
-		}
-		slow := must(encodeEvent(e))
-		var a, b any
-		if json.Unmarshal(fast, &a) != nil || json.Unmarshal(slow, &b) != nil || fmt.Sprint(a) != fmt.Sprint(b) {
-			t.Fatalf("of %s\nspliced %s\nencoded %s", e.Body, fast, slow)
-		}
-	})
-	if spliceEvent(Event{Subject: "cytube.chat", Body: []byte(talkLines[0].body), At: noon}) == nil {
-		t.Errorf("what the Bus writes is not spliced: %s", talkLines[0].body)
-	}
-}
-
 // No chat line can do anything to a terminal but fill one line of it.
 func TestTextIsAlwaysOneHarmlessLine(t *testing.T) {
 	t.Parallel()

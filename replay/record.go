@@ -1,10 +1,12 @@
 package replay
 
 import (
+	"bytes"
 	"encoding/json"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/internal/terminal"
@@ -191,4 +193,68 @@ func (f dataFields) expand(text string) string {
 		b.WriteString(f.format(name))
 		text = after
 	}
+}
+
+// storedLayout is RFC 3339 with all nanoseconds, so that lines sort as text.
+const storedLayout = "2006-01-02T15:04:05.000000000Z07:00"
+
+// marshalEvent returns an event as one line: its envelope with stream, seq and
+// stored_at added. A malformed event also has malformed, the reason, and, when
+// no envelope could be read, its body as text in body or body_base64.
+func marshalEvent(e Event) ([]byte, error) {
+	stored, malformed := e.Decode()
+	added := map[string]any{"stream": e.Ref.Stream, "seq": e.Ref.Seq, "stored_at": e.At.UTC().Format(storedLayout)}
+	if malformed != nil {
+		added["malformed"] = malformed.Error()
+	}
+	if stored.Data == nil {
+		added["subject"], added["data"], added["correlation_id"] = e.Subject, nil, stored.CorrelationID
+		if utf8.Valid(e.Body) {
+			added["body"] = string(e.Body)
+		} else {
+			added["body_base64"] = e.Body
+		}
+		return json.Marshal(added)
+	}
+	extra := make(event.Extra, len(stored.Extra)+len(added))
+	for name, raw := range stored.Extra {
+		extra[name] = raw
+	}
+	for name, v := range added {
+		raw, err := json.Marshal(v)
+		if err != nil {
+			return nil, err
+		}
+		extra[name] = raw
+	}
+	stored.Extra = extra
+	line, err := stored.Envelope.MarshalJSON()
+	if err != nil || bytes.IndexByte(line, '\n') < 0 {
+		return line, err
+	}
+	// Somebody published a body laid out for people.
+	var one bytes.Buffer
+	err = json.Compact(&one, line)
+	return one.Bytes(), err
+}
+
+// jsonTime is a time in output: RFC 3339 in UTC, or null.
+type jsonTime time.Time
+
+func (t jsonTime) MarshalJSON() ([]byte, error) {
+	if time.Time(t).IsZero() {
+		return []byte("null"), nil
+	}
+	return json.Marshal(time.Time(t).UTC().Format(storedLayout))
+}
+
+func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+// encode is json.Marshal without escapes for HTML.
+func encode(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(v)
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }

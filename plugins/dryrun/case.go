@@ -15,10 +15,10 @@ import (
 	"encoding/json"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/replay"
 	"github.com/rosey-bot/rosey/streams"
 )
 
@@ -34,12 +34,8 @@ type Case struct {
 
 // Event is one event that the plugin handled.
 type Event struct {
-	Ref      event.Ref
-	At       time.Time // when it was stored
-	Subject  string
-	Header   nats.Header
-	Body     []byte
-	Waited   time.Duration // from then until it was handled
+	replay.Event
+	Waited   time.Duration // from when it was stored until it was handled
 	Recorded []Output      // outputs that it caused
 }
 

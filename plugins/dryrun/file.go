@@ -15,6 +15,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/replay"
 )
 
 const (
@@ -150,8 +151,7 @@ func (c *Case) loadEvent(l eventLine) error {
 	if err != nil {
 		return err
 	}
-	e := Event{Ref: ref, At: l.At, Subject: l.Subject, Header: l.Header, Body: l.Body, Recorded: l.Said,
-		Waited: seconds(l.Waited)}
+	e := Event{replay.Event{Ref: ref, At: l.At, Subject: l.Subject, Header: l.Header, Body: l.Body}, seconds(l.Waited), l.Said}
 	d, err := e.stored()
 	if err == nil {
 		err = d.Validate()

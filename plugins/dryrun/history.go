@@ -191,42 +191,26 @@ func apply(found map[event.ID]json.RawMessage, collection string, wanted map[eve
 
 func (h history) readRegistrations(ctx context.Context) (*table, error) {
 	t := &table{Name: registrations}
-	kv, err := h.js.KeyValue(ctx, router.Bucket)
-	if errors.Is(err, jetstream.ErrBucketNotFound) {
-		return t, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("open bucket %s: %w", router.Bucket, err)
-	}
-	w, err := kv.WatchAll(ctx, jetstream.IncludeHistory())
-	if err != nil {
-		return nil, fmt.Errorf("read bucket %s: %w", router.Bucket, err)
-	}
-	defer w.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case entry, ok := <-w.Updates():
-			if !ok {
-				return nil, fmt.Errorf("read bucket %s: the watcher ended", router.Bucket)
-			}
-			if entry == nil {
-				return t, nil
-			}
-			r := revision{Table: registrations, ID: event.ID(entry.Key()), Data: entry.Value()}
-			if entry.Operation() != jetstream.KeyValuePut {
-				r.Data = nil
-			}
-			if entry.Created().After(h.from) {
-				r.At = entry.Created()
-				t.Changes = append(t.Changes, r)
-				continue
-			}
-			t.Rows = slices.DeleteFunc(t.Rows, func(old revision) bool { return old.ID == r.ID })
-			if r.Data != nil {
-				t.Rows = append(t.Rows, r)
-			}
+	for raw, err := range streams.Messages(ctx, h.js, streams.Selection{Stream: "KV_" + router.Bucket}) {
+		if errors.Is(err, jetstream.ErrStreamNotFound) {
+			return t, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read bucket %s: %w", router.Bucket, err)
+		}
+		r := revision{Table: registrations, ID: event.ID(strings.TrimPrefix(raw.Subject, "$KV."+router.Bucket+".")), Data: raw.Data}
+		if raw.Header.Get("KV-Operation") != "" {
+			r.Data = nil
+		}
+		if raw.Time.After(h.from) {
+			r.At = raw.Time
+			t.Changes = append(t.Changes, r)
+			continue
+		}
+		t.Rows = slices.DeleteFunc(t.Rows, func(old revision) bool { return old.ID == r.ID })
+		if r.Data != nil {
+			t.Rows = append(t.Rows, r)
 		}
 	}
+	return t, nil
 }

@@ -53,7 +53,7 @@ func Record(ctx context.Context, js jetstream.JetStream, p plugins.Plugin, f rep
 			continue
 		}
 		index[e.Ref] = len(c.Events)
-		c.Events = append(c.Events, Event{Ref: e.Ref, At: e.At, Subject: e.Subject, Header: e.Header, Body: e.Body})
+		c.Events = append(c.Events, Event{Event: e})
 	}
 	if len(c.Events) == 0 {
 		return nil, fmt.Errorf("%w that %s handles (%s)", replay.ErrNoMatch, p.Name, f)

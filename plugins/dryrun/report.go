@@ -9,6 +9,7 @@ import (
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/internal/terminal"
+	"github.com/rosey-bot/rosey/replay"
 )
 
 // WriteText writes a result for people: the event, and below it the recorded and the
@@ -18,66 +19,38 @@ func (r Result) WriteText(w io.Writer, colour bool, zone *time.Location) error {
 		return nil
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s  %s  %s\n", r.Event.At.In(zone).Format("2006-01-02 15:04:05"), r.Event.Ref, terminal.Escape(r.Event.text()))
+	d := replay.Describe(r.Event.Event)
+	fmt.Fprintf(&b, "%s  %s  %s\n", d.At.In(zone).Format(time.DateTime), d.Ref, terminal.Escape(d.Actor+": "+d.Text))
+	line := func(status Status, text string) {
+		fmt.Fprintf(&b, "    %s  %s\n", terminal.Palette(colour).Paint(fmt.Sprintf("%-8s", status), colorOf(status)), terminal.Escape(text))
+	}
 	lines := r.Diffs
 	if r.Status() == Excluded {
-		fmt.Fprintf(&b, "    %s  %s\n", paint(fmt.Sprintf("%-8s", Excluded), Excluded, colour), r.Excluded)
+		line(Excluded, r.Excluded)
 		lines = nil
 	}
 	for _, l := range lines {
-		first, second := "", ""
 		switch l.Status {
+		case Same:
+			line(l.Status, "     "+l.Current.text(zone))
 		case Changed:
-			first, second = "said "+l.Recorded.text(zone), "now  "+l.Current.text(zone)
+			line(l.Status, "said "+l.Recorded.text(zone))
+			fmt.Fprintf(&b, "    %8s  %s\n", "", terminal.Escape("now  "+l.Current.text(zone)))
 		case Missing:
-			first = "said " + l.Recorded.text(zone)
+			line(l.Status, "said "+l.Recorded.text(zone))
 		default:
-			first = "now  " + l.Current.text(zone)
-			if l.Status == Same {
-				first = "     " + l.Current.text(zone)
-			}
-		}
-		fmt.Fprintf(&b, "    %s  %s\n", paint(fmt.Sprintf("%-8s", l.Status), l.Status, colour), terminal.Escape(first))
-		if second != "" {
-			fmt.Fprintf(&b, "    %8s  %s\n", "", terminal.Escape(second))
+			line(l.Status, "now  "+l.Current.text(zone))
 		}
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
-func paint(s string, status Status, colour bool) string {
-	switch {
-	case !colour:
-		return s
-	case status == Same || status == Unproven || status == Excluded:
-		return "\x1b[2m" + s + "\x1b[0m"
-	default:
-		return "\x1b[31m" + s + "\x1b[0m"
+func colorOf(status Status) terminal.Color {
+	if status == Same || status == Unproven || status == Excluded {
+		return terminal.Dim
 	}
-}
-
-// text is what a person recognises the event by.
-func (e Event) text() string {
-	var d struct {
-		User    string
-		Raw     string `json:"raw_message"`
-		Message string
-		Command string
-		Args    []string
-	}
-	stored, _ := e.stored()
-	_ = json.Unmarshal(stored.Data, &d)
-	switch {
-	case d.Raw != "":
-		return d.User + ": " + d.Raw
-	case d.Command != "":
-		return d.User + ": " + strings.Join(append([]string{d.Command}, d.Args...), " ")
-	case d.Message != "":
-		return d.User + ": " + d.Message
-	default:
-		return e.Subject + " " + string(stored.Data)
-	}
+	return terminal.Red
 }
 
 func (o Output) text(zone *time.Location) string {
