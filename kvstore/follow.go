@@ -19,11 +19,12 @@ var errLost = errors.New("the connection to the bucket was lost")
 // A follower applies the last entry of each of a bucket's records, and what is
 // written from then on.
 type follower struct {
-	bucket    *bucket
-	apply     func(e entry) error // under mu
-	consumer  jetstream.Consumer
-	consuming jetstream.ConsumeContext
-	delivered uint64 // of the consumer's sequences; receive's own
+	bucket     *bucket
+	apply      func(e entry) error // under mu
+	consumer   jetstream.Consumer
+	consuming  jetstream.ConsumeContext
+	delivered  uint64 // of the consumer's sequences; receive's own
+	reconnects uint64 // of the connection when the follower was made
 
 	mu      sync.Mutex
 	applied uint64        // every entry up to this sequence is applied
@@ -36,7 +37,7 @@ type follower struct {
 // time, delete markers included, and without their data where keysOnly is set; an
 // error of apply ends it.
 func (b *bucket) follow(ctx context.Context, keysOnly bool, apply func(e entry) error) (*follower, error) {
-	f := &follower{bucket: b, apply: apply, changed: make(chan struct{})}
+	f := &follower{bucket: b, apply: apply, changed: make(chan struct{}), reconnects: b.store.js.Conn().Stats().Reconnects}
 	var err error
 	f.consumer, err = b.store.js.CreateConsumer(ctx, streamName(b.collection), jetstream.ConsumerConfig{
 		AckPolicy:         jetstream.AckNonePolicy,
@@ -125,6 +126,9 @@ func (f *follower) catchUp(ctx context.Context) error {
 		e, err := f.bucket.next(ctx, ">", applied+1)
 		if err != nil || e.revision == 0 {
 			return err
+		}
+		if f.bucket.store.js.Conn().Stats().Reconnects != f.reconnects {
+			return errLost // the entry may have been delivered to the old connection
 		}
 		info, err := f.bucket.info(ctx)
 		if err != nil {
