@@ -23,7 +23,8 @@ const (
 )
 
 // Import writes records from JSON lines, as Export makes them, over those that
-// are there: each with the id that it has, or the next number without one. After
+// are there: each with the id that it has, or the next number without one. A record
+// whose number a later line has as its id moves to another number. After
 // each chunk it calls progress, which may be nil, with the number of records so
 // far. An error names the line; what came before it is written.
 func (s *Store) Import(ctx context.Context, collection string, r io.Reader, progress func(done int)) (int, error) {
@@ -33,6 +34,7 @@ func (s *Store) Import(ctx context.Context, collection string, r io.Reader, prog
 	lines := bufio.NewScanner(r)
 	lines.Buffer(make([]byte, 0, 64<<10), maxLine)
 	done, number := 0, 0
+	given := map[event.ID]bool{}
 	for more := true; more; {
 		var chunk []line
 		var bad error
@@ -51,7 +53,7 @@ func (s *Store) Import(ctx context.Context, collection string, r io.Reader, prog
 				chunk = append(chunk, l)
 			}
 		}
-		n, err := s.importChunk(ctx, collection, chunk)
+		n, err := s.importChunk(ctx, collection, chunk, given)
 		done += n
 		if err == nil && bad == nil && lines.Err() != nil {
 			bad = fmt.Errorf("line %d: %w", number+1, lines.Err())
@@ -91,8 +93,9 @@ func importable(collection string, text []byte) (event.ID, jsondoc.Value, error)
 }
 
 // importChunk writes lines, those that have an id without waiting for each other.
-// One that nobody was there to answer is written again, and no other.
-func (s *Store) importChunk(ctx context.Context, collection string, chunk []line) (done int, err error) {
+// One that nobody was there to answer is written again, and no other. Given are the
+// numbers that the import gave to lines without an id.
+func (s *Store) importChunk(ctx context.Context, collection string, chunk []line, given map[event.ID]bool) (done int, err error) {
 	var highest int64
 	for _, l := range chunk {
 		if n, ok := l.id.Int(); ok {
@@ -107,12 +110,20 @@ func (s *Store) importChunk(ctx context.Context, collection string, chunk []line
 	if err != nil {
 		return 0, err
 	}
+	for _, l := range chunk {
+		if given[l.id] {
+			if err := s.moveGiven(ctx, collection, l.id, given); err != nil {
+				return 0, fmt.Errorf("line %d: %w", l.number, err)
+			}
+		}
+	}
 	sent := make([]jetstream.PubAckFuture, len(chunk))
 	failures := make([]error, len(chunk))
 	for i, l := range chunk {
 		if l.id == "" {
 			failures[i] = s.with(ctx, "import", collection, true, func(b *bucket) error {
-				_, err := b.insert(ctx, &l.data)
+				w, err := b.insert(ctx, &l.data)
+				given[w.ID] = err == nil
 				return err
 			})
 		} else {
@@ -146,6 +157,29 @@ func (s *Store) importChunk(ctx context.Context, collection string, chunk []line
 		}
 	}
 	return len(chunk), nil
+}
+
+// moveGiven gives a record that the import gave a number the next one instead.
+func (s *Store) moveGiven(ctx context.Context, collection string, id event.ID, given map[event.ID]bool) error {
+	return s.with(ctx, "import", collection, true, func(b *bucket) error {
+		e, err := b.last(ctx, b.subject(id))
+		if err != nil {
+			return err
+		}
+		if e.live() != 0 {
+			record, err := jsondoc.ParseObject(e.data)
+			if err != nil {
+				return corrupt(collection, id, err)
+			}
+			w, err := b.insert(ctx, &record)
+			if err != nil {
+				return err
+			}
+			given[w.ID] = true
+		}
+		delete(given, id)
+		return nil
+	})
 }
 
 // send writes a record without waiting for the answer, and does not write it again

@@ -3,6 +3,7 @@ package kvstore_test
 import (
 	"bytes"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -10,6 +11,7 @@ import (
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/kvstore"
+	"github.com/rosey-bot/rosey/kvstore/query"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
@@ -75,6 +77,61 @@ func TestExportAndImport(t *testing.T) {
 	if _, err := s.Export(ctx, "no-such", &out, nil); event.CodeOf(err) != event.RecordNotFound {
 		t.Errorf("export of no collection: %v", err)
 	}
+}
+
+// An import loses no record, wherever lines without an id stand.
+func TestImportOfLinesWithAndWithoutIDs(t *testing.T) {
+	t.Parallel()
+	const records = 2500 // more than are written at a time
+	for name, hasID := range map[string]func(i int) bool{
+		"first line without":  func(i int) bool { return i > 0 },
+		"first chunk without": func(i int) bool { return i >= 1000 },
+		"every other without": func(i int) bool { return i%2 == 0 },
+		"last chunk without":  func(i int) bool { return i < 1500 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, _ := newStore(t)
+			next := 0
+			fill(t, s, "c", records, func(i int) string {
+				if !hasID(i) {
+					return fmt.Sprintf(`{"line":%d}`, i)
+				}
+				next++
+				return fmt.Sprintf(`{"id":%d,"line":%d}`, next, i)
+			})
+			seen := map[string]bool{}
+			for _, r := range allRows(t, s, "c") {
+				_, line, _ := strings.Cut(r.Data, `"line":`)
+				seen[line] = true
+				if n, _ := r.ID.Int(); n <= int64(next) != hasID(number(t, line)) {
+					t.Errorf("line %s has become record %s", line, r.ID)
+				}
+			}
+			if len(seen) != records {
+				t.Errorf("%d of %d lines are there", len(seen), records)
+			}
+		})
+	}
+}
+
+func allRows(t *testing.T, s *kvstore.Store, collection string) []*query.Row {
+	t.Helper()
+	limit := query.MaxLimit
+	r, err := s.Query(streamstest.Context(t), event.Query{Collection: collection, Limit: &limit})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r.Rows
+}
+
+func number(t *testing.T, member string) int {
+	t.Helper()
+	n, err := strconv.Atoi(strings.TrimSuffix(member, "}"))
+	if err != nil {
+		t.Error(err)
+	}
+	return n
 }
 
 // An export under writes has each record that there was once, in the order in which
