@@ -61,10 +61,17 @@ func (b *bucket) follow(ctx context.Context, keysOnly bool, apply func(e entry) 
 	return f, nil
 }
 
-// stop ends the follower, also for those who wait for it to catch up.
-func (f *follower) stop() {
+// stop ends the follower, also for those who wait for it to catch up: they get err.
+func (f *follower) stop(err error) {
 	f.consuming.Stop()
-	f.fail(errLost)
+	f.fail(err)
+}
+
+// discard deletes the follower's consumer, which the server would only do later.
+func (f *follower) discard(ctx context.Context) {
+	if err := streams.Discard(ctx, f.bucket.store.js, f.consumer); err != nil {
+		f.bucket.store.log.Debug("deleting a consumer failed, the server will delete it", "collection", f.bucket.collection, "error", err)
+	}
 }
 
 func (f *follower) receive(msg jetstream.Msg) {
@@ -190,10 +197,8 @@ func (b *bucket) lastEntriesOnce(ctx context.Context, f func(e entry)) error {
 		return err
 	}
 	defer func() {
-		reader.stop()
-		if err := streams.Discard(ctx, b.store.js, reader.consumer); err != nil {
-			b.store.log.Debug("deleting a consumer failed, the server will delete it", "collection", b.collection, "error", err)
-		}
+		reader.stop(errLost)
+		reader.discard(ctx)
 	}()
 	return reader.catchUp(ctx)
 }

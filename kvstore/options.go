@@ -17,7 +17,7 @@ const (
 	// DefaultDuplicateWindow is how long a write's Nats-Msg-Id is remembered: longer
 	// than an event can be redelivered.
 	DefaultDuplicateWindow = 20 * time.Minute
-	// DefaultMemoryLimit is how much memory one collection's view may take.
+	// DefaultMemoryLimit is how much memory the views of all collections may take.
 	DefaultMemoryLimit = 512 << 20
 )
 
@@ -46,9 +46,9 @@ func WithHistory(n int) Option { return func(s *settings) { s.history = n } }
 // DefaultDuplicateWindow.
 func WithDuplicateWindow(d time.Duration) Option { return func(s *settings) { s.window = d } }
 
-// WithMemoryLimit bounds the memory of each collection's view, in bytes. A
-// collection that needs more is scanned from disk for each query: slower, and
-// just as right. Default DefaultMemoryLimit, also for 0.
+// WithMemoryLimit bounds the memory of the views of all collections, in bytes. Those
+// that were least recently queried make room for others. A collection that needs more
+// by itself is scanned from disk for each query: slower, and just as right. Default DefaultMemoryLimit, also for 0.
 func WithMemoryLimit(bytes int64) Option {
 	return func(s *settings) {
 		if s.memoryLimit = bytes; bytes <= 0 {

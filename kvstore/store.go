@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/kvstore/query"
 )
 
 // A Store reads and writes collections. It is what the database service, and
@@ -18,6 +19,7 @@ import (
 type Store struct {
 	js jetstream.JetStream
 	settings
+	memory memoryBudget
 
 	mu      sync.Mutex
 	buckets map[string]*bucket
@@ -31,7 +33,7 @@ func NewStore(js jetstream.JetStream, opts ...Option) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Store{js: js, settings: s, buckets: map[string]*bucket{}}, nil
+	return &Store{js: js, settings: s, buckets: map[string]*bucket{}, memory: memoryBudget{limit: s.memoryLimit, views: map[*query.View]*share{}}}, nil
 }
 
 // Logger returns the logger that the store's warnings go to.

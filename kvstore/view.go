@@ -10,6 +10,7 @@ import (
 
 var (
 	errTooLarge  = errors.New("the collection is larger than the memory limit")
+	errEvicted   = errors.New("other collections needed the view's memory")
 	errForgotten = errors.New("the collection was opened anew meanwhile")
 )
 
@@ -36,7 +37,8 @@ func (c *viewCache) close() {
 
 func (c *viewCache) stop() {
 	if c.follower != nil {
-		c.follower.stop()
+		c.follower.stop(errLost)
+		c.bucket.store.memory.remove(c.view)
 	}
 	c.view, c.follower = nil, nil
 }
@@ -51,7 +53,11 @@ func (c *viewCache) current(ctx context.Context) (*query.View, error) {
 			return nil, err
 		}
 		if err = f.catchUp(ctx); err == nil {
+			c.bucket.store.memory.use(v)
 			return v, nil
+		}
+		if errors.Is(err, errEvicted) {
+			return nil, errTooLarge // until the next query, which others may not push out
 		}
 		if !errors.Is(err, errLost) && !errors.Is(err, errTooLarge) {
 			return nil, err
@@ -93,13 +99,28 @@ func (c *viewCache) follow(ctx context.Context) (*query.View, *follower, error) 
 		if !v.Apply(e.id, r) {
 			return errTooLarge
 		}
+		c.bucket.store.memory.resize(v)
 		return nil
 	})
 	if err != nil {
 		return nil, nil, err
 	}
+	c.bucket.store.memory.add(v, func() { c.evict(f) })
 	c.view, c.follower = v, f
 	return v, f, nil
+}
+
+// evict ends the view that f feeds.
+func (c *viewCache) evict(f *follower) {
+	f.stop(errEvicted)
+	c.mu.Lock()
+	if c.follower == f {
+		c.view, c.follower = nil, nil
+	}
+	c.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), RequestTimeout)
+	defer cancel()
+	f.discard(ctx)
 }
 
 // shrunk decides by how many records there are whether the next view may have room

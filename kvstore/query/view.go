@@ -62,6 +62,13 @@ func (v *View) Len() int {
 	return v.primary.tree.Len()
 }
 
+// Size returns how much memory the view takes, in bytes.
+func (v *View) Size() int64 {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return v.bytes
+}
+
 func (v *View) apply(id event.ID, r *Row) {
 	v.scratch = appendOrderedID(v.scratch[:0], id)
 	key := string(v.scratch)
