@@ -6,9 +6,11 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/cytube"
 	"github.com/rosey-bot/rosey/cytube/cytubetest"
+	"github.com/rosey-bot/rosey/cytube/internal/history"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
 )
@@ -113,6 +115,45 @@ func TestBackfillComesBeforeUp(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{event.SubjectChat, event.SubjectChat, event.SubjectConnection}, subjects); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// That the bot was in the channel before is known also when retention has removed the
+// events that say so, and lines that it has removed are not recorded anew.
+func TestJoinedBeforeOutlivesRetention(t *testing.T) {
+	t.Parallel()
+	purge := func(w *world, opts ...jetstream.StreamPurgeOpt) {
+		s, err := w.bus.JetStream().Stream(w.ctx, streams.Cytube)
+		w.ok(err)
+		w.ok(s.Purge(w.ctx, opts...))
+	}
+	for name, test := range map[string]struct {
+		retain func(*world)
+		want   []string
+	}{
+		"nothing removed":     {func(*world) {}, []string{"1", "2 m"}},
+		"connections removed": {func(w *world) { purge(w, jetstream.WithPurgeSubject(event.SubjectConnection)) }, []string{"1", "2 m"}},
+		"everything removed":  {func(w *world) { purge(w) }, []string{"2 m"}},
+		"store of an earlier release": {func(w *world) {
+			w.ok(w.bus.JetStream().DeleteKeyValue(w.ctx, history.Bucket))
+			purge(w, jetstream.WithPurgeSubject(event.SubjectConnection))
+		}, []string{"1", "2 m"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			alice := w.user("alice")
+			b := w.join()
+			w.say(alice, 1, 1)
+			w.heard("1")
+			w.ok(b.stop())
+			test.retain(w)
+			w.say(alice, 2, 2)
+			w.join()
+			if diff := cmp.Diff(test.want, w.lines()); diff != "" {
+				t.Error(diff)
+			}
+		})
 	}
 }
 

@@ -150,11 +150,20 @@ func (c *Connector) away(ctx context.Context) {
 	c.cfg.Observer.Connected(ctx, c.cfg.Channel, false)
 }
 
+// checkpointInterval bounds how much of what others recorded is read after a crash.
+const checkpointInterval = time.Minute
+
 // record records items until the last or until ctx ends.
 func (c *Connector) record(ctx context.Context) {
 	var r *recorder
+	save := time.NewTicker(checkpointInterval)
+	defer save.Stop()
 	for {
 		select {
+		case <-save.C:
+			if r != nil && r.up {
+				r.saveCheckpoint(ctx)
+			}
 		case it := <-c.queue:
 			switch {
 			case it.last:

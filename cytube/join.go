@@ -40,6 +40,7 @@ func (r *recorder) join(ctx context.Context, it item) {
 		r.joinRef = r.recordConnection(ctx, event.StateUp, "joined as "+it.joined, it.at)
 	}
 	r.entered, r.known, r.up = true, true, true
+	r.saveCheckpoint(ctx)
 	r.log.InfoContext(ctx, "joined channel", "channel", r.channel, "user", it.joined, "rank", r.state.Rank())
 	r.sender.Echoes.Open(it.writer)
 }
@@ -76,12 +77,15 @@ func (r *recorder) recordBuffer(ctx context.Context, lines []channel.Event) {
 	if len(lines) == 0 {
 		return
 	}
-	since := lines[0].Line.Time
+	var buffer []*channel.Line
 	for _, e := range lines {
-		since = min(since, e.Line.Time)
+		buffer = append(buffer, e.Line)
 	}
-	recorded := read(ctx, r, func(ctx context.Context) (map[channel.LineKey]int, error) { return r.history.Lines(ctx, since) })
+	search := r.history.NewSearch(buffer)
+	recorded := read(ctx, r, search.Run)
+	r.latest = search.Latest
 	if !r.entered {
+		r.known = search.Joined
 		r.recoverInFlightSend(ctx)
 	}
 	erased := read(ctx, r, r.history.Erased)
@@ -90,11 +94,11 @@ func (r *recorder) recordBuffer(ctx context.Context, lines []channel.Event) {
 		meta = event.MetaBuffered
 	}
 	seen := map[channel.LineKey]int{}
-	for _, e := range lines {
+	for i, e := range lines {
 		key := e.Line.Key()
 		seen[key]++
-		r.recent.Set(key, max(seen[key], recorded[key]))
-		if seen[key] <= recorded[key] {
+		r.recent.Set(key, max(seen[key], search.Count(key)))
+		if i < recorded || seen[key] <= search.Count(key) {
 			r.stats.count(func(s *Stats) { s.Repeated++ })
 			continue
 		}
@@ -110,7 +114,7 @@ func (r *recorder) recordBuffer(ctx context.Context, lines []channel.Event) {
 // speaking when it died.
 func (r *recorder) recoverInFlightSend(ctx context.Context) {
 	last, _ := r.lastConnection(ctx)
-	r.known = last.State != ""
+	r.known = r.known || last.State != ""
 	stopped := last.State == event.StateDown && last.Reason == reasonStopped
 	_ = r.retry(ctx, func(ctx context.Context) error { return r.sender.RecoverInFlightSend(ctx, r.state.Self(), stopped) })
 }
@@ -147,6 +151,20 @@ func (r *recorder) leave(ctx context.Context, reason string, at time.Time) {
 	r.sender.Echoes.Close()
 	if r.joinRef != (event.Ref{}) && !r.replaced(ctx) {
 		r.recordConnection(ctx, event.StateDown, reason, at)
+		r.saveCheckpoint(ctx)
+	}
+}
+
+// saveCheckpoint saves how far the channel is recorded, unless another process may be
+// recording it. If it fails, the next join reads more of the history.
+func (r *recorder) saveCheckpoint(ctx context.Context) {
+	if r.lost.Load() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	if err := r.history.SaveCheckpoint(ctx, r.latest); err != nil {
+		r.log.WarnContext(ctx, "checkpoint not saved", "channel", r.channel, "error", err)
 	}
 }
 

@@ -53,6 +53,7 @@ type recorder struct {
 	known   bool                              // the bot has joined before, perhaps in another process
 	up      bool                              // the bot is in the channel
 	joinRef event.Ref                         // of the event that says so, zero if none was recorded
+	latest  history.Checkpoint                // the latest line that is recorded
 }
 
 func (r *recorder) take(ctx context.Context, it item) {
@@ -118,7 +119,7 @@ func (r *recorder) publishLine(ctx context.Context, e channel.Event, n int, join
 	}
 	if m == nil {
 		e.CorrelationID = event.NewCorrelationID()
-		r.store(ctx, e.Envelope, id)
+		r.note(e.Line, n, r.store(ctx, e.Envelope, id))
 		return
 	}
 	e.Envelope = e.WithMeta(event.MetaCausation, m.Send.String())
@@ -126,8 +127,15 @@ func (r *recorder) publishLine(ctx context.Context, e channel.Event, n int, join
 		e.Envelope = e.WithMeta(event.MetaPart, m.Part)
 	}
 	e.CorrelationID = m.CorrelationID
-	r.store(trace.ContextWithSpanContext(ctx, m.Span), e.Envelope, id)
+	r.note(e.Line, n, r.store(trace.ContextWithSpanContext(ctx, m.Span), e.Envelope, id))
 	r.sender.Echoes.Recorded(m, e.Line)
+}
+
+// note notes the n-th line of its key for the checkpoint, if it is stored.
+func (r *recorder) note(l *channel.Line, n int, stored event.Ref) {
+	if !l.PM && stored.Seq > 0 {
+		r.latest = history.Checkpoint{Line: stored.Seq, Time: l.Time, N: n}
+	}
 }
 
 // lineID returns the message ID of the n-th line of a key, which is the same whenever

@@ -262,6 +262,9 @@ func (w *world) stored(subject string) []streams.Stored {
 	w.ok(err)
 	for seq := s.CachedInfo().State.FirstSeq; seq <= s.CachedInfo().State.LastSeq; seq++ {
 		raw, err := s.GetMsg(w.ctx, seq)
+		if errors.Is(err, jetstream.ErrMsgNotFound) { // purged
+			continue
+		}
 		w.ok(err)
 		got, err := streams.ReadRaw(streams.Cytube, raw)
 		w.ok(err)

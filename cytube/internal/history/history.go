@@ -8,7 +8,6 @@ import (
 	"iter"
 	"strconv"
 	"sync"
-	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -23,7 +22,8 @@ type Reader struct {
 	channel string
 
 	mu     sync.Mutex
-	cytube jetstream.Stream // see stream
+	cytube jetstream.Stream   // see stream
+	bucket jetstream.KeyValue // see checkpoints
 }
 
 // New returns a Reader for a channel, which is in lower case.
@@ -73,40 +73,6 @@ func (r *Reader) windows(ctx context.Context) iter.Seq2[window, error] {
 			end = w.from - 1
 		}
 	}
-}
-
-// The server's clock may be set back between two lines, and may differ from that of
-// the streams.
-const (
-	clockStep = int64(time.Minute / time.Millisecond)
-	clockSkew = 24 * time.Hour
-)
-
-// Lines counts, by key, the channel's chat lines of the server's time since (ms) and
-// later.
-func (r *Reader) Lines(ctx context.Context, since int64) (map[channel.LineKey]int, error) {
-	found, done := map[channel.LineKey]int{}, false
-	oldest := time.UnixMilli(since).Add(-clockSkew)
-	for w, err := range r.windows(ctx) {
-		if err != nil || done {
-			return found, err
-		}
-		for s, err := range r.Events(ctx, event.SubjectChat, w.from, w.to) {
-			if err != nil {
-				return nil, err
-			}
-			done = done || s.At.Before(oldest)
-			l, ok := r.line(s)
-			if !ok {
-				continue
-			}
-			if l.Time >= since {
-				found[l.Key()]++
-			}
-			done = done || l.Time < since-clockStep
-		}
-	}
-	return found, nil
 }
 
 // line returns the line that an event of the channel records.

@@ -87,9 +87,10 @@ func TestRetriesCountOnce(t *testing.T) {
 	w.publish(event.SubjectMediaChange, second, nil)
 	w.publish(event.SubjectChat, chat, retry)
 	w.publish(event.SubjectMediaChange, first, retry)
-	lines, err := w.Lines(w.ctx, 0)
-	if diff := cmp.Diff(map[channel.LineKey]int{{User: "alice", Text: "!roll", Time: 1}: 1}, lines); err != nil || diff != "" {
-		t.Errorf("%v, (-want +got) %s", err, diff)
+	line := &channel.Line{User: "alice", Text: "!roll", Time: 1}
+	search := w.NewSearch([]*channel.Line{line, line})
+	if n, err := search.Run(w.ctx); err != nil || n != 1 || search.Count(line.Key()) != 1 {
+		t.Errorf("%d lines of the buffer are recorded, the line %d times, %v", n, search.Count(line.Key()), err)
 	}
 	if m, err := w.LastMedia(w.ctx); err != nil || m.URL != second.URL {
 		t.Errorf("%+v plays, %v", m, err)
