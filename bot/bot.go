@@ -10,13 +10,8 @@ import (
 	"slices"
 	"strings"
 
-	"go.opentelemetry.io/otel"
-
-	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/internal/settings"
-	"github.com/rosey-bot/rosey/internal/version"
 	"github.com/rosey-bot/rosey/plugins"
-	"github.com/rosey-bot/rosey/telemetry"
 )
 
 // Settings are the settings of a bot.
@@ -61,15 +56,13 @@ func (b *Bot) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	tel, err := telemetry.Setup(ctx, telemetry.Config{Service: "rosey", Version: version.String(), Logger: b.Logger})
+	c, err := newComposition(ctx, "rosey", b.Settings, b.Logger)
 	if err != nil {
-		return settings.Errorf("%w", err)
+		return err
 	}
-	defer func() { err = errors.Join(err, tel.Shutdown(context.WithoutCancel(ctx))) }()
-	otel.SetErrorHandler(tel)
-	c := &composition{settings: b.Settings, log: b.Logger, tel: tel, observe: outcomes(ctx, tel), plugins: active}
-	defer func() { err = errors.Join(err, c.close()) }()
-	if err := c.open(ctx, b.Terminal); err != nil {
+	defer func() { err = errors.Join(err, c.close(ctx)) }()
+	c.plugins, c.terminal = active, b.Terminal.withDefaults()
+	if err := c.open(ctx); err != nil {
 		return err
 	}
 	g, life, err := c.compose()
@@ -108,18 +101,15 @@ func (b *Bot) CheckPlugins() error {
 	return err
 }
 
-func registrations(ps []plugins.Plugin) []router.Registration {
-	list := make([]router.Registration, 0, len(ps))
-	for _, p := range ps {
-		list = append(list, p.Registration())
-	}
-	return list
+func names(ps []plugins.Plugin) []string {
+	return convert(ps, func(p plugins.Plugin) string { return p.Name })
 }
 
-func names(ps []plugins.Plugin) []string {
-	list := make([]string, 0, len(ps))
-	for _, p := range ps {
-		list = append(list, p.Name)
+// convert returns what f makes of each element of a list; it is never nil.
+func convert[S, T any](list []S, f func(S) T) []T {
+	converted := make([]T, 0, len(list))
+	for _, e := range list {
+		converted = append(converted, f(e))
 	}
-	return list
+	return converted
 }

@@ -5,63 +5,56 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
-	"sync"
+	"sync/atomic"
 
-	"github.com/rosey-bot/rosey/consumers"
 	"github.com/rosey-bot/rosey/cytube"
 	"github.com/rosey-bot/rosey/cytube/sender"
-	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/lease"
-	"github.com/rosey-bot/rosey/telemetry"
 )
 
 // channel is one of the bot's channels.
 type channel struct {
 	settings Channel
 	*cytube.Connector
-	lease *lease.Lease // nil where no other process can be in the channel
-	log   *slog.Logger
-
-	mu     sync.Mutex
-	failed error // why it was given up
+	lease  *lease.Lease // nil where no other process can be in the channel
+	log    *slog.Logger
+	failed atomic.Pointer[error] // why it was given up
 }
 
 // channels are all channels of the bot, in the settings' order; there is at least one.
 type channels []*channel
 
-// openChannels makes the channels' connectors. With leases, which may be nil, each
+// openChannels makes the channels' connectors. With leases, if there are any, each
 // connector is in its channel only while it holds the channel's lease.
-func openChannels(s Settings, bus *streams.Bus, leases *lease.Leases, tel *telemetry.Providers, log *slog.Logger, observe func(consumers.Outcome)) (channels, error) {
-	var list channels
+func (c *composition) openChannels(context.Context) error {
+	s := c.settings
 	joins := cytube.NewJoinLimiter(s.JoinsPerSecond)
-	for _, c := range s.ChannelList() {
-		password, channelPassword, err := c.Passwords()
+	for _, of := range s.ChannelList() {
+		password, channelPassword, err := of.Passwords()
 		if err != nil {
-			return nil, err
+			return err
 		}
 		cc := cytube.Config{
-			Site: c.Site, Channel: c.Name, ChannelPassword: channelPassword.Reveal(), User: c.User, Password: password.Reveal(),
-			MessageLimit: c.MessageLimit, Burst: c.Rate.Burst, PerSecond: c.Rate.PerSecond, Dispatched: s.Dispatched(),
-			JoinLimiter: joins, Logger: log, Observer: tel.Metrics, OnSettled: observe,
+			Site: of.Site, Channel: of.Name, ChannelPassword: channelPassword.Reveal(), User: of.User, Password: password.Reveal(),
+			MessageLimit: of.MessageLimit, Burst: of.Rate.Burst, PerSecond: of.Rate.PerSecond, Dispatched: s.Dispatched(),
+			JoinLimiter: joins, Logger: c.log, Observer: c.tel.Metrics, OnSettled: c.observe,
 		}
-		ch := &channel{settings: c, log: log}
-		if leases != nil {
-			ch.lease = leases.New(leaseKey(c.Name))
+		ch := &channel{settings: of, log: c.log}
+		if c.leases != nil {
+			ch.lease = c.leases.New(leaseKey(of.Name))
 			cc.Hold, cc.MaySpeak = ch.lease.Hold, ch.lease.Valid
 		}
-		ch.Connector = cytube.New(bus, cc)
-		list = append(list, ch)
+		ch.Connector = cytube.New(c.bus, cc)
+		c.channels = append(c.channels, ch)
 	}
-	return list, nil
+	return nil
 }
 
 // names returns the channels' names.
-func (cs channels) names() (list []string) {
-	for _, c := range cs {
-		list = append(list, c.Channel())
-	}
-	return list
+func (cs channels) names() []string {
+	return convert(cs, func(c *channel) string { return c.Channel() })
 }
 
 // prefixes returns what commands start with, by channel.
@@ -74,13 +67,8 @@ func (cs channels) prefixes() map[string]string {
 }
 
 // isBot reports whether a user of a channel is the bot.
-func (cs channels) isBot(channel, user string) bool {
-	for _, c := range cs {
-		if c.IsBot(channel, user) {
-			return true
-		}
-	}
-	return false
+func (cs channels) isBot(name, user string) bool {
+	return slices.ContainsFunc(cs, func(c *channel) bool { return c.IsBot(name, user) })
 }
 
 // outboxes returns the channel of each durable consumer on which sends wait.
@@ -120,7 +108,7 @@ func (cs channels) run(ctx context.Context) error {
 		switch {
 		case e.err == nil:
 		case errors.As(e.err, &permanent) && len(cs) > 1:
-			e.fail(e.err)
+			e.failed.Store(&e.err)
 			reasons = append(reasons, fmt.Errorf("channel %s: %w", e.Channel(), e.err))
 			e.log.ErrorContext(ctx, "channel given up, correct its settings and restart the bot", "channel", e.Channel(), "error", e.err)
 		default:
@@ -134,12 +122,6 @@ func (cs channels) run(ctx context.Context) error {
 	return fatal
 }
 
-func (c *channel) fail(err error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.failed = err
-}
-
 func (c *channel) status() ChannelStatus {
 	s := ChannelStatus{Site: c.settings.Site, Channel: c.Channel(), User: c.settings.User, Connector: c.Stats()}
 	s.Connected = s.Connector.Connected
@@ -148,40 +130,23 @@ func (c *channel) status() ChannelStatus {
 			s.Holder = owner.Holder
 		}
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	switch {
-	case c.failed != nil:
-		s.Problem = fmt.Sprintf("channel %s: %v", s.Channel, c.failed)
+	switch failed := c.failed.Load(); {
+	case failed != nil:
+		s.Problem = fmt.Sprintf("channel %s: %v", s.Channel, *failed)
 	case !s.Connected && s.Holder == "":
 		s.Problem = fmt.Sprintf("the bot is not in channel %s of %s", s.Channel, s.Site)
 	}
 	return s
 }
 
-// statuses returns the channels' states.
-func (cs channels) statuses() []ChannelStatus {
-	list := make([]ChannelStatus, 0, len(cs))
-	for _, c := range cs {
-		list = append(list, c.status())
-	}
-	return list
-}
-
 // ready returns nil while the bot is in at least one channel: one that is away must not
 // keep the others from being used.
 func (cs channels) ready() error {
-	var problem error
-	for _, c := range cs {
-		s := c.status()
-		if s.Problem == "" {
-			return nil
-		}
-		if problem == nil {
-			problem = errors.New(s.Problem)
-		}
+	list := convert(cs, (*channel).status)
+	if slices.ContainsFunc(list, func(s ChannelStatus) bool { return s.Problem == "" }) {
+		return nil
 	}
-	return problem
+	return errors.New(list[0].Problem)
 }
 
 // leaseKey returns the key of a channel's lease.

@@ -2,13 +2,19 @@ package bot
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"go.opentelemetry.io/otel"
 
 	"github.com/rosey-bot/rosey/console"
 	"github.com/rosey-bot/rosey/consumers"
 	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/cytube/sender"
+	"github.com/rosey-bot/rosey/internal/settings"
+	"github.com/rosey-bot/rosey/internal/version"
 	"github.com/rosey-bot/rosey/kvstore/service"
 	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/plugins/host"
@@ -25,63 +31,63 @@ type composition struct {
 	tel      *telemetry.Providers
 	observe  func(consumers.Outcome)
 	plugins  []plugins.Plugin
+	terminal Terminal
 
-	server   *server
-	stored   stored
-	database *service.Service
-	local    *localChannel // nil where a channel is set
-	leases   *lease.Leases // nil where no other process can be in a channel
-	channels channels
-	console  *console.Console // nil where none is served
+	server        *server
+	bus           *streams.Bus
+	signer        streams.MessageIDSigner
+	registrations jetstream.KeyValue
+	database      *service.Service
+	local         *localChannel // nil where a channel is set
+	leases        *lease.Leases // nil where no other process can be in a channel
+	channels      channels
+	console       *console.Console // nil where none is served
+}
+
+// newComposition sets up the telemetry of a service. close ends it.
+func newComposition(ctx context.Context, service string, s Settings, log *slog.Logger) (*composition, error) {
+	tel, err := telemetry.Setup(ctx, telemetry.Config{Service: service, Version: version.String(), Logger: log})
+	if err != nil {
+		return nil, settings.Errorf("%w", err)
+	}
+	otel.SetErrorHandler(tel)
+	return &composition{settings: s, log: log, tel: tel, observe: outcomes(ctx, tel)}, nil
 }
 
 // open opens everything in the order of its needs; close closes what it opened.
-func (c *composition) open(ctx context.Context, t Terminal) (err error) {
-	if c.server, err = openServer(ctx, c.settings, c.log); err != nil {
-		return err
-	}
-	if c.stored, err = openStreams(ctx, c.settings, c.server, c.tel, c.log); err != nil {
-		return err
-	}
-	if c.database, err = openDatabase(ctx, c.settings, c.server, c.stored.bus, c.tel, c.log); err != nil {
-		return err
-	}
-	if c.settings.Local() {
-		if c.local, err = openLocal(&c.settings, t); err != nil {
+func (c *composition) open(ctx context.Context) error {
+	for _, open := range []func(context.Context) error{
+		c.openServer, c.openStreams, c.openDatabase, c.openLocal, c.openLeases, c.openChannels, c.openConsole,
+	} {
+		if err := open(ctx); err != nil {
 			return err
 		}
 	}
-	if c.leases, err = openLeases(ctx, c.settings, c.server, c.log); err != nil {
-		return err
-	}
-	if c.channels, err = openChannels(c.settings, c.stored.bus, c.leases, c.tel, c.log, c.observe); err != nil {
-		return err
-	}
-	c.console, err = openConsole(c.settings, c.stored.bus, c.database.Store(), c.channels, c.local, c.log)
-	return err
+	return nil
 }
 
-func (c *composition) close() error {
+func (c *composition) close(ctx context.Context) (err error) {
 	if c.local != nil {
 		c.local.close()
 	}
-	if c.server == nil {
-		return nil
+	if c.server != nil {
+		c.server.conn.Close()
+		err = c.server.stop()
 	}
-	return c.server.close()
+	return errors.Join(err, c.tel.Shutdown(context.WithoutCancel(ctx)))
 }
 
 // compose adds every part of the bot to a group, after those that it needs.
 func (c *composition) compose() (*group, *lifecycle, error) {
-	s, log, bus := c.settings, c.log, c.stored.bus
+	s, log, bus := c.settings, c.log, c.bus
 	g := &group{}
 	g.add("connection", worker(c.server.lost))
 	database := g.add("database", retrying(log, c.database.Serve))
 	g.add("provisioner", retrying(log, worker(access.NewProvisioner(bus, log).Serve)))
-	g.add("timers", retrying(log, worker(streams.NewTimerForwarder(c.server.js, c.stored.signer, log).Run)))
+	g.add("timers", retrying(log, worker(streams.NewTimerForwarder(c.server.js, c.signer, log).Run)))
 	registry := router.NewRegistry(s.Prefix, log)
 	registered := g.add("registrations", retrying(log, func(ctx context.Context, ready func()) error {
-		return registry.Watch(ctx, c.stored.registrations, registrations(c.plugins), ready)
+		return registry.Watch(ctx, c.registrations, convert(c.plugins, plugins.Plugin.Registration), ready)
 	}))
 	commands := router.Router{Registry: registry, Prefix: s.Prefix, Prefixes: c.channels.prefixes(), IsBot: c.channels.isBot, Logger: log}
 	g.add("router", c.consumer(commands.Config(), commands.Handle), registered)
@@ -129,14 +135,14 @@ func (c *composition) consumer(config consumers.Config, handle consumers.Handler
 	if config.Observe == nil {
 		config.Observe = c.observe
 	}
-	return retrying(c.log, worker(func(ctx context.Context) error { return consumers.Run(ctx, c.stored.bus, config, handle) }))
+	return retrying(c.log, worker(func(ctx context.Context) error { return consumers.Run(ctx, c.bus, config, handle) }))
 }
 
 // plugin makes a part of a plugin. It is ready after its first attempt to start.
 func (c *composition) plugin(p plugins.Plugin) part {
 	return func(ctx context.Context, ready func()) error {
 		h := host.Host{
-			Bus: c.stored.bus, Bucket: c.stored.registrations, Logger: c.log, Observe: c.observe, OnStart: func(error) { ready() },
+			Bus: c.bus, Bucket: c.registrations, Logger: c.log, Observe: c.observe, OnStart: func(error) { ready() },
 		}
 		return h.Run(ctx, p)
 	}

@@ -1,6 +1,7 @@
 package bot
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -66,11 +67,13 @@ type localChannel struct {
 	printed   int // chat lines printed
 }
 
-// openLocal starts the channel's server and makes the settings name it.
-func openLocal(s *Settings, t Terminal) (*localChannel, error) {
-	if s.User == "" {
-		s.User = settings.DefaultUser
+// openLocal opens a local channel, if no other is set, and makes the settings name it.
+func (c *composition) openLocal(ctx context.Context) error {
+	if !c.settings.Local() {
+		return nil
 	}
+	s, t := &c.settings, c.terminal
+	s.User = cmp.Or(s.User, settings.DefaultUser)
 	password := event.NewCorrelationID()
 	site, err := localserver.Start(localserver.Config{
 		Addr:     t.Listen,
@@ -78,23 +81,24 @@ func openLocal(s *Settings, t Terminal) (*localChannel, error) {
 		Channels: []localserver.ChannelConfig{{Name: localName, Open: true, Ranks: map[string]float64{localOperator: 3}}},
 	})
 	if err != nil && t.Listen != "" {
-		return nil, &ListenError{Setting: "listen-room", Address: t.Listen, Err: fmt.Errorf("%w (choose another address)", err)}
+		return &ListenError{Setting: "listen-room", Address: t.Listen, Err: fmt.Errorf("%w (choose another address)", err)}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("open the local room: %w", err)
+		return fmt.Errorf("open the local channel: %w", err)
 	}
 	site.SetRank(localName, s.User, 2)
 	s.Site, s.Channel.Name, s.PasswordFile = site.URL(), localName, ""
 	l := &localChannel{
-		site: site, terminal: t.withDefaults(), bot: s.User, users: map[string]*localserver.User{}, elsewhere: map[string]int{},
+		site: site, terminal: t, bot: s.User, users: map[string]*localserver.User{}, elsewhere: map[string]int{},
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	if l.users[localOperator], err = localserver.Join(ctx, site.URL(), localName, localOperator, password, l.print(true)); err != nil {
 		site.Close()
-		return nil, fmt.Errorf("enter the local room: %w", err)
+		return fmt.Errorf("enter the local channel: %w", err)
 	}
-	return l, nil
+	c.local = l
+	return nil
 }
 
 func (l *localChannel) close() {

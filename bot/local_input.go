@@ -44,7 +44,7 @@ func (l *localChannel) run(ctx context.Context, life *lifecycle) error {
 		return nil
 	}
 	if l.terminal.Interactive {
-		fmt.Fprintf(l.terminal.Notices, "You are in the local room as %s, and so is %s. Type a line, such as %sroll 2d6+3 or %shelp;\n"+
+		fmt.Fprintf(l.terminal.Notices, "You are in the local channel as %s, and so is %s. Type a line, such as %sroll 2d6+3 or %shelp;\n"+
 			"\"alice: hello\" speaks as alice. Ctrl-D ends.\n", localOperator, l.bot, life.settings.Prefix, life.settings.Prefix)
 	}
 	err = l.sayInput(ctx)

@@ -21,7 +21,6 @@ import (
 	"github.com/rosey-bot/rosey/streams/embedded"
 	"github.com/rosey-bot/rosey/streams/lease"
 	"github.com/rosey-bot/rosey/streams/tracing"
-	"github.com/rosey-bot/rosey/telemetry"
 )
 
 // openTimeout limits how long the bot waits for a server's streams and buckets: a
@@ -41,20 +40,19 @@ type server struct {
 }
 
 // openServer starts the embedded server, or connects to the external one.
-func openServer(ctx context.Context, s Settings, log *slog.Logger) (_ *server, err error) {
+func (c *composition) openServer(ctx context.Context) (err error) {
 	srv := &server{stop: func() error { return nil }}
-	if s.External() {
-		if srv.conn, err = connect.Await(ctx, client.Remote(s, "rosey", log), client.ServerTimeout); err != nil {
-			return nil, err
+	if c.settings.External() {
+		if srv.conn, err = connect.Await(ctx, client.Remote(c.settings, "rosey", c.log), client.ServerTimeout); err != nil {
+			return err
 		}
 		srv.url = srv.conn.ConnectedUrlRedacted()
-	} else if err := srv.embed(s, log); err != nil {
-		return nil, err
+	} else if err := srv.embed(c.settings, c.log); err != nil {
+		return err
 	}
-	if srv.js, err = jetstream.New(srv.conn); err != nil {
-		return nil, errors.Join(err, srv.close())
-	}
-	return srv, nil
+	c.server = srv
+	srv.js, err = jetstream.New(srv.conn)
+	return err
 }
 
 // embed starts a server on the store.
@@ -76,11 +74,6 @@ func (srv *server) embed(s Settings, log *slog.Logger) error {
 	return nil
 }
 
-func (srv *server) close() error {
-	srv.conn.Close()
-	return srv.stop()
-}
-
 // lost waits until the connection is closed for good, and returns why.
 func (srv *server) lost(ctx context.Context) error { return connect.AwaitClosed(ctx, srv.conn) }
 
@@ -94,63 +87,67 @@ func (srv *server) explain(ctx context.Context, err error) error {
 }
 
 // openStreams creates or updates the streams and buckets, and opens the bus.
-func openStreams(ctx context.Context, s Settings, srv *server, tel *telemetry.Providers, log *slog.Logger) (st stored, err error) {
-	err = retry.Do(ctx, streams.WhileUnanswered(openTimeout, log), func(ctx context.Context) (err error) {
-		if err = streams.Open(ctx, srv.js, streams.Options{Replicas: s.Replicas, Limits: s.StreamLimits()}); err != nil {
+func (c *composition) openStreams(ctx context.Context) error {
+	js, s := c.server.js, c.settings
+	err := retry.Do(ctx, streams.WhileUnanswered(openTimeout, c.log), func(ctx context.Context) error {
+		if err := streams.Open(ctx, js, streams.Options{Replicas: s.Replicas, Limits: s.StreamLimits()}); err != nil {
 			return err
 		}
-		if st.signer, err = streams.OpenMessageIDSigner(ctx, srv.js, s.Replicas); err != nil {
-			return err
-		}
-		st.registrations, err = router.OpenBucket(ctx, srv.js, s.Replicas)
-		return err
+		return c.openSigned(ctx)
 	})
 	if err != nil {
-		return stored{}, err
+		return err
 	}
 	if s.External() { // the embedded server knows whether it stopped the last time
-		streams.Reconcile(ctx, srv.js, log)
+		streams.Reconcile(ctx, js, c.log)
 	}
-	capacity := &streams.Capacity{Observer: tel.Metrics}
-	st.bus = streams.NewBus(srv.conn, srv.js, streams.WithMessageIDSigner(st.signer), tracing.With(tel.Tracer("streams")), streams.WithLogger(log),
-		streams.WithTimeout(s.RequestTimeout), streams.WithObserver(capacity))
-	if srv.full == nil {
-		srv.full = capacity.Full
+	capacity := &streams.Capacity{Observer: c.tel.Metrics}
+	c.openBus(streams.WithObserver(capacity))
+	if c.server.full == nil {
+		c.server.full = capacity.Full
 	}
-	return st, nil
+	return nil
 }
 
-// openLeases opens the leases of channels, or returns nil where no other process can
-// be in one.
-func openLeases(ctx context.Context, s Settings, srv *server, log *slog.Logger) (leases *lease.Leases, err error) {
-	if !s.External() || s.Local() {
-		return nil, nil
+// openSigned opens what a bus without restrictions has: the signer and the registrations.
+func (c *composition) openSigned(ctx context.Context) (err error) {
+	if c.signer, err = streams.OpenMessageIDSigner(ctx, c.server.js, c.settings.Replicas); err == nil {
+		c.registrations, err = router.OpenBucket(ctx, c.server.js, c.settings.Replicas)
+	}
+	return err
+}
+
+func (c *composition) openBus(options ...streams.BusOption) {
+	c.bus = streams.NewBus(c.server.conn, c.server.js, append(options, streams.WithMessageIDSigner(c.signer),
+		tracing.With(c.tel.Tracer("streams")), streams.WithLogger(c.log), streams.WithTimeout(c.settings.RequestTimeout))...)
+}
+
+// openLeases opens the leases of channels, unless no other process can be in one.
+func (c *composition) openLeases(ctx context.Context) (err error) {
+	if !c.settings.External() || c.settings.Local() {
+		return nil
 	}
 	host, err := os.Hostname()
 	if err != nil {
 		host = "unknown"
 	}
 	holder := fmt.Sprintf("%s, pid %d", host, os.Getpid())
-	return retry.Value(ctx, streams.WhileUnanswered(openTimeout, log), func(ctx context.Context) (*lease.Leases, error) {
-		return lease.Open(ctx, srv.conn, srv.js, s.Replicas, holder, lease.Timing{Term: s.LeaseTerm}, log)
+	c.leases, err = retry.Value(ctx, streams.WhileUnanswered(openTimeout, c.log), func(ctx context.Context) (*lease.Leases, error) {
+		return lease.Open(ctx, c.server.conn, c.server.js, c.settings.Replicas, holder, lease.Timing{Term: c.settings.LeaseTerm}, c.log)
 	})
-}
-
-// stored is what the bot keeps on the server, apart from the database.
-type stored struct {
-	bus           *streams.Bus
-	signer        streams.MessageIDSigner
-	registrations jetstream.KeyValue
+	return err
 }
 
 // openDatabase opens the database's service.
-func openDatabase(ctx context.Context, s Settings, srv *server, bus *streams.Bus, tel *telemetry.Providers, log *slog.Logger) (*service.Service, error) {
-	store, err := kvstore.NewStore(srv.js, kvstore.WithReplicas(s.Replicas), kvstore.WithLogger(log), kvstore.WithMemoryLimit(int64(s.DatabaseMemory)))
+func (c *composition) openDatabase(ctx context.Context) error {
+	store, err := kvstore.NewStore(c.server.js,
+		kvstore.WithReplicas(c.settings.Replicas), kvstore.WithLogger(c.log), kvstore.WithMemoryLimit(int64(c.settings.DatabaseMemory)))
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return service.New(srv.conn, store, service.Options{
-		Tracer:  bus.Tracer(),
-		Observe: func(op string, took time.Duration, err error) { tel.Metrics.DatabaseOperation(ctx, op, took, err) },
-	}), nil
+	c.database = service.New(c.server.conn, store, service.Options{
+		Tracer:  c.bus.Tracer(),
+		Observe: func(op string, took time.Duration, err error) { c.tel.Metrics.DatabaseOperation(ctx, op, took, err) },
+	})
+	return nil
 }

@@ -56,7 +56,7 @@ type ChannelStatus struct {
 func (l *lifecycle) status(ctx context.Context) Status {
 	host, _ := os.Hostname()
 	s := Status{
-		Host: host, PID: os.Getpid(), Version: version.String(), Uptime: time.Since(l.began).Seconds(), Channels: l.channels.statuses(),
+		Host: host, PID: os.Getpid(), Version: version.String(), Uptime: time.Since(l.began).Seconds(), Channels: convert(l.channels, (*channel).status),
 		Plugins: l.plugins, NATS: l.server.url, Tracing: l.tracing,
 	}
 	first := s.Channels[0]

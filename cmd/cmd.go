@@ -96,7 +96,7 @@ func newApp(plugins catalog, stdin io.Reader, stdout, stderr io.Writer) *cli.App
 		Reader:    stdin,
 		Writer:    stdout,
 		ErrWriter: stderr,
-		Description: `Without a channel, "rosey run" opens a room of its own in the terminal:
+		Description: `Without a channel, "rosey run" opens a channel of its own in the terminal:
 
    rosey run                                   type as a user, see the bot answer
    echo '!roll 2d6+3' | rosey run --local      one command through a pipe

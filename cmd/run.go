@@ -13,9 +13,9 @@ import (
 func runCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "run",
-		Usage: "start the bot; without a channel it opens a local room in the terminal",
-		Description: `In the local room each line you type is chat; "alice: hello" speaks as alice and
-everything else as operator, an admin of the room. It works through pipes too.
+		Usage: "start the bot; without a channel it opens a local channel in the terminal",
+		Description: `In the local channel each line you type is chat; "alice: hello" speaks as alice and
+everything else as operator, an admin of the channel. It works through pipes too.
 
    rosey run
    echo '!roll 2d6+3' | rosey run --local
@@ -41,8 +41,8 @@ func runFlags() []cli.Flag {
 		text("user", "log in as `NAME` (default: rosey)"),
 		text("password-file", "`FILE` with the account's password (or ROSEY_PASSWORD); without one the bot is a guest"),
 		text("prefix", "what commands start with (default: !)"),
-		&cli.BoolFlag{Name: "local", Usage: "open a local room, whatever channel is configured"},
-		&cli.StringFlag{Name: "listen-room", Usage: "also open the local room to websocket clients at `ADDR`, such as 127.0.0.1:8080"},
+		&cli.BoolFlag{Name: "local", Usage: "open a local channel, whatever channel is configured"},
+		&cli.StringFlag{Name: "listen-room", Usage: "also open the local channel to websocket clients at `ADDR`, such as 127.0.0.1:8080"},
 		&cli.StringSliceFlag{Name: "plugins", Usage: "run only the plugins `NAME,NAME…` in this process", EnvVars: []string{"ROSEY_PLUGINS"}},
 		text("listen", "`ADDR` of the embedded NATS server (default: a free port of 127.0.0.1)"),
 		&cli.BoolFlag{Name: "sync-always", Usage: "write each event to disk before it is acknowledged: survives a power cut, costs speed", EnvVars: []string{"ROSEY_SYNC_ALWAYS"}},
@@ -50,7 +50,7 @@ func runFlags() []cli.Flag {
 		text("lease-term", "on an external server, how long a dead bot's channels wait for another bot (default: 15s)"),
 		text("heartbeat", "time between two platform.heartbeat events (default: 60s)"),
 		text("metrics", "serve /metrics, /healthz and /readyz at `ADDR`, such as 127.0.0.1:9464"),
-		text("console", "serve the browser console at `ADDR`, such as 127.0.0.1:8484, or off (a local room in a terminal has one)"),
+		text("console", "serve the browser console at `ADDR`, such as 127.0.0.1:8484, or off (a local channel in a terminal has one)"),
 		text("console-password-file", "`FILE` with the console's password, or its hash, for operators (or ROSEY_CONSOLE_PASSWORD)"),
 		text("console-viewer-password-file", "`FILE` with that for those who only look (or ROSEY_CONSOLE_VIEWER_PASSWORD)"),
 		text("trace-url", "where a tracing backend shows a trace, as a `URL` with {id}, such as http://localhost:16686/trace/{id}"),
@@ -67,7 +67,7 @@ func runBot(c *cli.Context) (err error) {
 	}
 	listen := c.String("listen-room")
 	if listen != "" && !s.Local() {
-		return usagef("--listen-room is for the local room: add --local or leave out the channel")
+		return usagef("--listen-room is for the local channel: add --local or leave out the channel")
 	}
 	level := "info"
 	if s.Local() {

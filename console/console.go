@@ -20,7 +20,7 @@ import (
 	"github.com/rosey-bot/rosey/streams"
 )
 
-// DefaultAddress is where the console of a local room is served.
+// DefaultAddress is where the console of a local channel is served.
 const DefaultAddress = "127.0.0.1:8484"
 
 const (

@@ -1,5 +1,5 @@
 // Package localserver speaks CyTube's protocol in this process: real HTTP, a real websocket, the real server's frames in
-// its order. A bot without a channel joins a channel of it, the local room, and tests join it in place of a site.
+// its order. A bot without a channel joins a channel of it, the local channel, and tests join it in place of a site.
 //
 // [Start] starts a [Server]; [Join] is a [User] of any CyTube site, the real one included.
 package localserver
