@@ -127,7 +127,7 @@ func (l *localChannel) speak(ctx context.Context, line string) error {
 	if !ok {
 		var err error
 		if u, err = localserver.Join(ctx, l.site.URL(), localName, name, "", nil); err != nil {
-			return fmt.Errorf("%s cannot enter the room: %w", name, err)
+			return fmt.Errorf("%s cannot enter the channel: %w", name, err)
 		}
 		l.users[name] = u
 	}

@@ -41,6 +41,11 @@ type Status struct {
 	Connector cytube.Stats    `json:"connector"` // of the first channel
 }
 
+// Age returns how long the bot has run, in whole seconds.
+func (s Status) Age() time.Duration {
+	return time.Duration(s.Uptime * float64(time.Second)).Round(time.Second)
+}
+
 // ChannelStatus is how a bot fares in one of its channels.
 type ChannelStatus struct {
 	Site      string `json:"site"`

@@ -33,13 +33,8 @@ credentials.json yourself: they are no events. DIR can be read in place of a sto
    rosey replay --store /backups/monday --since 2d
    (cd /backups/monday && sha256sum -c SHA256SUMS)
    rosey restore /backups/monday`,
-		Flags: []cli.Flag{outputFlag()},
-		Action: func(c *cli.Context) error {
-			if _, err := oneArg(c, "directory"); err != nil {
-				return err
-			}
-			return reading(runBackup)(c)
-		},
+		Flags:  []cli.Flag{outputFlag()},
+		Action: ofOne("directory", reading(runBackup)),
 	}
 }
 
@@ -55,8 +50,9 @@ func runBackup(ctx context.Context, c *cli.Context, cmd command) error {
 		return err
 	}
 	for _, name := range []string{"audit.key", "credentials.json"} {
-		if _, err := os.Stat(filepath.Join(cmd.settings.Store, name)); err == nil && !cmd.settings.External() {
-			fmt.Fprintf(c.App.ErrWriter, "rosey: the backup does not have %s: keep a copy of it yourself\n", filepath.Join(cmd.settings.Store, name))
+		path := filepath.Join(cmd.settings.Store, name)
+		if _, err := os.Stat(path); err == nil && !cmd.settings.External() {
+			fmt.Fprintf(c.App.ErrWriter, "rosey: the backup does not have %s: keep a copy of it yourself\n", path)
 		}
 	}
 	if wantJSON(c) {
@@ -95,15 +91,12 @@ Commands and replies that are too old by now are recorded as expired, not said.`
 			&cli.IntFlag{Name: "replicas", Value: 1, Usage: "keep `N` copies of everything, in an external cluster", EnvVars: []string{"ROSEY_REPLICAS"}},
 			outputFlag(),
 		},
-		Action: withSettings(runRestore),
+		Action: ofOne("backup", withSettings(runRestore)),
 	}
 }
 
 func runRestore(ctx context.Context, c *cli.Context, s settings.Settings, log *slog.Logger) (err error) {
-	dir, err := oneArg(c, "backup")
-	if err != nil {
-		return err
-	}
+	dir := c.Args().First()
 	checked, doneChecking := copyProgress(c.App.ErrWriter, "checked")
 	if c.Bool("check") {
 		m, err := snapshot.Verify(ctx, dir, checked)
@@ -132,15 +125,12 @@ func runRestore(ctx context.Context, c *cli.Context, s settings.Settings, log *s
 	}
 	m, err := snapshot.Restore(ctx, target.JS, dir, options)
 	doneRestoring()
-	if !s.External() {
-		err = errors.Join(err, target.MarkComplete(ctx, s.Store, m, err == nil))
-	}
-	if s.External() && err == nil && time.Since(m.Ended) < streams.DuplicateWindow {
-		fmt.Fprintln(c.App.ErrWriter, "rosey: the backup is fresh: restart the NATS servers before a bot starts, so that they know what was published already")
-	}
 	where := "the NATS server"
-	if !s.External() {
-		where = s.Store
+	switch {
+	case !s.External():
+		where, err = s.Store, errors.Join(err, target.MarkComplete(ctx, s.Store, m, err == nil))
+	case err == nil && time.Since(m.Ended) < streams.DuplicateWindow:
+		fmt.Fprintln(c.App.ErrWriter, "rosey: the backup is fresh: restart the NATS servers before a bot starts, so that they know what was published already")
 	}
 	return restoredMessage(c, m, err, "restored %s from %s, made "+m.Began.Local().Format(time.DateTime)+", into "+where, dir)
 }

@@ -39,15 +39,16 @@ type opener func(ctx context.Context, s settings.Settings, name string, log *slo
 
 func withClient(open opener, do clientAction) cli.ActionFunc {
 	return withSettings(func(ctx context.Context, c *cli.Context, s settings.Settings, log *slog.Logger) (err error) {
-		open := open
-		if !s.External() && snapshot.Is(s.Store) && slices.Contains(backupReaders, strings.TrimPrefix(c.Command.HelpName, c.App.Name+" ")) {
-			open = backupOpener(c)
-		} else if !s.External() {
-			if err := client.CheckStore(s.Store); err != nil {
-				return err
-			}
+		var cl *client.Client
+		switch isBackup := !s.External() && snapshot.Is(s.Store); {
+		case isBackup && slices.Contains(backupReaders, strings.TrimPrefix(c.Command.HelpName, c.App.Name+" ")):
+			cl, err = openBackup(ctx, c, s, log)
+		case !s.External():
+			err = client.CheckStore(s.Store)
 		}
-		cl, err := open(ctx, s, c.Command.HelpName, log)
+		if cl == nil && err == nil {
+			cl, err = open(ctx, s, c.Command.HelpName, log)
+		}
 		if err != nil {
 			return err
 		}
@@ -61,18 +62,15 @@ var backupReaders = []string{
 	"replay", "trace", "audit", "status", "db ls", "db get", "db query", "db history", "db export", "dead ls", "dead show", "plugin ls",
 }
 
-// backupOpener opens a backup in place of a store, and prints that it does.
-func backupOpener(c *cli.Context) opener {
-	return func(ctx context.Context, s settings.Settings, name string, log *slog.Logger) (*client.Client, error) {
-		show, done := copyProgress(c.App.ErrWriter, "opened")
-		cl, m, err := client.OpenBackup(ctx, s.Store, name, log, show)
-		done()
-		if err != nil {
-			return nil, err
-		}
+// openBackup opens a backup in place of a store, and prints that it does.
+func openBackup(ctx context.Context, c *cli.Context, s settings.Settings, log *slog.Logger) (*client.Client, error) {
+	show, done := copyProgress(c.App.ErrWriter, "opened")
+	cl, m, err := client.OpenBackup(ctx, s.Store, c.Command.HelpName, log, show)
+	done()
+	if err == nil {
 		fmt.Fprintf(c.App.ErrWriter, "rosey: reading the backup %s, made %s\n", s.Store, m.Began.Local().Format(time.DateTime))
-		return cl, nil
 	}
+	return cl, err
 }
 
 // withSettings makes an action of one that needs only the settings, and a context that

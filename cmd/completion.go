@@ -49,18 +49,14 @@ func completionCommand() *cli.Command {
    rosey completion bash > ~/.local/share/bash-completion/completions/rosey
    rosey completion zsh > "${fpath[1]}/_rosey"
    rosey completion fish > ~/.config/fish/completions/rosey.fish`,
-		Action: func(c *cli.Context) error {
-			shell, err := oneArg(c, "shell")
-			if err != nil {
-				return err
-			}
-			script, ok := completions[shell]
+		Action: ofOne("shell", func(c *cli.Context) error {
+			script, ok := completions[c.Args().First()]
 			if !ok {
-				return usagef("there is a script for bash, zsh and fish, not for %q", shell)
+				return usagef("there is a script for bash, zsh and fish, not for %q", c.Args().First())
 			}
 			fmt.Fprint(c.App.Writer, script)
 			return nil
-		},
+		}),
 	}
 }
 
@@ -91,6 +87,6 @@ func helpCommand() *cli.Command {
 		ArgsUsage: "[COMMAND…]",
 		Description: `   rosey help replay
    rosey help plugin run`,
-		Action: func(c *cli.Context) error { return cli.ShowAppHelp(c) },
+		Action: cli.ShowAppHelp,
 	}
 }

@@ -37,11 +37,8 @@ this takes effect at once, also while the bot runs.
 			&cli.StringFlag{Name: "output", Value: "creds", Usage: "creds, or permissions: print what the plugin may do, as a nats-server's configuration"},
 			&cli.StringFlag{Name: "account", Value: "ROSEY", Usage: "with --output permissions: the bot's own account is `NAME`"},
 		},
-		Action: func(c *cli.Context) error {
-			name, err := oneArg(c, "plugin")
-			if err != nil {
-				return err
-			}
+		Action: ofOne("plugin", func(c *cli.Context) error {
+			name := c.Args().First()
 			if !event.ValidName(name) {
 				return usagef("%q is not a plugin's name: it is 1 to %d of A-Z a-z 0-9 _ -", name, event.MaxNameLength)
 			}
@@ -62,7 +59,7 @@ this takes effect at once, also while the bot runs.
 				}
 				return issueCreds(ctx, c, cmd, name)
 			})(c)
-		},
+		}),
 	}
 }
 

@@ -3,6 +3,7 @@ package cmd
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -78,24 +79,16 @@ $and $or $not; see docs/database.md. On a stopped bot the commands open its stor
 // from the store itself when none runs, and prints the contract's response.
 func (cmd command) ask(ctx context.Context, c *cli.Context, subject string, payload any, text func([]byte) error) error {
 	reply, err := cmd.reply(ctx, subject, payload)
-	if wantJSON(c) {
-		body := reply
-		if err != nil {
-			var encodeErr error
-			if body, encodeErr = event.AsError(err, event.DatabaseError).MarshalJSON(); encodeErr != nil {
-				return encodeErr
-			}
-		}
-		fmt.Fprintf(c.App.Writer, "%s\n", body)
-		if err != nil {
-			return errUnhealthy
-		}
-		return nil
-	}
-	if err != nil {
+	switch {
+	case err == nil && wantJSON(c):
+		_, err = fmt.Fprintf(c.App.Writer, "%s\n", reply)
 		return err
+	case err == nil:
+		return text(reply)
+	case wantJSON(c):
+		return errors.Join(encode(c, event.AsError(err, event.DatabaseError)), errUnhealthy)
 	}
-	return text(reply)
+	return err
 }
 
 func (cmd command) reply(ctx context.Context, subject string, payload any) ([]byte, error) {
@@ -248,11 +241,8 @@ func dbList(ctx context.Context, c *cli.Context, cmd command) error {
 		if err := json.Unmarshal(reply, &r); err != nil {
 			return fmt.Errorf("read the reply: %w", err)
 		}
-		t := newTable("collection", "records", "bytes")
-		for _, col := range r.Data {
-			t.AppendRow(table.Row{col.Name, col.Count, col.Bytes})
-		}
-		fmt.Fprintln(c.App.Writer, t.Render())
-		return nil
+		return printList(c, r.Data, table.Row{"collection", "records", "bytes"}, func(col kvstore.Collection) table.Row {
+			return table.Row{col.Name, col.Count, col.Bytes}
+		})
 	})
 }

@@ -34,24 +34,13 @@ func dbHistory(ctx context.Context, c *cli.Context, store *kvstore.Store, args [
 	if err != nil {
 		return err
 	}
-	t := newTable("revision", "when", "correlation", "record")
-	for _, r := range revisions {
-		if wantJSON(c) {
-			if err := encode(c, r); err != nil {
-				return err
-			}
-			continue
-		}
+	return printList(c, revisions, table.Row{"revision", "when", "correlation", "record"}, func(r kvstore.Revision) table.Row {
 		record := "(deleted)"
 		if !r.Deleted {
-			record = terminal.Escape(string(r.Data))
+			record = string(r.Data)
 		}
-		t.AppendRow(table.Row{r.Revision, r.Time.Local().Format("2006-01-02 15:04:05"), r.CorrelationID, record})
-	}
-	if !wantJSON(c) {
-		fmt.Fprintln(c.App.Writer, t.Render())
-	}
-	return nil
+		return table.Row{r.Revision, r.Time.Local().Format(time.DateTime), r.CorrelationID, record}
+	})
 }
 
 func dbExport(ctx context.Context, c *cli.Context, store *kvstore.Store, args []string) error {

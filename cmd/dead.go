@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
+	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/urfave/cli/v2"
 
 	"github.com/rosey-bot/rosey/consumers/deadletters"
@@ -28,7 +31,7 @@ func deadCommand() *cli.Command {
    rosey dead ls --all --output json`, Flags: []cli.Flag{
 				&cli.BoolFlag{Name: "all", Usage: "also those that were retried or dropped"}, outputFlag(),
 			}, Action: reading(listDead)},
-			{Name: "show", Usage: "show a dead letter and the event it is about", ArgsUsage: "STREAM:SEQ", Description: `   rosey dead show PLUGIN:17`, Flags: []cli.Flag{outputFlag()}, Action: reading(showDead)},
+			{Name: "show", Usage: "show a dead letter and the event it is about", ArgsUsage: "STREAM:SEQ", Description: `   rosey dead show PLUGIN:17`, Flags: []cli.Flag{outputFlag()}, Action: ofOne("dead letter", reading(showDead))},
 			{Name: "retry", Usage: "put the event to its consumer again", ArgsUsage: "STREAM:SEQ…", Description: `   rosey dead retry PLUGIN:17`, Action: reading(settleDead(func(ctx context.Context, bus *streams.Bus, ref event.Ref) (string, error) {
 				again, err := deadletters.Retry(ctx, bus, ref)
 				return "retried as " + again.String(), err
@@ -45,37 +48,23 @@ func listDead(ctx context.Context, c *cli.Context, cmd command) error {
 	if err != nil {
 		return err
 	}
-	t := newTable("dead letter", "when", "consumer", "subject", "attempts", "error", "state")
-	n := 0
-	for _, l := range letters {
-		if l.State != deadletters.Open && !c.Bool("all") {
-			continue
-		}
-		n++
-		if wantJSON(c) {
-			if err := encode(c, l); err != nil {
-				return err
-			}
-			continue
-		}
-		t.AppendRow(safeRow(l.Ref.String(), l.At.Local().Format("2006-01-02 15:04:05"), l.Consumer, l.Subject, l.Attempts, plugins.Shorten(terminal.Escape(l.Error), 60), l.State))
+	if !c.Bool("all") {
+		letters = slices.DeleteFunc(letters, func(l deadletters.Letter) bool { return l.State != deadletters.Open })
 	}
-	switch {
-	case wantJSON(c):
-	case n == 0:
+	if len(letters) == 0 && !wantJSON(c) {
 		fmt.Fprintln(c.App.Writer, "no dead letters")
-	default:
-		fmt.Fprintln(c.App.Writer, t.Render())
+		return nil
 	}
-	return nil
+	headers := table.Row{"dead letter", "when", "consumer", "subject", "attempts", "error", "state"}
+	return printList(c, letters, headers, func(l deadletters.Letter) table.Row {
+		return table.Row{
+			l.Ref.String(), l.At.Local().Format(time.DateTime), l.Consumer, l.Subject, l.Attempts, plugins.Shorten(terminal.Escape(l.Error), 60), l.State,
+		}
+	})
 }
 
 func showDead(ctx context.Context, c *cli.Context, cmd command) error {
-	text, err := oneArg(c, "dead letter")
-	if err != nil {
-		return err
-	}
-	ref, err := event.ParseRef(text)
+	ref, err := event.ParseRef(c.Args().First())
 	if err != nil {
 		return &usageError{err}
 	}
@@ -109,7 +98,7 @@ func printableStack(stack string) string {
 	return strings.Join(lines, "\n")
 }
 
-func settleDead(settle func(context.Context, *streams.Bus, event.Ref) (string, error)) func(context.Context, *cli.Context, command) error {
+func settleDead(settle func(context.Context, *streams.Bus, event.Ref) (string, error)) clientAction {
 	return func(ctx context.Context, c *cli.Context, cmd command) error {
 		if !c.Args().Present() {
 			return usagef("name dead letters as rosey dead ls shows them: rosey dead %s STREAM:SEQ…", c.Command.Name)

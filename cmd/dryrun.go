@@ -1,11 +1,9 @@
 package cmd
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -66,10 +64,10 @@ func dryRunPlugin(c *cli.Context) (plugins.Plugin, error) {
 		excluded = append(excluded, "since", "until", "subject", "channel", "user", "plugin", "correlation", "grep")
 	}
 	for _, flag := range excluded {
-		if c.IsSet(flag) && c.IsSet("case") {
+		switch {
+		case c.IsSet(flag) && c.IsSet("case"):
 			return plugins.Plugin{}, usagef("--%s and --case do not go together: a case has its own events", flag)
-		}
-		if c.IsSet(flag) {
+		case c.IsSet(flag):
 			return plugins.Plugin{}, usagef("--%s and --into do not go together", flag)
 		}
 	}
@@ -98,7 +96,7 @@ func dryRunOnFile(ctx context.Context, c *cli.Context, p plugins.Plugin) error {
 	defer f.Close()
 	kase, err := dryrun.Load(f)
 	if errors.Is(err, dryrun.ErrNotCase) || errors.Is(err, dryrun.ErrNoEvents) {
-		return usagef("--case %s: %w: name a file that rosey replay --save made", c.String("case"), err)
+		err = fmt.Errorf("%w: name a file that rosey replay --save made", err)
 	}
 	if err != nil {
 		return usagef("--case %s: %w", c.String("case"), err)
@@ -127,11 +125,19 @@ func dryRun(ctx context.Context, c *cli.Context, p plugins.Plugin, kase *dryrun.
 	for r, err := range dryrun.Run(ctx, kase, p, dryrun.Options{Others: catalogOf(c.App), Tracer: tel.Tracer("dryrun"), Logger: log}) {
 		if err != nil {
 			done()
-			return dryRunError(err)
+			if event.CodeOf(err) == event.InvalidInput {
+				return &usageError{err}
+			}
+			return fmt.Errorf("dry run: %w", err)
 		}
 		ran++
 		counts[r.Status()]++
-		if err := printResult(c, r); err != nil {
+		if wantJSON(c) {
+			err = encode(c, r)
+		} else {
+			err = r.WriteText(c.App.Writer, terminal.HasColor(c.App.Writer), time.Local)
+		}
+		if err != nil {
 			return err
 		}
 		if c.IsSet("case") && c.IsSet("save") {
@@ -162,20 +168,6 @@ func dryRun(ctx context.Context, c *cli.Context, p plugins.Plugin, kase *dryrun.
 	return nil
 }
 
-func dryRunError(err error) error {
-	if event.CodeOf(err) == event.InvalidInput {
-		return &usageError{err}
-	}
-	return fmt.Errorf("dry run: %w", err)
-}
-
-func printResult(c *cli.Context, r dryrun.Result) error {
-	if wantJSON(c) {
-		return encode(c, r)
-	}
-	return r.WriteText(c.App.Writer, terminal.HasColor(c.App.Writer), time.Local)
-}
-
 func printCounts(c *cli.Context, ran int, counts map[dryrun.Status]int) error {
 	statuses := []dryrun.Status{dryrun.Same, dryrun.Changed, dryrun.Missing, dryrun.New, dryrun.Excluded}
 	if wantJSON(c) {
@@ -200,16 +192,11 @@ func printCounts(c *cli.Context, ran int, counts map[dryrun.Status]int) error {
 // saveCase replaces the file only when all of the new one is there: it may be
 // the one that was read.
 func saveCase(path string, kase *dryrun.Case) error {
-	var b bytes.Buffer
-	if err := kase.Save(&b); err != nil {
-		return err
-	}
 	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
 	if err != nil {
 		return usagef("--save: %w", err)
 	}
-	_, err = io.Copy(f, &b)
-	if err = errors.Join(err, f.Close()); err == nil {
+	if err = errors.Join(kase.Save(f), f.Close()); err == nil {
 		err = os.Rename(f.Name(), path)
 	}
 	if err != nil {

@@ -8,7 +8,6 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/internal/version"
 	"github.com/rosey-bot/rosey/replay/spans"
 	"github.com/rosey-bot/rosey/telemetry"
@@ -23,7 +22,7 @@ func exportFlags() []cli.Flag {
 }
 
 // orExport makes an action send traces instead when --export-otlp is given.
-func orExport(action func(ctx context.Context, c *cli.Context, cmd command) error) func(ctx context.Context, c *cli.Context, cmd command) error {
+func orExport(action clientAction) clientAction {
 	return func(ctx context.Context, c *cli.Context, cmd command) error {
 		if !c.IsSet("export-otlp") {
 			if c.Bool("again") {
@@ -68,23 +67,13 @@ func exportSpans(ctx context.Context, c *cli.Context, cmd command) (err error) {
 	query.Progress = show
 	sent, err := spans.Export(ctx, cmd.JS, query, exporter, res)
 	done()
-	if sent.Spans > 0 {
-		if err := printExported(c, sent, url); err != nil {
-			return err
-		}
+	switch {
+	case sent.Spans == 0:
+	case wantJSON(c):
+		// sent_before is what earlier versions did not send again.
+		err = errors.Join(err, encode(c, map[string]any{"spans": sent.Spans, "traces": sent.Traces, "sent_before": 0, "url": url}))
+	default:
+		fmt.Fprintf(c.App.Writer, "sent %d spans of %d traces to %s\n", sent.Spans, sent.Traces, url)
 	}
 	return replayError(err)
-}
-
-func printExported(c *cli.Context, sent spans.Result, url string) error {
-	if !wantJSON(c) {
-		_, err := fmt.Fprintf(c.App.Writer, "sent %d spans of %d traces to %s\n", sent.Spans, sent.Traces, url)
-		return err
-	}
-	// sent_before is what earlier versions did not send again.
-	line, err := event.Encode(map[string]any{"spans": sent.Spans, "traces": sent.Traces, "sent_before": 0, "url": url})
-	if err == nil {
-		_, err = fmt.Fprintf(c.App.Writer, "%s\n", line)
-	}
-	return err
 }

@@ -19,11 +19,8 @@ func newPluginCommand() *cli.Command {
 
    rosey plugin new greeter && go test ./plugins/greeter`,
 		Flags: []cli.Flag{&cli.StringFlag{Name: "dir", Usage: "write it below `DIR` (default: the checkout's plugins folder)"}},
-		Action: func(c *cli.Context) error {
-			name, err := oneArg(c, "name")
-			if err != nil {
-				return err
-			}
+		Action: ofOne("name", func(c *cli.Context) error {
+			name := c.Args().First()
 			if _, err := scaffold.New(name); err != nil {
 				return &usageError{err}
 			}
@@ -48,6 +45,6 @@ func newPluginCommand() *cli.Command {
 			}
 			fmt.Fprint(c.App.Writer, next)
 			return nil
-		},
+		}),
 	}
 }

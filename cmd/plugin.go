@@ -1,12 +1,14 @@
 package cmd
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
 	"strings"
 	"time"
 
+	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/urfave/cli/v2"
 
 	"github.com/rosey-bot/rosey/bot"
@@ -36,7 +38,7 @@ A plugin as its own process, beside a bot in another terminal:
    rosey plugin run trivia
    rosey plugin run trivia --creds trivia.creds      see rosey plugin creds`,
 				Flags:  []cli.Flag{&cli.StringFlag{Name: "metrics", Usage: "serve /metrics, /healthz and /readyz at `ADDR`, such as 127.0.0.1:9465"}},
-				Action: runPlugin},
+				Action: ofOne("plugin", runPlugin)},
 			{Name: "restart", Usage: "start every process of a plugin over", ArgsUsage: "NAME", Description: `   rosey plugin restart trivia`, Action: ofOne("plugin", running(restartPlugin))},
 			{Name: "pause", Usage: "leave a plugin's commands in the stream until it is resumed", ArgsUsage: "NAME",
 				Description: `   rosey plugin pause trivia
@@ -50,58 +52,23 @@ A plugin as its own process, beside a bot in another terminal:
 	}
 }
 
-// ofOne makes an action check its one argument before it opens a store.
-func ofOne(what string, action cli.ActionFunc) cli.ActionFunc {
-	return func(c *cli.Context) error {
-		if _, err := oneArg(c, what); err != nil {
-			return err
-		}
-		return action(c)
-	}
-}
-
-func oneArg(c *cli.Context, what string) (string, error) {
-	if c.Args().Len() != 1 || c.Args().First() == "" {
-		return "", usagef("give one %s: %s %s", what, c.Command.HelpName, c.Command.ArgsUsage)
-	}
-	return c.Args().First(), nil
-}
-
 func listPlugins(ctx context.Context, c *cli.Context, cmd command) error {
 	list, err := host.Statuses(ctx, cmd.Conn, cmd.JS)
 	if err != nil {
 		return err
 	}
-	if wantJSON(c) {
-		for _, p := range list {
-			if err := encode(c, p); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	if len(list) == 0 {
+	if len(list) == 0 && !wantJSON(c) {
 		fmt.Fprintln(c.App.Writer, "no plugin is registered yet: start the bot with rosey run, or a plugin with rosey plugin run NAME")
 		return nil
 	}
-	t := newTable("plugin", "version", "state", "processes", "behind", "unacknowledged", "rank", "commands")
-	for _, p := range list {
-		commands := strings.Join(p.Commands, " ")
-		if p.Problem != "" {
-			commands = p.Problem
-		}
-		t.AppendRow(safeRow(p.Name, p.Version, p.State, p.Processes, p.Lag, p.Unacked, p.MinRank, commands))
-	}
-	fmt.Fprintln(c.App.Writer, t.Render())
-	return nil
+	headers := table.Row{"plugin", "version", "state", "processes", "behind", "unacknowledged", "rank", "commands"}
+	return printList(c, list, headers, func(p host.Status) table.Row {
+		return table.Row{p.Name, p.Version, p.State, p.Processes, p.Lag, p.Unacked, p.MinRank, cmp.Or(p.Problem, strings.Join(p.Commands, " "))}
+	})
 }
 
 func runPlugin(c *cli.Context) error {
-	name, err := oneArg(c, "plugin")
-	if err != nil {
-		return err
-	}
-	p, err := catalogOf(c.App).find(name)
+	p, err := catalogOf(c.App).find(c.Args().First())
 	if err != nil {
 		return err
 	}

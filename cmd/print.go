@@ -53,24 +53,39 @@ func printField(w io.Writer, reply []byte, name string) error {
 	return nil
 }
 
-func newTable(headers ...any) table.Writer {
+// printList prints a list as lines of JSON or as a table.
+func printList[T any](c *cli.Context, list []T, headers table.Row, row func(T) table.Row) error {
+	if !wantJSON(c) {
+		fmt.Fprintln(c.App.Writer, tableOf(list, headers, row))
+		return nil
+	}
+	for _, v := range list {
+		if err := encode(c, v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tableOf returns a table with a row for each element of a list, in which what others
+// wrote cannot speak to the terminal.
+func tableOf[T any](list []T, headers table.Row, row func(T) table.Row) string {
 	t := table.NewWriter()
 	style := table.StyleLight
 	style.Options = table.OptionsNoBordersAndSeparators
 	style.Format.Header = 0
 	t.SetStyle(style)
-	t.AppendHeader(table.Row(headers))
-	return t
-}
-
-// safeRow is a row of a table in which what others wrote cannot speak to the terminal.
-func safeRow(cells ...any) table.Row {
-	for i, cell := range cells {
-		if text, ok := cell.(string); ok {
-			cells[i] = terminal.Escape(text)
+	t.AppendHeader(headers)
+	for _, v := range list {
+		cells := row(v)
+		for i, cell := range cells {
+			if text, ok := cell.(string); ok {
+				cells[i] = terminal.Escape(text)
+			}
 		}
+		t.AppendRow(cells)
 	}
-	return cells
+	return t.Render()
 }
 
 // progressLine rewrites one line on a terminal as long work goes on; elsewhere

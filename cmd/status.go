@@ -16,7 +16,6 @@ import (
 
 	"github.com/rosey-bot/rosey/bot"
 	"github.com/rosey-bot/rosey/internal/client"
-	"github.com/rosey-bot/rosey/internal/terminal"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/connect"
 )
@@ -151,9 +150,9 @@ func (s fullStatus) text() string {
 	case s.Ready && len(s.Bots) > 1:
 		fmt.Fprintf(&b, "ready: %d bots share %d channels\n", len(s.Bots), len(s.Bot.Channels))
 	case s.Ready && len(s.Bot.Channels) > 1:
-		fmt.Fprintf(&b, "ready: in %d channels as pid %d, for %s\n", len(s.Bot.Channels), s.Bot.PID, humanSeconds(s.Bot.Uptime))
+		fmt.Fprintf(&b, "ready: in %d channels as pid %d, for %s\n", len(s.Bot.Channels), s.Bot.PID, s.Bot.Age())
 	case s.Ready:
-		fmt.Fprintf(&b, "ready: in channel %s of %s as pid %d, for %s\n", s.Bot.Channel, s.Bot.Site, s.Bot.PID, humanSeconds(s.Bot.Uptime))
+		fmt.Fprintf(&b, "ready: in channel %s of %s as pid %d, for %s\n", s.Bot.Channel, s.Bot.Site, s.Bot.PID, s.Bot.Age())
 	default:
 		fmt.Fprintf(&b, "NOT ready: %s\n", s.Problem)
 	}
@@ -168,13 +167,12 @@ func (s fullStatus) text() string {
 		}
 	}
 	for _, bot := range s.Bots {
-		fmt.Fprintf(&b, "\n%s, pid %d, for %s:\n%s\n", bot.Host, bot.PID, humanSeconds(bot.Uptime), channelTable(bot.Channels))
+		fmt.Fprintf(&b, "\n%s, pid %d, for %s:\n%s\n", bot.Host, bot.PID, bot.Age(), channelTable(bot.Channels))
 	}
 	if len(s.Bots) == 0 && s.Bot != nil && len(s.Bot.Channels) > 1 {
 		b.WriteString("\n" + channelTable(s.Bot.Channels) + "\n")
 	}
-	t := newTable("stream", "events", "size", "oldest", "kept for", "kept below")
-	for _, st := range s.Streams {
+	b.WriteString("\n" + tableOf(s.Streams, table.Row{"stream", "events", "size", "oldest", "kept for", "kept below"}, func(st streamStatus) table.Row {
 		oldest, most := "", "no limit"
 		if st.Messages > 0 {
 			oldest = humanize.Time(st.First)
@@ -182,21 +180,19 @@ func (s fullStatus) text() string {
 		if st.MaxBytes > 0 {
 			most = humanize.IBytes(uint64(st.MaxBytes))
 		}
-		t.AppendRow(table.Row{st.Name, humanize.Comma(int64(st.Messages)), humanize.IBytes(st.Bytes), oldest, st.MaxAge, most})
-	}
-	b.WriteString("\n" + t.Render() + "\n")
-	t = newTable("consumer", "stream", "behind", "unacknowledged", "redelivered", "state")
-	for _, cs := range s.Consumers {
-		t.AppendRow(table.Row{cs.Name, cs.Stream, humanize.Comma(int64(cs.Lag)), cs.Unacked, cs.Redelivered, cs.Condition()})
-	}
-	b.WriteString("\n" + t.Render() + "\n")
+		return table.Row{st.Name, humanize.Comma(int64(st.Messages)), humanize.IBytes(st.Bytes), oldest, st.MaxAge, most}
+	}) + "\n")
+	headers := table.Row{"consumer", "stream", "behind", "unacknowledged", "redelivered", "state"}
+	b.WriteString("\n" + tableOf(s.Consumers, headers, func(cs streams.ConsumerState) table.Row {
+		return table.Row{cs.Name, cs.Stream, humanize.Comma(int64(cs.Lag)), cs.Unacked, cs.Redelivered, cs.Condition()}
+	}) + "\n")
 	return b.String()
 }
 
 // channelTable shows the state of each channel.
 func channelTable(list []bot.ChannelStatus) string {
-	t := newTable("channel", "site", "user", "said", "unheard", "reconnects", "state")
-	for _, c := range list {
+	headers := table.Row{"channel", "site", "user", "said", "unheard", "reconnects", "state"}
+	return tableOf(list, headers, func(c bot.ChannelStatus) table.Row {
 		state, n := "connected", c.Connector
 		switch {
 		case c.Holder != "":
@@ -204,11 +200,8 @@ func channelTable(list []bot.ChannelStatus) string {
 		case c.Problem != "":
 			state = "NOT connected: " + c.Problem
 		}
-		t.AppendRow(table.Row{
-			c.Channel, c.Site, c.User, n.Echoed, n.Refused + n.Expired + n.Unconfirmed, max(n.Joins-1, 0), terminal.Escape(state),
-		})
-	}
-	return t.Render()
+		return table.Row{c.Channel, c.Site, c.User, n.Echoed, n.Refused + n.Expired + n.Unconfirmed, max(n.Joins-1, 0), state}
+	})
 }
 
 func retentionText(d time.Duration) string {
@@ -221,10 +214,6 @@ func retentionText(d time.Duration) string {
 	default:
 		return d.String()
 	}
-}
-
-func humanSeconds(s float64) string {
-	return time.Duration(s * float64(time.Second)).Round(time.Second).String()
 }
 
 // printEnv prints the variables by which NATS tools reach the running bot.

@@ -43,23 +43,15 @@ const variablePrefix = "ROSEY_"
 // Others with the prefix are allowed: an orchestrator sets ROSEY_SERVICE_HOST and more of
 // the kind where a service is called rosey.
 func checkVariables(app *cli.App) error {
-	var known []string
-	add := func(name string) { known = append(known, strings.TrimPrefix(name, variablePrefix)) }
-	for _, name := range settings.SecretVariables {
-		add(name)
-	}
+	known := slices.Clone(settings.SecretVariables)
 	for _, p := range catalogOf(app) {
-		for _, name := range p.Variables {
-			add(name)
-		}
+		known = append(known, p.Variables...)
 	}
 	var walk func([]cli.Flag, []*cli.Command)
 	walk = func(flags []cli.Flag, commands []*cli.Command) {
 		for _, f := range flags {
 			if f, ok := f.(cli.DocGenerationFlag); ok {
-				for _, name := range f.GetEnvVars() {
-					add(name)
-				}
+				known = append(known, f.GetEnvVars()...)
 			}
 		}
 		for _, c := range commands {
@@ -67,6 +59,9 @@ func checkVariables(app *cli.App) error {
 		}
 	}
 	walk(app.Flags, app.Commands)
+	for i, name := range known {
+		known[i] = strings.TrimPrefix(name, variablePrefix)
+	}
 	for _, v := range os.Environ() {
 		name, _, _ := strings.Cut(v, "=")
 		said, ours := strings.CutPrefix(name, variablePrefix)

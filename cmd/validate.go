@@ -12,16 +12,29 @@ import (
 func checked(action cli.ActionFunc) cli.ActionFunc {
 	return func(c *cli.Context) error {
 		for _, f := range c.Command.Flags {
-			name := f.Names()[0]
-			if flag, ok := f.(*cli.StringFlag); ok && len(flag.EnvVars) == 0 && c.IsSet(name) && c.String(name) == "" {
-				return usagef("--%s is empty: say what it is to be, or leave it out", name)
+			name, empty := f.Names()[0], false
+			switch flag := f.(type) {
+			case *cli.StringFlag:
+				empty = len(flag.EnvVars) == 0 && c.IsSet(name) && c.String(name) == ""
+			case *cli.StringSliceFlag:
+				empty = len(flag.EnvVars) == 0 && slices.Contains(c.StringSlice(name), "")
 			}
-			if flag, ok := f.(*cli.StringSliceFlag); ok && len(flag.EnvVars) == 0 && slices.Contains(c.StringSlice(name), "") {
+			if empty {
 				return usagef("--%s is empty: say what it is to be, or leave it out", name)
 			}
 		}
 		if c.Command.ArgsUsage == "" && len(c.Command.Subcommands) == 0 && c.Args().Present() {
 			return noArguments(c)
+		}
+		return action(c)
+	}
+}
+
+// ofOne makes an action check its one argument before anything else.
+func ofOne(what string, action cli.ActionFunc) cli.ActionFunc {
+	return func(c *cli.Context) error {
+		if c.Args().Len() != 1 || c.Args().First() == "" {
+			return usagef("give one %s: %s %s", what, c.Command.HelpName, c.Command.ArgsUsage)
 		}
 		return action(c)
 	}

@@ -23,16 +23,11 @@ func (c *checkup) checkConfiguration(context.Context) {
 		c.fail("correct it: docs/settings.md and rosey run --help list the settings", "%v", c.SettingsError)
 		return
 	}
-	good := true
-	fail := func(do, format string, args ...any) {
-		good = false
-		c.fail(do, format, args...)
-	}
 	if _, err := telemetry.NewLogger(io.Discard, cmp.Or(c.settings.LogLevel, "info"), c.settings.LogFormat); err != nil {
-		fail("correct log_level or log_format in the configuration", "%v", err)
+		c.fail("correct log_level or log_format in the configuration", "%v", err)
 	}
 	if err := bot.New(c.settings, c.Plugins...).CheckPlugins(); err != nil {
-		fail("correct plugins in the configuration, or --plugins", "%v", err)
+		c.fail("correct plugins in the configuration, or --plugins", "%v", err)
 	}
 	if address := c.settings.Console; address != "" && address != settings.ConsoleOff {
 		access, err := c.settings.ConsoleAccess.Access()
@@ -40,19 +35,20 @@ func (c *checkup) checkConfiguration(context.Context) {
 			err = settings.ExplainConsole(console.ValidateAccess(address, access))
 		}
 		if err != nil {
-			fail("correct console or console_access in the configuration", "%v", err)
+			c.fail("correct console or console_access in the configuration", "%v", err)
 		}
 	}
 	for name, l := range c.settings.StreamLimits() {
 		i := slices.IndexFunc(streams.Specs(), func(s streams.Spec) bool { return s.Name == name })
 		if i < 0 {
-			fail("correct retention in "+c.SettingsFile, "retention names a stream %s that does not exist", name)
+			c.fail("correct retention in "+c.SettingsFile, "retention names a stream %s that does not exist", name)
 			continue
 		}
 		if _, err := streams.Specs()[i].Differences(jetstream.StreamConfig{}, streams.Options{Limits: map[string]streams.Limits{name: l}}); err != nil {
-			fail("correct retention in "+c.SettingsFile, "stream %s: %v", name, err)
+			c.fail("correct retention in "+c.SettingsFile, "stream %s: %v", name, err)
 		}
 	}
+	good := c.bad == 0
 	for name, address := range map[string]string{"listen": c.settings.Listen, "metrics": c.settings.Metrics} {
 		host, _, err := net.SplitHostPort(address)
 		ip := net.ParseIP(host)

@@ -19,32 +19,28 @@ const farBehind = 1000
 
 // checkConsumers looks for consumers that are behind.
 func (c *checkup) checkConsumers(ctx context.Context) {
-	good, waiting := true, uint64(0)
-	warn := func(do, format string, args ...any) {
-		good = false
-		c.warn(do, format, args...)
-	}
+	waiting := uint64(0)
 	durables, err := streams.Consumers(ctx, c.client.JS)
 	for _, d := range grouped(durables) {
 		waiting += d.Backlog()
 		switch name := d.Name + " on " + d.Stream; {
 		case d.Paused:
-			warn("rosey plugin resume "+strings.TrimPrefix(d.Name, streams.Durable("")), "%s is paused, and %d events wait for it", name, d.Backlog())
+			c.warn("rosey plugin resume "+strings.TrimPrefix(d.Name, streams.Durable("")), "%s is paused, and %d events wait for it", name, d.Backlog())
 		case c.bot != nil && !d.Attended:
 			c.detached = append(c.detached, d.Name)
-			warn(readerOf(d.Name), "nobody reads %s, and %d events wait", name, d.Backlog())
+			c.warn(readerOf(d.Name), "nobody reads %s, and %d events wait", name, d.Backlog())
 		case c.bot != nil && d.Lag > farBehind:
-			warn("rosey replay --since 10m --summary shows what takes long", "%s is %s events behind", name, humanize.Comma(int64(d.Lag)))
+			c.warn("rosey replay --since 10m --summary shows what takes long", "%s is %s events behind", name, humanize.Comma(int64(d.Lag)))
 		case d.Redelivered > 0:
-			warn("rosey replay --since 10m --tree shows which, and the bot's log why", "%s tries %d event(s) again", name, d.Redelivered)
+			c.warn("rosey replay --since 10m --tree shows which, and the bot's log why", "%s tries %d event(s) again", name, d.Redelivered)
 		}
 	}
 	switch {
 	case err != nil:
 		c.fail("see the server's log", "%v", err)
-	case good && c.bot == nil && waiting > 0:
+	case c.bad == 0 && c.bot == nil && waiting > 0:
 		c.ok("%d, none in trouble; %s events wait for the bot to run", len(durables), humanize.Comma(int64(waiting)))
-	case good:
+	case c.bad == 0:
 		c.ok("%d, none in trouble", len(durables))
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"time"
 
 	"github.com/rosey-bot/rosey/bot"
 	"github.com/rosey-bot/rosey/internal/client"
@@ -52,6 +51,7 @@ type checkup struct {
 	detached []string       // consumers that no process pulls from, which was reported
 
 	check  string // that runs
+	bad    int    // findings of the check that are not OK
 	report func(Finding)
 }
 
@@ -98,7 +98,7 @@ func Run(ctx context.Context, s Subject, report func(Finding)) error {
 			return ctx.Err()
 		}
 		if c.has(check.needs) {
-			c.check = check.name
+			c.check, c.bad = check.name, 0
 			check.run(c, ctx)
 		}
 	}
@@ -122,14 +122,11 @@ func (c *checkup) ok(format string, args ...any) {
 }
 
 func (c *checkup) warn(do, format string, args ...any) {
+	c.bad++
 	c.report(Finding{c.check, Warn, fmt.Sprintf(format, args...), do})
 }
 
 func (c *checkup) fail(do, format string, args ...any) {
+	c.bad++
 	c.report(Finding{c.check, Fail, fmt.Sprintf(format, args...), do})
-}
-
-// uptime is a bot's uptime in words.
-func uptime(s bot.Status) string {
-	return time.Duration(s.Uptime * float64(time.Second)).Round(time.Second).String()
 }

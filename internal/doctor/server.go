@@ -101,8 +101,8 @@ func (c *checkup) checkBot(ctx context.Context) {
 		return
 	}
 	if n := len(status.Channels); n > 1 {
-		c.ok("pid %d in %d channels, for %s", status.PID, n, uptime(status))
+		c.ok("pid %d in %d channels, for %s", status.PID, n, status.Age())
 		return
 	}
-	c.ok("pid %d in channel %s of %s, for %s", status.PID, status.Channel, status.Site, uptime(status))
+	c.ok("pid %d in channel %s of %s, for %s", status.PID, status.Channel, status.Site, status.Age())
 }

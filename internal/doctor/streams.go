@@ -15,7 +15,7 @@ import (
 // checkStreams compares the streams with what they should be.
 func (c *checkup) checkStreams(ctx context.Context) {
 	c.complete = true
-	good, messages, bytes := true, uint64(0), uint64(0)
+	messages, bytes := uint64(0), uint64(0)
 	for _, spec := range streams.Specs() {
 		s, err := c.client.JS.Stream(ctx, spec.Name)
 		if err != nil {
@@ -27,15 +27,13 @@ func (c *checkup) checkStreams(ctx context.Context) {
 		messages, bytes = messages+info.State.Msgs, bytes+info.State.Bytes
 		found, err := spec.Differences(info.Config, streams.Options{Replicas: c.settings.Replicas, Limits: c.settings.StreamLimits()})
 		if err != nil {
-			good = false
 			c.fail("rosey backup DIR first, then change the stream or use another store", "%s: %v", spec.Name, err)
 		}
 		for _, d := range found {
-			good = false
 			c.warn("restart the bot with these settings: it puts that right", "%s: %s", spec.Name, d)
 		}
 	}
-	if good && c.complete {
+	if c.bad == 0 {
 		c.ok("all %d are as they should be, with %s events in %s", len(streams.Specs()), humanize.Comma(int64(messages)), humanize.IBytes(bytes))
 	}
 }
