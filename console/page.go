@@ -2,15 +2,12 @@ package console
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"embed"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"html/template"
 	"io/fs"
-	"mime"
 	"net/http"
 	"net/url"
 	"path"
@@ -200,37 +197,16 @@ func redirect(w http.ResponseWriter, r *http.Request, text, to string) error {
 	return nil
 }
 
-// asset is a file that pages use.
-type asset struct {
-	body      []byte
-	tag, kind string
-}
-
-// assets serves the embedded files. They are small and asked for again with
-// their tag, so that a new version is seen at once.
+// assets serves the embedded files. They are small, and asked for again each time, so
+// that those of a new version are seen at once.
 func assets() http.Handler {
-	all := map[string]asset{}
-	names, err := fs.Glob(files, "assets/*")
-	if err != nil {
-		panic(err)
-	}
-	for _, name := range names {
-		body, err := files.ReadFile(name)
-		if err != nil {
-			panic(err)
-		}
-		sum := sha256.Sum256(body)
-		all["/"+name] = asset{body, `"` + hex.EncodeToString(sum[:8]) + `"`, mime.TypeByExtension(path.Ext(name))}
-	}
+	serve := http.FileServerFS(files)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		a, ok := all[r.URL.Path]
-		if !ok {
-			http.NotFound(w, r)
+		if strings.HasSuffix(r.URL.Path, "/") {
+			http.NotFound(w, r) // no listing
 			return
 		}
-		w.Header().Set("Content-Type", a.kind)
 		w.Header().Set("Cache-Control", "no-cache")
-		w.Header().Set("ETag", a.tag)
-		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(a.body))
+		serve.ServeHTTP(w, r)
 	})
 }

@@ -4,6 +4,7 @@
 package audit
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -174,84 +175,77 @@ func (e *Entry) note(text string) {
 	e.Note = text
 }
 
-// readers make an entry of each subject's payload.
-var readers = map[string]func(*Entry, event.Envelope) error{
-	event.SubjectChat: reader(func(e *Entry, p event.Chat) {
-		e.Kind, e.Channel, e.User, e.Text, e.Rank = KindChat, p.Channel, p.User, p.Message, &p.Rank
+// kinds are those of the subjects of one kind each.
+var kinds = map[string]string{
+	event.SubjectChat: KindChat, event.SubjectPM: KindPM, event.SubjectUserJoin: KindJoin, event.SubjectUserLeave: KindLeave, event.SubjectUserRank: KindRank,
+	event.SubjectMediaChange: KindMedia, event.SubjectMediaQueue: KindQueue, event.SubjectMediaDelete: KindDelete, event.SubjectConnection: KindOnline,
+}
+
+// payload has the fields of every subject of the history but cytube.erasure. Decode has
+// checked that those that a subject must have are there.
+type payload struct {
+	Channel  string `json:"channel"`
+	User     string `json:"user"`
+	To       string `json:"to"`
+	By       string `json:"by"`
+	Message  string `json:"message"`
+	Reason   string `json:"reason"`
+	State    string `json:"state"`
+	Time     int64  `json:"time"` // ms
+	Title    string `json:"title"`
+	URL      string `json:"url"`
+	Type     string `json:"type"`
+	Duration int    `json:"duration"` // seconds
+	QueuedBy string `json:"queued_by"`
+
+	event.Extra `json:"-"`
+}
+
+func (e *Entry) fill(env event.Envelope) error {
+	action := event.Match(event.AllModeration, env.Subject)
+	kind, ok := kinds[env.Subject]
+	switch {
+	case env.Subject == event.SubjectErasure:
+		return e.fillErasure(env)
+	case action:
+		kind = strings.TrimPrefix(env.Subject, event.ModerationSubject(""))
+	case !ok:
+		return fmt.Errorf("%s is not part of the history", env.Subject)
+	}
+	p, err := event.As[payload](env)
+	if err != nil {
+		return err
+	}
+	e.Kind, e.Channel, e.User, e.To, e.By, e.Text = kind, p.Channel, cmp.Or(p.User, p.QueuedBy), p.To, p.By, cmp.Or(p.Message, p.Reason)
+	if rank, err := strconv.ParseFloat(string(p.Extra["rank"]), 64); err == nil {
+		whole := int(math.Floor(rank))
+		e.Rank = &whole
+	}
+	if action || kind == KindChat || kind == KindPM {
 		e.At = time.UnixMilli(p.Time)
+	}
+	switch kind {
+	case KindChat:
 		e.Action = string(p.Extra["action"]) == "true"
 		if string(p.Extra["shadow"]) == "true" {
 			e.note("muted in secret: only its author and moderators saw it")
 		}
-	}),
-	event.SubjectPM: reader(func(e *Entry, p event.PM) {
-		e.Kind, e.Channel, e.User, e.To, e.Text, e.Rank = KindPM, p.Channel, p.User, p.To, p.Message, &p.Rank
-		e.At = time.UnixMilli(p.Time)
-	}),
-	event.SubjectUserJoin: reader(func(e *Entry, p event.UserJoin) {
-		e.Kind, e.Channel, e.User, e.Rank = KindJoin, p.Channel, p.User, &p.Rank
-	}),
-	event.SubjectUserLeave: reader(func(e *Entry, p event.UserLeave) {
-		e.Kind, e.Channel, e.User = KindLeave, p.Channel, p.User
-	}),
-	event.SubjectUserRank: reader(func(e *Entry, p event.UserRank) {
-		e.Kind, e.Channel, e.User, e.Rank = KindRank, p.Channel, p.User, &p.Rank
-	}),
-	event.SubjectMediaChange: reader(func(e *Entry, p event.MediaChange) {
-		e.Kind, e.Channel, e.User = KindMedia, p.Channel, p.QueuedBy
+	case KindMedia, KindQueue, KindDelete:
 		e.Media = &Media{p.Title, p.URL, p.Type, p.Duration, p.QueuedBy}
-	}),
-	event.SubjectMediaQueue: reader(func(e *Entry, p event.MediaQueue) {
-		e.Kind, e.Channel, e.User = KindQueue, p.Channel, p.QueuedBy
-		e.Media = &Media{p.Title, p.URL, p.Type, p.Duration, p.QueuedBy}
-	}),
-	event.SubjectMediaDelete: reader(func(e *Entry, p event.MediaDelete) {
-		e.Kind, e.Channel, e.User = KindDelete, p.Channel, p.QueuedBy
-		e.Media = &Media{p.Title, p.URL, p.Type, p.Duration, p.QueuedBy}
-	}),
-	event.SubjectConnection: reader(func(e *Entry, p event.Connection) {
-		e.Kind, e.Channel, e.Text = KindOnline, p.Channel, p.Reason
+	case KindOnline:
 		if p.State == event.StateDown {
 			e.Kind = KindGap
 		}
-	}),
-	event.SubjectErasure: reader(func(e *Entry, p event.Erasure) {
-		n := 0
-		for _, seqs := range p.Events {
-			n += len(seqs)
-		}
-		e.Kind, e.Text, e.Note = KindErasure, p.Reason, strconv.Itoa(n)+" event(s) erased"
-	}),
+	}
+	return nil
 }
 
-var moderation = func(e *Entry, env event.Envelope) error {
-	return reader(func(e *Entry, p event.Moderation) {
-		e.Kind, e.Channel, e.User, e.By, e.Text = strings.TrimPrefix(env.Subject, event.ModerationSubject("")), p.Channel, p.User, p.By, p.Reason
-		e.At = time.UnixMilli(p.Time)
-		if rank, err := strconv.ParseFloat(string(p.Extra["rank"]), 64); err == nil {
-			whole := int(math.Floor(rank))
-			e.Rank = &whole
-		}
-	})(e, env)
-}
-
-func reader[T any](fill func(*Entry, T)) func(*Entry, event.Envelope) error {
-	return func(e *Entry, env event.Envelope) error {
-		p, err := event.As[T](env)
-		if err == nil {
-			fill(e, p)
-		}
-		return err
+func (e *Entry) fillErasure(env event.Envelope) error {
+	p, err := event.As[event.Erasure](env)
+	n := 0
+	for _, seqs := range p.Events {
+		n += len(seqs)
 	}
-}
-
-func (e *Entry) fill(env event.Envelope) error {
-	r, ok := readers[env.Subject]
-	if event.Match(event.AllModeration, env.Subject) {
-		r, ok = moderation, true
-	}
-	if !ok {
-		return fmt.Errorf("%s is not part of the history", env.Subject)
-	}
-	return r(e, env)
+	e.Kind, e.Text, e.Note = KindErasure, p.Reason, strconv.Itoa(n)+" event(s) erased"
+	return err
 }

@@ -10,7 +10,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -46,6 +45,10 @@ type sealLine struct {
 	Digest string `json:"digest"` // SHA-256, hex
 }
 
+func newSealLine(e replay.Event) sealLine {
+	return sealLine{e.Ref.Seq, e.At.UTC().Format(time.RFC3339Nano), digest(e)}
+}
+
 type sealFoot struct {
 	Count     int    `json:"count"`
 	Chain     string `json:"chain"`     // SHA-256, hex
@@ -71,7 +74,7 @@ func Seal(ctx context.Context, js jetstream.JetStream, w io.Writer, key ed25519.
 	if err != nil {
 		return Sealed{}, err
 	}
-	c := newChain()
+	c := &chain{}
 	b := bufio.NewWriter(w)
 	line := func(v any) error {
 		raw, err := json.Marshal(v)
@@ -87,11 +90,11 @@ func Seal(ctx context.Context, js jetstream.JetStream, w io.Writer, key ed25519.
 	if err := line(head); err != nil {
 		return Sealed{}, fmt.Errorf("write the seal: %w", err)
 	}
-	for raw, err := range messages(ctx, js, streams.Cytube, first, last) {
+	for e, err := range replay.Slice(ctx, js, streams.Cytube, []string{">"}, first, last+1) {
 		if err != nil {
 			return Sealed{}, err
 		}
-		if err := line(sealLine{raw.Sequence, raw.Time.UTC().Format(time.RFC3339Nano), digest(raw)}); err != nil {
+		if err := line(newSealLine(e)); err != nil {
 			return Sealed{}, fmt.Errorf("write the seal: %w", err)
 		}
 		done.Count++
@@ -132,8 +135,6 @@ func bounds(ctx context.Context, js jetstream.JetStream, r TimeRange) (first, la
 // A chain hashes each line together with the hash of all before.
 type chain struct{ hash [sha256.Size]byte }
 
-func newChain() *chain { return &chain{} }
-
 func (c *chain) add(line []byte) {
 	h := sha256.New()
 	h.Write(c.hash[:])
@@ -143,21 +144,6 @@ func (c *chain) add(line []byte) {
 
 func (c *chain) sum() []byte { return c.hash[:] }
 
-// messages reads the messages of a stream from first to last, both included. Errors are
-// NATS_ERRORs.
-func messages(ctx context.Context, js jetstream.JetStream, stream string, first, last uint64) iter.Seq2[*jetstream.RawStreamMsg, error] {
-	return func(yield func(*jetstream.RawStreamMsg, error) bool) {
-		for raw, err := range streams.Messages(ctx, js, streams.Selection{Stream: stream, From: first, To: last}) {
-			if err != nil {
-				err = readError(ctx, err)
-			}
-			if !yield(raw, err) || err != nil {
-				return
-			}
-		}
-	}
-}
-
 // transportHeaders are those that the server adds to what it returns.
 var transportHeaders = []string{
 	jetstream.StreamHeader, jetstream.SubjectHeader, jetstream.SequenceHeader, jetstream.TimeStampHeaer, jetstream.LastSequenceHeader,
@@ -165,7 +151,7 @@ var transportHeaders = []string{
 }
 
 // digest covers everything that is stored of an event but its sequence.
-func digest(raw *jetstream.RawStreamMsg) string {
+func digest(e replay.Event) string {
 	h := sha256.New()
 	put := func(parts ...string) {
 		for _, p := range parts {
@@ -173,11 +159,11 @@ func digest(raw *jetstream.RawStreamMsg) string {
 			io.WriteString(h, p)
 		}
 	}
-	put(raw.Subject, raw.Time.UTC().Format(time.RFC3339Nano), string(raw.Data))
-	for _, name := range slices.Sorted(maps.Keys(raw.Header)) {
+	put(e.Subject, e.At.UTC().Format(time.RFC3339Nano), string(e.Body))
+	for _, name := range slices.Sorted(maps.Keys(e.Header)) {
 		if !slices.ContainsFunc(transportHeaders, func(t string) bool { return strings.EqualFold(t, name) }) {
 			put(name)
-			put(raw.Header[name]...)
+			put(e.Header[name]...)
 		}
 	}
 	return hex.EncodeToString(h.Sum(nil))

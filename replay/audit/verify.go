@@ -104,11 +104,11 @@ func readAround(ctx context.Context, js jetstream.JetStream, head sealHead, seal
 	for _, l := range sealed {
 		known[l.Digest] = true
 	}
-	for raw, err := range messages(ctx, js, head.Stream, max(head.First, searchMargin+1)-searchMargin, head.Last+searchMargin) {
+	for e, err := range replay.Slice(ctx, js, head.Stream, []string{">"}, max(head.First, searchMargin+1)-searchMargin, head.Last+searchMargin+1) {
 		if err != nil {
 			return nil, err
 		}
-		l := sealLine{raw.Sequence, raw.Time.UTC().Format(time.RFC3339Nano), digest(raw)}
+		l := newSealLine(e)
 		if l.Seq >= head.First && l.Seq <= head.Last || known[l.Digest] {
 			stored = append(stored, l)
 		}
@@ -121,7 +121,7 @@ func readSeal(seal io.Reader, trusted ed25519.PublicKey) (head sealHead, lines [
 	broken := func(format string, args ...any) error {
 		return fmt.Errorf("%w: %w", ErrSealBroken, fmt.Errorf(format, args...))
 	}
-	c := newChain()
+	c := &chain{}
 	scanner := bufio.NewScanner(seal)
 	var previous []byte
 	for n := 0; scanner.Scan(); n++ {
