@@ -21,6 +21,7 @@ import (
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/access"
 	"github.com/rosey-bot/rosey/streams/lease"
+	"github.com/rosey-bot/rosey/streams/msgid"
 	"github.com/rosey-bot/rosey/telemetry"
 )
 
@@ -35,7 +36,7 @@ type composition struct {
 
 	server        *server
 	bus           *streams.Bus
-	signer        streams.MessageIDSigner
+	signer        msgid.Signer
 	registrations jetstream.KeyValue
 	database      *service.Service
 	local         *localChannel // nil where a channel is set

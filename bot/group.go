@@ -9,7 +9,7 @@ import (
 	"github.com/oklog/run"
 
 	"github.com/rosey-bot/rosey/internal/retry"
-	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/jsapi"
 )
 
 // part is one of the parts that a process runs. It works until ctx ends, and calls
@@ -24,7 +24,7 @@ func worker(run func(context.Context) error) part {
 // retrying runs a part again whenever NATS did not answer it.
 func retrying(log *slog.Logger, p part) part {
 	return func(ctx context.Context, ready func()) error {
-		return retry.Do(ctx, streams.WhileUnanswered(0, log), func(ctx context.Context) error { return p(ctx, ready) })
+		return retry.Do(ctx, jsapi.RetryUnavailable(0, log), func(ctx context.Context) error { return p(ctx, ready) })
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/rosey-bot/rosey/internal/retry"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/monitor"
 )
 
 // poll is the policy that waits for a condition.
@@ -70,10 +71,10 @@ func (l *localChannel) drain(ctx context.Context, life *lifecycle, recorded *ato
 // consumer's own count is not enough.
 func unsettledConsumer(ctx context.Context, life *lifecycle) (busy string, last uint64, err error) {
 	js := life.bus.JetStream()
-	err = streams.EachConsumer(ctx, js, func(info *jetstream.ConsumerInfo) {
+	err = monitor.EachConsumer(ctx, js, func(info *jetstream.ConsumerInfo) {
 		plugin, ofPlugin := strings.CutPrefix(info.Name, streams.Durable(""))
 		here := !ofPlugin || slices.Contains(life.plugins, plugin)
-		if busy == "" && !info.Paused && (here || streams.Attended(info)) && !settled(ctx, js, info) {
+		if busy == "" && !info.Paused && (here || monitor.HasReader(info)) && !settled(ctx, js, info) {
 			busy = info.Name
 		}
 	})
@@ -93,7 +94,7 @@ func settled(ctx context.Context, js jetstream.JetStream, info *jetstream.Consum
 	if err != nil {
 		return false
 	}
-	for _, filter := range streams.Filters(info.Config) {
+	for _, filter := range streams.FilterSubjects(info.Config) {
 		event, err := stream.GetLastMsgForSubject(ctx, filter)
 		switch {
 		case errors.Is(err, jetstream.ErrMsgNotFound):

@@ -8,7 +8,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/rosey-bot/rosey/consumers"
-	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/monitor"
 	"github.com/rosey-bot/rosey/telemetry"
 )
 
@@ -38,14 +38,14 @@ func observeStreams(m *telemetry.Metrics, srv *server, outboxes map[string]strin
 	return m.Observe(
 		func() bool { return srv.full() != nil },
 		func(ctx context.Context) (list []telemetry.StreamState, err error) {
-			states, err := streams.States(ctx, srv.js)
+			states, err := monitor.Streams(ctx, srv.js)
 			for _, s := range states {
 				list = append(list, telemetry.StreamState{Stream: s.Name, Messages: int64(s.Messages), Bytes: int64(s.Bytes), MaxBytes: s.MaxBytes})
 			}
 			return list, err
 		},
 		func(ctx context.Context) (list []telemetry.ConsumerState, err error) {
-			states, err := streams.Consumers(ctx, srv.js)
+			states, err := monitor.Consumers(ctx, srv.js)
 			for _, c := range states {
 				list = append(list, telemetry.ConsumerState{Stream: c.Stream, Consumer: c.Name, Lag: int64(c.Lag), Unacked: int64(c.Unacked)})
 				if channel, ok := outboxes[c.Name]; ok {

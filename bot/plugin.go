@@ -11,6 +11,8 @@ import (
 	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/access"
+	"github.com/rosey-bot/rosey/streams/jsapi"
+	"github.com/rosey-bot/rosey/streams/msgid"
 )
 
 // RunPlugin runs one plugin in this process, for a bot that runs in another, until ctx
@@ -54,7 +56,7 @@ func (srv *server) connected(context.Context) error {
 func (c *composition) openPluginStreams(ctx context.Context, plugin string) error {
 	conn, js := c.server.conn, c.server.js
 	options := []streams.BusOption{streams.WithObserver(c.tel.Metrics)}
-	err := retry.Do(ctx, streams.WhileUnanswered(openTimeout, c.log), func(ctx context.Context) error {
+	err := retry.Do(ctx, jsapi.RetryUnavailable(openTimeout, c.log), func(ctx context.Context) error {
 		restricted, err := access.Restricted(conn)
 		if err != nil {
 			return err
@@ -63,7 +65,7 @@ func (c *composition) openPluginStreams(ctx context.Context, plugin string) erro
 			return c.openSigned(ctx)
 		}
 		options = append(options, streams.WithManager(access.Delegate(js, plugin)))
-		if c.signer, err = streams.CredentialSigner(conn); err == nil {
+		if c.signer, err = msgid.CredentialSigner(conn); err == nil {
 			c.registrations, err = js.KeyValue(ctx, router.Bucket)
 		}
 		return err

@@ -19,7 +19,11 @@ import (
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/connect"
 	"github.com/rosey-bot/rosey/streams/embedded"
+	"github.com/rosey-bot/rosey/streams/jsapi"
 	"github.com/rosey-bot/rosey/streams/lease"
+	"github.com/rosey-bot/rosey/streams/monitor"
+	"github.com/rosey-bot/rosey/streams/msgid"
+	"github.com/rosey-bot/rosey/streams/reconcile"
 	"github.com/rosey-bot/rosey/streams/tracing"
 )
 
@@ -89,7 +93,7 @@ func (srv *server) explain(ctx context.Context, err error) error {
 // openStreams creates or updates the streams and buckets, and opens the bus.
 func (c *composition) openStreams(ctx context.Context) error {
 	js, s := c.server.js, c.settings
-	err := retry.Do(ctx, streams.WhileUnanswered(openTimeout, c.log), func(ctx context.Context) error {
+	err := retry.Do(ctx, jsapi.RetryUnavailable(openTimeout, c.log), func(ctx context.Context) error {
 		if err := streams.Open(ctx, js, streams.Options{Replicas: s.Replicas, Limits: s.StreamLimits()}); err != nil {
 			return err
 		}
@@ -99,9 +103,9 @@ func (c *composition) openStreams(ctx context.Context) error {
 		return err
 	}
 	if s.External() { // the embedded server knows whether it stopped the last time
-		streams.Reconcile(ctx, js, c.log)
+		reconcile.Run(ctx, js, c.log)
 	}
-	capacity := &streams.Capacity{Observer: c.tel.Metrics}
+	capacity := &monitor.Capacity{Observer: c.tel.Metrics}
 	c.openBus(streams.WithObserver(capacity))
 	if c.server.full == nil {
 		c.server.full = capacity.Full
@@ -111,7 +115,7 @@ func (c *composition) openStreams(ctx context.Context) error {
 
 // openSigned opens what a bus without restrictions has: the signer and the registrations.
 func (c *composition) openSigned(ctx context.Context) (err error) {
-	if c.signer, err = streams.OpenMessageIDSigner(ctx, c.server.js, c.settings.Replicas); err == nil {
+	if c.signer, err = msgid.OpenSigner(ctx, c.server.js, c.settings.Replicas); err == nil {
 		c.registrations, err = router.OpenBucket(ctx, c.server.js, c.settings.Replicas)
 	}
 	return err
@@ -132,7 +136,7 @@ func (c *composition) openLeases(ctx context.Context) (err error) {
 		host = "unknown"
 	}
 	holder := fmt.Sprintf("%s, pid %d", host, os.Getpid())
-	c.leases, err = retry.Value(ctx, streams.WhileUnanswered(openTimeout, c.log), func(ctx context.Context) (*lease.Leases, error) {
+	c.leases, err = retry.Value(ctx, jsapi.RetryUnavailable(openTimeout, c.log), func(ctx context.Context) (*lease.Leases, error) {
 		return lease.Open(ctx, c.server.conn, c.server.js, c.settings.Replicas, holder, lease.Timing{Term: c.settings.LeaseTerm}, c.log)
 	})
 	return err

@@ -9,6 +9,7 @@ import (
 	"github.com/rosey-bot/rosey/cytube/sender"
 	"github.com/rosey-bot/rosey/internal/retry"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/jsapi"
 	"github.com/rosey-bot/rosey/streams/lease"
 )
 
@@ -24,7 +25,7 @@ type vacatedChannels struct {
 // run drains the outboxes that it finds, and ends with ctx. Its failures are logged, as
 // the bot can do without.
 func (v vacatedChannels) run(ctx context.Context) error {
-	vacated, err := retry.Value(ctx, streams.WhileUnanswered(0, v.log), func(ctx context.Context) ([]string, error) {
+	vacated, err := retry.Value(ctx, jsapi.RetryUnavailable(0, v.log), func(ctx context.Context) ([]string, error) {
 		return sender.VacatedChannels(ctx, v.bus.JetStream(), v.names)
 	})
 	if err != nil && ctx.Err() == nil {
@@ -33,7 +34,7 @@ func (v vacatedChannels) run(ctx context.Context) error {
 	var draining sync.WaitGroup
 	for _, name := range vacated {
 		draining.Go(func() {
-			err := retry.Do(ctx, streams.WhileUnanswered(0, v.log), func(ctx context.Context) error { return v.drain(ctx, name) })
+			err := retry.Do(ctx, jsapi.RetryUnavailable(0, v.log), func(ctx context.Context) error { return v.drain(ctx, name) })
 			if err != nil && ctx.Err() == nil {
 				v.log.WarnContext(ctx, "outbox not drained", "channel", name, "reason", "channel removed from settings", "error", err)
 			}

@@ -16,6 +16,7 @@ import (
 	"github.com/rosey-bot/rosey/internal/terminal"
 	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/msgid"
 )
 
 func deadCommand() *cli.Command {
@@ -104,7 +105,7 @@ func settleDead(settle func(context.Context, *streams.Bus, event.Ref) (string, e
 			return usagef("name dead letters as rosey dead ls shows them: rosey dead %s STREAM:SEQ…", c.Command.Name)
 		}
 		// As in the bot, whose console does the same.
-		seal, err := streams.OpenMessageIDSigner(ctx, cmd.JS, cmd.settings.Replicas)
+		seal, err := msgid.OpenSigner(ctx, cmd.JS, cmd.settings.Replicas)
 		if err != nil {
 			return err
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/jsapi"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
@@ -54,7 +55,7 @@ func TestDoctorOfACluster(t *testing.T) {
 	}
 	says("replicas warn: " + small + " does not catch up with ")
 	_, err = js.CreateStream(ctx, jetstream.StreamConfig{Name: "LARGE", Subjects: []string{"large"}, Replicas: 3, MaxBytes: 100 << 20})
-	if !errors.Is(streams.WrapFull(err), streams.ErrFull) {
+	if !errors.Is(jsapi.WrapFull(err), jsapi.ErrFull) {
 		t.Errorf("a stream that only two have room for: %v", err)
 	}
 	servers[1].Shutdown()

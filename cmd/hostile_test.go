@@ -14,6 +14,7 @@ import (
 	"github.com/rosey-bot/rosey/bot"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/monitor"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
@@ -277,7 +278,7 @@ func (s *siege) routed(user string) (n int) {
 func (s *siege) subjects() (all map[string]uint64, keys int) {
 	s.t.Helper()
 	all = map[string]uint64{}
-	states, err := streams.States(s.ctx, s.bus.JetStream())
+	states, err := monitor.Streams(s.ctx, s.bus.JetStream())
 	if err != nil {
 		s.t.Fatal(err)
 	}

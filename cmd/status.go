@@ -16,8 +16,8 @@ import (
 
 	"github.com/rosey-bot/rosey/bot"
 	"github.com/rosey-bot/rosey/internal/client"
-	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/connect"
+	"github.com/rosey-bot/rosey/streams/monitor"
 )
 
 func statusCommand() *cli.Command {
@@ -55,7 +55,7 @@ type fullStatus struct {
 	Bot       *bot.Status             `json:"bot,omitempty"`
 	Bots      []bot.Status            `json:"bots,omitempty"` // all of them, when there are several
 	Streams   []streamStatus          `json:"streams"`
-	Consumers []streams.ConsumerState `json:"consumers"`
+	Consumers []monitor.ConsumerState `json:"consumers"`
 }
 
 type streamStatus struct {
@@ -78,7 +78,7 @@ func gatherStatus(ctx context.Context, cmd command) (fullStatus, error) {
 	} else {
 		s.Problem = "no bot is running; this is what its store holds"
 	}
-	states, err := streams.States(ctx, cmd.JS)
+	states, err := monitor.Streams(ctx, cmd.JS)
 	for _, st := range states {
 		s.Streams = append(s.Streams, streamStatus{
 			Name: st.Name, Messages: st.Messages, Bytes: st.Bytes, First: st.First, Last: st.Last,
@@ -88,7 +88,7 @@ func gatherStatus(ctx context.Context, cmd command) (fullStatus, error) {
 	if err != nil {
 		return s, err
 	}
-	s.Consumers, err = streams.Consumers(ctx, cmd.JS)
+	s.Consumers, err = monitor.Consumers(ctx, cmd.JS)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		s.Ready, s.Problem = false, "a stream does not exist: start a bot with rosey run"
 		return s, nil
@@ -183,7 +183,7 @@ func (s fullStatus) text() string {
 		return table.Row{st.Name, humanize.Comma(int64(st.Messages)), humanize.IBytes(st.Bytes), oldest, st.MaxAge, most}
 	}) + "\n")
 	headers := table.Row{"consumer", "stream", "behind", "unacknowledged", "redelivered", "state"}
-	b.WriteString("\n" + tableOf(s.Consumers, headers, func(cs streams.ConsumerState) table.Row {
+	b.WriteString("\n" + tableOf(s.Consumers, headers, func(cs monitor.ConsumerState) table.Row {
 		return table.Row{cs.Name, cs.Stream, humanize.Comma(int64(cs.Lag)), cs.Unacked, cs.Redelivered, cs.Condition()}
 	}) + "\n")
 	return b.String()

@@ -11,19 +11,20 @@ import (
 
 	"github.com/rosey-bot/rosey/kvstore"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/monitor"
 )
 
 // streamsBody is what the streams page shows.
 type streamsBody struct {
 	Streams   []streamRow
 	Buckets   []streamRow
-	Consumers []streams.ConsumerState
+	Consumers []monitor.ConsumerState
 	Events    uint64
 	Bytes     uint64
 }
 
 type streamRow struct {
-	streams.State
+	monitor.StreamState
 	Purpose string
 	Share   float64 // of the largest one's size, in the units of a bar
 }
@@ -44,7 +45,7 @@ func (c *Console) streamsBody(r *http.Request) (any, error) {
 	ctx, cancel := context.WithTimeout(r.Context(), readTimeout)
 	defer cancel()
 	var body streamsBody
-	states, err := streams.States(ctx, c.js)
+	states, err := monitor.Streams(ctx, c.js)
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +58,7 @@ func (c *Console) streamsBody(r *http.Request) (any, error) {
 		largest = max(largest, s.Bytes)
 	}
 	for _, s := range states {
-		row := streamRow{State: s, Purpose: purposes[s.Name], Share: float64(s.Bytes) / float64(max(largest, 1)) * barWidth}
+		row := streamRow{StreamState: s, Purpose: purposes[s.Name], Share: float64(s.Bytes) / float64(max(largest, 1)) * barWidth}
 		body.Bytes += s.Bytes
 		if row.Purpose != "" {
 			body.Events += s.Messages
@@ -74,6 +75,6 @@ func (c *Console) streamsBody(r *http.Request) (any, error) {
 	byName := func(a, b streamRow) int { return strings.Compare(a.Name, b.Name) }
 	slices.SortFunc(body.Streams, func(a, b streamRow) int { return order[a.Name] - order[b.Name] })
 	slices.SortFunc(body.Buckets, byName)
-	body.Consumers, err = streams.Consumers(ctx, c.js)
+	body.Consumers, err = monitor.Consumers(ctx, c.js)
 	return body, err
 }

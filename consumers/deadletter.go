@@ -9,6 +9,7 @@ import (
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/jsapi"
 )
 
 // DeadLetter publishes a dead letter about an event whose handling failed for good,
@@ -30,7 +31,7 @@ func DeadLetter(bus *streams.Bus, c Config) Middleware {
 			switch {
 			case failed == nil:
 				log.ErrorContext(ctx, "event dead-lettered")
-			case streams.Repeatable(failed) && d.Attempt < c.Attempts+extraDeliveries:
+			case jsapi.IsRetryable(failed) && d.Attempt < c.Attempts+extraDeliveries:
 				log.ErrorContext(ctx, "dead letter not stored, retrying", "reason", failed)
 				return nil, &retryError{err, c.delay(d.Attempt)}
 			default:
@@ -68,7 +69,7 @@ func publishLetter(ctx context.Context, bus *streams.Bus, c Config, d streams.St
 		return err
 	}
 	err := send(ctx, "")
-	if err == nil || streams.Repeatable(err) {
+	if err == nil || jsapi.IsRetryable(err) {
 		return err
 	}
 	c.Logger.ErrorContext(ctx, "dead letter refused, storing a short one", "event", d.Ref.String(), "error", err)

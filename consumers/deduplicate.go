@@ -84,7 +84,7 @@ func (p *publisher) publishAll(ctx context.Context, events []event.Envelope) err
 		if err := p.allowed(e); err != nil {
 			return err
 		}
-		if err := errors.Join(e.Validate(), p.bus.Fits(e)); err != nil {
+		if err := errors.Join(e.Validate(), p.bus.CheckLimits(e)); err != nil {
 			return Permanent(err)
 		}
 	}

@@ -42,7 +42,7 @@ func Run(ctx context.Context, bus *streams.Bus, c Config, h Handler) error {
 	if err != nil {
 		return err
 	}
-	messages, err := streams.OneByOne(source)
+	messages, err := streams.PullOne(source)
 	if err != nil {
 		return fmt.Errorf("read consumer %s: %w", c.Durable, err)
 	}
@@ -55,7 +55,7 @@ func Run(ctx context.Context, bus *streams.Bus, c Config, h Handler) error {
 	defer cancel()
 	handle := guarantee(bus, source, c, h)
 	for {
-		msg, err := streams.Next(messages)
+		msg, err := streams.NextMsg(messages)
 		if err == nil {
 			_, _ = handle(receive(work, msg, c.Durable)) // Settle has settled it, error or not
 		} else if err := final(ctx, bus, source, c, err); err != nil {

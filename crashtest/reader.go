@@ -11,6 +11,7 @@ import (
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/monitor"
 )
 
 // reader reads the streams, as long as a server serves them, and leaves no trace there.
@@ -60,7 +61,7 @@ func (r *reader) all(ctx context.Context, stream string) (list []streams.Stored,
 func (r *reader) backlog(ctx context.Context) (end uint64, waiting string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	states, err := streams.States(ctx, r.js)
+	states, err := monitor.Streams(ctx, r.js)
 	if err != nil {
 		return 0, "", err
 	}
@@ -69,7 +70,7 @@ func (r *reader) backlog(ctx context.Context) (end uint64, waiting string, err e
 			end += s.LastSeq
 		}
 	}
-	consumers, err := streams.Consumers(ctx, r.js)
+	consumers, err := monitor.Consumers(ctx, r.js)
 	var busy []string
 	for _, c := range consumers {
 		if c.Backlog() > 0 {

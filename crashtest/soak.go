@@ -21,6 +21,7 @@ import (
 	"github.com/rosey-bot/rosey/cytube/localserver"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/monitor"
 )
 
 // soak is the load of a long run beside the commands, visitors who come and go and writes to the database, and the samples
@@ -140,7 +141,7 @@ func (s *soak) sample(ctx context.Context, began time.Time) {
 	if m.Stored, err = size(s.bots[0].dir); err != nil {
 		return
 	}
-	states, err := streams.States(ctx, s.streams.js)
+	states, err := monitor.Streams(ctx, s.streams.js)
 	if err != nil {
 		return
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/internal/retry"
 	"github.com/rosey-bot/rosey/kvstore/jsondoc"
-	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/jsapi"
 	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
@@ -172,7 +172,7 @@ func (b *bucket) publish(ctx context.Context, subject string, data []byte, heade
 	if len(msg.Header) == 0 {
 		msg.Header = nil
 	}
-	ack, err := streams.Put(ctx, b.store.js, b.stream.CachedInfo().Config.Name, msg)
+	ack, err := jsapi.PublishMsg(ctx, b.store.js, b.stream.CachedInfo().Config.Name, msg)
 	var api *jetstream.APIError
 	if errors.As(err, &api) && isConflict(api) {
 		return 0, false, ErrConflict

@@ -12,6 +12,7 @@ import (
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/internal/retry"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/jsapi"
 )
 
 // failure returns err as a contract error.
@@ -21,14 +22,14 @@ func (s *Store) failure(ctx context.Context, op, collection string, err error) e
 		return err
 	}
 	code := event.DatabaseError
-	switch err = streams.WrapFull(err); {
-	case errors.Is(err, streams.ErrFull):
-		return event.Errorf(code, "%s %s: %w", op, collection, err).With("collection", collection).With("reason", streams.ReasonFull)
+	switch err = jsapi.WrapFull(err); {
+	case errors.Is(err, jsapi.ErrFull):
+		return event.Errorf(code, "%s %s: %w", op, collection, err).With("collection", collection).With("reason", jsapi.ReasonFull)
 	case errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) || errors.Is(err, nats.ErrTimeout):
 		code = event.Timeout
 	case errors.Is(err, jetstream.ErrJetStreamNotEnabled):
 		err = fmt.Errorf("%w: start the server with JetStream", err)
-	case streams.Unanswered(err) || errors.Is(err, nats.ErrConnectionClosed) || errors.Is(err, nats.ErrConnectionDraining):
+	case jsapi.IsUnavailable(err) || errors.Is(err, nats.ErrConnectionClosed) || errors.Is(err, nats.ErrConnectionDraining):
 		code = event.NATSError
 	case errors.Is(err, nats.ErrMaxPayload):
 		return event.Errorf(event.InvalidInput, "%s %s: the record is larger than the server's max_payload: %w", op, collection, err).

@@ -69,7 +69,7 @@ func (f *follower) stop(err error) {
 
 // discard deletes the follower's consumer, which the server would only do later.
 func (f *follower) discard(ctx context.Context) {
-	if err := streams.Discard(ctx, f.bucket.store.js, f.consumer); err != nil {
+	if err := streams.DeleteConsumer(ctx, f.bucket.store.js, f.consumer); err != nil {
 		f.bucket.store.log.Debug("deleting a consumer failed, the server will delete it", "collection", f.bucket.collection, "error", err)
 	}
 }

@@ -8,7 +8,7 @@ import (
 
 	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/replay"
-	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/monitor"
 )
 
 // Reader reads the streams and the state of consumers and plugins. It changes
@@ -19,7 +19,7 @@ type Reader interface {
 	// Stream returns a stream's configuration and state.
 	Stream(ctx context.Context, name string) (*jetstream.StreamInfo, error)
 	// Consumers returns the state of the durable consumers of all streams.
-	Consumers(ctx context.Context) ([]streams.ConsumerState, error)
+	Consumers(ctx context.Context) ([]monitor.ConsumerState, error)
 	// Instances returns the running instances of all plugins, by plugin.
 	Instances(ctx context.Context) (map[string][]Instance, error)
 	// Registrations returns the registered plugins in the order of their names,

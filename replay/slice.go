@@ -61,7 +61,7 @@ func tail(ctx context.Context, js jetstream.JetStream, stream string, patterns [
 	if err != nil {
 		return err
 	}
-	defer func() { _ = streams.Discard(ctx, js, consumer) }() // else the server does, minutes later
+	defer func() { _ = streams.DeleteConsumer(ctx, js, consumer) }() // else the server does, minutes later
 	messages, err := consumer.Messages()
 	if err != nil {
 		return err

@@ -11,6 +11,7 @@ import (
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/internal/retry"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/jsapi"
 )
 
 const (
@@ -60,7 +61,7 @@ func (s *source) run(ctx context.Context, follow bool) {
 	defer notify(s.wake)
 	defer close(s.chunks)
 	// A cluster that elects a leader does not answer for some seconds.
-	s.err = retry.Do(ctx, streams.WhileUnanswered(electionTimeout, nil), s.readStored)
+	s.err = retry.Do(ctx, jsapi.RetryUnavailable(electionTimeout, nil), s.readStored)
 	if s.err != nil || !follow {
 		return
 	}

@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams/msgid"
 	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
@@ -28,7 +29,7 @@ type Bus struct {
 	tracer  Tracer
 	log     *slog.Logger
 	observe Observer
-	signer  MessageIDSigner
+	signer  msgid.Signer
 	manager Manager
 }
 
@@ -108,7 +109,7 @@ func WithLogger(l *slog.Logger) BusOption { return func(b *Bus) { b.log = l } }
 
 // WithMessageIDSigner makes message IDs unpredictable to others. All processes that
 // handle the same events must share the signer. The default leaves IDs as they are.
-func WithMessageIDSigner(s MessageIDSigner) BusOption { return func(b *Bus) { b.signer = s } }
+func WithMessageIDSigner(s msgid.Signer) BusOption { return func(b *Bus) { b.signer = s } }
 
 // WithManager sets the Manager that opens durables and sets timers; the default is
 // that of NewManager.

@@ -92,22 +92,22 @@ func resume(ctx context.Context, js jetstream.JetStream, stream string, c jetstr
 	return nil
 }
 
-// OneByOne reads a consumer one event at a time: events in a client's buffer would
+// PullOne reads a consumer one event at a time: events in a client's buffer would
 // count as attempted when the process dies. Missing heartbeats reveal a pull request
 // that the server lost (one in some ten thousand, nats-server 2.15.2). The server
 // notices at a heartbeat that a consumer is no longer paused, so that the interval
 // bounds how long a resumed plugin stays idle.
-func OneByOne(c jetstream.Consumer) (jetstream.MessagesContext, error) {
+func PullOne(c jetstream.Consumer) (jetstream.MessagesContext, error) {
 	return c.Messages(jetstream.PullMaxMessages(1), jetstream.PullExpiry(30*time.Second), jetstream.PullHeartbeat(time.Second))
 }
 
 // nextTimeout bounds a single wait in Next.
 const nextTimeout = 10 * time.Second
 
-// Next waits for the next message of OneByOne. It waits in turns, since a wait that
+// Next waits for the next message of PullOne. It waits in turns, since a wait that
 // sees the connection lost does not watch for heartbeats until it sees it restored,
 // and could miss that.
-func Next(messages jetstream.MessagesContext) (jetstream.Msg, error) {
+func NextMsg(messages jetstream.MessagesContext) (jetstream.Msg, error) {
 	for {
 		msg, err := messages.Next(jetstream.NextMaxWait(nextTimeout))
 		if !errors.Is(err, nats.ErrTimeout) {
@@ -117,7 +117,7 @@ func Next(messages jetstream.MessagesContext) (jetstream.Msg, error) {
 }
 
 // Filters returns the subject patterns that a consumer reads; ">" if it names none.
-func Filters(c jetstream.ConsumerConfig) []string {
+func FilterSubjects(c jetstream.ConsumerConfig) []string {
 	if len(c.FilterSubjects) > 0 {
 		return c.FilterSubjects
 	}
@@ -125,8 +125,8 @@ func Filters(c jetstream.ConsumerConfig) []string {
 }
 
 // Reads reports whether a consumer reads a subject.
-func Reads(c jetstream.ConsumerConfig, subject string) bool {
-	return slices.ContainsFunc(Filters(c), func(filter string) bool { return event.Match(filter, subject) })
+func MatchesFilter(c jetstream.ConsumerConfig, subject string) bool {
+	return slices.ContainsFunc(FilterSubjects(c), func(filter string) bool { return event.Match(filter, subject) })
 }
 
 // discardTimeout is how long the deletion of a consumer may take.
@@ -135,7 +135,7 @@ const discardTimeout = 2 * time.Second
 // Discard deletes a consumer that is no longer used, also when ctx has ended.
 // Without a connection it leaves that to the server, which deletes inactive
 // consumers.
-func Discard(ctx context.Context, js jetstream.JetStream, c jetstream.Consumer) error {
+func DeleteConsumer(ctx context.Context, js jetstream.JetStream, c jetstream.Consumer) error {
 	if !js.Conn().IsConnected() {
 		return nats.ErrDisconnected
 	}

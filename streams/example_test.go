@@ -11,6 +11,7 @@ import (
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/internal/retry"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/jsapi"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
@@ -91,11 +92,11 @@ func ExampleMessages() {
 }
 
 // A cluster that has just started answers when it has elected its leaders.
-func ExampleWhileUnanswered() {
+func ExampleOpen() {
 	ctx := context.Background()
 	bus, stop := streamstest.ExampleBus()
 	defer stop()
-	err := retry.Do(ctx, streams.WhileUnanswered(2*time.Minute, nil), func(ctx context.Context) error {
+	err := retry.Do(ctx, jsapi.RetryUnavailable(2*time.Minute, nil), func(ctx context.Context) error {
 		return streams.Open(ctx, bus.JetStream(), streams.Options{})
 	})
 	fmt.Println(err)

@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams/msgid"
 )
 
 // Stores of version 0.1 had schedules in the stream PLUGIN. JetStream neither lets a
@@ -26,12 +27,12 @@ const forwarderDurable = "timer-carrier"
 // run at a time.
 type TimerForwarder struct {
 	js     jetstream.JetStream
-	signer MessageIDSigner
+	signer msgid.Signer
 	log    *slog.Logger
 }
 
 // NewTimerForwarder makes a TimerForwarder.
-func NewTimerForwarder(js jetstream.JetStream, signer MessageIDSigner, log *slog.Logger) *TimerForwarder {
+func NewTimerForwarder(js jetstream.JetStream, signer msgid.Signer, log *slog.Logger) *TimerForwarder {
 	return &TimerForwarder{js, signer, log}
 }
 
@@ -51,13 +52,13 @@ func (c *TimerForwarder) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("open consumer %s: %w", forwarderDurable, err)
 	}
-	messages, err := OneByOne(consumer)
+	messages, err := PullOne(consumer)
 	if err != nil {
 		return fmt.Errorf("read consumer %s: %w", forwarderDurable, err)
 	}
 	defer context.AfterFunc(ctx, messages.Stop)()
 	for {
-		msg, err := Next(messages)
+		msg, err := NextMsg(messages)
 		switch {
 		case errors.Is(err, jetstream.ErrMsgIteratorClosed) && ctx.Err() != nil:
 			return ctx.Err()
@@ -85,7 +86,7 @@ func (c *TimerForwarder) forward(ctx context.Context, msg jetstream.Msg) error {
 		}
 	}
 	id := fmt.Sprintf("%s/%s:%d", forwarderDurable, Timer, meta.Sequence.Stream)
-	if _, err := c.js.PublishMsg(ctx, out, jetstream.WithMsgID(c.signer.sign(id))); err != nil {
+	if _, err := c.js.PublishMsg(ctx, out, jetstream.WithMsgID(c.signer.Sign(id))); err != nil {
 		return err
 	}
 	return msg.Ack()

@@ -13,6 +13,7 @@ import (
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/msgid"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
@@ -42,7 +43,7 @@ func TestTimersOfOldStores(t *testing.T) {
 	var forwarders sync.WaitGroup
 	for range 2 { // as with two bots
 		forwarders.Go(func() {
-			if err := streams.NewTimerForwarder(js, streams.MessageIDSigner{}, slog.New(slog.DiscardHandler)).Run(running); err != context.Canceled {
+			if err := streams.NewTimerForwarder(js, msgid.Signer{}, slog.New(slog.DiscardHandler)).Run(running); err != context.Canceled {
 				t.Error(err)
 			}
 		})

@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams/jsapi"
 )
 
 // Limits overrides how long a stream is kept and how large it may grow. A zero
@@ -77,22 +78,8 @@ func dueEvents() []*jetstream.StreamSource {
 	}}
 }
 
-// answerTimeout is how long to wait for the reply to a request that opens a stream or
-// bucket, before it is repeated: on a cluster, one of two simultaneous requests may
-// never be answered.
-const answerTimeout = 2 * time.Second
-
-// AnswerWithin returns ctx with a deadline for one request that opens a stream or a
-// bucket, unless it has one; see WhileUnanswered for repeating the request.
-func AnswerWithin(ctx context.Context) (context.Context, context.CancelFunc) {
-	if _, ok := ctx.Deadline(); ok {
-		return ctx, func() {}
-	}
-	return context.WithTimeout(ctx, answerTimeout)
-}
-
 func open(ctx context.Context, js jetstream.JetStream, s Spec, o Options) error {
-	ctx, cancel := AnswerWithin(ctx)
+	ctx, cancel := jsapi.WithDefaultTimeout(ctx)
 	defer cancel()
 	existing, err := js.Stream(ctx, s.Name)
 	var have *jetstream.StreamConfig

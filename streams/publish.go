@@ -14,6 +14,7 @@ import (
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/internal/retry"
+	"github.com/rosey-bot/rosey/streams/jsapi"
 	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
@@ -50,7 +51,7 @@ func ResolveOptions(opts ...PublishOption) (p PublishParams) {
 
 // WithMsgID sets the Nats-Msg-Id: within DuplicateWindow, only the first event
 // of a stream with a given ID is stored. A request gets a HeaderRequestID. Both are
-// signed by the Bus's MessageIDSigner.
+// signed by the Bus's msgid.Signer.
 func WithMsgID(id string) PublishOption { return func(p *PublishParams) { p.MsgID = id } }
 
 // WithMeta sets a metadata entry of the event.
@@ -93,7 +94,7 @@ func WithRetry(d time.Duration) PublishOption { return func(p *PublishParams) { 
 // for requests, whose correlation ID is longer than event.MaxCorrelationID, or that
 // is larger than the server takes, is refused with an INVALID_INPUT error; a failure
 // to store is a NATS_ERROR, after which the event may or may not be stored. The
-// error wraps ErrFull when JetStream has no capacity for it.
+// error wraps jsapi.ErrFull when JetStream has no capacity for it.
 func (b *Bus) Publish(ctx context.Context, e event.Envelope, opts ...PublishOption) (Ack, error) {
 	if err := e.Validate(); err != nil {
 		return Ack{}, err
@@ -112,10 +113,10 @@ func (b *Bus) Publish(ctx context.Context, e event.Envelope, opts ...PublishOpti
 	err = b.retry(ctx, "publish", e.Subject, p.Retry, func() (err error) {
 		started := time.Now()
 		ack, err = b.store(ctx, stream.Name, msg, p)
-		err = WrapFull(err)
+		err = jsapi.WrapFull(err)
 		switch {
 		case err == nil:
-		case isTooLarge(err):
+		case jsapi.IsTooLarge(err):
 			err = fmt.Errorf("store %w: %w", b.oversized(e.Subject, len(msg.Data)), err)
 		default:
 			err = event.Errorf(cmp.Or(event.CodeOf(err), event.NATSError), "store %s: %w", e.Subject, err)
@@ -143,7 +144,7 @@ func (b *Bus) store(ctx context.Context, stream string, msg *nats.Msg, p Publish
 	case p.Timer != "":
 		return b.manager.SetTimer(ctx, msg, p.Timer, p.At)
 	case p.TTL == 0:
-		return Put(ctx, b.js, stream, msg)
+		return jsapi.PublishMsg(ctx, b.js, stream, msg)
 	}
 	ack, err := b.js.PublishMsg(ctx, msg, jetstream.WithMsgTTL((p.TTL + time.Second - 1).Truncate(time.Second)))
 	if err != nil {
@@ -174,7 +175,7 @@ func (b *Bus) message(ctx context.Context, e event.Envelope, p PublishParams, id
 	}
 	msg := &nats.Msg{Subject: e.Subject, Data: body, Header: nats.Header{}}
 	if p.MsgID != "" {
-		msg.Header[idHeader] = []string{b.signer.sign(p.MsgID)}
+		msg.Header[idHeader] = []string{b.signer.Sign(p.MsgID)}
 	}
 	propagation.Inject(ctx, msg.Header)
 	return span, msg, nil
@@ -184,7 +185,7 @@ func (b *Bus) message(ctx context.Context, e event.Envelope, p PublishParams, id
 func (b *Bus) retry(ctx context.Context, operation, subject string, d time.Duration, do func() error) error {
 	started := time.Now()
 	again := func(err error) bool {
-		return isFull(err) || Repeatable(err) && time.Since(started) < d && !b.nc.IsClosed()
+		return jsapi.IsFull(err) || jsapi.IsRetryable(err) && time.Since(started) < d && !b.nc.IsClosed()
 	}
 	first := do()
 	if first == nil || d == 0 || !again(first) {
@@ -200,10 +201,10 @@ func (b *Bus) retry(ctx context.Context, operation, subject string, d time.Durat
 	})
 }
 
-// Fits returns the INVALID_INPUT error that Publish would, or nil, for an event that
+// CheckLimits returns the INVALID_INPUT error that Publish would, or nil, for an event that
 // is larger than the server takes or has too long a correlation ID. With it a caller
 // can refuse several events before it publishes the first.
-func (b *Bus) Fits(e event.Envelope) error {
+func (b *Bus) CheckLimits(e event.Envelope) error {
 	if err := event.CheckCorrelation(e.CorrelationID); err != nil {
 		return fmt.Errorf("%s: %w", e.Subject, err)
 	}

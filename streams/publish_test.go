@@ -83,7 +83,7 @@ func TestLongCorrelationIsRefused(t *testing.T) {
 	named := send
 	named.CorrelationID = long
 	for name, err := range map[string]error{
-		"its own": publish(t.Context(), long), "of the context": publish(inherited, ""), "of a request": asked, "before anything is published": bus.Fits(named),
+		"its own": publish(t.Context(), long), "of the context": publish(inherited, ""), "of a request": asked, "before anything is published": bus.CheckLimits(named),
 	} {
 		if event.CodeOf(err) != event.InvalidInput || !strings.Contains(err.Error(), "correlation_id has 257 bytes and may have 256") {
 			t.Errorf("%s: %v", name, err)

@@ -12,6 +12,7 @@ import (
 	"github.com/synadia-io/orbit.go/jetstreamext"
 
 	"github.com/rosey-bot/rosey/internal/retry"
+	"github.com/rosey-bot/rosey/streams/jsapi"
 )
 
 // Selection says which of a stream's messages are read. The zero value of a field
@@ -275,7 +276,7 @@ func SequenceSince(ctx context.Context, js jetstream.JetStream, stream jetstream
 // jetstream.ErrMsgNotFound. The stream's leader answers; nats.go's own calls use
 // direct gets where the stream allows them, which any replica answers.
 func nextSequence(ctx context.Context, js jetstream.JetStream, stream string, request map[string]any) (uint64, error) {
-	ctx, cancel := AnswerWithin(ctx)
+	ctx, cancel := jsapi.WithDefaultTimeout(ctx)
 	defer cancel()
 	var found struct {
 		Message struct {
@@ -283,6 +284,6 @@ func nextSequence(ctx context.Context, js jetstream.JetStream, stream string, re
 		} `json:"message"`
 	}
 	request["no_hdr"] = true
-	err := API(ctx, js, "STREAM.MSG.GET."+stream, request, &found)
+	err := jsapi.Request(ctx, js, "STREAM.MSG.GET."+stream, request, &found)
 	return found.Message.Seq, err
 }

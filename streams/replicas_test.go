@@ -12,6 +12,7 @@ import (
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/internal/retry"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/jsapi"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
@@ -32,7 +33,7 @@ func TestCluster(t *testing.T) {
 		}
 		buses = append(buses, streams.NewBus(nc, js))
 		go func() {
-			opened <- retry.Do(ctx, streams.WhileUnanswered(4*time.Minute, nil), func(ctx context.Context) error {
+			opened <- retry.Do(ctx, jsapi.RetryUnavailable(4*time.Minute, nil), func(ctx context.Context) error {
 				ctx, cancel := context.WithTimeout(ctx, 2*time.Second) // as without a deadline
 				defer cancel()
 				return streams.Open(ctx, js, streams.Options{Replicas: 3})

@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams/jsapi"
 )
 
 // HeaderRequestID is WithMsgID's header of a request, by which its service
@@ -57,7 +58,7 @@ func (b *Bus) Request(ctx context.Context, subject string, payload any, opts ...
 		started := time.Now()
 		reply, err = b.nc.RequestMsgWithContext(ctx, msg)
 		took := time.Since(started)
-		if isTooLarge(err) {
+		if jsapi.IsTooLarge(err) {
 			err = fmt.Errorf("request %w", b.oversized(subject, len(msg.Data)))
 		} else {
 			err = requestError(subject, took, reply, err)

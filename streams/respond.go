@@ -24,7 +24,7 @@ type Responder func(context.Context, event.Envelope) (any, error)
 func (b *Bus) Service(ctx context.Context, r Responder) micro.Handler {
 	return micro.HandlerFunc(func(req micro.Request) {
 		reply, err := b.answer(ctx, req, r)
-		if !Answerable(req.Reply()) {
+		if !CanReply(req.Reply()) {
 			return
 		}
 		var sendErr error
@@ -79,10 +79,10 @@ func call(ctx context.Context, e event.Envelope, r Responder) (result any, err e
 	return r(ctx, e)
 }
 
-// Answerable reports whether a request may be answered on its reply subject. One
+// CanReply reports whether a request may be answered on its reply subject. One
 // that means something is refused: a requester who may not publish there could make
 // the responder do it.
-func Answerable(reply string) bool {
+func CanReply(reply string) bool {
 	root, _, _ := strings.Cut(reply, ".")
 	switch root {
 	case "", "cytube", "plugin", "platform", "database", "rosey":

@@ -9,6 +9,8 @@ import (
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/embedded"
+	"github.com/rosey-bot/rosey/streams/jsapi"
+	"github.com/rosey-bot/rosey/streams/monitor"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
@@ -17,13 +19,13 @@ func TestWithRetryWaitsForCapacity(t *testing.T) {
 	t.Parallel()
 	ctx := streamstest.Context(t)
 	server := streamstest.Start(t, embedded.Config{Store: t.TempDir(), MaxStore: 6 << 20})
-	capacity := &streams.Capacity{Observer: streams.NoObserver{}}
+	capacity := &monitor.Capacity{Observer: streams.NoObserver{}}
 	bus := streamstest.Bus(t, server, streams.WithObserver(capacity))
 	refused := make(chan struct{}, 100)
 	defer respond(t, bus, event.SubjectSet, func(context.Context, event.Envelope) (any, error) {
 		if err := capacity.Full(); err != nil {
 			refused <- struct{}{}
-			return nil, event.Errorf(event.DatabaseError, "set: %w", err).With("reason", streams.ReasonFull)
+			return nil, event.Errorf(event.DatabaseError, "set: %w", err).With("reason", jsapi.ReasonFull)
 		}
 		return map[string]any{"success": true}, nil
 	})()
@@ -38,7 +40,7 @@ func TestWithRetryWaitsForCapacity(t *testing.T) {
 	}
 	t.Cleanup(sub.Stop)
 	streamstest.FillStore(t, bus)
-	if _, err := bus.Publish(ctx, e); !errors.Is(err, streams.ErrFull) {
+	if _, err := bus.Publish(ctx, e); !errors.Is(err, jsapi.ErrFull) {
 		t.Fatalf("published to a full store: %v", err)
 	}
 

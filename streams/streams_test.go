@@ -21,6 +21,7 @@ import (
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/connect"
 	"github.com/rosey-bot/rosey/streams/embedded"
+	"github.com/rosey-bot/rosey/streams/jsapi"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
@@ -346,10 +347,10 @@ func TestWhileUnanswered(t *testing.T) {
 		tries++
 		return streams.Open(ctx, js, streams.Options{})
 	}
-	if err := retry.Do(ctx, streams.WhileUnanswered(time.Nanosecond, log), open); !errors.Is(err, context.DeadlineExceeded) || tries != 1 {
+	if err := retry.Do(ctx, jsapi.RetryUnavailable(time.Nanosecond, log), open); !errors.Is(err, context.DeadlineExceeded) || tries != 1 {
 		t.Errorf("without patience it tried %d times: %v", tries, err)
 	}
-	err = retry.Do(ctx, streams.WhileUnanswered(time.Hour, log), func(ctx context.Context) error {
+	err = retry.Do(ctx, jsapi.RetryUnavailable(time.Hour, log), func(ctx context.Context) error {
 		err := open(ctx)
 		if tries == 3 {
 			server = start()
@@ -361,11 +362,11 @@ func TestWhileUnanswered(t *testing.T) {
 	}
 	defer server.Stop()
 	broken := errors.New("broken")
-	if err := retry.Do(ctx, streams.WhileUnanswered(time.Hour, log), func(context.Context) error { return broken }); err != broken {
+	if err := retry.Do(ctx, jsapi.RetryUnavailable(time.Hour, log), func(context.Context) error { return broken }); err != broken {
 		t.Errorf("a failure that stays: %v", err)
 	}
 	ended, cancel := context.WithCancel(ctx)
-	err = retry.Do(ended, streams.WhileUnanswered(time.Hour, log), func(context.Context) error { cancel(); return nats.ErrTimeout })
+	err = retry.Do(ended, jsapi.RetryUnavailable(time.Hour, log), func(context.Context) error { cancel(); return nats.ErrTimeout })
 	if !errors.Is(err, nats.ErrTimeout) {
 		t.Errorf("told to stop: %v", err)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nuid"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams/jsapi"
 	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
@@ -93,17 +94,17 @@ func (m manager) setAfter(ctx context.Context, schedule Stored, cause event.Ref,
 // storedAt returns when one of our events was stored, or the zero time if it is no
 // longer. The stream's leader answers.
 func (m manager) storedAt(ctx context.Context, ref event.Ref) (time.Time, error) {
-	if !IsOurs(ref.Stream) {
+	if !InTopology(ref.Stream) {
 		return time.Time{}, nil
 	}
-	ctx, cancel := AnswerWithin(ctx)
+	ctx, cancel := jsapi.WithDefaultTimeout(ctx)
 	defer cancel()
 	var found struct {
 		Message struct {
 			Time time.Time `json:"time"`
 		} `json:"message"`
 	}
-	err := API(ctx, m.js, "STREAM.MSG.GET."+ref.Stream, map[string]any{"seq": ref.Seq, "no_hdr": true}, &found)
+	err := jsapi.Request(ctx, m.js, "STREAM.MSG.GET."+ref.Stream, map[string]any{"seq": ref.Seq, "no_hdr": true}, &found)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return time.Time{}, nil
 	}

@@ -5,6 +5,7 @@ package streams
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/rosey-bot/rosey/event"
@@ -95,13 +96,31 @@ var bySubject = func() (s event.Subjects[Spec]) {
 	return s
 }()
 
-// IsOurs reports whether a stream is one of the topology.
-func IsOurs(stream string) bool {
+// InTopology reports whether a stream is one of the topology.
+func InTopology(stream string) bool {
 	return slices.ContainsFunc(topology[:], func(s Spec) bool { return s.Name == stream })
 }
 
 // For returns the stream that stores a literal subject; ok is false when none does.
 func For(subject string) (s Spec, ok bool) { return bySubject.Find(subject) }
+
+// fillerToken stands in for the wildcard in the subject of fillers.
+const fillerToken = "_passed_"
+
+// FillerSubject returns the subject of the stream's fillers, empty messages that take up
+// lost sequences (see streams/reconcile).
+func (s Spec) FillerSubject() string {
+	return strings.NewReplacer("*", fillerToken, ">", fillerToken).Replace(s.Subjects[len(s.Subjects)-1])
+}
+
+// IsFiller reports whether a stored message is a filler and no event. Fillers are purged
+// soon, but whoever reads before, or after a crash in between, meets them.
+func IsFiller(subject string, body []byte) bool {
+	if len(body) > 0 || !strings.Contains(subject, fillerToken) {
+		return false
+	}
+	return slices.ContainsFunc(topology[:], func(s Spec) bool { return !s.NoAck && s.FillerSubject() == subject })
+}
 
 // contractPatterns are the wildcards that the contract prints, with its meaning: in
 // NATS a * is one token, so that cytube.* would miss cytube.user.join.
@@ -131,4 +150,29 @@ func Overlapping(pattern string) (map[string][]string, error) {
 			"no stream holds %q: use subjects such as %s, %s, %s or %s", pattern, event.AllCytube, event.AllCommands, event.AllPlatform, event.AllDatabase)
 	}
 	return found, nil
+}
+
+// Intersect returns the narrowest pattern that matches every subject that both a and b
+// match; ok is false when there is none.
+func Intersect(a, b string) (pattern string, ok bool) {
+	as, bs := strings.Split(a, "."), strings.Split(b, ".")
+	var out []string
+	for i := 0; ; i++ {
+		switch {
+		case i == len(as) && i == len(bs):
+			return strings.Join(out, "."), true
+		case i == len(as) || i == len(bs):
+			return "", false
+		case as[i] == ">":
+			return strings.Join(append(out, bs[i:]...), "."), true
+		case bs[i] == ">":
+			return strings.Join(append(out, as[i:]...), "."), true
+		case as[i] == "*":
+			out = append(out, bs[i])
+		case bs[i] == "*" || as[i] == bs[i]:
+			out = append(out, as[i])
+		default:
+			return "", false
+		}
+	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/embedded"
+	"github.com/rosey-bot/rosey/streams/msgid"
 )
 
 // bench runs a measurement. As with testing.B, its methods end the measurement when something fails.
@@ -86,7 +87,7 @@ func (b *bench) node(dir string) node {
 	b.onCleanup(server.Stop)
 	js := b.connect(server)
 	check(streams.Open(b.ctx, js, streams.Options{}))
-	signer := must(streams.OpenMessageIDSigner(b.ctx, js, 1))
+	signer := must(msgid.OpenSigner(b.ctx, js, 1))
 	return node{bus: streams.NewBus(js.Conn(), js, streams.WithMessageIDSigner(signer)), bare: b.connect(server, nats.InProcessServer(plainServer{server}))}
 }
 

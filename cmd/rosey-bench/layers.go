@@ -128,7 +128,7 @@ func measureConsume(b *bench) (ours, raw float64) {
 }
 
 func (b *bench) rawConsumer(js jetstream.JetStream, durable, stream, filter string) jetstream.MessagesContext {
-	return must(streams.OneByOne(must(js.CreateConsumer(b.ctx, stream, jetstream.ConsumerConfig{
+	return must(streams.PullOne(must(js.CreateConsumer(b.ctx, stream, jetstream.ConsumerConfig{
 		Durable: durable, FilterSubject: filter, AckPolicy: jetstream.AckExplicitPolicy, MaxAckPending: 1000,
 	}))))
 }

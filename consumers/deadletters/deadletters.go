@@ -175,7 +175,7 @@ func (l Letter) check(ctx context.Context, js jetstream.JetStream) error {
 	if err != nil {
 		return fmt.Errorf("look up consumer %s on stream %s: %w", l.Consumer, l.Stream, err)
 	}
-	if !streams.Reads(c.CachedInfo().Config, l.Subject) {
+	if !streams.MatchesFilter(c.CachedInfo().Config, l.Subject) {
 		return fmt.Errorf("consumer %s does not read %s", l.Consumer, l.Subject)
 	}
 	return nil

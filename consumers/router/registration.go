@@ -15,6 +15,7 @@ import (
 	"github.com/rosey-bot/rosey/consumers"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/jsapi"
 )
 
 // Bucket is the KV bucket of plugin registrations, one key a plugin.
@@ -108,9 +109,9 @@ func ParseRegistration(key string, value []byte) (Registration, error) {
 }
 
 // OpenBucket opens the bucket of registrations and creates it if it is missing;
-// see streams.OpenBucket.
+// see jsapi.OpenBucket.
 func OpenBucket(ctx context.Context, js jetstream.JetStream, replicas int) (jetstream.KeyValue, error) {
-	return streams.OpenBucket(ctx, js, jetstream.KeyValueConfig{
+	return jsapi.OpenBucket(ctx, js, jetstream.KeyValueConfig{
 		Bucket: Bucket, Description: "Registrations of plugins, by name", History: 10, Replicas: max(replicas, 1),
 	})
 }

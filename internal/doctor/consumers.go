@@ -12,6 +12,7 @@ import (
 	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/plugins/host"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/monitor"
 )
 
 // farBehind is how many events that wait for a consumer are worth a warning.
@@ -20,13 +21,13 @@ const farBehind = 1000
 // checkConsumers looks for consumers that are behind.
 func (c *checkup) checkConsumers(ctx context.Context) {
 	waiting := uint64(0)
-	durables, err := streams.Consumers(ctx, c.client.JS)
+	durables, err := monitor.Consumers(ctx, c.client.JS)
 	for _, d := range grouped(durables) {
 		waiting += d.Backlog()
 		switch name := d.Name + " on " + d.Stream; {
 		case d.Paused:
 			c.warn("rosey plugin resume "+strings.TrimPrefix(d.Name, streams.Durable("")), "%s is paused, and %d events wait for it", name, d.Backlog())
-		case c.bot != nil && !d.Attended:
+		case c.bot != nil && !d.HasReader:
 			c.detached = append(c.detached, d.Name)
 			c.warn(readerOf(d.Name), "nobody reads %s, and %d events wait", name, d.Backlog())
 		case c.bot != nil && d.Lag > farBehind:
@@ -47,9 +48,9 @@ func (c *checkup) checkConsumers(ctx context.Context) {
 
 // grouped makes one of the consumers of a name that fare alike: a plugin has one on
 // each stream that it reads.
-func grouped(durables []streams.ConsumerState) (list []streams.ConsumerState) {
+func grouped(durables []monitor.ConsumerState) (list []monitor.ConsumerState) {
 	for _, c := range durables {
-		i := slices.IndexFunc(list, func(o streams.ConsumerState) bool { return o.Name == c.Name && o.Condition() == c.Condition() })
+		i := slices.IndexFunc(list, func(o monitor.ConsumerState) bool { return o.Name == c.Name && o.Condition() == c.Condition() })
 		if i < 0 {
 			list = append(list, c)
 			continue

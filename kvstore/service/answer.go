@@ -13,7 +13,7 @@ import (
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/kvstore"
 	"github.com/rosey-bot/rosey/kvstore/jsondoc"
-	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/jsapi"
 	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
@@ -136,8 +136,8 @@ func answerBatch(ctx context.Context, store *kvstore.Store, req event.Batch) ([]
 			if first == nil {
 				first = o.err
 			}
-			if errors.Is(o.err, streams.ErrFull) { // then the batch is worth making again
-				reason = fmt.Sprintf(`,"reason":"%s"`, streams.ReasonFull)
+			if errors.Is(o.err, jsapi.ErrFull) { // then the batch is worth making again
+				reason = fmt.Sprintf(`,"reason":"%s"`, jsapi.ReasonFull)
 			}
 		}
 	}

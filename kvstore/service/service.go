@@ -209,7 +209,7 @@ func (s *Service) serve(ctx context.Context, op string, r micro.Request) {
 		out.Data = failed(err)
 		s.report(ctx, span, op, out, event.AsError(err, event.DatabaseError))
 	}
-	if streams.Answerable(out.Subject) {
+	if streams.CanReply(out.Subject) {
 		if err := s.nc.PublishMsg(out); err != nil {
 			s.store.Logger().ErrorContext(ctx, "a database request is left without its answer", "subject", e.Subject, "error", err)
 		}

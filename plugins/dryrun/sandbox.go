@@ -23,6 +23,7 @@ import (
 	"github.com/rosey-bot/rosey/plugins/host"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/embedded"
+	"github.com/rosey-bot/rosey/streams/jsapi"
 	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
@@ -77,7 +78,7 @@ func open(ctx context.Context, c *Case, log *slog.Logger) (_ *sandbox, err error
 		return nil, err
 	}
 	// A busy machine may not answer in time.
-	err = retry.Do(ctx, streams.WhileUnanswered(openTimeout, log), func(ctx context.Context) (err error) {
+	err = retry.Do(ctx, jsapi.RetryUnavailable(openTimeout, log), func(ctx context.Context) (err error) {
 		if err = streams.Open(ctx, js, streams.Options{}); err == nil {
 			s.bucket, err = router.OpenBucket(ctx, js, 1)
 		}

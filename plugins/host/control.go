@@ -14,6 +14,7 @@ import (
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/internal/retry"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/monitor"
 )
 
 // Remove deletes a plugin's registration and consumers, with their pending events.
@@ -91,7 +92,7 @@ func Resume(ctx context.Context, js jetstream.JetStream, plugin string) (waiting
 }
 
 // existing returns a plugin's consumers, or an error if there are none.
-func existing(ctx context.Context, js jetstream.JetStream, plugin string) ([]streams.ConsumerState, error) {
+func existing(ctx context.Context, js jetstream.JetStream, plugin string) ([]monitor.ConsumerState, error) {
 	list, err := Consumers(ctx, js, plugin)
 	if err != nil || len(list) > 0 {
 		return list, err
@@ -139,10 +140,10 @@ func AwaitHandled(ctx context.Context, js jetstream.JetStream, local []string, s
 
 // notHandled returns the plugins that have not acknowledged an event yet.
 func notHandled(ctx context.Context, js jetstream.JetStream, local []string, subject string, ref event.Ref) (behind []string, err error) {
-	err = streams.EachConsumer(ctx, js, func(info *jetstream.ConsumerInfo) {
+	err = monitor.EachConsumer(ctx, js, func(info *jetstream.ConsumerInfo) {
 		name, ok := strings.CutPrefix(info.Name, streams.Durable(""))
-		runs := slices.Contains(local, name) || streams.Attended(info)
-		if ok && runs && info.Stream == ref.Stream && streams.Reads(info.Config, subject) && !info.Paused && info.AckFloor.Stream < ref.Seq {
+		runs := slices.Contains(local, name) || monitor.HasReader(info)
+		if ok && runs && info.Stream == ref.Stream && streams.MatchesFilter(info.Config, subject) && !info.Paused && info.AckFloor.Stream < ref.Seq {
 			behind = append(behind, name)
 		}
 	})

@@ -11,6 +11,7 @@ import (
 	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/replay"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/monitor"
 )
 
 // reader implements plugins.Reader on a bus.
@@ -39,9 +40,9 @@ func (r reader) Stream(ctx context.Context, name string) (*jetstream.StreamInfo,
 	return s.CachedInfo(), nil
 }
 
-func (r reader) Consumers(ctx context.Context) ([]streams.ConsumerState, error) {
+func (r reader) Consumers(ctx context.Context) ([]monitor.ConsumerState, error) {
 	r.read()
-	return streams.Consumers(ctx, r.bus.JetStream())
+	return monitor.Consumers(ctx, r.bus.JetStream())
 }
 
 func (r reader) Instances(ctx context.Context) (map[string][]plugins.Instance, error) {

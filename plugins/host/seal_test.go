@@ -15,6 +15,7 @@ import (
 	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/msgid"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
@@ -24,7 +25,7 @@ func TestCredentialsUseUpNoMessageIDs(t *testing.T) {
 	t.Parallel()
 	g := newGrounds(t)
 	ctx := streamstest.Context(t)
-	seal, err := streams.OpenMessageIDSigner(ctx, g.JetStream(), 1)
+	seal, err := msgid.OpenSigner(ctx, g.JetStream(), 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,24 +82,24 @@ func TestSealOfCredentials(t *testing.T) {
 	t.Parallel()
 	inside, outside := newGrounds(t), external(t)
 	before := inside.guest()
-	one, err := streams.CredentialSigner(before)
+	one, err := msgid.CredentialSigner(before)
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := streams.CredentialSigner(inside.guest())
+	again, err := msgid.CredentialSigner(inside.guest())
 	if err != nil {
 		t.Fatal(err)
 	}
-	byPassword, err := streams.CredentialSigner(outside.guest())
+	byPassword, err := msgid.CredentialSigner(outside.guest())
 	if err != nil {
 		t.Fatal(err)
 	}
-	bot, err := streams.OpenMessageIDSigner(streamstest.Context(t), inside.JetStream(), 1)
+	bot, err := msgid.OpenSigner(streamstest.Context(t), inside.JetStream(), 1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	stored := map[event.Ref]int{} // by what is published with the same ID
-	for _, s := range []streams.MessageIDSigner{one, again, byPassword, bot, {}} {
+	for _, s := range []msgid.Signer{one, again, byPassword, bot, {}} {
 		bus := streams.NewBus(inside.Conn(), inside.JetStream(), streams.WithMessageIDSigner(s))
 		ack := streamstest.Publish(t, bus, event.SubjectUserLeave, event.UserLeave{User: "alice", Channel: "main"}, streams.WithMsgID("id"))
 		stored[ack.Ref]++

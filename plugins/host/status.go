@@ -11,6 +11,7 @@ import (
 
 	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/monitor"
 )
 
 // The states of a registered plugin.
@@ -51,7 +52,7 @@ func Statuses(ctx context.Context, nc *nats.Conn, js jetstream.JetStream) ([]Sta
 	if err != nil {
 		return nil, err
 	}
-	consumers, err := streams.Consumers(ctx, js)
+	consumers, err := monitor.Consumers(ctx, js)
 	list := make([]Status, 0, len(registered))
 	for _, r := range registered {
 		s := status(r)
@@ -87,9 +88,9 @@ func status(r router.Entry) Status {
 }
 
 // Consumers returns the durable consumers of a plugin, if any.
-func Consumers(ctx context.Context, js jetstream.JetStream, plugin string) ([]streams.ConsumerState, error) {
-	list, err := streams.Consumers(ctx, js)
-	return slices.DeleteFunc(list, func(c streams.ConsumerState) bool { return c.Name != streams.Durable(plugin) }), err
+func Consumers(ctx context.Context, js jetstream.JetStream, plugin string) ([]monitor.ConsumerState, error) {
+	list, err := monitor.Consumers(ctx, js)
+	return slices.DeleteFunc(list, func(c monitor.ConsumerState) bool { return c.Name != streams.Durable(plugin) }), err
 }
 
 // Registered reports whether a plugin of that name is registered.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/jsapi"
 	"github.com/rosey-bot/rosey/streams/tracing"
 )
 
@@ -31,7 +32,7 @@ type Permissions struct {
 // creates no consumer and no timer, since a consumer can be told to deliver to any
 // subject, and a schedule likewise: the Provisioner creates them for it.
 func PluginPermissions(plugin string) Permissions {
-	durable, registrations := streams.Durable(plugin), streams.BucketStream(streams.Registrations)
+	durable, registrations := streams.Durable(plugin), jsapi.BucketStream(streams.Registrations)
 	p := Permissions{
 		Plugin: plugin,
 		Publish: []string{
@@ -43,7 +44,7 @@ func PluginPermissions(plugin string) Permissions {
 			kvSubject(streams.Registrations, plugin),
 			kvSubject(tracing.SpanClaims, "*"),
 			provisionSubject(plugin, "*"),
-			"$JS.API.INFO", apiStream("INFO", registrations), apiStream("INFO", streams.BucketStream(tracing.SpanClaims)),
+			"$JS.API.INFO", apiStream("INFO", registrations), apiStream("INFO", jsapi.BucketStream(tracing.SpanClaims)),
 			apiStream("MSG.GET", registrations), // by which some clients read a bucket
 		},
 		// Registrations, and events that are read again, are read without a consumer.

@@ -100,7 +100,7 @@ func (p *Provisioner) Serve(ctx context.Context) (err error) {
 }
 
 func (p *Provisioner) answer(ctx context.Context, r micro.Request, do func(context.Context, string, micro.Request) (any, error)) {
-	if !streams.Answerable(r.Reply()) {
+	if !streams.CanReply(r.Reply()) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, streams.DefaultTimeout)

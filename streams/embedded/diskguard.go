@@ -13,7 +13,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 
-	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/jsapi"
 )
 
 // DefaultReserve is how much of the store's disk is left free, in bytes.
@@ -134,12 +134,12 @@ func (g *diskGuard) capacity(used int64) (left int64, problem error) {
 	if free, total := DiskSpace(g.store); total > 0 {
 		left = int64(free) - g.reserve
 		problem = fmt.Errorf("%w: %s of %s are free on the disk of %s, and store_reserve keeps %s free: make room there, shorten retention, or lower store_reserve",
-			streams.ErrFull, humanize.IBytes(free), humanize.IBytes(total), g.store, humanize.IBytes(uint64(g.reserve)))
+			jsapi.ErrFull, humanize.IBytes(free), humanize.IBytes(total), g.store, humanize.IBytes(uint64(g.reserve)))
 	}
 	if g.max-used < left {
 		left = g.max - used
 		problem = fmt.Errorf("%w: it holds %s, and store_max is %s: raise store_max, or shorten retention",
-			streams.ErrFull, humanize.IBytes(uint64(used)), humanize.IBytes(uint64(g.max)))
+			jsapi.ErrFull, humanize.IBytes(uint64(used)), humanize.IBytes(uint64(g.max)))
 	}
 	return left, problem
 }

@@ -17,6 +17,8 @@ import (
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/embedded"
+	"github.com/rosey-bot/rosey/streams/jsapi"
+	"github.com/rosey-bot/rosey/streams/monitor"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
@@ -100,7 +102,7 @@ func (c *chats) kept(ctx context.Context) (n int) {
 	return n
 }
 
-func isFull(err error) bool { return errors.Is(err, streams.ErrFull) }
+func isFull(err error) bool { return errors.Is(err, jsapi.ErrFull) }
 func isNil(err error) bool  { return err == nil }
 
 // wait waits for the server to say that it is full, or that it is not.
@@ -125,7 +127,7 @@ func TestStoreMax(t *testing.T) {
 	streamstest.Slow(t, "fills a store")
 	t.Parallel()
 	ctx := streamstest.Context(t)
-	capacity := &streams.Capacity{Observer: streams.NoObserver{}}
+	capacity := &monitor.Capacity{Observer: streams.NoObserver{}}
 	s, bus, log := smallStore(t, embedded.Config{Store: t.TempDir(), MaxStore: 6 << 20}, streams.WithObserver(capacity))
 	c := &chats{t: t, bus: bus, acked: map[uint64]string{}}
 	refusal := c.until(ctx, isFull)
@@ -144,10 +146,10 @@ func TestStoreMax(t *testing.T) {
 		if err == nil {
 			_, err = kv.Put(ctx, "k", make([]byte, 100))
 		}
-		if !isFull(streams.WrapFull(err)) {
+		if !isFull(jsapi.WrapFull(err)) {
 			t.Errorf("a bucket takes a value: %v", err)
 		}
-	} else if !isFull(streams.WrapFull(err)) {
+	} else if !isFull(jsapi.WrapFull(err)) {
 		t.Errorf("a bucket is refused with %v", err)
 	}
 	before := c.kept(ctx)

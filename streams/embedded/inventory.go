@@ -16,6 +16,8 @@ import (
 
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/connect"
+	"github.com/rosey-bot/rosey/streams/monitor"
+	"github.com/rosey-bot/rosey/streams/reconcile"
 )
 
 // inventoryFile is the file in a store that says what it held at the last shutdown.
@@ -70,14 +72,14 @@ func readInventory(store string) (i inventory, err error) {
 	return i, nil
 }
 
-func (s *Server) states() (jetstream.JetStream, []streams.State, error) {
+func (s *Server) states() (jetstream.JetStream, []monitor.StreamState, error) {
 	js, err := jetstream.New(s.own)
 	if err != nil {
 		return nil, nil, err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), streams.DefaultTimeout)
 	defer cancel()
-	states, err := streams.States(ctx, js)
+	states, err := monitor.Streams(ctx, js)
 	return js, states, err
 }
 
@@ -119,14 +121,14 @@ func (s *Server) compare(before map[string]holding, unclean bool) error {
 	var lost []Loss
 	var errs []error
 	for _, name := range slices.Sorted(maps.Keys(before)) {
-		was, now := before[name], streams.State{Name: name}
-		i := slices.IndexFunc(states, func(st streams.State) bool { return st.Name == name })
+		was, now := before[name], monitor.StreamState{Name: name}
+		i := slices.IndexFunc(states, func(st monitor.StreamState) bool { return st.Name == name })
 		if i >= 0 {
 			now = states[i]
 		}
 		loss := Loss{Stream: name, Gone: i < 0, Noticed: time.Now()}
 		switch {
-		case unclean && !streams.IsOurs(name): // a bucket may have been deleted since, or made anew
+		case unclean && !streams.InTopology(name): // a bucket may have been deleted since, or made anew
 		case loss.Gone:
 			loss.Events = was.Messages
 		case unclean:
@@ -140,7 +142,7 @@ func (s *Server) compare(before map[string]holding, unclean bool) error {
 				"stream", name, "events", loss.Events, "all", loss.Gone)
 		}
 		if now.LastSeq < was.Last && !loss.Gone {
-			errs = append(errs, streams.AdvanceSequence(ctx, js, name, was.Last))
+			errs = append(errs, reconcile.AdvanceSequence(ctx, js, name, was.Last))
 		}
 	}
 	if len(lost) > 0 {
@@ -150,7 +152,7 @@ func (s *Server) compare(before map[string]holding, unclean bool) error {
 }
 
 // missing is how many events are gone that did not expire.
-func (was holding) missing(now streams.State, at time.Time) uint64 {
+func (was holding) missing(now monitor.StreamState, at time.Time) uint64 {
 	n := shortfall(now.LastSeq, was.Last)
 	if holdsExpiring(now.Name) {
 		return n
@@ -171,7 +173,7 @@ func holdsExpiring(stream string) bool {
 	return stream == streams.Platform || stream == streams.Timer || stream == streams.Plugin
 }
 
-// reconcile calls streams.Reconcile after an unclean shutdown.
+// reconcile calls reconcile.Run after an unclean shutdown.
 func (s *Server) reconcile() {
 	ctx, cancel := context.WithTimeout(context.Background(), recoveryTimeout)
 	defer cancel()
@@ -180,5 +182,5 @@ func (s *Server) reconcile() {
 		s.log.Warn("streams not reconciled", "error", err)
 		return
 	}
-	streams.Reconcile(ctx, js, s.log)
+	reconcile.Run(ctx, js, s.log)
 }

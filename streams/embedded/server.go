@@ -218,7 +218,7 @@ func listenAddress(address, lastURL string) (host string, port int, err error) {
 // Info says how to reach the server; its URL is "" when it does not listen.
 func (s *Server) Info() connect.ServerInfo { return s.info }
 
-// Full returns an error that wraps streams.ErrFull and says what to do while the
+// Full returns an error that wraps jsapi.ErrFull and says what to do while the
 // store has no capacity for new events, and nil otherwise.
 func (s *Server) Full() error { return s.guard.Full() }
 

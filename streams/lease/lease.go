@@ -20,7 +20,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/jsapi"
 )
 
 // Bucket is the KV bucket of the leases, one key each.
@@ -62,7 +62,7 @@ type Leases struct {
 // Open opens the bucket, creating it if need be. Holder names this process to people;
 // processes may share it.
 func Open(ctx context.Context, nc *nats.Conn, js jetstream.JetStream, replicas int, holder string, t Timing, log *slog.Logger) (*Leases, error) {
-	kv, err := streams.OpenBucket(ctx, js, jetstream.KeyValueConfig{
+	kv, err := jsapi.OpenBucket(ctx, js, jetstream.KeyValueConfig{
 		Bucket: Bucket, Description: "Who does what only one process may do", Replicas: max(replicas, 1),
 	})
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/reconcile"
 )
 
 // RestoreOptions are the settings of Restore.
@@ -75,7 +75,7 @@ func Restore(ctx context.Context, js jetstream.JetStream, dir string, o RestoreO
 		})
 		if err == nil && !o.ReadOnly {
 			// Events that were stored while the rest was copied are not in the backup.
-			err = streams.AdvanceSequence(ctx, js, s.Name, s.Reached)
+			err = reconcile.AdvanceSequence(ctx, js, s.Name, s.Reached)
 		}
 		if err == nil && !o.ReadOnly {
 			var again []func() error

@@ -13,7 +13,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/jsapi"
 )
 
 const (
@@ -33,11 +33,11 @@ type state struct {
 	Consumers int    `json:"consumer_count"`
 }
 
-// request is streams.API with a timeout.
+// request is jsapi.Request with a timeout.
 func request(ctx context.Context, js jetstream.JetStream, subject string, body, reply any) error {
 	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
 	defer cancel()
-	return streams.API(ctx, js, subject, body, reply)
+	return jsapi.Request(ctx, js, subject, body, reply)
 }
 
 // download requests a snapshot of a stream and passes its pieces to write. It sets the
@@ -134,7 +134,7 @@ func upload(ctx context.Context, js jetstream.JetStream, subject, dir string, s 
 			}
 			if len(reply.Data) > 0 {
 				var none struct{}
-				if err := streams.APIAnswer(reply.Data, &none); err != nil {
+				if err := jsapi.DecodeResponse(reply.Data, &none); err != nil {
 					return err
 				}
 			}
@@ -159,5 +159,5 @@ func upload(ctx context.Context, js jetstream.JetStream, subject, dir string, s 
 	var made struct {
 		State state `json:"state"`
 	}
-	return made.State, streams.APIAnswer(reply.Data, &made)
+	return made.State, jsapi.DecodeResponse(reply.Data, &made)
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/embedded"
+	"github.com/rosey-bot/rosey/streams/jsapi"
 )
 
 // Disk is a small file system of one test, which can be filled.
@@ -77,7 +78,7 @@ func FillStore(t testing.TB, bus *streams.Bus) {
 	for size := 50_000; size > 0; {
 		_, err := js.Publish(ctx, filler, make([]byte, size))
 		switch {
-		case errors.Is(streams.WrapFull(err), streams.ErrFull):
+		case errors.Is(jsapi.WrapFull(err), jsapi.ErrFull):
 			size /= 10 // there may be room for less
 		case err != nil:
 			t.Fatal(err)

@@ -1,6 +1,7 @@
 package streamstest
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/rosey-bot/rosey/event"
@@ -11,25 +12,9 @@ import (
 // the sequence and purging.
 func LeaveFiller(t testing.TB, bus *streams.Bus, stream string) event.Ref {
 	t.Helper()
-	ctx := Context(t)
-	s, err := bus.JetStream().Stream(ctx, stream)
-	if err != nil {
-		t.Fatal(err)
-	}
-	info := s.CachedInfo()
-	published, err := bus.Conn().SubscribeSync(info.Config.Subjects[len(info.Config.Subjects)-1])
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer published.Unsubscribe()
-	if err := streams.AdvanceSequence(ctx, bus.JetStream(), stream, info.State.LastSeq+1); err != nil {
-		t.Fatal(err)
-	}
-	filler, err := published.NextMsgWithContext(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ack, err := bus.JetStream().Publish(ctx, filler.Subject, filler.Data)
+	specs := streams.Specs()
+	i := slices.IndexFunc(specs, func(s streams.Spec) bool { return s.Name == stream })
+	ack, err := bus.JetStream().Publish(Context(t), specs[i].FillerSubject(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

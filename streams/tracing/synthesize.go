@@ -10,6 +10,7 @@ import (
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/jsapi"
 	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
@@ -166,7 +167,7 @@ func OpenSpanClaims(ctx context.Context, js jetstream.JetStream) error {
 
 // openClaims creates the bucket with as many replicas as the stream like has.
 func openClaims(ctx context.Context, js jetstream.JetStream, like string) (jetstream.KeyValue, error) {
-	return streams.OpenBucketLike(ctx, js, like, jetstream.KeyValueConfig{
+	return jsapi.OpenBucketLike(ctx, js, like, jetstream.KeyValueConfig{
 		Bucket: SpanClaims, Description: "Spans made for publishers that named none", TTL: claimTTL,
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/jsapi"
 )
 
 // Bucket is the KV bucket of the checkpoints, one key a channel.
@@ -70,7 +71,7 @@ func (r *Reader) checkpoints(ctx context.Context) (jetstream.KeyValue, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.bucket == nil {
-		kv, err := streams.OpenBucketLike(ctx, r.js, streams.Cytube, jetstream.KeyValueConfig{
+		kv, err := jsapi.OpenBucketLike(ctx, r.js, streams.Cytube, jetstream.KeyValueConfig{
 			Bucket: Bucket, Description: "How far each channel is recorded",
 		})
 		if err != nil {

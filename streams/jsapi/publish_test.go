@@ -1,4 +1,4 @@
-package streams_test
+package jsapi_test
 
 import (
 	"errors"
@@ -10,11 +10,12 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/jsapi"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
-// What Put makes of an answer is what jetstream's PublishMsg makes of it.
-func TestPutIsPublishMsg(t *testing.T) {
+// What PublishMsg makes of an answer is what jetstream's PublishMsg makes of it.
+func TestIsPublishMsg(t *testing.T) {
 	t.Parallel()
 	bus := streamstest.Bus(t, streamstest.Server(t))
 	ctx, js := streamstest.Context(t), bus.JetStream()
@@ -27,7 +28,7 @@ func TestPutIsPublishMsg(t *testing.T) {
 		{Subject: "nowhere.at.all"},
 		{Subject: ""},
 	} {
-		put, putErr := streams.Put(ctx, js, streams.Cytube, msg)
+		put, putErr := jsapi.PublishMsg(ctx, js, streams.Cytube, msg)
 		want, wantErr := js.PublishMsg(ctx, msg)
 		if wantErr != nil {
 			var a, b *jetstream.APIError
@@ -41,7 +42,7 @@ func TestPutIsPublishMsg(t *testing.T) {
 			t.Errorf("%s %v: %+v, %v; PublishMsg says %+v", msg.Subject, msg.Header, put, putErr, want)
 		}
 	}
-	if ack, err := streams.Put(ctx, js, "ANOTHER", &nats.Msg{Subject: "cytube.chat", Data: []byte("{}")}); err != nil || ack.Stream != streams.Cytube {
+	if ack, err := jsapi.PublishMsg(ctx, js, "ANOTHER", &nats.Msg{Subject: "cytube.chat", Data: []byte("{}")}); err != nil || ack.Stream != streams.Cytube {
 		t.Errorf("stored in %+v, %v", ack, err)
 	}
 }
@@ -69,7 +70,7 @@ func TestPutOfWhatIsInProcess(t *testing.T) {
 		var wg sync.WaitGroup
 		for k := range seqs {
 			wg.Go(func() {
-				ack, err := streams.Put(ctx, all[k], "S", &nats.Msg{Subject: "s", Header: nats.Header{"Nats-Msg-Id": {fmt.Sprint(i)}}})
+				ack, err := jsapi.PublishMsg(ctx, all[k], "S", &nats.Msg{Subject: "s", Header: nats.Header{"Nats-Msg-Id": {fmt.Sprint(i)}}})
 				if err != nil {
 					t.Error(err)
 				}

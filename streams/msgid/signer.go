@@ -1,4 +1,6 @@
-package streams
+// Package msgid signs message IDs, so that nobody who lacks the secret can use up those of
+// others.
+package msgid
 
 import (
 	"context"
@@ -14,12 +16,14 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/rosey-bot/rosey/streams/jsapi"
 )
 
-// MessageIDSigner makes message IDs that nobody can predict without its secret. JetStream drops what has a Nats-Msg-Id that the stream holds, whoever
-// published that: a plugin with credentials of its own could otherwise use up the
-// IDs of future commands and answers. The zero value leaves IDs as they are.
-type MessageIDSigner struct{ macs *sync.Pool } // of *mac, keyed with the secret
+// Signer makes message IDs that nobody can predict without its secret. JetStream drops
+// what has a Nats-Msg-Id that the stream holds, whoever published that: a plugin with
+// credentials of its own could otherwise use up the IDs of future commands and answers. The zero value leaves IDs as they are.
+type Signer struct{ macs *sync.Pool } // of *mac, keyed with the secret
 
 const (
 	// The names are those of the first releases.
@@ -31,17 +35,17 @@ const (
 	credentialPurpose = "rosey: seal of message IDs"
 )
 
-// OpenMessageIDSigner returns the signer with the store's secret, which it creates if
+// OpenSigner returns the signer with the store's secret, which it creates if
 // there is none. Plugins with credentials of their own cannot read it; see
 // CredentialSigner.
-func OpenMessageIDSigner(ctx context.Context, js jetstream.JetStream, replicas int) (MessageIDSigner, error) {
-	kv, err := OpenBucket(ctx, js, jetstream.KeyValueConfig{
+func OpenSigner(ctx context.Context, js jetstream.JetStream, replicas int) (Signer, error) {
+	kv, err := jsapi.OpenBucket(ctx, js, jetstream.KeyValueConfig{
 		Bucket: secretBucket, Description: "The secret that keeps message IDs from being told in advance", Replicas: max(replicas, 1),
 	})
 	if err != nil {
-		return MessageIDSigner{}, err
+		return Signer{}, err
 	}
-	ctx, cancel := AnswerWithin(ctx)
+	ctx, cancel := jsapi.WithDefaultTimeout(ctx)
 	defer cancel()
 	secret, err := readSecret(ctx, kv)
 	if errors.Is(err, jetstream.ErrKeyNotFound) {
@@ -50,11 +54,11 @@ func OpenMessageIDSigner(ctx context.Context, js jetstream.JetStream, replicas i
 		if _, err = kv.Create(ctx, secretKey, secret); errors.Is(err, jetstream.ErrKeyExists) {
 			// Another process was faster, and a replica may lag.
 			missing := func(err error) bool { return errors.Is(err, jetstream.ErrKeyNotFound) }
-			secret, err = retryWhile(ctx, missing, func() ([]byte, error) { return readSecret(ctx, kv) })
+			secret, err = jsapi.RetryWhile(ctx, missing, func() ([]byte, error) { return readSecret(ctx, kv) })
 		}
 	}
 	if err != nil {
-		return MessageIDSigner{}, fmt.Errorf("open the secret of message IDs: %w", WrapFull(err))
+		return Signer{}, fmt.Errorf("open the secret of message IDs: %w", jsapi.WrapFull(err))
 	}
 	return newSigner(secret), nil
 }
@@ -70,7 +74,7 @@ func readSecret(ctx context.Context, kv jetstream.KeyValue) ([]byte, error) {
 // CredentialSigner returns the signer of a plugin with credentials of its own, whose
 // secret all processes derive from these. Credentials that are neither a key nor a
 // password give the zero value.
-func CredentialSigner(nc *nats.Conn) (MessageIDSigner, error) {
+func CredentialSigner(nc *nats.Conn) (Signer, error) {
 	own := []byte(nc.Opts.Password)
 	if u, err := url.Parse(nc.ConnectedUrl()); err == nil && len(own) == 0 {
 		password, _ := u.User.Password()
@@ -79,11 +83,11 @@ func CredentialSigner(nc *nats.Conn) (MessageIDSigner, error) {
 	if sign := nc.Opts.SignatureCB; sign != nil {
 		var err error
 		if own, err = sign([]byte(credentialPurpose)); err != nil {
-			return MessageIDSigner{}, fmt.Errorf("sign with the plugin's credentials: %w", err)
+			return Signer{}, fmt.Errorf("sign with the plugin's credentials: %w", err)
 		}
 	}
 	if len(own) == 0 {
-		return MessageIDSigner{}, nil
+		return Signer{}, nil
 	}
 	secret := sha256.Sum256(append([]byte(credentialPurpose), own...))
 	return newSigner(secret[:]), nil
@@ -96,12 +100,12 @@ type mac struct {
 	sum [sha256.Size]byte
 }
 
-func newSigner(secret []byte) MessageIDSigner {
-	return MessageIDSigner{&sync.Pool{New: func() any { return &mac{Hash: hmac.New(sha256.New, secret)} }}}
+func newSigner(secret []byte) Signer {
+	return Signer{&sync.Pool{New: func() any { return &mac{Hash: hmac.New(sha256.New, secret)} }}}
 }
 
-// sign appends a truncated HMAC to an ID.
-func (s MessageIDSigner) sign(id string) string {
+// Sign appends a truncated HMAC to an ID.
+func (s Signer) Sign(id string) string {
 	if s.macs == nil || id == "" {
 		return id
 	}

@@ -1,4 +1,6 @@
-package streams
+// Package reconcile advances streams past sequences that were lost, so that no message ID
+// that names one comes a second time.
+package reconcile
 
 import (
 	"context"
@@ -12,6 +14,9 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/jsapi"
+	"github.com/rosey-bot/rosey/streams/monitor"
 )
 
 // The Nats-Msg-Id of what an event causes names the event's position, as in
@@ -31,7 +36,7 @@ func AdvanceSequence(ctx context.Context, js jetstream.JetStream, stream string,
 	if err != nil {
 		return fmt.Errorf("advance the sequence of %s: %w", stream, err)
 	}
-	subject := fillerSubject(spec)
+	subject := spec.FillerSubject()
 	for last := s.CachedInfo().State.LastSeq; last < seq; {
 		before := last
 		if last, err = publishFillers(ctx, js, s, subject, min(seq-last, fillersAtOnce)); err == nil && last == before {
@@ -45,28 +50,11 @@ func AdvanceSequence(ctx context.Context, js jetstream.JetStream, stream string,
 }
 
 const (
-	// fillerToken stands in for the wildcard in the subject of fillers.
-	fillerToken = "_passed_"
 	// fillersAtOnce are purged before more are published, so that they displace no
 	// events from a stream that may hold only so much.
 	fillersAtOnce = 1000
 	stallTimeout  = 2 * time.Minute
 )
-
-// fillerSubject is the subject of a stream's fillers.
-func fillerSubject(s Spec) string {
-	return strings.NewReplacer("*", fillerToken, ">", fillerToken).Replace(s.Subjects[len(s.Subjects)-1])
-}
-
-// IsFiller reports whether a stored message is no event but took up a lost sequence.
-// Fillers are purged soon after, but whoever reads in between, or after a crash in
-// between, meets them.
-func IsFiller(subject string, body []byte) bool {
-	if len(body) > 0 || !strings.Contains(subject, fillerToken) {
-		return false
-	}
-	return slices.ContainsFunc(topology[:], func(s Spec) bool { return !s.NoAck && fillerSubject(s) == subject })
-}
 
 // publishFillers publishes and purges n empty messages, and returns the stream's last
 // sequence.
@@ -100,11 +88,11 @@ const (
 	unsynced = 3 * time.Minute
 )
 
-// Reconcile advances streams past the events that a power cut took and that message
+// Run advances streams past the events that a power cut took and that message
 // IDs of what was stored last still name as causes. It may run beside others, also
 // where nothing is lost. It logs what it did and its failure, which is no reason not
 // to run.
-func Reconcile(ctx context.Context, js jetstream.JetStream, log *slog.Logger) {
+func Run(ctx context.Context, js jetstream.JetStream, log *slog.Logger) {
 	advanced, err := reconcile(ctx, js)
 	for _, ref := range advanced {
 		log.WarnContext(ctx, "last events of a stream lost, as after a power cut; sync_always prevents that", "stream", ref.Stream, "up_to", ref.Seq)
@@ -121,7 +109,7 @@ func reconcile(ctx context.Context, js jetstream.JetStream) (advanced []event.Re
 		return nil, err
 	}
 	// The states are read again because events may have been stored meanwhile.
-	states, err := States(ctx, js)
+	states, err := monitor.Streams(ctx, js)
 	if err != nil {
 		return nil, errors.Join(append(errs, err)...)
 	}
@@ -140,7 +128,7 @@ func reconcile(ctx context.Context, js jetstream.JetStream) (advanced []event.Re
 // lastCauses returns, by stream, the greatest sequence that the latest messages of all
 // streams and buckets name as their cause. Errs are about single streams.
 func lastCauses(ctx context.Context, js jetstream.JetStream) (causes map[string]uint64, errs []error, err error) {
-	states, err := States(ctx, js)
+	states, err := monitor.Streams(ctx, js)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -155,11 +143,11 @@ func lastCauses(ctx context.Context, js jetstream.JetStream) (causes map[string]
 	causes = map[string]uint64{}
 	since := last.Add(-unsynced)
 	for _, s := range states {
-		holdsEffects := strings.HasPrefix(s.Name, BucketStream("")) || IsOurs(s.Name)
+		holdsEffects := strings.HasPrefix(s.Name, jsapi.BucketStream("")) || streams.InTopology(s.Name)
 		if s.Messages == 0 || s.Last.Before(since) || !holdsEffects {
 			continue
 		}
-		for msg, err := range Messages(ctx, js, Selection{Stream: s.Name, Since: since}) {
+		for msg, err := range streams.Messages(ctx, js, streams.Selection{Stream: s.Name, Since: since}) {
 			if err != nil {
 				errs = append(errs, err)
 				break
@@ -185,10 +173,11 @@ func causeOf(id string) (event.Ref, bool) {
 }
 
 // acknowledging returns the Spec of one of our streams that drops duplicates.
-func acknowledging(stream string) (Spec, bool) {
-	i := slices.IndexFunc(topology[:], func(s Spec) bool { return s.Name == stream && !s.NoAck })
+func acknowledging(stream string) (streams.Spec, bool) {
+	specs := streams.Specs()
+	i := slices.IndexFunc(specs, func(s streams.Spec) bool { return s.Name == stream && !s.NoAck })
 	if i < 0 {
-		return Spec{}, false
+		return streams.Spec{}, false
 	}
-	return topology[i], true
+	return specs[i], true
 }

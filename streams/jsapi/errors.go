@@ -1,4 +1,4 @@
-package streams
+package jsapi
 
 import (
 	"context"
@@ -62,16 +62,16 @@ func refusedForCapacity(err *jetstream.APIError) bool {
 	return false
 }
 
-// isFull reports whether an error is about the lack of capacity, also when a
+// IsFull reports whether an error is about the lack of capacity, also when a
 // database reports it.
-func isFull(err error) bool {
+func IsFull(err error) bool {
 	var reply *event.Error
 	return errors.Is(err, ErrFull) || errors.As(err, &reply) && reply.Details["reason"] == ReasonFull
 }
 
-// isTooLarge reports whether an error says that a message is larger than the server
+// IsTooLarge reports whether an error says that a message is larger than the server
 // takes.
-func isTooLarge(err error) bool {
+func IsTooLarge(err error) bool {
 	var api *jetstream.APIError
 	return errors.Is(err, nats.ErrMaxPayload) ||
 		errors.As(err, &api) && (api.ErrorCode == codeHeaderTooLarge || api.ErrorCode == jetstream.JSErrCodeStreamMessageExceedsMaximum)
@@ -82,16 +82,16 @@ func isInProcess(err error) bool {
 	return errors.As(err, &api) && api.ErrorCode == codeMsgInProcess
 }
 
-// Repeatable reports whether a failed publish or request may succeed a moment later:
+// IsRetryable reports whether a failed publish or request may succeed a moment later:
 // NATS did not answer or has no capacity, and the event itself is fine.
-func Repeatable(err error) bool {
+func IsRetryable(err error) bool {
 	code := event.CodeOf(err)
 	return code == event.Timeout || code == event.NATSError
 }
 
-// Unanswered reports whether a request got no answer, as when the server crashed
+// IsUnavailable reports whether a request got no answer, as when the server crashed
 // or is away, or a cluster has no leader for the stream.
-func Unanswered(err error) bool {
+func IsUnavailable(err error) bool {
 	for _, e := range [...]error{
 		context.DeadlineExceeded, nats.ErrTimeout, nats.ErrDisconnected, nats.ErrNoResponders,
 		jetstream.ErrNoStreamResponse, jetstream.ErrJetStreamNotEnabled, // of API requests without responders
@@ -104,17 +104,17 @@ func Unanswered(err error) bool {
 	return errors.As(err, &api) && api.Code == http.StatusServiceUnavailable
 }
 
-// WhileUnanswered returns the policy that retries what fails because NATS does not
+// RetryUnavailable returns the policy that retries what fails because NATS does not
 // answer, for at most the given time; 0 is without end. A cluster needs some seconds
 // to elect a leader.
-func WhileUnanswered(atMost time.Duration, log *slog.Logger) retry.Policy {
+func RetryUnavailable(atMost time.Duration, log *slog.Logger) retry.Policy {
 	const interval = 250 * time.Millisecond
-	return retry.Policy{Initial: interval, Max: interval, MaxElapsed: atMost, If: Unanswered, Logger: log, Operation: "NATS request"}
+	return retry.Policy{Initial: interval, Max: interval, MaxElapsed: atMost, If: IsUnavailable, Logger: log, Operation: "NATS request"}
 }
 
-// retryWhile calls fn until it succeeds or fails with an error for which the
+// RetryWhile calls fn until it succeeds or fails with an error for which the
 // predicate is false. It is for what a cluster settles within milliseconds.
-func retryWhile[T any](ctx context.Context, unsettled func(error) bool, fn func() (T, error)) (T, error) {
+func RetryWhile[T any](ctx context.Context, unsettled func(error) bool, fn func() (T, error)) (T, error) {
 	v, err := fn()
 	if err == nil || !unsettled(err) {
 		return v, err

@@ -1,4 +1,4 @@
-package streams_test
+package reconcile_test
 
 import (
 	"fmt"
@@ -10,6 +10,8 @@ import (
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/monitor"
+	"github.com/rosey-bot/rosey/streams/reconcile"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
@@ -38,7 +40,7 @@ func TestReconcile(t *testing.T) {
 				streamstest.Publish(t, bus, event.CommandSubject("roll"), command, streams.WithMsgID(id))
 			}
 			held := func() map[string]uint64 {
-				states, err := streams.States(ctx, bus.JetStream())
+				states, err := monitor.Streams(ctx, bus.JetStream())
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -50,7 +52,7 @@ func TestReconcile(t *testing.T) {
 			}
 			before := held()
 			for range 2 {
-				streams.Reconcile(ctx, bus.JetStream(), slog.New(slog.NewTextHandler(t.Output(), nil)))
+				reconcile.Run(ctx, bus.JetStream(), slog.New(slog.NewTextHandler(t.Output(), nil)))
 			}
 			if diff := cmp.Diff(before, held()); diff != "" {
 				t.Errorf("the streams hold something else: %s", diff)
@@ -76,7 +78,7 @@ func TestReconcileKeepsEvents(t *testing.T) {
 		streamstest.Publish(t, bus, event.SubjectChat, event.Chat{User: "alice", Message: "hello", Channel: "main"})
 	}
 	streamstest.Publish(t, bus, event.EventSubject("x", "y"), map[string]any{}, streams.WithMsgID(fmt.Sprintf("x/CYTUBE:%d/1", cause)))
-	streams.Reconcile(ctx, bus.JetStream(), slog.New(slog.NewTextHandler(t.Output(), nil)))
+	reconcile.Run(ctx, bus.JetStream(), slog.New(slog.NewTextHandler(t.Output(), nil)))
 	s, err := bus.JetStream().Stream(ctx, streams.Cytube)
 	if err != nil {
 		t.Fatal(err)
@@ -101,7 +103,7 @@ func TestReconcileBesideOthers(t *testing.T) {
 	if _, err := bus.JetStream().Publish(ctx, "jobs", nil); err != nil {
 		t.Fatal(err)
 	}
-	streams.Reconcile(ctx, bus.JetStream(), slog.New(slog.NewTextHandler(t.Output(), nil)))
+	reconcile.Run(ctx, bus.JetStream(), slog.New(slog.NewTextHandler(t.Output(), nil)))
 	if next := streamstest.Publish(t, bus, event.SubjectChat, line); next.Ref.Seq != 4 {
 		t.Errorf("the next line is %s, want sequence 4", next.Ref)
 	}

@@ -1,4 +1,4 @@
-package streams
+package msgid
 
 import (
 	"crypto/hmac"
@@ -22,14 +22,14 @@ func TestSignerIsAnHMAC(t *testing.T) {
 				h := hmac.New(sha256.New, secret)
 				h.Write([]byte(id))
 				want := id + "~" + base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:macLength])
-				if got := s.sign(id); got != want {
+				if got := s.Sign(id); got != want {
 					t.Errorf("%s became %s, want %s", id, got, want)
 				}
 			}
 		})
 	}
 	all.Wait()
-	if id := (MessageIDSigner{}).sign("a"); id != "a" {
+	if id := (Signer{}).Sign("a"); id != "a" {
 		t.Errorf("the zero Seal made %s of a", id)
 	}
 }
@@ -37,6 +37,6 @@ func TestSignerIsAnHMAC(t *testing.T) {
 func BenchmarkSigner(b *testing.B) {
 	s := newSigner([]byte("secret"))
 	for b.Loop() {
-		s.sign("plugin-trivia/PLUGIN:123456/1")
+		s.Sign("plugin-trivia/PLUGIN:123456/1")
 	}
 }

@@ -1,4 +1,4 @@
-package streams_test
+package msgid_test
 
 import (
 	"strings"
@@ -8,6 +8,7 @@ import (
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/msgid"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
@@ -21,7 +22,7 @@ func TestSeal(t *testing.T) {
 	opened := make(chan *streams.Bus, 4)
 	for range cap(opened) { // at the same time
 		go func() {
-			seal, err := streams.OpenMessageIDSigner(ctx, plain.JetStream(), 1)
+			seal, err := msgid.OpenSigner(ctx, plain.JetStream(), 1)
 			if err != nil {
 				t.Error(err)
 			}

@@ -1,4 +1,5 @@
-package streams
+// Package monitor observes streams and consumers: sizes, backlogs, readers and capacity.
+package monitor
 
 import (
 	"context"
@@ -6,10 +7,12 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/rosey-bot/rosey/streams"
 )
 
-// State is the size and age of a stream.
-type State struct {
+// StreamState is the size and age of a stream.
+type StreamState struct {
 	Name        string
 	Messages    uint64
 	Bytes       uint64
@@ -21,12 +24,12 @@ type State struct {
 	Consumers   int
 }
 
-// States returns the states of all streams of the account, those of buckets included.
-func States(ctx context.Context, js jetstream.JetStream) ([]State, error) {
-	var list []State
+// Streams returns the states of all streams of the account, those of buckets included.
+func Streams(ctx context.Context, js jetstream.JetStream) ([]StreamState, error) {
+	var list []StreamState
 	lister := js.ListStreams(ctx)
 	for info := range lister.Info() {
-		list = append(list, State{
+		list = append(list, StreamState{
 			Name: info.Config.Name, Messages: info.State.Msgs, Bytes: info.State.Bytes, First: info.State.FirstTime, Last: info.State.LastTime,
 			LastSeq: info.State.LastSeq, Deleted: uint64(info.State.NumDeleted), MaxAge: info.Config.MaxAge, MaxBytes: info.Config.MaxBytes, Consumers: info.State.Consumers,
 		})
@@ -45,7 +48,7 @@ type ConsumerState struct {
 	Unacked     int    `json:"unacked"`
 	Redelivered int    `json:"redelivered"`
 	Waiting     int    `json:"waiting"`  // open pull requests
-	Attended    bool   `json:"attended"` // see Attended
+	HasReader   bool   `json:"attended"` // see HasReader
 	Paused      bool   `json:"paused"`
 }
 
@@ -57,16 +60,16 @@ func (c ConsumerState) Condition() string {
 	switch {
 	case c.Paused:
 		return "paused"
-	case c.Attended:
+	case c.HasReader:
 		return "running"
 	}
 	return "nobody reads"
 }
 
-// Attended reports whether a process reads a consumer: it pulls, or handles an event.
+// HasReader reports whether a process reads a consumer: it pulls, or handles an event.
 // The unacknowledged event of a process that died counts until its ack_wait is over;
 // a process that handles one extends the ack_wait, which counts as a delivery.
-func Attended(info *jetstream.ConsumerInfo) bool {
+func HasReader(info *jetstream.ConsumerInfo) bool {
 	delivered := info.Delivered.Last
 	return info.NumWaiting > 0 || info.NumAckPending > 0 && delivered != nil && info.TimeStamp.Sub(*delivered) < info.Config.AckWait
 }
@@ -77,7 +80,7 @@ func Consumers(ctx context.Context, js jetstream.JetStream) ([]ConsumerState, er
 	err := EachConsumer(ctx, js, func(info *jetstream.ConsumerInfo) {
 		list = append(list, ConsumerState{
 			Name: info.Name, Stream: info.Stream, Lag: info.NumPending, Unacked: info.NumAckPending,
-			Redelivered: info.NumRedelivered, Waiting: info.NumWaiting, Attended: Attended(info), Paused: info.Paused,
+			Redelivered: info.NumRedelivered, Waiting: info.NumWaiting, HasReader: HasReader(info), Paused: info.Paused,
 		})
 	})
 	return list, err
@@ -87,7 +90,7 @@ func Consumers(ctx context.Context, js jetstream.JetStream) ([]ConsumerState, er
 // topology's order. The error wraps jetstream.ErrStreamNotFound when one of the
 // streams does not exist.
 func EachConsumer(ctx context.Context, js jetstream.JetStream, f func(*jetstream.ConsumerInfo)) error {
-	for _, spec := range Specs() {
+	for _, spec := range streams.Specs() {
 		stream, err := js.Stream(ctx, spec.Name)
 		if err != nil {
 			return fmt.Errorf("stream %s: %w", spec.Name, err)

@@ -1,4 +1,4 @@
-package streams_test
+package monitor_test
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/monitor"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
@@ -20,7 +21,7 @@ func TestWhoReads(t *testing.T) {
 	bus := streamstest.Bus(t, server)
 	ctx := streamstest.Context(t)
 	js := bus.JetStream()
-	is := func(name string) streams.ConsumerState { t.Helper(); return consumerState(ctx, t, js, name) }
+	is := func(name string) monitor.ConsumerState { t.Helper(); return consumerState(ctx, t, js, name) }
 	for range 2 {
 		streamstest.Publish(t, bus, event.SubjectChat, event.Chat{User: "a", Message: "hi", Channel: "c", Time: 1})
 	}
@@ -64,9 +65,9 @@ func TestWhoReads(t *testing.T) {
 	})
 }
 
-func consumerState(ctx context.Context, t *testing.T, js jetstream.JetStream, name string) streams.ConsumerState {
+func consumerState(ctx context.Context, t *testing.T, js jetstream.JetStream, name string) monitor.ConsumerState {
 	t.Helper()
-	list, err := streams.Consumers(ctx, js)
+	list, err := monitor.Consumers(ctx, js)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,5 +77,5 @@ func consumerState(ctx context.Context, t *testing.T, js jetstream.JetStream, na
 		}
 	}
 	t.Fatalf("there is no consumer %s", name)
-	return streams.ConsumerState{}
+	return monitor.ConsumerState{}
 }

@@ -1,4 +1,4 @@
-package streams
+package jsapi
 
 import (
 	"context"
@@ -12,9 +12,9 @@ import (
 // raises its replicas to those of c. It denies rollups, by which a writer could purge
 // the bucket with a header and which JetStream allows in buckets.
 func OpenBucket(ctx context.Context, js jetstream.JetStream, c jetstream.KeyValueConfig) (jetstream.KeyValue, error) {
-	ctx, cancel := AnswerWithin(ctx)
+	ctx, cancel := WithDefaultTimeout(ctx)
 	defer cancel()
-	kv, err := retryWhile(ctx, isNotFoundYet, func() (jetstream.KeyValue, error) { return openBucket(ctx, js, c) })
+	kv, err := RetryWhile(ctx, isNotFoundYet, func() (jetstream.KeyValue, error) { return openBucket(ctx, js, c) })
 	if err != nil {
 		return nil, fmt.Errorf("open bucket %s: %w", c.Bucket, err)
 	}

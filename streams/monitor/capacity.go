@@ -1,4 +1,4 @@
-package streams
+package monitor
 
 import (
 	"context"
@@ -10,12 +10,15 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/jsapi"
 )
 
 // Capacity is an Observer that remembers which streams refused the latest event for
 // lack of capacity. It calls the Observer in it, which must be set.
 type Capacity struct {
-	Observer
+	streams.Observer
 
 	mu      sync.Mutex
 	refused map[string]error // by stream
@@ -24,13 +27,13 @@ type Capacity struct {
 // Sent implements Observer.
 func (c *Capacity) Sent(ctx context.Context, subject string, took time.Duration, err error) {
 	c.Observer.Sent(ctx, subject, took, err)
-	stream, _ := For(subject)
+	stream, _ := streams.For(subject)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
 	case err == nil:
 		delete(c.refused, stream.Name)
-	case errors.Is(err, ErrFull):
+	case errors.Is(err, jsapi.ErrFull):
 		if c.refused == nil {
 			c.refused = map[string]error{}
 		}
@@ -38,7 +41,7 @@ func (c *Capacity) Sent(ctx context.Context, subject string, took time.Duration,
 	}
 }
 
-// Full returns an error that wraps ErrFull while a stream has refused the latest
+// Full returns an error that wraps jsapi.ErrFull while a stream has refused the latest
 // event for it, and nil otherwise.
 func (c *Capacity) Full() error {
 	c.mu.Lock()
@@ -49,7 +52,7 @@ func (c *Capacity) Full() error {
 	first := slices.Min(slices.Collect(maps.Keys(c.refused)))
 	cause := c.refused[first]
 	if api := new(jetstream.APIError); errors.As(cause, &api) {
-		cause = WrapFull(api) // without the event that was refused
+		cause = jsapi.WrapFull(api) // without the event that was refused
 	}
 	return fmt.Errorf("stream %s takes no events: %w", first, cause)
 }
