@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"hash"
 	"net/url"
+	"strings"
 	"sync"
 
 	"github.com/nats-io/nats.go"
@@ -59,6 +60,26 @@ func OpenSigner(ctx context.Context, js jetstream.JetStream, replicas int) (Sign
 	}
 	if err != nil {
 		return Signer{}, fmt.Errorf("open the secret of message IDs: %w", jsapi.WrapFull(err))
+	}
+	return newSigner(secret), nil
+}
+
+// ReadSigner returns the signer with the store's secret, or the zero value if there is no
+// secret yet.
+func ReadSigner(ctx context.Context, js jetstream.JetStream) (Signer, error) {
+	kv, err := js.KeyValue(ctx, secretBucket)
+	if errors.Is(err, jetstream.ErrBucketNotFound) {
+		return Signer{}, nil
+	}
+	if err != nil {
+		return Signer{}, fmt.Errorf("open the secret of message IDs: %w", err)
+	}
+	secret, err := readSecret(ctx, kv)
+	if errors.Is(err, jetstream.ErrKeyNotFound) {
+		return Signer{}, nil
+	}
+	if err != nil {
+		return Signer{}, fmt.Errorf("open the secret of message IDs: %w", err)
 	}
 	return newSigner(secret), nil
 }
@@ -116,4 +137,13 @@ func (s Signer) Sign(id string) string {
 	m.Write(b)
 	b = append(b, '~')
 	return string(base64.RawURLEncoding.AppendEncode(b, m.Sum(m.sum[:0])[:macLength]))
+}
+
+// Verify reports whether an ID is one that Sign returned; those of the zero value all are.
+func (s Signer) Verify(id string) bool {
+	if s.macs == nil {
+		return true
+	}
+	end := strings.LastIndexByte(id, '~')
+	return end > 0 && hmac.Equal([]byte(s.Sign(id[:end])), []byte(id))
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/jsapi"
 	"github.com/rosey-bot/rosey/streams/monitor"
+	"github.com/rosey-bot/rosey/streams/msgid"
 )
 
 // The Nats-Msg-Id of what an event causes names the event's position, as in
@@ -80,9 +81,11 @@ func publishFillers(ctx context.Context, js jetstream.JetStream, s jetstream.Str
 }
 
 const (
-	// maxLost is more events than a stream can lose in a power cut. A message ID that
-	// names a later cause is forged.
+	// maxLost is more events than a stream can lose in a power cut.
 	maxLost = 200_000
+	// maxUnverified bounds how far an ID advances a stream that is not signed with the
+	// store's secret: it is a plugin's with credentials of its own, or forged.
+	maxUnverified = 10_000
 	// unsynced is longer than a server leaves writes to the operating system before
 	// it syncs them, which is 2 minutes unless configured.
 	unsynced = 3 * time.Minute
@@ -104,7 +107,11 @@ func Run(ctx context.Context, js jetstream.JetStream, log *slog.Logger) {
 
 // reconcile returns the sequences to which streams were advanced.
 func reconcile(ctx context.Context, js jetstream.JetStream) (advanced []event.Ref, err error) {
-	causes, errs, err := lastCauses(ctx, js)
+	signer, err := msgid.ReadSigner(ctx, js)
+	if err != nil {
+		return nil, err
+	}
+	causes, errs, err := lastCauses(ctx, js, signer)
 	if err != nil {
 		return nil, err
 	}
@@ -127,15 +134,15 @@ func reconcile(ctx context.Context, js jetstream.JetStream) (advanced []event.Re
 
 // lastCauses returns, by stream, the greatest sequence that the latest messages of all
 // streams and buckets name as their cause. Errs are about single streams.
-func lastCauses(ctx context.Context, js jetstream.JetStream) (causes map[string]uint64, errs []error, err error) {
+func lastCauses(ctx context.Context, js jetstream.JetStream, signer msgid.Signer) (causes map[string]uint64, errs []error, err error) {
 	states, err := monitor.Streams(ctx, js)
 	if err != nil {
 		return nil, nil, err
 	}
 	var last time.Time
-	limits := map[string]uint64{}
+	lastSeqs := map[string]uint64{}
 	for _, s := range states {
-		limits[s.Name] = s.LastSeq + maxLost
+		lastSeqs[s.Name] = s.LastSeq
 		if s.Last.After(last) {
 			last = s.Last
 		}
@@ -152,7 +159,13 @@ func lastCauses(ctx context.Context, js jetstream.JetStream) (causes map[string]
 				errs = append(errs, err)
 				break
 			}
-			if ref, ok := causeOf(msg.Header.Get(jetstream.MsgIDHeader)); ok && ref.Seq <= limits[ref.Stream] {
+			id := msg.Header.Get(jetstream.MsgIDHeader)
+			ref, ok := causeOf(id)
+			if !ok || ref.Seq <= lastSeqs[ref.Stream] {
+				continue
+			}
+			lost := ref.Seq - lastSeqs[ref.Stream]
+			if lost <= maxUnverified || lost <= maxLost && signer.Verify(id) {
 				causes[ref.Stream] = max(causes[ref.Stream], ref.Seq)
 			}
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/monitor"
+	"github.com/rosey-bot/rosey/streams/msgid"
 	"github.com/rosey-bot/rosey/streams/reconcile"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
@@ -106,5 +107,41 @@ func TestReconcileBesideOthers(t *testing.T) {
 	reconcile.Run(ctx, bus.JetStream(), slog.New(slog.NewTextHandler(t.Output(), nil)))
 	if next := streamstest.Publish(t, bus, event.SubjectChat, line); next.Ref.Seq != 4 {
 		t.Errorf("the next line is %s, want sequence 4", next.Ref)
+	}
+}
+
+// An ID that is not signed with the store's secret takes few sequences only.
+func TestReconcileVerifiesIDs(t *testing.T) {
+	t.Parallel()
+	ctx := streamstest.Context(t)
+	plain := streamstest.Bus(t, streamstest.Server(t))
+	signer, err := msgid.OpenSigner(ctx, plain.JetStream(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed := streams.NewBus(plain.Conn(), plain.JetStream(), streams.WithMessageIDSigner(signer))
+	publish := func(bus *streams.Bus, id string) {
+		streamstest.Publish(t, bus, event.EventSubject("x", "y"), map[string]any{}, streams.WithMsgID(id))
+	}
+	reconciled := func() uint64 {
+		reconcile.Run(ctx, plain.JetStream(), slog.New(slog.NewTextHandler(t.Output(), nil)))
+		stream, err := plain.JetStream().Stream(ctx, streams.Cytube)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return stream.CachedInfo().State.LastSeq
+	}
+	publish(plain, "x/CYTUBE:150000/1")
+	publish(plain, "x/CYTUBE:150000/1~AAAAAAAAAAAAAAAA")
+	if last := reconciled(); last != 0 {
+		t.Errorf("a forged ID advances the stream to %d", last)
+	}
+	publish(plain, "plugin-x/CYTUBE:7/1~AAAAAAAAAAAAAAAA") // as with credentials of its own
+	if last := reconciled(); last != 7 {
+		t.Errorf("the last sequence is %d, want 7", last)
+	}
+	publish(signed, "router/CYTUBE:12000/1")
+	if last := reconciled(); last != 12_000 {
+		t.Errorf("the last sequence is %d, want 12,000", last)
 	}
 }
