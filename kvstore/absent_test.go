@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/kvstore"
 	"github.com/rosey-bot/rosey/streams/streamstest"
@@ -48,42 +50,7 @@ func TestWritesToAnAbsentLeader(t *testing.T) {
 			if got := find(t, s, "c", "", ""); got.Count != c.before {
 				t.Fatalf("%d records to begin with", got.Count)
 			}
-			stream, err := js.Stream(ctx, "KV_db_c")
-			if err != nil {
-				t.Fatal(err)
-			}
-			start := stream.CachedInfo().State.LastSeq
-			config := stream.CachedInfo().Config
-			all := config.Subjects
-			config.Subjects = []string{"$KV.db_c.=counter"}
-			for i := range answered {
-				config.Subjects = append(config.Subjects, fmt.Sprintf("$KV.db_c.%d", i+1))
-			}
-			if _, err := js.UpdateStream(ctx, config); err != nil {
-				t.Fatal(err)
-			}
-			back := make(chan error, 1)
-			go func() {
-				back <- func() error {
-					for info := stream.CachedInfo(); info.State.LastSeq < start+answered; {
-						var err error
-						if info, err = stream.Info(ctx); err != nil {
-							return err
-						}
-					}
-					// Who got no answer asks what became of the stream.
-					asked, err := js.Conn().SubscribeSync("$JS.API.STREAM.INFO.KV_db_c")
-					if err != nil {
-						return err
-					}
-					if _, err := asked.NextMsg(4 * time.Minute); err != nil {
-						return err
-					}
-					config.Subjects = all
-					_, err = js.UpdateStream(ctx, config)
-					return err
-				}()
-			}()
+			back := goAbsent(t, js, answered)
 			n, err := c.write(ctx, s)
 			if err := <-back; err != nil {
 				t.Fatal(err)
@@ -91,24 +58,80 @@ func TestWritesToAnAbsentLeader(t *testing.T) {
 			if err != nil || n != c.writes {
 				t.Errorf("%d of %d are written: %v", n, c.writes, err)
 			}
-			got := find(t, s, "c", "", "")
-			if got.Count != records {
-				t.Errorf("there are %d records instead of %d", got.Count, records)
-			}
-			revisions := 0
-			for i, r := range got.Rows {
-				if want := fmt.Sprintf(`{"id":%d,"n":%d}`, i+1, c.n); r.Data != want {
-					t.Errorf("%s instead of %s", r.Data, want)
-				}
-				h, err := s.History(ctx, "c", r.ID)
-				if err != nil {
-					t.Error(err)
-				}
-				revisions += len(h)
-			}
-			if want := c.before + c.writes; revisions != want {
-				t.Errorf("%d revisions of records are stored instead of %d", revisions, want)
+			expectRecords(t, s, records, c.n)
+			if got, want := countRevisions(t, s, records), c.before+c.writes; got != want {
+				t.Errorf("%d revisions of records are stored instead of %d", got, want)
 			}
 		})
 	}
+}
+
+// goAbsent has the stream of the collection c take writes of the counter and the first
+// records only, until it stored as many and was asked what became of it.
+func goAbsent(t *testing.T, js jetstream.JetStream, answered int) (back <-chan error) {
+	t.Helper()
+	ctx := streamstest.Context(t)
+	stream, err := js.Stream(ctx, "KV_db_c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := stream.CachedInfo().State.LastSeq + uint64(answered)
+	config := stream.CachedInfo().Config
+	all := config.Subjects
+	config.Subjects = []string{"$KV.db_c.=counter"}
+	for i := range answered {
+		config.Subjects = append(config.Subjects, fmt.Sprintf("$KV.db_c.%d", i+1))
+	}
+	if _, err := js.UpdateStream(ctx, config); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() {
+		ended <- func() error {
+			for info := stream.CachedInfo(); info.State.LastSeq < last; {
+				var err error
+				if info, err = stream.Info(ctx); err != nil {
+					return err
+				}
+			}
+			// Who got no answer asks what became of the stream.
+			asked, err := js.Conn().SubscribeSync("$JS.API.STREAM.INFO.KV_db_c")
+			if err != nil {
+				return err
+			}
+			if _, err := asked.NextMsg(4 * time.Minute); err != nil {
+				return err
+			}
+			config.Subjects = all
+			_, err = js.UpdateStream(ctx, config)
+			return err
+		}()
+	}()
+	return ended
+}
+
+// expectRecords checks that the collection c has the records 1 to count with that n.
+func expectRecords(t *testing.T, s *kvstore.Store, count, n int) {
+	t.Helper()
+	got := find(t, s, "c", "", "")
+	if got.Count != count {
+		t.Errorf("there are %d records instead of %d", got.Count, count)
+	}
+	for i, r := range got.Rows {
+		if want := fmt.Sprintf(`{"id":%d,"n":%d}`, i+1, n); r.Data != want {
+			t.Errorf("%s instead of %s", r.Data, want)
+		}
+	}
+}
+
+func countRevisions(t *testing.T, s *kvstore.Store, records int) (revisions int) {
+	t.Helper()
+	for i := range records {
+		h, err := s.History(streamstest.Context(t), "c", event.IntID(int64(i+1)))
+		if err != nil {
+			t.Error(err)
+		}
+		revisions += len(h)
+	}
+	return revisions
 }

@@ -21,69 +21,30 @@ func TestNumbersAreNeverGivenTwice(t *testing.T) {
 	for i := range stores {
 		stores[i] = openStore(t, jetStream(t, streamstest.Connect(t, server)))
 	}
-	var mu sync.Mutex
-	given := map[event.ID]int{}
-	own := map[event.ID]bool{}
+	numbers := numbers{given: map[event.ID]int{}, own: map[event.ID]bool{}}
 	var wait sync.WaitGroup
 	for w := range 9 {
-		s := stores[w%len(stores)]
 		random := rand.New(rand.NewPCG(1, uint64(w)))
 		wait.Go(func() {
 			for range 40 {
-				wr, err := s.Set(ctx, event.Set{Collection: "c", Data: json.RawMessage(`{}`)})
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				mu.Lock()
-				if given[wr.ID]++; own[wr.ID] {
-					t.Errorf("%s was given after a client had used it", wr.ID)
-				}
-				mu.Unlock()
-				switch random.IntN(6) {
-				case 0:
-					if _, err := s.Delete(ctx, event.Delete{Collection: "c", ID: wr.ID}); err != nil {
-						t.Error(err)
-					}
-				case 1: // a number that is about to be given
-					n, _ := wr.ID.Int()
-					id := event.IntID(n + int64(random.IntN(5)))
-					_, err := s.Set(ctx, event.Set{Collection: "c", ID: id, Data: json.RawMessage(`{}`), IfRevision: revision(0)})
-					if err == nil {
-						mu.Lock()
-						own[id] = true
-						mu.Unlock()
-						_, err = s.Delete(ctx, event.Delete{Collection: "c", ID: id})
-					}
-					if err != nil && event.CodeOf(err) != event.DatabaseError && event.CodeOf(err) != event.RecordNotFound {
-						t.Error(err)
-					}
-				case 2:
-					if random.IntN(8) == 0 {
-						if _, err := s.Compact(ctx, "c", 0); err != nil {
-							t.Error(err)
-						}
-					}
-				}
+				numbers.use(t, stores[w%len(stores)], random)
 			}
 		})
 	}
 	wait.Wait()
-	for id, n := range given {
-		if n != 1 {
-			t.Errorf("%s was given %d times", id, n)
-		}
-	}
-	if len(given) != 9*40 {
-		t.Errorf("%d numbers were given", len(given))
-	}
-
-	// A fresh instance goes on above everything that ever was.
 	highest := int64(0)
-	for id := range given {
+	for id, times := range numbers.given {
+		if times != 1 {
+			t.Errorf("%s was given %d times", id, times)
+		}
 		n, _ := id.Int()
 		highest = max(highest, n)
 	}
+	if len(numbers.given) != 9*40 {
+		t.Errorf("%d numbers were given", len(numbers.given))
+	}
+
+	// A fresh instance goes on above everything that ever was.
 	set(t, stores[0], "c", event.IntID(highest+1000), `{}`)
 	if _, err := stores[1].Delete(ctx, event.Delete{Collection: "c", ID: event.IntID(highest + 1000)}); err != nil {
 		t.Fatal(err)
@@ -98,5 +59,59 @@ func TestNumbersAreNeverGivenTwice(t *testing.T) {
 	set(t, fresh, "c", "9223372036854775807", `{}`)
 	if _, err := fresh.Set(ctx, event.Set{Collection: "c", Data: json.RawMessage(`{}`)}); event.CodeOf(err) != event.DatabaseError {
 		t.Errorf("after the last number: %v", err)
+	}
+}
+
+// numbers are those that were given, and those that clients used.
+type numbers struct {
+	mu    sync.Mutex
+	given map[event.ID]int
+	own   map[event.ID]bool
+}
+
+// use inserts a record, and deletes it, uses a number of the client's own or compacts
+// the collection, as random says.
+func (n *numbers) use(t *testing.T, s *kvstore.Store, random *rand.Rand) {
+	ctx := streamstest.Context(t)
+	w, err := s.Set(ctx, event.Set{Collection: "c", Data: json.RawMessage(`{}`)})
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	n.mu.Lock()
+	if n.given[w.ID]++; n.own[w.ID] {
+		t.Errorf("%s was given after a client had used it", w.ID)
+	}
+	n.mu.Unlock()
+	switch random.IntN(6) {
+	case 0:
+		if _, err := s.Delete(ctx, event.Delete{Collection: "c", ID: w.ID}); err != nil {
+			t.Error(err)
+		}
+	case 1:
+		given, _ := w.ID.Int()
+		n.useOwn(t, s, event.IntID(given+int64(random.IntN(5))))
+	case 2:
+		if random.IntN(8) > 0 {
+			return
+		}
+		if _, err := s.Compact(ctx, "c", 0); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// useOwn has a client use and delete a number that is about to be given.
+func (n *numbers) useOwn(t *testing.T, s *kvstore.Store, id event.ID) {
+	ctx := streamstest.Context(t)
+	_, err := s.Set(ctx, event.Set{Collection: "c", ID: id, Data: json.RawMessage(`{}`), IfRevision: revision(0)})
+	if err == nil {
+		n.mu.Lock()
+		n.own[id] = true
+		n.mu.Unlock()
+		_, err = s.Delete(ctx, event.Delete{Collection: "c", ID: id})
+	}
+	if err != nil && event.CodeOf(err) != event.DatabaseError && event.CodeOf(err) != event.RecordNotFound {
+		t.Error(err)
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/nats-io/nats.go"
+
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/kvstore"
 	"github.com/rosey-bot/rosey/kvstore/service"
@@ -18,7 +20,7 @@ func TestReplicas(t *testing.T) {
 	streamstest.Slow(t, "runs a cluster")
 	t.Parallel()
 	conns, _ := streamstest.Cluster(t)
-	var stores []*kvstore.Store
+	var stores []*kvstore.Store // the last one scans
 	for i, nc := range conns {
 		limit := int64(1 << 30)
 		if i == 2 {
@@ -26,8 +28,15 @@ func TestReplicas(t *testing.T) {
 		}
 		stores = append(stores, openStore(t, jetStream(t, nc), kvstore.WithReplicas(3), kvstore.WithMemoryLimit(limit)))
 	}
-	ctx := streamstest.Context(t)
+	readAcrossReplicas(t, stores)
+	repeatAcrossReplicas(t, stores)
+	expectReplicas(t, conns[1], "KV_db_c")
+	spreadBucket(t, conns)
+}
 
+// readAcrossReplicas has each store find what others wrote.
+func readAcrossReplicas(t *testing.T, stores []*kvstore.Store) {
+	t.Helper()
 	var wait sync.WaitGroup
 	for w, writer := range stores {
 		wait.Go(func() {
@@ -50,8 +59,13 @@ func TestReplicas(t *testing.T) {
 		t.Errorf("%d records, the last %s", r.Count, r.Rows[len(r.Rows)-1].ID)
 	}
 
-	// What came before comes back, and what did not is done after a failure with
-	// the same message id.
+}
+
+// repeatAcrossReplicas sends requests again, to another store: what was done comes back,
+// and what was not is done after a failure with the same message id.
+func repeatAcrossReplicas(t *testing.T, stores []*kvstore.Store) {
+	t.Helper()
+	ctx := streamstest.Context(t)
 	answer := func(s *kvstore.Store, id, subject, body string) string {
 		return string(service.Answer(kvstore.WithMsgID(ctx, id), s, subject, []byte(body)))
 	}
@@ -78,30 +92,35 @@ func TestReplicas(t *testing.T) {
 		t.Errorf("after a conflict: %s", got)
 	}
 
-	info, err := jetStream(t, conns[1]).Stream(ctx, "KV_db_c")
+}
+
+// expectReplicas checks that a stream is on three servers.
+func expectReplicas(t *testing.T, nc *nats.Conn, stream string) {
+	t.Helper()
+	info, err := jetStream(t, nc).Stream(streamstest.Context(t), stream)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if c := info.CachedInfo().Config; c.Replicas != 3 || c.AllowDirect {
-		t.Errorf("%d replicas, direct reads %v", c.Replicas, c.AllowDirect)
+		t.Errorf("%s has %d replicas, direct reads %v", stream, c.Replicas, c.AllowDirect)
 	}
-	// A bucket of one server's time is spread when it is opened.
+}
+
+// spreadBucket makes a bucket on one server: it is spread when it is opened for three,
+// and stays so, whatever a tool with other settings opens it for.
+func spreadBucket(t *testing.T, conns []*nats.Conn) {
+	t.Helper()
 	one := openStore(t, jetStream(t, conns[0]))
 	set(t, one, "old", "x", `{}`)
 	set(t, openStore(t, jetStream(t, conns[1]), kvstore.WithReplicas(3)), "old", "y", `{}`)
-	if info, err = jetStream(t, conns[2]).Stream(ctx, "KV_db_old"); err != nil || info.CachedInfo().Config.Replicas != 3 || info.CachedInfo().Config.AllowDirect {
-		t.Errorf("an older bucket: %+v, %v", info.CachedInfo().Config, err)
-	}
+	expectReplicas(t, conns[2], "KV_db_old")
 	if got := get(t, one, "old", "y"); got == "" {
 		t.Error("the record is gone for the store that knew the bucket on one server")
 	}
-	// One that is spread stays so, whatever a tool with other settings opens it for.
 	for _, opts := range [][]kvstore.Option{nil, {kvstore.WithReplicas(1)}, {kvstore.WithReplicas(2)}} {
 		if got := get(t, openStore(t, jetStream(t, conns[0]), opts...), "old", "y"); got == "" {
 			t.Error("the record is gone for a store with other settings")
 		}
-		if info, err = jetStream(t, conns[2]).Stream(ctx, "KV_db_old"); err != nil || info.CachedInfo().Config.Replicas != 3 || info.CachedInfo().Config.AllowDirect {
-			t.Errorf("a spread bucket that was opened for fewer servers: %+v, %v", info.CachedInfo().Config, err)
-		}
+		expectReplicas(t, conns[2], "KV_db_old")
 	}
 }

@@ -296,14 +296,35 @@ func TestForeignWrites(t *testing.T) {
 	if r := find(t, s, "c", `{"good":true}`, ""); r.Count != 2 {
 		t.Errorf("%d records after they were set again", r.Count)
 	}
+}
+
+// A counter that is no number is named in the error.
+func TestForeignCounter(t *testing.T) {
+	t.Parallel()
+	_, js := newStore(t)
+	ctx := streamstest.Context(t)
+	kv, err := js.CreateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: "db_c"})
+	if err != nil {
+		t.Fatal(err)
+	}
 	if _, err := kv.Put(ctx, "=counter", []byte("x")); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := openStore(t, js).Set(ctx, event.Set{Collection: "c", Data: json.RawMessage(`{}`)}); event.CodeOf(err) != event.DatabaseError || !strings.Contains(err.Error(), "=counter") {
 		t.Errorf("a broken counter: %v", err)
 	}
-	// A bucket that was made elsewhere remembers message ids for long enough now,
-	// and keeps the history that its maker chose.
+}
+
+// A bucket that was made elsewhere remembers message ids for long enough once it was
+// written to, and keeps the history that its maker chose.
+func TestForeignBucket(t *testing.T) {
+	t.Parallel()
+	s, js := newStore(t)
+	ctx := streamstest.Context(t)
+	if _, err := js.CreateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: "db_c", History: 1}); err != nil {
+		t.Fatal(err)
+	}
+	set(t, s, "c", "1", `{}`)
 	status, err := js.Stream(ctx, "KV_db_c")
 	if err != nil {
 		t.Fatal(err)
@@ -311,7 +332,13 @@ func TestForeignWrites(t *testing.T) {
 	if c := status.CachedInfo().Config; c.Duplicates != kvstore.DefaultDuplicateWindow || c.MaxMsgsPerSubject != 1 {
 		t.Errorf("duplicate window %v, history %d", c.Duplicates, c.MaxMsgsPerSubject)
 	}
-	// And the store's own buckets are buckets to nats.go.
+}
+
+// The store's own buckets are buckets to nats.go.
+func TestForeignReads(t *testing.T) {
+	t.Parallel()
+	s, js := newStore(t)
+	ctx := streamstest.Context(t)
 	set(t, s, "own", "k", `{"v":1}`)
 	own, err := js.KeyValue(ctx, "db_own")
 	if err != nil {

@@ -404,15 +404,7 @@ func TestQueriesAgainstReference(t *testing.T) {
 // for.
 func TestPlans(t *testing.T) {
 	t.Parallel()
-	v := NewView(1 << 40)
-	for i := range 5000 {
-		id := event.IntID(int64(i))
-		n, err := jsondoc.ParseObject(fmt.Appendf(nil, `{"user":"u%d","time":%d,"score":%d,"text":"t%d","even":%v}`, i%50, i, i%7, i, i%2 == 0))
-		if err != nil {
-			t.Fatal(err)
-		}
-		v.apply(id, &Row{id, 1, string(n.Document(id))})
-	}
+	v := quotes(t, 5000)
 	for _, c := range []struct {
 		filter, order string
 		want          Explain
@@ -463,6 +455,21 @@ func TestPlans(t *testing.T) {
 			t.Errorf("%s order %q: count %d, want %d (-want +got):\n%s", c.filter, c.order, got.Count, c.count, diff)
 		}
 	}
+}
+
+// quotes returns a view of n records.
+func quotes(t *testing.T, n int) *View {
+	t.Helper()
+	v := NewView(1 << 40)
+	for i := range n {
+		id := event.IntID(int64(i))
+		record, err := jsondoc.ParseObject(fmt.Appendf(nil, `{"user":"u%d","time":%d,"score":%d,"text":"t%d","even":%v}`, i%50, i, i%7, i, i%2 == 0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		v.apply(id, &Row{id, 1, string(record.Document(id))})
+	}
+	return v
 }
 
 func TestFilterErrors(t *testing.T) {
