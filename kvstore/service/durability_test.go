@@ -100,61 +100,22 @@ func startProcess(t *testing.T, store string) (*exec.Cmd, *nats.Conn) {
 func TestKilledServerLosesNothing(t *testing.T) {
 	t.Parallel()
 	store := t.TempDir()
-	var mu sync.Mutex
-	inserted := map[event.ID]string{}
-	increments := map[event.ID]int{} // acknowledged
-	attempts := map[event.ID]int{}
+	log := writeLog{inserted: map[event.ID]string{}, increments: map[event.ID]int{}, attempts: map[event.ID]int{}}
 	const rounds, writers, perRound = 3, 4, 150
 	for round := range rounds {
 		cmd, nc := startProcess(t, store)
-		if round == 0 {
-			for w := range writers {
-				ask(t, nc, "database.set", fmt.Sprintf(`{"collection":"c","id":"w%d","data":{"n":0}}`, w))
-			}
-		}
 		acknowledged := make(chan struct{}, writers*perRound*10)
 		var wait sync.WaitGroup
 		for w := range writers {
-			wait.Go(func() {
-				counter := event.ID(fmt.Sprintf("w%d", w))
-				for i := 0; ; i++ {
-					data := fmt.Sprintf(`{"round":%d,"w":%d,"i":%d}`, round, w, i)
-					reply, err := nc.Request("database.set", []byte(`{"collection":"c","data":`+data+`}`), time.Minute)
-					if err != nil {
-						return // killed
-					}
-					var a struct {
-						Success bool
-						ID      event.ID
-					}
-					if err := json.Unmarshal(reply.Data, &a); err != nil || !a.Success {
-						t.Errorf("insert: %s", reply.Data)
-						return
-					}
-					mu.Lock()
-					if _, twice := inserted[a.ID]; twice {
-						t.Errorf("%s was given twice", a.ID)
-					}
-					inserted[a.ID] = data
-					attempts[counter]++
-					mu.Unlock()
-					if _, err := nc.Request("database.update", fmt.Appendf(nil, `{"collection":"c","id":%q,"ops":{"$inc":{"n":1}}}`, counter), time.Minute); err != nil {
-						return
-					}
-					mu.Lock()
-					increments[counter]++
-					mu.Unlock()
-					select {
-					case acknowledged <- struct{}{}:
-					default:
-					}
-				}
-			})
+			if round == 0 {
+				ask(t, nc, "database.set", fmt.Sprintf(`{"collection":"c","id":"w%d","data":{"n":0}}`, w))
+			}
+			wait.Go(func() { log.write(t, nc, round, w, acknowledged) })
 		}
 		for range perRound {
 			select {
 			case <-acknowledged:
-			case <-time.After(30 * time.Second):
+			case <-streamstest.Context(t).Done():
 				t.Fatal("too few writes were acknowledged")
 			}
 		}
@@ -167,26 +128,76 @@ func TestKilledServerLosesNothing(t *testing.T) {
 		wait.Wait()
 		nc.Close()
 	}
-
 	_, nc := startProcess(t, store)
 	defer nc.Close()
-	s := newStore(t, nc)
-	for id, data := range inserted {
+	log.check(t, newStore(t, nc), rounds*writers)
+	t.Logf("%d inserts acknowledged over %d kills", len(log.inserted), rounds)
+}
+
+// A writeLog has what was acknowledged to writers.
+type writeLog struct {
+	mu         sync.Mutex
+	inserted   map[event.ID]string
+	increments map[event.ID]int // acknowledged
+	attempts   map[event.ID]int
+}
+
+// write inserts records and increments the writer's counter until the server is killed.
+func (l *writeLog) write(t *testing.T, nc *nats.Conn, round, writer int, acknowledged chan<- struct{}) {
+	counter := event.ID(fmt.Sprintf("w%d", writer))
+	for i := 0; ; i++ {
+		data := fmt.Sprintf(`{"round":%d,"w":%d,"i":%d}`, round, writer, i)
+		reply, err := nc.Request("database.set", []byte(`{"collection":"c","data":`+data+`}`), time.Minute)
+		if err != nil {
+			return // killed
+		}
+		var a struct {
+			Success bool
+			ID      event.ID
+		}
+		if err := json.Unmarshal(reply.Data, &a); err != nil || !a.Success {
+			t.Errorf("insert: %s", reply.Data)
+			return
+		}
+		l.mu.Lock()
+		if _, twice := l.inserted[a.ID]; twice {
+			t.Errorf("%s was given twice", a.ID)
+		}
+		l.inserted[a.ID] = data
+		l.attempts[counter]++
+		l.mu.Unlock()
+		if _, err := nc.Request("database.update", fmt.Appendf(nil, `{"collection":"c","id":%q,"ops":{"$inc":{"n":1}}}`, counter), time.Minute); err != nil {
+			return
+		}
+		l.mu.Lock()
+		l.increments[counter]++
+		l.mu.Unlock()
+		select {
+		case acknowledged <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// check looks for everything that was acknowledged, beside which there may be so many
+// inserts that were not.
+func (l *writeLog) check(t *testing.T, s *kvstore.Store, unacknowledged int) {
+	t.Helper()
+	for id, data := range l.inserted {
 		want := fmt.Sprintf(`{"id":%s,%s`, id, data[1:])
 		if got, err := s.Get(streamstest.Context(t), event.Get{Collection: "c", ID: id}); err != nil || string(got.Data) != want {
 			t.Errorf("%s was acknowledged, and is %q, %v", want, got.Data, err)
 		}
 	}
-	for id, n := range increments {
+	for id, n := range l.increments {
 		r, err := s.Get(streamstest.Context(t), event.Get{Collection: "c", ID: id})
 		var data struct{ N int }
-		if err = errors.Join(err, json.Unmarshal(r.Data, &data)); err != nil || data.N < n || data.N > attempts[id] {
-			t.Errorf("%s counts %d, of %d tried and %d acknowledged: %v", id, data.N, attempts[id], n, err)
+		if err = errors.Join(err, json.Unmarshal(r.Data, &data)); err != nil || data.N < n || data.N > l.attempts[id] {
+			t.Errorf("%s counts %d, of %d tried and %d acknowledged: %v", id, data.N, l.attempts[id], n, err)
 		}
 	}
 	r, err := s.Query(streamstest.Context(t), event.Query{Collection: "c", Filter: json.RawMessage(`{"id":{"$gt":0}}`)})
-	if err != nil || r.Count < len(inserted) || r.Count > len(inserted)+rounds*writers {
-		t.Errorf("%d records for %d inserts, %v", r.Count, len(inserted), err)
+	if err != nil || r.Count < len(l.inserted) || r.Count > len(l.inserted)+unacknowledged {
+		t.Errorf("%d records for %d inserts, %v", r.Count, len(l.inserted), err)
 	}
-	t.Logf("%d inserts acknowledged over %d kills", len(inserted), rounds)
 }
