@@ -286,118 +286,131 @@ var someID = rapid.OneOf(
 func TestQueriesAgainstReference(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		v := NewView(1 << 40)
-		records := map[event.ID]string{}
-		size := func() (n int64) {
-			for id, data := range records {
-				n += int64(len(data)+len(appendOrderedID(nil, id))) + rowCost
-			}
-			return n
-		}
-		write := func(t *rapid.T) {
-			for range rapid.IntRange(1, 12).Draw(t, "n") {
-				id := someID.Draw(t, "id")
-				n, err := jsondoc.ParseObject([]byte(someRecord(t)))
-				if err != nil {
-					t.Fatal(err)
-				}
-				records[id] = string(n.Document(id))
-				v.apply(id, &Row{id, 1, records[id]})
-			}
-		}
-		remove := func(t *rapid.T) {
-			id := someID.Draw(t, "id")
-			delete(records, id)
-			v.apply(id, nil)
-		}
+		m := modelled{NewView(1 << 40), map[event.ID]string{}}
 		t.Repeat(map[string]func(*rapid.T){
-			"write":  write,
-			"delete": remove,
-			"build under writes": func(t *rapid.T) {
-				columns, err := parseOrder(someOrder.Draw(t, "columns"))
-				if err != nil || v.find(columns) != nil {
-					return
-				}
-				b := v.begin(columns)
-				write(t)
-				b.fill()
-				remove(t)
-				write(t)
-				if v.finish(b) == nil {
-					t.Fatal("there is no room for an index")
-				}
-			},
-			"query": func(t *rapid.T) {
-				req := someQuery(t)
-				q, err := Parse(req)
-				if err != nil {
-					t.Fatalf("%s %q: %v", req.Filter, req.OrderBy, err)
-				}
-				all := make([]map[string]any, 0, len(records))
-				for _, data := range records {
-					all = append(all, refDecode([]byte(data)).(map[string]any))
-				}
-				page, count := refQuery(all, req)
-				matches, _ := refQuery(all, event.Query{Filter: req.Filter, Limit: new(len(all))})
-				slices.Sort(matches)
-				check := func(how string, got Result) {
-					var ids []string
-					for _, r := range got.Rows {
-						ids = append(ids, string(r.ID))
-					}
-					if diff := cmp.Diff(page, ids); diff != "" || got.Count != count {
-						t.Fatalf("%s: filter %s order %q limit %v offset %v: count %d, want %d (-want +got):\n%s%+v", how, req.Filter, req.OrderBy, q.Limit, q.Offset, got.Count, count, diff, got.Explain)
-					}
-				}
-				got, err := v.Run(context.Background(), q)
-				if err != nil {
-					t.Fatal(err)
-				}
-				check("view", got)
-				// The same without any index, as it is scanned, with much memory or little.
-				scan := func(q Query, budget int64) (Result, bool) {
-					s := NewScan(q, budget)
-					for id, data := range records {
-						if s.Add(&Row{id, 1, data}) != nil {
-							return Result{}, false
-						}
-					}
-					return s.Result(), true
-				}
-				scanned, _ := scan(q, 1<<40)
-				check("scan", scanned)
-				if scanned, ok := scan(q, rapid.Int64Range(1, 6000).Draw(t, "budget")); ok {
-					check("scan with little memory", scanned)
-				}
-				q.AllIDs = true
-				scanned, _ = scan(q, 1<<40)
-				if got, err = v.Run(context.Background(), q); err != nil {
-					t.Fatal(err)
-				}
-				for how, got := range map[string]Result{"view": got, "scan": scanned} {
-					var ids []string
-					for _, id := range got.IDs {
-						ids = append(ids, string(id))
-					}
-					slices.Sort(ids)
-					if diff := cmp.Diff(matches, ids); diff != "" || got.Count != count {
-						t.Fatalf("%s: filter %s order %q: %d ids of %d (-want +got):\n%s", how, req.Filter, req.OrderBy, len(ids), count, diff)
-					}
-				}
-			},
-			"": func(t *rapid.T) {
-				want := size()
-				for _, x := range v.indexes {
-					if want += x.bytes; x.tree.Len() != len(records) {
-						t.Fatalf("index %s has %d entries for %d records", x.name, x.tree.Len(), len(records))
-					}
-				}
-				if v.bytes != want || v.primary.tree.Len() != len(records) {
-					t.Fatalf("the view counts %d bytes, and has %d", v.bytes, want)
-				}
-			},
+			"write":              m.write,
+			"delete":             m.remove,
+			"build under writes": m.build,
+			"query":              m.query,
+			"":                   m.check,
 		})
 	})
+}
+
+// modelled is a view and the records that should be in it.
+type modelled struct {
+	view    *View
+	records map[event.ID]string
+}
+
+func (m modelled) write(t *rapid.T) {
+	for range rapid.IntRange(1, 12).Draw(t, "n") {
+		id := someID.Draw(t, "id")
+		n, err := jsondoc.ParseObject([]byte(someRecord(t)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.records[id] = string(n.Document(id))
+		m.view.apply(id, &Row{id, 1, m.records[id]})
+	}
+}
+
+func (m modelled) remove(t *rapid.T) {
+	id := someID.Draw(t, "id")
+	delete(m.records, id)
+	m.view.apply(id, nil)
+}
+
+// build makes an index, and writes before it is finished.
+func (m modelled) build(t *rapid.T) {
+	columns, err := parseOrder(someOrder.Draw(t, "columns"))
+	if err != nil || m.view.find(columns) != nil {
+		return
+	}
+	b := m.view.begin(columns)
+	m.write(t)
+	b.fill()
+	m.remove(t)
+	m.write(t)
+	if m.view.finish(b) == nil {
+		t.Fatal("there is no room for an index")
+	}
+}
+
+// query compares the view and a scan with the reference.
+func (m modelled) query(t *rapid.T) {
+	req := someQuery(t)
+	q, err := Parse(req)
+	if err != nil {
+		t.Fatalf("%s %q: %v", req.Filter, req.OrderBy, err)
+	}
+	all := make([]map[string]any, 0, len(m.records))
+	for _, data := range m.records {
+		all = append(all, refDecode([]byte(data)).(map[string]any))
+	}
+	page, count := refQuery(all, req)
+	matches, _ := refQuery(all, event.Query{Filter: req.Filter, Limit: new(len(all))})
+	slices.Sort(matches)
+	check := func(how string, got Result) {
+		var ids []string
+		for _, r := range got.Rows {
+			ids = append(ids, string(r.ID))
+		}
+		if diff := cmp.Diff(page, ids); diff != "" || got.Count != count {
+			t.Fatalf("%s: filter %s order %q limit %v offset %v: count %d, want %d (-want +got):\n%s%+v", how, req.Filter, req.OrderBy, q.Limit, q.Offset, got.Count, count, diff, got.Explain)
+		}
+	}
+	got, err := m.view.Run(context.Background(), q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	check("view", got)
+	// The same without any index, as it is scanned, with much memory or little.
+	scan := func(q Query, budget int64) (Result, bool) {
+		s := NewScan(q, budget)
+		for id, data := range m.records {
+			if s.Add(&Row{id, 1, data}) != nil {
+				return Result{}, false
+			}
+		}
+		return s.Result(), true
+	}
+	scanned, _ := scan(q, 1<<40)
+	check("scan", scanned)
+	if scanned, ok := scan(q, rapid.Int64Range(1, 6000).Draw(t, "budget")); ok {
+		check("scan with little memory", scanned)
+	}
+	q.AllIDs = true
+	scanned, _ = scan(q, 1<<40)
+	if got, err = m.view.Run(context.Background(), q); err != nil {
+		t.Fatal(err)
+	}
+	for how, got := range map[string]Result{"view": got, "scan": scanned} {
+		var ids []string
+		for _, id := range got.IDs {
+			ids = append(ids, string(id))
+		}
+		slices.Sort(ids)
+		if diff := cmp.Diff(matches, ids); diff != "" || got.Count != count {
+			t.Fatalf("%s: filter %s order %q: %d ids of %d (-want +got):\n%s", how, req.Filter, req.OrderBy, len(ids), count, diff)
+		}
+	}
+}
+
+// check checks what the view counts.
+func (m modelled) check(t *rapid.T) {
+	var want int64
+	for id, data := range m.records {
+		want += int64(len(data)+len(appendOrderedID(nil, id))) + rowCost
+	}
+	for _, x := range m.view.indexes {
+		if want += x.bytes; x.tree.Len() != len(m.records) {
+			t.Fatalf("index %s has %d entries for %d records", x.name, x.tree.Len(), len(m.records))
+		}
+	}
+	if m.view.bytes != want || m.view.primary.tree.Len() != len(m.records) {
+		t.Fatalf("the view counts %d bytes, and has %d", m.view.bytes, want)
+	}
 }
 
 // What is indexed is answered without looking at more records than are asked
