@@ -140,9 +140,8 @@ func (c *Console) liveEvents(w http.ResponseWriter, r *http.Request) error {
 func liveLoop(ctx context.Context, u *eventStream, t *conversations, playing *audit.Entry, entries <-chan audit.Entry, ended <-chan struct{}) error {
 	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
-	var beside string
-	last := time.Now()
 	for {
+		var html string
 		var err error
 		select {
 		case <-ctx.Done():
@@ -153,26 +152,15 @@ func liveLoop(ctx context.Context, u *eventStream, t *conversations, playing *au
 			if e.Kind == audit.KindMedia {
 				playing = &e
 			}
-			var html string
 			if html, err = renderPart("line", t.line(e)); err == nil {
 				err = u.send("line", strconv.FormatUint(e.Ref.Seq, 10), html)
-				last = time.Now()
 			}
 		case <-tick.C:
 			if !u.stillSignedIn() {
 				return nil // the page comes back, and is told to sign in
 			}
-			var html string
-			if html, err = renderPart("side", newSidebar(t.channel, playing)); err != nil {
-				break
-			}
-			switch {
-			case html != beside:
-				beside, last = html, time.Now()
-				err = u.send("side", "", html)
-			case time.Since(last) > keepAliveInterval:
-				last = time.Now()
-				err = u.keepAlive()
+			if html, err = renderPart("side", newSidebar(t.channel, playing)); err == nil {
+				err = u.update("side", html)
 			}
 		}
 		if err != nil {

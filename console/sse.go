@@ -25,6 +25,8 @@ type eventStream struct {
 	w             http.ResponseWriter
 	rc            *http.ResponseController
 	stillSignedIn func() bool // tells whether the visitor may still be told anything
+	written       time.Time   // when something was sent last
+	shown         string      // what update sent last
 }
 
 // openEventStream begins a stream and tells the page which process serves it and
@@ -39,7 +41,7 @@ func (c *Console) openEventStream(w http.ResponseWriter, r *http.Request) (*even
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("X-Accel-Buffering", "no")
-	u := &eventStream{w, http.NewResponseController(w), func() bool { return c.auth.stillSignedIn(r) }}
+	u := &eventStream{w: w, rc: http.NewResponseController(w), stillSignedIn: func() bool { return c.auth.stillSignedIn(r) }}
 	// The server's limit for reading a request would end the stream.
 	if err := u.rc.SetReadDeadline(time.Time{}); err != nil {
 		end()
@@ -65,10 +67,21 @@ func (u *eventStream) send(name, id, data string) error {
 	return u.write(b.String() + "\n")
 }
 
-// alive keeps proxies from thinking that nobody is there.
-func (u *eventStream) keepAlive() error { return u.write(":\n\n") }
+// update sends a part of the page if it differs from the one before, and else now and
+// then a sign of life, or proxies would think that nobody is there.
+func (u *eventStream) update(name, html string) error {
+	switch {
+	case html != u.shown:
+		u.shown = html
+		return u.send(name, "", html)
+	case time.Since(u.written) > keepAliveInterval:
+		return u.write(":\n\n")
+	}
+	return nil
+}
 
 func (u *eventStream) write(text string) error {
+	u.written = time.Now()
 	if err := u.rc.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
 		return err
 	}
@@ -101,21 +114,13 @@ func (c *Console) poll(render func(*http.Request) (string, error)) func(http.Res
 			return err
 		}
 		defer end()
-		var sent string
 		tick := time.NewTicker(pollInterval)
 		defer tick.Stop()
-		for last := time.Now(); ; {
-			text, err := render(r)
-			// A browser that is gone ends the request's context.
-			switch {
-			case err != nil:
-				// Shown again as soon as it can be read.
-			case text != sent:
-				sent, last = text, time.Now()
-				_ = u.send("part", "", text)
-			case time.Since(last) > keepAliveInterval:
-				last = time.Now()
-				_ = u.keepAlive()
+		for {
+			// What cannot be read is shown as soon as it can. A browser that is gone
+			// ends the request's context.
+			if text, err := render(r); err == nil {
+				_ = u.update("part", text)
 			}
 			select {
 			case <-r.Context().Done():

@@ -70,10 +70,7 @@ func Verify(ctx context.Context, js jetstream.JetStream, seal io.Reader, trusted
 	if err != nil {
 		return Report{}, err
 	}
-	key, err := ParsePublicKey(head.Key)
-	if err != nil {
-		return Report{}, fmt.Errorf("%w: %w", ErrSealBroken, err)
-	}
+	key, _ := ParsePublicKey(head.Key) // readSeal has read it
 	r := Report{Stream: head.Stream, First: head.First, Last: head.Last, Key: head.Key, Sealed: len(sealed)}
 	r.Made, _ = time.Parse(time.RFC3339, head.Made)
 	s, err := js.Stream(ctx, head.Stream)
@@ -88,8 +85,7 @@ func Verify(ctx context.Context, js jetstream.JetStream, seal io.Reader, trusted
 	if err != nil {
 		return r, err
 	}
-	e := explainer{stream: s.CachedInfo(), erased: erased}
-	r.compare(sealed, stored, e)
+	r.compare(sealed, stored, explainer{s.CachedInfo(), erased})
 	return r, nil
 }
 
