@@ -33,15 +33,7 @@ type Terminal struct {
 }
 
 func (t Terminal) withDefaults() Terminal {
-	if t.In == nil {
-		t.In = strings.NewReader("")
-	}
-	if t.Out == nil {
-		t.Out = io.Discard
-	}
-	if t.Notices == nil {
-		t.Notices = io.Discard
-	}
+	t.In, t.Out, t.Notices = cmp.Or[io.Reader](t.In, strings.NewReader("")), cmp.Or(t.Out, io.Discard), cmp.Or(t.Notices, io.Discard)
 	return t
 }
 

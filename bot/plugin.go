@@ -24,7 +24,7 @@ func RunPlugin(ctx context.Context, s Settings, p plugins.Plugin, metrics string
 		return err
 	}
 	defer func() { err = errors.Join(err, c.close(ctx)) }()
-	remote, err := client.Await(ctx, s, "rosey plugin run", log)
+	remote, err := client.Await(ctx, s, "rosey plugin run", log, client.ServerTimeout)
 	if err != nil {
 		return err
 	}

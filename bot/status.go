@@ -103,44 +103,42 @@ const (
 
 // QueryStatus asks the bot on a server for its status.
 func QueryStatus(ctx context.Context, nc *nats.Conn) (Status, error) {
-	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
-	defer cancel()
-	reply, err := nc.RequestWithContext(ctx, statusSubject, nil)
-	if errors.Is(err, nats.ErrNoResponders) {
-		return Status{}, ErrNoAnswer
-	}
+	list, err := query(ctx, nc, natsext.RequestManyMaxMessages(1))
 	if err != nil {
-		return Status{}, fmt.Errorf("ask the bot for its status: %w", err)
+		return Status{}, err
 	}
-	var s Status
-	if err := json.Unmarshal(reply.Data, &s); err != nil {
-		return Status{}, fmt.Errorf("read the bot's status: %w", err)
-	}
-	return s, nil
+	return list[0], nil
 }
 
 // QueryStatuses asks every bot on a server: one on an embedded server, any number on a
-// cluster. With an error it returns the answers that came before.
+// cluster. With an error it returns the answers that came before; without any there is
+// always an error.
 func QueryStatuses(ctx context.Context, nc *nats.Conn) ([]Status, error) {
+	return query(ctx, nc, natsext.RequestManyStall(statusStall))
+}
+
+func query(ctx context.Context, nc *nats.Conn, until natsext.RequestManyOpt) (list []Status, err error) {
 	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
 	defer cancel()
-	answers, err := natsext.RequestMany(ctx, nc, statusSubject, nil, natsext.RequestManyStall(statusStall))
+	answers, err := natsext.RequestMany(ctx, nc, statusSubject, nil, until)
 	if err != nil {
-		return nil, fmt.Errorf("ask the bots for their status: %w", err)
+		return nil, fmt.Errorf("ask the bot for its status: %w", err)
 	}
-	var list []Status
 	for msg, err := range answers {
 		if errors.Is(err, nats.ErrNoResponders) {
-			return list, nil
+			return nil, ErrNoAnswer
 		}
 		if err != nil {
-			return list, fmt.Errorf("ask the bots for their status: %w", err)
+			return list, fmt.Errorf("ask the bot for its status: %w", err)
 		}
 		var s Status
 		if err := json.Unmarshal(msg.Data, &s); err != nil {
-			return list, fmt.Errorf("read a bot's status: %w", err)
+			return list, fmt.Errorf("read the bot's status: %w", err)
 		}
 		list = append(list, s)
+	}
+	if len(list) == 0 { // the iterator ends at the deadline without an error
+		return nil, fmt.Errorf("ask the bot for its status: %w", cmp.Or(ctx.Err(), context.DeadlineExceeded))
 	}
 	slices.SortFunc(list, func(a, b Status) int { return cmp.Or(strings.Compare(a.Host, b.Host), a.PID-b.PID) })
 	return list, nil

@@ -8,8 +8,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"regexp"
-	"slices"
 	"strings"
 	"time"
 
@@ -37,14 +35,14 @@ func auditCommand() *cli.Command {
 			&cli.StringFlag{Name: "user", Usage: "only the user `NAME`"},
 			&cli.StringFlag{Name: "grep", Usage: "only what matches `REGEXP`"},
 			&cli.BoolFlag{Name: "media", Usage: "only what played, was queued or taken off"},
-			&cli.StringFlag{Name: "output", Usage: "`FORMAT`: " + strings.Join(audit.Formats, ", "), Value: "text"},
+			formatFlag(strings.Join(audit.Formats, ", "), audit.Formats...),
 		),
-		Action: ofRange(reading(auditHistory)),
+		Action: ofRange(auditHistory),
 		Subcommands: []*cli.Command{
 			{Name: "seal", Usage: "write a signed hash chain over a range, from which verify finds changes", ArgsUsage: "FILE",
 				Description: `   rosey audit seal november.seal
    rosey audit seal --since 30d --key moderators.key month.seal`,
-				Flags: append(rangeFlags(), key), Action: ofOne("file", ofRange(reading(auditSeal)))},
+				Flags: append(rangeFlags(), key), Action: ofOne("file", ofRange(auditSeal))},
 			{Name: "verify", Usage: "compare the history with a seal; exits with 1 when it was tampered with", ArgsUsage: "FILE",
 				Description: `   rosey audit verify november.seal
    rosey audit verify november.seal --public-key "$KEY"      the KEY that seal printed`,
@@ -57,7 +55,7 @@ func auditCommand() *cli.Command {
 				&cli.StringFlag{Name: "reason", Usage: "`TEXT` for the record"},
 				&cli.BoolFlag{Name: "dry-run", Usage: "count, erase nothing"},
 				&cli.BoolFlag{Name: "yes", Usage: "really erase it, which cannot be undone"},
-			), Action: ofRange(reading(auditForget))},
+			), Action: ofRange(auditForget)},
 		},
 	}
 }
@@ -66,17 +64,6 @@ func rangeFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "since", Usage: "start at `TIME`: an age (90m, 2d), RFC 3339, or today 14:05"},
 		&cli.StringFlag{Name: "until", Usage: "end before `TIME`"},
-	}
-}
-
-// ofRange makes an action check its range and filters before it opens a store, so that
-// a mistake in them is reported wherever the store is.
-func ofRange(action cli.ActionFunc) cli.ActionFunc {
-	return func(c *cli.Context) error {
-		if _, err := replayQuery(c); err != nil {
-			return err
-		}
-		return action(c)
 	}
 }
 
@@ -98,40 +85,15 @@ func timeRange(c *cli.Context) (since, until time.Time, err error) {
 	return since, until, nil
 }
 
-// grepFlag reads --grep.
-func grepFlag(c *cli.Context) (*regexp.Regexp, error) {
-	text := c.String("grep")
-	if text == "" {
-		return nil, nil
-	}
-	re, err := regexp.Compile(text)
-	if err != nil {
-		return nil, usagef("--grep: %w", err)
-	}
-	return re, nil
-}
-
-func auditHistory(ctx context.Context, c *cli.Context, cmd command) error {
-	o := audit.Options{Format: c.String("output"), Query: audit.Query{Channel: c.String("channel"), User: c.String("user"), Media: c.Bool("media")}}
-	if !slices.Contains(audit.Formats, o.Format) {
-		return usagef("--output %s: choose %s", o.Format, strings.Join(audit.Formats, ", "))
-	}
-	var err error
-	if o.Since, o.Until, err = timeRange(c); err != nil {
-		return err
-	}
-	if o.Grep, err = grepFlag(c); err != nil {
-		return err
-	}
+func auditHistory(ctx context.Context, c *cli.Context, cmd command, q replay.Query) error {
+	o := audit.Options{Format: c.String("output"), Query: audit.Query{
+		Since: q.Since, Until: q.Until, Channel: q.Channel, User: q.User, Grep: q.Grep, Media: c.Bool("media"),
+	}}
 	show, done := readProgress(c)
-	out := c.App.Writer
-	if o.Format == "json" {
-		out = terminal.EscapeJSON(out)
-	}
 	if !isTerminal(c.App.Writer) {
 		o.Progress = show
 	}
-	err = audit.Write(ctx, cmd.JS, out, o)
+	err := audit.Write(ctx, cmd.JS, c.App.Writer, o)
 	done()
 	return replayError(err)
 }
@@ -147,12 +109,8 @@ func auditKey(c *cli.Context, cmd command) (ed25519.PrivateKey, error) {
 	return audit.OpenKey(path)
 }
 
-func auditSeal(ctx context.Context, c *cli.Context, cmd command) (err error) {
+func auditSeal(ctx context.Context, c *cli.Context, cmd command, q replay.Query) error {
 	path := c.Args().First()
-	var r audit.TimeRange
-	if r.Since, r.Until, err = timeRange(c); err != nil {
-		return err
-	}
 	key, err := auditKey(c, cmd)
 	if err != nil {
 		return err
@@ -161,7 +119,7 @@ func auditSeal(ctx context.Context, c *cli.Context, cmd command) (err error) {
 	if err != nil {
 		return fmt.Errorf("write the seal: %w", err)
 	}
-	sealed, err := audit.Seal(ctx, cmd.JS, f, key, r)
+	sealed, err := audit.Seal(ctx, cmd.JS, f, key, audit.TimeRange{Since: q.Since, Until: q.Until})
 	if err = errors.Join(err, f.Close()); err != nil {
 		return replayError(errors.Join(err, os.Remove(path)))
 	}
@@ -221,16 +179,12 @@ func printReport(w io.Writer, r audit.Report, trusted bool) {
 	}
 }
 
-func auditForget(ctx context.Context, c *cli.Context, cmd command) error {
+func auditForget(ctx context.Context, c *cli.Context, cmd command, q replay.Query) error {
 	user := c.String("user")
 	if user == "" {
 		return usagef("say whom to forget: rosey audit forget --user NAME")
 	}
-	o := audit.ForgetOptions{Channel: c.String("channel"), Reason: c.String("reason"), DryRun: c.Bool("dry-run")}
-	var err error
-	if o.Since, o.Until, err = timeRange(c); err != nil {
-		return err
-	}
+	o := audit.ForgetOptions{Channel: q.Channel, Since: q.Since, Until: q.Until, Reason: c.String("reason"), DryRun: c.Bool("dry-run")}
 	if !o.DryRun && !c.Bool("yes") {
 		return usagef("this cannot be undone: look first with --dry-run, then repeat it with --yes")
 	}

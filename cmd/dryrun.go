@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,10 +13,12 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/settings"
 	"github.com/rosey-bot/rosey/internal/terminal"
 	"github.com/rosey-bot/rosey/internal/version"
 	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/plugins/dryrun"
+	"github.com/rosey-bot/rosey/replay"
 	"github.com/rosey-bot/rosey/telemetry"
 )
 
@@ -32,7 +35,7 @@ func dryRunFlags() []cli.Flag {
 // orDryRun makes an action of rosey replay that does a dry run where the flags
 // ask for one.
 func orDryRun(action cli.ActionFunc) cli.ActionFunc {
-	return func(c *cli.Context) (err error) {
+	return func(c *cli.Context) error {
 		if c.String("into") == "" {
 			if c.IsSet("into") || c.IsSet("case") || c.IsSet("save") {
 				return usagef("a dry run needs a plugin: add --into NAME, one of %s", catalogOf(c.App).names())
@@ -43,22 +46,19 @@ func orDryRun(action cli.ActionFunc) cli.ActionFunc {
 		if err != nil {
 			return err
 		}
-		if !c.IsSet("case") {
-			return reading(func(ctx context.Context, c *cli.Context, cmd command) error { return dryRunOnStreams(ctx, c, cmd, p) })(c)
+		if c.IsSet("case") {
+			return withSettings(func(ctx context.Context, c *cli.Context, s settings.Settings, _ *slog.Logger) error {
+				return dryRunOnFile(ctx, c, s, p)
+			})(c)
 		}
-		ctx, stop := interruptible(c.Context, c.App.ErrWriter)
-		defer stop()
-		defer suppressCanceled(ctx, &err, errInterrupted)
-		return dryRunOnFile(ctx, c, p)
+		return ofRange(func(ctx context.Context, c *cli.Context, cmd command, query replay.Query) error {
+			return dryRunOnStreams(ctx, c, cmd, query, p)
+		})(c)
 	}
 }
 
 // dryRunPlugin checks the flags and finds the plugin.
 func dryRunPlugin(c *cli.Context) (plugins.Plugin, error) {
-	if c.Args().Present() {
-		return plugins.Plugin{}, usagef("rosey replay takes no arguments, but got %q", c.Args().First())
-	}
-	name := c.String("into")
 	excluded := []string{"follow", "tree", "summary", "export-otlp"}
 	if c.IsSet("case") {
 		excluded = append(excluded, "since", "until", "subject", "channel", "user", "plugin", "correlation", "grep")
@@ -71,24 +71,20 @@ func dryRunPlugin(c *cli.Context) (plugins.Plugin, error) {
 			return plugins.Plugin{}, usagef("--%s and --into do not go together", flag)
 		}
 	}
-	return catalogOf(c.App).find(name)
+	return catalogOf(c.App).find(c.String("into"))
 }
 
-func dryRunOnStreams(ctx context.Context, c *cli.Context, cmd command, p plugins.Plugin) error {
-	query, err := replayQuery(c)
-	if err != nil {
-		return err
-	}
+func dryRunOnStreams(ctx context.Context, c *cli.Context, cmd command, query replay.Query, p plugins.Plugin) error {
 	show, done := readProgress(c)
 	kase, err := dryrun.Record(ctx, cmd.JS, p, query.Filter, show)
 	done()
 	if err != nil {
 		return replayError(err)
 	}
-	return dryRun(ctx, c, p, kase)
+	return dryRun(ctx, c, cmd.settings, p, kase)
 }
 
-func dryRunOnFile(ctx context.Context, c *cli.Context, p plugins.Plugin) error {
+func dryRunOnFile(ctx context.Context, c *cli.Context, s settings.Settings, p plugins.Plugin) error {
 	f, err := os.Open(c.String("case"))
 	if err != nil {
 		return usagef("--case: %w", err)
@@ -101,16 +97,12 @@ func dryRunOnFile(ctx context.Context, c *cli.Context, p plugins.Plugin) error {
 	if err != nil {
 		return usagef("--case %s: %w", c.String("case"), err)
 	}
-	return dryRun(ctx, c, p, kase)
+	return dryRun(ctx, c, s, p, kase)
 }
 
 // dryRun runs the plugin, prints the results and saves the case.
-func dryRun(ctx context.Context, c *cli.Context, p plugins.Plugin, kase *dryrun.Case) (err error) {
-	cfg, err := loadSettings(c)
-	if err != nil {
-		return err
-	}
-	log, err := newLogger(c, cfg, "error")
+func dryRun(ctx context.Context, c *cli.Context, s settings.Settings, p plugins.Plugin, kase *dryrun.Case) (err error) {
+	log, err := newLogger(c, s, "error")
 	if err != nil {
 		return err
 	}

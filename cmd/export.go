@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/rosey-bot/rosey/internal/version"
+	"github.com/rosey-bot/rosey/replay"
 	"github.com/rosey-bot/rosey/replay/spans"
 	"github.com/rosey-bot/rosey/telemetry"
 )
@@ -22,30 +23,26 @@ func exportFlags() []cli.Flag {
 }
 
 // orExport makes an action send traces instead when --export-otlp is given.
-func orExport(action clientAction) clientAction {
-	return func(ctx context.Context, c *cli.Context, cmd command) error {
+func orExport(action rangeAction) rangeAction {
+	return func(ctx context.Context, c *cli.Context, cmd command, query replay.Query) error {
 		if !c.IsSet("export-otlp") {
 			if c.Bool("again") {
 				return usagef("--again goes with --export-otlp")
 			}
-			return action(ctx, c, cmd)
+			return action(ctx, c, cmd, query)
 		}
 		for _, flag := range []string{"follow", "tree", "summary"} {
 			if c.Bool(flag) {
 				return usagef("--%s and --export-otlp do not go together", flag)
 			}
 		}
-		return exportSpans(ctx, c, cmd)
+		return exportSpans(ctx, c, cmd, query)
 	}
 }
 
 // exportSpans sends the spans of past conversations to a collector that was not
 // there at the time.
-func exportSpans(ctx context.Context, c *cli.Context, cmd command) (err error) {
-	query, err := replayQuery(c)
-	if err != nil {
-		return err
-	}
+func exportSpans(ctx context.Context, c *cli.Context, cmd command, query replay.Query) (err error) {
 	if c.Bool("again") {
 		fmt.Fprintln(c.App.ErrWriter, "rosey: --again has no effect any more: everything is sent each time, with the IDs of the first time")
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -16,21 +18,23 @@ import (
 
 // outputFlag is --output for commands that can print JSON.
 func outputFlag() cli.Flag {
-	return &cli.StringFlag{Name: "output", Usage: "`FORMAT`: text, or json with one object a line", Value: "text",
-		Action: func(c *cli.Context, v string) error {
-			if v != "text" && v != "json" {
-				return usagef("--output %s: choose text or json", v)
-			}
-			return escapeOutput(c, v)
-		}}
+	return formatFlag("text, or json with one object a line", "text", "json")
 }
 
-// escapeOutput makes JSON be written so that no text in it controls a terminal.
-func escapeOutput(c *cli.Context, format string) error {
-	if format == "json" {
-		c.App.Writer = terminal.EscapeJSON(c.App.Writer)
-	}
-	return nil
+// formatFlag is --output for commands that can print the formats, of which text is the
+// default. JSON is written so that no text in it controls a terminal.
+func formatFlag(usage string, formats ...string) cli.Flag {
+	return &cli.StringFlag{Name: "output", Usage: "`FORMAT`: " + usage, Value: "text",
+		Action: func(c *cli.Context, v string) error {
+			if !slices.Contains(formats, v) {
+				last := len(formats) - 1
+				return usagef("--output %s: choose %s or %s", v, strings.Join(formats[:last], ", "), formats[last])
+			}
+			if v == "json" {
+				c.App.Writer = terminal.EscapeJSON(c.App.Writer)
+			}
+			return nil
+		}}
 }
 
 func wantJSON(c *cli.Context) bool { return c.String("output") == "json" }

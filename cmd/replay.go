@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 
 	"github.com/urfave/cli/v2"
@@ -43,11 +44,7 @@ func replayCommand() *cli.Command {
 			&cli.BoolFlag{Name: "summary", Usage: "counts by subject and plugin, slowest conversations, errors"},
 			outputFlag(),
 		),
-		Action: ofRange(orDryRun(reading(orExport(func(ctx context.Context, c *cli.Context, cmd command) error {
-			query, err := replayQuery(c)
-			if err != nil {
-				return err
-			}
+		Action: orDryRun(ofRange(orExport(func(ctx context.Context, c *cli.Context, cmd command, query replay.Query) error {
 			o := replay.Options{Query: query, Style: replayStyle(c), Tree: c.Bool("tree"), Summary: c.Bool("summary")}
 			o.ShowChannel = query.Channel == "" && severalChannels(ctx, cmd)
 			o.Follow = c.Bool("follow")
@@ -58,10 +55,10 @@ func replayCommand() *cli.Command {
 			if !isTerminal(c.App.Writer) || o.Summary || o.Tree {
 				o.Progress = show
 			}
-			err = replay.Write(ctx, cmd.JS, c.App.Writer, o)
+			err := replay.Write(ctx, cmd.JS, c.App.Writer, o)
 			done()
 			return replayError(err)
-		})))),
+		}))),
 	}
 }
 
@@ -86,6 +83,22 @@ func severalChannels(ctx context.Context, cmd command) bool {
 	return len(names) > 1
 }
 
+// rangeAction is an action on a range of the streams.
+type rangeAction func(ctx context.Context, c *cli.Context, cmd command, query replay.Query) error
+
+// ofRange makes an action check its range and filters before it opens a store, so that a
+// mistake in them is reported wherever the store is.
+func ofRange(do rangeAction) cli.ActionFunc {
+	return func(c *cli.Context) error {
+		query, err := replayQuery(c)
+		if err != nil {
+			return err
+		}
+		return reading(func(ctx context.Context, c *cli.Context, cmd command) error { return do(ctx, c, cmd, query) })(c)
+	}
+}
+
+// replayQuery reads the flags of a range, and the filters that the command has.
 func replayQuery(c *cli.Context) (replay.Query, error) {
 	f := replay.Filter{
 		Subjects: c.StringSlice("subject"), Channel: c.String("channel"), User: c.String("user"), Plugin: c.String("plugin"),
@@ -95,8 +108,10 @@ func replayQuery(c *cli.Context) (replay.Query, error) {
 	if f.Since, f.Until, err = timeRange(c); err != nil {
 		return replay.Query{}, err
 	}
-	if f.Grep, err = grepFlag(c); err != nil {
-		return replay.Query{}, err
+	if text := c.String("grep"); text != "" {
+		if f.Grep, err = regexp.Compile(text); err != nil {
+			return replay.Query{}, usagef("--grep: %w", err)
+		}
 	}
 	if err := f.Validate(); err != nil {
 		return replay.Query{}, &usageError{err}

@@ -1,7 +1,6 @@
 package cmd
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,15 +28,7 @@ With --output env it prints what other NATS tools need to reach the bot:
 
    rosey status
    eval "$(rosey status --output env)" && nats stream ls`,
-		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "output", Usage: "`FORMAT`: text, json (one object) or env", Value: "text",
-				Action: func(c *cli.Context, v string) error {
-					if v != "text" && v != "json" && v != "env" {
-						return usagef("--output %s: choose text, json or env", v)
-					}
-					return escapeOutput(c, v)
-				}},
-		},
+		Flags: []cli.Flag{formatFlag("text, json (one object) or env", "text", "json", "env")},
 		Action: func(c *cli.Context) error {
 			if c.String("output") == "env" {
 				return printEnv(c)
@@ -109,7 +100,7 @@ func (s *fullStatus) ask(ctx context.Context, cmd command) error {
 	}
 	bots, err := bot.QueryStatuses(ctx, cmd.Conn)
 	if len(bots) == 0 {
-		return cmp.Or(err, bot.ErrNoAnswer)
+		return err
 	}
 	s.Running, s.Ready, s.Bot = true, true, &bots[0]
 	if len(bots) > 1 {

@@ -26,15 +26,11 @@ you know better.
 			&cli.StringFlag{Name: "since", Usage: "look no further back than `TIME`: an age (90m, 2d), RFC 3339, or today 14:05"},
 			outputFlag(),
 		},
-		Action: ofOne("ID", ofRange(reading(func(ctx context.Context, c *cli.Context, cmd command) error {
-			since, _, err := timeRange(c)
-			if err != nil {
-				return err
-			}
+		Action: ofOne("ID", ofRange(func(ctx context.Context, c *cli.Context, cmd command, query replay.Query) error {
 			show, done := readProgress(c)
-			err = replay.WriteTrace(ctx, cmd.JS, c.App.Writer, c.Args().First(), replay.ConversationOptions{Since: since, Progress: show}, replayStyle(c))
+			err := replay.WriteTrace(ctx, cmd.JS, c.App.Writer, c.Args().First(), replay.ConversationOptions{Since: query.Since, Progress: show}, replayStyle(c))
 			done()
 			return replayError(err)
-		}))),
+		})),
 	}
 }

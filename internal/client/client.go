@@ -37,15 +37,11 @@ const ServerTimeout = 30 * time.Second
 
 // Connect connects to a server that runs: the external one, or the bot's.
 func Connect(ctx context.Context, s settings.Settings, name string, log *slog.Logger) (*Client, error) {
-	return dial(ctx, s, name, log, 0)
+	return Await(ctx, s, name, log, 0)
 }
 
-// Await connects as Connect does, to a server that may take ServerTimeout to appear.
-func Await(ctx context.Context, s settings.Settings, name string, log *slog.Logger) (*Client, error) {
-	return dial(ctx, s, name, log, ServerTimeout)
-}
-
-func dial(ctx context.Context, s settings.Settings, name string, log *slog.Logger, timeout time.Duration) (*Client, error) {
+// Await connects as Connect does, to a server that may take the timeout to appear.
+func Await(ctx context.Context, s settings.Settings, name string, log *slog.Logger, timeout time.Duration) (*Client, error) {
 	nc, err := connect.Await(ctx, Remote(s, name, log), timeout)
 	if errors.Is(err, connect.ErrNotRunning) {
 		return nil, ErrNoBot(s.Store)

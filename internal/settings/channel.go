@@ -47,17 +47,27 @@ func (s *Settings) ChannelList() []Channel {
 
 var channelName = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,30}$`)
 
-// isPrefix reports whether commands can start with a text.
-func isPrefix(text string) bool { return text != "" && !strings.ContainsFunc(text, unicode.IsSpace) }
-
-// checkChannels checks the channel, or the list of channels.
-func (s *Settings) checkChannels() error {
+// check returns an Error for the first setting that no bot could have in a channel.
+func (c Channel) check() error {
 	switch {
-	case s.Several() && (s.Channel.Name != "" || s.ChannelPasswordFile != ""):
+	case c.Name != "" && !channelName.MatchString(c.Name):
+		return Errorf("%q is no channel: a name is 1 to 30 of a-z A-Z 0-9 - _", c.Name)
+	case c.Prefix == "" || strings.ContainsFunc(c.Prefix, unicode.IsSpace):
+		return Errorf("the prefix %q is empty or has a space in it: people type it in front of each command, as in !help", c.Prefix)
+	case c.MessageLimit < 20:
+		return Errorf("message_limit must be 20 or more, not %d", c.MessageLimit)
+	case c.Rate.Burst < 0 || c.Rate.PerSecond < 0:
+		return Errorf("a rate must not be below 0: leave it out, or write for example rate: {burst: 3, per_second: 1}")
+	}
+	return nil
+}
+
+// checkChannels checks the list of channels.
+func (s *Settings) checkChannels() error {
+	if s.Several() && (s.Channel.Name != "" || s.ChannelPasswordFile != "") {
 		return Errorf("channel and channels do not go together: leave out --channel (or channel: and channel_password_file: in the file), or the list of channels")
-	case !s.Several() && s.Channel.Name != "" && !channelName.MatchString(s.Channel.Name):
-		return Errorf("%q is no channel: a name is 1 to 30 of a-z A-Z 0-9 - _", s.Channel.Name)
-	case !s.Several():
+	}
+	if !s.Several() {
 		return nil
 	}
 	sites := map[string]string{}
@@ -70,14 +80,11 @@ func (s *Settings) checkChannels() error {
 			return Errorf("channels: %s is listed twice; leave one of them out", c.Name)
 		case twice:
 			return Errorf("channels: %s is listed twice; events name the channel and not the site: give one of them a bot of its own, on another store or NATS account", c.Name)
-		case !channelName.MatchString(c.Name):
-			return Errorf("channels, number %d: %q is no channel: a name is 1 to 30 of a-z A-Z 0-9 - _", i+1, c.Name)
-		case !isPrefix(c.Prefix):
-			return Errorf("channels, %s: the prefix %q is empty or has a space in it", c.Name, c.Prefix)
-		case c.MessageLimit < 20:
-			return Errorf("channels, %s: message_limit must be 20 or more, not %d", c.Name, c.MessageLimit)
-		case c.Rate.Burst < 0 || c.Rate.PerSecond < 0:
-			return Errorf("channels, %s: a rate must not be below 0", c.Name)
+		case name == "":
+			return Errorf("channels, number %d: \"\" is no channel: give its name", i+1)
+		}
+		if err := c.check(); err != nil {
+			return Errorf("channels, number %d: %w", i+1, err)
 		}
 	}
 	return nil

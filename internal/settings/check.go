@@ -14,14 +14,12 @@ const minLeaseTerm = 2 * time.Second
 
 // Check returns an Error for the first setting that no bot could run with.
 func (s *Settings) Check() error {
-	return cmp.Or(s.checkValues(), s.checkServer(), s.checkAddresses(), s.checkChannels())
+	return cmp.Or(s.Channel.check(), s.checkValues(), s.checkServer(), s.checkAddresses(), s.checkChannels())
 }
 
 // checkValues checks the settings of the bot itself.
 func (s *Settings) checkValues() error {
 	switch {
-	case !isPrefix(s.Prefix):
-		return Errorf("the prefix %q is empty or has a space in it: people type it in front of each command, as in !help", s.Prefix)
 	case s.Store == "":
 		return Errorf("the store has no name: name a directory with --store")
 	case s.Heartbeat <= 0:
@@ -32,10 +30,6 @@ func (s *Settings) checkValues() error {
 		return Errorf("store_reserve must be 1MiB or more: what the bot has begun needs room to be finished")
 	case s.StoreMax != 0 && s.StoreMax < 10<<20:
 		return Errorf("store_max must be 10MiB or more, or left out")
-	case s.MessageLimit < 20:
-		return Errorf("message_limit must be 20 or more, not %d", s.MessageLimit)
-	case s.Rate.Burst < 0 || s.Rate.PerSecond < 0:
-		return Errorf("a rate must not be below 0: leave it out, or write for example rate: {burst: 3, per_second: 1}")
 	case !(s.JoinsPerSecond > 0):
 		return Errorf("joins_per_second must be above 0: %d is usual", cytube.DefaultJoinsPerSecond)
 	case s.TraceURL != "" && (!strings.HasPrefix(s.TraceURL, "http") || !strings.Contains(s.TraceURL, "{id}")):
