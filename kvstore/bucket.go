@@ -92,9 +92,9 @@ const attemptTimeout = time.Second
 
 var unanswered = retry.Policy{Initial: time.Millisecond, If: func(err error) bool { return errors.Is(err, context.DeadlineExceeded) }}
 
-// readAgain makes a read again that nobody answered: a replicated stream that has
-// no leader for a moment loses the requests of that moment. Writes are not made
-// again, because one that was lost cannot be told from one whose answer was.
+// readAgain repeats a read that was not answered: while a replicated stream has no
+// leader, requests to it are lost. Writes are not repeated, because a lost write
+// cannot be told from a lost answer.
 func readAgain[T any](ctx context.Context, read func(context.Context) (T, error)) (T, error) {
 	return retry.Value(ctx, unanswered, func(ctx context.Context) (T, error) {
 		ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
@@ -185,10 +185,9 @@ func (b *bucket) publish(ctx context.Context, subject string, data []byte, heade
 const codeWrongLastMsgID = 10070
 
 // findMsgID returns the sequence of the write that used the context's message ID in
-// this bucket, or 0. It asks the server
-// with a write that cannot succeed: one that fails a check which the server makes
-// behind the one for repeated ids. On a replicated stream that is the check of
-// the subject's last sequence, else only that of the last message id.
+// this bucket, or 0. It asks the server with a write that cannot succeed: it fails a
+// check which the server makes after that for repeated ids. On a replicated stream that
+// is the check of the subject's last sequence, else that of the last message id.
 func (b *bucket) findMsgID(ctx context.Context, subject string) (seq uint64, err error) {
 	id := msgID(ctx)
 	if id == "" {

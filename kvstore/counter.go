@@ -15,11 +15,11 @@ import (
 	"github.com/rosey-bot/rosey/event"
 )
 
-// A counter hands out a collection's numbers. The last one given is stored under
-// counterKey and changed by compare-and-swap only, so that no number is given
-// twice, whichever instance gives it and whatever was deleted since.
+// A counter hands out a collection's numbers. The last one is stored under counterKey
+// and changed by compare-and-swap only, so that no two instances take the same number,
+// whatever was deleted since.
 type counter struct {
-	takers atomic.Int64 // how many callers wait in take
+	takers atomic.Int64 // callers that wait in take
 
 	mu       sync.Mutex
 	known    bool // value and revision were read or written, and no swap failed since
@@ -28,8 +28,8 @@ type counter struct {
 	spare    []int64 // added to the stored counter, and not given to a record yet
 }
 
-// take returns the next number. It adds to the stored counter for all that wait in
-// take at once: many writers cost few swaps.
+// take returns the next number. One swap of the stored counter serves all callers that
+// wait in take.
 func (c *counter) take(ctx context.Context, b *bucket) (int64, error) {
 	c.takers.Add(1)
 	defer c.takers.Add(-1)
@@ -60,7 +60,7 @@ func (c *counter) take(ctx context.Context, b *bucket) (int64, error) {
 	}
 }
 
-// give takes back a number that no record was written with.
+// give returns a number that no record was written with; take hands it out again.
 func (c *counter) give(n int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -115,11 +115,10 @@ func (c *counter) swap(ctx context.Context, b *bucket, value int64) (done bool, 
 	return true, nil
 }
 
-// noteInsert stores which record the entry seq was the first of, for when the
-// request that made it is repeated and the record's history does not go back so
-// far any more. Of each slot the history keeps as many notes as of a record. The
-// note is not waited for: it is behind the entry, and before what this instance
-// writes next.
+// noteInsert stores which record the entry seq was the first of. A repeat of the
+// request needs that once the record's history does not go back so far any more. Of
+// each slot the history keeps as many notes as of a record. noteInsert does not wait for
+// the acknowledgement: the server stores the note before what this instance writes next.
 func (b *bucket) noteInsert(seq uint64, id event.ID) error {
 	return b.store.js.Conn().PublishMsg(&nats.Msg{Subject: b.slot(seq), Data: fmt.Appendf(nil, "%d %s", seq, id)})
 }

@@ -78,11 +78,10 @@ func isLeaderless(err error) bool {
 	return errors.As(err, &leaderless)
 }
 
-// with calls f with a collection's bucket: once more where that turns out to have
-// been deleted behind the store's back, with another, and as often as it takes
-// where its stream has no leader for a moment. So f must end with its first write,
-// unless what it writes before may be written again: a write that nobody was there
-// to answer was not made.
+// with calls f with a collection's bucket. It calls f once more, with a new bucket,
+// where the bucket was deleted behind the store's back, and again while the stream has
+// no leader. So f must end with its first write, unless earlier ones may be repeated: a
+// write without responder had no effect.
 func (s *Store) with(ctx context.Context, op, collection string, create bool, f func(*bucket) error) error {
 	reopened := false
 	attempt := func(ctx context.Context) error {
@@ -122,9 +121,8 @@ func (s *Store) with(ctx context.Context, op, collection string, create bool, f 
 	return s.failure(ctx, op, collection, err)
 }
 
-// replaced reports whether the bucket's stream was deleted, or deleted and made again. If it does, what
-// is known of how it is set up, which may be why nobody answered, is brought up to
-// date.
+// replaced reports whether the bucket's stream was deleted, or deleted and made again.
+// It refreshes the cached configuration, such as the number of replicas.
 func (b *bucket) replaced(ctx context.Context) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, outage(ctx))
 	defer cancel()

@@ -92,9 +92,9 @@ func importable(collection string, text []byte) (event.ID, jsondoc.Value, error)
 	return id, data, checkID(collection, id)
 }
 
-// importChunk writes lines, those that have an id without waiting for each other.
-// One that nobody was there to answer is written again, and no other. Given are the
-// numbers that the import gave to lines without an id.
+// importChunk writes lines, those that have an id without waiting for each other. It
+// repeats only writes that had no responder. Given has the numbers that the import gave
+// to lines without an id.
 func (s *Store) importChunk(ctx context.Context, collection string, chunk []line, given map[event.ID]bool) (done int, err error) {
 	var highest int64
 	for _, l := range chunk {
@@ -182,8 +182,8 @@ func (s *Store) moveGiven(ctx context.Context, collection string, id event.ID, g
 	})
 }
 
-// send writes a record without waiting for the answer, and does not write it again
-// where nobody is there to give one: that would be behind what is sent next.
+// send writes a record without waiting for the answer. It does not repeat a write
+// without responder, which would come after what is sent next.
 func (b *bucket) send(ctx context.Context, id event.ID, data []byte) (jetstream.PubAckFuture, error) {
 	msg := &nats.Msg{Subject: b.subject(id), Data: data}
 	if correlation := propagation.Correlation(ctx); correlation != "" {

@@ -80,8 +80,8 @@ func (b *bucket) update(ctx context.Context, id event.ID, f *query.Filter, chang
 // updatesInFlight is how many records one update by filter changes at a time.
 const updatesInFlight = 8
 
-// updateAll changes each record by itself: what was changed must not be changed
-// again because of another that nobody answered for.
+// updateAll changes and retries each record by itself, so that a failed write of one
+// does not repeat the change of another.
 func (s *Store) updateAll(ctx context.Context, req event.Update, changes []change) (Updated, error) {
 	f, err := query.ParseFilter(req.Filter)
 	if err != nil {

@@ -66,8 +66,8 @@ func plainName(literal []byte) bool {
 }
 
 // Lookup finds the value at a path of quoted member names in a canonical value. It
-// scans the text itself: queries look into each of many documents for one value,
-// and a decoder takes ten times as long.
+// scans the text itself, because a query may look into every document for one value,
+// and a decoder takes longer.
 func Lookup(s string, path []string) (value string, ok bool) {
 	for _, name := range path {
 		if s == "" || s[0] != '{' || s[1] == '}' {

@@ -119,8 +119,8 @@ func parseConditions(n *jsondoc.Value) (Filter, error) {
 	return all, nil
 }
 
-// united returns an $or whose branches are about one field as one test of that field,
-// as $in would be, and any other filter as it is.
+// united merges an $or whose branches all test the same field into one test of it, as
+// $in would be, and returns any other filter unchanged.
 func (f Filter) united() Filter {
 	if f.op != '|' {
 		return f
