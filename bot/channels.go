@@ -53,9 +53,7 @@ func (c *composition) openChannels(context.Context) error {
 }
 
 // names returns the channels' names.
-func (cs channels) names() []string {
-	return convert(cs, func(c *channel) string { return c.Channel() })
-}
+func (cs channels) names() []string { return convert(cs, (*channel).Channel) }
 
 // prefixes returns what commands start with, by channel.
 func (cs channels) prefixes() map[string]string {

@@ -39,13 +39,13 @@ A plugin as its own process, beside a bot in another terminal:
    rosey plugin run trivia --creds trivia.creds      see rosey plugin creds`,
 				Flags:  []cli.Flag{&cli.StringFlag{Name: "metrics", Usage: "serve /metrics, /healthz and /readyz at `ADDR`, such as 127.0.0.1:9465"}},
 				Action: ofOne("plugin", runPlugin)},
-			{Name: "restart", Usage: "start every process of a plugin over", ArgsUsage: "NAME", Description: `   rosey plugin restart trivia`, Action: ofOne("plugin", running(restartPlugin))},
+			{Name: "restart", Usage: "start every process of a plugin over", ArgsUsage: "NAME", Description: `   rosey plugin restart trivia`, Action: ofOne("plugin", running(onPlugin(restartPlugin)))},
 			{Name: "pause", Usage: "leave a plugin's commands in the stream until it is resumed", ArgsUsage: "NAME",
 				Description: `   rosey plugin pause trivia
    rosey plugin pause trivia --for 30m`,
-				Flags: []cli.Flag{&cli.DurationFlag{Name: "for", Usage: "resume by itself after `TIME`, such as 30m"}}, Action: ofOne("plugin", reading(pausePlugin))},
-			{Name: "resume", Usage: "handle what waits; commands past their max_age are recorded as expired", ArgsUsage: "NAME", Description: `   rosey plugin resume trivia`, Action: ofOne("plugin", reading(resumePlugin))},
-			{Name: "rm", Usage: "forget a plugin that no longer runs: its registration and its place in the streams", ArgsUsage: "NAME", Description: `   rosey plugin rm greeter`, Action: ofOne("plugin", reading(removePlugin))},
+				Flags: []cli.Flag{&cli.DurationFlag{Name: "for", Usage: "resume by itself after `TIME`, such as 30m"}}, Action: ofOne("plugin", reading(onPlugin(pausePlugin)))},
+			{Name: "resume", Usage: "handle what waits; commands past their max_age are recorded as expired", ArgsUsage: "NAME", Description: `   rosey plugin resume trivia`, Action: ofOne("plugin", reading(onPlugin(resumePlugin)))},
+			{Name: "rm", Usage: "forget a plugin that no longer runs: its registration and its place in the streams", ArgsUsage: "NAME", Description: `   rosey plugin rm greeter`, Action: ofOne("plugin", reading(onPlugin(removePlugin)))},
 			credsCommand(),
 			newPluginCommand(),
 		},
@@ -89,46 +89,38 @@ func runPlugin(c *cli.Context) error {
 	})(c)
 }
 
-func restartPlugin(ctx context.Context, c *cli.Context, cmd command) error {
-	name := c.Args().First()
-	n, err := host.Restart(ctx, cmd.Conn, name)
-	if err != nil {
+// onPlugin makes an action of one that does something to the plugin named, and prints
+// what it returns.
+func onPlugin(do func(ctx context.Context, c *cli.Context, cmd command, name string) (done string, err error)) clientAction {
+	return func(ctx context.Context, c *cli.Context, cmd command) error {
+		done, err := do(ctx, c, cmd, c.Args().First())
+		if err == nil {
+			fmt.Fprintln(c.App.Writer, done)
+		}
 		return err
 	}
-	fmt.Fprintf(c.App.Writer, "told %d process(es) of %s to start over\n", n, name)
-	return nil
 }
 
-func pausePlugin(ctx context.Context, c *cli.Context, cmd command) error {
-	name := c.Args().First()
+func restartPlugin(ctx context.Context, _ *cli.Context, cmd command, name string) (string, error) {
+	n, err := host.Restart(ctx, cmd.Conn, name)
+	return fmt.Sprintf("told %d process(es) of %s to start over", n, name), err
+}
+
+func pausePlugin(ctx context.Context, c *cli.Context, cmd command, name string) (string, error) {
 	var until time.Time
 	said := "until it is resumed"
 	if d := c.Duration("for"); d > 0 {
 		until = time.Now().Add(d)
 		said = "until " + until.Format(time.DateTime)
 	}
-	if err := host.Pause(ctx, cmd.JS, name, until); err != nil {
-		return err
-	}
-	fmt.Fprintf(c.App.Writer, "%s is paused %s; its commands wait in the stream\n", name, said)
-	return nil
+	return fmt.Sprintf("%s is paused %s; its commands wait in the stream", name, said), host.Pause(ctx, cmd.JS, name, until)
 }
 
-func resumePlugin(ctx context.Context, c *cli.Context, cmd command) error {
-	name := c.Args().First()
+func resumePlugin(ctx context.Context, _ *cli.Context, cmd command, name string) (string, error) {
 	waiting, err := host.Resume(ctx, cmd.JS, name)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(c.App.Writer, "%s is resumed, with %d event(s) waiting\n", name, waiting)
-	return nil
+	return fmt.Sprintf("%s is resumed, with %d event(s) waiting", name, waiting), err
 }
 
-func removePlugin(ctx context.Context, c *cli.Context, cmd command) error {
-	name := c.Args().First()
-	if err := host.Remove(ctx, cmd.Conn, cmd.JS, name); err != nil {
-		return err
-	}
-	fmt.Fprintf(c.App.Writer, "%s is forgotten; its events stay in the streams, and its records in the database\n", name)
-	return nil
+func removePlugin(ctx context.Context, _ *cli.Context, cmd command, name string) (string, error) {
+	return name + " is forgotten; its events stay in the streams, and its records in the database", host.Remove(ctx, cmd.Conn, cmd.JS, name)
 }
