@@ -130,13 +130,6 @@ bench-channels:
 bench-db:
 	$(GO) -C kvstore/benchdb test -mod=mod -run '^$$' -bench . -timeout 60m $(BENCH_DB)
 
-# check is what to run before a commit: build, vet, lint and the fast tests, without the
-# race detector.
-.PHONY: check
-check: build lint
-	$(STATIC) $(GO) test -short -vet=off -p $(PARALLEL) -parallel $(PARALLEL) -timeout 5m ./...
-
-# lint reads all code, also of the modules beside this one; see .golangci.yml.
 lint: $(TOOLS)/golangci-lint
 	$(STATIC) $(TOOLS)/golangci-lint run
 	$(STATIC) $(GO) -C kvstore/benchdb vet -mod=mod -tags nosqlite .

@@ -104,7 +104,7 @@ func PullOne(c jetstream.Consumer) (jetstream.MessagesContext, error) {
 // nextTimeout bounds a single wait in Next.
 const nextTimeout = 10 * time.Second
 
-// Next waits for the next message of PullOne. It waits in turns, since a wait that
+// NextMsg waits for the next message of PullOne. It waits in turns, since a wait that
 // sees the connection lost does not watch for heartbeats until it sees it restored,
 // and could miss that.
 func NextMsg(messages jetstream.MessagesContext) (jetstream.Msg, error) {
@@ -116,7 +116,7 @@ func NextMsg(messages jetstream.MessagesContext) (jetstream.Msg, error) {
 	}
 }
 
-// Filters returns the subject patterns that a consumer reads; ">" if it names none.
+// FilterSubjects returns the subject patterns that a consumer reads; ">" if it names none.
 func FilterSubjects(c jetstream.ConsumerConfig) []string {
 	if len(c.FilterSubjects) > 0 {
 		return c.FilterSubjects
@@ -124,7 +124,7 @@ func FilterSubjects(c jetstream.ConsumerConfig) []string {
 	return []string{cmp.Or(c.FilterSubject, ">")}
 }
 
-// Reads reports whether a consumer reads a subject.
+// MatchesFilter reports whether a consumer reads a subject.
 func MatchesFilter(c jetstream.ConsumerConfig, subject string) bool {
 	return slices.ContainsFunc(FilterSubjects(c), func(filter string) bool { return event.Match(filter, subject) })
 }
@@ -132,7 +132,7 @@ func MatchesFilter(c jetstream.ConsumerConfig, subject string) bool {
 // discardTimeout is how long the deletion of a consumer may take.
 const discardTimeout = 2 * time.Second
 
-// Discard deletes a consumer that is no longer used, also when ctx has ended.
+// DeleteConsumer deletes a consumer that is no longer used, also when ctx has ended.
 // Without a connection it leaves that to the server, which deletes inactive
 // consumers.
 func DeleteConsumer(ctx context.Context, js jetstream.JetStream, c jetstream.Consumer) error {
