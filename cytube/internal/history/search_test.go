@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -24,7 +25,7 @@ func (w world) elsewhere(n int) {
 	w.t.Helper()
 	for i := range n {
 		body := fmt.Appendf(nil, `{"subject":"cytube.chat","data":{"user":"bob","message":"%d","channel":"busy","rank":1,"time":1}}`, i)
-		if _, err := w.bus.JetStream().PublishAsync(event.SubjectChat, body); err != nil {
+		if _, err := w.bus.JetStream().PublishAsync(event.SubjectChat, body, jetstream.WithStallWait(time.Minute)); err != nil {
 			w.t.Fatal(err)
 		}
 	}
