@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -337,7 +338,7 @@ func testScroll(t *testing.T, browser *browsertest.Browser) {
 	const n = 10_000
 	for i := range n {
 		body := fmt.Sprintf(`{"user":"alice","message":"line %d","channel":"local","rank":1,"time":%d}`, i, 1795000000000+i*1000)
-		if _, err := js.PublishAsync("cytube.chat", []byte(body)); err != nil {
+		if _, err := js.PublishAsync("cytube.chat", []byte(body), jetstream.WithStallWait(time.Minute)); err != nil {
 			t.Fatal(err)
 		}
 	}

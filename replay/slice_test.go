@@ -103,7 +103,7 @@ func TestSliceOfManyBatches(t *testing.T) {
 	bus := streamstest.Bus(t, streamstest.Server(t))
 	const n = 2*1000 + 500
 	for range n {
-		if _, err := bus.JetStream().PublishAsync(event.SubjectChat, []byte(`{"user":"alice","message":"hi","channel":"lounge","rank":1,"time":1}`)); err != nil {
+		if _, err := bus.JetStream().PublishAsync(event.SubjectChat, []byte(`{"user":"alice","message":"hi","channel":"lounge","rank":1,"time":1}`), jetstream.WithStallWait(time.Minute)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -32,7 +32,7 @@ func held(t *testing.T, direct bool) (jetstream.JetStream, jetstream.Stream, fun
 		t.Helper()
 		for range n {
 			seq++
-			if _, err := js.PublishAsync(subject, fmt.Append(nil, seq)); err != nil {
+			if _, err := js.PublishAsync(subject, fmt.Append(nil, seq), jetstream.WithStallWait(time.Minute)); err != nil {
 				t.Fatal(err)
 			}
 		}

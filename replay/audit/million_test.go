@@ -30,7 +30,7 @@ func fill(b *testing.B, js jetstream.JetStream) {
 	seqs := map[string]int{}
 	put := func(stream, subject, data, correlation, source, cause string) string {
 		body := fmt.Appendf(nil, `{"subject":%q,"data":%s,"timestamp":1732645200.5,"priority":1,"correlation_id":%q,"metadata":{"source":%q%s}}`, subject, data, correlation, source, cause)
-		if _, err := js.PublishAsync(subject, body); err != nil {
+		if _, err := js.PublishAsync(subject, body, jetstream.WithStallWait(time.Minute)); err != nil {
 			b.Fatal(err)
 		}
 		seqs[stream]++

@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"regexp"
 	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
@@ -82,7 +85,7 @@ func TestPageStopsSearching(t *testing.T) {
 	bus := streamstest.Bus(t, streamstest.Server(t))
 	const n = 3 * firstWindow
 	for range n {
-		if _, err := bus.JetStream().PublishAsync(event.SubjectChat, []byte(`{"user":"alice","message":"hi","channel":"lounge","rank":1,"time":1}`)); err != nil {
+		if _, err := bus.JetStream().PublishAsync(event.SubjectChat, []byte(`{"user":"alice","message":"hi","channel":"lounge","rank":1,"time":1}`), jetstream.WithStallWait(time.Minute)); err != nil {
 			t.Fatal(err)
 		}
 	}
