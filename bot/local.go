@@ -21,7 +21,7 @@ import (
 type Terminal struct {
 	In      io.Reader // each line is said in the channel; nil has none
 	Out     io.Writer // what the channel hears; nil discards
-	Notices io.Writer // what the user is told beside that; nil discards
+	Notices io.Writer // gets messages for the user beside the chat; nil discards
 
 	// Interactive says that a person types: they get hints and the console, and their
 	// own lines are not printed again.

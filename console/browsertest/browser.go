@@ -20,9 +20,9 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// patience is how long a page may take to be as a test expects it, on a machine
+// pageTimeout is how long a page may take to be as a test expects it, on a machine
 // that is busy.
-const patience = 2 * time.Minute
+const pageTimeout = 2 * time.Minute
 
 // loaded is when a page's scripts have begun to listen and nothing moves any more.
 const loaded = `document.readyState === "complete"`
@@ -115,7 +115,7 @@ type Page struct {
 
 func (p *Page) do(what string, steps ...chromedp.Action[chromedp.Void]) {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	ctx, cancel := context.WithTimeout(p.ctx, pageTimeout)
 	defer cancel()
 	if err := chromedp.Do(ctx, steps...); err != nil {
 		p.t.Fatalf("%s: %v\n%s", what, err, p.text())
@@ -163,7 +163,7 @@ func (p *Page) Dark(dark bool) {
 // Wait waits until a JavaScript expression is true, over reloads of the page.
 func (p *Page) Wait(condition string) {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	ctx, cancel := context.WithTimeout(p.ctx, pageTimeout)
 	defer cancel()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
@@ -189,7 +189,7 @@ func (p *Page) WaitText(selector, text string) {
 // Eval evaluates a JavaScript expression, awaiting a promise.
 func Eval[T any](p *Page, expression string) T {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	ctx, cancel := context.WithTimeout(p.ctx, pageTimeout)
 	defer cancel()
 	value, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
 	if err != nil {
