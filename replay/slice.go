@@ -62,7 +62,7 @@ func tail(ctx context.Context, js jetstream.JetStream, stream string, patterns [
 		return err
 	}
 	defer func() { _ = streams.DeleteConsumer(ctx, js, consumer) }() // else the server does, minutes later
-	messages, err := consumer.Messages()
+	messages, err := consumer.Messages(jetstream.PullMaxMessagesWithBytesLimit(pullMessages, aheadBytes))
 	if err != nil {
 		return err
 	}

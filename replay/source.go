@@ -20,6 +20,8 @@ const (
 	aheadBytes  = 8 << 20
 	aheadChunks = 16
 	chunkEvents = 256
+	// pullMessages is how many messages a consumer asks for at once; by default it asks for 500.
+	pullMessages = 4096
 	// stallTimeout is for how long a consumer may send nothing.
 	stallTimeout = time.Second
 	// electionTimeout limits for how long a stream may be without a leader.
@@ -95,18 +97,32 @@ func (s *source) readStored(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// consume reads with an ordered consumer until it has no more, or fails.
+// consume reads with an ordered consumer until it has no more, stalls or fails.
 func (s *source) consume(ctx context.Context) {
 	consuming, stop := context.WithCancel(ctx)
 	defer stop()
-	stall := time.AfterFunc(stallTimeout, stop)
-	defer stall.Stop()
+	var read atomic.Int64 // events; negative while the reader waits for its user
+	go stopStalled(consuming, stop, &read)
+	n := int64(0)
 	_ = tail(consuming, s.js, s.stream, s.filters(), s.next-1, func(e Event, pending uint64) bool {
-		stall.Stop()
+		read.Store(-1)
 		ok := e.Ref.Seq <= s.last && s.add(ctx, e)
-		stall.Reset(stallTimeout)
+		n++
+		read.Store(n)
 		return ok && e.Ref.Seq < s.last && pending > 0
 	})
+}
+
+// stopStalled calls stop when nothing is read for stallTimeout or twice that, until ctx
+// ends. A timer that each event sets anew would cost a tenth of the reading.
+func stopStalled(ctx context.Context, stop func(), read *atomic.Int64) {
+	for seen := int64(-1); retry.Sleep(ctx, stallTimeout) == nil; {
+		n := read.Load()
+		if n >= 0 && n == seen {
+			stop()
+		}
+		seen = n
+	}
 }
 
 // add adds an event to the chunk, which it sends once it is full.
