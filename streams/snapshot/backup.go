@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/rosey-bot/rosey/streams/monitor"
 )
 
 // Backup writes all streams, buckets and object stores of the connection's account
@@ -58,8 +60,16 @@ func Backup(ctx context.Context, js jetstream.JetStream, dir string, progress fu
 			return Manifest{}, fmt.Errorf("back up %s: %w", s.Name, err)
 		}
 	}
-	if err := setReached(ctx, js, m.Streams); err != nil {
+	// Events of a stream that was copied late may name causes up to there.
+	reached, err := monitor.Streams(ctx, js)
+	if err != nil {
 		return Manifest{}, err
+	}
+	for i := range m.Streams {
+		j := slices.IndexFunc(reached, func(s monitor.StreamState) bool { return s.Name == m.Streams[i].Name })
+		if j >= 0 {
+			m.Streams[i].Reached = reached[j].LastSeq
+		}
 	}
 	m.Ended = time.Now().UTC()
 	if err := w.finish(m); err != nil {
@@ -93,12 +103,12 @@ func prepare(dir string) (made bool, err error) {
 // any of them is copied.
 func positions(ctx context.Context, js jetstream.JetStream) ([]Stream, error) {
 	var all []Stream
-	lister := js.ListStreams(ctx)
-	for info := range lister.Info() {
-		all = append(all, Stream{Name: info.Config.Name})
+	states, err := monitor.Streams(ctx, js)
+	if err != nil {
+		return nil, err
 	}
-	if err := lister.Err(); err != nil {
-		return nil, fmt.Errorf("list streams: %w", err)
+	for _, s := range states {
+		all = append(all, Stream{Name: s.Name})
 	}
 	if len(all) == 0 {
 		return nil, errors.New("there is nothing to back up: no stream exists; has the bot run on this store?")
@@ -122,22 +132,6 @@ func positions(ctx context.Context, js jetstream.JetStream) ([]Stream, error) {
 		}
 	}
 	return all, nil
-}
-
-// setReached sets the streams' last sequences after all were copied: events of a stream
-// that was copied late may name causes up to there.
-func setReached(ctx context.Context, js jetstream.JetStream, all []Stream) error {
-	for i := range all {
-		s, err := js.Stream(ctx, all[i].Name)
-		switch {
-		case errors.Is(err, jetstream.ErrStreamNotFound):
-		case err != nil:
-			return fmt.Errorf("open stream %s: %w", all[i].Name, err)
-		default:
-			all[i].Reached = s.CachedInfo().State.LastSeq
-		}
-	}
-	return nil
 }
 
 // A writer writes a backup's files and keeps their checksums.

@@ -12,6 +12,7 @@ package snapshot
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -214,23 +215,18 @@ func readFile(ctx context.Context, path string, f func([]byte) error) (n int64, 
 		return 0, err
 	}
 	defer file.Close()
-	b := make([]byte, 256<<10)
-	for {
-		if err := ctx.Err(); err != nil {
-			return n, err
-		}
-		k, err := io.ReadFull(file, b)
+	for b := make([]byte, 256<<10); ctx.Err() == nil; {
+		k, err := file.Read(b)
+		n += int64(k)
 		if k > 0 {
-			if err := f(b[:k]); err != nil {
-				return n, err
-			}
-			n += int64(k)
+			err = cmp.Or(f(b[:k]), err)
 		}
 		switch {
-		case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
+		case errors.Is(err, io.EOF):
 			return n, nil
 		case err != nil:
 			return n, err
 		}
 	}
+	return n, ctx.Err()
 }

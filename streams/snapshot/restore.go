@@ -63,7 +63,6 @@ func Restore(ctx context.Context, js jetstream.JetStream, dir string, o RestoreO
 		}
 	}
 	done := int64(0)
-	var rewound []func() error
 	for i, s := range m.Streams {
 		subject, err := begin(ctx, js, s, configs[i])
 		if err != nil {
@@ -78,43 +77,13 @@ func Restore(ctx context.Context, js jetstream.JetStream, dir string, o RestoreO
 			err = reconcile.AdvanceSequence(ctx, js, s.Name, s.Reached)
 		}
 		if err == nil && !o.ReadOnly {
-			var again []func() error
-			again, err = rewind(ctx, js, s)
-			rewound = append(rewound, again...)
+			err = rewind(ctx, js, s)
 		}
 		if err != nil {
 			return m, errors.Join(fmt.Errorf("restore %s: %w", s.Name, err), remove(ctx, js, m.Streams[:i+1]))
 		}
 	}
-	if err := rewindAgain(ctx, rewound); err != nil {
-		return m, errors.Join(err, remove(ctx, js, m.Streams))
-	}
 	return m, nil
-}
-
-// flushTime is how long after a restore the server has written the consumers'
-// positions to the disk.
-const flushTime = 500 * time.Millisecond
-
-// rewindAgain resets consumers a second time. The server does not write a new position
-// to the disk while it is writing the old one (nats-server 2.15.2), which it does a
-// moment after a restore. A server that is stopped then would go on from the old one
-// and skip the events that were handled during the backup.
-func rewindAgain(ctx context.Context, rewound []func() error) error {
-	if len(rewound) == 0 {
-		return nil
-	}
-	select {
-	case <-time.After(flushTime):
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	for _, again := range rewound {
-		if err := again(); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func restore(ctx context.Context, js jetstream.JetStream, subject, dir string, s Stream, sent func(int)) error {
@@ -170,37 +139,33 @@ func existing(ctx context.Context, js jetstream.JetStream, m Manifest) (empty []
 	return empty, nil
 }
 
-// rewind resets durable consumers that advanced while the backup was made to their
-// positions when it began, and returns functions that repeat it.
-func rewind(ctx context.Context, js jetstream.JetStream, s Stream) (again []func() error, err error) {
+// rewind makes the durable consumers that advanced while the backup was made anew, to go
+// on from their positions when it began. A reset would not do: the server does not write
+// the new position to the disk while it is writing the old one, which it does a moment
+// after a restore (nats-server 2.15.2).
+func rewind(ctx context.Context, js jetstream.JetStream, s Stream) error {
 	for _, p := range s.Positions {
 		c, err := js.Consumer(ctx, s.Name, p.Consumer)
 		if errors.Is(err, jetstream.ErrConsumerNotFound) {
 			continue // it was deleted while the backup was made
 		}
 		if err != nil {
-			return nil, fmt.Errorf("open consumer %s: %w", p.Consumer, err)
+			return fmt.Errorf("open consumer %s: %w", p.Consumer, err)
 		}
-		if c.CachedInfo().AckFloor.Stream <= p.Acked {
+		info := c.CachedInfo()
+		if info.AckFloor.Stream <= p.Acked {
 			continue
 		}
-		reset := func() error {
-			_, err := js.ResetConsumerToSequence(ctx, s.Name, p.Consumer, p.Acked+1)
-			if errors.Is(err, jetstream.ErrConsumerInvalidReset) {
-				// It was created to start after that position.
-				_, err = js.ResetConsumer(ctx, s.Name, p.Consumer)
-			}
-			if err != nil {
-				return fmt.Errorf("reset consumer %s to %d: %w", p.Consumer, p.Acked, err)
-			}
-			return nil
+		config := info.Config
+		config.DeliverPolicy, config.OptStartSeq, config.OptStartTime = jetstream.DeliverByStartSequencePolicy, max(config.OptStartSeq, p.Acked+1), nil
+		if err = js.DeleteConsumer(ctx, s.Name, p.Consumer); err == nil {
+			_, err = js.CreateConsumer(ctx, s.Name, config)
 		}
-		if err := reset(); err != nil {
-			return nil, err
+		if err != nil {
+			return fmt.Errorf("set consumer %s to %d: %w", p.Consumer, p.Acked, err)
 		}
-		again = append(again, reset)
 	}
-	return again, nil
+	return nil
 }
 
 // remove deletes the streams that a failed restore made.
