@@ -4,6 +4,7 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -152,24 +153,13 @@ func (s *Server) closeRevoked() (closed int, err error) {
 	for _, c := range list {
 		accepted[userName(c)] = true
 	}
-	const page = 1024
-	var revoked []uint64
-	for offset := 0; ; offset += page {
-		all, err := s.ns.Connz(&server.ConnzOptions{Username: true, Offset: offset, Limit: page})
-		if err != nil {
-			return 0, fmt.Errorf("list connections: %w", err)
-		}
-		for _, c := range all.Conns {
-			if strings.HasPrefix(c.AuthorizedUser, streams.Durable("")) && !accepted[c.AuthorizedUser] {
-				revoked = append(revoked, c.Cid)
-			}
-		}
-		if len(all.Conns) < page {
-			break
-		}
+	all, err := s.ns.Connz(&server.ConnzOptions{Username: true, Limit: math.MaxInt32})
+	if err != nil {
+		return 0, fmt.Errorf("list connections: %w", err)
 	}
-	for _, id := range revoked {
-		if s.ns.DisconnectClientByID(id) == nil {
+	for _, c := range all.Conns {
+		revoked := strings.HasPrefix(c.AuthorizedUser, streams.Durable("")) && !accepted[c.AuthorizedUser]
+		if revoked && s.ns.DisconnectClientByID(c.Cid) == nil {
 			closed++
 		}
 	}

@@ -97,15 +97,13 @@ func (s *Server) start(c Config, unclean bool) error {
 		s.shutDown()
 		return err
 	}
-	if c.Listen != "" {
+	file := before
+	if file.PID, s.info.PID, s.info.URL = 0, 0, ""; c.Listen != "" {
 		s.info.PID, s.info.URL = os.Getpid(), s.ns.ClientURL()
-		err = connect.WriteStoreFile(connect.ServerInfoPath(s.store), s.info)
-	} else {
-		s.info.PID, s.info.URL = 0, ""
-		if before.PID != 0 { // of a server that was killed, whose address is no longer one
-			before.PID = 0
-			err = connect.WriteStoreFile(connect.ServerInfoPath(s.store), before)
-		}
+		file = s.info
+	}
+	if file != before { // also if that was of a server that was killed
+		err = connect.WriteStoreFile(connect.ServerInfoPath(s.store), file)
 	}
 	if err != nil {
 		s.shutDown()
