@@ -52,25 +52,21 @@ func (c *TimerForwarder) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("open consumer %s: %w", forwarderDurable, err)
 	}
-	messages, err := PullOne(consumer)
-	if err != nil {
-		return fmt.Errorf("read consumer %s: %w", forwarderDurable, err)
-	}
-	defer context.AfterFunc(ctx, messages.Stop)()
-	for {
-		msg, err := NextMsg(messages)
-		switch {
-		case errors.Is(err, jetstream.ErrMsgIteratorClosed) && ctx.Err() != nil:
-			return ctx.Err()
-		case errors.Is(err, jetstream.ErrNoHeartbeat):
-			continue
-		case err != nil:
-			return fmt.Errorf("read consumer %s: %w", forwarderDurable, err)
-		}
+	reading, err := consumer.Consume(func(msg jetstream.Msg) {
 		if err := c.forward(ctx, msg); err != nil {
 			c.log.WarnContext(ctx, "timer not forwarded, retrying", "subject", msg.Subject(), "error", err)
 			_ = msg.NakWithDelay(time.Second) // redelivered in any case
 		}
+	}, jetstream.PullMaxMessages(1))
+	if err != nil {
+		return fmt.Errorf("read consumer %s: %w", forwarderDurable, err)
+	}
+	defer func() { reading.Stop(); <-reading.Closed() }()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-reading.Closed():
+		return fmt.Errorf("read consumer %s: %w", forwarderDurable, jetstream.ErrConsumerDeleted)
 	}
 }
 

@@ -45,27 +45,7 @@ func Open(ctx context.Context, js jetstream.JetStream, o Options) error {
 			return fmt.Errorf("open stream %s: %w", s.Name, err)
 		}
 	}
-	return awaitTimers(ctx, js)
-}
-
-// awaitTimers waits, for at most 2 s, until the stream PLUGIN sources due events: a
-// server that is just starting takes a moment to connect the two streams.
-func awaitTimers(ctx context.Context, js jetstream.JetStream) error {
-	for deadline := time.Now().Add(2 * time.Second); ; {
-		s, err := js.Stream(ctx, Plugin)
-		if err != nil {
-			return fmt.Errorf("open stream %s: %w", Plugin, err)
-		}
-		connected := !slices.ContainsFunc(s.CachedInfo().Sources, func(i *jetstream.StreamSourceInfo) bool { return i.Active < 0 })
-		if connected || time.Now().After(deadline) {
-			return nil
-		}
-		select {
-		case <-time.After(5 * time.Millisecond):
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
+	return nil
 }
 
 // dueEvents is the source from which the stream PLUGIN gets the events of timers.

@@ -183,22 +183,15 @@ func (b *Bus) message(ctx context.Context, e event.Envelope, p PublishParams, id
 
 // retry calls do again while that may help, for at most d or until the context ends.
 func (b *Bus) retry(ctx context.Context, operation, subject string, d time.Duration, do func() error) error {
+	if d == 0 {
+		return do()
+	}
 	started := time.Now()
 	again := func(err error) bool {
 		return jsapi.IsFull(err) || jsapi.IsRetryable(err) && time.Since(started) < d && !b.nc.IsClosed()
 	}
-	first := do()
-	if first == nil || d == 0 || !again(first) {
-		return first
-	}
 	policy := retry.Policy{If: again, Logger: b.log.With("subject", subject, "source", b.Source()), Operation: operation}
-	return retry.Do(ctx, policy, func(context.Context) error {
-		if err := first; err != nil {
-			first = nil
-			return err
-		}
-		return do()
-	})
+	return retry.Do(ctx, policy, func(context.Context) error { return do() })
 }
 
 // CheckLimits returns the INVALID_INPUT error that Publish would, or nil, for an event that

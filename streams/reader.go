@@ -141,11 +141,11 @@ func (s Selection) Holds(ctx context.Context, js jetstream.JetStream, from, to u
 		subjects = []string{">"}
 	}
 	for _, subject := range subjects {
-		seq, err := nextSequence(ctx, js, s.Stream, map[string]any{"seq": from, "next_by_subj": subject})
+		found, err := leaderGet(ctx, js, s.Stream, map[string]any{"seq": from, "next_by_subj": subject})
 		if err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
 			return false, err
 		}
-		if err == nil && seq <= to {
+		if err == nil && found.Seq <= to {
 			return true, nil
 		}
 	}
@@ -262,28 +262,32 @@ func (s Selection) merge(ctx context.Context, js jetstream.JetStream, get fetch,
 // first event of whichever subject the stream has had since then only.
 func SequenceSince(ctx context.Context, js jetstream.JetStream, stream jetstream.Stream, t time.Time) (uint64, error) {
 	info := stream.CachedInfo()
-	seq, err := nextSequence(ctx, js, info.Config.Name, map[string]any{"start_time": t.UTC(), "next_by_subj": ">"})
+	found, err := leaderGet(ctx, js, info.Config.Name, map[string]any{"start_time": t.UTC(), "next_by_subj": ">"})
 	switch {
 	case errors.Is(err, jetstream.ErrMsgNotFound):
 		return info.State.LastSeq + 1, nil
 	case err != nil:
 		return 0, fmt.Errorf("find the first message of %s since %s: %w", info.Config.Name, t, err)
 	}
-	return seq, nil
+	return found.Seq, nil
 }
 
-// nextSequence is the sequence of the message that a request for one names, or
+// position is where and when a message was stored.
+type position struct {
+	Seq  uint64    `json:"seq"`
+	Time time.Time `json:"time"`
+}
+
+// leaderGet returns the position of the message that a request for one names, or
 // jetstream.ErrMsgNotFound. The stream's leader answers; nats.go's own calls use
 // direct gets where the stream allows them, which any replica answers.
-func nextSequence(ctx context.Context, js jetstream.JetStream, stream string, request map[string]any) (uint64, error) {
+func leaderGet(ctx context.Context, js jetstream.JetStream, stream string, request map[string]any) (position, error) {
 	ctx, cancel := jsapi.WithDefaultTimeout(ctx)
 	defer cancel()
 	var found struct {
-		Message struct {
-			Seq uint64 `json:"seq"`
-		} `json:"message"`
+		Message position `json:"message"`
 	}
 	request["no_hdr"] = true
 	err := jsapi.Request(ctx, js, "STREAM.MSG.GET."+stream, request, &found)
-	return found.Message.Seq, err
+	return found.Message, err
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/nats-io/nuid"
 
 	"github.com/rosey-bot/rosey/event"
-	"github.com/rosey-bot/rosey/streams/jsapi"
 	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
@@ -97,18 +96,11 @@ func (m manager) storedAt(ctx context.Context, ref event.Ref) (time.Time, error)
 	if !InTopology(ref.Stream) {
 		return time.Time{}, nil
 	}
-	ctx, cancel := jsapi.WithDefaultTimeout(ctx)
-	defer cancel()
-	var found struct {
-		Message struct {
-			Time time.Time `json:"time"`
-		} `json:"message"`
-	}
-	err := jsapi.Request(ctx, m.js, "STREAM.MSG.GET."+ref.Stream, map[string]any{"seq": ref.Seq, "no_hdr": true}, &found)
+	found, err := leaderGet(ctx, m.js, ref.Stream, map[string]any{"seq": ref.Seq})
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return time.Time{}, nil
 	}
-	return found.Message.Time, err
+	return found.Time, err
 }
 
 // dropTimer purges the pending schedules of a timer.

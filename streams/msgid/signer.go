@@ -48,20 +48,17 @@ func OpenSigner(ctx context.Context, js jetstream.JetStream, replicas int) (Sign
 	}
 	ctx, cancel := jsapi.WithDefaultTimeout(ctx)
 	defer cancel()
-	secret, err := readSecret(ctx, kv)
-	if errors.Is(err, jetstream.ErrKeyNotFound) {
-		secret = make([]byte, sha256.Size)
-		_, _ = rand.Read(secret) // never fails
-		if _, err = kv.Create(ctx, secretKey, secret); errors.Is(err, jetstream.ErrKeyExists) {
-			// Another process was faster, and a replica may lag.
-			missing := func(err error) bool { return errors.Is(err, jetstream.ErrKeyNotFound) }
-			secret, err = jsapi.RetryWhile(ctx, missing, func() ([]byte, error) { return readSecret(ctx, kv) })
-		}
+	missing := func(err error) bool { return errors.Is(err, jetstream.ErrKeyNotFound) }
+	if s, err := readSigner(ctx, kv); !missing(err) {
+		return s, err
 	}
-	if err != nil {
-		return Signer{}, fmt.Errorf("open the secret of message IDs: %w", jsapi.WrapFull(err))
+	secret := make([]byte, sha256.Size)
+	_, _ = rand.Read(secret) // never fails
+	if _, err = kv.Create(ctx, secretKey, secret); err != nil && !errors.Is(err, jetstream.ErrKeyExists) {
+		return Signer{}, fmt.Errorf("create the secret of message IDs: %w", jsapi.WrapFull(err))
 	}
-	return newSigner(secret), nil
+	// Another process may have been faster, and a replica may lag.
+	return jsapi.RetryWhile(ctx, missing, func() (Signer, error) { return readSigner(ctx, kv) })
 }
 
 // ReadSigner returns the signer with the store's secret, or the zero value if there is no
@@ -72,24 +69,21 @@ func ReadSigner(ctx context.Context, js jetstream.JetStream) (Signer, error) {
 		return Signer{}, nil
 	}
 	if err != nil {
-		return Signer{}, fmt.Errorf("open the secret of message IDs: %w", err)
+		return Signer{}, fmt.Errorf("open bucket %s: %w", secretBucket, err)
 	}
-	secret, err := readSecret(ctx, kv)
+	s, err := readSigner(ctx, kv)
 	if errors.Is(err, jetstream.ErrKeyNotFound) {
 		return Signer{}, nil
 	}
-	if err != nil {
-		return Signer{}, fmt.Errorf("open the secret of message IDs: %w", err)
-	}
-	return newSigner(secret), nil
+	return s, err
 }
 
-func readSecret(ctx context.Context, kv jetstream.KeyValue) ([]byte, error) {
+func readSigner(ctx context.Context, kv jetstream.KeyValue) (Signer, error) {
 	e, err := kv.Get(ctx, secretKey)
 	if err != nil {
-		return nil, err
+		return Signer{}, fmt.Errorf("read the secret of message IDs: %w", err)
 	}
-	return e.Value(), nil
+	return newSigner(e.Value()), nil
 }
 
 // CredentialSigner returns the signer of a plugin with credentials of its own, whose
