@@ -74,14 +74,11 @@ soak: build
 # cluster-test kills servers of a cluster of three and the two bots that share
 # it, one at a time at moments that SEED decides, and counts as crash does.
 .PHONY: cluster-test
-cluster-test: build $(TOOLS)/nats-server
+cluster-test: build
 	$(STATIC) $(GO) build -o $(BIN)-crash ./cmd/rosey-crash
-	@$(BIN)-crash -mode cluster -rosey $(BIN) -nats-server $(TOOLS)/nats-server -seed $(SEED) -duration $(CLUSTER_DURATION)
+	@$(BIN)-crash -mode cluster -rosey $(BIN) -seed $(SEED) -duration $(CLUSTER_DURATION)
 
 CLUSTER_DURATION ?= 3m
-
-$(TOOLS)/nats-server: go.mod
-	$(GO) build -o $@ github.com/nats-io/nats-server/v2
 
 # clock-test has the machine's clock jump, for bots that the test starts: they are
 # built with another time.Now, which takes a minute or two. The rest of the machine

@@ -2,7 +2,6 @@ package cmd
 
 import (
 	"bytes"
-	"context"
 	"testing"
 	"time"
 
@@ -21,15 +20,15 @@ func TestCrash(t *testing.T) {
 	t.Parallel()
 	exe := self(t)
 	for name, c := range map[string]struct {
-		nats     []string
+		servers  int
 		channels int
 		soak     bool
-	}{"embedded": {channels: 3}, "external": {nats: []string{exe, serveNATS}, channels: 1}, "soak": {channels: 1, soak: true}} {
+	}{"embedded": {channels: 3}, "external": {servers: 1, channels: 1}, "soak": {channels: 1, soak: true}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var progress bytes.Buffer
 			r, err := crashtest.Run(t.Context(), crashtest.Config{
-				Rosey: []string{exe}, NATS: c.nats, Channels: c.channels, Soak: c.soak, Env: []string{"ROSEY_TEST_MAIN=1"},
+				Rosey: []string{exe}, NATS: []string{exe, serveNATS}, Servers: c.servers, Channels: c.channels, Soak: c.soak, Env: []string{"ROSEY_TEST_MAIN=1"},
 				Seed: 1, Duration: 10 * time.Second, Dir: t.TempDir(), Progress: &progress,
 			})
 			if err != nil {
@@ -78,8 +77,8 @@ func TestPluginOutlivesTheBot(t *testing.T) {
 // crashServer runs the NATS server that the arguments ask for; false when they
 // ask for none.
 func crashServer(args []string) (asked bool, err error) {
-	if len(args) != 4 || args[1] != serveNATS {
+	if len(args) != 3 || args[1] != serveNATS {
 		return false, nil
 	}
-	return true, crashtest.ServeNATS(context.Background(), args[2], args[3])
+	return true, crashtest.ServeNATS(args[2])
 }

@@ -105,7 +105,7 @@ func (a *attacker) run(ctx context.Context) {
 		a.await(ctx, p.trigger)
 		at := time.Now()
 		a.execute(after, p)
-		if a.Cluster != "" {
+		if a.cluster() {
 			a.awaitRecovery(ctx, at)
 		}
 	}
@@ -174,12 +174,12 @@ func (a *attacker) restartSite(ctx context.Context, after time.Duration) {
 	// Another client may have got the port meanwhile, for a moment.
 	until(context.WithoutCancel(ctx), func() bool { return a.site.Restart() == nil })
 	a.down.Store(false)
-	a.log.add("the site is back")
+	a.log.Print("the site is back")
 }
 
 func (a *attacker) record(kind Kind, at time.Time, format string, args ...any) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.attacks = append(a.attacks, Attack{Kind: kind, At: at})
-	a.log.add("%s (%s)", fmt.Sprintf(format, args...), at.Format(clock))
+	a.log.Printf("%s (%s)", fmt.Sprintf(format, args...), at.Format(clock))
 }

@@ -6,18 +6,18 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"time"
 )
 
-// servers is how many make a cluster: one may be down.
-const servers = 3
-
-// prepareCluster describes the servers of a cluster and returns their URLs.
-func (c *crash) prepareCluster() (urls string, err error) {
+// prepareServers describes the NATS servers, of which several make a cluster, and returns their URLs.
+func (c *crash) prepareServers() (urls string, err error) {
 	var clients, routes, monitors []string
-	for range servers {
+	for range c.Servers {
 		for _, list := range []*[]string{&clients, &routes, &monitors} {
+			// A server keeps its port across restarts, as its clients were told it once.
 			address, err := freeAddress()
 			if err != nil {
 				return "", err
@@ -25,16 +25,17 @@ func (c *crash) prepareCluster() (urls string, err error) {
 			*list = append(*list, address)
 		}
 	}
-	for i := range servers {
-		name := numberedName("nats", i, servers)
+	for i := range c.Servers {
+		name := numberedName("nats", i, c.Servers)
 		config := filepath.Join(c.Dir, name+".conf")
-		text := fmt.Sprintf("server_name: %s\nlisten: %q\nhttp: %q\njetstream { store_dir: %q }\n"+
-			"cluster { name: crash, listen: %q, routes: [\"nats://%s\"] }\n",
-			name, clients[i], monitors[i], filepath.Join(c.Dir, name), routes[i], strings.Join(routes, `", "nats://`))
+		text := fmt.Sprintf("server_name: %s\nlisten: %q\nhttp: %q\njetstream { store_dir: %q }\n", name, clients[i], monitors[i], filepath.Join(c.Dir, name))
+		if c.cluster() {
+			text += fmt.Sprintf("cluster { name: crash, listen: %q, routes: [\"nats://%s\"] }\n", routes[i], strings.Join(routes, `", "nats://`))
+		}
 		if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 			return "", fmt.Errorf("write the settings of a server: %w", err)
 		}
-		c.nats = append(c.nats, &process{name: name, args: []string{c.Cluster, "-c", config}})
+		c.nats = append(c.nats, &process{name: name, args: join(c.NATS, config)})
 		c.health = append(c.health, "http://"+monitors[i]+"/healthz")
 	}
 	return "nats://" + strings.Join(clients, ",nats://"), nil
@@ -70,17 +71,17 @@ func (c *crash) healthy(ctx context.Context) bool {
 
 // serves reports whether a roll that was typed after at is answered in every channel.
 func (c *crash) serves(at time.Time) bool {
-	typed, served := map[string]string{}, map[string]bool{} // a reply's beginning to its channel
-	for _, l := range c.site.Heard() {
-		if n, ok := numberOf(l.Text); ok && l.User != botName && l.Time.After(at) && strings.HasPrefix(l.Text, "!roll") {
-			typed[fmt.Sprintf("d6+%d:", n)] = l.Channel
-		}
-		if _, rest, ok := strings.Cut(l.Text, "Rolled "); ok && l.User == botName {
-			what, _, _ := strings.Cut(rest, ":")
-			if channel, ok := typed[what+":"]; ok && channel == l.Channel {
-				served[channel] = true
+	heard := c.site.Heard()
+	typed, served := commands(heard), map[string]bool{}
+	for _, l := range heard {
+		if m := rolled.FindStringSubmatch(l.Text); m != nil && l.User == botName {
+			n, _ := strconv.Atoi(m[1])
+			if asked := typed[n]; asked.Channel == l.Channel && asked.Time.After(at) {
+				served[l.Channel] = true
 			}
 		}
 	}
 	return len(served) == len(c.channels)
 }
+
+var rolled = regexp.MustCompile(`Rolled d6\+(\d+):`)

@@ -32,6 +32,26 @@ type tally struct {
 	fate     string            // of a reply that was not heard
 }
 
+// step is what each command must have come to once.
+type step struct {
+	got     int
+	missing string
+	done    string // "" of what may be repeated for a reason
+}
+
+func (t *tally) steps(quote bool) []step {
+	list := []step{
+		{t.recorded, "not recorded", "recorded"},
+		{t.routed, "not routed", "routed"},
+		{t.replies, "not answered", "answered"},
+		{len(t.heard), "answered, and the channel heard nothing " + t.fate, ""},
+	}
+	if quote {
+		list = append(list, step{t.quotes, "answered, and the database does not hold it", "in the database"})
+	}
+	return list
+}
+
 // counter follows each command that the site accepted through the streams and back to the channel.
 type counter struct {
 	evidence
@@ -174,29 +194,14 @@ func (r *Report) add(n int, typed cytubetest.Line, t *tally, attacks []Attack, e
 			r.Longest, r.LongestAt = took, typed.Time
 		}
 	}
-	quote := strings.HasPrefix(typed.Text, "!quote")
-	for _, step := range []struct {
-		got  int
-		what string
-	}{
-		{t.recorded, "not recorded"}, {t.routed, "not routed"}, {t.replies, "not answered"}, {len(t.heard), "answered, and the channel heard nothing " + t.fate},
-	} {
+	what := fmt.Sprintf("%s (%s): ", typed.Text, typed.Time.Format(clock))
+	for _, step := range t.steps(strings.HasPrefix(typed.Text, "!quote")) {
 		if step.got == 0 {
-			r.Lost = append(r.Lost, fmt.Sprintf("%s (%s): %s", typed.Text, typed.Time.Format(clock), step.what))
+			r.Lost = append(r.Lost, what+step.missing)
 			break
 		}
-	}
-	if quote && t.quotes == 0 && t.replies > 0 {
-		r.Lost = append(r.Lost, fmt.Sprintf("%s (%s): answered, and the database does not hold it", typed.Text, typed.Time.Format(clock)))
-	}
-	for _, step := range []struct {
-		got  int
-		what string
-	}{
-		{t.recorded, "recorded"}, {t.routed, "routed"}, {t.replies, "answered"}, {t.quotes, "in the database"},
-	} {
-		if step.got > 1 {
-			r.DoubledInStream = append(r.DoubledInStream, fmt.Sprintf("%s (%s): %s %d times", typed.Text, typed.Time.Format(clock), step.what, step.got))
+		if step.got > 1 && step.done != "" {
+			r.DoubledInStream = append(r.DoubledInStream, fmt.Sprintf("%s%s %d times", what, step.done, step.got))
 		}
 	}
 	for i := 1; i < len(t.heard); i++ {

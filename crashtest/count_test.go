@@ -59,14 +59,14 @@ func (s *story) reply(text string, command event.Ref) event.Ref {
 	return s.store(&s.cytube, streams.Cytube, event.SubjectSendChat, event.SendChat{Message: text}, command)
 }
 
-func rolled(n int) string { return fmt.Sprintf("Rolled d6+%d: 1", n) }
+func rolledText(n int) string { return fmt.Sprintf("Rolled d6+%d: 1", n) }
 
 // roll and quote are commands that go well.
 func (s *story) roll(n int) (line, command event.Ref) {
 	line = s.chat(s.hear("alice", fmt.Sprintf("!roll d6+%d", n)))
 	command = s.command("dice-roller", line)
-	s.reply(rolled(n), command)
-	s.chat(s.hear(botName, rolled(n)))
+	s.reply(rolledText(n), command)
+	s.chat(s.hear(botName, rolledText(n)))
 	s.later(time.Second)
 	return line, command
 }
@@ -94,7 +94,7 @@ func TestCount(t *testing.T) {
 		{"not answered", func(s *story) { s.command("dice-roller", s.chat(s.hear("alice", "!roll d6+3"))) },
 			Report{Sent: 1, Handled: 1}, []string{"not answered"}},
 		{"not heard", func(s *story) {
-			send := s.reply(rolled(3), s.command("dice-roller", s.chat(s.hear("alice", "!roll d6+3"))))
+			send := s.reply(rolledText(3), s.command("dice-roller", s.chat(s.hear("alice", "!roll d6+3"))))
 			s.store(&s.cytube, streams.Cytube, event.SubjectDelivery,
 				event.Delivery{Channel: channelNames[0], Status: event.DeliveryExpired, Reason: "too old", Send: send.String()}, event.Ref{})
 		}, Report{Sent: 1, Handled: 1, Replies: 1}, []string{"the channel heard nothing expired: too old"}},
@@ -102,17 +102,17 @@ func TestCount(t *testing.T) {
 			Report{Sent: 1, Handled: 1, Replies: 1, Heard: 1}, []string{"doubled in stream: !roll d6+3", "recorded 2 times"}},
 		{"routed twice", func(s *story) { line, _ := s.roll(3); s.command("dice-roller", line) },
 			Report{Sent: 1, Handled: 1, Replies: 1, Heard: 1}, []string{"routed 2 times"}},
-		{"answered twice", func(s *story) { _, command := s.roll(3); s.reply(rolled(3), command) },
+		{"answered twice", func(s *story) { _, command := s.roll(3); s.reply(rolledText(3), command) },
 			Report{Sent: 1, Handled: 1, Replies: 1, Heard: 1}, []string{"answered 2 times"}},
 		{"inserted twice", func(s *story) { s.quote(3); s.quotes = append(s.quotes, "crash 3") },
 			Report{Sent: 1, Handled: 1, Replies: 1, Heard: 1}, []string{"in the database 2 times"}},
 		{"not inserted", func(s *story) { s.quote(3); s.quotes = s.quotes[:len(s.quotes)-1] },
 			Report{Sent: 1, Handled: 1, Replies: 1, Heard: 1}, []string{"the database does not hold it"}},
-		{"heard twice", func(s *story) { s.roll(3); s.hear(botName, rolled(3)) },
+		{"heard twice", func(s *story) { s.roll(3); s.hear(botName, rolledText(3)) },
 			Report{Sent: 1, Handled: 1, Replies: 1, Heard: 1, DoubledOnWire: 1}, []string{"UNEXPLAINED", "without a crash"}},
 		{"another's reply", func(s *story) {
 			command := s.command("dice-roller", s.chat(s.hear("alice", "!roll d6+3")))
-			s.reply(rolled(1), command)
+			s.reply(rolledText(1), command)
 		}, Report{Sent: 1, Handled: 1, Replies: 1}, []string{"is no reply to", "answers different commands: [1 3]"}},
 		{"out of nothing", func(s *story) {
 			s.chat(cytubetest.Line{User: "alice", Text: "!roll d6+9", Time: s.at})
@@ -178,13 +178,13 @@ func TestExplain(t *testing.T) {
 	} {
 		s := &story{t: t, at: epoch}
 		command := s.command("dice-roller", s.chat(s.hear("alice", "!roll d6+1")))
-		s.reply(rolled(1), command)
-		first := s.hear(botName, rolled(1))
+		s.reply(rolledText(1), command)
+		first := s.hear(botName, rolledText(1))
 		s.attacks = []Attack{{c.kind, s.at.Add(c.at)}}
 		if s.later(echo); c.recorded {
 			s.chat(first)
 		}
-		s.later(again-echo).hear(botName, rolled(1))
+		s.later(again-echo).hear(botName, rolledText(1))
 		r := count(s.evidence)
 		if r.DoubledOnWire != 1 || len(r.Explained)+len(r.Unexplained) != 1 || (len(r.Explained) == 1) != c.explained {
 			t.Errorf("%+v: explained %q, unexplained %q", c, r.Explained, r.Unexplained)

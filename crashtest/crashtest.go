@@ -9,6 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
+	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -24,8 +26,8 @@ import (
 // Config says what to run and for how long.
 type Config struct {
 	Rosey    []string      // the program, with what comes before its arguments
-	NATS     []string      // a program that calls ServeNATS with its last two arguments; without one the bot's embedded server is used
-	Cluster  string        // the nats-server program instead, of which three make a cluster that two bots share
+	NATS     []string      // a program that calls ServeNATS with its last argument
+	Servers  int           // how many of it run: 0 for the bot's embedded server, more than 1 for a cluster that two bots share
 	Channels int           // how many channels the bot is in; 1 if 0
 	Env      []string      // added to the environment of every process
 	Seed     uint64        // of all that is random
@@ -56,22 +58,23 @@ type crash struct {
 	channels []string
 	bots     []*process
 	plugins  []*process
-	nats     []*process // none in embedded mode, three in a cluster
-	health   []string   // health URLs of the servers of a cluster
+	nats     []*process
+	health   []string // URLs of the servers
 	streams  *reader
-	soak     *soak         // nil without Config.Soak
-	requests requestCounts // nil without Config.Cluster
-	log      *logbook
+	soak     *soak // nil without Config.Soak
+	log      *log.Logger
 }
 
 // Run types and kills for the Config's duration and reports what it counted. The error says why there is nothing to
 // report; [Report.Err] says what was lost or doubled.
 func Run(ctx context.Context, cfg Config) (_ *Report, err error) {
 	c := &crash{Config: cfg, channels: channelNames[:min(max(cfg.Channels, 1), len(channelNames))]}
-	if c.log, err = openLogbook(filepath.Join(c.Dir, "crash.log")); err != nil {
-		return nil, err
+	file, err := os.Create(filepath.Join(c.Dir, "crash.log"))
+	if err != nil {
+		return nil, fmt.Errorf("open the log: %w", err)
 	}
-	defer c.log.close()
+	defer file.Close()
+	c.log = log.New(file, "", log.Ltime|log.Lmicroseconds)
 	if err := c.startSite(); err != nil {
 		return nil, err
 	}
@@ -134,7 +137,6 @@ func (c *crash) measure(ctx context.Context, remote connect.Remote) (*Report, er
 	}
 	r := count(e)
 	r.Mode, r.Seed, r.Duration, r.Held, r.Drained, r.Stuck = c.mode(), c.Seed, c.Duration, t.held, drained, stuck
-	r.Requests = c.requests.list()
 	if c.soak != nil {
 		if r.Soaked, err = c.soak.result(ctx, bus); err != nil {
 			return nil, fmt.Errorf("read what was written: %w", err)
@@ -170,10 +172,6 @@ func (c *crash) attack(ctx context.Context, bus *streams.Bus) (*typist, *attacke
 	wg.Go(func() { a.run(ctx) })
 	if c.soak != nil {
 		wg.Go(func() { c.soak.run(ctx, bus.Conn()) })
-	}
-	if c.Cluster != "" {
-		c.requests = requestCounts{}
-		wg.Go(func() { every(ctx, time.Second, func(int) { c.requests.poll(ctx, bus.Conn()) }) })
 	}
 	wg.Wait()
 	return t, a

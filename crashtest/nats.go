@@ -1,40 +1,23 @@
 package crashtest
 
 import (
-	"context"
 	"fmt"
-	"net"
-	"strconv"
-	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 )
 
-// ServeNATS is an ordinary NATS server with JetStream, at an address and on a
-// directory, until ctx ends. It is to be the work of a process of its own, which
-// can be killed.
-func ServeNATS(ctx context.Context, address, store string) error {
-	host, p, err := net.SplitHostPort(address)
+// ServeNATS runs the NATS server that a configuration file describes, until it is killed. Call it in a process of its own.
+func ServeNATS(config string) error {
+	options, err := server.ProcessConfigFile(config)
 	if err != nil {
-		return fmt.Errorf("address %q: %w", address, err)
+		return fmt.Errorf("configure the NATS server: %w", err)
 	}
-	port, err := strconv.Atoi(p)
-	if err != nil {
-		return fmt.Errorf("address %q: %w", address, err)
-	}
-	ns, err := server.NewServer(&server.Options{
-		ServerName: "crash", Host: host, Port: port, JetStream: true, StoreDir: store, NoSigs: true,
-	})
+	ns, err := server.NewServer(options)
 	if err != nil {
 		return fmt.Errorf("configure the NATS server: %w", err)
 	}
 	ns.ConfigureLogger()
 	ns.Start()
-	defer ns.WaitForShutdown()
-	defer ns.Shutdown()
-	if !ns.ReadyForConnections(time.Minute) {
-		return fmt.Errorf("the NATS server did not become ready on %s: is the port taken?", address)
-	}
-	<-ctx.Done()
+	ns.WaitForShutdown()
 	return nil
 }

@@ -3,6 +3,7 @@ package crashtest
 import (
 	"context"
 	"fmt"
+	"log"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,7 +19,7 @@ type process struct {
 	args []string
 	env  []string
 	dir  string // where its log goes
-	log  *logbook
+	log  *log.Logger
 
 	mu      sync.Mutex
 	running *os.Process
@@ -34,7 +35,7 @@ const restartDelay = time.Second
 func (p *process) run(ctx context.Context) {
 	out, err := os.Create(filepath.Join(p.dir, p.name+".log"))
 	if err != nil {
-		p.log.add("%s cannot be logged: %s", p.name, err)
+		p.log.Printf("%s cannot be logged: %s", p.name, err)
 		return
 	}
 	defer out.Close()
@@ -58,7 +59,7 @@ func (p *process) run(ctx context.Context) {
 		if !p.killed {
 			wait = restartDelay
 			p.ended = append(p.ended, fmt.Sprintf("%s ended by itself at %s: %v", p.name, time.Now().Format(clock), err))
-			p.log.add("%s ended by itself: %v", p.name, err)
+			p.log.Printf("%s ended by itself: %v", p.name, err)
 		}
 		p.mu.Unlock()
 		_ = retry.Sleep(ctx, wait)
@@ -85,25 +86,3 @@ func (p *process) exits() []string {
 
 // clock is the format of times, to be compared with those in the logs.
 const clock = "15:04:05.000"
-
-// logbook is the log of the attacks.
-type logbook struct {
-	mu   sync.Mutex
-	file *os.File
-}
-
-func openLogbook(path string) (*logbook, error) {
-	f, err := os.Create(path)
-	if err != nil {
-		return nil, fmt.Errorf("open the log: %w", err)
-	}
-	return &logbook{file: f}, nil
-}
-
-func (l *logbook) add(format string, args ...any) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	fmt.Fprintf(l.file, "%s %s\n", time.Now().Format(clock), fmt.Sprintf(format, args...))
-}
-
-func (l *logbook) close() { _ = l.file.Close() }

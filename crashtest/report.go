@@ -34,8 +34,7 @@ type Report struct {
 	Exits           []string // processes that ended without being killed
 	Kills           map[Kind]int
 
-	Requests []int   // that each instance of the database answered, in a cluster
-	Soaked   *Soaked // nil unless it was a soak
+	Soaked *Soaked // nil unless it was a soak
 }
 
 // strange records what should not be.
@@ -91,10 +90,6 @@ func (r *Report) Print(w io.Writer) {
 	}
 	row("kills", total, strings.Join(kills, ", "))
 	fmt.Fprintf(w, "  %-20s %5s  from the typing to the answer, of what was typed at %s\n", "longest wait", r.Longest.Round(100*time.Millisecond), r.LongestAt.Format(clock))
-	if len(r.Requests) > 0 {
-		total, note := describeRequests(r.Requests)
-		row("database requests", total, note)
-	}
 	list := func(what string, items []string) {
 		for _, item := range items {
 			fmt.Fprintf(w, "  %s: %s\n", what, item)

@@ -15,9 +15,9 @@ import (
 func (c *crash) mode() string {
 	mode := "embedded NATS"
 	switch {
-	case c.Cluster != "":
-		mode = "cluster of 3, 2 bots"
-	case len(c.NATS) > 0:
+	case c.cluster():
+		mode = fmt.Sprintf("cluster of %d, 2 bots", c.Servers)
+	case c.Servers > 0:
 		mode = "external NATS"
 	}
 	if n := len(c.channels); n > 1 {
@@ -29,25 +29,16 @@ func (c *crash) mode() string {
 // prepare describes the processes and returns where the streams will be.
 func (c *crash) prepare() (remote connect.Remote, err error) {
 	remote.Name = "crash"
-	where := []string{"--store", filepath.Join(c.Dir, "store")}
-	bots := 1
-	switch {
-	case c.Cluster != "":
-		if remote.URL, err = c.prepareCluster(); err != nil {
+	remote.Store = filepath.Join(c.Dir, "store")
+	where, bots := []string{"--store", remote.Store}, 1
+	if c.Servers > 0 {
+		if remote.URL, err = c.prepareServers(); err != nil {
 			return remote, err
 		}
-		bots, where = 2, []string{"--nats", remote.URL}
-	case len(c.NATS) > 0:
-		// The server keeps its port across restarts, as its clients were told it once.
-		address, err := freeAddress()
-		if err != nil {
-			return remote, err
-		}
-		remote.URL = "nats://" + address
-		where = []string{"--nats", remote.URL}
-		c.nats = []*process{{name: "nats", args: join(c.NATS, address, filepath.Join(c.Dir, "nats"))}}
-	default:
-		remote.Store = where[1]
+		remote.Store, where = "", []string{"--nats", remote.URL}
+	}
+	if c.cluster() {
+		bots = 2
 	}
 	if c.Soak {
 		address, err := freeAddress()
@@ -84,15 +75,11 @@ func (c *crash) settings() string {
 		fmt.Fprintf(&text, "metrics: %s\n", c.soak.metrics)
 	}
 	switch {
-	case c.Cluster != "":
+	case c.cluster():
 		text.WriteString("replicas: 3\n")
-	case len(c.NATS) > 0:
+	case c.Servers > 0:
 		// One server has no leader to elect, and a bot that was killed comes back as another that must wait for the term.
 		text.WriteString("lease_term: 2s\n")
-	}
-	if len(c.channels) == 1 {
-		fmt.Fprintf(&text, "channel: %s\n", c.channels[0])
-		return text.String()
 	}
 	text.WriteString("channels:\n")
 	for _, name := range c.channels {
@@ -118,5 +105,8 @@ func freeAddress() (string, error) {
 	}
 	return l.Addr().String(), l.Close()
 }
+
+// cluster reports whether the servers are several, which two bots share.
+func (c *crash) cluster() bool { return c.Servers > 1 }
 
 func join(list []string, more ...string) []string { return slices.Concat(list, more) }

@@ -83,7 +83,7 @@ func (t *typist) say(ctx context.Context, channel, name, text string) {
 	ctx, cancel := context.WithTimeout(ctx, sayLimit)
 	defer cancel()
 	if err := u.Say(ctx, text); err != nil {
-		t.log.add("%s may not have said %q: %s", key, text, err)
+		t.log.Printf("%s may not have said %q: %s", key, text, err)
 		u.Close()
 		delete(t.users, key)
 	}

@@ -25,14 +25,13 @@ func main() {
 }
 
 func run(ctx context.Context) error {
-	if len(os.Args) == 4 && os.Args[1] == "nats" {
-		return crashtest.ServeNATS(ctx, os.Args[2], os.Args[3])
+	if len(os.Args) == 3 && os.Args[1] == "nats" {
+		return crashtest.ServeNATS(os.Args[2])
 	}
 	rosey := flag.String("rosey", "bin/rosey", "the program `FILE`")
 	seed := flag.Uint64("seed", 1, "what decides when to kill what")
 	duration := flag.Duration("duration", time.Minute, "how long to type and kill, for each mode")
 	mode := flag.String("mode", "both", "embedded, external or both: whose NATS server it is; or cluster: of three, with two bots")
-	cluster := flag.String("nats-server", ".tools/bin/nats-server", "the nats-server program `FILE`, for a cluster")
 	channels := flag.Int("channels", 3, "how many channels the bot is in")
 	soak := flag.Bool("soak", false, "kill seldom, put on more load, and watch that nothing grows")
 	dir := flag.String("dir", "", "`DIR` to leave stores and logs in; without it they stay only when something was wrong")
@@ -40,6 +39,7 @@ func run(ctx context.Context) error {
 	modes, ok := map[string][]string{
 		"embedded": {"embedded"}, "external": {"external"}, "both": {"embedded", "external"}, "cluster": {"cluster"},
 	}[*mode]
+	servers := map[string]int{"external": 1, "cluster": 3} // a cluster of three bears one failure at a time
 	if !ok {
 		return fmt.Errorf("-mode %s: choose embedded, external, both or cluster", *mode)
 	}
@@ -47,7 +47,11 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	cfg := crashtest.Config{Rosey: []string{program}, Channels: *channels, Seed: *seed, Duration: *duration, Soak: *soak, Progress: os.Stderr}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	cfg := crashtest.Config{Rosey: []string{program}, NATS: []string{self, "nats"}, Channels: *channels, Seed: *seed, Duration: *duration, Soak: *soak, Progress: os.Stderr}
 	keep := *dir != ""
 	if !keep {
 		if *dir, err = os.MkdirTemp("", "rosey-crash-"); err != nil {
@@ -56,7 +60,8 @@ func run(ctx context.Context) error {
 	}
 	failed := 0
 	for _, m := range modes {
-		if err := setMode(&cfg, m, *cluster, *dir); err != nil {
+		cfg.Servers, cfg.Dir = servers[m], filepath.Join(*dir, m)
+		if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 			return err
 		}
 		r, err := crashtest.Run(ctx, cfg)
@@ -75,22 +80,4 @@ func run(ctx context.Context) error {
 		return nil
 	}
 	return os.RemoveAll(*dir)
-}
-
-func setMode(cfg *crashtest.Config, mode, cluster, dir string) (err error) {
-	cfg.NATS, cfg.Cluster = nil, ""
-	switch mode {
-	case "external":
-		self, err := os.Executable()
-		if err != nil {
-			return err
-		}
-		cfg.NATS = []string{self, "nats"}
-	case "cluster":
-		if cfg.Cluster, err = filepath.Abs(cluster); err != nil {
-			return err
-		}
-	}
-	cfg.Dir = filepath.Join(dir, mode)
-	return os.MkdirAll(cfg.Dir, 0o700)
 }

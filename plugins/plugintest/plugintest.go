@@ -13,6 +13,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -268,22 +269,10 @@ func (c *Channel) idle(stream, durable string) []uint64 {
 
 // streams returns the streams that a plugin reads.
 func (c *Channel) streams(plugin string) []string {
-	all := []string{streams.Plugin}
-	for _, p := range c.plugins {
-		if p.Name != plugin {
-			continue
-		}
-		for _, s := range p.Events {
-			found, err := streams.Overlapping(s.Subject)
-			if err != nil {
-				c.t.Fatal(err)
-			}
-			for stream := range found {
-				if !slices.Contains(all, stream) {
-					all = append(all, stream)
-				}
-			}
-		}
+	i := slices.IndexFunc(c.plugins, func(p plugins.Plugin) bool { return p.Name == plugin })
+	subjects, err := c.plugins[i].SubjectsByStream()
+	if err != nil {
+		c.t.Fatal(err)
 	}
-	return all
+	return slices.Sorted(maps.Keys(subjects))
 }
