@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
+	"testing"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -20,57 +22,43 @@ import (
 	"github.com/rosey-bot/rosey/replay"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/embedded"
+	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
 // backoff is short, so that failures show soon.
 var backoff = []time.Duration{20 * time.Millisecond, 100 * time.Millisecond}
 
+// life is a test's life between two reboots: it ends with the test or with stop.
+type life struct {
+	testing.TB
+	cleanups []func()
+}
+
+// Cleanup registers a function that stop calls.
+func (l *life) Cleanup(f func()) { l.cleanups = append(l.cleanups, f) }
+
+// stop calls the registered functions, the last first.
+func (l *life) stop() {
+	for _, f := range slices.Backward(l.cleanups) {
+		f()
+	}
+	l.cleanups = nil
+}
+
 // boot starts a bot on the store and waits until it is ready.
 func (c *Channel) boot() {
 	c.t.Helper()
-	server, err := embedded.Start(embedded.Config{Store: c.store})
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	var running sync.WaitGroup
-	closed := make(chan struct{})
-	var nc *nats.Conn
-	c.ctx = ctx
-	c.stop = sync.OnceFunc(func() {
-		cancel()
-		running.Wait()
-		if c.db != nil {
-			if err := c.db.Stop(); err != nil {
-				c.t.Error(err)
-			}
-		}
-		if nc != nil {
-			nc.Close()
-			<-closed
-		}
-		if err := server.Stop(); err != nil {
-			c.t.Error(err)
-		}
-	})
-	if nc, err = server.Connect(nats.ClosedHandler(func(*nats.Conn) { close(closed) })); err != nil {
-		c.t.Fatal(err)
-	}
-	js, err := jetstream.New(nc)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	if err := streams.Open(ctx, js, streams.Options{}); err != nil {
-		c.t.Fatal(err)
-	}
-	c.Bus = streams.NewBus(nc, js, streams.WithTimeout(timeout))
-	c.start(ctx, &running)
+	server := streamstest.Start(&c.life, embedded.Config{Store: c.store})
+	c.Bus = streamstest.Bus(&c.life, server, streams.WithTimeout(timeout))
+	c.start()
 	c.ready()
 }
 
-// start runs the bot's parts until ctx ends.
-func (c *Channel) start(ctx context.Context, running *sync.WaitGroup) {
+// start runs the bot's parts.
+func (c *Channel) start() {
 	c.t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	c.ctx = ctx
 	log := slog.New(slog.NewTextHandler(c.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 	kv, err := router.OpenBucket(ctx, c.Bus.JetStream(), 1)
 	if err != nil {
@@ -80,12 +68,22 @@ func (c *Channel) start(ctx context.Context, running *sync.WaitGroup) {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	c.db = service.New(c.Bus.Conn(), store, service.Options{})
+	db := service.New(c.Bus.Conn(), store, service.Options{})
 	registry := router.NewRegistry("!", log)
 	router := router.Router{Registry: registry, Prefix: "!", IsBot: func(_, user string) bool { return user == "rosey" }, Logger: log}
-	if err := c.db.Start(); err != nil {
+	if err := db.Start(); err != nil {
 		c.t.Fatal(err)
 	}
+	c.life.Cleanup(func() {
+		if err := db.Stop(); err != nil {
+			c.t.Error(err)
+		}
+	})
+	var running sync.WaitGroup
+	c.life.Cleanup(func() {
+		cancel()
+		running.Wait()
+	})
 	actors := []func() error{
 		func() error { return registry.Watch(ctx, kv, nil, func() {}) },
 		func() error { return consumers.Run(ctx, c.Bus, router.Config(), router.Handle) },

@@ -22,7 +22,6 @@ import (
 
 	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/event"
-	"github.com/rosey-bot/rosey/kvstore/service"
 	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/plugins/host"
 	"github.com/rosey-bot/rosey/replay"
@@ -43,8 +42,7 @@ type Channel struct {
 	t       testing.TB
 	store   string
 	plugins []plugins.Plugin
-	db      *service.Service
-	stop    func()
+	life    life
 	ctx     context.Context
 	taken   map[string]uint64 // the sequence of the last event returned, by pattern
 }
@@ -54,8 +52,8 @@ type Channel struct {
 // requests.
 func Run(t testing.TB, ps ...plugins.Plugin) *Channel {
 	t.Helper()
-	c := &Channel{t: t, store: t.TempDir(), plugins: ps, taken: map[string]uint64{}}
-	t.Cleanup(func() { c.stop() })
+	c := &Channel{t: t, store: t.TempDir(), life: life{TB: t}, plugins: ps, taken: map[string]uint64{}}
+	t.Cleanup(c.life.stop)
 	c.boot()
 	return c
 }
@@ -63,7 +61,7 @@ func Run(t testing.TB, ps ...plugins.Plugin) *Channel {
 // Reboot stops everything, the server too, and starts it again on the same store.
 func (c *Channel) Reboot() {
 	c.t.Helper()
-	c.stop()
+	c.life.stop()
 	c.boot()
 }
 
