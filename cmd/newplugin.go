@@ -36,10 +36,7 @@ func newPluginCommand() *cli.Command {
 				}
 				dir = filepath.Join(root, "plugins")
 			}
-			if err := scaffold.Write(dir, name); err != nil {
-				return err
-			}
-			next, err := scaffold.Next(dir, name)
+			next, err := scaffold.Write(dir, name)
 			if err != nil {
 				return err
 			}

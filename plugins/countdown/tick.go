@@ -1,6 +1,7 @@
 package countdown
 
 import (
+	"slices"
 	"time"
 
 	"github.com/rosey-bot/rosey/event"
@@ -74,7 +75,7 @@ func (k announcer) announce(c *plugins.Context, d *Countdown, now time.Time) []e
 	if now.Sub(due) > maxDueDelay {
 		said = "⏰ " + d.Name + " was due " + shown(now.Sub(due)) + " ago"
 	}
-	if again := d.schedule().After(latest(now, due)); again.IsZero() {
+	if again := d.schedule().After(slices.MaxFunc([]time.Time{now, due}, time.Time.Compare)); again.IsZero() {
 		d.Done = true
 	} else {
 		d.Due = again.Unix()
@@ -82,13 +83,6 @@ func (k announcer) announce(c *plugins.Context, d *Countdown, now time.Time) []e
 		said += " — next on " + stamp(again)
 	}
 	return append(c.Say("%s", said), c.Emit("due", p)...)
-}
-
-func latest(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
 }
 
 // wake sets the timer of d's next tick. A timer that became obsolete does nothing when

@@ -41,42 +41,9 @@ type Plugin struct {
 }
 
 // Write creates a plugin of that name in a new folder below dir, usually the folder
-// plugins of a checkout of Rosey. It changes no existing file. Errors say what to do
-// instead.
-func Write(dir, name string) error {
-	p, err := New(name)
-	if err != nil {
-		return err
-	}
-	if _, err := Root(dir); err != nil {
-		return err
-	}
-	folder := filepath.Join(dir, p.Package)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("write plugin %s: %w", name, err)
-	}
-	if err := os.Mkdir(folder, 0o755); errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("%s exists: choose another name, or remove it", folder)
-	} else if err != nil {
-		return fmt.Errorf("write plugin %s: %w", name, err)
-	}
-	for from, to := range files {
-		content, err := p.fill(from)
-		if err != nil {
-			return fmt.Errorf("write plugin %s: %w", name, err)
-		}
-		if strings.Contains(to, "%s") {
-			to = fmt.Sprintf(to, p.Package)
-		}
-		if err := os.WriteFile(filepath.Join(folder, to), content, 0o644); err != nil {
-			return fmt.Errorf("write plugin %s: %w", name, err)
-		}
-	}
-	return nil
-}
-
-// Next returns instructions for the author of a plugin that Write created in dir.
-func Next(dir, name string) (string, error) {
+// plugins of a checkout of Rosey, and returns instructions for its author. It changes no
+// existing file. Errors say what to do instead.
+func Write(dir, name string) (next string, err error) {
 	p, err := New(name)
 	if err != nil {
 		return "", err
@@ -85,15 +52,16 @@ func Next(dir, name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	abs, err := filepath.Abs(filepath.Join(dir, p.Package))
-	if err != nil {
-		return "", fmt.Errorf("find %s: %w", dir, err)
+	folder := filepath.Join(dir, p.Package)
+	if err := p.write(folder); errors.Is(err, fs.ErrExist) {
+		return "", fmt.Errorf("%s exists: choose another name, or remove it", folder)
+	} else if err != nil {
+		return "", fmt.Errorf("write plugin %s: %w", name, err)
 	}
-	rel, err := filepath.Rel(root, abs)
-	if err != nil {
-		return "", fmt.Errorf("find %s: %w", dir, err)
+	if folder, err = filepath.Abs(folder); err == nil {
+		folder, err = filepath.Rel(root, folder)
 	}
-	rel = filepath.ToSlash(rel)
+	folder = filepath.ToSlash(folder)
 	return fmt.Sprintf(`wrote %[1]s
 
 try it:    go test ./%[1]s
@@ -103,7 +71,27 @@ run it:    add it to All in plugins/shipped/shipped.go by
                "%[3]s"
            and then: make build && echo '!%[4]s' | bin/rosey run --local
 change it: docs/plugins.md
-`, rel, p.Package, path.Join(Module, rel), p.Command), nil
+`, folder, p.Package, path.Join(Module, folder), p.Command), err
+}
+
+// write creates the folder and its files.
+func (p Plugin) write(folder string) error {
+	if err := os.MkdirAll(filepath.Dir(folder), 0o755); err != nil {
+		return err
+	}
+	if err := os.Mkdir(folder, 0o755); err != nil {
+		return err
+	}
+	for from, to := range files {
+		content, err := p.fill(from)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(folder, strings.ReplaceAll(to, "%s", p.Package)), content, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // New returns the names of a plugin's parts, or an error if name is invalid.

@@ -36,8 +36,9 @@ func TestWrite(t *testing.T) {
 	t.Parallel()
 	dir := workshop(t)
 	for name, folder := range map[string]string{"hello-world": "helloworld", "8Bit_type": "p8bittype"} {
-		if err := Write(dir, name); err != nil {
-			t.Fatal(err)
+		next, err := Write(dir, name)
+		if err != nil || !strings.Contains(next, folder+".New(),") || !strings.Contains(next, `"`+Module+"/plugins/scaffold/"+filepath.ToSlash(dir)+"/"+folder+`"`) {
+			t.Fatalf("next: %v\n%s", err, next)
 		}
 		for file, says := range map[string]string{
 			folder + ".go": "package " + folder + "\n", folder + "_test.go": "plugin." + name + ".event.greeted", "EVENTS.md": "plugin." + name + ".event.greeted",
@@ -51,10 +52,6 @@ func TestWrite(t *testing.T) {
 			}
 		}
 	}
-	next, err := Next(dir, "hello-world")
-	if err != nil || !strings.Contains(next, "helloworld.New(),") || !strings.Contains(next, `"`+Module+"/plugins/scaffold/"+filepath.ToSlash(dir)+`/helloworld"`) {
-		t.Errorf("next: %v\n%s", err, next)
-	}
 }
 
 func TestWriteTouchesNothing(t *testing.T) {
@@ -64,20 +61,20 @@ func TestWriteTouchesNothing(t *testing.T) {
 	if err := os.Mkdir(folder, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := Write(dir, "greeter"); err == nil || !strings.Contains(err.Error(), "exists: choose another name") {
+	if _, err := Write(dir, "greeter"); err == nil || !strings.Contains(err.Error(), "exists: choose another name") {
 		t.Error(err)
 	}
 	if entries, err := os.ReadDir(folder); err != nil || len(entries) != 0 {
 		t.Errorf("%v, %v", entries, err)
 	}
 	outside := t.TempDir()
-	if err := Write(outside, "greeter"); err == nil || !strings.Contains(err.Error(), "is not in a checkout of") {
+	if _, err := Write(outside, "greeter"); err == nil || !strings.Contains(err.Error(), "is not in a checkout of") {
 		t.Error(err)
 	}
 	if err := os.WriteFile(filepath.Join(outside, "go.mod"), []byte("module example.com/other\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := Write(filepath.Join(outside, "plugins"), "greeter"); err == nil || !strings.Contains(err.Error(), "is not in a checkout of") {
+	if _, err := Write(filepath.Join(outside, "plugins"), "greeter"); err == nil || !strings.Contains(err.Error(), "is not in a checkout of") {
 		t.Error(err)
 	}
 	if entries, err := os.ReadDir(outside); err != nil || len(entries) != 1 {

@@ -25,7 +25,7 @@ func TestTutorial(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := workshop(t)
-	if err := Write(dir, "greeter"); err != nil {
+	if _, err := Write(dir, "greeter"); err != nil {
 		t.Fatal(err)
 	}
 	steps := step.FindAllStringSubmatch(string(doc), -1)

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/dustin/go-humanize/english"
@@ -34,7 +35,8 @@ const kindStep = "step"
 func New(packs ...string) plugins.Plugin { return build(DefaultTiming, packs...) }
 
 func build(timing Timing, packs ...string) plugins.Plugin {
-	m := &host{timing: timing, packs: packs, idle: map[string]time.Time{}}
+	m := &host{timing: timing, packs: packs}
+	m.pool.Store(new([]Question))
 	return plugins.Plugin{
 		Name:        Name,
 		Version:     "1.0.0",
@@ -65,26 +67,16 @@ type host struct {
 	timing Timing
 	packs  []string
 
-	mu   sync.Mutex
-	pool []Question
-	idle map[string]time.Time // when a channel was last seen without a game
+	pool atomic.Pointer[[]Question]
+	idle sync.Map // of channels to the time.Time at which they were last seen without a game
 }
 
 func (m *host) load(*plugins.Context) error {
 	pool, err := Load(m.packs...)
-	if err != nil {
-		return err
+	if err == nil {
+		m.pool.Store(&pool)
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.pool = pool
-	return nil
-}
-
-func (m *host) questions() []Question {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.pool
+	return err
 }
 
 func (m *host) subcommands() map[string]plugins.Handler {
@@ -127,26 +119,23 @@ func (m *host) play(c *plugins.Context, channel string, now time.Time, change fu
 
 // saw caches whether a channel has a game.
 func (m *host) saw(channel string, running bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	if running {
-		delete(m.idle, channel)
+		m.idle.Delete(channel)
 	} else {
-		m.idle[channel] = time.Now()
+		m.idle.Store(channel, time.Now())
 	}
 }
 
 // quiet reports whether a channel is known to have no game, to spare a database read
 // for each chat line.
 func (m *host) quiet(channel string) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return time.Since(m.idle[channel]) < m.timing.IdleTTL
+	at, ok := m.idle.Load(channel)
+	return ok && time.Since(at.(time.Time)) < m.timing.IdleTTL
 }
 
 func (m *host) start(c *plugins.Context) ([]event.Envelope, error) {
 	n := DefaultQuestions
-	pool := m.questions()
+	pool := *m.pool.Load()
 	var want choice
 	for _, word := range c.Command.Args[1:] {
 		number, err := strconv.Atoi(word)
@@ -242,7 +231,7 @@ func (m *host) status(c *plugins.Context) ([]event.Envelope, error) {
 }
 
 func (m *host) categories(c *plugins.Context) ([]event.Envelope, error) {
-	pool := m.questions()
+	pool := *m.pool.Load()
 	var parts []string
 	for _, name := range categories(pool) {
 		parts = append(parts, name+" "+strconv.Itoa(len(choice{Category: name}.of(pool))))
@@ -290,7 +279,7 @@ func (m *host) requestQuestion(c *plugins.Context) (any, error) {
 	if err := c.Decode(&r); err != nil {
 		return nil, err
 	}
-	pool := m.questions()
+	pool := *m.pool.Load()
 	var want choice
 	for _, word := range []string{r.Difficulty, r.Category} {
 		if word == "" {
