@@ -16,6 +16,7 @@ import (
 	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/replay"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/monitor"
 )
 
 const (
@@ -136,92 +137,74 @@ func sizes(ctx context.Context, c *plugins.Context) ([]string, error) {
 	return parts, nil
 }
 
-// state is the state of a plugin, or of another durable consumer.
-type state struct {
-	version   string
-	instances int
-	paused    bool
-	waiting   uint64 // events not acknowledged yet
-	given     int    // of them, those delivered
-	retried   int    // of those, those redelivered
-	consumer  bool
-}
-
 // states describes each plugin's instances and backlog, and then the bot's own
 // consumers.
 func states(ctx context.Context, c *plugins.Context) ([]string, error) {
-	found := map[string]*state{}
-	of := func(name string) *state {
-		if found[name] == nil {
-			found[name] = &state{}
-		}
-		return found[name]
-	}
 	registered, err := c.Streams().Registrations(ctx)
 	if err != nil {
 		return nil, err
-	}
-	for _, r := range registered {
-		of(streams.Durable(r.Name)).version = r.Version
 	}
 	running, err := c.Streams().Instances(ctx)
 	if err != nil {
 		return nil, err
 	}
-	for name, instances := range running {
-		of(streams.Durable(name)).instances = len(instances)
-	}
-	consumers, err := c.Streams().Consumers(ctx)
+	all, err := c.Streams().Consumers(ctx)
 	if err != nil {
 		return nil, err
 	}
-	for _, info := range consumers {
-		s := of(info.Name)
-		s.consumer = true
-		s.paused = s.paused || info.Paused
-		s.waiting += info.Backlog()
-		s.given += info.Unacked
-		s.retried += info.Redelivered
-		if _, plugin := strings.CutPrefix(info.Name, streams.Durable("")); !plugin || s.instances == 0 {
-			s.instances = max(s.instances, min(info.Waiting, 1))
-		}
+	consumers := map[string][]monitor.ConsumerState{}
+	for _, info := range all {
+		consumers[info.Name] = append(consumers[info.Name], info)
 	}
-	// Without the command being handled.
-	if s := found[streams.Durable(Name)]; s != nil && s.waiting > 0 {
-		s.waiting--
+	var lines []string
+	for _, r := range registered {
+		durable := streams.Durable(r.Name)
+		lines = append(lines, tell(strings.TrimSpace(r.Name+" "+r.Version), len(running[r.Name]), consumers[durable]))
+		delete(consumers, durable)
 	}
-	var ofPlugins, others []string
-	for _, durable := range slices.Sorted(maps.Keys(found)) {
-		if name, ok := strings.CutPrefix(durable, streams.Durable("")); ok {
-			ofPlugins = append(ofPlugins, found[durable].tell(name))
-		} else {
-			others = append(others, found[durable].tell(durable))
-		}
+	for _, durable := range slices.Sorted(maps.Keys(consumers)) {
+		lines = append(lines, tell(strings.TrimPrefix(durable, streams.Durable("")), 0, consumers[durable]))
 	}
-	return append(ofPlugins, others...), nil
+	return lines, nil
 }
 
-func (s *state) tell(name string) string {
-	text := strings.TrimSpace(name + " " + s.version)
+// tell describes a plugin, or another reader, with its running instances and its
+// durable consumers.
+func tell(text string, instances int, consumers []monitor.ConsumerState) string {
+	var waiting uint64
+	var delivered, redelivered int
+	paused := false
+	for _, info := range consumers {
+		paused = paused || info.Paused
+		waiting += info.Backlog()
+		delivered += info.Unacked
+		redelivered += info.Redelivered
+		if instances == 0 {
+			instances = min(info.Waiting, 1)
+		}
+		if info.Name == streams.Durable(Name) && waiting > 0 {
+			waiting-- // the command being handled
+		}
+	}
 	switch {
-	case s.paused:
+	case paused:
 		text += " paused"
-	case s.instances > 1:
-		text += fmt.Sprintf(" up ×%d", s.instances)
-	case s.instances == 1:
+	case instances > 1:
+		text += fmt.Sprintf(" up ×%d", instances)
+	case instances == 1:
 		text += " up"
-	case !s.consumer:
+	case len(consumers) == 0:
 		text += " never ran"
-	case s.given > 0:
+	case delivered > 0:
 		text += " busy or down"
 	default:
 		text += " DOWN"
 	}
-	if s.waiting > 0 {
-		text += fmt.Sprintf(", %d waiting", s.waiting)
+	if waiting > 0 {
+		text += fmt.Sprintf(", %d waiting", waiting)
 	}
-	if s.retried > 0 {
-		text += fmt.Sprintf(", %d retried", s.retried)
+	if redelivered > 0 {
+		text += fmt.Sprintf(", %d retried", redelivered)
 	}
 	return text
 }
