@@ -61,9 +61,8 @@ func checkEnvironment() error {
 	}
 	for name, f := range checks {
 		if otlp, ok := strings.CutPrefix(name, "OTLP_"); ok {
-			check("OTEL_EXPORTER_OTLP_"+otlp, f)
+			name = "OTEL_EXPORTER_OTLP_" + otlp
 			check("OTEL_EXPORTER_OTLP_TRACES_"+otlp, f)
-			continue
 		}
 		check(name, f)
 	}
@@ -141,13 +140,10 @@ func checkCertificate(file string) error {
 func checkClientCertificate() error {
 	for _, prefix := range []string{"OTEL_EXPORTER_OTLP_", "OTEL_EXPORTER_OTLP_TRACES_"} {
 		cert, key := prefix+"CLIENT_CERTIFICATE", prefix+"CLIENT_KEY"
-		if getenv(cert) == "" && getenv(key) == "" {
-			continue
-		}
-		if getenv(cert) == "" || getenv(key) == "" {
+		if (getenv(cert) == "") != (getenv(key) == "") {
 			return fmt.Errorf("%s and %s are a pair: set both or none", cert, key)
 		}
-		if _, err := tls.LoadX509KeyPair(getenv(cert), getenv(key)); err != nil {
+		if _, err := tls.LoadX509KeyPair(getenv(cert), getenv(key)); getenv(cert) != "" && err != nil {
 			return fmt.Errorf("%s: %w", cert, err)
 		}
 	}

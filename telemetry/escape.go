@@ -1,10 +1,9 @@
 package telemetry
 
 import (
-	"bytes"
 	"fmt"
 	"io"
-	"unicode"
+	"regexp"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -15,33 +14,15 @@ import (
 // strings. Terminals obey some of them.
 type escaper struct{ w io.Writer }
 
+var controls = regexp.MustCompile(`[^\n\P{Cc}]|\p{Cf}`)
+
 func (e escaper) Write(line []byte) (int, error) {
-	if !bytes.ContainsFunc(line, isControl) {
-		return e.w.Write(line)
-	}
-	out := make([]byte, 0, len(line)+32)
-	for i := 0; i < len(line); {
-		r, size := utf8.DecodeRune(line[i:])
-		if isControl(r) {
-			out = appendEscaped(out, r)
-		} else {
-			out = append(out, line[i:i+size]...)
+	_, err := e.w.Write(controls.ReplaceAllFunc(line, func(char []byte) (escaped []byte) {
+		r, _ := utf8.DecodeRune(char)
+		for _, unit := range utf16.AppendRune(nil, r) {
+			escaped = fmt.Appendf(escaped, `\u%04x`, unit)
 		}
-		i += size
-	}
-	if _, err := e.w.Write(out); err != nil {
-		return 0, err
-	}
-	return len(line), nil
-}
-
-func isControl(r rune) bool {
-	return r != '\n' && (r < ' ' || r >= 0x7f) && unicode.In(r, unicode.Cc, unicode.Cf)
-}
-
-func appendEscaped(out []byte, r rune) []byte {
-	for _, unit := range utf16.AppendRune(nil, r) {
-		out = fmt.Appendf(out, `\u%04x`, unit)
-	}
-	return out
+		return escaped
+	}))
+	return len(line), err
 }

@@ -1,7 +1,7 @@
 package telemetry
 
 import (
-	"sync"
+	"context"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
@@ -26,40 +26,22 @@ const (
 // label is a combination of attribute values; what is "" is left out.
 type label struct{ operation, subject, consumer, outcome, channel, database, err string }
 
-// labels remembers the attribute sets of combinations that come with every
-// event, as making one costs more than recording with it. The zero value is
-// ready to use.
-type labels struct {
-	mu    sync.RWMutex
-	known map[label]metric.MeasurementOption
-}
-
-// maxLabels bounds labels where subjects do not repeat.
+// maxLabels is how many attribute sets Metrics keeps, as making one costs more than
+// recording with it.
 const maxLabels = 4096
 
-func (ls *labels) of(l label) metric.MeasurementOption {
-	o, _ := ls.first(l)
+// attrs returns the attribute set of a combination, for which it sets the given counters
+// to 0 when it is new: Prometheus sees no increase in a counter whose first value is 1.
+func (m *Metrics) attrs(ctx context.Context, l label, counters ...metric.Int64Counter) metric.MeasurementOption {
+	if o, ok := m.labels.Get(l); ok {
+		return o
+	}
+	o := with(l.attributes()...)
+	m.labels.Set(l, o)
+	for _, c := range counters {
+		c.Add(ctx, 0, o)
+	}
 	return o
-}
-
-// first also reports whether the combination is new.
-func (ls *labels) first(l label) (o metric.MeasurementOption, isNew bool) {
-	ls.mu.RLock()
-	o, ok := ls.known[l]
-	ls.mu.RUnlock()
-	if ok {
-		return o, false
-	}
-	o = with(l.attributes()...)
-	ls.mu.Lock()
-	defer ls.mu.Unlock()
-	if ls.known == nil {
-		ls.known = map[label]metric.MeasurementOption{}
-	}
-	if len(ls.known) < maxLabels {
-		ls.known[l] = o
-	}
-	return o, true
 }
 
 func (l label) attributes() []attribute.KeyValue {

@@ -16,17 +16,19 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/resource"
+
+	"github.com/rosey-bot/rosey/internal/recent"
 )
 
 // Metrics counts what a process does. Its methods implement the observers of other
-// packages; they take plain values, so that those need not import OpenTelemetry's metrics. Names and attributes follow OpenTelemetry's
-// conventions for messaging where it has any and begin with rosey otherwise.
-// It is safe for concurrent use.
+// packages; they take plain values, so that those need not import OpenTelemetry's
+// metrics. Names and attributes follow OpenTelemetry's conventions for messaging where
+// it has any and begin with rosey otherwise. It is safe for concurrent use.
 type Metrics struct {
 	registry *prometheus.Registry
 	provider *sdkmetric.MeterProvider
 	meter    metric.Meter
-	labels   labels
+	labels   *recent.Map[label, metric.MeasurementOption]
 	failed   func(error) // receives the errors of Observe's functions
 
 	sent        metric.Int64Counter
@@ -63,7 +65,7 @@ func NewMetrics(res *resource.Resource, failed func(error)) (*Metrics, error) {
 	if failed == nil {
 		failed = func(error) {}
 	}
-	m := &Metrics{registry: prometheus.NewRegistry(), failed: failed}
+	m := &Metrics{registry: prometheus.NewRegistry(), failed: failed, labels: recent.NewMap[label, metric.MeasurementOption](maxLabels)}
 	m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	exporter, err := otelprom.New(otelprom.WithRegisterer(m.registry), otelprom.WithoutScopeInfo(),
 		otelprom.WithTranslationStrategy(otlptranslator.UnderscoreEscapingWithSuffixes))
@@ -147,9 +149,7 @@ func (m *Metrics) Shutdown(ctx context.Context) error {
 // Sent notes that an event was published, or not, and how long the stream's
 // acknowledgement took.
 func (m *Metrics) Sent(ctx context.Context, subject string, took time.Duration, err error) {
-	if o, isNew := m.labels.first(label{subject: subject}); isNew {
-		zero(ctx, o, m.duplicates)
-	}
+	m.attrs(ctx, label{subject: subject}, m.duplicates)
 	m.operation(ctx, "send", subject, took, err)
 }
 
@@ -159,7 +159,7 @@ func (m *Metrics) Requested(ctx context.Context, subject string, took time.Durat
 }
 
 func (m *Metrics) operation(ctx context.Context, name, subject string, took time.Duration, err error) {
-	attrs := m.labels.of(label{operation: name, subject: subject, err: errorType(err)})
+	attrs := m.attrs(ctx, label{operation: name, subject: subject, err: errorType(err)})
 	m.sent.Add(ctx, 1, attrs)
 	m.operations.Record(ctx, took.Seconds(), attrs)
 }
@@ -186,11 +186,8 @@ type Handling struct {
 // Handled notes how a consumer's work on an event ended.
 func (m *Metrics) Handled(ctx context.Context, h Handling) {
 	m.handled.Record(ctx, h.Took.Seconds(),
-		m.labels.of(label{consumer: h.Consumer, subject: h.Subject, outcome: h.Outcome, err: errorType(h.Err)}))
-	both, isNew := m.labels.first(label{consumer: h.Consumer, subject: h.Subject})
-	if isNew {
-		zero(ctx, both, m.redelivered, m.deadLetters, m.expired)
-	}
+		m.attrs(ctx, label{consumer: h.Consumer, subject: h.Subject, outcome: h.Outcome, err: errorType(h.Err)}))
+	both := m.attrs(ctx, label{consumer: h.Consumer, subject: h.Subject}, m.redelivered, m.deadLetters, m.expired)
 	if h.Attempt > 1 {
 		m.redelivered.Add(ctx, 1, both)
 	} else {
@@ -206,7 +203,7 @@ func (m *Metrics) Handled(ctx context.Context, h Handling) {
 
 // DuplicateDropped notes that a stream dropped a repeated publish.
 func (m *Metrics) DuplicateDropped(ctx context.Context, subject string) {
-	m.duplicates.Add(ctx, 1, m.labels.of(label{subject: subject}))
+	m.duplicates.Add(ctx, 1, m.attrs(ctx, label{subject: subject}))
 }
 
 // SendQueue notes how many messages wait to be sent to a channel or echoed by it.
@@ -245,7 +242,7 @@ func (m *Metrics) Resent(ctx context.Context, channel string) {
 // DatabaseOperation notes one operation (get, set, query, delete) of the
 // database service.
 func (m *Metrics) DatabaseOperation(ctx context.Context, operation string, took time.Duration, err error) {
-	m.database.Record(ctx, took.Seconds(), m.labels.of(label{database: operation, err: errorType(err)}))
+	m.database.Record(ctx, took.Seconds(), m.attrs(ctx, label{database: operation, err: errorType(err)}))
 }
 
 // SpansDropped notes spans that were not exported, and why.
@@ -254,17 +251,5 @@ func (m *Metrics) SpansDropped(reason string, n int) {
 }
 
 func (m *Metrics) channel(ctx context.Context, name string) metric.MeasurementOption {
-	o, isNew := m.labels.first(label{channel: name})
-	if isNew {
-		zero(ctx, o, m.reconnects, m.missed, m.resent)
-	}
-	return o
-}
-
-// zero makes counters appear before they count anything: Prometheus sees no
-// increase in a counter whose first value is one.
-func zero(ctx context.Context, o metric.MeasurementOption, counters ...metric.Int64Counter) {
-	for _, c := range counters {
-		c.Add(ctx, 0, o)
-	}
+	return m.attrs(ctx, label{channel: name}, m.reconnects, m.missed, m.resent)
 }

@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -30,24 +31,14 @@ type ratioSampler struct {
 
 func (s ratioSampler) ShouldSample(p sdktrace.SamplingParameters) sdktrace.SamplingResult {
 	r := sdktrace.SamplingResult{Decision: sdktrace.Drop, Tracestate: trace.SpanContextFromContext(p.ParentContext).TraceState()}
-	h := mix(binary.BigEndian.Uint64(p.TraceID[:8]))
-	h = mix(h ^ binary.BigEndian.Uint64(p.TraceID[8:]))
-	if h>>11 < s.below {
+	hash := sha256.Sum256(p.TraceID[:])
+	if binary.BigEndian.Uint64(hash[:])>>11 < s.below {
 		r.Decision = sdktrace.RecordAndSample
 	}
 	return r
 }
 
 func (s ratioSampler) Description() string { return fmt.Sprintf("RatioSampler{%g}", s.ratio) }
-
-// mix spreads every bit of x over all bits of the result (the finalizer of
-// SplitMix64).
-func mix(x uint64) uint64 {
-	x += 0x9e3779b97f4a7c15
-	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
-	x = (x ^ x>>27) * 0x94d049bb133111eb
-	return x ^ x>>31
-}
 
 const samplerArg = "OTEL_TRACES_SAMPLER_ARG"
 

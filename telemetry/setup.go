@@ -80,16 +80,13 @@ func NewResource(ctx context.Context, c Config) (*resource.Resource, error) {
 	if err := checkEnvironment(); err != nil {
 		return nil, err
 	}
-	attrs := []attribute.KeyValue{
-		attribute.String("telemetry.sdk.language", "go"),
-		attribute.String("telemetry.sdk.name", "opentelemetry"),
-	}
+	var attrs []attribute.KeyValue
 	for key, v := range map[string]string{"service.name": c.Service, "service.version": c.Version} {
 		if v != "" {
 			attrs = append(attrs, attribute.String(key, v))
 		}
 	}
-	res, err := resource.New(ctx, resource.WithHost(), resource.WithAttributes(attrs...), resource.WithFromEnv())
+	res, err := resource.New(ctx, resource.WithTelemetrySDK(), resource.WithHost(), resource.WithAttributes(attrs...), resource.WithFromEnv())
 	if errors.Is(err, resource.ErrPartialResource) { // a machine without a name
 		err = nil
 	}

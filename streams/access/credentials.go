@@ -8,10 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/nats-io/jwt/v2"
@@ -58,26 +58,20 @@ func IssueCredentials(store, plugin string) ([]byte, error) {
 	if !event.ValidName(plugin) {
 		return nil, event.Errorf(event.InvalidInput, "%q is not a plugin's name: it is 1 to %d of A-Z a-z 0-9 _ -", plugin, event.MaxNameLength)
 	}
-	user, err := nkeys.CreateUser()
-	if err != nil {
+	user, userErr := nkeys.CreateUser()
+	// The server checks the key only. The token around it, which the format asks
+	// for, is signed by a key that is not kept.
+	signer, signerErr := nkeys.CreateAccount()
+	if err := errors.Join(userErr, signerErr); err != nil {
 		return nil, fmt.Errorf("make a key: %w", err)
 	}
 	defer user.Wipe()
-	key, err := user.PublicKey()
-	if err != nil {
-		return nil, fmt.Errorf("make a key: %w", err)
-	}
-	seed, err := user.Seed()
-	if err != nil {
-		return nil, fmt.Errorf("make a key: %w", err)
-	}
-	// The server checks the key only. The token around it, which the format asks
-	// for, is signed by a key that is not kept.
-	signer, err := nkeys.CreateAccount()
-	if err != nil {
-		return nil, fmt.Errorf("make a key: %w", err)
-	}
 	defer signer.Wipe()
+	key, keyErr := user.PublicKey()
+	seed, seedErr := user.Seed()
+	if err := errors.Join(keyErr, seedErr); err != nil {
+		return nil, fmt.Errorf("make a key: %w", err)
+	}
 	claims := jwt.NewUserClaims(key)
 	claims.Name = streams.Durable(plugin)
 	token, err := claims.Encode(signer)
@@ -88,8 +82,8 @@ func IssueCredentials(store, plugin string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("write credentials: %w", err)
 	}
-	return text, changeCredentials(store, func(list map[string]Credential) {
-		list[plugin] = Credential{Plugin: plugin, Key: key, Issued: time.Now().UTC().Truncate(time.Second)}
+	return text, changeCredentials(store, plugin, func(others []Credential) []Credential {
+		return append(others, Credential{Plugin: plugin, Key: key, Issued: time.Now().UTC().Truncate(time.Second)})
 	})
 }
 
@@ -97,27 +91,22 @@ func IssueCredentials(store, plugin string) ([]byte, error) {
 // when it had none. A running server closes the plugin's connections at
 // AnnounceCredentials.
 func RevokeCredentials(store, plugin string) (found bool, err error) {
-	err = changeCredentials(store, func(list map[string]Credential) {
-		_, found = list[plugin]
-		delete(list, plugin)
-	})
-	return found, err
+	list, err := Credentials(store)
+	if err != nil || !slices.ContainsFunc(list, func(c Credential) bool { return c.Plugin == plugin }) {
+		return false, err
+	}
+	return true, changeCredentials(store, plugin, func(others []Credential) []Credential { return others })
 }
 
-func changeCredentials(store string, change func(map[string]Credential)) error {
+// changeCredentials calls change with all credentials but the plugin's, and writes
+// what it returns.
+func changeCredentials(store, plugin string, change func([]Credential) []Credential) error {
 	list, err := Credentials(store)
 	if err != nil {
 		return err
 	}
-	byPlugin := map[string]Credential{}
-	for _, c := range list {
-		byPlugin[c.Plugin] = c
-	}
-	change(byPlugin)
-	list = list[:0]
-	for _, name := range slices.Sorted(maps.Keys(byPlugin)) {
-		list = append(list, byPlugin[name])
-	}
+	list = change(slices.DeleteFunc(list, func(c Credential) bool { return c.Plugin == plugin }))
+	slices.SortFunc(list, func(a, b Credential) int { return strings.Compare(a.Plugin, b.Plugin) })
 	return connect.WriteStoreFile(credentialsFile(store), list)
 }
 

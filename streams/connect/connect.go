@@ -76,7 +76,7 @@ func unreachable(err error) bool {
 // bot runs on the store.
 func Dial(r Remote) (*nats.Conn, error) {
 	for _, path := range []string{r.Credentials, r.TLS.CA, r.TLS.Cert, r.TLS.Key} {
-		if err := tryRead(path); err != nil {
+		if _, err := os.ReadFile(path); path != "" && err != nil {
 			return nil, fmt.Errorf("connect to NATS: %w (correct the path of the credentials or TLS file)", err)
 		}
 	}
@@ -157,18 +157,6 @@ func logOptions(log *slog.Logger) []nats.Option {
 		}),
 		nats.ReconnectHandler(func(nc *nats.Conn) { log.Info("NATS reconnected", "address", nc.ConnectedAddr()) }),
 	}
-}
-
-// tryRead returns an error unless a file can be read, or none is named.
-func tryRead(path string) error {
-	if path == "" {
-		return nil
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return f.Close()
 }
 
 // redact hides the passwords of a list of server URLs.

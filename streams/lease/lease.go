@@ -203,13 +203,11 @@ func (l *Lease) read(ctx context.Context) (o Owner, revision uint64, err error) 
 func (l *Lease) take(ctx context.Context, revision uint64, sent time.Time) uint64 {
 	ctx, cancel := context.WithTimeout(ctx, l.timeout())
 	defer cancel()
-	value, err := json.Marshal(Owner{ID: l.id, Holder: l.holder, Since: time.Now()})
-	switch {
-	case err != nil:
-	case revision == 0:
-		revision, err = l.kv.Create(ctx, l.key, value)
-	default:
-		revision, err = l.kv.Update(ctx, l.key, value, revision)
+	var err error
+	if revision == 0 {
+		revision, err = l.kv.Create(ctx, l.key, l.value())
+	} else {
+		revision, err = l.kv.Update(ctx, l.key, l.value(), revision)
 	}
 	if err != nil {
 		// A write that was stored nevertheless expires like another's lease.
@@ -218,6 +216,12 @@ func (l *Lease) take(ctx context.Context, revision uint64, sent time.Time) uint6
 	}
 	l.extend(sent)
 	return revision
+}
+
+// value is what the holder writes.
+func (l *Lease) value() []byte {
+	value, _ := json.Marshal(Owner{ID: l.id, Holder: l.holder, Since: time.Now()}) // cannot fail
+	return value
 }
 
 // extend makes the lease valid for a term from when its write was sent.
@@ -275,11 +279,7 @@ var errTaken = errors.New("taken by another process")
 func (l *Lease) renew(ctx context.Context, rev uint64) (uint64, error) {
 	ctx, cancel := context.WithTimeout(ctx, l.timeout())
 	defer cancel()
-	value, err := json.Marshal(Owner{ID: l.id, Holder: l.holder, Since: time.Now()})
-	if err != nil {
-		return 0, err
-	}
-	next, err := l.kv.Update(ctx, l.key, value, rev)
+	next, err := l.kv.Update(ctx, l.key, l.value(), rev)
 	if !errors.Is(err, jetstream.ErrKeyRevisionMismatch) {
 		return next, err
 	}
@@ -292,7 +292,7 @@ func (l *Lease) renew(ctx context.Context, rev uint64) (uint64, error) {
 	case o.ID != l.id:
 		return 0, errTaken
 	}
-	return l.kv.Update(ctx, l.key, value, current)
+	return l.kv.Update(ctx, l.key, l.value(), current)
 }
 
 // release deletes the lease and notifies those who wait for it. If it fails they wait

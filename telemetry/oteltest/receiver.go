@@ -75,10 +75,14 @@ func listen(t testing.TB) net.Listener {
 // for telemetry.Config. It is shut down with the test.
 func (r *Receiver) Exporter(t testing.TB, protocol string) sdktrace.SpanExporter {
 	t.Helper()
+	return ExporterTo(t, r.endpoint(protocol), protocol)
+}
+
+func (r *Receiver) endpoint(protocol string) string {
 	if protocol == "grpc" {
-		return ExporterTo(t, r.GRPC, protocol)
+		return r.GRPC
 	}
-	return ExporterTo(t, r.HTTP, protocol)
+	return r.HTTP
 }
 
 // ExporterTo returns an exporter to any endpoint, such as Refused's.
@@ -104,12 +108,8 @@ func ExporterTo(t testing.TB, endpoint, protocol string) (e sdktrace.SpanExporte
 // Environ returns variables as NAME=value that have a process send spans to the receiver
 // at once by a protocol (grpc, http/protobuf or http/json).
 func (r *Receiver) Environ(protocol string) []string {
-	endpoint := r.HTTP
-	if protocol == "grpc" {
-		endpoint = r.GRPC
-	}
 	return []string{
-		"OTEL_EXPORTER_OTLP_ENDPOINT=" + endpoint,
+		"OTEL_EXPORTER_OTLP_ENDPOINT=" + r.endpoint(protocol),
 		"OTEL_EXPORTER_OTLP_PROTOCOL=" + protocol,
 		"OTEL_BSP_SCHEDULE_DELAY=10",
 	}

@@ -2,6 +2,8 @@ package propagation
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -69,10 +71,4 @@ func (c carrier) Get(key string) string {
 
 func (c carrier) Set(key, value string) { c[key] = []string{value} }
 
-func (c carrier) Keys() []string {
-	names := make([]string, 0, len(c))
-	for name := range c {
-		names = append(names, name)
-	}
-	return names
-}
+func (c carrier) Keys() []string { return slices.Collect(maps.Keys(c)) }

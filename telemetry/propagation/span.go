@@ -60,7 +60,7 @@ type IDGenerator struct{}
 // NewIDs returns the IDs of a root span.
 func (g IDGenerator) NewIDs(ctx context.Context) (trace.TraceID, trace.SpanID) {
 	id := TraceID(Correlation(ctx))
-	for !id.IsValid() {
+	if !id.IsValid() {
 		_, _ = rand.Read(id[:])
 	}
 	return id, g.NewSpanID(ctx, id)
@@ -72,8 +72,6 @@ func (IDGenerator) NewSpanID(ctx context.Context, traceID trace.TraceID) trace.S
 		return SpanID(traceID, seed)
 	}
 	var id trace.SpanID
-	for !id.IsValid() {
-		_, _ = rand.Read(id[:])
-	}
+	_, _ = rand.Read(id[:])
 	return id
 }
