@@ -137,7 +137,7 @@ func (c *composition) openLeases(ctx context.Context) (err error) {
 	}
 	holder := fmt.Sprintf("%s, pid %d", host, os.Getpid())
 	c.leases, err = retry.Value(ctx, jsapi.RetryUnavailable(openTimeout, c.log), func(ctx context.Context) (*lease.Leases, error) {
-		return lease.Open(ctx, c.server.conn, c.server.js, c.settings.Replicas, holder, lease.Timing{Term: c.settings.LeaseTerm}, c.log)
+		return lease.Open(ctx, c.server.conn, c.server.js, c.settings.Replicas, holder, c.settings.LeaseTerm, c.log)
 	})
 	return err
 }

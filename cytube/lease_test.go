@@ -19,8 +19,7 @@ import (
 // leased starts a bot that is in the channel while it holds the channel's lease.
 func (w *world) leased(bus *streams.Bus) *bot {
 	w.t.Helper()
-	timing := lease.Timing{Term: 2 * time.Second, Renew: 100 * time.Millisecond, Margin: 500 * time.Millisecond}
-	leases, err := lease.Open(w.ctx, bus.Conn(), bus.JetStream(), 1, "test", timing, slog.New(w.logs))
+	leases, err := lease.Open(w.ctx, bus.Conn(), bus.JetStream(), 1, "test", 2*time.Second, slog.New(w.logs))
 	w.ok(err)
 	l := leases.New("channel." + lounge)
 	cfg := w.cfg

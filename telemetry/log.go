@@ -44,56 +44,32 @@ func NewLogger(w io.Writer, level, format string) (*slog.Logger, error) {
 	default:
 		return nil, fmt.Errorf("log format %q is not one of text, json", format)
 	}
-	return slog.New(correlated{top: h, inner: h}), nil
+	return slog.New(correlated{Handler: h}), nil
 }
 
-// correlated adds the IDs of the context to each record, at the top level whatever
-// groups are open.
+// correlated adds the IDs of the context to each record.
 type correlated struct {
-	top   slog.Handler                      // as it was before the first group was opened
-	inner slog.Handler                      // handles the records
-	since []func(slog.Handler) slog.Handler // makes inner of top; empty while no group is open
-	bound bool                              // the logger itself has a correlation_id already
+	slog.Handler
+	bound bool // the logger itself has a correlation_id already
 }
 
-func (c correlated) Enabled(ctx context.Context, l slog.Level) bool { return c.inner.Enabled(ctx, l) }
-
+// Handle implements slog.Handler.
 func (c correlated) Handle(ctx context.Context, r slog.Record) error {
-	ids := identify(ctx, c.bound || has(r))
-	if len(ids) == 0 {
-		return c.inner.Handle(ctx, r)
-	}
-	if len(c.since) == 0 {
+	if ids := identify(ctx, c.bound || has(r)); len(ids) > 0 {
 		r = r.Clone()
 		r.AddAttrs(ids...)
-		return c.inner.Handle(ctx, r)
 	}
-	h := c.top.WithAttrs(ids)
-	for _, step := range c.since {
-		h = step(h)
-	}
-	return h.Handle(ctx, r)
+	return c.Handler.Handle(ctx, r)
 }
 
+// WithAttrs implements slog.Handler.
 func (c correlated) WithAttrs(attrs []slog.Attr) slog.Handler {
-	if len(c.since) == 0 {
-		h := c.inner.WithAttrs(attrs)
-		return correlated{top: h, inner: h, bound: c.bound || slices.ContainsFunc(attrs, isCorrelation)}
-	}
-	return c.then(func(h slog.Handler) slog.Handler { return h.WithAttrs(attrs) })
+	return correlated{c.Handler.WithAttrs(attrs), c.bound || slices.ContainsFunc(attrs, isCorrelation)}
 }
 
+// WithGroup implements slog.Handler. The IDs of later records are in the group.
 func (c correlated) WithGroup(name string) slog.Handler {
-	if name == "" {
-		return c
-	}
-	return c.then(func(h slog.Handler) slog.Handler { return h.WithGroup(name) })
-}
-
-func (c correlated) then(step func(slog.Handler) slog.Handler) slog.Handler {
-	c.since = append(c.since[:len(c.since):len(c.since)], step)
-	c.inner = step(c.inner)
-	return c
+	return correlated{c.Handler.WithGroup(name), c.bound}
 }
 
 // identify returns the IDs of the event that is being handled in ctx, without the

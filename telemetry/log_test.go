@@ -72,8 +72,8 @@ func TestLinesCarryTheConversation(t *testing.T) {
 			map[string]any{"msg": "m", "plugin": "dice", "correlation_id": correlation, "trace_id": traceID}},
 		{"groups", func(l *slog.Logger) {
 			l.With("a", 1).WithGroup("g").With("b", 2).WithGroup("h").InfoContext(handling, "m", "c", 3)
-		}, map[string]any{"msg": "m", "a": 1.0, "g": map[string]any{"b": 2.0, "h": map[string]any{"c": 3.0}},
-			"correlation_id": correlation, "trace_id": traceID}},
+		}, map[string]any{"msg": "m", "a": 1.0, "g": map[string]any{"b": 2.0,
+			"h": map[string]any{"c": 3.0, "correlation_id": correlation, "trace_id": traceID}}}},
 		{"the caller names the ID", func(l *slog.Logger) { l.InfoContext(handling, "m", "correlation_id", "mine") },
 			map[string]any{"msg": "m", "correlation_id": "mine", "trace_id": traceID}},
 		{"the logger is bound to an ID", func(l *slog.Logger) { l.With("correlation_id", "mine").InfoContext(handling, "m") },
@@ -93,7 +93,7 @@ func TestLinesCarryTheConversation(t *testing.T) {
 // Two loggers that were derived from one do not write into each other's groups.
 func TestDerivedLoggersAreIndependent(t *testing.T) {
 	t.Parallel()
-	ctx := propagation.WithCorrelation(context.Background(), correlation)
+	ctx := context.Background()
 	lines := logged(t, func(l *slog.Logger) {
 		g := l.WithGroup("g").With("a", 1)
 		x, y := g.With("x", 1), g.With("y", 1)

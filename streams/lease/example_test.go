@@ -17,7 +17,7 @@ func ExampleLease_Hold() {
 	ctx := context.Background()
 	bus, stop := streamstest.ExampleBus()
 	defer stop()
-	leases, err := lease.Open(ctx, bus.Conn(), bus.JetStream(), 1, "host a, pid 7", lease.Timing{}, slog.New(slog.DiscardHandler))
+	leases, err := lease.Open(ctx, bus.Conn(), bus.JetStream(), 1, "host a, pid 7", lease.Term, slog.New(slog.DiscardHandler))
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -26,49 +26,37 @@ import (
 // Bucket is the KV bucket of the leases, one key each.
 const Bucket = "leases"
 
-// Term is how long a lease is valid after it was last renewed. It outlasts the up to
-// ten seconds that a cluster needs to elect a new leader when a server dies.
+// Term is how long a lease is valid after it was last renewed unless Open is told
+// otherwise. It outlasts the up to ten seconds that a cluster needs to elect a new
+// leader when a server dies.
 const Term = 15 * time.Second
 
-// Timing is the timing of leases. A zero field means the default given with it.
-type Timing struct {
-	Term   time.Duration // Term
-	Renew  time.Duration // between renewals, and between reads of another's lease; an eighth of the term
-	Margin time.Duration // from the time when the holder stops to the term's end; a fifth of the term
-}
-
-func (t Timing) withDefaults() Timing {
-	if t.Term == 0 {
-		t.Term = Term
-	}
-	if t.Renew == 0 {
-		t.Renew = t.Term / 8
-	}
-	if t.Margin == 0 {
-		t.Margin = t.Term / 5
-	}
-	return t
-}
+// A holder renews a lease, and others read it, renewals times a term; the holder stops
+// a margin before the term's end.
+const (
+	renewals = 8
+	margins  = 5 // a margin is a fifth of the term
+)
 
 // Leases are the leases of one process.
 type Leases struct {
 	nc     *nats.Conn
 	kv     jetstream.KeyValue
 	holder string
-	timing Timing
+	term   time.Duration
 	log    *slog.Logger
 }
 
 // Open opens the bucket, creating it if need be. Holder names this process to people;
-// processes may share it.
-func Open(ctx context.Context, nc *nats.Conn, js jetstream.JetStream, replicas int, holder string, t Timing, log *slog.Logger) (*Leases, error) {
+// processes may share it. All processes must use the same term.
+func Open(ctx context.Context, nc *nats.Conn, js jetstream.JetStream, replicas int, holder string, term time.Duration, log *slog.Logger) (*Leases, error) {
 	kv, err := jsapi.OpenBucket(ctx, js, jetstream.KeyValueConfig{
 		Bucket: Bucket, Description: "Who does what only one process may do", Replicas: max(replicas, 1),
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &Leases{nc: nc, kv: kv, holder: holder, timing: t.withDefaults(), log: log}, nil
+	return &Leases{nc: nc, kv: kv, holder: holder, term: term, log: log}, nil
 }
 
 // Lease is the right to do one thing, which one process has at a time.
@@ -166,8 +154,8 @@ func (l *Lease) acquire(ctx context.Context) (rev uint64, ok bool) {
 		case current > seen:
 			seen, at, vacant = current, time.Now(), time.Time{}
 			l.others.Store(&owner)
-		case current == seen && sent.Sub(at) >= max(l.timing.Term, l.vacancy):
-			l.log.WarnContext(ctx, "lease expired, taking it", "lease", l.key, "holder", owner.Holder, "term", l.timing.Term)
+		case current == seen && sent.Sub(at) >= max(l.term, l.vacancy):
+			l.log.WarnContext(ctx, "lease expired, taking it", "lease", l.key, "holder", owner.Holder, "term", l.term)
 			rev = l.take(ctx, current, sent)
 		}
 		if rev > 0 {
@@ -176,7 +164,7 @@ func (l *Lease) acquire(ctx context.Context) (rev uint64, ok bool) {
 		}
 		select {
 		case <-released:
-		case <-time.After(l.timing.Renew):
+		case <-time.After(l.term / renewals):
 		case <-ctx.Done():
 		}
 	}
@@ -226,11 +214,11 @@ func (l *Lease) value() []byte {
 
 // extend makes the lease valid for a term from when its write was sent.
 func (l *Lease) extend(sent time.Time) {
-	l.until.Store(int64(sent.Add(l.timing.Term - l.timing.Margin).Sub(epoch)))
+	l.until.Store(int64(sent.Add(l.term - l.term/margins).Sub(epoch)))
 }
 
 // timeout bounds one request.
-func (l *Lease) timeout() time.Duration { return max(l.timing.Renew, 500*time.Millisecond) }
+func (l *Lease) timeout() time.Duration { return max(l.term/renewals, 500*time.Millisecond) }
 
 // renewWhile calls do and renews the lease until it returns. Lost says that the lease
 // was lost before.
@@ -239,7 +227,7 @@ func (l *Lease) renewWhile(ctx context.Context, rev uint64, do func(context.Cont
 	defer stop()
 	done := make(chan error, 1)
 	go func() { done <- do(work) }()
-	renew := time.NewTicker(l.timing.Renew)
+	renew := time.NewTicker(l.term / renewals)
 	defer renew.Stop()
 	for {
 		end := time.NewTimer(time.Duration(l.until.Load()) - time.Since(epoch))

@@ -20,7 +20,7 @@ import (
 func TestMain(m *testing.M) { streamstest.Main(m) }
 
 // short is a term that tests can wait for.
-var short = lease.Timing{Term: 2 * time.Second, Renew: 100 * time.Millisecond, Margin: 500 * time.Millisecond}
+const short = 2 * time.Second
 
 // open opens the leases of a process that is connected through nc.
 func open(t *testing.T, nc *nats.Conn, name string) *lease.Leases {
@@ -98,7 +98,7 @@ func TestOneHolds(t *testing.T) {
 		t.Error("the holder says that another holds it")
 	}
 	// Renewals keep it longer than a term.
-	time.AfterFunc(short.Term*3/2, first.stop)
+	time.AfterFunc(short*3/2, first.stop)
 	if err := <-first.done; err != nil {
 		t.Error(err)
 	}

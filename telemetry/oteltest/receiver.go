@@ -4,15 +4,17 @@
 package oteltest
 
 import (
+	"bytes"
 	"compress/gzip"
 	"context"
 	"encoding/base64"
 	"encoding/hex"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"regexp"
 	"slices"
 	"sync"
 	"testing"
@@ -167,42 +169,18 @@ func read(req *http.Request) (*coltrace.ExportTraceServiceRequest, error) {
 	}
 }
 
+var jsonIDs = regexp.MustCompile(`"(traceId|spanId|parentSpanId)":"[^"]*"`)
+
 // otlpJSON turns OTLP's JSON, where IDs are hexadecimal, into protobuf's, where
 // all bytes are base64.
-func otlpJSON(body []byte) ([]byte, error) {
-	var tree any
-	if err := json.Unmarshal(body, &tree); err != nil {
-		return nil, err
-	}
-	if err := rewriteIDs(tree); err != nil {
-		return nil, err
-	}
-	return json.Marshal(tree)
-}
-
-func rewriteIDs(node any) error {
-	switch n := node.(type) {
-	case []any:
-		for _, child := range n {
-			if err := rewriteIDs(child); err != nil {
-				return err
-			}
-		}
-	case map[string]any:
-		for key, child := range n {
-			text, isText := child.(string)
-			if isText && slices.Contains([]string{"traceId", "spanId", "parentSpanId"}, key) {
-				id, err := hex.DecodeString(text)
-				if err != nil {
-					return fmt.Errorf("%s: %w", key, err)
-				}
-				n[key] = base64.StdEncoding.EncodeToString(id)
-			} else if err := rewriteIDs(child); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+func otlpJSON(body []byte) (_ []byte, err error) {
+	body = jsonIDs.ReplaceAllFunc(body, func(field []byte) []byte {
+		key, text, _ := bytes.Cut(field, []byte(":"))
+		id, idErr := hex.DecodeString(string(bytes.Trim(text, `"`)))
+		err = errors.Join(err, idErr)
+		return fmt.Appendf(nil, "%s:%q", key, base64.StdEncoding.EncodeToString(id))
+	})
+	return body, err
 }
 
 func (r *Receiver) add(req *coltrace.ExportTraceServiceRequest, headers http.Header) {
