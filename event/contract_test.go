@@ -151,7 +151,7 @@ func TestBrokenFieldsAreNamed(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			return event.CheckData(ex.subject, raw)
+			return event.Envelope{Subject: ex.subject, Data: raw}.CheckData()
 		}
 		mustFail := func(field, value string) {
 			t.Helper()
@@ -186,7 +186,7 @@ func TestDataMustBeAnObject(t *testing.T) {
 	t.Parallel()
 	for _, data := range []string{`null`, `[]`, `"x"`, `1`, `true`, ``, `{`, `{"a":}`} {
 		for _, subject := range []string{event.SubjectChat, event.EventSubject("trivia")} {
-			if err := event.CheckData(subject, json.RawMessage(data)); event.CodeOf(err) != event.InvalidInput {
+			if err := (event.Envelope{Subject: subject, Data: json.RawMessage(data)}).CheckData(); event.CodeOf(err) != event.InvalidInput {
 				t.Errorf("%s with data %s: got %v", subject, data, err)
 			}
 		}

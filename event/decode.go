@@ -18,7 +18,10 @@ import (
 // not have.
 func As[T any](e Envelope) (T, error) {
 	var payload T
-	err := decodeStruct(e.Subject, e.Data, reflect.ValueOf(&payload).Elem())
+	err := e.checkJSON()
+	if err == nil {
+		err = decodeStruct(e.Subject, e.Data, reflect.ValueOf(&payload).Elem())
+	}
 	return payload, err
 }
 
@@ -28,10 +31,8 @@ type checker interface {
 	check() (field string, err error)
 }
 
+// decodeStruct reads data, an object in valid JSON, into v and checks it.
 func decodeStruct(subject string, data json.RawMessage, v reflect.Value) error {
-	if !isObject(data) {
-		return Errorf(InvalidInput, "%s: data must be an object, not %s", subject, kindOf(data)).With("field", "data")
-	}
 	l := layoutOf(v.Type())
 	var extra *Extra
 	if l.extra >= 0 {
@@ -39,38 +40,42 @@ func decodeStruct(subject string, data json.RawMessage, v reflect.Value) error {
 	}
 	var few [12]json.RawMessage // on the stack
 	values := append(few[:0], make([]json.RawMessage, len(l.names))...)
-	if err := split(data, l.names, values, extra); err != nil {
-		return Errorf(InvalidInput, "%s: data is not valid JSON: %w", subject, err).With("field", "data")
-	}
+	split(data, l.names, values, extra)
 	for i := range l.fields {
 		f := &l.fields[i]
 		if err := f.decode(values[i], v.Field(f.index)); err != nil {
 			return fieldError(subject, l.names[i], err)
 		}
 	}
-	if c, ok := v.Addr().Interface().(checker); ok {
-		if field, err := c.check(); err != nil {
-			return fieldError(subject, field, err)
-		}
+	if !l.checks {
+		return nil
+	}
+	if field, err := v.Addr().Interface().(checker).check(); err != nil {
+		return fieldError(subject, field, err)
 	}
 	return nil
 }
 
 // decode reads a field's value, nil if the object does not have it, and checks its rules.
 func (f *fieldLayout) decode(raw json.RawMessage, into reflect.Value) error {
-	if raw == nil || isNull(raw) {
+	if raw != nil && !isNull(raw) {
+		if err := decodeValue(raw, into.Addr().Interface()); err != nil {
+			return err
+		}
+	}
+	return f.check(raw, into)
+}
+
+// check checks the rules of a field that has the value v, and is written as raw.
+func (f *fieldLayout) check(raw json.RawMessage, v reflect.Value) error {
+	switch {
+	case raw == nil || isNull(raw):
 		if f.required {
 			return errors.New("is required")
 		}
-		return nil
-	}
-	if err := decodeValue(raw, into.Addr().Interface()); err != nil {
-		return err
-	}
-	if f.nonempty && into.IsZero() {
+	case f.nonempty && v.IsZero():
 		return errors.New("must not be empty")
-	}
-	if f.min != nil && (into.CanInt() && float64(into.Int()) < *f.min || into.CanFloat() && into.Float() < *f.min) {
+	case f.min != nil && (v.CanInt() && float64(v.Int()) < *f.min || v.CanFloat() && v.Float() < *f.min):
 		return fmt.Errorf("must be %v or more, not %s", *f.min, raw)
 	}
 	return nil

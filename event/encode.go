@@ -30,6 +30,23 @@ func Encode(payload any) (json.RawMessage, error) {
 	return raw, nil
 }
 
+// encodeChecked is Encode for a payload of the subject's own type, whose rules it checks.
+func (l *layout) encodeChecked(subject string, payload reflect.Value) (json.RawMessage, error) {
+	var few [12]json.RawMessage // on the stack
+	values := append(few[:0], make([]json.RawMessage, len(l.names))...)
+	raw, err := l.encode(payload, values)
+	if err != nil {
+		return nil, AsError(fmt.Errorf("%s: encode payload: %w", subject, err), InvalidInput)
+	}
+	for i := range l.fields {
+		f := &l.fields[i]
+		if err := f.check(values[i], payload.Field(f.index)); err != nil {
+			return nil, fieldError(subject, l.names[i], err)
+		}
+	}
+	return raw, nil
+}
+
 func encode(payload any) ([]byte, error) {
 	switch p := payload.(type) {
 	case json.RawMessage:
@@ -47,25 +64,31 @@ func encode(payload any) ([]byte, error) {
 	}
 	if v := reflect.Indirect(reflect.ValueOf(payload)); v.Kind() == reflect.Struct {
 		if l := layoutOf(v.Type()); !l.foreign {
-			return l.encode(v)
+			return l.encode(v, nil)
 		}
 	}
 	return marshal(payload)
 }
 
-// encode writes a payload struct. A nil slice is written as an empty list.
-func (l *layout) encode(v reflect.Value) (b []byte, err error) {
+// encode writes a payload struct. A nil slice is written as an empty list. It sets each
+// of values, unless that is nil, to how the field is written.
+func (l *layout) encode(v reflect.Value, values []json.RawMessage) (b []byte, err error) {
 	b = append(make([]byte, 0, 256), '{')
-	for i, f := range l.fields {
+	for i := range l.fields {
+		f := &l.fields[i]
 		field := v.Field(f.index)
 		if f.omitEmpty && field.IsZero() {
 			continue
 		}
 		b = appendName(b, l.names[i])
+		start := len(b)
 		if field.Kind() == reflect.Slice && field.IsNil() && field.Type().Elem().Kind() != reflect.Uint8 {
 			b = append(b, "[]"...)
 		} else if b, err = appendValue(b, field); err != nil {
 			return nil, Errorf(InvalidInput, "%s: %w", l.names[i], err).With("field", l.names[i])
+		}
+		if values != nil {
+			values[i] = b[start:]
 		}
 	}
 	if l.extra >= 0 {

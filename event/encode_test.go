@@ -80,7 +80,7 @@ func TestNestedErrors(t *testing.T) {
 		`"2d6"`:          "plugin.dice-roller.command: args must be a list, not a string",
 		`[["2d6"],"ab"]`: "plugin.dice-roller.command: args has a list where a string must be",
 	} {
-		err := event.CheckData(event.CommandSubject("dice-roller"), json.RawMessage(`{"command":"roll","user":"alice","args":`+args+`}`))
+		err := event.Envelope{Subject: event.CommandSubject("dice-roller"), Data: json.RawMessage(`{"command":"roll","user":"alice","args":` + args + `}`)}.CheckData()
 		if err == nil || err.Error() != want {
 			t.Errorf("args %s: %v, want %q", args, err, want)
 		}

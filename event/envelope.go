@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"reflect"
 	"strconv"
 	"time"
 
@@ -24,16 +25,16 @@ type Envelope struct {
 	checked checked
 }
 
-// checked is what New found valid, so that publishing does not validate it again, which
-// would be most of the cost of publishing beyond NATS. It holds for the slice itself:
-// an envelope with another subject or other data is validated anew.
+// checked is the data that Decode found to be valid JSON, and for which subject New found
+// it valid, so that it is not scanned again: that would be most of the cost of publishing
+// beyond NATS. It holds for the slice itself: other data is checked anew.
 type checked struct {
-	subject string
+	subject string // "" after Decode
 	data    []byte
 }
 
-func (c checked) holds(subject string, data []byte) bool {
-	return c.subject == subject && len(c.data) > 0 && len(data) == len(c.data) && &data[0] == &c.data[0]
+func (c checked) holds(data []byte) bool {
+	return len(c.data) > 0 && len(data) == len(c.data) && &data[0] == &c.data[0]
 }
 
 // Keys of Envelope.Metadata that Rosey itself writes.
@@ -51,33 +52,58 @@ const (
 	MetaErrorCode  = "error_code"   // of the error that this answer reports
 )
 
+// metaKeys are those that most events have.
+var metaKeys = [...]string{MetaSource, MetaCausation, MetaWaited}
+
 // New returns an envelope of a payload: one of this package's types, a map or raw JSON.
 // A payload that breaks the contract is an INVALID_INPUT error that names the field.
 func New(subject string, payload any) (Envelope, error) {
-	data, err := Encode(payload)
+	schema, err := schemaOf(subject)
 	if err != nil {
-		return Envelope{}, fmt.Errorf("%s: %w", subject, err)
+		return Envelope{}, err
 	}
-	e := Envelope{Subject: subject, Data: data, Timestamp: time.Now(), Priority: Normal}
-	if err := e.Validate(); err != nil {
-		return e, err
+	e := Envelope{Subject: subject, Timestamp: time.Now(), Priority: Normal}
+	v := reflect.Indirect(reflect.ValueOf(payload))
+	if v.IsValid() && v.Type() == schema && !layoutOf(schema).checks {
+		e.Data, err = layoutOf(schema).encodeChecked(subject, v) // spares reading what it writes
+	} else if e.Data, err = Encode(payload); err != nil {
+		err = fmt.Errorf("%s: %w", subject, err)
+	} else {
+		err = checkData(subject, e.Data, schema)
 	}
-	e.checked = checked{subject, data}
-	return e, nil
+	e.checked = checked{subject, e.Data}
+	return e, err
 }
 
 // Validate returns an INVALID_INPUT error unless the envelope's subject is in the contract
 // and its data has the shape that the subject asks for. It does not repeat New's own
 // check, so the data of an envelope must not be changed in place.
 func (e Envelope) Validate() error {
-	if e.checked.holds(e.Subject, e.Data) {
+	if e.checked.subject == e.Subject && e.checked.holds(e.Data) {
 		return nil
 	}
 	payload, err := schemaOf(e.Subject)
 	if err != nil {
 		return err
 	}
+	if err := e.checkJSON(); err != nil {
+		return err
+	}
 	return checkData(e.Subject, e.Data, payload)
+}
+
+// checkJSON returns an error unless the data is an object in valid JSON.
+func (e Envelope) checkJSON() error {
+	if e.checked.holds(e.Data) {
+		return nil
+	}
+	if !isObject(e.Data) {
+		return Errorf(InvalidInput, "%s: data must be an object, not %s", e.Subject, kindOf(e.Data)).With("field", "data")
+	}
+	if err := rawjson.Check(e.Data); err != nil {
+		return Errorf(InvalidInput, "%s: data is not valid JSON: %w", e.Subject, err).With("field", "data")
+	}
+	return nil
 }
 
 // Meta returns a metadata entry as text, or "".
@@ -144,14 +170,15 @@ func Decode(subject string, body []byte) (Envelope, error) {
 	if !isObject(body) {
 		return Envelope{}, Errorf(InvalidInput, "%s: the body must be a JSON object", subject).With("field", "")
 	}
+	if err := rawjson.Check(body); err != nil {
+		return Envelope{}, Errorf(InvalidInput, "%s: the body is not valid JSON: %w", subject, err).With("field", "")
+	}
 	body = bytes.TrimSpace(body)
 	var extra Extra
 	var values [len(envelopeFields)]json.RawMessage
-	if err := split(body, envelopeFields[:], values[:], &extra); err != nil {
-		return Envelope{}, Errorf(InvalidInput, "%s: the body is not valid JSON: %w", subject, err).With("field", "")
-	}
+	split(body, envelopeFields[:], values[:], &extra)
 	if values[0] == nil || values[1] == nil {
-		return Envelope{Subject: subject, Data: body, Priority: Normal}, nil
+		return Envelope{Subject: subject, Data: body, Priority: Normal, checked: checked{data: body}}, nil
 	}
 	e := Envelope{Subject: subject, Priority: Normal, Extra: extra}
 	for i, raw := range values {
@@ -165,6 +192,7 @@ func Decode(subject string, body []byte) (Envelope, error) {
 	if e.Subject != subject {
 		return Envelope{}, fieldError(subject, "subject", fmt.Errorf("is %q, but the event came on %q", e.Subject, subject))
 	}
+	e.checked.data = e.Data
 	return e, nil
 }
 
@@ -211,20 +239,38 @@ func decodeMetadata(raw json.RawMessage) (map[string]any, error) {
 		return nil, fmt.Errorf("must be an object, not %s", kindOf(raw))
 	}
 	var m map[string]any
-	err := rawjson.Members(raw, func(name, value []byte) (err error) {
+	for name, value := range rawjson.Members(raw) {
+		v, err := decodeAny(value)
+		if err != nil {
+			return nil, err
+		}
 		if m == nil {
-			m = make(map[string]any, 8)
+			m = make(map[string]any, 8) // one group of a map: with what publishing adds
 		}
-		var v any
-		if value[0] == '"' {
-			v = string(rawjson.Text(value))
+		key := rawjson.Text(name)
+		if i := index(metaKeys[:], key); i >= 0 { // spares a string for nearly all
+			m[metaKeys[i]] = v
 		} else {
-			d := json.NewDecoder(bytes.NewReader(value))
-			d.UseNumber()
-			err = d.Decode(&v)
+			m[string(key)] = v
 		}
-		m[string(name)] = v
-		return err
-	})
-	return m, err
+	}
+	return m, nil
+}
+
+func decodeAny(raw []byte) (any, error) {
+	switch raw[0] {
+	case '"':
+		return string(rawjson.Text(raw)), nil
+	case 'n':
+		return nil, nil
+	case 't', 'f':
+		return raw[0] == 't', nil
+	case '{', '[':
+		d := json.NewDecoder(bytes.NewReader(raw))
+		d.UseNumber()
+		var v any
+		err := d.Decode(&v)
+		return v, err
+	}
+	return json.Number(raw), nil
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/rosey-bot/rosey/internal/rawjson"
 )
 
 // Code is one of the contract's standard error codes (contract: Standard Error
@@ -121,10 +123,11 @@ func ReplyError(body []byte) error {
 	if !isObject(body) {
 		return Errorf(PluginError, "the reply is not a JSON object but %s", kindOf(body))
 	}
-	var success [1]json.RawMessage
-	if err := split(body, []string{"success"}, success[:], nil); err != nil {
+	if err := rawjson.Check(body); err != nil {
 		return Errorf(PluginError, "the reply is not valid JSON: %w", err)
 	}
+	var success [1]json.RawMessage
+	split(body, []string{"success"}, success[:], nil)
 	if string(success[0]) != "false" {
 		return nil
 	}

@@ -3,6 +3,7 @@ package event
 import (
 	"encoding/json"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 
@@ -17,6 +18,7 @@ type layout struct {
 	fields  []fieldLayout // one a name
 	extra   int           // index of the embedded Extra, or -1
 	foreign bool          // it has fields without a tag, so it is no payload type of ours
+	checks  bool          // it is a checker
 }
 
 type fieldLayout struct {
@@ -33,7 +35,7 @@ func layoutOf(t reflect.Type) *layout {
 	if l, ok := layouts.Load(t); ok {
 		return l.(*layout)
 	}
-	l := &layout{extra: -1}
+	l := &layout{extra: -1, checks: reflect.PointerTo(t).Implements(reflect.TypeFor[checker]())}
 	for i := range t.NumField() {
 		f := t.Field(i)
 		if f.Type == reflect.TypeFor[Extra]() {
@@ -65,24 +67,31 @@ func layoutOf(t reflect.Type) *layout {
 	return actual.(*layout)
 }
 
-// split sets each of values to the value of the field with its name, where the JSON object
-// has it, and adds the other fields to others unless that is nil. Of two fields with one
-// name the last counts, as for encoding/json. Values are parts of object.
-func split(object []byte, names []string, values []json.RawMessage, others *Extra) error {
-	return rawjson.Members(object, func(name, value []byte) error {
-		for i := range names {
-			if names[i] == string(name) {
-				values[i] = value
-				return nil
-			}
+// split sets each of values to the value of the field with its name, where the object in
+// valid JSON has it, and adds the other fields to others unless that is nil. Of two fields
+// with one name the last counts, as for encoding/json. Values are parts of object.
+func split(object []byte, names []string, values []json.RawMessage, others *Extra) {
+	for literal, value := range rawjson.Members(object) {
+		name, value := rawjson.Text(literal), slices.Clip(value)
+		if i := index(names, name); i >= 0 {
+			values[i] = value
+			continue
 		}
 		if others == nil {
-			return nil
+			continue
 		}
 		if *others == nil {
 			*others = Extra{}
 		}
 		(*others)[string(name)] = value
-		return nil
-	})
+	}
+}
+
+func index(names []string, name []byte) int {
+	for i := range names {
+		if names[i] == string(name) {
+			return i
+		}
+	}
+	return -1
 }

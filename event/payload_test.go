@@ -36,7 +36,7 @@ func TestEveryPayloadRoundTrips(t *testing.T) {
 				t.Errorf("%s: %s changed (-before +after):\n%s", ex.name, name, diff)
 			}
 		}
-		if err := event.CheckData(ex.subject, got); err != nil {
+		if err := (event.Envelope{Subject: ex.subject, Data: got}).CheckData(); err != nil {
 			t.Errorf("%s: what was written is refused: %v", ex.name, err)
 		}
 	}

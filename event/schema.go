@@ -57,17 +57,21 @@ var schemas = func() (s Subjects[reflect.Type]) {
 	return s
 }()
 
-// CheckData returns an INVALID_INPUT error that names the field where data does
+// CheckData returns an INVALID_INPUT error that names the field where the data does
 // not have the shape that the contract gives the subject's payload.
-func CheckData(subject string, data json.RawMessage) error {
-	payload, _ := schemas.Find(subject)
-	return checkData(subject, data, payload)
+func (e Envelope) CheckData() error {
+	if err := e.checkJSON(); err != nil {
+		return err
+	}
+	payload, _ := schemas.Find(e.Subject)
+	return checkData(e.Subject, e.Data, payload)
 }
 
-// checkData checks that data has the payload type's shape; a nil type takes any object.
+// checkData checks that data, an object in valid JSON, has the payload type's shape; a nil
+// type takes any object.
 func checkData(subject string, data json.RawMessage, payload reflect.Type) error {
 	if payload == nil {
-		payload = reflect.TypeFor[struct{}]()
+		return nil
 	}
 	err := decodeStruct(subject, data, reflect.New(payload).Elem())
 	if err != nil && Match(EventSubject("*", "*"), subject) {

@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"iter"
 	"regexp"
 	"time"
 
@@ -38,7 +39,7 @@ func (e Event) Decode() (streams.Stored, error) {
 		env.CorrelationID = propagation.ImpliedCorrelation(e.Ref, e.At)
 	}
 	if err == nil {
-		err = event.CheckData(e.Subject, env.Data)
+		err = env.CheckData()
 	}
 	return streams.Stored{Envelope: env, Ref: e.Ref, At: e.At, Attempt: 1, Header: e.Header}, err
 }
@@ -66,10 +67,13 @@ type fields struct {
 	valid bool // whether the body is a JSON object
 }
 
-func (e *Event) fields() fields {
-	f := fields{body: e.Body}
+func (e Event) fields() fields {
+	f := fields{body: e.Body, valid: rawjson.IsObject(e.Body)}
+	if !f.valid {
+		return f
+	}
 	var subject []byte
-	f.valid = members(e.Body, func(name, value []byte) {
+	for name, value := range members(e.Body) {
 		switch string(name) {
 		case "subject":
 			subject = value
@@ -80,11 +84,8 @@ func (e *Event) fields() fields {
 		case "metadata":
 			f.metadata = value
 		}
-	})
-	switch {
-	case !f.valid:
-		return fields{body: e.Body}
-	case subject == nil || f.data == nil:
+	}
+	if subject == nil || f.data == nil {
 		return fields{data: e.Body, valid: true}
 	}
 	return f
@@ -92,17 +93,19 @@ func (e *Event) fields() fields {
 
 // match looks for a match in one of the data's values, in a text without its JSON
 // escapes.
-func (f fields) match(re *regexp.Regexp) (found bool) {
+func (f fields) match(re *regexp.Regexp) bool {
 	if !f.valid {
 		return re.Match(f.body)
 	}
-	members(f.data, func(_, value []byte) {
+	for _, value := range members(f.data) {
 		if text := unquote(value); text != nil {
 			value = text
 		}
-		found = found || re.Match(value)
-	})
-	return found
+		if re.Match(value) {
+			return true
+		}
+	}
+	return false
 }
 
 // correlation returns the event's correlation ID, without decoding it.
@@ -113,23 +116,28 @@ func (e *Event) correlation(f fields) string {
 	return propagation.ImpliedCorrelation(e.Ref, e.At)
 }
 
-// members calls visit with the name and the raw value of each member of a JSON
-// object, in order, and reports whether b is one valid JSON object; until an error
-// is found, it visits what precedes it. Values are parts of b.
-func members(b []byte, visit func(name, value []byte)) bool {
-	return rawjson.Members(b, func(name, value []byte) error {
-		visit(name, value)
-		return nil
-	}) == nil
+// members yields the name and the raw value of each member of valid JSON, if that is an
+// object, in order. Values are parts of b.
+func members(b []byte) iter.Seq2[[]byte, []byte] {
+	return func(yield func(name, value []byte) bool) {
+		if len(b) == 0 {
+			return
+		}
+		for name, value := range rawjson.Members(b) {
+			if !yield(rawjson.Text(name), value) {
+				return
+			}
+		}
+	}
 }
 
 // member returns the text of a JSON object's member, or "".
 func member(object []byte, wanted string) (text string) {
-	members(object, func(name, value []byte) {
+	for name, value := range members(object) {
 		if string(name) == wanted {
 			text = string(unquote(value))
 		}
-	})
+	}
 	return text
 }
 

@@ -192,18 +192,16 @@ func (m *matcher) match(e *Event) bool {
 	}
 	if m.User != "" || m.Channel != "" {
 		user, channel := m.User == "", m.Channel == ""
-		members(f.data, func(name, value []byte) {
+		for name, value := range members(f.data) {
 			switch string(name) {
 			case "user", "to", "by", "queued_by":
 				user = user || equalFold(value, m.User)
 			case "channel":
 				channel = channel || equalFold(value, m.Channel)
 			case "details":
-				members(value, func(name, value []byte) {
-					user = user || string(name) == "user" && equalFold(value, m.User)
-				})
+				user = user || strings.EqualFold(member(value, "user"), m.User)
 			}
-		})
+		}
 		if !user || !channel {
 			return false
 		}

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/rawjson"
 	"github.com/rosey-bot/rosey/internal/terminal"
 	"github.com/rosey-bot/rosey/streams"
 )
@@ -152,7 +153,10 @@ type dataFields map[string]string
 
 func fieldsOf(data []byte) dataFields {
 	f := dataFields{}
-	members(data, func(name, value []byte) {
+	if !rawjson.IsObject(data) {
+		return f
+	}
+	for name, value := range members(data) {
 		text := unquote(value)
 		if text == nil {
 			text = value
@@ -163,7 +167,7 @@ func fieldsOf(data []byte) dataFields {
 				f["user"] = user
 			}
 		}
-	})
+	}
 	return f
 }
 
