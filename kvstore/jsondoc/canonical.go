@@ -43,7 +43,7 @@ func isCanonical(raw []byte, id event.ID) bool {
 		default:
 			token, err := d.ReadValue()
 			isName := container == '{' && before%2 == 0
-			if err != nil || isName && !plainName(token) || kind == '0' && bytes.ContainsAny(token, "eE") {
+			if err != nil || isName && bytes.IndexByte(token, '\\') >= 0 || kind == '0' && bytes.ContainsAny(token, "eE") {
 				return false
 			}
 			size = int64(len(token))
@@ -58,11 +58,6 @@ func isCanonical(raw []byte, id event.ID) bool {
 			return start+size == int64(len(raw))
 		}
 	}
-}
-
-// plainName reports whether a name is written in one way only.
-func plainName(literal []byte) bool {
-	return bytes.IndexByte(literal, '\\') < 0 && !bytes.Contains(literal, []byte("\u2028")) && !bytes.Contains(literal, []byte("\u2029"))
 }
 
 // Lookup finds the value at a path of quoted member names in a canonical value. It

@@ -6,7 +6,6 @@ package jsondoc
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -266,18 +265,11 @@ func (v *Value) Merge(other *Value) {
 
 // AppendQuoted appends s as the JSON string that names are written as.
 func AppendQuoted(b []byte, s string) []byte {
-	for i := range len(s) {
-		if c := s[i]; c < 0x20 || c == '"' || c == '\\' || c >= utf8.RuneSelf {
-			var out bytes.Buffer
-			enc := json.NewEncoder(&out)
-			enc.SetEscapeHTML(false)
-			if err := enc.Encode(s); err != nil {
-				panic("jsondoc: a string cannot fail to encode: " + err.Error())
-			}
-			return append(b, bytes.TrimSuffix(out.Bytes(), []byte("\n"))...)
-		}
+	b, err := jsontext.AppendQuote(b, s)
+	if err != nil { // s is not valid UTF-8, which Parse refuses
+		panic("jsondoc: " + err.Error())
 	}
-	return append(append(append(b, '"'), s...), '"')
+	return b
 }
 
 // Unquote returns the text of a valid string literal. Half of a surrogate pair

@@ -269,12 +269,15 @@ func like(fold bool) func(field, *jsondoc.Value) (Filter, error) {
 		if n.Kind != '"' {
 			return Filter{}, fmt.Errorf("takes a pattern, which is a string, not %s", n.Kind)
 		}
-		p := newPattern(jsondoc.Unquote(n.Text), fold)
+		p, prefix, err := newPattern(jsondoc.Unquote(n.Text), fold)
+		if err != nil {
+			return Filter{}, fmt.Errorf("takes a shorter pattern: %w", err)
+		}
 		t := test{field: f, match: func(value string, ok bool) bool {
-			return ok && value[0] == '"' && p.match(jsondoc.Unquote(value))
+			return ok && value[0] == '"' && p.MatchString(jsondoc.Unquote(value))
 		}}
-		if p.prefix != "" && !fold && strings.IndexByte(p.prefix, 0) < 0 {
-			lo := string(append([]byte{tagString}, p.prefix...))
+		if prefix != "" && !fold && strings.IndexByte(prefix, 0) < 0 {
+			lo := string(append([]byte{tagString}, prefix...))
 			t.within = []span{{lo: lo, hi: after(lo)}}
 		}
 		return Filter{op: '?', test: t}, nil

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/big"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -181,34 +180,44 @@ func TestPatterns(t *testing.T) {
 		{"a_c", "aüc", false, true}, {"a_c", "ac", false, false}, {"", "", false, true}, {"", "a", false, false}, {"%", "", false, true}, {`a\%`, "a%", false, true},
 		{`a\%`, "ab", false, false}, {`a\`, `a\`, false, true}, {"%%b", "aab", false, true}, {"STRASSE", "strasse", true, true}, {"Σ", "ς", true, true}, {"%a%b%c%", "xxaxxbxxcxx", false, true},
 	} {
-		if got := newPattern(c.pattern, c.fold).match(c.text); got != c.want {
+		if got := likes(t, c.text, c.pattern, c.fold); got != c.want {
 			t.Errorf("%q like %q (fold %v) = %v", c.text, c.pattern, c.fold, got)
 		}
 	}
 	alphabet := rapid.StringOfN(rapid.SampledFrom([]rune("aAb%_\\ü.")), 0, 8, -1)
 	rapid.Check(t, func(t *rapid.T) {
 		p, s, fold := alphabet.Draw(t, "pattern"), alphabet.Draw(t, "text"), rapid.Bool().Draw(t, "fold")
-		var re strings.Builder
-		if re.WriteString(`(?s)^`); fold {
-			re.Reset()
-			re.WriteString(`(?si)^`)
-		}
-		for runes := []rune(p); len(runes) > 0; runes = runes[1:] {
-			switch {
-			case runes[0] == '%':
-				re.WriteString(".*")
-			case runes[0] == '_':
-				re.WriteString(".")
-			case runes[0] == '\\' && len(runes) > 1:
-				runes = runes[1:]
-				re.WriteString(regexp.QuoteMeta(string(runes[0])))
-			default:
-				re.WriteString(regexp.QuoteMeta(string(runes[0])))
-			}
-		}
-		re.WriteString("$")
-		if got, want := newPattern(p, fold).match(s), regexp.MustCompile(re.String()).MatchString(s); got != want {
+		if got, want := likes(t, s, p, fold), likeByHand([]rune(p), []rune(s), fold); got != want {
 			t.Fatalf("%q like %q (fold %v) = %v", s, p, fold, got)
 		}
 	})
+}
+
+func likes(t interface{ Fatal(...any) }, text, pattern string, fold bool) bool {
+	p, prefix, err := newPattern(pattern, fold)
+	if err != nil {
+		t.Fatal(err)
+	}
+	matches := p.MatchString(text)
+	if matches && !fold && !strings.HasPrefix(text, prefix) {
+		t.Fatal(pattern, "matches", text, "which does not begin with", prefix)
+	}
+	return matches
+}
+
+// likeByHand matches a pattern in the plainest way.
+func likeByHand(p, s []rune, fold bool) bool {
+	switch {
+	case len(p) == 0:
+		return len(s) == 0
+	case p[0] == '%':
+		return likeByHand(p[1:], s, fold) || len(s) > 0 && likeByHand(p, s[1:], fold)
+	case len(s) == 0:
+		return false
+	case p[0] == '_':
+		return likeByHand(p[1:], s[1:], fold)
+	case p[0] == '\\' && len(p) > 1:
+		p = p[1:]
+	}
+	return (p[0] == s[0] || fold && strings.EqualFold(string(p[0]), string(s[0]))) && likeByHand(p[1:], s[1:], fold)
 }

@@ -1,101 +1,44 @@
 package query
 
 import (
+	"regexp"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 )
 
-// A pattern is a $like pattern.
-type pattern struct {
-	fold   bool
-	prefix string // what the text begins with, where case counts
-	parts  []part
-}
-
-// A part matches one character, or with anyText any text.
-type part struct {
-	char rune
-	kind partKind
-}
-
-type partKind byte
-
-const (
-	oneChar partKind = iota // char itself
-	anyChar                 // _
-	anyText                 // %
-)
-
-func newPattern(s string, fold bool) pattern {
-	p := pattern{fold: fold}
+// newPattern returns a $like pattern as a regular expression, and what every text
+// begins with that it matches where case counts.
+func newPattern(s string, fold bool) (matches *regexp.Regexp, prefix string, err error) {
+	var expression strings.Builder
+	runes := []rune(s)
 	literal := true
-	for i := 0; i < len(s); {
-		r, size := utf8.DecodeRuneInString(s[i:])
-		i += size
-		switch {
+	for i := 0; i < len(runes); i++ {
+		switch r := runes[i]; {
 		case r == '%' || r == '_':
 			literal = false
-			kind := anyText
-			if r == '_' {
-				kind = anyChar
-			}
-			if kind == anyText && len(p.parts) > 0 && p.parts[len(p.parts)-1].kind == anyText {
-				continue
-			}
-			p.parts = append(p.parts, part{kind: kind})
+			expression.WriteString(map[rune]string{'%': ".*", '_': "."}[r])
 			continue
-		case r == '\\' && i < len(s):
-			r, size = utf8.DecodeRuneInString(s[i:])
-			i += size
+		case r == '\\' && i+1 < len(runes):
+			i++
 		}
+		text := string(runes[i])
 		if literal {
-			p.prefix += string(r)
+			prefix += text
 		}
-		p.parts = append(p.parts, part{char: foldRune(r, fold)})
+		expression.WriteString(regexp.QuoteMeta(text))
 	}
-	return p
-}
-
-func foldRune(r rune, fold bool) rune {
-	if !fold {
-		return r
+	// Without .* at its ends an expression is searched for faster.
+	body, openStart := strings.CutPrefix(expression.String(), ".*")
+	body, openEnd := strings.CutSuffix(body, ".*")
+	flags := "(?s)"
+	if fold {
+		flags = "(?si)"
 	}
-	// The smallest of the characters that differ in case only stands for all.
-	least := r
-	for next := unicode.SimpleFold(r); next != r; next = unicode.SimpleFold(next) {
-		least = min(least, next)
+	if !openStart {
+		flags += "^"
 	}
-	return least
-}
-
-// match goes back to the last % only, so its time is bounded by the product of
-// the lengths.
-func (p pattern) match(s string) bool {
-	if !p.fold && !strings.HasPrefix(s, p.prefix) {
-		return false
+	if !openEnd {
+		body += "$"
 	}
-	star, retry := -1, 0
-	i, j := 0, 0
-	for i < len(s) {
-		r, size := utf8.DecodeRuneInString(s[i:])
-		switch {
-		case j < len(p.parts) && p.parts[j].kind == anyText:
-			star, retry = j, i
-			j++
-		case j < len(p.parts) && (p.parts[j].kind == anyChar || p.parts[j].char == foldRune(r, p.fold)):
-			i += size
-			j++
-		case star >= 0:
-			_, size := utf8.DecodeRuneInString(s[retry:])
-			retry += size
-			i, j = retry, star+1
-		default:
-			return false
-		}
-	}
-	for j < len(p.parts) && p.parts[j].kind == anyText {
-		j++
-	}
-	return j == len(p.parts)
+	matches, err = regexp.Compile(flags + body)
+	return matches, prefix, err
 }

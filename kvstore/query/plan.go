@@ -13,7 +13,6 @@ type plan struct {
 	ordered  bool   // the index has the query's order
 	residual Filter // what spans do not see to
 	filtered bool   // residual is not empty
-	bounded  bool   // the filter makes the spans less than all there is
 }
 
 // conditions appends the parts of a filter that must all hold.
@@ -57,51 +56,6 @@ func boundsOf(conditions []*Filter) []bounds {
 	return all
 }
 
-// maxBranches bounds the branches of an $or that are looked up one by one.
-const maxBranches = maxIndexes / 2
-
-// makePlans returns the plan of a query, or, where all that bounds it is an $or with
-// bounds in every branch, one plan for each branch.
-func makePlans(q Query, has func([]column) bool) []plan {
-	whole := makePlan(q, has)
-	if whole.bounded || !whole.filtered {
-		return []plan{whole}
-	}
-	conditions := q.Filter.conditions(nil)
-	for i, c := range conditions {
-		if c.op != '|' || len(c.subs) > maxBranches {
-			continue
-		}
-		others := slices.Delete(slices.Clone(conditions), i, i+1)
-		if plans := planBranches(c.subs, others, has); plans != nil {
-			return plans
-		}
-	}
-	return []plan{whole}
-}
-
-// planBranches makes a plan for each branch, or returns nil where one has no
-// bounds. What matches several branches is found by the first of them only.
-func planBranches(branches []Filter, others []*Filter, has func([]column) bool) []plan {
-	var plans []plan
-	for i, branch := range branches {
-		f := Filter{op: '&', subs: []Filter{branch}}
-		for _, c := range others {
-			f.subs = append(f.subs, *c)
-		}
-		p := makePlan(Query{Filter: f, order: []column{{field: idField}}}, has)
-		if !p.bounded {
-			return nil
-		}
-		for _, earlier := range branches[:i] {
-			p.residual.subs = append(p.residual.subs, negate(earlier))
-		}
-		p.filtered, p.ordered = len(p.residual.subs) > 0, false
-		plans = append(plans, p)
-	}
-	return plans
-}
-
 // makePlan looks for the index that leaves the least to do. has tells whether
 // an index exists already.
 //
@@ -117,7 +71,7 @@ func makePlan(q Query, has func([]column) bool) plan {
 	bound := map[string]bool{} // by the plan's spans
 	for _, b := range all {
 		if b.field.name == idField.name && b.exact() {
-			p.columns, p.spans, p.ordered, p.bounded = []column{{field: idField}}, b.spans, true, true
+			p.columns, p.spans, p.ordered = []column{{field: idField}}, b.spans, true
 			p.leave(conditions, map[string]bool{idField.name: true})
 			return p
 		}
@@ -153,8 +107,7 @@ func makePlan(q Query, has func([]column) bool) plan {
 	}
 	p.leave(conditions, bound)
 
-	p.bounded = len(bound) > 0
-	if !p.bounded && p.filtered && !has(p.columns) {
+	if len(bound) == 0 && p.filtered && !has(p.columns) {
 		// The order alone is not worth an index where every record is tested anyway.
 		p.columns, p.ordered = []column{{field: idField}}, len(order) == 1 && !order[0].descending
 	}

@@ -2,8 +2,6 @@ package query
 
 import (
 	"context"
-	"slices"
-	"strings"
 	"time"
 )
 
@@ -13,33 +11,31 @@ const snapshotFrom = 2000
 
 // An access is a plan and what it is carried out on.
 type access struct {
-	*plan
+	plan
 	index *index
 	tree  *tree
 	parts []keyRange
+	total int // rows that they have
 }
 
-// measure finds the plan's spans in the tree, and returns how many rows they have.
-func (p *access) measure() (total int) {
-	p.parts = make([]keyRange, len(p.spans))
+// measure finds the plan's spans in the tree.
+func (p *access) measure() {
+	p.parts, p.total = make([]keyRange, len(p.spans)), 0
 	for i, s := range p.spans {
 		p.parts[i] = rangeOf(p.tree, s)
-		total += p.parts[i].n
+		p.total += p.parts[i].n
 	}
-	return total
 }
 
 // Run answers a query from the view.
 func (v *View) Run(ctx context.Context, q Query) (Result, error) {
-	has := func(c []column) bool { return v.find(c) != nil }
 	built := false
 	for attempt := 0; ; attempt++ {
 		v.mu.RLock()
-		plans := makePlans(q, has)
-		i := slices.IndexFunc(plans, func(p plan) bool { return v.find(p.columns) == nil })
-		if i >= 0 {
+		p := makePlan(q, func(c []column) bool { return v.find(c) != nil })
+		if v.find(p.columns) == nil {
 			v.mu.RUnlock()
-			x, made, err := v.index(ctx, plans[i].columns)
+			x, made, err := v.index(ctx, p.columns)
 			if err != nil {
 				return Result{}, err
 			}
@@ -49,33 +45,28 @@ func (v *View) Run(ctx context.Context, q Query) (Result, error) {
 				continue
 			}
 			v.mu.RLock()
-			plans = []plan{v.scan(q)}
+			p = v.scan(q)
 		}
-		accesses, total := v.accesses(plans)
-		if len(accesses) > 1 && total > v.primary.tree.Len() {
-			plans = []plan{v.scan(q)}
-			accesses, total = v.accesses(plans)
-		}
-		if total <= snapshotFrom || !q.AllIDs && !slices.ContainsFunc(plans, func(p plan) bool { return p.filtered || !p.ordered }) {
-			out := v.collect(q, accesses, built, v.primary.tree.Len())
+		x := v.find(p.columns)
+		x.used.Store(time.Now().UnixNano())
+		a := access{plan: p, index: x, tree: x.tree}
+		a.measure()
+		if a.total <= snapshotFrom || p.ordered && !p.filtered && !q.AllIDs {
+			out := v.collect(q, a, built, v.primary.tree.Len())
 			v.mu.RUnlock()
 			return out, nil
 		}
 		v.mu.RUnlock()
 		v.mu.Lock()
-		if slices.ContainsFunc(accesses, func(p access) bool { return v.find(p.columns) != p.index }) {
+		if v.find(p.columns) != x {
 			v.mu.Unlock()
 			continue
 		}
-		for i := range accesses {
-			accesses[i].tree = accesses[i].tree.IsoCopy()
-		}
+		a.tree = x.tree.IsoCopy()
 		records := v.primary.tree.Len()
 		v.mu.Unlock()
-		for i := range accesses {
-			accesses[i].measure() // what was written in between is in the snapshot too
-		}
-		return v.collect(q, accesses, built, records), nil
+		a.measure() // what was written in between is in the snapshot too
+		return v.collect(q, a, built, records), nil
 	}
 }
 
@@ -85,42 +76,15 @@ func (v *View) scan(q Query) plan {
 		ordered: len(q.order) == 1 && !q.order[0].descending}
 }
 
-// accesses returns those of the plans, and how many rows they have.
-func (v *View) accesses(plans []plan) (accesses []access, total int) {
-	accesses = make([]access, len(plans))
-	for i := range plans {
-		x := v.find(plans[i].columns)
-		x.used.Store(time.Now().UnixNano())
-		accesses[i] = access{plan: &plans[i], index: x, tree: x.tree}
-		total += accesses[i].measure()
+func (v *View) collect(q Query, p access, built bool, records int) Result {
+	c := collector{query: q, plan: &p.plan}
+	for _, s := range p.parts {
+		c.collect(p.tree, s)
 	}
-	return accesses, total
-}
-
-func (v *View) collect(q Query, accesses []access, built bool, records int) Result {
-	e := Explain{Plan: "index", Built: built, Records: records}
-	c := collector{query: q}
-	var names []string
-	for _, p := range accesses {
-		c.plan = p.plan
-		rows := 0
-		for _, s := range p.parts {
-			c.collect(p.tree, s)
-			rows += s.n
-		}
-		if p.index == v.primary && rows == records {
-			e.Plan = "scan"
-		}
-		if !slices.Contains(names, p.index.name) {
-			names = append(names, p.index.name)
-		}
-		e.Ranges += len(p.spans)
-		e.Filtered = e.Filtered || p.filtered
-		e.Sorted = e.Sorted || !p.ordered
+	e := Explain{Plan: "index", Index: p.index.name, Built: built, Ranges: len(p.spans), Filtered: p.filtered, Sorted: !p.ordered,
+		Examined: c.examined, Records: records}
+	if p.index == v.primary && p.total == records {
+		e.Plan, e.Index, e.Ranges = "scan", "", 0
 	}
-	if e.Index = strings.Join(names, " or "); e.Plan == "scan" {
-		e.Index, e.Ranges = "", 0
-	}
-	e.Examined = c.examined
 	return Result{Rows: c.rows(), IDs: c.ids, Count: c.count, Explain: e}
 }
