@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -55,18 +57,38 @@ func dbExport(ctx context.Context, c *cli.Context, store *kvstore.Store, args []
 	return nil
 }
 
-// byteOrderMark is what some editors write in front of UTF-8.
-const byteOrderMark = "\ufeff"
+// seekable returns r, or where it cannot be read twice a temporary file with what it
+// has. The caller calls discard afterwards.
+func seekable(r io.Reader) (in io.ReadSeeker, discard func(), err error) {
+	if in, ok := r.(io.ReadSeeker); ok {
+		if _, err := in.Seek(0, io.SeekCurrent); err == nil {
+			return in, func() {}, nil
+		}
+	}
+	f, err := os.CreateTemp("", "rosey-import-")
+	if err != nil {
+		return nil, nil, err
+	}
+	discard = func() { _, _ = f.Close(), os.Remove(f.Name()) }
+	if _, err = io.Copy(f, r); err == nil {
+		_, err = f.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		discard()
+	}
+	return f, discard, err
+}
 
 func dbImport(ctx context.Context, c *cli.Context, store *kvstore.Store, args []string) error {
 	if isTerminal(c.App.Reader) {
 		return usagef("give the records on stdin: rosey db import %s < %s.jsonl", args[0], args[0])
 	}
 	show, done := progressLine(c.App.ErrWriter, "imported")
-	records := bufio.NewReaderSize(c.App.Reader, 1<<16)
-	if start, _ := records.Peek(len(byteOrderMark)); string(start) == byteOrderMark {
-		_, _ = records.Discard(len(start)) // is in the buffer
+	records, discard, err := seekable(c.App.Reader)
+	if err != nil {
+		return err
 	}
+	defer discard()
 	n, err := store.Import(ctx, args[0], records, func(n int) { show(n, 0) })
 	done()
 	if err != nil {

@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -23,50 +25,48 @@ const (
 )
 
 // Import writes records from JSON lines, as Export makes them, over those that
-// are there: each with the id that it has, or the next number without one. A record
-// whose number a later line has as its id moves to another number. After
-// each chunk it calls progress, which may be nil, with the number of records so
-// far. An error names the line; what came before it is written.
-func (s *Store) Import(ctx context.Context, collection string, r io.Reader, progress func(done int)) (int, error) {
-	if progress == nil {
-		progress = func(int) {}
+// are there: each with the id that it has, or without one under a number that no line
+// has. It reads r twice: nothing is written unless every line is a record. An error
+// names the line; what came before it is written. After each chunk Import calls
+// progress, which may be nil, with the number of records so far.
+func (s *Store) Import(ctx context.Context, collection string, r io.ReadSeeker, progress func(done int)) (done int, err error) {
+	start, err := r.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return 0, fmt.Errorf("read the records: %w", err)
 	}
-	lines := bufio.NewScanner(r)
-	lines.Buffer(make([]byte, 0, 64<<10), maxLine)
-	done, number := 0, 0
-	given := map[event.ID]bool{}
-	for more := true; more; {
-		var chunk []line
-		var bad error
-		for len(chunk) < importChunk {
-			if more = lines.Scan(); !more {
-				break
-			}
-			number++
-			if text := bytes.TrimSpace(lines.Bytes()); len(text) > 0 {
-				l := line{number: number}
-				if l.id, l.data, bad = importable(collection, text); bad != nil {
-					bad = fmt.Errorf("line %d: %w", number, bad)
-					more = false
-					break
-				}
-				chunk = append(chunk, l)
-			}
-		}
-		n, err := s.importChunk(ctx, collection, chunk, given)
-		done += n
-		if err == nil && bad == nil && lines.Err() != nil {
-			bad = fmt.Errorf("line %d: %w", number+1, lines.Err())
-		}
-		if err == nil {
-			err = bad
-		}
+	var highest int64
+	for l, err := range lines(collection, r) {
 		if err != nil {
-			return done, err
+			return 0, err
 		}
-		progress(done)
+		n, _ := l.id.Int()
+		highest = max(highest, n)
 	}
-	return done, nil
+	if err := s.Reserve(ctx, collection, highest); err != nil {
+		return 0, err
+	}
+	if _, err := r.Seek(start, io.SeekStart); err != nil {
+		return 0, fmt.Errorf("read the records again: %w", err)
+	}
+	var chunk []line
+	flush := func() error {
+		n, err := s.importChunk(ctx, collection, chunk)
+		if done, chunk = done+n, chunk[:0]; err == nil && progress != nil {
+			progress(done)
+		}
+		return err
+	}
+	for l, err := range lines(collection, r) {
+		if err != nil {
+			return done, errors.Join(flush(), err)
+		}
+		if chunk = append(chunk, l); len(chunk) == importChunk {
+			if err := flush(); err != nil {
+				return done, err
+			}
+		}
+	}
+	return done, flush()
 }
 
 type line struct {
@@ -75,65 +75,66 @@ type line struct {
 	data   jsondoc.Value
 }
 
-func importable(collection string, text []byte) (event.ID, jsondoc.Value, error) {
-	invalid := func(err error) error {
-		return event.Errorf(event.InvalidInput, "the record %w", err).With("collection", collection)
-	}
-	data, err := jsondoc.ParseObject(text)
-	if err != nil {
-		return "", jsondoc.Value{}, invalid(err)
-	}
-	var id event.ID
-	if n := data.Member("id"); n != nil {
-		if err := id.UnmarshalJSON([]byte(n.String())); err != nil {
-			return "", jsondoc.Value{}, invalid(fmt.Errorf("has an id that %w", err))
+// byteOrderMark is what some editors write in front of UTF-8.
+const byteOrderMark = "\ufeff"
+
+// lines yields the records of JSON lines, until one is none.
+func lines(collection string, r io.Reader) iter.Seq2[line, error] {
+	return func(yield func(line, error) bool) {
+		in := bufio.NewScanner(r)
+		in.Buffer(make([]byte, 0, 64<<10), maxLine)
+		number := 1
+		for ; in.Scan(); number++ {
+			text := bytes.TrimSpace(bytes.TrimPrefix(in.Bytes(), []byte(byteOrderMark)))
+			if len(text) == 0 {
+				continue
+			}
+			id, data, err := importable(collection, text)
+			if err != nil {
+				err = fmt.Errorf("line %d: %w", number, err)
+			}
+			if !yield(line{number, id, data}, err) || err != nil {
+				return
+			}
 		}
+		if in.Err() != nil {
+			yield(line{}, fmt.Errorf("line %d: %w", number, in.Err()))
+		}
+	}
+}
+
+func importable(collection string, text []byte) (id event.ID, data jsondoc.Value, err error) {
+	if data, err = jsondoc.ParseObject(text); err == nil {
+		if n := data.Member("id"); n != nil {
+			if err = id.UnmarshalJSON([]byte(n.String())); err != nil {
+				err = fmt.Errorf("has an id that %w", err)
+			}
+		}
+	}
+	if err != nil {
+		return "", data, event.Errorf(event.InvalidInput, "the record %w", err).With("collection", collection)
 	}
 	return id, data, checkID(collection, id)
 }
 
 // importChunk writes lines, those that have an id without waiting for each other. It
-// repeats only writes that had no responder. Given has the numbers that the import gave
-// to lines without an id.
-func (s *Store) importChunk(ctx context.Context, collection string, chunk []line, given map[event.ID]bool) (done int, err error) {
-	var highest int64
-	for _, l := range chunk {
-		if n, ok := l.id.Int(); ok {
-			highest = max(highest, n)
-		}
-	}
-	var b *bucket
-	err = s.with(ctx, "import", collection, true, func(opened *bucket) error {
-		b = opened
-		return b.counter.raise(ctx, b, highest)
-	})
-	if err != nil {
-		return 0, err
-	}
-	for _, l := range chunk {
-		if given[l.id] {
-			if err := s.moveGiven(ctx, collection, l.id, given); err != nil {
-				return 0, fmt.Errorf("line %d: %w", l.number, err)
-			}
-		}
-	}
+// repeats only writes that had no responder.
+func (s *Store) importChunk(ctx context.Context, collection string, chunk []line) (done int, err error) {
 	sent := make([]jetstream.PubAckFuture, len(chunk))
 	failures := make([]error, len(chunk))
 	for i, l := range chunk {
-		if l.id == "" {
-			failures[i] = s.with(ctx, "import", collection, true, func(b *bucket) error {
-				w, err := b.insert(ctx, &l.data)
-				given[w.ID] = err == nil
-				return err
-			})
-		} else {
-			sent[i], failures[i] = b.send(ctx, l.id, l.data.Document(l.id))
-		}
+		failures[i] = s.with(ctx, "import", collection, true, func(b *bucket) (err error) {
+			if l.id == "" {
+				_, err = b.insert(ctx, &l.data)
+			} else {
+				sent[i], err = b.send(ctx, l.id, l.data.Document(l.id))
+			}
+			return err
+		})
 		if failures[i] != nil {
 			break
 		}
 	}
-
 	written := map[event.ID]int{} // the last line of a record that is
 	for i, ack := range sent {
 		if ack == nil {
@@ -157,29 +158,6 @@ func (s *Store) importChunk(ctx context.Context, collection string, chunk []line
 		}
 	}
 	return len(chunk), nil
-}
-
-// moveGiven gives a record that the import gave a number the next one instead.
-func (s *Store) moveGiven(ctx context.Context, collection string, id event.ID, given map[event.ID]bool) error {
-	return s.with(ctx, "import", collection, true, func(b *bucket) error {
-		e, err := b.last(ctx, b.subject(id))
-		if err != nil {
-			return err
-		}
-		if e.live() != 0 {
-			record, err := jsondoc.ParseObject(e.data)
-			if err != nil {
-				return corrupt(collection, id, err)
-			}
-			w, err := b.insert(ctx, &record)
-			if err != nil {
-				return err
-			}
-			given[w.ID] = true
-		}
-		delete(given, id)
-		return nil
-	})
 }
 
 // send writes a record without waiting for the answer. It does not repeat a write

@@ -1,6 +1,8 @@
 package kvstore
 
 import (
+	"fmt"
+	"net/url"
 	"strings"
 	"unicode/utf8"
 
@@ -22,67 +24,49 @@ const (
 // protocol line three times over.
 const maxIDLength = 256
 
-const hexDigits = "0123456789ABCDEF"
-
 func plainByte(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '-'
+}
+
+// isPlain reports whether an ID is its own key.
+func isPlain(id string) bool {
+	for i := range len(id) {
+		if !plainByte(id[i]) {
+			return false
+		}
+	}
+	return true
 }
 
 // encodeKey is the key of a record: its ID with every byte outside
 // [A-Za-z0-9_-] written as =XX.
 func encodeKey(id event.ID) string {
-	plain := true
-	for i := range len(id) {
-		plain = plain && plainByte(id[i])
-	}
-	if plain {
+	if isPlain(string(id)) {
 		return string(id)
 	}
-	var b strings.Builder
-	for i := range len(id) {
-		if c := id[i]; plainByte(c) {
-			b.WriteByte(c)
+	var key []byte
+	for _, c := range []byte(id) {
+		if plainByte(c) {
+			key = append(key, c)
 		} else {
-			b.WriteByte('=')
-			b.WriteByte(hexDigits[c>>4])
-			b.WriteByte(hexDigits[c&15])
+			key = fmt.Appendf(key, "=%02X", c)
 		}
 	}
-	return b.String()
+	return string(key)
 }
 
 // decodeKey is the ID of a record's key; ok is false for any key that encodeKey
 // does not produce.
 func decodeKey(key string) (id event.ID, ok bool) {
-	if strings.IndexByte(key, '=') < 0 {
-		for i := range len(key) {
-			if !plainByte(key[i]) {
-				return "", false
-			}
-		}
+	if isPlain(key) {
 		return event.ID(key), key != ""
 	}
-	b := make([]byte, 0, len(key))
-	for i := 0; i < len(key); i++ {
-		c := key[i]
-		if c == '=' {
-			if i+2 >= len(key) {
-				return "", false
-			}
-			hi, lo := strings.IndexByte(hexDigits, key[i+1]), strings.IndexByte(hexDigits, key[i+2])
-			if hi < 0 || lo < 0 || plainByte(byte(hi<<4|lo)) {
-				return "", false
-			}
-			b = append(b, byte(hi<<4|lo))
-			i += 2
-			continue
-		}
-		if !plainByte(c) {
-			return "", false
-		}
-		b = append(b, c)
+	text, err := url.PathUnescape(strings.ReplaceAll(key, "=", "%"))
+	id = event.ID(text)
+	if err != nil || !utf8.ValidString(text) || encodeKey(id) != key {
+		return "", false
 	}
-	return event.ID(b), utf8.Valid(b)
+	return id, true
 }
 
 // checkCollection returns an INVALID_INPUT error unless name can be a
