@@ -3,6 +3,7 @@ package kvstore
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -31,14 +32,14 @@ func TestViewsShareTheMemoryLimit(t *testing.T) {
 			if cached(s, name(0)) == 0 || cached(s, name(c)) == 0 {
 				t.Errorf("round %d: %s and %s have %d and %d bytes", round, name(0), name(c), cached(s, name(0)), cached(s, name(c)))
 			}
-			if s.memory.total > limit || len(s.memory.views) > 2 {
-				t.Errorf("round %d: %d views take %d bytes", round, len(s.memory.views), s.memory.total)
+			if s.memory.total > limit || len(s.memory.shares) > 2 {
+				t.Errorf("round %d: %d views take %d bytes", round, len(s.memory.shares), s.memory.total)
 			}
 		}
 	}
 	s.Close()
-	if s.memory.total != 0 || len(s.memory.views) != 0 {
-		t.Errorf("a closed store has %d views of %d bytes", len(s.memory.views), s.memory.total)
+	if s.memory.total != 0 || len(s.memory.shares) != 0 {
+		t.Errorf("a closed store has %d views of %d bytes", len(s.memory.shares), s.memory.total)
 	}
 }
 
@@ -54,11 +55,11 @@ func queryAll(t *testing.T, s *Store, collection string, records int) {
 
 // cached returns how many bytes of the budget the collection's view takes.
 func cached(s *Store, collection string) int64 {
-	v, _ := s.buckets[collection].views.existing()
+	of, _ := s.buckets[collection].views.existing()
 	s.memory.mu.Lock()
 	defer s.memory.mu.Unlock()
-	if share, ok := s.memory.views[v]; ok {
-		return share.bytes
+	if slices.Contains(s.memory.shares, of) {
+		return of.bytes
 	}
 	return 0
 }

@@ -42,8 +42,8 @@ func (s *Store) Collections(ctx context.Context) ([]Collection, error) {
 // count returns the number of a collection's records, 0 for one that does not exist.
 func (s *Store) count(ctx context.Context, collection string) (n int, err error) {
 	err = s.with(ctx, "count", collection, false, func(b *bucket) error {
-		if v, f := b.views.existing(); v != nil && f.catchUp(ctx) == nil {
-			n = v.Len()
+		if s, f := b.views.existing(); s != nil && f.catchUp(ctx) == nil {
+			n = s.view.Len()
 			return nil
 		}
 		revisions, err := b.revisions(ctx)

@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/rosey-bot/rosey/event"
-	"github.com/rosey-bot/rosey/kvstore/query"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
@@ -74,7 +73,7 @@ func TestStoppedViewIsNotWaitedFor(t *testing.T) {
 	}
 }
 
-func view(b *bucket) *query.View {
-	v, _ := b.views.existing()
-	return v
+func view(b *bucket) *share {
+	s, _ := b.views.existing()
+	return s
 }

@@ -10,7 +10,6 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/event"
-	"github.com/rosey-bot/rosey/kvstore/query"
 )
 
 // A Store reads and writes collections. It is what the database service, and
@@ -33,7 +32,7 @@ func NewStore(js jetstream.JetStream, opts ...Option) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Store{js: js, settings: s, buckets: map[string]*bucket{}, memory: memoryBudget{limit: s.memoryLimit, views: map[*query.View]*share{}}}, nil
+	return &Store{js: js, settings: s, buckets: map[string]*bucket{}, memory: memoryBudget{limit: s.memoryLimit}}, nil
 }
 
 // Logger returns the logger that the store's warnings go to.

@@ -3,6 +3,7 @@ package kvstore
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 
 	"github.com/rosey-bot/rosey/kvstore/query"
@@ -20,7 +21,7 @@ type viewCache struct {
 	bucket *bucket
 
 	mu       sync.Mutex
-	view     *query.View
+	share    *share // of the view; nil with follower
 	follower *follower
 	closed   bool // a view made from now on would never be stopped
 	tooLarge bool
@@ -38,9 +39,9 @@ func (c *viewCache) close() {
 func (c *viewCache) stop() {
 	if c.follower != nil {
 		c.follower.stop(errLost)
-		c.bucket.store.memory.remove(c.view)
+		c.bucket.store.memory.remove(c.share)
 	}
-	c.view, c.follower = nil, nil
+	c.share, c.follower = nil, nil
 }
 
 // current returns the view once every entry is in it that was stored before the call.
@@ -48,13 +49,13 @@ func (c *viewCache) stop() {
 // once the cache is closed.
 func (c *viewCache) current(ctx context.Context) (*query.View, error) {
 	for range 3 {
-		v, f, err := c.follow(ctx)
+		s, f, err := c.follow(ctx)
 		if err != nil {
 			return nil, err
 		}
 		if err = f.catchUp(ctx); err == nil {
-			c.bucket.store.memory.use(v)
-			return v, nil
+			c.bucket.store.memory.use(s)
+			return s.view, nil
 		}
 		if errors.Is(err, errEvicted) {
 			return nil, errTooLarge // until the next query, which others may not push out
@@ -73,13 +74,13 @@ func (c *viewCache) current(ctx context.Context) (*query.View, error) {
 }
 
 // existing returns the view and its follower, if there is one.
-func (c *viewCache) existing() (*query.View, *follower) {
+func (c *viewCache) existing() (*share, *follower) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.view, c.follower
+	return c.share, c.follower
 }
 
-func (c *viewCache) follow(ctx context.Context) (*query.View, *follower, error) {
+func (c *viewCache) follow(ctx context.Context) (*share, *follower, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
@@ -87,27 +88,29 @@ func (c *viewCache) follow(ctx context.Context) (*query.View, *follower, error) 
 		return nil, nil, errForgotten
 	case c.tooLarge:
 		return nil, nil, errTooLarge
-	case c.view != nil:
-		return c.view, c.follower, nil
+	case c.share != nil:
+		return c.share, c.follower, nil
 	}
-	v := query.NewView(c.bucket.store.memoryLimit)
+	memory := &c.bucket.store.memory
+	s := &share{view: query.NewView(memory.limit)}
 	f, err := c.bucket.follow(ctx, false, func(e entry) error {
 		var r *query.Row
 		if !e.deleted() {
 			r = c.bucket.row(e)
 		}
-		if !v.Apply(e.id, r) {
+		if !s.view.Apply(e.id, r) {
 			return errTooLarge
 		}
-		c.bucket.store.memory.resize(v)
+		memory.resize(s)
 		return nil
 	})
 	if err != nil {
 		return nil, nil, err
 	}
-	c.bucket.store.memory.add(v, func() { c.evict(f) })
-	c.view, c.follower = v, f
-	return v, f, nil
+	s.evict = func() { c.evict(f) }
+	memory.add(s)
+	c.share, c.follower = s, f
+	return s, f, nil
 }
 
 // evict ends the view that f feeds.
@@ -115,7 +118,7 @@ func (c *viewCache) evict(f *follower) {
 	f.stop(errEvicted)
 	c.mu.Lock()
 	if c.follower == f {
-		c.view, c.follower = nil, nil
+		c.share, c.follower = nil, nil
 	}
 	c.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), RequestTimeout)
@@ -149,81 +152,68 @@ func (b *bucket) row(e entry) *query.Row {
 }
 
 // A memoryBudget bounds what all views of a Store take together. Where that is too
-// much it evicts those that were least recently used.
+// much it evicts those that were queried longest ago.
 type memoryBudget struct {
 	limit int64
 
-	mu    sync.Mutex
-	views map[*query.View]*share
-	total int64
-	uses  int64 // counts the calls of use
+	mu     sync.Mutex
+	shares []*share // in the order of their last use
+	total  int64    // bytes
 }
 
 // A share is what one view takes of the budget.
 type share struct {
+	view  *query.View
 	bytes int64
-	used  int64 // the memoryBudget's uses at the last one
-	evict func()
+	evict func() // called in a goroutine once others need the memory
 }
 
-// add begins to count a view. If others need its memory it is no longer counted, and
-// evict is called in a goroutine.
-func (m *memoryBudget) add(v *query.View, evict func()) {
+func (m *memoryBudget) add(s *share) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.uses++
-	m.views[v] = &share{used: m.uses, evict: evict}
+	m.shares = append(m.shares, s)
 }
 
 // use notes that a query uses the view.
-func (m *memoryBudget) use(v *query.View) {
+func (m *memoryBudget) use(s *share) {
 	m.mu.Lock()
-	if s, ok := m.views[v]; ok {
-		m.uses++
-		s.used = m.uses
+	if i := slices.Index(m.shares, s); i >= 0 {
+		m.shares = append(slices.Delete(m.shares, i, i+1), s)
 	}
 	m.mu.Unlock()
-	m.resize(v)
+	m.resize(s)
 }
 
 // resize counts what the view takes now, and evicts others to make room for it.
-func (m *memoryBudget) resize(v *query.View) {
-	bytes := v.Size()
+func (m *memoryBudget) resize(s *share) {
+	bytes := s.view.Size()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	s, ok := m.views[v]
-	if !ok {
+	if !slices.Contains(m.shares, s) {
 		return
 	}
 	m.total += bytes - s.bytes
 	s.bytes = bytes
-	for m.total > m.limit && len(m.views) > 1 {
-		oldest := m.oldest(v)
-		go m.views[oldest].evict()
-		m.drop(oldest)
-	}
-}
-
-// oldest returns the view other than v that was least recently used.
-func (m *memoryBudget) oldest(v *query.View) (oldest *query.View) {
-	for other, s := range m.views {
-		if other != v && (oldest == nil || s.used < m.views[oldest].used) {
-			oldest = other
+	for m.total > m.limit && len(m.shares) > 1 {
+		oldest := m.shares[0]
+		if oldest == s {
+			oldest = m.shares[1]
 		}
+		m.drop(oldest)
+		go oldest.evict()
 	}
-	return oldest
 }
 
 // remove ends the counting of a view.
-func (m *memoryBudget) remove(v *query.View) {
+func (m *memoryBudget) remove(s *share) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.drop(v)
+	m.drop(s)
 }
 
-func (m *memoryBudget) drop(v *query.View) {
-	if s, ok := m.views[v]; ok {
+func (m *memoryBudget) drop(s *share) {
+	if i := slices.Index(m.shares, s); i >= 0 {
+		m.shares = slices.Delete(m.shares, i, i+1)
 		m.total -= s.bytes
-		delete(m.views, v)
 	}
 }
