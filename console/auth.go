@@ -232,6 +232,16 @@ func (g *authenticator) operator(next http.Handler) http.Handler {
 	})
 }
 
+// rights are what a part of a page needs to offer changes.
+type rights struct {
+	Operator bool
+	CSRF     string
+}
+
+func (g *authenticator) rights(r *http.Request) rights {
+	return rights{visitorOf(r).role == Operator, g.token(r)}
+}
+
 // token is what a form must send back to show that it is from a page of ours.
 func (g *authenticator) token(r *http.Request) string {
 	m := hmac.New(sha256.New, g.key)

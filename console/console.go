@@ -173,12 +173,11 @@ func (c *Console) channel(r *http.Request) Channel {
 // handler is every address of the console.
 func (c *Console) handler() http.Handler {
 	pages := http.NewServeMux()
-	get := func(pattern string, h func(http.ResponseWriter, *http.Request) error) {
-		pages.Handle("GET "+pattern, c.handle(h))
+	get := func(pattern string, h handler) { pages.Handle("GET "+pattern, c.handle(h.within(readTimeout))) }
+	post := func(pattern string, h handler) {
+		pages.Handle("POST "+pattern, c.auth.operator(c.handle(h.within(readTimeout))))
 	}
-	post := func(pattern string, h func(http.ResponseWriter, *http.Request) error) {
-		pages.Handle("POST "+pattern, c.auth.operator(c.handle(h)))
-	}
+	events := func(path string, h handler) { pages.Handle("GET "+path+"/events", c.handle(h)) }
 	// A listing is a page with a part that is kept up to date, made of one body.
 	listing := func(path, name, title, list string, body func(*http.Request) (any, error)) {
 		get(path, func(w http.ResponseWriter, r *http.Request) error {
@@ -188,16 +187,10 @@ func (c *Console) handler() http.Handler {
 			}
 			return c.show(w, r, name, title, b)
 		})
-		get(path+"/events", c.poll(func(r *http.Request) (string, error) {
-			b, err := body(r)
-			if err != nil {
-				return "", err
-			}
-			return renderPart(list, b)
-		}))
+		events(path, c.poll(list, body))
 	}
 	get("/{$}", c.live)
-	get("/events", c.liveEvents)
+	events("", c.liveEvents)
 	post("/say", c.sendChat)
 	get("/history", c.history)
 	get("/history/rows", c.historyRows)

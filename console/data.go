@@ -2,7 +2,6 @@ package console
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -20,9 +19,7 @@ import (
 const recordsShown = 50
 
 func (c *Console) data(w http.ResponseWriter, r *http.Request) error {
-	ctx, cancel := context.WithTimeout(r.Context(), readTimeout)
-	defer cancel()
-	list, err := c.Store.Collections(ctx)
+	list, err := c.Store.Collections(r.Context())
 	if err != nil {
 		return err
 	}
@@ -49,8 +46,6 @@ type recordRow struct {
 }
 
 func (c *Console) records(w http.ResponseWriter, r *http.Request) error {
-	ctx, cancel := context.WithTimeout(r.Context(), readTimeout)
-	defer cancel()
 	v := r.URL.Query()
 	body := recordsBody{Collection: r.PathValue("collection"), Filter: strings.TrimSpace(v.Get("filter")), Order: strings.TrimSpace(v.Get("order"))}
 	body.Offset, _ = strconv.Atoi(v.Get("offset"))
@@ -64,7 +59,7 @@ func (c *Console) records(w http.ResponseWriter, r *http.Request) error {
 		}
 		q.Filter = json.RawMessage(body.Filter)
 	}
-	result, err := c.Store.Query(ctx, q)
+	result, err := c.Store.Query(r.Context(), q)
 	if event.CodeOf(err) == event.InvalidInput {
 		body.Failed = terminal.Escape(err.Error())
 		return c.showStatus(w, r, http.StatusBadRequest, "records", terminal.Escape(body.Collection), body)
@@ -104,10 +99,8 @@ type revisionRow struct {
 }
 
 func (c *Console) record(w http.ResponseWriter, r *http.Request) error {
-	ctx, cancel := context.WithTimeout(r.Context(), readTimeout)
-	defer cancel()
 	body := recordBody{Collection: r.PathValue("collection"), ID: r.PathValue("id"), Kept: kvstore.DefaultHistory}
-	revisions, err := c.Store.History(ctx, body.Collection, event.ID(body.ID))
+	revisions, err := c.Store.History(r.Context(), body.Collection, event.ID(body.ID))
 	if err != nil {
 		return err
 	}

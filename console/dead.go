@@ -1,7 +1,6 @@
 package console
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"slices"
@@ -12,21 +11,18 @@ import (
 
 // deadBody is what the page of dead letters shows.
 type deadBody struct {
-	Letters  []deadletters.Letter // latest first
-	All      bool                 // also those that were retried or dropped
-	Open     int
-	Operator bool
-	CSRF     string
+	Letters []deadletters.Letter // latest first
+	All     bool                 // also those that were retried or dropped
+	Open    int
+	rights
 }
 
 func (c *Console) deadBody(r *http.Request) (any, error) {
-	ctx, cancel := context.WithTimeout(r.Context(), readTimeout)
-	defer cancel()
-	letters, err := deadletters.List(ctx, c.js)
+	letters, err := deadletters.List(r.Context(), c.js)
 	if err != nil {
 		return nil, err
 	}
-	body := deadBody{All: r.URL.Query().Get("all") != "", Operator: visitorOf(r).role == Operator, CSRF: c.auth.token(r)}
+	body := deadBody{All: r.URL.Query().Get("all") != "", rights: c.auth.rights(r)}
 	for _, l := range slices.Backward(letters) {
 		if l.State == deadletters.Open {
 			body.Open++
@@ -43,8 +39,7 @@ type letterBody struct {
 	deadletters.Letter
 	Original event.Ref
 	Payload  string // "" when its stream no longer has it
-	Operator bool
-	CSRF     string
+	rights
 }
 
 func (c *Console) deadLetter(w http.ResponseWriter, r *http.Request) error {
@@ -52,16 +47,11 @@ func (c *Console) deadLetter(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return event.Errorf(event.InvalidInput, "%w", err)
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), readTimeout)
-	defer cancel()
-	letter, original, err := deadletters.Find(ctx, c.js, ref)
+	letter, original, err := deadletters.Find(r.Context(), c.js, ref)
 	if err != nil {
 		return err
 	}
-	body := letterBody{
-		Letter: letter, Original: event.Ref{Stream: letter.Stream, Seq: uint64(letter.Seq)},
-		Operator: visitorOf(r).role == Operator, CSRF: c.auth.token(r),
-	}
+	body := letterBody{Letter: letter, Original: event.Ref{Stream: letter.Stream, Seq: uint64(letter.Seq)}, rights: c.auth.rights(r)}
 	if original != nil {
 		body.Payload = pretty(original)
 	}
@@ -73,16 +63,14 @@ func (c *Console) resolveDeadLetter(w http.ResponseWriter, r *http.Request) erro
 	if err != nil {
 		return event.Errorf(event.InvalidInput, "%w", err)
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), readTimeout)
-	defer cancel()
 	said := ""
 	switch r.PathValue("action") {
 	case "retry":
 		var again event.Ref
-		again, err = deadletters.Retry(ctx, c.Bus, ref)
+		again, err = deadletters.Retry(r.Context(), c.Bus, ref)
 		said = fmt.Sprintf("%s is retried as %s", ref, again)
 	case "drop":
-		err = deadletters.Drop(ctx, c.Bus, ref)
+		err = deadletters.Drop(r.Context(), c.Bus, ref)
 		said = fmt.Sprintf("%s is dropped", ref)
 	default:
 		return errNotFound

@@ -97,8 +97,6 @@ type historyBody struct {
 }
 
 func (c *Console) history(w http.ResponseWriter, r *http.Request) error {
-	ctx, cancel := context.WithTimeout(r.Context(), readTimeout)
-	defer cancel()
 	body := historyBody{Search: c.searchOf(r)}
 	p := audit.Position{Limit: firstLines, Scan: historyScan}
 	if body.Search.At != "" {
@@ -106,14 +104,14 @@ func (c *Console) history(w http.ResponseWriter, r *http.Request) error {
 		if body.At, err = replay.ParseTime(body.Search.At, time.Now()); err != nil {
 			return err
 		}
-		if p.After, err = replay.SequenceAt(ctx, c.js, streams.Cytube, body.At); err != nil {
+		if p.After, err = replay.SequenceAt(r.Context(), c.js, streams.Cytube, body.At); err != nil {
 			return err
 		}
 		p.After--
 		p.Oldest = p.After == 0
 	}
 	var err error
-	if body.Chunk, err = c.chunk(ctx, body.Search, p); err != nil {
+	if body.Chunk, err = c.chunk(r.Context(), body.Search, p); err != nil {
 		return err
 	}
 	return c.show(w, r, "history", "History", body)
@@ -121,8 +119,6 @@ func (c *Console) history(w http.ResponseWriter, r *http.Request) error {
 
 // historyRows is one more chunk, for the page that is open.
 func (c *Console) historyRows(w http.ResponseWriter, r *http.Request) error {
-	ctx, cancel := context.WithTimeout(r.Context(), readTimeout)
-	defer cancel()
 	p := audit.Position{Limit: historyLines, Scan: historyScan}
 	for name, at := range map[string]*uint64{"before": &p.Before, "after": &p.After} {
 		text := r.URL.Query().Get(name)
@@ -134,7 +130,7 @@ func (c *Console) historyRows(w http.ResponseWriter, r *http.Request) error {
 			return event.Errorf(event.InvalidInput, "%s=%q is not a sequence", name, text)
 		}
 	}
-	ch, err := c.chunk(ctx, c.searchOf(r), p)
+	ch, err := c.chunk(r.Context(), c.searchOf(r), p)
 	if err != nil {
 		return err
 	}

@@ -45,14 +45,12 @@ type sidebar struct {
 }
 
 func (c *Console) live(w http.ResponseWriter, r *http.Request) error {
-	ctx, cancel := context.WithTimeout(r.Context(), readTimeout)
-	defer cancel()
 	ch := c.channel(r)
-	p, err := audit.ReadPage(ctx, c.js, audit.Query{Channel: ch.Name}, audit.Position{Limit: liveLines, Scan: liveScan})
+	p, err := audit.ReadPage(r.Context(), c.js, audit.Query{Channel: ch.Name}, audit.Position{Limit: liveLines, Scan: liveScan})
 	if err != nil {
 		return err
 	}
-	playing, err := c.nowPlaying(ctx, ch)
+	playing, err := c.nowPlaying(r.Context(), ch)
 	if err != nil {
 		return err
 	}
@@ -159,9 +157,7 @@ func liveLoop(ctx context.Context, u *eventStream, t *conversations, playing *au
 			if !u.stillSignedIn() {
 				return nil // the page comes back, and is told to sign in
 			}
-			if html, err = renderPart("side", newSidebar(t.channel, playing)); err == nil {
-				err = u.update("side", html)
-			}
+			err = u.update("side", "side", newSidebar(t.channel, playing))
 		}
 		if err != nil {
 			return nil // the browser is gone, or too slow

@@ -2,6 +2,7 @@ package console
 
 import (
 	"bytes"
+	"context"
 	"embed"
 	"encoding/json"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -69,17 +71,18 @@ var templates = sync.OnceValue(parse)
 func parse() map[string]*template.Template {
 	funcs := template.FuncMap{
 		"text": terminal.Escape, "bytes": humanize.IBytes, "ago": humanize.Time, "span": terminal.FormatDuration,
-		"comma":  func(n any) string { return humanize.Comma(toInt(n)) },
+		"comma": func(n any) (string, error) {
+			i, err := strconv.ParseInt(fmt.Sprint(n), 10, 64)
+			return humanize.Comma(i), err
+		},
 		"length": func(seconds int) string { return terminal.FormatDuration(time.Duration(seconds) * time.Second) },
 		"json":   func(raw json.RawMessage) string { return pretty(raw) },
 		"lines":  printableLines,
-		"settle": func(ref event.Ref, csrf string) map[string]any {
-			return map[string]any{"Ref": ref.String(), "CSRF": csrf}
-		},
-		"clock": func(t time.Time) string { return t.Local().Format("15:04:05") },
-		"day":   func(t time.Time) string { return t.Local().Format("2006-01-02") },
-		"when":  func(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") },
-		"stamp": func(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) },
+		"settle": func(ref event.Ref, csrf string) any { return map[string]any{"Ref": ref.String(), "CSRF": csrf} },
+		"clock":  func(t time.Time) string { return t.Local().Format("15:04:05") },
+		"day":    func(t time.Time) string { return t.Local().Format("2006-01-02") },
+		"when":   func(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") },
+		"stamp":  func(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) },
 	}
 	shared := template.Must(template.New("").Funcs(funcs).ParseFS(files, "templates/layout.html", "templates/parts.html"))
 	names, err := fs.Glob(files, "templates/*.html")
@@ -94,18 +97,6 @@ func parse() map[string]*template.Template {
 		}
 	}
 	return all
-}
-
-func toInt(n any) int64 {
-	switch n := n.(type) {
-	case int:
-		return int64(n)
-	case int64:
-		return n
-	case uint64:
-		return int64(n)
-	}
-	return 0
 }
 
 // show renders a page.
@@ -155,9 +146,21 @@ var statuses = map[event.Code]int{
 	event.Timeout: http.StatusGatewayTimeout, event.NATSError: http.StatusServiceUnavailable,
 }
 
-// answering makes a handler of one that can fail. The failure is shown as a page,
-// or as text to a script.
-func (c *Console) handle(h func(http.ResponseWriter, *http.Request) error) http.Handler {
+// handler answers a request, or fails.
+type handler func(http.ResponseWriter, *http.Request) error
+
+// within limits how long the handler may take.
+func (h handler) within(limit time.Duration) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		ctx, cancel := context.WithTimeout(r.Context(), limit)
+		defer cancel()
+		return h(w, r.WithContext(ctx))
+	}
+}
+
+// handle makes an http.Handler of one that can fail. The failure is shown as a page, or
+// as text to a script.
+func (c *Console) handle(h handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		err := h(w, r)
 		if err == nil || r.Context().Err() != nil {

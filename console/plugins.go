@@ -12,17 +12,15 @@ import (
 
 // pluginsBody is what the plugins page shows.
 type pluginsBody struct {
-	Plugins  []host.Status
-	Prefix   string
-	Operator bool
-	CSRF     string
+	Plugins []host.Status
+	Prefix  string
+	rights
 }
 
 func (c *Console) pluginsBody(r *http.Request) (any, error) {
-	ctx, cancel := context.WithTimeout(r.Context(), readTimeout)
-	defer cancel()
+	ctx := r.Context()
 	list, err := host.Statuses(ctx, c.Bus.Conn(), c.js)
-	return pluginsBody{Plugins: list, Prefix: c.Channels[0].Prefix, Operator: visitorOf(r).role == Operator, CSRF: c.auth.token(r)}, err
+	return pluginsBody{Plugins: list, Prefix: c.Channels[0].Prefix, rights: c.auth.rights(r)}, err
 }
 
 // pluginActions are what an operator can do to a plugin, and what is said then.
@@ -45,9 +43,7 @@ func (c *Console) changePlugin(w http.ResponseWriter, r *http.Request) error {
 	if !ok || !event.ValidName(r.PathValue("name")) {
 		return errNotFound
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), readTimeout)
-	defer cancel()
-	said, err := do(ctx, c, r.PathValue("name"))
+	said, err := do(r.Context(), c, r.PathValue("name"))
 	if err != nil {
 		return event.Errorf(event.InvalidInput, "%w", err)
 	}

@@ -67,13 +67,16 @@ func (u *eventStream) send(name, id, data string) error {
 	return u.write(b.String() + "\n")
 }
 
-// update sends a part of the page if it differs from the one before, and else now and
-// then a sign of life, or proxies would think that nobody is there.
-func (u *eventStream) update(name, html string) error {
+// update renders a part of the page and sends it if it differs from the one before, and
+// else now and then a sign of life, without which proxies close the connection.
+func (u *eventStream) update(event, part string, data any) error {
+	html, err := renderPart(part, data)
 	switch {
+	case err != nil:
+		return err
 	case html != u.shown:
 		u.shown = html
-		return u.send(name, "", html)
+		return u.send(event, "", html)
 	case time.Since(u.written) > keepAliveInterval:
 		return u.write(":\n\n")
 	}
@@ -105,23 +108,28 @@ func lastSeen(r *http.Request) (uint64, error) {
 	return seq, nil
 }
 
-// watch makes a stream of a part of a page that has no events of its own: it is
-// made anew every so often, and sent when it differs.
-func (c *Console) poll(render func(*http.Request) (string, error)) func(http.ResponseWriter, *http.Request) error {
+// poll makes a stream of a page's part that has no events of its own: the template of
+// that name is rendered with a new body every pollInterval, and sent when it differs.
+func (c *Console) poll(name string, body func(*http.Request) (any, error)) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		u, end, err := c.openEventStream(w, r)
 		if err != nil {
 			return err
 		}
 		defer end()
+		update := handler(func(_ http.ResponseWriter, r *http.Request) error {
+			b, err := body(r)
+			if err != nil {
+				return err
+			}
+			return u.update("part", name, b)
+		}).within(readTimeout)
 		tick := time.NewTicker(pollInterval)
 		defer tick.Stop()
 		for {
 			// What cannot be read is shown as soon as it can. A browser that is gone
 			// ends the request's context.
-			if text, err := render(r); err == nil {
-				_ = u.update("part", text)
-			}
+			_ = update(w, r)
 			select {
 			case <-r.Context().Done():
 				return nil

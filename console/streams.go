@@ -1,7 +1,6 @@
 package console
 
 import (
-	"context"
 	"net/http"
 	"slices"
 	"strings"
@@ -42,10 +41,8 @@ func (s streamRow) Kept() string {
 }
 
 func (c *Console) streamsBody(r *http.Request) (any, error) {
-	ctx, cancel := context.WithTimeout(r.Context(), readTimeout)
-	defer cancel()
 	var body streamsBody
-	states, err := monitor.Streams(ctx, c.js)
+	states, err := monitor.Streams(r.Context(), c.js)
 	if err != nil {
 		return nil, err
 	}
@@ -75,6 +72,6 @@ func (c *Console) streamsBody(r *http.Request) (any, error) {
 	byName := func(a, b streamRow) int { return strings.Compare(a.Name, b.Name) }
 	slices.SortFunc(body.Streams, func(a, b streamRow) int { return order[a.Name] - order[b.Name] })
 	slices.SortFunc(body.Buckets, byName)
-	body.Consumers, err = monitor.Consumers(ctx, c.js)
+	body.Consumers, err = monitor.Consumers(r.Context(), c.js)
 	return body, err
 }

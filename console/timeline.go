@@ -1,7 +1,6 @@
 package console
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"slices"
@@ -64,9 +63,7 @@ func (c *Console) timeline(w http.ResponseWriter, r *http.Request) error {
 	}
 	step := stepFor(q.Until.Sub(q.Since))
 	q.Since = q.Since.Truncate(step)
-	ctx, cancel := context.WithTimeout(r.Context(), readTimeout)
-	defer cancel()
-	if body.Summary, err = replay.Summarize(ctx, c.js, q, replay.SummaryOptions{Step: step, Limit: timelineTimeout}); err != nil {
+	if body.Summary, err = replay.Summarize(r.Context(), c.js, q, replay.SummaryOptions{Step: step, Limit: timelineTimeout}); err != nil {
 		return err
 	}
 	body.Chart = newChart(body.Series, q.Since, q.Until, step)

@@ -1,7 +1,6 @@
 package console
 
 import (
-	"context"
 	"net/http"
 	"net/url"
 	"strings"
@@ -58,11 +57,9 @@ func (c *Console) trace(w http.ResponseWriter, r *http.Request) error {
 		}
 		return c.show(w, r, "trace", "Trace", traceBody{})
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), readTimeout)
-	defer cancel()
-	found, err := replay.ReadConversation(ctx, c.js, id, replay.ConversationOptions{Nearby: r.URL.Query().Get("all") == ""})
+	found, err := replay.ReadConversation(r.Context(), c.js, id, replay.ConversationOptions{Nearby: r.URL.Query().Get("all") == ""})
 	if err == nil {
-		err = found.AddCauses(ctx, c.js)
+		err = found.AddCauses(r.Context(), c.js)
 	}
 	if err != nil {
 		return err
