@@ -1,6 +1,7 @@
 package bot
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -145,19 +146,13 @@ func (l *lifecycle) publish(ctx context.Context, subject string, payload any, op
 }
 
 // ready returns what the bot still waits for before it does its work, or nil.
-func (l *lifecycle) ready(context.Context) error {
+func (l *lifecycle) ready(ctx context.Context) error {
 	select {
 	case <-l.registered:
 	default:
 		return errors.New("the plugins' registrations are being read")
 	}
-	if !l.bus.Conn().IsConnected() {
-		return errors.New("there is no connection to NATS")
-	}
-	if err := l.server.full(); err != nil {
-		return err
-	}
-	return l.channels.ready()
+	return cmp.Or(l.server.connected(ctx), l.server.full(), l.channels.ready())
 }
 
 // alive returns nil while a restart of the process could mend nothing.

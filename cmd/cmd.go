@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -76,11 +75,7 @@ func execute(ctx context.Context, plugins catalog, args []string, stdin io.Reade
 
 // complain prints an error, which may quote what others wrote.
 func complain(w io.Writer, err error) {
-	lines := strings.Split(err.Error(), "\n")
-	for i, line := range lines {
-		lines[i] = terminal.Escape(line)
-	}
-	fmt.Fprintf(w, "rosey: %s\n", strings.Join(lines, "\n"))
+	fmt.Fprintf(w, "rosey: %s\n", terminal.EscapeLines(err.Error()))
 }
 
 func newApp(plugins catalog, stdin io.Reader, stdout, stderr io.Writer) *cli.App {

@@ -34,7 +34,7 @@ this takes effect at once, also while the bot runs.
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "file", Usage: "write the credentials to `FILE` (default: NAME.creds)"},
 			&cli.BoolFlag{Name: "revoke", Usage: "accept the plugin's credentials no longer, and end its connections"},
-			&cli.StringFlag{Name: "output", Value: "creds", Usage: "creds, or permissions: print what the plugin may do, as a nats-server's configuration"},
+			formatFlag("creds, or permissions: print what the plugin may do, as a nats-server's configuration", "creds", "permissions"),
 			&cli.StringFlag{Name: "account", Value: "ROSEY", Usage: "with --output permissions: the bot's own account is `NAME`"},
 		},
 		Action: ofOne("plugin", func(c *cli.Context) error {
@@ -42,13 +42,9 @@ this takes effect at once, also while the bot runs.
 			if !event.ValidName(name) {
 				return usagef("%q is not a plugin's name: it is 1 to %d of A-Z a-z 0-9 _ -", name, event.MaxNameLength)
 			}
-			switch c.String("output") {
-			case "creds":
-			case "permissions":
+			if c.String("output") == "permissions" {
 				fmt.Fprint(c.App.Writer, access.PluginPermissions(name).Config(c.String("account")))
 				return nil
-			default:
-				return usagef("--output is creds or permissions, not %q", c.String("output"))
 			}
 			return reading(func(ctx context.Context, c *cli.Context, cmd command) error {
 				switch {

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
 
 	"github.com/urfave/cli/v2"
 
@@ -62,8 +61,8 @@ func dbBatch(ctx context.Context, c *cli.Context, cmd command, args []string) er
 // batch makes one request. Operations that failed are no error: their answers
 // say so.
 func (cmd command) batch(ctx context.Context, batch event.Batch) ([]json.RawMessage, error) {
-	reply, err := cmd.rawReply(ctx, event.SubjectBatch, batch)
-	if err != nil {
+	reply, err := cmd.reply(ctx, event.SubjectBatch, batch)
+	if reply == nil {
 		return nil, err
 	}
 	var answer struct{ Data []json.RawMessage }
@@ -74,32 +73,4 @@ func (cmd command) batch(ctx context.Context, batch event.Batch) ([]json.RawMess
 		return nil, event.ReplyError(reply)
 	}
 	return answer.Data, nil
-}
-
-// rawReply returns the service's reply also where it reports a failure in its body,
-// which reply returns as an error.
-func (cmd command) rawReply(ctx context.Context, subject string, payload any) ([]byte, error) {
-	if !cmd.Running {
-		reply, err := cmd.reply(ctx, subject, payload)
-		if reply != nil {
-			err = nil
-		}
-		return reply, err
-	}
-	e, err := event.New(subject, payload)
-	if err != nil {
-		return nil, err
-	}
-	e.CorrelationID = event.NewCorrelationID()
-	body, err := e.MarshalJSON()
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	msg, err := cmd.Bus.Conn().RequestWithContext(ctx, subject, body)
-	if err != nil {
-		return nil, event.Errorf(event.NATSError, "%s: %w", subject, err)
-	}
-	return msg.Data, nil
 }

@@ -79,7 +79,7 @@ func showDead(ctx context.Context, c *cli.Context, cmd command) error {
 	fmt.Fprintf(c.App.Writer, "%s  %s, consumer %s, after %d attempt(s): %s\ncorrelation %s\n", letter.Ref, letter.State, terminal.Escape(letter.Consumer),
 		letter.Attempts, terminal.Escape(letter.Error), terminal.Escape(letter.CorrelationID))
 	if letter.Stack != "" {
-		fmt.Fprintf(c.App.Writer, "\n%s\n", printableStack(letter.Stack))
+		fmt.Fprintf(c.App.Writer, "\n%s\n", terminal.EscapeLines(strings.TrimRight(letter.Stack, "\n")))
 	}
 	if original == nil {
 		fmt.Fprintf(c.App.Writer, "\nThe event %s:%d is no longer in its stream.\n", letter.Stream, letter.Seq)
@@ -87,16 +87,6 @@ func showDead(ctx context.Context, c *cli.Context, cmd command) error {
 	}
 	fmt.Fprintf(c.App.Writer, "\n%s:%d %s\n%s\n", letter.Stream, letter.Seq, letter.Subject, terminal.Escape(string(original)))
 	return nil
-}
-
-// printableStack is a panic's stack in its lines, of which a terminal obeys nothing
-// else.
-func printableStack(stack string) string {
-	lines := strings.Split(strings.TrimRight(stack, "\n"), "\n")
-	for i, line := range lines {
-		lines[i] = terminal.Escape(strings.ReplaceAll(line, "\t", "    "))
-	}
-	return strings.Join(lines, "\n")
 }
 
 func settleDead(settle func(context.Context, *streams.Bus, event.Ref) (string, error)) clientAction {

@@ -21,10 +21,10 @@ func outputFlag() cli.Flag {
 	return formatFlag("text, or json with one object a line", "text", "json")
 }
 
-// formatFlag is --output for commands that can print the formats, of which text is the
-// default. JSON is written so that no text in it controls a terminal.
+// formatFlag is --output for commands that can print the formats, of which the first is
+// the default. JSON is written so that no text in it controls a terminal.
 func formatFlag(usage string, formats ...string) cli.Flag {
-	return &cli.StringFlag{Name: "output", Usage: "`FORMAT`: " + usage, Value: "text",
+	return &cli.StringFlag{Name: "output", Usage: "`FORMAT`: " + usage, Value: formats[0],
 		Action: func(c *cli.Context, v string) error {
 			if !slices.Contains(formats, v) {
 				last := len(formats) - 1

@@ -16,10 +16,3 @@ func TestTableIsSafe(t *testing.T) {
 		t.Errorf("printed %q", got)
 	}
 }
-
-func TestPrintableStack(t *testing.T) {
-	t.Parallel()
-	if got := printableStack("main.f(\x1b[2J)\n\t/src/f.go:7\r\n"); got != "main.f(\\x1b[2J)\n    /src/f.go:7\\x0d" {
-		t.Errorf("printed %q", got)
-	}
-}

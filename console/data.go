@@ -121,14 +121,5 @@ func pretty(raw []byte) string {
 	if json.Indent(&b, raw, "", "  ") != nil {
 		return terminal.Escape(string(raw))
 	}
-	return printableLines(b.String())
-}
-
-// printableLines escapes what a browser would not show on each line of a text.
-func printableLines(text string) string {
-	var out strings.Builder
-	for l := range strings.Lines(text) {
-		out.WriteString(terminal.Escape(strings.ReplaceAll(strings.TrimRight(l, "\r\n"), "\t", "    ")) + "\n")
-	}
-	return out.String()
+	return terminal.EscapeLines(b.String())
 }

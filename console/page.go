@@ -77,7 +77,7 @@ func parse() map[string]*template.Template {
 		},
 		"length": func(seconds int) string { return terminal.FormatDuration(time.Duration(seconds) * time.Second) },
 		"json":   func(raw json.RawMessage) string { return pretty(raw) },
-		"lines":  printableLines,
+		"lines":  terminal.EscapeLines,
 		"settle": func(ref event.Ref, csrf string) any { return map[string]any{"Ref": ref.String(), "CSRF": csrf} },
 		"clock":  func(t time.Time) string { return t.Local().Format("15:04:05") },
 		"day":    func(t time.Time) string { return t.Local().Format("2006-01-02") },

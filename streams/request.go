@@ -66,10 +66,10 @@ func (b *Bus) Request(ctx context.Context, subject string, payload any, opts ...
 		b.observe.Requested(ctx, subject, took, err)
 		return err
 	})
-	if err != nil {
+	if reply == nil {
 		return nil, fail(span, err)
 	}
-	return reply.Data, nil
+	return reply.Data, fail(span, err)
 }
 
 func requestError(subject string, took time.Duration, reply *nats.Msg, err error) error {

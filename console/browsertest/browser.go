@@ -32,25 +32,15 @@ type Browser struct {
 	ctx context.Context
 }
 
-// find is where chromium is, or "".
-func find() string {
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if path, err := exec.LookPath(name); err == nil {
-			return path
-		}
-	}
-	return ""
-}
-
 // Start starts a browser that ends with the test. Without chromium the test is
 // skipped, but fails where CI is set.
 func Start(t testing.TB) *Browser {
 	t.Helper()
-	path := find()
+	path, err := exec.LookPath("chromium")
 	switch {
-	case path == "" && os.Getenv("CI") != "":
+	case err != nil && os.Getenv("CI") != "":
 		t.Fatal("there is no chromium: apt-get install chromium")
-	case path == "":
+	case err != nil:
 		t.Skip("there is no chromium: apt-get install chromium to test the console in a browser")
 	}
 	// Not t.TempDir, which fails the test when a process of the browser still writes.
@@ -266,7 +256,11 @@ type Violation struct {
 // of CI, it checks nothing.
 func (p *Page) Violations() []Violation {
 	p.t.Helper()
-	axe, err := os.ReadFile(filepath.Join(moduleRoot(), "console", "browsertest", "node_modules", "axe-core", "axe.min.js"))
+	gomod, err := exec.Command("go", "env", "GOMOD").Output()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	axe, err := os.ReadFile(filepath.Join(filepath.Dir(string(gomod)), "console", "browsertest", "node_modules", "axe-core", "axe.min.js"))
 	switch {
 	case err != nil && os.Getenv("CI") != "":
 		p.t.Fatalf("axe-core is missing: run npm ci in console/browsertest (%v)", err)
@@ -285,19 +279,6 @@ func (p *Page) Violations() []Violation {
 		p.t.Error("axe-core looked at nothing")
 	}
 	return found.Violations
-}
-
-// moduleRoot is above the directory in which the test runs: a program that was built
-// with -trimpath does not know where its source was.
-func moduleRoot() string {
-	dir := "."
-	for range 10 {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-		dir = filepath.Join("..", dir)
-	}
-	return dir
 }
 
 func quote(s string) string {

@@ -43,6 +43,15 @@ func Escape(s string) string {
 	return b.String()
 }
 
+// EscapeLines escapes each line of s, in which tabs become spaces.
+func EscapeLines(s string) string {
+	lines := strings.Split(s, "\n")
+	for i, line := range lines {
+		lines[i] = Escape(strings.ReplaceAll(strings.TrimSuffix(line, "\r"), "\t", "    "))
+	}
+	return strings.Join(lines, "\n")
+}
+
 // unsafeRune reports whether a terminal may obey or hide r.
 func unsafeRune(r rune) bool {
 	if r < utf8.RuneSelf {

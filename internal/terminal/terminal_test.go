@@ -34,6 +34,13 @@ func TestEscape(t *testing.T) {
 	}
 }
 
+func TestEscapeLines(t *testing.T) {
+	t.Parallel()
+	if got := EscapeLines("main.f(\x1b[2J)\n\t/src/f.go:7\r\n"); got != "main.f(\\x1b[2J)\n    /src/f.go:7\n" {
+		t.Errorf("printed %q", got)
+	}
+}
+
 // What is written for other programs means what it meant, holds no character that
 // a terminal obeys, and no half of a surrogate pair, wherever the parts of it that
 // are written one after the other begin.
