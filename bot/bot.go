@@ -6,6 +6,7 @@ package bot
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -86,13 +87,22 @@ func (b *Bot) active() ([]plugins.Plugin, error) {
 		if name == "none" {
 			continue
 		}
-		i := slices.IndexFunc(b.Plugins, func(p plugins.Plugin) bool { return p.Name == name })
-		if i < 0 {
-			return nil, settings.Errorf("there is no shipped plugin %q: there are %s, and none", name, strings.Join(names(b.Plugins), ", "))
+		p, err := FindPlugin(b.Plugins, name)
+		if err != nil {
+			return nil, fmt.Errorf("%w, and none", err)
 		}
-		chosen = append(chosen, b.Plugins[i])
+		chosen = append(chosen, p)
 	}
 	return chosen, nil
+}
+
+// FindPlugin returns the plugin of a name, or a SettingsError that lists the names.
+func FindPlugin(list []plugins.Plugin, name string) (plugins.Plugin, error) {
+	i := slices.IndexFunc(list, func(p plugins.Plugin) bool { return p.Name == name })
+	if i < 0 {
+		return plugins.Plugin{}, settings.Errorf("there is no shipped plugin %q: there are %s", name, strings.Join(PluginNames(list), ", "))
+	}
+	return list[i], nil
 }
 
 // CheckPlugins returns an error for a name in Settings.Plugins that no plugin has.
@@ -101,7 +111,8 @@ func (b *Bot) CheckPlugins() error {
 	return err
 }
 
-func names(ps []plugins.Plugin) []string {
+// PluginNames returns the names of plugins.
+func PluginNames(ps []plugins.Plugin) []string {
 	return convert(ps, func(p plugins.Plugin) string { return p.Name })
 }
 

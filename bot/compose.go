@@ -110,7 +110,7 @@ func (c *composition) compose() (*group, *lifecycle, error) {
 	}
 	life := &lifecycle{
 		settings: s, log: log, began: time.Now(), bus: bus, server: c.server, channels: c.channels,
-		plugins: names(c.plugins), tracing: c.tel.Targets, registered: registered, started: started,
+		plugins: PluginNames(c.plugins), tracing: c.tel.Targets, registered: registered, started: started,
 	}
 	g.add("lifecycle", worker(life.run))
 	if s.Metrics != "" {

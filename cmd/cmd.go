@@ -45,7 +45,7 @@ func usagef(format string, args ...any) error { return &usageError{fmt.Errorf(fo
 var errUnhealthy = errors.New("unhealthy")
 
 // execute is the whole program; it returns the exit code.
-func execute(ctx context.Context, plugins catalog, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+func execute(ctx context.Context, plugins []plugins.Plugin, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	out := &output{Writer: stdout}
 	app := newApp(plugins, stdin, out, stderr)
 	if n := len(args); n > 1 && args[n-1] == completeFlag {
@@ -78,13 +78,18 @@ func complain(w io.Writer, err error) {
 	fmt.Fprintf(w, "rosey: %s\n", terminal.EscapeLines(err.Error()))
 }
 
-func newApp(plugins catalog, stdin io.Reader, stdout, stderr io.Writer) *cli.App {
+// pluginsKey is where the application keeps the plugins that it was built with.
+const pluginsKey = "plugins"
+
+func pluginsOf(app *cli.App) []plugins.Plugin { return app.Metadata[pluginsKey].([]plugins.Plugin) }
+
+func newApp(plugins []plugins.Plugin, stdin io.Reader, stdout, stderr io.Writer) *cli.App {
 	app := &cli.App{
 		Name:            "rosey",
 		Usage:           "a CyTube chat bot whose every event is remembered",
 		Version:         version.String(),
 		HideHelpCommand: true,
-		Metadata:        map[string]any{catalogKey: plugins},
+		Metadata:        map[string]any{pluginsKey: plugins},
 
 		EnableBashCompletion: true,
 

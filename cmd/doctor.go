@@ -45,7 +45,7 @@ func runDoctor(c *cli.Context) (err error) {
 	ctx, stop := interruptible(c.Context, c.App.ErrWriter)
 	defer stop()
 	defer suppressCanceled(ctx, &err, errInterrupted)
-	subject := doctor.Subject{Plugins: catalogOf(c.App)}
+	subject := doctor.Subject{Plugins: pluginsOf(c.App)}
 	subject.SettingsFile, _ = settingsFile(c)
 	subject.Settings, subject.SettingsError = loadSettings(c)
 	counts := map[doctor.Result]int{}

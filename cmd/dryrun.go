@@ -12,6 +12,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/rosey-bot/rosey/bot"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/internal/settings"
 	"github.com/rosey-bot/rosey/internal/terminal"
@@ -38,7 +39,7 @@ func orDryRun(action cli.ActionFunc) cli.ActionFunc {
 	return func(c *cli.Context) error {
 		if c.String("into") == "" {
 			if c.IsSet("into") || c.IsSet("case") || c.IsSet("save") {
-				return usagef("a dry run needs a plugin: add --into NAME, one of %s", catalogOf(c.App).names())
+				return usagef("a dry run needs a plugin: add --into NAME, one of %s", strings.Join(bot.PluginNames(pluginsOf(c.App)), ", "))
 			}
 			return action(c)
 		}
@@ -71,7 +72,7 @@ func dryRunPlugin(c *cli.Context) (plugins.Plugin, error) {
 			return plugins.Plugin{}, usagef("--%s and --into do not go together", flag)
 		}
 	}
-	return catalogOf(c.App).find(c.String("into"))
+	return bot.FindPlugin(pluginsOf(c.App), c.String("into"))
 }
 
 func dryRunOnStreams(ctx context.Context, c *cli.Context, cmd command, query replay.Query, p plugins.Plugin) error {
@@ -114,7 +115,7 @@ func dryRun(ctx context.Context, c *cli.Context, s settings.Settings, p plugins.
 	show, done := progressLine(c.App.ErrWriter, "ran")
 	counts := map[dryrun.Status]int{}
 	ran := 0
-	for r, err := range dryrun.Run(ctx, kase, p, dryrun.Options{Others: catalogOf(c.App), Tracer: tel.Tracer("dryrun"), Logger: log}) {
+	for r, err := range dryrun.Run(ctx, kase, p, dryrun.Options{Others: pluginsOf(c.App), Tracer: tel.Tracer("dryrun"), Logger: log}) {
 		if err != nil {
 			done()
 			if event.CodeOf(err) == event.InvalidInput {

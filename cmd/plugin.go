@@ -68,7 +68,7 @@ func listPlugins(ctx context.Context, c *cli.Context, cmd command) error {
 }
 
 func runPlugin(c *cli.Context) error {
-	p, err := catalogOf(c.App).find(c.Args().First())
+	p, err := bot.FindPlugin(pluginsOf(c.App), c.Args().First())
 	if err != nil {
 		return err
 	}

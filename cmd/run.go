@@ -81,7 +81,7 @@ func runBot(c *cli.Context) (err error) {
 	defer stop()
 	defer suppressCanceled(ctx, &err, nil)
 	interactive := isTerminal(c.App.Reader)
-	b := bot.New(s, catalogOf(c.App)...)
+	b := bot.New(s, pluginsOf(c.App)...)
 	b.Logger = log
 	b.Terminal = bot.Terminal{
 		In: c.App.Reader, Out: c.App.Writer, Notices: c.App.ErrWriter,

@@ -44,7 +44,7 @@ const variablePrefix = "ROSEY_"
 // the kind where a service is called rosey.
 func checkVariables(app *cli.App) error {
 	known := slices.Clone(settings.SecretVariables)
-	for _, p := range catalogOf(app) {
+	for _, p := range pluginsOf(app) {
 		known = append(known, p.Variables...)
 	}
 	var walk func([]cli.Flag, []*cli.Command)
