@@ -125,9 +125,9 @@ func (c *Conversation) AddCauses(ctx context.Context, js jetstream.JetStream) er
 	for _, e := range c.Events {
 		have[e.Ref] = true
 	}
-	added := 0
-	for i := 0; i < len(c.Events) && added < maxAncestors; i++ {
-		_, cause := c.Events[i].Lineage()
+	var causes []Event
+	for left := slices.Clone(c.Events); len(left) > 0 && len(causes) < maxAncestors; left = left[1:] {
+		_, cause := left[0].Lineage()
 		if have[cause] {
 			continue
 		}
@@ -140,11 +140,11 @@ func (c *Conversation) AddCauses(ctx context.Context, js jetstream.JetStream) er
 			continue // expired, or never stored
 		}
 		if e.correlation(e.fields()) == c.ID {
-			c.Events = append(c.Events, e)
-			added++
+			causes, left = append(causes, e), append(left, e)
 		}
 	}
-	slices.SortStableFunc(c.Events, func(a, b Event) int { return a.At.Compare(b.At) })
+	slices.SortStableFunc(causes, func(a, b Event) int { return a.At.Compare(b.At) })
+	c.Events = append(causes, c.Events...)
 	return nil
 }
 
@@ -159,22 +159,22 @@ type ConversationOptions struct {
 // characters of one, a trace ID, or one of its events as STREAM:SEQ. The error wraps
 // ErrNoMatch when there is none, and is INVALID_INPUT when there are several.
 func ReadConversation(ctx context.Context, js jetstream.JetStream, id string, o ConversationOptions) (*Conversation, error) {
-	f := Filter{Since: o.Since}
+	q := Query{Filter: Filter{Since: o.Since}, Progress: o.Progress}
 	id = strings.TrimSpace(id)
 	if ref, err := event.ParseRef(id); err == nil && o.Nearby {
 		if e, err := fetch(ctx, js, ref); err == nil {
-			f.Since, f.Until = e.At.Add(-idleTimeout), e.At.Add(idleTimeout)
+			q.Since, q.Until, q.nearby = e.At.Add(-idleTimeout), e.At.Add(idleTimeout), true
 		}
 	}
 	var err error
-	if f.Correlation, err = resolveID(ctx, js, id); err != nil {
+	if q.Correlation, err = resolveID(ctx, js, id); err != nil {
 		return nil, err
 	}
-	c, err := findConversation(ctx, js, Query{Filter: f, Progress: o.Progress})
+	c, err := findConversation(ctx, js, q)
 	if err != nil {
 		return nil, err
 	}
-	c.Partial = !f.Until.IsZero()
+	c.Partial = q.nearby
 	return c, nil
 }
 

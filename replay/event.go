@@ -22,6 +22,10 @@ type Event struct {
 	Subject string
 	Header  nats.Header
 	Body    []byte
+	// ClockStep is by how much the stream's clock was set back before this event, as a
+	// negative duration: the event before it has a later time. Zero if that is not so, or
+	// by so little as servers of a cluster differ.
+	ClockStep time.Duration
 }
 
 // NewEvent returns a message of a stream as an Event.

@@ -23,6 +23,9 @@ const (
 	reorderWindow = 100 * time.Millisecond
 	// progressEvery is after how many events Progress is called.
 	progressEvery = 8192
+	// searchMargin is how many events before the sequence that the server names for a
+	// time are read, too: it searches as if the times of events rose with their sequences.
+	searchMargin = 1024
 )
 
 // A Query says what to read. Reading is bounded to what was stored when it
@@ -34,6 +37,7 @@ type Query struct {
 	// Progress, if set, is called every 8192 events.
 	Progress func(Progress)
 
+	nearby bool          // read no further than the server's search for Until says
 	onIdle func()        // if set, is called before waiting for the server
 	window time.Duration // reorderWindow unless set
 }
@@ -45,8 +49,12 @@ type Progress struct {
 	At    time.Time // when the latest one was stored
 }
 
-// Read returns the events that a query matches, in the order they were stored,
-// merged over the streams. Live events of different streams that come within a
+// Read returns the events that a query matches, merged over the streams: those of a
+// stream in the order of their sequences, those of different streams by the time when
+// they were stored. Since names the sequence to begin at, and the time of each event
+// from there on is compared with both bounds: a clock that was ahead for a while hides
+// nothing (see Event.ClockStep). A query with Until therefore reads on to the end of the
+// streams. Live events of different streams that come within a
 // tenth of a second of each other are put in order; a later one is not held
 // back for longer. Memory is bounded whatever the streams hold. An error ends
 // the sequence: INVALID_INPUT for a query that can match nothing, NATS_ERROR
@@ -114,9 +122,18 @@ func (m *merge) open(ctx context.Context, js jetstream.JetStream) error {
 		state := stream.CachedInfo().State
 		s := &source{plan: p, js: js, wake: m.wake, chunks: make(chan []item, aheadChunks), next: max(state.FirstSeq, 1), last: state.LastSeq}
 		if !m.Since.IsZero() {
-			if s.next, err = streams.SequenceSince(ctx, js, stream, m.Since); err != nil {
+			seq, err := streams.SequenceSince(ctx, js, stream, m.Since)
+			if err != nil {
 				return readError(ctx, p.stream, err)
 			}
+			s.next = max(s.next, seq-min(seq, searchMargin))
+		}
+		if m.nearby && !m.Until.IsZero() {
+			seq, err := streams.SequenceSince(ctx, js, stream, m.Until)
+			if err != nil {
+				return readError(ctx, p.stream, err)
+			}
+			s.last = min(s.last, seq+searchMargin)
 		}
 		s.passed = s.next - 1
 		if m.Follow || s.next <= s.last {
@@ -141,11 +158,11 @@ func (m *merge) next(ctx context.Context) (*source, error) {
 			switch {
 			case err != nil:
 				return nil, err
-			case !more, len(s.head) > 0 && !m.Until.IsZero() && s.head[0].key >= m.Until.UnixNano():
+			case !more:
 				continue
 			case len(s.head) == 0:
 				waiting = true
-			case best == nil || s.head[0].key < best.head[0].key:
+			case best == nil || s.head[0].key.Before(best.head[0].key):
 				best = s
 			}
 			open = append(open, s)

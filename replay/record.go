@@ -131,6 +131,9 @@ func (r *Record) Notes() []string {
 	if r.Err != nil {
 		notes = append(notes, problemMalformed+": "+r.Err.Error())
 	}
+	if r.Event.ClockStep != 0 {
+		notes = append(notes, "the clock was set back by "+terminal.FormatDuration(-r.Event.ClockStep)+" before this")
+	}
 	if r.Attempt > 1 {
 		notes = append(notes, "attempt "+strconv.Itoa(r.Attempt))
 	}
@@ -208,6 +211,9 @@ const storedLayout = "2006-01-02T15:04:05.000000000Z07:00"
 func marshalEvent(e Event) ([]byte, error) {
 	stored, malformed := e.Decode()
 	added := map[string]any{"stream": e.Ref.Stream, "seq": e.Ref.Seq, "stored_at": e.At.UTC().Format(storedLayout)}
+	if e.ClockStep != 0 {
+		added["clock_step"] = e.ClockStep.Seconds()
+	}
 	if malformed != nil {
 		added["malformed"] = malformed.Error()
 	}

@@ -24,16 +24,21 @@ const (
 	pullMessages = 4096
 	// stallTimeout is for how long a consumer may send nothing.
 	stallTimeout = time.Second
+	// clockStep is how much earlier than the event before it in its stream an event must
+	// be stored to show that the server's clock was set back. Clocks of a cluster's
+	// servers differ by less.
+	clockStep = 10 * time.Second
 	// electionTimeout limits for how long a stream may be without a leader.
 	electionTimeout = 15 * time.Second
 )
 
-// An item is an event on its way from a stream to the merge. Key is its stored
-// time in ns, but never less than that of the event before it in the stream, so
-// that a server's clock that was set back does not turn a stream's order round.
+// An item is an event on its way from a stream to the merge. Key orders it among the
+// events of other streams: its stored time, or an earlier one of an event soon after it
+// in the stream, as then the server's clock was ahead. Within a stream events come in
+// the order of their sequences, whatever their times.
 type item struct {
 	Event
-	key int64
+	key time.Time
 }
 
 // A source reads one stream in order, ahead of its user.
@@ -44,9 +49,9 @@ type source struct {
 	last uint64 // the stream's last sequence when the read began
 	wake chan<- struct{}
 
-	chunk []item // not sent yet
-	size  int    // of its bodies, in bytes
-	key   int64  // of the last item
+	chunk []item    // not sent yet
+	size  int       // of its bodies, in bytes
+	at    time.Time // when the last event was stored
 
 	chunks chan []item // closed at the end
 	live   atomic.Bool // all up to last is in chunks
@@ -127,12 +132,15 @@ func stopStalled(ctx context.Context, stop func(), read *atomic.Int64) {
 
 // add adds an event to the chunk, which it sends once it is full.
 func (s *source) add(ctx context.Context, e Event) bool {
-	s.next, s.key = e.Ref.Seq+1, max(s.key, e.At.UnixNano())
+	if back := s.at.Sub(e.At); back >= clockStep {
+		e.ClockStep = -back
+	}
+	s.next, s.at = e.Ref.Seq+1, e.At
 	if streams.IsFiller(e.Subject, e.Body) || !s.selects(e.Subject) {
 		return true
 	}
 	first := s.chunk == nil
-	s.chunk, s.size = append(s.chunk, item{e, s.key}), s.size+len(e.Body)
+	s.chunk, s.size = append(s.chunk, item{e, e.At}), s.size+len(e.Body)
 	if first || len(s.chunk) >= chunkEvents || s.size >= aheadBytes/aheadChunks {
 		return s.send(ctx)
 	}
@@ -141,6 +149,11 @@ func (s *source) add(ctx context.Context, e Event) bool {
 
 // send waits until there is room for the chunk; false when ctx ends before.
 func (s *source) send(ctx context.Context) bool {
+	for i := len(s.chunk) - 2; i >= 0; i-- {
+		if next := s.chunk[i+1].key; next.Before(s.chunk[i].key) {
+			s.chunk[i].key = next
+		}
+	}
 	select {
 	case s.chunks <- s.chunk:
 		s.chunk, s.size = make([]item, 0, len(s.chunk)), 0

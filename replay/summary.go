@@ -119,10 +119,12 @@ func newSummary() *Summary {
 }
 
 func (s *Summary) add(e Event) {
-	if s.Events++; s.Events == 1 {
+	if s.Events++; s.Events == 1 || e.At.Before(s.First) {
 		s.First = e.At
 	}
-	s.Last = e.At
+	if e.At.After(s.Last) {
+		s.Last = e.At
+	}
 	subject := entry(s.Subjects, e.Subject)
 	subject.Count++
 	subject.Bytes += uint64(len(e.Body))
