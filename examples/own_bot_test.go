@@ -6,11 +6,14 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
 // own-bot builds outside of the main module, passes its test, and answers with its own
 // plugin as with the shipped ones.
 func TestOwnBot(t *testing.T) {
+	streamstest.Slow(t, "compiles another module")
 	t.Parallel()
 	dir := t.TempDir()
 	// Its versions follow the main module's, in a copy of go.mod.
