@@ -99,7 +99,7 @@ type revisionRow struct {
 }
 
 func (c *Console) record(w http.ResponseWriter, r *http.Request) error {
-	body := recordBody{Collection: r.PathValue("collection"), ID: r.PathValue("id"), Kept: kvstore.DefaultHistory}
+	body := recordBody{Collection: r.PathValue("collection"), ID: r.PathValue("id"), Kept: kvstore.History}
 	revisions, err := c.Store.History(r.Context(), body.Collection, event.ID(body.ID))
 	if err != nil {
 		return err

@@ -35,7 +35,7 @@ func (s *Store) stream(ctx context.Context, collection string, create bool) (jet
 	}
 	config := stream.CachedInfo().Config
 	changed := config
-	changed.Duplicates = max(config.Duplicates, s.window)
+	changed.Duplicates = max(config.Duplicates, duplicateWindow)
 	changed.Replicas = max(config.Replicas, s.replicas)
 	changed.AllowDirect = changed.Replicas <= 1
 	if changed.Duplicates != config.Duplicates || changed.Replicas != config.Replicas || changed.AllowDirect != config.AllowDirect {
@@ -80,7 +80,7 @@ func (s *Store) config(collection string) jetstream.StreamConfig {
 		MaxMsgsPerSubject: int64(s.history),
 		Storage:           jetstream.FileStorage,
 		Replicas:          max(s.replicas, 1),
-		Duplicates:        s.window,
+		Duplicates:        duplicateWindow,
 		Discard:           jetstream.DiscardNew,
 		MaxConsumers:      -1,
 		AllowRollup:       true,

@@ -329,7 +329,7 @@ func TestForeignBucket(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c := status.CachedInfo().Config; c.Duplicates != kvstore.DefaultDuplicateWindow || c.MaxMsgsPerSubject != 1 {
+	if c := status.CachedInfo().Config; c.Duplicates != 20*time.Minute || c.MaxMsgsPerSubject != 1 {
 		t.Errorf("duplicate window %v, history %d", c.Duplicates, c.MaxMsgsPerSubject)
 	}
 }

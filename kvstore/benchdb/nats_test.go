@@ -51,7 +51,7 @@ func startNATS(b *testing.B, syncAlways bool) *natsSide {
 	database := service.New(nc, n.store, service.Options{})
 	check(database.Start())
 	b.Cleanup(func() { check(database.Stop()) })
-	n.kv, err = js.CreateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: "raw", History: kvstore.DefaultHistory})
+	n.kv, err = js.CreateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: "raw", History: kvstore.History})
 	check(err)
 	raw, err := micro.AddService(nc, micro.Config{Name: "raw", Version: "1.0.0"})
 	check(err)

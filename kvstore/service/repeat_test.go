@@ -68,7 +68,7 @@ func TestRequestsRepeatedLongAfter(t *testing.T) {
 	updated := ""
 	inserted := send("database.set", "i1", `{"collection":"u","data":{"n":1}}`)
 	rewrite := fmt.Sprintf(`{"collection":"u","id":%s,"data":{}}`, idOf(t, inserted))
-	for i := range 2 * kvstore.DefaultHistory {
+	for i := range 2 * kvstore.History {
 		ask(t, nc, "database.set", `{"collection":"u","id":1,"data":{"n":1}}`)
 		ask(t, nc, "database.set", rewrite)
 		if i == 0 {

@@ -29,13 +29,12 @@ const version = "1.0.0"
 // requestTimeout bounds the handling of one request.
 const requestTimeout = kvstore.RequestTimeout
 
-// DefaultConcurrency is how many requests one Service handles at a time.
-const DefaultConcurrency = 64
+// concurrency is how many requests one Service handles at a time.
+const concurrency = 64
 
 // Options are the settings of a Service. The zero value is fit for use.
 type Options struct {
-	Concurrency int            // how many requests are handled at a time; DefaultConcurrency if zero
-	Tracer      streams.Tracer // handles every request under a span, unless it is nil
+	Tracer streams.Tracer // handles every request under a span, unless it is nil
 	// Observe, if set, is called after each request was answered, with the operation's
 	// name ("get", "set", …), the time it took and its error.
 	Observe func(op string, d time.Duration, err error)
@@ -59,16 +58,13 @@ type Service struct {
 // New makes a Service that answers from store; Start or Serve runs it, and Stop closes
 // the store.
 func New(nc *nats.Conn, store *kvstore.Store, opts Options) *Service {
-	if opts.Concurrency <= 0 {
-		opts.Concurrency = DefaultConcurrency
-	}
 	if opts.Tracer == nil {
 		opts.Tracer = streams.NoTracer{}
 	}
 	if opts.Observe == nil {
 		opts.Observe = func(string, time.Duration, error) {}
 	}
-	s := &Service{nc: nc, store: store, opts: opts, work: make(chan struct{}, opts.Concurrency), stats: map[string]*stats{}}
+	s := &Service{nc: nc, store: store, opts: opts, work: make(chan struct{}, concurrency), stats: map[string]*stats{}}
 	for name := range operations {
 		s.stats[name] = new(stats)
 	}
