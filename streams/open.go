@@ -121,6 +121,16 @@ func (s Spec) config(have *jetstream.StreamConfig, o Options) (jetstream.StreamC
 	return want, nil
 }
 
+// Unlimited returns the settings of a stream of the topology that loses nothing before
+// Open sets its limits.
+func Unlimited(stream string) jetstream.StreamConfig {
+	i := slices.IndexFunc(topology[:], func(s Spec) bool { return s.Name == stream })
+	spec := topology[i]
+	spec.MaxAge = 0
+	c, _ := spec.config(nil, Options{}) // fails for existing streams only
+	return c
+}
+
 // Differences returns the settings of an existing stream that Open would change. The
 // error is the one with which Open would refuse the stream.
 func (s Spec) Differences(have jetstream.StreamConfig, o Options) ([]string, error) {

@@ -46,7 +46,7 @@ func (c *checkup) checkHistory(context.Context) {
 	lost, err := embedded.Losses(c.settings.Store)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		c.ok("what the store holds is noted when the bot stops")
+		c.ok("what the store holds is noted while the bot runs")
 		return
 	case err != nil:
 		c.warn("go on: the next stop writes it anew", "%v", err)
@@ -59,7 +59,11 @@ func (c *checkup) checkHistory(context.Context) {
 		if l.Gone {
 			what = "all " + what
 		}
-		c.warn("look at the disk; rosey restore brings back a backup, into another store", "%s of %s are gone, which was noticed %s: the store's files were damaged or removed", what, l.Stream, humanize.Time(l.Noticed))
+		advice, cause := "look at the disk", "the store's files were damaged or removed"
+		if l.Deleted {
+			advice, cause = "look who may delete streams", "the stream was deleted while the bot ran"
+		}
+		c.warn(advice+"; rosey restore brings back a backup, into another store", "%s of %s are gone, which was noticed %s: %s", what, l.Stream, humanize.Time(l.Noticed), cause)
 	}
 }
 

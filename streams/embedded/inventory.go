@@ -3,10 +3,7 @@ package embedded
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,35 +13,49 @@ import (
 
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/connect"
-	"github.com/rosey-bot/rosey/streams/monitor"
-	"github.com/rosey-bot/rosey/streams/reconcile"
 )
 
-// inventoryFile is the file in a store that says what it held at the last shutdown.
+// inventoryFile is the file in a store that says what it holds.
 const inventoryFile = "inventory.json"
 
-// An inventory is what a store held when its server stopped. A server that finds a
-// stream's files damaged keeps what it can read of them, often without a log line
-// (nats-server 2.15.2): only by comparison does the next one notice the loss.
+// inventoryInterval is how often the inventory is written. After a power cut, a durable
+// whose files are torn goes on from where it was then.
+const inventoryInterval = time.Minute
+
+// An inventory is what a store held lately. A server that finds a stream's files damaged
+// keeps what it can read of them, often without a log line (nats-server 2.15.2): only by
+// comparison does the next one notice the loss, and make again what is gone.
 type inventory struct {
 	Streams map[string]holding `json:"streams"`
 	Lost    []Loss             `json:"lost,omitempty"`
 }
 
-// A holding is how much a stream held.
+// A holding is what a stream held.
 type holding struct {
-	Last     uint64    `json:"last"`     // sequence
-	Messages uint64    `json:"messages"` // that are there
-	Deleted  uint64    `json:"deleted"`  // between the first and the last
-	First    time.Time `json:"first"`    // when the oldest was stored
+	Last      uint64                  `json:"last"`     // sequence
+	Messages  uint64                  `json:"messages"` // that are there
+	Deleted   uint64                  `json:"deleted"`  // between the first and the last
+	First     time.Time               `json:"first"`    // when the oldest was stored
+	Created   time.Time               `json:"created,omitzero"`
+	Config    *jetstream.StreamConfig `json:"config,omitempty"`
+	Consumers map[string]durable      `json:"consumers,omitempty"`
+
+	consumed bool // it has consumers, durable or not
 }
 
-// A Loss is what a stream held when its server stopped, and no longer when the next
-// one started.
+// A durable is a durable consumer.
+type durable struct {
+	Floor   uint64                   `json:"floor"` // all up to here were acknowledged
+	Created time.Time                `json:"created"`
+	Config  jetstream.ConsumerConfig `json:"config"`
+}
+
+// A Loss is what a stream held and no longer holds.
 type Loss struct {
 	Stream  string    `json:"stream"`
-	Events  uint64    `json:"events"` // that are gone
-	Gone    bool      `json:"gone"`   // the whole stream is
+	Events  uint64    `json:"events"`            // that are gone
+	Gone    bool      `json:"gone"`              // the whole stream is
+	Deleted bool      `json:"deleted,omitempty"` // by somebody while the server ran
 	Noticed time.Time `json:"noticed"`
 }
 
@@ -53,7 +64,7 @@ const lossesKept = 30 * 24 * time.Hour
 
 // Losses returns the losses that were detected in a store in the last 30 days, the
 // latest last. It may be called while a server has the store. The error wraps
-// fs.ErrNotExist while no server has stopped on the store.
+// fs.ErrNotExist while no server has run on the store.
 func Losses(store string) ([]Loss, error) {
 	i, err := readInventory(store)
 	return i.Lost, err
@@ -72,115 +83,72 @@ func readInventory(store string) (i inventory, err error) {
 	return i, nil
 }
 
-func (s *Server) states() (jetstream.JetStream, []monitor.StreamState, error) {
-	js, err := jetstream.New(s.own)
-	if err != nil {
-		return nil, nil, err
+// holdings returns what the streams hold.
+func (s *Server) holdings(ctx context.Context) (map[string]holding, error) {
+	all := map[string]holding{}
+	lister := s.js.ListStreams(ctx)
+	for info := range lister.Info() {
+		all[info.Config.Name] = holding{
+			Last: info.State.LastSeq, Messages: info.State.Msgs, Deleted: uint64(info.State.NumDeleted), First: info.State.FirstTime,
+			Created: info.Created, Config: &info.Config, Consumers: map[string]durable{},
+			consumed: info.State.Consumers > 0,
+		}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), streams.DefaultTimeout)
-	defer cancel()
-	states, err := monitor.Streams(ctx, js)
-	return js, states, err
+	if err := lister.Err(); err != nil {
+		return nil, fmt.Errorf("list streams: %w", err)
+	}
+	for name, h := range all {
+		if !h.consumed {
+			continue
+		}
+		stream, err := s.js.Stream(ctx, name)
+		if err != nil {
+			return nil, fmt.Errorf("open stream %s: %w", name, err)
+		}
+		lister := stream.ListConsumers(ctx)
+		for info := range lister.Info() {
+			if info.Config.Durable != "" {
+				h.Consumers[info.Name] = durable{Floor: info.AckFloor.Stream, Created: info.Created, Config: info.Config}
+			}
+		}
+		if err := lister.Err(); err != nil {
+			return nil, fmt.Errorf("list consumers of %s: %w", name, err)
+		}
+	}
+	return all, nil
 }
 
-// saveInventory writes the inventory, with new losses besides those in it. One that
-// cannot be read is replaced.
-func (s *Server) saveInventory(lost ...Loss) error {
-	i, _ := readInventory(s.store)
-	_, states, err := s.states()
+// updateInventory writes what the store holds, with new losses: those given and the
+// events of streams that somebody has deleted since the last time.
+func (s *Server) updateInventory(lost ...Loss) error {
+	ctx, cancel := context.WithTimeout(context.Background(), streams.DefaultTimeout)
+	defer cancel()
+	now, err := s.holdings(ctx)
 	if err != nil {
 		return fmt.Errorf("write the store's inventory: %w", err)
 	}
-	i = inventory{Streams: map[string]holding{}, Lost: append(i.Lost, lost...)}
-	for _, st := range states {
-		i.Streams[st.Name] = holding{Last: st.LastSeq, Messages: st.Messages, Deleted: st.Deleted, First: st.First}
-	}
-	return connect.WriteStoreFile(filepath.Join(s.store, inventoryFile), i)
-}
-
-// detectLoss logs what is gone since the inventory was written, and advances the
-// streams past the lost sequences. Its failure keeps no server from running. After
-// an unclean shutdown the inventory is older than the last changes to the store.
-func (s *Server) detectLoss(unclean bool) {
-	before, err := readInventory(s.store)
-	if err == nil {
-		err = s.compare(before.Streams, unclean)
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		s.log.Warn("store not checked for lost events", "error", err)
-	}
-}
-
-func (s *Server) compare(before map[string]holding, unclean bool) error {
-	js, states, err := s.states()
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), recoveryTimeout)
-	defer cancel()
-	var lost []Loss
-	var errs []error
-	for _, name := range slices.Sorted(maps.Keys(before)) {
-		was, now := before[name], monitor.StreamState{Name: name}
-		i := slices.IndexFunc(states, func(st monitor.StreamState) bool { return st.Name == name })
-		if i >= 0 {
-			now = states[i]
-		}
-		loss := Loss{Stream: name, Gone: i < 0, Noticed: time.Now()}
-		switch {
-		case unclean && !streams.InTopology(name): // a bucket may have been deleted since, or made anew
-		case loss.Gone:
-			loss.Events = was.Messages
-		case unclean:
-			loss.Events = shortfall(now.LastSeq, was.Last)
-		default:
-			loss.Events = was.missing(now, loss.Noticed)
-		}
-		if loss.Events > 0 {
-			lost = append(lost, loss)
-			s.log.Error("stored events lost: files were damaged or removed since the last shutdown; rosey restore brings back a backup",
-				"stream", name, "events", loss.Events, "all", loss.Gone)
-		}
-		if now.LastSeq < was.Last && !loss.Gone {
-			errs = append(errs, reconcile.AdvanceSequence(ctx, js, name, was.Last))
+	for name, was := range s.held {
+		if streams.InTopology(name) && was.Messages > 0 && !was.Created.Equal(now[name].Created) {
+			s.log.Error("stream was deleted, its events are gone; rosey restore brings back a backup", "stream", name, "events", was.Messages)
+			lost = append(lost, Loss{Stream: name, Events: was.Messages, Gone: true, Deleted: true, Noticed: time.Now()})
 		}
 	}
-	if len(lost) > 0 {
-		errs = append(errs, s.saveInventory(lost...))
-	}
-	return errors.Join(errs...)
+	i, _ := readInventory(s.store) // one that cannot be read is replaced
+	s.held = now
+	return connect.WriteStoreFile(filepath.Join(s.store, inventoryFile), inventory{now, append(i.Lost, lost...)})
 }
 
-// missing is how many events are gone that did not expire.
-func (was holding) missing(now monitor.StreamState, at time.Time) uint64 {
-	n := shortfall(now.LastSeq, was.Last)
-	if holdsExpiring(now.Name) {
-		return n
+// watchInventory updates the inventory until ctx ends.
+func (s *Server) watchInventory(ctx context.Context) {
+	for tick := time.NewTicker(inventoryInterval); ; {
+		select {
+		case <-ctx.Done():
+			tick.Stop()
+			return
+		case <-tick.C:
+			if err := s.updateInventory(); err != nil {
+				s.log.Warn("inventory not written", "error", err)
+			}
+		}
 	}
-	n += shortfall(was.Deleted, now.Deleted)
-	if now.MaxAge == 0 || at.Sub(was.First) < now.MaxAge {
-		n = max(n, shortfall(now.Messages, was.Messages))
-	}
-	return n
-}
-
-// shortfall is by how much got falls short of want, or 0.
-func shortfall(got, want uint64) uint64 { return max(got, want) - got }
-
-// holdsExpiring reports whether single events of a stream expire, also as the
-// server starts: heartbeats, timers, and events that a plugin gave a TTL.
-func holdsExpiring(stream string) bool {
-	return stream == streams.Platform || stream == streams.Timer || stream == streams.Plugin
-}
-
-// reconcile calls reconcile.Run after an unclean shutdown.
-func (s *Server) reconcile() {
-	ctx, cancel := context.WithTimeout(context.Background(), recoveryTimeout)
-	defer cancel()
-	js, err := jetstream.New(s.own)
-	if err != nil {
-		s.log.Warn("streams not reconciled", "error", err)
-		return
-	}
-	reconcile.Run(ctx, js, s.log)
 }

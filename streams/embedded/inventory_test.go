@@ -79,7 +79,10 @@ func TestInventory(t *testing.T) {
 		"the last file removed":        {damage: func(t *testing.T, dir string) { remove(t, lastBlock(t, dir)) }, stream: streams.Cytube},
 		"the first file removed":       {damage: func(t *testing.T, dir string) { remove(t, filepath.Join(dir, "msgs", "1.blk")) }, stream: streams.Cytube},
 		"a file between removed":       {damage: func(t *testing.T, dir string) { remove(t, filepath.Join(dir, "msgs", "2.blk")) }, stream: streams.Cytube},
-		"the stream's settings":        {damage: func(t *testing.T, dir string) { remove(t, filepath.Join(dir, "meta.inf")) }, stream: streams.Cytube, gone: true},
+		"the stream's settings":        {damage: func(t *testing.T, dir string) { remove(t, filepath.Join(dir, "meta.inf")) }},
+		"the settings emptied":         {damage: func(t *testing.T, dir string) { empty(t, filepath.Join(dir, "meta.inf")) }},
+		"their checksum emptied":       {damage: func(t *testing.T, dir string) { empty(t, filepath.Join(dir, "meta.sum")) }},
+		"the whole stream":             {damage: remove, stream: streams.Cytube, gone: true},
 		"a bucket":                     {damage: func(t *testing.T, dir string) { remove(t, filepath.Join(dir, "..", "KV_"+inventoryBucket)) }, stream: "KV_" + inventoryBucket, gone: true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -110,7 +113,7 @@ func TestInventory(t *testing.T) {
 					t.Errorf("lost %+v", lost)
 				}
 				ack := streamstest.Publish(t, bus, event.SubjectChat, event.Chat{User: "bob", Message: "after", Channel: "main"})
-				if anew := tc.gone && tc.stream == streams.Cytube; ack.Ref.Seq <= inventoryEvents && !anew {
+				if ack.Ref.Seq <= inventoryEvents {
 					t.Errorf("the next event is %s", ack.Ref)
 				}
 				stop(t, bus, s)
@@ -203,6 +206,13 @@ func remove(t *testing.T, path string) {
 		t.Fatal(err)
 	}
 	if err := os.RemoveAll(path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func empty(t *testing.T, path string) {
+	t.Helper()
+	if err := os.Truncate(path, 0); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/gofrs/flock"
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nuid"
 
 	"github.com/rosey-bot/rosey/streams/connect"
@@ -50,9 +51,12 @@ type Server struct {
 	info  connect.ServerInfo
 	lock  *flock.Flock
 	own   *nats.Conn // for its own requests and subscriptions
+	js    jetstream.JetStream
 
+	serverLog *serverLog
 	guard     *diskGuard
-	stopGuard func()
+	held      map[string]holding // when the inventory was written last
+	stopWatch func()             // of the capacity and the inventory
 }
 
 // recoveryTimeout is how long a store may take to recover its streams.
@@ -139,7 +143,8 @@ func (s *Server) run(c Config, lastURL string) error {
 	}
 	auth.ns = s.ns
 	s.guard = newDiskGuard(s.ns, c, s.log)
-	s.ns.SetLoggerV2(serverLog{s.log, s.guard.serverError}, false, false, false)
+	s.serverLog = &serverLog{log: s.log, onError: s.guard.serverError}
+	s.ns.SetLoggerV2(s.serverLog, false, false, false)
 	s.ns.Start()
 	if !s.ns.ReadyForConnections(recoveryTimeout) {
 		s.shutDown()
@@ -158,21 +163,24 @@ func (s *Server) prepare(unclean bool) (err error) {
 	if err := s.enforceCredentials(); err != nil {
 		return err
 	}
-	s.detectLoss(unclean)
-	if unclean {
-		s.reconcile()
+	if s.js, err = jetstream.New(s.own); err != nil {
+		return err
+	}
+	if err := s.check(unclean); err != nil {
+		return err
 	}
 	s.guard.nc = s.own
 	ctx, cancel := context.WithCancel(context.Background())
 	var watching sync.WaitGroup
 	watching.Go(func() { s.guard.watch(ctx) })
-	s.stopGuard = func() { cancel(); watching.Wait() }
+	watching.Go(func() { s.watchInventory(ctx) })
+	s.stopWatch = func() { cancel(); watching.Wait() }
 	return nil
 }
 
 func (s *Server) shutDown() {
-	if s.stopGuard != nil {
-		s.stopGuard()
+	if s.stopWatch != nil {
+		s.stopWatch()
 	}
 	if s.own != nil {
 		closed := make(chan struct{})
@@ -233,7 +241,8 @@ func (s *Server) Connect(opts ...nats.Option) (*nats.Conn, error) {
 // Stop shuts the server down, waits until everything is on disk, and unlocks the
 // store.
 func (s *Server) Stop() error {
-	err := s.saveInventory()
+	s.stopWatch()
+	err := s.updateInventory()
 	s.shutDown()
 	if info := s.info; info.PID != 0 {
 		info.PID = 0
@@ -250,20 +259,4 @@ func IsStore(dir string) (bool, error) {
 		return false, connect.Denied(err)
 	}
 	return err == nil, nil
-}
-
-// serverLog adapts a slog.Logger to nats-server.
-type serverLog struct {
-	log     *slog.Logger
-	onError func()
-}
-
-func (l serverLog) Noticef(format string, args ...any) { l.log.Debug(fmt.Sprintf(format, args...)) }
-func (l serverLog) Debugf(format string, args ...any)  { l.log.Debug(fmt.Sprintf(format, args...)) }
-func (l serverLog) Tracef(format string, args ...any)  { l.log.Debug(fmt.Sprintf(format, args...)) }
-func (l serverLog) Warnf(format string, args ...any)   { l.log.Warn(fmt.Sprintf(format, args...)) }
-func (l serverLog) Fatalf(format string, args ...any)  { l.Errorf(format, args...) }
-func (l serverLog) Errorf(format string, args ...any) {
-	l.log.Error(fmt.Sprintf(format, args...))
-	l.onError()
 }

@@ -1,0 +1,52 @@
+package embedded
+
+import (
+	"fmt"
+	"log/slog"
+	"maps"
+	"strings"
+	"sync"
+)
+
+// serverLog adapts a slog.Logger to nats-server.
+type serverLog struct {
+	log     *slog.Logger
+	onError func()
+
+	mu   sync.Mutex
+	past map[string]uint64 // by stream
+}
+
+// delivered returns, by stream, the greatest sequence that a consumer was found to have
+// been delivered and the stream no longer has. The server says so in the log alone, and
+// resets the consumer (nats-server 2.15.2).
+func (l *serverLog) delivered() map[string]uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return maps.Clone(l.past)
+}
+
+func (l *serverLog) Noticef(format string, args ...any) { l.log.Debug(fmt.Sprintf(format, args...)) }
+func (l *serverLog) Debugf(format string, args ...any)  { l.log.Debug(fmt.Sprintf(format, args...)) }
+func (l *serverLog) Tracef(format string, args ...any)  { l.log.Debug(fmt.Sprintf(format, args...)) }
+func (l *serverLog) Fatalf(format string, args ...any)  { l.Errorf(format, args...) }
+func (l *serverLog) Errorf(format string, args ...any) {
+	l.log.Error(fmt.Sprintf(format, args...))
+	l.onError()
+}
+
+// Warnf implements server.Logger.
+func (l *serverLog) Warnf(format string, args ...any) {
+	l.log.Warn(strings.TrimSpace(fmt.Sprintf(format, args...)))
+	if !strings.Contains(format, "delivered sequence %d past last stream sequence") || len(args) != 5 {
+		return
+	}
+	stream, _ := args[1].(string)
+	seq, _ := args[3].(uint64)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.past == nil {
+		l.past = map[string]uint64{}
+	}
+	l.past[stream] = max(l.past[stream], seq)
+}

@@ -1,0 +1,173 @@
+package embedded_test
+
+import (
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/embedded"
+	"github.com/rosey-bot/rosey/streams/streamstest"
+)
+
+const (
+	readerName  = "reader"
+	readerLines = 20
+	readerAcked = 7
+)
+
+var readerConfig = jetstream.ConsumerConfig{Durable: readerName, AckPolicy: jetstream.AckExplicitPolicy, FilterSubject: event.AllCytube}
+
+// consumedStore is a store that was stopped, with a durable consumer that has
+// acknowledged readerAcked of readerLines events.
+func consumedStore(t *testing.T) string {
+	t.Helper()
+	store := t.TempDir()
+	s := startStore(t, store, nil)
+	bus := streamstest.Bus(t, s)
+	for range readerLines {
+		streamstest.Publish(t, bus, event.SubjectChat, event.Chat{User: "alice", Message: "hi", Channel: "main"})
+	}
+	c, err := bus.Durable(t.Context(), streams.Cytube, readerConfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	batch, err := c.Fetch(readerAcked)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for msg := range batch.Messages() {
+		if err := msg.DoubleAck(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stop(t, bus, s)
+	return store
+}
+
+// Whatever of a durable's files is torn, it goes on where it was.
+func TestTornConsumerFiles(t *testing.T) {
+	t.Parallel()
+	whole := consumedStore(t)
+	for name, tc := range map[string]struct {
+		file   string
+		damage func(t *testing.T, path string)
+	}{
+		"position cut":     {"o.dat", func(t *testing.T, path string) { truncate(t, path, 4) }},
+		"position zeroed":  {"o.dat", zero},
+		"position emptied": {"o.dat", empty},
+		"position gone":    {"o.dat", remove},
+		"settings emptied": {"meta.inf", empty},
+		"settings gone":    {"meta.inf", remove},
+		"checksum gone":    {"meta.sum", remove},
+		"folder gone":      {"", remove},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			store := t.TempDir()
+			if err := os.CopyFS(store, os.DirFS(whole)); err != nil {
+				t.Fatal(err)
+			}
+			tc.damage(t, filepath.Join(streamDir(store, streams.Cytube), "obs", readerName, tc.file))
+			for range 2 { // the repair lasts
+				log := &said{}
+				s := startStore(t, store, slog.New(slog.NewTextHandler(log, nil)))
+				bus := streamstest.Bus(t, s)
+				c, err := bus.Durable(t.Context(), streams.Cytube, readerConfig)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if info := c.CachedInfo(); info.AckFloor.Stream != readerAcked || info.NumPending != readerLines-readerAcked {
+					t.Errorf("acknowledged to %d, pending %d", info.AckFloor.Stream, info.NumPending)
+				}
+				stop(t, bus, s)
+			}
+		})
+	}
+}
+
+// Events that the files lost before the first inventory are told by the consumers that had
+// been given them.
+func TestLossThatConsumersProve(t *testing.T) {
+	t.Parallel()
+	store := consumedStore(t)
+	if err := os.Remove(filepath.Join(store, "inventory.json")); err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(streamDir(store, streams.Cytube), "msgs")
+	zero(t, filepath.Join(dir, "1.blk"))
+	remove(t, filepath.Join(dir, "index.db"))
+	s := startStore(t, store, nil)
+	bus := streamstest.Bus(t, s)
+	lost, err := embedded.Losses(store)
+	if err != nil || len(lost) != 1 || lost[0].Stream != streams.Cytube || lost[0].Events != readerAcked {
+		t.Errorf("lost %+v, %v", lost, err)
+	}
+	if ack := streamstest.Publish(t, bus, event.SubjectChat, event.Chat{User: "bob", Message: "after", Channel: "main"}); ack.Ref.Seq <= readerAcked {
+		t.Errorf("the next event is %s", ack.Ref)
+	}
+	stop(t, bus, s)
+}
+
+// A stream that somebody deletes while the server runs is told as lost afterwards.
+func TestDeletedStream(t *testing.T) {
+	t.Parallel()
+	store := consumedStore(t)
+	s := startStore(t, store, nil)
+	bus := streamstest.Bus(t, s)
+	if err := bus.JetStream().DeleteStream(t.Context(), streams.Cytube); err != nil {
+		t.Fatal(err)
+	}
+	if err := streams.Open(t.Context(), bus.JetStream(), streams.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	stop(t, bus, s)
+	lost, err := embedded.Losses(store)
+	if err != nil || len(lost) != 1 || lost[0].Stream != streams.Cytube || lost[0].Events != readerLines || !lost[0].Deleted {
+		t.Errorf("lost %+v, %v", lost, err)
+	}
+}
+
+// A stream whose events the server cannot read keeps everybody from the store, who would
+// take it for empty.
+func TestUnreadableStream(t *testing.T) {
+	t.Parallel()
+	store := consumedStore(t)
+	dir := streamDir(store, streams.Cytube)
+	remove(t, filepath.Join(dir, "meta.inf"))
+	remove(t, filepath.Join(dir, "msgs"))
+	if err := os.WriteFile(filepath.Join(dir, "msgs"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := embedded.Start(embedded.Config{Store: store})
+	if err == nil || !strings.Contains(err.Error(), "rosey restore") || !strings.Contains(err.Error(), dir) {
+		t.Errorf("a damaged store starts: %v", err)
+	}
+}
+
+func streamDir(store, stream string) string {
+	return filepath.Join(store, "jetstream", "$G", "streams", stream)
+}
+
+func truncate(t *testing.T, path string, size int64) {
+	t.Helper()
+	if err := os.Truncate(path, size); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func zero(t *testing.T, path string) {
+	t.Helper()
+	info, err := os.Stat(path)
+	if err == nil {
+		err = os.WriteFile(path, make([]byte, info.Size()), 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
