@@ -118,35 +118,33 @@ a flag wins over a variable, a variable over the file.`,
 	// The library leaves its flag out where there is a command of the name.
 	app.Flags = append(globalFlags(), cli.HelpFlag)
 	app.OnUsageError = func(c *cli.Context, err error, _ bool) error { return flagError(c.Command, err) }
-	var prepare func([]*cli.Command)
-	prepare = func(cs []*cli.Command) {
-		for _, c := range cs {
-			c.HideHelpCommand = true
-			c.OnUsageError = app.OnUsageError
-			action := c.Action
-			if action != nil {
-				action = checked(action)
-				c.Action = action
-			}
-			if len(c.Subcommands) == 0 || action != nil {
-				c.Flags = append(c.Flags, globalFlags()...)
-			}
-			if len(c.Subcommands) > 0 {
-				c.Action = func(c *cli.Context) error {
-					switch {
-					case c.Args().Present():
-						return errNoCommand(c.Command.HelpName, c.Args().First(), c.Command.Subcommands)
-					case action != nil:
-						return action(c)
-					}
-					return cli.ShowSubcommandHelp(c)
-				}
-			}
-			prepare(c.Subcommands)
-		}
-	}
-	prepare(app.Commands)
+	prepare(app.Commands, app.OnUsageError)
 	return app
+}
+
+// prepare gives commands, and those below them, what all have: the global flags, checks
+// of what they are called with, and errors that say what to do.
+func prepare(commands []*cli.Command, onUsageError cli.OnUsageErrorFunc) {
+	for _, c := range commands {
+		c.HideHelpCommand, c.OnUsageError = true, onUsageError
+		if c.Action != nil {
+			c.Flags = append(c.Flags, globalFlags()...)
+		}
+		if below := c.Subcommands; len(below) > 0 {
+			action := c.Action
+			if action == nil {
+				action = cli.ShowSubcommandHelp
+			}
+			c.Action = func(c *cli.Context) error {
+				if c.Args().Present() {
+					return errNoCommand(c.Command.HelpName, c.Args().First(), below)
+				}
+				return action(c)
+			}
+		}
+		c.Action = checked(c.Action)
+		prepare(c.Subcommands, onUsageError)
+	}
 }
 
 // commands lists every command, each from the file of its name.

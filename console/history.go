@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -33,6 +34,8 @@ type search struct {
 	At      string // a time to jump to, as it was typed
 	Media   bool
 	Regexp  bool
+
+	values url.Values // as they were asked for
 }
 
 func (c *Console) searchOf(r *http.Request) search {
@@ -40,7 +43,7 @@ func (c *Console) searchOf(r *http.Request) search {
 	return search{
 		Channel: c.channel(r),
 		Text:    strings.TrimSpace(v.Get("q")), User: strings.TrimSpace(v.Get("user")), At: strings.TrimSpace(v.Get("at")),
-		Media: v.Get("media") != "", Regexp: v.Get("regexp") != "",
+		Media: v.Get("media") != "", Regexp: v.Get("regexp") != "", values: v,
 	}
 }
 
@@ -49,18 +52,11 @@ func (s search) Filtered() bool { return s.Text != "" || s.User != "" || s.Media
 
 // Query is the search for the address of more rows.
 func (s search) Query() string {
-	v := url.Values{}
-	for name, value := range map[string]string{"q": s.Text, "user": s.User, "channel": s.Channel.Name} {
-		if value != "" {
-			v.Set(name, value)
-		}
+	v := maps.Clone(s.values)
+	for _, name := range []string{"at", "before", "after"} {
+		v.Del(name)
 	}
-	if s.Media {
-		v.Set("media", "1")
-	}
-	if s.Regexp {
-		v.Set("regexp", "1")
-	}
+	v.Set("channel", s.Channel.Name)
 	return v.Encode()
 }
 

@@ -55,23 +55,19 @@ type checkup struct {
 	report func(Finding)
 }
 
-// need is what a check cannot do without.
-type need int
-
-const (
-	usableSettings need = iota
-	nothing
-	reachableServer
-	allStreams
-)
+// What a check may not do without.
+func always(*checkup) bool            { return true }
+func usableSettings(c *checkup) bool  { return c.SettingsError == nil }
+func reachableServer(c *checkup) bool { return c.client != nil }
+func allStreams(c *checkup) bool      { return c.client != nil && c.complete }
 
 // checks are run in this order.
 var checks = []struct {
 	name  string
-	needs need
+	needs func(*checkup) bool
 	run   func(*checkup, context.Context)
 }{
-	{"configuration", nothing, (*checkup).checkConfiguration},
+	{"configuration", always, (*checkup).checkConfiguration},
 	{"passwords", usableSettings, (*checkup).checkPasswords},
 	{"store", usableSettings, (*checkup).checkStore},
 	{"server", usableSettings, (*checkup).connect},
@@ -84,8 +80,8 @@ var checks = []struct {
 	{"dead letters", allStreams, (*checkup).checkDeadLetters},
 	{"plugins", allStreams, (*checkup).checkPlugins},
 	{"site", usableSettings, (*checkup).checkSite},
-	{"server", nothing, (*checkup).disconnect},
-	{"telemetry", nothing, (*checkup).checkTelemetry},
+	{"server", always, (*checkup).disconnect},
+	{"telemetry", always, (*checkup).checkTelemetry},
 }
 
 // Run runs all checks and calls report for each finding as it is made. Its error is that
@@ -97,24 +93,12 @@ func Run(ctx context.Context, s Subject, report func(Finding)) error {
 			c.disconnect(ctx)
 			return ctx.Err()
 		}
-		if c.has(check.needs) {
+		if check.needs(c) {
 			c.check, c.bad = check.name, 0
 			check.run(c, ctx)
 		}
 	}
 	return nil
-}
-
-func (c *checkup) has(needed need) bool {
-	switch needed {
-	case usableSettings:
-		return c.SettingsError == nil
-	case reachableServer:
-		return c.client != nil
-	case allStreams:
-		return c.client != nil && c.complete
-	}
-	return true
 }
 
 func (c *checkup) ok(format string, args ...any) {
