@@ -14,69 +14,98 @@ import (
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
+// credentialed is a bot and the credentials of its plugins.
+type credentialed struct {
+	t          *testing.T
+	dir, store string
+	bot        *process
+}
+
+// issue issues credentials to a plugin.
+func (c credentialed) issue(plugin string) {
+	c.t.Helper()
+	file := filepath.Join(c.dir, "creds", plugin+".creds")
+	c.fine("wrote "+file, "plugin", "creds", plugin, "--file", file)
+	if info, err := os.Stat(file); err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
+		c.t.Errorf("the file: %v, %v", info.Mode(), err)
+	}
+}
+
+// run runs a plugin with its credentials.
+func (c credentialed) run(plugin string) *process {
+	c.t.Helper()
+	p := start(c.t, "plugin", "run", plugin, "--store", c.store, "--creds", filepath.Join(c.dir, "creds", plugin+".creds"))
+	waitPlugin(c.t, c.store, `"name":"`+plugin+`","version":"1.0.0","state":"running"`)
+	return p
+}
+
+// fine runs a command that succeeds and says something.
+func (c credentialed) fine(says string, args ...string) {
+	c.t.Helper()
+	if r := rosey(c.t, "", append(args, "--store", c.store)...); r.code != 0 || !strings.Contains(r.stdout, says) {
+		c.t.Fatalf("rosey %s: %+v", strings.Join(args, " "), r)
+	}
+}
+
 // A plugin with credentials of its own does all it does without: it registers,
 // reads and writes the database, sets timers, is paused, crashes and goes on.
 func TestPluginWithCredentials(t *testing.T) {
 	streamstest.Slow(t, "runs several processes")
 	t.Parallel()
 	dir := t.TempDir()
-	store, file := filepath.Join(dir, "store"), filepath.Join(dir, "creds", "quote-db.creds")
-	bot := start(t, "run", "--local", "--store", store, "--plugins", "help")
-	bot.say("hi")
-	bot.expect("^operator: hi")
-	fine := func(says string, args ...string) {
-		t.Helper()
-		if r := rosey(t, "", append(args, "--store", store)...); r.code != 0 || !strings.Contains(r.stdout, says) {
-			t.Fatalf("rosey %s: %+v", strings.Join(args, " "), r)
-		}
-	}
-	fine("wrote "+file, "plugin", "creds", "quote-db", "--file", file)
-	if info, err := os.Stat(file); err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
-		t.Errorf("the file: %v, %v", info.Mode(), err)
-	}
-	run := func() *process { return start(t, "plugin", "run", "quote-db", "--store", store, "--creds", file) }
-	p := run()
-	waitPlugin(t, store, `"name":"quote-db","version":"1.0.0","state":"running"`)
-	bot.say("!quote add Hello, world!")
-	bot.expect("^rosey: .*#1")
-	fine("paused", "plugin", "pause", "quote-db")
-	bot.say("!quote 1")
-	bot.expect("^operator: !quote 1")
-	fine("resumed", "plugin", "resume", "quote-db")
-	bot.expect("^rosey: .*Hello, world!")
+	c := credentialed{t, dir, filepath.Join(dir, "store"), nil}
+	c.bot = start(t, "run", "--local", "--store", c.store, "--plugins", "help")
+	c.bot.say("hi")
+	c.bot.expect("^operator: hi")
+	c.issue("quote-db")
+	p := c.run("quote-db")
+	c.bot.say("!quote add Hello, world!")
+	c.bot.expect("^rosey: .*#1")
+	c.fine("paused", "plugin", "pause", "quote-db")
+	c.bot.say("!quote 1")
+	c.bot.expect("^operator: !quote 1")
+	c.fine("resumed", "plugin", "resume", "quote-db")
+	c.bot.expect("^rosey: .*Hello, world!")
 	p.kill()
-	bot.say("!quote count")
-	bot.expect("^operator: !quote count")
-	p = run()
-	bot.expect("^rosey: .*1")
+	c.bot.say("!quote count")
+	c.bot.expect("^operator: !quote count")
+	p = c.run("quote-db")
+	c.bot.expect("^rosey: .*1")
+	c.fine("~", "db", "history", "quotes", "1", "--output", "json")
+	signedMessageIDs(t, c.store)
+	c.setsTimers()
+	c.isRevoked(p)
+}
 
-	fine("~", "db", "history", "quotes", "1", "--output", "json")
-	signedMessageIDs(t, store)
-
-	countdown := filepath.Join(dir, "countdown.creds")
-	fine("wrote", "plugin", "creds", "countdown", "--file", countdown)
-	timer := start(t, "plugin", "run", "countdown", "--store", store, "--creds", countdown)
-	waitPlugin(t, store, `"name":"countdown","version":"1.0.0","state":"running"`)
-	bot.say("!countdown add tea in 3s")
-	bot.expect("^rosey: .*tea")
-	bot.expect("^rosey: .*tea")
+// setsTimers sets a timer with a plugin's credentials, and waits until it fires.
+func (c credentialed) setsTimers() {
+	c.t.Helper()
+	c.issue("countdown")
+	timer := c.run("countdown")
+	c.bot.say("!countdown add tea in 3s")
+	c.bot.expect("^rosey: .*tea")
+	c.bot.expect("^rosey: .*tea")
 	if code := timer.interrupt(); code != 0 {
-		t.Errorf("Ctrl-C: exit code %d\n%s", code, timer.stderr.String())
+		c.t.Errorf("Ctrl-C: exit code %d\n%s", code, timer.stderr.String())
 	}
+}
 
-	fine("are revoked; ended 1 connection(s)", "plugin", "creds", "quote-db", "--revoke")
+// isRevoked revokes the credentials of quote-db, which runs as p.
+func (c credentialed) isRevoked(p *process) {
+	c.t.Helper()
+	c.fine("are revoked; ended 1 connection(s)", "plugin", "creds", "quote-db", "--revoke")
 	_ = p.wait()
 	if code := p.cmd.ProcessState.ExitCode(); code != 1 || !strings.Contains(p.stderr.String(), "were the credentials revoked") {
-		t.Errorf("after it was revoked: exit code %d\n%s", code, p.stderr.String())
+		c.t.Errorf("after it was revoked: exit code %d\n%s", code, p.stderr.String())
 	}
-	expect(t, []outcome{
+	expect(c.t, []outcome{
 		{[]string{"plugin", "creds", "quote-db", "--revoke"}, 1, "has no credentials"},
 		{[]string{"plugin", "creds", "no.name"}, 2, "is not a plugin's name"},
-		{[]string{"plugin", "creds", "quote-db", "--file", filepath.Join(store, "server.json")}, 1, "holds no credentials"},
+		{[]string{"plugin", "creds", "quote-db", "--file", filepath.Join(c.store, "server.json")}, 1, "holds no credentials"},
 		{[]string{"plugin", "creds", "quote-db", "--output", "json"}, 2, "permissions"},
-	}, "--store", store)
-	if r := rosey(t, "", "plugin", "creds", "quote-db", "--output", "permissions"); r.code != 0 || !strings.Contains(r.stdout, "PASSWORD_OF_QUOTE_DB") {
-		t.Errorf("permissions: %+v", r)
+	}, "--store", c.store)
+	if r := rosey(c.t, "", "plugin", "creds", "quote-db", "--output", "permissions"); r.code != 0 || !strings.Contains(r.stdout, "PASSWORD_OF_QUOTE_DB") {
+		c.t.Errorf("permissions: %+v", r)
 	}
 }
 

@@ -12,92 +12,101 @@ import (
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
+// vacation is a bot that is started with settings of one channel or of two.
+type vacation struct {
+	*rooms
+	store string
+	bot   *process
+}
+
+// run starts the bot with a settings file, and waits until it is in the channels.
+func (v *vacation) run(config string, channels ...string) {
+	v.t.Helper()
+	v.bot = startWith(v.t, []string{"ROSEY_PASSWORD=secret"}, "run", "--config", config, "--store", v.store)
+	for _, name := range channels {
+		if err := v.site.WaitUser(v.ctx, name, "rosey"); err != nil {
+			v.t.Fatalf("%v\n%s", err, v.bot.stderr.String())
+		}
+	}
+}
+
+func (v *vacation) send(channel, text string) {
+	v.t.Helper()
+	expect(v.t, []outcome{{[]string{"send", "--channel", channel, text}, 0, ""}}, "--store", v.store)
+}
+
+func (v *vacation) stop() {
+	v.t.Helper()
+	if code := v.bot.interrupt(); code != 0 {
+		v.t.Errorf("exit code %d\n%s", code, v.bot.stderr.String())
+	}
+	if err := v.site.WaitGone(v.ctx, "one", "rosey"); err != nil {
+		v.t.Fatal(err)
+	}
+}
+
+// recorded counts the events that a replay shows with a text.
+func (v *vacation) recorded(text string) int { return strings.Count(replayed(v.t, v.store), text) }
+
 // What waits for a channel that the settings have no more is recorded as refused, what
 // waits for one that they have is said, and nothing is left of the former list.
 func TestSettingsLoseAChannel(t *testing.T) {
 	streamstest.Slow(t, "restarts a bot")
 	t.Parallel()
-	r := openRooms(t, "one", "two")
-	store := filepath.Join(t.TempDir(), "store")
+	v := &vacation{rooms: openRooms(t, "one", "two"), store: filepath.Join(t.TempDir(), "store")}
 	several := "site: %s\nuser: rosey\nchannels:\n  - {channel: one, rate: {burst: 1, per_second: %s}}\n  - {channel: two, rate: {burst: 1, per_second: 0.01}}\n"
-	run := func(config string) *process {
-		t.Helper()
-		bot := startWith(t, []string{"ROSEY_PASSWORD=secret"}, "run", "--config", config, "--store", store)
-		if err := r.site.WaitUser(r.ctx, "one", "rosey"); err != nil {
-			t.Fatalf("%v\n%s", err, bot.stderr.String())
-		}
-		return bot
-	}
-	send := func(room, text string) {
-		expect(t, []outcome{{[]string{"send", "--channel", room, text}, 0, ""}}, "--store", store)
-	}
-	stop := func(bot *process) {
-		t.Helper()
-		if code := bot.interrupt(); code != 0 {
-			t.Errorf("exit code %d\n%s", code, bot.stderr.String())
-		}
-		if err := r.site.WaitGone(r.ctx, "one", "rosey"); err != nil {
-			t.Fatal(err)
-		}
-	}
-	bot := run(settingsFileWith(t, several, r.site.URL(), "0.01"))
-	if err := r.site.WaitUser(r.ctx, "two", "rosey"); err != nil {
-		t.Fatal(err)
-	}
+	v.run(settingsFileWith(t, several, v.site.URL(), "0.01"), "one", "two")
 	for i := range 3 {
-		send("one", fmt.Sprint("one ", i))
-		send("two", fmt.Sprint("two ", i))
+		v.send("one", fmt.Sprint("one ", i))
+		v.send("two", fmt.Sprint("two ", i))
 	}
-	r.hear("one", "^one 0$")
-	r.hear("two", "^two 0$")
-	if err := until(r.ctx, func() bool { return strings.Count(replayed(t, store), `"subject":"cytube.outbox.`) == 6 }); err != nil {
+	v.hear("one", "^one 0$")
+	v.hear("two", "^two 0$")
+	if err := until(v.ctx, func() bool { return v.recorded(`"subject":"cytube.outbox.`) == 6 }); err != nil {
 		t.Fatal(err)
 	}
-	stop(bot)
+	v.stop()
 
-	bot = run(settingsFileWith(t, "site: %s\nuser: rosey\nchannel: one\n", r.site.URL()))
-	r.hear("one", "^one 2$")
-	awaitVacated(r, store, bot)
-	if _, lines := diagnose(t, "--store", store); !has(lines, "consumers ok") {
+	v.run(settingsFileWith(t, "site: %s\nuser: rosey\nchannel: one\n", v.site.URL()), "one")
+	v.hear("one", "^one 2$")
+	v.awaitVacated()
+	if _, lines := diagnose(t, "--store", v.store); !has(lines, "consumers ok") {
 		t.Errorf("doctor: %q", lines)
 	}
-	stop(bot)
+	v.stop()
 
-	bot = run(settingsFileWith(t, several, r.site.URL(), "5"))
-	if err := r.site.WaitUser(r.ctx, "two", "rosey"); err != nil {
-		t.Fatal(err)
-	}
-	send("one", "one again")
-	send("two", "two again")
-	r.hear("one", "^one again$")
-	r.hear("two", "^two again$")
-	stop(bot)
-	if got := fmt.Sprint(r.said("one"), r.said("two")); got != "[one 0 one 1 one 2 one again] [two 0 two again]" {
+	v.run(settingsFileWith(t, several, v.site.URL(), "5"), "one", "two")
+	v.send("one", "one again")
+	v.send("two", "two again")
+	v.hear("one", "^one again$")
+	v.hear("two", "^two again$")
+	v.stop()
+	if got := fmt.Sprint(v.said("one"), v.said("two")); got != "[one 0 one 1 one 2 one again] [two 0 two again]" {
 		t.Errorf("said %s", got)
 	}
-	if n := strings.Count(replayed(t, store), `"subject":"cytube.delivery"`); n != 2 {
+	if n := v.recorded(`"subject":"cytube.delivery"`); n != 2 {
 		t.Errorf("%d sends are recorded as not heard", n)
 	}
 }
 
 // awaitVacated waits until two sends are refused and no channel's outbox is left.
-func awaitVacated(r *rooms, store string, bot *process) {
-	r.t.Helper()
-	refusals := func() int { return strings.Count(replayed(r.t, store), `"status":"refused"`) }
-	cytube, err := busOf(r.t, store).JetStream().Stream(r.ctx, streams.Cytube)
+func (v *vacation) awaitVacated() {
+	v.t.Helper()
+	refusals := func() int { return v.recorded(`"status":"refused"`) }
+	cytube, err := busOf(v.t, v.store).JetStream().Stream(v.ctx, streams.Cytube)
 	if err != nil {
-		r.t.Fatal(err)
+		v.t.Fatal(err)
 	}
 	durables := func() (names []string) {
-		for name := range cytube.ConsumerNames(r.ctx).Name() {
+		for name := range cytube.ConsumerNames(v.ctx).Name() {
 			if strings.HasPrefix(name, "cytube-sender-") {
 				names = append(names, name)
 			}
 		}
 		return names
 	}
-	if err := until(r.ctx, func() bool { return refusals() == 2 && len(durables()) == 0 }); err != nil {
-		r.t.Fatalf("%d sends are refused, and there are still %q\n%s", refusals(), durables(), bot.stderr.String())
+	if err := until(v.ctx, func() bool { return refusals() == 2 && len(durables()) == 0 }); err != nil {
+		v.t.Fatalf("%d sends are refused, and there are still %q\n%s", refusals(), durables(), v.bot.stderr.String())
 	}
 }
 
