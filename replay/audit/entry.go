@@ -19,7 +19,6 @@ import (
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/replay"
-	"github.com/rosey-bot/rosey/streams"
 )
 
 // The kinds of Entry.
@@ -95,35 +94,65 @@ var mediaSubjects = []string{
 	event.SubjectMediaChange, event.SubjectMediaQueue, event.SubjectMediaDelete, event.SubjectConnection, event.SubjectErasure,
 }
 
-// History returns what happened, in the order it was stored, and the gaps where
-// they began. The error that ends it is replay.NewEntry's.
+// History returns what happened, in the order it was stored, and the gaps where they
+// began: first those that had begun before the range. The error that ends it is
+// replay.Read's.
 func History(ctx context.Context, js jetstream.JetStream, q Query) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		rq := replay.Query{Filter: replay.Filter{Subjects: subjects, Since: q.Since, Until: q.Until}, Progress: q.Progress}
-		if q.Media {
-			rq.Subjects = mediaSubjects
-		}
-		err := rq.Validate()
-		g := newGapTracker(q)
-		if err == nil {
-			err = g.findEnds(ctx, js, streams.Selection{Since: q.Since}, func(raw *jetstream.RawStreamMsg) bool {
-				return !q.Until.IsZero() && !raw.Time.Before(q.Until)
-			})
-		}
-		if err != nil {
+		if err := q.history(ctx, js, func(e Entry) bool { return yield(e, nil) }); err != nil {
 			yield(Entry{}, err)
-			return
-		}
-		for e, err := range replay.Read(ctx, js, rq) {
-			if err != nil {
-				yield(Entry{}, err)
-				return
-			}
-			if entry, show := g.observe(e); show && !yield(entry, nil) {
-				return
-			}
 		}
 	}
+}
+
+func (q Query) history(ctx context.Context, js jetstream.JetStream, yield func(Entry) bool) error {
+	rq := replay.Query{Filter: replay.Filter{Subjects: q.subjects(), Since: q.Since, Until: q.Until}, Progress: q.Progress}
+	if err := rq.Validate(); err != nil {
+		return err
+	}
+	p, err := readPresence(ctx, js, q)
+	if err != nil {
+		return err
+	}
+	before, behind, err := p.outside(ctx)
+	if err != nil {
+		return err
+	}
+	for _, gap := range before {
+		if !yield(gap) {
+			return nil
+		}
+	}
+	for e, err := range replay.Read(ctx, js, rq) {
+		if err != nil {
+			return err
+		}
+		if entry, show, err := p.observe(ctx, e); err != nil || show && !yield(entry) {
+			return err
+		}
+	}
+	for _, gap := range behind {
+		if !yield(gap) {
+			return nil
+		}
+	}
+	return nil
+}
+
+func (q Query) subjects() []string {
+	if q.Media {
+		return mediaSubjects
+	}
+	return subjects
+}
+
+// observe returns an event's entry and whether the query selects it.
+func (p *presence) observe(ctx context.Context, e replay.Event) (entry Entry, show bool, err error) {
+	entry = NewEntry(e)
+	if entry.Kind == KindOnline || entry.Kind == KindGap {
+		return p.entry(ctx, e.Ref.Seq)
+	}
+	return entry, entry.Kind != KindRetry && p.q.match(entry), nil
 }
 
 func (q Query) match(e Entry) bool {

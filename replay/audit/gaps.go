@@ -13,95 +13,112 @@ import (
 	"github.com/rosey-bot/rosey/streams"
 )
 
-// A gapTracker turns connections that went down and came up into gaps.
-type gapTracker struct {
-	q    Query
-	ends map[event.Ref]time.Time // of the gap that began with an event; none while it lasts
-	open map[string]bool         // by channel, while the bot is not in it
-	seen map[string]time.Time    // by channel, when the bot last heard anything there
+// A presence is all connections that the stream holds, by their sequences. From them
+// follows when the bot was away from a channel, whatever part of the history is wanted.
+type presence struct {
+	js          jetstream.JetStream
+	q           Query
+	connections []*connection
+	bySequence  map[uint64]*connection
 }
 
-func newGapTracker(q Query) *gapTracker {
-	return &gapTracker{q: q, ends: map[event.Ref]time.Time{}, open: map[string]bool{}, seen: map[string]time.Time{}}
+// A connection is an entry of when the bot joined a channel (KindOnline), or left it
+// (KindGap).
+type connection struct {
+	Entry
+	previous *connection // of the same channel
 }
 
-// observe returns an event's entry and whether the query selects it.
-func (g *gapTracker) observe(e replay.Event) (entry Entry, show bool) {
-	entry = NewEntry(e)
-	if entry.Kind == KindRetry {
-		return entry, false
-	}
-	show = g.q.match(entry)
-	if entry.Kind == KindOnline || entry.Kind == KindGap {
-		entry, show = g.connection(entry)
-	}
-	g.heard(entry)
-	return entry, show
-}
-
-// findEnds looks up when the gaps end that begin in a selection, before a message for
-// which past reports true, so that each can be shown where it began. A gap may end long
-// after that.
-func (g *gapTracker) findEnds(ctx context.Context, js jetstream.JetStream, s streams.Selection, past func(*jetstream.RawStreamMsg) bool) error {
-	s.Stream, s.Subjects = streams.Cytube, []string{event.SubjectConnection}
-	began := map[string]event.Ref{}
-	for raw, err := range streams.Messages(ctx, js, s) {
-		if errors.Is(err, jetstream.ErrStreamNotFound) {
-			return nil
+func readPresence(ctx context.Context, js jetstream.JetStream, q Query) (*presence, error) {
+	p := &presence{js: js, q: q, bySequence: map[uint64]*connection{}}
+	latest := map[string]*connection{} // by channel
+	for raw, err := range streams.Messages(ctx, js, streams.Selection{Stream: streams.Cytube, Subjects: []string{event.SubjectConnection}}) {
+		switch {
+		case errors.Is(err, jetstream.ErrStreamNotFound):
+			return p, nil
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case err != nil:
+			return nil, event.Errorf(event.NATSError, "%w", err)
 		}
-		if err != nil {
-			return readError(ctx, err)
+		c := &connection{Entry: NewEntry(replay.NewEvent(streams.Cytube, raw))}
+		name := strings.ToLower(c.Channel)
+		if c.Kind != KindOnline && c.Kind != KindGap || q.Channel != "" && name != strings.ToLower(q.Channel) {
+			continue
 		}
-		if past(raw) && len(began) == 0 {
-			return nil
+		if c.previous = latest[name]; c.previous.away() {
+			if c.Kind == KindGap {
+				continue // it was away already
+			}
+			c.previous.Until = c.At
 		}
-		entry := NewEntry(replay.NewEvent(streams.Cytube, raw))
-		name := strings.ToLower(entry.Channel)
-		switch ref, open := began[name]; {
-		case g.q.Channel != "" && !strings.EqualFold(g.q.Channel, entry.Channel):
-		case entry.Kind == KindGap && !open && !past(raw):
-			began[name] = entry.Ref
-		case entry.Kind == KindOnline && open:
-			g.ends[ref] = entry.At
-			delete(began, name)
-		}
+		latest[name], p.bySequence[c.Ref.Seq] = c, c
+		p.connections = append(p.connections, c)
 	}
-	return nil
+	return p, nil
 }
 
-// readError returns the context's error if ctx has ended, and else err as a NATS_ERROR.
-func readError(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
+func (c *connection) away() bool { return c != nil && c.Kind == KindGap }
+
+// entry returns what is shown where a connection is stored, and whether anything is: a
+// gap where the bot left, and where it came back if nothing tells that it had left.
+func (p *presence) entry(ctx context.Context, seq uint64) (entry Entry, show bool, err error) {
+	c := p.bySequence[seq]
+	switch {
+	case c == nil, c.Kind == KindOnline && c.previous.away():
+		return Entry{}, false, nil
+	case c.Kind == KindGap:
+		return c.Entry, true, nil
 	}
-	return event.Errorf(event.NATSError, "%w", err)
+	last, err := p.lastHeard(ctx, c)
+	if err != nil || last.IsZero() {
+		return c.Entry, p.q.User == "" && p.q.Grep == nil, err
+	}
+	return Entry{Ref: c.Ref, At: last, Stored: c.Stored, Kind: KindGap, Channel: c.Channel, Until: c.At,
+		Text: "the bot did not get to record that it left"}, true, nil
 }
 
-// heard notes that the bot was in the entry's channel.
-func (g *gapTracker) heard(e Entry) {
-	if e.Channel != "" && !e.buffered {
-		g.seen[strings.ToLower(e.Channel)] = e.Stored
+// lastHeard returns when the bot last heard anything in a channel before a connection,
+// or the zero time if it is not known to have been there.
+func (p *presence) lastHeard(ctx context.Context, c *connection) (last time.Time, err error) {
+	first := uint64(1)
+	if c.previous != nil {
+		first = c.previous.Ref.Seq
 	}
+	for to, size := c.Ref.Seq, uint64(firstWindow); to > first && last.IsZero(); size *= 2 {
+		from := max(first, to-min(to, size))
+		for e, err := range replay.Slice(ctx, p.js, streams.Cytube, subjects, from, to) {
+			if err != nil {
+				return last, err
+			}
+			if entry := NewEntry(e); !entry.buffered && strings.EqualFold(entry.Channel, c.Channel) {
+				last = entry.Stored
+			}
+		}
+		to = from
+	}
+	return last, nil
 }
 
-// connection returns the entry of a connection that went down or came up, and whether
-// the query selects it.
-func (g *gapTracker) connection(e Entry) (Entry, bool) {
-	name := strings.ToLower(e.Channel)
-	wanted := g.q.Channel == "" || strings.EqualFold(g.q.Channel, e.Channel)
-	wasOpen := g.open[name]
-	g.open[name] = e.Kind == KindGap
-	if e.Kind == KindGap {
-		e.Until = g.ends[e.Ref]
-		return e, wanted && !wasOpen
+// outside returns the gaps that the query's range touches and that are shown where they
+// do not lie in it: those that began before it, and those that end behind it.
+func (p *presence) outside(ctx context.Context) (before, behind []Entry, err error) {
+	isBehind := func(t time.Time) bool { return !p.q.Until.IsZero() && !t.Before(p.q.Until) }
+	for _, c := range p.connections {
+		early, late := c.Stored.Before(p.q.Since), isBehind(c.Stored)
+		if !early && !late || early && c.Kind == KindOnline || late && (c.Kind == KindGap || c.previous != nil && isBehind(c.previous.Stored)) {
+			continue
+		}
+		gap, show, err := p.entry(ctx, c.Ref.Seq)
+		switch {
+		case err != nil:
+			return nil, nil, err
+		case !show || gap.Kind != KindGap || isBehind(gap.At) || !gap.Until.IsZero() && !gap.Until.After(p.q.Since):
+		case early:
+			before = append(before, gap)
+		default:
+			behind = append(behind, gap)
+		}
 	}
-	if wasOpen {
-		return e, false // the gap shows it
-	}
-	if last, ok := g.seen[name]; ok {
-		// It came up without having gone down: the bot was killed.
-		return Entry{Ref: e.Ref, At: last, Stored: e.Stored, Kind: KindGap, Channel: e.Channel, Until: e.At,
-			Text: "the bot did not get to record that it left"}, wanted
-	}
-	return e, wanted && g.q.User == "" && g.q.Grep == nil
+	return before, behind, nil
 }

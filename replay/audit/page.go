@@ -7,7 +7,6 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/replay"
 	"github.com/rosey-bot/rosey/streams"
 )
@@ -17,9 +16,6 @@ const (
 	// twice as many each time up to lastWindow.
 	firstWindow = 256
 	lastWindow  = 16 << 10
-	// leadIn is how many events before a window are read to find out whether the bot
-	// was in the channel when the window begins.
-	leadIn = 32
 )
 
 // Position is a place in the history from which a page is read: backwards from
@@ -53,7 +49,11 @@ func ReadPage(ctx context.Context, js jetstream.JetStream, q Query, p Position) 
 	if err != nil {
 		return Page{}, err
 	}
-	r := pager{ctx: ctx, js: js, q: q, first: first}
+	presence, err := readPresence(ctx, js, q)
+	if err != nil {
+		return Page{}, err
+	}
+	r := pager{presence, ctx, first}
 	if p.After > 0 || p.Oldest {
 		return r.forwards(p, last)
 	}
@@ -65,9 +65,8 @@ func ReadPage(ctx context.Context, js jetstream.JetStream, q Query, p Position) 
 }
 
 type pager struct {
+	*presence
 	ctx   context.Context
-	js    jetstream.JetStream
-	q     Query
 	first uint64
 }
 
@@ -122,28 +121,16 @@ func (r *pager) forwards(p Position, last uint64) (Page, error) {
 
 // window reads the entries of [from, to).
 func (r *pager) window(from, to uint64) (entries []Entry, reached time.Time, err error) {
-	wanted := subjects
-	if r.q.Media {
-		wanted = mediaSubjects
-	}
-	g, found := newGapTracker(r.q), false
-	for e, err := range replay.Slice(r.ctx, r.js, streams.Cytube, wanted, max(r.first, from-min(from, leadIn)), to) {
+	for e, err := range replay.Slice(r.ctx, r.js, streams.Cytube, r.q.subjects(), from, to) {
 		if err != nil {
 			return nil, reached, err
 		}
-		if e.Subject == event.SubjectConnection && e.Ref.Seq >= from && !found {
-			found = true
-			err := g.findEnds(r.ctx, r.js, streams.Selection{From: e.Ref.Seq}, func(raw *jetstream.RawStreamMsg) bool { return raw.Sequence >= to })
-			if err != nil {
-				return nil, reached, err
-			}
-		}
-		entry, show := g.observe(e)
-		if e.Ref.Seq < from {
-			continue
-		}
 		if reached.IsZero() {
 			reached = e.At
+		}
+		entry, show, err := r.observe(r.ctx, e)
+		if err != nil {
+			return nil, reached, err
 		}
 		if show {
 			entries = append(entries, entry)
@@ -158,23 +145,36 @@ func (r *pager) window(from, to uint64) (entries []Entry, reached time.Time, err
 // its own.
 func Follow(ctx context.Context, js jetstream.JetStream, q Query, after uint64) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		g := newGapTracker(q)
-		for e, err := range replay.Slice(ctx, js, streams.Cytube, subjects, after+1-min(after, leadIn), after+1) {
+		for e, err := range replay.Tail(ctx, js, streams.Cytube, q.subjects(), after) {
+			entry := NewEntry(e)
+			show := entry.Kind != KindRetry && q.match(entry)
+			if entry.Kind == KindOnline || entry.Kind == KindGap {
+				entry, show, err = followConnection(ctx, js, q, entry)
+			}
 			if err != nil {
 				yield(Entry{}, err)
 				return
 			}
-			g.observe(e)
-		}
-		for e, err := range replay.Tail(ctx, js, streams.Cytube, subjects, after) {
-			if err != nil {
-				yield(Entry{}, err)
-				return
-			}
-			entry, show := g.observe(e)
-			if show = show || entry.Kind == KindOnline && q.match(entry); show && !yield(entry, nil) {
+			if show && !yield(entry, nil) {
 				return
 			}
 		}
 	}
+}
+
+func followConnection(ctx context.Context, js jetstream.JetStream, q Query, e Entry) (Entry, bool, error) {
+	p, err := readPresence(ctx, js, q)
+	if err != nil {
+		return e, false, err
+	}
+	c := p.bySequence[e.Ref.Seq]
+	switch {
+	case c == nil:
+		return e, false, nil
+	case c.Kind == KindGap:
+		return e, true, nil
+	case c.previous.away():
+		return e, q.match(e), nil
+	}
+	return p.entry(ctx, e.Ref.Seq)
 }
