@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -74,7 +75,7 @@ func showDead(ctx context.Context, c *cli.Context, cmd command) error {
 		return err
 	}
 	if wantJSON(c) {
-		return encode(c, map[string]any{"letter": letter, "event": original})
+		return encode(c, map[string]any{"letter": letter, "event": jsonBody(original)})
 	}
 	fmt.Fprintf(c.App.Writer, "%s  %s, consumer %s, after %d attempt(s): %s\ncorrelation %s\n", letter.Ref, letter.State, terminal.Escape(letter.Consumer),
 		letter.Attempts, terminal.Escape(letter.Error), terminal.Escape(letter.CorrelationID))
@@ -87,6 +88,18 @@ func showDead(ctx context.Context, c *cli.Context, cmd command) error {
 	}
 	fmt.Fprintf(c.App.Writer, "\n%s:%d %s\n%s\n", letter.Stream, letter.Seq, letter.Subject, terminal.Escape(string(original)))
 	return nil
+}
+
+// jsonBody returns an event's body for JSON output: as it is, or as text if it is no
+// JSON, or null if there is none.
+func jsonBody(body []byte) any {
+	switch {
+	case body == nil:
+		return nil
+	case json.Valid(body):
+		return json.RawMessage(body)
+	}
+	return string(body)
 }
 
 func settleDead(settle func(context.Context, *streams.Bus, event.Ref) (string, error)) clientAction {

@@ -18,7 +18,7 @@ func exportFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "export-otlp",
 			Usage: "send the traces of these events to the OTLP collector at `URL`, such as http://localhost:4318; OTEL_EXPORTER_OTLP_* variables apply"},
-		&cli.BoolFlag{Name: "again", Usage: "with --export-otlp: has no effect any more, as everything is sent each time"},
+		&cli.BoolFlag{Name: "again", Hidden: true}, // of earlier releases; everything is sent each time
 	}
 }
 
@@ -26,9 +26,6 @@ func exportFlags() []cli.Flag {
 func orExport(action rangeAction) rangeAction {
 	return func(ctx context.Context, c *cli.Context, cmd command, query replay.Query) error {
 		if !c.IsSet("export-otlp") {
-			if c.Bool("again") {
-				return usagef("--again goes with --export-otlp")
-			}
 			return action(ctx, c, cmd, query)
 		}
 		for _, flag := range []string{"follow", "tree", "summary"} {
@@ -43,9 +40,6 @@ func orExport(action rangeAction) rangeAction {
 // exportSpans sends the spans of past conversations to a collector that was not
 // there at the time.
 func exportSpans(ctx context.Context, c *cli.Context, cmd command, query replay.Query) (err error) {
-	if c.Bool("again") {
-		fmt.Fprintln(c.App.ErrWriter, "rosey: --again has no effect any more: everything is sent each time, with the IDs of the first time")
-	}
 	url := c.String("export-otlp")
 	exporter, err := telemetry.NewExporter(ctx, url)
 	if err != nil {
@@ -67,8 +61,7 @@ func exportSpans(ctx context.Context, c *cli.Context, cmd command, query replay.
 	switch {
 	case sent.Spans == 0:
 	case wantJSON(c):
-		// sent_before is what earlier versions did not send again.
-		err = errors.Join(err, encode(c, map[string]any{"spans": sent.Spans, "traces": sent.Traces, "sent_before": 0, "url": url}))
+		err = errors.Join(err, encode(c, map[string]any{"spans": sent.Spans, "traces": sent.Traces, "url": url}))
 	default:
 		fmt.Fprintf(c.App.Writer, "sent %d spans of %d traces to %s\n", sent.Spans, sent.Traces, url)
 	}

@@ -13,7 +13,8 @@ import (
 // EscapeJSON returns a writer that passes JSON on to w with every character that
 // JSON allows in a string and a terminal may obey (DEL, C1 controls, invisible and
 // bidirectional characters) as a \uXXXX escape, which means the same. The escape of
-// a lone surrogate, at which other programs stop reading, becomes \ufffd.
+// a lone surrogate, at which other programs stop reading, becomes \ufffd, and those of
+// <, > and &, which encoding/json writes for HTML, become these.
 func EscapeJSON(w io.Writer) io.Writer { return transform.NewWriter(w, jsonEscaper{}) }
 
 type jsonEscaper struct{ transform.NopResetter }
@@ -51,6 +52,11 @@ func escapeNext(in []byte) (out []byte, n int) {
 		return in[:n], n
 	case in[0] == '\\':
 		n, lone := escapeLength(in)
+		switch string(in[:n]) {
+		case `\u003c`, `\u003e`, `\u0026`:
+			first, _ := codeUnit(in)
+			return []byte{byte(first)}, n
+		}
 		if lone {
 			return []byte(`\ufffd`), n
 		}

@@ -57,6 +57,7 @@ func TestEscapeJSON(t *testing.T) {
 		`["broken up \ud83c\u0041 \ud83c\n"]`:   `["broken up \ufffd\u0041 \ufffd\n"]`,
 		`["no escape \\ud800 \ud83c\\udfb2"]`:   `["no escape \\ud800 \ufffd\\udfb2"]`,
 		`{"\ud800":"in a name"}`:                `{"\ufffd":"in a name"}`,
+		`["1 \u003c 2 \u0026\u003e \\u003c"]`:   `["1 < 2 &> \\u003c"]`,
 	} {
 		for split := range len(in) {
 			var out bytes.Buffer

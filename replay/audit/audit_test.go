@@ -360,3 +360,15 @@ func TestGapOfAKilledBot(t *testing.T) {
 		t.Errorf("the gap of %s begins at %s, want %s, when %s was stored", gap.Ref, gap.At, stored[refs[1]], refs[1])
 	}
 }
+
+// A spreadsheet takes the cells for text, whatever sign for a formula it knows.
+func TestEscapeFormula(t *testing.T) {
+	t.Parallel()
+	for cell, want := range map[string]string{
+		"=1": "'=1", "+1": "'+1", "-1": "'-1", "@x": "'@x", "＝1": "'＝1", "＋1": "'＋1", "－1": "'－1", "＠x": "'＠x", "1=1": "1=1", "ｘ": "ｘ", "": "",
+	} {
+		if got := escapeFormula(cell); got != want {
+			t.Errorf("%q is written as %q, want %q", cell, got, want)
+		}
+	}
+}

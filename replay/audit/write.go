@@ -8,12 +8,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/text/width"
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/internal/terminal"
@@ -240,9 +240,9 @@ func (c *csvWriter) end() error {
 }
 
 // escapeFormula keeps a spreadsheet from evaluating what somebody said as a formula,
-// with an apostrophe before it.
+// with an apostrophe before it. Some take full-width signs for the usual ones.
 func escapeFormula(cell string) string {
-	if cell != "" && slices.Contains([]byte("=+-@\t\r"), cell[0]) {
+	if first := width.Narrow.String(cell); first != "" && strings.ContainsAny(first[:1], "=+-@\t\r") {
 		return "'" + cell
 	}
 	return cell
