@@ -20,7 +20,7 @@ func As[T any](e Envelope) (T, error) {
 	var payload T
 	err := e.checkJSON()
 	if err == nil {
-		err = decodeStruct(e.Subject, e.Data, reflect.ValueOf(&payload).Elem())
+		err = decodeStruct(e.Subject, e.Data, reflect.ValueOf(&payload).Elem(), true)
 	}
 	return payload, err
 }
@@ -31,11 +31,12 @@ type checker interface {
 	check() (field string, err error)
 }
 
-// decodeStruct reads data, an object in valid JSON, into v and checks it.
-func decodeStruct(subject string, data json.RawMessage, v reflect.Value) error {
+// decodeStruct reads data, an object in valid JSON, into v and checks it. Unless keep is
+// set, only the error counts, and it leaves out what costs an allocation.
+func decodeStruct(subject string, data json.RawMessage, v reflect.Value, keep bool) error {
 	l := layoutOf(v.Type())
 	var extra *Extra
-	if l.extra >= 0 {
+	if keep && l.extra >= 0 {
 		extra = v.Field(l.extra).Addr().Interface().(*Extra)
 	}
 	var few [12]json.RawMessage // on the stack
@@ -43,7 +44,13 @@ func decodeStruct(subject string, data json.RawMessage, v reflect.Value) error {
 	split(data, l.names, values, extra)
 	for i := range l.fields {
 		f := &l.fields[i]
-		if err := f.decode(values[i], v.Field(f.index)); err != nil {
+		raw, into := values[i], v.Field(f.index)
+		if raw != nil && !isNull(raw) && (keep || l.checks || into.Type() != stringType || raw[0] != '"') {
+			if err := decodeValue(raw, into.Addr().Interface()); err != nil {
+				return fieldError(subject, l.names[i], err)
+			}
+		}
+		if err := f.check(raw, into); err != nil {
 			return fieldError(subject, l.names[i], err)
 		}
 	}
@@ -56,24 +63,15 @@ func decodeStruct(subject string, data json.RawMessage, v reflect.Value) error {
 	return nil
 }
 
-// decode reads a field's value, nil if the object does not have it, and checks its rules.
-func (f *fieldLayout) decode(raw json.RawMessage, into reflect.Value) error {
-	if raw != nil && !isNull(raw) {
-		if err := decodeValue(raw, into.Addr().Interface()); err != nil {
-			return err
-		}
-	}
-	return f.check(raw, into)
-}
-
-// check checks the rules of a field that has the value v, and is written as raw.
+// check checks the rules of a field that has the value v and is written as raw, nil if the
+// object does not have it.
 func (f *fieldLayout) check(raw json.RawMessage, v reflect.Value) error {
 	switch {
 	case raw == nil || isNull(raw):
 		if f.required {
 			return errors.New("is required")
 		}
-	case f.nonempty && v.IsZero():
+	case f.nonempty && string(raw) == `""`:
 		return errors.New("must not be empty")
 	case f.min != nil && (v.CanInt() && float64(v.Int()) < *f.min || v.CanFloat() && v.Float() < *f.min):
 		return fmt.Errorf("must be %v or more, not %s", *f.min, raw)

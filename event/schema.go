@@ -73,7 +73,7 @@ func checkData(subject string, data json.RawMessage, payload reflect.Type) error
 	if payload == nil {
 		return nil
 	}
-	err := decodeStruct(subject, data, reflect.New(payload).Elem())
+	err := decodeStruct(subject, data, reflect.New(payload).Elem(), false)
 	if err != nil && Match(EventSubject("*", "*"), subject) {
 		if taken := Reserved(subject[strings.LastIndexByte(subject, '.')+1:]); taken != nil {
 			return AsError(fmt.Errorf("%w (%w)", err, taken), InvalidInput)

@@ -45,11 +45,36 @@ func Members[T ~string | ~[]byte](raw T) iter.Seq2[T, T] {
 			if !yield(raw[i:colon], raw[start:end]) {
 				return
 			}
-			if i = skipSpace(raw, end); raw[i] == ',' {
-				i = skipSpace(raw, i+1)
-			}
+			i = next(raw, end)
 		}
 	}
+}
+
+// Elements yields the elements of a list, and nothing for any other value. They are
+// parts of raw, which must be Valid.
+func Elements[T ~string | ~[]byte](raw T) iter.Seq[T] {
+	return func(yield func(T) bool) {
+		i := skipSpace(raw, 0)
+		if raw[i] != '[' {
+			return
+		}
+		for i = skipSpace(raw, i+1); raw[i] != ']'; {
+			end := skipValue(raw, i)
+			if !yield(raw[i:end]) {
+				return
+			}
+			i = next(raw, end)
+		}
+	}
+}
+
+// next returns the position of what follows the value that ends at i: another member or
+// element, or the end of the object or list.
+func next[T ~string | ~[]byte](raw T, i int) int {
+	if i = skipSpace(raw, i); raw[i] == ',' {
+		i = skipSpace(raw, i+1)
+	}
+	return i
 }
 
 func skipSpace[T ~string | ~[]byte](raw T, i int) int {
