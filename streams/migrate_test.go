@@ -28,10 +28,7 @@ func TestTimersOfOldStores(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx := streamstest.Context(t)
-	setOldTimer(ctx, t, js)
-	for range 2 { // it is an old store at each start
-		openWithoutDifferences(ctx, t, js)
-	}
+	makeOldStream(ctx, t, js)
 	bus := streams.NewBus(nc, js)
 	fired := make(chan streams.Stored, 10)
 	sub, err := bus.Subscribe(ctx, "plugin.t.event.>", func(_ context.Context, s streams.Stored) { fired <- s })
@@ -39,6 +36,10 @@ func TestTimersOfOldStores(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer sub.Stop()
+	setOldTimer(ctx, t, js)
+	for range 2 { // it is an old store at each start
+		openWithoutDifferences(ctx, t, js)
+	}
 	running, cancel := context.WithCancel(ctx)
 	var forwarders sync.WaitGroup
 	for range 2 { // as with two bots
@@ -61,8 +62,8 @@ func TestTimersOfOldStores(t *testing.T) {
 	wantOldAndNew(ctx, t, fired)
 }
 
-// setOldTimer makes a stream PLUGIN as version 0.1 did, with a timer in it.
-func setOldTimer(ctx context.Context, t *testing.T, js jetstream.JetStream) {
+// makeOldStream makes a stream PLUGIN as version 0.1 did.
+func makeOldStream(ctx context.Context, t *testing.T, js jetstream.JetStream) {
 	t.Helper()
 	if _, err := js.CreateStream(ctx, jetstream.StreamConfig{
 		Name: streams.Plugin, Subjects: []string{"plugin.*.command", "plugin.*.event", "plugin.*.event.>", "plugin.*.schedule.*"},
@@ -70,6 +71,10 @@ func setOldTimer(ctx context.Context, t *testing.T, js jetstream.JetStream) {
 	}); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func setOldTimer(ctx context.Context, t *testing.T, js jetstream.JetStream) {
+	t.Helper()
 	old := &nats.Msg{Subject: "plugin.t.schedule.old", Data: []byte(`{"timer":"old"}`)}
 	if _, err := js.PublishMsg(ctx, old, jetstream.WithScheduleAt(time.Now().Add(2*time.Second)), jetstream.WithScheduleTarget("plugin.t.event.rang")); err != nil {
 		t.Fatal(err)
