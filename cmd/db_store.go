@@ -10,11 +10,11 @@ import (
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
-	"github.com/prometheus/common/model"
 	"github.com/urfave/cli/v2"
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/internal/terminal"
+	"github.com/rosey-bot/rosey/internal/timeparse"
 	"github.com/rosey-bot/rosey/kvstore"
 )
 
@@ -99,11 +99,11 @@ func dbImport(ctx context.Context, c *cli.Context, store *kvstore.Store, args []
 }
 
 func dbCompact(ctx context.Context, c *cli.Context, store *kvstore.Store, args []string) error {
-	age, err := model.ParseDuration(c.String("older-than"))
+	age, err := timeparse.Duration(c.String("older-than"))
 	if err != nil {
-		return usagef("--older-than: %v: write for example 30d or 1d12h", err)
+		return usagef("--older-than: %w", err)
 	}
-	n, err := store.Compact(ctx, args[0], time.Duration(age))
+	n, err := store.Compact(ctx, args[0], age)
 	if err != nil {
 		return err
 	}

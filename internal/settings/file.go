@@ -12,6 +12,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"github.com/rosey-bot/rosey/internal/suggest"
+	"github.com/rosey-bot/rosey/internal/timeparse"
 )
 
 // ReadFile reads settings from a YAML file over those in s. It returns the error of
@@ -38,7 +39,7 @@ func unmarshalDuration(d *time.Duration, text []byte) (err error) {
 	if err := yaml.Unmarshal(text, &value); err != nil {
 		return err
 	}
-	*d, err = parseDuration(value)
+	*d, err = timeparse.Duration(value)
 	return err
 }
 

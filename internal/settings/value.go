@@ -8,7 +8,8 @@ import (
 	"time"
 
 	"github.com/dustin/go-humanize"
-	"github.com/prometheus/common/model"
+
+	"github.com/rosey-bot/rosey/internal/timeparse"
 )
 
 // Names is a list of names, which the file may also have as one text with commas.
@@ -42,18 +43,6 @@ func (s *Size) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// parseDuration reads 90s, 5m, 1d12h, 52w or 1y.
-func parseDuration(text string) (time.Duration, error) {
-	if d, err := time.ParseDuration(text); err == nil {
-		return d, nil
-	}
-	d, err := model.ParseDuration(text)
-	if err != nil {
-		return 0, fmt.Errorf("%q is not a duration: write for example 90s, 5m or 30d", text)
-	}
-	return time.Duration(d), nil
-}
-
 // Flags returns the fields that flags of the same meaning set, by the flag's name.
 func (s *Settings) Flags() map[string]any {
 	return map[string]any{
@@ -79,7 +68,7 @@ func (s *Settings) Set(flag, text string) (err error) {
 	case *Names:
 		*field = strings.Split(text, ",")
 	case *time.Duration:
-		*field, err = parseDuration(text)
+		*field, err = timeparse.Duration(text)
 	default:
 		return fmt.Errorf("no setting has the flag --%s", flag)
 	}

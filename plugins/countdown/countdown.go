@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/timeparse"
 	"github.com/rosey-bot/rosey/plugins"
 )
 
@@ -64,21 +65,36 @@ type Countdown struct {
 	By      string `json:"by"`
 	Set     string `json:"set"` // STREAM:SEQ of the command that set it
 	First   int64  `json:"first"`
-	Zone    string `json:"zone"`
-	Every   Period `json:"every"`
-	Due     int64  `json:"due"`  // Unix seconds
-	Next    int64  `json:"next"` // Unix seconds of the next announcement
-	Done    bool   `json:"done"` // over or removed
+	// Wall is what the clocks of Zone were to show at First, such as
+	// 2026-03-29T02:30:00; "" in records of versions that did not note it.
+	Wall  string `json:"wall,omitempty"`
+	Zone  string `json:"zone"`
+	Every Period `json:"every"`
+	Due   int64  `json:"due"`  // Unix seconds
+	Next  int64  `json:"next"` // Unix seconds of the next announcement
+	Done  bool   `json:"done"` // over or removed
 }
 
 func (d Countdown) due() time.Time { return time.Unix(d.Due, 0).In(location(d.Zone)) }
 
-func (d Countdown) schedule() Schedule {
-	return Schedule{time.Unix(d.First, 0).In(location(d.Zone)), d.Every}
+// record returns a record of a schedule.
+func record(s Schedule) Countdown {
+	return Countdown{First: s.First.Unix(), Wall: s.Wall.Format(wallLayout), Zone: s.First.Location().String(), Every: s.Every}
 }
 
+func (d Countdown) schedule() Schedule {
+	first := time.Unix(d.First, 0).In(location(d.Zone))
+	wall, err := time.Parse(wallLayout, d.Wall)
+	if err != nil {
+		wall = timeparse.Wall(first)
+	}
+	return Schedule{first, wall, d.Every}
+}
+
+const wallLayout = "2006-01-02T15:04:05"
+
 func location(zone string) *time.Location {
-	if _, z, err := cutZone([]string{zone}); err == nil {
+	if z, ok := timeparse.Zone(zone); ok {
 		return z
 	}
 	return time.UTC
@@ -138,10 +154,8 @@ func (k announcer) add(c *plugins.Context) ([]event.Envelope, error) {
 		if d.Name != "" && !d.Done {
 			return nil, bad("there is a countdown %s already, due in %s: remove it first", d.Name, shown(d.due().Sub(c.Now())))
 		}
-		d = Countdown{
-			Name: name, Channel: c.Channel(), By: c.Command.User, Set: c.Event.Ref.String(),
-			First: when.First.Unix(), Zone: when.First.Location().String(), Every: when.Every, Due: when.After(c.Now()).Unix(),
-		}
+		d = record(when)
+		d.Name, d.Channel, d.By, d.Set, d.Due = name, c.Channel(), c.Command.User, c.Event.Ref.String(), when.After(c.Now()).Unix()
 		d.Next = k.next(d, c.Now())
 		return append(c.Say("⏳ %s", d.tell(c.Now())), c.Emit("added", d.payload())...), nil
 	})

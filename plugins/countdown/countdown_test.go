@@ -29,7 +29,7 @@ func TestCommands(t *testing.T) {
 		{"alice", 1, "!countdown", "⏳ There are no countdowns: add one with !countdown add movie 2h30m"},
 		{"guest", 0, "!countdown add movie 2h30m", "❌ only registered users can add countdowns"},
 		{"alice", 1, "!countdown add movie", "❌ say what and when, for example !countdown add movie 2h30m"},
-		{"alice", 1, "!countdown add movie bananas", `❌ I cannot read "bananas"`},
+		{"alice", 1, "!countdown add movie bananas", `❌ "bananas" is not a time`},
 		{"alice", 1, "!countdown add " + strings.Repeat("x", MaxName+1) + " 2h", "❌ a name has 1 to 40 characters"},
 		{"alice", 1, `!countdown add "" 2h`, "❌ a name has 1 to 40 characters"},
 		{"alice", 1, "!countdown add List 2h", "❌ List cannot be a name, it is a command"},

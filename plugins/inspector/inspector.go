@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/common/model"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/timeparse"
 	"github.com/rosey-bot/rosey/plugins"
 )
 
@@ -105,11 +106,11 @@ func viewSummary(ctx context.Context, c *plugins.Context, _ []string) ([]string,
 func viewRates(ctx context.Context, c *plugins.Context, args []string) ([]string, error) {
 	window := 5 * time.Minute
 	if len(args) > 0 {
-		d, err := model.ParseDuration(args[0])
-		if err != nil || time.Duration(d) < time.Minute || time.Duration(d) > maxWindow {
+		d, err := timeparse.Duration(strings.Join(args, " "))
+		if err != nil || d < time.Minute || d > maxWindow {
 			return nil, event.Errorf(event.InvalidInput, "%s is no time to look at: write 1m to %s, for example 2h", plugins.Shorten(args[0], 30), model.Duration(maxWindow))
 		}
-		window = time.Duration(d)
+		window = d
 	}
 	n, err := count(ctx, c, window)
 	if err != nil {
