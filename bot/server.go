@@ -94,7 +94,7 @@ func (srv *server) explain(ctx context.Context, err error) error {
 func (c *composition) openStreams(ctx context.Context) error {
 	js, s := c.server.js, c.settings
 	err := retry.Do(ctx, jsapi.RetryUnavailable(openTimeout, c.log), func(ctx context.Context) error {
-		if err := streams.Open(ctx, js, streams.Options{Replicas: s.Replicas, Limits: s.StreamLimits()}); err != nil {
+		if err := streams.Open(ctx, js, c.streamOptions()); err != nil {
 			return err
 		}
 		return c.openSigned(ctx)
@@ -111,6 +111,16 @@ func (c *composition) openStreams(ctx context.Context) error {
 		c.server.full = capacity.Full
 	}
 	return nil
+}
+
+func (c *composition) streamOptions() streams.Options {
+	return streams.Options{Replicas: c.settings.Replicas, Limits: c.settings.StreamLimits(), OnCut: func(cut streams.Cut, accepted bool) {
+		if accepted {
+			c.log.Warn("retention lowered, events deleted", "stream", cut.Stream, "deleted", cut.String())
+			return
+		}
+		c.log.Error("retention not lowered, which would delete events", "stream", cut.Stream, "would_delete", cut.String(), "remedy", cut.Consent())
+	}}
 }
 
 // openSigned opens what a bus without restrictions has: the signer and the registrations.

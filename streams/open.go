@@ -18,12 +18,17 @@ import (
 type Limits struct {
 	MaxAge   time.Duration
 	MaxBytes int64
+	// AcceptLoss lets lower limits delete events that were stored up to then.
+	AcceptLoss time.Time
 }
 
 // Options are the settings of Open.
 type Options struct {
 	Replicas int               // copies in a cluster, at least; 0 means 1
 	Limits   map[string]Limits // by stream name
+	// OnCut, if set, is called with the events that a lower limit of an existing stream
+	// deletes; if Limits.AcceptLoss does not accept that, Open leaves the limits as they are.
+	OnCut func(c Cut, accepted bool)
 }
 
 // Open creates the streams or brings existing ones up to date. It never
@@ -41,7 +46,7 @@ func Open(ctx context.Context, js jetstream.JetStream, o Options) error {
 		return fmt.Errorf("open stream %s: %w", Timer, err)
 	}
 	for _, s := range specs {
-		if err := open(ctx, js, s, o); err != nil {
+		if err := open(ctx, js, s, o, 0); err != nil {
 			return fmt.Errorf("open stream %s: %w", s.Name, err)
 		}
 	}
@@ -58,7 +63,8 @@ func dueEvents() []*jetstream.StreamSource {
 	}}
 }
 
-func open(ctx context.Context, js jetstream.JetStream, s Spec, o Options) error {
+// open creates a stream, with events from a sequence on, or brings it up to date.
+func open(ctx context.Context, js jetstream.JetStream, s Spec, o Options, first uint64) error {
 	ctx, cancel := jsapi.WithDefaultTimeout(ctx)
 	defer cancel()
 	existing, err := js.Stream(ctx, s.Name)
@@ -74,6 +80,11 @@ func open(ctx context.Context, js jetstream.JetStream, s Spec, o Options) error 
 	if err != nil {
 		return err
 	}
+	if have == nil {
+		want.FirstSeq = first
+	} else if err := keepEvents(ctx, js, existing, &want, o); err != nil {
+		return err
+	}
 	_, err = js.CreateOrUpdateStream(ctx, want)
 	return err
 }
@@ -87,8 +98,16 @@ func (s Spec) config(have *jetstream.StreamConfig, o Options) (jetstream.StreamC
 			return want, fmt.Errorf("it exists with %s storage and %s retention, which cannot be changed in place: "+
 				"back it up and remove it, or use another store or account", have.Storage, have.Retention)
 		}
+		if have.Sealed || have.DenyDelete || have.DenyPurge {
+			return want, fmt.Errorf("it exists sealed (%v), or denies deletes (%v) or purges (%v), which cannot be changed in place: "+
+				"back it up (rosey backup), and restore that into another store or account", have.Sealed, have.DenyDelete, have.DenyPurge)
+		}
 		want = *have
 	}
+	want.Discard, want.DiscardNewPerSubject = jetstream.DiscardOld, false
+	want.MaxMsgs, want.MaxMsgsPerSubject, want.MaxMsgSize = -1, -1, -1
+	want.Mirror, want.SubjectTransform, want.ConsumerLimits = nil, nil, jetstream.StreamConsumerLimits{}
+	want.AllowRollup = want.AllowRollup && want.AllowMsgSchedules // by which a publisher could purge
 	want.Description = s.Purpose
 	want.Subjects = slices.Concat(s.Subjects, s.Due)
 	want.Sources = nil
@@ -129,33 +148,4 @@ func Unlimited(stream string) jetstream.StreamConfig {
 	spec.MaxAge = 0
 	c, _ := spec.config(nil, Options{}) // fails for existing streams only
 	return c
-}
-
-// Differences returns the settings of an existing stream that Open would change. The
-// error is the one with which Open would refuse the stream.
-func (s Spec) Differences(have jetstream.StreamConfig, o Options) ([]string, error) {
-	want, err := s.config(&have, o)
-	if err != nil {
-		return nil, err
-	}
-	var found []string
-	for _, f := range []struct {
-		name       string
-		have, want any
-	}{
-		{"subjects", have.Subjects, want.Subjects},
-		{"no_ack", have.NoAck, want.NoAck},
-		{"allow_direct", have.AllowDirect, want.AllowDirect},
-		{"allow_msg_ttl", have.AllowMsgTTL, want.AllowMsgTTL},
-		{"allow_msg_schedules", have.AllowMsgSchedules, want.AllowMsgSchedules},
-		{"duplicate_window", have.Duplicates, want.Duplicates},
-		{"num_replicas", have.Replicas, want.Replicas},
-		{"max_age", have.MaxAge, want.MaxAge},
-		{"max_bytes", have.MaxBytes, want.MaxBytes},
-	} {
-		if fmt.Sprint(f.have) != fmt.Sprint(f.want) {
-			found = append(found, fmt.Sprintf("%s is %v and should be %v", f.name, f.have, f.want))
-		}
-	}
-	return found, nil
 }

@@ -1,9 +1,12 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
+	"slices"
+	"strings"
 
 	"github.com/dustin/go-humanize"
 	"github.com/nats-io/nats.go/jetstream"
@@ -29,6 +32,11 @@ func (c *checkup) checkStreams(ctx context.Context) {
 		if err != nil {
 			c.fail("rosey backup DIR first, then change the stream or use another store", "%s: %v", spec.Name, err)
 		}
+		cut, err := c.cutBy(ctx, s, spec)
+		if err == nil && cut.Events > 0 {
+			c.warn(cut.Consent(), "%s: its retention is not lowered, as that would delete %s", spec.Name, cut)
+			found = slices.DeleteFunc(found, func(d string) bool { return strings.HasPrefix(d, "max_age ") || strings.HasPrefix(d, "max_bytes ") })
+		}
 		for _, d := range found {
 			c.warn("restart the bot with these settings: it puts that right", "%s: %s", spec.Name, d)
 		}
@@ -36,6 +44,16 @@ func (c *checkup) checkStreams(ctx context.Context) {
 	if c.bad == 0 {
 		c.ok("all %d are as they should be, with %s events in %s", len(streams.Specs()), humanize.Comma(int64(messages)), humanize.IBytes(bytes))
 	}
+}
+
+// cutBy returns the events that the settings' limits would delete of a stream without consent.
+func (c *checkup) cutBy(ctx context.Context, s jetstream.Stream, spec streams.Spec) (streams.Cut, error) {
+	l := c.settings.StreamLimits()[spec.Name]
+	cut, err := streams.CutBy(ctx, c.client.JS, s, cmp.Or(l.MaxAge, spec.MaxAge), l.MaxBytes)
+	if !cut.Until.After(l.AcceptLoss) {
+		cut.Events = 0
+	}
+	return cut, err
 }
 
 // checkHistory reports events that the store has lost.

@@ -35,6 +35,11 @@ func (s *Settings) checkValues() error {
 	case s.TraceURL != "" && (!strings.HasPrefix(s.TraceURL, "http") || !strings.Contains(s.TraceURL, "{id}")):
 		return Errorf("trace_url must be an address with {id} in it, such as http://localhost:16686/trace/{id}")
 	}
+	for stream, r := range s.Retention {
+		if _, err := r.acceptLoss(); err != nil {
+			return Errorf("retention.%s.accept_loss must be a day, such as 2026-11-29, not %q", stream, r.AcceptLoss)
+		}
+	}
 	return nil
 }
 

@@ -49,6 +49,16 @@ type Settings struct {
 type Retention struct {
 	MaxAge   time.Duration `yaml:"max_age"`
 	MaxBytes Size          `yaml:"max_bytes"`
+	// AcceptLoss is the day, as 2006-01-02, before which events were stored that a lower
+	// limit may delete.
+	AcceptLoss string `yaml:"accept_loss"`
+}
+
+func (r Retention) acceptLoss() (time.Time, error) {
+	if r.AcceptLoss == "" {
+		return time.Time{}, nil
+	}
+	return time.ParseInLocation(time.DateOnly, r.AcceptLoss, time.Local)
 }
 
 // DefaultUser is the name that the bot logs in with.
@@ -89,7 +99,8 @@ func (s *Settings) Dispatched() bool { return s.Several() || s.External() }
 func (s *Settings) StreamLimits() map[string]streams.Limits {
 	limits := map[string]streams.Limits{}
 	for stream, r := range s.Retention {
-		limits[strings.ToUpper(stream)] = streams.Limits{MaxAge: r.MaxAge, MaxBytes: int64(r.MaxBytes)}
+		accepted, _ := r.acceptLoss() // checked by Check
+		limits[strings.ToUpper(stream)] = streams.Limits{MaxAge: r.MaxAge, MaxBytes: int64(r.MaxBytes), AcceptLoss: accepted}
 	}
 	return limits
 }
