@@ -70,8 +70,9 @@ func waitForLeader(ctx context.Context, stream jetstream.Stream) error {
 }
 
 // config returns a KV bucket's settings as nats.go makes them but for the duplicate
-// window, which it cannot set, and for direct reads: they are answered by any replica,
-// the one included that has not heard of the last write.
+// window, which it cannot set, for deletes of single messages, which overwrite what is
+// to be forgotten, and for direct reads: they are answered by any replica, the one
+// included that has not heard of the last write.
 func (s *Store) config(collection string) jetstream.StreamConfig {
 	return jetstream.StreamConfig{
 		Name:              streamName(collection),
@@ -84,7 +85,6 @@ func (s *Store) config(collection string) jetstream.StreamConfig {
 		Discard:           jetstream.DiscardNew,
 		MaxConsumers:      -1,
 		AllowRollup:       true,
-		DenyDelete:        true,
 		AllowDirect:       s.replicas <= 1,
 	}
 }

@@ -249,6 +249,23 @@ func (v *Value) Member(name string) *Value {
 	return nil
 }
 
+// Each calls f with the values at a path of member names, of which a list on the way
+// has one for each element.
+func (v *Value) Each(path []string, f func(*Value)) {
+	switch {
+	case v.Kind == List:
+		for i := range v.Children {
+			v.Children[i].Each(path, f)
+		}
+	case len(path) == 0:
+		f(v)
+	default:
+		if m := v.Member(path[0]); m != nil {
+			m.Each(path[1:], f)
+		}
+	}
+}
+
 // Merge gives the object the members of another, its id excepted.
 func (v *Value) Merge(other *Value) {
 	for _, child := range other.Children {

@@ -210,13 +210,13 @@ func (m *model) query(t *rapid.T) {
 	}
 	page, count := query.RefQuery(all, q)
 	a := m.send(t, "query", string(body))
-	var got []map[string]any
+	var got []struct{ ID event.ID }
 	if err := json.Unmarshal(a.Data, &got); err != nil {
 		t.Fatalf("%s: %v", a.Data, err)
 	}
 	var ids []string
 	for _, r := range got {
-		ids = append(ids, fmt.Sprint(r["id"]))
+		ids = append(ids, string(r.ID))
 	}
 	if !slices.Equal(ids, page) || a.Count != count {
 		t.Fatalf("query %s: %v of %d, want %v of %d", body, ids, a.Count, page, count)
