@@ -2,6 +2,7 @@ package event
 
 import (
 	"encoding/json"
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -20,10 +21,23 @@ const (
 // A Field is what a schema says about one field of a payload or of a collection's
 // records.
 type Field struct {
-	Name     string `json:"name"`           // a path, as a.b; where a list is on it, each element is meant
+	Name     string `json:"name"`           // a path, as a.b; of a list on it each element is meant, and * is any member
 	Type     string `json:"type,omitempty"` // string, number, boolean, object or list; empty for any
 	Required bool   `json:"required,omitempty"`
 	Mark     Mark   `json:"mark,omitempty"`
+}
+
+// Validate returns an error that names what is not known.
+func (f Field) Validate() error {
+	switch {
+	case f.Name == "" || slices.Contains(strings.Split(f.Name, "."), ""):
+		return fmt.Errorf("a field is called %q", f.Name)
+	case !slices.Contains([]string{"", "string", "number", "boolean", "object", "list"}, f.Type):
+		return fmt.Errorf("field %s has type %q: it is string, number, boolean, object or list", f.Name, f.Type)
+	case !slices.Contains([]Mark{"", MarkPerson, MarkText}, f.Mark):
+		return fmt.Errorf("field %s has the mark %q: it is person or text", f.Name, f.Mark)
+	}
+	return nil
 }
 
 // FieldsOf returns the fields of a struct by their JSON names, nested ones behind those
@@ -31,6 +45,8 @@ type Field struct {
 // holds its mark, as in
 //
 //	User string `json:"user" mark:"person"`
+//
+// A person's mark on a map is of its keys.
 func FieldsOf(t reflect.Type) []Field { return appendFields(nil, "", t) }
 
 var (
@@ -41,6 +57,9 @@ var (
 func appendFields(fields []Field, prefix string, t reflect.Type) []Field {
 	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
 		t = t.Elem()
+	}
+	if t.Kind() == reflect.Map {
+		return appendFields(fields, prefix+"*.", t.Elem())
 	}
 	if t.Kind() != reflect.Struct || t == timeType {
 		return fields

@@ -29,6 +29,7 @@ func TestFieldsOf(t *testing.T) {
 		Players []player          `json:"players"`
 		Best    *player           `json:"best,omitempty"`
 		Labels  map[string]string `json:"labels,omitempty"`
+		Scores  map[string]player `json:"scores" mark:"person"`
 		Done    bool              `json:"done"`
 		Skipped string            `json:"-"`
 	}
@@ -45,6 +46,9 @@ func TestFieldsOf(t *testing.T) {
 		{Name: "best.user", Type: "string", Required: true, Mark: event.MarkPerson},
 		{Name: "best.points", Type: "number"},
 		{Name: "labels", Type: "object"},
+		{Name: "scores", Type: "object", Required: true, Mark: event.MarkPerson},
+		{Name: "scores.*.user", Type: "string", Required: true, Mark: event.MarkPerson},
+		{Name: "scores.*.points", Type: "number"},
 		{Name: "done", Type: "boolean", Required: true},
 	}
 	if diff := cmp.Diff(want, event.FieldsOf(reflect.TypeFor[record]())); diff != "" {

@@ -78,8 +78,8 @@ const forgottenName = "(forgotten)"
 
 // Forget erases a person from a collection. Of each record with the name in a field
 // that is marked as a person, in this or an older revision, it replaces the name, and
-// also the marked texts where the field is the first person; and it erases the older
-// revisions. A record with the name in its ID it deletes. With dryRun it only counts.
+// also the marked texts where the field is the first person; where the field is an
+// object it drops the member of that name; and it erases the older revisions. A record with the name in its ID it deletes. With dryRun it only counts.
 func (s *Store) Forget(ctx context.Context, collection, user string, fields []event.Field, dryRun bool) (done Forgotten, err error) {
 	if user == "" {
 		return done, event.Errorf(event.InvalidInput, "name the user to forget").With("field", "user")
@@ -223,9 +223,14 @@ func (p person) redact(record *jsondoc.Value) (found bool) {
 		}
 		persons++
 		record.Each(strings.Split(f.Name, "."), func(v *jsondoc.Value) {
-			if v.Kind == jsondoc.String && strings.EqualFold(jsondoc.Unquote(v.Text), p.user) {
+			switch {
+			case v.Kind == jsondoc.String && strings.EqualFold(jsondoc.Unquote(v.Text), p.user):
 				v.Text, found = forgotten, true
 				isAuthor = isAuthor || persons == 1
+			case v.Kind == jsondoc.Object:
+				n := len(v.Children)
+				v.Children = slices.DeleteFunc(v.Children, func(m jsondoc.Value) bool { return strings.EqualFold(m.Name, p.user) })
+				found = found || len(v.Children) < n
 			}
 		})
 	}

@@ -101,6 +101,7 @@ func TestForgetHistoryInAnOlderBucket(t *testing.T) {
 
 var markedFields = []event.Field{
 	{Name: "user", Mark: event.MarkPerson}, {Name: "by", Mark: event.MarkPerson}, {Name: "text", Mark: event.MarkText}, {Name: "players.user", Mark: event.MarkPerson},
+	{Name: "scores", Mark: event.MarkPerson}, {Name: "scores.*.name", Mark: event.MarkPerson},
 }
 
 func TestForgetAPerson(t *testing.T) {
@@ -117,6 +118,7 @@ func TestForgetAPerson(t *testing.T) {
 		{"lounge/mallory", `{"user":"mallory","points":3}`},
 		{"6", `{"user":"bob","text":"as mallory said"}`},
 		{"7", `{"user":"mallory2"}`},
+		{"8", `{"scores":{"mallory":{"n":1},"bob":{"name":"mallory","n":2}}}`},
 	} {
 		set(t, s, "c", event.ID(r[0]), r[1])
 	}
@@ -126,7 +128,7 @@ func TestForgetAPerson(t *testing.T) {
 	for _, store := range []*kvstore.Store{s, other} {
 		find(t, store, "c", "", "")
 	}
-	want := kvstore.Forgotten{Changed: 5, Deleted: 1, Revisions: 6, Mentions: 1}
+	want := kvstore.Forgotten{Changed: 6, Deleted: 1, Revisions: 7, Mentions: 1}
 	if got, err := s.Forget(ctx, "c", "mallory", markedFields, true); err != nil || got != want || len(inFiles(t, dir, "her-words")) != 1 {
 		t.Errorf("a dry run counts %+v, %v, want %+v", got, err, want)
 	}
@@ -141,6 +143,7 @@ func TestForgetAPerson(t *testing.T) {
 		if diff := cmp.Diff([]string{
 			`{"id":1,"user":"(forgotten)","text":"(forgotten)","by":"bob"}`, `{"id":2,"user":"bob","text":"his-words","by":"(forgotten)"}`, `{"id":3,"user":"carol","text":"new-words"}`,
 			`{"id":5,"players":[{"user":"bob"},{"user":"(forgotten)"}]}`, `{"id":6,"user":"bob","text":"as mallory said"}`, `{"id":7,"user":"mallory2"}`,
+			`{"id":8,"scores":{"bob":{"name":"(forgotten)","n":2}}}`,
 		}, left); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}

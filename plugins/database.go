@@ -3,6 +3,7 @@ package plugins
 import (
 	"encoding/json"
 	"fmt"
+	"reflect"
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
@@ -17,13 +18,16 @@ type Collection struct {
 }
 
 // Get reads a record into record, a pointer. The error is RECORD_NOT_FOUND if there is
-// none.
+// none, or one that does not fit the type, which is logged.
 func (t Collection) Get(id event.ID, record any) error {
 	var reply struct{ Data json.RawMessage }
 	if err := t.request(event.SubjectGet, event.Get{Collection: t.name, ID: id}, &reply); err != nil {
 		return err
 	}
-	return decode(reply.Data, record)
+	if err := t.decodeRecord(reply.Data, record); err != nil {
+		return event.Errorf(event.RecordNotFound, "record %s of collection %s does not fit: %w", id, t.name, err).With("collection", t.name).With("id", id)
+	}
+	return nil
 }
 
 // Set creates or replaces a record and returns its ID. An empty id assigns the next
@@ -50,7 +54,8 @@ type Query struct {
 }
 
 // Find reads the matching records into records, a pointer to a slice, and returns how
-// many match, regardless of the limit.
+// many match, regardless of the limit. It logs and skips records that do not fit the
+// type, so that records may have fewer than were asked for.
 func (t Collection) Find(q Query, records any) (total int, err error) {
 	payload := event.Query{Collection: t.name, OrderBy: q.OrderBy}
 	if q.Filter != nil {
@@ -65,13 +70,30 @@ func (t Collection) Find(q Query, records any) (total int, err error) {
 		payload.Offset = &q.Offset
 	}
 	var reply struct {
-		Data  json.RawMessage
+		Data  []json.RawMessage
 		Count int
 	}
 	if err := t.request(event.SubjectQuery, payload, &reply); err != nil {
 		return 0, err
 	}
-	return reply.Count, decode(reply.Data, records)
+	found := reflect.ValueOf(records).Elem()
+	found.SetLen(0)
+	for _, data := range reply.Data {
+		record := reflect.New(found.Type().Elem())
+		if t.decodeRecord(data, record.Interface()) == nil {
+			found.Set(reflect.Append(found, record.Elem()))
+		}
+	}
+	return reply.Count, nil
+}
+
+// decodeRecord decodes a record, and logs where it does not fit.
+func (t Collection) decodeRecord(data json.RawMessage, record any) error {
+	err := json.Unmarshal(data, record)
+	if err != nil {
+		t.c.Log.WarnContext(t.c, "record skipped, see rosey db check", "collection", t.name, "record", fmt.Sprintf("%.200s", data), "error", err)
+	}
+	return err
 }
 
 // Count returns how many records match; a nil filter counts all.

@@ -20,6 +20,7 @@ package plugins
 
 import (
 	"fmt"
+	"reflect"
 	"regexp"
 	"strings"
 	"time"
@@ -55,6 +56,11 @@ type Plugin struct {
 	Commands []Command
 	Events   []Subscription
 	Requests []Endpoint
+
+	// Collections are the collections that the plugin stores records in, each with a
+	// record, of the type of which the tag mark names persons and texts: those are
+	// erased by rosey audit forget. See event.FieldsOf.
+	Collections map[string]any
 
 	// Variables are the environment variables that the plugin reads, for programs
 	// that look for misspelled ones.
@@ -154,6 +160,12 @@ func (e Endpoint) Subject(plugin string) string {
 func (p Plugin) Registration() router.Registration {
 	r := router.Registration{
 		Name: p.Name, Version: p.Version, Description: p.Description, MinRank: p.MinRank, MaxAge: p.MaxAge.Seconds(),
+	}
+	for name, record := range p.Collections {
+		if r.Collections == nil {
+			r.Collections = map[string][]event.Field{}
+		}
+		r.Collections[name] = event.FieldsOf(reflect.TypeOf(record))
 	}
 	var usage []string
 	for _, c := range p.Commands {

@@ -36,6 +36,8 @@ type Registration struct {
 	// MaxAge is the age in seconds beyond which a command expires: it is recorded
 	// and not executed. 0 means consumers.DefaultMaxAge.
 	MaxAge float64 `json:"max_age,omitempty"`
+	// Collections are the plugin's, with what it stores in their records.
+	Collections map[string][]event.Field `json:"collections,omitempty"`
 }
 
 // Command is one command of a registration. Its JSON may be just its name.
@@ -92,6 +94,16 @@ func (r Registration) Validate() error {
 			return event.Errorf(event.InvalidInput, "commands of %s: %q is not a command: it must be one word", r.Name, c.Name).With("field", "commands")
 		}
 	}
+	for name, fields := range r.Collections {
+		if !event.ValidName(name) {
+			return event.Errorf(event.InvalidInput, "collections of %s: %q is not a collection's name: it is 1 to %d of A-Z a-z 0-9 _ -", r.Name, name, event.MaxNameLength).With("field", "collections")
+		}
+		for _, f := range fields {
+			if err := f.Validate(); err != nil {
+				return event.Errorf(event.InvalidInput, "collection %s of %s: %w", name, r.Name, err).With("field", "collections")
+			}
+		}
+	}
 	return nil
 }
 
@@ -140,6 +152,17 @@ type Entry struct {
 	Name string
 	Registration
 	Err error
+}
+
+// Collections returns the fields of the collections of all registrations.
+func Collections(entries []Entry) map[string][]event.Field {
+	all := map[string][]event.Field{}
+	for _, e := range entries {
+		for name, fields := range e.Collections {
+			all[name] = append(all[name], fields...)
+		}
+	}
+	return all
 }
 
 // List returns the registrations in the order of their names. It reads by direct gets,

@@ -249,8 +249,8 @@ func (v *Value) Member(name string) *Value {
 	return nil
 }
 
-// Each calls f with the values at a path of member names, of which a list on the way
-// has one for each element.
+// Each calls f with the values at a path of member names, where * is any member. A list
+// on the way has one for each element.
 func (v *Value) Each(path []string, f func(*Value)) {
 	switch {
 	case v.Kind == List:
@@ -259,6 +259,10 @@ func (v *Value) Each(path []string, f func(*Value)) {
 		}
 	case len(path) == 0:
 		f(v)
+	case path[0] == "*":
+		for i := range v.Children {
+			v.Children[i].Each(path[1:], f)
+		}
 	default:
 		if m := v.Member(path[0]); m != nil {
 			m.Each(path[1:], f)

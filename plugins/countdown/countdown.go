@@ -41,6 +41,7 @@ func build(minus []time.Duration) plugins.Plugin {
 		Name:        Name,
 		Version:     "1.0.0",
 		Description: "Counts down to what is coming",
+		Collections: map[string]any{Collection: Countdown{}},
 		Commands: []plugins.Command{{
 			Name:        "countdown",
 			Aliases:     []string{"cd"},
@@ -62,7 +63,7 @@ type announcer struct{ minus []time.Duration }
 type Countdown struct {
 	Name    string `json:"name"`
 	Channel string `json:"channel"`
-	By      string `json:"by"`
+	By      string `json:"by" mark:"person"`
 	Set     string `json:"set"` // STREAM:SEQ of the command that set it
 	First   int64  `json:"first"`
 	// Wall is what the clocks of Zone were to show at First, such as

@@ -119,7 +119,8 @@ func (k announcer) start(c *plugins.Context) error {
 	const page = 500
 	for offset := 0; ; offset += page {
 		var running []Countdown
-		if _, err := c.DB(Collection).Find(plugins.Query{Filter: map[string]any{"done": false}, OrderBy: "id", Limit: page, Offset: offset}, &running); err != nil {
+		total, err := c.DB(Collection).Find(plugins.Query{Filter: map[string]any{"done": false}, OrderBy: "id", Limit: page, Offset: offset}, &running)
+		if err != nil {
 			return err
 		}
 		for _, d := range running {
@@ -127,7 +128,7 @@ func (k announcer) start(c *plugins.Context) error {
 				return err
 			}
 		}
-		if len(running) < page {
+		if offset+page >= total {
 			return nil
 		}
 	}

@@ -27,10 +27,10 @@ const moderator = 2
 // Quote is a record of the collection.
 type Quote struct {
 	ID        event.ID `json:"id"`
-	Text      string   `json:"text"`
-	User      string   `json:"user"`      // who said it
-	Timestamp int64    `json:"timestamp"` // Unix seconds, when it was added
-	AddedBy   string   `json:"added_by,omitempty"`
+	Text      string   `json:"text" mark:"text"`
+	User      string   `json:"user" mark:"person"` // who said it
+	Timestamp int64    `json:"timestamp"`          // Unix seconds, when it was added
+	AddedBy   string   `json:"added_by,omitempty" mark:"person"`
 	Channel   string   `json:"channel,omitempty"`
 	Event     string   `json:"event,omitempty"` // STREAM:SEQ of the command that added it
 }
@@ -41,6 +41,7 @@ func New() plugins.Plugin {
 		Name:        Name,
 		Version:     "1.0.0",
 		Description: "Remembers what people said",
+		Collections: map[string]any{Collection: Quote{}},
 		Commands: []plugins.Command{{
 			Name:        "quote",
 			Aliases:     []string{"q"},

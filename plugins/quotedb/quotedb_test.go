@@ -103,6 +103,28 @@ func records(t *testing.T, channel *plugintest.Channel) string {
 	return string(body)
 }
 
+// Records that something else wrote in another shape silence no command.
+func TestRecordsOfAnotherShape(t *testing.T) {
+	t.Parallel()
+	channel := plugintest.Run(t, New())
+	for id, data := range map[event.ID]string{"1": `{"text":["a","list"],"user":7}`, "2": `{"text":"Hello there","user":"alice","timestamp":"noon"}`} {
+		if _, err := channel.Request(event.SubjectSet, event.Set{Collection: Collection, ID: id, Data: json.RawMessage(data)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, step := range [][2]string{
+		{"!quote add Hello, world!", "📖 Added quote #3"},
+		{"!quote 1", "❌ Quote #1 not found"},
+		{"!quote", "📖 #3: "},
+		{"!quote search Hello", "📖 #3: "},
+		{"!quote count", "📖 "},
+	} {
+		if got := channel.Say("alice", step[0]); !strings.HasPrefix(got, step[1]) {
+			t.Errorf("%s: %q, want %q", step[0], got, step[1])
+		}
+	}
+}
+
 func TestRandomReachesAll(t *testing.T) {
 	t.Parallel()
 	channel := plugintest.Run(t, New())

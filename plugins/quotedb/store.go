@@ -45,10 +45,11 @@ func pick(c *plugins.Context, filter map[string]any) (Quote, error) {
 	if err != nil {
 		return Quote{}, err
 	}
-	// One may be deleted between the two requests.
-	for ; total > 0; total-- {
+	// One may be deleted between the two requests, or not be a quote.
+	first := c.Rand().IntN(max(total, 1))
+	for i := range total {
 		var found []Quote
-		if _, err := c.DB(Collection).Find(plugins.Query{Filter: filter, OrderBy: "id", Limit: 1, Offset: c.Rand().IntN(total)}, &found); err != nil {
+		if _, err := c.DB(Collection).Find(plugins.Query{Filter: filter, OrderBy: "id", Limit: 1, Offset: (first + i) % total}, &found); err != nil {
 			return Quote{}, err
 		}
 		if len(found) == 1 {
@@ -124,7 +125,7 @@ func tally(c *plugins.Context) (total int, users map[string]int, err error) {
 			}
 			users[spelled[key]]++
 		}
-		if len(found) < page {
+		if offset+page >= total {
 			return total, users, nil
 		}
 	}

@@ -60,7 +60,7 @@ type game struct {
 	Running    bool              `json:"running"`
 	ID         string            `json:"game"` // STREAM:SEQ of the command that started it
 	Channel    string            `json:"channel"`
-	By         string            `json:"by"`
+	By         string            `json:"by" mark:"person"`
 	Difficulty string            `json:"difficulty"` // "" for any
 	Category   string            `json:"category"`   // "" for all
 	Questions  []Question        `json:"questions"`
@@ -71,13 +71,13 @@ type game struct {
 	Step       int               `json:"step"` // counts the game's steps
 	Wake       int64             `json:"wake"` // ms since the epoch, when the next step is due
 	Unanswered int               `json:"unanswered"`
-	Players    map[string]player `json:"players"`
+	Players    map[string]player `json:"players" mark:"person"`
 	Seen       []string          `json:"seen"` // IDs of questions asked, the latest last
 }
 
 // player is a user's score in a game.
 type player struct {
-	User    string `json:"user"`
+	User    string `json:"user" mark:"person"`
 	Points  int    `json:"points"`
 	Correct int    `json:"correct"`
 }

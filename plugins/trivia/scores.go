@@ -14,7 +14,7 @@ import (
 // of the plugin's own events.
 type Score struct {
 	Channel string `json:"channel"`
-	User    string `json:"user"`
+	User    string `json:"user" mark:"person"`
 	Points  int    `json:"points"`
 	Correct int    `json:"correct"` // correct answers
 	Games   int    `json:"games"`   // games in which they scored
