@@ -190,7 +190,7 @@ func (b *Bus) retry(ctx context.Context, operation, subject string, d time.Durat
 	again := func(err error) bool {
 		return jsapi.IsFull(err) || jsapi.IsRetryable(err) && time.Since(started) < d && !b.nc.IsClosed()
 	}
-	policy := retry.Policy{If: again, Logger: b.log.With("subject", subject, "source", b.Source()), Operation: operation}
+	policy := retry.Policy{If: again, Logger: b.log, Operation: operation, Attrs: []any{"subject", subject, "source", b.Source()}}
 	return retry.Do(ctx, policy, func(context.Context) error { return do() })
 }
 

@@ -43,6 +43,8 @@ type Policy struct {
 	Logger *slog.Logger
 	// Operation names in the log what is retried, as "publish".
 	Operation string
+	// Attrs are logged with it.
+	Attrs []any
 }
 
 // Forever retries all errors until the context ends.
@@ -75,13 +77,31 @@ func Do(ctx context.Context, p Policy, fn func(context.Context) error) error {
 // Value is Do for a function with a result. With an error it returns the result of the
 // last call.
 func Value[T any](ctx context.Context, p Policy, fn func(context.Context) (T, error)) (T, error) {
+	started := time.Now()
+	v, err := fn(ctx)
+	if err == nil || p.If != nil && !p.If(err) {
+		return v, unwrap(err) // nearly always, and then a policy should cost nothing
+	}
+	return again(ctx, p, fn, started, v, err)
+}
+
+// again retries after a first attempt that returned v and err.
+func again[T any](ctx context.Context, p Policy, fn func(context.Context) (T, error), started time.Time, v T, err error) (T, error) {
+	if p.MaxElapsed > 0 {
+		if p.MaxElapsed -= time.Since(started); p.MaxElapsed <= 0 {
+			return v, unwrap(err)
+		}
+	}
 	interval := p.interval()
 	report := reporter{Policy: p}
 	var last error
+	first := true
 	attempt := func() (T, error) {
-		started := time.Now()
-		v, err := fn(ctx)
-		last = unwrap(err)
+		if !first {
+			started = time.Now()
+			v, err = fn(ctx)
+		}
+		first, last = false, unwrap(err)
 		if err != nil && p.If != nil && !p.If(err) {
 			return v, backoff.Permanent(err)
 		}
@@ -94,7 +114,7 @@ func Value[T any](ctx context.Context, p Policy, fn func(context.Context) (T, er
 		}
 		return v, err
 	}
-	v, err := backoff.Retry(ctx, attempt,
+	v, err = backoff.Retry(ctx, attempt,
 		backoff.WithBackOff(interval),
 		backoff.WithMaxElapsedTime(p.MaxElapsed),
 		backoff.WithNotify(func(_ error, wait time.Duration) { report.failed(ctx, last, wait) }))
@@ -149,12 +169,12 @@ func (r *reporter) failed(ctx context.Context, err error, wait time.Duration) {
 		r.first = now
 	}
 	r.logged = now
-	r.Logger.WarnContext(ctx, r.Operation+" failed, retrying", "in", wait.Round(time.Millisecond), "error", err)
+	r.Logger.With(r.Attrs...).WarnContext(ctx, r.Operation+" failed, retrying", "in", wait.Round(time.Millisecond), "error", err)
 }
 
 func (r *reporter) succeeded(ctx context.Context) {
 	if !r.logged.IsZero() {
-		r.Logger.InfoContext(ctx, r.Operation+" recovered", "after", time.Since(r.first).Round(time.Millisecond))
+		r.Logger.With(r.Attrs...).InfoContext(ctx, r.Operation+" recovered", "after", time.Since(r.first).Round(time.Millisecond))
 	}
 }
 

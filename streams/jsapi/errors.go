@@ -115,10 +115,6 @@ func RetryUnavailable(atMost time.Duration, log *slog.Logger) retry.Policy {
 // RetryWhile calls fn until it succeeds or fails with an error for which the
 // predicate is false. It is for what a cluster settles within milliseconds.
 func RetryWhile[T any](ctx context.Context, unsettled func(error) bool, fn func() (T, error)) (T, error) {
-	v, err := fn()
-	if err == nil || !unsettled(err) {
-		return v, err
-	}
 	const interval = 50 * time.Millisecond
 	return retry.Value(ctx, retry.Policy{Initial: interval, Max: interval, If: unsettled},
 		func(context.Context) (T, error) { return fn() })
