@@ -47,7 +47,7 @@ type publisher struct {
 	attempt    int
 	waited     time.Duration
 	duplicates atomic.Int64
-	timers     sync.Map // the names of those that this attempt set
+	timers     sync.Map // the sequences of those that this attempt set, by their names
 }
 
 // Publish stores an event at once. It and requests are numbered apart from the
@@ -57,10 +57,11 @@ func (p *publisher) Publish(ctx context.Context, e event.Envelope, opts ...strea
 	if err := p.allowed(e); err != nil {
 		return streams.Ack{}, err
 	}
-	if timer := streams.ResolveOptions(opts...).Timer; timer != "" {
-		p.timers.Store(timer, nil)
+	ack, err := p.publish(ctx, e, p.ids.Next("early"), opts...)
+	if timer := streams.ResolveOptions(opts...).Timer; timer != "" && err == nil {
+		p.timers.Store(timer, ack.Ref.Seq)
 	}
-	return p.publish(ctx, e, p.ids.Next("early"), opts...)
+	return ack, err
 }
 
 func (p *publisher) Request(ctx context.Context, subject string, payload any, opts ...streams.PublishOption) (json.RawMessage, error) {
@@ -72,11 +73,12 @@ func (p *publisher) Request(ctx context.Context, subject string, payload any, op
 }
 
 // CancelTimer cancels what this event or an earlier one set. Of the event's own timers it
-// drops only what this attempt set: any other was set by an earlier attempt after it had
-// cancelled, and setting it again is dropped as a duplicate.
+// drops only what this attempt has set until now: any other was set by an earlier attempt
+// after it had cancelled, and setting it again is dropped as a duplicate.
 func (p *publisher) CancelTimer(ctx context.Context, plugin, timer string) error {
-	_, own := p.timers.Load(timer)
-	return p.bus.CancelTimer(ctx, plugin, timer, !own)
+	own, _ := p.timers.Load(timer)
+	seq, _ := own.(uint64)
+	return p.bus.CancelTimer(ctx, plugin, timer, seq)
 }
 
 func (p *publisher) publishAll(ctx context.Context, events []event.Envelope) error {

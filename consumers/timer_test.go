@@ -3,6 +3,7 @@ package consumers_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -25,6 +26,7 @@ func TestARepeatCancelsNoOtherTimer(t *testing.T) {
 		"a later event set it":     {func(s steps) error { return s.cancel() }, func(s steps) error { return s.set() }, 1},
 		"cancelled and set":        {func(s steps) error { return errors.Join(s.cancel(), s.set()) }, nil, 1},
 		"set and cancelled":        {func(s steps) error { return errors.Join(s.set(), s.cancel()) }, nil, 0},
+		"set, cancelled and set":   {func(s steps) error { return errors.Join(s.set(), s.cancel(), s.set()) }, nil, 1},
 		"cancelled by a later one": {func(s steps) error { return s.set() }, func(s steps) error { return s.cancel() }, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -37,9 +39,11 @@ func TestARepeatCancelsNoOtherTimer(t *testing.T) {
 			at := streams.At(time.Now().Add(time.Hour), "bell")
 			settled, _ := start(t, bus, consumers.Config{Backoff: quick}, func(ctx context.Context, d streams.Stored) ([]event.Envelope, error) {
 				p := consumers.PublisherFrom(ctx)
+				sets := 0
 				err := c.handle(steps{
 					set: func() error {
-						_, err := p.Publish(ctx, rung, at, streams.WithMsgID("plugin-t/"+d.Ref.String()+"/timer/bell/1"))
+						sets++
+						_, err := p.Publish(ctx, rung, at, streams.WithMsgID(fmt.Sprintf("plugin-t/%s/timer/bell/%d", d.Ref, sets)))
 						return err
 					},
 					cancel: func() error { return p.CancelTimer(ctx, "t", "bell") },
@@ -51,7 +55,7 @@ func TestARepeatCancelsNoOtherTimer(t *testing.T) {
 					later := propagation.WithCause(ctx, "later", event.Ref{Stream: streams.Plugin, Seq: d.Ref.Seq + 1})
 					err = c.after(steps{
 						set:    func() error { _, err := bus.Publish(later, rung, at); return err },
-						cancel: func() error { return bus.CancelTimer(later, "t", "bell", true) },
+						cancel: func() error { return bus.CancelTimer(later, "t", "bell", 0) },
 					})
 				}
 				return nil, errors.Join(err, errors.New("died before the ack"))

@@ -149,10 +149,10 @@ func (b *Bus) Source() string { return b.meta[event.MetaSource].(string) }
 
 // CancelTimer drops a plugin's timer of that name, if it has not fired. It leaves a
 // timer that was set because of a later event than the cause in ctx, so that a
-// redelivery of that cause does not cancel it; with keepOwn also one that was set
-// because of that event itself.
-func (b *Bus) CancelTimer(ctx context.Context, plugin, timer string, keepOwn bool) error {
-	return b.manager.CancelTimer(ctx, plugin, timer, keepOwn)
+// redelivery of that cause does not cancel it. Of the timers that were set because of
+// that event itself it drops those that Publish acknowledged with a sequence up to own.
+func (b *Bus) CancelTimer(ctx context.Context, plugin, timer string, own uint64) error {
+	return b.manager.CancelTimer(ctx, plugin, timer, own)
 }
 
 // Durable opens a durable consumer, and creates it or updates its settings, but

@@ -19,10 +19,11 @@ type Manager interface {
 	// OpenConsumer is Bus.Durable.
 	OpenConsumer(ctx context.Context, stream string, want jetstream.ConsumerConfig) (jetstream.Consumer, error)
 	// SetTimer makes JetStream store a plugin's event at a later time, in place of
-	// the plugin's timer of the same name; see At.
+	// the plugin's timer of the same name, unless that was set because of a later
+	// event; see At.
 	SetTimer(ctx context.Context, msg *nats.Msg, timer string, at time.Time) (jetstream.PubAck, error)
 	// CancelTimer is Bus.CancelTimer.
-	CancelTimer(ctx context.Context, plugin, timer string, keepOwn bool) error
+	CancelTimer(ctx context.Context, plugin, timer string, own uint64) error
 }
 
 // NewManager returns a Manager that calls JetStream, for connections that may do so.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"strings"
 	"sync"
 	"testing"
@@ -449,7 +450,7 @@ func TestTimers(t *testing.T) {
 	set("replaced", "never", time.Hour)
 	set("replaced", "second", time.Second)
 	set("last", "last", 2*time.Second)
-	if err := bus.CancelTimer(ctx, "t", "cancelled", false); err != nil {
+	if err := bus.CancelTimer(ctx, "t", "cancelled", math.MaxUint64); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"second", "last"} {

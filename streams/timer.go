@@ -39,24 +39,65 @@ func (m manager) SetTimer(ctx context.Context, msg *nats.Msg, timer string, at t
 	if err != nil {
 		return ack, err
 	}
-	return *stored, dropTimer(ctx, stream, plugin, timer, jetstream.WithPurgeSequence(stored.Sequence))
+	cause := event.Ref{}
+	if e, err := event.Decode(msg.Subject, msg.Data); err == nil {
+		cause, _ = e.Causation()
+	}
+	return *stored, m.replace(ctx, stream, event.ScheduleSubject(plugin, timer, "*"), *stored, cause)
+}
+
+// replace drops the earlier settings of a timer than the one that was stored. If a later
+// event than its cause had set the timer, it is a repeat whose message ID is forgotten, or
+// late, and replace drops it instead.
+func (m manager) replace(ctx context.Context, stream jetstream.Stream, subject string, stored jetstream.PubAck, cause event.Ref) error {
+	for raw, err := range Messages(ctx, m.js, Selection{Stream: Timer, Subjects: []string{subject}}) {
+		if err != nil {
+			return event.Errorf(event.NATSError, "replace timer %s: %w", subject, err)
+		}
+		if raw.Sequence >= stored.Sequence {
+			break
+		}
+		schedule, _ := ReadRaw(Timer, raw)
+		later := false
+		if by, ok := schedule.Causation(); ok && by != cause && cause != (event.Ref{}) {
+			later, err = m.setAfter(ctx, schedule, cause)
+		}
+		switch {
+		case err != nil:
+		case later && !stored.Duplicate:
+			return stream.DeleteMsg(ctx, stored.Sequence)
+		default:
+			err = stream.Purge(ctx, jetstream.WithPurgeSubject(raw.Subject))
+		}
+		if err != nil {
+			return event.Errorf(event.NATSError, "replace timer %s: %w", subject, err)
+		}
+	}
+	return nil
 }
 
 // CancelTimer implements Manager.
-func (m manager) CancelTimer(ctx context.Context, plugin, timer string, keepOwn bool) error {
+func (m manager) CancelTimer(ctx context.Context, plugin, timer string, own uint64) error {
 	stream, err := m.js.Stream(ctx, Timer)
 	if err != nil {
 		return event.Errorf(event.NATSError, "cancel timer %s of %s: %w", timer, plugin, err)
 	}
 	cause := propagation.Cause(ctx)
 	if cause == (event.Ref{}) {
-		return dropTimer(ctx, stream, plugin, timer)
+		if err := stream.Purge(ctx, jetstream.WithPurgeSubject(event.ScheduleSubject(plugin, timer, "*"))); err != nil {
+			return event.Errorf(event.NATSError, "cancel timer %s of %s: %w", timer, plugin, err)
+		}
+		return nil
 	}
 	for raw, err := range Messages(ctx, m.js, Selection{Stream: Timer, Subjects: []string{event.ScheduleSubject(plugin, timer, "*")}}) {
 		keep := false
 		if err == nil {
 			schedule, _ := ReadRaw(Timer, raw)
-			keep, err = m.setAfter(ctx, schedule, cause, keepOwn)
+			if setBy, _ := schedule.Causation(); setBy == cause {
+				keep = raw.Sequence > own
+			} else {
+				keep, err = m.setAfter(ctx, schedule, cause)
+			}
 		}
 		if err == nil && !keep {
 			err = stream.Purge(ctx, jetstream.WithPurgeSubject(raw.Subject)) // each setting has a subject of its own
@@ -68,14 +109,11 @@ func (m manager) CancelTimer(ctx context.Context, plugin, timer string, keepOwn 
 	return nil
 }
 
-// setAfter reports whether a timer was set because of a later event than cause, or with
-// orSame because of cause itself. Events of different streams are ordered by when they
-// were stored. A timer without a cause is as old as its schedule.
-func (m manager) setAfter(ctx context.Context, schedule Stored, cause event.Ref, orSame bool) (bool, error) {
+// setAfter reports whether a timer was set because of a later event than cause. Events of
+// different streams are ordered by when they were stored. A timer without a cause is as
+// old as its schedule.
+func (m manager) setAfter(ctx context.Context, schedule Stored, cause event.Ref) (bool, error) {
 	setBy, ok := schedule.Causation()
-	if ok && setBy == cause {
-		return orSame, nil
-	}
 	if ok && setBy.Stream == cause.Stream {
 		return setBy.Seq > cause.Seq, nil
 	}
@@ -101,13 +139,4 @@ func (m manager) storedAt(ctx context.Context, ref event.Ref) (time.Time, error)
 		return time.Time{}, nil
 	}
 	return found.Time, err
-}
-
-// dropTimer purges the pending schedules of a timer.
-func dropTimer(ctx context.Context, stream jetstream.Stream, plugin, timer string, which ...jetstream.StreamPurgeOpt) error {
-	all := jetstream.WithPurgeSubject(event.ScheduleSubject(plugin, timer, "*"))
-	if err := stream.Purge(ctx, append(which, all)...); err != nil {
-		return event.Errorf(event.NATSError, "cancel timer %s of %s: %w", timer, plugin, err)
-	}
-	return nil
 }

@@ -2,6 +2,8 @@ package streams_test
 
 import (
 	"context"
+	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -21,23 +23,23 @@ func TestCancelTimerLeavesWhatALaterEventSet(t *testing.T) {
 	earlier, earlierLine := store(note, map[string]any{}), store(event.SubjectChat, line)
 	canceller := store(note, map[string]any{})
 	later, laterLine := store(note, map[string]any{}), store(event.SubjectChat, line)
-	none := event.Ref{}
+	none, all := event.Ref{}, uint64(math.MaxUint64)
 	for name, c := range map[string]struct {
 		set, cancel event.Ref // the causes
-		keepOwn     bool
+		own         uint64
 		kept        bool
 	}{
-		"an earlier one's":                  {earlier, canceller, true, false},
-		"a later one's":                     {later, canceller, false, true},
-		"its own":                           {canceller, canceller, false, false},
-		"its own, to be kept":               {canceller, canceller, true, true},
-		"an earlier one's of another":       {earlierLine, canceller, true, false},
-		"a later one's of another":          {laterLine, canceller, false, true},
-		"one without a cause, set later":    {none, canceller, false, true},
-		"one whose cause is gone":           {event.Ref{Stream: streams.Platform, Seq: 7}, canceller, false, true},
-		"any, of an event that is gone":     {later, event.Ref{Stream: streams.Platform, Seq: 7}, false, false},
-		"any, outside of an event":          {later, none, true, false},
-		"without a cause, outside of event": {none, none, true, false},
+		"an earlier one's":                  {earlier, canceller, 0, false},
+		"a later one's":                     {later, canceller, all, true},
+		"its own":                           {canceller, canceller, all, false},
+		"its own, to be kept":               {canceller, canceller, 0, true},
+		"an earlier one's of another":       {earlierLine, canceller, 0, false},
+		"a later one's of another":          {laterLine, canceller, all, true},
+		"one without a cause, set later":    {none, canceller, all, true},
+		"one whose cause is gone":           {event.Ref{Stream: streams.Platform, Seq: 7}, canceller, all, true},
+		"any, of an event that is gone":     {later, event.Ref{Stream: streams.Platform, Seq: 7}, all, false},
+		"any, outside of an event":          {later, none, 0, false},
+		"without a cause, outside of event": {none, none, 0, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			within := func(cause event.Ref) context.Context {
@@ -53,15 +55,51 @@ func TestCancelTimerLeavesWhatALaterEventSet(t *testing.T) {
 			if _, err := bus.Publish(within(c.set), rung, streams.At(time.Now().Add(time.Hour), "bell")); err != nil {
 				t.Fatal(err)
 			}
-			if err := bus.CancelTimer(within(c.cancel), "t", "bell", c.keepOwn); err != nil {
+			if err := bus.CancelTimer(within(c.cancel), "t", "bell", c.own); err != nil {
 				t.Fatal(err)
 			}
 			if n := len(streamstest.Stored(t, bus, streams.Timer)); (n == 1) != c.kept || n > 1 {
 				t.Errorf("%d timers are left, kept should be %v", n, c.kept)
 			}
-			if err := bus.CancelTimer(t.Context(), "t", "bell", false); err != nil {
+			if err := bus.CancelTimer(t.Context(), "t", "bell", 0); err != nil {
 				t.Fatal(err)
 			}
 		})
+	}
+}
+
+// An event whose message ID is no longer known, and which is handled again or late, does
+// not take the place of what a later event set.
+func TestSetTimerLeavesWhatALaterEventSet(t *testing.T) {
+	t.Parallel()
+	bus := streamstest.Bus(t, streamstest.Server(t))
+	set := func(seq uint64, text, id string) {
+		t.Helper()
+		e, err := event.New(event.EventSubject("t", "rung"), map[string]any{"text": text})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx := propagation.WithCause(t.Context(), "corr", event.Ref{Stream: streams.Plugin, Seq: seq})
+		if _, err := bus.Publish(ctx, e, streams.At(time.Now().Add(time.Hour), "bell"), streams.WithMsgID(id)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, step := range []struct {
+		seq      uint64
+		text, id string
+		want     string
+	}{
+		{5, "first", "a", "first"},
+		{7, "second", "b", "second"},
+		{5, "first", "a", "second"},         // a repeat that is known
+		{5, "first", "forgotten", "second"}, // one that is not
+		{7, "again", "c", "again"},
+		{8, "third", "d", "third"},
+	} {
+		set(step.seq, step.text, step.id)
+		left := streamstest.Stored(t, bus, streams.Timer)
+		if len(left) != 1 || !strings.Contains(string(left[0].Data), step.want) {
+			t.Errorf("after %+v: %v", step, left)
+		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -179,9 +180,9 @@ func setsTimers(s *session) error {
 		}
 	}
 	err = errors.Join(
-		s.bus.CancelTimer(s.ctx, "guest", "cancelled", false),
-		s.bus.CancelTimer(because(4), "guest", "kept", false), // a repeat of an earlier event
-		s.bus.CancelTimer(because(5), "guest", "kept", true))
+		s.bus.CancelTimer(s.ctx, "guest", "cancelled", math.MaxUint64),
+		s.bus.CancelTimer(because(4), "guest", "kept", math.MaxUint64), // a repeat of an earlier event
+		s.bus.CancelTimer(because(5), "guest", "kept", 0))
 	if err != nil {
 		return err
 	}

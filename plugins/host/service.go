@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/nats-io/nats.go/micro"
 
@@ -66,5 +67,5 @@ func (p publisher) Publish(ctx context.Context, e event.Envelope, opts ...stream
 
 // CancelTimer cancels a timer, whatever set it.
 func (p publisher) CancelTimer(ctx context.Context, plugin, timer string) error {
-	return p.Bus.CancelTimer(ctx, plugin, timer, false)
+	return p.Bus.CancelTimer(ctx, plugin, timer, math.MaxUint64)
 }

@@ -53,8 +53,11 @@ func (d delegate) SetTimer(ctx context.Context, msg *nats.Msg, timer string, at 
 }
 
 // CancelTimer implements streams.Manager.
-func (d delegate) CancelTimer(ctx context.Context, _, timer string, keepOwn bool) error {
-	header := nats.Header{headerTimer: {timer}, headerKeepOwn: {strconv.FormatBool(keepOwn)}}
+func (d delegate) CancelTimer(ctx context.Context, _, timer string, own uint64) error {
+	header := nats.Header{headerTimer: {timer}, headerKeepOwn: {"true"}}
+	if own > 0 {
+		header.Set(headerKeepOwn, strconv.FormatUint(own, 10))
+	}
 	if cause := propagation.Cause(ctx); cause != (event.Ref{}) {
 		header.Set(headerCause, cause.String())
 	}

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
+	"strconv"
 	"strings"
 	"time"
 
@@ -37,7 +39,7 @@ const (
 
 	// The arguments of a cancellation; see streams.Bus.CancelTimer.
 	headerCause   = "Rosey-Timer-Cause"    // the event being handled
-	headerKeepOwn = "Rosey-Timer-Keep-Own" // whether a timer that this event set is kept
+	headerKeepOwn = "Rosey-Timer-Keep-Own" // after which sequence a timer that this event set is kept; true for all, false for none
 )
 
 // durableRequest is all that a plugin may say of its consumer.
@@ -174,7 +176,16 @@ func (p *Provisioner) cancelTimer(ctx context.Context, plugin string, r micro.Re
 	if cause, err := event.ParseRef(header.Get(headerCause)); err == nil {
 		ctx = propagation.WithCause(ctx, "", cause)
 	}
-	return struct{}{}, p.manager.CancelTimer(ctx, plugin, timer, header.Get(headerKeepOwn) == "true")
+	own := uint64(math.MaxUint64)
+	switch keep := header.Get(headerKeepOwn); keep {
+	case "true":
+		own = 0
+	default:
+		if seq, err := strconv.ParseUint(keep, 10, 64); err == nil {
+			own = seq
+		}
+	}
+	return struct{}{}, p.manager.CancelTimer(ctx, plugin, timer, own)
 }
 
 // OpenCommandConsumer creates the durable that reads a plugin's commands, unless it

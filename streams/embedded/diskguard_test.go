@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -269,7 +270,7 @@ func TestTimerWaitsForRoom(t *testing.T) {
 	}})
 	s, bus, _ := smallStore(t, embedded.Config{Store: t.TempDir(), MaxStore: 6 << 20, Logger: log})
 	cancel = func(timer string) {
-		if err := bus.CancelTimer(ctx, "alarm", timer, false); err != nil && ctx.Err() == nil {
+		if err := bus.CancelTimer(ctx, "alarm", timer, math.MaxUint64); err != nil && ctx.Err() == nil {
 			t.Error(err)
 		}
 	}
