@@ -37,9 +37,17 @@ func (c *composition) openChannels(context.Context) error {
 			return err
 		}
 		cc := cytube.Config{
-			Site: of.Site, Channel: of.Name, ChannelPassword: channelPassword.Reveal(), User: of.User, Password: password.Reveal(),
-			MessageLimit: of.MessageLimit, Burst: of.Rate.Burst, PerSecond: of.Rate.PerSecond, Dispatched: s.Dispatched(),
-			JoinLimiter: joins, Logger: c.log, Observer: c.tel.Metrics, OnSettled: c.observe,
+			Site: of.Site, ChannelPassword: channelPassword.Reveal(), User: of.User, Password: password.Reveal(),
+			JoinLimiter: joins, Observer: c.tel.Metrics,
+			Config: sender.Config{
+				Channel: of.Name, MessageLimit: of.MessageLimit, Burst: of.Rate.Burst, PerSecond: of.Rate.PerSecond,
+				Logger: c.log, OnSettled: c.observe,
+			},
+		}
+		if s.SharesSends() {
+			for _, other := range s.ChannelList() {
+				cc.Channels = append(cc.Channels, other.Name)
+			}
 		}
 		ch := &channel{settings: of, log: c.log}
 		if c.leases != nil {
@@ -70,14 +78,10 @@ func (cs channels) isBot(name, user string) bool {
 }
 
 // outboxes returns the channel of each durable consumer on which sends wait.
-func (cs channels) outboxes(dispatched bool) map[string]string {
-	by := map[string]string{}
+func (cs channels) outboxes() map[string]string {
+	by := map[string]string{sender.SendsDurable: cs[0].Channel()}
 	for _, c := range cs {
-		if dispatched {
-			by[sender.OutboxDurable(c.Channel())] = c.Channel()
-		} else {
-			by[sender.SendsDurable] = c.Channel()
-		}
+		by[sender.OutboxDurable(c.Channel())] = c.Channel()
 	}
 	return by
 }

@@ -12,7 +12,6 @@ import (
 	"github.com/rosey-bot/rosey/console"
 	"github.com/rosey-bot/rosey/consumers"
 	"github.com/rosey-bot/rosey/consumers/router"
-	"github.com/rosey-bot/rosey/cytube/sender"
 	"github.com/rosey-bot/rosey/internal/settings"
 	"github.com/rosey-bot/rosey/internal/version"
 	"github.com/rosey-bot/rosey/kvstore/service"
@@ -96,16 +95,9 @@ func (c *composition) compose() (*group, *lifecycle, error) {
 	for _, p := range c.plugins {
 		started = append(started, g.add("plugin "+p.Name, c.plugin(p), database))
 	}
-	if s.Dispatched() {
-		dispatcher := sender.NewDispatcher(bus, c.channels.names(), log, c.observe)
-		if !s.External() {
-			dispatcher.Alone()
-		}
-		g.add("dispatcher", c.consumer(dispatcher.Config(), dispatcher.Handle))
-	}
 	g.add("connector", worker(c.channels.run))
 	if !s.External() || c.leases != nil {
-		vacated := vacatedChannels{bus: bus, names: c.channels.names(), leases: c.leases, log: log, observe: c.observe}
+		vacated := vacatedChannels{bus: bus, names: c.channels.names(), leases: c.leases, log: log}
 		g.add("vacated channels", worker(vacated.run))
 	}
 	life := &lifecycle{
@@ -114,7 +106,7 @@ func (c *composition) compose() (*group, *lifecycle, error) {
 	}
 	g.add("lifecycle", worker(life.run))
 	if s.Metrics != "" {
-		if err := observeStreams(c.tel.Metrics, c.server, c.channels.outboxes(s.Dispatched())); err != nil {
+		if err := observeStreams(c.tel.Metrics, c.server, c.channels.outboxes()); err != nil {
 			return nil, nil, err
 		}
 		if err := serveMetrics(g, s.Metrics, c.tel.Metrics, life.ready, log); err != nil {

@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"sync"
 
-	"github.com/rosey-bot/rosey/consumers"
 	"github.com/rosey-bot/rosey/cytube/sender"
 	"github.com/rosey-bot/rosey/internal/retry"
 	"github.com/rosey-bot/rosey/streams"
@@ -13,16 +12,15 @@ import (
 	"github.com/rosey-bot/rosey/streams/lease"
 )
 
-// vacatedChannels drains the outboxes of channels that the settings no longer have.
+// vacatedChannels refuses what waits for channels that the settings no longer have.
 type vacatedChannels struct {
-	bus     *streams.Bus
-	names   []string      // the channels that the settings have
-	leases  *lease.Leases // nil where no other process can be in a channel
-	log     *slog.Logger
-	observe func(consumers.Outcome)
+	bus    *streams.Bus
+	names  []string      // the channels that the settings have
+	leases *lease.Leases // nil where no other process can be in a channel
+	log    *slog.Logger
 }
 
-// run drains the outboxes that it finds, and ends with ctx. Its failures are logged, as
+// run settles the channels that it finds, and ends with ctx. Its failures are logged, as
 // the bot can do without.
 func (v vacatedChannels) run(ctx context.Context) error {
 	vacated, err := retry.Value(ctx, jsapi.RetryUnavailable(0, v.log), func(ctx context.Context) ([]string, error) {
@@ -36,7 +34,7 @@ func (v vacatedChannels) run(ctx context.Context) error {
 		draining.Go(func() {
 			err := retry.Do(ctx, jsapi.RetryUnavailable(0, v.log), func(ctx context.Context) error { return v.drain(ctx, name) })
 			if err != nil && ctx.Err() == nil {
-				v.log.WarnContext(ctx, "outbox not drained", "channel", name, "reason", "channel removed from settings", "error", err)
+				v.log.WarnContext(ctx, "sends of a vacated channel not refused", "channel", name, "reason", "channel removed from settings", "error", err)
 			}
 		})
 	}
@@ -48,7 +46,7 @@ func (v vacatedChannels) run(ctx context.Context) error {
 // drain refuses what waits for a channel once no bot is in it: with leases, none has
 // been for as long as a send may wait.
 func (v vacatedChannels) drain(ctx context.Context, name string) error {
-	drain := func(ctx context.Context) error { return sender.Vacate(ctx, v.bus, name, v.log, v.observe) }
+	drain := func(ctx context.Context) error { return sender.Vacate(ctx, v.bus, name, v.log) }
 	if v.leases == nil {
 		return drain(ctx)
 	}

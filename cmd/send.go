@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -38,8 +39,8 @@ func send(ctx context.Context, c *cli.Context, cmd command) error {
 	if text == "" {
 		return usagef("say what to send: rosey send TEXT")
 	}
-	channel := c.String("channel")
-	if err := knowsChannel(ctx, cmd, channel); err != nil {
+	channel, err := channelFor(ctx, cmd, c.String("channel"))
+	if err != nil {
 		return err
 	}
 	subject, payload := event.SubjectSendChat, any(event.SendChat{Message: text, Channel: channel})
@@ -50,11 +51,7 @@ func send(ctx context.Context, c *cli.Context, cmd command) error {
 		subject, payload = event.SubjectSendPM, event.SendPM{To: c.String("pm"), Message: text, Channel: channel}
 	case c.Bool("emote"):
 		if channel == "" {
-			status, err := bot.QueryStatus(ctx, cmd.Conn)
-			if err != nil {
-				return fmt.Errorf("an emote needs a channel, and the bot did not say which is its own: %w", err)
-			}
-			channel = status.Channel
+			return errors.New("an emote needs a channel, and no bot says which is its own")
 		}
 		subject, payload = event.SubjectSendEmote, event.SendEmote{Emote: text, Channel: channel}
 	}
@@ -76,22 +73,23 @@ func send(ctx context.Context, c *cli.Context, cmd command) error {
 	return nil
 }
 
-// knowsChannel fails if a bot that runs has no channel of that name. Where none
-// answers, the next one that starts may.
-func knowsChannel(ctx context.Context, cmd command, channel string) error {
-	if channel == "" {
-		return nil
-	}
+// channelFor returns the channel to speak in, that of the bot that runs if none is named.
+// It fails if the bot has no channel of that name. Where no bot answers, the next one that
+// starts may have it.
+func channelFor(ctx context.Context, cmd command, channel string) (string, error) {
 	status, err := bot.QueryStatus(ctx, cmd.Conn)
 	if err != nil {
-		return nil
+		return channel, nil //nolint:nilerr // it does not run
+	}
+	if channel == "" {
+		return status.Channel, nil
 	}
 	var names []string
 	for _, ch := range status.Channels {
 		if strings.EqualFold(ch.Channel, channel) {
-			return nil
+			return channel, nil
 		}
 		names = append(names, ch.Channel)
 	}
-	return fmt.Errorf("the bot is not in a channel %q: its channels are %s", channel, strings.Join(names, ", "))
+	return "", fmt.Errorf("the bot is not in a channel %q: its channels are %s", channel, strings.Join(names, ", "))
 }

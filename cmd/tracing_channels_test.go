@@ -6,8 +6,8 @@ import (
 	"github.com/rosey-bot/rosey/event"
 )
 
-// With several channels a send goes by way of its channel's outbox, and the traces
-// that are rebuilt from the streams know whose work the echo was.
+// With several channels only a send's own channel handles it, and the traces that are
+// rebuilt from the streams know whose work the echo was.
 func TestTracesOfSeveralChannels(t *testing.T) {
 	t.Parallel()
 	r := openRooms(t, "one", "two")
@@ -30,10 +30,8 @@ func TestTracesOfSeveralChannels(t *testing.T) {
 						process plugin.{name}.command [consumer rosey]
 							send cytube.send.chat [producer rosey]
 								process cytube.send.chat [consumer rosey]
-									send cytube.outbox.{channel} [producer rosey]
-										process cytube.outbox.{channel} [consumer rosey]
-											send cytube.chat [producer rosey]
-												process cytube.chat [consumer rosey]
+									send cytube.chat [producer rosey]
+										process cytube.chat [consumer rosey]
 		`)
 	}
 	w.wellFormed()

@@ -47,8 +47,12 @@ type Config struct {
 	// AckWait is the time after which a crashed process's event is redelivered;
 	// DefaultAckWait if 0. A running handler may take longer.
 	AckWait time.Duration
-	// Ordered keeps a failed event ahead of those behind it.
-	Ordered bool
+	// Exclusive says that no other process reads the consumer now: what was delivered to
+	// one that died is redelivered at once, and not after its AckWait.
+	Exclusive bool
+	// Skip, if set, reports whether an event is acknowledged without being handled,
+	// observed or traced.
+	Skip func(streams.Stored) bool
 	// Allow, if set, returns an error for a subject that the handler may not publish.
 	Allow func(subject string) error
 	// Observe, if set, is called after each delivery was acked, nacked or terminated.

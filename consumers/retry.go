@@ -9,6 +9,9 @@ import (
 	"github.com/rosey-bot/rosey/streams"
 )
 
+// ErrStopping is returned by a handler that leaves its event to the next process.
+var ErrStopping = errors.New("the process is stopping")
+
 var errCrashed = errors.New("crashed on last attempt")
 
 // Retry has a failed attempt repeated after the backoff. It passes on Permanent
@@ -24,6 +27,9 @@ func Retry(c Config) Middleware {
 			deliveryOf(ctx).Took = time.Since(started)
 			if err == nil || isPermanent(err) || d.Attempt == c.Attempts {
 				return out, err
+			}
+			if errors.Is(err, ErrStopping) {
+				return nil, &retryError{err, 0}
 			}
 			delay := c.delay(d.Attempt)
 			c.Logger.WarnContext(ctx, "handler failed, retrying", "subject", d.Subject, "event", d.Ref.String(),

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/streams"
@@ -20,8 +22,8 @@ const (
 	extraDeliveries = 10
 )
 
-// Run consumes events with a durable consumer and passes them to h, one at a time,
-// until ctx ends and the running handler has returned. It returns an error earlier
+// Run consumes events with a durable consumer and passes them to h, one at a time but
+// for handlers that call Overlap, until ctx ends and all have returned. It returns an error earlier
 // if the consumer is deleted or the connection is closed. It creates the consumer or
 // updates its configuration, without resetting it. Several processes that run the
 // same durable share its events.
@@ -54,13 +56,45 @@ func Run(ctx context.Context, bus *streams.Bus, c Config, h Handler) error {
 	work, cancel := drainable(ctx)
 	defer cancel()
 	handle := guarantee(bus, source, c, h)
+	var running sync.WaitGroup
+	defer running.Wait()
 	for {
 		msg, err := streams.NextMsg(messages)
-		if err == nil {
-			_, _ = handle(receive(work, msg, c.Durable)) // Settle has settled it, error or not
-		} else if err := final(ctx, bus, source, c, err); err != nil {
-			return err
+		if err != nil {
+			if err := final(ctx, bus, source, c, err); err != nil {
+				return err
+			}
+			continue
 		}
+		if c.skips(msg) {
+			continue
+		}
+		next, overlap := context.WithCancel(work)
+		running.Go(func() {
+			defer overlap()
+			_, _ = handle(receive(context.WithValue(work, overlapKey{}, overlap), msg, c.Durable)) // Settle has settled it, error or not
+		})
+		<-next.Done()
+	}
+}
+
+// skips acknowledges an event that Skip does.
+func (c Config) skips(msg jetstream.Msg) bool {
+	if c.Skip == nil {
+		return false
+	}
+	d, err := streams.Read(msg)
+	return err == nil && c.Skip(d) && msg.Ack() == nil
+}
+
+type overlapKey struct{}
+
+// Overlap lets Run pass the next event to the handler while the one of ctx goes on. So a
+// handler can put events into an order of its own; the consumer's limit of 1,000
+// unacknowledged events is that of the handlers that run.
+func Overlap(ctx context.Context) {
+	if overlap, ok := ctx.Value(overlapKey{}).(context.CancelFunc); ok {
+		overlap()
 	}
 }
 
@@ -149,15 +183,18 @@ func open(ctx context.Context, bus *streams.Bus, c Config) (jetstream.Consumer, 
 		MaxDeliver:     c.Attempts + extraDeliveries,
 		MaxAckPending:  1000,
 	}
-	if c.Ordered {
-		want.MaxAckPending = 1
-	}
 	if !c.Since.IsZero() {
 		want.DeliverPolicy, want.OptStartTime = jetstream.DeliverByStartTimePolicy, &c.Since
 	}
 	source, err := bus.Durable(ctx, c.Stream, want)
 	if err != nil {
 		return nil, fmt.Errorf("open consumer %s: %w", c.Durable, err)
+	}
+	if c.Exclusive && source.CachedInfo().NumAckPending > 0 {
+		_, err = bus.JetStream().ResetConsumer(ctx, c.Stream, c.Durable)
+		if err != nil && !errors.Is(err, nats.ErrNoResponders) { // servers before 2.14 cannot reset
+			return nil, fmt.Errorf("reset consumer %s: %w", c.Durable, err)
+		}
 	}
 	return source, nil
 }

@@ -221,3 +221,55 @@ func TestFillersAreAcked(t *testing.T) {
 		t.Errorf("%d dead letters, want none", n)
 	}
 }
+
+// What a process held when it died is handled at once by the only other one, and not after
+// its AckWait.
+func TestExclusiveTakesWhatADeadProcessHeld(t *testing.T) {
+	t.Parallel()
+	bus := streamstest.Bus(t, streamstest.Server(t))
+	handled := func(context.Context, streams.Stored) ([]event.Envelope, error) { return nil, nil }
+	config := consumers.Config{AckWait: time.Hour, Exclusive: true}
+	settled, stop := start(t, bus, config, handled)
+	command(t, bus, "before")
+	next(t, settled)
+	stop()
+	ref := command(t, bus, "held")
+	dead, err := bus.JetStream().Consumer(t.Context(), streams.Plugin, "plugin-t")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if msg, err := dead.Next(); err != nil || msg == nil {
+		t.Fatalf("%s was not delivered: %v", ref, err)
+	}
+	settled, _ = start(t, bus, config, handled)
+	if o := next(t, settled); o.Result != consumers.Handled {
+		t.Errorf("outcome %+v", o)
+	}
+}
+
+// A handler that calls Overlap goes on beside the next, and Run waits for both.
+func TestOverlap(t *testing.T) {
+	t.Parallel()
+	bus := streamstest.Bus(t, streamstest.Server(t))
+	finish := map[string]chan struct{}{"a": make(chan struct{}), "b": make(chan struct{})}
+	begun := make(chan string, 2)
+	settled, stop := start(t, bus, consumers.Config{}, func(ctx context.Context, d streams.Stored) ([]event.Envelope, error) {
+		c, err := event.As[event.Command](d.Envelope)
+		begun <- c.Command
+		consumers.Overlap(ctx)
+		<-finish[c.Command]
+		return nil, err
+	})
+	command(t, bus, "a")
+	command(t, bus, "b")
+	if got := next(t, begun) + next(t, begun); got != "ab" {
+		t.Errorf("begun in the order %s", got)
+	}
+	close(finish["b"])
+	next(t, settled)
+	go stop()
+	close(finish["a"])
+	if o := next(t, settled); o.Result != consumers.Handled {
+		t.Errorf("outcome %+v", o)
+	}
+}

@@ -121,8 +121,8 @@ func (c *Connector) stay(ctx context.Context) (lost bool, err error) {
 		return false, nil
 	}
 	var session sync.WaitGroup
-	// The outbox has its consumer before the bot joins: what is recorded may be answered
-	// at once, and a Dispatcher elsewhere refuses sends to a channel without one.
+	// The sender has its consumer before the bot joins: the bot's other senders, and those
+	// of other bots, refuse sends to a channel without one.
 	spoken := c.openOutbox(speaking, s)
 	if spoken == nil && speaking.Err() == nil {
 		session.Go(func() {
@@ -219,13 +219,11 @@ func (c *Connector) discard(ctx context.Context) {
 }
 
 func (c *Connector) newSender() *sender.Sender {
-	return sender.New(c.bus, sender.Config{
-		Channel: c.cfg.Channel, MessageLimit: c.cfg.MessageLimit, MaxAge: c.cfg.MaxAge, EchoTimeout: c.cfg.EchoTimeout,
-		Limit: c.cfg.limit(), Dispatched: c.cfg.Dispatched, Self: c.self, MaySpeak: c.cfg.MaySpeak,
-		Behind: func() bool { return len(c.queue) > 0 },
-		Logger: c.log, Observer: c.cfg.Observer, OnSettled: c.cfg.OnSettled,
-		Count: func(update func(*sender.Stats)) { c.stats.count(func(s *Stats) { update(&s.Stats) }) },
-	})
+	cfg := c.cfg.Config
+	cfg.Self, cfg.Observer = c.self, c.cfg.Observer
+	cfg.Behind = func() bool { return len(c.queue) > 0 }
+	cfg.Count = func(update func(*sender.Stats)) { c.stats.count(func(s *Stats) { update(&s.Stats) }) }
+	return sender.New(c.bus, cfg)
 }
 
 func (c *Connector) newRecorder(s *sender.Sender) *recorder {

@@ -7,13 +7,14 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/rosey-bot/rosey/cytube/sender"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
 // A sender that worked for long is started again at once, however often it failed before.
 func TestPauseOfTheSenderIsReset(t *testing.T) {
 	t.Parallel()
-	c := New(streamstest.Bus(t, streamstest.Server(t)), Config{Channel: "testchan"})
+	c := New(streamstest.Bus(t, streamstest.Server(t)), Config{Config: sender.Config{Channel: "testchan"}})
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		var pauses []time.Duration

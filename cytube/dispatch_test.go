@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -13,7 +12,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/rosey-bot/rosey/consumers"
 	"github.com/rosey-bot/rosey/cytube"
 	"github.com/rosey-bot/rosey/cytube/cytubetest"
 	"github.com/rosey-bot/rosey/cytube/sender"
@@ -22,24 +20,12 @@ import (
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
-// dispatch runs a Dispatcher until the test ends or the function is called.
-func (w *world) dispatch(channels ...string) (stop func()) {
-	w.t.Helper()
-	return w.runDispatcher(sender.NewDispatcher(w.bus, channels, slog.New(w.logs), nil))
-}
-
-func (w *world) runDispatcher(d *sender.Dispatcher) (stop func()) {
-	ctx, cancel := context.WithCancel(w.ctx)
-	done := make(chan error, 1)
-	go func() { done <- consumers.Run(ctx, w.bus, d.Config(), d.Handle) }()
-	stop = func() { cancel(); done <- <-done }
-	w.t.Cleanup(stop)
-	return stop
-}
-
-// in makes a bot's Config one of several.
-func in(channel string) func(*cytube.Config) {
-	return func(c *cytube.Config) { c.Channel, c.Dispatched = channel, true }
+// in makes a bot's Config that of a channel among several.
+func in(channel string, all ...string) func(*cytube.Config) {
+	if all == nil {
+		all = []string{channel}
+	}
+	return func(c *cytube.Config) { c.Channel, c.Channels = channel, all }
 }
 
 // said lists what the bot said in a channel.
@@ -81,9 +67,8 @@ func TestSeveralChannels(t *testing.T) {
 	w := newWorld(t)
 	channels := []string{"one", "two", "three", "four", "five"}
 	for _, c := range channels {
-		w.join(in(c))
+		w.join(in(c, channels...))
 	}
-	w.dispatch(channels...)
 	want := map[string][]string{}
 	for i := range 6 {
 		for _, c := range channels {
@@ -114,6 +99,7 @@ func TestSeveralChannels(t *testing.T) {
 	if echo.CorrelationID != w.correlation(last) {
 		t.Errorf("the echo is of another conversation: %s", echo.CorrelationID)
 	}
+	w.ok(until(w.ctx, func() bool { return len(w.stored(event.SubjectDelivery)) == 2 }))
 	var refused []string
 	for _, s := range w.stored(event.SubjectDelivery) {
 		refused = append(refused, field[string](s, "status")+" "+field[string](s, "channel"))
@@ -131,11 +117,11 @@ func TestNoChannelWaitsForAnother(t *testing.T) {
 	w := newWorld(t, func(site *cytubetest.Config, _ *cytube.Config) {
 		site.Channels = append(site.Channels, cytubetest.Channel{Name: "slow", Flood: cytubetest.Flood{Burst: 1, Sustained: 0.01, Cooldown: 1000}})
 	})
-	w.join(in("slow"))
-	w.join(in("quick"))
-	away := w.join(in("away"))
+	channels := []string{"slow", "away", "quick"}
+	w.join(in("slow", channels...))
+	w.join(in("quick", channels...))
+	away := w.join(in("away", channels...))
 	w.ok(away.stop())
-	w.dispatch("slow", "away", "quick")
 	for i := range 20 {
 		w.sendTo("slow", fmt.Sprint("slow ", i))
 		w.sendTo("away", fmt.Sprint("away ", i))
@@ -147,31 +133,27 @@ func TestNoChannelWaitsForAnother(t *testing.T) {
 	if slow, away := len(w.said("slow")), len(w.said("away")); slow > 2 || away != 0 {
 		t.Errorf("slow heard %d lines and away %d", slow, away)
 	}
-	w.start(in("away")) // what waited for it is said when it comes
+	w.start(in("away", channels...)) // what waited for it is said when it comes
 	w.ok(until(w.ctx, func() bool { return len(w.said("away")) == 20 }))
 }
 
 // A bot that dies between a line and the record of its echo says nothing twice
-// when it comes back, in any of its channels, and a Dispatcher that is killed
-// loses nothing.
+// when it comes back, in any of its channels.
 func TestSeveralChannelsSurviveADeath(t *testing.T) {
 	streamstest.Slow(t, "kills bots")
 	t.Parallel()
-	w := newWorld(t, func(_ *cytubetest.Config, b *cytube.Config) { b.Channel, b.Dispatched = "one", true })
-	stopDispatcher := w.dispatch("one", "two")
-	w.join(in("two"))
+	w := newWorld(t, func(_ *cytubetest.Config, b *cytube.Config) { in("one", "one", "two")(b) })
+	w.join(in("two", "one", "two"))
 	kill := w.mortal()
 	w.site.Refuse("Rate limit exceeded") // it must not come back before it is killed
 	w.site.Fail("one", "Rosey", 1, cytubetest.FaultDrop)
 	w.sendTo("one", "a") // heard by the channel, and the bot dies before its echo
 	w.ok(until(w.ctx, func() bool { return len(w.said("one")) == 1 }))
-	stopDispatcher()
 	kill()
 	w.site.Refuse("")
 	w.sendTo("one", "b")
 	w.sendTo("two", "c")
-	w.join(in("one"))
-	w.dispatch("one", "two")
+	w.join(in("one", "one", "two"))
 	w.ok(until(w.ctx, func() bool { return len(w.said("one")) >= 2 && len(w.said("two")) >= 1 }))
 	w.echoIn("one", "b")
 	if diff := cmp.Diff([]string{"a", "b"}, w.said("one")); diff != "" {
@@ -190,7 +172,6 @@ func TestOnlyWhoMaySpeaks(t *testing.T) {
 	silent := w.join(in(lounge), func(c *cytube.Config) {
 		c.MaySpeak = func() bool { asked <- struct{}{}; return false }
 	})
-	w.dispatch(lounge)
 	w.sendTo(lounge, "hello")
 	<-asked
 	if got := w.said(lounge); len(got) > 0 {
@@ -246,7 +227,7 @@ func TestOwnLimit(t *testing.T) {
 	}
 }
 
-// A Dispatcher elsewhere refuses a send to a channel without a consumer, so the channel's exists before its connector
+// Other senders refuse a send to a channel without a consumer, so the channel's exists before its connector
 // asks the site where to connect.
 func TestConsumerExistsBeforeJoining(t *testing.T) {
 	t.Parallel()
@@ -269,30 +250,26 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// A channel whose consumer comes back between two attempts is sent to; one that has none at the second is refused.
+// A channel whose consumer comes back between two attempts is sent to; one that has none at the second is refused, once
+// however many bots look.
 func TestRefusalIsCertain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	d := sender.NewDispatcher(w.bus, []string{lounge}, slog.New(w.logs), nil)
-	send := func(channel string) (s streams.Stored) {
-		e, err := event.New(event.SubjectSendChat, event.SendChat{Message: "hello", Channel: channel})
-		w.ok(err)
-		return streams.Stored{Envelope: e, Ref: event.Ref{Stream: streams.Cytube, Seq: 1}, Attempt: 1}
-	}
-	late, never := send("late"), send("never")
-	for _, s := range []streams.Stored{late, never} {
-		if out, err := d.Handle(w.ctx, s); err == nil {
-			t.Errorf("the first attempt for %s gave %v", s.Data, out)
-		}
-	}
+	w.join(in(lounge))
+	w.join(in("theirs"), func(c *cytube.Config) { c.User = "other"; c.Password = "" })
+	retried := w.logged("handler failed, retrying")
+	w.sendTo("late", "hello")
+	retried()
 	w.join(in("late"))
-	for s, want := range map[*streams.Stored]string{&late: event.OutboxSubject("late"), &never: event.SubjectDelivery} {
-		s.Attempt = 2
-		out, err := d.Handle(w.ctx, *s)
-		w.ok(err)
-		if len(out) != 1 || out[0].Subject != want {
-			t.Errorf("the second attempt for %s gave %v, not %s", s.Data, out, want)
-		}
+	w.echoIn("late", "hello")
+	never := w.sendTo("never", "hello")
+	w.delivery(never)
+	w.sendTo(lounge, "after")
+	w.echoIn(lounge, "after")
+	w.sendTo("theirs", "after")
+	w.echoIn("theirs", "after")
+	if refused := w.stored(event.SubjectDelivery); len(refused) != 1 {
+		t.Errorf("%d refusals", len(refused))
 	}
 }
 
@@ -318,7 +295,6 @@ func TestWhatPlaysInEachChannel(t *testing.T) {
 	w.join(in("one"))
 	w.join(in("two"))
 	w.sendTo("one", "still here")
-	w.dispatch("one", "two")
 	w.echoIn("one", "still here")
 	if n := len(w.stored(event.SubjectMediaChange)); n != 2 {
 		t.Errorf("%d media changes are recorded", n)
@@ -351,7 +327,6 @@ func TestLongCorrelationBlocksNobody(t *testing.T) {
 	_, err = w.bus.JetStream().Publish(w.ctx, event.SubjectSendChat, body)
 	w.ok(err)
 	w.chat("second")
-	w.runDispatcher(sender.NewDispatcher(w.bus, []string{lounge}, slog.New(w.logs), nil).Alone())
 	w.join(in(lounge))
 	w.echoIn(lounge, "second")
 	if diff := cmp.Diff([]string{"first", "second"}, w.spoken()); diff != "" {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/rosey-bot/rosey/cytube"
 	"github.com/rosey-bot/rosey/cytube/cytubetest"
+	"github.com/rosey-bot/rosey/cytube/sender"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/streamstest"
@@ -30,7 +31,7 @@ func ExampleConnector() {
 		log.Fatal(err)
 	}
 	defer sub.Stop()
-	bot := cytube.New(bus, cytube.Config{Site: site.URL(), Channel: "lounge", User: "rosey"})
+	bot := cytube.New(bus, cytube.Config{Config: sender.Config{Channel: "lounge"}, Site: site.URL(), User: "rosey"})
 	done := make(chan error, 1)
 	go func() { done <- bot.Run(ctx) }()
 

@@ -19,7 +19,7 @@ func TestConnectorsArriveOneByOne(t *testing.T) {
 	limiter := cytube.NewJoinLimiter(perSecond)
 	for i := range channels {
 		cfg := w.cfg
-		cfg.Channel, cfg.Dispatched = fmt.Sprint("lounge-", i), true
+		in(fmt.Sprint("lounge-", i))(&cfg)
 		cfg.JoinLimiter = limiter
 		w.run(cytube.New(w.bus, cfg))
 	}

@@ -11,7 +11,6 @@ import (
 	"github.com/rosey-bot/rosey/cytube/cytubetest"
 	"github.com/rosey-bot/rosey/cytube/sender"
 	"github.com/rosey-bot/rosey/event"
-	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
@@ -24,9 +23,8 @@ func TestChannelsAreRearranged(t *testing.T) {
 		site.Channels = append(site.Channels, cytubetest.Channel{Name: "one", Ranks: map[string]float64{"Rosey": 2}})
 	})
 	two := func() (stop func()) {
-		one, other := w.start(in("one")), w.start(in("other"))
-		dispatched := w.dispatch("one", "other")
-		return func() { w.ok(one.stop()); w.ok(other.stop()); dispatched() }
+		one, other := w.start(in("one", "one", "other")), w.start(in("other", "one", "other"))
+		return func() { w.ok(one.stop()); w.ok(other.stop()) }
 	}
 	single := func() (stop func()) {
 		b := w.start(func(c *cytube.Config) { c.Channel = "one" })
@@ -44,39 +42,36 @@ func TestChannelsAreRearranged(t *testing.T) {
 			t.Fatal(diff)
 		}
 	}
-	// The site lets nobody in: what is sent meanwhile waits, some of it handed out
-	// and some not.
-	wait := func(start func() func(), outboxes int) {
+	// The site lets nobody in: what is sent meanwhile waits.
+	wait := func(start func() func()) {
 		t.Helper()
 		w.site.Refuse("Rate limit exceeded")
 		stop := start()
 		for range 3 {
 			say(fmt.Sprint("while the site lets nobody in ", len(want)))
 		}
-		w.ok(until(w.ctx, func() bool { return len(w.stored("cytube.outbox.one")) == outboxes }))
 		stop()
 		say(fmt.Sprint("while no bot runs ", len(want)))
 		w.site.Refuse("")
 	}
 	for i, step := range []struct {
 		from, to func() func()
-		outboxes int  // of the waiting sends, and those before them
-		left     bool // the consumer of the channel's outbox, afterwards
-	}{{two, single, 3, false}, {single, two, 3, true}, {two, single, 11, false}} {
-		wait(step.from, step.outboxes)
+		left     bool // the channel's own consumer, afterwards
+	}{{two, single, false}, {single, two, true}, {two, single, false}} {
+		wait(step.from)
 		stop := step.to()
 		say(fmt.Sprint("after change ", i))
 		spoken()
 		w.echoIn("one", want[len(want)-1])
 		stop()
 		if several := w.hasSender("one"); several != step.left {
-			t.Errorf("after change %d, one has an outbox's consumer: %t", i, several)
+			t.Errorf("after change %d, one has a consumer of its own: %t", i, several)
 		}
 	}
 }
 
-// What is sent to a channel that the bot has left is refused where no other
-// process may be in it, and kept for that one where it may.
+// What is sent to a channel that the bot has left is kept for another process while the
+// channel has a consumer, and refused when that is gone.
 func TestChannelIsLeft(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -84,18 +79,20 @@ func TestChannelIsLeft(t *testing.T) {
 	w.ok(until(w.ctx, func() bool { return w.hasSender("left") }))
 	w.ok(left.stop())
 	w.join(in("kept"))
-	stop := w.dispatch("kept")
-	w.sendTo("left", "for another process")
-	w.ok(until(w.ctx, func() bool { return len(w.stored("cytube.outbox.left")) == 1 }))
-	stop()
-	d := sender.NewDispatcher(w.bus, []string{"kept"}, slog.New(w.logs), nil).Alone()
-	w.runDispatcher(d)
-	w.sendTo("left", "for nobody")
-	refused := w.await("a refusal", func(s streams.Stored) bool { return s.Subject == event.SubjectDelivery })
-	if channel, status := field[string](refused, "channel"), field[string](refused, "status"); channel != "left" || status != event.DeliveryRefused {
-		t.Errorf("%s in %s", status, channel)
+	kept := w.sendTo("left", "for another process")
+	w.sendTo("kept", "here")
+	w.echoIn("kept", "here")
+	if n := len(w.stored(event.SubjectDelivery)); n != 0 {
+		t.Errorf("%d deliveries", n)
 	}
-	if n := len(w.stored("cytube.outbox.left")); n != 1 {
-		t.Errorf("%d sends wait for nobody", n)
+	w.ok(sender.Vacate(w.ctx, w.bus, "left", slog.New(w.logs)))
+	late := w.sendTo("left", "for nobody")
+	w.delivery(late)
+	var refused []string
+	for _, s := range w.stored(event.SubjectDelivery) {
+		refused = append(refused, field[string](s, "status")+" "+field[string](s, "send"))
+	}
+	if diff := cmp.Diff([]string{"refused " + kept.Ref.String(), "refused " + late.Ref.String()}, refused); diff != "" {
+		t.Error(diff)
 	}
 }

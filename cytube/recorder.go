@@ -126,6 +126,9 @@ func (r *recorder) publishLine(ctx context.Context, e channel.Event, n int, join
 	if m.Parts > 1 {
 		e.Envelope = e.WithMeta(event.MetaPart, m.Part)
 	}
+	if m.Consumer != sender.SendsDurable {
+		e.Envelope = e.WithMeta(event.MetaConsumer, m.Consumer)
+	}
 	e.CorrelationID = m.CorrelationID
 	r.note(e.Line, n, r.store(trace.ContextWithSpanContext(ctx, m.Span), e.Envelope, id))
 	r.sender.Echoes.Recorded(m, e.Line)

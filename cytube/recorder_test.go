@@ -7,12 +7,13 @@ import (
 	"testing"
 
 	"github.com/rosey-bot/rosey/cytube/channel"
+	"github.com/rosey-bot/rosey/cytube/sender"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
 func testRecorder(t testing.TB) (*Connector, *recorder) {
-	c := New(streamstest.Bus(t, streamstest.Server(t)), Config{Channel: "testchan"})
+	c := New(streamstest.Bus(t, streamstest.Server(t)), Config{Config: sender.Config{Channel: "testchan"}})
 	return c, c.newRecorder(c.newSender())
 }
 

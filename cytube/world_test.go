@@ -12,6 +12,7 @@ import (
 
 	"github.com/rosey-bot/rosey/cytube"
 	"github.com/rosey-bot/rosey/cytube/cytubetest"
+	"github.com/rosey-bot/rosey/cytube/sender"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/embedded"
@@ -43,7 +44,7 @@ func newWorld(t *testing.T, change ...func(*cytubetest.Config, *cytube.Config)) 
 		Channels: []cytubetest.Channel{{Name: lounge, Ranks: map[string]float64{"mod": 2}, Open: true}},
 	}
 	cfg := cytube.Config{
-		Channel: lounge, User: "rosey", Password: "rosey-pw",
+		Config: sender.Config{Channel: lounge}, User: "rosey", Password: "rosey-pw",
 		RetryMin: 5 * time.Millisecond, RetryMax: 20 * time.Millisecond, RetrySlow: 20 * time.Millisecond,
 	}
 	for _, c := range change {

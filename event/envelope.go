@@ -48,6 +48,7 @@ const (
 	MetaWaited     = "waited"       // how long the causing event had waited in its stream, in seconds
 	MetaRetryFor   = "retry_for"    // the one consumer that this retried dead letter is for
 	MetaPart       = "part"         // which part of a split message this is, from 1
+	MetaConsumer   = "consumer"     // of an echo: the durable consumer of its send, where that is not cytube-sender
 	MetaParentSpan = "parent_span"  // the span it was published in, in hex, when no event is its cause
 	MetaErrorCode  = "error_code"   // of the error that this answer reports
 )

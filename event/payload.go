@@ -173,8 +173,8 @@ func (d *Delivery) check() (string, error) {
 	return oneOf("status", d.Status, DeliveryExpired, DeliveryRefused, DeliveryUnconfirmed)
 }
 
-// Outbox is the payload of cytube.outbox.{channel}: a send waits for the
-// channel's connector.
+// Outbox is the payload of cytube.outbox.{channel}, which earlier releases stored: a
+// send waited for the channel's connector.
 type Outbox struct {
 	Channel string `json:"channel" contract:"nonempty"`
 	Send    string `json:"send" contract:"nonempty"` // STREAM:SEQ of the cytube.send.*

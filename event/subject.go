@@ -44,12 +44,12 @@ const (
 	SubjectSendEmote = "cytube.send.emote"
 )
 
-// AllOutboxes matches the outbox of every channel; see OutboxSubject.
+// AllOutboxes matches the outbox of every channel, in stores of earlier releases; see
+// OutboxSubject.
 const AllOutboxes = "cytube.outbox.*"
 
-// OutboxSubject returns cytube.outbox.{channel}. The contract's cytube.send.* name their
-// channel in the payload; an Outbox event names it in its subject, so that each connector
-// consumes its own channel's only. The channel must be a valid name (see ValidName).
+// OutboxSubject returns cytube.outbox.{channel}, where earlier releases stored which sends
+// waited for a channel.
 func OutboxSubject(channel string) string { return "cytube.outbox." + strings.ToLower(channel) }
 
 // Subjects of the platform itself (contract: Platform Events).

@@ -29,7 +29,8 @@ type EchoTracker struct {
 	hold    time.Time // the server asked for silence until then
 
 	pending         *Message
-	inheritedEchoes []*Message // parts of the send that a process before was speaking when it died
+	inheritedEchoes []*Message // what a process before may have been speaking when it died, in order
+	inheritAltered  bool       // it was the first of these
 	lateEchoes      []*Message // echoes of repeats and of messages given up that may still come
 }
 
@@ -84,6 +85,14 @@ func (t *EchoTracker) limitOf(m *Message) channel.FloodLimit {
 		return channel.ModeratorLimit.Stricter(t.least)
 	}
 	return t.chat
+}
+
+// session reports whether there is a session, how many lines a second the bot may say in
+// it, and returns a channel that is closed when that changes.
+func (t *EchoTracker) session() (perSecond float64, up bool, changed <-chan struct{}) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.chat.PerSecond, t.writer != nil, t.changed
 }
 
 // turn returns when m may be written, whether there is a session, and a channel that
@@ -201,17 +210,18 @@ func (t *EchoTracker) Claim(l *channel.Line, joining bool) *Message {
 	return m
 }
 
-// inherit expects the echoes of a send that a process before was speaking.
-func (t *EchoTracker) inherit(parts []*Message) {
+// inherit expects the echoes of what a process before may have been speaking. first says
+// that it was the first of the messages, so that an altered line is its echo.
+func (t *EchoTracker) inherit(list []*Message, first bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.inheritedEchoes = parts
+	t.inheritedEchoes, t.inheritAltered = list, first
 }
 
 // takeInherited removes and returns the inherited message that l is most likely the
 // echo of, or nil.
 func (t *EchoTracker) takeInherited(l *channel.Line) *Message {
-	at := find(t.inheritedEchoes, l, true)
+	at := find(t.inheritedEchoes, l, t.inheritAltered)
 	if at < 0 {
 		return nil
 	}

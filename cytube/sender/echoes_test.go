@@ -109,7 +109,7 @@ func TestClaimsWhileJoining(t *testing.T) {
 	t.Run("what a process before was speaking", func(t *testing.T) {
 		tracker := newEchoTracker(channel.FloodLimit{})
 		parts := []*Message{{Part: 1, echo: "a"}, {Part: 2, echo: "*b*"}, {Part: 3, echo: "c"}}
-		tracker.inherit(parts[1:])
+		tracker.inherit(parts[1:], true)
 		if u := tracker.Claim(botLine("c"), true); u == nil || u.Part != 3 {
 			t.Errorf("word for word: %+v", u)
 		}

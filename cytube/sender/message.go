@@ -17,6 +17,7 @@ type Message struct {
 	CorrelationID string
 	Span          trace.SpanContext // of the delivery of the send
 	Part, Parts   int               // Part counts from 1
+	Consumer      string            // the durable consumer of the send
 
 	pm, action bool
 	to         string
@@ -79,9 +80,9 @@ func (m *Message) cost() int {
 
 const emotePrefix = "/me "
 
-// messagesOf splits a send into messages of at most limit UTF-16 units. A blank send
-// has none. It also returns the channel that the send names, "" if none.
-func messagesOf(send streams.Stored, limit int, span trace.SpanContext) (list []*Message, name string, err error) {
+// messages splits a send into messages that are short enough. A blank send has none. It
+// also returns the channel that the send names, "" if none.
+func (s *Sender) messages(send streams.Stored, span trace.SpanContext) (list []*Message, name string, err error) {
 	m, text, name, err := decode(send)
 	if err != nil {
 		return nil, "", err
@@ -90,8 +91,8 @@ func messagesOf(send streams.Stored, limit int, span trace.SpanContext) (list []
 	if m.action {
 		prefix = emotePrefix
 	}
-	m.Send, m.CorrelationID, m.Span = send.Ref, send.CorrelationID, span
-	texts := split(text, prefix, limit)
+	m.Send, m.CorrelationID, m.Span, m.Consumer = send.Ref, send.CorrelationID, span, s.durable()
+	texts := split(text, prefix, s.cfg.MessageLimit)
 	for i, t := range texts {
 		part := m
 		part.Part, part.Parts, part.text, part.echo = i+1, len(texts), t, normalize(t[len(prefix):])

@@ -9,6 +9,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
+	"strings"
+	"sync"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -32,7 +35,7 @@ const maxParts = 100
 
 // Config says where a Sender speaks and within which limits.
 type Config struct {
-	Channel string // in lower case
+	Channel string
 
 	// MessageLimit is the length of a message, in UTF-16 units, above which it is
 	// split; DefaultMessageLimit if 0.
@@ -42,14 +45,16 @@ type Config struct {
 	MaxAge time.Duration
 	// EchoTimeout is how long an echo is waited for; DefaultEchoTimeout if 0.
 	EchoTimeout time.Duration
-	// Limit is the bot's own flood limit, beside the channel's.
-	Limit channel.FloodLimit
+	// Burst and PerSecond are the bot's own flood limit, in lines at once and lines a
+	// second, beside the channel's; without both there is none.
+	Burst     int
+	PerSecond float64
 
-	// Dispatched says that a Dispatcher distributes the sends, so that the Sender
-	// reads the channel's outbox. Otherwise it reads all sends itself, which only one
-	// Sender may do. This takes a third of the time and half the bytes in the store:
-	// see docs/adr/0007-outbox-per-channel.md.
-	Dispatched bool
+	// Channels are those of the bot if other Senders read the same sends, for these
+	// channels or for those of other bots. The first gets the sends that name no channel,
+	// and records those for channels without a bot as refused. Nil says that there is no
+	// other Sender.
+	Channels []string
 
 	// Self returns the bot's name as the server spells it.
 	Self func() string
@@ -66,7 +71,9 @@ type Config struct {
 	Count     func(update func(*Stats)) // if set, is called to count what the Sender does
 }
 
-func (c Config) withDefaults() Config {
+// WithDefaults returns c with the defaults of what is not set.
+func (c Config) WithDefaults() Config {
+	c.Channel = strings.ToLower(c.Channel) // as the server does
 	c.MessageLimit = cmp.Or(c.MessageLimit, DefaultMessageLimit)
 	c.MaxAge = cmp.Or(c.MaxAge, DefaultMaxAge)
 	c.EchoTimeout = cmp.Or(c.EchoTimeout, DefaultEchoTimeout)
@@ -88,6 +95,14 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
+// limit returns the bot's own flood limit.
+func (c Config) limit() channel.FloodLimit {
+	if c.Burst == 0 && c.PerSecond == 0 {
+		return channel.FloodLimit{}
+	}
+	return channel.NewFloodLimit(cmp.Or(float64(c.Burst), 1), cmp.Or(c.PerSecond, channel.ModeratorLimit.PerSecond), nil)
+}
+
 // Sender speaks a channel's sends, one message at a time and in order. A send is done
 // when the channel's echo of it is recorded.
 type Sender struct {
@@ -98,57 +113,154 @@ type Sender struct {
 	bus     *streams.Bus
 	history *history.Reader
 	started time.Time
-	begun   uint64          // sequence of the latest send that was begun
 	stop    <-chan struct{} // closed when nothing new may be begun
+	turns   *turns
+
+	mu     sync.Mutex
+	begun  uint64                   // sequence of the latest send that was begun
+	inHand map[uint64]chan struct{} // the sends that are being handled; closed when they are not
+
+	reading    sync.Mutex
+	past       *history.Outcomes // see outcomes
+	pastJoined bool              // it holds the chat buffer
 }
 
 // New returns a Sender. It speaks while Run runs and Echoes has a Writer.
 func New(bus *streams.Bus, cfg Config) *Sender {
+	cfg = cfg.WithDefaults()
 	return &Sender{
-		Echoes: newEchoTracker(cfg.Limit), cfg: cfg.withDefaults(), bus: bus,
+		Echoes: newEchoTracker(cfg.limit()), cfg: cfg, bus: bus,
 		history: history.New(bus.JetStream(), cfg.Channel), started: time.Now(),
+		turns:  newTurns(),
+		inHand: map[uint64]chan struct{}{},
 	}
 }
 
-var (
-	errStopping  = errors.New("the bot is stopping")
-	errLeaseLost = errors.New("another process holds the lease of the channel")
-)
+var errLeaseLost = errors.New("another process holds the lease of the channel")
 
-// handle speaks a send and returns no event once its echo is recorded, otherwise the
-// cytube.delivery that says why it was not confirmed.
+// handle speaks a send in its turn and returns no event once its echo is recorded,
+// otherwise the cytube.delivery that says why it was not confirmed.
 func (s *Sender) handle(ctx context.Context, send streams.Stored) ([]event.Envelope, error) {
-	parts, name, err := messagesOf(send, s.cfg.MessageLimit, trace.SpanContextFromContext(ctx))
+	parts, name, err := s.messages(send, trace.SpanContextFromContext(ctx))
 	switch {
 	case err != nil:
 		return nil, consumers.Permanent(err)
-	case !s.accepts(name):
-		return s.delivery(ctx, send, event.DeliveryRefused, "the bot is not in channel "+name)
+	case !s.speaks(name):
+		return nil, s.passOver(ctx, send, name)
 	case len(parts) == 0:
-		return s.delivery(ctx, send, event.DeliveryRefused, "the message is blank")
+		return s.refused(ctx, send, "the message is blank")
 	case len(parts) > maxParts:
-		return s.delivery(ctx, send, event.DeliveryRefused, fmt.Sprintf("it would take %d lines, and a send may take %d", len(parts), maxParts))
+		return s.refused(ctx, send, fmt.Sprintf("it would take %d lines, and a send may take %d", len(parts), maxParts))
 	}
+	repeated, again, release, err := s.begin(ctx, send)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	user := ""
+	if s.turns.busy() { // else it is its turn whoever asked for it
+		if user, err = s.userOf(ctx, send); err != nil {
+			return nil, err
+		}
+	}
+	place, tell := s.turns.enter(user, s.backlog(user))
+	if place == nil {
+		return s.tooMany(ctx, send, user, tell)
+	}
+	defer s.turns.leave(place)
+	consumers.Overlap(ctx) // the next may take its place behind this one
+	select {
+	case <-place.come:
+	case <-s.stop:
+		return nil, consumers.ErrStopping
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	return s.speakParts(ctx, send, parts, repeated, again)
+}
+
+// begin waits until an earlier delivery of the same send, whose acknowledgement was lost,
+// is over. repeated says that the send may have been spoken before, again that this
+// process had it before.
+func (s *Sender) begin(ctx context.Context, send streams.Stored) (repeated, again bool, release func(), err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.inHand[send.Ref.Seq] != nil {
+		over := s.inHand[send.Ref.Seq]
+		s.mu.Unlock()
+		consumers.Overlap(ctx) // those behind it need not wait
+		select {
+		case <-over:
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+		if s.mu.Lock(); err != nil {
+			return false, false, nil, err
+		}
+	}
+	// The count of deliveries is no proof that this is the first: a NATS server that
+	// crashes forgets the latest. Nor is the age, if the clock was set back.
+	again = send.Ref.Seq <= s.begun
+	repeated = again || send.Attempt > 1 || !send.At.After(s.started) || consumers.Now(ctx).Before(send.At)
+	s.begun = max(s.begun, send.Ref.Seq)
+	over := make(chan struct{})
+	s.inHand[send.Ref.Seq] = over
+	return repeated, again, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.inHand, send.Ref.Seq)
+		close(over)
+	}, nil
+}
+
+// backlogTime is how long it may take to speak what waits of one user.
+const backlogTime = 30 * time.Second
+
+// backlog returns how many sends of a user may wait. What no user asked for is not
+// limited.
+func (s *Sender) backlog(user string) int {
+	if strings.HasPrefix(user, " ") {
+		return math.MaxInt
+	}
+	perSecond, _, _ := s.Echoes.session()
+	return max(10, int(perSecond*backlogTime.Seconds()))
+}
+
+// tooMany refuses a send of a user of whom too many wait. The first time it tells the
+// user.
+func (s *Sender) tooMany(ctx context.Context, send streams.Stored, user string, tell bool) ([]event.Envelope, error) {
+	out, err := s.refused(ctx, send, "too many answers wait for "+user)
+	if err != nil || !tell {
+		return out, err
+	}
+	notice, err := event.New(event.SubjectSendChat, event.SendChat{
+		Channel: s.cfg.Channel, Message: user + ": too many of your answers are waiting, and no more are given until these are said.",
+	})
+	return append(out, notice), consumers.Permanent(err)
+}
+
+// speakParts speaks a send whose turn it is.
+func (s *Sender) speakParts(ctx context.Context, send streams.Stored, parts []*Message, repeated, again bool) ([]event.Envelope, error) {
 	// The deadline is by the monotonic clock, which steps of the wall clock leave alone.
 	age := consumers.Now(ctx).Sub(send.At)
 	deadline := time.Now().Add(s.cfg.MaxAge - max(age, 0))
-	// The count of deliveries is no proof that this is the first: a NATS server that
-	// crashes forgets the latest. Nor is the age, if the clock was set back.
-	repeated := send.Attempt > 1 || send.Ref.Seq <= s.begun || !send.At.After(s.started) || age < 0
-	s.begun = max(s.begun, send.Ref.Seq)
-	var heard map[int]bool
+	var spoken map[int]bool
 	if repeated {
-		if over, err := s.history.Delivered(ctx, send.Ref); err != nil || over {
+		if !time.Now().After(deadline) {
+			if err := s.awaitSession(ctx); err != nil {
+				return nil, err
+			}
+		}
+		outcomes, err := s.outcomes(ctx, send, again)
+		if err != nil || outcomes.Delivered[send.Ref] {
 			return nil, err
 		}
-	}
-	if expired := send.Attempt == 1 && time.Now().After(deadline); repeated && !expired {
-		if heard, err = s.heardBefore(ctx, send, parts); err != nil {
-			return nil, err
+		if spoken = heard(outcomes, send.Ref, parts); len(spoken) > 0 {
+			s.cfg.Logger.InfoContext(ctx, "send already echoed", "send", send.Ref.String(), "parts", len(spoken), "of", len(parts))
 		}
 	}
 	for _, m := range parts {
-		if heard[m.Part] {
+		if spoken[m.Part] {
 			continue
 		}
 		f, err := s.speak(ctx, m, deadline)
@@ -159,68 +271,23 @@ func (s *Sender) handle(ctx context.Context, send streams.Stored) ([]event.Envel
 			if m.Part > 1 {
 				f.reason += fmt.Sprintf(" (part %d of %d; those before were heard)", m.Part, m.Parts)
 			}
-			return s.delivery(ctx, send, f.status, f.reason)
+			e, err := s.delivery(ctx, send, event.Delivery{Channel: s.cfg.Channel, Status: f.status, Reason: f.reason})
+			return []event.Envelope{e}, consumers.Permanent(err)
 		}
 	}
 	return nil, nil
 }
 
-// heardBefore returns which parts of a send the channel has heard. It waits until the
-// bot has joined, because then the chat buffer is recorded.
-func (s *Sender) heardBefore(ctx context.Context, send streams.Stored, parts []*Message) (map[int]bool, error) {
-	for {
-		_, up, changed := s.Echoes.turn(parts[0])
-		if up {
-			break
-		}
-		select {
-		case <-changed:
-		case <-s.stop:
-			return nil, errStopping
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-	}
-	heard, err := s.heard(ctx, send.Ref, parts, s.cfg.Self())
-	if err == nil && len(heard) > 0 {
-		s.cfg.Logger.InfoContext(ctx, "send already echoed", "send", send.Ref.String(), "parts", len(heard), "of", len(parts))
-	}
-	return heard, err
+// refused returns the event that says why a send is not spoken.
+func (s *Sender) refused(ctx context.Context, send streams.Stored, reason string) ([]event.Envelope, error) {
+	e, err := s.delivery(ctx, send, event.Delivery{Channel: s.cfg.Channel, Status: event.DeliveryRefused, Reason: reason})
+	return []event.Envelope{e}, consumers.Permanent(err)
 }
 
-// heard returns which parts of a send are recorded: lines that name the send as their
-// cause, or that say the same under the bot's name and name no cause.
-func (s *Sender) heard(ctx context.Context, send event.Ref, parts []*Message, self string) (map[int]bool, error) {
-	echoes, err := s.history.Echoes(ctx, send, parts[0].pm)
-	if err != nil {
-		return nil, err
-	}
-	heard := map[int]bool{}
-	for _, e := range echoes {
-		switch {
-		case e.Cause == send:
-			heard[e.Part] = true
-		case e.User == self:
-			for _, m := range parts {
-				if !heard[m.Part] && m.matches(e.Line) {
-					heard[m.Part] = true
-					break
-				}
-			}
-		}
-	}
-	return heard, nil
-}
-
-// delivery returns the event that says that a send was not confirmed, and why.
-func (s *Sender) delivery(ctx context.Context, send streams.Stored, status, reason string) ([]event.Envelope, error) {
-	s.cfg.Count(func(n *Stats) { n.delivered(status) })
-	s.cfg.Logger.WarnContext(ctx, "send not confirmed", "send", send.Ref.String(), "status", status, "reason", reason)
-	e, err := event.New(event.SubjectDelivery, event.Delivery{
-		Channel: s.cfg.Channel, Status: status, Reason: reason, Send: send.Ref.String(),
-	})
-	if err != nil {
-		return nil, consumers.Permanent(err)
-	}
-	return []event.Envelope{e}, nil
+// delivery returns the event that says that a send was not confirmed.
+func (s *Sender) delivery(ctx context.Context, send streams.Stored, d event.Delivery) (event.Envelope, error) {
+	d.Send = send.Ref.String()
+	s.cfg.Count(func(n *Stats) { n.delivered(d.Status) })
+	s.cfg.Logger.WarnContext(ctx, "send not confirmed", "send", d.Send, "channel", d.Channel, "status", d.Status, "reason", d.Reason)
+	return event.New(event.SubjectDelivery, d)
 }

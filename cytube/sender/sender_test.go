@@ -51,9 +51,13 @@ func TestHeard(t *testing.T) {
 	}
 	check := func(want map[int]bool) {
 		t.Helper()
-		got, err := s.heard(ctx, send, parts, "bot")
-		if diff := cmp.Diff(want, got); err != nil || diff != "" {
-			t.Errorf("%v, (-want +got) %s", err, diff)
+		o, err := s.history.Outcomes(ctx, send.Seq, "bot")
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := heard(o, send, parts)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("(-want +got) %s", diff)
 		}
 	}
 	check(map[int]bool{})
@@ -103,7 +107,7 @@ func TestEchoAtTheLastInstant(t *testing.T) {
 			}
 			time.AfterFunc(10*time.Millisecond, func() { s.Echoes.Recorded(m, l) }) // while the sender waits for that
 		}
-		cfg := Config{EchoTimeout: time.Millisecond, MaxAge: time.Hour, Observer: onMissed{do: echo}}.withDefaults()
+		cfg := Config{EchoTimeout: time.Millisecond, MaxAge: time.Hour, Observer: onMissed{do: echo}}.WithDefaults()
 		s = &Sender{Echoes: newEchoTracker(channel.FloodLimit{}), cfg: cfg}
 		s.Echoes.Open(silentWriter{})
 		want := ""

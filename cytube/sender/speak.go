@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/rosey-bot/rosey/consumers"
 	"github.com/rosey-bot/rosey/event"
 )
 
@@ -137,7 +138,7 @@ func (s *Sender) awaitTurn(ctx context.Context, m *Message, deadline time.Time) 
 		case <-changed:
 		case <-m.changed:
 		case <-s.stop:
-			return false, errStopping
+			return false, consumers.ErrStopping
 		case <-ctx.Done():
 			return false, ctx.Err()
 		}
@@ -168,7 +169,7 @@ func (s *Sender) awaitAnswer(ctx context.Context, m *Message) (state, string, er
 			}
 			timer.Reset(s.cfg.EchoTimeout)
 		case <-stop:
-			return got, "", errStopping
+			return got, "", consumers.ErrStopping
 		case <-ctx.Done():
 			return got, "", ctx.Err()
 		}

@@ -91,9 +91,8 @@ func (s *Settings) Local() bool { return s.Channel.Name == "" && !s.Several() }
 // Several reports whether the channels are a list.
 func (s *Settings) Several() bool { return len(s.Channels) > 0 }
 
-// Dispatched reports whether sends are dispatched to an outbox for each channel, as
-// several connectors, here or elsewhere, share them.
-func (s *Settings) Dispatched() bool { return s.Several() || s.External() }
+// SharesSends reports whether several connectors, here or elsewhere, read the sends.
+func (s *Settings) SharesSends() bool { return s.Several() || s.External() }
 
 // StreamLimits returns what Retention says, by the stream's name.
 func (s *Settings) StreamLimits() map[string]streams.Limits {

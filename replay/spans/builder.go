@@ -1,6 +1,7 @@
 package spans
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -15,8 +16,9 @@ import (
 	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
-// senderDurable is the consumer of sends. With several channels it forwards a send to
-// the consumer of the channel, whose name has the channel's behind a hyphen.
+// senderDurable is the consumer of sends of a bot with one channel. In stores of earlier
+// releases, with several channels, it forwarded a send to the consumer of the channel,
+// whose name has the channel's behind a hyphen.
 const senderDurable = "cytube-sender"
 
 // Values of the attribute rosey.outcome, besides those of the events' types.
@@ -103,8 +105,8 @@ func (b *builder) addOutput(n *replay.Node) {
 }
 
 // publishedBy returns the delivery of its cause that published an event: a consumer
-// names itself as the source, and an echo is recorded by the sender, which with several
-// channels handles the forwarded send. An event without a span in a conversation that
+// names itself as the source, and an echo is recorded by the sender, whose consumer it
+// names. An event without a span in a conversation that
 // was traced comes from a publisher that is not traced: its work has no span, and the
 // event's parent is its cause (see streams.Tracer).
 func (b *builder) publishedBy(n *replay.Node) (key deliveryKey, cause *replay.Node, ok bool) {
@@ -118,7 +120,7 @@ func (b *builder) publishedBy(n *replay.Node) (key deliveryKey, cause *replay.No
 	case b.traced && !b.named(n.Header).IsValid():
 		return key, cause, false
 	case event.Match(event.AllSends, cause.Subject) && event.Match("cytube.*", n.Subject) && n.Subject != event.SubjectDelivery:
-		key.consumer = senderDurable
+		key.consumer = cmp.Or(n.Meta(event.MetaConsumer), senderDurable)
 		forwarded := slices.IndexFunc(cause.Children, func(c *replay.Node) bool { return event.Match(event.AllOutboxes, c.Subject) })
 		if forwarded >= 0 {
 			cause = cause.Children[forwarded]

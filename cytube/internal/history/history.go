@@ -33,8 +33,12 @@ func New(js jetstream.JetStream, channel string) *Reader { return &Reader{js: js
 // end if that is 0, in order. It passes over malformed events and over retried dead
 // letters, which are in the stream a second time.
 func (r *Reader) Events(ctx context.Context, subject string, from, to uint64) iter.Seq2[streams.Stored, error] {
+	return r.events(ctx, []string{subject}, from, to)
+}
+
+func (r *Reader) events(ctx context.Context, subjects []string, from, to uint64) iter.Seq2[streams.Stored, error] {
 	return func(yield func(streams.Stored, error) bool) {
-		for msg, err := range streams.Messages(ctx, r.js, streams.Selection{Stream: streams.Cytube, Subjects: []string{subject}, From: from, To: to}) {
+		for msg, err := range streams.Messages(ctx, r.js, streams.Selection{Stream: streams.Cytube, Subjects: subjects, From: from, To: to}) {
 			if err != nil {
 				yield(streams.Stored{}, err)
 				return
@@ -133,30 +137,47 @@ func last[P any](ctx context.Context, r *Reader, subject string, channelOf func(
 	return latest, ref, nil
 }
 
-// Echo is a recorded line that may be the echo of a send.
-type Echo struct {
-	*channel.Line
-	Cause event.Ref // of the line, zero if it names none
-	Part  int       // of the cause, from 1
+// Outcomes is what is recorded about the sends from a sequence on.
+type Outcomes struct {
+	From      uint64
+	Delivered map[event.Ref]bool         // sends with a cytube.delivery
+	Heard     map[event.Ref]map[int]bool // the parts of a send, from 1, that lines of any channel name as their cause
+	Uncaused  []Uncaused                 // lines of the bot's in the channel that name no cause
 }
 
-// Echoes returns the chat lines, or private messages, recorded after a send that name
-// it as their cause or name none.
-func (r *Reader) Echoes(ctx context.Context, send event.Ref, pm bool) (list []Echo, err error) {
-	subject := event.SubjectChat
-	if pm {
-		subject = event.SubjectPM
-	}
-	for s, err := range r.Events(ctx, subject, send.Seq+1, 0) {
+// Uncaused is a line that names no cause, and where it is stored.
+type Uncaused struct {
+	*channel.Line
+	Seq uint64
+}
+
+// Outcomes reads what is recorded about the sends from a sequence on, of which self is
+// the bot's name.
+func (r *Reader) Outcomes(ctx context.Context, from uint64, self string) (*Outcomes, error) {
+	o := &Outcomes{From: from, Delivered: map[event.Ref]bool{}, Heard: map[event.Ref]map[int]bool{}}
+	for s, err := range r.events(ctx, []string{event.SubjectDelivery, event.SubjectChat, event.SubjectPM}, from, 0) {
 		if err != nil {
 			return nil, err
 		}
-		l, ok := r.line(s)
-		if cause, caused := s.Causation(); ok && (!caused || cause == send) {
-			list = append(list, Echo{Line: l, Cause: cause, Part: partOf(s)})
+		if s.Subject == event.SubjectDelivery {
+			if d, err := event.As[event.Delivery](s.Envelope); err == nil {
+				if ref, err := event.ParseRef(d.Send); err == nil {
+					o.Delivered[ref] = true
+				}
+			}
+			continue
+		}
+		cause, caused := s.Causation()
+		switch l, here := r.line(s); {
+		case !caused && here && l.User == self:
+			o.Uncaused = append(o.Uncaused, Uncaused{l, s.Ref.Seq})
+		case caused && o.Heard[cause] == nil:
+			o.Heard[cause] = map[int]bool{partOf(s): true}
+		case caused:
+			o.Heard[cause][partOf(s)] = true
 		}
 	}
-	return list, nil
+	return o, nil
 }
 
 // partOf returns an echo's metadata.part, 1 if it has none.
@@ -168,43 +189,18 @@ func partOf(s streams.Stored) int {
 	return n
 }
 
-// Delivered reports whether a cytube.delivery of a send is recorded.
-func (r *Reader) Delivered(ctx context.Context, send event.Ref) (bool, error) {
-	for s, err := range r.Events(ctx, event.SubjectDelivery, send.Seq+1, 0) {
-		if err != nil {
-			return false, err
-		}
-		if d, err := event.As[event.Delivery](s.Envelope); err == nil && d.Send == send.String() {
-			return true, nil
-		}
-	}
-	return false, nil
-}
+// ErrNotFound is returned for an event that is not stored any more.
+var ErrNotFound = errors.New("the event is not stored")
 
-// Referred returns the send that an outbox event refers to; ok is false if the stream
-// does not hold it any more. The error of a malformed reference has the code
-// INVALID_INPUT.
-func (r *Reader) Referred(ctx context.Context, outbox streams.Stored) (send streams.Stored, ok bool, err error) {
-	o, err := event.As[event.Outbox](outbox.Envelope)
-	if err != nil {
-		return send, false, err
+// Event returns an event of any stream.
+func (r *Reader) Event(ctx context.Context, ref event.Ref) (streams.Stored, error) {
+	for msg, err := range streams.Messages(ctx, r.js, streams.Selection{Stream: ref.Stream, From: ref.Seq, To: ref.Seq}) {
+		if err != nil {
+			return streams.Stored{}, err
+		}
+		return streams.ReadRaw(ref.Stream, msg)
 	}
-	ref, err := event.ParseRef(o.Send)
-	if err != nil {
-		return send, false, err
-	}
-	if ref.Stream != streams.Cytube {
-		return send, false, event.Errorf(event.InvalidInput, "%s refers to %s, which is no send", outbox.Ref, ref)
-	}
-	raw, err := r.get(ctx, ref.Seq)
-	if err == nil && raw != nil {
-		send, err = streams.ReadRaw(ref.Stream, raw)
-	}
-	if err != nil {
-		return send, false, fmt.Errorf("read %s: %w", ref, err)
-	}
-	send.Attempt = outbox.Attempt
-	return send, raw != nil, nil
+	return streams.Stored{}, fmt.Errorf("%w: %s", ErrNotFound, ref)
 }
 
 // get returns a message, nil if the stream's leader has none. A direct get takes a tenth
