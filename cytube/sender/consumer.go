@@ -41,7 +41,7 @@ func (s *Sender) consumer() consumers.Config {
 	return consumers.Config{
 		Durable: durable, Name: durable, Stream: streams.Cytube, Exclusive: true,
 		Subjects: []string{event.SubjectSendChat, event.SubjectSendPM, event.SubjectSendEmote}, Skip: s.skips,
-		Logger:   s.cfg.Logger, Observe: s.cfg.OnSettled,
+		Logger: s.cfg.Logger, Observe: s.cfg.OnSettled,
 		// A send expires before it runs out of attempts: the bot may be killed many
 		// times while it speaks.
 		Backoff: []time.Duration{time.Second}, Attempts: 1000,
