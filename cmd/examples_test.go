@@ -86,7 +86,7 @@ func TestExamplesWork(t *testing.T) {
 	examples := examplesOf(newApp(shipped.All(), nil, io.Discard, io.Discard).Commands, "rosey")
 	for _, command := range []string{
 		"db set", "db get", "db query", "db update", "db batch", "db history", "db export", "db import", "db delete", "db compact", "db ls",
-		"audit seal", "audit verify", "audit forget",
+		"audit key", "audit seal", "audit verify", "audit forget",
 		"dead ls", "dead show", "dead retry", "dead drop",
 		"plugin pause", "plugin resume", "plugin restart", "plugin rm", "plugin ls",
 	} {

@@ -52,7 +52,7 @@ func ExampleVerify() {
 	say(ctx, bus, "alice", "hello")
 	say(ctx, bus, "bob", "hi")
 	var seal bytes.Buffer
-	if _, err := audit.Seal(ctx, bus.JetStream(), &seal, key, audit.TimeRange{}); err != nil {
+	if _, err := audit.Seal(ctx, bus.JetStream(), &seal, key, audit.SealOptions{}); err != nil {
 		panic(err)
 	}
 
@@ -63,7 +63,7 @@ func ExampleVerify() {
 	if err != nil {
 		panic(err)
 	}
-	report, err := audit.Verify(ctx, bus.JetStream(), &seal, public)
+	report, err := audit.Verify(ctx, bus.JetStream(), []ed25519.PublicKey{public}, &seal)
 	if err != nil {
 		panic(err)
 	}

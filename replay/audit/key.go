@@ -11,20 +11,17 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/rosey-bot/rosey/event"
 )
 
 const pemType = "PRIVATE KEY"
 
-// OpenKey reads the ed25519 key that signs seals and erasures from a PEM file
-// (PKCS #8), and makes it if the file does not exist. Whoever has the file can
-// sign, so it is readable by its owner alone.
+// OpenKey reads the ed25519 key that signs seals and erasures from a PEM file (PKCS #8).
+// The error wraps fs.ErrNotExist if there is no such file.
 func OpenKey(path string) (ed25519.PrivateKey, error) {
 	b, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return createKey(path)
-	}
 	if err != nil {
 		return nil, fmt.Errorf("read the audit key: %w", err)
 	}
@@ -35,10 +32,12 @@ func OpenKey(path string) (ed25519.PrivateKey, error) {
 			}
 		}
 	}
-	return nil, event.Errorf(event.InvalidInput, "%s is not an ed25519 key in PEM: make one with openssl genpkey -algorithm ed25519, or move the file away to have one made", path)
+	return nil, event.Errorf(event.InvalidInput, "%s is not an ed25519 key in PEM: make one with openssl genpkey -algorithm ed25519, or move the file away and make one with rosey audit key", path)
 }
 
-func createKey(path string) (ed25519.PrivateKey, error) {
+// CreateKey makes a key for OpenKey, or reads the one that is there. Whoever has the
+// file can sign, so it is readable by its owner alone.
+func CreateKey(path string) (ed25519.PrivateKey, error) {
 	_, key, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		return nil, fmt.Errorf("make the audit key: %w", err)
@@ -79,4 +78,28 @@ func ParsePublicKey(text string) (ed25519.PublicKey, error) {
 		return nil, event.Errorf(event.InvalidInput, "%q is not a public key: it must be %d bytes in base64", text, ed25519.PublicKeySize)
 	}
 	return b, nil
+}
+
+// ReadTrustedKeys reads a file of public keys, one at the beginning of each line, which
+// may go on with a name. Empty lines and those that begin with # are skipped.
+func ReadTrustedKeys(path string) (keys []ed25519.PublicKey, err error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read the trusted keys: %w", err)
+	}
+	for line := range strings.Lines(string(b)) {
+		fields := strings.Fields(line)
+		if len(fields) == 0 || strings.HasPrefix(fields[0], "#") {
+			continue
+		}
+		key, err := ParsePublicKey(fields[0])
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		keys = append(keys, key)
+	}
+	if len(keys) == 0 {
+		return nil, event.Errorf(event.InvalidInput, "%s holds no key", path)
+	}
+	return keys, nil
 }

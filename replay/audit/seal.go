@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -27,26 +28,35 @@ import (
 // signature. An event's digest covers everything but its sequence, and the chain
 // covers that.
 
-// sealVersion is of the format.
-const sealVersion = 1
+//
+// Seals form a log: each names the one before it by its chain, begins no later than
+// where that ended, and notes what was missing already and how long events are kept.
+
+// sealVersion is of the format. Seals of version 1 have no links, notes and sizes.
+const sealVersion = 2
 
 type sealHead struct {
-	Version int    `json:"rosey_seal"`
-	Stream  string `json:"stream"`
-	First   uint64 `json:"first"` // sequence
-	Last    uint64 `json:"last"`
-	Made    string `json:"made"` // RFC 3339
-	Key     string `json:"key"`  // public, base64
+	Version  int      `json:"rosey_seal"`
+	Stream   string   `json:"stream"`
+	First    uint64   `json:"first"` // sequence
+	Last     uint64   `json:"last"`
+	Made     string   `json:"made"`               // RFC 3339
+	Key      string   `json:"key"`                // public, base64
+	Previous string   `json:"previous,omitempty"` // Chain of the seal before
+	MaxAge   float64  `json:"max_age,omitempty"`  // retention of the stream, seconds
+	MaxBytes int64    `json:"max_bytes,omitempty"`
+	Holes    []uint64 `json:"holes,omitempty"` // sequences of events that were missing, and not erased
 }
 
 type sealLine struct {
 	Seq    uint64 `json:"seq"`
 	At     string `json:"at"`     // when it was stored, RFC 3339 with ns
 	Digest string `json:"digest"` // SHA-256, hex
+	Size   int    `json:"size,omitempty"`
 }
 
 func newSealLine(e replay.Event) sealLine {
-	return sealLine{e.Ref.Seq, e.At.UTC().Format(time.RFC3339Nano), digest(e)}
+	return sealLine{e.Ref.Seq, e.At.UTC().Format(time.RFC3339Nano), digest(e), len(e.Body)}
 }
 
 type sealFoot struct {
@@ -59,18 +69,47 @@ type sealFoot struct {
 type Sealed struct {
 	First, Last uint64 // sequences in the stream CYTUBE
 	Count       int
-	Key         string // public, as PublicKey writes it
+	Key         string   // public, as PublicKey writes it
+	Holes       []uint64 // events that are missing, and were not erased
+	Link        Link
 }
 
-// TimeRange says what to seal, by when it was stored.
-type TimeRange struct{ Since, Until time.Time }
+// A Link names a seal for the next one.
+type Link struct {
+	Last  uint64 `json:"last"`  // sequence
+	Chain string `json:"chain"` // end of its hash chain, hex
+	Made  string `json:"made"`  // RFC 3339
+}
+
+// SealOptions say what to seal, by when it was stored, and which seal was made before.
+type SealOptions struct {
+	Since, Until time.Time
+	Previous     Link
+	Trusted      []ed25519.PublicKey // further keys that may have signed erasures
+	AcceptHoles  bool                // seal although events are missing that were not erased on request
+}
+
+// ErrHoles is wrapped by Seal's error when events of the range are missing.
+var ErrHoles = errors.New("events are missing that were not erased on request")
 
 // Seal writes a seal over the chat history of a range to w: from then on Verify
 // finds any event of the range that is changed, taken away or put in between.
-// It reads the stream CYTUBE, up to what it holds when Seal begins. Keep the
-// seal, and the public key, where whoever could change the stream cannot.
-func Seal(ctx context.Context, js jetstream.JetStream, w io.Writer, key ed25519.PrivateKey, r TimeRange) (Sealed, error) {
-	first, last, err := bounds(ctx, js, r)
+// It reads the stream CYTUBE, up to what it holds when Seal begins. A range that begins
+// behind the previous seal is extended to that. Events that are missing already are noted
+// in it. Keep the seal, and the public key, where whoever could change the stream cannot.
+func Seal(ctx context.Context, js jetstream.JetStream, w io.Writer, key ed25519.PrivateKey, o SealOptions) (Sealed, error) {
+	first, last, err := bounds(ctx, js, o)
+	if err != nil {
+		return Sealed{}, err
+	}
+	if next := o.Previous.Last + 1; o.Previous.Chain != "" && next < first {
+		first = next
+	}
+	info, err := streamInfo(ctx, js, streams.Cytube)
+	if err != nil {
+		return Sealed{}, err
+	}
+	erased, err := erasures(ctx, js, streams.Cytube, append(slices.Clone(o.Trusted), key.Public().(ed25519.PublicKey)))
 	if err != nil {
 		return Sealed{}, err
 	}
@@ -86,7 +125,16 @@ func Seal(ctx context.Context, js jetstream.JetStream, w io.Writer, key ed25519.
 		return b.WriteByte('\n')
 	}
 	done := Sealed{First: first, Last: last, Key: PublicKey(key)}
-	head := sealHead{sealVersion, streams.Cytube, first, last, time.Now().UTC().Format(time.RFC3339), done.Key}
+	for _, seq := range info.State.Deleted {
+		if seq >= first && seq <= last && !erased[seq].trusted {
+			done.Holes = append(done.Holes, seq)
+		}
+	}
+	if len(done.Holes) > 0 && !o.AcceptHoles {
+		return done, fmt.Errorf("%w: %d of CYTUBE:%d to CYTUBE:%d, the first is CYTUBE:%d", ErrHoles, len(done.Holes), first, last, done.Holes[0])
+	}
+	head := sealHead{sealVersion, streams.Cytube, first, last, time.Now().UTC().Format(time.RFC3339), done.Key,
+		o.Previous.Chain, info.Config.MaxAge.Seconds(), max(info.Config.MaxBytes, 0), done.Holes}
 	if err := line(head); err != nil {
 		return Sealed{}, fmt.Errorf("write the seal: %w", err)
 	}
@@ -108,12 +156,25 @@ func Seal(ctx context.Context, js jetstream.JetStream, w io.Writer, key ed25519.
 	if err := b.Flush(); err != nil {
 		return Sealed{}, fmt.Errorf("write the seal: %w", err)
 	}
+	done.Link = Link{last, hex.EncodeToString(chain), head.Made}
 	return done, nil
 }
 
+// streamInfo returns a stream's information, with the sequences of what is missing.
+func streamInfo(ctx context.Context, js jetstream.JetStream, stream string) (*jetstream.StreamInfo, error) {
+	s, err := js.Stream(ctx, stream)
+	if err == nil {
+		var info *jetstream.StreamInfo
+		if info, err = s.Info(ctx, jetstream.WithDeletedDetails(true)); err == nil {
+			return info, nil
+		}
+	}
+	return nil, event.Errorf(event.NATSError, "look at stream %s: %w", stream, err)
+}
+
 // bounds returns the sequences of the first and last event of a range.
-func bounds(ctx context.Context, js jetstream.JetStream, r TimeRange) (first, last uint64, err error) {
-	f := replay.Filter{Subjects: []string{event.AllCytube}, Since: r.Since, Until: r.Until}
+func bounds(ctx context.Context, js jetstream.JetStream, o SealOptions) (first, last uint64, err error) {
+	f := replay.Filter{Subjects: []string{event.AllCytube}, Since: o.Since, Until: o.Until}
 	if err := f.Validate(); err != nil {
 		return 0, 0, err
 	}

@@ -3,6 +3,7 @@ package audit
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"encoding/hex"
@@ -27,14 +28,17 @@ var ErrSealBroken = errors.New("the seal is broken")
 // INVALID_INPUT.
 var ErrNotSeal error = event.Errorf(event.InvalidInput, "this is not a seal")
 
-// The kinds of Finding. What is erased or expired is explained; the others mean
-// that the record was tampered with.
+// The kinds of Finding. What is erased, expired or known is explained; what is unlinked
+// leaves open whether there was another seal; the others mean that the record was
+// tampered with.
 const (
 	Altered  = "altered"
 	Missing  = "missing"
 	Inserted = "inserted"
-	Erased   = "erased"  // by Forget, which signed for it
-	Expired  = "expired" // by the stream's retention
+	Erased   = "erased"   // by Forget, which signed for it
+	Expired  = "expired"  // by the stream's retention
+	Known    = "known"    // missing already when it was sealed, and noted in the seal
+	Unlinked = "unlinked" // the seal that one names as the one before it was not given
 )
 
 // Finding is a place where a stream is not as it was sealed.
@@ -50,48 +54,107 @@ type Report struct {
 	Stream      string
 	First, Last uint64 // sequences
 	Made        time.Time
-	Key         string // public key that signed the seal
-	Sealed      int    // events in the seal
+	Key         string // public key that signed the last seal
+	Sealed      int    // events in the seals
 	Intact      int    // of those that are there as they were
 	Findings    []Finding
 }
 
 // OK reports whether everything is as it was sealed or explained.
 func (r Report) OK() bool {
-	return !slices.ContainsFunc(r.Findings, func(f Finding) bool { return f.Kind != Erased && f.Kind != Expired })
+	return !slices.ContainsFunc(r.Findings, func(f Finding) bool { return slices.Contains([]string{Altered, Missing, Inserted}, f.Kind) })
 }
 
-// Verify compares a stream with a seal. Trusted is the key that must have signed
-// the seal, and the erasures that explain what is missing; nil takes the seal's
-// own word for it, which proves only that nothing changed by accident. The error
-// wraps ErrSealBroken when the seal proves nothing.
-func Verify(ctx context.Context, js jetstream.JetStream, seal io.Reader, trusted ed25519.PublicKey) (Report, error) {
-	head, sealed, err := readSeal(seal, trusted)
-	if err != nil {
-		return Report{}, err
+// Verify compares a stream with seals of it, in any order. It also finds events that
+// are missing between them and behind the last. Trusted are the keys one of which must
+// have signed each seal, and the erasures that explain what is missing; none takes the
+// seals' own word for it, which proves only that nothing changed by accident. The error
+// wraps ErrSealBroken when a seal proves nothing.
+func Verify(ctx context.Context, js jetstream.JetStream, trusted []ed25519.PublicKey, seals ...io.Reader) (Report, error) {
+	var read []sealFile
+	for _, seal := range seals {
+		f, err := readSeal(seal, trusted)
+		if err != nil {
+			return Report{}, err
+		}
+		read = append(read, f)
 	}
-	key, _ := ParsePublicKey(head.Key) // readSeal has read it
-	r := Report{Stream: head.Stream, First: head.First, Last: head.Last, Key: head.Key, Sealed: len(sealed)}
-	r.Made, _ = time.Parse(time.RFC3339, head.Made)
-	s, err := js.Stream(ctx, head.Stream)
-	if err != nil {
-		return r, event.Errorf(event.NATSError, "look at stream %s: %w", head.Stream, err)
+	if len(read) == 0 {
+		return Report{}, ErrNotSeal
 	}
-	stored, err := readAround(ctx, js, head, sealed)
+	slices.SortStableFunc(read, func(a, b sealFile) int { return cmp.Or(cmp.Compare(a.Last, b.Last), cmp.Compare(a.Made, b.Made)) })
+	last := read[len(read)-1]
+	r := Report{Stream: last.Stream, First: last.First, Last: last.Last, Key: last.Key}
+	r.Made, _ = time.Parse(time.RFC3339, last.Made)
+	keys := trusted
+	for _, f := range read {
+		if f.Stream != r.Stream {
+			return r, event.Errorf(event.InvalidInput, "the seals are of the streams %s and %s", f.Stream, r.Stream)
+		}
+		if key, err := ParsePublicKey(f.Key); err == nil && trusted == nil {
+			keys = append(keys, key)
+		}
+		r.First = min(r.First, f.First)
+		r.Sealed += len(f.lines)
+	}
+	info, err := streamInfo(ctx, js, r.Stream)
 	if err != nil {
 		return r, err
 	}
-	erased, err := erasures(ctx, js, head.Stream, key)
+	erased, err := erasures(ctx, js, r.Stream, keys)
 	if err != nil {
 		return r, err
 	}
-	r.compare(sealed, stored, explainer{s.CachedInfo(), erased})
+	e := explainer{info, erased, read}
+	for _, f := range read {
+		stored, err := readAround(ctx, js, f.sealHead, f.lines)
+		if err != nil {
+			return r, err
+		}
+		r.compare(f.lines, stored, e)
+	}
+	r.findHoles(e)
+	r.findUnlinked(read)
+	slices.SortStableFunc(r.Findings, func(a, b Finding) int { return cmp.Compare(a.Ref.Seq, b.Ref.Seq) })
+	r.Findings = slices.CompactFunc(r.Findings, func(a, b Finding) bool { return a.Ref == b.Ref && a.Kind == b.Kind })
 	return r, nil
+}
+
+// findHoles reports what is missing and in no seal: JetStream numbers events without
+// holes, and its retention takes them from the beginning.
+func (r *Report) findHoles(e explainer) {
+	for _, seq := range e.stream.State.Deleted {
+		inside := func(f sealFile) bool { return seq >= f.First && seq <= f.Last }
+		switch covering := slices.IndexFunc(e.seals, inside); {
+		case seq < r.First:
+		case e.erased[seq].trusted:
+			if covering < 0 {
+				r.add(Erased, sealLine{Seq: seq}, e.erased[seq].detail)
+			}
+		case covering < 0:
+			r.add(Missing, sealLine{Seq: seq}, "the event was taken out of the stream, and is in no seal"+e.claim(seq))
+		case slices.Contains(e.seals[covering].Holes, seq):
+			r.add(Known, sealLine{Seq: seq}, "it was missing when it was sealed, "+e.seals[covering].Made)
+		}
+	}
+}
+
+// findUnlinked reports seals whose predecessor is not among those that were given.
+func (r *Report) findUnlinked(seals []sealFile) {
+	for i, f := range seals {
+		if i == 0 || f.Version == 1 || slices.ContainsFunc(seals, func(other sealFile) bool { return other.chain == f.Previous }) {
+			continue
+		}
+		r.add(Unlinked, sealLine{Seq: f.First}, "the seal of "+f.Made+" does not follow one of the others: give all of them")
+	}
 }
 
 // searchMargin is how many events may have been inserted into a copy of a stream, or
 // removed from it, for the later ones to be found again.
 const searchMargin = 1000
+
+// maxSealLine is the length of a seal's longest line, which is one that lists holes.
+const maxSealLine = 64 << 20
 
 // readAround reads the stream where it was sealed, and what was sealed also within
 // searchMargin.
@@ -112,13 +175,21 @@ func readAround(ctx context.Context, js jetstream.JetStream, head sealHead, seal
 	return stored, nil
 }
 
+// A sealFile is a seal that was read.
+type sealFile struct {
+	sealHead
+	lines []sealLine
+	chain string
+}
+
 // readSeal reads a seal and checks that it is whole and signed.
-func readSeal(seal io.Reader, trusted ed25519.PublicKey) (head sealHead, lines []sealLine, err error) {
+func readSeal(seal io.Reader, trusted []ed25519.PublicKey) (f sealFile, err error) {
 	broken := func(format string, args ...any) error {
 		return fmt.Errorf("%w: %w", ErrSealBroken, fmt.Errorf(format, args...))
 	}
 	c := &chain{}
 	scanner := bufio.NewScanner(seal)
+	scanner.Buffer(nil, maxSealLine)
 	var previous []byte
 	for n := 0; scanner.Scan(); n++ {
 		// The last line is the foot, which the chain does not cover.
@@ -126,73 +197,112 @@ func readSeal(seal io.Reader, trusted ed25519.PublicKey) (head sealHead, lines [
 			c.add(previous)
 			switch n {
 			case 1:
-				if json.Unmarshal(previous, &head) != nil || head.Version == 0 {
-					return head, nil, ErrNotSeal
+				if json.Unmarshal(previous, &f.sealHead) != nil || f.Version == 0 {
+					return f, ErrNotSeal
 				}
-				if head.Version != sealVersion {
-					return head, nil, event.Errorf(event.InvalidInput, "the seal has version %d, this program knows %d", head.Version, sealVersion)
+				if f.Version > sealVersion {
+					return f, event.Errorf(event.InvalidInput, "the seal has version %d, this program knows %d", f.Version, sealVersion)
 				}
 			default:
 				var l sealLine
 				if err := json.Unmarshal(previous, &l); err != nil || l.Digest == "" {
-					return head, nil, broken("line %d is not an event's", n)
+					return f, broken("line %d is not an event's", n)
 				}
-				lines = append(lines, l)
+				f.lines = append(f.lines, l)
 			}
 		}
 		previous = bytes.Clone(scanner.Bytes())
 	}
 	if err := scanner.Err(); err != nil {
-		return head, nil, fmt.Errorf("read the seal: %w", err)
+		return f, fmt.Errorf("read the seal: %w", err)
 	}
-	if head.Version == 0 {
-		return head, nil, ErrNotSeal
+	if f.Version == 0 {
+		return f, ErrNotSeal
 	}
 	var foot sealFoot
 	if err := json.Unmarshal(previous, &foot); err != nil || foot.Signature == "" {
-		return head, nil, broken("its end is missing")
+		return f, broken("its end is missing")
 	}
-	if foot.Count != len(lines) {
-		return head, nil, broken("it has %d events and says %d", len(lines), foot.Count)
+	if foot.Count != len(f.lines) {
+		return f, broken("it has %d events and says %d", len(f.lines), foot.Count)
 	}
-	if chain := hex.EncodeToString(c.sum()); chain != foot.Chain {
-		return head, nil, broken("its lines were changed after it was signed")
+	if f.chain = hex.EncodeToString(c.sum()); f.chain != foot.Chain {
+		return f, broken("its lines were changed after it was signed")
 	}
-	key, err := ParsePublicKey(head.Key)
+	key, err := ParsePublicKey(f.Key)
 	if err != nil {
-		return head, nil, broken("%w", err)
+		return f, broken("%w", err)
 	}
 	signature, err := hex.DecodeString(foot.Signature)
 	if err != nil || !ed25519.Verify(key, c.sum(), signature) {
-		return head, nil, broken("its signature is wrong")
+		return f, broken("its signature is wrong")
 	}
-	if trusted != nil && !trusted.Equal(key) {
-		return head, nil, broken("it is signed by %s, and not by %s", head.Key, encodeKey(trusted))
+	if trusted != nil && !slices.ContainsFunc(trusted, func(k ed25519.PublicKey) bool { return k.Equal(key) }) {
+		return f, broken("it is signed by %s, which is not trusted", f.Key)
 	}
-	return head, lines, nil
+	return f, nil
 }
 
 // An explainer finds out why an event is missing.
 type explainer struct {
 	stream *jetstream.StreamInfo
-	erased map[uint64]string // why, by sequence
+	erased map[uint64]erasure
+	seals  []sealFile
 }
 
 func (e explainer) missing(l sealLine) (kind, detail string) {
-	if why, ok := e.erased[l.Seq]; ok {
-		return Erased, "erased on request: " + why
+	if e.erased[l.Seq].trusted {
+		return Erased, e.erased[l.Seq].detail
 	}
 	if l.Seq >= e.stream.State.FirstSeq {
-		return Missing, "the event was taken out of the stream"
+		return Missing, "the event was taken out of the stream" + e.claim(l.Seq)
 	}
 	at, _ := time.Parse(time.RFC3339Nano, l.At)
-	switch age := e.stream.Config.MaxAge; {
-	case age > 0 && time.Since(at) > age:
-		return Expired, "older than the stream's max_age of " + age.String()
-	case e.stream.Config.MaxBytes > 0:
-		return Expired, fmt.Sprintf("it may have gone by the stream's max_bytes of %d", e.stream.Config.MaxBytes)
+	ages, sizes := e.limits()
+	for _, age := range ages {
+		if time.Since(at) > age {
+			return Expired, "older than the stream's max_age of " + age.String()
+		}
 	}
-	return Missing, "the stream's beginning was cut off, and its retention does not explain that"
+	// Retention removes the oldest event as long as the stream is larger than its limit.
+	state := e.stream.State
+	average := state.Bytes / max(state.Msgs, 1)
+	held := state.Bytes + 2*max(average, uint64(l.Size)+sizeOverhead) + uint64(len(e.erased))*average
+	for _, size := range sizes {
+		if held >= uint64(size) {
+			return Expired, fmt.Sprintf("it may have gone by the stream's max_bytes of %d", size)
+		}
+	}
+	return Missing, "the stream's beginning was cut off, and its retention, as it was sealed, does not explain that" + e.claim(l.Seq)
+}
+
+// sizeOverhead is what headers and the file store add to an event's body, about.
+const sizeOverhead = 1 << 10
+
+// limits returns the stream's limits of age and size as the seals have them; those of
+// today count for seals that have none.
+func (e explainer) limits() (ages []time.Duration, sizes []int64) {
+	for _, f := range e.seals {
+		age, size := time.Duration(f.MaxAge*float64(time.Second)), f.MaxBytes
+		if f.Version == 1 {
+			age, size = e.stream.Config.MaxAge, e.stream.Config.MaxBytes
+		}
+		if age > 0 {
+			ages = append(ages, age)
+		}
+		if size > 0 {
+			sizes = append(sizes, size)
+		}
+	}
+	return ages, sizes
+}
+
+// claim says who else claims to have erased an event.
+func (e explainer) claim(seq uint64) string {
+	if other, ok := e.erased[seq]; ok {
+		return "; " + other.detail + ", signed by " + other.key + ", which is not trusted"
+	}
+	return ""
 }
 
 // compare finds the differences between what was sealed and what is stored.
@@ -274,10 +384,15 @@ func matches(sealed, stored []sealLine) []match {
 	return run
 }
 
-// erasures are the sequences of a stream that were erased on request, with the
-// reasons, as far as the key has signed for them.
-func erasures(ctx context.Context, js jetstream.JetStream, stream string, key ed25519.PublicKey) (map[uint64]string, error) {
-	erased := map[uint64]string{}
+// An erasure says why an event was erased on request.
+type erasure struct {
+	detail, key string
+	trusted     bool // whether the signature is of a trusted key
+}
+
+// erasures are the sequences of a stream that were erased on request.
+func erasures(ctx context.Context, js jetstream.JetStream, stream string, trusted []ed25519.PublicKey) (map[uint64]erasure, error) {
+	erased := map[uint64]erasure{}
 	q := replay.Query{Filter: replay.Filter{Subjects: []string{event.SubjectErasure}}}
 	for e, err := range replay.Read(ctx, js, q) {
 		if err != nil {
@@ -288,11 +403,15 @@ func erasures(ctx context.Context, js jetstream.JetStream, stream string, key ed
 			continue
 		}
 		p, err := event.As[event.Erasure](stored.Envelope)
-		if err != nil || !hasValidSignature(p, key) {
+		if err != nil {
 			continue
 		}
+		why := erasure{detail: fmt.Sprintf("erased on request: %s (%s)", p.Reason, time.UnixMilli(p.Time).UTC().Format(time.RFC3339)), key: p.Key,
+			trusted: slices.ContainsFunc(trusted, func(key ed25519.PublicKey) bool { return hasValidSignature(p, key) })}
 		for _, seq := range p.Events[stream] {
-			erased[seq] = fmt.Sprintf("%s (%s)", p.Reason, time.UnixMilli(p.Time).UTC().Format(time.RFC3339))
+			if !erased[seq].trusted {
+				erased[seq] = why
+			}
 		}
 	}
 	return erased, nil
