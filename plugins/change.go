@@ -54,7 +54,7 @@ type output struct {
 // When the event is redelivered after a crash, change is not called: record is read as
 // it is now, and what change returned the first time is returned again, within
 // streams.DuplicateWindow. If change returns an error, so does Change, and nothing is
-// written.
+// written. That of a record that does not fit the type is PLUGIN_ERROR.
 func (t Collection) Change(id event.ID, record any, change func() ([]event.Envelope, error)) ([]event.Envelope, error) {
 	key := t.c.changeKey(t.name, id)
 	for range maxConflicts {
@@ -128,11 +128,8 @@ func (t Collection) load(id event.ID, record any) (stored, error) {
 		var done struct {
 			Handled map[string]handled `json:"_handled"`
 		}
-		if err := decode(reply.Data, &done); err != nil {
-			return stored{}, err
-		}
-		if err := decode(reply.Data, record); err != nil {
-			return stored{}, err
+		if err := errors.Join(t.decodeRecord(reply.Data, &done), t.decodeRecord(reply.Data, record)); err != nil {
+			return stored{}, event.Errorf(event.PluginError, "what is stored for this is damaged: an operator can look at it with rosey db check %s", t.name)
 		}
 		s.handled = done.Handled
 	}

@@ -82,6 +82,17 @@ type player struct {
 	Correct int    `json:"correct"`
 }
 
+// progress returns where a running game is, as text.
+func (g *game) progress() string {
+	switch n := len(g.Questions); {
+	case g.Open:
+		return fmt.Sprintf("question %d of %d is open", g.Number, n)
+	case g.Number < n:
+		return fmt.Sprintf("question %d of %d comes in a moment", g.Number+1, n)
+	}
+	return "the last question is over, and the game ends in a moment"
+}
+
 func (g *game) question() Question { return g.Questions[g.Number-1] }
 
 // choose returns n random questions, preferring those not asked lately.

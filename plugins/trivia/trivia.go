@@ -155,7 +155,7 @@ func (m *host) start(c *plugins.Context) ([]event.Envelope, error) {
 	}
 	return m.play(c, c.Channel(), c.Now(), func(t turn) ([]event.Envelope, error) {
 		if t.Running {
-			return nil, event.Errorf(event.PluginError, "a game is on already, at question %d of %d", t.Number, len(t.Questions))
+			return nil, event.Errorf(event.PluginError, "a game is on already: %s", t.progress())
 		}
 		*t.game = game{
 			Running: true, ID: c.Event.Ref.String(), Channel: c.Channel(), By: c.Command.User,
@@ -226,7 +226,7 @@ func (m *host) status(c *plugins.Context) ([]event.Envelope, error) {
 	case err != nil:
 		return nil, err
 	case !g.Open:
-		return c.Say("🧠 Question %d of %d comes in a moment", min(g.Number+1, len(g.Questions)), len(g.Questions)), nil
+		return c.Say("🧠 %s", g.progress()), nil
 	}
 	return c.Say("❓ %d/%d %s", g.Number, len(g.Questions), g.question().Text), nil
 }
@@ -246,12 +246,16 @@ func (m *host) chat(c *plugins.Context) ([]event.Envelope, error) {
 	if !ok || len(line.Message) > maxLine || m.quiet(line.Channel) {
 		return nil, nil
 	}
-	return m.play(c, line.Channel, c.Now(), func(t turn) ([]event.Envelope, error) {
+	out, err := m.play(c, line.Channel, c.Now(), func(t turn) ([]event.Envelope, error) {
 		if !t.Running || !t.Open || c.Typed(line).UnixMilli() < t.Asked || !Matches(line.Message, t.question().Answers) {
 			return nil, nil
 		}
 		return t.correct(line.User), nil
 	})
+	if event.CodeOf(err) == event.PluginError {
+		return nil, nil // the game's record does not fit: commands say so
+	}
+	return out, err
 }
 
 // step advances a game when its timer fires. A timer of a step that was taken otherwise

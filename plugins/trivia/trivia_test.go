@@ -209,7 +209,7 @@ func TestDirecting(t *testing.T) {
 	talk("alice", 1, "!trivia categories", "🧠 168 questions: arts 24, film 24, games 24, geography 24")
 	talk("alice", 1, "!quiz start hard", "🧠 Trivia: 10 questions, hard!")
 	asked(t, channel)
-	talk("bob", 1, "!trivia start", "❌ a game is on already, at question 1 of 10")
+	talk("bob", 1, "!trivia start", "❌ a game is on already: question 1 of 10 is open")
 	talk("bob", 1, "!trivia", "❓ 1/10 ")
 	talk("bob", 1, "!trivia hint", "💡 ")
 	talk("bob", 1, "!trivia hint", "💡 ")
@@ -393,5 +393,50 @@ func TestNoChannel(t *testing.T) {
 	channel.Publish(event.CommandSubject("trivia"), event.Command{Command: "trivia", Args: []string{"start"}, User: "alice"})
 	if got := channel.Next(); got != "❌ trivia is played in a channel, and the command names none" {
 		t.Errorf("it said %q", got)
+	}
+}
+
+// A game that has not asked yet says so.
+func TestProgress(t *testing.T) {
+	t.Parallel()
+	channel := plugintest.Run(t, New())
+	for _, step := range [][2]string{
+		{"!trivia start 1", "🧠 Trivia: 1 question!"},
+		{"!trivia start", "❌ a game is on already: question 1 of 1 comes in a moment"},
+		{"!trivia", "🧠 question 1 of 1 comes in a moment"},
+	} {
+		if got := channel.Say("alice", step[0]); !strings.HasPrefix(got, step[1]) {
+			t.Errorf("%s: %q, want %q", step[0], got, step[1])
+		}
+	}
+	for g, want := range map[*game]string{
+		{Questions: make([]Question, 2), Number: 1, Open: true}: "question 1 of 2 is open",
+		{Questions: make([]Question, 2), Number: 1}:             "question 2 of 2 comes in a moment",
+		{Questions: make([]Question, 2), Number: 2}:             "the last question is over, and the game ends in a moment",
+	} {
+		if got := g.progress(); got != want {
+			t.Errorf("%+v: %s, want %s", g, got, want)
+		}
+	}
+}
+
+// A game's record of another shape silences no command, and no chat line is given up
+// because of it.
+func TestRecordOfAnotherShape(t *testing.T) {
+	t.Parallel()
+	channel := plugintest.Run(t, New())
+	set := event.Set{Collection: Games, ID: event.ID(plugintest.ChannelName), Data: json.RawMessage(`{"questions":7}`)}
+	if _, err := channel.Request(event.SubjectSet, set); err != nil {
+		t.Fatal(err)
+	}
+	channel.Type("alice", 1, "hello")
+	for _, line := range []string{"!trivia start", "!trivia stop"} {
+		if got, want := channel.Say("alice", line), "❌ what is stored for this is damaged: an operator can look at it with rosey db check trivia_games"; got != want {
+			t.Errorf("%s: %q, want %q", line, got, want)
+		}
+	}
+	channel.Settle(Name)
+	if dead := channel.Stored(event.EventSubject(Name, event.TypeDeadLetter)); len(dead) > 0 {
+		t.Errorf("given up: %v", dead)
 	}
 }
