@@ -51,6 +51,10 @@ const (
 	MetaConsumer   = "consumer"     // of an echo: the durable consumer of its send, where that is not cytube-sender
 	MetaParentSpan = "parent_span"  // the span it was published in, in hex, when no event is its cause
 	MetaErrorCode  = "error_code"   // of the error that this answer reports
+
+	// MetaClaimedSource is added on reading: the source that a plugin with credentials
+	// of its own named, where it is another than the plugin.
+	MetaClaimedSource = "claimed_source"
 )
 
 // metaKeys are those that most events have.

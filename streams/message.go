@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -12,6 +13,11 @@ import (
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
+
+// HeaderPublisher names the plugin on whose credentials a message was published. It is
+// set by the bot's side of the plugin's account, which lets none through that comes from
+// the plugin (package streams/access).
+const HeaderPublisher = "Rosey-Publisher"
 
 // Stored is an event read back from a stream. Ref and At are JetStream's own;
 // Attempt counts deliveries to the reading consumer from 1.
@@ -81,7 +87,25 @@ func Decode(subject string, header nats.Header, body []byte, at time.Time) (even
 		e.Timestamp = at
 	}
 	e.CorrelationID = propagation.CorrelationOf(e.CorrelationID, header)
+	if plugin := header.Get(HeaderPublisher); plugin != "" {
+		e = proven(e, Durable(plugin))
+	}
 	return e, err
+}
+
+// proven returns e with its proven source. What the publisher itself says of where
+// the event comes from stays as a claim.
+func proven(e event.Envelope, source string) event.Envelope {
+	meta := maps.Clone(e.Metadata)
+	if meta == nil {
+		meta = map[string]any{}
+	}
+	if claimed := e.Meta(event.MetaSource); claimed != "" && claimed != source {
+		meta[event.MetaClaimedSource] = claimed
+	}
+	meta[event.MetaSource] = source
+	e.Metadata = meta
+	return e
 }
 
 // Handling returns the context in which an event is handled: it carries the

@@ -1,10 +1,10 @@
 package access
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
+	"text/template"
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
@@ -13,26 +13,43 @@ import (
 )
 
 // Permissions are what a plugin with credentials of its own may do. It has a NATS
-// account of its own, which shares with the bot's account nothing but these
-// subjects: a reply reaches the requester alone, whatever the request says, and
-// nobody receives another's replies.
+// account of its own, which shares nothing with the bot's account but the services
+// below. The server maps each of them, and each reply: whatever a request says, its
+// reply reaches the requester alone, and no inbox of the bot's account can be heard or
+// published to.
 type Permissions struct {
 	Plugin string
-	// Publish are the subjects that the bot's account exports as services.
+	// Publish are the subjects in the plugin's account that the server maps to the
+	// gateway's; see GatewaySubject.
 	Publish []string
-	// Batches are those of Publish that get any number of replies.
+	// Services are JetStream's API and the Provisioner's, by their own subjects.
+	Services []string
+	// Batches are those of Services that get any number of replies.
 	Batches []string
-	// Subscribe are the subjects that the bot's account exports as streams.
-	Subscribe []string
+	// Answer are the subjects in the bot's account that the server maps to the plugin's
+	// account, each with its subject there; see Mapped.
+	Answer []Answer
+	// Notices are subjects of messages without a reply, which the bot's account exports
+	// as streams.
+	Notices []string
+}
+
+// Answer is a service of a plugin.
+type Answer struct {
+	Subject string // of requests in the bot's account, and for the plugin
+	Export  string // the subject that the plugin's account exports
+	Many    bool   // whether a request gets several replies
 }
 
 // PluginPermissions returns all that a plugin with credentials of its own may do:
-// publish its own events and sends, make requests to the database and other
-// plugins, answer requests, read with its own durable, and register itself. It
-// creates no consumer and no timer, since a consumer can be told to deliver to any
-// subject, and a schedule likewise: the Provisioner creates them for it.
+// publish its own events and sends, make requests to the database and other plugins,
+// answer requests, read with its own durable, and register itself. It creates no
+// consumer and no timer, since a consumer can be told to deliver to any subject, and a
+// schedule likewise: the Provisioner creates them for it. It reads events by its
+// durable alone.
 func PluginPermissions(plugin string) Permissions {
 	durable, registrations := streams.Durable(plugin), jsapi.BucketStream(streams.Registrations)
+	request := event.RequestSubject(plugin)
 	p := Permissions{
 		Plugin: plugin,
 		Publish: []string{
@@ -40,42 +57,54 @@ func PluginPermissions(plugin string) Permissions {
 			event.SubjectSendChat, event.SubjectSendPM, event.SubjectSendEmote,
 			event.RequestSubject("*"), event.RequestSubject("*", ">"),
 			event.AllDatabase,
-			inboxes, // replies to requests
 			kvSubject(streams.Registrations, plugin),
 			kvSubject(tracing.SpanClaims, "*"),
+		},
+		Services: []string{
 			provisionSubject(plugin, "*"),
 			"$JS.API.INFO", apiStream("INFO", registrations), apiStream("INFO", jsapi.BucketStream(tracing.SpanClaims)),
 			apiStream("MSG.GET", registrations), // by which some clients read a bucket
 		},
-		// Registrations, and events that are read again, are read without a consumer.
-		Batches: []string{
-			"$JS.API.DIRECT.GET." + registrations, "$JS.API.DIRECT.GET." + registrations + ".>",
-			"$JS.API.DIRECT.GET." + streams.Cytube, "$JS.API.DIRECT.GET." + streams.Plugin,
+		// A bucket is read without a consumer; events are not.
+		Batches: []string{"$JS.API.DIRECT.GET." + registrations, "$JS.API.DIRECT.GET." + registrations + ".>"},
+		// An export by the requests' own subject would, with the import of others'
+		// requests, look like a cycle to the server.
+		Answer: []Answer{
+			{Subject: request, Export: "rosey.answer"},
+			{Subject: request + ".>", Export: "rosey.answer.>"},
+			{Subject: "$SRV.>", Export: "$SRV.>", Many: true},
 		},
-		Subscribe: []string{event.RequestSubject(plugin), event.RequestSubject(plugin, ">"), streams.RestartSubject(plugin), "$SRV.>"},
+		Notices: []string{streams.RestartSubject(plugin)},
 	}
 	for _, stream := range streams.ReadableStreams() {
-		p.Publish = append(p.Publish,
+		p.Services = append(p.Services,
 			apiStream("INFO", stream),
 			"$JS.API.CONSUMER.INFO."+stream+"."+durable,
 			"$JS.ACK."+stream+"."+durable+".>",
 		)
 		p.Batches = append(p.Batches, "$JS.API.CONSUMER.MSG.NEXT."+stream+"."+durable)
 	}
-	p.Publish = append(p.Publish, p.Batches...)
+	p.Services = append(p.Services, p.Batches...)
 	return p
 }
 
-// inboxes are the reply subjects. The account of a plugin has none but its own.
-const inboxes = "_INBOX.>"
+// Mapped reports whether the plugin's account maps the exported subject to Subject.
+func (a Answer) Mapped() bool { return a.Export != a.Subject }
 
 func apiStream(verb, stream string) string { return "$JS.API.STREAM." + verb + "." + stream }
 
 func kvSubject(bucket, key string) string { return "$KV." + bucket + "." + key }
 
-// UserPermissions are the subjects that the plugin's user may use in its account.
-// They add to what the account shares that the rest is refused with an error,
-// instead of leading nowhere.
+// gatewayRoot begins the subjects of the Gateway.
+const gatewayRoot = "rosey.gateway."
+
+// GatewaySubject is the subject in the bot's account to which the server maps what a
+// plugin publishes on a subject in its own account.
+func GatewaySubject(plugin, subject string) string { return gatewayRoot + plugin + "." + subject }
+
+// UserPermissions are the subjects that the plugin's user may use in its account, and
+// to reply to what it receives. They add to what the account shares that the rest is
+// refused with an error, instead of leading nowhere.
 type UserPermissions struct{ Publish, DenyPublish, Subscribe []string }
 
 // User returns the permissions of the plugin's user in its account.
@@ -83,57 +112,73 @@ func (p Permissions) User() UserPermissions {
 	durable := streams.Durable(p.Plugin)
 	own := []string{event.RequestSubject(p.Plugin), event.RequestSubject(p.Plugin, ">")}
 	return UserPermissions{
-		Publish: append(slices.Clone(p.Publish), userInfo),
-		// A request to itself would arrive twice, from its own account and the bot's.
-		DenyPublish: own,
-		Subscribe:   append(slices.Clone(own), inboxes, streams.RestartSubject(p.Plugin), "$SRV.*", "$SRV.*."+durable, "$SRV.*."+durable+".*"),
+		Publish:     slices.Concat(p.Publish, p.Services, []string{userInfo}),
+		DenyPublish: own, // a request to itself would arrive twice
+		Subscribe:   append(slices.Clone(own), "_INBOX.>", streams.RestartSubject(p.Plugin), "$SRV.*", "$SRV.*."+durable, "$SRV.*."+durable+".*"),
 	}
 }
 
 // Config returns the permissions as a part of nats-server's configuration, for an
 // external server or cluster on which the bot has the account bot.
 func (p Permissions) Config(bot string) string {
-	quoted := func(indent string, subjects []string, format string) string {
-		var b strings.Builder
-		for _, s := range subjects {
-			fmt.Fprintf(&b, indent+format+"\n", strconv.Quote(s))
-		}
-		return b.String()
+	var b strings.Builder
+	err := configuration.Execute(&b, map[string]any{
+		"Account": streams.Durable(p.Plugin), "Bot": bot, "P": p, "User": p.User(),
+		"Password": "$PASSWORD_OF_" + strings.ToUpper(strings.ReplaceAll(p.Plugin, "-", "_")),
+	})
+	if err != nil {
+		panic(err) // the template fits its data
 	}
-	user := p.User()
-	plain := slices.DeleteFunc(slices.Clone(p.Publish), func(s string) bool { return slices.Contains(p.Batches, s) })
-	return strings.NewReplacer(
-		"PLUGIN", streams.Durable(p.Plugin), "BOT", bot,
-		"PASSWORD", "$PASSWORD_OF_"+strings.ToUpper(strings.ReplaceAll(p.Plugin, "-", "_")),
-		"  IMPORTED\n", quoted("      ", p.Publish, "{ service: { account: "+bot+", subject: %s } }")+
-			quoted("      ", p.Subscribe, "{ stream: { account: "+bot+", subject: %s } }"),
-		"  EXPORTED\n", quoted("      ", plain, "{ service: %s }")+quoted("      ", p.Batches, "{ service: %s, response_type: stream }")+quoted("      ", p.Subscribe, "{ stream: %s }"),
-		"  PUBLISHED\n", quoted("          ", user.Publish, "%s"), "  DENIED\n", quoted("          ", user.DenyPublish, "%s"),
-		"  HEARD\n", quoted("          ", user.Subscribe, "%s"),
-	).Replace(`# The account of the plugin, and what the bot's account BOT has to share with it. Two
-# plugins share the exports of BOT: write each of them once. The password is taken
+	return b.String()
+}
+
+var configuration = template.Must(template.New("").Funcs(template.FuncMap{
+	"quote":   strconv.Quote,
+	"gateway": func(p Permissions, subject string) string { return strconv.Quote(GatewaySubject(p.Plugin, subject)) },
+	"many": func(yes bool) string {
+		if yes {
+			return ", response_type: stream"
+		}
+		return ""
+	},
+	"batch": func(p Permissions, subject string) bool { return slices.Contains(p.Batches, subject) },
+}).Parse(`# The account of the plugin, and what the bot's account {{.Bot}} has to share with it. Two
+# plugins share the exports of {{.Bot}}: write each of them once. The password is taken
 # from the server's environment.
 accounts {
-  PLUGIN {
-    users: [ { user: "PLUGIN", password: PASSWORD, permissions: {
+  {{.Account}} {
+    users: [ { user: {{quote .Account}}, password: {{.Password}}, permissions: {
       publish: { allow: [
-  PUBLISHED
-      ], deny: [
-  DENIED
-      ] }
+{{range .User.Publish}}          {{quote .}}
+{{end}}      ], deny: [
+{{range .User.DenyPublish}}          {{quote .}}
+{{end}}      ] }
       subscribe: { allow: [
-  HEARD
-      ] }
+{{range .User.Subscribe}}          {{quote .}}
+{{end}}      ] }
+      allow_responses: true
     } } ]
+    mappings: {
+{{range .P.Answer}}{{if .Mapped}}      {{quote .Export}}: {{quote .Subject}}
+{{end}}{{end}}    }
     imports: [
-  IMPORTED
-    ]
-  }
-  BOT {
+{{range .P.Publish}}      { service: { account: {{$.Bot}}, subject: {{gateway $.P .}} }, to: {{quote .}} }
+{{end}}{{range .P.Services}}      { service: { account: {{$.Bot}}, subject: {{quote .}} } }
+{{end}}{{range .P.Notices}}      { stream: { account: {{$.Bot}}, subject: {{quote .}} } }
+{{end}}    ]
     exports: [
-  EXPORTED
-    ]
+{{range .P.Answer}}      { service: {{quote .Export}}, accounts: [{{$.Bot}}]{{many .Many}} }
+{{end}}    ]
+  }
+  {{.Bot}} {
+    exports: [
+{{range .P.Publish}}      { service: {{gateway $.P .}} }
+{{end}}{{range .P.Services}}      { service: {{quote .}}{{many (batch $.P .)}} }
+{{end}}{{range .P.Notices}}      { stream: {{quote .}} }
+{{end}}    ]
+    imports: [
+{{range .P.Answer}}      { service: { account: {{$.Account}}, subject: {{quote .Export}} }, to: {{quote .Subject}} }
+{{end}}    ]
   }
 }
-`)
-}
+`))

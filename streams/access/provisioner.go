@@ -64,8 +64,9 @@ func (d durableRequest) config(plugin string) jetstream.ConsumerConfig {
 	return c
 }
 
-// Provisioner is a service that opens consumers and sets timers for plugins whose
-// credentials do not allow it, each for the plugin that its subject names.
+// Provisioner is the bot's side of the accounts of plugins with credentials of their own:
+// the gateway that moves on what they publish, and a service that opens consumers and
+// sets timers for them.
 type Provisioner struct {
 	bus     *streams.Bus
 	manager streams.Manager
@@ -89,6 +90,11 @@ func (p *Provisioner) Serve(ctx context.Context) (err error) {
 		return fmt.Errorf("start the provisioner: %w", err)
 	}
 	defer func() { err = errors.Join(err, svc.Stop()) }()
+	stop, err := serveGateway(p.bus.Conn(), p.log)
+	if err != nil {
+		return fmt.Errorf("start the gateway: %w", err)
+	}
+	defer func() { err = errors.Join(err, stop()) }()
 	for verb, do := range map[string]func(context.Context, string, micro.Request) (any, error){
 		verbDurable: p.openDurable, verbTimer: p.setTimer, verbCancelTimer: p.cancelTimer,
 	} {
@@ -154,7 +160,7 @@ func (p *Provisioner) setTimer(ctx context.Context, plugin string, r micro.Reque
 		return nil, event.Errorf(event.PermissionDenied, "plugin %s may set timers for its own events, not %s", plugin, e.Subject)
 	}
 	msg := &nats.Msg{Subject: e.Subject, Data: r.Data(), Header: nats.Header{}}
-	for _, key := range append([]string{jetstream.MsgIDHeader}, propagation.Headers...) {
+	for _, key := range append([]string{jetstream.MsgIDHeader, streams.HeaderPublisher}, propagation.Headers...) {
 		if v := header.Values(key); len(v) > 0 {
 			msg.Header[key] = v[:1]
 		}

@@ -3,6 +3,7 @@ package embedded
 import (
 	"crypto/subtle"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -75,29 +76,34 @@ func (a *authenticator) account(p access.Permissions) (*server.Account, error) {
 	return account, nil
 }
 
-// share exports the permitted subjects from account to account.
+// share exports and imports what the accounts of a plugin and of the bot share.
 func share(p access.Permissions, own, bot *server.Account) error {
-	for _, subject := range p.Publish {
+	var errs []error
+	service := func(from, to *server.Account, subject, exported string, many bool) {
 		responds := server.Singleton
-		if slices.Contains(p.Batches, subject) {
+		if many {
 			responds = server.Streamed
 		}
-		if err := bot.AddServiceExportWithResponse(subject, responds, nil); err != nil {
-			return fmt.Errorf("export service %s: %w", subject, err)
-		}
-		if err := own.AddServiceImport(bot, subject, subject); err != nil {
-			return fmt.Errorf("import service %s: %w", subject, err)
+		if err := errors.Join(to.AddServiceExportWithResponse(exported, responds, nil), from.AddServiceImport(to, subject, exported)); err != nil {
+			errs = append(errs, fmt.Errorf("share service %s: %w", exported, err))
 		}
 	}
-	for _, subject := range p.Subscribe {
-		if err := bot.AddStreamExport(subject, nil); err != nil {
-			return fmt.Errorf("export stream %s: %w", subject, err)
-		}
-		if err := own.AddStreamImport(bot, subject, ""); err != nil {
-			return fmt.Errorf("import stream %s: %w", subject, err)
+	for _, subject := range p.Publish {
+		service(own, bot, subject, access.GatewaySubject(p.Plugin, subject), false)
+	}
+	for _, subject := range p.Services {
+		service(own, bot, subject, subject, slices.Contains(p.Batches, subject))
+	}
+	for _, a := range p.Answer {
+		service(bot, own, a.Subject, a.Export, a.Many)
+		if a.Mapped() {
+			errs = append(errs, own.AddMapping(a.Export, a.Subject))
 		}
 	}
-	return nil
+	for _, subject := range p.Notices {
+		errs = append(errs, bot.AddStreamExport(subject, nil), own.AddStreamImport(bot, subject, ""))
+	}
+	return errors.Join(errs...)
 }
 
 func userPermissions(p access.Permissions) *server.Permissions {
@@ -105,6 +111,7 @@ func userPermissions(p access.Permissions) *server.Permissions {
 	return &server.Permissions{
 		Publish:   &server.SubjectPermission{Allow: u.Publish, Deny: u.DenyPublish},
 		Subscribe: &server.SubjectPermission{Allow: u.Subscribe},
+		Response:  &server.ResponsePermission{MaxMsgs: server.DEFAULT_ALLOW_RESPONSE_MAX_MSGS, Expires: server.DEFAULT_ALLOW_RESPONSE_EXPIRATION},
 	}
 }
 
