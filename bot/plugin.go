@@ -57,12 +57,16 @@ func (c *composition) openPluginStreams(ctx context.Context, plugin string) erro
 	conn, js := c.server.conn, c.server.js
 	options := []streams.BusOption{streams.WithObserver(c.tel.Metrics)}
 	err := retry.Do(ctx, jsapi.RetryUnavailable(openTimeout, c.log), func(ctx context.Context) error {
-		restricted, err := access.Restricted(conn)
+		restricted, outdated, err := access.Restricted(conn)
 		if err != nil {
 			return err
 		}
 		if !restricted {
 			return c.openSigned(ctx)
+		}
+		if outdated {
+			c.log.WarnContext(ctx, "the server's configuration for this plugin is of an earlier release and lets it forge replies: replace it by what "+
+				"rosey plugin creds --output permissions prints", "plugin", plugin)
 		}
 		options = append(options, streams.WithManager(access.Delegate(js, plugin)))
 		if c.signer, err = msgid.CredentialSigner(conn); err == nil {

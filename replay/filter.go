@@ -2,6 +2,7 @@ package replay
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/hex"
 	"fmt"
 	"regexp"
@@ -187,7 +188,8 @@ func (m *matcher) match(e *Event) bool {
 	if m.Correlation != "" && !m.correlated(e.correlation(f)) {
 		return false
 	}
-	if m.Plugin != "" && event.PluginOf(e.Subject) != m.Plugin && publisher(member(f.metadata, event.MetaSource)) != m.Plugin {
+	if m.Plugin != "" && event.PluginOf(e.Subject) != m.Plugin &&
+		cmp.Or(e.Header.Get(streams.HeaderPublisher), publisher(member(f.metadata, event.MetaSource))) != m.Plugin {
 		return false
 	}
 	if m.User != "" || m.Channel != "" {

@@ -14,6 +14,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/nats-io/nats.go"
 	"pgregory.net/rapid"
 
 	"github.com/rosey-bot/rosey/event"
@@ -319,4 +320,24 @@ func must[T any](v T, err error) T {
 		panic(err)
 	}
 	return v
+}
+
+// A plugin with credentials of its own is named, whoever it says that it is.
+func TestTextNamesWhoPublished(t *testing.T) {
+	t.Parallel()
+	forged := Event{Subject: "cytube.send.chat", At: noon, Header: nats.Header{streams.HeaderPublisher: {"dice"}},
+		Body: []byte(envelope("cytube.send.chat", `{"message":"hi"}`, "c", `{"source":"operator"}`))}
+	var b bytes.Buffer
+	p := newPrinter(&b, Style{})
+	if err := errors.Join(p.event(forged), p.w.Flush()); err != nil {
+		t.Fatal(err)
+	}
+	if line := b.String(); !strings.Contains(line, "dice") || !strings.Contains(line, "[claims to be operator]") {
+		t.Errorf("it is shown as %s", line)
+	}
+	for plugin, want := range map[string]bool{"dice": true, "operator": false} {
+		if got := (Filter{Plugin: plugin}).matcher().match(&forged); got != want {
+			t.Errorf("a filter for %s matches: %t", plugin, got)
+		}
+	}
 }

@@ -134,6 +134,9 @@ func (r *Record) Notes() []string {
 	if r.Event.ClockStep != 0 {
 		notes = append(notes, "the clock was set back by "+terminal.FormatDuration(-r.Event.ClockStep)+" before this")
 	}
+	if claimed := r.Meta(event.MetaClaimedSource); claimed != "" {
+		notes = append(notes, "claims to be "+claimed)
+	}
 	if r.Attempt > 1 {
 		notes = append(notes, "attempt "+strconv.Itoa(r.Attempt))
 	}

@@ -9,7 +9,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/internal/terminal"
+	"github.com/rosey-bot/rosey/streams"
 )
 
 // Columns of the text layout.
@@ -165,6 +167,9 @@ func (p *printer) node(n *Node, branch, indent string, start time.Time) {
 	missing := ""
 	if n.MissingCause != "" {
 		missing = "  " + p.paint("[caused by "+terminal.Escape(n.MissingCause)+", which is not shown]", terminal.Dim)
+	}
+	if plugin := n.Header.Get(streams.HeaderPublisher); plugin != "" && n.Parent != nil && event.PluginOf(n.Parent.Subject) != plugin {
+		missing += "  " + p.paint("[as "+terminal.Escape(plugin)+" claims]", terminal.Dim)
 	}
 	p.printf("%*s  %s%s  %s\n", latencyWidth, latency, branch,
 		p.paint(terminal.Escape(n.Subject), colorOf(&n.Record)), trimmed(actor, terminal.Escape(n.Text), p.notes(&n.Record), missing))

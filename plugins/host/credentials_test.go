@@ -244,11 +244,11 @@ func forbidden(t *testing.T, g *grounds) {
 		"plugin.victim.event", "plugin.victim.event.won", "plugin.victim.command", "plugin.guest.command", "plugin.victim.schedule.x.y", "plugin.guest.schedule.x", "plugin.guest.schedule.x.y",
 		"plugin.guest.due.x", "plugin.guest.request", "cytube.chat", "cytube.pm", "cytube.user.join", "cytube.media.change", "cytube.connection", "cytube.send", "cytube.send.chat.x",
 		"platform.startup", "platform.shutdown", "platform.heartbeat", "rosey.status", "rosey.credentials", "rosey.plugin.victim.restart", "rosey.plugin.guest.restart",
-		"rosey.warden.victim.timer", "rosey.warden.victim.durable", "anything",
+		"rosey.warden.victim.timer", "rosey.warden.victim.durable", "rosey.gateway.victim.cytube.send.chat", "rosey.gateway.guest.cytube.send.chat", "rosey.answer", "_INBOX.x", "_R_.x", "anything",
 		// Streams.
 		"$JS.API.STREAM.CREATE.MINE", "$JS.API.STREAM.UPDATE.PLUGIN", "$JS.API.STREAM.DELETE.CYTUBE", "$JS.API.STREAM.PURGE.PLUGIN", "$JS.API.STREAM.PURGE.TIMER",
 		"$JS.API.STREAM.MSG.DELETE.CYTUBE", "$JS.API.STREAM.MSG.GET.DATABASE", "$JS.API.STREAM.SNAPSHOT.CYTUBE", "$JS.API.STREAM.RESTORE.CYTUBE", "$JS.API.STREAM.LIST",
-		"$JS.API.STREAM.NAMES", "$JS.API.STREAM.INFO.KV_db_quotes", "$JS.API.STREAM.PEER.REMOVE.PLUGIN", "$JS.API.STREAM.LEADER.STEPDOWN.PLUGIN", "$JS.API.DIRECT.GET.DATABASE", "$JS.API.DIRECT.GET.KV_db_quotes",
+		"$JS.API.STREAM.NAMES", "$JS.API.STREAM.INFO.KV_db_quotes", "$JS.API.STREAM.PEER.REMOVE.PLUGIN", "$JS.API.STREAM.LEADER.STEPDOWN.PLUGIN", "$JS.API.DIRECT.GET.DATABASE", "$JS.API.DIRECT.GET.CYTUBE", "$JS.API.DIRECT.GET.PLUGIN", "$JS.API.DIRECT.GET.KV_db_quotes",
 		"$JS.API.DIRECT.GET.KV_db_quotes.$KV.db_quotes.1", "$JS.API.DIRECT.GET.KV_seals.$KV.seals.message-ids", "$JS.API.ACCOUNT.PURGE.x",
 		// Consumers, its own not excepted.
 		"$JS.API.CONSUMER.CREATE.PLUGIN", "$JS.API.CONSUMER.CREATE.PLUGIN.plugin-guest", "$JS.API.CONSUMER.CREATE.PLUGIN.plugin-guest.plugin.guest.command", "$JS.API.CONSUMER.CREATE.PLUGIN.mine.plugin.guest.command",

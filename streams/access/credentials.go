@@ -131,24 +131,28 @@ func AnnounceCredentials(nc *nats.Conn) (closed int, err error) {
 const userInfo = "$SYS.REQ.USER.INFO"
 
 // Restricted reports whether a connection has permissions that limit it, as one
-// with a plugin's own credentials.
-func Restricted(nc *nats.Conn) (bool, error) {
+// with a plugin's own credentials. Outdated says that an earlier release printed them
+// (see Permissions.Config): they let the plugin publish to the bot's inboxes.
+func Restricted(nc *nats.Conn) (restricted, outdated bool, err error) {
 	reply, err := nc.Request(userInfo, nil, streams.DefaultTimeout)
 	if errors.Is(err, nats.ErrNoResponders) {
-		return false, nil // the server is too old to tell
+		return false, false, nil // the server is too old to tell
 	}
 	if err != nil {
-		return false, fmt.Errorf("ask the server what this connection may do: %w", err)
+		return false, false, fmt.Errorf("ask the server what this connection may do: %w", err)
 	}
 	var me struct {
 		Data struct {
 			Permissions struct {
-				Publish json.RawMessage `json:"publish"`
+				Publish *struct {
+					Allow []string `json:"allow"`
+				} `json:"publish"`
 			} `json:"permissions"`
 		} `json:"data"`
 	}
 	if err := json.Unmarshal(reply.Data, &me); err != nil {
-		return false, fmt.Errorf("read what this connection may do: %w", err)
+		return false, false, fmt.Errorf("read what this connection may do: %w", err)
 	}
-	return len(me.Data.Permissions.Publish) > 0, nil
+	publish := me.Data.Permissions.Publish
+	return publish != nil, publish != nil && slices.Contains(publish.Allow, "_INBOX.>"), nil
 }
