@@ -48,12 +48,13 @@ var errUnhealthy = errors.New("unhealthy")
 func execute(ctx context.Context, plugins []plugins.Plugin, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	out := &output{Writer: stdout}
 	app := newApp(plugins, stdin, out, stderr)
-	if n := len(args); n > 1 && args[n-1] == completeFlag {
-		args = append(hoist(app, args[:n-1]), completeFlag)
-	} else {
-		args = hoist(app, args)
+	if words, ok := completionWords(args); ok {
+		for _, s := range complete(ctx, app, words) {
+			fmt.Fprintln(out, s)
+		}
+		return exitOK
 	}
-	err := app.RunContext(ctx, args)
+	err := app.RunContext(ctx, hoist(app, args))
 	if err == nil || errors.Is(err, errUnhealthy) {
 		err = cmp.Or(out.failure(), err)
 	}
@@ -90,8 +91,6 @@ func newApp(plugins []plugins.Plugin, stdin io.Reader, stdout, stderr io.Writer)
 		Version:         version.String(),
 		HideHelpCommand: true,
 		Metadata:        map[string]any{pluginsKey: plugins},
-
-		EnableBashCompletion: true,
 
 		Reader:    stdin,
 		Writer:    stdout,

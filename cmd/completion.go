@@ -6,37 +6,33 @@ import (
 	"github.com/urfave/cli/v2"
 )
 
-// completeFlag, as the last argument, has the program list what could come next.
-const completeFlag = "--generate-bash-completion"
-
-// completions are the scripts by which shells ask the program what could come
-// next.
+// completions are the scripts by which shells ask the program what could come next.
 var completions = map[string]string{
 	"bash": `_rosey() {
-	local cur=${COMP_WORDS[COMP_CWORD]} words=("${COMP_WORDS[@]:0:COMP_CWORD}")
-	[[ $cur != -* ]] || words+=("$cur")
-	mapfile -t COMPREPLY < <(compgen -W "$("${words[@]}" ` + completeFlag + ` 2>/dev/null)" -- "$cur")
+	mapfile -t COMPREPLY < <("$1" ` + completeCommand + ` "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
 }
 complete -o default -F _rosey rosey
 `,
 	"zsh": `#compdef rosey
 _rosey() {
-	local -a found asked
-	asked=("${(@)words[1,CURRENT-1]}")
-	[[ ${words[CURRENT]} != -* ]] || asked+=("${words[CURRENT]}")
-	found=("${(@f)$("${asked[@]}" ` + completeFlag + ` 2>/dev/null)}")
-	compadd -a found
-	_files
+	local -a found
+	found=("${(@f)$("${words[1]}" ` + completeCommand + ` "${(@)words[2,CURRENT]}" 2>/dev/null)}")
+	found=("${(@)found:#}")
+	compadd -a found || _files
 }
-compdef _rosey rosey
+if [[ ${funcstack[1]} == _rosey ]]; then _rosey "$@"; else compdef _rosey rosey; fi
 `,
 	"fish": `function __rosey_complete
 	set -l words (commandline -opc)
 	set -l current (commandline -ct)
-	string match -q -- '-*' $current; and set -a words $current
-	$words ` + completeFlag + ` 2>/dev/null
+	set -l found ($words[1] ` + completeCommand + ` $words[2..] "$current" 2>/dev/null)
+	if test (count $found) -gt 0
+		printf '%s\n' $found
+	else
+		__fish_complete_path "$current"
+	end
 end
-complete -c rosey -a '(__rosey_complete)'
+complete -c rosey -f -a '(__rosey_complete)'
 `,
 }
 

@@ -24,7 +24,7 @@ func outputFlag() cli.Flag {
 // formatFlag is --output for commands that can print the formats, of which the first is
 // the default. JSON is written so that no text in it controls a terminal.
 func formatFlag(usage string, formats ...string) cli.Flag {
-	return &cli.StringFlag{Name: "output", Usage: "`FORMAT`: " + usage, Value: formats[0],
+	return &choiceFlag{choices: formats, StringFlag: &cli.StringFlag{Name: "output", Usage: "`FORMAT`: " + usage, Value: formats[0],
 		Action: func(c *cli.Context, v string) error {
 			if !slices.Contains(formats, v) {
 				last := len(formats) - 1
@@ -34,7 +34,13 @@ func formatFlag(usage string, formats ...string) cli.Flag {
 				c.App.Writer = terminal.EscapeJSON(c.App.Writer)
 			}
 			return nil
-		}}
+		}}}
+}
+
+// choiceFlag is a flag whose value is one of its choices.
+type choiceFlag struct {
+	*cli.StringFlag
+	choices []string
 }
 
 func wantJSON(c *cli.Context) bool { return c.String("output") == "json" }
