@@ -23,10 +23,15 @@ const (
 	Socket Kind = "socket"      // the site breaks the bot's connection
 	Echo   Kind = "socket@echo" // the same, between a line of the bot's and its echo
 	Site   Kind = "room"        // the site goes down and comes back
+
+	// Pieces of what the server holds; see Config.Pieces.
+	Durable Kind = "durable" // a consumer is deleted
+	Bucket  Kind = "bucket"  // a KV bucket is deleted
+	File    Kind = "file"    // the server is killed and one of its files damaged
 )
 
 // kinds are all of them, in the order of reports.
-var kinds = []Kind{Bot, Plugin, NATS, Socket, Echo, Site}
+var kinds = []Kind{Bot, Plugin, NATS, Socket, Echo, Site, Durable, Bucket, File}
 
 // Attack is something that was killed, and when.
 type Attack struct {
@@ -53,13 +58,15 @@ type planned struct {
 }
 
 // plan returns the endless sequence of attacks of a seed: shuffled decks of every kind, so that a short run sees them all.
-func plan(seed uint64, servers int, soak bool) func() planned {
+func plan(seed uint64, servers int, soak, pieces bool) func() planned {
 	deck, slower := []Kind{Bot, Bot, Plugin, Plugin, Socket, Echo, Site}, time.Duration(1)
 	if soak {
 		// The bot must live long enough to show leaks.
 		deck, slower = []Kind{Bot, Plugin, Plugin, Plugin, Plugin, Plugin, Plugin, Socket, Socket, Socket, Socket, Echo, Echo, Site, Site}, 6
 	}
 	switch {
+	case pieces:
+		deck, slower = []Kind{Durable, Durable, Durable, Bucket, Bucket, File, File, Bot, Plugin, Socket}, 2
 	case servers > 1:
 		deck = []Kind{NATS, Bot, NATS, Plugin, Bot, NATS, Socket}
 	case servers > 0:
@@ -74,7 +81,7 @@ func plan(seed uint64, servers int, soak bool) func() planned {
 		}
 		p := planned{
 			kind: deck[i], after: slower * (300*time.Millisecond + time.Duration(random.IntN(2500))*time.Millisecond), trigger: trigger(random.IntN(3)),
-			which: random.IntN(6), down: time.Duration(random.IntN(1500)) * time.Millisecond,
+			which: random.IntN(1 << 20), down: time.Duration(random.IntN(1500)) * time.Millisecond,
 		}
 		i++
 		return p
@@ -97,7 +104,7 @@ func (a *attacker) run(ctx context.Context) {
 	// The aftermath of an attack outlives ctx.
 	after, stop := context.WithCancel(context.WithoutCancel(ctx))
 	a.stop = stop
-	for next := plan(a.Seed, len(a.nats), a.Soak); ; {
+	for next := plan(a.Seed, len(a.nats), a.Soak, a.Pieces); ; {
 		p := next()
 		if retry.Sleep(ctx, p.after) != nil {
 			return
@@ -143,6 +150,9 @@ func (a *attacker) execute(ctx context.Context, p planned) {
 	who := string(p.kind)
 	hit := true
 	switch p.kind {
+	case Durable, Bucket, File:
+		a.hitPiece(ctx, p)
+		return
 	case Bot, Plugin, NATS:
 		processes := map[Kind][]*process{Bot: a.bots, Plugin: a.plugins, NATS: a.nats}[p.kind]
 		i := p.which % len(processes)

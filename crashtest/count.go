@@ -204,6 +204,9 @@ func (r *Report) add(n int, typed cytubetest.Line, t *tally, attacks []Attack, e
 			r.DoubledInStream = append(r.DoubledInStream, fmt.Sprintf("%s%s %d times", what, step.done, step.got))
 		}
 	}
+	if len(t.heard) > 0 && t.fate != "" && !strings.HasPrefix(t.fate, event.DeliveryUnconfirmed) {
+		r.False = append(r.False, what+"heard, and recorded as "+t.fate)
+	}
 	for i := 1; i < len(t.heard); i++ {
 		r.DoubledOnWire++
 		first, again := t.heard[i-1], t.heard[i]

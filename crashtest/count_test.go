@@ -98,6 +98,11 @@ func TestCount(t *testing.T) {
 			s.store(&s.cytube, streams.Cytube, event.SubjectDelivery,
 				event.Delivery{Channel: channelNames[0], Status: event.DeliveryExpired, Reason: "too old", Send: send.String()}, event.Ref{})
 		}, Report{Sent: 1, Handled: 1, Replies: 1}, []string{"the channel heard nothing expired: too old"}},
+		{"heard, and recorded as expired", func(s *story) {
+			s.roll(3)
+			s.store(&s.cytube, streams.Cytube, event.SubjectDelivery,
+				event.Delivery{Channel: channelNames[0], Status: event.DeliveryExpired, Reason: "too old", Send: "CYTUBE:2"}, event.Ref{})
+		}, Report{Sent: 1, Handled: 1, Replies: 1, Heard: 1}, []string{"FALSE: !roll d6+1", "recorded as expired: too old"}},
 		{"recorded twice", func(s *story) { s.roll(3); s.chat(s.heard[len(s.heard)-2]) },
 			Report{Sent: 1, Handled: 1, Replies: 1, Heard: 1}, []string{"doubled in stream: !roll d6+3", "recorded 2 times"}},
 		{"routed twice", func(s *story) { line, _ := s.roll(3); s.command("dice-roller", line) },
@@ -196,7 +201,7 @@ func TestExplain(t *testing.T) {
 func TestPlan(t *testing.T) {
 	t.Parallel()
 	take := func(seed uint64, servers int, n int) (list []planned) {
-		for next := plan(seed, servers, false); len(list) < n; {
+		for next := plan(seed, servers, false, false); len(list) < n; {
 			list = append(list, next())
 		}
 		return list

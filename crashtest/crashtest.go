@@ -32,6 +32,7 @@ type Config struct {
 	Env      []string      // added to the environment of every process
 	Seed     uint64        // of all that is random
 	Duration time.Duration // of the typing and killing
+	Pieces   bool          // delete consumers and buckets and damage files, too
 	Soak     bool          // kill seldom, put on more load, and sample the bot's resources
 	Dir      string        // for stores and logs; it must exist
 	Progress io.Writer     // gets a line when the run starts

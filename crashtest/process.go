@@ -25,6 +25,7 @@ type process struct {
 	running *os.Process
 	down    time.Duration // how long the one that was killed stays down
 	killed  bool
+	then    func()   // called once the one that was killed has ended
 	ended   []string // how it ended without being killed
 }
 
@@ -56,6 +57,10 @@ func (p *process) run(ctx context.Context) {
 		p.mu.Lock()
 		p.running = nil
 		wait := p.down
+		if p.then != nil {
+			p.then()
+			p.then = nil
+		}
 		if !p.killed {
 			wait = restartDelay
 			p.ended = append(p.ended, fmt.Sprintf("%s ended by itself at %s: %v", p.name, time.Now().Format(clock), err))
@@ -67,13 +72,16 @@ func (p *process) run(ctx context.Context) {
 }
 
 // kill ends the program with SIGKILL and keeps it down for a while; false when it does not run.
-func (p *process) kill(down time.Duration) bool {
+func (p *process) kill(down time.Duration) bool { return p.killAnd(down, nil) }
+
+// killAnd is kill, and calls then once the program has ended, before it starts again.
+func (p *process) killAnd(down time.Duration, then func()) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.running == nil || p.killed {
 		return false
 	}
-	p.killed, p.down = true, down
+	p.killed, p.down, p.then = true, down, then
 	return p.running.Kill() == nil
 }
 

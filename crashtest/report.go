@@ -30,6 +30,7 @@ type Report struct {
 	DoubledOnWire   int
 	Explained       []string // by an attack between a line and the record of its echo
 	Unexplained     []string
+	False           []string // answers that were heard and are recorded as not delivered
 	Strange         []string // whatever else should not be
 	Exits           []string // processes that ended without being killed
 	Kills           map[Kind]int
@@ -53,6 +54,7 @@ func (r *Report) Err() error {
 	complain("lost", r.Lost)
 	complain("doubled in stream", r.DoubledInStream)
 	complain("doubled on the wire without a crash between a line and its echo", r.Unexplained)
+	complain("recorded falsely", r.False)
 	complain("strange", r.Strange)
 	complain("processes that ended by themselves", r.Exits)
 	if r.Stuck != "" {
@@ -80,6 +82,7 @@ func (r *Report) Print(w io.Writer) {
 	row("lost", len(r.Lost), "")
 	row("doubled in stream", len(r.DoubledInStream), "")
 	row("doubled on the wire", r.DoubledOnWire, fmt.Sprintf("%d explained by a crash between a line and the record of its echo", len(r.Explained)))
+	row("recorded falsely", len(r.False), "")
 	var kills []string
 	total := 0
 	for _, k := range kinds {
@@ -99,6 +102,7 @@ func (r *Report) Print(w io.Writer) {
 	list("doubled in stream", r.DoubledInStream)
 	list("explained", r.Explained)
 	list("UNEXPLAINED", r.Unexplained)
+	list("FALSE", r.False)
 	list("strange", r.Strange)
 	list("ended by itself", r.Exits)
 	if r.Soaked != nil {
