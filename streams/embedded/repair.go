@@ -65,9 +65,11 @@ func removeSettings(dir string) {
 // makeStream makes a stream over the files that are there, or with events from a
 // sequence on.
 func (s *Server) makeStream(ctx context.Context, name string, config *jetstream.StreamConfig, first uint64) error {
-	want := streams.Unlimited(name)
+	var want jetstream.StreamConfig
 	if config != nil {
 		want = *config
+	} else {
+		want = streams.Unlimited(name)
 	}
 	want.FirstSeq = first
 	if _, err := s.js.CreateStream(ctx, want); err != nil {

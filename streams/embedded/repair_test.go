@@ -91,6 +91,34 @@ func TestTornConsumerFiles(t *testing.T) {
 	}
 }
 
+// A bucket's stream whose settings are torn is made again as the inventory has them.
+func TestTornBucket(t *testing.T) {
+	t.Parallel()
+	store := t.TempDir()
+	s := startStore(t, store, nil)
+	bus := streamstest.Bus(t, s)
+	kv, err := bus.JetStream().CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: "b", History: 7, Storage: jetstream.FileStorage})
+	if err == nil {
+		_, err = kv.PutString(t.Context(), "key", "value")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop(t, bus, s)
+	truncate(t, filepath.Join(streamDir(store, "KV_b"), "meta.sum"), 4)
+	s = startStore(t, store, nil)
+	bus = streamstest.Bus(t, s)
+	if kv, err = bus.JetStream().KeyValue(t.Context(), "b"); err != nil {
+		t.Fatal(err)
+	}
+	entry, err := kv.Get(t.Context(), "key")
+	status, statusErr := kv.Status(t.Context())
+	if err != nil || statusErr != nil || string(entry.Value()) != "value" || status.History() != 7 {
+		t.Errorf("%v, %v, %v", entry, err, statusErr)
+	}
+	stop(t, bus, s)
+}
+
 // Events that the files lost before the first inventory are told by the consumers that had
 // been given them.
 func TestLossThatConsumersProve(t *testing.T) {
