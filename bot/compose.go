@@ -89,6 +89,13 @@ func (c *composition) compose() (*group, *lifecycle, error) {
 	registered := g.add("registrations", retrying(log, func(ctx context.Context, ready func()) error {
 		return registry.Watch(ctx, c.registrations, convert(c.plugins, plugins.Plugin.Registration), ready)
 	}))
+	maintainer := streams.NewMaintainer(bus, c.streamOptions(), log)
+	maintainer.OnRemake(msgid.Bucket, func(ctx context.Context) error { return c.signer.Store(ctx, c.server.js) })
+	maintainer.OnRemake(router.Bucket, func(ctx context.Context) error { return registry.Remade(ctx, c.registrations) })
+	if c.leases != nil {
+		maintainer.OnRemake(lease.Bucket, c.leases.Remade)
+	}
+	g.add("maintainer", worker(maintainer.Run))
 	commands := router.Router{Registry: registry, Prefix: s.Prefix, Prefixes: c.channels.prefixes(), IsBot: c.channels.isBot, Logger: log}
 	g.add("router", c.consumer(commands.Config(), commands.Handle), registered)
 	started := []readiness{database}
@@ -102,7 +109,7 @@ func (c *composition) compose() (*group, *lifecycle, error) {
 	}
 	life := &lifecycle{
 		settings: s, log: log, began: time.Now(), bus: bus, server: c.server, channels: c.channels,
-		plugins: PluginNames(c.plugins), tracing: c.tel.Targets, registered: registered, started: started,
+		plugins: PluginNames(c.plugins), tracing: c.tel.Targets, registered: registered, started: started, maintained: maintainer.Problem,
 	}
 	g.add("lifecycle", worker(life.run))
 	if s.Metrics != "" {

@@ -21,10 +21,13 @@ func worker(run func(context.Context) error) part {
 	return func(ctx context.Context, _ func()) error { return run(ctx) }
 }
 
-// retrying runs a part again whenever NATS did not answer it.
+// retrying runs a part again whenever NATS did not answer it, or what it needs is gone:
+// the maintainer makes that again.
 func retrying(log *slog.Logger, p part) part {
 	return func(ctx context.Context, ready func()) error {
-		return retry.Do(ctx, jsapi.RetryUnavailable(0, log), func(ctx context.Context) error { return p(ctx, ready) })
+		policy := jsapi.RetryUnavailable(0, log)
+		policy.If = func(err error) bool { return jsapi.IsUnavailable(err) || jsapi.IsMissing(err) }
+		return retry.Do(ctx, policy, func(ctx context.Context) error { return p(ctx, ready) })
 	}
 }
 

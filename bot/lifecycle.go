@@ -28,7 +28,8 @@ type lifecycle struct {
 	plugins    []string
 	tracing    []string // where spans go
 	registered readiness
-	started    []readiness // the database and every plugin
+	maintained func() error // why a stream takes no events
+	started    []readiness  // the database and every plugin
 }
 
 // startTimeout limits how long the announcement of the start waits for plugins.
@@ -152,7 +153,7 @@ func (l *lifecycle) ready(ctx context.Context) error {
 	default:
 		return errors.New("the plugins' registrations are being read")
 	}
-	return cmp.Or(l.server.connected(ctx), l.server.full(), l.channels.ready())
+	return cmp.Or(l.server.connected(ctx), l.maintained(), l.server.full(), l.channels.ready())
 }
 
 // alive returns nil while a restart of the process could mend nothing.

@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -27,13 +29,55 @@ type Manager interface {
 }
 
 // NewManager returns a Manager that calls JetStream, for connections that may do so.
-func NewManager(js jetstream.JetStream) Manager { return manager{js} }
+func NewManager(js jetstream.JetStream) Manager {
+	return &manager{js: js, opened: map[consumerName]jetstream.ConsumerConfig{}}
+}
 
-type manager struct{ js jetstream.JetStream }
+type manager struct {
+	js jetstream.JetStream
+
+	mu     sync.Mutex
+	opened map[consumerName]jetstream.ConsumerConfig // as the server has set them
+}
+
+type consumerName struct{ stream, name string }
 
 // OpenConsumer implements Manager.
-func (m manager) OpenConsumer(ctx context.Context, stream string, want jetstream.ConsumerConfig) (jetstream.Consumer, error) {
-	return openDurable(ctx, m.js, stream, want)
+func (m *manager) OpenConsumer(ctx context.Context, stream string, want jetstream.ConsumerConfig) (jetstream.Consumer, error) {
+	c, err := openDurable(ctx, m.js, stream, want)
+	if err == nil {
+		m.mu.Lock()
+		m.opened[consumerName{stream, want.Durable}] = c.CachedInfo().Config
+		m.mu.Unlock()
+	}
+	return c, err
+}
+
+// maintain sets the durables right that somebody has changed. Those that are gone are
+// opened again by who reads them.
+func (m *manager) maintain(ctx context.Context, by *Maintainer) error {
+	m.mu.Lock()
+	opened := maps.Clone(m.opened)
+	m.mu.Unlock()
+	var errs []error
+	for n, want := range opened {
+		c, err := m.js.Consumer(ctx, n.stream, n.name)
+		if errors.Is(err, jetstream.ErrConsumerNotFound) || errors.Is(err, jetstream.ErrStreamNotFound) {
+			continue
+		}
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		have := c.CachedInfo().Config
+		want.PauseUntil, want.Metadata, want.Replicas = have.PauseUntil, have.Metadata, have.Replicas
+		want.DeliverPolicy, want.OptStartSeq, want.OptStartTime = have.DeliverPolicy, have.OptStartSeq, have.OptStartTime
+		if by.tell(ctx, "consumer", n.name+" of "+n.stream, differences(have, want)) {
+			_, err := m.js.UpdateConsumer(ctx, n.stream, want)
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func openDurable(ctx context.Context, js jetstream.JetStream, stream string, want jetstream.ConsumerConfig) (jetstream.Consumer, error) {

@@ -116,6 +116,9 @@ func (b *Bus) Publish(ctx context.Context, e event.Envelope, opts ...PublishOpti
 		err = jsapi.WrapFull(err)
 		switch {
 		case err == nil:
+		case jsapi.IsLimited(err):
+			err = event.Errorf(event.InvalidInput, "store %s: stream %s has a max_msg_size that its %d bytes and headers exceed, which somebody must have set: %w",
+				e.Subject, stream.Name, len(msg.Data), err)
 		case jsapi.IsTooLarge(err):
 			err = fmt.Errorf("store %w: %w", b.oversized(e.Subject, len(msg.Data)), err)
 		default:
@@ -181,6 +184,9 @@ func (b *Bus) message(ctx context.Context, e event.Envelope, p PublishParams, id
 	return span, msg, nil
 }
 
+// unlimitTime is how long a Maintainer may take to remove a limit that somebody set.
+const unlimitTime = 5 * time.Second
+
 // retry calls do again while that may help, for at most d or until the context ends.
 func (b *Bus) retry(ctx context.Context, operation, subject string, d time.Duration, do func() error) error {
 	if d == 0 {
@@ -188,7 +194,8 @@ func (b *Bus) retry(ctx context.Context, operation, subject string, d time.Durat
 	}
 	started := time.Now()
 	again := func(err error) bool {
-		return jsapi.IsFull(err) || jsapi.IsRetryable(err) && time.Since(started) < d && !b.nc.IsClosed()
+		took := time.Since(started)
+		return jsapi.IsFull(err) || jsapi.IsRetryable(err) && took < d && !b.nc.IsClosed() || jsapi.IsLimited(err) && took < min(d, unlimitTime)
 	}
 	policy := retry.Policy{If: again, Logger: b.log, Operation: operation, Attrs: []any{"subject", subject, "source", b.Source()}}
 	return retry.Do(ctx, policy, func(context.Context) error { return do() })

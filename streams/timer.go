@@ -19,7 +19,7 @@ import (
 const HeaderDue = "Rosey-Due"
 
 // SetTimer implements Manager.
-func (m manager) SetTimer(ctx context.Context, msg *nats.Msg, timer string, at time.Time) (ack jetstream.PubAck, err error) {
+func (m *manager) SetTimer(ctx context.Context, msg *nats.Msg, timer string, at time.Time) (ack jetstream.PubAck, err error) {
 	plugin, due := event.PluginOf(msg.Subject), event.DueSubject(msg.Subject)
 	if due == "" || !event.ValidName(timer) {
 		return ack, event.Errorf(event.InvalidInput, "timer %q for %s: only a plugin's events of a type can be scheduled, and a timer's name is 1 to %d of A-Z a-z 0-9 _ -", timer, msg.Subject, event.MaxNameLength)
@@ -49,7 +49,7 @@ func (m manager) SetTimer(ctx context.Context, msg *nats.Msg, timer string, at t
 // replace drops the earlier settings of a timer than the one that was stored. If a later
 // event than its cause had set the timer, it is a repeat whose message ID is forgotten, or
 // late, and replace drops it instead.
-func (m manager) replace(ctx context.Context, stream jetstream.Stream, subject string, stored jetstream.PubAck, cause event.Ref) error {
+func (m *manager) replace(ctx context.Context, stream jetstream.Stream, subject string, stored jetstream.PubAck, cause event.Ref) error {
 	for raw, err := range Messages(ctx, m.js, Selection{Stream: Timer, Subjects: []string{subject}}) {
 		if err != nil {
 			return event.Errorf(event.NATSError, "replace timer %s: %w", subject, err)
@@ -77,7 +77,7 @@ func (m manager) replace(ctx context.Context, stream jetstream.Stream, subject s
 }
 
 // CancelTimer implements Manager.
-func (m manager) CancelTimer(ctx context.Context, plugin, timer string, own uint64) error {
+func (m *manager) CancelTimer(ctx context.Context, plugin, timer string, own uint64) error {
 	stream, err := m.js.Stream(ctx, Timer)
 	if err != nil {
 		return event.Errorf(event.NATSError, "cancel timer %s of %s: %w", timer, plugin, err)
@@ -112,7 +112,7 @@ func (m manager) CancelTimer(ctx context.Context, plugin, timer string, own uint
 // setAfter reports whether a timer was set because of a later event than cause. Events of
 // different streams are ordered by when they were stored. A timer without a cause is as
 // old as its schedule.
-func (m manager) setAfter(ctx context.Context, schedule Stored, cause event.Ref) (bool, error) {
+func (m *manager) setAfter(ctx context.Context, schedule Stored, cause event.Ref) (bool, error) {
 	setBy, ok := schedule.Causation()
 	if ok && setBy.Stream == cause.Stream {
 		return setBy.Seq > cause.Seq, nil
@@ -130,7 +130,7 @@ func (m manager) setAfter(ctx context.Context, schedule Stored, cause event.Ref)
 
 // storedAt returns when one of our events was stored, or the zero time if it is no
 // longer. The stream's leader answers.
-func (m manager) storedAt(ctx context.Context, ref event.Ref) (time.Time, error) {
+func (m *manager) storedAt(ctx context.Context, ref event.Ref) (time.Time, error) {
 	if !InTopology(ref.Stream) {
 		return time.Time{}, nil
 	}

@@ -17,6 +17,8 @@ type Registry struct {
 	log    *slog.Logger
 	prefix string
 
+	reopen chan struct{} // the bucket was made again
+
 	mu       sync.RWMutex
 	plugins  map[string]Registration
 	commands map[string]route
@@ -29,7 +31,7 @@ type route struct {
 
 // NewRegistry returns an empty registry for commands typed with prefix.
 func NewRegistry(prefix string, log *slog.Logger) *Registry {
-	return &Registry{log: log, prefix: prefix, plugins: map[string]Registration{}, commands: map[string]route{}}
+	return &Registry{log: log, prefix: prefix, reopen: make(chan struct{}, 1), plugins: map[string]Registration{}, commands: map[string]route{}}
 }
 
 // Watch stores the registrations own and then follows the bucket until ctx ends.
@@ -53,6 +55,8 @@ func (g *Registry) Watch(ctx context.Context, kv jetstream.KeyValue, own []Regis
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-g.reopen:
+			return fmt.Errorf("watch bucket %s: %w", Bucket, jetstream.ErrNoStreamResponse)
 		case entry, ok := <-w.Updates():
 			switch {
 			case !ok:
@@ -72,6 +76,24 @@ func (g *Registry) Watch(ctx context.Context, kv jetstream.KeyValue, own []Regis
 			}
 		}
 	}
+}
+
+// Remade writes all registrations into the bucket again, which somebody deleted and which
+// is there again, and makes Watch end with an error to be retried.
+func (g *Registry) Remade(ctx context.Context, kv jetstream.KeyValue) error {
+	g.mu.RLock()
+	known := slices.Collect(maps.Values(g.plugins))
+	g.mu.RUnlock()
+	for _, r := range known {
+		if _, err := Register(ctx, kv, r); err != nil {
+			return err
+		}
+	}
+	select {
+	case g.reopen <- struct{}{}:
+	default:
+	}
+	return nil
 }
 
 func (g *Registry) update(ctx context.Context, entry jetstream.KeyValueEntry) {

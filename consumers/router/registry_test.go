@@ -3,9 +3,12 @@ package router_test
 import (
 	"context"
 	"log/slog"
+	"runtime"
 	"testing"
+	"time"
 
 	"github.com/rosey-bot/rosey/consumers/router"
+	"github.com/rosey-bot/rosey/internal/retry"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
@@ -39,5 +42,54 @@ func TestWatchKnowsItsOwn(t *testing.T) {
 		}
 	case <-ctx.Done():
 		t.Fatal("it never was ready")
+	}
+}
+
+// A bucket that was deleted and made again gets all registrations that are known, of other
+// processes too, and is watched anew.
+func TestWatchOfABucketThatWasDeleted(t *testing.T) {
+	t.Parallel()
+	bus := streamstest.Bus(t, streamstest.Server(t))
+	ctx, cancel := context.WithCancel(streamstest.Context(t))
+	kv, err := router.OpenBucket(ctx, bus.JetStream(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := router.Register(ctx, kv, router.Registration{Name: "elsewhere", Version: "1.0.0"}); err != nil {
+		t.Fatal(err)
+	}
+	registry := router.NewRegistry("!", slog.New(slog.DiscardHandler))
+	ready, ended := make(chan struct{}, 2), make(chan error, 1)
+	go func() {
+		var err error
+		for ctx.Err() == nil {
+			err = registry.Watch(ctx, kv, nil, func() { ready <- struct{}{} })
+		}
+		ended <- err
+	}()
+	t.Cleanup(func() { cancel(); <-ended })
+	<-ready
+	if err := bus.JetStream().DeleteKeyValue(ctx, router.Bucket); err != nil {
+		t.Fatal(err)
+	}
+	again := func(ctx context.Context) error { _, err := router.OpenBucket(ctx, bus.JetStream(), 1); return err }
+	if err := retry.Do(ctx, retry.Every(20*time.Millisecond), again); err != nil {
+		t.Fatal(err)
+	}
+	if err := registry.Remade(ctx, kv); err != nil {
+		t.Fatal(err)
+	}
+	<-ready
+	if _, err := kv.Get(ctx, "elsewhere"); err != nil {
+		t.Error(err)
+	}
+	if _, err := router.Register(ctx, kv, router.Registration{Name: "later", Version: "1.0.0"}); err != nil {
+		t.Fatal(err)
+	}
+	for len(registry.Plugins()) < 2 && ctx.Err() == nil {
+		runtime.Gosched()
+	}
+	if known := registry.Plugins(); len(known) != 2 {
+		t.Errorf("it knows %+v", known)
 	}
 }

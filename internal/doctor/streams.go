@@ -38,7 +38,7 @@ func (c *checkup) checkStreams(ctx context.Context) {
 			found = slices.DeleteFunc(found, func(d string) bool { return strings.HasPrefix(d, "max_age ") || strings.HasPrefix(d, "max_bytes ") })
 		}
 		for _, d := range found {
-			c.warn("restart the bot with these settings: it puts that right", "%s: %s", spec.Name, d)
+			c.warn("start the bot with these settings; one that runs puts it right within seconds, see its log", "%s: %s", spec.Name, d)
 		}
 	}
 	if c.bad == 0 {

@@ -74,7 +74,7 @@ func (s *Server) detectLoss(ctx context.Context, before map[string]holding, uncl
 		}
 		switch {
 		case loss.Gone && streams.InTopology(name):
-			errs = append(errs, s.makeStream(ctx, name, was.Config, was.Last+1))
+			errs = append(errs, s.makeStream(ctx, name, was.Config, was.Last+1+streams.SequenceMargin))
 		case now.Last < was.Last && !loss.Gone:
 			errs = append(errs, reconcile.AdvanceSequence(ctx, s.js, name, was.Last))
 		}

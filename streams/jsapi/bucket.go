@@ -1,16 +1,19 @@
 package jsapi
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// OpenBucket opens a KV bucket that plugins may write to, creates it if need be, and
-// raises its replicas to those of c. It denies rollups, by which a writer could purge
-// the bucket with a header and which JetStream allows in buckets.
+// OpenBucket opens a KV bucket that plugins may write to, creates it if need be, raises
+// its replicas and history to those of c, and lifts limits that c does not have. It denies
+// rollups, by which a writer could purge the bucket with a header and which JetStream
+// allows in buckets.
 func OpenBucket(ctx context.Context, js jetstream.JetStream, c jetstream.KeyValueConfig) (jetstream.KeyValue, error) {
 	ctx, cancel := WithDefaultTimeout(ctx)
 	defer cancel()
@@ -45,9 +48,12 @@ func openBucket(ctx context.Context, js jetstream.JetStream, c jetstream.KeyValu
 	if err != nil {
 		return nil, err
 	}
-	config := s.CachedInfo().Config
-	if config.AllowRollup || config.Replicas < c.Replicas {
-		config.AllowRollup, config.Replicas = false, max(config.Replicas, c.Replicas)
+	have := s.CachedInfo().Config
+	config := have
+	config.AllowRollup, config.Replicas = false, max(config.Replicas, c.Replicas)
+	config.MaxMsgsPerSubject = max(config.MaxMsgsPerSubject, int64(c.History), 1)
+	config.MaxAge, config.MaxBytes, config.MaxMsgs, config.MaxMsgSize = c.TTL, cmp.Or(c.MaxBytes, -1), -1, cmp.Or(c.MaxValueSize, -1)
+	if !reflect.DeepEqual(have, config) {
 		if _, err := js.UpdateStream(ctx, config); err != nil {
 			return nil, err
 		}

@@ -70,11 +70,18 @@ func IsFull(err error) bool {
 }
 
 // IsTooLarge reports whether an error says that a message is larger than the server
-// takes.
+// or the stream takes.
 func IsTooLarge(err error) bool {
 	var api *jetstream.APIError
 	return errors.Is(err, nats.ErrMaxPayload) ||
-		errors.As(err, &api) && (api.ErrorCode == codeHeaderTooLarge || api.ErrorCode == jetstream.JSErrCodeStreamMessageExceedsMaximum)
+		errors.As(err, &api) && api.ErrorCode == codeHeaderTooLarge || IsLimited(err)
+}
+
+// IsLimited reports whether an error is about the max_msg_size of a stream. Ours have none
+// unless somebody sets one, which a streams.Maintainer undoes.
+func IsLimited(err error) bool {
+	var api *jetstream.APIError
+	return errors.As(err, &api) && api.ErrorCode == jetstream.JSErrCodeStreamMessageExceedsMaximum
 }
 
 func isInProcess(err error) bool {
@@ -102,6 +109,16 @@ func IsUnavailable(err error) bool {
 	}
 	var api *jetstream.APIError
 	return errors.As(err, &api) && api.Code == http.StatusServiceUnavailable
+}
+
+// IsMissing reports whether a stream, bucket or consumer does not exist.
+func IsMissing(err error) bool {
+	for _, e := range [...]error{jetstream.ErrStreamNotFound, jetstream.ErrBucketNotFound, jetstream.ErrConsumerNotFound} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
 }
 
 // RetryUnavailable returns the policy that retries what fails because NATS does not

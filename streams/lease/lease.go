@@ -59,6 +59,23 @@ func Open(ctx context.Context, nc *nats.Conn, js jetstream.JetStream, replicas i
 	return &Leases{nc: nc, kv: kv, holder: holder, term: term, log: log}, nil
 }
 
+// remadeKey says that the bucket was deleted and made again, and when.
+const remadeKey = "_remade"
+
+// Remade notes that the bucket was deleted and made again. For a term from then on only
+// those who held a lease before take it.
+func (ls *Leases) Remade(ctx context.Context) error {
+	_, err := ls.kv.PutString(ctx, remadeKey, ls.term.String())
+	return err
+}
+
+// remadeLately reports whether holders may not have taken their leases again yet. It takes
+// the bucket's clock for this process's.
+func (ls *Leases) remadeLately(ctx context.Context) bool {
+	e, err := ls.kv.Get(ctx, remadeKey)
+	return err == nil && time.Since(e.Created()) < ls.term
+}
+
 // Lease is the right to do one thing, which one process has at a time.
 type Lease struct {
 	*Leases
@@ -74,6 +91,8 @@ type Owner struct {
 	ID     string    `json:"id"`
 	Holder string    `json:"holder"`
 	Since  time.Time `json:"since"`
+
+	written time.Time // when the server stored it
 }
 
 // epoch is the origin of Lease.until, with a monotonic reading.
@@ -132,9 +151,10 @@ func (l *Lease) acquire(ctx context.Context) (rev uint64, ok bool) {
 	if err == nil {
 		defer func() { _ = sub.Unsubscribe() }()
 	}
-	var seen uint64      // the newest revision
-	var at time.Time     // when it was first seen
-	var vacant time.Time // since when there was no holder
+	var seen uint64       // the newest revision
+	var written time.Time // when that was stored: revisions begin again in a bucket that is made again
+	var at time.Time      // when it was first seen
+	var vacant time.Time  // since when there was no holder
 	for {
 		sent := time.Now()
 		owner, current, err := l.read(ctx)
@@ -148,11 +168,11 @@ func (l *Lease) acquire(ctx context.Context) (rev uint64, ok bool) {
 			if vacant.IsZero() {
 				vacant = sent
 			}
-			if sent.Sub(vacant) >= l.vacancy {
+			if sent.Sub(vacant) >= l.vacancy && !l.remadeLately(ctx) {
 				rev = l.take(ctx, 0, sent)
 			}
-		case current > seen:
-			seen, at, vacant = current, time.Now(), time.Time{}
+		case owner.written.After(written):
+			seen, written, at, vacant = current, owner.written, time.Now(), time.Time{}
 			l.others.Store(&owner)
 		case current == seen && sent.Sub(at) >= max(l.term, l.vacancy):
 			l.log.WarnContext(ctx, "lease expired, taking it", "lease", l.key, "holder", owner.Holder, "term", l.term)
@@ -183,6 +203,7 @@ func (l *Lease) read(ctx context.Context) (o Owner, revision uint64, err error) 
 		return o, 0, err
 	}
 	_ = json.Unmarshal(e.Value(), &o) // the ID is compared, the rest is for people
+	o.written = e.Created()
 	return o, e.Revision(), nil
 }
 
@@ -275,6 +296,8 @@ func (l *Lease) renew(ctx context.Context, rev uint64) (uint64, error) {
 	switch {
 	case readErr != nil:
 		return 0, readErr
+	case current == 0: // or from a lagging replica, which then has more than none
+		return l.kv.Create(ctx, l.key, l.value())
 	case current <= rev: // from a lagging replica
 		return 0, err
 	case o.ID != l.id:

@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/rosey-bot/rosey/internal/retry"
 	"github.com/rosey-bot/rosey/streams/lease"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
@@ -352,4 +353,44 @@ func TestAfterAVacancy(t *testing.T) {
 			patient.await(t)
 		})
 	}
+}
+
+// A bucket that was deleted and made again leaves the lease with who holds it: others wait
+// until that one could write it again.
+func TestDeletedBucket(t *testing.T) {
+	t.Parallel()
+	server := streamstest.Server(t)
+	nc := streamstest.Connect(t, server)
+	var s speaking
+	a := s.hold(t, open(t, nc, "a").New("x"))
+	a.await(t)
+	b := s.hold(t, open(t, streamstest.Connect(t, server), "b").New("x"))
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := streamstest.Context(t)
+	if err := js.DeleteKeyValue(ctx, lease.Bucket); err != nil {
+		t.Fatal(err)
+	}
+	// The server may still be removing the old one's files.
+	if err := retry.Do(ctx, retry.Every(short/20), func(ctx context.Context) error {
+		ls, err := lease.Open(ctx, nc, js, 1, "a", short, slog.New(slog.DiscardHandler))
+		if err != nil {
+			return err
+		}
+		return ls.Remade(ctx)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	tick := time.NewTicker(short / 10)
+	defer tick.Stop()
+	for range 20 { // two terms
+		<-tick.C
+	}
+	if !a.Valid() || b.Valid() || s.most.Load() != 1 {
+		t.Errorf("the holder has it: %v, the other: %v, at most %d at a time", a.Valid(), b.Valid(), s.most.Load())
+	}
+	a.stop()
+	b.await(t) // also though the revisions have begun again
 }

@@ -24,12 +24,18 @@ import (
 // Signer makes message IDs that nobody can predict without its secret. JetStream drops
 // what has a Nats-Msg-Id that the stream holds, whoever published that: a plugin with
 // credentials of its own could otherwise use up the IDs of future commands and answers. The zero value leaves IDs as they are.
-type Signer struct{ macs *sync.Pool } // of *mac, keyed with the secret
+type Signer struct{ *keyed }
+
+type keyed struct {
+	secret []byte
+	macs   sync.Pool // of *mac, keyed with the secret
+}
+
+// Bucket is the KV bucket of the secret. Its name is that of the first releases.
+const Bucket = "seals"
 
 const (
-	// The names are those of the first releases.
-	secretBucket = "seals"
-	secretKey    = "message-ids"
+	secretKey = "message-ids"
 	// macLength is how many bytes of the HMAC an ID ends in.
 	macLength = 12
 	// credentialPurpose is what a plugin's credentials sign to derive its secret.
@@ -41,7 +47,7 @@ const (
 // CredentialSigner.
 func OpenSigner(ctx context.Context, js jetstream.JetStream, replicas int) (Signer, error) {
 	kv, err := jsapi.OpenBucket(ctx, js, jetstream.KeyValueConfig{
-		Bucket: secretBucket, Description: "The secret that keeps message IDs from being told in advance", Replicas: max(replicas, 1),
+		Bucket: Bucket, Description: "The secret that keeps message IDs from being told in advance", Replicas: max(replicas, 1),
 	})
 	if err != nil {
 		return Signer{}, err
@@ -64,12 +70,12 @@ func OpenSigner(ctx context.Context, js jetstream.JetStream, replicas int) (Sign
 // ReadSigner returns the signer with the store's secret, or the zero value if there is no
 // secret yet.
 func ReadSigner(ctx context.Context, js jetstream.JetStream) (Signer, error) {
-	kv, err := js.KeyValue(ctx, secretBucket)
+	kv, err := js.KeyValue(ctx, Bucket)
 	if errors.Is(err, jetstream.ErrBucketNotFound) {
 		return Signer{}, nil
 	}
 	if err != nil {
-		return Signer{}, fmt.Errorf("open bucket %s: %w", secretBucket, err)
+		return Signer{}, fmt.Errorf("open bucket %s: %w", Bucket, err)
 	}
 	s, err := readSigner(ctx, kv)
 	if errors.Is(err, jetstream.ErrKeyNotFound) {
@@ -116,12 +122,24 @@ type mac struct {
 }
 
 func newSigner(secret []byte) Signer {
-	return Signer{&sync.Pool{New: func() any { return &mac{Hash: hmac.New(sha256.New, secret)} }}}
+	return Signer{&keyed{secret, sync.Pool{New: func() any { return &mac{Hash: hmac.New(sha256.New, secret)} }}}}
+}
+
+// Store writes the secret of OpenSigner into its bucket again, which somebody deleted.
+func (s Signer) Store(ctx context.Context, js jetstream.JetStream) error {
+	kv, err := js.KeyValue(ctx, Bucket)
+	if err == nil {
+		_, err = kv.Put(ctx, secretKey, s.secret)
+	}
+	if err != nil {
+		return fmt.Errorf("store the secret of message IDs: %w", err)
+	}
+	return nil
 }
 
 // Sign appends a truncated HMAC to an ID.
 func (s Signer) Sign(id string) string {
-	if s.macs == nil || id == "" {
+	if s.keyed == nil || id == "" {
 		return id
 	}
 	m := s.macs.Get().(*mac)
@@ -135,7 +153,7 @@ func (s Signer) Sign(id string) string {
 
 // Verify reports whether an ID is one that Sign returned; those of the zero value all are.
 func (s Signer) Verify(id string) bool {
-	if s.macs == nil {
+	if s.keyed == nil {
 		return true
 	}
 	end := strings.LastIndexByte(id, '~')

@@ -1,0 +1,230 @@
+package streams
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/rosey-bot/rosey/streams/jsapi"
+)
+
+// A Maintainer brings streams, buckets and durable consumers back to the configuration
+// with which the bot opened them, and makes again the streams and buckets that somebody
+// deleted, while the bot runs. It logs what it does.
+type Maintainer struct {
+	bus    *Bus
+	o      Options
+	log    *slog.Logger
+	remake map[string]func(context.Context) error // by bucket
+
+	buckets map[string]jetstream.StreamConfig // as they were when first seen, by stream
+	created map[string]time.Time              // by stream
+	last    map[string]uint64                 // sequence, by stream
+	gone    map[string]time.Time              // when that was noticed, by stream
+	told    map[string]finding                // by stream or consumer
+
+	mu       sync.Mutex
+	problems map[string]error // by stream
+}
+
+const (
+	maintainInterval = 10 * time.Second
+	// deleteTime is how long a server may remove the files of a stream that it says is
+	// deleted. It would remove those of one that is made again meanwhile (2.15.2).
+	deleteTime = 2 * time.Second
+	// SequenceMargin is more events than a stream can get between two looks at it. A stream
+	// that is made again begins so far behind the last sequence that was seen, as no
+	// sequence may come twice.
+	SequenceMargin = 10_000
+)
+
+// NewMaintainer makes a Maintainer of the streams that were opened with o, of all
+// buckets, and of the durables of a Bus.
+func NewMaintainer(bus *Bus, o Options, log *slog.Logger) *Maintainer {
+	return &Maintainer{
+		bus: bus, o: o, log: log, remake: map[string]func(context.Context) error{}, buckets: map[string]jetstream.StreamConfig{},
+		created: map[string]time.Time{}, gone: map[string]time.Time{}, last: map[string]uint64{}, told: map[string]finding{}, problems: map[string]error{},
+	}
+}
+
+// OnRemake sets what is called after a bucket was deleted and made again, to write what
+// this process knows. Call it before Run.
+func (m *Maintainer) OnRemake(bucket string, fn func(context.Context) error) {
+	m.remake[jsapi.BucketStream(bucket)] = fn
+}
+
+// Problem returns why a stream does not take events, which cannot be put right, or nil.
+func (m *Maintainer) Problem() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, name := range slices.Sorted(maps.Keys(m.problems)) {
+		return m.problems[name]
+	}
+	return nil
+}
+
+// Run works until ctx ends. It looks whenever JetStream says that a stream was deleted or
+// changed, and every 10 s.
+func (m *Maintainer) Run(ctx context.Context) error {
+	changed := make(chan *nats.Msg, 64)
+	for _, what := range []string{"DELETED", "UPDATED"} {
+		sub, err := m.bus.nc.ChanSubscribe("$JS.EVENT.ADVISORY.STREAM."+what+".*", changed)
+		if err != nil {
+			return fmt.Errorf("subscribe to JetStream's advisories: %w", err)
+		}
+		defer func() { _ = sub.Unsubscribe() }()
+	}
+	tick := time.NewTicker(maintainInterval)
+	defer tick.Stop()
+	for {
+		for len(changed) > 0 {
+			<-changed
+		}
+		if err := m.check(ctx); err != nil && ctx.Err() == nil && !jsapi.IsUnavailable(err) {
+			m.log.WarnContext(ctx, "streams not maintained, retrying", "error", err)
+		}
+		var remake <-chan time.Time
+		if len(m.gone) > 0 {
+			remake = time.After(deleteTime / 4)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-changed:
+		case <-remake:
+		case <-tick.C:
+		}
+	}
+}
+
+func (m *Maintainer) check(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, maintainInterval)
+	defer cancel()
+	held := map[string]*jetstream.StreamInfo{}
+	lister := m.bus.js.ListStreams(ctx)
+	for info := range lister.Info() {
+		held[info.Config.Name] = info
+	}
+	if err := lister.Err(); err != nil {
+		return err
+	}
+	var errs []error
+	for _, s := range topology {
+		errs = append(errs, m.stream(ctx, s, held[s.Name]))
+	}
+	for name := range held {
+		if _, known := m.buckets[name]; !known && strings.HasPrefix(name, jsapi.BucketStream("")) {
+			m.buckets[name], m.created[name] = held[name].Config, held[name].Created
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(m.buckets)) {
+		errs = append(errs, m.bucket(ctx, name, held[name]))
+	}
+	if manager, ok := m.bus.manager.(*manager); ok {
+		errs = append(errs, manager.maintain(ctx, m))
+	}
+	return errors.Join(errs...)
+}
+
+// stream makes a stream of the topology again, or sets it right.
+func (m *Maintainer) stream(ctx context.Context, s Spec, info *jetstream.StreamInfo) error {
+	if info == nil {
+		if !m.deleted(ctx, s.Name) {
+			return nil
+		}
+		return open(ctx, m.bus.js, s, m.o, m.last[s.Name]+1+SequenceMargin)
+	}
+	delete(m.gone, s.Name)
+	m.last[s.Name] = max(m.last[s.Name], info.State.LastSeq)
+	found, err := s.Differences(info.Config, m.o)
+	m.mu.Lock()
+	if delete(m.problems, s.Name); err != nil {
+		m.problems[s.Name] = fmt.Errorf("stream %s takes no events or loses some: %w", s.Name, err)
+		found = []string{err.Error()}
+	}
+	m.mu.Unlock()
+	if !m.tell(ctx, "stream", s.Name, found) || err != nil {
+		return nil
+	}
+	return open(ctx, m.bus.js, s, m.o, 0)
+}
+
+// bucket makes a bucket again, or sets it right.
+func (m *Maintainer) bucket(ctx context.Context, name string, info *jetstream.StreamInfo) error {
+	want := m.buckets[name]
+	if info == nil {
+		if !m.deleted(ctx, name) {
+			return nil
+		}
+		if s, err := m.bus.js.CreateStream(ctx, want); err == nil {
+			info = s.CachedInfo()
+		} else if s, err2 := m.bus.js.Stream(ctx, name); err2 == nil { // another process was faster
+			info = s.CachedInfo()
+		} else {
+			return err
+		}
+	}
+	delete(m.gone, name)
+	if !info.Created.Equal(m.created[name]) {
+		if fn := m.remake[name]; fn != nil {
+			if err := fn(ctx); err != nil {
+				return err
+			}
+		}
+		m.created[name] = info.Created
+		return nil
+	}
+	have := info.Config
+	want.Replicas, want.MaxMsgsPerSubject = have.Replicas, max(want.MaxMsgsPerSubject, have.MaxMsgsPerSubject) // which may have been raised
+	if !m.tell(ctx, "bucket", name, differences(have, want)) {
+		return nil
+	}
+	if have.Sealed {
+		return nil
+	}
+	_, err := m.bus.js.UpdateStream(ctx, want)
+	return err
+}
+
+// deleted logs that a stream is gone, and reports whether it can be made again.
+func (m *Maintainer) deleted(ctx context.Context, name string) bool {
+	if m.gone[name].IsZero() {
+		m.gone[name] = time.Now()
+		m.log.ErrorContext(ctx, "stream or bucket was deleted, making it again without what it held; rosey restore brings back a backup", "stream", name)
+	}
+	return time.Since(m.gone[name]) >= deleteTime
+}
+
+// A finding is how something differed from what it should be.
+type finding struct {
+	text string
+	at   time.Time
+	over bool // it did not differ when it was looked at last
+}
+
+// tell logs differences of a kind of thing, and reports whether to set it right: not
+// while the same differences stay, and at most once in maintainInterval if they come back,
+// as another bot may have other settings.
+func (m *Maintainer) tell(ctx context.Context, kind, name string, found []string) bool {
+	text, last := strings.Join(found, "; "), m.told[kind+name]
+	if text == "" {
+		last.over = true
+		m.told[kind+name] = last
+		return false
+	}
+	if text == last.text && (!last.over || time.Since(last.at) < maintainInterval) {
+		return false
+	}
+	m.told[kind+name] = finding{text: text, at: time.Now()}
+	m.log.WarnContext(ctx, kind+" was changed, setting it right", kind, name, "differences", text)
+	return true
+}
