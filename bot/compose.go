@@ -84,6 +84,7 @@ func (c *composition) compose() (*group, *lifecycle, error) {
 	g.add("connection", worker(c.server.lost))
 	database := g.add("database", retrying(log, c.database.Serve))
 	g.add("provisioner", retrying(log, worker(access.NewProvisioner(bus, log).Serve)))
+	g.add("checkpoints", retrying(log, worker(func(ctx context.Context) error { return streams.KeepCheckpoints(ctx, c.server.js, log) })))
 	g.add("timers", retrying(log, worker(streams.NewTimerForwarder(c.server.js, c.signer, log).Run)))
 	registry := router.NewRegistry(s.Prefix, log)
 	registered := g.add("registrations", retrying(log, func(ctx context.Context, ready func()) error {

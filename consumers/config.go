@@ -33,7 +33,8 @@ type Config struct {
 	Subjects []string // its filters; the whole stream if empty
 	Name     string   // dead letters and expirations are published as plugin.{Name}.event.…
 
-	// Since is where a new consumer starts; the beginning of the stream if zero.
+	// Since is where a new consumer starts that has no checkpoint (see
+	// streams.KeepCheckpoints); the beginning of the stream if zero.
 	Since time.Time
 	// Backoff is the wait before each attempt after the first; DefaultBackoff if
 	// nil. The last wait repeats.

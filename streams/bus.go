@@ -156,8 +156,9 @@ func (b *Bus) CancelTimer(ctx context.Context, plugin, timer string, own uint64)
 }
 
 // Durable opens a durable consumer, and creates it or updates its settings, but
-// never makes one that exists start over: the start in want is that of a new one.
-// A paused consumer stays paused.
+// never makes one that exists start over: the start in want is that of a new one. One
+// that existed and was lost goes on from its checkpoint; see KeepCheckpoints. A paused
+// consumer stays paused.
 func (b *Bus) Durable(ctx context.Context, stream string, want jetstream.ConsumerConfig) (jetstream.Consumer, error) {
 	return b.manager.OpenConsumer(ctx, stream, want)
 }

@@ -84,17 +84,15 @@ func openDurable(ctx context.Context, js jetstream.JetStream, stream string, wan
 	existing, err := js.Consumer(ctx, stream, want.Durable)
 	switch {
 	case errors.Is(err, jetstream.ErrConsumerNotFound):
-		if want.DeliverPolicy == jetstream.DeliverByStartTimePolicy {
-			s, err := js.Stream(ctx, stream)
-			if err != nil {
-				return nil, err
-			}
-			seq, err := SequenceSince(ctx, js, s, *want.OptStartTime)
-			if err != nil {
-				return nil, err
-			}
-			want.DeliverPolicy, want.OptStartSeq, want.OptStartTime = jetstream.DeliverByStartSequencePolicy, seq, nil
+		s, err := js.Stream(ctx, stream)
+		if err != nil {
+			return nil, err
 		}
+		created, err := createDurable(ctx, js, s, want)
+		if errors.Is(err, jetstream.ErrConsumerExists) { // another process was faster
+			return openDurable(ctx, js, stream, want)
+		}
+		return created, err
 	case err != nil:
 		return nil, err
 	default:
@@ -106,6 +104,16 @@ func openDurable(ctx context.Context, js jetstream.JetStream, stream string, wan
 		want.PauseUntil = have.PauseUntil // a paused plugin stays paused across restarts
 	}
 	return js.CreateOrUpdateConsumer(ctx, stream, want)
+}
+
+// startBySequence turns a start by time into one by sequence.
+func startBySequence(ctx context.Context, js jetstream.JetStream, s jetstream.Stream, want *jetstream.ConsumerConfig) error {
+	if want.DeliverPolicy != jetstream.DeliverByStartTimePolicy {
+		return nil
+	}
+	seq, err := SequenceSince(ctx, js, s, *want.OptStartTime)
+	want.DeliverPolicy, want.OptStartSeq, want.OptStartTime = jetstream.DeliverByStartSequencePolicy, seq, nil
+	return err
 }
 
 // resume resets a consumer with unacknowledged events if the server's clock was set

@@ -37,6 +37,7 @@ type Router struct {
 func (r Router) Config() consumers.Config {
 	return consumers.Config{
 		Durable: Durable, Stream: streams.Cytube, Subjects: []string{event.SubjectChat}, Name: Durable, Logger: r.Logger,
+		Since: time.Now().Add(-consumers.MaxMaxAge), // older commands have expired
 		// Only NATS fails here, for as long as a cluster elects a leader or longer.
 		// Short waits deliver a command soon after that; many attempts keep it until
 		// it has expired for its plugin.

@@ -48,7 +48,7 @@ func (s *Sender) consumer() consumers.Config {
 	}
 }
 
-// newSince is how far back a new consumer begins. What was spoken since then is known by
+// newSince is how far back a new consumer begins that has no checkpoint. What was spoken since then is known by
 // what is recorded of it.
 const newSince = time.Hour
 
@@ -86,11 +86,11 @@ func (s *Sender) Open(ctx context.Context) error {
 }
 
 func (s *Sender) deleteConsumer(ctx context.Context, durable string) error {
-	err := s.bus.JetStream().DeleteConsumer(ctx, streams.Cytube, durable)
-	if err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) && !errors.Is(err, jetstream.ErrInvalidConsumerName) {
-		return fmt.Errorf("delete consumer %s: %w", durable, err)
+	err := streams.DeleteDurable(ctx, s.bus.JetStream(), streams.Cytube, durable)
+	if errors.Is(err, jetstream.ErrInvalidConsumerName) {
+		return nil
 	}
-	return nil
+	return err
 }
 
 // Run speaks until ctx ends or NATS fails. A message that is being spoken then is

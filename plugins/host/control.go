@@ -44,9 +44,7 @@ func Remove(ctx context.Context, nc *nats.Conn, js jetstream.JetStream, plugin s
 		}
 	}
 	for _, c := range durables {
-		if e := js.DeleteConsumer(ctx, c.Stream, c.Name); e != nil {
-			err = errors.Join(err, fmt.Errorf("remove %s on %s: %w", c.Name, c.Stream, e))
-		}
+		err = errors.Join(err, streams.DeleteDurable(ctx, js, c.Stream, c.Name))
 	}
 	return err
 }

@@ -65,9 +65,6 @@ func (h Host) Run(ctx context.Context, p plugins.Plugin) error {
 	r.since = time.Now()
 	_ = retry.Do(ctx, policy, func(ctx context.Context) error {
 		for {
-			if r.consumed.Load() {
-				r.since = time.Now()
-			}
 			err := r.once(ctx)
 			if !errors.Is(err, errRestart) || ctx.Err() != nil {
 				return err
@@ -81,11 +78,10 @@ func (h Host) Run(ctx context.Context, p plugins.Plugin) error {
 // A run is one plugin under supervision.
 type run struct {
 	Host
-	plugin   plugins.Plugin
-	bus      *streams.Bus
-	log      *slog.Logger
-	since    time.Time   // where new consumers begin
-	consumed atomic.Bool // the plugin has consumed events before
+	plugin plugins.Plugin
+	bus    *streams.Bus
+	log    *slog.Logger
+	since  time.Time // where consumers begin that have no checkpoint
 }
 
 func (h Host) runtime(p plugins.Plugin, bus *streams.Bus) plugins.Runtime {
@@ -129,7 +125,6 @@ func (r *run) consume(ctx context.Context, handler consumers.Handler) error {
 	opening.Store(int64(len(subjects)))
 	ready := func() {
 		if opening.Add(-1) == 0 {
-			r.consumed.Store(true)
 			r.OnStart(nil)
 		}
 	}

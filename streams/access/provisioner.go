@@ -200,8 +200,10 @@ func (p *Provisioner) cancelTimer(ctx context.Context, plugin string, r micro.Re
 func OpenCommandConsumer(ctx context.Context, js jetstream.JetStream, plugin string) error {
 	_, err := js.Consumer(ctx, streams.Plugin, streams.Durable(plugin))
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
-		d := durableRequest{Subjects: []string{event.CommandSubject(plugin)}, AckWait: 10 * time.Second, MaxDeliver: 15}
-		_, err = js.CreateConsumer(ctx, streams.Plugin, d.config(plugin))
+		// Older commands have expired.
+		since := time.Now().Add(-streams.DuplicateWindow)
+		d := durableRequest{Subjects: []string{event.CommandSubject(plugin)}, Since: since, AckWait: 10 * time.Second, MaxDeliver: 15}
+		_, err = streams.NewManager(js).OpenConsumer(ctx, streams.Plugin, d.config(plugin))
 	}
 	if err != nil {
 		return fmt.Errorf("open consumer %s: %w", streams.Durable(plugin), err)

@@ -1,0 +1,155 @@
+package streams
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/rosey-bot/rosey/internal/retry"
+	"github.com/rosey-bot/rosey/streams/jsapi"
+)
+
+// Checkpoints is the KV bucket of the durables' checkpoints, by stream and durable.
+const Checkpoints = "checkpoints"
+
+// checkpointInterval is how far a checkpoint may lag behind its durable. What was
+// settled in between is handled again when the durable is lost, and then recognised by
+// its outputs (see docs/adr/0011-checkpoints.md).
+const checkpointInterval = time.Second
+
+// checkpoint is where a durable goes on if it has to be made again.
+type checkpoint struct {
+	Settled    uint64    `json:"settled"` // the sequence up to which all is settled
+	PauseUntil time.Time `json:"pause_until,omitzero"`
+}
+
+func checkpointKey(stream, durable string) string { return stream + "." + durable }
+
+// openCheckpoints opens the bucket with as many replicas as a stream has.
+func openCheckpoints(ctx context.Context, js jetstream.JetStream, stream string) (jetstream.KeyValue, error) {
+	return jsapi.OpenBucketLike(ctx, js, stream, jetstream.KeyValueConfig{
+		Bucket: Checkpoints, Description: "How far each durable consumer has settled its stream",
+	})
+}
+
+// createDurable creates a durable that goes on from its checkpoint, or without one where
+// want says, and notes its first checkpoint.
+func createDurable(ctx context.Context, js jetstream.JetStream, s jetstream.Stream, want jetstream.ConsumerConfig) (jetstream.Consumer, error) {
+	state, name := s.CachedInfo().State, s.CachedInfo().Config.Name
+	kv, err := openCheckpoints(ctx, js, name)
+	if err != nil {
+		return nil, err
+	}
+	entry, err := kv.Get(ctx, checkpointKey(name, want.Durable))
+	var last checkpoint
+	switch {
+	case errors.Is(err, jetstream.ErrKeyNotFound):
+		err = startBySequence(ctx, js, s, &want)
+	case err == nil:
+		err = json.Unmarshal(entry.Value(), &last)
+		if last.Settled > state.LastSeq { // of a stream that was made again
+			last.Settled = 0
+		}
+		want.DeliverPolicy, want.OptStartSeq, want.OptStartTime = jetstream.DeliverByStartSequencePolicy, last.Settled+1, nil
+		if !last.PauseUntil.IsZero() {
+			want.PauseUntil = &last.PauseUntil
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("find where consumer %s begins: %w", want.Durable, err)
+	}
+	c, err := js.CreateConsumer(ctx, name, want)
+	if err != nil {
+		return nil, err
+	}
+	return c, saveCheckpoint(ctx, kv, c.CachedInfo())
+}
+
+func checkpointOf(c *jetstream.ConsumerInfo) checkpoint {
+	now := checkpoint{Settled: c.AckFloor.Stream}
+	if c.Config.PauseUntil != nil {
+		now.PauseUntil = *c.Config.PauseUntil
+	}
+	return now
+}
+
+func saveCheckpoint(ctx context.Context, kv jetstream.KeyValue, c *jetstream.ConsumerInfo) error {
+	value, err := json.Marshal(checkpointOf(c))
+	if err == nil {
+		_, err = kv.Put(ctx, checkpointKey(c.Stream, c.Name), value)
+	}
+	if err != nil {
+		return fmt.Errorf("save the checkpoint of consumer %s: %w", c.Name, err)
+	}
+	return nil
+}
+
+// KeepCheckpoints saves the checkpoints of all durables on streams that plugins may
+// read, until ctx ends. Several processes may do so.
+func KeepCheckpoints(ctx context.Context, js jetstream.JetStream, log *slog.Logger) error {
+	k := checkpointKeeper{js: js, saved: map[string]checkpoint{}}
+	policy := jsapi.RetryUnavailable(0, log)
+	policy.If, policy.Operation = nil, "save checkpoints"
+	for retry.Sleep(ctx, checkpointInterval) == nil {
+		_ = retry.Do(ctx, policy, k.save) // ends with ctx
+	}
+	return nil
+}
+
+type checkpointKeeper struct {
+	js    jetstream.JetStream
+	saved map[string]checkpoint // by key
+}
+
+// save saves the checkpoints that changed.
+func (k checkpointKeeper) save(ctx context.Context) error {
+	kv, err := openCheckpoints(ctx, k.js, Cytube)
+	if err != nil {
+		return err
+	}
+	if status, err := kv.Status(ctx); err == nil && status.Values() == 0 {
+		clear(k.saved) // the bucket was deleted
+	}
+	for _, name := range ReadableStreams() {
+		s, err := k.js.Stream(ctx, name)
+		if err != nil {
+			return err
+		}
+		list := s.ListConsumers(ctx)
+		for c := range list.Info() {
+			key, now := checkpointKey(name, c.Name), checkpointOf(c)
+			if c.Config.Durable == "" || k.saved[key] == now {
+				continue
+			}
+			if err := saveCheckpoint(ctx, kv, c); err != nil {
+				return err
+			}
+			k.saved[key] = now
+		}
+		if err := list.Err(); err != nil {
+			return fmt.Errorf("list the consumers of %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// DeleteDurable deletes a durable consumer for good, with its checkpoint.
+func DeleteDurable(ctx context.Context, js jetstream.JetStream, stream, durable string) error {
+	err := js.DeleteConsumer(ctx, stream, durable)
+	if err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
+		return fmt.Errorf("delete consumer %s: %w", durable, err)
+	}
+	kv, err := js.KeyValue(ctx, Checkpoints)
+	if err == nil {
+		err = kv.Delete(ctx, checkpointKey(stream, durable))
+	}
+	if err != nil && !errors.Is(err, jetstream.ErrBucketNotFound) {
+		return fmt.Errorf("delete the checkpoint of consumer %s: %w", durable, err)
+	}
+	return nil
+}
