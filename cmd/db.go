@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -32,6 +33,8 @@ func dbCommand() *cli.Command {
    rosey db update quotes --filter '{"user":"alice"}' '{"$set":{"user":"alicia"}}'
    rosey db batch quotes <<< '{"op":"delete","id":42}'
    rosey db history quotes 42
+   rosey db restore quotes 42 1337                                     at revision 1337
+   rosey db check
    rosey db export quotes > quotes.jsonl
    rosey db import quotes < quotes.jsonl
 
@@ -65,12 +68,16 @@ $and $or $not; see docs/database.md. On a stopped bot the commands open its stor
 			{Name: "batch", Usage: "read operations from stdin, one JSON object a line, and print the answer to each", ArgsUsage: "[COLLECTION]", Description: `   rosey db batch quotes <<< '{"op":"set","id":7,"data":{"text":"Hi"}} {"op":"get","id":7}'
    rosey db batch <<< '{"op":"delete","collection":"quotes","id":7}'
    rosey db batch quotes < operations.jsonl`, Action: dbAction(0, 1, dbBatch)},
-			{Name: "history", Usage: "a record's revisions, with what made each", ArgsUsage: "COLLECTION ID", Description: `   rosey db history quotes 42`, Flags: out(), Action: storeAction(2, dbHistory)},
-			{Name: "export", Usage: "write a collection to stdout as JSON lines", ArgsUsage: "COLLECTION", Description: `   rosey db export quotes > quotes.jsonl`, Action: storeAction(1, dbExport)},
-			{Name: "import", Usage: "read JSON lines from stdin into a collection", ArgsUsage: "COLLECTION", Description: `   rosey db import quotes < quotes.jsonl`, Action: storeAction(1, dbImport)},
+			{Name: "history", Usage: "a record's revisions, with what made each", ArgsUsage: "COLLECTION ID", Description: `   rosey db history quotes 42`, Flags: out(), Action: storeAction(2, 2, dbHistory)},
+			{Name: "restore", Usage: "make a record again what it was at a revision", ArgsUsage: "COLLECTION ID REVISION", Description: `   rosey db restore quotes 42 1337`, Action: storeAction(3, 3, dbRestore)},
+			{Name: "forget-history", Usage: "erase a record's older revisions", ArgsUsage: "COLLECTION ID", Description: `   rosey db forget-history quotes 42`, Action: storeAction(2, 2, dbForgetHistory)},
+			{Name: "check", Usage: "list records that are not what their plugin stores; exit with 1 if there are any", ArgsUsage: "[COLLECTION]", Description: `   rosey db check
+   rosey db check quotes --output json`, Flags: out(), Action: storeAction(0, 1, dbCheck)},
+			{Name: "export", Usage: "write a collection to stdout as JSON lines", ArgsUsage: "COLLECTION", Description: `   rosey db export quotes > quotes.jsonl`, Action: storeAction(1, 1, dbExport)},
+			{Name: "import", Usage: "read JSON lines from stdin into a collection", ArgsUsage: "COLLECTION", Description: `   rosey db import quotes < quotes.jsonl`, Action: storeAction(1, 1, dbImport)},
 			{Name: "compact", Usage: "forget deleted records, their history included", ArgsUsage: "COLLECTION", Description: `   rosey db compact quotes --older-than 1d`, Flags: []cli.Flag{
 				&cli.StringFlag{Name: "older-than", Usage: "those that were deleted longer ago than `TIME`, such as 1d12h", Value: "30d"},
-			}, Action: storeAction(1, dbCompact)},
+			}, Action: storeAction(1, 1, dbCompact)},
 		},
 	}
 }
@@ -153,6 +160,9 @@ func dbSet(ctx context.Context, c *cli.Context, cmd command, args []string) erro
 	if !json.Valid([]byte(data)) {
 		return usagef("%q is not JSON: write for example '{\"text\":\"Hello\"}'", plugins.Shorten(terminal.Escape(data), 80))
 	}
+	if isRevision([]byte(data)) {
+		return usagef("that is a revision as rosey db history prints it: rosey db restore %s ID REVISION makes a record again what it was", args[0])
+	}
 	payload["data"] = json.RawMessage(data)
 	if c.Bool("merge") {
 		payload["merge"] = true
@@ -161,6 +171,14 @@ func dbSet(ctx context.Context, c *cli.Context, cmd command, args []string) erro
 		payload["if_revision"] = c.Uint64("if-revision")
 	}
 	return cmd.ask(ctx, c, event.SubjectSet, payload, func(reply []byte) error { return printField(c.App.Writer, reply, "id") })
+}
+
+// isRevision reports whether data is a line of db history --output json.
+func isRevision(data []byte) bool {
+	var r kvstore.Revision
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	return d.Decode(&r) == nil && r.Revision > 0 && !r.Time.IsZero() && r.Data != nil
 }
 
 func dbQuery(ctx context.Context, c *cli.Context, cmd command, args []string) error {

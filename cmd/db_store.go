@@ -7,11 +7,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/nats-io/nats.go"
 	"github.com/urfave/cli/v2"
 
+	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/internal/terminal"
 	"github.com/rosey-bot/rosey/internal/timeparse"
@@ -19,19 +22,19 @@ import (
 )
 
 // storeAction is an action that works on the collection's store itself, past the
-// service: it takes exactly n arguments.
-func storeAction(n int, do func(ctx context.Context, c *cli.Context, store *kvstore.Store, args []string) error) cli.ActionFunc {
-	return dbAction(n, n, func(ctx context.Context, c *cli.Context, cmd command, args []string) error {
+// service.
+func storeAction(least, most int, do func(ctx context.Context, c *cli.Context, cmd command, store *kvstore.Store, args []string) error) cli.ActionFunc {
+	return dbAction(least, most, func(ctx context.Context, c *cli.Context, cmd command, args []string) error {
 		store, err := kvstore.NewStore(cmd.JS, kvstore.WithLogger(cmd.log), kvstore.WithReplicas(cmd.settings.Replicas))
 		if err != nil {
 			return err
 		}
 		defer store.Close()
-		return do(ctx, c, store, args)
+		return do(ctx, c, cmd, store, args)
 	})
 }
 
-func dbHistory(ctx context.Context, c *cli.Context, store *kvstore.Store, args []string) error {
+func dbHistory(ctx context.Context, c *cli.Context, _ command, store *kvstore.Store, args []string) error {
 	revisions, err := store.History(ctx, args[0], event.ID(args[1]))
 	if err != nil {
 		return err
@@ -45,7 +48,7 @@ func dbHistory(ctx context.Context, c *cli.Context, store *kvstore.Store, args [
 	})
 }
 
-func dbExport(ctx context.Context, c *cli.Context, store *kvstore.Store, args []string) error {
+func dbExport(ctx context.Context, c *cli.Context, _ command, store *kvstore.Store, args []string) error {
 	w := bufio.NewWriterSize(terminal.EscapeJSON(c.App.Writer), 1<<16)
 	show, done := progressLine(c.App.ErrWriter, "exported")
 	n, err := store.Export(ctx, args[0], w, func(n, total int) { show(n, total) })
@@ -79,7 +82,7 @@ func seekable(r io.Reader) (in io.ReadSeeker, discard func(), err error) {
 	return f, discard, err
 }
 
-func dbImport(ctx context.Context, c *cli.Context, store *kvstore.Store, args []string) error {
+func dbImport(ctx context.Context, c *cli.Context, cmd command, store *kvstore.Store, args []string) error {
 	if isTerminal(c.App.Reader) {
 		return usagef("give the records on stdin: rosey db import %s < %s.jsonl", args[0], args[0])
 	}
@@ -89,7 +92,11 @@ func dbImport(ctx context.Context, c *cli.Context, store *kvstore.Store, args []
 		return err
 	}
 	defer discard()
-	n, err := store.Import(ctx, args[0], records, func(n int) { show(n, 0) })
+	fields, err := cmd.collections(ctx)
+	if err != nil {
+		return err
+	}
+	n, err := store.Import(ctx, args[0], records, fields[args[0]], func(n int) { show(n, 0) })
 	done()
 	if err != nil {
 		return fmt.Errorf("after %d record(s): %w", n, err)
@@ -98,7 +105,7 @@ func dbImport(ctx context.Context, c *cli.Context, store *kvstore.Store, args []
 	return nil
 }
 
-func dbCompact(ctx context.Context, c *cli.Context, store *kvstore.Store, args []string) error {
+func dbCompact(ctx context.Context, c *cli.Context, _ command, store *kvstore.Store, args []string) error {
 	age, err := timeparse.Duration(c.String("older-than"))
 	if err != nil {
 		return usagef("--older-than: %w", err)
@@ -108,5 +115,72 @@ func dbCompact(ctx context.Context, c *cli.Context, store *kvstore.Store, args [
 		return err
 	}
 	fmt.Fprintf(c.App.Writer, "forgot %d deleted record(s)\n", n)
+	return nil
+}
+
+// collections returns the fields of the collections that plugins registered.
+func (cmd command) collections(ctx context.Context) (map[string][]event.Field, error) {
+	entries, err := router.List(ctx, cmd.JS)
+	if errors.Is(err, nats.ErrNoResponders) { // no plugin ever registered
+		err = nil
+	}
+	return router.Collections(entries), err
+}
+
+func dbCheck(ctx context.Context, c *cli.Context, cmd command, store *kvstore.Store, args []string) error {
+	fields, err := cmd.collections(ctx)
+	if err != nil {
+		return err
+	}
+	if len(args) == 0 {
+		all, err := store.Collections(ctx)
+		if err != nil {
+			return err
+		}
+		for _, collection := range all {
+			args = append(args, collection.Name)
+		}
+	}
+	var problems []kvstore.Problem
+	records := 0
+	for _, collection := range args {
+		n, err := store.Check(ctx, collection, fields[collection], func(p kvstore.Problem) { problems = append(problems, p) })
+		if err != nil {
+			return err
+		}
+		records += n
+	}
+	err = printList(c, problems, table.Row{"collection", "id", "revision", "problem"}, func(p kvstore.Problem) table.Row {
+		return table.Row{p.Collection, p.ID, p.Revision, p.Problem}
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(c.App.ErrWriter, "checked %d record(s), %d with a problem\n", records, len(problems))
+	if len(problems) > 0 {
+		return errUnhealthy
+	}
+	return nil
+}
+
+func dbRestore(ctx context.Context, c *cli.Context, _ command, store *kvstore.Store, args []string) error {
+	revision, err := strconv.ParseUint(args[2], 10, 64)
+	if err != nil {
+		return usagef("%q is not a revision: rosey db history %s %s lists them", terminal.Escape(args[2]), args[0], args[1])
+	}
+	w, err := store.Restore(ctx, args[0], event.ID(args[1]), revision)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(c.App.Writer, "%s of %s is again what it was at revision %d, as revision %d\n", terminal.Escape(args[1]), args[0], revision, w.Revision)
+	return nil
+}
+
+func dbForgetHistory(ctx context.Context, c *cli.Context, _ command, store *kvstore.Store, args []string) error {
+	n, err := store.ForgetHistory(ctx, args[0], event.ID(args[1]))
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(c.App.Writer, "forgot %d older revision(s) of %s in %s\n", n, terminal.Escape(args[1]), args[0])
 	return nil
 }

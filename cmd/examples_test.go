@@ -85,7 +85,7 @@ func TestExamplesWork(t *testing.T) {
 	key, letter := "", ""
 	examples := examplesOf(newApp(shipped.All(), nil, io.Discard, io.Discard).Commands, "rosey")
 	for _, command := range []string{
-		"db set", "db get", "db query", "db update", "db batch", "db history", "db export", "db import", "db delete", "db compact", "db ls",
+		"db set", "db get", "db query", "db update", "db batch", "db history", "db forget-history", "db check", "db export", "db import", "db delete", "db compact", "db ls",
 		"audit key", "audit seal", "audit verify", "audit forget",
 		"dead ls", "dead show", "dead retry", "dead drop",
 		"plugin pause", "plugin resume", "plugin restart", "plugin rm", "plugin ls",

@@ -21,10 +21,9 @@ const (
 // A Field is what a schema says about one field of a payload or of a collection's
 // records.
 type Field struct {
-	Name     string `json:"name"`           // a path, as a.b; of a list on it each element is meant, and * is any member
-	Type     string `json:"type,omitempty"` // string, number, boolean, object or list; empty for any
-	Required bool   `json:"required,omitempty"`
-	Mark     Mark   `json:"mark,omitempty"`
+	Name string `json:"name"`           // a path, as a.b; of a list on it each element is meant, and * is any member
+	Type string `json:"type,omitempty"` // string, number, boolean, object or list; empty for any
+	Mark Mark   `json:"mark,omitempty"`
 }
 
 // Validate returns an error that names what is not known.
@@ -41,8 +40,7 @@ func (f Field) Validate() error {
 }
 
 // FieldsOf returns the fields of a struct by their JSON names, nested ones behind those
-// that they are in. A field without omitempty or omitzero is required; the tag mark
-// holds its mark, as in
+// that they are in. The tag mark holds a field's mark, as in
 //
 //	User string `json:"user" mark:"person"`
 //
@@ -66,7 +64,7 @@ func appendFields(fields []Field, prefix string, t reflect.Type) []Field {
 	}
 	for i := range t.NumField() {
 		f := t.Field(i)
-		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		switch {
 		case name == "-" || !f.IsExported() && !f.Anonymous:
 			continue
@@ -76,8 +74,7 @@ func appendFields(fields []Field, prefix string, t reflect.Type) []Field {
 		case name == "":
 			name = f.Name
 		}
-		optional := slices.ContainsFunc(strings.Split(options, ","), func(o string) bool { return o == "omitempty" || o == "omitzero" })
-		fields = append(fields, Field{prefix + name, typeName(f.Type), !optional, Mark(f.Tag.Get("mark"))})
+		fields = append(fields, Field{prefix + name, typeName(f.Type), Mark(f.Tag.Get("mark"))})
 		fields = appendFields(fields, prefix+name+".", f.Type)
 	}
 	return fields

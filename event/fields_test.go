@@ -34,22 +34,22 @@ func TestFieldsOf(t *testing.T) {
 		Skipped string            `json:"-"`
 	}
 	want := []event.Field{
-		{Name: "At", Type: "string", Required: true},
+		{Name: "At", Type: "string"},
 		{Name: "any"},
-		{Name: "id", Required: true},
-		{Name: "text", Type: "string", Required: true, Mark: event.MarkText},
+		{Name: "id"},
+		{Name: "text", Type: "string", Mark: event.MarkText},
 		{Name: "names", Type: "list", Mark: event.MarkPerson},
-		{Name: "players", Type: "list", Required: true},
-		{Name: "players.user", Type: "string", Required: true, Mark: event.MarkPerson},
+		{Name: "players", Type: "list"},
+		{Name: "players.user", Type: "string", Mark: event.MarkPerson},
 		{Name: "players.points", Type: "number"},
 		{Name: "best"},
-		{Name: "best.user", Type: "string", Required: true, Mark: event.MarkPerson},
+		{Name: "best.user", Type: "string", Mark: event.MarkPerson},
 		{Name: "best.points", Type: "number"},
 		{Name: "labels", Type: "object"},
-		{Name: "scores", Type: "object", Required: true, Mark: event.MarkPerson},
-		{Name: "scores.*.user", Type: "string", Required: true, Mark: event.MarkPerson},
+		{Name: "scores", Type: "object", Mark: event.MarkPerson},
+		{Name: "scores.*.user", Type: "string", Mark: event.MarkPerson},
 		{Name: "scores.*.points", Type: "number"},
-		{Name: "done", Type: "boolean", Required: true},
+		{Name: "done", Type: "boolean"},
 	}
 	if diff := cmp.Diff(want, event.FieldsOf(reflect.TypeFor[record]())); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)

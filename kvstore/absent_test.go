@@ -36,10 +36,10 @@ func TestWritesToAnAbsentLeader(t *testing.T) {
 			return u.Changed, err
 		}},
 		"import": {records, records + 2, 7, func(ctx context.Context, s *kvstore.Store) (int, error) {
-			return s.Import(ctx, "c", strings.NewReader(lines.String()), nil)
+			return s.Import(ctx, "c", strings.NewReader(lines.String()), nil, nil)
 		}},
 		"import without ids": {0, records, 3, func(ctx context.Context, s *kvstore.Store) (int, error) {
-			return s.Import(ctx, "c", strings.NewReader(strings.Repeat("{\"n\":3}\n", records)), nil)
+			return s.Import(ctx, "c", strings.NewReader(strings.Repeat("{\"n\":3}\n", records)), nil, nil)
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -26,16 +26,16 @@ const (
 
 // Import writes records from JSON lines, as Export makes them, over those that
 // are there: each with the id that it has, or without one under a number that no line
-// has. It reads r twice: nothing is written unless every line is a record. An error
-// names the line; what came before it is written. After each chunk Import calls
-// progress, which may be nil, with the number of records so far.
-func (s *Store) Import(ctx context.Context, collection string, r io.ReadSeeker, progress func(done int)) (done int, err error) {
+// has. It reads r twice: nothing is written unless every line is a record that is as
+// the fields say. An error names the line; what came before it is written. After each
+// chunk Import calls progress, which may be nil, with the number of records so far.
+func (s *Store) Import(ctx context.Context, collection string, r io.ReadSeeker, fields []event.Field, progress func(done int)) (done int, err error) {
 	start, err := r.Seek(0, io.SeekCurrent)
 	if err != nil {
 		return 0, fmt.Errorf("read the records: %w", err)
 	}
 	var highest int64
-	for l, err := range lines(collection, r) {
+	for l, err := range lines(collection, r, fields) {
 		if err != nil {
 			return 0, err
 		}
@@ -56,7 +56,7 @@ func (s *Store) Import(ctx context.Context, collection string, r io.ReadSeeker, 
 		}
 		return err
 	}
-	for l, err := range lines(collection, r) {
+	for l, err := range lines(collection, r, fields) {
 		if err != nil {
 			return done, errors.Join(flush(), err)
 		}
@@ -79,7 +79,7 @@ type line struct {
 const byteOrderMark = "\ufeff"
 
 // lines yields the records of JSON lines, until one is none.
-func lines(collection string, r io.Reader) iter.Seq2[line, error] {
+func lines(collection string, r io.Reader, fields []event.Field) iter.Seq2[line, error] {
 	return func(yield func(line, error) bool) {
 		in := bufio.NewScanner(r)
 		in.Buffer(make([]byte, 0, 64<<10), maxLine)
@@ -89,7 +89,7 @@ func lines(collection string, r io.Reader) iter.Seq2[line, error] {
 			if len(text) == 0 {
 				continue
 			}
-			id, data, err := importable(collection, text)
+			id, data, err := importable(collection, text, fields)
 			if err != nil {
 				err = fmt.Errorf("line %d: %w", number, err)
 			}
@@ -103,9 +103,10 @@ func lines(collection string, r io.Reader) iter.Seq2[line, error] {
 	}
 }
 
-func importable(collection string, text []byte) (id event.ID, data jsondoc.Value, err error) {
+func importable(collection string, text []byte, fields []event.Field) (id event.ID, data jsondoc.Value, err error) {
 	if data, err = jsondoc.ParseObject(text); err == nil {
-		if n := data.Member("id"); n != nil {
+		err = checkFields(&data, fields)
+		if n := data.Member("id"); n != nil && err == nil {
 			if err = id.UnmarshalJSON([]byte(n.String())); err != nil {
 				err = fmt.Errorf("has an id that %w", err)
 			}

@@ -23,7 +23,7 @@ func fill(t testing.TB, s *kvstore.Store, collection string, n int, line func(i 
 	for i := range n {
 		lines.WriteString(line(i) + "\n")
 	}
-	if done, err := s.Import(streamstest.Context(t), collection, strings.NewReader(lines.String()), nil); err != nil || done != n {
+	if done, err := s.Import(streamstest.Context(t), collection, strings.NewReader(lines.String()), nil, nil); err != nil || done != n {
 		t.Fatalf("imported %d of %d records: %v", done, n, err)
 	}
 }
@@ -50,7 +50,7 @@ func TestExportAndImport(t *testing.T) {
 	if last != 29 {
 		t.Errorf("progress went to %d", last)
 	}
-	if n, err = s.Import(propagation.WithCorrelation(ctx, "import-1"), "to", bytes.NewReader(out.Bytes()), nil); err != nil || n != 29 {
+	if n, err = s.Import(propagation.WithCorrelation(ctx, "import-1"), "to", bytes.NewReader(out.Bytes()), nil, nil); err != nil || n != 29 {
 		t.Fatalf("imported %d, %v", n, err)
 	}
 	var again bytes.Buffer
@@ -64,12 +64,12 @@ func TestExportAndImport(t *testing.T) {
 		t.Errorf("history of an imported record: %+v, %v", h, err)
 	}
 
-	n, err = s.Import(ctx, "mixed", strings.NewReader("{\"a\":1}\n\n{\"id\":5,\"a\":2}\n{\"a\":3}\n{\"id\":5,\"a\":4}\n"), nil)
+	n, err = s.Import(ctx, "mixed", strings.NewReader("{\"a\":1}\n\n{\"id\":5,\"a\":2}\n{\"a\":3}\n{\"id\":5,\"a\":4}\n"), nil, nil)
 	if err != nil || n != 4 || get(t, s, "mixed", "5") != `{"id":5,"a":4}` || get(t, s, "mixed", "7") != `{"id":7,"a":3}` || get(t, s, "mixed", "6") != `{"id":6,"a":1}` {
 		t.Errorf("imported %d, %v: %s", n, err, get(t, s, "mixed", "5"))
 	}
 	for text, names := range map[string]string{"{\"id\":1}\nnonsense": "line 2", "[]": "line 1", "{\"id\":1.5}": "line 1", "{\"id\":1}\n{\"id\":2": "line 2"} {
-		n, err := s.Import(ctx, "bad", strings.NewReader(text), nil)
+		n, err := s.Import(ctx, "bad", strings.NewReader(text), nil, nil)
 		if event.CodeOf(err) != event.InvalidInput || !strings.Contains(err.Error(), names) || n != 0 {
 			t.Errorf("%q: imported %d, %v, want nothing and an error that names %s", text, n, err, names)
 		}

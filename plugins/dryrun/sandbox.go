@@ -208,7 +208,7 @@ func (s *sandbox) fill(ctx context.Context, name string, t *table) error {
 		}
 		lines.Write(append(line, '\n'))
 	}
-	_, err := s.store.Import(ctx, name, bytes.NewReader(lines.Bytes()), nil)
+	_, err := s.store.Import(ctx, name, bytes.NewReader(lines.Bytes()), nil, nil)
 	return err
 }
 

@@ -1,0 +1,91 @@
+package cmd
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/rosey-bot/rosey/kvstore"
+	"github.com/rosey-bot/rosey/streams/streamstest"
+)
+
+// stoppedStore returns the store of a bot that ran once, so that its plugins registered.
+func stoppedStore(t *testing.T) string {
+	t.Helper()
+	store := t.TempDir()
+	bot := start(t, "run", "--local", "--store", store)
+	bot.say("hi")
+	bot.expect("^operator: hi")
+	bot.interrupt()
+	return store
+}
+
+func TestRestoreARevision(t *testing.T) {
+	streamstest.Slow(t, "runs several processes")
+	t.Parallel()
+	store := stoppedStore(t)
+	db := func(args ...string) result { return rosey(t, "", append([]string{"--store", store, "db"}, args...)...) }
+	for _, text := range []string{"first", "second"} {
+		if r := db("set", "quotes", "1", fmt.Sprintf(`{"text":%q,"user":"alice"}`, text)); r.code != 0 {
+			t.Fatalf("%+v", r)
+		}
+	}
+	line, _, _ := strings.Cut(db("history", "quotes", "1", "--output", "json").stdout, "\n")
+	var first kvstore.Revision
+	if err := json.Unmarshal([]byte(line), &first); err != nil {
+		t.Fatal(err)
+	}
+	if r := db("set", "quotes", "1", line); r.code != exitUsage || !strings.Contains(r.stderr, "rosey db restore quotes ID REVISION") {
+		t.Errorf("a line of the history was set: %+v", r)
+	}
+	if r := db("restore", "quotes", "1", fmt.Sprint(first.Revision)); r.code != 0 {
+		t.Errorf("%+v", r)
+	}
+	if r := db("get", "quotes", "1"); strings.TrimSpace(r.stdout) != string(first.Data) {
+		t.Errorf("the record is %+v, want %s", r, first.Data)
+	}
+	for _, revision := range []string{"999", "-1", "first"} {
+		if r := db("restore", "quotes", "1", revision); r.code == 0 {
+			t.Errorf("revision %s was restored: %+v", revision, r)
+		}
+	}
+	if r := db("forget-history", "quotes", "1"); r.code != 0 || !strings.Contains(r.stdout, "forgot 2 older revision(s)") {
+		t.Errorf("%+v", r)
+	}
+	if r := db("history", "quotes", "1", "--output", "json"); strings.Count(r.stdout, "\n") != 1 {
+		t.Errorf("the history is %+v", r)
+	}
+}
+
+// What a plugin's records hold is checked before an import, and can be at any time.
+func TestCheckRecords(t *testing.T) {
+	streamstest.Slow(t, "runs several processes")
+	t.Parallel()
+	store := stoppedStore(t)
+	db := func(in string, args ...string) result { return rosey(t, in, append([]string{"--store", store, "db"}, args...)...) }
+	if r := db(`{"id":1,"text":"Hello","user":"alice"}`+"\n"+`{"id":2,"text":["Hello"]}`, "import", "quotes"); r.code != 1 || !strings.Contains(r.stderr, "line 2: the record has a list in text, where its plugin has a string") {
+		t.Errorf("%+v", r)
+	}
+	if r := db("", "get", "quotes", "1"); r.code == 0 {
+		t.Errorf("a part was imported: %+v", r)
+	}
+	for id, record := range map[string]string{"1": `{"text":"Hello","user":"alice"}`, "2": `{"text":["Hello"]}`} {
+		if r := db("", "set", "quotes", id, record); r.code != 0 {
+			t.Errorf("%+v", r)
+		}
+	}
+	for _, args := range [][]string{{"check", "--output", "json"}, {"check", "quotes", "--output", "json"}} {
+		r := db("", args...)
+		var p kvstore.Problem
+		if err := json.Unmarshal([]byte(r.stdout), &p); err != nil || r.code != 1 || p.ID != "2" || p.Collection != "quotes" || !strings.Contains(r.stderr, "2 record(s), 1 with a problem") {
+			t.Errorf("%q: %v, %+v", args, err, r)
+		}
+	}
+	if r := db("", "delete", "quotes", "2"); r.code != 0 {
+		t.Errorf("%+v", r)
+	}
+	if r := db("", "check"); r.code != 0 {
+		t.Errorf("%+v", r)
+	}
+}
