@@ -63,7 +63,9 @@ func TestCheckRecords(t *testing.T) {
 	streamstest.Slow(t, "runs several processes")
 	t.Parallel()
 	store := stoppedStore(t)
-	db := func(in string, args ...string) result { return rosey(t, in, append([]string{"--store", store, "db"}, args...)...) }
+	db := func(in string, args ...string) result {
+		return rosey(t, in, append([]string{"--store", store, "db"}, args...)...)
+	}
 	if r := db(`{"id":1,"text":"Hello","user":"alice"}`+"\n"+`{"id":2,"text":["Hello"]}`, "import", "quotes"); r.code != 1 || !strings.Contains(r.stderr, "line 2: the record has a list in text, where its plugin has a string") {
 		t.Errorf("%+v", r)
 	}
