@@ -29,3 +29,14 @@ func TestIDs(t *testing.T) {
 		t.Errorf("the empty ID: %s, %v", raw, err)
 	}
 }
+
+// Half of a surrogate pair would become another ID.
+func TestIDsAreUnicode(t *testing.T) {
+	t.Parallel()
+	for raw, valid := range map[string]bool{`"\ud800"`: false, `"a\udc00b"`: false, `"\ufffd"`: true, `"�"`: true, `"\ud83d\ude00"`: true} {
+		var id event.ID
+		if err := json.Unmarshal([]byte(raw), &id); (err == nil) != valid {
+			t.Errorf("%s became %q, %v", raw, id, err)
+		}
+	}
+}

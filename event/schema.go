@@ -8,6 +8,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // schemas are the payload types of the subjects; nil allows any object.
@@ -136,6 +139,11 @@ func (id *ID) UnmarshalJSON(raw []byte) error {
 		}
 		if *id == "" {
 			return errors.New("must not be an empty string")
+		}
+		if strings.ContainsRune(string(*id), utf8.RuneError) {
+			if _, err := jsontext.AppendUnquote(nil, raw); err != nil {
+				return errors.New("must be Unicode, which half of a surrogate pair is not")
+			}
 		}
 		return nil
 	case "a number":

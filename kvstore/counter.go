@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"strconv"
 	"strings"
 	"sync"
@@ -44,12 +43,7 @@ func (c *counter) take(ctx context.Context, b *bucket) (int64, error) {
 		if err := c.load(ctx, b); err != nil {
 			return 0, err
 		}
-		if c.value == math.MaxInt64 {
-			return 0, event.Errorf(event.DatabaseError, "collection %s: the last number, %d, is taken: give the record an id", b.collection, c.value).
-				With("collection", b.collection)
-		}
-		last := c.value
-		n := min(c.takers.Load(), math.MaxInt64-last)
+		last, n := c.value, c.takers.Load()
 		done, err := c.swap(ctx, b, last+n)
 		if err != nil {
 			return 0, err
@@ -67,12 +61,18 @@ func (c *counter) give(n int64) {
 	c.spare = append(c.spare, n)
 }
 
-// raise makes sure that n and all lower numbers are not given.
+// maxCounted is the highest number of a client's own that the collection's numbers go on
+// from. Higher ones are passed over when it comes to them, so that no id can use the
+// numbers up, or take them beyond what every JSON library can read.
+const maxCounted = 1 << 52
+
+// raise makes sure that n and all lower numbers are not given, unless n is above
+// maxCounted.
 func (c *counter) raise(ctx context.Context, b *bucket, n int64) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for {
-		if c.known && n <= c.value || n <= 0 {
+		if c.known && n <= c.value || n <= 0 || n > maxCounted {
 			return nil
 		}
 		if err := c.load(ctx, b); err != nil || n <= c.value {
@@ -98,8 +98,37 @@ func (c *counter) load(ctx context.Context, b *bucket) error {
 			return event.Errorf(event.DatabaseError, "collection %s: key %s holds %q instead of a number: put the highest id of the collection there", b.collection, counterKey, e.data)
 		}
 	}
+	if value > 2*maxCounted { // an earlier release went on from any number
+		if value, err = b.highestCounted(ctx); err != nil {
+			return fmt.Errorf("read the counter: %w", err)
+		}
+	}
 	c.known, c.value, c.revision = true, value, e.revision
 	return nil
+}
+
+// highestCounted returns the highest number up to maxCounted that the counter had or
+// that a record has or had.
+func (b *bucket) highestCounted(ctx context.Context) (highest int64, err error) {
+	count := func(n int64, isNumber bool) {
+		if isNumber && n <= maxCounted {
+			highest = max(highest, n)
+		}
+	}
+	for from := uint64(1); ; {
+		e, err := b.next(ctx, b.prefix+counterKey, from)
+		if err != nil {
+			return 0, err
+		}
+		if e.revision == 0 {
+			break
+		}
+		n, err := strconv.ParseInt(string(e.data), 10, 64)
+		count(n, err == nil)
+		from = e.revision + 1
+	}
+	err = b.lastEntries(ctx, func() {}, func(e entry) { count(e.id.Int()) })
+	return highest, err
 }
 
 func (c *counter) swap(ctx context.Context, b *bucket, value int64) (done bool, err error) {

@@ -56,9 +56,39 @@ func TestNumbersAreNeverGivenTwice(t *testing.T) {
 	if w := set(t, fresh, "c", "", `{}`); w.ID != event.IntID(highest+1001) {
 		t.Errorf("after %d was used and forgotten comes %s", highest+1000, w.ID)
 	}
-	set(t, fresh, "c", "9223372036854775807", `{}`)
-	if _, err := fresh.Set(ctx, event.Set{Collection: "c", Data: json.RawMessage(`{}`)}); event.CodeOf(err) != event.DatabaseError {
-		t.Errorf("after the last number: %v", err)
+}
+
+// No id that a client uses ends the numbering, also where an earlier release went on
+// from it.
+func TestNumbersSurviveAnyID(t *testing.T) {
+	t.Parallel()
+	s, js := newStore(t)
+	ctx := streamstest.Context(t)
+	set(t, s, "c", "41", `{}`)
+	for i, id := range []event.ID{"9223372036854775807", "9223372036854775806", "-9223372036854775808", "9007199254740993"} {
+		set(t, s, "c", id, `{}`)
+		if w := set(t, s, "c", "", `{}`); w.ID != event.IntID(int64(42+i)) {
+			t.Errorf("after %s comes %s", id, w.ID)
+		}
+	}
+	set(t, s, "c", "4503599627370496", `{}`)
+	for i := range 2 {
+		if w := set(t, s, "c", "", `{}`); w.ID != event.IntID(4503599627370497+int64(i)) {
+			t.Errorf("after 1<<52 comes %s", w.ID)
+		}
+	}
+
+	set(t, s, "old", "", `{}`)
+	set(t, s, "old", "5", `{}`)
+	kv, err := js.KeyValue(ctx, "db_old")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := kv.PutString(ctx, "=counter", "9223372036854775807"); err != nil {
+		t.Fatal(err)
+	}
+	if w := set(t, openStore(t, js), "old", "", `{}`); w.ID != "6" {
+		t.Errorf("after a counter at its end comes %s", w.ID)
 	}
 }
 
