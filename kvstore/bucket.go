@@ -3,6 +3,7 @@ package kvstore
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"strconv"
 	"strings"
@@ -155,10 +156,24 @@ const anyRevision = ^uint64(0)
 // the record has: somebody else was faster.
 var ErrConflict = errors.New("read it again")
 
+// answerRoom is what the answer to a request for a record has beside it, at the most.
+const answerRoom = 1 << 10
+
+// checkSize returns an error where a record would not fit into an answer.
+func (b *bucket) checkSize(data []byte) error {
+	if limit := b.store.js.Conn().MaxPayload() - answerRoom; int64(len(data)) > limit {
+		return fmt.Errorf("%w: it has %d bytes, and the most is %d", nats.ErrMaxPayload, len(data), limit)
+	}
+	return nil
+}
+
 // publish writes one entry, provided that the subject's last one has the
 // expected sequence, else returns ErrConflict. It returns the new entry's
 // sequence, or the first one's if the message id was used before.
 func (b *bucket) publish(ctx context.Context, subject string, data []byte, header nats.Header, expected uint64, id string) (seq uint64, duplicate bool, err error) {
+	if err := b.checkSize(data); err != nil {
+		return 0, false, err
+	}
 	msg := &nats.Msg{Subject: subject, Data: data, Header: header}
 	if correlation := propagation.Correlation(ctx); correlation != "" {
 		msg.Header[propagation.HeaderCorrelation] = []string{correlation}

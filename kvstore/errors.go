@@ -32,7 +32,7 @@ func (s *Store) failure(ctx context.Context, op, collection string, err error) e
 	case jsapi.IsUnavailable(err) || errors.Is(err, nats.ErrConnectionClosed) || errors.Is(err, nats.ErrConnectionDraining):
 		code = event.NATSError
 	case errors.Is(err, nats.ErrMaxPayload):
-		return event.Errorf(event.InvalidInput, "%s %s: the record is larger than the server's max_payload: %w", op, collection, err).
+		return event.Errorf(event.InvalidInput, "%s %s: the record is too large for the server's max_payload: %w", op, collection, err).
 			With("collection", collection)
 	}
 	return event.Errorf(code, "%s %s: %w", op, collection, err).With("collection", collection)

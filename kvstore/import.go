@@ -164,6 +164,9 @@ func (s *Store) importChunk(ctx context.Context, collection string, chunk []line
 // send writes a record without waiting for the answer. It does not repeat a write
 // without responder, which would come after what is sent next.
 func (b *bucket) send(ctx context.Context, id event.ID, data []byte) (jetstream.PubAckFuture, error) {
+	if err := b.checkSize(data); err != nil {
+		return nil, err
+	}
 	msg := &nats.Msg{Subject: b.subject(id), Data: data}
 	if correlation := propagation.Correlation(ctx); correlation != "" {
 		msg.Header = nats.Header{propagation.HeaderCorrelation: {correlation}}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
 // What a request nests or lists too much is refused with INVALID_INPUT, or
@@ -62,5 +63,34 @@ func TestHostileRequests(t *testing.T) {
 	}
 	if reply, err := nc.Request(event.SubjectSet, fmt.Append(nil, `{"collection":"after","id":"x","data":{"fine":true}}`), time.Minute); err != nil || event.ReplyError(reply.Data) != nil {
 		t.Errorf("afterwards: %v", err)
+	}
+}
+
+// What is stored can be read through the service, however near its size is to what fits
+// a message.
+func TestLargeRecordsCanBeRead(t *testing.T) {
+	t.Parallel()
+	s, nc := newService(t)
+	stored := 0
+	for _, less := range []int64{20, 60, 100, 500, 1000, 1500, 3000} {
+		data := `{"t":"` + strings.Repeat("x", int(nc.MaxPayload()-less)-len(`{"id":1,"t":""}`)) + `"}`
+		_, err := s.Store().Set(streamstest.Context(t), event.Set{Collection: "c", ID: "1", Data: []byte(data)})
+		if err != nil {
+			if event.CodeOf(err) != event.InvalidInput {
+				t.Errorf("%d bytes below the limit: %v", less, err)
+			}
+			continue
+		}
+		stored++
+		get, err := nc.Request(event.SubjectGet, []byte(`{"collection":"c","id":1}`), time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := event.ReplyError(get.Data); err != nil {
+			t.Errorf("%d bytes below the limit was stored, and then: %v", less, err)
+		}
+	}
+	if stored == 0 {
+		t.Error("nothing was stored")
 	}
 }
