@@ -25,6 +25,7 @@ type counter struct {
 	value    int64
 	revision uint64
 	spare    []int64 // added to the stored counter, and not given to a record yet
+	after    int64   // no number up to it is given, whatever is stored
 }
 
 // take returns the next number. One swap of the stored counter serves all callers that
@@ -52,6 +53,13 @@ func (c *counter) take(ctx context.Context, b *bucket) (int64, error) {
 			c.spare = append(c.spare, last+i)
 		}
 	}
+}
+
+// last returns the last number that the counter is known to have had.
+func (c *counter) last() int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.value
 }
 
 // give returns a number that no record was written with; take hands it out again.
@@ -103,7 +111,7 @@ func (c *counter) load(ctx context.Context, b *bucket) error {
 			return fmt.Errorf("read the counter: %w", err)
 		}
 	}
-	c.known, c.value, c.revision = true, value, e.revision
+	c.known, c.value, c.revision = true, max(value, c.after), e.revision
 	return nil
 }
 

@@ -22,6 +22,7 @@ type Store struct {
 
 	mu      sync.Mutex
 	buckets map[string]*bucket
+	numbers map[string]int64 // the last that buckets which are gone had given, by collection
 	closed  bool
 }
 
@@ -32,7 +33,7 @@ func NewStore(js jetstream.JetStream, opts ...Option) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Store{js: js, settings: s, buckets: map[string]*bucket{}, memory: memoryBudget{limit: s.memoryLimit}}, nil
+	return &Store{js: js, settings: s, buckets: map[string]*bucket{}, numbers: map[string]int64{}, memory: memoryBudget{limit: s.memoryLimit}}, nil
 }
 
 // Logger returns the logger that the store's warnings go to.
@@ -101,16 +102,24 @@ func (s *Store) open(ctx context.Context, collection string, create bool) (*buck
 	}
 	b = &bucket{store: s, collection: collection, stream: stream, created: stream.CachedInfo().Created, prefix: "$KV." + BucketPrefix + collection + "."}
 	b.views.bucket = b
+	b.counter.after = s.numbers[collection]
 	s.buckets[collection] = b
 	return b, nil
 }
 
-// forget drops an open bucket whose stream turned out to be gone.
+// forget drops an open bucket whose stream turned out to be gone. The numbers of a new
+// one go on from those that this Store knows.
 func (s *Store) forget(b *bucket) {
+	last := b.counter.last()
 	s.mu.Lock()
-	if s.buckets[b.collection] == b {
+	isOpen := s.buckets[b.collection] == b
+	if isOpen {
 		delete(s.buckets, b.collection)
+		s.numbers[b.collection] = max(s.numbers[b.collection], last)
 	}
 	s.mu.Unlock()
 	b.close()
+	if isOpen {
+		s.log.Error("collection deleted or replaced, what it held is gone: restore it from an export or a backup", "collection", b.collection, "bucket", BucketPrefix+b.collection, "last_number", last)
+	}
 }
