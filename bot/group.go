@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 
 	"github.com/oklog/run"
@@ -46,25 +47,39 @@ func await(ctx context.Context, first ...readiness) error {
 	return nil
 }
 
-// group runs parts until one of them ends, and then ends the others.
+// group runs parts until one of them ends, and then ends the others: each after those
+// that began after it was ready, and so may need it to finish what they do.
 type group struct{ parts []member }
 
 type member struct {
-	name string
-	run  func(context.Context) error
+	name  string
+	run   func(context.Context) error
+	ready readiness
+	after []readiness
+	ended chan struct{}
 }
 
 // add adds a part that starts when all of after are ready.
 func (g *group) add(name string, p part, after ...readiness) readiness {
 	ready := make(chan struct{})
 	once := sync.OnceFunc(func() { close(ready) })
-	g.parts = append(g.parts, member{name, func(ctx context.Context) error {
+	run := func(ctx context.Context) error {
 		if err := await(ctx, after...); err != nil {
 			return err
 		}
 		return p(ctx, once)
-	}})
+	}
+	g.parts = append(g.parts, member{name, run, ready, after, make(chan struct{})})
 	return ready
+}
+
+// awaitDependents waits until the parts have ended that began after m was ready.
+func (g *group) awaitDependents(m member) {
+	for _, other := range g.parts {
+		if slices.Contains(other.after, m.ready) {
+			<-other.ended
+		}
+	}
 }
 
 // run runs the parts until one ends or ctx does, and returns the failure of the first
@@ -77,12 +92,18 @@ func (g *group) run(ctx context.Context, stopping func(error)) error {
 	for _, m := range g.parts {
 		working, cancel := context.WithCancel(context.WithoutCancel(ctx))
 		actors.Add(func() error {
+			defer close(m.ended)
 			err := m.run(working)
 			if err != nil && working.Err() == nil {
 				return fmt.Errorf("%s: %w", m.name, err)
 			}
 			return nil
-		}, func(error) { cancel() })
+		}, func(error) {
+			go func() {
+				g.awaitDependents(m)
+				cancel()
+			}()
+		})
 	}
 	return actors.Run()
 }
