@@ -14,6 +14,7 @@ import (
 
 	"github.com/rosey-bot/rosey/consumers"
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/fold"
 	"github.com/rosey-bot/rosey/streams"
 )
 
@@ -134,6 +135,16 @@ func (c *Context) Channel() string {
 // Streams returns a reader of the streams and of the state of consumers, for plugins
 // that report on the bot itself.
 func (c *Context) Streams() Reader { return c.reader }
+
+// Fold returns what texts have in common that people take for the same: but for letter
+// case, what is invisible, full-width letters and digits, kinds of quotation marks, minus
+// signs and spaces, and ß and ss. Compare what is typed by it; store what was typed.
+func Fold(text string) string { return fold.Key(text) }
+
+// UserName returns the name in an argument that names a user, as in @bob: or "bob,".
+func UserName(arg string) string {
+	return strings.TrimRight(strings.TrimPrefix(fold.Plain(arg), "@"), ":,;")
+}
 
 // Shorten cuts a text to n characters, the last of them an ellipsis. Use it to quote
 // what somebody typed.

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/rosey-bot/rosey/internal/fold"
 )
 
 func isSpace(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }
@@ -13,9 +15,11 @@ func isSpace(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }
 // single quote ends at the next such quote followed by white space or the end of
 // the line; a backslash escapes a quote or backslash. A quote that is never closed,
 // or stands inside a word, is an ordinary character, since people write apostrophes
-// in chat. ok is false for a line without a command.
+// in chat. Characters that fold.Rune replaces serve as those that they stand for: a
+// full-width prefix, “ ” and « » as quotes, no-break spaces. Arguments are as typed, the
+// command is without what is invisible. ok is false for a line without a command.
 func ParseCommand(line, prefix string) (command string, args []string, ok bool) {
-	rest, found := strings.CutPrefix(strings.TrimLeftFunc(line, isSpace), prefix)
+	rest, found := cutPrefix(trimLeft(line), prefix)
 	if !found {
 		return "", nil, false
 	}
@@ -24,12 +28,13 @@ func ParseCommand(line, prefix string) (command string, args []string, ok bool) 
 		return "", nil, false
 	}
 	command, rest = cutWord(rest)
+	command = fold.Plain(command)
 	if !strings.ContainsFunc(command, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }) {
 		return "", nil, false
 	}
 	args = []string{}
 	for {
-		rest = strings.TrimLeftFunc(rest, isSpace)
+		rest = trimLeft(rest)
 		if rest == "" {
 			return command, args, true
 		}
@@ -37,9 +42,28 @@ func ParseCommand(line, prefix string) (command string, args []string, ok bool) 
 		if !quoted {
 			arg, after = cutWord(rest)
 		}
-		args = append(args, arg)
+		args = append(args, strings.TrimRightFunc(arg, fold.Invisible))
 		rest = after
 	}
+}
+
+// trimLeft cuts off white space and what is invisible.
+func trimLeft(s string) string {
+	return strings.TrimLeftFunc(s, func(r rune) bool { return isSpace(r) || fold.Invisible(r) })
+}
+
+// cutPrefix cuts off a prefix and its twins, and what is invisible in it or behind it.
+func cutPrefix(line, prefix string) (rest string, ok bool) {
+	rest = line
+	for _, want := range prefix {
+		rest = strings.TrimLeftFunc(rest, fold.Invisible)
+		r, n := utf8.DecodeRuneInString(rest)
+		if r != want && fold.Rune(r) != want || n == 0 {
+			return line, false
+		}
+		rest = rest[n:]
+	}
+	return strings.TrimLeftFunc(rest, fold.Invisible), true
 }
 
 func cutWord(s string) (word, rest string) {
@@ -50,24 +74,27 @@ func cutWord(s string) (word, rest string) {
 }
 
 func cutQuoted(s string) (arg, rest string, ok bool) {
-	quote := s[0]
+	first, width := utf8.DecodeRuneInString(s)
+	quote := fold.Rune(first)
 	if quote != '"' && quote != '\'' {
 		return "", "", false
 	}
 	var b strings.Builder
-	for i := 1; i < len(s); i++ {
+	for i := width; i < len(s); i += width {
+		r, n := utf8.DecodeRuneInString(s[i:])
+		width = n
 		switch {
-		case s[i] == '\\' && i+1 < len(s) && (s[i+1] == quote || s[i+1] == '\\'):
+		case r == '\\' && i+1 < len(s) && (rune(s[i+1]) == quote || s[i+1] == '\\'):
 			i++
 			b.WriteByte(s[i])
-		case s[i] == quote:
-			rest = s[i+1:]
-			if first, _ := utf8.DecodeRuneInString(rest); rest == "" || isSpace(first) {
+		case fold.Rune(r) == quote:
+			rest = strings.TrimLeftFunc(s[i+n:], fold.Invisible)
+			if next, _ := utf8.DecodeRuneInString(rest); rest == "" || isSpace(next) {
 				return b.String(), rest, true
 			}
-			b.WriteByte(quote)
+			b.WriteString(s[i : i+n])
 		default:
-			b.WriteByte(s[i])
+			b.WriteString(s[i : i+n])
 		}
 	}
 	return "", "", false

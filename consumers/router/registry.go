@@ -6,10 +6,11 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/rosey-bot/rosey/internal/fold"
 )
 
 // Registry is an in-memory view of the bucket: which plugin handles which command.
@@ -112,7 +113,7 @@ func (g *Registry) update(ctx context.Context, entry jetstream.KeyValueEntry) {
 	g.commands = map[string]route{}
 	for _, name := range slices.Sorted(maps.Keys(g.plugins)) {
 		for _, c := range g.plugins[name].Commands {
-			key := c.key(g.prefix)
+			key := fold.Key(c.key(g.prefix))
 			if taken, ok := g.commands[key]; ok {
 				if taken.plugin.Name != name {
 					g.log.WarnContext(ctx, "command registered twice",
@@ -125,11 +126,11 @@ func (g *Registry) update(ctx context.Context, entry jetstream.KeyValueEntry) {
 	}
 }
 
-// lookup returns the route of a command, in any letter case.
+// lookup returns the route of a command that is the same but for what fold.Key replaces.
 func (g *Registry) lookup(command string) (route, bool) {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
-	r, ok := g.commands[strings.ToLower(command)]
+	r, ok := g.commands[fold.Key(command)]
 	return r, ok
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/fold"
 )
 
 // Direction is the side of now on which a time lies of which that is not said: a
@@ -54,6 +55,7 @@ func (t Time) Err() error {
 // today's. A day without a time begins at midnight. Days of a duration have 24 hours,
 // months and years those of the calendar. Errors are INVALID_INPUT.
 func Parse(text string, now time.Time, side Direction) (Time, error) {
+	text = fold.Plain(text)
 	words, zones, err := cutZones(split(text))
 	if err != nil {
 		return Time{}, err

@@ -105,6 +105,24 @@ func recordID(channel, name string) event.ID {
 	return event.ID(channel + "/" + strings.ToLower(name))
 }
 
+// resolve returns the ID of the record that a name stands for: of that name or, if there
+// is none, of one that people take for the same.
+func resolve(c *plugins.Context, name string) (event.ID, error) {
+	id := recordID(c.Channel(), name)
+	var all []Countdown
+	_, err := c.DB(Collection).Find(plugins.Query{Filter: map[string]any{"channel": c.Channel()}, OrderBy: "done, due", Limit: 10 * MaxRunning}, &all)
+	same := id
+	for _, d := range all {
+		switch other := recordID(d.Channel, d.Name); {
+		case other == id:
+			return id, err
+		case same == id && plugins.Fold(d.Name) == plugins.Fold(name):
+			same = other
+		}
+	}
+	return same, err
+}
+
 // subcommands returns the handlers by the word after !countdown.
 func (k announcer) subcommands() map[string]plugins.Handler {
 	return map[string]plugins.Handler{
@@ -117,7 +135,7 @@ func (k announcer) command(c *plugins.Context) ([]event.Envelope, error) {
 	if len(c.Command.Args) == 0 {
 		return k.list(c)
 	}
-	if handle, ok := k.subcommands()[strings.ToLower(c.Command.Args[0])]; ok {
+	if handle, ok := k.subcommands()[plugins.Fold(c.Command.Args[0])]; ok {
 		return handle(c)
 	}
 	return k.shown(c, c.Command.Args[0])
@@ -134,7 +152,7 @@ func (k announcer) add(c *plugins.Context) ([]event.Envelope, error) {
 	if n := utf8.RuneCountInString(name); name != strings.TrimSpace(name) || n == 0 || n > MaxName {
 		return nil, bad("a name has 1 to %d characters", MaxName)
 	}
-	if _, taken := k.subcommands()[strings.ToLower(name)]; taken {
+	if _, taken := k.subcommands()[plugins.Fold(name)]; taken {
 		return nil, bad("%s cannot be a name, it is a command", name)
 	}
 	when, err := ParseWhen(c.Command.Args[2:], c.Now())
@@ -150,10 +168,18 @@ func (k announcer) add(c *plugins.Context) ([]event.Envelope, error) {
 	if others >= MaxRunning {
 		return nil, bad("there are %d countdowns already: remove one first", others)
 	}
+	id := recordID(c.Channel(), name)
 	var d Countdown
-	out, err := c.DB(Collection).Change(recordID(c.Channel(), name), &d, func() ([]event.Envelope, error) {
+	if same, err := resolve(c, name); err != nil {
+		return nil, err
+	} else if same != id {
+		if err := c.DB(Collection).Get(same, &d); err == nil && !d.Done {
+			return nil, exists(c, d)
+		}
+	}
+	out, err := c.DB(Collection).Change(id, &d, func() ([]event.Envelope, error) {
 		if d.Name != "" && !d.Done {
-			return nil, bad("there is a countdown %s already, due in %s: remove it first", d.Name, shown(d.due().Sub(c.Now())))
+			return nil, exists(c, d)
 		}
 		d = record(when)
 		d.Name, d.Channel, d.By, d.Set, d.Due = name, c.Channel(), c.Command.User, c.Event.Ref.String(), when.After(c.Now()).Unix()
@@ -195,8 +221,12 @@ func (k announcer) show(c *plugins.Context) ([]event.Envelope, error) {
 }
 
 func (k announcer) shown(c *plugins.Context, name string) ([]event.Envelope, error) {
+	id, err := resolve(c, name)
+	if err != nil {
+		return nil, err
+	}
 	var d Countdown
-	err := c.DB(Collection).Get(recordID(c.Channel(), name), &d)
+	err = c.DB(Collection).Get(id, &d)
 	if event.CodeOf(err) == event.RecordNotFound || err == nil && d.Done {
 		return nil, missing(c, name)
 	}
@@ -211,8 +241,12 @@ func (k announcer) remove(c *plugins.Context) ([]event.Envelope, error) {
 		return nil, bad("say which one, for example %scountdown rm movie", c.Prefix())
 	}
 	name := c.Command.Args[1]
+	id, err := resolve(c, name)
+	if err != nil {
+		return nil, err
+	}
 	var d Countdown
-	return c.DB(Collection).Change(recordID(c.Channel(), name), &d, func() ([]event.Envelope, error) {
+	return c.DB(Collection).Change(id, &d, func() ([]event.Envelope, error) {
 		if d.Name == "" || d.Done {
 			return nil, missing(c, name)
 		}
@@ -222,6 +256,10 @@ func (k announcer) remove(c *plugins.Context) ([]event.Envelope, error) {
 		d.Done = true
 		return append(c.Say("🗑️ Removed the countdown %s", d.Name), c.Emit("removed", d.payload())...), nil
 	})
+}
+
+func exists(c *plugins.Context, d Countdown) error {
+	return bad("there is a countdown %s already, due in %s: remove it first", d.Name, shown(d.due().Sub(c.Now())))
 }
 
 func missing(c *plugins.Context, name string) error {

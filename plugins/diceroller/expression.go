@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/fold"
 	"github.com/rosey-bot/rosey/plugins"
 )
 
@@ -43,11 +44,12 @@ var unjoined = regexp.MustCompile(`[\d%]\s+\d|d\s*(?:\d+|%)\s+d\s*[\d%]`)
 // ignores case, and white space unless it separates numbers or dice, which it does not add.
 // Errors are INVALID_INPUT with a text for the user.
 func Parse(text string) (Expression, error) {
-	if at := unjoined.FindStringIndex(strings.ToLower(text)); at != nil {
-		rest := strings.TrimSpace(strings.ToLower(text[at[0]+1:]))
+	text = strings.ToLower(fold.Plain(text))
+	if at := unjoined.FindStringIndex(text); at != nil {
+		rest := strings.TrimSpace(text[at[0]+1:])
 		return nil, bad("I cannot read %q: put + or - between terms, as in 2d6+3", plugins.Shorten(rest, 30))
 	}
-	s := strings.ToLower(strings.Join(strings.Fields(text), ""))
+	s := strings.Join(strings.Fields(text), "")
 	if s == "" {
 		return nil, bad("say what to roll, for example 2d6+3")
 	}

@@ -37,7 +37,7 @@ func help(c *plugins.Context) ([]event.Envelope, error) {
 	if len(c.Command.Args) == 0 {
 		return c.Say("%s", overview(entries, c.Command.Rank, c.Prefix())), nil
 	}
-	wanted := strings.ToLower(strings.TrimPrefix(c.Command.Args[0], c.Prefix()))
+	wanted := strings.TrimPrefix(plugins.Fold(c.Command.Args[0]), plugins.Fold(c.Prefix()))
 	for _, e := range entries {
 		if e.answersTo(wanted) {
 			return c.Say("%s", e.detail(c.Prefix())), nil
@@ -95,7 +95,7 @@ func fold(registered []router.Registration, prefix string) []*entry {
 }
 
 func (e *entry) answersTo(name string) bool {
-	return e.name == name || slices.Contains(e.aliases, name)
+	return slices.ContainsFunc(append([]string{e.name}, e.aliases...), func(own string) bool { return plugins.Fold(own) == name })
 }
 
 func (e *entry) detail(prefix string) string {

@@ -56,7 +56,7 @@ var views = map[string]func(context.Context, *plugins.Context, []string) ([]stri
 func inspect(c *plugins.Context) ([]event.Envelope, error) {
 	name, args := "summary", c.Command.Args
 	if len(args) > 0 {
-		name, args = strings.ToLower(args[0]), args[1:]
+		name, args = plugins.Fold(args[0]), args[1:]
 	}
 	ctx, cancel := context.WithTimeout(c, timeout)
 	defer cancel()
@@ -126,7 +126,7 @@ func viewRates(ctx context.Context, c *plugins.Context, args []string) ([]string
 func viewRecent(ctx context.Context, c *plugins.Context, args []string) ([]string, error) {
 	n, pattern := 5, ""
 	for _, a := range args {
-		if number, err := strconv.Atoi(a); err == nil {
+		if number, err := strconv.Atoi(plugins.Fold(a)); err == nil {
 			if n = number; n < 1 || n > maxRecent {
 				return nil, event.Errorf(event.InvalidInput, "I show 1 to %d events", maxRecent)
 			}

@@ -63,7 +63,7 @@ func quote(c *plugins.Context) ([]event.Envelope, error) {
 	if len(c.Command.Args) == 0 {
 		return random(c)
 	}
-	if handle, ok := subcommands[strings.ToLower(c.Command.Args[0])]; ok {
+	if handle, ok := subcommands[plugins.Fold(c.Command.Args[0])]; ok {
 		return handle(c)
 	}
 	id, ok := number(c.Command.Args[0])
@@ -115,7 +115,7 @@ func by(c *plugins.Context) ([]event.Envelope, error) {
 	if len(c.Command.Args) < 2 {
 		return nil, event.Errorf(event.InvalidInput, "say whose quotes, for example %squote by alice", c.Prefix())
 	}
-	user := strings.TrimPrefix(c.Command.Args[1], "@")
+	user := plugins.UserName(c.Command.Args[1])
 	found, total, err := find(c, saidBy(user), maxListed)
 	if err != nil {
 		return nil, err
@@ -125,12 +125,12 @@ func by(c *plugins.Context) ([]event.Envelope, error) {
 
 func count(c *plugins.Context) ([]event.Envelope, error) {
 	if len(c.Command.Args) > 1 {
-		user := strings.TrimPrefix(c.Command.Args[1], "@")
+		user := plugins.UserName(c.Command.Args[1])
 		said, err := c.DB(Collection).Count(saidBy(user))
 		if err != nil {
 			return nil, err
 		}
-		added, err := c.DB(Collection).Count(map[string]any{"added_by": map[string]any{"$ilike": escape(user)}})
+		added, err := c.DB(Collection).Count(like("added_by", user, ""))
 		if err != nil {
 			return nil, err
 		}

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"golang.org/x/text/unicode/norm"
+
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/plugins"
 )
@@ -95,13 +97,29 @@ func find(c *plugins.Context, filter map[string]any, limit int) (found []Quote, 
 func containing(words []string) map[string]any {
 	var all []map[string]any
 	for _, w := range words {
-		all = append(all, map[string]any{"text": map[string]any{"$ilike": "%" + escape(w) + "%"}})
+		all = append(all, like("text", w, "%"))
 	}
 	return map[string]any{"$and": all}
 }
 
 func saidBy(user string) map[string]any {
-	return map[string]any{"user": map[string]any{"$ilike": escape(user)}}
+	return like("user", user, "")
+}
+
+// like matches a field that is text, or contains it between wildcards, in any of the forms
+// in which people type it.
+func like(field, text, wildcard string) map[string]any {
+	var forms []string
+	for _, form := range []string{text, norm.NFC.String(text), norm.NFD.String(text), plugins.Fold(text)} {
+		if !slices.Contains(forms, form) {
+			forms = append(forms, form)
+		}
+	}
+	var either []map[string]any
+	for _, form := range forms {
+		either = append(either, map[string]any{field: map[string]any{"$ilike": wildcard + escape(form) + wildcard}})
+	}
+	return map[string]any{"$or": either}
 }
 
 var escapes = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
@@ -166,7 +184,7 @@ func list(c *plugins.Context, found []Quote, total int, what string) ([]event.En
 
 // number parses a quote's number, with or without #.
 func number(s string) (event.ID, bool) {
-	id := event.ID(strings.TrimPrefix(s, "#"))
+	id := event.ID(strings.TrimPrefix(plugins.Fold(s), "#"))
 	n, ok := id.Int()
 	return id, ok && n > 0
 }
@@ -179,8 +197,8 @@ func attribution(s string) (user, text string) {
 		}
 	}
 	if rest, ok := strings.CutPrefix(s, "@"); ok {
-		if user, text, ok := strings.Cut(rest, " "); ok && validUser(user) {
-			return user, strings.TrimSpace(text)
+		if user, text, ok := strings.Cut(rest, " "); ok && validUser(plugins.UserName(user)) {
+			return plugins.UserName(user), strings.TrimSpace(text)
 		}
 	}
 	return "", s

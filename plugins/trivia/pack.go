@@ -171,7 +171,7 @@ func (c choice) of(pool []Question) []Question {
 
 // read parses a difficulty, or a category or its prefix.
 func (c *choice) read(word string, pool []Question) error {
-	word = strings.ToLower(word)
+	word = plugins.Fold(word)
 	switch {
 	case word == anyOf || word == "mixed":
 		c.Difficulty = ""

@@ -78,7 +78,7 @@ func (s Score) String() string {
 func (m *host) score(c *plugins.Context) ([]event.Envelope, error) {
 	user := c.Command.User
 	if len(c.Command.Args) > 1 {
-		user = strings.TrimPrefix(c.Command.Args[1], "@")
+		user = plugins.UserName(c.Command.Args[1])
 	}
 	var s Score
 	err := c.DB(Scores).Get(scoreID(c.Channel(), user), &s)

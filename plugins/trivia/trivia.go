@@ -94,7 +94,7 @@ func (m *host) command(c *plugins.Context) ([]event.Envelope, error) {
 	if len(c.Command.Args) == 0 {
 		return m.status(c)
 	}
-	word := strings.ToLower(c.Command.Args[0])
+	word := plugins.Fold(c.Command.Args[0])
 	if handle, ok := m.subcommands()[word]; ok {
 		return handle(c)
 	}
@@ -139,7 +139,7 @@ func (m *host) start(c *plugins.Context) ([]event.Envelope, error) {
 	pool := *m.pool.Load()
 	var want choice
 	for _, word := range c.Command.Args[1:] {
-		number, err := strconv.Atoi(word)
+		number, err := strconv.Atoi(plugins.Fold(word))
 		if err != nil {
 			if err := want.read(word, pool); err != nil {
 				return nil, err
