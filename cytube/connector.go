@@ -229,7 +229,7 @@ func (c *Connector) newSender() *sender.Sender {
 func (c *Connector) newRecorder(s *sender.Sender) *recorder {
 	return &recorder{
 		channel: c.cfg.Channel, bus: c.bus, state: channel.New(c.cfg.Channel), sender: s, history: history.New(c.bus.JetStream(), c.cfg.Channel),
-		log: c.log, stats: &c.stats, observe: c.cfg.Observer, recent: newRecentLines(),
+		log: c.log, stats: &c.stats, observe: c.cfg.Observer, recent: newRecentLines(), unknown: map[string]bool{},
 	}
 }
 

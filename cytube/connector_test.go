@@ -305,7 +305,9 @@ func TestShadowMuted(t *testing.T) {
 	w := newWorld(t, func(_ *cytubetest.Config, b *cytube.Config) { b.User, b.Password = "mod", "mod-pw" })
 	w.join()
 	alice := w.user("alice")
-	w.await("the bot's rank", func(s streams.Stored) bool { return s.Subject == event.SubjectUserRank })
+	w.await("the bot's rank", func(s streams.Stored) bool {
+		return s.Subject == event.SubjectUserJoin && field[string](s, "user") == "mod" && field[int](s, "rank") == 2
+	})
 	w.ok(w.site.Mute(lounge, "alice", true))
 	w.ok(alice.Send(w.ctx, "!roll"))
 	if s := w.heard("!roll"); !field[bool](s, "shadow") {
@@ -319,7 +321,9 @@ func TestShadowMutedModerator(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(_ *cytubetest.Config, b *cytube.Config) { b.User, b.Password = "mod", "mod-pw" })
 	b := w.join()
-	w.await("the bot's rank", func(s streams.Stored) bool { return s.Subject == event.SubjectUserRank })
+	w.await("the bot's rank", func(s streams.Stored) bool {
+		return s.Subject == event.SubjectUserJoin && field[string](s, "user") == "mod" && field[int](s, "rank") == 2
+	})
 	w.ok(w.site.Mute(lounge, "mod", true))
 	want := map[string][]string{}
 	for i := range 10 {

@@ -146,6 +146,7 @@ func (r *recorder) leave(ctx context.Context, reason string, at time.Time) {
 		return
 	}
 	r.up = false
+	r.publish(ctx, r.state.Flush(at))
 	r.stats.count(func(s *Stats) { s.Connected = false })
 	r.observe.Connected(ctx, r.channel, false)
 	r.sender.Echoes.Close()

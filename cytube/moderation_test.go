@@ -40,7 +40,6 @@ func TestModeration(t *testing.T) {
 			"cytube.moderation.ban by=mod user=eve ",
 			"cytube.moderation.unban by=mod user=eve ",
 			"cytube.moderation.ban by=mod user=mallory by address",
-			"cytube.moderation.ban by=mod user=mallory ",
 			"cytube.moderation.rank by=mod user=absent 2",
 			"cytube.moderation.kick by=mod user= anonymous users",
 			"cytube.moderation.clear by=mod user= ",

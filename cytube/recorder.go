@@ -54,6 +54,7 @@ type recorder struct {
 	up      bool                              // the bot is in the channel
 	joinRef event.Ref                         // of the event that says so, zero if none was recorded
 	latest  history.Checkpoint                // the latest line that is recorded
+	unknown map[string]bool                   // names of frames that were logged
 }
 
 func (r *recorder) take(ctx context.Context, it item) {
@@ -81,8 +82,23 @@ func (r *recorder) apply(ctx context.Context, it item) []channel.Event {
 		r.stats.count(func(s *Stats) { s.Malformed++ })
 		r.log.WarnContext(ctx, "malformed frame skipped", "error", err)
 	}
+	if n := len(events); n > 0 && events[n-1].Subject == event.SubjectUnknown {
+		r.noteUnknown(ctx, it.frame.Name)
+	}
 	r.sender.Echoes.SetLimit(r.state.FloodLimit())
 	return events
+}
+
+// unknownKept bounds how many names of unknown frames are logged.
+const unknownKept = 100
+
+// noteUnknown counts a frame that the bot does not know, and logs its name once.
+func (r *recorder) noteUnknown(ctx context.Context, name string) {
+	r.stats.count(func(s *Stats) { s.Unknown++ })
+	if !r.unknown[name] && len(r.unknown) < unknownKept {
+		r.unknown[name] = true
+		r.log.InfoContext(ctx, "unknown frame", "channel", r.channel, "frame", name)
+	}
 }
 
 // noteMembers publishes the members for Present after a frame that changes them.
@@ -98,7 +114,10 @@ func (r *recorder) publish(ctx context.Context, events []channel.Event) {
 	for _, e := range events {
 		if e.Line == nil {
 			e.CorrelationID = event.NewCorrelationID()
-			r.store(ctx, e.Envelope, "cytube/"+e.CorrelationID)
+			stored := r.store(ctx, e.Envelope, "cytube/"+e.CorrelationID)
+			if e.Subject == event.SubjectPollOpen {
+				r.state.PollStored(stored)
+			}
 			continue
 		}
 		n, _ := r.recent.Get(e.Line.Key())

@@ -18,6 +18,7 @@ type Stats struct {
 	Recorded   int64 // events published
 	Repeated   int64 // lines of a chat buffer that were recorded before
 	Malformed  int64 // frames that could not be decoded
+	Unknown    int64 // frames that the bot does not know
 	Unrecorded int64 // events that NATS cannot take, such as one over its size limit, and frames and events that were left when the bot stopped
 
 	sender.Stats

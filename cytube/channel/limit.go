@@ -3,6 +3,8 @@ package channel
 import (
 	"math"
 	"time"
+
+	"github.com/rosey-bot/rosey/event"
 )
 
 // FloodLimit is one of the server's limits for chat: after Burst lines, lines must
@@ -53,6 +55,9 @@ func (s *State) FloodLimit() FloodLimit {
 
 func (s *State) options(f *fold) error {
 	o, err := read[wireOptions](f.args)
+	if err == nil {
+		err = s.setValues(f, event.SubjectOptions)
+	}
 	if err != nil {
 		return err
 	}

@@ -37,9 +37,13 @@ func (s *State) chat(f *fold) error {
 	case l.User == "[server]" && class == "server-whisper":
 		s.serverLine(f, l)
 		return nil
+	case l.User == "[voteskip]" && class == "server-whisper":
+		s.voteLine(f, l)
+		return nil
 	case l.User == "[server]" || class == "server-whisper":
 		return nil
 	}
+	s.arrived(f, l.User)
 	before := s.latest
 	s.latest = *l
 	if l.Shadow && !before.Shadow && l.Key() == before.Key() {
@@ -67,6 +71,7 @@ func (s *State) pm(f *fold) error {
 	if err != nil {
 		return err
 	}
+	s.arrived(f, l.User)
 	l.PM = true
 	f.emitLine(event.SubjectPM, event.PM{
 		User: l.User, To: l.To, Message: l.Text, Channel: s.channel, Rank: s.rankOf(l.User), Time: l.Time,

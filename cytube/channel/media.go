@@ -1,12 +1,69 @@
 package channel
 
-import "strings"
+import (
+	"cmp"
+	"strings"
 
-// media is what can be on the playlist. by is who queued it, "" where the frame
-// does not say.
+	"github.com/rosey-bot/rosey/event"
+)
+
+// media is an item of the playlist, or what plays, of which the server does not say the
+// rest. by is who queued it, "" where the frame does not say.
 type media struct {
 	id, kind, title, by string
 	seconds             int
+	uid                 int
+	temp                bool
+	page                string // the URL, of what a stored event has
+}
+
+// url returns the URL of the media's page.
+func (m media) url() string { return cmp.Or(m.page, mediaURL(m.kind, m.id)) }
+
+func (s *State) setCurrent(f *fold) error {
+	uid, err := read[int](f.args)
+	if err == nil {
+		s.current = uid
+	}
+	return err
+}
+
+// changeMedia records the media that play, with who queued them. While joining, the
+// media that played before are no change, and neither are those that go on when the
+// playlist was shuffled.
+func (s *State) changeMedia(f *fold) error {
+	w, err := read[*wireMedia](f.args)
+	if err != nil {
+		return err
+	}
+	m, err := w.media()
+	if err != nil {
+		return err
+	}
+	if item := s.playlist.item(s.current); item.kind == m.kind && item.id == m.id {
+		m.by = item.by
+	}
+	same := s.playing.kind == m.kind && s.playing.url() == m.url()
+	goesOn := s.goesOn
+	s.playing, s.goesOn = m, false
+	if same && (s.joining || goesOn) {
+		return nil
+	}
+	f.emit(event.SubjectMediaChange, event.MediaChange{
+		Title: m.title, URL: m.url(), Type: m.kind, Duration: m.seconds, Channel: s.channel, QueuedBy: m.by,
+		Extra: event.Extra{"position": marshal(max(w.CurrentTime, 0)), "began": marshal(!s.joining && w.CurrentTime <= 0)},
+	})
+	return nil
+}
+
+// stopped records that nothing plays any more, which the server does not say.
+func (s *State) stopped(f *fold) {
+	m := s.playing
+	if m == (media{}) {
+		return
+	}
+	s.playing, s.current = media{}, -1
+	f.emit(event.SubjectMediaStop, event.MediaStop{Title: m.title, URL: m.url(), Type: m.kind, Channel: s.channel, Time: f.ms()})
 }
 
 func (m *wireMedia) media() (media, error) {
@@ -21,17 +78,14 @@ func (m *wireMedia) media() (media, error) {
 	return media{id: *m.ID, kind: *m.Type, title: *m.Title, seconds: int(seconds)}, err
 }
 
-func (i *wireItem) item() (uid int, m media, err error) {
+func (i *wireItem) item() (media, error) {
 	if i == nil || i.UID == nil {
-		return 0, media{}, missing(field{"uid", true})
+		return media{}, missing(field{"uid", true})
 	}
-	m, err = i.Media.media()
-	m.by = i.QueueBy
-	return *i.UID, m, err
+	m, err := i.Media.media()
+	m.by, m.uid, m.temp = i.QueueBy, *i.UID, i.Temp
+	return m, err
 }
-
-// mediaKey is equal for the same media of two events.
-func mediaKey(kind, url string) string { return kind + " " + url }
 
 // pages maps a media type to the URL of its pages, with {} for the id. The ids of
 // other types are URLs themselves.

@@ -29,8 +29,8 @@ var moderationNotices = func() (all []moderationNotice) {
 		{event.ActionKick, "(?P<user>NAME) was kicked: (?P<reason>.+)", ""},
 		{event.ActionKick, `(?P<user>NAME) was kicked \((?P<reason>.+)\)`, ""},
 		{event.ActionBan, "(?P<by>NAME) namebanned (?P<user>NAME)", ""},
-		{event.ActionBan, `(?P<by>NAME) banned \S+ \((?P<user>NAME)\)`, "by address"},
-		{event.ActionUnban, "(?P<by>NAME) unbanned (?P<user>NAME)", ""},
+		{event.ActionBan, `(?P<by>NAME) banned \S+ \((?P<user>NAME)\)`, byAddress},
+		{event.ActionUnban, "(?P<by>NAME) unbanned (?P<user>.+)", ""}, // as typed
 		{event.ActionMute, "(?P<by>NAME) muted (?P<user>NAME)", ""},
 		{event.ActionShadowMute, "(?P<by>NAME) shadowmuted (?P<user>NAME)", ""},
 		{event.ActionUnmute, "(?P<by>NAME) unmuted (?P<user>NAME)", ""},
@@ -59,10 +59,20 @@ func (s *State) serverLine(f *fold, l *Line) {
 		if rank := group("rank"); rank != "" && json.Valid([]byte(rank)) {
 			p.Extra = event.Extra{"rank": json.RawMessage(rank)}
 		}
+		if n.action == event.ActionBan {
+			s.bans(f, p, n.reason == byAddress)
+			if SameName(p.User, s.self) {
+				s.banned(f)
+				s.banSeen = true
+			}
+			return
+		}
 		s.moderated(f, n.action, p)
 		return
 	}
 }
+
+const byAddress = "by address"
 
 func (s *State) moderated(f *fold, action string, p event.Moderation) {
 	p.Channel = s.channel
@@ -77,6 +87,9 @@ const defaultMuteRank = 1.5
 
 func (s *State) permissions(f *fold) error {
 	p, err := read[wirePermissions](f.args)
+	if err == nil {
+		err = s.setValues(f, event.SubjectPermissions)
+	}
 	if err != nil {
 		return err
 	}
@@ -140,6 +153,7 @@ func (s *State) muteChanged(f *fold, u, before user) {
 	if u.mute == before.mute || told || revealed {
 		return
 	}
+	s.arrived(f, u.name)
 	s.moderated(f, cmp.Or(u.mute, event.ActionUnmute), event.Moderation{User: u.name})
 }
 
@@ -176,8 +190,10 @@ func (s *State) kicked(f *fold) error {
 		return nil
 	}
 	action := event.ActionKick
-	if p.Reason == "You're banned!" {
-		action = event.ActionBan
+	if strings.HasPrefix(p.Reason, "You're banned") || strings.HasPrefix(p.Reason, "You are banned") {
+		if action = event.ActionBan; s.banSeen {
+			return nil // a line said so, and by whom
+		}
 	}
 	s.moderated(f, action, p)
 	return nil

@@ -95,6 +95,9 @@ func apply(t testing.TB, s *State, frames ...string) (events []string) {
 			events = append(events, fmt.Sprintf("%s %s", e.Subject, e.Data))
 		}
 	}
+	for _, e := range s.Flush(now) {
+		events = append(events, fmt.Sprintf("%s %s", e.Subject, e.Data))
+	}
 	return events
 }
 
@@ -126,6 +129,9 @@ func TestRecording(t *testing.T) {
 	}
 	var got bytes.Buffer
 	for _, client := range []string{"bot", "boss", "eve"} {
+		for _, e := range states[client].Flush(now) {
+			events[client] = append(events[client], fmt.Sprintf("%s %s", e.Subject, e.Data))
+		}
 		fmt.Fprintf(&got, "== %s\n%s\n", client, strings.Join(events[client], "\n"))
 	}
 	golden(t, "testdata/recording.golden", got.String())

@@ -41,10 +41,21 @@ type State struct {
 	users  map[string]user // by lower-case name
 	listed bool            // a userlist came before: the next one is compared with it
 
-	playlist map[int]media // by uid
-	complete bool          // a playlist came in this session
-	current  int           // uid of the item that plays
-	playing  string        // key of the media that play
+	playlist playlist
+	complete bool   // a playlist came in this session
+	current  int    // uid of the item that plays
+	playing  media  // zero while nothing plays
+	goesOn   bool   // what plays goes on under another uid, as the next changeMedia says
+	locked   *bool  // nil until the server said
+	leader   string // who sets the position, "" while the server does
+	votes    wireVote
+
+	poll     *poll // that is open
+	settings settings
+
+	arriving []arrival // joins that are held back, the oldest first
+	ban      *ban      // that is held back
+	banSeen  bool      // the bot's own ban is recorded
 
 	latest  Line // of chat
 	joining bool
@@ -52,13 +63,16 @@ type State struct {
 
 // New returns the state of a channel of which no frame has come yet.
 func New(channel string) *State {
-	return &State{channel: channel, rank: -1, muteRank: defaultMuteRank, users: map[string]user{}, playlist: map[int]media{}, current: -1}
+	return &State{channel: channel, rank: -1, muteRank: defaultMuteRank, users: map[string]user{}, current: -1, settings: newSettings()}
 }
 
 // BeginJoin starts a session. Until EndJoin, frames describe the channel as it
 // is: the media that play already are no media change. What the state knew
 // before stays, so that the difference becomes events.
-func (s *State) BeginJoin() { s.joining, s.complete, s.rank, s.current = true, false, -1, -1 }
+func (s *State) BeginJoin() {
+	s.joining, s.complete, s.rank, s.current, s.banSeen = true, false, -1, -1, false
+	s.leader = "" // a join says who it is, if there is one
+}
 
 // EndJoin ends what BeginJoin began: from here on frames report changes.
 func (s *State) EndJoin() { s.joining = false }
@@ -77,7 +91,9 @@ func (s *State) Rank() float64 { return s.rank }
 
 // RestoreMedia sets the media that play, as the latest stored media change has
 // them, so that a join does not report the same media again.
-func (s *State) RestoreMedia(m event.MediaChange) { s.playing = mediaKey(m.Type, m.URL) }
+func (s *State) RestoreMedia(m event.MediaChange) {
+	s.playing = media{page: m.URL, kind: m.Type, title: m.Title, by: m.QueuedBy, seconds: m.Duration}
+}
 
 // fold is the application of one frame: what a handler gets, and the events that
 // it adds.
@@ -88,13 +104,23 @@ type fold struct {
 	err    error // of an event that could not be made
 }
 
+func (f *fold) ms() int64 { return f.at.UnixMilli() }
+
 // emit adds an event.
 func (f *fold) emit(subject string, payload any) { f.emitLine(subject, payload, nil) }
+
+// emitAt adds an event of an earlier time.
+func (f *fold) emitAt(at time.Time, subject string, payload any) {
+	f.emit(subject, payload)
+	f.events[len(f.events)-1].Timestamp = at
+}
+
+func (f *fold) fail(err error) { f.err = errors.Join(f.err, err) }
 
 // emitLine adds the event that records a line.
 func (f *fold) emitLine(subject string, payload any, l *Line) {
 	e, err := event.New(subject, payload)
-	f.err = errors.Join(f.err, err)
+	f.fail(err)
 	e.Timestamp = f.at
 	f.events = append(f.events, Event{Envelope: e, Line: l})
 }
@@ -118,21 +144,63 @@ var handlers = map[string]func(*State, *fold) error{
 	"changeMedia":    (*State).changeMedia,
 	"queue":          (*State).queue,
 	"delete":         (*State).remove,
+	"moveVideo":      (*State).move,
+	"setTemp":        (*State).setTemp,
+
+	"setPlaylistLocked": (*State).setLocked,
+	"setLeader":         (*State).setLeader,
+	"voteskip":          (*State).voteskip,
+	"newPoll":           (*State).newPoll,
+	"updatePoll":        (*State).updatePoll,
+	"closePoll":         (*State).closePoll,
+	"setAFK":            (*State).setAFK,
+	"setMotd":           (*State).setMOTD,
+	"channelCSSJS":      (*State).setStyle,
+	"emoteList":         (*State).emoteList,
+	"updateEmote":       (*State).updateEmote,
+	"renameEmote":       (*State).renameEmote,
+	"removeEmote":       (*State).removeEmote,
+	"chatFilters":       (*State).chatFilters,
+	"updateChatFilter":  (*State).updateFilter,
+	"deleteChatFilter":  (*State).deleteFilter,
+	"announcement":      (*State).announce,
+	"drinkCount":        (*State).drinks,
+}
+
+// ignored are the frames that say nothing about the channel that another does not, and
+// the answers to what the bot asks.
+var ignored = map[string]bool{
+	"login": true, "needPassword": true, "cancelNeedPassword": true, "channelNotRegistered": true, "usercount": true,
+	"setPlaylistMeta": true, "mediaUpdate": true, "clearVoteskipVote": true, "setUserProfile": true, "errorMsg": true,
+	"noflood": true, "cooldown": true, "spamFiltered": true, "queueFail": true, "queueWarn": true, "listPlaylists": true,
+	"searchResults": true, "banlist": true, "banlistRemove": true, "channelRanks": true, "channelRankFail": true,
+	"readChanLog": true, "costanza": true, "addFilterSuccess": true, "validationError": true, "validationPassed": true,
 }
 
 // Apply folds a frame that came at a time into the state and returns the events
-// that it means, in order. A malformed frame is an error and has no effect; a
-// frame without a handler has none either.
+// that it means, in order; events that were delayed come first. A malformed frame is an
+// error and has no other effect.
 func (s *State) Apply(frame Frame, at time.Time) ([]Event, error) {
-	handle, ok := handlers[frame.Name]
-	if !ok {
-		return nil, nil
-	}
 	f := &fold{args: frame.Args, at: at}
-	if err := errors.Join(handle(s, f), f.err); err != nil {
-		return nil, fmt.Errorf("frame %q: %w", frame.Name, err)
+	delayed := s.due(at)
+	handle, ok := handlers[frame.Name]
+	switch {
+	case ok:
+		if err := errors.Join(handle(s, f), f.err); err != nil {
+			return delayed, fmt.Errorf("frame %q: %w", frame.Name, err)
+		}
+	case !ignored[frame.Name]:
+		f.emit(event.SubjectUnknown, event.Unknown{Name: frame.Name, Bytes: frame.size(), Channel: s.channel, Time: f.ms()})
 	}
-	return f.events, nil
+	return append(delayed, f.events...), nil
+}
+
+// size is the length of the frame's arguments.
+func (f Frame) size() (n int) {
+	for _, arg := range f.Args {
+		n += len(arg)
+	}
+	return n
 }
 
 func (s *State) ownRank(f *fold) error {

@@ -1,6 +1,7 @@
 package channel
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -51,7 +52,8 @@ func TestLines(t *testing.T) {
 			`["chatMsg",{"username":"a","msg":"x","meta":{"addClass":"server-whisper"},"time":5}]`}, nil},
 		{"pm", []string{listAlice}, []string{`["pm",{"username":"alice","to":"bot","msg":"a &amp; b","meta":{},"time":5}]`},
 			[]string{`cytube.pm {"user":"alice","to":"bot","message":"a & b","channel":"testchan","rank":1,"time":5}`}},
-		{"nothing to say", nil, []string{`["usercount",5]`, `["mediaUpdate",{"currentTime":1,"paused":false}]`, `["x"]`}, nil},
+		{"nothing to say", nil, []string{`["usercount",5]`, `["mediaUpdate",{"currentTime":1,"paused":false}]`}, nil},
+		{"unknown", nil, []string{`["x",{"a":1},[]]`}, []string{`cytube.unknown {"name":"x","bytes":9,"channel":"testchan","time":1795489000000}`}},
 	} {
 		t.Run(test.name, test.run)
 	}
@@ -85,19 +87,23 @@ func TestPlaylist(t *testing.T) {
 	t.Parallel()
 	for _, test := range []foldTest{
 		{"queue", nil, []string{`["queue",{"item":` + itemTwo + `,"after":"prepend"}]`},
-			[]string{`cytube.media.queue {"uid":2,"title":"T","url":"https://youtube.com/watch?v=abc","type":"yt","duration":61,"channel":"testchan","queued_by":"alice"}`}},
+			[]string{`cytube.media.queue {"uid":2,"title":"T","url":"https://youtube.com/watch?v=abc","type":"yt","duration":61,"channel":"testchan","queued_by":"alice","after":null,"temp":false}`}},
 		{"change", []string{`["playlist",[` + itemTwo + `]]`, `["setCurrent",2]`},
 			[]string{`["changeMedia",{"id":"abc","title":"T","seconds":61.7,"type":"yt","currentTime":-3,"paused":true}]`},
-			[]string{`cytube.media.change {"title":"T","url":"https://youtube.com/watch?v=abc","type":"yt","duration":61,"channel":"testchan","queued_by":"alice"}`}},
+			[]string{`cytube.media.change {"title":"T","url":"https://youtube.com/watch?v=abc","type":"yt","duration":61,"channel":"testchan","queued_by":"alice","began":true,"position":0}`}},
 		{"change to what is not on the playlist", []string{`["playlist",[` + itemTwo + `]]`, `["setCurrent",2]`},
 			[]string{`["changeMedia",{"id":"x","title":"L","seconds":null,"type":"cu"}]`},
-			[]string{`cytube.media.change {"title":"L","url":"x","type":"cu","duration":0,"channel":"testchan","queued_by":""}`}},
+			[]string{`cytube.media.change {"title":"L","url":"x","type":"cu","duration":0,"channel":"testchan","queued_by":"","began":true,"position":0}`}},
 		{"delete", []string{`["playlist",[` + itemTwo + `]]`}, []string{`["delete",{"uid":2}]`, `["delete",{"uid":3}]`},
 			[]string{`cytube.media.delete {"uid":2,"title":"T","url":"https://youtube.com/watch?v=abc","type":"yt","duration":61,"channel":"testchan","queued_by":"alice"}`,
 				`cytube.media.delete {"uid":3,"title":"","url":"","type":"","duration":0,"channel":"testchan","queued_by":""}`}},
 		{"cleared playlist", []string{`["playlist",[` + itemTwo + `]]`}, []string{`["playlist",[]]`, `["playlist",[` + itemTwo + `]]`},
-			[]string{`cytube.media.delete {"uid":2,"title":"T","url":"https://youtube.com/watch?v=abc","type":"yt","duration":61,"channel":"testchan","queued_by":"alice"}`,
-				`cytube.media.queue {"uid":2,"title":"T","url":"https://youtube.com/watch?v=abc","type":"yt","duration":61,"channel":"testchan","queued_by":"alice"}`}},
+			[]string{`cytube.media.clear {"count":1,"channel":"testchan","time":1795489000000}`,
+				`cytube.media.queue {"uid":2,"title":"T","url":"https://youtube.com/watch?v=abc","type":"yt","duration":61,"channel":"testchan","queued_by":"alice","after":null,"temp":false}`}},
+		{"shuffled playlist", []string{`["playlist",[` + itemTwo + `]]`, `["setCurrent",2]`, `["changeMedia",{"id":"abc","title":"T","seconds":61,"type":"yt"}]`},
+			[]string{`["playlist",[` + strings.Replace(itemTwo, `"uid":2`, `"uid":9`, 1) + `]]`, `["setCurrent",9]`,
+				`["changeMedia",{"id":"abc","title":"T","seconds":61,"type":"yt","currentTime":30}]`},
+			[]string{`cytube.media.shuffle {"uids":[9],"was":[2],"channel":"testchan","time":1795489000000}`}},
 	} {
 		t.Run(test.name, test.run)
 	}

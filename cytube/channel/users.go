@@ -41,6 +41,7 @@ type user struct {
 	rank        float64
 	mute        string // the action that muted the user, or ""
 	shadowKnown bool   // a shadow mute would be known
+	afk         bool
 }
 
 // rankOf returns the rank of a line's author: a guest's for one who has left.
@@ -67,7 +68,7 @@ func (u wireUser) user() (user, error) {
 	if err := missing(field{"name", u.Name == nil}, field{"rank", u.Rank == nil}); err != nil {
 		return user{}, err
 	}
-	return user{name: *u.Name, rank: *u.Rank}, checkRank(*u.Rank)
+	return user{name: *u.Name, rank: *u.Rank, afk: u.Meta.AFK}, checkRank(*u.Rank)
 }
 
 // userlist replaces the users. After a reconnect the difference to the list before
@@ -121,6 +122,10 @@ func (s *State) addUser(f *fold) error {
 	before, here := s.users[key]
 	u = u.withMute(before, w)
 	s.users[key] = u
+	if !here && u.rank >= 1 { // an account: its rank in the channel follows
+		s.arriving = append(s.arriving, arrival{u.name, f.at})
+		return nil
+	}
 	s.userChanged(f, u, before, here)
 	return nil
 }
@@ -141,6 +146,9 @@ func (s *State) setUserRank(f *fold) error {
 	after := before
 	after.rank = u.rank
 	s.users[strings.ToLower(after.name)] = after
+	if s.arrived(f, after.name) {
+		return nil
+	}
 	s.userChanged(f, after, before, true)
 	return nil
 }
@@ -152,9 +160,10 @@ func (s *State) userChanged(f *fold, u, before user, here bool) {
 		f.emit(event.SubjectUserJoin, event.UserJoin{User: u.name, Channel: s.channel, Rank: rank, Time: now})
 		return
 	}
-	if rank != contractRank(before.rank) {
+	if rank != contractRank(before.rank) && !s.arrived(f, u.name) {
 		f.emit(event.SubjectUserRank, event.UserRank{User: u.name, Channel: s.channel, Rank: rank, Time: now})
 	}
+	s.afkChanged(f, u, before)
 	s.muteChanged(f, u, before)
 }
 
@@ -164,10 +173,34 @@ func (s *State) userLeave(f *fold) error {
 		return err
 	}
 	if u, here := s.users[key]; here {
+		s.arrived(f, u.name)
 		delete(s.users, key)
 		s.userLeft(f, u)
 	}
 	return nil
+}
+
+func (s *State) setAFK(f *fold) error {
+	w, key, err := readUser(f.args)
+	if err == nil {
+		err = missing(field{"afk", w.AFK == nil})
+	}
+	if err != nil {
+		return err
+	}
+	if before, here := s.users[key]; here {
+		after := before
+		after.afk = *w.AFK
+		s.users[key] = after
+		s.afkChanged(f, after, before)
+	}
+	return nil
+}
+
+func (s *State) afkChanged(f *fold, u, before user) {
+	if u.afk != before.afk {
+		f.emit(event.SubjectUserAFK, event.UserAFK{User: u.name, AFK: u.afk, Channel: s.channel, Time: f.ms()})
+	}
 }
 
 func (s *State) userLeft(f *fold, u user) {

@@ -31,7 +31,9 @@ type (
 		Meta   struct {
 			Muted  *bool `json:"muted"`
 			Shadow *bool `json:"smuted"` // moderators only
+			AFK    bool  `json:"afk"`
 		} `json:"meta"`
+		AFK *bool `json:"afk"` // of setAFK
 	}
 	wirePermissions struct {
 		Mute *float64 `json:"mute"`
@@ -44,14 +46,47 @@ type (
 		Title   *string `json:"title"`
 		Seconds float64 `json:"seconds"` // none for what never ends
 		Type    *string `json:"type"`
+
+		CurrentTime float64 `json:"currentTime"` // of changeMedia
 	}
 	wireItem struct {
 		UID     *int       `json:"uid"`
 		Media   *wireMedia `json:"media"`
+		Temp    bool       `json:"temp"`
 		QueueBy string     `json:"queueby"`
 	}
 	wireQueue struct {
-		Item *wireItem `json:"item"`
+		Item  *wireItem       `json:"item"`
+		After json.RawMessage `json:"after"` // a uid, also in digits, "prepend" or "append"
+	}
+	wireMove struct {
+		From  *int            `json:"from"`
+		After json.RawMessage `json:"after"`
+	}
+	wireTemp struct {
+		UID  *int  `json:"uid"`
+		Temp *bool `json:"temp"`
+	}
+	wireVote struct {
+		Count int `json:"count"`
+		Need  int `json:"need"`
+	}
+	wirePoll struct {
+		Title     string            `json:"title"`
+		Options   []string          `json:"options"`
+		Counts    []json.RawMessage `json:"counts"` // numbers or, hidden, "?" or "1?"
+		Initiator string            `json:"initiator"`
+		Timestamp int64             `json:"timestamp"`
+	}
+	wireStyle struct {
+		CSS string `json:"css"`
+		JS  string `json:"js"`
+	}
+	wireAnnouncement struct {
+		ID    string `json:"id"`
+		Title string `json:"title"`
+		Text  string `json:"text"`
+		From  string `json:"from"`
 	}
 	wireDelete struct {
 		UID *int `json:"uid"`
@@ -159,6 +194,12 @@ func missing(fields ...field) error {
 type field struct {
 	name    string
 	missing bool
+}
+
+// marshal encodes a value that always has a JSON form.
+func marshal(v any) json.RawMessage {
+	raw, _ := json.Marshal(v) //nolint:errchkjson // strings, numbers and bools
+	return raw
 }
 
 // integer rounds a number down and checks that it is least or more.
