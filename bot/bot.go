@@ -10,9 +10,11 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/rosey-bot/rosey/internal/settings"
 	"github.com/rosey-bot/rosey/plugins"
+	"github.com/rosey-bot/rosey/telemetry"
 )
 
 // Settings are the settings of a bot.
@@ -39,6 +41,8 @@ type Bot struct {
 	Terminal Terminal
 	// OnConsole, if set, is called with the console's URL once it is served.
 	OnConsole func(url string)
+
+	running atomic.Pointer[composition]
 }
 
 // New returns a bot that runs the plugins.
@@ -66,6 +70,8 @@ func (b *Bot) Run(ctx context.Context) (err error) {
 	if err := c.open(ctx); err != nil {
 		return err
 	}
+	b.running.Store(c)
+	defer b.running.Store(nil)
 	g, life, err := c.compose()
 	if err != nil {
 		return err
@@ -74,6 +80,31 @@ func (b *Bot) Run(ctx context.Context) (err error) {
 		b.OnConsole(c.console.URL())
 	}
 	return c.server.explain(ctx, g.run(ctx, func(cause error) { life.stop(ctx, c.server.explain(ctx, cause)) }))
+}
+
+// Reload gives a running bot new settings. The level of the log and who may use the
+// console change at once; what else differs is logged, as it needs a restart. Settings
+// with a mistake change nothing.
+func (b *Bot) Reload(s Settings) error {
+	c := b.running.Load()
+	if c == nil {
+		return errors.New("the bot has not started yet")
+	}
+	if err := s.Check(); err != nil {
+		return err
+	}
+	if err := telemetry.SetLevel(b.Logger, s.Level()); err != nil {
+		return err
+	}
+	c.access.Store(&s.ConsoleAccess)
+	reloadable := func(key string) bool { return key == "log_level" || strings.HasPrefix(key, "console_access.") }
+	changed := settings.Changed(b.Settings, s)
+	restart := slices.DeleteFunc(slices.Clone(changed), reloadable)
+	if len(restart) > 0 {
+		b.Logger.Warn("settings changed that need a restart", "settings", restart)
+	}
+	b.Logger.Info("settings reloaded", "changed", changed)
+	return nil
 }
 
 // active returns the plugins that the settings choose.

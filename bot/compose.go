@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -42,6 +43,7 @@ type composition struct {
 	leases        *lease.Leases // nil where no other process can be in a channel
 	channels      channels
 	console       *console.Console // nil where none is served
+	access        atomic.Pointer[settings.ConsoleAccess]
 }
 
 // newComposition sets up the telemetry of a service. close ends it.

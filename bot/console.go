@@ -26,8 +26,9 @@ func (c *composition) openConsole(context.Context) error {
 	if err != nil {
 		return err
 	}
+	c.access.Store(&s.ConsoleAccess)
 	config := console.Config{
-		Address: address, Access: access, Bus: c.bus, Store: c.database.Store(), Channels: convert(c.channels, (*channel).forConsole),
+		Address: address, Access: access, LoadAccess: func() (console.Access, error) { return c.access.Load().Access() }, Bus: c.bus, Store: c.database.Store(), Channels: convert(c.channels, (*channel).forConsole),
 		Version: version.String(), TraceURL: s.TraceURL, Logger: c.log,
 	}
 	if c.local != nil {

@@ -2,6 +2,7 @@ package cmd
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 )
@@ -63,6 +64,8 @@ func manCommand() *cli.Command {
 		Usage:  "print the manual page",
 		Hidden: true,
 		Action: func(c *cli.Context) error {
+			c.App.Description = markdown.Replace(c.App.Description)
+			escapeMarkdown(c.App.Flags, c.App.Commands)
 			page, err := c.App.ToManWithSection(1)
 			if err != nil {
 				return fmt.Errorf("write the manual page: %w", err)
@@ -70,6 +73,32 @@ func manCommand() *cli.Command {
 			fmt.Fprint(c.App.Writer, page)
 			return nil
 		},
+	}
+}
+
+// markdown escapes what Markdown, of which the library makes the manual page, takes for
+// emphasis.
+var markdown = strings.NewReplacer("_", `\_`, "*", `\*`)
+
+// escapeMarkdown escapes the texts of flags and of commands, and of those below them.
+func escapeMarkdown(flags []cli.Flag, commands []*cli.Command) {
+	for _, f := range flags {
+		switch f := f.(type) {
+		case *cli.StringFlag:
+			f.Usage = markdown.Replace(f.Usage)
+		case *cli.StringSliceFlag:
+			f.Usage = markdown.Replace(f.Usage)
+		case *cli.BoolFlag:
+			f.Usage = markdown.Replace(f.Usage)
+		case *cli.IntFlag:
+			f.Usage = markdown.Replace(f.Usage)
+		case *choiceFlag:
+			f.Usage = markdown.Replace(f.Usage)
+		}
+	}
+	for _, c := range commands {
+		c.Usage = markdown.Replace(c.Usage)
+		escapeMarkdown(c.Flags, c.Subcommands)
 	}
 }
 

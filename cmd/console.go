@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode"
 
 	"github.com/urfave/cli/v2"
 
@@ -16,15 +17,24 @@ func consoleCommand() *cli.Command {
 		Usage: "settings of the browser console, which rosey run --console serves",
 		Subcommands: []*cli.Command{{
 			Name:  "hash",
-			Usage: "make an argon2id hash of the password on stdin, to be kept in a password file",
+			Usage: "make an argon2id hash of the password on stdin, to be kept in a password file or a file of users",
 			Description: `   rosey console hash > console.hash
-   ROSEY_CONSOLE_PASSWORD="$(cat console.hash)" rosey run --console 0.0.0.0:8484 --channel mychannel`,
+   ROSEY_CONSOLE_PASSWORD="$(cat console.hash)" rosey run --console 0.0.0.0:8484 --channel mychannel
+   rosey console hash --user alice >> console.users
+   rosey console hash --user bob --viewer >> console.users`,
+			Flags: []cli.Flag{
+				&cli.StringFlag{Name: "user", Usage: "print a line for the file of users (console_access: users_file) with the user `NAME`"},
+				&cli.BoolFlag{Name: "viewer", Usage: "with --user: one who sees everything but private messages, and changes nothing"},
+			},
 			Action: hashPassword,
 		}},
 	}
 }
 
 func hashPassword(c *cli.Context) error {
+	if name := c.String("user"); strings.HasPrefix(name, "#") || strings.ContainsFunc(name, unicode.IsSpace) || name == "" && c.Bool("viewer") {
+		return usagef("--user is a name without spaces, and --viewer goes with it")
+	}
 	if isTerminal(c.App.Reader) {
 		fmt.Fprintln(c.App.ErrWriter, "Type the password and Ctrl-D; it is shown as you type.")
 	}
@@ -36,6 +46,14 @@ func hashPassword(c *cli.Context) error {
 	if password == "" {
 		return usagef("give the password on stdin: rosey console hash < FILE")
 	}
-	fmt.Fprintln(c.App.Writer, console.HashPassword(password))
+	line := console.HashPassword(password)
+	if name := c.String("user"); name != "" {
+		role := console.Operator
+		if c.Bool("viewer") {
+			role = console.Viewer
+		}
+		line = fmt.Sprintf("%s %s %s", name, role, line)
+	}
+	fmt.Fprintln(c.App.Writer, line)
 	return nil
 }

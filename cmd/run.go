@@ -24,6 +24,9 @@ everything else as operator, an admin of the channel. It works through pipes too
    rosey run --config rosey.yaml            several channels: a list, channels:, in the file
    rosey run --channel mychannel --console 127.0.0.1:8484     a page in the browser, too
 
+At SIGHUP the level of the log and who may use the console are read again; the log
+says which other changes need a restart.
+
 Tracing follows OpenTelemetry's OTEL_* variables and is off when none is set.`,
 		Flags:  runFlags(),
 		Action: runBot,
@@ -58,22 +61,15 @@ func runFlags() []cli.Flag {
 }
 
 func runBot(c *cli.Context) (err error) {
-	s, err := loadSettings(c)
+	s, err := runSettings(c)
 	if err != nil {
 		return err
-	}
-	if c.Bool("local") {
-		s.Channel.Name, s.Channels = "", nil
 	}
 	listen := c.String("listen-room")
 	if listen != "" && !s.Local() {
 		return usagef("--listen-room is for the local channel: add --local or leave out the channel")
 	}
-	level := "info"
-	if s.Local() {
-		level = "warn"
-	}
-	log, err := newLogger(c, s, level)
+	log, err := newLogger(c, s, s.Level())
 	if err != nil {
 		return err
 	}
@@ -88,7 +84,25 @@ func runBot(c *cli.Context) (err error) {
 		Interactive: interactive, Optional: interactive || listen != "" || c.Bool("local"), Listen: listen,
 	}
 	b.OnConsole = func(url string) { fmt.Fprintf(c.App.ErrWriter, "The console is at %s\n", url) }
+	defer onHangup(func() {
+		s, err := runSettings(c)
+		if err == nil {
+			err = b.Reload(s)
+		}
+		if err != nil {
+			log.Error("settings not reloaded, the former hold", "error", err)
+		}
+	})()
 	return botError(b.Run(ctx))
+}
+
+// runSettings loads the settings, for a local channel if the command asks for one.
+func runSettings(c *cli.Context) (settings.Settings, error) {
+	s, err := loadSettings(c)
+	if c.Bool("local") {
+		s.Channel.Name, s.Channels = "", nil
+	}
+	return s, err
 }
 
 // botError names the flag where an error of a bot is about a setting.

@@ -20,7 +20,10 @@ func loadSettings(c *cli.Context) (settings.Settings, error) {
 	}
 	s := settings.Default()
 	path, given := settingsFile(c)
-	err := s.ReadFile(path)
+	err := fs.ErrNotExist
+	if path != "" {
+		err = s.ReadFile(path)
+	}
 	var mistake *settings.Error
 	switch {
 	case errors.As(err, &mistake):

@@ -35,6 +35,25 @@ func interruptible(ctx context.Context, stderr io.Writer) (context.Context, cont
 	}
 }
 
+// onHangup calls do at each SIGHUP, which no longer ends the process, until the function
+// that it returns is called.
+func onHangup(do func()) (stop func()) {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGHUP)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range signals {
+			do()
+		}
+	}()
+	return func() {
+		signal.Stop(signals)
+		close(signals)
+		<-done
+	}
+}
+
 // errInterrupted makes the command exit with 1 without a message, after a signal.
 var errInterrupted = errors.New("interrupted")
 

@@ -37,4 +37,9 @@ func TestManualPage(t *testing.T) {
 	if r := rosey(t, "", "man"); r.code != 0 || !strings.Contains(r.stdout, ".TH rosey 1") || !strings.Contains(r.stdout, "creds") {
 		t.Errorf("the manual page: %+v", r)
 	}
+	for _, text := range []string{"OTEL_EXPORTER_OTLP_* variables", "ROSEY_CONSOLE_VIEWER_PASSWORD", "ROSEY_* variables"} {
+		if !strings.Contains(rosey(t, "", "man").stdout, text) {
+			t.Errorf("the manual page lacks %s", text)
+		}
+	}
 }

@@ -1,19 +1,25 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
+	"reflect"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
 )
 
 // Role is what a visitor may do.
@@ -29,17 +35,26 @@ const (
 // reach the address as an operator, which Listen allows on loopback addresses
 // only.
 type Access struct {
-	// Password and ViewerPassword let in an operator and a viewer. Each is a
-	// password, or an argon2id hash as HashPassword makes it; empty is none.
+	// Password and ViewerPassword let in an operator and a viewer whose names nobody
+	// knows. Each is a password, or an argon2id hash as HashPassword makes it; empty is none.
 	Password, ViewerPassword string
+	// Accounts let in those who give their name, which the events of what they do carry.
+	Accounts []Account
 	// Proxy lets in whom a reverse proxy vouches for.
 	Proxy Proxy
+}
+
+// Account is a user with a name and a password of their own.
+type Account struct {
+	Name   string
+	Role   Role
+	Secret string // the password, or its argon2id hash
 }
 
 // Proxy is a reverse proxy that signs users in.
 type Proxy struct {
 	Header    string         // carries the user's name
-	From      []netip.Prefix // addresses from which the header is believed
+	From      []netip.Prefix // addresses from which the header, and X-Forwarded-For, are believed
 	Operators []string       // users who are operators; the others are viewers
 }
 
@@ -57,41 +72,98 @@ var headers = map[string]string{
 	"Permissions-Policy":           "camera=(), microphone=(), geolocation=()",
 }
 
-// guard decides who may do what.
-type authenticator struct {
-	access    Access
-	passwords []password
-	sessions  *sessions
-	limiter   *limiter
-	origin    *http.CrossOriginProtection
-	key       []byte // of CSRF tokens
-	log       *slog.Logger
+// policy is an Access, ready to be used.
+type policy struct {
+	Access
+	accounts []account
 }
 
-func newAuthenticator(a Access, log *slog.Logger) (*authenticator, error) {
-	g := &authenticator{access: a, sessions: newSessions(), limiter: newLimiter(), origin: http.NewCrossOriginProtection(), key: make([]byte, 32), log: log}
-	rand.Read(g.key)
-	for _, p := range []struct {
-		role Role
-		text string
-	}{{Operator, a.Password}, {Viewer, a.ViewerPassword}} {
-		if p.text == "" {
+// open reports whether everybody who reaches the address may use it.
+func (p *policy) open() bool { return len(p.accounts) == 0 && p.Proxy.Header == "" }
+
+func newPolicy(a Access) (*policy, error) {
+	p := &policy{Access: a}
+	shared := []Account{{Role: Operator, Secret: a.Password}, {Role: Viewer, Secret: a.ViewerPassword}}
+	for _, from := range slices.Concat(shared, a.Accounts) {
+		if from.Secret == "" && from.Name == "" {
 			continue
 		}
-		parsed, err := newPassword(p.role, p.text)
+		made, err := newAccount(from)
 		if err != nil {
-			return nil, fmt.Errorf("the console's password for a %s: %w", p.role, err)
+			return nil, fmt.Errorf("the console's password for %s: %w", cmp.Or(from.Name, "a "+string(from.Role)), err)
 		}
-		g.passwords = append(g.passwords, parsed)
+		p.accounts = append(p.accounts, made)
 	}
 	if a.Proxy.Header != "" && len(a.Proxy.From) == 0 {
 		return nil, fmt.Errorf("the console's proxy: say from which addresses the header %s is to be believed", a.Proxy.Header)
 	}
+	return p, nil
+}
+
+// authenticator decides who may do what.
+type authenticator struct {
+	policy     atomic.Pointer[policy]
+	load       func() (Access, error) // reads the policy again; nil if it cannot change
+	reloading  sync.Mutex
+	loaded     time.Time
+	sessions   *sessions
+	limiter    *limiter
+	origin     *http.CrossOriginProtection
+	key        []byte // of CSRF tokens
+	cookieName string
+	log        *slog.Logger
+}
+
+func newAuthenticator(a Access, load func() (Access, error), log *slog.Logger) (*authenticator, error) {
+	p, err := newPolicy(a)
+	if err != nil {
+		return nil, err
+	}
+	g := &authenticator{
+		load: load, loaded: time.Now(), sessions: newSessions(), limiter: newLimiter(), origin: http.NewCrossOriginProtection(), key: make([]byte, 32), log: log,
+	}
+	g.policy.Store(p)
+	rand.Read(g.key)
 	return g, nil
 }
 
-// open reports whether everybody who reaches the address may use it.
-func (g *authenticator) open() bool { return len(g.passwords) == 0 && g.access.Proxy.Header == "" }
+// reloadInterval is how old what is known of the files of passwords may be.
+const reloadInterval = time.Second
+
+// current returns the policy, after a look at what it is made of. A change ends the
+// sessions of those whose password or role is another, or who are no longer there.
+func (g *authenticator) current() *policy {
+	old := g.policy.Load()
+	if g.load == nil || !g.reloading.TryLock() {
+		return old
+	}
+	defer g.reloading.Unlock()
+	if time.Since(g.loaded) < reloadInterval {
+		return old
+	}
+	g.loaded = time.Now()
+	access, err := g.load()
+	if err == nil && reflect.DeepEqual(access, old.Access) {
+		return old
+	}
+	var changed *policy
+	if err == nil {
+		changed, err = newPolicy(access)
+	}
+	if err == nil && changed.open() != old.open() {
+		err = errors.New("it would let everybody in, or nobody: restart the bot")
+	}
+	if err != nil {
+		g.log.Warn("console: access not reloaded, the former holds", "error", err)
+		return old
+	}
+	g.policy.Store(changed)
+	ended := g.sessions.keep(func(s session) bool {
+		return slices.ContainsFunc(changed.accounts, func(a account) bool { return a.same(s.account) })
+	})
+	g.log.Info("console: access reloaded", "accounts", len(changed.accounts), "sessions_ended", ended)
+	return changed
+}
 
 // protect is around everything: it refuses requests that another site makes a
 // browser send, or that came here by a name that is not ours.
@@ -101,7 +173,7 @@ func (g *authenticator) protect(next http.Handler) http.Handler {
 		for name, value := range headers {
 			w.Header().Set(name, value)
 		}
-		if g.open() && !isLoopbackHost(r.Host) {
+		if g.current().open() && !isLoopbackHost(r.Host) {
 			// A name of another site that was made to lead here (DNS rebinding).
 			http.Error(w, "ask for 127.0.0.1 or localhost", http.StatusMisdirectedRequest)
 			return
@@ -148,49 +220,66 @@ func visitorOf(r *http.Request) visitor {
 
 // identify says who makes a request; ok is false for a stranger.
 func (g *authenticator) identify(w http.ResponseWriter, r *http.Request) (v visitor, ok bool) {
-	if g.open() {
+	p := g.current()
+	if p.open() {
 		// The session stands for no right here; it ties forms to this browser.
-		id := cookie(r)
+		id := g.cookie(r)
 		if len(id) != idLength {
 			id = randomID()
-			setCookie(w, r, id, 0)
+			g.setCookie(w, r, id, 0)
 		}
 		return visitor{name: "", role: Operator, id: id}, true
 	}
-	if name, ok := g.proxyUser(r); ok {
+	if name, ok := p.proxyUser(r); ok {
 		v := visitor{name: name, role: Viewer, id: "proxy/" + name}
-		if slices.Contains(g.access.Proxy.Operators, name) {
+		if slices.Contains(p.Proxy.Operators, name) {
 			v.role = Operator
 		}
 		return v, true
 	}
-	id := cookie(r)
-	role, ok := g.sessions.role(id)
-	return visitor{name: string(role), role: role, session: true, id: id}, ok
+	id := g.cookie(r)
+	a, ok := g.sessions.account(id)
+	return visitor{name: cmp.Or(a.name, string(a.role)), role: a.role, session: true, id: id}, ok
 }
 
-// stays reports whether the visitor who made a request is one still: a session may
-// have ended since.
+// stillSignedIn reports whether the visitor who made a request is one still: a session
+// may have ended since.
 func (g *authenticator) stillSignedIn(r *http.Request) bool {
+	g.current()
 	v := visitorOf(r)
 	return !v.session || g.sessions.active(v.id)
 }
 
-// vouched is the user whom the proxy names.
-func (g *authenticator) proxyUser(r *http.Request) (name string, ok bool) {
-	p := g.access.Proxy
-	if p.Header == "" {
+// trusts reports whether the proxy has an address.
+func (p Proxy) trusts(ip netip.Addr) bool {
+	return slices.ContainsFunc(p.From, func(n netip.Prefix) bool { return n.Contains(ip) })
+}
+
+// proxyUser returns the user whom the proxy names.
+func (p *policy) proxyUser(r *http.Request) (name string, ok bool) {
+	if p.Proxy.Header == "" || !p.Proxy.trusts(remoteAddr(r)) {
 		return "", false
 	}
-	ip := remoteAddr(r)
-	if !slices.ContainsFunc(p.From, func(n netip.Prefix) bool { return n.Contains(ip) }) {
-		return "", false
-	}
-	values := r.Header.Values(p.Header)
+	values := r.Header.Values(p.Proxy.Header)
 	return strings.Join(values, ""), len(values) == 1 && values[0] != ""
 }
 
-// peer is the address at the other end of the connection.
+// clientAddr returns the visitor's address: that of the connection, or the last of
+// X-Forwarded-For that is not a trusted proxy's.
+func (p *policy) clientAddr(r *http.Request) netip.Addr {
+	client := remoteAddr(r)
+	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+	for _, hop := range slices.Backward(hops) {
+		ip, err := netip.ParseAddr(strings.TrimSpace(hop))
+		if err != nil || !p.Proxy.trusts(client) {
+			break
+		}
+		client = ip.Unmap()
+	}
+	return client
+}
+
+// remoteAddr returns the address at the other end of the connection.
 func remoteAddr(r *http.Request) netip.Addr {
 	ap, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
@@ -206,7 +295,7 @@ func (g *authenticator) signedIn(next http.Handler) http.Handler {
 		switch {
 		case ok:
 			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), visitorKey{}, v)))
-		case len(g.passwords) == 0:
+		case len(g.current().accounts) == 0:
 			http.Error(w, "come through the proxy", http.StatusForbidden)
 		case r.Method != http.MethodGet || fromScript(r) || r.Header.Get("Accept") == "text/event-stream":
 			http.Error(w, "sign in", http.StatusUnauthorized)
@@ -226,7 +315,7 @@ func (g *authenticator) operator(next http.Handler) http.Handler {
 		case !g.tokenOK(r):
 			http.Error(w, "this page is out of date: load it again", http.StatusForbidden)
 		default:
-			g.log.InfoContext(r.Context(), "console: operator action", "path", r.URL.Path, "user", v.name, "from", remoteAddr(r).String())
+			g.log.InfoContext(r.Context(), "console: operator action", "path", r.URL.Path, "user", v.name, "from", g.current().clientAddr(r).String())
 			next.ServeHTTP(w, r)
 		}
 	})

@@ -32,7 +32,7 @@ func TestHashes(t *testing.T) {
 		// Made by Rosey 1.0, which had its own encoding of hashes.
 		"$argon2id$v=19$m=64,t=1,p=1$c2FsdCBmb3IgYSB0ZXN0$I+BUyj3rm1lz55VDLtwkf5E9W41WNIo53Ny4cX+S8IY": true,
 	} {
-		p, err := newPassword(Operator, text)
+		p, err := newAccount(Account{Role: Operator, Secret: text})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -213,14 +213,14 @@ func TestSessionsLast(t *testing.T) {
 		one.lastUsed = time.Now().Add(-ago)
 		s.all[key] = one
 	}
-	first, second := s.start(Viewer), s.start(Viewer)
+	first, second := s.start(account{role: Viewer}), s.start(account{role: Viewer})
 	used(first, sessionLife/2)
 	used(second, sessionLife*2)
 	if !s.active(first) || s.active(second) || s.active("") {
 		t.Error("a session that was used lately is over, or one that was not goes on")
 	}
 	for range maxSessions {
-		s.start(Viewer)
+		s.start(account{role: Viewer})
 	}
 	if s.active(first) {
 		t.Error("the session used longest ago goes on when there are too many")

@@ -61,6 +61,8 @@ type Channel struct {
 type Config struct {
 	Address string // HOST:PORT; without a host it is 127.0.0.1
 	Access  Access
+	// LoadAccess, if set, is called while the console is used, to see changes of Access.
+	LoadAccess func() (Access, error)
 
 	Bus      *streams.Bus
 	Store    *kvstore.Store
@@ -97,6 +99,7 @@ func Listen(cfg Config) (*Console, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrListen, err)
 	}
+	g.cookieName = newCookieName(l.Addr().String(), cfg.Channels)
 	return &Console{Config: cfg, js: cfg.Bus.JetStream(), listener: l, auth: g, boot: randomID(), open: make(chan struct{}, maxStreams)}, nil
 }
 
@@ -106,7 +109,7 @@ func ValidateAccess(address string, access Access) error {
 	return err
 }
 
-// check gives the guard of a console, and where it is to listen.
+// newAccess returns the authenticator of a console, and where it is to listen.
 func newAccess(cfg Config) (g *authenticator, at string, err error) {
 	host, port, err := net.SplitHostPort(cfg.Address)
 	if err != nil {
@@ -115,10 +118,10 @@ func newAccess(cfg Config) (g *authenticator, at string, err error) {
 	if host == "" {
 		host = "127.0.0.1"
 	}
-	if g, err = newAuthenticator(cfg.Access, cfg.Logger); err != nil {
+	if g, err = newAuthenticator(cfg.Access, cfg.LoadAccess, cfg.Logger); err != nil {
 		return nil, "", err
 	}
-	if !isLoopback(host) && g.open() {
+	if !isLoopback(host) && g.policy.Load().open() {
 		return nil, "", fmt.Errorf("serve the console on %s: %w", cfg.Address, ErrUnprotected)
 	}
 	return g, net.JoinHostPort(host, port), nil
@@ -175,7 +178,7 @@ func (c *Console) handler() http.Handler {
 	pages := http.NewServeMux()
 	get := func(pattern string, h handler) { pages.Handle("GET "+pattern, c.handle(h.within(readTimeout))) }
 	post := func(pattern string, h handler) {
-		pages.Handle("POST "+pattern, c.auth.operator(c.handle(h.within(readTimeout))))
+		pages.Handle("POST "+pattern, c.auth.operator(c.handle(c.recorded(h).within(readTimeout))))
 	}
 	events := func(path string, h handler) { pages.Handle("GET "+path+"/events", c.handle(h)) }
 	// A listing is a page with a part that is kept up to date, made of one body.

@@ -37,21 +37,29 @@ type served struct {
 
 func serve(t *testing.T, access Access) *served {
 	t.Helper()
+	return serveWith(t, func(cfg *Config) { cfg.Access = access })
+}
+
+// serveWith serves a console whose configuration is changed.
+func serveWith(t *testing.T, change func(*Config)) *served {
+	t.Helper()
 	s := &served{t: t, bus: streamstest.Bus(t, streamstest.Server(t))}
 	store, err := kvstore.NewStore(s.bus.JetStream())
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(store.Close)
-	c, err := Listen(Config{
-		Address: "127.0.0.1:0", Access: access, Bus: s.bus, Store: store, Channels: []Channel{channel("lounge"), channel("attic")}, Logger: slog.New(slog.DiscardHandler),
+	cfg := Config{
+		Address: "127.0.0.1:0", Bus: s.bus, Store: store, Channels: []Channel{channel("lounge"), channel("attic")}, Logger: slog.New(slog.DiscardHandler),
 		SendChat: func(_ context.Context, text string) error {
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			s.said = append(s.said, text)
 			return nil
 		},
-	})
+	}
+	change(&cfg)
+	c, err := Listen(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

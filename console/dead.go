@@ -51,6 +51,9 @@ func (c *Console) deadLetter(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if visitorOf(r).role != Operator && isPrivate(letter.Subject) {
+		return errPrivate
+	}
 	body := letterBody{Letter: letter, Original: event.Ref{Stream: letter.Stream, Seq: uint64(letter.Seq)}, rights: c.auth.rights(r)}
 	if original != nil {
 		body.Payload = pretty(original)

@@ -1,7 +1,6 @@
 package console
 
 import (
-	"context"
 	"maps"
 	"net/http"
 	"net/url"
@@ -107,7 +106,7 @@ func (c *Console) history(w http.ResponseWriter, r *http.Request) error {
 		p.Oldest = p.After == 0
 	}
 	var err error
-	if body.Chunk, err = c.chunk(r.Context(), body.Search, p); err != nil {
+	if body.Chunk, err = c.chunk(r, body.Search, p); err != nil {
 		return err
 	}
 	return c.show(w, r, "history", "History", body)
@@ -126,7 +125,7 @@ func (c *Console) historyRows(w http.ResponseWriter, r *http.Request) error {
 			return event.Errorf(event.InvalidInput, "%s=%q is not a sequence", name, text)
 		}
 	}
-	ch, err := c.chunk(r.Context(), c.searchOf(r), p)
+	ch, err := c.chunk(r, c.searchOf(r), p)
 	if err != nil {
 		return err
 	}
@@ -139,14 +138,14 @@ func (c *Console) historyRows(w http.ResponseWriter, r *http.Request) error {
 	return err
 }
 
-func (c *Console) chunk(ctx context.Context, s search, p audit.Position) (chunk, error) {
+func (c *Console) chunk(r *http.Request, s search, p audit.Position) (chunk, error) {
 	q, err := s.query()
 	if err != nil {
 		return chunk{}, err
 	}
-	page, err := audit.ReadPage(ctx, c.js, q, p)
+	page, err := audit.ReadPage(r.Context(), c.js, q, p)
 	if err != nil {
 		return chunk{}, err
 	}
-	return chunk{Page: page, Lines: c.newConversations(s.Channel).lines(page.Entries), Search: s}, nil
+	return chunk{Page: page, Lines: c.newConversations(r, s.Channel).lines(page.Entries), Search: s}, nil
 }

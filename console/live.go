@@ -55,7 +55,7 @@ func (c *Console) live(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return c.show(w, r, "live", "Live", liveBody{
-		Lines: c.newConversations(ch).lines(p.Entries), After: p.Last, Side: newSidebar(ch, playing), Channel: ch.Name,
+		Lines: c.newConversations(r, ch).lines(p.Entries), After: p.Last, Side: newSidebar(ch, playing), Channel: ch.Name,
 		Say: c.SendChat != nil && visitorOf(r).role == Operator, Hint: ch.Prefix + "roll 2d6+3",
 	})
 }
@@ -104,7 +104,7 @@ func (c *Console) liveEvents(w http.ResponseWriter, r *http.Request) error {
 		// Another store, or so much that a new page is less.
 		return u.send("reset", "", "")
 	}
-	t := c.newConversations(ch)
+	t := c.newConversations(r, ch)
 	before, err := audit.ReadPage(ctx, c.js, audit.Query{Channel: ch.Name}, audit.Position{Before: after + 1, Limit: liveLines, Scan: liveScan})
 	if err != nil {
 		return err
@@ -147,6 +147,9 @@ func liveLoop(ctx context.Context, u *eventStream, t *conversations, playing *au
 		case <-ended:
 			return nil
 		case e := <-entries:
+			if !t.shows(e) {
+				continue
+			}
 			if e.Kind == audit.KindMedia {
 				playing = &e
 			}
@@ -192,23 +195,29 @@ type line struct {
 // Sentence is the line as rosey audit tells it, for what a moderator did.
 func (l line) Sentence() string { return strings.TrimPrefix(l.Entry.String(), "!!! ") }
 
-// thread remembers which line began a conversation.
+// conversations remembers which line began a conversation.
 type conversations struct {
 	channel Channel
+	private bool                      // private messages are shown
 	first   *recent.Map[string, line] // by correlation ID
 }
 
 // maxConversations is how many conversations a thread remembers.
 const maxConversations = 1000
 
-func (c *Console) newConversations(ch Channel) *conversations {
-	return &conversations{channel: ch, first: recent.NewMap[string, line](maxConversations)}
+func (c *Console) newConversations(r *http.Request, ch Channel) *conversations {
+	return &conversations{channel: ch, private: visitorOf(r).role == Operator, first: recent.NewMap[string, line](maxConversations)}
 }
+
+// shows reports whether the visitor may see an entry: private messages are for operators.
+func (t *conversations) shows(e audit.Entry) bool { return t.private || e.Kind != audit.KindPM }
 
 func (t *conversations) lines(entries []audit.Entry) []line {
 	list := make([]line, 0, len(entries))
 	for _, e := range entries {
-		list = append(list, t.line(e))
+		if t.shows(e) {
+			list = append(list, t.line(e))
+		}
 	}
 	return list
 }

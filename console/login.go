@@ -2,18 +2,31 @@ package console
 
 import (
 	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
 	"fmt"
 	"net/http"
+	"net/netip"
+	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/alexedwards/argon2id"
 )
 
-// password is an argon2id hash and the role that it gives.
-type password struct {
-	role Role
-	hash string
+// account is a user who can sign in.
+type account struct {
+	name   string // "" with a password that several share
+	role   Role
+	hash   string   // argon2id
+	secret [32]byte // of the password or hash as it is configured
+}
+
+// same reports whether the user, role and password are the same.
+func (a account) same(b account) bool {
+	return a.name == b.name && a.role == b.role && a.secret == b.secret
 }
 
 // hashParams are the costs of hashes that are made here (RFC 9106, second recommended
@@ -30,19 +43,21 @@ func HashPassword(text string) string {
 	return hash
 }
 
-// newPassword reads a hash, or hashes a password.
-func newPassword(role Role, text string) (password, error) {
-	if !strings.HasPrefix(text, "$") {
-		return password{role, HashPassword(text)}, nil
+// newAccount reads a hash, or hashes a password.
+func newAccount(from Account) (account, error) {
+	a := account{name: from.Name, role: from.Role, hash: from.Secret, secret: sha256.Sum256([]byte(from.Secret))}
+	if !strings.HasPrefix(from.Secret, "$") {
+		a.hash = HashPassword(from.Secret)
+		return a, nil
 	}
-	p, _, _, err := argon2id.DecodeHash(text)
+	p, _, _, err := argon2id.DecodeHash(from.Secret)
 	switch {
 	case err != nil:
-		return password{}, fmt.Errorf("it begins with $ but is no argon2id hash: %w", err)
+		return account{}, fmt.Errorf("it begins with $ but is no argon2id hash: %w", err)
 	case p.Memory > maxHashMemory || p.Iterations < 1 || p.Iterations > 100 || p.Parallelism < 1 || p.KeyLength < 16 || p.SaltLength < 8:
-		return password{}, fmt.Errorf("its argon2id hash has costs or lengths out of bounds")
+		return account{}, fmt.Errorf("its argon2id hash has costs or lengths out of bounds")
 	}
-	return password{role, text}, nil
+	return a, nil
 }
 
 // maxHashMemory is the limit, in KiB, for hashes that are made elsewhere.
@@ -51,21 +66,23 @@ const maxHashMemory = 1 << 20
 // hashing serializes the hashing of passwords: each takes 64 MiB.
 var hashing sync.Mutex
 
-func (p password) matches(text string) bool {
+func (a account) matches(text string) bool {
 	hashing.Lock()
 	defer hashing.Unlock()
-	ok, err := argon2id.ComparePasswordAndHash(text, p.hash)
+	ok, err := argon2id.ComparePasswordAndHash(text, a.hash)
 	return ok && err == nil
 }
 
 // loginForm is what the page to sign in shows.
 type loginForm struct {
 	To     string
+	Name   string
+	Named  bool // there are accounts with names
 	Failed string
 }
 
 func (c *Console) login(w http.ResponseWriter, r *http.Request) {
-	if _, ok := c.auth.identify(w, r); ok || len(c.auth.passwords) == 0 {
+	if _, ok := c.auth.identify(w, r); ok || len(c.auth.current().accounts) == 0 {
 		http.Redirect(w, r, "/", http.StatusSeeOther)
 		return
 	}
@@ -73,6 +90,7 @@ func (c *Console) login(w http.ResponseWriter, r *http.Request) {
 }
 
 func (c *Console) showLogin(w http.ResponseWriter, status int, form loginForm) {
+	form.Named = len(c.auth.current().Accounts) > 0
 	var b bytes.Buffer
 	if err := templates()["login"].ExecuteTemplate(&b, "login", form); err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
@@ -86,33 +104,76 @@ func (c *Console) showLogin(w http.ResponseWriter, status int, form loginForm) {
 // signIn starts a session. Its form has no CSRF token, as there is no session yet: the
 // check of the origin and the cookie's SameSite attribute keep other sites out.
 func (c *Console) signIn(w http.ResponseWriter, r *http.Request) {
-	form := loginForm{To: r.PostFormValue("to")}
-	if !c.auth.limiter.allow(remoteAddr(r)) {
+	form := loginForm{To: r.PostFormValue("to"), Name: strings.TrimSpace(r.PostFormValue("name"))}
+	p := c.auth.current()
+	from := p.clientAddr(r)
+	accounts := p.named(form.Name)
+	tries := c.auth.limiter.of(c.auth.guesser(r, accounts, from))
+	if !tries.Allow() {
 		form.Failed = "Too many tries. Wait a minute, then try again."
 		w.Header().Set("Retry-After", "60")
 		c.showLogin(w, http.StatusTooManyRequests, form)
 		return
 	}
 	text := r.PostFormValue("password")
-	for _, p := range c.auth.passwords {
-		if !p.matches(text) {
+	for _, a := range accounts {
+		if !a.matches(text) {
 			continue
 		}
-		c.auth.limiter.refund(remoteAddr(r))
-		c.auth.sessions.end(cookie(r))
-		setCookie(w, r, c.auth.sessions.start(p.role), 0)
-		c.Logger.InfoContext(r.Context(), "console: signed in", "role", p.role, "from", remoteAddr(r).String())
+		tries.AllowN(time.Now(), -1) // it was no guess
+		c.auth.sessions.end(c.auth.cookie(r))
+		c.auth.setCookie(w, r, c.auth.sessions.start(a), 0)
+		http.SetCookie(w, newCookie(r, c.auth.knownCookie(), a.introduce(randomID()), int(knownLife.Seconds())))
+		c.Logger.InfoContext(r.Context(), "console: signed in", "user", a.name, "role", a.role, "from", from.String())
 		http.Redirect(w, r, localPath(form.To), http.StatusSeeOther)
 		return
 	}
-	c.Logger.WarnContext(r.Context(), "console: wrong password", "from", remoteAddr(r).String())
+	c.Logger.WarnContext(r.Context(), "console: wrong password", "user", form.Name, "from", from.String())
 	form.Failed = "That is not the password."
+	if form.Named = len(p.Accounts) > 0; form.Named {
+		form.Failed = "That is not the name and the password of anybody."
+	}
 	c.showLogin(w, http.StatusUnauthorized, form)
 }
 
+// named returns the accounts of a name; those with a shared password have none.
+func (p *policy) named(name string) []account {
+	return slices.DeleteFunc(slices.Clone(p.accounts), func(a account) bool { return a.name != name })
+}
+
+// knownLife is how long a browser from which somebody signed in is known.
+const knownLife = 90 * 24 * time.Hour
+
+func (g *authenticator) knownCookie() string { return g.cookieName + "_known" }
+
+// guesser returns whose tries a request counts among: those of the account at the
+// address, or of the browser if somebody signed in to the account from it. So the guesses
+// of others, who may share the address of a proxy, do not keep that browser out.
+func (g *authenticator) guesser(r *http.Request, accounts []account, from netip.Addr) string {
+	id, _, _ := strings.Cut(cookieOf(r, g.knownCookie()), ".")
+	for _, a := range accounts {
+		if id != "" && hmac.Equal([]byte(a.introduce(id)), []byte(cookieOf(r, g.knownCookie()))) {
+			return "browser " + id
+		}
+	}
+	name := "nobody"
+	if len(accounts) > 0 {
+		name = "account " + accounts[0].name
+	}
+	return name + " " + rateKey(from).String()
+}
+
+// introduce returns what shows later that somebody signed in to the account from a
+// browser. A changed password makes it worthless.
+func (a account) introduce(id string) string {
+	m := hmac.New(sha256.New, []byte(a.hash))
+	m.Write([]byte(a.name + "\x00" + id))
+	return id + "." + base64.RawURLEncoding.EncodeToString(m.Sum(nil))
+}
+
 func (c *Console) signOut(w http.ResponseWriter, r *http.Request) {
-	c.auth.sessions.end(cookie(r))
-	setCookie(w, r, "", -1)
+	c.auth.sessions.end(c.auth.cookie(r))
+	c.auth.setCookie(w, r, "", -1)
 	http.Redirect(w, r, "/login", http.StatusSeeOther)
 }
 

@@ -2,6 +2,7 @@ package console
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"embed"
 	"encoding/json"
@@ -108,7 +109,7 @@ func (c *Console) showStatus(w http.ResponseWriter, r *http.Request, status int,
 	who := visitorOf(r)
 	p := page{
 		Title: title, Tabs: tabs, Channel: c.channel(r), Version: c.Version, Zone: time.Now().Format("MST"),
-		User: who.name, Role: who.role, SignOut: who.session && !c.auth.open(), CSRF: c.auth.token(r), Boot: c.boot, Body: body,
+		User: who.name, Role: who.role, SignOut: who.session && !c.auth.policy.Load().open(), CSRF: c.auth.token(r), Boot: c.boot, Body: body,
 	}
 	for _, t := range tabs {
 		if t.Path == r.URL.Path || t.Path != "/" && strings.HasPrefix(r.URL.Path, t.Path) {
@@ -139,6 +140,27 @@ func renderPart(name string, data any) (string, error) {
 }
 
 var errNotFound = event.Errorf(event.RecordNotFound, "there is no such page")
+
+// recorded makes a handler of an operator's action publish who did what, once it is done.
+func (c *Console) recorded(h handler) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		err := h(w, r)
+		if err != nil {
+			return err
+		}
+		e, err := event.New(event.SubjectOperation, event.Operation{
+			Operator: cmp.Or(visitorOf(r).name, string(Operator)), Action: path.Base(r.URL.Path),
+			Target: cmp.Or(r.PathValue("name"), r.PathValue("ref"), c.channel(r).Name), Timestamp: float64(time.Now().UnixMicro()) / 1e6,
+		})
+		if err == nil {
+			_, err = c.Bus.Publish(r.Context(), e)
+		}
+		if err != nil {
+			c.Logger.WarnContext(r.Context(), "console: operation not recorded", "path", r.URL.Path, "user", visitorOf(r).name, "error", err)
+		}
+		return nil
+	}
+}
 
 // statuses are the HTTP statuses of the contract's error codes.
 var statuses = map[event.Code]int{

@@ -67,12 +67,22 @@ func (c *Console) trace(w http.ResponseWriter, r *http.Request) error {
 	roots := found.Tree()
 	body := traceBody{Query: id, Conversation: found, Steps: replay.Steps(roots)}
 	for depth, n := range replay.Walk(roots) {
+		if visitorOf(r).role != Operator && isPrivate(n.Subject) {
+			return errPrivate
+		}
 		body.Rows = append(body.Rows, newTraceRow(n, depth, found))
 	}
 	if c.TraceURL != "" {
 		body.Link = strings.ReplaceAll(c.TraceURL, "{id}", propagation.TraceID(found.ID).String())
 	}
 	return c.show(w, r, "trace", "Trace", body)
+}
+
+var errPrivate = event.Errorf(event.PermissionDenied, "this is a private message, which operators see")
+
+// isPrivate reports whether the events of a subject are private messages.
+func isPrivate(subject string) bool {
+	return subject == event.SubjectPM || subject == event.SubjectSendPM
 }
 
 // eventKinds label the events of a subject; the first pattern that matches counts.

@@ -273,6 +273,15 @@ type Shutdown struct {
 	Extra     `json:"-"`
 }
 
+// Operation is the payload of platform.operation: what an operator did in the console.
+type Operation struct {
+	Operator  string  `json:"operator" contract:"required"` // "operator" where several share a password
+	Action    string  `json:"action" contract:"required"`   // pause, resume, restart, retry, drop or say
+	Target    string  `json:"target"`                       // the plugin, dead letter or channel
+	Timestamp float64 `json:"timestamp" contract:"required,nonnegative"`
+	Extra     `json:"-"`
+}
+
 // Heartbeat is the payload of platform.heartbeat.
 type Heartbeat struct {
 	Timestamp     float64 `json:"timestamp" contract:"required,nonnegative"`

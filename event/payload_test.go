@@ -79,6 +79,8 @@ func reencode(e event.Envelope) (json.RawMessage, error) {
 		return again[event.Shutdown](e)
 	case "platform.heartbeat":
 		return again[event.Heartbeat](e)
+	case "platform.operation":
+		return again[event.Operation](e)
 	case "database.get":
 		return again[event.Get](e)
 	case "database.set":

@@ -68,6 +68,7 @@ var schemas = func() (s Subjects[reflect.Type]) {
 		{SubjectStartup, reflect.TypeFor[Startup]()},
 		{SubjectShutdown, reflect.TypeFor[Shutdown]()},
 		{SubjectHeartbeat, reflect.TypeFor[Heartbeat]()},
+		{SubjectOperation, reflect.TypeFor[Operation]()},
 		{SubjectGet, reflect.TypeFor[Get]()},
 		{SubjectSet, reflect.TypeFor[Set]()},
 		{SubjectQuery, reflect.TypeFor[Query]()},

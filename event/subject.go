@@ -57,6 +57,7 @@ const (
 	SubjectStartup   = "platform.startup"
 	SubjectShutdown  = "platform.shutdown"
 	SubjectHeartbeat = "platform.heartbeat"
+	SubjectOperation = "platform.operation" // one of Rosey's additions
 )
 
 // Subjects of the database service (contract: Database Events); the last three

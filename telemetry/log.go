@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -29,9 +30,9 @@ const (
 // terminal. The value of an attribute that is named like a secret is not
 // written; see also Secret.
 func NewLogger(w io.Writer, level, format string) (*slog.Logger, error) {
-	var l slog.Level
-	if err := l.UnmarshalText([]byte(level)); err != nil {
-		return nil, fmt.Errorf("log level %q is not one of debug, info, warn, error", level)
+	l := new(slog.LevelVar)
+	if err := setLevel(l, level); err != nil {
+		return nil, err
 	}
 	w = escaper{w}
 	opts := &slog.HandlerOptions{Level: l, ReplaceAttr: redact}
@@ -44,12 +45,30 @@ func NewLogger(w io.Writer, level, format string) (*slog.Logger, error) {
 	default:
 		return nil, fmt.Errorf("log format %q is not one of text, json", format)
 	}
-	return slog.New(correlated{Handler: h}), nil
+	return slog.New(correlated{Handler: h, level: l}), nil
+}
+
+// SetLevel changes the level from which a logger that NewLogger made writes, and those
+// that were derived from it.
+func SetLevel(log *slog.Logger, level string) error {
+	c, ok := log.Handler().(correlated)
+	if !ok {
+		return errors.New("the logger's level cannot be changed")
+	}
+	return setLevel(c.level, level)
+}
+
+func setLevel(l *slog.LevelVar, level string) error {
+	if err := l.UnmarshalText([]byte(level)); err != nil {
+		return fmt.Errorf("log level %q is not one of debug, info, warn, error", level)
+	}
+	return nil
 }
 
 // correlated adds the IDs of the context to each record.
 type correlated struct {
 	slog.Handler
+	level *slog.LevelVar
 	bound bool // the logger itself has a correlation_id already
 }
 
@@ -64,12 +83,12 @@ func (c correlated) Handle(ctx context.Context, r slog.Record) error {
 
 // WithAttrs implements slog.Handler.
 func (c correlated) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return correlated{c.Handler.WithAttrs(attrs), c.bound || slices.ContainsFunc(attrs, isCorrelation)}
+	return correlated{c.Handler.WithAttrs(attrs), c.level, c.bound || slices.ContainsFunc(attrs, isCorrelation)}
 }
 
 // WithGroup implements slog.Handler. The IDs of later records are in the group.
 func (c correlated) WithGroup(name string) slog.Handler {
-	return correlated{c.Handler.WithGroup(name), c.bound}
+	return correlated{c.Handler.WithGroup(name), c.level, c.bound}
 }
 
 // identify returns the IDs of the event that is being handled in ctx, without the

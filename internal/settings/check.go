@@ -21,7 +21,7 @@ func (s *Settings) Check() error {
 func (s *Settings) checkValues() error {
 	switch {
 	case s.Store == "":
-		return Errorf("the store has no name: name a directory with --store")
+		return Errorf("the store has no name, as there is no home directory (HOME is not set): name a directory with --store")
 	case s.Heartbeat <= 0:
 		return Errorf("the heartbeat must be longer than 0: 60s is usual")
 	case s.RequestTimeout <= 0:

@@ -93,7 +93,7 @@ func keys(of reflect.Type, at string) (list []string) {
 // where it sees one, and not in a file, in a variable or behind --store=.
 func (s *Settings) ExpandHome() {
 	paths := []*string{
-		&s.Store, &s.Creds, &s.TLSCA, &s.TLSCert, &s.TLSKey, &s.ConsoleAccess.PasswordFile, &s.ConsoleAccess.ViewerPasswordFile,
+		&s.Store, &s.Creds, &s.TLSCA, &s.TLSCert, &s.TLSKey, &s.ConsoleAccess.PasswordFile, &s.ConsoleAccess.ViewerPasswordFile, &s.ConsoleAccess.UsersFile,
 		&s.PasswordFile, &s.ChannelPasswordFile,
 	}
 	for i := range s.Channels {
@@ -115,14 +115,24 @@ func ExpandHome(path string) string {
 	return filepath.Join(home, below)
 }
 
-// DefaultStore returns the store's directory, below the user's state directory.
+// DefaultStore returns the store's directory, below the user's state directory, or "" for
+// a user without a home.
 func DefaultStore() string {
-	return filepath.Join(userDir("XDG_STATE_HOME", ".local/state"), "rosey")
+	return below(userDir("XDG_STATE_HOME", ".local/state"), "rosey")
 }
 
-// DefaultFile returns the path of the settings file.
+// DefaultFile returns the path of the settings file, or "" for a user without a home:
+// nothing is read from the working directory that was not asked for.
 func DefaultFile() string {
-	return filepath.Join(userDir("XDG_CONFIG_HOME", ".config"), "rosey", "config.yaml")
+	return below(userDir("XDG_CONFIG_HOME", ".config"), "rosey", "config.yaml")
+}
+
+// below joins path elements, and returns "" below no directory.
+func below(dir string, elements ...string) string {
+	if dir == "" {
+		return ""
+	}
+	return filepath.Join(append([]string{dir}, elements...)...)
 }
 
 func userDir(variable, below string) string {
@@ -130,8 +140,8 @@ func userDir(variable, below string) string {
 		return dir
 	}
 	home, err := os.UserHomeDir()
-	if err != nil {
-		return "."
+	if err != nil || !filepath.IsAbs(home) {
+		return ""
 	}
 	return filepath.Join(home, filepath.FromSlash(below))
 }

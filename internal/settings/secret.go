@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/rosey-bot/rosey/console"
@@ -42,6 +43,7 @@ const ConsoleOff = "off"
 type ConsoleAccess struct {
 	PasswordFile       string `yaml:"password_file"`        // of operators
 	ViewerPasswordFile string `yaml:"viewer_password_file"` // of those who only look
+	UsersFile          string `yaml:"users_file"`           // of users with names, see readUsers
 	Proxy              Proxy  `yaml:"proxy"`
 }
 
@@ -62,8 +64,13 @@ func (a ConsoleAccess) Access() (console.Access, error) {
 	if err != nil {
 		return console.Access{}, err
 	}
+	accounts, err := readUsers(a.UsersFile)
+	if err != nil {
+		return console.Access{}, err
+	}
 	access := console.Access{
-		Password: operator.Reveal(), ViewerPassword: viewer.Reveal(), Proxy: console.Proxy{Header: a.Proxy.Header, Operators: a.Proxy.Operators},
+		Password: operator.Reveal(), ViewerPassword: viewer.Reveal(), Accounts: accounts,
+		Proxy: console.Proxy{Header: a.Proxy.Header, Operators: a.Proxy.Operators},
 	}
 	for _, text := range a.Proxy.From {
 		network, err := netip.ParsePrefix(text)
@@ -76,6 +83,37 @@ func (a ConsoleAccess) Access() (console.Access, error) {
 		access.Proxy.From = append(access.Proxy.From, network)
 	}
 	return access, nil
+}
+
+// readUsers reads a file with a user on each line: NAME ROLE HASH, as rosey console hash
+// --user writes it. Empty lines and those that begin with # are comments.
+func readUsers(file string) (accounts []console.Account, err error) {
+	if file == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("read the console's users: %w", err)
+	}
+	number := 0
+	for line := range strings.Lines(string(text)) {
+		number++
+		if line = strings.TrimSpace(line); line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		f := strings.Fields(line)
+		if len(f) != 3 || f[1] != string(console.Operator) && f[1] != string(console.Viewer) || !strings.HasPrefix(f[2], "$argon2id$") {
+			return nil, Errorf("%s, line %d: write NAME operator HASH or NAME viewer HASH, as rosey console hash --user NAME prints it", file, number)
+		}
+		if slices.ContainsFunc(accounts, func(a console.Account) bool { return a.Name == f[0] }) {
+			return nil, Errorf("%s, line %d: %s is there twice", file, number, f[0])
+		}
+		accounts = append(accounts, console.Account{Name: f[0], Role: console.Role(f[1]), Secret: f[2]})
+	}
+	if len(accounts) == 0 {
+		return nil, Errorf("%s names no user", file)
+	}
+	return accounts, nil
 }
 
 // secret reads a secret from a file, or from the environment when there is no
@@ -95,7 +133,7 @@ func secret(file, variable string) (telemetry.Secret, error) {
 func ExplainConsole(err error) error {
 	switch {
 	case errors.Is(err, console.ErrUnprotected):
-		return fmt.Errorf("%w; set a password (console_access: password_file, or %s), "+
+		return fmt.Errorf("%w; set a password (console_access: password_file, or %s) or users (console_access: users_file), "+
 			"let a reverse proxy vouch for users (console_access: proxy), or listen on 127.0.0.1", err, consolePasswordVariable)
 	case errors.Is(err, console.ErrListen):
 		return fmt.Errorf("%w (choose another address with --console)", err)

@@ -4,6 +4,7 @@ package settings
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 	"time"
 
@@ -81,6 +82,38 @@ func (e *Error) Unwrap() error { return e.err }
 
 // Errorf returns an Error, formatted like fmt.Errorf.
 func Errorf(format string, args ...any) error { return &Error{fmt.Errorf(format, args...)} }
+
+// Changed returns the keys of the file whose values differ between two settings.
+func Changed(a, b Settings) []string { return changed("", reflect.ValueOf(a), reflect.ValueOf(b)) }
+
+func changed(key string, a, b reflect.Value) (keys []string) {
+	if a.Kind() != reflect.Struct {
+		if !reflect.DeepEqual(a.Interface(), b.Interface()) {
+			keys = append(keys, key)
+		}
+		return keys
+	}
+	for i := range a.NumField() {
+		name, options, _ := strings.Cut(a.Type().Field(i).Tag.Get("yaml"), ",")
+		at := strings.TrimPrefix(key+"."+name, ".")
+		if options == "inline" {
+			at = key
+		}
+		keys = append(keys, changed(at, a.Field(i), b.Field(i))...)
+	}
+	return keys
+}
+
+// Level returns the level of the log: a local channel's user sees warnings only.
+func (s *Settings) Level() string {
+	switch {
+	case s.LogLevel != "":
+		return s.LogLevel
+	case s.Local():
+		return "warn"
+	}
+	return "info"
+}
 
 // External reports whether the bot uses another NATS server than the embedded one.
 func (s *Settings) External() bool { return s.NATS != "" || s.Context != "" }
