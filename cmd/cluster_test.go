@@ -59,6 +59,9 @@ func TestTwoBots(t *testing.T) {
 	if text := rosey(t, "", "status", "--config", config).stdout; !strings.Contains(text, "ready: 2 bots share 2 channels") || !strings.Contains(text, "stands by for ") {
 		t.Errorf("status:\n%s", text)
 	}
+	if _, lines := diagnose(t, "--config", config); strings.Count(strings.Join(lines, "\n"), "bot ok: pid ") != 2 {
+		t.Errorf("doctor does not name both bots: %q", lines)
+	}
 	answered()
 	first.kill()
 	for _, room := range []string{"one", "two"} { // the room must see the dead one go

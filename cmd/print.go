@@ -47,7 +47,9 @@ func wantJSON(c *cli.Context) bool { return c.String("output") == "json" }
 
 // encode prints a value as one line of JSON.
 func encode(c *cli.Context, v any) error {
-	if err := json.NewEncoder(c.App.Writer).Encode(v); err != nil {
+	enc := json.NewEncoder(c.App.Writer)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
 		return fmt.Errorf("print as JSON: %w", err)
 	}
 	return nil

@@ -123,6 +123,24 @@ func TestTwoConsolesOnOneHost(t *testing.T) {
 	}
 }
 
+// A page's files are sent once for each version.
+func TestAssetsAreSentOnce(t *testing.T) {
+	t.Parallel()
+	s := serve(t, Access{})
+	status, body, h := s.ask(s.client(), "GET", "/assets/console.css", nil)
+	if status != http.StatusOK || body == "" || !strings.HasPrefix(h.Get("Content-Type"), "text/css") {
+		t.Fatalf("%d, %s", status, h)
+	}
+	if status, body, _ := s.ask(s.client(), "GET", "/assets/console.css", nil, "If-None-Match: "+h.Get("ETag")); status != http.StatusNotModified || body != "" {
+		t.Errorf("asked for again: %d, %d bytes", status, len(body))
+	}
+	for _, path := range []string{"/assets/", "/assets/none.js", "/templates/login.html"} {
+		if status, _, _ := s.ask(s.client(), "GET", path, nil); status != http.StatusNotFound {
+			t.Errorf("%s: %d", path, status)
+		}
+	}
+}
+
 // What an operator does is an event with the operator's name.
 func TestOperationsHaveNames(t *testing.T) {
 	t.Parallel()

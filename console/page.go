@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"embed"
 	"encoding/json"
 	"errors"
@@ -222,16 +223,18 @@ func redirect(w http.ResponseWriter, r *http.Request, text, to string) error {
 	return nil
 }
 
-// assets serves the embedded files. They are small, and asked for again each time, so
-// that those of a new version are seen at once.
+// assets serves the embedded files. They are asked for again each time, so that those of
+// a new version are seen at once, and sent only if their content is another.
 func assets() http.Handler {
-	serve := http.FileServerFS(files)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasSuffix(r.URL.Path, "/") {
-			http.NotFound(w, r) // no listing
+		name := strings.TrimPrefix(r.URL.Path, "/")
+		content, err := files.ReadFile(name)
+		if err != nil {
+			http.NotFound(w, r)
 			return
 		}
 		w.Header().Set("Cache-Control", "no-cache")
-		serve.ServeHTTP(w, r)
+		w.Header().Set("ETag", fmt.Sprintf(`"%x"`, sha256.Sum256(content)))
+		http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(content))
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/dustin/go-humanize"
 	"github.com/nats-io/nats.go/jetstream"
@@ -86,23 +87,34 @@ func (c *checkup) checkBot(ctx context.Context) {
 		c.warn("rosey run", "no bot runs on the store")
 		return
 	}
-	status, err := bot.QueryStatus(ctx, c.client.Conn)
+	statuses, err := bot.QueryStatuses(ctx, c.client.Conn)
 	switch {
-	case err != nil && c.settings.External():
+	case len(statuses) > 0: // what others did not answer in time is not theirs
+	case c.settings.External():
 		c.warn("rosey run --nats …", "no bot answers on the server")
 		return
-	case err != nil:
+	default:
 		c.fail("look at its log, and start it again", "a process holds the store and does not answer: %v", err)
 		return
 	}
-	c.bot = &status
-	if !status.Ready {
-		c.fail("look at its log", "pid %d is not ready: %s", status.PID, status.Problem)
-		return
+	c.bot = &statuses[0]
+	for _, status := range statuses {
+		for _, ch := range status.Channels {
+			if !slices.ContainsFunc(c.bot.Channels, func(o bot.ChannelStatus) bool { return o.Site == ch.Site && o.Channel == ch.Channel }) {
+				c.bot.Channels = append(c.bot.Channels, ch)
+			}
+		}
+		who := fmt.Sprintf("pid %d", status.PID)
+		if len(statuses) > 1 {
+			who += " on " + status.Host
+		}
+		switch n := len(status.Channels); {
+		case !status.Ready:
+			c.fail("look at its log", "%s is not ready: %s", who, status.Problem)
+		case n > 1:
+			c.ok("%s in %d channels, for %s", who, n, status.Age())
+		default:
+			c.ok("%s in channel %s of %s, for %s", who, status.Channel, status.Site, status.Age())
+		}
 	}
-	if n := len(status.Channels); n > 1 {
-		c.ok("pid %d in %d channels, for %s", status.PID, n, status.Age())
-		return
-	}
-	c.ok("pid %d in channel %s of %s, for %s", status.PID, status.Channel, status.Site, status.Age())
 }

@@ -125,25 +125,25 @@ func Restart(ctx context.Context, nc *nats.Conn, plugin string) (instances int, 
 // acknowledged it: those of this process, named by local, and those that another
 // process runs. If ctx ends before, the error wraps ctx's and names them.
 func AwaitHandled(ctx context.Context, js jetstream.JetStream, local []string, subject string, ref event.Ref) error {
-	for {
-		behind, err := notHandled(ctx, js, local, subject, ref)
-		if err != nil || len(behind) == 0 {
-			return err
-		}
-		if err := retry.Sleep(ctx, 20*time.Millisecond); err != nil {
-			return fmt.Errorf("%s: %w", strings.Join(behind, ", "), err)
-		}
+	handles := func(info *jetstream.ConsumerInfo) bool {
+		plugin, ok := strings.CutPrefix(info.Name, streams.Durable(""))
+		runs := slices.Contains(local, plugin) || monitor.HasReader(info)
+		return ok && runs && info.Stream == ref.Stream && streams.MatchesFilter(info.Config, subject) && !info.Paused && info.AckFloor.Stream < ref.Seq
 	}
-}
-
-// notHandled returns the plugins that have not acknowledged an event yet.
-func notHandled(ctx context.Context, js jetstream.JetStream, local []string, subject string, ref event.Ref) (behind []string, err error) {
-	err = monitor.EachConsumer(ctx, js, func(info *jetstream.ConsumerInfo) {
-		name, ok := strings.CutPrefix(info.Name, streams.Durable(""))
-		runs := slices.Contains(local, name) || monitor.HasReader(info)
-		if ok && runs && info.Stream == ref.Stream && streams.MatchesFilter(info.Config, subject) && !info.Paused && info.AckFloor.Stream < ref.Seq {
-			behind = append(behind, name)
+	var behind []string
+	err := monitor.EachConsumer(ctx, js, func(info *jetstream.ConsumerInfo) {
+		if handles(info) {
+			behind = append(behind, info.Name)
 		}
 	})
-	return behind, err
+	for err == nil && len(behind) > 0 {
+		if err := retry.Sleep(ctx, 20*time.Millisecond); err != nil {
+			return fmt.Errorf("%s: %w", strings.ReplaceAll(strings.Join(behind, ", "), streams.Durable(""), ""), err)
+		}
+		behind = slices.DeleteFunc(behind, func(name string) bool {
+			consumer, err := js.Consumer(ctx, ref.Stream, name)
+			return err == nil && !handles(consumer.CachedInfo()) || errors.Is(err, jetstream.ErrConsumerNotFound)
+		})
+	}
+	return err
 }
