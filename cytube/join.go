@@ -2,6 +2,7 @@ package cytube
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/rosey-bot/rosey/cytube/channel"
@@ -89,6 +90,14 @@ func (r *recorder) recordBuffer(ctx context.Context, lines []channel.Event) {
 		r.recoverInFlightSend(ctx)
 	}
 	erased := read(ctx, r, r.history.Erased)
+	if !slices.ContainsFunc(lines, func(e channel.Event) bool {
+		chat, err := event.As[event.Chat](e.Envelope)
+		return err == nil && erased.Has(chat)
+	}) {
+		if err := erased.DropKeys(ctx); err != nil {
+			r.log.WarnContext(ctx, "keys of erased lines not dropped", "error", err)
+		}
+	}
 	meta := event.MetaBackfill
 	if r.known {
 		meta = event.MetaBuffered
@@ -102,7 +111,7 @@ func (r *recorder) recordBuffer(ctx context.Context, lines []channel.Event) {
 			r.stats.count(func(s *Stats) { s.Repeated++ })
 			continue
 		}
-		if chat, err := event.As[event.Chat](e.Envelope); err == nil && erased[chat.Fingerprint()] {
+		if chat, err := event.As[event.Chat](e.Envelope); err == nil && erased.Has(chat) {
 			continue
 		}
 		e.Envelope = e.WithMeta(meta, true)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/replay/audit"
+	"github.com/rosey-bot/rosey/streams"
 )
 
 // moderation gives what is recorded of moderation: action, by whom, whom, why.
@@ -135,7 +136,7 @@ func TestForgottenLinesStayForgotten(t *testing.T) {
 	w.ok(err)
 	_, err = audit.Forget(w.ctx, w.bus, key, "Alice", audit.ForgetOptions{})
 	w.ok(err)
-	w.join()
+	b := w.join()
 	w.ok(alice.Say(w.ctx, "my secret"))
 	w.heard("my secret")
 	if diff := cmp.Diff([]string{"hello", "my secret"}, w.lines()); diff != "" {
@@ -143,5 +144,19 @@ func TestForgottenLinesStayForgotten(t *testing.T) {
 	}
 	if s := w.stored(event.SubjectChat); s[1].Metadata[event.MetaBackfill] == true {
 		t.Error("the erased line is recorded again")
+	}
+	// The fingerprints tell nothing once the buffer has none of the lines any more.
+	if keys, err := streams.ErasureKeys(w.ctx, w.bus.JetStream(), lounge); err != nil || len(keys) != 1 {
+		t.Errorf("while the buffer has the line there are %d keys, %v", len(keys), err)
+	}
+	b.stop()
+	for i := range 40 {
+		w.ok(mod.Say(w.ctx, fmt.Sprint("line ", i)))
+	}
+	w.join()
+	w.ok(mod.Say(w.ctx, "here again"))
+	w.heard("here again")
+	if keys, err := streams.ErasureKeys(w.ctx, w.bus.JetStream(), lounge); err != nil || len(keys) != 0 {
+		t.Errorf("behind the buffer there are %d keys, %v", len(keys), err)
 	}
 }

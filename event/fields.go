@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -100,4 +101,39 @@ func typeName(t reflect.Type) string {
 		return "object"
 	}
 	return "number"
+}
+
+// conventional are the marked fields of payloads without a type: plugins' events and
+// requests.
+var conventional = []Field{
+	{Name: "user", Mark: MarkPerson}, {Name: "to", Mark: MarkPerson}, {Name: "by", Mark: MarkPerson}, {Name: "queued_by", Mark: MarkPerson},
+	{Name: "added_by", Mark: MarkPerson}, {Name: "deleted_by", Mark: MarkPerson}, {Name: "winner", Mark: MarkPerson},
+	{Name: "scores.user", Mark: MarkPerson}, {Name: "details.user", Mark: MarkPerson},
+	{Name: "message", Mark: MarkText}, {Name: "text", Mark: MarkText},
+}
+
+// marked are the marked fields of the payload types.
+var marked = sync.OnceValue(func() map[reflect.Type][]Field {
+	all := map[reflect.Type][]Field{nil: conventional}
+	add := func(t reflect.Type) {
+		if t != nil && all[t] == nil {
+			all[t] = slices.DeleteFunc(FieldsOf(t), func(f Field) bool { return f.Mark == "" })
+		}
+	}
+	for _, t := range schemas.literals {
+		add(t)
+	}
+	for _, p := range schemas.patterns {
+		add(p.value)
+	}
+	all[reflect.TypeFor[Denied]()] = conventional // its details are a map
+	return all
+})
+
+// MarkedFields returns the fields of a subject's payload that hold names or texts of
+// people. Plugins' events and requests are held to conventional names: user, to, by,
+// queued_by, added_by, deleted_by, winner, scores.user, message and text.
+func MarkedFields(subject string) []Field {
+	payload, _ := schemas.Find(subject)
+	return marked()[payload]
 }

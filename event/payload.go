@@ -1,6 +1,7 @@
 package event
 
 import (
+	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
 	"strconv"
@@ -9,27 +10,32 @@ import (
 
 // Chat is the payload of cytube.chat: a chat line of the channel, the bot's own included.
 type Chat struct {
-	User    string `json:"user" contract:"nonempty"`
-	Message string `json:"message" contract:"required"`
+	User    string `json:"user" contract:"nonempty" mark:"person"`
+	Message string `json:"message" contract:"required" mark:"text"`
 	Channel string `json:"channel" contract:"nonempty"`
 	Rank    int    `json:"rank" contract:"required,rank"`        // 0 guest, 1 user, 2 moderator, 3 admin and up; -1 anonymous
 	Time    int64  `json:"time" contract:"required,nonnegative"` // ms since the epoch, the server's clock
 	Extra   `json:"-"`
 }
 
-// Fingerprint returns a hash of a line, by which an Erasure prevents that the line is
-// recorded again without revealing it.
-func (c Chat) Fingerprint() string {
+// Fingerprint returns a keyed hash of a line, by which an Erasure prevents that the line
+// is recorded again. Whoever has the key can find out what the line was by trying. Without
+// a key it is the hash that erasures of earlier releases have.
+func (c Chat) Fingerprint(key []byte) string {
 	text := strings.Join([]string{strings.ToLower(c.Channel), strings.ToLower(c.User), strconv.FormatInt(c.Time, 10), string(c.Extra["action"]), c.Message}, "\x00")
-	sum := sha256.Sum256([]byte(text))
-	return base64.RawURLEncoding.EncodeToString(sum[:16])
+	sum := sha256.New()
+	if len(key) > 0 {
+		sum = hmac.New(sha256.New, key)
+	}
+	sum.Write([]byte(text))
+	return base64.RawURLEncoding.EncodeToString(sum.Sum(nil)[:16])
 }
 
 // PM is the payload of cytube.pm: a private message, received or sent by the bot.
 type PM struct {
-	User    string `json:"user" contract:"nonempty"` // the author
-	To      string `json:"to" contract:"required"`
-	Message string `json:"message" contract:"required"`
+	User    string `json:"user" contract:"nonempty" mark:"person"` // the author
+	To      string `json:"to" contract:"required" mark:"person"`
+	Message string `json:"message" contract:"required" mark:"text"`
 	Channel string `json:"channel" contract:"nonempty"`
 	Rank    int    `json:"rank" contract:"required,rank"`
 	Time    int64  `json:"time" contract:"required,nonnegative"` // ms
@@ -38,7 +44,7 @@ type PM struct {
 
 // UserJoin is the payload of cytube.user.join.
 type UserJoin struct {
-	User    string `json:"user" contract:"nonempty"`
+	User    string `json:"user" contract:"nonempty" mark:"person"`
 	Channel string `json:"channel" contract:"nonempty"`
 	Rank    int    `json:"rank" contract:"required,rank"`
 	Time    int64  `json:"time" contract:"required,nonnegative"` // ms
@@ -47,14 +53,14 @@ type UserJoin struct {
 
 // UserLeave is the payload of cytube.user.leave.
 type UserLeave struct {
-	User    string `json:"user" contract:"nonempty"`
+	User    string `json:"user" contract:"nonempty" mark:"person"`
 	Channel string `json:"channel" contract:"nonempty"`
 	Extra   `json:"-"`
 }
 
 // UserRank is the payload of cytube.user.rank: a rank that changed.
 type UserRank struct {
-	User    string `json:"user" contract:"nonempty"`
+	User    string `json:"user" contract:"nonempty" mark:"person"`
 	Channel string `json:"channel" contract:"nonempty"`
 	Rank    int    `json:"rank" contract:"required,rank"`
 	Time    int64  `json:"time" contract:"required,nonnegative"` // ms
@@ -65,10 +71,10 @@ type UserRank struct {
 // the site itself, did to a user or to the channel. Of a rank action, Extra's
 // rank is the new one, as the server has it.
 type Moderation struct {
-	User    string `json:"user" contract:"required"` // the target; "" for everybody
-	By      string `json:"by" contract:"required"`   // the moderator; "" when the server does not say
+	User    string `json:"user" contract:"required" mark:"person"` // the target; "" for everybody
+	By      string `json:"by" contract:"required" mark:"person"`   // the moderator; "" when the server does not say
 	Channel string `json:"channel" contract:"nonempty"`
-	Reason  string `json:"reason" contract:"required"`
+	Reason  string `json:"reason" contract:"required" mark:"text"`
 	Time    int64  `json:"time" contract:"required,nonnegative"` // ms
 	Extra   `json:"-"`
 }
@@ -80,7 +86,7 @@ type MediaChange struct {
 	Type     string `json:"type" contract:"required"`
 	Duration int    `json:"duration" contract:"required,nonnegative"` // seconds
 	Channel  string `json:"channel" contract:"nonempty"`
-	QueuedBy string `json:"queued_by" contract:"required"` // "" when the server does not say
+	QueuedBy string `json:"queued_by" contract:"required" mark:"person"` // "" when the server does not say
 	Extra    `json:"-"`
 }
 
@@ -93,7 +99,7 @@ type MediaQueue struct {
 	Type     string `json:"type" contract:"required"`
 	Duration int    `json:"duration" contract:"required,nonnegative"` // seconds
 	Channel  string `json:"channel" contract:"nonempty"`
-	QueuedBy string `json:"queued_by" contract:"required"`
+	QueuedBy string `json:"queued_by" contract:"required" mark:"person"`
 	Extra    `json:"-"`
 }
 
@@ -106,7 +112,7 @@ type MediaDelete struct {
 	Type     string `json:"type" contract:"required"`
 	Duration int    `json:"duration" contract:"required,nonnegative"` // seconds
 	Channel  string `json:"channel" contract:"nonempty"`
-	QueuedBy string `json:"queued_by" contract:"required"`
+	QueuedBy string `json:"queued_by" contract:"required" mark:"person"`
 	Extra    `json:"-"`
 }
 
@@ -131,7 +137,7 @@ func (c *Connection) check() (string, error) { return oneOf("state", c.State, St
 // SendChat is the payload of cytube.send.chat. An empty channel means the
 // current one.
 type SendChat struct {
-	Message string `json:"message" contract:"nonempty"`
+	Message string `json:"message" contract:"nonempty" mark:"text"`
 	Channel string `json:"channel,omitempty"`
 	Extra   `json:"-"`
 }
@@ -139,15 +145,15 @@ type SendChat struct {
 // SendPM is the payload of cytube.send.pm. Channel is Rosey's addition for bots
 // that sit in several channels; empty means the current one.
 type SendPM struct {
-	To      string `json:"to" contract:"nonempty"`
-	Message string `json:"message" contract:"nonempty"`
+	To      string `json:"to" contract:"nonempty" mark:"person"`
+	Message string `json:"message" contract:"nonempty" mark:"text"`
 	Channel string `json:"channel,omitempty"`
 	Extra   `json:"-"`
 }
 
 // SendEmote is the payload of cytube.send.emote.
 type SendEmote struct {
-	Emote   string `json:"emote" contract:"nonempty"`
+	Emote   string `json:"emote" contract:"nonempty" mark:"text"`
 	Channel string `json:"channel" contract:"nonempty"`
 	Extra   `json:"-"`
 }
@@ -198,11 +204,11 @@ type Erasure struct {
 // the command and the user.
 type Command struct {
 	Command    string   `json:"command" contract:"nonempty"` // without prefix
-	Args       []string `json:"args"`
-	User       string   `json:"user" contract:"nonempty"`
+	Args       []string `json:"args" mark:"text"`
+	User       string   `json:"user" contract:"nonempty" mark:"person"`
 	Channel    string   `json:"channel"`
 	Rank       int      `json:"rank" contract:"rank"`
-	RawMessage string   `json:"raw_message"`
+	RawMessage string   `json:"raw_message" mark:"text"`
 	Extra      `json:"-"`
 }
 

@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/rawjson"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
@@ -195,20 +196,42 @@ func (m *matcher) match(e *Event) bool {
 	if m.User != "" || m.Channel != "" {
 		user, channel := m.User == "", m.Channel == ""
 		for name, value := range members(f.data) {
-			switch string(name) {
-			case "user", "to", "by", "queued_by":
-				user = user || equalFold(value, m.User)
-			case "channel":
-				channel = channel || equalFold(value, m.Channel)
-			case "details":
-				user = user || strings.EqualFold(member(value, "user"), m.User)
-			}
+			channel = channel || string(name) == "channel" && equalFold(value, m.Channel)
+		}
+		for _, field := range event.MarkedFields(e.Subject) {
+			user = user || field.Mark == event.MarkPerson && holds(f.data, field.Name, m.User)
 		}
 		if !user || !channel {
 			return false
 		}
 	}
 	return m.Grep == nil || f.match(m.Grep)
+}
+
+// holds reports whether a field of an object, or an element of one that is a list, is a
+// person's name.
+func holds(object []byte, path, user string) bool {
+	first, rest, nested := strings.Cut(path, ".")
+	is := func(value []byte) bool {
+		if nested {
+			return holds(value, rest, user)
+		}
+		return equalFold(value, user)
+	}
+	for name, value := range members(object) {
+		if string(name) != first {
+			continue
+		}
+		if is(value) {
+			return true
+		}
+		for element := range rawjson.Elements(value) {
+			if is(element) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func (m *matcher) correlated(id string) bool {

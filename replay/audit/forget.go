@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -56,10 +55,12 @@ func (f Forgotten) Total() (n int) {
 // it stores a signed cytube.erasure, which lists the places and not the person, so
 // that Verify can explain the holes; broken off in between, it can be called again.
 //
-// It does not touch what was answered to the person and what others said about
-// them, which it counts, nor what plugins keep in the database, nor backups. Of
-// lines that the channel's own chat buffer may still hold the erasure keeps a
-// fingerprint, so that the connector does not record them again. The error wraps
+// A person's event is one that names the person in a field that is marked so, see
+// event.MarkedFields. Forget does not touch what was answered to the person and what
+// others said about them, which it counts, nor what plugins keep in the database, nor
+// backups. Of lines that the channel's own chat buffer may still hold the erasure keeps a
+// keyed fingerprint, so that the connector does not record them again; the connector
+// drops the key when the buffer has none of them any more. The error wraps
 // replay.ErrNoMatch when there is nothing to erase.
 func Forget(ctx context.Context, bus *streams.Bus, key ed25519.PrivateKey, user string, o ForgetOptions) (Forgotten, error) {
 	done := Forgotten{Events: map[string]int{}}
@@ -74,7 +75,7 @@ func Forget(ctx context.Context, bus *streams.Bus, key ed25519.PrivateKey, user 
 	if err != nil {
 		return done, err
 	}
-	lines := map[string][]string{}
+	lines := map[string][]event.Chat{}
 	q := replay.Query{Filter: replay.Filter{User: user, Channel: o.Channel, Since: o.Since, Until: o.Until, Subjects: []string{">"}}}
 	for e, err := range replay.Read(ctx, js, q) {
 		if err != nil {
@@ -82,7 +83,7 @@ func Forget(ctx context.Context, bus *streams.Bus, key ed25519.PrivateKey, user 
 		}
 		t.add(e)
 		if chat, ok := asChat(e); ok {
-			kept := append(lines[chat.Channel], chat.Fingerprint())
+			kept := append(lines[chat.Channel], chat)
 			lines[chat.Channel] = kept[max(0, len(kept)-maxFingerprints):]
 		}
 	}
@@ -108,13 +109,30 @@ func Forget(ctx context.Context, bus *streams.Bus, key ed25519.PrivateKey, user 
 		}
 		p := event.Erasure{Reason: o.Reason}
 		if spec.Name == streams.Cytube {
-			p.Lines = slices.Sorted(slices.Values(slices.Concat(slices.Collect(maps.Values(lines))...)))
+			if p.Lines, err = fingerprints(ctx, js, lines); err != nil {
+				return done, err
+			}
 		}
 		if err := erase(ctx, bus, key, spec.Name, seqs, p); err != nil {
 			return done, err
 		}
 	}
 	return done, nil
+}
+
+// fingerprints returns those of lines by channel, each channel's with a key of its own.
+func fingerprints(ctx context.Context, js jetstream.JetStream, lines map[string][]event.Chat) (all []string, err error) {
+	for channel, chats := range lines {
+		key, err := streams.NewErasureKey(ctx, js, channel)
+		if err != nil {
+			return nil, event.Errorf(event.NATSError, "%w", err)
+		}
+		for _, chat := range chats {
+			all = append(all, chat.Fingerprint(key.Key))
+		}
+	}
+	slices.Sort(all)
+	return all, nil
 }
 
 // asChat returns an event as a chat line, if it is one.

@@ -189,3 +189,45 @@ func (w *marked) left() (names []string) {
 	slices.Sort(names)
 	return names
 }
+
+// The fingerprints of erased lines cannot be tried without their key, and what plugins
+// say of a person by name is the person's.
+func TestErasureIsNoOracle(t *testing.T) {
+	t.Parallel()
+	ctx := streamstest.Context(t)
+	bus := streamstest.Bus(t, streamstest.Server(t))
+	line := event.Chat{User: "bob", Message: "a guess", Channel: "lounge", Time: ms(1)}
+	streamstest.Publish(t, bus, event.SubjectChat, line)
+	for kind, payload := range map[string]string{
+		"quote_added": `{"id":1,"added_by":"Bob"}`, "quote_deleted": `{"id":1,"deleted_by":"bob"}`,
+		"game_end": `{"winner":"bob","scores":[{"user":"alice","points":1}]}`, "round_end": `{"winner":"","scores":[{"user":"alice"},{"user":"BOB"}]}`,
+		"other": `{"winner":"alice"}`,
+	} {
+		if _, err := bus.JetStream().Publish(ctx, event.EventSubject("game", kind), []byte(payload)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	done, err := Forget(ctx, bus, newKey(t), "bob", ForgetOptions{})
+	if err != nil || done.Events[streams.Plugin] != 4 {
+		t.Errorf("it erased %+v, %v", done, err)
+	}
+	var lines []string
+	for e, err := range replay.Read(ctx, bus.JetStream(), replay.Query{Filter: replay.Filter{Subjects: []string{event.SubjectErasure}}}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := e.Decode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := event.As[event.Erasure](s.Envelope)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines = append(lines, p.Lines...)
+	}
+	keys, err := streams.ErasureKeys(ctx, bus.JetStream(), "lounge")
+	if err != nil || len(keys) != 1 || len(lines) != 1 || lines[0] == line.Fingerprint(nil) || lines[0] != line.Fingerprint(keys[0].Key) {
+		t.Errorf("the erasure has the lines %v, and %d keys, %v", lines, len(keys), err)
+	}
+}

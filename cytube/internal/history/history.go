@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -91,21 +92,46 @@ func (r *Reader) line(s streams.Stored) (*channel.Line, bool) {
 	}, err == nil && c.Channel == r.channel
 }
 
-// Erased returns the fingerprints of the lines that were erased on request, in any
-// channel: they must not be recorded again.
-func (r *Reader) Erased(ctx context.Context) (map[string]bool, error) {
-	lines := map[string]bool{}
+// Erased are the lines that were erased on request and must not be recorded again.
+type Erased struct {
+	fingerprints map[string]bool
+	keys         []streams.ErasureKey // of the channel
+}
+
+// Has reports whether a line of the channel was erased.
+func (e Erased) Has(line event.Chat) bool {
+	if e.fingerprints[line.Fingerprint(nil)] {
+		return true
+	}
+	return slices.ContainsFunc(e.keys, func(k streams.ErasureKey) bool { return e.fingerprints[line.Fingerprint(k.Key)] })
+}
+
+// DropKeys erases the keys of the fingerprints, without which they tell nothing of the
+// lines: the channel's chat buffer cannot repeat these any more.
+func (e Erased) DropKeys(ctx context.Context) (err error) {
+	for _, k := range e.keys {
+		err = errors.Join(err, k.Drop(ctx))
+	}
+	return err
+}
+
+// Erased reads which lines were erased.
+func (r *Reader) Erased(ctx context.Context) (erased Erased, err error) {
+	erased.fingerprints = map[string]bool{}
 	for s, err := range r.Events(ctx, event.SubjectErasure, 0, 0) {
 		if err != nil {
-			return nil, err
+			return erased, err
 		}
 		if p, err := event.As[event.Erasure](s.Envelope); err == nil {
 			for _, l := range p.Lines {
-				lines[l] = true
+				erased.fingerprints[l] = true
 			}
 		}
 	}
-	return lines, nil
+	if len(erased.fingerprints) > 0 {
+		erased.keys, err = streams.ErasureKeys(ctx, r.js, r.channel)
+	}
+	return erased, err
 }
 
 // LastConnection returns the latest event about the bot's connection to the channel and
