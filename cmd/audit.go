@@ -15,8 +15,10 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/internal/settings"
 	"github.com/rosey-bot/rosey/internal/terminal"
+	"github.com/rosey-bot/rosey/kvstore"
 	"github.com/rosey-bot/rosey/replay"
 	"github.com/rosey-bot/rosey/replay/audit"
 )
@@ -66,6 +68,7 @@ func auditCommand() *cli.Command {
 				&cli.StringFlag{Name: "user", Usage: "the person's `NAME`"},
 				&cli.StringFlag{Name: "channel", Usage: "only in the channel `NAME`"},
 				&cli.StringFlag{Name: "reason", Usage: "`TEXT` for the record"},
+				&cli.BoolFlag{Name: "answers", Usage: "erase also the bot's answers, which may quote the person"},
 				&cli.BoolFlag{Name: "dry-run", Usage: "count, erase nothing"},
 				&cli.BoolFlag{Name: "yes", Usage: "really erase it, which cannot be undone"},
 			), Action: ofRange(auditForget)},
@@ -257,7 +260,7 @@ func auditForget(ctx context.Context, c *cli.Context, cmd command, q replay.Quer
 	if user == "" {
 		return usagef("say whom to forget: rosey audit forget --user NAME")
 	}
-	o := audit.ForgetOptions{Channel: q.Channel, Since: q.Since, Until: q.Until, Reason: c.String("reason"), DryRun: c.Bool("dry-run")}
+	o := audit.ForgetOptions{Channel: q.Channel, Since: q.Since, Until: q.Until, Reason: c.String("reason"), Answers: c.Bool("answers"), DryRun: c.Bool("dry-run")}
 	if !o.DryRun && !c.Bool("yes") {
 		return usagef("this cannot be undone: look first with --dry-run, then repeat it with --yes")
 	}
@@ -269,6 +272,11 @@ func auditForget(ctx context.Context, c *cli.Context, cmd command, q replay.Quer
 		}
 	}
 	done, err := audit.Forget(ctx, cmd.Bus, key, user, o)
+	if errors.Is(err, replay.ErrNoMatch) && !narrowed(o) {
+		if n, dbErr := forgetRecords(ctx, c, cmd, user, o.DryRun); dbErr != nil || n > 0 {
+			return dbErr
+		}
+	}
 	if err != nil {
 		return replayError(err)
 	}
@@ -278,11 +286,59 @@ func auditForget(ctx context.Context, c *cli.Context, cmd command, q replay.Quer
 	}
 	fmt.Fprintf(c.App.Writer, "%s %d event(s) of %s", verb, done.Total(), terminal.Escape(user))
 	if done.Answers > 0 {
-		fmt.Fprintf(c.App.Writer, "; %d event(s) that answer these stay and may quote them", done.Answers)
+		fmt.Fprintf(c.App.Writer, "; %d event(s) that answer these stay and may quote them (erase them with --answers)", done.Answers)
 	}
 	if done.Mentions > 0 {
 		fmt.Fprintf(c.App.Writer, "; %d other event(s) still name the person", done.Mentions)
 	}
-	fmt.Fprintln(c.App.Writer, "\nRecords of plugins (rosey db) and backups are not touched.")
+	fmt.Fprintln(c.App.Writer)
+	if narrowed(o) {
+		fmt.Fprintln(c.App.Writer, "Records of plugins (rosey db) are left, as they have no channel and time: forget without --channel, --since and --until to reach them.")
+	} else if _, err := forgetRecords(ctx, c, cmd, user, o.DryRun); err != nil {
+		return err
+	}
+	fmt.Fprintln(c.App.Writer, "Not reached: backups, the bot's log, files that were made by export, and other people's texts.")
+	if cmd.settings.Replicas > 1 || cmd.settings.External() {
+		fmt.Fprintln(c.App.Writer, "The servers of a cluster keep what is erased in their Raft logs until these are compacted, some minutes: wait before you copy their disks.")
+	}
 	return nil
+}
+
+func narrowed(o audit.ForgetOptions) bool {
+	return o.Channel != "" || !o.Since.IsZero() || !o.Until.IsZero()
+}
+
+// forgetRecords erases a person from all collections, and returns how many records it
+// changed or deleted.
+func forgetRecords(ctx context.Context, c *cli.Context, cmd command, user string, dryRun bool) (records int, err error) {
+	entries, err := router.List(ctx, cmd.JS)
+	if err != nil {
+		return 0, err
+	}
+	store, err := kvstore.NewStore(cmd.JS, kvstore.WithLogger(cmd.log), kvstore.WithReplicas(cmd.settings.Replicas))
+	if err != nil {
+		return 0, err
+	}
+	defer store.Close()
+	collections, err := store.Collections(ctx)
+	if err != nil {
+		return 0, err
+	}
+	fields := router.Collections(entries)
+	for _, collection := range collections {
+		f, err := store.Forget(ctx, collection.Name, user, fields[collection.Name], dryRun)
+		if err != nil {
+			return records, err
+		}
+		records += f.Changed + f.Deleted
+		if f.Changed+f.Deleted+f.Mentions == 0 {
+			continue
+		}
+		fmt.Fprintf(c.App.Writer, "collection %s: %d record(s) without the person, %d deleted, %d older revision(s) erased", collection.Name, f.Changed, f.Deleted, f.Revisions)
+		if f.Mentions > 0 {
+			fmt.Fprintf(c.App.Writer, "; %d record(s) name the person in a field that no plugin marks as a person", f.Mentions)
+		}
+		fmt.Fprintln(c.App.Writer)
+	}
+	return records, nil
 }

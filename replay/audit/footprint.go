@@ -26,6 +26,8 @@ type footprint struct {
 	sharedConversations map[trace.TraceID]bool // of these, those in which somebody else began something, too
 	ambiguous           []request
 	answers             int
+	eraseAnswers        bool
+	lines               map[string][]event.Chat // the newest erased ones of each channel
 	mentions            int
 }
 
@@ -53,15 +55,31 @@ func newFootprint(user string) (*footprint, error) {
 	if err != nil {
 		return nil, fmt.Errorf("look for %s: %w", user, err)
 	}
-	return &footprint{name: name, erased: sequences{}, caused: sequences{}, sharedConversations: map[trace.TraceID]bool{}}, nil
+	return &footprint{name: name, erased: sequences{}, caused: sequences{}, sharedConversations: map[trace.TraceID]bool{}, lines: map[string][]event.Chat{}}, nil
 }
 
 // add adds an event of the person's. Those of a stream come in their order.
 func (t *footprint) add(e replay.Event) {
 	t.erased.add(e.Ref)
+	t.addLine(e)
 	id, _ := e.Lineage()
 	if talk := propagation.TraceID(id); len(t.conversations) == 0 || t.conversations[len(t.conversations)-1] != talk {
 		t.conversations = append(t.conversations, talk)
+	}
+}
+
+// addLine keeps a chat line that is erased, if the event is one.
+func (t *footprint) addLine(e replay.Event) {
+	if e.Subject != event.SubjectChat {
+		return
+	}
+	s, err := e.Decode()
+	if err != nil {
+		return
+	}
+	if chat, err := event.As[event.Chat](s.Envelope); err == nil {
+		kept := append(t.lines[chat.Channel], chat)
+		t.lines[chat.Channel] = kept[max(0, len(kept)-maxFingerprints):]
 	}
 }
 
@@ -113,7 +131,12 @@ func (t *footprint) classify(e replay.Event, requests sequences) {
 		t.ambiguous = append(t.ambiguous, request{e.Ref, talk, causeless, e.DataMatches(t.name)})
 	case because, theirs && causeless && !startsConversation(e.Subject):
 		t.caused.add(e.Ref)
-		t.answers++
+		if t.eraseAnswers {
+			requests.add(e.Ref)
+			t.addLine(e)
+		} else {
+			t.answers++
+		}
 	default:
 		if theirs {
 			t.sharedConversations[talk] = true

@@ -31,6 +31,7 @@ type ForgetOptions struct {
 	Channel      string
 	Since, Until time.Time
 	Reason       string // goes into the record; "on request" when empty
+	Answers      bool   // erase also what was made because of it, such as the bot's answers
 	DryRun       bool   // count, erase nothing
 }
 
@@ -56,8 +57,8 @@ func (f Forgotten) Total() (n int) {
 // that Verify can explain the holes; broken off in between, it can be called again.
 //
 // A person's event is one that names the person in a field that is marked so, see
-// event.MarkedFields. Forget does not touch what was answered to the person and what
-// others said about them, which it counts, nor what plugins keep in the database, nor
+// event.MarkedFields. Forget does not touch what was answered to the person, unless it is
+// asked to, and what others said about them, which it counts, nor what plugins keep in the database, nor
 // backups. Of lines that the channel's own chat buffer may still hold the erasure keeps a
 // keyed fingerprint, so that the connector does not record them again; the connector
 // drops the key when the buffer has none of them any more. The error wraps
@@ -75,17 +76,13 @@ func Forget(ctx context.Context, bus *streams.Bus, key ed25519.PrivateKey, user 
 	if err != nil {
 		return done, err
 	}
-	lines := map[string][]event.Chat{}
+	t.eraseAnswers = o.Answers
 	q := replay.Query{Filter: replay.Filter{User: user, Channel: o.Channel, Since: o.Since, Until: o.Until, Subjects: []string{">"}}}
 	for e, err := range replay.Read(ctx, js, q) {
 		if err != nil {
 			return done, err
 		}
 		t.add(e)
-		if chat, ok := asChat(e); ok {
-			kept := append(lines[chat.Channel], chat)
-			lines[chat.Channel] = kept[max(0, len(kept)-maxFingerprints):]
-		}
 	}
 	if len(t.erased) == 0 {
 		return done, fmt.Errorf("%w of %s", replay.ErrNoMatch, user)
@@ -109,7 +106,7 @@ func Forget(ctx context.Context, bus *streams.Bus, key ed25519.PrivateKey, user 
 		}
 		p := event.Erasure{Reason: o.Reason}
 		if spec.Name == streams.Cytube {
-			if p.Lines, err = fingerprints(ctx, js, lines); err != nil {
+			if p.Lines, err = fingerprints(ctx, js, t.lines); err != nil {
 				return done, err
 			}
 		}
@@ -133,18 +130,6 @@ func fingerprints(ctx context.Context, js jetstream.JetStream, lines map[string]
 	}
 	slices.Sort(all)
 	return all, nil
-}
-
-// asChat returns an event as a chat line, if it is one.
-func asChat(e replay.Event) (chat event.Chat, ok bool) {
-	if e.Subject != event.SubjectChat {
-		return chat, false
-	}
-	s, err := e.Decode()
-	if err == nil {
-		chat, err = event.As[event.Chat](s.Envelope)
-	}
-	return chat, err == nil
 }
 
 // erase publishes the erasure p of events, and then deletes them.
