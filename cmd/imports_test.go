@@ -16,6 +16,7 @@ const module = "github.com/rosey-bot/rosey/"
 var layers = [][]string{
 	{"internal/rawjson", "internal/recent", "internal/retry", "internal/terminal", "internal/suggest", "internal/version"},
 	{"event"},
+	{"internal/timeparse"},
 	{"telemetry"},
 	{"streams"},
 	{"consumers", "kvstore", "replay"},

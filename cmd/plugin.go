@@ -44,7 +44,7 @@ A plugin as its own process, beside a bot in another terminal:
 			{Name: "pause", Usage: "leave a plugin's commands in the stream until it is resumed", ArgsUsage: "NAME",
 				Description: `   rosey plugin pause trivia
    rosey plugin pause trivia --for 30m`,
-				Flags: []cli.Flag{&cli.StringFlag{Name: "for", Usage: "resume by itself after `TIME`, such as 30m or 1d12h"}}, Action: ofOne("plugin", reading(onPlugin(pausePlugin)))},
+				Flags: []cli.Flag{&cli.StringFlag{Name: "for", Usage: "resume by itself after `TIME`, such as 30m or 1d12h", Action: checkPause}}, Action: ofOne("plugin", reading(onPlugin(pausePlugin)))},
 			{Name: "resume", Usage: "handle what waits; commands past their max_age are recorded as expired", ArgsUsage: "NAME", Description: `   rosey plugin resume trivia`, Action: ofOne("plugin", reading(onPlugin(resumePlugin)))},
 			{Name: "rm", Usage: "forget a plugin that no longer runs: its registration and its place in the streams", ArgsUsage: "NAME", Description: `   rosey plugin rm greeter`, Action: ofOne("plugin", reading(onPlugin(removePlugin)))},
 			credsCommand(),
@@ -107,13 +107,21 @@ func restartPlugin(ctx context.Context, _ *cli.Context, cmd command, name string
 	return fmt.Sprintf("told %d process(es) of %s to start over", n, name), err
 }
 
+// checkPause refuses a time before a store is opened for it.
+func checkPause(_ *cli.Context, text string) error {
+	if d, err := timeparse.Duration(text); err != nil || d <= 0 {
+		return usagef("--for %s: write for example 30m or 1d12h", text)
+	}
+	return nil
+}
+
 func pausePlugin(ctx context.Context, c *cli.Context, cmd command, name string) (string, error) {
 	var until time.Time
 	said := "until it is resumed"
 	if text := c.String("for"); text != "" {
 		d, err := timeparse.Duration(text)
-		if err != nil || d <= 0 {
-			return "", usagef("--for %s: write for example 30m or 1d12h", text)
+		if err != nil {
+			return "", err
 		}
 		until = time.Now().Add(d)
 		said = "until " + until.Format(time.DateTime)

@@ -51,7 +51,7 @@ func send(ctx context.Context, c *cli.Context, cmd command) error {
 		subject, payload = event.SubjectSendPM, event.SendPM{To: c.String("pm"), Message: text, Channel: channel}
 	case c.Bool("emote"):
 		if channel == "" {
-			return errors.New("an emote needs a channel, and no bot says which is its own")
+			return errors.New("an emote needs a channel, and no bot runs on the server: start one with rosey run, or name the channel with --channel")
 		}
 		subject, payload = event.SubjectSendEmote, event.SendEmote{Emote: text, Channel: channel}
 	}
