@@ -70,6 +70,7 @@ func newBus(t *testing.T) *bus {
 	for _, run := range []func() error{
 		func() error { return b.registry.Watch(ctx, kv, nil, func() {}) },
 		func() error { return consumers.Run(ctx, b.Bus, router.Config(), router.Handle) },
+		func() error { return access.NewProvisioner(b.Bus, log).Serve(ctx) },
 	} {
 		running.Go(func() {
 			if err := run(); err != nil && !errors.Is(err, context.Canceled) {
@@ -77,6 +78,10 @@ func newBus(t *testing.T) *bus {
 			}
 		})
 	}
+	b.await("the gateway", func() bool {
+		_, err := b.Conn().Request("rosey.warden.coin.cancel-timer", []byte(`{}`), time.Second)
+		return err == nil
+	})
 	subs := []*streams.Subscription{}
 	for _, pattern := range []string{event.AllSends, event.EventSubject("*", ">")} {
 		sub, err := b.Subscribe(ctx, pattern, func(_ context.Context, s streams.Stored) { b.events <- s })
