@@ -95,7 +95,7 @@ func newGrounds(t *testing.T) *grounds {
 func (g *grounds) serve() {
 	t := g.t
 	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	kv, err := router.OpenBucket(ctx, g.JetStream(), 1)
 	if err != nil {
 		t.Fatal(err)
