@@ -8,6 +8,9 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/cytube"
 	"github.com/rosey-bot/rosey/cytube/sender"
@@ -72,9 +75,29 @@ func (cs channels) prefixes() map[string]string {
 	return by
 }
 
+// botTimeout bounds the look at who is the bot of another's channel.
+const botTimeout = 2 * time.Second
+
 // isBot reports whether a user of a channel is the bot.
 func (cs channels) isBot(name, user string) bool {
 	return slices.ContainsFunc(cs, func(c *channel) bool { return c.IsBot(name, user) })
+}
+
+// isAnyBot returns isBot for the router, which several bots on one server share: it gets
+// the lines of channels that are another bot's, too.
+func (cs channels) isAnyBot(js jetstream.JetStream, log *slog.Logger) func(name, user string) bool {
+	return func(name, user string) bool {
+		if slices.ContainsFunc(cs, func(c *channel) bool { return strings.EqualFold(c.Channel(), name) }) {
+			return cs.isBot(name, user)
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), botTimeout)
+		defer cancel()
+		bot, err := cytube.BotOf(ctx, js, name)
+		if err != nil {
+			log.WarnContext(ctx, "bot of another's channel not known", "channel", name, "error", err)
+		}
+		return bot != "" && strings.EqualFold(bot, user)
+	}
 }
 
 // outboxes returns the channel of each durable consumer on which sends wait.

@@ -99,7 +99,7 @@ func (c *composition) compose() (*group, *lifecycle, error) {
 		maintainer.OnRemake(lease.Bucket, c.leases.Remade)
 	}
 	g.add("maintainer", worker(maintainer.Run))
-	commands := router.Router{Registry: registry, Prefix: s.Prefix, Prefixes: c.channels.prefixes(), IsBot: c.channels.isBot, Logger: log}
+	commands := router.Router{Registry: registry, Prefix: s.Prefix, Prefixes: c.channels.prefixes(), IsBot: c.channels.isAnyBot(c.server.js, log), Logger: log}
 	g.add("router", c.consumer(commands.Config(), commands.Handle), registered)
 	started := []readiness{database}
 	for _, p := range c.plugins {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/cytube/channel"
 	"github.com/rosey-bot/rosey/cytube/internal/history"
@@ -47,6 +48,13 @@ func New(bus *streams.Bus, cfg Config) *Connector {
 
 // Channel returns the name of the channel, as the server spells it.
 func (c *Connector) Channel() string { return c.cfg.Channel }
+
+// BotOf returns the name of the bot that was last in a channel, perhaps that of another
+// process, "" if none was.
+func BotOf(ctx context.Context, js jetstream.JetStream, channel string) (string, error) {
+	c, _, err := history.New(js, strings.ToLower(channel)).Checkpoint(ctx)
+	return c.Bot, err
+}
 
 // IsBot reports whether a user of a channel is this connector's bot. Case is no
 // difference to CyTube.

@@ -173,7 +173,9 @@ func (r *recorder) saveCheckpoint(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
-	if err := r.history.SaveCheckpoint(ctx, r.latest); err != nil {
+	c := r.latest
+	c.Bot = r.state.Self()
+	if err := r.history.SaveCheckpoint(ctx, c); err != nil {
 		r.log.WarnContext(ctx, "checkpoint not saved", "channel", r.channel, "error", err)
 	}
 }

@@ -128,3 +128,17 @@ func TestLeaveOfWhatWasHeard(t *testing.T) {
 		t.Error("its consumer is still there")
 	}
 }
+
+// Other processes learn who the bot of a channel is.
+func TestBotOf(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	if bot, err := cytube.BotOf(w.ctx, w.bus.JetStream(), lounge); bot != "" || err != nil {
+		t.Errorf("before it joined: %q, %v", bot, err)
+	}
+	w.join()
+	w.ok(until(w.ctx, func() bool {
+		bot, err := cytube.BotOf(w.ctx, w.bus.JetStream(), "LOUNGE")
+		return bot == "Rosey" && err == nil
+	}))
+}

@@ -17,12 +17,14 @@ const Bucket = "channels"
 
 // Checkpoint is how far a channel is recorded. That there is one says that the bot was
 // in the channel, also when retention has removed the events that say so. It holds
-// nothing that anybody wrote.
+// nothing that anybody wrote, and no name but that of the bot.
 type Checkpoint struct {
 	Seq  uint64 `json:"seq"`  // the end of the stream CYTUBE when it was saved
 	Line uint64 `json:"line"` // sequence of the latest chat line, 0 if there was none
 	Time int64  `json:"time"` // of that line, by the channel's server, in ms
 	N    int    `json:"n"`    // how many lines had that line's key
+
+	Bot string `json:"bot,omitempty"` // the bot's name in the channel
 }
 
 // Checkpoint returns the channel's checkpoint; ok is false if there is none.
