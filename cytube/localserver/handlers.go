@@ -3,6 +3,7 @@ package localserver
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -103,6 +104,11 @@ func check(arg json.RawMessage, shape []field) string {
 		}
 		if t := jsType(value); !slices.Contains(types, t) {
 			return fmt.Sprintf("Expected key %s to be of type %s, instead got %s", f.name, f.types, t)
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(keys)) {
+		if !slices.ContainsFunc(shape, func(f field) bool { return f.name == key }) {
+			return "Extra key: " + key
 		}
 	}
 	return ""

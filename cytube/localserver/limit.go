@@ -1,35 +1,17 @@
 package localserver
 
-import "time"
+import (
+	"time"
 
-// bucket is the token bucket that CyTube counts connections and events with.
-// A nil bucket has no limit.
-type bucket struct {
-	limit  Limit
-	tokens int
-	filled time.Time
-}
+	"golang.org/x/time/rate"
+)
 
-func newBucket(l Limit) *bucket {
+// newBucket returns the token bucket that CyTube counts connections and events with.
+func newBucket(l Limit) *rate.Limiter {
 	if l.Burst <= 0 {
-		return nil
+		return rate.NewLimiter(rate.Inf, 0)
 	}
-	return &bucket{limit: l, tokens: l.Burst, filled: time.Now()}
-}
-
-func (b *bucket) take(now time.Time) bool {
-	if b == nil {
-		return true
-	}
-	if n := int(now.Sub(b.filled).Seconds() * b.limit.PerSecond); n > 0 {
-		b.tokens = min(b.limit.Burst, b.tokens+n)
-		b.filled = now
-	}
-	if b.tokens == 0 {
-		return false
-	}
-	b.tokens--
-	return true
+	return rate.NewLimiter(rate.Limit(l.PerSecond), l.Burst)
 }
 
 // limiter is what CyTube counts chat lines with. It is not a token bucket: only

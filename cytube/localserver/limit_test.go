@@ -124,19 +124,19 @@ func TestFloodControlHolds(t *testing.T) {
 func TestBucket(t *testing.T) {
 	t.Parallel()
 	b := newBucket(Limit{Burst: 2, PerSecond: 1})
-	now := b.filled
+	now := time.Now()
 	for i, want := range []bool{true, true, false} {
-		if got := b.take(now); got != want {
+		if got := b.AllowN(now, 1); got != want {
 			t.Errorf("take %d: %v", i, got)
 		}
 	}
-	if b.take(now.Add(900 * time.Millisecond)) {
+	if b.AllowN(now.Add(900*time.Millisecond), 1) {
 		t.Error("filled too soon")
 	}
-	if !b.take(now.Add(1100 * time.Millisecond)) {
+	if !b.AllowN(now.Add(1100*time.Millisecond), 1) {
 		t.Error("not filled after a second")
 	}
-	if !newBucket(Limit{}).take(now) {
+	if !newBucket(Limit{}).AllowN(now, 1) {
 		t.Error("no limit is a limit")
 	}
 }

@@ -54,6 +54,11 @@ func TestPlaylist(t *testing.T) {
 	if got, want := s.Titles(lobby), "D https://youtu.be/c B [A]"; got != want {
 		t.Errorf("playlist %s, want %s", got, want)
 	}
+	c.emit("moveMedia", object{"from": d, "after": d}) // which does nothing
+	c.emit("moveMedia", object{"from": d, "after": fmt.Sprint(a)})
+	c.expect("moveVideo", fmt.Sprintf(`{"after":"%d","from":%d}`, a, d))
+	c.emit("moveMedia", object{"from": d, "after": "prepend"})
+	c.expect("moveVideo", fmt.Sprintf(`{"after":"prepend","from":%d}`, d))
 	s.PlayNext(lobby) // from the last to the first
 	c.expect("setCurrent", fmt.Sprint(d))
 	c.emit("jumpTo", b)
@@ -63,6 +68,12 @@ func TestPlaylist(t *testing.T) {
 	c.expect("setCurrent", fmt.Sprint(a))
 	if err := s.RemoveMedia(lobby, b); err == nil {
 		t.Error("removed twice")
+	}
+	c.emit("moveMedia", object{"from": d, "after": 999}) // the item is lost
+	c.emit("moveMedia", object{"from": a, "after": "prepend"})
+	c.expect("moveVideo", fmt.Sprintf(`{"after":"prepend","from":%d}`, a))
+	if got, want := s.Titles(lobby), "[A] https://youtu.be/c"; got != want {
+		t.Errorf("playlist %s, want %s", got, want)
 	}
 	c.emit("clearPlaylist", nil)
 	c.expect("setPlaylistMeta", `{"count":0,"rawTime":0,"time":"00:00"}`)

@@ -1,6 +1,7 @@
 package localserver
 
 import (
+	"fmt"
 	"html"
 	"math/rand/v2"
 	"slices"
@@ -73,25 +74,22 @@ type mediaMove struct {
 func (ch *Channel) moveMedia(_ *Session, data mediaMove) {
 	l := &ch.list
 	from := l.index(data.From)
-	if from < 0 {
+	after := fmt.Sprint(data.After) // a uid, also in digits, "prepend" or "append"
+	if from < 0 || after == fmt.Sprint(data.From) {
 		return
 	}
+	moved := l.items[from]
 	rest := slices.Delete(slices.Clone(l.items), from, from+1)
-	at := -1
-	switch after := data.After.(type) {
-	case float64:
-		if before := slices.IndexFunc(rest, func(i *item) bool { return i.uid == int(after) }); before >= 0 {
-			at = before + 1
-		}
-	case string:
-		if where, ok := map[string]int{"prepend": 0, "append": len(rest)}[after]; ok {
-			at = where
+	l.items = rest
+	at, ok := map[string]int{"prepend": 0, "append": len(rest)}[after]
+	if !ok {
+		at = 1 + slices.IndexFunc(rest, func(i *item) bool { return fmt.Sprint(i.uid) == after })
+		if at == 0 {
+			return // the real server loses the item, too, and says nothing
 		}
 	}
-	if at >= 0 {
-		l.items = slices.Insert(rest, at, l.items[from])
-		ch.broadcast("moveVideo", object{"from": data.From, "after": data.After})
-	}
+	l.items = slices.Insert(rest, at, moved)
+	ch.broadcast("moveVideo", object{"from": data.From, "after": data.After})
 }
 
 func (ch *Channel) jumpTo(_ *Session, uid int) {

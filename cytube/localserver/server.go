@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+	"golang.org/x/time/rate"
 )
 
 // Server is a running site.
@@ -32,7 +33,7 @@ type Server struct {
 	serving  sync.WaitGroup
 	channels map[string]*Channel
 	sessions map[*Session]struct{}
-	connects map[string]*bucket
+	connects map[string]*rate.Limiter
 	guests   map[string]time.Time // the last guest login, by address
 	accepted int                  // lines so far
 	chat     int                  // those of chat among them
@@ -70,7 +71,7 @@ func Start(cfg Config) (*Server, error) {
 		changed:  make(chan struct{}),
 		channels: map[string]*Channel{},
 		sessions: map[*Session]struct{}{},
-		connects: map[string]*bucket{},
+		connects: map[string]*rate.Limiter{},
 		guests:   map[string]time.Time{},
 		quit:     make(chan struct{}),
 	}

@@ -134,6 +134,7 @@ func TestIllTypedEventsAreReported(t *testing.T) {
 		{"chatMsg", object{"msg": 5}, "Expected key msg to be of type string, instead got number"},
 		{"chatMsg", object{}, "Missing key: string:msg"},
 		{"pm", object{"msg": "x"}, "Missing key: string:to"},
+		{"setTemp", object{"uid": 1, "temp": true, "reqid": "r1"}, "Extra key: reqid"},
 		{"moveMedia", object{"after": 1}, "Missing key: number:from"},
 		{"setTemp", object{"uid": 1, "temp": "yes"}, "Expected key temp to be of type boolean, instead got string"},
 	} {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+	"golang.org/x/time/rate"
 
 	"github.com/rosey-bot/rosey/cytube/socketio"
 )
@@ -28,7 +29,7 @@ type Session struct {
 	out       [][]byte
 	stalled   chan struct{}           // closed when the stall ends; nil when there is none
 	discard   func(frame []byte) bool // see Discard
-	events    *bucket
+	events    *rate.Limiter
 
 	askedToJoin bool
 	waiting     *Channel // whose password is wanted
@@ -98,7 +99,7 @@ func (c *Session) receive(p socketio.Packet) bool {
 		if !c.connected {
 			return c.left // a client that was sent away may not know yet
 		}
-		if !c.events.take(time.Now()) {
+		if !c.events.Allow() {
 			c.Kick("Rate limit exceeded")
 			return true
 		}
@@ -147,7 +148,7 @@ func (c *Session) refusal() string {
 		limit = newBucket(c.srv.cfg.Connects)
 		c.srv.connects[c.addr] = limit
 	}
-	if !limit.take(time.Now()) {
+	if !limit.Allow() {
 		return "Rate limit exceeded"
 	}
 	return ""
