@@ -3,24 +3,28 @@ package trivia
 import (
 	"math/big"
 	"regexp"
-	"strconv"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 
-	"github.com/dustin/go-humanize/english"
+	"github.com/rivo/uniseg"
 	"golang.org/x/text/unicode/norm"
+
+	"github.com/rosey-bot/rosey/internal/fold"
 )
 
-// maxLine is the longest chat line that can be an answer, in bytes.
+// maxLine is the longest chat line that can be an answer, in characters.
 const maxLine = 120
+
+func tooLong(line string) bool {
+	return len(line) > maxLine && uniseg.GraphemeClusterCount(line) > maxLine
+}
 
 // Matches reports whether a chat line contains one of a question's answers. It ignores
 // case, accents, punctuation, articles and lead-ins ("is it …?"), reads number words as
 // numbers, and tolerates one or two typing errors in longer words. Numbers match if they
 // are equal as numbers: 1,000 is 1000, but 314 is not 3.14, nor is 5 -5.
 func Matches(line string, answers []string) bool {
-	if len(line) > maxLine {
+	if tooLong(line) {
 		return false
 	}
 	given := normal(line)
@@ -67,9 +71,12 @@ func same(given, want string) bool {
 	return tolerance > 0 && distance(g, w, tolerance) <= tolerance
 }
 
-// value returns a number in normal form.
+var number = regexp.MustCompile(`^-?(\d+(\.\d+)?|\d+/\d*[1-9]\d*)$`)
+
+// value returns a number in normal form, which may be a fraction. Unlike
+// strconv.ParseFloat it refuses words such as Infinity.
 func value(s string) (*big.Rat, bool) {
-	if !isNumber(strings.TrimPrefix(s, "-")) {
+	if !number.MatchString(s) {
 		return nil, false
 	}
 	return new(big.Rat).SetString(s)
@@ -91,16 +98,16 @@ func joined(s string) string {
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 
 var (
-	thousands    = regexp.MustCompile(`(^|[^0-9.,])[0-9]{1,3}(?:,[0-9]{3})+($|[^0-9])`)
+	thousands    = regexp.MustCompile(`(^|[^0-9.,])[0-9]{1,3}((?:,[0-9]{3})+|(?: [0-9]{3})+|(?:'[0-9]{3})+)($|[^0-9])`)
 	decimalComma = regexp.MustCompile(`(^|[^0-9.,])([0-9]+),([0-9]+)($|[^0-9.,])`)
 	bareFraction = regexp.MustCompile(`(^|[^0-9a-z.])(\.[0-9])`)
 )
 
 // plainNumbers writes the numbers in a text with digits, a sign and a point only.
 func plainNumbers(s string) string {
-	s = strings.NewReplacer("−", "-", "–", "-").Replace(s)
 	s = thousands.ReplaceAllStringFunc(s, func(n string) string {
-		return strings.ReplaceAll(n, ",", "")
+		inner := strings.TrimSpace(n)
+		return strings.Replace(n, inner, strings.NewReplacer(",", "", " ", "", "'", "").Replace(inner), 1)
 	})
 	s = decimalComma.ReplaceAllString(s, "$1$2.$3$4")
 	return bareFraction.ReplaceAllString(s, "${1}0$2")
@@ -109,7 +116,7 @@ func plainNumbers(s string) string {
 // normal returns text in the form in which answers are compared.
 func normal(s string) string {
 	var b strings.Builder
-	text := []rune(plainNumbers(norm.NFKD.String(strings.ToLower(s))))
+	text := []rune(plainNumbers(norm.NFKD.String(fold.Key(s))))
 	at := func(i int) rune {
 		if i < 0 || i >= len(text) {
 			return ' '
@@ -118,32 +125,29 @@ func normal(s string) string {
 	}
 	for i, r := range text {
 		switch before, digit := at(i-1), unicode.IsDigit(at(i+1)); {
-		case r == '.' && digit && unicode.IsDigit(before), r == '-' && digit && unicode.IsSpace(before):
+		case (r == '.' || r == '/') && digit && unicode.IsDigit(before), r == '-' && digit && unicode.IsSpace(before):
 			b.WriteRune(r) // of a number
-		case unicode.Is(unicode.Mn, r), r == '\'', r == '’', r == '.':
-			// l'eau and leau, U.S. and US are the same
-		case unicode.IsLetter(r), unicode.IsDigit(r):
-			b.WriteRune(fold(r))
+		case unicode.Is(unicode.Mn, r) && !unicode.In(before, unicode.Latin, unicode.Greek, unicode.Cyrillic, unicode.Mn):
+			b.WriteRune(r) // a vowel of Hindi, Thai, Hebrew
+		case unicode.Is(unicode.Mn, r), r == '\'', r == '.':
+			// é and e, l'eau and leau, U.S. and US are the same
+		case unicode.IsLetter(r), unicode.IsDigit(r), unicode.Is(unicode.Mc, r):
+			b.WriteRune(base(r))
 		case r == '&':
 			b.WriteString(" and ")
 		default:
 			b.WriteByte(' ')
 		}
 	}
-	words := strings.Fields(b.String())
-	for i, w := range words {
-		if n, ok := numberWords[w]; ok {
-			words[i] = strconv.Itoa(n)
-		}
-	}
+	words := digits(strings.Fields(b.String()))
 	if len(words) > 1 && isArticle(words[0]) {
 		words = words[1:]
 	}
 	return strings.Join(words, " ")
 }
 
-// fold maps letters that NFKD does not decompose.
-func fold(r rune) rune {
+// base maps letters that NFKD does not decompose.
+func base(r rune) rune {
 	switch r {
 	case 'ø':
 		return 'o'
@@ -151,18 +155,8 @@ func fold(r rune) rune {
 		return 'l'
 	case 'đ', 'ð':
 		return 'd'
-	case 'ı':
-		return 'i'
 	}
 	return r
-}
-
-var numberWords = map[string]int{
-	"zero": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10,
-	"eleven": 11, "twelve": 12, "thirteen": 13, "fourteen": 14, "fifteen": 15, "sixteen": 16, "seventeen": 17,
-	"eighteen": 18, "nineteen": 19, "twenty": 20,
-	// Roman numerals, which distinguish kings.
-	"ii": 2, "iii": 3, "iv": 4, "vi": 6, "vii": 7, "viii": 8, "ix": 9, "xi": 11, "xii": 12, "xiii": 13, "xiv": 14, "xv": 15, "xvi": 16,
 }
 
 func isArticle(w string) bool { return w == "the" || w == "a" || w == "an" }
@@ -208,55 +202,4 @@ func distance(a, b []rune, limit int) int {
 		before, last, row = last, row, before
 	}
 	return last[len(b)]
-}
-
-var number = regexp.MustCompile(`^\d+(\.\d+)?$`)
-
-// isNumber reports whether an answer is a decimal number. Unlike strconv.ParseFloat it
-// refuses words such as Infinity.
-func isNumber(s string) bool { return number.MatchString(s) }
-
-// hint returns a part of an answer: at level 1 the lengths and first letters of its
-// words, at level 2 also every second letter.
-func hint(answer string, level int) string {
-	if n := utf8.RuneCountInString(answer); isNumber(answer) || n <= 2 {
-		return shortHint(answer, n, level)
-	}
-	var b strings.Builder
-	place := 0 // in the word
-	for _, r := range answer {
-		switch {
-		case !unicode.IsLetter(r) && !unicode.IsDigit(r):
-			b.WriteRune(r)
-			place = 0
-			continue
-		case place == 0, level > 1 && place%2 == 0:
-			b.WriteRune(r)
-		default:
-			b.WriteRune('•')
-		}
-		place++
-	}
-	return b.String()
-}
-
-func shortHint(answer string, n, level int) string {
-	what := "letter"
-	if isNumber(answer) {
-		what = "digit"
-	}
-	what = english.PluralWord(n, what, "")
-	switch last := answer[len(answer)-1]; {
-	case level == 1:
-		return strconv.Itoa(n) + " " + what
-	case n > 1:
-		first, _ := utf8.DecodeRuneInString(answer)
-		return strconv.Itoa(n) + " " + what + ", the first is " + string(first)
-	case isNumber(answer) && (last-'0')%2 == 1:
-		return "an odd digit"
-	case isNumber(answer):
-		return "an even digit"
-	default:
-		return "a single letter"
-	}
 }

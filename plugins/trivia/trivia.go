@@ -243,7 +243,7 @@ func (m *host) categories(c *plugins.Context) ([]event.Envelope, error) {
 // chat treats a chat line as an answer if a question is open.
 func (m *host) chat(c *plugins.Context) ([]event.Envelope, error) {
 	line, ok := c.Chat()
-	if !ok || len(line.Message) > maxLine || m.quiet(line.Channel) {
+	if !ok || tooLong(line.Message) || m.quiet(line.Channel) {
 		return nil, nil
 	}
 	out, err := m.play(c, line.Channel, c.Now(), func(t turn) ([]event.Envelope, error) {
