@@ -47,7 +47,7 @@ type server struct {
 func (c *composition) openServer(ctx context.Context) (err error) {
 	srv := &server{stop: func() error { return nil }}
 	if c.settings.External() {
-		if srv.conn, err = connect.Await(ctx, client.Remote(c.settings, "rosey", c.log), client.ServerTimeout); err != nil {
+		if srv.conn, srv.js, err = connect.Open(ctx, client.Remote(c.settings, "rosey", c.log), client.ServerTimeout); err != nil {
 			return err
 		}
 		srv.url = srv.conn.ConnectedUrlRedacted()
@@ -55,8 +55,7 @@ func (c *composition) openServer(ctx context.Context) (err error) {
 		return err
 	}
 	c.server = srv
-	srv.js, err = jetstream.New(srv.conn)
-	return err
+	return nil
 }
 
 // embed starts a server on the store.
@@ -75,7 +74,8 @@ func (srv *server) embed(s Settings, log *slog.Logger) error {
 	if srv.conn, err = embedded.Connect(nats.Name("rosey")); err != nil {
 		return errors.Join(err, embedded.Stop())
 	}
-	return nil
+	srv.js, err = jetstream.New(srv.conn)
+	return err
 }
 
 // lost waits until the connection is closed for good, and returns why.

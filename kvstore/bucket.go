@@ -174,7 +174,7 @@ func (b *bucket) publish(ctx context.Context, subject string, data []byte, heade
 	if err := b.checkSize(data); err != nil {
 		return 0, false, err
 	}
-	msg := &nats.Msg{Subject: subject, Data: data, Header: header}
+	msg := &nats.Msg{Subject: jsapi.KVSubject(b.store.js, subject), Data: data, Header: header}
 	if correlation := propagation.Correlation(ctx); correlation != "" {
 		msg.Header[propagation.HeaderCorrelation] = []string{correlation}
 	}
@@ -208,7 +208,7 @@ func (b *bucket) findMsgID(ctx context.Context, subject string) (seq uint64, err
 	if id == "" {
 		return 0, nil
 	}
-	msg := &nats.Msg{Subject: subject, Header: nats.Header{jetstream.MsgIDHeader: {id}}}
+	msg := &nats.Msg{Subject: jsapi.KVSubject(b.store.js, subject), Header: nats.Header{jetstream.MsgIDHeader: {id}}}
 	if b.replicated() {
 		msg.Header[jetstream.ExpectedLastSubjSeqHeader] = []string{strconv.FormatUint(math.MaxInt64, 10)}
 	} else {

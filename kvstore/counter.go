@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams/jsapi"
 )
 
 // A counter hands out a collection's numbers. The last one is stored under counterKey
@@ -157,7 +158,7 @@ func (c *counter) swap(ctx context.Context, b *bucket, value int64) (done bool, 
 // each slot the history keeps as many notes as of a record. noteInsert does not wait for
 // the acknowledgement: the server stores the note before what this instance writes next.
 func (b *bucket) noteInsert(seq uint64, id event.ID) error {
-	return b.store.js.Conn().PublishMsg(&nats.Msg{Subject: b.slot(seq), Data: fmt.Appendf(nil, "%d %s", seq, id)})
+	return b.store.js.Conn().PublishMsg(&nats.Msg{Subject: jsapi.KVSubject(b.store.js, b.slot(seq)), Data: fmt.Appendf(nil, "%d %s", seq, id)})
 }
 
 func (b *bucket) slot(seq uint64) string {

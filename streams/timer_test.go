@@ -103,3 +103,28 @@ func TestSetTimerLeavesWhatALaterEventSet(t *testing.T) {
 		}
 	}
 }
+
+// The first timer of a store purges nothing: servers before 2.15 take the sequence that
+// comes first for no limit, and would purge the timer itself.
+func TestFirstTimerPurgesNothing(t *testing.T) {
+	t.Parallel()
+	ctx := streamstest.Context(t)
+	bus := streamstest.Bus(t, streamstest.Server(t))
+	purges, err := bus.Conn().SubscribeSync("$JS.API.STREAM.PURGE." + streams.Timer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := event.New("plugin.quiz.event.due", map[string]any{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := bus.Publish(ctx, e, streams.At(time.Now().Add(time.Hour), "tea")); err != nil {
+		t.Fatal(err)
+	}
+	if err := bus.Conn().Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if n, _, err := purges.Pending(); n != 0 || err != nil {
+		t.Errorf("%d purges, %v", n, err)
+	}
+}

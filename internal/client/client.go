@@ -42,14 +42,14 @@ func Connect(ctx context.Context, s settings.Settings, name string, log *slog.Lo
 
 // Await connects as Connect does, to a server that may take the timeout to appear.
 func Await(ctx context.Context, s settings.Settings, name string, log *slog.Logger, timeout time.Duration) (*Client, error) {
-	nc, err := connect.Await(ctx, Remote(s, name, log), timeout)
+	nc, js, err := connect.Open(ctx, Remote(s, name, log), timeout)
 	if errors.Is(err, connect.ErrNotRunning) {
 		return nil, ErrNoBot(s.Store)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return newClient(nc, nil)
+	return newClient(nc, js, nil), nil
 }
 
 // ErrNoBot returns the error of a store on which no bot runs.
@@ -87,13 +87,8 @@ func Open(ctx context.Context, s settings.Settings, name string, log *slog.Logge
 	return OpenStore(s.Store, name, log)
 }
 
-func newClient(nc *nats.Conn, server *embedded.Server) (*Client, error) {
-	js, err := jetstream.New(nc)
-	if err != nil {
-		nc.Close()
-		return nil, err
-	}
-	return &Client{Conn: nc, JS: js, Bus: streams.NewBus(nc, js, streams.WithSource("rosey-cli")), Running: server == nil, server: server}, nil
+func newClient(nc *nats.Conn, js jetstream.JetStream, server *embedded.Server) *Client {
+	return &Client{Conn: nc, JS: js, Bus: streams.NewBus(nc, js, streams.WithSource("rosey-cli")), Running: server == nil, server: server}
 }
 
 // Close closes the connection and the store, where the client opened it.

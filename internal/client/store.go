@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/internal/settings"
 	"github.com/rosey-bot/rosey/streams/connect"
@@ -26,7 +27,12 @@ func OpenStore(store, name string, log *slog.Logger) (*Client, error) {
 	if err != nil {
 		return nil, errors.Join(err, server.Stop())
 	}
-	return newClient(nc, server)
+	js, err := jetstream.New(nc)
+	if err != nil {
+		nc.Close()
+		return nil, errors.Join(err, server.Stop())
+	}
+	return newClient(nc, js, server), nil
 }
 
 // explainReadOnly adds to the error of a disk that cannot be written to what to do.

@@ -4,6 +4,7 @@
 package connect
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/synadia-io/orbit.go/natscontext"
 
 	"github.com/rosey-bot/rosey/internal/retry"
@@ -53,10 +55,40 @@ const HandshakeTimeout = 15 * time.Second
 
 // Await calls Dial until the server can be reached, for at most the given time or
 // until ctx ends, and returns the last failure then.
-func Await(ctx context.Context, r Remote, atMost time.Duration) (nc *nats.Conn, err error) {
+func Await(ctx context.Context, r Remote, atMost time.Duration) (*nats.Conn, error) {
+	c, err := r.await(ctx, atMost)
+	return c.nc, err
+}
+
+// Open is Await with the connection's JetStream, which for a NATS CLI context may be in
+// a domain or have an API prefix.
+func Open(ctx context.Context, r Remote, atMost time.Duration) (*nats.Conn, jetstream.JetStream, error) {
+	c, err := r.await(ctx, atMost)
+	if err != nil {
+		return nil, nil, err
+	}
+	prefix := cmp.Or(c.settings.JSAPIPrefix, jetstream.DefaultAPIPrefix)
+	if c.settings.JSDomain != "" {
+		prefix = "$JS." + c.settings.JSDomain + ".API" // which all our requests go by, where a domain's name would not do
+	}
+	js, err := jetstream.NewWithAPIPrefix(c.nc, prefix)
+	if err != nil {
+		c.nc.Close()
+		return nil, nil, err
+	}
+	return c.nc, js, nil
+}
+
+// connection is what Remote leads to; settings are those of a NATS CLI context.
+type connection struct {
+	nc       *nats.Conn
+	settings natscontext.Settings
+}
+
+func (r Remote) await(ctx context.Context, atMost time.Duration) (connection, error) {
 	policy := retry.Policy{MaxElapsed: atMost, Initial: reconnectWait, Max: reconnectWait, If: func(err error) bool { return atMost > 0 && unreachable(err) },
 		Logger: r.Logger, Operation: "connection to NATS"}
-	return retry.Value(ctx, policy, func(context.Context) (*nats.Conn, error) { return Dial(r) })
+	return retry.Value(ctx, policy, func(context.Context) (connection, error) { return r.dial() })
 }
 
 // unreachable reports whether a connection failed because the server is not there,
@@ -75,36 +107,39 @@ func unreachable(err error) bool {
 // JetStream keeps what happened meanwhile. The error wraps ErrNotRunning when no
 // bot runs on the store.
 func Dial(r Remote) (*nats.Conn, error) {
+	c, err := r.dial()
+	return c.nc, err
+}
+
+func (r Remote) dial() (c connection, err error) {
 	for _, path := range []string{r.Credentials, r.TLS.CA, r.TLS.Cert, r.TLS.Key} {
 		if _, err := os.ReadFile(path); path != "" && err != nil {
-			return nil, fmt.Errorf("connect to NATS: %w (correct the path of the credentials or TLS file)", err)
+			return connection{}, fmt.Errorf("connect to NATS: %w (correct the path of the credentials or TLS file)", err)
 		}
 	}
 	opts := r.options()
-	var nc *nats.Conn
-	var err error
 	where := "context " + r.Context
 	switch {
 	case r.Store != "":
 		where = "store " + r.Store
-		nc, err = nats.Connect("", append(opts, storeOptions(r.Store, r.Credentials == "")...)...)
+		c.nc, err = nats.Connect("", append(opts, storeOptions(r.Store, r.Credentials == "")...)...)
 		if errors.Is(err, ErrNotRunning) {
-			return nil, fmt.Errorf("%w: %s", ErrNotRunning, r.Store)
+			return connection{}, fmt.Errorf("%w: %s", ErrNotRunning, r.Store)
 		}
 		var file *fs.PathError
 		if errors.As(err, &file) {
-			return nil, err // says what to do about the store
+			return connection{}, err // says what to do about the store
 		}
 	case r.URL != "":
 		where = redact(r.URL)
-		nc, err = nats.Connect(r.URL, opts...)
+		c.nc, err = nats.Connect(r.URL, opts...)
 	default:
-		nc, _, err = natscontext.Connect(r.Context, opts...)
+		c.nc, c.settings, err = natscontext.Connect(r.Context, opts...)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("connect to NATS at %s: %w (is the server running, and are its address, the credentials and the TLS files right?)", where, err)
+		return connection{}, fmt.Errorf("connect to NATS at %s: %w (is the server running, and are its address, the credentials and the TLS files right?)", where, err)
 	}
-	return nc, nil
+	return c, nil
 }
 
 func (r Remote) options() []nats.Option {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -32,6 +33,15 @@ func isNotFoundYet(err error) bool {
 
 // BucketStream is the name of a KV bucket's stream.
 func BucketStream(bucket string) string { return "KV_" + bucket }
+
+// KVSubject returns the subject to publish on for a bucket's subject. With an API prefix or
+// a domain it begins with that: a leafnode passes no $KV.> on.
+func KVSubject(js jetstream.JetStream, subject string) string {
+	if prefix := js.Options().APIPrefix; prefix != "" && prefix != jetstream.DefaultAPIPrefix {
+		return strings.TrimSuffix(prefix, ".") + "." + subject
+	}
+	return subject
+}
 
 func openBucket(ctx context.Context, js jetstream.JetStream, c jetstream.KeyValueConfig) (jetstream.KeyValue, error) {
 	kv, err := js.KeyValue(ctx, c.Bucket)

@@ -6,7 +6,8 @@
 // write and stops a margin before the end; others count from when they first saw
 // that write, which is later, and take the lease only after a whole term without
 // another. A process that was suspended learns from Lease.Valid that its term is
-// over; it must call Valid right before whatever cannot be undone.
+// over, by the wall clock where the monotonic one stood still; it must call Valid right
+// before whatever cannot be undone.
 package lease
 
 import (
@@ -45,6 +46,7 @@ type Leases struct {
 	holder string
 	term   time.Duration
 	log    *slog.Logger
+	now    func() instant
 }
 
 // Open opens the bucket, creating it if need be. Holder names this process to people;
@@ -56,7 +58,7 @@ func Open(ctx context.Context, nc *nats.Conn, js jetstream.JetStream, replicas i
 	if err != nil {
 		return nil, err
 	}
-	return &Leases{nc: nc, kv: kv, holder: holder, term: term, log: log}, nil
+	return &Leases{nc: nc, kv: kv, holder: holder, term: term, log: log, now: now}, nil
 }
 
 // remadeKey says that the bucket was deleted and made again, and when.
@@ -80,10 +82,10 @@ func (ls *Leases) remadeLately(ctx context.Context) bool {
 type Lease struct {
 	*Leases
 	key     string
-	id      string                // of this Lease among all processes
-	vacancy time.Duration         // see After
-	until   atomic.Int64          // when the holder must stop, as ns since epoch
-	others  atomic.Pointer[Owner] // the last other holder that was seen
+	id      string                  // of this Lease among all processes
+	vacancy time.Duration           // see After
+	until   atomic.Pointer[instant] // when the holder must stop; nil while it holds nothing
+	others  atomic.Pointer[Owner]   // the last other holder that was seen
 }
 
 // Owner is the holder of a lease: the value of its key.
@@ -95,8 +97,21 @@ type Owner struct {
 	written time.Time // when the server stored it
 }
 
-// epoch is the origin of Lease.until, with a monotonic reading.
-var epoch = time.Now()
+// instant is a time by two clocks. The monotonic one stands still while the machine is
+// suspended, and the other one may be set: whichever is ahead counts.
+type instant struct{ monotonic, wall time.Time }
+
+func now() instant {
+	t := time.Now()
+	return instant{t, t.Round(0)}
+}
+
+func (i instant) add(d time.Duration) instant { return instant{i.monotonic.Add(d), i.wall.Add(d)} }
+
+// sub returns the shorter of the times from j to i.
+func (i instant) sub(j instant) time.Duration {
+	return min(i.monotonic.Sub(j.monotonic), i.wall.Sub(j.wall))
+}
 
 // New makes a Lease of a key, 1 or more of A-Z a-z 0-9 _ - / = and ., that is
 // not held yet.
@@ -111,7 +126,15 @@ func (l *Lease) After(vacancy time.Duration) *Lease {
 
 // Valid reports whether this process holds the lease. Call it right before whatever
 // another process must not do at the same time.
-func (l *Lease) Valid() bool { return int64(time.Since(epoch)) < l.until.Load() }
+func (l *Lease) Valid() bool { return l.left() > 0 }
+
+// left returns how long the lease is still valid.
+func (l *Lease) left() time.Duration {
+	if until := l.until.Load(); until != nil {
+		return until.sub(l.now())
+	}
+	return 0
+}
 
 // Other returns the process that holds the lease, as far as this one knows; ok is
 // false while this process holds it or no holder is known.
@@ -156,7 +179,7 @@ func (l *Lease) acquire(ctx context.Context) (rev uint64, ok bool) {
 	var at time.Time      // when it was first seen
 	var vacant time.Time  // since when there was no holder
 	for {
-		sent := time.Now()
+		sent := l.now()
 		owner, current, err := l.read(ctx)
 		switch {
 		case ctx.Err() != nil:
@@ -166,15 +189,15 @@ func (l *Lease) acquire(ctx context.Context) (rev uint64, ok bool) {
 			l.log.DebugContext(ctx, "lease not read", "lease", l.key, "error", err)
 		case current == 0:
 			if vacant.IsZero() {
-				vacant = sent
+				vacant = sent.monotonic
 			}
-			if sent.Sub(vacant) >= l.vacancy && !l.remadeLately(ctx) {
+			if sent.monotonic.Sub(vacant) >= l.vacancy && !l.remadeLately(ctx) {
 				rev = l.take(ctx, 0, sent)
 			}
 		case owner.written.After(written):
 			seen, written, at, vacant = current, owner.written, time.Now(), time.Time{}
 			l.others.Store(&owner)
-		case current == seen && sent.Sub(at) >= max(l.term, l.vacancy):
+		case current == seen && sent.monotonic.Sub(at) >= max(l.term, l.vacancy):
 			l.log.WarnContext(ctx, "lease expired, taking it", "lease", l.key, "holder", owner.Holder, "term", l.term)
 			rev = l.take(ctx, current, sent)
 		}
@@ -209,7 +232,7 @@ func (l *Lease) read(ctx context.Context) (o Owner, revision uint64, err error) 
 
 // take writes the lease if revision is still the last one, 0 for none. It returns the
 // new revision, or 0 when the write failed.
-func (l *Lease) take(ctx context.Context, revision uint64, sent time.Time) uint64 {
+func (l *Lease) take(ctx context.Context, revision uint64, sent instant) uint64 {
 	ctx, cancel := context.WithTimeout(ctx, l.timeout())
 	defer cancel()
 	var err error
@@ -234,8 +257,9 @@ func (l *Lease) value() []byte {
 }
 
 // extend makes the lease valid for a term from when its write was sent.
-func (l *Lease) extend(sent time.Time) {
-	l.until.Store(int64(sent.Add(l.term - l.term/margins).Sub(epoch)))
+func (l *Lease) extend(sent instant) {
+	until := sent.add(l.term - l.term/margins)
+	l.until.Store(&until)
 }
 
 // timeout bounds one request.
@@ -251,7 +275,7 @@ func (l *Lease) renewWhile(ctx context.Context, rev uint64, do func(context.Cont
 	renew := time.NewTicker(l.term / renewals)
 	defer renew.Stop()
 	for {
-		end := time.NewTimer(time.Duration(l.until.Load()) - time.Since(epoch))
+		end := time.NewTimer(l.left())
 		select {
 		case err := <-done:
 			end.Stop()
@@ -262,8 +286,8 @@ func (l *Lease) renewWhile(ctx context.Context, rev uint64, do func(context.Cont
 			return true, errors.Join(errors.New("not renewed in time"), <-done)
 		case <-renew.C:
 			end.Stop()
-			sent := time.Now()
-			within, cancel := context.WithDeadline(work, epoch.Add(time.Duration(l.until.Load())))
+			sent := l.now()
+			within, cancel := context.WithTimeout(work, l.left())
 			next, err := l.renew(within, rev)
 			cancel()
 			switch {
@@ -271,7 +295,7 @@ func (l *Lease) renewWhile(ctx context.Context, rev uint64, do func(context.Cont
 				rev = next
 				l.extend(sent)
 			case errors.Is(err, errTaken):
-				l.until.Store(0)
+				l.until.Store(nil)
 				stop()
 				return true, errors.Join(err, <-done)
 			default:
@@ -309,7 +333,7 @@ func (l *Lease) renew(ctx context.Context, rev uint64) (uint64, error) {
 // release deletes the lease and notifies those who wait for it. If it fails they wait
 // for the term's end.
 func (l *Lease) release(ctx context.Context, rev uint64) {
-	l.until.Store(0)
+	l.until.Store(nil)
 	ctx, cancel := context.WithTimeout(ctx, l.timeout())
 	defer cancel()
 	if err := l.kv.Delete(ctx, l.key, jetstream.LastRevision(rev)); err != nil {
