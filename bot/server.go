@@ -93,6 +93,9 @@ func (srv *server) explain(ctx context.Context, err error) error {
 // openStreams creates or updates the streams and buckets, and opens the bus.
 func (c *composition) openStreams(ctx context.Context) error {
 	js, s := c.server.js, c.settings
+	if err := jsapi.CheckUser(c.server.conn); err != nil {
+		return err
+	}
 	err := retry.Do(ctx, jsapi.RetryUnavailable(openTimeout, c.log), func(ctx context.Context) error {
 		if err := streams.Open(ctx, js, c.streamOptions()); err != nil {
 			return err

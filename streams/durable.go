@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams/jsapi"
 )
 
 // A Manager opens durable consumers and sets timers.
@@ -103,7 +104,8 @@ func openDurable(ctx context.Context, js jetstream.JetStream, stream string, wan
 		want.DeliverPolicy, want.OptStartSeq, want.OptStartTime = have.DeliverPolicy, have.OptStartSeq, have.OptStartTime
 		want.PauseUntil = have.PauseUntil // a paused plugin stays paused across restarts
 	}
-	return js.CreateOrUpdateConsumer(ctx, stream, want)
+	c, err := js.CreateOrUpdateConsumer(ctx, stream, want)
+	return c, jsapi.Explain(js.Conn(), err)
 }
 
 // startBySequence turns a start by time into one by sequence.

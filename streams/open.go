@@ -43,11 +43,11 @@ func Open(ctx context.Context, js jetstream.JetStream, o Options) error {
 		}
 	}
 	if err := moveTimers(ctx, js); err != nil {
-		return fmt.Errorf("open stream %s: %w", Timer, err)
+		return fmt.Errorf("open stream %s: %w", Timer, jsapi.Explain(js.Conn(), err))
 	}
 	for _, s := range specs {
 		if err := open(ctx, js, s, o, 0); err != nil {
-			return fmt.Errorf("open stream %s: %w", s.Name, err)
+			return fmt.Errorf("open stream %s: %w", s.Name, jsapi.Explain(js.Conn(), err))
 		}
 	}
 	return nil

@@ -74,6 +74,14 @@ func (c *checkup) checkServer(ctx context.Context) {
 	if !c.settings.External() {
 		limit, whose = int64(c.settings.StoreMax), "store_max"
 	}
+	for _, l := range []struct {
+		name      string
+		used, max int
+	}{{"max_streams", account.Streams, account.Limits.MaxStreams}, {"max_consumers", account.Consumers, account.Limits.MaxConsumers}} {
+		if l.max > 0 && l.used >= l.max {
+			c.warn("raise the account's "+l.name, "all %d that the account's %s allows are in use: nothing more can be opened", l.max, l.name)
+		}
+	}
 	if limit > 0 && float64(account.Store) > 0.9*float64(limit) {
 		c.warn("raise "+whose+", or shorten retention", "%s of the %s that may be stored are used",
 			humanize.IBytes(account.Store), humanize.IBytes(uint64(limit)))

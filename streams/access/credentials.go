@@ -21,6 +21,7 @@ import (
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/connect"
+	"github.com/rosey-bot/rosey/streams/jsapi"
 )
 
 // Credential says that the owner of a key may act as a plugin. The private key is
@@ -127,32 +128,11 @@ func AnnounceCredentials(nc *nats.Conn) (closed int, err error) {
 	return closed, nil
 }
 
-// userInfo is the subject on which a server tells a connection its permissions.
-const userInfo = "$SYS.REQ.USER.INFO"
-
 // Restricted reports whether a connection has permissions that limit it, as one
 // with a plugin's own credentials. Outdated says that an earlier release printed them
 // (see Permissions.Config): they let the plugin publish to the bot's inboxes.
 func Restricted(nc *nats.Conn) (restricted, outdated bool, err error) {
-	reply, err := nc.Request(userInfo, nil, streams.DefaultTimeout)
-	if errors.Is(err, nats.ErrNoResponders) {
-		return false, false, nil // the server is too old to tell
-	}
-	if err != nil {
-		return false, false, fmt.Errorf("ask the server what this connection may do: %w", err)
-	}
-	var me struct {
-		Data struct {
-			Permissions struct {
-				Publish *struct {
-					Allow []string `json:"allow"`
-				} `json:"publish"`
-			} `json:"permissions"`
-		} `json:"data"`
-	}
-	if err := json.Unmarshal(reply.Data, &me); err != nil {
-		return false, false, fmt.Errorf("read what this connection may do: %w", err)
-	}
-	publish := me.Data.Permissions.Publish
-	return publish != nil, publish != nil && slices.Contains(publish.Allow, "_INBOX.>"), nil
+	u, err := jsapi.UserInfo(nc)
+	publish := u.Permissions.Publish
+	return publish != nil, publish != nil && slices.Contains(publish.Allow, "_INBOX.>"), err
 }

@@ -112,7 +112,7 @@ func (p Permissions) User() UserPermissions {
 	durable := streams.Durable(p.Plugin)
 	own := []string{event.RequestSubject(p.Plugin), event.RequestSubject(p.Plugin, ">")}
 	return UserPermissions{
-		Publish:     slices.Concat(p.Publish, p.Services, []string{userInfo}),
+		Publish:     slices.Concat(p.Publish, p.Services, []string{jsapi.UserInfoSubject}),
 		DenyPublish: own, // a request to itself would arrive twice
 		Subscribe:   append(slices.Clone(own), "_INBOX.>", streams.RestartSubject(p.Plugin), "$SRV.*", "$SRV.*."+durable, "$SRV.*."+durable+".*"),
 	}

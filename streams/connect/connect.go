@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -99,6 +100,9 @@ func unreachable(err error) bool {
 		return false
 	}
 	var network net.Error
+	if op := (*net.OpError)(nil); errors.As(err, &op) && op.Op == "remote error" {
+		return false // an alert of TLS, such as "certificate required"
+	}
 	return errors.Is(err, ErrNotRunning) || errors.Is(err, nats.ErrNoServers) || errors.Is(err, nats.ErrTimeout) ||
 		errors.Is(err, io.EOF) || errors.As(err, &network)
 }
@@ -132,7 +136,7 @@ func (r Remote) dial() (c connection, err error) {
 		}
 	case r.URL != "":
 		where = redact(r.URL)
-		c.nc, err = nats.Connect(r.URL, opts...)
+		c.nc, err = nats.Connect(r.URL, append(opts, nats.SetCustomDialer(dialer{nats.DefaultTimeout}))...)
 	default:
 		c.nc, c.settings, err = natscontext.Connect(r.Context, opts...)
 	}
@@ -140,6 +144,28 @@ func (r Remote) dial() (c connection, err error) {
 		return connection{}, fmt.Errorf("connect to NATS at %s: %w (is the server running, and are its address, the credentials and the TLS files right?)", where, err)
 	}
 	return c, nil
+}
+
+// dialer dials connections whose reader learns why the server closed them.
+type dialer struct{ timeout time.Duration }
+
+// Dial implements nats.CustomDialer.
+func (d dialer) Dial(network, address string) (net.Conn, error) {
+	c, err := net.DialTimeout(network, address, d.timeout)
+	return readOnConn{c}, err
+}
+
+// readOnConn is a connection on which writing after the peer closed it does not fail.
+// Reading does, and finds a TLS alert there, such as "certificate required", which the
+// server sent before.
+type readOnConn struct{ net.Conn }
+
+func (c readOnConn) Write(b []byte) (int, error) {
+	n, err := c.Conn.Write(b)
+	if errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) {
+		return len(b), nil
+	}
+	return n, err
 }
 
 func (r Remote) options() []nats.Option {

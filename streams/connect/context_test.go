@@ -22,30 +22,15 @@ import (
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
-func started(t *testing.T, o *server.Options) *server.Server {
-	t.Helper()
-	o.Host, o.Port, o.NoSigs, o.NoLog = "127.0.0.1", -1, true, true
-	s, err := server.NewServer(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Start()
-	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	if !s.ReadyForConnections(time.Minute) {
-		t.Fatal("the server did not start")
-	}
-	return s
-}
-
 // leafnode starts a server whose JetStream is that of another one, in the domain hub.
 func leafnode(t *testing.T) *server.Server {
 	t.Helper()
 	hub := &server.Options{ServerName: "hub", JetStream: true, JetStreamDomain: "hub", StoreDir: t.TempDir()}
 	hub.LeafNode.Host, hub.LeafNode.Port = "127.0.0.1", -1
-	started(t, hub)
+	streamstest.Standalone(t, hub)
 	leaf := &server.Options{ServerName: "leaf", JetStream: true, JetStreamDomain: "leaf", StoreDir: t.TempDir()}
 	leaf.LeafNode.Remotes = []*server.RemoteLeafOpts{{URLs: []*url.URL{{Scheme: "nats", Host: fmt.Sprintf("127.0.0.1:%d", hub.LeafNode.Port)}}}}
-	return started(t, leaf)
+	return streamstest.Standalone(t, leaf)
 }
 
 // A context of the NATS CLI says in which domain the streams are and where replies go.

@@ -20,7 +20,7 @@ func OpenBucket(ctx context.Context, js jetstream.JetStream, c jetstream.KeyValu
 	defer cancel()
 	kv, err := RetryWhile(ctx, isNotFoundYet, func() (jetstream.KeyValue, error) { return openBucket(ctx, js, c) })
 	if err != nil {
-		return nil, fmt.Errorf("open bucket %s: %w", c.Bucket, err)
+		return nil, fmt.Errorf("open bucket %s: %w", c.Bucket, Explain(js.Conn(), err))
 	}
 	return kv, nil
 }

@@ -99,6 +99,9 @@ func IsRetryable(err error) bool {
 // IsUnavailable reports whether a request got no answer, as when the server crashed
 // or is away, or a cluster has no leader for the stream.
 func IsUnavailable(err error) bool {
+	if errors.Is(err, ErrRefused) {
+		return false
+	}
 	for _, e := range [...]error{
 		context.DeadlineExceeded, nats.ErrTimeout, nats.ErrDisconnected, nats.ErrNoResponders,
 		jetstream.ErrNoStreamResponse, jetstream.ErrJetStreamNotEnabled, // of API requests without responders
