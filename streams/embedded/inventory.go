@@ -127,10 +127,19 @@ func (s *Server) updateInventory(lost ...Loss) error {
 	if err != nil {
 		return fmt.Errorf("write the store's inventory: %w", err)
 	}
-	for name, was := range s.held {
-		if streams.InTopology(name) && was.Messages > 0 && !was.Created.Equal(now[name].Created) {
-			s.log.Error("stream was deleted, its events are gone; rosey restore brings back a backup", "stream", name, "events", was.Messages)
-			lost = append(lost, Loss{Stream: name, Events: was.Messages, Gone: true, Deleted: true, Noticed: time.Now()})
+	for _, spec := range streams.Specs() {
+		name := spec.Name
+		was := s.held[name]
+		if was.Created.Equal(now[name].Created) {
+			continue
+		}
+		events := was.Messages
+		if c := now[name].Config; c != nil && c.FirstSeq > was.Last+1+streams.SequenceMargin { // made again by a Maintainer
+			events += c.FirstSeq - (was.Last + 1 + streams.SequenceMargin)
+		}
+		if events > 0 {
+			s.log.Error("stream was deleted, its events are gone; rosey restore brings back a backup", "stream", name, "events", events)
+			lost = append(lost, Loss{Stream: name, Events: events, Gone: true, Deleted: true, Noticed: time.Now()})
 		}
 	}
 	i, _ := readInventory(s.store) // one that cannot be read is replaced

@@ -114,9 +114,9 @@ func IsUnavailable(err error) bool {
 	return errors.As(err, &api) && api.Code == http.StatusServiceUnavailable
 }
 
-// IsMissing reports whether a stream, bucket or consumer does not exist.
+// IsMissing reports whether a stream, bucket or consumer does not exist or was deleted.
 func IsMissing(err error) bool {
-	for _, e := range [...]error{jetstream.ErrStreamNotFound, jetstream.ErrBucketNotFound, jetstream.ErrConsumerNotFound} {
+	for _, e := range [...]error{jetstream.ErrStreamNotFound, jetstream.ErrBucketNotFound, jetstream.ErrConsumerNotFound, jetstream.ErrConsumerDeleted} {
 		if errors.Is(err, e) {
 			return true
 		}
