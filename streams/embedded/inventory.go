@@ -130,7 +130,7 @@ func (s *Server) updateInventory(lost ...Loss) error {
 	for _, spec := range streams.Specs() {
 		name := spec.Name
 		was := s.held[name]
-		if was.Created.Equal(now[name].Created) {
+		if s.held == nil || was.Created.Equal(now[name].Created) {
 			continue
 		}
 		events := was.Messages
