@@ -70,6 +70,30 @@ func createDurable(ctx context.Context, js jetstream.JetStream, s jetstream.Stre
 	return c, saveCheckpoint(ctx, kv, c.CachedInfo())
 }
 
+// Settled returns the checkpoint of a durable: the sequence up to which all is settled, or
+// 0 if there is no checkpoint.
+func Settled(ctx context.Context, js jetstream.JetStream, stream, durable string) (uint64, error) {
+	kv, err := js.KeyValue(ctx, Checkpoints)
+	if errors.Is(err, jetstream.ErrBucketNotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("open bucket %s: %w", Checkpoints, err)
+	}
+	entry, err := kv.Get(ctx, checkpointKey(stream, durable))
+	if errors.Is(err, jetstream.ErrKeyNotFound) {
+		return 0, nil
+	}
+	var c checkpoint
+	if err == nil {
+		err = json.Unmarshal(entry.Value(), &c)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("read the checkpoint of consumer %s: %w", durable, err)
+	}
+	return c.Settled, nil
+}
+
 func checkpointOf(c *jetstream.ConsumerInfo) checkpoint {
 	now := checkpoint{Settled: c.AckFloor.Stream}
 	if c.Config.PauseUntil != nil {

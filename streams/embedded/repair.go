@@ -106,16 +106,24 @@ func (s *Server) repairConsumers(ctx context.Context, before map[string]holding,
 }
 
 // repairConsumer makes a consumer again if it does not exist or lost its position. It
-// goes on from its state file if that is whole, else from the inventory. Without either,
-// its files are removed, and who opens it decides.
+// goes on from its state file if that is whole, else from its checkpoint or the inventory.
+// Without any, its files are removed, and who opens it decides.
 func (s *Server) repairConsumer(ctx context.Context, stream, name string, was durable, noted bool, now durable, unclean bool) error {
 	dir := filepath.Join(s.streamDir(stream), "obs", name)
 	state, err := os.Stat(filepath.Join(dir, "o.dat"))
 	emptied := err == nil && state.Size() == 0
 	exists := !now.Created.IsZero()
+	if exists && !now.Created.Equal(was.Created) { // made anew since, or never noted
+		was, noted = durable{Config: now.Config}, false
+	}
+	settled, err := streams.Settled(ctx, s.js, stream, name)
+	if err != nil {
+		return err
+	}
+	was.Floor = max(was.Floor, settled)
 	_, err = os.Stat(dir)
 	switch {
-	case exists && !emptied && (now.Floor >= was.Floor || !now.Created.Equal(was.Created)): // as it was, or made anew since
+	case exists && !emptied && now.Floor >= was.Floor:
 		return nil
 	case !exists && err != nil && unclean: // it may have been deleted since
 		return nil
@@ -135,11 +143,11 @@ func (s *Server) repairConsumer(ctx context.Context, stream, name string, was du
 	if err := os.RemoveAll(dir); err != nil {
 		return err
 	}
-	if !noted {
+	if !noted && was.Floor == 0 {
 		s.log.Warn("position of a consumer lost: its files were damaged", "stream", stream, "consumer", name)
 		return nil
 	}
-	s.log.Warn("position of a consumer was damaged, going on from the inventory", "stream", stream, "consumer", name, "seq", was.Floor)
+	s.log.Warn("position of a consumer was damaged, going on from its checkpoint", "stream", stream, "consumer", name, "seq", was.Floor)
 	was.Config.DeliverPolicy, was.Config.OptStartSeq, was.Config.OptStartTime = jetstream.DeliverByStartSequencePolicy, was.Floor+1, nil
 	_, err = s.js.CreateConsumer(ctx, stream, was.Config)
 	return err

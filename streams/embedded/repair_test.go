@@ -1,10 +1,12 @@
 package embedded_test
 
 import (
+	"context"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -89,6 +91,38 @@ func TestTornConsumerFiles(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Without an inventory a durable goes on from its checkpoint.
+func TestTornConsumerWithACheckpoint(t *testing.T) {
+	t.Parallel()
+	store := consumedStore(t)
+	s := startStore(t, store, nil)
+	bus := streamstest.Bus(t, s)
+	ctx, cancel := context.WithCancel(streamstest.Context(t))
+	var keeping sync.WaitGroup
+	keeping.Go(func() { _ = streams.KeepCheckpoints(ctx, bus.JetStream(), slog.New(slog.DiscardHandler)) })
+	for settled := uint64(0); settled < readerAcked; {
+		var err error
+		if settled, err = streams.Settled(ctx, bus.JetStream(), streams.Cytube, readerName); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cancel()
+	keeping.Wait()
+	stop(t, bus, s)
+	remove(t, filepath.Join(store, "inventory.json"))
+	zero(t, filepath.Join(streamDir(store, streams.Cytube), "obs", readerName, "o.dat"))
+	s = startStore(t, store, nil)
+	bus = streamstest.Bus(t, s)
+	c, err := bus.Durable(t.Context(), streams.Cytube, readerConfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info := c.CachedInfo(); info.AckFloor.Stream != readerAcked {
+		t.Errorf("acknowledged to %d", info.AckFloor.Stream)
+	}
+	stop(t, bus, s)
 }
 
 // A bucket's stream whose settings are torn is made again as the inventory has them.
