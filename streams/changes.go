@@ -19,7 +19,7 @@ func (s Spec) Differences(have jetstream.StreamConfig, o Options) ([]string, err
 	if err != nil {
 		return nil, err
 	}
-	want.Description = have.Description
+	want.Description, want.Metadata = have.Description, have.Metadata
 	return differences(have, want), nil
 }
 

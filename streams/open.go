@@ -98,6 +98,9 @@ func (s Spec) config(have *jetstream.StreamConfig, o Options) (jetstream.StreamC
 			return want, fmt.Errorf("it exists with %s storage and %s retention, which cannot be changed in place: "+
 				"back it up and remove it, or use another store or account", have.Storage, have.Retention)
 		}
+		if err := CheckFormat(*have); err != nil {
+			return want, err
+		}
 		if have.Sealed || have.DenyDelete || have.DenyPurge {
 			return want, fmt.Errorf("it exists sealed (%v), or denies deletes (%v) or purges (%v), which cannot be changed in place: "+
 				"back it up (rosey backup), and restore that into another store or account", have.Sealed, have.DenyDelete, have.DenyPurge)
@@ -109,6 +112,7 @@ func (s Spec) config(have *jetstream.StreamConfig, o Options) (jetstream.StreamC
 	want.Mirror, want.SubjectTransform, want.ConsumerLimits = nil, nil, jetstream.StreamConsumerLimits{}
 	want.AllowRollup = want.AllowRollup && want.AllowMsgSchedules // by which a publisher could purge
 	want.Description = s.Purpose
+	want.Metadata = withFormat(want.Metadata)
 	want.Subjects = slices.Concat(s.Subjects, s.Due)
 	want.Sources = nil
 	// JetStream does not let a stream that once had schedules be without.

@@ -3,10 +3,13 @@ package embedded
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/reconcile"
@@ -26,6 +29,9 @@ func (s *Server) check(unclean bool) error {
 	if err := s.repairStreams(ctx, before.Streams); err != nil {
 		return err
 	}
+	if err := s.checkFormat(ctx); err != nil {
+		return err
+	}
 	lost, err := s.detectLoss(ctx, before.Streams, unclean)
 	if err == nil {
 		err = s.repairConsumers(ctx, before.Streams, unclean)
@@ -35,6 +41,20 @@ func (s *Server) check(unclean bool) error {
 	}
 	if unclean {
 		reconcile.Run(ctx, s.js, s.log)
+	}
+	return nil
+}
+
+// checkFormat returns an error for a store that a newer version has written.
+func (s *Server) checkFormat(ctx context.Context) error {
+	for _, spec := range streams.Specs() {
+		stream, err := s.js.Stream(ctx, spec.Name)
+		if err == nil {
+			err = streams.CheckFormat(stream.CachedInfo().Config)
+		}
+		if err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
+			return fmt.Errorf("stream %s in %s: %w", spec.Name, s.store, err)
+		}
 	}
 	return nil
 }
