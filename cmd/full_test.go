@@ -108,9 +108,13 @@ func testFullStore(t *testing.T, where []string, setting, says string, busOf fun
 	f.awaitFull()
 	began := time.Now()
 	f.awaitGauge(1)
+	advice := "the store is full"
+	if where[0] == "--nats" {
+		advice = "raise max_file"
+	}
 	expect(t, []outcome{
 		{[]string{"status"}, 1, says},
-		{[]string{"doctor", "--config", config}, 1, "the store is full"},
+		{[]string{"doctor", "--config", config}, 1, advice},
 		{[]string{"db", "set", "quotes", `{"text":"refused"}`}, 1, "the store is full"},
 		{[]string{"db", "set", "fresh", `{"text":"refused"}`}, 1, "the store is full"},
 		{[]string{"send", "hello"}, 1, "the store is full"},

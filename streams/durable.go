@@ -118,6 +118,9 @@ func startBySequence(ctx context.Context, js jetstream.JetStream, s jetstream.St
 	return err
 }
 
+// maxClockSkew is by how much the clocks of a cluster's servers may differ.
+const maxClockSkew = 5 * time.Second
+
 // resume resets a consumer with unacknowledged events if the server's clock was set
 // back: the server would redeliver them only once its clock has caught up with the
 // last delivery (nats-server 2.15.2).
@@ -131,7 +134,8 @@ func resume(ctx context.Context, js jetstream.JetStream, stream string, c jetstr
 		return err
 	}
 	last, err := s.GetMsg(ctx, info.Delivered.Stream)
-	if errors.Is(err, jetstream.ErrMsgNotFound) || err == nil && !last.Time.After(info.TimeStamp) {
+	// The stream's leader and the consumer's may be two servers, whose clocks differ a little.
+	if errors.Is(err, jetstream.ErrMsgNotFound) || err == nil && last.Time.Sub(info.TimeStamp) <= maxClockSkew {
 		return nil
 	}
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/dustin/go-humanize"
 	"github.com/nats-io/nats.go/jetstream"
@@ -13,6 +14,7 @@ import (
 	"github.com/rosey-bot/rosey/internal/client"
 	"github.com/rosey-bot/rosey/streams/connect"
 	"github.com/rosey-bot/rosey/streams/embedded"
+	"github.com/rosey-bot/rosey/streams/jsapi"
 )
 
 // The first version of NATS that has message schedules, which timers are.
@@ -118,7 +120,11 @@ func (c *checkup) checkBot(ctx context.Context) {
 		}
 		switch n := len(status.Channels); {
 		case !status.Ready:
-			c.fail("look at its log", "%s is not ready: %s", who, status.Problem)
+			advice := "look at its log"
+			if c.settings.External() && strings.Contains(status.Problem, jsapi.ErrFull.Error()) {
+				advice = "make room on the servers' disks, raise max_file in the jetstream part of their configuration or the account's storage, or shorten retention"
+			}
+			c.fail(advice, "%s is not ready: %s", who, status.Problem)
 		case n > 1:
 			c.ok("%s in %d channels, for %s", who, n, status.Age())
 		default:
