@@ -100,7 +100,9 @@ func (c *composition) compose() (*group, *lifecycle, error) {
 	}
 	g.add("maintainer", worker(maintainer.Run))
 	commands := router.Router{Registry: registry, Prefix: s.Prefix, Prefixes: c.channels.prefixes(), IsBot: c.channels.isAnyBot(c.server.js, log), Logger: log}
-	g.add("router", c.consumer(commands.Config(), commands.Handle), registered)
+	routing := commands.Config()
+	routing.Exclusive = !s.External() // else other bots' routers share the consumer
+	g.add("router", c.consumer(routing, commands.Handle), registered)
 	started := []readiness{database}
 	for _, p := range c.plugins {
 		started = append(started, g.add("plugin "+p.Name, c.plugin(p), database))
