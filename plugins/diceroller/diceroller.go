@@ -19,7 +19,7 @@ func New() plugins.Plugin {
 			Name:        "roll",
 			Aliases:     []string{"dice"},
 			Usage:       "2d6+3",
-			Description: "rolls dice: 2d6+3, d20, 4d6kh3 (keep the highest 3), 4d6dl1 (drop the lowest), d%",
+			Description: "rolls up to 100 dice: 2d6+3, d20, d%, 4d6kh3 (keep the highest 3), 4d6dl1 (drop the lowest), 4d6! (explode), 2d6r1 or ro<2 (roll again); a comment may follow",
 			Handle:      roll,
 		}},
 		Requests: []plugins.Endpoint{{Handle: request}},
@@ -30,12 +30,16 @@ func New() plugins.Plugin {
 const defaultDice = "1d6"
 
 func roll(c *plugins.Context) ([]event.Envelope, error) {
-	x, err := Parse(cmp.Or(strings.Join(c.Command.Args, " "), defaultDice))
+	expression, comment := cutComment(strings.Join(c.Command.Args, " "))
+	x, err := Parse(cmp.Or(strings.TrimSpace(expression), defaultDice))
 	if err != nil {
 		return nil, err
 	}
 	total, working := x.Roll(c.Rand())
-	return c.Say("🎲 Rolled %s: %s = %d", x, working, total), nil
+	if comment != "" {
+		comment = " — " + plugins.Shorten(comment, 80)
+	}
+	return c.Say("🎲 Rolled %s: %s = %d%s", x, working, total, comment), nil
 }
 
 // request handles plugin.dice-roller.request {"dice": "2d6+3"}; see EVENTS.md.

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/internal/fold"
@@ -32,9 +34,30 @@ type Term struct {
 	Keep     int  // number of dice that count
 	Lowest   bool // keep the lowest instead of the highest
 	Constant int
+	Explode  bool   // a die that shows its highest side is followed by another
+	Reroll   string // "r" rolls a die again while it shows RerollTo, "ro" once; with "<" also below
+	RerollTo int
 }
 
-var term = regexp.MustCompile(`^(?:(\d*)d(\d+|%)(?:(kh|kl|k|dh|dl|d)(\d*))?|(\d+))`)
+var term = regexp.MustCompile(`^(?:(\d*)d(\d+|%)(!)?(?:(ro?<?)(\d+))?(?:(kh|kl|k|dh|dl|d)(\d*))?|(\d+))`)
+
+// inExpression matches a word with a letter at its begin that is no comment.
+var inExpression = regexp.MustCompile(`^(?:d|kh|kl|k|dh|dl|ro?<?)(?:[\d%]|$)`)
+
+// cutComment splits "2d6+3 fire damage" and "2d6 # fire".
+func cutComment(text string) (expression, comment string) {
+	if expression, comment, ok := strings.Cut(text, "#"); ok {
+		return expression, strings.TrimSpace(comment)
+	}
+	words := strings.Fields(text)
+	for i, w := range words {
+		first, _ := utf8.DecodeRuneInString(w)
+		if i > 0 && (unicode.IsLetter(first) || first == '(') && !inExpression.MatchString(strings.ToLower(fold.Plain(w))) {
+			return strings.Join(words[:i], " "), strings.Join(words[i:], " ")
+		}
+	}
+	return text, ""
+}
 
 // unjoined matches two terms with nothing but white space between them, which without it
 // would read as one: 1d6 2 as d62, 1d6 d4 as 1d6 without the lowest 4.
@@ -81,7 +104,7 @@ func Parse(text string) (Expression, error) {
 }
 
 func (t *Term) read(m []string) error {
-	count, sides, how, keep, constant := m[1], m[2], m[3], m[4], m[5]
+	count, sides, reroll, how, keep, constant := m[1], m[2], m[4], m[6], m[7], m[8]
 	if constant != "" {
 		t.Constant = number(constant)
 		if t.Constant > MaxConst {
@@ -105,6 +128,12 @@ func (t *Term) read(m []string) error {
 		return bad("a die has at least 2 sides, not %s", sides)
 	case t.Sides > MaxSides:
 		return bad("a die of %s sides would roll away: %d is the most", plugins.Shorten(sides, 30), MaxSides)
+	}
+	t.Explode = m[3] != ""
+	if t.Reroll = reroll; reroll != "" {
+		if t.RerollTo = number(m[5]); t.RerollTo < 1 || t.RerollTo >= t.Sides {
+			return bad("%s%s of a die of %d sides leaves nothing to roll", reroll, plugins.Shorten(m[5], 30), t.Sides)
+		}
 	}
 	t.Keep = t.Count
 	if how == "" {
@@ -153,6 +182,12 @@ func (x Expression) String() string {
 			fmt.Fprint(&b, t.Count)
 		}
 		fmt.Fprintf(&b, "d%d", t.Sides)
+		if t.Explode {
+			b.WriteByte('!')
+		}
+		if t.Reroll != "" {
+			fmt.Fprintf(&b, "%s%d", t.Reroll, t.RerollTo)
+		}
 		switch {
 		case t.Keep == t.Count:
 		case t.Lowest:
@@ -197,11 +232,14 @@ func (x Expression) Roll(random *rand.Rand) (total int, working string) {
 }
 
 func (t Term) roll(random *rand.Rand) (sum int, shown string) {
-	dice := make([]int, t.Count)
-	order := make([]int, t.Count)
-	for i := range dice {
-		dice[i] = random.IntN(t.Sides) + 1
-		order[i] = i
+	var dice, order []int
+	for left := t.Count; left > 0; left-- {
+		d := t.die(random)
+		if t.Explode && d == t.Sides && len(dice) < MaxDice {
+			left++
+		}
+		order = append(order, len(dice))
+		dice = append(dice, d)
 	}
 	slices.SortStableFunc(order, func(a, b int) int {
 		if t.Lowest {
@@ -209,15 +247,19 @@ func (t Term) roll(random *rand.Rand) (sum int, shown string) {
 		}
 		return dice[b] - dice[a]
 	})
-	kept := make([]bool, t.Count)
-	for _, i := range order[:t.Keep] {
+	kept := make([]bool, len(dice))
+	keep := t.Keep
+	if keep == t.Count {
+		keep = len(dice)
+	}
+	for _, i := range order[:keep] {
 		kept[i] = true
 		sum += dice[i]
 	}
-	if t.Count > shownDice {
-		return sum, fmt.Sprintf("[%d dice: %d]", t.Count, sum)
+	if len(dice) > shownDice {
+		return sum, fmt.Sprintf("[%d dice: %d]", len(dice), sum)
 	}
-	faces := make([]string, t.Count)
+	faces := make([]string, len(dice))
 	for i, d := range dice {
 		faces[i] = strconv.Itoa(d)
 		if !kept[i] {
@@ -225,4 +267,19 @@ func (t Term) roll(random *rand.Rand) (sum int, shown string) {
 		}
 	}
 	return sum, "[" + strings.Join(faces, ", ") + "]"
+}
+
+// die rolls one die, and again as Reroll says: at most MaxDice times.
+func (t Term) die(random *rand.Rand) int {
+	d := random.IntN(t.Sides) + 1
+	for range MaxDice {
+		if d != t.RerollTo && (d > t.RerollTo || !strings.HasSuffix(t.Reroll, "<")) {
+			break
+		}
+		d = random.IntN(t.Sides) + 1
+		if strings.HasPrefix(t.Reroll, "ro") {
+			break
+		}
+	}
+	return d
 }
