@@ -76,7 +76,7 @@ var knownSubjects = []string{
 	event.ModerationSubject(event.ActionRank), event.ModerationSubject(event.ActionClear),
 	event.SubjectSendChat, event.SubjectSendPM, event.SubjectSendEmote,
 	event.SubjectStartup, event.SubjectShutdown, event.SubjectHeartbeat,
-	event.SubjectGet, event.SubjectSet, event.SubjectQuery, event.SubjectDelete,
+	event.SubjectGet, event.SubjectSet, event.SubjectQuery, event.SubjectDelete, event.SubjectUpdate, event.SubjectBatch, event.SubjectCollections,
 }
 
 // checkPattern refuses a pattern that no event of the contract can match, which is

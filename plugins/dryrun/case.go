@@ -1,5 +1,5 @@
 // Package dryrun runs a plugin's current code on events of the past and compares
-// what it publishes with what was published then. It does so in a sandbox: a server
+// what it publishes, and writes into the database, with what it did then. It does so in a sandbox: a server
 // of its own with nothing in it but the database as it was at that moment, and the
 // time and randomness of then. Nothing that a plugin does in it can reach the streams
 // that the events were read from, or a channel.
@@ -28,8 +28,9 @@ type Case struct {
 	Plugin string
 	Events []Event // in the order in which they were stored
 
-	source source
-	tables map[string]*table // what was read from source so far, by collection
+	writesSince time.Time // writes before are not known
+	source      source
+	tables      map[string]*table // what was read from source so far, by collection
 }
 
 // Event is one event that the plugin handled.
@@ -56,7 +57,9 @@ type Output struct {
 	Data    json.RawMessage `json:"data"`
 	Due     time.Time       `json:"due,omitzero"` // when a timer fires
 
-	timer string
+	timer       string
+	conditional bool   // a write that depends on the record's revision
+	record      string // that a write is of
 }
 
 // A source reads the database of a case.

@@ -60,25 +60,29 @@ func (r Result) compared() Status {
 }
 
 // compare puts the outputs side by side: first those that are the same, and then,
-// between these, those on the same subject. Timers come after everything else,
-// as they are stored in the order in which they fire.
+// between these, those on the same subject. Writes come after what is published, as they
+// are stored in another stream, and then timers, which are stored in the order in which
+// they fire.
 func compare(recorded, current []Output) []Diff {
-	recordedNow, recordedLater := split(recorded)
-	currentNow, currentLater := split(current)
-	return append(align(recordedNow, currentNow), align(recordedLater, currentLater)...)
+	recordedNow, recordedWrites, recordedLater := split(recorded)
+	currentNow, currentWrites, currentLater := split(current)
+	return slices.Concat(align(recordedNow, currentNow), align(recordedWrites, currentWrites), align(recordedLater, currentLater))
 }
 
-// split separates the outputs that are published at once from timers.
-func split(outputs []Output) (now, later []Output) {
+// split separates the outputs that are published at once from writes and timers.
+func split(outputs []Output) (now, written, later []Output) {
 	for _, o := range outputs {
-		if o.Due.IsZero() {
+		switch {
+		case isWrite(o.Subject):
+			written = append(written, o)
+		case o.Due.IsZero():
 			now = append(now, o)
-		} else {
+		default:
 			later = append(later, o)
 		}
 	}
 	slices.SortStableFunc(later, func(a, b Output) int { return a.Due.Compare(b.Due) })
-	return now, later
+	return now, written, later
 }
 
 // align pairs outputs in their order, each with the first that is the same. An event
@@ -120,6 +124,16 @@ func differing(recorded, current []Output) []Diff {
 			diffs = append(diffs, Diff{Status: New, Current: &current[j]})
 		default:
 			diffs = append(diffs, Diff{Status: Unproven, Current: &current[j]})
+		}
+	}
+	return diffs
+}
+
+// withoutWrites makes no difference of writes: those of then are not known.
+func withoutWrites(diffs []Diff) []Diff {
+	for i, d := range diffs {
+		if d.Status == New && isWrite(d.Current.Subject) {
+			diffs[i].Status = Unproven
 		}
 	}
 	return diffs

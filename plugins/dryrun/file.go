@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	layout  = 1 // of the file; a reader refuses one that is newer
+	layout  = 2 // of the file; a reader refuses one that is newer
 	maxLine = 16 << 20
 )
 
@@ -41,8 +41,9 @@ type line struct {
 }
 
 type caseLine struct {
-	Layout int    `json:"layout"`
-	Plugin string `json:"plugin"`
+	Layout      int       `json:"layout"`
+	Plugin      string    `json:"plugin"`
+	WritesSince time.Time `json:"writes_since,omitzero"`
 }
 
 type eventLine struct {
@@ -61,7 +62,7 @@ func (c *Case) Save(w io.Writer) error {
 	out := bufio.NewWriter(w)
 	enc := json.NewEncoder(out)
 	enc.SetEscapeHTML(false)
-	lines := []line{{Case: &caseLine{layout, c.Plugin}}}
+	lines := []line{{Case: &caseLine{layout, c.Plugin, c.writesSince}}}
 	for _, name := range slices.Sorted(maps.Keys(c.tables)) {
 		t := c.tables[name]
 		lines = append(lines, line{Table: t})
@@ -116,7 +117,10 @@ func (c *Case) load(text []byte) error {
 	case l.Case != nil && l.Case.Layout > layout:
 		return fmt.Errorf("it has layout %d, and this version reads up to %d", l.Case.Layout, layout)
 	case l.Case != nil:
-		c.Plugin = l.Case.Plugin
+		c.Plugin, c.writesSince = l.Case.Plugin, l.Case.WritesSince
+		if l.Case.Layout == 1 {
+			c.writesSince = time.Now() // writes were no outputs
+		}
 		return nil
 	case c.Plugin == "":
 		return ErrNotCase

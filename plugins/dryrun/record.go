@@ -44,6 +44,10 @@ func Record(ctx context.Context, js jetstream.JetStream, p plugins.Plugin, f rep
 			return nil, err
 		}
 	}
+	var err error
+	if c.writesSince, err = writesSince(ctx, js); err != nil {
+		return nil, err
+	}
 	index := map[event.Ref]int{}
 	for e, err := range replay.Read(ctx, js, replay.Query{Filter: f, Progress: progress}) {
 		if err != nil {
@@ -80,7 +84,7 @@ func handles(p plugins.Plugin, e replay.Event) bool {
 func (c *Case) readOutputs(ctx context.Context, js jetstream.JetStream, index map[event.Ref]int, progress func(replay.Progress)) error {
 	q := replay.Query{Progress: progress, Filter: replay.Filter{
 		Plugin: c.Plugin, Since: c.Events[0].At,
-		Subjects: []string{event.AllSends, event.EventSubject(c.Plugin), event.EventSubject(c.Plugin, ">"), event.ScheduleSubject(c.Plugin, "*", "*")},
+		Subjects: []string{event.AllDatabase, event.AllSends, event.EventSubject(c.Plugin), event.EventSubject(c.Plugin, ">"), event.ScheduleSubject(c.Plugin, "*", "*")},
 	}}
 	for e, err := range replay.Read(ctx, js, q) {
 		if err != nil {
@@ -101,10 +105,16 @@ func (c *Case) readOutputs(ctx context.Context, js jetstream.JetStream, index ma
 				out = failure(c.Plugin, letter.Error, letter.Code)
 			}
 		}
+		if event.Match(event.AllDatabase, d.Subject) {
+			if !isWrite(d.Subject) {
+				continue
+			}
+			out = newWrite(d.Subject, d.Data)
+		}
 		if c.Events[i].Waited == 0 {
 			c.Events[i].Waited = waited(d)
 		}
-		c.Events[i].Recorded = append(c.Events[i].Recorded, out)
+		c.Events[i].Recorded = addOutput(c.Events[i].Recorded, out)
 	}
 	return nil
 }

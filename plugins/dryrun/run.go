@@ -101,6 +101,9 @@ func run(ctx context.Context, c *Case, p plugins.Plugin, o Options, yield func(R
 			return err
 		}
 		r := Result{Event: e, Outputs: now, Diffs: compare(e.Recorded, now)}
+		if e.At.Before(c.writesSince) {
+			r.Diffs = withoutWrites(r.Diffs)
+		}
 		if s.readState.Load() {
 			r.Excluded = reasonReadsState
 		}
@@ -209,7 +212,7 @@ func (w *recorder) record(o Output) {
 	if o.timer != "" {
 		w.drop(o.timer)
 	}
-	w.outputs = append(w.outputs, o)
+	w.outputs = addOutput(w.outputs, o)
 }
 
 // drop removes a timer that was set again or cancelled.
@@ -223,6 +226,13 @@ func (w *recorder) Request(ctx context.Context, subject string, payload any, opt
 	ctx, span := w.tracer.Start(ctx, "send "+event.Template(subject), trace.WithSpanKind(trace.SpanKindClient),
 		trace.WithAttributes(propagation.SendAttributes(e)...), trace.WithAttributes(attribute.Bool("rosey.dry_run", true)))
 	defer span.End()
+	if isWrite(subject) {
+		data, err := event.Encode(payload)
+		if err != nil {
+			return nil, err
+		}
+		w.record(newWrite(subject, data))
+	}
 	reply, err := w.bus.Request(ctx, subject, payload, opts...)
 	return reply, propagation.RecordError(span, err, event.PluginError)
 }
