@@ -19,6 +19,7 @@ type delivery struct {
 	msg       jetstream.Msg
 	malformed error // why the event could not be decoded
 	filler    bool  // see streams.IsFiller
+	overlap   func()
 }
 
 type deliveryKey struct{}

@@ -23,10 +23,10 @@ const (
 )
 
 // Run consumes events with a durable consumer and passes them to h, one at a time but
-// for handlers that call Overlap, until ctx ends and all have returned. It returns an error earlier
-// if the consumer is deleted or the connection is closed. It creates the consumer or
-// updates its configuration, without resetting it. Several processes that run the
-// same durable share its events.
+// for handlers that call Overlap, until ctx ends and all have returned. It returns an
+// error earlier if the consumer is deleted or the connection is closed. It creates the
+// consumer or updates its configuration, without resetting it. Several processes that
+// run the same durable share its events.
 //
 // An event is acknowledged after h succeeded and everything it returned is stored. A
 // failed attempt is repeated after the backoff. After the last one, or at once for a
@@ -58,24 +58,33 @@ func Run(ctx context.Context, bus *streams.Bus, c Config, h Handler) error {
 	handle := guarantee(bus, source, c, h)
 	var running sync.WaitGroup
 	defer running.Wait()
-	for {
-		msg, err := streams.NextMsg(messages)
-		if err != nil {
-			if err := final(ctx, bus, source, c, err); err != nil {
-				return err
+	ended := make(chan error, 1)
+	// The goroutine that reads handles, too: to pass each event on to another one would
+	// cost more than most handlers do. One that overlaps has another one read on.
+	var read func()
+	read = func() {
+		for {
+			msg, err := streams.NextMsg(messages)
+			if err != nil {
+				if err := final(ctx, bus, source, c, err); err != nil {
+					ended <- err
+					return
+				}
+				continue
 			}
-			continue
+			if c.skips(msg) {
+				continue
+			}
+			ctx, d := receive(work, msg, c.Durable)
+			overlapped := false
+			deliveryOf(ctx).overlap = sync.OnceFunc(func() { overlapped = true; running.Go(read) })
+			if _, _ = handle(ctx, d); overlapped { // Settle has settled it, error or not
+				return
+			}
 		}
-		if c.skips(msg) {
-			continue
-		}
-		next, overlap := context.WithCancel(work)
-		running.Go(func() {
-			defer overlap()
-			_, _ = handle(receive(context.WithValue(work, overlapKey{}, overlap), msg, c.Durable)) // Settle has settled it, error or not
-		})
-		<-next.Done()
 	}
+	running.Go(read)
+	return <-ended
 }
 
 // skips acknowledges an event that Skip does.
@@ -87,13 +96,12 @@ func (c Config) skips(msg jetstream.Msg) bool {
 	return err == nil && c.Skip(d) && msg.Ack() == nil
 }
 
-type overlapKey struct{}
-
 // Overlap lets Run pass the next event to the handler while the one of ctx goes on. So a
 // handler can put events into an order of its own; the consumer's limit of 1,000
-// unacknowledged events is that of the handlers that run.
+// unacknowledged events is that of the handlers that run. It must be called before the
+// handler returns.
 func Overlap(ctx context.Context) {
-	if overlap, ok := ctx.Value(overlapKey{}).(context.CancelFunc); ok {
+	if overlap := deliveryOf(ctx).overlap; overlap != nil {
 		overlap()
 	}
 }
