@@ -12,6 +12,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/rosey-bot/rosey/bot"
+	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/internal/client"
 	"github.com/rosey-bot/rosey/internal/settings"
 	"github.com/rosey-bot/rosey/internal/timeparse"
@@ -46,6 +47,10 @@ A plugin as its own process, beside a bot in another terminal:
    rosey plugin pause trivia --for 30m`,
 				Flags: []cli.Flag{&cli.StringFlag{Name: "for", Usage: "resume by itself after `TIME`, such as 30m or 1d12h", Action: checkPause}}, Action: ofOne("plugin", reading(onPlugin(pausePlugin)))},
 			{Name: "resume", Usage: "handle what waits; commands past their max_age are recorded as expired", ArgsUsage: "NAME", Description: `   rosey plugin resume trivia`, Action: ofOne("plugin", reading(onPlugin(resumePlugin)))},
+			{Name: "prefer", Usage: "give a command that several plugins registered to one of them", ArgsUsage: "NAME COMMAND",
+				Description: `A command belongs to the plugin that registered it first. Another one that registers it waits, with a warning in the log.
+
+   rosey plugin prefer my-dice roll`, Action: reading(preferPlugin)},
 			{Name: "rm", Usage: "forget a plugin that no longer runs: its registration and its place in the streams", ArgsUsage: "NAME", Description: `   rosey plugin rm greeter`, Action: ofOne("plugin", reading(onPlugin(removePlugin)))},
 			credsCommand(),
 			newPluginCommand(),
@@ -132,6 +137,22 @@ func pausePlugin(ctx context.Context, c *cli.Context, cmd command, name string) 
 func resumePlugin(ctx context.Context, _ *cli.Context, cmd command, name string) (string, error) {
 	waiting, err := host.Resume(ctx, cmd.JS, name)
 	return fmt.Sprintf("%s is resumed, with %d event(s) waiting", name, waiting), err
+}
+
+func preferPlugin(ctx context.Context, c *cli.Context, cmd command) error {
+	if c.Args().Len() != 2 {
+		return usagef("give a plugin and a command: %s %s", c.Command.HelpName, c.Command.ArgsUsage)
+	}
+	kv, err := router.OpenBucket(ctx, cmd.JS, 1)
+	if err != nil {
+		return err
+	}
+	name, command := c.Args().Get(0), c.Args().Get(1)
+	if err := router.Prefer(ctx, kv, name, command, settings.Default().Prefix); err != nil {
+		return err
+	}
+	fmt.Fprintf(c.App.Writer, "%s has the command %s now\n", name, command)
+	return nil
 }
 
 func removePlugin(ctx context.Context, _ *cli.Context, cmd command, name string) (string, error) {

@@ -184,6 +184,9 @@ func List(ctx context.Context, js jetstream.JetStream) ([]Entry, error) {
 		if msg.Header.Get("KV-Operation") != "" {
 			continue // deleted
 		}
+		if msg.Subject == prefix+ownersKey {
+			continue
+		}
 		e := Entry{Name: strings.TrimPrefix(msg.Subject, prefix)}
 		e.Registration, e.Err = ParseRegistration(e.Name, msg.Data)
 		all = append(all, e)

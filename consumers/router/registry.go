@@ -2,6 +2,7 @@ package router
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -13,7 +14,8 @@ import (
 	"github.com/rosey-bot/rosey/internal/fold"
 )
 
-// Registry is an in-memory view of the bucket: which plugin handles which command.
+// Registry is an in-memory view of the bucket: which plugin handles which command. It
+// gives a command that is new to the plugin that registered it.
 type Registry struct {
 	log    *slog.Logger
 	prefix string
@@ -22,7 +24,13 @@ type Registry struct {
 
 	mu       sync.RWMutex
 	plugins  map[string]Registration
+	removed  map[string]bool // plugins whose registration was deleted
+	own      []string        // the plugins of this process
 	commands map[string]route
+	waiting  map[string]bool // claims that are logged
+
+	owners         owners
+	ownersRevision uint64
 }
 
 type route struct {
@@ -32,7 +40,8 @@ type route struct {
 
 // NewRegistry returns an empty registry for commands typed with prefix.
 func NewRegistry(prefix string, log *slog.Logger) *Registry {
-	return &Registry{log: log, prefix: prefix, reopen: make(chan struct{}, 1), plugins: map[string]Registration{}, commands: map[string]route{}}
+	return &Registry{log: log, prefix: prefix, reopen: make(chan struct{}, 1), plugins: map[string]Registration{},
+		removed: map[string]bool{}, waiting: map[string]bool{}, owners: owners{}}
 }
 
 // Watch stores the registrations own and then follows the bucket until ctx ends.
@@ -40,7 +49,9 @@ func NewRegistry(prefix string, log *slog.Logger) *Registry {
 // of this process, whose commands may be typed before the plugins have started.
 func (g *Registry) Watch(ctx context.Context, kv jetstream.KeyValue, own []Registration, ready func()) error {
 	pending := map[string]uint64{}
+	g.own = nil
 	for _, r := range own {
+		g.own = append(g.own, r.Name)
 		revision, err := Register(ctx, kv, r)
 		if err != nil {
 			return err
@@ -52,7 +63,7 @@ func (g *Registry) Watch(ctx context.Context, kv jetstream.KeyValue, own []Regis
 		return fmt.Errorf("watch bucket %s: %w", Bucket, err)
 	}
 	defer w.Stop()
-	for listed := false; ; {
+	for listed, told := false, false; ; {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -71,9 +82,16 @@ func (g *Registry) Watch(ctx context.Context, kv jetstream.KeyValue, own []Regis
 					delete(pending, entry.Key())
 				}
 			}
-			if listed && len(pending) == 0 {
+			if !listed || len(pending) > 0 {
+				continue
+			}
+			settled, err := g.settleOwners(ctx, kv)
+			if err != nil {
+				return err
+			}
+			if settled && !told {
 				ready()
-				listed = false
+				told = true
 			}
 		}
 	}
@@ -82,9 +100,13 @@ func (g *Registry) Watch(ctx context.Context, kv jetstream.KeyValue, own []Regis
 // Remade writes all registrations into the bucket again, which somebody deleted and which
 // is there again, and makes Watch end with an error to be retried.
 func (g *Registry) Remade(ctx context.Context, kv jetstream.KeyValue) error {
-	g.mu.RLock()
-	known := slices.Collect(maps.Values(g.plugins))
-	g.mu.RUnlock()
+	g.mu.Lock()
+	known, have := slices.Collect(maps.Values(g.plugins)), g.owners
+	g.ownersRevision = 0
+	g.mu.Unlock()
+	if _, err := saveOwners(ctx, kv, have, 0); err != nil && !isChanged(err) {
+		return err
+	}
 	for _, r := range known {
 		if _, err := Register(ctx, kv, r); err != nil {
 			return err
@@ -100,9 +122,18 @@ func (g *Registry) Remade(ctx context.Context, kv jetstream.KeyValue) error {
 func (g *Registry) update(ctx context.Context, entry jetstream.KeyValueEntry) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if entry.Operation() != jetstream.KeyValuePut {
+	delete(g.removed, entry.Key())
+	switch {
+	case entry.Key() == ownersKey:
+		known := owners{}
+		if err := json.Unmarshal(entry.Value(), &known); err != nil {
+			g.log.WarnContext(ctx, "owners of commands not readable, assigned anew", "error", err)
+		}
+		g.owners, g.ownersRevision = known, entry.Revision()
+	case entry.Operation() != jetstream.KeyValuePut:
 		delete(g.plugins, entry.Key())
-	} else {
+		g.removed[entry.Key()] = true
+	default:
 		r, err := ParseRegistration(entry.Key(), entry.Value())
 		if err != nil {
 			g.log.WarnContext(ctx, "invalid registration ignored", "plugin", entry.Key(), "error", err)
@@ -110,20 +141,7 @@ func (g *Registry) update(ctx context.Context, entry jetstream.KeyValueEntry) {
 		}
 		g.plugins[r.Name] = r
 	}
-	g.commands = map[string]route{}
-	for _, name := range slices.Sorted(maps.Keys(g.plugins)) {
-		for _, c := range g.plugins[name].Commands {
-			key := fold.Key(c.key(g.prefix))
-			if taken, ok := g.commands[key]; ok {
-				if taken.plugin.Name != name {
-					g.log.WarnContext(ctx, "command registered twice",
-						"command", key, "owner", taken.plugin.Name, "ignored", name)
-				}
-				continue
-			}
-			g.commands[key] = route{g.plugins[name], c}
-		}
-	}
+	g.route(ctx)
 }
 
 // lookup returns the route of a command that is the same but for what fold.Key replaces.

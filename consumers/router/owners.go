@@ -1,0 +1,154 @@
+package router
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/fold"
+)
+
+// ownersKey is the key of the bucket that says which plugin has a command. It is no
+// plugin's name, so that no plugin with credentials of its own may write it.
+const ownersKey = "=owners"
+
+// owners are the plugins that have the commands, by command. A command belongs to the
+// plugin that registered it first, until that one gives it up or Prefer gives it to
+// another.
+type owners map[string]string
+
+// settle returns the owners after registrations changed: a command that has none, or
+// whose owner gave it up, goes to the first of the plugins that have it registered. own
+// are the names of the process's plugins, which come first.
+func (o owners) settle(plugins map[string]Registration, removed map[string]bool, own []string, prefix string) owners {
+	settled := maps.Clone(o)
+	for command, owner := range o {
+		if r, ok := plugins[owner]; ok && !r.has(command, prefix) || removed[owner] {
+			delete(settled, command)
+		}
+	}
+	names := slices.Sorted(maps.Keys(plugins))
+	slices.SortStableFunc(names, func(a, b string) int {
+		return cmp.Compare(rankOf(own, a), rankOf(own, b))
+	})
+	for _, name := range names {
+		for _, c := range plugins[name].Commands {
+			if key := fold.Key(c.key(prefix)); settled[key] == "" {
+				settled[key] = name
+			}
+		}
+	}
+	return settled
+}
+
+func rankOf(own []string, name string) int {
+	if slices.Contains(own, name) {
+		return 0
+	}
+	return 1
+}
+
+func (r Registration) has(command, prefix string) bool {
+	return slices.ContainsFunc(r.Commands, func(c Command) bool { return fold.Key(c.key(prefix)) == command })
+}
+
+// settleOwners saves the owners of commands that have none. It reports false if another
+// process changed them, which the watcher will tell.
+func (g *Registry) settleOwners(ctx context.Context, kv jetstream.KeyValue) (settled bool, err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	next := g.owners.settle(g.plugins, g.removed, g.own, g.prefix)
+	if !maps.Equal(next, g.owners) {
+		revision, err := saveOwners(ctx, kv, next, g.ownersRevision)
+		if isChanged(err) {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		g.owners, g.ownersRevision = next, revision
+	}
+	g.route(ctx)
+	return true, nil
+}
+
+// saveOwners writes the owners unless they were changed since a revision.
+func saveOwners(ctx context.Context, kv jetstream.KeyValue, o owners, revision uint64) (uint64, error) {
+	value, err := json.Marshal(o)
+	if err == nil {
+		revision, err = kv.Update(ctx, ownersKey, value, revision)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("save the owners of commands: %w", err)
+	}
+	return revision, nil
+}
+
+// isChanged reports whether a write failed because another process wrote meanwhile.
+func isChanged(err error) bool {
+	var api *jetstream.APIError
+	return errors.Is(err, jetstream.ErrKeyExists) || errors.As(err, &api) && api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence
+}
+
+// route builds the routes of the commands that plugins own, and logs once who waits for a
+// command of another.
+func (g *Registry) route(ctx context.Context) {
+	g.commands = map[string]route{}
+	for _, name := range slices.Sorted(maps.Keys(g.plugins)) {
+		for _, c := range g.plugins[name].Commands {
+			key := fold.Key(c.key(g.prefix))
+			switch owner := g.owners[key]; {
+			case owner == name:
+				if _, ok := g.commands[key]; !ok {
+					g.commands[key] = route{g.plugins[name], c}
+				}
+			case owner != "" && !g.waiting[name+" "+key]:
+				g.waiting[name+" "+key] = true
+				g.log.WarnContext(ctx, "command belongs to another plugin", "command", key, "owner", owner, "waiting", name,
+					"remedy", fmt.Sprintf("rosey plugin prefer %s %s", name, key))
+			}
+		}
+	}
+}
+
+// Prefer gives a command to a plugin that has it registered, whoever had it before.
+func Prefer(ctx context.Context, kv jetstream.KeyValue, plugin, command, prefix string) error {
+	command = fold.Key(strings.TrimPrefix(command, prefix))
+	entry, err := kv.Get(ctx, plugin)
+	if errors.Is(err, jetstream.ErrKeyNotFound) || errors.Is(err, jetstream.ErrInvalidKey) {
+		return event.Errorf(event.RecordNotFound, "there is no plugin %q: see rosey plugin ls", plugin)
+	}
+	if err != nil {
+		return fmt.Errorf("look up %s: %w", plugin, err)
+	}
+	r, err := ParseRegistration(plugin, entry.Value())
+	if err != nil {
+		return err
+	}
+	if !r.has(command, prefix) {
+		return event.Errorf(event.RecordNotFound, "%s has no command %q", plugin, command)
+	}
+	for {
+		o, revision := owners{}, uint64(0)
+		entry, err := kv.Get(ctx, ownersKey)
+		if err == nil {
+			revision = entry.Revision()
+			err = json.Unmarshal(entry.Value(), &o)
+		}
+		if err != nil && !errors.Is(err, jetstream.ErrKeyNotFound) {
+			return fmt.Errorf("look up the owners of commands: %w", err)
+		}
+		o[command] = plugin
+		if _, err := saveOwners(ctx, kv, o, revision); !isChanged(err) {
+			return err
+		}
+	}
+}
