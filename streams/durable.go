@@ -51,7 +51,7 @@ func (m *manager) OpenConsumer(ctx context.Context, stream string, want jetstrea
 		m.opened[consumerName{stream, want.Durable}] = c.CachedInfo().Config
 		m.mu.Unlock()
 	}
-	return c, err
+	return c, jsapi.Explain(m.js.Conn(), err)
 }
 
 // maintain sets the durables right that somebody has changed. Those that are gone are
@@ -104,8 +104,7 @@ func openDurable(ctx context.Context, js jetstream.JetStream, stream string, wan
 		want.DeliverPolicy, want.OptStartSeq, want.OptStartTime = have.DeliverPolicy, have.OptStartSeq, have.OptStartTime
 		want.PauseUntil = have.PauseUntil // a paused plugin stays paused across restarts
 	}
-	c, err := js.CreateOrUpdateConsumer(ctx, stream, want)
-	return c, jsapi.Explain(js.Conn(), err)
+	return js.CreateOrUpdateConsumer(ctx, stream, want)
 }
 
 // startBySequence turns a start by time into one by sequence.
