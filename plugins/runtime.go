@@ -98,7 +98,7 @@ func (r Runtime) commands() consumers.Handler {
 		if !ok {
 			return nil, consumers.Permanent(event.Errorf(event.InvalidInput, "plugin %s has no command %q", c.plugin, name))
 		}
-		r.Logger.InfoContext(ctx, "plugin processing", "command", name, "user", c.Command.User, "attempt", d.Attempt)
+		r.Logger.InfoContext(ctx, "plugin processing", "command", name, "user", event.Personal(c.Command.User), "attempt", d.Attempt)
 		out, err := c.result(handle(c))
 		code := event.CodeOf(err)
 		if c.err != nil || code == "" || !slices.Contains(replies, code) {

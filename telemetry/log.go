@@ -12,6 +12,7 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
@@ -28,14 +29,21 @@ const (
 // trace_id and, while tracing is on, the span_id. Control characters are always
 // escaped, so that a chat line can neither forge a log line nor reach the
 // terminal. The value of an attribute that is named like a secret is not
-// written; see also Secret.
+// written; see also Secret. An event.Personal is written from level debug only.
 func NewLogger(w io.Writer, level, format string) (*slog.Logger, error) {
 	l := new(slog.LevelVar)
 	if err := setLevel(l, level); err != nil {
 		return nil, err
 	}
 	w = escaper{w}
-	opts := &slog.HandlerOptions{Level: l, ReplaceAttr: redact}
+	opts := &slog.HandlerOptions{Level: l, ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+		if p, ok := a.Value.Any().(event.Personal); !ok {
+			return redact(groups, a)
+		} else if l.Level() <= slog.LevelDebug {
+			return slog.String(a.Key, string(p))
+		}
+		return slog.Attr{}
+	}}
 	var h slog.Handler
 	switch format {
 	case "text":

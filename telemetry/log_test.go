@@ -1,6 +1,7 @@
 package telemetry_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -16,6 +17,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"pgregory.net/rapid"
 
+	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/telemetry"
 	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
@@ -218,5 +220,21 @@ func TestSecretsAreNotLogged(t *testing.T) {
 	var read struct{ Password telemetry.Secret }
 	if err := json.Unmarshal([]byte(`{"password":"hunter2"}`), &read); err != nil || read.Password.Reveal() != secret {
 		t.Errorf("the secret was read as %q (%v)", read.Password.Reveal(), err)
+	}
+}
+
+// Names and texts of persons are in the log of a bot only while it is debugged.
+func TestPersonalIsForDebugging(t *testing.T) {
+	t.Parallel()
+	for level, want := range map[string]bool{"debug": true, "info": false} {
+		var out bytes.Buffer
+		log, err := telemetry.NewLogger(&out, level, "text")
+		if err != nil {
+			t.Fatal(err)
+		}
+		log.Info("command routed", "user", event.Personal("alice"), "command", "roll")
+		if got := out.String(); strings.Contains(got, "user=alice") != want || strings.Contains(got, "user") != want || !strings.Contains(got, "command=roll") {
+			t.Errorf("at level %s: %s", level, got)
+		}
 	}
 }

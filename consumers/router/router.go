@@ -76,7 +76,7 @@ func (r Router) Handle(ctx context.Context, d streams.Stored) ([]event.Envelope,
 	if need := to.plugin.Rank(to.command); chat.Rank < need {
 		return r.deny(ctx, to, chat, prefix, need)
 	}
-	r.Logger.InfoContext(ctx, "command routed", "command", name, "plugin", to.plugin.Name, "user", chat.User, "channel", chat.Channel)
+	r.Logger.InfoContext(ctx, "command routed", "command", name, "plugin", to.plugin.Name, "user", event.Personal(chat.User), "channel", chat.Channel)
 	e, err := event.New(event.CommandSubject(to.plugin.Name), event.Command{
 		Command: to.command.key(r.Prefix), Args: args, User: chat.User, Channel: chat.Channel, Rank: chat.Rank, RawMessage: chat.Message,
 	})
@@ -91,7 +91,7 @@ func (r Router) deny(ctx context.Context, to route, chat event.Chat, prefix stri
 	command := prefix + to.command.key(r.Prefix)
 	refusal := event.Errorf(event.PermissionDenied, "%s needs rank %d, and %s has %d", command, need, chat.User, chat.Rank)
 	_ = propagation.RecordError(trace.SpanFromContext(ctx), refusal, refusal.Code)
-	r.Logger.InfoContext(ctx, "command denied", "command", command, "plugin", to.plugin.Name, "user", chat.User, "error", refusal)
+	r.Logger.InfoContext(ctx, "command denied", "command", command, "plugin", to.plugin.Name, "user", event.Personal(chat.User), "error", event.Personal(refusal.Error()))
 	denied, err := event.New(event.EventSubject(to.plugin.Name, event.TypeDenied), event.Denied{
 		EventType: event.TypeDenied,
 		Error:     refusal.Message,

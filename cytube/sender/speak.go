@@ -58,7 +58,7 @@ func (s *Sender) speak(ctx context.Context, m *Message, deadline time.Time) (*fa
 		switch got {
 		case confirmed:
 			s.cfg.Count(func(n *Stats) { n.Echoed++ })
-			s.cfg.Logger.InfoContext(ctx, "response sent", "send", m.Send.String(), "message", m.loggable())
+			s.cfg.Logger.InfoContext(ctx, "response sent", "send", m.Send.String(), "message", event.Personal(m.loggable()))
 			return nil, nil
 		case refused:
 			return &failure{event.DeliveryRefused, note}, nil
