@@ -66,7 +66,11 @@ func (c *checkup) checkConfiguration(context.Context) {
 // checkPasswords checks the files that hold secrets.
 func (c *checkup) checkPasswords(context.Context) {
 	type file struct{ setting, path string }
-	files := []file{{"creds", c.settings.Creds}, {"tls_key", c.settings.TLSKey}}
+	access := c.settings.ConsoleAccess
+	files := []file{
+		{"creds", c.settings.Creds}, {"tls_key", c.settings.TLSKey}, {"console_access.password_file", access.PasswordFile},
+		{"console_access.viewer_password_file", access.ViewerPasswordFile}, {"console_access.users_file", access.UsersFile},
+	}
 	guest := !c.settings.Local() && os.Getenv(settings.PasswordVariable) == ""
 	for _, ch := range c.settings.ChannelList() {
 		files = append(files, file{"password_file", ch.PasswordFile}, file{"channel_password_file", ch.ChannelPasswordFile})
