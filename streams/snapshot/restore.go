@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -57,13 +58,14 @@ func Restore(ctx context.Context, js jetstream.JetStream, dir string, o RestoreO
 			return m, err
 		}
 	}
-	for _, name := range empty {
-		if err := js.DeleteStream(ctx, name); err != nil {
-			return m, fmt.Errorf("replace the empty stream %s: %w", name, err)
-		}
-	}
 	done := int64(0)
 	for i, s := range m.Streams {
+		// One by one, as the server removes a folder that it finds without streams.
+		if slices.Contains(empty, s.Name) {
+			if err := js.DeleteStream(ctx, s.Name); err != nil {
+				return m, errors.Join(fmt.Errorf("replace the empty stream %s: %w", s.Name, err), remove(ctx, js, m.Streams[:i]))
+			}
+		}
 		subject, err := begin(ctx, js, s, configs[i])
 		if err != nil {
 			return m, errors.Join(fmt.Errorf("restore %s: %w", s.Name, err), remove(ctx, js, m.Streams[:i]))

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -354,8 +355,8 @@ func TestWhatIsHandledDuringABackupIsAnsweredOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if m.Streams[0].Messages != 20 || m.Streams[3].Messages != 40 {
-		t.Fatalf("the backup has %d answers and %d commands: the test does not test anything", m.Streams[0].Messages, m.Streams[3].Messages)
+	if messagesOf(m, streams.Cytube) != 20 || messagesOf(m, streams.Plugin) != 40 {
+		t.Fatalf("the backup has %d answers and %d commands: the test does not test anything", messagesOf(m, streams.Cytube), messagesOf(m, streams.Plugin))
 	}
 	fresh, _ := restored(t, dir)
 	run(streams.NewBus(fresh.Conn(), fresh), handled(fresh, 40))
@@ -430,8 +431,8 @@ func TestWhatCameDuringABackupIsNotMistaken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if m.Streams[0].Messages != 3 || m.Streams[3].Messages != 7 {
-		t.Fatalf("the backup has %d lines and %d commands: the test does not test anything", m.Streams[0].Messages, m.Streams[3].Messages)
+	if messagesOf(m, streams.Cytube) != 3 || messagesOf(m, streams.Plugin) != 7 {
+		t.Fatalf("the backup has %d lines and %d commands: the test does not test anything", messagesOf(m, streams.Cytube), messagesOf(m, streams.Plugin))
 	}
 	fresh, _ := restored(t, dir)
 	say(streams.NewBus(fresh.Conn(), fresh), 5, 12)
@@ -679,4 +680,10 @@ func TestReplicas(t *testing.T) {
 	if _, err := snapshot.Restore(streamstest.Context(t), empty(t), dir, snapshot.RestoreOptions{}); err != nil {
 		t.Error(err)
 	}
+}
+
+// messagesOf returns how many messages a backup holds of a stream.
+func messagesOf(m snapshot.Manifest, stream string) uint64 {
+	i := slices.IndexFunc(m.Streams, func(s snapshot.Stream) bool { return s.Name == stream })
+	return m.Streams[i].Messages
 }
