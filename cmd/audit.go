@@ -15,7 +15,6 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/internal/settings"
 	"github.com/rosey-bot/rosey/internal/terminal"
 	"github.com/rosey-bot/rosey/kvstore"
@@ -311,7 +310,7 @@ func narrowed(o audit.ForgetOptions) bool {
 // forgetRecords erases a person from all collections, and returns how many records it
 // changed or deleted.
 func forgetRecords(ctx context.Context, c *cli.Context, cmd command, user string, dryRun bool) (records int, err error) {
-	entries, err := router.List(ctx, cmd.JS)
+	fields, err := cmd.collections(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -324,7 +323,6 @@ func forgetRecords(ctx context.Context, c *cli.Context, cmd command, user string
 	if err != nil {
 		return 0, err
 	}
-	fields := router.Collections(entries)
 	for _, collection := range collections {
 		f, err := store.Forget(ctx, collection.Name, user, fields[collection.Name], dryRun)
 		if err != nil {

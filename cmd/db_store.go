@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
-	"github.com/nats-io/nats.go"
 	"github.com/urfave/cli/v2"
 
 	"github.com/rosey-bot/rosey/consumers/router"
@@ -121,9 +120,6 @@ func dbCompact(ctx context.Context, c *cli.Context, _ command, store *kvstore.St
 // collections returns the fields of the collections that plugins registered.
 func (cmd command) collections(ctx context.Context) (map[string][]event.Field, error) {
 	entries, err := router.List(ctx, cmd.JS)
-	if errors.Is(err, nats.ErrNoResponders) { // no plugin ever registered
-		err = nil
-	}
 	return router.Collections(entries), err
 }
 

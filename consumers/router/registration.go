@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/synadia-io/orbit.go/jetstreamext"
 
@@ -170,6 +171,9 @@ func Collections(entries []Entry) map[string][]event.Field {
 func List(ctx context.Context, js jetstream.JetStream) ([]Entry, error) {
 	const prefix = "$KV." + Bucket + "."
 	values, err := jetstreamext.GetLastMsgsFor(ctx, js, "KV_"+Bucket, []string{prefix + ">"})
+	if errors.Is(err, nats.ErrNoResponders) { // no plugin ever registered
+		return nil, nil
+	}
 	if err != nil {
 		return nil, fmt.Errorf("list plugins: %w", err)
 	}
