@@ -12,8 +12,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/rosey-bot/rosey/internal/recent"
 	"golang.org/x/time/rate"
+
+	"github.com/rosey-bot/rosey/internal/recent"
 )
 
 const (
