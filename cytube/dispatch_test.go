@@ -273,6 +273,30 @@ func TestRefusalIsCertain(t *testing.T) {
 	}
 }
 
+// A send that names no channel is spoken by one of the bots on a server.
+func TestSendWithoutChannel(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.join(in(lounge))
+	w.join(in("theirs"), func(c *cytube.Config) { c.User = "other"; c.Password = "" })
+	for n := range 5 {
+		w.sendTo("", fmt.Sprintf("whoever %d", n))
+	}
+	for _, channel := range []string{lounge, "theirs"} {
+		w.sendTo(channel, "after")
+		w.echoIn(channel, "after")
+	}
+	heard := map[string]int{}
+	for _, s := range w.stored(event.SubjectChat) {
+		heard[field[string](s, "message")]++
+	}
+	for n := range 5 {
+		if text := fmt.Sprintf("whoever %d", n); heard[text] != 1 {
+			t.Errorf("%q was said %d times", text, heard[text])
+		}
+	}
+}
+
 // What plays in one channel is not forgotten because another's film began since.
 func TestWhatPlaysInEachChannel(t *testing.T) {
 	t.Parallel()

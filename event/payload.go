@@ -179,8 +179,8 @@ func (d *Delivery) check() (string, error) {
 	return oneOf("status", d.Status, DeliveryExpired, DeliveryRefused, DeliveryUnconfirmed)
 }
 
-// Outbox is the payload of cytube.outbox.{channel}, which earlier releases stored: a
-// send waited for the channel's connector.
+// Outbox is the payload of cytube.outbox.{channel}: the channel takes a send that names
+// none. Earlier releases stored one for each send.
 type Outbox struct {
 	Channel string `json:"channel" contract:"nonempty"`
 	Send    string `json:"send" contract:"nonempty"` // STREAM:SEQ of the cytube.send.*

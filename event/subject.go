@@ -44,12 +44,11 @@ const (
 	SubjectSendEmote = "cytube.send.emote"
 )
 
-// AllOutboxes matches the outbox of every channel, in stores of earlier releases; see
-// OutboxSubject.
+// AllOutboxes matches OutboxSubject of every channel.
 const AllOutboxes = "cytube.outbox.*"
 
-// OutboxSubject returns cytube.outbox.{channel}, where earlier releases stored which sends
-// waited for a channel.
+// OutboxSubject returns cytube.outbox.{channel}, which names the sends without a channel
+// that this one speaks. Earlier releases stored there which sends waited for a channel.
 func OutboxSubject(channel string) string { return "cytube.outbox." + strings.ToLower(channel) }
 
 // Subjects of the platform itself (contract: Platform Events).

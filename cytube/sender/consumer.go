@@ -132,6 +132,28 @@ func (s *Sender) unserved(ctx context.Context, name string) (bool, error) {
 	return false, err
 }
 
+// claim takes a send that names no channel, and reports whether the first channel of
+// another bot took it before: each bot's first channel may speak it.
+func (s *Sender) claim(ctx context.Context, send streams.Stored) (mine bool, err error) {
+	e, err := event.New(event.OutboxSubject(s.cfg.Channel), event.Outbox{Channel: s.cfg.Channel, Send: send.Ref.String()})
+	if err != nil {
+		return false, err
+	}
+	ack, err := s.bus.Publish(ctx, e, streams.WithMsgID("claimed/"+send.Ref.String()))
+	if err != nil || !ack.Duplicate {
+		return err == nil, err
+	}
+	stream, err := s.bus.JetStream().Stream(ctx, ack.Ref.Stream)
+	if err != nil {
+		return false, err
+	}
+	first, err := stream.GetMsg(ctx, ack.Ref.Seq)
+	if err != nil {
+		return false, fmt.Errorf("look which channel claimed a send: %w", err)
+	}
+	return first.Subject == e.Subject, nil
+}
+
 // passOver takes a send that names another channel. It is refused if no bot is there.
 func (s *Sender) passOver(ctx context.Context, send streams.Stored, name string) error {
 	unserved, err := s.unserved(ctx, name)

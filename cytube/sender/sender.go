@@ -147,6 +147,13 @@ func (s *Sender) handle(ctx context.Context, send streams.Stored) ([]event.Envel
 		return nil, consumers.Permanent(err)
 	case !s.speaks(name):
 		return nil, s.passOver(ctx, send, name)
+	}
+	if name == "" && s.cfg.Channels != nil {
+		if mine, err := s.claim(ctx, send); err != nil || !mine {
+			return nil, err
+		}
+	}
+	switch {
 	case len(parts) == 0:
 		return s.refused(ctx, send, "the message is blank")
 	case len(parts) > maxParts:

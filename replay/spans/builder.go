@@ -1,7 +1,6 @@
 package spans
 
 import (
-	"cmp"
 	"slices"
 	"strings"
 
@@ -120,7 +119,10 @@ func (b *builder) publishedBy(n *replay.Node) (key deliveryKey, cause *replay.No
 	case b.traced && !b.named(n.Header).IsValid():
 		return key, cause, false
 	case event.Match(event.AllSends, cause.Subject) && event.Match("cytube.*", n.Subject) && n.Subject != event.SubjectDelivery:
-		key.consumer = cmp.Or(n.Meta(event.MetaConsumer), senderDurable)
+		if key.consumer = n.Meta(event.MetaConsumer); key.consumer != "" {
+			break
+		}
+		key.consumer = senderDurable // of an earlier release, as are outboxes on the way
 		forwarded := slices.IndexFunc(cause.Children, func(c *replay.Node) bool { return event.Match(event.AllOutboxes, c.Subject) })
 		if forwarded >= 0 {
 			cause = cause.Children[forwarded]
