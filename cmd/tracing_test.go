@@ -399,6 +399,10 @@ func (w *traced) failedAttempts() {
 			process cytube.chat [consumer rosey]
 				send plugin.{name}.command [producer rosey]
 					process plugin.{name}.command [consumer rosey-plugin-trial] ERROR
+						send cytube.send.chat [producer rosey-plugin-trial]
+							process cytube.send.chat [consumer rosey]
+								send cytube.chat [producer rosey]
+									process cytube.chat [consumer rosey]
 					process plugin.{name}.command [consumer rosey-plugin-trial]
 						send cytube.send.chat [producer rosey-plugin-trial]
 							process cytube.send.chat [consumer rosey]
@@ -418,8 +422,16 @@ func (w *traced) failedAttempts() {
 			process cytube.chat [consumer rosey]
 				send plugin.{name}.command [producer rosey]
 					process plugin.{name}.command [consumer rosey-plugin-trial] ERROR
+						send cytube.send.chat [producer rosey-plugin-trial]
+							process cytube.send.chat [consumer rosey]
+								send cytube.chat [producer rosey]
+									process cytube.chat [consumer rosey]
 					process plugin.{name}.command [consumer rosey-plugin-trial] ERROR
 						send plugin.{name}.event.dead_letter [producer rosey-plugin-trial]
+						send cytube.send.chat [producer rosey-plugin-trial]
+							process cytube.send.chat [consumer rosey]
+								send cytube.chat [producer rosey]
+									process cytube.chat [consumer rosey]
 	`)
 	wantError(w.t, got, string(event.PluginError), "process plugin.{name}.command")
 

@@ -56,6 +56,9 @@ type Config struct {
 	Skip func(streams.Stored) bool
 	// Allow, if set, returns an error for a subject that the handler may not publish.
 	Allow func(subject string) error
+	// NotifyUser says that the user of a plugin.{name}.command is told in its channel when
+	// its handling fails.
+	NotifyUser bool
 	// Observe, if set, is called after each delivery was acked, nacked or terminated.
 	Observe func(Outcome)
 	// Ready, if set, is called once the consumer is open.

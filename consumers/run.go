@@ -114,6 +114,7 @@ func guarantee(bus *streams.Bus, source jetstream.Consumer, c Config, h Handler)
 		ServerTime(source),                  // ages by the server's clock
 		Settle(c.Logger),                    // ack, nak or term
 		Heartbeat(c.AckWait/3, c.Logger),    // no redelivery while the handler runs
+		NotifyUser(bus, c),                  // tell the user of a command that it failed
 		DeadLetter(bus, c),                  // give up: publish a dead letter
 		Validate(c.Durable),                 // malformed events, and those not for this consumer
 		Retry(c),                            // failed attempts come again after the backoff

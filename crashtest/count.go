@@ -62,13 +62,14 @@ type counter struct {
 	routed  map[event.Ref]int // that a plugin's command is
 	sends   map[event.Ref]int // that a send answers
 	answers map[string][]int  // that a text answers
+	notices map[string]bool   // texts that tell of a failed attempt
 }
 
 func count(e evidence) *Report {
 	c := counter{
 		evidence: e, Report: &Report{Kills: map[Kind]int{}, Exits: e.exits},
 		sent: commands(e.heard), tallies: map[int]*tally{},
-		typed: map[event.Ref]int{}, routed: map[event.Ref]int{}, sends: map[event.Ref]int{}, answers: map[string][]int{},
+		typed: map[event.Ref]int{}, routed: map[event.Ref]int{}, sends: map[event.Ref]int{}, answers: map[string][]int{}, notices: map[string]bool{},
 	}
 	for _, a := range e.attacks {
 		c.Kills[a.Kind]++
@@ -132,6 +133,10 @@ func (c *counter) countAnswers() {
 			c.strange("%s is a reply that no command caused: %s", s.Ref, s.Data)
 			continue
 		}
+		if s.Meta(event.MetaResult) != "" {
+			c.notices[chat.Message] = true
+			continue
+		}
 		if strings.HasPrefix(c.sent[n].Text, "!roll") && !strings.Contains(chat.Message, fmt.Sprintf("d6+%d:", n)) {
 			c.strange("%s is no reply to %q: %q", s.Ref, c.sent[n].Text, chat.Message)
 		}
@@ -153,7 +158,7 @@ func (c *counter) countAnswers() {
 
 func (c *counter) countHeard() {
 	for _, l := range c.heard {
-		if l.User != botName {
+		if l.User != botName || c.notices[l.Text] {
 			continue
 		}
 		ns := c.answers[l.Text]

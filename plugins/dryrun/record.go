@@ -94,6 +94,9 @@ func (c *Case) readOutputs(ctx context.Context, js jetstream.JetStream, index ma
 		if err != nil || d.Meta(event.MetaSource) != streams.Durable(c.Plugin) {
 			continue
 		}
+		if d.Meta(event.MetaResult) != "" { // said by the consumer, not by the handler
+			continue
+		}
 		cause, _ := d.Causation()
 		i, ok := index[cause]
 		if !ok {

@@ -135,7 +135,7 @@ func (r *run) consume(ctx context.Context, handler consumers.Handler) error {
 		c := consumers.Config{
 			Durable: streams.Durable(r.plugin.Name), Stream: stream, Subjects: filters, Name: r.plugin.Name, Since: r.since,
 			Allow:   func(subject string) error { return event.Owned(r.plugin.Name, subject) },
-			Backoff: r.Backoff, Logger: r.log, Observe: r.Observe, Ready: ready,
+			Backoff: r.Backoff, NotifyUser: true, Logger: r.log, Observe: r.Observe, Ready: ready,
 		}
 		if stream == streams.Plugin {
 			// Includes commands typed after the plugin registered and before it ever ran.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -14,8 +15,10 @@ import (
 	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/plugins"
+	"github.com/rosey-bot/rosey/plugins/dryrun"
 	"github.com/rosey-bot/rosey/plugins/host"
 	"github.com/rosey-bot/rosey/plugins/plugintest"
+	"github.com/rosey-bot/rosey/replay"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
@@ -263,5 +266,40 @@ func TestRunRefusesAnInvalidPlugin(t *testing.T) {
 	p.Version = "one"
 	if err := (host.Host{Logger: slog.New(slog.DiscardHandler)}).Run(t.Context(), p); err == nil {
 		t.Error("a plugin without a valid version runs")
+	}
+}
+
+// The user of a command that fails is told that it is tried again and that it failed.
+// Neither is the handler's answer: a dry run of the same code makes no difference.
+func TestUserIsToldOfFailures(t *testing.T) {
+	t.Parallel()
+	broken := plugin(func(*plugins.Context) ([]event.Envelope, error) { panic("broken") })
+	channel := plugintest.Run(t, broken)
+	channel.Type("alice", 1, "!x 1 2")
+	deadLetter(t, channel)
+	channel.Settle("x")
+	var told []event.SendChat
+	for _, s := range channel.Stored(event.AllSends) {
+		chat, err := event.As[event.SendChat](s.Envelope)
+		if err != nil {
+			t.Fatal(err)
+		}
+		told = append(told, chat)
+	}
+	want := []event.SendChat{
+		{Message: "alice: !x did not work yet, trying again", Channel: plugintest.ChannelName},
+		{Message: "alice: !x failed, an operator can see why (rosey dead ls)", Channel: plugintest.ChannelName},
+	}
+	if !reflect.DeepEqual(told, want) {
+		t.Errorf("told %+v, want %+v", told, want)
+	}
+	past, err := dryrun.Record(t.Context(), channel.Bus.JetStream(), broken, replay.Filter{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for r, err := range dryrun.Run(streamstest.Context(t), past, broken, dryrun.Options{}) {
+		if err != nil || r.Status() != dryrun.Same {
+			t.Errorf("the dry run: %+v, %v", r, err)
+		}
 	}
 }

@@ -106,8 +106,15 @@ func (c *Channel) Publish(subject string, payload any) event.Ref {
 }
 
 // Next waits for the next message that a plugin sends. The test fails if an event is
-// dead-lettered meanwhile.
-func (c *Channel) Next() string { c.t.Helper(); return text(c.take(event.AllSends)) }
+// dead-lettered meanwhile. What users are told of failed attempts is left out.
+func (c *Channel) Next() string {
+	c.t.Helper()
+	for {
+		if s := c.take(event.AllSends); s.Meta(event.MetaResult) == "" {
+			return text(s)
+		}
+	}
+}
 
 // Emitted waits for the next event on a subject, such as
 // plugin.trivia.event.game_start, as Next does. Messages and each subject are read
@@ -203,12 +210,14 @@ func (c *Channel) Stored(pattern string) []streams.Stored {
 	return all
 }
 
-// Said returns all messages that plugins sent, in order.
+// Said returns all messages that plugins sent, in order, but for what Next leaves out.
 func (c *Channel) Said() []string {
 	c.t.Helper()
 	var all []string
 	for _, s := range c.Stored(event.AllSends) {
-		all = append(all, text(s))
+		if s.Meta(event.MetaResult) == "" {
+			all = append(all, text(s))
+		}
 	}
 	return all
 }

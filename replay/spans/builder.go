@@ -87,7 +87,9 @@ func (b *builder) addOutput(n *replay.Node) {
 	}
 	d := b.delivery(key, cause, handled)
 	d.outputs = append(d.outputs, n)
-	switch code := n.Meta(event.MetaErrorCode); {
+	switch code, result := n.Meta(event.MetaErrorCode), n.Meta(event.MetaResult); {
+	case result != "":
+		d.outcome = result
 	case code != "":
 		d.failure = event.Errorf(event.Code(code), "%s", n.Text)
 	case event.Match(event.EventSubject("*", event.TypeDeadLetter), n.Subject):
@@ -175,7 +177,7 @@ func (b *builder) addFailedAttempts() {
 	for _, d := range slices.Clone(b.deliveries) {
 		for attempt := 1; attempt < d.attempt; attempt++ {
 			failed := b.delivery(deliveryKey{d.event, d.consumer, attempt}, d.cause, retried)
-			if len(failed.outputs) == 0 {
+			if failed.outcome == retried && failed.failure == nil {
 				failed.failure = event.Errorf(event.PluginError, "the streams do not say why; see the log of then")
 			}
 		}

@@ -1,0 +1,57 @@
+package consumers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/jsapi"
+)
+
+// NotifyUser tells the user of a plugin's command, in the command's channel, that its
+// first attempt failed and is repeated, and that it failed for good. An outage of NATS
+// and a process that stops are no failures of the command: they are not told until it is
+// given up. A line that cannot be stored is logged.
+func NotifyUser(bus *streams.Bus, c Config) Middleware {
+	return func(next Handler) Handler {
+		if !c.NotifyUser {
+			return next
+		}
+		return func(ctx context.Context, d streams.Stored) ([]event.Envelope, error) {
+			out, err := next(ctx, d)
+			var again *retryError
+			switch {
+			case err == nil || !event.Match(event.AllCommands, d.Subject):
+			case !errors.As(err, &again):
+				notify(ctx, bus, c, d, Dead, "%s: %s failed, an operator can see why (rosey dead ls)")
+			case d.Attempt == 1 && c.Attempts > 1 && !errors.Is(err, ErrStopping) && !jsapi.IsRetryable(err) && ctx.Err() == nil:
+				notify(ctx, bus, c, d, Retried, "%s: %s did not work yet, trying again")
+			}
+			return out, err
+		}
+	}
+}
+
+// notify publishes a line about a command under an ID of its own, so that it uses up no
+// number of the handler's outputs. The format takes the user and what was typed.
+func notify(ctx context.Context, bus *streams.Bus, c Config, d streams.Stored, result, format string) {
+	command, err := event.As[event.Command](d.Envelope)
+	if err != nil {
+		return // malformed: nobody is known to have typed it
+	}
+	typed := command.Command
+	if words := strings.Fields(command.RawMessage); len(words) > 0 {
+		typed = words[0] // with the channel's prefix
+	}
+	e, err := event.New(event.SubjectSendChat, event.SendChat{Message: fmt.Sprintf(format, command.User, typed), Channel: command.Channel})
+	if err == nil {
+		p := publisher{bus: bus, log: c.Logger, attempt: d.Attempt, waited: deliveryOf(ctx).Waited}
+		_, err = p.publish(ctx, e.WithMeta(event.MetaResult, result), NewMessageIDs(c.Durable, d.Ref).Next(result))
+	}
+	if err != nil {
+		c.Logger.WarnContext(ctx, "user not told that a command failed", "event", d.Ref.String(), "result", result, "error", err)
+	}
+}
