@@ -628,6 +628,10 @@ func (w *traced) begunByOthers() {
 	w.tree("order 66", `
 		send plugin.{name}.command [producer rosey-plugin-trial]
 			process plugin.{name}.command [consumer rosey-plugin-trial] ERROR
+				send cytube.send.chat [producer rosey-plugin-trial]
+					process cytube.send.chat [consumer rosey]
+						send cytube.chat [producer rosey]
+							process cytube.chat [consumer rosey]
 			process plugin.{name}.command [consumer rosey-plugin-trial]
 				send cytube.send.chat [producer rosey-plugin-trial]
 					process cytube.send.chat [consumer rosey]
@@ -646,6 +650,10 @@ func (w *traced) begunByOthers() {
 					process cytube.chat [consumer rosey]
 			send plugin.{name}.command [producer rosey-plugin-trial]
 				process plugin.{name}.command [consumer rosey-plugin-trial] ERROR
+					send cytube.send.chat [producer rosey-plugin-trial]
+						process cytube.send.chat [consumer rosey]
+							send cytube.chat [producer rosey]
+								process cytube.chat [consumer rosey]
 				process plugin.{name}.command [consumer rosey-plugin-trial]
 					send cytube.send.chat [producer rosey-plugin-trial]
 						process cytube.send.chat [consumer rosey]
