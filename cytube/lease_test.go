@@ -48,10 +48,7 @@ func TestHeardIsRecordedAfterTheLeaseIsLost(t *testing.T) {
 	bus, cable := w.wired()
 	b := w.leased(bus)
 	w.connection(event.StateUp)
-	alice := w.user("alice")
-	w.await("alice", func(s streams.Stored) bool {
-		return s.Subject == event.SubjectUserJoin && field[string](s, "user") == "alice"
-	})
+	alice := w.joined("alice")
 
 	cable.setCut(true)
 	var want []string
@@ -90,10 +87,7 @@ func TestHeardIsRecordedAfterAnotherBotJoined(t *testing.T) {
 	first := w.leased(bus)
 	w.connection(event.StateUp)
 	w.leased(w.bus)
-	alice := w.user("alice")
-	w.await("alice", func(s streams.Stored) bool {
-		return s.Subject == event.SubjectUserJoin && field[string](s, "user") == "alice"
-	})
+	alice := w.joined("alice")
 
 	cable.setCut(true)
 	w.say(alice, 1, 5)
@@ -120,10 +114,7 @@ func TestUnrecordedIsCounted(t *testing.T) {
 	bus, cable := w.wired()
 	b := w.run(cytube.New(bus, w.cfg))
 	w.connection(event.StateUp)
-	alice := w.user("alice")
-	w.await("alice", func(s streams.Stored) bool {
-		return s.Subject == event.SubjectUserJoin && field[string](s, "user") == "alice"
-	})
+	alice := w.joined("alice")
 	cable.setCut(true)
 	w.say(alice, 1, 5)
 	w.ok(until(w.ctx, func() bool { return b.Stats().Queue >= 4 }))

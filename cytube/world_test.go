@@ -248,6 +248,16 @@ func (w *world) user(name string) *cytubetest.User {
 	return u
 }
 
+// joined lets a user join, and waits until that is recorded.
+func (w *world) joined(name string) *cytubetest.User {
+	w.t.Helper()
+	u := w.user(name)
+	w.await(name, func(s streams.Stored) bool {
+		return s.Subject == event.SubjectUserJoin && field[string](s, "user") == name
+	})
+	return u
+}
+
 func (w *world) ok(err error) {
 	w.t.Helper()
 	if err != nil {
