@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"iter"
 	"slices"
 	"strings"
 
@@ -99,34 +100,58 @@ func (s *Sender) RecoverInFlightSend(ctx context.Context, self string, stoppedCl
 	}
 	// The ack floor can lie well before the sends: users take turns, and a NATS server
 	// that crashes forgets the latest acknowledgements.
-	outcomes, err := s.history.Outcomes(ctx, info.AckFloor.Stream+1, self)
-	if err != nil {
-		return err
-	}
 	var inFlight []*Message
 	users := map[string]bool{}
-	for send, err := range s.history.Events(ctx, event.AllSends, info.AckFloor.Stream+1, 0) {
+	for u, err := range s.unfinished(ctx, info.AckFloor.Stream+1, self) {
 		if err != nil {
 			return err
 		}
-		span := trace.SpanContextFromContext(streams.Handling(context.Background(), send))
-		parts, name, err := s.messages(send, span)
-		if err != nil || !s.speaks(name) || outcomes.Delivered[send.Ref] {
+		if len(u.parts) == 0 {
 			continue
 		}
-		spoken := heard(outcomes, send.Ref, parts)
-		if parts = slices.DeleteFunc(parts, func(m *Message) bool { return spoken[m.Part] }); len(parts) == 0 {
-			continue
-		}
-		user, err := s.userOf(ctx, send)
+		user, err := s.userOf(ctx, u.send)
 		if err != nil {
 			return err
 		}
 		users[user] = true
-		inFlight = append(inFlight, parts...)
+		inFlight = append(inFlight, u.parts...)
 	}
 	s.Echoes.inherit(inFlight, len(users) == 1)
 	return nil
+}
+
+// An unfinishedSend is one on whose end nothing is recorded.
+type unfinishedSend struct {
+	send  streams.Stored
+	parts []*Message // those that were not heard; none if the send is blank
+}
+
+// unfinished yields the channel's unfinished sends from a sequence on. self is the name
+// under which the bot's lines are recorded.
+func (s *Sender) unfinished(ctx context.Context, from uint64, self string) iter.Seq2[unfinishedSend, error] {
+	return func(yield func(unfinishedSend, error) bool) {
+		outcomes, err := s.history.Outcomes(ctx, from, self)
+		if err != nil {
+			yield(unfinishedSend{}, err)
+			return
+		}
+		for send, err := range s.history.Events(ctx, event.AllSends, from, 0) {
+			if err != nil {
+				yield(unfinishedSend{}, err)
+				return
+			}
+			span := trace.SpanContextFromContext(streams.Handling(context.Background(), send))
+			parts, name, err := s.messages(send, span)
+			if err != nil || !s.speaks(name) || outcomes.Delivered[send.Ref] {
+				continue
+			}
+			spoken, blank := heard(outcomes, send.Ref, parts), len(parts) == 0
+			parts = slices.DeleteFunc(parts, func(m *Message) bool { return spoken[m.Part] })
+			if (blank || len(parts) > 0) && !yield(unfinishedSend{send, parts}, nil) {
+				return
+			}
+		}
+	}
 }
 
 // userOf returns the user on whose wish a send is spoken: the one of the event that

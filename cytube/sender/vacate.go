@@ -8,9 +8,7 @@ import (
 	"slices"
 
 	"github.com/nats-io/nats.go/jetstream"
-	"go.opentelemetry.io/otel/trace"
 
-	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
 )
 
@@ -58,19 +56,11 @@ func Vacate(ctx context.Context, bus *streams.Bus, channel string, log *slog.Log
 
 // refuseWaiting refuses the channel's sends from a sequence on whose end is not recorded.
 func (s *Sender) refuseWaiting(ctx context.Context, from uint64) error {
-	outcomes, err := s.history.Outcomes(ctx, from, "")
-	if err != nil {
-		return err
-	}
-	for send, err := range s.history.Events(ctx, event.AllSends, from, 0) {
+	for u, err := range s.unfinished(ctx, from, "") {
 		if err != nil {
 			return err
 		}
-		parts, name, err := s.messages(send, trace.SpanContext{})
-		if err != nil || !s.speaks(name) || outcomes.Delivered[send.Ref] || len(parts) > 0 && len(heard(outcomes, send.Ref, parts)) == len(parts) {
-			continue
-		}
-		if err := s.refuse(streams.Handling(ctx, send), send, s.cfg.Channel); err != nil {
+		if err := s.refuse(streams.Handling(ctx, u.send), u.send, s.cfg.Channel); err != nil {
 			return err
 		}
 	}
