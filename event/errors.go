@@ -22,6 +22,8 @@ const (
 	NATSError        Code = "NATS_ERROR"        // talking to NATS failed
 	DatabaseError    Code = "DATABASE_ERROR"    // a database operation failed
 	PluginError      Code = "PLUGIN_ERROR"      // a plugin's own error
+	RateLimited      Code = "RATE_LIMITED"      // a channel takes no more now
+	LimitExceeded    Code = "LIMIT_EXCEEDED"    // a channel's limit on length or number
 )
 
 // Error is a failure with a contract code. Details may be nil.

@@ -160,23 +160,28 @@ type SendEmote struct {
 
 // The statuses of a Delivery.
 const (
+	DeliveryDone        = "done"        // seen in the channel; of what is said, the echo says so
+	DeliveryAlready     = "already"     // the channel was so before
 	DeliveryExpired     = "expired"     // too old to be sent
-	DeliveryRefused     = "refused"     // the server said no: see Reason
-	DeliveryUnconfirmed = "unconfirmed" // written, but no echo came
+	DeliveryRefused     = "refused"     // by the server, or because it would be: see Reason
+	DeliveryUnconfirmed = "unconfirmed" // written, but nothing showed what became of it
 )
 
-// Delivery is the payload of cytube.delivery: the outcome of a cytube.send.* event whose
-// message was not confirmed by an echo.
+// Delivery is the payload of cytube.delivery: the outcome of a cytube.send.* event. What
+// is said has one only where no echo confirmed it.
 type Delivery struct {
 	Channel string `json:"channel" contract:"required"`
 	Status  string `json:"status" contract:"nonempty"`
-	Reason  string `json:"reason" contract:"required"`
-	Send    string `json:"send" contract:"nonempty"` // STREAM:SEQ of the send
-	Extra   `json:"-"`
+	Reason  string `json:"reason" contract:"required"` // the server's words, if it refused
+	Send    string `json:"send" contract:"nonempty"`   // STREAM:SEQ of the send
+	Code    Code   `json:"code,omitempty"`             // of a refusal
+
+	ConfirmedBy string `json:"confirmed_by,omitempty"` // STREAM:SEQ of the event that shows it
+	Extra       `json:"-"`
 }
 
 func (d *Delivery) check() (string, error) {
-	return oneOf("status", d.Status, DeliveryExpired, DeliveryRefused, DeliveryUnconfirmed)
+	return oneOf("status", d.Status, DeliveryDone, DeliveryAlready, DeliveryExpired, DeliveryRefused, DeliveryUnconfirmed)
 }
 
 // Outbox is the payload of cytube.outbox.{channel}: the channel takes a send that names

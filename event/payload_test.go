@@ -110,6 +110,51 @@ func reencode(e event.Envelope) (json.RawMessage, error) {
 	case "event", "event.game_start":
 		return again[event.PluginEvent](e)
 	}
+	return reencodeSend(e)
+}
+
+// reencodeSend is reencode of what is asked of a channel beside speaking.
+func reencodeSend(e event.Envelope) (json.RawMessage, error) {
+	switch strings.TrimPrefix(e.Subject, "cytube.send.") {
+	case "media.queue":
+		return again[event.SendMediaQueue](e)
+	case "media.delete":
+		return again[event.SendItem](e)
+	case "media.temp":
+		return again[event.SendMediaTemp](e)
+	case "media.move":
+		return again[event.SendMediaMove](e)
+	case "media.skip":
+		return again[event.SendBare](e)
+	case "media.lock":
+		return again[event.SendMediaLock](e)
+	case "media.leader":
+		return again[event.SendMediaLeader](e)
+	case "media.save_list":
+		return again[event.SendList](e)
+	case "media.queue_list":
+		return again[event.SendQueueList](e)
+	case "poll.open":
+		return again[event.SendPollOpen](e)
+	case "poll.vote":
+		return again[event.SendPollVote](e)
+	case "moderation.kick":
+		return again[event.SendModeration](e)
+	case "moderation.ban_address":
+		return again[event.SendBanAddress](e)
+	case "moderation.rank":
+		return again[event.SendRank](e)
+	case "channel.motd":
+		return again[event.SendText](e)
+	case "channel.options":
+		return again[event.SendValues](e)
+	case "channel.emote":
+		return again[event.SendDefinition](e)
+	case "channel.emotes":
+		return again[event.SendDefinitions](e)
+	case "user.afk":
+		return again[event.SendAFK](e)
+	}
 	return nil, fmt.Errorf("no payload type for %s", e.Subject)
 }
 

@@ -1,7 +1,9 @@
 package event
 
 import (
+	"maps"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -37,7 +39,7 @@ const (
 // ModerationSubject returns cytube.moderation.{action}.
 func ModerationSubject(action string) string { return "cytube.moderation." + action }
 
-// Subjects of events that go to CyTube (contract: cytube.send.*).
+// Subjects of what is said in a channel (contract: cytube.send.*).
 const (
 	SubjectSendChat  = "cytube.send.chat"
 	SubjectSendPM    = "cytube.send.pm"
@@ -76,7 +78,7 @@ const (
 const (
 	AllCytube     = "cytube.>"
 	AllModeration = "cytube.moderation.*"
-	AllSends      = "cytube.send.*"
+	AllSends      = "cytube.send.>"
 	AllPlugin     = "plugin.>"
 	AllCommands   = "plugin.*.command"
 	AllSchedules  = "plugin.*.schedule.>" // JetStream schedules; see ScheduleSubject
@@ -224,6 +226,16 @@ func Match(pattern, subject string) bool {
 	}
 }
 
+// LiteralSubjects lists the contract's subjects that have no name in them, sorted.
+func LiteralSubjects() []string {
+	all := slices.Collect(maps.Keys(schemas.literals))
+	for _, action := range []string{ActionKick, ActionBan, ActionUnban, ActionMute, ActionShadowMute, ActionUnmute, ActionRank, ActionClear} {
+		all = append(all, ModerationSubject(action))
+	}
+	slices.Sort(all)
+	return all
+}
+
 // CheckSubject returns an INVALID_INPUT error unless subject is a literal
 // subject of one of the contract's four namespaces (contract: Subject Namespace
 // Design).
@@ -249,8 +261,8 @@ func schemaOf(subject string) (payload reflect.Type, err error) {
 	return nil, Errorf(InvalidInput, "subject %q is not in the contract: use cytube.*, plugin.{name}.command|event|request, platform.* or database.*", subject)
 }
 
-// Owned returns nil if a plugin may publish to subject: its own events, the
-// three sends, and any request (contract: Subject Namespace Design). Otherwise
+// Owned returns nil if a plugin may publish to subject: its own events, sends and any
+// request (contract: Subject Namespace Design). Otherwise
 // it returns a PERMISSION_DENIED error that names the rule.
 func Owned(plugin, subject string) error {
 	own := EventSubject(plugin)

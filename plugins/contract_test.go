@@ -48,7 +48,7 @@ func violations(t *testing.T) map[string]violation {
 	other := foreign("plugin.y.event.lie", map[string]any{})
 	return map[string]violation{
 		"returns a chat line": {func(c *plugins.Context) ([]event.Envelope, error) { return []event.Envelope{chat}, nil },
-			event.PermissionDenied, "plugin x may publish plugin.x.event, plugin.x.event.{type} and cytube.send.*, not cytube.chat"},
+			event.PermissionDenied, "plugin x may publish plugin.x.event, plugin.x.event.{type} and cytube.send.>, not cytube.chat"},
 		"publishes another's event": {func(c *plugins.Context) ([]event.Envelope, error) { return nil, c.Publish(other) },
 			event.PermissionDenied, "not plugin.y.event.lie"},
 		"publishes and goes on": {func(c *plugins.Context) ([]event.Envelope, error) { _ = c.Publish(other); return c.Say("hello"), nil },

@@ -68,16 +68,7 @@ func (f Filter) Validate() error {
 }
 
 // knownSubjects are the contract's literal subjects.
-var knownSubjects = []string{
-	event.SubjectChat, event.SubjectPM, event.SubjectUserJoin, event.SubjectUserLeave, event.SubjectUserRank,
-	event.SubjectMediaChange, event.SubjectMediaQueue, event.SubjectMediaDelete, event.SubjectConnection, event.SubjectDelivery, event.SubjectErasure,
-	event.ModerationSubject(event.ActionKick), event.ModerationSubject(event.ActionBan), event.ModerationSubject(event.ActionUnban),
-	event.ModerationSubject(event.ActionMute), event.ModerationSubject(event.ActionShadowMute), event.ModerationSubject(event.ActionUnmute),
-	event.ModerationSubject(event.ActionRank), event.ModerationSubject(event.ActionClear),
-	event.SubjectSendChat, event.SubjectSendPM, event.SubjectSendEmote,
-	event.SubjectStartup, event.SubjectShutdown, event.SubjectHeartbeat,
-	event.SubjectGet, event.SubjectSet, event.SubjectQuery, event.SubjectDelete, event.SubjectUpdate, event.SubjectBatch, event.SubjectCollections,
-}
+var knownSubjects = event.LiteralSubjects()
 
 // checkPattern refuses a pattern that no event of the contract can match, which is
 // most often a typing mistake.
@@ -93,7 +84,8 @@ func checkPattern(pattern string) error {
 		return nil
 	}
 	namespace, _, _ := strings.Cut(pattern, ".")
-	var known []string
+	group := pattern[:max(strings.LastIndexByte(pattern, '.'), 0)]
+	var known, near []string
 	for _, s := range knownSubjects {
 		if event.Match(pattern, s) {
 			return nil
@@ -101,6 +93,12 @@ func checkPattern(pattern string) error {
 		if strings.HasPrefix(s, namespace+".") {
 			known = append(known, s)
 		}
+		if s[:strings.LastIndexByte(s, '.')] == group {
+			near = append(near, s)
+		}
+	}
+	if len(near) > 0 {
+		known = near
 	}
 	return event.Errorf(event.InvalidInput, "no event has the subject %s: there are %s", pattern, strings.Join(known, ", "))
 }

@@ -79,7 +79,7 @@ TIME  550e8400  cytube.chat                 rosey           🎲 Rolled 2d6: [3,
 TIME  c-denied  plugin.trivia.event.denied  bob             !trivia needs rank 2, and bob has 0  [denied]
 TIME  c-dead    plugin.trivia.event.dead_letter  plugin-trivia   gives up on plugin.trivia.command PLUGIN:7 after 5 attempts: no questions  [dead letter]
 TIME  c-late    plugin.trivia.event.expired  plugin-trivia   plugin.trivia.command PLUGIN:8 was 11m40s old, limit 10m  [expired]
-TIME  c-refuse  cytube.delivery             main            CYTUBE:9 was not heard: refused, muted  [refused]
+TIME  c-refuse  cytube.delivery             main            CYTUBE:9 is refused muted  [refused]
 TIME  CYTUBE:5  cytube.chat                                 {"user":"eve"  [malformed: cytube.chat: the body is not valid JSON: unexpected end of JSON input]
 TIME  c-bad     cytube.chat                 eve             no rank  [malformed: cytube.chat: rank is required]
 TIME  CYTUBE:7  cytube.send.chat                            says: from the NATS CLI

@@ -3,6 +3,7 @@ package replay
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -40,7 +41,7 @@ type description struct{ pattern, actor, text, problem string }
 // in braces, where {age:s} is a number of seconds as a duration. Without an actor
 // the event's source acts; without a text the data stands for itself. The first
 // pattern that matches counts.
-var descriptions = []description{
+var descriptions = slices.Concat(sendDescriptions, []description{
 	{event.SubjectChat, "user", "{message}", ""},
 	{event.SubjectPM, "user", "to {to}: {message}", ""},
 	{event.SubjectUserJoin, "user", "joins, rank {rank}", ""},
@@ -80,7 +81,7 @@ var descriptions = []description{
 	{event.ModerationSubject(event.ActionRank), "by", "gives {user} rank {rank}", ""},
 	{event.ModerationSubject(event.ActionClear), "by", "clears the chat", ""},
 	{event.SubjectConnection, "channel", "{state}: {reason}", ""},
-	{event.SubjectDelivery, "channel", "{send} was not heard: {status}, {reason}", "{status}"},
+	{event.SubjectDelivery, "channel", "{send} is {status} {reason}", "{status}"},
 	{event.SubjectErasure, "", "erased: {reason}", ""},
 	{event.SubjectSendChat, "", "says: {message}", ""},
 	{event.SubjectSendPM, "", "tells {to}: {message}", ""},
@@ -92,7 +93,7 @@ var descriptions = []description{
 	{event.SubjectStartup, "", "starts, version {version}, plugins {plugins}", ""},
 	{event.SubjectShutdown, "", "stops: {reason}", ""},
 	{event.SubjectHeartbeat, "", "up for {uptime:s}, {plugins_active} plugins", ""},
-}
+})
 
 // descriptionOf returns a subject's description, or the zero value.
 func descriptionOf(subject string) description {
@@ -140,6 +141,9 @@ func classify(e Event) (Record, description) {
 		r.Problem = problemMalformed
 	case d.problem != "":
 		r.Problem = fieldsOf(r.Data).expand(d.problem)
+	}
+	if r.Problem == event.DeliveryDone || r.Problem == event.DeliveryAlready {
+		r.Problem = ""
 	}
 	return r, d
 }

@@ -120,7 +120,7 @@ func (b *builder) publishedBy(n *replay.Node) (key deliveryKey, cause *replay.No
 		return key, cause, false // published by a person
 	case b.traced && !b.named(n.Header).IsValid():
 		return key, cause, false
-	case event.Match(event.AllSends, cause.Subject) && event.Match("cytube.*", n.Subject) && n.Subject != event.SubjectDelivery:
+	case event.Match(event.AllSends, cause.Subject) && event.Match(event.AllCytube, n.Subject) && n.Subject != event.SubjectDelivery:
 		if key.consumer = n.Meta(event.MetaConsumer); key.consumer != "" {
 			break
 		}

@@ -1,0 +1,43 @@
+package replay
+
+import "github.com/rosey-bot/rosey/event"
+
+// sendDescriptions are those of what is asked of a channel beside speaking.
+var sendDescriptions = []description{
+	{event.SubjectSendMediaQueue, "", "asks for {url} {type} {id} {position}", ""},
+	{event.SubjectSendMediaDelete, "", "asks to delete item {uid}", ""},
+	{event.SubjectSendMediaJump, "", "asks to jump to item {uid}", ""},
+	{event.SubjectSendMediaTemp, "", "asks to make item {uid} temporary: {temp}", ""},
+	{event.SubjectSendMediaMove, "", "asks to move item {uid} behind {after}", ""},
+	{event.SubjectSendMediaSkip, "", "asks to skip what plays", ""},
+	{event.SubjectSendMediaShuffle, "", "asks to shuffle the playlist", ""},
+	{event.SubjectSendMediaClear, "", "asks to clear the playlist", ""},
+	{event.SubjectSendMediaVote, "", "asks to vote for a skip", ""},
+	{event.SubjectSendMediaLock, "", "asks to lock the playlist: {locked}", ""},
+	{event.SubjectSendMediaLeader, "", "asks to make {user} leader", ""},
+	{event.SubjectSendMediaSaveList, "", "asks to save the playlist as {name}", ""},
+	{event.SubjectSendMediaQueueList, "", "asks for the saved playlist {name}", ""},
+	{event.SubjectSendMediaDeleteList, "", "asks to delete the saved playlist {name}", ""},
+	{event.SubjectSendPollOpen, "", "asks for the poll {title}: {options}", ""},
+	{event.SubjectSendPollClose, "", "asks to close the poll", ""},
+	{event.SubjectSendPollVote, "", "asks to vote for option {option}", ""},
+	{event.SubjectSendKick, "", "asks to kick {user} {reason}", ""},
+	{event.SubjectSendBan, "", "asks to ban {user} {reason}", ""},
+	{event.SubjectSendBanAddress, "", "asks to ban {user} and the addresses {reason}", ""},
+	{event.SubjectSendUnban, "", "asks to lift the ban of {user}", ""},
+	{event.SubjectSendMute, "", "asks to mute {user}", ""},
+	{event.SubjectSendShadowMute, "", "asks to mute {user} in secret", ""},
+	{event.SubjectSendUnmute, "", "asks to lift the mute of {user}", ""},
+	{event.SubjectSendRank, "", "asks to give {user} rank {rank}", ""},
+	{event.SubjectSendClear, "", "asks to clear the chat", ""},
+	{event.SubjectSendMOTD, "", "asks for another message of the day", ""},
+	{event.SubjectSendCSS, "", "asks for another style sheet", ""},
+	{event.SubjectSendJS, "", "asks for another script", ""},
+	{event.SubjectSendOptions, "", "asks for options {values}", ""},
+	{event.SubjectSendPermissions, "", "asks for permissions {values}", ""},
+	{event.SubjectSendChannelEmote, "", "asks to {action} emote {name} {was}", ""},
+	{event.SubjectSendChannelEmotes, "", "asks for other emotes", ""},
+	{event.SubjectSendFilter, "", "asks to {action} chat filter {name}", ""},
+	{event.SubjectSendFilters, "", "asks for other chat filters", ""},
+	{event.SubjectSendAFK, "", "asks to be away: {afk}", ""},
+}
