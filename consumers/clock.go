@@ -2,6 +2,7 @@ package consumers
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -53,13 +54,17 @@ func ServerTime(source jetstream.Consumer) Middleware {
 
 // serverClock caches the time of the server that stores a consumer.
 type serverClock struct {
-	source     jetstream.Consumer
-	localTime  time.Time // when it was read
+	source jetstream.Consumer
+
+	mu         sync.Mutex // handlers may overlap
+	localTime  time.Time  // when it was read
 	serverTime time.Time
 }
 
 // read returns the server's clock, or the machine's if the server does not answer.
 func (c *serverClock) read(ctx context.Context) func() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.localTime.IsZero() || time.Since(c.localTime) > serverTimeTTL {
 		ctx, cancel := context.WithTimeout(ctx, serverTimeTTL)
 		defer cancel()

@@ -3,6 +3,7 @@ package consumers
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -60,4 +61,26 @@ func TestServerTime(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Overlapping handlers share the clock.
+func TestServerTimeOfOverlappingEvents(t *testing.T) {
+	t.Parallel()
+	handle := ServerTime(&fakeConsumer{})(func(ctx context.Context, _ streams.Stored) ([]event.Envelope, error) {
+		if Now(ctx).IsZero() {
+			t.Error("no time")
+		}
+		return nil, nil
+	})
+	var running sync.WaitGroup
+	for range 10 {
+		ctx, _, _, s := newDelivery(t, 1)
+		s.At = time.Now().Add(-time.Hour)
+		running.Go(func() {
+			if _, err := handle(ctx, s); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	running.Wait()
 }

@@ -54,6 +54,9 @@ type Config struct {
 	// Skip, if set, reports whether an event is acknowledged without being handled,
 	// observed or traced.
 	Skip func(streams.Stored) bool
+	// Key, if set, returns a key of each event. Events of different keys are handled beside
+	// each other, and those of one key in order.
+	Key func(streams.Stored) string
 	// Allow, if set, returns an error for a subject that the handler may not publish.
 	Allow func(subject string) error
 	// NotifyUser says that the user of a plugin.{name}.command is told in its channel when

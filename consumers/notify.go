@@ -23,10 +23,16 @@ func NotifyUser(bus *streams.Bus, c Config) Middleware {
 		return func(ctx context.Context, d streams.Stored) ([]event.Envelope, error) {
 			out, err := next(ctx, d)
 			var again *retryError
+			var late *TimeoutError
+			isLate := errors.As(err, &late)
 			switch {
 			case err == nil || !event.Match(event.AllCommands, d.Subject):
+			case !errors.As(err, &again) && isLate:
+				notify(ctx, bus, c, d, Dead, "%s: %s failed, it took longer than "+late.Limit.String()+" (rosey dead ls)")
 			case !errors.As(err, &again):
 				notify(ctx, bus, c, d, Dead, "%s: %s failed, an operator can see why (rosey dead ls)")
+			case isLate && d.Attempt == 1:
+				notify(ctx, bus, c, d, Retried, "%s: %s took longer than "+late.Limit.String()+", trying again")
 			case d.Attempt == 1 && c.Attempts > 1 && !errors.Is(err, ErrStopping) && !jsapi.IsRetryable(err) && ctx.Err() == nil:
 				notify(ctx, bus, c, d, Retried, "%s: %s did not work yet, trying again")
 			}

@@ -23,7 +23,7 @@ const (
 )
 
 // Run consumes events with a durable consumer and passes them to h, one at a time but
-// for handlers that call Overlap, until ctx ends and all have returned. It returns an
+// for those of different keys (see Config.Key) and handlers that call Overlap, until ctx ends and all have returned. It returns an
 // error earlier if the consumer is deleted or the connection is closed. It creates the
 // consumer or updates its configuration, without resetting it. Several processes that
 // run the same durable share its events.
@@ -114,6 +114,7 @@ func guarantee(bus *streams.Bus, source jetstream.Consumer, c Config, h Handler)
 		ServerTime(source),                  // ages by the server's clock
 		Settle(c.Logger),                    // ack, nak or term
 		Heartbeat(c.AckWait/3, c.Logger),    // no redelivery while the handler runs
+		InTurn(c.Key),                       // events of one key one after the other
 		NotifyUser(bus, c),                  // tell the user of a command that it failed
 		DeadLetter(bus, c),                  // give up: publish a dead letter
 		Validate(c.Durable),                 // malformed events, and those not for this consumer

@@ -57,6 +57,11 @@ type Plugin struct {
 	Events   []Subscription
 	Requests []Endpoint
 
+	// Concurrent says that commands of different users may be handled beside each other,
+	// and beside the plugin's events: the handlers share no state of the process without
+	// a lock, and no order but that of one user's commands matters to them.
+	Concurrent bool
+
 	// Collections are the collections that the plugin stores records in, each with a
 	// record, of the type of which the tag mark names persons and texts: those are
 	// erased by rosey audit forget. See event.FieldsOf.
@@ -78,7 +83,10 @@ type Command struct {
 	Usage       string   // what follows the name, for example "2d6+3"
 	Description string   // one line for help
 	MinRank     int      // that a user needs; the plugin's if 0
-	Handle      Handler
+	// Timeout is how long an attempt at the command may take; consumers.DefaultTimeout if
+	// 0. Its context then ends, and the attempt fails.
+	Timeout time.Duration
+	Handle  Handler
 }
 
 // Subscription is a pattern of events that the plugin handles on its durable consumer,
@@ -174,6 +182,7 @@ func (p Plugin) Registration() router.Registration {
 			if c.MinRank != 0 {
 				rc.MinRank = &c.MinRank
 			}
+			rc.Timeout = c.Timeout.Seconds()
 			if name != c.Name {
 				rc.AliasOf = c.Name
 			}

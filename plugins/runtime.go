@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"time"
 
 	"go.opentelemetry.io/otel/trace"
 
@@ -58,7 +59,7 @@ func (r Runtime) Answer(ctx context.Context, e Endpoint, request event.Envelope)
 func (r Runtime) Handler() consumers.Handler {
 	p := r.Plugin
 	maxAge := p.Registration().CommandMaxAge()
-	command := consumers.Chain(r.commands(), consumers.Expire(streams.Durable(p.Name), p.Name, maxAge))
+	command := consumers.Chain(r.commands(), consumers.Expire(streams.Durable(p.Name), p.Name, maxAge), consumers.Timeout(r.timeLimit(), r.Logger))
 	return func(ctx context.Context, d streams.Stored) ([]event.Envelope, error) {
 		if d.Subject == event.CommandSubject(p.Name) {
 			return command(ctx, d)
@@ -77,6 +78,37 @@ func (r Runtime) Handler() consumers.Handler {
 			return nil, nil
 		}
 		return c.result(sub.Handle(c))
+	}
+}
+
+// timeLimit returns a function that returns how long an attempt at a command may take.
+func (r Runtime) timeLimit() func(context.Context, streams.Stored) time.Duration {
+	limits := map[string]time.Duration{}
+	for _, c := range r.Plugin.Registration().Commands {
+		limits[strings.ToLower(c.Name)] = c.TimeLimit()
+	}
+	return func(_ context.Context, d streams.Stored) time.Duration {
+		c, err := event.As[event.Command](d.Envelope)
+		if err != nil {
+			return 0 // is refused at once
+		}
+		return limits[strings.ToLower(c.Command)]
+	}
+}
+
+// Key returns the key of an event by which handlers overlap: the user of a command. It is
+// nil for plugins that are not Concurrent.
+func (r Runtime) Key() func(streams.Stored) string {
+	command := event.CommandSubject(r.Plugin.Name)
+	if !r.Plugin.Concurrent {
+		return nil
+	}
+	return func(d streams.Stored) string {
+		c, err := event.As[event.Command](d.Envelope)
+		if err != nil || d.Subject != command {
+			return ""
+		}
+		return "user " + strings.ToLower(c.User)
 	}
 }
 

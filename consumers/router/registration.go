@@ -48,6 +48,9 @@ type Command struct {
 	Description string `json:"description,omitempty"`
 	Usage       string `json:"usage,omitempty"`    // for example "roll 2d6+3"
 	AliasOf     string `json:"alias_of,omitempty"` // the command that this name stands for
+	// Timeout is how many seconds an attempt at the command may take; 0 means
+	// consumers.DefaultTimeout. Who runs the plugin keeps it.
+	Timeout float64 `json:"timeout,omitempty"`
 }
 
 // UnmarshalJSON decodes a command object or a bare name.
@@ -73,6 +76,14 @@ func (r Registration) Rank(c Command) int {
 	return r.MinRank
 }
 
+// TimeLimit returns how long an attempt at the command may take.
+func (c Command) TimeLimit() time.Duration {
+	if c.Timeout <= 0 {
+		return consumers.DefaultTimeout
+	}
+	return time.Duration(c.Timeout * float64(time.Second))
+}
+
 // CommandMaxAge returns the age beyond which commands for r expire.
 func (r Registration) CommandMaxAge() time.Duration {
 	if r.MaxAge <= 0 {
@@ -93,6 +104,9 @@ func (r Registration) Validate() error {
 	for _, c := range r.Commands {
 		if c.Name == "" || strings.ContainsFunc(c.Name, isSpace) {
 			return event.Errorf(event.InvalidInput, "commands of %s: %q is not a command: it must be one word", r.Name, c.Name).With("field", "commands")
+		}
+		if c.Timeout < 0 {
+			return event.Errorf(event.InvalidInput, "commands of %s: the timeout of %s must not be below 0 seconds", r.Name, c.Name).With("field", "commands")
 		}
 	}
 	for name, fields := range r.Collections {

@@ -41,6 +41,7 @@ func build(minus []time.Duration) plugins.Plugin {
 		Name:        Name,
 		Version:     "1.0.0",
 		Description: "Counts down to what is coming",
+		Concurrent:  false, // how many countdowns run is looked up before one is added
 		Collections: map[string]any{Collection: Countdown{}},
 		Commands: []plugins.Command{{
 			Name:        "countdown",

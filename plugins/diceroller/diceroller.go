@@ -15,6 +15,7 @@ func New() plugins.Plugin {
 		Name:        "dice-roller",
 		Version:     "1.0.0",
 		Description: "Rolls dice",
+		Concurrent:  true, // a roll depends on its command alone
 		Commands: []plugins.Command{{
 			Name:        "roll",
 			Aliases:     []string{"dice"},

@@ -14,6 +14,7 @@ func New() plugins.Plugin {
 		Name:        "8ball",
 		Version:     "1.0.0",
 		Description: "Answers questions that have a yes or a no",
+		Concurrent:  true, // an answer depends on its question alone
 		Commands: []plugins.Command{{
 			Name:        "8ball",
 			Aliases:     []string{"eightball"},

@@ -18,6 +18,7 @@ func New() plugins.Plugin {
 		Name:        "help",
 		Version:     "1.0.0",
 		Description: "Lists the commands of all plugins",
+		Concurrent:  true, // it only reads registrations
 		Commands: []plugins.Command{{
 			Name:        "help",
 			Aliases:     []string{"commands"},

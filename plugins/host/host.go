@@ -108,7 +108,7 @@ func (r *run) once(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, svc.Stop()) }()
 	r.log.InfoContext(ctx, "plugin runs", "version", r.plugin.Version)
-	err = r.consume(ctx, runtime.Handler())
+	err = r.consume(ctx, runtime)
 	if errors.Is(context.Cause(ctx), errRestart) {
 		return errRestart
 	}
@@ -116,7 +116,7 @@ func (r *run) once(ctx context.Context) (err error) {
 }
 
 // consume runs the plugin's durable consumers, one a stream, until one of them ends.
-func (r *run) consume(ctx context.Context, handler consumers.Handler) error {
+func (r *run) consume(ctx context.Context, runtime plugins.Runtime) error {
 	subjects, err := r.plugin.SubjectsByStream()
 	if err != nil {
 		return err
@@ -130,12 +130,12 @@ func (r *run) consume(ctx context.Context, handler consumers.Handler) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	ended := make(chan error, len(subjects))
+	ended, handler := make(chan error, len(subjects)), runtime.Handler()
 	for stream, filters := range subjects {
 		c := consumers.Config{
 			Durable: streams.Durable(r.plugin.Name), Stream: stream, Subjects: filters, Name: r.plugin.Name, Since: r.since,
 			Allow:   func(subject string) error { return event.Owned(r.plugin.Name, subject) },
-			Backoff: r.Backoff, NotifyUser: true, Logger: r.log, Observe: r.Observe, Ready: ready,
+			Backoff: r.Backoff, Key: runtime.Key(), NotifyUser: true, Logger: r.log, Observe: r.Observe, Ready: ready,
 		}
 		if stream == streams.Plugin {
 			// Includes commands typed after the plugin registered and before it ever ran.

@@ -34,6 +34,7 @@ func New() plugins.Plugin {
 		Version:     "1.0.0",
 		Description: "Tells moderators what the bot is doing",
 		MinRank:     moderator,
+		Concurrent:  true, // it only reads
 		Commands: []plugins.Command{{
 			Name:        "inspect",
 			Aliases:     []string{"inspector"},

@@ -41,6 +41,7 @@ func New() plugins.Plugin {
 		Name:        Name,
 		Version:     "1.0.0",
 		Description: "Remembers what people said",
+		Concurrent:  false, // whether a quote is there is looked up before it is added
 		Collections: map[string]any{Collection: Quote{}},
 		Commands: []plugins.Command{{
 			Name:        "quote",

@@ -41,6 +41,7 @@ func build(timing Timing, packs ...string) plugins.Plugin {
 		Name:        Name,
 		Version:     "1.0.0",
 		Description: "Asks questions, and keeps the scores",
+		Concurrent:  false, // whose answer came first decides
 		Collections: map[string]any{Games: game{}, Scores: Score{}},
 		Commands: []plugins.Command{{
 			Name:        "trivia",
