@@ -157,6 +157,7 @@ func commands() []*cli.Command {
 		dbCommand(),
 		deadCommand(),
 		sendCommand(),
+		channelCommand(),
 		statusCommand(),
 		consoleCommand(),
 		doctorCommand(),
