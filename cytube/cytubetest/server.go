@@ -4,6 +4,8 @@ package cytubetest
 
 import (
 	"fmt"
+	"hash/fnv"
+	"strings"
 	"time"
 
 	"github.com/rosey-bot/rosey/cytube/localserver"
@@ -44,11 +46,22 @@ func Start(cfg Config) (*Server, error) {
 			s.frames.add(Frame{User: user, Data: string(data), Time: time.Now()})
 		},
 	}
+	if cfg.Address == nil {
+		cfg.Address = AddressOf
+	}
 	var err error
 	if s.Server, err = localserver.Start(cfg); err != nil {
 		return nil, err
 	}
 	return s, nil
+}
+
+// AddressOf returns an address of a user's own, so that each of those in a test has a vote and can be banned alone.
+func AddressOf(name string) string {
+	sum := fnv.New32a()
+	_, _ = sum.Write([]byte(strings.ToLower(name)))
+	n := sum.Sum32()
+	return fmt.Sprintf("10.%d.%d.%d", n>>16&0xff, n>>8&0xff, n&0xff)
 }
 
 // Users returns the names of a channel's users, in the order of joining.

@@ -3,6 +3,7 @@ package localserver
 import (
 	"slices"
 	"strings"
+	"time"
 )
 
 // Channel is the state of one channel. The server's lock guards it; all methods expect it to be held.
@@ -10,33 +11,43 @@ type Channel struct {
 	srv        *Server
 	name       string
 	registered bool
-	password   string
 	ranks      map[string]float64 // by lower-case account name
-	flood      Flood
-	motd       string
 	permission map[string]float64
+	options    options
+
+	motd, css, js string
+	emotes        []emote
+	filters       []filter
 
 	audience []*Session // who gets what is broadcast
 	users    []*Session // who has joined, in the order of joining
 
-	buffer []object        // the last chat lines, as sent
-	muted  map[string]bool // by lower-case name; the value tells whether it is a shadow mute
-	banned map[string]bool
-	list   playlist
+	buffer  []object // the last chat lines, as sent
+	drinks  int
+	muted   map[string]bool // by lower-case name; the value tells whether it is a shadow mute
+	bans    []ban
+	lastBan int
+	poll    *poll // nil while none is open
+
+	list    playlist
+	skip    skipVote
+	library map[string]Media // what was queued for good, by ID
 }
 
 func newChannel(s *Server, name string, cfg *ChannelConfig) *Channel {
 	ch := &Channel{
 		srv: s, name: name,
-		ranks: map[string]float64{}, muted: map[string]bool{}, banned: map[string]bool{},
-		permission: unregisteredPermissions,
-		list:       playlist{open: true},
+		ranks: map[string]float64{}, muted: map[string]bool{}, library: map[string]Media{},
+		permission: unregisteredPermissions, options: defaultOptions(name, Flood{}),
+		list: playlist{open: true},
 	}
 	if cfg == nil {
 		return ch
 	}
-	ch.registered, ch.permission = true, registeredPermissions
-	ch.password, ch.flood, ch.motd, ch.list.open = cfg.Password, cfg.Flood, cfg.MOTD, cfg.Open
+	ch.registered, ch.permission, ch.filters = true, registeredPermissions, defaultFilters()
+	ch.options = defaultOptions(name, cfg.Flood)
+	ch.options.Password = password(cfg.Password)
+	ch.motd, ch.list.open = cfg.MOTD, cfg.Open
 	for user, rank := range cfg.Ranks {
 		ch.ranks[strings.ToLower(user)] = rank
 	}
@@ -78,18 +89,21 @@ func (ch *Channel) join(c *Session) {
 
 	c.Emit("setPermissions", ch.permission)
 	c.Emit("setPlaylistLocked", !ch.list.open)
-	c.Emit("emoteList", []any{})
+	c.Emit("emoteList", listOf(ch.emotes))
 	for _, line := range ch.buffer {
 		c.Emit("chatMsg", line)
 	}
-	c.Emit("drinkCount", 0)
-	c.Emit("channelCSSJS", noStyle)
+	c.Emit("drinkCount", ch.drinks)
+	c.Emit("channelCSSJS", ch.style())
 	c.Emit("setMotd", ch.motd)
-	c.Emit("channelOpts", ch.options())
-	ch.sendPlaylist(c)
+	c.Emit("channelOpts", ch.options)
+	ch.sendList(c)
 	ch.sendCurrent(c)
 	if c.ranked {
-		ch.sendPlaylist(c)
+		ch.sendList(c)
+	}
+	if ch.poll != nil {
+		c.Emit("newPoll", ch.poll.pack(ch.may(c, "viewhiddenpoll")))
 	}
 	ch.sendUserlist(c)
 	if ch.list.leader != nil {
@@ -110,7 +124,7 @@ func (ch *Channel) finishJoin(c *Session) {
 	if !c.ranked {
 		ch.grantRank(c)
 	}
-	c.Emit("listPlaylists", []any{})
+	ch.listPlaylists(c)
 }
 
 // welcome announces a client that has a name now, and kicks an older connection of the same name.
@@ -128,7 +142,7 @@ func (ch *Channel) welcome(c *Session) {
 		c.muted, c.shadowMuted = true, shadow
 		ch.sendMeta(c, muteRank)
 	}
-	if ch.banned[strings.ToLower(c.name)] {
+	if ch.nameBanned(c.name) {
 		c.Kick("You are banned from this channel.")
 		ch.tellModerators(c.name + " was kicked (name is banned)")
 	}
@@ -147,7 +161,7 @@ func (ch *Channel) grantRank(c *Session) {
 		return
 	}
 	ch.rankChanged(c, before)
-	ch.sendPlaylist(c)
+	ch.sendList(c)
 	ch.broadcast("setUserRank", object{"name": c.name, "rank": c.rank()})
 }
 
@@ -170,9 +184,12 @@ func (ch *Channel) part(c *Session) {
 		ch.broadcast("userLeave", object{"name": c.name})
 	}
 	ch.users = slices.DeleteFunc(ch.users, isC)
+	ch.withdrawVote(c)
+	ch.withdrawSkipVote(c)
+	ch.countSkipVotes()
 	if ch.list.leader == c {
 		ch.list.leader = nil
-		ch.broadcast("setLeader", "")
+		ch.resume()
 	}
 	ch.broadcast("usercount", len(ch.users))
 	ch.srv.notify()
@@ -185,6 +202,15 @@ func (ch *Channel) broadcast(name string, args ...any) {
 	}
 }
 
+// broadcastTo sends an event to the users who have a permission.
+func (ch *Channel) broadcastTo(permission, name string, arg any) {
+	for _, u := range ch.users {
+		if ch.may(u, permission) {
+			u.Emit(name, arg)
+		}
+	}
+}
+
 // emitTo sends an event to the users of at least a rank.
 func (ch *Channel) emitTo(minRank float64, name string, arg any) {
 	for _, u := range ch.users {
@@ -194,60 +220,17 @@ func (ch *Channel) emitTo(minRank float64, name string, arg any) {
 	}
 }
 
-// describe returns what one user sees of another: moderators see more.
-func (ch *Channel) describe(c, viewer *Session) object {
-	return object{
-		"name": c.name, "rank": c.rank(),
-		"profile": object{"image": "", "text": ""},
-		"meta":    ch.meta(c, viewer),
+// tick does what is done by the clock: the player, polls that close by themselves, and users who have been silent for long.
+func (ch *Channel) tick(now time.Time) {
+	ch.tickPlayer(now)
+	if ch.poll != nil && !ch.poll.closes.IsZero() && !now.Before(ch.poll.closes) {
+		ch.closePoll()
 	}
-}
-
-func (ch *Channel) meta(c, viewer *Session) object {
-	if viewer.rank() < 2 {
-		return object{"afk": c.afk, "muted": c.muted && !c.shadowMuted}
-	}
-	return object{
-		"afk": c.afk, "muted": c.muted, "smuted": c.shadowMuted,
-		"aliases": []string{c.name}, "ip": c.addr,
-	}
-}
-
-func (ch *Channel) sendMeta(c *Session, minRank float64) {
-	for _, u := range ch.users {
-		if u.rank() >= minRank {
-			u.Emit("setUserMeta", object{"name": c.name, "meta": ch.meta(c, u)})
+	if limit := time.Duration(ch.options.AFKTimeout * float64(time.Second)); limit > 0 {
+		for _, u := range ch.users {
+			if u.loggedIn() && !u.afk && now.Sub(u.active) >= limit {
+				ch.setAFK(u, true)
+			}
 		}
-	}
-}
-
-func (ch *Channel) sendUserlist(c *Session) {
-	list := []any{}
-	for _, u := range ch.users {
-		if u.loggedIn() {
-			list = append(list, ch.describe(u, c))
-		}
-	}
-	c.Emit("userlist", list)
-}
-
-var noStyle = object{
-	"css": "", "cssHash": "1B2M2Y8AsgTpgAmY7PhCfg==", "js": "", "jsHash": "1B2M2Y8AsgTpgAmY7PhCfg==",
-}
-
-func (ch *Channel) options() object {
-	on := ch.flood != Flood{}
-	params := object{"burst": 4, "sustained": 1, "cooldown": 4}
-	if on {
-		params = object{"burst": ch.flood.Burst, "sustained": ch.flood.Sustained, "cooldown": ch.flood.cooldown()}
-	}
-	return object{
-		"allow_voteskip": true, "voteskip_ratio": 0.5, "afk_timeout": 600, "pagetitle": ch.name,
-		"maxlength": 0, "externalcss": "", "externaljs": "",
-		"chat_antiflood": on, "chat_antiflood_params": params,
-		"show_public": false, "enable_link_regex": true, "password": ch.password != "",
-		"allow_dupes": false, "torbanned": false, "block_anonymous_users": false,
-		"allow_ascii_control": false, "playlist_max_per_user": 0, "new_user_chat_delay": 0,
-		"new_user_chat_link_delay": 0, "playlist_max_duration_per_user": 0,
 	}
 }

@@ -26,18 +26,41 @@ func (m *message) received(c *Session) {
 
 // chat handles chatMsg. It drops blank lines without a word.
 func (ch *Channel) chat(c *Session, m message) {
-	m.Msg = withoutControls(cut(m.Msg, ch.srv.cfg.MaxMessage))
+	m.Msg = cut(m.Msg, ch.srv.cfg.MaxMessage)
+	if ch.filterSpam(c, m.Msg) {
+		return
+	}
+	if !ch.options.AllowASCIIControl {
+		m.Msg = withoutControls(m.Msg)
+	}
 	if c.loggedIn() && strings.TrimSpace(m.Msg) != "" {
 		m.received(c)
-		ch.say(c, m)
+		if ch.drink(c, &m) {
+			ch.say(c, m)
+		}
 	}
+}
+
+// filterSpam refuses what a user says who is too new, as the channel's options want it.
+func (ch *Channel) filterSpam(c *Session, text string) bool {
+	age := time.Since(c.since).Seconds()
+	switch {
+	case c.rank() >= 2:
+	case age < ch.options.NewUserDelay:
+		c.Emit("spamFiltered", object{"reason": "NEW_USER_CHAT"})
+		return true
+	case age < ch.options.NewUserLinkDelay && link.MatchString(text):
+		c.Emit("spamFiltered", object{"reason": "NEW_USER_CHAT_LINK"})
+		return true
+	}
+	return false
 }
 
 // say passes a line on. Commands come here twice, once with the command and once with what follows it, and the flood
 // control counts them twice: on the real server, too, an emote costs two lines.
 func (ch *Channel) say(c *Session, m message) {
 	if !strings.Contains(m.Msg, "/afk") {
-		ch.setAFK(c, false)
+		ch.touch(c)
 	}
 	if flood := c.Flood(); !c.chatLimit.take(m.at, flood) {
 		c.Emit("cooldown", flood.Wait())
@@ -45,7 +68,7 @@ func (ch *Channel) say(c *Session, m message) {
 	}
 	m.markGreentext()
 	if rest, ok := strings.CutPrefix(m.Msg, "/"); ok {
-		if name, args, _ := strings.Cut(rest, " "); ch.command(c, m, name, args) {
+		if ch.command(c, m, rest) {
 			return
 		}
 	}
@@ -100,6 +123,8 @@ func (ch *Channel) pm(c *Session, m message) {
 	case !validUser.MatchString(to):
 		c.fail("PM failed: " + to + " isn't a valid username.")
 		return
+	case ch.filterSpam(c, m.Msg):
+		return
 	case !c.chatLimit.take(m.at, everybody):
 		c.Emit("cooldown", everybody.Wait())
 		return
@@ -117,18 +142,26 @@ func (ch *Channel) pm(c *Session, m message) {
 }
 
 func (ch *Channel) format(c *Session, m message) object {
-	return object{"username": c.name, "msg": markUp(m.Msg, ch.registered), "meta": m.Meta, "time": m.at.UnixMilli()}
+	return object{"username": c.name, "msg": markUp(m.Msg, ch.filters, ch.options.EnableLinkRegex), "meta": m.Meta, "time": m.at.UnixMilli()}
 }
 
 // tellModerators sends one of the server's own notices, which look like chat.
 func (ch *Channel) tellModerators(text string) { ch.tell(text, 2) }
 
-func (ch *Channel) tell(text string, minRank float64) {
+func (ch *Channel) tell(text string, minRank float64) { ch.notice("[server]", text, minRank) }
+
+func (ch *Channel) notice(from, text string, minRank float64) {
 	ch.emitTo(minRank, "chatMsg", object{
-		"username": "[server]", "msg": text,
+		"username": from, "msg": text,
 		"meta": object{"addClass": "server-whisper", "addClassToNameAndTimestamp": true},
 		"time": time.Now().UnixMilli(),
 	})
+}
+
+// touch notes that a user did something, which ends the user's AFK.
+func (ch *Channel) touch(c *Session) {
+	c.active = time.Now()
+	ch.setAFK(c, false)
 }
 
 func (ch *Channel) setAFK(c *Session, afk bool) {
@@ -137,8 +170,12 @@ func (ch *Channel) setAFK(c *Session, afk bool) {
 	}
 	c.afk = afk
 	if afk {
+		ch.withdrawSkipVote(c)
 		c.Emit("clearVoteskipVote")
+	} else {
+		c.active = time.Now()
 	}
+	ch.countSkipVotes()
 	ch.sendMeta(c, -1)
 	ch.broadcast("setAFK", object{"name": c.name, "afk": afk})
 }

@@ -68,7 +68,7 @@ func TestFloodedLinesAreDropped(t *testing.T) {
 	c := connect(t, s)
 	c.emit("joinChannel", object{"name": lobby})
 	_, opts := c.next("channelOpts")
-	if !strings.Contains(opts, `"chat_antiflood":true,"chat_antiflood_params":{"burst":4,"cooldown":4000,"sustained":0.001}`) {
+	if !strings.Contains(opts, `"chat_antiflood":true,"chat_antiflood_params":{"burst":4,"sustained":0.001,"cooldown":4000}`) {
 		t.Errorf("channelOpts: %s", opts)
 	}
 	c.emit("login", object{"name": "alice"})

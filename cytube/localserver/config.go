@@ -35,6 +35,12 @@ type Config struct {
 	// server's Connects is {5, 0.1}.
 	Connects, Events Limit
 
+	// Sockets is how many connections an address may have; 0 is no limit. The real server's is 10.
+	Sockets int
+
+	// Address returns the address that votes and bans take a user for. Nil takes the connection's.
+	Address func(name string) string
+
 	// Protocol is 0 for a server that speaks Engine.IO 4 and 3, 4 for one that refuses 3, and 3 for an old one that
 	// speaks 3 whatever it is asked for.
 	Protocol int
@@ -42,9 +48,12 @@ type Config struct {
 	// PingInterval and PingTimeout are announced and kept, in whole milliseconds; 25 s and 120 s if 0.
 	PingInterval, PingTimeout time.Duration
 
-	// Lookup finds the title and length of queued media; its error becomes the user's queueFail. It must not call the
-	// Server. Nil makes up a title and a length of three minutes.
+	// Lookup finds the title and length of queued media; its error becomes the user's queueFail. It may take its time, and
+	// is not called for live media and embeds. Nil makes up a title and a length of three minutes.
 	Lookup func(kind, id string) (Media, error)
+
+	// List finds the videos of a queued YouTube playlist. Nil makes up three.
+	List func(id string) ([]Media, error)
 
 	// Hooks watch the server or interfere with it.
 	Hooks Hooks
@@ -67,6 +76,7 @@ type Account struct {
 	Name     string
 	Password string
 	Rank     float64 // the rank on the whole site; 1 if 0, 255 is a site admin
+	Since    time.Time
 }
 
 // ChannelConfig describes a registered channel.
@@ -107,14 +117,29 @@ func (c Config) withDefaults() Config {
 	if c.Lookup == nil {
 		c.Lookup = makeUpMedia
 	}
+	if c.List == nil {
+		c.List = makeUpList
+	}
 	return c
+}
+
+func makeUpList(id string) (list []Media, err error) {
+	for _, part := range []string{"1", "2", "3"} {
+		m, _ := makeUpMedia("yt", id+"-"+part)
+		list = append(list, m)
+	}
+	return list, nil
 }
 
 func makeUpMedia(kind, id string) (Media, error) {
 	if id == "" {
 		return Media{}, errors.New("the media has no id")
 	}
-	return Media{ID: id, Type: kind, Title: mediaLink[kind] + id, Seconds: 180}, nil
+	title := mediaLink(kind, id)
+	if title == "" {
+		title = id
+	}
+	return Media{ID: id, Type: kind, Title: title, Seconds: 180}, nil
 }
 
 // accounts returns the accounts by lower-case name.

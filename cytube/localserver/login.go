@@ -3,6 +3,7 @@ package localserver
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -38,6 +39,7 @@ func (c *Session) login(arg json.RawMessage) {
 
 	before := c.rank()
 	c.name, c.siteRank, c.registered = name, rank, pw != ""
+	c.remember()
 	c.Emit("rank", c.rank())
 	if c.channel != nil {
 		c.channel.rankChanged(c, before)
@@ -54,6 +56,10 @@ func (c *Session) login(arg json.RawMessage) {
 	} else if ch := c.waiting; ch != nil {
 		ch.grantRank(c)
 		c.enterAsModerator(ch)
+	} else if ch := c.nameless; ch != nil {
+		c.nameless = nil
+		ch.join(c)
+		ch.finishJoin(c)
 	}
 	c.srv.notify()
 }
@@ -95,11 +101,16 @@ func (c *Session) joinChannel(arg json.RawMessage) {
 		return
 	}
 	ch := c.srv.channel(*data.Name)
-	if c.loggedIn() && ch.banned[strings.ToLower(c.name)] {
+	if c.loggedIn() && ch.nameBanned(c.name) || ch.addressBanned(c.ip) {
 		c.Kick("You are banned from this channel.")
 		return
 	}
-	if ch.password == "" || data.PW != nil && *data.PW == ch.password {
+	if ch.options.BlockAnonymousUsers && !c.loggedIn() {
+		c.nameless = ch
+		c.fail("This channel has blocked anonymous users. Please provide a user name to join.")
+		return
+	}
+	if pw := string(ch.options.Password); pw == "" || data.PW != nil && *data.PW == pw {
 		ch.join(c)
 		ch.finishJoin(c)
 		return
@@ -129,11 +140,25 @@ func (c *Session) channelPassword(arg json.RawMessage) {
 		return
 	}
 	var pw string
-	if json.Unmarshal(arg, &pw) != nil || pw != ch.password {
+	if json.Unmarshal(arg, &pw) != nil || pw != string(ch.options.Password) {
 		c.Emit("needPassword", true)
 		return
 	}
 	c.Emit("cancelNeedPassword")
 	ch.join(c)
 	ch.finishJoin(c)
+}
+
+// remember notes the address that a user with a name comes from.
+func (c *Session) remember() {
+	if c.srv.cfg.Address != nil {
+		c.ip = c.srv.cfg.Address(c.name)
+	}
+	if account, ok := c.srv.accounts[strings.ToLower(c.name)]; ok {
+		c.since = account.Since
+	}
+	name := strings.ToLower(c.name)
+	if !slices.Contains(c.srv.seen[name], c.ip) {
+		c.srv.seen[name] = append(c.srv.seen[name], c.ip)
+	}
 }

@@ -29,10 +29,10 @@ func TestMarkUp(t *testing.T) {
 		if tt.filtered == "" {
 			tt.filtered = tt.plain
 		}
-		if got := markUp(tt.text, false); got != tt.plain {
+		if got := markUp(tt.text, nil, true); got != tt.plain {
 			t.Errorf("%s\n got %s\nwant %s", tt.text, got, tt.plain)
 		}
-		if got := markUp(tt.text, true); got != tt.filtered {
+		if got := markUp(tt.text, defaultFilters(), true); got != tt.filtered {
 			t.Errorf("%s, filtered\n got %s\nwant %s", tt.text, got, tt.filtered)
 		}
 	}
@@ -42,7 +42,7 @@ func TestMarkUpRoundTrip(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		text := strings.ReplaceAll(rapid.String().Draw(t, "text"), "\uEEEE", "")
-		if got := plainText(markUp(text, false)); got != text {
+		if got := plainText(markUp(text, nil, true)); got != text {
 			t.Fatalf("%q became %q", text, got)
 		}
 	})

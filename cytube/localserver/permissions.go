@@ -1,16 +1,54 @@
 package localserver
 
+import (
+	"maps"
+	"strconv"
+)
+
 // muteRank is the least rank of those who see mutes.
 const muteRank = 1.5
+
+// What no permission of the channel gives, but a rank that cannot be changed.
+const (
+	moderator = "rank 2"
+	admin     = "rank 3"
+)
+
+var fixedRank = map[string]float64{moderator: 2, admin: 3}
 
 // may reports whether a client has a permission of the channel, also by that of an open playlist. Some permissions
 // nobody has in an unregistered one.
 func (ch *Channel) may(c *Session, what string) bool {
-	least, ok := ch.permission[what]
+	least, ok := fixedRank[what]
+	if !ok {
+		least, ok = ch.permission[what]
+	}
 	if open, isList := ch.permission["o"+what]; isList && ch.list.open {
 		least = min(least, open)
 	}
 	return ok && c.rank() >= least
+}
+
+// setPermissions changes the permissions that the channel has; values may be numbers or their digits.
+func (ch *Channel) setPermissions(_ *Session, values map[string]any) {
+	changed := maps.Clone(ch.permission)
+	for name, value := range values {
+		rank, ok := value.(float64)
+		if digits, isText := value.(string); isText {
+			parsed, err := strconv.ParseFloat(digits, 64)
+			rank, ok = parsed, err == nil
+		}
+		if _, known := changed[name]; known && ok {
+			changed[name] = rank
+		}
+	}
+	ch.permission = changed
+	if _, ok := values["seeplaylist"]; ok {
+		for _, u := range ch.users {
+			ch.sendList(u)
+		}
+	}
+	ch.broadcast("setPermissions", ch.permission)
 }
 
 // The least rank for each thing one can do: CyTube's defaults.

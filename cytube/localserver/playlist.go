@@ -2,31 +2,31 @@ package localserver
 
 import (
 	"fmt"
-	"math"
+	"math/rand/v2"
+	"regexp"
 	"slices"
 	"time"
 )
-
-// Media is something to watch.
-type Media struct {
-	ID      string // what the site of its type knows it by, or its URL
-	Type    string // yt, vi, dm, …
-	Title   string
-	Seconds int // 0 for live media
-}
 
 // playlist is a channel's list of media and the state of the player.
 type playlist struct {
 	open    bool
 	items   []*item
 	current *item
-	leader  *Session
 	nextUID int
 
+	// What setPlaylistMeta tells. It is counted, as on the real server, and stays too high when a move loses an item.
+	count, seconds int
+
+	leader   *Session
+	stopped  bool    // whether the server's clock is off: somebody leads, or has led
 	position float64 // seconds into the current item; negative while it waits to begin
 	paused   bool
 	moved    time.Time
 	ticks    int
+
+	jobs []job // lookups and changes that wait for a lookup before them
+	busy bool  // whether a lookup is under way
 }
 
 type item struct {
@@ -36,49 +36,16 @@ type item struct {
 	by    string
 }
 
-const (
-	leadIn      = 3 // seconds that players get to load an item
-	leadOut     = 2 // seconds that an item stays after its end
-	updateEvery = 5 // ticks between mediaUpdates
-)
-
-var mediaLink = map[string]string{
-	"yt": "https://youtu.be/", "vi": "https://vimeo.com/", "dm": "https://dailymotion.com/video/",
-	"tw": "https://twitch.tv/", "gd": "https://docs.google.com/file/d/", "li": "https://livestream.com/",
-	"tc": "https://clips.twitch.tv/", "sb": "https://streamable.com/",
-	"sc": "", "rt": "", "fi": "", "cm": "", "hl": "", "cu": "", "yp": "", "bc": "", "od": "", "nv": "", "pt": "",
-}
-
-func (m Media) pack() object {
-	return object{
-		"id": m.ID, "title": m.Title, "seconds": m.Seconds, "duration": clock(m.Seconds), "type": m.Type, "meta": object{},
-	}
-}
-
 func (i *item) pack() object {
 	return object{"media": i.media.pack(), "uid": i.uid, "temp": i.temp, "queueby": i.by}
 }
 
-// clock formats seconds as CyTube does: 03:20, 01:02:03, and --:-- for live media.
-func clock(seconds int) string {
-	switch {
-	case seconds == 0:
-		return "--:--"
-	case seconds < 3600:
-		return fmt.Sprintf("%02d:%02d", seconds/60, seconds%60)
-	}
-	return fmt.Sprintf("%02d:%02d:%02d", seconds/3600, seconds/60%60, seconds%60)
-}
-
 func (l *playlist) meta() object {
-	sum, total := 0, "00:00"
-	for _, i := range l.items {
-		sum += i.media.Seconds
+	total := "00:00"
+	if l.seconds > 0 {
+		total = clock(l.seconds)
 	}
-	if sum > 0 {
-		total = clock(sum)
-	}
-	return object{"count": len(l.items), "rawTime": sum, "time": total}
+	return object{"count": l.count, "rawTime": l.seconds, "time": total}
 }
 
 func (l *playlist) index(uid int) int {
@@ -93,28 +60,76 @@ func (l *playlist) pack() []any {
 	return list
 }
 
-// update is the payload of changeMedia.
-func (l *playlist) update() object {
-	u := l.current.media.pack()
-	u["currentTime"], u["paused"] = l.seconds(), l.paused
-	return u
+// job is a change of the playlist. Jobs are done one at a time, in the order of their requests.
+type job struct {
+	lookup func() // called without the lock; may be nil
+	then   func()
 }
 
-func (l *playlist) seconds() float64 { return math.Round(l.position*1000) / 1000 }
+// enqueue does a job after those before it: at once, when none waits and there is nothing to look up.
+func (ch *Channel) enqueue(j job) {
+	if l := &ch.list; l.busy || j.lookup != nil {
+		l.jobs = append(l.jobs, j)
+		if !l.busy {
+			l.busy = true
+			ch.srv.ticking.Go(ch.work)
+		}
+		return
+	}
+	j.then()
+}
 
-func (ch *Channel) sendPlaylist(c *Session) {
+// work does the jobs that wait. The lock is not held.
+func (ch *Channel) work() {
+	for {
+		ch.srv.mu.Lock()
+		if len(ch.list.jobs) == 0 {
+			ch.list.busy = false
+			ch.srv.notify()
+			ch.srv.mu.Unlock()
+			return
+		}
+		j := ch.list.jobs[0]
+		ch.list.jobs = ch.list.jobs[1:]
+		ch.srv.mu.Unlock()
+		if j.lookup != nil {
+			j.lookup()
+		}
+		ch.srv.mu.Lock()
+		j.then()
+		ch.srv.mu.Unlock()
+	}
+}
+
+// inTurn makes a handler of an event wait for the lookups before it.
+func inTurn[T any](ch *Channel, act func(T), v T) { ch.enqueue(job{then: func() { act(v) }}) }
+
+func (ch *Channel) sendMetaOfList() { ch.broadcast("setPlaylistMeta", ch.list.meta()) }
+
+// sendList sends the playlist to a client, as far as it may see it.
+func (ch *Channel) sendList(c *Session) {
 	c.Emit("setPlaylistMeta", ch.list.meta())
-	c.Emit("playlist", ch.list.pack())
-	if ch.list.current != nil {
-		c.Emit("setCurrent", ch.list.current.uid)
+	if ch.may(c, "seeplaylist") {
+		c.Emit("playlist", ch.list.pack())
+		if ch.list.current != nil {
+			c.Emit("setCurrent", ch.list.current.uid)
+		}
 	}
 }
 
-func (ch *Channel) sendCurrent(c *Session) {
-	if ch.list.current != nil {
-		c.Emit("setCurrent", ch.list.current.uid)
-		c.Emit("changeMedia", ch.list.update())
+// listEvery is the least time between two requests of the playlist from a client.
+const listEvery = time.Minute
+
+func (ch *Channel) requestPlaylist(c *Session) {
+	if time.Since(c.listed) < listEvery {
+		c.Emit("errorMsg", object{
+			"msg":  "Get Playlist URLs is limited to 1 usage every 60 seconds.  Please try again later.",
+			"code": "REQ_PLAYLIST_LIMIT_REACHED",
+		})
+		return
 	}
+	c.listed = time.Now()
+	ch.sendList(c)
 }
 
 // A refusal is an error in the real server's words.
@@ -124,41 +139,12 @@ func (r refusal) Error() string { return string(r) }
 
 // AddMedia puts media at the end of the playlist, in the name of a user, and returns its uid. The first item is played.
 func (ch *Channel) AddMedia(m Media, by string) (uid int, err error) {
-	return ch.add(m, by, false, false)
+	ch.addAll([]Media{m}, addition{name: by, fail: func(refused error) { err = refused }})
+	return ch.list.nextUID - 1, err
 }
 
-// add puts media at the end of the playlist or after the current item.
-func (ch *Channel) add(m Media, by string, next, temp bool) (uid int, err error) {
-	l := &ch.list
-	old := slices.IndexFunc(l.items, func(i *item) bool { return i.media.ID == m.ID && i.media.Type == m.Type })
-	if old >= 0 && (!next || l.items[old] == l.current) {
-		return 0, refusal("This item is already on the playlist")
-	}
-	i := &item{media: m, uid: l.nextUID, temp: temp, by: by}
-	l.nextUID++
-	at := len(l.items)
-	if next && l.current != nil {
-		at = l.index(l.current.uid) + 1
-	}
-	var after any = "prepend"
-	if at > 0 {
-		after = l.items[at-1].uid
-	}
-	var replaced *item
-	if old >= 0 {
-		replaced = l.items[old]
-	}
-	l.items = slices.Insert(l.items, at, i)
-	if replaced != nil {
-		i.temp = replaced.temp
-		ch.RemoveMedia(replaced.uid)
-	}
-	ch.broadcast("queue", object{"item": i.pack(), "after": after})
-	ch.broadcast("setPlaylistMeta", l.meta())
-	if len(l.items) == 1 {
-		ch.play(i)
-	}
-	return i.uid, nil
+func (ch *Channel) deleteMedia(_ *Session, uid int) {
+	inTurn(ch, func(uid int) { ch.RemoveMedia(uid) }, uid)
 }
 
 // RemoveMedia takes an item out; when it was playing, the next one begins. It returns false when there is no such item.
@@ -170,8 +156,10 @@ func (ch *Channel) RemoveMedia(uid int) bool {
 	}
 	gone := l.items[at]
 	l.items = slices.Delete(l.items, at, at+1)
-	ch.broadcast("delete", object{"uid": uid})
-	ch.broadcast("setPlaylistMeta", l.meta())
+	l.count--
+	l.seconds -= gone.media.Seconds
+	ch.broadcastTo("seeplaylist", "delete", object{"uid": uid})
+	ch.sendMetaOfList()
 	if l.current == gone {
 		l.current = nil
 		if len(l.items) > 0 {
@@ -181,92 +169,103 @@ func (ch *Channel) RemoveMedia(uid int) bool {
 	return true
 }
 
-// play begins an item, with a lead-in for the players to load it.
-func (ch *Channel) play(i *item) {
-	l := &ch.list
-	l.current, l.position, l.paused, l.moved, l.ticks = i, 0, false, time.Now(), 0
-	if l.leader == nil && i.media.Seconds > 0 {
-		l.position, l.paused = -leadIn, true
+// clean removes what the users queued whose names match.
+func (ch *Channel) clean(c *Session, pattern string) {
+	ch.removeMatching(c, "/clean", pattern, func(i *item) string { return i.by })
+}
+
+// cleanTitle removes the items whose titles match.
+func (ch *Channel) cleanTitle(c *Session, pattern string) {
+	ch.removeMatching(c, "/cleantitle", pattern, func(i *item) string { return i.media.Title })
+}
+
+func (ch *Channel) removeMatching(c *Session, command, pattern string, of func(*item) string) {
+	if pattern == "" {
+		c.fail("No target given for " + command + ".  Usage: /clean <username> or /cleantitle <title>")
+		return
 	}
-	ch.broadcast("setCurrent", i.uid)
-	ch.broadcast("changeMedia", l.update())
-	ch.broadcast("drinkCount", 0)
-	for _, u := range ch.users {
-		if ch.may(u, "viewvoteskip") {
-			u.Emit("voteskip", object{"count": 0, "need": 0})
+	target, err := regexp.Compile("(?i)" + pattern)
+	if err != nil {
+		c.fail("Invalid target: " + pattern)
+		return
+	}
+	for _, i := range slices.Clone(ch.list.items) {
+		if target.MatchString(of(i)) {
+			ch.RemoveMedia(i.uid)
 		}
 	}
 }
 
-// tick advances the current item to that time.
-func (ch *Channel) tick(now time.Time) {
-	l := &ch.list
-	if l.current == nil || l.leader != nil || l.current.media.Seconds == 0 {
+type tempChange struct {
+	UID  int  `json:"uid"`
+	Temp bool `json:"temp"`
+}
+
+func (ch *Channel) setTemp(_ *Session, data tempChange) {
+	at := ch.list.index(data.UID)
+	if at < 0 {
 		return
 	}
-	passed := now.Sub(l.moved).Seconds()
-	l.moved = now
-	if l.position < 0 && l.position+passed >= 0 {
-		l.position, l.paused, l.ticks = 0, false, 0
-		ch.sendPosition()
+	i := ch.list.items[at]
+	i.temp = data.Temp
+	ch.broadcast("setTemp", data)
+	if !i.temp && !isLive(i.media.Type) {
+		ch.library[i.media.ID] = i.media
+	}
+}
+
+type mediaMove struct {
+	From  int `json:"from"`
+	After any `json:"after"` // a uid, also in digits, "prepend" or "append"
+}
+
+func (ch *Channel) moveMedia(_ *Session, data mediaMove) { inTurn(ch, ch.move, data) }
+
+func (ch *Channel) move(data mediaMove) {
+	l := &ch.list
+	from := l.index(data.From)
+	after := fmt.Sprint(data.After)
+	if from < 0 || after == fmt.Sprint(data.From) {
 		return
 	}
-	l.position += passed
-	l.ticks++
-	switch {
-	case l.position >= float64(l.current.media.Seconds+leadOut):
-		ch.PlayNext()
-	case l.ticks%updateEvery == 0:
-		ch.sendPosition()
+	moved := l.items[from]
+	l.items = slices.Delete(l.items, from, from+1)
+	at, ok := map[string]int{"prepend": 0, "append": len(l.items)}[after]
+	if !ok {
+		at = 1 + slices.IndexFunc(l.items, func(i *item) bool { return fmt.Sprint(i.uid) == after })
+		if at == 0 {
+			return // the real server loses the item, too, and says nothing
+		}
 	}
+	l.items = slices.Insert(l.items, at, moved)
+	ch.broadcast("moveVideo", data)
 }
 
-func (ch *Channel) sendPosition() {
-	ch.broadcast("mediaUpdate", object{"currentTime": ch.list.seconds(), "paused": ch.list.paused})
-}
-
-// PlayNext plays the item after the current one, which is removed when it is temporary.
-func (ch *Channel) PlayNext() {
+func (ch *Channel) clearPlaylist(*Session) {
 	l := &ch.list
-	switch {
-	case l.current == nil:
-	case l.current.temp:
-		ch.RemoveMedia(l.current.uid)
-	default:
-		ch.play(l.items[(l.index(l.current.uid)+1)%len(l.items)])
-	}
+	l.items, l.current, l.count, l.seconds = nil, nil, 0, 0
+	ch.broadcast("playlist", []any{})
+	ch.sendMetaOfList()
 }
 
-// appoint makes a user the leader, or nobody when the name is empty; false when there is no such user.
-func (ch *Channel) appoint(name string) bool {
+// shufflePlaylist mixes the items, which get new uids. The current one goes first and keeps its position.
+func (ch *Channel) shufflePlaylist(*Session) {
 	l := &ch.list
-	if old := l.leader; old != nil {
-		l.leader = nil
-		old.setLeader(false)
-		ch.broadcast("setUserRank", object{"name": old.name, "rank": old.rank()})
+	rand.Shuffle(len(l.items), func(a, b int) { l.items[a], l.items[b] = l.items[b], l.items[a] })
+	for _, i := range l.items {
+		i.uid = l.nextUID
+		l.nextUID++
 	}
-	if name == "" {
-		ch.broadcast("setLeader", "")
-		l.paused, l.moved = false, time.Now()
-		return true
+	if at := slices.Index(l.items, l.current); at > 0 {
+		l.items = slices.Insert(slices.Delete(l.items, at, at+1), 0, l.current)
 	}
-	u := ch.User(name)
-	if u == nil {
-		return false
+	ch.broadcastTo("seeplaylist", "playlist", l.pack())
+	if l.current != nil {
+		ch.sendChange()
 	}
-	l.leader = u
-	u.setLeader(true)
-	ch.broadcast("setLeader", u.name)
-	if u.rank() == 1.5 {
-		ch.broadcast("setUserRank", object{"name": u.name, "rank": 1.5})
-	}
-	return true
 }
 
-func (c *Session) setLeader(leader bool) {
-	before := c.rank()
-	c.leader = leader
-	if c.rank() != before {
-		c.Emit("rank", c.rank())
-	}
+func (ch *Channel) togglePlaylistLock(*Session) {
+	ch.list.open = !ch.list.open
+	ch.broadcast("setPlaylistLocked", !ch.list.open)
 }

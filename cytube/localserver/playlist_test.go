@@ -48,17 +48,17 @@ func TestPlaylist(t *testing.T) {
 		t.Errorf("playlist %s, want %s", got, want)
 	}
 	c.emit("moveMedia", object{"from": d, "after": "prepend"})
-	c.expect("moveVideo", fmt.Sprintf(`{"after":"prepend","from":%d}`, d))
+	c.expect("moveVideo", fmt.Sprintf(`{"from":%d,"after":"prepend"}`, d))
 	c.emit("moveMedia", object{"from": a, "after": b})
-	c.expect("moveVideo", fmt.Sprintf(`{"after":%d,"from":%d}`, b, a))
+	c.expect("moveVideo", fmt.Sprintf(`{"from":%d,"after":%d}`, a, b))
 	if got, want := s.Titles(lobby), "D https://youtu.be/c B [A]"; got != want {
 		t.Errorf("playlist %s, want %s", got, want)
 	}
 	c.emit("moveMedia", object{"from": d, "after": d}) // which does nothing
 	c.emit("moveMedia", object{"from": d, "after": fmt.Sprint(a)})
-	c.expect("moveVideo", fmt.Sprintf(`{"after":"%d","from":%d}`, a, d))
+	c.expect("moveVideo", fmt.Sprintf(`{"from":%d,"after":"%d"}`, d, a))
 	c.emit("moveMedia", object{"from": d, "after": "prepend"})
-	c.expect("moveVideo", fmt.Sprintf(`{"after":"prepend","from":%d}`, d))
+	c.expect("moveVideo", fmt.Sprintf(`{"from":%d,"after":"prepend"}`, d))
 	s.PlayNext(lobby) // from the last to the first
 	c.expect("setCurrent", fmt.Sprint(d))
 	c.emit("jumpTo", b)
@@ -71,7 +71,7 @@ func TestPlaylist(t *testing.T) {
 	}
 	c.emit("moveMedia", object{"from": d, "after": 999}) // the item is lost
 	c.emit("moveMedia", object{"from": a, "after": "prepend"})
-	c.expect("moveVideo", fmt.Sprintf(`{"after":"prepend","from":%d}`, a))
+	c.expect("moveVideo", fmt.Sprintf(`{"from":%d,"after":"prepend"}`, a))
 	if got, want := s.Titles(lobby), "[A] https://youtu.be/c"; got != want {
 		t.Errorf("playlist %s, want %s", got, want)
 	}

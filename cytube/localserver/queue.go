@@ -2,157 +2,201 @@ package localserver
 
 import (
 	"fmt"
-	"html"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"time"
 )
 
 type queueRequest struct {
-	ID    any
-	Type  string
-	Pos   string
-	Temp  bool
-	Title any
+	ID       any
+	Type     string
+	Pos      string
+	Temp     bool
+	Title    any
+	Duration *float64
 }
 
-// queue handles the queue event.
+// queue handles the queue event: what needs no lookup is refused at once, the rest when its turn has come.
 func (ch *Channel) queue(c *Session, data queueRequest) {
-	id, isText := data.ID.(string)
 	next := data.Pos == "next"
-	if !isText || !next && data.Pos != "end" || next && !ch.may(c, "playlistnext") {
+	if data.ID == true || !next && data.Pos != "end" || next && !ch.may(c, "playlistnext") {
 		return
 	}
-	prefix, known := mediaLink[data.Type]
-	fail := func(text, link string) { c.Emit("queueFail", object{"msg": text, "link": link, "id": id}) }
+	id, link := fmt.Sprint(data.ID), mediaLink(data.Type, fmt.Sprint(data.ID))
+	fail := func(err error) {
+		c.Emit("queueFail", object{"msg": err.Error(), "link": link, "id": data.ID})
+	}
+	if err := ch.mayQueue(c, data.Type); err != nil {
+		fail(err)
+		return
+	}
+	a := addition{
+		by: c, next: next, temp: data.Temp || !ch.may(c, "addnontemp"), maxLength: ch.maxLength(c), fail: fail,
+		warn: func(text string) { c.Emit("queueWarn", object{"msg": text, "link": link}) },
+	}
+	if title, ok := data.Title.(string); ok && (data.Type == "cu" || data.Type == "fi") {
+		a.title = title
+	}
+	if data.Duration != nil && isLive(data.Type) {
+		a.seconds = int(*data.Duration)
+	}
+	var found []Media
+	var err error
+	ch.enqueue(job{
+		lookup: func() { found, err = ch.srv.cfg.find(data.Type, id) },
+		then: func() {
+			if err != nil {
+				fail(refusal(escapeLookup.Replace(err.Error())))
+				return
+			}
+			ch.addAll(found, a)
+		},
+	})
+}
+
+// mayQueue returns why a client may not queue media of a type now.
+func (ch *Channel) mayQueue(c *Session, kind string) error {
 	limit := Flood{Burst: 3, Sustained: 1}
 	if c.rank() >= 2 {
 		limit = Flood{Burst: 10, Sustained: 2}
 	}
 	switch {
-	case !known:
-		fail("Unknown media type &#39;"+html.EscapeString(data.Type)+"&#39;", "")
-		return
-	case (data.Type == "fi" || data.Type == "cm") && !ch.may(c, "playlistaddrawfile"):
-		fail("You don't have permission to add raw video files", prefix+id)
-		return
-	case data.Type == "cu" && !ch.may(c, "playlistaddcustom"):
-		fail("You don't have permission to add custom embeds", prefix+id)
-		return
+	case kind == "yp" && !ch.may(c, "playlistaddlist"):
+		return refusal("You don't have permission to add playlists")
+	case isLive(kind) && !ch.may(c, "playlistaddlive"):
+		return refusal("You don't have permission to add live media")
+	case kind == "cu" && !ch.may(c, "playlistaddcustom"):
+		return refusal("You don't have permission to add custom embeds")
+	case (kind == "fi" || kind == "cm") && !ch.may(c, "playlistaddrawfile"):
+		return refusal("You don't have permission to add raw video files")
 	case !c.queueLimit.take(time.Now(), limit):
-		fail("You are adding videos too quickly", prefix+id)
-		return
+		return refusal("You are adding videos too quickly")
 	}
-	media, err := ch.srv.cfg.Lookup(data.Type, id)
-	if err != nil {
-		fail(html.EscapeString(err.Error()), prefix+id)
-		return
-	}
-	if _, err := ch.add(media, c.name, next, data.Temp || !ch.may(c, "addnontemp")); err != nil {
-		fail(err.Error(), prefix+id)
-	}
+	return nil
 }
 
-type tempChange struct {
-	UID  int  `json:"uid"`
-	Temp bool `json:"temp"`
-}
-
-func (ch *Channel) setTemp(_ *Session, data tempChange) {
-	if at := ch.list.index(data.UID); at >= 0 {
-		ch.list.items[at].temp = data.Temp
-		ch.broadcast("setTemp", data)
+// maxLength returns how many seconds media of a client may have; 0 is no limit.
+func (ch *Channel) maxLength(c *Session) int {
+	if ch.may(c, "exceedmaxlength") {
+		return 0
 	}
+	return int(ch.options.MaxLength)
 }
 
-type mediaMove struct {
-	From  int
-	After any
+// addition is how media are put on a playlist.
+type addition struct {
+	by        *Session // nil for nobody who is there
+	name      string   // in whose name; by's if empty
+	next      bool     // after the item that plays, in place of the end
+	temp      bool
+	title     string // in place of the media's own, unless empty
+	seconds   int    // in place of the media's own, unless 0
+	maxLength int
+	fail      func(error)
+	warn      func(string)
 }
 
-func (ch *Channel) moveMedia(_ *Session, data mediaMove) {
-	l := &ch.list
-	from := l.index(data.From)
-	after := fmt.Sprint(data.After) // a uid, also in digits, "prepend" or "append"
-	if from < 0 || after == fmt.Sprint(data.From) {
-		return
-	}
-	moved := l.items[from]
-	rest := slices.Delete(slices.Clone(l.items), from, from+1)
-	l.items = rest
-	at, ok := map[string]int{"prepend": 0, "append": len(rest)}[after]
-	if !ok {
-		at = 1 + slices.IndexFunc(rest, func(i *item) bool { return fmt.Sprint(i.uid) == after })
-		if at == 0 {
-			return // the real server loses the item, too, and says nothing
+// addAll puts media on the playlist in their order, and starts to play when it was empty.
+func (ch *Channel) addAll(list []Media, a addition) {
+	if a.next {
+		slices.Reverse(list) // each comes right after the item that plays
+		if last := len(list) - 1; last > 0 && len(ch.list.items) == 0 {
+			list = append(list[last:], list[:last]...)
 		}
 	}
-	l.items = slices.Insert(rest, at, moved)
-	ch.broadcast("moveVideo", object{"from": data.From, "after": data.After})
-}
-
-func (ch *Channel) jumpTo(_ *Session, uid int) {
-	at := ch.list.index(uid)
-	if at < 0 {
-		return
+	start := len(ch.list.items) == 0
+	for _, m := range list {
+		if _, err := ch.add(m, a); err != nil {
+			a.fail(err)
+		}
 	}
-	old := ch.list.current
-	ch.play(ch.list.items[at])
-	if old != nil && old.temp && old != ch.list.current {
-		ch.RemoveMedia(old.uid)
+	if start && ch.list.current != nil {
+		ch.play(ch.list.current)
 	}
 }
 
-func (ch *Channel) clearPlaylist(*Session) {
-	ch.list.items, ch.list.current = nil, nil
-	ch.broadcast("playlist", []any{})
-	ch.broadcast("setPlaylistMeta", ch.list.meta())
-}
-
-// shufflePlaylist mixes the items, which get new uids, but for the current one, which stays first and is started again.
-func (ch *Channel) shufflePlaylist(*Session) {
+// add puts a piece of media on the playlist; the first one becomes the current item, which the caller starts.
+func (ch *Channel) add(m Media, a addition) (uid int, err error) {
 	l := &ch.list
-	rand.Shuffle(len(l.items), func(a, b int) { l.items[a], l.items[b] = l.items[b], l.items[a] })
-	if at := slices.Index(l.items, l.current); at > 0 {
-		l.items[0], l.items[at] = l.items[at], l.items[0]
+	if a.seconds > 0 {
+		m.Seconds = a.seconds
 	}
-	for _, i := range l.items {
-		i.uid = l.nextUID
-		l.nextUID++
+	old := slices.IndexFunc(l.items, func(i *item) bool { return i.media.ID == m.ID })
+	duplicate := old >= 0 && !ch.options.AllowDupes
+	switch {
+	case a.maxLength > 0 && m.Seconds > a.maxLength:
+		return 0, refusal(fmt.Sprintf("Video exceeds the maximum length set by the channel admin: %d seconds", a.maxLength))
+	case duplicate && (!a.next || l.items[old] == l.current):
+		return 0, refusal("This item is already on the playlist")
 	}
-	ch.broadcast("playlist", l.pack())
-	if len(l.items) > 0 {
-		ch.play(l.items[0])
+	if err := ch.checkShare(m, a); err != nil {
+		return 0, err
 	}
+	if countries, ok := m.Meta["restricted"].([]string); ok && a.warn != nil {
+		a.warn("Video is blocked in the following countries: " + strings.Join(countries, ","))
+	}
+	if a.title != "" {
+		m.Title = a.title
+	}
+	i := &item{media: m, uid: l.nextUID, temp: a.temp, by: a.name}
+	if a.by != nil {
+		i.by = a.by.name
+	}
+	l.nextUID++
+	var replaced *item
+	if duplicate {
+		replaced = l.items[old]
+		i.temp = replaced.temp
+	}
+	ch.insert(i, a.next, replaced)
+	return i.uid, nil
 }
 
-func (ch *Channel) togglePlaylistLock(*Session) {
-	ch.list.open = !ch.list.open
-	ch.broadcast("setPlaylistLocked", !ch.list.open)
+// checkShare refuses media that would give a user more than a user's share of the playlist.
+func (ch *Channel) checkShare(m Media, a addition) error {
+	if a.by == nil {
+		return nil
+	}
+	items, seconds := 0, m.Seconds
+	for _, i := range ch.list.items {
+		if a.by.is(i.by) || i.by == a.by.name {
+			items++
+			seconds += i.media.Seconds
+		}
+	}
+	o := ch.options
+	switch {
+	case o.MaxPerUser > 0 && float64(items) >= o.MaxPerUser && !ch.may(a.by, "exceedmaxitems"):
+		return refusal("Channel limit exceeded: maximum number of videos per user")
+	case o.MaxDurationPerUser > 0 && float64(seconds) >= o.MaxDurationPerUser && !ch.may(a.by, "exceedmaxdurationperuser"):
+		return refusal("Channel limit exceeded: maximum total playlist time per user")
+	}
+	return nil
 }
 
-type position struct {
-	ID          string
-	CurrentTime float64
-	Paused      bool
-}
-
-// mediaUpdate is how the leader sets the position of everybody's player.
-func (ch *Channel) mediaUpdate(c *Session, data position) {
+// insert puts an item in its place, which an older one of the same media leaves.
+func (ch *Channel) insert(i *item, next bool, replaced *item) {
 	l := &ch.list
-	if l.leader == c && l.current != nil && l.current.media.ID == data.ID {
-		l.position, l.paused = data.CurrentTime, data.Paused
-		ch.sendPosition()
+	at := len(l.items)
+	if next && l.current != nil {
+		at = l.index(l.current.uid) + 1
 	}
-}
-
-func (ch *Channel) assignLeader(c *Session, data struct{ Name string }) {
-	if !ch.may(c, "leaderctl") {
-		c.Kick("Attempted assignLeader without sufficient permission")
-		return
+	var after any = "prepend"
+	if at > 0 {
+		after = l.items[at-1].uid
 	}
-	if !ch.appoint(strings.TrimSpace(data.Name)) {
-		c.fail("Unable to assign leader: could not find user " + data.Name)
+	l.items = slices.Insert(l.items, at, i)
+	if replaced != nil {
+		ch.RemoveMedia(replaced.uid)
+	}
+	l.count++
+	l.seconds += i.media.Seconds
+	ch.broadcastTo("seeplaylist", "queue", object{"item": i.pack(), "after": after})
+	ch.sendMetaOfList()
+	if !i.temp && !isLive(i.media.Type) {
+		ch.library[i.media.ID] = i.media
+	}
+	if len(l.items) == 1 {
+		l.current = i
 	}
 }

@@ -33,9 +33,34 @@ func (u *User) Send(ctx context.Context, text string) error {
 	return u.conn.Emit(ctx, "chatMsg", object{"msg": text, "meta": object{}})
 }
 
-// Unban ends a ban, as a moderator, without waiting for an answer.
+// Unban ends the bans of a name, as a moderator, without waiting for an answer. It asks the server for their numbers first;
+// users who may not ban get no answer to that: give the context a deadline.
 func (u *User) Unban(ctx context.Context, name string) error {
-	return u.conn.Emit(ctx, "unban", object{"id": 1, "name": name})
+	u.talking.Lock()
+	defer u.talking.Unlock()
+	if err := u.conn.Emit(ctx, "requestBanlist"); err != nil {
+		return err
+	}
+	for {
+		select {
+		case a := <-u.answers:
+			if a.event != "banlist" {
+				continue
+			}
+			for _, b := range a.bans {
+				if strings.EqualFold(b.Name, name) {
+					if err := u.conn.Emit(ctx, "unban", b); err != nil {
+						return err
+					}
+				}
+			}
+			return nil
+		case <-u.done:
+			return u.err
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // request emits an event until the server echoes it or refuses it for good.

@@ -27,16 +27,19 @@ type Server struct {
 
 	starting sync.Mutex // held by Stop and Restart
 
-	mu       sync.Mutex
-	changed  chan struct{} // closed, and replaced, at every change
-	http     *http.Server  // nil while stopped
-	serving  sync.WaitGroup
-	channels map[string]*Channel
-	sessions map[*Session]struct{}
-	connects map[string]*rate.Limiter
-	guests   map[string]time.Time // the last guest login, by address
-	accepted int                  // lines so far
-	chat     int                  // those of chat among them
+	mu           sync.Mutex
+	changed      chan struct{} // closed, and replaced, at every change
+	http         *http.Server  // nil while stopped
+	serving      sync.WaitGroup
+	channels     map[string]*Channel
+	sessions     map[*Session]struct{}
+	connects     map[string]*rate.Limiter
+	guests       map[string]time.Time          // the last guest login, by address
+	seen         map[string][]string           // the addresses that users came from, by lower-case name
+	saved        map[string]map[string][]Media // saved playlists, by lower-case account name and their own
+	announcement object                        // nil for none
+	accepted     int                           // lines so far
+	chat         int                           // those of chat among them
 
 	ticking sync.WaitGroup
 	quit    chan struct{}
@@ -57,7 +60,9 @@ type Line struct {
 
 // Start starts a site. It fails when it cannot listen on the address or the Config names an account or channel that
 // CyTube would not allow.
-func Start(cfg Config) (*Server, error) {
+func Start(cfg Config) (*Server, error) { return start(cfg, time.Second) }
+
+func start(cfg Config, every time.Duration) (*Server, error) {
 	cfg = cfg.withDefaults()
 	accounts, err := cfg.accounts()
 	if err != nil {
@@ -73,6 +78,8 @@ func Start(cfg Config) (*Server, error) {
 		sessions: map[*Session]struct{}{},
 		connects: map[string]*rate.Limiter{},
 		guests:   map[string]time.Time{},
+		seen:     map[string][]string{},
+		saved:    map[string]map[string][]Media{},
 		quit:     make(chan struct{}),
 	}
 	if err := s.openChannels(); err != nil {
@@ -81,7 +88,7 @@ func Start(cfg Config) (*Server, error) {
 	if err := s.Restart(); err != nil {
 		return nil, err
 	}
-	s.ticking.Go(s.tick)
+	s.ticking.Go(func() { s.tick(every) })
 	return s, nil
 }
 
@@ -204,6 +211,16 @@ func (s *Server) notify() {
 	s.changed = make(chan struct{})
 }
 
+// socketsOf returns how many connections an address has.
+func (s *Server) socketsOf(addr string) (n int) {
+	for c := range s.sessions {
+		if c.addr == addr && c.connected {
+			n++
+		}
+	}
+	return n
+}
+
 // accept records that a line was accepted. The lock is held.
 func (s *Server) accept(l Line) {
 	s.accepted++
@@ -217,9 +234,9 @@ func (s *Server) accept(l Line) {
 	s.notify()
 }
 
-// tick advances every playlist, once a second.
-func (s *Server) tick() {
-	ticker := time.NewTicker(time.Second)
+// tick lets every channel do what is done by the clock.
+func (s *Server) tick(every time.Duration) {
+	ticker := time.NewTicker(every)
 	defer ticker.Stop()
 	for {
 		select {

@@ -17,7 +17,7 @@ import (
 type Session struct {
 	srv      *Server
 	ws       *websocket.Conn
-	addr     string
+	addr     string // the connection's
 	protocol int
 	wake     chan struct{} // holds a token when there is something to write
 	quit     chan struct{} // closed when the connection is given up
@@ -33,9 +33,15 @@ type Session struct {
 
 	askedToJoin bool
 	waiting     *Channel // whose password is wanted
+	nameless    *Channel // which the client may enter as soon as it has a name
 	channel     *Channel
 
 	name        string // empty while anonymous
+	ip          string // the address that votes and bans take the client for
+	since       time.Time
+	active      time.Time // when the user last did something
+	listed      time.Time // when the playlist was last requested
+	administers bool      // whether initACP was accepted
 	registered  bool
 	siteRank    float64
 	channelRank float64
@@ -53,6 +59,7 @@ func newSession(s *Server, ws *websocket.Conn, protocol int, addr string) *Sessi
 		srv: s, ws: ws, addr: addr, protocol: protocol,
 		wake: make(chan struct{}, 1), quit: make(chan struct{}),
 		siteRank: -1, channelRank: -1, events: newBucket(s.cfg.Events), lastFrame: time.Now(),
+		ip: addr, since: time.Now(), active: time.Now(),
 	}
 }
 
@@ -64,10 +71,10 @@ func (c *Session) Channel() *Channel { return c.channel }
 
 // Flood returns the limit of the client's chat.
 func (c *Session) Flood() Flood {
-	if c.channel == nil || c.channel.flood == (Flood{}) || c.rank() >= 2 {
+	if c.channel == nil || !c.channel.options.ChatAntiflood || c.rank() >= 2 {
 		return everybody
 	}
-	return c.channel.flood
+	return Flood(c.channel.options.ChatAntifloodParams)
 }
 
 // take handles a frame; false when the connection must end. The lock is not held.
@@ -103,14 +110,14 @@ func (c *Session) receive(p socketio.Packet) bool {
 			c.Kick("Rate limit exceeded")
 			return true
 		}
-		var arg json.RawMessage
+		r := request{name: p.Name, ack: p.ID}
 		if len(p.Args) > 0 {
-			arg = p.Args[0]
+			r.arg = p.Args[0]
 		}
 		if hook := c.srv.cfg.Hooks.Event; hook != nil && c.channel != nil {
-			hook(c, p.Name, func() { c.handle(p.Name, arg) })
+			hook(c, p.Name, func() { c.handle(r) })
 		} else {
-			c.handle(p.Name, arg)
+			c.handle(r)
 		}
 	}
 	return true
@@ -133,7 +140,14 @@ func (c *Session) connect() {
 		data = mustJSON(object{"sid": rand.Text()})
 	}
 	c.send(socketio.Packet{Type: socketio.Connect, Data: data})
+	if most := c.srv.cfg.Sockets; most > 0 && c.srv.socketsOf(c.addr) > most {
+		c.Kick("Too many connections from your IP address")
+		return
+	}
 	c.Emit("rank", -1)
+	if c.srv.announcement != nil {
+		c.Emit("announcement", c.srv.announcement)
+	}
 }
 
 // refusal returns why the connection is refused, or "".
@@ -157,7 +171,7 @@ func (c *Session) refusal() string {
 // leave takes the client out of its channel and of the namespace. The transport stays open until the client closes it,
 // as on the real server.
 func (c *Session) leave() {
-	c.connected, c.left, c.waiting = false, true, nil
+	c.connected, c.left, c.waiting, c.nameless = false, true, nil, nil
 	if ch := c.channel; ch != nil {
 		ch.part(c)
 	}
@@ -205,6 +219,8 @@ func (c *Session) Discard(f func(frame []byte) bool) { c.discard = f }
 func (c *Session) Emit(name string, args ...any) { c.send(event(name, args...)) }
 
 func (c *Session) fail(message string) { c.Emit("errorMsg", object{"msg": message}) }
+
+func (c *Session) alert(message string) { c.Emit("errorMsg", object{"msg": message, "alert": true}) }
 
 func (c *Session) send(p socketio.Packet) { c.Push(p.Encode()) }
 

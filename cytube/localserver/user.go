@@ -46,6 +46,7 @@ type answer struct {
 	event string
 	text  string
 	wait  time.Duration
+	bans  []unban // a banlist
 }
 
 // Join finds the channel's socket through the site, joins the channel and logs in: as a guest when the password is empty,
@@ -187,12 +188,16 @@ func (u *User) handle(ev socketio.Event) {
 	case "kick":
 		u.err = &KickError{Reason: data.Reason}
 		return
-	case "cooldown", "spamFiltered", "noflood", "errorMsg", "queueFail":
+	case "banlist", "cooldown", "spamFiltered", "noflood", "errorMsg", "queueFail":
 	default:
 		return
 	}
+	a := answer{event: ev.Name, text: data.Msg + data.Reason, wait: time.Duration(ms * float64(time.Millisecond))}
+	if ev.Name == "banlist" && len(ev.Args) > 0 {
+		_ = json.Unmarshal(ev.Args[0], &a.bans)
+	}
 	select {
-	case u.answers <- answer{event: ev.Name, text: data.Msg + data.Reason, wait: time.Duration(ms * float64(time.Millisecond))}:
+	case u.answers <- a:
 	default: // no request was made for a long time
 	}
 }
