@@ -40,7 +40,7 @@ func TestModeration(t *testing.T) {
 			"cytube.moderation.kick by=mod user=eve ",
 			"cytube.moderation.ban by=mod user=eve ",
 			"cytube.moderation.unban by=mod user=eve ",
-			"cytube.moderation.ban by=mod user=mallory by address",
+			"cytube.moderation.ban by=mod user=mallory ", // a name without addresses
 			"cytube.moderation.rank by=mod user=absent 2",
 			"cytube.moderation.kick by=mod user= anonymous users",
 			"cytube.moderation.clear by=mod user= ",
@@ -58,7 +58,6 @@ func TestModeration(t *testing.T) {
 			w.site.SetRank(lounge, "rosey", test.rank)
 			w.site.SetRank(lounge, "mod", 4)
 			mod, eve := w.user("mod"), w.user("eve")
-			w.user("mallory")
 			w.join()
 			say := func(lines ...string) {
 				t.Helper()
@@ -69,9 +68,7 @@ func TestModeration(t *testing.T) {
 			say("/mute eve", "/unmute eve", "/smute eve", "/unmute eve", "/kick eve being rude", "/ban eve again")
 			w.ok(w.site.WaitGone(w.ctx, lounge, "eve"))
 			w.ok(mod.Unban(w.ctx, "eve"))
-			say("/ipban mallory", "/rank absent 2", "/kickanons", "/clear")
-			w.ok(w.site.WaitGone(w.ctx, lounge, "mallory"))
-			say("that was all")
+			say("/ipban mallory", "/rank absent 2", "/kickanons", "/clear", "that was all")
 			w.heard("that was all")
 			if diff := cmp.Diff(test.want, w.moderation()); diff != "" {
 				t.Error(diff)
