@@ -14,7 +14,7 @@ const module = "github.com/rosey-bot/rosey/"
 
 // layers are the folders of the module; a folder may import those of earlier lines only.
 var layers = [][]string{
-	{"internal/fold", "internal/rawjson", "internal/recent", "internal/retry", "internal/terminal", "internal/suggest", "internal/version"},
+	{"internal/fold", "internal/markup", "internal/rawjson", "internal/recent", "internal/retry", "internal/terminal", "internal/suggest", "internal/version"},
 	{"event"},
 	{"internal/timeparse"},
 	{"telemetry"},

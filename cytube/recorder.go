@@ -163,7 +163,7 @@ func (r *recorder) note(l *channel.Line, n int, stored event.Ref) {
 // lineID returns the message ID of the n-th line of a key, which is the same whenever
 // the line comes: JetStream drops a line that the history did not show yet.
 func (r *recorder) lineID(l *channel.Line, n int) string {
-	text := sha256.Sum256(fmt.Appendf(nil, "%t %t %s\x00%s", l.PM, l.Action, l.To, l.Text))
+	text := sha256.Sum256(fmt.Appendf(nil, "%t %t %s\x00%s", l.PM, l.Action, l.To, l.Shown()))
 	user := l.User
 	if len(user) > longestName {
 		user = fmt.Sprintf("%x", sha256.Sum256([]byte(user)))

@@ -263,7 +263,7 @@ func TestSaysAgain(t *testing.T) {
 			w := newWorld(t, func(_ *cytubetest.Config, b *cytube.Config) { b.EchoTimeout = test.echo })
 			b := w.join()
 			w.site.Fail(lounge, "rosey", test.times, test.fault)
-			first := w.chat("first *bold*")
+			first := w.chat("[SP]first[/SP]")
 			second := w.chat("second")
 			w.echo(first, 1)
 			w.echo(second, 1)
@@ -317,18 +317,18 @@ func TestKilledBetweenSayingAndEcho(t *testing.T) {
 	kill := w.mortal()
 	w.site.Refuse("Rate limit exceeded") // it must not come back before it is killed
 	w.site.Fail(lounge, "rosey", 1, cytubetest.FaultDrop)
-	ack := w.chat("said *in time* and a second part")
+	ack := w.chat("said [SP]it[/SP] and a second part")
 	_, err := w.site.WaitHeard(w.ctx, func(l cytubetest.Line) bool { return l.User == "Rosey" })
 	w.ok(err)
 	kill()
 	w.site.Refuse("")
 	b := w.start()
 	first := w.echo(ack, 1) // recorded with the chat buffer, before the bot is in
-	if first.CorrelationID != w.correlation(ack) || field[string](first, "message") != "said in time and a" {
+	if first.CorrelationID != w.correlation(ack) || field[string](first, "message") != "said [sp]it[/sp] and" {
 		t.Errorf("got %+v", first.Envelope)
 	}
 	w.echo(ack, 2)
-	if diff := cmp.Diff([]string{"said *in time* and a", "second part"}, w.spoken()); diff != "" {
+	if diff := cmp.Diff([]string{"said [SP]it[/SP] and", "a second part"}, w.spoken()); diff != "" {
 		t.Error(diff)
 	}
 	w.counted(b, func(s cytube.Stats) bool { return s.Sent == 1 })
@@ -341,28 +341,28 @@ func TestKilledWithTheNATSServerBetweenSayingAndEcho(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	kill := w.mortal()
-	before := w.chat("*before*")
+	before := w.chat("[SP]before[/SP]")
 	w.echo(before, 1)
 	w.delivery(w.send(event.SubjectSendPM, event.SendPM{To: "nobody", Message: "refused"}))
 	w.site.Refuse("Rate limit exceeded") // it must not come back before it is killed
 	w.site.Fail(lounge, "rosey", 1, cytubetest.FaultDrop)
-	ack := w.chat("*in time*")
+	ack := w.chat("[SP]in time[/SP]")
 	_, err := w.site.WaitHeard(w.ctx, func(l cytubetest.Line) bool { return strings.Contains(l.Text, "in time") })
 	w.ok(err)
 	kill()
 	w.forget(sender.SendsDurable)
 	w.site.Refuse("")
-	after := w.chat("*after*")
+	after := w.chat("[SP]after[/SP]")
 	w.start()
 	w.echo(after, 1)
-	if diff := cmp.Diff([]string{"*before*", "*in time*", "*after*"}, w.spoken()); diff != "" {
+	if diff := cmp.Diff([]string{"[SP]before[/SP]", "[SP]in time[/SP]", "[SP]after[/SP]"}, w.spoken()); diff != "" {
 		t.Error(diff)
 	}
 	causes := map[string]string{}
 	for _, s := range w.stored(event.SubjectChat) {
 		causes[field[string](s, "message")] = s.Meta(event.MetaCausation)
 	}
-	want := map[string]string{"before": before.Ref.String(), "in time": ack.Ref.String(), "after": after.Ref.String()}
+	want := map[string]string{"[sp]before[/sp]": before.Ref.String(), "[sp]in time[/sp]": ack.Ref.String(), "[sp]after[/sp]": after.Ref.String()}
 	if diff := cmp.Diff(want, causes); diff != "" {
 		t.Errorf("what the lines name as their cause: %s", diff)
 	}
@@ -465,7 +465,8 @@ func TestKnowsItsEchoes(t *testing.T) {
 	alice := w.user("alice")
 	for _, test := range []struct{ text, echo string }{
 		{"plain", "plain"},
-		{"*bold* `mono` ~~no~~", "bold mono no"},
+		{"*bold* `mono` ~~no~~", "*bold* `mono` ~~no~~"},
+		{"[SP]hidden[/SP]", "[sp]hidden[/sp]"},
 		{"<b> & \"q\" 's' (p)", "<b> & \"q\" 's' (p)"},
 		{"see https://x.example/a_b_c?d=e&f.", "see https://x.example/a_b_c?d=e&f."},
 		{"/kick alice", " /kick alice"},
@@ -490,11 +491,11 @@ func TestLateEchoes(t *testing.T) {
 	b := w.join()
 	again := w.logged("echo timeout, resending")
 	w.ok(w.site.Stall(lounge, "Rosey"))
-	first := w.chat("first *bold*")
+	first := w.chat("[SP]first[/SP]")
 	again()
 	w.counted(b, func(s cytube.Stats) bool { return s.Resent >= 1 })
 	w.ok(w.site.Resume(lounge, "Rosey"))
-	second := w.chat("second *bold*")
+	second := w.chat("[SP]second[/SP]")
 	w.echo(second, 1)
 	w.echo(w.chat("third"), 1)
 	causes := map[string]int{}
@@ -502,11 +503,11 @@ func TestLateEchoes(t *testing.T) {
 		causes[field[string](s, "message")+" "+s.Meta(event.MetaCausation)]++
 	}
 	for said := range causes {
-		if said != "first bold "+first.Ref.String() && said != "second bold "+second.Ref.String() && !strings.HasPrefix(said, "third ") {
+		if said != "[sp]first[/sp] "+first.Ref.String() && said != "[sp]second[/sp] "+second.Ref.String() && !strings.HasPrefix(said, "third ") {
 			t.Errorf("a line and its cause: %s", said)
 		}
 	}
-	if causes["first bold "+first.Ref.String()] < 2 {
+	if causes["[sp]first[/sp] "+first.Ref.String()] < 2 {
 		t.Errorf("got %v", causes)
 	}
 }

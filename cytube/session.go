@@ -52,6 +52,10 @@ func (c *Connector) session(ctx context.Context) (joined bool, err error) {
 	if err := c.push(ctx, item{joined: name, writer: conn}); err != nil {
 		return false, err
 	}
+	// The server answers only who may edit the filters. They tell what was typed.
+	if err := conn.Emit(ctx, "requestChatFilters"); err != nil {
+		return true, err
+	}
 	for {
 		frame, err := c.receive(ctx, conn)
 		if err != nil {

@@ -6,23 +6,35 @@ import (
 	"encoding/base64"
 	"strconv"
 	"strings"
+
+	"github.com/rosey-bot/rosey/internal/markup"
 )
 
 // Chat is the payload of cytube.chat: a chat line of the channel, the bot's own included.
 type Chat struct {
 	User    string `json:"user" contract:"nonempty" mark:"person"`
-	Message string `json:"message" contract:"required" mark:"text"`
+	Message string `json:"message" contract:"required" mark:"text"` // as it was typed, as far as the server tells
+	HTML    string `json:"html,omitempty" mark:"text"`              // as the server shows it, where it put elements into the text
 	Channel string `json:"channel" contract:"nonempty"`
 	Rank    int    `json:"rank" contract:"required,rank"`        // 0 guest, 1 user, 2 moderator, 3 admin and up; -1 anonymous
 	Time    int64  `json:"time" contract:"required,nonnegative"` // ms since the epoch, the server's clock
 	Extra   `json:"-"`
 }
 
-// Fingerprint returns a keyed hash of a line, by which an Erasure prevents that the line
+// Shown returns the line's text as a reader sees it, which is also what earlier releases
+// recorded as Message.
+func (c Chat) Shown() string {
+	if c.HTML == "" {
+		return c.Message
+	}
+	return markup.Plain(c.HTML)
+}
+
+// Fingerprint returns a keyed hash of a line as it is shown, by which an Erasure prevents that the line
 // is recorded again. Whoever has the key can find out what the line was by trying. Without
 // a key it is the hash that erasures of earlier releases have.
 func (c Chat) Fingerprint(key []byte) string {
-	text := strings.Join([]string{strings.ToLower(c.Channel), strings.ToLower(c.User), strconv.FormatInt(c.Time, 10), string(c.Extra["action"]), c.Message}, "\x00")
+	text := strings.Join([]string{strings.ToLower(c.Channel), strings.ToLower(c.User), strconv.FormatInt(c.Time, 10), string(c.Extra["action"]), c.Shown()}, "\x00")
 	sum := sha256.New()
 	if len(key) > 0 {
 		sum = hmac.New(sha256.New, key)
@@ -35,7 +47,8 @@ func (c Chat) Fingerprint(key []byte) string {
 type PM struct {
 	User    string `json:"user" contract:"nonempty" mark:"person"` // the author
 	To      string `json:"to" contract:"required" mark:"person"`
-	Message string `json:"message" contract:"required" mark:"text"`
+	Message string `json:"message" contract:"required" mark:"text"` // as it was typed, as far as the server tells
+	HTML    string `json:"html,omitempty" mark:"text"`              // as the server shows it, where it put elements into the text
 	Channel string `json:"channel" contract:"nonempty"`
 	Rank    int    `json:"rank" contract:"required,rank"`
 	Time    int64  `json:"time" contract:"required,nonnegative"` // ms

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/markup"
 )
 
 // Line is a chat line or private message.
@@ -12,25 +13,36 @@ type Line struct {
 	Action   bool   // an emote: /me
 	Shadow   bool   // of a shadow-muted user, shown to moderators
 	User, To string // To is set with PM
-	Text     string
-	Time     int64 // the server's, in ms
+	Text     string // as it was typed, as far as the server tells
+	HTML     string // as the server shows it, "" if it put no element into the text
+	Time     int64  // the server's, in ms
 }
 
 // LineKey identifies a chat line within a channel. Two lines can have the same key,
-// if one user says the same twice within a millisecond.
+// if one user says the same twice within a millisecond. Its text is what a reader sees:
+// that is the same whatever is known of the channel's filters, and earlier releases
+// recorded it.
 type LineKey struct {
-	User, Text string
-	Action     bool
-	Time       int64
+	User, Shown string
+	Action      bool
+	Time        int64
 }
 
 // Key returns the line's key.
 func (l *Line) Key() LineKey {
-	return LineKey{User: l.User, Text: l.Text, Action: l.Action, Time: l.Time}
+	return LineKey{User: l.User, Shown: l.Shown(), Action: l.Action, Time: l.Time}
+}
+
+// Shown returns the line's text as a reader sees it.
+func (l *Line) Shown() string {
+	if l.HTML == "" {
+		return l.Text
+	}
+	return markup.Plain(l.HTML)
 }
 
 func (s *State) chat(f *fold) error {
-	l, class, err := readLine(f.args)
+	l, class, err := s.readLine(f.args)
 	switch {
 	case err != nil:
 		return err
@@ -61,25 +73,25 @@ func (s *State) chat(f *fold) error {
 		extra["shadow"] = json.RawMessage("true")
 	}
 	f.emitLine(event.SubjectChat, event.Chat{
-		User: l.User, Message: l.Text, Channel: s.channel, Rank: s.rankOf(l.User), Time: l.Time, Extra: extra,
+		User: l.User, Message: l.Text, HTML: l.HTML, Channel: s.channel, Rank: s.rankOf(l.User), Time: l.Time, Extra: extra,
 	}, l)
 	return nil
 }
 
 func (s *State) pm(f *fold) error {
-	l, _, err := readLine(f.args)
+	l, _, err := s.readLine(f.args)
 	if err != nil {
 		return err
 	}
 	s.arrived(f, l.User)
 	l.PM = true
 	f.emitLine(event.SubjectPM, event.PM{
-		User: l.User, To: l.To, Message: l.Text, Channel: s.channel, Rank: s.rankOf(l.User), Time: l.Time,
+		User: l.User, To: l.To, Message: l.Text, HTML: l.HTML, Channel: s.channel, Rank: s.rankOf(l.User), Time: l.Time,
 	}, l)
 	return nil
 }
 
-func readLine(args []json.RawMessage) (l *Line, class string, err error) {
+func (s *State) readLine(args []json.RawMessage) (l *Line, class string, err error) {
 	m, err := read[wireMessage](args)
 	if err == nil {
 		err = missing(field{"username", m.Username == nil || *m.Username == ""}, field{"msg", m.Msg == nil}, field{"time", m.Time == nil})
@@ -88,7 +100,9 @@ func readLine(args []json.RawMessage) (l *Line, class string, err error) {
 		return nil, "", err
 	}
 	ms, err := integer("time", *m.Time, 0)
-	return &Line{
-		User: *m.Username, To: m.To, Text: plainText(*m.Msg), Action: m.Meta.Action, Shadow: m.Meta.Shadow, Time: ms,
-	}, m.Meta.AddClass, err
+	l = &Line{User: *m.Username, To: m.To, Text: s.settings.typed(*m.Msg), Action: m.Meta.Action, Shadow: m.Meta.Shadow, Time: ms}
+	if markup.Marked(*m.Msg) {
+		l.HTML = *m.Msg
+	}
+	return l, m.Meta.AddClass, err
 }

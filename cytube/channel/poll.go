@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/markup"
 )
 
 // poll is the poll that is open.
@@ -44,10 +45,10 @@ func (s *State) newPoll(f *fold) error {
 
 // take takes what a frame says of the poll.
 func (p *poll) take(w wirePoll, f *fold) {
-	p.Title, p.By, p.Time = plainText(w.Title), w.Initiator, f.ms()
+	p.Title, p.By, p.Time = markup.Plain(w.Title), w.Initiator, f.ms()
 	p.Options, p.Counts, p.Hidden = make([]string, 0, len(w.Options)), make([]int, len(w.Options)), false
 	for _, option := range w.Options {
-		p.Options = append(p.Options, plainText(option))
+		p.Options = append(p.Options, markup.Plain(option))
 	}
 	for i, raw := range w.Counts {
 		text := string(raw)

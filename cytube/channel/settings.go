@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/markup"
 )
 
 // settings are what the channel's owners set. What the server has not said yet is nil:
@@ -16,6 +17,8 @@ type settings struct {
 	values        map[string]map[string]json.RawMessage // by the subject of their change
 	emotes        definitions
 	filters       definitions
+	filtersListed bool            // filters are all that the channel has
+	reader        *markup.Reader  // of lines; nil until one comes, and after a change of the filters
 	announcements map[string]bool // IDs
 	drinkCount    *int
 }
@@ -25,6 +28,25 @@ type definitions map[string]json.RawMessage
 
 func newSettings() settings {
 	return settings{texts: map[string]string{}, values: map[string]map[string]json.RawMessage{}, announcements: map[string]bool{}}
+}
+
+// typed returns what somebody typed for the server to make a line's HTML of it. Only who
+// may edit the channel's filters is told them; for others it has those of a new channel.
+func (s *settings) typed(line string) string {
+	if s.reader == nil {
+		var filters []markup.Filter
+		for _, name := range slices.Sorted(maps.Keys(s.filters)) {
+			var f markup.Filter
+			if json.Unmarshal(s.filters[name], &f) == nil {
+				filters = append(filters, f)
+			}
+		}
+		if !s.filtersListed {
+			filters = append(filters, markup.Default()...)
+		}
+		s.reader = markup.NewReader(filters)
+	}
+	return s.reader.Typed(line)
 }
 
 func (s *State) setText(f *fold, subject, value string) {
@@ -80,7 +102,11 @@ func (s *State) setValues(f *fold, subject string) error {
 
 func (s *State) emoteList(f *fold) error { return s.define(f, event.SubjectEmote, &s.settings.emotes) }
 func (s *State) chatFilters(f *fold) error {
-	return s.define(f, event.SubjectFilter, &s.settings.filters)
+	err := s.define(f, event.SubjectFilter, &s.settings.filters)
+	if err == nil {
+		s.settings.filtersListed, s.settings.reader = true, nil
+	}
+	return err
 }
 
 // define replaces all definitions.
@@ -157,6 +183,7 @@ func (s *State) updateEmote(f *fold) error {
 	return s.change(f, event.SubjectEmote, &s.settings.emotes)
 }
 func (s *State) updateFilter(f *fold) error {
+	s.settings.reader = nil
 	return s.change(f, event.SubjectFilter, &s.settings.filters)
 }
 
@@ -175,6 +202,7 @@ func (s *State) removeEmote(f *fold) error {
 	return s.undefine(f, event.SubjectEmote, s.settings.emotes)
 }
 func (s *State) deleteFilter(f *fold) error {
+	s.settings.reader = nil
 	return s.undefine(f, event.SubjectFilter, s.settings.filters)
 }
 
@@ -215,7 +243,7 @@ func (s *State) announce(f *fold) error {
 	}
 	s.settings.announcements[a.ID] = true
 	f.emit(event.SubjectAnnouncement, event.Announcement{
-		Title: a.Title, Text: plainText(a.Text), By: a.From, Channel: s.channel, Time: f.ms(),
+		Title: a.Title, Text: markup.Plain(a.Text), By: a.From, Channel: s.channel, Time: f.ms(),
 	})
 	return nil
 }

@@ -41,15 +41,14 @@ func (ch *Channel) style() object {
 
 // sanitize takes scripts and what would run them out of HTML. It is not as strict as the real server's list of what is
 // allowed.
-func sanitize(markup string) string {
+func sanitize(text string) string {
 	var out strings.Builder
 	skipped := ""
-	for tokens := html.NewTokenizer(strings.NewReader(markup)); ; {
+	for tokens := html.NewTokenizer(strings.NewReader(text)); ; {
 		kind := tokens.Next()
 		if kind == html.ErrorToken {
 			return out.String()
 		}
-		raw := string(tokens.Raw())
 		token := tokens.Token()
 		switch {
 		case skipped != "":
@@ -57,7 +56,7 @@ func sanitize(markup string) string {
 				skipped = ""
 			}
 		case kind == html.TextToken:
-			out.WriteString(unescape.Replace(raw))
+			out.WriteString(textEscaper.Replace(token.Data))
 		case token.Data == "script" || token.Data == "style" || token.Data == "iframe":
 			if kind == html.StartTagToken {
 				skipped = token.Data
@@ -69,6 +68,9 @@ func sanitize(markup string) string {
 		}
 	}
 }
+
+// textEscaper escapes what must be outside of tags.
+var textEscaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
 
 // startTag writes a start tag without its handlers of events.
 func startTag(t html.Token) string {

@@ -6,6 +6,8 @@ import (
 	"encoding/base64"
 	"slices"
 	"strings"
+
+	"github.com/rosey-bot/rosey/internal/markup"
 )
 
 // ban keeps a name or an address out of a channel.
@@ -145,7 +147,7 @@ type unban struct {
 func (ch *Channel) unban(c *Session, data unban) {
 	ch.bans = slices.DeleteFunc(ch.bans, func(b ban) bool { return float64(b.id) == data.ID })
 	ch.broadcastTo("ban", "banlistRemove", data)
-	ch.tell(c.name+" unbanned "+escapeText.Replace(data.Name), ch.permission["ban"])
+	ch.tell(c.name+" unbanned "+markup.Escape(data.Name), ch.permission["ban"])
 }
 
 func (ch *Channel) sendBanlist(c *Session) {

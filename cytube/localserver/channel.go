@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/rosey-bot/rosey/internal/markup"
 )
 
 // Channel is the state of one channel. The server's lock guards it; all methods expect it to be held.
@@ -17,7 +19,8 @@ type Channel struct {
 
 	motd, css, js string
 	emotes        []emote
-	filters       []filter
+	filters       []markup.Filter
+	renderer      *markup.Renderer // with filters
 
 	audience []*Session // who gets what is broadcast
 	users    []*Session // who has joined, in the order of joining
@@ -41,10 +44,12 @@ func newChannel(s *Server, name string, cfg *ChannelConfig) *Channel {
 		permission: unregisteredPermissions, options: defaultOptions(name, Flood{}),
 		list: playlist{open: true},
 	}
+	ch.setFilters(nil)
 	if cfg == nil {
 		return ch
 	}
-	ch.registered, ch.permission, ch.filters = true, registeredPermissions, defaultFilters()
+	ch.registered, ch.permission = true, registeredPermissions
+	ch.setFilters(markup.Default())
 	ch.options = defaultOptions(name, cfg.Flood)
 	ch.options.Password = password(cfg.Password)
 	ch.motd, ch.list.open = cfg.MOTD, cfg.Open

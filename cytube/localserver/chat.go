@@ -3,6 +3,8 @@ package localserver
 import (
 	"strings"
 	"time"
+
+	"github.com/rosey-bot/rosey/internal/markup"
 )
 
 // message is a chatMsg or pm on its way through the server.
@@ -49,7 +51,7 @@ func (ch *Channel) filterSpam(c *Session, text string) bool {
 	case age < ch.options.NewUserDelay:
 		c.Emit("spamFiltered", object{"reason": "NEW_USER_CHAT"})
 		return true
-	case age < ch.options.NewUserLinkDelay && link.MatchString(text):
+	case age < ch.options.NewUserLinkDelay && markup.Link.MatchString(text):
 		c.Emit("spamFiltered", object{"reason": "NEW_USER_CHAT_LINK"})
 		return true
 	}
@@ -142,7 +144,8 @@ func (ch *Channel) pm(c *Session, m message) {
 }
 
 func (ch *Channel) format(c *Session, m message) object {
-	return object{"username": c.name, "msg": markUp(m.Msg, ch.filters, ch.options.EnableLinkRegex), "meta": m.Meta, "time": m.at.UnixMilli()}
+	msg := ch.renderer.Render(m.Msg, ch.options.EnableLinkRegex)
+	return object{"username": c.name, "msg": msg, "meta": m.Meta, "time": m.at.UnixMilli()}
 }
 
 // tellModerators sends one of the server's own notices, which look like chat.

@@ -7,72 +7,32 @@ import (
 	"regexp/syntax"
 	"slices"
 	"strings"
+
+	"github.com/rosey-bot/rosey/internal/markup"
 )
 
-// filter rewrites chat lines.
-type filter struct {
-	Name        string `json:"name"`
-	Source      string `json:"source"`
-	Flags       string `json:"flags"`
-	Replace     string `json:"replace"`
-	Active      bool   `json:"active"`
-	FilterLinks bool   `json:"filterlinks"`
+// dollar is a group in a replacement, as clients may write it.
+var dollar = regexp.MustCompile(`\$(\d)`)
 
-	find    *regexp.Regexp
-	replace string // for find
-}
-
-// defaultFilters are the ones that a registered channel starts out with.
-func defaultFilters() (list []filter) {
-	for _, f := range []filter{
-		{Name: "monospace", Source: "`(.+?)`", Flags: "g", Replace: `<code>\1</code>`},
-		{Name: "bold", Source: `\*(.+?)\*`, Flags: "g", Replace: `<strong>\1</strong>`},
-		{Name: "italic", Source: `_(.+?)_`, Flags: "g", Replace: `<em>\1</em>`},
-		{Name: "strike", Source: `~~(.+?)~~`, Flags: "g", Replace: `<s>\1</s>`},
-		{Name: "inline spoiler", Source: `\[sp\](.*?)\[\/sp\]`, Flags: "ig", Replace: `<span class="spoiler">\1</span>`},
-	} {
-		f.Active = true
-		_ = f.compile()
-		list = append(list, f)
-	}
-	return list
-}
-
-var (
-	group  = regexp.MustCompile(`\\(\d)`) // a group in a replacement
-	dollar = regexp.MustCompile(`\$(\d)`) // the same as clients may write it
-)
-
-// compile readies the filter for use; its error is in the words of the real server's regular expressions.
-func (f *filter) compile() (err error) {
-	source := strings.ReplaceAll(f.Source, `\/`, "/")
-	if strings.Contains(f.Flags, "i") {
-		source = "(?i)" + source
-	}
-	f.find, err = regexp.Compile(source)
+// regexProblem returns an error of compiling a filter in the words of the real server's regular expressions.
+func regexProblem(err error) error {
 	var problem *syntax.Error
 	if errors.As(err, &problem) {
 		return errors.New(strings.Replace(problem.Code.String(), "missing closing", "missing", 1))
 	}
-	f.replace = group.ReplaceAllString(strings.ReplaceAll(f.Replace, "$", "$$"), "${$1}")
 	return err
 }
 
-// apply rewrites text by the active filters, or by those for links.
-func apply(filters []filter, text string, links bool) string {
-	for _, f := range filters {
-		if f.Active && (f.FilterLinks || !links) {
-			text = f.find.ReplaceAllString(text, f.replace)
-		}
-	}
-	return text
+// setFilters replaces the channel's filters.
+func (ch *Channel) setFilters(list []markup.Filter) {
+	ch.filters, ch.renderer = list, markup.NewRenderer(list)
 }
 
 // filterChange is a filter as a client describes it; a value of the wrong type counts as missing.
 type filterChange struct{ Name, Source, Flags, Replace, Active, FilterLinks any }
 
 // filter returns the filter that a client describes; false when it is none.
-func (d filterChange) filter() (f filter, ok bool, err error) {
+func (d filterChange) filter() (f markup.Filter, ok bool, err error) {
 	source, hasSource := d.Source.(string)
 	flags, hasFlags := d.Flags.(string)
 	replace, hasReplace := d.Replace.(string)
@@ -80,16 +40,16 @@ func (d filterChange) filter() (f filter, ok bool, err error) {
 	if name == "" {
 		name = source
 	}
-	f = filter{
+	f = markup.Filter{
 		Name: name, Source: source, Flags: flags, Replace: dollar.ReplaceAllString(replace, `\$1`),
-		Active: truthy(d.Active), FilterLinks: truthy(d.FilterLinks),
+		Active: truthy(d.Active), Links: truthy(d.FilterLinks),
 	}
-	err = f.compile()
-	return f, hasSource && hasFlags && hasReplace, err
+	_, err = f.Compile()
+	return f, hasSource && hasFlags && hasReplace, regexProblem(err)
 }
 
 func (ch *Channel) filterIndex(name string) int {
-	return slices.IndexFunc(ch.filters, func(f filter) bool { return f.Name == name })
+	return slices.IndexFunc(ch.filters, func(f markup.Filter) bool { return f.Name == name })
 }
 
 func (ch *Channel) addFilter(c *Session, data filterChange) {
@@ -101,7 +61,7 @@ func (ch *Channel) addFilter(c *Session, data filterChange) {
 	case ch.filterIndex(f.Name) >= 0:
 		c.alert("Filter add failed: Filter '" + f.Name + "' already exists.  Please choose a different name")
 	default:
-		ch.filters = append(ch.filters, f)
+		ch.setFilters(append(ch.filters, f))
 		c.Emit("addFilterSuccess")
 		ch.broadcastTo("filteredit", "updateChatFilter", f)
 	}
@@ -118,6 +78,7 @@ func (ch *Channel) updateFilter(c *Session, data filterChange) {
 		c.alert("Filter update failed: Filter to be updated does not exist")
 	default:
 		ch.filters[at] = f
+		ch.setFilters(ch.filters)
 		ch.broadcastTo("filteredit", "updateChatFilter", f)
 	}
 }
@@ -126,7 +87,7 @@ func (ch *Channel) updateFilter(c *Session, data filterChange) {
 func (ch *Channel) removeFilter(_ *Session, data json.RawMessage) {
 	var f struct{ Name *string }
 	if json.Unmarshal(data, &f) == nil && f.Name != nil {
-		ch.filters = slices.DeleteFunc(ch.filters, func(known filter) bool { return known.Name == *f.Name })
+		ch.setFilters(slices.DeleteFunc(ch.filters, func(known markup.Filter) bool { return known.Name == *f.Name }))
 		ch.broadcastTo("filteredit", "deleteChatFilter", data)
 	}
 }
@@ -135,17 +96,20 @@ func (ch *Channel) removeFilter(_ *Session, data json.RawMessage) {
 func (ch *Channel) moveFilter(c *Session, data indexMove) {
 	if !moveIndex(ch.filters, data) {
 		c.alert("Filter move failed: Argument out of range")
+		return
 	}
+	ch.setFilters(ch.filters)
 }
 
 // importFilters replaces the list by the filters that are complete.
 func (ch *Channel) importFilters(_ *Session, list []filterChange) {
-	ch.filters = nil
+	var complete []markup.Filter
 	for _, data := range list {
 		if f, ok, err := data.filter(); ok && err == nil {
-			ch.filters = append(ch.filters, f)
+			complete = append(complete, f)
 		}
 	}
+	ch.setFilters(complete)
 	ch.broadcastTo("filteredit", "chatFilters", listOf(ch.filters))
 }
 

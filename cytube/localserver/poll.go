@@ -8,6 +8,7 @@ import (
 	"unicode/utf16"
 
 	"github.com/rosey-bot/rosey/cytube/socketio"
+	"github.com/rosey-bot/rosey/internal/markup"
 )
 
 // poll is an open poll.
@@ -100,7 +101,7 @@ func pollOptions(title string, opts []any) ([]string, error) {
 
 // linkTitle escapes a text of a poll and makes its links.
 func linkTitle(text string) string {
-	return link.ReplaceAllString(escapeText.Replace(text), `<a href="$0" target="_blank" rel="noopener noreferer">$0</a>`)
+	return markup.Link.ReplaceAllString(markup.Escape(text), `<a href="$0" target="_blank" rel="noopener noreferer">$0</a>`)
 }
 
 func (ch *Channel) openPoll(p *poll) {

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/rosey-bot/rosey/internal/markup"
 )
 
 type queueRequest struct {
@@ -46,7 +48,7 @@ func (ch *Channel) queue(c *Session, data queueRequest) {
 		lookup: func() { found, err = ch.srv.cfg.find(data.Type, id) },
 		then: func() {
 			if err != nil {
-				fail(refusal(escapeLookup.Replace(err.Error())))
+				fail(refusal(markup.Escape(err.Error())))
 				return
 			}
 			ch.addAll(found, a)

@@ -5,13 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"html"
-	"regexp"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/rosey-bot/rosey/cytube/socketio"
+	"github.com/rosey-bot/rosey/internal/markup"
 )
 
 // KickError is returned when the server sent the user away.
@@ -175,7 +174,7 @@ func (u *User) handle(ev socketio.Event) {
 		if !strings.EqualFold(data.Username, u.name) {
 			if u.receive != nil {
 				u.receive(Message{
-					From: data.Username, Text: plainText(data.Msg), HTML: data.Msg, Action: data.Meta.Action,
+					From: data.Username, Text: typed.Typed(data.Msg), HTML: data.Msg, Action: data.Meta.Action,
 					Private: ev.Name == "pm", Time: time.UnixMilli(data.Time),
 				})
 			}
@@ -202,6 +201,5 @@ func (u *User) handle(ev socketio.Event) {
 	}
 }
 
-var tag = regexp.MustCompile(`<[^>]*>`)
-
-func plainText(markup string) string { return html.UnescapeString(tag.ReplaceAllString(markup, "")) }
+// typed restores lines of the server, whose channels have the default filters.
+var typed = markup.NewReader(markup.Default())

@@ -84,11 +84,11 @@ func (r *Reader) windows(ctx context.Context) iter.Seq2[window, error] {
 func (r *Reader) line(s streams.Stored) (*channel.Line, bool) {
 	if s.Subject == event.SubjectPM {
 		p, err := event.As[event.PM](s.Envelope)
-		return &channel.Line{PM: true, User: p.User, To: p.To, Text: p.Message, Time: p.Time}, err == nil && p.Channel == r.channel
+		return &channel.Line{PM: true, User: p.User, To: p.To, Text: p.Message, HTML: p.HTML, Time: p.Time}, err == nil && p.Channel == r.channel
 	}
 	c, err := event.As[event.Chat](s.Envelope)
 	return &channel.Line{
-		User: c.User, Text: c.Message, Action: string(c.Extra["action"]) == "true", Time: c.Time,
+		User: c.User, Text: c.Message, HTML: c.HTML, Action: string(c.Extra["action"]) == "true", Time: c.Time,
 	}, err == nil && c.Channel == r.channel
 }
 
