@@ -46,9 +46,7 @@ func (c *Session) borrowRank(r request) {
 	if c.channel == nil || c.siteRank < 255 || json.Unmarshal(r.arg, &rank) != nil || rank > c.siteRank {
 		return
 	}
-	before := c.rank()
 	c.siteRank, c.channelRank = rank, rank
-	c.channel.rankChanged(c, before)
 	c.Emit("rank", rank)
 	c.channel.broadcast("setUserRank", object{"name": c.name, "rank": rank})
 }

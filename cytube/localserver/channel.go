@@ -86,8 +86,8 @@ func (ch *Channel) join(c *Session) {
 	ch.audience = append(ch.audience, c)
 	if c.loggedIn() {
 		ch.welcome(c)
-		if c.channel != ch {
-			return // banned
+		if ch.kickIfBanned(c); c.channel != ch {
+			return
 		}
 	}
 	ch.users = append(ch.users, c)
@@ -147,6 +147,10 @@ func (ch *Channel) welcome(c *Session) {
 		c.muted, c.shadowMuted = true, shadow
 		ch.sendMeta(c, muteRank)
 	}
+}
+
+// kickIfBanned sends away a client whose name is banned, after it was seen for a moment.
+func (ch *Channel) kickIfBanned(c *Session) {
 	if ch.nameBanned(c.name) {
 		c.Kick("You are banned from this channel.")
 		ch.tellModerators(c.name + " was kicked (name is banned)")

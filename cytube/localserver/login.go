@@ -53,6 +53,7 @@ func (c *Session) login(arg json.RawMessage) {
 	if ch := c.channel; ch != nil {
 		ch.welcome(c)
 		ch.grantRank(c)
+		ch.kickIfBanned(c)
 	} else if ch := c.waiting; ch != nil {
 		ch.grantRank(c)
 		c.enterAsModerator(ch)
