@@ -178,6 +178,8 @@ func (c *Connector) record(ctx context.Context) {
 				return
 			case it.flushed != nil:
 				close(it.flushed)
+			case it.inspect != nil:
+				it.inspect(r)
 			case it.recorder != nil:
 				if r != nil && r.up { // no room was left in the queue for the session's end
 					r.leave(ctx, reasonLost, it.at)
@@ -229,6 +231,7 @@ func (c *Connector) discard(ctx context.Context) {
 func (c *Connector) newSender() *sender.Sender {
 	cfg := c.cfg.Config
 	cfg.Self, cfg.Observer = c.self, c.cfg.Observer
+	cfg.Inspect = c.inspect
 	cfg.Behind = func() bool { return len(c.queue) > 0 }
 	cfg.Count = func(update func(*sender.Stats)) { c.stats.count(func(s *Stats) { update(&s.Stats) }) }
 	return sender.New(c.bus, cfg)

@@ -2,7 +2,9 @@ package cytube
 
 import (
 	"context"
+	"encoding/json"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/rosey-bot/rosey/cytube/channel"
@@ -43,6 +45,7 @@ func (r *recorder) join(ctx context.Context, it item) {
 	r.entered, r.known, r.up = true, true, true
 	r.saveCheckpoint(ctx)
 	r.log.InfoContext(ctx, "joined channel", "channel", r.channel, "user", it.joined, "rank", r.state.Rank())
+	r.sender.Calls.Open(it.writer)
 	r.sender.Echoes.Open(it.writer)
 }
 
@@ -158,6 +161,7 @@ func (r *recorder) leave(ctx context.Context, reason string, at time.Time) {
 	r.publish(ctx, r.state.Flush(at))
 	r.stats.count(func(s *Stats) { s.Connected = false })
 	r.observe.Connected(ctx, r.channel, false)
+	r.sender.Calls.Close()
 	r.sender.Echoes.Close()
 	if r.joinRef != (event.Ref{}) && !r.replaced(ctx) {
 		r.recordConnection(ctx, event.StateDown, reason, at)
@@ -191,9 +195,11 @@ func (r *recorder) replaced(ctx context.Context) bool {
 }
 
 func (r *recorder) recordConnection(ctx context.Context, state, reason string, at time.Time) event.Ref {
-	e, err := event.New(event.SubjectConnection, event.Connection{
-		Channel: r.channel, State: state, Reason: reason, Time: at.UnixMilli(),
-	})
+	c := event.Connection{Channel: r.channel, State: state, Reason: reason, Time: at.UnixMilli()}
+	if state == event.StateUp { // by which a send that is repeated later tells newer items
+		c.Extra = event.Extra{"last_uid": json.RawMessage(strconv.Itoa(r.state.LastUID()))}
+	}
+	e, err := event.New(event.SubjectConnection, c)
 	if err != nil {
 		r.log.ErrorContext(ctx, "event not recorded", "subject", event.SubjectConnection, "error", err)
 		return event.Ref{}

@@ -1,6 +1,7 @@
 package cytube
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"fmt"
@@ -29,9 +30,10 @@ type item struct {
 	writer sender.Writer // …and may speak here
 	ended  string        // the session has ended, and why
 
-	recorder *recorder     // records what follows
-	flushed  chan struct{} // is closed once what came before is recorded
-	last     bool          // nothing follows
+	inspect  func(*recorder) // is called between two frames
+	recorder *recorder       // records what follows
+	flushed  chan struct{}   // is closed once what came before is recorded
+	last     bool            // nothing follows
 }
 
 // recorder publishes the events of a channel, one after another, while the bot holds the
@@ -72,8 +74,27 @@ func (r *recorder) take(ctx context.Context, it item) {
 		r.sender.Echoes.Answer(it.frame)
 		events := r.apply(ctx, it)
 		r.noteMembers(it.frame.Name)
-		r.publish(ctx, events)
+		call, by := r.sender.Calls.Observe(it.frame, events, r.state)
+		if call == nil {
+			r.publish(ctx, events)
+			return
+		}
+		for i := range events {
+			events[i].Envelope = r.causedBy(events[i].Envelope, call.Send, call.CorrelationID, call.Consumer)
+		}
+		stored := r.publish(trace.ContextWithSpanContext(ctx, call.Span), events)
+		r.sender.Calls.Recorded(call, stored[by])
 	}
+}
+
+// causedBy returns an event that shows what became of a send.
+func (r *recorder) causedBy(e event.Envelope, send event.Ref, correlationID, consumer string) event.Envelope {
+	e = e.WithMeta(event.MetaCausation, send.String())
+	if consumer != sender.SendsDurable {
+		e = e.WithMeta(event.MetaConsumer, consumer)
+	}
+	e.CorrelationID = correlationID
+	return e
 }
 
 func (r *recorder) apply(ctx context.Context, it item) []channel.Event {
@@ -109,14 +130,16 @@ func (r *recorder) noteMembers(frame string) {
 	}
 }
 
-// publish records events in order.
-func (r *recorder) publish(ctx context.Context, events []channel.Event) {
-	for _, e := range events {
+// publish records events in order, and returns where each is stored that is no line.
+func (r *recorder) publish(ctx context.Context, events []channel.Event) []event.Ref {
+	refs := make([]event.Ref, len(events))
+	for i, e := range events {
 		if e.Line == nil {
-			e.CorrelationID = event.NewCorrelationID()
-			stored := r.store(ctx, e.Envelope, "cytube/"+e.CorrelationID)
+			id := event.NewCorrelationID()
+			e.CorrelationID = cmp.Or(e.CorrelationID, id)
+			refs[i] = r.store(ctx, e.Envelope, "cytube/"+id)
 			if e.Subject == event.SubjectPollOpen {
-				r.state.PollStored(stored)
+				r.state.PollStored(refs[i])
 			}
 			continue
 		}
@@ -124,6 +147,7 @@ func (r *recorder) publish(ctx context.Context, events []channel.Event) {
 		r.recent.Set(e.Line.Key(), n+1)
 		r.publishLine(ctx, e, n+1, false)
 	}
+	return refs
 }
 
 // publishLine records the n-th line of its key. An echo of a send belongs to the send's
@@ -141,14 +165,10 @@ func (r *recorder) publishLine(ctx context.Context, e channel.Event, n int, join
 		r.note(e.Line, n, r.store(ctx, e.Envelope, id))
 		return
 	}
-	e.Envelope = e.WithMeta(event.MetaCausation, m.Send.String())
+	e.Envelope = r.causedBy(e.Envelope, m.Send, m.CorrelationID, m.Consumer)
 	if m.Parts > 1 {
 		e.Envelope = e.WithMeta(event.MetaPart, m.Part)
 	}
-	if m.Consumer != sender.SendsDurable {
-		e.Envelope = e.WithMeta(event.MetaConsumer, m.Consumer)
-	}
-	e.CorrelationID = m.CorrelationID
 	r.note(e.Line, n, r.store(trace.ContextWithSpanContext(ctx, m.Span), e.Envelope, id))
 	r.sender.Echoes.Recorded(m, e.Line)
 }

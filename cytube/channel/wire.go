@@ -163,11 +163,13 @@ func ReadLogin(f Frame) (name, refusal string, err error) {
 	return login.Name, "", nil
 }
 
+var errNoArgument = errors.New("it has no argument")
+
 // read decodes a frame's first argument.
 func read[T any](args []json.RawMessage) (T, error) {
 	var v T
 	if len(args) == 0 || string(args[0]) == "null" {
-		return v, errors.New("it has no argument")
+		return v, errNoArgument
 	}
 	err := json.Unmarshal(args[0], &v)
 	var typeErr *json.UnmarshalTypeError

@@ -40,7 +40,7 @@ func (s *Sender) consumer() consumers.Config {
 	durable := s.durable()
 	return consumers.Config{
 		Durable: durable, Name: durable, Stream: streams.Cytube, Exclusive: true,
-		Subjects: []string{event.SubjectSendChat, event.SubjectSendPM, event.SubjectSendEmote}, Skip: s.skips,
+		Subjects: []string{event.AllSends}, Skip: s.skips,
 		Logger: s.cfg.Logger, Observe: s.cfg.OnSettled,
 		// A send expires before it runs out of attempts: the bot may be killed many
 		// times while it speaks.
@@ -58,7 +58,7 @@ const newSince = time.Hour
 func (s *Sender) Open(ctx context.Context) error {
 	js, config := s.bus.JetStream(), s.consumer()
 	c, err := js.Consumer(ctx, streams.Cytube, config.Durable)
-	if err == nil && !slices.Contains(streams.FilterSubjects(c.CachedInfo().Config), event.SubjectSendChat) {
+	if err == nil && !slices.ContainsFunc(streams.FilterSubjects(c.CachedInfo().Config), func(f string) bool { return event.Match(f, event.SubjectSendChat) }) {
 		if err := s.deleteConsumer(ctx, config.Durable); err != nil {
 			return err
 		}
@@ -115,7 +115,7 @@ func (s *Sender) speaks(name string) bool {
 
 // skips reports whether a send is for another channel's Sender.
 func (s *Sender) skips(send streams.Stored) bool {
-	_, _, name, err := decode(send)
+	name, err := channelOf(send)
 	return err == nil && !s.speaks(name) && (!s.first() || slices.ContainsFunc(s.cfg.Channels, func(c string) bool { return strings.EqualFold(c, name) }))
 }
 

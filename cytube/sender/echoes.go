@@ -106,12 +106,12 @@ func (t *EchoTracker) turn(m *Message) (at time.Time, up bool, changed <-chan st
 	return at, t.writer != nil, t.changed
 }
 
-var (
-	errNoSession = errors.New("there is no session")
-	errAnswered  = errors.New("an earlier write was answered")
-)
+// ErrNoSession says that the bot is not in the channel.
+var ErrNoSession = errors.New("there is no session")
 
-// write sends m to the server and makes it pending. With errNoSession or errAnswered
+var errAnswered = errors.New("an earlier write was answered")
+
+// write sends m to the server and makes it pending. With ErrNoSession or errAnswered
 // nothing was written, with another error something may have been.
 func (t *EchoTracker) write(ctx context.Context, m *Message) error {
 	t.mu.Lock()
@@ -122,7 +122,7 @@ func (t *EchoTracker) write(ctx context.Context, m *Message) error {
 		return errAnswered
 	case w == nil:
 		t.mu.Unlock()
-		return errNoSession
+		return ErrNoSession
 	}
 	t.pending = m
 	m.state = waiting
@@ -134,6 +134,13 @@ func (t *EchoTracker) write(ctx context.Context, m *Message) error {
 		return w.Emit(ctx, "pm", map[string]any{"to": m.to, "msg": m.text, "meta": struct{}{}})
 	}
 	return w.Emit(ctx, "chatMsg", map[string]any{"msg": m.text, "meta": struct{}{}})
+}
+
+// countLine counts a line that is no message, as a command is.
+func (t *EchoTracker) countLine() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.pace.sent(t.chat, 1, time.Now())
 }
 
 // status returns the state of m, and the server's words if it refused m.

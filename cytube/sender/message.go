@@ -5,6 +5,7 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/rosey-bot/rosey/cytube/ability"
 	"github.com/rosey-bot/rosey/cytube/channel"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
@@ -100,6 +101,15 @@ func (s *Sender) messages(send streams.Stored, span trace.SpanContext) (list []*
 		list = append(list, &part)
 	}
 	return list, name, nil
+}
+
+// channelOf returns the channel that a send names, "" if none.
+func channelOf(send streams.Stored) (string, error) {
+	if ability.Is(send.Subject) {
+		return ability.ChannelOf(send.Envelope), nil
+	}
+	_, _, name, err := decode(send)
+	return name, err
 }
 
 // decode reads what kind of message a send asks for, its text and its channel.

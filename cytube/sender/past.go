@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/cytube/ability"
 	"github.com/rosey-bot/rosey/cytube/internal/history"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/internal/retry"
@@ -123,7 +124,7 @@ func (s *Sender) RecoverInFlightSend(ctx context.Context, self string, stoppedCl
 // An unfinishedSend is one on whose end nothing is recorded.
 type unfinishedSend struct {
 	send  streams.Stored
-	parts []*Message // those that were not heard; none if the send is blank
+	parts []*Message // those that were not heard; none if the send is blank or does not speak
 }
 
 // unfinished yields the channel's unfinished sends from a sequence on. self is the name
@@ -140,9 +141,19 @@ func (s *Sender) unfinished(ctx context.Context, from uint64, self string) iter.
 				yield(unfinishedSend{}, err)
 				return
 			}
-			span := trace.SpanContextFromContext(streams.Handling(context.Background(), send))
-			parts, name, err := s.messages(send, span)
+			name, err := channelOf(send)
 			if err != nil || !s.speaks(name) || outcomes.Delivered[send.Ref] {
+				continue
+			}
+			if ability.Is(send.Subject) {
+				if !yield(unfinishedSend{send: send}, nil) {
+					return
+				}
+				continue
+			}
+			span := trace.SpanContextFromContext(streams.Handling(context.Background(), send))
+			parts, _, err := s.messages(send, span)
+			if err != nil {
 				continue
 			}
 			spoken, blank := heard(outcomes, send.Ref, parts), len(parts) == 0

@@ -17,6 +17,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/cytube/ability"
 	"github.com/rosey-bot/rosey/cytube/channel"
 	"github.com/rosey-bot/rosey/cytube/internal/history"
 	"github.com/rosey-bot/rosey/event"
@@ -61,6 +62,9 @@ type Config struct {
 	// Behind, if set, reports whether frames wait to be recorded, an echo perhaps
 	// among them.
 	Behind func() bool
+	// Inspect calls a function with the channel's state between two frames. It returns an
+	// error if the bot is not in the channel.
+	Inspect func(context.Context, func(*channel.State)) error
 	// MaySpeak, if set, is asked right before each write: a process that lost the
 	// lease of the channel must not speak there.
 	MaySpeak func() bool
@@ -82,6 +86,9 @@ func (c Config) WithDefaults() Config {
 	}
 	if c.Behind == nil {
 		c.Behind = func() bool { return false }
+	}
+	if c.Inspect == nil {
+		c.Inspect = func(context.Context, func(*channel.State)) error { return ErrNoSession }
 	}
 	if c.MaySpeak == nil {
 		c.MaySpeak = func() bool { return true }
@@ -106,8 +113,9 @@ func (c Config) limit() channel.FloodLimit {
 // Sender speaks a channel's sends, one message at a time and in order. A send is done
 // when the channel's echo of it is recorded.
 type Sender struct {
-	// Echoes must get what the server answers.
+	// Echoes and Calls must get what the server answers.
 	Echoes *EchoTracker
+	Calls  *CallTracker
 
 	cfg     Config
 	bus     *streams.Bus
@@ -115,6 +123,8 @@ type Sender struct {
 	started time.Time
 	stop    <-chan struct{} // closed when nothing new may be begun
 	turns   *turns
+	calls   *turns // of what is asked of the channel beside speaking
+	queued  pacer  // what was queued; used by the call whose turn it is
 
 	mu     sync.Mutex
 	begun  uint64                   // sequence of the latest send that was begun
@@ -131,7 +141,7 @@ func New(bus *streams.Bus, cfg Config) *Sender {
 	return &Sender{
 		Echoes: newEchoTracker(cfg.limit()), cfg: cfg, bus: bus,
 		history: history.New(bus.JetStream(), cfg.Channel), started: time.Now(),
-		turns:  newTurns(),
+		Calls: &CallTracker{}, turns: newTurns(), calls: newTurns(),
 		inHand: map[uint64]chan struct{}{},
 	}
 }
@@ -141,17 +151,15 @@ var errLeaseLost = errors.New("another process holds the lease of the channel")
 // handle speaks a send in its turn and returns no event once its echo is recorded,
 // otherwise the cytube.delivery that says why it was not confirmed.
 func (s *Sender) handle(ctx context.Context, send streams.Stored) ([]event.Envelope, error) {
-	parts, name, err := s.messages(send, trace.SpanContextFromContext(ctx))
-	switch {
-	case err != nil:
-		return nil, consumers.Permanent(err)
-	case !s.speaks(name):
-		return nil, s.passOver(ctx, send, name)
+	if ability.Is(send.Subject) {
+		return s.handleCall(ctx, send)
 	}
-	if name == "" && s.cfg.Channels != nil {
-		if mine, err := s.claim(ctx, send); err != nil || !mine {
-			return nil, err
-		}
+	parts, name, err := s.messages(send, trace.SpanContextFromContext(ctx))
+	if err != nil {
+		return nil, consumers.Permanent(err)
+	}
+	if mine, err := s.takes(ctx, send, name); err != nil || !mine {
+		return nil, err
 	}
 	switch {
 	case len(parts) == 0:
@@ -184,6 +192,17 @@ func (s *Sender) handle(ctx context.Context, send streams.Stored) ([]event.Envel
 		return nil, ctx.Err()
 	}
 	return s.speakParts(ctx, send, parts, repeated, again)
+}
+
+// takes reports whether a send that names a channel is this Sender's.
+func (s *Sender) takes(ctx context.Context, send streams.Stored, name string) (bool, error) {
+	switch {
+	case !s.speaks(name):
+		return false, s.passOver(ctx, send, name)
+	case name == "" && s.cfg.Channels != nil:
+		return s.claim(ctx, send)
+	}
+	return true, nil
 }
 
 // begin waits until an earlier delivery of the same send, whose acknowledgement was lost,

@@ -44,7 +44,7 @@ func (s *Sender) speak(ctx context.Context, m *Message, deadline time.Time) (*fa
 		}
 		if !answered {
 			switch err := s.write(ctx, m, written); {
-			case errors.Is(err, errNoSession), errors.Is(err, errAnswered):
+			case errors.Is(err, ErrNoSession), errors.Is(err, errAnswered):
 				continue
 			case err != nil:
 				return nil, err
@@ -76,7 +76,7 @@ func (s *Sender) write(ctx context.Context, m *Message, again bool) error {
 		return errLeaseLost
 	}
 	err := s.Echoes.write(ctx, m)
-	if errors.Is(err, errNoSession) || errors.Is(err, errAnswered) {
+	if errors.Is(err, ErrNoSession) || errors.Is(err, errAnswered) {
 		return err
 	}
 	if err != nil {

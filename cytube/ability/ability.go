@@ -1,0 +1,256 @@
+// Package ability is what can be asked of a channel beside speaking, one row an ability:
+// what is checked against the channel's state, the frames that are written, and what shows
+// that it was done or refused. It is pure: it writes nothing and reads no clock.
+package ability
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/rosey-bot/rosey/cytube/channel"
+	"github.com/rosey-bot/rosey/event"
+)
+
+// Frame is what is written to the server.
+type Frame struct {
+	Name string
+	Args []any
+}
+
+// Outcome is how a send ends: its cytube.delivery.
+type Outcome struct {
+	Status      string
+	Code        event.Code
+	Reason      string
+	ConfirmedBy event.Ref
+}
+
+// A Past is what is recorded since a send that may have been written before.
+type Past struct {
+	Sent    time.Time
+	LastUID int // the highest uid that was known when it was sent, -1 if none
+	Events  []Record
+}
+
+// A Record is a stored event of the channel.
+type Record struct {
+	event.Envelope
+	Ref event.Ref
+}
+
+// Call is one send while it is worked on.
+type Call struct {
+	State *channel.State // while Plan and Observe run
+	Past  *Past          // nil for a send that was not written before
+
+	row    row
+	answer *channel.Frame // to the row's question
+	left   int            // events that are to be seen yet
+	asked  []string       // the IDs of media that the frames name
+}
+
+// row is an ability.
+type row struct {
+	subject string
+	options
+	plan  func(c *Call) ([]Frame, *Outcome)
+	seen  func(c *Call, e channel.Event) bool
+	shown func(c *Call, f channel.Frame) bool
+}
+
+// options are what is special about an ability.
+type options struct {
+	chat     bool   // it is a chat line, which the server counts as one
+	queues   bool   // the server limits how often
+	slow     bool   // the server looks something up
+	question *Frame // to be asked first, …
+	needed   string // …which needs this permission, …
+	reply    string // …and is answered by this frame
+}
+
+// rule is a row for a payload type.
+type rule[P any] struct {
+	options
+	// check returns why the server would not do it.
+	check func(c *Call, p P) *Outcome
+	// so reports whether the channel is so already.
+	so func(c *Call, p P) bool
+	// frames returns what to write.
+	frames func(c *Call, p P) []Frame
+	// seen reports whether an event shows that it was done.
+	seen func(c *Call, p P, e channel.Event) bool
+	// shown reports whether a frame does, which need not be an event.
+	shown func(c *Call, p P, f channel.Frame) bool
+	// since, if set, returns the event that shows that a send that may have been written
+	// before was, or was overtaken.
+	since func(c *Call, p P) *Outcome
+}
+
+// of makes an ability of its rule.
+func of[P any](r rule[P]) func(event.Envelope) (row, error) {
+	return func(send event.Envelope) (row, error) {
+		p, err := event.As[P](send)
+		if err != nil {
+			return row{}, err
+		}
+		return row{
+			subject: send.Subject, options: r.options,
+			plan:  func(c *Call) ([]Frame, *Outcome) { return r.plan(c, p) },
+			seen:  func(c *Call, e channel.Event) bool { return r.seen != nil && r.seen(c, p, e) },
+			shown: func(c *Call, f channel.Frame) bool { return r.shown != nil && r.shown(c, p, f) },
+		}, nil
+	}
+}
+
+func (r rule[P]) plan(c *Call, p P) ([]Frame, *Outcome) {
+	if c.Past != nil && r.since != nil {
+		if o := r.since(c, p); o != nil {
+			return nil, o
+		}
+	}
+	if r.so != nil && r.so(c, p) {
+		if c.Past != nil {
+			return nil, &Outcome{Status: event.DeliveryDone}
+		}
+		return nil, &Outcome{Status: event.DeliveryAlready}
+	}
+	if o := r.check(c, p); o != nil {
+		return nil, o
+	}
+	frames := r.frames(c, p)
+	c.left = len(frames)
+	return frames, nil
+}
+
+// Is reports whether a subject asks for an ability.
+func Is(subject string) bool { _, ok := table[subject]; return ok }
+
+// Subjects lists the subjects of all abilities.
+func Subjects() []string {
+	var all []string
+	for subject := range table {
+		all = append(all, subject)
+	}
+	return all
+}
+
+// New returns the call of a send. The error is INVALID_INPUT.
+func New(send event.Envelope) (*Call, error) {
+	decode, ok := table[send.Subject]
+	if !ok {
+		return nil, event.Errorf(event.InvalidInput, "%s is nothing that can be asked of a channel", send.Subject)
+	}
+	r, err := decode(send)
+	return &Call{row: r}, err
+}
+
+// ChannelOf returns the channel that a send names, "" if none.
+func ChannelOf(send event.Envelope) string {
+	var p struct{ Channel string }
+	if json.Unmarshal(send.Data, &p) != nil {
+		return ""
+	}
+	return p.Channel
+}
+
+// Chat reports whether it is done by a chat line.
+func (c *Call) Chat() bool { return c.row.chat }
+
+// Queues reports whether the server limits how often it is done.
+func (c *Call) Queues() bool { return c.row.queues }
+
+// Slow reports whether the server has to look something up elsewhere.
+func (c *Call) Slow() bool { return c.row.slow }
+
+// Question returns what must be asked of the server before Plan, if anything, until Answer
+// took the reply.
+func (c *Call) Question() (f Frame, ok bool) {
+	if c.row.question == nil || c.answer != nil || c.row.needed != "" && !c.State.May(c.row.needed) {
+		return Frame{}, false
+	}
+	return *c.row.question, true
+}
+
+// Answer takes a frame and reports whether it is the reply to the question.
+func (c *Call) Answer(f channel.Frame) bool {
+	if f.Name != c.row.reply {
+		return false
+	}
+	c.answer = &f
+	return true
+}
+
+// Plan returns what to write, or how the send ends without.
+func (c *Call) Plan() ([]Frame, *Outcome) { return c.row.plan(c) }
+
+// Again makes Plan and Question begin anew, as after a lost connection.
+func (c *Call) Again() { c.answer = nil }
+
+// refuse returns a refusal.
+func refuse(code event.Code, format string, args ...any) *Outcome {
+	err := event.Errorf(code, format, args...)
+	return &Outcome{Status: event.DeliveryRefused, Code: code, Reason: err.Message}
+}
+
+// refuseError returns the refusal of what an error says.
+func refuseError(err error) *Outcome {
+	e := event.AsError(err, event.InvalidInput)
+	return refuse(e.Code, "%s", e.Message)
+}
+
+// done returns the outcome that an event shows.
+func done(by event.Ref) *Outcome { return &Outcome{Status: event.DeliveryDone, ConfirmedBy: by} }
+
+// needs refuses what the bot has no permission for.
+func (c *Call) needs(permissions ...string) *Outcome {
+	for _, name := range permissions {
+		if c.State.May(name) {
+			continue
+		}
+		if least, ok := c.State.Permission(name); ok {
+			return refuse(event.PermissionDenied, "the bot has rank %v, and %s needs %v", c.State.Rank(), name, least)
+		}
+		return refuse(event.PermissionDenied, "the channel gives nobody the permission %s", name)
+	}
+	return nil
+}
+
+// needsRank refuses what the bot has not the rank for.
+func (c *Call) needsRank(least float64) *Outcome {
+	if c.State.Rank() >= least {
+		return nil
+	}
+	return refuse(event.PermissionDenied, "the bot has rank %v, and this needs %v", c.State.Rank(), least)
+}
+
+// byBot reports whether a name is the bot's.
+func (c *Call) byBot(name string) bool { return channel.SameName(name, c.State.Self()) }
+
+// first returns the first outcome that there is.
+func first(outcomes ...*Outcome) *Outcome {
+	for _, o := range outcomes {
+		if o != nil {
+			return o
+		}
+	}
+	return nil
+}
+
+// as decodes an event if it has a subject.
+func as[E any](e event.Envelope, subject string) (payload E, ok bool) {
+	if e.Subject != subject {
+		return payload, false
+	}
+	payload, err := event.As[E](e)
+	return payload, err == nil
+}
+
+// last returns the latest event since the send that matches.
+func (p *Past) last(match func(event.Envelope) bool) *Outcome {
+	for i := len(p.Events) - 1; i >= 0; i-- {
+		if match(p.Events[i].Envelope) {
+			return done(p.Events[i].Ref)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,87 @@
+package ability
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/rosey-bot/rosey/cytube/channel"
+	"github.com/rosey-bot/rosey/event"
+)
+
+// lists are the names of the account's saved playlists in a frame.
+func lists(f *channel.Frame) (names []string) {
+	var list []struct{ Name string }
+	if f != nil && f.Decode(&list) == nil {
+		for _, l := range list {
+			names = append(names, l.Name)
+		}
+	}
+	return names
+}
+
+// isAccount refuses guests, who have no saved playlists.
+func (c *Call) isAccount() *Outcome {
+	if c.State.Rank() >= 1 {
+		return nil
+	}
+	return refuse(event.PermissionDenied, "the bot is a guest, and only accounts have saved playlists")
+}
+
+var saveList = rule[event.SendList]{
+	check: func(c *Call, _ event.SendList) *Outcome { return c.isAccount() },
+	frames: func(_ *Call, p event.SendList) []Frame {
+		return []Frame{{"clonePlaylist", []any{map[string]any{"name": p.Name}}}}
+	},
+	shown: func(_ *Call, p event.SendList, f channel.Frame) bool {
+		return f.Name == "listPlaylists" && slices.Contains(lists(&f), p.Name)
+	},
+}
+
+var listsQuestion = options{question: &Frame{Name: "listPlaylists"}, reply: "listPlaylists"}
+
+// hasList refuses a saved playlist that there is not.
+func (c *Call) hasList(name string) *Outcome {
+	if slices.Contains(lists(c.answer), name) {
+		return nil
+	}
+	return refuse(event.RecordNotFound, "the bot's account has no saved playlist %q", name)
+}
+
+var deleteList = rule[event.SendList]{
+	options: listsQuestion,
+	check:   func(c *Call, p event.SendList) *Outcome { return first(c.isAccount(), c.hasList(p.Name)) },
+	so:      func(c *Call, p event.SendList) bool { return c.Past != nil && c.hasList(p.Name) != nil },
+	frames: func(_ *Call, p event.SendList) []Frame {
+		return []Frame{{"deletePlaylist", []any{map[string]any{"name": p.Name}}}}
+	},
+	shown: func(_ *Call, p event.SendList, f channel.Frame) bool {
+		return f.Name == "listPlaylists" && !slices.Contains(lists(&f), p.Name)
+	},
+}
+
+var queueList = rule[event.SendQueueList]{
+	options: options{queues: true, slow: true, question: listsQuestion.question, reply: listsQuestion.reply},
+	check: func(c *Call, p event.SendQueueList) *Outcome {
+		needs := []string{"playlistadd", "playlistaddlist"}
+		if p.Position == event.PositionNext {
+			needs = append(needs, "playlistnext")
+		}
+		return first(c.isAccount(), c.needs(needs...), c.hasList(p.Name))
+	},
+	frames: func(_ *Call, p event.SendQueueList) []Frame {
+		arg := map[string]any{"name": p.Name, "pos": cmp.Or(p.Position, event.PositionEnd), "temp": p.Temp}
+		return []Frame{{"queuePlaylist", []any{arg}}}
+	},
+	seen: func(c *Call, _ event.SendQueueList, e channel.Event) bool {
+		q, ok := as[event.MediaQueue](e.Envelope, event.SubjectMediaQueue)
+		return ok && c.byBot(q.QueuedBy)
+	},
+	since: func(c *Call, _ event.SendQueueList) *Outcome {
+		for _, item := range c.State.Items() {
+			if c.byBot(item.By) && item.UID > c.Past.LastUID {
+				return c.Past.queued(item.UID)
+			}
+		}
+		return nil
+	},
+}

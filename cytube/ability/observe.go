@@ -1,0 +1,138 @@
+package ability
+
+import (
+	"encoding/json"
+	"html"
+	"strings"
+	"time"
+
+	"github.com/rosey-bot/rosey/cytube/channel"
+	"github.com/rosey-bot/rosey/event"
+)
+
+// Verdict is what a frame says of a call.
+type Verdict struct {
+	Events  bool          // one of the frame's events shows that it was done
+	Event   int           // which one
+	Shown   bool          // the frame itself shows it
+	Refused *Outcome      // the server's refusal, or that it was so already
+	Dropped time.Duration // the server dropped it; how long to wait before the next write
+}
+
+// Observe takes a frame of the server and the events that it means, and returns what they
+// say of the call.
+func (c *Call) Observe(f channel.Frame, events []channel.Event) Verdict {
+	for i, e := range events {
+		if c.row.seen(c, e) {
+			if c.left--; c.left <= 0 {
+				return Verdict{Events: true, Event: i}
+			}
+		}
+	}
+	if o, wait := c.refusal(f); o != nil || wait > 0 {
+		return Verdict{Refused: o, Dropped: wait}
+	}
+	return Verdict{Shown: c.row.shown(c, f)}
+}
+
+// tooQuick is how long to wait after the server said that items come too quickly.
+const tooQuick = 1200 * time.Millisecond
+
+// refusal returns what a frame refuses, or how long to wait if it was dropped.
+func (c *Call) refusal(f channel.Frame) (*Outcome, time.Duration) {
+	switch f.Name {
+	case "cooldown":
+		if c.row.chat {
+			return nil, channel.ReadCooldown(f)
+		}
+		return nil, 0
+	case "noflood", "spamFiltered":
+		if !c.row.chat {
+			return nil, 0
+		}
+		n, _ := channel.ReadNotice(f)
+		return refuse(event.PermissionDenied, "%s", n.Text), 0
+	case "kick":
+		if n, _ := channel.ReadNotice(f); strings.HasPrefix(n.Text, "Attempted ") {
+			return refuse(event.PermissionDenied, "the server kicked the bot: %s", n.Text), 0
+		}
+		return nil, 0
+	case "errorMsg", "queueFail", "channelRankFail", "validationError":
+		return c.failure(f)
+	}
+	return nil, 0
+}
+
+// failure returns what one of the server's errors means for the call, if it is about it.
+func (c *Call) failure(f channel.Frame) (*Outcome, time.Duration) {
+	var w struct{ Msg, Message, ID string }
+	if len(f.Args) == 0 || json.Unmarshal(f.Args[0], &w) != nil {
+		return nil, 0
+	}
+	text := html.UnescapeString(w.Msg + w.Message)
+	area := strings.TrimPrefix(c.row.subject, "cytube.send.")
+	switch f.Name {
+	case "queueFail":
+		if !c.row.queues || w.ID != "" && !c.queued(w.ID) {
+			return nil, 0
+		}
+	case "channelRankFail":
+		if area != "moderation.rank" || strings.Contains(text, "temporary") { // it was done
+			return nil, 0
+		}
+	case "validationError":
+		if area != "channel.options" {
+			return nil, 0
+		}
+	default:
+		if !c.row.chat && (strings.Contains(text, "PM ") || strings.Contains(text, "message pm:") || strings.Contains(text, "message chatMsg:")) {
+			return nil, 0
+		}
+	}
+	code := classify(f.Name, text)
+	switch {
+	case code == event.RateLimited:
+		return nil, tooQuick
+	case strings.Contains(text, "already on the playlist"), strings.Contains(text, "is not muted"):
+		return &Outcome{Status: event.DeliveryAlready, Reason: text}, 0
+	}
+	return refuse(code, "%s", text), 0
+}
+
+// queued reports whether an item with that ID was asked for.
+func (c *Call) queued(id string) bool {
+	for _, e := range c.asked {
+		if e == id {
+			return true
+		}
+	}
+	return false
+}
+
+// codes map what the server's errors say to the contract's codes.
+var codes = []struct {
+	text string
+	code event.Code
+}{
+	{"too quickly", event.RateLimited},
+	{"permission", event.PermissionDenied}, {"not allowed", event.PermissionDenied}, {"equal or higher", event.PermissionDenied},
+	{"promote or demote yourself", event.PermissionDenied}, {"ban yourself", event.PermissionDenied},
+	{"limit exceeded", event.LimitExceeded}, {"exceeds the maximum", event.LimitExceeded}, {"no more than", event.LimitExceeded},
+	{"limited to a maximum", event.LimitExceeded},
+	{"does not exist", event.RecordNotFound}, {"not found", event.RecordNotFound}, {"could not find", event.RecordNotFound},
+	{"not present", event.RecordNotFound}, {"is private", event.RecordNotFound},
+	{"unknown media", event.InvalidInput}, {"invalid", event.InvalidInput}, {"expected", event.InvalidInput}, {"must be", event.InvalidInput},
+}
+
+func classify(frame, text string) event.Code {
+	if frame == "validationError" {
+		return event.InvalidInput
+	}
+	text = strings.ToLower(text)
+	for _, c := range codes {
+		if strings.Contains(text, c.text) {
+			return c.code
+		}
+	}
+	return event.PluginError
+}

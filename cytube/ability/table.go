@@ -1,0 +1,48 @@
+package ability
+
+import "github.com/rosey-bot/rosey/event"
+
+// table has all abilities by their subjects.
+var table = map[string]func(event.Envelope) (row, error){
+	event.SubjectSendMediaQueue:      of(queue),
+	event.SubjectSendMediaDelete:     of(deleteItem),
+	event.SubjectSendMediaJump:       of(jump),
+	event.SubjectSendMediaTemp:       of(temp),
+	event.SubjectSendMediaMove:       of(move),
+	event.SubjectSendMediaSkip:       of(skip),
+	event.SubjectSendMediaShuffle:    of(shuffle),
+	event.SubjectSendMediaClear:      of(clearList),
+	event.SubjectSendMediaVote:       of(vote),
+	event.SubjectSendMediaLock:       of(lock),
+	event.SubjectSendMediaLeader:     of(leader),
+	event.SubjectSendMediaSaveList:   of(saveList),
+	event.SubjectSendMediaQueueList:  of(queueList),
+	event.SubjectSendMediaDeleteList: of(deleteList),
+
+	event.SubjectSendPollOpen:  of(openPoll),
+	event.SubjectSendPollClose: of(closePoll),
+	event.SubjectSendPollVote:  of(votePoll),
+
+	event.SubjectSendKick:       of(kick),
+	event.SubjectSendBan:        of(ban),
+	event.SubjectSendBanAddress: of(banAddress),
+	event.SubjectSendUnban:      of(unban),
+	event.SubjectSendMute:       of(mutes("/mute", event.ActionMute)),
+	event.SubjectSendShadowMute: of(mutes("/smute", event.ActionShadowMute)),
+	event.SubjectSendUnmute:     of(unmute),
+	event.SubjectSendRank:       of(rank),
+	event.SubjectSendClear:      of(clearChat),
+
+	event.SubjectSendMOTD: of(texts(event.SubjectMOTD, "setMotd", "motd", "setMotd", func(c *Call) *Outcome { return c.needs("motdedit") })),
+	event.SubjectSendCSS:  of(texts(event.SubjectCSS, "setChannelCSS", "css", "channelCSSJS", func(c *Call) *Outcome { return c.needsRank(3) })),
+	event.SubjectSendJS:   of(texts(event.SubjectJS, "setChannelJS", "js", "channelCSSJS", func(c *Call) *Outcome { return c.needsRank(3) })),
+
+	event.SubjectSendOptions:       of(channelOptions),
+	event.SubjectSendPermissions:   of(permissions),
+	event.SubjectSendChannelEmote:  of(emote),
+	event.SubjectSendChannelEmotes: of(imports(event.SubjectEmote, "emoteimport", "importEmotes", "emoteList")),
+	event.SubjectSendFilter:        of(filter),
+	event.SubjectSendFilters:       of(imports(event.SubjectFilter, "filterimport", "importFilters", "chatFilters")),
+
+	event.SubjectSendAFK: of(afk),
+}
