@@ -46,7 +46,8 @@ type Call struct {
 	row    row
 	answer *channel.Frame // to the row's question
 	left   int            // events that are to be seen yet
-	asked  []string       // the IDs of media that the frames name
+	asked  []string       // the IDs of media that the frames name, any if nil
+	fails  int            // how many items of a list the server must refuse to refuse the list
 }
 
 // row is an ability.
@@ -56,6 +57,7 @@ type row struct {
 	plan  func(c *Call) ([]Frame, *Outcome)
 	seen  func(c *Call, e channel.Event) bool
 	shown func(c *Call, f channel.Frame) bool
+	mute  bool // no event shows that it was done
 }
 
 // options are what is special about an ability.
@@ -98,6 +100,7 @@ func of[P any](r rule[P]) func(event.Envelope) (row, error) {
 			plan:  func(c *Call) ([]Frame, *Outcome) { return r.plan(c, p) },
 			seen:  func(c *Call, e channel.Event) bool { return r.seen != nil && r.seen(c, p, e) },
 			shown: func(c *Call, f channel.Frame) bool { return r.shown != nil && r.shown(c, p, f) },
+			mute:  r.seen == nil,
 		}, nil
 	}
 }

@@ -2,22 +2,28 @@ package ability
 
 import (
 	"cmp"
-	"slices"
 
 	"github.com/rosey-bot/rosey/cytube/channel"
 	"github.com/rosey-bot/rosey/event"
 )
 
-// lists are the names of the account's saved playlists in a frame.
-func lists(f *channel.Frame) (names []string) {
-	var list []struct{ Name string }
+// lists are the account's saved playlists in a frame: how many items each has.
+func lists(f *channel.Frame) map[string]int {
+	var list []struct {
+		Name  string
+		Count int
+	}
+	counts := map[string]int{}
 	if f != nil && f.Decode(&list) == nil {
 		for _, l := range list {
-			names = append(names, l.Name)
+			counts[l.Name] = l.Count
 		}
 	}
-	return names
+	return counts
 }
+
+// inList reports whether a frame lists a saved playlist.
+func inList(f *channel.Frame, name string) bool { _, ok := lists(f)[name]; return ok }
 
 // isAccount refuses guests, who have no saved playlists.
 func (c *Call) isAccount() *Outcome {
@@ -33,7 +39,7 @@ var saveList = rule[event.SendList]{
 		return []Frame{{"clonePlaylist", []any{map[string]any{"name": p.Name}}}}
 	},
 	shown: func(_ *Call, p event.SendList, f channel.Frame) bool {
-		return f.Name == "listPlaylists" && slices.Contains(lists(&f), p.Name)
+		return f.Name == "listPlaylists" && inList(&f, p.Name)
 	},
 }
 
@@ -41,7 +47,7 @@ var listsQuestion = options{question: &Frame{Name: "listPlaylists"}, reply: "lis
 
 // hasList refuses a saved playlist that there is not.
 func (c *Call) hasList(name string) *Outcome {
-	if slices.Contains(lists(c.answer), name) {
+	if inList(c.answer, name) {
 		return nil
 	}
 	return refuse(event.RecordNotFound, "the bot's account has no saved playlist %q", name)
@@ -55,7 +61,7 @@ var deleteList = rule[event.SendList]{
 		return []Frame{{"deletePlaylist", []any{map[string]any{"name": p.Name}}}}
 	},
 	shown: func(_ *Call, p event.SendList, f channel.Frame) bool {
-		return f.Name == "listPlaylists" && !slices.Contains(lists(&f), p.Name)
+		return f.Name == "listPlaylists" && !inList(&f, p.Name)
 	},
 }
 
@@ -68,7 +74,8 @@ var queueList = rule[event.SendQueueList]{
 		}
 		return first(c.isAccount(), c.needs(needs...), c.hasList(p.Name))
 	},
-	frames: func(_ *Call, p event.SendQueueList) []Frame {
+	frames: func(c *Call, p event.SendQueueList) []Frame {
+		c.fails = lists(c.answer)[p.Name]
 		arg := map[string]any{"name": p.Name, "pos": cmp.Or(p.Position, event.PositionEnd), "temp": p.Temp}
 		return []Frame{{"queuePlaylist", []any{arg}}}
 	},

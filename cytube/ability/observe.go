@@ -3,6 +3,7 @@ package ability
 import (
 	"encoding/json"
 	"html"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,7 +16,7 @@ type Verdict struct {
 	Events  bool          // one of the frame's events shows that it was done
 	Event   int           // which one
 	Shown   bool          // the frame itself shows it
-	Refused *Outcome      // the server's refusal, or that it was so already
+	Ended   *Outcome      // the server's refusal, or what no event shows
 	Dropped time.Duration // the server dropped it; how long to wait before the next write
 }
 
@@ -30,9 +31,13 @@ func (c *Call) Observe(f channel.Frame, events []channel.Event) Verdict {
 		}
 	}
 	if o, wait := c.refusal(f); o != nil || wait > 0 {
-		return Verdict{Refused: o, Dropped: wait}
+		return Verdict{Ended: o, Dropped: wait}
 	}
-	return Verdict{Shown: c.row.shown(c, f)}
+	shown := c.row.shown(c, f)
+	if shown && c.row.mute {
+		return Verdict{Ended: &Outcome{Status: event.DeliveryDone}}
+	}
+	return Verdict{Shown: shown}
 }
 
 // tooQuick is how long to wait after the server said that items come too quickly.
@@ -73,7 +78,10 @@ func (c *Call) failure(f channel.Frame) (*Outcome, time.Duration) {
 	area := strings.TrimPrefix(c.row.subject, "cytube.send.")
 	switch f.Name {
 	case "queueFail":
-		if !c.row.queues || w.ID != "" && !c.queued(w.ID) {
+		if !c.row.queues || c.asked != nil && !slices.Contains(c.asked, w.ID) {
+			return nil, 0
+		}
+		if c.fails--; c.fails > 0 {
 			return nil, 0
 		}
 	case "channelRankFail":
@@ -93,20 +101,10 @@ func (c *Call) failure(f channel.Frame) (*Outcome, time.Duration) {
 	switch {
 	case code == event.RateLimited:
 		return nil, tooQuick
-	case strings.Contains(text, "already on the playlist"), strings.Contains(text, "is not muted"):
+	case strings.Contains(text, "already on the playlist"), strings.Contains(text, "is not muted"), strings.Contains(text, "already banned"):
 		return &Outcome{Status: event.DeliveryAlready, Reason: text}, 0
 	}
 	return refuse(code, "%s", text), 0
-}
-
-// queued reports whether an item with that ID was asked for.
-func (c *Call) queued(id string) bool {
-	for _, e := range c.asked {
-		if e == id {
-			return true
-		}
-	}
-	return false
 }
 
 // codes map what the server's errors say to the contract's codes.

@@ -1,6 +1,7 @@
 package ability
 
 import (
+	"cmp"
 	"slices"
 	"unicode/utf16"
 
@@ -44,8 +45,13 @@ var openPoll = rule[event.SendPollOpen]{
 		}
 		return []Frame{{"newPoll", []any{arg}}}
 	},
-	seen:  func(c *Call, _ event.SendPollOpen, e channel.Event) bool { return c.opened(e.Envelope) },
-	since: func(c *Call, _ event.SendPollOpen) *Outcome { return c.Past.last(c.opened) },
+	seen: func(c *Call, _ event.SendPollOpen, e channel.Event) bool { return c.opened(e.Envelope) },
+	since: func(c *Call, p event.SendPollOpen) *Outcome {
+		if poll, open := c.State.Poll(); open && c.byBot(poll.By) && poll.Title == p.Title && slices.Equal(poll.Options, p.Options) {
+			return cmp.Or(c.Past.last(c.opened), &Outcome{Status: event.DeliveryDone})
+		}
+		return c.Past.last(func(e event.Envelope) bool { return c.opened(e) && !found(e) })
+	},
 }
 
 // opened reports whether an event says that the bot opened a poll.
@@ -53,6 +59,9 @@ func (c *Call) opened(e event.Envelope) bool {
 	p, ok := as[event.Poll](e, event.SubjectPollOpen)
 	return ok && c.byBot(p.By)
 }
+
+// found reports whether an event says what the bot found at a join, which may be older.
+func found(e event.Envelope) bool { return e.Metadata[event.MetaFound] == true }
 
 func closed(e event.Envelope) bool { return e.Subject == event.SubjectPollClose }
 
@@ -84,6 +93,6 @@ var votePoll = rule[event.SendPollVote]{
 	seen:  func(_ *Call, _ event.SendPollVote, e channel.Event) bool { return e.Subject == event.SubjectPollUpdate },
 	shown: func(_ *Call, _ event.SendPollVote, f channel.Frame) bool { return f.Name == "updatePoll" },
 	since: func(c *Call, _ event.SendPollVote) *Outcome {
-		return c.Past.last(func(e event.Envelope) bool { return e.Subject == event.SubjectPollOpen || closed(e) })
+		return c.Past.last(func(e event.Envelope) bool { return e.Subject == event.SubjectPollOpen && !found(e) || closed(e) })
 	},
 }

@@ -21,6 +21,8 @@ const (
 	FaultCooldown       // it is refused for flooding
 	FaultSpam           // it is refused because the user is new
 	FaultSpamLink       // it is refused because the user is new and it has a link
+	faultCut            // the connection breaks before the server does it
+	faultCutDone        // the connection breaks after the server did it
 )
 
 type faults struct {
@@ -31,16 +33,29 @@ type faults struct {
 
 type fault struct {
 	channel, user string
+	event         string // "" is any line
 	kind          Fault
 }
 
 // Fail lets something go wrong with the next n lines or private messages of a user, after what was asked for before. The
 // user may be absent.
 func (s *Server) Fail(channel, user string, n int, kind Fault) {
-	f := fault{strings.ToLower(channel), strings.ToLower(user), kind}
+	f := fault{channel: strings.ToLower(channel), user: strings.ToLower(user), kind: kind}
 	s.faults.mu.Lock()
 	defer s.faults.mu.Unlock()
 	s.faults.planned = append(s.faults.planned, slices.Repeat([]fault{f}, n)...)
+}
+
+// Cut breaks a user's connection at the user's next event of a name: after the server did what it asks for, or before. The
+// user learns nothing of it.
+func (s *Server) Cut(channel, user, event string, done bool) {
+	kind := faultCut
+	if done {
+		kind = faultCutDone
+	}
+	s.faults.mu.Lock()
+	defer s.faults.mu.Unlock()
+	s.faults.planned = append(s.faults.planned, fault{strings.ToLower(channel), strings.ToLower(user), event, kind})
 }
 
 // Refuse makes the server answer every new connection with a connect error of that text, such as "Rate limit exceeded".
@@ -57,11 +72,14 @@ func (f *faults) connect() string {
 	return f.refusal
 }
 
-// take returns what goes wrong with a user's next line.
-func (f *faults) take(channel, user string) Fault {
+// take returns what goes wrong with a user's event.
+func (f *faults) take(channel, user, event string) Fault {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	at := slices.IndexFunc(f.planned, func(p fault) bool { return p.channel == channel && p.user == strings.ToLower(user) })
+	at := slices.IndexFunc(f.planned, func(p fault) bool {
+		isLine := event == "chatMsg" || event == "pm"
+		return p.channel == channel && p.user == strings.ToLower(user) && (p.event == event || p.event == "" && isLine)
+	})
 	if at < 0 {
 		return faultNone
 	}
@@ -72,11 +90,13 @@ func (f *faults) take(channel, user string) Fault {
 
 // handle is the server's Event hook.
 func (f *faults) handle(c *localserver.Session, name string, next func()) {
-	if name != "chatMsg" && name != "pm" {
+	switch kind := f.take(c.Channel().Name(), c.Name(), name); kind {
+	case faultCutDone:
+		c.Discard(func([]byte) bool { return true })
 		next()
-		return
-	}
-	switch kind := f.take(c.Channel().Name(), c.Name()); kind {
+		c.Drop()
+	case faultCut:
+		c.Drop()
 	case FaultLost:
 	case FaultCooldown:
 		c.Emit("cooldown", c.Flood().Wait())

@@ -87,8 +87,8 @@ func (t *CallTracker) Observe(f channel.Frame, events []channel.Event, s *channe
 	}
 	v := c.ability.Observe(f, events)
 	switch {
-	case v.Refused != nil:
-		c.set(result{outcome: v.Refused})
+	case v.Ended != nil:
+		c.set(result{outcome: v.Ended})
 	case v.Dropped > 0:
 		c.set(result{dropped: v.Dropped})
 	case c.asking:

@@ -21,8 +21,10 @@ const abilities = " abilities"
 // lookups is how many times EchoTimeout the server may look something up elsewhere.
 const lookups = 3
 
-// grace is how long an event may follow a frame that shows that something was done.
-const grace = 2 * time.Second
+// grace is how long an event may follow a frame that shows that something was done. Events
+// that the state holds back come with the next frame, of which there is one each five seconds
+// while something plays.
+const grace = 6 * time.Second
 
 // handleCall does what a send asks of the channel, in the order of such sends, and returns
 // its cytube.delivery.

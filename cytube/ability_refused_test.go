@@ -1,0 +1,166 @@
+package cytube_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/rosey-bot/rosey/cytube"
+	"github.com/rosey-bot/rosey/cytube/cytubetest"
+	"github.com/rosey-bot/rosey/event"
+)
+
+// moderated gives the bot rank 2.
+func moderated(site *cytubetest.Config, _ *cytube.Config) { site.Channels[0].Ranks["rosey"] = 2 }
+
+// plain leaves the bot at rank 1, where the playlist is locked.
+func plain(site *cytubetest.Config, _ *cytube.Config) { site.Channels[0].Open = false }
+
+// What the server would refuse, answer with a kick or turn into harm is refused before
+// anything is written, and the bot stays in the channel.
+func TestRefusedAbilities(t *testing.T) {
+	t.Parallel()
+	values := func(text string) (v event.SendValues) {
+		if err := json.Unmarshal([]byte(text), &v.Values); err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+	for _, c := range []struct {
+		rank    func(*cytubetest.Config, *cytube.Config)
+		subject string
+		payload any
+		code    event.Code
+		reason  string
+	}{
+		{plain, event.SubjectSendMediaQueue, event.SendMediaQueue{URL: "https://youtu.be/dQw4w9WgXcQ"}, event.PermissionDenied, "playlistadd needs 1.5"},
+		{plain, event.SubjectSendMediaSkip, event.SendBare{}, event.PermissionDenied, "playlistjump"},
+		{plain, event.SubjectSendMediaLeader, event.SendMediaLeader{User: "alice"}, event.PermissionDenied, "leaderctl"},
+		{plain, event.SubjectSendOptions, values(`{"allow_dupes":true}`), event.PermissionDenied, "needs 2"},
+		{plain, event.SubjectSendKick, event.SendModeration{User: "alice"}, event.PermissionDenied, "kick needs 1.5"},
+		{moderated, event.SubjectSendMOTD, event.SendText{Value: "x"}, event.PermissionDenied, "motdedit needs 3"},
+		{moderated, event.SubjectSendCSS, event.SendText{Value: "x"}, event.PermissionDenied, "needs 3"},
+		{moderated, event.SubjectSendPermissions, values(`{"drink":3}`), event.PermissionDenied, "needs 3"},
+		{moderated, event.SubjectSendOptions, values(`{"password":"x"}`), event.PermissionDenied, "password needs 3"},
+		{moderated, event.SubjectSendRank, event.SendRank{User: "alice", Rank: 2}, event.PermissionDenied, "needs 3"},
+		{moderated, event.SubjectSendKick, event.SendModeration{User: "mod"}, event.PermissionDenied, "mod has rank 2"},
+		{owned, event.SubjectSendRank, event.SendRank{User: "alice", Rank: 4}, event.PermissionDenied, "not below the bot's"},
+		{owned, event.SubjectSendRank, event.SendRank{User: "alice", Rank: 0}, event.InvalidInput, "lowest"},
+		{owned, event.SubjectSendKick, event.SendModeration{User: "nobody"}, event.RecordNotFound, "not in the channel"},
+		{owned, event.SubjectSendKick, event.SendModeration{User: "rosey"}, event.InvalidInput, "itself"},
+		{owned, event.SubjectSendBan, event.SendModeration{User: "two words"}, event.InvalidInput, "user's name"},
+		{owned, event.SubjectSendMute, event.SendModeration{User: "nobody"}, event.RecordNotFound, "not in the channel"},
+		{owned, event.SubjectSendMediaDelete, event.SendItem{UID: 99}, event.RecordNotFound, "no item 99"},
+		{owned, event.SubjectSendMediaJump, event.SendItem{UID: 99}, event.RecordNotFound, "no item 99"},
+		{owned, event.SubjectSendMediaMove, event.SendMediaMove{UID: 1, After: "99"}, event.RecordNotFound, "no item 99"},
+		{owned, event.SubjectSendMediaMove, event.SendMediaMove{UID: 1, After: "1"}, event.InvalidInput, "behind itself"},
+		{owned, event.SubjectSendMediaLeader, event.SendMediaLeader{User: "nobody"}, event.RecordNotFound, "not in the channel"},
+		{owned, event.SubjectSendMediaQueue, event.SendMediaQueue{URL: "https://example.org/page"}, event.InvalidInput, "no site"},
+		{owned, event.SubjectSendMediaQueue, event.SendMediaQueue{Type: "sc", ID: "x"}, event.InvalidInput, "SoundCloud"},
+		{owned, event.SubjectSendMediaQueueList, event.SendQueueList{Name: "none"}, event.RecordNotFound, "no saved playlist"},
+		{owned, event.SubjectSendMediaDeleteList, event.SendList{Name: "none"}, event.RecordNotFound, "no saved playlist"},
+		{owned, event.SubjectSendPollOpen, event.SendPollOpen{Title: "x", Options: []string{"one"}}, event.InvalidInput, "two options"},
+		{owned, event.SubjectSendPollOpen, event.SendPollOpen{Title: "x", Options: []string{"one", ""}}, event.InvalidInput, "empty"},
+		{owned, event.SubjectSendPollOpen, event.SendPollOpen{Title: strings.Repeat("x", 256), Options: []string{"one", "two"}}, event.LimitExceeded, "255"},
+		{owned, event.SubjectSendPollOpen, event.SendPollOpen{Title: "x", Options: []string{"one", "two"}, Timeout: 100_000}, event.InvalidInput, "86400"},
+		{owned, event.SubjectSendPollVote, event.SendPollVote{Option: 1}, event.RecordNotFound, "no poll"},
+		{owned, event.SubjectSendOptions, values(`{"no_such":true}`), event.InvalidInput, "no option \"no_such\": there are"},
+		{owned, event.SubjectSendOptions, values(`{"allow_dupes":"yes"}`), event.InvalidInput, "true or false"},
+		{owned, event.SubjectSendPermissions, values(`{"no_such":1}`), event.InvalidInput, "no permission"},
+		{owned, event.SubjectSendJS, event.SendText{Value: strings.Repeat("x", 20_001)}, event.LimitExceeded, "20000"},
+		{owned, event.SubjectSendChannelEmote, event.SendDefinition{Action: "remove", Name: ":none:"}, "", ""},
+		{owned, event.SubjectSendChannelEmote, event.SendDefinition{Action: "update", Name: ":none:"}, event.RecordNotFound, "no emote"},
+		{owned, event.SubjectSendChannelEmote, event.SendDefinition{Action: "add", Name: ":none:"}, event.InvalidInput, "image"},
+		{owned, event.SubjectSendFilter, event.SendDefinition{Action: "update", Name: "none"}, event.RecordNotFound, "no chat filter"},
+	} {
+		raw, err := json.Marshal(c.payload)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Run(fmt.Sprintf("%s %.60s", strings.TrimPrefix(c.subject, "cytube.send."), raw), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, c.rank)
+			w.films(3)
+			w.join()
+			w.joined("alice")
+			w.joined("mod")
+			before := len(w.botFrames())
+			d := w.ask(c.subject, c.payload)
+			if c.code == "" {
+				if d.Status != event.DeliveryAlready {
+					t.Fatalf("the outcome: %+v", d)
+				}
+			} else if d.Status != event.DeliveryRefused || d.Code != c.code || !strings.Contains(d.Reason, c.reason) {
+				t.Fatalf("the outcome: %+v, not %s with %q", d, c.code, c.reason)
+			}
+			for _, f := range w.botFrames()[before:] {
+				if !strings.HasPrefix(f, `42["request`) && !strings.HasPrefix(f, `42["listPlaylists`) {
+					t.Errorf("the bot wrote %s", f)
+				}
+			}
+			w.echo(w.chat("still here"), 1)
+		})
+	}
+}
+
+// botFrames lists the frames of events that the bot wrote.
+func (w *world) botFrames() (frames []string) {
+	for _, f := range w.site.Received() {
+		if f.User == "Rosey" && strings.HasPrefix(f.Data, "42") {
+			frames = append(frames, f.Data)
+		}
+	}
+	return frames
+}
+
+// What the channel is already is not asked for again.
+func TestAbilitiesAlreadySo(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, owned)
+	w.films(3)
+	w.join()
+	w.joined("alice")
+	for _, c := range []struct {
+		subject string
+		payload any
+	}{
+		{event.SubjectSendMediaLock, event.SendMediaLock{Locked: false}},
+		{event.SubjectSendMediaTemp, event.SendMediaTemp{UID: 1, Temp: false}},
+		{event.SubjectSendMediaMove, event.SendMediaMove{UID: 2, After: "1"}},
+		{event.SubjectSendMediaMove, event.SendMediaMove{UID: 2, After: event.PlaceLast}},
+		{event.SubjectSendMediaMove, event.SendMediaMove{UID: 0, After: event.PlaceFirst}},
+		{event.SubjectSendMediaLeader, event.SendMediaLeader{User: ""}},
+		{event.SubjectSendPollClose, event.SendBare{}},
+		{event.SubjectSendUnban, event.SendModeration{User: "alice"}},
+		{event.SubjectSendUnmute, event.SendModeration{User: "alice"}},
+		{event.SubjectSendRank, event.SendRank{User: "alice", Rank: 1}},
+		{event.SubjectSendMOTD, event.SendText{Value: "hello"}},
+		{event.SubjectSendAFK, event.SendAFK{AFK: false}},
+		{event.SubjectSendMediaQueue, event.SendMediaQueue{Type: "yt", ID: "film0000001"}},
+	} {
+		if d := w.ask(c.subject, c.payload); d.Status != event.DeliveryAlready {
+			t.Errorf("%s %+v: %+v", c.subject, c.payload, d)
+		}
+	}
+}
+
+// The server's own words say why it refused.
+func TestServerRefusesAnItem(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(site *cytubetest.Config, bot *cytube.Config) {
+		owned(site, bot)
+		site.Lookup = func(kind, id string) (cytubetest.Media, error) {
+			if id == "gone0000000" {
+				return cytubetest.Media{}, errors.New("Video does not exist or is private")
+			}
+			return cytubetest.Media{ID: id, Type: kind, Title: id, Seconds: 100}, nil
+		}
+	})
+	w.join()
+	d := w.ask(event.SubjectSendMediaQueue, event.SendMediaQueue{URL: "https://youtu.be/gone0000000"})
+	if d.Status != event.DeliveryRefused || d.Code != event.RecordNotFound || d.Reason != "Video does not exist or is private" {
+		t.Errorf("%+v", d)
+	}
+}
