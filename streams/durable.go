@@ -104,7 +104,11 @@ func openDurable(ctx context.Context, js jetstream.JetStream, stream string, wan
 		want.DeliverPolicy, want.OptStartSeq, want.OptStartTime = have.DeliverPolicy, have.OptStartSeq, have.OptStartTime
 		want.PauseUntil = have.PauseUntil // a paused plugin stays paused across restarts
 	}
-	return js.CreateOrUpdateConsumer(ctx, stream, want)
+	c, err := js.CreateOrUpdateConsumer(ctx, stream, want)
+	if err == nil { // the reply to the first update after a server's start is from before it (nats-server 2.15.2)
+		_, err = c.Info(ctx)
+	}
+	return c, err
 }
 
 // startBySequence turns a start by time into one by sequence.
