@@ -53,6 +53,9 @@ func Statuses(ctx context.Context, nc *nats.Conn, js jetstream.JetStream) ([]Sta
 		return nil, err
 	}
 	consumers, err := monitor.Consumers(ctx, js)
+	if errors.Is(err, jetstream.ErrStreamNotFound) { // where a plugin has no consumer
+		err = nil
+	}
 	list := make([]Status, 0, len(registered))
 	for _, r := range registered {
 		s := status(r)

@@ -3,6 +3,7 @@ package monitor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -88,10 +89,14 @@ func Consumers(ctx context.Context, js jetstream.JetStream) ([]ConsumerState, er
 
 // EachConsumer calls f for every durable consumer of our streams, in the
 // topology's order. The error wraps jetstream.ErrStreamNotFound when one of the
-// streams does not exist.
-func EachConsumer(ctx context.Context, js jetstream.JetStream, f func(*jetstream.ConsumerInfo)) error {
+// streams does not exist; f is called for those of the others all the same.
+func EachConsumer(ctx context.Context, js jetstream.JetStream, f func(*jetstream.ConsumerInfo)) (missing error) {
 	for _, spec := range streams.Specs() {
 		stream, err := js.Stream(ctx, spec.Name)
+		if errors.Is(err, jetstream.ErrStreamNotFound) {
+			missing = errors.Join(missing, fmt.Errorf("stream %s: %w", spec.Name, err))
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("stream %s: %w", spec.Name, err)
 		}
@@ -105,5 +110,5 @@ func EachConsumer(ctx context.Context, js jetstream.JetStream, f func(*jetstream
 			return fmt.Errorf("consumers of %s: %w", spec.Name, err)
 		}
 	}
-	return nil
+	return missing
 }
