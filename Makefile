@@ -80,6 +80,17 @@ cluster-test: build
 
 CLUSTER_DURATION ?= 3m
 
+# old-stores makes the stores of earlier releases in cmd/testdata/stores anew, each with
+# the program of its commit. TestOldStores opens them.
+OLD_STORES ?= 31cf68e 757282f fc475e6 10c4cd1 c1bc645
+.PHONY: old-stores
+old-stores:
+	@set -e; for commit in $(OLD_STORES); do \
+	  dir=$(TOOLS)/../old/$$commit; rm -rf $$dir; mkdir -p $$dir cmd/testdata/stores; \
+	  git archive $$commit | tar -x -C $$dir; (cd $$dir && $(STATIC) $(GO) build -o rosey ./cmd/rosey); \
+	  ROSEY_MAKE_STORE=$$commit ROSEY_TEST_PROGRAM=$$dir/rosey $(GO) test -run '^TestMakeOldStore$$' -count=1 ./cmd; \
+	done
+
 # clock-test has the machine's clock jump, for bots that the test starts: they are
 # built with another time.Now, which takes a minute or two. The rest of the machine
 # keeps its time.

@@ -24,6 +24,7 @@ import (
 	"github.com/rosey-bot/rosey/streams/monitor"
 	"github.com/rosey-bot/rosey/streams/msgid"
 	"github.com/rosey-bot/rosey/streams/reconcile"
+	"github.com/rosey-bot/rosey/streams/snapshot"
 	"github.com/rosey-bot/rosey/streams/tracing"
 )
 
@@ -117,13 +118,29 @@ func (c *composition) openStreams(ctx context.Context) error {
 }
 
 func (c *composition) streamOptions() streams.Options {
-	return streams.Options{Replicas: c.settings.Replicas, Limits: c.settings.StreamLimits(), OnCut: func(cut streams.Cut, accepted bool) {
+	o := streams.Options{Replicas: c.settings.Replicas, Limits: c.settings.StreamLimits(), OnCut: func(cut streams.Cut, accepted bool) {
 		if accepted {
 			c.log.Warn("retention lowered, events deleted", "stream", cut.Stream, "deleted", cut.String())
 			return
 		}
 		c.log.Error("retention not lowered, which would delete events", "stream", cut.Stream, "would_delete", cut.String(), "remedy", cut.Consent())
 	}}
+	if !c.settings.External() {
+		o.BeforeMigration = c.snapshotOldStore
+	}
+	return o
+}
+
+// snapshotOldStore keeps the store as it is before it is migrated from a format, unless
+// an attempt before this one did.
+func (c *composition) snapshotOldStore(ctx context.Context, format int) error {
+	dir := snapshot.OfFormat(c.settings.Store, format)
+	made, err := snapshot.Ensure(ctx, c.server.js, dir)
+	if err != nil {
+		return fmt.Errorf("take a snapshot of the store before it is migrated: %w (make room, or make %s a link to an empty directory on another disk)", err, dir)
+	}
+	c.log.Info("migrating the store of an earlier release", "format", format, "snapshot", dir, "snapshot_made", made)
+	return nil
 }
 
 // openSigned opens what a bus without restrictions has: the signer and the registrations.

@@ -20,6 +20,7 @@ import (
 	"github.com/rosey-bot/rosey/kvstore"
 	"github.com/rosey-bot/rosey/replay"
 	"github.com/rosey-bot/rosey/replay/audit"
+	"github.com/rosey-bot/rosey/streams/snapshot"
 )
 
 func auditCommand() *cli.Command {
@@ -297,6 +298,9 @@ func auditForget(ctx context.Context, c *cli.Context, cmd command, q replay.Quer
 		return err
 	}
 	fmt.Fprintln(c.App.Writer, "Not reached: backups, the bot's log, files that were made by export, and other people's texts.")
+	if kept := snapshot.OfFormats(cmd.settings.Store); len(kept) > 0 && !cmd.settings.External() {
+		fmt.Fprintf(c.App.Writer, "Among the backups is the one that was made before the store was migrated: remove %s.\n", strings.Join(kept, " and "))
+	}
 	if cmd.settings.Replicas > 1 || cmd.settings.External() {
 		fmt.Fprintln(c.App.Writer, "The servers of a cluster keep what is erased in their Raft logs until these are compacted, some minutes: wait before you copy their disks.")
 	}

@@ -29,9 +29,13 @@ type Options struct {
 	// OnCut, if set, is called with the events that a lower limit of an existing stream
 	// deletes; if Limits.AcceptLoss does not accept that, Open leaves the limits as they are.
 	OnCut func(c Cut, accepted bool)
+	// BeforeMigration, if set, is called before streams of an earlier format are changed.
+	// Its error ends Open.
+	BeforeMigration func(ctx context.Context, format int) error
 }
 
-// Open creates the streams or brings existing ones up to date. It never
+// Open creates the streams or brings existing ones up to date, those of an earlier
+// release by migrations. It never
 // deletes a stream; a difference that JetStream cannot change in place is
 // refused with an error that says what to do.
 func Open(ctx context.Context, js jetstream.JetStream, o Options) error {
@@ -42,8 +46,8 @@ func Open(ctx context.Context, js jetstream.JetStream, o Options) error {
 				name, Cytube, Timer, Plugin, PluginRequest, Platform, Database)
 		}
 	}
-	if err := moveTimers(ctx, js); err != nil {
-		return fmt.Errorf("open stream %s: %w", Timer, jsapi.Explain(js.Conn(), err))
+	if err := migrate(ctx, js, o); err != nil {
+		return jsapi.Explain(js.Conn(), err)
 	}
 	for _, s := range specs {
 		if err := open(ctx, js, s, o, 0); err != nil {

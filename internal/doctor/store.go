@@ -65,6 +65,9 @@ func (c *checkup) checkStore(context.Context) {
 			c.warn("chmod 700 "+dir, "others can look into %s", dir)
 		}
 	}
+	for _, kept := range snapshot.OfFormats(dir) {
+		c.ok("%s is what it held before it was migrated; remove that when all is well", kept)
+	}
 	free, total := embedded.DiskSpace(existing(dir))
 	text := humanize.IBytes(free) + " of " + humanize.IBytes(total) + " free on its disk"
 	switch {

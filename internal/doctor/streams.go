@@ -13,11 +13,16 @@ import (
 
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/embedded"
+	"github.com/rosey-bot/rosey/streams/snapshot"
 )
 
 // checkStreams compares the streams with what they should be.
 func (c *checkup) checkStreams(ctx context.Context) {
 	c.complete = true
+	if format, old, err := streams.OldFormat(ctx, c.client.JS); err == nil && old {
+		c.oldFormat(format)
+		return
+	}
 	messages, bytes := uint64(0), uint64(0)
 	for _, spec := range streams.Specs() {
 		s, err := c.client.JS.Stream(ctx, spec.Name)
@@ -44,6 +49,16 @@ func (c *checkup) checkStreams(ctx context.Context) {
 	if c.bad == 0 {
 		c.ok("all %d are as they should be, with %s events in %s", len(streams.Specs()), humanize.Comma(int64(messages)), humanize.IBytes(bytes))
 	}
+}
+
+// oldFormat reports streams of an earlier release, which differ from what they should be.
+func (c *checkup) oldFormat(format int) {
+	advice := "start the bot in this version: it migrates them, and keeps a snapshot in " + snapshot.OfFormat(c.settings.Store, format)
+	if c.settings.External() {
+		advice = "rosey backup DIR first, then start the bots in this version: the first migrates them"
+	}
+	c.complete = false
+	c.warn(advice, "an earlier release has written them (format %d, and this version has %d)", format, streams.Format)
 }
 
 // cutBy returns the events that the settings' limits would delete of a stream without consent.
