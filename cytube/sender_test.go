@@ -153,9 +153,10 @@ func TestSplitsLongMessages(t *testing.T) {
 		}
 		var said []string
 		for _, l := range w.spoken()[before:] {
-			text, ok := strings.CutPrefix(l, test.mark)
+			mark := test.mark + fmt.Sprintf("(%d/3) ", len(said)+1)
+			text, ok := strings.CutPrefix(l, mark)
 			if !ok {
-				t.Errorf("%q lacks %q", l, test.mark)
+				t.Errorf("%q lacks %q", l, mark)
 			}
 			said = append(said, text)
 		}
@@ -618,5 +619,29 @@ func (w *world) settled(c jetstream.Consumer) {
 		case <-w.ctx.Done():
 			w.t.Fatalf("%d sends are not acknowledged", info.NumAckPending)
 		}
+	}
+}
+
+// A server that cuts lines shorter than the bot thought is heard to do so: the bot says
+// what was cut off, and no longer lines after that.
+func TestLearnsTheServersLimitFromACutLine(t *testing.T) {
+	t.Parallel()
+	words, letters := strings.Repeat("word ", 10), strings.Repeat("a", 49)
+	for _, test := range []struct{ name, long, cut, rest string }{
+		{"at a word", words + "word end", words, "word end"},
+		{"inside of an emoji", letters + "😀 and more", letters, "😀 and more"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, func(s *cytubetest.Config, _ *cytube.Config) { s.MaxMessage = 50 })
+			w.join()
+			w.echo(w.chat(test.long), 1)
+			w.echo(w.chat("after"), 1)
+			w.echo(w.chat(test.long), 2)
+			want := []string{test.cut, test.rest, "after", strings.TrimSpace(test.cut), test.rest}
+			if diff := cmp.Diff(want, w.spoken()); diff != "" {
+				t.Error(diff)
+			}
+		})
 	}
 }

@@ -27,6 +27,7 @@ type EchoTracker struct {
 	chat    channel.FloodLimit
 	pace    pacer
 	hold    time.Time // the server asked for silence until then
+	longest int       // to how many UTF-16 units the server cuts lines, 0 while it cut none
 
 	pending         *Message
 	inheritedEchoes []*Message // what a process before may have been speaking when it died, in order
@@ -85,6 +86,17 @@ func (t *EchoTracker) limitOf(m *Message) channel.FloodLimit {
 		return channel.ModeratorLimit.Stricter(t.least)
 	}
 	return t.chat
+}
+
+// lineLimit returns how long a line may be in UTF-16 units, of which own is the bot's own
+// limit.
+func (t *EchoTracker) lineLimit(own int) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.longest == 0 {
+		return own
+	}
+	return min(own, t.longest)
 }
 
 // session reports whether there is a session, how many lines a second the bot may say in
@@ -148,6 +160,13 @@ func (t *EchoTracker) status(m *Message) (state, string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return m.state, m.note
+}
+
+// restOf returns what the server cut off of m, and the length to which it cuts lines.
+func (t *EchoTracker) restOf(m *Message) (rest string, limit int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return m.rest, t.longest
 }
 
 // giveUp ends the wait for an answer to m. It returns false if one came just now.
@@ -268,6 +287,9 @@ func (t *EchoTracker) Recorded(m *Message, l *channel.Line) {
 	defer t.mu.Unlock()
 	if m != t.pending {
 		return
+	}
+	if rest, limit, cut := m.cutOff(l); cut {
+		m.rest, t.longest = rest, limit
 	}
 	m.echo = normalize(l.Text) // as the channel's filters left it
 	t.expectLateEchoes(m, m.writes-1)

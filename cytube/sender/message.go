@@ -28,6 +28,7 @@ type Message struct {
 	// Guarded by EchoTracker.mu.
 	writes  int // echoes that may come
 	state   state
+	rest    string // what the server cut off, once confirmed
 	note    string // the server's words with refused
 	changed chan struct{}
 }
@@ -63,6 +64,20 @@ func (m *Message) matches(l *channel.Line) bool {
 	return m.pm == l.PM && m.action == l.Action && (!m.pm || strings.EqualFold(m.to, l.To)) && m.echo == normalize(l.Text)
 }
 
+// cutOff returns what the server cut off of a message whose echo is l, and the length to
+// which it cut the line; ok is false if it cut nothing off.
+func (m *Message) cutOff(l *channel.Line) (rest string, limit int, ok bool) {
+	prefix := m.prefix()
+	heard := strings.TrimSuffix(l.Text, "\uFFFD") // half a character
+	rest, ok = strings.CutPrefix(strings.TrimPrefix(m.text, prefix), heard)
+	limit = utf16Units(prefix + l.Text)
+	return strings.TrimSpace(rest), limit, ok && strings.TrimSpace(rest) != "" && limit >= leastLimit
+}
+
+// leastLimit is the length from which a shorter echo is taken for a cut line: a filter of
+// the channel's may make one shorter, too.
+const leastLimit = 20
+
 // loggable returns the text, unless it is private.
 func (m *Message) loggable() string {
 	if m.pm {
@@ -88,17 +103,10 @@ func (s *Sender) messages(send streams.Stored, span trace.SpanContext) (list []*
 	if err != nil {
 		return nil, "", err
 	}
-	prefix := ""
-	if m.action {
-		prefix = emotePrefix
-	}
 	m.Send, m.CorrelationID, m.Span, m.Consumer = send.Ref, send.CorrelationID, span, s.durable()
-	texts := split(text, prefix, s.cfg.MessageLimit)
-	for i, t := range texts {
-		part := m
-		part.Part, part.Parts, part.text, part.echo = i+1, len(texts), t, normalize(t[len(prefix):])
-		part.changed = make(chan struct{}, 1)
-		list = append(list, &part)
+	list = m.parts(split(text, m.prefix(), s.Echoes.lineLimit(s.cfg.MessageLimit)))
+	for i, part := range list {
+		part.Part, part.Parts = i+1, len(list)
 	}
 	return list, name, nil
 }
@@ -110,6 +118,26 @@ func channelOf(send streams.Stored) (string, error) {
 	}
 	_, _, name, err := decode(send)
 	return name, err
+}
+
+// prefix is what a line of the message's kind begins with.
+func (m *Message) prefix() string {
+	if m.action {
+		return emotePrefix
+	}
+	return ""
+}
+
+// parts returns messages like m with other texts.
+func (m *Message) parts(texts []string) (list []*Message) {
+	for _, text := range texts {
+		list = append(list, &Message{
+			Send: m.Send, CorrelationID: m.CorrelationID, Span: m.Span, Consumer: m.Consumer, Part: m.Part, Parts: m.Parts,
+			pm: m.pm, action: m.action, to: m.to, text: text, echo: normalize(text[len(m.prefix()):]),
+			changed: make(chan struct{}, 1),
+		})
+	}
+	return list
 }
 
 // decode reads what kind of message a send asks for, its text and its channel.

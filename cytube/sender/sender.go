@@ -285,11 +285,16 @@ func (s *Sender) speakParts(ctx context.Context, send streams.Stored, parts []*M
 			s.cfg.Logger.InfoContext(ctx, "send already echoed", "send", send.Ref.String(), "parts", len(spoken), "of", len(parts))
 		}
 	}
-	for _, m := range parts {
+	for len(parts) > 0 {
+		m := parts[0]
+		parts = parts[1:]
 		if spoken[m.Part] {
 			continue
 		}
 		f, err := s.speak(ctx, m, deadline)
+		if rest := s.restOf(ctx, m); err == nil && f == nil && len(rest) > 0 {
+			parts = append(rest, parts...)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -302,6 +307,17 @@ func (s *Sender) speakParts(ctx context.Context, send streams.Stored, parts []*M
 		}
 	}
 	return nil, nil
+}
+
+// restOf returns messages that say what the server cut off of m, so that lines to come are
+// not longer.
+func (s *Sender) restOf(ctx context.Context, m *Message) (rest []*Message) {
+	text, limit := s.Echoes.restOf(m)
+	if text == "" {
+		return nil
+	}
+	s.cfg.Logger.WarnContext(ctx, "line cut by the server", "channel", s.cfg.Channel, "send", m.Send.String(), "limit", limit)
+	return m.parts(cut(text, m.prefix(), limit))
 }
 
 // refused returns the event that says why a send is not spoken.
