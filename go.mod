@@ -59,6 +59,8 @@ require (
 	golang.org/x/sync v0.25.0
 )
 
+require github.com/google/jsonschema-go v0.4.3
+
 require (
 	github.com/antithesishq/antithesis-sdk-go v0.8.0-default-no-op // indirect
 	github.com/beorn7/perks v1.0.1 // indirect

@@ -12,6 +12,7 @@ import (
 
 	"github.com/rosey-bot/rosey/console"
 	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/consumers/pluginsettings"
 	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/internal/settings"
 	"github.com/rosey-bot/rosey/internal/version"
@@ -34,16 +35,18 @@ type composition struct {
 	plugins  []plugins.Plugin
 	terminal Terminal
 
-	server        *server
-	bus           *streams.Bus
-	signer        msgid.Signer
-	registrations jetstream.KeyValue
-	database      *service.Service
-	local         *localChannel // nil where a channel is set
-	leases        *lease.Leases // nil where no other process can be in a channel
-	channels      channels
-	console       *console.Console // nil where none is served
-	access        atomic.Pointer[settings.ConsoleAccess]
+	server         *server
+	bus            *streams.Bus
+	signer         msgid.Signer
+	registrations  jetstream.KeyValue
+	pluginSettings *pluginsettings.Store
+	cooldowns      *router.Cooldowns
+	database       *service.Service
+	local          *localChannel // nil where a channel is set
+	leases         *lease.Leases // nil where no other process can be in a channel
+	channels       channels
+	console        *console.Console // nil where none is served
+	access         atomic.Pointer[settings.ConsoleAccess]
 }
 
 // newComposition sets up the telemetry of a service. close ends it.
@@ -99,7 +102,7 @@ func (c *composition) compose() (*group, *lifecycle, error) {
 		maintainer.OnRemake(lease.Bucket, c.leases.Remade)
 	}
 	g.add("maintainer", worker(maintainer.Run))
-	commands := router.Router{Registry: registry, Prefix: s.Prefix, Prefixes: c.channels.prefixes(), IsBot: c.channels.isAnyBot(c.server.js, log), Logger: log}
+	commands := router.Router{Registry: registry, Prefix: s.Prefix, Prefixes: c.channels.prefixes(), IsBot: c.channels.isAnyBot(c.server.js, log), Logger: log, Settings: c.pluginSettings, Cooldowns: c.cooldowns}
 	routing := commands.Config()
 	routing.Exclusive = !s.External() // else other bots' routers share the consumer
 	g.add("router", c.consumer(routing, commands.Handle), registered)
@@ -147,7 +150,7 @@ func (c *composition) consumer(config consumers.Config, handle consumers.Handler
 func (c *composition) plugin(p plugins.Plugin) part {
 	return func(ctx context.Context, ready func()) error {
 		h := host.Host{
-			Bus: c.bus, Bucket: c.registrations, Logger: c.log, Observe: c.observe, OnStart: func(error) { ready() },
+			Bus: c.bus, Bucket: c.registrations, Settings: c.pluginSettings, Logger: c.log, Observe: c.observe, OnStart: func(error) { ready() },
 		}
 		return h.Run(ctx, p)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 
+	"github.com/rosey-bot/rosey/consumers/pluginsettings"
 	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/internal/client"
 	"github.com/rosey-bot/rosey/internal/retry"
@@ -72,6 +73,15 @@ func (c *composition) openPluginStreams(ctx context.Context, plugin string) erro
 		if c.signer, err = msgid.CredentialSigner(conn); err == nil {
 			c.registrations, err = js.KeyValue(ctx, router.Bucket)
 		}
+		if err != nil {
+			return err
+		}
+		if reads, err := access.ReadsSettings(conn); err != nil || !reads {
+			c.log.WarnContext(ctx, "settings not readable with these permissions, defaults hold: replace them by what "+
+				"rosey plugin creds --output permissions prints", "plugin", plugin)
+			return err
+		}
+		c.pluginSettings, err = pluginsettings.Find(ctx, js)
 		return err
 	})
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/rosey-bot/rosey/consumers/pluginsettings"
 	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/internal/client"
 	"github.com/rosey-bot/rosey/internal/retry"
@@ -98,10 +99,15 @@ func (c *composition) openStreams(ctx context.Context) error {
 		return err
 	}
 	err := retry.Do(ctx, jsapi.RetryUnavailable(openTimeout, c.log), func(ctx context.Context) error {
-		if err := streams.Open(ctx, js, c.streamOptions()); err != nil {
+		err := streams.Open(ctx, js, c.streamOptions())
+		if err != nil {
 			return err
 		}
-		return c.openSigned(ctx)
+		if err := c.openSigned(ctx); err != nil {
+			return err
+		}
+		c.cooldowns, err = router.OpenCooldowns(ctx, js, s.Replicas)
+		return err
 	})
 	if err != nil {
 		return err
@@ -143,10 +149,14 @@ func (c *composition) snapshotOldStore(ctx context.Context, format int) error {
 	return nil
 }
 
-// openSigned opens what a bus without restrictions has: the signer and the registrations.
+// openSigned opens what a bus without restrictions has: the signer, the registrations and
+// the settings of plugins.
 func (c *composition) openSigned(ctx context.Context) (err error) {
 	if c.signer, err = msgid.OpenSigner(ctx, c.server.js, c.settings.Replicas); err == nil {
 		c.registrations, err = router.OpenBucket(ctx, c.server.js, c.settings.Replicas)
+	}
+	if err == nil {
+		c.pluginSettings, err = pluginsettings.Open(ctx, c.server.js, c.settings.Replicas)
 	}
 	return err
 }

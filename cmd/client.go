@@ -60,6 +60,7 @@ func withClient(open opener, do clientAction) cli.ActionFunc {
 // backupReaders are the commands that read a backup like a store.
 var backupReaders = []string{
 	"replay", "trace", "audit", "channel log", "status", "db ls", "db get", "db query", "db history", "db export", "dead ls", "dead show", "plugin ls",
+	"settings ls", "settings get", "settings history",
 }
 
 // openBackup opens a backup in place of a store, and prints that it does.

@@ -154,6 +154,7 @@ func commands() []*cli.Command {
 		traceCommand(),
 		auditCommand(),
 		pluginCommand(),
+		settingsCommand(),
 		dbCommand(),
 		deadCommand(),
 		sendCommand(),

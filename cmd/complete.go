@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/rosey-bot/rosey/bot"
 	"github.com/rosey-bot/rosey/consumers/deadletters"
+	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/internal/client"
 	"github.com/rosey-bot/rosey/internal/settings"
 	"github.com/rosey-bot/rosey/kvstore"
@@ -140,6 +142,10 @@ func (l *completion) arguments(ctx context.Context) (found []string) {
 		return strings.Split(name, "|")
 	case name == "NAME" && l.path[0] == "plugin" && l.path[1] != "new":
 		return append(l.plugins(ctx), bot.PluginNames(pluginsOf(l.app))...)
+	case name == "PLUGIN":
+		return append(l.plugins(ctx), bot.PluginNames(pluginsOf(l.app))...)
+	case name == "KEY":
+		return l.settingKeys(ctx, l.args[0])
 	case name == "COLLECTION":
 		return l.collections(ctx)
 	case name == "STREAM:SEQ":
@@ -218,6 +224,16 @@ func (l *completion) plugins(ctx context.Context) (names []string) {
 		}
 	})
 	return names
+}
+
+// settingKeys returns the settings of a plugin.
+func (l *completion) settingKeys(ctx context.Context, plugin string) (keys []string) {
+	l.ask(ctx, func(ctx context.Context, cl *client.Client) {
+		registered, _ := router.List(ctx, cl.JS)
+		properties, _ := propertiesOf(registered, plugin)
+		keys = slices.Collect(maps.Keys(properties))
+	})
+	return keys
 }
 
 func (l *completion) collections(ctx context.Context) (names []string) {

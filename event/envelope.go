@@ -51,6 +51,7 @@ const (
 	MetaConsumer   = "consumer"     // of an echo: the durable consumer of its send, where that is not cytube-sender
 	MetaParentSpan = "parent_span"  // the span it was published in, in hex, when no event is its cause
 	MetaErrorCode  = "error_code"   // of the error that this answer reports
+	MetaTimeout    = "timeout"      // of a command: how many seconds an attempt at it may take, where a setting says so
 	MetaResult     = "result"       // retried or dead_letter: of the delivery whose failure this line tells a user
 
 	// MetaClaimedSource is added on reading: the source that a plugin with credentials

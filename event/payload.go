@@ -1,6 +1,8 @@
 package event
 
 import (
+	"encoding/json"
+
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
@@ -303,6 +305,21 @@ type Operation struct {
 	Action    string  `json:"action" contract:"required"`   // pause, resume, restart, retry, drop or say
 	Target    string  `json:"target"`                       // the plugin, dead letter or channel
 	Timestamp float64 `json:"timestamp" contract:"required,nonnegative"`
+	Extra     `json:"-"`
+}
+
+// SettingChange is the payload of platform.settings: a setting of a plugin, or of one of
+// its commands, was changed.
+type SettingChange struct {
+	Plugin    string          `json:"plugin" contract:"nonempty"`
+	Channel   string          `json:"channel"` // "" is all channels
+	Key       string          `json:"key" contract:"nonempty"`
+	Old       json.RawMessage `json:"old"` // null where it was not set
+	New       json.RawMessage `json:"new"` // null where it is no longer set
+	By        string          `json:"by" contract:"required" mark:"person"`
+	Reason    string          `json:"reason"`
+	Revision  int64           `json:"revision" contract:"required,nonnegative"` // of the bucket
+	Timestamp float64         `json:"timestamp" contract:"required,nonnegative"`
 	Extra     `json:"-"`
 }
 

@@ -105,6 +105,7 @@ var schemas = func() (s Subjects[reflect.Type]) {
 		{SubjectShutdown, reflect.TypeFor[Shutdown]()},
 		{SubjectHeartbeat, reflect.TypeFor[Heartbeat]()},
 		{SubjectOperation, reflect.TypeFor[Operation]()},
+		{SubjectSettings, reflect.TypeFor[SettingChange]()},
 		{SubjectGet, reflect.TypeFor[Get]()},
 		{SubjectSet, reflect.TypeFor[Set]()},
 		{SubjectQuery, reflect.TypeFor[Query]()},

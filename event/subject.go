@@ -59,6 +59,7 @@ const (
 	SubjectShutdown  = "platform.shutdown"
 	SubjectHeartbeat = "platform.heartbeat"
 	SubjectOperation = "platform.operation" // one of Rosey's additions
+	SubjectSettings  = "platform.settings"  // one of Rosey's additions
 )
 
 // Subjects of the database service (contract: Database Events); the last three

@@ -13,6 +13,7 @@ import (
 	"unicode"
 
 	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/consumers/pluginsettings"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/internal/fold"
 	"github.com/rosey-bot/rosey/streams"
@@ -30,6 +31,7 @@ type Context struct {
 	plugin    string
 	publisher consumers.Publisher
 	reader    Reader
+	settings  pluginsettings.Set // when the event was taken
 	random    *rand.Rand
 	ids       *consumers.MessageIDs // see messageID
 	err       error                 // of the first invalid output

@@ -67,6 +67,15 @@ type Plugin struct {
 	// erased by rosey audit forget. See event.FieldsOf.
 	Collections map[string]any
 
+	// Settings, if set, is a struct whose fields are the plugin's settings, of type bool,
+	// int, float64, string, time.Duration or []string, each with its name in the tag json,
+	// what it is for in the tag jsonschema, and its default; min, max and enum limit it:
+	//
+	//	Questions int `json:"questions" default:"10" min:"1" max:"50" jsonschema:"questions of a game"`
+	//
+	// Handlers get them by SettingsOf.
+	Settings any
+
 	// Variables are the environment variables that the plugin reads, for programs
 	// that look for misspelled ones.
 	Variables []string
@@ -115,6 +124,9 @@ var semantic = regexp.MustCompile(`^\d+\.\d+\.\d+([-+][0-9A-Za-z.+-]+)?$`)
 
 // Validate returns an error if the plugin's description is invalid.
 func (p Plugin) Validate() error {
+	if _, err := p.schema(); err != nil {
+		return err
+	}
 	r := p.Registration()
 	if err := r.Validate(); err != nil {
 		return err
@@ -169,6 +181,7 @@ func (p Plugin) Registration() router.Registration {
 	r := router.Registration{
 		Name: p.Name, Version: p.Version, Description: p.Description, MinRank: p.MinRank, MaxAge: p.MaxAge.Seconds(),
 	}
+	r.Settings, _ = p.schema() // see Validate
 	for name, record := range p.Collections {
 		if r.Collections == nil {
 			r.Collections = map[string][]event.Field{}

@@ -2,6 +2,7 @@ package plugins
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -13,6 +14,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/consumers/pluginsettings"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/telemetry/propagation"
@@ -26,6 +28,7 @@ type Runtime struct {
 	// publisher of its own context (consumers.PublisherFrom).
 	Publisher consumers.Publisher
 	Reader    Reader
+	Settings  *pluginsettings.Store // nil has none set
 	Logger    *slog.Logger
 }
 
@@ -40,7 +43,10 @@ func (r Runtime) Start(ctx context.Context) (err error) {
 		}
 	}()
 	ctx = propagation.WithCorrelation(ctx, event.NewCorrelationID())
-	c := r.context(ctx, streams.Stored{At: consumers.Now(ctx)}, r.Publisher)
+	c, err := r.context(ctx, streams.Stored{At: consumers.Now(ctx)}, r.Publisher)
+	if err != nil {
+		return err
+	}
 	if err := r.Plugin.Start(c); err != nil {
 		return fmt.Errorf("start: %w", err)
 	}
@@ -49,7 +55,10 @@ func (r Runtime) Start(ctx context.Context) (err error) {
 
 // Answer calls an endpoint's handler with a request.
 func (r Runtime) Answer(ctx context.Context, e Endpoint, request event.Envelope) (any, error) {
-	c := r.context(ctx, streams.Stored{Envelope: request, At: consumers.Now(ctx)}, r.Publisher)
+	c, err := r.context(ctx, streams.Stored{Envelope: request, At: consumers.Now(ctx)}, r.Publisher)
+	if err != nil {
+		return nil, err
+	}
 	reply, err := e.Handle(c)
 	return reply, errors.Join(err, c.err)
 }
@@ -72,7 +81,10 @@ func (r Runtime) Handler() consumers.Handler {
 		if sub.MaxAge == 0 {
 			sub.MaxAge = maxAge
 		}
-		c := r.context(ctx, d, consumers.PublisherFrom(ctx))
+		c, err := r.context(ctx, d, consumers.PublisherFrom(ctx))
+		if err != nil {
+			return nil, err
+		}
 		if sub.MaxAge != Never && c.Waited() > sub.MaxAge {
 			r.Logger.InfoContext(ctx, "event skipped, older than max_age", "subject", d.Subject, "event", d.Ref.String(), "age", c.Waited())
 			return nil, nil
@@ -91,6 +103,11 @@ func (r Runtime) timeLimit() func(context.Context, streams.Stored) time.Duration
 		c, err := event.As[event.Command](d.Envelope)
 		if err != nil {
 			return 0 // is refused at once
+		}
+		if set, ok := d.Metadata[event.MetaTimeout].(json.Number); ok {
+			if seconds, err := set.Float64(); err == nil && seconds > 0 {
+				return time.Duration(seconds * float64(time.Second))
+			}
 		}
 		return limits[strings.ToLower(c.Command)]
 	}
@@ -120,8 +137,10 @@ var replies = []event.Code{event.InvalidInput, event.RecordNotFound, event.Permi
 func (r Runtime) commands() consumers.Handler {
 	handlers := r.Plugin.commandHandlers()
 	return func(ctx context.Context, d streams.Stored) ([]event.Envelope, error) {
-		c := r.context(ctx, d, consumers.PublisherFrom(ctx))
-		var err error
+		c, err := r.context(ctx, d, consumers.PublisherFrom(ctx))
+		if err != nil {
+			return nil, err
+		}
 		if c.Command, err = event.As[event.Command](d.Envelope); err != nil {
 			return nil, consumers.Permanent(err)
 		}
@@ -146,8 +165,15 @@ func (r Runtime) commands() consumers.Handler {
 	}
 }
 
-func (r Runtime) context(ctx context.Context, d streams.Stored, publisher consumers.Publisher) *Context {
-	return &Context{Context: ctx, Event: d, Log: r.Logger, plugin: r.Plugin.Name, publisher: publisher, reader: r.Reader}
+// context returns the context of a handler, with the settings as they are now.
+func (r Runtime) context(ctx context.Context, d streams.Stored, publisher consumers.Publisher) (*Context, error) {
+	c := &Context{Context: ctx, Event: d, Log: r.Logger, plugin: r.Plugin.Name, publisher: publisher, reader: r.Reader}
+	if r.Plugin.Settings == nil {
+		return c, nil
+	}
+	var err error
+	c.settings, err = r.Settings.Load(ctx, r.Plugin.Name, c.Channel())
+	return c, err
 }
 
 // result returns what a handler returned, or a permanent error if it made an event

@@ -39,6 +39,8 @@ type Registration struct {
 	MaxAge float64 `json:"max_age,omitempty"`
 	// Collections are the plugin's, with what it stores in their records.
 	Collections map[string][]event.Field `json:"collections,omitempty"`
+	// Settings is the JSON Schema of the plugin's settings, an object.
+	Settings json.RawMessage `json:"settings,omitempty"`
 }
 
 // Command is one command of a registration. Its JSON may be just its name.
@@ -108,6 +110,9 @@ func (r Registration) Validate() error {
 		if c.Timeout < 0 {
 			return event.Errorf(event.InvalidInput, "commands of %s: the timeout of %s must not be below 0 seconds", r.Name, c.Name).With("field", "commands")
 		}
+	}
+	if _, err := r.Properties(); err != nil {
+		return event.Errorf(event.InvalidInput, "settings of %s: %w", r.Name, err).With("field", "settings")
 	}
 	for name, fields := range r.Collections {
 		if !event.ValidName(name) {

@@ -8,9 +8,11 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/rosey-bot/rosey/consumers/pluginsettings"
 	"github.com/rosey-bot/rosey/internal/fold"
 )
 
@@ -31,7 +33,14 @@ type Registry struct {
 
 	owners         owners
 	ownersRevision uint64
+
+	aliasMu     sync.Mutex
+	aliasIndex  aliasIndex
+	aliasesRead time.Time
 }
+
+// aliasInterval is how long what the settings call commands is cached.
+const aliasInterval = 500 * time.Millisecond
 
 type route struct {
 	plugin  Registration
@@ -150,6 +159,33 @@ func (g *Registry) lookup(command string) (route, bool) {
 	defer g.mu.RUnlock()
 	r, ok := g.commands[fold.Key(command)]
 	return r, ok
+}
+
+// aliases returns what the settings call commands, read again at most twice a second.
+func (g *Registry) aliases(ctx context.Context, store *pluginsettings.Store) (aliasIndex, error) {
+	g.aliasMu.Lock()
+	defer g.aliasMu.Unlock()
+	if store == nil || time.Since(g.aliasesRead) < aliasInterval {
+		return g.aliasIndex, nil
+	}
+	revisions, err := store.List(ctx)
+	if err == nil {
+		g.aliasIndex, g.aliasesRead = newAliasIndex(revisions), time.Now()
+	}
+	return g.aliasIndex, err
+}
+
+// commandOf returns the route of a plugin's command.
+func (g *Registry) commandOf(plugin, command string) (route, bool) {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	p := g.plugins[plugin]
+	for _, c := range p.Commands {
+		if c.key(g.prefix) == command {
+			return route{p, c}, true
+		}
+	}
+	return route{}, false
 }
 
 // Plugins returns the registrations in the order of their names.

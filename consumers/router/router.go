@@ -4,17 +4,15 @@ package router
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"strings"
 	"time"
 
-	"go.opentelemetry.io/otel/trace"
-
 	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/consumers/pluginsettings"
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/fold"
 	"github.com/rosey-bot/rosey/streams"
-	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
 // Durable is the name of the router's durable consumer on the stream CYTUBE.
@@ -30,6 +28,10 @@ type Router struct {
 	// ignored.
 	IsBot  func(channel, user string) bool
 	Logger *slog.Logger
+	// Settings are those of the plugins and their commands; nil has none set.
+	Settings *pluginsettings.Store
+	// Cooldowns keeps the last uses of commands; nil lets nothing cool down.
+	Cooldowns *Cooldowns
 }
 
 // Config returns the configuration of the router's consumer; pass it to
@@ -45,10 +47,18 @@ func (r Router) Config() consumers.Config {
 	}
 }
 
-// Handle implements consumers.Handler. It ignores a line without a registered
-// command. A user whose rank is too low gets a chat reply, and the refusal is
-// recorded as plugin.{name}.event.denied with PERMISSION_DENIED. A line older than
-// the plugin's max_age is recorded as expired.
+// line is a chat line with a command.
+type line struct {
+	chat   event.Chat
+	ref    event.Ref
+	at     time.Time // when it was typed
+	prefix string
+}
+
+// Handle implements consumers.Handler. It ignores a line without a registered command. A
+// line older than the plugin's max_age is recorded as expired. What the settings of the
+// command do not allow is recorded as plugin.{name}.event.denied with its reason, and the
+// user is told where they say so.
 func (r Router) Handle(ctx context.Context, d streams.Stored) ([]event.Envelope, error) {
 	chat, err := event.As[event.Chat](d.Envelope)
 	if err != nil {
@@ -65,16 +75,38 @@ func (r Router) Handle(ctx context.Context, d streams.Stored) ([]event.Envelope,
 	if !ok {
 		return nil, nil
 	}
-	to, ok := r.Registry.lookup(name)
+	to, ok, err := r.find(ctx, name, chat.Channel)
+	if err != nil {
+		return nil, err
+	}
 	if !ok {
 		r.Logger.DebugContext(ctx, "command not registered", "command", name, "user", chat.User)
 		return nil, nil
 	}
-	if age, limit := consumers.Now(ctx).Sub(d.TypedAt(chat)), to.plugin.CommandMaxAge(); age > limit {
+	l := line{chat: chat, ref: d.Ref, at: d.TypedAt(chat), prefix: prefix}
+	if age, limit := consumers.Now(ctx).Sub(l.at), to.plugin.CommandMaxAge(); age > limit {
 		return consumers.RecordExpired(ctx, Durable, to.plugin.Name, d, age, limit)
 	}
-	if need := to.plugin.Rank(to.command); chat.Rank < need {
-		return r.deny(ctx, to, chat, prefix, need)
+	set, err := r.Settings.Load(ctx, to.plugin.Name, chat.Channel)
+	if err != nil {
+		return nil, err
+	}
+	p := policy{set: set, command: to.command}
+	for {
+		f, err := r.check(ctx, to, p, l)
+		if err != nil {
+			return nil, err
+		}
+		if f != nil {
+			return r.refuse(ctx, to, p, chat, *f)
+		}
+		started, err := r.Cooldowns.start(ctx, p.uses(to.plugin, l), l)
+		if err != nil {
+			return nil, err
+		}
+		if started {
+			break
+		}
 	}
 	r.Logger.InfoContext(ctx, "command routed", "command", name, "plugin", to.plugin.Name, "user", event.Personal(chat.User), "channel", chat.Channel)
 	e, err := event.New(event.CommandSubject(to.plugin.Name), event.Command{
@@ -83,30 +115,27 @@ func (r Router) Handle(ctx context.Context, d streams.Stored) ([]event.Envelope,
 	if err != nil {
 		return nil, consumers.Permanent(err)
 	}
+	if limit := p.duration(KeyTimeout); limit > 0 {
+		e = e.WithMeta(event.MetaTimeout, limit.Seconds())
+	}
 	return []event.Envelope{e}, nil
 }
 
-// deny records the refusal of a command and tells the user why.
-func (r Router) deny(ctx context.Context, to route, chat event.Chat, prefix string, need int) ([]event.Envelope, error) {
-	command := prefix + to.command.key(r.Prefix)
-	refusal := event.Errorf(event.PermissionDenied, "%s needs rank %d, and %s has %d", command, need, chat.User, chat.Rank)
-	_ = propagation.RecordError(trace.SpanFromContext(ctx), refusal, refusal.Code)
-	r.Logger.InfoContext(ctx, "command denied", "command", command, "plugin", to.plugin.Name, "user", event.Personal(chat.User), "error", event.Personal(refusal.Error()))
-	denied, err := event.New(event.EventSubject(to.plugin.Name, event.TypeDenied), event.Denied{
-		EventType: event.TypeDenied,
-		Error:     refusal.Message,
-		Code:      refusal.Code,
-		Details:   map[string]any{"command": to.command.key(r.Prefix), "user": chat.User, "rank": chat.Rank, "min_rank": need},
-		Channel:   chat.Channel,
-	})
-	if err != nil {
-		return nil, consumers.Permanent(err)
+// find returns the route of a command, by a name that it has registered or that the
+// settings give it.
+func (r Router) find(ctx context.Context, name, channel string) (to route, ok bool, err error) {
+	if to, ok := r.Registry.lookup(name); ok {
+		return to, true, nil
 	}
-	reply, err := event.New(event.SubjectSendChat, event.SendChat{
-		Message: fmt.Sprintf("⛔ %s: %s needs rank %d, yours is %d", chat.User, command, need, chat.Rank), Channel: chat.Channel,
-	})
+	all, err := r.Registry.aliases(ctx, r.Settings)
 	if err != nil {
-		return nil, consumers.Permanent(err)
+		return to, false, err
 	}
-	return []event.Envelope{denied, reply}, nil
+	for _, at := range []string{strings.ToLower(channel), ""} {
+		if plugin, command, ok := strings.Cut(all[at][fold.Key(name)], " "); ok {
+			to, ok := r.Registry.commandOf(plugin, command)
+			return to, ok, nil
+		}
+	}
+	return to, false, nil
 }

@@ -112,7 +112,7 @@ func routings(now time.Time) []routing {
 		{name: "rank too low", chat: event.Chat{User: "bob", Message: "!kick alice", Rank: 1},
 			subject: "plugin.admin.event.denied",
 			data: `{"event_type":"denied","success":false,"error":"!kick needs rank 2, and bob has 1","error_code":"PERMISSION_DENIED",` +
-				`"details":{"command":"kick","min_rank":2,"rank":1,"user":"bob"},"channel":"main"}`},
+				`"details":{"command":"kick","min_rank":2,"rank":1,"reason":"rank","user":"bob"},"channel":"main"}`},
 		{name: "a channel's own prefix", chat: event.Chat{User: "bob", Message: "?dice", Channel: "Other"},
 			subject: "plugin.dice-roller.command",
 			data:    `{"command":"dice","args":[],"user":"bob","channel":"Other","rank":0,"raw_message":"?dice"}`},

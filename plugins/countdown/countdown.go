@@ -32,6 +32,11 @@ const (
 // Minus lists how long before it is due a countdown is announced.
 var Minus = []time.Duration{7 * 24 * time.Hour, 24 * time.Hour, time.Hour, 10 * time.Minute, time.Minute}
 
+// Settings are the plugin's settings.
+type Settings struct {
+	MaxRunning int `json:"max_running" default:"50" min:"1" max:"50" jsonschema:"most countdowns of a channel"`
+}
+
 // New returns the plugin.
 func New() plugins.Plugin { return build(Minus) }
 
@@ -43,6 +48,7 @@ func build(minus []time.Duration) plugins.Plugin {
 		Description: "Counts down to what is coming",
 		Concurrent:  false, // how many countdowns run is looked up before one is added
 		Collections: map[string]any{Collection: Countdown{}},
+		Settings:    Settings{},
 		Commands: []plugins.Command{{
 			Name:        "countdown",
 			Aliases:     []string{"cd"},
@@ -166,7 +172,7 @@ func (k announcer) add(c *plugins.Context) ([]event.Envelope, error) {
 	if err != nil {
 		return nil, err
 	}
-	if others >= MaxRunning {
+	if others >= plugins.SettingsOf[Settings](c).MaxRunning {
 		return nil, bad("there are %d countdowns already: remove one first", others)
 	}
 	id := recordID(c.Channel(), name)

@@ -16,6 +16,7 @@ func New() plugins.Plugin {
 		Version:     "1.0.0",
 		Description: "Rolls dice",
 		Concurrent:  true, // a roll depends on its command alone
+		Settings:    Settings{},
 		Commands: []plugins.Command{{
 			Name:        "roll",
 			Aliases:     []string{"dice"},
@@ -27,12 +28,35 @@ func New() plugins.Plugin {
 	}
 }
 
+// Settings are the plugin's settings.
+type Settings struct {
+	MaxDice  int `json:"max_dice" default:"100" min:"1" max:"100" jsonschema:"most dice of a roll"`
+	MaxSides int `json:"max_sides" default:"10000" min:"2" max:"10000" jsonschema:"most sides of a die"`
+}
+
+// check returns an error for a roll that the settings do not allow.
+func (s Settings) check(x Expression) error {
+	dice := 0
+	for _, t := range x {
+		if dice += t.Count; dice > s.MaxDice {
+			return event.Errorf(event.InvalidInput, "that is %d dice, and I have %d", dice, s.MaxDice)
+		}
+		if t.Sides > s.MaxSides {
+			return event.Errorf(event.InvalidInput, "a die of %d sides would roll away: %d is the most", t.Sides, s.MaxSides)
+		}
+	}
+	return nil
+}
+
 // defaultDice are rolled without an argument.
 const defaultDice = "1d6"
 
 func roll(c *plugins.Context) ([]event.Envelope, error) {
 	expression, comment := cutComment(strings.Join(c.Command.Args, " "))
 	x, err := Parse(cmp.Or(strings.TrimSpace(expression), defaultDice))
+	if err == nil {
+		err = plugins.SettingsOf[Settings](c).check(x)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -50,6 +74,9 @@ func request(c *plugins.Context) (any, error) {
 		return nil, err
 	}
 	x, err := Parse(cmp.Or(r.Dice, defaultDice))
+	if err == nil {
+		err = plugins.SettingsOf[Settings](c).check(x)
+	}
 	if err != nil {
 		return nil, event.AsError(err, event.InvalidInput).With("field", "dice")
 	}

@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/streams"
@@ -25,6 +26,8 @@ type Options struct {
 	// Others are further plugins, which answer what the plugin asks of them: as
 	// they do now, since what they answered then is not recorded.
 	Others []plugins.Plugin
+	// Settings are set in the sandbox before the first event; others have their defaults.
+	Settings []router.Setting
 	// Tracer makes a new trace of each event, linked to the trace of then; nil
 	// makes none.
 	Tracer trace.Tracer
@@ -86,6 +89,11 @@ func run(ctx context.Context, c *Case, p plugins.Plugin, o Options, yield func(R
 	ctx = consumers.WithClock(ctx, s.clock)
 	if err := s.serve(ctx, p, o); err != nil {
 		return err
+	}
+	for _, set := range o.Settings {
+		if _, err := router.Configure(ctx, s.bus, s.settings, []router.Entry{{Name: p.Name, Registration: p.Registration()}}, set); err != nil {
+			return err
+		}
 	}
 	handler := consumers.Chain(s.host.Handler(p), consumers.Recover())
 	for _, e := range c.Events {

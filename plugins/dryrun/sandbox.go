@@ -15,6 +15,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/rosey-bot/rosey/consumers/pluginsettings"
 	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/internal/retry"
@@ -39,6 +40,7 @@ type sandbox struct {
 	bus       *streams.Bus
 	store     *kvstore.Store
 	bucket    jetstream.KeyValue
+	settings  *pluginsettings.Store
 	stops     []func() error
 	readState atomic.Bool // a plugin read streams or consumer state, which are not those of then
 
@@ -82,6 +84,9 @@ func open(ctx context.Context, c *Case, log *slog.Logger) (_ *sandbox, err error
 		if err = streams.Open(ctx, js, streams.Options{}); err == nil {
 			s.bucket, err = router.OpenBucket(ctx, js, 1)
 		}
+		if err == nil {
+			s.settings, err = pluginsettings.Open(ctx, js, 1)
+		}
 		return err
 	})
 	if err != nil {
@@ -93,7 +98,7 @@ func open(ctx context.Context, c *Case, log *slog.Logger) (_ *sandbox, err error
 	s.onClose(func() error { s.store.Close(); return nil })
 	// Without a tracer: the spans of the sandbox would have the trace IDs of then.
 	s.bus = streams.NewBus(nc, js, streams.WithLogger(log), streams.WithTimeout(timeout))
-	s.host = host.Host{Bus: s.bus, Bucket: s.bucket, Logger: log, OnRead: func() { s.readState.Store(true) }}
+	s.host = host.Host{Bus: s.bus, Bucket: s.bucket, Settings: s.settings, Logger: log, OnRead: func() { s.readState.Store(true) }}
 	if _, err := nc.Subscribe(event.AllDatabase, func(msg *nats.Msg) { s.answer(ctx, log, msg) }); err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/consumers/pluginsettings"
 	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/internal/retry"
@@ -23,7 +24,9 @@ import (
 type Host struct {
 	Bus    *streams.Bus
 	Bucket jetstream.KeyValue // of registrations; see router.OpenBucket
-	Logger *slog.Logger
+	// Settings are those of plugins; nil has none set.
+	Settings *pluginsettings.Store
+	Logger   *slog.Logger
 	// Backoff is the wait before each further attempt at an event;
 	// consumers.DefaultBackoff if nil.
 	Backoff []time.Duration
@@ -86,7 +89,7 @@ type run struct {
 
 func (h Host) runtime(p plugins.Plugin, bus *streams.Bus) plugins.Runtime {
 	return plugins.Runtime{
-		Plugin: p, Publisher: publisher{bus, p.Name}, Reader: reader{h.Bus, h.OnRead}, Logger: h.Logger.With("plugin", p.Name),
+		Plugin: p, Publisher: publisher{bus, p.Name}, Reader: reader{h.Bus, h.OnRead}, Settings: h.Settings, Logger: h.Logger.With("plugin", p.Name),
 	}
 }
 

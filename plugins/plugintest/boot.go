@@ -15,6 +15,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/consumers/pluginsettings"
 	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/kvstore"
 	"github.com/rosey-bot/rosey/kvstore/service"
@@ -69,8 +70,15 @@ func (c *Channel) start() {
 		c.t.Fatal(err)
 	}
 	db := service.New(c.Bus.Conn(), store, service.Options{})
+	if c.settings, err = pluginsettings.Open(ctx, c.Bus.JetStream(), 1); err != nil {
+		c.t.Fatal(err)
+	}
+	cooldowns, err := router.OpenCooldowns(ctx, c.Bus.JetStream(), 1)
+	if err != nil {
+		c.t.Fatal(err)
+	}
 	registry := router.NewRegistry("!", log)
-	router := router.Router{Registry: registry, Prefix: "!", IsBot: func(_, user string) bool { return user == "rosey" }, Logger: log}
+	router := router.Router{Registry: registry, Settings: c.settings, Cooldowns: cooldowns, Prefix: "!", IsBot: func(_, user string) bool { return user == "rosey" }, Logger: log}
 	if err := db.Start(); err != nil {
 		c.t.Fatal(err)
 	}
@@ -88,7 +96,7 @@ func (c *Channel) start() {
 		func() error { return registry.Watch(ctx, kv, nil, func() {}) },
 		func() error { return consumers.Run(ctx, c.Bus, router.Config(), router.Handle) },
 	}
-	host := host.Host{Bus: c.Bus, Bucket: kv, Logger: log, Backoff: backoff}
+	host := host.Host{Bus: c.Bus, Bucket: kv, Settings: c.settings, Logger: log, Backoff: backoff}
 	for _, p := range c.plugins {
 		actors = append(actors, func() error { return host.Run(ctx, p) })
 	}

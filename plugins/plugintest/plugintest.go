@@ -20,6 +20,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/rosey-bot/rosey/consumers/pluginsettings"
 	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/plugins"
@@ -39,12 +40,13 @@ const timeout = 2 * time.Minute
 type Channel struct {
 	Bus *streams.Bus // for what the methods do not cover
 
-	t       testing.TB
-	store   string
-	plugins []plugins.Plugin
-	life    life
-	ctx     context.Context
-	taken   map[string]uint64 // the sequence of the last event returned, by pattern
+	t        testing.TB
+	store    string
+	plugins  []plugins.Plugin
+	settings *pluginsettings.Store
+	life     life
+	ctx      context.Context
+	taken    map[string]uint64 // the sequence of the last event returned, by pattern
 }
 
 // Run starts plugins, the router and the database, and returns when they are ready.
@@ -89,6 +91,19 @@ func (c *Channel) SayAs(user string, rank int, line string) string {
 func (c *Channel) Type(user string, rank int, line string) event.Ref {
 	c.t.Helper()
 	return c.Publish(event.SubjectChat, event.Chat{User: user, Message: line, Channel: ChannelName, Rank: rank, Time: time.Now().UnixMilli()})
+}
+
+// Set changes a setting of a plugin or of one of its commands in the channel, as rosey
+// settings set does.
+func (c *Channel) Set(plugin, key, value string) {
+	c.t.Helper()
+	registered, err := router.List(c.ctx, c.Bus.JetStream())
+	if err == nil {
+		_, err = router.Configure(c.ctx, c.Bus, c.settings, registered, router.Setting{Plugin: plugin, Channel: ChannelName, Key: key, Text: value, By: "test"})
+	}
+	if err != nil {
+		c.t.Fatal(err)
+	}
 }
 
 // Publish stores any event.

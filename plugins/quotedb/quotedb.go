@@ -21,9 +21,6 @@ const (
 	MaxUserName = 40
 )
 
-// moderator is the rank that may delete others' quotes.
-const moderator = 2
-
 // Quote is a record of the collection.
 type Quote struct {
 	ID        event.ID `json:"id"`
@@ -35,6 +32,13 @@ type Quote struct {
 	Event     string   `json:"event,omitempty"` // STREAM:SEQ of the command that added it
 }
 
+// Settings are the plugin's settings.
+type Settings struct {
+	MaxLength  int `json:"max_length" default:"400" min:"20" max:"400" jsonschema:"most characters of a quote"`
+	AddRank    int `json:"add_rank" default:"0" min:"0" max:"255" jsonschema:"rank that may add quotes"`
+	DeleteRank int `json:"delete_rank" default:"2" min:"0" max:"255" jsonschema:"rank that may delete others' quotes"`
+}
+
 // New returns the plugin.
 func New() plugins.Plugin {
 	return plugins.Plugin{
@@ -43,6 +47,7 @@ func New() plugins.Plugin {
 		Description: "Remembers what people said",
 		Concurrent:  false, // whether a quote is there is looked up before it is added
 		Collections: map[string]any{Collection: Quote{}},
+		Settings:    Settings{},
 		Commands: []plugins.Command{{
 			Name:        "quote",
 			Aliases:     []string{"q"},
@@ -87,6 +92,9 @@ func random(c *plugins.Context) ([]event.Envelope, error) {
 }
 
 func add(c *plugins.Context) ([]event.Envelope, error) {
+	if need := plugins.SettingsOf[Settings](c).AddRank; c.Command.Rank < need {
+		return nil, event.Errorf(event.PermissionDenied, "adding a quote needs rank %d, and yours is %d", need, c.Command.Rank)
+	}
 	user, text := attribution(c.Text(1))
 	if user == "" {
 		user = c.Command.User
@@ -162,7 +170,7 @@ func remove(c *plugins.Context) ([]event.Envelope, error) {
 		// Perhaps this command deleted it before a crash: then Delete succeeds.
 	case err != nil:
 		return nil, err
-	case c.Command.Rank < moderator && !strings.EqualFold(q.User, c.Command.User) && !strings.EqualFold(q.AddedBy, c.Command.User):
+	case c.Command.Rank < plugins.SettingsOf[Settings](c).DeleteRank && !strings.EqualFold(q.User, c.Command.User) && !strings.EqualFold(q.AddedBy, c.Command.User):
 		return nil, event.Errorf(event.PermissionDenied, "quote #%s is not yours: whoever said or added it can delete it, and moderators", id)
 	}
 	if err := c.DB(Collection).Delete(id); err != nil {

@@ -66,11 +66,12 @@ func pick(c *plugins.Context, filter map[string]any) (Quote, error) {
 func insert(c *plugins.Context, q Quote) (Quote, error) {
 	q.Text = strings.Join(strings.Fields(q.Text), " ")
 	q.Timestamp, q.Event = c.Now().Unix(), c.Event.Ref.String()
+	limit := plugins.SettingsOf[Settings](c).MaxLength
 	switch n := utf8.RuneCountInString(q.Text); {
 	case n == 0:
 		return Quote{}, event.Errorf(event.InvalidInput, "say what to remember, for example %squote add <bob> I meant to do that", c.Prefix()).With("field", "text")
-	case n > MaxText:
-		return Quote{}, event.Errorf(event.InvalidInput, "a quote has at most %d characters, and that has %d", MaxText, n).With("field", "text")
+	case n > limit:
+		return Quote{}, event.Errorf(event.InvalidInput, "a quote has at most %d characters, and that has %d", limit, n).With("field", "text")
 	case utf8.RuneCountInString(q.User) > MaxUserName:
 		return Quote{}, event.Errorf(event.InvalidInput, "a name has at most %d characters", MaxUserName).With("field", "user")
 	}

@@ -18,11 +18,14 @@ import (
 // Name is the plugin's name.
 const Name = "trivia"
 
-// The number of questions of a game.
-const (
-	DefaultQuestions = 10
-	MaxQuestions     = 30
-)
+// Settings are the plugin's settings. Those of a game that is on hold from its next step.
+type Settings struct {
+	Questions    int           `json:"questions" default:"10" min:"1" max:"30" jsonschema:"questions of a game that is started without a number"`
+	MaxQuestions int           `json:"max_questions" default:"30" min:"1" max:"30" jsonschema:"most questions of a game"`
+	HintTime     time.Duration `json:"hint_time" default:"12s" min:"3s" max:"5m" jsonschema:"time before each of the two hints"`
+	AnswerTime   time.Duration `json:"answer_time" default:"12s" min:"3s" max:"5m" jsonschema:"time to answer after the second hint"`
+	Pause        time.Duration `json:"pause" default:"6s" min:"3s" max:"5m" jsonschema:"time between two questions"`
+}
 
 // moderator is the rank that may stop others' games.
 const moderator = 2
@@ -32,8 +35,13 @@ const kindStep = "step"
 
 // New returns the plugin with its own questions and those of further packs: .json files
 // or folders of them, which are read at each start.
-func New(packs ...string) plugins.Plugin { return build(DefaultTiming, packs...) }
+func New(packs ...string) plugins.Plugin {
+	p := build(DefaultTiming, packs...)
+	p.Settings = Settings{}
+	return p
+}
 
+// build returns the plugin without settings.
 func build(timing Timing, packs ...string) plugins.Plugin {
 	m := &host{timing: timing, packs: packs}
 	m.pool.Store(new([]Question))
@@ -107,7 +115,7 @@ func (m *host) command(c *plugins.Context) ([]event.Envelope, error) {
 func (m *host) play(c *plugins.Context, channel string, now time.Time, change func(turn) ([]event.Envelope, error)) ([]event.Envelope, error) {
 	var g game
 	out, err := c.DB(Games).Change(event.ID(channel), &g, func() ([]event.Envelope, error) {
-		return change(turn{&g, c, m.timing, now})
+		return change(turn{&g, c, m.pace(c), now})
 	})
 	if err != nil {
 		return nil, err
@@ -117,6 +125,15 @@ func (m *host) play(c *plugins.Context, channel string, now time.Time, change fu
 		return out, nil
 	}
 	return out, c.At(time.UnixMilli(g.Wake), channel, kindStep, map[string]any{"channel": channel, "game": g.ID, "step": g.Step})
+}
+
+// pace returns the timing with the settings of the channel.
+func (m *host) pace(c *plugins.Context) Timing {
+	timing := m.timing
+	if s := plugins.SettingsOf[Settings](c); timing == DefaultTiming {
+		timing.Hint, timing.Limit, timing.Pause = s.HintTime, s.AnswerTime, s.Pause
+	}
+	return timing
 }
 
 // saw caches whether a channel has a game.
@@ -136,7 +153,8 @@ func (m *host) quiet(channel string) bool {
 }
 
 func (m *host) start(c *plugins.Context) ([]event.Envelope, error) {
-	n := DefaultQuestions
+	settings := plugins.SettingsOf[Settings](c)
+	n := min(settings.Questions, settings.MaxQuestions)
 	pool := *m.pool.Load()
 	var want choice
 	for _, word := range c.Command.Args[1:] {
@@ -147,8 +165,8 @@ func (m *host) start(c *plugins.Context) ([]event.Envelope, error) {
 			}
 			continue
 		}
-		if n = number; n < 1 || n > MaxQuestions {
-			return nil, event.Errorf(event.InvalidInput, "a game has 1 to %d questions", MaxQuestions)
+		if n = number; n < 1 || n > settings.MaxQuestions {
+			return nil, event.Errorf(event.InvalidInput, "a game has 1 to %d questions", settings.MaxQuestions)
 		}
 	}
 	if pool = want.of(pool); len(pool) == 0 {

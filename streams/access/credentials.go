@@ -136,3 +136,11 @@ func Restricted(nc *nats.Conn) (restricted, outdated bool, err error) {
 	publish := u.Permissions.Publish
 	return publish != nil, publish != nil && slices.Contains(publish.Allow, "_INBOX.>"), err
 }
+
+// ReadsSettings reports whether a plugin with credentials of its own may read its
+// settings, which the server's configuration for one of an earlier release does not allow.
+func ReadsSettings(nc *nats.Conn) (bool, error) {
+	u, err := jsapi.UserInfo(nc)
+	publish := u.Permissions.Publish
+	return publish != nil && slices.Contains(publish.Allow, settingsInfo), err
+}

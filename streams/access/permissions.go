@@ -64,6 +64,7 @@ func PluginPermissions(plugin string) Permissions {
 			provisionSubject(plugin, "*"),
 			"$JS.API.INFO", apiStream("INFO", registrations), apiStream("INFO", jsapi.BucketStream(tracing.SpanClaims)),
 			apiStream("MSG.GET", registrations), // by which some clients read a bucket
+			settingsInfo, settingsGet(plugin), settingsGet(plugin + ".*"),
 		},
 		// A bucket is read without a consumer; events are not.
 		Batches: []string{"$JS.API.DIRECT.GET." + registrations, "$JS.API.DIRECT.GET." + registrations + ".>"},
@@ -92,6 +93,14 @@ func PluginPermissions(plugin string) Permissions {
 func (a Answer) Mapped() bool { return a.Export != a.Subject }
 
 func apiStream(verb, stream string) string { return "$JS.API.STREAM." + verb + "." + stream }
+
+// settingsInfo is the subject by which the bucket of settings is found.
+var settingsInfo = apiStream("INFO", jsapi.BucketStream(streams.PluginSettings))
+
+// settingsGet is the subject by which a key of the bucket of settings is read.
+func settingsGet(key string) string {
+	return "$JS.API.DIRECT.GET." + jsapi.BucketStream(streams.PluginSettings) + "." + kvSubject(streams.PluginSettings, key)
+}
 
 func kvSubject(bucket, key string) string { return "$KV." + bucket + "." + key }
 

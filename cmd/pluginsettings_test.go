@@ -1,0 +1,48 @@
+package cmd
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/rosey-bot/rosey/streams/streamstest"
+)
+
+// Settings change while the bot runs, hold at once and after it has stopped, and their
+// history says who changed them.
+func TestSettingsOfPlugins(t *testing.T) {
+	streamstest.Slow(t, "restarts a bot")
+	t.Parallel()
+	store := t.TempDir()
+	p := start(t, "run", "--local", "--store", store)
+	p.say("!roll 2d6")
+	p.expect("Rolled 2d6")
+	steps := func(outcomes ...outcome) { t.Helper(); expect(t, outcomes, "--store", store) }
+	steps(
+		outcome{[]string{"settings", "ls"}, 0, "everything has its default"},
+		outcome{[]string{"settings", "ls", "trivia"}, 0, "questions of a game that is started without a number"},
+		outcome{[]string{"settings", "get", "trivia", "questions"}, 0, "10"},
+		outcome{[]string{"settings", "set", "dice-roller", "max_dice", "3", "--reason", "short lines"}, 0, "max_dice of dice-roller in all channels: 3, it was not set"},
+		outcome{[]string{"settings", "set", "dice-roller", "max_dice", "3"}, 0, "it is so already"},
+		outcome{[]string{"settings", "set", "dice-roller", "max_dice", "300"}, 1, "max_dice must be a whole number from 1 to 100, not 300"},
+		outcome{[]string{"settings", "set", "dice-roller", "max_dices", "3"}, 1, "did you mean max_dice?"},
+		outcome{[]string{"settings", "set", "dice", "max_dice", "3"}, 1, `there is no plugin "dice"`},
+		outcome{[]string{"settings", "set", "dice-roller", "max_dice"}, 2, "give plugin, key, value: rosey settings set PLUGIN KEY VALUE"},
+		outcome{[]string{"settings", "set", "dice-roller", "max_dice", "2", "--channel", "nowhere"}, 1, `the bot is not in a channel "nowhere"`},
+		outcome{[]string{"settings", "get", "dice-roller", "max_dice", "--output", "json"}, 0, `"value":3,"default":false`},
+	)
+	p.say("!roll 4d6")
+	p.expect("that is 4 dice, and I have 3")
+	p.interrupt()
+	steps(
+		outcome{[]string{"settings", "ls"}, 0, "max_dice"},
+		outcome{[]string{"settings", "history", "dice-roller"}, 0, "short lines"},
+		outcome{[]string{"settings", "undo", "dice-roller"}, 0, "max_dice of dice-roller in all channels: not set, it was 3"},
+		outcome{[]string{"settings", "undo", "dice-roller"}, 0, "max_dice of dice-roller in all channels: 3, it was not set"},
+		outcome{[]string{"settings", "unset", "dice-roller", "max_dice"}, 0, "max_dice of dice-roller in all channels: not set, it was 3"},
+		outcome{[]string{"settings", "undo", "trivia"}, 1, "nothing was changed there"},
+		outcome{[]string{"replay", "--subject", "platform.settings"}, 0, "platform.settings"},
+	)
+	if r := rosey(t, "", "settings", "history", "dice-roller", "--output", "json", "--store", store); strings.Count(r.stdout, "\n") != 4 {
+		t.Errorf("history: %+v, want 4 changes", r)
+	}
+}

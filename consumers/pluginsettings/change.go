@@ -1,0 +1,117 @@
+package pluginsettings
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams"
+)
+
+// Order is a change of settings that somebody wants.
+type Order struct {
+	Plugin, Channel string                     // channel "" is all channels
+	Values          map[string]json.RawMessage // by key; null unsets
+	By, Reason      string
+}
+
+// null is the value of a setting that is not set.
+var null = json.RawMessage("null")
+
+// Apply changes settings and stores an event platform.settings for each that was not so
+// before. The caller has checked the values. All of them change at once.
+func (s *Store) Apply(ctx context.Context, bus *streams.Bus, o Order) ([]Change, error) {
+	for {
+		have, err := s.get(ctx, o.Plugin, o.Channel)
+		if err != nil {
+			return nil, err
+		}
+		next := Document{Values: maps.Clone(have.Values), By: o.By, Reason: o.Reason}
+		if next.Values == nil {
+			next.Values = map[string]json.RawMessage{}
+		}
+		for _, k := range slices.Sorted(maps.Keys(o.Values)) {
+			c := Change{Key: k, Old: orNull(next.Values[k]), New: orNull(o.Values[k])}
+			if bytes.Equal(c.Old, c.New) {
+				continue
+			}
+			next.Changes = append(next.Changes, c)
+			if next.Values[k] = c.New; bytes.Equal(c.New, null) {
+				delete(next.Values, k)
+			}
+		}
+		if len(next.Changes) == 0 {
+			return nil, nil
+		}
+		revision, err := s.write(ctx, o, next, have.Revision)
+		if isChanged(err) {
+			continue // by somebody else meanwhile
+		}
+		if err != nil {
+			return nil, err
+		}
+		return next.Changes, publish(ctx, bus, Revision{Document: next, Plugin: o.Plugin, Channel: o.Channel, Revision: revision, At: time.Now()})
+	}
+}
+
+func orNull(v json.RawMessage) json.RawMessage {
+	if len(v) == 0 {
+		return null
+	}
+	return v
+}
+
+func (s *Store) write(ctx context.Context, o Order, d Document, revision uint64) (uint64, error) {
+	value, err := json.Marshal(d)
+	if err == nil {
+		revision, err = s.kv.Update(ctx, key(o.Plugin, o.Channel), value, revision)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("change the settings of %s: %w", o.Plugin, err)
+	}
+	return revision, nil
+}
+
+func isChanged(err error) bool {
+	var api *jetstream.APIError
+	return errors.Is(err, jetstream.ErrKeyExists) || errors.As(err, &api) && api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence
+}
+
+// publish stores the events of a revision, under IDs that it alone has.
+func publish(ctx context.Context, bus *streams.Bus, r Revision) error {
+	for i, c := range r.Changes {
+		e, err := event.New(event.SubjectSettings, event.SettingChange{
+			Plugin: r.Plugin, Channel: r.Channel, Key: c.Key, Old: c.Old, New: c.New, By: r.By, Reason: r.Reason,
+			Revision: int64(r.Revision), Timestamp: float64(r.At.UnixMicro()) / 1e6,
+		})
+		if err != nil {
+			return err
+		}
+		id := fmt.Sprintf("settings/%s/%d/%d", key(r.Plugin, r.Channel), r.Revision, i+1)
+		if _, err := bus.Publish(ctx, e, streams.WithMsgID(id), streams.WithRetry(30*time.Second)); err != nil {
+			return fmt.Errorf("%s of %s is changed, but the event about it is not stored: %w", c.Key, r.Plugin, err)
+		}
+	}
+	return nil
+}
+
+// Undone returns the order that takes back the last change of a plugin's settings.
+func Undone(revisions []Revision, by string) (Order, error) {
+	if len(revisions) == 0 {
+		return Order{}, event.Errorf(event.RecordNotFound, "nothing was changed there: see rosey settings history")
+	}
+	last := revisions[len(revisions)-1]
+	o := Order{Plugin: last.Plugin, Channel: last.Channel, Values: map[string]json.RawMessage{}, By: by, Reason: fmt.Sprintf("undo of revision %d", last.Revision)}
+	for _, c := range last.Changes {
+		o.Values[c.Key] = c.Old
+	}
+	return o, nil
+}

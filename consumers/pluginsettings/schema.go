@@ -1,0 +1,238 @@
+// Package pluginsettings keeps the settings of plugins and of their commands: typed by a
+// JSON Schema, for all channels or for one, with their history, in a KV bucket.
+package pluginsettings
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/jsonschema-go/jsonschema"
+
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/suggest"
+	"github.com/rosey-bot/rosey/internal/timeparse"
+)
+
+// unitKeyword is the keyword of a schema that names the unit of a number, of which Seconds
+// is shown and taken as a duration, such as 90s or 2h.
+const unitKeyword = "unit"
+
+// Seconds is the unit of durations.
+const Seconds = "s"
+
+// A Property is a setting that there is.
+type Property struct {
+	Key         string
+	Description string
+	Default     json.RawMessage // null if there is none
+	Unit        string
+
+	schema *jsonschema.Schema
+}
+
+// Properties are the settings that there are, by key.
+type Properties map[string]Property
+
+// ParseSchema reads a JSON Schema of an object, each of whose properties is a setting. An
+// empty one has none.
+func ParseSchema(raw json.RawMessage) (Properties, error) {
+	if len(raw) == 0 {
+		return Properties{}, nil
+	}
+	var s jsonschema.Schema
+	if err := json.Unmarshal(raw, &s); err != nil {
+		return nil, event.Errorf(event.InvalidInput, "the schema of the settings is none: %w", err)
+	}
+	return FromSchema(&s)
+}
+
+// FromSchema returns the properties of a schema.
+func FromSchema(s *jsonschema.Schema) (Properties, error) {
+	if s.Type != "object" {
+		return nil, event.Errorf(event.InvalidInput, "the schema of the settings must be of type object, not %q", s.Type)
+	}
+	all := Properties{}
+	for key, of := range s.Properties {
+		if !event.ValidName(key) {
+			return nil, event.Errorf(event.InvalidInput, "a setting is called %q: it is 1 to %d of A-Z a-z 0-9 _ -", key, event.MaxNameLength)
+		}
+		p, err := NewProperty(key, of)
+		if err != nil {
+			return nil, err
+		}
+		all[key] = p
+	}
+	return all, nil
+}
+
+// NewProperty returns the property of a schema, whose default must be valid.
+func NewProperty(key string, of *jsonschema.Schema) (Property, error) {
+	p := Property{Key: key, Description: of.Description, Default: of.Default, schema: of}
+	p.Unit, _ = of.Extra[unitKeyword].(string)
+	if len(p.Default) == 0 {
+		p.Default = json.RawMessage("null")
+		return p, nil
+	}
+	if err := p.Check(p.Default); err != nil {
+		return p, event.Errorf(event.InvalidInput, "default of %w", err)
+	}
+	return p, nil
+}
+
+// Check returns an INVALID_INPUT error that says what the value must be.
+func (p Property) Check(value json.RawMessage) error {
+	resolved, err := p.schema.Resolve(nil)
+	if err != nil {
+		return event.Errorf(event.InvalidInput, "the schema of setting %s is none: %w", p.Key, err)
+	}
+	var v any
+	if err = json.Unmarshal(value, &v); err == nil {
+		err = resolved.Validate(v)
+	}
+	if err != nil {
+		return event.Errorf(event.InvalidInput, "%s must be %s, not %s", p.Key, p.wanted(err), p.Text(value)).With("field", p.Key)
+	}
+	return nil
+}
+
+// Parse returns the value that somebody typed for the setting.
+func (p Property) Parse(text string) (json.RawMessage, error) {
+	value, err := p.parse(strings.TrimSpace(text))
+	if err != nil {
+		return nil, event.Errorf(event.InvalidInput, "%s must be %s, not %s", p.Key, p.wanted(nil), text).With("field", p.Key)
+	}
+	raw, err := json.Marshal(value)
+	if err != nil {
+		return nil, fmt.Errorf("setting %s: %w", p.Key, err)
+	}
+	return raw, p.Check(raw)
+}
+
+var errNoValue = errors.New("not such a value")
+
+func (p Property) parse(text string) (any, error) {
+	switch p.schema.Type {
+	case "boolean":
+		switch strings.ToLower(text) {
+		case "true", "on", "yes":
+			return true, nil
+		case "false", "off", "no":
+			return false, nil
+		}
+		return nil, errNoValue
+	case "integer", "number":
+		if n, err := strconv.ParseFloat(text, 64); err == nil && !math.IsInf(n, 0) && !math.IsNaN(n) {
+			return n, nil
+		}
+		if p.Unit != Seconds {
+			return nil, errNoValue
+		}
+		d, err := timeparse.Duration(text)
+		return d.Seconds(), err
+	case "string":
+		return text, nil
+	case "array":
+		list := []string{}
+		for _, e := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' }) {
+			list = append(list, e)
+		}
+		return list, nil
+	}
+	var v any
+	err := json.Unmarshal([]byte(text), &v)
+	return v, err
+}
+
+// Text returns a value as people type it.
+func (p Property) Text(value json.RawMessage) string {
+	var v any
+	if json.Unmarshal(value, &v) != nil {
+		return string(value)
+	}
+	switch v := v.(type) {
+	case string:
+		return v
+	case float64:
+		return p.number(v)
+	case []any:
+		parts := make([]string, 0, len(v))
+		for _, e := range v {
+			parts = append(parts, fmt.Sprint(e))
+		}
+		return strings.Join(parts, ",")
+	}
+	return string(value)
+}
+
+func (p Property) number(n float64) string {
+	if p.Unit == Seconds {
+		text := time.Duration(n * float64(time.Second)).String()
+		if strings.HasSuffix(text, "m0s") {
+			text = strings.TrimSuffix(text, "0s")
+		}
+		if strings.HasSuffix(text, "h0m") {
+			text = strings.TrimSuffix(text, "0m")
+		}
+		return text
+	}
+	return strconv.FormatFloat(n, 'f', -1, 64)
+}
+
+// wanted describes the values of the setting, and the validator's error where the schema
+// says more than that.
+func (p Property) wanted(err error) string {
+	s := p.schema
+	var kind string
+	switch {
+	case len(s.Enum) > 0:
+		var names []string
+		for _, e := range s.Enum {
+			names = append(names, fmt.Sprint(e))
+		}
+		return strings.Join(names, " or ")
+	case p.Unit == Seconds:
+		kind = "a time such as 90s or 2h"
+	case s.Type == "integer":
+		kind = "a whole number"
+	case s.Type == "boolean":
+		kind = "on or off"
+	case s.Type == "array":
+		kind = "words with commas between them"
+	case s.Type == "string" && s.Pattern == "" && s.MaxLength == nil:
+		kind = "a text"
+	case s.Type == "number":
+		kind = "a number"
+	case err != nil:
+		return "what its schema says (" + err.Error() + ")"
+	default:
+		kind = "JSON"
+	}
+	switch {
+	case s.Minimum != nil && s.Maximum != nil:
+		kind += fmt.Sprintf(" from %s to %s", p.number(*s.Minimum), p.number(*s.Maximum))
+	case s.Minimum != nil:
+		kind += fmt.Sprintf(" of %s or more", p.number(*s.Minimum))
+	case s.Maximum != nil:
+		kind += fmt.Sprintf(" of %s or less", p.number(*s.Maximum))
+	}
+	return kind
+}
+
+// Find returns a property, or an error that names what was meant or all there are.
+func (ps Properties) Find(plugin, key string) (Property, error) {
+	if p, ok := ps[key]; ok {
+		return p, nil
+	}
+	keys := slices.Sorted(maps.Keys(ps))
+	if hint := suggest.DidYouMean(key, "", keys); hint != "" {
+		return Property{}, event.Errorf(event.InvalidInput, "%s has no setting %s:%s", plugin, key, hint)
+	}
+	return Property{}, event.Errorf(event.InvalidInput, "%s has no setting %s: see rosey settings ls %s", plugin, key, plugin)
+}

@@ -1,0 +1,88 @@
+package router
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+
+	"github.com/rosey-bot/rosey/consumers/pluginsettings"
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/fold"
+	"github.com/rosey-bot/rosey/streams"
+)
+
+// Setting is a change of a setting that somebody asks for.
+type Setting struct {
+	Plugin  string
+	Channel string // "" is all channels
+	Key     string
+	Text    string // as typed
+	Unset   bool   // in place of Text: what holds for all channels, or the default, holds again
+	By      string
+	Reason  string
+}
+
+// Configure changes a setting of one of the plugins that are registered. It returns an
+// INVALID_INPUT error for a plugin, key or value that there is not.
+func Configure(ctx context.Context, bus *streams.Bus, store *pluginsettings.Store, registered []Entry, s Setting) ([]pluginsettings.Change, error) {
+	r, err := find(registered, s.Plugin)
+	if err != nil {
+		return nil, err
+	}
+	if s.Channel != "" && !event.ValidName(s.Channel) {
+		return nil, event.Errorf(event.InvalidInput, "%q is no channel", s.Channel)
+	}
+	properties, err := r.Properties()
+	if err != nil {
+		return nil, err
+	}
+	o := pluginsettings.Order{Plugin: s.Plugin, Channel: s.Channel, Values: map[string]json.RawMessage{}, By: s.By, Reason: s.Reason}
+	if s.Unset {
+		o.Values[s.Key] = json.RawMessage("null") // also one that there is no longer
+		return store.Apply(ctx, bus, o)
+	}
+	p, err := properties.Find(s.Plugin, s.Key)
+	if err != nil {
+		return nil, err
+	}
+	if o.Values[s.Key], err = p.Parse(s.Text); err == nil {
+		err = checkPolicy(registered, s, o.Values[s.Key])
+	}
+	if err != nil {
+		return nil, err
+	}
+	return store.Apply(ctx, bus, o)
+}
+
+func find(registered []Entry, plugin string) (Registration, error) {
+	var names []string
+	for _, e := range registered {
+		if e.Name == plugin {
+			return e.Registration, e.Err
+		}
+		names = append(names, e.Name)
+	}
+	return Registration{}, event.Errorf(event.RecordNotFound, "there is no plugin %q: there are %s", plugin, strings.Join(names, ", "))
+}
+
+// checkPolicy checks what the schema of a command's setting does not say.
+func checkPolicy(registered []Entry, s Setting, value json.RawMessage) error {
+	switch key := s.Key[strings.LastIndexByte(s.Key, '.')+1:]; key {
+	case KeyQuietHours:
+		_, err := parseQuiet(s.Text)
+		return err
+	case KeyAliases:
+		var names []string
+		if err := json.Unmarshal(value, &names); err != nil {
+			return event.Errorf(event.InvalidInput, "%s: %w", s.Key, err)
+		}
+		for _, name := range names {
+			for _, e := range registered {
+				if e.has(fold.Key(name), "!") {
+					return event.Errorf(event.InvalidInput, "%s is a command of %s already: choose another alias", name, e.Name)
+				}
+			}
+		}
+	}
+	return nil
+}

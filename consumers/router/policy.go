@@ -1,0 +1,173 @@
+package router
+
+import (
+	"encoding/json"
+	"maps"
+	"strings"
+	"time"
+
+	"github.com/google/jsonschema-go/jsonschema"
+
+	"github.com/rosey-bot/rosey/consumers/pluginsettings"
+	"github.com/rosey-bot/rosey/internal/fold"
+)
+
+// The settings that every command has, by their keys: of all commands of a plugin, or as
+// COMMAND.KEY of one.
+const (
+	KeyEnabled         = "enabled"
+	KeyMinRank         = "min_rank"
+	KeyCooldownUser    = "cooldown_user"
+	KeyCooldownChannel = "cooldown_channel"
+	KeyCooldownExempt  = "cooldown_exempt"
+	KeyQuietHours      = "quiet_hours"
+	KeyRefusals        = "refusals"
+	KeyTimeout         = "timeout"
+	KeyAliases         = "aliases" // of one command only
+)
+
+// MaxCooldown is the longest cooldown.
+const MaxCooldown = 30 * 24 * time.Hour
+
+// The values of KeyRefusals.
+const (
+	RefuseInChat  = "chat"
+	RefuseInPM    = "pm"
+	RefuseSilence = "none"
+)
+
+func policies() map[string]*jsonschema.Schema {
+	limit := func(n float64) *float64 { return &n }
+	seconds := func(what string, most time.Duration) *jsonschema.Schema {
+		return &jsonschema.Schema{Type: "number", Description: what, Minimum: limit(0), Maximum: limit(most.Seconds()), Extra: map[string]any{"unit": pluginsettings.Seconds}}
+	}
+	return map[string]*jsonschema.Schema{
+		KeyEnabled:         {Type: "boolean", Description: "whether it is routed at all", Default: json.RawMessage("true")},
+		KeyMinRank:         {Type: "integer", Description: "rank that a user needs; what the plugin says unless set", Minimum: limit(-1), Maximum: limit(255)},
+		KeyCooldownUser:    seconds("time between two uses by one user in a channel", MaxCooldown),
+		KeyCooldownChannel: seconds("time between two uses in a channel, whoever uses it", MaxCooldown),
+		KeyCooldownExempt:  {Type: "integer", Description: "rank from which cooldowns do not hold; nobody's unless set", Minimum: limit(1), Maximum: limit(255)},
+		KeyQuietHours:      {Type: "string", Description: "hours in which it is not routed, such as 22:00-07:00 Europe/Berlin (UTC without a zone)", Pattern: quietPattern},
+		KeyRefusals:        {Type: "string", Description: "where a user is told that it was refused", Default: json.RawMessage(`"chat"`), Enum: []any{RefuseInChat, RefuseInPM, RefuseSilence}},
+		KeyTimeout:         seconds("how long one attempt may take; what the plugin says unless set", time.Hour),
+	}
+}
+
+// IsPolicy reports whether every command has a setting of that key.
+func IsPolicy(key string) bool { return key == KeyAliases || policies()[key] != nil }
+
+// Properties returns the settings of a plugin: its own, those that hold for all its
+// commands, and those of each command.
+func (r Registration) Properties() (pluginsettings.Properties, error) {
+	all, err := pluginsettings.ParseSchema(r.Settings)
+	if err != nil {
+		return nil, err
+	}
+	all = maps.Clone(all)
+	add := func(key string, s *jsonschema.Schema) {
+		p, perr := pluginsettings.NewProperty(key, s)
+		if perr != nil {
+			err = perr
+		}
+		all[key] = p
+	}
+	for key, s := range policies() {
+		add(key, s)
+		for _, c := range r.Commands {
+			if c.AliasOf == "" {
+				add(c.policyKey(key), s)
+			}
+		}
+	}
+	for _, c := range r.Commands {
+		if c.AliasOf == "" {
+			add(c.policyKey(KeyAliases), &jsonschema.Schema{Type: "array", Items: &jsonschema.Schema{Type: "string"}, Description: "further names of the command"})
+		}
+	}
+	return all, err
+}
+
+// policyKey returns the key of a setting of the command.
+func (c Command) policyKey(key string) string {
+	if c.AliasOf != "" {
+		return strings.ToLower(c.AliasOf) + "." + key
+	}
+	return strings.ToLower(c.Name) + "." + key
+}
+
+// policy is what the settings say of a command in a channel.
+type policy struct {
+	set     pluginsettings.Set
+	command Command
+}
+
+// read decodes a setting, and reports whether it is set.
+func (p policy) read(key string, into any) bool {
+	value, _, ok := p.set.Value(p.command.policyKey(key), key)
+	return ok && json.Unmarshal(value, into) == nil
+}
+
+func (p policy) enabled() bool {
+	on := true
+	p.read(KeyEnabled, &on)
+	return on
+}
+
+// rank returns the rank that a user needs.
+func (p policy) rank(of Registration) int {
+	need := of.Rank(p.command)
+	p.read(KeyMinRank, &need)
+	return need
+}
+
+func (p policy) duration(key string) time.Duration {
+	seconds := 0.0
+	p.read(key, &seconds)
+	return time.Duration(seconds * float64(time.Second))
+}
+
+// exempt reports whether cooldowns do not hold for a rank.
+func (p policy) exempt(rank int) bool {
+	from := 0
+	return p.read(KeyCooldownExempt, &from) && from > 0 && rank >= from
+}
+
+func (p policy) refusals() string {
+	where := RefuseInChat
+	p.read(KeyRefusals, &where)
+	return where
+}
+
+// quiet reports whether a time is in the quiet hours.
+func (p policy) quiet(t time.Time) bool {
+	var hours string
+	if !p.read(KeyQuietHours, &hours) {
+		return false
+	}
+	q, err := parseQuiet(hours)
+	return err == nil && q.covers(t)
+}
+
+// aliasIndex is what the settings call commands: by channel, "" being all, and folded
+// name, the plugin and the command with a space between them.
+type aliasIndex map[string]map[string]string
+
+func newAliasIndex(revisions []pluginsettings.Revision) aliasIndex {
+	by := aliasIndex{}
+	for _, r := range revisions {
+		for key, value := range r.Values {
+			command, ok := strings.CutSuffix(key, "."+KeyAliases)
+			var names []string
+			if !ok || json.Unmarshal(value, &names) != nil {
+				continue
+			}
+			if by[r.Channel] == nil {
+				by[r.Channel] = map[string]string{}
+			}
+			for _, name := range names {
+				by[r.Channel][fold.Key(name)] = r.Plugin + " " + command
+			}
+		}
+	}
+	return by
+}

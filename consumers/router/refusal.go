@@ -1,0 +1,105 @@
+package router
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/telemetry/propagation"
+)
+
+// The reasons of refusals, in the details of plugin.{name}.event.denied.
+const (
+	ReasonRank     = "rank"
+	ReasonDisabled = "disabled"
+	ReasonQuiet    = "quiet_hours"
+	ReasonCooldown = "cooldown"
+)
+
+// refusal is why a command is not routed.
+type refusal struct {
+	reason  string
+	text    string         // of the record, for operators
+	answer  string         // what the user is told; "" where nothing
+	details map[string]any // further ones
+}
+
+// refuse records a refusal, and tells the user why where the settings say.
+func (r Router) refuse(ctx context.Context, to route, p policy, chat event.Chat, f refusal) ([]event.Envelope, error) {
+	err := event.Errorf(event.PermissionDenied, "%s", f.text)
+	_ = propagation.RecordError(trace.SpanFromContext(ctx), err, err.Code)
+	r.Logger.InfoContext(ctx, "command denied", "command", to.command.key(r.Prefix), "plugin", to.plugin.Name, "reason", f.reason, "user", event.Personal(chat.User), "error", event.Personal(f.text))
+	details := map[string]any{"command": to.command.key(r.Prefix), "user": chat.User, "rank": chat.Rank, "reason": f.reason}
+	for k, v := range f.details {
+		details[k] = v
+	}
+	denied, newErr := event.New(event.EventSubject(to.plugin.Name, event.TypeDenied), event.Denied{
+		EventType: event.TypeDenied, Error: err.Message, Code: err.Code, Details: details, Channel: chat.Channel,
+	})
+	if newErr != nil {
+		return nil, consumers.Permanent(newErr)
+	}
+	out := []event.Envelope{denied}
+	var reply event.Envelope
+	switch where := p.refusals(); {
+	case f.answer == "" || where == RefuseSilence:
+		return out, nil
+	case where == RefuseInPM:
+		reply, newErr = event.New(event.SubjectSendPM, event.SendPM{To: chat.User, Message: f.answer, Channel: chat.Channel})
+	default:
+		reply, newErr = event.New(event.SubjectSendChat, event.SendChat{Message: f.answer, Channel: chat.Channel})
+	}
+	if newErr != nil {
+		return nil, consumers.Permanent(newErr)
+	}
+	return append(out, reply), nil
+}
+
+// check returns why a command is not routed, or nil. What costs nobody anything comes
+// first: a user who may not use a command does not hear of its cooldown.
+func (r Router) check(ctx context.Context, to route, p policy, l line) (*refusal, error) {
+	command := l.prefix + to.command.key(r.Prefix)
+	if !p.enabled() {
+		return &refusal{reason: ReasonDisabled, text: fmt.Sprintf("%s is switched off in channel %s", command, l.chat.Channel)}, nil
+	}
+	if need := p.rank(to.plugin); l.chat.Rank < need {
+		return &refusal{
+			reason: ReasonRank, details: map[string]any{"min_rank": need},
+			text:   fmt.Sprintf("%s needs rank %d, and %s has %d", command, need, l.chat.User, l.chat.Rank),
+			answer: fmt.Sprintf("⛔ %s: %s needs rank %d, yours is %d", l.chat.User, command, need, l.chat.Rank),
+		}, nil
+	}
+	if p.quiet(l.at) {
+		return &refusal{reason: ReasonQuiet, text: fmt.Sprintf("%s was used in the quiet hours of channel %s", command, l.chat.Channel)}, nil
+	}
+	for _, u := range p.uses(to.plugin, l) {
+		f, err := r.Cooldowns.check(ctx, u, l)
+		if f == nil && err == nil {
+			continue
+		}
+		if err == nil {
+			left := time.Duration(f.details["seconds"].(float64) * float64(time.Second))
+			f.text = fmt.Sprintf("%s cools down for %s more", command, left)
+			if f.answer != "" {
+				f.answer = fmt.Sprintf("⏳ %s: %s again in %s", l.chat.User, command, left)
+			}
+		}
+		return f, err
+	}
+	return nil, nil
+}
+
+// uses returns what a use of the command makes cool down: for the user, and for everybody.
+func (p policy) uses(plugin Registration, l line) []use {
+	if p.exempt(l.chat.Rank) {
+		return nil
+	}
+	return []use{
+		{plugin: plugin, command: p.command, user: l.chat.User, cooldown: p.duration(KeyCooldownUser)},
+		{plugin: plugin, command: p.command, cooldown: p.duration(KeyCooldownChannel)},
+	}
+}

@@ -1,0 +1,144 @@
+package plugins
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/jsonschema-go/jsonschema"
+
+	"github.com/rosey-bot/rosey/consumers/pluginsettings"
+	"github.com/rosey-bot/rosey/consumers/router"
+	"github.com/rosey-bot/rosey/event"
+)
+
+// SettingsOf returns the plugin's settings in the channel of the event being handled, as
+// they were when the event was taken: one handler sees one set. A redelivery may see
+// newer ones. A stored value that the plugin no longer takes is logged, and its default
+// holds. T is the type of Plugin.Settings.
+func SettingsOf[T any](c *Context) (settings T) {
+	v := reflect.ValueOf(&settings).Elem()
+	properties, err := pluginsettings.FromSchema(settingsSchema(v.Type()))
+	if err != nil {
+		panic(err) // Plugin.Validate refuses such a type
+	}
+	for i := range v.NumField() {
+		p := properties[fieldKey(v.Type().Field(i))]
+		value, from, ok := c.settings.Value(p.Key)
+		if ok {
+			if err := p.Check(value); err != nil {
+				c.Log.WarnContext(c, "setting not valid, default used", "key", p.Key, "channel", from.Channel, "error", err)
+				ok = false
+			}
+		}
+		if !ok {
+			value = p.Default
+		}
+		assign(v.Field(i), value)
+	}
+	return settings
+}
+
+var durationType = reflect.TypeFor[time.Duration]()
+
+// assign decodes a value that fits the field's schema.
+func assign(field reflect.Value, value json.RawMessage) {
+	if field.Type() == durationType {
+		var seconds float64
+		if json.Unmarshal(value, &seconds) == nil {
+			field.SetInt(int64(seconds * float64(time.Second)))
+		}
+		return
+	}
+	if field.Kind() == reflect.Int { // 5.0 and 5e0 are integers, too
+		var n float64
+		if json.Unmarshal(value, &n) == nil {
+			field.SetInt(int64(n))
+		}
+		return
+	}
+	_ = json.Unmarshal(value, field.Addr().Interface())
+}
+
+func fieldKey(f reflect.StructField) string {
+	name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+	return name
+}
+
+// settingsSchema returns the JSON Schema of a struct of settings. It panics where the
+// struct is none, which checkSettings turns into an error.
+func settingsSchema(t reflect.Type) *jsonschema.Schema {
+	schema, err := jsonschema.ForType(t, &jsonschema.ForOptions{TypeSchemas: map[reflect.Type]*jsonschema.Schema{
+		durationType: {Type: "number", Extra: map[string]any{"unit": pluginsettings.Seconds}},
+	}})
+	if err != nil {
+		panic(err)
+	}
+	schema.Required, schema.AdditionalProperties = nil, nil
+	for i := range t.NumField() {
+		f := t.Field(i)
+		p := schema.Properties[fieldKey(f)]
+		if p == nil {
+			panic(fmt.Errorf("field %s has no tag json with the setting's name", f.Name))
+		}
+		if f.Type.Kind() == reflect.Slice {
+			p.Type, p.Types = "array", nil
+		}
+		p.Minimum, p.Maximum = number(f, "min"), number(f, "max")
+		for choice := range strings.SplitSeq(f.Tag.Get("enum"), ",") {
+			if choice != "" {
+				p.Enum = append(p.Enum, choice)
+			}
+		}
+		property, err := pluginsettings.NewProperty(fieldKey(f), p)
+		if err == nil {
+			p.Default, err = property.Parse(f.Tag.Get("default"))
+		}
+		if err != nil {
+			panic(fmt.Errorf("default of %w", err))
+		}
+	}
+	return schema
+}
+
+// number returns a limit in a field's tag, or nil.
+func number(f reflect.StructField, tag string) *float64 {
+	text, ok := f.Tag.Lookup(tag)
+	if !ok {
+		return nil
+	}
+	n, err := strconv.ParseFloat(text, 64)
+	if f.Type == durationType {
+		var d time.Duration
+		d, err = time.ParseDuration(text)
+		n = d.Seconds()
+	}
+	if err != nil {
+		panic(fmt.Errorf("tag %s of field %s: %w", tag, f.Name, err))
+	}
+	return &n
+}
+
+// schema returns the JSON Schema of the plugin's settings, or nil if it has none.
+func (p Plugin) schema() (raw json.RawMessage, err error) {
+	if p.Settings == nil {
+		return nil, nil
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			raw, err = nil, event.Errorf(event.InvalidInput, "settings of plugin %s: %v", p.Name, v)
+		}
+	}()
+	schema := settingsSchema(reflect.TypeOf(p.Settings))
+	for _, key := range slices.Sorted(maps.Keys(schema.Properties)) {
+		if router.IsPolicy(key) {
+			return nil, event.Errorf(event.InvalidInput, "settings of plugin %s: %s is a setting that every command has", p.Name, key)
+		}
+	}
+	return json.Marshal(schema)
+}
