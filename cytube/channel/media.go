@@ -66,25 +66,38 @@ func (s *State) stopped(f *fold) {
 	f.emit(event.SubjectMediaStop, event.MediaStop{Title: m.title, URL: m.url(), Type: m.kind, Channel: s.channel, Time: f.ms()})
 }
 
+// media checks media that play: without id and type nothing tells which they are.
 func (m *wireMedia) media() (media, error) {
 	if m == nil {
 		return media{}, missing(field{"media", true})
 	}
-	err := missing(field{"id", m.ID == nil}, field{"title", m.Title == nil}, field{"type", m.Type == nil})
-	if err != nil {
-		return media{}, err
-	}
-	seconds, err := integer("seconds", m.Seconds, 0)
-	return media{id: *m.ID, kind: *m.Type, title: *m.Title, seconds: int(seconds)}, err
+	return m.known(), missing(field{"id", m.ID == nil}, field{"type", m.Type == nil})
 }
 
+// known returns what a frame says of media; a length that none can have is no length.
+func (m *wireMedia) known() (known media) {
+	if m == nil {
+		return media{}
+	}
+	for text, from := range map[*string]*string{&known.id: m.ID, &known.kind: m.Type, &known.title: m.Title} {
+		if from != nil {
+			*text = *from
+		}
+	}
+	if seconds, err := integer("seconds", m.Seconds, 0); err == nil {
+		known.seconds = int(seconds)
+	}
+	return known
+}
+
+// item returns an item of the playlist, which is known by its uid.
 func (i *wireItem) item() (media, error) {
 	if i == nil || i.UID == nil {
 		return media{}, missing(field{"uid", true})
 	}
-	m, err := i.Media.media()
+	m := i.Media.known()
 	m.by, m.uid, m.temp = i.QueueBy, *i.UID, i.Temp
-	return m, err
+	return m, nil
 }
 
 // pages maps a media type to the URL of its pages, with {} for the id. The ids of

@@ -88,11 +88,9 @@ func (s *State) setPlaylist(f *fold) error {
 	}
 	list := make(playlist, 0, len(wire))
 	for _, w := range wire {
-		m, err := w.item()
-		if err != nil {
-			return err
+		if m, err := w.item(); err == nil { // nothing can refer to an item without a uid
+			list = append(list, m)
 		}
-		list = append(list, m)
 	}
 	before := s.playlist
 	s.playlist = list

@@ -32,6 +32,39 @@ func (test foldTest) run(t *testing.T) {
 	}
 }
 
+// A value that is null, missing or of another type costs its field.
+func TestOddFrames(t *testing.T) {
+	t.Parallel()
+	const queued = `cytube.media.queue {"uid":2,"title":"T","url":"https://youtube.com/watch?v=abc","type":"yt","duration":61,"channel":"testchan","queued_by":"alice","after":null,"temp":false}`
+	with := func(old, new string) []string { return []string{strings.Replace(queued, old, new, 1)} }
+	item := func(old, new string) []string {
+		return []string{`["playlist",[` + strings.Replace(itemTwo, old, new, 1) + `,null,5,{"uid":"x"},{}]]`}
+	}
+	none := []string{`["playlist",[]]`}
+	for _, test := range []foldTest{
+		{"null title in a playlist", none, item(`"T"`, `null`), with(`"T"`, `""`)},
+		{"number for a title", none, item(`"T"`, `300`), with(`"T"`, `"300"`)},
+		{"object for a title", none, item(`"T"`, `{}`), with(`"T"`, `""`)},
+		{"null length", none, item(`61`, `null`), with(`61`, `0`)},
+		{"string for a length", none, item(`61`, `"61"`), with(`61`, `61`)},
+		{"length that none can have", none, item(`61`, `-1e300`), with(`61`, `0`)},
+		{"string for a uid", none, item(`"uid":2`, `"uid":"2"`), with(`x`, `x`)},
+		{"null adder", none, item(`"alice"`, `null`), with(`"alice"`, `""`)},
+		{"no media", none, []string{`["queue",{"item":{"uid":9},"after":"append"}]`},
+			[]string{`cytube.media.queue {"uid":9,"title":"","url":"","type":"","duration":0,"channel":"testchan","queued_by":"","after":null,"temp":false}`}},
+		{"null rank in a userlist", []string{listAlice}, []string{`["userlist",[{"name":"alice","rank":null},{"name":"bob","rank":null},null,7,{"name":null,"rank":1}]]`},
+			[]string{`cytube.user.join {"user":"bob","channel":"testchan","rank":0,"time":1795489000000}`}},
+		{"string for a rank", []string{listAlice}, []string{`["userlist",[{"name":"alice","rank":"2"}]]`},
+			[]string{`cytube.user.rank {"user":"alice","channel":"testchan","rank":2,"time":1795489000000}`}},
+		{"number for a name, string for a time", []string{`["userlist",[{"name":1984,"rank":1}]]`}, []string{`["chatMsg",{"username":1984,"msg":42,"meta":[],"time":"5"}]`},
+			[]string{`cytube.chat {"user":"1984","message":"42","channel":"testchan","rank":1,"time":5}`}},
+		{"string for a bool", []string{`["setPlaylistLocked",false]`}, []string{`["setPlaylistLocked","true"]`},
+			[]string{`cytube.media.lock {"locked":true,"channel":"testchan","time":1795489000000}`}},
+	} {
+		t.Run(test.name, test.run)
+	}
+}
+
 func TestLines(t *testing.T) {
 	t.Parallel()
 	for _, test := range []foldTest{

@@ -71,6 +71,20 @@ func (u wireUser) user() (user, error) {
 	return user{name: *u.Name, rank: *u.Rank, afk: u.Meta.AFK}, checkRank(*u.Rank)
 }
 
+// here returns a user who is in the channel: with the rank that is known of one of whom
+// the frame gives none that can be, and a guest's without. key is that of State.users; it
+// is empty for one without a name.
+func (u wireUser) here(users map[string]user) (here user, key string) {
+	if u.Name != nil {
+		here.name, key = *u.Name, strings.ToLower(*u.Name)
+	}
+	here.rank, here.afk = users[key].rank, u.Meta.AFK
+	if u.Rank != nil && checkRank(*u.Rank) == nil {
+		here.rank = *u.Rank
+	}
+	return here, key
+}
+
 // userlist replaces the users. After a reconnect the difference to the list before
 // is what the bot has missed.
 func (s *State) userlist(f *fold) error {
@@ -81,11 +95,7 @@ func (s *State) userlist(f *fold) error {
 	before, users := s.users, make(map[string]user, len(list))
 	var listed []user
 	for _, w := range list {
-		u, err := w.user()
-		if err != nil {
-			return err
-		}
-		if key := strings.ToLower(u.name); key != "" {
+		if u, key := w.here(before); key != "" {
 			u = u.withMute(before[key], w)
 			users[key] = u
 			listed = append(listed, u)
@@ -114,11 +124,10 @@ func (s *State) addUser(f *fold) error {
 	if err != nil {
 		return err
 	}
-	u, err := w.user()
-	if err != nil || u.name == "" {
-		return err
+	u, key := w.here(s.users)
+	if key == "" {
+		return missing(field{"name", w.Name == nil})
 	}
-	key := strings.ToLower(u.name)
 	before, here := s.users[key]
 	u = u.withMute(before, w)
 	s.users[key] = u

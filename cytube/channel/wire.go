@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"reflect"
 	"strings"
 	"time"
 )
@@ -165,7 +166,8 @@ func ReadLogin(f Frame) (name, refusal string, err error) {
 
 var errNoArgument = errors.New("it has no argument")
 
-// read decodes a frame's first argument.
+// read decodes a frame's first argument, a number also from a string and the other way
+// round. Fields of another type are as if they were not there.
 func read[T any](args []json.RawMessage) (T, error) {
 	var v T
 	if len(args) == 0 || string(args[0]) == "null" {
@@ -174,6 +176,10 @@ func read[T any](args []json.RawMessage) (T, error) {
 	err := json.Unmarshal(args[0], &v)
 	var typeErr *json.UnmarshalTypeError
 	if errors.As(err, &typeErr) {
+		var loose T
+		if raw := loosen(args[0], reflect.TypeFor[T]()); raw != nil && json.Unmarshal(raw, &loose) == nil {
+			return loose, nil
+		}
 		field := typeErr.Field
 		if field == "" {
 			field = "the argument"
