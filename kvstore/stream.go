@@ -8,12 +8,13 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/internal/retry"
+	"github.com/rosey-bot/rosey/streams/jsapi"
 )
 
 // BucketPrefix and a collection's name make the name of its KV bucket.
 const BucketPrefix = "db_"
 
-func streamName(collection string) string { return "KV_" + BucketPrefix + collection }
+func streamName(collection string) string { return jsapi.BucketStream(BucketPrefix + collection) }
 
 // stream opens a collection's stream, makes it where it must exist, and brings its
 // settings up to date.
@@ -69,22 +70,14 @@ func waitForLeader(ctx context.Context, stream jetstream.Stream) error {
 	})
 }
 
-// config returns a KV bucket's settings as nats.go makes them but for the duplicate
-// window, which it cannot set, for deletes of single messages, which overwrite what is
-// to be forgotten, and for direct reads: they are answered by any replica, the one
-// included that has not heard of the last write.
+// config returns a KV bucket's settings but for the duplicate window, for rollups, for
+// deletes of single messages, which overwrite what is to be forgotten, and for direct
+// reads: they are answered by any replica, the one included that has not heard of the
+// last write.
 func (s *Store) config(collection string) jetstream.StreamConfig {
-	return jetstream.StreamConfig{
-		Name:              streamName(collection),
-		Description:       "Rosey database collection " + collection,
-		Subjects:          []string{"$KV." + BucketPrefix + collection + ".>"},
-		MaxMsgsPerSubject: int64(s.history),
-		Storage:           jetstream.FileStorage,
-		Replicas:          max(s.replicas, 1),
-		Duplicates:        duplicateWindow,
-		Discard:           jetstream.DiscardNew,
-		MaxConsumers:      -1,
-		AllowRollup:       true,
-		AllowDirect:       s.replicas <= 1,
-	}
+	c := jsapi.BucketConfig(jetstream.KeyValueConfig{
+		Bucket: BucketPrefix + collection, Description: "Rosey database collection " + collection, History: uint8(s.history), Replicas: s.replicas,
+	})
+	c.Duplicates, c.AllowRollup, c.DenyDelete, c.AllowDirect = duplicateWindow, true, false, s.replicas <= 1
+	return c
 }

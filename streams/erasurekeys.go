@@ -30,12 +30,12 @@ func NewErasureKey(ctx context.Context, js jetstream.JetStream, channel string) 
 	if err != nil {
 		return ErasureKey{}, fmt.Errorf("store the key of an erasure: %w", err)
 	}
-	// As a bucket is created, but that keys can be overwritten.
-	_, err = js.CreateStream(ctx, jetstream.StreamConfig{
-		Name: jsapi.BucketStream(erasureBucket), Description: "Keys of the fingerprints of erased chat lines, until the channel cannot repeat these",
-		Subjects: []string{"$KV." + erasureBucket + ".>"}, MaxMsgsPerSubject: 1, Discard: jetstream.DiscardNew, AllowDirect: true,
+	config := jsapi.BucketConfig(jetstream.KeyValueConfig{
+		Bucket: erasureBucket, Description: "Keys of the fingerprints of erased chat lines, until the channel cannot repeat these",
 		Replicas: history.CachedInfo().Config.Replicas,
 	})
+	config.DenyDelete = false // a key that is deleted is overwritten
+	_, err = js.CreateStream(ctx, config)
 	if err != nil && !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
 		return ErasureKey{}, fmt.Errorf("store the key of an erasure: %w", err)
 	}

@@ -184,7 +184,8 @@ func (m *Maintainer) bucket(ctx context.Context, name string, info *jetstream.St
 		return nil
 	}
 	have := info.Config
-	want.Replicas, want.MaxMsgsPerSubject = have.Replicas, max(want.MaxMsgsPerSubject, have.MaxMsgsPerSubject) // which may have been raised
+	want = asOpened(want, have)
+	m.buckets[name] = want
 	if !m.tell(ctx, "bucket", name, differences(have, want)) {
 		return nil
 	}
@@ -193,6 +194,26 @@ func (m *Maintainer) bucket(ctx context.Context, name string, info *jetstream.St
 	}
 	_, err := m.bus.js.UpdateStream(ctx, want)
 	return err
+}
+
+// asOpened returns the settings of a bucket that was seen before it was opened: who opens
+// it raises its replicas, history and duplicate window, lifts limits, and denies rollups
+// and direct gets.
+func asOpened(seen, have jetstream.StreamConfig) jetstream.StreamConfig {
+	seen.Replicas, seen.Duplicates = have.Replicas, max(seen.Duplicates, have.Duplicates)
+	seen.MaxMsgsPerSubject = max(seen.MaxMsgsPerSubject, have.MaxMsgsPerSubject)
+	seen.AllowRollup, seen.AllowDirect = seen.AllowRollup && have.AllowRollup, seen.AllowDirect && have.AllowDirect
+	seen.MaxAge, seen.MaxBytes = lifted(seen.MaxAge, have.MaxAge), lifted(seen.MaxBytes, have.MaxBytes)
+	seen.MaxMsgs, seen.MaxMsgSize = lifted(seen.MaxMsgs, have.MaxMsgs), lifted(seen.MaxMsgSize, have.MaxMsgSize)
+	return seen
+}
+
+// lifted returns a limit that may have been lifted since it was seen.
+func lifted[T int32 | int64 | time.Duration](seen, have T) T {
+	if have <= 0 {
+		return have
+	}
+	return seen
 }
 
 // deleted logs that a stream is gone, and reports whether it can be made again.

@@ -8,11 +8,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/internal/retry"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/jsapi"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
@@ -170,5 +172,41 @@ func TestLimitedStream(t *testing.T) {
 	}
 	if _, err := bus.Publish(ctx, line, streams.WithMsgID("1"), streams.WithRetry(time.Minute)); err != nil {
 		t.Error(err)
+	}
+}
+
+// A bucket that was seen before it was opened stays as it is opened: one of an earlier
+// release allows rollups until then, and may have a limit.
+func TestMaintainerLeavesWhatWasOpened(t *testing.T) {
+	t.Parallel()
+	bus := streamstest.Bus(t, streamstest.Server(t))
+	ctx, js := streamstest.Context(t), bus.JetStream()
+	c := jetstream.KeyValueConfig{Bucket: "notes", MaxBytes: 1 << 20}
+	if _, err := js.CreateKeyValue(ctx, c); err != nil {
+		t.Fatal(err)
+	}
+	updated := make(chan *nats.Msg, 64)
+	if _, err := bus.Conn().ChanSubscribe("$JS.EVENT.ADVISORY.STREAM.UPDATED.KV_notes", updated); err != nil {
+		t.Fatal(err)
+	}
+	maintained(t, bus, nil)
+	if _, err := jsapi.OpenBucket(ctx, js, jetstream.KeyValueConfig{Bucket: "notes", History: 3}); err != nil {
+		t.Fatal(err)
+	}
+	s, err := js.Stream(ctx, "KV_notes")
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := s.CachedInfo().Config
+	changed.MaxMsgSize = 100
+	if _, err := js.UpdateStream(ctx, changed); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 { // opened, changed, set right
+		<-updated
+	}
+	info, err := s.Info(ctx)
+	if have := info.Config; err != nil || have.AllowRollup || have.MaxBytes != -1 || have.MaxMsgsPerSubject != 3 || have.MaxMsgSize != -1 {
+		t.Errorf("it has %+v, %v", have, err)
 	}
 }

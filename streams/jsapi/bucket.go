@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -44,31 +45,58 @@ func KVSubject(js jetstream.JetStream, subject string) string {
 }
 
 func openBucket(ctx context.Context, js jetstream.JetStream, c jetstream.KeyValueConfig) (jetstream.KeyValue, error) {
-	kv, err := js.KeyValue(ctx, c.Bucket)
-	if errors.Is(err, jetstream.ErrBucketNotFound) {
+	want := BucketConfig(c)
+	s, err := js.Stream(ctx, want.Name)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		// Another process may create it at the same time.
-		if kv, err = js.CreateKeyValue(ctx, c); errors.Is(err, jetstream.ErrBucketExists) {
-			kv, err = js.KeyValue(ctx, c.Bucket)
+		if s, err = js.CreateStream(ctx, want); errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+			s, err = js.Stream(ctx, want.Name)
 		}
 	}
-	if err != nil {
-		return nil, err
-	}
-	s, err := js.Stream(ctx, BucketStream(c.Bucket))
 	if err != nil {
 		return nil, err
 	}
 	have := s.CachedInfo().Config
 	config := have
-	config.AllowRollup, config.Replicas = false, max(config.Replicas, c.Replicas)
-	config.MaxMsgsPerSubject = max(config.MaxMsgsPerSubject, int64(c.History), 1)
-	config.MaxAge, config.MaxBytes, config.MaxMsgs, config.MaxMsgSize = c.TTL, cmp.Or(c.MaxBytes, -1), -1, cmp.Or(c.MaxValueSize, -1)
+	config.AllowRollup, config.Replicas = false, max(have.Replicas, want.Replicas)
+	config.MaxMsgsPerSubject = max(have.MaxMsgsPerSubject, want.MaxMsgsPerSubject)
+	config.MaxAge, config.MaxBytes, config.MaxMsgs, config.MaxMsgSize = want.MaxAge, want.MaxBytes, want.MaxMsgs, want.MaxMsgSize
 	if !reflect.DeepEqual(have, config) {
 		if _, err := js.UpdateStream(ctx, config); err != nil {
 			return nil, err
 		}
 	}
-	return kv, nil
+	return js.KeyValue(ctx, c.Bucket)
+}
+
+// bucketDuplicates is the duplicate window of a bucket whose values live longer.
+const bucketDuplicates = 2 * time.Minute
+
+// BucketConfig returns the settings of a KV bucket's stream as nats.go makes them, but that
+// they allow no rollups. What is created with them is complete at once: a bucket that is
+// created and then changed looks in between as if somebody had changed it.
+func BucketConfig(c jetstream.KeyValueConfig) jetstream.StreamConfig {
+	duplicates := bucketDuplicates
+	if c.TTL > 0 {
+		duplicates = min(duplicates, c.TTL)
+	}
+	return jetstream.StreamConfig{
+		Name:              BucketStream(c.Bucket),
+		Description:       c.Description,
+		Subjects:          []string{"$KV." + c.Bucket + ".>"},
+		MaxMsgsPerSubject: max(int64(c.History), 1),
+		MaxAge:            c.TTL,
+		MaxBytes:          cmp.Or(c.MaxBytes, -1),
+		MaxMsgs:           -1,
+		MaxMsgSize:        cmp.Or(c.MaxValueSize, -1),
+		MaxConsumers:      -1,
+		Storage:           jetstream.FileStorage,
+		Replicas:          max(c.Replicas, 1),
+		Duplicates:        duplicates,
+		Discard:           jetstream.DiscardNew,
+		DenyDelete:        true,
+		AllowDirect:       true,
+	}
 }
 
 // OpenBucketLike is OpenBucket with as many replicas as a stream has, or one if there
