@@ -22,6 +22,7 @@ import (
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/access"
 	"github.com/rosey-bot/rosey/streams/lease"
+	"github.com/rosey-bot/rosey/streams/monitor"
 	"github.com/rosey-bot/rosey/streams/msgid"
 	"github.com/rosey-bot/rosey/telemetry"
 )
@@ -92,6 +93,10 @@ func (c *composition) compose() (*group, *lifecycle, error) {
 	g.add("checkpoints", retrying(log, worker(func(ctx context.Context) error { return streams.KeepCheckpoints(ctx, c.server.js, log) })))
 	g.add("timers", retrying(log, worker(streams.NewTimerForwarder(c.server.js, c.signer, log).Run)))
 	registry := router.NewRegistry(s.Prefix, log)
+	registry.Durables = func(ctx context.Context) ([]string, error) {
+		list, err := monitor.Consumers(ctx, c.server.js)
+		return convert(list, func(c monitor.ConsumerState) string { return c.Name }), err
+	}
 	registered := g.add("registrations", retrying(log, func(ctx context.Context, ready func()) error {
 		return registry.Watch(ctx, c.registrations, convert(c.plugins, plugins.Plugin.Registration), ready)
 	}))
@@ -103,9 +108,7 @@ func (c *composition) compose() (*group, *lifecycle, error) {
 	}
 	g.add("maintainer", worker(maintainer.Run))
 	commands := router.Router{Registry: registry, Prefix: s.Prefix, Prefixes: c.channels.prefixes(), IsBot: c.channels.isAnyBot(c.server.js, log), Logger: log, Settings: c.pluginSettings, Cooldowns: c.cooldowns}
-	routing := commands.Config()
-	routing.Exclusive = !s.External() // else other bots' routers share the consumer
-	g.add("router", c.consumer(routing, commands.Handle), registered)
+	g.add("router", c.router(commands), registered)
 	started := []readiness{database}
 	for _, p := range c.plugins {
 		started = append(started, g.add("plugin "+p.Name, c.plugin(p), database))
@@ -138,12 +141,15 @@ func (c *composition) compose() (*group, *lifecycle, error) {
 	return g, life, nil
 }
 
-// consumer makes a part of an event handler on a durable consumer.
-func (c *composition) consumer(config consumers.Config, handle consumers.Handler) part {
-	if config.Observe == nil {
-		config.Observe = c.observe
-	}
-	return retrying(c.log, worker(func(ctx context.Context) error { return consumers.Run(ctx, c.bus, config, handle) }))
+// router makes a part of the command router.
+func (c *composition) router(r router.Router) part {
+	config := r.Config()
+	config.Exclusive = !c.settings.External() // else other bots' routers share the consumer
+	config.Observe = c.observe
+	return retrying(c.log, worker(func(ctx context.Context) error {
+		r.Stopping = ctx.Done()
+		return consumers.Run(ctx, c.bus, config, r.Handle)
+	}))
 }
 
 // plugin makes a part of a plugin. It is ready after its first attempt to start.

@@ -77,6 +77,7 @@ func (g *Registry) settleOwners(ctx context.Context, kv jetstream.KeyValue) (set
 		g.owners, g.ownersRevision = next, revision
 	}
 	g.route(ctx)
+	g.missing.settle()
 	return true, nil
 }
 

@@ -167,6 +167,16 @@ func Register(ctx context.Context, kv jetstream.KeyValue, r Registration) (revis
 	return revision, nil
 }
 
+// RegisterMissing stores a registration if the bucket has none of that plugin, and reports
+// whether that was so.
+func RegisterMissing(ctx context.Context, kv jetstream.KeyValue, r Registration) (missing bool, err error) {
+	if _, err := kv.Get(ctx, r.Name); !errors.Is(err, jetstream.ErrKeyNotFound) {
+		return false, err
+	}
+	_, err = Register(ctx, kv, r)
+	return true, err
+}
+
 // Entry is a registration in the bucket, or why it is invalid.
 type Entry struct {
 	Name string

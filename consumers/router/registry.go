@@ -19,6 +19,10 @@ import (
 // Registry is an in-memory view of the bucket: which plugin handles which command. It
 // gives a command that is new to the plugin that registered it.
 type Registry struct {
+	// Durables, if set, lists the names of the durable consumers, by which Watch knows the
+	// plugins whose registration is missing.
+	Durables func(context.Context) ([]string, error)
+
 	log    *slog.Logger
 	prefix string
 
@@ -37,6 +41,8 @@ type Registry struct {
 	aliasMu     sync.Mutex
 	aliasIndex  aliasIndex
 	aliasesRead time.Time
+
+	missing missing
 }
 
 // aliasInterval is how long what the settings call commands is cached.
@@ -50,7 +56,7 @@ type route struct {
 // NewRegistry returns an empty registry for commands typed with prefix.
 func NewRegistry(prefix string, log *slog.Logger) *Registry {
 	return &Registry{log: log, prefix: prefix, reopen: make(chan struct{}, 1), plugins: map[string]Registration{},
-		removed: map[string]bool{}, waiting: map[string]bool{}, owners: owners{}}
+		removed: map[string]bool{}, waiting: map[string]bool{}, owners: owners{}, missing: missing{seen: map[string]bool{}, changed: make(chan struct{})}}
 }
 
 // Watch stores the registrations own and then follows the bucket until ctx ends.
@@ -94,6 +100,11 @@ func (g *Registry) Watch(ctx context.Context, kv jetstream.KeyValue, own []Regis
 			if !listed || len(pending) > 0 {
 				continue
 			}
+			if !told {
+				if err := g.expectMissing(ctx); err != nil {
+					return err
+				}
+			}
 			settled, err := g.settleOwners(ctx, kv)
 			if err != nil {
 				return err
@@ -132,6 +143,7 @@ func (g *Registry) update(ctx context.Context, entry jetstream.KeyValueEntry) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	delete(g.removed, entry.Key())
+	g.missing.seen[entry.Key()] = true
 	switch {
 	case entry.Key() == ownersKey:
 		known := owners{}

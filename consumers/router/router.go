@@ -32,6 +32,9 @@ type Router struct {
 	Settings *pluginsettings.Store
 	// Cooldowns keeps the last uses of commands; nil lets nothing cool down.
 	Cooldowns *Cooldowns
+	// Stopping, if set, is closed when the process stops: what waits for a registration
+	// is then left to the next process.
+	Stopping <-chan struct{}
 }
 
 // Config returns the configuration of the router's consumer; pass it to
@@ -58,7 +61,8 @@ type line struct {
 // Handle implements consumers.Handler. It ignores a line without a registered command. A
 // line older than the plugin's max_age is recorded as expired. What the settings of the
 // command do not allow is recorded as plugin.{name}.event.denied with its reason, and the
-// user is told where they say so.
+// user is told where they say so. A command that nobody registered waits while a plugin's registration is
+// missing; see MissingTimeout.
 func (r Router) Handle(ctx context.Context, d streams.Stored) ([]event.Envelope, error) {
 	chat, err := event.As[event.Chat](d.Envelope)
 	if err != nil {
@@ -75,7 +79,7 @@ func (r Router) Handle(ctx context.Context, d streams.Stored) ([]event.Envelope,
 	if !ok {
 		return nil, nil
 	}
-	to, ok, err := r.find(ctx, name, chat.Channel)
+	to, ok, err := r.findOrWait(ctx, name, chat.Channel, d.Ref)
 	if err != nil {
 		return nil, err
 	}

@@ -115,5 +115,22 @@ func (c *checkup) checkPlugins(ctx context.Context) {
 			owners[key] = pl.Name
 		}
 	}
+	c.checkMissing(ctx, list)
 	c.ok("%d registered, %d running", len(list), running)
+}
+
+// checkMissing looks for plugins that read events and have no registration, without which
+// their commands are not known.
+func (c *checkup) checkMissing(ctx context.Context, registered []host.Status) {
+	durables, err := monitor.Consumers(ctx, c.client.JS)
+	if err != nil {
+		c.fail("see the server's log", "%v", err)
+		return
+	}
+	for _, d := range grouped(durables) {
+		name, ok := strings.CutPrefix(d.Name, streams.Durable(""))
+		if ok && !slices.ContainsFunc(registered, func(s host.Status) bool { return s.Name == name }) {
+			c.warn("start it, which registers it again, or rosey plugin rm "+name, "the registration of %s is missing: its commands are not known", name)
+		}
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -110,6 +111,9 @@ func (r *run) once(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, svc.Stop()) }()
+	var keeping sync.WaitGroup
+	keeping.Go(func() { r.keepRegistered(ctx) })
+	defer func() { cancel(nil); keeping.Wait() }()
 	r.log.InfoContext(ctx, "plugin runs", "version", r.plugin.Version)
 	err = r.consume(ctx, runtime)
 	if errors.Is(context.Cause(ctx), errRestart) {

@@ -303,3 +303,21 @@ func TestUserIsToldOfFailures(t *testing.T) {
 		}
 	}
 }
+
+// A plugin whose registration is gone registers again while it runs.
+func TestRegistrationIsKept(t *testing.T) {
+	t.Parallel()
+	channel := plugintest.Run(t)
+	p := plugin(hello)
+	start(t, channel, p, nil)
+	kv, err := router.OpenBucket(t.Context(), channel.Bus.JetStream(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	registered := func() bool { _, err := kv.Get(t.Context(), p.Name); return err == nil }
+	eventually(t, "the registration", registered)
+	if err := kv.Delete(t.Context(), p.Name); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the registration again", registered)
+}
