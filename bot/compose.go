@@ -111,7 +111,7 @@ func (c *composition) compose() (*group, *lifecycle, error) {
 	g.add("router", c.router(commands), registered)
 	started := []readiness{database}
 	for _, p := range c.plugins {
-		started = append(started, g.add("plugin "+p.Name, c.plugin(p), database))
+		started = append(started, g.add("plugin "+p.Name, c.plugin(p, !s.External()), database))
 	}
 	g.add("connector", worker(c.channels.run))
 	if !s.External() || c.leases != nil {
@@ -152,11 +152,13 @@ func (c *composition) router(r router.Router) part {
 	}))
 }
 
-// plugin makes a part of a plugin. It is ready after its first attempt to start.
-func (c *composition) plugin(p plugins.Plugin) part {
+// plugin makes a part of a plugin, which no other process runs if it is exclusive. It is
+// ready after its first attempt to start.
+func (c *composition) plugin(p plugins.Plugin, exclusive bool) part {
 	return func(ctx context.Context, ready func()) error {
 		h := host.Host{
 			Bus: c.bus, Bucket: c.registrations, Settings: c.pluginSettings, Logger: c.log, Observe: c.observe, OnStart: func(error) { ready() },
+			Exclusive: exclusive,
 		}
 		return h.Run(ctx, p)
 	}

@@ -34,7 +34,7 @@ func RunPlugin(ctx context.Context, s Settings, p plugins.Plugin, metrics string
 		return err
 	}
 	var g group
-	g.add("plugin "+p.Name, c.plugin(p))
+	g.add("plugin "+p.Name, c.plugin(p, false))
 	g.add("connection", worker(c.server.lost))
 	if metrics != "" {
 		if err := serveMetrics(&g, metrics, c.tel.Metrics, c.server.connected, log); err != nil {

@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/streams"
@@ -200,10 +199,9 @@ func open(ctx context.Context, bus *streams.Bus, c Config) (jetstream.Consumer, 
 	if err != nil {
 		return nil, fmt.Errorf("open consumer %s: %w", c.Durable, err)
 	}
-	if c.Exclusive && source.CachedInfo().NumAckPending > 0 {
-		_, err = bus.JetStream().ResetConsumer(ctx, c.Stream, c.Durable)
-		if err != nil && !errors.Is(err, nats.ErrNoResponders) { // servers before 2.14 cannot reset
-			return nil, fmt.Errorf("reset consumer %s: %w", c.Durable, err)
+	if c.Exclusive {
+		if err := expireDeliveries(ctx, bus, source); err != nil {
+			return nil, fmt.Errorf("redeliver what consumer %s had delivered: %w", c.Durable, err)
 		}
 	}
 	return source, nil

@@ -223,7 +223,7 @@ func TestFillersAreAcked(t *testing.T) {
 }
 
 // What a process held when it died is handled at once by the only other one, and not after
-// its AckWait.
+// its AckWait, which stays, and as a further attempt.
 func TestExclusiveTakesWhatADeadProcessHeld(t *testing.T) {
 	t.Parallel()
 	bus := streamstest.Bus(t, streamstest.Server(t))
@@ -242,8 +242,11 @@ func TestExclusiveTakesWhatADeadProcessHeld(t *testing.T) {
 		t.Fatalf("%s was not delivered: %v", ref, err)
 	}
 	settled, _ = start(t, bus, config, handled)
-	if o := next(t, settled); o.Result != consumers.Handled {
+	if o := next(t, settled); o.Result != consumers.Handled || o.Attempt != 2 {
 		t.Errorf("outcome %+v", o)
+	}
+	if info, err := dead.Info(t.Context()); err != nil || info.Config.AckWait != time.Hour {
+		t.Errorf("%+v, %v", info, err)
 	}
 }
 

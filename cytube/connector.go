@@ -70,9 +70,6 @@ func (c *Connector) self() string {
 	return c.cfg.User
 }
 
-// drainTimeout bounds the recording of what is queued when the bot stops.
-const drainTimeout = 5 * time.Second
-
 // Run joins the channel, records what happens and speaks what is sent, until ctx ends;
 // then it finishes what is under way and returns nil. It reconnects to the site and to
 // NATS. With a lease it is in the channel only while it holds that. It returns a
@@ -156,76 +153,6 @@ func (c *Connector) stay(ctx context.Context) (lost bool, err error) {
 func (c *Connector) away(ctx context.Context) {
 	c.stats.count(func(s *Stats) { s.Connected = false })
 	c.cfg.Observer.Connected(ctx, c.cfg.Channel, false)
-}
-
-// checkpointInterval bounds how much of what others recorded is read after a crash.
-const checkpointInterval = time.Minute
-
-// record records items until the last or until ctx ends.
-func (c *Connector) record(ctx context.Context) {
-	var r *recorder
-	save := time.NewTicker(checkpointInterval)
-	defer save.Stop()
-	for {
-		select {
-		case <-save.C:
-			if r != nil && r.up {
-				r.saveCheckpoint(ctx)
-			}
-		case it := <-c.queue:
-			switch {
-			case it.last:
-				return
-			case it.flushed != nil:
-				close(it.flushed)
-			case it.inspect != nil:
-				it.inspect(r)
-			case it.recorder != nil:
-				if r != nil && r.up { // no room was left in the queue for the session's end
-					r.leave(ctx, reasonLost, it.at)
-				}
-				r = it.recorder
-			default:
-				r.take(ctx, it)
-			}
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// flush waits until what is queued is recorded, up to drainTimeout, and reports whether
-// it is.
-func (c *Connector) flush(recording context.Context) bool {
-	ctx, cancel := context.WithTimeout(recording, drainTimeout)
-	defer cancel()
-	flushed := make(chan struct{})
-	if c.push(ctx, item{flushed: flushed}) != nil {
-		return false
-	}
-	select {
-	case <-flushed:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
-// discard empties the queue when the bot has stopped, and says what is lost.
-func (c *Connector) discard(ctx context.Context) {
-	var frames int64
-	var since time.Time
-	for len(c.queue) > 0 {
-		if it := <-c.queue; it.frame.Name != "" {
-			if frames++; frames == 1 {
-				since = it.at
-			}
-		}
-	}
-	if frames > 0 {
-		c.stats.count(func(s *Stats) { s.Unrecorded += frames })
-		c.log.ErrorContext(ctx, "frames not recorded before the bot stopped", "channel", c.cfg.Channel, "frames", frames, "since", since)
-	}
 }
 
 func (c *Connector) newSender() *sender.Sender {

@@ -31,6 +31,9 @@ type Host struct {
 	// Backoff is the wait before each further attempt at an event;
 	// consumers.DefaultBackoff if nil.
 	Backoff []time.Duration
+	// Exclusive says that no other process runs the plugin when Run begins; see
+	// consumers.Config.
+	Exclusive bool
 	// Observe, if set, is called after each delivery was acked, nacked or terminated.
 	Observe func(consumers.Outcome)
 	// OnRead, if set, is called when a plugin reads streams or the state of
@@ -116,6 +119,7 @@ func (r *run) once(ctx context.Context) (err error) {
 	defer func() { cancel(nil); keeping.Wait() }()
 	r.log.InfoContext(ctx, "plugin runs", "version", r.plugin.Version)
 	err = r.consume(ctx, runtime)
+	r.Exclusive = false // the process has settled since what others held
 	if errors.Is(context.Cause(ctx), errRestart) {
 		return errRestart
 	}
@@ -140,7 +144,7 @@ func (r *run) consume(ctx context.Context, runtime plugins.Runtime) error {
 	ended, handler := make(chan error, len(subjects)), runtime.Handler()
 	for stream, filters := range subjects {
 		c := consumers.Config{
-			Durable: streams.Durable(r.plugin.Name), Stream: stream, Subjects: filters, Name: r.plugin.Name, Since: r.since,
+			Durable: streams.Durable(r.plugin.Name), Stream: stream, Subjects: filters, Name: r.plugin.Name, Since: r.since, Exclusive: r.Exclusive,
 			Allow:   func(subject string) error { return event.Owned(r.plugin.Name, subject) },
 			Backoff: r.Backoff, Key: runtime.Key(), NotifyUser: true, Logger: r.log, Observe: r.Observe, Ready: ready,
 		}

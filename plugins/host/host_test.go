@@ -321,3 +321,45 @@ func TestRegistrationIsKept(t *testing.T) {
 	}
 	eventually(t, "the registration again", registered)
 }
+
+// The only process of a plugin takes what one that died held before what came later, and
+// not after its ack_wait.
+func TestExclusivePluginTakesWhatADeadProcessHeld(t *testing.T) {
+	t.Parallel()
+	channel := plugintest.Run(t)
+	p := plugin(func(c *plugins.Context) ([]event.Envelope, error) { return c.Say("%s", c.Command.Args[0]), nil })
+	command := func(arg string) {
+		channel.Publish(event.CommandSubject("x"), event.Command{Command: "x", Args: []string{arg}, User: "alice", Channel: plugintest.ChannelName})
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	kv, err := router.OpenBucket(ctx, channel.Bus.JetStream(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	started := make(chan error, 1)
+	h := host.Host{Bus: channel.Bus, Bucket: kv, Logger: slog.New(slog.DiscardHandler), OnStart: func(err error) { started <- err }}
+	ended := make(chan error, 1)
+	go func() { ended <- h.Run(ctx, p) }()
+	if err := <-started; err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	<-ended
+	c, err := channel.Bus.JetStream().Consumer(t.Context(), streams.Plugin, streams.Durable(p.Name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	command("held")
+	if msg, err := c.Next(); err != nil || msg == nil {
+		t.Fatalf("not delivered: %v", err)
+	}
+	command("later")
+	h.Exclusive, h.OnStart = true, nil
+	running, stop := context.WithCancel(t.Context())
+	go func() { ended <- h.Run(running, p) }()
+	if first, second := channel.Next(), channel.Next(); first != "held" || second != "later" {
+		t.Errorf("it said %q and %q", first, second)
+	}
+	stop()
+	<-ended
+}
