@@ -16,6 +16,7 @@ import (
 	"github.com/rosey-bot/rosey/internal/client"
 	"github.com/rosey-bot/rosey/internal/settings"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/embedded"
 	"github.com/rosey-bot/rosey/streams/snapshot"
 )
 
@@ -26,7 +27,8 @@ func backupCommand() *cli.Command {
 		ArgsUsage: "DIR",
 		Description: `Copies all events, the database with its history, registrations and how far each
 plugin has come. The bot goes on working meanwhile; a stopped bot's store is
-opened. DIR must not exist, or be empty. Keep copies of the store's audit.key and
+opened. What the store is known to have lost is said; that is no error of the backup,
+whose exit code is 0, and 1 when something cannot be copied. DIR must not exist, or be empty. Keep copies of the store's audit.key and
 credentials.json yourself: they are no events. DIR can be read in place of a store:
 
    rosey backup /backups/monday
@@ -55,8 +57,18 @@ func runBackup(ctx context.Context, c *cli.Context, cmd command) error {
 			fmt.Fprintf(c.App.ErrWriter, "rosey: the backup does not have %s: keep a copy of it yourself\n", path)
 		}
 	}
+	var lost []embedded.Loss
+	if !cmd.settings.External() {
+		lost, _ = embedded.Losses(cmd.settings.Store) // without an inventory none is known
+	}
+	for _, l := range lost {
+		fmt.Fprintf(c.App.ErrWriter, "rosey: the backup is not whole: %s; keep the backups that were made before\n", l)
+	}
 	if wantJSON(c) {
-		return encode(c, m)
+		return encode(c, struct {
+			snapshot.Manifest
+			Lost []embedded.Loss `json:"lost,omitempty"`
+		}{m, lost})
 	}
 	fmt.Fprintf(c.App.Writer, "backed up %s to %s, %s in %s\n", contents(m), dir, humanize.IBytes(uint64(m.Size())), m.Ended.Sub(m.Began).Round(time.Millisecond))
 	return nil

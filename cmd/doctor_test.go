@@ -105,6 +105,10 @@ func TestDoctorOfDamage(t *testing.T) {
 			t.Errorf("%d %q", code, lines)
 		}
 	}
+	r := rosey(t, "", "backup", filepath.Join(t.TempDir(), "backup"), "--store", store, "--output", "json")
+	if r.code != 0 || !strings.Contains(r.stderr, "the backup is not whole: ") || !strings.Contains(r.stdout, `"lost":[{"stream":"CYTUBE"`) {
+		t.Errorf("a backup of it: %+v", r)
+	}
 }
 
 func TestDoctorOfSettings(t *testing.T) {

@@ -88,15 +88,11 @@ func (c *checkup) checkHistory(context.Context) {
 		c.ok("nothing is known to be gone")
 	}
 	for _, l := range lost {
-		what := humanize.Comma(int64(l.Events)) + " events"
-		if l.Gone {
-			what = "all " + what
-		}
-		advice, cause := "look at the disk", "the store's files were damaged or removed"
+		advice := "look at the disk"
 		if l.Deleted {
-			advice, cause = "look who may delete streams", "the stream was deleted while the bot ran"
+			advice = "look who may delete streams"
 		}
-		c.warn(advice+"; rosey restore brings back a backup, into another store", "%s of %s are gone, which was noticed %s: %s", what, l.Stream, humanize.Time(l.Noticed), cause)
+		c.warn(advice+"; rosey restore brings back a backup, into another store", "%s", l)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/dustin/go-humanize"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/streams"
@@ -57,6 +58,18 @@ type Loss struct {
 	Gone    bool      `json:"gone"`              // the whole stream is
 	Deleted bool      `json:"deleted,omitempty"` // by somebody while the server ran
 	Noticed time.Time `json:"noticed"`
+}
+
+// String says what is gone, since when and why.
+func (l Loss) String() string {
+	what, cause := humanize.Comma(int64(l.Events))+" events", "the store's files were damaged or removed"
+	if l.Gone {
+		what = "all " + what
+	}
+	if l.Deleted {
+		cause = "the stream was deleted while the bot ran"
+	}
+	return fmt.Sprintf("%s of %s are gone, which was noticed %s: %s", what, l.Stream, humanize.Time(l.Noticed), cause)
 }
 
 // lossesKept is how long a Loss is reported.

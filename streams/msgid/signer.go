@@ -151,6 +151,14 @@ func (s Signer) Sign(id string) string {
 	return string(base64.RawURLEncoding.AppendEncode(b, m.Sum(m.sum[:0])[:macLength]))
 }
 
+// Unsigned returns what a signed ID was before, whoever signed it.
+func Unsigned(id string) string {
+	if end := strings.LastIndexByte(id, '~'); end > 0 {
+		return id[:end]
+	}
+	return id
+}
+
 // Verify reports whether an ID is one that Sign returned; those of the zero value all are.
 func (s Signer) Verify(id string) bool {
 	if s.keyed == nil {

@@ -1,0 +1,134 @@
+package consumers_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/msgid"
+	"github.com/rosey-bot/rosey/streams/streamstest"
+)
+
+// An output that is stored is not stored again where the server has forgotten its message
+// ID, or gets it under another secret.
+func TestOutputsAreFoundWithoutTheirIDs(t *testing.T) {
+	t.Parallel()
+	t.Run("the duplicate window of an earlier attempt is over", func(t *testing.T) {
+		t.Parallel()
+		bus := forgetful(t, streamstest.Bus(t, streamstest.Server(t)))
+		settled, _ := start(t, bus, consumers.Config{Backoff: quick}, func(ctx context.Context, d streams.Stored) ([]event.Envelope, error) {
+			if _, err := consumers.PublisherFrom(ctx).Publish(ctx, say(t, "one")); err != nil || d.Attempt > 1 {
+				return []event.Envelope{say(t, "two")}, err
+			}
+			awaitForgotten(ctx, t, bus)
+			return nil, errors.New("died between two publishes")
+		})
+		command(t, bus, "x")
+		next(t, settled)
+		expectSends(t, bus, next(t, settled), "one", "two")
+	})
+	t.Run("another process has handled the event meanwhile", func(t *testing.T) {
+		t.Parallel()
+		bus := forgetful(t, streamstest.Bus(t, streamstest.Server(t)))
+		const frozen = 50 * time.Millisecond
+		settled, _ := start(t, bus, consumers.Config{AckWait: frozen}, func(ctx context.Context, d streams.Stored) ([]event.Envelope, error) {
+			if _, err := bus.As("plugin-t").Publish(ctx, say(t, "one"), streams.WithMsgID("plugin-t/"+d.Ref.String()+"/1")); err != nil {
+				return nil, err
+			}
+			awaitForgotten(ctx, t, bus)
+			<-time.After(frozen)
+			return []event.Envelope{say(t, "one"), say(t, "two")}, nil
+		})
+		command(t, bus, "x")
+		expectSends(t, bus, next(t, settled), "one", "two")
+	})
+	t.Run("the secret is another", func(t *testing.T) {
+		t.Parallel()
+		bare := streamstest.Bus(t, streamstest.Server(t))
+		handle := func(ctx context.Context, d streams.Stored) ([]event.Envelope, error) {
+			if _, err := consumers.PublisherFrom(ctx).Publish(ctx, say(t, "one")); err != nil || d.Attempt > 1 {
+				return []event.Envelope{say(t, "two")}, err
+			}
+			return nil, consumers.ErrStopping
+		}
+		// The process stops as soon as its attempt has failed.
+		ctx, cancel := context.WithCancel(t.Context())
+		bus := signed(t, bare)
+		first := consumers.Config{Durable: "plugin-t", Stream: streams.Plugin, Name: "t", Subjects: []string{event.CommandSubject("t")}}
+		first.Observe = func(consumers.Outcome) { cancel() }
+		command(t, bus, "x")
+		if err := consumers.Run(ctx, bus, first, handle); !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+		other := signed(t, bare)
+		settled, _ := start(t, other, consumers.Config{}, handle)
+		expectSends(t, other, next(t, settled), "one", "two")
+	})
+}
+
+// forgetful makes the server forget the message IDs of sends at once.
+func forgetful(t *testing.T, bus *streams.Bus) *streams.Bus {
+	t.Helper()
+	s, err := bus.JetStream().Stream(t.Context(), streams.Cytube)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := s.CachedInfo().Config
+	config.Duplicates = 100 * time.Millisecond
+	if _, err := bus.JetStream().UpdateStream(t.Context(), config); err != nil {
+		t.Fatal(err)
+	}
+	return bus
+}
+
+// awaitForgotten waits until the server has forgotten the IDs of sends until now.
+func awaitForgotten(ctx context.Context, t *testing.T, bus *streams.Bus) {
+	t.Helper()
+	e, err := event.New(event.SubjectUserJoin, event.UserJoin{User: "probe", Channel: "main"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for stored := 0; stored < 2; {
+		ack, err := bus.Publish(ctx, e, streams.WithMsgID("probe"))
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		if !ack.Duplicate {
+			stored++
+		}
+	}
+}
+
+// signed returns the bus with a new secret.
+func signed(t *testing.T, bus *streams.Bus) *streams.Bus {
+	t.Helper()
+	elsewhere := streamstest.Bus(t, streamstest.Server(t))
+	s, err := msgid.OpenSigner(streamstest.Context(t), elsewhere.JetStream(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return streams.NewBus(bus.Conn(), bus.JetStream(), streams.WithMessageIDSigner(s))
+}
+
+// expectSends checks that an event was handled and what was said because of it.
+func expectSends(t *testing.T, bus *streams.Bus, o consumers.Outcome, want ...string) {
+	t.Helper()
+	if o.Result != consumers.Handled || o.Duplicates != 1 {
+		t.Errorf("outcome %+v", o)
+	}
+	var said []string
+	for _, s := range only(streamstest.Stored(t, bus, streams.Cytube), event.SubjectSendChat) {
+		if send, err := event.As[event.SendChat](s.Envelope); err == nil {
+			said = append(said, send.Message)
+		}
+	}
+	if !slices.Equal(said, want) {
+		t.Errorf("it said %q, want %q", said, want)
+	}
+}
