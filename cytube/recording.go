@@ -94,4 +94,3 @@ func (c *Connector) discard(ctx context.Context) {
 		c.log.ErrorContext(ctx, "frames not recorded before the bot stopped", "channel", c.cfg.Channel, "frames", frames, "since", since)
 	}
 }
-

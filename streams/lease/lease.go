@@ -14,6 +14,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync/atomic"
 	"time"
@@ -21,6 +22,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/jsapi"
 )
 
@@ -52,13 +54,37 @@ type Leases struct {
 // Open opens the bucket, creating it if need be. Holder names this process to people;
 // processes may share it. All processes must use the same term.
 func Open(ctx context.Context, nc *nats.Conn, js jetstream.JetStream, replicas int, holder string, term time.Duration, log *slog.Logger) (*Leases, error) {
+	lost, err := isLost(ctx, js)
+	if err != nil {
+		return nil, fmt.Errorf("open bucket %s: %w", Bucket, err)
+	}
 	kv, err := jsapi.OpenBucket(ctx, js, jetstream.KeyValueConfig{
 		Bucket: Bucket, Description: "Who does what only one process may do", Replicas: max(replicas, 1),
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &Leases{nc: nc, kv: kv, holder: holder, term: term, log: log, now: now}, nil
+	ls := &Leases{nc: nc, kv: kv, holder: holder, term: term, log: log, now: now}
+	if lost {
+		log.WarnContext(ctx, "bucket of leases missing, taking none for a term", "bucket", Bucket, "term", term)
+		err = ls.Remade(ctx)
+	}
+	return ls, err
+}
+
+// isLost reports whether the bucket is missing though bots have stored events: it was
+// deleted while no bot could note that, and another one may believe in its lease.
+func isLost(ctx context.Context, js jetstream.JetStream) (bool, error) {
+	ctx, cancel := jsapi.WithDefaultTimeout(ctx)
+	defer cancel()
+	if _, err := js.KeyValue(ctx, Bucket); !errors.Is(err, jetstream.ErrBucketNotFound) {
+		return false, err
+	}
+	s, err := js.Stream(ctx, streams.Cytube)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return false, nil
+	}
+	return err == nil && s.CachedInfo().State.LastSeq > 0, err
 }
 
 // remadeKey says that the bucket was deleted and made again, and when.

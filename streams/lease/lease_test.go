@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/internal/retry"
 	"github.com/rosey-bot/rosey/streams/lease"
 	"github.com/rosey-bot/rosey/streams/streamstest"
@@ -359,7 +360,19 @@ func TestAfterAVacancy(t *testing.T) {
 // until that one could write it again.
 func TestDeletedBucket(t *testing.T) {
 	t.Parallel()
+	for by, remade := range map[string]bool{"a bot that runs": true, "a bot that starts": false} {
+		t.Run(by, func(t *testing.T) {
+			t.Parallel()
+			deleteBucket(t, remade)
+		})
+	}
+}
+
+func deleteBucket(t *testing.T, remade bool) {
 	server := streamstest.Server(t)
+	if !remade { // which it knows by the events
+		streamstest.Publish(t, streamstest.Bus(t, server), event.SubjectChat, event.Chat{User: "alice", Message: "hi", Channel: "main"})
+	}
 	nc := streamstest.Connect(t, server)
 	var s speaking
 	a := s.hold(t, open(t, nc, "a").New("x"))
@@ -376,7 +389,7 @@ func TestDeletedBucket(t *testing.T) {
 	// The server may still be removing the old one's files.
 	if err := retry.Do(ctx, retry.Every(short/20), func(ctx context.Context) error {
 		ls, err := lease.Open(ctx, nc, js, 1, "a", short, slog.New(slog.DiscardHandler))
-		if err != nil {
+		if err != nil || !remade {
 			return err
 		}
 		return ls.Remade(ctx)
