@@ -51,7 +51,7 @@ func newStage(t *testing.T, ctx context.Context, scene string) *stage {
 		t.Fatal(err)
 	}
 	s := &stage{Server: server, t: t, ctx: ctx, channel: channel, conns: map[string]*actor{}, told: map[string][]string{}}
-	s.edit(func(ch *Channel) { ch.filters = nil })
+	s.edit(func(ch *Channel) { ch.setFilters(nil) })
 	return s
 }
 
