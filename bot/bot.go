@@ -107,22 +107,22 @@ func (b *Bot) Reload(s Settings) error {
 	return nil
 }
 
-// active returns the plugins that the settings choose.
-func (b *Bot) active() ([]plugins.Plugin, error) {
-	if len(b.Settings.Plugins) == 0 {
-		return b.Plugins, nil
-	}
-	var chosen []plugins.Plugin
-	for _, name := range b.Settings.Plugins {
-		name = strings.TrimSpace(name)
-		if name == "none" {
-			continue
-		}
+// active returns the plugins that the settings choose. It fails for a plugin that there is
+// not, and for settings of one that it does not take.
+func (b *Bot) active() (chosen []plugins.Plugin, err error) {
+	for _, name := range b.Settings.Plugins.Named() {
 		p, err := FindPlugin(b.Plugins, name)
 		if err != nil {
 			return nil, fmt.Errorf("%w, and none", err)
 		}
-		chosen = append(chosen, p)
+		if err := checkFile(p, b.Settings.Plugins.Values[name]); err != nil {
+			return nil, err
+		}
+	}
+	for _, p := range b.Plugins {
+		if b.Settings.Plugins.Runs(p.Name) {
+			chosen = append(chosen, p)
+		}
 	}
 	return chosen, nil
 }

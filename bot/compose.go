@@ -42,6 +42,7 @@ type composition struct {
 	registrations  jetstream.KeyValue
 	pluginSettings *pluginsettings.Store
 	cooldowns      *router.Cooldowns
+	grants         *router.Grants
 	database       *service.Service
 	local          *localChannel // nil where a channel is set
 	leases         *lease.Leases // nil where no other process can be in a channel
@@ -63,7 +64,7 @@ func newComposition(ctx context.Context, service string, s Settings, log *slog.L
 // open opens everything in the order of its needs; close closes what it opened.
 func (c *composition) open(ctx context.Context) error {
 	for _, open := range []func(context.Context) error{
-		c.openServer, c.openStreams, c.openDatabase, c.openLocal, c.openLeases, c.openChannels, c.openConsole,
+		c.openServer, c.openStreams, c.applyFile, c.openDatabase, c.openLocal, c.openLeases, c.openChannels, c.openConsole,
 	} {
 		if err := open(ctx); err != nil {
 			return err
@@ -107,7 +108,7 @@ func (c *composition) compose() (*group, *lifecycle, error) {
 		maintainer.OnRemake(lease.Bucket, c.leases.Remade)
 	}
 	g.add("maintainer", worker(maintainer.Run))
-	commands := router.Router{Registry: registry, Prefix: s.Prefix, Prefixes: c.channels.prefixes(), IsBot: c.channels.isAnyBot(c.server.js, log), Logger: log, Settings: c.pluginSettings, Cooldowns: c.cooldowns}
+	commands := router.Router{Registry: registry, Prefix: s.Prefix, Prefixes: c.channels.prefixes(), IsBot: c.channels.isAnyBot(c.server.js, log), Logger: log, Settings: c.pluginSettings, Cooldowns: c.cooldowns, Grants: c.grants}
 	g.add("router", c.router(commands), registered)
 	started := []readiness{database}
 	for _, p := range c.plugins {

@@ -106,7 +106,9 @@ func (c *composition) openStreams(ctx context.Context) error {
 		if err := c.openSigned(ctx); err != nil {
 			return err
 		}
-		c.cooldowns, err = router.OpenCooldowns(ctx, js, s.Replicas)
+		if c.cooldowns, err = router.OpenCooldowns(ctx, js, s.Replicas); err == nil {
+			c.grants, err = router.OpenGrants(ctx, js, s.Replicas)
+		}
 		return err
 	})
 	if err != nil {

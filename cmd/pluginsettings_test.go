@@ -1,6 +1,8 @@
 package cmd
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -45,4 +47,42 @@ func TestSettingsOfPlugins(t *testing.T) {
 	if r := rosey(t, "", "settings", "history", "dice-roller", "--output", "json", "--store", store); strings.Count(r.stdout, "\n") != 4 {
 		t.Errorf("history: %+v, want 4 changes", r)
 	}
+}
+
+// The settings file sets what nobody changed by hand; the difference is told, and neither
+// is overwritten. What the file no longer holds has its default again.
+func TestSettingsOfPluginsInTheFile(t *testing.T) {
+	streamstest.Slow(t, "restarts a bot")
+	t.Parallel()
+	store, file := t.TempDir(), filepath.Join(t.TempDir(), "rosey.yaml")
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run := func(outcomes ...outcome) (stderr string) {
+		t.Helper()
+		r := rosey(t, "!roll 2d6\n!8ball well?\n", "run", "--local", "--store", store, "--config", file)
+		if r.code != 0 || !strings.Contains(r.stdout, "🎲") || strings.Contains(r.stdout, "🎱") {
+			t.Errorf("run: %+v", r)
+		}
+		expect(t, outcomes, "--store", store)
+		return r.stderr
+	}
+	get := func(key, want string) outcome {
+		return outcome{[]string{"settings", "get", "dice-roller", key}, 0, want + "\n"}
+	}
+	write("plugins: {8ball: false, dice-roller: {max_dice: 20, max_sides: 50}}")
+	run(get("max_dice", "20"), get("max_sides", "50"), outcome{[]string{"settings", "set", "dice-roller", "max_dice", "7"}, 0, "7, it was 20"})
+	write("plugins: {8ball: false, dice-roller: {max_dice: 30}}")
+	if said := run(get("max_dice", "7"), get("max_sides", "10000")); !strings.Contains(said, "setting in the settings file not applied") || !strings.Contains(said, "file=30 holds=7") {
+		t.Errorf("the difference is not told: %s", said)
+	}
+	expect(t, []outcome{{[]string{"settings", "unset", "dice-roller", "max_dice"}, 0, "not set, it was 7"}}, "--store", store)
+	run(get("max_dice", "30"))
+	write("plugins: {dice-roller: {max_dice: 300}}")
+	expect(t, []outcome{{[]string{"run", "--local", "--config", file}, 2, "plugins.dice-roller: max_dice must be a whole number from 1 to 100, not 300"}}, "--store", store)
+	write("plugins: {dice: false}")
+	expect(t, []outcome{{[]string{"run", "--local", "--config", file}, 2, `there is no shipped plugin "dice"`}}, "--store", store)
 }

@@ -323,6 +323,21 @@ type SettingChange struct {
 	Extra     `json:"-"`
 }
 
+// GrantChange is the payload of platform.grant: a user was granted a right or lost it, or a
+// role was changed.
+type GrantChange struct {
+	Action    string   `json:"action" contract:"nonempty"` // grant, revoke or role
+	User      string   `json:"user" mark:"person"`         // "" of a role
+	Right     string   `json:"right" contract:"nonempty"`  // a plugin, PLUGIN.COMMAND or a role
+	Channel   string   `json:"channel"`                    // "" is all channels
+	Until     int64    `json:"until"`                      // ms since the epoch; 0 is for ever
+	Rights    []string `json:"rights,omitempty"`           // of a role; none removes it
+	By        string   `json:"by" contract:"required" mark:"person"`
+	Reason    string   `json:"reason"`
+	Timestamp float64  `json:"timestamp" contract:"required,nonnegative"`
+	Extra     `json:"-"`
+}
+
 // Heartbeat is the payload of platform.heartbeat.
 type Heartbeat struct {
 	Timestamp     float64 `json:"timestamp" contract:"required,nonnegative"`

@@ -106,6 +106,7 @@ var schemas = func() (s Subjects[reflect.Type]) {
 		{SubjectHeartbeat, reflect.TypeFor[Heartbeat]()},
 		{SubjectOperation, reflect.TypeFor[Operation]()},
 		{SubjectSettings, reflect.TypeFor[SettingChange]()},
+		{SubjectGrant, reflect.TypeFor[GrantChange]()},
 		{SubjectGet, reflect.TypeFor[Get]()},
 		{SubjectSet, reflect.TypeFor[Set]()},
 		{SubjectQuery, reflect.TypeFor[Query]()},

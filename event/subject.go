@@ -60,6 +60,7 @@ const (
 	SubjectHeartbeat = "platform.heartbeat"
 	SubjectOperation = "platform.operation" // one of Rosey's additions
 	SubjectSettings  = "platform.settings"  // one of Rosey's additions
+	SubjectGrant     = "platform.grant"     // one of Rosey's additions
 )
 
 // Subjects of the database service (contract: Database Events); the last three

@@ -67,12 +67,26 @@ func (r Router) check(ctx context.Context, to route, p policy, l line) (*refusal
 		return &refusal{reason: ReasonDisabled, text: fmt.Sprintf("%s is switched off in channel %s", command, l.chat.Channel)}, nil
 	}
 	if need := p.rank(to.plugin); l.chat.Rank < need {
+		granted, err := r.Grants.allows(ctx, to.plugin.Name, to.command, l)
+		if err != nil {
+			return nil, err
+		}
+		if granted {
+			return r.checkTime(ctx, to, p, l)
+		}
 		return &refusal{
 			reason: ReasonRank, details: map[string]any{"min_rank": need},
 			text:   fmt.Sprintf("%s needs rank %d, and %s has %d", command, need, l.chat.User, l.chat.Rank),
 			answer: fmt.Sprintf("⛔ %s: %s needs rank %d, yours is %d", l.chat.User, command, need, l.chat.Rank),
 		}, nil
 	}
+	return r.checkTime(ctx, to, p, l)
+}
+
+// checkTime returns why a command is not routed at this time to a user who may use it, or
+// nil.
+func (r Router) checkTime(ctx context.Context, to route, p policy, l line) (*refusal, error) {
+	command := l.prefix + to.command.key(r.Prefix)
 	if p.quiet(l.at) {
 		return &refusal{reason: ReasonQuiet, text: fmt.Sprintf("%s was used in the quiet hours of channel %s", command, l.chat.Channel)}, nil
 	}

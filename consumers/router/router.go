@@ -32,6 +32,8 @@ type Router struct {
 	Settings *pluginsettings.Store
 	// Cooldowns keeps the last uses of commands; nil lets nothing cool down.
 	Cooldowns *Cooldowns
+	// Grants are the rights that users have whatever their rank; nil has none.
+	Grants *Grants
 	// Stopping, if set, is closed when the process stops: what waits for a registration
 	// is then left to the next process.
 	Stopping <-chan struct{}

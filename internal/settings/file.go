@@ -71,8 +71,10 @@ func explain(err error) error {
 func Keys() []string { return keys(reflect.TypeFor[Settings](), "") }
 
 func keys(of reflect.Type, at string) (list []string) {
-	switch of.Kind() {
-	case reflect.Struct:
+	switch {
+	case of == reflect.TypeFor[Plugins]():
+		return []string{at}
+	case of.Kind() == reflect.Struct:
 		for i := range of.NumField() {
 			name, options, _ := strings.Cut(of.Field(i).Tag.Get("yaml"), ",")
 			below := strings.TrimPrefix(at+"."+name, ".")
@@ -82,7 +84,7 @@ func keys(of reflect.Type, at string) (list []string) {
 			list = append(list, keys(of.Field(i).Type, below)...)
 		}
 		return list
-	case reflect.Map:
+	case of.Kind() == reflect.Map:
 		return keys(of.Elem(), at+".STREAM")
 	default:
 		return []string{at}

@@ -20,7 +20,7 @@ type Settings struct {
 	Channel        `yaml:",inline"`     // the one channel, or what Channels take where they say nothing
 	Channels       []Channel            `yaml:"channels"`         // in place of Channel where there are several
 	JoinsPerSecond float64              `yaml:"joins_per_second"` // connections to one site, all channels together
-	Plugins        Names                `yaml:"plugins"`          // of those to run; empty runs all
+	Plugins        Plugins              `yaml:"plugins"`          // those to run, and their settings
 	Heartbeat      time.Duration        `yaml:"heartbeat"`
 	RequestTimeout time.Duration        `yaml:"request_timeout"`
 	Store          string               `yaml:"store"`
@@ -87,7 +87,7 @@ func Errorf(format string, args ...any) error { return &Error{fmt.Errorf(format,
 func Changed(a, b Settings) []string { return changed("", reflect.ValueOf(a), reflect.ValueOf(b)) }
 
 func changed(key string, a, b reflect.Value) (keys []string) {
-	if a.Kind() != reflect.Struct {
+	if a.Kind() != reflect.Struct || a.Type() == reflect.TypeFor[Plugins]() {
 		if !reflect.DeepEqual(a.Interface(), b.Interface()) {
 			keys = append(keys, key)
 		}

@@ -12,24 +12,6 @@ import (
 	"github.com/rosey-bot/rosey/internal/timeparse"
 )
 
-// Names is a list of names, which the file may also have as one text with commas.
-type Names []string
-
-// UnmarshalYAML reads [a, b], or a, b as the flag does.
-func (l *Names) UnmarshalYAML(unmarshal func(any) error) error {
-	var text string
-	if unmarshal(&text) != nil {
-		return unmarshal((*[]string)(l))
-	}
-	*l = nil
-	for name := range strings.SplitSeq(text, ",") {
-		if name = strings.TrimSpace(name); name != "" {
-			*l = append(*l, name)
-		}
-	}
-	return nil
-}
-
 // Size is a number of bytes.
 type Size int64
 
@@ -65,8 +47,8 @@ func (s *Settings) Set(flag, text string) (err error) {
 		*field, err = strconv.ParseBool(text)
 	case *int:
 		*field, err = strconv.Atoi(text)
-	case *Names:
-		*field = strings.Split(text, ",")
+	case *Plugins:
+		*field = field.only(strings.Split(text, ","))
 	case *time.Duration:
 		*field, err = timeparse.Duration(text)
 	default:

@@ -77,8 +77,11 @@ func (c *Channel) start() {
 	if err != nil {
 		c.t.Fatal(err)
 	}
+	if c.grants, err = router.OpenGrants(ctx, c.Bus.JetStream(), 1); err != nil {
+		c.t.Fatal(err)
+	}
 	registry := router.NewRegistry("!", log)
-	router := router.Router{Registry: registry, Settings: c.settings, Cooldowns: cooldowns, Prefix: "!", IsBot: func(_, user string) bool { return user == "rosey" }, Logger: log}
+	router := router.Router{Registry: registry, Settings: c.settings, Cooldowns: cooldowns, Grants: c.grants, Prefix: "!", IsBot: func(_, user string) bool { return user == "rosey" }, Logger: log}
 	if err := db.Start(); err != nil {
 		c.t.Fatal(err)
 	}

@@ -44,6 +44,7 @@ type Channel struct {
 	store    string
 	plugins  []plugins.Plugin
 	settings *pluginsettings.Store
+	grants   *router.Grants
 	life     life
 	ctx      context.Context
 	taken    map[string]uint64 // the sequence of the last event returned, by pattern
@@ -102,6 +103,18 @@ func (c *Channel) Set(plugin, key, value string) {
 		_, err = router.Configure(c.ctx, c.Bus, c.settings, registered, router.Setting{Plugin: plugin, Channel: ChannelName, Key: key, Text: value, By: "test"})
 	}
 	if err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// Grant gives a user a right for a time, as rosey grant does; 0 is for ever.
+func (c *Channel) Grant(user, right string, d time.Duration) {
+	c.t.Helper()
+	g := router.Grant{Right: right, Channel: ChannelName, By: "test"}
+	if d != 0 {
+		g.Until = time.Now().Add(d).UnixMilli()
+	}
+	if err := c.grants.Grant(c.ctx, c.Bus, user, g); err != nil {
 		c.t.Fatal(err)
 	}
 }

@@ -1,0 +1,90 @@
+package bot
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"slices"
+
+	"github.com/rosey-bot/rosey/consumers/pluginsettings"
+	"github.com/rosey-bot/rosey/consumers/router"
+	"github.com/rosey-bot/rosey/internal/settings"
+	"github.com/rosey-bot/rosey/plugins"
+)
+
+// byFile is who changed a setting to what the settings file holds.
+const byFile = "settings file"
+
+// checkFile returns a SettingsError for the first of a plugin's settings in the file that
+// it does not take.
+func checkFile(p plugins.Plugin, values map[string]string) error {
+	if len(values) == 0 {
+		return nil
+	}
+	properties, err := p.Registration().Properties()
+	if err != nil {
+		return err
+	}
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		of, err := properties.Find(p.Name, key)
+		if err == nil {
+			_, err = of.Parse(values[key])
+		}
+		if err != nil {
+			return settings.Errorf("plugins.%s: %w", p.Name, err)
+		}
+	}
+	return nil
+}
+
+// applyFile sets, for all channels, what the settings file holds for plugins. What somebody
+// set by hand wins, and the log says so; what the file of an earlier start set, and the
+// file no longer holds, has its default again.
+func (c *composition) applyFile(ctx context.Context) error {
+	for _, p := range c.plugins {
+		r := p.Registration()
+		revisions, err := c.pluginSettings.History(ctx, p.Name, "")
+		if err != nil {
+			return err
+		}
+		setBy := map[string]string{}
+		var now pluginsettings.Document
+		for _, revision := range revisions {
+			now = revision.Document
+			for _, change := range revision.Changes {
+				setBy[change.Key] = revision.By
+			}
+		}
+		if err := c.applyFileTo(ctx, r, now.Values, setBy); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *composition) applyFileTo(ctx context.Context, r router.Registration, now map[string]json.RawMessage, setBy map[string]string) error {
+	properties, err := r.Properties()
+	if err != nil {
+		return err
+	}
+	order := pluginsettings.Order{Plugin: r.Name, Values: map[string]json.RawMessage{}, By: byFile}
+	for key, text := range c.settings.Plugins.Values[r.Name] {
+		value, err := properties[key].Parse(text) // checkFile has checked it
+		if err != nil {
+			return err
+		}
+		if have, isSet := now[key]; isSet && setBy[key] != byFile && string(have) != string(value) {
+			c.log.WarnContext(ctx, "setting in the settings file not applied, as it was changed by hand", "plugin", r.Name, "key", key,
+				"file", text, "holds", properties[key].Text(have), "by", setBy[key], "remedy", "rosey settings unset "+r.Name+" "+key+" and start again, or change the file")
+			continue
+		}
+		order.Values[key] = value
+	}
+	for key := range now {
+		if _, holds := c.settings.Plugins.Values[r.Name][key]; !holds && setBy[key] == byFile {
+			order.Values[key] = json.RawMessage("null")
+		}
+	}
+	_, err = c.pluginSettings.Apply(ctx, c.bus, order)
+	return err
+}

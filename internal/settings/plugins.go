@@ -1,0 +1,93 @@
+package settings
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Plugins are the plugins to run, and what is set for them.
+type Plugins struct {
+	Only   []string                     // those to run; nil runs all but those of Off
+	Off    []string                     // those not to run
+	Values map[string]map[string]string // settings as typed, by plugin and key
+}
+
+// none is the name that stands for no plugin.
+const none = "none"
+
+// only returns the plugins with those of a list to run.
+func (p Plugins) only(names []string) Plugins {
+	p.Only, p.Off = []string{}, nil
+	for _, name := range names {
+		if name = strings.TrimSpace(name); name != "" && name != none {
+			p.Only = append(p.Only, name)
+		}
+	}
+	return p
+}
+
+// Runs reports whether a plugin is to run.
+func (p Plugins) Runs(name string) bool {
+	return !slices.Contains(p.Off, name) && (p.Only == nil || slices.Contains(p.Only, name))
+}
+
+// Named returns the plugins that are named, sorted.
+func (p Plugins) Named() []string {
+	all := slices.Concat(p.Only, p.Off, slices.Collect(maps.Keys(p.Values)))
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// UnmarshalYAML reads a list of those to run, also as one text with commas, or for each
+// plugin whether it runs or what is set for it.
+func (p *Plugins) UnmarshalYAML(unmarshal func(any) error) error {
+	var text string
+	if unmarshal(&text) == nil {
+		*p = Plugins{}.only(strings.Split(text, ","))
+		return nil
+	}
+	var list []string
+	if unmarshal(&list) == nil {
+		*p = Plugins{}.only(list)
+		return nil
+	}
+	var each map[string]any
+	if err := unmarshal(&each); err != nil {
+		return errors.New("plugins is a list of names, or for each plugin true, false or its settings")
+	}
+	*p = Plugins{Values: map[string]map[string]string{}}
+	for name, of := range each {
+		switch of := of.(type) {
+		case bool:
+			if !of {
+				p.Off = append(p.Off, name)
+			}
+		case nil:
+		case map[string]any:
+			p.Values[name] = map[string]string{}
+			for key, value := range of {
+				p.Values[name][key] = typed(value)
+			}
+		default:
+			return fmt.Errorf("plugins.%s is true, false or its settings, not %v", name, of)
+		}
+	}
+	slices.Sort(p.Off)
+	return nil
+}
+
+// typed returns a value of the file as people type it.
+func typed(value any) string {
+	list, ok := value.([]any)
+	if !ok {
+		return fmt.Sprint(value)
+	}
+	words := make([]string, 0, len(list))
+	for _, e := range list {
+		words = append(words, fmt.Sprint(e))
+	}
+	return strings.Join(words, ",")
+}
