@@ -10,6 +10,7 @@ import (
 	"github.com/rosey-bot/rosey/cytube"
 	"github.com/rosey-bot/rosey/cytube/cytubetest"
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams"
 )
 
 // moderated gives the bot rank 2.
@@ -162,5 +163,75 @@ func TestServerRefusesAnItem(t *testing.T) {
 	d := w.ask(event.SubjectSendMediaQueue, event.SendMediaQueue{URL: "https://youtu.be/gone0000000"})
 	if d.Status != event.DeliveryRefused || d.Code != event.RecordNotFound || d.Reason != "Video does not exist or is private" {
 		t.Errorf("%+v", d)
+	}
+}
+
+// Of a saved playlist, what the server refuses concerns neither what it takes nor what is
+// asked for next.
+func TestSavedListWithDuplicates(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, owned)
+	w.films(4)
+	w.join()
+	w.ask(event.SubjectSendMediaSaveList, event.SendList{Name: "friday"})
+	w.ask(event.SubjectSendMediaDelete, event.SendItem{UID: 1})
+	load := w.send(event.SubjectSendMediaQueueList, event.SendQueueList{Name: "friday"})
+	none := w.send(event.SubjectSendMediaQueueList, event.SendQueueList{Name: "none"})
+	again := w.send(event.SubjectSendMediaQueueList, event.SendQueueList{Name: "friday"})
+	if d := w.delivery(load); d.Status != event.DeliveryDone {
+		t.Errorf("a list of which one item is not on the playlist: %+v", d)
+	}
+	if d := w.delivery(none); d.Code != event.RecordNotFound {
+		t.Errorf("no list: %+v", d)
+	}
+	if d := w.delivery(again); d.Status != event.DeliveryAlready {
+		t.Errorf("a list of which all is on the playlist: %+v", d)
+	}
+}
+
+// A line is said while the server looks something up, and sends are done in order.
+func TestSlowLookupKeepsNoChatWaiting(t *testing.T) {
+	t.Parallel()
+	looking, found := make(chan struct{}), make(chan struct{})
+	w := newWorld(t, func(site *cytubetest.Config, bot *cytube.Config) {
+		owned(site, bot)
+		site.Lookup = func(kind, id string) (cytubetest.Media, error) {
+			close(looking)
+			<-found
+			return cytubetest.Media{ID: id, Type: kind, Title: id, Seconds: 100}, nil
+		}
+	})
+	w.join()
+	first := w.send(event.SubjectSendMediaQueue, event.SendMediaQueue{URL: "https://youtu.be/dQw4w9WgXcQ"})
+	second := w.send(event.SubjectSendMediaLock, event.SendMediaLock{Locked: true})
+	<-looking
+	w.echo(w.chat("meanwhile"), 1)
+	if n := len(w.stored(event.SubjectDelivery)); n != 0 {
+		t.Errorf("%d outcomes before the lookup is over", n)
+	}
+	close(found)
+	for _, ack := range []streams.Ack{first, second} {
+		if d := w.delivery(ack); d.Status != event.DeliveryDone {
+			t.Errorf("%+v", d)
+		}
+	}
+}
+
+// More items than the server takes at once are all queued, without a refusal.
+func TestQueueKeepsToTheLimit(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, plain, func(site *cytubetest.Config, _ *cytube.Config) { site.Channels[0].Open = true })
+	w.join()
+	var asked []streams.Ack
+	for i := range 6 {
+		asked = append(asked, w.send(event.SubjectSendMediaQueue, event.SendMediaQueue{Type: "yt", ID: fmt.Sprintf("film%07d", i)}))
+	}
+	for _, ack := range asked {
+		if d := w.delivery(ack); d.Status != event.DeliveryDone {
+			t.Errorf("%+v", d)
+		}
+	}
+	if n := w.written("queue"); n != len(asked) {
+		t.Errorf("the bot wrote %d times", n)
 	}
 }

@@ -192,7 +192,13 @@ type Delivery struct {
 	Code    Code   `json:"code,omitempty"`             // of a refusal
 
 	ConfirmedBy string `json:"confirmed_by,omitempty"` // STREAM:SEQ of the event that shows it
-	Extra       `json:"-"`
+
+	// Of the send: its subject, who published it and on whose wish, for those who wait for
+	// the outcomes of their own. Earlier releases do not say.
+	Subject string `json:"subject,omitempty"`
+	Source  string `json:"source,omitempty"`
+	For     string `json:"for,omitempty" mark:"person"`
+	Extra   `json:"-"`
 }
 
 func (d *Delivery) check() (string, error) {

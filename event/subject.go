@@ -81,6 +81,7 @@ const (
 	AllCytube     = "cytube.>"
 	AllModeration = "cytube.moderation.*"
 	AllSends      = "cytube.send.>"
+	AllSpeech     = "cytube.send.*" // what is said: chat lines, private messages and emotes
 	AllPlugin     = "plugin.>"
 	AllCommands   = "plugin.*.command"
 	AllSchedules  = "plugin.*.schedule.>" // JetStream schedules; see ScheduleSubject

@@ -47,7 +47,7 @@ type Call struct {
 	answer *channel.Frame // to the row's question
 	left   int            // events that are to be seen yet
 	asked  []string       // the IDs of media that the frames name, any if nil
-	fails  int            // how many items of a list the server must refuse to refuse the list
+	some   bool           // some of them were seen
 }
 
 // row is an ability.
@@ -79,6 +79,8 @@ type rule[P any] struct {
 	so func(c *Call, p P) bool
 	// frames returns what to write.
 	frames func(c *Call, p P) []Frame
+	// events, if set, returns how many events or refusals follow; else one follows each frame.
+	events func(c *Call, p P) int
 	// seen reports whether an event shows that it was done.
 	seen func(c *Call, p P, e channel.Event) bool
 	// shown reports whether a frame does, which need not be an event.
@@ -121,7 +123,10 @@ func (r rule[P]) plan(c *Call, p P) ([]Frame, *Outcome) {
 		return nil, o
 	}
 	frames := r.frames(c, p)
-	c.left = len(frames)
+	c.some = false
+	if c.left = len(frames); r.events != nil {
+		c.left = r.events(c, p)
+	}
 	return frames, nil
 }
 
@@ -148,12 +153,15 @@ func New(send event.Envelope) (*Call, error) {
 }
 
 // ChannelOf returns the channel that a send names, "" if none.
-func ChannelOf(send event.Envelope) string {
-	var p struct{ Channel string }
-	if json.Unmarshal(send.Data, &p) != nil {
-		return ""
-	}
-	return p.Channel
+func ChannelOf(send event.Envelope) string { return common(send).Channel }
+
+// ForOf returns the user on whose wish a send is, "" if it names none.
+func ForOf(send event.Envelope) string { return common(send).For }
+
+// common is what the payload of every ability may have.
+func common(send event.Envelope) (p struct{ Channel, For string }) {
+	_ = json.Unmarshal(send.Data, &p)
+	return p
 }
 
 // Chat reports whether it is done by a chat line.

@@ -74,8 +74,8 @@ var queueList = rule[event.SendQueueList]{
 		}
 		return first(c.isAccount(), c.needs(needs...), c.hasList(p.Name))
 	},
-	frames: func(c *Call, p event.SendQueueList) []Frame {
-		c.fails = lists(c.answer)[p.Name]
+	events: func(c *Call, p event.SendQueueList) int { return lists(c.answer)[p.Name] },
+	frames: func(_ *Call, p event.SendQueueList) []Frame {
 		arg := map[string]any{"name": p.Name, "pos": cmp.Or(p.Position, event.PositionEnd), "temp": p.Temp}
 		return []Frame{{"queuePlaylist", []any{arg}}}
 	},

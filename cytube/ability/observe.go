@@ -14,6 +14,7 @@ import (
 // Verdict is what a frame says of a call.
 type Verdict struct {
 	Events  bool          // one of the frame's events shows that it was done
+	Partly  bool          // or a part of it
 	Event   int           // which one
 	Shown   bool          // the frame itself shows it
 	Ended   *Outcome      // the server's refusal, or what no event shows
@@ -23,12 +24,18 @@ type Verdict struct {
 // Observe takes a frame of the server and the events that it means, and returns what they
 // say of the call.
 func (c *Call) Observe(f channel.Frame, events []channel.Event) Verdict {
+	v := Verdict{}
 	for i, e := range events {
 		if c.row.seen(c, e) {
+			c.some = true
 			if c.left--; c.left <= 0 {
 				return Verdict{Events: true, Event: i}
 			}
+			v = Verdict{Partly: true, Event: i}
 		}
+	}
+	if v.Partly {
+		return v
 	}
 	if o, wait := c.refusal(f); o != nil || wait > 0 {
 		return Verdict{Ended: o, Dropped: wait}
@@ -78,11 +85,14 @@ func (c *Call) failure(f channel.Frame) (*Outcome, time.Duration) {
 	area := strings.TrimPrefix(c.row.subject, "cytube.send.")
 	switch f.Name {
 	case "queueFail":
-		if !c.row.queues || c.asked != nil && !slices.Contains(c.asked, w.ID) {
+		if !c.row.queues || c.asking() || c.asked != nil && !slices.Contains(c.asked, w.ID) {
 			return nil, 0
 		}
-		if c.fails--; c.fails > 0 {
+		switch c.left--; {
+		case c.left > 0: // others of the list may still come
 			return nil, 0
+		case c.some:
+			return &Outcome{Status: event.DeliveryDone}, 0
 		}
 	case "channelRankFail":
 		if area != "moderation.rank" || strings.Contains(text, "temporary") { // it was done
@@ -106,6 +116,9 @@ func (c *Call) failure(f channel.Frame) (*Outcome, time.Duration) {
 	}
 	return refuse(code, "%s", text), 0
 }
+
+// asking reports whether the question is not answered yet.
+func (c *Call) asking() bool { return c.row.question != nil && c.answer == nil }
 
 // codes map what the server's errors say to the contract's codes.
 var codes = []struct {

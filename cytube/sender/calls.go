@@ -33,8 +33,9 @@ type Call struct {
 	results chan result // of what was written last
 
 	// Guarded by CallTracker.mu.
-	asking bool // what was written is a question
-	over   bool // the result is known or is being recorded
+	asking bool      // what was written is a question
+	over   bool      // the result is known or is being recorded
+	seen   event.Ref // the first event that shows that a part was done
 }
 
 // result is what became of what was written.
@@ -47,7 +48,9 @@ type result struct {
 }
 
 func (c *Call) set(r result) {
-	c.over = !r.shown
+	if c.over = !r.shown; r.shown && len(c.results) > 0 {
+		return // there must be room for what ends it
+	}
 	select {
 	case c.results <- r:
 	default:
@@ -72,7 +75,8 @@ func (t *CallTracker) Close() {
 }
 
 // Observe takes a frame, the events that it means and the state after it. It returns the
-// call that the events confirm, and the index of the event that does, or nil.
+// call that the events confirm, or a part of it, and the index of the event that does, or
+// nil.
 func (t *CallTracker) Observe(f channel.Frame, events []channel.Event, s *channel.State) (confirmed *Call, by int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -92,8 +96,8 @@ func (t *CallTracker) Observe(f channel.Frame, events []channel.Event, s *channe
 	case v.Dropped > 0:
 		c.set(result{dropped: v.Dropped})
 	case c.asking:
-	case v.Events:
-		c.over = true
+	case v.Events, v.Partly:
+		c.over = v.Events
 		return c, v.Event
 	case v.Shown:
 		c.set(result{shown: true})
@@ -105,7 +109,22 @@ func (t *CallTracker) Observe(f channel.Frame, events []channel.Event, s *channe
 func (t *CallTracker) Recorded(c *Call, by event.Ref) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	c.set(result{outcome: &ability.Outcome{Status: event.DeliveryDone, ConfirmedBy: by}})
+	if c.seen == (event.Ref{}) {
+		c.seen = by
+	}
+	if c.over {
+		c.set(result{outcome: &ability.Outcome{Status: event.DeliveryDone, ConfirmedBy: by}})
+	} else {
+		c.set(result{shown: true})
+	}
+}
+
+// seenBy returns the first event that shows that a part of a call was done, the zero Ref if
+// none does.
+func (t *CallTracker) seenBy(c *Call) event.Ref {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return c.seen
 }
 
 // begin makes c pending before its frames are written, and returns where to write them.
@@ -116,6 +135,7 @@ func (t *CallTracker) begin(c *Call, asking bool) (Writer, error) {
 		return nil, ErrNoSession
 	}
 	c.results = make(chan result, 4)
+	c.seen = event.Ref{}
 	c.asking, c.over = asking, false
 	t.pending = c
 	return t.writer, nil

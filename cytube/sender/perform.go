@@ -75,9 +75,9 @@ func (s *Sender) await(ctx context.Context, come <-chan struct{}) error {
 
 // outcome returns the cytube.delivery of a call.
 func (s *Sender) outcome(ctx context.Context, send streams.Stored, o ability.Outcome) ([]event.Envelope, error) {
-	d := event.Delivery{
-		Channel: s.cfg.Channel, Send: send.Ref.String(), Status: o.Status, Code: o.Code, Reason: o.Reason, ConfirmedBy: o.ConfirmedBy.String(),
-	}
+	d := s.about(send, event.Delivery{
+		Channel: s.cfg.Channel, Status: o.Status, Code: o.Code, Reason: o.Reason, ConfirmedBy: o.ConfirmedBy.String(),
+	})
 	s.cfg.Count(func(n *Stats) { n.delivered(d.Status) })
 	s.cfg.Logger.InfoContext(ctx, "ability ended", "subject", send.Subject, "send", d.Send, "channel", d.Channel, "status", d.Status,
 		"code", d.Code, "reason", d.Reason)
@@ -113,6 +113,9 @@ func (s *Sender) perform(ctx context.Context, c *Call, send streams.Stored, repe
 		case err != nil:
 			return nil, err
 		case r.outcome != nil:
+			if o := r.outcome; o.Status == event.DeliveryDone && o.ConfirmedBy == (event.Ref{}) {
+				o.ConfirmedBy = s.Calls.seenBy(c)
+			}
 			return r.outcome, nil
 		case r.dropped > 0:
 			if drops++; drops == maxDrops {
@@ -268,10 +271,8 @@ func (s *Sender) awaitResult(ctx context.Context, c *Call) (result, error) {
 			if !r.shown {
 				return r, nil
 			}
-			if !shown {
-				shown = true
-				timer.Reset(min(grace, patience))
-			}
+			shown = true
+			timer.Reset(min(grace, patience))
 		case <-timer.C:
 			if s.cfg.Behind() && extensions > 0 {
 				extensions--

@@ -328,8 +328,17 @@ func (s *Sender) refused(ctx context.Context, send streams.Stored, reason string
 
 // delivery returns the event that says that a send was not confirmed.
 func (s *Sender) delivery(ctx context.Context, send streams.Stored, d event.Delivery) (event.Envelope, error) {
-	d.Send = send.Ref.String()
+	d = s.about(send, d)
 	s.cfg.Count(func(n *Stats) { n.delivered(d.Status) })
 	s.cfg.Logger.WarnContext(ctx, "send not confirmed", "send", d.Send, "channel", d.Channel, "status", d.Status, "reason", d.Reason)
 	return event.New(event.SubjectDelivery, d)
+}
+
+// about completes a delivery with what it says of its send.
+func (s *Sender) about(send streams.Stored, d event.Delivery) event.Delivery {
+	d.Send, d.Subject, d.Source = send.Ref.String(), send.Subject, send.Meta(event.MetaSource)
+	if ability.Is(send.Subject) {
+		d.For = ability.ForOf(send.Envelope)
+	}
+	return d
 }
