@@ -45,6 +45,9 @@ type Handler func(c *Context) ([]event.Envelope, error)
 // contract's error response.
 type RequestHandler func(c *Context) (any, error)
 
+// OutcomeHandler handles the outcome of a send of the plugin's, as a Handler does an event.
+type OutcomeHandler func(c *Context, outcome event.Delivery) ([]event.Envelope, error)
+
 // Plugin describes a plugin. Name and Version are required.
 type Plugin struct {
 	Name        string
@@ -56,6 +59,10 @@ type Plugin struct {
 	Commands []Command
 	Events   []Subscription
 	Requests []Endpoint
+
+	// Outcomes, if set, handles what came of the plugin's own sends: each of what it asked
+	// of a channel (see Context.Ask), and of what it said only what was not heard.
+	Outcomes OutcomeHandler
 
 	// Concurrent says that commands of different users may be handled beside each other,
 	// and beside the plugin's events: the handlers share no state of the process without

@@ -73,6 +73,13 @@ func (r Runtime) Handler() consumers.Handler {
 		if d.Subject == event.CommandSubject(p.Name) {
 			return command(ctx, d)
 		}
+		if o, own := p.outcome(d); own {
+			c, err := r.context(ctx, d, consumers.PublisherFrom(ctx))
+			if err != nil {
+				return nil, err
+			}
+			return c.result(p.Outcomes(c, o))
+		}
 		i := slices.IndexFunc(p.Events, func(s Subscription) bool { return matches(s.Subject, d.Subject) })
 		if i < 0 {
 			return nil, nil
@@ -127,6 +134,15 @@ func (r Runtime) Key() func(streams.Stored) string {
 		}
 		return "user " + strings.ToLower(c.User)
 	}
+}
+
+// outcome returns the outcome of a send if it is one of the plugin's.
+func (p Plugin) outcome(d streams.Stored) (o event.Delivery, own bool) {
+	if p.Outcomes == nil || d.Subject != event.SubjectDelivery {
+		return o, false
+	}
+	o, err := event.As[event.Delivery](d.Envelope)
+	return o, err == nil && o.Source == streams.Durable(p.Name)
 }
 
 // replies are the codes of errors that are sent to the user as the answer to a

@@ -12,6 +12,9 @@ import (
 // commands and subscriptions.
 func (p Plugin) SubjectsByStream() (map[string][]string, error) {
 	found := map[string][]string{streams.Plugin: {event.CommandSubject(p.Name)}}
+	if p.Outcomes != nil {
+		found[streams.Cytube] = []string{event.SubjectDelivery}
+	}
 	for _, s := range p.Events {
 		filters, err := streams.Overlapping(s.Subject)
 		if err != nil {
@@ -45,7 +48,7 @@ func (p Plugin) Subjects() ([]string, error) {
 
 // Handles reports whether the plugin handles events on a subject.
 func (p Plugin) Handles(subject string) bool {
-	return subject == event.CommandSubject(p.Name) || slices.ContainsFunc(p.Events, func(s Subscription) bool { return matches(s.Subject, subject) })
+	return subject == event.CommandSubject(p.Name) || subject == event.SubjectDelivery && p.Outcomes != nil || slices.ContainsFunc(p.Events, func(s Subscription) bool { return matches(s.Subject, subject) })
 }
 
 // distinct removes filters that another one covers, which JetStream refuses, and those

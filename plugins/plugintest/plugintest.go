@@ -138,7 +138,7 @@ func (c *Channel) Publish(subject string, payload any) event.Ref {
 func (c *Channel) Next() string {
 	c.t.Helper()
 	for {
-		if s := c.take(event.AllSends); s.Meta(event.MetaResult) == "" {
+		if s := c.take(event.AllSpeech); s.Meta(event.MetaResult) == "" {
 			return text(s)
 		}
 	}
@@ -242,7 +242,7 @@ func (c *Channel) Stored(pattern string) []streams.Stored {
 func (c *Channel) Said() []string {
 	c.t.Helper()
 	var all []string
-	for _, s := range c.Stored(event.AllSends) {
+	for _, s := range c.Stored(event.AllSpeech) {
 		if s.Meta(event.MetaResult) == "" {
 			all = append(all, text(s))
 		}
