@@ -115,6 +115,7 @@ func (c *composition) compose() (*group, *lifecycle, error) {
 		started = append(started, g.add("plugin "+p.Name, c.plugin(p, !s.External()), database))
 	}
 	g.add("connector", worker(c.channels.run))
+	g.add("channel requests", retrying(log, worker(channelRequests{bus: bus, log: log}.run)))
 	if !s.External() || c.leases != nil {
 		vacated := vacatedChannels{bus: bus, names: c.channels.names(), leases: c.leases, log: log}
 		g.add("vacated channels", worker(vacated.run))
