@@ -1,0 +1,59 @@
+package cmd
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/rosey-bot/rosey/cytube/cytubetest"
+	"github.com/rosey-bot/rosey/streams/streamstest"
+)
+
+// What is asked of a channel has an outcome, which the exit code says.
+func TestChannelAbilities(t *testing.T) {
+	t.Parallel()
+	site, err := cytubetest.Start(cytubetest.Config{
+		Accounts: []cytubetest.Account{{Name: "rosey", Password: "secret"}},
+		Channels: []cytubetest.Channel{{Name: "lounge", Ranks: map[string]float64{"rosey": 3}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(site.Close)
+	store, ctx := t.TempDir(), streamstest.Context(t)
+	bot := startWith(t, []string{"ROSEY_PASSWORD=secret"}, "run", "--store", store, "--site", site.URL(), "--channel", "lounge", "--user", "rosey")
+	if err := site.WaitUser(ctx, "lounge", "rosey"); err != nil {
+		t.Fatalf("%v\n%s", err, bot.stderr.String())
+	}
+	for _, step := range []struct {
+		args         []string
+		code         int
+		stdout, said string
+	}{
+		{[]string{"queue", "https://youtu.be/dQw4w9WgXcQ?si=x", "https://vimeo.com/76979871", "--for", "alice"}, exitOK, "done", ""},
+		{[]string{"queue", "https://vimeo.com/76979871"}, exitOK, "already: This item is already on the playlist", ""},
+		{[]string{"queue", "https://example.org/page"}, exitFailed, "refused (INVALID_INPUT): ", ""},
+		{[]string{"skip", "--output", "json"}, exitOK, `"status":"done"`, ""},
+		{[]string{"delete", "99"}, exitFailed, "refused (RECORD_NOT_FOUND): there is no item 99", ""},
+		{[]string{"delete", "first"}, exitUsage, "", "is no uid"},
+		{[]string{"kick", "nobody"}, exitFailed, "nobody is not in the channel", ""},
+		{[]string{"kick"}, exitUsage, "", "call it as rosey channel kick USER"},
+		{[]string{"poll", "open", "Pizza?", "yes", "no"}, exitOK, "done", ""},
+		{[]string{"poll", "vote", "2"}, exitOK, "done", ""},
+		{[]string{"poll", "close"}, exitOK, "done", ""},
+		{[]string{"motd", "<b>hi</b>"}, exitOK, "done", ""},
+		{[]string{"motd", "<b>hi</b>"}, exitOK, "already", ""},
+		{[]string{"options", "allow_voteskip=false"}, exitOK, "done", ""},
+		{[]string{"options", "no_such=1"}, exitFailed, `no option "no_such"`, ""},
+		{[]string{"options", "novalue"}, exitUsage, "", "is not NAME=VALUE"},
+		{[]string{"emote", "add", ":x:", "https://example.org/x.png"}, exitOK, "done", ""},
+		{[]string{"emote", "rename", ":x:", ":y:"}, exitOK, "done", ""},
+		{[]string{"clear"}, exitUsage, "", "the whole playlist of lounge will be gone: repeat it with --yes"},
+		{[]string{"clear", "--yes"}, exitOK, "done", ""},
+		{[]string{"skip", "--channel", "elsewhere"}, exitFailed, "", `not in a channel "elsewhere"`},
+	} {
+		r := rosey(t, "", append(append([]string{"channel"}, step.args...), "--store", store)...)
+		if r.code != step.code || !strings.Contains(r.stdout, step.stdout) || !strings.Contains(r.stderr, step.said) {
+			t.Errorf("%q: exit code %d, want %d with %q%q\n%s%s", step.args, r.code, step.code, step.stdout, step.said, r.stdout, r.stderr)
+		}
+	}
+}
