@@ -14,6 +14,7 @@ import (
 
 	"github.com/rosey-bot/rosey/cytube"
 	"github.com/rosey-bot/rosey/cytube/sender"
+	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams/lease"
 )
 
@@ -41,7 +42,7 @@ func (c *composition) openChannels(context.Context) error {
 		}
 		cc := cytube.Config{
 			Site: of.Site, ChannelPassword: channelPassword.Reveal(), User: of.User, Password: password.Reveal(),
-			JoinLimiter: joins, Observer: c.tel.Metrics,
+			JoinLimiter: joins, Observer: c.tel.Metrics, KickWait: of.KickWait(), AFK: of.AFK != nil && *of.AFK,
 			Config: sender.Config{
 				Channel: of.Name, MessageLimit: of.MessageLimit, Burst: of.Rate.Burst, PerSecond: of.Rate.PerSecond,
 				Logger: c.log, OnSettled: c.observe,
@@ -159,9 +160,30 @@ func (c *channel) status() ChannelStatus {
 	case failed != nil:
 		s.Problem = fmt.Sprintf("channel %s: %v", s.Channel, *failed)
 	case !s.Connected && s.Holder == "":
-		s.Problem = fmt.Sprintf("the bot is not in channel %s of %s", s.Channel, s.Site)
+		s.Problem = fmt.Sprintf("the bot is not in channel %s of %s", s.Channel, s.Site) + whyAway(s.Connector.Condition)
+	case s.Connected && s.Connector.Mute == event.ActionShadowMute:
+		s.Problem = fmt.Sprintf("the bot is shadow-muted in channel %s of %s: only moderators read what it says", s.Channel, s.Site)
+	case s.Connected && s.Connector.Mute != "":
+		s.Problem = fmt.Sprintf("the bot is muted in channel %s of %s", s.Channel, s.Site)
 	}
 	return s
+}
+
+// whyAway says why the bot is not in a channel, since when, and when it tries again; ""
+// before it has tried.
+func whyAway(c cytube.Condition) string {
+	if c.Away == "" {
+		return ""
+	}
+	text := fmt.Sprintf(", since %s", c.Since.Format(time.DateTime))
+	if c.Kicked && !strings.Contains(c.Away, "kicked") {
+		text += " when it was kicked"
+	}
+	text += ": " + c.Away
+	if !c.Next.IsZero() {
+		text += "; next try at " + c.Next.Format(time.TimeOnly)
+	}
+	return text
 }
 
 // ready returns nil while the bot is in at least one channel: one that is away must not

@@ -188,8 +188,12 @@ func channelTable(list []bot.ChannelStatus) string {
 		switch {
 		case c.Holder != "":
 			state = "stands by for " + c.Holder
+		case c.Problem != "" && n.Connected:
+			state = "NOT heard: " + c.Problem
 		case c.Problem != "":
 			state = "NOT connected: " + c.Problem
+		case n.Rank >= 0:
+			state = fmt.Sprintf("connected, rank %g", n.Rank)
 		}
 		return table.Row{c.Channel, c.Site, c.User, n.Echoed, n.Refused + n.Expired + n.Unconfirmed, max(n.Joins-1, 0), state}
 	})

@@ -27,6 +27,13 @@ type Config struct {
 	// failure; 1 s and 1 minute. RetrySlow is added to it after a kick or a refusal
 	// that more haste would make worse; 30 s.
 	RetryMin, RetryMax, RetrySlow time.Duration
+	// KickWait is what is added to the wait after a moderator's kick in place of RetrySlow,
+	// if it is not 0. StayOut keeps the bot out of the channel instead.
+	KickWait time.Duration
+
+	// AFK makes the bot go AFK once it has been silent for a moment, so that the server does
+	// not count it among those who must vote for a skip.
+	AFK bool
 
 	// Hold, if set, calls a function while this process holds the lease of the channel,
 	// as lease.Lease.Hold does: the bot is in the channel only then. What it heard is
@@ -39,6 +46,9 @@ type Config struct {
 
 	Observer Observer // nil ignores
 }
+
+// StayOut is the KickWait of a bot that does not come back.
+const StayOut = time.Duration(-1)
 
 func (c Config) withDefaults() Config {
 	c.Config = c.Config.WithDefaults()

@@ -204,22 +204,25 @@ const duplicateWindow = 5 * time.Minute
 func (c *Connector) keepConnected(ctx context.Context) error {
 	var duplicate time.Time           // of the latest login elsewhere
 	var pause, slowdown time.Duration // the latest wait, and what the latest failure adds to it
+	guest := c.cfg.Password == ""
 	err := retry.Do(ctx, retry.Policy{
 		Initial: c.cfg.RetryMin, Max: c.cfg.RetryMax,
 		If: func(err error) bool { return ctx.Err() == nil && !errors.As(err, new(*PermanentError)) },
 		Notify: func(err error, wait time.Duration) {
 			pause = wait
+			c.stats.away(err, time.Now().Add(wait+slowdown))
 			c.log.WarnContext(ctx, "not in channel, reconnecting", "channel", c.cfg.Channel, "in", (wait + slowdown).Round(time.Millisecond), "error", err)
 		},
 	}, func(ctx context.Context) error {
 		if err := retry.Sleep(ctx, slowdown); err != nil {
 			return err
 		}
-		if err := c.cfg.JoinLimiter.wait(ctx, c.cfg.Site); err != nil {
+		if err := c.cfg.JoinLimiter.wait(ctx, c.cfg.Site, guest); err != nil {
 			return err
 		}
 		began := time.Now()
 		joined, err := c.session(ctx)
+		err = c.cfg.kickVerdict(err)
 		if errors.Is(err, errDuplicate) {
 			if !duplicate.IsZero() && time.Since(duplicate) < duplicateWindow {
 				return &PermanentError{
@@ -232,6 +235,9 @@ func (c *Connector) keepConnected(ctx context.Context) error {
 		var slow *slowError
 		if slowdown = 0; errors.As(err, &slow) {
 			slowdown = cmp.Or(slow.wait, c.cfg.RetrySlow)
+		}
+		if guest && !joined && slow != nil && slow.wait > 0 && strings.Contains(err.Error(), "Guest logins") {
+			c.cfg.JoinLimiter.refusedGuest(c.cfg.Site, slow.wait)
 		}
 		// The chat buffer of a busy channel reaches back for less than a minute: a bot
 		// whose connection breaks again and again must not stay away longer each time.

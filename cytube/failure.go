@@ -28,6 +28,20 @@ type slowError struct {
 
 func (e *slowError) Unwrap() error { return e.error }
 
+// kickedError is a moderator's kick.
+type kickedError struct{ reason string }
+
+func (e *kickedError) Error() string {
+	if e.reason == "" {
+		return "the bot was kicked, without a reason"
+	}
+	return "the bot was kicked: " + strings.TrimRight(e.reason, ".")
+}
+
+// tooManyWait is how long a connector waits for one of the connections that the site
+// allows an address.
+const tooManyWait = 5 * time.Minute
+
 var errDuplicate = errors.New("somebody logged in with the bot's account elsewhere, and the server sent this connection away")
 
 // verdict says what to do about a refusal that contains text.
@@ -96,18 +110,33 @@ func kickError(reason string) error {
 	if reason == "Duplicate login" {
 		return &slowError{error: errDuplicate}
 	}
-	problem := "the bot was kicked: " + strings.TrimRight(reason, ".")
-	if reason == "" {
-		problem = "the bot was kicked, without a reason"
-	}
-	if err := judge(kickVerdicts, reason, problem); err != nil {
+	kicked := &kickedError{reason}
+	if err := judge(kickVerdicts, reason, kicked.Error()); err != nil {
 		return err
 	}
 	switch reason {
 	case "Channel reloading", "Channel shutting down", "Channel deleted":
-		return errors.New(problem) // it will be back
+		return errors.New(kicked.Error()) // it will be back
+	case "Rate limit exceeded":
+		return &slowError{error: errors.New(kicked.Error())}
+	case "Too many connections from your IP address":
+		return &slowError{error: errors.New("the site allows this address no more connections: run the bot in fewer of its channels, " +
+			"or ask the site's operator"), wait: tooManyWait}
 	}
-	return &slowError{error: errors.New(problem)}
+	return &slowError{error: kicked}
+}
+
+// kickVerdict returns what the settings want after a moderator's kick; err as it is after
+// anything else.
+func (c Config) kickVerdict(err error) error {
+	var kicked *kickedError
+	switch {
+	case !errors.As(err, &kicked) || c.KickWait == 0:
+		return err
+	case c.KickWait == StayOut:
+		return &PermanentError{Problem: kicked.Error(), Advice: "ask the channel's moderators, and start the bot again; after_kick says whether it comes back by itself"}
+	}
+	return &slowError{error: kicked, wait: c.KickWait}
 }
 
 // connectError judges an error of discovering or dialling the site.

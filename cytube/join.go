@@ -32,6 +32,7 @@ func (r *recorder) join(ctx context.Context, it item) {
 	}
 	r.publish(ctx, events)
 	r.noteMembers("userlist")
+	r.noteCondition(ctx, "userlist")
 	r.stats.count(func(s *Stats) { s.Joins++ })
 	r.stats.count(func(s *Stats) { s.Connected = true })
 	r.observe.Connected(ctx, r.channel, true)

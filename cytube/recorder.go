@@ -74,6 +74,7 @@ func (r *recorder) take(ctx context.Context, it item) {
 		r.sender.Echoes.Answer(it.frame)
 		events := r.apply(ctx, it)
 		r.noteMembers(it.frame.Name)
+		r.noteCondition(ctx, it.frame.Name)
 		call, by := r.sender.Calls.Observe(it.frame, events, r.state)
 		if call == nil {
 			r.publish(ctx, events)
@@ -127,6 +128,16 @@ func (r *recorder) noteMembers(frame string) {
 	switch frame {
 	case "userlist", "addUser", "userLeave", "setUserRank":
 		r.stats.setMembers(r.state.Members())
+	}
+}
+
+// noteCondition publishes the bot's rank and mute after a frame that may change them.
+func (r *recorder) noteCondition(ctx context.Context, frame string) {
+	switch frame {
+	case "userlist", "rank", "addUser", "setUserRank", "setUserMeta":
+		mute := r.state.Mute()
+		r.stats.inChannel(r.state.Rank(), mute)
+		r.observe.Muted(ctx, r.channel, mute != "")
 	}
 }
 

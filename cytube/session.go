@@ -56,11 +56,17 @@ func (c *Connector) session(ctx context.Context) (joined bool, err error) {
 	if err := conn.Emit(ctx, "requestChatFilters"); err != nil {
 		return true, err
 	}
+	var idle *afk
+	if c.cfg.AFK {
+		idle = newAFK(ctx, conn)
+		defer idle.stop()
+	}
 	for {
 		frame, err := c.receive(ctx, conn)
 		if err != nil {
 			return true, err
 		}
+		idle.take(frame, name)
 		if frame.Name == "kick" { // the server leaves the connection open
 			return true, kickError(noticeText(frame))
 		}

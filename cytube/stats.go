@@ -2,8 +2,10 @@ package cytube
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/rosey-bot/rosey/cytube/channel"
 	"github.com/rosey-bot/rosey/cytube/sender"
@@ -22,6 +24,17 @@ type Stats struct {
 	Unrecorded int64 // events that NATS cannot take, such as one over its size limit, and frames and events that were left when the bot stopped
 
 	sender.Stats
+	Condition
+}
+
+// Condition is how the bot fares in its channel now.
+type Condition struct {
+	Rank   float64   // the bot's, while it is in the channel
+	Mute   string    // the moderation action that keeps the bot silent, as far as the server tells it; "" for none
+	Away   string    // why the bot is not in the channel: the latest failure; "" while it is, or before the first one
+	Kicked bool      // whether that was a moderator's kick
+	Since  time.Time // when the bot was last in the channel, or first failed to join
+	Next   time.Time // when it tries again; zero if it does not
 }
 
 // Observer is called when a Connector does something that metrics count.
@@ -29,6 +42,8 @@ type Observer interface {
 	sender.Observer
 	// Connected is called when the bot has joined or left the channel.
 	Connected(ctx context.Context, channel string, up bool)
+	// Muted is called when a frame came that tells whether the bot is muted.
+	Muted(ctx context.Context, channel string, muted bool)
 	// Reconnected is called when the bot has joined the channel again.
 	Reconnected(ctx context.Context, channel string)
 }
@@ -36,6 +51,7 @@ type Observer interface {
 type ignore struct{}
 
 func (ignore) Connected(context.Context, string, bool) {}
+func (ignore) Muted(context.Context, string, bool)     {}
 func (ignore) Reconnected(context.Context, string)     {}
 func (ignore) EchoMissed(context.Context, string)      {}
 func (ignore) Resent(context.Context, string)          {}
@@ -52,6 +68,22 @@ func (c *counters) count(update func(*Stats)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	update(&c.stats)
+}
+
+// away notes that the bot is not in the channel, and why.
+func (c *counters) away(err error, next time.Time) {
+	c.count(func(s *Stats) {
+		if s.Away == "" {
+			s.Since = time.Now()
+		}
+		var kicked *kickedError
+		s.Away, s.Kicked, s.Next, s.Mute = err.Error(), s.Kicked || errors.As(err, &kicked), next, ""
+	})
+}
+
+// inChannel notes the bot's rank and mute in the channel that it is in.
+func (c *counters) inChannel(rank float64, mute string) {
+	c.count(func(s *Stats) { s.Condition = Condition{Rank: rank, Mute: mute} })
 }
 
 func (c *counters) setMembers(list []channel.Member) {

@@ -41,6 +41,7 @@ type Metrics struct {
 	duplicates  metric.Int64Counter
 	sendQueue   metric.Int64Gauge
 	connected   metric.Int64Gauge
+	muted       metric.Int64Gauge
 	missed      metric.Int64Counter
 	resent      metric.Int64Counter
 	reconnects  metric.Int64Counter
@@ -100,6 +101,7 @@ func (m *Metrics) instruments() error {
 		{&m.duplicates, "rosey.stream.duplicates", "{event}", "Repeated publishes that a stream dropped."},
 		{&m.sendQueue, "rosey.send.queue", "{message}", "Messages that wait to be sent to the channel or to be echoed by it."},
 		{&m.connected, "rosey.cytube.connected", "{connection}", "Whether the connector is in the channel: 1 or 0."},
+		{&m.muted, "rosey.cytube.muted", "{mute}", "Whether the bot is muted in the channel: 1 or 0."},
 		{&m.missed, "rosey.send.echoes_missed", "{message}", "Messages that were sent and whose echo never came."},
 		{&m.resent, "rosey.send.resends", "{message}", "Messages that were sent again, the only place where a duplicate can appear."},
 		{&m.reconnects, "rosey.cytube.reconnects", "{connection}", "Connections to the channel that were made after one was lost."},
@@ -214,6 +216,11 @@ func (m *Metrics) SendQueue(ctx context.Context, channel string, n int) {
 // Connected notes whether the connector is in the channel.
 func (m *Metrics) Connected(ctx context.Context, channel string, up bool) {
 	m.connected.Record(ctx, one(up), m.channel(ctx, channel))
+}
+
+// Muted notes whether the bot is muted in the channel.
+func (m *Metrics) Muted(ctx context.Context, channel string, muted bool) {
+	m.muted.Record(ctx, one(muted), m.channel(ctx, channel))
 }
 
 // one returns what a gauge says of a state: 1 where it holds, else 0.

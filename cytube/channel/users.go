@@ -28,6 +28,10 @@ func (s *State) Members() []Member {
 	return list
 }
 
+// Mute returns the moderation action that keeps the bot silent; "" if there is none, or if
+// the server does not tell the bot of it, as of the shadow mute of one that is no moderator.
+func (s *State) Mute() string { return s.users[strings.ToLower(s.self)].mute }
+
 // SameName reports whether two names are one to the server, which lowers their
 // case. Folding, as strings.EqualFold does, would also equate "roſey" and "rosey".
 func SameName(a, b string) bool {

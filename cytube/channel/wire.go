@@ -239,3 +239,16 @@ func ReadCooldown(f Frame) time.Duration {
 	}
 	return time.Duration(math.Min(ms, 1e6) * float64(time.Millisecond))
 }
+
+// ReadAFK reads a setAFK frame: whose it is, and whether the user is AFK now; ok is false
+// for any other frame.
+func ReadAFK(f Frame) (user string, isAFK, ok bool) {
+	if f.Name != "setAFK" {
+		return "", false, false
+	}
+	w, err := read[wireUser](f.Args)
+	if err != nil || w.Name == nil || w.AFK == nil {
+		return "", false, false
+	}
+	return *w.Name, *w.AFK, true
+}

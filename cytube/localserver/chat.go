@@ -181,4 +181,5 @@ func (ch *Channel) setAFK(c *Session, afk bool) {
 	ch.countSkipVotes()
 	ch.sendMeta(c, -1)
 	ch.broadcast("setAFK", object{"name": c.name, "afk": afk})
+	ch.srv.notify()
 }

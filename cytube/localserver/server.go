@@ -188,6 +188,14 @@ func (s *Server) WaitGone(ctx context.Context, channel, user string) error {
 	return s.wait(ctx, user+" gone from "+channel, func() bool { return s.channel(channel).User(user) == nil })
 }
 
+// WaitAFK waits until a user of a channel is AFK, or is not.
+func (s *Server) WaitAFK(ctx context.Context, channel, user string, afk bool) error {
+	return s.wait(ctx, fmt.Sprint("AFK of ", user, " ", afk), func() bool {
+		u := s.channel(channel).User(user)
+		return u != nil && u.afk == afk
+	})
+}
+
 // wait waits until done is true, which is called after each change with the lock held.
 func (s *Server) wait(ctx context.Context, what string, done func() bool) error {
 	for {

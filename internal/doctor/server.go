@@ -91,6 +91,22 @@ func (c *checkup) checkServer(ctx context.Context) {
 	c.ok("NATS %s with JetStream, %s stored", version, humanize.IBytes(account.Store))
 }
 
+// channelAdvice returns what to do about the first channel in which a bot is not well.
+func (c *checkup) channelAdvice(status bot.Status) string {
+	for _, ch := range status.Channels {
+		switch n := ch.Connector; {
+		case ch.Problem == "":
+		case n.Connected && n.Mute != "":
+			return fmt.Sprintf("ask a moderator of %s to type /unmute %s", ch.Channel, ch.User)
+		case n.Kicked:
+			return fmt.Sprintf("ask the moderators of %s why; the settings' after_kick says when the bot comes back", ch.Channel)
+		case n.Away != "" && !n.Next.IsZero():
+			return "wait for its next try, or look at its log"
+		}
+	}
+	return "look at its log"
+}
+
 // checkBot checks the bot's own status.
 func (c *checkup) checkBot(ctx context.Context) {
 	if !c.client.Running {
@@ -120,7 +136,7 @@ func (c *checkup) checkBot(ctx context.Context) {
 		}
 		switch n := len(status.Channels); {
 		case !status.Ready:
-			advice := "look at its log"
+			advice := c.channelAdvice(status)
 			if c.settings.External() && strings.Contains(status.Problem, jsapi.ErrFull.Error()) {
 				advice = "make room on the servers' disks, raise max_file in the jetstream part of their configuration or the account's storage, or shorten retention"
 			}

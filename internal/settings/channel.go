@@ -4,7 +4,10 @@ import (
 	"cmp"
 	"regexp"
 	"strings"
+	"time"
 	"unicode"
+
+	"github.com/rosey-bot/rosey/internal/timeparse"
 )
 
 // Channel holds the settings of one channel. What one of several leaves empty is
@@ -18,6 +21,20 @@ type Channel struct {
 	Prefix              string `yaml:"prefix"`
 	MessageLimit        int    `yaml:"message_limit"`
 	Rate                Rate   `yaml:"rate"`
+	AFK                 *bool  `yaml:"afk"`        // whether the bot goes AFK; nil is false
+	AfterKick           string `yaml:"after_kick"` // how long the bot stays away, or AfterKickNever
+}
+
+// AfterKickNever is the AfterKick of a bot that does not come back by itself.
+const AfterKickNever = "never"
+
+// KickWait returns what AfterKick says: 0 if it says nothing, below 0 for never.
+func (c Channel) KickWait() time.Duration {
+	if c.AfterKick == AfterKickNever {
+		return -1
+	}
+	d, _ := timeparse.Duration(c.AfterKick) // checked by check
+	return d
 }
 
 // Rate limits what the bot says in a channel. Zeros leave it to the channel.
@@ -40,6 +57,7 @@ func (s *Settings) ChannelList() []Channel {
 			Site: cmp.Or(c.Site, s.Site), Name: cmp.Or(c.Name, s.Channel.Name), ChannelPasswordFile: c.ChannelPasswordFile,
 			User: cmp.Or(c.User, s.User, DefaultUser), PasswordFile: cmp.Or(c.PasswordFile, s.PasswordFile),
 			Prefix: cmp.Or(c.Prefix, s.Prefix), MessageLimit: cmp.Or(c.MessageLimit, s.MessageLimit), Rate: cmp.Or(c.Rate, s.Rate),
+			AFK: cmp.Or(c.AFK, s.AFK), AfterKick: cmp.Or(c.AfterKick, s.AfterKick),
 		})
 	}
 	return channels
@@ -58,6 +76,9 @@ func (c Channel) check() error {
 		return Errorf("message_limit must be 20 or more, not %d", c.MessageLimit)
 	case c.Rate.Burst < 0 || c.Rate.PerSecond < 0:
 		return Errorf("a rate must not be below 0: leave it out, or write for example rate: {burst: 3, per_second: 1}")
+	}
+	if d, err := timeparse.Duration(c.AfterKick); c.AfterKick != "" && c.AfterKick != AfterKickNever && (err != nil || d < 0) {
+		return Errorf("after_kick must be a duration such as 30s, or never, not %q", c.AfterKick)
 	}
 	return nil
 }

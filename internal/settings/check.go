@@ -31,7 +31,7 @@ func (s *Settings) checkValues() error {
 	case s.StoreMax != 0 && s.StoreMax < 10<<20:
 		return Errorf("store_max must be 10MiB or more, or left out")
 	case !(s.JoinsPerSecond > 0):
-		return Errorf("joins_per_second must be above 0: %d is usual", cytube.DefaultJoinsPerSecond)
+		return Errorf("joins_per_second must be above 0: %g is usual", cytube.DefaultJoinsPerSecond)
 	case s.TraceURL != "" && (!strings.HasPrefix(s.TraceURL, "http") || !strings.Contains(s.TraceURL, "{id}")):
 		return Errorf("trace_url must be an address with {id} in it, such as http://localhost:16686/trace/{id}")
 	}
