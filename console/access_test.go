@@ -179,11 +179,22 @@ func TestViewersSeeNoPrivateMessages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	command, err := event.New(event.CommandSubject("quote"), event.Command{
+		Command: "add", Args: []string{}, User: "alice", Channel: "lounge", RawMessage: "!add between us", Private: true,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked, err := s.bus.Publish(t.Context(), command)
+	if err != nil {
+		t.Fatal(err)
+	}
 	s.chat("bob", "for all")
 	for password, sees := range map[string]bool{"act": true, "look": false} {
 		c := s.client()
 		s.signIn(c, "", password)
-		for path, otherwise := range map[string]string{"/": "for all", "/history": "for all", "/history/rows": "for all", "/trace/" + ack.Ref.String(): "which operators see"} {
+		for path, otherwise := range map[string]string{"/": "for all", "/history": "for all", "/history/rows": "for all", "/trace/" + ack.Ref.String(): "which operators see",
+			"/trace/" + asked.Ref.String(): "which operators see"} {
 			_, body, _ := s.ask(c, "GET", path, nil)
 			if strings.Contains(body, "between us") != sees || !sees && !strings.Contains(body, otherwise) {
 				t.Errorf("%s with the password %q: seen %t\n%s", path, password, !sees, body)

@@ -69,7 +69,17 @@ func (c *Console) timeline(w http.ResponseWriter, r *http.Request) error {
 	body.Chart = newChart(body.Series, q.Since, q.Until, step)
 	body.Unit = unit(step)
 	slices.Reverse(body.Latest)
+	if visitorOf(r).role != Operator {
+		body.hidePrivate()
+	}
 	return c.show(w, r, "timeline", "Timeline", body)
+}
+
+// hidePrivate leaves out what the page would quote of private messages.
+func (b *timelineBody) hidePrivate() {
+	private := func(r replay.Record) bool { return isPrivate(r.Subject, r.Data) }
+	b.Slowest = slices.DeleteFunc(b.Slowest, func(c replay.Chain) bool { return private(c.First) })
+	b.Latest = slices.DeleteFunc(b.Latest, private)
 }
 
 // ProblemCount returns how many events report a problem.

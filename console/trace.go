@@ -1,6 +1,7 @@
 package console
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"strings"
@@ -67,7 +68,7 @@ func (c *Console) trace(w http.ResponseWriter, r *http.Request) error {
 	roots := found.Tree()
 	body := traceBody{Query: id, Conversation: found, Steps: replay.Steps(roots)}
 	for depth, n := range replay.Walk(roots) {
-		if visitorOf(r).role != Operator && isPrivate(n.Subject) {
+		if visitorOf(r).role != Operator && isPrivate(n.Subject, n.Data) {
 			return errPrivate
 		}
 		body.Rows = append(body.Rows, newTraceRow(n, depth, found))
@@ -80,8 +81,13 @@ func (c *Console) trace(w http.ResponseWriter, r *http.Request) error {
 
 var errPrivate = event.Errorf(event.PermissionDenied, "this is a private message, which operators see")
 
-// isPrivate reports whether the events of a subject are private messages.
-func isPrivate(subject string) bool {
+// isPrivate reports whether an event is a private message, or a command that was typed in
+// one.
+func isPrivate(subject string, data json.RawMessage) bool {
+	if event.Match(event.AllCommands, subject) {
+		var command struct{ Private bool }
+		return json.Unmarshal(data, &command) == nil && command.Private
+	}
 	return subject == event.SubjectPM || subject == event.SubjectSendPM
 }
 

@@ -11,7 +11,7 @@ import (
 	"github.com/rosey-bot/rosey/streams/jsapi"
 )
 
-// NotifyUser tells the user of a plugin's command, in the command's channel, that its
+// NotifyUser tells the user of a plugin's command, where it was typed, that its
 // first attempt failed and is repeated, and that it failed for good. An outage of NATS
 // and a process that stops are no failures of the command: they are not told until it is
 // given up. A line that cannot be stored is logged.
@@ -52,7 +52,7 @@ func notify(ctx context.Context, bus *streams.Bus, c Config, d streams.Stored, r
 	if words := strings.Fields(command.RawMessage); len(words) > 0 {
 		typed = words[0] // with the channel's prefix
 	}
-	e, err := event.New(event.SubjectSendChat, event.SendChat{Message: fmt.Sprintf(format, command.User, typed), Channel: command.Channel})
+	e, err := command.Reply(fmt.Sprintf(format, command.User, typed))
 	if err == nil {
 		p := publisher{bus: bus, log: c.Logger, attempt: d.Attempt, waited: deliveryOf(ctx).Waited}
 		_, err = p.publish(ctx, e.WithMeta(event.MetaResult, result), NewMessageIDs(c.Durable, d.Ref).Next(result))

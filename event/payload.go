@@ -235,7 +235,17 @@ type Command struct {
 	Channel    string   `json:"channel"`
 	Rank       int      `json:"rank" contract:"rank"`
 	RawMessage string   `json:"raw_message" mark:"text"`
+	Private    bool     `json:"private,omitempty"` // typed in a private message, and answered in one
 	Extra      `json:"-"`
+}
+
+// Reply returns a message to the user of a command where it was typed: in the channel, or
+// as a private message.
+func (c Command) Reply(message string) (Envelope, error) {
+	if c.Private {
+		return New(SubjectSendPM, SendPM{To: c.User, Message: message, Channel: c.Channel})
+	}
+	return New(SubjectSendChat, SendChat{Message: message, Channel: c.Channel})
 }
 
 // PluginEvent is the payload of plugin.{name}.event and its specific subjects:

@@ -13,12 +13,16 @@ import (
 	"github.com/rosey-bot/rosey/streams"
 )
 
-// Say returns a chat message to the event's channel.
+// Say returns a chat message to the event's channel. A command that was typed in a private
+// message is answered in one.
 func (c *Context) Say(format string, args ...any) []event.Envelope {
+	if c.Command.Private {
+		return c.output(c.Command.Reply(text(format, args)))
+	}
 	return c.SayIn(c.Channel(), format, args...)
 }
 
-// SayIn returns a chat message to a channel.
+// SayIn returns a chat message to a channel, also upon a private command.
 func (c *Context) SayIn(channel, format string, args ...any) []event.Envelope {
 	return c.output(event.New(event.SubjectSendChat, event.SendChat{Message: text(format, args), Channel: channel}))
 }
@@ -28,8 +32,12 @@ func (c *Context) PM(to, format string, args ...any) []event.Envelope {
 	return c.output(event.New(event.SubjectSendPM, event.SendPM{To: to, Message: text(format, args), Channel: c.Channel()}))
 }
 
-// Emote returns an action ("/me …") in the event's channel.
+// Emote returns an action ("/me …") in the event's channel. A private message has none: a
+// command that was typed in one is answered by the text.
 func (c *Context) Emote(format string, args ...any) []event.Envelope {
+	if c.Command.Private {
+		return c.Say(format, args...)
+	}
 	return c.output(event.New(event.SubjectSendEmote, event.SendEmote{Emote: text(format, args), Channel: c.Channel()}))
 }
 

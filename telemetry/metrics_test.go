@@ -47,6 +47,7 @@ func exercise(t *testing.T, ctx context.Context, m *telemetry.Metrics) {
 	m.DuplicateDropped(ctx, event.SubjectSendChat)
 	m.SendQueue(ctx, "room", 3)
 	m.Connected(ctx, "room", true)
+	m.Muted(ctx, "room", false)
 	m.Reconnected(ctx, "room")
 	m.EchoMissed(ctx, "room")
 	m.Resent(ctx, "room")

@@ -29,7 +29,8 @@ type refusal struct {
 }
 
 // refuse records a refusal, and tells the user why where the settings say.
-func (r Router) refuse(ctx context.Context, to route, p policy, chat event.Chat, f refusal) ([]event.Envelope, error) {
+func (r Router) refuse(ctx context.Context, to route, p policy, l line, f refusal) ([]event.Envelope, error) {
+	chat := l.chat
 	err := event.Errorf(event.PermissionDenied, "%s", f.text)
 	_ = propagation.RecordError(trace.SpanFromContext(ctx), err, err.Code)
 	r.Logger.InfoContext(ctx, "command denied", "command", to.command.key(r.Prefix), "plugin", to.plugin.Name, "reason", f.reason, "user", event.Personal(chat.User), "error", event.Personal(f.text))
@@ -48,10 +49,9 @@ func (r Router) refuse(ctx context.Context, to route, p policy, chat event.Chat,
 	switch where := p.refusals(); {
 	case f.answer == "" || where == RefuseSilence:
 		return out, nil
-	case where == RefuseInPM:
-		reply, newErr = event.New(event.SubjectSendPM, event.SendPM{To: chat.User, Message: f.answer, Channel: chat.Channel})
 	default:
-		reply, newErr = event.New(event.SubjectSendChat, event.SendChat{Message: f.answer, Channel: chat.Channel})
+		typed := event.Command{User: chat.User, Channel: chat.Channel, Private: l.private || where == RefuseInPM}
+		reply, newErr = typed.Reply(f.answer)
 	}
 	if newErr != nil {
 		return nil, consumers.Permanent(newErr)

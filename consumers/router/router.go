@@ -43,7 +43,7 @@ type Router struct {
 // consumers.Run with Handle.
 func (r Router) Config() consumers.Config {
 	return consumers.Config{
-		Durable: Durable, Stream: streams.Cytube, Subjects: []string{event.SubjectChat}, Name: Durable, Logger: r.Logger,
+		Durable: Durable, Stream: streams.Cytube, Subjects: []string{event.SubjectChat, event.SubjectPM}, Name: Durable, Logger: r.Logger,
 		Since: time.Now().Add(-consumers.MaxMaxAge), // older commands have expired
 		// Only NATS fails here, for as long as a cluster elects a leader or longer.
 		// Short waits deliver a command soon after that; many attempts keep it until
@@ -52,21 +52,22 @@ func (r Router) Config() consumers.Config {
 	}
 }
 
-// line is a chat line with a command.
+// line is a chat line, or a private message, with a command.
 type line struct {
-	chat   event.Chat
-	ref    event.Ref
-	at     time.Time // when it was typed
-	prefix string
+	chat    event.Chat
+	private bool
+	ref     event.Ref
+	at      time.Time // when it was typed
+	prefix  string
 }
 
 // Handle implements consumers.Handler. It ignores a line without a registered command. A
 // line older than the plugin's max_age is recorded as expired. What the settings of the
 // command do not allow is recorded as plugin.{name}.event.denied with its reason, and the
-// user is told where they say so. A command that nobody registered waits while a plugin's registration is
-// missing; see MissingTimeout.
+// user is told where they say so, and in private where the command was. A command that
+// nobody registered waits while a plugin's registration is missing; see MissingTimeout.
 func (r Router) Handle(ctx context.Context, d streams.Stored) ([]event.Envelope, error) {
-	chat, err := event.As[event.Chat](d.Envelope)
+	chat, private, err := readLine(d.Envelope)
 	if err != nil {
 		return nil, consumers.Permanent(err)
 	}
@@ -89,7 +90,7 @@ func (r Router) Handle(ctx context.Context, d streams.Stored) ([]event.Envelope,
 		r.Logger.DebugContext(ctx, "command not registered", "command", name, "user", chat.User)
 		return nil, nil
 	}
-	l := line{chat: chat, ref: d.Ref, at: d.TypedAt(chat), prefix: prefix}
+	l := line{chat: chat, private: private, ref: d.Ref, at: d.TypedAt(chat), prefix: prefix}
 	if age, limit := consumers.Now(ctx).Sub(l.at), to.plugin.CommandMaxAge(); age > limit {
 		return consumers.RecordExpired(ctx, Durable, to.plugin.Name, d, age, limit)
 	}
@@ -104,7 +105,7 @@ func (r Router) Handle(ctx context.Context, d streams.Stored) ([]event.Envelope,
 			return nil, err
 		}
 		if f != nil {
-			return r.refuse(ctx, to, p, chat, *f)
+			return r.refuse(ctx, to, p, l, *f)
 		}
 		started, err := r.Cooldowns.start(ctx, p.uses(to.plugin, l), l)
 		if err != nil {
@@ -117,6 +118,7 @@ func (r Router) Handle(ctx context.Context, d streams.Stored) ([]event.Envelope,
 	r.Logger.InfoContext(ctx, "command routed", "command", name, "plugin", to.plugin.Name, "user", event.Personal(chat.User), "channel", chat.Channel)
 	e, err := event.New(event.CommandSubject(to.plugin.Name), event.Command{
 		Command: to.command.key(r.Prefix), Args: args, User: chat.User, Channel: chat.Channel, Rank: chat.Rank, RawMessage: chat.Message,
+		Private: private,
 	})
 	if err != nil {
 		return nil, consumers.Permanent(err)
@@ -125,6 +127,16 @@ func (r Router) Handle(ctx context.Context, d streams.Stored) ([]event.Envelope,
 		e = e.WithMeta(event.MetaTimeout, limit.Seconds())
 	}
 	return []event.Envelope{e}, nil
+}
+
+// readLine returns a chat line, or a private message as one.
+func readLine(e event.Envelope) (chat event.Chat, private bool, err error) {
+	if e.Subject != event.SubjectPM {
+		chat, err = event.As[event.Chat](e)
+		return chat, false, err
+	}
+	pm, err := event.As[event.PM](e)
+	return event.Chat{User: pm.User, Message: pm.Message, HTML: pm.HTML, Channel: pm.Channel, Rank: pm.Rank, Time: pm.Time}, true, err
 }
 
 // find returns the route of a command, by a name that it has registered or that the

@@ -163,3 +163,45 @@ func TestBackoffOutlastsOutages(t *testing.T) {
 		t.Errorf("it waits for up to %s, and gives up after %s", longest, total)
 	}
 }
+
+// A command in a private message is routed as one in chat, and its refusal is told there.
+func TestPrivateCommands(t *testing.T) {
+	t.Parallel()
+	f := run(t, map[string]string{"admin": `{"name":"admin","version":"1.0.0","commands":[{"name":"kick","min_rank":2},"about"]}`})
+	for _, c := range []struct{ user, message, subject, data string }{
+		{"alice", "!about", "plugin.admin.command",
+			`{"command":"about","args":[],"user":"alice","channel":"main","rank":1,"raw_message":"!about","private":true}`},
+		{"alice", "!kick bob", "plugin.admin.event.denied", ""},
+		{"alice", "hello", "", ""},
+		{"rosey", "!about", "", ""}, // the server's copy of what the bot sent
+	} {
+		e, err := event.New(event.SubjectPM, event.PM{User: c.user, To: "rosey", Message: c.message, Channel: "main", Rank: 1, Time: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := len(streamstest.Stored(t, f.bus, streams.Plugin))
+		if _, err := f.bus.Publish(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+		if o := <-f.outcomes; o.Err != nil {
+			t.Errorf("outcome %+v", o)
+		}
+		caused := streamstest.Stored(t, f.bus, streams.Plugin)[before:]
+		switch {
+		case c.subject == "" && len(caused) > 0:
+			t.Errorf("%s: %s caused %+v", c.user, c.message, caused)
+		case c.subject != "" && (len(caused) != 1 || caused[0].Subject != c.subject || c.data != "" && string(caused[0].Data) != c.data):
+			t.Errorf("%s: %s caused %+v", c.user, c.message, caused)
+		}
+	}
+	var sends []string
+	for _, s := range streamstest.Stored(t, f.bus, streams.Cytube) {
+		if event.Match(event.AllSends, s.Subject) {
+			sends = append(sends, s.Subject+" "+string(s.Data))
+		}
+	}
+	want := `cytube.send.pm {"to":"alice","message":"⛔ alice: !kick needs rank 2, yours is 1","channel":"main"}`
+	if len(sends) != 1 || sends[0] != want {
+		t.Errorf("sends %q, want %q", sends, want)
+	}
+}
