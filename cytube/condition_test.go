@@ -31,7 +31,9 @@ func TestCondition(t *testing.T) {
 		return s.Kicked && strings.Contains(s.Away, "Rate limit") && s.Mute == "" && !s.Since.IsZero() && s.Next.After(s.Since)
 	})
 	w.site.Refuse("")
-	w.counted(b, func(s cytube.Stats) bool { return s.Connected && s.Away == "" && !s.Kicked && s.Mute == event.ActionShadowMute })
+	w.counted(b, func(s cytube.Stats) bool {
+		return s.Connected && s.Away == "" && !s.Kicked && s.Mute == event.ActionShadowMute
+	})
 }
 
 // After a moderator's kick the bot comes back as the settings say; what the server does
