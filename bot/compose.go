@@ -90,7 +90,9 @@ func (c *composition) compose() (*group, *lifecycle, error) {
 	g := &group{}
 	g.add("connection", worker(c.server.lost))
 	database := g.add("database", retrying(log, c.database.Serve))
-	g.add("provisioner", retrying(log, worker(access.NewProvisioner(bus, log).Serve)))
+	provisioner := access.NewProvisioner(bus, log)
+	provisioner.Events = router.NewAccess(c.registrations).Events
+	g.add("provisioner", retrying(log, worker(provisioner.Serve)))
 	g.add("checkpoints", retrying(log, worker(func(ctx context.Context) error { return streams.KeepCheckpoints(ctx, c.server.js, log) })))
 	g.add("timers", retrying(log, worker(streams.NewTimerForwarder(c.server.js, c.signer, log).Run)))
 	registry := router.NewRegistry(s.Prefix, log)

@@ -193,6 +193,7 @@ func (c *composition) openDatabase(ctx context.Context) error {
 	}
 	c.database = service.New(c.server.conn, store, service.Options{
 		Tracer:  c.bus.Tracer(),
+		Access:  router.NewAccess(c.registrations),
 		Observe: func(op string, took time.Duration, err error) { c.tel.Metrics.DatabaseOperation(ctx, op, took, err) },
 	})
 	return nil

@@ -34,6 +34,9 @@ A plugin as its own process, beside a bot in another terminal:
 			{Name: "ls", Usage: "registered plugins: whether they run, how far behind they are, their commands",
 				Description: `   rosey plugin ls`,
 				Flags:       []cli.Flag{outputFlag()}, Action: reading(listPlugins)},
+			{Name: "info", Usage: "what a plugin is, what it reads and has, and what it may", ArgsUsage: "NAME",
+				Description: `   rosey plugin info trivia`,
+				Flags:       []cli.Flag{outputFlag()}, Action: ofOne("plugin", reading(pluginInfo))},
 			{Name: "run", Usage: "run a shipped plugin in this process, for a bot that runs elsewhere", ArgsUsage: "NAME",
 				Description: `Several processes of one plugin share its work; nothing is done twice.
 
@@ -50,7 +53,11 @@ A plugin as its own process, beside a bot in another terminal:
 			{Name: "prefer", Usage: "give a command that several plugins registered to one of them", ArgsUsage: "NAME COMMAND",
 				Description: `A command belongs to the plugin that registered it first. Another one that registers it waits, with a warning in the log.
 
-   rosey plugin prefer my-dice roll`, Action: reading(preferPlugin)},
+   rosey plugin prefer my-dice roll`,
+				Flags:  []cli.Flag{&cli.StringFlag{Name: "prefix", Usage: "what commands start with (default: !)", EnvVars: []string{envName("prefix")}}},
+				Action: reading(preferPlugin)},
+			grantPluginCommand(),
+			revokePluginCommand(),
 			{Name: "rm", Usage: "forget a plugin that no longer runs: its registration and its place in the streams", ArgsUsage: "NAME", Description: `   rosey plugin rm greeter`, Action: ofOne("plugin", reading(onPlugin(removePlugin)))},
 			credsCommand(),
 			newPluginCommand(),
@@ -148,7 +155,7 @@ func preferPlugin(ctx context.Context, c *cli.Context, cmd command) error {
 		return err
 	}
 	name, command := c.Args().Get(0), c.Args().Get(1)
-	if err := router.Prefer(ctx, kv, name, command, settings.Default().Prefix); err != nil {
+	if err := router.Prefer(ctx, kv, name, command, cmd.settings.Prefix); err != nil {
 		return err
 	}
 	fmt.Fprintf(c.App.Writer, "%s has the command %s now\n", name, command)

@@ -187,6 +187,10 @@ func (e Endpoint) Subject(plugin string) string {
 func (p Plugin) Registration() router.Registration {
 	r := router.Registration{
 		Name: p.Name, Version: p.Version, Description: p.Description, MinRank: p.MinRank, MaxAge: p.MaxAge.Seconds(),
+		Events: []string{},
+	}
+	for _, s := range p.Events {
+		r.Events = append(r.Events, s.Subject)
 	}
 	r.Settings, _ = p.schema() // see Validate
 	for name, record := range p.Collections {

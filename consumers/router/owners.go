@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -20,19 +21,27 @@ import (
 // plugin's name, so that no plugin with credentials of its own may write it.
 const ownersKey = "=owners"
 
-// owners are the plugins that have the commands, by command. A command belongs to the
-// plugin that registered it first, until that one gives it up or Prefer gives it to
-// another.
+// owners are the plugins that have the commands, by command, and the collections, by
+// collectionKey. A command belongs to the plugin that registered it first, until that one
+// gives it up or Prefer gives it to another; a collection to the first that registered it
+// or wrote a record, until that plugin is removed.
 type owners map[string]string
 
-// settle returns the owners after registrations changed: a command that has none, or
-// whose owner gave it up, goes to the first of the plugins that have it registered. own
+// collectionKey is the key of a collection among the owners. No command has a space.
+func collectionKey(collection string) string { return collectionPrefix + collection }
+
+const collectionPrefix = "collection "
+
+// settle returns the owners after registrations changed: what has none, or whose owner gave
+// it up, goes to the first of the plugins that have it registered. own
 // are the names of the process's plugins, which come first.
 func (o owners) settle(plugins map[string]Registration, removed map[string]bool, own []string, prefix string) owners {
 	settled := maps.Clone(o)
-	for command, owner := range o {
-		if r, ok := plugins[owner]; ok && !r.has(command, prefix) || removed[owner] {
-			delete(settled, command)
+	for key, owner := range o {
+		r, ok := plugins[owner]
+		gaveUp := ok && !strings.HasPrefix(key, collectionPrefix) && !r.has(key, prefix)
+		if gaveUp || removed[owner] {
+			delete(settled, key)
 		}
 	}
 	names := slices.Sorted(maps.Keys(plugins))
@@ -42,6 +51,11 @@ func (o owners) settle(plugins map[string]Registration, removed map[string]bool,
 	for _, name := range names {
 		for _, c := range plugins[name].Commands {
 			if key := fold.Key(c.key(prefix)); settled[key] == "" {
+				settled[key] = name
+			}
+		}
+		for c := range plugins[name].Collections {
+			if key := collectionKey(c); settled[key] == "" {
 				settled[key] = name
 			}
 		}
@@ -137,19 +151,52 @@ func Prefer(ctx context.Context, kv jetstream.KeyValue, plugin, command, prefix 
 	if !r.has(command, prefix) {
 		return event.Errorf(event.RecordNotFound, "%s has no command %q", plugin, command)
 	}
+	return change(ctx, kv, ownersKey, func(o owners) { o[command] = plugin })
+}
+
+// change changes a value of the bucket that is a map, and does it again if another process
+// was faster.
+func change[M ~map[string]V, V any](ctx context.Context, kv jetstream.KeyValue, key string, do func(M)) error {
 	for {
-		o, revision := owners{}, uint64(0)
-		entry, err := kv.Get(ctx, ownersKey)
-		if err == nil {
-			revision = entry.Revision()
-			err = json.Unmarshal(entry.Value(), &o)
-		}
-		if err != nil && !errors.Is(err, jetstream.ErrKeyNotFound) {
-			return fmt.Errorf("look up the owners of commands: %w", err)
-		}
-		o[command] = plugin
-		if _, err := saveOwners(ctx, kv, o, revision); !isChanged(err) {
+		m, revision, err := read[M](ctx, kv, key)
+		if err != nil {
 			return err
 		}
+		before := maps.Clone(m)
+		do(m)
+		if reflect.DeepEqual(m, before) {
+			return nil
+		}
+		value, err := json.Marshal(m)
+		if err == nil {
+			_, err = kv.Update(ctx, key, value, revision)
+		}
+		if err == nil || !isChanged(err) {
+			return wrap(err, "write", key)
+		}
 	}
+}
+
+// read returns a value of the bucket that is a map, and its revision; an empty one if there
+// is none.
+func read[M ~map[string]V, V any](ctx context.Context, kv jetstream.KeyValue, key string) (m M, revision uint64, err error) {
+	m = M{}
+	entry, err := kv.Get(ctx, key)
+	if errors.Is(err, jetstream.ErrKeyNotFound) {
+		return m, 0, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(entry.Value(), &m)
+	}
+	if err != nil {
+		return nil, 0, wrap(err, "read", key)
+	}
+	return m, entry.Revision(), nil
+}
+
+func wrap(err error, what, key string) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s key %s of bucket %s: %w", what, key, Bucket, err)
 }

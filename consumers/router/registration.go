@@ -37,6 +37,10 @@ type Registration struct {
 	// MaxAge is the age in seconds beyond which a command expires: it is recorded
 	// and not executed. 0 means consumers.DefaultMaxAge.
 	MaxAge float64 `json:"max_age,omitempty"`
+	// Events are the subjects that the plugin reads beside its commands. With credentials of
+	// its own it can read no others; nil, as in registrations of earlier releases, stands for
+	// all that need no grant.
+	Events []string `json:"events,omitzero"`
 	// Collections are the plugin's, with what it stores in their records.
 	Collections map[string][]event.Field `json:"collections,omitempty"`
 	// Settings is the JSON Schema of the plugin's settings, an object.
@@ -113,6 +117,11 @@ func (r Registration) Validate() error {
 	}
 	if _, err := r.Properties(); err != nil {
 		return event.Errorf(event.InvalidInput, "settings of %s: %w", r.Name, err).With("field", "settings")
+	}
+	for _, subject := range r.Events {
+		if _, err := streams.Overlapping(subject); err != nil {
+			return event.Errorf(event.InvalidInput, "events of %s: %w", r.Name, err).With("field", "events")
+		}
 	}
 	for name, fields := range r.Collections {
 		if !event.ValidName(name) {
@@ -217,8 +226,8 @@ func List(ctx context.Context, js jetstream.JetStream) ([]Entry, error) {
 		if msg.Header.Get("KV-Operation") != "" {
 			continue // deleted
 		}
-		if msg.Subject == prefix+ownersKey {
-			continue
+		if strings.HasPrefix(msg.Subject, prefix+"=") {
+			continue // ownersKey and capabilitiesKey
 		}
 		e := Entry{Name: strings.TrimPrefix(msg.Subject, prefix)}
 		e.Registration, e.Err = ParseRegistration(e.Name, msg.Data)

@@ -37,6 +37,7 @@ type Registry struct {
 
 	owners         owners
 	ownersRevision uint64
+	capabilities   []byte // the value of capabilitiesKey
 
 	aliasMu     sync.Mutex
 	aliasIndex  aliasIndex
@@ -121,11 +122,16 @@ func (g *Registry) Watch(ctx context.Context, kv jetstream.KeyValue, own []Regis
 // is there again, and makes Watch end with an error to be retried.
 func (g *Registry) Remade(ctx context.Context, kv jetstream.KeyValue) error {
 	g.mu.Lock()
-	known, have := slices.Collect(maps.Values(g.plugins)), g.owners
+	known, have, granted := slices.Collect(maps.Values(g.plugins)), g.owners, g.capabilities
 	g.ownersRevision = 0
 	g.mu.Unlock()
 	if _, err := saveOwners(ctx, kv, have, 0); err != nil && !isChanged(err) {
 		return err
+	}
+	if granted != nil {
+		if _, err := kv.Create(ctx, capabilitiesKey, granted); err != nil && !isChanged(err) {
+			return wrap(err, "write", capabilitiesKey)
+		}
 	}
 	for _, r := range known {
 		if _, err := Register(ctx, kv, r); err != nil {
@@ -151,6 +157,8 @@ func (g *Registry) update(ctx context.Context, entry jetstream.KeyValueEntry) {
 			g.log.WarnContext(ctx, "owners of commands not readable, assigned anew", "error", err)
 		}
 		g.owners, g.ownersRevision = known, entry.Revision()
+	case entry.Key() == capabilitiesKey:
+		g.capabilities = entry.Value()
 	case entry.Operation() != jetstream.KeyValuePut:
 		delete(g.plugins, entry.Key())
 		g.removed[entry.Key()] = true

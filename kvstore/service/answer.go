@@ -158,6 +158,9 @@ func answerBatch(ctx context.Context, store *kvstore.Store, req event.Batch) ([]
 func request[T any](handle func(ctx context.Context, store *kvstore.Store, req T) ([]byte, error)) handler {
 	return func(ctx context.Context, store *kvstore.Store, e event.Envelope) ([]byte, error) {
 		req, err := event.As[T](e)
+		if err == nil {
+			err = permit(ctx, req)
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -38,6 +38,8 @@ type Options struct {
 	// Observe, if set, is called after each request was answered, with the operation's
 	// name ("get", "set", …), the time it took and its error.
 	Observe func(op string, d time.Duration, err error)
+	// Access, if set, says who may use which collection.
+	Access Access
 }
 
 // A Service answers database.* requests. Several may run on one server or
@@ -191,6 +193,9 @@ func (s *Service) serve(ctx context.Context, op string, r micro.Request) {
 		ctx = kvstore.WithMsgID(ctx, id)
 	}
 	e, err := streams.Decode(r.Subject(), header, r.Data(), start)
+	if s.opts.Access != nil {
+		ctx = withRequester(ctx, requester{s.opts.Access, header.Get(streams.HeaderPublisher), e.Meta(event.MetaSource)})
+	}
 	ctx, span := s.opts.Tracer.Answer(ctx, streams.Stored{Envelope: e, Header: header, At: start})
 	defer span.End()
 	var reply []byte

@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/internal/retry"
 	"github.com/rosey-bot/rosey/streams"
@@ -41,6 +42,9 @@ func Remove(ctx context.Context, nc *nats.Conn, js jetstream.JetStream, plugin s
 	if kv != nil {
 		if err := kv.Delete(ctx, plugin); err != nil {
 			return fmt.Errorf("remove the registration of %s: %w", plugin, err)
+		}
+		if _, err := router.RevokeCapabilities(ctx, kv, plugin); err != nil {
+			return fmt.Errorf("revoke what was granted to %s: %w", plugin, err)
 		}
 	}
 	for _, c := range durables {

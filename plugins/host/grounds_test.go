@@ -35,6 +35,8 @@ type grounds struct {
 	url   string
 	creds string
 	auth  nats.Option // of the guest; its creds when nil
+
+	registrations jetstream.KeyValue
 }
 
 // external is the same on a server that knows the guest from its configuration.
@@ -112,9 +114,12 @@ func (g *grounds) serve() {
 	if err != nil {
 		t.Fatal(err)
 	}
-	db := service.New(g.Conn(), store, service.Options{})
+	db := service.New(g.Conn(), store, service.Options{Access: router.NewAccess(kv)})
+	provisioner := access.NewProvisioner(g.Bus, slog.New(slog.DiscardHandler))
+	provisioner.Events = router.NewAccess(kv).Events
+	g.registrations = kv
 	var running sync.WaitGroup
-	for _, serve := range []func(context.Context) error{func(ctx context.Context) error { return db.Serve(ctx, func() {}) }, access.NewProvisioner(g.Bus, slog.New(slog.DiscardHandler)).Serve} {
+	for _, serve := range []func(context.Context) error{func(ctx context.Context) error { return db.Serve(ctx, func() {}) }, provisioner.Serve} {
 		running.Go(func() {
 			if err := serve(ctx); err != nil {
 				t.Error(err)

@@ -32,6 +32,11 @@ type Status struct {
 	Commands  []string `json:"commands"`
 	MinRank   int      `json:"min_rank"`
 	Problem   string   `json:"problem,omitempty"` // why its registration is invalid
+	// Waiting are the commands that it registered and that belong to others.
+	Waiting     []string `json:"waiting,omitempty"`
+	Events      []string `json:"events,omitzero"` // what its registration declares to read; nil if it does not say
+	Collections []string `json:"collections,omitempty"`
+	Grants      []string `json:"grants,omitempty"` // the capabilities that an operator gave to it
 
 	Description string `json:"-"`
 }
@@ -39,10 +44,15 @@ type Status struct {
 // Statuses returns the registered plugins in the order of their names, whichever
 // processes run them.
 func Statuses(ctx context.Context, nc *nats.Conn, js jetstream.JetStream) ([]Status, error) {
-	if _, err := js.KeyValue(ctx, router.Bucket); errors.Is(err, jetstream.ErrBucketNotFound) {
+	kv, err := js.KeyValue(ctx, router.Bucket)
+	if errors.Is(err, jetstream.ErrBucketNotFound) {
 		return nil, nil
 	} else if err != nil {
 		return nil, fmt.Errorf("open bucket %s: %w", router.Bucket, err)
+	}
+	shares, err := router.ReadShares(ctx, kv)
+	if err != nil {
+		return nil, err
 	}
 	registered, err := router.List(ctx, js)
 	if err != nil {
@@ -59,6 +69,7 @@ func Statuses(ctx context.Context, nc *nats.Conn, js jetstream.JetStream) ([]Sta
 	list := make([]Status, 0, len(registered))
 	for _, r := range registered {
 		s := status(r)
+		s.Collections, s.Grants, s.Waiting = shares.Collections(r.Name), shares.Granted(r.Name), shares.Waiting(r)
 		s.Processes = len(running[r.Name])
 		if s.Processes > 0 {
 			s.State = StateRunning
@@ -83,7 +94,7 @@ func status(r router.Entry) Status {
 	if r.Err != nil {
 		return Status{Name: r.Name, State: StateStopped, Problem: r.Err.Error()}
 	}
-	s := Status{Name: r.Name, State: StateStopped, Version: r.Version, MinRank: r.MinRank, Description: r.Description}
+	s := Status{Name: r.Name, State: StateStopped, Version: r.Version, MinRank: r.MinRank, Description: r.Description, Events: r.Events}
 	for _, command := range r.Commands {
 		s.Commands = append(s.Commands, command.Name)
 	}

@@ -68,6 +68,10 @@ func (d durableRequest) config(plugin string) jetstream.ConsumerConfig {
 // the gateway that moves on what they publish, and a service that opens consumers and
 // sets timers for them.
 type Provisioner struct {
+	// Events, if set, returns the subjects that a plugin declares to read, nil if it
+	// declares none, and those that an operator has granted to it.
+	Events func(ctx context.Context, plugin string) (declared, granted []string, err error)
+
 	bus     *streams.Bus
 	manager streams.Manager
 	log     *slog.Logger
@@ -132,6 +136,9 @@ func (p *Provisioner) openDurable(ctx context.Context, plugin string, r micro.Re
 	}
 	if !streams.Readable(d.Stream) {
 		return nil, event.Errorf(event.PermissionDenied, "plugin %s may read the streams %s, not %q", plugin, strings.Join(streams.ReadableStreams(), ", "), d.Stream)
+	}
+	if err := p.checkSubjects(ctx, plugin, d); err != nil {
+		return nil, err
 	}
 	_, err := p.manager.OpenConsumer(ctx, d.Stream, d.config(plugin))
 	return struct{}{}, err

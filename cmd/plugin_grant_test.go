@@ -1,0 +1,54 @@
+package cmd
+
+import (
+	"strings"
+	"testing"
+)
+
+// What an operator grants to a plugin is shown, and can be taken back.
+func TestGrants(t *testing.T) {
+	t.Parallel()
+	store := t.TempDir()
+	if r := rosey(t, "!roll 1d6\n", "run", "--local", "--store", store); r.code != 0 {
+		t.Fatalf("%+v", r)
+	}
+	expect(t, []outcome{
+		{[]string{"plugin", "grant", "dice-roller", "storage:quotes:read", "read:cytube.pm"}, 0, "dice-roller may storage:quotes:read, read:cytube.pm now"},
+		{[]string{"plugin", "grant", "dice-roller"}, 2, "give a plugin and a capability"},
+		{[]string{"plugin", "grant", "dice-roller", "fly"}, 2, `"fly" is not a capability`},
+		{[]string{"plugin", "grant", "dice-roller", "storage:a b"}, 2, "is not a capability"},
+		{[]string{"plugin", "grant", "dice-roller", "read:weather"}, 2, "no stream holds"},
+		{[]string{"plugin", "grant", "no.name", "storage:quotes"}, 2, "is not a plugin's name"},
+		{[]string{"plugin", "info", "dice-roller"}, 0, "granted      read:cytube.pm storage:quotes:read"},
+		{[]string{"plugin", "info", "dice-roller", "--output", "json"}, 0, `"grants":["read:cytube.pm","storage:quotes:read"]`},
+		{[]string{"plugin", "ls", "--output", "json"}, 0, `"grants":["read:cytube.pm","storage:quotes:read"]`},
+		{[]string{"plugin", "info", "quote-db"}, 0, "collections  quotes"},
+		{[]string{"plugin", "info", "trivia"}, 0, "cytube.chat"},
+		{[]string{"plugin", "info", "nobody"}, 1, `there is no plugin "nobody"`},
+		{[]string{"plugin", "revoke", "dice-roller", "read:cytube.pm"}, 0, "may no longer read:cytube.pm"},
+		{[]string{"plugin", "revoke", "dice-roller", "read:cytube.pm"}, 1, "was not granted"},
+		{[]string{"plugin", "rm", "dice-roller"}, 0, "is forgotten"},
+	}, "--store", store)
+	if r := rosey(t, "!roll 1d6\n", "run", "--local", "--store", store); r.code != 0 {
+		t.Fatalf("%+v", r)
+	}
+	if r := rosey(t, "", "plugin", "info", "dice-roller", "--store", store); strings.Contains(r.stdout, "storage:") {
+		t.Errorf("a plugin that was removed has its grants again:\n%s", r.stdout)
+	}
+}
+
+// A command is preferred as it is typed in the channel, with the prefix of the settings or
+// none.
+func TestPreferTakesThePrefixOfTheSettings(t *testing.T) {
+	t.Parallel()
+	store := t.TempDir()
+	env := []string{"ROSEY_PREFIX=?"}
+	if r := roseyWith(t, env, "?roll 1d6\n", "run", "--local", "--store", store); r.code != 0 || !strings.Contains(r.stdout, "Rolled") {
+		t.Fatalf("%+v", r)
+	}
+	for command, code := range map[string]int{"?roll": 0, "roll": 0, "!roll": 1} {
+		if r := roseyWith(t, env, "", "plugin", "prefer", "dice-roller", command, "--store", store); r.code != code {
+			t.Errorf("%s: %+v", command, r)
+		}
+	}
+}

@@ -1,0 +1,176 @@
+package host_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/rosey-bot/rosey/consumers/router"
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams"
+)
+
+// guestReads lists the events of the bot that the guest's durable delivers to it, where it
+// asks for each subject by itself.
+func guestReads(t *testing.T, s *session, subjects []string) (read []string) {
+	t.Helper()
+	for _, subject := range subjects {
+		stream, ok := streams.For(subject)
+		if !ok {
+			t.Fatalf("no stream holds %s", subject)
+		}
+		c, err := s.bus.Durable(s.ctx, stream.Name, jetstream.ConsumerConfig{
+			Durable: "plugin-guest", FilterSubjects: []string{subject}, AckPolicy: jetstream.AckExplicitPolicy, MaxDeliver: 2, MaxAckPending: 100,
+		})
+		switch {
+		case event.CodeOf(err) == event.PermissionDenied && strings.Contains(err.Error(), "rosey plugin grant guest read:"+subject):
+			continue
+		case err != nil:
+			t.Fatal(err)
+		}
+		if _, err := s.grounds.JetStream().Publish(s.ctx, subject, []byte(`{}`)); err != nil {
+			t.Fatal(err)
+		}
+		messages, err := streams.PullOne(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := streams.NextMsg(messages)
+		messages.Stop()
+		if err != nil || m.Subject() != subject {
+			t.Fatalf("%s: %v", subject, err)
+		}
+		read = append(read, subject)
+		_ = m.Ack()
+	}
+	return read
+}
+
+// What a credential can read is what its plugin's registration declares and what was
+// granted, and nothing private without a grant.
+func TestGuestReadsWhatItMay(t *testing.T) {
+	t.Parallel()
+	own := []string{"plugin.guest.command", "plugin.guest.event", "plugin.guest.event.x"}
+	public := []string{"cytube.chat", "cytube.user.join", "cytube.send.chat", "platform.startup", "plugin.victim.event.scored"}
+	private := []string{"cytube.pm", "cytube.send.pm", "plugin.victim.command", "plugin.victim.event.dead_letter"}
+	all := slices.Concat(own, public, private)
+	onBoth(t, func(t *testing.T, g *grounds) {
+		s := g.session(t)
+		for _, c := range []struct {
+			declared, granted, want []string
+		}{
+			{nil, nil, slices.Concat(own, public)}, // as in an earlier release
+			{[]string{}, nil, own},
+			{[]string{"cytube.chat", "cytube.pm", "plugin.*.event.>"}, nil, slices.Concat(own, []string{"cytube.chat", "plugin.victim.event.scored"})},
+			{[]string{"cytube.*"}, nil, slices.Concat(own, public[:3])},
+			{[]string{}, []string{"cytube.pm", "platform.>"}, slices.Concat(own, []string{"platform.startup", "cytube.pm"})},
+			{nil, []string{"cytube.>", "plugin.*"}, all},
+		} {
+			r := router.Registration{Name: "guest", Version: "1.0.0", Events: c.declared}
+			if _, err := router.Register(s.ctx, g.registrations, r); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := router.RevokeCapabilities(s.ctx, g.registrations, "guest"); err != nil {
+				t.Fatal(err)
+			}
+			for _, subject := range c.granted {
+				if err := router.GrantCapabilities(s.ctx, g.registrations, "guest", "read:"+subject); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if read := guestReads(t, s, all); !slices.Equal(read, c.want) {
+				t.Errorf("with %q declared and %q granted it reads\n%q, want\n%q", c.declared, c.granted, read, c.want)
+			}
+		}
+		for _, body := range []string{`{"stream":"CYTUBE"}`, `{"stream":"CYTUBE","subjects":[">"]}`, `{"stream":"CYTUBE","subjects":["cytube.>","x.>"]}`} {
+			if _, err := router.RevokeCapabilities(s.ctx, g.registrations, "guest"); err != nil {
+				t.Fatal(err)
+			}
+			if err := answered("rosey.warden.guest.durable", body)(s); event.CodeOf(err) != event.PermissionDenied {
+				t.Errorf("%s: %v", body, err)
+			}
+		}
+	})
+}
+
+// A collection belongs to the plugin that wrote it first; what others may do with it is
+// granted. The bot's own processes and operators may always.
+func TestCollectionsBelongToPlugins(t *testing.T) {
+	t.Parallel()
+	g := newGrounds(t)
+	s := g.session(t)
+	ask := func(op, body string) error { return answered("database."+op, body)(s) }
+	set := func(collection string) string {
+		return fmt.Sprintf(`{"collection":%q,"id":1,"data":{"n":1}}`, collection)
+	}
+	asBot := func(source, op, body string) {
+		t.Helper()
+		e, err := event.New("database."+op, json.RawMessage(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.Metadata = map[string]any{event.MetaSource: source}
+		b, err := e.MarshalJSON()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m, err := g.Conn().RequestWithContext(s.ctx, "database."+op, b); err != nil || event.ReplyError(m.Data) != nil {
+			t.Fatalf("%s as %s: %v %v", op, source, err, m)
+		}
+	}
+	asBot("victim", "set", set("theirs"))
+	asBot("rosey-cli", "set", set("notes"))
+	requests := map[string]string{
+		"get": `{"collection":"theirs","id":1}`, "query": `{"collection":"theirs"}`, "set": set("theirs"),
+		"update": `{"collection":"theirs","id":1,"ops":{"$inc":{"n":1}}}`, "delete": `{"collection":"theirs","id":1}`,
+		"batch": `{"operations":[{"op":"get","collection":"theirs","id":1}]}`,
+	}
+	expectDenied := func(reads, writes bool) {
+		t.Helper()
+		for op, body := range requests {
+			denied := writes
+			if op == "get" || op == "query" || op == "batch" {
+				denied = reads
+			}
+			err := ask(op, body)
+			if got := event.CodeOf(err) == event.PermissionDenied; got != denied {
+				t.Errorf("%s: %v; want denied %t", op, err, denied)
+			}
+			if denied && (!strings.Contains(err.Error(), "belongs to victim") && op != "batch" || !strings.Contains(err.Error(), "rosey plugin grant guest storage:theirs")) {
+				t.Errorf("%s: %v", op, err)
+			}
+			if op == "delete" && !denied {
+				asBot("victim", "set", set("theirs"))
+			}
+		}
+	}
+	grant := func(capability string) {
+		t.Helper()
+		if err := router.GrantCapabilities(s.ctx, g.registrations, "guest", capability); err != nil {
+			t.Fatal(err)
+		}
+	}
+	expectDenied(true, true)
+	grant("storage:theirs:read")
+	expectDenied(false, true)
+	grant("storage:theirs")
+	expectDenied(false, false)
+	if had, err := router.RevokeCapabilities(s.ctx, g.registrations, "guest"); err != nil || len(had) != 2 {
+		t.Errorf("revoked %q, %v", had, err)
+	}
+	expectDenied(true, true)
+	for _, mine := range []string{"mine", "notes"} { // nobody's: of the first to write
+		if err := ask("set", set(mine)); err != nil {
+			t.Errorf("%s: %v", mine, err)
+		}
+	}
+	asBot("victim", "set", set("mine"))
+	shares, err := router.ReadShares(s.ctx, g.registrations)
+	if got := shares.Collections("guest"); err != nil || !slices.Equal(got, []string{"mine", "notes"}) {
+		t.Errorf("it has %q, %v", got, err)
+	}
+}
