@@ -111,6 +111,9 @@ func (c *composition) compose() (*group, *lifecycle, error) {
 	}
 	g.add("maintainer", worker(maintainer.Run))
 	commands := router.Router{Registry: registry, Prefix: s.Prefix, Prefixes: c.channels.prefixes(), IsBot: c.channels.isAnyBot(c.server.js, log), Logger: log, Settings: c.pluginSettings, Cooldowns: c.cooldowns, Grants: c.grants}
+	if s.Suggest {
+		commands.Suggestions = router.NewSuggestions(c.server.js)
+	}
 	g.add("router", c.router(commands), registered)
 	started := []readiness{database}
 	for _, p := range c.plugins {

@@ -34,6 +34,8 @@ type Router struct {
 	Cooldowns *Cooldowns
 	// Grants are the rights that users have whatever their rank; nil has none.
 	Grants *Grants
+	// Suggestions tells who misspells a command which one is near; nil tells nobody.
+	Suggestions *Suggestions
 	// Stopping, if set, is closed when the process stops: what waits for a registration
 	// is then left to the next process.
 	Stopping <-chan struct{}
@@ -88,7 +90,7 @@ func (r Router) Handle(ctx context.Context, d streams.Stored) ([]event.Envelope,
 	}
 	if !ok {
 		r.Logger.DebugContext(ctx, "command not registered", "command", name, "user", chat.User)
-		return nil, nil
+		return r.suggestion(ctx, d, chat, name, prefix)
 	}
 	l := line{chat: chat, private: private, ref: d.Ref, at: d.TypedAt(chat), prefix: prefix}
 	if age, limit := consumers.Now(ctx).Sub(l.at), to.plugin.CommandMaxAge(); age > limit {

@@ -39,6 +39,11 @@ func register(t *testing.T, kv jetstream.KeyValue, registrations map[string]stri
 }
 
 func run(t *testing.T, registrations map[string]string) *fixture {
+	return runWith(t, registrations, nil)
+}
+
+// runWith is run with a change of the router.
+func runWith(t *testing.T, registrations map[string]string, change func(*router.Router, jetstream.JetStream)) *fixture {
 	t.Helper()
 	f := &fixture{T: t, bus: streamstest.Bus(t, streamstest.Server(t)), outcomes: make(chan consumers.Outcome, 100)}
 	ctx, cancel := context.WithCancel(streamstest.Context(t))
@@ -50,6 +55,9 @@ func run(t *testing.T, registrations map[string]string) *fixture {
 	register(t, kv, registrations)
 	registry := router.NewRegistry("!", log)
 	r := router.Router{Registry: registry, Prefix: "!", Prefixes: map[string]string{"other": "?"}, IsBot: func(_, user string) bool { return user == "rosey" }, Logger: log}
+	if change != nil {
+		change(&r, f.bus.JetStream())
+	}
 	cfg := r.Config()
 	cfg.Observe = func(o consumers.Outcome) { f.outcomes <- o }
 	ready, ended := make(chan struct{}), make(chan error, 2)

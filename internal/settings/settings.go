@@ -18,7 +18,8 @@ import (
 // docs/settings.md says what each means.
 type Settings struct {
 	Channel        `yaml:",inline"`     // the one channel, or what Channels take where they say nothing
-	Channels       []Channel            `yaml:"channels"`         // in place of Channel where there are several
+	Channels       []Channel            `yaml:"channels"` // in place of Channel where there are several
+	Suggest        bool                 `yaml:"suggest_commands"`
 	JoinsPerSecond float64              `yaml:"joins_per_second"` // connections to one site, all channels together
 	Plugins        Plugins              `yaml:"plugins"`          // those to run, and their settings
 	Heartbeat      time.Duration        `yaml:"heartbeat"`
@@ -70,7 +71,7 @@ func Default() Settings {
 	return Settings{
 		Channel:   Channel{Site: "https://cytu.be", Prefix: "!", MessageLimit: 240},
 		Heartbeat: time.Minute, RequestTimeout: streams.DefaultTimeout, Store: DefaultStore(), Listen: "127.0.0.1:0",
-		Replicas: 1, LeaseTerm: lease.Term, LogFormat: "text", StoreReserve: embedded.DefaultReserve, JoinsPerSecond: cytube.DefaultJoinsPerSecond,
+		Replicas: 1, LeaseTerm: lease.Term, LogFormat: "text", StoreReserve: embedded.DefaultReserve, JoinsPerSecond: cytube.DefaultJoinsPerSecond, Suggest: true,
 	}
 }
 

@@ -1,0 +1,138 @@
+package router
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/fold"
+	"github.com/rosey-bot/rosey/internal/suggest"
+	"github.com/rosey-bot/rosey/streams"
+)
+
+const (
+	// suggestInterval is the least time between two suggestions.
+	suggestInterval = 10 * time.Minute
+	// answeredWithin is how soon a line follows a command that another bot answers.
+	answeredWithin = 5 * time.Second
+	// suggestMaxAge is the age from which a line is too old for a suggestion.
+	suggestMaxAge = time.Minute
+	// suggestScan is how many events before a line tell who answers which word.
+	suggestScan = 5000
+	// leastWord is how many letters a word has that is taken for a misspelt command.
+	leastWord = 3
+)
+
+// Suggestions tells who misspells a command which one is near. What it decides is a fold of
+// the stored lines, so that a redelivery decides the same. The nil Suggestions has none.
+type Suggestions struct {
+	js       jetstream.JetStream
+	interval time.Duration // between two to one user, and between two for one word
+}
+
+// NewSuggestions returns Suggestions that read the stream CYTUBE.
+func NewSuggestions(js jetstream.JetStream) *Suggestions { return &Suggestions{js, suggestInterval} }
+
+// suggestion returns a line that names the command that a user meant who typed a word that
+// no plugin has registered: one that the user may use. It returns none for a word that
+// somebody else answers, another bot perhaps, and none soon after another to the user
+// or for the word.
+func (r Router) suggestion(ctx context.Context, d streams.Stored, chat event.Chat, word, prefix string) ([]event.Envelope, error) {
+	if r.Suggestions == nil || utf8.RuneCountInString(word) < leastWord || consumers.Now(ctx).Sub(d.TypedAt(chat)) > suggestMaxAge {
+		return nil, nil
+	}
+	near := r.Registry.nearest(word)
+	to, ok := r.Registry.lookup(near)
+	if near == "" || !ok {
+		return nil, nil
+	}
+	set, err := r.Settings.Load(ctx, to.plugin.Name, chat.Channel)
+	if err != nil {
+		return nil, err
+	}
+	p := policy{set: set, command: to.command}
+	if !p.enabled() || chat.Rank < p.rank(to.plugin) || p.quiet(d.TypedAt(chat)) || p.refusals() == RefuseSilence {
+		return nil, nil
+	}
+	if taken, err := r.taken(ctx, d, chat, word, prefix); err != nil || taken {
+		return nil, err
+	}
+	text := "did you mean " + prefix + near + "?"
+	subject, payload := event.SubjectSendChat, any(event.SendChat{Message: chat.User + ": " + text, Channel: chat.Channel})
+	if p.refusals() == RefuseInPM {
+		subject, payload = event.SubjectSendPM, event.SendPM{To: chat.User, Message: text, Channel: chat.Channel}
+	}
+	e, err := event.New(subject, payload)
+	if err != nil {
+		return nil, consumers.Permanent(err)
+	}
+	return []event.Envelope{e}, nil
+}
+
+// taken reports whether the lines of the channel before a line show that others answer its
+// word, or that its user or its word had a suggestion lately.
+func (r Router) taken(ctx context.Context, d streams.Stored, chat event.Chat, word, prefix string) (bool, error) {
+	var asked struct { // the word's latest use
+		by string
+		at time.Time
+	}
+	selection := streams.Selection{Stream: streams.Cytube, Subjects: []string{event.SubjectChat}, From: 1, To: d.Ref.Seq - 1}
+	if d.Ref.Seq > suggestScan {
+		selection.From = d.Ref.Seq - suggestScan
+	}
+	if selection.To == 0 {
+		return false, nil
+	}
+	for msg, err := range streams.Messages(ctx, r.Suggestions.js, selection) {
+		if err != nil {
+			return false, err
+		}
+		s, err := streams.ReadRaw(streams.Cytube, msg)
+		if err != nil {
+			continue
+		}
+		line, err := event.As[event.Chat](s.Envelope)
+		if err != nil || !strings.EqualFold(line.Channel, chat.Channel) || r.IsBot(line.Channel, line.User) {
+			continue
+		}
+		if asked.by != "" && !strings.EqualFold(asked.by, line.User) && s.At.Sub(asked.at) <= answeredWithin {
+			return true, nil
+		}
+		name, _, ok := ParseCommand(line.Message, prefix)
+		if !ok {
+			continue
+		}
+		same := fold.Key(name) == fold.Key(word)
+		if same {
+			asked.by, asked.at = line.User, s.At
+		}
+		if lately := d.At.Sub(s.At) < r.Suggestions.interval; lately && (same || strings.EqualFold(line.User, chat.User) && r.misspelt(name)) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// misspelt reports whether a word is no command, but near one.
+func (r Router) misspelt(word string) bool {
+	_, known := r.Registry.lookup(word)
+	return !known && utf8.RuneCountInString(word) >= leastWord && r.Registry.nearest(word) != ""
+}
+
+// nearest returns the registered command that is most like a word, or "".
+func (g *Registry) nearest(word string) string {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	names := make([]string, 0, len(g.commands))
+	for name := range g.commands {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return suggest.Nearest(fold.Key(word), names)
+}
