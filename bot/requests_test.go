@@ -1,0 +1,64 @@
+package bot
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"testing"
+
+	"github.com/rosey-bot/rosey/cytube"
+	"github.com/rosey-bot/rosey/cytube/cytubetest"
+	"github.com/rosey-bot/rosey/cytube/sender"
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/streamstest"
+)
+
+// A request for an ability is answered with its outcome.
+func TestChannelRequests(t *testing.T) {
+	t.Parallel()
+	site, err := cytubetest.Start(cytubetest.Config{
+		Accounts: []cytubetest.Account{{Name: "rosey", Password: "secret"}},
+		Channels: []cytubetest.Channel{{Name: "lounge", Ranks: map[string]float64{"rosey": 3}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(site.Close)
+	ctx, cancel := context.WithCancel(streamstest.Context(t))
+	t.Cleanup(cancel)
+	bus := streamstest.Bus(t, streamstest.Server(t))
+	log := slog.New(slog.DiscardHandler)
+	connector := cytube.New(bus, cytube.Config{Config: sender.Config{Channel: "lounge"}, Site: site.URL(), User: "rosey", Password: "secret"})
+	go func() { _ = connector.Run(ctx) }()
+	go func() { _ = channelRequests{bus: bus, log: log}.run(ctx) }()
+	for _, step := range []struct {
+		ability string
+		payload any
+		status  string
+	}{
+		{"media.lock", event.SendMediaLock{Locked: false}, event.DeliveryDone},
+		{"media.lock", event.SendMediaLock{Locked: false}, event.DeliveryAlready},
+		{"moderation.kick", event.SendModeration{User: "nobody"}, event.DeliveryRefused},
+	} {
+		var d event.Delivery
+		for d.Status == "" { // the service may not listen yet
+			reply, err := bus.Request(ctx, event.RequestSubject("channel", step.ability), step.payload, streams.Within(sender.DoTimeout))
+			if ctx.Err() != nil {
+				t.Fatalf("%s: %v", step.ability, err)
+			}
+			if err == nil {
+				err = json.Unmarshal(reply, &d)
+			}
+			if err != nil && event.CodeOf(err) != event.NATSError {
+				t.Fatalf("%s: %v", step.ability, err)
+			}
+		}
+		if d.Status != step.status {
+			t.Errorf("%s: %+v, want %s", step.ability, d, step.status)
+		}
+	}
+	if _, err := bus.Request(ctx, event.RequestSubject("channel", "media", "move"), map[string]any{"uid": "x"}); event.CodeOf(err) != event.InvalidInput {
+		t.Errorf("a request that breaks the contract: %v", err)
+	}
+}
