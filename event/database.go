@@ -6,6 +6,10 @@ import (
 	"fmt"
 )
 
+// FieldHandled is the field of a record in which package plugins keeps which events have
+// changed it, and what was published because of them.
+const FieldHandled = "_handled"
+
 // Get is the request payload of database.get.
 type Get struct {
 	Collection string `json:"collection" contract:"nonempty"`

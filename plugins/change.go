@@ -17,7 +17,7 @@ import (
 
 // FieldHandled is the field of a record in which Change keeps which events changed it
 // and what Change returned for them.
-const FieldHandled = "_handled"
+const FieldHandled = event.FieldHandled
 
 const (
 	// Entries of FieldHandled younger than handledMaxAge are kept, at most maxHandled
@@ -197,4 +197,38 @@ func isConflict(err error) bool {
 	}
 	_, ok := e.Details["if_revision"]
 	return ok
+}
+
+// WithoutHandled returns JSON without the fields FieldHandled of the records in it: what is
+// kept of the events that have changed these.
+func WithoutHandled(data json.RawMessage) json.RawMessage {
+	if !bytes.Contains(data, []byte(FieldHandled)) {
+		return data
+	}
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.UseNumber()
+	var v any
+	if d.Decode(&v) != nil {
+		return data
+	}
+	stripHandled(v)
+	rest, err := event.Encode(v)
+	if err != nil {
+		return data
+	}
+	return rest
+}
+
+func stripHandled(v any) {
+	switch v := v.(type) {
+	case map[string]any:
+		delete(v, FieldHandled)
+		for _, child := range v {
+			stripHandled(child)
+		}
+	case []any:
+		for _, child := range v {
+			stripHandled(child)
+		}
+	}
 }

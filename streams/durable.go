@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -17,7 +18,7 @@ import (
 	"github.com/rosey-bot/rosey/streams/jsapi"
 )
 
-// A Manager opens durable consumers and sets timers.
+// A Manager opens durable consumers, sets timers and keeps exchanges.
 type Manager interface {
 	// OpenConsumer is Bus.Durable.
 	OpenConsumer(ctx context.Context, stream string, want jetstream.ConsumerConfig) (jetstream.Consumer, error)
@@ -27,6 +28,8 @@ type Manager interface {
 	SetTimer(ctx context.Context, msg *nats.Msg, timer string, at time.Time) (jetstream.PubAck, error)
 	// CancelTimer is Bus.CancelTimer.
 	CancelTimer(ctx context.Context, plugin, timer string, own uint64) error
+	// KeepExchanges is Bus.KeepExchanges.
+	KeepExchanges(ctx context.Context, plugin string, of event.Ref, x Exchanges) error
 }
 
 // NewManager returns a Manager that calls JetStream, for connections that may do so.
@@ -39,6 +42,8 @@ type manager struct {
 
 	mu     sync.Mutex
 	opened map[consumerName]jetstream.ConsumerConfig // as the server has set them
+
+	exchanges atomic.Bool // their bucket is there
 }
 
 type consumerName struct{ stream, name string }

@@ -26,17 +26,10 @@ const erasureBucket = "erasures"
 
 // NewErasureKey stores a new key for a channel.
 func NewErasureKey(ctx context.Context, js jetstream.JetStream, channel string) (ErasureKey, error) {
-	history, err := js.Stream(ctx, Cytube)
-	if err != nil {
-		return ErasureKey{}, fmt.Errorf("store the key of an erasure: %w", err)
-	}
-	config := jsapi.BucketConfig(jetstream.KeyValueConfig{
+	err := createErasable(ctx, js, Cytube, jetstream.KeyValueConfig{
 		Bucket: erasureBucket, Description: "Keys of the fingerprints of erased chat lines, until the channel cannot repeat these",
-		Replicas: history.CachedInfo().Config.Replicas,
 	})
-	config.DenyDelete = false // a key that is deleted is overwritten
-	_, err = js.CreateStream(ctx, config)
-	if err != nil && !errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+	if err != nil {
 		return ErasureKey{}, fmt.Errorf("store the key of an erasure: %w", err)
 	}
 	kv, err := js.KeyValue(ctx, erasureBucket)

@@ -7,6 +7,9 @@
 //	c, err := dryrun.Record(ctx, js, trivia.New(), filter, nil)
 //	for result, err := range dryrun.Run(ctx, c, trivia.New(), dryrun.Options{}) { … }
 //
+// What the plugin asks of the database and of other plugins is answered as it was then,
+// until it writes something else (see docs/adr/0012-hermetic-dry-runs.md).
+//
 // Requests to anything but the bot, such as a web site, are made for real.
 package dryrun
 
@@ -38,7 +41,12 @@ type Event struct {
 	replay.Event
 	Waited   time.Duration // from when it was stored until it was handled
 	Recorded []Output      // outputs that it caused
+
+	exchanges *streams.Exchanges // nil: none are kept
 }
+
+// asked reports whether all is known of what the handler asked.
+func (e Event) asked() bool { return e.exchanges != nil && !e.exchanges.Unknown }
 
 // handled returns when the event was handled.
 func (e Event) handled() time.Time { return e.At.Add(e.Waited) }
@@ -82,6 +90,8 @@ type table struct {
 
 	Rows    []revision `json:"-"` // at the beginning
 	Changes []revision `json:"-"` // later, oldest first
+
+	used bool // the sandbox answered from it
 }
 
 // A revision is a record at the beginning, or what it became later.
@@ -118,7 +128,9 @@ func (c *Case) MissingCollections() []string {
 // time that is known.
 func (c *Case) ApproximateRecords() (n int) {
 	for _, t := range c.tables {
-		n += t.Approximate
+		if t.used {
+			n += t.Approximate
+		}
 	}
 	return n
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/replay"
+	"github.com/rosey-bot/rosey/streams"
 )
 
 const (
@@ -54,6 +55,8 @@ type eventLine struct {
 	Body    json.RawMessage `json:"body"`
 	Waited  float64         `json:"waited"` // seconds
 	Said    []Output        `json:"said"`
+
+	Exchanges *streams.Exchanges `json:"exchanges,omitempty"`
 }
 
 // Save writes the case as JSON lines, with those collections that the plugin
@@ -74,7 +77,7 @@ func (c *Case) Save(w io.Writer) error {
 		}
 	}
 	for _, e := range c.Events {
-		lines = append(lines, line{Event: &eventLine{e.Ref.String(), e.At, e.Subject, e.Header, e.Body, e.Waited.Seconds(), e.Recorded}})
+		lines = append(lines, line{Event: &eventLine{e.Ref.String(), e.At, e.Subject, e.Header, e.Body, e.Waited.Seconds(), e.Recorded, e.exchanges}})
 	}
 	var err error
 	for _, l := range lines {
@@ -155,7 +158,7 @@ func (c *Case) loadEvent(l eventLine) error {
 	if err != nil {
 		return err
 	}
-	e := Event{replay.Event{Ref: ref, At: l.At, Subject: l.Subject, Header: l.Header, Body: l.Body}, seconds(l.Waited), l.Said}
+	e := Event{replay.Event{Ref: ref, At: l.At, Subject: l.Subject, Header: l.Header, Body: l.Body}, seconds(l.Waited), l.Said, l.Exchanges}
 	d, err := e.stored()
 	if err == nil {
 		err = d.Validate()

@@ -15,7 +15,6 @@ import (
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/kvstore"
 	"github.com/rosey-bot/rosey/plugins"
-	"github.com/rosey-bot/rosey/replay"
 	"github.com/rosey-bot/rosey/streams"
 )
 
@@ -53,7 +52,7 @@ func (h history) read(ctx context.Context, collection string) (*table, error) {
 		if revisions[c.ID] == nil {
 			ids = append(ids, c.ID)
 		}
-		c.Data = stripHandled(c.Data)
+		c.Data = plugins.WithoutHandled(c.Data)
 		revisions[c.ID] = append(revisions[c.ID], c)
 		return nil
 	})
@@ -66,26 +65,21 @@ func (h history) read(ctx context.Context, collection string) (*table, error) {
 			cut[id] = true
 		}
 	}
-	asked, err := h.requested(ctx, collection, cut)
-	if err != nil {
-		return nil, err
-	}
 	t := &table{Name: collection}
 	for _, id := range ids {
-		h.add(t, id, revisions[id], cut[id], asked)
+		h.add(t, id, revisions[id], cut[id])
 	}
 	slices.SortStableFunc(t.Changes, func(a, b revision) int { return a.At.Compare(b.At) })
 	return t, nil
 }
 
 // add adds a record to the table.
-func (h history) add(t *table, id event.ID, revs []kvstore.Change, cut bool, asked map[event.ID]json.RawMessage) {
-	known, begun := asked[id]
-	approximate := cut && !begun
+func (h history) add(t *table, id event.ID, revs []kvstore.Change, cut bool) {
 	if n, ok := id.Int(); ok && (cut || !revs[0].Time.After(h.from)) {
 		t.Reserved = max(t.Reserved, n)
 	}
-	if approximate {
+	var known json.RawMessage
+	if cut {
 		t.Approximate++
 		known = live(revs[0])
 	}
@@ -93,7 +87,7 @@ func (h history) add(t *table, id event.ID, revs []kvstore.Change, cut bool, ask
 		switch {
 		case !r.Time.After(h.from):
 			known = live(r)
-		case approximate || !h.own(r.MsgID):
+		case cut || !h.own(r.MsgID):
 			t.Changes = append(t.Changes, revision{t.Name, id, live(r), r.Time})
 		}
 	}
@@ -124,69 +118,6 @@ func (h history) own(msgID string) bool {
 	}
 	_, ok = h.events[ref]
 	return ok
-}
-
-// stripHandled removes from a record what plugins.Collection.Change keeps of the events
-// that it has handled, as they are to be handled again.
-func stripHandled(data json.RawMessage) json.RawMessage {
-	if !strings.Contains(string(data), plugins.FieldHandled) {
-		return data
-	}
-	var fields map[string]json.RawMessage
-	if json.Unmarshal(data, &fields) != nil {
-		return data
-	}
-	delete(fields, plugins.FieldHandled)
-	if rest, err := event.Encode(fields); err == nil {
-		return rest
-	}
-	return data
-}
-
-// requested reconstructs records from the requests that wrote them, which are kept
-// longer than the revisions of a record that is often rewritten: nil for a record that
-// was deleted, and none for a record that the requests do not determine.
-func (h history) requested(ctx context.Context, collection string, wanted map[event.ID]bool) (map[event.ID]json.RawMessage, error) {
-	found := map[event.ID]json.RawMessage{}
-	if len(wanted) == 0 {
-		return found, nil
-	}
-	q := replay.Query{Filter: replay.Filter{Subjects: []string{event.AllDatabase}, Until: h.from}}
-	for e, err := range replay.Read(ctx, h.js, q) {
-		if err != nil {
-			return nil, fmt.Errorf("read requests to the database: %w", err)
-		}
-		if d, err := e.Decode(); err == nil {
-			apply(found, collection, wanted, d)
-		}
-	}
-	return found, nil
-}
-
-func apply(found map[event.ID]json.RawMessage, collection string, wanted map[event.ID]bool, d streams.Stored) {
-	var r struct {
-		Collection string
-		ID         event.ID
-		Data       json.RawMessage
-		Merge      bool
-	}
-	if json.Unmarshal(d.Data, &r) != nil {
-		return
-	}
-	switch {
-	case d.Subject == event.SubjectBatch:
-		clear(found) // it may have written any
-	case r.Collection != collection || d.Subject == event.SubjectUpdate && r.ID != "" && !wanted[r.ID]:
-	case d.Subject == event.SubjectUpdate && r.ID == "":
-		clear(found)
-	case !wanted[r.ID]:
-	case d.Subject == event.SubjectSet && !r.Merge:
-		found[r.ID] = stripHandled(r.Data)
-	case d.Subject == event.SubjectDelete:
-		found[r.ID] = nil
-	case d.Subject == event.SubjectSet || d.Subject == event.SubjectUpdate:
-		delete(found, r.ID)
-	}
 }
 
 func (h history) readRegistrations(ctx context.Context) (*table, error) {

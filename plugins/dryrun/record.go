@@ -62,6 +62,9 @@ func Record(ctx context.Context, js jetstream.JetStream, p plugins.Plugin, f rep
 	if len(c.Events) == 0 {
 		return nil, fmt.Errorf("%w that %s handles (%s)", replay.ErrNoMatch, p.Name, f)
 	}
+	if err := c.readExchanges(ctx, js, index); err != nil {
+		return nil, err
+	}
 	if err := c.readOutputs(ctx, js, index, progress); err != nil {
 		return nil, err
 	}
@@ -78,6 +81,28 @@ func handles(p plugins.Plugin, e replay.Event) bool {
 	d, err := e.Decode()
 	retried := d.Meta(event.MetaRetryFor)
 	return err == nil && (retried == "" || retried == streams.Durable(p.Name))
+}
+
+// readExchanges finds what the plugin asked and was answered because of the case's
+// events, and of that the writes.
+func (c *Case) readExchanges(ctx context.Context, js jetstream.JetStream, index map[event.Ref]int) error {
+	all, err := streams.AllExchanges(ctx, js, c.Plugin)
+	if err != nil {
+		return err
+	}
+	for of, x := range all {
+		i, ok := index[of]
+		if !ok {
+			continue
+		}
+		c.Events[i].exchanges = &x
+		for _, asked := range x.List {
+			if isWrite(asked.Subject) {
+				c.Events[i].Recorded = addOutput(c.Events[i].Recorded, newWrite(asked.Subject, asked.Request))
+			}
+		}
+	}
+	return nil
 }
 
 // readOutputs finds what the plugin published because of the case's events.
@@ -109,13 +134,13 @@ func (c *Case) readOutputs(ctx context.Context, js jetstream.JetStream, index ma
 			}
 		}
 		if event.Match(event.AllDatabase, d.Subject) {
-			if !isWrite(d.Subject) {
-				continue
-			}
 			out = newWrite(d.Subject, d.Data)
 		}
 		if c.Events[i].Waited == 0 {
 			c.Events[i].Waited = waited(d)
+		}
+		if event.Match(event.AllDatabase, d.Subject) && (!isWrite(d.Subject) || c.Events[i].asked()) {
+			continue
 		}
 		c.Events[i].Recorded = addOutput(c.Events[i].Recorded, out)
 	}

@@ -23,8 +23,8 @@ import (
 
 // Options are the settings of Run.
 type Options struct {
-	// Others are further plugins, which answer what the plugin asks of them: as
-	// they do now, since what they answered then is not recorded.
+	// Others are further plugins, which answer what the plugin asks of them and did not
+	// ask then, as they do now.
 	Others []plugins.Plugin
 	// Settings are set in the sandbox before the first event; others have their defaults.
 	Settings []router.Setting
@@ -109,7 +109,7 @@ func run(ctx context.Context, c *Case, p plugins.Plugin, o Options, yield func(R
 			return err
 		}
 		r := Result{Event: e, Outputs: now, Diffs: compare(e.Recorded, now)}
-		if e.At.Before(c.writesSince) {
+		if e.At.Before(c.writesSince) && !e.asked() {
 			r.Diffs = withoutWrites(r.Diffs)
 		}
 		if s.readState.Load() {
@@ -154,7 +154,8 @@ func (s *sandbox) handle(ctx context.Context, h consumers.Handler, e Event, trac
 	ctx, span := start(ctx, tracer, d)
 	defer span.End()
 	ctx = propagation.WithCause(ctx, d.CorrelationID, d.Ref)
-	w := &recorder{bus: s.bus.As(streams.Durable(s.c.Plugin)), plugin: s.c.Plugin, tracer: tracer}
+	w := &recorder{sandbox: s, then: newThen(e), bus: s.bus.As(streams.Durable(s.c.Plugin)), plugin: s.c.Plugin, tracer: tracer}
+	defer s.finish(w.then)
 	out, err := h(consumers.WithPublisher(ctx, w), d)
 	for _, o := range out {
 		if err == nil {
@@ -188,9 +189,11 @@ func start(ctx context.Context, tracer trace.Tracer, d streams.Stored) (context.
 	return tracer.Start(ctx, "dry run "+event.Template(d.Subject), opts...)
 }
 
-// A recorder is the publisher of a dry run: it records what is published, and makes
-// requests within the sandbox.
+// A recorder is the publisher of a dry run: it records what is published, and answers
+// requests as they were answered then, or makes them within the sandbox.
 type recorder struct {
+	sandbox *sandbox
+	then    *then
 	bus     *streams.Bus
 	plugin  string
 	tracer  trace.Tracer
@@ -228,20 +231,26 @@ func (w *recorder) drop(timer string) {
 	w.outputs = slices.DeleteFunc(w.outputs, func(o Output) bool { return o.timer == timer })
 }
 
-// Request makes a request within the sandbox.
+// Request answers a request.
 func (w *recorder) Request(ctx context.Context, subject string, payload any, opts ...streams.PublishOption) (json.RawMessage, error) {
 	e := event.Envelope{Subject: subject, CorrelationID: propagation.Correlation(ctx)}
 	ctx, span := w.tracer.Start(ctx, "send "+event.Template(subject), trace.WithSpanKind(trace.SpanKindClient),
 		trace.WithAttributes(propagation.SendAttributes(e)...), trace.WithAttributes(attribute.Bool("rosey.dry_run", true)))
 	defer span.End()
+	data, err := event.Encode(payload)
+	if err != nil {
+		return nil, err
+	}
 	if isWrite(subject) {
-		data, err := event.Encode(payload)
-		if err != nil {
-			return nil, err
-		}
 		w.record(newWrite(subject, data))
 	}
-	reply, err := w.bus.Request(ctx, subject, payload, opts...)
+	reply, ok, err := w.sandbox.answerOfThen(ctx, w.then, subject, data)
+	switch {
+	case ok:
+		err = event.ReplyError(reply)
+	case err == nil:
+		reply, err = w.bus.Request(ctx, subject, payload, opts...)
+	}
 	return reply, propagation.RecordError(span, err, event.PluginError)
 }
 

@@ -47,13 +47,15 @@ type sandbox struct {
 	mu     sync.Mutex
 	now    time.Time
 	opened map[string][]revision // collections in use, with what is yet to change in them
+
+	diverged map[string]bool // collections and subjects of which answers of then are of no use any more
 }
 
 // openTimeout limits how long the sandbox's streams and buckets take to open.
 const openTimeout = 2 * time.Minute
 
 func open(ctx context.Context, c *Case, log *slog.Logger) (_ *sandbox, err error) {
-	s := &sandbox{c: c, now: c.Events[0].handled(), opened: map[string][]revision{}}
+	s := &sandbox{c: c, now: c.Events[0].handled(), opened: map[string][]revision{}, diverged: map[string]bool{}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(fmt.Errorf("open a sandbox: %w", err), s.close())
@@ -188,6 +190,15 @@ func (s *sandbox) use(ctx context.Context, names ...string) error {
 	return nil
 }
 
+// markUsed notes that the sandbox answers from collections.
+func (s *sandbox) markUsed(names []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, name := range names {
+		s.c.tables[name].used = true
+	}
+}
+
 func (s *sandbox) fill(ctx context.Context, name string, t *table) error {
 	if name == registrations {
 		for _, r := range t.Rows {
@@ -251,19 +262,7 @@ func (s *sandbox) respond(ctx context.Context, msg *nats.Msg) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	var r struct {
-		Collection string
-		Operations []struct{ Collection string }
-	}
-	if err := json.Unmarshal(e.Data, &r); err != nil {
-		return nil, event.Errorf(event.InvalidInput, "%s: %w", msg.Subject, err)
-	}
-	var names []string
-	for _, name := range append([]struct{ Collection string }{{r.Collection}}, r.Operations...) {
-		if event.ValidName(name.Collection) {
-			names = append(names, name.Collection)
-		}
-	}
+	names := collections(e.Data)
 	if msg.Subject == event.SubjectCollections {
 		if names, err = s.c.source.names(ctx); err != nil {
 			return nil, err
@@ -272,6 +271,7 @@ func (s *sandbox) respond(ctx context.Context, msg *nats.Msg) ([]byte, error) {
 	if err := s.use(ctx, names...); err != nil {
 		return nil, err
 	}
+	s.markUsed(names)
 	ctx = propagation.WithCorrelation(ctx, e.CorrelationID)
 	if id := streams.RequestID(msg.Header); id != "" {
 		ctx = kvstore.WithMsgID(ctx, id)

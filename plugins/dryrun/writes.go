@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/streams"
 )
 
@@ -27,12 +28,9 @@ func newWrite(subject string, data json.RawMessage) Output {
 	}
 	_, o.conditional = fields["if_revision"]
 	delete(fields, "if_revision")
-	if record, ok := fields["data"]; ok {
-		fields["data"] = stripHandled(record)
-	}
 	o.record = string(fields["collection"]) + string(fields["id"])
 	if rest, err := event.Encode(fields); err == nil {
-		o.Data = rest
+		o.Data = plugins.WithoutHandled(rest)
 	}
 	return o
 }

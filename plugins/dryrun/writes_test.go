@@ -13,7 +13,10 @@ import (
 
 // scorer gives points, and says nothing of how many.
 func scorer(points int, field string) plugins.Plugin {
-	return plugins.Plugin{Name: "scorer", Version: "1.0.0", Commands: []plugins.Command{{Name: "win", Handle: func(c *plugins.Context) ([]event.Envelope, error) {
+	type score struct {
+		User string `json:"user" mark:"person"`
+	}
+	return plugins.Plugin{Name: "scorer", Version: "1.0.0", Collections: map[string]any{"scores": score{}}, Commands: []plugins.Command{{Name: "win", Handle: func(c *plugins.Context) ([]event.Envelope, error) {
 		if _, err := c.DB("scores").Set(event.ID(c.Command.User), map[string]any{"user": c.Command.User, field: points}); err != nil {
 			return nil, err
 		}

@@ -141,7 +141,8 @@ func (r *run) consume(ctx context.Context, runtime plugins.Runtime) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	ended, handler := make(chan error, len(subjects)), runtime.Handler()
+	ended := make(chan error, len(subjects))
+	handler := consumers.Chain(runtime.Handler(), keepExchanges(r.bus, r.plugin.Name, r.log))
 	for stream, filters := range subjects {
 		c := consumers.Config{
 			Durable: streams.Durable(r.plugin.Name), Stream: stream, Subjects: filters, Name: r.plugin.Name, Since: r.since, Exclusive: r.Exclusive,

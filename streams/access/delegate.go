@@ -65,6 +65,12 @@ func (d delegate) CancelTimer(ctx context.Context, _, timer string, own uint64) 
 	return err
 }
 
+// KeepExchanges implements streams.Manager.
+func (d delegate) KeepExchanges(ctx context.Context, _ string, of event.Ref, x streams.Exchanges) error {
+	_, err := d.request(ctx, verbExchanges, nil, keepRequest{of.String(), x})
+	return err
+}
+
 func (d delegate) request(ctx context.Context, verb string, header nats.Header, request any) ([]byte, error) {
 	body, err := json.Marshal(request)
 	if err != nil {

@@ -26,6 +26,7 @@ const (
 	verbDurable     = "durable"      // opens the plugin's durable on a stream
 	verbTimer       = "timer"        // sets a timer
 	verbCancelTimer = "cancel-timer" // cancels one
+	verbExchanges   = "exchanges"    // keeps what a handler asked and was answered
 )
 
 // provisionSubject is the subject of a plugin's requests to the Provisioner. No
@@ -101,6 +102,7 @@ func (p *Provisioner) Serve(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, stop()) }()
 	for verb, do := range map[string]func(context.Context, string, micro.Request) (any, error){
 		verbDurable: p.openDurable, verbTimer: p.setTimer, verbCancelTimer: p.cancelTimer,
+		verbExchanges: p.keepExchanges,
 	} {
 		handler := micro.HandlerFunc(func(r micro.Request) { p.answer(ctx, r, do) })
 		if err := svc.AddEndpoint(verb, handler, micro.WithEndpointSubject(provisionSubject("*", verb))); err != nil {
@@ -199,6 +201,24 @@ func (p *Provisioner) cancelTimer(ctx context.Context, plugin string, r micro.Re
 		}
 	}
 	return struct{}{}, p.manager.CancelTimer(ctx, plugin, timer, own)
+}
+
+// keepRequest is what a handler asked and was answered because of an event.
+type keepRequest struct {
+	Of        string            `json:"of"`
+	Exchanges streams.Exchanges `json:"exchanges"`
+}
+
+func (p *Provisioner) keepExchanges(ctx context.Context, plugin string, r micro.Request) (any, error) {
+	var k keepRequest
+	if err := json.Unmarshal(r.Data(), &k); err != nil {
+		return nil, event.Errorf(event.InvalidInput, "exchanges: %w", err)
+	}
+	of, err := event.ParseRef(k.Of)
+	if err != nil || !streams.Readable(of.Stream) {
+		return nil, event.Errorf(event.InvalidInput, "exchanges: %q is no event that a plugin handles", k.Of)
+	}
+	return struct{}{}, p.manager.KeepExchanges(ctx, plugin, of, k.Exchanges)
 }
 
 // OpenCommandConsumer creates the durable that reads a plugin's commands, unless it

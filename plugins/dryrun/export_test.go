@@ -1,0 +1,6 @@
+package dryrun
+
+// Compare is how Run compares outputs.
+func Compare(recorded, current []Output) Status {
+	return Result{Diffs: compare(recorded, current)}.Status()
+}

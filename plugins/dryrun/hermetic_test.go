@@ -1,0 +1,144 @@
+package dryrun_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/rosey-bot/rosey/kvstore"
+	"github.com/rosey-bot/rosey/plugins/dryrun"
+	"github.com/rosey-bot/rosey/plugins/plugintest"
+	"github.com/rosey-bot/rosey/plugins/shipped"
+	"github.com/rosey-bot/rosey/replay"
+	"github.com/rosey-bot/rosey/streams/streamstest"
+)
+
+// typed is what somebody may type to the shipped plugins.
+var typed = rapid.Custom(func(t *rapid.T) string {
+	n := rapid.IntRange(1, 12).Draw(t, "n")
+	word := rapid.SampledFrom([]string{"banana", "tea", "film"}).Draw(t, "word")
+	return rapid.SampledFrom([]string{
+		"!quote", "!quote add " + word, "!quote add " + word, fmt.Sprintf("!quote %d", n), fmt.Sprintf("!quote delete %d", n), "!quote search " + word,
+		"!quote count", "!inspect", "!roll 3d6", "!8ball " + word + "?", "!help", "!trivia start 3", "!trivia stop", "!trivia scores", "!trivia stats", word,
+		fmt.Sprintf("!countdown add %s in %d hours", word, n), "!countdown list", "!countdown remove " + word, "!countdown " + word,
+	}).Draw(t, "line")
+})
+
+// compacting has somebody delete records and compact all collections.
+const compacting = "(compact)"
+
+func compact(t *testing.T, room *plugintest.Channel) {
+	t.Helper()
+	store, err := kvstore.NewStore(room.Bus.JetStream())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	list, err := store.Collections(streamstest.Context(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range list {
+		if _, err := store.Compact(streamstest.Context(t), c.Name, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// Whatever was typed to the shipped plugins, and whatever was compacted in between and
+// since, each of them is the same in a dry run.
+func TestCompactionChangesNothing(t *testing.T) {
+	streamstest.Slow(t, "runs all plugins")
+	t.Parallel()
+	all := shipped.All()
+	room := plugintest.Run(t, all...)
+	steps := rapid.SliceOfN(rapid.OneOf(typed, typed, typed, typed, typed, rapid.Just(compacting)), 90, 90).Example()
+	var middle time.Time
+	for i, line := range append(steps, "!inspect", "!roll 3d6", "!8ball tea?", "!help", "!trivia stats", "!countdown list", "!quote", "!trivia stop") {
+		if i == 30 {
+			middle = time.Now()
+		}
+		if line == compacting {
+			compact(t, room)
+			continue
+		}
+		room.Type([]string{"alice", "bob"}[i%2], 3, line)
+		for _, p := range all {
+			room.Settle(p.Name)
+		}
+	}
+	compact(t, room)
+	for _, p := range all {
+		for _, since := range []time.Time{{}, middle} {
+			for _, r := range run(t, record(t, room, p, replay.Filter{Since: since}), p, all...) {
+				oneFieldChanged(t, r)
+				if s := r.Status(); s != dryrun.Same && s != dryrun.Excluded {
+					t.Errorf("%s since %s: %s of %q is %s: %s", p.Name, since, r.Event.Ref, r.Event.Body, s, text(t, r))
+				}
+			}
+		}
+	}
+	if t.Failed() {
+		t.Logf("after %q", steps)
+	}
+}
+
+// oneFieldChanged checks that a result whose plugin writes one value of one field that
+// differs is not the same.
+func oneFieldChanged(t *testing.T, r dryrun.Result) {
+	t.Helper()
+	for i, o := range r.Outputs {
+		if !strings.HasPrefix(o.Subject, "database.") {
+			continue
+		}
+		var data any
+		if err := json.Unmarshal(o.Data, &data); err != nil {
+			t.Fatal(err)
+		}
+		eachChange(data, func(field string) {
+			changed, err := json.Marshal(data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			mutant := slices.Clone(r.Outputs)
+			mutant[i].Data = changed
+			if s := dryrun.Compare(r.Event.Recorded, mutant); s != dryrun.Changed {
+				t.Errorf("%s: with another %s it is %s: %s", o.Subject, field, s, changed)
+			}
+		})
+	}
+}
+
+// eachChange calls f with each string, number and boolean in a value changed in turn.
+func eachChange(v any, f func(field string)) {
+	change := func(name string, value any, set func(any)) {
+		switch value := value.(type) {
+		case string:
+			set(value + "x")
+		case float64:
+			set(value + 1)
+		case bool:
+			set(!value)
+		default:
+			eachChange(value, f)
+			return
+		}
+		f(name)
+		set(value)
+	}
+	switch v := v.(type) {
+	case map[string]any:
+		for name, value := range v {
+			change(name, value, func(x any) { v[name] = x })
+		}
+	case []any:
+		for i, value := range v {
+			change(fmt.Sprint(i), value, func(x any) { v[i] = x })
+		}
+	}
+}

@@ -1,0 +1,162 @@
+package streams
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams/jsapi"
+)
+
+// An Exchange is a request that a plugin's handler made, and the reply's body.
+type Exchange struct {
+	Subject string          `json:"subject"`
+	Request json.RawMessage `json:"request"`
+	Reply   json.RawMessage `json:"reply"`
+}
+
+// Exchanges are those of one event, in the order of the replies. They are Unknown if one
+// had no reply, if they are too large to be kept, if an earlier attempt may have made some,
+// or if they were erased.
+type Exchanges struct {
+	List    []Exchange `json:"list,omitempty"`
+	Unknown bool       `json:"unknown,omitempty"`
+}
+
+// exchangesBucket is the KV bucket of exchanges, by plugin and event, from which a dry
+// run answers. They are kept as long as the events of the stream PLUGIN.
+const exchangesBucket = "exchanges"
+
+func exchangesSubject(plugin string, of event.Ref) string {
+	return fmt.Sprintf("$KV.%s.%s.%s.%d", exchangesBucket, plugin, of.Stream, of.Seq)
+}
+
+// KeepExchanges stores what a plugin's handler asked and was answered because of an event.
+func (b *Bus) KeepExchanges(ctx context.Context, plugin string, of event.Ref, x Exchanges) error {
+	return b.manager.KeepExchanges(ctx, plugin, of, x)
+}
+
+// KeepExchanges implements Manager.
+func (m *manager) KeepExchanges(ctx context.Context, plugin string, of event.Ref, x Exchanges) error {
+	body, err := json.Marshal(x)
+	if err == nil && int64(len(body)) > m.js.Conn().MaxPayload() {
+		body, err = json.Marshal(Exchanges{Unknown: true})
+	}
+	if err == nil {
+		err = m.openExchanges(ctx)
+	}
+	if err == nil {
+		subject := jsapi.KVSubject(m.js, exchangesSubject(plugin, of))
+		_, err = jsapi.PublishMsg(ctx, m.js, jsapi.BucketStream(exchangesBucket), &nats.Msg{Subject: subject, Data: body})
+	}
+	if err != nil {
+		m.exchanges.Store(false) // somebody may have deleted the bucket
+		return fmt.Errorf("keep the exchanges of %s: %w", of, err)
+	}
+	return nil
+}
+
+func (m *manager) openExchanges(ctx context.Context) error {
+	if m.exchanges.Load() {
+		return nil
+	}
+	s, err := m.js.Stream(ctx, Plugin)
+	if err == nil {
+		err = createErasable(ctx, m.js, Plugin, jetstream.KeyValueConfig{
+			Bucket: exchangesBucket, Description: "What plugins' handlers asked and were answered, for dry runs", TTL: s.CachedInfo().Config.MaxAge,
+		})
+	}
+	m.exchanges.Store(err == nil)
+	return err
+}
+
+// createErasable creates a KV bucket, unless it exists, with as many replicas as a stream
+// has. It is as others are, but that what is deleted from it is overwritten on the disk.
+func createErasable(ctx context.Context, js jetstream.JetStream, like string, c jetstream.KeyValueConfig) error {
+	s, err := js.Stream(ctx, like)
+	if err != nil {
+		return err
+	}
+	c.Replicas = s.CachedInfo().Config.Replicas
+	config := jsapi.BucketConfig(c)
+	config.DenyDelete = false
+	if _, err = js.CreateStream(ctx, config); errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+		err = nil
+	}
+	return err
+}
+
+// AllExchanges returns those of a plugin by event.
+func AllExchanges(ctx context.Context, js jetstream.JetStream, plugin string) (map[event.Ref]Exchanges, error) {
+	all := map[event.Ref]Exchanges{}
+	err := eachExchanges(ctx, js, plugin, func(_ string, of event.Ref, raw *jetstream.RawStreamMsg) error {
+		var x Exchanges
+		if json.Unmarshal(raw.Data, &x) != nil {
+			x.Unknown = true
+		}
+		all[of] = x
+		return nil
+	})
+	return all, err
+}
+
+// eachExchanges calls f with the stored exchanges of a plugin, or of "*".
+func eachExchanges(ctx context.Context, js jetstream.JetStream, plugin string, f func(plugin string, of event.Ref, raw *jetstream.RawStreamMsg) error) error {
+	selection := Selection{Stream: jsapi.BucketStream(exchangesBucket), Subjects: []string{"$KV." + exchangesBucket + "." + plugin + ".>"}}
+	for raw, err := range Messages(ctx, js, selection) {
+		if errors.Is(err, jetstream.ErrStreamNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		parts := strings.Split(raw.Subject, ".") // $KV, bucket, plugin, stream, sequence
+		if len(parts) != 5 {
+			continue
+		}
+		of, err := event.ParseRef(parts[3] + ":" + parts[4])
+		if err != nil {
+			continue
+		}
+		if err := f(parts[2], of, raw); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// EraseExchanges overwrites the exchanges that match, and returns how many there were. In
+// their place it is kept that they are unknown. With dryRun it only counts.
+func EraseExchanges(ctx context.Context, js jetstream.JetStream, match func(of event.Ref, body []byte) bool, dryRun bool) (erased int, err error) {
+	unknown, err := json.Marshal(Exchanges{Unknown: true})
+	if err != nil {
+		return 0, err
+	}
+	err = eachExchanges(ctx, js, "*", func(plugin string, of event.Ref, raw *jetstream.RawStreamMsg) error {
+		if string(raw.Data) == string(unknown) || !match(of, raw.Data) {
+			return nil
+		}
+		erased++
+		if dryRun {
+			return nil
+		}
+		s, err := js.Stream(ctx, jsapi.BucketStream(exchangesBucket))
+		if err == nil {
+			err = s.SecureDeleteMsg(ctx, raw.Sequence)
+		}
+		if err == nil {
+			_, err = js.PublishMsg(ctx, &nats.Msg{Subject: jsapi.KVSubject(js, exchangesSubject(plugin, of)), Data: unknown})
+		}
+		return err
+	})
+	if err != nil {
+		return erased, fmt.Errorf("erase exchanges: %w", err)
+	}
+	return erased, nil
+}
