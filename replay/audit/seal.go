@@ -46,6 +46,9 @@ type sealHead struct {
 	MaxAge   float64  `json:"max_age,omitempty"`  // retention of the stream, seconds
 	MaxBytes int64    `json:"max_bytes,omitempty"`
 	Holes    []uint64 `json:"holes,omitempty"` // sequences of events that were missing, and not erased
+	// HolesFrom is the sequence from which Holes has them: in a log's first seal the
+	// stream's first one. 0 in seals that begin at First, and of earlier releases.
+	HolesFrom uint64 `json:"holes_from,omitempty"`
 }
 
 type sealLine struct {
@@ -133,8 +136,18 @@ func Seal(ctx context.Context, js jetstream.JetStream, w io.Writer, key ed25519.
 	if len(done.Holes) > 0 && !o.AcceptHoles {
 		return done, fmt.Errorf("%w: %d of CYTUBE:%d to CYTUBE:%d, the first is CYTUBE:%d", ErrHoles, len(done.Holes), first, last, done.Holes[0])
 	}
+	var before []uint64
+	holesFrom := uint64(0)
+	if o.Previous.Chain == "" {
+		holesFrom = info.State.FirstSeq
+		for _, seq := range info.State.Deleted {
+			if seq < first && !erased[seq].trusted {
+				before = append(before, seq)
+			}
+		}
+	}
 	head := sealHead{sealVersion, streams.Cytube, first, last, time.Now().UTC().Format(time.RFC3339), done.Key,
-		o.Previous.Chain, info.Config.MaxAge.Seconds(), max(info.Config.MaxBytes, 0), done.Holes}
+		o.Previous.Chain, info.Config.MaxAge.Seconds(), max(info.Config.MaxBytes, 0), slices.Concat(before, done.Holes), holesFrom}
 	if err := line(head); err != nil {
 		return Sealed{}, fmt.Errorf("write the seal: %w", err)
 	}

@@ -141,6 +141,30 @@ func TestStreamMadeAnew(t *testing.T) {
 	}
 }
 
+// A log that begins in the middle notes what was missing before, and finds what is taken
+// from there later.
+func TestHolesBeforeTheFirstSeal(t *testing.T) {
+	t.Parallel()
+	h := newSealedHistory(t)
+	h.delete(2)
+	h.forget(h.key)
+	late, _ := h.seal(SealOptions{Since: h.storedAt(30)})
+	if r := verify(h.ctx, t, h.js, late, h.key); !r.OK() || !slices.Equal(places(r), []string{"known CYTUBE:2", "erased CYTUBE:9", "erased CYTUBE:29"}) {
+		t.Errorf("as it was sealed it says %v", places(r))
+	}
+	h.delete(5)
+	if r := verify(h.ctx, t, h.js, late, h.key); r.OK() || !slices.Equal(places(r), []string{"known CYTUBE:2", "missing CYTUBE:5", "erased CYTUBE:9", "erased CYTUBE:29"}) {
+		t.Errorf("with a hole before it says %v", places(r))
+	}
+}
+
+func (h *sealedHistory) storedAt(seq uint64) time.Time {
+	h.t.Helper()
+	msg, err := cytubeStream(h.ctx, h.t, h.js).GetMsg(h.ctx, seq)
+	h.ok(err)
+	return msg.Time
+}
+
 // What was missing when it was sealed is noted with the operator's consent, and found
 // without it; an erasure with another key that is trusted explains as well.
 func TestSealsAndHoles(t *testing.T) {
