@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -79,7 +76,9 @@ const forgottenName = "(forgotten)"
 // Forget erases a person from a collection. Of each record with the name in a field
 // that is marked as a person, in this or an older revision, it replaces the name, and
 // also the marked texts where the field is the first person; where the field is an
-// object it drops the member of that name; and it erases the older revisions. A record with the name in its ID it deletes. With dryRun it only counts.
+// object it drops the member of that name; and it erases the older revisions. Where no
+// fields are given, every value that is the name counts as a person. A record with the name
+// or a text of the person in its ID it deletes. With dryRun it only counts.
 func (s *Store) Forget(ctx context.Context, collection, user string, fields []event.Field, dryRun bool) (done Forgotten, err error) {
 	if user == "" {
 		return done, event.Errorf(event.InvalidInput, "name the user to forget").With("field", "user")
@@ -90,7 +89,7 @@ func (s *Store) Forget(ctx context.Context, collection, user string, fields []ev
 	}
 	err = s.with(ctx, "forget a person in", collection, false, func(b *bucket) error {
 		done = Forgotten{}
-		revisions, mentions := map[event.ID]int{}, map[event.ID]bool{}
+		revisions, mentions, named := map[event.ID]int{}, map[event.ID]bool{}, map[event.ID]bool{}
 		for msg, err := range streams.Messages(ctx, s.js, streams.Selection{Stream: streamName(collection)}) {
 			if err != nil {
 				return err
@@ -102,22 +101,22 @@ func (s *Store) Forget(ctx context.Context, collection, user string, fields []ev
 			switch record, err := jsondoc.ParseObject(e.data); {
 			case err != nil: // not a record; what it names is left
 				mentions[e.id] = p.name.Match(e.data)
-			case p.redact(&record):
+			case p.redact(&record, func(text string) { named[e.id] = named[e.id] || isIn(string(e.id), text) }):
 				revisions[e.id]++
 			default:
 				mentions[e.id] = p.name.MatchString(record.String())
 			}
 		}
 		for id, n := range revisions {
-			if err := b.forget(ctx, id, p, dryRun, &done); err != nil {
+			if err := b.forget(ctx, id, p, named[id] || p.name.MatchString(string(id)), dryRun, &done); err != nil {
 				return err
 			}
 			if dryRun {
 				done.Revisions += n
 			}
 		}
-		for id, named := range mentions {
-			if _, forgotten := revisions[id]; named && !forgotten {
+		for id, mentioned := range mentions {
+			if _, forgotten := revisions[id]; mentioned && !forgotten {
 				done.Mentions++
 			}
 		}
@@ -129,9 +128,9 @@ func (s *Store) Forget(ctx context.Context, collection, user string, fields []ev
 	return done, err
 }
 
-// forget erases a person from one record.
-func (b *bucket) forget(ctx context.Context, id event.ID, p person, dryRun bool, done *Forgotten) error {
-	inID := p.name.MatchString(string(id))
+// forget erases a person from one record, which is deleted if the name or a text of the
+// person is in its ID.
+func (b *bucket) forget(ctx context.Context, id event.ID, p person, inID, dryRun bool, done *Forgotten) error {
 	if inID {
 		done.Deleted++
 	} else {
@@ -145,7 +144,7 @@ func (b *bucket) forget(ctx context.Context, id event.ID, p person, dryRun bool,
 		done.Revisions += n
 		return err
 	}
-	w, err := b.modify(ctx, id, nil, false, func(record *jsondoc.Value) error { p.redact(record); return nil })
+	w, err := b.modify(ctx, id, nil, false, func(record *jsondoc.Value) error { p.redact(record, func(string) {}); return nil })
 	if event.CodeOf(err) == event.RecordNotFound { // only older revisions are left
 		var last entry
 		last, err = b.last(ctx, b.subject(id))
@@ -194,54 +193,4 @@ func (b *bucket) waitForFollowers(ctx context.Context, seq uint64) error {
 		}
 		return list.Err()
 	})
-}
-
-// A person is looked for in records.
-type person struct {
-	user   string
-	name   *regexp.Regexp // the name as a word
-	fields []event.Field  // with a mark
-}
-
-func newPerson(user string, fields []event.Field) (person, error) {
-	name, err := regexp.Compile(`(?i)(^|[^\pL\pN_-])` + regexp.QuoteMeta(user) + `($|[^\pL\pN_-])`)
-	if err != nil {
-		return person{}, fmt.Errorf("look for %s: %w", user, err)
-	}
-	marked := slices.DeleteFunc(slices.Clone(fields), func(f event.Field) bool { return f.Mark == "" })
-	return person{user, name, marked}, nil
-}
-
-// redact replaces the person, and the texts that are theirs, in a record. It reports
-// whether the person was in it.
-func (p person) redact(record *jsondoc.Value) (found bool) {
-	forgotten := string(jsondoc.AppendQuoted(nil, forgottenName))
-	persons, isAuthor := 0, false
-	for _, f := range p.fields {
-		if f.Mark != event.MarkPerson {
-			continue
-		}
-		persons++
-		record.Each(strings.Split(f.Name, "."), func(v *jsondoc.Value) {
-			switch {
-			case v.Kind == jsondoc.String && strings.EqualFold(jsondoc.Unquote(v.Text), p.user):
-				v.Text, found = forgotten, true
-				isAuthor = isAuthor || persons == 1
-			case v.Kind == jsondoc.Object:
-				n := len(v.Children)
-				v.Children = slices.DeleteFunc(v.Children, func(m jsondoc.Value) bool { return strings.EqualFold(m.Name, p.user) })
-				found = found || len(v.Children) < n
-			}
-		})
-	}
-	for _, f := range p.fields {
-		if isAuthor && f.Mark == event.MarkText {
-			record.Each(strings.Split(f.Name, "."), func(v *jsondoc.Value) {
-				if v.Kind == jsondoc.String {
-					v.Text = forgotten
-				}
-			})
-		}
-	}
-	return found
 }

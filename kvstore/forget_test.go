@@ -152,3 +152,45 @@ func TestForgetAPerson(t *testing.T) {
 		t.Errorf("in the files are %q", got)
 	}
 }
+
+// What the SDK keeps of handled events in a record may quote the person.
+func TestForgetWhatHandlersReturned(t *testing.T) {
+	t.Parallel()
+	s, _, dir := storeWithFiles(t)
+	const other = `"x/PLUGIN:2/1":{"at":2,"out":[{"subject":"cytube.send.chat","data":{"message":"well done, bob"}}]}`
+	set(t, s, "c", "1", `{"n":1,"_handled":{"x/PLUGIN:1/1":{"at":1,"out":[{"subject":"cytube.send.chat","data":{"message":"well done, Mallory"}}]},`+other+`}}`)
+	if got, err := s.Forget(streamstest.Context(t), "c", "mallory", nil, false); err != nil || got.Changed != 1 || got.Mentions != 0 {
+		t.Errorf("forgot %+v, %v", got, err)
+	}
+	if got, want := get(t, s, "c", "1"), `{"id":1,"n":1,"_handled":{"x/PLUGIN:1/1":{"at":1},`+other+`}}`; got != want {
+		t.Errorf("left is\n%s, want\n%s", got, want)
+	}
+	if found := inFiles(t, dir, "well done, Mallory"); len(found) > 0 {
+		t.Errorf("the files have %v", found)
+	}
+}
+
+// Of records of which nobody says what they hold, each value that is the name is a person.
+// What the person wrote may also be in the ID.
+func TestForgetInUnknownFieldsAndIDs(t *testing.T) {
+	t.Parallel()
+	s, _, dir := storeWithFiles(t)
+	ctx := streamstest.Context(t)
+	set(t, s, "unknown", "1", `{"who":"Mallory","list":[{"mallory":1,"n":["mallory","bob"]}],"said":"mallory was here"}`)
+	set(t, s, "unknown", "2", `{"who":"bob"}`)
+	if got, err := s.Forget(ctx, "unknown", "mallory", nil, false); err != nil || got.Changed != 1 || got.Deleted != 0 {
+		t.Errorf("forgot %+v, %v", got, err)
+	}
+	if got, want := get(t, s, "unknown", "1"), `{"id":1,"who":"(forgotten)","list":[{"n":["(forgotten)","bob"]}],"said":"mallory was here"}`; got != want {
+		t.Errorf("left is %s, want %s", got, want)
+	}
+	set(t, s, "countdowns", "lounge/secret-party", `{"name":"Secret-Party","by":"mallory"}`)
+	set(t, s, "countdowns", "lounge/film", `{"name":"film","by":"bob"}`)
+	fields := []event.Field{{Name: "name", Mark: event.MarkText}, {Name: "by", Mark: event.MarkPerson}}
+	if got, err := s.Forget(ctx, "countdowns", "mallory", fields, false); err != nil || got.Deleted != 1 || got.Changed != 0 {
+		t.Errorf("forgot %+v, %v", got, err)
+	}
+	if found := inFiles(t, dir, "secret-party", "Secret-Party"); len(found) > 0 {
+		t.Errorf("the files have %v", found)
+	}
+}
