@@ -130,6 +130,8 @@ func (c *composition) compose() (*group, *lifecycle, error) {
 		plugins: PluginNames(c.plugins), tracing: c.tel.Targets, registered: registered, started: started, maintained: maintainer.Problem,
 	}
 	g.add("lifecycle", worker(life.run))
+	clock := &clockWatch{log: log, publish: func(ctx context.Context, subject string, payload any) { life.publish(ctx, subject, payload) }}
+	g.add("clock", worker(clock.run))
 	if s.Metrics != "" {
 		if err := observeStreams(c.tel.Metrics, c.server, c.channels.outboxes()); err != nil {
 			return nil, nil, err

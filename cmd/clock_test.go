@@ -103,6 +103,9 @@ func TestOwnClock(t *testing.T) {
 	if given > 0 {
 		t.Errorf("%d sends were given up", given)
 	}
+	if n := s.stored(event.SubjectClock, func(streams.Stored) bool { return true }); n != len(steps) {
+		t.Errorf("%d steps of the clock are recorded, want %d", n, len(steps))
+	}
 	noNegativeDurations(t, c.env(), store)
 	t.Logf("%d steps of the machine's clock, by up to a year: %d commands, half of them being answered at the step, each answered once, after %s at most (an echo is waited for 10 s)",
 		len(steps), 2*len(steps), longest.Round(time.Millisecond))
