@@ -260,7 +260,7 @@ func auditForget(ctx context.Context, c *cli.Context, cmd command, q replay.Quer
 	if user == "" {
 		return usagef("say whom to forget: rosey audit forget --user NAME")
 	}
-	o := audit.ForgetOptions{Channel: q.Channel, Since: q.Since, Until: q.Until, Reason: c.String("reason"), Answers: c.Bool("answers"), DryRun: c.Bool("dry-run")}
+	o := audit.ForgetOptions{Channel: q.Channel, Since: q.Since, Until: q.Until, Reason: c.String("reason"), Answers: c.Bool("answers"), DryRun: c.Bool("dry-run"), Marks: q.Marks}
 	if !o.DryRun && !c.Bool("yes") {
 		return usagef("this cannot be undone: look first with --dry-run, then repeat it with --yes")
 	}
@@ -288,6 +288,9 @@ func auditForget(ctx context.Context, c *cli.Context, cmd command, q replay.Quer
 	if done.Answers > 0 {
 		fmt.Fprintf(c.App.Writer, "; %d event(s) that answer these stay and may quote them (erase them with --answers)", done.Answers)
 	}
+	if done.Exchanges > 0 {
+		fmt.Fprintf(c.App.Writer, "; and what plugins asked and were answered because of %d event(s)", done.Exchanges)
+	}
 	if done.Mentions > 0 {
 		fmt.Fprintf(c.App.Writer, "; %d other event(s) still name the person", done.Mentions)
 	}
@@ -297,7 +300,7 @@ func auditForget(ctx context.Context, c *cli.Context, cmd command, q replay.Quer
 	} else if _, err := forgetRecords(ctx, c, cmd, user, o.DryRun); err != nil {
 		return err
 	}
-	fmt.Fprintln(c.App.Writer, "Not reached: backups, the bot's log, files that were made by export, and other people's texts.")
+	fmt.Fprintln(c.App.Writer, "Not reached: backups, the bot's log, files that were made by export or for dry runs, spans that were sent, and other people's texts.")
 	if kept := snapshot.OfFormats(cmd.settings.Store); len(kept) > 0 && !cmd.settings.External() {
 		fmt.Fprintf(c.App.Writer, "Among the backups is the one that was made before the store was migrated: remove %s.\n", strings.Join(kept, " and "))
 	}

@@ -2,26 +2,89 @@ package cmd
 
 import (
 	"bytes"
+	"cmp"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams/embedded"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
+// backgroundEvents is how many events of others and of the person are there beside those that
+// TestForgetLeavesNothingOnDisk makes: make forget-test has 100,000.
+func backgroundEvents(t *testing.T) int {
+	t.Helper()
+	n, err := strconv.Atoi(cmp.Or(os.Getenv("ROSEY_FORGET_EVENTS"), "1000"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// fillHistory stores chat, commands, answers and requests of fifty people, one of whom is zoe.
+func fillHistory(t *testing.T, store string, events int) {
+	t.Helper()
+	server, err := embedded.Start(embedded.Config{Store: store, Holder: "a test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := server.Stop(); err != nil {
+			t.Error(err)
+		}
+	}()
+	bus := streamstest.Bus(t, server)
+	seqs := map[string]int{}
+	put := func(stream, subject, data, correlation, cause string) string {
+		body := fmt.Appendf(nil, `{"subject":%q,"data":%s,"timestamp":1732645200.5,"priority":1,"correlation_id":%q,"metadata":{"source":"x"%s}}`, subject, data, correlation, cause)
+		if _, err := bus.JetStream().PublishAsync(subject, body, jetstream.WithStallWait(time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+		seqs[stream]++
+		return fmt.Sprintf(`,"causation_id":"%s:%d"`, stream, seqs[stream])
+	}
+	for n := range events / 4 {
+		user, text := "zoe", fmt.Sprintf("zoesecretline %d", n)
+		if n%50 > 0 {
+			user, text = fmt.Sprintf("user%d", n%50), fmt.Sprintf("harmless line %d", n)
+		}
+		id := fmt.Sprintf("%08d-0000-4000-8000-000000000000", n)
+		line := put("CYTUBE", event.SubjectChat, fmt.Sprintf(`{"user":%q,"message":"!x %s","channel":"lounge","rank":1,"time":%d}`, user, text, 1732645200000+n), id, "")
+		command := put("PLUGIN", event.CommandSubject("x"), fmt.Sprintf(`{"command":"x","args":[%q],"user":%q,"channel":"lounge","rank":1,"raw_message":"!x %s"}`, text, user, text), id, line)
+		put("CYTUBE", event.SubjectSendChat, fmt.Sprintf(`{"message":"you said %s","channel":"lounge"}`, text), id, command)
+		put("PLUGIN", event.EventSubject("x", "heard"), fmt.Sprintf(`{"event_type":"heard","what":%q,"players":[{"name":%q}]}`, text, user), id, command)
+		if n%200 == 0 { // no more may be under way at once
+			<-bus.JetStream().PublishAsyncComplete()
+		}
+	}
+	<-bus.JetStream().PublishAsyncComplete()
+	bus.Conn().Close()
+}
+
 // After audit forget no file of the store holds the person's texts, whatever kept them:
-// history, commands, requests, records, older revisions, timers.
+// history, commands, requests and their replies, plugins' events, records, older
+// revisions, IDs, timers.
 func TestForgetLeavesNothingOnDisk(t *testing.T) {
 	streamstest.Slow(t, "runs several processes")
 	t.Parallel()
 	store := t.TempDir()
+	fillHistory(t, store, backgroundEvents(t))
 	lines := []string{
-		"zoe: hello zoesecretline", "zoe: !quote add zoesecretquote", "zoe: !countdown zoesecretparty 3h", "alice: !quote add harmless",
+		"zoe: hello zoesecretline", "zoe: !quote add zoesecretquote", "zoe: !countdown add zoesecretparty 3h", "zoe: !quote search zoesecretsearch",
+		"zoe: !countdown rm zoesecretparty", "zoe: !countdown add zoesecretagain 5h", "alice: !quote zoesecretquote", "alice: !quote add harmless", "zoe: !nosuchcommand zoesecrettypo",
 	}
-	if r := rosey(t, strings.Join(lines, "\n")+"\n", "run", "--local", "--store", store); r.code != 0 {
-		t.Fatalf("run: %+v", r)
+	log := rosey(t, strings.Join(lines, "\n")+"\n", "run", "--local", "--store", store, "--log-level", "info")
+	if log.code != 0 || strings.Contains(log.stderr, "zoe") {
+		t.Fatalf("run: %+v", log)
 	}
 	for _, args := range [][]string{
 		{"db", "set", "quotes", "1", `{"text":"zoesecretolder","user":"zoe","added_by":"zoe"}`}, {"db", "set", "quotes", "1", `{"text":"zoesecretnewer","user":"Zoe","added_by":"zoe"}`},
@@ -31,21 +94,24 @@ func TestForgetLeavesNothingOnDisk(t *testing.T) {
 			t.Fatalf("rosey %v: %+v", args, r)
 		}
 	}
-	secrets := []string{"zoesecretline", "zoesecretquote", "zoesecretparty", "zoesecretolder", "zoesecretnewer", "zoesecretscore"}
+	secrets := []string{"zoesecretline", "zoesecretquote", "zoesecretparty", "zoesecretagain", "zoesecretsearch", "zoesecrettypo", "zoesecretolder", "zoesecretnewer", "zoesecretscore"}
 	for _, secret := range secrets {
 		if len(filesWith(t, store, secret)) == 0 {
 			t.Errorf("before, no file has %s: the test looks in the wrong place", secret)
 		}
 	}
+	began := time.Now()
 	r := rosey(t, "", "audit", "forget", "--user", "zoe", "--answers", "--yes", "--store", store)
 	if r.code != 0 || !strings.Contains(r.stdout, "collection quotes: ") {
 		t.Fatalf("forget: %+v", r)
 	}
+	t.Logf("forgotten in %s\n%s", time.Since(began).Round(time.Millisecond), r.stdout)
 	for _, secret := range secrets {
 		if found := filesWith(t, store, secret); len(found) > 0 {
 			t.Errorf("%s is left in %v\n%s", secret, found, r.stdout)
 		}
 	}
+	t.Logf("the name is left in %v", filesWith(t, store, "zoe"))
 	if len(filesWith(t, store, "harmless")) == 0 {
 		t.Error("what others said is gone")
 	}

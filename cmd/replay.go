@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/rosey-bot/rosey/bot"
+	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/internal/terminal"
 	"github.com/rosey-bot/rosey/replay"
@@ -94,7 +95,16 @@ func ofRange(do rangeAction) cli.ActionFunc {
 		if err != nil {
 			return err
 		}
-		return reading(func(ctx context.Context, c *cli.Context, cmd command) error { return do(ctx, c, cmd, query) })(c)
+		return reading(func(ctx context.Context, c *cli.Context, cmd command) error {
+			if query.User != "" {
+				entries, err := router.List(ctx, cmd.JS)
+				if err != nil {
+					return err
+				}
+				query.Marks = router.Marks(entries)
+			}
+			return do(ctx, c, cmd, query)
+		})(c)
 	}
 }
 

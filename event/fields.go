@@ -103,18 +103,9 @@ func typeName(t reflect.Type) string {
 	return "number"
 }
 
-// conventional are the marked fields of payloads without a type: plugins' events and
-// requests.
-var conventional = []Field{
-	{Name: "user", Mark: MarkPerson}, {Name: "to", Mark: MarkPerson}, {Name: "by", Mark: MarkPerson}, {Name: "queued_by", Mark: MarkPerson},
-	{Name: "added_by", Mark: MarkPerson}, {Name: "deleted_by", Mark: MarkPerson}, {Name: "winner", Mark: MarkPerson},
-	{Name: "scores.user", Mark: MarkPerson}, {Name: "details.user", Mark: MarkPerson},
-	{Name: "message", Mark: MarkText}, {Name: "text", Mark: MarkText},
-}
-
 // marked are the marked fields of the payload types.
 var marked = sync.OnceValue(func() map[reflect.Type][]Field {
-	all := map[reflect.Type][]Field{nil: conventional}
+	all := map[reflect.Type][]Field{}
 	add := func(t reflect.Type) {
 		if t != nil && all[t] == nil {
 			all[t] = slices.DeleteFunc(FieldsOf(t), func(f Field) bool { return f.Mark == "" })
@@ -126,14 +117,23 @@ var marked = sync.OnceValue(func() map[reflect.Type][]Field {
 	for _, p := range schemas.patterns {
 		add(p.value)
 	}
-	all[reflect.TypeFor[Denied]()] = conventional // its details are a map
 	return all
 })
 
-// MarkedFields returns the fields of a subject's payload that hold names or texts of
-// people. Plugins' events and requests are held to conventional names: user, to, by,
-// queued_by, added_by, deleted_by, winner, scores.user, message and text.
-func MarkedFields(subject string) []Field {
+// free are payload types with fields of which the contract does not say what they hold.
+var free = []reflect.Type{nil, reflect.TypeFor[Denied](), reflect.TypeFor[Set](), reflect.TypeFor[Update](), reflect.TypeFor[Batch](), reflect.TypeFor[Query](),
+	reflect.TypeFor[Get](), reflect.TypeFor[Delete]()}
+
+// Marks tell which fields of payloads hold names or texts of people: those of the
+// contract's payloads, and by subject those of plugins' own events, as they are registered.
+type Marks map[string][]Field
+
+// Of returns the marked fields of a subject's payload. Known is false where nobody says
+// what all of its fields hold: then any value may be a name.
+func (m Marks) Of(subject string) (fields []Field, known bool) {
+	if own, ok := m[subject]; ok {
+		return own, true
+	}
 	payload, _ := schemas.Find(subject)
-	return marked()[payload]
+	return marked()[payload], !slices.Contains(free, payload)
 }

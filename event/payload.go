@@ -317,9 +317,9 @@ type Shutdown struct {
 
 // Operation is the payload of platform.operation: what an operator did in the console.
 type Operation struct {
-	Operator  string  `json:"operator" contract:"required"` // "operator" where several share a password
-	Action    string  `json:"action" contract:"required"`   // pause, resume, restart, retry, drop or say
-	Target    string  `json:"target"`                       // the plugin, dead letter or channel
+	Operator  string  `json:"operator" contract:"required" mark:"person"` // "operator" where several share a password
+	Action    string  `json:"action" contract:"required"`                 // pause, resume, restart, retry, drop or say
+	Target    string  `json:"target"`                                     // the plugin, dead letter or channel
 	Timestamp float64 `json:"timestamp" contract:"required,nonnegative"`
 	Extra     `json:"-"`
 }
@@ -361,4 +361,26 @@ type Heartbeat struct {
 	PluginsActive int     `json:"plugins_active" contract:"required,nonnegative"`
 	NATSConnected bool    `json:"nats_connected" contract:"required"`
 	Extra         `json:"-"`
+}
+
+// The directions of a ClockSet.
+const (
+	ClockAhead = "ahead"
+	ClockBack  = "back"
+)
+
+// ClockSet is the payload of platform.clock: the clock of the bot's machine was set, or
+// the machine slept. Offsets are how far the clock was off, in seconds, from the time that
+// has passed since the bot started.
+type ClockSet struct {
+	Direction    string  `json:"direction" contract:"nonempty"`
+	By           float64 `json:"by" contract:"required,nonnegative"` // seconds
+	OffsetBefore float64 `json:"offset_before" contract:"required"`
+	OffsetAfter  float64 `json:"offset_after" contract:"required"`
+	Timestamp    float64 `json:"timestamp" contract:"required,nonnegative"` // after it was set
+	Extra        `json:"-"`
+}
+
+func (c *ClockSet) check() (string, error) {
+	return oneOf("direction", c.Direction, ClockAhead, ClockBack)
 }

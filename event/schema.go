@@ -107,6 +107,7 @@ var schemas = func() (s Subjects[reflect.Type]) {
 		{SubjectOperation, reflect.TypeFor[Operation]()},
 		{SubjectSettings, reflect.TypeFor[SettingChange]()},
 		{SubjectGrant, reflect.TypeFor[GrantChange]()},
+		{SubjectClock, reflect.TypeFor[ClockSet]()},
 		{SubjectGet, reflect.TypeFor[Get]()},
 		{SubjectSet, reflect.TypeFor[Set]()},
 		{SubjectQuery, reflect.TypeFor[Query]()},

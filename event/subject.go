@@ -61,6 +61,7 @@ const (
 	SubjectOperation = "platform.operation" // one of Rosey's additions
 	SubjectSettings  = "platform.settings"  // one of Rosey's additions
 	SubjectGrant     = "platform.grant"     // one of Rosey's additions
+	SubjectClock     = "platform.clock"     // one of Rosey's additions
 )
 
 // Subjects of the database service (contract: Database Events); the last three

@@ -83,6 +83,11 @@ type Plugin struct {
 	// Handlers get them by SettingsOf.
 	Settings any
 
+	// Emits are the plugin's own events by type, each with a payload, of the type of which
+	// the tag mark names persons and texts. Of an event that is not among them, any value
+	// may be the name of a person: rosey audit forget erases it with that person.
+	Emits map[string]any
+
 	// Variables are the environment variables that the plugin reads, for programs
 	// that look for misspelled ones.
 	Variables []string
@@ -193,12 +198,7 @@ func (p Plugin) Registration() router.Registration {
 		r.Events = append(r.Events, s.Subject)
 	}
 	r.Settings, _ = p.schema() // see Validate
-	for name, record := range p.Collections {
-		if r.Collections == nil {
-			r.Collections = map[string][]event.Field{}
-		}
-		r.Collections[name] = event.FieldsOf(reflect.TypeOf(record))
-	}
+	r.Collections, r.Emits = fieldsOf(p.Collections), fieldsOf(p.Emits)
 	var usage []string
 	for _, c := range p.Commands {
 		for _, name := range append([]string{c.Name}, c.Aliases...) {
@@ -216,6 +216,18 @@ func (p Plugin) Registration() router.Registration {
 	}
 	r.Usage = strings.Join(usage, " | ")
 	return r
+}
+
+// fieldsOf returns the fields of the types of values.
+func fieldsOf(values map[string]any) map[string][]event.Field {
+	var all map[string][]event.Field
+	for name, value := range values {
+		if all == nil {
+			all = map[string][]event.Field{}
+		}
+		all[name] = event.FieldsOf(reflect.TypeOf(value))
+	}
+	return all
 }
 
 // commandHandlers returns the handlers by name and alias, in lower case.

@@ -13,7 +13,6 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/rosey-bot/rosey/event"
-	"github.com/rosey-bot/rosey/internal/rawjson"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
@@ -29,9 +28,12 @@ type Filter struct {
 	Subjects []string
 	// Channel is where the event happened, in any case.
 	Channel string
-	// User is the author, the recipient, the target or the one who queued an item; in
-	// any case.
+	// User is who is named in a field that is marked as a person, such as the author, the
+	// recipient, the target or the one who queued an item; in any case.
 	User string
+	// Marks are those of plugins' own events; see router.Marks. Without them any value of
+	// such an event may be the User.
+	Marks event.Marks
 	// Plugin owns the event's namespace or published it.
 	Plugin string
 	// Correlation is the event's correlation ID, the first MinPrefix or more
@@ -192,44 +194,15 @@ func (m *matcher) match(e *Event) bool {
 		return false
 	}
 	if m.User != "" || m.Channel != "" {
-		user, channel := m.User == "", m.Channel == ""
+		channel := m.Channel == ""
 		for name, value := range members(f.data) {
 			channel = channel || string(name) == "channel" && equalFold(value, m.Channel)
 		}
-		for _, field := range event.MarkedFields(e.Subject) {
-			user = user || field.Mark == event.MarkPerson && holds(f.data, field.Name, m.User)
-		}
-		if !user || !channel {
+		if !channel || m.User != "" && !names(e.Subject, f.data, m.User, m.Marks) {
 			return false
 		}
 	}
 	return m.Grep == nil || f.match(m.Grep)
-}
-
-// holds reports whether a field of an object, or an element of one that is a list, is a
-// person's name.
-func holds(object []byte, path, user string) bool {
-	first, rest, nested := strings.Cut(path, ".")
-	is := func(value []byte) bool {
-		if nested {
-			return holds(value, rest, user)
-		}
-		return equalFold(value, user)
-	}
-	for name, value := range members(object) {
-		if string(name) != first {
-			continue
-		}
-		if is(value) {
-			return true
-		}
-		for element := range rawjson.Elements(value) {
-			if is(element) {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 func (m *matcher) correlated(id string) bool {

@@ -92,6 +92,8 @@ var descriptions = slices.Concat(sendDescriptions, []description{
 	{event.EventSubject("*", event.TypeDenied), "user", "{error}", problemDenied},
 	{event.SubjectStartup, "", "starts, version {version}, plugins {plugins}", ""},
 	{event.SubjectShutdown, "", "stops: {reason}", ""},
+	{event.SubjectClock, "", "the machine's clock was set {direction} by {by:s}", ""},
+	{event.SubjectOperation, "operator", "{action} {target}", ""},
 	{event.SubjectHeartbeat, "", "up for {uptime:s}, {plugins_active} plugins", ""},
 })
 

@@ -45,6 +45,9 @@ type Registration struct {
 	Collections map[string][]event.Field `json:"collections,omitempty"`
 	// Settings is the JSON Schema of the plugin's settings, an object.
 	Settings json.RawMessage `json:"settings,omitempty"`
+	// Emits are the plugin's own events, plugin.{name}.event.{type}, by type, with what their
+	// payloads hold.
+	Emits map[string][]event.Field `json:"emits,omitempty"`
 }
 
 // Command is one command of a registration. Its JSON may be just its name.
@@ -123,13 +126,20 @@ func (r Registration) Validate() error {
 			return event.Errorf(event.InvalidInput, "events of %s: %w", r.Name, err).With("field", "events")
 		}
 	}
-	for name, fields := range r.Collections {
+	if err := validateFields(r.Name, "collections", "a collection's name", r.Collections); err != nil {
+		return err
+	}
+	return validateFields(r.Name, "emits", "an event's type", r.Emits)
+}
+
+func validateFields(plugin, in, what string, of map[string][]event.Field) error {
+	for name, fields := range of {
 		if !event.ValidName(name) {
-			return event.Errorf(event.InvalidInput, "collections of %s: %q is not a collection's name: it is 1 to %d of A-Z a-z 0-9 _ -", r.Name, name, event.MaxNameLength).With("field", "collections")
+			return event.Errorf(event.InvalidInput, "%s of %s: %q is not %s: it is 1 to %d of A-Z a-z 0-9 _ -", in, plugin, name, what, event.MaxNameLength).With("field", in)
 		}
 		for _, f := range fields {
 			if err := f.Validate(); err != nil {
-				return event.Errorf(event.InvalidInput, "collection %s of %s: %w", name, r.Name, err).With("field", "collections")
+				return event.Errorf(event.InvalidInput, "%s of %s: %s: %w", in, plugin, name, err).With("field", in)
 			}
 		}
 	}
@@ -199,6 +209,17 @@ func Collections(entries []Entry) map[string][]event.Field {
 	for _, e := range entries {
 		for name, fields := range e.Collections {
 			all[name] = append(all[name], fields...)
+		}
+	}
+	return all
+}
+
+// Marks returns the marks of the events of all registrations.
+func Marks(entries []Entry) event.Marks {
+	all := event.Marks{}
+	for _, e := range entries {
+		for kind, fields := range e.Emits {
+			all[event.EventSubject(e.Name, kind)] = fields
 		}
 	}
 	return all

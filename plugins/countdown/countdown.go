@@ -49,6 +49,7 @@ func build(minus []time.Duration) plugins.Plugin {
 		Concurrent:  false, // how many countdowns run is looked up before one is added
 		Collections: map[string]any{Collection: Countdown{}},
 		Settings:    Settings{},
+		Emits:       map[string]any{"added": about{}, "removed": about{}, "minus": about{}, "due": about{}, kindTick: tick{}},
 		Commands: []plugins.Command{{
 			Name:        "countdown",
 			Aliases:     []string{"cd"},
@@ -63,12 +64,23 @@ func build(minus []time.Duration) plugins.Plugin {
 	}
 }
 
+// about is the payload of the plugin's events.
+type about struct {
+	Name    string  `json:"name" mark:"text"`
+	Channel string  `json:"channel"`
+	By      string  `json:"by" mark:"person"`
+	Due     int64   `json:"due"`
+	Every   string  `json:"every"`
+	Left    float64 `json:"left"`
+	Late    float64 `json:"late"`
+}
+
 // announcer handles the plugin's events; minus is when it announces countdowns.
 type announcer struct{ minus []time.Duration }
 
 // Countdown is a record of the collection. Its ID is channel/name in lower case.
 type Countdown struct {
-	Name    string `json:"name"`
+	Name    string `json:"name" mark:"text"`
 	Channel string `json:"channel"`
 	By      string `json:"by" mark:"person"`
 	Set     string `json:"set"` // STREAM:SEQ of the command that set it

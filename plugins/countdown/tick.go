@@ -27,7 +27,7 @@ const (
 )
 
 type tick struct {
-	Name    string `json:"name"`
+	Name    string `json:"name" mark:"text"`
 	Channel string `json:"channel"`
 	Set     string `json:"set"`
 }

@@ -110,6 +110,7 @@ func (c *Channel) start() {
 			}
 		})
 	}
+	c.life.Cleanup(c.checkMarks) // before the parts stop
 	c.await("the router", func() bool { return len(registry.Plugins()) >= len(c.plugins) })
 }
 

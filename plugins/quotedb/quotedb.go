@@ -39,6 +39,22 @@ type Settings struct {
 	DeleteRank int `json:"delete_rank" default:"2" min:"0" max:"255" jsonschema:"rank that may delete others' quotes"`
 }
 
+// added and deleted are the payloads of the plugin's events.
+type (
+	added struct {
+		ID      event.ID `json:"id"`
+		Text    string   `json:"text" mark:"text"`
+		User    string   `json:"user" mark:"person"`
+		AddedBy string   `json:"added_by" mark:"person"`
+		Channel string   `json:"channel"`
+	}
+	deleted struct {
+		ID        event.ID `json:"id"`
+		DeletedBy string   `json:"deleted_by" mark:"person"`
+		Channel   string   `json:"channel"`
+	}
+)
+
 // New returns the plugin.
 func New() plugins.Plugin {
 	return plugins.Plugin{
@@ -48,6 +64,7 @@ func New() plugins.Plugin {
 		Concurrent:  false, // whether a quote is there is looked up before it is added
 		Collections: map[string]any{Collection: Quote{}},
 		Settings:    Settings{},
+		Emits:       map[string]any{"quote_added": added{}, "quote_deleted": deleted{}},
 		Commands: []plugins.Command{{
 			Name:        "quote",
 			Aliases:     []string{"q"},

@@ -61,8 +61,8 @@ type game struct {
 	ID         string            `json:"game"` // STREAM:SEQ of the command that started it
 	Channel    string            `json:"channel"`
 	By         string            `json:"by" mark:"person"`
-	Difficulty string            `json:"difficulty"` // "" for any
-	Category   string            `json:"category"`   // "" for all
+	Difficulty string            `json:"difficulty"`           // "" for any
+	Category   string            `json:"category" mark:"text"` // "" for all
 	Questions  []Question        `json:"questions"`
 	Number     int               `json:"number"` // of the last question, from 1
 	Open       bool              `json:"open"`   // it can be answered

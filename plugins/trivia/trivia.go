@@ -51,6 +51,9 @@ func build(timing Timing, packs ...string) plugins.Plugin {
 		Description: "Asks questions, and keeps the scores",
 		Concurrent:  false, // whose answer came first decides
 		Collections: map[string]any{Games: game{}, Scores: Score{}},
+		Emits: map[string]any{
+			"game_start": about{}, "question": about{}, "answer": about{}, "game_end": about{}, kindStep: struct{}{},
+		},
 		Commands: []plugins.Command{{
 			Name:        "trivia",
 			Aliases:     []string{"quiz"},
@@ -70,6 +73,13 @@ func build(timing Timing, packs ...string) plugins.Plugin {
 		},
 		Start: m.load,
 	}
+}
+
+// about is what the plugin's events have of people.
+type about struct {
+	User   string   `json:"user" mark:"person"`
+	Winner string   `json:"winner" mark:"person"`
+	Scores []player `json:"scores"`
 }
 
 // host hosts the games of all channels. What it holds in memory is only a cache.

@@ -10,7 +10,6 @@ import (
 	"iter"
 	"math"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -34,6 +33,7 @@ const (
 	KindOnline    = "up"     // the bot joined the channel
 	KindGap       = "gap"    // the bot was not in the channel
 	KindErasure   = "erasure"
+	KindClock     = "clock" // the clock of the bot's machine was set
 	KindMalformed = "malformed"
 	KindRetry     = "retry" // of a dead letter: what it is about is an entry of its own, so this is none of the history
 )
@@ -106,7 +106,7 @@ func History(ctx context.Context, js jetstream.JetStream, q Query) iter.Seq2[Ent
 }
 
 func (q Query) history(ctx context.Context, js jetstream.JetStream, yield func(Entry) bool) error {
-	rq := replay.Query{Filter: replay.Filter{Subjects: q.subjects(), Since: q.Since, Until: q.Until}, Progress: q.Progress}
+	rq := replay.Query{Filter: replay.Filter{Subjects: append([]string{event.SubjectClock}, q.subjects()...), Since: q.Since, Until: q.Until}, Progress: q.Progress}
 	if err := rq.Validate(); err != nil {
 		return err
 	}
@@ -152,17 +152,15 @@ func (p *presence) observe(ctx context.Context, e replay.Event) (entry Entry, sh
 	if entry.Kind == KindOnline || entry.Kind == KindGap {
 		return p.entry(ctx, e.Ref.Seq)
 	}
-	return entry, entry.Kind != KindRetry && p.q.match(entry), nil
+	return entry, entry.Kind != KindRetry && p.q.match(entry, e), nil
 }
 
-func (q Query) match(e Entry) bool {
-	if q.Channel != "" && e.Kind != KindErasure && !strings.EqualFold(e.Channel, q.Channel) {
-		return false
-	}
-	if e.Kind == KindErasure {
+// match reports whether the query selects the entry of an event.
+func (q Query) match(e Entry, of replay.Event) bool {
+	if e.Kind == KindErasure || e.Kind == KindClock {
 		return true
 	}
-	if q.User != "" && !slices.ContainsFunc([]string{e.User, e.To, e.By}, func(name string) bool { return strings.EqualFold(name, q.User) }) {
+	if q.Channel != "" && !strings.EqualFold(e.Channel, q.Channel) || q.User != "" && !of.Names(q.User, nil) {
 		return false
 	}
 	if q.Grep == nil || q.Grep.MatchString(e.Text) {
@@ -177,7 +175,7 @@ func NewEntry(e replay.Event) Entry {
 	s, err := e.Decode()
 	entry := Entry{Ref: e.Ref, At: e.At, Stored: e.At}
 	if err == nil {
-		err = entry.fill(s.Envelope)
+		err = entry.fill(s.Envelope, e)
 	}
 	if err != nil {
 		return Entry{Ref: e.Ref, At: e.At, Stored: e.At, Kind: KindMalformed, Text: string(e.Body), Note: err.Error(), CorrelationID: s.CorrelationID}
@@ -230,12 +228,15 @@ type payload struct {
 	event.Extra `json:"-"`
 }
 
-func (e *Entry) fill(env event.Envelope) error {
+func (e *Entry) fill(env event.Envelope, of replay.Event) error {
 	action := event.Match(event.AllModeration, env.Subject)
 	kind, ok := kinds[env.Subject]
 	switch {
 	case env.Subject == event.SubjectErasure:
 		return e.fillErasure(env)
+	case env.Subject == event.SubjectClock:
+		e.Kind, e.Text = KindClock, replay.Describe(of).Text
+		return nil
 	case action:
 		kind = strings.TrimPrefix(env.Subject, event.ModerationSubject(""))
 	case !ok:

@@ -50,6 +50,8 @@ type request struct {
 	mentions     bool
 }
 
+const deadLetters = "plugin.*.event." + event.TypeDeadLetter
+
 func newFootprint(user string) (*footprint, error) {
 	name, err := regexp.Compile(`(?i)(^|[^\pL\pN_-])` + regexp.QuoteMeta(user) + `($|[^\pL\pN_-])`)
 	if err != nil {
@@ -125,7 +127,7 @@ func (t *footprint) classify(e replay.Event, requests sequences) {
 	causeless := cause == event.Ref{}
 	stream, _ := streams.For(e.Subject)
 	switch {
-	case stream.NoAck && because:
+	case (stream.NoAck || event.Match(deadLetters, e.Subject)) && because:
 		requests.add(e.Ref)
 	case stream.NoAck && theirs:
 		t.ambiguous = append(t.ambiguous, request{e.Ref, talk, causeless, e.DataMatches(t.name)})

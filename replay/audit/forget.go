@@ -33,6 +33,8 @@ type ForgetOptions struct {
 	Reason       string // goes into the record; "on request" when empty
 	Answers      bool   // erase also what was made because of it, such as the bot's answers
 	DryRun       bool   // count, erase nothing
+
+	Marks event.Marks // of plugins' own events, see router.Marks
 }
 
 // Forgotten is what Forget did.
@@ -40,6 +42,9 @@ type Forgotten struct {
 	Events   map[string]int // erased, by stream
 	Answers  int            // events left that were made because of these, such as the bot's answers
 	Mentions int            // other events left that name the person
+	// Exchanges are erased ones: what plugins asked and were answered because of these
+	// events, or with the person's name.
+	Exchanges int
 }
 
 // Total is how many events were erased.
@@ -56,8 +61,10 @@ func (f Forgotten) Total() (n int) {
 // it stores a signed cytube.erasure, which lists the places and not the person, so
 // that Verify can explain the holes; broken off in between, it can be called again.
 //
-// A person's event is one that names the person in a field that is marked so, see
-// event.MarkedFields. Forget does not touch what was answered to the person, unless it is
+// A person's event is one that names the person in a field that is marked so, or in any
+// field where it is not known which these are, see event.Marks. Dead letters about such
+// events go with them, and what plugins asked and were answered because of them, or with
+// the name in it. Forget does not touch what was answered to the person, unless it is
 // asked to, and what others said about them, which it counts, nor what plugins keep in the database, nor
 // backups. Of lines that the channel's own chat buffer may still hold the erasure keeps a
 // keyed fingerprint, so that the connector does not record them again; the connector
@@ -77,7 +84,7 @@ func Forget(ctx context.Context, bus *streams.Bus, key ed25519.PrivateKey, user 
 		return done, err
 	}
 	t.eraseAnswers = o.Answers
-	q := replay.Query{Filter: replay.Filter{User: user, Channel: o.Channel, Since: o.Since, Until: o.Until, Subjects: []string{">"}}}
+	q := replay.Query{Filter: replay.Filter{User: user, Marks: o.Marks, Channel: o.Channel, Since: o.Since, Until: o.Until, Subjects: []string{">"}}}
 	for e, err := range replay.Read(ctx, js, q) {
 		if err != nil {
 			return done, err
@@ -94,8 +101,9 @@ func Forget(ctx context.Context, bus *streams.Bus, key ed25519.PrivateKey, user 
 		done.Events[stream] = len(seqs)
 	}
 	done.Answers, done.Mentions = t.answers, t.mentions
-	if o.DryRun {
-		return done, nil
+	done.Exchanges, err = streams.EraseExchanges(ctx, js, func(of event.Ref, body []byte) bool { return t.erased.has(of) || t.name.Match(body) }, o.DryRun)
+	if err != nil || o.DryRun {
+		return done, err
 	}
 	// Requests go before what they were made because of, which leads to them if this
 	// is broken off: the topology has causes before effects.

@@ -147,9 +147,9 @@ func Follow(ctx context.Context, js jetstream.JetStream, q Query, after uint64) 
 	return func(yield func(Entry, error) bool) {
 		for e, err := range replay.Tail(ctx, js, streams.Cytube, q.subjects(), after) {
 			entry := NewEntry(e)
-			show := entry.Kind != KindRetry && q.match(entry)
+			show := entry.Kind != KindRetry && q.match(entry, e)
 			if entry.Kind == KindOnline || entry.Kind == KindGap {
-				entry, show, err = followConnection(ctx, js, q, entry)
+				entry, show, err = followConnection(ctx, js, q, entry, e)
 			}
 			if err != nil {
 				yield(Entry{}, err)
@@ -162,7 +162,7 @@ func Follow(ctx context.Context, js jetstream.JetStream, q Query, after uint64) 
 	}
 }
 
-func followConnection(ctx context.Context, js jetstream.JetStream, q Query, e Entry) (Entry, bool, error) {
+func followConnection(ctx context.Context, js jetstream.JetStream, q Query, e Entry, of replay.Event) (Entry, bool, error) {
 	p, err := readPresence(ctx, js, q)
 	if err != nil {
 		return e, false, err
@@ -174,7 +174,7 @@ func followConnection(ctx context.Context, js jetstream.JetStream, q Query, e En
 	case c.Kind == KindGap:
 		return e, true, nil
 	case c.previous.away():
-		return e, q.match(e), nil
+		return e, q.match(e, of), nil
 	}
 	return p.entry(ctx, e.Ref.Seq)
 }

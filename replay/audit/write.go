@@ -117,6 +117,7 @@ var formats = map[string]func(Entry) string{
 	event.ActionUnmute:     func(e Entry) string { return "!!! " + e.User + " is not muted any more" + by(e) },
 	event.ActionClear:      func(e Entry) string { return "!!! the chat is cleared" + by(e) },
 
+	KindClock:     func(e Entry) string { return "=== " + e.Text },
 	KindErasure:   func(e Entry) string { return "=== erased: " + e.Text },
 	KindMalformed: func(e Entry) string { return "??? " + e.Text },
 	KindGap: func(e Entry) string {
