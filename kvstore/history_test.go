@@ -1,8 +1,10 @@
 package kvstore_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -92,5 +94,31 @@ func TestCompact(t *testing.T) {
 	}
 	if w := set(t, s, "c", "", `{}`); w.ID != "6" {
 		t.Errorf("the next number is %s", w.ID)
+	}
+}
+
+// A write that requires that a record does not exist succeeds while the record's delete
+// marker is compacted away.
+func TestCompactionIsNoConflict(t *testing.T) {
+	t.Parallel()
+	s, _ := newStore(t)
+	ctx, stop := context.WithCancel(streamstest.Context(t))
+	var compacting sync.WaitGroup
+	defer compacting.Wait()
+	defer stop()
+	compacting.Go(func() {
+		for ctx.Err() == nil {
+			if _, err := s.Compact(ctx, "c", 0); err != nil && ctx.Err() == nil {
+				t.Error(err)
+			}
+		}
+	})
+	for n := range 400 {
+		if _, err := s.Set(ctx, event.Set{Collection: "c", ID: "x", Data: json.RawMessage(`{}`), IfRevision: revision(0)}); err != nil {
+			t.Fatalf("write %d: %v", n, err)
+		}
+		if _, err := s.Delete(ctx, event.Delete{Collection: "c", ID: "x"}); err != nil {
+			t.Fatalf("delete %d: %v", n, err)
+		}
 	}
 }

@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -92,6 +94,7 @@ func allowed(t *testing.T, g *grounds) {
 		"read its commands":                    readsCommands,
 		"have a durable opened":                hasDurableOpened,
 		"set and cancel timers":                setsTimers,
+		"keep what it asked":                   keepsExchanges,
 		"answer requests and monitoring":       answersRequests,
 		"find what others left without a span": createsClaim,
 	} {
@@ -216,6 +219,21 @@ func answersRequests(s *session) error {
 	}
 	_, err := s.Conn().RequestWithContext(s.ctx, "plugin.guest.request", []byte(`{}`))
 	return err
+}
+
+func keepsExchanges(s *session) error {
+	of := event.Ref{Stream: streams.Plugin, Seq: 7}
+	want := streams.Exchanges{List: []streams.Exchange{{Subject: event.SubjectGet, Request: json.RawMessage(`{"id":1}`), Reply: json.RawMessage(`{"success":true}`)}}}
+	if err := s.bus.KeepExchanges(s.ctx, "victim", of, want); err != nil {
+		return err
+	}
+	for plugin, want := range map[string]streams.Exchanges{"guest": want, "victim": {}} {
+		all, err := streams.AllExchanges(s.ctx, s.Bus.JetStream(), plugin)
+		if err != nil || !reflect.DeepEqual(all[of], want) {
+			return fmt.Errorf("of %s are kept %+v, %w", plugin, all, err)
+		}
+	}
+	return nil
 }
 
 func createsClaim(s *session) error {
