@@ -102,6 +102,14 @@ clock-test:
 	printf '{"Replace":{"%s/time.go":"%s/time.go","%s/step.go":"%s"}}' $$root $$PWD $$root $(CURDIR)/cmd/testdata/clock/step.go > overlay.json
 	CGO_ENABLED=0 $(GO) test -trimpath -overlay .tools/clock/overlay.json -tags clock -run '^TestOwnClock' -count=1 -v ./cmd
 
+# forget-test forgets a person in a store of FORGET_EVENTS events, and looks into all of its
+# files for what is left.
+.PHONY: forget-test
+forget-test:
+	ROSEY_FORGET_EVENTS=$(FORGET_EVENTS) $(GO) test -run '^TestForgetLeavesNothingOnDisk$$' -count=1 -v ./cmd
+
+FORGET_EVENTS ?= 100000
+
 # jaeger-test asks a real Jaeger for the traces of a real bot.
 .PHONY: jaeger-test
 jaeger-test: $(TOOLS)/all-in-one

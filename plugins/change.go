@@ -21,7 +21,7 @@ const FieldHandled = event.FieldHandled
 
 const (
 	// Entries of FieldHandled younger than handledMaxAge are kept, at most maxHandled
-	// and at least minHandled in all. The newest maxOutputs keep their outputs.
+	// and at least minHandled in all. The newest maxOutputs of that age keep their outputs.
 	handledMaxAge = streams.DuplicateWindow
 	maxHandled    = 256
 	minHandled    = 16
@@ -183,7 +183,7 @@ func prune(done map[string]handled) {
 		switch old := time.Since(time.UnixMilli(h.At)) > handledMaxAge; {
 		case i >= maxHandled, i >= minHandled && old:
 			delete(done, key)
-		case i >= maxOutputs:
+		case i >= maxOutputs, old: // Change does not return them any more
 			done[key] = handled{At: h.At}
 		}
 	}
