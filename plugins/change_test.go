@@ -16,7 +16,7 @@ func TestRepeat(t *testing.T) {
 	t.Parallel()
 	channel := plugintest.Run(t, plugin(func(c *plugins.Context) ([]event.Envelope, error) {
 		db := c.DB("things")
-		id, err := db.Add(map[string]any{"by": c.Command.User})
+		id, err := db.Add(map[string]any{"by": c.Command.Channel})
 		if err != nil {
 			return nil, err
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 )
 
 // ParsePath splits a field's name, as a.b, into the names of the members that lead
@@ -11,6 +12,9 @@ import (
 func ParsePath(name string) ([]string, error) {
 	if name == "" {
 		return nil, errors.New("a field's name must not be empty")
+	}
+	if !utf8.ValidString(name) {
+		return nil, fmt.Errorf("field %q: it must be Unicode", name)
 	}
 	parts := strings.Split(name, ".")
 	for _, part := range parts {

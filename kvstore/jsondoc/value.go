@@ -284,13 +284,17 @@ func (v *Value) Merge(other *Value) {
 	}
 }
 
-// AppendQuoted appends s as the JSON string that names are written as.
+// AppendQuoted appends s as the JSON string that names are written as. What is not UTF-8
+// becomes U+FFFD.
 func AppendQuoted(b []byte, s string) []byte {
-	b, err := jsontext.AppendQuote(b, s)
-	if err != nil { // s is not valid UTF-8, which Parse refuses
+	quoted, err := jsontext.AppendQuote(b, s)
+	if err != nil {
+		quoted, err = jsontext.AppendQuote(b, strings.ToValidUTF8(s, "\ufffd"))
+	}
+	if err != nil {
 		panic("jsondoc: " + err.Error())
 	}
-	return b
+	return quoted
 }
 
 // Unquote returns the text of a valid string literal. Half of a surrogate pair

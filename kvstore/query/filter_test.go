@@ -20,6 +20,7 @@ func FuzzFilter(f *testing.F) {
 		{`{"t":{"$contains":"ell","$not":{"$ne":"x"}}}`, `{"t":["x"]}`, ""},
 		{`{"t":{"$startswith":"\u0000"},"$or":[]}`, `{"t":"\u0000\uffff"}`, "t asc asc"},
 		{`{"":1,"a..b":2}`, `{"":1}`, ",,"},
+		{`{}`, `{}`, "\xfe0"},
 		{strings.Repeat(`{"$not":`, 40) + `{}` + strings.Repeat(`}`, 40), `{}`, "x,x"},
 	} {
 		f.Add(s.filter, s.record, s.order)

@@ -5,16 +5,11 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/streams"
 )
-
-// minText is how many characters of a command's end a value must have to be taken for what
-// the user wrote.
-const minText = 6
 
 // checkMarks fails the test for a plugin that put the name of a command's user, or what the
 // user wrote, into a field of its events or records that has no mark: rosey audit forget
@@ -64,7 +59,7 @@ func (c *Channel) checkValues(p plugins.Plugin, commands map[event.Ref]event.Com
 		switch {
 		case strings.EqualFold(value, command.User):
 			what = `the user's name: mark it with mark:"person"`
-		case utf8.RuneCountInString(value) >= minText && strings.HasSuffix(command.RawMessage, value):
+		case strings.Contains(value, " ") && strings.HasSuffix(command.RawMessage, value): // a single word may be a choice
 			what = `what the user wrote: mark it with mark:"text"`
 		}
 		if what != "" {

@@ -29,8 +29,8 @@ func TestTutorial(t *testing.T) {
 		t.Fatal(err)
 	}
 	steps := step.FindAllStringSubmatch(string(doc), -1)
-	if len(steps) != 3 {
-		t.Fatalf("the tutorial has %d steps with code, want 3", len(steps))
+	if len(steps) != 4 {
+		t.Fatalf("the tutorial has %d steps with code, want 4", len(steps))
 	}
 	for _, s := range steps {
 		path := filepath.Join(dir, filepath.FromSlash(s[2]))
