@@ -60,7 +60,7 @@ func fillHistory(t *testing.T, store string, events int) {
 		id := fmt.Sprintf("%08d-0000-4000-8000-000000000000", n)
 		line := put("CYTUBE", event.SubjectChat, fmt.Sprintf(`{"user":%q,"message":"!x %s","channel":"lounge","rank":1,"time":%d}`, user, text, 1732645200000+n), id, "")
 		command := put("PLUGIN", event.CommandSubject("x"), fmt.Sprintf(`{"command":"x","args":[%q],"user":%q,"channel":"lounge","rank":1,"raw_message":"!x %s"}`, text, user, text), id, line)
-		put("CYTUBE", event.SubjectSendChat, fmt.Sprintf(`{"message":"you said %s","channel":"lounge"}`, text), id, command)
+		put("CYTUBE", event.SubjectChat, fmt.Sprintf(`{"user":"rosey","message":"you said %s","channel":"lounge","rank":1,"time":%d}`, text, 1732645200000+n), id, command)
 		put("PLUGIN", event.EventSubject("x", "heard"), fmt.Sprintf(`{"event_type":"heard","what":%q,"players":[{"name":%q}]}`, text, user), id, command)
 		if n%200 == 0 { // no more may be under way at once
 			<-bus.JetStream().PublishAsyncComplete()
@@ -79,8 +79,7 @@ func TestForgetLeavesNothingOnDisk(t *testing.T) {
 	store := t.TempDir()
 	fillHistory(t, store, backgroundEvents(t))
 	lines := []string{
-		"zoe: hello zoesecretline", "zoe: !quote add zoesecretquote", "zoe: !countdown add zoesecretparty 3h", "zoe: !quote search zoesecretsearch",
-		"zoe: !countdown rm zoesecretparty", "zoe: !countdown add zoesecretagain 5h", "alice: !quote zoesecretquote", "alice: !quote add harmless", "zoe: !nosuchcommand zoesecrettypo",
+		"zoe: hello zoesecretline", "zoe: !quote add zoesecretquote", "zoe: !countdown zoesecretasked", "zoe: !quote search zoesecretsearch", "alice: !quote zoesecretquote", "alice: !quote add harmless", "zoe: !nosuchcommand zoesecrettypo",
 	}
 	log := rosey(t, strings.Join(lines, "\n")+"\n", "run", "--local", "--store", store, "--log-level", "info")
 	if log.code != 0 || strings.Contains(log.stderr, "zoe") {
@@ -88,13 +87,14 @@ func TestForgetLeavesNothingOnDisk(t *testing.T) {
 	}
 	for _, args := range [][]string{
 		{"db", "set", "quotes", "1", `{"text":"zoesecretolder","user":"zoe","added_by":"zoe"}`}, {"db", "set", "quotes", "1", `{"text":"zoesecretnewer","user":"Zoe","added_by":"zoe"}`},
-		{"db", "set", "trivia_scores", "zoe", `{"user":"zoe","points":3,"note":"zoesecretscore"}`}, {"audit", "key"},
+		{"db", "set", "trivia_scores", "zoe", `{"user":"zoe","points":3,"note":"zoesecretscore"}`}, {"db", "set", "countdowns", "local/zoesecretparty", `{"name":"zoesecretparty","channel":"local","by":"zoe","set":"PLUGIN:1","zone":"UTC","every":{},"due":9999999999,"next":9999999999,"first":9999999999,"done":false}`},
+		{"audit", "key"},
 	} {
 		if r := rosey(t, "", append(args, "--store", store)...); r.code != 0 {
 			t.Fatalf("rosey %v: %+v", args, r)
 		}
 	}
-	secrets := []string{"zoesecretline", "zoesecretquote", "zoesecretparty", "zoesecretagain", "zoesecretsearch", "zoesecrettypo", "zoesecretolder", "zoesecretnewer", "zoesecretscore"}
+	secrets := []string{"zoesecretline", "zoesecretquote", "zoesecretparty", "zoesecretasked", "zoesecretsearch", "zoesecrettypo", "zoesecretolder", "zoesecretnewer", "zoesecretscore"}
 	for _, secret := range secrets {
 		if len(filesWith(t, store, secret)) == 0 {
 			t.Errorf("before, no file has %s: the test looks in the wrong place", secret)

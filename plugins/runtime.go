@@ -172,7 +172,7 @@ func (r Runtime) commands() consumers.Handler {
 			return out, err
 		}
 		_ = propagation.RecordError(trace.SpanFromContext(ctx), err, event.PluginError)
-		r.Logger.InfoContext(ctx, "command answered with an error", "command", name, "error_code", code, "error", err)
+		r.Logger.InfoContext(ctx, "command answered with an error", "command", name, "error_code", code, "error", event.Personal(err.Error()))
 		answer, err := c.result(c.Say("❌ %s", err.Error()), nil)
 		for i := range answer {
 			answer[i] = answer[i].WithMeta(event.MetaErrorCode, string(code))
