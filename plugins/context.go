@@ -42,7 +42,7 @@ type Context struct {
 func (c *Context) Now() time.Time { return c.Event.At }
 
 // Waited returns how long ago the event was stored: more than a moment if the plugin
-// was down, or retries. Unlike Now it depends on when it is called.
+// was down, or retries. Unlike Now it depends on when the event was delivered.
 func (c *Context) Waited() time.Duration { return consumers.Now(c).Sub(c.Event.At) }
 
 // Prefix returns what the user typed before the command, usually "!". Hints to other

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -27,6 +28,8 @@ type Exchange struct {
 type Exchanges struct {
 	List    []Exchange `json:"list,omitempty"`
 	Unknown bool       `json:"unknown,omitempty"`
+	// Waited is how long the event had waited by the clock that the handler saw.
+	Waited time.Duration `json:"waited,omitempty"` // ns
 }
 
 // exchangesBucket is the KV bucket of exchanges, by plugin and event, from which a dry
@@ -46,7 +49,7 @@ func (b *Bus) KeepExchanges(ctx context.Context, plugin string, of event.Ref, x 
 func (m *manager) KeepExchanges(ctx context.Context, plugin string, of event.Ref, x Exchanges) error {
 	body, err := json.Marshal(x)
 	if err == nil && int64(len(body)) > m.js.Conn().MaxPayload() {
-		body, err = json.Marshal(Exchanges{Unknown: true})
+		body, err = json.Marshal(Exchanges{Unknown: true, Waited: x.Waited})
 	}
 	if err == nil {
 		err = m.openExchanges(ctx)

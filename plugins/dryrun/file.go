@@ -159,6 +159,9 @@ func (c *Case) loadEvent(l eventLine) error {
 		return err
 	}
 	e := Event{replay.Event{Ref: ref, At: l.At, Subject: l.Subject, Header: l.Header, Body: l.Body}, seconds(l.Waited), l.Said, l.Exchanges}
+	if l.Exchanges != nil && l.Exchanges.Waited != 0 {
+		e.Waited = l.Exchanges.Waited
+	}
 	d, err := e.stored()
 	if err == nil {
 		err = d.Validate()

@@ -95,7 +95,7 @@ func (c *Case) readExchanges(ctx context.Context, js jetstream.JetStream, index 
 		if !ok {
 			continue
 		}
-		c.Events[i].exchanges = &x
+		c.Events[i].exchanges, c.Events[i].Waited = &x, x.Waited
 		for _, asked := range x.List {
 			if isWrite(asked.Subject) {
 				c.Events[i].Recorded = addOutput(c.Events[i].Recorded, newWrite(asked.Subject, asked.Request))

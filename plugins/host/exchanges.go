@@ -22,9 +22,13 @@ const keepTimeout = time.Second
 func keepExchanges(bus *streams.Bus, plugin string, log *slog.Logger) consumers.Middleware {
 	return func(next consumers.Handler) consumers.Handler {
 		return func(ctx context.Context, d streams.Stored) ([]event.Envelope, error) {
+			// The clock stands still for a handler, so that a dry run can show it the same.
+			now := consumers.Now(ctx)
+			ctx = consumers.WithClock(ctx, func() time.Time { return now })
 			p := &asking{Publisher: consumers.PublisherFrom(ctx)}
 			out, err := next(consumers.WithPublisher(ctx, p), d)
 			if kept := p.exchanges(d.Attempt); kept != nil {
+				kept.Waited = now.Sub(d.At)
 				ctx, cancel := context.WithTimeout(ctx, keepTimeout)
 				defer cancel()
 				if err := bus.KeepExchanges(ctx, plugin, d.Ref, *kept); err != nil {
