@@ -8,7 +8,7 @@
 //	for result, err := range dryrun.Run(ctx, c, trivia.New(), dryrun.Options{}) { … }
 //
 // What the plugin asks of the database and of other plugins is answered as it was then,
-// until it writes something else (see docs/adr/0012-hermetic-dry-runs.md).
+// until it writes something else (see docs/adr/0014-hermetic-dry-runs.md).
 //
 // Requests to anything but the bot, such as a web site, are made for real.
 package dryrun
