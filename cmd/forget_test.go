@@ -79,7 +79,7 @@ func TestForgetLeavesNothingOnDisk(t *testing.T) {
 	store := t.TempDir()
 	fillHistory(t, store, backgroundEvents(t))
 	lines := []string{
-		"zoe: hello zoesecretline", "zoe: !quote add zoesecretquote", "zoe: !countdown zoesecretasked", "zoe: !quote search zoesecretsearch", "alice: !quote zoesecretquote", "alice: !quote add harmless", "zoe: !nosuchcommand zoesecrettypo",
+		"zoe: hello zoesecretline", "zoe: !quote add zoesecretquote", "zoe: !countdown zoesecretasked", "zoe: !quote search zoesecretsearch", "alice: !quote count", "alice: !quote add harmless", "zoe: !nosuchcommand zoesecrettypo",
 	}
 	log := rosey(t, strings.Join(lines, "\n")+"\n", "run", "--local", "--store", store, "--log-level", "info")
 	if log.code != 0 || strings.Contains(log.stderr, "zoe") {
