@@ -13,6 +13,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/rosey-bot/rosey/bot"
+	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/internal/settings"
 	"github.com/rosey-bot/rosey/internal/terminal"
@@ -28,6 +29,7 @@ func dryRunFlags() []cli.Flag {
 	const category = "Dry run: a plugin's current code on these events, in a sandbox"
 	return []cli.Flag{
 		&cli.StringFlag{Name: "into", Usage: "show what the plugin `NAME` would say now beside what was said; exit code 1 on a difference", Category: category},
+		&cli.StringSliceFlag{Name: "setting", Usage: "run it with a setting, as `KEY=VALUE`, in all channels; the others have their defaults", Category: category},
 		&cli.StringFlag{Name: "save", Usage: "also write events, database and what was said to `FILE`; with --case, what is said now", Category: category},
 		&cli.StringFlag{Name: "case", Usage: "take the events from `FILE`, which --save wrote, and need no bot", Category: category},
 	}
@@ -38,7 +40,7 @@ func dryRunFlags() []cli.Flag {
 func orDryRun(action cli.ActionFunc) cli.ActionFunc {
 	return func(c *cli.Context) error {
 		if c.String("into") == "" {
-			if c.IsSet("into") || c.IsSet("case") || c.IsSet("save") {
+			if c.IsSet("into") || c.IsSet("case") || c.IsSet("save") || c.IsSet("setting") {
 				return usagef("a dry run needs a plugin: add --into NAME, one of %s", strings.Join(bot.PluginNames(pluginsOf(c.App)), ", "))
 			}
 			return action(c)
@@ -101,6 +103,18 @@ func dryRunOnFile(ctx context.Context, c *cli.Context, s settings.Settings, p pl
 	return dryRun(ctx, c, s, p, kase)
 }
 
+// dryRunSettings returns the settings that the flags give, as KEY=VALUE or PLUGIN.KEY=VALUE.
+func dryRunSettings(c *cli.Context, plugin string) (list []router.Setting, err error) {
+	for _, text := range c.StringSlice("setting") {
+		key, value, ok := strings.Cut(text, "=")
+		if !ok {
+			return nil, usagef("--setting %s: write KEY=VALUE, for example questions=5", text)
+		}
+		list = append(list, router.Setting{Plugin: plugin, Key: strings.TrimPrefix(key, plugin+"."), Text: value, By: "dry run"})
+	}
+	return list, nil
+}
+
 // dryRun runs the plugin, prints the results and saves the case.
 func dryRun(ctx context.Context, c *cli.Context, s settings.Settings, p plugins.Plugin, kase *dryrun.Case) (err error) {
 	log, err := newLogger(c, s, "error")
@@ -112,10 +126,14 @@ func dryRun(ctx context.Context, c *cli.Context, s settings.Settings, p plugins.
 		return &usageError{err}
 	}
 	defer func() { err = errors.Join(err, tel.Shutdown(context.WithoutCancel(ctx))) }()
+	set, err := dryRunSettings(c, p.Name)
+	if err != nil {
+		return err
+	}
 	show, done := progressLine(c.App.ErrWriter, "ran")
 	counts := map[dryrun.Status]int{}
 	ran := 0
-	for r, err := range dryrun.Run(ctx, kase, p, dryrun.Options{Others: pluginsOf(c.App), Tracer: tel.Tracer("dryrun"), Logger: log}) {
+	for r, err := range dryrun.Run(ctx, kase, p, dryrun.Options{Others: pluginsOf(c.App), Settings: set, Tracer: tel.Tracer("dryrun"), Logger: log}) {
 		if err != nil {
 			done()
 			if event.CodeOf(err) == event.InvalidInput {

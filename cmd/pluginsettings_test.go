@@ -34,6 +34,16 @@ func TestSettingsOfPlugins(t *testing.T) {
 	)
 	p.say("!roll 4d6")
 	p.expect("that is 4 dice, and I have 3")
+	steps(
+		outcome{[]string{"settings", "set", "trivia", "enabled", "off", "--channel", "local"}, 0, "enabled of trivia in channel local: off"},
+		outcome{[]string{"status"}, 0, "switched off: trivia in channel local (by "},
+		outcome{[]string{"doctor"}, 0, "switched off: trivia in channel local (by "},
+		outcome{[]string{"replay", "--into", "dice-roller"}, 1, "that is 4 dice, and I have 3"},
+		outcome{[]string{"replay", "--into", "dice-roller", "--setting", "dice-roller.max_dice=3"}, 0, ""},
+		outcome{[]string{"replay", "--into", "dice-roller", "--setting", "max_dice=1"}, 1, "that is 2 dice, and I have 1"},
+		outcome{[]string{"replay", "--into", "dice-roller", "--setting", "max_dice=0"}, 2, "max_dice must be a whole number from 1 to 100, not 0"},
+		outcome{[]string{"replay", "--into", "dice-roller", "--setting", "max_dice"}, 2, "--setting max_dice: write KEY=VALUE"},
+	)
 	p.interrupt()
 	steps(
 		outcome{[]string{"settings", "ls"}, 0, "max_dice"},

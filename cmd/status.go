@@ -14,6 +14,8 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/rosey-bot/rosey/bot"
+	"github.com/rosey-bot/rosey/consumers/pluginsettings"
+	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/internal/client"
 	"github.com/rosey-bot/rosey/streams/connect"
 	"github.com/rosey-bot/rosey/streams/monitor"
@@ -44,7 +46,8 @@ type fullStatus struct {
 	Ready     bool                    `json:"ready"`
 	Problem   string                  `json:"problem,omitempty"`
 	Bot       *bot.Status             `json:"bot,omitempty"`
-	Bots      []bot.Status            `json:"bots,omitempty"` // all of them, when there are several
+	Bots      []bot.Status            `json:"bots,omitempty"`     // all of them, when there are several
+	Disabled  []router.Disabled       `json:"disabled,omitempty"` // what the settings switch off
 	Streams   []streamStatus          `json:"streams"`
 	Consumers []monitor.ConsumerState `json:"consumers"`
 }
@@ -79,6 +82,15 @@ func gatherStatus(ctx context.Context, cmd command) (fullStatus, error) {
 	if err != nil {
 		return s, err
 	}
+	settings, err := pluginsettings.Find(ctx, cmd.JS)
+	if err != nil {
+		return s, err
+	}
+	revisions, err := settings.List(ctx)
+	if err != nil {
+		return s, err
+	}
+	s.Disabled = router.DisabledBy(revisions)
 	s.Consumers, err = monitor.Consumers(ctx, cmd.JS)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		s.Ready, s.Problem = false, "a stream does not exist: start a bot with rosey run"
@@ -156,6 +168,9 @@ func (s fullStatus) text() string {
 		if len(s.Bot.Tracing) > 0 {
 			fmt.Fprintf(&b, "traces go to %s\n", strings.Join(s.Bot.Tracing, ", "))
 		}
+	}
+	for _, d := range s.Disabled {
+		fmt.Fprintf(&b, "switched off: %s\n", d)
 	}
 	for _, bot := range s.Bots {
 		fmt.Fprintf(&b, "\n%s, pid %d, for %s:\n%s\n", bot.Host, bot.PID, bot.Age(), channelTable(bot.Channels))

@@ -159,6 +159,11 @@ func (p Property) Text(value json.RawMessage) string {
 	switch v := v.(type) {
 	case string:
 		return v
+	case bool:
+		if v {
+			return "on"
+		}
+		return "off"
 	case float64:
 		return p.number(v)
 	case []any:

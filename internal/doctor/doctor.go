@@ -79,6 +79,7 @@ var checks = []struct {
 	{"consumers", allStreams, (*checkup).checkConsumers},
 	{"dead letters", allStreams, (*checkup).checkDeadLetters},
 	{"plugins", allStreams, (*checkup).checkPlugins},
+	{"settings", allStreams, (*checkup).checkPluginSettings},
 	{"site", usableSettings, (*checkup).checkSite},
 	{"server", always, (*checkup).disconnect},
 	{"telemetry", always, (*checkup).checkTelemetry},

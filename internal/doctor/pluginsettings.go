@@ -1,0 +1,27 @@
+package doctor
+
+import (
+	"context"
+
+	"github.com/rosey-bot/rosey/consumers/pluginsettings"
+	"github.com/rosey-bot/rosey/consumers/router"
+)
+
+// checkPluginSettings says what the settings switch off. It says nothing where that is
+// nothing.
+func (c *checkup) checkPluginSettings(ctx context.Context) {
+	store, err := pluginsettings.Find(ctx, c.client.JS)
+	var revisions []pluginsettings.Revision
+	if err == nil {
+		revisions, err = store.List(ctx)
+	}
+	if err != nil {
+		c.fail("see rosey settings history PLUGIN; rosey settings set writes them again", "%v", err)
+	}
+	for _, d := range router.DisabledBy(revisions) {
+		c.ok("switched off: %s", d)
+	}
+	for _, name := range c.settings.Plugins.Off {
+		c.ok("switched off: %s in the settings file", name)
+	}
+}
