@@ -31,6 +31,12 @@ func expireDeliveries(ctx context.Context, bus *streams.Bus, c jetstream.Consume
 	if err := retry.Sleep(ctx, expireTime); err != nil {
 		return err
 	}
-	_, err := bus.JetStream().UpdateConsumer(ctx, info.Stream, info.Config)
+	now, err := c.Info(ctx) // somebody may have paused it
+	if err != nil {
+		return err
+	}
+	again := now.Config
+	again.AckWait = info.Config.AckWait
+	_, err = bus.JetStream().UpdateConsumer(ctx, info.Stream, again)
 	return err
 }

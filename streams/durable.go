@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -108,12 +109,30 @@ func openDurable(ctx context.Context, js jetstream.JetStream, stream string, wan
 		have := existing.CachedInfo().Config
 		want.DeliverPolicy, want.OptStartSeq, want.OptStartTime = have.DeliverPolicy, have.OptStartSeq, have.OptStartTime
 		want.PauseUntil = have.PauseUntil // a paused plugin stays paused across restarts
+		if hasSettings(have, want) {
+			return existing, nil // an update would undo a pause that began since
+		}
 	}
 	c, err := js.CreateOrUpdateConsumer(ctx, stream, want)
 	if err == nil { // the reply to the first update after a server's start is from before it (nats-server 2.15.2)
 		_, err = c.Info(ctx)
 	}
 	return c, err
+}
+
+// hasSettings reports whether a consumer has all settings that are wanted.
+func hasSettings(have, want jetstream.ConsumerConfig) bool {
+	if !slices.Equal(FilterSubjects(have), FilterSubjects(want)) {
+		return false
+	}
+	want.FilterSubject, want.FilterSubjects = "", nil
+	h, w := reflect.ValueOf(have), reflect.ValueOf(want)
+	for i := range w.NumField() {
+		if !w.Field(i).IsZero() && text(h.Field(i).Interface()) != text(w.Field(i).Interface()) {
+			return false
+		}
+	}
+	return true
 }
 
 // startBySequence turns a start by time into one by sequence.

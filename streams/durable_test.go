@@ -1,38 +1,60 @@
 package streams_test
 
 import (
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/streams"
-	"github.com/rosey-bot/rosey/streams/embedded"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
-// A durable that a release before this one opened with other settings has the new ones,
-// also for the Maintainer, which would bring back the old.
-func TestDurableHasTheSettingsOfTheLastToOpenIt(t *testing.T) {
+// A durable that is as it should be is opened without an update, which could undo a pause
+// that began since it was looked at; one that is not is updated.
+func TestDurableIsUpdatedOnlyIfItDiffers(t *testing.T) {
 	t.Parallel()
-	store := t.TempDir()
-	for _, maxDeliver := range []int{310, 15} {
-		s, err := embedded.Start(embedded.Config{Store: store})
+	bus := streamstest.Bus(t, streamstest.Server(t))
+	ctx, conn := streamstest.Context(t), bus.Conn()
+	want := jetstream.ConsumerConfig{
+		Durable: "plugin-x", FilterSubjects: []string{"plugin.x.command"}, AckPolicy: jetstream.AckExplicitPolicy, AckWait: 5 * time.Second, MaxDeliver: 15, MaxAckPending: 1000,
+	}
+	open := func() (updated bool) {
+		t.Helper()
+		requests, err := conn.SubscribeSync("$JS.API.CONSUMER.CREATE.>")
 		if err != nil {
 			t.Fatal(err)
 		}
-		bus := streamstest.Bus(t, s)
-		c, err := bus.Durable(t.Context(), streams.Cytube, jetstream.ConsumerConfig{
-			Durable: "router", AckPolicy: jetstream.AckExplicitPolicy, MaxDeliver: maxDeliver,
-		})
+		if err := conn.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		c, err := bus.Durable(ctx, streams.Plugin, want)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := c.CachedInfo().Config.MaxDeliver; got != maxDeliver {
-			t.Errorf("max_deliver %d, want %d", got, maxDeliver)
+		if got := c.CachedInfo().Config; got.MaxDeliver != want.MaxDeliver || strings.Join(streams.FilterSubjects(got), " ") != strings.Join(want.FilterSubjects, " ") {
+			t.Errorf("it has %+v", got)
 		}
-		bus.Conn().Close()
-		if err := s.Stop(); err != nil {
+		if err := conn.Flush(); err != nil {
 			t.Fatal(err)
 		}
+		n, _, err := requests.Pending()
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = requests.Unsubscribe()
+		return n > 0
+	}
+	if !open() || open() {
+		t.Error("it is not created, or updated though nothing differs")
+	}
+	want.MaxDeliver++
+	if !open() {
+		t.Error("another max_deliver is not set")
+	}
+	want.FilterSubjects = append(want.FilterSubjects, "plugin.x.event.due")
+	if !open() {
+		t.Error("another filter is not set")
 	}
 }
