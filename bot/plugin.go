@@ -3,7 +3,10 @@ package bot
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+
+	"github.com/nats-io/nats.go"
 
 	"github.com/rosey-bot/rosey/consumers/pluginsettings"
 	"github.com/rosey-bot/rosey/consumers/router"
@@ -63,7 +66,14 @@ func (c *composition) openPluginStreams(ctx context.Context, plugin string) erro
 			return err
 		}
 		if !restricted {
-			return c.openSigned(ctx)
+			// The bot makes the secret, and makes it again: one of the plugin's own would be another.
+			if c.signer, err = msgid.ReadSigner(ctx, js); err == nil && c.signer == (msgid.Signer{}) {
+				err = fmt.Errorf("the bot has not stored its secret of message IDs yet: %w", nats.ErrNoResponders)
+			}
+			if err != nil {
+				return err
+			}
+			return c.openPluginBuckets(ctx)
 		}
 		if outdated {
 			c.log.WarnContext(ctx, "the server's configuration for this plugin is of an earlier release and lets it forge replies: replace it by what "+

@@ -154,10 +154,15 @@ func (c *composition) snapshotOldStore(ctx context.Context, format int) error {
 // openSigned opens what a bus without restrictions has: the signer, the registrations and
 // the settings of plugins.
 func (c *composition) openSigned(ctx context.Context) (err error) {
-	if c.signer, err = msgid.OpenSigner(ctx, c.server.js, c.settings.Replicas); err == nil {
-		c.registrations, err = router.OpenBucket(ctx, c.server.js, c.settings.Replicas)
+	if c.signer, err = msgid.OpenSigner(ctx, c.server.js, c.settings.Replicas); err != nil {
+		return err
 	}
-	if err == nil {
+	return c.openPluginBuckets(ctx)
+}
+
+// openPluginBuckets opens the registrations and the settings of plugins.
+func (c *composition) openPluginBuckets(ctx context.Context) (err error) {
+	if c.registrations, err = router.OpenBucket(ctx, c.server.js, c.settings.Replicas); err == nil {
 		c.pluginSettings, err = pluginsettings.Open(ctx, c.server.js, c.settings.Replicas)
 	}
 	return err

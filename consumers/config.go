@@ -67,6 +67,8 @@ type Config struct {
 	// Ready, if set, is called once the consumer is open.
 	Ready  func()
 	Logger *slog.Logger // discards if nil
+
+	created time.Time // the consumer: it may have handled what was stored before, and then been lost
 }
 
 func (c Config) withDefaults() (Config, error) {

@@ -30,7 +30,7 @@ func Deduplicate(bus *streams.Bus, c Config) Middleware {
 		return func(ctx context.Context, d streams.Stored) ([]event.Envelope, error) {
 			delivery := deliveryOf(ctx)
 			p := &publisher{bus: bus, allow: c.Allow, log: c.Logger, ids: MessageIDs{consumer: c.Durable, ref: d.Ref}, attempt: d.Attempt, waited: delivery.Waited,
-				since: d.At, overdue: time.Now().Round(0).Add(c.AckWait)}
+				since: d.At, again: d.Attempt > 1 || d.At.Before(c.created), overdue: time.Now().Round(0).Add(c.AckWait)}
 			out, err := next(WithPublisher(ctx, p), d)
 			if err == nil {
 				err = p.publishAll(ctx, out)
@@ -51,6 +51,7 @@ type publisher struct {
 	waited     time.Duration
 	duplicates atomic.Int64
 	since      time.Time // when the event was stored, and so before any output
+	again      bool      // the event may have been handled before
 	overdue    time.Time // when the server may give the event to another process if this one stands still
 	timers     sync.Map  // the sequences of those that this attempt set, by their names
 }
@@ -147,7 +148,7 @@ func (p *publisher) publish(ctx context.Context, e event.Envelope, id string, op
 // over, and the secret or the plugin's credentials may be others since. A timer replaces
 // that of the same name.
 func (p *publisher) find(ctx context.Context, subject string, params streams.PublishParams) (ack streams.Ack, found bool, err error) {
-	if p.since.IsZero() || params.Timer != "" || p.attempt == 1 && time.Now().Round(0).Before(p.overdue) {
+	if p.since.IsZero() || params.Timer != "" || !p.again && time.Now().Round(0).Before(p.overdue) {
 		return streams.Ack{}, false, nil
 	}
 	err = retry.Do(ctx, jsapi.RetryUnavailable(outageTimeout, p.log), func(ctx context.Context) error {

@@ -71,6 +71,26 @@ func TestOutputsAreFoundWithoutTheirIDs(t *testing.T) {
 	})
 }
 
+// A durable that was made again handles what it had settled since its checkpoint once more,
+// as a first attempt.
+func TestOutputsAreFoundAfterTheDurableWasLost(t *testing.T) {
+	t.Parallel()
+	bare := streamstest.Bus(t, streamstest.Server(t))
+	handle := func(context.Context, streams.Stored) ([]event.Envelope, error) {
+		return []event.Envelope{say(t, "one")}, nil
+	}
+	settled, stop := start(t, signed(t, bare), consumers.Config{}, handle)
+	command(t, bare, "x")
+	next(t, settled)
+	stop()
+	if err := bare.JetStream().DeleteConsumer(t.Context(), streams.Plugin, "plugin-t"); err != nil {
+		t.Fatal(err)
+	}
+	other := signed(t, bare)
+	settled, _ = start(t, other, consumers.Config{}, handle)
+	expectSends(t, other, next(t, settled), "one")
+}
+
 // forgetful makes the server forget the message IDs of sends at once.
 func forgetful(t *testing.T, bus *streams.Bus) *streams.Bus {
 	t.Helper()

@@ -43,6 +43,7 @@ func Run(ctx context.Context, bus *streams.Bus, c Config, h Handler) error {
 	if err != nil {
 		return err
 	}
+	c.created = source.CachedInfo().Created
 	messages, err := streams.PullOne(source)
 	if err != nil {
 		return fmt.Errorf("read consumer %s: %w", c.Durable, err)
