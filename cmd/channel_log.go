@@ -6,7 +6,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"github.com/rosey-bot/rosey/cytube/channel"
+	"github.com/rosey-bot/rosey/cytube/view"
 	"github.com/rosey-bot/rosey/replay"
 )
 
@@ -14,7 +14,7 @@ func channelLogCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "log",
 		Usage:     "who changed what in a part of the channel",
-		ArgsUsage: strings.Join(channel.Parts(), "|"),
+		ArgsUsage: strings.Join(view.Parts(), "|"),
 		Description: `Prints the events that changed a part. The server does not say who changed settings.
 
    rosey channel log playlist --since 1d
@@ -26,7 +26,7 @@ func channelLogCommand() *cli.Command {
 			outputFlag(),
 		),
 		Action: ofOne("part of the channel", func(c *cli.Context) error {
-			subjects, err := channel.ChangesOf(c.Args().First())
+			subjects, err := view.ChangesOf(c.Args().First())
 			if err != nil {
 				return &usageError{err}
 			}

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/rosey-bot/rosey/cytube/channel"
+	"github.com/rosey-bot/rosey/cytube/past"
+	"github.com/rosey-bot/rosey/cytube/view"
 	"github.com/rosey-bot/rosey/event"
 )
 
@@ -18,9 +20,10 @@ import (
 func (r *recorder) join(ctx context.Context, it item) {
 	r.state.SetSelf(it.joined)
 	if !r.entered {
-		if m := read(ctx, r, r.history.LastMedia); m.Channel != "" {
-			r.state.RestoreMedia(m)
-		}
+		r.state.Restore(read(ctx, r, func(ctx context.Context) (*view.View, error) {
+			m, err := past.At(ctx, r.bus.JetStream(), r.channel, time.Time{})
+			return m.View, err
+		}))
 	}
 	buffer, events := r.applyHeld(ctx)
 	r.recordBuffer(ctx, buffer)
@@ -48,6 +51,7 @@ func (r *recorder) join(ctx context.Context, it item) {
 	r.log.InfoContext(ctx, "joined channel", "channel", r.channel, "user", it.joined, "rank", r.state.Rank())
 	r.sender.Calls.Open(it.writer)
 	r.sender.Echoes.Open(it.writer)
+	r.writer = it.writer
 }
 
 // applyHeld applies the frames that came before the bot had joined. It returns the lines
@@ -153,7 +157,7 @@ func (r *recorder) lastConnection(ctx context.Context) (c event.Connection, ref 
 
 // leave records that the bot left the channel at a time.
 func (r *recorder) leave(ctx context.Context, reason string, at time.Time) {
-	r.held = nil
+	r.held, r.writer = nil, nil
 	if r.state.Joining() || !r.up {
 		r.state.EndJoin()
 		return
@@ -185,6 +189,21 @@ func (r *recorder) saveCheckpoint(ctx context.Context) {
 	}
 }
 
+// snapshotTimeout bounds the reading of what was stored since the snapshot before.
+const snapshotTimeout = 10 * time.Second
+
+// saveSnapshot saves a snapshot of the channel, if enough was stored since the one before.
+func (r *recorder) saveSnapshot(ctx context.Context) {
+	if r.lost.Load() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, snapshotTimeout)
+	defer cancel()
+	if err := past.Save(ctx, r.bus.JetStream(), r.channel); err != nil {
+		r.log.WarnContext(ctx, "snapshot not saved", "channel", r.channel, "error", err)
+	}
+}
+
 // replaced reports whether the lease was lost, and another process joined the channel
 // before this one could record that it left.
 func (r *recorder) replaced(ctx context.Context) bool {
@@ -199,6 +218,9 @@ func (r *recorder) recordConnection(ctx context.Context, state, reason string, a
 	c := event.Connection{Channel: r.channel, State: state, Reason: reason, Time: at.UnixMilli()}
 	if state == event.StateUp { // by which a send that is repeated later tells newer items
 		c.Extra = event.Extra{"last_uid": json.RawMessage(strconv.Itoa(r.state.LastUID()))}
+		if epoch := r.state.Epoch(); epoch != 0 {
+			c.Extra["epoch"] = json.RawMessage(strconv.FormatInt(epoch, 10))
+		}
 	}
 	e, err := event.New(event.SubjectConnection, c)
 	if err != nil {

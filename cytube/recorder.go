@@ -55,6 +55,7 @@ type recorder struct {
 	known   bool                              // the bot has joined before, perhaps in another process
 	up      bool                              // the bot is in the channel
 	joinRef event.Ref                         // of the event that says so, zero if none was recorded
+	writer  sender.Writer                     // nil while the bot is not in the channel
 	latest  history.Checkpoint                // the latest line that is recorded
 	unknown map[string]bool                   // names of frames that were logged
 }
@@ -97,6 +98,24 @@ func (r *recorder) causedBy(e event.Envelope, send event.Ref, correlationID, con
 	e.CorrelationID = correlationID
 	return e
 }
+
+// tick publishes what was held back, and asks the server for what the state lacks.
+func (r *recorder) tick(ctx context.Context, at time.Time) {
+	if !r.up || r.state.Joining() || r.writer == nil {
+		return
+	}
+	r.publish(ctx, r.state.Tick(at))
+	for _, name := range r.state.Requests() {
+		ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+		if err := r.writer.Emit(ctx, name); err != nil {
+			r.log.DebugContext(ctx, "channel not asked", "channel", r.channel, "frame", name, "error", err)
+		}
+		cancel()
+	}
+}
+
+// requestTimeout bounds the writing of a frame that asks the server for something.
+const requestTimeout = 2 * time.Second
 
 func (r *recorder) apply(ctx context.Context, it item) []channel.Event {
 	events, err := r.state.Apply(it.frame, it.at)

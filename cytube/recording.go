@@ -19,16 +19,25 @@ const missingInterval = time.Second
 // checkpointInterval bounds how much of what others recorded is read after a crash.
 const checkpointInterval = time.Minute
 
+// tickInterval is how often the recorder looks for what it has held back.
+const tickInterval = time.Second
+
 // record records items until the last or until ctx ends.
 func (c *Connector) record(ctx context.Context) {
 	var r *recorder
-	save := time.NewTicker(checkpointInterval)
+	save, tick := time.NewTicker(checkpointInterval), time.NewTicker(tickInterval)
 	defer save.Stop()
+	defer tick.Stop()
 	for {
 		select {
 		case <-save.C:
 			if r != nil && r.up {
 				r.saveCheckpoint(ctx)
+				r.saveSnapshot(ctx)
+			}
+		case at := <-tick.C:
+			if r != nil && len(c.queue) == 0 { // else the frames that wait are older
+				r.tick(ctx, at)
 			}
 		case it := <-c.queue:
 			switch {

@@ -14,11 +14,15 @@ const (
 	SubjectMediaStop    = "cytube.media.stop"
 	SubjectMediaVote    = "cytube.media.vote"
 
+	SubjectMediaPosition = "cytube.media.position"
+
 	SubjectPollOpen   = "cytube.poll.open"
 	SubjectPollUpdate = "cytube.poll.update"
 	SubjectPollClose  = "cytube.poll.close"
 
-	SubjectUserAFK = "cytube.user.afk"
+	SubjectUserAFK     = "cytube.user.afk"
+	SubjectUserCount   = "cytube.user.count"
+	SubjectUserAliases = "cytube.user.aliases"
 
 	SubjectMOTD         = "cytube.channel.motd"
 	SubjectCSS          = "cytube.channel.css"
@@ -29,6 +33,10 @@ const (
 	SubjectFilter       = "cytube.channel.filter"
 	SubjectAnnouncement = "cytube.channel.announcement"
 	SubjectDrinks       = "cytube.channel.drinks"
+	SubjectBans         = "cytube.channel.bans"
+	SubjectRanks        = "cytube.channel.ranks"
+
+	SubjectState = "cytube.state" // a part of the channel as it was found
 
 	SubjectUnknown = "cytube.unknown" // a frame that the bot does not know
 )
@@ -78,7 +86,8 @@ type MediaShuffle struct {
 }
 
 // Count is the payload of cytube.media.clear, which has the number of items that were
-// removed, and of cytube.channel.drinks.
+// removed, of cytube.channel.drinks, and of cytube.user.count, which has how many are
+// there, guests without a name too.
 type Count struct {
 	Count   int    `json:"count" contract:"required"`
 	Channel string `json:"channel" contract:"nonempty"`
@@ -113,6 +122,28 @@ type MediaStop struct {
 	Extra   `json:"-"`
 }
 
+// The kinds of a MediaPosition.
+const (
+	PositionPause  = "pause"
+	PositionResume = "resume"
+	PositionSeek   = "seek"
+)
+
+// MediaPosition is the payload of cytube.media.position: what plays was paused or goes on,
+// or is elsewhere than time alone brought it to.
+type MediaPosition struct {
+	Position float64 `json:"position" contract:"required,nonnegative"` // seconds
+	Paused   bool    `json:"paused" contract:"required"`
+	Kind     string  `json:"kind" contract:"nonempty"`
+	Channel  string  `json:"channel" contract:"nonempty"`
+	Time     int64   `json:"time" contract:"required,nonnegative"` // ms
+	Extra    `json:"-"`
+}
+
+func (p *MediaPosition) check() (string, error) {
+	return oneOf("kind", p.Kind, PositionPause, PositionResume, PositionSeek)
+}
+
 // MediaVote is the payload of cytube.media.vote: votes to skip what plays.
 type MediaVote struct {
 	Count   int    `json:"count" contract:"required,nonnegative"`
@@ -145,6 +176,67 @@ type UserAFK struct {
 	Channel string `json:"channel" contract:"nonempty"`
 	Time    int64  `json:"time" contract:"required,nonnegative"` // ms
 	Extra   `json:"-"`
+}
+
+// UserAliases is the payload of cytube.user.aliases: other names that were seen from the
+// addresses of a user who joined, as the server tells moderators.
+type UserAliases struct {
+	User    string   `json:"user" contract:"nonempty" mark:"person"`
+	Aliases []string `json:"aliases" contract:"required" mark:"person"`
+	Channel string   `json:"channel" contract:"nonempty"`
+	Time    int64    `json:"time" contract:"required,nonnegative"` // ms
+	Extra   `json:"-"`
+}
+
+// Ban is an entry of a channel's list of bans. Of a banned address it does not say which.
+type Ban struct {
+	ID      int    `json:"id"`
+	Name    string `json:"name" mark:"person"`
+	Address bool   `json:"address"` // an address of theirs is banned, not the name
+	Reason  string `json:"reason" mark:"text"`
+	By      string `json:"by" mark:"person"`
+}
+
+// ChannelBans is the payload of cytube.channel.bans: the channel's list of bans.
+type ChannelBans struct {
+	Values  []Ban  `json:"values" contract:"required"`
+	Channel string `json:"channel" contract:"nonempty"`
+	Time    int64  `json:"time" contract:"required,nonnegative"` // ms
+	Extra   `json:"-"`
+}
+
+// RankOf is an entry of a channel's list of ranks.
+type RankOf struct {
+	Name string  `json:"name" mark:"person"`
+	Rank float64 `json:"rank"`
+}
+
+// ChannelRanks is the payload of cytube.channel.ranks: who has a rank in the channel.
+type ChannelRanks struct {
+	Values  []RankOf `json:"values" contract:"required"`
+	Channel string   `json:"channel" contract:"nonempty"`
+	Time    int64    `json:"time" contract:"required,nonnegative"` // ms
+	Extra   `json:"-"`
+}
+
+// State is the payload of cytube.state: a part of the channel as it was found, where the
+// events before do not add up to that. The value of a long list comes in pages; Hash is of
+// the whole.
+type State struct {
+	Part    string          `json:"part" contract:"nonempty"`
+	Value   json.RawMessage `json:"value"` // null: the part cannot be seen
+	Page    int             `json:"page" contract:"required,nonnegative"`
+	Pages   int             `json:"pages" contract:"required,nonnegative"`
+	Hash    string          `json:"hash" contract:"required"`
+	Channel string          `json:"channel" contract:"nonempty"`
+	Time    int64           `json:"time" contract:"required,nonnegative"` // ms
+	Extra   `json:"-"`
+}
+
+// stateFields are the marked fields of a State's value, by what the parts have.
+var stateFields = []Field{
+	{Name: "value.name", Mark: MarkPerson}, {Name: "value.queued_by", Mark: MarkPerson}, {Name: "value.by", Mark: MarkPerson},
+	{Name: "value.reason", Mark: MarkText}, {Name: "value.title", Mark: MarkText},
 }
 
 // ChannelText is the payload of cytube.channel.motd, .css and .js.

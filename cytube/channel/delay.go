@@ -24,26 +24,40 @@ type ban struct {
 	at        time.Time
 }
 
-// due returns the events that were held back for long enough.
-func (s *State) due(at time.Time) []Event {
-	f := &fold{at: at}
+// mutePending is a mute, or its end, that a frame showed and a line has not yet told of.
+type mutePending struct {
+	user, action string
+	at           time.Time
+}
+
+// Tick returns the events that were held back for long enough.
+func (s *State) Tick(at time.Time) []Event {
+	f := s.fold(nil, at)
 	for len(s.arriving) > 0 && at.Sub(s.arriving[0].at) >= delay {
 		s.arrived(f, s.arriving[0].user)
+	}
+	for len(s.muting) > 0 && at.Sub(s.muting[0].at) >= delay {
+		s.mutedBy(f, s.muting[0].user, event.Moderation{})
 	}
 	if s.ban != nil && at.Sub(s.ban.at) >= delay {
 		s.banned(f)
 	}
 	s.pollDue(f)
+	s.countDue(f, countInterval)
 	return f.events
 }
 
 // Flush returns the events that are held back, as when the session ends.
 func (s *State) Flush(at time.Time) []Event {
-	f := &fold{at: at}
+	f := s.fold(nil, at)
 	for len(s.arriving) > 0 {
 		s.arrived(f, s.arriving[0].user)
 	}
+	for len(s.muting) > 0 {
+		s.mutedBy(f, s.muting[0].user, event.Moderation{})
+	}
 	s.banned(f)
+	s.countDue(f, 0)
 	if s.poll != nil && s.poll.pending {
 		s.poll.stored = time.Time{}
 		s.pollDue(f)
@@ -59,9 +73,38 @@ func (s *State) arrived(f *fold, name string) bool {
 			continue
 		}
 		s.arriving = append(s.arriving[:i:i], s.arriving[i+1:]...)
-		rank := contractRank(s.users[strings.ToLower(name)].rank)
-		f.emitAt(a.at, event.SubjectUserJoin, event.UserJoin{User: a.user, Channel: s.channel, Rank: rank, Time: a.at.UnixMilli()})
+		u := s.users[strings.ToLower(name)]
+		u.name = a.user
+		f.emitAt(a.at, event.SubjectUserJoin, s.join(u, a.at))
 		return true
+	}
+	return false
+}
+
+// join returns the payload that says that a user joined.
+func (s *State) join(u user, at time.Time) event.UserJoin {
+	p := event.UserJoin{User: u.name, Channel: s.channel, Rank: contractRank(u.rank), Time: at.UnixMilli()}
+	if u.afk {
+		p.Extra = event.Extra{"afk": marshal(true)}
+	}
+	if u.mute != "" {
+		if p.Extra == nil {
+			p.Extra = event.Extra{}
+		}
+		p.Extra["mute"] = marshal(u.mute)
+	}
+	return p
+}
+
+// mutedBy records the mute of a user that is held back, by whom and why if that is known.
+func (s *State) mutedBy(f *fold, name string, p event.Moderation) bool {
+	for i, m := range s.muting {
+		if SameName(m.user, name) {
+			s.muting = append(s.muting[:i:i], s.muting[i+1:]...)
+			p.User = m.user
+			s.moderated(f, m.action, p)
+			return true
+		}
 	}
 	return false
 }
@@ -92,4 +135,5 @@ func (s *State) banned(f *fold) {
 	}
 	s.ban = nil
 	s.moderated(f, event.ActionBan, p)
+	s.lists.banned(p)
 }

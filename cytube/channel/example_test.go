@@ -16,7 +16,7 @@ func ExampleState_Apply() {
 		{Name: "chatMsg", Args: []json.RawMessage{[]byte(`{"username":"alice","msg":"2 &lt; 3","meta":{},"time":1795489000000}`)}},
 		{Name: "userLeave", Args: []json.RawMessage{[]byte(`{"name":"alice"}`)}},
 	} {
-		events, err := state.Apply(frame, time.Now())
+		events, err := state.Apply(frame, time.UnixMilli(1795489000000))
 		if err != nil {
 			fmt.Println(err)
 		}
@@ -26,6 +26,7 @@ func ExampleState_Apply() {
 		}
 	}
 	// Output:
+	// cytube.state {"part":"users","value":[{"name":"alice","rank":2}],"page":1,"pages":1,"hash":"3c15901d6791247571aa8520fc0f66c9","channel":"lounge","time":1795489000000}
 	// cytube.chat {"user":"alice","message":"2 \u003c 3","channel":"lounge","rank":2,"time":1795489000000}
 	// cytube.user.leave {"user":"alice","channel":"lounge"}
 }

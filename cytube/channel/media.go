@@ -2,8 +2,11 @@ package channel
 
 import (
 	"cmp"
+	"math"
 	"strings"
+	"time"
 
+	"github.com/rosey-bot/rosey/cytube/view"
 	"github.com/rosey-bot/rosey/event"
 )
 
@@ -40,20 +43,94 @@ func (s *State) changeMedia(f *fold) error {
 	if err != nil {
 		return err
 	}
-	if item := s.playlist.item(s.current); item.kind == m.kind && item.id == m.id {
+	if item := s.playlist.item(s.current); item.same(m) {
 		m.by = item.by
 	}
-	same := s.playing.kind == m.kind && s.playing.url() == m.url()
-	goesOn := s.goesOn
-	s.playing, s.goesOn = m, false
-	if same && (s.joining || goesOn) {
+	if s.playing.same(m) && (s.joining || s.goesOn) {
+		s.goesOn = false
+		s.position(f, w.CurrentTime, w.Paused && w.CurrentTime >= 0)
 		return nil
 	}
+	s.playing, s.goesOn = m, false
+	s.clock.set(w.CurrentTime, w.Paused && w.CurrentTime >= 0, f)
+	extra := event.Extra{"position": marshal(s.clock.said.Position), "began": marshal(!s.joining && w.CurrentTime <= 0)}
+	if s.clock.said.Paused {
+		extra["paused"] = marshal(true)
+	}
 	f.emit(event.SubjectMediaChange, event.MediaChange{
-		Title: m.title, URL: m.url(), Type: m.kind, Duration: m.seconds, Channel: s.channel, QueuedBy: m.by,
-		Extra: event.Extra{"position": marshal(max(w.CurrentTime, 0)), "began": marshal(!s.joining && w.CurrentTime <= 0)},
+		Title: m.title, URL: m.url(), Type: m.kind, Duration: m.seconds, Channel: s.channel, QueuedBy: m.by, Extra: extra,
 	})
 	return nil
+}
+
+// same reports whether two are of the same media.
+func (m media) same(o media) bool { return m.kind == o.kind && m.url() == o.url() }
+
+// equal reports whether two items are the same to a view.
+func (m media) equal(o media) bool { return m.toView() == o.toView() }
+
+func (m media) toView() view.Item {
+	return view.Item{UID: m.uid, Title: m.title, URL: m.url(), Type: m.kind, Duration: m.seconds, QueuedBy: m.by, Temp: m.temp}
+}
+
+// clock is the position of what plays. Media begin 3 s before their beginning, paused,
+// which is no pause.
+type clock struct {
+	position float64 // at the time, below 0 before the beginning
+	at       time.Time
+	said     event.MediaPosition // as the events have it
+	saidAt   int64
+}
+
+func (c *clock) set(position float64, paused bool, f *fold) {
+	c.position, c.at = position, f.at
+	c.said = event.MediaPosition{Position: max(position, 0), Paused: paused}
+	c.saidAt = f.at.Round(time.Millisecond).UnixMilli()
+}
+
+// expected returns where time alone brought the position.
+func (c *clock) expected(at time.Time) float64 {
+	if c.said.Paused {
+		return c.position
+	}
+	return c.position + at.Sub(c.at).Seconds()
+}
+
+// positionTolerance is by how many seconds the position may depart from what time alone
+// gives.
+const positionTolerance = 3
+
+// mediaUpdate comes every 5 s.
+func (s *State) mediaUpdate(f *fold) error {
+	w, err := read[wireMedia](f.args)
+	if err == nil {
+		_, err = integer("currentTime", w.CurrentTime, -1<<20)
+	}
+	if err == nil {
+		s.position(f, w.CurrentTime, w.Paused)
+	}
+	return err
+}
+
+// position records that what plays was paused, goes on, or is elsewhere.
+func (s *State) position(f *fold, position float64, paused bool) {
+	kind := ""
+	switch {
+	case s.playing == media{}, position < 0:
+	case paused && !s.clock.said.Paused:
+		kind = event.PositionPause
+	case !paused && s.clock.said.Paused:
+		kind = event.PositionResume
+	case math.Abs(position-s.clock.expected(f.at)) > positionTolerance:
+		kind = event.PositionSeek
+	}
+	if kind == "" {
+		return
+	}
+	s.clock.set(position, paused, f)
+	p := s.clock.said
+	p.Kind, p.Channel, p.Time = kind, s.channel, f.ms()
+	f.emit(event.SubjectMediaPosition, p)
 }
 
 // stopped records that nothing plays any more, which the server does not say.

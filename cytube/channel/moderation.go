@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/rosey-bot/rosey/cytube/view"
 	"github.com/rosey-bot/rosey/event"
 )
 
@@ -67,8 +68,39 @@ func (s *State) serverLine(f *fold, l *Line) {
 			}
 			return
 		}
+		if n.action == event.ActionUnban {
+			s.unbanned(f, p)
+			return
+		}
+		s.tellMute(f, n.action, p.User)
+		if n.action == event.ActionRank {
+			s.lists.want(requestRanks)
+		}
 		s.moderated(f, n.action, p)
 		return
+	}
+	if m := aliasNotice.FindStringSubmatch(l.Text); m != nil {
+		aliases := slices.DeleteFunc(strings.Split(m[2], ","), func(alias string) bool { return SameName(alias, m[1]) })
+		if len(aliases) > 0 {
+			f.emit(event.SubjectUserAliases, event.UserAliases{User: m[1], Aliases: aliases, Channel: s.channel, Time: l.Time})
+		}
+	}
+}
+
+// aliasNotice is how the server tells moderators of other names of somebody who joins.
+var aliasNotice = regexp.MustCompile(`^([A-Za-z0-9_-]{1,20}) joined \(aliases: (\S+)\)$`)
+
+// tellMute takes a mute that a line tells of, which a frame shows too.
+func (s *State) tellMute(f *fold, action, name string) {
+	mute, isMute := map[string]string{event.ActionMute: event.ActionMute, event.ActionShadowMute: event.ActionShadowMute, event.ActionUnmute: ""}[action]
+	if !isMute {
+		return
+	}
+	s.arrived(f, name)
+	s.muting = slices.DeleteFunc(s.muting, func(m mutePending) bool { return SameName(m.user, name) })
+	if u, here := s.users[strings.ToLower(name)]; here {
+		u.mute, u.shadowKnown = mute, true
+		s.users[strings.ToLower(name)] = u
 	}
 }
 
@@ -97,6 +129,7 @@ func (s *State) permissions(f *fold) error {
 	if p.Mute != nil {
 		s.muteRank = *p.Mute
 	}
+	s.hidePlaylist(f)
 	return nil
 }
 
@@ -123,6 +156,7 @@ func (s *State) setUserMeta(f *fold) error {
 		u := before.withMute(before, w)
 		s.users[key] = u
 		s.muteChanged(f, u, before)
+		s.reveal(f)
 	}
 	return nil
 }
@@ -145,21 +179,35 @@ func (u user) withMute(before user, w wireUser) user {
 	return u
 }
 
-// muteChanged records another mute than before, unless a line of the server's, which
-// says by whom, does, or the mute may be an old one that only now became visible.
+// muteChanged records another mute than before. Where a line will say by whom, it waits
+// for that. A mute that may be an old one, and only now became visible, is none.
 func (s *State) muteChanged(f *fold, u, before user) {
-	told := !s.joining && s.rank >= s.muteRank
-	revealed := u.mute == event.ActionShadowMute && !before.shadowKnown
-	if u.mute == before.mute || told || revealed {
-		return
+	action := cmp.Or(u.mute, event.ActionUnmute)
+	switch {
+	case u.mute == before.mute || s.arrived(f, u.name):
+	case u.mute == event.ActionShadowMute && !before.shadowKnown:
+		f.revealed = true
+	case !s.joining && s.rank >= s.muteRank:
+		s.mutedBy(f, u.name, event.Moderation{})
+		s.muting = append(s.muting, mutePending{u.name, action, f.at})
+	default:
+		s.mutedBy(f, u.name, event.Moderation{})
+		s.moderated(f, action, event.Moderation{User: u.name})
 	}
-	s.arrived(f, u.name)
-	s.moderated(f, cmp.Or(u.mute, event.ActionUnmute), event.Moderation{User: u.name})
+}
+
+// reveal records the users as they are, if the mute of one became visible.
+func (s *State) reveal(f *fold) {
+	if f.revealed && s.listed {
+		f.revealed = false
+		s.emitPart(f, view.PartUsers)
+	}
 }
 
 // absentRank records the new rank of a user who is not here. From rank 3 on the bot
 // gets a line about it, which says by whom.
 func (s *State) absentRank(f *fold, w wireUser, u user) error {
+	s.lists.want(requestRanks)
 	if w.ByRank == nil || s.rank >= 3 {
 		return nil
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/rosey-bot/rosey/cytube/view"
 	"github.com/rosey-bot/rosey/event"
 )
 
@@ -60,27 +61,55 @@ func (p playlist) before(uid int) *int {
 	return nil
 }
 
-// shuffled returns the old uids of a playlist's items in its order, if it has the items of
-// p under new uids.
-func (p playlist) shuffled(q playlist) (was []int, ok bool) {
-	if len(p) != len(q) || len(p) == 0 {
-		return nil, false
+// shuffled returns the old uids of a playlist's items in its order, and those that it does
+// not have any more, if the others are items of p under new uids. An item that a move has
+// lost is seen to be gone only then.
+func (p playlist) shuffled(q playlist) (was []int, lost playlist, ok bool) {
+	if len(q) > len(p) || len(q) == 0 {
+		return nil, nil, false
 	}
-	rest := slices.Clone(p)
+	type key struct {
+		kind, url, by string
+		temp          bool
+	}
+	of := func(m media) key { return key{m.kind, m.url(), m.by, m.temp} }
+	places := map[key][]int{}
+	for i, m := range p {
+		places[of(m)] = append(places[of(m)], i)
+	}
+	taken := make([]bool, len(p))
 	for _, m := range q {
-		i := slices.IndexFunc(rest, func(o media) bool { return o.kind == m.kind && o.id == m.id && o.by == m.by && o.temp == m.temp })
-		if i < 0 || p.index(m.uid) >= 0 {
-			return nil, false
+		at := places[of(m)]
+		if len(at) == 0 || p.index(m.uid) >= 0 {
+			return nil, nil, false
 		}
-		was = append(was, rest[i].uid)
-		rest = slices.Delete(rest, i, i+1)
+		places[of(m)], taken[at[0]] = at[1:], true
+		was = append(was, p[at[0]].uid)
 	}
-	return was, true
+	for i, m := range p {
+		if !taken[i] {
+			lost = append(lost, m)
+		}
+	}
+	return was, lost, true
 }
 
-// setPlaylist replaces the playlist. Within a session the difference becomes events: the
-// server clears a playlist by an empty one and shuffles one by new uids. A reconnect may
-// bring new uids for the same items, so that lists of two sessions do not compare.
+// continues reports whether a playlist that a join found can be p, changed: the uids are of
+// the same media, and no uid was given to others before. A server that restarts gives them
+// anew.
+func (p playlist) continues(q playlist, next int) bool {
+	for _, m := range q {
+		i := p.index(m.uid)
+		if i < 0 && m.uid < next || i >= 0 && !p[i].same(m) {
+			return false
+		}
+	}
+	return len(p) > 0 || len(q) == 0
+}
+
+// setPlaylist replaces the playlist. The difference becomes events: within a session the
+// server clears a playlist by an empty one and shuffles one by new uids. A join may bring
+// new uids for the same items; such lists do not compare.
 func (s *State) setPlaylist(f *fold) error {
 	wire, err := read[[]wireItem](f.args)
 	if err != nil {
@@ -92,39 +121,92 @@ func (s *State) setPlaylist(f *fold) error {
 			list = append(list, m)
 		}
 	}
-	before := s.playlist
-	s.playlist = list
-	if !s.complete {
-		if s.complete = true; len(list) == 0 {
-			s.stopped(f)
+	first, before := !s.complete, s.playlist
+	s.complete = true
+	switch {
+	case !s.whole || first && !before.continues(list, s.nextUID):
+		s.beginEpoch(f, list)
+		wasWhole := s.whole
+		s.whole = true
+		if s.playlist = list; !wasWhole || !slices.EqualFunc(before, list, media.equal) {
+			s.emitPart(f, view.PartPlaylist)
 		}
-		return nil
-	}
-	if was, ok := before.shuffled(list); ok {
-		uids := make([]int, 0, len(list))
-		for _, m := range list {
-			uids = append(uids, m.uid)
-		}
-		s.goesOn = true
-		f.emit(event.SubjectMediaShuffle, event.MediaShuffle{UIDs: uids, Was: was, Channel: s.channel, Time: f.ms()})
-		return nil
-	}
-	if len(list) == 0 && len(before) > 0 {
+	case !first && s.shuffle(f, list):
+	case !first && len(list) == 0 && len(before) > 0:
+		s.playlist = list
 		f.emit(event.SubjectMediaClear, event.Count{Count: len(before), Channel: s.channel, Time: f.ms()})
+	default:
+		s.listFound(f, list)
+	}
+	if len(list) == 0 {
 		s.stopped(f)
-		return nil
-	}
-	for _, m := range list {
-		if before.index(m.uid) < 0 {
-			s.queued(f, m)
-		}
-	}
-	for _, m := range before {
-		if list.index(m.uid) < 0 {
-			s.removed(f, m)
-		}
 	}
 	return nil
+}
+
+// beginEpoch notes that uids are given anew.
+func (s *State) beginEpoch(f *fold, list playlist) {
+	s.epoch, s.nextUID = f.ms(), 0
+	f.epoch = s.epoch
+	for _, m := range list {
+		s.nextUID = max(s.nextUID, m.uid+1)
+	}
+}
+
+// shuffle records that the server shuffled the playlist, if it did.
+func (s *State) shuffle(f *fold, list playlist) bool {
+	was, lost, ok := s.playlist.shuffled(list)
+	if !ok {
+		return false
+	}
+	for _, m := range lost {
+		s.removed(f, m, true)
+	}
+	uids := make([]int, 0, len(list))
+	for _, m := range list {
+		uids = append(uids, m.uid)
+		s.nextUID = max(s.nextUID, m.uid+1)
+	}
+	s.playlist, s.goesOn = list, true
+	f.emit(event.SubjectMediaShuffle, event.MediaShuffle{UIDs: uids, Was: was, Channel: s.channel, Time: f.ms()})
+	return true
+}
+
+// listFound records how a playlist differs from the one before: what was queued and removed
+// without the bot seeing it. What that cannot say, as another order, is recorded whole.
+func (s *State) listFound(f *fold, list playlist) {
+	for _, m := range s.playlist {
+		if i := list.index(m.uid); i < 0 || !list[i].same(m) {
+			s.playlist = s.playlist.without(m.uid)
+			s.removed(f, m, true)
+		}
+	}
+	for i, m := range list {
+		if s.playlist.index(m.uid) >= 0 {
+			continue
+		}
+		after := json.RawMessage(`"prepend"`)
+		if i > 0 {
+			after = marshal(list[i-1].uid)
+		}
+		s.playlist = s.playlist.insert(m, after)
+		s.queued(f, m, true)
+	}
+	same := slices.EqualFunc(s.playlist, list, media.equal)
+	if s.playlist = list; !same {
+		s.emitPart(f, view.PartPlaylist)
+	}
+}
+
+// hidePlaylist notes that the bot is not told of the playlist any more, once its rank or
+// the channel's permissions say so.
+func (s *State) hidePlaylist(f *fold) {
+	var least float64
+	if raw := s.settings.values[event.SubjectPermissions]["seeplaylist"]; raw == nil || json.Unmarshal(raw, &least) != nil || s.rank >= least || !s.complete {
+		return
+	}
+	s.complete, s.whole, s.playlist = false, false, nil
+	s.emitPart(f, view.PartPlaylist)
 }
 
 func (s *State) queue(f *fold) error {
@@ -137,12 +219,21 @@ func (s *State) queue(f *fold) error {
 		return err
 	}
 	s.playlist = s.playlist.without(m.uid).insert(m, q.After)
-	s.queued(f, m)
+	s.queued(f, m, false)
 	return nil
 }
 
-func (s *State) queued(f *fold, m media) {
-	f.emit(event.SubjectMediaQueue, event.MediaQueue{
+// queued records a new item. Its uid says whether uids are given anew.
+func (s *State) queued(f *fold, m media, found bool) {
+	if s.epoch != 0 && m.uid < s.nextUID {
+		s.beginEpoch(f, s.playlist)
+	}
+	s.nextUID = max(s.nextUID, m.uid+1)
+	emit := f.emit
+	if found {
+		emit = f.emitFound
+	}
+	emit(event.SubjectMediaQueue, event.MediaQueue{
 		UID: m.uid, Title: m.title, URL: m.url(), Type: m.kind, Duration: m.seconds, Channel: s.channel, QueuedBy: m.by,
 		Extra: event.Extra{"temp": marshal(m.temp), "after": marshal(s.playlist.before(m.uid))},
 	})
@@ -158,15 +249,19 @@ func (s *State) remove(f *fold) error {
 	}
 	m := s.playlist.item(*d.UID)
 	s.playlist = s.playlist.without(m.uid)
-	s.removed(f, m)
-	if s.complete && len(s.playlist) == 0 {
+	s.removed(f, m, false)
+	if s.whole && len(s.playlist) == 0 {
 		s.stopped(f)
 	}
 	return nil
 }
 
-func (s *State) removed(f *fold, m media) {
-	f.emit(event.SubjectMediaDelete, event.MediaDelete{
+func (s *State) removed(f *fold, m media, found bool) {
+	emit := f.emit
+	if found {
+		emit = f.emitFound
+	}
+	emit(event.SubjectMediaDelete, event.MediaDelete{
 		UID: m.uid, Title: m.title, URL: m.url(), Type: m.kind, Duration: m.seconds, Channel: s.channel, QueuedBy: m.by,
 	})
 }
@@ -182,12 +277,12 @@ func (s *State) move(f *fold) error {
 		return err
 	}
 	m := s.playlist.item(*w.From)
+	var after *int
 	if s.playlist.index(m.uid) >= 0 {
 		s.playlist = s.playlist.without(m.uid).insert(m, w.After)
-	}
-	after := s.playlist.before(m.uid)
-	if uid, ok := afterUID(w.After); ok {
-		after = &uid // also where the bot does not see the playlist
+		after = s.playlist.before(m.uid)
+	} else if uid, ok := afterUID(w.After); ok {
+		after = &uid // the bot does not see the playlist
 	}
 	f.emit(event.SubjectMediaMove, event.MediaMove{
 		UID: m.uid, After: after, Title: m.title, URL: m.url(), Type: m.kind, Channel: s.channel, Time: f.ms(),

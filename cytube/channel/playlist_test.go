@@ -137,7 +137,7 @@ func TestPlaylistFromEvents(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		s, server := New("testchan"), &site{temp: map[int]bool{}}
-		s.complete = true
+		s.complete, s.whole = true, true
 		var list []int
 		temp := map[int]bool{}
 		for range rapid.IntRange(1, 40).Draw(t, "steps") {

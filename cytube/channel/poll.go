@@ -33,11 +33,12 @@ func (s *State) newPoll(f *fold) error {
 	if err != nil {
 		return err
 	}
+	s.found["newPoll"] = true
 	if s.poll != nil && s.poll.opened == w.Timestamp { // again, at a join
 		return s.updatePoll(f)
 	}
 	s.pollEnded(f) // at a join: it was closed, and the bot missed it
-	s.poll = &poll{Poll: event.Poll{Channel: s.channel}, opened: w.Timestamp, stored: f.at}
+	s.poll = &poll{Poll: event.Poll{Channel: s.channel, Extra: event.Extra{"opened": marshal(w.Timestamp)}}, opened: w.Timestamp, stored: f.at}
 	s.poll.take(w, f)
 	f.emit(event.SubjectPollOpen, s.poll.Poll)
 	return nil

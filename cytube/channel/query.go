@@ -133,7 +133,7 @@ func (s *State) Definition(subject, name string) (definition json.RawMessage, kn
 	if subject == event.SubjectFilter {
 		all = s.settings.filters
 	}
-	return all[name], all != nil
+	return all[name], s.settings.listed[subject]
 }
 
 // Decode decodes a frame's first argument into a pointer.

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/rosey-bot/rosey/cytube/view"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/internal/markup"
 )
@@ -17,7 +18,7 @@ type settings struct {
 	values        map[string]map[string]json.RawMessage // by the subject of their change
 	emotes        definitions
 	filters       definitions
-	filtersListed bool            // filters are all that the channel has
+	listed        map[string]bool // whether definitions are all that the channel has, by the subject of their change
 	reader        *markup.Reader  // of lines; nil until one comes, and after a change of the filters
 	announcements map[string]bool // IDs
 	drinkCount    *int
@@ -27,7 +28,7 @@ type settings struct {
 type definitions map[string]json.RawMessage
 
 func newSettings() settings {
-	return settings{texts: map[string]string{}, values: map[string]map[string]json.RawMessage{}, announcements: map[string]bool{}}
+	return settings{texts: map[string]string{}, values: map[string]map[string]json.RawMessage{}, announcements: map[string]bool{}, listed: map[string]bool{}}
 }
 
 // typed returns what somebody typed for the server to make a line's HTML of it. Only who
@@ -41,7 +42,7 @@ func (s *settings) typed(line string) string {
 				filters = append(filters, f)
 			}
 		}
-		if !s.filtersListed {
+		if !s.listed[event.SubjectFilter] {
 			filters = append(filters, markup.Default()...)
 		}
 		s.reader = markup.NewReader(filters)
@@ -54,7 +55,16 @@ func (s *State) setText(f *fold, subject, value string) {
 	s.settings.texts[subject] = value
 	if known && before != value {
 		f.emit(subject, event.ChannelText{Value: value, Channel: s.channel, Time: f.ms()})
+	} else if !known {
+		s.emitPart(f, partOf[subject])
 	}
+}
+
+// partOf maps the subject of a change to the part that it changes.
+var partOf = map[string]string{
+	event.SubjectMOTD: view.PartMOTD, event.SubjectCSS: view.PartCSS, event.SubjectJS: view.PartJS,
+	event.SubjectOptions: view.PartOptions, event.SubjectPermissions: view.PartPermissions,
+	event.SubjectEmote: view.PartEmotes, event.SubjectFilter: view.PartFilters,
 }
 
 func (s *State) setMOTD(f *fold) error {
@@ -94,8 +104,15 @@ func (s *State) setValues(f *fold, subject string) error {
 			changed[name] = []json.RawMessage{old, value}
 		}
 	}
+	for name, old := range before {
+		if _, has := values[name]; !has {
+			changed[name] = []json.RawMessage{old, json.RawMessage("null")}
+		}
+	}
 	if known && len(changed) > 0 {
 		f.emit(subject, event.ChannelValues{Values: values, Changed: changed, Channel: s.channel, Time: f.ms()})
+	} else if !known {
+		s.emitPart(f, partOf[subject])
 	}
 	return nil
 }
@@ -104,7 +121,7 @@ func (s *State) emoteList(f *fold) error { return s.define(f, event.SubjectEmote
 func (s *State) chatFilters(f *fold) error {
 	err := s.define(f, event.SubjectFilter, &s.settings.filters)
 	if err == nil {
-		s.settings.filtersListed, s.settings.reader = true, nil
+		s.settings.reader = nil
 	}
 	return err
 }
@@ -117,15 +134,17 @@ func (s *State) define(f *fold, subject string, all *definitions) error {
 	}
 	after := definitions{}
 	for _, raw := range list {
-		var d struct{ Name *string }
-		if err := json.Unmarshal(raw, &d); err != nil || d.Name == nil {
-			return missing(field{"name", true})
+		raw, name, _, err := readDefinition([]json.RawMessage{raw})
+		if err != nil {
+			return err
 		}
-		after[*d.Name] = raw
+		after[name] = raw
 	}
 	before := *all
 	*all = after
-	if before == nil {
+	if !s.settings.listed[subject] {
+		s.settings.listed[subject] = true
+		s.emitPart(f, partOf[subject])
 		return nil
 	}
 	for _, name := range slices.Sorted(maps.Keys(before)) {
@@ -148,9 +167,7 @@ func (s *State) defined(f *fold, subject, action, name, was string, definition j
 	d := event.Definition{Action: action, Name: name, Was: was, Channel: s.channel, Time: f.ms()}
 	if definition != nil {
 		f.fail(json.Unmarshal(definition, &d.Extra))
-		for _, own := range []string{"action", "name", "was", "channel", "time", "old"} {
-			delete(d.Extra, own)
-		}
+		delete(d.Extra, "name")
 	}
 	f.emit(subject, d)
 }
@@ -213,7 +230,7 @@ func (s *State) undefine(f *fold, subject string, all definitions) error {
 	if err != nil {
 		return err
 	}
-	if _, had := all[name]; !had && all != nil {
+	if _, had := all[name]; !had && s.settings.listed[subject] {
 		return nil
 	}
 	delete(all, name)
@@ -221,6 +238,8 @@ func (s *State) undefine(f *fold, subject string, all definitions) error {
 	return nil
 }
 
+// readDefinition reads a definition, which it returns with its keys sorted, so that equal
+// ones are the same.
 func readDefinition(args []json.RawMessage) (raw json.RawMessage, name, old string, err error) {
 	d, err := read[struct {
 		Name *string
@@ -229,10 +248,14 @@ func readDefinition(args []json.RawMessage) (raw json.RawMessage, name, old stri
 	if err == nil {
 		err = missing(field{"name", d.Name == nil})
 	}
+	var fields map[string]json.RawMessage
+	if err == nil {
+		fields, err = read[map[string]json.RawMessage](args)
+	}
 	if err != nil {
 		return nil, "", "", err
 	}
-	return args[0], *d.Name, d.Old, nil
+	return marshal(view.NewDefinition(*d.Name, fields)), *d.Name, d.Old, nil
 }
 
 // announce takes a notice of the site's, which comes again at each join.
@@ -268,7 +291,9 @@ func (s *State) setLocked(f *fold) error {
 	}
 	before := s.locked
 	s.locked = &locked
-	if before != nil && *before != locked {
+	if before == nil {
+		s.emitPart(f, view.PartLock)
+	} else if *before != locked {
 		f.emit(event.SubjectMediaLock, event.MediaLock{Locked: locked, Channel: s.channel, Time: f.ms()})
 	}
 	return nil
@@ -277,6 +302,7 @@ func (s *State) setLocked(f *fold) error {
 // setLeader comes at a join only where there is a leader.
 func (s *State) setLeader(f *fold) error {
 	name, err := read[string](f.args)
+	s.found["setLeader"] = true
 	if err != nil || name == s.leader {
 		return err
 	}

@@ -5,9 +5,11 @@
 package channel
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/rosey-bot/rosey/event"
@@ -41,21 +43,29 @@ type State struct {
 	users  map[string]user // by lower-case name
 	listed bool            // a userlist came before: the next one is compared with it
 
-	playlist playlist
-	complete bool   // a playlist came in this session
-	current  int    // uid of the item that plays
-	playing  media  // zero while nothing plays
-	goesOn   bool   // what plays goes on under another uid, as the next changeMedia says
-	locked   *bool  // nil until the server said
-	leader   string // who sets the position, "" while the server does
+	playlist playlist // what the bot was told of, if it is not whole
+	whole    bool     // the playlist is all that there is
+	complete bool     // a playlist came in this session
+	epoch    int64    // in which the uids were given, 0 before a playlist came
+	nextUID  int      // above all of the epoch
+	current  int      // uid of the item that plays
+	playing  media    // zero while nothing plays
+	clock    clock    // of what plays
+	goesOn   bool     // what plays goes on under another uid, as the next changeMedia says
+	locked   *bool    // nil until the server said
+	leader   string   // who sets the position, "" while the server does
 	votes    wireVote
 
 	poll     *poll // that is open
 	settings settings
+	lists    lists
+	count    count
 
-	arriving []arrival // joins that are held back, the oldest first
-	ban      *ban      // that is held back
-	banSeen  bool      // the bot's own ban is recorded
+	arriving []arrival       // joins that are held back, the oldest first
+	muting   []mutePending   // mutes that are held back
+	ban      *ban            // that is held back
+	banSeen  bool            // the bot's own ban is recorded
+	found    map[string]bool // what came in this session of what a join says only if there is one
 
 	latest  Line // of chat
 	joining bool
@@ -63,7 +73,10 @@ type State struct {
 
 // New returns the state of a channel of which no frame has come yet.
 func New(channel string) *State {
-	return &State{channel: channel, rank: -1, muteRank: defaultMuteRank, users: map[string]user{}, current: -1, settings: newSettings()}
+	return &State{
+		channel: channel, rank: -1, muteRank: defaultMuteRank, users: map[string]user{}, current: -1, settings: newSettings(), lists: newLists(),
+		found: map[string]bool{},
+	}
 }
 
 // BeginJoin starts a session. Until EndJoin, frames describe the channel as it
@@ -71,7 +84,8 @@ func New(channel string) *State {
 // before stays, so that the difference becomes events.
 func (s *State) BeginJoin() {
 	s.joining, s.complete, s.rank, s.current, s.banSeen = true, false, -1, -1, false
-	s.leader = "" // a join says who it is, if there is one
+	s.found = map[string]bool{}
+	s.lists.wantAll()
 }
 
 // EndJoin ends what BeginJoin began: from here on frames report changes.
@@ -89,25 +103,32 @@ func (s *State) Self() string { return s.self }
 // Rank returns the bot's rank in the channel, -1 before the server sent it.
 func (s *State) Rank() float64 { return s.rank }
 
-// RestoreMedia sets the media that play, as the latest stored media change has
-// them, so that a join does not report the same media again.
-func (s *State) RestoreMedia(m event.MediaChange) {
-	s.playing = media{page: m.URL, kind: m.Type, title: m.Title, by: m.QueuedBy, seconds: m.Duration}
-}
-
 // fold is the application of one frame: what a handler gets, and the events that
 // it adds.
 type fold struct {
-	args   []json.RawMessage
-	at     time.Time
-	events []Event
-	err    error // of an event that could not be made
+	args     []json.RawMessage
+	at       time.Time
+	epoch    int64 // of the events about media
+	events   []Event
+	revealed bool  // a mute that may be an old one became visible
+	err      error // of an event that could not be made
+}
+
+func (s *State) fold(args []json.RawMessage, at time.Time) *fold {
+	return &fold{args: args, at: at, epoch: s.epoch}
 }
 
 func (f *fold) ms() int64 { return f.at.UnixMilli() }
 
 // emit adds an event.
 func (f *fold) emit(subject string, payload any) { f.emitLine(subject, payload, nil) }
+
+// emitFound adds an event of what was found, which may have happened before.
+func (f *fold) emitFound(subject string, payload any) {
+	f.emit(subject, payload)
+	last := &f.events[len(f.events)-1]
+	last.Envelope = last.WithMeta(event.MetaFound, true)
+}
 
 // emitAt adds an event of an earlier time.
 func (f *fold) emitAt(at time.Time, subject string, payload any) {
@@ -122,6 +143,9 @@ func (f *fold) emitLine(subject string, payload any, l *Line) {
 	e, err := event.New(subject, payload)
 	f.fail(err)
 	e.Timestamp = f.at
+	if f.epoch != 0 && err == nil && strings.HasPrefix(subject, "cytube.media.") {
+		e.Data = fmt.Appendf(bytes.TrimSuffix(e.Data, []byte("}")), `,"epoch":%d}`, f.epoch)
+	}
 	f.events = append(f.events, Event{Envelope: e, Line: l})
 }
 
@@ -165,15 +189,20 @@ var handlers = map[string]func(*State, *fold) error{
 	"deleteChatFilter":  (*State).deleteFilter,
 	"announcement":      (*State).announce,
 	"drinkCount":        (*State).drinks,
+	"mediaUpdate":       (*State).mediaUpdate,
+	"usercount":         (*State).usercount,
+	"banlist":           (*State).banlist,
+	"banlistRemove":     (*State).banRemoved,
+	"channelRanks":      (*State).channelRanks,
 }
 
 // ignored are the frames that say nothing about the channel that another does not, and
 // the answers to what the bot asks.
 var ignored = map[string]bool{
-	"login": true, "needPassword": true, "cancelNeedPassword": true, "channelNotRegistered": true, "usercount": true,
-	"setPlaylistMeta": true, "mediaUpdate": true, "clearVoteskipVote": true, "setUserProfile": true, "errorMsg": true,
+	"login": true, "needPassword": true, "cancelNeedPassword": true, "channelNotRegistered": true,
+	"setPlaylistMeta": true, "clearVoteskipVote": true, "setUserProfile": true, "errorMsg": true,
 	"noflood": true, "cooldown": true, "spamFiltered": true, "queueFail": true, "queueWarn": true, "listPlaylists": true,
-	"searchResults": true, "banlist": true, "banlistRemove": true, "channelRanks": true, "channelRankFail": true,
+	"searchResults": true, "channelRankFail": true,
 	"readChanLog": true, "costanza": true, "addFilterSuccess": true, "validationError": true, "validationPassed": true,
 }
 
@@ -181,8 +210,8 @@ var ignored = map[string]bool{
 // that it means, in order; events that were delayed come first. A malformed frame is an
 // error and has no other effect.
 func (s *State) Apply(frame Frame, at time.Time) ([]Event, error) {
-	f := &fold{args: frame.Args, at: at}
-	delayed := s.due(at)
+	delayed := s.Tick(at)
+	f := s.fold(frame.Args, at)
 	handle, ok := handlers[frame.Name]
 	switch {
 	case ok:
@@ -210,6 +239,7 @@ func (s *State) ownRank(f *fold) error {
 	}
 	if err == nil {
 		s.rank = rank
+		s.hidePlaylist(f)
 	}
 	return err
 }

@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/cytube/view"
 )
 
 const (
@@ -95,7 +95,7 @@ func TestLines(t *testing.T) {
 		{"a filter added to those of each channel", []string{`["updateChatFilter",{"name":"u","source":"__(.+?)__","flags":"g","replace":"<u>\\1</u>","active":true}]`},
 			[]string{`["chatMsg",{"username":"a","msg":"<u>x</u> <s>y</s>","meta":{},"time":5}]`},
 			[]string{`cytube.chat {"user":"a","message":"__x__ ~~y~~","html":"<u>x</u> <s>y</s>","channel":"testchan","rank":0,"time":5}`}},
-		{"nothing to say", nil, []string{`["usercount",5]`, `["mediaUpdate",{"currentTime":1,"paused":false}]`}, nil},
+		{"nothing to say", nil, []string{`["setPlaylistMeta",{}]`, `["mediaUpdate",{"currentTime":1,"paused":false}]`}, nil},
 		{"unknown", nil, []string{`["x",{"a":1},[]]`}, []string{`cytube.unknown {"name":"x","bytes":9,"channel":"testchan","time":1795489000000}`}},
 	} {
 		t.Run(test.name, test.run)
@@ -115,7 +115,8 @@ func TestUsers(t *testing.T) {
 		{"rank of a stranger", []string{listAlice}, []string{`["setUserRank",{"name":"bob","rank":2}]`}, nil},
 		{"leave", []string{listAlice}, []string{`["userLeave",{"name":"Alice"}]`, `["userLeave",{"name":"alice"}]`},
 			[]string{`cytube.user.leave {"user":"alice","channel":"testchan"}`}},
-		{"first list", nil, []string{listAlice}, nil},
+		{"first list", nil, []string{listAlice}, []string{`cytube.state {"part":"users","value":[{"name":"alice","rank":1}],"page":1,"pages":1,` +
+			`"hash":"2249152c400ca24b494ed85b3b053902","channel":"testchan","time":1795489000000}`}},
 		{"another list", []string{`["userlist",[{"name":"alice","rank":1},{"name":"bob","rank":2},{"name":"","rank":-1}]]`},
 			[]string{`["userlist",[{"name":"carol","rank":0},{"name":"bob","rank":3}]]`},
 			[]string{`cytube.user.leave {"user":"alice","channel":"testchan"}`,
@@ -133,20 +134,21 @@ func TestPlaylist(t *testing.T) {
 			[]string{`cytube.media.queue {"uid":2,"title":"T","url":"https://youtube.com/watch?v=abc","type":"yt","duration":61,"channel":"testchan","queued_by":"alice","after":null,"temp":false}`}},
 		{"change", []string{`["playlist",[` + itemTwo + `]]`, `["setCurrent",2]`},
 			[]string{`["changeMedia",{"id":"abc","title":"T","seconds":61.7,"type":"yt","currentTime":-3,"paused":true}]`},
-			[]string{`cytube.media.change {"title":"T","url":"https://youtube.com/watch?v=abc","type":"yt","duration":61,"channel":"testchan","queued_by":"alice","began":true,"position":0}`}},
+			[]string{`cytube.media.change {"title":"T","url":"https://youtube.com/watch?v=abc","type":"yt","duration":61,"channel":"testchan","queued_by":"alice","began":true,"position":0,"epoch":1795489000000}`}},
 		{"change to what is not on the playlist", []string{`["playlist",[` + itemTwo + `]]`, `["setCurrent",2]`},
 			[]string{`["changeMedia",{"id":"x","title":"L","seconds":null,"type":"cu"}]`},
-			[]string{`cytube.media.change {"title":"L","url":"x","type":"cu","duration":0,"channel":"testchan","queued_by":"","began":true,"position":0}`}},
+			[]string{`cytube.media.change {"title":"L","url":"x","type":"cu","duration":0,"channel":"testchan","queued_by":"","began":true,"position":0,"epoch":1795489000000}`}},
 		{"delete", []string{`["playlist",[` + itemTwo + `]]`}, []string{`["delete",{"uid":2}]`, `["delete",{"uid":3}]`},
-			[]string{`cytube.media.delete {"uid":2,"title":"T","url":"https://youtube.com/watch?v=abc","type":"yt","duration":61,"channel":"testchan","queued_by":"alice"}`,
-				`cytube.media.delete {"uid":3,"title":"","url":"","type":"","duration":0,"channel":"testchan","queued_by":""}`}},
+			[]string{`cytube.media.delete {"uid":2,"title":"T","url":"https://youtube.com/watch?v=abc","type":"yt","duration":61,"channel":"testchan","queued_by":"alice","epoch":1795489000000}`,
+				`cytube.media.delete {"uid":3,"title":"","url":"","type":"","duration":0,"channel":"testchan","queued_by":"","epoch":1795489000000}`}},
 		{"cleared playlist", []string{`["playlist",[` + itemTwo + `]]`}, []string{`["playlist",[]]`, `["playlist",[` + itemTwo + `]]`},
-			[]string{`cytube.media.clear {"count":1,"channel":"testchan","time":1795489000000}`,
-				`cytube.media.queue {"uid":2,"title":"T","url":"https://youtube.com/watch?v=abc","type":"yt","duration":61,"channel":"testchan","queued_by":"alice","after":null,"temp":false}`}},
+			[]string{`cytube.media.clear {"count":1,"channel":"testchan","time":1795489000000,"epoch":1795489000000}`,
+				`cytube.media.queue {"uid":2,"title":"T","url":"https://youtube.com/watch?v=abc","type":"yt","duration":61,"channel":"testchan","queued_by":"alice","after":null,"temp":false,"epoch":1795489000000}`}},
 		{"shuffled playlist", []string{`["playlist",[` + itemTwo + `]]`, `["setCurrent",2]`, `["changeMedia",{"id":"abc","title":"T","seconds":61,"type":"yt"}]`},
 			[]string{`["playlist",[` + strings.Replace(itemTwo, `"uid":2`, `"uid":9`, 1) + `]]`, `["setCurrent",9]`,
 				`["changeMedia",{"id":"abc","title":"T","seconds":61,"type":"yt","currentTime":30}]`},
-			[]string{`cytube.media.shuffle {"uids":[9],"was":[2],"channel":"testchan","time":1795489000000}`}},
+			[]string{`cytube.media.shuffle {"uids":[9],"was":[2],"channel":"testchan","time":1795489000000,"epoch":1795489000000}`,
+				`cytube.media.position {"position":30,"paused":false,"kind":"seek","channel":"testchan","time":1795489000000,"epoch":1795489000000}`}},
 	} {
 		t.Run(test.name, test.run)
 	}
@@ -170,7 +172,7 @@ func TestJoinDoesNotChangeMedia(t *testing.T) {
 		}
 	}
 	s = joiningState()
-	s.RestoreMedia(event.MediaChange{Type: "yt", URL: "https://youtube.com/watch?v=a"})
+	s.Restore(&view.View{Playing: &view.Playing{Type: "yt", URL: "https://youtube.com/watch?v=a", At: now.UnixMilli()}})
 	if got := apply(t, s, `["changeMedia",{"id":"a","title":"T","seconds":1,"type":"yt"}]`); len(got) > 0 {
 		t.Errorf("media that are restored: %q", got)
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/rosey-bot/rosey/cytube/view"
 	"github.com/rosey-bot/rosey/event"
 )
 
@@ -100,24 +101,32 @@ func (s *State) userlist(f *fold) error {
 	var listed []user
 	for _, w := range list {
 		if u, key := w.here(before); key != "" {
-			u = u.withMute(before[key], w)
+			u = u.withMute(before[key], w).spelled(before[key])
+			if _, twice := users[key]; !twice {
+				listed = append(listed, u)
+			}
 			users[key] = u
-			listed = append(listed, u)
 		}
 	}
 	first := !s.listed
-	s.users, s.listed = users, true
-	if first {
-		return nil
-	}
 	for _, name := range slices.Sorted(maps.Keys(before)) {
-		if _, here := users[name]; !here {
+		if _, here := users[name]; !here && !first {
+			s.arrived(f, before[name].name)
 			s.userLeft(f, before[name])
 		}
 	}
-	for _, u := range listed {
-		was, here := before[strings.ToLower(u.name)]
-		s.userChanged(f, u, was, here)
+	s.users, s.listed = users, true
+	if first {
+		s.emitPart(f, view.PartUsers)
+	} else {
+		for _, u := range listed {
+			was, here := before[strings.ToLower(u.name)]
+			s.userChanged(f, u, was, here)
+		}
+		s.reveal(f)
+	}
+	if !s.found["newPoll"] && s.joining { // it comes before the list, if there is one
+		s.pollEnded(f)
 	}
 	return nil
 }
@@ -133,8 +142,9 @@ func (s *State) addUser(f *fold) error {
 		return missing(field{"name", w.Name == nil})
 	}
 	before, here := s.users[key]
-	u = u.withMute(before, w)
+	u = u.withMute(before, w).spelled(before)
 	s.users[key] = u
+	defer s.reveal(f)
 	if !here && u.rank >= 1 { // an account: its rank in the channel follows
 		s.arriving = append(s.arriving, arrival{u.name, f.at})
 		return nil
@@ -163,14 +173,21 @@ func (s *State) setUserRank(f *fold) error {
 		return nil
 	}
 	s.userChanged(f, after, before, true)
+	s.lists.want(requestRanks)
 	return nil
+}
+
+// spelled returns u with the name of a user who was here before.
+func (u user) spelled(before user) user {
+	u.name = cmp.Or(before.name, u.name)
+	return u
 }
 
 // userChanged emits that a user joined, or has another rank or mute than before.
 func (s *State) userChanged(f *fold, u, before user, here bool) {
 	rank, now := contractRank(u.rank), f.at.UnixMilli()
 	if !here {
-		f.emit(event.SubjectUserJoin, event.UserJoin{User: u.name, Channel: s.channel, Rank: rank, Time: now})
+		f.emit(event.SubjectUserJoin, s.join(u, f.at))
 		return
 	}
 	if rank != contractRank(before.rank) && !s.arrived(f, u.name) {
@@ -187,6 +204,7 @@ func (s *State) userLeave(f *fold) error {
 	}
 	if u, here := s.users[key]; here {
 		s.arrived(f, u.name)
+		s.mutedBy(f, u.name, event.Moderation{})
 		delete(s.users, key)
 		s.userLeft(f, u)
 	}
@@ -211,7 +229,7 @@ func (s *State) setAFK(f *fold) error {
 }
 
 func (s *State) afkChanged(f *fold, u, before user) {
-	if u.afk != before.afk {
+	if u.afk != before.afk && !s.arrived(f, u.name) {
 		f.emit(event.SubjectUserAFK, event.UserAFK{User: u.name, AFK: u.afk, Channel: s.channel, Time: f.ms()})
 	}
 }

@@ -48,7 +48,8 @@ type (
 		Seconds float64 `json:"seconds"` // none for what never ends
 		Type    *string `json:"type"`
 
-		CurrentTime float64 `json:"currentTime"` // of changeMedia
+		CurrentTime float64 `json:"currentTime"` // of changeMedia and mediaUpdate
+		Paused      bool    `json:"paused"`
 	}
 	wireItem struct {
 		UID     *int       `json:"uid"`
@@ -88,6 +89,13 @@ type (
 		Title string `json:"title"`
 		Text  string `json:"text"`
 		From  string `json:"from"`
+	}
+	wireBan struct {
+		ID       *int   `json:"id"`
+		IP       string `json:"ip"` // "*" for a banned name
+		Name     string `json:"name"`
+		Reason   string `json:"reason"`
+		BannedBy string `json:"bannedby"`
 	}
 	wireDelete struct {
 		UID *int `json:"uid"`

@@ -122,6 +122,9 @@ func Forget(ctx context.Context, bus *streams.Bus, key ed25519.PrivateKey, user 
 			return done, err
 		}
 	}
+	if err := streams.DropChannelSnapshots(ctx, js); err != nil {
+		return done, event.Errorf(event.NATSError, "erase the snapshots of channels: %w", err)
+	}
 	return done, nil
 }
 

@@ -140,12 +140,6 @@ func (r *Reader) LastConnection(ctx context.Context) (event.Connection, event.Re
 	return last(ctx, r, event.SubjectConnection, func(c event.Connection) string { return c.Channel })
 }
 
-// LastMedia returns the latest media change of the channel, or the zero MediaChange.
-func (r *Reader) LastMedia(ctx context.Context) (event.MediaChange, error) {
-	m, _, err := last(ctx, r, event.SubjectMediaChange, func(m event.MediaChange) string { return m.Channel })
-	return m, err
-}
-
 func last[P any](ctx context.Context, r *Reader, subject string, channelOf func(P) string) (latest P, ref event.Ref, err error) {
 	for w, err := range r.windows(ctx) {
 		if err != nil || ref.Seq > 0 {

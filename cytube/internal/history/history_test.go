@@ -80,20 +80,12 @@ func TestRetriesCountOnce(t *testing.T) {
 	w := newWorld(t)
 	retry := map[string]any{event.MetaRetryFor: "router"}
 	chat := event.Chat{User: "alice", Message: "!roll", Channel: "testchan", Time: 1}
-	first := event.MediaChange{Title: "First", URL: "https://example.org/1", Type: "yt", Channel: "testchan"}
-	second := event.MediaChange{Title: "Second", URL: "https://example.org/2", Type: "yt", Channel: "testchan"}
 	w.publish(event.SubjectChat, chat, nil)
-	w.publish(event.SubjectMediaChange, first, nil)
-	w.publish(event.SubjectMediaChange, second, nil)
 	w.publish(event.SubjectChat, chat, retry)
-	w.publish(event.SubjectMediaChange, first, retry)
 	line := &channel.Line{User: "alice", Text: "!roll", Time: 1}
 	search := w.NewSearch([]*channel.Line{line, line})
 	if n, err := search.Run(w.ctx); err != nil || n != 1 || search.Count(line.Key()) != 1 {
 		t.Errorf("%d lines of the buffer are recorded, the line %d times, %v", n, search.Count(line.Key()), err)
-	}
-	if m, err := w.LastMedia(w.ctx); err != nil || m.URL != second.URL {
-		t.Errorf("%+v plays, %v", m, err)
 	}
 }
 

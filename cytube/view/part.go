@@ -1,4 +1,6 @@
-package channel
+// Package view is a channel as people see it: its parts as values, and the fold of stored
+// events into them. It is pure: see package channel for what frames mean.
+package view
 
 import (
 	"fmt"
