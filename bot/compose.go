@@ -14,6 +14,7 @@ import (
 	"github.com/rosey-bot/rosey/consumers"
 	"github.com/rosey-bot/rosey/consumers/pluginsettings"
 	"github.com/rosey-bot/rosey/consumers/router"
+	"github.com/rosey-bot/rosey/cytube/past"
 	"github.com/rosey-bot/rosey/internal/settings"
 	"github.com/rosey-bot/rosey/internal/version"
 	"github.com/rosey-bot/rosey/kvstore/service"
@@ -121,6 +122,9 @@ func (c *composition) compose() (*group, *lifecycle, error) {
 	}
 	g.add("connector", worker(c.channels.run))
 	g.add("channel requests", retrying(log, worker(channelRequests{bus: bus, log: log}.run)))
+	g.add("channel state", retrying(log, func(ctx context.Context, ready func()) error {
+		return past.Serve(ctx, bus, c.channels.names(), ready)
+	}))
 	if !s.External() || c.leases != nil {
 		vacated := vacatedChannels{bus: bus, names: c.channels.names(), leases: c.leases, log: log}
 		g.add("vacated channels", worker(vacated.run))

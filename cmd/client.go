@@ -59,7 +59,7 @@ func withClient(open opener, do clientAction) cli.ActionFunc {
 
 // backupReaders are the commands that read a backup like a store.
 var backupReaders = []string{
-	"replay", "trace", "audit", "channel log", "status", "db ls", "db get", "db query", "db history", "db export", "dead ls", "dead show", "plugin ls",
+	"replay", "trace", "audit", "channel show", "channel diff", "channel log", "status", "db ls", "db get", "db query", "db history", "db export", "dead ls", "dead show", "plugin ls",
 	"settings ls", "settings get", "settings history",
 }
 

@@ -56,6 +56,11 @@ func BotOf(ctx context.Context, js jetstream.JetStream, channel string) (string,
 	return c.Bot, err
 }
 
+// Channels returns the names of the channels that the bots of a store were in.
+func Channels(ctx context.Context, js jetstream.JetStream) ([]string, error) {
+	return history.Channels(ctx, js)
+}
+
 // IsBot reports whether a user of a channel is this connector's bot. Case is no
 // difference to CyTube.
 func (c *Connector) IsBot(name, user string) bool {

@@ -76,17 +76,23 @@ func (r *recorder) take(ctx context.Context, it item) {
 		events := r.apply(ctx, it)
 		r.noteMembers(it.frame.Name)
 		r.noteCondition(ctx, it.frame.Name)
-		call, by := r.sender.Calls.Observe(it.frame, events, r.state)
-		if call == nil {
-			r.publish(ctx, events)
-			return
-		}
-		for i := range events {
-			events[i].Envelope = r.causedBy(events[i].Envelope, call.Send, call.CorrelationID, call.Consumer)
-		}
-		stored := r.publish(trace.ContextWithSpanContext(ctx, call.Span), events)
-		r.sender.Calls.Recorded(call, stored[by])
+		r.record(ctx, it.frame, events)
 	}
+}
+
+// record publishes the events of a frame, or those that were held back where that is zero.
+// One that shows what became of a send belongs to the send's conversation.
+func (r *recorder) record(ctx context.Context, frame channel.Frame, events []channel.Event) {
+	call, by := r.sender.Calls.Observe(frame, events, r.state)
+	if call == nil {
+		r.publish(ctx, events)
+		return
+	}
+	for i := range events {
+		events[i].Envelope = r.causedBy(events[i].Envelope, call.Send, call.CorrelationID, call.Consumer)
+	}
+	stored := r.publish(trace.ContextWithSpanContext(ctx, call.Span), events)
+	r.sender.Calls.Recorded(call, stored[by])
 }
 
 // causedBy returns an event that shows what became of a send.
@@ -104,7 +110,9 @@ func (r *recorder) tick(ctx context.Context, at time.Time) {
 	if !r.up || r.state.Joining() || r.writer == nil {
 		return
 	}
-	r.publish(ctx, r.state.Tick(at))
+	if events := r.state.Tick(at); len(events) > 0 {
+		r.record(ctx, channel.Frame{}, events)
+	}
 	for _, name := range r.state.Requests() {
 		ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 		if err := r.writer.Emit(ctx, name); err != nil {

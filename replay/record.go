@@ -124,6 +124,9 @@ func Describe(e Event) Record {
 		}
 		r.Text = data.expand(d.text)
 	}
+	if e.Subject == event.ModerationSubject(event.ActionBan) && data["id"] != "" { // no second ban
+		r.Text = data.expand("banned {user}: {reason}")
+	}
 	if r.Err != nil && r.Data == nil {
 		r.Text = string(e.Body)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -161,5 +162,37 @@ func TestUnusableSnapshots(t *testing.T) {
 		if diff := cmp.Diff([]string{"alice"}, names(w.at(time.Time{}))); diff != "" {
 			t.Errorf("%q: %s", raw, diff)
 		}
+	}
+}
+
+// The service answers for a channel as it is or was, and says what is wrong with a request.
+func TestService(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ctx, stop := context.WithCancel(w.ctx)
+	served, ready := make(chan error, 1), make(chan struct{})
+	go func() { served <- Serve(ctx, w.bus, []string{"lounge"}, func() { close(ready) }) }()
+	<-ready
+	w.found(view.PartUsers, []view.User{{Name: "alice", Rank: 1}})
+	then := w.between()
+	w.publish(event.SubjectUserLeave, event.UserLeave{User: "alice", Channel: "lounge"})
+	for _, test := range []struct{ request, want string }{
+		{`{"parts":["users","motd"]}`, `"data":{"motd":null,"users":[]}`},
+		{fmt.Sprintf(`{"channel":"Lounge","at":%d,"parts":["users"]}`, then.UnixMilli()), `"data":{"users":[{"name":"alice","rank":1}]}`},
+		{`{}`, `"playing":null`},
+		{`{"parts":["guests"]}`, `a channel has no part \"guests\": its parts are bans, css,`},
+		{`{"at":"yesterday"}`, `INVALID_INPUT`},
+	} {
+		reply, err := w.bus.Conn().RequestWithContext(w.ctx, Subject, []byte(test.request))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(reply.Data), test.want) {
+			t.Errorf("%s: %s", test.request, reply.Data)
+		}
+	}
+	stop()
+	if err := <-served; err != nil {
+		t.Error(err)
 	}
 }

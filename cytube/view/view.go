@@ -204,3 +204,8 @@ func marshal(v any) json.RawMessage {
 	raw, _ := json.Marshal(v) //nolint:errchkjson // views hold nothing that fails
 	return raw
 }
+
+// Empty reports whether nothing is known of the channel.
+func (v *View) Empty() bool {
+	return v.Playing == nil && v.Count == nil && len(v.Differs(New(v.Channel))) == 0
+}

@@ -255,6 +255,10 @@ func (e *Entry) fill(env event.Envelope, of replay.Event) error {
 		e.At = time.UnixMilli(p.Time)
 	}
 	switch kind {
+	case event.ActionBan:
+		if p.Extra["id"] != nil {
+			e.note("the ban before, with the reason that the list of bans has")
+		}
 	case KindChat:
 		e.Action = string(p.Extra["action"]) == "true"
 		if string(p.Extra["shadow"]) == "true" {

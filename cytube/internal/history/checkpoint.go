@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -25,6 +26,26 @@ type Checkpoint struct {
 	N    int    `json:"n"`    // how many lines had that line's key
 
 	Bot string `json:"bot,omitempty"` // the bot's name in the channel
+}
+
+// Channels returns the names of the channels that have a checkpoint, sorted.
+func Channels(ctx context.Context, js jetstream.JetStream) (names []string, err error) {
+	kv, err := js.KeyValue(ctx, Bucket)
+	if errors.Is(err, jetstream.ErrBucketNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open bucket %s: %w", Bucket, err)
+	}
+	keys, err := kv.ListKeys(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list channels: %w", err)
+	}
+	for name := range keys.Keys() {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names, nil
 }
 
 // Checkpoint returns the channel's checkpoint; ok is false if there is none.
