@@ -44,13 +44,13 @@ not known at one of the times is left out.
 				if err != nil {
 					return err
 				}
-				return printChanges(c, view.Diff(a.View, b.View))
+				return printDifferences(c, view.Diff(a.View, b.View))
 			})(c)
 		},
 	}
 }
 
-func printChanges(c *cli.Context, changes []view.Change) error {
+func printDifferences(c *cli.Context, changes []view.Change) error {
 	if wantJSON(c) {
 		for _, change := range changes {
 			if err := encode(c, change); err != nil {

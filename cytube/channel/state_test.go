@@ -35,7 +35,7 @@ func (test foldTest) run(t *testing.T) {
 // A value that is null, missing or of another type costs its field.
 func TestOddFrames(t *testing.T) {
 	t.Parallel()
-	const queued = `cytube.media.queue {"uid":2,"title":"T","url":"https://youtube.com/watch?v=abc","type":"yt","duration":61,"channel":"testchan","queued_by":"alice","after":null,"temp":false}`
+	const queued = `cytube.media.queue {"uid":2,"title":"T","url":"https://youtube.com/watch?v=abc","type":"yt","duration":61,"channel":"testchan","queued_by":"alice","after":null,"temp":false,"epoch":1795489000000}`
 	with := func(old, new string) []string { return []string{strings.Replace(queued, old, new, 1)} }
 	item := func(old, new string) []string {
 		return []string{`["playlist",[` + strings.Replace(itemTwo, old, new, 1) + `,null,5,{"uid":"x"},{}]]`}
@@ -51,7 +51,7 @@ func TestOddFrames(t *testing.T) {
 		{"string for a uid", none, item(`"uid":2`, `"uid":"2"`), with(`x`, `x`)},
 		{"null adder", none, item(`"alice"`, `null`), with(`"alice"`, `""`)},
 		{"no media", none, []string{`["queue",{"item":{"uid":9},"after":"append"}]`},
-			[]string{`cytube.media.queue {"uid":9,"title":"","url":"","type":"","duration":0,"channel":"testchan","queued_by":"","after":null,"temp":false}`}},
+			[]string{`cytube.media.queue {"uid":9,"title":"","url":"","type":"","duration":0,"channel":"testchan","queued_by":"","after":null,"temp":false,"epoch":1795489000000}`}},
 		{"null rank in a userlist", []string{listAlice}, []string{`["userlist",[{"name":"alice","rank":null},{"name":"bob","rank":null},null,7,{"name":null,"rank":1}]]`},
 			[]string{`cytube.user.join {"user":"bob","channel":"testchan","rank":0,"time":1795489000000}`}},
 		{"string for a rank", []string{listAlice}, []string{`["userlist",[{"name":"alice","rank":"2"}]]`},
