@@ -117,7 +117,7 @@ var marked = sync.OnceValue(func() map[reflect.Type][]Field {
 	for _, p := range schemas.patterns {
 		add(p.value)
 	}
-	all[reflect.TypeFor[State]()] = stateFields   // its value is of any part
+	all[reflect.TypeFor[State]()] = stateFields // its value is of any part
 	return all
 })
 
