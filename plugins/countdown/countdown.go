@@ -157,7 +157,7 @@ func (k announcer) command(c *plugins.Context) ([]event.Envelope, error) {
 	if handle, ok := k.subcommands()[plugins.Fold(c.Command.Args[0])]; ok {
 		return handle(c)
 	}
-	return k.shown(c, c.Command.Args[0])
+	return k.shown(c, c.Command.Args)
 }
 
 func (k announcer) add(c *plugins.Context) ([]event.Envelope, error) {
@@ -236,10 +236,13 @@ func (k announcer) show(c *plugins.Context) ([]event.Envelope, error) {
 	if len(c.Command.Args) < 2 {
 		return nil, bad("say which one, for example %scountdown show movie", c.Prefix())
 	}
-	return k.shown(c, c.Command.Args[1])
+	return k.shown(c, c.Command.Args[1:])
 }
 
-func (k announcer) shown(c *plugins.Context, name string) ([]event.Envelope, error) {
+// shown tells of the countdown that the first word names, and if there is none how one is
+// set: perhaps the further words say when.
+func (k announcer) shown(c *plugins.Context, words []string) ([]event.Envelope, error) {
+	name := words[0]
 	id, err := resolve(c, name)
 	if err != nil {
 		return nil, err
@@ -247,7 +250,7 @@ func (k announcer) shown(c *plugins.Context, name string) ([]event.Envelope, err
 	var d Countdown
 	err = c.DB(Collection).Get(id, &d)
 	if event.CodeOf(err) == event.RecordNotFound || err == nil && d.Done {
-		return nil, missing(c, name)
+		return nil, fmt.Errorf("%w, or to set it: %scountdown add %s", missing(c, name), c.Prefix(), example(words, c.Now()))
 	}
 	if err != nil {
 		return nil, err

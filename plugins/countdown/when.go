@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/dustin/go-humanize/english"
 
@@ -65,6 +66,24 @@ func ParseWhen(words []string, now time.Time) (Schedule, error) {
 		return Schedule{}, bad("%s is over: it was %s ago", plugins.Shorten(text, 40), shown(-away))
 	}
 	return s, first.Err()
+}
+
+// example returns a name and a time to set a countdown with, of the typed words those that
+// serve: NAME, NAME TIME or TIME.
+func example(words []string, now time.Time) string {
+	name, when := "movie", "2h30m"
+	if _, err := ParseWhen(words, now); err == nil {
+		return name + " " + plugins.Shorten(strings.Join(words, " "), 60)
+	}
+	if n := utf8.RuneCountInString(words[0]); n > 0 && n <= MaxName {
+		if name = words[0]; strings.Contains(name, " ") {
+			name = `"` + name + `"`
+		}
+	}
+	if _, err := ParseWhen(words[1:], now); err == nil {
+		when = plugins.Shorten(strings.Join(words[1:], " "), 60)
+	}
+	return name + " " + when
 }
 
 // cutPeriod cuts out "daily" or "every 2 weeks"; a zone may follow.
