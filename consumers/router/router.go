@@ -84,15 +84,15 @@ func (r Router) Handle(ctx context.Context, d streams.Stored) ([]event.Envelope,
 	if !ok {
 		return nil, nil
 	}
+	l := line{chat: chat, private: private, ref: d.Ref, at: d.TypedAt(chat), prefix: prefix}
 	to, ok, err := r.findOrWait(ctx, name, chat.Channel, d.Ref)
 	if err != nil {
 		return nil, err
 	}
 	if !ok {
 		r.Logger.DebugContext(ctx, "command not registered", "command", name, "user", chat.User)
-		return r.suggestion(ctx, d, chat, name, prefix)
+		return r.suggestion(ctx, d, l, name)
 	}
-	l := line{chat: chat, private: private, ref: d.Ref, at: d.TypedAt(chat), prefix: prefix}
 	if age, limit := consumers.Now(ctx).Sub(l.at), to.plugin.CommandMaxAge(); age > limit {
 		return consumers.RecordExpired(ctx, Durable, to.plugin.Name, d, age, limit)
 	}

@@ -42,9 +42,9 @@ func NewSuggestions(js jetstream.JetStream) *Suggestions { return &Suggestions{j
 // suggestion returns a line that names the command that a user meant who typed a word that
 // no plugin has registered: one that the user may use. It returns none for a word that
 // somebody else answers, another bot perhaps, and none soon after another to the user
-// or for the word.
-func (r Router) suggestion(ctx context.Context, d streams.Stored, chat event.Chat, word, prefix string) ([]event.Envelope, error) {
-	if r.Suggestions == nil || utf8.RuneCountInString(word) < leastWord || consumers.Now(ctx).Sub(d.TypedAt(chat)) > suggestMaxAge {
+// or for the word. What was typed in private is answered there.
+func (r Router) suggestion(ctx context.Context, d streams.Stored, l line, word string) ([]event.Envelope, error) {
+	if r.Suggestions == nil || utf8.RuneCountInString(word) < leastWord || consumers.Now(ctx).Sub(l.at) > suggestMaxAge {
 		return nil, nil
 	}
 	near := r.Registry.nearest(word)
@@ -52,23 +52,23 @@ func (r Router) suggestion(ctx context.Context, d streams.Stored, chat event.Cha
 	if near == "" || !ok {
 		return nil, nil
 	}
-	set, err := r.Settings.Load(ctx, to.plugin.Name, chat.Channel)
+	set, err := r.Settings.Load(ctx, to.plugin.Name, l.chat.Channel)
 	if err != nil {
 		return nil, err
 	}
 	p := policy{set: set, command: to.command}
-	if !p.enabled() || chat.Rank < p.rank(to.plugin) || p.quiet(d.TypedAt(chat)) || p.refusals() == RefuseSilence {
+	if !p.enabled() || l.chat.Rank < p.rank(to.plugin) || p.quiet(l.at) || p.refusals() == RefuseSilence {
 		return nil, nil
 	}
-	if taken, err := r.taken(ctx, d, chat, word, prefix); err != nil || taken {
+	if taken, err := r.taken(ctx, d, l, word); err != nil || taken {
 		return nil, err
 	}
-	text := "did you mean " + prefix + near + "?"
-	subject, payload := event.SubjectSendChat, any(event.SendChat{Message: chat.User + ": " + text, Channel: chat.Channel})
-	if p.refusals() == RefuseInPM {
-		subject, payload = event.SubjectSendPM, event.SendPM{To: chat.User, Message: text, Channel: chat.Channel}
+	typed := event.Command{User: l.chat.User, Channel: l.chat.Channel, Private: l.private || p.refusals() == RefuseInPM}
+	text := "did you mean " + l.prefix + near + "?"
+	if !typed.Private {
+		text = l.chat.User + ": " + text
 	}
-	e, err := event.New(subject, payload)
+	e, err := typed.Reply(text)
 	if err != nil {
 		return nil, consumers.Permanent(err)
 	}
@@ -76,13 +76,14 @@ func (r Router) suggestion(ctx context.Context, d streams.Stored, chat event.Cha
 }
 
 // taken reports whether the lines of the channel before a line show that others answer its
-// word, or that its user or its word had a suggestion lately.
-func (r Router) taken(ctx context.Context, d streams.Stored, chat event.Chat, word, prefix string) (bool, error) {
+// word, or that its user or its word had a suggestion lately. A private message is seen
+// by nobody else: those of its user count there.
+func (r Router) taken(ctx context.Context, d streams.Stored, l line, word string) (bool, error) {
 	var asked struct { // the word's latest use
 		by string
 		at time.Time
 	}
-	selection := streams.Selection{Stream: streams.Cytube, Subjects: []string{event.SubjectChat}, From: 1, To: d.Ref.Seq - 1}
+	selection := streams.Selection{Stream: streams.Cytube, Subjects: []string{d.Subject}, From: 1, To: d.Ref.Seq - 1}
 	if d.Ref.Seq > suggestScan {
 		selection.From = d.Ref.Seq - suggestScan
 	}
@@ -97,22 +98,26 @@ func (r Router) taken(ctx context.Context, d streams.Stored, chat event.Chat, wo
 		if err != nil {
 			continue
 		}
-		line, err := event.As[event.Chat](s.Envelope)
-		if err != nil || !strings.EqualFold(line.Channel, chat.Channel) || r.IsBot(line.Channel, line.User) {
+		before, private, err := readLine(s.Envelope)
+		if err != nil || !strings.EqualFold(before.Channel, l.chat.Channel) || r.IsBot(before.Channel, before.User) {
 			continue
 		}
-		if asked.by != "" && !strings.EqualFold(asked.by, line.User) && s.At.Sub(asked.at) <= answeredWithin {
+		own := strings.EqualFold(before.User, l.chat.User)
+		if private && !own {
+			continue
+		}
+		if asked.by != "" && !strings.EqualFold(asked.by, before.User) && s.At.Sub(asked.at) <= answeredWithin {
 			return true, nil
 		}
-		name, _, ok := ParseCommand(line.Message, prefix)
+		name, _, ok := ParseCommand(before.Message, l.prefix)
 		if !ok {
 			continue
 		}
 		same := fold.Key(name) == fold.Key(word)
 		if same {
-			asked.by, asked.at = line.User, s.At
+			asked.by, asked.at = before.User, s.At
 		}
-		if lately := d.At.Sub(s.At) < r.Suggestions.interval; lately && (same || strings.EqualFold(line.User, chat.User) && r.misspelt(name)) {
+		if lately := d.At.Sub(s.At) < r.Suggestions.interval; lately && (same || own && r.misspelt(name)) {
 			return true, nil
 		}
 	}

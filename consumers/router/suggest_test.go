@@ -60,6 +60,40 @@ func TestSuggestsNearCommands(t *testing.T) {
 	}
 }
 
+// What is misspelt in a private message is answered there, whatever others asked or were
+// told, in chat and in private.
+func TestSuggestsInPrivate(t *testing.T) {
+	t.Parallel()
+	f := runSuggesting(t, time.Hour)
+	f.route(event.Chat{User: "bob", Message: "!rol"}, nil)
+	f.route(event.Chat{User: "otherbot", Message: "bob rolled 7"}, nil)
+	for _, pm := range [][2]string{{"alice", "!rol 2d6"}, {"alice", "!rolll"}, {"bob", "!rol"}, {"rosey", "!rol"}, {"carol", "!weather"}} {
+		e, err := event.New(event.SubjectPM, event.PM{User: pm[0], To: "rosey", Message: pm[1], Channel: "main", Rank: 1, Time: time.Now().UnixMilli()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.bus.Publish(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+		if o := <-f.outcomes; o.Err != nil {
+			t.Errorf("outcome %+v", o)
+		}
+	}
+	var said []string
+	for _, s := range streamstest.Stored(t, f.bus, streams.Cytube) {
+		if s.Subject == event.SubjectSendPM {
+			said = append(said, string(s.Data))
+		}
+	}
+	want := []string{
+		`{"to":"alice","message":"did you mean !roll?","channel":"main"}`,
+		`{"to":"bob","message":"did you mean !roll?","channel":"main"}`,
+	}
+	if diff := cmp.Diff(want, said); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // A word that others answer is theirs, as long as the stream tells of it. Without an
 // interval only that keeps the second suggestion back.
 func TestSuggestsNothingForWordsOfOtherBots(t *testing.T) {
