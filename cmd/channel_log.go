@@ -18,7 +18,7 @@ func channelLogCommand() *cli.Command {
 		Description: `Prints the events that changed a part. The server does not say who changed settings.
 
    rosey channel log playlist --since 1d
-   rosey channel log users --since 'today 20:00' --user alice
+   rosey channel log users --since 'yesterday 20:00' --user alice
    rosey channel log bans --channel lounge --output json`,
 		Flags: append(rangeFlags(),
 			&cli.StringFlag{Name: "channel", Usage: "only the channel `NAME`"},
