@@ -35,7 +35,7 @@ func TestChannelRequests(t *testing.T) {
 	go func() { _ = connector.Run(ctx) }()
 	go func() { _ = channelRequests{bus: bus, log: log}.run(ctx) }()
 	// The stream that records requests is a responder to NATS: one before the service
-	// listens would wait in vain.
+	// listens would time out.
 	err = retry.Do(ctx, retry.Policy{Initial: 5 * time.Millisecond, Max: 50 * time.Millisecond}, func(ctx context.Context) error {
 		_, err := bus.Conn().RequestWithContext(ctx, "$SRV.PING."+channelService, nil)
 		return err

@@ -92,8 +92,8 @@ func expectDoctor(t *testing.T, store, config string, old bool) {
 	}
 }
 
-// goOnWithOldStore runs the bot twice: what was due is said once, and what waits for a
-// paused plugin waits.
+// goOnWithOldStore runs the bot twice: what was due is said once, and the commands
+// of a paused plugin stay.
 func goOnWithOldStore(t *testing.T, store, config string) {
 	t.Helper()
 	due := 0

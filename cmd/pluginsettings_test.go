@@ -59,7 +59,7 @@ func TestSettingsOfPlugins(t *testing.T) {
 	}
 }
 
-// The settings file sets what nobody changed by hand; the difference is told, and neither
+// The settings file sets what nobody changed by hand; the difference is logged, and neither
 // is overwritten. What the file no longer holds has its default again.
 func TestSettingsOfPluginsInTheFile(t *testing.T) {
 	streamstest.Slow(t, "restarts a bot")

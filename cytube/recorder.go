@@ -81,7 +81,7 @@ func (r *recorder) take(ctx context.Context, it item) {
 }
 
 // record publishes the events of a frame, or those that were held back where that is zero.
-// One that shows what became of a send belongs to the send's conversation.
+// One that shows what became of a send is recorded in the send's conversation.
 func (r *recorder) record(ctx context.Context, frame channel.Frame, events []channel.Event) {
 	call, by := r.sender.Calls.Observe(frame, events, r.state)
 	if call == nil {

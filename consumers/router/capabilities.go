@@ -82,7 +82,7 @@ type Access struct {
 func NewAccess(kv jetstream.KeyValue) *Access { return &Access{kv: kv} }
 
 // Collection returns a PERMISSION_DENIED error if a plugin with credentials of its own may
-// not read or write a collection. A collection belongs to the first that writes it.
+// not read or write a collection. The first plugin that writes a collection owns it.
 func (a *Access) Collection(ctx context.Context, plugin, collection string, write bool) error {
 	o, _, err := read[owners](ctx, a.kv, ownersKey)
 	if err != nil {
@@ -111,8 +111,8 @@ func (a *Access) Collection(ctx context.Context, plugin, collection string, writ
 		With("owner", owner)
 }
 
-// Wrote notes that the process of somebody without restrictions writes a collection, which
-// belongs to it if it is a plugin and the collection is nobody's.
+// Wrote notes that a process without restrictions writes a collection. If it is that of a
+// plugin and the collection has no owner, the plugin owns it from then on.
 func (a *Access) Wrote(ctx context.Context, who, collection string) {
 	key := [2]string{who, collection}
 	if _, known := a.claimed.Load(key); known || !event.ValidName(who) {

@@ -177,7 +177,7 @@ func (c *Cooldowns) failed(ctx context.Context, plugin Registration, last lastUs
 			return s.Meta(event.MetaErrorCode) != "", true, nil
 		}
 	}
-	// A plugin need not answer, and what waits longer than this has expired.
+	// A plugin need not answer, and a command that is older than this has expired.
 	return false, l.at.Sub(time.UnixMilli(last.At)) > consumers.MaxMaxAge, nil
 }
 

@@ -22,9 +22,9 @@ import (
 const ownersKey = "=owners"
 
 // owners are the plugins that have the commands, by command, and the collections, by
-// collectionKey. A command belongs to the plugin that registered it first, until that one
-// gives it up or Prefer gives it to another; a collection to the first that registered it
-// or wrote a record, until that plugin is removed.
+// collectionKey. The plugin that registered a command first owns it, until it gives it up
+// or Prefer gives it to another; the first that registered a collection or wrote a record
+// owns that, until it is removed.
 type owners map[string]string
 
 // collectionKey is the key of a collection among the owners. No command has a space.

@@ -48,7 +48,7 @@ func policies() map[string]*jsonschema.Schema {
 		KeyCooldownChannel: seconds("time between two uses in a channel, whoever uses it", MaxCooldown),
 		KeyCooldownExempt:  {Type: "integer", Description: "rank from which cooldowns do not hold; nobody's unless set", Minimum: limit(1), Maximum: limit(255)},
 		KeyQuietHours:      {Type: "string", Description: "hours in which it is not routed, such as 22:00-07:00 Europe/Berlin (UTC without a zone)", Pattern: quietPattern},
-		KeyRefusals:        {Type: "string", Description: "where a user is told that it was refused", Default: json.RawMessage(`"chat"`), Enum: []any{RefuseInChat, RefuseInPM, RefuseSilence}},
+		KeyRefusals:        {Type: "string", Description: "where refusals are answered", Default: json.RawMessage(`"chat"`), Enum: []any{RefuseInChat, RefuseInPM, RefuseSilence}},
 		KeyTimeout:         seconds("how long one attempt may take; what the plugin says unless set", time.Hour),
 	}
 }

@@ -24,7 +24,7 @@ const (
 type refusal struct {
 	reason  string
 	text    string         // of the record, for operators
-	answer  string         // what the user is told; "" where nothing
+	answer  string         // sent to the user; "" sends nothing
 	details map[string]any // further ones
 }
 

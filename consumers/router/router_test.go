@@ -172,7 +172,7 @@ func TestBackoffOutlastsOutages(t *testing.T) {
 	}
 }
 
-// A command in a private message is routed as one in chat, and its refusal is told there.
+// A command in a private message is routed as one in chat, and refused there.
 func TestPrivateCommands(t *testing.T) {
 	t.Parallel()
 	f := run(t, map[string]string{"admin": `{"name":"admin","version":"1.0.0","commands":[{"name":"kick","min_rank":2},"about"]}`})

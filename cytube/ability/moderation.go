@@ -54,7 +54,7 @@ var kick = rule[event.SendModeration]{
 	so:     func(c *Call, p event.SendModeration) bool { return c.Past != nil && c.here(p.User) != nil },
 	frames: func(c *Call, p event.SendModeration) []Frame { return line("/kick", c.spelled(p.User), p.Reason) },
 	seen: func(c *Call, p event.SendModeration, e channel.Event) bool {
-		// From rank 2 on the bot is told that it was the bot.
+		// The server says only from rank 2 on that it was the bot.
 		return moderated(e.Envelope, p.User, event.ActionKick) || c.State.Rank() < 2 && leaves(e.Envelope, p.User)
 	},
 	shown: func(_ *Call, p event.SendModeration, f channel.Frame) bool {

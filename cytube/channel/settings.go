@@ -31,8 +31,8 @@ func newSettings() settings {
 	return settings{texts: map[string]string{}, values: map[string]map[string]json.RawMessage{}, announcements: map[string]bool{}, listed: map[string]bool{}}
 }
 
-// typed returns what somebody typed for the server to make a line's HTML of it. Only who
-// may edit the channel's filters is told them; for others it has those of a new channel.
+// typed returns what somebody typed for the server to make a line's HTML of it. The server
+// sends the filters only to users who may edit them; without, those of a new channel hold.
 func (s *settings) typed(line string) string {
 	if s.reader == nil {
 		var filters []markup.Filter

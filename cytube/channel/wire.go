@@ -248,7 +248,7 @@ func ReadCooldown(f Frame) time.Duration {
 	return time.Duration(math.Min(ms, 1e6) * float64(time.Millisecond))
 }
 
-// ReadAFK reads a setAFK frame: whose it is, and whether the user is AFK now; ok is false
+// ReadAFK reads a setAFK frame: the user, and whether the user is AFK now; ok is false
 // for any other frame.
 func ReadAFK(f Frame) (user string, isAFK, ok bool) {
 	if f.Name != "setAFK" {

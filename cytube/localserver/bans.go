@@ -89,7 +89,7 @@ func (ch *Channel) banAddressCommand(c *Session, args string) {
 			ranges = append(ranges, r)
 		}
 	}
-	var refused error // only the first is told
+	var refused error // only the first is sent
 	for _, ip := range ranges {
 		refused = cmp.Or(refused, ch.banAddress(c, ip, name, reason))
 	}

@@ -100,7 +100,7 @@ type ignored struct{}
 type setting struct {
 	name string
 	rank float64
-	told bool // whether the client is told that the value passed
+	told bool // whether the client gets a message that the value passed
 	set  func(o *options, value any) any
 }
 

@@ -59,7 +59,7 @@ func (ch *Channel) setChannelRank(c *Session, data rankChange) {
 }
 
 // setRank changes a user's rank in the channel, now and for the future. What is below 2 is not kept, nor what a guest has.
-// Everybody is told of it with the name as it was given.
+// Everybody gets the name as it was given.
 func (ch *Channel) setRank(name string, rank float64) {
 	target := ch.User(name)
 	if target == nil || target.registered {

@@ -74,7 +74,7 @@ func (s *stage) write(conn, frame string) {
 	s.settle(conn)
 }
 
-// settle collects what each client is told until nothing is under way: the client that wrote gets the answer to a ping
+// settle collects what each client receives until nothing is under way: the client that wrote gets the answer to a ping
 // first, then lookups are waited for, then everybody else gets one.
 func (s *stage) settle(first string) {
 	s.t.Helper()

@@ -258,11 +258,11 @@ func (s *Sender) emit(ctx context.Context, c *Call, w Writer, frames []ability.F
 // awaitResult waits for what becomes of what was written. If nothing shows that, the outcome
 // is unconfirmed.
 func (s *Sender) awaitResult(ctx context.Context, c *Call) (result, error) {
-	patience := s.cfg.EchoTimeout
+	timeout := s.cfg.EchoTimeout
 	if c.ability.Slow() {
-		patience *= lookups
+		timeout *= lookups
 	}
-	timer := time.NewTimer(patience)
+	timer := time.NewTimer(timeout)
 	defer timer.Stop()
 	shown := false
 	for extensions := echoExtensions; ; {
@@ -272,18 +272,18 @@ func (s *Sender) awaitResult(ctx context.Context, c *Call) (result, error) {
 				return r, nil
 			}
 			shown = true
-			timer.Reset(min(grace, patience))
+			timer.Reset(min(grace, timeout))
 		case <-timer.C:
 			if s.cfg.Behind() && extensions > 0 {
 				extensions--
-				timer.Reset(patience)
+				timer.Reset(timeout)
 				continue
 			}
 			if shown {
 				return result{outcome: &ability.Outcome{Status: event.DeliveryDone}}, nil
 			}
 			return result{outcome: &ability.Outcome{
-				Status: event.DeliveryUnconfirmed, Reason: fmt.Sprintf("nothing in the channel showed within %s what became of it", patience),
+				Status: event.DeliveryUnconfirmed, Reason: fmt.Sprintf("nothing in the channel showed within %s what became of it", timeout),
 			}}, nil
 		case <-ctx.Done():
 			return result{}, ctx.Err()

@@ -61,7 +61,7 @@ func expectSaid(t *testing.T, channel *plugintest.Channel, want ...string) {
 	}
 }
 
-// A use costs the user alone and in its channel alone; the rest is told once, and holds
+// A use costs the user alone and in its channel alone; the rest is answered once, and holds
 // over a restart.
 func TestCooldownOfAUser(t *testing.T) {
 	t.Parallel()
@@ -84,7 +84,7 @@ func TestCooldownOfAUser(t *testing.T) {
 	expectSaid(t, channel, "done alice", "⏳ alice: !x again in ", "done bob", "done alice")
 }
 
-// What was refused, or failed, costs nothing; a missing right is told before a cooldown.
+// What was refused, or failed, costs nothing; a missing right is answered before a cooldown.
 func TestOnlyWhatWasDoneCosts(t *testing.T) {
 	t.Parallel()
 	channel := plugintest.Run(t, picky())
@@ -150,7 +150,7 @@ func TestAliases(t *testing.T) {
 	expectSaid(t, channel, "done alice", "done bob")
 }
 
-// Refusals are told where the settings say.
+// Refusals are answered where the settings say.
 func TestRefusalsAreToldPrivately(t *testing.T) {
 	t.Parallel()
 	channel := plugintest.Run(t, picky())

@@ -11,7 +11,7 @@ import (
 )
 
 // A backup that a killed process left is replaced; a finished one is kept, and a damaged
-// one is told, as it is all that is left of what was.
+// one is reported, as it is all that is left of what was.
 func TestEnsure(t *testing.T) {
 	t.Parallel()
 	js := streamstest.Bus(t, streamstest.Server(t)).JetStream()
