@@ -153,14 +153,12 @@ func settingsOf(ctx context.Context, store *pluginsettings.Store, registered []r
 }
 
 func propertiesOf(registered []router.Entry, plugin string) (pluginsettings.Properties, error) {
-	var names []string
 	for _, e := range registered {
 		if e.Name == plugin {
 			return e.Properties()
 		}
-		names = append(names, e.Name)
 	}
-	return nil, fmt.Errorf("there is no plugin %q: there are %s", plugin, strings.Join(names, ", "))
+	return nil, router.UnknownPlugin(registered, plugin)
 }
 
 func rowOf(p pluginsettings.Property, set pluginsettings.Set) settingRow {

@@ -96,3 +96,18 @@ func TestSettingsOfPluginsInTheFile(t *testing.T) {
 	write("plugins: {dice: false}")
 	expect(t, []outcome{{[]string{"run", "--local", "--config", file}, 2, `there is no shipped plugin "dice"`}}, "--store", store)
 }
+
+// A store in which no plugin ever ran says so, rather than listing none.
+func TestSettingsWithoutPlugins(t *testing.T) {
+	t.Parallel()
+	store := t.TempDir()
+	if r := rosey(t, "hello\n", "run", "--local", "--plugins", "none", "--store", store); r.code != 0 {
+		t.Fatalf("%+v", r)
+	}
+	const none = `there is no plugin "trivia": none has registered yet, which plugins do when the bot runs`
+	expect(t, []outcome{
+		{[]string{"settings", "ls", "trivia"}, 1, none},
+		{[]string{"settings", "get", "trivia", "questions"}, 1, none},
+		{[]string{"settings", "set", "trivia", "questions", "5"}, 1, none},
+	}, "--store", store)
+}

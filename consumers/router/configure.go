@@ -55,14 +55,24 @@ func Configure(ctx context.Context, bus *streams.Bus, store *pluginsettings.Stor
 }
 
 func find(registered []Entry, plugin string) (Registration, error) {
-	var names []string
 	for _, e := range registered {
 		if e.Name == plugin {
 			return e.Registration, e.Err
 		}
+	}
+	return Registration{}, UnknownPlugin(registered, plugin)
+}
+
+// UnknownPlugin returns the RECORD_NOT_FOUND error that lists the plugins there are.
+func UnknownPlugin(registered []Entry, plugin string) error {
+	if len(registered) == 0 {
+		return event.Errorf(event.RecordNotFound, "there is no plugin %q: none has registered yet, which plugins do when the bot runs", plugin)
+	}
+	var names []string
+	for _, e := range registered {
 		names = append(names, e.Name)
 	}
-	return Registration{}, event.Errorf(event.RecordNotFound, "there is no plugin %q: there are %s", plugin, strings.Join(names, ", "))
+	return event.Errorf(event.RecordNotFound, "there is no plugin %q: there are %s", plugin, strings.Join(names, ", "))
 }
 
 // checkPolicy checks what the schema of a command's setting does not say.
