@@ -76,8 +76,17 @@ func listPlugins(ctx context.Context, c *cli.Context, cmd command) error {
 	}
 	headers := table.Row{"plugin", "version", "state", "processes", "behind", "unacknowledged", "rank", "commands"}
 	return printList(c, list, headers, func(p host.Status) table.Row {
-		return table.Row{p.Name, p.Version, p.State, p.Processes, p.Lag, p.Unacked, p.MinRank, cmp.Or(p.Problem, strings.Join(p.Commands, " "))}
+		return table.Row{p.Name, p.Version, p.State, p.Processes, p.Lag, p.Unacked, p.MinRank, cmp.Or(p.Problem, commandsOf(p))}
 	})
+}
+
+// commandsOf lists the commands of a plugin, and those of them that belong to others.
+func commandsOf(p host.Status) string {
+	commands := strings.Join(p.Commands, " ")
+	if len(p.Waiting) > 0 {
+		commands += " (waits for " + strings.Join(p.Waiting, " ") + ")"
+	}
+	return commands
 }
 
 func runPlugin(c *cli.Context) error {

@@ -3,6 +3,10 @@ package cmd
 import (
 	"strings"
 	"testing"
+
+	"github.com/rosey-bot/rosey/consumers/router"
+	"github.com/rosey-bot/rosey/streams/embedded"
+	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
 // What an operator grants to a plugin is shown, and can be taken back.
@@ -50,5 +54,45 @@ func TestPreferTakesThePrefixOfTheSettings(t *testing.T) {
 		if r := roseyWith(t, env, "", "plugin", "prefer", "dice-roller", command, "--store", store); r.code != code {
 			t.Errorf("%s: %+v", command, r)
 		}
+	}
+}
+
+// A command that another plugin has is shown as one that its claimant waits for, until it
+// is preferred.
+func TestClaimsThatWaitAreShown(t *testing.T) {
+	t.Parallel()
+	store := t.TempDir()
+	if r := rosey(t, "!roll 1d6\n", "run", "--local", "--store", store); r.code != 0 {
+		t.Fatalf("%+v", r)
+	}
+	register(t, store, "0evil", `{"name":"0evil","version":"1.0.0","commands":["!Roll"]}`)
+	expect(t, []outcome{
+		{[]string{"plugin", "ls"}, 0, "!Roll (waits for roll)"},
+		{[]string{"doctor"}, 0, "0evil registers the command roll, which belongs to dice-roller"},
+		{[]string{"doctor"}, 0, "rosey plugin prefer 0evil roll, or give one of the two commands another name"},
+		{[]string{"plugin", "prefer", "0evil", "roll"}, 0, "0evil has the command roll now"},
+		{[]string{"plugin", "ls"}, 0, "roll dice (waits for roll)"},
+		{[]string{"doctor"}, 0, "dice-roller registers the command roll, which belongs to 0evil"},
+	}, "--store", store)
+}
+
+// register writes the registration of a plugin into the store of a stopped bot.
+func register(t *testing.T, store, name, registration string) {
+	t.Helper()
+	server, err := embedded.Start(embedded.Config{Store: store})
+	if err != nil {
+		t.Fatal(err)
+	}
+	bus := streamstest.Bus(t, server)
+	kv, err := router.OpenBucket(t.Context(), bus.JetStream(), 1)
+	if err == nil {
+		_, err = kv.PutString(t.Context(), name, registration)
+	}
+	bus.Conn().Close()
+	if err := server.Stop(); err != nil {
+		t.Error(err)
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 }

@@ -1,7 +1,9 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -9,6 +11,7 @@ import (
 
 	"github.com/rosey-bot/rosey/consumers/deadletters"
 	"github.com/rosey-bot/rosey/cytube/sender"
+	"github.com/rosey-bot/rosey/internal/fold"
 	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/plugins/host"
 	"github.com/rosey-bot/rosey/streams"
@@ -96,7 +99,7 @@ func (c *checkup) checkPlugins(ctx context.Context) {
 		c.fail("see the server's log", "%v", err)
 		return
 	}
-	owners, running := map[string]string{}, 0
+	running := 0
 	for _, pl := range list {
 		switch {
 		case pl.Problem != "":
@@ -106,17 +109,33 @@ func (c *checkup) checkPlugins(ctx context.Context) {
 		case pl.State == host.StateRunning:
 			running++
 		}
-		for _, command := range pl.Commands {
-			key := strings.ToLower(strings.TrimPrefix(command, c.settings.Prefix))
-			if owner, ok := owners[key]; ok && owner != pl.Name {
-				c.warn("give one of the two another name", "%s and %s both register the command %s; %s gets it", owner, pl.Name, key, owner)
-				continue
-			}
-			owners[key] = pl.Name
-		}
 	}
+	c.checkCommands(list)
 	c.checkMissing(ctx, list)
 	c.ok("%d registered, %d running", len(list), running)
+}
+
+// checkCommands looks for commands that several plugins register.
+func (c *checkup) checkCommands(list []host.Status) {
+	owners := map[string]string{}
+	for _, pl := range list {
+		for _, command := range pl.Commands {
+			key := fold.Key(strings.TrimPrefix(command, c.settings.Prefix))
+			switch owner, ok := owners[key]; {
+			case slices.Contains(pl.Waiting, key): // reported below
+			case !ok:
+				owners[key] = pl.Name
+			case owner != pl.Name: // no bot has run since they were registered
+				c.warn("give one of the two another name", "%s and %s both register the command %s; %s gets it", owner, pl.Name, key, owner)
+			}
+		}
+	}
+	for _, pl := range list {
+		for _, command := range pl.Waiting {
+			c.warn(fmt.Sprintf("rosey plugin prefer %s %s, or give one of the two commands another name", pl.Name, command),
+				"%s registers the command %s, which belongs to %s", pl.Name, command, cmp.Or(owners[command], "another plugin"))
+		}
+	}
 }
 
 // checkMissing looks for plugins that read events and have no registration, without which
