@@ -24,6 +24,7 @@ type footprint struct {
 	caused              sequences              // what is left of what that caused, at any remove
 	conversations       []trace.TraceID        // trace IDs of the erased, sorted once they are all there
 	sharedConversations map[trace.TraceID]bool // of these, those in which somebody else began something, too
+	order               []event.Ref            // the erased as they were read: causes before effects
 	ambiguous           []request
 	answers             int
 	eraseAnswers        bool
@@ -97,8 +98,8 @@ func (t *footprint) findEffects(ctx context.Context, js jetstream.JetStream) err
 		if err != nil {
 			return err
 		}
-		if !t.erased.has(e.Ref) {
-			t.classify(e, requests)
+		if t.erased.has(e.Ref) || t.classify(e, requests) {
+			t.order = append(t.order, e.Ref)
 		}
 	}
 	for _, r := range t.ambiguous {
@@ -115,11 +116,13 @@ func (t *footprint) findEffects(ctx context.Context, js jetstream.JetStream) err
 		t.erased[stream] = append(t.erased[stream], seqs...)
 		slices.Sort(t.erased[stream])
 	}
+	t.order = slices.DeleteFunc(t.order, func(ref event.Ref) bool { return !t.erased.has(ref) })
 	return nil
 }
 
-// classify decides about an event that was not added.
-func (t *footprint) classify(e replay.Event, requests sequences) {
+// classify decides about an event that was not added, and reports whether it may be one
+// to erase.
+func (t *footprint) classify(e replay.Event, requests sequences) bool {
 	id, cause := e.Lineage()
 	talk := propagation.TraceID(id)
 	_, theirs := slices.BinarySearchFunc(t.conversations, talk, compareIDs)
@@ -129,16 +132,18 @@ func (t *footprint) classify(e replay.Event, requests sequences) {
 	switch {
 	case (stream.NoAck || event.Match(deadLetters, e.Subject)) && because:
 		requests.add(e.Ref)
+		return true
 	case stream.NoAck && theirs:
 		t.ambiguous = append(t.ambiguous, request{e.Ref, talk, causeless, e.DataMatches(t.name)})
+		return true
 	case because, theirs && causeless && !startsConversation(e.Subject):
 		t.caused.add(e.Ref)
 		if t.eraseAnswers {
 			requests.add(e.Ref)
 			t.addLine(e)
-		} else {
-			t.answers++
+			return true
 		}
+		t.answers++
 	default:
 		if theirs {
 			t.sharedConversations[talk] = true
@@ -147,6 +152,7 @@ func (t *footprint) classify(e replay.Event, requests sequences) {
 			t.mentions++
 		}
 	}
+	return false
 }
 
 // startsConversation reports whether an event without a cause is what somebody did, and

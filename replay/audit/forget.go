@@ -92,6 +92,12 @@ func Forget(ctx context.Context, bus *streams.Bus, key ed25519.PrivateKey, user 
 		t.add(e)
 	}
 	if len(t.erased) == 0 {
+		if !o.DryRun { // a run that was broken off may have left them
+			err = dropSnapshots(ctx, js)
+		}
+		if err != nil {
+			return done, err
+		}
 		return done, fmt.Errorf("%w of %s", replay.ErrNoMatch, user)
 	}
 	if err := t.findEffects(ctx, js); err != nil {
@@ -105,27 +111,24 @@ func Forget(ctx context.Context, bus *streams.Bus, key ed25519.PrivateKey, user 
 	if err != nil || o.DryRun {
 		return done, err
 	}
-	// Requests go before what they were made because of, which leads to them if this
-	// is broken off: the topology has causes before effects.
-	for _, spec := range slices.Backward(streams.Specs()) {
-		seqs := t.erased[spec.Name]
-		if len(seqs) == 0 {
-			continue
-		}
-		p := event.Erasure{Reason: o.Reason}
-		if spec.Name == streams.Cytube {
-			if p.Lines, err = fingerprints(ctx, js, t.lines); err != nil {
-				return done, err
-			}
-		}
-		if err := erase(ctx, bus, key, spec.Name, seqs, p); err != nil {
-			return done, err
-		}
+	p := event.Erasure{Reason: o.Reason}
+	if p.Lines, err = fingerprints(ctx, js, t.lines); err != nil {
+		return done, err
 	}
+	// Effects go before what they were made because of, which leads to them if this is
+	// broken off.
+	slices.Reverse(t.order)
+	if err := erase(ctx, bus, key, t.order, p); err != nil {
+		return done, err
+	}
+	return done, dropSnapshots(ctx, js)
+}
+
+func dropSnapshots(ctx context.Context, js jetstream.JetStream) error {
 	if err := streams.DropChannelSnapshots(ctx, js); err != nil {
-		return done, event.Errorf(event.NATSError, "erase the snapshots of channels: %w", err)
+		return event.Errorf(event.NATSError, "erase the snapshots of channels: %w", err)
 	}
-	return done, nil
+	return nil
 }
 
 // fingerprints returns those of lines by channel, each channel's with a key of its own.
@@ -143,14 +146,13 @@ func fingerprints(ctx context.Context, js jetstream.JetStream, lines map[string]
 	return all, nil
 }
 
-// erase publishes the erasure p of events, and then deletes them.
-func erase(ctx context.Context, bus *streams.Bus, key ed25519.PrivateKey, stream string, seqs []uint64, p event.Erasure) error {
-	s, err := bus.JetStream().Stream(ctx, stream)
-	if err != nil {
-		return event.Errorf(event.NATSError, "look at stream %s: %w", stream, err)
-	}
-	for batch := range slices.Chunk(seqs, erasureBatch) {
-		p.Events, p.Time, p.Key = map[string][]uint64{stream: batch}, time.Now().UnixMilli(), PublicKey(key)
+// erase publishes erasures like p of events, and deletes the events in the given order.
+func erase(ctx context.Context, bus *streams.Bus, key ed25519.PrivateKey, events []event.Ref, p event.Erasure) error {
+	for batch := range slices.Chunk(events, erasureBatch) {
+		p.Events, p.Time, p.Key = map[string][]uint64{}, time.Now().UnixMilli(), PublicKey(key)
+		for _, ref := range slices.Backward(batch) {
+			p.Events[ref.Stream] = append(p.Events[ref.Stream], ref.Seq)
+		}
 		p.Signature = base64.StdEncoding.EncodeToString(ed25519.Sign(key, signedText(p)))
 		e, err := event.New(event.SubjectErasure, p)
 		if err != nil {
@@ -160,9 +162,15 @@ func erase(ctx context.Context, bus *streams.Bus, key ed25519.PrivateKey, stream
 			return err
 		}
 		p.Lines = nil // the first erasure lists all of them
-		for _, seq := range batch {
-			if err := secureDelete(ctx, s, seq); err != nil {
-				return event.Errorf(event.NATSError, "erase %s:%d: %w", stream, seq, err)
+		opened := map[string]jetstream.Stream{}
+		for stream := range p.Events {
+			if opened[stream], err = bus.JetStream().Stream(ctx, stream); err != nil {
+				return event.Errorf(event.NATSError, "look at stream %s: %w", stream, err)
+			}
+		}
+		for _, ref := range batch {
+			if err := secureDelete(ctx, opened[ref.Stream], ref.Seq); err != nil {
+				return event.Errorf(event.NATSError, "erase %s: %w", ref, err)
 			}
 		}
 	}
