@@ -3,6 +3,7 @@ package kvstore_test
 import (
 	"encoding/json"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"testing"
 
@@ -70,6 +71,13 @@ func TestNumbersSurviveAnyID(t *testing.T) {
 		if w := set(t, s, "c", "", `{}`); w.ID != event.IntID(int64(42+i)) {
 			t.Errorf("after %s comes %s", id, w.ID)
 		}
+	}
+	_, err := s.Set(ctx, event.Set{Collection: "c", ID: "\xed\xa0\x80", Data: json.RawMessage(`{}`)}) // half of a surrogate pair
+	if event.CodeOf(err) != event.InvalidInput || !strings.Contains(err.Error(), "is not valid UTF-8") {
+		t.Errorf("half of a surrogate pair as an id: %v", err)
+	}
+	if w := set(t, s, "c", "", `{}`); w.ID != "46" {
+		t.Errorf("after a refused id comes %s", w.ID)
 	}
 	set(t, s, "c", "4503599627370496", `{}`)
 	for i := range 2 {

@@ -126,6 +126,19 @@ func TestTexts(t *testing.T) {
 	}
 }
 
+// Tab completion's punctuation is no part of a name, and what belongs to the name is kept.
+func TestUserName(t *testing.T) {
+	t.Parallel()
+	for typed, want := range map[string]string{
+		"bob": "bob", "Bob": "Bob", "@bob": "bob", "bob:": "bob", "bob,": "bob", "@bob:": "bob", "@bob,": "bob", "@_bo-b_:": "_bo-b_", "-bob-": "-bob-",
+		"bob_": "bob_", "＠ｂｏｂ：": "bob", "\u200b@bob\u200b:": "bob", "": "", "@": "",
+	} {
+		if got := plugins.UserName(typed); got != want {
+			t.Errorf("%q names %q, want %q", typed, got, want)
+		}
+	}
+}
+
 func TestChatIsWhatSomebodySaid(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex

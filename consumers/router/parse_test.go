@@ -33,6 +33,8 @@ func TestParseCommand(t *testing.T) {
 		{"!say „guten Tag“ «bon jour» ‘a b’", "!", "say", []string{"guten Tag", "bon jour", "a b"}, true},
 		{"!say don’t “stop", "!", "say", []string{"don’t", "“stop"}, true},
 		{"!add Cafe\u0301 👨\u200d👩\u200d👧", "!", "add", []string{"Cafe\u0301", "👨\u200d👩\u200d👧"}, true},
+		{"\u202e!ro\U000e0072ll\u202c 2d6−1 ＋２", "!", "roll", []string{"2d6−1", "＋２"}, true},
+		{"!say ‹a b› ‚c d‘ straße", "!", "say", []string{"a b", "c d", "straße"}, true},
 		{"\u200b", "!", "", nil, false},
 		{"!\u200b", "!", "", nil, false},
 		{"! roll", "!", "", nil, false},

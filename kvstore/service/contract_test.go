@@ -154,6 +154,9 @@ func TestBadRequests(t *testing.T) {
 		{"database.get", `{"collection":"a b","id":1}`, "collection"},
 		{"database.get", `{"collection":"` + strings.Repeat("x", 65) + `","id":1}`, "collection"},
 		{"database.get", `{"collection":"c","id":"` + strings.Repeat("x", 257) + `"}`, "id"},
+		{"database.get", `{"collection":"c","id":"\ud800"}`, "id"},
+		{"database.set", `{"collection":"c","id":"\ud800","data":{}}`, "id"},
+		{"database.set", `{"collection":"c","id":9223372036854775808,"data":{}}`, "id"},
 		{"database.set", `{"collection":"c","id":1}`, "data"},
 		{"database.set", `{"collection":"c","id":1,"data":[]}`, "data"},
 		{"database.set", `{"collection":"c","id":1,"data":{"id":2}}`, "data"},
@@ -186,6 +189,10 @@ func TestBadRequests(t *testing.T) {
 	}
 	if got := withoutRevision(t, ask(t, nc, "database.get", `{"collection":"c","id":1}`)); got != `{"success":true,"data":{"id":1,"a":1},"error":null}` {
 		t.Errorf("a bad request changed a record: %s", got)
+	}
+	ask(t, nc, "database.set", `{"collection":"c","id":9223372036854775807,"data":{}}`) // a good one, the highest
+	if got := ask(t, nc, "database.set", `{"collection":"c","data":{}}`); !strings.Contains(got, `"id":2,`) {
+		t.Errorf("after all the ids the numbers go on with %s", got)
 	}
 }
 

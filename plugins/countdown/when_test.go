@@ -41,6 +41,7 @@ func TestParseWhen(t *testing.T) {
 		"2026-12-24 20:00 -0330":         "2026-12-24 23:30:00 UTC",
 		"2026-12-24 20:00 Europe/Berlin": "2026-12-24 19:00:00 UTC",
 		"20:00 America/New_York":         "2026-11-25 01:00:00 UTC",
+		"20:00 daily UTC":                "2026-11-24 20:00:00 UTC every day",
 		"20:00 utc daily":                "2026-11-24 20:00:00 UTC every day",
 		"fri 20:00 weekly":               "2026-11-27 20:00:00 UTC every week",
 		"2h every 2 hours":               "2026-11-24 14:00:00 UTC every 2 hours",

@@ -18,6 +18,7 @@ func TestParse(t *testing.T) {
 	for text, want := range map[string]string{
 		"2d6+3": "2d6+3", "D20": "d20", " 1d6 + 2 ": "d6+2", "2 d 6": "2d6", "4d6 kh 3 - 1": "4d6kh3-1", "4d6 dl1": "4d6kh3", "d%": "d100", "4d6kh3": "4d6kh3", "4d6k3": "4d6kh3",
 		"2d20kl": "2d20kl1", "4d6dl1": "4d6kh3", "4d6dh1": "4d6kl3", "4d6d1": "4d6kh3", "4d6!": "4d6!", "4d6!kh3": "4d6!kh3", "2d6r1": "2d6r1", "2d6ro<2+1": "2d6ro<2+1", "5": "5", "-d4+10-2d6": "-d4+10-2d6", "+3": "3",
+		"２ｄ６＋３": "2d6+3", "2d6−1": "2d6-1", "2d6–1": "2d6-1", "d％": "d100", "2d6\u00a0+\u200b3": "2d6+3",
 	} {
 		x, err := Parse(text)
 		if err != nil || x.String() != want {
