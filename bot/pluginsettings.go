@@ -67,7 +67,7 @@ func (c *composition) applyFileTo(ctx context.Context, r router.Registration, no
 	if err != nil {
 		return err
 	}
-	order := pluginsettings.Order{Plugin: r.Name, Values: map[string]json.RawMessage{}, By: byFile}
+	update := pluginsettings.Update{Plugin: r.Name, Values: map[string]json.RawMessage{}, By: byFile}
 	for key, text := range c.settings.Plugins.Values[r.Name] {
 		value, err := properties[key].Parse(text) // checkFile has checked it
 		if err != nil {
@@ -78,13 +78,13 @@ func (c *composition) applyFileTo(ctx context.Context, r router.Registration, no
 				"file", text, "holds", properties[key].Text(have), "by", setBy[key], "remedy", "rosey settings unset "+r.Name+" "+key+" and start again, or change the file")
 			continue
 		}
-		order.Values[key] = value
+		update.Values[key] = value
 	}
 	for key := range now {
 		if _, holds := c.settings.Plugins.Values[r.Name][key]; !holds && setBy[key] == byFile {
-			order.Values[key] = json.RawMessage("null")
+			update.Values[key] = json.RawMessage("null")
 		}
 	}
-	_, err = c.pluginSettings.Apply(ctx, c.bus, order)
+	_, err = c.pluginSettings.Apply(ctx, c.bus, update)
 	return err
 }

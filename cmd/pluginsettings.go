@@ -321,11 +321,11 @@ func undoSetting(ctx context.Context, c *cli.Context, cmd command) error {
 	if err != nil {
 		return err
 	}
-	order, err := pluginsettings.Undone(revisions, operator())
+	update, err := pluginsettings.Undone(revisions, operator())
 	if err != nil {
 		return err
 	}
-	changes, err := store.Apply(ctx, cmd.Bus, order)
+	changes, err := store.Apply(ctx, cmd.Bus, update)
 	if err != nil {
 		return err
 	}

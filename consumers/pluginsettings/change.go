@@ -16,8 +16,8 @@ import (
 	"github.com/rosey-bot/rosey/streams"
 )
 
-// Order is a change of settings that somebody wants.
-type Order struct {
+// Update is a request to change settings, of a plugin in a channel.
+type Update struct {
 	Plugin, Channel string                     // channel "" is all channels
 	Values          map[string]json.RawMessage // by key; null unsets
 	By, Reason      string
@@ -28,18 +28,18 @@ var null = json.RawMessage("null")
 
 // Apply changes settings and stores an event platform.settings for each that was not so
 // before. The caller has checked the values. All of them change at once.
-func (s *Store) Apply(ctx context.Context, bus *streams.Bus, o Order) ([]Change, error) {
+func (s *Store) Apply(ctx context.Context, bus *streams.Bus, u Update) ([]Change, error) {
 	for {
-		have, err := s.get(ctx, o.Plugin, o.Channel)
+		have, err := s.get(ctx, u.Plugin, u.Channel)
 		if err != nil {
 			return nil, err
 		}
-		next := Document{Values: maps.Clone(have.Values), By: o.By, Reason: o.Reason}
+		next := Document{Values: maps.Clone(have.Values), By: u.By, Reason: u.Reason}
 		if next.Values == nil {
 			next.Values = map[string]json.RawMessage{}
 		}
-		for _, k := range slices.Sorted(maps.Keys(o.Values)) {
-			c := Change{Key: k, Old: orNull(next.Values[k]), New: orNull(o.Values[k])}
+		for _, k := range slices.Sorted(maps.Keys(u.Values)) {
+			c := Change{Key: k, Old: orNull(next.Values[k]), New: orNull(u.Values[k])}
 			if bytes.Equal(c.Old, c.New) {
 				continue
 			}
@@ -51,14 +51,14 @@ func (s *Store) Apply(ctx context.Context, bus *streams.Bus, o Order) ([]Change,
 		if len(next.Changes) == 0 {
 			return nil, nil
 		}
-		revision, err := s.write(ctx, o, next, have.Revision)
+		revision, err := s.write(ctx, u, next, have.Revision)
 		if isChanged(err) {
 			continue // by somebody else meanwhile
 		}
 		if err != nil {
 			return nil, err
 		}
-		return next.Changes, publish(ctx, bus, Revision{Document: next, Plugin: o.Plugin, Channel: o.Channel, Revision: revision, At: time.Now()})
+		return next.Changes, publish(ctx, bus, Revision{Document: next, Plugin: u.Plugin, Channel: u.Channel, Revision: revision, At: time.Now()})
 	}
 }
 
@@ -69,13 +69,13 @@ func orNull(v json.RawMessage) json.RawMessage {
 	return v
 }
 
-func (s *Store) write(ctx context.Context, o Order, d Document, revision uint64) (uint64, error) {
+func (s *Store) write(ctx context.Context, u Update, d Document, revision uint64) (uint64, error) {
 	value, err := json.Marshal(d)
 	if err == nil {
-		revision, err = s.kv.Update(ctx, key(o.Plugin, o.Channel), value, revision)
+		revision, err = s.kv.Update(ctx, key(u.Plugin, u.Channel), value, revision)
 	}
 	if err != nil {
-		return 0, fmt.Errorf("change the settings of %s: %w", o.Plugin, err)
+		return 0, fmt.Errorf("change the settings of %s: %w", u.Plugin, err)
 	}
 	return revision, nil
 }
@@ -103,15 +103,15 @@ func publish(ctx context.Context, bus *streams.Bus, r Revision) error {
 	return nil
 }
 
-// Undone returns the order that takes back the last change of a plugin's settings.
-func Undone(revisions []Revision, by string) (Order, error) {
+// Undone returns the update that takes back the last change of a plugin's settings.
+func Undone(revisions []Revision, by string) (Update, error) {
 	if len(revisions) == 0 {
-		return Order{}, event.Errorf(event.RecordNotFound, "nothing was changed there: see rosey settings history")
+		return Update{}, event.Errorf(event.RecordNotFound, "nothing was changed there: see rosey settings history")
 	}
 	last := revisions[len(revisions)-1]
-	o := Order{Plugin: last.Plugin, Channel: last.Channel, Values: map[string]json.RawMessage{}, By: by, Reason: fmt.Sprintf("undo of revision %d", last.Revision)}
+	u := Update{Plugin: last.Plugin, Channel: last.Channel, Values: map[string]json.RawMessage{}, By: by, Reason: fmt.Sprintf("undo of revision %d", last.Revision)}
 	for _, c := range last.Changes {
-		o.Values[c.Key] = c.Old
+		u.Values[c.Key] = c.Old
 	}
-	return o, nil
+	return u, nil
 }

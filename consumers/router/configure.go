@@ -36,7 +36,7 @@ func Configure(ctx context.Context, bus *streams.Bus, store *pluginsettings.Stor
 	if err != nil {
 		return nil, err
 	}
-	o := pluginsettings.Order{Plugin: s.Plugin, Channel: s.Channel, Values: map[string]json.RawMessage{}, By: s.By, Reason: s.Reason}
+	o := pluginsettings.Update{Plugin: s.Plugin, Channel: s.Channel, Values: map[string]json.RawMessage{}, By: s.By, Reason: s.Reason}
 	if s.Unset {
 		o.Values[s.Key] = json.RawMessage("null") // also one that there is no longer
 		return store.Apply(ctx, bus, o)

@@ -194,8 +194,8 @@ func (c *Call) Answer(f channel.Frame) bool {
 // Plan returns what to write, or how the send ends without.
 func (c *Call) Plan() ([]Frame, *Outcome) { return c.row.plan(c) }
 
-// Again makes Plan and Question begin anew, as after a lost connection.
-func (c *Call) Again() { c.answer = nil }
+// Reset makes Plan and Question begin anew, as after a lost connection.
+func (c *Call) Reset() { c.answer = nil }
 
 // refuse returns a refusal.
 func refuse(code event.Code, format string, args ...any) *Outcome {

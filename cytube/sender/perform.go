@@ -129,7 +129,7 @@ func (s *Sender) perform(ctx context.Context, c *Call, send streams.Stored, repe
 				return &ability.Outcome{Status: event.DeliveryUnconfirmed, Reason: fmt.Sprintf("the connection broke off each of %d times", losses)}, nil
 			}
 			repeated, again = true, true
-			c.ability.Again()
+			c.ability.Reset()
 		}
 	}
 }
