@@ -8,12 +8,14 @@ import (
 	"hash/fnv"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
 
 	"github.com/rosey-bot/rosey/consumers"
 	"github.com/rosey-bot/rosey/consumers/pluginsettings"
+	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/internal/fold"
 	"github.com/rosey-bot/rosey/streams"
@@ -48,13 +50,13 @@ func (c *Context) Waited() time.Duration { return consumers.Now(c).Sub(c.Event.A
 // Prefix returns what the user typed before the command, usually "!". Hints to other
 // commands should begin with it.
 func (c *Context) Prefix() string {
-	typed := strings.TrimSpace(c.Command.RawMessage)
-	for i := range typed {
-		if rest := typed[i:]; len(rest) >= len(c.Command.Command) && strings.EqualFold(rest[:len(c.Command.Command)], c.Command.Command) {
+	if c.Command.Command == "" {
+		return "!"
+	}
+	typed, _ := c.cut()
+	for i := len(typed) - len(c.Command.Command); i >= 0; i-- {
+		if strings.EqualFold(typed[i:i+len(c.Command.Command)], c.Command.Command) {
 			return typed[:i]
-		}
-		if unicode.IsSpace(rune(typed[i])) {
-			break
 		}
 	}
 	return "!"
@@ -66,15 +68,35 @@ func (c *Context) Text(skip int) string {
 	if c.Command.RawMessage == "" {
 		return strings.Join(c.Command.Args[min(skip, len(c.Command.Args)):], " ")
 	}
-	rest := strings.TrimSpace(c.Command.RawMessage)
-	for range skip + 1 {
-		i := strings.IndexFunc(rest, unicode.IsSpace)
-		if i < 0 {
-			return ""
-		}
-		rest = strings.TrimLeftFunc(rest[i:], unicode.IsSpace)
+	_, rest := c.cut()
+	for range skip {
+		_, rest = cutWord(rest)
 	}
 	return rest
+}
+
+// cut splits what the user typed behind the command: a prefix may have spaces, such as
+// "rosey, ", and what follows the command has the arguments.
+func (c *Context) cut() (command, rest string) {
+	typed := strings.TrimSpace(c.Command.RawMessage)
+	for _, rest := cutWord(typed); ; _, rest = cutWord(rest) {
+		if _, args, _ := router.ParseCommand("!x "+rest, "!"); slices.Equal(args, c.Command.Args) {
+			return strings.TrimSpace(typed[:len(typed)-len(rest)]), rest
+		}
+		if rest == "" { // the arguments are not those that were typed
+			_, rest = cutWord(typed)
+			return strings.TrimSpace(typed[:len(typed)-len(rest)]), rest
+		}
+	}
+}
+
+// cutWord cuts text behind its first word, and the spaces that follow.
+func cutWord(text string) (word, rest string) {
+	i := strings.IndexFunc(text, unicode.IsSpace)
+	if i < 0 {
+		return text, ""
+	}
+	return text[:i], strings.TrimLeftFunc(text[i:], unicode.IsSpace)
 }
 
 // Decode decodes the event's data into payload, a pointer. The error is INVALID_INPUT

@@ -119,6 +119,17 @@ func TestTexts(t *testing.T) {
 			t.Errorf("%q\n got %q\nwant %q", line, got, want)
 		}
 	}
+	for _, typed := range []event.Command{
+		{RawMessage: `rosey,  x  one "two  x"`, Args: []string{"one", "two  x"}},
+		{RawMessage: "rosey,  x", Args: []string{}},
+	} {
+		typed.Command, typed.User, typed.Channel = "x", "alice", plugintest.ChannelName
+		channel.Publish(event.CommandSubject("x"), typed)
+		want := map[int]string{2: `/me [rosey,  ][one "two  x"]["two  x"][]`, 0: "/me [rosey,  ][][][]"}[len(typed.Args)]
+		if got := channel.Next(); got != want {
+			t.Errorf("%q\n got %q\nwant %q", typed.RawMessage, got, want)
+		}
+	}
 	// Without the original message, as the contract's own example has it.
 	channel.Publish(event.CommandSubject("x"), event.Command{Command: "x", Args: []string{"one", "two"}, User: "alice", Channel: plugintest.ChannelName})
 	if got := channel.Next(); got != "/me [!][one two][two][]" {
