@@ -94,6 +94,24 @@ func TestCommands(t *testing.T) {
 	}
 }
 
+// A quote is found by any transcription of its letters.
+func TestFindsTwins(t *testing.T) {
+	t.Parallel()
+	channel := plugintest.Run(t, New())
+	for text, words := range map[string][]string{
+		"Die Straße": {"strasse", "STRASSE", "straße"}, "Ægir lacht": {"aegir", "ægir"}, "Chef d’œuvre": {"OEUVRE", "œuvre"}, "Þor": {"thor"}, "Masse": {"maße"},
+	} {
+		if got := channel.Say("alice", "!quote add "+text); !strings.HasPrefix(got, "📖 Added") {
+			t.Fatal(got)
+		}
+		for _, word := range words {
+			if got := channel.Say("alice", "!quote search "+word); !strings.Contains(got, "“"+text+"”") {
+				t.Errorf("%s finds %q, want %q", word, got, text)
+			}
+		}
+	}
+}
+
 func records(t *testing.T, channel *plugintest.Channel) string {
 	t.Helper()
 	body, err := channel.Request(event.SubjectQuery, event.Query{Collection: Collection})

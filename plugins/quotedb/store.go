@@ -111,7 +111,12 @@ func saidBy(user string) map[string]any {
 // in which people type it.
 func like(field, text, wildcard string) map[string]any {
 	var forms []string
-	for _, form := range []string{text, norm.NFC.String(text), norm.NFD.String(text), plugins.Fold(text)} {
+	key := plugins.Fold(text)
+	typed := []string{text, norm.NFC.String(text), norm.NFD.String(text), key}
+	for _, letter := range []string{"ß", "æ", "œ", "þ"} {
+		typed = append(typed, strings.ReplaceAll(key, plugins.Fold(letter), letter))
+	}
+	for _, form := range typed {
 		if !slices.Contains(forms, form) {
 			forms = append(forms, form)
 		}
