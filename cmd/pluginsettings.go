@@ -109,7 +109,7 @@ func listSettings(ctx context.Context, c *cli.Context, cmd command) error {
 	if err != nil {
 		return err
 	}
-	rows := []settingRow{}
+	var rows []settingRow
 	if name := c.Args().First(); name != "" {
 		rows, err = settingsOf(ctx, store, registered, name, c.String("channel"))
 	} else {

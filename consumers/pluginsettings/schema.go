@@ -139,11 +139,7 @@ func (p Property) parse(text string) (any, error) {
 	case "string":
 		return text, nil
 	case "array":
-		list := []string{}
-		for _, e := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' }) {
-			list = append(list, e)
-		}
-		return list, nil
+		return strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' }), nil
 	}
 	var v any
 	err := json.Unmarshal([]byte(text), &v)

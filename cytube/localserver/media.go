@@ -84,7 +84,7 @@ func mediaLink(kind, id string) string {
 
 // find returns the media that a client asks for: what the server knows by itself, and what must be looked up. A type that
 // is no single piece of media brings several. The lock is not held.
-func (cfg Config) find(kind, id string) ([]Media, error) {
+func (c Config) find(kind, id string) ([]Media, error) {
 	t, known := mediaTypes[kind]
 	switch {
 	case !known:
@@ -101,9 +101,9 @@ func (cfg Config) find(kind, id string) ([]Media, error) {
 		m, err := embed(id)
 		return []Media{m}, err
 	case kind == "yp":
-		return cfg.List(id)
+		return c.List(id)
 	}
-	m, err := cfg.Lookup(kind, id)
+	m, err := c.Lookup(kind, id)
 	return []Media{m}, err
 }
 
