@@ -233,7 +233,7 @@ func TestHostileNames(t *testing.T) {
 		t.Error("commands of others are not routed")
 	}
 	subjects, keys := s.subjects()
-	known := regexp.MustCompile(`^(cytube\.(chat|pm|connection|delivery|user\.(join|leave|rank|afk|meta)|media\.(change|queue|delete|move|update|temp)|send\.(chat|pm|emote)|moderation(\.[a-z_]+)?)|` +
+	known := regexp.MustCompile(`^(cytube\.(chat|pm|connection|delivery|state|user\.(join|leave|rank|afk|meta|count)|media\.(change|queue|delete|move|update|temp)|send\.(chat|pm|emote)|moderation(\.[a-z_]+)?)|` +
 		`plugin\.[a-z0-9-]+\.(command|event(\.[a-z_]+)*|request(\.[a-z_]+)*|schedule\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+|due\.[a-z_]+)|platform\.[a-z]+|database\.[a-z]+|` +
 		`\$KV\.[A-Za-z0-9_-]+\.[A-Za-z0-9_=.-]+)$`)
 	for subject := range subjects {

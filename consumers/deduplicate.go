@@ -11,9 +11,7 @@ import (
 	"time"
 
 	"github.com/rosey-bot/rosey/event"
-	"github.com/rosey-bot/rosey/internal/retry"
 	"github.com/rosey-bot/rosey/streams"
-	"github.com/rosey-bot/rosey/streams/jsapi"
 )
 
 // outageTimeout is how long a publish or database request is retried before it fails
@@ -30,7 +28,7 @@ func Deduplicate(bus *streams.Bus, c Config) Middleware {
 		return func(ctx context.Context, d streams.Stored) ([]event.Envelope, error) {
 			delivery := deliveryOf(ctx)
 			p := &publisher{bus: bus, allow: c.Allow, log: c.Logger, ids: MessageIDs{consumer: c.Durable, ref: d.Ref}, attempt: d.Attempt, waited: delivery.Waited,
-				since: d.At, again: d.Attempt > 1 || d.At.Before(c.created), overdue: time.Now().Round(0).Add(c.AckWait)}
+				earlier: earlierOutputs{bus: bus, log: c.Logger, since: d.At, again: d.Attempt > 1 || d.At.Before(c.created), overdue: time.Now().Round(0).Add(c.AckWait)}}
 			out, err := next(WithPublisher(ctx, p), d)
 			if err == nil {
 				err = p.publishAll(ctx, out)
@@ -50,10 +48,8 @@ type publisher struct {
 	attempt    int
 	waited     time.Duration
 	duplicates atomic.Int64
-	since      time.Time // when the event was stored, and so before any output
-	again      bool      // the event may have been handled before
-	overdue    time.Time // when the server may give the event to another process if this one stands still
-	timers     sync.Map  // the sequences of those that this attempt set, by their names
+	earlier    earlierOutputs
+	timers     sync.Map // the sequences of those that this attempt set, by their names
 }
 
 // Publish stores an event at once. It and requests are numbered apart from the
@@ -125,7 +121,7 @@ func (p *publisher) publish(ctx context.Context, e event.Envelope, id string, op
 	if p.attempt > 1 {
 		all = append(all, streams.WithMeta(event.MetaAttempt, p.attempt))
 	}
-	ack, found, err := p.find(ctx, e.Subject, streams.ResolveOptions(all...))
+	ack, found, err := p.earlier.find(ctx, e.Subject, streams.ResolveOptions(all...))
 	if err == nil && !found {
 		ack, err = p.bus.Publish(ctx, e, all...)
 	}
@@ -141,22 +137,4 @@ func (p *publisher) publish(ctx context.Context, e event.Envelope, id string, op
 		p.log.InfoContext(ctx, "duplicate dropped", "subject", e.Subject, "msg_id", id, "stored", ack.Ref.String())
 	}
 	return ack, nil
-}
-
-// find returns the output of an earlier attempt, or of another process that was given the
-// event while this one stood still. The duplicate window does not serve for that: it may be
-// over, and the secret or the plugin's credentials may be others since. A timer replaces
-// that of the same name.
-func (p *publisher) find(ctx context.Context, subject string, params streams.PublishParams) (ack streams.Ack, found bool, err error) {
-	if p.since.IsZero() || params.Timer != "" || !p.again && time.Now().Round(0).Before(p.overdue) {
-		return streams.Ack{}, false, nil
-	}
-	err = retry.Do(ctx, jsapi.RetryUnavailable(outageTimeout, p.log), func(ctx context.Context) error {
-		ack, found, err = p.bus.Find(ctx, subject, params.MsgID, p.since)
-		return err
-	})
-	if err != nil {
-		err = event.Errorf(event.NATSError, "find what an earlier attempt stored: %w", err)
-	}
-	return ack, found, err
 }

@@ -11,11 +11,19 @@ import (
 
 func TestMain(m *testing.M) { streamstest.Main(m) }
 
-var greeter = plugins.Plugin{Name: "greeter", Version: "1.0.0", Commands: []plugins.Command{{
-	Name: "hello", Handle: func(c *plugins.Context) ([]event.Envelope, error) {
-		return append(c.Say("Hello, %s!", c.Command.User), c.Emit("greeted", map[string]any{"user": c.Command.User})...), nil
-	},
-}}}
+// greeted is the payload of plugin.greeter.event.greeted.
+type greeted struct {
+	User string `json:"user" mark:"person"`
+}
+
+var greeter = plugins.Plugin{
+	Name: "greeter", Version: "1.0.0", Emits: map[string]any{"greeted": greeted{}},
+	Commands: []plugins.Command{{
+		Name: "hello", Handle: func(c *plugins.Context) ([]event.Envelope, error) {
+			return append(c.Say("Hello, %s!", c.Command.User), c.Emit("greeted", greeted{c.Command.User})...), nil
+		},
+	}},
+}
 
 // A test of a plugin: it says a line in a channel, and reads what the plugin says and
 // emits. Repeat proves that a redelivery changes nothing.

@@ -18,20 +18,21 @@ func (c *Channel) checkMarks() {
 	if c.t.Failed() {
 		return
 	}
+	skip := func(event.Ref, error) {} // a malformed event has no fields
 	commands := map[event.Ref]event.Command{}
-	for _, s := range c.Stored(event.AllCommands) {
+	for _, s := range c.stored(event.AllCommands, skip) {
 		if command, err := event.As[event.Command](s.Envelope); err == nil {
 			commands[s.Ref] = command
 		}
 	}
 	for _, p := range c.plugins {
-		for _, s := range c.Stored(event.EventSubject(p.Name, "*")) {
+		for _, s := range c.stored(event.EventSubject(p.Name, "*"), skip) {
 			kind := strings.TrimPrefix(s.Subject, event.EventSubject(p.Name)+".")
 			if event.Reserved(kind) == nil {
 				c.checkValues(p, commands, s, "Emits["+kind+"]", p.Emits[kind], s.Data)
 			}
 		}
-		for _, s := range c.Stored(event.SubjectSet) {
+		for _, s := range c.stored(event.SubjectSet, skip) {
 			if set, err := event.As[event.Set](s.Envelope); err == nil && s.Meta(event.MetaSource) == streams.Durable(p.Name) {
 				c.checkValues(p, commands, s, "Collections["+set.Collection+"]", p.Collections[set.Collection], plugins.WithoutHandled(set.Data))
 			}

@@ -221,6 +221,16 @@ func (c *Channel) Request(subject string, payload any) (json.RawMessage, error) 
 // Stored returns all stored events that a pattern matches.
 func (c *Channel) Stored(pattern string) []streams.Stored {
 	c.t.Helper()
+	return c.stored(pattern, func(ref event.Ref, err error) {
+		c.t.Helper()
+		c.t.Fatalf("%s: %v", ref, err)
+	})
+}
+
+// stored returns the stored events that a pattern matches and passes to malformed those that
+// cannot be decoded.
+func (c *Channel) stored(pattern string, malformed func(event.Ref, error)) []streams.Stored {
+	c.t.Helper()
 	var all []streams.Stored
 	for e, err := range replay.Read(c.ctx, c.Bus.JetStream(), replay.Query{Filter: replay.Filter{Subjects: []string{pattern}}}) {
 		if err != nil {
@@ -231,7 +241,8 @@ func (c *Channel) Stored(pattern string) []streams.Stored {
 		}
 		s, err := e.Decode()
 		if err != nil {
-			c.t.Fatalf("%s: %v", e.Ref, err)
+			malformed(e.Ref, err)
+			continue
 		}
 		all = append(all, s)
 	}
