@@ -20,7 +20,7 @@ var greeter = plugins.Plugin{
 	Name: "greeter", Version: "1.0.0", Emits: map[string]any{"greeted": greeted{}},
 	Commands: []plugins.Command{{
 		Name: "hello", Handle: func(c *plugins.Context) ([]event.Envelope, error) {
-			return append(c.Say("Hello, %s!", c.Command.User), c.Emit("greeted", greeted{c.Command.User})...), nil
+			return append(c.Say("Hello, %s!", c.Command.User), c.Emit("greeted", map[string]any{"user": c.Command.User})...), nil
 		},
 	}},
 }
