@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rosey-bot/rosey/cytube"
 	"github.com/rosey-bot/rosey/cytube/cytubetest"
@@ -233,5 +234,28 @@ func TestQueueKeepsToTheLimit(t *testing.T) {
 	}
 	if n := w.written("queue"); n != len(asked) {
 		t.Errorf("the bot wrote %d times", n)
+	}
+}
+
+// The rank of an account in the channel comes after its login. What is asked in between is
+// not refused by the rank on the site.
+func TestAbilityAskedBeforeTheRankCame(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, owned)
+	w.join(func(c *cytube.Config) { c.EchoTimeout = time.Minute })
+	w.joined("alice")
+	inject := func(frame string) { w.ok(w.site.InjectFrame(lounge, "Rosey", frame)) }
+	inject(`42["rank",1]`)
+	inject(`42["login",{"success":true,"name":"Rosey"}]`)
+	inject(`42["setMotd","logged in"]`)
+	w.await("the frame after the login", func(e streams.Stored) bool {
+		return e.Subject == event.SubjectMOTD && strings.Contains(string(e.Data), "logged in")
+	})
+	waits := w.logged("ability waits for the bot's rank")
+	asked := w.send(event.SubjectSendKick, event.SendModeration{User: "alice"})
+	waits()
+	inject(`42["rank",4]`)
+	if d := w.delivery(asked); d.Status != event.DeliveryDone {
+		t.Errorf("the outcome: %+v", d)
 	}
 }

@@ -37,6 +37,7 @@ type State struct {
 
 	self       string  // the bot's name as the server spells it, "" until it has joined
 	rank       float64 // the bot's own
+	unranked   bool    // an account logged in, whose rank in the channel is still to come
 	floodLimit FloodLimit
 	muteRank   float64 // the rank from which the server tells moderators of mutes
 
@@ -84,7 +85,7 @@ func New(channel string) *State {
 // before stays, so that the difference becomes events.
 func (s *State) BeginJoin() {
 	s.joining, s.complete, s.rank, s.current, s.banSeen = true, false, -1, -1, false
-	s.found = map[string]bool{}
+	s.found, s.unranked = map[string]bool{}, false
 	s.lists.wantAll()
 }
 
@@ -102,6 +103,10 @@ func (s *State) Self() string { return s.self }
 
 // Rank returns the bot's rank in the channel, -1 before the server sent it.
 func (s *State) Rank() float64 { return s.rank }
+
+// Ranked reports whether Rank is what it is in this channel. An account logs in with its
+// rank on the site, and the server looks up the other only then.
+func (s *State) Ranked() bool { return !s.unranked }
 
 // fold is the application of one frame: what a handler gets, and the events that
 // it adds.
@@ -160,6 +165,7 @@ var handlers = map[string]func(*State, *fold) error{
 	"setUserMeta":    (*State).setUserMeta,
 	"clearchat":      (*State).clearChat,
 	"kick":           (*State).kicked,
+	"login":          (*State).login,
 	"rank":           (*State).ownRank,
 	"channelOpts":    (*State).options,
 	"setPermissions": (*State).permissions,
@@ -232,13 +238,19 @@ func (f Frame) size() (n int) {
 	return n
 }
 
+func (s *State) login(f *fold) error {
+	login, err := read[wireLogin](f.args)
+	s.unranked = err == nil && login.Success != nil && *login.Success && !login.Guest
+	return err
+}
+
 func (s *State) ownRank(f *fold) error {
 	rank, err := read[float64](f.args)
 	if err == nil {
 		err = checkRank(rank)
 	}
 	if err == nil {
-		s.rank = rank
+		s.rank, s.unranked = rank, false
 		s.hidePlaylist(f)
 	}
 	return err

@@ -111,6 +111,7 @@ type (
 	wireLogin struct {
 		Success *bool   `json:"success"`
 		Name    string  `json:"name"`
+		Guest   bool    `json:"guest"`
 		Error   wireAny `json:"error"`
 	}
 	// wireNotice is the argument of kick, errorMsg, noflood and spamFiltered.

@@ -204,16 +204,20 @@ func (s *Sender) queueLimit(ctx context.Context) channel.FloodLimit {
 	return limit
 }
 
+// rankPoll is the time between two looks at whether the server told the bot's rank.
+const rankPoll = 50 * time.Millisecond
+
 // attempt asks the call's question, if it has one, writes its frames and waits for the
-// result.
+// result. What the bot's rank forbids right after a login, it may be allowed to by its rank
+// in the channel, which comes a moment later.
 func (s *Sender) attempt(ctx context.Context, c *Call) (r result, err error) {
 	if !s.cfg.MaySpeak() {
 		return r, errLeaseLost
 	}
-	for {
+	for patience := time.Now().Add(s.cfg.EchoTimeout); ; {
 		var frames []ability.Frame
 		var w Writer
-		asking := false
+		asking, ranked := false, true
 		err := s.cfg.Inspect(ctx, func(st *channel.State) {
 			c.ability.State = st
 			if q, ok := c.ability.Question(); ok {
@@ -223,8 +227,17 @@ func (s *Sender) attempt(ctx context.Context, c *Call) (r result, err error) {
 			}
 			if r.outcome == nil {
 				w, err = s.Calls.begin(c, asking)
+			} else {
+				ranked = st.Ranked() || r.outcome.Code != event.PermissionDenied
 			}
 		})
+		if err == nil && !ranked && time.Now().Before(patience) {
+			s.cfg.Logger.DebugContext(ctx, "ability waits for the bot's rank", "send", c.Send.String())
+			if r = (result{}); retry.Sleep(ctx, rankPoll) != nil {
+				return r, ctx.Err()
+			}
+			continue
+		}
 		if err != nil || r.outcome != nil {
 			return r, err
 		}
