@@ -88,7 +88,7 @@ func item(subject string) func(*cli.Context, []string) ([]request, error) {
 func uidOf(arg string) (int, error) {
 	uid, err := strconv.Atoi(arg)
 	if err != nil || uid < 0 {
-		return 0, fmt.Errorf("%q is no uid, the number of an item on the playlist: rosey channel log playlist shows them", arg)
+		return 0, fmt.Errorf("%q is no uid, the number of an item on the playlist: rosey channel show playlist shows them", arg)
 	}
 	return uid, nil
 }

@@ -185,7 +185,7 @@ func showPart(w io.Writer, v *view.View, part string) {
 		heading += ": not known"
 	case part == view.PartPlaylist && v.Lock != nil:
 		heading = fmt.Sprintf("%s: %d, %s", part, len(v.Playlist), map[bool]string{true: "locked", false: "open to all"}[*v.Lock])
-	case part == view.PartUsers && v.Count != nil:
+	case part == view.PartUsers && v.Count != nil && *v.Count > len(v.Users): // it may come late
 		heading = fmt.Sprintf("%s: %d, %d with those who have no name", part, len(v.Users), *v.Count)
 	case slices.Contains([]string{view.PartEmotes, view.PartFilters, view.PartBans, view.PartRanks, view.PartUsers, view.PartPlaylist}, part):
 		heading = fmt.Sprintf("%s: %d", part, len(lines))

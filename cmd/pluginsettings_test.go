@@ -51,6 +51,8 @@ func TestSettingsOfPlugins(t *testing.T) {
 		outcome{[]string{"settings", "undo", "dice-roller"}, 0, "max_dice of dice-roller in all channels: not set, it was 3"},
 		outcome{[]string{"settings", "undo", "dice-roller"}, 0, "max_dice of dice-roller in all channels: 3, it was not set"},
 		outcome{[]string{"settings", "unset", "dice-roller", "max_dice"}, 0, "max_dice of dice-roller in all channels: not set, it was 3"},
+		outcome{[]string{"settings", "unset", "dice-roller", "max_dice"}, 0, "it is so already"},
+		outcome{[]string{"settings", "unset", "dice-roller", "max_dices"}, 1, "did you mean max_dice?"},
 		outcome{[]string{"settings", "undo", "trivia"}, 1, "nothing was changed there"},
 		outcome{[]string{"replay", "--subject", "platform.settings"}, 0, "platform.settings"},
 	)

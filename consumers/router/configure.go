@@ -39,7 +39,11 @@ func Configure(ctx context.Context, bus *streams.Bus, store *pluginsettings.Stor
 	o := pluginsettings.Update{Plugin: s.Plugin, Channel: s.Channel, Values: map[string]json.RawMessage{}, By: s.By, Reason: s.Reason}
 	if s.Unset {
 		o.Values[s.Key] = json.RawMessage("null") // also one that there is no longer
-		return store.Apply(ctx, bus, o)
+		changes, err := store.Apply(ctx, bus, o)
+		if err == nil && len(changes) == 0 {
+			_, err = properties.Find(s.Plugin, s.Key)
+		}
+		return changes, err
 	}
 	p, err := properties.Find(s.Plugin, s.Key)
 	if err != nil {

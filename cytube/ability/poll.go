@@ -83,7 +83,7 @@ var votePoll = rule[event.SendPollVote]{
 		case !open:
 			return refuse(event.RecordNotFound, "no poll is open")
 		case p.Option >= len(poll.Options):
-			return refuse(event.InvalidInput, "the poll has %d options, which count from 0", len(poll.Options))
+			return refuse(event.InvalidInput, "the poll has only %d options", len(poll.Options))
 		}
 		return c.needs("pollvote")
 	},

@@ -20,7 +20,7 @@ func Lines(part string, value json.RawMessage) (lines []string) {
 	switch part {
 	case PartPlaylist:
 		for _, i := range v.Playlist {
-			lines = append(lines, i.String())
+			lines = append(lines, fmt.Sprintf("%5d  %s", i.UID, i))
 		}
 	case PartUsers:
 		for _, u := range v.Users {
