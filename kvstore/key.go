@@ -1,12 +1,12 @@
 package kvstore
 
 import (
-	"fmt"
 	"net/url"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams/jsapi"
 )
 
 // counterKey holds the last number an auto-increment handed out. No record can
@@ -24,41 +24,13 @@ const (
 // protocol line three times over.
 const maxIDLength = 256
 
-func plainByte(c byte) bool {
-	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '-'
-}
-
-// isPlain reports whether an ID is its own key.
-func isPlain(id string) bool {
-	for i := range len(id) {
-		if !plainByte(id[i]) {
-			return false
-		}
-	}
-	return true
-}
-
-// encodeKey is the key of a record: its ID with every byte outside
-// [A-Za-z0-9_-] written as =XX.
-func encodeKey(id event.ID) string {
-	if isPlain(string(id)) {
-		return string(id)
-	}
-	var key []byte
-	for _, c := range []byte(id) {
-		if plainByte(c) {
-			key = append(key, c)
-		} else {
-			key = fmt.Appendf(key, "=%02X", c)
-		}
-	}
-	return string(key)
-}
+// encodeKey is the key of a record.
+func encodeKey(id event.ID) string { return jsapi.EncodeKey(string(id)) }
 
 // decodeKey is the ID of a record's key; ok is false for any key that encodeKey
 // does not produce.
 func decodeKey(key string) (id event.ID, ok bool) {
-	if isPlain(key) {
+	if jsapi.EncodeKey(key) == key {
 		return event.ID(key), key != ""
 	}
 	text, err := url.PathUnescape(strings.ReplaceAll(key, "=", "%"))

@@ -45,13 +45,11 @@ func createDurable(ctx context.Context, js jetstream.JetStream, s jetstream.Stre
 	if err != nil {
 		return nil, err
 	}
-	entry, err := kv.Get(ctx, checkpointKey(name, want.Durable))
-	var last checkpoint
+	last, revision, err := jsapi.ReadJSON[checkpoint](ctx, kv, checkpointKey(name, want.Durable))
 	switch {
-	case errors.Is(err, jetstream.ErrKeyNotFound):
+	case err == nil && revision == 0:
 		err = startBySequence(ctx, js, s, &want)
 	case err == nil:
-		err = json.Unmarshal(entry.Value(), &last)
 		if last.Settled > state.LastSeq { // of a stream that was made again
 			last.Settled = 0
 		}
@@ -80,14 +78,7 @@ func Settled(ctx context.Context, js jetstream.JetStream, stream, durable string
 	if err != nil {
 		return 0, fmt.Errorf("open bucket %s: %w", Checkpoints, err)
 	}
-	entry, err := kv.Get(ctx, checkpointKey(stream, durable))
-	if errors.Is(err, jetstream.ErrKeyNotFound) {
-		return 0, nil
-	}
-	var c checkpoint
-	if err == nil {
-		err = json.Unmarshal(entry.Value(), &c)
-	}
+	c, _, err := jsapi.ReadJSON[checkpoint](ctx, kv, checkpointKey(stream, durable))
 	if err != nil {
 		return 0, fmt.Errorf("read the checkpoint of consumer %s: %w", durable, err)
 	}

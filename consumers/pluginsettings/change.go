@@ -4,16 +4,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
-
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/jsapi"
 )
 
 // Update is a request to change settings, of a plugin in a channel.
@@ -52,7 +50,7 @@ func (s *Store) Apply(ctx context.Context, bus *streams.Bus, u Update) ([]Change
 			return nil, nil
 		}
 		revision, err := s.write(ctx, u, next, have.Revision)
-		if isChanged(err) {
+		if jsapi.IsChanged(err) {
 			continue // by somebody else meanwhile
 		}
 		if err != nil {
@@ -70,19 +68,11 @@ func orNull(v json.RawMessage) json.RawMessage {
 }
 
 func (s *Store) write(ctx context.Context, u Update, d Document, revision uint64) (uint64, error) {
-	value, err := json.Marshal(d)
-	if err == nil {
-		revision, err = s.kv.Update(ctx, key(u.Plugin, u.Channel), value, revision)
-	}
+	revision, err := jsapi.UpdateJSON(ctx, s.kv, key(u.Plugin, u.Channel), d, revision)
 	if err != nil {
 		return 0, fmt.Errorf("change the settings of %s: %w", u.Plugin, err)
 	}
 	return revision, nil
-}
-
-func isChanged(err error) bool {
-	var api *jetstream.APIError
-	return errors.Is(err, jetstream.ErrKeyExists) || errors.As(err, &api) && api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence
 }
 
 // publish stores the events of a revision, under IDs that it alone has.

@@ -84,7 +84,7 @@ func NewAccess(kv jetstream.KeyValue) *Access { return &Access{kv: kv} }
 // Collection returns a PERMISSION_DENIED error if a plugin with credentials of its own may
 // not read or write a collection. The first plugin that writes a collection owns it.
 func (a *Access) Collection(ctx context.Context, plugin, collection string, write bool) error {
-	o, _, err := read[owners](ctx, a.kv, ownersKey)
+	o, err := read[owners](ctx, a.kv, ownersKey)
 	if err != nil {
 		return err
 	}
@@ -95,7 +95,7 @@ func (a *Access) Collection(ctx context.Context, plugin, collection string, writ
 	if err != nil || owner == "" || owner == plugin {
 		return err
 	}
-	g, _, err := read[capabilities](ctx, a.kv, capabilitiesKey)
+	g, err := read[capabilities](ctx, a.kv, capabilitiesKey)
 	if err != nil {
 		return err
 	}
@@ -141,7 +141,7 @@ func (a *Access) claim(ctx context.Context, plugin, collection string) (owner st
 // Events returns the subjects that a plugin's registration declares, and those that were
 // granted to it.
 func (a *Access) Events(ctx context.Context, plugin string) (declared, granted []string, err error) {
-	g, _, err := read[capabilities](ctx, a.kv, capabilitiesKey)
+	g, err := read[capabilities](ctx, a.kv, capabilitiesKey)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -169,8 +169,8 @@ type Shares struct {
 
 // ReadShares reads what plugins have.
 func ReadShares(ctx context.Context, kv jetstream.KeyValue) (s Shares, err error) {
-	if s.owners, _, err = read[owners](ctx, kv, ownersKey); err == nil {
-		s.capabilities, _, err = read[capabilities](ctx, kv, capabilitiesKey)
+	if s.owners, err = read[owners](ctx, kv, ownersKey); err == nil {
+		s.capabilities, err = read[capabilities](ctx, kv, capabilitiesKey)
 	}
 	return s, err
 }

@@ -2,9 +2,6 @@ package router
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
 	"math"
 	"strings"
 	"time"
@@ -85,7 +82,7 @@ func (c *Cooldowns) check(ctx context.Context, u use, l line) (*refusal, error) 
 			last.Told = map[string]event.Ref{}
 		}
 		last.Told[user] = l.ref
-		if err := c.put(ctx, key, last, revision); !isChanged(err) {
+		if err := c.put(ctx, key, last, revision); !jsapi.IsChanged(err) {
 			return f, err
 		}
 	}
@@ -107,7 +104,7 @@ func (c *Cooldowns) start(ctx context.Context, uses []use, l line) (bool, error)
 			continue
 		}
 		err = c.put(ctx, key, lastUse{Line: l.ref, At: l.at.UnixMilli()}, revision)
-		if isChanged(err) {
+		if jsapi.IsChanged(err) {
 			return false, nil
 		}
 		if err != nil {
@@ -118,25 +115,16 @@ func (c *Cooldowns) start(ctx context.Context, uses []use, l line) (bool, error)
 }
 
 func (c *Cooldowns) get(ctx context.Context, key string) (last lastUse, revision uint64, err error) {
-	entry, err := c.kv.Get(ctx, key)
-	if errors.Is(err, jetstream.ErrKeyNotFound) {
-		return last, 0, nil
-	}
-	if err == nil {
-		err = json.Unmarshal(entry.Value(), &last)
-	}
+	last, revision, err = jsapi.ReadJSON[lastUse](ctx, c.kv, key)
 	if err != nil {
-		return last, 0, event.Errorf(event.NATSError, "read the cooldown %s: %w", key, err)
+		err = event.Errorf(event.NATSError, "read the cooldown %s: %w", key, err)
 	}
-	return last, entry.Revision(), nil
+	return last, revision, err
 }
 
 func (c *Cooldowns) put(ctx context.Context, key string, last lastUse, revision uint64) error {
-	value, err := json.Marshal(last)
-	if err == nil {
-		_, err = c.kv.Update(ctx, key, value, revision)
-	}
-	if err != nil && !isChanged(err) {
+	_, err := jsapi.UpdateJSON(ctx, c.kv, key, last, revision)
+	if err != nil && !jsapi.IsChanged(err) {
 		return event.Errorf(event.NATSError, "write the cooldown %s: %w", key, err)
 	}
 	return err
@@ -203,21 +191,7 @@ func (c *Cooldowns) commandOf(ctx context.Context, plugin string, last lastUse) 
 func (u use) key(channel string) string {
 	user := "=everybody"
 	if u.user != "" {
-		user = escapeKey(strings.ToLower(u.user))
+		user = jsapi.EncodeKey(strings.ToLower(u.user))
 	}
-	return strings.Join([]string{u.plugin.Name, escapeKey(strings.TrimSuffix(u.command.policyKey(""), ".")), escapeKey(strings.ToLower(channel)), user}, ".")
-}
-
-// escapeKey returns a text as a token of a key.
-func escapeKey(text string) string {
-	var b strings.Builder
-	for i := range len(text) {
-		switch c := text[i]; {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '_', c == '-':
-			b.WriteByte(c)
-		default:
-			fmt.Fprintf(&b, "=%02X", c)
-		}
-	}
-	return b.String()
+	return strings.Join([]string{u.plugin.Name, jsapi.EncodeKey(strings.TrimSuffix(u.command.policyKey(""), ".")), jsapi.EncodeKey(strings.ToLower(channel)), user}, ".")
 }

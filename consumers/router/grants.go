@@ -2,10 +2,7 @@ package router
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -69,11 +66,11 @@ func (g *Grants) allows(ctx context.Context, plugin string, command Command, l l
 	if g == nil || l.chat.Rank < 1 {
 		return false, nil
 	}
-	of, _, err := g.get(ctx, l.chat.User)
+	of, err := g.get(ctx, l.chat.User)
 	if err != nil || len(of.Grants) == 0 {
 		return false, err
 	}
-	roles, _, err := g.roles(ctx)
+	roles, err := g.Roles(ctx)
 	if err != nil {
 		return false, err
 	}
@@ -130,30 +127,24 @@ func (g *Grants) Revoke(ctx context.Context, bus *streams.Bus, user string, gran
 
 // SetRole makes a role of rights, or removes it if there are none.
 func (g *Grants) SetRole(ctx context.Context, bus *streams.Bus, name string, rights []string, by string) error {
-	for {
-		roles, revision, err := g.roles(ctx)
-		if err != nil {
-			return err
+	err := jsapi.ChangeJSON(ctx, g.kv, rolesKey, func(roles *Roles) bool {
+		if *roles == nil {
+			*roles = Roles{}
 		}
-		if roles = maps.Clone(roles); roles == nil {
-			roles = Roles{}
+		if (*roles)[name] = rights; len(rights) == 0 {
+			delete(*roles, name)
 		}
-		if roles[name] = rights; len(rights) == 0 {
-			delete(roles, name)
-		}
-		if err := g.put(ctx, rolesKey, roles, revision); !isChanged(err) {
-			if err == nil {
-				err = publishGrant(ctx, bus, event.GrantChange{Action: "role", Right: name, Rights: rights, By: by})
-			}
-			return err
-		}
+		return true
+	})
+	if err != nil {
+		return grantsError("change", rolesKey, err)
 	}
+	return publishGrant(ctx, bus, event.GrantChange{Action: "role", Right: name, Rights: rights, By: by})
 }
 
 // Roles returns the roles that there are.
 func (g *Grants) Roles(ctx context.Context) (Roles, error) {
-	roles, _, err := g.roles(ctx)
-	return roles, err
+	return readGrants[Roles](ctx, g, rolesKey)
 }
 
 // List returns what users were granted and has not ended, in the order of their names.
@@ -166,8 +157,8 @@ func (g *Grants) List(ctx context.Context) (all []UserGrants, err error) {
 		if key == rolesKey {
 			continue
 		}
-		var of UserGrants
-		if _, err := g.read(ctx, key, &of); err != nil {
+		of, err := readGrants[UserGrants](ctx, g, key)
+		if err != nil {
 			return nil, err
 		}
 		of.Grants = slices.DeleteFunc(of.Grants, func(g Grant) bool { return !g.holds(time.Now(), g.Channel) })
@@ -198,54 +189,28 @@ func (g *Grants) CheckRight(ctx context.Context, registered []Entry, right strin
 }
 
 func (g *Grants) change(ctx context.Context, user string, change func(*UserGrants) bool) error {
-	for {
-		of, revision, err := g.get(ctx, user)
-		if err != nil {
-			return err
-		}
+	return grantsError("change", user, jsapi.ChangeJSON(ctx, g.kv, userKey(user), func(of *UserGrants) bool {
 		of.User = user
-		if !change(&of) {
-			return nil
-		}
-		if err := g.put(ctx, escapeKey(strings.ToLower(user)), of, revision); !isChanged(err) {
-			return err
-		}
-	}
+		return change(of)
+	}))
 }
 
-func (g *Grants) get(ctx context.Context, user string) (of UserGrants, revision uint64, err error) {
-	revision, err = g.read(ctx, escapeKey(strings.ToLower(user)), &of)
-	return of, revision, err
+func (g *Grants) get(ctx context.Context, user string) (UserGrants, error) {
+	return readGrants[UserGrants](ctx, g, userKey(user))
 }
 
-func (g *Grants) roles(ctx context.Context) (roles Roles, revision uint64, err error) {
-	revision, err = g.read(ctx, rolesKey, &roles)
-	return roles, revision, err
+func userKey(user string) string { return jsapi.EncodeKey(strings.ToLower(user)) }
+
+func readGrants[T any](ctx context.Context, g *Grants, key string) (T, error) {
+	v, _, err := jsapi.ReadJSON[T](ctx, g.kv, key)
+	return v, grantsError("read", key, err)
 }
 
-func (g *Grants) read(ctx context.Context, key string, into any) (uint64, error) {
-	entry, err := g.kv.Get(ctx, key)
-	if errors.Is(err, jetstream.ErrKeyNotFound) {
-		return 0, nil
-	}
+func grantsError(what, of string, err error) error {
 	if err == nil {
-		err = json.Unmarshal(entry.Value(), into)
+		return nil
 	}
-	if err != nil {
-		return 0, event.Errorf(event.NATSError, "read the grants of %s: %w", key, err)
-	}
-	return entry.Revision(), nil
-}
-
-func (g *Grants) put(ctx context.Context, key string, v any, revision uint64) error {
-	value, err := json.Marshal(v)
-	if err == nil {
-		_, err = g.kv.Update(ctx, key, value, revision)
-	}
-	if err != nil && !isChanged(err) {
-		return event.Errorf(event.NATSError, "change the grants of %s: %w", key, err)
-	}
-	return err
+	return event.Errorf(event.NATSError, "%s the grants of %s: %w", what, of, err)
 }
 
 func publishGrant(ctx context.Context, bus *streams.Bus, change event.GrantChange) error {

@@ -3,7 +3,6 @@ package router
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/internal/fold"
+	"github.com/rosey-bot/rosey/streams/jsapi"
 )
 
 // ownersKey is the key of the bucket that says which plugin has a command. It is no
@@ -82,7 +82,7 @@ func (g *Registry) settleOwners(ctx context.Context, kv jetstream.KeyValue) (set
 	next := g.owners.settle(g.plugins, g.removed, g.own, g.prefix)
 	if !maps.Equal(next, g.owners) {
 		revision, err := saveOwners(ctx, kv, next, g.ownersRevision)
-		if isChanged(err) {
+		if jsapi.IsChanged(err) {
 			return false, nil
 		}
 		if err != nil {
@@ -97,20 +97,11 @@ func (g *Registry) settleOwners(ctx context.Context, kv jetstream.KeyValue) (set
 
 // saveOwners writes the owners unless they were changed since a revision.
 func saveOwners(ctx context.Context, kv jetstream.KeyValue, o owners, revision uint64) (uint64, error) {
-	value, err := json.Marshal(o)
-	if err == nil {
-		revision, err = kv.Update(ctx, ownersKey, value, revision)
-	}
+	revision, err := jsapi.UpdateJSON(ctx, kv, ownersKey, o, revision)
 	if err != nil {
 		return 0, fmt.Errorf("save the owners of commands: %w", err)
 	}
 	return revision, nil
-}
-
-// isChanged reports whether a write failed because another process wrote meanwhile.
-func isChanged(err error) bool {
-	var api *jetstream.APIError
-	return errors.Is(err, jetstream.ErrKeyExists) || errors.As(err, &api) && api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence
 }
 
 // route builds the routes of the commands that plugins own, and logs once who waits for a
@@ -157,41 +148,20 @@ func Prefer(ctx context.Context, kv jetstream.KeyValue, plugin, command, prefix 
 // change changes a value of the bucket that is a map, and does it again if another process
 // was faster.
 func change[M ~map[string]V, V any](ctx context.Context, kv jetstream.KeyValue, key string, do func(M)) error {
-	for {
-		m, revision, err := read[M](ctx, kv, key)
-		if err != nil {
-			return err
+	return wrap(jsapi.ChangeJSON(ctx, kv, key, func(m *M) bool {
+		if *m == nil {
+			*m = M{}
 		}
-		before := maps.Clone(m)
-		do(m)
-		if reflect.DeepEqual(m, before) {
-			return nil
-		}
-		value, err := json.Marshal(m)
-		if err == nil {
-			_, err = kv.Update(ctx, key, value, revision)
-		}
-		if err == nil || !isChanged(err) {
-			return wrap(err, "write", key)
-		}
-	}
+		before := maps.Clone(*m)
+		do(*m)
+		return !reflect.DeepEqual(*m, before)
+	}), "change", key)
 }
 
-// read returns a value of the bucket that is a map, and its revision; an empty one if there
-// is none.
-func read[M ~map[string]V, V any](ctx context.Context, kv jetstream.KeyValue, key string) (m M, revision uint64, err error) {
-	m = M{}
-	entry, err := kv.Get(ctx, key)
-	if errors.Is(err, jetstream.ErrKeyNotFound) {
-		return m, 0, nil
-	}
-	if err == nil {
-		err = json.Unmarshal(entry.Value(), &m)
-	}
-	if err != nil {
-		return nil, 0, wrap(err, "read", key)
-	}
-	return m, entry.Revision(), nil
+// read returns a value of the bucket that is a map.
+func read[M ~map[string]V, V any](ctx context.Context, kv jetstream.KeyValue, key string) (M, error) {
+	m, _, err := jsapi.ReadJSON[M](ctx, kv, key)
+	return m, wrap(err, "read", key)
 }
 
 func wrap(err error, what, key string) error {

@@ -14,6 +14,7 @@ import (
 
 	"github.com/rosey-bot/rosey/consumers/pluginsettings"
 	"github.com/rosey-bot/rosey/internal/fold"
+	"github.com/rosey-bot/rosey/streams/jsapi"
 )
 
 // Registry is an in-memory view of the bucket: which plugin handles which command. It
@@ -125,11 +126,11 @@ func (g *Registry) Remade(ctx context.Context, kv jetstream.KeyValue) error {
 	known, have, granted := slices.Collect(maps.Values(g.plugins)), g.owners, g.capabilities
 	g.ownersRevision = 0
 	g.mu.Unlock()
-	if _, err := saveOwners(ctx, kv, have, 0); err != nil && !isChanged(err) {
+	if _, err := saveOwners(ctx, kv, have, 0); err != nil && !jsapi.IsChanged(err) {
 		return err
 	}
 	if granted != nil {
-		if _, err := kv.Create(ctx, capabilitiesKey, granted); err != nil && !isChanged(err) {
+		if _, err := kv.Create(ctx, capabilitiesKey, granted); err != nil && !jsapi.IsChanged(err) {
 			return wrap(err, "write", capabilitiesKey)
 		}
 	}
