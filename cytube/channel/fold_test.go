@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"github.com/rosey-bot/rosey/cytube/internal/scenetest"
 	"github.com/rosey-bot/rosey/cytube/view"
 	"github.com/rosey-bot/rosey/event"
 )
@@ -68,7 +69,7 @@ func TestScenesAddUp(t *testing.T) {
 	t.Parallel()
 	clients := map[string]*folder{}
 	at := now
-	for _, f := range scenes(t) {
+	for _, f := range scenetest.Frames(t) {
 		if f.Event == "scene" {
 			at = at.Add(time.Minute)
 		}
@@ -112,7 +113,7 @@ func TestAnyFramesAddUp(t *testing.T) {
 	for _, r := range recording(t) {
 		frames = append(frames, r.Frame)
 	}
-	for _, f := range scenes(t) {
+	for _, f := range scenetest.Frames(t) {
 		if f.Dir == "in" && f.Event != "" && f.Event[0] != '$' {
 			frames = append(frames, Frame{Name: f.Event, Args: f.Args})
 		}

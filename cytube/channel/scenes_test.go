@@ -1,57 +1,14 @@
 package channel
 
 import (
-	"bufio"
-	"encoding/json"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/rosey-bot/rosey/cytube/internal/scenetest"
 	"github.com/rosey-bot/rosey/event"
 )
-
-// sceneFrame is a frame of testdata/abilities.jsonl: what the clients of a real server
-// (CyTube 3.86) received while each ability of a channel was tried, scene by scene.
-type sceneFrame struct {
-	Scene, Conn, Dir, Event string
-	Args                    []json.RawMessage
-	T                       int64 // ms since the scene began
-}
-
-// scenes reads the frames. Arguments that are those of another line are filled in.
-func scenes(t testing.TB) (frames []sceneFrame) {
-	t.Helper()
-	f, err := os.Open("testdata/abilities.jsonl")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	lines := bufio.NewScanner(f)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		var frame sceneFrame
-		if err := json.Unmarshal(lines.Bytes(), &frame); err != nil {
-			t.Fatal(err)
-		}
-		frames = append(frames, frame)
-	}
-	for i := range frames {
-		for range 3 { // a line may be as one that is as another
-			var same struct {
-				Line int `json:"$same"`
-			}
-			if len(frames[i].Args) == 1 && json.Unmarshal(frames[i].Args[0], &same) == nil && same.Line > 0 {
-				frames[i].Args = frames[same.Line-1].Args
-			}
-		}
-	}
-	if lines.Err() != nil || len(frames) < 2500 {
-		t.Fatalf("read %d frames: %v", len(frames), lines.Err())
-	}
-	return frames
-}
 
 // scenePlayer folds the frames of one client.
 type scenePlayer struct {
@@ -60,7 +17,7 @@ type scenePlayer struct {
 }
 
 // play applies a frame and returns its events.
-func (p *scenePlayer) play(t testing.TB, f sceneFrame, at time.Time) (events []string) {
+func (p *scenePlayer) play(t testing.TB, f scenetest.Frame, at time.Time) (events []string) {
 	t.Helper()
 	if f.Event == "rank" && string(f.Args[0]) == "-1" {
 		p.BeginJoin()
@@ -99,7 +56,7 @@ func TestScenes(t *testing.T) {
 		}
 	}
 	began := at
-	for _, f := range scenes(t) {
+	for _, f := range scenetest.Frames(t) {
 		switch {
 		case f.Event == "scene":
 			flush()

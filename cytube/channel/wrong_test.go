@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/rosey-bot/rosey/cytube/internal/scenetest"
 	"github.com/rosey-bot/rosey/event"
 )
 
@@ -27,7 +28,7 @@ func inScene(t *testing.T, client, title string, fields ...string) (events []str
 			}
 		}
 	}
-	for _, f := range scenes(t) {
+	for _, f := range scenetest.Frames(t) {
 		if f.Event == "scene" {
 			take(p.Flush(at))
 			at, inside = at.Add(time.Minute), strings.HasPrefix(strings.Trim(string(f.Args[0]), `"`), title)

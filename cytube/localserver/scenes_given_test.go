@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/rosey-bot/rosey/cytube/internal/scenetest"
 )
 
 // firstScenes begin with a server of their own.
@@ -170,7 +172,7 @@ func (s *stage) later(after time.Duration) {
 }
 
 // prepare makes the channel and the clients what a scene began with. The frames of that are forgotten.
-func (s *stage) prepare(frames []sceneFrame) {
+func (s *stage) prepare(frames []scenetest.Frame) {
 	s.t.Helper()
 	scene := frames[0].Scene
 	present := []string{"owner", "admin", "mod", "user", "guest", "bot"}
@@ -201,13 +203,13 @@ func (s *stage) prepare(frames []sceneFrame) {
 }
 
 // entersByItself reports whether a client joins in the scene, in place of being there before.
-func entersByItself(frames []sceneFrame, conn string) bool {
-	i := slices.IndexFunc(frames, func(f sceneFrame) bool { return f.Conn == conn })
+func entersByItself(frames []scenetest.Frame, conn string) bool {
+	i := slices.IndexFunc(frames, func(f scenetest.Frame) bool { return f.Conn == conn })
 	return i >= 0 && (frames[i].Event == "joinChannel" || frames[i].Event == "rank" && string(frames[i].Args[0]) == "-1")
 }
 
 // cue does what happened unseen before a frame of the recording.
-func (s *stage) cue(frames []sceneFrame, at int) {
+func (s *stage) cue(frames []scenetest.Frame, at int) {
 	f := frames[at]
 	n := 0
 	for _, earlier := range frames[:at+1] {

@@ -1,59 +1,23 @@
 package localserver
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/rosey-bot/rosey/cytube/internal/scenetest"
 )
 
-// sceneFrame is a line of the recording of what the clients of a real server (CyTube 3.86) sent and received while each
-// ability of a channel was tried, scene by scene.
-type sceneFrame struct {
-	Scene, Conn, Dir, Event string
-	Args                    []json.RawMessage
-}
-
-func readScenes(t *testing.T) (frames []sceneFrame) {
-	t.Helper()
-	f, err := os.Open("../channel/testdata/abilities.jsonl")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	lines := bufio.NewScanner(f)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		var frame sceneFrame
-		if err := json.Unmarshal(lines.Bytes(), &frame); err != nil {
-			t.Fatal(err)
-		}
-		frames = append(frames, frame)
-	}
-	for i := range frames { // arguments may be those of another line
-		for range 3 {
-			var same struct {
-				Line int `json:"$same"`
-			}
-			if len(frames[i].Args) == 1 && json.Unmarshal(frames[i].Args[0], &same) == nil && same.Line > 0 {
-				frames[i].Args = frames[same.Line-1].Args
-			}
-		}
-	}
-	return frames
-}
-
 // play plays a scene: it sends what the clients sent and returns the difference between what they were told.
-func (s *stage) play(frames []sceneFrame) string {
+func (s *stage) play(frames []scenetest.Frame) string {
 	s.t.Helper()
 	want := map[string][]string{}
 	for i, f := range frames {
@@ -104,7 +68,7 @@ func (s *stage) play(frames []sceneFrame) string {
 	return cmp.Diff(want, got)
 }
 
-func outFrame(f sceneFrame) string {
+func outFrame(f scenetest.Frame) string {
 	args, ack := f.Args, ""
 	if n := len(args); n > 0 && string(args[n-1]) == `"$ack"` {
 		args, ack = args[:n-1], "7"
@@ -118,7 +82,7 @@ func outFrame(f sceneFrame) string {
 }
 
 // wanted is a recorded event as a frame.
-func wanted(f sceneFrame) string {
+func wanted(f scenetest.Frame) string {
 	switch f.Event {
 	case "$connect_error":
 		return "44" + string(f.Args[0])
@@ -148,7 +112,7 @@ func TestScenesReplayed(t *testing.T) {
 	defer cancel()
 	var s *stage
 	played, skipped := 0, 0
-	for _, frames := range byScene(readScenes(t)) {
+	for _, frames := range byScene(scenetest.Frames(t)) {
 		scene := frames[0].Scene
 		if starts := slices.Contains(firstScenes, scene); starts {
 			if s != nil {
@@ -171,7 +135,7 @@ func TestScenesReplayed(t *testing.T) {
 	t.Logf("%d scenes are as on the real server, %d are not reproduced", played, skipped)
 }
 
-func byScene(frames []sceneFrame) (scenes [][]sceneFrame) {
+func byScene(frames []scenetest.Frame) (scenes [][]scenetest.Frame) {
 	for i, f := range frames {
 		if i == 0 || f.Scene != frames[i-1].Scene {
 			scenes = append(scenes, nil)

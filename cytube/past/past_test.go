@@ -33,15 +33,7 @@ func newWorld(t *testing.T) world {
 
 func (w world) publish(subject string, payload any) event.Ref {
 	w.t.Helper()
-	e, err := event.New(subject, payload)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	ack, err := w.bus.Publish(w.ctx, e)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return ack.Ref
+	return streamstest.Publish(w.t, w.bus, subject, payload).Ref
 }
 
 // lines stores n chat lines.
