@@ -134,14 +134,10 @@ const (
 type MediaPosition struct {
 	Position float64 `json:"position" contract:"required,nonnegative"` // seconds
 	Paused   bool    `json:"paused" contract:"required"`
-	Kind     string  `json:"kind" contract:"nonempty"`
+	Kind     string  `json:"kind" contract:"nonempty,oneof=pause|resume|seek"`
 	Channel  string  `json:"channel" contract:"nonempty"`
 	Time     int64   `json:"time" contract:"required,nonnegative"` // ms
 	Extra    `json:"-"`
-}
-
-func (p *MediaPosition) check() (string, error) {
-	return oneOf("kind", p.Kind, PositionPause, PositionResume, PositionSeek)
 }
 
 // MediaVote is the payload of cytube.media.vote: votes to skip what plays.
@@ -261,16 +257,12 @@ type ChannelValues struct {
 // Definition is the payload of cytube.channel.emote and .filter. Was is the old name of
 // what was renamed. Extra has the definition as the server sends it.
 type Definition struct {
-	Action  string `json:"action" contract:"nonempty"`
+	Action  string `json:"action" contract:"nonempty,oneof=add|update|rename|remove"`
 	Name    string `json:"name" contract:"required" mark:"text"`
 	Was     string `json:"was" contract:"required" mark:"text"`
 	Channel string `json:"channel" contract:"nonempty"`
 	Time    int64  `json:"time" contract:"required,nonnegative"` // ms
 	Extra   `json:"-"`
-}
-
-func (d *Definition) check() (string, error) {
-	return oneOf("action", d.Action, DefinitionAdd, DefinitionUpdate, DefinitionRename, DefinitionRemove)
 }
 
 // Announcement is the payload of cytube.channel.announcement: a notice of the site's.

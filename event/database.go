@@ -24,31 +24,22 @@ type Get struct {
 type Set struct {
 	Collection string          `json:"collection" contract:"nonempty"`
 	ID         ID              `json:"id"`
-	Data       json.RawMessage `json:"data" contract:"required"`
+	Data       json.RawMessage `json:"data" contract:"required,object"`
 	IfRevision *uint64         `json:"if_revision,omitempty"`
 	Merge      bool            `json:"merge,omitempty"`
 	Extra      `json:"-"`
 }
 
-func (s *Set) check() (string, error) { return object("data", s.Data) }
-
 // Query is the request payload of database.query. A nil Limit means 100.
 // Explain, Rosey's addition, asks for the plan beside the records.
 type Query struct {
 	Collection string          `json:"collection" contract:"nonempty"`
-	Filter     json.RawMessage `json:"filter,omitempty"`
+	Filter     json.RawMessage `json:"filter,omitempty" contract:"object"`
 	Limit      *int            `json:"limit,omitempty"`
 	Offset     *int            `json:"offset,omitempty"`
 	OrderBy    string          `json:"order_by,omitempty"`
 	Explain    bool            `json:"explain,omitempty"`
 	Extra      `json:"-"`
-}
-
-func (q *Query) check() (string, error) {
-	if q.Filter == nil {
-		return "", nil
-	}
-	return object("filter", q.Filter)
 }
 
 // Delete is the request payload of database.delete. IfRevision is Rosey's
@@ -66,7 +57,7 @@ type Delete struct {
 type Update struct {
 	Collection string                     `json:"collection" contract:"nonempty"`
 	ID         ID                         `json:"id,omitempty"`
-	Filter     json.RawMessage            `json:"filter,omitempty"`
+	Filter     json.RawMessage            `json:"filter,omitempty" contract:"object"`
 	Ops        map[string]json.RawMessage `json:"ops" contract:"required"`
 	Extra      `json:"-"`
 }
@@ -75,10 +66,7 @@ func (u *Update) check() (string, error) {
 	if (u.ID == "") == (u.Filter == nil) {
 		return "id", errors.New("or filter is required, and not both")
 	}
-	if u.Filter == nil {
-		return "", nil
-	}
-	return object("filter", u.Filter)
+	return "", nil
 }
 
 // MaxBatch is the largest number of operations of one Batch.

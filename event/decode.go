@@ -9,6 +9,7 @@ import (
 	"math"
 	"reflect"
 	"strconv"
+	"strings"
 
 	"github.com/rosey-bot/rosey/internal/rawjson"
 )
@@ -75,6 +76,10 @@ func (f *fieldLayout) check(raw json.RawMessage, v reflect.Value) error {
 		return errors.New("must not be empty")
 	case f.min != nil && (v.CanInt() && float64(v.Int()) < *f.min || v.CanFloat() && v.Float() < *f.min):
 		return fmt.Errorf("must be %v or more, not %s", *f.min, raw)
+	case f.object && !isObject(raw):
+		return fmt.Errorf("must be an object, not %s", kindOf(raw))
+	case f.oneOf != nil && string(raw) != `""` && index(f.oneOf, rawjson.Text(raw)) < 0:
+		return fmt.Errorf("must be %s, not %q", strings.Join(f.oneOf, " or "), rawjson.Text(raw))
 	}
 	return nil
 }

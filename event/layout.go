@@ -12,7 +12,8 @@ import (
 
 // A layout lists a payload struct's fields, read from its tags: json:"name" and
 // contract:"rule,…", where a rule is required (present and not null), nonempty,
-// nonnegative or rank (−1 and up). A field without rules is optional.
+// nonnegative, rank (−1 and up), object, or oneof=a|b (or "", unless it is nonempty). A
+// field without rules is optional.
 type layout struct {
 	names   []string
 	fields  []fieldLayout // one a name
@@ -26,6 +27,8 @@ type fieldLayout struct {
 	omitEmpty          bool
 	required, nonempty bool
 	min                *float64
+	object             bool
+	oneOf              []string
 }
 
 // layouts caches what reflection finds, as encoding/json does for its own types.
@@ -59,6 +62,11 @@ func layoutOf(t reflect.Type) *layout {
 			case "rank":
 				anonymous := -1.0
 				fl.min = &anonymous
+			case "object":
+				fl.object = true
+			}
+			if choice, ok := strings.CutPrefix(rule, "oneof="); ok {
+				fl.oneOf = strings.Split(choice, "|")
 			}
 		}
 		l.names, l.fields = append(l.names, name), append(l.fields, fl)

@@ -141,13 +141,11 @@ const (
 // channel (up) or lost it (down), and why.
 type Connection struct {
 	Channel string `json:"channel" contract:"nonempty"`
-	State   string `json:"state" contract:"nonempty"`
+	State   string `json:"state" contract:"nonempty,oneof=up|down"`
 	Reason  string `json:"reason" contract:"required"`
 	Time    int64  `json:"time" contract:"required,nonnegative"` // ms
 	Extra   `json:"-"`
 }
-
-func (c *Connection) check() (string, error) { return oneOf("state", c.State, StateUp, StateDown) }
 
 // SendChat is the payload of cytube.send.chat. An empty channel means the
 // current one.
@@ -186,7 +184,7 @@ const (
 // is said has one only where no echo confirmed it.
 type Delivery struct {
 	Channel string `json:"channel" contract:"required"`
-	Status  string `json:"status" contract:"nonempty"`
+	Status  string `json:"status" contract:"nonempty,oneof=done|already|expired|refused|unconfirmed"`
 	Reason  string `json:"reason" contract:"required"` // the server's words, if it refused
 	Send    string `json:"send" contract:"nonempty"`   // STREAM:SEQ of the send
 	Code    Code   `json:"code,omitempty"`             // of a refusal
@@ -199,10 +197,6 @@ type Delivery struct {
 	Source  string `json:"source,omitempty"`
 	For     string `json:"for,omitempty" mark:"person"`
 	Extra   `json:"-"`
-}
-
-func (d *Delivery) check() (string, error) {
-	return oneOf("status", d.Status, DeliveryDone, DeliveryAlready, DeliveryExpired, DeliveryRefused, DeliveryUnconfirmed)
 }
 
 // Outbox is the payload of cytube.outbox.{channel}: the channel takes a send that names
@@ -373,14 +367,10 @@ const (
 // the machine slept. Offsets are how far the clock was off, in seconds, from the time that
 // has passed since the bot started.
 type ClockSet struct {
-	Direction    string  `json:"direction" contract:"nonempty"`
+	Direction    string  `json:"direction" contract:"nonempty,oneof=ahead|back"`
 	By           float64 `json:"by" contract:"required,nonnegative"` // seconds
 	OffsetBefore float64 `json:"offset_before" contract:"required"`
 	OffsetAfter  float64 `json:"offset_after" contract:"required"`
 	Timestamp    float64 `json:"timestamp" contract:"required,nonnegative"` // after it was set
 	Extra        `json:"-"`
-}
-
-func (c *ClockSet) check() (string, error) {
-	return oneOf("direction", c.Direction, ClockAhead, ClockBack)
 }

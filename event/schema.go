@@ -13,117 +13,126 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// schemas are the payload types of the subjects; nil allows any object.
+// A Payload is the payload type of the subjects that a pattern matches.
+type Payload struct {
+	Pattern string
+	Type    reflect.Type // nil allows any object
+}
+
+// Payloads returns the payload types of all subjects of the contract. Of the patterns that
+// match a subject the first counts.
+func Payloads() []Payload { return slices.Clone(payloads) }
+
+var payloads = []Payload{
+	{SubjectChat, reflect.TypeFor[Chat]()},
+	{SubjectPM, reflect.TypeFor[PM]()},
+	{SubjectUserJoin, reflect.TypeFor[UserJoin]()},
+	{SubjectUserLeave, reflect.TypeFor[UserLeave]()},
+	{SubjectUserRank, reflect.TypeFor[UserRank]()},
+	{SubjectMediaChange, reflect.TypeFor[MediaChange]()},
+	{SubjectMediaQueue, reflect.TypeFor[MediaQueue]()},
+	{SubjectMediaDelete, reflect.TypeFor[MediaDelete]()},
+	{SubjectMediaMove, reflect.TypeFor[MediaMove]()},
+	{SubjectMediaTemp, reflect.TypeFor[MediaTemp]()},
+	{SubjectMediaShuffle, reflect.TypeFor[MediaShuffle]()},
+	{SubjectMediaClear, reflect.TypeFor[Count]()},
+	{SubjectMediaLock, reflect.TypeFor[MediaLock]()},
+	{SubjectMediaLeader, reflect.TypeFor[MediaLeader]()},
+	{SubjectMediaStop, reflect.TypeFor[MediaStop]()},
+	{SubjectMediaVote, reflect.TypeFor[MediaVote]()},
+	{SubjectPollOpen, reflect.TypeFor[Poll]()},
+	{SubjectPollUpdate, reflect.TypeFor[Poll]()},
+	{SubjectPollClose, reflect.TypeFor[Poll]()},
+	{SubjectUserAFK, reflect.TypeFor[UserAFK]()},
+	{SubjectMOTD, reflect.TypeFor[ChannelText]()},
+	{SubjectCSS, reflect.TypeFor[ChannelText]()},
+	{SubjectJS, reflect.TypeFor[ChannelText]()},
+	{SubjectOptions, reflect.TypeFor[ChannelValues]()},
+	{SubjectPermissions, reflect.TypeFor[ChannelValues]()},
+	{SubjectEmote, reflect.TypeFor[Definition]()},
+	{SubjectFilter, reflect.TypeFor[Definition]()},
+	{SubjectAnnouncement, reflect.TypeFor[Announcement]()},
+	{SubjectDrinks, reflect.TypeFor[Count]()},
+	{SubjectMediaPosition, reflect.TypeFor[MediaPosition]()},
+	{SubjectUserCount, reflect.TypeFor[Count]()},
+	{SubjectUserAliases, reflect.TypeFor[UserAliases]()},
+	{SubjectBans, reflect.TypeFor[ChannelBans]()},
+	{SubjectRanks, reflect.TypeFor[ChannelRanks]()},
+	{SubjectState, reflect.TypeFor[State]()},
+	{SubjectUnknown, reflect.TypeFor[Unknown]()},
+	{AllModeration, reflect.TypeFor[Moderation]()},
+	{SubjectConnection, reflect.TypeFor[Connection]()},
+	{SubjectDelivery, reflect.TypeFor[Delivery]()},
+	{SubjectErasure, reflect.TypeFor[Erasure]()},
+	{SubjectSendChat, reflect.TypeFor[SendChat]()},
+	{SubjectSendPM, reflect.TypeFor[SendPM]()},
+	{SubjectSendEmote, reflect.TypeFor[SendEmote]()},
+	{SubjectSendMediaQueue, reflect.TypeFor[SendMediaQueue]()},
+	{SubjectSendMediaDelete, reflect.TypeFor[SendItem]()},
+	{SubjectSendMediaJump, reflect.TypeFor[SendItem]()},
+	{SubjectSendMediaTemp, reflect.TypeFor[SendMediaTemp]()},
+	{SubjectSendMediaMove, reflect.TypeFor[SendMediaMove]()},
+	{SubjectSendMediaSkip, reflect.TypeFor[SendBare]()},
+	{SubjectSendMediaShuffle, reflect.TypeFor[SendBare]()},
+	{SubjectSendMediaClear, reflect.TypeFor[SendBare]()},
+	{SubjectSendMediaVote, reflect.TypeFor[SendBare]()},
+	{SubjectSendMediaLock, reflect.TypeFor[SendMediaLock]()},
+	{SubjectSendMediaLeader, reflect.TypeFor[SendMediaLeader]()},
+	{SubjectSendMediaSaveList, reflect.TypeFor[SendList]()},
+	{SubjectSendMediaQueueList, reflect.TypeFor[SendQueueList]()},
+	{SubjectSendMediaDeleteList, reflect.TypeFor[SendList]()},
+	{SubjectSendPollOpen, reflect.TypeFor[SendPollOpen]()},
+	{SubjectSendPollClose, reflect.TypeFor[SendBare]()},
+	{SubjectSendPollVote, reflect.TypeFor[SendPollVote]()},
+	{SubjectSendKick, reflect.TypeFor[SendModeration]()},
+	{SubjectSendBan, reflect.TypeFor[SendModeration]()},
+	{SubjectSendBanAddress, reflect.TypeFor[SendBanAddress]()},
+	{SubjectSendUnban, reflect.TypeFor[SendModeration]()},
+	{SubjectSendMute, reflect.TypeFor[SendModeration]()},
+	{SubjectSendShadowMute, reflect.TypeFor[SendModeration]()},
+	{SubjectSendUnmute, reflect.TypeFor[SendModeration]()},
+	{SubjectSendRank, reflect.TypeFor[SendRank]()},
+	{SubjectSendClear, reflect.TypeFor[SendBare]()},
+	{SubjectSendMOTD, reflect.TypeFor[SendText]()},
+	{SubjectSendCSS, reflect.TypeFor[SendText]()},
+	{SubjectSendJS, reflect.TypeFor[SendText]()},
+	{SubjectSendOptions, reflect.TypeFor[SendValues]()},
+	{SubjectSendPermissions, reflect.TypeFor[SendValues]()},
+	{SubjectSendChannelEmote, reflect.TypeFor[SendDefinition]()},
+	{SubjectSendChannelEmotes, reflect.TypeFor[SendDefinitions]()},
+	{SubjectSendFilter, reflect.TypeFor[SendDefinition]()},
+	{SubjectSendFilters, reflect.TypeFor[SendDefinitions]()},
+	{SubjectSendAFK, reflect.TypeFor[SendAFK]()},
+	{AllOutboxes, reflect.TypeFor[Outbox]()},
+	{AllCommands, reflect.TypeFor[Command]()},
+	{EventSubject("*", TypeDeadLetter), reflect.TypeFor[DeadLetter]()},
+	{EventSubject("*", TypeExpired), reflect.TypeFor[Expired]()},
+	{EventSubject("*", TypeDenied), reflect.TypeFor[Denied]()},
+	{EventSubject("*"), nil},
+	{EventSubject("*", ">"), nil},
+	{RequestSubject("*"), nil},
+	{RequestSubject("*", ">"), nil},
+	{SubjectStartup, reflect.TypeFor[Startup]()},
+	{SubjectShutdown, reflect.TypeFor[Shutdown]()},
+	{SubjectHeartbeat, reflect.TypeFor[Heartbeat]()},
+	{SubjectOperation, reflect.TypeFor[Operation]()},
+	{SubjectSettings, reflect.TypeFor[SettingChange]()},
+	{SubjectGrant, reflect.TypeFor[GrantChange]()},
+	{SubjectClock, reflect.TypeFor[ClockSet]()},
+	{SubjectGet, reflect.TypeFor[Get]()},
+	{SubjectSet, reflect.TypeFor[Set]()},
+	{SubjectQuery, reflect.TypeFor[Query]()},
+	{SubjectDelete, reflect.TypeFor[Delete]()},
+	{SubjectUpdate, reflect.TypeFor[Update]()},
+	{SubjectBatch, reflect.TypeFor[Batch]()},
+	{SubjectCollections, reflect.TypeFor[Collections]()},
+	{AllDatabase, nil},
+}
+
+// schemas are the payloads by subject.
 var schemas = func() (s Subjects[reflect.Type]) {
-	for _, of := range []struct {
-		pattern string
-		payload reflect.Type
-	}{
-		{SubjectChat, reflect.TypeFor[Chat]()},
-		{SubjectPM, reflect.TypeFor[PM]()},
-		{SubjectUserJoin, reflect.TypeFor[UserJoin]()},
-		{SubjectUserLeave, reflect.TypeFor[UserLeave]()},
-		{SubjectUserRank, reflect.TypeFor[UserRank]()},
-		{SubjectMediaChange, reflect.TypeFor[MediaChange]()},
-		{SubjectMediaQueue, reflect.TypeFor[MediaQueue]()},
-		{SubjectMediaDelete, reflect.TypeFor[MediaDelete]()},
-		{SubjectMediaMove, reflect.TypeFor[MediaMove]()},
-		{SubjectMediaTemp, reflect.TypeFor[MediaTemp]()},
-		{SubjectMediaShuffle, reflect.TypeFor[MediaShuffle]()},
-		{SubjectMediaClear, reflect.TypeFor[Count]()},
-		{SubjectMediaLock, reflect.TypeFor[MediaLock]()},
-		{SubjectMediaLeader, reflect.TypeFor[MediaLeader]()},
-		{SubjectMediaStop, reflect.TypeFor[MediaStop]()},
-		{SubjectMediaVote, reflect.TypeFor[MediaVote]()},
-		{SubjectPollOpen, reflect.TypeFor[Poll]()},
-		{SubjectPollUpdate, reflect.TypeFor[Poll]()},
-		{SubjectPollClose, reflect.TypeFor[Poll]()},
-		{SubjectUserAFK, reflect.TypeFor[UserAFK]()},
-		{SubjectMOTD, reflect.TypeFor[ChannelText]()},
-		{SubjectCSS, reflect.TypeFor[ChannelText]()},
-		{SubjectJS, reflect.TypeFor[ChannelText]()},
-		{SubjectOptions, reflect.TypeFor[ChannelValues]()},
-		{SubjectPermissions, reflect.TypeFor[ChannelValues]()},
-		{SubjectEmote, reflect.TypeFor[Definition]()},
-		{SubjectFilter, reflect.TypeFor[Definition]()},
-		{SubjectAnnouncement, reflect.TypeFor[Announcement]()},
-		{SubjectDrinks, reflect.TypeFor[Count]()},
-		{SubjectMediaPosition, reflect.TypeFor[MediaPosition]()},
-		{SubjectUserCount, reflect.TypeFor[Count]()},
-		{SubjectUserAliases, reflect.TypeFor[UserAliases]()},
-		{SubjectBans, reflect.TypeFor[ChannelBans]()},
-		{SubjectRanks, reflect.TypeFor[ChannelRanks]()},
-		{SubjectState, reflect.TypeFor[State]()},
-		{SubjectUnknown, reflect.TypeFor[Unknown]()},
-		{AllModeration, reflect.TypeFor[Moderation]()},
-		{SubjectConnection, reflect.TypeFor[Connection]()},
-		{SubjectDelivery, reflect.TypeFor[Delivery]()},
-		{SubjectErasure, reflect.TypeFor[Erasure]()},
-		{SubjectSendChat, reflect.TypeFor[SendChat]()},
-		{SubjectSendPM, reflect.TypeFor[SendPM]()},
-		{SubjectSendEmote, reflect.TypeFor[SendEmote]()},
-		{SubjectSendMediaQueue, reflect.TypeFor[SendMediaQueue]()},
-		{SubjectSendMediaDelete, reflect.TypeFor[SendItem]()},
-		{SubjectSendMediaJump, reflect.TypeFor[SendItem]()},
-		{SubjectSendMediaTemp, reflect.TypeFor[SendMediaTemp]()},
-		{SubjectSendMediaMove, reflect.TypeFor[SendMediaMove]()},
-		{SubjectSendMediaSkip, reflect.TypeFor[SendBare]()},
-		{SubjectSendMediaShuffle, reflect.TypeFor[SendBare]()},
-		{SubjectSendMediaClear, reflect.TypeFor[SendBare]()},
-		{SubjectSendMediaVote, reflect.TypeFor[SendBare]()},
-		{SubjectSendMediaLock, reflect.TypeFor[SendMediaLock]()},
-		{SubjectSendMediaLeader, reflect.TypeFor[SendMediaLeader]()},
-		{SubjectSendMediaSaveList, reflect.TypeFor[SendList]()},
-		{SubjectSendMediaQueueList, reflect.TypeFor[SendQueueList]()},
-		{SubjectSendMediaDeleteList, reflect.TypeFor[SendList]()},
-		{SubjectSendPollOpen, reflect.TypeFor[SendPollOpen]()},
-		{SubjectSendPollClose, reflect.TypeFor[SendBare]()},
-		{SubjectSendPollVote, reflect.TypeFor[SendPollVote]()},
-		{SubjectSendKick, reflect.TypeFor[SendModeration]()},
-		{SubjectSendBan, reflect.TypeFor[SendModeration]()},
-		{SubjectSendBanAddress, reflect.TypeFor[SendBanAddress]()},
-		{SubjectSendUnban, reflect.TypeFor[SendModeration]()},
-		{SubjectSendMute, reflect.TypeFor[SendModeration]()},
-		{SubjectSendShadowMute, reflect.TypeFor[SendModeration]()},
-		{SubjectSendUnmute, reflect.TypeFor[SendModeration]()},
-		{SubjectSendRank, reflect.TypeFor[SendRank]()},
-		{SubjectSendClear, reflect.TypeFor[SendBare]()},
-		{SubjectSendMOTD, reflect.TypeFor[SendText]()},
-		{SubjectSendCSS, reflect.TypeFor[SendText]()},
-		{SubjectSendJS, reflect.TypeFor[SendText]()},
-		{SubjectSendOptions, reflect.TypeFor[SendValues]()},
-		{SubjectSendPermissions, reflect.TypeFor[SendValues]()},
-		{SubjectSendChannelEmote, reflect.TypeFor[SendDefinition]()},
-		{SubjectSendChannelEmotes, reflect.TypeFor[SendDefinitions]()},
-		{SubjectSendFilter, reflect.TypeFor[SendDefinition]()},
-		{SubjectSendFilters, reflect.TypeFor[SendDefinitions]()},
-		{SubjectSendAFK, reflect.TypeFor[SendAFK]()},
-		{AllOutboxes, reflect.TypeFor[Outbox]()},
-		{AllCommands, reflect.TypeFor[Command]()},
-		{EventSubject("*", TypeDeadLetter), reflect.TypeFor[DeadLetter]()},
-		{EventSubject("*", TypeExpired), reflect.TypeFor[Expired]()},
-		{EventSubject("*", TypeDenied), reflect.TypeFor[Denied]()},
-		{EventSubject("*"), nil},
-		{EventSubject("*", ">"), nil},
-		{RequestSubject("*"), nil},
-		{RequestSubject("*", ">"), nil},
-		{SubjectStartup, reflect.TypeFor[Startup]()},
-		{SubjectShutdown, reflect.TypeFor[Shutdown]()},
-		{SubjectHeartbeat, reflect.TypeFor[Heartbeat]()},
-		{SubjectOperation, reflect.TypeFor[Operation]()},
-		{SubjectSettings, reflect.TypeFor[SettingChange]()},
-		{SubjectGrant, reflect.TypeFor[GrantChange]()},
-		{SubjectClock, reflect.TypeFor[ClockSet]()},
-		{SubjectGet, reflect.TypeFor[Get]()},
-		{SubjectSet, reflect.TypeFor[Set]()},
-		{SubjectQuery, reflect.TypeFor[Query]()},
-		{SubjectDelete, reflect.TypeFor[Delete]()},
-		{SubjectUpdate, reflect.TypeFor[Update]()},
-		{SubjectBatch, reflect.TypeFor[Batch]()},
-		{SubjectCollections, reflect.TypeFor[Collections]()},
-		{AllDatabase, nil},
-	} {
-		s.Add(of.pattern, of.payload)
+	for _, p := range payloads {
+		s.Add(p.Pattern, p.Type)
 	}
 	return s
 }()
@@ -151,20 +160,6 @@ func checkData(subject string, data json.RawMessage, payload reflect.Type) error
 		}
 	}
 	return err
-}
-
-func oneOf(field, value string, allowed ...string) (string, error) {
-	if slices.Contains(allowed, value) {
-		return "", nil
-	}
-	return field, fmt.Errorf("must be %s, not %q", strings.Join(allowed, " or "), value)
-}
-
-func object(field string, raw json.RawMessage) (string, error) {
-	if !isObject(raw) {
-		return field, fmt.Errorf("must be an object, not %s", kindOf(raw))
-	}
-	return "", nil
 }
 
 // ID is a record's ID: an integer or a string (contract: Union[int, str]). An

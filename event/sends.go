@@ -62,17 +62,13 @@ const (
 	PlaceLast  ID = "last"
 )
 
-func checkPosition(position string) (string, error) {
-	return oneOf("position", position, "", PositionEnd, PositionNext)
-}
-
 // SendMediaQueue is the payload of cytube.send.media.queue: an item is to be put on the
 // playlist, by its URL or by its type and ID.
 type SendMediaQueue struct {
 	URL      string  `json:"url,omitempty"`
 	Type     string  `json:"type,omitempty"` // the server's name of a site, such as yt
 	ID       string  `json:"id,omitempty"`   // on that site
-	Position string  `json:"position,omitempty"`
+	Position string  `json:"position,omitempty" contract:"oneof=end|next"`
 	Temp     bool    `json:"temp,omitempty"`                            // it leaves the playlist when it was played
 	Title    string  `json:"title,omitempty" mark:"text"`               // of types cu and fi
 	Duration float64 `json:"duration,omitempty" contract:"nonnegative"` // in seconds, of type hl
@@ -90,7 +86,7 @@ func (s *SendMediaQueue) check() (string, error) {
 	case s.URL != "" && s.Type+s.ID != "":
 		return "url", errors.New("does not go together with type and id")
 	}
-	return checkPosition(s.Position)
+	return "", nil
 }
 
 // SendItem is the payload of cytube.send.media.delete and .jump.
@@ -172,15 +168,13 @@ type SendList struct {
 // playlist are to be put on the playlist.
 type SendQueueList struct {
 	Name     string `json:"name" contract:"nonempty" mark:"text"`
-	Position string `json:"position,omitempty"`
+	Position string `json:"position,omitempty" contract:"oneof=end|next"`
 	Temp     bool   `json:"temp,omitempty"`
 	Channel  string `json:"channel,omitempty"`
 	For      string `json:"for,omitempty" mark:"person"` // on whose wish
 	Reason   string `json:"reason,omitempty" mark:"text"`
 	Extra    `json:"-"`
 }
-
-func (s *SendQueueList) check() (string, error) { return checkPosition(s.Position) }
 
 // SendPollOpen is the payload of cytube.send.poll.open.
 type SendPollOpen struct {
@@ -220,15 +214,11 @@ type SendModeration struct {
 // wider one, "wrange".
 type SendBanAddress struct {
 	User    string `json:"user" contract:"nonempty" mark:"person"`
-	Range   string `json:"range,omitempty"`
+	Range   string `json:"range,omitempty" contract:"oneof=range|wrange"`
 	Channel string `json:"channel,omitempty"`
 	For     string `json:"for,omitempty" mark:"person"` // on whose wish
 	Reason  string `json:"reason,omitempty" mark:"text"`
 	Extra   `json:"-"`
-}
-
-func (s *SendBanAddress) check() (string, error) {
-	return oneOf("range", s.Range, "", "range", "wrange")
 }
 
 // SendRank is the payload of cytube.send.moderation.rank.
@@ -272,7 +262,7 @@ func (s *SendValues) check() (string, error) {
 // in a Definition: image of an emote; source, flags, replace, active and filterlinks of a
 // filter.
 type SendDefinition struct {
-	Action  string `json:"action" contract:"nonempty"`
+	Action  string `json:"action" contract:"nonempty,oneof=add|update|rename|remove"`
 	Name    string `json:"name" contract:"nonempty" mark:"text"`
 	Was     string `json:"was,omitempty" mark:"text"`
 	Channel string `json:"channel,omitempty"`
@@ -285,7 +275,7 @@ func (s *SendDefinition) check() (string, error) {
 	if s.Action == DefinitionRename && s.Was == "" {
 		return "was", errors.New("is required for a rename")
 	}
-	return oneOf("action", s.Action, DefinitionAdd, DefinitionUpdate, DefinitionRename, DefinitionRemove)
+	return "", nil
 }
 
 // SendDefinitions is the payload of cytube.send.channel.emotes and .filters: all emotes or
