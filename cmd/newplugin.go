@@ -4,9 +4,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/rosey-bot/rosey/bot"
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/version"
 	"github.com/rosey-bot/rosey/plugins/scaffold"
 )
 
@@ -14,34 +18,69 @@ func newPluginCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "new",
 		Usage:     "write a working plugin with a passing test",
-		ArgsUsage: "NAME",
-		Description: `Run it in a checkout of Rosey.
+		ArgsUsage: "NAME [DIR]",
+		Description: `Makes a Go module in DIR (default: ./NAME): the plugin, its test, a program that is a whole bot
+with the plugin in it, a Makefile, a file for CI and a README.
 
-   rosey plugin new greeter && go test ./plugins/greeter`,
-		Flags: []cli.Flag{&cli.StringFlag{Name: "dir", Usage: "write it below `DIR` (default: the checkout's plugins folder)"}},
-		Action: ofOne("name", func(c *cli.Context) error {
-			name := c.Args().First()
-			if _, err := scaffold.New(name); err != nil {
-				return &usageError{err}
-			}
-			dir := c.String("dir")
-			if dir == "" {
-				here, err := os.Getwd()
-				if err != nil {
-					return fmt.Errorf("find the current folder: %w", err)
-				}
-				root, err := scaffold.Root(here)
-				if err != nil {
-					return err
-				}
-				dir = filepath.Join(root, "plugins")
-			}
-			next, err := scaffold.Write(dir, name)
-			if err != nil {
-				return err
-			}
-			fmt.Fprint(c.App.Writer, next)
-			return nil
-		}),
+   rosey plugin new greeter && cd greeter && make check && make run
+
+In a checkout of Rosey without DIR, it makes a package below the folder plugins.`,
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "module", Usage: "the module's `PATH`, such as github.com/alice/greeter (default: example.org/NAME)"},
+			&cli.StringFlag{Name: "replace", Usage: "build the module with the checkout of Rosey in `DIR` (default: that of this program, if it is of one)"},
+			&cli.StringFlag{Name: "dir", Usage: "in a checkout, make a package below `DIR` (default: the checkout's plugins folder)"},
+		},
+		Action: newPlugin,
 	}
+}
+
+func newPlugin(c *cli.Context) error {
+	name, dir := c.Args().Get(0), c.Args().Get(1)
+	if c.Args().Len() == 0 || c.Args().Len() > 2 {
+		return usagef("give one name, and a folder if you like: %s %s", c.Command.HelpName, c.Command.ArgsUsage)
+	}
+	if _, err := scaffold.New(name); err != nil {
+		return &usageError{err}
+	}
+	if _, err := bot.FindPlugin(pluginsOf(c.App), name); err == nil {
+		return usagef("%s is a plugin of this bot already: choose another name", name)
+	}
+	here, err := os.Getwd()
+	if err != nil {
+		return fmt.Errorf("find the current folder: %w", err)
+	}
+	var next string
+	root, outside := scaffold.Root(here)
+	switch isModule := dir != "" || c.IsSet("module") || c.IsSet("replace"); {
+	case isModule && c.IsSet("dir"):
+		return usagef("--dir is for a package in a checkout of Rosey: leave it out, or DIR, --module and --replace")
+	case c.IsSet("dir"):
+		next, err = scaffold.Write(c.String("dir"), name)
+	case outside == nil && !isModule:
+		next, err = scaffold.Write(filepath.Join(root, "plugins"), name)
+	default:
+		if dir == "" {
+			dir = name
+		}
+		next, err = newModule(c, name, dir, here)
+	}
+	if event.CodeOf(err) == event.InvalidInput {
+		return &usageError{err}
+	}
+	fmt.Fprint(c.App.Writer, next)
+	return err
+}
+
+// newModule writes a module that builds with the Rosey that this program is of.
+func newModule(c *cli.Context, name, dir, here string) (next string, err error) {
+	places := []string{here}
+	if program, err := os.Executable(); err == nil {
+		places = append(places, filepath.Dir(program))
+	}
+	build, _ := debug.ReadBuildInfo()
+	requirement, err := scaffold.Require(c.String("replace"), version.String(), build, places...)
+	if err != nil {
+		return "", err
+	}
+	return scaffold.WriteModule(c.Context, dir, name, c.String("module"), requirement)
 }

@@ -5,11 +5,9 @@ package scaffold
 import (
 	"bytes"
 	"embed"
-	"errors"
 	"fmt"
 	"go/format"
 	"go/token"
-	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -53,10 +51,11 @@ func Write(dir, name string) (next string, err error) {
 		return "", err
 	}
 	folder := filepath.Join(dir, p.Package)
-	if err := p.write(folder); errors.Is(err, fs.ErrExist) {
+	if _, err := os.Lstat(folder); err == nil {
 		return "", fmt.Errorf("%s exists: choose another name, or remove it", folder)
-	} else if err != nil {
-		return "", fmt.Errorf("write plugin %s: %w", name, err)
+	}
+	if err := writeFiles(folder, files, p.Package, p); err != nil {
+		return "", err
 	}
 	if folder, err = filepath.Abs(folder); err == nil {
 		folder, err = filepath.Rel(root, folder)
@@ -72,26 +71,6 @@ run it:    add it to All in plugins/shipped/shipped.go by
            and then: make build && echo '!%[4]s' | bin/rosey run --local
 change it: docs/plugins.md
 `, folder, p.Package, path.Join(Module, folder), p.Command), err
-}
-
-// write creates the folder and its files.
-func (p Plugin) write(folder string) error {
-	if err := os.MkdirAll(filepath.Dir(folder), 0o755); err != nil {
-		return err
-	}
-	if err := os.Mkdir(folder, 0o755); err != nil {
-		return err
-	}
-	for from, to := range files {
-		content, err := p.fill(from)
-		if err != nil {
-			return err
-		}
-		if err := os.WriteFile(filepath.Join(folder, strings.ReplaceAll(to, "%s", p.Package)), content, 0o644); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // New returns the names of a plugin's parts, or an error if name is invalid.
@@ -136,14 +115,17 @@ func Root(dir string) (string, error) {
 	}
 }
 
+// fileName is the name of a plugin's file, in which %s stands for the package.
+func fileName(pattern, name string) string { return strings.ReplaceAll(pattern, "%s", name) }
+
 // fill executes a template and formats Go code.
-func (p Plugin) fill(name string) ([]byte, error) {
+func fill(name string, data any) ([]byte, error) {
 	t, err := template.New("").Delims("«", "»").ParseFS(templates, "templates/"+name)
 	if err != nil {
 		return nil, err
 	}
 	var b bytes.Buffer
-	if err := t.ExecuteTemplate(&b, name, p); err != nil {
+	if err := t.ExecuteTemplate(&b, name, data); err != nil {
 		return nil, err
 	}
 	if !strings.HasSuffix(name, ".go.tmpl") {
