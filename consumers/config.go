@@ -49,7 +49,8 @@ type Config struct {
 	// DefaultAckWait if 0. A running handler may take longer.
 	AckWait time.Duration
 	// Exclusive says that no other process reads the consumer now: what was delivered to
-	// one that died is redelivered at once, as a further attempt, and not after its AckWait.
+	// one that died is redelivered at once and before other events, as a further attempt,
+	// and not after its AckWait.
 	Exclusive bool
 	// Skip, if set, reports whether an event is acknowledged without being handled,
 	// observed or traced.

@@ -201,7 +201,7 @@ func open(ctx context.Context, bus *streams.Bus, c Config) (jetstream.Consumer, 
 		return nil, fmt.Errorf("open consumer %s: %w", c.Durable, err)
 	}
 	if c.Exclusive {
-		if err := expireDeliveries(ctx, bus, source); err != nil {
+		if err := takeOver(ctx, bus, source); err != nil {
 			return nil, fmt.Errorf("redeliver what consumer %s had delivered: %w", c.Durable, err)
 		}
 	}
