@@ -59,7 +59,11 @@ require (
 	golang.org/x/sync v0.25.0
 )
 
-require github.com/google/jsonschema-go v0.4.3
+require (
+	github.com/fsnotify/fsnotify v1.10.1
+	github.com/google/jsonschema-go v0.4.3
+	github.com/kballard/go-shellquote v0.0.0-20180428030007-95032a82bc51
+)
 
 require (
 	github.com/antithesishq/antithesis-sdk-go v0.8.0-default-no-op // indirect
