@@ -23,7 +23,7 @@ type rooms struct {
 
 func openRooms(t *testing.T, names ...string) *rooms {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), testPatience)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*testPatience) // of many waits
 	t.Cleanup(cancel)
 	cfg := cytubetest.Config{Accounts: []cytubetest.Account{{Name: "rosey", Password: "secret"}}}
 	for _, n := range names {

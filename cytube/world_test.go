@@ -34,7 +34,8 @@ type world struct {
 	cfg  cytube.Config
 	logs *logs
 
-	feed <-chan streams.Stored
+	feed   <-chan streams.Stored
+	passed []streams.Stored // deliveries that a wait for something else read
 }
 
 func newWorld(t *testing.T, change ...func(*cytubetest.Config, *cytube.Config)) *world {
@@ -184,6 +185,9 @@ func (w *world) await(what string, match func(streams.Stored) bool) streams.Stor
 		case s := <-w.feed:
 			if match(s) {
 				return s
+			}
+			if s.Subject == event.SubjectDelivery {
+				w.passed = append(w.passed, s)
 			}
 		case <-w.ctx.Done():
 			w.t.Fatalf("no event: %s", what)
