@@ -58,7 +58,8 @@ func (c *Channel) boot() {
 // start runs the bot's parts.
 func (c *Channel) start() {
 	c.t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
+	// A deadline takes the place of the five seconds that JetStream gives a call without one.
+	ctx, cancel := context.WithTimeout(context.Background(), 10*timeout)
 	c.ctx = ctx
 	log := slog.New(slog.NewTextHandler(c.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
 	kv, err := router.OpenBucket(ctx, c.Bus.JetStream(), 1)
