@@ -21,6 +21,7 @@ var layers = [][]string{
 	{"streams"},
 	{"consumers", "kvstore", "replay"},
 	{"cytube", "plugins"},
+	{"internal/asyncapi"},
 	{"console", "crashtest"},
 	{"internal/settings"},
 	{"internal/client"},
