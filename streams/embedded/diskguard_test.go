@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math"
 	"strings"
 	"sync"
@@ -165,11 +166,11 @@ func TestStoreMax(t *testing.T) {
 	if err := stream.Purge(ctx, jetstream.WithPurgeKeep(10)); err != nil {
 		t.Fatal(err)
 	}
-	for seq := range c.acked {
-		if int(seq) <= before-10 {
-			delete(c.acked, seq)
-		}
+	info, err := stream.Info(ctx)
+	if err != nil {
+		t.Fatal(err)
 	}
+	maps.DeleteFunc(c.acked, func(seq uint64, _ string) bool { return seq < info.State.FirstSeq })
 	awaitFull(ctx, t, s, false)
 	_ = c.until(ctx, isNil)
 	if err := capacity.Full(); err != nil {

@@ -126,10 +126,10 @@ func Scan(t testing.TB, js jetstream.JetStream) {
 	wg.Wait()
 }
 
-// Context is a context that ends with the test or after three minutes, whichever
+// Context is a context that ends with the test or after eight minutes, whichever
 // comes first, so that a wait on a condition has a deadline.
 func Context(t testing.TB) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }
