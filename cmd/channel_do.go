@@ -3,7 +3,6 @@ package cmd
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -131,24 +130,10 @@ func do(ctx context.Context, c *cli.Context, cmd command, requests []request) er
 
 // addressed returns the send of a request, with what the flags say.
 func addressed(c *cli.Context, r request, channel string) (event.Envelope, error) {
-	raw, err := event.Encode(r.payload)
-	if err != nil {
-		return event.Envelope{}, &usageError{err}
-	}
-	var fields map[string]any
-	if err := json.Unmarshal(raw, &fields); err != nil {
-		return event.Envelope{}, err
-	}
-	for name, value := range map[string]string{"channel": channel, "for": c.String("for"), "reason": c.String("reason")} {
-		if value != "" {
-			fields[name] = value
-		}
-	}
-	e, err := event.New(r.subject, fields)
+	e, err := sender.NewSend(r.subject, r.payload, map[string]string{"channel": channel, "for": c.String("for"), "reason": c.String("reason")})
 	if err != nil {
 		return e, &usageError{err}
 	}
-	e.CorrelationID = event.NewCorrelationID()
 	return e, nil
 }
 

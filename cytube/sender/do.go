@@ -2,9 +2,16 @@ package sender
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/cytube/ability"
+	"github.com/rosey-bot/rosey/cytube/internal/history"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/telemetry/propagation"
@@ -56,6 +63,95 @@ func Do(ctx context.Context, bus *streams.Bus, send event.Envelope) (d event.Del
 			return d, ack.Ref, ctx.Err()
 		}
 	}
+}
+
+// NewSend returns a send with a payload, in which the fields that are not "" are set: its
+// channel, for whom it is and why. The error is INVALID_INPUT.
+func NewSend(subject string, payload any, fields map[string]string) (event.Envelope, error) {
+	raw, err := event.Encode(payload)
+	if err != nil {
+		return event.Envelope{}, err
+	}
+	var all map[string]any
+	if err := json.Unmarshal(raw, &all); err != nil {
+		return event.Envelope{}, err
+	}
+	for name, value := range fields {
+		if value != "" {
+			all[name] = value
+		}
+	}
+	e, err := event.New(subject, all)
+	e.CorrelationID = event.NewCorrelationID()
+	return e, err
+}
+
+// Settle waits until everything that was asked of a channel until now has its outcome, or
+// is older than any bot does it.
+func Settle(ctx context.Context, bus *streams.Bus, channel string) error {
+	outcomes := make(chan string, 100)
+	ended := make(chan struct{})
+	defer close(ended)
+	sub, err := bus.Subscribe(ctx, event.SubjectDelivery, func(_ context.Context, s streams.Stored) {
+		if d, err := event.As[event.Delivery](s.Envelope); err == nil {
+			select {
+			case outcomes <- d.Send:
+			case <-ended:
+			}
+		}
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { go sub.Stop() }() // it may be handing over an outcome
+	pending, err := unsettled(ctx, bus.JetStream(), channel)
+	if err != nil {
+		return err
+	}
+	timer := time.NewTimer(DoTimeout)
+	defer timer.Stop()
+	for len(pending) > 0 {
+		select {
+		case send := <-outcomes:
+			delete(pending, send)
+		case <-timer.C:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// unsettled returns where the sends are stored that ask something of a channel and have no
+// outcome yet.
+func unsettled(ctx context.Context, js jetstream.JetStream, channel string) (map[string]bool, error) {
+	stream, err := js.Stream(ctx, streams.Cytube)
+	if err != nil {
+		return nil, fmt.Errorf("open stream %s: %w", streams.Cytube, err)
+	}
+	from, err := streams.SequenceSince(ctx, js, stream, time.Now().Add(-DoTimeout))
+	if err != nil {
+		return nil, err
+	}
+	pending, over := map[string]bool{}, map[string]bool{}
+	for _, subject := range []string{event.SubjectDelivery, event.AllSends} {
+		for s, err := range history.New(js, channel).Events(ctx, subject, from, 0) {
+			switch {
+			case err != nil:
+				return nil, err
+			case subject == event.SubjectDelivery:
+				if d, err := event.As[event.Delivery](s.Envelope); err == nil {
+					over[d.Send] = true
+				}
+			case ability.Is(s.Subject) && !over[s.Ref.String()]:
+				if of := ability.ChannelOf(s.Envelope); of == "" || strings.EqualFold(of, channel) {
+					pending[s.Ref.String()] = true
+				}
+			}
+		}
+	}
+	return pending, nil
 }
 
 // DoTimeout is how long the outcome of a send may take: it expires, or is written and waits
