@@ -25,7 +25,9 @@ func TestChannelRestore(t *testing.T) {
 	if err := site.WaitUser(ctx, "lounge", "rosey"); err != nil {
 		t.Fatalf("%v\n%s", err, bot.stderr.String())
 	}
-	channel := func(args ...string) result { return rosey(t, "", append(append([]string{"channel"}, args...), "--store", store)...) }
+	channel := func(args ...string) result {
+		return rosey(t, "", append(append([]string{"channel"}, args...), "--store", store)...)
+	}
 	for _, args := range [][]string{{"motd", "tonight"}, {"emote", "add", ":x:", "https://example.org/x.png"}} {
 		if r := channel(args...); r.code != exitOK {
 			t.Fatal(r)
