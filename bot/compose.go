@@ -102,11 +102,13 @@ func (c *composition) compose() (*group, *lifecycle, error) {
 		return convert(list, func(c monitor.ConsumerState) string { return c.Name }), err
 	}
 	registered := g.add("registrations", retrying(log, func(ctx context.Context, ready func()) error {
-		return registry.Watch(ctx, c.registrations, convert(c.plugins, plugins.Plugin.Registration), ready)
+		return registry.Watch(ctx, c.server.js, c.registrations, convert(c.plugins, plugins.Plugin.Registration), ready)
 	}))
+	g.add("settings", c.watchSettings())
 	maintainer := streams.NewMaintainer(bus, c.streamOptions(), log)
 	maintainer.OnRemake(msgid.Bucket, func(ctx context.Context) error { return c.signer.Store(ctx, c.server.js) })
 	maintainer.OnRemake(router.Bucket, func(ctx context.Context) error { return registry.Remade(ctx, c.registrations) })
+	maintainer.OnRemake(pluginsettings.Bucket, c.pluginSettings.Remade)
 	if c.leases != nil {
 		maintainer.OnRemake(lease.Bucket, c.leases.Remade)
 	}
@@ -153,6 +155,9 @@ func (c *composition) compose() (*group, *lifecycle, error) {
 	}
 	return g, life, nil
 }
+
+// watchSettings makes a part that follows the settings of plugins.
+func (c *composition) watchSettings() part { return retrying(c.log, worker(c.pluginSettings.Watch)) }
 
 // router makes a part of the command router.
 func (c *composition) router(r router.Router) part {

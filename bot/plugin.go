@@ -33,10 +33,14 @@ func RunPlugin(ctx context.Context, s Settings, p plugins.Plugin, metrics string
 		return err
 	}
 	c.server = &server{conn: remote.Conn, js: remote.JS, stop: remote.Close}
-	if err := c.openPluginStreams(ctx, p.Name); err != nil {
+	restricted, err := c.openPluginStreams(ctx, p.Name)
+	if err != nil {
 		return err
 	}
 	var g group
+	if !restricted { // else it may only read them key by key
+		g.add("settings", c.watchSettings())
+	}
 	g.add("plugin "+p.Name, c.plugin(p, false))
 	g.add("connection", worker(c.server.lost))
 	if metrics != "" {
@@ -55,14 +59,14 @@ func (srv *server) connected(context.Context) error {
 	return nil
 }
 
-// openPluginStreams opens the bus and the registrations for a plugin, which may have
-// credentials of its own.
-func (c *composition) openPluginStreams(ctx context.Context, plugin string) error {
+// openPluginStreams opens the bus and the registrations for a plugin, and reports
+// whether it is restricted, with credentials of its own.
+func (c *composition) openPluginStreams(ctx context.Context, plugin string) (restricted bool, err error) {
 	conn, js := c.server.conn, c.server.js
 	options := []streams.BusOption{streams.WithObserver(c.tel.Metrics)}
-	err := retry.Do(ctx, jsapi.RetryUnavailable(openTimeout, c.log), func(ctx context.Context) error {
-		restricted, outdated, err := access.Restricted(conn)
-		if err != nil {
+	err = retry.Do(ctx, jsapi.RetryUnavailable(openTimeout, c.log), func(ctx context.Context) (err error) {
+		var outdated bool
+		if restricted, outdated, err = access.Restricted(conn); err != nil {
 			return err
 		}
 		if !restricted {
@@ -95,8 +99,8 @@ func (c *composition) openPluginStreams(ctx context.Context, plugin string) erro
 		return err
 	})
 	if err != nil {
-		return err
+		return restricted, err
 	}
 	c.openBus(options...)
-	return nil
+	return restricted, nil
 }

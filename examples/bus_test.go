@@ -68,7 +68,7 @@ func newBus(t *testing.T) *bus {
 	router := router.Router{Registry: b.registry, Prefix: "!", IsBot: func(_, user string) bool { return user == "rosey" }, Logger: log}
 	var running sync.WaitGroup
 	for _, run := range []func() error{
-		func() error { return b.registry.Watch(ctx, kv, nil, func() {}) },
+		func() error { return b.registry.Watch(ctx, b.JetStream(), kv, nil, func() {}) },
 		func() error { return consumers.Run(ctx, b.Bus, router.Config(), router.Handle) },
 		func() error { return access.NewProvisioner(b.Bus, log).Serve(ctx) },
 	} {

@@ -39,7 +39,7 @@ func ourChain(b *bench) chain {
 	}}}
 	sender := consumers.Config{Durable: "bench-sender", Stream: streams.Cytube, Subjects: []string{event.AllSends}, Name: "bench-sender"}
 	b.background(
-		func(ctx context.Context) error { return registry.Watch(ctx, bucket, nil, func() {}) },
+		func(ctx context.Context) error { return registry.Watch(ctx, bus.JetStream(), bucket, nil, func() {}) },
 		func(ctx context.Context) error { return consumers.Run(ctx, bus, commands.Config(), commands.Handle) },
 		func(ctx context.Context) error { return host.Run(ctx, plugin) },
 		func(ctx context.Context) error {

@@ -55,7 +55,7 @@ func startTracedChain(b *testing.B, exporter sdktrace.SpanExporter) *tracedChain
 	ready := make(chan struct{})
 	ended := make(chan error, 4)
 	for _, run := range []func() error{
-		func() error { return registry.Watch(ctx, kv, nil, func() { close(ready) }) },
+		func() error { return registry.Watch(ctx, bus.JetStream(), kv, nil, func() { close(ready) }) },
 		func() error { <-ready; return consumers.Run(ctx, bus, router.Config(), router.Handle) },
 		func() error { return host.Run(ctx, diceroller.New()) },
 		func() error {

@@ -68,7 +68,9 @@ func (s Set) Value(keys ...string) (value json.RawMessage, from Revision, ok boo
 
 // Store reads and changes settings. The nil Store has none.
 type Store struct {
-	kv jetstream.KeyValue
+	js   jetstream.JetStream
+	kv   jetstream.KeyValue
+	view view
 }
 
 // Open opens the bucket and creates it if it is missing.
@@ -79,7 +81,7 @@ func Open(ctx context.Context, js jetstream.JetStream, replicas int) (*Store, er
 	if err != nil {
 		return nil, err
 	}
-	return &Store{kv}, nil
+	return &Store{js: js, kv: kv}, nil
 }
 
 // Find opens the bucket to read it, for who may not create it. It returns nil if there is
@@ -92,7 +94,7 @@ func Find(ctx context.Context, js jetstream.JetStream) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open bucket %s: %w", Bucket, err)
 	}
-	return &Store{kv}, nil
+	return &Store{js: js, kv: kv}, nil
 }
 
 func key(plugin, channel string) string {
@@ -107,6 +109,9 @@ func (s *Store) Load(ctx context.Context, plugin, channel string) (set Set, err 
 	set.Plugin = plugin
 	if s == nil {
 		return set, nil
+	}
+	if set, ok, err := s.view.load(plugin, channel); ok {
+		return set, err
 	}
 	if set.All, err = s.get(ctx, plugin, ""); err == nil && event.ValidName(channel) {
 		set.Channel, err = s.get(ctx, plugin, channel)
@@ -142,6 +147,9 @@ func read(entry jetstream.KeyValueEntry) (Revision, error) {
 func (s *Store) List(ctx context.Context) (all []Revision, err error) {
 	if s == nil {
 		return nil, nil
+	}
+	if all, ok, err := s.view.list(); ok {
+		return all, err
 	}
 	return s.read(ctx, ">", jetstream.IgnoreDeletes())
 }

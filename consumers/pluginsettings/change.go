@@ -56,7 +56,9 @@ func (s *Store) Apply(ctx context.Context, bus *streams.Bus, u Update) ([]Change
 		if err != nil {
 			return nil, err
 		}
-		return next.Changes, publish(ctx, bus, Revision{Document: next, Plugin: u.Plugin, Channel: u.Channel, Revision: revision, At: time.Now()})
+		changed := Revision{Document: next, Plugin: u.Plugin, Channel: u.Channel, Revision: revision, At: time.Now()}
+		s.view.apply(changed, nil)
+		return next.Changes, publish(ctx, bus, changed)
 	}
 }
 

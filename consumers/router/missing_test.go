@@ -43,7 +43,7 @@ func TestUnknownCommandsWaitForMissingRegistrations(t *testing.T) {
 			registry.Durables = func(context.Context) ([]string, error) { return tt.durables, nil }
 			ready := make(chan struct{})
 			go func() {
-				_ = registry.Watch(t.Context(), kv, []router.Registration{rollRegistration}, func() { close(ready) })
+				_ = registry.Watch(t.Context(), bus.JetStream(), kv, []router.Registration{rollRegistration}, func() { close(ready) })
 			}()
 			<-ready
 			expectOwner(t, registry, "dice-roller")

@@ -27,13 +27,13 @@ func TestCommandBelongsToWhoHadItFirst(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	registry := watchRegistry(t, kv, rollRegistration)
+	registry := watchRegistry(t, bus.JetStream(), kv, rollRegistration)
 	expectOwner(t, registry, "dice-roller")
 
 	register(t, kv, map[string]string{"0evil": claimOfRoll, "other": `{"name":"other","version":"1.0.0","commands":["other"]}`})
 	awaitCommand(t, registry, "other", "other")
 	expectOwner(t, registry, "dice-roller")
-	expectOwner(t, watchRegistry(t, kv), "dice-roller")
+	expectOwner(t, watchRegistry(t, bus.JetStream(), kv), "dice-roller")
 
 	if err := router.Prefer(ctx, kv, "0evil", "!roll", "!"); err != nil {
 		t.Fatal(err)
@@ -54,11 +54,11 @@ func TestCommandBelongsToWhoHadItFirst(t *testing.T) {
 var rollRegistration = router.Registration{Name: "dice-roller", Version: "1.0.0", Commands: []router.Command{{Name: "roll"}}}
 
 // watchRegistry returns a registry that is ready.
-func watchRegistry(t *testing.T, kv jetstream.KeyValue, own ...router.Registration) *router.Registry {
+func watchRegistry(t *testing.T, js jetstream.JetStream, kv jetstream.KeyValue, own ...router.Registration) *router.Registry {
 	t.Helper()
 	registry := router.NewRegistry("!", slog.New(slog.DiscardHandler))
 	ready := make(chan struct{})
-	go func() { _ = registry.Watch(t.Context(), kv, own, func() { close(ready) }) }()
+	go func() { _ = registry.Watch(t.Context(), js, kv, own, func() { close(ready) }) }()
 	<-ready
 	return registry
 }

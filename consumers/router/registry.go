@@ -3,16 +3,13 @@ package router
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/rosey-bot/rosey/consumers/pluginsettings"
 	"github.com/rosey-bot/rosey/internal/fold"
 	"github.com/rosey-bot/rosey/streams/jsapi"
 )
@@ -27,8 +24,6 @@ type Registry struct {
 	log    *slog.Logger
 	prefix string
 
-	reopen chan struct{} // the bucket was made again
-
 	mu       sync.RWMutex
 	plugins  map[string]Registration
 	removed  map[string]bool // plugins whose registration was deleted
@@ -40,15 +35,8 @@ type Registry struct {
 	ownersRevision uint64
 	capabilities   []byte // the value of capabilitiesKey
 
-	aliasMu     sync.Mutex
-	aliasIndex  aliasIndex
-	aliasesRead time.Time
-
 	missing missing
 }
-
-// aliasInterval is how long what the settings call commands is cached.
-const aliasInterval = 500 * time.Millisecond
 
 type route struct {
 	plugin  Registration
@@ -57,14 +45,15 @@ type route struct {
 
 // NewRegistry returns an empty registry for commands typed with prefix.
 func NewRegistry(prefix string, log *slog.Logger) *Registry {
-	return &Registry{log: log, prefix: prefix, reopen: make(chan struct{}, 1), plugins: map[string]Registration{},
+	return &Registry{log: log, prefix: prefix, plugins: map[string]Registration{},
 		removed: map[string]bool{}, waiting: map[string]bool{}, owners: owners{}, missing: missing{seen: map[string]bool{}, changed: make(chan struct{})}}
 }
 
-// Watch stores the registrations own and then follows the bucket until ctx ends.
-// It calls ready once the view holds everything stored so far. Own are the plugins
-// of this process, whose commands may be typed before the plugins have started.
-func (g *Registry) Watch(ctx context.Context, kv jetstream.KeyValue, own []Registration, ready func()) error {
+// Watch stores the registrations own and then follows the bucket until ctx ends or it has
+// to be called again; see jsapi.Watch. It calls ready once the view holds everything stored
+// so far. Own are the plugins of this process, whose commands may be typed before the
+// plugins have started.
+func (g *Registry) Watch(ctx context.Context, js jetstream.JetStream, kv jetstream.KeyValue, own []Registration, ready func()) error {
 	pending := map[string]uint64{}
 	g.own = nil
 	for _, r := range own {
@@ -75,52 +64,36 @@ func (g *Registry) Watch(ctx context.Context, kv jetstream.KeyValue, own []Regis
 		}
 		pending[r.Name] = revision
 	}
-	w, err := kv.WatchAll(ctx)
-	if err != nil {
-		return fmt.Errorf("watch bucket %s: %w", Bucket, err)
-	}
-	defer w.Stop()
-	for listed, told := false, false; ; {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-g.reopen:
-			return fmt.Errorf("watch bucket %s: %w", Bucket, jetstream.ErrNoStreamResponse)
-		case entry, ok := <-w.Updates():
-			switch {
-			case !ok:
-				return fmt.Errorf("watch bucket %s: watcher closed", Bucket)
-			case entry == nil:
-				listed = true
-			default:
-				g.update(ctx, entry)
-				// The replica that lists the bucket may lag behind the leader.
-				if revision, ok := pending[entry.Key()]; ok && entry.Revision() >= revision {
-					delete(pending, entry.Key())
-				}
-			}
-			if !listed || len(pending) > 0 {
-				continue
-			}
-			if !told {
-				if err := g.expectMissing(ctx); err != nil {
-					return err
-				}
-			}
-			settled, err := g.settleOwners(ctx, kv)
-			if err != nil {
-				return err
-			}
-			if settled && !told {
-				ready()
-				told = true
+	listed, told := false, false
+	return jsapi.Watch(ctx, js, kv, func(entry jetstream.KeyValueEntry) error {
+		if entry == nil {
+			listed = true
+		} else {
+			g.update(ctx, entry)
+			// The replica that lists the bucket may lag behind the leader.
+			if revision, ok := pending[entry.Key()]; ok && entry.Revision() >= revision {
+				delete(pending, entry.Key())
 			}
 		}
-	}
+		if !listed || len(pending) > 0 {
+			return nil
+		}
+		if !told {
+			if err := g.expectMissing(ctx); err != nil {
+				return err
+			}
+		}
+		settled, err := g.settleOwners(ctx, kv)
+		if settled && !told {
+			ready()
+			told = true
+		}
+		return err
+	})
 }
 
 // Remade writes all registrations into the bucket again, which somebody deleted and which
-// is there again, and makes Watch end with an error to be retried.
+// is there again.
 func (g *Registry) Remade(ctx context.Context, kv jetstream.KeyValue) error {
 	g.mu.Lock()
 	known, have, granted := slices.Collect(maps.Values(g.plugins)), g.owners, g.capabilities
@@ -138,10 +111,6 @@ func (g *Registry) Remade(ctx context.Context, kv jetstream.KeyValue) error {
 		if _, err := Register(ctx, kv, r); err != nil {
 			return err
 		}
-	}
-	select {
-	case g.reopen <- struct{}{}:
-	default:
 	}
 	return nil
 }
@@ -180,20 +149,6 @@ func (g *Registry) lookup(command string) (route, bool) {
 	defer g.mu.RUnlock()
 	r, ok := g.commands[fold.Key(command)]
 	return r, ok
-}
-
-// aliases returns what the settings call commands, read again at most twice a second.
-func (g *Registry) aliases(ctx context.Context, store *pluginsettings.Store) (aliasIndex, error) {
-	g.aliasMu.Lock()
-	defer g.aliasMu.Unlock()
-	if store == nil || time.Since(g.aliasesRead) < aliasInterval {
-		return g.aliasIndex, nil
-	}
-	revisions, err := store.List(ctx)
-	if err == nil {
-		g.aliasIndex, g.aliasesRead = newAliasIndex(revisions), time.Now()
-	}
-	return g.aliasIndex, err
 }
 
 // commandOf returns the route of a plugin's command.

@@ -33,7 +33,7 @@ func TestWatchKnowsItsOwn(t *testing.T) {
 	}
 	registry := router.NewRegistry("!", slog.New(slog.DiscardHandler))
 	ready, ended := make(chan []router.Registration, 1), make(chan error, 1)
-	go func() { ended <- registry.Watch(ctx, kv, own, func() { ready <- registry.Plugins() }) }()
+	go func() { ended <- registry.Watch(ctx, bus.JetStream(), kv, own, func() { ready <- registry.Plugins() }) }()
 	t.Cleanup(func() { cancel(); <-ended })
 	select {
 	case known := <-ready:
@@ -63,7 +63,7 @@ func TestWatchOfABucketThatWasDeleted(t *testing.T) {
 	go func() {
 		var err error
 		for ctx.Err() == nil {
-			err = registry.Watch(ctx, kv, nil, func() { ready <- struct{}{} })
+			err = registry.Watch(ctx, bus.JetStream(), kv, nil, func() { ready <- struct{}{} })
 		}
 		ended <- err
 	}()

@@ -147,10 +147,11 @@ func (r Router) find(ctx context.Context, name, channel string) (to route, ok bo
 	if to, ok := r.Registry.lookup(name); ok {
 		return to, true, nil
 	}
-	all, err := r.Registry.aliases(ctx, r.Settings)
+	revisions, err := r.Settings.List(ctx)
 	if err != nil {
 		return to, false, err
 	}
+	all := newAliasIndex(revisions)
 	for _, at := range []string{strings.ToLower(channel), ""} {
 		if plugin, command, ok := strings.Cut(all[at][fold.Key(name)], " "); ok {
 			to, ok := r.Registry.commandOf(plugin, command)

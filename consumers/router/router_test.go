@@ -61,7 +61,7 @@ func runWith(t *testing.T, registrations map[string]string, change func(*router.
 	cfg := r.Config()
 	cfg.Observe = func(o consumers.Outcome) { f.outcomes <- o }
 	ready, ended := make(chan struct{}), make(chan error, 2)
-	go func() { ended <- registry.Watch(ctx, kv, nil, func() { close(ready) }) }()
+	go func() { ended <- registry.Watch(ctx, f.bus.JetStream(), kv, nil, func() { close(ready) }) }()
 	<-ready
 	go func() { ended <- consumers.Run(ctx, f.bus, cfg, r.Handle) }()
 	t.Cleanup(func() { cancel(); <-ended; <-ended })

@@ -43,7 +43,7 @@ func TestCredentialsUseUpNoMessageIDs(t *testing.T) {
 	running, cancel := context.WithCancel(ctx)
 	ready, watched, ran := make(chan struct{}), make(chan error, 1), make(chan error, 1)
 	go func() {
-		watched <- registry.Watch(running, kv, []router.Registration{{Name: "victim", Version: "1.0.1", Commands: []router.Command{{Name: "hi"}}}}, func() { close(ready) })
+		watched <- registry.Watch(running, bus.JetStream(), kv, []router.Registration{{Name: "victim", Version: "1.0.1", Commands: []router.Command{{Name: "hi"}}}}, func() { close(ready) })
 	}()
 	<-ready
 	go func() { ran <- consumers.Run(running, bus, config, r.Handle) }()

@@ -97,7 +97,8 @@ func (c *Channel) start() {
 		running.Wait()
 	})
 	actors := []func() error{
-		func() error { return registry.Watch(ctx, kv, nil, func() {}) },
+		func() error { return registry.Watch(ctx, c.Bus.JetStream(), kv, nil, func() {}) },
+		func() error { return c.settings.Watch(ctx) },
 		func() error { return consumers.Run(ctx, c.Bus, router.Config(), router.Handle) },
 	}
 	host := host.Host{Bus: c.Bus, Bucket: kv, Settings: c.settings, Logger: log, Backoff: backoff}

@@ -105,6 +105,7 @@ func IsUnavailable(err error) bool {
 	for _, e := range [...]error{
 		context.DeadlineExceeded, nats.ErrTimeout, nats.ErrDisconnected, nats.ErrNoResponders,
 		jetstream.ErrNoStreamResponse, jetstream.ErrJetStreamNotEnabled, // of API requests without responders
+		errWatchEnded,
 	} {
 		if errors.Is(err, e) {
 			return true
@@ -116,7 +117,10 @@ func IsUnavailable(err error) bool {
 
 // IsMissing reports whether a stream, bucket or consumer does not exist or was deleted.
 func IsMissing(err error) bool {
-	for _, e := range [...]error{jetstream.ErrStreamNotFound, jetstream.ErrBucketNotFound, jetstream.ErrConsumerNotFound, jetstream.ErrConsumerDeleted} {
+	for _, e := range [...]error{
+		jetstream.ErrStreamNotFound, jetstream.ErrBucketNotFound, jetstream.ErrConsumerNotFound, jetstream.ErrConsumerDeleted,
+		nats.ErrStreamNotFound, // of watchers of buckets
+	} {
 		if errors.Is(err, e) {
 			return true
 		}

@@ -1,0 +1,110 @@
+package pluginsettings
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/rosey-bot/rosey/streams/jsapi"
+)
+
+// Watch keeps all settings in memory, of which Load and List then read, until ctx ends or
+// it has to be called again; see jsapi.Watch. They read the bucket meanwhile.
+func (s *Store) Watch(ctx context.Context) error {
+	s.view.opened()
+	defer s.view.setCurrent(false)
+	return jsapi.Watch(ctx, s.js, s.kv, func(entry jetstream.KeyValueEntry) error {
+		if entry == nil {
+			s.view.setCurrent(true)
+		} else {
+			s.view.apply(read(entry))
+		}
+		return nil
+	})
+}
+
+// Remade writes the settings that are known into the bucket again, which somebody deleted
+// and which is there again.
+func (s *Store) Remade(ctx context.Context) error {
+	known, _, _ := s.view.list() // but for what was damaged
+	for _, r := range known {
+		_, err := jsapi.UpdateJSON(ctx, s.kv, key(r.Plugin, r.Channel), r.Document, 0)
+		if err != nil && !jsapi.IsChanged(err) {
+			return fmt.Errorf("write the settings of %s again: %w", r.Plugin, err)
+		}
+	}
+	return nil
+}
+
+// A view is what the bucket holds, as its watcher tells.
+type view struct {
+	mu      sync.RWMutex
+	current bool // a watcher is open and has told all that was stored before
+	by      map[name]value
+}
+
+// name is a key of the bucket.
+type name struct{ plugin, channel string }
+
+type value struct {
+	Revision
+	err error // why it is not readable
+}
+
+// opened makes what is told next replace what is known, also of a bucket that was made anew
+// and counts its revisions from 1.
+func (v *view) opened() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for of, known := range v.by {
+		known.Revision.Revision = 0
+		v.by[of] = known
+	}
+}
+
+func (v *view) setCurrent(current bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.current = current
+}
+
+// apply takes a revision unless it has a newer one.
+func (v *view) apply(r Revision, err error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.by == nil {
+		v.by = map[name]value{}
+	}
+	if of := (name{r.Plugin, strings.ToLower(r.Channel)}); v.by[of].Revision.Revision < r.Revision {
+		v.by[of] = value{r, err}
+	}
+}
+
+// load is Store's; ok is false if the view is not current.
+func (v *view) load(plugin, channel string) (set Set, ok bool, err error) {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	all, of := v.by[name{plugin, ""}], value{}
+	if channel != "" {
+		of = v.by[name{plugin, strings.ToLower(channel)}]
+	}
+	return Set{plugin, all.Revision, of.Revision}, v.current, errors.Join(all.err, of.err)
+}
+
+// list is Store's; ok is false if the view is not current.
+func (v *view) list() (all []Revision, ok bool, err error) {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	for _, value := range v.by {
+		if err = errors.Join(err, value.err); value.Values != nil {
+			all = append(all, value.Revision)
+		}
+	}
+	slices.SortFunc(all, func(a, b Revision) int { return strings.Compare(key(a.Plugin, a.Channel), key(b.Plugin, b.Channel)) })
+	return all, v.current, err
+}
