@@ -467,7 +467,7 @@ func mistakenCommands(dir, broken, taken string) []outcome {
 		{[]string{"replay", "--sinse", "1h"}, 2, "there is no flag --sinse: did you mean --since? see rosey replay --help"},
 		{[]string{"replay", "--nonsense", "1h"}, 2, "there is no flag --nonsense: see rosey replay --help"},
 		{[]string{"replay", "--since"}, 2, "flag needs an argument: --since: see rosey replay --help"},
-		{[]string{"plugin", "pause", "--for", "ever", "trivia"}, 2, `--for ever: write for example 30m or 1d12h`},
+		{[]string{"plugin", "pause", "--for", "ever", "trivia"}, 2, `--for: "ever" is not a time: write for example 2h30m, fri 20:00`},
 		{[]string{"run", "--password", "x"}, 2, "give --password-file FILE, or ROSEY_PASSWORD"},
 		{[]string{"status", "--store", ""}, 2, "name a directory with --store"},
 		{[]string{"run", "--local", "--store", filepath.Join(dir, "t"), "--listen-room", taken}, 1, "--listen-room " + taken},

@@ -13,7 +13,6 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/rosey-bot/rosey/consumers/router"
-	"github.com/rosey-bot/rosey/internal/timeparse"
 )
 
 func grantFlags() []cli.Flag {
@@ -32,7 +31,7 @@ platform.grant.
 
    rosey grant alice inspector
    rosey grant alice inspector.inspect --channel movies --for 2h`,
-		Flags:  append(grantFlags(), &cli.StringFlag{Name: "for", Usage: "for a `TIME`, such as 2h or 7d; for ever when left out", Action: checkPause}),
+		Flags:  append(grantFlags(), &cli.StringFlag{Name: "for", Usage: "for a `TIME` or until one, such as 2h, 7d or fri 20:00; for ever when left out", Action: checkFor}),
 		Action: withArguments(2, reading(onGrants(grantRight))),
 	}
 }
@@ -97,11 +96,10 @@ func grantRight(ctx context.Context, c *cli.Context, cmd command, g *router.Gran
 	}
 	until := "for ever"
 	if text := c.String("for"); text != "" {
-		d, err := timeparse.Duration(text)
+		end, err := forTime(text)
 		if err != nil {
 			return err
 		}
-		end := time.Now().Add(d)
 		grant.Until, until = end.UnixMilli(), "until "+end.Format(time.DateTime)
 	}
 	if err := g.Grant(ctx, cmd.Bus, user, grant); err != nil {

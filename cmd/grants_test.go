@@ -20,7 +20,7 @@ func TestGrantsOnTheCommandLine(t *testing.T) {
 		{[]string{"grant", "bob", "inspector.nothing"}, 1, "inspector has no command nothing"},
 		{[]string{"grant", "bob", "nothing"}, 1, "nothing is neither a plugin"},
 		{[]string{"grant", "bob"}, 2, "give user, right: rosey grant USER RIGHT"},
-		{[]string{"grant", "bob", "dj", "--for", "soon"}, 2, "--for soon: write for example 30m"},
+		{[]string{"grant", "bob", "dj", "--for", "soon"}, 2, `--for: "soon" is not a time: write for example 2h30m`},
 		{[]string{"grants", "role", "trivia"}, 2, "give a role a name that no plugin has"},
 		{[]string{"grants", "ls"}, 0, "film night"},
 		{[]string{"revoke", "bob", "dj"}, 0, "bob no longer has the grant of dj in all channels"},

@@ -48,7 +48,7 @@ A plugin as its own process, beside a bot in another terminal:
 			{Name: "pause", Usage: "leave a plugin's commands in the stream until it is resumed", ArgsUsage: "NAME",
 				Description: `   rosey plugin pause trivia
    rosey plugin pause trivia --for 30m`,
-				Flags: []cli.Flag{&cli.StringFlag{Name: "for", Usage: "resume by itself after `TIME`, such as 30m or 1d12h", Action: checkPause}}, Action: ofOne("plugin", reading(onPlugin(pausePlugin)))},
+				Flags: []cli.Flag{&cli.StringFlag{Name: "for", Usage: "resume by itself after a `TIME` or at one, such as 30m, 1d12h or fri 20:00", Action: checkFor}}, Action: ofOne("plugin", reading(onPlugin(pausePlugin)))},
 			{Name: "resume", Usage: "handle what waits; commands past their max_age are recorded as expired", ArgsUsage: "NAME", Description: `   rosey plugin resume trivia`, Action: ofOne("plugin", reading(onPlugin(resumePlugin)))},
 			{Name: "prefer", Usage: "give a command that several plugins registered to one of them", ArgsUsage: "NAME COMMAND",
 				Description: `A command belongs to the plugin that registered it first. Another one that registers it waits, with a warning in the log.
@@ -128,23 +128,36 @@ func restartPlugin(ctx context.Context, _ *cli.Context, cmd command, name string
 	return fmt.Sprintf("told %d process(es) of %s to start over", n, name), err
 }
 
-// checkPause refuses a time before a store is opened for it.
-func checkPause(_ *cli.Context, text string) error {
-	if d, err := timeparse.Duration(text); err != nil || d <= 0 {
-		return usagef("--for %s: write for example 30m or 1d12h", text)
+// forTime returns the end of --for: how long, or until when.
+func forTime(text string) (time.Time, error) {
+	now := time.Now()
+	t, err := timeparse.Parse(text, now, timeparse.Future)
+	if err == nil {
+		err = t.Err()
 	}
-	return nil
+	if err == nil && !t.After(now) {
+		err = fmt.Errorf("%s is over", t.Format(time.DateTime))
+	}
+	if err != nil {
+		return time.Time{}, usagef("--for: %w", err)
+	}
+	return t.Time, nil
+}
+
+// checkFor refuses what is no time before a store is opened for it.
+func checkFor(_ *cli.Context, text string) error {
+	_, err := forTime(text)
+	return err
 }
 
 func pausePlugin(ctx context.Context, c *cli.Context, cmd command, name string) (string, error) {
 	var until time.Time
 	said := "until it is resumed"
 	if text := c.String("for"); text != "" {
-		d, err := timeparse.Duration(text)
-		if err != nil {
+		var err error
+		if until, err = forTime(text); err != nil {
 			return "", err
 		}
-		until = time.Now().Add(d)
 		said = "until " + until.Format(time.DateTime)
 	}
 	return fmt.Sprintf("%s is paused %s; its commands wait in the stream", name, said), host.Pause(ctx, cmd.JS, name, until)

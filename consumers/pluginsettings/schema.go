@@ -33,6 +33,8 @@ type Property struct {
 	Description string
 	Default     json.RawMessage // null if there is none
 	Unit        string
+	// Validate, if set, checks the text of a string beyond what the schema says.
+	Validate func(text string) error
 
 	schema *jsonschema.Schema
 }
@@ -98,6 +100,9 @@ func (p Property) Check(value json.RawMessage) error {
 	}
 	if err != nil {
 		return event.Errorf(event.InvalidInput, "%s must be %s, not %s", p.Key, p.wanted(err), p.Text(value)).With("field", p.Key)
+	}
+	if text, ok := v.(string); ok && p.Validate != nil {
+		return p.Validate(text)
 	}
 	return nil
 }

@@ -50,7 +50,7 @@ func Configure(ctx context.Context, bus *streams.Bus, store *pluginsettings.Stor
 		return nil, err
 	}
 	if o.Values[s.Key], err = p.Parse(s.Text); err == nil {
-		err = checkPolicy(registered, s, o.Values[s.Key])
+		err = checkAliases(registered, s, o.Values[s.Key])
 	}
 	if err != nil {
 		return nil, err
@@ -79,22 +79,19 @@ func UnknownPlugin(registered []Entry, plugin string) error {
 	return event.Errorf(event.RecordNotFound, "there is no plugin %q: there are %s", plugin, strings.Join(names, ", "))
 }
 
-// checkPolicy checks what the schema of a command's setting does not say.
-func checkPolicy(registered []Entry, s Setting, value json.RawMessage) error {
-	switch key := s.Key[strings.LastIndexByte(s.Key, '.')+1:]; key {
-	case KeyQuietHours:
-		_, err := parseQuiet(s.Text)
-		return err
-	case KeyAliases:
-		var names []string
-		if err := json.Unmarshal(value, &names); err != nil {
-			return event.Errorf(event.InvalidInput, "%s: %w", s.Key, err)
-		}
-		for _, name := range names {
-			for _, e := range registered {
-				if e.has(fold.Key(name), "!") {
-					return event.Errorf(event.InvalidInput, "%s is a command of %s already: choose another alias", name, e.Name)
-				}
+// checkAliases refuses aliases that are commands.
+func checkAliases(registered []Entry, s Setting, value json.RawMessage) error {
+	if s.Key != KeyAliases && !strings.HasSuffix(s.Key, "."+KeyAliases) {
+		return nil
+	}
+	var names []string
+	if err := json.Unmarshal(value, &names); err != nil {
+		return event.Errorf(event.InvalidInput, "%s: %w", s.Key, err)
+	}
+	for _, name := range names {
+		for _, e := range registered {
+			if e.has(fold.Key(name), "!") {
+				return event.Errorf(event.InvalidInput, "%s is a command of %s already: choose another alias", name, e.Name)
 			}
 		}
 	}

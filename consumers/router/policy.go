@@ -47,7 +47,7 @@ func policies() map[string]*jsonschema.Schema {
 		KeyCooldownUser:    seconds("time between two uses by one user in a channel", MaxCooldown),
 		KeyCooldownChannel: seconds("time between two uses in a channel, whoever uses it", MaxCooldown),
 		KeyCooldownExempt:  {Type: "integer", Description: "rank from which cooldowns do not hold; nobody's unless set", Minimum: limit(1), Maximum: limit(255)},
-		KeyQuietHours:      {Type: "string", Description: "hours in which it is not routed, such as 22:00-07:00 Europe/Berlin (UTC without a zone)", Pattern: quietPattern},
+		KeyQuietHours:      {Type: "string", Description: "hours in which it is not routed, such as 22:00-07:00 Europe/Berlin or 10pm - 7am (UTC without a zone)"},
 		KeyRefusals:        {Type: "string", Description: "where refusals are answered", Default: json.RawMessage(`"chat"`), Enum: []any{RefuseInChat, RefuseInPM, RefuseSilence}},
 		KeyTimeout:         seconds("how long one attempt may take; what the plugin says unless set", time.Hour),
 	}
@@ -68,6 +68,9 @@ func (r Registration) Properties() (pluginsettings.Properties, error) {
 		p, perr := pluginsettings.NewProperty(key, s)
 		if perr != nil {
 			err = perr
+		}
+		if key == KeyQuietHours || strings.HasSuffix(key, "."+KeyQuietHours) {
+			p.Validate = func(text string) error { _, err := parseQuiet(text); return err }
 		}
 		all[key] = p
 	}

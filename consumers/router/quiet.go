@@ -1,17 +1,13 @@
 package router
 
 import (
-	"regexp"
+	"strings"
 	"time"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/fold"
 	"github.com/rosey-bot/rosey/internal/timeparse"
 )
-
-// quietPattern is what quiet hours look like.
-const quietPattern = `^(([01]?\d|2[0-3]):[0-5]\d)-(([01]?\d|2[0-3]):[0-5]\d)( \S+)?$`
-
-var quietParts = regexp.MustCompile(quietPattern)
 
 // quietHours are hours of each day.
 type quietHours struct {
@@ -19,28 +15,33 @@ type quietHours struct {
 	zone     *time.Location
 }
 
+// parseQuiet parses two times of day with a dash between them, and a zone or none behind.
 func parseQuiet(text string) (q quietHours, err error) {
-	m := quietParts.FindStringSubmatch(text)
-	if m == nil {
-		return q, event.Errorf(event.InvalidInput, "quiet hours are written as 22:00-07:00 or 22:00-07:00 Europe/Berlin, not %s", text)
+	from, to, _ := strings.Cut(fold.Plain(text), "-")
+	q.zone = time.UTC
+	if q.from, err = clock(from, text); err != nil {
+		return q, err
 	}
-	q.from, q.to, q.zone = sinceMidnight(m[1]), sinceMidnight(m[3]), time.UTC
-	if name := m[5]; name != "" {
-		zone, ok := timeparse.Zone(name[1:])
-		if !ok {
-			return q, event.Errorf(event.InvalidInput, "quiet hours: there is no time zone %s", name[1:])
+	to = strings.TrimSpace(to)
+	if i := strings.LastIndexByte(to, ' '); i >= 0 {
+		zone, ok := timeparse.Zone(to[i+1:])
+		switch _, isClock := timeparse.Clock(to); {
+		case ok:
+			to, q.zone = to[:i], zone
+		case !isClock: // not 7 am
+			return q, event.Errorf(event.InvalidInput, "quiet hours: there is no time zone %s", to[i+1:])
 		}
-		q.zone = zone
 	}
-	return q, nil
+	q.to, err = clock(to, text)
+	return q, err
 }
 
-func sinceMidnight(clock string) time.Duration {
-	t, err := time.Parse("15:04", clock)
-	if err != nil {
-		return 0 // the pattern admits none
+func clock(part, text string) (time.Duration, error) {
+	sinceMidnight, ok := timeparse.Clock(part)
+	if !ok {
+		return 0, event.Errorf(event.InvalidInput, "quiet hours are written as 22:00-07:00, 10pm - 7am or 22:00-07:00 Europe/Berlin, not %s", text)
 	}
-	return time.Duration(t.Hour())*time.Hour + time.Duration(t.Minute())*time.Minute
+	return sinceMidnight, nil
 }
 
 // covers reports whether the clocks of the zone show such an hour at t.

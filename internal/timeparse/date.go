@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/rosey-bot/rosey/internal/fold"
 )
 
 // Wall returns what the clocks of t's zone show at t, as a time in UTC.
@@ -124,6 +126,17 @@ func (d *date) readDay(words []string, now time.Time) (n int) {
 func (d *date) set(t time.Time) {
 	d.year, d.month, d.day = t.Date()
 	d.stepDays = 0
+}
+
+// Clock parses a time of day, such as 20:00, 8pm or noon, and returns how long after
+// midnight the clocks show it.
+func Clock(text string) (sinceMidnight time.Duration, ok bool) {
+	var d date
+	words := strings.Fields(fold.Plain(text))
+	if len(words) == 0 || d.readClock(words) != len(words) {
+		return 0, false
+	}
+	return d.clock.Sub(d.clock.Truncate(24 * time.Hour)), true
 }
 
 // readClock reads a time of day from the first words and returns how many they are.

@@ -77,7 +77,7 @@ func TestSettingsAreChecked(t *testing.T) {
 		{"x", "time", "2", "x has no setting time: did you mean times?"},
 		{"y", "times", "2", `there is no plugin "y": there are x`},
 		{"x", "x.cooldown_user", "-1s", "x.cooldown_user must be a time such as 90s or 2h from 0s to 720h, not -1s"},
-		{"x", "quiet_hours", "late", "quiet_hours must be what its schema says"},
+		{"x", "quiet_hours", "late", "quiet hours are written as 22:00-07:00, 10pm - 7am or 22:00-07:00 Europe/Berlin, not late"},
 		{"x", "quiet_hours", "22:00-07:00 Atlantis", "quiet hours: there is no time zone Atlantis"},
 		{"x", "x.aliases", "y,x", "x is a command of x already: choose another alias"},
 	} {
