@@ -186,7 +186,7 @@ func TestMaintainerLeavesWhatWasOpened(t *testing.T) {
 		t.Fatal(err)
 	}
 	updated := make(chan *nats.Msg, 64)
-	if _, err := bus.Conn().ChanSubscribe("$JS.EVENT.ADVISORY.STREAM.UPDATED." + jsapi.BucketStream(streams.Registrations), updated); err != nil {
+	if _, err := bus.Conn().ChanSubscribe("$JS.EVENT.ADVISORY.STREAM.UPDATED."+jsapi.BucketStream(streams.Registrations), updated); err != nil {
 		t.Fatal(err)
 	}
 	maintained(t, bus, nil)
