@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/rosey-bot/rosey/cytube/ability"
 	"github.com/rosey-bot/rosey/cytube/sender"
 	"github.com/rosey-bot/rosey/event"
 )
@@ -111,7 +110,9 @@ func (c *Console) ask(w http.ResponseWriter, r *http.Request) error {
 		return c.confirm(w, r, a.confirm)
 	}
 	ch := c.channel(r)
-	send, err := ability.NewSend(a.subject, payload, ability.Wish{Channel: ch.Name, For: operatorOf(r), Reason: strings.TrimSpace(r.PostFormValue("reason"))})
+	send, err := sender.NewSend(a.subject, payload, map[string]string{
+		"channel": ch.Name, "for": operatorOf(r), "reason": strings.TrimSpace(r.PostFormValue("reason")),
+	})
 	if err != nil {
 		return event.AsError(err, event.InvalidInput)
 	}
