@@ -14,6 +14,8 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/nats-io/nats-server/v2/server"
+
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams/embedded"
 	"github.com/rosey-bot/rosey/streams/streamstest"
@@ -132,6 +134,10 @@ func filesWith(t *testing.T, dir, text string) (found []string) {
 			return err
 		}
 		b, err := os.ReadFile(path)
+		var info server.CompressionInfo
+		if n, _ := info.UnmarshalMetadata(b); n > 0 { // a block of a stream
+			b, err = info.Algorithm.Decompress(b[n:])
+		}
 		if bytes.Contains(bytes.ToLower(b), []byte(text)) {
 			found = append(found, strings.TrimPrefix(path, dir))
 		}

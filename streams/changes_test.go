@@ -72,6 +72,7 @@ func TestChangedSettings(t *testing.T) {
 		"allow_direct":         {func(c *jetstream.StreamConfig) { c.AllowDirect = false }, false},
 		"subjects":             {func(c *jetstream.StreamConfig) { c.Subjects = []string{"cytube.event.>"} }, false},
 		"max_age":              {func(c *jetstream.StreamConfig) { c.MaxAge = time.Hour }, false},
+		"compression":          {func(c *jetstream.StreamConfig) { c.Compression = jetstream.NoCompression }, false},
 		"max_bytes":            {func(c *jetstream.StreamConfig) { c.MaxBytes = 1 << 20 }, false},
 		"sealed":               {func(c *jetstream.StreamConfig) { c.Sealed = true }, true},
 		"deny_delete":          {func(c *jetstream.StreamConfig) { c.DenyDelete = true }, true},

@@ -126,7 +126,8 @@ func (s Spec) config(have *jetstream.StreamConfig, o Options) (jetstream.StreamC
 	}
 	want.NoAck = s.NoAck
 	want.AllowDirect = true
-	want.AllowMsgTTL = true
+	want.AllowMsgTTL = s.TTL || want.AllowMsgTTL // which JetStream does not let a stream be without once it had it
+	want.Compression = jetstream.S2Compression
 	want.AllowMsgSchedules = len(s.Due) > 0 || had
 	want.Replicas = max(o.Replicas, want.Replicas, 1) // never fewer: a process may run without the setting
 	want.Duplicates = DuplicateWindow

@@ -64,8 +64,8 @@ func WithMeta(key string, value any) PublishOption {
 	}
 }
 
-// WithTTL makes the stored event expire after d, which is rounded up to whole
-// seconds.
+// WithTTL makes the stored event expire after d, which is rounded up to whole seconds. Its
+// stream must have Spec.TTL.
 func WithTTL(d time.Duration) PublishOption { return func(p *PublishParams) { p.TTL = d } }
 
 // At schedules an event of plugin.{name}.event.{type} to be stored at t and not now,

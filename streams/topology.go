@@ -61,6 +61,7 @@ type Spec struct {
 	Subjects []string
 	Due      []string // subjects to which schedules publish due events, which PLUGIN sources
 	NoAck    bool
+	TTL      bool          // events may expire before MaxAge, see WithTTL; a start looks for these among all
 	MaxAge   time.Duration // 0 keeps for ever
 	MaxBytes int64         // 0 is unlimited
 	Purpose  string
@@ -75,7 +76,7 @@ var topology = [...]Spec{
 		Purpose: "Commands for plugins, and the events they emit"},
 	{Name: PluginRequest, Subjects: []string{event.RequestSubject("*"), event.RequestSubject("*", ">")}, NoAck: true, MaxAge: 7 * day,
 		Purpose: "A record of requests to plugins"},
-	{Name: Platform, Subjects: []string{event.AllPlatform}, MaxAge: 90 * day,
+	{Name: Platform, Subjects: []string{event.AllPlatform}, TTL: true, MaxAge: 90 * day,
 		Purpose: "The bot's starts, stops and heartbeats"},
 	{Name: Database, Subjects: []string{event.AllDatabase}, NoAck: true, MaxAge: 7 * day,
 		Purpose: "A record of requests to the database"},

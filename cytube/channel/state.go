@@ -209,7 +209,7 @@ var ignored = map[string]bool{
 	"setPlaylistMeta": true, "clearVoteskipVote": true, "setUserProfile": true, "errorMsg": true,
 	"noflood": true, "cooldown": true, "spamFiltered": true, "queueFail": true, "queueWarn": true, "listPlaylists": true,
 	"searchResults": true, "channelRankFail": true,
-	"readChanLog": true, "costanza": true, "addFilterSuccess": true, "validationError": true, "validationPassed": true,
+	"readChanLog": true, "warnLargeChandump": true, "partitionChange": true, "costanza": true, "addFilterSuccess": true, "validationError": true, "validationPassed": true,
 }
 
 // Apply folds a frame that came at a time into the state and returns the events

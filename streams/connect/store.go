@@ -128,11 +128,17 @@ func WriteStoreFile(path string, value any) (err error) {
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", path, err)
 	}
-	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	return ReplaceFile(path, path+".new", b)
+}
+
+// ReplaceFile writes a file in one step, which a power cut does not break: it writes a
+// temporary one, on the same file system, and renames that.
+func ReplaceFile(path, temporary string, content []byte) (err error) {
+	f, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
-	_, err = f.Write(b)
+	_, err = f.Write(content)
 	if err == nil {
 		err = f.Sync()
 	}

@@ -94,6 +94,9 @@ func (s *Server) start(c Config, unclean bool) error {
 	if s.info.Password == "" {
 		s.info.User, s.info.Password = "rosey", nuid.Next()+nuid.Next()
 	}
+	if c.Listen != "" { // else it is for a command that only reads
+		s.compressHistory()
+	}
 	if err := s.run(c, before.URL); err != nil {
 		return err
 	}
