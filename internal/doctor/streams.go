@@ -42,6 +42,8 @@ func (c *checkup) checkStreams(ctx context.Context) {
 			c.warn(cut.Consent(), "%s: its retention is not lowered, as that would delete %s", spec.Name, cut)
 			found = slices.DeleteFunc(found, func(d string) bool { return strings.HasPrefix(d, "max_age ") || strings.HasPrefix(d, "max_bytes ") })
 		}
+		// Streams of earlier releases are compressed from the next start on; until then it costs space only.
+		found = slices.DeleteFunc(found, func(d string) bool { return strings.HasPrefix(d, "compression ") })
 		for _, d := range found {
 			c.warn("start the bot with these settings; one that runs puts it right within seconds, see its log", "%s: %s", spec.Name, d)
 		}
