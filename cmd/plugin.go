@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"os"
 	"strings"
 	"time"
 
@@ -61,6 +62,7 @@ A plugin as its own process, beside a bot in another terminal:
 			{Name: "rm", Usage: "forget a plugin that no longer runs: its registration and its place in the streams", ArgsUsage: "NAME", Description: `   rosey plugin rm greeter`, Action: ofOne("plugin", reading(onPlugin(removePlugin)))},
 			credsCommand(),
 			newPluginCommand(),
+			verifyPluginCommand(),
 		},
 	}
 }
@@ -95,6 +97,9 @@ func runPlugin(c *cli.Context) error {
 		return err
 	}
 	return withSettings(func(ctx context.Context, c *cli.Context, s settings.Settings, _ *slog.Logger) error {
+		if !c.IsSet("store") && !c.IsSet("nats") {
+			supervised(&s)
+		}
 		if !s.External() {
 			if err := client.CheckStore(s.Store); err != nil {
 				return err
@@ -109,6 +114,14 @@ func runPlugin(c *cli.Context) error {
 		suppressCanceled(ctx, &err, nil) // it was to run until then
 		return err
 	})(c)
+}
+
+// supervised takes the server from the environment of a plugin's process, where who started
+// this one has made it such. Elsewhere NATS_URL is for other tools.
+func supervised(s *settings.Settings) {
+	if os.Getenv("ROSEY_PLUGIN") != "" && os.Getenv("NATS_URL") != "" {
+		s.NATS, s.Creds = os.Getenv("NATS_URL"), os.Getenv("NATS_CREDS")
+	}
 }
 
 // onPlugin makes an action of one that does something to the plugin named, and prints

@@ -43,7 +43,7 @@ const variablePrefix = "ROSEY_"
 // Others with the prefix are allowed: an orchestrator sets ROSEY_SERVICE_HOST and more of
 // the kind where a service is called rosey.
 func checkVariables(app *cli.App) error {
-	known := slices.Clone(settings.SecretVariables)
+	known := append(slices.Clone(settings.SecretVariables), "ROSEY_PLUGIN", "ROSEY_PROCESS") // of plugins' processes
 	for _, p := range pluginsOf(app) {
 		known = append(known, p.Variables...)
 	}

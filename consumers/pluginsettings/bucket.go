@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/retry"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/jsapi"
 )
@@ -21,6 +22,9 @@ const Bucket = streams.PluginSettings
 
 // history is how many changes of a key the bucket keeps.
 const history = 64
+
+// getTimeout is how long a read of a key waits for its reply before it is made again.
+const getTimeout = 2 * time.Second
 
 // Document is the value of a key.
 type Document struct {
@@ -121,7 +125,12 @@ func (s *Store) Load(ctx context.Context, plugin, channel string) (set Set, err 
 
 func (s *Store) get(ctx context.Context, plugin, channel string) (Revision, error) {
 	r := Revision{Plugin: plugin, Channel: channel}
-	entry, err := s.kv.Get(ctx, key(plugin, channel))
+	// A request or reply that a broken connection took with it is made again.
+	entry, err := retry.Value(ctx, jsapi.RetryUnavailable(0, nil), func(ctx context.Context) (jetstream.KeyValueEntry, error) {
+		ctx, cancel := context.WithTimeout(ctx, getTimeout)
+		defer cancel()
+		return s.kv.Get(ctx, key(plugin, channel))
+	})
 	if errors.Is(err, jetstream.ErrKeyNotFound) {
 		return r, nil
 	}

@@ -140,13 +140,20 @@ function read(event, msg) {
 }
 
 async function answer(event) {
-  const { channel } = event.data;
   try {
-    return [{ subject: "cytube.send.chat", data: { message: await handle(event), channel } }];
+    return [reply(event, await handle(event))];
   } catch (err) {
     if (!(err instanceof Answer)) throw err;
-    return [{ subject: "cytube.send.chat", data: { message: `❌ ${err.message}`, channel } }];
+    return [reply(event, `❌ ${err.message}`)];
   }
+}
+
+/** Returns an answer to a command, in private where it was typed there. */
+function reply(event, message) {
+  const { channel, user, private: isPrivate } = event.data;
+  return isPrivate
+    ? { subject: "cytube.send.pm", data: { to: user, message, channel } }
+    : { subject: "cytube.send.chat", data: { message, channel } };
 }
 
 function expired(event, stream, seq, age) {

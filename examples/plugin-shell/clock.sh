@@ -43,7 +43,7 @@ pull() { nats pub --quiet --no-templates --reply "$inbox" "\$JS.API.CONSUMER.MSG
 
 # deliver MESSAGE handles one delivery, as nats sub --dump prints it.
 deliver() {
-	local reply stream attempt seq stamp age body zone channel data retry_for
+	local reply stream attempt seq stamp age body zone channel data retry_for private
 	reply=$(jq -r '.Reply // ""' <<<"$1")
 	[[ $reply == '$JS.ACK.'* ]] || return 0 # nothing came in half a minute
 	# $JS.ACK.<stream>.<consumer>.<attempt>.<stream sequence>.<…>.<stored at, ns>.<…>
@@ -71,9 +71,11 @@ deliver() {
 		zone=$(jq -r '.args[0]? // "UTC"' <<<"$data")
 		channel=$(jq -r '.channel? // ""' <<<"$data")
 		# The one output of an event always has the same id, so that a repeat after a
-		# crash is recognised and dropped.
-		publish cytube.send.chat "$(jq -nc --arg m "$(time_in "$zone" "${stamp%?????????}")" --arg c "$channel" \
-			'{message: $m} + (if $c == "" then {} else {channel: $c} end)')" "$durable/$ref/1" || return 1
+		# crash is recognised and dropped. A private message is answered by one.
+		private=$(jq -r 'if .private == true then .user else "" end' <<<"$data")
+		publish "cytube.send.$([[ $private ]] && echo pm || echo chat)" \
+			"$(jq -nc --arg m "$(time_in "$zone" "${stamp%?????????}")" --arg c "$channel" --arg to "$private" \
+				'{message: $m} + (if $c == "" then {} else {channel: $c} end) + (if $to == "" then {} else {to: $to} end)')" "$durable/$ref/1" || return 1
 		settle "$reply" +ACK
 	fi
 }

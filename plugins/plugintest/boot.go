@@ -2,24 +2,17 @@ package plugintest
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/rosey-bot/rosey/consumers"
-	"github.com/rosey-bot/rosey/consumers/pluginsettings"
-	"github.com/rosey-bot/rosey/consumers/router"
-	"github.com/rosey-bot/rosey/kvstore"
-	"github.com/rosey-bot/rosey/kvstore/service"
-	"github.com/rosey-bot/rosey/plugins/host"
+	"github.com/rosey-bot/rosey/plugins/harness"
 	"github.com/rosey-bot/rosey/replay"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/embedded"
@@ -62,58 +55,22 @@ func (c *Channel) start() {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*timeout)
 	c.ctx = ctx
 	log := slog.New(slog.NewTextHandler(c.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
-	kv, err := router.OpenBucket(ctx, c.Bus.JetStream(), 1)
+	h, err := harness.Start(ctx, c.Bus, harness.Config{
+		Plugins: c.plugins, Backoff: backoff, Bot: "rosey", Logger: log, OnError: func(err error) { c.t.Error(err) },
+	})
 	if err != nil {
+		cancel()
 		c.t.Fatal(err)
 	}
-	store, err := kvstore.NewStore(c.Bus.JetStream(), kvstore.WithLogger(slog.New(slog.DiscardHandler)))
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	db := service.New(c.Bus.Conn(), store, service.Options{})
-	if c.settings, err = pluginsettings.Open(ctx, c.Bus.JetStream(), 1); err != nil {
-		c.t.Fatal(err)
-	}
-	cooldowns, err := router.OpenCooldowns(ctx, c.Bus.JetStream(), 1)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	if c.grants, err = router.OpenGrants(ctx, c.Bus.JetStream(), 1); err != nil {
-		c.t.Fatal(err)
-	}
-	registry := router.NewRegistry("!", log)
-	router := router.Router{Registry: registry, Settings: c.settings, Cooldowns: cooldowns, Grants: c.grants, Prefix: "!", IsBot: func(_, user string) bool { return user == "rosey" }, Logger: log}
-	if err := db.Start(); err != nil {
-		c.t.Fatal(err)
-	}
+	c.settings, c.grants = h.Settings, h.Grants
 	c.life.Cleanup(func() {
-		if err := db.Stop(); err != nil {
+		if err := h.Stop(); err != nil {
 			c.t.Error(err)
 		}
-	})
-	var running sync.WaitGroup
-	c.life.Cleanup(func() {
 		cancel()
-		running.Wait()
 	})
-	actors := []func() error{
-		func() error { return registry.Watch(ctx, c.Bus.JetStream(), kv, nil, func() {}) },
-		func() error { return c.settings.Watch(ctx) },
-		func() error { return consumers.Run(ctx, c.Bus, router.Config(), router.Handle) },
-	}
-	host := host.Host{Bus: c.Bus, Bucket: kv, Settings: c.settings, Logger: log, Backoff: backoff}
-	for _, p := range c.plugins {
-		actors = append(actors, func() error { return host.Run(ctx, p) })
-	}
-	for _, run := range actors {
-		running.Go(func() {
-			if err := run(); err != nil && !errors.Is(err, context.Canceled) {
-				c.t.Error(err)
-			}
-		})
-	}
 	c.life.Cleanup(c.checkMarks) // before the parts stop
-	c.await("the router", func() bool { return len(registry.Plugins()) >= len(c.plugins) })
+	c.await("the router", func() bool { return len(h.Registry.Plugins()) >= len(c.plugins) })
 }
 
 // ready waits until every plugin reads its commands and answers requests.
