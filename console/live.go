@@ -192,8 +192,10 @@ type line struct {
 	Traced bool  // others belong to the same conversation
 }
 
-// Sentence is the line as rosey audit tells it, for what a moderator did.
-func (l line) Sentence() string { return strings.TrimPrefix(l.Entry.String(), "!!! ") }
+// Sentence is the line as rosey audit tells it, for what was done to the channel.
+func (l line) Sentence() string {
+	return strings.TrimPrefix(strings.TrimPrefix(l.Entry.String(), "!!! "), "*** ")
+}
 
 // conversations remembers which line began a conversation.
 type conversations struct {

@@ -38,7 +38,7 @@ type Record struct {
 type description struct{ pattern, actor, text, problem string }
 
 // descriptions name the field with the actor of an event and give a text with fields
-// in braces, where {age:s} is a number of seconds as a duration. Without an actor
+// in braces; see dataFields.format. Without an actor
 // the event's source acts; without a text the data stands for itself. The first
 // pattern that matches counts.
 var descriptions = slices.Concat(sendDescriptions, []description{
@@ -50,32 +50,32 @@ var descriptions = slices.Concat(sendDescriptions, []description{
 	{event.SubjectMediaChange, "queued_by", "plays: {title} ({duration:s}) {url}", ""},
 	{event.SubjectMediaQueue, "queued_by", "queues: {title} ({duration:s}) {url}", ""},
 	{event.SubjectMediaDelete, "queued_by", "off the playlist: {title} {url}", ""},
-	{event.SubjectMediaMove, "", "moves: {title} {url}", ""},
-	{event.SubjectMediaTemp, "", "temporary, {temp}: {title} {url}", ""},
+	{event.SubjectMediaMove, "", "an item is moved: {title} {url}", ""},
+	{event.SubjectMediaTemp, "", "an item {temp?leaves the playlist when it was played|stays on the playlist}: {title} {url}", ""},
 	{event.SubjectMediaShuffle, "channel", "the playlist is shuffled", ""},
 	{event.SubjectMediaClear, "channel", "the playlist is cleared of {count} items", ""},
-	{event.SubjectMediaLock, "channel", "the playlist is locked: {locked}", ""},
-	{event.SubjectMediaLeader, "user", "leads the players", ""},
+	{event.SubjectMediaLock, "channel", "the playlist is {locked?locked|open to all}", ""},
+	{event.SubjectMediaLeader, "user", "{user?leads the players|nobody leads the players any more}", ""},
 	{event.SubjectMediaStop, "channel", "nothing plays after {title} {url}", ""},
-	{event.SubjectMediaVote, "channel", "{count} of {need} votes to skip, passed: {passed}", ""},
-	{event.SubjectPollOpen, "by", "opens the poll {title}: {options}", ""},
-	{event.SubjectPollUpdate, "by", "the poll {title} stands {counts}", ""},
-	{event.SubjectPollClose, "by", "the poll {title} ends {counts}", ""},
-	{event.SubjectUserAFK, "user", "is away: {afk}", ""},
-	{event.SubjectMOTD, "channel", "has another message of the day", ""},
-	{event.SubjectCSS, "channel", "has another style sheet", ""},
-	{event.SubjectJS, "channel", "has another script", ""},
-	{event.SubjectOptions, "channel", "changes options: {changed}", ""},
-	{event.SubjectPermissions, "channel", "changes permissions: {changed}", ""},
-	{event.SubjectEmote, "channel", "emote {name}: {action} {was}", ""},
-	{event.SubjectFilter, "channel", "chat filter {name}: {action} {was}", ""},
+	{event.SubjectMediaVote, "channel", "{count} of {need} votes to skip{passed?, which is enough|}", ""},
+	{event.SubjectPollOpen, "by", "opens the poll {title}: {options:list}", ""},
+	{event.SubjectPollUpdate, "by", "the poll {title} stands at {results}", ""},
+	{event.SubjectPollClose, "by", "the poll {title} ends with {results}", ""},
+	{event.SubjectUserAFK, "user", "{afk?is away|is back}", ""},
+	{event.SubjectMOTD, "channel", "another message of the day is set", ""},
+	{event.SubjectCSS, "channel", "another style sheet is set", ""},
+	{event.SubjectJS, "channel", "another script is set", ""},
+	{event.SubjectOptions, "channel", "options are changed: {changed:changes}", ""},
+	{event.SubjectPermissions, "channel", "permissions are changed: {changed:changes}", ""},
+	{event.SubjectEmote, "channel", "emote {name} is {action:past} {was:was}", ""},
+	{event.SubjectFilter, "channel", "chat filter {name} is {action:past} {was:was}", ""},
 	{event.SubjectAnnouncement, "by", "announces: {title}: {text}", ""},
 	{event.SubjectDrinks, "channel", "{count} drinks", ""},
-	{event.SubjectMediaPosition, "channel", "{kind} at {position:s}", ""},
+	{event.SubjectMediaPosition, "channel", "what plays is {kind:past} {position:s}", ""},
 	{event.SubjectUserCount, "channel", "{count} are there", ""},
-	{event.SubjectUserAliases, "user", "is also {aliases}", ""},
-	{event.SubjectBans, "channel", "has another list of bans", ""},
-	{event.SubjectRanks, "channel", "has another list of ranks", ""},
+	{event.SubjectUserAliases, "user", "is also known as {aliases:list}", ""},
+	{event.SubjectBans, "channel", "the list of bans has {values:count} entries", ""},
+	{event.SubjectRanks, "channel", "the list of ranks has {values:count} entries", ""},
 	{event.SubjectState, "channel", "{part} as found, page {page} of {pages}", ""},
 	{event.SubjectUnknown, "channel", "frame {name} of {bytes} bytes, which the bot does not know", ""},
 	{event.ModerationSubject(event.ActionKick), "by", "kicks {user} {reason}", ""},
@@ -96,10 +96,12 @@ var descriptions = slices.Concat(sendDescriptions, []description{
 	{event.EventSubject("*", event.TypeDeadLetter), "consumer", "gives up on {subject} {stream}:{seq} after {attempts} attempts: {error}", problemDead},
 	{event.EventSubject("*", event.TypeExpired), "consumer", "{subject} {stream}:{seq} was {age:s} old, limit {max_age:s}", problemExpired},
 	{event.EventSubject("*", event.TypeDenied), "user", "{error}", problemDenied},
-	{event.SubjectStartup, "", "starts, version {version}, plugins {plugins}", ""},
+	{event.SubjectStartup, "", "starts, version {version}, plugins {plugins:list}", ""},
 	{event.SubjectShutdown, "", "stops: {reason}", ""},
 	{event.SubjectClock, "", "the machine's clock was set {direction} by {by:s}", ""},
 	{event.SubjectOperation, "operator", "{action} {target}", ""},
+	{event.SubjectSettings, "by", "sets {key} of {plugin} in {channel:in} to {new:value}; it was {old:value} {reason}", ""},
+	{event.SubjectGrant, "by", "{action}s {right} {user?to|} {user} in {channel:in} {until:until} {rights:list} {reason}", ""},
 	{event.SubjectHeartbeat, "", "up for {uptime:s}, {plugins_active} plugins", ""},
 })
 
@@ -126,6 +128,9 @@ func Describe(e Event) Record {
 	}
 	if e.Subject == event.ModerationSubject(event.ActionBan) && data["id"] != "" { // no second ban
 		r.Text = data.expand("banned {user}: {reason}")
+	}
+	if data["for"] != "" && event.Match(event.AllSends, e.Subject) {
+		r.Text += " for " + data["for"]
 	}
 	if r.Err != nil && r.Data == nil {
 		r.Text = string(e.Body)
@@ -211,33 +216,26 @@ func fieldsOf(data []byte) dataFields {
 			}
 		}
 	}
+	if f["counts"] != "" {
+		f["results"] = f.results()
+	}
 	return f
 }
 
-// format returns the value of a field; a name that ends in :s asks for seconds as a
-// duration.
-func (f dataFields) format(name string) string {
-	name, format, _ := strings.Cut(name, ":")
-	v := f[name]
-	if format == "s" {
-		if seconds, err := strconv.ParseFloat(v, 64); err == nil && seconds >= 0 && seconds < 1e9 {
-			return terminal.FormatDuration(time.Duration(seconds * float64(time.Second)))
-		}
-	}
-	return v
-}
-
-// expand replaces {field} in a text.
+// expand replaces {field} in a text. A field without a value takes the space before it away.
 func (f dataFields) expand(text string) string {
 	var b strings.Builder
 	for {
 		before, rest, found := strings.Cut(text, "{")
-		b.WriteString(before)
 		if !found {
-			return b.String()
+			return b.String() + before
 		}
 		name, after, _ := strings.Cut(rest, "}")
-		b.WriteString(f.format(name))
+		value := f.format(name)
+		if value == "" {
+			before = strings.TrimSuffix(before, " ")
+		}
+		b.WriteString(before + value)
 		text = after
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"iter"
 	"math"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -39,7 +40,8 @@ const (
 )
 
 // The kinds of what a moderator or the site did are the event.Action constants,
-// but for a rank that was given to somebody absent, which is KindRank too.
+// but for a rank that was given to somebody absent, which is KindRank too. Those of other
+// changes of a channel are their subjects without cytube., such as poll.open.
 
 // Query says what of the history is wanted. Its zero value means all of it.
 type Query struct {
@@ -83,12 +85,22 @@ type Media struct {
 	QueuedBy string `json:"queued_by"`
 }
 
+// changes are the further events of a channel that people make. What comes many times a
+// minute, or only says how the channel was found, is not among them: cytube.user.count,
+// cytube.poll.update, cytube.state and cytube.unknown.
+var changes = []string{
+	event.SubjectMediaMove, event.SubjectMediaTemp, event.SubjectMediaShuffle, event.SubjectMediaClear, event.SubjectMediaLock, event.SubjectMediaLeader,
+	event.SubjectMediaStop, event.SubjectMediaVote, event.SubjectMediaPosition, event.SubjectPollOpen, event.SubjectPollClose, event.SubjectUserAFK,
+	event.SubjectUserAliases, event.SubjectMOTD, event.SubjectCSS, event.SubjectJS, event.SubjectOptions, event.SubjectPermissions, event.SubjectEmote,
+	event.SubjectFilter, event.SubjectAnnouncement, event.SubjectDrinks, event.SubjectBans, event.SubjectRanks,
+}
+
 // subjects are what happens in a channel, as far as it was heard there: what the
 // bot says is in the history when the channel heard it.
-var subjects = []string{
+var subjects = slices.Concat(changes, []string{
 	event.SubjectChat, event.SubjectPM, event.SubjectUserJoin, event.SubjectUserLeave, event.SubjectUserRank,
 	event.SubjectMediaChange, event.SubjectMediaQueue, event.SubjectMediaDelete, event.AllModeration, event.SubjectConnection, event.SubjectErasure,
-}
+})
 
 var mediaSubjects = []string{
 	event.SubjectMediaChange, event.SubjectMediaQueue, event.SubjectMediaDelete, event.SubjectConnection, event.SubjectErasure,
@@ -237,6 +249,8 @@ func (e *Entry) fill(env event.Envelope, of replay.Event) error {
 	case env.Subject == event.SubjectClock:
 		e.Kind, e.Text = KindClock, replay.Describe(of).Text
 		return nil
+	case slices.Contains(changes, env.Subject):
+		return e.fillChange(env, of)
 	case action:
 		kind = strings.TrimPrefix(env.Subject, event.ModerationSubject(""))
 	case !ok:
@@ -272,6 +286,23 @@ func (e *Entry) fill(env event.Envelope, of replay.Event) error {
 		}
 	}
 	return nil
+}
+
+// fillChange fills the entry of one of changes. Its kind is the subject without cytube.
+func (e *Entry) fillChange(env event.Envelope, of replay.Event) error {
+	p, err := event.As[struct {
+		Channel string `json:"channel"`
+		User    string `json:"user"`
+		By      string `json:"by"`
+
+		event.Extra `json:"-"`
+	}](env)
+	e.Kind, e.Channel, e.User, e.By = strings.TrimPrefix(env.Subject, "cytube."), p.Channel, p.User, p.By
+	e.Text = replay.Describe(of).Text
+	if env.Metadata[event.MetaFound] == true {
+		e.note("found when the bot joined")
+	}
+	return err
 }
 
 func (e *Entry) fillErasure(env event.Envelope) error {

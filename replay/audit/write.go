@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -132,6 +133,9 @@ var formats = map[string]func(Entry) string{
 // a terminal: see terminal.Escape.
 func (e Entry) String() string {
 	format, ok := formats[e.Kind]
+	if !ok && strings.Contains(e.Kind, ".") { // one of changes
+		return strings.Join(slices.DeleteFunc([]string{"***", cmp.Or(e.User, e.By), e.Text}, func(s string) bool { return s == "" }), " ")
+	}
 	if !ok { // an action that another version knows
 		return "!!! " + e.User + ": " + e.Kind + by(e) + because(e)
 	}
