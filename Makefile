@@ -16,8 +16,8 @@ build:
 run: build
 	@$(BIN) run
 
-# test runs every test with the race detector. The plugin in JavaScript is tried
-# where there is a Node to run it, the console where there is a chromium. Tests wait
+# test runs every test with the race detector. The plugin in JavaScript and the SDK for
+# Node are tried where there is a Node to run them, the console where there is a chromium. Tests wait
 # nearly as much as they work, so one more than there are processors runs at a time.
 #
 # The programs that the tests of cmd start are the one that build makes, as
@@ -26,7 +26,7 @@ run: build
 # clone would compile for itself; the detector would wait a second at each end; and
 # what go vet says is the business of lint.
 PARALLEL ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
-test: build examples/plugin-node/node_modules console/browsertest/node_modules
+test: build examples/plugin-node/node_modules sdk/node/node_modules console/browsertest/node_modules
 	ROSEY_TEST_PROGRAM=$(CURDIR)/$(BIN) GORACE=atexit_sleep_ms=0 \
 	$(GO) test -race -trimpath -vet=off -p $(PARALLEL) -parallel $(PARALLEL) -timeout 20m ./...
 

@@ -40,8 +40,12 @@ func (c *composition) openChannels(context.Context) error {
 		if err != nil {
 			return err
 		}
+		login := password.Reveal()
+		if c.local != nil {
+			login = c.local.password
+		}
 		cc := cytube.Config{
-			Site: of.Site, ChannelPassword: channelPassword.Reveal(), User: of.User, Password: password.Reveal(),
+			Site: of.Site, ChannelPassword: channelPassword.Reveal(), User: of.User, Password: login,
 			JoinLimiter: joins, Observer: c.tel.Metrics, KickWait: of.KickWait(), AFK: of.AFK != nil && *of.AFK,
 			Config: sender.Config{
 				Channel: of.Name, MessageLimit: of.MessageLimit, Burst: of.Rate.Burst, PerSecond: of.Rate.PerSecond,
@@ -162,11 +166,19 @@ func (c *channel) status() ChannelStatus {
 	case !s.Connected && s.Holder == "":
 		s.Problem = fmt.Sprintf("the bot is not in channel %s of %s", s.Channel, s.Site) + whyAway(s.Connector.Condition)
 	case s.Connected && s.Connector.Mute == event.ActionShadowMute:
-		s.Problem = fmt.Sprintf("the bot is shadow-muted in channel %s of %s: only moderators read what it says", s.Channel, s.Site)
+		s.Problem = fmt.Sprintf("the bot is shadow-muted in channel %s of %s: only moderators read what it says", s.Channel, s.Site) + by(s.Connector.By)
 	case s.Connected && s.Connector.Mute != "":
-		s.Problem = fmt.Sprintf("the bot is muted in channel %s of %s", s.Channel, s.Site)
+		s.Problem = fmt.Sprintf("the bot is muted in channel %s of %s", s.Channel, s.Site) + by(s.Connector.By)
 	}
 	return s
+}
+
+// by names who did it, if that is known.
+func by(user string) string {
+	if user == "" {
+		return ""
+	}
+	return " (by " + user + ")"
 }
 
 // whyAway says why the bot is not in a channel, since when, and when it tries again; ""
@@ -176,8 +188,11 @@ func whyAway(c cytube.Condition) string {
 		return ""
 	}
 	text := fmt.Sprintf(", since %s", c.Since.Format(time.DateTime))
-	if c.Kicked && !strings.Contains(c.Away, "kicked") {
-		text += " when it was kicked"
+	if c.Kicked && (!strings.Contains(c.Away, "kicked") || c.By != "") {
+		text += " when it was " + map[bool]string{false: "kicked", true: "banned"}[c.Banned]
+		if c.By != "" {
+			text += " by " + c.By
+		}
 	}
 	text += ": " + c.Away
 	if !c.Next.IsZero() {

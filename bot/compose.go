@@ -107,6 +107,7 @@ func (c *composition) compose() (*group, *lifecycle, error) {
 	g.add("settings", c.watchSettings())
 	maintainer := streams.NewMaintainer(bus, c.streamOptions(), log)
 	maintainer.OnRemake(msgid.Bucket, func(ctx context.Context) error { return c.signer.Store(ctx, c.server.js) })
+	g.add("message IDs", worker(func(ctx context.Context) error { return c.signer.Follow(ctx, c.server.js, log) }))
 	maintainer.OnRemake(router.Bucket, func(ctx context.Context) error { return registry.Remade(ctx, c.registrations) })
 	maintainer.OnRemake(pluginsettings.Bucket, c.pluginSettings.Remade)
 	if c.leases != nil {

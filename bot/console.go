@@ -6,6 +6,7 @@ import (
 	"syscall"
 
 	"github.com/rosey-bot/rosey/console"
+	"github.com/rosey-bot/rosey/consumers/router"
 	cytubechannel "github.com/rosey-bot/rosey/cytube/channel"
 	"github.com/rosey-bot/rosey/internal/settings"
 	"github.com/rosey-bot/rosey/internal/version"
@@ -28,7 +29,7 @@ func (c *composition) openConsole(context.Context) error {
 	}
 	c.access.Store(&s.ConsoleAccess)
 	config := console.Config{
-		Address: address, Access: access, LoadAccess: func() (console.Access, error) { return c.access.Load().Access() }, Bus: c.bus, Store: c.database.Store(), Channels: convert(c.channels, (*channel).forConsole),
+		Address: address, Access: access, LoadAccess: func() (console.Access, error) { return c.access.Load().Access() }, Bus: c.bus, Store: c.database.Store(), Channels: convert(c.channels, c.forConsole),
 		Version: version.String(), TraceURL: s.TraceURL, Logger: c.log,
 	}
 	if c.local != nil {
@@ -42,11 +43,19 @@ func (c *composition) openConsole(context.Context) error {
 	return err
 }
 
-// forConsole returns the channel as the console shows it.
-func (c *channel) forConsole() console.Channel {
+// forConsole returns a channel as the console shows it.
+func (of *composition) forConsole(c *channel) console.Channel {
 	isBot := func(user string) bool { return c.IsBot(c.Channel(), user) }
 	return console.Channel{
 		Name: c.Channel(), Site: c.settings.Site, Prefix: c.settings.Prefix, IsBot: isBot, Problem: func() string { return c.status().Problem },
+		Stats: c.Stats,
+		Lacks: func(ctx context.Context) []string {
+			registered, err := router.List(ctx, of.bus.JetStream())
+			if err != nil {
+				return []string{"the plugins' registrations cannot be read: " + err.Error()}
+			}
+			return convert(c.lacks(registered), Lack.String)
+		},
 		Users: func() []console.User {
 			return convert(c.Present(), func(m cytubechannel.Member) console.User {
 				return console.User{Name: m.Name, Rank: m.Rank, Bot: isBot(m.Name)}

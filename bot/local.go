@@ -49,6 +49,7 @@ type localChannel struct {
 	site     *localserver.Server
 	terminal Terminal
 	bot      string // the bot's name
+	password string // of the bot's account, and the terminal's user's
 
 	speaking sync.Mutex // one line at a time, from the terminal and the browser
 
@@ -69,8 +70,8 @@ func (c *composition) openLocal(ctx context.Context) error {
 	password := event.NewCorrelationID()
 	site, err := localserver.Start(localserver.Config{
 		Addr:     t.Listen,
-		Accounts: []localserver.Account{{Name: localOperator, Password: password}},
-		Channels: []localserver.ChannelConfig{{Name: localName, Open: true, Ranks: map[string]float64{localOperator: 3}}},
+		Accounts: []localserver.Account{{Name: localOperator, Password: password}, {Name: s.User, Password: password}},
+		Channels: []localserver.ChannelConfig{{Name: localName, Open: true, Ranks: map[string]float64{localOperator: 3, s.User: 2}}},
 	})
 	if err != nil && t.Listen != "" {
 		return &ListenError{Setting: "listen-room", Address: t.Listen, Err: fmt.Errorf("%w (choose another address)", err)}
@@ -78,10 +79,9 @@ func (c *composition) openLocal(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("open the local channel: %w", err)
 	}
-	site.SetRank(localName, s.User, 2)
 	s.Site, s.Channel.Name, s.PasswordFile = site.URL(), localName, ""
 	l := &localChannel{
-		site: site, terminal: t, bot: s.User, users: map[string]*localserver.User{}, elsewhere: map[string]int{},
+		site: site, terminal: t, bot: s.User, password: password, users: map[string]*localserver.User{}, elsewhere: map[string]int{},
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()

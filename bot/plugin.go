@@ -43,6 +43,7 @@ func RunPlugin(ctx context.Context, s Settings, p plugins.Plugin, metrics string
 	}
 	g.add("plugin "+p.Name, c.plugin(p, false))
 	g.add("connection", worker(c.server.lost))
+	g.add("message IDs", worker(func(ctx context.Context) error { return c.signer.Follow(ctx, c.server.js, log) }))
 	if metrics != "" {
 		if err := serveMetrics(&g, metrics, c.tel.Metrics, c.server.connected, log); err != nil {
 			return err

@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/synadia-io/orbit.go/natsext"
 
+	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/cytube"
 	"github.com/rosey-bot/rosey/internal/version"
 )
@@ -54,6 +55,7 @@ type ChannelStatus struct {
 	Connected bool   `json:"connected"`
 	Holder    string `json:"holder,omitempty"` // the process that is in the channel instead of this one
 	Problem   string `json:"problem,omitempty"`
+	Lacks     []Lack `json:"lacks,omitempty"` // what plugins ask for that the bot's rank does not allow
 
 	Connector cytube.Stats `json:"connector"`
 }
@@ -63,6 +65,13 @@ func (l *lifecycle) status(ctx context.Context) Status {
 	s := Status{
 		Host: host, PID: os.Getpid(), Version: version.String(), Uptime: time.Since(l.began).Seconds(), Channels: convert(l.channels, (*channel).status),
 		Plugins: l.plugins, NATS: l.server.url, Tracing: l.tracing,
+	}
+	registered, err := router.List(ctx, l.bus.JetStream())
+	if err != nil {
+		l.log.WarnContext(ctx, "registrations not read", "error", err)
+	}
+	for i, c := range l.channels {
+		s.Channels[i].Lacks = c.lacks(registered)
 	}
 	first := s.Channels[0]
 	s.Site, s.Channel, s.Connected, s.Connector = first.Site, first.Channel, first.Connected, first.Connector

@@ -24,6 +24,7 @@ var shots = []struct {
 	{"live-narrow", "/", 360, 740, true},
 	{"history", "/history", 1200, 720, false},
 	{"trace", "TRACE", 1280, 760, false},
+	{"channel", "/channel", 1280, 900, false},
 	{"timeline", "/timeline?since=5m", 1280, 900, true},
 	{"plugins", "/plugins", 1280, 760, false},
 	{"streams", "/streams", 1280, 900, false},
@@ -60,7 +61,7 @@ func TestScreenshots(t *testing.T) {
 		}
 		return
 	}
-	for _, path := range []string{"/", "/history", "/history?q=roll", "TRACE", "/trace", "/timeline", "/plugins", "/streams", "/dead", "/dead/PLUGIN:DEAD", "/data", "/data/quotes", "/data/quotes/1", "/nowhere"} {
+	for _, path := range []string{"/", "/history", "/history?q=roll", "TRACE", "/trace", "/channel", "/timeline", "/plugins", "/streams", "/dead", "/dead/PLUGIN:DEAD", "/data", "/data/quotes", "/data/quotes/1", "/nowhere"} {
 		for _, width := range []int64{360, 1920} {
 			for _, dark := range []bool{false, true} {
 				name := strings.Trim(regexp.MustCompile(`[^A-Za-z0-9]+`).ReplaceAllString(path, "-"), "-")

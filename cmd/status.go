@@ -147,6 +147,14 @@ func printStatus(ctx context.Context, c *cli.Context, cmd command) error {
 	return nil
 }
 
+// all returns the bots that answered.
+func (s fullStatus) all() []bot.Status {
+	if len(s.Bots) == 0 && s.Bot != nil {
+		return []bot.Status{*s.Bot}
+	}
+	return s.Bots
+}
+
 func (s fullStatus) text() string {
 	var b strings.Builder
 	switch {
@@ -167,6 +175,13 @@ func (s fullStatus) text() string {
 		fmt.Fprintf(&b, "\nplugins: %s\n", strings.Join(s.Bot.Plugins, ", "))
 		if len(s.Bot.Tracing) > 0 {
 			fmt.Fprintf(&b, "traces go to %s\n", strings.Join(s.Bot.Tracing, ", "))
+		}
+	}
+	for _, bot := range s.all() {
+		for _, c := range bot.Channels {
+			for _, l := range c.Lacks {
+				fmt.Fprintf(&b, "not allowed in %s: %s\n", c.Channel, l)
+			}
 		}
 	}
 	for _, d := range s.Disabled {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/rosey-bot/rosey/cytube"
 	"github.com/rosey-bot/rosey/kvstore"
 	"github.com/rosey-bot/rosey/streams"
 )
@@ -26,6 +27,8 @@ const DefaultAddress = "127.0.0.1:8484"
 const (
 	// readTimeout is how long reading what a page shows may take.
 	readTimeout = 30 * time.Second
+	// askTimeout is how long the outcome of what is asked of a channel is waited for.
+	askTimeout = time.Minute
 	// shutdownTimeout is how long answers that are under way may take at the end.
 	shutdownTimeout = 2 * time.Second
 	// maxStreams is how many pages may be kept up to date at once.
@@ -54,7 +57,10 @@ type Channel struct {
 	Prefix  string                 // what commands begin with
 	IsBot   func(user string) bool // whether a user there is the bot
 	Users   func() []User          // who is there
-	Problem func() string          // why the bot is not there, or ""
+	Problem func() string          // why the bot is not there, or is not heard, or ""
+	Stats   func() cytube.Stats    // of the bot there; nil where it is not known
+	// Lacks, if set, returns what plugins ask for that the bot's rank there does not allow.
+	Lacks func(context.Context) []string
 }
 
 // Config is what a Console shows and who may see it.
@@ -85,6 +91,7 @@ type Console struct {
 	auth     *authenticator
 	boot     string // tells this process from the one before
 	open     chan struct{}
+	moments  moments
 }
 
 // Listen opens the address of a console. An address that other machines can
@@ -177,9 +184,10 @@ func (c *Console) channel(r *http.Request) Channel {
 func (c *Console) handler() http.Handler {
 	pages := http.NewServeMux()
 	get := func(pattern string, h handler) { pages.Handle("GET "+pattern, c.handle(h.within(readTimeout))) }
-	post := func(pattern string, h handler) {
-		pages.Handle("POST "+pattern, c.auth.operator(c.handle(c.recorded(h).within(readTimeout))))
+	postWithin := func(limit time.Duration, pattern string, h handler) {
+		pages.Handle("POST "+pattern, c.auth.operator(c.handle(c.recorded(h).within(limit))))
 	}
+	post := func(pattern string, h handler) { postWithin(readTimeout, pattern, h) }
 	events := func(path string, h handler) { pages.Handle("GET "+path+"/events", c.handle(h)) }
 	// A listing is a page with a part that is kept up to date, made of one body.
 	listing := func(path, name, title, list string, body func(*http.Request) (any, error)) {
@@ -195,6 +203,8 @@ func (c *Console) handler() http.Handler {
 	get("/{$}", c.live)
 	events("", c.liveEvents)
 	post("/say", c.sendChat)
+	listing("/channel", "channel", "Channel", "channel-now", c.channelBody)
+	postWithin(askTimeout, "/channel/{action}", c.ask)
 	get("/history", c.history)
 	get("/history/rows", c.historyRows)
 	get("/trace", c.trace)

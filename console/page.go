@@ -24,6 +24,7 @@ import (
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/internal/terminal"
 	"github.com/rosey-bot/rosey/replay"
+	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
 //go:embed templates assets
@@ -33,7 +34,7 @@ var files embed.FS
 type tab struct{ Path, Name string }
 
 var tabs = []tab{
-	{"/", "Live"}, {"/history", "History"}, {"/trace", "Trace"}, {"/timeline", "Timeline"}, {"/plugins", "Plugins"},
+	{"/", "Live"}, {"/channel", "Channel"}, {"/history", "History"}, {"/trace", "Trace"}, {"/timeline", "Timeline"}, {"/plugins", "Plugins"},
 	{"/streams", "Streams"}, {"/dead", "Dead letters"}, {"/data", "Data"},
 }
 
@@ -86,7 +87,7 @@ func parse() map[string]*template.Template {
 		"when":   func(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") },
 		"stamp":  func(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) },
 	}
-	shared := template.Must(template.New("").Funcs(funcs).ParseFS(files, "templates/layout.html", "templates/parts.html"))
+	shared := template.Must(template.New("").Funcs(funcs).ParseFS(files, "templates/layout.html", "templates/*parts.html"))
 	names, err := fs.Glob(files, "templates/*.html")
 	if err != nil {
 		panic(err)
@@ -94,7 +95,7 @@ func parse() map[string]*template.Template {
 	all := map[string]*template.Template{"": shared}
 	for _, name := range names {
 		short := strings.TrimSuffix(path.Base(name), ".html")
-		if short != "layout" && short != "parts" {
+		if short != "layout" && !strings.HasSuffix(short, "parts") {
 			all[short] = template.Must(template.Must(shared.Clone()).ParseFS(files, name))
 		}
 	}
@@ -142,15 +143,22 @@ func renderPart(name string, data any) (string, error) {
 
 var errNotFound = event.Errorf(event.RecordNotFound, "there is no such page")
 
+// operatorOf names the operator who makes a request.
+func operatorOf(r *http.Request) string { return cmp.Or(visitorOf(r).name, string(Operator)) }
+
+// errAsked ends a request to which a question was the answer.
+var errAsked = errors.New("asked first")
+
 // recorded makes a handler of an operator's action publish who did what, once it is done.
 func (c *Console) recorded(h handler) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		err := h(w, r)
-		if err != nil {
+		// What is done and who did it are one conversation.
+		r = r.WithContext(propagation.WithCorrelation(r.Context(), event.NewCorrelationID()))
+		if err := h(w, r); err != nil {
 			return err
 		}
 		e, err := event.New(event.SubjectOperation, event.Operation{
-			Operator: cmp.Or(visitorOf(r).name, string(Operator)), Action: path.Base(r.URL.Path),
+			Operator: operatorOf(r), Action: path.Base(r.URL.Path),
 			Target: cmp.Or(r.PathValue("name"), r.PathValue("ref"), c.channel(r).Name), Timestamp: float64(time.Now().UnixMicro()) / 1e6,
 		})
 		if err == nil {
@@ -186,7 +194,7 @@ func (h handler) within(limit time.Duration) handler {
 func (c *Console) handle(h handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		err := h(w, r)
-		if err == nil || r.Context().Err() != nil {
+		if err == nil || errors.Is(err, errAsked) || r.Context().Err() != nil {
 			return
 		}
 		status, ok := statuses[event.CodeOf(err)]

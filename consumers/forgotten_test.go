@@ -48,8 +48,7 @@ func TestOutputsAreFoundWithoutTheirIDs(t *testing.T) {
 		command(t, bus, "x")
 		expectSends(t, bus, next(t, settled), "one", "two")
 	})
-	t.Run("the secret is another", func(t *testing.T) {
-		t.Parallel()
+	anotherSecret := func(t *testing.T, lostCount bool) {
 		bare := streamstest.Bus(t, streamstest.Server(t))
 		handle := func(ctx context.Context, _ streams.Stored) ([]event.Envelope, error) {
 			_, err := consumers.PublisherFrom(ctx).Publish(ctx, say(t, "one"))
@@ -64,14 +63,28 @@ func TestOutputsAreFoundWithoutTheirIDs(t *testing.T) {
 		bus := signed(t, bare)
 		first := consumers.Config{Durable: "plugin-t", Stream: streams.Plugin, Name: "t", Subjects: []string{event.CommandSubject("t")}}
 		first.Observe = func(consumers.Outcome) { cancel() }
+		if err := consumers.Open(ctx, bus, first); err != nil { // else it is younger than the command
+			t.Fatal(err)
+		}
 		command(t, bus, "x")
 		if err := consumers.Run(ctx, bus, first, stopping); !errors.Is(err, context.Canceled) {
 			t.Fatal(err)
 		}
-		other := signed(t, bare)
+		if lostCount { // as when it is killed before it has written the consumer's file
+			if _, err := bare.JetStream().ResetConsumer(streamstest.Context(t), streams.Plugin, "plugin-t"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		signer, err := msgid.OpenSigner(streamstest.Context(t), bare.JetStream(), 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		other := streams.NewBus(bare.Conn(), bare.JetStream(), streams.WithMessageIDSigner(signer))
 		settled, _ := start(t, other, consumers.Config{}, handle)
 		expectSends(t, other, next(t, settled), "one", "two")
-	})
+	}
+	t.Run("the secret is another", func(t *testing.T) { t.Parallel(); anotherSecret(t, false) })
+	t.Run("the secret is another, and the server has lost count of the attempts", func(t *testing.T) { t.Parallel(); anotherSecret(t, true) })
 }
 
 // A durable that was made again handles what it had settled since its checkpoint once more,

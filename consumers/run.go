@@ -136,6 +136,9 @@ func final(ctx context.Context, bus *streams.Bus, source jetstream.Consumer, c C
 	case errors.Is(err, jetstream.ErrMsgIteratorClosed), errors.Is(err, jetstream.ErrBadRequest):
 		return fmt.Errorf("read consumer %s: %w", c.Durable, err)
 	case errors.Is(err, jetstream.ErrConsumerDeleted), errors.Is(err, jetstream.ErrConsumerNotFound), deleted(ctx, bus, source, err):
+		if errors.Is(err, jetstream.ErrNoHeartbeat) {
+			err = jetstream.ErrConsumerDeleted // what the server would have said
+		}
 		return fmt.Errorf("consumer %s was deleted: %w", c.Durable, err)
 	}
 	c.Logger.DebugContext(ctx, "read failed, retrying", "error", err)

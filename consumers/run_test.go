@@ -14,6 +14,7 @@ import (
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/embedded"
+	"github.com/rosey-bot/rosey/streams/jsapi"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
@@ -274,5 +275,30 @@ func TestOverlap(t *testing.T) {
 	close(finish["a"])
 	if o := next(t, settled); o.Result != consumers.Handled {
 		t.Errorf("outcome %+v", o)
+	}
+}
+
+// A consumer that is deleted while a handler works is reported as one that is gone, so that
+// it is opened again, also where the server does not say so.
+func TestDeletedBetweenTwoPulls(t *testing.T) {
+	t.Parallel()
+	bus := streamstest.Bus(t, streamstest.Server(t))
+	begun, finish, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	config := consumers.Config{Durable: "plugin-t", Stream: streams.Plugin, Name: "t", Subjects: []string{event.CommandSubject("t")}}
+	go func() {
+		ended <- consumers.Run(t.Context(), bus, config, func(context.Context, streams.Stored) ([]event.Envelope, error) {
+			close(begun)
+			<-finish
+			return nil, nil
+		})
+	}()
+	command(t, bus, "x")
+	next(t, begun)
+	if err := bus.JetStream().DeleteConsumer(t.Context(), streams.Plugin, "plugin-t"); err != nil {
+		t.Fatal(err)
+	}
+	close(finish)
+	if err := next(t, ended); !jsapi.IsMissing(err) {
+		t.Errorf("it ended with %v", err)
 	}
 }

@@ -98,3 +98,54 @@ func TestAFK(t *testing.T) {
 		}
 	}
 }
+
+// Who bans or mutes the bot is known where the server says it: to those who may do the same.
+func TestWhoModeratedTheBot(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		rank float64 // of the bot
+		by   string
+	}{"moderator": {2, "mod"}, "user": {1, ""}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.site.SetRank(lounge, "rosey", test.rank)
+			w.site.SetRank(lounge, "mod", 4)
+			mod := w.user("mod")
+			b := w.join()
+			w.ok(mod.Send(w.ctx, "/mute rosey"))
+			w.counted(b, func(s cytube.Stats) bool { return s.Mute == event.ActionMute && s.By == test.by })
+			w.ok(mod.Send(w.ctx, "/unmute rosey"))
+			w.counted(b, func(s cytube.Stats) bool { return s.Mute == "" && s.By == "" })
+			w.ok(mod.Send(w.ctx, "/ban rosey spam"))
+			w.failed(b)
+			w.counted(b, func(s cytube.Stats) bool {
+				return s.Kicked && s.Banned && s.By == test.by && strings.Contains(s.Away, "banned") && s.Next.IsZero() && !s.Since.IsZero()
+			})
+		})
+	}
+}
+
+// What the bot's rank does not allow is known as soon as it is in the channel, and follows
+// the rank and the permissions.
+func TestDenied(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	if got := cytube.New(w.bus, w.cfg).Denied(event.SubjectSendMediaClear); got != "" {
+		t.Errorf("before it was in the channel: %s", got)
+	}
+	b := w.join()
+	denied := func(subject, want string) {
+		t.Helper()
+		w.counted(b, func(cytube.Stats) bool {
+			got := b.Denied(subject)
+			return strings.Contains(got, want) && (want != "" || got == "")
+		})
+	}
+	denied(event.SubjectSendMediaClear, "the bot has rank 1, and playlistclear needs 2")
+	denied(event.SubjectSendPermissions, "this needs 3")
+	denied(event.SubjectSendPollVote, "")
+	w.site.SetRank(lounge, "rosey", 3)
+	denied(event.SubjectSendMediaClear, "")
+	denied(event.SubjectSendPermissions, "")
+}

@@ -254,6 +254,9 @@ func (c *Connector) keepConnected(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return nil
 	}
+	if err != nil {
+		c.stats.away(err, time.Time{})
+	}
 	return err
 }
 

@@ -15,7 +15,12 @@ import (
 type PermanentError struct {
 	Problem string // what the site said
 	Advice  string // what to do about it
+
+	cause error // nil if Problem is all
 }
+
+// Unwrap returns the failure that a connector gave up at, if it is one of its own.
+func (e *PermanentError) Unwrap() error { return e.cause }
 
 // Error returns the problem and the advice.
 func (e *PermanentError) Error() string { return e.Problem + "; " + e.Advice }
@@ -30,6 +35,9 @@ func (e *slowError) Unwrap() error { return e.error }
 
 // kickedError is a moderator's kick.
 type kickedError struct{ reason string }
+
+// isBan reports whether the server says that it was a ban.
+func (e *kickedError) isBan() bool { return strings.Contains(strings.ToLower(e.reason), "banned") }
 
 func (e *kickedError) Error() string {
 	if e.reason == "" {
@@ -111,7 +119,11 @@ func kickError(reason string) error {
 		return &slowError{error: errDuplicate}
 	}
 	kicked := &kickedError{reason}
-	if err := judge(kickVerdicts, reason, kicked.Error()); err != nil {
+	err := judge(kickVerdicts, reason, kicked.Error())
+	if permanent, ok := err.(*PermanentError); ok { //nolint:errorlint // judge wraps none
+		permanent.cause = kicked
+	}
+	if err != nil {
 		return err
 	}
 	switch reason {
@@ -131,10 +143,10 @@ func kickError(reason string) error {
 func (c Config) kickVerdict(err error) error {
 	var kicked *kickedError
 	switch {
-	case !errors.As(err, &kicked) || c.KickWait == 0:
+	case !errors.As(err, &kicked) || c.KickWait == 0 || errors.As(err, new(*PermanentError)):
 		return err
 	case c.KickWait == StayOut:
-		return &PermanentError{Problem: kicked.Error(), Advice: "ask the channel's moderators, and start the bot again; after_kick says whether it comes back by itself"}
+		return &PermanentError{cause: kicked, Problem: kicked.Error(), Advice: "ask the channel's moderators, and start the bot again; after_kick says whether it comes back by itself"}
 	}
 	return &slowError{error: kicked, wait: c.KickWait}
 }

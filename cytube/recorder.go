@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -76,6 +77,7 @@ func (r *recorder) take(ctx context.Context, it item) {
 		events := r.apply(ctx, it)
 		r.noteMembers(it.frame.Name)
 		r.noteCondition(ctx, it.frame.Name)
+		r.noteModeration(events)
 		r.record(ctx, it.frame, events)
 	}
 }
@@ -158,12 +160,25 @@ func (r *recorder) noteMembers(frame string) {
 	}
 }
 
-// noteCondition publishes the bot's rank and mute after a frame that may change them.
+// noteModeration notes what moderators did to the bot.
+func (r *recorder) noteModeration(events []channel.Event) {
+	for _, e := range events {
+		action, is := strings.CutPrefix(e.Subject, event.ModerationSubject(""))
+		if !is {
+			continue
+		}
+		if m, err := event.As[event.Moderation](e.Envelope); err == nil && channel.SameName(m.User, r.state.Self()) {
+			r.stats.moderated(action, m)
+		}
+	}
+}
+
+// noteCondition publishes the bot's rights and mute after a frame that may change them.
 func (r *recorder) noteCondition(ctx context.Context, frame string) {
 	switch frame {
-	case "userlist", "rank", "addUser", "setUserRank", "setUserMeta":
+	case "userlist", "rank", "addUser", "setUserRank", "setUserMeta", "setPermissions", "setPlaylistLocked":
 		mute := r.state.Mute()
-		r.stats.inChannel(r.state.Rank(), mute)
+		r.stats.inChannel(r.state.Rights(), mute)
 		r.observe.Muted(ctx, r.channel, mute != "")
 	}
 }

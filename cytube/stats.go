@@ -7,8 +7,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rosey-bot/rosey/cytube/ability"
 	"github.com/rosey-bot/rosey/cytube/channel"
 	"github.com/rosey-bot/rosey/cytube/sender"
+	"github.com/rosey-bot/rosey/event"
 )
 
 // Stats counts what a Connector has done since it was made.
@@ -32,7 +34,10 @@ type Condition struct {
 	Rank   float64   // the bot's, while it is in the channel
 	Mute   string    // the moderation action that keeps the bot silent, as far as the server tells it; "" for none
 	Away   string    // why the bot is not in the channel: the latest failure; "" while it is, or before the first one
-	Kicked bool      // whether that was a moderator's kick
+	Kicked bool      // whether a moderator kicked the bot, from when on it was away
+	Banned bool      // whether that was a ban
+	By     string    // who kicked or banned the bot, or muted it; "" where the server does not say
+	Reason string    // why, as the moderator says; "" for none
 	Since  time.Time // when the bot was last in the channel, or first failed to join
 	Next   time.Time // when it tries again; zero if it does not
 }
@@ -61,6 +66,9 @@ type counters struct {
 	mu      sync.Mutex
 	stats   Stats // but for Queue
 	members []channel.Member
+	rights  channel.Rights   // while the bot is in the channel
+	removed event.Moderation // the latest kick or ban of the bot in this session
+	muted   event.Moderation // the latest mute
 }
 
 // count updates the counts.
@@ -77,13 +85,54 @@ func (c *counters) away(err error, next time.Time) {
 			s.Since = time.Now()
 		}
 		var kicked *kickedError
-		s.Away, s.Kicked, s.Next, s.Mute = err.Error(), s.Kicked || errors.As(err, &kicked), next, ""
+		if errors.As(err, &kicked) {
+			s.Kicked, s.Banned, s.Reason = true, s.Banned || kicked.isBan(), kicked.reason
+		}
+		if s.Kicked && c.removed.By != "" {
+			s.By = c.removed.By
+		}
+		s.Away, s.Next, s.Mute = err.Error(), next, ""
 	})
 }
 
-// inChannel notes the bot's rank and mute in the channel that it is in.
-func (c *counters) inChannel(rank float64, mute string) {
-	c.count(func(s *Stats) { s.Condition = Condition{Rank: rank, Mute: mute} })
+// inChannel notes the bot's rights and mute in the channel that it is in.
+func (c *counters) inChannel(rights channel.Rights, mute string) {
+	c.count(func(s *Stats) {
+		c.rights, c.removed = rights, event.Moderation{}
+		s.Condition = Condition{Rank: rights.Rank(), Mute: mute}
+		if mute != "" {
+			s.By, s.Reason = c.muted.By, c.muted.Reason
+		}
+	})
+}
+
+// moderated notes what a moderator did to the bot.
+func (c *counters) moderated(action string, m event.Moderation) {
+	c.count(func(s *Stats) {
+		switch action {
+		case event.ActionMute, event.ActionShadowMute:
+			if c.muted = m; s.Mute != "" {
+				s.By, s.Reason = m.By, m.Reason
+			}
+		case event.ActionKick, event.ActionBan:
+			c.removed = m
+			if s.Kicked && m.By != "" {
+				s.By = m.By
+			}
+		}
+	})
+}
+
+// Denied returns why the bot cannot do what a subject asks for, whatever the payload, with
+// the rank that it has or last had in the channel; "" if it may, or was not there yet.
+func (c *Connector) Denied(subject string) string {
+	c.stats.mu.Lock()
+	rights := c.stats.rights
+	c.stats.mu.Unlock()
+	if rights.Unknown() {
+		return ""
+	}
+	return ability.Denied(subject, rights)
 }
 
 func (c *counters) setMembers(list []channel.Member) {

@@ -27,6 +27,7 @@ type counter struct {
 	revision uint64
 	spare    []int64 // added to the stored counter, and not given to a record yet
 	after    int64   // no number up to it is given, whatever is stored
+	reserved int64   // the collection's mark, see reserve
 }
 
 // take returns the next number. One swap of the stored counter serves all callers that
@@ -107,6 +108,11 @@ func (c *counter) load(ctx context.Context, b *bucket) error {
 			return event.Errorf(event.DatabaseError, "collection %s: key %s holds %q instead of a number: put the highest id of the collection there", b.collection, counterKey, e.data)
 		}
 	}
+	if e.revision == 0 && c.after == 0 { // the collection is new, or was deleted
+		if value, err = b.store.marked(ctx, b.collection); err != nil {
+			return err
+		}
+	}
 	if value > 2*maxCounted { // an earlier release went on from any number
 		if value, err = b.highestCounted(ctx); err != nil {
 			return fmt.Errorf("read the counter: %w", err)
@@ -141,6 +147,9 @@ func (b *bucket) highestCounted(ctx context.Context) (highest int64, err error) 
 }
 
 func (c *counter) swap(ctx context.Context, b *bucket, value int64) (done bool, err error) {
+	if err := c.reserve(ctx, b, value); err != nil {
+		return false, err
+	}
 	revision, _, err := b.publish(ctx, b.prefix+counterKey, strconv.AppendInt(nil, value, 10), nats.Header{}, c.revision, "")
 	if err != nil {
 		c.known = false

@@ -120,6 +120,10 @@ func (s *Store) forget(b *bucket) {
 	s.mu.Unlock()
 	b.close()
 	if isOpen {
-		s.log.Error("collection deleted or replaced, what it held is gone: restore it from an export or a backup", "collection", b.collection, "bucket", BucketPrefix+b.collection, "last_number", last)
+		s.logGone(b.collection, last)
 	}
+}
+
+func (s *Store) logGone(collection string, last int64) {
+	s.log.Error("collection deleted or replaced, what it held is gone: restore it from an export or a backup", "collection", collection, "bucket", BucketPrefix+collection, "last_number", last)
 }

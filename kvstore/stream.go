@@ -8,11 +8,12 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/internal/retry"
+	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/jsapi"
 )
 
 // BucketPrefix and a collection's name make the name of its KV bucket.
-const BucketPrefix = "db_"
+const BucketPrefix = streams.CollectionPrefix
 
 func streamName(collection string) string { return jsapi.BucketStream(BucketPrefix + collection) }
 
@@ -29,6 +30,9 @@ func (s *Store) stream(ctx context.Context, collection string, create bool) (jet
 			stream, err = retry.Value(ctx, retry.Policy{Initial: settling, If: isNotFound}, func(ctx context.Context) (jetstream.Stream, error) {
 				return s.js.Stream(ctx, streamName(collection))
 			})
+		}
+		if err == nil {
+			err = s.note(ctx, collection)
 		}
 	}
 	if err != nil {

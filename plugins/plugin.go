@@ -64,6 +64,11 @@ type Plugin struct {
 	// of a channel (see Context.Ask), and of what it said only what was not heard.
 	Outcomes OutcomeHandler
 
+	// Asks are the subjects of what the plugin asks of channels by Context.Ask and its
+	// like, such as event.SubjectSendMediaSkip. It may ask for others too; of these rosey
+	// status, doctor and the console say where the bot's rank does not allow them.
+	Asks []string
+
 	// Concurrent says that commands of different users may be handled beside each other,
 	// and beside the plugin's events: the handlers share no state of the process without
 	// a lock, and no order but that of one user's commands matters to them.
@@ -192,7 +197,7 @@ func (e Endpoint) Subject(plugin string) string {
 func (p Plugin) Registration() router.Registration {
 	r := router.Registration{
 		Name: p.Name, Version: p.Version, Description: p.Description, MinRank: p.MinRank, MaxAge: p.MaxAge.Seconds(),
-		Events: []string{},
+		Events: []string{}, Asks: p.Asks,
 	}
 	for _, s := range p.Events {
 		r.Events = append(r.Events, s.Subject)

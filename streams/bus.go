@@ -144,6 +144,15 @@ func (b *Bus) JetStream() jetstream.JetStream { return b.js }
 // Tracer returns the Tracer that makes the Bus's spans.
 func (b *Bus) Tracer() Tracer { return b.tracer }
 
+// SignedSince returns the time from which events are whose outputs have IDs that repeats
+// of them have, too: before, processes may have signed with another secret.
+func (b *Bus) SignedSince() time.Time {
+	if since := b.signer.Since(); !since.IsZero() {
+		return since.Add(msgid.FollowMargin)
+	}
+	return time.Time{}
+}
+
 // Source returns what the Bus writes as metadata.source.
 func (b *Bus) Source() string { return b.meta[event.MetaSource].(string) }
 

@@ -14,9 +14,6 @@ import (
 	"github.com/rosey-bot/rosey/streams/jsapi"
 )
 
-// Checkpoints is the KV bucket of the durables' checkpoints, by stream and durable.
-const Checkpoints = "checkpoints"
-
 // checkpointInterval is how far a checkpoint may lag behind its durable. What was
 // settled in between is handled again when the durable is lost, and then recognised by
 // its outputs (see docs/adr/0011-checkpoints.md).
@@ -30,11 +27,18 @@ type checkpoint struct {
 
 func checkpointKey(stream, durable string) string { return stream + "." + durable }
 
+// OpenCheckpoints opens the bucket Checkpoints.
+func OpenCheckpoints(ctx context.Context, js jetstream.JetStream, replicas int) (jetstream.KeyValue, error) {
+	return jsapi.OpenBucket(ctx, js, checkpointsConfig(replicas))
+}
+
 // openCheckpoints opens the bucket with as many replicas as a stream has.
 func openCheckpoints(ctx context.Context, js jetstream.JetStream, stream string) (jetstream.KeyValue, error) {
-	return jsapi.OpenBucketLike(ctx, js, stream, jetstream.KeyValueConfig{
-		Bucket: Checkpoints, Description: "How far each durable consumer has settled its stream",
-	})
+	return jsapi.OpenBucketLike(ctx, js, stream, checkpointsConfig(1))
+}
+
+func checkpointsConfig(replicas int) jetstream.KeyValueConfig {
+	return jetstream.KeyValueConfig{Bucket: Checkpoints, Description: "How far each durable consumer has settled its stream", Replicas: replicas}
 }
 
 // createDurable creates a durable that goes on from its checkpoint, or without one where

@@ -21,9 +21,6 @@ type ErasureKey struct {
 	revision uint64
 }
 
-// erasureBucket is the KV bucket of these keys, which no plugin can read.
-const erasureBucket = "erasures"
-
 // NewErasureKey stores a new key for a channel.
 func NewErasureKey(ctx context.Context, js jetstream.JetStream, channel string) (ErasureKey, error) {
 	err := createErasable(ctx, js, Cytube, jetstream.KeyValueConfig{

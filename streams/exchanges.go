@@ -32,10 +32,6 @@ type Exchanges struct {
 	Waited time.Duration `json:"waited,omitempty"` // ns
 }
 
-// exchangesBucket is the KV bucket of exchanges, by plugin and event, from which a dry
-// run answers. They are kept as long as the events of the stream PLUGIN.
-const exchangesBucket = "exchanges"
-
 func exchangesSubject(plugin string, of event.Ref) string {
 	return fmt.Sprintf("$KV.%s.%s.%s.%d", exchangesBucket, plugin, of.Stream, of.Seq)
 }

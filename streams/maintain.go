@@ -47,8 +47,8 @@ const (
 	SequenceMargin = 10_000
 )
 
-// NewMaintainer makes a Maintainer of the streams that were opened with o, of all
-// buckets, and of the durables of a Bus.
+// NewMaintainer makes a Maintainer of the streams that were opened with o, of the bot's
+// buckets, and of the durables of a Bus. It leaves alone what else the account holds.
 func NewMaintainer(bus *Bus, o Options, log *slog.Logger) *Maintainer {
 	return &Maintainer{
 		bus: bus, o: o, log: log, remake: map[string]func(context.Context) error{}, buckets: map[string]jetstream.StreamConfig{},
@@ -122,7 +122,8 @@ func (m *Maintainer) check(ctx context.Context) error {
 		errs = append(errs, m.stream(ctx, s, held[s.Name]))
 	}
 	for name := range held {
-		if _, known := m.buckets[name]; !known && strings.HasPrefix(name, jsapi.BucketStream("")) {
+		bucket, isBucket := strings.CutPrefix(name, jsapi.BucketStream(""))
+		if _, known := m.buckets[name]; !known && isBucket && IsOwnBucket(bucket) {
 			m.buckets[name], m.created[name] = held[name].Config, held[name].Created
 		}
 	}

@@ -33,7 +33,7 @@ func maintained(t *testing.T, bus *streams.Bus, remade chan<- string) *streams.M
 		t.Fatal(err)
 	}
 	m := streams.NewMaintainer(bus, streams.Options{}, slog.New(slog.DiscardHandler))
-	m.OnRemake("notes", func(context.Context) error { remade <- "notes"; return nil })
+	m.OnRemake(streams.Registrations, func(context.Context) error { remade <- streams.Registrations; return nil })
 	running, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- m.Run(running) }()
@@ -113,11 +113,11 @@ func TestMaintainerOfBuckets(t *testing.T) {
 	t.Parallel()
 	bus := streamstest.Bus(t, streamstest.Server(t))
 	ctx, js := streamstest.Context(t), bus.JetStream()
-	kv, err := js.CreateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: "notes", History: 5})
+	kv, err := js.CreateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: streams.Registrations, History: 5})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := js.Stream(ctx, "KV_notes")
+	s, err := js.Stream(ctx, jsapi.BucketStream(streams.Registrations))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +134,7 @@ func TestMaintainerOfBuckets(t *testing.T) {
 		}
 		return nil
 	})
-	if err := js.DeleteKeyValue(ctx, "notes"); err != nil {
+	if err := js.DeleteKeyValue(ctx, streams.Registrations); err != nil {
 		t.Fatal(err)
 	}
 	<-remade
@@ -181,19 +181,19 @@ func TestMaintainerLeavesWhatWasOpened(t *testing.T) {
 	t.Parallel()
 	bus := streamstest.Bus(t, streamstest.Server(t))
 	ctx, js := streamstest.Context(t), bus.JetStream()
-	c := jetstream.KeyValueConfig{Bucket: "notes", MaxBytes: 1 << 20}
+	c := jetstream.KeyValueConfig{Bucket: streams.Registrations, MaxBytes: 1 << 20}
 	if _, err := js.CreateKeyValue(ctx, c); err != nil {
 		t.Fatal(err)
 	}
 	updated := make(chan *nats.Msg, 64)
-	if _, err := bus.Conn().ChanSubscribe("$JS.EVENT.ADVISORY.STREAM.UPDATED.KV_notes", updated); err != nil {
+	if _, err := bus.Conn().ChanSubscribe("$JS.EVENT.ADVISORY.STREAM.UPDATED."+jsapi.BucketStream(streams.Registrations), updated); err != nil {
 		t.Fatal(err)
 	}
 	maintained(t, bus, nil)
-	if _, err := jsapi.OpenBucket(ctx, js, jetstream.KeyValueConfig{Bucket: "notes", History: 3}); err != nil {
+	if _, err := jsapi.OpenBucket(ctx, js, jetstream.KeyValueConfig{Bucket: streams.Registrations, History: 3}); err != nil {
 		t.Fatal(err)
 	}
-	s, err := js.Stream(ctx, "KV_notes")
+	s, err := js.Stream(ctx, jsapi.BucketStream(streams.Registrations))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -208,5 +208,36 @@ func TestMaintainerLeavesWhatWasOpened(t *testing.T) {
 	info, err := s.Info(ctx)
 	if have := info.Config; err != nil || have.AllowRollup || have.MaxBytes != -1 || have.MaxMsgsPerSubject != 3 || have.MaxMsgSize != -1 {
 		t.Errorf("it has %+v, %v", have, err)
+	}
+}
+
+// What else the account holds is not the bot's: it stays deleted, or as somebody set it.
+func TestMaintainerLeavesBucketsOfOthers(t *testing.T) {
+	t.Parallel()
+	bus := streamstest.Bus(t, streamstest.Server(t))
+	ctx, js := streamstest.Context(t), bus.JetStream()
+	for _, bucket := range []string{"kept", "deleted", streams.Registrations} {
+		if _, err := js.CreateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: bucket}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	remade := make(chan string, 1)
+	maintained(t, bus, remade)
+	if _, err := js.UpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: "kept", TTL: time.Hour}); err != nil {
+		t.Fatal(err)
+	}
+	for _, bucket := range []string{"deleted", streams.Registrations} {
+		if err := js.DeleteKeyValue(ctx, bucket); err != nil {
+			t.Fatal(err)
+		}
+	}
+	<-remade // after the other in the alphabet
+	if _, err := js.KeyValue(ctx, "deleted"); !errors.Is(err, jetstream.ErrBucketNotFound) {
+		t.Errorf("the deleted bucket is there again: %v", err)
+	}
+	if kept, err := js.KeyValue(ctx, "kept"); err != nil {
+		t.Error(err)
+	} else if status, err := kept.Status(ctx); err != nil || status.TTL() != time.Hour {
+		t.Errorf("the other bucket has a TTL of %s, %v", status.TTL(), err)
 	}
 }

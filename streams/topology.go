@@ -25,12 +25,6 @@ const (
 // plugin has credentials of its own.
 func Durable(plugin string) string { return "plugin-" + plugin }
 
-// Registrations is the KV bucket of plugins' registrations.
-const Registrations = "plugins"
-
-// PluginSettings is the KV bucket of the settings of plugins.
-const PluginSettings = "settings"
-
 // RestartSubject is the subject on which every running instance of a plugin is told
 // to restart. No stream captures it.
 func RestartSubject(plugin string) string { return "rosey.plugin." + plugin + ".restart" }

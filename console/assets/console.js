@@ -76,6 +76,15 @@ export function connect(path, handlers, after) {
 }
 
 const busy = new WeakSet();
+const sure = document.getElementById("sure");
+
+// ask puts a question, and resolves to whether it was answered by yes.
+function ask(question) {
+  sure.querySelector("p").textContent = question;
+  sure.returnValue = "";
+  sure.showModal();
+  return new Promise((resolve) => sure.addEventListener("close", () => resolve(sure.returnValue === "yes"), { once: true }));
+}
 
 // A form with data-fetch is sent by this script; without it the browser does it.
 document.addEventListener("submit", async (ev) => {
@@ -83,11 +92,17 @@ document.addEventListener("submit", async (ev) => {
   if (!("fetch" in form.dataset)) return;
   ev.preventDefault();
   if (busy.has(form)) return;
+  const button = ev.submitter, body = new URLSearchParams(new FormData(form));
+  if (button?.name) body.set(button.name, button.value);
+  if (button?.dataset.confirm) {
+    if (!(await ask(button.dataset.confirm.replace("%s", body.get("user"))))) return;
+    body.set("confirm", "yes");
+  }
   busy.add(form); // a button that is disabled would lose the focus
   try {
-    const answer = await fetch(form.action, {
+    const answer = await fetch(button?.hasAttribute("formaction") ? button.formAction : form.action, {
       method: "POST",
-      body: new URLSearchParams(new FormData(form)),
+      body,
       headers: { "X-Rosey": "1", "X-CSRF-Token": csrf },
     });
     const text = (await answer.text()).trim();

@@ -2,7 +2,7 @@
 import { connect } from "./console.js";
 
 const part = document.getElementById("part");
-const pieces = "tr, p.sum, p.empty";
+const pieces = "tr, p.sum, p.empty, dl, h2";
 let pressed = false, held = null;
 
 // Only what differs is replaced, and nothing under a finger that is down: a click

@@ -15,7 +15,7 @@ import (
 )
 
 // CooldownBucket is the KV bucket of the last uses of commands that cool down.
-const CooldownBucket = "cooldowns"
+const CooldownBucket = streams.Cooldowns
 
 // Cooldowns keeps who used which command when. What it decides is a fold of the bucket and
 // of the stored events, so that a restart or another process decides the same. The nil

@@ -15,7 +15,7 @@ import (
 )
 
 // GrantBucket is the KV bucket of what users were granted, a key each, and of the roles.
-const GrantBucket = "user_grants"
+const GrantBucket = streams.UserGrants
 
 // rolesKey is the key of the roles. It is no user's.
 const rolesKey = "=roles"

@@ -41,6 +41,9 @@ type Registration struct {
 	// its own it can read no others; nil, as in registrations of earlier releases, stands for
 	// all that need no grant.
 	Events []string `json:"events,omitzero"`
+	// Asks are the subjects of what the plugin asks of channels, such as cytube.send.media.skip:
+	// where the bot's rank does not allow one, rosey status, doctor and the console say so.
+	Asks []string `json:"asks,omitempty"`
 	// Collections are the plugin's, with what it stores in their records.
 	Collections map[string][]event.Field `json:"collections,omitempty"`
 	// Settings is the JSON Schema of the plugin's settings, an object.
@@ -124,6 +127,11 @@ func (r Registration) Validate() error {
 	for _, subject := range r.Events {
 		if _, err := streams.Overlapping(subject); err != nil {
 			return event.Errorf(event.InvalidInput, "events of %s: %w", r.Name, err).With("field", "events")
+		}
+	}
+	for _, subject := range r.Asks {
+		if !event.Match(event.AllSends, subject) || !slices.Contains(event.LiteralSubjects(), subject) {
+			return event.Errorf(event.InvalidInput, "asks of %s: %q is nothing that can be asked of a channel: write a subject such as %s", r.Name, subject, event.SubjectSendMediaSkip).With("field", "asks")
 		}
 	}
 	if err := validateFields(r.Name, "collections", "a collection's name", r.Collections); err != nil {

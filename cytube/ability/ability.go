@@ -62,18 +62,20 @@ type row struct {
 
 // options are what is special about an ability.
 type options struct {
-	chat     bool   // it is a chat line, which the server counts as one
-	queues   bool   // the server limits how often
-	slow     bool   // the server looks something up
-	question *Frame // to be asked first, …
-	needed   string // …which needs this permission, …
-	reply    string // …and is answered by this frame
+	chat     bool     // it is a chat line, which the server counts as one
+	queues   bool     // the server limits how often
+	needs    []string // the permissions without which it is never done
+	least    float64  // the rank below which it is never done
+	slow     bool     // the server looks something up
+	question *Frame   // to be asked first, …
+	needed   string   // …which needs this permission, …
+	reply    string   // …and is answered by this frame
 }
 
 // rule is a row for a payload type.
 type rule[P any] struct {
 	options
-	// check returns why the server would not do it.
+	// check, if set, returns why the server would not do it for a bot that has what it needs.
 	check func(c *Call, p P) *Outcome
 	// so reports whether the channel is so already.
 	so func(c *Call, p P) bool
@@ -90,9 +92,15 @@ type rule[P any] struct {
 	since func(c *Call, p P) *Outcome
 }
 
+// ability is a row of the table.
+type ability struct {
+	options
+	decode func(event.Envelope) (row, error)
+}
+
 // of makes an ability of its rule.
-func of[P any](r rule[P]) func(event.Envelope) (row, error) {
-	return func(send event.Envelope) (row, error) {
+func of[P any](r rule[P]) ability {
+	return ability{options: r.options, decode: func(send event.Envelope) (row, error) {
 		p, err := event.As[P](send)
 		if err != nil {
 			return row{}, err
@@ -104,7 +112,7 @@ func of[P any](r rule[P]) func(event.Envelope) (row, error) {
 			shown: func(c *Call, f channel.Frame) bool { return r.shown != nil && r.shown(c, p, f) },
 			mute:  r.seen == nil,
 		}, nil
-	}
+	}}
 }
 
 func (r rule[P]) plan(c *Call, p P) ([]Frame, *Outcome) {
@@ -119,7 +127,7 @@ func (r rule[P]) plan(c *Call, p P) ([]Frame, *Outcome) {
 		}
 		return nil, &Outcome{Status: event.DeliveryAlready}
 	}
-	if o := r.check(c, p); o != nil {
+	if o := first(c.needsRank(r.least), c.needs(r.needs...), r.checked(c, p)); o != nil {
 		return nil, o
 	}
 	frames := r.frames(c, p)
@@ -130,8 +138,25 @@ func (r rule[P]) plan(c *Call, p P) ([]Frame, *Outcome) {
 	return frames, nil
 }
 
+func (r rule[P]) checked(c *Call, p P) *Outcome {
+	if r.check == nil {
+		return nil
+	}
+	return r.check(c, p)
+}
+
 // Is reports whether a subject asks for an ability.
 func Is(subject string) bool { _, ok := table[subject]; return ok }
+
+// Denied returns why a bot with these rights cannot do what a subject asks for, whatever the
+// payload; "" if it may.
+func Denied(subject string, r channel.Rights) string {
+	of := table[subject].options
+	if o := first(needsRank(r, of.least), needs(r, of.needs...)); o != nil {
+		return o.Reason
+	}
+	return ""
+}
 
 // Subjects lists the subjects of all abilities.
 func Subjects() []string {
@@ -144,11 +169,11 @@ func Subjects() []string {
 
 // New returns the call of a send. The error is INVALID_INPUT.
 func New(send event.Envelope) (*Call, error) {
-	decode, ok := table[send.Subject]
+	a, ok := table[send.Subject]
 	if !ok {
 		return nil, event.Errorf(event.InvalidInput, "%s is nothing that can be asked of a channel", send.Subject)
 	}
-	r, err := decode(send)
+	r, err := a.decode(send)
 	return &Call{row: r}, err
 }
 
@@ -213,25 +238,39 @@ func refuseError(err error) *Outcome {
 func done(by event.Ref) *Outcome { return &Outcome{Status: event.DeliveryDone, ConfirmedBy: by} }
 
 // needs refuses what the bot has no permission for.
-func (c *Call) needs(permissions ...string) *Outcome {
+func (c *Call) needs(permissions ...string) *Outcome { return needs(c.State, permissions...) }
+
+// needsRank refuses what the bot has not the rank for.
+func (c *Call) needsRank(least float64) *Outcome { return needsRank(c.State, least) }
+
+// rights are what the bot may do: those of a channel.State or of channel.Rights.
+type rights interface {
+	Rank() float64
+	May(permission string) bool
+	Permission(name string) (least float64, ok bool)
+}
+
+func needs(r rights, permissions ...string) *Outcome {
 	for _, name := range permissions {
-		if c.State.May(name) {
+		if r.May(name) {
 			continue
 		}
-		if least, ok := c.State.Permission(name); ok {
-			return refuse(event.PermissionDenied, "the bot has rank %v, and %s needs %v", c.State.Rank(), name, least)
+		if least, ok := r.Permission(name); ok {
+			return refuse(event.PermissionDenied, "the bot has rank %v, and %s needs %v", r.Rank(), name, least)
 		}
 		return refuse(event.PermissionDenied, "the channel gives nobody the permission %s", name)
 	}
 	return nil
 }
 
-// needsRank refuses what the bot has not the rank for.
-func (c *Call) needsRank(least float64) *Outcome {
-	if c.State.Rank() >= least {
+func needsRank(r rights, least float64) *Outcome {
+	if least == 0 || r.Rank() >= least {
 		return nil
 	}
-	return refuse(event.PermissionDenied, "the bot has rank %v, and this needs %v", c.State.Rank(), least)
+	if least == 1 {
+		return refuse(event.PermissionDenied, "the bot is a guest, and this needs an account")
+	}
+	return refuse(event.PermissionDenied, "the bot has rank %v, and this needs %v", r.Rank(), least)
 }
 
 // byBot reports whether a name is the bot's.

@@ -25,16 +25,8 @@ func lists(f *channel.Frame) map[string]int {
 // inList reports whether a frame lists a saved playlist.
 func inList(f *channel.Frame, name string) bool { _, ok := lists(f)[name]; return ok }
 
-// isAccount refuses guests, who have no saved playlists.
-func (c *Call) isAccount() *Outcome {
-	if c.State.Rank() >= 1 {
-		return nil
-	}
-	return refuse(event.PermissionDenied, "the bot is a guest, and only accounts have saved playlists")
-}
-
 var saveList = rule[event.SendList]{
-	check: func(c *Call, _ event.SendList) *Outcome { return c.isAccount() },
+	options: options{least: 1}, // guests have no saved playlists
 	frames: func(_ *Call, p event.SendList) []Frame {
 		return []Frame{{"clonePlaylist", []any{map[string]any{"name": p.Name}}}}
 	},
@@ -43,7 +35,7 @@ var saveList = rule[event.SendList]{
 	},
 }
 
-var listsQuestion = options{question: &Frame{Name: "listPlaylists"}, reply: "listPlaylists"}
+var listsQuestion = options{question: &Frame{Name: "listPlaylists"}, reply: "listPlaylists", least: 1}
 
 // hasList refuses a saved playlist that there is not.
 func (c *Call) hasList(name string) *Outcome {
@@ -55,7 +47,7 @@ func (c *Call) hasList(name string) *Outcome {
 
 var deleteList = rule[event.SendList]{
 	options: listsQuestion,
-	check:   func(c *Call, p event.SendList) *Outcome { return first(c.isAccount(), c.hasList(p.Name)) },
+	check:   func(c *Call, p event.SendList) *Outcome { return c.hasList(p.Name) },
 	so:      func(c *Call, p event.SendList) bool { return c.Past != nil && c.hasList(p.Name) != nil },
 	frames: func(_ *Call, p event.SendList) []Frame {
 		return []Frame{{"deletePlaylist", []any{map[string]any{"name": p.Name}}}}
@@ -66,13 +58,14 @@ var deleteList = rule[event.SendList]{
 }
 
 var queueList = rule[event.SendQueueList]{
-	options: options{queues: true, slow: true, question: listsQuestion.question, reply: listsQuestion.reply},
+	options: options{
+		queues: true, slow: true, question: listsQuestion.question, reply: listsQuestion.reply, least: 1, needs: []string{"playlistadd", "playlistaddlist"},
+	},
 	check: func(c *Call, p event.SendQueueList) *Outcome {
-		needs := []string{"playlistadd", "playlistaddlist"}
 		if p.Position == event.PositionNext {
-			needs = append(needs, "playlistnext")
+			return first(c.needs("playlistnext"), c.hasList(p.Name))
 		}
-		return first(c.isAccount(), c.needs(needs...), c.hasList(p.Name))
+		return c.hasList(p.Name)
 	},
 	events: func(c *Call, p event.SendQueueList) int { return lists(c.answer)[p.Name] },
 	frames: func(_ *Call, p event.SendQueueList) []Frame {

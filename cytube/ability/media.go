@@ -26,13 +26,13 @@ var queueNeeds = map[string][]string{
 }
 
 var queue = rule[event.SendMediaQueue]{
-	options: options{queues: true, slow: true},
+	options: options{queues: true, slow: true, needs: []string{"playlistadd"}},
 	check: func(c *Call, p event.SendMediaQueue) *Outcome {
 		l, err := link(p)
 		if err != nil {
 			return refuseError(err)
 		}
-		needs := append([]string{"playlistadd"}, queueNeeds[l.Type]...)
+		needs := slices.Clone(queueNeeds[l.Type])
 		if p.Position == event.PositionNext {
 			needs = append(needs, "playlistnext")
 		}
@@ -96,9 +96,10 @@ func (c *Call) has(uid int) *Outcome {
 }
 
 var deleteItem = rule[event.SendItem]{
-	check:  func(c *Call, p event.SendItem) *Outcome { return first(c.needs("playlistdelete"), c.has(p.UID)) },
-	so:     func(c *Call, p event.SendItem) bool { return c.Past != nil && c.has(p.UID) != nil },
-	frames: func(_ *Call, p event.SendItem) []Frame { return []Frame{{"delete", []any{p.UID}}} },
+	options: options{needs: []string{"playlistdelete"}},
+	check:   func(c *Call, p event.SendItem) *Outcome { return c.has(p.UID) },
+	so:      func(c *Call, p event.SendItem) bool { return c.Past != nil && c.has(p.UID) != nil },
+	frames:  func(_ *Call, p event.SendItem) []Frame { return []Frame{{"delete", []any{p.UID}}} },
 	seen: func(_ *Call, p event.SendItem, e channel.Event) bool {
 		d, ok := as[event.MediaDelete](e.Envelope, event.SubjectMediaDelete)
 		return ok && d.UID == p.UID
@@ -114,8 +115,9 @@ func begins(e event.Envelope) bool {
 func (c *Call) played() *Outcome { return c.Past.last(begins) }
 
 var jump = rule[event.SendItem]{
-	check:  func(c *Call, p event.SendItem) *Outcome { return first(c.needs("playlistjump"), c.has(p.UID)) },
-	frames: func(_ *Call, p event.SendItem) []Frame { return []Frame{{"jumpTo", []any{p.UID}}} },
+	options: options{needs: []string{"playlistjump"}},
+	check:   func(c *Call, p event.SendItem) *Outcome { return c.has(p.UID) },
+	frames:  func(_ *Call, p event.SendItem) []Frame { return []Frame{{"jumpTo", []any{p.UID}}} },
 	seen: func(c *Call, p event.SendItem, e channel.Event) bool {
 		uid, _ := c.State.Playing()
 		return e.Subject == event.SubjectMediaChange && uid == p.UID
@@ -130,11 +132,12 @@ var jump = rule[event.SendItem]{
 }
 
 var skip = rule[event.SendBare]{
+	options: options{needs: []string{"playlistjump"}},
 	check: func(c *Call, _ event.SendBare) *Outcome {
 		if _, ok := c.State.Playing(); !ok {
-			return first(c.needs("playlistjump"), refuse(event.RecordNotFound, "nothing plays"))
+			return refuse(event.RecordNotFound, "nothing plays")
 		}
-		return c.needs("playlistjump")
+		return nil
 	},
 	frames: func(*Call, event.SendBare) []Frame { return []Frame{{Name: "playNext"}} },
 	seen:   func(_ *Call, _ event.SendBare, e channel.Event) bool { return begins(e.Envelope) },
@@ -142,7 +145,8 @@ var skip = rule[event.SendBare]{
 }
 
 var temp = rule[event.SendMediaTemp]{
-	check: func(c *Call, p event.SendMediaTemp) *Outcome { return first(c.needs("settemp"), c.has(p.UID)) },
+	options: options{needs: []string{"settemp"}},
+	check:   func(c *Call, p event.SendMediaTemp) *Outcome { return c.has(p.UID) },
 	so: func(c *Call, p event.SendMediaTemp) bool {
 		item, ok := c.State.Item(p.UID)
 		return ok && item.Temp == p.Temp
@@ -172,8 +176,9 @@ func after(c *Call, p event.SendMediaMove) int {
 }
 
 var move = rule[event.SendMediaMove]{
+	options: options{needs: []string{"playlistmove"}},
 	check: func(c *Call, p event.SendMediaMove) *Outcome {
-		if o := first(c.needs("playlistmove"), c.has(p.UID)); o != nil {
+		if o := c.has(p.UID); o != nil {
 			return o
 		}
 		to, named := p.After.Int()
@@ -209,11 +214,12 @@ func (c *Call) isNew() bool {
 }
 
 var shuffle = rule[event.SendBare]{
+	options: options{needs: []string{"playlistshuffle"}},
 	check: func(c *Call, _ event.SendBare) *Outcome {
 		if len(c.State.Items()) == 0 {
-			return first(c.needs("playlistshuffle"), refuse(event.RecordNotFound, "the playlist is empty"))
+			return refuse(event.RecordNotFound, "the playlist is empty")
 		}
-		return c.needs("playlistshuffle")
+		return nil
 	},
 	frames: func(*Call, event.SendBare) []Frame { return []Frame{{Name: "shufflePlaylist"}} },
 	seen:   func(_ *Call, _ event.SendBare, e channel.Event) bool { return e.Subject == event.SubjectMediaShuffle },
@@ -226,10 +232,10 @@ var shuffle = rule[event.SendBare]{
 }
 
 var clearList = rule[event.SendBare]{
-	check:  func(c *Call, _ event.SendBare) *Outcome { return c.needs("playlistclear") },
-	so:     func(c *Call, _ event.SendBare) bool { return len(c.State.Items()) == 0 },
-	frames: func(*Call, event.SendBare) []Frame { return []Frame{{Name: "clearPlaylist"}} },
-	seen:   func(_ *Call, _ event.SendBare, e channel.Event) bool { return e.Subject == event.SubjectMediaClear },
+	options: options{needs: []string{"playlistclear"}},
+	so:      func(c *Call, _ event.SendBare) bool { return len(c.State.Items()) == 0 },
+	frames:  func(*Call, event.SendBare) []Frame { return []Frame{{Name: "clearPlaylist"}} },
+	seen:    func(_ *Call, _ event.SendBare, e channel.Event) bool { return e.Subject == event.SubjectMediaClear },
 	since: func(c *Call, _ event.SendBare) *Outcome {
 		if c.isNew() { // what is there was queued behind it
 			return &Outcome{Status: event.DeliveryDone}
@@ -239,10 +245,8 @@ var clearList = rule[event.SendBare]{
 }
 
 var vote = rule[event.SendBare]{
+	options: options{needs: []string{"voteskip"}},
 	check: func(c *Call, _ event.SendBare) *Outcome {
-		if o := c.needs("voteskip"); o != nil {
-			return o
-		}
 		if string(c.State.Values(event.SubjectOptions)["allow_voteskip"]) == "false" {
 			return refuse(event.PermissionDenied, "the channel has no votes to skip")
 		}
@@ -258,9 +262,9 @@ var vote = rule[event.SendBare]{
 }
 
 var lock = rule[event.SendMediaLock]{
-	check:  func(c *Call, _ event.SendMediaLock) *Outcome { return c.needs("playlistlock") },
-	so:     func(c *Call, p event.SendMediaLock) bool { return c.State.Locked() == p.Locked },
-	frames: func(*Call, event.SendMediaLock) []Frame { return []Frame{{Name: "togglePlaylistLock"}} },
+	options: options{needs: []string{"playlistlock"}},
+	so:      func(c *Call, p event.SendMediaLock) bool { return c.State.Locked() == p.Locked },
+	frames:  func(*Call, event.SendMediaLock) []Frame { return []Frame{{Name: "togglePlaylistLock"}} },
 	seen: func(_ *Call, p event.SendMediaLock, e channel.Event) bool {
 		l, ok := as[event.MediaLock](e.Envelope, event.SubjectMediaLock)
 		return ok && l.Locked == p.Locked
@@ -268,11 +272,12 @@ var lock = rule[event.SendMediaLock]{
 }
 
 var leader = rule[event.SendMediaLeader]{
+	options: options{needs: []string{"leaderctl"}},
 	check: func(c *Call, p event.SendMediaLeader) *Outcome {
 		if p.User == "" {
-			return c.needs("leaderctl")
+			return nil
 		}
-		return first(c.needs("leaderctl"), c.here(p.User)) // an unknown name would stop the server's clock
+		return c.here(p.User) // an unknown name would stop the server's clock
 	},
 	so: func(c *Call, p event.SendMediaLeader) bool { return channel.SameName(c.State.Leader(), p.User) },
 	frames: func(c *Call, p event.SendMediaLeader) []Frame {

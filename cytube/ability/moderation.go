@@ -47,9 +47,9 @@ func leaves(e event.Envelope, user string) bool {
 }
 
 var kick = rule[event.SendModeration]{
-	options: options{chat: true},
+	options: options{chat: true, needs: []string{"kick"}},
 	check: func(c *Call, p event.SendModeration) *Outcome {
-		return first(c.needs("kick"), c.below(p.User), c.here(p.User))
+		return first(c.below(p.User), c.here(p.User))
 	},
 	so:     func(c *Call, p event.SendModeration) bool { return c.Past != nil && c.here(p.User) != nil },
 	frames: func(c *Call, p event.SendModeration) []Frame { return line("/kick", c.spelled(p.User), p.Reason) },
@@ -75,7 +75,7 @@ type wireBan struct {
 	Name string
 }
 
-var bansQuestion = options{question: &Frame{Name: "requestBanlist"}, needed: "ban", reply: "banlist"}
+var bansQuestion = options{question: &Frame{Name: "requestBanlist"}, needed: "ban", reply: "banlist", needs: []string{"ban"}}
 
 // bans returns the bans of a name, from the answer to the question.
 func (c *Call) bans(name string) (found []wireBan) {
@@ -92,8 +92,8 @@ func (c *Call) bans(name string) (found []wireBan) {
 }
 
 var ban = rule[event.SendModeration]{
-	options: options{chat: true, question: bansQuestion.question, needed: "ban", reply: bansQuestion.reply},
-	check:   func(c *Call, p event.SendModeration) *Outcome { return first(c.needs("ban"), c.below(p.User)) },
+	options: options{chat: true, question: bansQuestion.question, needed: "ban", reply: bansQuestion.reply, needs: bansQuestion.needs},
+	check:   func(c *Call, p event.SendModeration) *Outcome { return c.below(p.User) },
 	so: func(c *Call, p event.SendModeration) bool {
 		for _, b := range c.bans(p.User) {
 			if b.IP == "*" {
@@ -109,8 +109,8 @@ var ban = rule[event.SendModeration]{
 }
 
 var banAddress = rule[event.SendBanAddress]{
-	options: options{chat: true, slow: true},
-	check:   func(c *Call, p event.SendBanAddress) *Outcome { return first(c.needs("ban"), c.below(p.User)) },
+	options: options{chat: true, slow: true, needs: []string{"ban"}},
+	check:   func(c *Call, p event.SendBanAddress) *Outcome { return c.below(p.User) },
 	frames:  func(_ *Call, p event.SendBanAddress) []Frame { return line("/ipban", p.User, p.Range, p.Reason) },
 	seen: func(_ *Call, p event.SendBanAddress, e channel.Event) bool {
 		return moderated(e.Envelope, p.User, event.ActionBan)
@@ -126,7 +126,6 @@ var banAddress = rule[event.SendBanAddress]{
 
 var unban = rule[event.SendModeration]{
 	options: bansQuestion,
-	check:   func(c *Call, _ event.SendModeration) *Outcome { return c.needs("ban") },
 	so:      func(c *Call, p event.SendModeration) bool { return c.State.May("ban") && len(c.bans(p.User)) == 0 },
 	frames: func(c *Call, p event.SendModeration) (frames []Frame) {
 		for _, b := range c.bans(p.User) {
@@ -146,9 +145,9 @@ var unban = rule[event.SendModeration]{
 // mutes makes the rule of a kind of mute.
 func mutes(command, action string) rule[event.SendModeration] {
 	return rule[event.SendModeration]{
-		options: options{chat: true},
+		options: options{chat: true, needs: []string{"mute"}},
 		check: func(c *Call, p event.SendModeration) *Outcome {
-			return first(c.needs("mute"), c.below(p.User), c.here(p.User))
+			return first(c.below(p.User), c.here(p.User))
 		},
 		so: func(c *Call, p event.SendModeration) bool {
 			u, here := c.State.User(p.User)
@@ -162,12 +161,12 @@ func mutes(command, action string) rule[event.SendModeration] {
 }
 
 var unmute = rule[event.SendModeration]{
-	options: options{chat: true},
-	check: func(c *Call, p event.SendModeration) *Outcome {
+	options: options{chat: true, needs: []string{"mute"}},
+	check: func(_ *Call, p event.SendModeration) *Outcome {
 		if !userName.MatchString(p.User) {
 			return refuse(event.InvalidInput, "%.40q cannot be a user's name", p.User)
 		}
-		return c.needs("mute")
+		return nil
 	},
 	so: func(c *Call, p event.SendModeration) bool {
 		u, here := c.State.User(p.User)
@@ -183,11 +182,12 @@ var unmute = rule[event.SendModeration]{
 }
 
 var rank = rule[event.SendRank]{
+	options: options{least: 3},
 	check: func(c *Call, p event.SendRank) *Outcome {
 		if p.Rank < 1 {
 			return refuse(event.InvalidInput, "the lowest rank that can be given is 1")
 		}
-		if o := first(c.needsRank(3), c.below(p.User)); o != nil || p.Rank < c.State.Rank() {
+		if o := c.below(p.User); o != nil || p.Rank < c.State.Rank() {
 			return o
 		}
 		return refuse(event.PermissionDenied, "rank %v is not below the bot's, which is %v", p.Rank, c.State.Rank())
@@ -218,16 +218,14 @@ var rank = rule[event.SendRank]{
 func cleared(e event.Envelope) bool { return e.Subject == event.ModerationSubject(event.ActionClear) }
 
 var clearChat = rule[event.SendBare]{
-	options: options{chat: true},
-	check:   func(c *Call, _ event.SendBare) *Outcome { return c.needs("chatclear") },
+	options: options{chat: true, needs: []string{"chatclear"}},
 	frames:  func(*Call, event.SendBare) []Frame { return line("/clear") },
 	seen:    func(_ *Call, _ event.SendBare, e channel.Event) bool { return cleared(e.Envelope) },
 	since:   func(c *Call, _ event.SendBare) *Outcome { return c.Past.last(cleared) },
 }
 
 var afk = rule[event.SendAFK]{
-	options: options{chat: true},
-	check:   func(c *Call, _ event.SendAFK) *Outcome { return c.needs("chat") },
+	options: options{chat: true, needs: []string{"chat"}},
 	so: func(c *Call, p event.SendAFK) bool {
 		u, here := c.State.User(c.State.Self())
 		return here && u.AFK == p.AFK

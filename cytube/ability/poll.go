@@ -37,7 +37,8 @@ func checkPoll(p event.SendPollOpen) *Outcome {
 }
 
 var openPoll = rule[event.SendPollOpen]{
-	check: func(c *Call, p event.SendPollOpen) *Outcome { return first(checkPoll(p), c.needs("pollctl")) },
+	options: options{needs: []string{"pollctl"}},
+	check:   func(_ *Call, p event.SendPollOpen) *Outcome { return checkPoll(p) },
 	frames: func(_ *Call, p event.SendPollOpen) []Frame {
 		arg := map[string]any{"title": p.Title, "opts": p.Options, "obscured": p.Hidden, "retainVotes": p.RetainVotes}
 		if p.Timeout > 0 {
@@ -66,7 +67,7 @@ func found(e event.Envelope) bool { return e.Metadata[event.MetaFound] == true }
 func closed(e event.Envelope) bool { return e.Subject == event.SubjectPollClose }
 
 var closePoll = rule[event.SendBare]{
-	check: func(c *Call, _ event.SendBare) *Outcome { return c.needs("pollctl") },
+	options: options{needs: []string{"pollctl"}},
 	so: func(c *Call, _ event.SendBare) bool {
 		_, open := c.State.Poll()
 		return !open
@@ -77,6 +78,7 @@ var closePoll = rule[event.SendBare]{
 }
 
 var votePoll = rule[event.SendPollVote]{
+	options: options{needs: []string{"pollvote"}},
 	check: func(c *Call, p event.SendPollVote) *Outcome {
 		poll, open := c.State.Poll()
 		switch {
@@ -85,7 +87,7 @@ var votePoll = rule[event.SendPollVote]{
 		case p.Option >= len(poll.Options):
 			return refuse(event.InvalidInput, "the poll has only %d options", len(poll.Options))
 		}
-		return c.needs("pollvote")
+		return nil
 	},
 	frames: func(_ *Call, p event.SendPollVote) []Frame {
 		return []Frame{{"vote", []any{map[string]any{"option": p.Option}}}}

@@ -16,11 +16,12 @@ const maxText = 20_000
 
 // texts makes the rule of a text of the channel. subject is that of its changes, frame what
 // the server answers.
-func texts(subject, emit, key, frame string, allowed func(*Call) *Outcome) rule[event.SendText] {
+func texts(subject, emit, key, frame string, of options) rule[event.SendText] {
 	return rule[event.SendText]{
-		check: func(c *Call, p event.SendText) *Outcome {
-			if o := allowed(c); o != nil || units(p.Value) <= maxText {
-				return o
+		options: of,
+		check: func(_ *Call, p event.SendText) *Outcome {
+			if units(p.Value) <= maxText {
+				return nil
 			}
 			return refuse(event.LimitExceeded, "it has %d characters, and the server takes %d", units(p.Value), maxText)
 		},
@@ -97,8 +98,9 @@ func (c *Call) hasValues(subject string, values map[string]json.RawMessage) bool
 	return true
 }
 
-func valuesRule(subject, what, emit, frame string, allowed func(*Call, event.SendValues) *Outcome) rule[event.SendValues] {
+func valuesRule(subject, what, emit, frame string, least float64, allowed func(*Call, event.SendValues) *Outcome) rule[event.SendValues] {
 	return rule[event.SendValues]{
+		options: options{least: least},
 		check: func(c *Call, p event.SendValues) *Outcome {
 			return first(allowed(c, p), c.known(subject, what, p.Values))
 		},
@@ -109,10 +111,7 @@ func valuesRule(subject, what, emit, frame string, allowed func(*Call, event.Sen
 	}
 }
 
-var channelOptions = valuesRule(event.SubjectOptions, "option", "setOptions", "channelOpts", func(c *Call, p event.SendValues) *Outcome {
-	if o := c.needsRank(2); o != nil {
-		return o
-	}
+var channelOptions = valuesRule(event.SubjectOptions, "option", "setOptions", "channelOpts", 2, func(c *Call, p event.SendValues) *Outcome {
 	for _, name := range adminOptions {
 		if _, asked := p.Values[name]; asked && c.State.Rank() < 3 {
 			return refuse(event.PermissionDenied, "the bot has rank %v, and option %s needs 3", c.State.Rank(), name)
@@ -121,8 +120,8 @@ var channelOptions = valuesRule(event.SubjectOptions, "option", "setOptions", "c
 	return nil
 })
 
-var permissions = valuesRule(event.SubjectPermissions, "permission", "setPermissions", "setPermissions",
-	func(c *Call, _ event.SendValues) *Outcome { return c.needsRank(3) })
+var permissions = valuesRule(event.SubjectPermissions, "permission", "setPermissions", "setPermissions", 3,
+	func(*Call, event.SendValues) *Outcome { return nil })
 
 // field returns a text of a definition.
 func field(p event.SendDefinition, name string) (text string) {
@@ -152,14 +151,13 @@ func defined(e event.Envelope, subject, name string) bool {
 }
 
 var emote = rule[event.SendDefinition]{
+	options: options{needs: []string{"emoteedit"}},
 	check: func(c *Call, p event.SendDefinition) *Outcome {
 		name := p.Name
 		if p.Action == event.DefinitionRename {
 			name = p.Was
 		}
 		switch {
-		case c.needs("emoteedit") != nil:
-			return c.needs("emoteedit")
 		case p.Action != event.DefinitionAdd && !c.defines(event.SubjectEmote, name):
 			return refuse(event.RecordNotFound, "the channel has no emote %.40q", name)
 		case p.Action == event.DefinitionRename && c.defines(event.SubjectEmote, p.Name):
@@ -203,12 +201,10 @@ var emote = rule[event.SendDefinition]{
 }
 
 var filter = rule[event.SendDefinition]{
-	options: options{question: &Frame{Name: "requestChatFilters"}, needed: "filteredit", reply: "chatFilters"},
+	options: options{question: &Frame{Name: "requestChatFilters"}, needed: "filteredit", reply: "chatFilters", needs: []string{"filteredit"}},
 	check: func(c *Call, p event.SendDefinition) *Outcome {
 		has := c.defines(event.SubjectFilter, p.Name)
 		switch {
-		case c.needs("filteredit") != nil:
-			return c.needs("filteredit")
 		case p.Action == event.DefinitionRename:
 			return refuse(event.InvalidInput, "a chat filter cannot be renamed: remove it and add another")
 		case p.Action == event.DefinitionAdd && has:
@@ -264,14 +260,15 @@ func filterFields(p event.SendDefinition) map[string]any {
 // imports makes the rule of a whole list.
 func imports(subject, permission, emit, frame string) rule[event.SendDefinitions] {
 	return rule[event.SendDefinitions]{
-		check: func(c *Call, p event.SendDefinitions) *Outcome {
+		options: options{needs: []string{permission}},
+		check: func(_ *Call, p event.SendDefinitions) *Outcome {
 			for i, raw := range p.Values {
 				var d struct{ Name string }
 				if json.Unmarshal(raw, &d) != nil || d.Name == "" {
 					return refuse(event.InvalidInput, "entry %d of the list has no name", i+1)
 				}
 			}
-			return c.needs(permission)
+			return nil
 		},
 		frames: func(_ *Call, p event.SendDefinitions) []Frame {
 			return []Frame{{emit, []any{append([]json.RawMessage{}, p.Values...)}}}

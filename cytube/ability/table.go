@@ -3,7 +3,7 @@ package ability
 import "github.com/rosey-bot/rosey/event"
 
 // table has all abilities by their subjects.
-var table = map[string]func(event.Envelope) (row, error){
+var table = map[string]ability{
 	event.SubjectSendMediaQueue:      of(queue),
 	event.SubjectSendMediaDelete:     of(deleteItem),
 	event.SubjectSendMediaJump:       of(jump),
@@ -33,9 +33,9 @@ var table = map[string]func(event.Envelope) (row, error){
 	event.SubjectSendRank:       of(rank),
 	event.SubjectSendClear:      of(clearChat),
 
-	event.SubjectSendMOTD: of(texts(event.SubjectMOTD, "setMotd", "motd", "setMotd", func(c *Call) *Outcome { return c.needs("motdedit") })),
-	event.SubjectSendCSS:  of(texts(event.SubjectCSS, "setChannelCSS", "css", "channelCSSJS", func(c *Call) *Outcome { return c.needsRank(3) })),
-	event.SubjectSendJS:   of(texts(event.SubjectJS, "setChannelJS", "js", "channelCSSJS", func(c *Call) *Outcome { return c.needsRank(3) })),
+	event.SubjectSendMOTD: of(texts(event.SubjectMOTD, "setMotd", "motd", "setMotd", options{needs: []string{"motdedit"}})),
+	event.SubjectSendCSS:  of(texts(event.SubjectCSS, "setChannelCSS", "css", "channelCSSJS", options{least: 3})),
+	event.SubjectSendJS:   of(texts(event.SubjectJS, "setChannelJS", "js", "channelCSSJS", options{least: 3})),
 
 	event.SubjectSendOptions:       of(channelOptions),
 	event.SubjectSendPermissions:   of(permissions),

@@ -51,7 +51,7 @@ func (s *State) changeMedia(f *fold) error {
 		s.position(f, w.CurrentTime, w.Paused && w.CurrentTime >= 0)
 		return nil
 	}
-	s.playing, s.goesOn = m, false
+	s.playing, s.goesOn, s.votes = m, false, wireVote{}
 	s.clock.set(w.CurrentTime, w.Paused && w.CurrentTime >= 0, f)
 	extra := event.Extra{"position": marshal(s.clock.said.Position), "began": marshal(!s.joining && w.CurrentTime <= 0)}
 	if s.clock.said.Paused {
@@ -140,6 +140,7 @@ func (s *State) stopped(f *fold) {
 		return
 	}
 	s.playing, s.current = media{}, -1
+	s.votes = wireVote{}
 	f.emit(event.SubjectMediaStop, event.MediaStop{Title: m.title, URL: m.url(), Type: m.kind, Channel: s.channel, Time: f.ms()})
 }
 

@@ -99,8 +99,8 @@ func (s *State) voteskip(f *fold) error {
 	if err != nil || v == s.votes {
 		return err
 	}
-	s.votes = v
-	if v.Count > 0 && v.Need > 0 {
+	before := s.votes.Count
+	if s.votes = v; v.Count > 0 || before > 0 {
 		f.emit(event.SubjectMediaVote, event.MediaVote{Count: v.Count, Need: v.Need, Channel: s.channel, Time: f.ms()})
 	}
 	return nil
@@ -113,5 +113,6 @@ func (s *State) voteLine(f *fold, l *Line) {
 	if m := votePassed.FindStringSubmatch(l.Text); m != nil {
 		count, _ := strconv.Atoi(m[1])
 		f.emit(event.SubjectMediaVote, event.MediaVote{Count: count, Need: s.votes.Need, Passed: true, Channel: s.channel, Time: l.Time})
+		s.votes = wireVote{}
 	}
 }

@@ -71,15 +71,53 @@ func (s *State) Permission(name string) (rank float64, ok bool) {
 // May reports whether the bot has a permission. What the playlist's own permissions deny,
 // those of an open playlist may grant.
 func (s *State) May(name string) bool {
-	if least, ok := s.Permission(name); ok && s.rank >= least {
+	return may(name, s.rank, s.locked != nil && !*s.locked, s.Permission)
+}
+
+func may(name string, rank float64, open bool, permission func(string) (float64, bool)) bool {
+	if least, ok := permission(name); ok && rank >= least {
 		return true
 	}
-	if !strings.HasPrefix(name, "playlist") || s.locked == nil || *s.locked {
+	if !open || !strings.HasPrefix(name, "playlist") {
 		return false
 	}
-	least, ok := s.Permission("o" + name)
-	return ok && s.rank >= least
+	least, ok := permission("o" + name)
+	return ok && rank >= least
 }
+
+// Rights are what a bot may do in a channel. The zero Rights are not known.
+type Rights struct {
+	rank        float64
+	open        bool // the playlist
+	permissions map[string]float64
+}
+
+// Rights returns the bot's.
+func (s *State) Rights() Rights {
+	r := Rights{rank: s.rank, open: s.locked != nil && !*s.locked, permissions: map[string]float64{}}
+	for name := range s.settings.values[event.SubjectPermissions] {
+		if least, ok := s.Permission(name); ok {
+			r.permissions[name] = least
+		}
+	}
+	return r
+}
+
+// Unknown reports whether the server has named no permission yet.
+func (r Rights) Unknown() bool { return len(r.permissions) == 0 }
+
+// Rank returns the bot's rank.
+func (r Rights) Rank() float64 { return r.rank }
+
+// Permission returns the lowest rank that has a permission; ok is false if the server did
+// not name it.
+func (r Rights) Permission(name string) (rank float64, ok bool) {
+	rank, ok = r.permissions[name]
+	return rank, ok
+}
+
+// May reports whether the bot has a permission, see State.May.
+func (r Rights) May(name string) bool { return may(name, r.rank, r.open, r.Permission) }
 
 // Locked reports whether the playlist is locked.
 func (s *State) Locked() bool { return s.locked != nil && *s.locked }

@@ -36,6 +36,9 @@ func (s *State) View() *view.View {
 		}
 	}
 	v.Count, v.Lock, v.Leader = s.count.stored, s.locked, s.leader
+	if s.votes.Count > 0 {
+		v.Votes = &view.Votes{Count: s.votes.Count, Need: s.votes.Need}
+	}
 	s.settings.show(v)
 	v.Bans, v.Ranks = s.lists.bans, s.lists.ranks
 	if p := s.poll; p != nil {
@@ -94,6 +97,9 @@ func (s *State) Restore(v *view.View) {
 		}
 	}
 	s.count.value, s.count.stored, s.locked, s.leader = v.Count, v.Count, v.Lock, v.Leader
+	if v.Votes != nil {
+		s.votes = wireVote{Count: v.Votes.Count, Need: v.Votes.Need}
+	}
 	s.settings.restore(v)
 	s.lists.bans, s.lists.ranks = v.Bans, v.Ranks
 	if p := v.Poll; p != nil {

@@ -70,6 +70,23 @@ func At(ctx context.Context, js jetstream.JetStream, channel string, at time.Tim
 	return m, m.fold(ctx, js, from)
 }
 
+// Advance folds what was stored since, so that m is the channel as it is. It is read anew if
+// the stream is another.
+func (m *Moment) Advance(ctx context.Context, js jetstream.JetStream) error {
+	stream, err := js.Stream(ctx, streams.Cytube)
+	if err != nil {
+		return fmt.Errorf("open stream %s: %w", streams.Cytube, err)
+	}
+	last := stream.CachedInfo().State.LastSeq
+	if last < m.Seq || last > m.Seq+lookback {
+		*m, err = At(ctx, js, m.Channel, time.Time{})
+		return err
+	}
+	from := m.Seq + 1
+	m.Seq = last
+	return m.fold(ctx, js, from)
+}
+
 // load takes the last snapshot by a time, and returns the sequence to go on from.
 func (m *Moment) load(ctx context.Context, js jetstream.JetStream, at time.Time) (from uint64, err error) {
 	raw, err := streams.ChannelSnapshot(ctx, js, m.Channel, at)

@@ -88,8 +88,9 @@ func answer(ctx context.Context, js jetstream.JetStream, channels []string, e ev
 	return reply{Success: true, Channel: m.Channel, At: r.At, Data: data}, nil
 }
 
-// Extra are what a channel shows beside its parts: what plays and how many are there.
-var Extra = []string{"playing", "count"}
+// Extra are what a channel shows beside its parts: what plays, the votes to skip it, and how
+// many are there.
+var Extra = []string{"playing", "count", "votes"}
 
 // Show returns a part, or one of Extra, as JSON.
 func (m Moment) Show(part string) (json.RawMessage, error) {

@@ -66,7 +66,8 @@ var changesBy = map[string]func(*View, stored){
 	event.SubjectMediaLock:     on(func(v *View, p event.MediaLock, _ stored) { v.Lock = &p.Locked }),
 	event.SubjectMediaLeader:   on(func(v *View, p event.MediaLeader, _ stored) { v.Leader = p.User }),
 	event.SubjectMediaChange:   on((*View).plays),
-	event.SubjectMediaStop:     func(v *View, _ stored) { v.Playing = nil },
+	event.SubjectMediaStop:     func(v *View, _ stored) { v.Playing, v.Votes = nil, nil },
+	event.SubjectMediaVote:     on((*View).voted),
 	event.SubjectMediaPosition: on((*View).positioned),
 
 	event.SubjectUserJoin:  on((*View).joined),
@@ -172,7 +173,13 @@ func (v *View) plays(p event.MediaChange, e stored) {
 	now := &Playing{Title: p.Title, URL: p.URL, Type: p.Type, Duration: p.Duration, QueuedBy: p.QueuedBy, At: e.ms()}
 	_ = json.Unmarshal(p.Extra["position"], &now.Position)
 	now.Paused = string(p.Extra["paused"]) == "true"
-	v.Playing = now
+	v.Playing, v.Votes = now, nil
+}
+
+func (v *View) voted(p event.MediaVote, _ stored) {
+	if v.Votes = nil; p.Count > 0 && !p.Passed {
+		v.Votes = &Votes{p.Count, p.Need}
+	}
 }
 
 func (v *View) positioned(p event.MediaPosition, e stored) {

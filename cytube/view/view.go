@@ -33,6 +33,7 @@ type View struct {
 	Lock        *bool                      `json:"lock"`
 	Leader      string                     `json:"leader"` // who sets the position of the players, "" while the server does
 	Poll        *Poll                      `json:"poll"`   // that is open, nil if none is
+	Votes       *Votes                     `json:"votes"`  // to skip what plays, nil if nobody voted
 
 	pages map[string][]json.RawMessage // of a cytube.state that is not whole yet
 }
@@ -70,6 +71,12 @@ func (p Playing) PositionAt(ms int64) float64 {
 		position = min(position, float64(p.Duration))
 	}
 	return position
+}
+
+// Votes are those to skip what plays.
+type Votes struct {
+	Count int `json:"count"`
+	Need  int `json:"need"`
 }
 
 // User is a user who is in the channel.

@@ -107,6 +107,15 @@ func (c *checkup) channelAdvice(status bot.Status) string {
 	return "look at its log"
 }
 
+// checkRanks checks whether the bot may do what its plugins ask for.
+func (c *checkup) checkRanks(status bot.Status) {
+	for _, ch := range status.Channels {
+		for _, l := range ch.Lacks {
+			c.warn(fmt.Sprintf("ask an admin of %s for a higher rank of %s, or lower what the permission needs", ch.Channel, ch.User), "in %s %s", ch.Channel, l)
+		}
+	}
+}
+
 // checkBot checks the bot's own status.
 func (c *checkup) checkBot(ctx context.Context) {
 	if !c.client.Running {
@@ -130,6 +139,7 @@ func (c *checkup) checkBot(ctx context.Context) {
 				c.bot.Channels = append(c.bot.Channels, ch)
 			}
 		}
+		c.checkRanks(status)
 		who := fmt.Sprintf("pid %d", status.PID)
 		if len(statuses) > 1 {
 			who += " on " + status.Host

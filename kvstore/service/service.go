@@ -16,8 +16,10 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/retry"
 	"github.com/rosey-bot/rosey/kvstore"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/jsapi"
 	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
@@ -84,6 +86,10 @@ func (s *Service) Serve(ctx context.Context, ready func()) error {
 		return err
 	}
 	ready()
+	policy := jsapi.RetryUnavailable(0, s.store.Logger())
+	if err := retry.Do(ctx, policy, s.store.Recover); err != nil && ctx.Err() == nil {
+		s.store.Logger().WarnContext(ctx, "not looked for deleted collections", "error", err)
+	}
 	<-ctx.Done()
 	return s.Stop()
 }

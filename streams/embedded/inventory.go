@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -14,6 +16,7 @@ import (
 
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/connect"
+	"github.com/rosey-bot/rosey/streams/jsapi"
 )
 
 // inventoryFile is the file in a store that says what it holds.
@@ -62,14 +65,21 @@ type Loss struct {
 
 // String says what is gone, since when and why.
 func (l Loss) String() string {
-	what, cause := humanize.Comma(int64(l.Events))+" events", "the store's files were damaged or removed"
+	kind, name, what := "stream", l.Stream, humanize.Comma(int64(l.Events))+" events"
+	if bucket, ok := strings.CutPrefix(l.Stream, jsapi.BucketStream("")); ok {
+		kind, name, what = "bucket", "bucket "+bucket, humanize.Comma(int64(l.Events))+" entries"
+	}
 	if l.Gone {
 		what = "all " + what
 	}
-	if l.Deleted {
-		cause = "the stream was deleted while the bot ran"
+	cause := "the store's files were damaged or removed"
+	switch {
+	case l.Deleted:
+		cause = "the " + kind + " was deleted while the bot ran"
+	case l.Gone:
+		cause += ", or the " + kind + " was deleted before the bot was killed"
 	}
-	return fmt.Sprintf("%s of %s are gone, which was noticed %s: %s", what, l.Stream, humanize.Time(l.Noticed), cause)
+	return fmt.Sprintf("%s of %s are gone, which was noticed %s: %s", what, name, humanize.Time(l.Noticed), cause)
 }
 
 // lossesKept is how long a Loss is reported.
@@ -140,10 +150,9 @@ func (s *Server) updateInventory(lost ...Loss) error {
 	if err != nil {
 		return fmt.Errorf("write the store's inventory: %w", err)
 	}
-	for _, spec := range streams.Specs() {
-		name := spec.Name
+	for _, name := range slices.Sorted(maps.Keys(s.held)) {
 		was := s.held[name]
-		if s.held == nil || was.Created.Equal(now[name].Created) {
+		if !isWatched(name) || was.Created.Equal(now[name].Created) {
 			continue
 		}
 		events := was.Messages
@@ -151,13 +160,20 @@ func (s *Server) updateInventory(lost ...Loss) error {
 			events += c.FirstSeq - (was.Last + 1 + streams.SequenceMargin)
 		}
 		if events > 0 {
-			s.log.Error("stream was deleted, its events are gone; rosey restore brings back a backup", "stream", name, "events", events)
+			s.log.Error("stream or bucket was deleted, what it held is gone; rosey restore brings back a backup", "stream", name, "events", events)
 			lost = append(lost, Loss{Stream: name, Events: events, Gone: true, Deleted: true, Noticed: time.Now()})
 		}
 	}
 	i, _ := readInventory(s.store) // one that cannot be read is replaced
 	s.held = now
 	return connect.WriteStoreFile(filepath.Join(s.store, inventoryFile), inventory{now, append(i.Lost, lost...)})
+}
+
+// isWatched reports whether it is a loss that a stream was deleted: it holds events, or
+// records that nothing else does.
+func isWatched(stream string) bool {
+	bucket, isBucket := strings.CutPrefix(stream, jsapi.BucketStream(""))
+	return streams.InTopology(stream) || isBucket && streams.HoldsRecords(bucket)
 }
 
 // watchInventory updates the inventory until ctx ends.

@@ -175,6 +175,69 @@ func TestInventoryOfWhatWasDeleted(t *testing.T) {
 	}
 }
 
+// A collection that somebody deletes is a loss: whoever kills the bot after that, and
+// whether it was made again before.
+func TestInventoryOfADeletedCollection(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ killed, remade bool }{
+		"stopped": {false, false}, "killed": {true, false}, "made again and killed": {true, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx, store := streamstest.Context(t), t.TempDir()
+			s := startStore(t, store, nil)
+			bus := streamstest.Bus(t, s)
+			quotes := jetstream.KeyValueConfig{Bucket: streams.CollectionPrefix + "quotes"}
+			kv, err := bus.JetStream().CreateKeyValue(ctx, quotes)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := kv.PutString(ctx, "1", "{}"); err != nil {
+				t.Fatal(err)
+			}
+			stop(t, bus, s)
+			s = startStore(t, store, nil)
+			bus = streamstest.Bus(t, s)
+			inventory := filepath.Join(store, "inventory.json")
+			before := read(t, inventory)
+			if err := bus.JetStream().DeleteKeyValue(ctx, quotes.Bucket); err != nil {
+				t.Fatal(err)
+			}
+			if c.remade {
+				if _, err := bus.JetStream().CreateKeyValue(ctx, quotes); err != nil {
+					t.Fatal(err)
+				}
+			}
+			stop(t, bus, s)
+			if c.killed {
+				write(t, inventory, before)
+				write(t, filepath.Join(store, "holder"), []byte("rosey (pid 1)"))
+			}
+			stop(t, nil, startStore(t, store, nil))
+			lost, err := embedded.Losses(store)
+			if err != nil || len(lost) != 1 || !strings.Contains(lost[0].String(), "all 1 entries of bucket db_quotes") {
+				t.Errorf("lost %v, %v", lost, err)
+			}
+		})
+	}
+}
+
+func read(t *testing.T, path string) []byte {
+	t.Helper()
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}
+
+func write(t *testing.T, path string, raw []byte) {
+	t.Helper()
+	if err := os.WriteFile(path, raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // A note that cannot be read costs one comparison, and keeps nobody from stopping.
 func TestInventoryThatCannotBeRead(t *testing.T) {
 	t.Parallel()

@@ -79,9 +79,9 @@ func (s *Server) detectLoss(ctx context.Context, before map[string]holding, uncl
 		now, exists := held[name]
 		loss := Loss{Stream: name, Gone: !exists, Noticed: time.Now()}
 		switch {
-		case unclean && !streams.InTopology(name): // a bucket may have been deleted since, or made anew
-		case loss.Gone:
-			loss.Events = was.Messages
+		case unclean && !isWatched(name): // somebody may have deleted it since, or made it anew
+		case loss.Gone, unclean && !was.Created.IsZero() && !was.Created.Equal(now.Created):
+			loss.Events, loss.Deleted, loss.Gone = was.Messages, exists, true
 		case unclean:
 			loss.Events = shortfall(now.Last, was.Last)
 		default:
@@ -93,9 +93,9 @@ func (s *Server) detectLoss(ctx context.Context, before map[string]holding, uncl
 				"stream", name, "events", loss.Events, "all", loss.Gone)
 		}
 		switch {
-		case loss.Gone && streams.InTopology(name):
+		case !exists && streams.InTopology(name):
 			errs = append(errs, s.makeStream(ctx, name, was.Config, was.Last+1+streams.SequenceMargin))
-		case now.Last < was.Last && !loss.Gone:
+		case now.Last < was.Last && exists:
 			errs = append(errs, reconcile.AdvanceSequence(ctx, s.js, name, was.Last))
 		}
 	}

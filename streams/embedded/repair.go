@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go/jetstream"
@@ -50,6 +51,9 @@ func (s *Server) repairStreams(ctx context.Context, before map[string]holding) e
 			return fmt.Errorf("%w: %w: restore a backup (rosey restore), or move %s out of the store to go on without its events",
 				ErrDamaged, err, s.streamDir(name))
 		}
+		was := before[name]
+		was.Created = time.Time{} // it has another now, and is still the same stream
+		before[name] = was
 		s.log.Warn("settings of a stream were damaged, written again", "stream", name)
 	}
 	return nil

@@ -27,7 +27,7 @@ import (
 )
 
 // Bucket is the KV bucket of the leases, one key each.
-const Bucket = "leases"
+const Bucket = streams.Leases
 
 // Term is how long a lease is valid after it was last renewed unless Open is told
 // otherwise. It outlasts the up to ten seconds that a cluster needs to elect a new

@@ -3,6 +3,7 @@
 package msgid
 
 import (
+	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/rand"
@@ -11,9 +12,12 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"log/slog"
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -27,8 +31,14 @@ import (
 type Signer struct{ *keyed }
 
 type keyed struct {
-	secret []byte
-	macs   sync.Pool // of *mac, keyed with the secret
+	stored  bool // in the bucket, where another may take its place
+	current atomic.Pointer[secret]
+}
+
+type secret struct {
+	value []byte
+	since time.Time // when it took the place of one that was lost, or zero
+	macs  sync.Pool // of *mac, keyed with the value
 }
 
 // Bucket is the KV bucket of the secret. Its name is that of the first releases.
@@ -36,10 +46,14 @@ const Bucket = "seals"
 
 const (
 	secretKey = "message-ids"
+	// renewedKey is there if the secret took the place of one that was lost.
+	renewedKey = "renewed"
 	// macLength is how many bytes of the HMAC an ID ends in.
 	macLength = 12
 	// credentialPurpose is what a plugin's credentials sign to derive its secret.
 	credentialPurpose = "rosey: seal of message IDs"
+	// followInterval is how long a process may sign with a secret that is lost.
+	followInterval = 2 * time.Second
 )
 
 // OpenSigner returns the signer with the store's secret, which it creates if
@@ -58,9 +72,12 @@ func OpenSigner(ctx context.Context, js jetstream.JetStream, replicas int) (Sign
 	if s, err := readSigner(ctx, kv); !missing(err) {
 		return s, err
 	}
-	secret := make([]byte, sha256.Size)
-	_, _ = rand.Read(secret) // never fails
-	if _, err = kv.Create(ctx, secretKey, secret); err != nil && !errors.Is(err, jetstream.ErrKeyExists) {
+	value := make([]byte, sha256.Size)
+	_, _ = rand.Read(value) // never fails
+	if err := noteRenewal(ctx, js, kv); err != nil {
+		return Signer{}, err
+	}
+	if _, err = kv.Create(ctx, secretKey, value); err != nil && !errors.Is(err, jetstream.ErrKeyExists) {
 		return Signer{}, fmt.Errorf("create the secret of message IDs: %w", jsapi.WrapFull(err))
 	}
 	// Another process may have been faster, and a replica may lag.
@@ -89,8 +106,71 @@ func readSigner(ctx context.Context, kv jetstream.KeyValue) (Signer, error) {
 	if err != nil {
 		return Signer{}, fmt.Errorf("read the secret of message IDs: %w", err)
 	}
-	return newSigner(e.Value()), nil
+	renewed, err := kv.Get(ctx, renewedKey)
+	switch {
+	case errors.Is(err, jetstream.ErrKeyNotFound):
+		return newSigner(e.Value(), time.Time{}, true), nil
+	case err != nil:
+		return Signer{}, fmt.Errorf("read the secret of message IDs: %w", err)
+	}
+	return newSigner(e.Value(), renewed.Created(), true), nil
 }
+
+// noteRenewal notes that a new secret takes the place of another, if events were stored.
+func noteRenewal(ctx context.Context, js jetstream.JetStream, kv jetstream.KeyValue) error {
+	list, stored := js.ListStreams(ctx), false
+	for info := range list.Info() {
+		stored = stored || !strings.HasPrefix(info.Config.Name, jsapi.BucketStream("")) && info.State.LastSeq > 0
+	}
+	err := list.Err()
+	if err == nil && stored {
+		_, err = kv.Put(ctx, renewedKey, nil)
+	}
+	if err != nil {
+		return fmt.Errorf("note that the secret of message IDs is new: %w", jsapi.WrapFull(err))
+	}
+	return nil
+}
+
+// Follow signs with the stored secret until ctx ends, whatever becomes of it: it looks
+// every 2 s and after each reconnect. Where the secret was lost and a process made another,
+// all processes have that one soon; what they signed before is told by Since.
+func (s Signer) Follow(ctx context.Context, js jetstream.JetStream, log *slog.Logger) error {
+	if s.keyed == nil || !s.stored {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	connected := js.Conn().StatusChanged(nats.CONNECTED)
+	defer js.Conn().RemoveStatusListener(connected)
+	tick := time.NewTicker(followInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-connected:
+		case <-tick.C:
+		}
+		stored, err := ReadSigner(ctx, js)
+		if err != nil || stored.keyed == nil || bytes.Equal(stored.current.Load().value, s.current.Load().value) {
+			continue // one that is gone is made again by the bot
+		}
+		s.current.Store(stored.current.Load())
+		log.WarnContext(ctx, "secret of message IDs was lost, using the new one", "since", stored.Since())
+	}
+}
+
+// Since returns when the secret took the place of one that was lost, or zero. IDs of what
+// was published before, and up to FollowMargin after, may have been signed with that.
+func (s Signer) Since() time.Time {
+	if s.keyed == nil {
+		return time.Time{}
+	}
+	return s.current.Load().since
+}
+
+// FollowMargin is longer than a process signs with a secret that is lost.
+const FollowMargin = 5 * followInterval
 
 // CredentialSigner returns the signer of a plugin with credentials of its own, whose
 // secret all processes derive from these. Credentials that are neither a key nor a
@@ -110,8 +190,8 @@ func CredentialSigner(nc *nats.Conn) (Signer, error) {
 	if len(own) == 0 {
 		return Signer{}, nil
 	}
-	secret := sha256.Sum256(append([]byte(credentialPurpose), own...))
-	return newSigner(secret[:]), nil
+	value := sha256.Sum256(append([]byte(credentialPurpose), own...))
+	return newSigner(value[:], time.Time{}, false), nil
 }
 
 // A mac is a keyed hash with a buffer for its sum. Keying one costs more than hashing
@@ -121,15 +201,20 @@ type mac struct {
 	sum [sha256.Size]byte
 }
 
-func newSigner(secret []byte) Signer {
-	return Signer{&keyed{secret, sync.Pool{New: func() any { return &mac{Hash: hmac.New(sha256.New, secret)} }}}}
+func newSigner(value []byte, since time.Time, stored bool) Signer {
+	s := Signer{&keyed{stored: stored}}
+	s.current.Store(&secret{value, since, sync.Pool{New: func() any { return &mac{Hash: hmac.New(sha256.New, value)} }}})
+	return s
 }
 
 // Store writes the secret of OpenSigner into its bucket again, which somebody deleted.
 func (s Signer) Store(ctx context.Context, js jetstream.JetStream) error {
 	kv, err := js.KeyValue(ctx, Bucket)
+	if err == nil && !s.Since().IsZero() {
+		_, err = kv.Put(ctx, renewedKey, nil)
+	}
 	if err == nil {
-		_, err = kv.Put(ctx, secretKey, s.secret)
+		_, err = kv.Put(ctx, secretKey, s.current.Load().value)
 	}
 	if err != nil {
 		return fmt.Errorf("store the secret of message IDs: %w", err)
@@ -142,8 +227,9 @@ func (s Signer) Sign(id string) string {
 	if s.keyed == nil || id == "" {
 		return id
 	}
-	m := s.macs.Get().(*mac)
-	defer s.macs.Put(m)
+	key := s.current.Load()
+	m := key.macs.Get().(*mac)
+	defer key.macs.Put(m)
 	m.Reset()
 	b := append(make([]byte, 0, len(id)+1+base64.RawURLEncoding.EncodedLen(macLength)), id...)
 	m.Write(b)

@@ -7,13 +7,14 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 )
 
 // An ID is the same whoever makes it and whatever was made before it.
 func TestSignerIsAnHMAC(t *testing.T) {
 	t.Parallel()
 	secret := []byte("secret")
-	s := newSigner(secret)
+	s := newSigner(secret, time.Time{}, false)
 	var all sync.WaitGroup
 	for worker := range 4 {
 		all.Go(func() {
@@ -35,7 +36,7 @@ func TestSignerIsAnHMAC(t *testing.T) {
 }
 
 func BenchmarkSigner(b *testing.B) {
-	s := newSigner([]byte("secret"))
+	s := newSigner([]byte("secret"), time.Time{}, false)
 	for b.Loop() {
 		s.Sign("plugin-trivia/PLUGIN:123456/1")
 	}

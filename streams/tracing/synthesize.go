@@ -142,7 +142,7 @@ func (t *tracer) scan(ctx context.Context, stream string, from, to uint64, f fun
 // SpanClaims is the KV bucket in which processes claim the export of synthesized
 // spans, for as long as claimTTL.
 const (
-	SpanClaims = "traces"
+	SpanClaims = streams.SpanClaims
 	claimTTL   = time.Hour
 )
 

@@ -14,7 +14,7 @@ import (
 )
 
 // Bucket is the KV bucket of the checkpoints, one key a channel.
-const Bucket = "channels"
+const Bucket = streams.Channels
 
 // Checkpoint is how far a channel is recorded. That there is one says that the bot was
 // in the channel, also when retention has removed the events that say so. It holds

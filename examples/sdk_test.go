@@ -1,0 +1,33 @@
+package examples_test
+
+import (
+	"os"
+	"os/exec"
+	"testing"
+)
+
+// The tests of the SDKs run beside a real bot: the program that make test has built.
+func testSDK(t *testing.T, dir string, env []string, command ...string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), command[0], command[1:]...)
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v: %v\n%s", command, err, out)
+	}
+}
+
+func needProgram(t *testing.T) {
+	t.Helper()
+	_, err := os.Stat(os.Getenv("ROSEY_TEST_PROGRAM"))
+	need(t, err, "the tests of the SDKs need ROSEY_TEST_PROGRAM, a built rosey")
+}
+
+func TestNodeSDK(t *testing.T) {
+	t.Parallel()
+	needProgram(t)
+	npm, err := exec.LookPath("npm")
+	need(t, err, "the SDK for Node needs npm")
+	_, err = os.Stat("../sdk/node/node_modules/typescript")
+	need(t, err, "the packages of the SDK for Node are missing: run npm ci in sdk/node")
+	testSDK(t, "../sdk/node", nil, npm, "test")
+}

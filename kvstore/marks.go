@@ -1,0 +1,117 @@
+package kvstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/jsapi"
+)
+
+// A mark tells of a collection where deleting its bucket does not delete it: in the bucket
+// streams.Checkpoints, under the name of the collection's bucket.
+type mark struct {
+	Number int64 `json:"number"` // none higher has been given
+}
+
+// markStep is by how much a mark is ahead of the numbers, so that few of them cost a write
+// of it. A collection whose bucket was deleted before its process died leaves out so many
+// numbers at most.
+const markStep = 100
+
+func markKey(collection string) string { return BucketPrefix + collection }
+
+// reserve makes sure that the collection's mark is not below a number.
+func (c *counter) reserve(ctx context.Context, b *bucket, number int64) error {
+	if number <= c.reserved || number > maxCounted {
+		return nil
+	}
+	kv, err := streams.OpenCheckpoints(ctx, b.store.js, b.store.replicas)
+	if err != nil {
+		return err
+	}
+	want := number + markStep
+	err = jsapi.ChangeJSON(ctx, kv, markKey(b.collection), func(m *mark) bool {
+		if want = max(want, m.Number); want == m.Number {
+			return false
+		}
+		m.Number = want
+		return true
+	})
+	if err != nil {
+		return fmt.Errorf("write the collection's mark: %w", err)
+	}
+	c.reserved = want
+	return nil
+}
+
+// note makes the mark of a collection that has none.
+func (s *Store) note(ctx context.Context, collection string) error {
+	kv, err := streams.OpenCheckpoints(ctx, s.js, s.replicas)
+	if err == nil {
+		_, err = jsapi.UpdateJSON(ctx, kv, markKey(collection), mark{}, 0)
+	}
+	if err != nil && !jsapi.IsChanged(err) {
+		return fmt.Errorf("write the collection's mark: %w", err)
+	}
+	return nil
+}
+
+// marked returns the number up to which a collection may have given all.
+func (s *Store) marked(ctx context.Context, collection string) (int64, error) {
+	kv, err := s.js.KeyValue(ctx, streams.Checkpoints)
+	if errors.Is(err, jetstream.ErrBucketNotFound) {
+		return 0, nil
+	}
+	var m mark
+	if err == nil {
+		m, _, err = jsapi.ReadJSON[mark](ctx, kv, markKey(collection))
+	}
+	if err != nil {
+		return 0, fmt.Errorf("read the collection's mark: %w", err)
+	}
+	return m.Number, nil
+}
+
+// Recover makes each collection again whose bucket was deleted while no process noticed
+// it, and logs that what it held is gone. It marks those that an earlier release has made.
+func (s *Store) Recover(ctx context.Context) error {
+	kv, err := streams.OpenCheckpoints(ctx, s.js, s.replicas)
+	if err != nil {
+		return fmt.Errorf("look for collections that are gone: %w", err)
+	}
+	there := map[string]bool{}
+	names := s.js.StreamNames(ctx, jetstream.WithStreamListSubject("$KV.>"))
+	for name := range names.Name() {
+		if bucket, ok := strings.CutPrefix(name, jsapi.BucketStream("")); ok && strings.HasPrefix(bucket, BucketPrefix) {
+			there[bucket] = true
+		}
+	}
+	keys, err := kv.ListKeys(ctx)
+	if err = errors.Join(names.Err(), err); err != nil {
+		return fmt.Errorf("look for collections that are gone: %w", err)
+	}
+	var errs []error
+	for bucket := range keys.Keys() {
+		collection, ok := strings.CutPrefix(bucket, BucketPrefix)
+		if !ok || there[bucket] {
+			delete(there, bucket)
+			continue
+		}
+		if _, err := s.open(ctx, collection, true); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		last, err := s.marked(ctx, collection)
+		errs = append(errs, err)
+		s.logGone(collection, last)
+	}
+	for bucket := range there {
+		errs = append(errs, s.note(ctx, strings.TrimPrefix(bucket, BucketPrefix)))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,164 @@
+import type { Consumer, ConsumerMessages, JsMsg } from "@nats-io/jetstream";
+import { correlationOf, type Bus } from "./bus.js";
+import { MessageIds, type Output, type Stored } from "./context.js";
+import { codeOf, Permanent, RoseyError, textOf } from "./errors.js";
+
+export type Log = (message: string, fields?: Record<string, unknown>) => void;
+
+/** Handles an event and returns what to publish because of it. */
+export type Handle = (e: Stored, signal: AbortSignal, serverTime: () => Promise<number>) => Promise<Output[]>;
+
+/** An attempt that took longer than it may. */
+export class TooLate extends RoseyError {
+  constructor(readonly seconds: number) {
+    super("TIMEOUT", `it took longer than ${seconds}s`);
+  }
+}
+
+const ackWait = 5_000; // ms after which a crashed process's event is redelivered
+const grace = 8_000; // ms that a handler may run on after a stop
+const isNotice = (subject: unknown) => /^plugin\.[^.]+\.event\.(dead_letter|expired|denied)$/.test(String(subject));
+
+/** Reads a plugin's durable consumer on one stream, and acknowledges an event after all that it led to is stored. */
+export class Reader {
+  private stopping = false;
+  private messages?: ConsumerMessages;
+  private readonly abort = new AbortController();
+
+  constructor(private readonly bus: Bus, private readonly stream: string, private readonly subjects: string[], private readonly since: Date,
+    private readonly backoff: number[], private readonly handle: Handle, private readonly log: Log) {}
+
+  /** Reads until stop is called; it throws if the consumer is deleted or the connection closed. */
+  async run(consumer: Consumer): Promise<void> {
+    while (!this.stopping) {
+      // One at a time: what waits in this process would count as attempted when it dies.
+      this.messages = await consumer.fetch({ max_messages: 1, expires: 30_000, idle_heartbeat: 1_000 });
+      if (this.stopping) this.messages.stop();
+      for await (const m of this.messages) await (this.stopping ? m.nak() : this.deliver(m, consumer));
+    }
+  }
+
+  stop(): void {
+    this.stopping = true;
+    this.messages?.stop();
+    setTimeout(() => this.abort.abort(new RoseyError("PLUGIN_ERROR", "the process is stopping")), grace).unref();
+  }
+
+  /** Has the bot open the durable: it knows what was handled, and whether the plugin is paused. */
+  async open(): Promise<Consumer> {
+    await this.bus.provision("durable", JSON.stringify({
+      stream: this.stream, subjects: this.subjects, since: this.since.toISOString(), ack_wait: ackWait * 1e6,
+      max_deliver: this.backoff.length + 11, max_ack_pending: 1000,
+    }));
+    return this.bus.js.consumers.get(this.stream, this.bus.durable);
+  }
+
+  private async deliver(m: JsMsg, consumer: Consumer): Promise<void> {
+    const e = position(m);
+    const beat = setInterval(() => m.working(), ackWait / 3); // not given to another meanwhile
+    try {
+      if (m.data.length === 0 && m.subject.includes("_passed_")) return m.ack(); // no event: it takes up a lost sequence
+      Object.assign(e, decode(m.subject, m.json.bind(m), e, m));
+      if (e.metadata.retry_for && e.metadata.retry_for !== this.bus.durable) return m.ack(); // another's dead letter
+      if (e.attempt > this.backoff.length + 1) throw new Permanent("crashed on last attempt", "PLUGIN_ERROR");
+      const serverTime = async () => Date.parse((await consumer.info() as any).ts);
+      await this.publish(e, await this.handle(e, this.abort.signal, serverTime));
+      m.ack();
+    } catch (err) {
+      clearInterval(beat);
+      await this.failed(m, e, err);
+    } finally {
+      clearInterval(beat);
+    }
+  }
+
+  /** Stores the outputs. The k-th always has the same ID, by which a repeat after a crash is recognised. */
+  private async publish(e: Stored, outputs: Output[]): Promise<void> {
+    for (const { subject, data } of outputs) {
+      if (JSON.stringify(data).length * 3 > this.bus.nc.info!.max_payload && Buffer.byteLength(JSON.stringify(data)) + 2048 > this.bus.nc.info!.max_payload) {
+        throw new Permanent(`${subject}: its data are more than the server takes`);
+      }
+    }
+    const ids = new MessageIds(`${this.bus.durable}/${e.ref}`);
+    for (const { subject, data, metadata } of outputs) {
+      const id = ids.next(""); // an expiration takes a number, too: what follows keeps its own
+      await this.store(e, subject, data, isNotice(subject) ? ids.next(subject.split(".")[3]) : id, metadata);
+    }
+  }
+
+  private store(e: Stored, subject: string, data: object, id: string, metadata: object = {}): Promise<void> {
+    const more = { waited: e.waited, ...(e.attempt > 1 && { attempt: e.attempt }), ...metadata };
+    return this.bus.publish({ ref: e.ref, correlationId: e.correlationId, headers: e.headers, metadata: more }, subject, data, id);
+  }
+
+  /** Has a failed attempt repeated after the backoff. After the last one the event is a dead letter. */
+  private async failed(m: JsMsg, e: Stored, err: unknown): Promise<void> {
+    const fields = { event: e.ref, subject: e.subject, attempt: e.attempt, error: textOf(err) };
+    const delay = this.backoff[Math.min(e.attempt, this.backoff.length) - 1] ?? ackWait;
+    if (this.abort.signal.aborted) return m.nak();
+    if (!(err instanceof Permanent) && e.attempt <= this.backoff.length) {
+      this.log("handler failed, retrying", { ...fields, after: delay / 1000 });
+      const told = err instanceof TooLate ? `took longer than ${err.seconds}s, trying again` : "did not work yet, trying again";
+      if (e.attempt === 1 && codeOf(err) !== "NATS_ERROR") await this.notify(e, "retried", told);
+      return m.nak(delay);
+    }
+    try {
+      if (!isNotice(e.subject) || (e.metadata.source !== this.bus.durable && !isNotice(e.data?.subject))) await this.bury(e, err);
+    } catch (refused) {
+      this.log("dead letter not stored", { ...fields, reason: textOf(refused) });
+      if (e.attempt < this.backoff.length + 11) return m.nak(delay);
+    }
+    this.log("event dead-lettered", fields);
+    const why = err instanceof TooLate ? `failed, it took longer than ${err.seconds}s (rosey dead ls)` : "failed, an operator can see why (rosey dead ls)";
+    await this.notify(e, "dead_letter", why);
+    m.term(textOf(err).split("\n")[0]);
+  }
+
+  private async bury(e: Stored, err: unknown): Promise<void> {
+    const [stream, seq] = e.ref!.split(":");
+    const stack = err instanceof Error && !(err instanceof RoseyError) ? { stack: err.stack } : {};
+    await this.bus.publish({ ref: e.ref, correlationId: e.correlationId, headers: e.headers }, `plugin.${this.bus.name}.event.dead_letter`, {
+      event_type: "dead_letter", consumer: this.bus.durable, stream, seq: Number(seq), subject: e.subject,
+      error: textOf(err), error_code: codeOf(err), attempts: e.attempt, ...stack,
+    }, `${this.bus.durable}/${e.ref}/dead`);
+  }
+
+  /** Tells the user of a command that it failed, under an ID that uses up no number of the outputs. */
+  private async notify(e: Stored, result: string, told: string): Promise<void> {
+    const { user, command, raw_message, channel } = e.data ?? {};
+    if (e.subject !== `plugin.${this.bus.name}.command` || !user || !command) return;
+    const message = `${user}: ${String(raw_message ?? "").trim().split(/\s+/)[0] || command} ${told}`;
+    const where = channel ? { channel } : {};
+    const [subject, data] = e.data.private ? ["cytube.send.pm", { to: user, message, ...where }] : ["cytube.send.chat", { message, ...where }];
+    const id = `${this.bus.durable}/${e.ref}/${result}/1`;
+    await this.store(e, subject as string, data as object, id, { result }).catch((err) => this.log("user not told that a command failed", { event: e.ref, error: textOf(err) }));
+  }
+}
+
+/** What is known of an event before its body is read. */
+function position(m: JsMsg): Stored {
+  const { stream, streamSequence, deliveryCount } = m.info, at = m.time;
+  const [, seconds, nanos] = /^(.*?)(?:\.0*|(\.\d*?)0*)?Z$/.exec(m.timestamp) ?? [];
+  const ref = `${stream}:${streamSequence}`, implied = `${ref}@${seconds ?? at.toISOString()}${nanos ?? ""}Z`;
+  const waited = Math.max(Date.now() - at.getTime(), 0) / 1000;
+  return { ref, subject: m.subject, data: undefined, metadata: {}, correlationId: correlationOf(undefined, m.headers, implied), headers: m.headers, at, attempt: deliveryCount, waited };
+}
+
+/** Reads a body: an envelope, or the bare payload. */
+export function decode(subject: string, json: () => any, e: { correlationId: string }, m: { headers?: any }) {
+  let body: any;
+  try {
+    body = json();
+  } catch (err) {
+    throw new Permanent(`malformed event: ${textOf(err)}`);
+  }
+  const isObject = (v: unknown) => typeof v === "object" && v !== null && !Array.isArray(v);
+  if (!isObject(body)) throw new Permanent("malformed event: the body must be a JSON object");
+  const enveloped = "subject" in body && "data" in body;
+  if (enveloped && body.subject !== subject) throw new Permanent(`malformed event: subject is "${body.subject}", but the event came on "${subject}"`);
+  if (enveloped && !isObject(body.data)) throw new Permanent("malformed event: data must be an object");
+  const metadata: Record<string, any> = { ...(enveloped ? body.metadata : {}) };
+  const publisher = m.headers?.get("Rosey-Publisher");
+  if (publisher) metadata.source = `plugin-${publisher}`; // proven by the server
+  return { data: enveloped ? body.data : body, metadata, correlationId: correlationOf(enveloped && body.correlation_id, m.headers, e.correlationId) };
+}

@@ -1,0 +1,162 @@
+import { type MsgHdrs } from "@nats-io/transport-node";
+import { digest, type Bus, type Origin } from "./bus.js";
+import type { Command, Sends } from "./contract.js";
+import { Collection } from "./database.js";
+import { Permanent } from "./errors.js";
+
+export interface Output {
+  subject: string;
+  data: Record<string, unknown>;
+  metadata?: Record<string, unknown>;
+}
+
+export interface Stored {
+  ref?: string; // STREAM:SEQ; of a request, none
+  subject: string;
+  data: any;
+  metadata: Record<string, any>;
+  correlationId: string;
+  headers?: MsgHdrs;
+  at: Date; // when it was stored
+  attempt: number;
+  waited: number; // seconds between then and this delivery
+}
+
+/** Numbers what is published because of an event, the same when it is redelivered. */
+export class MessageIds {
+  private readonly counts = new Map<string, number>();
+  constructor(private readonly prefix: string) {}
+
+  count(kind: string, same = false): number {
+    const n = (this.counts.get(kind) ?? 0) + (same ? 0 : 1);
+    this.counts.set(kind, n);
+    return n;
+  }
+
+  next(kind: string): string {
+    const token = /^[!-~]*$/.test(kind) ? kind : digest(kind).toString("hex", 0, 16); // a header is a line of ASCII
+    return `${this.prefix}/${token && token + "/"}${this.count(token)}`;
+  }
+}
+
+const reserved = ["dead_letter", "dead_letter_retried", "dead_letter_dropped", "expired", "denied"];
+
+/**
+ * What a handler gets: the event, and what it may do with it. What it replies, sends and emits
+ * is stored once the handler has returned, and then the event is acknowledged. The same event
+ * may come again after a crash: take time from `at` and chance from `random`.
+ */
+export class Context<D = any, S = any> {
+  readonly ids: MessageIds;
+  readonly outputs: Output[] = [];
+  private readonly timers = new Map<string, number>();
+  private seed?: number;
+
+  constructor(readonly bus: Bus, readonly event: Stored, readonly settings: S, readonly signal: AbortSignal) {
+    this.ids = new MessageIds(`${bus.durable}/${event.ref}`);
+  }
+
+  get plugin() { return this.bus.name; }
+  get ref() { return this.event.ref; }
+  get data(): D { return this.event.data; }
+  get at() { return this.event.at; }
+  get channel(): string { return this.event.data.channel ?? ""; }
+  get user(): string { return this.event.data.user ?? ""; }
+  get command(): string { return this.event.data.command; }
+  get args(): string[] { return this.event.data.args ?? []; }
+  get rank(): number { return this.event.data.rank ?? 0; }
+
+  /** Of a chat line: whether to react. Not to the bot's own, those before it came, and those of shadow-muted users. */
+  get live(): boolean {
+    return !String(this.event.metadata.causation_id ?? "").startsWith("CYTUBE:") && this.event.metadata.backfill !== true && this.event.data.shadow !== true;
+  }
+
+  /** What was typed behind the command and its first words. */
+  text(skip = 0): string {
+    const raw = String(this.event.data.raw_message ?? "").trim(), bare = (s: string) => s.replace(/["'\\\s]/g, "");
+    const words = [...raw.matchAll(/\s+/g)].map((m) => raw.slice(m.index + m[0].length));
+    const from = words.findIndex((rest) => bare(rest) === bare(this.args.join("")));
+    return from < 0 ? this.args.slice(skip).join(" ") : (words[from + skip] ?? "");
+  }
+
+  /** Says something where the event comes from: in the channel, or to who typed a private command. */
+  reply(message: string): void {
+    if (this.event.data.private) return this.send("cytube.send.pm", { to: this.user, message });
+    this.send("cytube.send.chat", { message });
+  }
+
+  pm(to: string, message: string): void {
+    this.send("cytube.send.pm", { to, message });
+  }
+
+  /** Asks something of the channel, as in `c.send("cytube.send.media.queue", { url, for: c.user })`. */
+  send<K extends keyof Sends & string>(subject: K, data: Omit<Sends[K], "channel"> & { channel?: string }): void {
+    this.output(subject, this.channel ? { channel: this.channel, ...data } : data);
+  }
+
+  /** Emits an event of the plugin's own, plugin.{name}.event.{type}. */
+  emit(type: string, data: object = {}): void {
+    this.output(...this.own(type, data));
+  }
+
+  /** Stores an event of the plugin's own in so many seconds, also if the plugin is restarted meanwhile. A timer has a name. */
+  async after(seconds: number, timer: string, type: string, data: object = {}): Promise<void> {
+    const name = token(timer), [subject, payload] = this.own(type, data);
+    const h = this.bus.headers(this.origin());
+    h.set("Rosey-Timer", name);
+    h.set("Rosey-Timer-At", new Date(this.at.getTime() + seconds * 1000).toISOString());
+    if (this.ref) h.set("Nats-Msg-Id", this.bus.sign(this.ids.next(`timer/${name}`)));
+    const { seq } = await this.bus.provision<{ seq: number }>("timer", this.bus.envelope(this.origin(), subject, payload), h);
+    this.timers.set(name, seq);
+  }
+
+  /** Cancels the timer of that name, unless a later event has set it. */
+  async cancel(timer: string): Promise<void> {
+    const h = this.bus.headers(this.origin()), name = token(timer);
+    h.set("Rosey-Timer", name);
+    h.set("Rosey-Timer-Keep-Own", this.ref ? String(this.timers.get(name) ?? true) : "false");
+    if (this.ref) h.set("Rosey-Timer-Cause", this.ref);
+    await this.bus.provision("cancel-timer", "{}", h);
+  }
+
+  /** Asks another plugin or service, and returns its reply. It throws what the reply reports, or TIMEOUT after 5 s. */
+  request<T = any>(subject: string, data: object = {}, opts: { timeout?: number; kind?: string } = {}): Promise<T> {
+    this.signal.throwIfAborted();
+    return this.bus.request(this.origin(), subject, data, this.ref && this.ids.next(opts.kind ?? "request"), opts.timeout);
+  }
+
+  db<T extends object = Record<string, any>>(collection: string): Collection<T> {
+    return new Collection<T>(this, collection);
+  }
+
+  /** A number from 0 to 1, the same when the event is redelivered. */
+  random(): number {
+    this.seed ??= digest(`${this.plugin}/${this.event.correlationId}/${this.ref}/${this.at.getTime()}`).readUInt32LE();
+    this.seed = (this.seed + 0x6d2b79f5) | 0; // mulberry32
+    let t = Math.imul(this.seed ^ (this.seed >>> 15), 1 | this.seed);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  }
+
+  origin(): Origin {
+    const { ref, correlationId, headers, attempt, waited } = this.event;
+    return { ref, correlationId, headers, metadata: ref ? { waited, ...(attempt > 1 && { attempt }) } : {} };
+  }
+
+  private own(type: string, data: object): [string, Record<string, unknown>] {
+    if (!/^[\w-]{1,64}$/.test(type) || reserved.includes(type)) throw new Permanent(`"${type}" is no type for an event of the plugin's own`);
+    return [`plugin.${this.plugin}.event.${type}`, { event_type: type, ...data }];
+  }
+
+  private output(subject: string, data: object): void {
+    this.signal.throwIfAborted();
+    const said = data as Record<string, unknown>;
+    for (const field of ["message", "emote"]) if (said[field] === "") throw new Permanent(`${subject}: ${field} must not be empty`);
+    this.outputs.push({ subject, data: said });
+  }
+}
+
+/** What a command's handler gets. */
+export type CommandContext<S = any> = Context<Command, S>;
+
+const token = (name: string) => (/^[\w-]{1,64}$/.test(name) ? name : `x-${digest(name).toString("hex", 0, 16)}`);

@@ -1,0 +1,258 @@
+import { randomUUID } from "node:crypto";
+import { Kvm, type KV } from "@nats-io/kv";
+import { headers, type Msg } from "@nats-io/transport-node";
+import { Bus, sleep } from "./bus.js";
+import { decode, Reader, TooLate, type Log } from "./consumer.js";
+import { Context, type Output, type Stored } from "./context.js";
+import type { Command, Delivery, Events, Registration } from "./contract.js";
+import { answers, codeOf, Permanent, RoseyError, textOf } from "./errors.js";
+import { filters, matches } from "./subjects.js";
+
+/** A setting: a JSON Schema with a default. A number with `unit: "s"` is a duration. */
+export interface Setting<T = unknown> { type: "string" | "number" | "integer" | "boolean" | "array"; default: T; description?: string; minimum?: number; maximum?: number; enum?: T[]; unit?: "s"; items?: object }
+type Schemas = Record<string, Setting<any>>;
+type Values<S extends Schemas> = { [K in keyof S]: S[K]["default"] };
+type Field = { name: string; type?: string; mark?: "person" | "text" };
+
+export interface Options<S extends Schemas> {
+  version: string;
+  description?: string;
+  minRank?: number; // of commands without their own
+  maxAge?: number; // seconds after which a command expires: 600
+  settings?: S;
+  collections?: Record<string, Field[]>; // what their records hold
+  emits?: Record<string, Field[]>; // what the plugin's own events hold, by type
+  capabilities?: string[]; // what the plugin may do, once an operator grants it
+  backoff?: number[]; // seconds before each further attempt
+}
+export interface CommandOptions { description?: string; usage?: string; aliases?: string[]; minRank?: number; timeout?: number } // seconds
+
+type Handler<D, S> = (c: Context<D, S>) => unknown;
+interface Known { options: CommandOptions; handler: Handler<Command, any> }
+interface Subscription { subject: string; handler: Handler<any, any>; maxAge: number }
+
+/** A plugin: its commands, the events that it handles and the requests that it answers. */
+export class Plugin<S extends Schemas = {}> {
+  readonly name: string;
+  private readonly commands = new Map<string, Known>();
+  private readonly subscriptions: Subscription[] = [];
+  private readonly endpoints = new Map<string, Handler<any, any>>();
+  private onStart?: Handler<any, any>;
+  private buckets = new Map<string, KV>();
+  private stopped = false;
+  private end: () => void = () => {};
+  private readonly log: Log = (message, fields = {}) => console.error(`${this.name}: ${message}${Object.keys(fields).length ? " " + JSON.stringify(fields) : ""}`);
+
+  /** ROSEY_PLUGIN, where it is set, is the name that the plugin runs under. */
+  constructor(name: string, readonly options: Options<S>) {
+    this.name = process.env.ROSEY_PLUGIN || name;
+    if (!/^[\w-]{1,64}$/.test(this.name)) throw new RoseyError("INVALID_INPUT", `"${this.name}" is no plugin's name: it is 1 to 64 of A-Z a-z 0-9 _ -`);
+  }
+
+  /** Handles a command that users type. An error of code INVALID_INPUT, RECORD_NOT_FOUND, PERMISSION_DENIED or PLUGIN_ERROR is their answer. */
+  command(name: string, options: CommandOptions, handler: Handler<Command, Values<S>>): this {
+    this.commands.set(name, { options, handler });
+    return this;
+  }
+
+  /** Handles events, such as cytube.user.join. They are skipped when they are older than `maxAge` seconds; Infinity is for timers. */
+  on<K extends keyof Events & string>(subject: K, handler: Handler<Events[K], Values<S>>, options?: { maxAge?: number }): this;
+  on(subject: string, handler: Handler<any, Values<S>>, options?: { maxAge?: number }): this;
+  on(subject: string, handler: Handler<any, Values<S>>, { maxAge = this.maxAge } = {}): this {
+    this.subscriptions.push({ subject, handler, maxAge });
+    return this;
+  }
+
+  /** Handles what came of what the plugin has asked of a channel. */
+  outcome(handler: Handler<Delivery, Values<S>>): this {
+    const own: Handler<Delivery, any> = (c) => (c.data.source === `plugin-${this.name}` ? handler(c) : undefined);
+    return this.on("cytube.delivery", own);
+  }
+
+  /** Answers plugin.{name}.request.{action}, or plugin.{name}.request for "", with what the handler returns. */
+  request(action: string, handler: Handler<any, Values<S>>): this {
+    this.endpoints.set(`plugin.${this.name}.request${action && "." + action}`, handler);
+    return this;
+  }
+
+  /** Is called each time before the plugin handles anything. */
+  start(handler: Handler<any, Values<S>>): this {
+    this.onStart = handler;
+    return this;
+  }
+
+  /** Runs the plugin until SIGTERM, SIGINT or stop. After a failure it starts again. */
+  async run(): Promise<void> {
+    for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => this.stop());
+    const bus = await Bus.connect(this.name), since = new Date();
+    for (let wait = 1_000; !this.stopped; wait = Math.min(wait * 2, 60_000)) {
+      const started = Date.now();
+      try {
+        await this.once(bus, since);
+      } catch (err) {
+        if (bus.nc.isClosed()) throw (await bus.nc.closed()) ?? err;
+        if (Date.now() - started > 60_000) wait = 1_000;
+        this.log("plugin stopped, restarting", { error: textOf(err), after: wait / 1000 });
+        await Promise.race([sleep(wait), new Promise<void>((done) => (this.end = done))]);
+      }
+    }
+    await bus.nc.drain();
+  }
+
+  stop(): void {
+    this.stopped = true;
+    this.end();
+  }
+
+  private get maxAge() { return Math.min(this.options.maxAge || 600, 900); }
+
+  private registration(): Registration {
+    const { version, description = "", minRank = 0, settings, collections, emits, capabilities } = this.options;
+    const commands = [...this.commands].flatMap(([name, { options: o }]) => [name, ...(o.aliases ?? [])].map((n) => ({
+      name: n, ...(o.minRank !== undefined && { min_rank: o.minRank }), description: o.description ?? "", usage: `${n} ${o.usage ?? ""}`.trim(),
+      ...(n !== name && { alias_of: name }), ...(o.timeout && { timeout: o.timeout }),
+    })));
+    return {
+      name: this.name, version, commands, min_rank: minRank, description, usage: [...this.commands].map(([n, { options: o }]) => `${n} ${o.usage ?? ""}`.trim()).join(" | "),
+      max_age: this.maxAge, events: this.subscriptions.map((s) => s.subject), ...(collections && { collections }), ...(emits && { emits }),
+      ...(settings && { settings: { type: "object", properties: settings } }), ...(capabilities && { capabilities }),
+    } as Registration;
+  }
+
+  /** Runs until it is stopped or told to restart. */
+  private async once(bus: Bus, since: Date): Promise<void> {
+    const registration = this.registration(), kv = await this.bucket(bus, "plugins");
+    // Before it starts, so that commands for a plugin that fails to start are kept.
+    if ((await kv.get(this.name))?.string() !== JSON.stringify(registration)) await kv.put(this.name, JSON.stringify(registration));
+    const ended = new Promise<void>((done) => (this.end = done));
+    if (this.stopped) return;
+    await this.onStart?.(new Context(bus, fresh("", {}), await this.settings(bus, ""), new AbortController().signal));
+    const keep = setInterval(() => void this.keep(kv, registration), 2_000);
+    const subscriptions = this.serve(bus);
+    const readers = [...filters([`plugin.${this.name}.command`, ...this.subscriptions.map((s) => s.subject)])].map(([stream, subjects]) => new Reader(
+      bus, stream, subjects, stream === "PLUGIN" ? new Date(since.getTime() - this.maxAge * 1000) : since, (this.options.backoff ?? [1, 5, 30, 120]).map((s) => s * 1000),
+      (e, signal, serverTime) => this.handle(bus, e, signal, serverTime), this.log));
+    let running: Promise<void>[] = [];
+    try {
+      const consumers = await Promise.all(readers.map((r) => r.open()));
+      running = readers.map((r, i) => r.run(consumers[i]));
+      this.log("plugin runs");
+      await Promise.race([ended, ...running]);
+    } finally {
+      clearInterval(keep);
+      readers.forEach((r) => r.stop());
+      await Promise.allSettled(running);
+      subscriptions.forEach((s) => s.unsubscribe());
+    }
+  }
+
+  /** Registers again when the registration is gone, as after a bot's start on an empty store. */
+  private async keep(kv: KV, registration: Registration): Promise<void> {
+    try {
+      const have = await kv.get(this.name);
+      if (have === null || have.operation !== "PUT") await kv.put(this.name, JSON.stringify(registration));
+    } catch {} // NATS is away, or the bucket until the bot has made it again
+  }
+
+  private async bucket(bus: Bus, name: string): Promise<KV> {
+    if (!this.buckets.has(name)) this.buckets.set(name, await new Kvm(bus.js).open(name, { allow_direct: true }));
+    return this.buckets.get(name)!;
+  }
+
+  /** The settings in a channel as they are now: the channel's, else those of all channels, else the defaults. */
+  private async settings(bus: Bus, channel: string): Promise<Values<S>> {
+    const values: Record<string, unknown> = {}, schemas = Object.entries(this.options.settings ?? {});
+    if (schemas.length === 0) return values as Values<S>;
+    const keys = /^[\w-]{1,64}$/.test(channel) ? [`${this.name}.${channel.toLowerCase()}`, this.name] : [this.name];
+    const kv = await this.bucket(bus, "settings");
+    const set = await Promise.all(keys.map(async (k) => { const e = await kv.get(k); return e?.operation === "PUT" ? e.json<{ values: Record<string, unknown> }>().values : {}; }));
+    for (const [key, schema] of schemas) {
+      const found = set.find((s) => key in s)?.[key];
+      const ok = found !== undefined && fits(schema, found);
+      if (found !== undefined && !ok) this.log("setting not valid, default used", { key });
+      values[key] = ok ? found : schema.default;
+    }
+    return values as Values<S>;
+  }
+
+  private async handle(bus: Bus, e: Stored, signal: AbortSignal, serverTime: () => Promise<number>): Promise<Output[]> {
+    const old = async (maxAge: number) => e.waited > maxAge && (await serverTime() - e.at.getTime()) / 1000 > maxAge; // this clock may be wrong
+    if (e.subject === `plugin.${this.name}.command`) return this.obey(bus, e, signal, old);
+    const s = this.subscriptions.find((s) => matches(s.subject, e.subject));
+    if (!s || await old(s.maxAge)) return [];
+    return this.call(bus, e, signal, s.handler);
+  }
+
+  private async obey(bus: Bus, e: Stored, signal: AbortSignal, old: (maxAge: number) => Promise<boolean>): Promise<Output[]> {
+    const { command, user } = e.data;
+    if (typeof command !== "string" || typeof user !== "string" || !command || !user) throw new Permanent("malformed event: command and user are required");
+    if (await old(this.maxAge)) return [this.expired(e)];
+    const name = command.toLowerCase();
+    const known = [...this.commands].find(([n, k]) => [n, ...(k.options.aliases ?? [])].some((a) => a.toLowerCase() === name))?.[1];
+    if (!known) throw new Permanent(`plugin ${this.name} has no command "${command}"`);
+    const seconds = Number(e.metadata.timeout) || known.options.timeout || 30, late = new AbortController();
+    const timer = setTimeout(() => late.abort(new TooLate(seconds)), seconds * 1000);
+    try {
+      return await this.call(bus, e, AbortSignal.any([signal, late.signal]), known.handler);
+    } catch (err) {
+      if (err instanceof Permanent || !answers.includes(codeOf(err)) || !(err instanceof RoseyError)) throw err;
+      const c = new Context(bus, e, {}, signal);
+      c.reply(`❌ ${err.message}`);
+      return [{ ...c.outputs[0], metadata: { error_code: err.code } }];
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  private async call(bus: Bus, e: Stored, signal: AbortSignal, handler: Handler<any, any>): Promise<Output[]> {
+    const c = new Context(bus, e, await this.settings(bus, e.data.channel ?? ""), signal);
+    const aborted = new Promise<never>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason), { once: true }));
+    await Promise.race([Promise.resolve(handler(c)), aborted]);
+    return c.outputs;
+  }
+
+  private expired(e: Stored): Output {
+    const [stream, seq] = e.ref!.split(":");
+    return { subject: `plugin.${this.name}.event.expired`, data: {
+      event_type: "expired", consumer: `plugin-${this.name}`, stream, seq: Number(seq), subject: e.subject, age: e.waited, max_age: this.maxAge,
+    } };
+  }
+
+  /** Answers requests, what lists the services that run, and a restart. */
+  private serve(bus: Bus) {
+    const { version, description = "" } = this.options, id = randomUUID(), name = bus.durable, metadata = { plugin: this.name };
+    const service = ["PING", "INFO"].flatMap((verb) => ["", `.${name}`, `.${name}.${id}`].map((of) => bus.nc.subscribe(`$SRV.${verb}${of}`, {
+      callback: (_, m) => void m?.respond(JSON.stringify({ type: `io.nats.micro.v1.${verb.toLowerCase()}_response`, name, id, version, description, metadata, endpoints: [] })),
+    })));
+    const restart = bus.nc.subscribe(`rosey.plugin.${this.name}.restart`, { callback: (_, m) => { if (m?.data.length === 0 && !m.headers) this.end(); } });
+    const requests = [...this.endpoints].map(([subject, handler]) => bus.nc.subscribe(subject, { queue: "q", callback: (_, m) => void (m && this.answer(bus, m, handler)) }));
+    return [...service, restart, ...requests];
+  }
+
+  private async answer(bus: Bus, m: Msg, handler: Handler<any, any>): Promise<void> {
+    if (!m.reply || /^(\$|(cytube|plugin|platform|database|rosey)\.)/.test(m.reply)) return; // a subject that means something
+    try {
+      const e = fresh(m.subject, {}), request = Object.assign(e, decode(m.subject, () => m.json(), e, m), { headers: m.headers });
+      const c = new Context(bus, request, await this.settings(bus, request.data.channel ?? ""), new AbortController().signal);
+      const reply = await handler(c);
+      for (const { subject, data } of c.outputs) await bus.publish(c.origin(), subject, data);
+      m.respond(JSON.stringify({ success: true, ...(reply as object) }));
+    } catch (err) {
+      const h = headers(), code = codeOf(err), error = textOf(err);
+      h.set("Nats-Service-Error", error.split("\n")[0].replace(/[^\x20-\x7e]/g, "?"));
+      h.set("Nats-Service-Error-Code", code);
+      this.log("request failed", { subject: m.subject, error });
+      m.respond(JSON.stringify({ success: false, error, error_code: code, details: err instanceof RoseyError ? err.details : {} }), { headers: h });
+    }
+  }
+}
+
+/** What is no stored event. */
+const fresh = (subject: string, data: object): Stored => ({ subject, data, metadata: {}, correlationId: randomUUID(), at: new Date(), attempt: 1, waited: 0 });
+
+function fits(s: Setting<any>, v: unknown): boolean {
+  const kind = Array.isArray(v) ? "array" : typeof v, number = s.type === "number" || s.type === "integer";
+  if (kind !== (number ? "number" : s.type) || (s.type === "integer" && !Number.isInteger(v))) return false;
+  if (number && ((v as number) < (s.minimum ?? -Infinity) || (v as number) > (s.maximum ?? Infinity))) return false;
+  return !s.enum || s.enum.includes(v);
+}
