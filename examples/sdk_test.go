@@ -7,10 +7,10 @@ import (
 )
 
 // The tests of the SDKs run beside a real bot: the program that make test has built.
-func testSDK(t *testing.T, dir string, env []string, command ...string) {
+func testSDK(t *testing.T, dir string, command ...string) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), command[0], command[1:]...)
-	cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
+	cmd.Dir = dir
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%v: %v\n%s", command, err, out)
 	}
@@ -29,5 +29,19 @@ func TestNodeSDK(t *testing.T) {
 	need(t, err, "the SDK for Node needs npm")
 	_, err = os.Stat("../sdk/node/node_modules/typescript")
 	need(t, err, "the packages of the SDK for Node are missing: run npm ci in sdk/node")
-	testSDK(t, "../sdk/node", nil, npm, "test")
+	testSDK(t, "../sdk/node", npm, "test")
+}
+
+// The client library is on the Python package index alone, which not every machine reaches.
+func TestPythonSDK(t *testing.T) {
+	t.Parallel()
+	needProgram(t)
+	python, err := exec.LookPath("python3")
+	if err == nil {
+		err = exec.CommandContext(t.Context(), python, "-c", "import nats, nkeys").Run()
+	}
+	if err != nil {
+		t.Skipf("the SDK for Python needs python3 and its packages: pip install 'nats-py[nkeys]': %v", err)
+	}
+	testSDK(t, "../sdk/python", python, "-m", "unittest", "discover", "-s", "tests", "-t", ".")
 }

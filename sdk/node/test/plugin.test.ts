@@ -79,7 +79,7 @@ describe("a plugin beside a real bot", { skip, timeout: 120_000 }, () => {
     assert.ok(!bot.lines.slice(from).some((l) => l.subject.endsWith(".coffee")));
     bot.nc.publish("plugin.other.event.thing", JSON.stringify({ thing: "it", channel: "local" }));
     await bot.next(from, (l) => isChat(l) && l.data.message === "saw it");
-    assert.notEqual(await bot.ask("!dice"), await bot.ask("!dice"));
+    assert.notEqual(await bot.ask("!lots"), await bot.ask("!lots"));
   });
 
   it("answers requests", async () => {

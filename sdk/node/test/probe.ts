@@ -31,7 +31,7 @@ plugin.command("tea", {}, async (c) => {
   await c.after(1, "coffee", "coffee", { channel: c.channel });
   await c.cancel("coffee");
 });
-plugin.command("dice", {}, (c) => c.reply([c.random(), c.random(), c.at.getTime()].join(" ")));
+plugin.command("lots", {}, (c) => c.reply([c.random(), c.random(), c.at.getTime()].join(" ")));
 plugin.command("store", {}, async (c) => {
   const db = c.db("things"), id = await db.add({ name: "a", likes: 1 });
   await db.update(id, { $inc: { likes: 1 } });

@@ -1,0 +1,222 @@
+"""A plugin's durable consumer on one stream."""
+
+import asyncio
+import json
+import logging
+import time
+import traceback
+from datetime import UTC, datetime
+from typing import Any, Awaitable, Callable, Mapping
+
+import nats.errors
+from nats.aio.msg import Msg
+
+from .bus import Bus, correlation_of, header
+from .context import MessageIds, Output, Stored
+from .errors import Permanent, RoseyError, TooLate, code_of, text_of
+
+log = logging.getLogger("rosey")
+
+ACK_WAIT = 5  # seconds after which a crashed process's event is redelivered
+GRACE = 8  # seconds that a handler may run on after a stop
+NOTICES = ("dead_letter", "expired", "denied")
+
+Handle = Callable[[Stored, Callable[[], Awaitable[float]]], Awaitable[list[Output]]]
+
+
+def is_notice(subject: Any) -> bool:
+    parts = str(subject).split(".")
+    return len(parts) == 4 and parts[0] == "plugin" and parts[2] == "event" and parts[3] in NOTICES
+
+
+class Reader:
+    """Reads a durable consumer, and acknowledges an event after all that it led to is stored."""
+
+    def __init__(self, bus: Bus, stream: str, subjects: list[str], since: datetime, backoff: list[float], handle: Handle):
+        self._bus, self._stream, self._subjects, self._since = bus, stream, subjects, since
+        self._backoff, self._handle, self._stopping = backoff, handle, asyncio.Event()
+
+    async def open(self) -> None:
+        """Has the bot open the durable: it knows what was handled, and whether the plugin is paused."""
+        await self._bus.provision("durable", json.dumps({
+            "stream": self._stream, "subjects": self._subjects, "since": self._since.isoformat(), "ack_wait": ACK_WAIT * 10**9,
+            "max_deliver": len(self._backoff) + 11, "max_ack_pending": 1000,
+        }).encode())
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Reads until stop is called; it raises if the consumer is deleted or the connection closed."""
+        nc, inbox = self._bus.nc, self._bus.nc.new_inbox()
+        sub, stopping = await nc.subscribe(inbox), asyncio.create_task(self._stopping.wait())
+        pull = json.dumps({"batch": 1, "expires": 30 * 10**9, "idle_heartbeat": 10**9}).encode()
+        try:
+            while not self._stopping.is_set():
+                # One at a time: what waits in this process would count as attempted when it dies.
+                await nc.publish(f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{self._bus.durable}", pull, inbox)
+                m = await self._next(sub, stopping)
+                if m and self._stopping.is_set():
+                    await nc.publish(m.reply, b"-NAK")
+                elif m:
+                    await self._deliver(m)
+        finally:
+            stopping.cancel()
+            if not nc.is_closed:
+                await sub.unsubscribe()
+
+    async def _next(self, sub: Any, stopping: asyncio.Task) -> Msg | None:
+        """The next message of a pull, if there is one before it ends, as it does when heartbeats are missing."""
+        while True:
+            waiting = asyncio.create_task(sub.next_msg(timeout=3))
+            await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if not waiting.done():
+                waiting.cancel()
+                return None
+            try:
+                m = waiting.result()
+            except (asyncio.TimeoutError, nats.errors.TimeoutError):
+                return None
+            status = header(m.headers, "Status")
+            if status == "409" or status == "503":
+                raise RoseyError("NATS_ERROR", f"consumer {self._bus.durable} of {self._stream}: {header(m.headers, 'Description') or 'no responders'}")
+            if status != "100":
+                return None if status else m
+
+    async def _deliver(self, m: Msg) -> None:
+        e = position(m)
+        beat = asyncio.create_task(self._beat(m.reply))  # not given to another meanwhile
+        work = asyncio.create_task(self._settle(m, e))
+        try:
+            while not work.done():
+                await asyncio.wait({work}, timeout=0.5 if self._stopping.is_set() else ACK_WAIT)
+                if self._stopping.is_set() and not work.done():
+                    await asyncio.wait({work}, timeout=GRACE)
+                    work.cancel()
+            if work.cancelled():
+                await self._ack(m, b"-NAK")
+            else:
+                await work
+        finally:
+            beat.cancel()
+
+    async def _settle(self, m: Msg, e: Stored) -> None:
+        try:
+            if not m.data and "_passed_" in m.subject:
+                return await self._ack(m)  # no event: it takes up a lost sequence
+            read(m.subject, m.data, m.headers, e)
+            if e.metadata.get("retry_for") not in (None, "", self._bus.durable):
+                return await self._ack(m)  # another's dead letter
+            if e.attempt > len(self._backoff) + 1:
+                raise Permanent("crashed on last attempt", "PLUGIN_ERROR")
+            await self._publish(e, await self._handle(e, self._server_time))
+            await self._ack(m)
+        except Exception as err:
+            await self._failed(m, e, err)
+
+    async def _ack(self, m: Msg, how: bytes = b"+ACK") -> None:
+        await self._bus.nc.publish(m.reply, how)
+
+    async def _beat(self, reply: str) -> None:
+        while True:
+            await asyncio.sleep(ACK_WAIT / 3)
+            await self._bus.nc.publish(reply, b"+WPI")
+
+    async def _server_time(self) -> float:
+        m = await self._bus.nc.request(f"$JS.API.CONSUMER.INFO.{self._stream}.{self._bus.durable}", b"", timeout=5)
+        return datetime.fromisoformat(json.loads(m.data)["ts"]).timestamp()
+
+    async def _publish(self, e: Stored, outputs: list[Output]) -> None:
+        """Stores the outputs. The k-th always has the same ID, by which a repeat after a crash is recognised."""
+        for o in outputs:
+            if len(json.dumps(o.data, ensure_ascii=False).encode(errors="replace")) + 2048 > self._bus.nc.max_payload:
+                raise Permanent(f"{o.subject}: its data are more than the server takes")
+        ids = MessageIds(f"{self._bus.durable}/{e.ref}")
+        for o in outputs:
+            id = ids.next("")  # an expiration takes a number, too: what follows keeps its own
+            await self._store(e, o, ids.next(o.subject.split(".")[3]) if is_notice(o.subject) else id)
+
+    async def _store(self, e: Stored, o: Output, id: str) -> None:
+        origin = e.origin()
+        origin.metadata.update(o.metadata)
+        await self._bus.publish(origin, o.subject, o.data, id)
+
+    async def _failed(self, m: Msg, e: Stored, err: Exception) -> None:
+        """Has a failed attempt repeated after the backoff. After the last one the event is a dead letter."""
+        delay = self._backoff[min(e.attempt, len(self._backoff)) - 1] if self._backoff else ACK_WAIT
+        again = f'-NAK {{"delay": {int(delay * 10**9)}}}'.encode()
+        about = f"event {e.ref} {e.subject} attempt {e.attempt}: {text_of(err)}"
+        if not isinstance(err, Permanent) and e.attempt <= len(self._backoff):
+            log.warning("handler failed, retrying after %gs: %s", delay, about)
+            told = f"took longer than {err.seconds:g}s, trying again" if isinstance(err, TooLate) else "did not work yet, trying again"
+            if e.attempt == 1 and code_of(err) != "NATS_ERROR":
+                await self._notify(e, "retried", told)
+            return await self._ack(m, again)
+        try:
+            if not is_notice(e.subject) or e.metadata.get("source") != self._bus.durable and not is_notice(e.data.get("subject")):
+                await self._bury(e, err)
+        except Exception as refused:
+            log.error("dead letter not stored (%s): %s", text_of(refused), about)
+            if e.attempt < len(self._backoff) + 11:
+                return await self._ack(m, again)
+        log.error("event dead-lettered: %s", about)
+        why = f"it took longer than {err.seconds:g}s" if isinstance(err, TooLate) else "an operator can see why"
+        await self._notify(e, "dead_letter", f"failed, {why} (rosey dead ls)")
+        await self._ack(m, b"+TERM " + text_of(err).split("\n")[0].encode())
+
+    async def _bury(self, e: Stored, err: Exception) -> None:
+        stream, seq = e.ref.split(":")
+        letter = {
+            "event_type": "dead_letter", "consumer": self._bus.durable, "stream": stream, "seq": int(seq), "subject": e.subject,
+            "error": text_of(err), "error_code": code_of(err), "attempts": e.attempt,
+            **({} if isinstance(err, RoseyError) else {"stack": "".join(traceback.format_exception(err))}),
+        }
+        origin = e.origin()
+        origin.metadata = {}
+        await self._bus.publish(origin, f"plugin.{self._bus.name}.event.dead_letter", letter, f"{self._bus.durable}/{e.ref}/dead")
+
+    async def _notify(self, e: Stored, result: str, told: str) -> None:
+        """Tells the user of a command that it failed, under an ID that uses up no number of the outputs."""
+        user, command = e.data.get("user"), e.data.get("command")
+        if e.subject != f"plugin.{self._bus.name}.command" or not user or not command:
+            return
+        typed = (str(e.data.get("raw_message") or "").split() or [command])[0]
+        data = {"message": f"{user}: {typed} {told}", **({"channel": e.data["channel"]} if e.data.get("channel") else {})}
+        o = Output("cytube.send.pm", {"to": user, **data}) if e.data.get("private") else Output("cytube.send.chat", data)
+        o.metadata = {"result": result}
+        try:
+            await self._store(e, o, f"{self._bus.durable}/{e.ref}/{result}/1")
+        except Exception as err:
+            log.warning("user not told that a command failed: %s", text_of(err))
+
+
+def position(m: Msg) -> Stored:
+    """What is known of an event before its body is read."""
+    t = m.reply.split(".")
+    stream, _, delivered, seq, _, stamp = (t[4:] if len(t) > 9 else t[2:])[:6]
+    at, ref = datetime.fromtimestamp(int(stamp) / 1e9, UTC), f"{stream}:{seq}"
+    nanos = f"{int(stamp) % 10**9:09d}".rstrip("0")
+    implied = f"{ref}@{at:%Y-%m-%dT%H:%M:%S}{'.' + nanos if nanos else ''}Z"
+    waited = round(max(time.time() - at.timestamp(), 0), 6)
+    return Stored(m.subject, correlation_of(None, m.headers, implied), headers=m.headers or {}, ref=ref, at=at, attempt=int(delivered), waited=waited)
+
+
+def read(subject: str, data: bytes, headers: Mapping[str, str] | None, e: Stored) -> None:
+    """Reads a body into e: an envelope, or the bare payload."""
+    try:
+        body = json.loads(data)
+    except ValueError as err:
+        raise Permanent(f"malformed event: {err}") from None
+    if not isinstance(body, dict):
+        raise Permanent("malformed event: the body must be a JSON object")
+    enveloped = "subject" in body and "data" in body
+    if enveloped and body["subject"] != subject:
+        raise Permanent(f'malformed event: subject is "{body["subject"]}", but the event came on "{subject}"')
+    e.data = body["data"] if enveloped else body
+    if not isinstance(e.data, dict):
+        e.data = {}
+        raise Permanent("malformed event: data must be an object")
+    e.metadata = dict(body.get("metadata") or {}) if enveloped else {}
+    if publisher := header(headers, "Rosey-Publisher"):
+        e.metadata["source"] = f"plugin-{publisher}"  # proven by the server
+    e.correlation_id = correlation_of(body.get("correlation_id") if enveloped else None, headers, e.correlation_id)

@@ -1,0 +1,292 @@
+"""A plugin: its commands, the events that it handles and the requests that it answers."""
+
+import asyncio
+import inspect
+import json
+import logging
+import os
+import re
+import signal
+import sys
+import time
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any, Awaitable, Callable
+
+from nats.aio.msg import Msg
+
+from .bus import Bus
+from .consumer import Handle, Reader, read
+from .context import Context, Output, Stored
+from .errors import ANSWERS, Permanent, RoseyError, TooLate, code_of, invalid, text_of
+from .subjects import filters, matches
+
+log = logging.getLogger("rosey")
+
+Handler = Callable[[Context], Any]
+
+
+@dataclass
+class Command:
+    name: str
+    handler: Handler
+    description: str = ""
+    usage: str = ""
+    aliases: tuple[str, ...] = ()
+    min_rank: int | None = None
+    timeout: float | None = None  # seconds that an attempt may take
+
+    def registrations(self) -> list[dict[str, Any]]:
+        optional = {k: v for k, v in (("min_rank", self.min_rank), ("timeout", self.timeout)) if v is not None}
+        return [
+            {"name": n, "description": self.description, "usage": f"{n} {self.usage}".strip(), **optional, **({"alias_of": self.name} if n != self.name else {})}
+            for n in (self.name, *self.aliases)
+        ]
+
+
+class Plugin:
+    """ROSEY_PLUGIN, where it is set, is the name that the plugin runs under.
+
+    settings are JSON Schemas with defaults, {"greeting": {"type": "string", "default": "Hello"}}; collections
+    and emits say what records and own events hold of people; max_age and backoff are seconds.
+    """
+
+    def __init__(self, name: str, *, version: str, description: str = "", min_rank: int = 0, max_age: float = 600, settings: dict[str, dict[str, Any]] | None = None,
+                 collections: dict[str, Any] | None = None, emits: dict[str, Any] | None = None, capabilities: list[str] | None = None, backoff: tuple[float, ...] = (1, 5, 30, 120)):
+        self.name = os.environ.get("ROSEY_PLUGIN") or name
+        if not re.fullmatch(r"[\w-]{1,64}", self.name, re.ASCII):
+            raise invalid(f'"{self.name}" is no plugin\'s name: it is 1 to 64 of A-Z a-z 0-9 _ -')
+        self.version, self.description, self.min_rank, self.max_age, self.backoff = version, description, min_rank, min(max_age, 900), list(backoff)
+        self.settings, self._optional = settings or {}, {"collections": collections, "emits": emits, "capabilities": capabilities}
+        self._commands: list[Command] = []
+        self._subscriptions: list[tuple[str, Handler, float]] = []
+        self._endpoints: dict[str, Handler] = {}
+        self._start: Handler | None = None
+        self._stopped, self._ended = False, asyncio.Event()
+
+    def command(self, name: str, **options: Any) -> Callable[[Handler], Handler]:
+        """Handles a command; options are description, usage, aliases, min_rank and timeout.
+
+        A RoseyError of code INVALID_INPUT, RECORD_NOT_FOUND, PERMISSION_DENIED or PLUGIN_ERROR is the answer.
+        """
+        return lambda handler: self._commands.append(Command(name, handler, **options)) or handler
+
+    def on(self, subject: str, max_age: float | None = None) -> Callable[[Handler], Handler]:
+        """Handles events, such as cytube.user.join. Older ones than max_age are skipped; math.inf is for timers."""
+        age = self.max_age if max_age is None else max_age
+        return lambda handler: self._subscriptions.append((subject, handler, age)) or handler
+
+    def outcome(self, handler: Handler) -> Handler:
+        """Handles what came of what the plugin has asked of a channel."""
+        self.on("cytube.delivery")(lambda c: handler(c) if c.data.get("source") == f"plugin-{self.name}" else None)
+        return handler
+
+    def request(self, action: str = "") -> Callable[[Handler], Handler]:
+        """Answers plugin.{name}.request.{action}, or plugin.{name}.request, with what the handler returns."""
+        subject = f"plugin.{self.name}.request{'.' + action if action else ''}"
+        return lambda handler: self._endpoints.setdefault(subject, handler)
+
+    def start(self, handler: Handler) -> Handler:
+        """Is called each time before the plugin handles anything."""
+        self._start = handler
+        return handler
+
+    def run(self) -> None:
+        """Runs the plugin until SIGTERM, SIGINT or stop."""
+        logging.basicConfig(level=logging.INFO, stream=sys.stderr, format=f"{self.name}: %(message)s")
+        asyncio.run(self.main())
+
+    def stop(self) -> None:
+        self._stopped = True
+        self._ended.set()
+
+    async def main(self) -> None:
+        """Runs the plugin in a running loop. After a failure it starts again."""
+        for s in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(s, self.stop)
+        bus, since, wait = await Bus.connect(self.name), datetime.now(UTC), 1.0
+        while not self._stopped:
+            started = time.monotonic()
+            self._ended.clear()
+            try:
+                await self._once(bus, since)
+            except Exception as err:
+                if bus.nc.is_closed:
+                    raise
+                wait = 1.0 if time.monotonic() - started > 60 else wait
+                log.error("plugin stopped, restarting after %gs: %s", wait, text_of(err))
+                if not self._stopped:
+                    await asyncio.wait({asyncio.create_task(self._ended.wait())}, timeout=wait)
+                wait = min(wait * 2, 60)
+        await bus.nc.drain()
+
+    def _registration(self) -> dict[str, Any]:
+        commands = [r for c in self._commands for r in c.registrations()]
+        return {
+            "name": self.name, "version": self.version, "commands": commands, "min_rank": self.min_rank, "description": self.description,
+            "usage": " | ".join(f"{c.name} {c.usage}".strip() for c in self._commands), "max_age": self.max_age, "events": [s for s, _, _ in self._subscriptions],
+            **{k: v for k, v in self._optional.items() if v is not None},
+            **({"settings": {"type": "object", "properties": self.settings}} if self.settings else {}),
+        }
+
+    async def _once(self, bus: Bus, since: datetime) -> None:
+        """Runs until it is stopped or told to restart."""
+        # Before it starts, so that commands for a plugin that fails to start are kept.
+        registration = json.dumps(self._registration(), ensure_ascii=False).encode()
+        if await bus.read("plugins", self.name) != registration:
+            await bus.store(f"$KV.plugins.{self.name}", registration)
+        if self._start:
+            await _result(self._start(Context(bus, Stored("", str(uuid.uuid4())), await self._settings(bus, ""))))
+        subscriptions = await self._serve(bus)
+        readers = [
+            Reader(bus, stream, subjects, since - timedelta(seconds=self.max_age) if stream == "PLUGIN" else since, self.backoff, self._handler(bus))
+            for stream, subjects in filters([f"plugin.{self.name}.command", *(s for s, _, _ in self._subscriptions)]).items()
+        ]
+        keep, running = asyncio.create_task(self._keep(bus, registration)), []
+        try:
+            await asyncio.gather(*(r.open() for r in readers))
+            running = [asyncio.create_task(r.run()) for r in readers]
+            log.info("plugin runs")
+            ended = asyncio.create_task(self._ended.wait())
+            done, _ = await asyncio.wait({ended, *running}, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            keep.cancel()
+            for r in readers:
+                r.stop()
+            await asyncio.gather(*running, return_exceptions=True)
+            for s in subscriptions if not bus.nc.is_closed else []:
+                await s.unsubscribe()
+
+    async def _keep(self, bus: Bus, registration: bytes) -> None:
+        """Registers again when the registration is gone, as after a bot's start on an empty store."""
+        while True:
+            await asyncio.sleep(2)
+            try:
+                if await bus.read("plugins", self.name) is None:
+                    await bus.store(f"$KV.plugins.{self.name}", registration)
+            except Exception as err:  # NATS is away, or the bucket until the bot has made it again
+                log.debug("registration not checked: %s", text_of(err))
+
+    async def _settings(self, bus: Bus, channel: str) -> dict[str, Any]:
+        """The settings in a channel as they are now: the channel's, else those of all channels, else the defaults."""
+        values = {key: s.get("default") for key, s in self.settings.items()}
+        if not values:
+            return values
+        keys = [self.name] + ([f"{self.name}.{channel.lower()}"] if re.fullmatch(r"[\w-]{1,64}", channel, re.ASCII) else [])
+        for key in keys:
+            for k, v in json.loads(await bus.read("settings", key) or b'{"values": {}}')["values"].items():
+                if k in values and _fits(self.settings[k], v):
+                    values[k] = v
+                elif k in values:
+                    log.warning("setting %s not valid, default used", k)
+        return values
+
+    def _handler(self, bus: Bus) -> Handle:
+        async def handle(e: Stored, server_time: Callable[[], Awaitable[float]]) -> list[Output]:
+            async def old(max_age: float) -> bool:  # this clock may be wrong
+                return e.waited > max_age and await server_time() - e.at.timestamp() > max_age
+
+            if e.subject == f"plugin.{self.name}.command":
+                return await self._obey(bus, e, old)
+            for subject, handler, max_age in self._subscriptions:
+                if matches(subject, e.subject):
+                    return [] if await old(max_age) else await self._call(bus, e, handler, None)
+            return []
+
+        return handle
+
+    async def _obey(self, bus: Bus, e: Stored, old: Callable[[float], Awaitable[bool]]) -> list[Output]:
+        name, user = e.data.get("command"), e.data.get("user")
+        if not isinstance(name, str) or not isinstance(user, str) or not name or not user:
+            raise Permanent("malformed event: command and user are required")
+        if await old(self.max_age):
+            stream, seq = e.ref.split(":")
+            return [Output(f"plugin.{self.name}.event.expired", {
+                "event_type": "expired", "consumer": bus.durable, "stream": stream, "seq": int(seq), "subject": e.subject, "age": e.waited, "max_age": self.max_age,
+            })]
+        command = next((c for c in self._commands if name.lower() in (n.lower() for n in (c.name, *c.aliases))), None)
+        if command is None:
+            raise Permanent(f'plugin {self.name} has no command "{name}"')
+        try:
+            return await self._call(bus, e, command.handler, float(e.metadata.get("timeout") or 0) or command.timeout or 30)
+        except RoseyError as err:
+            if isinstance(err, Permanent) or err.code not in ANSWERS:
+                raise
+            c = Context(bus, e, {})
+            c.reply(f"❌ {err}")
+            c.outputs[0].metadata = {"error_code": err.code}
+            return c.outputs
+
+    async def _call(self, bus: Bus, e: Stored, handler: Handler, seconds: float | None) -> list[Output]:
+        c = Context(bus, e, await self._settings(bus, str(e.data.get("channel") or "")))
+        limit = asyncio.timeout(seconds)
+        try:
+            async with limit:
+                await _result(handler(c))
+        except TimeoutError:
+            if limit.expired():
+                raise TooLate(seconds) from None
+            raise
+        return c.outputs
+
+    async def _serve(self, bus: Bus) -> list[Any]:
+        """Answers requests, what lists the services that run, and a restart."""
+        id, subscriptions = str(uuid.uuid4()), []
+
+        async def info(m: Msg) -> None:
+            if m.reply:
+                kind = m.subject.split(".")[1].lower()
+                await m.respond(json.dumps({
+                    "type": f"io.nats.micro.v1.{kind}_response", "name": bus.durable, "id": id, "version": self.version,
+                    "description": self.description, "metadata": {"plugin": self.name}, "endpoints": [],
+                }).encode())
+
+        async def restart(m: Msg) -> None:
+            if not m.data and not m.headers:
+                self._ended.set()
+
+        for verb in ("PING", "INFO"):
+            for of in ("", f".{bus.durable}", f".{bus.durable}.{id}"):
+                subscriptions.append(await bus.nc.subscribe(f"$SRV.{verb}{of}", cb=info))
+        subscriptions.append(await bus.nc.subscribe(f"rosey.plugin.{self.name}.restart", cb=restart))
+        for subject, handler in self._endpoints.items():
+            subscriptions.append(await bus.nc.subscribe(subject, queue="q", cb=partial(self._answer, bus, handler)))
+        return subscriptions
+
+    async def _answer(self, bus: Bus, handler: Handler, m: Msg) -> None:
+        if not m.reply or re.match(r"\$|(cytube|plugin|platform|database|rosey)\.", m.reply):
+            return  # a subject that means something
+        headers = {}
+        try:
+            e = Stored(m.subject, str(uuid.uuid4()), headers=m.headers or {})
+            read(m.subject, m.data, m.headers, e)
+            c = Context(bus, e, await self._settings(bus, str(e.data.get("channel") or "")))
+            reply = {"success": True, **(await _result(handler(c)) or {})}
+            for o in c.outputs:
+                await bus.publish(e.origin(), o.subject, o.data)
+        except Exception as err:
+            log.warning("request %s failed: %s", m.subject, text_of(err))
+            reply = {"success": False, "error": text_of(err), "error_code": code_of(err), "details": getattr(err, "details", {})}
+            headers = {"Nats-Service-Error": text_of(err).split("\n")[0].encode("ascii", "replace").decode(), "Nats-Service-Error-Code": code_of(err)}
+        await bus.nc.publish(m.reply, json.dumps(reply, ensure_ascii=False).encode(), headers=headers or None)
+
+
+async def _result(value: Any) -> Any:
+    return await value if inspect.isawaitable(value) else value
+
+
+KINDS: dict[str, Any] = {"string": str, "number": (int, float), "integer": int, "boolean": bool, "array": list}
+
+
+def _fits(s: dict[str, Any], v: Any) -> bool:
+    if isinstance(v, float) and v.is_integer() and s["type"] == "integer":
+        v = int(v)
+    if not isinstance(v, KINDS[s["type"]]) or isinstance(v, bool) != (s["type"] == "boolean"):
+        return False
+    if isinstance(v, (int, float)) and not s.get("minimum", v) <= v <= s.get("maximum", v):
+        return False
+    return "enum" not in s or v in s["enum"]
