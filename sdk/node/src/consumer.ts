@@ -75,9 +75,8 @@ export class Reader {
   /** Stores the outputs. The k-th always has the same ID, by which a repeat after a crash is recognised. */
   private async publish(e: Stored, outputs: Output[]): Promise<void> {
     for (const { subject, data } of outputs) {
-      if (JSON.stringify(data).length * 3 > this.bus.nc.info!.max_payload && Buffer.byteLength(JSON.stringify(data)) + 2048 > this.bus.nc.info!.max_payload) {
-        throw new Permanent(`${subject}: its data are more than the server takes`);
-      }
+      const fits = Buffer.byteLength(JSON.stringify(data)) + 2048 <= this.bus.nc.info!.max_payload;
+      if (!fits) throw new Permanent(`${subject}: its data are more than the server takes`);
     }
     const ids = new MessageIds(`${this.bus.durable}/${e.ref}`);
     for (const { subject, data, metadata } of outputs) {

@@ -560,6 +560,8 @@ export type Registration = {
   max_age?: number;
   /** Events are the subjects that the plugin reads beside its commands. With credentials of its own it can read no others; nil, as in registrations of earlier releases, stands for all that need no grant. */
   events?: string[];
+  /** Asks are the subjects of what the plugin asks of channels, such as cytube.send.media.skip: where the bot's rank does not allow one, rosey status, doctor and the console say so. */
+  asks?: string[];
   /** Collections are the plugin's, with what it stores in their records. */
   collections?: Record<string, {
     /** a path, as a.b; of a list on it each element is meant, and * is any member */

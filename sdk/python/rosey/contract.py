@@ -644,6 +644,8 @@ Registration = TypedDict(
         "max_age": NotRequired[float],
         # Events are the subjects that the plugin reads beside its commands. With credentials of its own it can read no others; nil, as in registrations of earlier releases, stands for all that need no grant.
         "events": NotRequired[list[str]],
+        # Asks are the subjects of what the plugin asks of channels, such as cytube.send.media.skip: where the bot's rank does not allow one, rosey status, doctor and the console say so.
+        "asks": NotRequired[list[str]],
         # Collections are the plugin's, with what it stores in their records.
         "collections": NotRequired[dict[str, list[dict[str, Any]]]],
         # Settings is the JSON Schema of the plugin's settings, an object.
