@@ -249,7 +249,7 @@ func (c consoleVisit) keyboard(t *testing.T) {
 // everyPage looks at each page as somebody would who sees badly, has a small
 // window, or a slow line.
 func everyPage(t *testing.T, page *browsertest.Page, at string) {
-	for _, path := range []string{"/", "/history", "/history?q=roll", "/trace", "/trace/CYTUBE:4", "/channel", "/timeline", "/plugins", "/streams", "/dead", "/dead?all=1", "/data", "/data/quotes", "/data/quotes/1", "/nowhere"} {
+	for _, path := range []string{"/", "/history", "/history?q=roll", "/trace", "/trace/CYTUBE:4", "/channel", "/settings", "/settings/trivia", "/timeline", "/plugins", "/streams", "/dead", "/dead?all=1", "/data", "/data/quotes", "/data/quotes/1", "/nowhere"} {
 		page.Dark(false)
 		page.Size(1280, 800)
 		page.Open(at + path)

@@ -36,7 +36,7 @@ platform.settings. A channel's value wins over that of all channels, and that ov
    rosey settings set dice-roller roll.cooldown_user 30s
 
 Every command has these, as COMMAND.KEY, or as KEY for all commands of the plugin: enabled,
-min_rank, cooldown_user, cooldown_channel, cooldown_exempt, quiet_hours, refusals, timeout, and
+min_rank, cooldown_user, cooldown_channel, cooldown_exempt, quiet_hours, refusals, answers, timeout, and
 COMMAND.aliases. Settings of the bot itself are in its file: see rosey run --help.`,
 		Subcommands: []*cli.Command{
 			{Name: "ls", Usage: "what is set, or all settings of a plugin", ArgsUsage: "[PLUGIN]",

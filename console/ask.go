@@ -163,5 +163,5 @@ func (c *Console) confirm(w http.ResponseWriter, r *http.Request, question strin
 	if err := c.show(w, r, "confirm", "Are you sure?", body); err != nil {
 		return err
 	}
-	return errAsked
+	return errShown
 }

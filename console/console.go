@@ -16,6 +16,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/rosey-bot/rosey/consumers/pluginsettings"
 	"github.com/rosey-bot/rosey/cytube"
 	"github.com/rosey-bot/rosey/kvstore"
 	"github.com/rosey-bot/rosey/streams"
@@ -72,6 +73,7 @@ type Config struct {
 
 	Bus      *streams.Bus
 	Store    *kvstore.Store
+	Settings *pluginsettings.Store // of the plugins
 	Version  string
 	Channels []Channel // at least one; the first is shown where none is named
 	// SendChat speaks in the room as the operator. It is nil unless the room is the
@@ -205,6 +207,9 @@ func (c *Console) handler() http.Handler {
 	post("/say", c.sendChat)
 	listing("/channel", "channel", "Channel", "channel-now", c.channelBody)
 	postWithin(askTimeout, "/channel/{action}", c.ask)
+	get("/settings", c.settingsList)
+	get("/settings/{name}", c.settings)
+	post("/settings/{name}/{action}", c.changeSetting)
 	get("/history", c.history)
 	get("/history/rows", c.historyRows)
 	get("/trace", c.trace)

@@ -34,7 +34,7 @@ var files embed.FS
 type tab struct{ Path, Name string }
 
 var tabs = []tab{
-	{"/", "Live"}, {"/channel", "Channel"}, {"/history", "History"}, {"/trace", "Trace"}, {"/timeline", "Timeline"}, {"/plugins", "Plugins"},
+	{"/", "Live"}, {"/channel", "Channel"}, {"/history", "History"}, {"/trace", "Trace"}, {"/timeline", "Timeline"}, {"/plugins", "Plugins"}, {"/settings", "Settings"},
 	{"/streams", "Streams"}, {"/dead", "Dead letters"}, {"/data", "Data"},
 }
 
@@ -146,8 +146,8 @@ var errNotFound = event.Errorf(event.RecordNotFound, "there is no such page")
 // operatorOf names the operator who makes a request.
 func operatorOf(r *http.Request) string { return cmp.Or(visitorOf(r).name, string(Operator)) }
 
-// errAsked ends a request to which a question was the answer.
-var errAsked = errors.New("asked first")
+// errShown ends a request that was answered by a page, such as a question, and did nothing.
+var errShown = errors.New("nothing was done")
 
 // recorded makes a handler of an operator's action publish who did what, once it is done.
 func (c *Console) recorded(h handler) handler {
@@ -194,7 +194,7 @@ func (h handler) within(limit time.Duration) handler {
 func (c *Console) handle(h handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		err := h(w, r)
-		if err == nil || errors.Is(err, errAsked) || r.Context().Err() != nil {
+		if err == nil || errors.Is(err, errShown) || r.Context().Err() != nil {
 			return
 		}
 		status, ok := statuses[event.CodeOf(err)]

@@ -32,6 +32,7 @@ type Document struct {
 	Changes []Change                   `json:"changes"` // what the last revision changed
 	By      string                     `json:"by"`
 	Reason  string                     `json:"reason,omitempty"`
+	Remade  bool                       `json:"remade,omitempty"` // it was written again, see Store.Remade
 }
 
 // Change is a change of one setting; null is not set.
@@ -85,7 +86,9 @@ func Open(ctx context.Context, js jetstream.JetStream, replicas int) (*Store, er
 	if err != nil {
 		return nil, err
 	}
-	return &Store{js: js, kv: kv}, nil
+	s := &Store{js: js, kv: kv}
+	_, err = s.openOutbox(ctx) // before the first change
+	return s, err
 }
 
 // Find opens the bucket to read it, for who may not create it. It returns nil if there is
@@ -141,13 +144,19 @@ func (s *Store) get(ctx context.Context, plugin, channel string) (Revision, erro
 }
 
 func read(entry jetstream.KeyValueEntry) (Revision, error) {
-	r := Revision{Revision: entry.Revision(), At: entry.Created()}
-	r.Plugin, r.Channel, _ = strings.Cut(entry.Key(), ".")
-	if entry.Operation() != jetstream.KeyValuePut {
+	r, err := revisionOf(entry.Key(), entry.Value(), entry.Operation() == jetstream.KeyValuePut)
+	r.Revision, r.At = entry.Revision(), entry.Created()
+	return r, err
+}
+
+// revisionOf reads the value of a key; put is false for a marker that it was deleted.
+func revisionOf(key string, value []byte, put bool) (r Revision, err error) {
+	r.Plugin, r.Channel, _ = strings.Cut(key, ".")
+	if !put {
 		return r, nil
 	}
-	if err := json.Unmarshal(entry.Value(), &r.Document); err != nil {
-		return r, event.Errorf(event.DatabaseError, "settings of %s are damaged: %w", entry.Key(), err)
+	if err := json.Unmarshal(value, &r.Document); err != nil {
+		return r, event.Errorf(event.DatabaseError, "settings of %s are damaged: %w", key, err)
 	}
 	return r, nil
 }

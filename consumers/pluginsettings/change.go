@@ -24,8 +24,9 @@ type Update struct {
 // null is the value of a setting that is not set.
 var null = json.RawMessage("null")
 
-// Apply changes settings and stores an event platform.settings for each that was not so
-// before. The caller has checked the values. All of them change at once.
+// Apply changes settings and then stores an event platform.settings for each that was not so
+// before; a process that dies in between leaves that to KeepPublished. The caller has checked
+// the values. All of them change at once.
 func (s *Store) Apply(ctx context.Context, bus *streams.Bus, u Update) ([]Change, error) {
 	for {
 		have, err := s.get(ctx, u.Plugin, u.Channel)
@@ -58,7 +59,7 @@ func (s *Store) Apply(ctx context.Context, bus *streams.Bus, u Update) ([]Change
 		}
 		changed := Revision{Document: next, Plugin: u.Plugin, Channel: u.Channel, Revision: revision, At: time.Now()}
 		s.view.apply(changed, nil)
-		return next.Changes, publish(ctx, bus, changed)
+		return next.Changes, publish(ctx, bus, changed, nil)
 	}
 }
 
@@ -77,9 +78,13 @@ func (s *Store) write(ctx context.Context, u Update, d Document, revision uint64
 	return revision, nil
 }
 
-// publish stores the events of a revision, under IDs that it alone has.
-func publish(ctx context.Context, bus *streams.Bus, r Revision) error {
+// publish stores the events of a revision, under IDs that it alone has, but for those of the
+// keys that are stored.
+func publish(ctx context.Context, bus *streams.Bus, r Revision, stored map[string]bool) error {
 	for i, c := range r.Changes {
+		if stored[c.Key] {
+			continue
+		}
 		e, err := event.New(event.SubjectSettings, event.SettingChange{
 			Plugin: r.Plugin, Channel: r.Channel, Key: c.Key, Old: c.Old, New: c.New, By: r.By, Reason: r.Reason,
 			Revision: int64(r.Revision), Timestamp: float64(r.At.UnixMicro()) / 1e6,

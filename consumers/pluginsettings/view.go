@@ -33,6 +33,7 @@ func (s *Store) Watch(ctx context.Context) error {
 func (s *Store) Remade(ctx context.Context) error {
 	known, _, _ := s.view.list() // but for what was damaged
 	for _, r := range known {
+		r.Remade = true // its events are stored
 		_, err := jsapi.UpdateJSON(ctx, s.kv, key(r.Plugin, r.Channel), r.Document, 0)
 		if err != nil && !jsapi.IsChanged(err) {
 			return fmt.Errorf("write the settings of %s again: %w", r.Plugin, err)

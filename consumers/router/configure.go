@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/rosey-bot/rosey/consumers/pluginsettings"
 	"github.com/rosey-bot/rosey/event"
@@ -50,7 +52,7 @@ func Configure(ctx context.Context, bus *streams.Bus, store *pluginsettings.Stor
 		return nil, err
 	}
 	if o.Values[s.Key], err = p.Parse(s.Text); err == nil {
-		err = checkAliases(registered, s, o.Values[s.Key])
+		err = checkAliases(ctx, store, registered, s, o.Values[s.Key])
 	}
 	if err != nil {
 		return nil, err
@@ -79,8 +81,8 @@ func UnknownPlugin(registered []Entry, plugin string) error {
 	return event.Errorf(event.RecordNotFound, "there is no plugin %q: there are %s", plugin, strings.Join(names, ", "))
 }
 
-// checkAliases refuses aliases that are commands.
-func checkAliases(registered []Entry, s Setting, value json.RawMessage) error {
+// checkAliases refuses what nobody can type as a command, and names of other commands.
+func checkAliases(ctx context.Context, store *pluginsettings.Store, registered []Entry, s Setting, value json.RawMessage) error {
 	if s.Key != KeyAliases && !strings.HasSuffix(s.Key, "."+KeyAliases) {
 		return nil
 	}
@@ -88,7 +90,22 @@ func checkAliases(registered []Entry, s Setting, value json.RawMessage) error {
 	if err := json.Unmarshal(value, &names); err != nil {
 		return event.Errorf(event.InvalidInput, "%s: %w", s.Key, err)
 	}
+	for part := range strings.SplitSeq(s.Text, ",") {
+		if words := strings.Fields(part); len(words) > 1 {
+			return event.Errorf(event.InvalidInput, "%q is more than one word: write aliases with commas between them, such as r,throw", strings.TrimSpace(part)).With("field", s.Key)
+		}
+	}
+	revisions, err := store.List(ctx)
+	if err != nil {
+		return err
+	}
 	for _, name := range names {
+		if !isAlias(name) {
+			return event.Errorf(event.InvalidInput, "%q cannot be an alias: it is 1 to %d letters, digits, _ and -, without what commands begin with", name, maxAlias).With("field", s.Key)
+		}
+		if of := aliasOf(revisions, s, name); of != "" {
+			return event.Errorf(event.InvalidInput, "%s is an alias of %s already: choose another", name, of).With("field", s.Key)
+		}
 		for _, e := range registered {
 			if e.has(fold.Key(name), "!") {
 				return event.Errorf(event.InvalidInput, "%s is a command of %s already: choose another alias", name, e.Name)
@@ -96,4 +113,30 @@ func checkAliases(registered []Entry, s Setting, value json.RawMessage) error {
 		}
 	}
 	return nil
+}
+
+// maxAlias is the length of the longest alias.
+const maxAlias = 30
+
+// isAlias reports whether a name can be typed as a command behind any prefix.
+func isAlias(name string) bool {
+	strange := func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.IsMark(r) && r != '_' && r != '-'
+	}
+	return name != "" && utf8.RuneCountInString(name) <= maxAlias && !strings.ContainsFunc(name, strange) &&
+		strings.ContainsFunc(name, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) })
+}
+
+// aliasOf returns the command that the settings give a name, where those of the change hold
+// too, "" if none; the command that is to have it is none.
+func aliasOf(revisions []pluginsettings.Revision, s Setting, name string) string {
+	for channel, names := range newAliasIndex(revisions) {
+		if channel != "" && s.Channel != "" && !strings.EqualFold(channel, s.Channel) {
+			continue
+		}
+		if plugin, command, ok := strings.Cut(names[fold.Key(name)], " "); ok && (plugin != s.Plugin || command+"."+KeyAliases != s.Key) {
+			return command + " of " + plugin
+		}
+	}
+	return ""
 }

@@ -23,11 +23,18 @@ const (
 	KeyQuietHours      = "quiet_hours"
 	KeyRefusals        = "refusals"
 	KeyTimeout         = "timeout"
+	KeyAnswers         = "answers"
 	KeyAliases         = "aliases" // of one command only
 )
 
 // MaxCooldown is the longest cooldown.
 const MaxCooldown = 30 * 24 * time.Hour
+
+// The values of KeyAnswers.
+const (
+	AnswerAsAsked = "as asked" // in chat, or in private where the command was
+	AnswerInPM    = "pm"
+)
 
 // The values of KeyRefusals.
 const (
@@ -49,6 +56,7 @@ func policies() map[string]*jsonschema.Schema {
 		KeyCooldownExempt:  {Type: "integer", Description: "rank from which cooldowns do not hold; nobody's unless set", Minimum: limit(1), Maximum: limit(255)},
 		KeyQuietHours:      {Type: "string", Description: "hours in which it is not routed, such as 22:00-07:00 Europe/Berlin or 10pm - 7am (UTC without a zone)"},
 		KeyRefusals:        {Type: "string", Description: "where refusals are answered", Default: json.RawMessage(`"chat"`), Enum: []any{RefuseInChat, RefuseInPM, RefuseSilence}},
+		KeyAnswers:         {Type: "string", Description: "where it is answered: as it was asked, or always by private message", Default: json.RawMessage(`"as asked"`), Enum: []any{AnswerAsAsked, AnswerInPM}},
 		KeyTimeout:         seconds("how long one attempt may take; what the plugin says unless set", time.Hour),
 	}
 }
@@ -133,6 +141,13 @@ func (p policy) duration(key string) time.Duration {
 func (p policy) exempt(rank int) bool {
 	from := 0
 	return p.read(KeyCooldownExempt, &from) && from > 0 && rank >= from
+}
+
+// private reports whether answers are private whatever the command was.
+func (p policy) private() bool {
+	where := AnswerAsAsked
+	p.read(KeyAnswers, &where)
+	return where == AnswerInPM
 }
 
 func (p policy) refusals() string {

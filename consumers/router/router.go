@@ -120,7 +120,7 @@ func (r Router) Handle(ctx context.Context, d streams.Stored) ([]event.Envelope,
 	r.Logger.InfoContext(ctx, "command routed", "command", name, "plugin", to.plugin.Name, "user", event.Personal(chat.User), "channel", chat.Channel)
 	e, err := event.New(event.CommandSubject(to.plugin.Name), event.Command{
 		Command: to.command.key(r.Prefix), Args: args, User: chat.User, Channel: chat.Channel, Rank: chat.Rank, RawMessage: chat.Message,
-		Private: private,
+		Private: private || p.private(),
 	})
 	if err != nil {
 		return nil, consumers.Permanent(err)

@@ -1,10 +1,13 @@
 package host_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/rosey-bot/rosey/consumers/pluginsettings"
+	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/plugins/plugintest"
@@ -165,4 +168,54 @@ func TestRefusalsAreToldPrivately(t *testing.T) {
 	channel.Type("alice", 1, "!x")
 	expectSaid(t, channel, "⛔ alice: !x needs rank 2")
 	expectRefusals(t, channel, "rank", "rank")
+}
+
+// Answers go where the settings say, without a word of the plugin's.
+func TestAnswersAreToldPrivately(t *testing.T) {
+	t.Parallel()
+	channel := plugintest.Run(t, picky())
+	channel.Set("x", "x.answers", "pm")
+	channel.Type("alice", 1, "!x")
+	channel.Settle("x")
+	private := channel.Stored(event.SubjectSendPM)
+	if len(private) != 1 || len(channel.Stored(event.SubjectSendChat)) != 0 {
+		t.Fatalf("%d private messages, %d in chat", len(private), len(channel.Stored(event.SubjectSendChat)))
+	}
+	if pm, err := event.As[event.SendPM](private[0].Envelope); err != nil || pm.To != "alice" || pm.Message != "done alice" {
+		t.Errorf("%+v, %v", pm, err)
+	}
+	channel.Set("x", "x.answers", "as asked")
+	channel.Type("alice", 1, "!x")
+	expectSaid(t, channel, "done alice", "done alice")
+}
+
+// An alias is one command's wherever it holds.
+func TestAliasesOfTwoCommands(t *testing.T) {
+	t.Parallel()
+	p := picky()
+	p.Commands = append(p.Commands, plugins.Command{Name: "y", Handle: p.Commands[0].Handle})
+	channel := plugintest.Run(t, p)
+	store, err := pluginsettings.Open(t.Context(), channel.Bus.JetStream(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	registered, err := router.List(t.Context(), channel.Bus.JetStream())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ key, channel, value, want string }{
+		{"x.aliases", "", "ex,xx", ""},
+		{"y.aliases", "", "XX", "XX is an alias of x of x already"},
+		{"y.aliases", "lounge", "ex", "ex is an alias of x of x already"},
+		{"x.aliases", "lounge", "xx", ""},
+		{"y.aliases", "attic", "why", ""},
+		{"x.aliases", "lounge", "why", ""},
+		{"x.aliases", "", "ex,why", "why is an alias of y of x already"},
+		{"x.aliases", "", "ex", ""},
+	} {
+		_, err := router.Configure(t.Context(), channel.Bus, store, registered, router.Setting{Plugin: "x", Key: c.key, Channel: c.channel, Text: c.value})
+		if got := fmt.Sprint(err); c.want == "" && err != nil || c.want != "" && !strings.HasPrefix(got, c.want) {
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
 }

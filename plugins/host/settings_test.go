@@ -80,6 +80,11 @@ func TestSettingsAreChecked(t *testing.T) {
 		{"x", "quiet_hours", "late", "quiet hours are written as 22:00-07:00, 10pm - 7am or 22:00-07:00 Europe/Berlin, not late"},
 		{"x", "quiet_hours", "22:00-07:00 Atlantis", "quiet hours: there is no time zone Atlantis"},
 		{"x", "x.aliases", "y,x", "x is a command of x already: choose another alias"},
+		{"x", "x.aliases", "!r,x y", `"x y" is more than one word: write aliases with commas between them`},
+		{"x", "x.aliases", "!r", `"!r" cannot be an alias: it is 1 to 30 letters, digits, _ and -`},
+		{"x", "x.aliases", "__", `"__" cannot be an alias`},
+		{"x", "x.aliases", strings.Repeat("a", 31), "\"aaa"},
+		{"x", "x.answers", "chat", "x.answers must be as asked or pm, not chat"},
 	} {
 		_, err := router.Configure(t.Context(), channel.Bus, nil, registered, router.Setting{Plugin: c.plugin, Key: c.key, Text: c.value})
 		if err == nil || !strings.HasPrefix(err.Error(), c.want) {
