@@ -66,7 +66,8 @@ func (b *Bot) Run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, c.close(ctx)) }()
-	c.plugins, c.terminal = active, b.Terminal.withDefaults()
+	c.plugins, c.shipped, c.terminal = active, b.Plugins, b.Terminal.withDefaults()
+	c.programs = newPrograms(c)
 	if err := c.open(ctx); err != nil {
 		return err
 	}
@@ -110,13 +111,25 @@ func (b *Bot) Reload(s Settings) error {
 // active returns the plugins that the settings choose. It fails for a plugin that there is
 // not, and for settings of one that it does not take.
 func (b *Bot) active() (chosen []plugins.Plugin, err error) {
+	added := map[string]settings.Program{}
+	if b.Settings.Store != "" {
+		added, _ = settings.Added(b.Settings.Store) // what is not well, is logged when it would start
+	}
 	for _, name := range b.Settings.Plugins.Named() {
+		if _, ok := added[name]; ok {
+			continue
+		}
 		p, err := FindPlugin(b.Plugins, name)
 		if err != nil {
 			return nil, fmt.Errorf("%w, and none", err)
 		}
 		if err := checkFile(p, b.Settings.Plugins.Values[name]); err != nil {
 			return nil, err
+		}
+	}
+	for name := range b.Settings.Plugins.Programs {
+		if slices.Contains(PluginNames(b.Plugins), name) {
+			return nil, settings.Errorf("plugins.%s.run: a plugin that ships has this name: give yours another", name)
 		}
 	}
 	for _, p := range b.Plugins {

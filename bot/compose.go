@@ -34,7 +34,8 @@ type composition struct {
 	log      *slog.Logger
 	tel      *telemetry.Providers
 	observe  func(consumers.Outcome)
-	plugins  []plugins.Plugin
+	plugins  []plugins.Plugin // those that run in this process
+	shipped  []plugins.Plugin // those that could
 	terminal Terminal
 
 	server         *server
@@ -48,6 +49,7 @@ type composition struct {
 	local          *localChannel // nil where a channel is set
 	leases         *lease.Leases // nil where no other process can be in a channel
 	channels       channels
+	programs       *programs
 	console        *console.Console // nil where none is served
 	access         atomic.Pointer[settings.ConsoleAccess]
 }
@@ -93,13 +95,17 @@ func (c *composition) compose() (*group, *lifecycle, error) {
 	database := g.add("database", retrying(log, c.database.Serve))
 	provisioner := access.NewProvisioner(bus, log)
 	provisioner.Events = router.NewAccess(c.registrations).Events
-	g.add("provisioner", retrying(log, worker(provisioner.Serve)))
+	provisioned := g.add("provisioner", retrying(log, func(ctx context.Context, ready func()) error {
+		provisioner.OnReady = ready
+		return provisioner.Serve(ctx)
+	}))
 	g.add("checkpoints", retrying(log, worker(func(ctx context.Context) error { return streams.KeepCheckpoints(ctx, c.server.js, log) })))
 	g.add("timers", retrying(log, worker(streams.NewTimerForwarder(c.server.js, c.signer, log).Run)))
 	registry := router.NewRegistry(s.Prefix, log)
 	registry.Durables = func(ctx context.Context) ([]string, error) {
 		list, err := monitor.Consumers(ctx, c.server.js)
-		return convert(list, func(c monitor.ConsumerState) string { return c.Name }), err
+		durables := convert(list, func(c monitor.ConsumerState) string { return c.Name })
+		return append(durables, convert(c.programs.names(), streams.Durable)...), err
 	}
 	registered := g.add("registrations", retrying(log, func(ctx context.Context, ready func()) error {
 		return registry.Watch(ctx, c.server.js, c.registrations, convert(c.plugins, plugins.Plugin.Registration), ready)
@@ -124,6 +130,7 @@ func (c *composition) compose() (*group, *lifecycle, error) {
 	for _, p := range c.plugins {
 		started = append(started, g.add("plugin "+p.Name, c.plugin(p, !s.External()), database))
 	}
+	started = append(started, g.add("plugin processes", c.programs.run, database, provisioned))
 	g.add("connector", worker(c.channels.run))
 	g.add("channel requests", retrying(log, worker(channelRequests{bus: bus, log: log}.run)))
 	g.add("channel state", retrying(log, func(ctx context.Context, ready func()) error {
@@ -135,7 +142,7 @@ func (c *composition) compose() (*group, *lifecycle, error) {
 	}
 	life := &lifecycle{
 		settings: s, log: log, began: time.Now(), bus: bus, server: c.server, channels: c.channels,
-		plugins: PluginNames(c.plugins), tracing: c.tel.Targets, registered: registered, started: started, maintained: maintainer.Problem,
+		plugins: PluginNames(c.plugins), tracing: c.tel.Targets, registered: registered, started: started, programs: c.programs, maintained: maintainer.Problem,
 	}
 	g.add("lifecycle", worker(life.run))
 	clock := &clockWatch{log: log, publish: func(ctx context.Context, subject string, payload any) { life.publish(ctx, subject, payload) }}

@@ -30,7 +30,7 @@ func (c *composition) openConsole(context.Context) error {
 	c.access.Store(&s.ConsoleAccess)
 	config := console.Config{
 		Address: address, Access: access, LoadAccess: func() (console.Access, error) { return c.access.Load().Access() }, Bus: c.bus, Store: c.database.Store(), Settings: c.pluginSettings, Channels: convert(c.channels, c.forConsole),
-		Version: version.String(), TraceURL: s.TraceURL, Logger: c.log,
+		Version: version.String(), TraceURL: s.TraceURL, Processes: c.programs.states, Logger: c.log,
 	}
 	if c.local != nil {
 		config.SendChat = c.local.sayFromBrowser

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go/micro"
@@ -13,6 +14,7 @@ import (
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/internal/version"
 	"github.com/rosey-bot/rosey/plugins/host"
+	"github.com/rosey-bot/rosey/plugins/process"
 	"github.com/rosey-bot/rosey/streams"
 )
 
@@ -30,6 +32,7 @@ type lifecycle struct {
 	registered readiness
 	maintained func() error // why a stream takes no events
 	started    []readiness  // the database and every plugin
+	programs   *programs
 }
 
 // startTimeout limits how long the announcement of the start waits for plugins.
@@ -128,9 +131,20 @@ func (l *lifecycle) stop(ctx context.Context, cause error) {
 	}
 	handling, cancel := context.WithTimeout(ctx, stopTimeout)
 	defer cancel()
-	if err := host.AwaitHandled(handling, l.bus.JetStream(), l.plugins, event.SubjectShutdown, ref); err != nil {
+	if err := host.AwaitHandled(handling, l.bus.JetStream(), l.running(), event.SubjectShutdown, ref); err != nil {
 		l.log.WarnContext(ctx, "shutdown not handled by every plugin, will be redelivered", "error", err)
 	}
+}
+
+// running returns the plugins of this process, and those of the programs that it runs.
+func (l *lifecycle) running() []string {
+	names := slices.Clone(l.plugins)
+	for _, p := range l.programs.states() {
+		if p.State == process.Running {
+			names = append(names, p.Plugin)
+		}
+	}
+	return names
 }
 
 // publish stores an event, and returns the zero Ref where it could not.

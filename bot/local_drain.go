@@ -73,7 +73,7 @@ func unsettledConsumer(ctx context.Context, life *lifecycle) (busy string, last 
 	js := life.bus.JetStream()
 	err = monitor.EachConsumer(ctx, js, func(info *jetstream.ConsumerInfo) {
 		plugin, ofPlugin := strings.CutPrefix(info.Name, streams.Durable(""))
-		here := !ofPlugin || slices.Contains(life.plugins, plugin)
+		here := !ofPlugin || slices.Contains(life.running(), plugin)
 		if busy == "" && !info.Paused && (here || monitor.HasReader(info)) && !settled(ctx, js, info) {
 			busy = info.Name
 		}

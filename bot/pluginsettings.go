@@ -21,17 +21,21 @@ func checkFile(p plugins.Plugin, values map[string]string) error {
 	if len(values) == 0 {
 		return nil
 	}
-	properties, err := p.Registration().Properties()
+	return checkValues(p.Registration(), values)
+}
+
+func checkValues(r router.Registration, values map[string]string) error {
+	properties, err := r.Properties()
 	if err != nil {
 		return err
 	}
 	for _, key := range slices.Sorted(maps.Keys(values)) {
-		of, err := properties.Find(p.Name, key)
+		of, err := properties.Find(r.Name, key)
 		if err == nil {
 			_, err = of.Parse(values[key])
 		}
 		if err != nil {
-			return settings.Errorf("plugins.%s: %w", p.Name, err)
+			return settings.Errorf("plugins.%s: %w", r.Name, err)
 		}
 	}
 	return nil
@@ -42,27 +46,43 @@ func checkFile(p plugins.Plugin, values map[string]string) error {
 // file no longer holds, has its default again.
 func (c *composition) applyFile(ctx context.Context) error {
 	for _, p := range c.plugins {
-		r := p.Registration()
-		revisions, err := c.pluginSettings.History(ctx, p.Name, "")
-		if err != nil {
-			return err
-		}
-		setBy := map[string]string{}
-		var now pluginsettings.Document
-		for _, revision := range revisions {
-			now = revision.Document
-			for _, change := range revision.Changes {
-				setBy[change.Key] = revision.By
-			}
-		}
-		if err := c.applyFileTo(ctx, r, now.Values, setBy); err != nil {
+		if err := c.applyFileTo(ctx, p.Registration()); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (c *composition) applyFileTo(ctx context.Context, r router.Registration, now map[string]json.RawMessage, setBy map[string]string) error {
+// applyFileToEntry sets what the settings file holds for a plugin that is a program of its own,
+// by what it has registered. It sets nothing if one of the settings cannot be.
+func (c *composition) applyFileToEntry(ctx context.Context, name string, registered []byte) error {
+	r, err := router.ParseRegistration(name, registered)
+	if err == nil {
+		err = checkValues(r, c.settings.Plugins.Values[name])
+	}
+	if err != nil {
+		return err
+	}
+	return c.applyFileTo(ctx, r)
+}
+
+func (c *composition) applyFileTo(ctx context.Context, r router.Registration) error {
+	revisions, err := c.pluginSettings.History(ctx, r.Name, "")
+	if err != nil {
+		return err
+	}
+	setBy := map[string]string{}
+	var now pluginsettings.Document
+	for _, revision := range revisions {
+		now = revision.Document
+		for _, change := range revision.Changes {
+			setBy[change.Key] = revision.By
+		}
+	}
+	return c.applyFileOver(ctx, r, now.Values, setBy)
+}
+
+func (c *composition) applyFileOver(ctx context.Context, r router.Registration, now map[string]json.RawMessage, setBy map[string]string) error {
 	properties, err := r.Properties()
 	if err != nil {
 		return err

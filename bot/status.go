@@ -17,6 +17,7 @@ import (
 	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/cytube"
 	"github.com/rosey-bot/rosey/internal/version"
+	"github.com/rosey-bot/rosey/plugins/process"
 )
 
 // statusSubject is where a running bot answers with its status. No stream captures it.
@@ -37,6 +38,9 @@ type Status struct {
 	NATS      string   `json:"nats"`
 	Store     string   `json:"store,omitempty"`
 	Tracing   []string `json:"tracing,omitempty"`
+
+	// Processes are the plugins that the bot runs as processes of their own.
+	Processes []process.State `json:"processes,omitempty"`
 
 	Channels  []ChannelStatus `json:"channels"`
 	Connector cytube.Stats    `json:"connector"` // of the first channel
@@ -73,6 +77,7 @@ func (l *lifecycle) status(ctx context.Context) Status {
 	for i, c := range l.channels {
 		s.Channels[i].Lacks = c.lacks(registered)
 	}
+	s.Processes = l.programs.states()
 	first := s.Channels[0]
 	s.Site, s.Channel, s.Connected, s.Connector = first.Site, first.Channel, first.Connected, first.Connector
 	if !l.settings.External() {

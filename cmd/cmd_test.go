@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/rosey-bot/rosey/internal/retry"
+	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/plugins/shipped"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
@@ -30,6 +31,9 @@ func TestMain(m *testing.M) {
 	if asked, err := crashServer(os.Args); asked {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(exitFailed)
+	}
+	if os.Getenv("ROSEY_TEST_MAIN") == "plugin" {
+		os.Exit(execute(context.Background(), []plugins.Plugin{greeter()}, []string{"rosey", "plugin", "run"}, os.Stdin, os.Stdout, os.Stderr))
 	}
 	if os.Getenv("ROSEY_TEST_MAIN") == "all" {
 		os.Exit(executeAll(os.Stdin, os.Stdout))

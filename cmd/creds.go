@@ -14,7 +14,6 @@ import (
 	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/plugins/host"
-	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/access"
 )
 
@@ -60,7 +59,7 @@ this takes effect at once, also while the bot runs.
 }
 
 func issueCreds(ctx context.Context, c *cli.Context, cmd command, name string) error {
-	if err := separated(ctx, cmd); err != nil {
+	if err := access.CheckSeparated(ctx, cmd.JS); err != nil {
 		return err
 	}
 	if _, err := router.OpenBucket(ctx, cmd.JS, cmd.settings.Replicas); err != nil {
@@ -137,20 +136,6 @@ func announce(cmd command) (ended int, err error) {
 		return 0, nil
 	}
 	return access.AnnounceCredentials(cmd.Conn)
-}
-
-// separated returns an error where the events of plugins share a stream with
-// timers, as they did in stores of earlier versions.
-func separated(ctx context.Context, cmd command) error {
-	s, err := cmd.JS.Stream(ctx, streams.Plugin)
-	if err != nil {
-		return fmt.Errorf("look at stream %s: %w", streams.Plugin, err)
-	}
-	if s.CachedInfo().Config.AllowMsgSchedules {
-		return fmt.Errorf("stream %s was made by an earlier version, and whoever may publish there can clear it, which credentials cannot prevent: "+
-			"start the bot on a new store, and keep this one for reading", streams.Plugin)
-	}
-	return nil
 }
 
 // ours returns an error where a file exists that holds no credentials.

@@ -3,9 +3,8 @@ package cmd
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
-	"log/slog"
-	"os"
 	"strings"
 	"time"
 
@@ -14,8 +13,6 @@ import (
 
 	"github.com/rosey-bot/rosey/bot"
 	"github.com/rosey-bot/rosey/consumers/router"
-	"github.com/rosey-bot/rosey/internal/client"
-	"github.com/rosey-bot/rosey/internal/settings"
 	"github.com/rosey-bot/rosey/internal/timeparse"
 	"github.com/rosey-bot/rosey/plugins/host"
 )
@@ -42,9 +39,12 @@ A plugin as its own process, beside a bot in another terminal:
 				Description: `Several processes of one plugin share its work; nothing is done twice.
 
    rosey plugin run trivia
-   rosey plugin run trivia --creds trivia.creds      see rosey plugin creds`,
+   rosey plugin run trivia --creds trivia.creds      see rosey plugin creds
+
+Where a bot started this process, NATS_URL, NATS_CREDS and ROSEY_PLUGIN say where the bot is
+and what the plugin is called there, and NAME may be left out.`,
 				Flags:  []cli.Flag{&cli.StringFlag{Name: "metrics", Usage: "serve /metrics, /healthz and /readyz at `ADDR`, such as 127.0.0.1:9465"}},
-				Action: ofOne("plugin", runPlugin)},
+				Action: runPlugin},
 			{Name: "restart", Usage: "start every process of a plugin over", ArgsUsage: "NAME", Description: `   rosey plugin restart trivia`, Action: ofOne("plugin", running(onPlugin(restartPlugin)))},
 			{Name: "pause", Usage: "leave a plugin's commands in the stream until it is resumed", ArgsUsage: "NAME",
 				Description: `   rosey plugin pause trivia
@@ -68,7 +68,7 @@ A plugin as its own process, beside a bot in another terminal:
 }
 
 func listPlugins(ctx context.Context, c *cli.Context, cmd command) error {
-	list, err := host.Statuses(ctx, cmd.Conn, cmd.JS)
+	list, err := pluginStatuses(ctx, cmd)
 	if err != nil {
 		return err
 	}
@@ -78,8 +78,36 @@ func listPlugins(ctx context.Context, c *cli.Context, cmd command) error {
 	}
 	headers := table.Row{"plugin", "version", "state", "processes", "behind", "unacknowledged", "rank", "commands"}
 	return printList(c, list, headers, func(p host.Status) table.Row {
-		return table.Row{p.Name, p.Version, p.State, p.Processes, p.Lag, p.Unacked, p.MinRank, cmp.Or(p.Problem, commandsOf(p))}
+		return table.Row{p.Name, p.Version, stateOf(p), p.Processes, p.Lag, p.Unacked, p.MinRank, cmp.Or(p.Problem, commandsOf(p))}
 	})
+}
+
+// pluginStatuses returns the plugins that are registered, or run by a bot as programs.
+func pluginStatuses(ctx context.Context, cmd command) ([]host.Status, error) {
+	list, err := host.Statuses(ctx, cmd.Conn, cmd.JS)
+	if err != nil || !cmd.Running {
+		return list, err
+	}
+	bots, err := bot.QueryStatuses(ctx, cmd.Conn)
+	if errors.Is(err, bot.ErrNoAnswer) { // a server without a bot
+		return list, nil
+	}
+	for _, b := range bots {
+		list = host.WithProcesses(list, b.Processes)
+	}
+	return list, err
+}
+
+// stateOf returns the state of a plugin, and that of its process if the bot runs one.
+func stateOf(p host.Status) string {
+	if p.Process == nil {
+		return p.State
+	}
+	state := p.Process.Text()
+	if p.State == host.StatePaused {
+		state = p.State + "; " + state
+	}
+	return state
 }
 
 // commandsOf lists the commands of a plugin, and those of them that belong to others.
@@ -89,39 +117,6 @@ func commandsOf(p host.Status) string {
 		commands += " (waits for " + strings.Join(p.Waiting, " ") + ")"
 	}
 	return commands
-}
-
-func runPlugin(c *cli.Context) error {
-	p, err := bot.FindPlugin(pluginsOf(c.App), c.Args().First())
-	if err != nil {
-		return err
-	}
-	return withSettings(func(ctx context.Context, c *cli.Context, s settings.Settings, _ *slog.Logger) error {
-		if !c.IsSet("store") && !c.IsSet("nats") {
-			supervised(&s)
-		}
-		if !s.External() {
-			if err := client.CheckStore(s.Store); err != nil {
-				return err
-			}
-		}
-		log, err := newLogger(c, s, "info")
-		if err != nil {
-			return err
-		}
-		// The address in the settings is the bot's.
-		err = botError(bot.RunPlugin(ctx, s, p, c.String("metrics"), log))
-		suppressCanceled(ctx, &err, nil) // it was to run until then
-		return err
-	})(c)
-}
-
-// supervised takes the server from the environment of a plugin's process, where who started
-// this one has made it such. Elsewhere NATS_URL is for other tools.
-func supervised(s *settings.Settings) {
-	if os.Getenv("ROSEY_PLUGIN") != "" && os.Getenv("NATS_URL") != "" {
-		s.NATS, s.Creds = os.Getenv("NATS_URL"), os.Getenv("NATS_CREDS")
-	}
 }
 
 // onPlugin makes an action of one that does something to the plugin named, and prints

@@ -97,7 +97,7 @@ func revokePlugin(ctx context.Context, c *cli.Context, cmd command) error {
 }
 
 func pluginInfo(ctx context.Context, c *cli.Context, cmd command) error {
-	list, err := host.Statuses(ctx, cmd.Conn, cmd.JS)
+	list, err := pluginStatuses(ctx, cmd)
 	if err != nil {
 		return err
 	}
@@ -114,12 +114,18 @@ func pluginInfo(ctx context.Context, c *cli.Context, cmd command) error {
 		reads = listed(s.Events)
 	}
 	for _, line := range [][2]string{
-		{"plugin", strings.TrimSpace(s.Name + " " + s.Version)}, {"description", cmp.Or(s.Description, "-")}, {"state", s.State}, {"problem", s.Problem},
+		{"plugin", strings.TrimSpace(s.Name + " " + s.Version)}, {"description", cmp.Or(s.Description, "-")}, {"state", stateOf(s)}, {"problem", s.Problem},
 		{"commands", listed(s.Commands)}, {"waits for", strings.Join(s.Waiting, " ")}, {"reads", reads},
 		{"collections", listed(s.Collections)}, {"granted", listed(s.Grants)},
 	} {
 		if line[1] != "" {
 			fmt.Fprintf(c.App.Writer, "%-12s %s\n", line[0], line[1])
+		}
+	}
+	if s.Process != nil {
+		fmt.Fprintf(c.App.Writer, "%-12s %s\n", "command", s.Process.Command)
+		if len(s.Process.Output) > 0 {
+			fmt.Fprintf(c.App.Writer, "\nThe last lines of its stderr:\n  %s\n", strings.Join(s.Process.Output, "\n  "))
 		}
 	}
 	if len(s.Waiting) > 0 {

@@ -173,6 +173,9 @@ func (s fullStatus) text() string {
 			fmt.Fprintf(&b, ", store %s", s.Bot.Store)
 		}
 		fmt.Fprintf(&b, "\nplugins: %s\n", strings.Join(s.Bot.Plugins, ", "))
+		for _, p := range s.Bot.Processes {
+			fmt.Fprintf(&b, "process of plugin %s: %s\n", p.Plugin, p.Text())
+		}
 		if len(s.Bot.Tracing) > 0 {
 			fmt.Fprintf(&b, "traces go to %s\n", strings.Join(s.Bot.Tracing, ", "))
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/rosey-bot/rosey/internal/settings"
 	"github.com/rosey-bot/rosey/internal/suggest"
+	pluginprocess "github.com/rosey-bot/rosey/plugins/process"
 )
 
 // errNoCommand returns the usage error of a command that does not exist below another, or
@@ -43,7 +44,7 @@ const variablePrefix = "ROSEY_"
 // Others with the prefix are allowed: an orchestrator sets ROSEY_SERVICE_HOST and more of
 // the kind where a service is called rosey.
 func checkVariables(app *cli.App) error {
-	known := append(slices.Clone(settings.SecretVariables), "ROSEY_PLUGIN", "ROSEY_PROCESS") // of plugins' processes
+	known := append(slices.Clone(settings.SecretVariables), pluginprocess.NameVariable, pluginprocess.IDVariable)
 	for _, p := range pluginsOf(app) {
 		known = append(known, p.Variables...)
 	}

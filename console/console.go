@@ -19,6 +19,7 @@ import (
 	"github.com/rosey-bot/rosey/consumers/pluginsettings"
 	"github.com/rosey-bot/rosey/cytube"
 	"github.com/rosey-bot/rosey/kvstore"
+	"github.com/rosey-bot/rosey/plugins/process"
 	"github.com/rosey-bot/rosey/streams"
 )
 
@@ -82,7 +83,9 @@ type Config struct {
 	// TraceURL is where a tracing backend shows a trace, with {id} for its ID;
 	// empty when there is none.
 	TraceURL string
-	Logger   *slog.Logger
+	// Processes, if set, returns those of the plugins that the bot runs as programs.
+	Processes func() []process.State
+	Logger    *slog.Logger
 }
 
 // Console serves the pages of one bot.

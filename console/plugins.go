@@ -20,6 +20,9 @@ type pluginsBody struct {
 func (c *Console) pluginsBody(r *http.Request) (any, error) {
 	ctx := r.Context()
 	list, err := host.Statuses(ctx, c.Bus.Conn(), c.js)
+	if c.Processes != nil {
+		list = host.WithProcesses(list, c.Processes())
+	}
 	return pluginsBody{Plugins: list, Prefix: c.Channels[0].Prefix, rights: c.auth.rights(r)}, err
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/dustin/go-humanize"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/rosey-bot/rosey/internal/fold"
 	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/plugins/host"
+	"github.com/rosey-bot/rosey/plugins/process"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/monitor"
 )
@@ -99,6 +101,9 @@ func (c *checkup) checkPlugins(ctx context.Context) {
 		c.fail("see the server's log", "%v", err)
 		return
 	}
+	if c.bot != nil {
+		c.checkProcesses(c.bot.Processes)
+	}
 	running := 0
 	for _, pl := range list {
 		switch {
@@ -113,6 +118,21 @@ func (c *checkup) checkPlugins(ctx context.Context) {
 	c.checkCommands(list)
 	c.checkMissing(ctx, list)
 	c.ok("%d registered, %d running", len(list), running)
+}
+
+// checkProcesses checks the plugins that the bot runs as programs.
+func (c *checkup) checkProcesses(list []process.State) {
+	for _, p := range list {
+		if p.State == process.Running && time.Since(p.Since) > time.Minute || p.LastExit == "" {
+			continue
+		}
+		said := ""
+		if n := len(p.Output); n > 0 {
+			said = "; it wrote: " + plugins.Shorten(p.Output[n-1], 80)
+		}
+		c.warn("see rosey plugin info "+p.Plugin+" and the bot's log; correct its command, or rosey plugin rm "+p.Plugin,
+			"the process of %s does not keep going (%d restarts): %s%s", p.Plugin, p.Restarts, p.LastExit, said)
+	}
 }
 
 // checkCommands looks for commands that several plugins register.

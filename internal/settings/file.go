@@ -2,6 +2,7 @@ package settings
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -30,6 +31,13 @@ func (s *Settings) ReadFile(path string) error {
 	err = yaml.UnmarshalWithOptions(text, s, yaml.Strict(), yaml.CustomUnmarshaler(unmarshalDuration))
 	if err != nil {
 		return Errorf("settings in %s: %s", path, strings.TrimSpace(yaml.FormatError(explain(err), false, true)))
+	}
+	folder, err := filepath.Abs(filepath.Dir(path))
+	if err != nil {
+		return fmt.Errorf("find the folder of %s: %w", path, err)
+	}
+	for name, p := range s.Plugins.Programs {
+		s.Plugins.Programs[name] = p.inFolder(folder)
 	}
 	return nil
 }

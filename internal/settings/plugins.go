@@ -13,6 +13,8 @@ type Plugins struct {
 	Only   []string                     // those to run; nil runs all but those of Off
 	Off    []string                     // those not to run
 	Values map[string]map[string]string // settings as typed, by plugin and key
+	// Programs are plugins that the bot runs as processes of their own, by name.
+	Programs map[string]Program
 }
 
 // none is the name that stands for no plugin.
@@ -34,9 +36,10 @@ func (p Plugins) Runs(name string) bool {
 	return !slices.Contains(p.Off, name) && (p.Only == nil || slices.Contains(p.Only, name))
 }
 
-// Named returns the plugins that are named, sorted.
+// Named returns the plugins that are named and are no programs, sorted.
 func (p Plugins) Named() []string {
 	all := slices.Concat(p.Only, p.Off, slices.Collect(maps.Keys(p.Values)))
+	all = slices.DeleteFunc(all, func(name string) bool { _, ok := p.Programs[name]; return ok })
 	slices.Sort(all)
 	return slices.Compact(all)
 }
@@ -67,6 +70,20 @@ func (p *Plugins) UnmarshalYAML(unmarshal func(any) error) error {
 			}
 		case nil:
 		case map[string]any:
+			if _, ok := of["run"]; ok {
+				program, values, err := readProgram(name, of)
+				if err != nil {
+					return err
+				}
+				if p.Programs == nil {
+					p.Programs = map[string]Program{}
+				}
+				p.Programs[name] = program
+				if values == nil {
+					continue
+				}
+				of = values
+			}
 			p.Values[name] = map[string]string{}
 			for key, value := range of {
 				p.Values[name][key] = typed(value)

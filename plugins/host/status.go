@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/consumers/router"
+	"github.com/rosey-bot/rosey/plugins/process"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/monitor"
 )
@@ -37,6 +39,8 @@ type Status struct {
 	Events      []string `json:"events,omitzero"` // what its registration declares to read; nil if it does not say
 	Collections []string `json:"collections,omitempty"`
 	Grants      []string `json:"grants,omitempty"` // the capabilities that an operator gave to it
+	// Process is that of a plugin which the bot runs as a program of its own.
+	Process *process.State `json:"process,omitempty"`
 
 	Description string `json:"-"`
 }
@@ -105,6 +109,30 @@ func status(r router.Entry) Status {
 func Consumers(ctx context.Context, js jetstream.JetStream, plugin string) ([]monitor.ConsumerState, error) {
 	list, err := monitor.Consumers(ctx, js)
 	return slices.DeleteFunc(list, func(c monitor.ConsumerState) bool { return c.Name != streams.Durable(plugin) }), err
+}
+
+// WithProcesses returns the statuses with the processes that bots supervise, also those of
+// plugins that have not registered.
+func WithProcesses(list []Status, processes []process.State) []Status {
+	for _, p := range processes {
+		i := slices.IndexFunc(list, func(s Status) bool { return s.Name == p.Plugin })
+		if i < 0 {
+			i = len(list)
+			list = append(list, Status{Name: p.Plugin, State: p.State, Problem: "it has not registered"})
+		}
+		list[i].Process = &p
+	}
+	slices.SortStableFunc(list, func(a, b Status) int { return strings.Compare(a.Name, b.Name) })
+	return list
+}
+
+// Reads reports whether a process of the plugin reads its commands.
+func Reads(ctx context.Context, js jetstream.JetStream, plugin string) (bool, error) {
+	c, err := js.Consumer(ctx, streams.Plugin, streams.Durable(plugin))
+	if errors.Is(err, jetstream.ErrConsumerNotFound) {
+		return false, nil
+	}
+	return err == nil && monitor.HasReader(c.CachedInfo()), err
 }
 
 // Registered reports whether a plugin of that name is registered.

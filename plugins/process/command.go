@@ -44,6 +44,12 @@ func Split(line string) ([]string, error) {
 	return args, nil
 }
 
+// Variables of a plugin's environment that are Rosey's own.
+const (
+	NameVariable = "ROSEY_PLUGIN"  // the name that the plugin registers under
+	IDVariable   = "ROSEY_PROCESS" // Command.ID, by which processes are found that left its group
+)
+
 // inherited are the variables of this process that a plugin gets. The others are not its
 // business: passwords may be among them.
 var inherited = []string{"PATH", "HOME", "USER", "LANG", "TZ", "TMPDIR", "SYSTEMROOT", "TEMP", "TMP"}
@@ -57,7 +63,7 @@ func Environment(url, creds, plugin string, extra map[string]string) []string {
 			all[name] = value
 		}
 	}
-	all["NATS_URL"], all["ROSEY_PLUGIN"] = url, plugin
+	all["NATS_URL"], all[NameVariable] = url, plugin
 	if creds != "" {
 		all["NATS_CREDS"] = creds
 	}

@@ -32,10 +32,6 @@ type Process struct {
 	overused atomic.Int64 // bytes of memory, beyond the limit
 }
 
-// variable is the environment variable by which the processes of a command are found that
-// left its process group.
-const variable = "ROSEY_PROCESS"
-
 // Start starts a program. Its errors say what to do.
 func Start(c Command) (*Process, error) {
 	if err := c.Check(); err != nil {
@@ -53,7 +49,7 @@ func Start(c Command) (*Process, error) {
 	p := &Process{command: c, tail: &tail{}, ended: make(chan struct{})}
 	stdout, stderr := newOutput(c.logger(), "stdout", nil), newOutput(c.logger(), "stderr", p.tail)
 	p.cmd = &exec.Cmd{
-		Path: path, Args: c.Args, Dir: c.Dir, Env: append(c.Env, variable+"="+c.ID), Stdout: stdout, Stderr: stderr,
+		Path: path, Args: c.Args, Dir: c.Dir, Env: append(c.Env, IDVariable+"="+c.ID), Stdout: stdout, Stderr: stderr,
 		WaitDelay: outputDelay, SysProcAttr: attributes(),
 	}
 	started := make(chan error)

@@ -3,6 +3,7 @@ package process
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
@@ -32,6 +33,21 @@ type State struct {
 	Restarts int       `json:"restarts"`            // starts after the first
 	LastExit string    `json:"last_exit,omitempty"` // why it last ended, or could not start
 	Output   []string  `json:"output,omitempty"`    // the last lines of its stderr
+}
+
+// Text says how the program is, in a line.
+func (s State) Text() string {
+	text := s.State
+	if s.PID > 0 {
+		text += fmt.Sprintf(", pid %d", s.PID)
+	}
+	if s.Restarts > 0 {
+		text += fmt.Sprintf(", %d restart(s)", s.Restarts)
+	}
+	if s.LastExit != "" {
+		text += ", last: " + s.LastExit
+	}
+	return text
 }
 
 // Supervisor keeps a program going.

@@ -27,7 +27,7 @@ const (
 // killMarked kills the processes of a command that are left, also those that left its
 // process group, and returns how many there were.
 func killMarked(id string) (killed int) {
-	mark := []byte(variable + "=" + id)
+	mark := []byte(IDVariable + "=" + id)
 	for range killRounds {
 		found := 0
 		environments, _ := filepath.Glob("/proc/[0-9]*/environ")

@@ -73,6 +73,9 @@ type Provisioner struct {
 	// declares none, and those that an operator has granted to it.
 	Events func(ctx context.Context, plugin string) (declared, granted []string, err error)
 
+	// OnReady, if set, is called once plugins are served.
+	OnReady func()
+
 	bus     *streams.Bus
 	manager streams.Manager
 	log     *slog.Logger
@@ -108,6 +111,9 @@ func (p *Provisioner) Serve(ctx context.Context) (err error) {
 		if err := svc.AddEndpoint(verb, handler, micro.WithEndpointSubject(provisionSubject("*", verb))); err != nil {
 			return fmt.Errorf("start the provisioner: %w", err)
 		}
+	}
+	if p.OnReady != nil {
+		p.OnReady()
 	}
 	<-ctx.Done()
 	return nil
@@ -234,6 +240,20 @@ func OpenCommandConsumer(ctx context.Context, js jetstream.JetStream, plugin str
 	}
 	if err != nil {
 		return fmt.Errorf("open consumer %s: %w", streams.Durable(plugin), err)
+	}
+	return nil
+}
+
+// CheckSeparated returns an error where the events of plugins share a stream with
+// timers, as they did in stores of earlier versions.
+func CheckSeparated(ctx context.Context, js jetstream.JetStream) error {
+	s, err := js.Stream(ctx, streams.Plugin)
+	if err != nil {
+		return fmt.Errorf("look at stream %s: %w", streams.Plugin, err)
+	}
+	if s.CachedInfo().Config.AllowMsgSchedules {
+		return fmt.Errorf("stream %s was made by an earlier version, and whoever may publish there can clear it, which credentials cannot prevent: "+
+			"start the bot on a new store, and keep this one for reading", streams.Plugin)
 	}
 	return nil
 }

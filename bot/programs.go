@@ -1,0 +1,200 @@
+package bot
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"os"
+	"reflect"
+	"slices"
+	"sync"
+
+	"github.com/rosey-bot/rosey/internal/retry"
+	"github.com/rosey-bot/rosey/internal/settings"
+	"github.com/rosey-bot/rosey/plugins/host"
+	"github.com/rosey-bot/rosey/plugins/process"
+)
+
+// programs are the plugins that the bot runs as processes of their own: those of the
+// settings file, and those added to the store, also while the bot runs.
+type programs struct {
+	c   *composition
+	log *slog.Logger
+
+	mu      sync.Mutex
+	running map[string]supervised
+	issuing sync.Mutex // of credentials, which are one file
+}
+
+// supervised is a program with its supervisor.
+type supervised struct {
+	program settings.Program
+	*process.Supervisor
+	stop func() // returns when the program has ended
+}
+
+func newPrograms(c *composition) *programs {
+	return &programs{c: c, log: c.log, running: map[string]supervised{}}
+}
+
+// run keeps the programs going until ctx ends. It is ready once each of them reads its
+// commands, or has failed once.
+func (p *programs) run(ctx context.Context, ready func()) error {
+	p.reconcile(ctx)
+	go func() {
+		if p.awaitStart(ctx) == nil {
+			ready()
+		}
+	}()
+	if err := p.watchAdded(ctx); err != nil {
+		p.log.WarnContext(ctx, "added plugins not watched, rosey plugin add takes effect at the next start", "error", err)
+	}
+	<-ctx.Done()
+	p.stop(func(string, settings.Program) bool { return true })
+	return nil
+}
+
+// stop stops the programs that match, beside each other.
+func (p *programs) stop(matches func(string, settings.Program) bool) {
+	var ending sync.WaitGroup
+	defer ending.Wait()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for name, s := range p.running {
+		if matches(name, s.program) {
+			p.log.Info("plugin process stopping", "plugin", name)
+			delete(p.running, name)
+			ending.Go(s.stop)
+		}
+	}
+}
+
+// watchAdded reconciles whenever a plugin is added or removed.
+func (p *programs) watchAdded(ctx context.Context) error {
+	if p.c.settings.Store == "" {
+		return nil
+	}
+	dir := settings.AddedDir(p.c.settings.Store)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	return process.WatchFolder(ctx, dir, func() { p.reconcile(ctx) })
+}
+
+// awaitStart waits until each program reads its commands, or has failed once.
+func (p *programs) awaitStart(ctx context.Context) error {
+	return retry.Do(ctx, poll, func(ctx context.Context) error {
+		for _, s := range p.states() {
+			if s.LastExit != "" {
+				continue
+			}
+			if reads, err := host.Reads(ctx, p.c.server.js, s.Plugin); err != nil || !reads {
+				return errBusy
+			}
+		}
+		return nil
+	})
+}
+
+// reconcile starts and stops programs until those run that are wanted.
+func (p *programs) reconcile(ctx context.Context) {
+	wanted, err := wantedPrograms(p.c.settings, PluginNames(p.c.shipped))
+	if err != nil {
+		p.log.ErrorContext(ctx, "added plugin not run", "error", err)
+	}
+	p.stop(func(name string, runs settings.Program) bool { return !reflect.DeepEqual(wanted[name], runs) })
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for name, program := range wanted {
+		if _, runs := p.running[name]; !runs && ctx.Err() == nil {
+			p.log.InfoContext(ctx, "plugin process starting", "plugin", name, "command", program.Run)
+			p.running[name] = p.supervise(ctx, name, program)
+		}
+	}
+}
+
+// names lists the programs to run: commands wait for those that never registered.
+func (p *programs) names() []string {
+	wanted, _ := wantedPrograms(p.c.settings, PluginNames(p.c.shipped)) // what cannot be is logged when it would start
+	return slices.Sorted(maps.Keys(wanted))
+}
+
+// wantedPrograms returns the programs to run: those of the settings, and those added to
+// the store that the settings do not name. The error says which cannot be.
+func wantedPrograms(s Settings, shipped []string) (map[string]settings.Program, error) {
+	all := map[string]settings.Program{}
+	var err error
+	if s.Store != "" {
+		all, err = settings.Added(s.Store)
+	}
+	maps.Copy(all, s.Plugins.Programs)
+	for name := range all {
+		switch {
+		case !s.Plugins.Runs(name):
+			delete(all, name)
+		case slices.Contains(shipped, name):
+			delete(all, name)
+			err = settings.Errorf("plugin %s: a plugin that ships has this name: give yours another", name)
+		}
+	}
+	return all, err
+}
+
+// supervise starts a program.
+func (p *programs) supervise(ctx context.Context, name string, program settings.Program) supervised {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	s := supervised{program: program, Supervisor: &process.Supervisor{
+		Command: process.Command{
+			Plugin: name, Args: program.Run, Dir: program.Dir, Memory: int64(program.Memory), ID: p.c.settings.Store + "/" + name, Log: p.log,
+		},
+		Grace: program.Grace, Watch: program.Watch,
+		Prepare: func(ctx context.Context, command *process.Command) (err error) {
+			command.Env, err = p.environment(ctx, name, program)
+			return err
+		},
+	}}
+	var running sync.WaitGroup
+	running.Go(func() { s.Run(ctx) })
+	if p.c.settings.Plugins.Values[name] != nil {
+		running.Go(func() { p.applyFile(ctx, name) })
+	}
+	s.stop = func() {
+		cancel()
+		running.Wait()
+		p.revoke(name)
+	}
+	return s
+}
+
+// states returns how the programs are, in the order of their names.
+func (p *programs) states() []process.State {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	list := make([]process.State, 0, len(p.running))
+	for _, name := range slices.Sorted(maps.Keys(p.running)) {
+		list = append(list, p.running[name].State())
+	}
+	return list
+}
+
+// applyFile sets what the settings file holds for a program, once it has registered and
+// whenever it registers anew.
+func (p *programs) applyFile(ctx context.Context, name string) {
+	_ = retry.Do(ctx, retry.Every(registrationWait), func(ctx context.Context) error {
+		w, err := p.c.registrations.Watch(ctx, name)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = w.Stop() }()
+		for entry := range w.Updates() {
+			if entry == nil || len(entry.Value()) == 0 {
+				continue
+			}
+			if err := p.c.applyFileToEntry(ctx, name, entry.Value()); err != nil {
+				p.log.WarnContext(ctx, "settings in the settings file not applied", "plugin", name, "error", err)
+			}
+		}
+		return fmt.Errorf("the registration of %s is no longer watched", name)
+	})
+}

@@ -1,0 +1,104 @@
+package cmd
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rosey-bot/rosey/bot"
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/plugins"
+	"github.com/rosey-bot/rosey/streams/streamstest"
+)
+
+// greeter is the plugin that the test binary is, where ROSEY_TEST_MAIN says so.
+func greeter() plugins.Plugin {
+	type settings struct {
+		Greeting string `json:"greeting" default:"Hello" jsonschema:"what is said"`
+		Times    int    `json:"times" default:"1" min:"1" max:"3" jsonschema:"how often"`
+	}
+	return plugins.Plugin{
+		Name: "written-as", Version: "1.0.0", Description: "Greets", Settings: settings{},
+		Commands: []plugins.Command{
+			{Name: "greet", Description: "greets", Handle: func(c *plugins.Context) ([]event.Envelope, error) {
+				s := plugins.SettingsOf[settings](c)
+				return c.Say("%s, %s!", strings.Repeat(s.Greeting, s.Times), c.Command.User), nil
+			}},
+			{Name: "die", Description: "ends the process", Handle: func(c *plugins.Context) ([]event.Envelope, error) {
+				if c.Event.Attempt == 1 {
+					fmt.Fprintln(os.Stderr, "dying as told")
+					os.Exit(9)
+				}
+				return c.Say("back again"), nil
+			}},
+		},
+	}
+}
+
+// greeterProgram is the test binary as a plugin, in the form of the settings file.
+func greeterProgram(t *testing.T) string {
+	t.Helper()
+	return fmt.Sprintf(`{run: [%q], env: {ROSEY_TEST_MAIN: plugin, GORACE: atexit_sleep_ms=0}, settings: {greeting: Hi}}`, self(t))
+}
+
+// statusOf returns the bot's status.
+func statusOf(t *testing.T, store string) (s bot.Status) {
+	t.Helper()
+	r := rosey(t, "", "status", "--output", "json", "--store", store)
+	var full struct{ Bot bot.Status }
+	if err := json.Unmarshal([]byte(r.stdout), &full); err != nil {
+		t.Fatalf("%v: %+v", err, r)
+	}
+	return full.Bot
+}
+
+// A plugin of the settings file that is a program runs with credentials of its own, takes its
+// settings from the file, is started again when it dies, with the command in its hand, and ends with
+// the bot.
+func TestPluginProcess(t *testing.T) {
+	streamstest.Slow(t, "restarts a plugin's process")
+	t.Parallel()
+	store, file := t.TempDir(), filepath.Join(t.TempDir(), "rosey.yaml")
+	text := "plugins: {greeter: " + greeterProgram(t) + ", gone: {run: ./gone}, noisy: {run: [sh, -c, 'head -c 100000 /dev/urandom; exit 3']}}"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := start(t, "run", "--local", "--store", store, "--config", file)
+	p.say("alice: !greet")
+	p.expect("Hi, alice!")
+	p.say("!die")
+	p.expect("back again")
+	expect(t, []outcome{
+		{[]string{"plugin", "ls"}, 0, "running, pid "},
+		{[]string{"plugin", "ls"}, 0, "waiting"},
+		{[]string{"plugin", "info", "gone"}, 0, "there is no program " + filepath.Dir(file) + "/gone"},
+		{[]string{"plugin", "info", "noisy"}, 0, "it ended with exit status 3"},
+		{[]string{"plugin", "info", "greeter"}, 0, "last: it ended with exit status 9"},
+		{[]string{"status"}, 0, "process of plugin greeter: running, pid "},
+		{[]string{"doctor"}, 0, "the process of gone does not keep going"},
+		{[]string{"settings", "get", "greeter", "greeting"}, 0, "Hi"},
+		{[]string{"settings", "set", "greeter", "times", "9"}, 1, "times must be a whole number from 1 to 3, not 9"},
+		{[]string{"settings", "set", "greeter", "tims", "2"}, 1, "did you mean times?"},
+	}, "--store", store)
+	creds := filepath.Join(store, "plugin-creds", "greeter.creds")
+	if info, err := os.Stat(creds); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the credentials: %v, %v", info, err)
+	}
+	pid := 0
+	for _, s := range statusOf(t, store).Processes {
+		if s.Plugin == "greeter" {
+			pid = s.PID
+		}
+	}
+	p.interrupt()
+	if _, err := os.Stat("/proc/" + strconv.Itoa(pid)); pid == 0 || err == nil {
+		t.Errorf("process %d of the plugin still runs", pid)
+	}
+	if _, err := os.Stat(creds); !os.IsNotExist(err) {
+		t.Errorf("the credentials are left: %v", err)
+	}
+}
