@@ -5,6 +5,7 @@ import base64
 import hashlib
 import hmac
 import json
+import logging
 import os
 import re
 import time
@@ -17,7 +18,9 @@ import nats
 import nats.errors
 from nats.aio.client import Client
 
-from .errors import RoseyError
+from .errors import RoseyError, text_of
+
+log = logging.getLogger("rosey")
 
 PURPOSE = b"rosey: seal of message IDs"
 OUTAGE = 30.0  # seconds that a publish or a database request is repeated for
@@ -48,7 +51,7 @@ class Bus:
         creds, user = os.environ.get("NATS_CREDS"), os.environ.get("NATS_USER")
         options: dict[str, Any] = {"user_credentials": creds} if creds else {"user": user, "password": os.environ.get("NATS_PASSWORD")} if user else {}
         url = os.environ.get("NATS_URL") or "nats://127.0.0.1:4222"
-        nc = await nats.connect(url, name=f"plugin-{name}", max_reconnect_attempts=-1, **options)
+        nc = await nats.connect(url, name=f"plugin-{name}", max_reconnect_attempts=-1, error_cb=_log_error, **options)
         return cls(nc, name, secret_of(creds) if creds else None)
 
     def sign(self, id: str) -> str:
@@ -124,6 +127,11 @@ class Bus:
                     raise
             await asyncio.sleep(wait)
             wait = min(wait * 2, 2)
+
+
+async def _log_error(err: Exception) -> None:
+    """Of each attempt to connect again, and of what the server refuses."""
+    log.log(logging.DEBUG if isinstance(err, OSError) else logging.WARNING, "connection: %s", text_of(err))
 
 
 def header(headers: Mapping[str, str] | None, name: str) -> str | None:
