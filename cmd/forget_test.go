@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -85,7 +86,96 @@ func fillHistory(t *testing.T, store string, events int) {
 func TestForgetLeavesNothingOnDisk(t *testing.T) {
 	streamstest.Slow(t, "runs several processes")
 	t.Parallel()
-	store := t.TempDir()
+	store, secrets := storeWithZoe(t)
+	began := time.Now()
+	r := rosey(t, "", "audit", "forget", "--user", "zoe", "--answers", "--yes", "--store", store)
+	if r.code != 0 || !strings.Contains(r.stdout, "collection quotes: ") {
+		t.Fatalf("forget: %+v", r)
+	}
+	t.Logf("forgotten in %s\n%s", time.Since(began).Round(time.Millisecond), r.stdout)
+	expectForgotten(t, store, secrets)
+	t.Logf("the name is left in %v", filesWith(t, store, "zoe"))
+}
+
+// A forget that is killed wherever it is, again and again, leaves no event and no record once
+// one was not killed. What it was erasing when it was killed may stay in a file.
+func TestForgetKilled(t *testing.T) {
+	streamstest.Slow(t, "kills several processes")
+	t.Parallel()
+	store, secrets := storeWithZoe(t)
+	random, killed := rand.New(rand.NewPCG(1, 2)), 0
+	for range 8 {
+		p := start(t, "audit", "forget", "--user", "zoe", "--answers", "--yes", "--store", store)
+		ended := make(chan error, 1)
+		go func() { ended <- p.wait() }()
+		before := erasures(t, store)
+		for len(ended) == 0 && erasures(t, store) == before { // it looks for what to erase
+			time.Sleep(5 * time.Millisecond)
+		}
+		time.Sleep(time.Duration(random.IntN(60)) * time.Millisecond)
+		_ = p.cmd.Process.Kill() // wherever it is
+		if <-ended != nil {
+			killed++
+		}
+		t.Logf("%d of %d texts are left", len(left(t, store, secrets)), len(secrets))
+	}
+	if killed == 0 {
+		t.Error("none was killed")
+	}
+	if r := rosey(t, "", "audit", "forget", "--user", "zoe", "--answers", "--yes", "--store", store); r.code != 0 && !strings.Contains(r.stderr, "no event matches") {
+		t.Errorf("the last forget: %+v", r)
+	}
+	for _, secret := range secrets {
+		if r := rosey(t, "", "replay", "--since", "20y", "--grep", secret, "--output", "json", "--store", store); r.stdout != "" {
+			t.Errorf("%s is left:\n%s", secret, r.stdout)
+		}
+	}
+	for _, collection := range []string{"quotes", "trivia_scores", "countdowns"} {
+		if r := rosey(t, "", "db", "export", collection, "--store", store); strings.Contains(r.stdout, "zoesecret") {
+			t.Errorf("collection %s:\n%s", collection, r.stdout)
+		}
+	}
+}
+
+// erasures returns how often a store's files name an erasure.
+func erasures(t *testing.T, store string) (n int) {
+	t.Helper()
+	blocks, err := filepath.Glob(filepath.Join(store, "jetstream", "*", "streams", "CYTUBE", "msgs", "*.blk"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, block := range blocks {
+		b, _ := os.ReadFile(block) // it may be written anew just now
+		n += bytes.Count(b, []byte(event.SubjectErasure))
+	}
+	return n
+}
+
+// left returns the texts that some file of a store holds.
+func left(t *testing.T, store string, secrets []string) (texts []string) {
+	t.Helper()
+	for _, secret := range secrets {
+		if len(filesWith(t, store, secret)) > 0 {
+			texts = append(texts, secret)
+		}
+	}
+	return texts
+}
+
+func expectForgotten(t *testing.T, store string, secrets []string) {
+	t.Helper()
+	for _, secret := range left(t, store, secrets) {
+		t.Errorf("%s is left in %v", secret, filesWith(t, store, secret))
+	}
+	if len(filesWith(t, store, "harmless")) == 0 {
+		t.Error("what others said is gone")
+	}
+}
+
+// storeWithZoe makes a store that keeps much of zoe's, and returns her texts in it.
+func storeWithZoe(t *testing.T) (store string, secrets []string) {
+	t.Helper()
+	store = t.TempDir()
 	lines := []string{
 		"zoe: hello zoesecretline", "zoe: !quote add zoesecretquote", "zoe: !countdown zoesecretasked", "zoe: !quote search zoesecretsearch", "alice: !quote count", "alice: !quote add harmless", "zoe: !nosuchcommand zoesecrettypo",
 	}
@@ -103,27 +193,13 @@ func TestForgetLeavesNothingOnDisk(t *testing.T) {
 			t.Fatalf("rosey %v: %+v", args, r)
 		}
 	}
-	secrets := []string{"zoesecretline", "zoesecretquote", "zoesecretparty", "zoesecretasked", "zoesecretsearch", "zoesecrettypo", "zoesecretolder", "zoesecretnewer", "zoesecretscore"}
+	secrets = []string{"zoesecretline", "zoesecretquote", "zoesecretparty", "zoesecretasked", "zoesecretsearch", "zoesecrettypo", "zoesecretolder", "zoesecretnewer", "zoesecretscore"}
 	for _, secret := range secrets {
 		if len(filesWith(t, store, secret)) == 0 {
 			t.Errorf("before, no file has %s: the test looks in the wrong place", secret)
 		}
 	}
-	began := time.Now()
-	r := rosey(t, "", "audit", "forget", "--user", "zoe", "--answers", "--yes", "--store", store)
-	if r.code != 0 || !strings.Contains(r.stdout, "collection quotes: ") {
-		t.Fatalf("forget: %+v", r)
-	}
-	t.Logf("forgotten in %s\n%s", time.Since(began).Round(time.Millisecond), r.stdout)
-	for _, secret := range secrets {
-		if found := filesWith(t, store, secret); len(found) > 0 {
-			t.Errorf("%s is left in %v\n%s", secret, found, r.stdout)
-		}
-	}
-	t.Logf("the name is left in %v", filesWith(t, store, "zoe"))
-	if len(filesWith(t, store, "harmless")) == 0 {
-		t.Error("what others said is gone")
-	}
+	return store, secrets
 }
 
 // filesWith returns the files below dir that hold a text, in any case.

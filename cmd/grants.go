@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/urfave/cli/v2"
@@ -83,7 +84,14 @@ func grantOf(ctx context.Context, c *cli.Context, cmd command) (string, router.G
 	if g.Channel != "" {
 		g.Channel, err = channelFor(ctx, cmd, g.Channel)
 	}
-	return c.Args().Get(0), g, err
+	user := strings.TrimPrefix(c.Args().Get(0), "@")
+	if user == "" || strings.ContainsFunc(user, unicode.IsSpace) {
+		return "", g, usagef("%q is not a user's name: %s %s", c.Args().Get(0), c.Command.HelpName, c.Command.ArgsUsage)
+	}
+	if g.Right == "" {
+		return "", g, usagef("name a plugin, a command as plugin.command, or a role: %s %s", c.Command.HelpName, c.Command.ArgsUsage)
+	}
+	return user, g, err
 }
 
 func grantRight(ctx context.Context, c *cli.Context, cmd command, g *router.Grants, registered []router.Entry) error {

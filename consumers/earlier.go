@@ -27,7 +27,7 @@ type earlierOutputs struct {
 }
 
 type readOutputs struct {
-	outputs map[string]streams.Ack
+	outputs map[string]event.Ref
 	overdue bool // read after the event was overdue
 }
 
@@ -43,7 +43,7 @@ func (o *earlierOutputs) find(ctx context.Context, subject string, params stream
 	read, ok := o.read[subject]
 	if !ok || overdue && !read.overdue {
 		read.overdue = overdue
-		read.outputs, err = retry.Value(ctx, jsapi.RetryUnavailable(outageTimeout, o.log), func(ctx context.Context) (map[string]streams.Ack, error) {
+		read.outputs, err = retry.Value(ctx, jsapi.RetryUnavailable(outageTimeout, o.log), func(ctx context.Context) (map[string]event.Ref, error) {
 			return o.bus.Outputs(ctx, subject, o.since)
 		})
 		if err != nil {
@@ -54,6 +54,11 @@ func (o *earlierOutputs) find(ctx context.Context, subject string, params stream
 		}
 		o.read[subject] = read
 	}
-	ack, found = read.outputs[params.MsgID]
-	return ack, found, nil
+	ref, found := read.outputs[params.MsgID]
+	return streams.Ack{Ref: ref, Duplicate: found}, found, nil
+}
+
+// mayRepeat reports whether an attempt may have been made before this one.
+func (o *earlierOutputs) mayRepeat() bool {
+	return !o.since.IsZero() && (o.again || !time.Now().Round(0).Before(o.overdue))
 }

@@ -174,6 +174,9 @@ func (b *bucket) publish(ctx context.Context, subject string, data []byte, heade
 	if err := b.checkSize(data); err != nil {
 		return 0, false, err
 	}
+	if seq, err := b.earlierWrite(ctx, id); seq > 0 || err != nil {
+		return seq, seq > 0, err
+	}
 	msg := &nats.Msg{Subject: jsapi.KVSubject(b.store.js, subject), Data: data, Header: header}
 	if correlation := propagation.Correlation(ctx); correlation != "" {
 		msg.Header[propagation.HeaderCorrelation] = []string{correlation}
@@ -207,6 +210,9 @@ func (b *bucket) findMsgID(ctx context.Context, subject string) (seq uint64, err
 	id := msgID(ctx)
 	if id == "" {
 		return 0, nil
+	}
+	if seq, err := b.earlierWrite(ctx, id); seq > 0 || err != nil {
+		return seq, err
 	}
 	msg := &nats.Msg{Subject: jsapi.KVSubject(b.store.js, subject), Header: nats.Header{jetstream.MsgIDHeader: {id}}}
 	if b.replicated() {

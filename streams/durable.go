@@ -29,6 +29,8 @@ type Manager interface {
 	SetTimer(ctx context.Context, msg *nats.Msg, timer string, at time.Time) (jetstream.PubAck, error)
 	// CancelTimer is Bus.CancelTimer.
 	CancelTimer(ctx context.Context, plugin, timer string, own uint64) error
+	// Outputs is Bus.Outputs.
+	Outputs(ctx context.Context, source, subject string, since time.Time) (map[string]event.Ref, error)
 	// KeepExchanges is Bus.KeepExchanges.
 	KeepExchanges(ctx context.Context, plugin string, of event.Ref, x Exchanges) error
 }

@@ -11,6 +11,29 @@ import (
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
+// An update with the settings of before a pause leaves it: JetStream ends a pause by a
+// request of its own only.
+func TestUpdateKeepsAPause(t *testing.T) {
+	t.Parallel()
+	bus := streamstest.Bus(t, streamstest.Server(t))
+	ctx, js := streamstest.Context(t), bus.JetStream()
+	c, err := bus.Durable(ctx, streams.Plugin, jetstream.ConsumerConfig{Durable: "plugin-x", AckPolicy: jetstream.AckExplicitPolicy, MaxDeliver: 15})
+	if err != nil {
+		t.Fatal(err)
+	}
+	looked := c.CachedInfo().Config
+	if _, err := js.PauseConsumer(ctx, streams.Plugin, "plugin-x", time.Now().Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	looked.MaxDeliver++
+	if _, err := js.CreateOrUpdateConsumer(ctx, streams.Plugin, looked); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := c.Info(ctx); err != nil || !info.Paused || info.Config.MaxDeliver != 16 {
+		t.Errorf("paused %t, %+v, %v", info.Paused, info.Config, err)
+	}
+}
+
 // A durable that is as it should be is opened without an update, which could undo a pause
 // that began since it was looked at; one that is not is updated.
 func TestDurableIsUpdatedOnlyIfItDiffers(t *testing.T) {

@@ -14,15 +14,19 @@ import (
 
 // Outputs returns what the Bus's source has stored on a subject since a point in time, by
 // message ID without the signature. It reads the stream: the server forgets IDs after
-// DuplicateWindow, and the same ID is another one to it under another secret. A restricted
-// plugin, which may not read the stream, finds nothing.
-func (b *Bus) Outputs(ctx context.Context, subject string, since time.Time) (map[string]Ack, error) {
+// DuplicateWindow, and the same ID is another one to it under another secret.
+func (b *Bus) Outputs(ctx context.Context, subject string, since time.Time) (map[string]event.Ref, error) {
+	return b.manager.Outputs(ctx, b.Source(), subject, since)
+}
+
+// Outputs implements Manager.
+func (m *manager) Outputs(ctx context.Context, source, subject string, since time.Time) (map[string]event.Ref, error) {
 	stream, ok := For(subject)
-	if _, trusted := b.manager.(*manager); !trusted || !ok {
+	if !ok {
 		return nil, nil
 	}
-	outputs := map[string]Ack{}
-	for msg, err := range Messages(ctx, b.js, Selection{Stream: stream.Name, Subjects: []string{subject}, Since: since}) {
+	outputs := map[string]event.Ref{}
+	for msg, err := range Messages(ctx, m.js, Selection{Stream: stream.Name, Subjects: []string{subject}, Since: since}) {
 		if errors.Is(err, jetstream.ErrStreamNotFound) {
 			break
 		}
@@ -34,9 +38,9 @@ func (b *Bus) Outputs(ctx context.Context, subject string, since time.Time) (map
 			continue
 		}
 		// Only the source's own: a plugin may use an ID that it guessed.
-		if s, err := ReadRaw(stream.Name, msg); err == nil && s.Meta(event.MetaSource) == b.Source() {
+		if s, err := ReadRaw(stream.Name, msg); err == nil && s.Meta(event.MetaSource) == source {
 			if _, repeated := outputs[id]; !repeated {
-				outputs[id] = Ack{Ref: s.Ref, Duplicate: true}
+				outputs[id] = s.Ref
 			}
 		}
 	}

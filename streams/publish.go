@@ -29,13 +29,14 @@ type Ack struct {
 // PublishParams is the effect of publish options. Those who stand in for a Bus get
 // it from ResolveOptions.
 type PublishParams struct {
-	MsgID  string         // WithMsgID
-	Meta   map[string]any // WithMeta
-	TTL    time.Duration  // WithTTL
-	Timer  string         // At
-	At     time.Time      // At
-	Within time.Duration  // Within
-	Retry  time.Duration  // WithRetry
+	MsgID   string         // WithMsgID
+	Earlier time.Time      // WithEarlier
+	Meta    map[string]any // WithMeta
+	TTL     time.Duration  // WithTTL
+	Timer   string         // At
+	At      time.Time      // At
+	Within  time.Duration  // Within
+	Retry   time.Duration  // WithRetry
 }
 
 // PublishOption changes how one event is published or one request is made.
@@ -48,6 +49,10 @@ func ResolveOptions(opts ...PublishOption) (p PublishParams) {
 	}
 	return p
 }
+
+// WithEarlier lets the service of a request with an ID find an earlier one with the same ID,
+// made since a point in time, also beyond the duplicate window.
+func WithEarlier(since time.Time) PublishOption { return func(p *PublishParams) { p.Earlier = since } }
 
 // WithMsgID sets the Nats-Msg-Id: within DuplicateWindow, only the first event
 // of a stream with a given ID is stored. A request gets a HeaderRequestID. Both are
@@ -179,6 +184,9 @@ func (b *Bus) message(ctx context.Context, e event.Envelope, p PublishParams, id
 	msg := &nats.Msg{Subject: e.Subject, Data: body, Header: nats.Header{}}
 	if p.MsgID != "" {
 		msg.Header[idHeader] = []string{b.signer.Sign(p.MsgID)}
+		if idHeader == HeaderRequestID && !p.Earlier.IsZero() {
+			msg.Header[HeaderEarlier] = []string{p.Earlier.UTC().Format(time.RFC3339Nano)}
+		}
 	}
 	propagation.Inject(ctx, msg.Header)
 	return span, msg, nil

@@ -23,6 +23,9 @@ import (
 // for the service's answer.
 const HeaderRequestID = "Rosey-Msg-Id"
 
+// HeaderEarlier is WithEarlier's header of a request.
+const HeaderEarlier = "Rosey-Earlier-Since"
+
 // RequestID returns the ID by which a service recognises a repeat of a request: its
 // HeaderRequestID or, as other clients send it, its Nats-Msg-Id; "" without one.
 func RequestID(h nats.Header) string {

@@ -104,12 +104,17 @@ func answerUpdate(ctx context.Context, store *kvstore.Store, req event.Update) (
 }
 
 func answerCollections(ctx context.Context, store *kvstore.Store, _ event.Collections) ([]byte, error) {
-	list, err := store.Collections(ctx)
+	all, err := store.Collections(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if list == nil {
-		list = []kvstore.Collection{}
+	list := []kvstore.Collection{}
+	for _, c := range all {
+		if err := permit(ctx, event.Get{Collection: c.Name}); err == nil {
+			list = append(list, c)
+		} else if event.CodeOf(err) != event.PermissionDenied {
+			return nil, err
+		}
 	}
 	return json.Marshal(struct {
 		Success bool                 `json:"success"`

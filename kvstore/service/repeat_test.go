@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/kvstore"
+	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
@@ -170,4 +172,42 @@ func revisionOf(t testing.TB, answer string) uint64 {
 		t.Fatalf("no revision: %s", answer)
 	}
 	return a.Revision
+}
+
+// So it has where the server does not know the message ID, as beyond the duplicate window or
+// under another secret, if the request says since when there may have been an earlier one.
+func TestRequestsRepeatedUnderAnotherSecret(t *testing.T) {
+	t.Parallel()
+	_, nc := newService(t)
+	ask(t, nc, "database.set", `{"collection":"set","id":1,"data":{"n":0}}`)
+	before := time.Now()
+	send := func(subject, id, body string) string {
+		t.Helper()
+		msg := nats.NewMsg(subject)
+		msg.Data = []byte(body)
+		msg.Header.Set(streams.HeaderRequestID, id)
+		msg.Header.Set(streams.HeaderEarlier, before.UTC().Format(time.RFC3339Nano))
+		reply, err := nc.RequestMsgWithContext(streamstest.Context(t), msg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(reply.Data)
+	}
+	for i, c := range []struct{ subject, request string }{
+		{"database.set", `{"collection":"insert","data":{"n":1}}`},
+		{"database.update", `{"collection":"set","id":1,"ops":{"$inc":{"n":1}}}`},
+		{"database.batch", `{"collection":"batch","operations":[{"op":"set","data":{"n":1}},{"op":"set","data":{"n":2}}]}`},
+		{"database.delete", `{"collection":"set","id":1}`},
+	} {
+		id := fmt.Sprintf("plugin-x/PLUGIN:1/request/%d", i)
+		first := send(c.subject, id+"~AAAA", c.request)
+		if again := send(c.subject, id+"~BBBB", c.request); again != first {
+			t.Errorf("%s: first %s, then %s", c.subject, first, again)
+		}
+	}
+	for collection, want := range map[string]string{"insert": `"data":[{"id":1,"n":1}]`, "batch": `"data":[{"id":1,"n":1},{"id":2,"n":2}]`, "set": `"data":[]`} {
+		if got := ask(t, nc, "database.query", `{"collection":"`+collection+`"}`); !strings.Contains(got, want) {
+			t.Errorf("%s: %s, want %s", collection, got, want)
+		}
+	}
 }

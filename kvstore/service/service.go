@@ -197,6 +197,9 @@ func (s *Service) serve(ctx context.Context, op string, r micro.Request) {
 	header := nats.Header(r.Headers())
 	if id := streams.RequestID(header); id != "" {
 		ctx = kvstore.WithMsgID(ctx, id)
+		if since, err := time.Parse(time.RFC3339Nano, header.Get(streams.HeaderEarlier)); err == nil {
+			ctx = kvstore.WithEarlier(ctx, since)
+		}
 	}
 	e, err := streams.Decode(r.Subject(), header, r.Data(), start)
 	if s.opts.Access != nil {

@@ -155,8 +155,16 @@ func TestCollectionsBelongToPlugins(t *testing.T) {
 		}
 	}
 	expectDenied(true, true)
+	expectListed := func(want string) {
+		t.Helper()
+		if m, err := s.nc.RequestWithContext(s.ctx, "database.collections", []byte("{}")); err != nil || !strings.Contains(string(m.Data), want) {
+			t.Errorf("it is listed %v, %v; want %s", m, err, want)
+		}
+	}
+	expectListed(`"data":[{"collection":"notes"`)
 	grant("storage:theirs:read")
 	expectDenied(false, true)
+	expectListed(`{"collection":"theirs"`)
 	grant("storage:theirs")
 	expectDenied(false, false)
 	if had, err := router.RevokeCapabilities(s.ctx, g.registrations, "guest"); err != nil || len(had) != 2 {

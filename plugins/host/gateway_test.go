@@ -163,3 +163,29 @@ func TestGuestSource(t *testing.T) {
 		}
 	})
 }
+
+// A plugin with credentials of its own finds what an earlier attempt of its handler stored,
+// and nobody else's outputs.
+func TestGuestFindsItsOutputs(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, g *grounds) {
+		s := g.session(t)
+		before := time.Now().Add(-time.Minute)
+		const id = "plugin-guest/PLUGIN:1/1"
+		e, err := event.New(event.SubjectSendChat, event.SendChat{Message: "one", Channel: "main"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		mine, err := s.bus.As("plugin-guest").Publish(s.ctx, e, streams.WithMsgID(id))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := g.As("plugin-victim").Publish(s.ctx, e, streams.WithMsgID("plugin-victim/PLUGIN:1/1")); err != nil {
+			t.Fatal(err)
+		}
+		found, err := s.bus.As("plugin-guest").Outputs(s.ctx, event.SubjectSendChat, before)
+		if err != nil || len(found) != 1 || found[id] != mine.Ref {
+			t.Errorf("found %v, %v; want %s at %s", found, err, id, mine.Ref)
+		}
+	})
+}

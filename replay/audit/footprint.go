@@ -24,7 +24,7 @@ type footprint struct {
 	caused              sequences              // what is left of what that caused, at any remove
 	conversations       []trace.TraceID        // trace IDs of the erased, sorted once they are all there
 	sharedConversations map[trace.TraceID]bool // of these, those in which somebody else began something, too
-	order               []event.Ref            // the erased as they were read: causes before effects
+	order               []event.Ref            // the erased as they were read, the person's own events first
 	ambiguous           []request
 	answers             int
 	eraseAnswers        bool
@@ -94,14 +94,18 @@ func (t *footprint) findEffects(ctx context.Context, js jetstream.JetStream) err
 	slices.SortFunc(t.conversations, compareIDs)
 	t.conversations = slices.Compact(t.conversations)
 	requests := sequences{}
+	var effects []event.Ref // which may be stored before their causes, on two streams
 	for e, err := range replay.Read(ctx, js, replay.Query{}) {
 		if err != nil {
 			return err
 		}
-		if t.erased.has(e.Ref) || t.classify(e, requests) {
+		if t.erased.has(e.Ref) {
 			t.order = append(t.order, e.Ref)
+		} else if t.classify(e, requests) {
+			effects = append(effects, e.Ref)
 		}
 	}
+	t.order = append(t.order, effects...)
 	for _, r := range t.ambiguous {
 		switch {
 		case !t.sharedConversations[r.conversation]:

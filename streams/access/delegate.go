@@ -65,6 +65,18 @@ func (d delegate) CancelTimer(ctx context.Context, _, timer string, own uint64) 
 	return err
 }
 
+// Outputs implements streams.Manager. A bot of an earlier release finds none.
+func (d delegate) Outputs(ctx context.Context, _, subject string, since time.Time) (outputs map[string]event.Ref, err error) {
+	reply, err := d.request(ctx, verbOutputs, nil, outputsRequest{subject, since})
+	if errors.Is(err, nats.ErrNoResponders) {
+		return nil, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(reply, &outputs)
+	}
+	return outputs, err
+}
+
 // KeepExchanges implements streams.Manager.
 func (d delegate) KeepExchanges(ctx context.Context, _ string, of event.Ref, x streams.Exchanges) error {
 	_, err := d.request(ctx, verbExchanges, nil, keepRequest{of.String(), x})
@@ -80,7 +92,7 @@ func (d delegate) request(ctx context.Context, verb string, header nats.Header, 
 	defer cancel()
 	reply, err := d.js.Conn().RequestMsgWithContext(ctx, &nats.Msg{Subject: provisionSubject(d.plugin, verb), Header: header, Data: body})
 	if errors.Is(err, nats.ErrNoResponders) {
-		return nil, event.Errorf(event.NATSError, "nothing provisions consumers and timers for %s, whose credentials do not allow them: is the bot running?", d.plugin)
+		return nil, event.Errorf(event.NATSError, "nothing provisions consumers and timers for %s, whose credentials do not allow them: is the bot running? %w", d.plugin, err)
 	}
 	if err != nil {
 		return nil, event.Errorf(event.NATSError, "request the provisioner: %w", err)

@@ -101,7 +101,7 @@ func (g *gateway) permits(plugin, subject string) bool {
 const requestInfo = "Nats-Request-Info"
 
 // roseyHeaders are the headers of ours that a plugin may set.
-var roseyHeaders = []string{propagation.HeaderCorrelation, streams.HeaderRequestID, headerTimer, headerAt, headerCause, headerKeepOwn}
+var roseyHeaders = []string{propagation.HeaderCorrelation, streams.HeaderRequestID, streams.HeaderEarlier, headerTimer, headerAt, headerCause, headerKeepOwn}
 
 // pluginHeader returns the headers with which a plugin's message is published: those that
 // it has, and who published it. A header by which it would change what the server stores,

@@ -27,6 +27,7 @@ const (
 	verbTimer       = "timer"        // sets a timer
 	verbCancelTimer = "cancel-timer" // cancels one
 	verbExchanges   = "exchanges"    // keeps what a handler asked and was answered
+	verbOutputs     = "outputs"      // finds what the plugin has published
 )
 
 // provisionSubject is the subject of a plugin's requests to the Provisioner. No
@@ -105,7 +106,7 @@ func (p *Provisioner) Serve(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, stop()) }()
 	for verb, do := range map[string]func(context.Context, string, micro.Request) (any, error){
 		verbDurable: p.openDurable, verbTimer: p.setTimer, verbCancelTimer: p.cancelTimer,
-		verbExchanges: p.keepExchanges,
+		verbExchanges: p.keepExchanges, verbOutputs: p.outputs,
 	} {
 		handler := micro.HandlerFunc(func(r micro.Request) { p.answer(ctx, r, do) })
 		if err := svc.AddEndpoint(verb, handler, micro.WithEndpointSubject(provisionSubject("*", verb))); err != nil {
@@ -225,6 +226,21 @@ func (p *Provisioner) keepExchanges(ctx context.Context, plugin string, r micro.
 		return nil, event.Errorf(event.InvalidInput, "exchanges: %q is no event that a plugin handles", k.Of)
 	}
 	return struct{}{}, p.manager.KeepExchanges(ctx, plugin, of, k.Exchanges)
+}
+
+// outputsRequest names a subject on which a plugin may have published since a point in time.
+type outputsRequest struct {
+	Subject string    `json:"subject"`
+	Since   time.Time `json:"since"`
+}
+
+// outputs returns the positions of what a plugin itself has published.
+func (p *Provisioner) outputs(ctx context.Context, plugin string, r micro.Request) (any, error) {
+	var o outputsRequest
+	if err := json.Unmarshal(r.Data(), &o); err != nil || o.Since.IsZero() {
+		return nil, event.Errorf(event.InvalidInput, "outputs: %s is not a subject and a time: %w", r.Data(), err)
+	}
+	return p.manager.Outputs(ctx, streams.Durable(plugin), o.Subject, o.Since)
 }
 
 // OpenCommandConsumer creates the durable that reads a plugin's commands, unless it

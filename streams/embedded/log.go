@@ -1,9 +1,11 @@
 package embedded
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -35,9 +37,17 @@ func (l *serverLog) Errorf(format string, args ...any) {
 	l.onError()
 }
 
+// rebuilt are parts of warnings that an index beside the events is older than these, as
+// after every kill. The server makes it anew of the events, of which none is missing.
+var rebuilt = [...]string{"state is outdated", "state outdated", "from index errored", "detected prior state"}
+
 // Warnf implements server.Logger.
 func (l *serverLog) Warnf(format string, args ...any) {
-	l.log.Warn(strings.TrimSpace(fmt.Sprintf(format, args...)))
+	level, text := slog.LevelWarn, strings.TrimSpace(fmt.Sprintf(format, args...))
+	if strings.HasPrefix(text, "Filestore [") && slices.ContainsFunc(rebuilt[:], func(part string) bool { return strings.Contains(text, part) }) {
+		level = slog.LevelDebug
+	}
+	l.log.Log(context.Background(), level, text)
 	if !strings.Contains(format, "delivered sequence %d past last stream sequence") || len(args) != 5 {
 		return
 	}

@@ -23,7 +23,7 @@ var ErrRefused = errors.New("refused by the NATS server's configuration (docs/cl
 var remedies = map[jetstream.ErrorCode]string{
 	jetstream.JSErrCodeJetStreamNotEnabledForAccount: "enable jetstream for the account",
 	jetstream.JSErrCodeMaximumConsumersLimit:         "raise the account's max_consumers: two for each channel and plugin, and one for each collection in use",
-	10027:                                            "raise the account's max_streams: seven streams, eleven buckets, and one for each collection",                                         // JSMaximumStreamsLimitErr
+	10027:                                            "raise the account's max_streams: docs/cluster.md lists the streams and buckets, and each collection is one",                          // JSMaximumStreamsLimitErr
 	10113:                                            "set max_bytes_required: false for the account: the limits of the bot's streams are its own setting, retention",                       // JSStreamMaxBytesRequired
 	10120:                                            "give the account limits for the tier of the bot's replicas",                                                                          // JSNoLimitsErr
 	10121:                                            "raise max_ack_pending of the account or of the server's jetstream limits to 1000",                                                    // JSConsumerMaxPendingAckExcessErrF
