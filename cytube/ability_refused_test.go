@@ -45,7 +45,7 @@ func TestRefusedAbilities(t *testing.T) {
 		{moderated, event.SubjectSendMOTD, event.SendText{Value: "x"}, event.PermissionDenied, "motdedit needs 3"},
 		{moderated, event.SubjectSendCSS, event.SendText{Value: "x"}, event.PermissionDenied, "needs 3"},
 		{moderated, event.SubjectSendPermissions, values(`{"drink":3}`), event.PermissionDenied, "needs 3"},
-		{moderated, event.SubjectSendOptions, values(`{"password":"x"}`), event.PermissionDenied, "password needs 3"},
+		{moderated, event.SubjectSendOptions, values(`{"pagetitle":"x"}`), event.PermissionDenied, "pagetitle needs 3"},
 		{moderated, event.SubjectSendRank, event.SendRank{User: "alice", Rank: 2}, event.PermissionDenied, "needs 3"},
 		{moderated, event.SubjectSendKick, event.SendModeration{User: "mod"}, event.PermissionDenied, "mod has rank 2"},
 		{owned, event.SubjectSendRank, event.SendRank{User: "alice", Rank: 4}, event.PermissionDenied, "not below the bot's"},
@@ -257,5 +257,50 @@ func TestAbilityAskedBeforeTheRankCame(t *testing.T) {
 	inject(`42["rank",4]`)
 	if d := w.delivery(asked); d.Status != event.DeliveryDone {
 		t.Errorf("the outcome: %+v", d)
+	}
+}
+
+// The server is silent about a second vote of an address: that the bot voted is known.
+func TestSecondVote(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, owned)
+	w.films(2)
+	w.join()
+	w.joined("alice")
+	w.do(abilityCase{subject: event.SubjectSendOptions, payload: values(`{"voteskip_ratio":1}`)}, abilityCase{subject: event.SubjectSendMediaVote, payload: event.SendBare{}})
+	if d := w.ask(event.SubjectSendMediaVote, event.SendBare{}); d.Status != event.DeliveryAlready {
+		t.Errorf("a second vote: %+v", d)
+	}
+	w.do(abilityCase{subject: event.SubjectSendMediaSkip, payload: event.SendBare{}}, abilityCase{subject: event.SubjectSendMediaVote, payload: event.SendBare{}})
+}
+
+// A password is never part of an event.
+func TestNoPasswordIsSent(t *testing.T) {
+	t.Parallel()
+	for payload, ok := range map[string]bool{`{"password":"open sesame"}`: false, `{"password":true}`: false, `{"password":""}`: true, `{"pagetitle":"x"}`: true} {
+		if _, err := event.New(event.SubjectSendOptions, values(payload)); (err == nil) != ok {
+			t.Errorf("%s: %v", payload, err)
+		}
+	}
+}
+
+// A private answer to a guest who left, or who cannot be told, is refused; it is said nowhere
+// else, and the bot goes on.
+func TestPrivateAnswerToNobody(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, owned)
+	w.join()
+	w.joined("alice").Close()
+	w.await("that alice left", func(s streams.Stored) bool { return s.Subject == event.SubjectUserLeave })
+	ack := w.send(event.SubjectSendPM, event.SendPM{To: "alice", Message: "your secret answer", Channel: lounge})
+	if d := w.delivery(ack); d.Status != event.DeliveryRefused || d.Reason == "" {
+		t.Errorf("the outcome: %+v", d)
+	}
+	w.chat("still here")
+	w.heard("still here")
+	for _, l := range w.site.Heard() {
+		if strings.Contains(l.Text, "secret") {
+			t.Errorf("said in public: %+v", l)
+		}
 	}
 }

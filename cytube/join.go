@@ -48,7 +48,9 @@ func (r *recorder) join(ctx context.Context, it item) {
 	}
 	r.entered, r.known, r.up = true, true, true
 	r.saveCheckpoint(ctx)
-	r.log.InfoContext(ctx, "joined channel", "channel", r.channel, "user", it.joined, "rank", r.state.Rank())
+	r.log.InfoContext(ctx, "joined channel", "channel", r.channel, "user", it.joined)
+	r.rankTold = false
+	r.tellRank(ctx)
 	r.sender.Calls.Open(it.writer)
 	r.sender.Echoes.Open(it.writer)
 	r.writer = it.writer

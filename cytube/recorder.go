@@ -59,6 +59,8 @@ type recorder struct {
 	writer  sender.Writer                     // nil while the bot is not in the channel
 	latest  history.Checkpoint                // the latest line that is recorded
 	unknown map[string]bool                   // names of frames that were logged
+
+	rankTold bool // the bot's rank in this session was logged
 }
 
 func (r *recorder) take(ctx context.Context, it item) {
@@ -180,6 +182,15 @@ func (r *recorder) noteCondition(ctx context.Context, frame string) {
 		mute := r.state.Mute()
 		r.stats.inChannel(r.state.Rights(), mute)
 		r.observe.Muted(ctx, r.channel, mute != "")
+		r.tellRank(ctx)
+	}
+}
+
+// tellRank logs the bot's rank in the channel once in a session, which comes after the login.
+func (r *recorder) tellRank(ctx context.Context) {
+	if !r.rankTold && r.state.Ranked() {
+		r.rankTold = true
+		r.log.InfoContext(ctx, "rank in channel known", "channel", r.channel, "rank", r.state.Rank())
 	}
 }
 

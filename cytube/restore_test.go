@@ -191,13 +191,11 @@ func TestRestoreOfABotWithoutTheRank(t *testing.T) {
 	w.joined("alice")
 	w.do(
 		abilityCase{subject: event.SubjectSendMOTD, payload: event.SendText{Value: "tonight"}},
-		abilityCase{subject: event.SubjectSendOptions, payload: values(`{"password":"open sesame"}`)},
 		abilityCase{subject: event.SubjectSendMediaMove, payload: event.SendMediaMove{UID: 1, After: event.PlaceFirst}},
 	)
 	at := time.Now()
 	w.do(
 		abilityCase{subject: event.SubjectSendMOTD, payload: event.SendText{Value: "wrecked"}},
-		abilityCase{subject: event.SubjectSendOptions, payload: values(`{"password":""}`)},
 		abilityCase{subject: event.SubjectSendMediaMove, payload: event.SendMediaMove{UID: 0, After: event.PlaceFirst}},
 	)
 	w.ok(first.stop())
@@ -211,7 +209,7 @@ func TestRestoreOfABotWithoutTheRank(t *testing.T) {
 		got = append(got, s.Part+": "+s.Cannot)
 	}
 	slices.Sort(got)
-	want := []string{"motd: the bot has rank 2, and motdedit needs 3", "options: passwords are not recorded"}
+	want := []string{"motd: the bot has rank 2, and motdedit needs 3"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

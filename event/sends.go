@@ -254,6 +254,9 @@ func (s *SendValues) check() (string, error) {
 	if len(s.Values) == 0 {
 		return "values", errors.New("must name what is to change")
 	}
+	if raw, has := s.Values["password"]; has && string(raw) != `""` {
+		return "values.password", errors.New("must be \"\", for none: a password would stay in the stored events; set it in the channel's settings on the site")
+	}
 	return "", nil
 }
 

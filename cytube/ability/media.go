@@ -255,10 +255,17 @@ var vote = rule[event.SendBare]{
 		}
 		return nil
 	},
+	so:     func(c *Call, _ event.SendBare) bool { return c.State.Voted() },
 	frames: func(*Call, event.SendBare) []Frame { return []Frame{{Name: "voteskip"}} },
-	seen:   func(_ *Call, _ event.SendBare, e channel.Event) bool { return e.Subject == event.SubjectMediaVote },
-	shown:  func(_ *Call, _ event.SendBare, f channel.Frame) bool { return f.Name == "voteskip" },
-	since:  func(c *Call, _ event.SendBare) *Outcome { return c.played() },
+	seen: func(c *Call, _ event.SendBare, e channel.Event) bool {
+		if e.Subject != event.SubjectMediaVote {
+			return false
+		}
+		c.State.NoteVote()
+		return true
+	},
+	shown: func(_ *Call, _ event.SendBare, f channel.Frame) bool { return f.Name == "voteskip" },
+	since: func(c *Call, _ event.SendBare) *Outcome { return c.played() },
 }
 
 var lock = rule[event.SendMediaLock]{

@@ -51,7 +51,7 @@ func (s *State) changeMedia(f *fold) error {
 		s.position(f, w.CurrentTime, w.Paused && w.CurrentTime >= 0)
 		return nil
 	}
-	s.playing, s.goesOn, s.votes = m, false, wireVote{}
+	s.playing, s.goesOn, s.votes, s.voted = m, false, wireVote{}, false
 	s.clock.set(w.CurrentTime, w.Paused && w.CurrentTime >= 0, f)
 	extra := event.Extra{"position": marshal(s.clock.said.Position), "began": marshal(!s.joining && w.CurrentTime <= 0)}
 	if s.clock.said.Paused {

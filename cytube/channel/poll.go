@@ -100,11 +100,25 @@ func (s *State) voteskip(f *fold) error {
 		return err
 	}
 	before := s.votes.Count
+	s.voted = s.voted && v.Count > 0
 	if s.votes = v; v.Count > 0 || before > 0 {
 		f.emit(event.SubjectMediaVote, event.MediaVote{Count: v.Count, Need: v.Need, Channel: s.channel, Time: f.ms()})
 	}
 	return nil
 }
+
+// clearVote takes that the bot's own vote is gone.
+func (s *State) clearVote(*fold) error {
+	s.voted = false
+	return nil
+}
+
+// NoteVote notes that the bot voted to skip what plays, which no frame says.
+func (s *State) NoteVote() { s.voted = true }
+
+// Voted reports whether the bot has voted to skip what plays. The server is silent about
+// a second vote.
+func (s *State) Voted() bool { return s.voted }
 
 var votePassed = regexp.MustCompile(`^Voteskip passed: (\d+)/`)
 

@@ -56,6 +56,7 @@ type State struct {
 	locked   *bool    // nil until the server said
 	leader   string   // who sets the position, "" while the server does
 	votes    wireVote
+	voted    bool // the bot did, to skip what plays
 
 	poll     *poll // that is open
 	settings settings
@@ -84,7 +85,7 @@ func New(channel string) *State {
 // is: the media that play already are no media change. What the state knew
 // before stays, so that the difference becomes events.
 func (s *State) BeginJoin() {
-	s.joining, s.complete, s.rank, s.current, s.banSeen = true, false, -1, -1, false
+	s.joining, s.complete, s.rank, s.current, s.banSeen, s.voted = true, false, -1, -1, false, false
 	s.found, s.unranked = map[string]bool{}, false
 	s.lists.wantAll()
 }
@@ -180,6 +181,7 @@ var handlers = map[string]func(*State, *fold) error{
 	"setPlaylistLocked": (*State).setLocked,
 	"setLeader":         (*State).setLeader,
 	"voteskip":          (*State).voteskip,
+	"clearVoteskipVote": (*State).clearVote,
 	"newPoll":           (*State).newPoll,
 	"updatePoll":        (*State).updatePoll,
 	"closePoll":         (*State).closePoll,
@@ -206,7 +208,7 @@ var handlers = map[string]func(*State, *fold) error{
 // the answers to what the bot asks.
 var ignored = map[string]bool{
 	"login": true, "needPassword": true, "cancelNeedPassword": true, "channelNotRegistered": true,
-	"setPlaylistMeta": true, "clearVoteskipVote": true, "setUserProfile": true, "errorMsg": true,
+	"setPlaylistMeta": true, "setUserProfile": true, "errorMsg": true,
 	"noflood": true, "cooldown": true, "spamFiltered": true, "queueFail": true, "queueWarn": true, "listPlaylists": true,
 	"searchResults": true, "channelRankFail": true,
 	"readChanLog": true, "warnLargeChandump": true, "partitionChange": true, "costanza": true, "addFilterSuccess": true, "validationError": true, "validationPassed": true,

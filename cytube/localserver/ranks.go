@@ -1,6 +1,7 @@
 package localserver
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -100,7 +101,8 @@ func (ch *Channel) rankOfAddress(ip string) (rank float64) {
 func (ch *Channel) sendChannelRanks(c *Session) {
 	list := []any{}
 	for _, name := range slices.Sorted(maps.Keys(ch.ranks)) {
-		list = append(list, object{"name": name, "rank": ch.ranks[name], "channel": ch.name})
+		spelled := cmp.Or(ch.srv.accounts[name].Name, name)
+		list = append(list, object{"name": spelled, "rank": ch.ranks[name], "channel": ch.name})
 	}
 	c.Emit("channelRanks", list)
 }

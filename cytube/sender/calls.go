@@ -20,6 +20,17 @@ type CallTracker struct {
 	mu      sync.Mutex
 	writer  Writer // nil without a session
 	pending *Call
+	moved   chan struct{} // is closed by the next frame, if anybody waits for that
+}
+
+// next returns a channel that is closed once the next frame was taken.
+func (t *CallTracker) next() <-chan struct{} {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.moved == nil {
+		t.moved = make(chan struct{})
+	}
+	return t.moved
 }
 
 // Call is a send that asks something of the channel, while it is worked on.
@@ -80,6 +91,10 @@ func (t *CallTracker) Close() {
 func (t *CallTracker) Observe(f channel.Frame, events []channel.Event, s *channel.State) (confirmed *Call, by int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.moved != nil {
+		close(t.moved)
+		t.moved = nil
+	}
 	c := t.pending
 	if c == nil || c.over {
 		return nil, 0

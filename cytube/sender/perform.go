@@ -204,9 +204,6 @@ func (s *Sender) queueLimit(ctx context.Context) channel.FloodLimit {
 	return limit
 }
 
-// rankPoll is the time between two looks at whether the server told the bot's rank.
-const rankPoll = 50 * time.Millisecond
-
 // attempt asks the call's question, if it has one, writes its frames and waits for the
 // result. What the bot's rank forbids right after a login, it may be allowed to by its rank
 // in the channel, which comes a moment later.
@@ -217,7 +214,7 @@ func (s *Sender) attempt(ctx context.Context, c *Call) (r result, err error) {
 	for patience := time.Now().Add(s.cfg.EchoTimeout); ; {
 		var frames []ability.Frame
 		var w Writer
-		asking, ranked := false, true
+		asking, ranked, frame := false, true, s.Calls.next()
 		err := s.cfg.Inspect(ctx, func(st *channel.State) {
 			c.ability.State = st
 			if q, ok := c.ability.Question(); ok {
@@ -233,7 +230,11 @@ func (s *Sender) attempt(ctx context.Context, c *Call) (r result, err error) {
 		})
 		if err == nil && !ranked && time.Now().Before(patience) {
 			s.cfg.Logger.DebugContext(ctx, "ability waits for the bot's rank", "send", c.Send.String())
-			if r = (result{}); retry.Sleep(ctx, rankPoll) != nil {
+			r = result{}
+			select {
+			case <-frame:
+			case <-time.After(time.Until(patience)):
+			case <-ctx.Done():
 				return r, ctx.Err()
 			}
 			continue

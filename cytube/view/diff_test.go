@@ -44,6 +44,21 @@ func TestDiff(t *testing.T) {
 	}
 }
 
+// Values are one line for people, of users and ranks alike.
+func TestShort(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ part, value, want string }{
+		{PartRanks, `{"name":"ada","rank":3}`, "rank 3"},
+		{PartUsers, `{"name":"ada","rank":3}`, "ada                   rank 3"},
+		{PartBans, `{"id":1,"name":"bob","by":"ada","reason":"spam"}`, "bob                   name     by ada  spam"},
+		{PartEmotes, `{"name":":x:","image":"https://example.org/x.png"}`, "https://example.org/x.png"},
+	} {
+		if got := Short(test.part, json.RawMessage(test.value)); got != test.want {
+			t.Errorf("%s %s: %q, not %q", test.part, test.value, got, test.want)
+		}
+	}
+}
+
 // A long list comes in pages, and is there once the last has come.
 func TestStatesInPages(t *testing.T) {
 	t.Parallel()

@@ -121,6 +121,12 @@ func Short(part string, value json.RawMessage) string {
 		return u.String()
 	case PartPoll:
 		return text(fields["title"])
+	case PartRanks:
+		return "rank " + text(fields["rank"])
+	case PartBans:
+		var b event.Ban
+		_ = json.Unmarshal(value, &b)
+		return banLine(b)
 	}
 	return string(value)
 }
