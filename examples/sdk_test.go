@@ -18,6 +18,9 @@ func testSDK(t *testing.T, dir string, command ...string) {
 
 func needProgram(t *testing.T) {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("runs a real bot, and kills a plugin for half a minute")
+	}
 	_, err := os.Stat(os.Getenv("ROSEY_TEST_PROGRAM"))
 	need(t, err, "the tests of the SDKs need ROSEY_TEST_PROGRAM, a built rosey")
 }
@@ -30,6 +33,7 @@ func TestNodeSDK(t *testing.T) {
 	_, err = os.Stat("../sdk/node/node_modules/typescript")
 	need(t, err, "the packages of the SDK for Node are missing: run npm ci in sdk/node")
 	testSDK(t, "../sdk/node", npm, "test")
+	testSDK(t, "../sdk/node", os.Getenv("ROSEY_TEST_PROGRAM"), "plugin", "verify", "--", "node", "dist/examples/greeter.js")
 }
 
 // The client library is on the Python package index alone, which not every machine reaches.
@@ -44,4 +48,5 @@ func TestPythonSDK(t *testing.T) {
 		t.Skipf("the SDK for Python needs python3 and its packages: pip install 'nats-py[nkeys]': %v", err)
 	}
 	testSDK(t, "../sdk/python", python, "-m", "unittest", "discover", "-s", "tests", "-t", ".")
+	testSDK(t, "../sdk/python", os.Getenv("ROSEY_TEST_PROGRAM"), "plugin", "verify", "--env", "PYTHONPATH=.:"+os.Getenv("PYTHONPATH"), "--", python, "examples/greeter.py")
 }

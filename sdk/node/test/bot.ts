@@ -24,7 +24,7 @@ export class Bot {
     const env = Object.fromEntries([...this.rosey("status", "--output", "env").matchAll(/(\w+)='(.*?)'/g)].map((m) => m.slice(1)));
     this.nc = await connect({ servers: env.NATS_URL, user: env.NATS_USER, pass: env.NATS_PASSWORD });
     process.env.NATS_URL = env.NATS_URL;
-    for (const pattern of ["cytube.send.>", "plugin.*.event.>"]) {
+    for (const pattern of ["cytube.send.>", "plugin.*.event.>", "plugin.nobody.request"]) {
       this.nc.subscribe(pattern, { callback: (_, m) => {
         const body = m.json<any>();
         this.lines.push({ subject: m.subject, data: body.data ?? body, body, headers: new Map(m.headers?.keys().map((k) => [k, m.headers!.get(k)])) });

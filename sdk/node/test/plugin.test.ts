@@ -97,9 +97,10 @@ describe("a plugin beside a real bot", { skip, timeout: 120_000 }, () => {
   it("finishes what it handles when it is stopped", async () => {
     const from = bot.lines.length;
     bot.say("!pause");
-    await bot.next(from, (l) => l.subject === "plugin.probe.event.pausing" || isChat(l));
+    await bot.next(from, (l) => l.subject === "plugin.nobody.request");
     bot.say("!hello"); // waits for the next process
     assert.equal(await bot.stopPlugin(), 0);
+    await bot.next(from, (l) => isChat(l) && l.data.message === "TIMEOUT");
     await bot.startPlugin({ PROBE_MAX_AGE: "0.001" });
     const { data } = await bot.next(from, (l) => l.subject === "plugin.probe.event.expired");
     assert.equal(data.max_age, 0.001);

@@ -23,8 +23,7 @@ plugin.command("flaky", {}, (c) => {
 plugin.command("broken", {}, () => { throw new Error("never works"); });
 plugin.command("slow", { timeout: 0.2 }, () => new Promise(() => {}));
 plugin.command("pause", {}, async (c) => {
-  c.emit("pausing");
-  await c.request("plugin.probe.request.nobody", {}, { timeout: 700 }).catch((err: RoseyError) => c.reply(err.code));
+  await c.request("plugin.nobody.request", {}, { timeout: 4_000 }).catch((err: RoseyError) => c.reply(err.code));
 });
 plugin.command("tea", {}, async (c) => {
   await c.after(1, "tea", "tea", { channel: c.channel, user: c.user });

@@ -32,7 +32,7 @@ class Bot:
                 await asyncio.sleep(0.05)
         self.env = dict(re.findall(r"(\w+)='(.*?)'", self.rosey("status", "--output", "env")))
         self.nc = await nats.connect(self.env["NATS_URL"], user=self.env["NATS_USER"], password=self.env["NATS_PASSWORD"])
-        for pattern in ("cytube.send.>", "plugin.*.event.>"):
+        for pattern in ("cytube.send.>", "plugin.*.event.>", "plugin.nobody.request"):
             await self.nc.subscribe(pattern, cb=self._hear)
         await self.nc.flush()
         self.rosey("plugin", "creds", "probe", "--file", self.creds)

@@ -58,7 +58,7 @@ async def slow(c):
 @plugin.command("pause")
 async def pause(c):
     try:
-        await c.request("plugin.probe.request.nobody", timeout=0.7)
+        await c.request("plugin.nobody.request", timeout=4)
     except RoseyError as err:
         c.reply(err.code)
 

@@ -118,8 +118,10 @@ class TestPlugin(unittest.TestCase):
     def test_z_finishes_what_it_handles_when_it_is_stopped(self):
         start = len(self.bot.lines)
         self.bot.say("!pause")
+        self.next(start, "plugin.nobody.request")
         self.bot.say("!hello")  # waits for the next process
         self.assertEqual(self.do(self.bot.stop_plugin()), 0)
+        self.next(start, CHAT, "TIMEOUT")
         self.do(self.bot.start_plugin(PROBE_MAX_AGE="0.001"))
         self.assertEqual(self.next(start, "plugin.probe.event.expired")["max_age"], 0.001)
 
