@@ -19,6 +19,7 @@ import (
 	"github.com/rosey-bot/rosey/internal/version"
 	"github.com/rosey-bot/rosey/kvstore/service"
 	"github.com/rosey-bot/rosey/plugins"
+	"github.com/rosey-bot/rosey/plugins/admin"
 	"github.com/rosey-bot/rosey/plugins/host"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/access"
@@ -128,6 +129,9 @@ func (c *composition) compose() (*group, *lifecycle, error) {
 	g.add("router", c.router(commands), registered)
 	started := []readiness{database}
 	for _, p := range c.plugins {
+		if p.Name == admin.Name { // it may change what the bot's process may
+			p = (&admin.Admin{Bus: bus, Settings: c.pluginSettings, Grants: c.grants, Channels: c.channels.names()}).Plugin()
+		}
 		started = append(started, g.add("plugin "+p.Name, c.plugin(p, !s.External()), database))
 	}
 	started = append(started, g.add("plugin processes", c.programs.run, database, provisioned))

@@ -64,3 +64,13 @@ func TestHelp(t *testing.T) {
 		}
 	}
 }
+
+// The names that the settings give commands are in the help of the channel.
+func TestAliasesOfSettings(t *testing.T) {
+	t.Parallel()
+	channel := plugintest.Run(t, New())
+	channel.Set("help", "help.aliases", "h,wut")
+	if got := channel.Say("alice", "!h wut"); !strings.Contains(got, "also !commands, !h, !wut") {
+		t.Error(got)
+	}
+}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/rosey-bot/rosey/consumers/pluginsettings"
 	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/replay"
@@ -18,6 +19,8 @@ import (
 type reader struct {
 	bus    *streams.Bus
 	onRead func() // see Host.OnRead
+
+	settings *pluginsettings.Store // nil has none set
 }
 
 func (r reader) read() {
@@ -58,5 +61,13 @@ func (r reader) Registrations(ctx context.Context) ([]router.Registration, error
 			all = append(all, e.Registration)
 		}
 	}
-	return all, err
+	if err != nil {
+		return all, err
+	}
+	revisions, err := r.settings.List(ctx)
+	channel := ""
+	if of, ok := ctx.(*plugins.Context); ok {
+		channel = of.Channel()
+	}
+	return router.WithAliases(all, revisions, channel), err
 }

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 
 	"github.com/rosey-bot/rosey/plugins"
+	"github.com/rosey-bot/rosey/plugins/admin"
 	"github.com/rosey-bot/rosey/plugins/countdown"
 	"github.com/rosey-bot/rosey/plugins/diceroller"
 	"github.com/rosey-bot/rosey/plugins/eightball"
@@ -25,6 +26,7 @@ func All() []plugins.Plugin {
 	trivia.Variables = []string{TriviaPacks}
 	return []plugins.Plugin{
 		eightball.New(),
+		admin.New(),
 		countdown.New(),
 		diceroller.New(),
 		help.New(),
