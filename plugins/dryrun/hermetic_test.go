@@ -59,7 +59,7 @@ func TestCompactionChangesNothing(t *testing.T) {
 	room := plugintest.Run(t, all...)
 	steps := rapid.SliceOfN(rapid.OneOf(typed, typed, typed, typed, typed, rapid.Just(compacting)), 90, 90).Example()
 	var middle time.Time
-	for i, line := range append(steps, "!inspect", "!roll 3d6", "!8ball tea?", "!help", "!trivia stats", "!countdown list", "!quote", "!trivia stop") {
+	for i, line := range append(steps, "!inspect", "!roll 3d6", "!8ball tea?", "!help", "!settings trivia", "!trivia stats", "!countdown list", "!quote", "!trivia stop") {
 		if i == 30 {
 			middle = time.Now()
 		}
