@@ -27,7 +27,7 @@ func TestCompletion(t *testing.T) {
 		"send --pm alice hi --chan": "--channel",
 		"send -- Good --":           "",
 		nowhere + " plugin run tri": "trivia",
-		nowhere + " replay --into ": "8ball countdown",
+		nowhere + " replay --into ": "8ball admin countdown",
 		"replay --output ":          "json text",
 		"replay --output=j":         "--output=json",
 		"run --log-level = de":      "debug",
