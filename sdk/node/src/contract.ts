@@ -852,6 +852,8 @@ export type SettingsDocument = {
   }[];
   by?: string;
   reason?: string;
+  /** it was written again, see Store.Remade */
+  remade?: boolean;
 };
 
 /** Shutdown is the payload of platform.shutdown. */

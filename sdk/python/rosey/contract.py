@@ -1001,6 +1001,8 @@ SettingsDocument = TypedDict(
         "changes": NotRequired[list[dict[str, Any]]],
         "by": NotRequired[str],
         "reason": NotRequired[str],
+        # it was written again, see Store.Remade
+        "remade": NotRequired[bool],
     },
 )
 
