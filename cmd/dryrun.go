@@ -143,12 +143,7 @@ func dryRun(ctx context.Context, c *cli.Context, s settings.Settings, p plugins.
 		}
 		ran++
 		counts[r.Status()]++
-		if wantJSON(c) {
-			err = encode(c, r)
-		} else {
-			err = r.WriteText(c.App.Writer, terminal.HasColor(c.App.Writer), time.Local)
-		}
-		if err != nil {
+		if err := printResult(c, r); err != nil {
 			return err
 		}
 		if c.IsSet("case") && c.IsSet("save") {
@@ -177,6 +172,14 @@ func dryRun(ctx context.Context, c *cli.Context, s settings.Settings, p plugins.
 		return errUnhealthy
 	}
 	return nil
+}
+
+// printResult prints a result of a dry run.
+func printResult(c *cli.Context, r dryrun.Result) error {
+	if wantJSON(c) {
+		return encode(c, r)
+	}
+	return r.WriteText(c.App.Writer, terminal.HasColor(c.App.Writer), time.Local)
 }
 
 func printCounts(c *cli.Context, ran int, counts map[dryrun.Status]int) error {

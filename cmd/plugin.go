@@ -30,8 +30,15 @@ A plugin as its own process, beside a bot in another terminal:
    rosey plugin run trivia`,
 		Subcommands: []*cli.Command{
 			{Name: "ls", Usage: "registered plugins: whether they run, how far behind they are, their commands",
-				Description: `   rosey plugin ls`,
-				Flags:       []cli.Flag{outputFlag()}, Action: reading(listPlugins)},
+				Description: `   rosey plugin ls
+   rosey plugin ls --built-in`,
+				Flags: []cli.Flag{outputFlag(), &cli.BoolFlag{Name: "built-in", Usage: "those that this program was built with, whether a bot runs or not"}},
+				Action: func(c *cli.Context) error {
+					if c.Bool("built-in") {
+						return listBuiltIn(c)
+					}
+					return reading(listPlugins)(c)
+				}},
 			{Name: "info", Usage: "what a plugin is, what it reads and has, and what it may", ArgsUsage: "NAME",
 				Description: `   rosey plugin info trivia`,
 				Flags:       []cli.Flag{outputFlag()}, Action: ofOne("plugin", reading(pluginInfo))},
@@ -62,7 +69,9 @@ and what the plugin is called there, and NAME may be left out.`,
 			{Name: "rm", Usage: "forget a plugin that no longer runs: its registration and its place in the streams", ArgsUsage: "NAME", Description: `   rosey plugin rm greeter`, Action: ofOne("plugin", reading(onPlugin(removePlugin)))},
 			credsCommand(),
 			newPluginCommand(),
+			devPluginCommand(),
 			verifyPluginCommand(),
+			shadowPluginCommand(),
 		},
 	}
 }

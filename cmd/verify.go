@@ -46,7 +46,7 @@ The program gets NATS_URL, NATS_CREDS and ROSEY_PLUGIN in its environment. Each 
 }
 
 func verifyPlugin(ctx context.Context, c *cli.Context, _ settings.Settings, log *slog.Logger) error {
-	command, err := programOf(c)
+	command, err := programOf(c, c.Args().Slice())
 	if err != nil {
 		return err
 	}
@@ -99,13 +99,12 @@ func printCheck(c *cli.Context, r verify.Result) {
 }
 
 // programOf returns the program that a command line names after --.
-func programOf(c *cli.Context) (pluginprocess.Command, error) {
-	args := c.Args().Slice()
+func programOf(c *cli.Context, args []string) (pluginprocess.Command, error) {
 	if len(args) > 0 && args[0] == "--" {
 		args = args[1:]
 	}
 	if len(args) == 0 {
-		return pluginprocess.Command{}, usagef("give the plugin's program: %s -- node ./greeter.js", c.Command.HelpName)
+		return pluginprocess.Command{}, usagef("give the plugin's program: %s %s, for example -- node ./greeter.js", c.Command.HelpName, c.Command.ArgsUsage)
 	}
 	here, err := os.Getwd()
 	if err != nil {

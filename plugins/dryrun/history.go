@@ -24,6 +24,7 @@ type history struct {
 	plugin string
 	from   time.Time
 	events map[event.Ref]int // that are run again, and whose own writes are therefore left out
+	every  bool              // of all events the plugin's own writes are left out
 }
 
 const bucketStream = "KV_" + kvstore.BucketPrefix
@@ -108,8 +109,8 @@ func live(r kvstore.Change) json.RawMessage {
 // case's events.
 func (h history) own(msgID string) bool {
 	rest, ok := strings.CutPrefix(msgID, streams.Durable(h.plugin)+"/")
-	if !ok {
-		return false
+	if !ok || h.every {
+		return ok
 	}
 	text, _, _ := strings.Cut(rest, "/")
 	ref, err := event.ParseRef(text)

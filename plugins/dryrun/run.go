@@ -76,7 +76,7 @@ func run(ctx context.Context, c *Case, p plugins.Plugin, o Options, yield func(R
 	if err := p.Validate(); err != nil {
 		return err
 	}
-	s, err := open(ctx, c, o.Logger)
+	s, err := openSandbox(ctx, c, c.Events[0].handled(), "", o.Logger)
 	if err != nil {
 		return err
 	}

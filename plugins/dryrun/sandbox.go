@@ -48,28 +48,36 @@ type sandbox struct {
 	now    time.Time
 	opened map[string][]revision // collections in use, with what is yet to change in them
 
+	dir  string               // of the server's store
+	url  string               // of the server, if it listens
+	live jetstream.JetStream  // whose changes it follows, of a shadow
+	read map[string]uint64    // up to which revision of the live database, by collection
+	made map[string]time.Time // of the last change of others that was made, by collection
+
 	diverged map[string]bool // collections and subjects of which answers of then are of no use any more
 }
 
 // openTimeout limits how long the sandbox's streams and buckets take to open.
 const openTimeout = 2 * time.Minute
 
-func open(ctx context.Context, c *Case, log *slog.Logger) (_ *sandbox, err error) {
-	s := &sandbox{c: c, now: c.Events[0].handled(), opened: map[string][]revision{}, diverged: map[string]bool{}}
+// openSandbox opens a sandbox whose time is now, and whose server listens on an address, or
+// nowhere.
+func openSandbox(ctx context.Context, c *Case, now time.Time, listen string, log *slog.Logger) (_ *sandbox, err error) {
+	s := &sandbox{c: c, now: now, opened: map[string][]revision{}, diverged: map[string]bool{}, read: map[string]uint64{}, made: map[string]time.Time{}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(fmt.Errorf("open a sandbox: %w", err), s.close())
 		}
 	}()
-	dir, err := os.MkdirTemp("", "rosey-dry-run-")
+	if s.dir, err = os.MkdirTemp("", "rosey-dry-run-"); err != nil {
+		return nil, err
+	}
+	s.onClose(func() error { return os.RemoveAll(s.dir) })
+	server, err := embedded.Start(embedded.Config{Store: s.dir, Listen: listen, Holder: "a dry run"})
 	if err != nil {
 		return nil, err
 	}
-	s.onClose(func() error { return os.RemoveAll(dir) })
-	server, err := embedded.Start(embedded.Config{Store: dir, Holder: "a dry run"})
-	if err != nil {
-		return nil, err
-	}
+	s.url = server.Info().URL
 	s.onClose(server.Stop)
 	closed := make(chan struct{})
 	nc, err := server.Connect(nats.ClosedHandler(func(*nats.Conn) { close(closed) }))
@@ -269,6 +277,9 @@ func (s *sandbox) respond(ctx context.Context, msg *nats.Msg) ([]byte, error) {
 		}
 	}
 	if err := s.use(ctx, names...); err != nil {
+		return nil, err
+	}
+	if err := s.catchUpLive(ctx, names); err != nil {
 		return nil, err
 	}
 	s.markUsed(names)

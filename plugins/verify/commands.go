@@ -183,7 +183,7 @@ func (v *verifier) prepareLines(ctx context.Context) error {
 		}
 		l.outputs, l.writes, l.steps = h.outputs, h.writes, v.proxy.state().steps
 		if l.steps == 0 {
-			return errors.New("its messages do not come through " + v.proxy.url() + ": it must connect to NATS_URL")
+			return errors.New("its messages do not come through " + v.proxy.URL() + ": it must connect to NATS_URL")
 		}
 	}
 	return nil

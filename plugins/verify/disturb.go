@@ -81,7 +81,7 @@ func (v *verifier) killAt(ctx context.Context, l line, step int, after bool) (hi
 	if hit = v.proxy.state().acted; hit {
 		_ = running.Wait()
 		v.process = nil
-		v.proxy.cut()
+		v.proxy.Cut()
 		if err := v.expireDeliveries(ctx); err != nil {
 			return hit, err
 		}
@@ -229,7 +229,7 @@ func (v *verifier) slowNetwork(ctx context.Context) (string, error) {
 // cutAt cuts all connections at a step of handling a line. It returns how often the process
 // ended because of that.
 func (v *verifier) cutAt(ctx context.Context, l line, step int) (ends int, err error) {
-	if err := v.watchNext(ctx, &watch{at: step, act: v.proxy.cut}); err != nil {
+	if err := v.watchNext(ctx, &watch{at: step, act: v.proxy.Cut}); err != nil {
 		return 0, err
 	}
 	command, err := v.command(ctx, l.text, false)

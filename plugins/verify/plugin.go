@@ -110,7 +110,7 @@ func (v *verifier) startReading(ctx context.Context) error {
 // discover starts the process with all rights and returns the name that it registers.
 func (v *verifier) discover(ctx context.Context) (name string, err error) {
 	info := v.server.Info()
-	v.env = process.Environment(v.proxy.url(), "", "", map[string]string{
+	v.env = process.Environment(v.proxy.URL(), "", "", map[string]string{
 		"NATS_USER": info.User, "NATS_PASSWORD": info.Password, "ROSEY_STORE": v.store(),
 	})
 	v.env = slices.DeleteFunc(v.env, func(pair string) bool { return strings.HasPrefix(pair, "ROSEY_PLUGIN=") })
@@ -145,7 +145,7 @@ func (v *verifier) restrict(ctx context.Context) error {
 	if err := os.WriteFile(path, text, 0o600); err != nil {
 		return err
 	}
-	v.env = process.Environment(v.proxy.url(), path, v.Name, nil)
+	v.env = process.Environment(v.proxy.URL(), path, v.Name, nil)
 	v.proxy.durable = streams.Durable(v.Name)
 	return nil
 }

@@ -194,7 +194,7 @@ func (v *verifier) store() string { return v.dir + "/store" }
 func (v *verifier) close() (err error) {
 	v.kill()
 	if v.proxy != nil {
-		err = v.proxy.stop()
+		err = v.proxy.Stop()
 	}
 	if v.harness != nil {
 		err = errors.Join(err, v.harness.Stop())

@@ -1,4 +1,4 @@
-package verify
+package wire
 
 import (
 	"bufio"
@@ -29,10 +29,10 @@ func TestFrames(t *testing.T) {
 		"INFO {\"a\": 1}\r\n":                                                 {},
 		"\r\n":                                                                {},
 	} {
-		f, err := readFrame(bufio.NewReader(strings.NewReader(text + "PING\r\n")))
-		d, _ := f.delivered()
-		if err != nil || f.subject() != want.subject || string(f.body()) != want.body || f.isStep() != want.step || d.seq != want.seq || f.settles(41) != want.settles {
-			t.Errorf("%q: subject %q, body %q, step %v, delivery %+v, settles %v, %v", text, f.subject(), f.body(), f.isStep(), d, f.settles(41), err)
+		f, err := ReadFrame(bufio.NewReader(strings.NewReader(text + "PING\r\n")))
+		d, _ := f.Delivered()
+		if err != nil || f.Subject() != want.subject || string(f.Body()) != want.body || f.IsStep() != want.step || d.Seq != want.seq || f.Settles(41) != want.settles {
+			t.Errorf("%q: subject %q, body %q, step %v, delivery %+v, settles %v, %v", text, f.Subject(), f.Body(), f.IsStep(), d, f.Settles(41), err)
 		}
 		var out strings.Builder
 		if err := f.write(&out); err != nil || out.String() != text {
@@ -40,26 +40,34 @@ func TestFrames(t *testing.T) {
 		}
 	}
 	for _, text := range []string{"PUB x -1\r\n", "PUB x many\r\n", "PUB x 999999999999\r\n", "PUB x 5\r\nhi", "PUB"} {
-		if f, err := readFrame(bufio.NewReader(strings.NewReader(text))); err == nil {
+		if f, err := ReadFrame(bufio.NewReader(strings.NewReader(text))); err == nil {
 			t.Errorf("%q is read as %+v", text, f)
 		}
 	}
 }
 
-// A delivery is aged in both forms of its reply subject, and stays of its size.
-func TestAgedDelivery(t *testing.T) {
+// A delivery is given another sequence and time in each form of its reply subject, and so is its
+// acknowledgement.
+func TestAs(t *testing.T) {
 	t.Parallel()
+	at := time.Unix(1699999940, 0)
 	for reply, want := range map[string]string{
-		"$JS.ACK.PLUGIN.plugin-x.2.41.7.1700000000000000000.3":          "$JS.ACK.PLUGIN.plugin-x.2.41.7.1699999940000000000.3",
-		"$JS.ACK._.hash.PLUGIN.plugin-x.2.41.7.1700000000000000000.3":   "$JS.ACK._.hash.PLUGIN.plugin-x.2.41.7.1699999940000000000.3",
-		"$JS.ACK._.hash.PLUGIN.plugin-x.2.41.7.1700000000000000000.3.x": "$JS.ACK._.hash.PLUGIN.plugin-x.2.41.7.1699999940000000000.3.x",
+		"$JS.ACK.PLUGIN.plugin-x.2.41.7.1700000000000000000.3":          "$JS.ACK.PLUGIN.plugin-x.2.9.7.1699999940000000000.3",
+		"$JS.ACK._.hash.PLUGIN.plugin-x.2.41.7.1700000000000000000.3":   "$JS.ACK._.hash.PLUGIN.plugin-x.2.9.7.1699999940000000000.3",
+		"$JS.ACK._.hash.PLUGIN.plugin-x.2.41.7.1700000000000000000.3.x": "$JS.ACK._.hash.PLUGIN.plugin-x.2.9.7.1699999940000000000.3.x",
+		"_INBOX.1": "_INBOX.1",
 	} {
-		f, err := readFrame(bufio.NewReader(strings.NewReader("MSG plugin.x.command 1 " + reply + " 2\r\n{}\r\n")))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := f.aged(time.Minute); string(got.raw) != "MSG plugin.x.command 1 "+want+" 2\r\n" || got.fields[3] != want {
-			t.Errorf("%s is aged to %q", reply, got.raw)
+		for text, changed := range map[string]string{
+			"MSG plugin.x.command 1 " + reply + " 2\r\n{}\r\n": "MSG plugin.x.command 1 " + want + " 2\r\n",
+			"PUB " + reply + " 4\r\n+ACK\r\n":                  "PUB " + want + " 4\r\n",
+		} {
+			f, err := ReadFrame(bufio.NewReader(strings.NewReader(text)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := f.As(9, at); string(got.raw) != changed {
+				t.Errorf("%s becomes %q, want %q", reply, got.raw, changed)
+			}
 		}
 	}
 }
