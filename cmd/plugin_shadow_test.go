@@ -18,9 +18,9 @@ func TestPluginShadow(t *testing.T) {
 	bot := start(t, "run", "--local", "--store", store)
 	bot.say("!quote add before")
 	bot.expect("^rosey: 📖 Added quote #1")
-	shadow := func(lines []string, plugin string, env ...string) *process {
+	shadow := func(lines []string, plugin, events string, env ...string) *process {
 		t.Helper()
-		args := append([]string{"plugin", "shadow", plugin, "--store", store, "--events", "3", "--env", "ROSEY_TEST_MAIN=1"}, env...)
+		args := append([]string{"plugin", "shadow", plugin, "--store", store, "--events", events, "--env", "ROSEY_TEST_MAIN=1"}, env...)
 		p := start(t, append(append(args, "--"), program(t.Context(), t, "plugin", "run", plugin).Args...)...)
 		if err := until(streamstest.Context(t), func() bool { return strings.Contains(p.stderr.String(), "gets the events of "+plugin) }); err != nil {
 			t.Fatalf("the new version does not run: %s", p.stderr.String())
@@ -31,9 +31,9 @@ func TestPluginShadow(t *testing.T) {
 		}
 		return p
 	}
-	rolls := shadow([]string{"!roll 9d20", "!roll banana", "!roll 9d20"}, "dice-roller")
+	rolls := shadow([]string{"!roll 9d20", "!roll banana", "!roll 9d20"}, "dice-roller", "3")
 	rolls.expect(`^3 event\(s\): 3 same$`)
-	quotes := shadow([]string{"!quote add after", "!quote 2", "!quote count"}, "quote-db")
+	quotes := shadow([]string{"!quote add after", "!quote 2", "!quote count"}, "quote-db", "3")
 	quotes.expect(`^    same           database\.set `)
 	quotes.expect(`^    same           📖 2 quotes`)
 	quotes.expect(`^3 event\(s\): 3 same$`)
@@ -41,10 +41,11 @@ func TestPluginShadow(t *testing.T) {
 	if err := os.WriteFile(pack, []byte(`{"name":"new","questions":[{"category":"opera","difficulty":"easy","question":"Who wrote Carmen?","answers":["Bizet"]}]}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	trivia := shadow([]string{"!trivia categories", "!trivia hint", "!trivia categories"}, "trivia", "--env", "ROSEY_TRIVIA_PACKS="+filepath.Dir(pack))
+	// It reads the channel's lines, too: what is typed and what it answers.
+	trivia := shadow([]string{"!trivia categories", "!trivia hint", "!trivia categories"}, "trivia", "9", "--env", "ROSEY_TRIVIA_PACKS="+filepath.Dir(pack))
 	trivia.expect(`^    changed   said `)
 	trivia.expect(`^              now .*opera`)
-	trivia.expect(`^3 event\(s\): 1 same, 2 changed$`)
+	trivia.expect(`^9 event\(s\): 7 same, 2 changed$`)
 	if err := trivia.wait(); trivia.cmd.ProcessState.ExitCode() != exitFailed {
 		t.Errorf("with differences it ended with %v", err)
 	}

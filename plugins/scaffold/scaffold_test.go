@@ -1,7 +1,9 @@
 package scaffold
 
 import (
+	"errors"
 	"go/format"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,10 +16,13 @@ import (
 // the go command passes over otherwise.
 func workshop(t *testing.T) string {
 	t.Helper()
-	if err := os.MkdirAll("testdata", 0o755); err != nil {
-		t.Fatal(err)
+	dir, err := "", fs.ErrNotExist
+	for errors.Is(err, fs.ErrNotExist) { // another test may remove it in between
+		if err := os.MkdirAll("testdata", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		dir, err = os.MkdirTemp("testdata", "plugins-")
 	}
-	dir, err := os.MkdirTemp("testdata", "plugins-")
 	if err != nil {
 		t.Fatal(err)
 	}
