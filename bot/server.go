@@ -1,6 +1,7 @@
 package bot
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -126,23 +127,22 @@ func (c *composition) openStreams(ctx context.Context) error {
 }
 
 func (c *composition) streamOptions() streams.Options {
-	o := streams.Options{Replicas: c.settings.Replicas, Limits: c.settings.StreamLimits(), OnCut: func(cut streams.Cut, accepted bool) {
+	return streams.Options{BeforeMigration: c.snapshotOldStore, Replicas: c.settings.Replicas, Limits: c.settings.StreamLimits(), OnCut: func(cut streams.Cut, accepted bool) {
 		if accepted {
 			c.log.Warn("retention lowered, events deleted", "stream", cut.Stream, "deleted", cut.String())
 			return
 		}
 		c.log.Error("retention not lowered, which would delete events", "stream", cut.Stream, "would_delete", cut.String(), "remedy", cut.Consent())
 	}}
-	if !c.settings.External() {
-		o.BeforeMigration = c.snapshotOldStore
-	}
-	return o
 }
 
 // snapshotOldStore keeps the store as it is before it is migrated from a format, unless
 // an attempt before this one did.
 func (c *composition) snapshotOldStore(ctx context.Context, format int) error {
 	dir := snapshot.OfFormat(c.settings.Store, format)
+	if c.settings.External() { // which this machine may have others of
+		dir += "-" + jsapi.EncodeKey(cmp.Or(c.server.conn.ConnectedClusterName(), c.server.conn.ConnectedServerName()))
+	}
 	made, err := snapshot.Ensure(ctx, c.server.js, dir)
 	if err != nil {
 		return fmt.Errorf("take a snapshot of the store before it is migrated: %w (make room, or make %s a link to an empty directory on another disk)", err, dir)

@@ -115,3 +115,18 @@ func openStore(t *testing.T, store string) jetstream.JetStream {
 	}
 	return js
 }
+
+// The streams of an external server are backed up before they are migrated, too, into the
+// directory of the bot.
+func TestMigrationOfAnExternalServer(t *testing.T) {
+	t.Parallel()
+	_, address := streamstest.External(t, unpackStore(t, beforeTimer), 1<<30)
+	r, state := openRooms(t, "one"), t.TempDir()
+	config := settingsFileWith(t, "site: %s\nuser: rosey\nnats: %s\nstore: %s\nchannels:\n  - channel: one\n", r.site.URL(), address, state)
+	bot := startWith(t, []string{"ROSEY_PASSWORD=secret"}, "run", "--config", config)
+	r.awaitUser("one", bot)
+	kept := snapshot.OfFormat(state, 0) + "-external"
+	if m, err := snapshot.Verify(t.Context(), kept, nil); err != nil || len(m.Streams) == 0 {
+		t.Errorf("the backup has %d streams: %v\n%s", len(m.Streams), err, bot.stderr.String())
+	}
+}
