@@ -52,6 +52,7 @@ type composition struct {
 	channels       channels
 	programs       *programs
 	console        *console.Console // nil where none is served
+	restricted     bool             // the process is a plugin's, with credentials of its own
 	access         atomic.Pointer[settings.ConsoleAccess]
 }
 
@@ -96,13 +97,15 @@ func (c *composition) compose() (*group, *lifecycle, error) {
 	database := g.add("database", retrying(log, c.database.Serve))
 	provisioner := access.NewProvisioner(bus, log)
 	provisioner.Events = router.NewAccess(c.registrations).Events
+	registry := router.NewRegistry(s.Prefix, log)
+	provisioner.Capabilities, provisioner.Confined = registry.Capabilities, registry.Confined
 	provisioned := g.add("provisioner", retrying(log, func(ctx context.Context, ready func()) error {
 		provisioner.OnReady = ready
 		return provisioner.Serve(ctx)
 	}))
 	g.add("checkpoints", retrying(log, worker(func(ctx context.Context) error { return streams.KeepCheckpoints(ctx, c.server.js, log) })))
 	g.add("timers", retrying(log, worker(streams.NewTimerForwarder(c.server.js, c.signer, log).Run)))
-	registry := router.NewRegistry(s.Prefix, log)
+	registry.OnCapabilities = func() { c.applyCapabilities(registry, provisioner) }
 	registry.Durables = func(ctx context.Context) ([]string, error) {
 		list, err := monitor.Consumers(ctx, c.server.js)
 		durables := convert(list, func(c monitor.ConsumerState) string { return c.Name })
@@ -127,6 +130,11 @@ func (c *composition) compose() (*group, *lifecycle, error) {
 		commands.Suggestions = router.NewSuggestions(c.server.js)
 	}
 	g.add("router", c.router(commands), registered)
+	g.add("capabilities", worker(func(ctx context.Context) error {
+		c.applyCapabilities(registry, provisioner)
+		<-ctx.Done()
+		return nil
+	}), registered)
 	started := []readiness{database}
 	for _, p := range c.plugins {
 		if p.Name == admin.Name { // it may change what the bot's process may
@@ -134,7 +142,7 @@ func (c *composition) compose() (*group, *lifecycle, error) {
 		}
 		started = append(started, g.add("plugin "+p.Name, c.plugin(p, !s.External()), database))
 	}
-	started = append(started, g.add("plugin processes", c.programs.run, database, provisioned))
+	started = append(started, g.add("plugin processes", c.programs.run, database, provisioned, registered))
 	g.add("connector", worker(c.channels.run))
 	g.add("channel requests", retrying(log, worker(channelRequests{bus: bus, log: log}.run)))
 	g.add("channel state", retrying(log, func(ctx context.Context, ready func()) error {
@@ -172,6 +180,25 @@ func (c *composition) compose() (*group, *lifecycle, error) {
 // watchSettings makes a part that follows the settings of plugins.
 func (c *composition) watchSettings() part { return retrying(c.log, worker(c.pluginSettings.Watch)) }
 
+// applyCapabilities holds connected plugins to what they may do now: the server closes the
+// connections of those that may do something else, and their durables deliver no more than they may
+// read.
+func (c *composition) applyCapabilities(registry *router.Registry, provisioner *access.Provisioner) {
+	if c.server.conn.IsClosed() {
+		return
+	}
+	if c.server.limit != nil {
+		if err := c.server.limit(registry.Capabilities); err != nil {
+			c.log.Error("capabilities of plugins not applied to their connections", "error", err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), openTimeout)
+	defer cancel()
+	if err := provisioner.Narrow(ctx); err != nil {
+		c.log.Error("capabilities of plugins not applied to what they read", "error", err)
+	}
+}
+
 // router makes a part of the command router.
 func (c *composition) router(r router.Router) part {
 	config := r.Config()
@@ -189,7 +216,7 @@ func (c *composition) plugin(p plugins.Plugin, exclusive bool) part {
 	return func(ctx context.Context, ready func()) error {
 		h := host.Host{
 			Bus: c.bus, Bucket: c.registrations, Settings: c.pluginSettings, Logger: c.log, Observe: c.observe, OnStart: func(error) { ready() },
-			Exclusive: exclusive,
+			Exclusive: exclusive, Restricted: c.restricted,
 		}
 		return h.Run(ctx, p)
 	}

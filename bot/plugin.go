@@ -80,6 +80,7 @@ func (c *composition) openPluginStreams(ctx context.Context, plugin string) (res
 			}
 			return c.openPluginBuckets(ctx)
 		}
+		c.restricted = true
 		if outdated {
 			c.log.WarnContext(ctx, "the server's configuration for this plugin is of an earlier release and lets it forge replies: replace it by what "+
 				"rosey plugin creds --output permissions prints", "plugin", plugin)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/rosey-bot/rosey/consumers/pluginsettings"
 	"github.com/rosey-bot/rosey/consumers/router"
+	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/internal/client"
 	"github.com/rosey-bot/rosey/internal/retry"
 	"github.com/rosey-bot/rosey/kvstore"
@@ -44,6 +45,8 @@ type server struct {
 	url  string
 	full func() error // says why nothing new is stored; nil while it is
 	stop func() error
+	// limit makes the embedded server hold plugins to their capabilities; nil with an external one.
+	limit func(may func(plugin string) event.Capabilities) error
 }
 
 // openServer starts the embedded server, or connects to the external one.
@@ -74,6 +77,7 @@ func (srv *server) embed(s Settings, log *slog.Logger) error {
 		return err
 	}
 	srv.url, srv.full, srv.stop = embedded.Info().URL, embedded.Full, embedded.Stop
+	srv.limit = embedded.SetCapabilities
 	if srv.conn, err = embedded.Connect(nats.Name("rosey")); err != nil {
 		return errors.Join(err, embedded.Stop())
 	}

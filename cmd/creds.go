@@ -42,8 +42,7 @@ this takes effect at once, also while the bot runs.
 				return usagef("%q is not a plugin's name: it is 1 to %d of A-Z a-z 0-9 _ -", name, event.MaxNameLength)
 			}
 			if c.String("output") == "permissions" {
-				fmt.Fprint(c.App.Writer, access.PluginPermissions(name).Config(c.String("account")))
-				return nil
+				return printPermissions(c, name)
 			}
 			return reading(func(ctx context.Context, c *cli.Context, cmd command) error {
 				switch {
@@ -56,6 +55,24 @@ this takes effect at once, also while the bot runs.
 			})(c)
 		}),
 	}
+}
+
+// printPermissions prints what a plugin may do for the configuration of an external server: by what
+// was granted to it, where the server can be asked.
+func printPermissions(c *cli.Context, name string) error {
+	may := event.BaseCapabilities()
+	known := reading(func(ctx context.Context, _ *cli.Context, cmd command) error {
+		kv, err := cmd.JS.KeyValue(ctx, router.Bucket)
+		if err == nil {
+			may, err = router.Capabilities(ctx, kv, name)
+		}
+		return err
+	})
+	if err := known(c); err != nil {
+		fmt.Fprintf(c.App.ErrWriter, "rosey: what was granted to %s is not known, so these are the usual permissions: %v\n", name, err)
+	}
+	fmt.Fprint(c.App.Writer, access.PluginPermissions(name, may).Config(c.String("account")))
+	return nil
 }
 
 func issueCreds(ctx context.Context, c *cli.Context, cmd command, name string) error {

@@ -3,6 +3,7 @@ package cmd
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -16,19 +17,28 @@ import (
 
 // capabilitiesHelp says what can be granted.
 const capabilitiesHelp = `
-A plugin with credentials of its own (rosey plugin creds) may use its own collections and
-read its own commands and the public events that its registration declares. A capability
-lets it do more:
-
-   storage:quotes         read and write another plugin's collection quotes
+   chat, pm               speak in the channel; send private messages
+   playlist.add           add to the playlist; playlist.* changes it in any way
+   moderation.kick        kick users; moderation.* bans, mutes and more, too
+   poll.open, channel.motd, …    what the contract lists as cytube.send.AREA.ABILITY
+   read:chat              read the chat; read:cytube.user.join and other subjects likewise
+   read:pm                read private messages, which nothing else lets it
+   read:public            read all that is not private and that its registration names
+   storage                keep records in collections of its own
+   storage:quotes         read and write the collection quotes, whoever has it
    storage:quotes:read    only read it
-   read:cytube.pm         read events that are private, or not in its registration`
+   request:trivia         make requests to another plugin; request:* to all
+
+A plugin of which nobody has said what it may do has chat, pm, read:public, request:* and storage.`
 
 func grantPluginCommand() *cli.Command {
 	return &cli.Command{
 		Name: "grant", Usage: "let a plugin with credentials of its own do more", ArgsUsage: "NAME CAPABILITY…",
-		Description: `   rosey plugin grant stats storage:quotes:read
-   rosey plugin grant mailbox read:cytube.pm
+		Description: `   rosey plugin grant greeter playlist.add
+   rosey plugin grant stats storage:quotes:read
+   rosey plugin grant mailbox read:pm
+
+It takes effect at once; the plugin connects or starts again for it.
 ` + capabilitiesHelp,
 		Action: reading(grantPlugin),
 	}
@@ -37,63 +47,96 @@ func grantPluginCommand() *cli.Command {
 func revokePluginCommand() *cli.Command {
 	return &cli.Command{
 		Name: "revoke", Usage: "take back what was granted", ArgsUsage: "NAME CAPABILITY…",
-		Description: `   rosey plugin revoke stats storage:quotes:read
+		Description: `   rosey plugin revoke greeter playlist.add
+   rosey plugin revoke stats storage:quotes:read
 
-The database asks at each request. What a plugin reads already, it reads until it starts
-again: see rosey plugin restart, and rosey plugin creds NAME --revoke, which ends its
-connections.`,
+It takes effect at once: the server refuses what the plugin then sends, and the database
+and the plugin's consumers give it no more.`,
 		Action: reading(revokePlugin),
 	}
 }
 
-func grantPlugin(ctx context.Context, c *cli.Context, cmd command) error {
+// namedCapabilities returns the plugin and the capabilities that the arguments name.
+func namedCapabilities(c *cli.Context) (name string, list []string, err error) {
 	if c.Args().Len() < 2 {
-		return usagef("give a plugin and a capability, such as storage:quotes: %s %s", c.Command.HelpName, c.Command.ArgsUsage)
+		return "", nil, usagef("give a plugin and a capability, such as playlist.add or storage:quotes; rosey plugin info NAME lists those that it has: %s %s",
+			c.Command.HelpName, c.Command.ArgsUsage)
 	}
-	name, capabilities := c.Args().First(), c.Args().Tail()
-	if !event.ValidName(name) {
-		return usagef("%q is not a plugin's name: it is 1 to %d of A-Z a-z 0-9 _ -", name, event.MaxNameLength)
+	if name = c.Args().First(); !event.ValidName(name) {
+		return "", nil, usagef("%q is not a plugin's name: it is 1 to %d of A-Z a-z 0-9 _ -", name, event.MaxNameLength)
 	}
-	for _, capability := range capabilities {
-		if err := router.CheckCapability(capability); err != nil {
-			return &usageError{err}
+	list, err = checkCapabilities(c.Args().Tail())
+	return name, list, err
+}
+
+// checkCapabilities returns capabilities in their usual form, and a usage error for what is none.
+func checkCapabilities(texts []string) (list []string, err error) {
+	for _, text := range texts {
+		for _, one := range strings.Split(text, ",") {
+			capability, err := router.CheckCapability(one)
+			if err != nil {
+				return nil, &usageError{err}
+			}
+			list = append(list, capability)
 		}
+	}
+	return list, nil
+}
+
+func grantPlugin(ctx context.Context, c *cli.Context, cmd command) error {
+	name, list, err := namedCapabilities(c)
+	if err != nil {
+		return err
 	}
 	kv, err := router.OpenBucket(ctx, cmd.JS, 1)
 	if err != nil {
 		return err
 	}
-	if err := router.GrantCapabilities(ctx, kv, name, capabilities...); err != nil {
+	if err := router.GrantCapabilities(ctx, kv, name, list...); err != nil {
 		return err
 	}
-	fmt.Fprintf(c.App.Writer, "%s may %s now\n", name, strings.Join(capabilities, ", "))
+	for _, capability := range list {
+		fmt.Fprintf(c.App.Writer, "%s may %s now (%s)\n", name, event.Describe(capability), capability)
+	}
 	registered, err := host.Registered(ctx, cmd.JS, name)
 	if err == nil && !registered {
 		fmt.Fprintf(c.App.ErrWriter, "rosey: no plugin %s is registered yet; if the name is a mistake, rosey plugin revoke undoes this\n", name)
 	}
-	return err
+	return errors.Join(err, startOver(ctx, cmd, name))
 }
 
 func revokePlugin(ctx context.Context, c *cli.Context, cmd command) error {
-	if c.Args().Len() < 2 {
-		return usagef("give a plugin and a capability, as rosey plugin info prints it: %s %s", c.Command.HelpName, c.Command.ArgsUsage)
+	name, list, err := namedCapabilities(c)
+	if err != nil {
+		return err
 	}
 	kv, err := router.OpenBucket(ctx, cmd.JS, 1)
 	if err != nil {
 		return err
 	}
-	name := c.Args().First()
-	had, err := router.RevokeCapabilities(ctx, kv, name, c.Args().Tail()...)
+	had, err := router.RevokeCapabilities(ctx, kv, name, list...)
 	if err != nil {
 		return err
 	}
-	for _, capability := range c.Args().Tail() {
+	for _, capability := range list {
 		if !slices.Contains(had, capability) {
 			return fmt.Errorf("%s was not granted to %s: see rosey plugin info %s", capability, name, name)
 		}
+		fmt.Fprintf(c.App.Writer, "%s may no longer %s (%s)\n", name, event.Describe(capability), capability)
 	}
-	fmt.Fprintf(c.App.Writer, "%s may no longer %s\n", name, strings.Join(had, ", "))
-	return nil
+	return startOver(ctx, cmd, name)
+}
+
+// startOver starts the processes of a plugin over, which read then what they may do.
+func startOver(ctx context.Context, cmd command, name string) error {
+	if !cmd.Running {
+		return nil
+	}
+	if running, err := host.Instances(ctx, cmd.Conn); err != nil || len(running[name]) == 0 {
+		return err
+	}
+	_, err := host.Restart(ctx, cmd.Conn, name)
+	return err
 }
 
 func pluginInfo(ctx context.Context, c *cli.Context, cmd command) error {
@@ -116,11 +159,14 @@ func pluginInfo(ctx context.Context, c *cli.Context, cmd command) error {
 	for _, line := range [][2]string{
 		{"plugin", strings.TrimSpace(s.Name + " " + s.Version)}, {"description", cmp.Or(s.Description, "-")}, {"state", stateOf(s)}, {"problem", s.Problem},
 		{"commands", listed(s.Commands)}, {"waits for", strings.Join(s.Waiting, " ")}, {"reads", reads},
-		{"collections", listed(s.Collections)}, {"granted", listed(s.Grants)},
+		{"collections", listed(s.Collections)}, {"granted", listed(s.Grants)}, {"asks for", strings.Join(s.Capabilities, " ")},
 	} {
 		if line[1] != "" {
 			fmt.Fprintf(c.App.Writer, "%-12s %s\n", line[0], line[1])
 		}
+	}
+	if len(s.Lacks) > 0 {
+		fmt.Fprintf(c.App.Writer, "\nIt asks for more than it has: rosey plugin grant %s %s\n", s.Name, strings.Join(s.Lacks, " "))
 	}
 	if s.Process != nil {
 		fmt.Fprintf(c.App.Writer, "%-12s %s\n", "command", s.Process.Command)

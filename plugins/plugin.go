@@ -74,6 +74,12 @@ type Plugin struct {
 	// a lock, and no order but that of one user's commands matters to them.
 	Concurrent bool
 
+	// Capabilities are what the plugin does beside handling its commands and publishing its
+	// own events, such as chat, playlist.add or read:chat; see event.Capabilities. It is then
+	// held to them, and where it has credentials of its own, to what an operator grants. A
+	// plugin that does not say is held to nothing but those credentials.
+	Capabilities []string
+
 	// Collections are the collections that the plugin stores records in, each with a
 	// record, of the type of which the tag mark names persons and texts: those are
 	// erased by rosey audit forget. See event.FieldsOf.
@@ -202,6 +208,10 @@ func (p Plugin) Registration() router.Registration {
 	for _, s := range p.Events {
 		r.Events = append(r.Events, s.Subject)
 	}
+	if p.Outcomes != nil {
+		r.Events = append(r.Events, event.SubjectDelivery)
+	}
+	r.Capabilities = p.Capabilities
 	r.Settings, _ = p.schema() // see Validate
 	r.Collections, r.Emits = fieldsOf(p.Collections), fieldsOf(p.Emits)
 	var usage []string

@@ -56,9 +56,9 @@ func (p Plugin) Handles(subject string) bool {
 func distinct(filters []string) []string {
 	var kept []string
 	for i, f := range filters {
-		redundant := covers(event.AllSchedules, f)
+		redundant := Covers(event.AllSchedules, f)
 		for j, g := range filters {
-			redundant = redundant || j != i && covers(g, f) && (f != g || j < i)
+			redundant = redundant || j != i && Covers(g, f) && (f != g || j < i)
 		}
 		if !redundant {
 			kept = append(kept, f)
@@ -67,8 +67,8 @@ func distinct(filters []string) []string {
 	return kept
 }
 
-// covers reports whether pattern matches every subject that filter matches.
-func covers(pattern, filter string) bool {
+// Covers reports whether a pattern matches every subject that a filter matches.
+func Covers(pattern, filter string) bool {
 	both, ok := streams.Intersect(pattern, filter)
 	return ok && both == filter
 }

@@ -19,8 +19,8 @@ func TestCovers(t *testing.T) {
 		{"*.*", "a.*", true}, {">", "a", true},
 		{"a.b", "a.*", false}, {"a.*", "a.>", false}, {"a.*", "a.b.c", false}, {"a.b.c", "a.b", false}, {"a.>", "a", false}, {"a.b", "a.c", false}, {"a.b", "a.>", false},
 	} {
-		if got := covers(c.pattern, c.filter); got != c.want {
-			t.Errorf("covers(%q, %q) = %v", c.pattern, c.filter, got)
+		if got := Covers(c.pattern, c.filter); got != c.want {
+			t.Errorf("Covers(%q, %q) = %v", c.pattern, c.filter, got)
 		}
 	}
 }

@@ -16,59 +16,157 @@ import (
 	"github.com/rosey-bot/rosey/streams"
 )
 
-// capabilitiesKey is the key of the bucket that says what operators have granted to plugins with
-// credentials of their own. Like ownersKey it is no plugin's name.
+// capabilitiesKey is the key of the bucket that says what operators of earlier releases have
+// granted to plugins with credentials of their own, beside the base capabilities. Like
+// ownersKey it is no plugin's name.
 const capabilitiesKey = "=capabilities"
 
-// capabilities are lists of them, by plugin.
+// grantedKey is the key of all that operators have granted to plugins, for those to which they
+// have granted or from which they have revoked anything.
+const grantedKey = "=granted"
+
+// capabilities are lists of them, by plugin. Under grantedKey a list may hold what was revoked,
+// with revokedMark before it.
 type capabilities map[string][]string
 
-// The kinds of capabilities: the part before the first colon.
-const (
-	storageCapability = "storage" // storage:quotes, storage:quotes:read
-	readCapability    = "read"    // read:cytube.pm
-)
+const revokedMark = "!"
 
-// CheckCapability returns an INVALID_INPUT error for what is no capability.
-func CheckCapability(capability string) error {
-	kind, of, _ := strings.Cut(capability, ":")
-	switch kind {
-	case storageCapability:
-		if collection, _ := strings.CutSuffix(of, ":read"); event.ValidName(collection) {
-			return nil
-		}
-	case readCapability:
-		_, err := streams.Overlapping(of)
-		return err
+// CheckCapability returns a capability in its usual form, and an INVALID_INPUT error for what
+// is none.
+func CheckCapability(text string) (string, error) {
+	c, err := event.ParseCapability(text)
+	if err != nil {
+		return "", err
 	}
-	return event.Errorf(event.InvalidInput, "%q is not a capability: write storage:COLLECTION, storage:COLLECTION:read, or read:SUBJECT as in read:%s", capability, event.SubjectPM)
+	if of, ok := strings.CutPrefix(c, event.KindRead+":"); ok && c != event.CapabilityPublic {
+		_, err = streams.Overlapping(of)
+	}
+	return c, err
+}
+
+// effective returns what a plugin with credentials of its own may do, by what is granted to it
+// and what was in an earlier release.
+func effective(granted, earlier []string, recorded bool) event.Capabilities {
+	if !recorded {
+		return append(event.BaseCapabilities(), earlier...)
+	}
+	return slices.DeleteFunc(slices.Clone(granted), func(c string) bool { return strings.HasPrefix(c, revokedMark) })
+}
+
+// Capabilities returns what a plugin with credentials of its own may do.
+func Capabilities(ctx context.Context, kv jetstream.KeyValue, plugin string) (event.Capabilities, error) {
+	granted, err := read[capabilities](ctx, kv, grantedKey)
+	if err != nil {
+		return nil, err
+	}
+	list, recorded := granted[plugin]
+	earlier, err := read[capabilities](ctx, kv, capabilitiesKey)
+	return effective(list, earlier[plugin], recorded), err
+}
+
+// OwnCapabilities returns what a plugin without credentials of its own may do: what it says
+// itself, and what was granted, but for what was revoked. A plugin that says nothing may do
+// all, which is nil.
+func OwnCapabilities(ctx context.Context, kv jetstream.KeyValue, plugin string, declared []string) (event.Capabilities, error) {
+	if declared == nil {
+		return nil, nil
+	}
+	granted, err := read[capabilities](ctx, kv, grantedKey)
+	if err != nil {
+		return nil, err
+	}
+	all := append(usual(declared), effective(granted[plugin], nil, true)...)
+	return slices.DeleteFunc(all, func(c string) bool { return slices.Contains(granted[plugin], revokedMark+c) }), nil
+}
+
+// usual returns capabilities in their usual form.
+func usual(list []string) event.Capabilities {
+	all := event.Capabilities{}
+	for _, c := range list {
+		if c, err := CheckCapability(c); err == nil {
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+// SetCapabilities makes a list all that a plugin may do.
+func SetCapabilities(ctx context.Context, kv jetstream.KeyValue, plugin string, list ...string) error {
+	for _, c := range list {
+		if _, err := CheckCapability(c); err != nil {
+			return err
+		}
+	}
+	return change(ctx, kv, grantedKey, func(g capabilities) { g[plugin] = sorted(usual(list)) })
 }
 
 // GrantCapabilities gives capabilities to a plugin.
 func GrantCapabilities(ctx context.Context, kv jetstream.KeyValue, plugin string, list ...string) error {
 	for _, c := range list {
-		if err := CheckCapability(c); err != nil {
+		if _, err := CheckCapability(c); err != nil {
 			return err
 		}
 	}
-	return change(ctx, kv, capabilitiesKey, func(g capabilities) {
-		have := append(slices.Clone(g[plugin]), list...)
-		slices.Sort(have)
-		g[plugin] = slices.Compact(have)
+	return changeGranted(ctx, kv, plugin, func(have []string) []string {
+		have = slices.DeleteFunc(have, func(c string) bool { return slices.Contains(usual(list), strings.TrimPrefix(c, revokedMark)) })
+		return append(have, usual(list)...)
 	})
 }
 
-// RevokeCapabilities takes capabilities away from a plugin, all if none is named. It returns those that
-// the plugin had.
-func RevokeCapabilities(ctx context.Context, kv jetstream.KeyValue, plugin string, list ...string) (had []string, err error) {
-	err = change(ctx, kv, capabilitiesKey, func(g capabilities) {
-		taken := func(c string) bool { return len(list) == 0 || slices.Contains(list, c) }
-		had = slices.DeleteFunc(slices.Clone(g[plugin]), func(c string) bool { return !taken(c) })
-		if g[plugin] = slices.DeleteFunc(slices.Clone(g[plugin]), taken); len(g[plugin]) == 0 {
-			delete(g, plugin)
+// changeGranted changes what is granted to a plugin.
+func changeGranted(ctx context.Context, kv jetstream.KeyValue, plugin string, do func(have []string) []string) error {
+	earlier, err := read[capabilities](ctx, kv, capabilitiesKey)
+	if err != nil {
+		return err
+	}
+	return change(ctx, kv, grantedKey, func(g capabilities) {
+		have, recorded := g[plugin]
+		if !recorded {
+			have = effective(nil, earlier[plugin], false)
 		}
+		g[plugin] = sorted(do(slices.Clone(have)))
+	})
+}
+
+func sorted(list []string) []string {
+	list = slices.Clone(list)
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// RevokeCapabilities takes capabilities away from a plugin. It returns those that the plugin
+// had, or says itself that it uses.
+func RevokeCapabilities(ctx context.Context, kv jetstream.KeyValue, plugin string, list ...string) (had []string, err error) {
+	var declared []string
+	if entry, err := kv.Get(ctx, plugin); err == nil {
+		r, _ := ParseRegistration(plugin, entry.Value()) // an invalid one declares nothing
+		declared = usual(r.Capabilities)
+	}
+	revoked := usual(list)
+	err = changeGranted(ctx, kv, plugin, func(have []string) []string {
+		had = nil
+		for _, c := range revoked {
+			if slices.Contains(have, c) || slices.Contains(declared, c) && !slices.Contains(have, revokedMark+c) {
+				had = append(had, c)
+			}
+		}
+		have = slices.DeleteFunc(have, func(c string) bool { return slices.Contains(had, c) })
+		for _, c := range had {
+			have = append(have, revokedMark+c)
+		}
+		return have
 	})
 	return had, err
+}
+
+// ForgetCapabilities forgets all that was granted to a plugin or revoked.
+func ForgetCapabilities(ctx context.Context, kv jetstream.KeyValue, plugin string) error {
+	for _, key := range []string{grantedKey, capabilitiesKey} {
+		if err := change(ctx, kv, key, func(g capabilities) { delete(g, plugin) }); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Access decides what plugins may use, by their registrations, who owns what, and grants. It
@@ -88,24 +186,24 @@ func (a *Access) Collection(ctx context.Context, plugin, collection string, writ
 	if err != nil {
 		return err
 	}
+	may, err := Capabilities(ctx, a.kv, plugin)
+	if err != nil {
+		return err
+	}
+	named := may.Stores(collection, write)
+	needed := event.KindStorage + ":" + collection
+	if !write {
+		needed += ":read"
+	}
+	if !named && !may.Has(event.CapabilityStorage) {
+		return event.Errorf(event.PermissionDenied, "plugin %s may not use collection %s: rosey plugin grant %s %s lets it", plugin, collection, plugin, needed)
+	}
 	owner := o[collectionKey(collection)]
 	if owner == "" && write {
 		owner, err = a.claim(ctx, plugin, collection)
 	}
-	if err != nil || owner == "" || owner == plugin {
+	if err != nil || owner == "" || owner == plugin || named {
 		return err
-	}
-	g, err := read[capabilities](ctx, a.kv, capabilitiesKey)
-	if err != nil {
-		return err
-	}
-	capability := storageCapability + ":" + collection
-	needed := capability
-	if !write {
-		needed += ":read"
-	}
-	if slices.Contains(g[plugin], capability) || slices.Contains(g[plugin], needed) {
-		return nil
 	}
 	return event.Errorf(event.PermissionDenied, "collection %s belongs to %s: rosey plugin grant %s %s lets %s use it", collection, owner, plugin, needed, plugin).
 		With("owner", owner)
@@ -141,14 +239,13 @@ func (a *Access) claim(ctx context.Context, plugin, collection string) (owner st
 // Events returns the subjects that a plugin's registration declares, and those that were
 // granted to it.
 func (a *Access) Events(ctx context.Context, plugin string) (declared, granted []string, err error) {
-	g, err := read[capabilities](ctx, a.kv, capabilitiesKey)
+	may, err := Capabilities(ctx, a.kv, plugin)
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, c := range g[plugin] {
-		if subject, ok := strings.CutPrefix(c, readCapability+":"); ok {
-			granted = append(granted, subject)
-		}
+	granted = may.Reads()
+	if !may.Has(event.CapabilityPublic) {
+		return []string{}, granted, nil
 	}
 	entry, err := a.kv.Get(ctx, plugin)
 	if errors.Is(err, jetstream.ErrKeyNotFound) {
@@ -163,20 +260,40 @@ func (a *Access) Events(ctx context.Context, plugin string) (declared, granted [
 
 // Shares are what plugins have beside their registrations.
 type Shares struct {
-	owners       owners
-	capabilities capabilities
+	owners           owners
+	granted, earlier capabilities
 }
 
 // ReadShares reads what plugins have.
 func ReadShares(ctx context.Context, kv jetstream.KeyValue) (s Shares, err error) {
 	if s.owners, err = read[owners](ctx, kv, ownersKey); err == nil {
-		s.capabilities, err = read[capabilities](ctx, kv, capabilitiesKey)
+		s.earlier, err = read[capabilities](ctx, kv, capabilitiesKey)
+	}
+	if err == nil {
+		s.granted, err = read[capabilities](ctx, kv, grantedKey)
 	}
 	return s, err
 }
 
-// Granted lists the capabilities of a plugin.
-func (s Shares) Granted(plugin string) []string { return s.capabilities[plugin] }
+// Granted lists the capabilities that an operator gave to a plugin.
+func (s Shares) Granted(plugin string) []string {
+	if list, recorded := s.granted[plugin]; recorded {
+		return effective(list, nil, true)
+	}
+	return s.earlier[plugin]
+}
+
+// May lists what a plugin with credentials of its own may do.
+func (s Shares) May(plugin string) event.Capabilities {
+	list, recorded := s.granted[plugin]
+	return effective(list, s.earlier[plugin], recorded)
+}
+
+// Confined reports whether an operator has said what a plugin may do.
+func (s Shares) Confined(plugin string) bool {
+	_, recorded := s.granted[plugin]
+	return recorded
+}
 
 // Collections lists those that belong to a plugin.
 func (s Shares) Collections(plugin string) (list []string) {

@@ -44,6 +44,9 @@ type Registration struct {
 	// Asks are the subjects of what the plugin asks of channels, such as cytube.send.media.skip:
 	// where the bot's rank does not allow one, rosey status, doctor and the console say so.
 	Asks []string `json:"asks,omitempty"`
+	// Capabilities are what the plugin asks to do beside that; see event.Capabilities. Nil, as
+	// in registrations of earlier releases, does not say.
+	Capabilities []string `json:"capabilities,omitzero"`
 	// Collections are the plugin's, with what it stores in their records.
 	Collections map[string][]event.Field `json:"collections,omitempty"`
 	// Settings is the JSON Schema of the plugin's settings, an object.
@@ -132,6 +135,11 @@ func (r Registration) Validate() error {
 	for _, subject := range r.Asks {
 		if !event.Match(event.AllSends, subject) || !slices.Contains(event.LiteralSubjects(), subject) {
 			return event.Errorf(event.InvalidInput, "asks of %s: %q is nothing that can be asked of a channel: write a subject such as %s", r.Name, subject, event.SubjectSendMediaSkip).With("field", "asks")
+		}
+	}
+	for _, c := range r.Capabilities {
+		if _, err := CheckCapability(c); err != nil {
+			return event.Errorf(event.InvalidInput, "capabilities of %s: %w", r.Name, err).With("field", "capabilities")
 		}
 	}
 	if err := validateFields(r.Name, "collections", "a collection's name", r.Collections); err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/internal/fold"
 	"github.com/rosey-bot/rosey/streams/jsapi"
 )
@@ -33,7 +34,12 @@ type Registry struct {
 
 	owners         owners
 	ownersRevision uint64
-	capabilities   []byte // the value of capabilitiesKey
+	grants         map[string][]byte // the values of grantedKey and capabilitiesKey
+	granted        capabilities
+	earlier        capabilities
+
+	// OnCapabilities, if set, is called after an operator has changed what plugins may do.
+	OnCapabilities func()
 
 	missing missing
 }
@@ -46,7 +52,7 @@ type route struct {
 // NewRegistry returns an empty registry for commands typed with prefix.
 func NewRegistry(prefix string, log *slog.Logger) *Registry {
 	return &Registry{log: log, prefix: prefix, plugins: map[string]Registration{},
-		removed: map[string]bool{}, waiting: map[string]bool{}, owners: owners{}, missing: missing{seen: map[string]bool{}, changed: make(chan struct{})}}
+		grants: map[string][]byte{}, removed: map[string]bool{}, waiting: map[string]bool{}, owners: owners{}, missing: missing{seen: map[string]bool{}, changed: make(chan struct{})}}
 }
 
 // Watch stores the registrations own and then follows the bucket until ctx ends or it has
@@ -55,9 +61,14 @@ func NewRegistry(prefix string, log *slog.Logger) *Registry {
 // plugins have started.
 func (g *Registry) Watch(ctx context.Context, js jetstream.JetStream, kv jetstream.KeyValue, own []Registration, ready func()) error {
 	pending := map[string]uint64{}
-	g.own = nil
+	names := make([]string, 0, len(own))
 	for _, r := range own {
-		g.own = append(g.own, r.Name)
+		names = append(names, r.Name)
+	}
+	g.mu.Lock()
+	g.own = names
+	g.mu.Unlock()
+	for _, r := range own {
 		revision, err := Register(ctx, kv, r)
 		if err != nil {
 			return err
@@ -96,15 +107,15 @@ func (g *Registry) Watch(ctx context.Context, js jetstream.JetStream, kv jetstre
 // is there again.
 func (g *Registry) Remade(ctx context.Context, kv jetstream.KeyValue) error {
 	g.mu.Lock()
-	known, have, granted := slices.Collect(maps.Values(g.plugins)), g.owners, g.capabilities
+	known, have, granted := slices.Collect(maps.Values(g.plugins)), g.owners, maps.Clone(g.grants)
 	g.ownersRevision = 0
 	g.mu.Unlock()
 	if _, err := saveOwners(ctx, kv, have, 0); err != nil && !jsapi.IsChanged(err) {
 		return err
 	}
-	if granted != nil {
-		if _, err := kv.Create(ctx, capabilitiesKey, granted); err != nil && !jsapi.IsChanged(err) {
-			return wrap(err, "write", capabilitiesKey)
+	for key, value := range granted {
+		if _, err := kv.Create(ctx, key, value); err != nil && !jsapi.IsChanged(err) {
+			return wrap(err, "write", key)
 		}
 	}
 	for _, r := range known {
@@ -127,8 +138,8 @@ func (g *Registry) update(ctx context.Context, entry jetstream.KeyValueEntry) {
 			g.log.WarnContext(ctx, "owners of commands not readable, assigned anew", "error", err)
 		}
 		g.owners, g.ownersRevision = known, entry.Revision()
-	case entry.Key() == capabilitiesKey:
-		g.capabilities = entry.Value()
+	case entry.Key() == capabilitiesKey, entry.Key() == grantedKey:
+		g.updateGrants(ctx, entry)
 	case entry.Operation() != jetstream.KeyValuePut:
 		delete(g.plugins, entry.Key())
 		g.removed[entry.Key()] = true
@@ -141,6 +152,42 @@ func (g *Registry) update(ctx context.Context, entry jetstream.KeyValueEntry) {
 		g.plugins[r.Name] = r
 	}
 	g.route(ctx)
+}
+
+// updateGrants takes over what plugins may do.
+func (g *Registry) updateGrants(ctx context.Context, entry jetstream.KeyValueEntry) {
+	of := capabilities{}
+	if err := json.Unmarshal(entry.Value(), &of); err != nil {
+		g.log.ErrorContext(ctx, "capabilities of plugins not readable, those before hold", "key", entry.Key(), "error", err)
+		return
+	}
+	g.grants[entry.Key()] = entry.Value()
+	if entry.Key() == grantedKey {
+		g.granted = of
+	} else {
+		g.earlier = of
+	}
+	if g.OnCapabilities != nil {
+		go g.OnCapabilities()
+	}
+}
+
+// Capabilities returns what a plugin with credentials of its own may do, as far as Watch has
+// seen it. It does not wait.
+func (g *Registry) Capabilities(plugin string) event.Capabilities {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	list, recorded := g.granted[plugin]
+	return effective(list, g.earlier[plugin], recorded)
+}
+
+// Confined reports whether an operator has said what a plugin may do which does not run in this
+// process.
+func (g *Registry) Confined(plugin string) bool {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	_, recorded := g.granted[plugin]
+	return recorded && !slices.Contains(g.own, plugin)
 }
 
 // lookup returns the route of a command that is the same but for what fold.Key replaces.

@@ -23,6 +23,7 @@ import (
 	"github.com/rosey-bot/rosey/kvstore/service"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/access"
+	"github.com/rosey-bot/rosey/streams/embedded"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
@@ -37,12 +38,13 @@ type grounds struct {
 	auth  nats.Option // of the guest; its creds when nil
 
 	registrations jetstream.KeyValue
+	server        *embedded.Server // nil for an external one
 }
 
 // external is the same on a server that knows the guest from its configuration.
 func external(t *testing.T) *grounds {
 	t.Helper()
-	config := "listen: 127.0.0.1:-1\njetstream { store_dir: " + strconv.Quote(t.TempDir()) + " }\n" + access.PluginPermissions("guest").Config("BOT")
+	config := "listen: 127.0.0.1:-1\njetstream { store_dir: " + strconv.Quote(t.TempDir()) + " }\n" + access.PluginPermissions("guest", append(event.BaseCapabilities(), event.Abilities()...)).Config("BOT")
 	config = strings.Replace(config, "  BOT {\n", "  BOT {\n    jetstream: enabled\n    users: [ { user: bot, password: bot } ]\n", 1)
 	config = strings.Replace(config, "$PASSWORD_OF_GUEST", "guest", 1)
 	path := filepath.Join(t.TempDir(), "server.conf")
@@ -85,9 +87,9 @@ func external(t *testing.T) *grounds {
 func newGrounds(t *testing.T) *grounds {
 	t.Helper()
 	g := &grounds{t: t, store: t.TempDir()}
-	server := streamstest.ServerOn(t, g.store)
-	g.url = server.Info().URL
-	g.Bus = streamstest.Bus(t, server)
+	g.server = streamstest.ServerOn(t, g.store)
+	g.url = g.server.Info().URL
+	g.Bus = streamstest.Bus(t, g.server)
 	g.creds = g.issue()
 	g.serve()
 	return g
@@ -118,6 +120,12 @@ func (g *grounds) serve() {
 	provisioner := access.NewProvisioner(g.Bus, slog.New(slog.DiscardHandler))
 	provisioner.Events = router.NewAccess(kv).Events
 	g.registrations = kv
+	provisioner.Capabilities = g.capabilities
+	if g.server != nil {
+		if err := g.server.SetCapabilities(g.capabilities); err != nil {
+			t.Fatal(err)
+		}
+	}
 	var running sync.WaitGroup
 	for _, serve := range []func(context.Context) error{func(ctx context.Context) error { return db.Serve(ctx, func() {}) }, provisioner.Serve} {
 		running.Go(func() {
@@ -138,6 +146,15 @@ func (g *grounds) serve() {
 			return err == nil
 		})
 	}
+}
+
+// capabilities returns what a plugin may do, as the bot's registry does.
+func (g *grounds) capabilities(plugin string) event.Capabilities {
+	may, err := router.Capabilities(context.Background(), g.registrations, plugin)
+	if err != nil {
+		g.t.Error(err)
+	}
+	return may
 }
 
 func (g *grounds) issue() string {

@@ -15,7 +15,6 @@ import (
 	"github.com/rosey-bot/rosey/consumers"
 	"github.com/rosey-bot/rosey/consumers/pluginsettings"
 	"github.com/rosey-bot/rosey/consumers/router"
-	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/internal/retry"
 	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/streams"
@@ -31,6 +30,8 @@ type Host struct {
 	// Backoff is the wait before each further attempt at an event;
 	// consumers.DefaultBackoff if nil.
 	Backoff []time.Duration
+	// Restricted says that the connection is one with credentials of the plugin's own.
+	Restricted bool
 	// Exclusive says that no other process runs the plugin when Run begins; see
 	// consumers.Config.
 	Exclusive bool
@@ -89,6 +90,7 @@ type run struct {
 	bus    *streams.Bus
 	log    *slog.Logger
 	since  time.Time // where consumers begin that have no checkpoint
+	limits limits
 }
 
 func (h Host) runtime(p plugins.Plugin, bus *streams.Bus) plugins.Runtime {
@@ -105,7 +107,14 @@ func (r *run) once(ctx context.Context) (err error) {
 	if _, err := router.Register(ctx, r.Bucket, r.plugin.Registration()); err != nil {
 		return err
 	}
+	if r.limits, err = r.readLimits(ctx); err != nil {
+		return err
+	}
+	if err := r.limits.reads(r.plugin); err != nil {
+		return err
+	}
 	runtime := r.runtime(r.plugin, r.bus)
+	runtime.Publisher = limited{runtime.Publisher, r.limits}
 	if err := runtime.Start(ctx); err != nil {
 		return err
 	}
@@ -142,11 +151,11 @@ func (r *run) consume(ctx context.Context, runtime plugins.Runtime) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	ended := make(chan error, len(subjects))
-	handler := consumers.Chain(runtime.Handler(), keepExchanges(r.bus, r.plugin.Name, r.log))
+	handler := consumers.Chain(runtime.Handler(), keepExchanges(r.bus, r.plugin.Name, r.log), r.limits.keep)
 	for stream, filters := range subjects {
 		c := consumers.Config{
 			Durable: streams.Durable(r.plugin.Name), Stream: stream, Subjects: filters, Name: r.plugin.Name, Since: r.since, Exclusive: r.Exclusive,
-			Allow:   func(subject string) error { return event.Owned(r.plugin.Name, subject) },
+			Allow:   r.limits.publish,
 			Backoff: r.Backoff, Key: runtime.Key(), NotifyUser: true, Logger: r.log, Observe: r.Observe, Ready: ready,
 		}
 		if stream == streams.Plugin {

@@ -39,6 +39,10 @@ type Status struct {
 	Events      []string `json:"events,omitzero"` // what its registration declares to read; nil if it does not say
 	Collections []string `json:"collections,omitempty"`
 	Grants      []string `json:"grants,omitempty"` // the capabilities that an operator gave to it
+	// Capabilities are what it asks for, and Lacks those of them that it does not have, where an
+	// operator has said what it may do.
+	Capabilities []string `json:"capabilities,omitempty"`
+	Lacks        []string `json:"lacks,omitempty"`
 	// Process is that of a plugin which the bot runs as a program of its own.
 	Process *process.State `json:"process,omitempty"`
 
@@ -74,6 +78,9 @@ func Statuses(ctx context.Context, nc *nats.Conn, js jetstream.JetStream) ([]Sta
 	for _, r := range registered {
 		s := status(r)
 		s.Collections, s.Grants, s.Waiting = shares.Collections(r.Name), shares.Granted(r.Name), shares.Waiting(r)
+		if shares.Confined(r.Name) {
+			s.Lacks = shares.May(r.Name).Lacking(s.Capabilities)
+		}
 		s.Processes = len(running[r.Name])
 		if s.Processes > 0 {
 			s.State = StateRunning
@@ -98,7 +105,7 @@ func status(r router.Entry) Status {
 	if r.Err != nil {
 		return Status{Name: r.Name, State: StateStopped, Problem: r.Err.Error()}
 	}
-	s := Status{Name: r.Name, State: StateStopped, Version: r.Version, MinRank: r.MinRank, Description: r.Description, Events: r.Events}
+	s := Status{Name: r.Name, State: StateStopped, Version: r.Version, MinRank: r.MinRank, Description: r.Description, Events: r.Events, Capabilities: r.Capabilities}
 	for _, command := range r.Commands {
 		s.Commands = append(s.Commands, command.Name)
 	}

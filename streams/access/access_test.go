@@ -58,7 +58,7 @@ func TestCredentialsOfAStore(t *testing.T) {
 // The bot's account exports as many subjects as the plugin's imports, and no more.
 func TestConfigSharesWhatIsPermitted(t *testing.T) {
 	t.Parallel()
-	p := access.PluginPermissions("dice")
+	p := access.PluginPermissions("dice", event.BaseCapabilities())
 	text := p.Config("ROSEY")
 	if imports := strings.Count(text, "account: ROSEY"); imports != len(p.Publish)+len(p.Services)+len(p.Notices) {
 		t.Errorf("%d imports for %d subjects", imports, len(p.Publish)+len(p.Services)+len(p.Notices))

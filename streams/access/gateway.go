@@ -24,13 +24,14 @@ import (
 type gateway struct {
 	nc      *nats.Conn
 	log     *slog.Logger
-	inbox   string                               // begins the reply subjects, and ends in a dot
+	inbox   string // begins the reply subjects, and ends in a dot
+	may     func(plugin string) event.Capabilities
 	allowed map[string]*event.Subjects[struct{}] // by plugin; used by forward's one goroutine
 }
 
 // serveGateway works until stop is called. Several gateways share the work.
-func serveGateway(nc *nats.Conn, log *slog.Logger) (stop func() error, err error) {
-	g := &gateway{nc: nc, log: log, inbox: nc.NewInbox() + ".", allowed: map[string]*event.Subjects[struct{}]{}}
+func serveGateway(nc *nats.Conn, may func(plugin string) event.Capabilities, log *slog.Logger) (stop func() error, err error) {
+	g := &gateway{nc: nc, log: log, may: may, inbox: nc.NewInbox() + ".", allowed: map[string]*event.Subjects[struct{}]{}}
 	replies, err := nc.Subscribe(g.inbox+">", g.reply)
 	if err != nil {
 		return nil, err
@@ -79,6 +80,9 @@ func (g *gateway) check(plugin, subject string, m *nats.Msg) error {
 	if !g.permits(plugin, subject) {
 		return event.Errorf(event.PermissionDenied, "plugin %s may not publish on %s", plugin, subject)
 	}
+	if err := g.may(plugin).Allow(plugin, subject); err != nil {
+		return err
+	}
 	header, err := pluginHeader(plugin, subject, m.Header)
 	m.Header = header
 	return err
@@ -88,7 +92,7 @@ func (g *gateway) permits(plugin, subject string) bool {
 	allowed := g.allowed[plugin]
 	if allowed == nil {
 		allowed = &event.Subjects[struct{}]{}
-		for _, pattern := range PluginPermissions(plugin).Publish {
+		for _, pattern := range PluginPermissions(plugin, nil).Publish {
 			allowed.Add(pattern, struct{}{})
 		}
 		g.allowed[plugin] = allowed

@@ -19,8 +19,11 @@ import (
 // published to.
 type Permissions struct {
 	Plugin string
+	// Capabilities are what an operator lets the plugin do.
+	Capabilities event.Capabilities
 	// Publish are the subjects in the plugin's account that the server maps to the
-	// gateway's; see GatewaySubject.
+	// gateway's; see GatewaySubject. Which of them the plugin may use, follows from the
+	// capabilities.
 	Publish []string
 	// Services are JetStream's API and the Provisioner's, by their own subjects.
 	Services []string
@@ -42,24 +45,18 @@ type Answer struct {
 }
 
 // PluginPermissions returns all that a plugin with credentials of its own may do:
-// publish its own events and sends, make requests to the database and other plugins,
+// publish its own events, what its capabilities allow of sends and requests,
 // answer requests, read with its own durable, and register itself. It creates no
 // consumer and no timer, since a consumer can be told to deliver to any subject, and a
 // schedule likewise: the Provisioner creates them for it. It reads events by its
 // durable alone.
-func PluginPermissions(plugin string) Permissions {
+func PluginPermissions(plugin string, may event.Capabilities) Permissions {
 	durable, registrations := streams.Durable(plugin), jsapi.BucketStream(streams.Registrations)
 	request := event.RequestSubject(plugin)
 	p := Permissions{
-		Plugin: plugin,
-		Publish: []string{
-			event.EventSubject(plugin), event.EventSubject(plugin, ">"),
-			event.SubjectSendChat, event.SubjectSendPM, event.SubjectSendEmote,
-			event.RequestSubject("*"), event.RequestSubject("*", ">"),
-			event.AllDatabase,
-			kvSubject(streams.Registrations, plugin),
-			kvSubject(tracing.SpanClaims, "*"),
-		},
+		Plugin: plugin, Capabilities: may,
+		Publish: append(alwaysPublished(plugin),
+			event.AllSends, event.RequestSubject("*"), event.RequestSubject("*", ">"), event.AllDatabase),
 		Services: []string{
 			provisionSubject(plugin, "*"),
 			"$JS.API.INFO", apiStream("INFO", registrations), apiStream("INFO", jsapi.BucketStream(tracing.SpanClaims)),
@@ -87,6 +84,15 @@ func PluginPermissions(plugin string) Permissions {
 	}
 	p.Services = append(p.Services, p.Batches...)
 	return p
+}
+
+// alwaysPublished are the subjects that a plugin may publish on whatever its capabilities.
+func alwaysPublished(plugin string) []string {
+	return []string{
+		event.EventSubject(plugin), event.EventSubject(plugin, ">"),
+		kvSubject(streams.Registrations, plugin),
+		kvSubject(tracing.SpanClaims, "*"),
+	}
 }
 
 // Mapped reports whether the plugin's account maps the exported subject to Subject.
@@ -120,9 +126,10 @@ type UserPermissions struct{ Publish, DenyPublish, Subscribe []string }
 func (p Permissions) User() UserPermissions {
 	durable := streams.Durable(p.Plugin)
 	own := []string{event.RequestSubject(p.Plugin), event.RequestSubject(p.Plugin, ">")}
+	allow, deny := p.Capabilities.Subjects()
 	return UserPermissions{
-		Publish:     slices.Concat(p.Publish, p.Services, []string{jsapi.UserInfoSubject}),
-		DenyPublish: own, // a request to itself would arrive twice
+		Publish:     slices.Concat(alwaysPublished(p.Plugin), allow, p.Services, []string{jsapi.UserInfoSubject}),
+		DenyPublish: append(deny, own...), // a request to itself would arrive twice
 		Subscribe:   append(slices.Clone(own), "_INBOX.>", streams.RestartSubject(p.Plugin), "$SRV.*", "$SRV.*."+durable, "$SRV.*."+durable+".*"),
 	}
 }

@@ -74,6 +74,12 @@ type Provisioner struct {
 	// declares none, and those that an operator has granted to it.
 	Events func(ctx context.Context, plugin string) (declared, granted []string, err error)
 
+	// Capabilities, if set, returns what an operator lets a plugin do; it must not wait.
+	// Nil gives to each the base capabilities.
+	Capabilities func(plugin string) event.Capabilities
+	// Confined, if set, reports whether an operator has said what a plugin outside of the
+	// bot's process may do; see Narrow.
+	Confined func(plugin string) bool
 	// OnReady, if set, is called once plugins are served.
 	OnReady func()
 
@@ -99,7 +105,11 @@ func (p *Provisioner) Serve(ctx context.Context) (err error) {
 		return fmt.Errorf("start the provisioner: %w", err)
 	}
 	defer func() { err = errors.Join(err, svc.Stop()) }()
-	stop, err := serveGateway(p.bus.Conn(), p.log)
+	may := p.Capabilities
+	if may == nil {
+		may = func(string) event.Capabilities { return event.BaseCapabilities() }
+	}
+	stop, err := serveGateway(p.bus.Conn(), may, p.log)
 	if err != nil {
 		return fmt.Errorf("start the gateway: %w", err)
 	}

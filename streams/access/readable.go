@@ -2,8 +2,12 @@ package access
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
@@ -12,6 +16,9 @@ import (
 // privateSubjects are those of events that a plugin may read only if an operator has
 // granted it: private messages, and the commands of other plugins, dead letters too.
 var privateSubjects = []string{event.SubjectPM, event.SubjectSendPM, event.AllCommands, event.EventSubject("*", event.TypeDeadLetter)}
+
+// public are the patterns that a registration which declares none stands for.
+var public = []string{event.AllCytube, event.AllPlatform, event.EventSubject("*"), event.EventSubject("*", ">")}
 
 // checkSubjects returns a PERMISSION_DENIED error if a plugin may not read what it asks
 // for: its own commands and events, what its registration declares, and what was granted.
@@ -24,27 +31,87 @@ func (p *Provisioner) checkSubjects(ctx context.Context, plugin string, d durabl
 		}
 	}
 	if declared == nil {
-		declared = []string{event.AllCytube, event.AllPlatform, event.EventSubject("*"), event.EventSubject("*", ">")}
+		declared = public
 	}
 	if len(d.Subjects) == 0 {
 		return event.Errorf(event.PermissionDenied, "plugin %s may not read all of %s: name the subjects", plugin, d.Stream)
 	}
-	own := []string{event.CommandSubject(plugin), event.EventSubject(plugin), event.EventSubject(plugin, ">")}
 	for _, subject := range d.Subjects {
-		within := func(patterns []string) bool {
-			return slices.ContainsFunc(patterns, func(p string) bool { return covers(p, d.Stream, subject) })
-		}
-		private := slices.ContainsFunc(privateSubjects, func(p string) bool { _, ok := streams.Intersect(p, subject); return ok })
-		switch {
-		case within(own), within(granted), !private && within(declared):
-		case private:
-			return event.Errorf(event.PermissionDenied, "plugin %s may not read %s, with which come private messages or other plugins' commands (%s): "+
-				"name other subjects, or rosey plugin grant %s read:%s", plugin, subject, strings.Join(privateSubjects, ", "), plugin, subject)
-		default:
-			return event.Errorf(event.PermissionDenied, "plugin %s may not read %s, which its registration does not declare in events: rosey plugin grant %s read:%s lets it", plugin, subject, plugin, subject)
+		if err := checkSubject(plugin, d.Stream, subject, declared, granted); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// checkSubject returns a PERMISSION_DENIED error if a plugin may not read a subject, by what its
+// registration declares and what was granted.
+func checkSubject(plugin, stream, subject string, declared, granted []string) error {
+	own := []string{event.CommandSubject(plugin), event.EventSubject(plugin), event.EventSubject(plugin, ">")}
+	within := func(patterns []string) bool {
+		return slices.ContainsFunc(patterns, func(p string) bool { return covers(p, stream, subject) })
+	}
+	private := slices.ContainsFunc(privateSubjects, func(p string) bool { _, ok := streams.Intersect(p, subject); return ok })
+	switch {
+	case within(own), within(granted), !private && within(declared):
+		return nil
+	case private:
+		return event.Errorf(event.PermissionDenied, "plugin %s may not read %s, with which come private messages or other plugins' commands (%s): "+
+			"name other subjects, or rosey plugin grant %s read:%s", plugin, subject, strings.Join(privateSubjects, ", "), plugin, subject)
+	}
+	return event.Errorf(event.PermissionDenied, "plugin %s may not read %s, which its registration does not declare in events or nobody granted: rosey plugin grant %s read:%s lets it", plugin, subject, plugin, subject)
+}
+
+// Narrow takes from the durables of confined plugins what they may not read any more.
+func (p *Provisioner) Narrow(ctx context.Context) error {
+	if p.Events == nil || p.Confined == nil {
+		return nil
+	}
+	var errs []error
+	for _, name := range streams.ReadableStreams() {
+		stream, err := p.bus.JetStream().Stream(ctx, name)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("look at stream %s: %w", name, err))
+			continue
+		}
+		list := stream.ListConsumers(ctx)
+		for info := range list.Info() {
+			if plugin, ok := strings.CutPrefix(info.Name, streams.Durable("")); ok && p.Confined(plugin) {
+				errs = append(errs, p.narrow(ctx, stream, plugin, info.Config))
+			}
+		}
+		errs = append(errs, list.Err())
+	}
+	return errors.Join(errs...)
+}
+
+// narrow removes from a durable the subjects that its plugin may not read, and the durable if
+// that are all.
+func (p *Provisioner) narrow(ctx context.Context, stream jetstream.Stream, plugin string, c jetstream.ConsumerConfig) error {
+	declared, granted, err := p.Events(ctx, plugin)
+	if err != nil {
+		return err
+	}
+	if declared == nil {
+		declared = public
+	}
+	subjects := c.FilterSubjects
+	if c.FilterSubject != "" {
+		subjects = []string{c.FilterSubject}
+	}
+	name := stream.CachedInfo().Config.Name
+	kept := slices.DeleteFunc(slices.Clone(subjects), func(s string) bool { return checkSubject(plugin, name, s, declared, granted) != nil })
+	switch {
+	case len(kept) == len(subjects):
+		return nil
+	case len(kept) == 0:
+		p.log.WarnContext(ctx, "consumer of plugin deleted, it may not read that any more", "plugin", plugin, "stream", name, "subjects", subjects)
+		return streams.DeleteDurable(ctx, p.bus.JetStream(), name, c.Durable)
+	}
+	p.log.WarnContext(ctx, "consumer of plugin narrowed, it may not read all any more", "plugin", plugin, "stream", name, "subjects", kept)
+	c.FilterSubject, c.FilterSubjects = "", kept
+	_, err = stream.UpdateConsumer(ctx, c)
+	return err
 }
 
 // covers reports whether a pattern, one of the contract's too, matches all that a filter on

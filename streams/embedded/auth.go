@@ -9,11 +9,13 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nkeys"
 
+	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/access"
 	"github.com/rosey-bot/rosey/streams/connect"
@@ -26,6 +28,7 @@ type authenticator struct {
 	owner connect.ServerInfo
 
 	ns       *server.Server
+	may      atomic.Pointer[func(plugin string) event.Capabilities]
 	mu       sync.Mutex
 	accounts map[string]*server.Account // by plugin
 }
@@ -51,14 +54,22 @@ func (a *authenticator) Check(c server.ClientAuthentication) bool {
 	if i < 0 {
 		return false
 	}
-	p := access.PluginPermissions(list[i].Plugin)
+	p := access.PluginPermissions(list[i].Plugin, a.capabilities(list[i].Plugin))
 	account, err := a.account(p)
 	if err != nil {
 		a.ns.Errorf("no account for plugin %s: %v", p.Plugin, err)
 		return false
 	}
-	c.RegisterUser(&server.User{Username: userName(list[i]), Account: account, Permissions: userPermissions(p)})
+	c.RegisterUser(&server.User{Username: userName(list[i], p.Capabilities), Account: account, Permissions: userPermissions(p)})
 	return true
+}
+
+// capabilities returns what a plugin may do.
+func (a *authenticator) capabilities(plugin string) event.Capabilities {
+	if may := a.may.Load(); may != nil {
+		return (*may)(plugin)
+	}
+	return event.BaseCapabilities()
 }
 
 // account returns a plugin's account, and makes it when the plugin first connects.
@@ -115,8 +126,19 @@ func userPermissions(p access.Permissions) *server.Permissions {
 	}
 }
 
-// userName is how the server lists the connections of a credential.
-func userName(c access.Credential) string { return streams.Durable(c.Plugin) + "/" + c.Key }
+// userName is how the server lists the connections of a credential, and with which
+// capabilities they were made.
+func userName(c access.Credential, may event.Capabilities) string {
+	return streams.Durable(c.Plugin) + "/" + c.Key + "/" + strings.Join(may, ",")
+}
+
+// SetCapabilities sets what says which capabilities a plugin has. It must not wait. Connections
+// that have others are closed at access.AnnounceCredentials, and now.
+func (s *Server) SetCapabilities(may func(plugin string) event.Capabilities) error {
+	s.auth.may.Store(&may)
+	_, err := s.closeRevoked()
+	return err
+}
 
 // isSigned reports whether the owner of a key has signed the server's challenge.
 func isSigned(key, signature string, nonce []byte) bool {
@@ -150,7 +172,8 @@ func (s *Server) enforceCredentials() error {
 	return nil
 }
 
-// closeRevoked closes the connections of plugins whose key is no longer accepted.
+// closeRevoked closes the connections of plugins whose key is no longer accepted, or whose
+// capabilities have changed: plugins connect again by themselves.
 func (s *Server) closeRevoked() (closed int, err error) {
 	list, err := access.Credentials(s.store)
 	if err != nil {
@@ -158,7 +181,7 @@ func (s *Server) closeRevoked() (closed int, err error) {
 	}
 	accepted := map[string]bool{}
 	for _, c := range list {
-		accepted[userName(c)] = true
+		accepted[userName(c, s.auth.capabilities(c.Plugin))] = true
 	}
 	all, err := s.ns.Connz(&server.ConnzOptions{Username: true, Limit: math.MaxInt32})
 	if err != nil {

@@ -53,6 +53,7 @@ type Server struct {
 	own   *nats.Conn // for its own requests and subscriptions
 	js    jetstream.JetStream
 
+	auth      *authenticator
 	serverLog *serverLog
 	guard     *diskGuard
 	held      map[string]holding // when the inventory was written last
@@ -120,7 +121,7 @@ func (s *Server) start(c Config, unclean bool) error {
 
 // run starts nats-server and returns when it is ready for connections.
 func (s *Server) run(c Config, lastURL string) error {
-	auth := &authenticator{store: s.store, owner: s.info, accounts: map[string]*server.Account{}}
+	s.auth = &authenticator{store: s.store, owner: s.info, accounts: map[string]*server.Account{}}
 	opts := &server.Options{
 		ServerName: "rosey",
 		JetStream:  true,
@@ -132,7 +133,7 @@ func (s *Server) run(c Config, lastURL string) error {
 		NoSigs:            true,
 
 		AuthTimeout:                connect.HandshakeTimeout.Seconds(),
-		CustomClientAuthentication: auth,
+		CustomClientAuthentication: s.auth,
 		AlwaysEnableNonce:          true, // the challenge that the owner of a key signs
 	}
 	var err error
@@ -144,7 +145,7 @@ func (s *Server) run(c Config, lastURL string) error {
 	if s.ns, err = server.NewServer(opts); err != nil {
 		return fmt.Errorf("configure the NATS server: %w", err)
 	}
-	auth.ns = s.ns
+	s.auth.ns = s.ns
 	s.guard = newDiskGuard(s.ns, c, s.log)
 	s.serverLog = &serverLog{log: s.log, onError: s.guard.serverError}
 	s.ns.SetLoggerV2(s.serverLog, false, false, false)
