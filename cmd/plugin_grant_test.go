@@ -17,19 +17,19 @@ func TestGrants(t *testing.T) {
 		t.Fatalf("%+v", r)
 	}
 	expect(t, []outcome{
-		{[]string{"plugin", "grant", "dice-roller", "storage:quotes:read", "read:cytube.pm"}, 0, "dice-roller may storage:quotes:read, read:cytube.pm now"},
+		{[]string{"plugin", "grant", "dice-roller", "storage:quotes:read", "read:cytube.pm"}, 0, "dice-roller may read the collection quotes now (storage:quotes:read)\ndice-roller may read private messages to the bot now"},
 		{[]string{"plugin", "grant", "dice-roller"}, 2, "give a plugin and a capability"},
 		{[]string{"plugin", "grant", "dice-roller", "fly"}, 2, `"fly" is not a capability`},
 		{[]string{"plugin", "grant", "dice-roller", "storage:a b"}, 2, "is not a capability"},
 		{[]string{"plugin", "grant", "dice-roller", "read:weather"}, 2, "no stream holds"},
 		{[]string{"plugin", "grant", "no.name", "storage:quotes"}, 2, "is not a plugin's name"},
-		{[]string{"plugin", "info", "dice-roller"}, 0, "granted      read:cytube.pm storage:quotes:read"},
-		{[]string{"plugin", "info", "dice-roller", "--output", "json"}, 0, `"grants":["read:cytube.pm","storage:quotes:read"]`},
-		{[]string{"plugin", "ls", "--output", "json"}, 0, `"grants":["read:cytube.pm","storage:quotes:read"]`},
+		{[]string{"plugin", "info", "dice-roller"}, 0, "granted      chat pm read:cytube.pm read:public request:* storage storage:quotes:read"},
+		{[]string{"plugin", "info", "dice-roller", "--output", "json"}, 0, `"grants":["chat","pm","read:cytube.pm","read:public","request:*","storage","storage:quotes:read"]`},
+		{[]string{"plugin", "ls", "--output", "json"}, 0, `"read:cytube.pm"`},
 		{[]string{"plugin", "info", "quote-db"}, 0, "collections  quotes"},
 		{[]string{"plugin", "info", "trivia"}, 0, "cytube.chat"},
 		{[]string{"plugin", "info", "nobody"}, 1, `there is no plugin "nobody"`},
-		{[]string{"plugin", "revoke", "dice-roller", "read:cytube.pm"}, 0, "may no longer read:cytube.pm"},
+		{[]string{"plugin", "revoke", "dice-roller", "read:cytube.pm"}, 0, "may no longer read private messages to the bot"},
 		{[]string{"plugin", "revoke", "dice-roller", "read:cytube.pm"}, 1, "was not granted"},
 		{[]string{"plugin", "rm", "dice-roller"}, 0, "is forgotten"},
 	}, "--store", store)

@@ -102,3 +102,42 @@ func TestPluginProcess(t *testing.T) {
 		t.Errorf("the credentials are left: %v", err)
 	}
 }
+
+// A plugin that is added to the store runs from then on, in a bot that runs already, with what it was
+// granted and no more, until it is removed.
+func TestPluginAdd(t *testing.T) {
+	streamstest.Slow(t, "starts a plugin's process")
+	t.Parallel()
+	store, dir := t.TempDir(), t.TempDir()
+	manifest := fmt.Sprintf("name: added\nrun: %q\ncapabilities: [chat, moderation.kick]\nenv: {ROSEY_TEST_MAIN: plugin, GORACE: atexit_sleep_ms=0}\n", self(t))
+	if err := os.WriteFile(filepath.Join(dir, "rosey-plugin.yaml"), []byte(manifest), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := start(t, "run", "--local", "--store", store)
+	p.say("!roll 1d6")
+	p.expect("Rolled")
+	expect(t, []outcome{
+		{[]string{"plugin", "add", dir + "/gone"}, 2, "there is no folder or file"},
+		{[]string{"plugin", "add", t.TempDir(), "--name", "x"}, 2, "give --run"},
+		{[]string{"plugin", "add", dir, "--name", "trivia"}, 2, "a plugin that ships is called trivia"},
+		{[]string{"plugin", "add", dir, "--grant", "fly"}, 2, "is not a capability"},
+		{[]string{"plugin", "add", dir, "--run", "nobody-has-this"}, 2, "there is no program nobody-has-this"},
+		{[]string{"plugin", "add", dir}, 1, "kick users (moderation.kick)"},
+		{[]string{"plugin", "add", dir, "--grant", "chat", "--yes"}, 0, "speak in the channel (chat)"},
+	}, "--store", store)
+	for until := 0; ; until++ {
+		if r := rosey(t, "", "plugin", "info", "added", "--store", store); strings.Contains(r.stdout, "greet") {
+			break
+		} else if until > 100 {
+			t.Fatalf("it does not run: %+v\n%s", r, p.stderr.String())
+		}
+	}
+	p.say("alice: !greet")
+	p.expect("Hello, alice!")
+	expect(t, []outcome{
+		{[]string{"plugin", "info", "added"}, 0, "granted      chat"},
+		{[]string{"plugin", "rm", "added"}, 0, "added is forgotten"},
+		{[]string{"plugin", "info", "added"}, 1, `there is no plugin "added"`},
+	}, "--store", store)
+	p.interrupt()
+}
