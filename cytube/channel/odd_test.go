@@ -74,6 +74,7 @@ func oddFrames(frames []Frame) func(*rapid.T) {
 				if frame.Args = slices.Clone(frame.Args); len(frame.Args) > 0 && pick(3) > 0 {
 					frame.Args[0] = spoil(frame.Args[0], pick)
 				}
+				t.Logf("%s: %s %.300s", at.Format("05.000"), frame.Name, frame.Args)
 				events, _ := f.Apply(frame, at) // what was held back comes also with a malformed one
 				f.take(t, events)
 			}

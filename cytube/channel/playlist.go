@@ -17,6 +17,15 @@ func (p playlist) index(uid int) int {
 	return slices.IndexFunc(p, func(m media) bool { return m.uid == uid })
 }
 
+// byUID returns the items by uid.
+func (p playlist) byUID() map[int]media {
+	all := make(map[int]media, len(p))
+	for _, m := range slices.Backward(p) { // of several, the first counts
+		all[m.uid] = m
+	}
+	return all
+}
+
 // item returns an item, an unknown one if it is not there.
 func (p playlist) item(uid int) media {
 	if i := p.index(uid); i >= 0 {
@@ -98,9 +107,10 @@ func (p playlist) shuffled(q playlist) (was []int, lost playlist, ok bool) {
 // the same media, and no uid was given to others before. A server that restarts gives them
 // anew.
 func (p playlist) continues(q playlist, next int) bool {
+	had := p.byUID()
 	for _, m := range q {
-		i := p.index(m.uid)
-		if i < 0 && m.uid < next || i >= 0 && !p[i].same(m) {
+		before, there := had[m.uid]
+		if !there && m.uid < next || there && !before.same(m) {
 			return false
 		}
 	}
@@ -175,16 +185,19 @@ func (s *State) shuffle(f *fold, list playlist) bool {
 // listFound records how a playlist differs from the one before: what was queued and removed
 // without the bot seeing it. What that cannot say, as another order, is recorded whole.
 func (s *State) listFound(f *fold, list playlist) {
+	has := list.byUID()
 	for _, m := range s.playlist {
-		if i := list.index(m.uid); i < 0 || !list[i].same(m) {
+		if now, there := has[m.uid]; !there || !now.same(m) {
 			s.playlist = s.playlist.without(m.uid)
 			s.removed(f, m, true)
 		}
 	}
+	had := s.playlist.byUID()
 	for i, m := range list {
-		if s.playlist.index(m.uid) >= 0 {
+		if _, there := had[m.uid]; there {
 			continue
 		}
+		had[m.uid] = m
 		after := json.RawMessage(`"prepend"`)
 		if i > 0 {
 			after = marshal(list[i-1].uid)

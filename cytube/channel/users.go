@@ -110,8 +110,10 @@ func (s *State) userlist(f *fold) error {
 	}
 	first := !s.listed
 	for _, name := range slices.Sorted(maps.Keys(before)) {
-		if _, here := users[name]; !here && !first {
-			s.arrived(f, before[name].name)
+		if _, here := users[name]; here {
+			continue
+		}
+		if came := s.arrived(f, before[name].name); came || !first {
 			s.userLeft(f, before[name])
 		}
 	}

@@ -26,8 +26,10 @@ func (v *View) Apply(e event.Envelope, ref event.Ref) {
 	}
 	if common.Epoch != 0 && common.Epoch != v.Epoch {
 		v.Epoch, v.NextUID = common.Epoch, 0
-		for _, i := range v.Playlist {
-			v.NextUID = max(v.NextUID, i.UID+1)
+		if e.Subject != event.SubjectState { // which replaces the playlist
+			for _, i := range v.Playlist {
+				v.NextUID = max(v.NextUID, i.UID+1)
+			}
 		}
 	}
 	change(v, stored{e, ref})
