@@ -51,7 +51,7 @@ func TestChangesInWords(t *testing.T) {
 		{event.SubjectMediaLeader, `{"user":"alice","channel":"lounge","time":1}`, "alice", "leads the players"},
 		{event.SubjectMediaVote, `{"count":2,"need":3,"passed":false,"channel":"lounge","time":1}`, "lounge", "2 of 3 votes to skip"},
 		{event.SubjectPollOpen, `{"poll":"","title":"Next?","options":["Alien","So \"lala\""],"counts":[0,0],"hidden":false,"by":"alice","channel":"lounge","time":1}`, "alice", `opens the poll Next?: Alien, So "lala"`},
-		{event.SubjectPollClose, `{"poll":"","title":"Next?","options":["Alien","Solaris"],"counts":[2,1],"hidden":false,"by":"alice","channel":"lounge","time":1}`, "alice", "the poll Next? ends with Alien 2, Solaris 1"},
+		{event.SubjectPollClose, `{"poll":"","title":"Next?","options":["Alien","Solaris"],"counts":[2,1],"hidden":false,"by":"alice","channel":"lounge","time":1}`, "alice", "had the poll Next?, which ends with Alien 2, Solaris 1"},
 		{event.SubjectUserAFK, `{"user":"bob","afk":true,"channel":"lounge","time":1}`, "bob", "is away"},
 		{event.SubjectOptions, `{"values":{},"changed":{"pagetitle":["a","b"],"chat_antiflood":[false,true]},"channel":"lounge","time":1}`, "lounge", "options are changed: chat_antiflood from off to on, pagetitle from a to b"},
 		{event.SubjectEmote, `{"action":"rename","name":"b","was":"a","channel":"lounge","time":1}`, "lounge", "emote b is renamed (it was a)"},
