@@ -38,7 +38,7 @@ func dbCommand() *cli.Command {
    rosey db export quotes > quotes.jsonl
    rosey db import quotes < quotes.jsonl
 
-Filters know $eq $ne $gt $gte $lt $lte $in $nin $exists $like $ilike $contains
+Filters know $eq $ne $gt $gte $lt $lte $in $nin $exists $like $ilike $alike $contains
 $and $or $not; see docs/database.md. On a stopped bot the commands open its store.`,
 		Subcommands: []*cli.Command{
 			{Name: "ls", Usage: "collections with their number of records and size", Description: `   rosey db ls`, Flags: out(), Action: reading(dbList)},

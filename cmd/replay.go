@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 
 	"github.com/urfave/cli/v2"
@@ -119,7 +118,7 @@ func replayQuery(c *cli.Context) (replay.Query, error) {
 		return replay.Query{}, err
 	}
 	if text := c.String("grep"); text != "" {
-		if f.Grep, err = regexp.Compile(text); err != nil {
+		if f.Grep, err = replay.Pattern(text); err != nil {
 			return replay.Query{}, usagef("--grep: %w", err)
 		}
 	}

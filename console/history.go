@@ -70,7 +70,7 @@ func (s search) query() (audit.Query, error) {
 		text = s.Text
 	}
 	var err error
-	if q.Grep, err = regexp.Compile("(?i)" + text); err != nil {
+	if q.Grep, err = replay.Pattern("(?i)" + text); err != nil {
 		return q, event.Errorf(event.InvalidInput, "%q is not a regular expression: %w", s.Text, err)
 	}
 	return q, nil

@@ -99,13 +99,13 @@ func (e Event) fields() fields {
 // escapes.
 func (f fields) match(re *regexp.Regexp) bool {
 	if !f.valid {
-		return re.Match(f.body)
+		return MatchText(re, string(f.body))
 	}
 	for _, value := range members(f.data) {
 		if text := unquote(value); text != nil {
 			value = text
 		}
-		if re.Match(value) {
+		if MatchText(re, string(value)) {
 			return true
 		}
 	}

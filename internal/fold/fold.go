@@ -15,7 +15,7 @@ import (
 // forms leave alone.
 var twins = map[rune]rune{
 	'“': '"', '”': '"', '„': '"', '‟': '"', '«': '"', '»': '"', '″': '"',
-	'‘': '\'', '’': '\'', '‚': '\'', '‛': '\'', '‹': '\'', '›': '\'', '′': '\'', 'ʼ': '\'',
+	'‘': '\'', '’': '\'', '‚': '\'', '‛': '\'', '‹': '\'', '›': '\'', '′': '\'', 'ʼ': '\'', '´': '\'',
 	'−': '-', '–': '-', '—': '-', '‐': '-', '‑': '-', '‒': '-', '﹣': '-',
 }
 
@@ -52,6 +52,26 @@ func Plain(text string) string {
 			return -1
 		}
 		return Rune(r)
+	}, text))
+}
+
+// Marks returns text composed (NFC), with the quotation marks, minus signs and spaces of
+// ASCII and without what is invisible. It changes nothing that means something in a regular
+// expression.
+func Marks(text string) string {
+	if isASCII(text) {
+		return text
+	}
+	return norm.NFC.String(strings.Map(func(r rune) rune {
+		switch t, ok := twins[r]; {
+		case ok:
+			return t
+		case Invisible(r):
+			return -1
+		case unicode.IsSpace(r):
+			return ' '
+		}
+		return r
 	}, text))
 }
 

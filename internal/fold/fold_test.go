@@ -20,7 +20,7 @@ func TestKey(t *testing.T) {
 		{"þor", "thor", "Þór"[:2] + "or"},
 		{"istanbul", "İstanbul", "ıstanbul", "ISTANBUL"},
 		{"a b", "a\u00a0b", "a\u202fb", "a\u3000b"},
-		{"it's", "it’s", "itʼs"},
+		{"it's", "it’s", "itʼs", "it´s"},
 		{`"x"`, "“x”", "„x“", "«x»"},
 		{"'x'", "‘x’", "‹x›", "‚x‘"},
 		{"a", "\u2066a\u2069", "\u200fa", "\u061ca", "a\u200c", "a\u180e"},

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/fold"
 	"github.com/rosey-bot/rosey/kvstore/jsondoc"
 )
 
@@ -182,7 +183,7 @@ func parseField(f field, n *jsondoc.Value) ([]Filter, error) {
 	return out, nil
 }
 
-var operatorNames = []string{"$eq", "$ne", "$gt", "$gte", "$lt", "$lte", "$in", "$nin", "$exists", "$like", "$ilike", "$contains", "$not"}
+var operatorNames = []string{"$eq", "$ne", "$gt", "$gte", "$lt", "$lte", "$in", "$nin", "$exists", "$like", "$ilike", "$alike", "$contains", "$not"}
 
 // operators reads the operators' operands. $not is missing from the table: it
 // reads operators itself.
@@ -201,6 +202,7 @@ var operators = map[string]func(field, *jsondoc.Value) (Filter, error){
 	"$exists":   exists,
 	"$like":     like(false),
 	"$ilike":    like(true),
+	"$alike":    alike,
 	"$contains": contains,
 }
 
@@ -282,6 +284,20 @@ func like(fold bool) func(field, *jsondoc.Value) (Filter, error) {
 		}
 		return Filter{op: '?', test: t}, nil
 	}
+}
+
+// alike is $like between the keys of the pattern and of the text; see fold.Key.
+func alike(f field, n *jsondoc.Value) (Filter, error) {
+	if n.Kind != '"' {
+		return Filter{}, fmt.Errorf("takes a pattern, which is a string, not %s", n.Kind)
+	}
+	p, _, err := newPattern(fold.Key(jsondoc.Unquote(n.Text)), false)
+	if err != nil {
+		return Filter{}, fmt.Errorf("takes a shorter pattern: %w", err)
+	}
+	return Filter{op: '?', test: test{field: f, match: func(value string, ok bool) bool {
+		return ok && value[0] == '"' && p.MatchString(fold.Key(jsondoc.Unquote(value)))
+	}}}, nil
 }
 
 // contains matches a string with the operand in it, or a list with an element

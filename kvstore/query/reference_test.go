@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/fold"
 	"github.com/rosey-bot/rosey/kvstore/jsondoc"
 )
 
@@ -104,6 +105,8 @@ func refOperator(name string, value any, exists bool, operand any) bool {
 		return exists == operand.(bool)
 	case "$like", "$ilike":
 		return isText && likeByHand([]rune(operand.(string)), []rune(text), name == "$ilike")
+	case "$alike":
+		return isText && likeByHand([]rune(fold.Key(operand.(string))), []rune(fold.Key(text)), false)
 	case "$contains":
 		if o, ok := operand.(string); ok && isText {
 			return strings.Contains(text, o)
@@ -218,7 +221,7 @@ func someRecord(t *rapid.T) string {
 }
 
 func someCondition(t *rapid.T, depth int) string {
-	op := rapid.SampledFrom([]string{"", "$eq", "$ne", "$gt", "$gte", "$lt", "$lte", "$in", "$nin", "$exists", "$like", "$ilike", "$contains", "$not", "range"}).Draw(t, "op")
+	op := rapid.SampledFrom([]string{"", "$eq", "$ne", "$gt", "$gte", "$lt", "$lte", "$in", "$nin", "$exists", "$like", "$ilike", "$alike", "$contains", "$not", "range"}).Draw(t, "op")
 	ordered := func() string {
 		return rapid.OneOf(rapid.Custom(func(t *rapid.T) string { return fmt.Sprint(rapid.IntRange(0, 5).Draw(t, "n")) }),
 			rapid.SampledFrom([]string{`"a"`, `"ab"`, "true", "2.5", "9007199254740993", "-0", "1e400"}), rapid.Map(someText, quote)).Draw(t, "operand")
@@ -234,7 +237,7 @@ func someCondition(t *rapid.T, depth int) string {
 		return fmt.Sprintf(`{%q:[%s]}`, op, strings.Join(rapid.SliceOfN(someValue, 0, 3).Draw(t, "list"), ","))
 	case "$exists":
 		return fmt.Sprintf(`{"$exists":%v}`, rapid.Bool().Draw(t, "want"))
-	case "$like", "$ilike":
+	case "$like", "$ilike", "$alike":
 		return fmt.Sprintf(`{%q:%s}`, op, quote(someText.Draw(t, "pattern")))
 	case "$not":
 		if depth > 0 {
@@ -504,7 +507,7 @@ func TestFilterErrors(t *testing.T) {
 	t.Parallel()
 	for filter, names := range map[string]string{
 		`{"a":{"$foo":1}}`: "$foo", `{"$foo":1}`: "$foo", `{"a":{"$gt":null}}`: "$gt", `{"a":{"$gt":[1]}}`: "$gt", `{"a":{"$lte":{}}}`: "$lte",
-		`{"a":{"$in":1}}`: "$in", `{"a":{"$nin":{}}}`: "$nin", `{"a":{"$exists":1}}`: "$exists", `{"a":{"$like":1}}`: "$like", `{"a":{"$ilike":null}}`: "$ilike",
+		`{"a":{"$in":1}}`: "$in", `{"a":{"$nin":{}}}`: "$nin", `{"a":{"$exists":1}}`: "$exists", `{"a":{"$like":1}}`: "$like", `{"a":{"$ilike":null}}`: "$ilike", `{"a":{"$alike":1}}`: "$alike",
 		`{"$and":{}}`: "$and", `{"$or":[]}`: "$or", `{"$or":[1]}`: "$or", `{"$not":[]}`: "$not", `{"a":{"$gt":1,"b":2}}`: `"b"`, `{"a..b":1}`: "a..b", `{"":1}`: "empty",
 		`{"a":{"$not":{"$bar":1}}}`: "$bar", `{"$and":[{"x.y":{"$baz":1}}]}`: "$baz",
 	} {

@@ -8,8 +8,6 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"golang.org/x/text/unicode/norm"
-
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/plugins"
 )
@@ -76,7 +74,7 @@ func insert(c *plugins.Context, q Quote) (Quote, error) {
 		return Quote{}, event.Errorf(event.InvalidInput, "a name has at most %d characters", MaxUserName).With("field", "user")
 	}
 	var same []Quote
-	if _, err := c.DB(Collection).Find(plugins.Query{Filter: map[string]any{"text": q.Text, "user": map[string]any{"$ilike": escape(q.User)}}, Limit: 1}, &same); err != nil {
+	if _, err := c.DB(Collection).Find(plugins.Query{Filter: map[string]any{"text": q.Text, "$and": []any{saidBy(q.User)}}, Limit: 1}, &same); err != nil {
 		return Quote{}, err
 	}
 	if len(same) > 0 && q.Event != "" && same[0].Event == q.Event {
@@ -110,27 +108,12 @@ func saidBy(user string) map[string]any {
 // like matches a field that is text, or contains it between wildcards, in any of the forms
 // in which people type it.
 func like(field, text, wildcard string) map[string]any {
-	var forms []string
-	key := plugins.Fold(text)
-	typed := []string{text, norm.NFC.String(text), norm.NFD.String(text), key}
-	for _, letter := range []string{"ß", "æ", "œ", "þ"} {
-		typed = append(typed, strings.ReplaceAll(key, plugins.Fold(letter), letter))
-	}
-	for _, form := range typed {
-		if !slices.Contains(forms, form) {
-			forms = append(forms, form)
-		}
-	}
-	var either []map[string]any
-	for _, form := range forms {
-		either = append(either, map[string]any{field: map[string]any{"$ilike": wildcard + escape(form) + wildcard}})
-	}
-	return map[string]any{"$or": either}
+	return map[string]any{field: map[string]any{"$alike": wildcard + escape(plugins.Fold(text)) + wildcard}}
 }
 
 var escapes = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
 
-// escape escapes text for a $like pattern.
+// escape escapes text for a $alike pattern.
 func escape(s string) string { return escapes.Replace(s) }
 
 // tally counts quotes by the quoted user, case-insensitively.

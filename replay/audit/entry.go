@@ -175,10 +175,10 @@ func (q Query) match(e Entry, of replay.Event) bool {
 	if q.Channel != "" && !strings.EqualFold(e.Channel, q.Channel) || q.User != "" && !of.Names(q.User, nil) {
 		return false
 	}
-	if q.Grep == nil || q.Grep.MatchString(e.Text) {
+	if q.Grep == nil || replay.MatchText(q.Grep, e.Text) {
 		return true
 	}
-	return e.Media != nil && (q.Grep.MatchString(e.Media.Title) || q.Grep.MatchString(e.Media.URL))
+	return e.Media != nil && (replay.MatchText(q.Grep, e.Media.Title) || replay.MatchText(q.Grep, e.Media.URL))
 }
 
 // NewEntry makes an entry of an event of the history. One of the wrong shape becomes a malformed
