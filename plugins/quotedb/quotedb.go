@@ -2,6 +2,7 @@
 package quotedb
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -126,7 +127,7 @@ func add(c *plugins.Context) ([]event.Envelope, error) {
 }
 
 func search(c *plugins.Context) ([]event.Envelope, error) {
-	words := strings.Fields(c.Text(1))
+	words := slices.DeleteFunc(slices.Clone(c.Command.Args[1:]), func(w string) bool { return strings.TrimSpace(w) == "" })
 	if len(words) == 0 {
 		return nil, event.Errorf(event.InvalidInput, "say what to look for, for example %squote search hello", c.Prefix())
 	}

@@ -99,7 +99,7 @@ func TestFindsTwins(t *testing.T) {
 	t.Parallel()
 	channel := plugintest.Run(t, New())
 	for text, words := range map[string][]string{
-		"Die Straße": {"strasse", "STRASSE", "straße"}, "Ægir lacht": {"aegir", "ægir"}, "Chef d’œuvre": {"OEUVRE", "œuvre"}, "Þor": {"thor"}, "Masse": {"maße"},
+		"Die Straße": {"strasse", `"die strasse"`, "„Straße“", "«Die Straße»", "‘STRASSE’", "STRASSE", "straße"}, "Ægir lacht": {"aegir", "ægir"}, "Chef d’œuvre": {"OEUVRE", "œuvre"}, "Þor": {"thor"}, "Masse": {"maße"},
 		"I don’t know": {"don't", "DON’T", "donʼt", "don´t"}, "we won't go": {"won’t", "won't"}, "minus 2−1 is": {"2-1", "2–1", "２-１"},
 		"Cafe\u0301 au lait": {"Café", "cafe\u0301", "ＣＡＦÉ"}, "family 👨\u200d👩\u200d👧": {"👨👩👧", "👨\u200d👩\u200d👧"}, "zero\u200bwidth": {"zerowidth"},
 		"say «oui»": {"oui", "«oui»", "“oui”"},
