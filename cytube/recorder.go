@@ -26,7 +26,8 @@ import (
 type item struct {
 	at     time.Time // when it came
 	frame  channel.Frame
-	begin  bool          // the connection is open
+	begin  bool          // the connection is open…
+	limit  int           // …to a server that cuts lines to so many UTF-16 units, 0 if that is not known
 	joined string        // the bot has joined under this name…
 	writer sender.Writer // …and may speak here
 	ended  string        // the session has ended, and why
@@ -67,6 +68,7 @@ func (r *recorder) take(ctx context.Context, it item) {
 	switch {
 	case it.begin:
 		r.state.BeginJoin()
+		r.sender.Echoes.SetLineLimit(it.limit)
 		r.held = nil
 	case it.joined != "":
 		r.join(ctx, it)

@@ -5,13 +5,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/nats-io/nats.go/jetstream"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
 	"github.com/rosey-bot/rosey/cytube"
@@ -19,7 +16,6 @@ import (
 	"github.com/rosey-bot/rosey/cytube/sender"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
-	"github.com/rosey-bot/rosey/streams/streamstest"
 	"github.com/rosey-bot/rosey/streams/tracing"
 	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
@@ -136,42 +132,6 @@ func TestSpeaksInOrder(t *testing.T) {
 	}
 }
 
-func TestSplitsLongMessages(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	w.join()
-	words := strings.Repeat("word ", 119) + "end"
-	for _, test := range []struct {
-		subject string
-		payload any
-		mark    string
-	}{
-		{event.SubjectSendChat, event.SendChat{Message: words}, ""},
-		{event.SubjectSendEmote, event.SendEmote{Emote: words, Channel: lounge}, "* "},
-	} {
-		before := len(w.spoken())
-		ack := w.send(test.subject, test.payload)
-		for part := 1; part <= 3; part++ {
-			s := w.echo(ack, part)
-			if n := len(field[string](s, "message")) + 2*len(test.mark); n > 240 || s.CorrelationID != w.correlation(ack) {
-				t.Errorf("part %d is %d long, correlation %s", part, n, s.CorrelationID)
-			}
-		}
-		var said []string
-		for _, l := range w.spoken()[before:] {
-			mark := test.mark + fmt.Sprintf("(%d/3) ", len(said)+1)
-			text, ok := strings.CutPrefix(l, mark)
-			if !ok {
-				t.Errorf("%q lacks %q", l, mark)
-			}
-			said = append(said, text)
-		}
-		if strings.Join(said, " ") != words || len(said) != 3 {
-			t.Errorf("said %q", said)
-		}
-	}
-}
-
 // What becomes of a send that the channel does not simply hear.
 func TestDeliveries(t *testing.T) {
 	t.Parallel()
@@ -225,30 +185,6 @@ func TestDeliveries(t *testing.T) {
 	}
 }
 
-// A plugin that says a megabyte is refused, and keeps nobody else from speaking.
-func TestSaysNoMegabyte(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	b := w.join()
-	text := strings.Repeat("word ", 200_000)
-	sends := []streams.Ack{
-		w.chat(text), w.send(event.SubjectSendEmote, event.SendEmote{Emote: text, Channel: lounge}),
-		w.send(event.SubjectSendPM, event.SendPM{To: "alice", Message: text}),
-	}
-	next := w.chat("next")
-	for _, ack := range sends {
-		if d := w.delivery(ack); d.Status != event.DeliveryRefused || !strings.Contains(d.Reason, "a send may take 100") {
-			t.Errorf("got %+v", d)
-		}
-	}
-	w.echo(next, 1)
-	if diff := cmp.Diff([]string{"next"}, w.spoken()); diff != "" {
-		t.Error(diff)
-	}
-	w.counted(b, func(s cytube.Stats) bool { return s.Sent == 1 && s.Refused == int64(len(sends)) })
-	t.Logf("%d sends of %d bytes each: refused, and what came next was said", len(sends), len(text))
-}
-
 // What goes wrong once is tried again.
 func TestSaysAgain(t *testing.T) {
 	t.Parallel()
@@ -295,102 +231,6 @@ func TestKickedForWhatItSaid(t *testing.T) {
 	if d := w.delivery(ack); d.Status != event.DeliveryRefused || !strings.Contains(d.Reason, "kicked") {
 		t.Errorf("got %+v", d)
 	}
-	w.echo(w.chat("next"), 1)
-	if diff := cmp.Diff([]string{"next"}, w.spoken()); diff != "" {
-		t.Error(diff)
-	}
-}
-
-// A part that was heard is not said again because a later one was not.
-func TestResumesASplitMessage(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, func(_ *cytubetest.Config, b *cytube.Config) { b.MessageLimit = 10 })
-	w.join()
-	w.echo(w.chat("ahead"), 1)
-	w.site.Fail(lounge, "rosey", 1, cytubetest.FaultDrop)
-	ack := w.chat("aaaaaaaaa bbbbbbbbb ccccccccc")
-	w.echo(ack, 3)
-	if diff := cmp.Diff([]string{"ahead", "aaaaaaaaa", "bbbbbbbbb", "ccccccccc"}, w.spoken()); diff != "" {
-		t.Error(diff)
-	}
-}
-
-// A line that the channel heard is not said again by the next process, although the
-// one that said it died before it knew.
-func TestKilledBetweenSayingAndEcho(t *testing.T) {
-	streamstest.Slow(t, "kills bots")
-	t.Parallel()
-	w := newWorld(t, func(_ *cytubetest.Config, b *cytube.Config) { b.MessageLimit = 20 })
-	kill := w.mortal()
-	w.site.Refuse("Rate limit exceeded") // it must not come back before it is killed
-	w.site.Fail(lounge, "rosey", 1, cytubetest.FaultDrop)
-	ack := w.chat("said [SP]it[/SP] and a second part")
-	_, err := w.site.WaitHeard(w.ctx, func(l cytubetest.Line) bool { return l.User == "Rosey" })
-	w.ok(err)
-	kill()
-	w.site.Refuse("")
-	b := w.start()
-	first := w.echo(ack, 1) // recorded with the chat buffer, before the bot is in
-	if first.CorrelationID != w.correlation(ack) || field[string](first, "message") != "said [sp]it[/sp] and" {
-		t.Errorf("got %+v", first.Envelope)
-	}
-	w.echo(ack, 2)
-	if diff := cmp.Diff([]string{"said [SP]it[/SP] and", "a second part"}, w.spoken()); diff != "" {
-		t.Error(diff)
-	}
-	w.counted(b, func(s cytube.Stats) bool { return s.Sent == 1 })
-}
-
-// A NATS server that crashes with the bot forgets which send the bot had in hand.
-// The line that the channel heard is not said again even so, although a filter of the
-// channel's has made another one of it, and it belongs to its send.
-func TestKilledWithTheNATSServerBetweenSayingAndEcho(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	kill := w.mortal()
-	before := w.chat("[SP]before[/SP]")
-	w.echo(before, 1)
-	w.delivery(w.send(event.SubjectSendPM, event.SendPM{To: "nobody", Message: "refused"}))
-	w.site.Refuse("Rate limit exceeded") // it must not come back before it is killed
-	w.site.Fail(lounge, "rosey", 1, cytubetest.FaultDrop)
-	ack := w.chat("[SP]in time[/SP]")
-	_, err := w.site.WaitHeard(w.ctx, func(l cytubetest.Line) bool { return strings.Contains(l.Text, "in time") })
-	w.ok(err)
-	kill()
-	w.forget(sender.SendsDurable)
-	w.site.Refuse("")
-	after := w.chat("[SP]after[/SP]")
-	w.start()
-	w.echo(after, 1)
-	if diff := cmp.Diff([]string{"[SP]before[/SP]", "[SP]in time[/SP]", "[SP]after[/SP]"}, w.spoken()); diff != "" {
-		t.Error(diff)
-	}
-	causes := map[string]string{}
-	for _, s := range w.stored(event.SubjectChat) {
-		causes[field[string](s, "message")] = s.Meta(event.MetaCausation)
-	}
-	want := map[string]string{"[sp]before[/sp]": before.Ref.String(), "[sp]in time[/sp]": ack.Ref.String(), "[sp]after[/sp]": after.Ref.String()}
-	if diff := cmp.Diff(want, causes); diff != "" {
-		t.Errorf("what the lines name as their cause: %s", diff)
-	}
-}
-
-// The next process does not say what is recorded as said.
-func TestKilledBetweenEchoAndAck(t *testing.T) {
-	streamstest.Slow(t, "kills bots")
-	t.Parallel()
-	w := newWorld(t)
-	w.ok(w.join().stop()) // leaves the durable consumer
-	ack := w.chat("hello there")
-	c, err := w.bus.JetStream().Consumer(w.ctx, streams.Cytube, sender.SendsDurable)
-	w.ok(err)
-	_, err = c.Next(jetstream.FetchMaxWait(3 * time.Minute))
-	w.ok(err)
-	e, err := event.New(event.SubjectChat, event.Chat{User: "rosey", Message: "hello there", Channel: lounge, Rank: 1, Time: 1})
-	w.ok(err)
-	_, err = w.bus.Publish(w.ctx, e.WithMeta(event.MetaCausation, ack.Ref.String()))
-	w.ok(err)
-	w.join()
 	w.echo(w.chat("next"), 1)
 	if diff := cmp.Diff([]string{"next"}, w.spoken()); diff != "" {
 		t.Error(diff)
@@ -463,111 +303,6 @@ func TestWaitsForTheSite(t *testing.T) {
 	}
 }
 
-// A channel's filter may change what is said, and the server's own commands are
-// not the bot's to give.
-func TestKnowsItsEchoes(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, func(s *cytubetest.Config, _ *cytube.Config) { s.Channels[0].Ranks["rosey"] = 3 })
-	w.join()
-	alice := w.user("alice")
-	for _, test := range []struct{ text, echo string }{
-		{"plain", "plain"},
-		{"*bold* `mono` ~~no~~", "*bold* `mono` ~~no~~"},
-		{"[SP]hidden[/SP]", "[sp]hidden[/sp]"},
-		{"<b> & \"q\" 's' (p)", "<b> & \"q\" 's' (p)"},
-		{"see https://x.example/a_b_c?d=e&f.", "see https://x.example/a_b_c?d=e&f."},
-		{"/kick alice", " /kick alice"},
-		{"/me too", " /me too"},
-		{">quote", ">quote"},
-		{"a\nb", "a b"},
-		{"日本 😀", "日本 😀"},
-	} {
-		ack := w.chat(test.text)
-		s := w.echo(ack, 1)
-		if got := field[string](s, "message"); got != test.echo || field[bool](s, "action") {
-			t.Errorf("%q echoes as %q", test.text, got)
-		}
-	}
-	w.ok(alice.Say(w.ctx, "still here"))
-}
-
-// Echoes that come late belong to what was said, not to what is being said.
-func TestLateEchoes(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, func(_ *cytubetest.Config, b *cytube.Config) { b.EchoTimeout = time.Second })
-	b := w.join()
-	again := w.logged("echo timeout, resending")
-	w.ok(w.site.Stall(lounge, "Rosey"))
-	first := w.chat("[SP]first[/SP]")
-	again()
-	w.counted(b, func(s cytube.Stats) bool { return s.Resent >= 1 })
-	w.ok(w.site.Resume(lounge, "Rosey"))
-	second := w.chat("[SP]second[/SP]")
-	w.echo(second, 1)
-	w.echo(w.chat("third"), 1)
-	causes := map[string]int{}
-	for _, s := range w.stored(event.SubjectChat) {
-		causes[field[string](s, "message")+" "+s.Meta(event.MetaCausation)]++
-	}
-	for said := range causes {
-		if said != "[sp]first[/sp] "+first.Ref.String() && said != "[sp]second[/sp] "+second.Ref.String() && !strings.HasPrefix(said, "third ") {
-			t.Errorf("a line and its cause: %s", said)
-		}
-	}
-	if causes["[sp]first[/sp] "+first.Ref.String()] < 2 {
-		t.Errorf("got %v", causes)
-	}
-}
-
-// An echo that comes when the bot is about to say the line again keeps it from
-// doing so.
-func TestEchoRightBeforeSayingAgain(t *testing.T) {
-	t.Parallel()
-	again, heard := make(chan struct{}), make(chan struct{})
-	var asked atomic.Int32
-	w := newWorld(t, func(_ *cytubetest.Config, b *cytube.Config) {
-		b.EchoTimeout = 100 * time.Millisecond
-		b.MaySpeak = func() bool { // asked right before a line is written
-			if asked.Add(1) == 2 {
-				close(again)
-				<-heard
-			}
-			return true
-		}
-	})
-	goOn := sync.OnceFunc(func() { close(heard) })
-	defer goOn()
-	w.join()
-	w.ok(w.site.Stall(lounge, "Rosey"))
-	late := w.chat("late")
-	select {
-	case <-again:
-	case <-w.ctx.Done():
-		t.Fatal("it is not about to say the line again")
-	}
-	w.ok(w.site.Resume(lounge, "Rosey"))
-	w.echo(late, 1)
-	goOn()
-	w.echo(w.chat("next"), 1)
-	said := slices.DeleteFunc(w.spoken(), func(text string) bool { return text == "next" }) // which may be late too, and said again
-	if diff := cmp.Diff([]string{"late"}, said); diff != "" {
-		t.Error(diff)
-	}
-}
-
-// counted waits until the bot's counters are as wanted; they change without an
-// event.
-func (w *world) counted(b *bot, want func(cytube.Stats) bool) {
-	w.t.Helper()
-	for ticker := time.NewTicker(time.Millisecond); !want(b.Stats()); {
-		select {
-		case <-ticker.C:
-		case <-w.ctx.Done():
-			w.t.Fatalf("counters stay at %+v", b.Stats())
-		}
-	}
-}
-
 // Sends of other channels are left to others; sends from anywhere are accepted.
 func TestWhoseSends(t *testing.T) {
 	t.Parallel()
@@ -587,67 +322,5 @@ func TestWhoseSends(t *testing.T) {
 	w.ok(err)
 	if _, err := s.GetLastMsgForSubject(w.ctx, event.EventSubject(sender.SendsDurable, event.TypeDeadLetter)); err != nil {
 		t.Errorf("the malformed send left no dead letter: %v", err)
-	}
-}
-
-// Stopping lets what is being said be heard, and leaves the rest for the next
-// time.
-func TestStopsInTheMiddle(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, func(s *cytubetest.Config, _ *cytube.Config) {
-		s.Channels[0].Flood = cytubetest.Flood{Burst: 1, Sustained: 2}
-	})
-	b := w.join()
-	first, second := w.chat("first"), w.chat("second")
-	w.echo(first, 1)
-	w.ok(b.stop())
-	w.join()
-	w.echo(second, 1)
-	if diff := cmp.Diff([]string{"first", "second"}, w.spoken()); diff != "" {
-		t.Error(diff)
-	}
-	c, err := w.bus.JetStream().Consumer(w.ctx, streams.Cytube, sender.SendsDurable)
-	w.ok(err)
-	w.settled(c)
-}
-
-// settled waits until everything that a consumer was given is acknowledged.
-func (w *world) settled(c jetstream.Consumer) {
-	w.t.Helper()
-	for ticker := time.NewTicker(5 * time.Millisecond); ; {
-		info, err := c.Info(w.ctx)
-		w.ok(err)
-		if info.NumAckPending == 0 && info.NumPending == 0 {
-			return
-		}
-		select {
-		case <-ticker.C:
-		case <-w.ctx.Done():
-			w.t.Fatalf("%d sends are not acknowledged", info.NumAckPending)
-		}
-	}
-}
-
-// A server that cuts lines shorter than the bot thought is heard to do so: the bot says
-// what was cut off, and no longer lines after that.
-func TestLearnsTheServersLimitFromACutLine(t *testing.T) {
-	t.Parallel()
-	words, letters := strings.Repeat("word ", 10), strings.Repeat("a", 49)
-	for _, test := range []struct{ name, long, cut, rest string }{
-		{"at a word", words + "word end", words, "word end"},
-		{"inside of an emoji", letters + "😀 and more", letters, "😀 and more"},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			w := newWorld(t, func(s *cytubetest.Config, _ *cytube.Config) { s.MaxMessage = 50 })
-			w.join()
-			w.echo(w.chat(test.long), 1)
-			w.echo(w.chat("after"), 1)
-			w.echo(w.chat(test.long), 2)
-			want := []string{test.cut, test.rest, "after", strings.TrimSpace(test.cut), test.rest}
-			if diff := cmp.Diff(want, w.spoken()); diff != "" {
-				t.Error(diff)
-			}
-		})
 	}
 }

@@ -24,12 +24,13 @@ func (c *Connector) session(ctx context.Context) (joined bool, err error) {
 	if err != nil {
 		return false, connectError(err)
 	}
+	limit := c.messageLimit(ctx)
 	conn, err := socketio.Dial(ctx, url)
 	if err != nil {
 		return false, connectError(err)
 	}
 	defer conn.Close()
-	if err := c.push(ctx, item{begin: true}); err != nil {
+	if err := c.push(ctx, item{begin: true, limit: limit}); err != nil {
 		return false, err
 	}
 	defer func() {
@@ -71,6 +72,21 @@ func (c *Connector) session(ctx context.Context) (joined bool, err error) {
 			return true, kickError(noticeText(frame))
 		}
 	}
+}
+
+// pageTimeout limits how long the channel's page may delay a join.
+const pageTimeout = 5 * time.Second
+
+// messageLimit returns to how many UTF-16 units the server cuts lines, 0 if its page does
+// not tell.
+func (c *Connector) messageLimit(ctx context.Context) int {
+	ctx, cancel := context.WithTimeout(ctx, pageTimeout)
+	defer cancel()
+	limit, err := socketio.MessageLimit(ctx, c.cfg.HTTPClient, c.cfg.Site, c.cfg.Channel)
+	if err != nil {
+		c.log.DebugContext(ctx, "length limit of lines not known", "channel", c.cfg.Channel, "error", err)
+	}
+	return limit
 }
 
 // receive returns the next frame and hands it to the recorder.

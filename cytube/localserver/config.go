@@ -25,6 +25,9 @@ type Config struct {
 	// MaxMessage is the length in UTF-16 units to which chat lines are cut; 320 if 0.
 	MaxMessage int
 
+	// NoPages says that the site has no pages, so that nobody knows of MaxMessage.
+	NoPages bool
+
 	// Buffer is how many chat lines are kept for those who join; 15 if 0.
 	Buffer int
 

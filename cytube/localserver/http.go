@@ -17,6 +17,16 @@ func (s *Server) serveSocketConfig(w http.ResponseWriter, r *http.Request) {
 	reply(w, http.StatusOK, object{"servers": []any{object{"url": s.URL(), "secure": false}}})
 }
 
+// servePage serves as much of a channel's page as bots read.
+func (s *Server) servePage(w http.ResponseWriter, r *http.Request) {
+	if s.cfg.NoPages || !validChannel.MatchString(r.PathValue("channel")) {
+		http.NotFound(w, r)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	fmt.Fprintf(w, "<!DOCTYPE html>\n<input class=\"form-control\" id=\"chatline\" type=\"text\" maxlength=\"%d\">\n", s.cfg.MaxMessage)
+}
+
 // object is a JSON object.
 type object = map[string]any
 

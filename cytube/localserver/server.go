@@ -152,6 +152,7 @@ func (s *Server) Restart() error {
 	s.addr = listener.Addr().String()
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /socketconfig/{file}", s.serveSocketConfig)
+	mux.HandleFunc("GET /r/{channel}", s.servePage)
 	mux.HandleFunc("GET /socket.io/", s.serveSocket)
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	s.http = server

@@ -1,6 +1,7 @@
 package sender
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -27,7 +28,7 @@ type EchoTracker struct {
 	chat    channel.FloodLimit
 	pace    pacer
 	hold    time.Time // the server asked for silence until then
-	longest int       // to how many UTF-16 units the server cuts lines, 0 while it cut none
+	longest int       // to how many UTF-16 units the server cuts lines, 0 while that is not known
 
 	pending         *Message
 	inheritedEchoes []*Message // what a process before may have been speaking when it died, in order
@@ -88,13 +89,26 @@ func (t *EchoTracker) limitOf(m *Message) channel.FloodLimit {
 	return t.chat
 }
 
-// lineLimit returns how long a line may be in UTF-16 units, of which own is the bot's own
-// limit.
+// SetLineLimit sets to how many UTF-16 units the server says that it cuts lines; 0 changes
+// nothing.
+func (t *EchoTracker) SetLineLimit(limit int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if limit >= leastLimit {
+		t.longest = limit
+	}
+}
+
+// lineLimit returns how long a line may be in UTF-16 units. own is the bot's own limit; with
+// 0 it is the server's, or DefaultMessageLimit while that is not known.
 func (t *EchoTracker) lineLimit(own int) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.longest == 0 {
-		return own
+	switch {
+	case t.longest == 0:
+		return cmp.Or(own, DefaultMessageLimit)
+	case own == 0:
+		return t.longest
 	}
 	return min(own, t.longest)
 }

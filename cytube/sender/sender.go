@@ -39,7 +39,8 @@ type Config struct {
 	Channel string
 
 	// MessageLimit is the length of a message, in UTF-16 units, above which it is
-	// split; DefaultMessageLimit if 0.
+	// split, also where the server takes longer ones. 0 is the server's own limit, or
+	// DefaultMessageLimit while that is not known.
 	MessageLimit int
 	// MaxAge is the age from which a send is not spoken but recorded as expired;
 	// DefaultMaxAge if 0.
@@ -78,7 +79,6 @@ type Config struct {
 // WithDefaults returns c with the defaults of what is not set.
 func (c Config) WithDefaults() Config {
 	c.Channel = strings.ToLower(c.Channel) // as the server does
-	c.MessageLimit = cmp.Or(c.MessageLimit, DefaultMessageLimit)
 	c.MaxAge = cmp.Or(c.MaxAge, DefaultMaxAge)
 	c.EchoTimeout = cmp.Or(c.EchoTimeout, DefaultEchoTimeout)
 	if c.Count == nil {
@@ -239,7 +239,7 @@ func (s *Sender) begin(ctx context.Context, send streams.Stored) (repeated, agai
 	}, nil
 }
 
-// backlogTime is how long it may take to speak what waits of one user.
+// backlogTime is how long it may take to speak the pending sends of one user.
 const backlogTime = 30 * time.Second
 
 // backlog returns how many sends of a user may wait. What no user asked for is not

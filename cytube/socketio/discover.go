@@ -20,41 +20,22 @@ const discoverTimeout = 15 * time.Second
 // Errors: [ErrBadSite] and [*ChannelError], where retrying is of no use, and
 // [*SiteError].
 func Discover(ctx context.Context, client *http.Client, site, channel string) (string, error) {
-	base, err := url.Parse(site)
-	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" {
-		return "", fmt.Errorf("%q: %w", site, ErrBadSite)
-	}
-	base.RawQuery, base.Fragment = "", ""
-	if client == nil {
-		client = &http.Client{Timeout: discoverTimeout}
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet,
-		base.JoinPath("socketconfig", url.PathEscape(channel)+".json").String(), nil)
+	body, status, err := get(ctx, client, site, "socketconfig", url.PathEscape(channel)+".json")
 	if err != nil {
-		return "", fmt.Errorf("%q: %w", site, ErrBadSite)
+		return "", err
 	}
-	resp, err := client.Do(req)
-	if err != nil {
-		return "", &SiteError{Site: site, Err: err}
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, MaxFrame))
-	if err != nil {
-		return "", &SiteError{Site: site, Err: err}
-	}
-
 	var answer struct {
 		Error   string   `json:"error"`
 		Servers []server `json:"servers"`
 	}
 	bad := json.Unmarshal(body, &answer)
 	switch {
-	case resp.StatusCode == http.StatusNotFound && answer.Error != "":
+	case status == http.StatusNotFound && answer.Error != "":
 		return "", &ChannelError{Site: site, Channel: channel, Reason: answer.Error}
-	case resp.StatusCode != http.StatusOK:
-		return "", &SiteError{Site: site, Err: fmt.Errorf("%s answered HTTP %s", req.URL, resp.Status)}
+	case status != http.StatusOK:
+		return "", &SiteError{Site: site, Err: fmt.Errorf("the socketconfig of channel %s answered HTTP %d %s", channel, status, http.StatusText(status))}
 	case bad != nil:
-		return "", &SiteError{Site: site, Err: fmt.Errorf("%s did not answer with JSON: %w", req.URL, bad)}
+		return "", &SiteError{Site: site, Err: fmt.Errorf("the socketconfig of channel %s is not JSON: %w", channel, bad)}
 	case len(answer.Servers) == 0:
 		return "", &SiteError{Site: site, Err: errors.New("the site names no socket server")}
 	}
@@ -63,6 +44,31 @@ func Discover(ctx context.Context, client *http.Client, site, channel string) (s
 		return "", &SiteError{Site: site, Err: err}
 	}
 	return u, nil
+}
+
+// get reads what a site has under a path.
+func get(ctx context.Context, client *http.Client, site string, path ...string) (body []byte, status int, err error) {
+	base, err := url.Parse(site)
+	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" {
+		return nil, 0, fmt.Errorf("%q: %w", site, ErrBadSite)
+	}
+	base.RawQuery, base.Fragment = "", ""
+	if client == nil {
+		client = &http.Client{Timeout: discoverTimeout}
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base.JoinPath(path...).String(), nil)
+	if err != nil {
+		return nil, 0, fmt.Errorf("%q: %w", site, ErrBadSite)
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return nil, 0, &SiteError{Site: site, Err: err}
+	}
+	defer resp.Body.Close()
+	if body, err = io.ReadAll(io.LimitReader(resp.Body, MaxFrame)); err != nil {
+		return nil, 0, &SiteError{Site: site, Err: err}
+	}
+	return body, resp.StatusCode, nil
 }
 
 type server struct {

@@ -49,7 +49,7 @@ func TestDiscoverErrors(t *testing.T) {
 	}{
 		{"maintenance", "<html>", http.StatusServiceUnavailable, "answered HTTP 503"},
 		{"another site", "not found", http.StatusNotFound, "answered HTTP 404"},
-		{"no JSON", "<html>", http.StatusOK, "did not answer with JSON"},
+		{"no JSON", "<html>", http.StatusOK, "is not JSON"},
 		{"no servers", `{"servers":[]}`, http.StatusOK, "names no socket server"},
 		{"bad address", `{"servers":[{"url":"ftp://x"}]}`, http.StatusOK, "bad socket address"},
 	}

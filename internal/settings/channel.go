@@ -72,8 +72,8 @@ func (c Channel) check() error {
 		return Errorf("%q is no channel: a name is 1 to 30 of a-z A-Z 0-9 - _", c.Name)
 	case c.Prefix == "" || strings.ContainsFunc(c.Prefix, unicode.IsSpace):
 		return Errorf("the prefix %q is empty or has a space in it: people type it in front of each command, as in !help", c.Prefix)
-	case c.MessageLimit < 20:
-		return Errorf("message_limit must be 20 or more, not %d", c.MessageLimit)
+	case c.MessageLimit != 0 && c.MessageLimit < 20:
+		return Errorf("message_limit must be 20 or more, not %d, or left out for the server's own", c.MessageLimit)
 	case c.Rate.Burst < 0 || c.Rate.PerSecond < 0:
 		return Errorf("a rate must not be below 0: leave it out, or write for example rate: {burst: 3, per_second: 1}")
 	}

@@ -69,7 +69,7 @@ const DefaultUser = "rosey"
 // Default returns the settings of a bot for which nobody has set anything.
 func Default() Settings {
 	return Settings{
-		Channel:   Channel{Site: "https://cytu.be", Prefix: "!", MessageLimit: 240},
+		Channel:   Channel{Site: "https://cytu.be", Prefix: "!"},
 		Heartbeat: time.Minute, RequestTimeout: streams.DefaultTimeout, Store: DefaultStore(), Listen: "127.0.0.1:0",
 		Replicas: 1, LeaseTerm: lease.Term, LogFormat: "text", StoreReserve: embedded.DefaultReserve, JoinsPerSecond: cytube.DefaultJoinsPerSecond, Suggest: true,
 	}
