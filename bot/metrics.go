@@ -33,7 +33,7 @@ func serveMetrics(g *group, address string, m *telemetry.Metrics, ready func(con
 }
 
 // observeStreams makes each scrape observe the store, the streams, their consumers and
-// what waits to be sent to each channel; outboxes has the channel of each consumer.
+// the outbox of each channel; outboxes has the channel of each consumer.
 func observeStreams(m *telemetry.Metrics, srv *server, outboxes map[string]string) error {
 	return m.Observe(
 		func() bool { return srv.full() != nil },

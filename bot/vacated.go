@@ -12,7 +12,7 @@ import (
 	"github.com/rosey-bot/rosey/streams/lease"
 )
 
-// vacatedChannels refuses what waits for channels that the settings no longer have.
+// vacatedChannels refuses pending sends to channels that the settings no longer have.
 type vacatedChannels struct {
 	bus    *streams.Bus
 	names  []string      // the channels that the settings have
@@ -43,7 +43,7 @@ func (v vacatedChannels) run(ctx context.Context) error {
 	return nil
 }
 
-// drain refuses what waits for a channel once no bot is in it: with leases, none has
+// drain refuses the pending sends to a channel once no bot is in it: with leases, none has
 // been for as long as a send may wait.
 func (v vacatedChannels) drain(ctx context.Context, name string) error {
 	drain := func(ctx context.Context) error { return sender.Vacate(ctx, v.bus, name, v.log) }

@@ -586,7 +586,7 @@ func waitPlugin(t *testing.T, store, want string) {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain for %s: %+v", want, r)
+			t.Fatalf("timed out waiting for %s: %+v", want, r)
 		}
 	}
 }

@@ -57,7 +57,7 @@ and what the plugin is called there, and NAME may be left out.`,
 				Description: `   rosey plugin pause trivia
    rosey plugin pause trivia --for 30m`,
 				Flags: []cli.Flag{&cli.StringFlag{Name: "for", Usage: "resume by itself after a `TIME` or at one, such as 30m, 1d12h or fri 20:00", Action: checkFor}}, Action: ofOne("plugin", reading(onPlugin(pausePlugin)))},
-			{Name: "resume", Usage: "handle what waits; commands past their max_age are recorded as expired", ArgsUsage: "NAME", Description: `   rosey plugin resume trivia`, Action: ofOne("plugin", reading(onPlugin(resumePlugin)))},
+			{Name: "resume", Usage: "handle pending events; commands past their max_age are recorded as expired", ArgsUsage: "NAME", Description: `   rosey plugin resume trivia`, Action: ofOne("plugin", reading(onPlugin(resumePlugin)))},
 			{Name: "prefer", Usage: "give a command that several plugins registered to one of them", ArgsUsage: "NAME COMMAND",
 				Description: `A command belongs to the plugin that registered it first. Another one that registers it waits, with a warning in the log.
 

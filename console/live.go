@@ -158,7 +158,7 @@ func liveLoop(ctx context.Context, u *eventStream, t *conversations, playing *au
 			}
 		case <-tick.C:
 			if !u.stillSignedIn() {
-				return nil // the page comes back, and is told to sign in
+				return nil // the page comes back, and shows the sign-in form
 			}
 			err = u.update("side", "side", newSidebar(t.channel, playing))
 		}

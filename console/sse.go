@@ -135,7 +135,7 @@ func (c *Console) poll(name string, body func(*http.Request) (any, error)) handl
 				return nil
 			case <-tick.C:
 				if !u.stillSignedIn() {
-					return nil // the page comes back, and is told to sign in
+					return nil // the page comes back, and shows the sign-in form
 				}
 			}
 		}

@@ -60,8 +60,8 @@ type Config struct {
 	Key func(streams.Stored) string
 	// Allow, if set, returns an error for a subject that the handler may not publish.
 	Allow func(subject string) error
-	// NotifyUser says that the user of a plugin.{name}.command is told in its channel when
-	// its handling fails.
+	// NotifyUser makes a failed plugin.{name}.command answer its user in the channel that it
+	// failed.
 	NotifyUser bool
 	// Observe, if set, is called after each delivery was acked, nacked or terminated.
 	Observe func(Outcome)

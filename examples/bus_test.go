@@ -181,7 +181,7 @@ func (b *bus) await(what string, ok func() bool) {
 		select {
 		case <-tick.C:
 		case <-late:
-			b.t.Fatalf("waited in vain for %s", what)
+			b.t.Fatalf("timed out waiting for %s", what)
 		}
 	}
 }
@@ -217,7 +217,7 @@ func (b *bus) next(subject string) streams.Stored {
 				return s
 			}
 		case <-time.After(patience):
-			b.t.Fatalf("waited in vain for %s", subject)
+			b.t.Fatalf("timed out waiting for %s", subject)
 		}
 	}
 }

@@ -29,7 +29,7 @@ func (m *manager) SetTimer(ctx context.Context, msg *nats.Msg, timer string, at 
 		return ack, event.Errorf(event.NATSError, "open stream %s: %w", Timer, err)
 	}
 	if age := stream.CachedInfo().Config.MaxAge; age > 0 && time.Until(at) >= age {
-		return ack, event.Errorf(event.InvalidInput, "a timer for %s would expire: stream %s keeps what waits in it for %s; set an earlier timer that sets this one",
+		return ack, event.Errorf(event.InvalidInput, "a timer for %s would expire: stream %s keeps messages for %s; set an earlier timer that sets this one",
 			at.Format(time.RFC3339), Timer, age)
 	}
 	// A copy, because a retry passes the same message again.

@@ -25,8 +25,8 @@ const (
 // plugin has credentials of its own.
 func Durable(plugin string) string { return "plugin-" + plugin }
 
-// RestartSubject is the subject on which every running instance of a plugin is told
-// to restart. No stream captures it.
+// RestartSubject is the subject that makes every running instance of a plugin
+// restart. No stream captures it.
 func RestartSubject(plugin string) string { return "rosey.plugin." + plugin + ".restart" }
 
 // ReadableStreams are the streams that a plugin's durable may read. Those of

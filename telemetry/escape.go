@@ -11,7 +11,7 @@ import (
 // escaper writes the lines of slog's handlers with those control and format
 // characters escaped that slog lets stand: DEL in text; DEL, the C1 controls and
 // those that turn the direction of text in JSON, where they can only be inside
-// strings. Terminals obey some of them.
+// strings. Terminals interpret some of them.
 type escaper struct{ w io.Writer }
 
 var controls = regexp.MustCompile(`[^\n\P{Cc}]|\p{Cf}`)

@@ -164,7 +164,7 @@ func (p *Page) Wait(condition string) {
 		}
 		select {
 		case <-ctx.Done():
-			p.t.Fatalf("waited in vain for %s\n%s", condition, p.text())
+			p.t.Fatalf("timed out waiting for %s\n%s", condition, p.text())
 		case <-tick.C:
 		}
 	}

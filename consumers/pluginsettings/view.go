@@ -42,10 +42,10 @@ func (s *Store) Remade(ctx context.Context) error {
 	return nil
 }
 
-// A view is what the bucket holds, as its watcher tells.
+// A view is what the bucket holds, as its watcher delivers it.
 type view struct {
 	mu      sync.RWMutex
-	current bool // a watcher is open and has told all that was stored before
+	current bool // a watcher is open and has delivered all that was stored before
 	by      map[name]value
 }
 
@@ -57,8 +57,8 @@ type value struct {
 	err error // why it is not readable
 }
 
-// opened makes what is told next replace what is known, also of a bucket that was made anew
-// and counts its revisions from 1.
+// opened makes the entries of a watcher that is opened replace what is known, also of a
+// bucket that was made anew and counts its revisions from 1.
 func (v *view) opened() {
 	v.mu.Lock()
 	defer v.mu.Unlock()

@@ -36,8 +36,8 @@ type Router struct {
 	Grants *Grants
 	// Suggestions tells who misspells a command which one is near; nil tells nobody.
 	Suggestions *Suggestions
-	// Stopping, if set, is closed when the process stops: what waits for a registration
-	// is then left to the next process.
+	// Stopping, if set, is closed when the process stops: commands that wait for a
+	// registration are then left to the next process.
 	Stopping <-chan struct{}
 }
 
@@ -65,8 +65,8 @@ type line struct {
 
 // Handle implements consumers.Handler. It ignores a line without a registered command. A
 // line older than the plugin's max_age is recorded as expired. What the settings of the
-// command do not allow is recorded as plugin.{name}.event.denied with its reason, and the
-// user is told where they say so, and in private where the command was. A command that
+// command do not allow is recorded as plugin.{name}.event.denied with its reason, and
+// answered where they say so, in private if the command was. A command that
 // nobody registered waits while a plugin's registration is missing; see MissingTimeout.
 func (r Router) Handle(ctx context.Context, d streams.Stored) ([]event.Envelope, error) {
 	chat, private, err := readLine(d.Envelope)

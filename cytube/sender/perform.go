@@ -211,7 +211,7 @@ func (s *Sender) attempt(ctx context.Context, c *Call) (r result, err error) {
 	if !s.cfg.MaySpeak() {
 		return r, errLeaseLost
 	}
-	for patience := time.Now().Add(s.cfg.EchoTimeout); ; {
+	for deadline := time.Now().Add(s.cfg.EchoTimeout); ; {
 		var frames []ability.Frame
 		var w Writer
 		asking, ranked, frame := false, true, s.Calls.next()
@@ -228,12 +228,12 @@ func (s *Sender) attempt(ctx context.Context, c *Call) (r result, err error) {
 				ranked = st.Ranked() || r.outcome.Code != event.PermissionDenied
 			}
 		})
-		if err == nil && !ranked && time.Now().Before(patience) {
+		if err == nil && !ranked && time.Now().Before(deadline) {
 			s.cfg.Logger.DebugContext(ctx, "ability waits for the bot's rank", "send", c.Send.String())
 			r = result{}
 			select {
 			case <-frame:
-			case <-time.After(time.Until(patience)):
+			case <-time.After(time.Until(deadline)):
 			case <-ctx.Done():
 				return r, ctx.Err()
 			}

@@ -78,7 +78,7 @@ func envelope() *schema {
 		{event.MetaRetryFor, "string", "the one consumer that a retried dead letter is for"},
 		{event.MetaErrorCode, "string", "the code of the error that this event tells a user of"},
 		{event.MetaTimeout, "number", "of a command: how many seconds an attempt at it may take"},
-		{event.MetaResult, "string", "retried or dead_letter: a user is told that a command failed"},
+		{event.MetaResult, "string", "retried or dead_letter: tells a user that a command failed"},
 	} {
 		metadata[m.key] = of(m.kind, m.description)
 	}

@@ -52,7 +52,7 @@ func EscapeLines(s string) string {
 	return strings.Join(lines, "\n")
 }
 
-// unsafeRune reports whether a terminal may obey or hide r.
+// unsafeRune reports whether a terminal may interpret or hide r.
 func unsafeRune(r rune) bool {
 	if r < utf8.RuneSelf {
 		return r < 0x20 || r == 0x7f

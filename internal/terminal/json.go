@@ -11,7 +11,7 @@ import (
 )
 
 // EscapeJSON returns a writer that passes JSON on to w with every character that
-// JSON allows in a string and a terminal may obey (DEL, C1 controls, invisible and
+// JSON allows in a string and a terminal may interpret (DEL, C1 controls, invisible and
 // bidirectional characters) as a \uXXXX escape, which means the same. The escape of
 // a lone surrogate, at which other programs stop reading, becomes \ufffd, and those of
 // <, > and &, which encoding/json writes for HTML, become these.

@@ -134,7 +134,7 @@ func (c *Channel) Publish(subject string, payload any) event.Ref {
 }
 
 // Next waits for the next message that a plugin sends. The test fails if an event is
-// dead-lettered meanwhile. What users are told of failed attempts is left out.
+// dead-lettered meanwhile. Notices of failed attempts are left out.
 func (c *Channel) Next() string {
 	c.t.Helper()
 	for {

@@ -29,8 +29,8 @@ import (
 // Bucket is the KV bucket of the leases, one key each.
 const Bucket = streams.Leases
 
-// Term is how long a lease is valid after it was last renewed unless Open is told
-// otherwise. It outlasts the up to ten seconds that a cluster needs to elect a new
+// Term is how long a lease is valid after it was last renewed, unless Open has
+// another. It outlasts the up to ten seconds that a cluster needs to elect a new
 // leader when a server dies.
 const Term = 15 * time.Second
 

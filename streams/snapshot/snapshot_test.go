@@ -447,7 +447,7 @@ func await(t *testing.T, ok func() bool) {
 	for !ok() {
 		select {
 		case <-late:
-			t.Fatal("waited in vain")
+			t.Fatal("timed out")
 		case <-time.After(2 * time.Millisecond):
 		}
 	}
