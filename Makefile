@@ -103,11 +103,11 @@ clock-test:
 	printf '{"Replace":{"%s/time.go":"%s/time.go","%s/step.go":"%s"}}' $$root $$PWD $$root $(CURDIR)/cmd/testdata/clock/step.go > overlay.json
 	CGO_ENABLED=0 $(GO) test -trimpath -overlay .tools/clock/overlay.json -tags clock -run '^TestOwnClock' -count=1 -v ./cmd
 
-# forget-test forgets a person in a store of FORGET_EVENTS events, and looks into all of its
-# files for what is left.
+# forget-test forgets a person in a store of FORGET_EVENTS events, of a stopped bot and of one
+# that runs, and looks into all of its files for what is left.
 .PHONY: forget-test
 forget-test:
-	ROSEY_FORGET_EVENTS=$(FORGET_EVENTS) $(GO) test -run '^TestForgetLeavesNothingOnDisk$$' -count=1 -v ./cmd
+	ROSEY_FORGET_EVENTS=$(FORGET_EVENTS) $(GO) test -run '^TestForget(LeavesNothingOnDisk|BesideARunningBot)$$' -count=1 -timeout 20m -v ./cmd
 
 FORGET_EVENTS ?= 100000
 
@@ -171,12 +171,12 @@ $(TOOLS)/go-licenses: Makefile
 	$(tool) github.com/google/go-licenses@v1.6.0
 	@touch $@
 
-# fuzz runs each fuzz test for FUZZTIME.
+# fuzz runs each fuzz test for FUZZTIME, of which making what takes new paths smaller takes little.
 FUZZTIME ?= 10s
 fuzz:
 	@set -e; for pkg in $$($(GO) list ./...); do \
 	  for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
-	    echo "$$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$pkg; \
+	    echo "$$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s $$pkg; \
 	  done; done
 
 # release builds archives for every platform into dist, each with a list of the

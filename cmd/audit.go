@@ -15,6 +15,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/internal/settings"
 	"github.com/rosey-bot/rosey/internal/terminal"
 	"github.com/rosey-bot/rosey/kvstore"
@@ -273,7 +274,7 @@ func auditForget(ctx context.Context, c *cli.Context, cmd command, q replay.Quer
 	}
 	done, err := audit.Forget(ctx, cmd.Bus, key, user, o)
 	if errors.Is(err, replay.ErrNoMatch) && !narrowed(o) {
-		if n, dbErr := forgetRecords(ctx, c, cmd, user, o.DryRun); dbErr != nil || n > 0 {
+		if n, dbErr := forgetKept(ctx, c, cmd, user, o.DryRun); dbErr != nil || n > 0 {
 			return dbErr
 		}
 	}
@@ -296,8 +297,8 @@ func auditForget(ctx context.Context, c *cli.Context, cmd command, q replay.Quer
 	}
 	fmt.Fprintln(c.App.Writer)
 	if narrowed(o) {
-		fmt.Fprintln(c.App.Writer, "Records of plugins (rosey db) are left, as they have no channel and time: forget without --channel, --since and --until to reach them.")
-	} else if _, err := forgetRecords(ctx, c, cmd, user, o.DryRun); err != nil {
+		fmt.Fprintln(c.App.Writer, "Records of plugins (rosey db), grants and cooldowns are left, as they have no channel and time: forget without --channel, --since and --until to reach them.")
+	} else if _, err := forgetKept(ctx, c, cmd, user, o.DryRun); err != nil {
 		return err
 	}
 	fmt.Fprintln(c.App.Writer, "Not reached: backups, the bot's log, files that were made by export or for dry runs, spans that were sent, revisions that newer ones pushed out of a record and the event that a killed forget was erasing (until the server compacts the file), and other people's texts.")
@@ -312,6 +313,22 @@ func auditForget(ctx context.Context, c *cli.Context, cmd command, q replay.Quer
 
 func narrowed(o audit.ForgetOptions) bool {
 	return o.Channel != "" || !o.Since.IsZero() || !o.Until.IsZero()
+}
+
+// forgetKept erases a person from the records of plugins and from what the router keeps, and
+// returns how many records and other values it changed or deleted.
+func forgetKept(ctx context.Context, c *cli.Context, cmd command, user string, dryRun bool) (n int, err error) {
+	if n, err = forgetRecords(ctx, c, cmd, user, dryRun); err != nil {
+		return n, err
+	}
+	done, err := router.Forget(ctx, cmd.JS, user, dryRun)
+	if done.Grants > 0 {
+		fmt.Fprintf(c.App.Writer, "grants: %d, the user has none any more\n", done.Grants)
+	}
+	if done.Uses > 0 {
+		fmt.Fprintf(c.App.Writer, "cooldowns: %d\n", done.Uses)
+	}
+	return n + done.Grants + done.Uses, err
 }
 
 // forgetRecords erases a person from all collections, and returns how many records it

@@ -21,6 +21,7 @@ type request struct {
 	subject string
 	payload any
 	warning string // what will be gone, "" if nothing
+	about   string // which of several it is
 }
 
 // ability is a command that asks something of a channel.
@@ -78,7 +79,7 @@ func item(subject string) func(*cli.Context, []string) ([]request, error) {
 			if err != nil {
 				return nil, err
 			}
-			list = append(list, request{subject: subject, payload: event.SendItem{UID: uid}})
+			list = append(list, request{subject: subject, payload: event.SendItem{UID: uid}, about: arg})
 		}
 		return list, nil
 	}
@@ -92,8 +93,9 @@ func uidOf(arg string) (int, error) {
 	return uid, nil
 }
 
-// do asks for each request in turn, and prints the outcomes. It ends at the first that was
-// neither done nor so already.
+// do asks for each request in turn, whatever became of those before, and prints the
+// outcomes. It fails if one was neither done nor so already. Where asking itself fails it
+// ends, and says what was not asked for.
 func do(ctx context.Context, c *cli.Context, cmd command, requests []request) error {
 	channel, err := channelFor(ctx, cmd, c.String("channel"))
 	if err != nil {
@@ -104,28 +106,46 @@ func do(ctx context.Context, c *cli.Context, cmd command, requests []request) er
 			return err
 		}
 	}
-	for _, r := range requests {
-		send, err := addressed(c, r, channel)
-		if err != nil {
-			return err
+	failed := false
+	for i, r := range requests {
+		d, ref, err := ask(ctx, c, cmd, r, channel)
+		if err != nil && i+1 < len(requests) {
+			var rest []string
+			for _, r := range requests[i+1:] {
+				rest = append(rest, r.about)
+			}
+			err = fmt.Errorf("%s: %w; not asked for: %s", r.about, err, strings.Join(rest, ", "))
 		}
-		within, cancel := context.WithTimeout(ctx, sender.DoTimeout)
-		d, ref, err := sender.Do(within, cmd.Bus, send)
-		cancel()
 		if event.CodeOf(err) == event.InvalidInput {
 			return &usageError{err}
 		}
 		if err != nil {
 			return err
 		}
-		if err := printOutcome(c, d, ref); err != nil {
+		about := ""
+		if len(requests) > 1 {
+			about = r.about + ": "
+		}
+		if err := printOutcome(c, about, d, ref); err != nil {
 			return err
 		}
-		if d.Status != event.DeliveryDone && d.Status != event.DeliveryAlready {
-			return errUnhealthy
-		}
+		failed = failed || d.Status != event.DeliveryDone && d.Status != event.DeliveryAlready
+	}
+	if failed {
+		return errUnhealthy
 	}
 	return nil
+}
+
+// ask makes one request and waits for its outcome.
+func ask(ctx context.Context, c *cli.Context, cmd command, r request, channel string) (d event.Delivery, ref event.Ref, err error) {
+	send, err := addressed(c, r, channel)
+	if err != nil {
+		return d, ref, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, sender.DoTimeout)
+	defer cancel()
+	return sender.Do(ctx, cmd.Bus, send)
 }
 
 // addressed returns the send of a request, with what the flags say.
@@ -137,13 +157,13 @@ func addressed(c *cli.Context, r request, channel string) (event.Envelope, error
 	return e, nil
 }
 
-func printOutcome(c *cli.Context, d event.Delivery, ref event.Ref) error {
+func printOutcome(c *cli.Context, about string, d event.Delivery, ref event.Ref) error {
 	if wantJSON(c) {
 		raw, err := event.Encode(d)
 		fmt.Fprintf(terminal.EscapeJSON(c.App.Writer), "%s\n", raw)
 		return err
 	}
-	text := d.Status
+	text := about + d.Status
 	if d.Code != "" {
 		text += " (" + string(d.Code) + ")"
 	}

@@ -31,6 +31,7 @@ func TestChannelAbilities(t *testing.T) {
 	}{
 		{[]string{"queue", "https://youtu.be/dQw4w9WgXcQ?si=x", "https://vimeo.com/76979871", "--for", "alice"}, exitOK, "done", ""},
 		{[]string{"queue", "https://vimeo.com/76979871"}, exitOK, "already: This item is already on the playlist", ""},
+		{[]string{"queue", "https://example.org/page", "https://vimeo.com/76979872"}, exitFailed, "https://vimeo.com/76979872: done", ""},
 		{[]string{"queue", "https://example.org/page"}, exitFailed, "refused (INVALID_INPUT): ", ""},
 		{[]string{"show", "playlist"}, exitOK, "\n       1  ", ""},
 		{[]string{"skip", "--output", "json"}, exitOK, `"status":"done"`, ""},

@@ -30,7 +30,7 @@ var mediaAbilities = []ability{
 		examples: "   rosey channel queue https://youtu.be/dQw4w9WgXcQ\n   rosey channel queue --next --temp https://vimeo.com/76979871 --for alice",
 		request: func(c *cli.Context, args []string) (list []request, err error) {
 			for _, url := range args {
-				list = append(list, request{subject: event.SubjectSendMediaQueue, payload: event.SendMediaQueue{URL: url, Position: position(c), Temp: c.Bool("temp")}})
+				list = append(list, request{subject: event.SubjectSendMediaQueue, payload: event.SendMediaQueue{URL: url, Position: position(c), Temp: c.Bool("temp")}, about: url})
 			}
 			return list, nil
 		},
@@ -74,7 +74,7 @@ var mediaAbilities = []ability{
 		name: "clear", usage: "take everything off the playlist", flags: []cli.Flag{yesFlag()},
 		examples: "   rosey channel clear --yes",
 		request: func(*cli.Context, []string) ([]request, error) {
-			return []request{{event.SubjectSendMediaClear, event.SendBare{}, "the whole playlist of %s will be gone"}}, nil
+			return []request{{subject: event.SubjectSendMediaClear, payload: event.SendBare{}, warning: "the whole playlist of %s will be gone"}}, nil
 		},
 	},
 	{

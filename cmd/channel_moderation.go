@@ -29,10 +29,10 @@ var moderationAbilities = []ability{
 		examples: "   rosey channel ban bob --reason spam --yes\n   rosey channel ban bob --address --range wrange --yes",
 		request: func(c *cli.Context, args []string) ([]request, error) {
 			if c.Bool("address") || c.String("range") != "" {
-				return []request{{event.SubjectSendBanAddress, event.SendBanAddress{User: args[0], Range: c.String("range")},
-					args[0] + " and whoever shares an address will be banned from %s"}}, nil
+				return []request{{subject: event.SubjectSendBanAddress, payload: event.SendBanAddress{User: args[0], Range: c.String("range")},
+					warning: args[0] + " and whoever shares an address will be banned from %s"}}, nil
 			}
-			return []request{{event.SubjectSendBan, event.SendModeration{User: args[0]}, args[0] + " will be banned from %s"}}, nil
+			return []request{{subject: event.SubjectSendBan, payload: event.SendModeration{User: args[0]}, warning: args[0] + " will be banned from %s"}}, nil
 		},
 	},
 	{
@@ -69,7 +69,7 @@ var moderationAbilities = []ability{
 		name: "clear-chat", usage: "clear the chat of everybody", flags: []cli.Flag{yesFlag()},
 		examples: "   rosey channel clear-chat --yes",
 		request: func(*cli.Context, []string) ([]request, error) {
-			return []request{{event.SubjectSendClear, event.SendBare{}, "the chat will be gone from every screen in %s"}}, nil
+			return []request{{subject: event.SubjectSendClear, payload: event.SendBare{}, warning: "the chat will be gone from every screen in %s"}}, nil
 		},
 	},
 	{

@@ -29,7 +29,7 @@ func dryRunFlags() []cli.Flag {
 	const category = "Dry run: a plugin's current code on these events, in a sandbox"
 	return []cli.Flag{
 		&cli.StringFlag{Name: "into", Usage: "show what the plugin `NAME` would say now beside what was said; exit code 1 on a difference", Category: category},
-		&cli.StringSliceFlag{Name: "setting", Usage: "run it with a setting, as `KEY=VALUE`, in all channels; the others have their defaults", Category: category},
+		&cli.StringSliceFlag{Name: "set", Aliases: []string{"setting"}, Usage: "run it with another setting, as `KEY=VALUE`, in all channels; without, they are those of then", Category: category},
 		&cli.StringFlag{Name: "save", Usage: "also write events, database and what was said to `FILE`; with --case, what is said now", Category: category},
 		&cli.StringFlag{Name: "case", Usage: "take the events from `FILE`, which --save wrote, and need no bot", Category: category},
 	}
@@ -40,7 +40,7 @@ func dryRunFlags() []cli.Flag {
 func orDryRun(action cli.ActionFunc) cli.ActionFunc {
 	return func(c *cli.Context) error {
 		if c.String("into") == "" {
-			if c.IsSet("into") || c.IsSet("case") || c.IsSet("save") || c.IsSet("setting") {
+			if c.IsSet("into") || c.IsSet("case") || c.IsSet("save") || c.IsSet("set") {
 				return usagef("a dry run needs a plugin: add --into NAME, one of %s", strings.Join(bot.PluginNames(pluginsOf(c.App)), ", "))
 			}
 			return action(c)
@@ -105,10 +105,10 @@ func dryRunOnFile(ctx context.Context, c *cli.Context, s settings.Settings, p pl
 
 // dryRunSettings returns the settings that the flags give, as KEY=VALUE or PLUGIN.KEY=VALUE.
 func dryRunSettings(c *cli.Context, plugin string) (list []router.Setting, err error) {
-	for _, text := range c.StringSlice("setting") {
+	for _, text := range c.StringSlice("set") {
 		key, value, ok := strings.Cut(text, "=")
 		if !ok {
-			return nil, usagef("--setting %s: write KEY=VALUE, for example questions=5", text)
+			return nil, usagef("--set %s: write KEY=VALUE, for example questions=5", text)
 		}
 		list = append(list, router.Setting{Plugin: plugin, Key: strings.TrimPrefix(key, plugin+"."), Text: value, By: "dry run"})
 	}

@@ -247,16 +247,20 @@ func configure(ctx context.Context, c *cli.Context, cmd command, s router.Settin
 	if err != nil {
 		return err
 	}
-	return printChanges(c, registered, s.Plugin, s.Channel, changes)
+	properties, _ := propertiesOf(registered, s.Plugin) // it was found above
+	return printChanges(c, properties, s.Plugin, s.Channel, changes)
+}
+
+// where says in which channel something holds; "" is all.
+func where(channel string) string {
+	if channel == "" {
+		return "in all channels"
+	}
+	return "in channel " + channel
 }
 
 // printChanges prints what was changed.
-func printChanges(c *cli.Context, registered []router.Entry, plugin, channel string, changes []pluginsettings.Change) error {
-	properties, _ := propertiesOf(registered, plugin)
-	where := "in all channels"
-	if channel != "" {
-		where = "in channel " + channel
-	}
+func printChanges(c *cli.Context, properties pluginsettings.Properties, plugin, channel string, changes []pluginsettings.Change) error {
 	if len(changes) == 0 && !wantJSON(c) {
 		fmt.Fprintln(c.App.Writer, "it is so already")
 	}
@@ -267,13 +271,8 @@ func printChanges(c *cli.Context, registered []router.Entry, plugin, channel str
 			}
 			continue
 		}
-		text := func(v json.RawMessage) string {
-			if len(v) == 0 || string(v) == "null" {
-				return "not set"
-			}
-			return properties[change.Key].Text(v)
-		}
-		fmt.Fprintf(c.App.Writer, "%s of %s %s: %s, it was %s\n", change.Key, plugin, where, text(change.New), text(change.Old))
+		text := func(value json.RawMessage) string { return settingText(properties, change.Key, value, "not set") }
+		fmt.Fprintf(c.App.Writer, "%s of %s %s: %s, it was %s\n", change.Key, plugin, where(channel), text(change.New), text(change.Old))
 	}
 	return nil
 }
@@ -287,12 +286,38 @@ type historyRow struct {
 	pluginsettings.Change
 }
 
-func settingsHistory(ctx context.Context, c *cli.Context, cmd command) error {
+// historyOf returns the changes of a plugin's settings, and what settings it has. A plugin
+// that is gone may have been changed, one that never was may not.
+func historyOf(ctx context.Context, c *cli.Context, cmd command) ([]pluginsettings.Revision, pluginsettings.Properties, error) {
+	registered, err := router.List(ctx, cmd.JS)
+	if err != nil {
+		return nil, nil, err
+	}
 	store, err := pluginsettings.Find(ctx, cmd.JS)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	revisions, err := store.History(ctx, c.Args().First(), c.String("channel"))
+	if err != nil {
+		return nil, nil, err
+	}
+	properties, err := propertiesOf(registered, c.Args().First())
+	if len(revisions) > 0 {
+		err = nil
+	}
+	return revisions, properties, err
+}
+
+// settingText returns a value of a setting as it is shown in what was changed.
+func settingText(properties pluginsettings.Properties, key string, value json.RawMessage, unset string) string {
+	if len(value) == 0 || string(value) == "null" {
+		return unset
+	}
+	return properties[key].Text(value)
+}
+
+func settingsHistory(ctx context.Context, c *cli.Context, cmd command) error {
+	revisions, properties, err := historyOf(ctx, c, cmd)
 	if err != nil {
 		return err
 	}
@@ -302,22 +327,18 @@ func settingsHistory(ctx context.Context, c *cli.Context, cmd command) error {
 			rows = append(rows, historyRow{r.Revision, r.At, r.By, r.Reason, change})
 		}
 	}
+	if len(rows) == 0 && !wantJSON(c) {
+		fmt.Fprintf(c.App.Writer, "nothing was changed %s\n", where(c.String("channel")))
+		return nil
+	}
 	return printList(c, rows, table.Row{"when", "setting", "was", "is", "by", "why"}, func(r historyRow) table.Row {
-		return table.Row{r.At.Local().Format(time.DateTime), r.Key, string(r.Old), string(r.New), r.By, r.Reason}
+		text := func(value json.RawMessage) string { return settingText(properties, r.Key, value, "(default)") }
+		return table.Row{r.At.Local().Format(time.DateTime), r.Key, text(r.Old), text(r.New), r.By, r.Reason}
 	})
 }
 
 func undoSetting(ctx context.Context, c *cli.Context, cmd command) error {
-	registered, err := router.List(ctx, cmd.JS)
-	if err != nil {
-		return err
-	}
-	store, err := pluginsettings.Find(ctx, cmd.JS)
-	if err != nil {
-		return err
-	}
-	plugin, channel := c.Args().First(), c.String("channel")
-	revisions, err := store.History(ctx, plugin, channel)
+	revisions, properties, err := historyOf(ctx, c, cmd)
 	if err != nil {
 		return err
 	}
@@ -325,9 +346,13 @@ func undoSetting(ctx context.Context, c *cli.Context, cmd command) error {
 	if err != nil {
 		return err
 	}
+	store, err := pluginsettings.Find(ctx, cmd.JS)
+	if err != nil {
+		return err
+	}
 	changes, err := store.Apply(ctx, cmd.Bus, update)
 	if err != nil {
 		return err
 	}
-	return printChanges(c, registered, plugin, channel, changes)
+	return printChanges(c, properties, c.Args().First(), c.String("channel"), changes)
 }

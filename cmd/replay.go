@@ -29,6 +29,7 @@ func replayCommand() *cli.Command {
    rosey replay --since 1h --export-otlp http://localhost:4318  as if a collector had been there
    rosey replay --since 1d --summary
    rosey replay --since 1d --into dice-roller                   dry run: what would it say now?
+   rosey replay --since 1d --into dice-roller --set max_dice=3  and with another setting?
    rosey replay --since 1d --into dice-roller --save case.jsonl
    rosey replay --case case.jsonl --into dice-roller            a regression test
    rosey replay --correlation 550e8400 --output json`,

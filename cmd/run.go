@@ -8,6 +8,7 @@ import (
 
 	"github.com/rosey-bot/rosey/bot"
 	"github.com/rosey-bot/rosey/internal/settings"
+	"github.com/rosey-bot/rosey/telemetry"
 )
 
 func runCommand() *cli.Command {
@@ -77,6 +78,9 @@ func runBot(c *cli.Context) (err error) {
 	defer stop()
 	defer suppressCanceled(ctx, &err, nil)
 	interactive := isTerminal(c.App.Reader)
+	if interactive && s.Local() {
+		telemetry.ShowPersonal(log)
+	}
 	b := bot.New(s, pluginsOf(c.App)...)
 	b.Logger = log
 	b.Terminal = bot.Terminal{

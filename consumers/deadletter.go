@@ -22,7 +22,7 @@ func DeadLetter(bus *streams.Bus, c Config) Middleware {
 			if err == nil || errors.As(err, &again) {
 				return out, err
 			}
-			log := c.Logger.With("subject", d.Subject, "event", d.Ref.String(), "attempts", d.Attempt, "error", err)
+			log := c.Logger.With("subject", d.Subject, "event", d.Ref.String(), "attempts", d.Attempt, "error_code", event.AsError(err, event.PluginError).Code, "error", event.Loggable(err))
 			if aboutItself(c.Durable, d) {
 				log.ErrorContext(ctx, "notice terminated without a dead letter")
 				return nil, err

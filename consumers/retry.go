@@ -33,7 +33,7 @@ func Retry(c Config) Middleware {
 			}
 			delay := c.delay(d.Attempt)
 			c.Logger.WarnContext(ctx, "handler failed, retrying", "subject", d.Subject, "event", d.Ref.String(),
-				"attempt", d.Attempt, "of", c.Attempts, "after", delay, "error", err)
+				"attempt", d.Attempt, "of", c.Attempts, "after", delay, "error_code", event.AsError(err, event.PluginError).Code, "error", event.Loggable(err))
 			return nil, &retryError{err, delay}
 		}
 	}

@@ -135,7 +135,7 @@ func (r *recorder) apply(ctx context.Context, it item) []channel.Event {
 	events, err := r.state.Apply(it.frame, it.at)
 	if err != nil {
 		r.stats.count(func(s *Stats) { s.Malformed++ })
-		r.log.WarnContext(ctx, "malformed frame skipped", "error", err)
+		r.log.WarnContext(ctx, "malformed frame skipped", "frame", it.frame.Name, "error", event.Loggable(err))
 	}
 	if n := len(events); n > 0 && events[n-1].Subject == event.SubjectUnknown {
 		r.noteUnknown(ctx, it.frame.Name)

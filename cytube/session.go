@@ -9,6 +9,7 @@ import (
 
 	"github.com/rosey-bot/rosey/cytube/channel"
 	"github.com/rosey-bot/rosey/cytube/socketio"
+	"github.com/rosey-bot/rosey/event"
 )
 
 // reasonStopped is the reason in cytube.connection of a bot that stops.
@@ -96,7 +97,7 @@ func (c *Connector) receive(ctx context.Context, conn *socketio.Conn) (channel.F
 		var malformed *socketio.FrameError
 		if errors.As(err, &malformed) {
 			c.stats.count(func(s *Stats) { s.Malformed++ })
-			c.log.WarnContext(ctx, "malformed frame skipped", "error", err)
+			c.log.WarnContext(ctx, "malformed frame skipped", "error", event.Loggable(err))
 			continue
 		}
 		frame := channel.Frame(ev)

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/kvstore/query"
 )
 
@@ -145,7 +146,7 @@ func (c *viewCache) shrunk(records int) bool {
 func (b *bucket) row(e entry) *query.Row {
 	data, err := e.document()
 	if err != nil {
-		b.store.log.Warn("record is not valid JSON, skipped: set it again", "collection", b.collection, "id", string(e.id), "error", err)
+		b.store.log.Warn("record is not valid JSON, skipped: set it again", "collection", b.collection, "id", event.Personal(e.id), "revision", e.revision, "error", event.Loggable(err))
 		return nil
 	}
 	return &query.Row{ID: e.id, Revision: e.revision, Data: string(data)}

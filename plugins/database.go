@@ -91,7 +91,7 @@ func (t Collection) Find(q Query, records any) (total int, err error) {
 func (t Collection) decodeRecord(data json.RawMessage, record any) error {
 	err := json.Unmarshal(data, record)
 	if err != nil {
-		t.c.Log.WarnContext(t.c, "record skipped, see rosey db check", "collection", t.name, "record", fmt.Sprintf("%.200s", data), "error", err)
+		t.c.Log.WarnContext(t.c, "record skipped, see rosey db check", "collection", t.name, "record", event.Personal(fmt.Sprintf("%.200s", data)), "error", event.Loggable(err))
 	}
 	return err
 }

@@ -28,8 +28,13 @@ type Runtime struct {
 	// publisher of its own context (consumers.PublisherFrom).
 	Publisher consumers.Publisher
 	Reader    Reader
-	Settings  *pluginsettings.Store // nil has none set
+	Settings  SettingsLoader // nil has none set
 	Logger    *slog.Logger
+}
+
+// SettingsLoader loads the settings of a plugin in a channel as they are now.
+type SettingsLoader interface {
+	Load(ctx context.Context, plugin, channel string) (pluginsettings.Set, error)
 }
 
 // Start calls the plugin's Start, if set. A panic in it is returned as an error.
@@ -184,7 +189,7 @@ func (r Runtime) commands() consumers.Handler {
 // context returns the context of a handler, with the settings as they are now.
 func (r Runtime) context(ctx context.Context, d streams.Stored, publisher consumers.Publisher) (*Context, error) {
 	c := &Context{Context: ctx, Event: d, Log: r.Logger, plugin: r.Plugin.Name, publisher: publisher, reader: r.Reader}
-	if r.Plugin.Settings == nil {
+	if r.Plugin.Settings == nil || r.Settings == nil {
 		return c, nil
 	}
 	var err error

@@ -20,6 +20,8 @@ type Exchange struct {
 	Subject string          `json:"subject"`
 	Request json.RawMessage `json:"request"`
 	Reply   json.RawMessage `json:"reply"`
+	// After is how long after the handler began the reply came.
+	After time.Duration `json:"after,omitempty"` // ns
 }
 
 // Exchanges are those of one event, in the order of the replies. They are Unknown if one
@@ -30,6 +32,9 @@ type Exchanges struct {
 	Unknown bool       `json:"unknown,omitempty"`
 	// Waited is how long the event had waited by the clock that the handler saw.
 	Waited time.Duration `json:"waited,omitempty"` // ns
+	// Settings is the newest revision of the plugin's settings that the handler saw, of the
+	// bucket; 0 if none were set.
+	Settings uint64 `json:"settings,omitempty"`
 }
 
 func exchangesSubject(plugin string, of event.Ref) string {
@@ -45,7 +50,7 @@ func (b *Bus) KeepExchanges(ctx context.Context, plugin string, of event.Ref, x 
 func (m *manager) KeepExchanges(ctx context.Context, plugin string, of event.Ref, x Exchanges) error {
 	body, err := json.Marshal(x)
 	if err == nil && int64(len(body)) > m.js.Conn().MaxPayload() {
-		body, err = json.Marshal(Exchanges{Unknown: true, Waited: x.Waited})
+		body, err = json.Marshal(Exchanges{Unknown: true, Waited: x.Waited, Settings: x.Settings})
 	}
 	if err == nil {
 		err = m.openExchanges(ctx)

@@ -62,7 +62,7 @@ func (b *Bus) answer(ctx context.Context, req micro.Request, r Responder) ([]byt
 	}
 	failure := event.AsError(err, event.PluginError)
 	_ = fail(span, failure)
-	b.log.WarnContext(ctx, "request failed", "subject", e.Subject, "error", failure)
+	b.log.WarnContext(ctx, "request failed", "subject", e.Subject, "error_code", failure.Code, "error", event.Loggable(failure))
 	reply, err := failure.MarshalJSON()
 	if err != nil {
 		reply, _ = event.Errorf(failure.Code, "%s", failure.Message).MarshalJSON()

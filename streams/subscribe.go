@@ -46,7 +46,7 @@ func (b *Bus) Subscribe(ctx context.Context, pattern string, handler func(contex
 			}
 			s, err := Read(msg)
 			if err != nil {
-				b.log.WarnContext(ctx, "malformed event skipped", "subject", msg.Subject(), "error", err)
+				b.log.WarnContext(ctx, "malformed event skipped", "subject", msg.Subject(), "error", event.Loggable(err))
 				return
 			}
 			handler(Handling(ctx, s), s)

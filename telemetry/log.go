@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"go.opentelemetry.io/otel/trace"
 
@@ -36,10 +37,11 @@ func NewLogger(w io.Writer, level, format string) (*slog.Logger, error) {
 		return nil, err
 	}
 	w = escaper{w}
+	personal := new(atomic.Bool)
 	opts := &slog.HandlerOptions{Level: l, ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
 		if p, ok := a.Value.Any().(event.Personal); !ok {
 			return redact(groups, a)
-		} else if l.Level() <= slog.LevelDebug {
+		} else if personal.Load() || l.Level() <= slog.LevelDebug {
 			return slog.String(a.Key, string(p))
 		}
 		return slog.Attr{}
@@ -53,7 +55,15 @@ func NewLogger(w io.Writer, level, format string) (*slog.Logger, error) {
 	default:
 		return nil, fmt.Errorf("log format %q is not one of text, json", format)
 	}
-	return slog.New(correlated{Handler: h, level: l}), nil
+	return slog.New(correlated{Handler: h, level: l, personal: personal}), nil
+}
+
+// ShowPersonal has a logger that NewLogger made write each event.Personal at any level, for
+// who is alone with the bot.
+func ShowPersonal(log *slog.Logger) {
+	if c, ok := log.Handler().(correlated); ok {
+		c.personal.Store(true)
+	}
 }
 
 // SetLevel changes the level from which a logger that NewLogger made writes, and those
@@ -76,8 +86,9 @@ func setLevel(l *slog.LevelVar, level string) error {
 // correlated adds the IDs of the context to each record.
 type correlated struct {
 	slog.Handler
-	level *slog.LevelVar
-	bound bool // the logger itself has a correlation_id already
+	level    *slog.LevelVar
+	personal *atomic.Bool // see ShowPersonal
+	bound    bool         // the logger itself has a correlation_id already
 }
 
 // Handle implements slog.Handler.
@@ -91,12 +102,12 @@ func (c correlated) Handle(ctx context.Context, r slog.Record) error {
 
 // WithAttrs implements slog.Handler.
 func (c correlated) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return correlated{c.Handler.WithAttrs(attrs), c.level, c.bound || slices.ContainsFunc(attrs, isCorrelation)}
+	return correlated{c.Handler.WithAttrs(attrs), c.level, c.personal, c.bound || slices.ContainsFunc(attrs, isCorrelation)}
 }
 
 // WithGroup implements slog.Handler. The IDs of later records are in the group.
 func (c correlated) WithGroup(name string) slog.Handler {
-	return correlated{c.Handler.WithGroup(name), c.level, c.bound}
+	return correlated{c.Handler.WithGroup(name), c.level, c.personal, c.bound}
 }
 
 // identify returns the IDs of the event that is being handled in ctx, without the

@@ -238,3 +238,22 @@ func TestPersonalIsForDebugging(t *testing.T) {
 		}
 	}
 }
+
+// Who is alone with the bot sees them at any level; errors of NATS tell nothing of persons.
+func TestPersonalOfErrors(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	log, err := telemetry.NewLogger(&out, "info", "text")
+	if err != nil {
+		t.Fatal(err)
+	}
+	typed := event.Errorf(event.InvalidInput, "who is alice?")
+	log.Warn("request failed", "error", event.Loggable(typed))
+	log.Warn("request failed", "error", event.Loggable(event.Errorf(event.NATSError, "no responders")))
+	telemetry.ShowPersonal(log)
+	log.With("plugin", "x").Warn("request failed", "error", event.Loggable(typed))
+	got := strings.Split(out.String(), "\n")
+	if strings.Contains(got[0], "alice") || !strings.Contains(got[1], "no responders") || !strings.Contains(got[2], "alice") {
+		t.Errorf("logged %q", got)
+	}
+}

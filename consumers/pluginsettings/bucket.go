@@ -104,7 +104,8 @@ func Find(ctx context.Context, js jetstream.JetStream) (*Store, error) {
 	return &Store{js: js, kv: kv}, nil
 }
 
-func key(plugin, channel string) string {
+// Key returns the key of a plugin's settings in a channel; "" is all channels.
+func Key(plugin, channel string) string {
 	if channel == "" {
 		return plugin
 	}
@@ -132,7 +133,7 @@ func (s *Store) get(ctx context.Context, plugin, channel string) (Revision, erro
 	entry, err := retry.Value(ctx, jsapi.RetryUnavailable(0, nil), func(ctx context.Context) (jetstream.KeyValueEntry, error) {
 		ctx, cancel := context.WithTimeout(ctx, getTimeout)
 		defer cancel()
-		return s.kv.Get(ctx, key(plugin, channel))
+		return s.kv.Get(ctx, Key(plugin, channel))
 	})
 	if errors.Is(err, jetstream.ErrKeyNotFound) {
 		return r, nil
@@ -178,7 +179,7 @@ func (s *Store) History(ctx context.Context, plugin, channel string) ([]Revision
 	if s == nil {
 		return nil, nil
 	}
-	return s.read(ctx, key(plugin, channel), jetstream.IncludeHistory())
+	return s.read(ctx, Key(plugin, channel), jetstream.IncludeHistory())
 }
 
 func (s *Store) read(ctx context.Context, keys string, opts ...jetstream.WatchOpt) (all []Revision, err error) {

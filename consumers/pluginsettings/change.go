@@ -71,7 +71,7 @@ func orNull(v json.RawMessage) json.RawMessage {
 }
 
 func (s *Store) write(ctx context.Context, u Update, d Document, revision uint64) (uint64, error) {
-	revision, err := jsapi.UpdateJSON(ctx, s.kv, key(u.Plugin, u.Channel), d, revision)
+	revision, err := jsapi.UpdateJSON(ctx, s.kv, Key(u.Plugin, u.Channel), d, revision)
 	if err != nil {
 		return 0, fmt.Errorf("change the settings of %s: %w", u.Plugin, err)
 	}
@@ -92,7 +92,7 @@ func publish(ctx context.Context, bus *streams.Bus, r Revision, stored map[strin
 		if err != nil {
 			return err
 		}
-		id := fmt.Sprintf("settings/%s/%d/%d", key(r.Plugin, r.Channel), r.Revision, i+1)
+		id := fmt.Sprintf("settings/%s/%d/%d", Key(r.Plugin, r.Channel), r.Revision, i+1)
 		if _, err := bus.Publish(ctx, e, streams.WithMsgID(id), streams.WithRetry(30*time.Second)); err != nil {
 			return fmt.Errorf("%s of %s is changed, but the event about it is not stored: %w", c.Key, r.Plugin, err)
 		}

@@ -215,6 +215,14 @@ func (p Property) wanted(err error) string {
 		kind = "a text"
 	case s.Type == "number":
 		kind = "a number"
+	case s.Pattern != "" && len(s.Examples) > 0: // which people read more easily than the pattern
+		var texts []string
+		for _, e := range s.Examples {
+			texts = append(texts, fmt.Sprint(e))
+		}
+		kind = "a text such as " + strings.Join(texts, " or ")
+	case s.Pattern != "" && s.Description != "":
+		kind = "a text of its form (" + s.Description + ")"
 	case err != nil:
 		return "what its schema says (" + err.Error() + ")"
 	default:

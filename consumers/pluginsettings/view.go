@@ -34,7 +34,7 @@ func (s *Store) Remade(ctx context.Context) error {
 	known, _, _ := s.view.list() // but for what was damaged
 	for _, r := range known {
 		r.Remade = true // its events are stored
-		_, err := jsapi.UpdateJSON(ctx, s.kv, key(r.Plugin, r.Channel), r.Document, 0)
+		_, err := jsapi.UpdateJSON(ctx, s.kv, Key(r.Plugin, r.Channel), r.Document, 0)
 		if err != nil && !jsapi.IsChanged(err) {
 			return fmt.Errorf("write the settings of %s again: %w", r.Plugin, err)
 		}
@@ -106,6 +106,6 @@ func (v *view) list() (all []Revision, ok bool, err error) {
 			all = append(all, value.Revision)
 		}
 	}
-	slices.SortFunc(all, func(a, b Revision) int { return strings.Compare(key(a.Plugin, a.Channel), key(b.Plugin, b.Channel)) })
+	slices.SortFunc(all, func(a, b Revision) int { return strings.Compare(Key(a.Plugin, a.Channel), Key(b.Plugin, b.Channel)) })
 	return all, v.current, err
 }

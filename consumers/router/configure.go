@@ -10,6 +10,7 @@ import (
 	"github.com/rosey-bot/rosey/consumers/pluginsettings"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/internal/fold"
+	"github.com/rosey-bot/rosey/internal/suggest"
 	"github.com/rosey-bot/rosey/streams"
 )
 
@@ -27,14 +28,7 @@ type Setting struct {
 // Configure changes a setting of one of the plugins that are registered. It returns an
 // INVALID_INPUT error for a plugin, key or value that there is not.
 func Configure(ctx context.Context, bus *streams.Bus, store *pluginsettings.Store, registered []Entry, s Setting) ([]pluginsettings.Change, error) {
-	r, err := find(registered, s.Plugin)
-	if err != nil {
-		return nil, err
-	}
-	if s.Channel != "" && !event.ValidName(s.Channel) {
-		return nil, event.Errorf(event.InvalidInput, "%q is no channel", s.Channel)
-	}
-	properties, err := r.Properties()
+	properties, err := s.properties(registered)
 	if err != nil {
 		return nil, err
 	}
@@ -47,17 +41,39 @@ func Configure(ctx context.Context, bus *streams.Bus, store *pluginsettings.Stor
 		}
 		return changes, err
 	}
-	p, err := properties.Find(s.Plugin, s.Key)
-	if err != nil {
-		return nil, err
-	}
-	if o.Values[s.Key], err = p.Parse(s.Text); err == nil {
+	if o.Values[s.Key], err = s.Value(registered); err == nil {
 		err = checkAliases(ctx, store, registered, s, o.Values[s.Key])
 	}
 	if err != nil {
 		return nil, err
 	}
 	return store.Apply(ctx, bus, o)
+}
+
+// Value returns the value that the text means. The error is INVALID_INPUT for a plugin, key
+// or value that there is not.
+func (s Setting) Value(registered []Entry) (json.RawMessage, error) {
+	properties, err := s.properties(registered)
+	if err != nil {
+		return nil, err
+	}
+	p, err := properties.Find(s.Plugin, s.Key)
+	if err != nil {
+		return nil, err
+	}
+	return p.Parse(s.Text)
+}
+
+// properties returns the settings that the plugin has.
+func (s Setting) properties(registered []Entry) (pluginsettings.Properties, error) {
+	r, err := find(registered, s.Plugin)
+	if err != nil {
+		return nil, err
+	}
+	if s.Channel != "" && !event.ValidName(s.Channel) {
+		return nil, event.Errorf(event.InvalidInput, "%q is no channel", s.Channel)
+	}
+	return r.Properties()
 }
 
 func find(registered []Entry, plugin string) (Registration, error) {
@@ -77,6 +93,9 @@ func UnknownPlugin(registered []Entry, plugin string) error {
 	var names []string
 	for _, e := range registered {
 		names = append(names, e.Name)
+	}
+	if hint := suggest.DidYouMean(plugin, "", names); hint != "" {
+		return event.Errorf(event.RecordNotFound, "there is no plugin %q:%s", plugin, hint)
 	}
 	return event.Errorf(event.RecordNotFound, "there is no plugin %q: there are %s", plugin, strings.Join(names, ", "))
 }

@@ -27,7 +27,7 @@ type Cooldowns struct {
 
 // OpenCooldowns opens the bucket and creates it if it is missing.
 func OpenCooldowns(ctx context.Context, js jetstream.JetStream, replicas int) (*Cooldowns, error) {
-	kv, err := jsapi.OpenBucket(ctx, js, jetstream.KeyValueConfig{
+	kv, err := jsapi.OpenErasableBucket(ctx, js, jetstream.KeyValueConfig{
 		Bucket: CooldownBucket, Description: "Last uses of commands that cool down", History: 1, TTL: MaxCooldown, Replicas: max(replicas, 1),
 	})
 	return &Cooldowns{js, kv}, err

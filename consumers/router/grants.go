@@ -52,7 +52,7 @@ type Grants struct {
 
 // OpenGrants opens the bucket and creates it if it is missing.
 func OpenGrants(ctx context.Context, js jetstream.JetStream, replicas int) (*Grants, error) {
-	kv, err := jsapi.OpenBucket(ctx, js, jetstream.KeyValueConfig{
+	kv, err := jsapi.OpenErasableBucket(ctx, js, jetstream.KeyValueConfig{
 		Bucket: GrantBucket, Description: "What users were granted, by user", History: history, Replicas: max(replicas, 1),
 	})
 	return &Grants{kv}, err
@@ -137,7 +137,7 @@ func (g *Grants) SetRole(ctx context.Context, bus *streams.Bus, name string, rig
 		return true
 	})
 	if err != nil {
-		return grantsError("change", rolesKey, err)
+		return grantsError("change", err)
 	}
 	return publishGrant(ctx, bus, event.GrantChange{Action: "role", Right: name, Rights: rights, By: by})
 }
@@ -189,7 +189,7 @@ func (g *Grants) CheckRight(ctx context.Context, registered []Entry, right strin
 }
 
 func (g *Grants) change(ctx context.Context, user string, change func(*UserGrants) bool) error {
-	return grantsError("change", user, jsapi.ChangeJSON(ctx, g.kv, userKey(user), func(of *UserGrants) bool {
+	return grantsError("change", jsapi.ChangeJSON(ctx, g.kv, userKey(user), func(of *UserGrants) bool {
 		of.User = user
 		return change(of)
 	}))
@@ -203,14 +203,14 @@ func userKey(user string) string { return jsapi.EncodeKey(strings.ToLower(user))
 
 func readGrants[T any](ctx context.Context, g *Grants, key string) (T, error) {
 	v, _, err := jsapi.ReadJSON[T](ctx, g.kv, key)
-	return v, grantsError("read", key, err)
+	return v, grantsError("read", err)
 }
 
-func grantsError(what, of string, err error) error {
+func grantsError(what string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return event.Errorf(event.NATSError, "%s the grants of %s: %w", what, of, err)
+	return event.Errorf(event.NATSError, "%s the grants of a user: %w", what, err)
 }
 
 func publishGrant(ctx context.Context, bus *streams.Bus, change event.GrantChange) error {

@@ -79,7 +79,7 @@ func (r Router) findOrWait(ctx context.Context, name, channel string, ref event.
 			return to, ok, err
 		}
 		if !held {
-			r.Logger.WarnContext(ctx, "command waits for missing registrations", "command", name, "event", ref.String(), "plugins", plugins)
+			r.Logger.WarnContext(ctx, "command waits for missing registrations", "command", event.Personal(name), "event", ref.String(), "plugins", plugins)
 			consumers.Overlap(ctx)
 		}
 		select {

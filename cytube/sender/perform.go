@@ -80,7 +80,7 @@ func (s *Sender) outcome(ctx context.Context, send streams.Stored, o ability.Out
 	})
 	s.cfg.Count(func(n *Stats) { n.delivered(d.Status) })
 	s.cfg.Logger.InfoContext(ctx, "ability ended", "subject", send.Subject, "send", d.Send, "channel", d.Channel, "status", d.Status,
-		"code", d.Code, "reason", d.Reason)
+		"code", d.Code, "reason", event.Personal(d.Reason))
 	e, err := event.New(event.SubjectDelivery, d)
 	return []event.Envelope{e}, consumers.Permanent(err)
 }

@@ -330,7 +330,7 @@ func (s *Sender) refused(ctx context.Context, send streams.Stored, reason string
 func (s *Sender) delivery(ctx context.Context, send streams.Stored, d event.Delivery) (event.Envelope, error) {
 	d = s.about(send, d)
 	s.cfg.Count(func(n *Stats) { n.delivered(d.Status) })
-	s.cfg.Logger.WarnContext(ctx, "send not confirmed", "send", d.Send, "channel", d.Channel, "status", d.Status, "reason", d.Reason)
+	s.cfg.Logger.WarnContext(ctx, "send not confirmed", "send", d.Send, "channel", d.Channel, "status", d.Status, "reason", event.Personal(d.Reason))
 	return event.New(event.SubjectDelivery, d)
 }
 

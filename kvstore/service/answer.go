@@ -177,7 +177,7 @@ func request[T any](handle func(ctx context.Context, store *kvstore.Store, req T
 func answer(ctx context.Context, store *kvstore.Store, h handler, e event.Envelope) (reply []byte, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			store.Logger().ErrorContext(ctx, "database request panicked", "subject", e.Subject, "data", string(e.Data), "panic", p, "stack", string(debug.Stack()))
+			store.Logger().ErrorContext(ctx, "database request panicked", "subject", e.Subject, "data", event.Personal(e.Data), "panic", event.Personal(fmt.Sprint(p)), "stack", string(debug.Stack()))
 			reply, err = nil, event.Errorf(event.DatabaseError, "%s failed inside the service: %v", e.Subject, p)
 		}
 	}()

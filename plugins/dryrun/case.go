@@ -1,7 +1,7 @@
 // Package dryrun runs a plugin's current code on events of the past and compares
 // what it publishes, and writes into the database, with what it did then. It does so in a sandbox: a server
-// of its own with nothing in it but the database as it was at that moment, and the
-// time and randomness of then. Nothing that a plugin does in it can reach the streams
+// of its own with nothing in it but the database and the settings as they were at that
+// moment, and the time and randomness of then. Nothing that a plugin does in it can reach the streams
 // that the events were read from, or a channel.
 //
 //	c, err := dryrun.Record(ctx, js, trivia.New(), filter, nil)
@@ -16,10 +16,13 @@ package dryrun
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/rosey-bot/rosey/consumers/pluginsettings"
+	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/replay"
 	"github.com/rosey-bot/rosey/streams"
@@ -43,6 +46,17 @@ type Event struct {
 	Recorded []Output      // outputs that it caused
 
 	exchanges *streams.Exchanges // nil: none are kept
+}
+
+// order returns the indexes of the events in the order in which they were handled: those
+// of several users may have been handled beside each other, while those of one waited.
+func (c *Case) order() []int {
+	order := make([]int, len(c.Events))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(i, j int) int { return c.Events[i].handled().Compare(c.Events[j].handled()) })
+	return order
 }
 
 // asked reports whether all is known of what the handler asked.
@@ -79,8 +93,14 @@ type source interface {
 	names(ctx context.Context) ([]string, error)
 }
 
-// registrations is the table of plugins' registrations, which is no collection.
-const registrations = ":plugins"
+// The tables of the bot's own buckets, which are no collections.
+const (
+	registrations = ":plugins"
+	settings      = ":settings" // of plugins
+)
+
+// buckets are the buckets of these tables.
+var buckets = map[string]string{registrations: router.Bucket, settings: pluginsettings.Bucket}
 
 // A table is a collection over time.
 type table struct {
@@ -100,6 +120,7 @@ type revision struct {
 	ID    event.ID        `json:"id"`
 	Data  json.RawMessage `json:"data"` // nil: deleted
 	At    time.Time       `json:"at,omitzero"`
+	Seq   uint64          `json:"seq,omitempty"` // in the stream of a bucket of the bot
 }
 
 func (c *Case) table(ctx context.Context, name string) (*table, error) {

@@ -178,7 +178,7 @@ func (c *Case) loadEvent(l eventLine) error {
 type file struct{ missing []string }
 
 func (f *file) read(_ context.Context, name string) (*table, error) {
-	if name != registrations {
+	if _, ok := buckets[name]; !ok {
 		f.missing = append(f.missing, name)
 	}
 	return &table{Name: name}, nil

@@ -11,11 +11,11 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/kvstore"
 	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/jsapi"
 )
 
 // A history is a source that reads the past of the database from its buckets.
@@ -44,8 +44,8 @@ func (h history) names(ctx context.Context) ([]string, error) {
 }
 
 func (h history) read(ctx context.Context, collection string) (*table, error) {
-	if collection == registrations {
-		return h.readRegistrations(ctx)
+	if bucket, ok := buckets[collection]; ok {
+		return h.readBucket(ctx, collection, bucket)
 	}
 	revisions := map[event.ID][]kvstore.Change{}
 	var ids []event.ID
@@ -89,7 +89,7 @@ func (h history) add(t *table, id event.ID, revs []kvstore.Change, cut bool) {
 		case !r.Time.After(h.from):
 			known = live(r)
 		case cut || !h.own(r.MsgID):
-			t.Changes = append(t.Changes, revision{t.Name, id, live(r), r.Time})
+			t.Changes = append(t.Changes, revision{Table: t.Name, ID: id, Data: live(r), At: r.Time})
 		}
 	}
 	if known != nil {
@@ -121,16 +121,17 @@ func (h history) own(msgID string) bool {
 	return ok
 }
 
-func (h history) readRegistrations(ctx context.Context) (*table, error) {
-	t := &table{Name: registrations}
-	for raw, err := range streams.Messages(ctx, h.js, streams.Selection{Stream: "KV_" + router.Bucket}) {
+// readBucket reads the history of one of the bot's own buckets.
+func (h history) readBucket(ctx context.Context, name, bucket string) (*table, error) {
+	t := &table{Name: name}
+	for raw, err := range streams.Messages(ctx, h.js, streams.Selection{Stream: jsapi.BucketStream(bucket)}) {
 		if errors.Is(err, jetstream.ErrStreamNotFound) {
 			return t, nil
 		}
 		if err != nil {
-			return nil, fmt.Errorf("read bucket %s: %w", router.Bucket, err)
+			return nil, fmt.Errorf("read bucket %s: %w", bucket, err)
 		}
-		r := revision{Table: registrations, ID: event.ID(strings.TrimPrefix(raw.Subject, "$KV."+router.Bucket+".")), Data: raw.Data}
+		r := revision{Table: name, ID: event.ID(strings.TrimPrefix(raw.Subject, "$KV."+bucket+".")), Data: raw.Data, Seq: raw.Sequence}
 		if raw.Header.Get("KV-Operation") != "" {
 			r.Data = nil
 		}

@@ -26,7 +26,7 @@ type Options struct {
 	// Others are further plugins, which answer what the plugin asks of them and did not
 	// ask then, as they do now.
 	Others []plugins.Plugin
-	// Settings are set in the sandbox before the first event; others have their defaults.
+	// Settings hold whatever was set then; the others are those of then.
 	Settings []router.Setting
 	// Tracer makes a new trace of each event, linked to the trace of then; nil
 	// makes none.
@@ -48,8 +48,11 @@ type Result struct {
 // compared.
 const reasonReadsState = "the plugin looks at the bot's streams, consumers or processes, and a dry run has none of those of then"
 
-// Run runs the plugin on each of a case's events and returns the results in
-// order. An error ends the sequence: that of a sandbox that does not work, a
+// reasonUnknown is why a difference proves nothing where streams.Exchanges are Unknown.
+const reasonUnknown = "what the plugin was answered then is not known: an attempt before had failed, the answers were too large to be kept, or they were erased"
+
+// Run runs the plugin on each of a case's events, in the order in which they were handled,
+// and returns the results in the order in which they were stored. An error ends the sequence: that of a sandbox that does not work, a
 // plugin that does not start, or the context's own. What a handler does wrong is
 // a result.
 func Run(ctx context.Context, c *Case, p plugins.Plugin, o Options) iter.Seq2[Result, error] {
@@ -76,7 +79,12 @@ func run(ctx context.Context, c *Case, p plugins.Plugin, o Options, yield func(R
 	if err := p.Validate(); err != nil {
 		return err
 	}
-	s, err := openSandbox(ctx, c, c.Events[0].handled(), "", o.Logger)
+	set, err := overrides(p, o.Settings)
+	if err != nil {
+		return err
+	}
+	order := c.order()
+	s, err := openSandbox(ctx, c, c.Events[order[0]].handled(), set, "", o.Logger)
 	if err != nil {
 		return err
 	}
@@ -90,37 +98,49 @@ func run(ctx context.Context, c *Case, p plugins.Plugin, o Options, yield func(R
 	if err := s.serve(ctx, p, o); err != nil {
 		return err
 	}
-	for _, set := range o.Settings {
-		if _, err := router.Configure(ctx, s.bus, s.settings, []router.Entry{{Name: p.Name, Registration: p.Registration()}}, set); err != nil {
-			return err
-		}
-	}
 	handler := consumers.Chain(s.host.Handler(p), consumers.Recover())
-	for _, e := range c.Events {
+	results := make([]*Result, len(c.Events)) // that wait for those of events stored before
+	next := 0
+	for _, i := range order {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := s.advance(ctx, e.handled()); err != nil {
+		if results[i], err = s.run(ctx, handler, c.Events[i], o.Tracer); err != nil {
 			return err
 		}
-		s.readState.Store(false)
-		now, err := s.handle(ctx, handler, e, o.Tracer)
-		if err != nil {
-			return err
-		}
-		r := Result{Event: e, Outputs: now, Diffs: compare(e.Recorded, now)}
-		if e.At.Before(c.writesSince) && !e.asked() {
-			r.Diffs = withoutWrites(r.Diffs)
-		}
-		if s.readState.Load() {
-			r.Excluded = reasonReadsState
-		}
-		if !yield(r) {
-			stopped = true
-			return nil
+		for ; next < len(results) && results[next] != nil; next++ {
+			r := *results[next]
+			results[next] = nil
+			if !yield(r) {
+				stopped = true
+				return nil
+			}
 		}
 	}
 	return nil
+}
+
+// run runs the handler on one event at its time. The error is one of the sandbox.
+func (s *sandbox) run(ctx context.Context, handler consumers.Handler, e Event, tracer trace.Tracer) (*Result, error) {
+	if err := s.advance(ctx, e); err != nil {
+		return nil, err
+	}
+	s.readState.Store(false)
+	now, err := s.handle(ctx, handler, e, tracer)
+	if err != nil {
+		return nil, err
+	}
+	r := &Result{Event: e, Outputs: now, Diffs: compare(e.Recorded, now)}
+	if e.At.Before(s.c.writesSince) && !e.asked() {
+		r.Diffs = withoutWrites(r.Diffs)
+	}
+	switch {
+	case s.readState.Load():
+		r.Excluded = reasonReadsState
+	case e.exchanges != nil && e.exchanges.Unknown:
+		r.Excluded = reasonUnknown
+	}
+	return r, nil
 }
 
 // serve has all plugins answer requests. That the one under test does not start

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -39,14 +40,15 @@ type sandbox struct {
 	host      host.Host
 	bus       *streams.Bus
 	store     *kvstore.Store
-	bucket    jetstream.KeyValue
-	settings  *pluginsettings.Store
+	buckets   map[string]jetstream.KeyValue // by table
+	overrides []override
 	stops     []func() error
 	readState atomic.Bool // a plugin read streams or consumer state, which are not those of then
 
 	mu     sync.Mutex
 	now    time.Time
 	opened map[string][]revision // collections in use, with what is yet to change in them
+	said   map[string]time.Time  // until when what handlers were answered says what a record was
 
 	dir  string               // of the server's store
 	url  string               // of the server, if it listens
@@ -62,8 +64,11 @@ const openTimeout = 2 * time.Minute
 
 // openSandbox opens a sandbox whose time is now, and whose server listens on an address, or
 // nowhere.
-func openSandbox(ctx context.Context, c *Case, now time.Time, listen string, log *slog.Logger) (_ *sandbox, err error) {
-	s := &sandbox{c: c, now: now, opened: map[string][]revision{}, diverged: map[string]bool{}, read: map[string]uint64{}, made: map[string]time.Time{}}
+func openSandbox(ctx context.Context, c *Case, now time.Time, overrides []override, listen string, log *slog.Logger) (_ *sandbox, err error) {
+	s := &sandbox{
+		c: c, now: now, overrides: overrides, buckets: map[string]jetstream.KeyValue{},
+		opened: map[string][]revision{}, said: map[string]time.Time{}, diverged: map[string]bool{}, read: map[string]uint64{}, made: map[string]time.Time{},
+	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(fmt.Errorf("open a sandbox: %w", err), s.close())
@@ -89,13 +94,17 @@ func openSandbox(ctx context.Context, c *Case, now time.Time, listen string, log
 	if err != nil {
 		return nil, err
 	}
+	var store *pluginsettings.Store
 	// A busy machine may not answer in time.
 	err = retry.Do(ctx, jsapi.RetryUnavailable(openTimeout, log), func(ctx context.Context) (err error) {
 		if err = streams.Open(ctx, js, streams.Options{}); err == nil {
-			s.bucket, err = router.OpenBucket(ctx, js, 1)
+			s.buckets[registrations], err = router.OpenBucket(ctx, js, 1)
 		}
 		if err == nil {
-			s.settings, err = pluginsettings.Open(ctx, js, 1)
+			store, err = pluginsettings.Open(ctx, js, 1)
+		}
+		if err == nil {
+			s.buckets[settings], err = js.KeyValue(ctx, pluginsettings.Bucket)
 		}
 		return err
 	})
@@ -108,11 +117,14 @@ func openSandbox(ctx context.Context, c *Case, now time.Time, listen string, log
 	s.onClose(func() error { s.store.Close(); return nil })
 	// Without a tracer: the spans of the sandbox would have the trace IDs of then.
 	s.bus = streams.NewBus(nc, js, streams.WithLogger(log), streams.WithTimeout(timeout))
-	s.host = host.Host{Bus: s.bus, Bucket: s.bucket, Settings: s.settings, Logger: log, OnRead: func() { s.readState.Store(true) }}
+	s.host = host.Host{Bus: s.bus, Bucket: s.buckets[registrations], Settings: store, Logger: log, OnRead: func() { s.readState.Store(true) }}
 	if _, err := nc.Subscribe(event.AllDatabase, func(msg *nats.Msg) { s.answer(ctx, log, msg) }); err != nil {
 		return nil, err
 	}
-	return s, s.use(ctx, registrations)
+	if err := s.override(ctx); err != nil {
+		return nil, err
+	}
+	return s, s.use(ctx, registrations, settings)
 }
 
 func (s *sandbox) onClose(f func() error) { s.stops = append(s.stops, f) }
@@ -131,14 +143,19 @@ func (s *sandbox) clock() time.Time {
 	return s.now
 }
 
-// advance sets the clock to t, and makes the changes of others until then.
-func (s *sandbox) advance(ctx context.Context, t time.Time) error {
+// advance sets the clock to when an event was handled, and makes the changes of others
+// until then.
+func (s *sandbox) advance(ctx context.Context, e Event) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if t.After(s.now) {
-		s.now = t
+	s.now = e.handled()
+	if err := s.set(ctx, e); err != nil {
+		return err
 	}
 	for name := range s.opened {
+		if name == settings {
+			continue
+		}
 		if err := s.catchUp(ctx, name); err != nil {
 			return err
 		}
@@ -149,8 +166,10 @@ func (s *sandbox) advance(ctx context.Context, t time.Time) error {
 func (s *sandbox) catchUp(ctx context.Context, name string) error {
 	left := s.opened[name]
 	for len(left) > 0 && !left[0].At.After(s.now) {
-		if err := s.write(ctx, name, left[0]); err != nil {
-			return fmt.Errorf("bring %s to %s: %w", name, left[0].At, err)
+		if s.said[recordKey(name, left[0].ID)].Before(left[0].At) {
+			if err := s.write(ctx, name, left[0]); err != nil {
+				return fmt.Errorf("bring %s to %s: %w", name, left[0].At, err)
+			}
 		}
 		left = left[1:]
 		s.opened[name] = left
@@ -159,11 +178,15 @@ func (s *sandbox) catchUp(ctx context.Context, name string) error {
 }
 
 func (s *sandbox) write(ctx context.Context, name string, c revision) (err error) {
+	bucket, ok := s.buckets[name]
+	if name == settings {
+		c.Data = s.overridden(string(c.ID), c.Data)
+	}
 	switch {
-	case name == registrations && c.Data == nil:
-		err = s.bucket.Delete(ctx, string(c.ID))
-	case name == registrations:
-		_, err = s.bucket.Put(ctx, string(c.ID), c.Data)
+	case ok && c.Data == nil:
+		err = bucket.Delete(ctx, string(c.ID))
+	case ok:
+		_, err = bucket.Put(ctx, string(c.ID), c.Data)
 	case c.Data == nil:
 		_, err = s.store.Delete(ctx, event.Delete{Collection: name, ID: c.ID})
 		if event.CodeOf(err) == event.RecordNotFound {
@@ -190,7 +213,7 @@ func (s *sandbox) use(ctx context.Context, names ...string) error {
 		if err := s.fill(ctx, name, t); err != nil {
 			return fmt.Errorf("fill %s: %w", name, err)
 		}
-		s.opened[name] = t.Changes
+		s.opened[name] = slices.Clone(t.Changes)
 		if err := s.catchUp(ctx, name); err != nil {
 			return err
 		}
@@ -208,9 +231,9 @@ func (s *sandbox) markUsed(names []string) {
 }
 
 func (s *sandbox) fill(ctx context.Context, name string, t *table) error {
-	if name == registrations {
+	if _, ok := s.buckets[name]; ok {
 		for _, r := range t.Rows {
-			if _, err := s.bucket.Put(ctx, string(r.ID), r.Data); err != nil {
+			if err := s.write(ctx, name, r); err != nil {
 				return err
 			}
 		}

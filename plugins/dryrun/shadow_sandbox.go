@@ -90,12 +90,12 @@ func (p *passage) fromClient(f wire.Frame) wire.Action {
 func (s *shadow) open(ctx context.Context, running *sync.WaitGroup) error {
 	c := &Case{Plugin: s.Plugin, tables: map[string]*table{}, source: history{js: s.live, plugin: s.Plugin, from: time.Now(), every: true}}
 	var err error
-	if s.sandbox, err = openSandbox(ctx, c, time.Now(), "127.0.0.1:0", s.Logger); err != nil {
+	if s.sandbox, err = openSandbox(ctx, c, time.Now(), nil, "127.0.0.1:0", s.Logger); err != nil {
 		return err
 	}
 	s.js, s.sandbox.live = s.sandbox.bus.JetStream(), s.live
 	provisioner := access.NewProvisioner(s.sandbox.bus, s.Logger)
-	provisioner.Events = router.NewAccess(s.sandbox.bucket).Events
+	provisioner.Events = router.NewAccess(s.sandbox.buckets[registrations]).Events
 	running.Go(func() {
 		if err := provisioner.Serve(ctx); err != nil && ctx.Err() == nil {
 			s.fail(err)

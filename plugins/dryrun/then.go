@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/kvstore"
@@ -20,6 +21,7 @@ import (
 
 // then is what one event's handler asked and was answered, and has not asked yet.
 type then struct {
+	began time.Time
 	left  []streams.Exchange
 	known bool // the handler asked nothing else
 	lost  bool // it may have
@@ -29,7 +31,7 @@ func newThen(e Event) *then {
 	if e.exchanges == nil || e.exchanges.Unknown {
 		return &then{lost: e.exchanges != nil}
 	}
-	return &then{left: slices.Clone(e.exchanges.List), known: true}
+	return &then{began: e.handled(), left: slices.Clone(e.exchanges.List), known: true}
 }
 
 // take returns the first exchange of a request that is left.
@@ -95,7 +97,7 @@ func (s *sandbox) answerOfThen(ctx context.Context, t *then, subject string, req
 		if err := s.use(ctx, names...); err != nil {
 			return nil, false, err
 		}
-		s.follow(ctx, x, request)
+		s.follow(ctx, x, request, t.began.Add(x.After))
 	}
 	return x.Reply, true, nil
 }
@@ -123,9 +125,25 @@ type reply struct {
 	Code    event.Code      `json:"error_code"`
 }
 
-// follow makes the database what an answer says that it was. Where that fails, it stays
-// what its history says.
-func (s *sandbox) follow(ctx context.Context, x streams.Exchange, request json.RawMessage) {
+// recordKey is the key of a record in what was said of it.
+func recordKey(collection string, id event.ID) string { return collection + " " + string(id) }
+
+// newer reports whether an answer of a time says something newer of a record than those
+// before: handlers of several events may have asked beside each other.
+func (s *sandbox) newer(collection string, id event.ID, at time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key := recordKey(collection, id)
+	if at.Before(s.said[key]) {
+		return false
+	}
+	s.said[key] = at
+	return true
+}
+
+// follow makes the database what an answer says that it was at a time. Where that fails,
+// it stays what its history says.
+func (s *sandbox) follow(ctx context.Context, x streams.Exchange, request json.RawMessage, at time.Time) {
 	var r reply
 	if json.Unmarshal(x.Reply, &r) != nil {
 		return
@@ -133,12 +151,12 @@ func (s *sandbox) follow(ctx context.Context, x streams.Exchange, request json.R
 	names := collections(request)
 	switch {
 	case x.Subject == event.SubjectBatch:
-		s.followBatch(ctx, x, r)
+		s.followBatch(ctx, x, r, at)
 	case len(names) == 0:
 	case x.Subject == event.SubjectGet:
 		var get event.Get
 		if json.Unmarshal(request, &get) == nil && (r.Success || r.Code == event.RecordNotFound) {
-			s.correct(ctx, names[0], get.ID, r.Data)
+			s.correct(ctx, names[0], get.ID, r.Data, at)
 		}
 	case !r.Success:
 	case x.Subject == event.SubjectQuery:
@@ -147,30 +165,30 @@ func (s *sandbox) follow(ctx context.Context, x streams.Exchange, request json.R
 		for _, row := range rows {
 			var record struct{ ID event.ID }
 			if json.Unmarshal(row, &record) == nil && record.ID != "" {
-				s.correct(ctx, names[0], record.ID, row)
+				s.correct(ctx, names[0], record.ID, row, at)
 			}
 		}
 	case x.Subject == event.SubjectSet:
 		var set event.Set
-		if json.Unmarshal(request, &set) == nil {
+		if json.Unmarshal(request, &set) == nil && s.newer(names[0], r.ID, at) {
 			set.ID, set.IfRevision = r.ID, nil
 			_, _ = s.store.Set(ctx, set)
 		}
 	case x.Subject == event.SubjectUpdate:
 		var update event.Update
-		if json.Unmarshal(request, &update) == nil {
+		if json.Unmarshal(request, &update) == nil && (update.ID == "" || s.newer(names[0], update.ID, at)) {
 			_, _ = s.store.Update(ctx, update)
 		}
 	case x.Subject == event.SubjectDelete:
 		var del event.Delete
-		if json.Unmarshal(request, &del) == nil {
+		if json.Unmarshal(request, &del) == nil && s.newer(names[0], del.ID, at) {
 			_, _ = s.store.Delete(ctx, event.Delete{Collection: names[0], ID: del.ID})
 		}
 	}
 }
 
 // followBatch follows the answers to the operations of a batch.
-func (s *sandbox) followBatch(ctx context.Context, x streams.Exchange, r reply) {
+func (s *sandbox) followBatch(ctx context.Context, x streams.Exchange, r reply, at time.Time) {
 	var batch event.Batch
 	var replies []json.RawMessage
 	if json.Unmarshal(x.Request, &batch) != nil || json.Unmarshal(r.Data, &replies) != nil {
@@ -184,13 +202,16 @@ func (s *sandbox) followBatch(ctx context.Context, x streams.Exchange, r reply) 
 		}
 		if request, err := event.Encode(fields); err == nil {
 			subject := strings.TrimSuffix(event.SubjectBatch, "batch") + op.Op
-			s.follow(ctx, streams.Exchange{Subject: subject, Reply: replies[i]}, request)
+			s.follow(ctx, streams.Exchange{Subject: subject, Reply: replies[i]}, request, at)
 		}
 	}
 }
 
-// correct sets a record to what it was then, or deletes it, if it is not that.
-func (s *sandbox) correct(ctx context.Context, collection string, id event.ID, data json.RawMessage) {
+// correct sets a record to what it was at a time, or deletes it, if it is not that.
+func (s *sandbox) correct(ctx context.Context, collection string, id event.ID, data json.RawMessage, at time.Time) {
+	if !s.newer(collection, id, at) {
+		return
+	}
 	is, err := s.store.Get(ctx, event.Get{Collection: collection, ID: id})
 	missing := len(data) == 0 || string(data) == "null"
 	switch {

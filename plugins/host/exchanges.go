@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/consumers/pluginsettings"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/streams"
@@ -16,8 +17,8 @@ import (
 // keepTimeout limits how long an event waits until its exchanges are kept.
 const keepTimeout = time.Second
 
-// keepExchanges keeps what the handler asks and is answered, from which a dry run answers
-// the same. Of a repeated attempt it is unknown what an earlier one has changed. That they
+// keepExchanges keeps what the handler asks and is answered, and which settings it saw,
+// from which a dry run answers the same. Of a repeated attempt it is unknown what an earlier one has changed. That they
 // cannot be kept is logged and no failure.
 func keepExchanges(bus *streams.Bus, plugin string, log *slog.Logger) consumers.Middleware {
 	return func(next consumers.Handler) consumers.Handler {
@@ -25,9 +26,9 @@ func keepExchanges(bus *streams.Bus, plugin string, log *slog.Logger) consumers.
 			// The clock stands still for a handler, so that a dry run can show it the same.
 			now := consumers.Now(ctx)
 			ctx = consumers.WithClock(ctx, func() time.Time { return now })
-			p := &asking{Publisher: consumers.PublisherFrom(ctx)}
+			p := &asking{Publisher: consumers.PublisherFrom(ctx), began: time.Now()}
 			out, err := next(consumers.WithPublisher(ctx, p), d)
-			if kept := p.exchanges(d.Attempt); kept != nil {
+			if kept := p.exchanges(d.Attempt, len(out)); kept != nil {
 				kept.Waited = now.Sub(d.At)
 				ctx, cancel := context.WithTimeout(ctx, keepTimeout)
 				defer cancel()
@@ -43,8 +44,24 @@ func keepExchanges(bus *streams.Bus, plugin string, log *slog.Logger) consumers.
 // asking is a publisher that notes the exchanges.
 type asking struct {
 	consumers.Publisher
-	mu   sync.Mutex
-	kept *streams.Exchanges // nil if there were none
+	began    time.Time
+	mu       sync.Mutex
+	kept     *streams.Exchanges // nil if there were none
+	settings uint64             // the newest revision that was seen
+}
+
+// notedSettings has the publisher of a handler's context note which settings are seen.
+type notedSettings struct{ *pluginsettings.Store }
+
+// Load implements plugins.SettingsLoader.
+func (s notedSettings) Load(ctx context.Context, plugin, channel string) (pluginsettings.Set, error) {
+	set, err := s.Store.Load(ctx, plugin, channel)
+	if a, ok := consumers.PublisherFrom(ctx).(*asking); ok {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.settings = max(a.settings, set.All.Revision, set.Channel.Revision)
+	}
+	return set, err
 }
 
 // Request implements consumers.Publisher.
@@ -57,15 +74,24 @@ func (a *asking) Request(ctx context.Context, subject string, payload any, opts 
 		a.kept = &streams.Exchanges{}
 	}
 	a.kept.Unknown = a.kept.Unknown || encodeErr != nil || len(reply) == 0
-	a.kept.List = append(a.kept.List, streams.Exchange{Subject: subject, Request: plugins.WithoutHandled(request), Reply: plugins.WithoutHandled(reply)})
+	a.kept.List = append(a.kept.List, streams.Exchange{
+		Subject: subject, Request: plugins.WithoutHandled(request), Reply: plugins.WithoutHandled(reply), After: time.Since(a.began),
+	})
 	return reply, err
 }
 
-func (a *asking) exchanges(attempt int) *streams.Exchanges {
+// exchanges returns what is kept of an attempt with that many outputs; nil keeps nothing.
+func (a *asking) exchanges(attempt, outputs int) *streams.Exchanges {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.kept != nil && (a.kept.Unknown || attempt > 1) {
-		return &streams.Exchanges{Unknown: true}
+	switch {
+	case a.kept == nil && (outputs == 0 || a.settings == 0):
+		return nil
+	case a.kept == nil:
+		return &streams.Exchanges{Settings: a.settings}
+	case a.kept.Unknown || attempt > 1:
+		return &streams.Exchanges{Unknown: true, Settings: a.settings}
 	}
+	a.kept.Settings = a.settings
 	return a.kept
 }

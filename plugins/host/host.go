@@ -95,7 +95,7 @@ type run struct {
 
 func (h Host) runtime(p plugins.Plugin, bus *streams.Bus) plugins.Runtime {
 	return plugins.Runtime{
-		Plugin: p, Publisher: publisher{bus, p.Name}, Reader: reader{h.Bus, h.OnRead, h.Settings}, Settings: h.Settings, Logger: h.Logger.With("plugin", p.Name),
+		Plugin: p, Publisher: publisher{bus, p.Name}, Reader: reader{h.Bus, h.OnRead, h.Settings}, Settings: notedSettings{h.Settings}, Logger: h.Logger.With("plugin", p.Name),
 	}
 }
 

@@ -17,9 +17,30 @@ import (
 // rollups, by which a writer could purge the bucket with a header and which JetStream
 // allows in buckets.
 func OpenBucket(ctx context.Context, js jetstream.JetStream, c jetstream.KeyValueConfig) (jetstream.KeyValue, error) {
+	return open(ctx, js, c, BucketConfig(c))
+}
+
+// OpenErasableBucket is OpenBucket for a bucket that holds what persons may want erased:
+// where it creates it, what is erased of it (see Erase) is overwritten on the disk.
+func OpenErasableBucket(ctx context.Context, js jetstream.JetStream, c jetstream.KeyValueConfig) (jetstream.KeyValue, error) {
+	config := BucketConfig(c)
+	config.DenyDelete = false
+	return open(ctx, js, c, config)
+}
+
+// Erase erases a message of a bucket's stream. A bucket that denies it gets its key purged,
+// with all revisions: there it stays on the disk until the server compacts the file.
+func Erase(ctx context.Context, s jetstream.Stream, m *jetstream.RawStreamMsg) error {
+	if s.CachedInfo().Config.DenyDelete {
+		return s.Purge(ctx, jetstream.WithPurgeSubject(m.Subject))
+	}
+	return s.SecureDeleteMsg(ctx, m.Sequence)
+}
+
+func open(ctx context.Context, js jetstream.JetStream, c jetstream.KeyValueConfig, want jetstream.StreamConfig) (jetstream.KeyValue, error) {
 	ctx, cancel := WithDefaultTimeout(ctx)
 	defer cancel()
-	kv, err := RetryWhile(ctx, isNotFoundYet, func() (jetstream.KeyValue, error) { return openBucket(ctx, js, c) })
+	kv, err := RetryWhile(ctx, isNotFoundYet, func() (jetstream.KeyValue, error) { return openBucket(ctx, js, c, want) })
 	if err != nil {
 		return nil, fmt.Errorf("open bucket %s: %w", c.Bucket, Explain(js.Conn(), err))
 	}
@@ -44,8 +65,7 @@ func KVSubject(js jetstream.JetStream, subject string) string {
 	return subject
 }
 
-func openBucket(ctx context.Context, js jetstream.JetStream, c jetstream.KeyValueConfig) (jetstream.KeyValue, error) {
-	want := BucketConfig(c)
+func openBucket(ctx context.Context, js jetstream.JetStream, c jetstream.KeyValueConfig, want jetstream.StreamConfig) (jetstream.KeyValue, error) {
 	s, err := js.Stream(ctx, want.Name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		// Another process may create it at the same time.

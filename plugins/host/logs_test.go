@@ -1,0 +1,104 @@
+package host_test
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rosey-bot/rosey/consumers/router"
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/plugins"
+	"github.com/rosey-bot/rosey/plugins/host"
+	"github.com/rosey-bot/rosey/plugins/plugintest"
+	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/telemetry"
+)
+
+// buffer is a log that several write.
+type buffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
+// What somebody typed, and who, is in no log above level debug, whatever fails because of
+// it: a handler's error or panic, a request, its dead letter, a record that does not fit.
+func TestLogsHoldNoTexts(t *testing.T) {
+	t.Parallel()
+	const typed = "zebra"
+	p := plugin(func(c *plugins.Context) ([]event.Envelope, error) {
+		switch c.Command.Args[0] {
+		case "error":
+			return nil, event.Errorf(event.DatabaseError, "no such thing: %s by %s", c.Command.Args[1], c.Command.User)
+		case "panic":
+			panic(c.Command.Args[1])
+		case "record":
+			var found []struct{ N int }
+			_, err := c.DB("words").Find(plugins.Query{}, &found)
+			return nil, err
+		}
+		return nil, event.Errorf(event.InvalidInput, "%s?", c.Command.Args[1])
+	})
+	p.Requests = []plugins.Endpoint{{Action: "word", Handle: func(*plugins.Context) (any, error) {
+		return nil, event.Errorf(event.RecordNotFound, "no %s", typed)
+	}}}
+	channel := plugintest.Run(t) // runs no plugin
+	kv, err := router.OpenBucket(t.Context(), channel.Bus.JetStream(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := new(buffer)
+	log, err := telemetry.NewLogger(out, "info", "text")
+	if err != nil {
+		t.Fatal(err)
+	}
+	bus := streams.NewBus(channel.Bus.Conn(), channel.Bus.JetStream(), streams.WithLogger(log))
+	h := host.Host{Bus: bus, Bucket: kv, Logger: log, Backoff: []time.Duration{time.Millisecond}}
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	started := make(chan error, 1)
+	h.OnStart = func(err error) { started <- err }
+	running.Go(func() { _ = h.Run(ctx, p) })
+	defer running.Wait()
+	defer cancel()
+	if err := <-started; err != nil {
+		t.Fatal(err)
+	}
+	if _, err := channel.Request(event.SubjectSet, map[string]any{"collection": "words", "id": 1, "data": map[string]any{"n": typed}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, what := range []string{"error", "panic", "record", "input"} {
+		channel.Publish(event.CommandSubject(p.Name), event.Command{Command: "x", Args: []string{what, typed}, User: "mallory", Channel: plugintest.ChannelName})
+	}
+	if _, err := channel.Request(event.RequestSubject(p.Name, "word"), map[string]any{}); event.CodeOf(err) != event.RecordNotFound {
+		t.Errorf("the request: %v", err)
+	}
+	channel.Emitted(event.EventSubject(p.Name, event.TypeDeadLetter))
+	channel.Emitted(event.EventSubject(p.Name, event.TypeDeadLetter))
+	channel.Next() // the answer to the last command
+	got := out.String()
+	for _, want := range []string{"request failed", "event dead-lettered", "handler failed, retrying", "record skipped", "command answered with an error"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("nothing is logged of %q", want)
+		}
+	}
+	for line := range strings.Lines(got) {
+		if strings.Contains(line, typed) || strings.Contains(line, "mallory") {
+			t.Error("logged: ", line)
+		}
+	}
+}
