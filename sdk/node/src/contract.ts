@@ -562,6 +562,8 @@ export type Registration = {
   events?: string[];
   /** Asks are the subjects of what the plugin asks of channels, such as cytube.send.media.skip: where the bot's rank does not allow one, rosey status, doctor and the console say so. */
   asks?: string[];
+  /** Capabilities are what the plugin asks to do beside that; see event.Capabilities. Nil, as in registrations of earlier releases, does not say. */
+  capabilities?: string[];
   /** Collections are the plugin's, with what it stores in their records. */
   collections?: Record<string, {
     /** a path, as a.b; of a list on it each element is meant, and * is any member */

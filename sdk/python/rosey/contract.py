@@ -646,6 +646,8 @@ Registration = TypedDict(
         "events": NotRequired[list[str]],
         # Asks are the subjects of what the plugin asks of channels, such as cytube.send.media.skip: where the bot's rank does not allow one, rosey status, doctor and the console say so.
         "asks": NotRequired[list[str]],
+        # Capabilities are what the plugin asks to do beside that; see event.Capabilities. Nil, as in registrations of earlier releases, does not say.
+        "capabilities": NotRequired[list[str]],
         # Collections are the plugin's, with what it stores in their records.
         "collections": NotRequired[dict[str, list[dict[str, Any]]]],
         # Settings is the JSON Schema of the plugin's settings, an object.
