@@ -4,10 +4,10 @@ import (
 	"fmt"
 
 	"github.com/rosey-bot/rosey/consumers/router"
+	"github.com/rosey-bot/rosey/event"
 )
 
-// Lack is what a plugin asks of a channel (see plugins.Plugin.Asks) and the bot may not do
-// there.
+// Lack is what a plugin asks of a channel by its capabilities and the bot may not do there.
 type Lack struct {
 	Plugin string `json:"plugin"`
 	Asks   string `json:"asks"`   // the subject of the ability
@@ -23,7 +23,7 @@ func (l Lack) String() string {
 // allow.
 func (c *channel) lacks(registered []router.Entry) (list []Lack) {
 	for _, e := range registered {
-		for _, subject := range e.Asks {
+		for _, subject := range event.Capabilities(e.Capabilities).Sends() {
 			if reason := c.Denied(subject); reason != "" {
 				list = append(list, Lack{e.Name, subject, reason})
 			}

@@ -159,6 +159,23 @@ func (c Capabilities) Lacking(asked []string) (list []string) {
 	return list
 }
 
+// Sends lists the subjects of what they allow to ask of a channel, such as
+// cytube.send.media.skip.
+func (c Capabilities) Sends() (subjects []string) {
+	var usual Capabilities
+	for _, text := range c {
+		if one, err := ParseCapability(text); err == nil {
+			usual = append(usual, one)
+		}
+	}
+	for _, ability := range Abilities() {
+		if usual.can(ability) {
+			subjects = append(subjects, "cytube.send."+ability)
+		}
+	}
+	return subjects
+}
+
 // channelRequests begins the subjects of requests for abilities.
 const channelRequests = "plugin.channel.request."
 

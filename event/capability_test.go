@@ -45,3 +45,12 @@ func TestParseCapability(t *testing.T) {
 		}
 	}
 }
+
+// What is asked of channels is known by the capabilities, however they are written.
+func TestSendsOfCapabilities(t *testing.T) {
+	t.Parallel()
+	got := strings.Join(event.Capabilities{"chat", "playlist.skip", "poll", "storage:quotes", "no such"}.Sends(), " ")
+	if want := "cytube.send.media.skip cytube.send.poll.close cytube.send.poll.open cytube.send.poll.vote"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}

@@ -64,11 +64,6 @@ type Plugin struct {
 	// of a channel (see Context.Ask), and of what it said only what was not heard.
 	Outcomes OutcomeHandler
 
-	// Asks are the subjects of what the plugin asks of channels by Context.Ask and its
-	// like, such as event.SubjectSendMediaSkip. It may ask for others too; of these rosey
-	// status, doctor and the console say where the bot's rank does not allow them.
-	Asks []string
-
 	// Concurrent says that commands of different users may be handled beside each other,
 	// and beside the plugin's events: the handlers share no state of the process without
 	// a lock, and no order but that of one user's commands matters to them.
@@ -77,7 +72,8 @@ type Plugin struct {
 	// Capabilities are what the plugin does beside handling its commands and publishing its
 	// own events, such as chat, playlist.add or read:chat; see event.Capabilities. It is then
 	// held to them, and where it has credentials of its own, to what an operator grants. A
-	// plugin that does not say is held to nothing but those credentials.
+	// plugin that does not say is held to nothing but those credentials. Where the bot's rank
+	// does not allow what it may ask of a channel, rosey status, doctor and the console say so.
 	Capabilities []string
 
 	// Collections are the collections that the plugin stores records in, each with a
@@ -203,7 +199,7 @@ func (e Endpoint) Subject(plugin string) string {
 func (p Plugin) Registration() router.Registration {
 	r := router.Registration{
 		Name: p.Name, Version: p.Version, Description: p.Description, MinRank: p.MinRank, MaxAge: p.MaxAge.Seconds(),
-		Events: []string{}, Asks: p.Asks,
+		Events: []string{},
 	}
 	for _, s := range p.Events {
 		r.Events = append(r.Events, s.Subject)

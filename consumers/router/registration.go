@@ -41,11 +41,9 @@ type Registration struct {
 	// its own it can read no others; nil, as in registrations of earlier releases, stands for
 	// all that need no grant.
 	Events []string `json:"events,omitzero"`
-	// Asks are the subjects of what the plugin asks of channels, such as cytube.send.media.skip:
-	// where the bot's rank does not allow one, rosey status, doctor and the console say so.
-	Asks []string `json:"asks,omitempty"`
 	// Capabilities are what the plugin asks to do beside that; see event.Capabilities. Nil, as
-	// in registrations of earlier releases, does not say.
+	// in registrations of earlier releases, does not say. Where the bot's rank does not allow
+	// what one lets it ask of a channel, rosey status, doctor and the console say so.
 	Capabilities []string `json:"capabilities,omitzero"`
 	// Collections are the plugin's, with what it stores in their records.
 	Collections map[string][]event.Field `json:"collections,omitempty"`
@@ -130,11 +128,6 @@ func (r Registration) Validate() error {
 	for _, subject := range r.Events {
 		if _, err := streams.Overlapping(subject); err != nil {
 			return event.Errorf(event.InvalidInput, "events of %s: %w", r.Name, err).With("field", "events")
-		}
-	}
-	for _, subject := range r.Asks {
-		if !event.Match(event.AllSends, subject) || !slices.Contains(event.LiteralSubjects(), subject) {
-			return event.Errorf(event.InvalidInput, "asks of %s: %q is nothing that can be asked of a channel: write a subject such as %s", r.Name, subject, event.SubjectSendMediaSkip).With("field", "asks")
 		}
 	}
 	for _, c := range r.Capabilities {

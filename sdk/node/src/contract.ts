@@ -233,7 +233,7 @@ export type Envelope = {
     error_code?: string;
     /** so the bot found the channel; it may have happened before */
     found?: boolean;
-    /** retried or dead_letter: a user is told that a command failed */
+    /** retried or dead_letter: tells a user that a command failed */
     result?: string;
     /** the one consumer that a retried dead letter is for */
     retry_for?: string;
@@ -560,9 +560,7 @@ export type Registration = {
   max_age?: number;
   /** Events are the subjects that the plugin reads beside its commands. With credentials of its own it can read no others; nil, as in registrations of earlier releases, stands for all that need no grant. */
   events?: string[];
-  /** Asks are the subjects of what the plugin asks of channels, such as cytube.send.media.skip: where the bot's rank does not allow one, rosey status, doctor and the console say so. */
-  asks?: string[];
-  /** Capabilities are what the plugin asks to do beside that; see event.Capabilities. Nil, as in registrations of earlier releases, does not say. */
+  /** Capabilities are what the plugin asks to do beside that; see event.Capabilities. Nil, as in registrations of earlier releases, does not say. Where the bot's rank does not allow what one lets it ask of a channel, rosey status, doctor and the console say so. */
   capabilities?: string[];
   /** Collections are the plugin's, with what it stores in their records. */
   collections?: Record<string, {

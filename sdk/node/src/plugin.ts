@@ -23,7 +23,6 @@ export interface Options<S extends Schemas> {
   collections?: Record<string, Field[]>; // what their records hold
   emits?: Record<string, Field[]>; // what the plugin's own events hold, by type
   capabilities?: string[]; // what the plugin may do, once an operator grants it
-  asks?: string[]; // subjects of what it asks of channels: operators are told where the bot's rank is too low
   backoff?: number[]; // seconds before each further attempt
 }
 export interface CommandOptions { description?: string; usage?: string; aliases?: string[]; minRank?: number; timeout?: number } // seconds
@@ -108,7 +107,7 @@ export class Plugin<S extends Schemas = {}> {
   private get maxAge() { return Math.min(this.options.maxAge || 600, 900); }
 
   private registration(): Registration {
-    const { version, description = "", minRank = 0, settings, collections, emits, capabilities, asks } = this.options;
+    const { version, description = "", minRank = 0, settings, collections, emits, capabilities } = this.options;
     const commands = [...this.commands].flatMap(([name, { options: o }]) => [name, ...(o.aliases ?? [])].map((n) => ({
       name: n, ...(o.minRank !== undefined && { min_rank: o.minRank }), description: o.description ?? "", usage: `${n} ${o.usage ?? ""}`.trim(),
       ...(n !== name && { alias_of: name }), ...(o.timeout && { timeout: o.timeout }),
@@ -116,7 +115,7 @@ export class Plugin<S extends Schemas = {}> {
     return {
       name: this.name, version, commands, min_rank: minRank, description, usage: [...this.commands].map(([n, { options: o }]) => `${n} ${o.usage ?? ""}`.trim()).join(" | "),
       max_age: this.maxAge, events: this.subscriptions.map((s) => s.subject), ...(collections && { collections }), ...(emits && { emits }),
-      ...(settings && { settings: { type: "object", properties: settings } }), ...(capabilities && { capabilities }), ...(asks && { asks }),
+      ...(settings && { settings: { type: "object", properties: settings } }), ...(capabilities && { capabilities }),
     } as Registration;
   }
 

@@ -644,9 +644,7 @@ Registration = TypedDict(
         "max_age": NotRequired[float],
         # Events are the subjects that the plugin reads beside its commands. With credentials of its own it can read no others; nil, as in registrations of earlier releases, stands for all that need no grant.
         "events": NotRequired[list[str]],
-        # Asks are the subjects of what the plugin asks of channels, such as cytube.send.media.skip: where the bot's rank does not allow one, rosey status, doctor and the console say so.
-        "asks": NotRequired[list[str]],
-        # Capabilities are what the plugin asks to do beside that; see event.Capabilities. Nil, as in registrations of earlier releases, does not say.
+        # Capabilities are what the plugin asks to do beside that; see event.Capabilities. Nil, as in registrations of earlier releases, does not say. Where the bot's rank does not allow what one lets it ask of a channel, rosey status, doctor and the console say so.
         "capabilities": NotRequired[list[str]],
         # Collections are the plugin's, with what it stores in their records.
         "collections": NotRequired[dict[str, list[dict[str, Any]]]],

@@ -54,12 +54,12 @@ class Plugin:
     """
 
     def __init__(self, name: str, *, version: str, description: str = "", min_rank: int = 0, max_age: float = 600, settings: dict[str, dict[str, Any]] | None = None,
-                 collections: dict[str, Any] | None = None, emits: dict[str, Any] | None = None, capabilities: list[str] | None = None, asks: list[str] | None = None, backoff: tuple[float, ...] = (1, 5, 30, 120)):
+                 collections: dict[str, Any] | None = None, emits: dict[str, Any] | None = None, capabilities: list[str] | None = None, backoff: tuple[float, ...] = (1, 5, 30, 120)):
         self.name = os.environ.get("ROSEY_PLUGIN") or name
         if not re.fullmatch(r"[\w-]{1,64}", self.name, re.ASCII):
             raise invalid(f'"{self.name}" is no plugin\'s name: it is 1 to 64 of A-Z a-z 0-9 _ -')
         self.version, self.description, self.min_rank, self.max_age, self.backoff = version, description, min_rank, min(max_age, 900), list(backoff)
-        self.settings, self._optional = settings or {}, {"collections": collections, "emits": emits, "capabilities": capabilities, "asks": asks}
+        self.settings, self._optional = settings or {}, {"collections": collections, "emits": emits, "capabilities": capabilities}
         self._commands: list[Command] = []
         self._subscriptions: list[tuple[str, Handler, float]] = []
         self._endpoints: dict[str, Handler] = {}
