@@ -44,20 +44,20 @@ func (c *composition) openConsole(context.Context) error {
 }
 
 // forConsole returns a channel as the console shows it.
-func (of *composition) forConsole(c *channel) console.Channel {
-	isBot := func(user string) bool { return c.IsBot(c.Channel(), user) }
+func (c *composition) forConsole(ch *channel) console.Channel {
+	isBot := func(user string) bool { return ch.IsBot(ch.Channel(), user) }
 	return console.Channel{
-		Name: c.Channel(), Site: c.settings.Site, Prefix: c.settings.Prefix, IsBot: isBot, Problem: func() string { return c.status().Problem },
-		Stats: c.Stats,
+		Name: ch.Channel(), Site: ch.settings.Site, Prefix: ch.settings.Prefix, IsBot: isBot, Problem: func() string { return ch.status().Problem },
+		Stats: ch.Stats,
 		Lacks: func(ctx context.Context) []string {
-			registered, err := router.List(ctx, of.bus.JetStream())
+			registered, err := router.List(ctx, c.bus.JetStream())
 			if err != nil {
 				return []string{"the plugins' registrations cannot be read: " + err.Error()}
 			}
-			return convert(c.lacks(registered), Lack.String)
+			return convert(ch.lacks(registered), Lack.String)
 		},
 		Users: func() []console.User {
-			return convert(c.Present(), func(m cytubechannel.Member) console.User {
+			return convert(ch.Present(), func(m cytubechannel.Member) console.User {
 				return console.User{Name: m.Name, Rank: m.Rank, Bot: isBot(m.Name)}
 			})
 		},
