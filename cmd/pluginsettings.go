@@ -323,6 +323,9 @@ func settingsHistory(ctx context.Context, c *cli.Context, cmd command) error {
 	}
 	rows := []historyRow{}
 	for _, r := range revisions {
+		if r.Err != nil {
+			rows = append(rows, historyRow{Revision: r.Revision, At: r.At, Reason: r.Err.Error()})
+		}
 		for _, change := range r.Changes {
 			rows = append(rows, historyRow{r.Revision, r.At, r.By, r.Reason, change})
 		}
@@ -332,6 +335,9 @@ func settingsHistory(ctx context.Context, c *cli.Context, cmd command) error {
 		return nil
 	}
 	return printList(c, rows, table.Row{"when", "setting", "was", "is", "by", "why"}, func(r historyRow) table.Row {
+		if r.Key == "" {
+			return table.Row{r.At.Local().Format(time.DateTime), "(damaged)", "", "", r.By, r.Reason}
+		}
 		text := func(value json.RawMessage) string { return settingText(properties, r.Key, value, "(default)") }
 		return table.Row{r.At.Local().Format(time.DateTime), r.Key, text(r.Old), text(r.New), r.By, r.Reason}
 	})

@@ -49,6 +49,7 @@ type Revision struct {
 	Channel  string // "" is all channels
 	Revision uint64
 	At       time.Time
+	Err      error // why the document cannot be read, if it is damaged
 }
 
 // Set is the settings of a plugin in a channel at one moment.
@@ -141,34 +142,36 @@ func (s *Store) get(ctx context.Context, plugin, channel string) (Revision, erro
 	if err != nil {
 		return r, event.Errorf(event.NATSError, "read the settings of %s: %w", plugin, err)
 	}
-	return read(entry)
+	r = read(entry)
+	return r, r.Err
 }
 
-func read(entry jetstream.KeyValueEntry) (Revision, error) {
-	r, err := revisionOf(entry.Key(), entry.Value(), entry.Operation() == jetstream.KeyValuePut)
+func read(entry jetstream.KeyValueEntry) Revision {
+	r := revisionOf(entry.Key(), entry.Value(), entry.Operation() == jetstream.KeyValuePut)
 	r.Revision, r.At = entry.Revision(), entry.Created()
-	return r, err
+	return r
 }
 
 // revisionOf reads the value of a key; put is false for a marker that it was deleted.
-func revisionOf(key string, value []byte, put bool) (r Revision, err error) {
+func revisionOf(key string, value []byte, put bool) (r Revision) {
 	r.Plugin, r.Channel, _ = strings.Cut(key, ".")
 	if !put {
-		return r, nil
+		return r
 	}
 	if err := json.Unmarshal(value, &r.Document); err != nil {
-		return r, event.Errorf(event.DatabaseError, "settings of %s are damaged: %w", key, err)
+		r.Document = Document{}
+		r.Err = event.Errorf(event.DatabaseError, "settings of %s are damaged: %w", key, err)
 	}
-	return r, nil
+	return r
 }
 
-// List returns all that is set, in the order of keys.
+// List returns all that is set, in the order of keys, and what is damaged with its Err.
 func (s *Store) List(ctx context.Context) (all []Revision, err error) {
 	if s == nil {
 		return nil, nil
 	}
-	if all, ok, err := s.view.list(); ok {
-		return all, err
+	if all, ok := s.view.list(); ok {
+		return all, nil
 	}
 	return s.read(ctx, ">", jetstream.IgnoreDeletes())
 }
@@ -196,11 +199,7 @@ func (s *Store) read(ctx context.Context, keys string, opts ...jetstream.WatchOp
 			if !ok || entry == nil {
 				return all, nil
 			}
-			r, err := read(entry)
-			if err != nil {
-				return nil, err
-			}
-			all = append(all, r)
+			all = append(all, read(entry))
 		}
 	}
 }

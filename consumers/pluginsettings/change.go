@@ -30,7 +30,7 @@ var null = json.RawMessage("null")
 func (s *Store) Apply(ctx context.Context, bus *streams.Bus, u Update) ([]Change, error) {
 	for {
 		have, err := s.get(ctx, u.Plugin, u.Channel)
-		if err != nil {
+		if err != nil && have.Err == nil { // what is damaged is replaced
 			return nil, err
 		}
 		next := Document{Values: maps.Clone(have.Values), By: u.By, Reason: u.Reason}
@@ -58,7 +58,7 @@ func (s *Store) Apply(ctx context.Context, bus *streams.Bus, u Update) ([]Change
 			return nil, err
 		}
 		changed := Revision{Document: next, Plugin: u.Plugin, Channel: u.Channel, Revision: revision, At: time.Now()}
-		s.view.apply(changed, nil)
+		s.view.apply(changed)
 		return next.Changes, publish(ctx, bus, changed, nil)
 	}
 }
@@ -100,6 +100,15 @@ func publish(ctx context.Context, bus *streams.Bus, r Revision, stored map[strin
 	return nil
 }
 
+func lastReadable(revisions []Revision) Revision {
+	for _, r := range slices.Backward(revisions) {
+		if r.Err == nil {
+			return r
+		}
+	}
+	return Revision{}
+}
+
 // Undone returns the update that takes back the last change of a plugin's settings.
 func Undone(revisions []Revision, by string) (Update, error) {
 	if len(revisions) == 0 {
@@ -109,6 +118,9 @@ func Undone(revisions []Revision, by string) (Update, error) {
 	u := Update{Plugin: last.Plugin, Channel: last.Channel, Values: map[string]json.RawMessage{}, By: by, Reason: fmt.Sprintf("undo of revision %d", last.Revision)}
 	for _, c := range last.Changes {
 		u.Values[c.Key] = c.Old
+	}
+	if last.Err != nil { // nobody's change, but damage to what there was
+		maps.Copy(u.Values, lastReadable(revisions).Values)
 	}
 	return u, nil
 }

@@ -2,6 +2,6 @@ package pluginsettings
 
 // Current reports whether the store reads from memory.
 func (s *Store) Current() bool {
-	_, current, _ := s.view.list()
+	_, current := s.view.list()
 	return current
 }

@@ -31,8 +31,11 @@ func (s *Store) Watch(ctx context.Context) error {
 // Remade writes the settings that are known into the bucket again, which somebody deleted
 // and which is there again.
 func (s *Store) Remade(ctx context.Context) error {
-	known, _, _ := s.view.list() // but for what was damaged
+	known, _ := s.view.list()
 	for _, r := range known {
+		if r.Err != nil {
+			continue
+		}
 		r.Remade = true // its events are stored
 		_, err := jsapi.UpdateJSON(ctx, s.kv, Key(r.Plugin, r.Channel), r.Document, 0)
 		if err != nil && !jsapi.IsChanged(err) {
@@ -46,16 +49,11 @@ func (s *Store) Remade(ctx context.Context) error {
 type view struct {
 	mu      sync.RWMutex
 	current bool // a watcher is open and has delivered all that was stored before
-	by      map[name]value
+	by      map[name]Revision
 }
 
 // name is a key of the bucket.
 type name struct{ plugin, channel string }
-
-type value struct {
-	Revision
-	err error // why it is not readable
-}
 
 // opened makes the entries of a watcher that is opened replace what is known, also of a
 // bucket that was made anew and counts its revisions from 1.
@@ -63,7 +61,7 @@ func (v *view) opened() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for of, known := range v.by {
-		known.Revision.Revision = 0
+		known.Revision = 0
 		v.by[of] = known
 	}
 }
@@ -75,14 +73,14 @@ func (v *view) setCurrent(current bool) {
 }
 
 // apply takes a revision unless it has a newer one.
-func (v *view) apply(r Revision, err error) {
+func (v *view) apply(r Revision) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.by == nil {
-		v.by = map[name]value{}
+		v.by = map[name]Revision{}
 	}
-	if of := (name{r.Plugin, strings.ToLower(r.Channel)}); v.by[of].Revision.Revision < r.Revision {
-		v.by[of] = value{r, err}
+	if of := (name{r.Plugin, strings.ToLower(r.Channel)}); v.by[of].Revision < r.Revision {
+		v.by[of] = r
 	}
 }
 
@@ -90,22 +88,22 @@ func (v *view) apply(r Revision, err error) {
 func (v *view) load(plugin, channel string) (set Set, ok bool, err error) {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	all, of := v.by[name{plugin, ""}], value{}
+	all, of := v.by[name{plugin, ""}], Revision{}
 	if channel != "" {
 		of = v.by[name{plugin, strings.ToLower(channel)}]
 	}
-	return Set{plugin, all.Revision, of.Revision}, v.current, errors.Join(all.err, of.err)
+	return Set{plugin, all, of}, v.current, errors.Join(all.Err, of.Err)
 }
 
 // list is Store's; ok is false if the view is not current.
-func (v *view) list() (all []Revision, ok bool, err error) {
+func (v *view) list() (all []Revision, ok bool) {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	for _, value := range v.by {
-		if err = errors.Join(err, value.err); value.Values != nil {
-			all = append(all, value.Revision)
+	for _, r := range v.by {
+		if r.Values != nil || r.Err != nil {
+			all = append(all, r)
 		}
 	}
 	slices.SortFunc(all, func(a, b Revision) int { return strings.Compare(Key(a.Plugin, a.Channel), Key(b.Plugin, b.Channel)) })
-	return all, v.current, err
+	return all, v.current
 }

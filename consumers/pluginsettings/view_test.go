@@ -208,6 +208,10 @@ func TestDamagedSettings(t *testing.T) {
 	})
 	set(t, bus, watched, "", "6")
 	await(t, watched, "", "6")
+	listed, err := watched.List(t.Context())
+	if err != nil || len(listed) != 2 || listed[0].Err != nil || event.CodeOf(listed[1].Err) != event.DatabaseError {
+		t.Errorf("beside a damaged document %+v, %v is listed", listed, err)
+	}
 	if err := kv.Delete(t.Context(), "trivia"); err != nil {
 		t.Fatal(err)
 	}
@@ -215,4 +219,31 @@ func TestDamagedSettings(t *testing.T) {
 		_, err := watched.Load(ctx, "trivia", "cinema")
 		return err
 	})
+}
+
+// A damaged document is replaced by what there was before.
+func TestDamageIsUndone(t *testing.T) {
+	t.Parallel()
+	bus := streamstest.Bus(t, streamstest.Server(t))
+	s, _ := open(t, bus)
+	set(t, bus, s, "", "6")
+	kv, err := bus.JetStream().KeyValue(t.Context(), pluginsettings.Bucket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := kv.PutString(t.Context(), "dice-roller", "{"); err != nil {
+		t.Fatal(err)
+	}
+	revisions, err := s.History(t.Context(), "dice-roller", "")
+	if err != nil || len(revisions) != 2 || revisions[1].Err == nil {
+		t.Fatalf("the history is %+v, %v", revisions, err)
+	}
+	undo, err := pluginsettings.Undone(revisions, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Apply(t.Context(), bus, undo); err != nil {
+		t.Fatal(err)
+	}
+	await(t, s, "", "6")
 }

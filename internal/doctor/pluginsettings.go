@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/rosey-bot/rosey/consumers/pluginsettings"
 	"github.com/rosey-bot/rosey/consumers/router"
@@ -16,7 +17,12 @@ func (c *checkup) checkPluginSettings(ctx context.Context) {
 		revisions, err = store.List(ctx)
 	}
 	if err != nil {
-		c.fail("see rosey settings history PLUGIN; rosey settings set writes them again", "%v", err)
+		c.fail("see rosey status", "%v", err)
+	}
+	for _, r := range revisions {
+		if r.Err != nil {
+			c.fail(fmt.Sprintf("commands of %s are not handled until they can be read: rosey settings history %[1]s shows them, rosey settings undo %[1]s takes back the last change", r.Plugin), "%v", r.Err)
+		}
 	}
 	for _, d := range router.DisabledBy(revisions) {
 		c.ok("switched off: %s", d)
