@@ -96,8 +96,8 @@ type Moderation struct {
 
 // MediaChange is the payload of cytube.media.change: another item plays.
 type MediaChange struct {
-	Title    string `json:"title" contract:"required"`
-	URL      string `json:"url" contract:"required"`
+	Title    string `json:"title" contract:"required" mark:"text"`
+	URL      string `json:"url" contract:"required" mark:"text"`
 	Type     string `json:"type" contract:"required"`
 	Duration int    `json:"duration" contract:"required,nonnegative"` // seconds
 	Channel  string `json:"channel" contract:"nonempty"`
@@ -109,8 +109,8 @@ type MediaChange struct {
 // playlist. UID is the server's number for the item on this playlist.
 type MediaQueue struct {
 	UID      int    `json:"uid" contract:"required"`
-	Title    string `json:"title" contract:"required"`
-	URL      string `json:"url" contract:"required"`
+	Title    string `json:"title" contract:"required" mark:"text"`
+	URL      string `json:"url" contract:"required" mark:"text"`
 	Type     string `json:"type" contract:"required"`
 	Duration int    `json:"duration" contract:"required,nonnegative"` // seconds
 	Channel  string `json:"channel" contract:"nonempty"`
@@ -122,8 +122,8 @@ type MediaQueue struct {
 // playlist. All but UID and Channel are "" or 0 when the bot did not know it.
 type MediaDelete struct {
 	UID      int    `json:"uid" contract:"required"`
-	Title    string `json:"title" contract:"required"`
-	URL      string `json:"url" contract:"required"`
+	Title    string `json:"title" contract:"required" mark:"text"`
+	URL      string `json:"url" contract:"required" mark:"text"`
 	Type     string `json:"type" contract:"required"`
 	Duration int    `json:"duration" contract:"required,nonnegative"` // seconds
 	Channel  string `json:"channel" contract:"nonempty"`
@@ -142,7 +142,7 @@ const (
 type Connection struct {
 	Channel string `json:"channel" contract:"nonempty"`
 	State   string `json:"state" contract:"nonempty,oneof=up|down"`
-	Reason  string `json:"reason" contract:"required"`
+	Reason  string `json:"reason" contract:"required" mark:"text"`
 	Time    int64  `json:"time" contract:"required,nonnegative"` // ms
 	Extra   `json:"-"`
 }
@@ -185,9 +185,9 @@ const (
 type Delivery struct {
 	Channel string `json:"channel" contract:"required"`
 	Status  string `json:"status" contract:"nonempty,oneof=done|already|expired|refused|unconfirmed"`
-	Reason  string `json:"reason" contract:"required"` // the server's words, if it refused
-	Send    string `json:"send" contract:"nonempty"`   // STREAM:SEQ of the send
-	Code    Code   `json:"code,omitempty"`             // of a refusal
+	Reason  string `json:"reason" contract:"required" mark:"text"` // the server's words, if it refused
+	Send    string `json:"send" contract:"nonempty"`               // STREAM:SEQ of the send
+	Code    Code   `json:"code,omitempty"`                         // of a refusal
 
 	ConfirmedBy string `json:"confirmed_by,omitempty"` // STREAM:SEQ of the event that shows it
 
@@ -212,7 +212,7 @@ type Outbox struct {
 type Erasure struct {
 	Events    map[string][]uint64 `json:"events" contract:"required"` // sequences by stream
 	Lines     []string            `json:"lines,omitempty"`            // the Fingerprint of each chat line that a channel may still repeat
-	Reason    string              `json:"reason" contract:"required"`
+	Reason    string              `json:"reason" contract:"required" mark:"text"`
 	Time      int64               `json:"time" contract:"required,nonnegative"` // ms
 	Key       string              `json:"key" contract:"nonempty"`              // public ed25519 key, base64
 	Signature string              `json:"signature" contract:"nonempty"`        // of the other fields, base64
@@ -262,9 +262,9 @@ type DeadLetter struct {
 	Stream    string `json:"stream" contract:"nonempty"`
 	Seq       int64  `json:"seq" contract:"required,nonnegative"`
 	Subject   string `json:"subject" contract:"required"`
-	Error     string `json:"error" contract:"required"`
+	Error     string `json:"error" contract:"required" mark:"text"`
 	Code      Code   `json:"error_code,omitempty"`
-	Stack     string `json:"stack,omitempty"` // of a handler that panicked
+	Stack     string `json:"stack,omitempty" mark:"text"` // of a handler that panicked
 	Attempts  int    `json:"attempts" contract:"required,nonnegative"`
 	Extra     `json:"-"`
 }
@@ -287,7 +287,7 @@ type Expired struct {
 type Denied struct {
 	EventType string         `json:"event_type"`
 	Success   bool           `json:"success"` // always false
-	Error     string         `json:"error" contract:"required"`
+	Error     string         `json:"error" contract:"required" mark:"text"`
 	Code      Code           `json:"error_code" contract:"nonempty"` // PERMISSION_DENIED
 	Details   map[string]any `json:"details" contract:"required"`    // command, user, rank, min_rank
 	Channel   string         `json:"channel" contract:"required"`
@@ -324,10 +324,10 @@ type SettingChange struct {
 	Plugin    string          `json:"plugin" contract:"nonempty"`
 	Channel   string          `json:"channel"` // "" is all channels
 	Key       string          `json:"key" contract:"nonempty"`
-	Old       json.RawMessage `json:"old"` // null where it was not set
-	New       json.RawMessage `json:"new"` // null where it is no longer set
+	Old       json.RawMessage `json:"old" mark:"text"` // null where it was not set
+	New       json.RawMessage `json:"new" mark:"text"` // null where it is no longer set
 	By        string          `json:"by" contract:"required" mark:"person"`
-	Reason    string          `json:"reason"`
+	Reason    string          `json:"reason" mark:"text"`
 	Revision  int64           `json:"revision" contract:"required,nonnegative"` // of the bucket
 	Timestamp float64         `json:"timestamp" contract:"required,nonnegative"`
 	Extra     `json:"-"`
@@ -343,7 +343,7 @@ type GrantChange struct {
 	Until     int64    `json:"until"`                      // ms since the epoch; 0 is for ever
 	Rights    []string `json:"rights,omitempty"`           // of a role; none removes it
 	By        string   `json:"by" contract:"required" mark:"person"`
-	Reason    string   `json:"reason"`
+	Reason    string   `json:"reason" mark:"text"`
 	Timestamp float64  `json:"timestamp" contract:"required,nonnegative"`
 	Extra     `json:"-"`
 }

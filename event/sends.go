@@ -65,9 +65,9 @@ const (
 // SendMediaQueue is the payload of cytube.send.media.queue: an item is to be put on the
 // playlist, by its URL or by its type and ID.
 type SendMediaQueue struct {
-	URL      string  `json:"url,omitempty"`
-	Type     string  `json:"type,omitempty"` // the server's name of a site, such as yt
-	ID       string  `json:"id,omitempty"`   // on that site
+	URL      string  `json:"url,omitempty" mark:"text"`
+	Type     string  `json:"type,omitempty"`           // the server's name of a site, such as yt
+	ID       string  `json:"id,omitempty" mark:"text"` // on that site
 	Position string  `json:"position,omitempty" contract:"oneof=end|next"`
 	Temp     bool    `json:"temp,omitempty"`                            // it leaves the playlist when it was played
 	Title    string  `json:"title,omitempty" mark:"text"`               // of types cu and fi

@@ -21,8 +21,7 @@ import (
 // when the server started, and leaves others as they are (2.15.2). It reads either.
 
 // compressHistory compresses the full blocks that are not, such as those of earlier releases.
-// It must run before the
-// server does. A block that cannot be compressed stays as it is.
+// It must run before the server does. A block that cannot be compressed stays as it is.
 func (s *Server) compressHistory() {
 	began, before, after := time.Now(), 0, 0
 	for _, spec := range streams.Specs() {
