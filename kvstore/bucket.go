@@ -192,7 +192,7 @@ func (b *bucket) publish(ctx context.Context, subject string, data []byte, heade
 	}
 	ack, err := jsapi.PublishMsg(ctx, b.store.js, b.stream.CachedInfo().Config.Name, msg)
 	var api *jetstream.APIError
-	if errors.As(err, &api) && isConflict(api) {
+	if errors.As(err, &api) && jsapi.IsChanged(api) {
 		return 0, false, ErrConflict
 	}
 	return ack.Sequence, ack.Duplicate, err
@@ -223,7 +223,7 @@ func (b *bucket) findMsgID(ctx context.Context, subject string) (seq uint64, err
 	ack, err := b.store.js.PublishMsg(ctx, msg)
 	var api *jetstream.APIError
 	switch {
-	case errors.As(err, &api) && (api.ErrorCode == codeWrongLastMsgID || isConflict(api)):
+	case errors.As(err, &api) && (api.ErrorCode == codeWrongLastMsgID || jsapi.IsChanged(api)):
 		return 0, nil
 	case err != nil:
 		return 0, err
@@ -231,10 +231,6 @@ func (b *bucket) findMsgID(ctx context.Context, subject string) (seq uint64, err
 		return 0, errors.New("the server stored a write that asked for what does not exist")
 	}
 	return ack.Sequence, nil
-}
-
-func isConflict(err *jetstream.APIError) bool {
-	return err.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence || err.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant
 }
 
 // idOf returns the record ID of a subject of the bucket.

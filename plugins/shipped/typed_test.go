@@ -21,7 +21,7 @@ func TestTypedForms(t *testing.T) {
 		{"!quote by @BOB:", "📖 #1: "},
 		{"!quote count bob,", "📖 bob: 1 quote"},
 		{"!countdown add Straße 2h", "⏳ Straße in 2h"},
-		{"!countdown STRASSE", "⏳ Straße in 2h"},
+		{"!countdown STRASSE", "⏳ Straße in "},
 		{"!countdown add strasse 3h", "❌ there is a countdown Straße already"},
 		{"!countdown rm “STRASSE”", "🗑️ Removed the countdown Straße"},
 		{"!countdown add “strasse” ３ｈ", "⏳ strasse in 3h"},

@@ -122,8 +122,16 @@ func (v *verifier) do(ctx context.Context, text string) (handled, error) {
 	if err != nil {
 		return handled{}, fmt.Errorf("%s: %w", text, err)
 	}
-	return v.result(ctx, command)
+	h, err := v.result(ctx, command)
+	// A plugin that acknowledges first publishes after it.
+	for began := time.Now(); err == nil && h.outputs == 0 && time.Since(began) < lateOutputs; time.Sleep(lateOutputs / 20) {
+		h, err = v.result(ctx, command)
+	}
+	return h, err
 }
+
+// lateOutputs is how long the first output of a command is waited for that was acknowledged.
+const lateOutputs = time.Second
 
 func (v *verifier) result(ctx context.Context, command streams.Stored) (h handled, err error) {
 	out, err := v.caused(ctx, command)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/jsapi"
 )
 
 const (
@@ -111,16 +112,9 @@ func (g *diskGuard) refireOverdueTimers(ctx context.Context) error {
 		m.Header.Del(jetstream.MsgIDHeader)
 		g.log.Debug("refiring overdue timer", "timer", subject)
 		_, err = js.PublishMsg(ctx, &nats.Msg{Subject: subject, Header: m.Header, Data: m.Data}, jetstream.WithExpectLastSequencePerSubject(m.Sequence))
-		if err != nil && !isReplaced(err) {
+		if err != nil && !jsapi.IsChanged(err) { // it fired or was cancelled meanwhile
 			return fmt.Errorf("set %s anew: %w", subject, err)
 		}
 	}
 	return nil
-}
-
-// isReplaced reports whether a timer was not set anew because it has fired or was
-// cancelled meanwhile.
-func isReplaced(err error) bool {
-	var api *jetstream.APIError
-	return errors.As(err, &api) && api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence
 }

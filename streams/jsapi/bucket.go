@@ -40,17 +40,25 @@ func Erase(ctx context.Context, s jetstream.Stream, m *jetstream.RawStreamMsg) e
 func open(ctx context.Context, js jetstream.JetStream, c jetstream.KeyValueConfig, want jetstream.StreamConfig) (jetstream.KeyValue, error) {
 	ctx, cancel := WithDefaultTimeout(ctx)
 	defer cancel()
-	kv, err := RetryWhile(ctx, isNotFoundYet, func() (jetstream.KeyValue, error) { return openBucket(ctx, js, c, want) })
+	kv, err := RetryWhile(ctx, isUnsettled, func() (jetstream.KeyValue, error) {
+		ctx, cancel := context.WithTimeout(ctx, openTimeout)
+		defer cancel()
+		return openBucket(ctx, js, c, want)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("open bucket %s: %w", c.Bucket, Explain(js.Conn(), err))
 	}
 	return kv, nil
 }
 
-// isNotFoundYet reports whether an error may come from a server of a cluster that does
-// not know yet of a bucket that was just created.
-func isNotFoundYet(err error) bool {
-	return errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrBucketNotFound)
+// openTimeout is how long an attempt to open a bucket may take: a cluster leaves a request
+// unanswered that comes while it chooses the leader of a stream that was just created.
+const openTimeout = 5 * time.Second
+
+// isUnsettled reports whether an error may come from a server of a cluster that does not
+// know yet of a bucket that was just created, or has no leader for it yet.
+func isUnsettled(err error) bool {
+	return errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrBucketNotFound) || errors.Is(err, context.DeadlineExceeded)
 }
 
 // BucketStream is the name of a KV bucket's stream.

@@ -12,7 +12,11 @@ import (
 // IsChanged reports whether a key was not written because another process wrote it meanwhile.
 func IsChanged(err error) bool {
 	var api *jetstream.APIError
-	return errors.Is(err, jetstream.ErrKeyExists) || errors.As(err, &api) && api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence
+	if !errors.As(err, &api) {
+		return errors.Is(err, jetstream.ErrKeyExists)
+	}
+	// The second is a cluster's, while the other write is on its way to the replicas.
+	return api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence || api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant
 }
 
 // ReadJSON returns the value of a key and its revision, which is 0 for a key that is not
