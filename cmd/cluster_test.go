@@ -3,9 +3,11 @@
 package cmd
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -176,7 +178,16 @@ func TestSuspendedBotIsSilent(t *testing.T) {
 }
 
 // suspend stops a process where it is, as a machine that sleeps does.
-func suspend(t *testing.T, p *process) { sendSignal(t, p, syscall.SIGSTOP) }
+func suspend(t *testing.T, p *process) {
+	sendSignal(t, p, syscall.SIGSTOP)
+	// The signal is on its way when kill returns.
+	if err := until(soon(t), func() bool {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+		return err != nil || bytes.Contains(stat, []byte(") T "))
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
 
 // wake lets it go on.
 func wake(t *testing.T, p *process) { sendSignal(t, p, syscall.SIGCONT) }
