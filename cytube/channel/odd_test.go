@@ -116,3 +116,31 @@ func FuzzFrames(f *testing.F) {
 	}
 	f.Fuzz(rapid.MakeFuzz(oddFrames(someOfEach(f))))
 }
+
+// Frames that name one thing twice add up, as the property above once found that they did
+// not.
+func TestTwiceInAListAddsUp(t *testing.T) {
+	t.Parallel()
+	for name, frames := range map[string][]string{
+		"a user, whose rank is another the second time": {
+			`["userlist",[{"name":"alice","rank":0,"meta":{}}]]`,
+			`["userlist",[{"name":"alice","rank":1,"meta":{}},{"name":"Alice","rank":0,"meta":{}}]]`,
+		},
+		"a user who is new": {
+			`["userlist",[]]`,
+			`["userlist",[{"name":"alice","rank":1,"meta":{}},{"name":"bob","rank":1,"meta":{}},{"name":"alice","rank":0,"meta":{"afk":true}}]]`,
+		},
+		"a uid of the playlist, behind which an item is queued": {
+			`["playlist",[` + item(5, "a") + "," + item(6, "b") + "," + item(4, "c") + "," + item(6, "b") + `]]`,
+			`["queue",{"item":` + item(7, "d") + `,"after":99}]`,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFolder()
+			for i, text := range frames {
+				f.step(t, frame(t, text), now.Add(time.Duration(i)*time.Second))
+			}
+		})
+	}
+}

@@ -125,10 +125,11 @@ func (s *State) setPlaylist(f *fold) error {
 	if err != nil {
 		return err
 	}
-	list := make(playlist, 0, len(wire))
+	list, given := make(playlist, 0, len(wire)), make(map[int]bool, len(wire))
 	for _, w := range wire {
-		if m, err := w.item(); err == nil { // nothing can refer to an item without a uid
-			list = append(list, m)
+		// Nothing can refer to an item without a uid, or to the second that has one.
+		if m, err := w.item(); err == nil && !given[m.uid] {
+			list, given[m.uid] = append(list, m), true
 		}
 	}
 	first, before := !s.complete, s.playlist

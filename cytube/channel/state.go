@@ -207,7 +207,7 @@ var handlers = map[string]func(*State, *fold) error{
 // ignored are the frames that say nothing about the channel that another does not, and
 // the answers to what the bot asks.
 var ignored = map[string]bool{
-	"login": true, "needPassword": true, "cancelNeedPassword": true, "channelNotRegistered": true,
+	"needPassword": true, "cancelNeedPassword": true, "channelNotRegistered": true,
 	"setPlaylistMeta": true, "setUserProfile": true, "errorMsg": true,
 	"noflood": true, "cooldown": true, "spamFiltered": true, "queueFail": true, "queueWarn": true, "listPlaylists": true,
 	"searchResults": true, "channelRankFail": true,

@@ -98,14 +98,13 @@ func (s *State) userlist(f *fold) error {
 		return err
 	}
 	before, users := s.users, make(map[string]user, len(list))
-	var listed []user
+	var listed []string // the keys of users, in the list's order
 	for _, w := range list {
 		if u, key := w.here(before); key != "" {
-			u = u.withMute(before[key], w).spelled(before[key])
 			if _, twice := users[key]; !twice {
-				listed = append(listed, u)
+				listed = append(listed, key)
 			}
-			users[key] = u
+			users[key] = u.withMute(before[key], w).spelled(before[key]) // of several, the last counts
 		}
 	}
 	first := !s.listed
@@ -121,9 +120,9 @@ func (s *State) userlist(f *fold) error {
 	if first {
 		s.emitPart(f, view.PartUsers)
 	} else {
-		for _, u := range listed {
-			was, here := before[strings.ToLower(u.name)]
-			s.userChanged(f, u, was, here)
+		for _, key := range listed {
+			was, here := before[key]
+			s.userChanged(f, users[key], was, here)
 		}
 		s.reveal(f)
 	}
