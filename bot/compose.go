@@ -115,7 +115,7 @@ func (c *composition) compose() (*group, *lifecycle, error) {
 		return registry.Watch(ctx, c.server.js, c.registrations, convert(c.plugins, plugins.Plugin.Registration), ready)
 	}))
 	g.add("settings", c.watchSettings())
-	g.add("events of settings", retrying(log, worker(func(ctx context.Context) error { return c.pluginSettings.KeepPublished(ctx, bus) })))
+	g.add("events of settings", retrying(log, worker(func(ctx context.Context) error { return c.pluginSettings.KeepPublished(ctx, bus, log) })))
 	maintainer := streams.NewMaintainer(bus, c.streamOptions(), log)
 	maintainer.OnRemake(msgid.Bucket, func(ctx context.Context) error { return c.signer.Store(ctx, c.server.js) })
 	g.add("message IDs", worker(func(ctx context.Context) error { return c.signer.Follow(ctx, c.server.js, log) }))

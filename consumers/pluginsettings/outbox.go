@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -43,19 +44,22 @@ func (s *Store) openOutbox(ctx context.Context) (jetstream.Consumer, error) {
 }
 
 // KeepPublished stores the events of every revision that lacks them, because the process
-// that wrote it ended before it had stored them, until ctx ends.
-func (s *Store) KeepPublished(ctx context.Context, bus *streams.Bus) error {
+// that wrote it ended before it had stored them, until ctx ends. A revision whose events
+// cannot be stored comes again until they are. It returns an error earlier if the consumer
+// cannot be read.
+func (s *Store) KeepPublished(ctx context.Context, bus *streams.Bus, log *slog.Logger) error {
 	c, err := s.openOutbox(ctx)
 	if err != nil {
 		return err
 	}
-	messages, err := c.Messages(jetstream.PullMaxMessages(1))
+	messages, err := streams.PullOne(c)
 	if err != nil {
 		return fmt.Errorf("read consumer %s: %w", outbox, err)
 	}
 	defer messages.Stop()
+	defer context.AfterFunc(ctx, messages.Stop)()
 	for {
-		msg, err := messages.Next(jetstream.NextContext(ctx))
+		msg, err := streams.NextMsg(messages)
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -63,8 +67,8 @@ func (s *Store) KeepPublished(ctx context.Context, bus *streams.Bus) error {
 			return fmt.Errorf("read consumer %s: %w", outbox, err)
 		}
 		if err := s.settle(ctx, bus, msg); err != nil {
+			log.WarnContext(ctx, "events of settings not stored, retrying", "error", err)
 			_ = msg.NakWithDelay(outboxRetry) // or it is redelivered after AckWait
-			return err
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"testing"
 
 	"github.com/rosey-bot/rosey/consumers/pluginsettings"
@@ -39,8 +40,8 @@ func keepPublished(t *testing.T, bus *streams.Bus, s *pluginsettings.Store) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		for ctx.Err() == nil {
-			_ = s.KeepPublished(ctx, bus) // as the bot runs it again
+		if err := s.KeepPublished(ctx, bus, slog.New(slog.DiscardHandler)); err != nil {
+			t.Error(err)
 		}
 	}()
 	t.Cleanup(func() { cancel(); <-ended })
@@ -75,6 +76,7 @@ func TestChangeOfAKilledProcess(t *testing.T) {
 		}
 		return nil
 	})
+	keepPublished(t, bus, s)
 	kill() // it is written, and its events are not stored
 	if err := <-died; err == nil {
 		t.Fatal("the events were stored without a stream")
@@ -82,7 +84,6 @@ func TestChangeOfAKilledProcess(t *testing.T) {
 	if err := streams.Open(t.Context(), bus.JetStream(), streams.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	keepPublished(t, bus, s)
 	if err := apply(t.Context(), bus, s, map[string]string{"d": "4"}); err != nil {
 		t.Fatal(err)
 	}

@@ -105,6 +105,7 @@ func IsUnavailable(err error) bool {
 	for _, e := range [...]error{
 		context.DeadlineExceeded, nats.ErrTimeout, nats.ErrDisconnected, nats.ErrNoResponders,
 		jetstream.ErrNoStreamResponse, jetstream.ErrJetStreamNotEnabled, // of API requests without responders
+		jetstream.ErrNoHeartbeat, // of a consumer that is read
 		errWatchEnded,
 	} {
 		if errors.Is(err, e) {
