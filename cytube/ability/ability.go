@@ -67,6 +67,7 @@ type options struct {
 	needs    []string // the permissions without which it is never done
 	least    float64  // the rank below which it is never done
 	slow     bool     // the server looks something up
+	inPart   bool     // the server may refuse a part and do the rest
 	question *Frame   // to be asked first, …
 	needed   string   // …which needs this permission, …
 	reply    string   // …and is answered by this frame

@@ -108,8 +108,10 @@ var ban = rule[event.SendModeration]{
 	},
 }
 
+// banAddress bans the addresses of a user that the bot may ban, and the name if it is not
+// banned with one of them. The server tells what it refuses of that before it does the rest.
 var banAddress = rule[event.SendBanAddress]{
-	options: options{chat: true, slow: true, needs: []string{"ban"}},
+	options: options{chat: true, slow: true, inPart: true, needs: []string{"ban"}},
 	check:   func(c *Call, p event.SendBanAddress) *Outcome { return c.below(p.User) },
 	frames:  func(_ *Call, p event.SendBanAddress) []Frame { return line("/ipban", p.User, p.Range, p.Reason) },
 	seen: func(_ *Call, p event.SendBanAddress, e channel.Event) bool {

@@ -18,6 +18,7 @@ type Verdict struct {
 	Event   int           // which one
 	Shown   bool          // the frame itself shows it
 	Ended   *Outcome      // the server's refusal, or what no event shows
+	Refused *Outcome      // of a part; events may show that the rest was done
 	Dropped time.Duration // the server dropped it; how long to wait before the next write
 }
 
@@ -37,7 +38,9 @@ func (c *Call) Observe(f channel.Frame, events []channel.Event) Verdict {
 	if v.Partly {
 		return v
 	}
-	if o, wait := c.refusal(f); o != nil || wait > 0 {
+	if o, wait := c.refusal(f); o != nil && c.row.inPart {
+		return Verdict{Refused: o}
+	} else if o != nil || wait > 0 {
 		return Verdict{Ended: o, Dropped: wait}
 	}
 	shown := c.row.shown(c, f)

@@ -63,8 +63,8 @@ func (ch *Channel) banName(c *Session, name, reason string) error {
 }
 
 // banAddressCommand handles /ipban NAME [range|wrange] reason: it bans every address that the name was seen from, and the
-// name itself when it was seen nowhere. An address that somebody of the same rank has used is refused, and the others are
-// banned all the same.
+// name itself when that bans none. An address that somebody of the same rank has used is refused, of which the first is
+// told, and the rest is banned all the same.
 func (ch *Channel) banAddressCommand(c *Session, args string) {
 	name, reason, _ := strings.Cut(args, " ")
 	if name == "" {
@@ -93,11 +93,14 @@ func (ch *Channel) banAddressCommand(c *Session, args string) {
 	for _, ip := range ranges {
 		refused = cmp.Or(refused, ch.banAddress(c, ip, name, reason))
 	}
-	if !ch.nameBanned(name) && len(ranges) == 0 {
-		refused = cmp.Or(refused, ch.banName(c, name, reason))
-	}
 	if refused != nil {
 		c.fail(refused.Error())
+	}
+	if ch.nameBanned(name) {
+		return
+	}
+	if err := ch.banName(c, name, reason); err != nil && refused == nil {
+		c.fail(err.Error())
 	}
 }
 

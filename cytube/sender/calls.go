@@ -53,13 +53,13 @@ type Call struct {
 type result struct {
 	outcome  *ability.Outcome
 	answered bool          // the question was
-	shown    bool          // it was done, and an event that says so may follow
+	open     bool          // an event may follow that shows another outcome
 	dropped  time.Duration // the server dropped it: how long to wait
 	lost     bool          // the connection was lost
 }
 
 func (c *Call) set(r result) {
-	if c.over = !r.shown; r.shown && len(c.results) > 0 {
+	if c.over = !r.open; r.open && len(c.results) > 0 {
 		return // there must be room for what ends it
 	}
 	select {
@@ -114,8 +114,10 @@ func (t *CallTracker) Observe(f channel.Frame, events []channel.Event, s *channe
 	case v.Events, v.Partly:
 		c.over = v.Events
 		return c, v.Event
+	case v.Refused != nil:
+		c.set(result{outcome: v.Refused, open: true})
 	case v.Shown:
-		c.set(result{shown: true})
+		c.set(result{outcome: &ability.Outcome{Status: event.DeliveryDone}, open: true})
 	}
 	return nil, 0
 }
@@ -130,7 +132,7 @@ func (t *CallTracker) Recorded(c *Call, by event.Ref) {
 	if c.over {
 		c.set(result{outcome: &ability.Outcome{Status: event.DeliveryDone, ConfirmedBy: by}})
 	} else {
-		c.set(result{shown: true})
+		c.set(result{outcome: &ability.Outcome{Status: event.DeliveryDone}, open: true})
 	}
 }
 

@@ -270,7 +270,8 @@ func (s *Sender) emit(ctx context.Context, c *Call, w Writer, frames []ability.F
 }
 
 // awaitResult waits for what becomes of what was written. If nothing shows that, the outcome
-// is unconfirmed.
+// is unconfirmed. What the server refused of something that it did in part is the reason of
+// the outcome.
 func (s *Sender) awaitResult(ctx context.Context, c *Call) (result, error) {
 	timeout := s.cfg.EchoTimeout
 	if c.ability.Slow() {
@@ -278,14 +279,20 @@ func (s *Sender) awaitResult(ctx context.Context, c *Call) (result, error) {
 	}
 	timer := time.NewTimer(timeout)
 	defer timer.Stop()
-	shown := false
+	var last *ability.Outcome // that is known until now
+	refused := ""
 	for extensions := echoExtensions; ; {
 		select {
 		case r := <-c.results:
-			if !r.shown {
+			if r.outcome != nil && r.outcome.Status == event.DeliveryDone {
+				r.outcome.Reason = refused
+			}
+			if !r.open {
 				return r, nil
 			}
-			shown = true
+			if refused = r.outcome.Reason; last == nil || last.Status != event.DeliveryDone {
+				last = r.outcome
+			}
 			timer.Reset(min(grace, timeout))
 		case <-timer.C:
 			if s.cfg.Behind() && extensions > 0 {
@@ -293,8 +300,8 @@ func (s *Sender) awaitResult(ctx context.Context, c *Call) (result, error) {
 				timer.Reset(timeout)
 				continue
 			}
-			if shown {
-				return result{outcome: &ability.Outcome{Status: event.DeliveryDone}}, nil
+			if last != nil {
+				return result{outcome: last}, nil
 			}
 			return result{outcome: &ability.Outcome{
 				Status: event.DeliveryUnconfirmed, Reason: fmt.Sprintf("nothing in the channel showed within %s what became of it", timeout),
