@@ -17,6 +17,7 @@ var layers = [][]string{
 	{"internal/fold", "internal/markup", "internal/rawjson", "internal/recent", "internal/retry", "internal/terminal", "internal/suggest", "internal/version"},
 	{"event"},
 	{"internal/timeparse"},
+	{"internal/texttemplate"},
 	{"telemetry"},
 	{"streams"},
 	{"consumers", "kvstore", "replay"},

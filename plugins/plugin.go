@@ -82,7 +82,7 @@ type Plugin struct {
 	Collections map[string]any
 
 	// Settings, if set, is a struct whose fields are the plugin's settings, of type bool,
-	// int, float64, string, time.Duration or []string, each with its name in the tag json,
+	// int, float64, string, time.Duration, []string or Text, each with its name in the tag json,
 	// what it is for in the tag jsonschema, and its default; min, max and enum limit it:
 	//
 	//	Questions int `json:"questions" default:"10" min:"1" max:"50" jsonschema:"questions of a game"`

@@ -39,6 +39,10 @@ func SettingsOf[T any](c *Context) (settings T) {
 		if !ok {
 			value = p.Default
 		}
+		if v.Field(i).Type() == textType {
+			v.Field(i).Set(reflect.ValueOf(newText(p, value)))
+			continue
+		}
 		assign(v.Field(i), value)
 	}
 	return settings
@@ -75,6 +79,7 @@ func fieldKey(f reflect.StructField) string {
 func settingsSchema(t reflect.Type) *jsonschema.Schema {
 	schema, err := jsonschema.ForType(t, &jsonschema.ForOptions{TypeSchemas: map[reflect.Type]*jsonschema.Schema{
 		durationType: {Type: "number", Extra: map[string]any{"unit": pluginsettings.Seconds}},
+		textType:     {Type: "string"},
 	}})
 	if err != nil {
 		panic(err)
@@ -88,6 +93,9 @@ func settingsSchema(t reflect.Type) *jsonschema.Schema {
 		}
 		if f.Type.Kind() == reflect.Slice {
 			p.Type, p.Types = "array", nil
+		}
+		if f.Type == textType {
+			describeText(p, f)
 		}
 		p.Minimum, p.Maximum = number(f, "min"), number(f, "max")
 		for choice := range strings.SplitSeq(f.Tag.Get("enum"), ",") {

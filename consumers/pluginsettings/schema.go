@@ -17,6 +17,7 @@ import (
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/internal/suggest"
+	"github.com/rosey-bot/rosey/internal/texttemplate"
 	"github.com/rosey-bot/rosey/internal/timeparse"
 )
 
@@ -27,12 +28,17 @@ const unitKeyword = "unit"
 // Seconds is the unit of durations.
 const Seconds = "s"
 
+// TemplateKeyword is the keyword of a string's schema that makes it a template, see package
+// texttemplate: the values that it may use, each as NAME or NAME:KIND.
+const TemplateKeyword = "template"
+
 // A Property is a setting that there is.
 type Property struct {
 	Key         string
 	Description string
 	Default     json.RawMessage // null if there is none
 	Unit        string
+	Template    []string // what the text may use, if it is a template; see TemplateKeyword
 	// Validate, if set, checks the text of a string beyond what the schema says.
 	Validate func(text string) error
 
@@ -78,6 +84,11 @@ func FromSchema(s *jsonschema.Schema) (Properties, error) {
 func NewProperty(key string, of *jsonschema.Schema) (Property, error) {
 	p := Property{Key: key, Description: of.Description, Default: of.Default, schema: of}
 	p.Unit, _ = of.Extra[unitKeyword].(string)
+	if names, ok := of.Extra[TemplateKeyword]; ok {
+		if err := p.validateTemplates(names); err != nil {
+			return p, err
+		}
+	}
 	if len(p.Default) == 0 {
 		p.Default = json.RawMessage("null")
 		return p, nil
@@ -86,6 +97,25 @@ func NewProperty(key string, of *jsonschema.Schema) (Property, error) {
 		return p, event.Errorf(event.InvalidInput, "default of %w", err)
 	}
 	return p, nil
+}
+
+// validateTemplates has Check parse the property's texts.
+func (p *Property) validateTemplates(keyword any) error {
+	raw, err := json.Marshal(keyword)
+	if err == nil {
+		err = json.Unmarshal(raw, &p.Template)
+	}
+	if err != nil {
+		return event.Errorf(event.InvalidInput, "%s of setting %s must be a list of names", TemplateKeyword, p.Key)
+	}
+	key, names := p.Key, p.Template
+	p.Validate = func(text string) error {
+		if _, err := texttemplate.Parse(text, names); err != nil {
+			return event.Errorf(event.InvalidInput, "%s: %w", key, err).With("field", key)
+		}
+		return nil
+	}
+	return nil
 }
 
 // Check returns an INVALID_INPUT error that says what the value must be.

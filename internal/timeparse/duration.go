@@ -1,6 +1,7 @@
 package timeparse
 
 import (
+	"fmt"
 	"math"
 	"regexp"
 	"strconv"
@@ -110,4 +111,26 @@ func Duration(text string) (time.Duration, error) {
 		return 0, event.Errorf(event.InvalidInput, "%q is not a duration: write for example 90s, 5m or 30d", text)
 	}
 	return time.Duration(math.Round(d)), nil
+}
+
+// Short returns a duration in its two largest units.
+func Short(d time.Duration) string {
+	if d < time.Second {
+		return "a moment"
+	}
+	d = d.Round(time.Second)
+	if d >= 24*time.Hour {
+		d = d.Round(time.Minute) // seconds are not shown
+	}
+	var parts []string
+	for _, u := range []struct {
+		length time.Duration
+		sign   string
+	}{{24 * time.Hour, "d"}, {time.Hour, "h"}, {time.Minute, "m"}, {time.Second, "s"}} {
+		if n := d / u.length; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d%s", n, u.sign))
+		}
+		d %= u.length
+	}
+	return strings.Join(parts[:min(2, len(parts))], " ")
 }

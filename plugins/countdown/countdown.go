@@ -223,7 +223,7 @@ func (k announcer) list(c *plugins.Context) ([]event.Envelope, error) {
 	}
 	var parts []string
 	for _, d := range running {
-		s := d.Name + " in " + shown(d.due().Sub(c.Now()))
+		s := d.Name + " in " + timeparse.Short(d.due().Sub(c.Now()))
 		if d.Every != (Period{}) {
 			s += " (" + d.Every.String() + ")"
 		}
@@ -281,7 +281,7 @@ func (k announcer) remove(c *plugins.Context) ([]event.Envelope, error) {
 }
 
 func exists(c *plugins.Context, d Countdown) error {
-	return bad("there is a countdown %s already, due in %s: remove it first", d.Name, shown(d.due().Sub(c.Now())))
+	return bad("there is a countdown %s already, due in %s: remove it first", d.Name, timeparse.Short(d.due().Sub(c.Now())))
 }
 
 func missing(c *plugins.Context, name string) error {
@@ -290,7 +290,7 @@ func missing(c *plugins.Context, name string) error {
 
 // tell returns a countdown's remaining time and due date, as text.
 func (d Countdown) tell(now time.Time) string {
-	s := fmt.Sprintf("%s in %s, on %s", d.Name, shown(d.due().Sub(now)), stamp(d.due()))
+	s := fmt.Sprintf("%s in %s, on %s", d.Name, timeparse.Short(d.due().Sub(now)), stamp(d.due()))
 	if d.Every != (Period{}) {
 		s += ", then " + d.Every.String()
 	}

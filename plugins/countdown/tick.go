@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/timeparse"
 	"github.com/rosey-bot/rosey/plugins"
 )
 
@@ -67,13 +68,13 @@ func (k announcer) announce(c *plugins.Context, d *Countdown, now time.Time) []e
 		}
 		p := d.payload()
 		p["left"] = left.Seconds()
-		return append(c.Say("⏳ %s in %s", d.Name, shown(left)), c.Emit("minus", p)...)
+		return append(c.Say("⏳ %s in %s", d.Name, timeparse.Short(left)), c.Emit("minus", p)...)
 	}
 	p := d.payload()
 	p["late"] = max(0, now.Sub(due).Round(time.Second).Seconds())
 	said := "⏰ " + d.Name + ": now!"
 	if now.Sub(due) > maxDueDelay {
-		said = "⏰ " + d.Name + " was due " + shown(now.Sub(due)) + " ago"
+		said = "⏰ " + d.Name + " was due " + timeparse.Short(now.Sub(due)) + " ago"
 	}
 	if again := d.schedule().After(slices.MaxFunc([]time.Time{now, due}, time.Time.Compare)); again.IsZero() {
 		d.Done = true

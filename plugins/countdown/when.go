@@ -1,7 +1,6 @@
 package countdown
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -63,7 +62,7 @@ func ParseWhen(words []string, now time.Time) (Schedule, error) {
 		// The first occurrence may be past: others follow.
 		return s, nil
 	case away < time.Second:
-		return Schedule{}, bad("%s is over: it was %s ago", plugins.Shorten(text, 40), shown(-away))
+		return Schedule{}, bad("%s is over: it was %s ago", plugins.Shorten(text, 40), timeparse.Short(-away))
 	}
 	return s, first.Err()
 }
@@ -105,7 +104,7 @@ func cutPeriod(words []string) (rest []string, every Period, err error) {
 			return nil, Period{}, bad("I cannot read %q: write for example every day, every 2 weeks or every 90 minutes", plugins.Shorten(strings.Join(words[i:], " "), 40))
 		}
 		if d, ok := timeparse.Lengths[every.Unit]; ok && time.Duration(every.N)*d < MinRepeated {
-			return nil, Period{}, bad("that is too often: every %s at the most", shown(MinRepeated))
+			return nil, Period{}, bad("that is too often: every %s at the most", timeparse.Short(MinRepeated))
 		}
 		return append(words[:i:i], words[end:]...), every, nil
 	}
@@ -173,28 +172,6 @@ func (p Period) String() string {
 		return "every " + p.Unit
 	}
 	return "every " + english.Plural(p.N, p.Unit, "")
-}
-
-// shown returns a duration in its two largest units.
-func shown(d time.Duration) string {
-	if d < time.Second {
-		return "a moment"
-	}
-	d = d.Round(time.Second)
-	if d >= 24*time.Hour {
-		d = d.Round(time.Minute) // seconds are not shown
-	}
-	var parts []string
-	for _, u := range []struct {
-		length time.Duration
-		sign   string
-	}{{24 * time.Hour, "d"}, {time.Hour, "h"}, {time.Minute, "m"}, {time.Second, "s"}} {
-		if n := d / u.length; n > 0 {
-			parts = append(parts, fmt.Sprintf("%d%s", n, u.sign))
-		}
-		d %= u.length
-	}
-	return strings.Join(parts[:min(2, len(parts))], " ")
 }
 
 func bad(format string, args ...any) error { return event.Errorf(event.InvalidInput, format, args...) }

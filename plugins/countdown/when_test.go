@@ -175,16 +175,3 @@ func FuzzParseWhen(f *testing.F) {
 		}
 	})
 }
-
-func TestShown(t *testing.T) {
-	t.Parallel()
-	for d, want := range map[time.Duration]string{
-		0: "a moment", 500 * time.Millisecond: "a moment", 1500 * time.Millisecond: "2s", 90 * time.Second: "1m 30s",
-		time.Hour: "1h", time.Hour + time.Second: "1h 1s", 26*time.Hour + 59*time.Second: "1d 2h", 24*time.Hour - time.Millisecond: "1d",
-		365 * 24 * time.Hour: "365d",
-	} {
-		if got := shown(d); got != want {
-			t.Errorf("%s is shown as %q, want %q", d, got, want)
-		}
-	}
-}

@@ -23,7 +23,14 @@ func New() plugins.Plugin {
 			Handle:      ask,
 		}},
 		Requests: []plugins.Endpoint{{Handle: request}},
+		Settings: Settings{},
 	}
+}
+
+// Settings are the plugin's settings.
+type Settings struct {
+	Answer plugins.Text `json:"answer" default:"🎱 {{.user}}: {{.answer}}" uses:"user,question,answer,tone" jsonschema:"how an answer is said; .tone is yes, maybe or no"`
+	Usage  plugins.Text `json:"usage" default:"ask me something, for example {{.prefix}}8ball will it rain?" uses:"user,prefix" jsonschema:"what is said to who asks nothing"`
 }
 
 // Tone classifies an answer.
@@ -68,10 +75,13 @@ var Answers = [...]Answer{
 
 func ask(c *plugins.Context) ([]event.Envelope, error) {
 	question := strings.Join(strings.Fields(strings.Join(c.Command.Args, " ")), " ")
+	texts := plugins.SettingsOf[Settings](c)
 	if question == "" {
-		return nil, event.Errorf(event.InvalidInput, "ask me something, for example %s8ball will it rain?", c.Prefix())
+		usage := c.Render(texts.Usage, plugins.Values{"user": c.Command.User, "prefix": c.Prefix()})
+		return nil, event.Errorf(event.InvalidInput, "%s", usage)
 	}
-	return c.Say("🎱 %s: %s", c.Command.User, shake(c).Text), nil
+	a := shake(c)
+	return c.SayText(texts.Answer, plugins.Values{"user": c.Command.User, "question": question, "answer": a.Text, "tone": a.Tone}), nil
 }
 
 // request handles plugin.8ball.request {"question": "…"}.

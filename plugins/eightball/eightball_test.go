@@ -84,3 +84,17 @@ func TestRequest(t *testing.T) {
 		}
 	}
 }
+
+// How it speaks is a setting.
+func TestTexts(t *testing.T) {
+	t.Parallel()
+	channel := plugintest.Run(t, New())
+	channel.Set("8ball", "answer", `{{if eq .tone "yes"}}👍{{else}}🤷{{end}} {{.user}} fragt {{.question}}`)
+	if got := channel.Say("alice", "!8ball {{.answer}} %s?"); !strings.HasSuffix(got, " alice fragt {{.answer}} %s?") {
+		t.Errorf("said %q", got)
+	}
+	channel.Set("8ball", "usage", "Frag mich etwas: {{.prefix}}8ball")
+	if got := channel.Say("alice", "!8ball"); got != "❌ Frag mich etwas: !8ball" {
+		t.Errorf("said %q", got)
+	}
+}

@@ -1,0 +1,188 @@
+// Package texttemplate renders the messages that operators and users write themselves: templates
+// of text/template whose functions, time and output are bounded.
+package texttemplate
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"strings"
+	"text/template"
+	"text/template/parse"
+	"time"
+	"unicode/utf8"
+)
+
+const (
+	// MaxLength is how many characters a template has at most.
+	MaxLength = 1000
+	// MaxOutput is how many characters a rendered template has at most; what follows is cut.
+	MaxOutput = 2000
+)
+
+// Kinds are the kinds of values. A name without one is a Text.
+const (
+	Text     = "text"
+	Int      = "int"
+	Number   = "number"
+	Bool     = "bool"
+	Duration = "duration"
+	Time     = "time"
+	List     = "list"
+)
+
+// Template is a parsed template.
+type Template struct {
+	text string
+	tree *parse.Tree
+}
+
+// Parse parses a template that may use the named values, each as NAME or NAME:KIND, and renders
+// it with examples of them. The error says where in the text the mistake is.
+func Parse(text string, names []string) (Template, error) {
+	if n := utf8.RuneCountInString(text); n > MaxLength {
+		return Template{}, fmt.Errorf("a text has at most %d characters, not %d", MaxLength, n)
+	}
+	tree, err := parseTree(text)
+	if err != nil {
+		return Template{}, err
+	}
+	kinds := map[string]string{}
+	for _, name := range names {
+		name, kind, _ := strings.Cut(name, ":")
+		kinds[name] = kind
+	}
+	c := checker{text: text, kinds: kinds}
+	if err := c.check(tree.Root, false); err != nil {
+		return Template{}, err
+	}
+	t := Template{text, tree}
+	for _, values := range examples(kinds) {
+		if _, err := t.Render(values, rand.New(rand.NewPCG(0, 0))); err != nil {
+			return Template{}, err
+		}
+	}
+	return t, nil
+}
+
+// Names returns names without their kinds, as a template writes them: .user, .count.
+func Names(names []string) string {
+	var all []string
+	for _, name := range names {
+		name, _, _ = strings.Cut(name, ":")
+		all = append(all, "."+name)
+	}
+	return strings.Join(all, ", ")
+}
+
+// Uses reports whether the template mentions a value.
+func (t Template) Uses(name string) bool {
+	c := checker{mentions: name}
+	_ = c.check(t.tree.Root, false)
+	return c.mentioned
+}
+
+// Render renders the template. Values are put in as they are: nothing in them is expanded. The
+// functions that choose take from random.
+func (t Template) Render(values map[string]any, random *rand.Rand) (string, error) {
+	plain := make(map[string]any, len(values))
+	for name, v := range values {
+		plain[name] = plainValue(v)
+	}
+	root, err := template.New(name).Funcs(functions(random)).Option("missingkey=error").AddParseTree(name, t.tree)
+	if err != nil {
+		return "", fmt.Errorf("render: %w", err)
+	}
+	var out bounded
+	if err := root.Execute(&out, plain); err != nil {
+		return "", placed(t.text, err)
+	}
+	return limit(out.String()), nil
+}
+
+// bounded drops what is far beyond MaxOutput.
+type bounded struct{ strings.Builder }
+
+// Write appends p while there is room.
+func (b *bounded) Write(p []byte) (int, error) {
+	if b.Len() <= MaxOutput*utf8.UTFMax {
+		b.Builder.Write(p)
+	}
+	return len(p), nil
+}
+
+// limit cuts a text behind MaxOutput characters.
+func limit(s string) string { return cut(MaxOutput, s) }
+
+func cut(n int, s string) string {
+	if r := []rune(s); n > 0 && len(r) > n {
+		return string(r[:n-1]) + "…"
+	}
+	return s
+}
+
+// plainValue returns a value of a type that has no methods which a template could call, but for
+// times and durations.
+func plainValue(v any) any {
+	switch v.(type) {
+	case time.Time, time.Duration, nil:
+		return v
+	}
+	r := reflect.ValueOf(v)
+	switch {
+	case r.Kind() == reflect.String:
+		return r.String()
+	case r.Kind() == reflect.Bool:
+		return r.Bool()
+	case r.CanInt():
+		return r.Int()
+	case r.CanUint():
+		return int64(r.Uint())
+	case r.CanFloat():
+		return r.Float()
+	case r.Kind() == reflect.Slice && r.Type().Elem().Kind() == reflect.String:
+		list := make([]string, r.Len())
+		for i := range list {
+			list[i] = r.Index(i).String()
+		}
+		return list
+	}
+	return fmt.Sprint(v)
+}
+
+// examples returns values of the kinds: ordinary ones, and zero.
+func examples(kinds map[string]string) []map[string]any {
+	ordinary, zero := map[string]any{}, map[string]any{}
+	for name, kind := range kinds {
+		var v any
+		switch kind {
+		case Int:
+			v = 2
+		case Number:
+			v = 2.5
+		case Bool:
+			v = true
+		case Duration:
+			v = time.Hour
+		case Time:
+			v = time.Unix(1e9, 0)
+		case List:
+			v = []string{"one", "two"}
+		default:
+			v = "text"
+		}
+		ordinary[name], zero[name] = v, reflect.Zero(reflect.TypeOf(v)).Interface()
+	}
+	return []map[string]any{ordinary, zero}
+}
+
+// knownNames returns the names, sorted.
+func knownNames(kinds map[string]string) []string {
+	var all []string
+	for name := range kinds {
+		all = append(all, name)
+	}
+	slices.Sort(all)
+	return all
+}

@@ -1,0 +1,86 @@
+package plugins
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"strings"
+
+	"github.com/google/jsonschema-go/jsonschema"
+
+	"github.com/rosey-bot/rosey/consumers/pluginsettings"
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/texttemplate"
+)
+
+// Text is a setting that is a message: a template of text/template, whose default is in the tag
+// default, and what it may use in the tag uses, each as NAME or NAME:KIND of int, number, bool,
+// duration, time, list:
+//
+//	Hello plugins.Text `json:"hello" default:"Hello, {{.user}}!" uses:"user,visits:int" jsonschema:"the greeting"`
+//
+// Context.SayText says it. One that is set is checked when it is set: it may use those values and
+// a set of functions, all of which end soon, and nothing else.
+type Text struct {
+	key, text, otherwise string
+	uses                 []string
+}
+
+// Values are what a Text uses, by name. They are put in as they are, so that nothing that a user
+// typed is expanded.
+type Values map[string]any
+
+var textType = reflect.TypeFor[Text]()
+
+// newText returns the text that is set.
+func newText(p pluginsettings.Property, value json.RawMessage) Text {
+	t := Text{key: p.Key}
+	_ = json.Unmarshal(value, &t.text) // was checked
+	_ = json.Unmarshal(p.Default, &t.otherwise)
+	t.uses = p.Template
+	return t
+}
+
+// describeText completes the schema of a text.
+func describeText(s *jsonschema.Schema, f reflect.StructField) {
+	uses := strings.FieldsFunc(f.Tag.Get("uses"), func(r rune) bool { return r == ',' || r == ' ' })
+	s.Extra = map[string]any{pluginsettings.TemplateKeyword: append([]string{}, uses...)}
+	if len(uses) > 0 {
+		s.Description += "; may use " + texttemplate.Names(uses)
+	}
+}
+
+// SayText returns a text as a chat message, as Say does; one that is empty says nothing.
+func (c *Context) SayText(t Text, values Values) []event.Envelope {
+	text := c.Render(t, values)
+	if strings.TrimSpace(text) == "" {
+		return nil
+	}
+	return c.Say("%s", text)
+}
+
+// Render returns a text with its values. Where the text that is set cannot be rendered with them,
+// that is logged, and the default is returned. A default that cannot be rendered is a mistake of
+// the plugin and fails the handler.
+func (c *Context) Render(t Text, values Values) string {
+	out, err := t.render(c, t.text, values)
+	if err == nil {
+		return out
+	}
+	if t.text != t.otherwise {
+		c.Log.WarnContext(c, "text not usable, default used", "key", t.key, "channel", c.Channel(), "error", event.Personal(err.Error()))
+		if out, err = t.render(c, t.otherwise, values); err == nil {
+			return out
+		}
+	}
+	c.output(event.Envelope{}, fmt.Errorf("default text %s: %w", t.key, err))
+	return ""
+}
+
+func (t Text) render(c *Context, text string, values Values) (string, error) {
+	parsed, err := texttemplate.Parse(text, t.uses)
+	if err != nil {
+		return "", err
+	}
+	return parsed.Render(values, c.Rand())
+}
