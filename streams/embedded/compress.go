@@ -25,8 +25,8 @@ import (
 func (s *Server) compressHistory() {
 	began, before, after := time.Now(), 0, 0
 	for _, spec := range streams.Specs() {
-		dir := filepath.Join(s.store, server.JetStreamStoreDir, server.DEFAULT_GLOBAL_ACCOUNT, "streams", spec.Name, "msgs")
-		for _, block := range fullBlocks(dir) {
+		blocks := blockFiles(filepath.Join(s.streamDir(spec.Name), "msgs"))
+		for _, block := range blocks[:max(len(blocks)-1, 0)] { // to the last the server adds
 			was, is, err := compressBlock(block, filepath.Join(s.store, "compressing"))
 			if err != nil {
 				s.log.Warn("block of a stream not compressed", "stream", spec.Name, "file", block, "error", err)
@@ -42,15 +42,26 @@ func (s *Server) compressHistory() {
 	}
 }
 
-// fullBlocks lists the files of a stream's blocks but the last, to which the server adds.
-func fullBlocks(dir string) []string {
-	files, _ := filepath.Glob(filepath.Join(dir, "*.blk")) // the pattern is not malformed
+// blockFiles lists the files of a stream's blocks in their order.
+func blockFiles(dir string) []string {
+	files := filesOf(dir, ".blk")
 	number := func(file string) int {
 		n, _ := strconv.Atoi(strings.TrimSuffix(filepath.Base(file), ".blk"))
 		return n
 	}
 	slices.SortFunc(files, func(a, b string) int { return cmp.Compare(number(a), number(b)) })
-	return files[:max(len(files)-1, 0)]
+	return files
+}
+
+// filesOf lists the files of a directory with a suffix.
+func filesOf(dir, suffix string) (files []string) {
+	entries, _ := os.ReadDir(dir) // a stream without messages may have none
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), suffix) {
+			files = append(files, filepath.Join(dir, e.Name()))
+		}
+	}
+	return files
 }
 
 // compressBlock compresses the file of a block, and returns its size before and after; both

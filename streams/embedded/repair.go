@@ -24,7 +24,7 @@ var ErrDamaged = errors.New("the store is damaged")
 // the same, and are found when the stream or consumer is made again over its files.
 
 func (s *Server) streamDir(stream string) string {
-	return filepath.Join(s.store, server.JetStreamStoreDir, s.ns.GlobalAccount().Name, "streams", stream)
+	return filepath.Join(s.store, server.JetStreamStoreDir, server.DEFAULT_GLOBAL_ACCOUNT, "streams", stream)
 }
 
 // repairStreams makes again the streams that the server left out, with the settings of

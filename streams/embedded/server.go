@@ -95,6 +95,9 @@ func (s *Server) start(c Config, unclean bool) error {
 	if s.info.Password == "" {
 		s.info.User, s.info.Password = "rosey", nuid.Next()+nuid.Next()
 	}
+	if unclean {
+		s.finishErasures()
+	}
 	if c.Listen != "" { // else it is for a command that only reads
 		s.compressHistory()
 	}
