@@ -29,8 +29,8 @@ func ParseCommand(line, prefix string) (command string, args []string, ok bool) 
 	}
 	command, rest = cutWord(rest)
 	command = fold.Plain(command)
-	if !strings.ContainsFunc(command, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }) {
-		return "", nil, false
+	if !strings.ContainsFunc(command, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }) || strings.ContainsFunc(command, isSpace) {
+		return "", nil, false // the plain form of some characters has a space
 	}
 	args = []string{}
 	for {
