@@ -124,6 +124,10 @@ func (h history) own(msgID string) bool {
 // readBucket reads the history of one of the bot's own buckets.
 func (h history) readBucket(ctx context.Context, name, bucket string) (*table, error) {
 	t := &table{Name: name}
+	from := h.from
+	if name == settings {
+		from = from.Add(-viewLag)
+	}
 	for raw, err := range streams.Messages(ctx, h.js, streams.Selection{Stream: jsapi.BucketStream(bucket)}) {
 		if errors.Is(err, jetstream.ErrStreamNotFound) {
 			return t, nil
@@ -135,7 +139,7 @@ func (h history) readBucket(ctx context.Context, name, bucket string) (*table, e
 		if raw.Header.Get("KV-Operation") != "" {
 			r.Data = nil
 		}
-		if raw.Time.After(h.from) {
+		if raw.Time.After(from) {
 			r.At = raw.Time
 			t.Changes = append(t.Changes, r)
 			continue

@@ -213,7 +213,9 @@ func (s *sandbox) use(ctx context.Context, names ...string) error {
 		if err := s.fill(ctx, name, t); err != nil {
 			return fmt.Errorf("fill %s: %w", name, err)
 		}
-		s.opened[name] = slices.Clone(t.Changes)
+		if s.opened[name] = slices.Clone(t.Changes); name == settings { // see set
+			continue
+		}
 		if err := s.catchUp(ctx, name); err != nil {
 			return err
 		}

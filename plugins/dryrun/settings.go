@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/rosey-bot/rosey/consumers/pluginsettings"
 	"github.com/rosey-bot/rosey/consumers/router"
@@ -77,13 +78,21 @@ func (s *sandbox) overridden(key string, document json.RawMessage) json.RawMessa
 	return raw
 }
 
-// set makes the settings those that an event's handler saw.
+// viewLag is how much later than a setting was made a handler may have seen it.
+const viewLag = time.Second
+
+// set makes the settings those that an event's handler saw. Of one with outputs it is kept
+// which these were, unless there were none: then it saw none that had just been made.
 func (s *sandbox) set(ctx context.Context, e Event) (err error) {
 	s.opened[settings] = slices.DeleteFunc(s.opened[settings], func(c revision) bool {
 		due := !c.At.After(s.now)
 		plugin, _, _ := strings.Cut(string(c.ID), ".")
-		if x := e.exchanges; plugin == s.c.Plugin && x != nil && (!x.Unknown || x.Settings > 0) {
+		switch x := e.exchanges; {
+		case plugin != s.c.Plugin:
+		case x != nil && (!x.Unknown || x.Settings > 0):
 			due = c.Seq <= x.Settings
+		case x == nil && len(e.Recorded) > 0:
+			due = !c.At.Add(viewLag).After(s.now)
 		}
 		if due && err == nil {
 			err = s.write(ctx, settings, c)

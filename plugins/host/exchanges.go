@@ -28,7 +28,7 @@ func keepExchanges(bus *streams.Bus, plugin string, log *slog.Logger) consumers.
 			ctx = consumers.WithClock(ctx, func() time.Time { return now })
 			p := &asking{Publisher: consumers.PublisherFrom(ctx), began: time.Now()}
 			out, err := next(consumers.WithPublisher(ctx, p), d)
-			if kept := p.exchanges(d.Attempt, len(out)); kept != nil {
+			if kept := p.exchanges(d, len(out)); kept != nil {
 				kept.Waited = now.Sub(d.At)
 				ctx, cancel := context.WithTimeout(ctx, keepTimeout)
 				defer cancel()
@@ -48,6 +48,7 @@ type asking struct {
 	mu       sync.Mutex
 	kept     *streams.Exchanges // nil if there were none
 	settings uint64             // the newest revision that was seen
+	set      time.Time          // when that was made
 }
 
 // notedSettings has the publisher of a handler's context note which settings are seen.
@@ -59,7 +60,11 @@ func (s notedSettings) Load(ctx context.Context, plugin, channel string) (plugin
 	if a, ok := consumers.PublisherFrom(ctx).(*asking); ok {
 		a.mu.Lock()
 		defer a.mu.Unlock()
-		a.settings = max(a.settings, set.All.Revision, set.Channel.Revision)
+		for _, r := range [...]pluginsettings.Revision{set.All, set.Channel} {
+			if r.Revision > a.settings {
+				a.settings, a.set = r.Revision, r.At
+			}
+		}
 	}
 	return set, err
 }
@@ -80,16 +85,18 @@ func (a *asking) Request(ctx context.Context, subject string, payload any, opts 
 	return reply, err
 }
 
-// exchanges returns what is kept of an attempt with that many outputs; nil keeps nothing.
-func (a *asking) exchanges(attempt, outputs int) *streams.Exchanges {
+// exchanges returns what is kept of an attempt to handle d with that many outputs; nil keeps
+// nothing. Of a handler that asked nothing and has no outputs, which are many, a dry run takes
+// the settings from before d was stored, unless it is kept that they were others.
+func (a *asking) exchanges(d streams.Stored, outputs int) *streams.Exchanges {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	switch {
-	case a.kept == nil && (outputs == 0 || a.settings == 0):
+	case a.kept == nil && (a.settings == 0 || outputs == 0 && a.set.Before(d.At)):
 		return nil
 	case a.kept == nil:
 		return &streams.Exchanges{Settings: a.settings}
-	case a.kept.Unknown || attempt > 1:
+	case a.kept.Unknown || d.Attempt > 1:
 		return &streams.Exchanges{Unknown: true, Settings: a.settings}
 	}
 	a.kept.Settings = a.settings

@@ -1,0 +1,82 @@
+package dryrun_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"testing"
+
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/plugins"
+	"github.com/rosey-bot/rosey/plugins/dryrun"
+	"github.com/rosey-bot/rosey/plugins/plugintest"
+	"github.com/rosey-bot/rosey/replay"
+)
+
+// A handler that asked nothing and said nothing saw the setting that was made while its event
+// waited.
+func TestSettingMadeWhileAnEventWaits(t *testing.T) {
+	t.Parallel()
+	began, set := newGate(), newGate()
+	p := concurrent("hush", map[string]plugins.Handler{
+		"wait": func(*plugins.Context) ([]event.Envelope, error) { began.pass(); set.await(); return nil, nil },
+		"hush": func(c *plugins.Context) ([]event.Envelope, error) {
+			if plugins.SettingsOf[volume](c).Volume == 9 {
+				return nil, nil
+			}
+			return c.Say("hush"), nil
+		},
+	})
+	p.Settings = volume{}
+	room := plugintest.Run(t, p)
+	room.Type("alice", 1, "!wait")
+	began.await()
+	room.Type("alice", 1, "!hush")
+	room.Emitted(event.CommandSubject(p.Name))
+	room.Emitted(event.CommandSubject(p.Name))
+	room.Set(p.Name, "volume", "9")
+	set.pass()
+	room.Settle(p.Name)
+	if said := room.Said(); len(said) > 0 {
+		t.Fatalf("the handler did not see the setting: %q", said)
+	}
+	allSame(t, run(t, record(t, room, p, replay.Filter{}), p), 0)
+}
+
+// A handler may not have seen a setting that was made just before, the first of its plugin:
+// then nothing is kept of the settings that it saw.
+func TestFirstSettingBesideAHandler(t *testing.T) {
+	t.Parallel()
+	p := loud()
+	room := plugintest.Run(t, p)
+	room.Say("alice", "!loud")
+	room.Set(p.Name, "volume", "9")
+	kase := record(t, room, p, replay.Filter{})
+	allSame(t, run(t, kase, p), 1)
+	handled := kase.Events[0].At.Add(kase.Events[0].Waited)
+	var saved, moved bytes.Buffer
+	if err := kase.Save(&saved); err != nil {
+		t.Fatal(err)
+	}
+	changes := 0
+	for text := range bytes.Lines(saved.Bytes()) {
+		var line map[string]map[string]any
+		if err := json.Unmarshal(text, &line); err != nil {
+			t.Fatal(err)
+		}
+		if change := line["change"]; change != nil {
+			change["at"] = handled
+			changes++
+		}
+		if err := json.NewEncoder(&moved).Encode(line); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if changes != 1 {
+		t.Fatalf("the case has %d changes:\n%s", changes, saved.String())
+	}
+	loaded, err := dryrun.Load(&moved)
+	if err != nil {
+		t.Fatal(err)
+	}
+	allSame(t, run(t, loaded, p), 1)
+}
