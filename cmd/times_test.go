@@ -8,7 +8,7 @@ import (
 
 	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/internal/settings"
-	"github.com/rosey-bot/rosey/plugins/countdown"
+	"github.com/rosey-bot/rosey/internal/timeparse"
 	"github.com/rosey-bot/rosey/replay"
 )
 
@@ -46,7 +46,7 @@ func TestTimesEverywhere(t *testing.T) {
 		{"5", "", ""},
 		{"soon", "", ""},
 	} {
-		schedule, err := countdown.ParseWhen(strings.Fields(c.text), tuesday)
+		schedule, err := timeparse.ParseSchedule(strings.Fields(c.text), tuesday)
 		if got := shown(schedule.First, err); got != c.countdown {
 			t.Errorf("a countdown of %q is %q (%v), want %q", c.text, got, err, c.countdown)
 		}
@@ -55,7 +55,7 @@ func TestTimesEverywhere(t *testing.T) {
 			t.Errorf("--since %q is %q (%v), want %q", c.text, got, err, c.since)
 		}
 	}
-	if s, err := countdown.ParseWhen(strings.Fields("20:00 daily UTC"), tuesday); err != nil || s.Every.String() != "every day" {
+	if s, err := timeparse.ParseSchedule(strings.Fields("20:00 daily UTC"), tuesday); err != nil || s.Every.String() != "every day" {
 		t.Errorf("daily is %s, %v", s.Every, err)
 	}
 }

@@ -92,17 +92,15 @@ func (d *date) readDay(words []string, now time.Time) (n int) {
 		d.set(t)
 		return 1
 	}
-	for wd := time.Sunday; wd <= time.Saturday; wd++ {
-		if len(first) >= 3 && strings.HasPrefix(strings.ToLower(wd.String()), first) {
-			if len(words) > 1 { // Fri 4 Dec
-				if n := d.readDay(words[1:], now); n > 1 {
-					return n + 1
-				}
+	if wd, ok := weekday(first); ok {
+		if len(words) > 1 { // Fri 4 Dec
+			if n := d.readDay(words[1:], now); n > 1 {
+				return n + 1
 			}
-			d.day += (int(wd-now.Weekday()) + 7) % 7
-			d.stepDays = 7
-			return 1
 		}
+		d.day += (int(wd-now.Weekday()) + 7) % 7
+		d.stepDays = 7
+		return 1
 	}
 	for _, layout := range []string{"2 Jan 2006", "2 January 2006", "Jan 2 2006", "January 2 2006"} {
 		if len(words) < 2 {
@@ -121,6 +119,16 @@ func (d *date) readDay(words []string, now time.Time) (n int) {
 		}
 	}
 	return 0
+}
+
+// weekday returns the day of the week that a word names, as in fri.
+func weekday(word string) (time.Weekday, bool) {
+	for wd := time.Sunday; wd <= time.Saturday; wd++ {
+		if len(word) >= 3 && strings.HasPrefix(strings.ToLower(wd.String()), strings.ToLower(word)) {
+			return wd, true
+		}
+	}
+	return 0, false
 }
 
 func (d *date) set(t time.Time) {

@@ -55,29 +55,35 @@ func (t Time) Err() error {
 // today's. A day without a time begins at midnight. Days of a duration have 24 hours,
 // months and years those of the calendar. Errors are INVALID_INPUT.
 func Parse(text string, now time.Time, side Direction) (Time, error) {
+	t, _, err := parse(text, now, side)
+	return t, err
+}
+
+// parse is Parse. isTime is false where the text is not meant as a time.
+func parse(text string, now time.Time, side Direction) (t Time, isTime bool, err error) {
 	text = fold.Plain(text)
 	words, zones, err := cutZones(split(text))
 	if err != nil {
-		return Time{}, err
+		return Time{}, false, err
 	}
 	if len(zones) > 0 {
 		now = now.In(zones[0])
 	}
 	if ambiguous.MatchString(text) {
-		return Time{}, event.Errorf(event.InvalidInput, "%q may mean minutes or months: write 1m for a minute, 1mo for a month", shorten(text))
+		return Time{}, false, event.Errorf(event.InvalidInput, "%q may mean minutes or months: write 1m for a minute, 1mo for a month", shorten(text))
 	}
 	if t, ok := parseRelative(words, now, side); ok {
-		return Time{Time: t, Wall: Wall(t), Exists: true}, nil
+		return Time{Time: t, Wall: Wall(t), Exists: true}, true, nil
 	}
 	d, ok := parseDate(words, now)
 	if !ok {
-		return Time{}, event.Errorf(event.InvalidInput, "%q is not a time: write for example %s", shorten(text), examples[side])
+		return Time{}, false, event.Errorf(event.InvalidInput, "%q is not a time: write for example %s", shorten(text), examples[side])
 	}
-	t := d.resolve(now, side)
+	t = d.resolve(now, side)
 	if len(zones) > 1 && Wall(t.In(zones[1])).Equal(t.Wall) { // 2027-01-30T23:30+01:00 Europe/Berlin
 		t.Time = t.In(zones[1])
 	}
-	return t, nil
+	return t, true, nil
 }
 
 func shorten(text string) string {

@@ -84,41 +84,13 @@ type Countdown struct {
 	Channel string `json:"channel"`
 	By      string `json:"by" mark:"person"`
 	Set     string `json:"set"` // STREAM:SEQ of the command that set it
-	First   int64  `json:"first"`
-	// Wall is what the clocks of Zone were to show at First, such as
-	// 2026-03-29T02:30:00; "" in records of versions that did not note it.
-	Wall  string `json:"wall,omitempty"`
-	Zone  string `json:"zone"`
-	Every Period `json:"every"`
-	Due   int64  `json:"due"`  // Unix seconds
-	Next  int64  `json:"next"` // Unix seconds of the next announcement
-	Done  bool   `json:"done"` // over or removed
+	timeparse.Rule
+	Due  int64 `json:"due"`  // Unix seconds
+	Next int64 `json:"next"` // Unix seconds of the next announcement
+	Done bool  `json:"done"` // over or removed
 }
 
-func (d Countdown) due() time.Time { return time.Unix(d.Due, 0).In(location(d.Zone)) }
-
-// record returns a record of a schedule.
-func record(s Schedule) Countdown {
-	return Countdown{First: s.First.Unix(), Wall: s.Wall.Format(wallLayout), Zone: s.First.Location().String(), Every: s.Every}
-}
-
-func (d Countdown) schedule() Schedule {
-	first := time.Unix(d.First, 0).In(location(d.Zone))
-	wall, err := time.Parse(wallLayout, d.Wall)
-	if err != nil {
-		wall = timeparse.Wall(first)
-	}
-	return Schedule{first, wall, d.Every}
-}
-
-const wallLayout = "2006-01-02T15:04:05"
-
-func location(zone string) *time.Location {
-	if z, ok := timeparse.Zone(zone); ok {
-		return z
-	}
-	return time.UTC
-}
+func (d Countdown) due() time.Time { return time.Unix(d.Due, 0).In(d.Location()) }
 
 func recordID(channel, name string) event.ID {
 	return event.ID(channel + "/" + strings.ToLower(name))
@@ -174,7 +146,7 @@ func (k announcer) add(c *plugins.Context) ([]event.Envelope, error) {
 	if _, taken := k.subcommands()[plugins.Fold(name)]; taken {
 		return nil, bad("%s cannot be a name, it is a command", name)
 	}
-	when, err := ParseWhen(c.Command.Args[2:], c.Now())
+	when, err := timeparse.ParseSchedule(c.Command.Args[2:], c.Now().UTC())
 	if err != nil {
 		return nil, err
 	}
@@ -200,7 +172,7 @@ func (k announcer) add(c *plugins.Context) ([]event.Envelope, error) {
 		if d.Name != "" && !d.Done {
 			return nil, exists(c, d)
 		}
-		d = record(when)
+		d = Countdown{Rule: when.Rule()}
 		d.Name, d.Channel, d.By, d.Set, d.Due = name, c.Channel(), c.Command.User, c.Event.Ref.String(), when.After(c.Now()).Unix()
 		d.Next = k.next(d, c.Now())
 		return append(c.Say("⏳ %s", d.tell(c.Now())), c.Emit("added", d.payload())...), nil
@@ -224,8 +196,8 @@ func (k announcer) list(c *plugins.Context) ([]event.Envelope, error) {
 	var parts []string
 	for _, d := range running {
 		s := d.Name + " in " + timeparse.Short(d.due().Sub(c.Now()))
-		if d.Every != (Period{}) {
-			s += " (" + d.Every.String() + ")"
+		if repeats := d.Repeats(); repeats != "" {
+			s += " (" + repeats + ")"
 		}
 		parts = append(parts, s)
 	}
@@ -291,8 +263,8 @@ func missing(c *plugins.Context, name string) error {
 // tell returns a countdown's remaining time and due date, as text.
 func (d Countdown) tell(now time.Time) string {
 	s := fmt.Sprintf("%s in %s, on %s", d.Name, timeparse.Short(d.due().Sub(now)), stamp(d.due()))
-	if d.Every != (Period{}) {
-		s += ", then " + d.Every.String()
+	if repeats := d.Repeats(); repeats != "" {
+		s += ", then " + repeats
 	}
 	return s
 }
@@ -307,8 +279,8 @@ func stamp(t time.Time) string {
 
 func (d Countdown) payload() map[string]any {
 	p := map[string]any{"name": d.Name, "channel": d.Channel, "by": d.By, "due": d.Due}
-	if d.Every != (Period{}) {
-		p["every"] = d.Every.String()
+	if repeats := d.Repeats(); repeats != "" {
+		p["every"] = repeats
 	}
 	return p
 }
@@ -324,3 +296,23 @@ func (k announcer) next(d Countdown, t time.Time) int64 {
 	}
 	return slices.Min(times)
 }
+
+// example returns a name and a time to set a countdown with, of the typed words those that
+// serve: NAME, NAME TIME or TIME.
+func example(words []string, now time.Time) string {
+	name, when := "movie", "2h30m"
+	if _, err := timeparse.ParseSchedule(words, now.UTC()); err == nil {
+		return name + " " + plugins.Shorten(strings.Join(words, " "), 60)
+	}
+	if n := utf8.RuneCountInString(words[0]); n > 0 && n <= MaxName {
+		if name = words[0]; strings.Contains(name, " ") {
+			name = `"` + name + `"`
+		}
+	}
+	if _, err := timeparse.ParseSchedule(words[1:], now.UTC()); err == nil {
+		when = plugins.Shorten(strings.Join(words[1:], " "), 60)
+	}
+	return name + " " + when
+}
+
+func bad(format string, args ...any) error { return event.Errorf(event.InvalidInput, format, args...) }

@@ -9,9 +9,13 @@ import (
 	"time"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/timeparse"
 	"github.com/rosey-bot/rosey/plugins/plugintest"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
+
+// noon is a Tuesday.
+var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
 func TestMain(m *testing.M) { streamstest.Main(m) }
 
@@ -159,11 +163,11 @@ func TestMissed(t *testing.T) {
 	channel := plugintest.Run(t, New())
 	now := time.Now()
 	ago := now.Add(-90 * time.Minute).Unix()
-	once := Countdown{Name: "once", Channel: plugintest.ChannelName, Set: "PLUGIN:1", Zone: "UTC", First: ago, Due: ago, Next: ago}
-	weekly := Countdown{Name: "weekly", Channel: plugintest.ChannelName, Set: "PLUGIN:2", Zone: "UTC", Every: Period{1, "week"},
-		First: now.Add(-20 * 24 * time.Hour).Unix(), Due: now.Add(-6 * 24 * time.Hour).Unix(), Next: now.Add(-6 * 24 * time.Hour).Unix()}
-	ahead := Countdown{Name: "ahead", Channel: plugintest.ChannelName, Set: "PLUGIN:3", Zone: "UTC",
-		First: now.Add(30 * time.Minute).Unix(), Due: now.Add(30 * time.Minute).Unix(), Next: now.Add(-30 * time.Minute).Unix()}
+	once := Countdown{Name: "once", Channel: plugintest.ChannelName, Set: "PLUGIN:1", Rule: timeparse.Rule{Zone: "UTC", First: ago}, Due: ago, Next: ago}
+	weekly := Countdown{Name: "weekly", Channel: plugintest.ChannelName, Set: "PLUGIN:2",
+		Rule: timeparse.Rule{Zone: "UTC", Every: timeparse.Period{N: 1, Unit: "week"}, First: now.Add(-20 * 24 * time.Hour).Unix()}, Due: now.Add(-6 * 24 * time.Hour).Unix(), Next: now.Add(-6 * 24 * time.Hour).Unix()}
+	ahead := Countdown{Name: "ahead", Channel: plugintest.ChannelName, Set: "PLUGIN:3",
+		Rule: timeparse.Rule{Zone: "UTC", First: now.Add(30 * time.Minute).Unix()}, Due: now.Add(30 * time.Minute).Unix(), Next: now.Add(-30 * time.Minute).Unix()}
 	old := Countdown{Name: "old", Channel: plugintest.ChannelName, Done: true, Due: now.Add(-2 * retention).Unix()}
 	for _, d := range []Countdown{once, weekly, ahead, old} {
 		put(t, channel, d)
@@ -201,7 +205,7 @@ func TestLimit(t *testing.T) {
 	t.Parallel()
 	channel := plugintest.Run(t, New())
 	for i := range MaxRunning {
-		put(t, channel, Countdown{Name: fmt.Sprint(i), Channel: plugintest.ChannelName, Set: "PLUGIN:0", Zone: "UTC", Due: time.Now().Add(time.Hour).Unix()})
+		put(t, channel, Countdown{Name: fmt.Sprint(i), Channel: plugintest.ChannelName, Set: "PLUGIN:0", Rule: timeparse.Rule{Zone: "UTC"}, Due: time.Now().Add(time.Hour).Unix()})
 	}
 	if got := channel.Say("alice", "!countdown add tea 1h"); got != "❌ there are 50 countdowns already: remove one first" {
 		t.Error(got)

@@ -76,7 +76,7 @@ func (k announcer) announce(c *plugins.Context, d *Countdown, now time.Time) []e
 	if now.Sub(due) > maxDueDelay {
 		said = "⏰ " + d.Name + " was due " + timeparse.Short(now.Sub(due)) + " ago"
 	}
-	if again := d.schedule().After(slices.MaxFunc([]time.Time{now, due}, time.Time.Compare)); again.IsZero() {
+	if again := d.Schedule().After(slices.MaxFunc([]time.Time{now, due}, time.Time.Compare)); again.IsZero() {
 		d.Done = true
 	} else {
 		d.Due = again.Unix()

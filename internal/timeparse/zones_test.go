@@ -1,4 +1,4 @@
-package countdown
+package timeparse
 
 import (
 	"archive/zip"
@@ -102,11 +102,11 @@ func (c change) check(t *testing.T, zone *time.Location, wall time.Time, unit st
 		return // see TestEndsOfMonths
 	}
 	words := strings.Fields(first.Format("2006-01-02 15:04:05 ") + zone.String() + " every " + unit)
-	s, err := ParseWhen(words, c.at.AddDate(-3, 0, 0))
+	s, err := ParseSchedule(words, c.at.AddDate(-3, 0, 0))
 	if err != nil {
 		t.Fatalf("%s: %v", words, err)
 	}
-	s = record(s).schedule()
+	s = s.Rule().Schedule()
 	at := s.First
 	for n := -number; n <= 2; n++ {
 		want := walls(n).Format(time.DateTime)
@@ -131,10 +131,10 @@ func (c change) skips(wall time.Time) bool {
 func TestOldRecordsGoOn(t *testing.T) {
 	t.Parallel()
 	first := time.Date(2026, 3, 22, 1, 30, 0, 0, time.UTC) // 02:30 in Berlin
-	d := Countdown{First: first.Unix(), Zone: "Europe/Berlin", Every: Period{1, "week"}}
+	d := Rule{First: first.Unix(), Zone: "Europe/Berlin", Every: Period{1, "week"}}
 	var got []string
-	for at := first; len(got) < 3; at = d.schedule().After(at) {
-		got = append(got, at.In(location(d.Zone)).Format("2 15:04"))
+	for at := first; len(got) < 3; at = d.Schedule().After(at) {
+		got = append(got, at.In(d.Location()).Format("2 15:04"))
 	}
 	if want := "22 02:30, 29 03:30, 5 02:30"; strings.Join(got, ", ") != want {
 		t.Errorf("a record without a time of day is due on %s, want %s", got, want)
