@@ -62,3 +62,18 @@ func FuzzFilter(f *testing.F) {
 		}
 	})
 }
+
+func TestFilterErrors(t *testing.T) {
+	t.Parallel()
+	for filter, names := range map[string]string{
+		`{"a":{"$foo":1}}`: "$foo", `{"$foo":1}`: "$foo", `{"a":{"$gt":null}}`: "$gt", `{"a":{"$gt":[1]}}`: "$gt", `{"a":{"$lte":{}}}`: "$lte",
+		`{"a":{"$in":1}}`: "$in", `{"a":{"$nin":{}}}`: "$nin", `{"a":{"$exists":1}}`: "$exists", `{"a":{"$like":1}}`: "$like", `{"a":{"$ilike":null}}`: "$ilike", `{"a":{"$alike":1}}`: "$alike",
+		`{"$and":{}}`: "$and", `{"$or":[]}`: "$or", `{"$or":[1]}`: "$or", `{"$not":[]}`: "$not", `{"a":{"$gt":1,"b":2}}`: `"b"`, `{"a..b":1}`: "a..b", `{"":1}`: "empty",
+		`{"a":{"$not":{"$bar":1}}}`: "$bar", `{"$and":[{"x.y":{"$baz":1}}]}`: "$baz",
+	} {
+		_, err := ParseFilter(json.RawMessage(filter))
+		if event.CodeOf(err) != event.InvalidInput || !strings.Contains(err.Error(), names) {
+			t.Errorf("%s: got %v, want INVALID_INPUT naming %s", filter, err, names)
+		}
+	}
+}

@@ -221,3 +221,17 @@ func likeByHand(p, s []rune, fold bool) bool {
 	}
 	return (p[0] == s[0] || fold && strings.EqualFold(string(p[0]), string(s[0]))) && likeByHand(p[1:], s[1:], fold)
 }
+
+// A field whose name looks like a direction has an index of its own.
+func TestFieldNamedLikeADirection(t *testing.T) {
+	t.Parallel()
+	v := NewView(1 << 40)
+	v.apply("1", &Row{"1", 1, `{"id":1,"a":1,"a DESC":1}`})
+	v.apply("2", &Row{"2", 1, `{"id":2,"a":2,"a DESC":2}`})
+	if got := run(t, v, `{"a DESC":{"$gt":0}}`, ""); got != "1 2" {
+		t.Errorf("by the field: %q", got)
+	}
+	if got := run(t, v, `{}`, "a DESC"); got != "2 1" {
+		t.Errorf("in descending order: %q", got)
+	}
+}
