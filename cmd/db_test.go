@@ -91,3 +91,54 @@ func TestCheckRecords(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 }
+
+func TestDatabaseOnARunningAndOnAStoppedBot(t *testing.T) {
+	streamstest.Slow(t, "restarts a bot")
+	t.Parallel()
+	store := t.TempDir()
+	p := start(t, "run", "--local", "--store", store)
+	p.say("hi")
+	p.expect("^operator: hi")
+	check := func() {
+		t.Helper()
+		batch := rosey(t, `{"op":"set","id":"a","data":{"n":1}}
+			{"op":"delete","id":"none"}{"op":"update","id":"a","ops":{"$inc":{"n":1}}}`, "db", "batch", "batched", "--store", store)
+		if lines := strings.Split(batch.stdout, "\n"); batch.code != 1 || len(lines) != 4 || !strings.Contains(lines[0], `"id":"a"`) ||
+			!strings.Contains(lines[1], "RECORD_NOT_FOUND") || !strings.Contains(lines[2], `"changed":1`) || !strings.Contains(batch.stderr, "1 of 3") {
+			t.Errorf("batch: %+v", batch)
+		}
+		for in, says := range map[string]string{`{"op":"drop"}`: "operation 0: op must be", `nonsense`: "operation 0 is not JSON", `{"op":"get","id":"a"} nonsense`: "operation 1 is not JSON"} {
+			if batch := rosey(t, in, "db", "batch", "batched", "--store", store); !strings.Contains(batch.stdout+batch.stderr, says) {
+				t.Errorf("batch of %s: %+v, want %s", in, batch, says)
+			}
+		}
+		for _, c := range []struct {
+			args   []string
+			stdout string
+		}{
+			{[]string{"db", "set", "quotes", "42", `{"text":"Hello, world!","user":"alice"}`, "--output", "json"}, `"success":true,"id":42`},
+			{[]string{"db", "get", "quotes", "42"}, `"text":"Hello, world!"`},
+			{[]string{"db", "query", "quotes", "--filter", `{"user":"alice"}`, "--output", "json"}, `"count":1`},
+			{[]string{"db", "update", "quotes", "42", `{"$inc":{"votes":2}}`, "--output", "json"}, `"changed":1`},
+			{[]string{"db", "update", "quotes", "--filter", `{"user":"alice"}`, `{"$set":{"votes":2}}`, "--output", "json"}, `"matched":1,"changed":0`},
+			{[]string{"db", "ls"}, "quotes"},
+			{[]string{"db", "history", "quotes", "42"}, "votes"},
+			{[]string{"db", "export", "quotes"}, `"votes":2`},
+			{[]string{"db", "delete", "quotes", "42"}, "deleted"},
+			{[]string{"db", "compact", "quotes"}, "forgot 0 deleted"},
+			{[]string{"db", "compact", "quotes", "--older-than", "0s"}, "forgot 1 deleted"},
+		} {
+			r := rosey(t, "", append(c.args, "--store", store)...)
+			if r.code != 0 || !strings.Contains(r.stdout, c.stdout) {
+				t.Errorf("rosey %s: %+v, want %s", strings.Join(c.args, " "), r, c.stdout)
+			}
+		}
+		r := rosey(t, "", "db", "get", "quotes", "42", "--output", "json", "--store", store)
+		if r.code != 1 || !strings.Contains(r.stdout, `"error_code":"RECORD_NOT_FOUND"`) {
+			t.Errorf("a deleted record: %+v", r)
+		}
+	}
+	check()
+	p.interrupt()
+	check()
+}

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/rosey-bot/rosey/plugins/shipped"
 )
 
 // A flag wins over its variable in every command, and in every place that it may stand in.
@@ -94,4 +96,34 @@ func settingSeenBy(t *testing.T, path, line []string, name string) (seen string)
 		t.Errorf("%s: %v", strings.Join(line, " "), err)
 	}
 	return seen
+}
+
+func TestGlobalFlagsStandAnywhere(t *testing.T) {
+	t.Parallel()
+	app := newApp(shipped.All(), nil, io.Discard, io.Discard)
+	for in, want := range map[string]string{
+		"rosey --store s replay --since 1h":    "rosey replay --store s --since 1h",
+		"rosey db get quotes 42 --store s":     "rosey db get --store s quotes 42",
+		"rosey db --store s get quotes 42":     "rosey db get --store s quotes 42",
+		"rosey --store s db --help":            "rosey --store s db --help",
+		"rosey audit --user a --media forget":  "rosey audit --media forget --user a",
+		"rosey db get quotes 42 --output=json": "rosey db get --output=json quotes 42",
+		"rosey send hello --emote world":       "rosey send --emote hello world",
+		"rosey send -- --emote":                "rosey send -- --emote",
+		"rosey send a -- b --store s":          "rosey send a -- b --store s",
+		"rosey plugin ls --output json":        "rosey plugin ls --output json",
+		"rosey nonsense --store s":             "rosey --store s nonsense",
+		"rosey help":                           "rosey --help",
+		"rosey help help":                      "rosey --help --help",
+		"rosey help plugin run":                "rosey plugin run --help",
+		"rosey --store s help plugin":          "rosey --store s plugin --help",
+		"rosey send --help help":               "rosey send --help help",
+		"rosey db set c -1 {}":                 "rosey db set c -1 {}",
+		"rosey db get -1 c":                    "rosey db get -- -1 c",
+		"rosey":                                "rosey",
+	} {
+		if got := strings.Join(hoist(app, strings.Fields(in)), " "); got != want {
+			t.Errorf("%s becomes %s, want %s", in, got, want)
+		}
+	}
 }
