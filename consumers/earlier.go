@@ -34,10 +34,10 @@ type readOutputs struct {
 // find returns the output of a subject with a message ID, if it was stored. A timer is not
 // looked for, as it replaces that of the same name.
 func (o *earlierOutputs) find(ctx context.Context, subject string, params streams.PublishParams) (ack streams.Ack, found bool, err error) {
-	overdue := !time.Now().Round(0).Before(o.overdue)
-	if o.since.IsZero() || params.Timer != "" || !o.again && !overdue {
+	if params.Timer != "" || !o.mayRepeat() {
 		return streams.Ack{}, false, nil
 	}
+	overdue := o.isOverdue()
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	read, ok := o.read[subject]
@@ -60,5 +60,7 @@ func (o *earlierOutputs) find(ctx context.Context, subject string, params stream
 
 // mayRepeat reports whether an attempt may have been made before this one.
 func (o *earlierOutputs) mayRepeat() bool {
-	return !o.since.IsZero() && (o.again || !time.Now().Round(0).Before(o.overdue))
+	return !o.since.IsZero() && (o.again || o.isOverdue())
 }
+
+func (o *earlierOutputs) isOverdue() bool { return !time.Now().Round(0).Before(o.overdue) }
