@@ -7,7 +7,37 @@ import (
 	"strings"
 
 	"github.com/rosey-bot/rosey/consumers/pluginsettings"
+	"github.com/rosey-bot/rosey/internal/fold"
 )
+
+// aliases returns the command of a setting and what that calls it, nothing for other settings.
+func aliases(key string, value json.RawMessage) (command string, names []string) {
+	command, ok := strings.CutSuffix(key, "."+KeyAliases)
+	if !ok || json.Unmarshal(value, &names) != nil {
+		return "", nil
+	}
+	return command, names
+}
+
+// aliasIndex is what the settings call commands: by channel, "" being all, and folded
+// name, the plugin and the command with a space between them.
+type aliasIndex map[string]map[string]string
+
+func newAliasIndex(revisions []pluginsettings.Revision) aliasIndex {
+	by := aliasIndex{}
+	for _, r := range revisions {
+		for key, value := range r.Values {
+			command, names := aliases(key, value)
+			if len(names) > 0 && by[r.Channel] == nil {
+				by[r.Channel] = map[string]string{}
+			}
+			for _, name := range names {
+				by[r.Channel][fold.Key(name)] = r.Plugin + " " + command
+			}
+		}
+	}
+	return by
+}
 
 // WithAliases returns registrations with the further names that the settings give their
 // commands in a channel.
@@ -30,11 +60,7 @@ func WithAliases(all []Registration, revisions []pluginsettings.Revision, channe
 
 // aliasesBy returns what a setting calls a command of the registration.
 func (r Registration) aliasesBy(key string, value json.RawMessage) (added []Command) {
-	command, ok := strings.CutSuffix(key, "."+KeyAliases)
-	var names []string
-	if !ok || json.Unmarshal(value, &names) != nil {
-		return nil
-	}
+	command, names := aliases(key, value)
 	i := slices.IndexFunc(r.Commands, func(c Command) bool { return strings.EqualFold(c.Name, command) && c.AliasOf == "" })
 	if i < 0 {
 		return nil

@@ -9,7 +9,6 @@ import (
 	"github.com/google/jsonschema-go/jsonschema"
 
 	"github.com/rosey-bot/rosey/consumers/pluginsettings"
-	"github.com/rosey-bot/rosey/internal/fold"
 )
 
 // The settings that every command has, by their keys: of all commands of a plugin, or as
@@ -164,28 +163,4 @@ func (p policy) quiet(t time.Time) bool {
 	}
 	q, err := parseQuiet(hours)
 	return err == nil && q.covers(t)
-}
-
-// aliasIndex is what the settings call commands: by channel, "" being all, and folded
-// name, the plugin and the command with a space between them.
-type aliasIndex map[string]map[string]string
-
-func newAliasIndex(revisions []pluginsettings.Revision) aliasIndex {
-	by := aliasIndex{}
-	for _, r := range revisions {
-		for key, value := range r.Values {
-			command, ok := strings.CutSuffix(key, "."+KeyAliases)
-			var names []string
-			if !ok || json.Unmarshal(value, &names) != nil {
-				continue
-			}
-			if by[r.Channel] == nil {
-				by[r.Channel] = map[string]string{}
-			}
-			for _, name := range names {
-				by[r.Channel][fold.Key(name)] = r.Plugin + " " + command
-			}
-		}
-	}
-	return by
 }
