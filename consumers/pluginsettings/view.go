@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -49,20 +49,17 @@ func (s *Store) Remade(ctx context.Context) error {
 type view struct {
 	mu      sync.RWMutex
 	current bool // a watcher is open and has delivered all that was stored before
-	by      map[name]Revision
+	by      map[string]Revision // by Key
 }
-
-// name is a key of the bucket.
-type name struct{ plugin, channel string }
 
 // opened makes the entries of a watcher that is opened replace what is known, also of a
 // bucket that was made anew and counts its revisions from 1.
 func (v *view) opened() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	for of, known := range v.by {
+	for key, known := range v.by {
 		known.Revision = 0
-		v.by[of] = known
+		v.by[key] = known
 	}
 }
 
@@ -77,10 +74,10 @@ func (v *view) apply(r Revision) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.by == nil {
-		v.by = map[name]Revision{}
+		v.by = map[string]Revision{}
 	}
-	if of := (name{r.Plugin, strings.ToLower(r.Channel)}); v.by[of].Revision < r.Revision {
-		v.by[of] = r
+	if key := Key(r.Plugin, r.Channel); v.by[key].Revision < r.Revision {
+		v.by[key] = r
 	}
 }
 
@@ -88,9 +85,9 @@ func (v *view) apply(r Revision) {
 func (v *view) load(plugin, channel string) (set Set, ok bool, err error) {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	all, of := v.by[name{plugin, ""}], Revision{}
+	all, of := v.by[Key(plugin, "")], Revision{}
 	if channel != "" {
-		of = v.by[name{plugin, strings.ToLower(channel)}]
+		of = v.by[Key(plugin, channel)]
 	}
 	return Set{plugin, all, of}, v.current, errors.Join(all.Err, of.Err)
 }
@@ -99,11 +96,10 @@ func (v *view) load(plugin, channel string) (set Set, ok bool, err error) {
 func (v *view) list() (all []Revision, ok bool) {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	for _, r := range v.by {
-		if r.Values != nil || r.Err != nil {
+	for _, key := range slices.Sorted(maps.Keys(v.by)) {
+		if r := v.by[key]; r.Values != nil || r.Err != nil {
 			all = append(all, r)
 		}
 	}
-	slices.SortFunc(all, func(a, b Revision) int { return strings.Compare(Key(a.Plugin, a.Channel), Key(b.Plugin, b.Channel)) })
 	return all, v.current
 }
