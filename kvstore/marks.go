@@ -87,8 +87,8 @@ func (s *Store) Recover(ctx context.Context) error {
 	there := map[string]bool{}
 	names := s.js.StreamNames(ctx, jetstream.WithStreamListSubject("$KV.>"))
 	for name := range names.Name() {
-		if bucket, ok := strings.CutPrefix(name, jsapi.BucketStream("")); ok && strings.HasPrefix(bucket, BucketPrefix) {
-			there[bucket] = true
+		if collection, ok := strings.CutPrefix(name, streamName("")); ok {
+			there[collection] = true
 		}
 	}
 	keys, err := kv.ListKeys(ctx)
@@ -96,10 +96,13 @@ func (s *Store) Recover(ctx context.Context) error {
 		return fmt.Errorf("look for collections that are gone: %w", err)
 	}
 	var errs []error
-	for bucket := range keys.Keys() {
-		collection, ok := strings.CutPrefix(bucket, BucketPrefix)
-		if !ok || there[bucket] {
-			delete(there, bucket)
+	for key := range keys.Keys() {
+		collection, ok := strings.CutPrefix(key, markKey(""))
+		if !ok {
+			continue // of a durable
+		}
+		if there[collection] {
+			delete(there, collection)
 			continue
 		}
 		if _, err := s.open(ctx, collection, true); err != nil {
@@ -110,8 +113,8 @@ func (s *Store) Recover(ctx context.Context) error {
 		errs = append(errs, err)
 		s.logGone(collection, last)
 	}
-	for bucket := range there {
-		errs = append(errs, s.note(ctx, strings.TrimPrefix(bucket, BucketPrefix)))
+	for collection := range there {
+		errs = append(errs, s.note(ctx, collection))
 	}
 	return errors.Join(errs...)
 }
