@@ -156,18 +156,7 @@ func (w *traced) begunByOthers() {
 	}
 	w.publish(event.CommandSubject("trial"), nil, command("order 66"))
 	w.tree("order 66", `
-		send plugin.{name}.command [producer rosey-plugin-trial]
-			process plugin.{name}.command [consumer rosey-plugin-trial] ERROR
-				send cytube.send.chat [producer rosey-plugin-trial]
-					process cytube.send.chat [consumer rosey]
-						send cytube.chat [producer rosey]
-							process cytube.chat [consumer rosey]
-			process plugin.{name}.command [consumer rosey-plugin-trial]
-				send cytube.send.chat [producer rosey-plugin-trial]
-					process cytube.send.chat [consumer rosey]
-						send cytube.chat [producer rosey]
-							process cytube.chat [consumer rosey]
-	`)
+		send plugin.{name}.command [producer rosey-plugin-trial]`+flakyAttempts(3))
 	// …in two events, of which the second is handled by a process that has not
 	// met the first…
 	w.publish(event.SubjectSendChat, nil, body(map[string]any{"subject": event.SubjectSendChat, "data": map[string]any{"message": "one of two"}, "correlation_id": "two of them"}))
@@ -178,18 +167,7 @@ func (w *traced) begunByOthers() {
 			process cytube.send.chat [consumer rosey]
 				send cytube.chat [producer rosey]
 					process cytube.chat [consumer rosey]
-			send plugin.{name}.command [producer rosey-plugin-trial]
-				process plugin.{name}.command [consumer rosey-plugin-trial] ERROR
-					send cytube.send.chat [producer rosey-plugin-trial]
-						process cytube.send.chat [consumer rosey]
-							send cytube.chat [producer rosey]
-								process cytube.chat [consumer rosey]
-				process plugin.{name}.command [consumer rosey-plugin-trial]
-					send cytube.send.chat [producer rosey-plugin-trial]
-						process cytube.send.chat [consumer rosey]
-							send cytube.chat [producer rosey]
-								process cytube.chat [consumer rosey]
-	`)
+			send plugin.{name}.command [producer rosey-plugin-trial]`+flakyAttempts(4))
 }
 
 // begunWithSpans publishes with a span, requests, and publishes what is malformed.

@@ -138,18 +138,7 @@ func (w *traced) failedAttempts() {
 	got := w.tree(w.conversation("!flaky"), `
 		send cytube.chat [producer rosey]
 			process cytube.chat [consumer rosey]
-				send plugin.{name}.command [producer rosey]
-					process plugin.{name}.command [consumer rosey-plugin-trial] ERROR
-						send cytube.send.chat [producer rosey-plugin-trial]
-							process cytube.send.chat [consumer rosey]
-								send cytube.chat [producer rosey]
-									process cytube.chat [consumer rosey]
-					process plugin.{name}.command [consumer rosey-plugin-trial]
-						send cytube.send.chat [producer rosey-plugin-trial]
-							process cytube.send.chat [consumer rosey]
-								send cytube.chat [producer rosey]
-									process cytube.chat [consumer rosey]
-	`)
+				send plugin.{name}.command [producer rosey]`+flakyAttempts(5))
 	attempts := got.Find("send plugin.{name}.command").Children
 	for i, outcome := range []string{consumers.Retried, consumers.Handled} {
 		if a := attempts[i].Attributes; a["rosey.delivery.attempt"] != int64(i+1) || a["rosey.outcome"] != outcome {

@@ -267,3 +267,19 @@ func testPlugins() []plugins.Plugin {
 		Events: []plugins.Subscription{{Subject: event.EventSubject("trial", "ring"), Handle: say}},
 	}}
 }
+
+// flakyAttempts are the spans of the command flaky of testPlugins, so many tabs deep: an
+// attempt that fails, which its user hears of, and one that answers.
+func flakyAttempts(depth int) string {
+	return strings.ReplaceAll(`
+process plugin.{name}.command [consumer rosey-plugin-trial] ERROR
+	send cytube.send.chat [producer rosey-plugin-trial]
+		process cytube.send.chat [consumer rosey]
+			send cytube.chat [producer rosey]
+				process cytube.chat [consumer rosey]
+process plugin.{name}.command [consumer rosey-plugin-trial]
+	send cytube.send.chat [producer rosey-plugin-trial]
+		process cytube.send.chat [consumer rosey]
+			send cytube.chat [producer rosey]
+				process cytube.chat [consumer rosey]`, "\n", "\n"+strings.Repeat("\t", depth))
+}
