@@ -58,7 +58,7 @@ func TestContractDocument(t *testing.T) {
 			t.Errorf("docs/contract.md has no row for %s", address)
 		}
 		words := regexp.MustCompile(`\w+`).FindAllString(row, -1)
-		for name := range d.schemas[d.payloadOf(id)].Properties {
+		for name := range d.schemas[d.payloads[id]].Properties {
 			if !slices.Contains(words, name) {
 				t.Errorf("%s has the field %q, which its row lacks: %s", address, name, row)
 			}
@@ -82,7 +82,7 @@ func TestSchemasAgreeWithTheCode(t *testing.T) {
 		if strings.HasPrefix(address, "$KV.") || strings.HasPrefix(address, "plugin.channel.") || address == "" {
 			continue
 		}
-		s := d.schemas[d.payloadOf(id)]
+		s := d.schemas[d.payloads[id]]
 		resolved, err := s.Resolve(nil)
 		if err != nil {
 			t.Fatalf("%s: %v", address, err)

@@ -21,6 +21,7 @@ type document struct {
 	channels   object
 	operations object
 	messages   object
+	payloads   map[string]string // names of the schemas of the data of events, by channel
 	comments   comments
 }
 
@@ -30,7 +31,7 @@ func newDocument(root string) (*document, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &document{schemas: map[string]*jsonschema.Schema{}, channels: object{}, operations: object{}, messages: object{}, comments: c}
+	d := &document{schemas: map[string]*jsonschema.Schema{}, channels: object{}, operations: object{}, messages: object{}, payloads: map[string]string{}, comments: c}
 	for name, schema := range parts() {
 		d.schemas[name] = schema
 	}
@@ -141,6 +142,7 @@ func (d *document) event(address, payload string) string {
 	if !strings.Contains(address, "{") {
 		subject["const"] = address
 	}
+	d.payloads[id] = payload
 	d.messages[id] = object{
 		"name": address, "headers": ref("schemas", "Headers"),
 		"payload": object{"allOf": []any{ref("schemas", "Envelope"), object{"type": "object", "properties": object{

@@ -28,18 +28,12 @@ func typeScript(d *document) []byte {
 		for _, id := range slices.Sorted(maps.Keys(d.channels)) {
 			address, _ := d.channels[id].(object)["address"].(string)
 			if _, ok := d.operations[table.verb+id]; ok && !strings.Contains(address, "{") {
-				fmt.Fprintf(&b, "  %q: %s;\n", address, d.payloadOf(id))
+				fmt.Fprintf(&b, "  %q: %s;\n", address, d.payloads[id])
 			}
 		}
 		b.WriteString("}\n")
 	}
 	return b.Bytes()
-}
-
-// payloadOf returns the name of the schema of the data of a channel's events.
-func (d *document) payloadOf(id string) string {
-	of := d.messages[id].(object)["payload"].(object)["allOf"].([]any)[1].(object)["properties"].(object)["data"].(object)["$ref"].(string)
-	return of[strings.LastIndexByte(of, '/')+1:]
 }
 
 // kinds returns the JSON types of a schema, null last.
