@@ -23,13 +23,14 @@ type ErasureKey struct {
 
 // NewErasureKey stores a new key for a channel.
 func NewErasureKey(ctx context.Context, js jetstream.JetStream, channel string) (ErasureKey, error) {
-	err := createErasable(ctx, js, Cytube, jetstream.KeyValueConfig{
-		Bucket: erasureBucket, Description: "Keys of the fingerprints of erased chat lines, until the channel cannot repeat these",
-	})
-	if err != nil {
-		return ErasureKey{}, fmt.Errorf("store the key of an erasure: %w", err)
+	s, err := js.Stream(ctx, Cytube)
+	var kv jetstream.KeyValue
+	if err == nil {
+		kv, err = jsapi.OpenErasableBucket(ctx, js, jetstream.KeyValueConfig{
+			Bucket: erasureBucket, Description: "Keys of the fingerprints of erased chat lines, until the channel cannot repeat these",
+			Replicas: s.CachedInfo().Config.Replicas,
+		})
 	}
-	kv, err := js.KeyValue(ctx, erasureBucket)
 	if err != nil {
 		return ErasureKey{}, fmt.Errorf("store the key of an erasure: %w", err)
 	}

@@ -72,27 +72,12 @@ func (m *manager) openExchanges(ctx context.Context) error {
 	}
 	s, err := m.js.Stream(ctx, Plugin)
 	if err == nil {
-		err = createErasable(ctx, m.js, Plugin, jetstream.KeyValueConfig{
-			Bucket: exchangesBucket, Description: "What plugins' handlers asked and were answered, for dry runs", TTL: s.CachedInfo().Config.MaxAge,
+		_, err = jsapi.OpenErasableBucket(ctx, m.js, jetstream.KeyValueConfig{
+			Bucket: exchangesBucket, Description: "What plugins' handlers asked and were answered, for dry runs",
+			TTL: s.CachedInfo().Config.MaxAge, Replicas: s.CachedInfo().Config.Replicas,
 		})
 	}
 	m.exchanges.Store(err == nil)
-	return err
-}
-
-// createErasable creates a KV bucket, unless it exists, with as many replicas as a stream
-// has. It is as others are, but that what is deleted from it is overwritten on the disk.
-func createErasable(ctx context.Context, js jetstream.JetStream, like string, c jetstream.KeyValueConfig) error {
-	s, err := js.Stream(ctx, like)
-	if err != nil {
-		return err
-	}
-	c.Replicas = s.CachedInfo().Config.Replicas
-	config := jsapi.BucketConfig(c)
-	config.DenyDelete = false
-	if _, err = js.CreateStream(ctx, config); errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
-		err = nil
-	}
 	return err
 }
 
