@@ -67,24 +67,11 @@ func credentialsOf(store, name string) string {
 func (p *programs) issue(ctx context.Context, name string) (path string, err error) {
 	p.issuing.Lock()
 	defer p.issuing.Unlock()
-	if err := access.CheckSeparated(ctx, p.c.server.js); err != nil {
-		return "", err
-	}
-	if err := access.OpenCommandConsumer(ctx, p.c.server.js, name); err != nil {
-		return "", err
-	}
-	text, err := access.IssueCredentials(p.c.settings.Store, name)
-	if err != nil {
-		return "", err
-	}
 	if path, err = filepath.Abs(credentialsOf(p.c.settings.Store, name)); err != nil {
 		return "", fmt.Errorf("write credentials: %w", err)
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return "", fmt.Errorf("write credentials: %w", err)
-	}
-	if err := os.WriteFile(path, text, 0o600); err != nil {
-		return "", fmt.Errorf("write credentials: %w", err)
+	if err := access.WriteCredentials(ctx, p.c.server.js, p.c.settings.Store, name, path); err != nil {
+		return "", err
 	}
 	_, err = access.AnnounceCredentials(p.c.server.conn)
 	return path, err

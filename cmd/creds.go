@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 
 	"github.com/urfave/cli/v2"
 
@@ -76,13 +75,7 @@ func printPermissions(c *cli.Context, name string) error {
 }
 
 func issueCreds(ctx context.Context, c *cli.Context, cmd command, name string) error {
-	if err := access.CheckSeparated(ctx, cmd.JS); err != nil {
-		return err
-	}
 	if _, err := router.OpenBucket(ctx, cmd.JS, cmd.settings.Replicas); err != nil {
-		return err
-	}
-	if err := access.OpenCommandConsumer(ctx, cmd.JS, name); err != nil {
 		return err
 	}
 	path := c.String("file")
@@ -92,19 +85,8 @@ func issueCreds(ctx context.Context, c *cli.Context, cmd command, name string) e
 	if err := ours(path); err != nil {
 		return err
 	}
-	text, err := access.IssueCredentials(cmd.settings.Store, name)
-	if err != nil {
+	if err := access.WriteCredentials(ctx, cmd.JS, cmd.settings.Store, name, path); err != nil {
 		return err
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return fmt.Errorf("write credentials: %w", err)
-	}
-	// A file that exists keeps its mode when it is written to.
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("write credentials: %w", err)
-	}
-	if err := os.WriteFile(path, text, 0o600); err != nil {
-		return fmt.Errorf("write credentials: %w", err)
 	}
 	ended, err := announce(cmd)
 	if err != nil {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -116,15 +115,8 @@ func (s *shadow) open(ctx context.Context, running *sync.WaitGroup) error {
 
 // restrict makes credentials and a proxy for the program.
 func (s *shadow) restrict(ctx context.Context) error {
-	if err := access.OpenCommandConsumer(ctx, s.js, s.Plugin); err != nil {
-		return err
-	}
-	text, err := access.IssueCredentials(s.sandbox.dir, s.Plugin)
-	if err != nil {
-		return err
-	}
 	path := filepath.Join(s.sandbox.dir, s.Plugin+".creds")
-	if err := os.WriteFile(path, text, 0o600); err != nil {
+	if err := access.WriteCredentials(ctx, s.js, s.sandbox.dir, s.Plugin, path); err != nil {
 		return err
 	}
 	proxy, err := wire.Start(wire.Config{Server: s.sandbox.url, FromServer: s.passed.fromServer, FromClient: s.passed.fromClient})

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -134,15 +133,8 @@ func (v *verifier) discover(ctx context.Context) (name string, err error) {
 
 // restrict gives the plugin credentials of its own, as rosey plugin creds does.
 func (v *verifier) restrict(ctx context.Context) error {
-	if err := access.OpenCommandConsumer(ctx, v.js, v.Name); err != nil {
-		return err
-	}
-	text, err := access.IssueCredentials(v.store(), v.Name)
-	if err != nil {
-		return err
-	}
 	path := filepath.Join(v.dir, v.Name+".creds")
-	if err := os.WriteFile(path, text, 0o600); err != nil {
+	if err := access.WriteCredentials(ctx, v.js, v.store(), v.Name, path); err != nil {
 		return err
 	}
 	v.env = process.Environment(v.proxy.URL(), path, v.Name, nil)

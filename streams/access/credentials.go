@@ -4,6 +4,7 @@
 package access
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nkeys"
 
 	"github.com/rosey-bot/rosey/event"
@@ -86,6 +88,34 @@ func IssueCredentials(store, plugin string) ([]byte, error) {
 	return text, changeCredentials(store, plugin, func(others []Credential) []Credential {
 		return append(others, Credential{Plugin: plugin, Key: key, Issued: time.Now().UTC().Truncate(time.Second)})
 	})
+}
+
+// WriteCredentials issues credentials to a plugin and writes them to a file of their own, in
+// place of one that is there. The plugin's durable is there, too, then: its credentials do not
+// allow it to make one. It refuses a server on which credentials would not hold; see
+// checkSeparated.
+func WriteCredentials(ctx context.Context, js jetstream.JetStream, store, plugin, path string) error {
+	if err := checkSeparated(ctx, js); err != nil {
+		return err
+	}
+	if err := OpenCommandConsumer(ctx, js, plugin); err != nil {
+		return err
+	}
+	text, err := IssueCredentials(store, plugin)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return fmt.Errorf("write credentials: %w", err)
+	}
+	// A file that exists keeps its mode when it is written to.
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("write credentials: %w", err)
+	}
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		return fmt.Errorf("write credentials: %w", err)
+	}
+	return nil
 }
 
 // RevokeCredentials removes the plugin's key from the accepted ones; found is false

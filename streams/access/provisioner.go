@@ -270,9 +270,9 @@ func OpenCommandConsumer(ctx context.Context, js jetstream.JetStream, plugin str
 	return nil
 }
 
-// CheckSeparated returns an error where the events of plugins share a stream with
+// checkSeparated returns an error where the events of plugins share a stream with
 // timers, as they did in stores of earlier versions.
-func CheckSeparated(ctx context.Context, js jetstream.JetStream) error {
+func checkSeparated(ctx context.Context, js jetstream.JetStream) error {
 	s, err := js.Stream(ctx, streams.Plugin)
 	if err != nil {
 		return fmt.Errorf("look at stream %s: %w", streams.Plugin, err)
