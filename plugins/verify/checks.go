@@ -168,10 +168,7 @@ func (v *verifier) routed(ctx context.Context) error {
 func (v *verifier) correlates(ctx context.Context) (string, error) {
 	n := 0
 	for _, l := range v.lines {
-		command, err := v.command(ctx, l.text, false)
-		if err == nil {
-			err = v.settled(ctx, command.Ref)
-		}
+		command, err := v.handle(ctx, l.text, false)
 		if err != nil {
 			return "", fmt.Errorf("%s: %w", l.text, err)
 		}
@@ -215,10 +212,7 @@ func (v *verifier) belongs(s, command streams.Stored) error {
 func (v *verifier) answersInPrivate(ctx context.Context) (string, error) {
 	n := 0
 	for _, l := range v.lines {
-		command, err := v.command(ctx, l.text, true)
-		if err == nil {
-			err = v.settled(ctx, command.Ref)
-		}
+		command, err := v.handle(ctx, l.text, true)
 		if err != nil {
 			return "", fmt.Errorf("%s: %w", l.text, err)
 		}
@@ -243,18 +237,12 @@ func (v *verifier) answersInPrivate(ctx context.Context) (string, error) {
 
 // retriedLetters puts dead letters to the plugin again: one of another consumer, and its own.
 func (v *verifier) retriedLetters(ctx context.Context) (string, error) {
-	if err := v.prepareLines(ctx); err != nil || len(v.lines) == 0 {
-		return "", errors.Join(err, skippedIf(len(v.lines) == 0, "it has no commands"))
+	if err := v.prepareLines(ctx); err != nil {
+		return "", err
 	}
 	for _, to := range []string{"plugin-another", streams.Durable(v.Name)} {
 		l := v.lines[0]
-		name, args, _ := router.ParseCommand(l.text, "!")
-		command, err := v.publish(ctx, event.CommandSubject(v.Name), event.Command{
-			Command: strings.ToLower(name), Args: append([]string{}, args...), User: userName, Channel: channelName, Rank: userRank, RawMessage: l.text,
-		}, event.MetaRetryFor, to)
-		if err == nil {
-			err = v.settled(ctx, command.Ref)
-		}
+		command, err := v.handle(ctx, l.text, false, event.MetaRetryFor, to)
 		if err != nil {
 			return "", err
 		}
@@ -266,13 +254,6 @@ func (v *verifier) retriedLetters(ctx context.Context) (string, error) {
 		}
 	}
 	return "of another consumer passed over, its own handled", nil
-}
-
-func skippedIf(yes bool, why string) error {
-	if yes {
-		return skipped("%s", why)
-	}
-	return nil
 }
 
 // settingsChange sets each setting to another value and checks that the plugin reads it.

@@ -25,18 +25,16 @@ type line struct {
 	writes  int // revisions of records
 }
 
-// command publishes the line's command to the plugin, as the router does.
-func (v *verifier) command(ctx context.Context, text string, private bool) (streams.Stored, error) {
+// command publishes the line's command to the plugin, as the router does, with further
+// metadata as keys and values.
+func (v *verifier) command(ctx context.Context, text string, private bool, meta ...string) (streams.Stored, error) {
 	name, args, ok := router.ParseCommand(text, harness.Prefix)
 	if !ok {
 		return streams.Stored{}, fmt.Errorf("%q is not a command: write it with its prefix, as in %sgreet bob", text, harness.Prefix)
 	}
-	if args == nil {
-		args = []string{}
-	}
 	return v.publish(ctx, event.CommandSubject(v.Name), event.Command{
-		Command: strings.ToLower(name), Args: args, User: userName, Channel: channelName, Rank: userRank, RawMessage: text, Private: private,
-	})
+		Command: strings.ToLower(name), Args: append([]string{}, args...), User: userName, Channel: channelName, Rank: userRank, RawMessage: text, Private: private,
+	}, meta...)
 }
 
 // publish stores an event in a conversation of its own.
@@ -64,6 +62,15 @@ func (v *verifier) settled(ctx context.Context, command event.Ref) error {
 		info := c.CachedInfo()
 		return info.Delivered.Stream >= command.Seq && info.NumPending == 0 && info.NumAckPending == 0, nil
 	})
+}
+
+// handle has a command handled: it publishes it and waits until the plugin has settled it.
+func (v *verifier) handle(ctx context.Context, text string, private bool, meta ...string) (streams.Stored, error) {
+	command, err := v.command(ctx, text, private, meta...)
+	if err == nil {
+		err = v.settled(ctx, command.Ref)
+	}
+	return command, err
 }
 
 // caused returns what the plugin published because of a command. What users are told of a
@@ -115,10 +122,7 @@ type handled struct{ outputs, writes int }
 
 // do has a command handled and returns what came of it.
 func (v *verifier) do(ctx context.Context, text string) (handled, error) {
-	command, err := v.command(ctx, text, false)
-	if err == nil {
-		err = v.settled(ctx, command.Ref)
-	}
+	command, err := v.handle(ctx, text, false)
 	if err != nil {
 		return handled{}, fmt.Errorf("%s: %w", text, err)
 	}
@@ -172,8 +176,11 @@ func (l line) compare(outputs int) error {
 }
 
 // prepareLines learns what each line comes to, from the second time that it is said: the
-// first may make what is only changed later.
+// first may make what is only changed later. A plugin without lines is skipped.
 func (v *verifier) prepareLines(ctx context.Context) error {
+	if len(v.lines) == 0 {
+		return skipped("it has no commands")
+	}
 	for i := range v.lines {
 		l := &v.lines[i]
 		if l.steps > 0 {

@@ -16,14 +16,11 @@ func nowMillis() int64 { return time.Now().UnixMilli() }
 
 // redelivery redelivers the last command of each line, as after a crash before the acknowledgement.
 func (v *verifier) redelivery(ctx context.Context) (string, error) {
-	if err := v.prepareLines(ctx); err != nil || len(v.lines) == 0 {
-		return "", errors.Join(err, skippedIf(len(v.lines) == 0, "it has no commands"))
+	if err := v.prepareLines(ctx); err != nil {
+		return "", err
 	}
 	for _, l := range v.lines {
-		command, err := v.command(ctx, l.text, false)
-		if err == nil {
-			err = v.settled(ctx, command.Ref)
-		}
+		command, err := v.handle(ctx, l.text, false)
 		if err == nil {
 			_, err = v.js.ResetConsumerToSequence(ctx, commandStream, streams.Durable(v.Name), command.Ref.Seq)
 		}
@@ -43,8 +40,8 @@ func (v *verifier) redelivery(ctx context.Context) (string, error) {
 // kills kills the process at every step of each line: before the server gets what it sends,
 // and after that.
 func (v *verifier) kills(ctx context.Context) (string, error) {
-	if err := v.prepareLines(ctx); err != nil || len(v.lines) == 0 {
-		return "", errors.Join(err, skippedIf(len(v.lines) == 0, "it has no commands"))
+	if err := v.prepareLines(ctx); err != nil {
+		return "", err
 	}
 	kills, steps := 0, 0
 	for _, l := range v.lines {
@@ -157,10 +154,7 @@ func (v *verifier) expires(ctx context.Context) (string, error) {
 	age := v.registration.CommandMaxAge() + time.Minute
 	v.proxy.makeOlder(age)
 	for _, l := range v.lines {
-		command, err := v.command(ctx, l.text, false)
-		if err == nil {
-			err = v.settled(ctx, command.Ref)
-		}
+		command, err := v.handle(ctx, l.text, false)
 		if err != nil {
 			return "", err
 		}
@@ -192,16 +186,13 @@ const (
 // first step, in the middle, and at the acknowledgement. A process may end at that, if it
 // goes on when it is started again.
 func (v *verifier) slowNetwork(ctx context.Context) (string, error) {
-	if err := v.prepareLines(ctx); err != nil || len(v.lines) == 0 {
-		return "", errors.Join(err, skippedIf(len(v.lines) == 0, "it has no commands"))
+	if err := v.prepareLines(ctx); err != nil {
+		return "", err
 	}
 	cuts, ends := 0, 0
 	for _, l := range v.lines {
 		v.proxy.slow(slowLatency)
-		command, err := v.command(ctx, l.text, false)
-		if err == nil {
-			err = v.settled(ctx, command.Ref)
-		}
+		command, err := v.handle(ctx, l.text, false)
 		if err == nil {
 			err = v.expect(ctx, l, command)
 		}
@@ -257,8 +248,8 @@ const burst = 20
 
 // shutsDown asks the process to end while commands come, and starts it again.
 func (v *verifier) shutsDown(ctx context.Context) (string, error) {
-	if err := v.prepareLines(ctx); err != nil || len(v.lines) == 0 {
-		return "", errors.Join(err, skippedIf(len(v.lines) == 0, "it has no commands"))
+	if err := v.prepareLines(ctx); err != nil {
+		return "", err
 	}
 	var commands []streams.Stored
 	for i := range burst {
