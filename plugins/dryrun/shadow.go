@@ -14,6 +14,7 @@ import (
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/internal/retry"
+	"github.com/rosey-bot/rosey/plugins/host"
 	"github.com/rosey-bot/rosey/plugins/process"
 	"github.com/rosey-bot/rosey/replay"
 	"github.com/rosey-bot/rosey/streams"
@@ -69,12 +70,16 @@ func Shadow(ctx context.Context, live jetstream.JetStream, o ShadowOptions, foun
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
-	defer running.Wait()
-	defer cancel()
+	defer func() {
+		cancel()
+		running.Wait()
+		if s.sandbox != nil {
+			err = errors.Join(err, s.sandbox.close())
+		}
+	}()
 	if err := s.open(ctx, &running); err != nil {
 		return err
 	}
-	defer func() { cancel(); running.Wait(); err = errors.Join(err, s.sandbox.close()) }()
 	if err := s.run(ctx, &running); err != nil {
 		return err
 	}
@@ -118,10 +123,7 @@ func (s *shadow) liveSubjects(ctx context.Context) (map[string][]string, error) 
 		if err != nil {
 			return nil, event.Errorf(event.NATSError, "look at the consumers of %s: %w", s.Plugin, err)
 		}
-		config := c.CachedInfo().Config
-		if all[stream] = config.FilterSubjects; config.FilterSubject != "" {
-			all[stream] = []string{config.FilterSubject}
-		}
+		all[stream] = streams.FilterSubjects(c.CachedInfo().Config)
 	}
 	if len(all) == 0 {
 		return nil, event.Errorf(event.InvalidInput, "there is no plugin %s that reads events: rosey plugin ls lists those that there are", s.Plugin)
@@ -131,20 +133,11 @@ func (s *shadow) liveSubjects(ctx context.Context) (map[string][]string, error) 
 
 // run starts the program and waits until it reads its commands.
 func (s *shadow) run(ctx context.Context, running *sync.WaitGroup) error {
-	states := make(chan process.State, 100)
-	supervisor := &process.Supervisor{Command: s.Command, OnState: func(st process.State) {
-		if s.OnState != nil {
-			s.OnState(st)
-		}
-		select {
-		case states <- st:
-		default:
-		}
-	}}
+	supervisor := &process.Supervisor{Command: s.Command, OnState: s.OnState}
 	running.Go(func() { supervisor.Run(ctx) })
 	return retry.Do(ctx, retry.Policy{Initial: 50 * time.Millisecond, Max: 50 * time.Millisecond, MaxElapsed: time.Minute}, func(ctx context.Context) error {
-		c, err := s.js.Consumer(ctx, streams.Plugin, streams.Durable(s.Plugin))
-		if err == nil && c.CachedInfo().NumWaiting == 0 {
+		reads, err := host.Reads(ctx, s.js, s.Plugin)
+		if err == nil && !reads {
 			st := supervisor.State()
 			err = fmt.Errorf("%s does not read its commands: it is %s %s; it wrote: %s", s.Command.Args[0], st.State, st.LastExit, strings.Join(st.Output, " / "))
 		}
