@@ -107,15 +107,8 @@ func newBus(t *testing.T) *bus {
 // folder need no more.
 func (b *bus) credentials(plugin string) string {
 	b.t.Helper()
-	if err := access.OpenCommandConsumer(b.t.Context(), b.JetStream(), plugin); err != nil {
-		b.t.Fatal(err)
-	}
-	text, err := access.IssueCredentials(b.store, plugin)
-	if err != nil {
-		b.t.Fatal(err)
-	}
 	path := filepath.Join(b.t.TempDir(), plugin+".creds")
-	if err := os.WriteFile(path, text, 0o600); err != nil {
+	if err := access.WriteCredentials(b.t.Context(), b.JetStream(), b.store, plugin, path); err != nil {
 		b.t.Fatal(err)
 	}
 	return path

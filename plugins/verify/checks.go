@@ -112,7 +112,7 @@ func (v *verifier) checkConsumer(ctx context.Context) error {
 		return err
 	}
 	info := c.CachedInfo()
-	subjects := append(info.Config.FilterSubjects, info.Config.FilterSubject)
+	subjects := streams.FilterSubjects(info.Config)
 	switch {
 	case info.Config.AckPolicy != jetstream.AckExplicitPolicy:
 		return fmt.Errorf("its consumer has ack policy %s and not explicit", info.Config.AckPolicy)
