@@ -66,9 +66,6 @@ var areas = map[string]string{
 // Abilities lists what can be asked of a channel, as AREA.ABILITY.
 func Abilities() []string { return slices.Sorted(maps.Keys(abilities)) }
 
-// Areas lists the areas of abilities.
-func Areas() []string { return slices.Sorted(maps.Keys(areas)) }
-
 // aliases are other words for capabilities.
 var aliases = map[string]string{
 	"playlist": "media.*", "playlist.add": "media.queue", "emote": CapabilityChat,
@@ -170,21 +167,24 @@ func (c Capabilities) Sends() (subjects []string) {
 	}
 	for _, ability := range Abilities() {
 		if usual.can(ability) {
-			subjects = append(subjects, "cytube.send."+ability)
+			subjects = append(subjects, sendPrefix+ability)
 		}
 	}
 	return subjects
 }
 
-// channelRequests begins the subjects of requests for abilities.
-const channelRequests = "plugin.channel.request."
+// What the subjects of sends and of requests for abilities begin with.
+const (
+	sendPrefix      = "cytube.send."
+	channelRequests = "plugin.channel.request."
+)
 
 // Allow returns a PERMISSION_DENIED error, which says what would allow it, if they do not
 // allow to publish on a subject, or to make a request on it. What they say nothing of, such as
 // the plugin's own events, is allowed.
 func (c Capabilities) Allow(plugin, subject string) error {
 	needed := ""
-	if said, ok := strings.CutPrefix(subject, "cytube.send."); ok {
+	if said, ok := strings.CutPrefix(subject, sendPrefix); ok {
 		switch said {
 		case "chat", "emote":
 			needed = CapabilityChat
@@ -247,18 +247,19 @@ func (c Capabilities) Subjects() (allow, deny []string) {
 	add(CapabilityChat, SubjectSendChat, SubjectSendEmote)
 	add(CapabilityPM, SubjectSendPM)
 	for area := range areas {
-		areaSubject := "cytube.send." + area + ".*"
-		add(area+".*", areaSubject)
-		asks := c.Has(area + ".*")
+		all := area + ".*"
+		if c.Has(all) {
+			allow = append(allow, sendPrefix+all, channelRequests+all)
+			continue
+		}
+		asks := false
 		for ability := range abilities {
-			if strings.HasPrefix(ability, area+".") && c.Has(ability) && !c.Has(area+".*") {
-				allow, asks = append(allow, "cytube.send."+ability, channelRequests+ability), true
+			if strings.HasPrefix(ability, area+".") && c.Has(ability) {
+				allow, asks = append(allow, sendPrefix+ability, channelRequests+ability), true
 			}
 		}
 		if !asks {
-			deny = append(deny, channelRequests+area+".*")
-		} else {
-			add(area+".*", channelRequests+area+".*")
+			deny = append(deny, channelRequests+all)
 		}
 	}
 	add("request:*", RequestSubject("*"), RequestSubject("*", ">"))
