@@ -90,26 +90,34 @@ func usual(list []string) event.Capabilities {
 	return all
 }
 
-// SetCapabilities makes a list all that a plugin may do.
-func SetCapabilities(ctx context.Context, kv jetstream.KeyValue, plugin string, list ...string) error {
+// checked returns capabilities in their usual form, and an INVALID_INPUT error for what is none.
+func checked(list []string) (event.Capabilities, error) {
 	for _, c := range list {
 		if _, err := CheckCapability(c); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return change(ctx, kv, grantedKey, func(g capabilities) { g[plugin] = sorted(usual(list)) })
+	return usual(list), nil
+}
+
+// SetCapabilities makes a list all that a plugin may do.
+func SetCapabilities(ctx context.Context, kv jetstream.KeyValue, plugin string, list ...string) error {
+	all, err := checked(list)
+	if err != nil {
+		return err
+	}
+	return change(ctx, kv, grantedKey, func(g capabilities) { g[plugin] = sorted(all) })
 }
 
 // GrantCapabilities gives capabilities to a plugin.
 func GrantCapabilities(ctx context.Context, kv jetstream.KeyValue, plugin string, list ...string) error {
-	for _, c := range list {
-		if _, err := CheckCapability(c); err != nil {
-			return err
-		}
+	given, err := checked(list)
+	if err != nil {
+		return err
 	}
 	return changeGranted(ctx, kv, plugin, func(have []string) []string {
-		have = slices.DeleteFunc(have, func(c string) bool { return slices.Contains(usual(list), strings.TrimPrefix(c, revokedMark)) })
-		return append(have, usual(list)...)
+		have = slices.DeleteFunc(have, func(c string) bool { return given.Has(strings.TrimPrefix(c, revokedMark)) })
+		return append(have, given...)
 	})
 }
 
