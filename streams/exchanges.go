@@ -81,10 +81,17 @@ func (m *manager) openExchanges(ctx context.Context) error {
 	return err
 }
 
-// AllExchanges returns those of a plugin by event.
-func AllExchanges(ctx context.Context, js jetstream.JetStream, plugin string) (map[event.Ref]Exchanges, error) {
+// AllExchanges returns those of a plugin by event, of the given events or else of all.
+func AllExchanges(ctx context.Context, js jetstream.JetStream, plugin string, of ...event.Ref) (map[event.Ref]Exchanges, error) {
+	var subjects []string
+	for _, ref := range of {
+		subjects = append(subjects, exchangesSubject(plugin, ref))
+	}
+	if len(subjects) == 0 {
+		subjects = []string{allExchanges(plugin)}
+	}
 	all := map[event.Ref]Exchanges{}
-	err := eachExchanges(ctx, js, plugin, func(_ string, of event.Ref, raw *jetstream.RawStreamMsg) error {
+	err := eachExchanges(ctx, js, subjects, func(_ string, of event.Ref, raw *jetstream.RawStreamMsg) error {
 		var x Exchanges
 		if json.Unmarshal(raw.Data, &x) != nil {
 			x.Unknown = true
@@ -95,9 +102,12 @@ func AllExchanges(ctx context.Context, js jetstream.JetStream, plugin string) (m
 	return all, err
 }
 
-// eachExchanges calls f with the stored exchanges of a plugin, or of "*".
-func eachExchanges(ctx context.Context, js jetstream.JetStream, plugin string, f func(plugin string, of event.Ref, raw *jetstream.RawStreamMsg) error) error {
-	selection := Selection{Stream: jsapi.BucketStream(exchangesBucket), Subjects: []string{"$KV." + exchangesBucket + "." + plugin + ".>"}}
+// allExchanges matches exchangesSubject of a plugin's events, or of those of all with "*".
+func allExchanges(plugin string) string { return "$KV." + exchangesBucket + "." + plugin + ".>" }
+
+// eachExchanges calls f with the stored exchanges that the patterns match.
+func eachExchanges(ctx context.Context, js jetstream.JetStream, subjects []string, f func(plugin string, of event.Ref, raw *jetstream.RawStreamMsg) error) error {
+	selection := Selection{Stream: jsapi.BucketStream(exchangesBucket), Subjects: subjects}
 	for raw, err := range Messages(ctx, js, selection) {
 		if errors.Is(err, jetstream.ErrStreamNotFound) {
 			return nil
@@ -127,7 +137,7 @@ func EraseExchanges(ctx context.Context, js jetstream.JetStream, match func(of e
 	if err != nil {
 		return 0, err
 	}
-	err = eachExchanges(ctx, js, "*", func(plugin string, of event.Ref, raw *jetstream.RawStreamMsg) error {
+	err = eachExchanges(ctx, js, []string{allExchanges("*")}, func(plugin string, of event.Ref, raw *jetstream.RawStreamMsg) error {
 		if string(raw.Data) == string(unknown) || !match(of, raw.Data) {
 			return nil
 		}

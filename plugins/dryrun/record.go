@@ -84,9 +84,9 @@ func handles(p plugins.Plugin, e replay.Event) bool {
 }
 
 // readExchanges finds what the plugin asked and was answered because of the case's
-// events, and of that the writes.
-func (c *Case) readExchanges(ctx context.Context, js jetstream.JetStream, index map[event.Ref]int) error {
-	all, err := streams.AllExchanges(ctx, js, c.Plugin)
+// events, and of that the writes. It reads what is kept of the given events, or else of all.
+func (c *Case) readExchanges(ctx context.Context, js jetstream.JetStream, index map[event.Ref]int, of ...event.Ref) error {
+	all, err := streams.AllExchanges(ctx, js, c.Plugin, of...)
 	if err != nil {
 		return err
 	}

@@ -239,7 +239,7 @@ func (s *shadow) settled(ctx context.Context, js jetstream.JetStream, stream str
 func (s *shadow) outputs(ctx context.Context, js jetstream.JetStream, e Event) (Event, error) {
 	c := &Case{Plugin: s.Plugin, Events: []Event{e}}
 	index := map[event.Ref]int{e.Ref: 0}
-	if err := c.readExchanges(ctx, js, index); err != nil {
+	if err := c.readExchanges(ctx, js, index, e.Ref); err != nil {
 		return e, err
 	}
 	// The sandbox stores what is handled later than the live streams store what happens.

@@ -179,24 +179,33 @@ func (s *shadow) answerRequest(ctx context.Context, msg *nats.Msg) {
 	if err != nil {
 		return
 	}
-	cause, _ := e.Causation()
-	policy := retry.Policy{Initial: 50 * time.Millisecond, Max: 200 * time.Millisecond, MaxElapsed: requestWait}
-	reply, err := retry.Value(ctx, policy, func(ctx context.Context) (json.RawMessage, error) {
-		all, err := streams.AllExchanges(ctx, s.live, s.Plugin)
-		if err != nil {
-			return nil, err
-		}
-		for _, x := range all[cause].List {
-			if x.Subject == msg.Subject && equalRequests(x.Subject, x.Request, e.Data) {
-				return x.Reply, nil
-			}
-		}
-		return nil, event.Errorf(event.PluginError, "the live version of %s did not ask this of %s, and a new version beside it asks nothing of other plugins", s.Plugin, strings.TrimPrefix(msg.Subject, "plugin."))
-	})
+	reply, err := s.replyOfLive(ctx, e)
 	if err != nil {
 		reply, _ = event.AsError(err, event.PluginError).MarshalJSON()
 	}
 	_ = msg.Respond(reply)
+}
+
+// replyOfLive returns what the live version was answered to a request, and waits for that.
+func (s *shadow) replyOfLive(ctx context.Context, e event.Envelope) (json.RawMessage, error) {
+	unasked := event.Errorf(event.PluginError, "the live version of %s did not ask this of %s, and a new version beside it asks nothing of other plugins", s.Plugin, strings.TrimPrefix(e.Subject, "plugin."))
+	cause, ok := e.Causation()
+	if !ok {
+		return nil, unasked
+	}
+	policy := retry.Policy{Initial: 50 * time.Millisecond, Max: 200 * time.Millisecond, MaxElapsed: requestWait}
+	return retry.Value(ctx, policy, func(ctx context.Context) (json.RawMessage, error) {
+		all, err := streams.AllExchanges(ctx, s.live, s.Plugin, cause)
+		if err != nil {
+			return nil, err
+		}
+		for _, x := range all[cause].List {
+			if x.Subject == e.Subject && equalRequests(x.Subject, x.Request, e.Data) {
+				return x.Reply, nil
+			}
+		}
+		return nil, unasked
+	})
 }
 
 // catchUpLive makes the changes that others have made in collections of the live database

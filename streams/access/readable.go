@@ -23,15 +23,9 @@ var public = []string{event.AllCytube, event.AllPlatform, event.EventSubject("*"
 // checkSubjects returns a PERMISSION_DENIED error if a plugin may not read what it asks
 // for: its own commands and events, what its registration declares, and what was granted.
 func (p *Provisioner) checkSubjects(ctx context.Context, plugin string, d durableRequest) error {
-	var declared, granted []string
-	if p.Events != nil {
-		var err error
-		if declared, granted, err = p.Events(ctx, plugin); err != nil {
-			return err
-		}
-	}
-	if declared == nil {
-		declared = public
+	declared, granted, err := p.readable(ctx, plugin)
+	if err != nil {
+		return err
 	}
 	if len(d.Subjects) == 0 {
 		return event.Errorf(event.PermissionDenied, "plugin %s may not read all of %s: name the subjects", plugin, d.Stream)
@@ -42,6 +36,18 @@ func (p *Provisioner) checkSubjects(ctx context.Context, plugin string, d durabl
 		}
 	}
 	return nil
+}
+
+// readable returns the patterns that a plugin's registration declares, and those that were
+// granted.
+func (p *Provisioner) readable(ctx context.Context, plugin string) (declared, granted []string, err error) {
+	if p.Events != nil {
+		declared, granted, err = p.Events(ctx, plugin)
+	}
+	if declared == nil {
+		declared = public
+	}
+	return declared, granted, err
 }
 
 // checkSubject returns a PERMISSION_DENIED error if a plugin may not read a subject, by what its
@@ -88,17 +94,11 @@ func (p *Provisioner) Narrow(ctx context.Context) error {
 // narrow removes from a durable the subjects that its plugin may not read, and the durable if
 // that are all.
 func (p *Provisioner) narrow(ctx context.Context, stream jetstream.Stream, plugin string, c jetstream.ConsumerConfig) error {
-	declared, granted, err := p.Events(ctx, plugin)
+	declared, granted, err := p.readable(ctx, plugin)
 	if err != nil {
 		return err
 	}
-	if declared == nil {
-		declared = public
-	}
-	subjects := c.FilterSubjects
-	if c.FilterSubject != "" {
-		subjects = []string{c.FilterSubject}
-	}
+	subjects := streams.FilterSubjects(c)
 	name := stream.CachedInfo().Config.Name
 	kept := slices.DeleteFunc(slices.Clone(subjects), func(s string) bool { return checkSubject(plugin, name, s, declared, granted) != nil })
 	switch {
