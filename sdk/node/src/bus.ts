@@ -1,7 +1,7 @@
 import { createHash, createHmac, randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { jetstream, type JetStreamClient } from "@nats-io/jetstream";
-import { connect, credsAuthenticator, headers, nkeys, NoRespondersError, TimeoutError, type MsgHdrs, type NatsConnection } from "@nats-io/transport-node";
+import { connect, credsAuthenticator, headers, nkeys, RequestError, TimeoutError, type MsgHdrs, type NatsConnection } from "@nats-io/transport-node";
 import { RoseyError } from "./errors.js";
 
 /** What an event that is published comes from. */
@@ -85,7 +85,7 @@ export class Bus {
       .catch((err) => {
         if (err instanceof RoseyError) throw err;
         if (err instanceof TimeoutError) throw new RoseyError("TIMEOUT", `${subject} was not answered within ${timeout / 1000}s: is its service running?`);
-        throw new RoseyError("NATS_ERROR", err instanceof NoRespondersError || err.isNoResponders?.() ? `nothing answers ${subject}: is the bot or the plugin running?` : `request ${subject}: ${err.message}`);
+        throw new RoseyError("NATS_ERROR", err instanceof RequestError && err.isNoResponders() ? `nothing answers ${subject}: is the bot or the plugin running?` : `request ${subject}: ${err.message}`);
       });
     if (reply?.success === false) throw new RoseyError(reply.error_code || "PLUGIN_ERROR", reply.error || "the request failed without a reason", reply.details ?? {});
     return reply;

@@ -1,6 +1,6 @@
 import type { Consumer, ConsumerMessages, JsMsg } from "@nats-io/jetstream";
 import { correlationOf, type Bus } from "./bus.js";
-import { MessageIds, type Output, type Stored } from "./context.js";
+import { MessageIds, originOf, type Output, type Stored } from "./context.js";
 import { codeOf, Permanent, RoseyError, textOf } from "./errors.js";
 
 export type Log = (message: string, fields?: Record<string, unknown>) => void;
@@ -86,8 +86,8 @@ export class Reader {
   }
 
   private store(e: Stored, subject: string, data: object, id: string, metadata: object = {}): Promise<void> {
-    const more = { waited: e.waited, ...(e.attempt > 1 && { attempt: e.attempt }), ...metadata };
-    return this.bus.publish({ ref: e.ref, correlationId: e.correlationId, headers: e.headers, metadata: more }, subject, data, id);
+    const origin = originOf(e);
+    return this.bus.publish({ ...origin, metadata: { ...origin.metadata, ...metadata } }, subject, data, id);
   }
 
   /** Has a failed attempt repeated after the backoff. After the last one the event is a dead letter. */
@@ -114,12 +114,9 @@ export class Reader {
   }
 
   private async bury(e: Stored, err: unknown): Promise<void> {
-    const [stream, seq] = e.ref!.split(":");
     const stack = err instanceof Error && !(err instanceof RoseyError) ? { stack: err.stack } : {};
-    await this.bus.publish({ ref: e.ref, correlationId: e.correlationId, headers: e.headers }, `plugin.${this.bus.name}.event.dead_letter`, {
-      event_type: "dead_letter", consumer: this.bus.durable, stream, seq: Number(seq), subject: e.subject,
-      error: textOf(err), error_code: codeOf(err), attempts: e.attempt, ...stack,
-    }, `${this.bus.durable}/${e.ref}/dead`);
+    const { subject, data } = notice(this.bus, e, "dead_letter", { error: textOf(err), error_code: codeOf(err), attempts: e.attempt, ...stack });
+    await this.bus.publish({ ...originOf(e), metadata: {} }, subject, data, `${this.bus.durable}/${e.ref}/dead`);
   }
 
   /** Tells the user of a command that it failed, under an ID that uses up no number of the outputs. */
@@ -132,6 +129,12 @@ export class Reader {
     const id = `${this.bus.durable}/${e.ref}/${result}/1`;
     await this.store(e, subject as string, data as object, id, { result }).catch((err) => this.log("user not told that a command failed", { event: e.ref, error: textOf(err) }));
   }
+}
+
+/** An event of the plugin's own about what became of an event. */
+export function notice(bus: Bus, e: Stored, type: string, more: object): Output {
+  const [stream, seq] = e.ref!.split(":");
+  return { subject: `plugin.${bus.name}.event.${type}`, data: { event_type: type, consumer: bus.durable, stream, seq: Number(seq), subject: e.subject, ...more } };
 }
 
 /** What is known of an event before its body is read. */

@@ -22,13 +22,18 @@ export interface Stored {
   waited: number; // seconds between then and this delivery
 }
 
+/** What is published because of an event. */
+export function originOf({ ref, correlationId, headers, attempt, waited }: Stored): Origin {
+  return { ref, correlationId, headers, metadata: ref ? { waited, ...(attempt > 1 && { attempt }) } : {} };
+}
+
 /** Numbers what is published because of an event, the same when it is redelivered. */
 export class MessageIds {
   private readonly counts = new Map<string, number>();
   constructor(private readonly prefix: string) {}
 
-  count(kind: string, same = false): number {
-    const n = (this.counts.get(kind) ?? 0) + (same ? 0 : 1);
+  count(kind: string): number {
+    const n = (this.counts.get(kind) ?? 0) + 1;
     this.counts.set(kind, n);
     return n;
   }
@@ -101,18 +106,18 @@ export class Context<D = any, S = any> {
 
   /** Stores an event of the plugin's own in so many seconds, also if the plugin is restarted meanwhile. A timer has a name. */
   async after(seconds: number, timer: string, type: string, data: object = {}): Promise<void> {
-    const name = token(timer), [subject, payload] = this.own(type, data);
-    const h = this.bus.headers(this.origin());
+    const name = token(timer), [subject, payload] = this.own(type, data), origin = originOf(this.event);
+    const h = this.bus.headers(origin);
     h.set("Rosey-Timer", name);
     h.set("Rosey-Timer-At", new Date(this.at.getTime() + seconds * 1000).toISOString());
     if (this.ref) h.set("Nats-Msg-Id", this.bus.sign(this.ids.next(`timer/${name}`)));
-    const { seq } = await this.bus.provision<{ seq: number }>("timer", this.bus.envelope(this.origin(), subject, payload), h);
+    const { seq } = await this.bus.provision<{ seq: number }>("timer", this.bus.envelope(origin, subject, payload), h);
     this.timers.set(name, seq);
   }
 
   /** Cancels the timer of that name, unless a later event has set it. */
   async cancel(timer: string): Promise<void> {
-    const h = this.bus.headers(this.origin()), name = token(timer);
+    const h = this.bus.headers(originOf(this.event)), name = token(timer);
     h.set("Rosey-Timer", name);
     h.set("Rosey-Timer-Keep-Own", this.ref ? String(this.timers.get(name) ?? true) : "false");
     if (this.ref) h.set("Rosey-Timer-Cause", this.ref);
@@ -122,7 +127,7 @@ export class Context<D = any, S = any> {
   /** Asks another plugin or service, and returns its reply. It throws what the reply reports, or TIMEOUT after 5 s. */
   request<T = any>(subject: string, data: object = {}, opts: { timeout?: number; kind?: string } = {}): Promise<T> {
     this.signal.throwIfAborted();
-    return this.bus.request(this.origin(), subject, data, this.ref && this.ids.next(opts.kind ?? "request"), opts.timeout);
+    return this.bus.request(originOf(this.event), subject, data, this.ref && this.ids.next(opts.kind ?? "request"), opts.timeout);
   }
 
   db<T extends object = Record<string, any>>(collection: string): Collection<T> {
@@ -136,11 +141,6 @@ export class Context<D = any, S = any> {
     let t = Math.imul(this.seed ^ (this.seed >>> 15), 1 | this.seed);
     t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
     return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  }
-
-  origin(): Origin {
-    const { ref, correlationId, headers, attempt, waited } = this.event;
-    return { ref, correlationId, headers, metadata: ref ? { waited, ...(attempt > 1 && { attempt }) } : {} };
   }
 
   private own(type: string, data: object): [string, Record<string, unknown>] {

@@ -1,5 +1,5 @@
 import type { Context, Output } from "./context.js";
-import type { CollectionsReply, GetReply, QueryReply, SetReply } from "./contract.js";
+import type { GetReply, QueryReply, SetReply } from "./contract.js";
 import { RoseyError } from "./errors.js";
 
 export type Id = string | number;
@@ -51,13 +51,14 @@ export class Collection<T extends object = Record<string, any>> {
    * redelivery says again without a call. `change` is called again where others wrote in between.
    */
   async change(id: Id, empty: T, change: (record: T) => void): Promise<T> {
+    let key = "";
     for (let i = 0; i < 100; i++) {
       const { data, revision = 0 } = await this.ask<GetReply>("get", { id }).catch((err) => {
         if (err instanceof RoseyError && err.code === "RECORD_NOT_FOUND") return { data: undefined, revision: undefined };
         throw err;
       });
       const { _handled: handled = {}, ...record } = { ...structuredClone(empty), ...data } as T & { _handled?: Handled };
-      const key = `${this.c.plugin}/${this.c.ref}/${this.c.ids.count(`change/${this.name}/${id}`, i > 0)}`;
+      key ||= `${this.c.plugin}/${this.c.ref}/${this.c.ids.count(`change/${this.name}/${id}`)}`;
       if (this.c.ref && handled[key]) {
         if (Date.now() - handled[key].at < window - 60_000) this.c.outputs.push(...(handled[key].out ?? []));
         return record as unknown as T;
@@ -78,7 +79,7 @@ export class Collection<T extends object = Record<string, any>> {
     throw new RoseyError("DATABASE_ERROR", `record ${id} of ${this.name} is changed by others all the time`);
   }
 
-  private ask<R = CollectionsReply>(op: string, payload: object, id?: Id | null, kind?: string): Promise<R> {
+  private ask<R = unknown>(op: string, payload: object, id?: Id | null, kind?: string): Promise<R> {
     const write = id !== undefined ? (kind ?? `${op}/${this.name}/${id ?? ""}`) : undefined;
     return this.c.request(`database.${op}`, { collection: this.name, ...payload }, { kind: write });
   }

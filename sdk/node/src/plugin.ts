@@ -2,8 +2,8 @@ import { randomUUID } from "node:crypto";
 import { Kvm, type KV } from "@nats-io/kv";
 import { headers, type Msg } from "@nats-io/transport-node";
 import { Bus, sleep } from "./bus.js";
-import { decode, Reader, TooLate, type Log } from "./consumer.js";
-import { Context, type Output, type Stored } from "./context.js";
+import { decode, notice, Reader, TooLate, type Log } from "./consumer.js";
+import { Context, originOf, type Output, type Stored } from "./context.js";
 import type { Command, Delivery, Events, Registration } from "./contract.js";
 import { answers, codeOf, Permanent, RoseyError, textOf } from "./errors.js";
 import { filters, matches } from "./subjects.js";
@@ -106,27 +106,27 @@ export class Plugin<S extends Schemas = {}> {
 
   private get maxAge() { return Math.min(this.options.maxAge || 600, 900); }
 
-  private registration(): Registration {
+  private registration(): string {
     const { version, description = "", minRank = 0, settings, collections, emits, capabilities } = this.options;
     const commands = [...this.commands].flatMap(([name, { options: o }]) => [name, ...(o.aliases ?? [])].map((n) => ({
       name: n, ...(o.minRank !== undefined && { min_rank: o.minRank }), description: o.description ?? "", usage: `${n} ${o.usage ?? ""}`.trim(),
       ...(n !== name && { alias_of: name }), ...(o.timeout && { timeout: o.timeout }),
     })));
-    return {
+    return JSON.stringify({
       name: this.name, version, commands, min_rank: minRank, description, usage: [...this.commands].map(([n, { options: o }]) => `${n} ${o.usage ?? ""}`.trim()).join(" | "),
       max_age: this.maxAge, events: this.subscriptions.map((s) => s.subject), ...(collections && { collections }), ...(emits && { emits }),
       ...(settings && { settings: { type: "object", properties: settings } }), ...(capabilities && { capabilities }),
-    } as Registration;
+    } as Registration);
   }
 
   /** Runs until it is stopped or told to restart. */
   private async once(bus: Bus, since: Date): Promise<void> {
     const registration = this.registration(), kv = await this.bucket(bus, "plugins");
     // Before it starts, so that commands for a plugin that fails to start are kept.
-    if ((await kv.get(this.name))?.string() !== JSON.stringify(registration)) await kv.put(this.name, JSON.stringify(registration));
+    if ((await kv.get(this.name))?.string() !== registration) await kv.put(this.name, registration);
     const ended = new Promise<void>((done) => (this.end = done));
     if (this.stopped) return;
-    await this.onStart?.(new Context(bus, fresh("", {}), await this.settings(bus, ""), new AbortController().signal));
+    await this.onStart?.(await this.context(bus, fresh("")));
     const keep = setInterval(() => void this.keep(kv, registration), 2_000);
     const subscriptions = this.serve(bus);
     const readers = [...filters([`plugin.${this.name}.command`, ...this.subscriptions.map((s) => s.subject)])].map(([stream, subjects]) => new Reader(
@@ -147,10 +147,10 @@ export class Plugin<S extends Schemas = {}> {
   }
 
   /** Registers again when the registration is gone, as after a bot's start on an empty store. */
-  private async keep(kv: KV, registration: Registration): Promise<void> {
+  private async keep(kv: KV, registration: string): Promise<void> {
     try {
       const have = await kv.get(this.name);
-      if (have === null || have.operation !== "PUT") await kv.put(this.name, JSON.stringify(registration));
+      if (have === null || have.operation !== "PUT") await kv.put(this.name, registration);
     } catch {} // NATS is away, or the bucket until the bot has made it again
   }
 
@@ -175,18 +175,22 @@ export class Plugin<S extends Schemas = {}> {
     return values as Values<S>;
   }
 
+  private async context(bus: Bus, e: Stored, signal = new AbortController().signal): Promise<Context<any, Values<S>>> {
+    return new Context(bus, e, await this.settings(bus, e.data.channel ?? ""), signal);
+  }
+
   private async handle(bus: Bus, e: Stored, signal: AbortSignal, serverTime: () => Promise<number>): Promise<Output[]> {
     const old = async (maxAge: number) => e.waited > maxAge && (await serverTime() - e.at.getTime()) / 1000 > maxAge; // this clock may be wrong
-    if (e.subject === `plugin.${this.name}.command`) return this.obey(bus, e, signal, old);
+    if (e.subject === `plugin.${this.name}.command`) return this.runCommand(bus, e, signal, old);
     const s = this.subscriptions.find((s) => matches(s.subject, e.subject));
     if (!s || await old(s.maxAge)) return [];
     return this.call(bus, e, signal, s.handler);
   }
 
-  private async obey(bus: Bus, e: Stored, signal: AbortSignal, old: (maxAge: number) => Promise<boolean>): Promise<Output[]> {
+  private async runCommand(bus: Bus, e: Stored, signal: AbortSignal, old: (maxAge: number) => Promise<boolean>): Promise<Output[]> {
     const { command, user } = e.data;
     if (typeof command !== "string" || typeof user !== "string" || !command || !user) throw new Permanent("malformed event: command and user are required");
-    if (await old(this.maxAge)) return [this.expired(e)];
+    if (await old(this.maxAge)) return [notice(bus, e, "expired", { age: e.waited, max_age: this.maxAge })];
     const name = command.toLowerCase();
     const known = [...this.commands].find(([n, k]) => [n, ...(k.options.aliases ?? [])].some((a) => a.toLowerCase() === name))?.[1];
     if (!known) throw new Permanent(`plugin ${this.name} has no command "${command}"`);
@@ -205,17 +209,10 @@ export class Plugin<S extends Schemas = {}> {
   }
 
   private async call(bus: Bus, e: Stored, signal: AbortSignal, handler: Handler<any, any>): Promise<Output[]> {
-    const c = new Context(bus, e, await this.settings(bus, e.data.channel ?? ""), signal);
+    const c = await this.context(bus, e, signal);
     const aborted = new Promise<never>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason), { once: true }));
     await Promise.race([Promise.resolve(handler(c)), aborted]);
     return c.outputs;
-  }
-
-  private expired(e: Stored): Output {
-    const [stream, seq] = e.ref!.split(":");
-    return { subject: `plugin.${this.name}.event.expired`, data: {
-      event_type: "expired", consumer: `plugin-${this.name}`, stream, seq: Number(seq), subject: e.subject, age: e.waited, max_age: this.maxAge,
-    } };
   }
 
   /** Answers requests, what lists the services that run, and a restart. */
@@ -232,10 +229,10 @@ export class Plugin<S extends Schemas = {}> {
   private async answer(bus: Bus, m: Msg, handler: Handler<any, any>): Promise<void> {
     if (!m.reply || /^(\$|(cytube|plugin|platform|database|rosey)\.)/.test(m.reply)) return; // a subject that means something
     try {
-      const e = fresh(m.subject, {}), request = Object.assign(e, decode(m.subject, () => m.json(), e, m), { headers: m.headers });
-      const c = new Context(bus, request, await this.settings(bus, request.data.channel ?? ""), new AbortController().signal);
+      const e = fresh(m.subject), request = Object.assign(e, decode(m.subject, () => m.json(), e, m), { headers: m.headers });
+      const c = await this.context(bus, request);
       const reply = await handler(c);
-      for (const { subject, data } of c.outputs) await bus.publish(c.origin(), subject, data);
+      for (const { subject, data } of c.outputs) await bus.publish(originOf(request), subject, data);
       m.respond(JSON.stringify({ success: true, ...(reply as object) }));
     } catch (err) {
       const h = headers(), code = codeOf(err), error = textOf(err);
@@ -248,7 +245,7 @@ export class Plugin<S extends Schemas = {}> {
 }
 
 /** What is no stored event. */
-const fresh = (subject: string, data: object): Stored => ({ subject, data, metadata: {}, correlationId: randomUUID(), at: new Date(), attempt: 1, waited: 0 });
+const fresh = (subject: string): Stored => ({ subject, data: {}, metadata: {}, correlationId: randomUUID(), at: new Date(), attempt: 1, waited: 0 });
 
 function fits(s: Setting<any>, v: unknown): boolean {
   const kind = Array.isArray(v) ? "array" : typeof v, number = s.type === "number" || s.type === "integer";
