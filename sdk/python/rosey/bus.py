@@ -79,7 +79,7 @@ class Bus:
     async def publish(self, origin: Origin, subject: str, data: Mapping[str, Any], id: str | None = None) -> None:
         """Stores an event, once for its ID."""
         body, h = self.envelope(origin, subject, data), self.headers(origin, Nats_Msg_Id=self.sign(id) if id else "")
-        await self.retry(OUTAGE, lambda: self.store(subject, body, h))
+        await self._retry(OUTAGE, lambda: self.store(subject, body, h))
 
     async def store(self, subject: str, body: bytes, headers: dict[str, str] | None = None) -> None:
         ack = json.loads((await self.nc.request(subject, body, timeout=5, headers=headers)).data)
@@ -102,7 +102,7 @@ class Bus:
 
     async def _ask(self, subject: str, body: bytes, headers: dict[str, str] | None, timeout: float, retry: float) -> dict[str, Any]:
         try:
-            m = await self.retry(retry, lambda: self.nc.request(subject, body, timeout=timeout, headers=headers))
+            m = await self._retry(retry, lambda: self.nc.request(subject, body, timeout=timeout, headers=headers))
         except nats.errors.NoRespondersError:
             raise RoseyError("NATS_ERROR", f"nothing answers {subject}: is the bot or the plugin running?") from None
         except (asyncio.TimeoutError, nats.errors.TimeoutError):
@@ -114,7 +114,7 @@ class Bus:
             raise RoseyError(reply.get("error_code") or "PLUGIN_ERROR", reply.get("error") or "the request failed without a reason", reply.get("details"))
         return reply
 
-    async def retry(self, limit: float, call: Callable[[], Awaitable[Any]]) -> Any:
+    async def _retry(self, limit: float, call: Callable[[], Awaitable[Any]]) -> Any:
         """Repeats what NATS does not answer, and without limit what it has no capacity for."""
         started, wait = time.monotonic(), 0.1
         while True:

@@ -11,7 +11,7 @@ from typing import Any, Awaitable, Callable, Mapping
 import nats.errors
 from nats.aio.msg import Msg
 
-from .bus import Bus, correlation_of, header
+from .bus import Bus, Origin, correlation_of, header
 from .context import MessageIds, Output, Stored
 from .errors import Permanent, RoseyError, TooLate, code_of, text_of
 
@@ -165,15 +165,9 @@ class Reader:
         await self._ack(m, b"+TERM " + text_of(err).split("\n")[0].encode())
 
     async def _bury(self, e: Stored, err: Exception) -> None:
-        stream, seq = e.ref.split(":")
-        letter = {
-            "event_type": "dead_letter", "consumer": self._bus.durable, "stream": stream, "seq": int(seq), "subject": e.subject,
-            "error": text_of(err), "error_code": code_of(err), "attempts": e.attempt,
-            **({} if isinstance(err, RoseyError) else {"stack": "".join(traceback.format_exception(err))}),
-        }
-        origin = e.origin()
-        origin.metadata = {}
-        await self._bus.publish(origin, f"plugin.{self._bus.name}.event.dead_letter", letter, f"{self._bus.durable}/{e.ref}/dead")
+        stack = {} if isinstance(err, RoseyError) else {"stack": "".join(traceback.format_exception(err))}
+        letter = notice(self._bus, e, "dead_letter", error=text_of(err), error_code=code_of(err), attempts=e.attempt, **stack)
+        await self._bus.publish(Origin(e.correlation_id, e.ref, e.headers), letter.subject, letter.data, f"{self._bus.durable}/{e.ref}/dead")
 
     async def _notify(self, e: Stored, result: str, told: str) -> None:
         """Tells the user of a command that it failed, under an ID that uses up no number of the outputs."""
@@ -188,6 +182,13 @@ class Reader:
             await self._store(e, o, f"{self._bus.durable}/{e.ref}/{result}/1")
         except Exception as err:
             log.warning("user not told that a command failed: %s", text_of(err))
+
+
+def notice(bus: Bus, e: Stored, type: str, **more: Any) -> Output:
+    """An event of the plugin's own about what became of an event."""
+    stream, seq = e.ref.split(":")
+    data = {"event_type": type, "consumer": bus.durable, "stream": stream, "seq": int(seq), "subject": e.subject, **more}
+    return Output(f"plugin.{bus.name}.event.{type}", data)
 
 
 def position(m: Msg) -> Stored:

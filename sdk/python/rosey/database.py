@@ -24,7 +24,7 @@ class Collection:
 
     async def set(self, id: int | str | None, data: dict[str, Any]) -> int | str:
         """Creates or replaces a record."""
-        return (await self._ask("set", f"set/{self._name}/{_text(id)}", id=id, data=data))["id"]
+        return (await self._ask("set", f"set/{self._name}/{'' if id is None else id}", id=id, data=data))["id"]
 
     async def add(self, data: dict[str, Any]) -> int | str:
         """Creates a record under the next number, which it returns."""
@@ -87,10 +87,6 @@ class Collection:
 
     async def _ask(self, op: str, kind: str = "request", **payload: Any) -> dict[str, Any]:
         return await self._c.request(f"database.{op}", {"collection": self._name, **payload}, kind=kind)
-
-
-def _text(id: int | str | None) -> str:
-    return "" if id is None else str(id)
 
 
 def _prune(done: dict[str, Any]) -> dict[str, Any]:

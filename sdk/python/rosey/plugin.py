@@ -18,7 +18,7 @@ from typing import Any, Awaitable, Callable
 from nats.aio.msg import Msg
 
 from .bus import Bus
-from .consumer import Handle, Reader, read
+from .consumer import Handle, Reader, notice, read
 from .context import Context, Output, Stored
 from .errors import ANSWERS, Permanent, RoseyError, TooLate, code_of, invalid, text_of
 from .subjects import filters, matches
@@ -138,7 +138,7 @@ class Plugin:
         if await bus.read("plugins", self.name) != registration:
             await bus.store(f"$KV.plugins.{self.name}", registration)
         if self._start:
-            await _result(self._start(Context(bus, Stored("", str(uuid.uuid4())), await self._settings(bus, ""))))
+            await _result(self._start(await self._context(bus, Stored("", str(uuid.uuid4())))))
         subscriptions = await self._serve(bus)
         readers = [
             Reader(bus, stream, subjects, since - timedelta(seconds=self.max_age) if stream == "PLUGIN" else since, self.backoff, self._handler(bus))
@@ -185,13 +185,16 @@ class Plugin:
                     log.warning("setting %s not valid, default used", k)
         return values
 
+    async def _context(self, bus: Bus, e: Stored) -> Context:
+        return Context(bus, e, await self._settings(bus, str(e.data.get("channel") or "")))
+
     def _handler(self, bus: Bus) -> Handle:
         async def handle(e: Stored, server_time: Callable[[], Awaitable[float]]) -> list[Output]:
             async def old(max_age: float) -> bool:  # this clock may be wrong
                 return e.waited > max_age and await server_time() - e.at.timestamp() > max_age
 
             if e.subject == f"plugin.{self.name}.command":
-                return await self._obey(bus, e, old)
+                return await self._run_command(bus, e, old)
             for subject, handler, max_age in self._subscriptions:
                 if matches(subject, e.subject):
                     return [] if await old(max_age) else await self._call(bus, e, handler, None)
@@ -199,15 +202,12 @@ class Plugin:
 
         return handle
 
-    async def _obey(self, bus: Bus, e: Stored, old: Callable[[float], Awaitable[bool]]) -> list[Output]:
+    async def _run_command(self, bus: Bus, e: Stored, old: Callable[[float], Awaitable[bool]]) -> list[Output]:
         name, user = e.data.get("command"), e.data.get("user")
         if not isinstance(name, str) or not isinstance(user, str) or not name or not user:
             raise Permanent("malformed event: command and user are required")
         if await old(self.max_age):
-            stream, seq = e.ref.split(":")
-            return [Output(f"plugin.{self.name}.event.expired", {
-                "event_type": "expired", "consumer": bus.durable, "stream": stream, "seq": int(seq), "subject": e.subject, "age": e.waited, "max_age": self.max_age,
-            })]
+            return [notice(bus, e, "expired", age=e.waited, max_age=self.max_age)]
         command = next((c for c in self._commands if name.lower() in (n.lower() for n in (c.name, *c.aliases))), None)
         if command is None:
             raise Permanent(f'plugin {self.name} has no command "{name}"')
@@ -222,7 +222,7 @@ class Plugin:
             return c.outputs
 
     async def _call(self, bus: Bus, e: Stored, handler: Handler, seconds: float | None) -> list[Output]:
-        c = Context(bus, e, await self._settings(bus, str(e.data.get("channel") or "")))
+        c = await self._context(bus, e)
         limit = asyncio.timeout(seconds)
         try:
             async with limit:
@@ -264,7 +264,7 @@ class Plugin:
         try:
             e = Stored(m.subject, str(uuid.uuid4()), headers=m.headers or {})
             read(m.subject, m.data, m.headers, e)
-            c = Context(bus, e, await self._settings(bus, str(e.data.get("channel") or "")))
+            c = await self._context(bus, e)
             reply = {"success": True, **(await _result(handler(c)) or {})}
             for o in c.outputs:
                 await bus.publish(e.origin(), o.subject, o.data)
