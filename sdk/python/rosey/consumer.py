@@ -59,7 +59,7 @@ class Reader:
                 if m and self._stopping.is_set():
                     await nc.publish(m.reply, b"-NAK")
                 elif m:
-                    await self._deliver(m)
+                    await self._deliver(m, stopping)
         finally:
             stopping.cancel()
             if not nc.is_closed:
@@ -83,16 +83,15 @@ class Reader:
             if status != "100":
                 return None if status else m
 
-    async def _deliver(self, m: Msg) -> None:
+    async def _deliver(self, m: Msg, stopping: asyncio.Task) -> None:
         e = position(m)
         beat = asyncio.create_task(self._beat(m.reply))  # not given to another meanwhile
         work = asyncio.create_task(self._settle(m, e))
         try:
-            while not work.done():
-                await asyncio.wait({work}, timeout=0.5 if self._stopping.is_set() else ACK_WAIT)
-                if self._stopping.is_set() and not work.done():
-                    await asyncio.wait({work}, timeout=GRACE)
-                    work.cancel()
+            await asyncio.wait({work, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({work}, timeout=GRACE)
+            work.cancel()  # unless it is done
+            await asyncio.wait({work})
             if work.cancelled():
                 await self._ack(m, b"-NAK")
             else:
