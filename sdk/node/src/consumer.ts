@@ -65,7 +65,6 @@ export class Reader {
       await this.publish(e, await this.handle(e, this.abort.signal, serverTime));
       m.ack();
     } catch (err) {
-      clearInterval(beat);
       await this.failed(m, e, err);
     } finally {
       clearInterval(beat);
