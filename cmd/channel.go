@@ -17,7 +17,7 @@ func channelCommand() *cli.Command {
 		Usage: "a channel as it is and was, and what the bot can do there",
 		Description: `   rosey channel show --at 'yesterday 20:00'          as it was then
    rosey channel diff 'yesterday 20:00'               what is different now
-   rosey channel log playlist --since 1d           who queued, moved and deleted what
+   rosey channel log playlist --since 1d              who queued, moved and deleted what
    rosey channel restore playlist --at 2h             as it was then, again
    rosey channel queue https://youtu.be/dQw4w9WgXcQ   what the bot's rank allows, and what came of it
    rosey channel kick bob --reason spam`,

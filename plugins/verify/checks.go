@@ -177,7 +177,7 @@ func (v *verifier) correlates(ctx context.Context) (string, error) {
 			return "", err
 		}
 		for _, s := range out {
-			if err := v.belongs(s, command); err != nil {
+			if err := v.checkCause(s, command); err != nil {
 				return "", fmt.Errorf("%s: %s because of %s: %w", l.text, s.Ref, command.Ref, err)
 			}
 			n++
@@ -189,7 +189,8 @@ func (v *verifier) correlates(ctx context.Context) (string, error) {
 	return fmt.Sprintf("%d event(s)", n), nil
 }
 
-func (v *verifier) belongs(s, command streams.Stored) error {
+// checkCause returns an error unless s says that command caused it and that the plugin published it.
+func (v *verifier) checkCause(s, command streams.Stored) error {
 	if err := s.Validate(); err != nil {
 		return err
 	}

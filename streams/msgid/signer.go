@@ -134,7 +134,7 @@ func noteRenewal(ctx context.Context, js jetstream.JetStream, kv jetstream.KeyVa
 
 // Follow signs with the stored secret until ctx ends, whatever becomes of it: it looks
 // every 2 s and after each reconnect. Where the secret was lost and a process made another,
-// all processes have that one soon; what they signed before is told by Since.
+// all processes have that one soon; see Since for what was signed before.
 func (s Signer) Follow(ctx context.Context, js jetstream.JetStream, log *slog.Logger) error {
 	if s.keyed == nil || !s.stored {
 		<-ctx.Done()
