@@ -54,8 +54,6 @@ const sendPrefix = "cytube.send."
 func (r channelRequests) answer(ctx context.Context, request event.Envelope) (any, error) {
 	send := request
 	send.Subject = sendPrefix + strings.TrimPrefix(request.Subject, event.RequestSubject(channelService)+".")
-	ctx, cancel := context.WithTimeout(ctx, sender.DoTimeout)
-	defer cancel()
 	d, _, err := sender.Do(ctx, r.bus, send)
 	if err != nil {
 		return nil, err

@@ -139,22 +139,11 @@ func do(ctx context.Context, c *cli.Context, cmd command, requests []request) er
 
 // ask makes one request and waits for its outcome.
 func ask(ctx context.Context, c *cli.Context, cmd command, r request, channel string) (d event.Delivery, ref event.Ref, err error) {
-	send, err := addressed(c, r, channel)
+	send, err := sender.NewSend(ctx, r.subject, r.payload, map[string]string{"channel": channel, "for": c.String("for"), "reason": c.String("reason")})
 	if err != nil {
-		return d, ref, err
+		return d, ref, &usageError{err}
 	}
-	ctx, cancel := context.WithTimeout(ctx, sender.DoTimeout)
-	defer cancel()
 	return sender.Do(ctx, cmd.Bus, send)
-}
-
-// addressed returns the send of a request, with what the flags say.
-func addressed(c *cli.Context, r request, channel string) (event.Envelope, error) {
-	e, err := sender.NewSend(r.subject, r.payload, map[string]string{"channel": channel, "for": c.String("for"), "reason": c.String("reason")})
-	if err != nil {
-		return e, &usageError{err}
-	}
-	return e, nil
 }
 
 func printOutcome(c *cli.Context, about string, d event.Delivery, ref event.Ref) error {

@@ -110,14 +110,13 @@ func (c *Console) ask(w http.ResponseWriter, r *http.Request) error {
 		return c.confirm(w, r, a.confirm)
 	}
 	ch := c.channel(r)
-	send, err := sender.NewSend(a.subject, payload, map[string]string{
+	ctx := r.Context()
+	send, err := sender.NewSend(ctx, a.subject, payload, map[string]string{
 		"channel": ch.Name, "for": operatorOf(r), "reason": strings.TrimSpace(r.PostFormValue("reason")),
 	})
 	if err != nil {
 		return event.AsError(err, event.InvalidInput)
 	}
-	send.CorrelationID = "" // that of the operation
-	ctx := r.Context()
 	d, ref, err := sender.Do(ctx, c.Bus, send)
 	if err != nil {
 		return err

@@ -11,7 +11,6 @@ import (
 	"github.com/rosey-bot/rosey/cytube/view"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
-	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
 // Restorer brings a channel back to what it was at a time.
@@ -112,15 +111,10 @@ func untried(steps []Step, tried map[string]bool) (list []Step) {
 
 // do asks for a step and returns its outcome.
 func (r Restorer) do(ctx context.Context, s Step) (event.Delivery, error) {
-	send, err := sender.NewSend(s.subject, s.payload, map[string]string{"channel": r.Channel})
+	send, err := sender.NewSend(ctx, s.subject, s.payload, map[string]string{"channel": r.Channel})
 	if err != nil {
 		return event.Delivery{}, err
 	}
-	if id := propagation.Correlation(ctx); id != "" {
-		send.CorrelationID = id
-	}
-	ctx, cancel := context.WithTimeout(ctx, sender.DoTimeout)
-	defer cancel()
 	d, _, err := sender.Do(ctx, r.Bus, send)
 	return d, err
 }

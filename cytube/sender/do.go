@@ -1,6 +1,7 @@
 package sender
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -19,8 +20,8 @@ import (
 
 // Do publishes a send that asks something of a channel, and waits for its outcome. ref is
 // where the send is stored, the zero Ref if it is not; then the error is INVALID_INPUT for
-// a send that breaks the contract. A TIMEOUT error says that there was no outcome before ctx
-// ended: no bot may be in the channel.
+// a send that breaks the contract. A TIMEOUT error says that there was no outcome within
+// DoTimeout or before ctx ended: no bot may be in the channel.
 func Do(ctx context.Context, bus *streams.Bus, send event.Envelope) (d event.Delivery, ref event.Ref, err error) {
 	if !ability.Is(send.Subject) {
 		return d, ref, event.Errorf(event.InvalidInput, "%s is nothing that can be asked of a channel", send.Subject)
@@ -28,21 +29,13 @@ func Do(ctx context.Context, bus *streams.Bus, send event.Envelope) (d event.Del
 	if err := send.Validate(); err != nil {
 		return d, ref, err
 	}
-	outcomes := make(chan event.Delivery, 100)
-	ended := make(chan struct{})
-	defer close(ended)
-	sub, err := bus.Subscribe(ctx, event.SubjectDelivery, func(_ context.Context, s streams.Stored) {
-		if d, err := event.As[event.Delivery](s.Envelope); err == nil {
-			select {
-			case outcomes <- d:
-			case <-ended:
-			}
-		}
-	})
+	ctx, cancel := context.WithTimeout(ctx, DoTimeout)
+	defer cancel()
+	outcomes, stop, err := follow(ctx, bus)
 	if err != nil {
 		return d, ref, err
 	}
-	defer func() { go sub.Stop() }() // it may be handing over an outcome
+	defer stop()
 	if send.CorrelationID == "" {
 		send.CorrelationID = propagation.Correlation(ctx)
 	}
@@ -65,9 +58,30 @@ func Do(ctx context.Context, bus *streams.Bus, send event.Envelope) (d event.Del
 	}
 }
 
+// follow subscribes to the outcomes of sends until stop is called.
+func follow(ctx context.Context, bus *streams.Bus) (outcomes <-chan event.Delivery, stop func(), err error) {
+	list, ended := make(chan event.Delivery, 100), make(chan struct{})
+	sub, err := bus.Subscribe(ctx, event.SubjectDelivery, func(_ context.Context, s streams.Stored) {
+		if d, err := event.As[event.Delivery](s.Envelope); err == nil {
+			select {
+			case list <- d:
+			case <-ended:
+			}
+		}
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return list, func() {
+		go sub.Stop() // it may be handing over an outcome
+		close(ended)
+	}, nil
+}
+
 // NewSend returns a send with a payload, in which the fields that are not "" are set: its
-// channel, for whom it is and why. The error is INVALID_INPUT.
-func NewSend(subject string, payload any, fields map[string]string) (event.Envelope, error) {
+// channel, for whom it is and why. Its correlation ID is that of ctx, or a new one. The error
+// is INVALID_INPUT.
+func NewSend(ctx context.Context, subject string, payload any, fields map[string]string) (event.Envelope, error) {
 	raw, err := event.Encode(payload)
 	if err != nil {
 		return event.Envelope{}, err
@@ -82,28 +96,18 @@ func NewSend(subject string, payload any, fields map[string]string) (event.Envel
 		}
 	}
 	e, err := event.New(subject, all)
-	e.CorrelationID = event.NewCorrelationID()
+	e.CorrelationID = cmp.Or(propagation.Correlation(ctx), event.NewCorrelationID())
 	return e, err
 }
 
 // Settle waits until everything that was asked of a channel until now has its outcome, or
 // is older than any bot does it.
 func Settle(ctx context.Context, bus *streams.Bus, channel string) error {
-	outcomes := make(chan string, 100)
-	ended := make(chan struct{})
-	defer close(ended)
-	sub, err := bus.Subscribe(ctx, event.SubjectDelivery, func(_ context.Context, s streams.Stored) {
-		if d, err := event.As[event.Delivery](s.Envelope); err == nil {
-			select {
-			case outcomes <- d.Send:
-			case <-ended:
-			}
-		}
-	})
+	outcomes, stop, err := follow(ctx, bus)
 	if err != nil {
 		return err
 	}
-	defer func() { go sub.Stop() }() // it may be handing over an outcome
+	defer stop()
 	pending, err := unsettled(ctx, bus.JetStream(), channel)
 	if err != nil {
 		return err
@@ -112,8 +116,8 @@ func Settle(ctx context.Context, bus *streams.Bus, channel string) error {
 	defer timer.Stop()
 	for len(pending) > 0 {
 		select {
-		case send := <-outcomes:
-			delete(pending, send)
+		case d := <-outcomes:
+			delete(pending, d.Send)
 		case <-timer.C:
 			return nil
 		case <-ctx.Done():
