@@ -116,61 +116,85 @@ func Seal(ctx context.Context, js jetstream.JetStream, w io.Writer, key ed25519.
 	if err != nil {
 		return Sealed{}, err
 	}
-	c := &chain{}
-	b := bufio.NewWriter(w)
-	line := func(v any) error {
-		raw, err := json.Marshal(v)
-		if err != nil {
-			return err
-		}
-		c.add(raw)
-		b.Write(raw)
-		return b.WriteByte('\n')
-	}
 	done := Sealed{First: first, Last: last, Key: PublicKey(key)}
-	for _, seq := range info.State.Deleted {
-		if seq >= first && seq <= last && !erased[seq].trusted {
-			done.Holes = append(done.Holes, seq)
-		}
+	before, holes := holesOf(info.State.Deleted, erased, first, last)
+	done.Holes = holes
+	if len(holes) > 0 && !o.AcceptHoles {
+		return done, fmt.Errorf("%w: %d of CYTUBE:%d to CYTUBE:%d, the first is CYTUBE:%d", ErrHoles, len(holes), first, last, holes[0])
 	}
-	if len(done.Holes) > 0 && !o.AcceptHoles {
-		return done, fmt.Errorf("%w: %d of CYTUBE:%d to CYTUBE:%d, the first is CYTUBE:%d", ErrHoles, len(done.Holes), first, last, done.Holes[0])
+	head := sealHead{
+		Version: sealVersion, Stream: streams.Cytube, First: first, Last: last, Made: time.Now().UTC().Format(time.RFC3339), Key: done.Key,
+		Previous: o.Previous.Chain, MaxAge: info.Config.MaxAge.Seconds(), MaxBytes: max(info.Config.MaxBytes, 0), Holes: holes,
 	}
-	var before []uint64
-	holesFrom := uint64(0)
 	if o.Previous.Chain == "" {
-		holesFrom = info.State.FirstSeq
-		for _, seq := range info.State.Deleted {
-			if seq < first && !erased[seq].trusted {
-				before = append(before, seq)
-			}
-		}
+		head.Holes, head.HolesFrom = slices.Concat(before, holes), info.State.FirstSeq
 	}
-	head := sealHead{sealVersion, streams.Cytube, first, last, time.Now().UTC().Format(time.RFC3339), done.Key,
-		o.Previous.Chain, info.Config.MaxAge.Seconds(), max(info.Config.MaxBytes, 0), slices.Concat(before, done.Holes), holesFrom}
-	if err := line(head); err != nil {
-		return Sealed{}, fmt.Errorf("write the seal: %w", err)
-	}
+	seal := &sealWriter{w: bufio.NewWriter(w)}
+	seal.line(head)
 	for e, err := range replay.Slice(ctx, js, streams.Cytube, []string{">"}, first, last+1) {
 		if err != nil {
 			return Sealed{}, err
 		}
-		if err := line(newSealLine(e)); err != nil {
-			return Sealed{}, fmt.Errorf("write the seal: %w", err)
+		if seal.line(newSealLine(e)); seal.err != nil {
+			break
 		}
 		done.Count++
 	}
-	chain := c.sum()
-	foot, err := json.Marshal(sealFoot{done.Count, hex.EncodeToString(chain), hex.EncodeToString(ed25519.Sign(key, chain))})
+	end, err := seal.sign(key, done.Count)
 	if err != nil {
 		return Sealed{}, fmt.Errorf("write the seal: %w", err)
 	}
-	b.Write(append(foot, '\n'))
-	if err := b.Flush(); err != nil {
-		return Sealed{}, fmt.Errorf("write the seal: %w", err)
-	}
-	done.Link = Link{last, hex.EncodeToString(chain), head.Made}
+	done.Link = Link{last, end, head.Made}
 	return done, nil
+}
+
+// holesOf returns which sequences were deleted, and not erased on request: those before a
+// range, and those in it.
+func holesOf(deleted []uint64, erased map[uint64]erasure, first, last uint64) (before, holes []uint64) {
+	for _, seq := range deleted {
+		switch {
+		case erased[seq].trusted || seq > last:
+		case seq < first:
+			before = append(before, seq)
+		default:
+			holes = append(holes, seq)
+		}
+	}
+	return before, holes
+}
+
+// sealWriter writes the lines of a seal and the hash chain over them. The first error stays.
+type sealWriter struct {
+	w     *bufio.Writer
+	chain chain
+	err   error
+}
+
+func (s *sealWriter) line(v any) {
+	if raw := s.write(v); s.err == nil {
+		s.chain.add(raw)
+	}
+}
+
+func (s *sealWriter) write(v any) (raw []byte) {
+	if s.err == nil {
+		raw, s.err = json.Marshal(v)
+	}
+	if s.err == nil {
+		_, s.err = s.w.Write(append(raw, '\n'))
+	}
+	return raw
+}
+
+// sign writes the foot and returns the end of the chain.
+func (s *sealWriter) sign(key ed25519.PrivateKey, count int) (end string, err error) {
+	sum := s.chain.sum()
+	end = hex.EncodeToString(sum)
+	s.write(sealFoot{count, end, hex.EncodeToString(ed25519.Sign(key, sum))})
+	if s.err == nil {
+		s.err = s.w.Flush()
+	}
+	return end, s.err
 }
 
 // streamInfo returns a stream's information, with the sequences of what is missing.
