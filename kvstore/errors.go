@@ -78,6 +78,11 @@ func isLeaderless(err error) bool {
 	return errors.As(err, &leaderless)
 }
 
+// untilLeader returns the policy that retries what had no effect while a stream had no leader.
+func untilLeader(ctx context.Context, hadNone func(error) bool) retry.Policy {
+	return retry.Policy{Initial: settling, Max: 10 * settling, MaxElapsed: outage(ctx), If: hadNone}
+}
+
 // with calls f with a collection's bucket. It calls f once more, with a new bucket,
 // where the bucket was deleted behind the store's back, and again while the stream has
 // no leader. So f must end with its first write, unless earlier ones may be repeated: a
@@ -112,8 +117,7 @@ func (s *Store) with(ctx context.Context, op, collection string, create bool, f 
 	// By far the most need no second attempt, and no policy for it.
 	err := attempt(ctx)
 	if isLeaderless(err) {
-		policy := retry.Policy{Initial: settling, Max: 10 * settling, MaxElapsed: outage(ctx), If: isLeaderless}
-		err = retry.Do(ctx, policy, attempt)
+		err = retry.Do(ctx, untilLeader(ctx, isLeaderless), attempt)
 	}
 	if err == nil || errors.Is(err, errNoBucket) {
 		return err

@@ -8,6 +8,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/rosey-bot/rosey/internal/retry"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/jsapi"
 )
@@ -30,12 +31,8 @@ func (c *counter) reserve(ctx context.Context, b *bucket, number int64) error {
 	if number <= c.reserved || number > maxCounted {
 		return nil
 	}
-	kv, err := streams.OpenCheckpoints(ctx, b.store.js, b.store.replicas)
-	if err != nil {
-		return err
-	}
 	want := number + markStep
-	err = jsapi.ChangeJSON(ctx, kv, markKey(b.collection), func(m *mark) bool {
+	err := b.store.changeMark(ctx, b.collection, func(m *mark) bool {
 		if want = max(want, m.Number); want == m.Number {
 			return false
 		}
@@ -43,7 +40,7 @@ func (c *counter) reserve(ctx context.Context, b *bucket, number int64) error {
 		return true
 	})
 	if err != nil {
-		return fmt.Errorf("write the collection's mark: %w", err)
+		return err
 	}
 	c.reserved = want
 	return nil
@@ -51,11 +48,19 @@ func (c *counter) reserve(ctx context.Context, b *bucket, number int64) error {
 
 // note makes the mark of a collection that has none.
 func (s *Store) note(ctx context.Context, collection string) error {
-	kv, err := streams.OpenCheckpoints(ctx, s.js, s.replicas)
-	if err == nil {
-		_, err = jsapi.UpdateJSON(ctx, kv, markKey(collection), mark{}, 0)
-	}
-	if err != nil && !jsapi.IsChanged(err) {
+	return s.changeMark(ctx, collection, func(m *mark) bool { return *m == mark{} })
+}
+
+// changeMark changes the mark of a collection, and waits while its bucket has no leader.
+func (s *Store) changeMark(ctx context.Context, collection string, change func(*mark) bool) error {
+	err := retry.Do(ctx, untilLeader(ctx, noResponders), func(ctx context.Context) error {
+		kv, err := streams.OpenCheckpoints(ctx, s.js, s.replicas)
+		if err != nil {
+			return err
+		}
+		return jsapi.ChangeJSON(ctx, kv, markKey(collection), change)
+	})
+	if err != nil {
 		return fmt.Errorf("write the collection's mark: %w", err)
 	}
 	return nil
