@@ -48,7 +48,7 @@ func (s *Store) Remade(ctx context.Context) error {
 // A view is what the bucket holds, as its watcher delivers it.
 type view struct {
 	mu      sync.RWMutex
-	current bool // a watcher is open and has delivered all that was stored before
+	current bool                // a watcher is open and has delivered all that was stored before
 	by      map[string]Revision // by Key
 }
 
