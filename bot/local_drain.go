@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -72,7 +71,7 @@ func (l *localChannel) drain(ctx context.Context, life *lifecycle, recorded *ato
 func unsettledConsumer(ctx context.Context, life *lifecycle) (busy string, last uint64, err error) {
 	js := life.bus.JetStream()
 	err = monitor.EachConsumer(ctx, js, func(info *jetstream.ConsumerInfo) {
-		plugin, ofPlugin := strings.CutPrefix(info.Name, streams.Durable(""))
+		plugin, ofPlugin := streams.PluginOf(info.Name)
 		here := !ofPlugin || slices.Contains(life.running(), plugin)
 		if busy == "" && !info.Paused && (here || monitor.HasReader(info)) && !settled(ctx, js, info) {
 			busy = info.Name

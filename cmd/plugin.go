@@ -108,14 +108,18 @@ func pluginStatuses(ctx context.Context, cmd command) ([]host.Status, error) {
 	return list, err
 }
 
-// stateOf returns the state of a plugin, and that of its process if the bot runs one.
+// stateOf returns the state of a plugin, that of its process if the bot runs one, and how
+// much of the past it has read.
 func stateOf(p host.Status) string {
-	if p.Process == nil {
-		return p.State
+	state := p.State
+	if p.Process != nil {
+		state = p.Process.Text()
+		if p.State == host.StatePaused {
+			state = p.State + "; " + state
+		}
 	}
-	state := p.Process.Text()
-	if p.State == host.StatePaused {
-		state = p.State + "; " + state
+	if p.Past != nil {
+		state += "; " + p.Past.String()
 	}
 	return state
 }

@@ -36,6 +36,13 @@ type Config struct {
 	// Since is where a new consumer starts that has no checkpoint (see
 	// streams.KeepCheckpoints); the beginning of the stream if zero.
 	Since time.Time
+	// FromFirst says that the consumer begins at the first event of its stream and reads the
+	// past: that an event is older than the consumer does not mean that it was handled
+	// before, and deliveries get no spans. An event that is tried again holds up those
+	// behind it, so that they are handled in their order.
+	FromFirst bool
+	// Source is the metadata.source of what the handler publishes; Durable if empty.
+	Source string
 	// Backoff is the wait before each attempt after the first; DefaultBackoff if
 	// nil. The last wait repeats.
 	Backoff []time.Duration
@@ -72,12 +79,28 @@ type Config struct {
 	created time.Time // the consumer: it may have handled what was stored before, and then been lost
 }
 
+// mayRepeat reports whether an event may have been handled before, and since when. The
+// server may have lost count of the attempts with the consumer or, when it was killed,
+// with its file.
+func (c Config) mayRepeat(d streams.Stored, signedSince time.Time) (again bool, since time.Time) {
+	if c.FromFirst {
+		if since = d.At; since.Before(c.created) {
+			since = c.created
+		}
+		return d.Attempt > 1, since
+	}
+	return d.Attempt > 1 || d.At.Before(c.created) || d.At.Before(signedSince), d.At
+}
+
 func (c Config) withDefaults() (Config, error) {
 	if c.Backoff == nil {
 		c.Backoff = DefaultBackoff()
 	}
 	if c.Attempts == 0 {
 		c.Attempts = len(c.Backoff) + 1
+	}
+	if c.Source == "" {
+		c.Source = c.Durable
 	}
 	if c.AckWait == 0 {
 		c.AckWait = DefaultAckWait

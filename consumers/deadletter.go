@@ -23,7 +23,7 @@ func DeadLetter(bus *streams.Bus, c Config) Middleware {
 				return out, err
 			}
 			log := c.Logger.With("subject", d.Subject, "event", d.Ref.String(), "attempts", d.Attempt, "error_code", event.AsError(err, event.PluginError).Code, "error", event.Loggable(err))
-			if aboutItself(c.Durable, d) {
+			if aboutItself(c.Source, d) {
 				log.ErrorContext(ctx, "notice terminated without a dead letter")
 				return nil, err
 			}
@@ -90,12 +90,12 @@ func truncate(text string) string {
 // itself published, or any dead letter about a notice. Without this, a consumer that
 // reads its own notices, or two that read each other's, would publish dead letters
 // about dead letters without end.
-func aboutItself(durable string, d streams.Stored) bool {
+func aboutItself(source string, d streams.Stored) bool {
 	if !isNotice(d.Subject) {
 		return false
 	}
 	letter, err := event.As[event.DeadLetter](d.Envelope)
-	return d.Meta(event.MetaSource) == durable || err == nil && isNotice(letter.Subject)
+	return d.Meta(event.MetaSource) == source || err == nil && isNotice(letter.Subject)
 }
 
 // isNotice reports whether an event on subject reports the fate of another one.

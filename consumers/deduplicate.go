@@ -27,10 +27,9 @@ func Deduplicate(bus *streams.Bus, c Config) Middleware {
 	return func(next Handler) Handler {
 		return func(ctx context.Context, d streams.Stored) ([]event.Envelope, error) {
 			delivery := deliveryOf(ctx)
-			// The server may have lost count of the attempts with the consumer or, when it was killed, with its file.
-			again := d.Attempt > 1 || d.At.Before(c.created) || d.At.Before(bus.SignedSince())
+			again, since := c.mayRepeat(d, bus.SignedSince())
 			p := &publisher{bus: bus, allow: c.Allow, log: c.Logger, ids: MessageIDs{consumer: c.Durable, ref: d.Ref}, attempt: d.Attempt, waited: delivery.Waited,
-				earlier: earlierOutputs{bus: bus, log: c.Logger, since: d.At, again: again, overdue: time.Now().Round(0).Add(c.AckWait)}}
+				earlier: earlierOutputs{bus: bus, log: c.Logger, since: since, again: again, overdue: time.Now().Round(0).Add(c.AckWait)}}
 			out, err := next(WithPublisher(ctx, p), d)
 			if err == nil {
 				err = p.publishAll(ctx, out)

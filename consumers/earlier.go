@@ -18,7 +18,7 @@ import (
 type earlierOutputs struct {
 	bus     *streams.Bus
 	log     *slog.Logger
-	since   time.Time // when the event was stored, and so before any output
+	since   time.Time // before any output
 	again   bool      // the event may have been handled before
 	overdue time.Time // when the server may give the event to another process if this one stands still
 

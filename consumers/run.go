@@ -38,7 +38,7 @@ func Run(ctx context.Context, bus *streams.Bus, c Config, h Handler) error {
 	if err != nil {
 		return err
 	}
-	bus = bus.As(c.Durable)
+	bus = bus.As(c.Source)
 	source, err := open(ctx, bus, c)
 	if err != nil {
 		return err
@@ -108,8 +108,12 @@ func Overlap(ctx context.Context) {
 
 // guarantee composes what Run guarantees, outermost first.
 func guarantee(bus *streams.Bus, source jetstream.Consumer, c Config, h Handler) Handler {
+	tracer := bus.Tracer()
+	if c.FromFirst {
+		tracer = streams.NoTracer{} // a year's spans of today
+	}
 	return Chain(h,
-		Trace(bus.Tracer(), c.Durable),      // a span for each delivery
+		Trace(tracer, c.Durable),            // a span for each delivery
 		Observe(c.Observe),                  // the outcome, after settling
 		ServerTime(source),                  // ages by the server's clock
 		Settle(c.Logger),                    // ack, nak or term
@@ -181,7 +185,7 @@ func drainable(ctx context.Context) (context.Context, context.CancelFunc) {
 func Open(ctx context.Context, bus *streams.Bus, c Config) error {
 	c, err := c.withDefaults()
 	if err == nil {
-		_, err = open(ctx, bus.As(c.Durable), c)
+		_, err = open(ctx, bus.As(c.Source), c)
 	}
 	return err
 }
@@ -195,6 +199,9 @@ func open(ctx context.Context, bus *streams.Bus, c Config) (jetstream.Consumer, 
 		AckWait:        c.AckWait,
 		MaxDeliver:     c.Attempts + extraDeliveries,
 		MaxAckPending:  1000,
+	}
+	if c.FromFirst {
+		want.MaxAckPending = 1 // one that is tried again holds up those behind it
 	}
 	if !c.Since.IsZero() {
 		want.DeliverPolicy, want.OptStartTime = jetstream.DeliverByStartTimePolicy, &c.Since

@@ -126,6 +126,13 @@ type Subscription struct {
 	// MaxAge is the age beyond which an event is skipped, because the plugin was
 	// down. 0 is the plugin's MaxAge; Never skips none.
 	MaxAge time.Duration
+	// FromFirst makes the subscription start at the first event that is stored, however
+	// long ago, also when the plugin is new. Its events are read in order by a durable
+	// consumer of their own, so that commands and other events do not wait behind the
+	// past. Events older than MaxAge are not skipped: the handler modifies records because
+	// of them, best by Collection.Change, but what it returns or publishes, timers too, is
+	// dropped, since nobody waits for it any more.
+	FromFirst bool
 }
 
 // Never is the MaxAge of events that must be handled however late, such as timers.
@@ -174,6 +181,9 @@ func (p Plugin) Validate() error {
 		}
 		if _, err := streams.Overlapping(s.Subject); err != nil {
 			return fmt.Errorf("subscription of plugin %s: %w", p.Name, err)
+		}
+		if s.FromFirst && s.MaxAge == Never {
+			return fmt.Errorf("subscription %s of plugin %s: with a MaxAge of Never it would speak about the past", s.Subject, p.Name)
 		}
 	}
 	for _, r := range p.Requests {

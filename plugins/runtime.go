@@ -69,7 +69,7 @@ func (r Runtime) Answer(ctx context.Context, e Endpoint, request event.Envelope)
 }
 
 // Handler returns the plugin's commands and subscriptions as one handler for its
-// durable consumers.
+// durable consumers, without the subscriptions FromFirst.
 func (r Runtime) Handler() consumers.Handler {
 	p := r.Plugin
 	maxAge := p.Registration().CommandMaxAge()
@@ -85,13 +85,9 @@ func (r Runtime) Handler() consumers.Handler {
 			}
 			return c.result(p.Outcomes(c, o))
 		}
-		i := slices.IndexFunc(p.Events, func(s Subscription) bool { return matches(s.Subject, d.Subject) })
-		if i < 0 {
+		sub, ok := p.subscription(d.Subject, false)
+		if !ok {
 			return nil, nil
-		}
-		sub := p.Events[i]
-		if sub.MaxAge == 0 {
-			sub.MaxAge = maxAge
 		}
 		c, err := r.context(ctx, d, consumers.PublisherFrom(ctx))
 		if err != nil {
@@ -103,6 +99,65 @@ func (r Runtime) Handler() consumers.Handler {
 		}
 		return c.result(sub.Handle(c))
 	}
+}
+
+// PastHandler returns the subscriptions FromFirst as one handler for their durable
+// consumers.
+func (r Runtime) PastHandler() consumers.Handler {
+	return func(ctx context.Context, d streams.Stored) ([]event.Envelope, error) {
+		sub, ok := r.Plugin.subscription(d.Subject, true)
+		if !ok {
+			return nil, nil
+		}
+		publisher := consumers.PublisherFrom(ctx)
+		past := consumers.Now(ctx).Sub(d.At) > sub.MaxAge
+		if past {
+			publisher = silent{publisher}
+		}
+		c, err := r.context(ctx, d, publisher)
+		if err != nil {
+			return nil, err
+		}
+		out, err := c.result(sub.Handle(c))
+		if past {
+			out = nil
+		}
+		return out, err
+	}
+}
+
+// AllHandler returns Handler and PastHandler as one, for dry runs.
+func (r Runtime) AllHandler() consumers.Handler {
+	live, past := r.Handler(), r.PastHandler()
+	return func(ctx context.Context, d streams.Stored) ([]event.Envelope, error) {
+		out, err := live(ctx, d)
+		if err != nil {
+			return out, err
+		}
+		more, err := past(ctx, d)
+		return append(out, more...), err
+	}
+}
+
+// silent drops what a handler publishes because of the past.
+type silent struct{ consumers.Publisher }
+
+// Publish implements consumers.Publisher.
+func (silent) Publish(context.Context, event.Envelope, ...streams.PublishOption) (streams.Ack, error) {
+	return streams.Ack{}, nil
+}
+
+// subscription returns the first subscription to a subject, with its MaxAge.
+func (p Plugin) subscription(subject string, fromFirst bool) (Subscription, bool) {
+	i := slices.IndexFunc(p.Events, func(s Subscription) bool { return s.FromFirst == fromFirst && matches(s.Subject, subject) })
+	if i < 0 {
+		return Subscription{}, false
+	}
+	sub := p.Events[i]
+	if sub.MaxAge == 0 {
+		sub.MaxAge = p.Registration().CommandMaxAge()
+	}
+	return sub, true
 }
 
 // timeLimit returns a function that returns how long an attempt at a command may take.

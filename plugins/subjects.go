@@ -9,13 +9,27 @@ import (
 )
 
 // SubjectsByStream returns the filters of the plugin's durable consumers: its
-// commands and subscriptions.
+// commands and subscriptions, but for those FromFirst.
 func (p Plugin) SubjectsByStream() (map[string][]string, error) {
 	found := map[string][]string{streams.Plugin: {event.CommandSubject(p.Name)}}
 	if p.Outcomes != nil {
 		found[streams.Cytube] = []string{event.SubjectDelivery}
 	}
+	return p.subjectsByStream(found, false)
+}
+
+// PastSubjectsByStream returns the filters of the durable consumers that read from the
+// first event on; see Subscription.FromFirst.
+func (p Plugin) PastSubjectsByStream() (map[string][]string, error) {
+	return p.subjectsByStream(map[string][]string{}, true)
+}
+
+// subjectsByStream adds the filters of subscriptions.
+func (p Plugin) subjectsByStream(found map[string][]string, fromFirst bool) (map[string][]string, error) {
 	for _, s := range p.Events {
+		if s.FromFirst != fromFirst {
+			continue
+		}
 		filters, err := streams.Overlapping(s.Subject)
 		if err != nil {
 			return nil, fmt.Errorf("subscription of %s: %w", p.Name, err)
@@ -34,16 +48,22 @@ func (p Plugin) SubjectsByStream() (map[string][]string, error) {
 
 // Subjects returns the patterns of all events that the plugin handles, sorted.
 func (p Plugin) Subjects() ([]string, error) {
-	byStream, err := p.SubjectsByStream()
+	live, err := p.SubjectsByStream()
+	if err != nil {
+		return nil, err
+	}
+	past, err := p.PastSubjectsByStream()
 	if err != nil {
 		return nil, err
 	}
 	var all []string
-	for _, subjects := range byStream {
-		all = append(all, subjects...)
+	for _, byStream := range []map[string][]string{live, past} {
+		for _, subjects := range byStream {
+			all = append(all, subjects...)
+		}
 	}
 	slices.Sort(all)
-	return all, nil
+	return slices.Compact(all), nil
 }
 
 // Handles reports whether the plugin handles events on a subject.

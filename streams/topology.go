@@ -23,7 +23,24 @@ const (
 
 // Durable is the name of a plugin's durable consumers, and of its user where the
 // plugin has credentials of its own.
-func Durable(plugin string) string { return "plugin-" + plugin }
+func Durable(plugin string) string { return durablePrefix + plugin }
+
+// PastDurable is the name of the durable consumers by which a plugin reads a stream from
+// its first event. Its commands and other events do not wait behind that one.
+func PastDurable(plugin string) string { return pastPrefix + plugin }
+
+// PluginOf returns the plugin that reads by a durable consumer, if it is a plugin's.
+func PluginOf(durable string) (plugin string, ok bool) {
+	if plugin, ok = strings.CutPrefix(durable, durablePrefix); ok {
+		return plugin, true
+	}
+	return strings.CutPrefix(durable, pastPrefix)
+}
+
+// IsPast reports whether a durable consumer is a plugin's PastDurable.
+func IsPast(durable string) bool { return strings.HasPrefix(durable, pastPrefix) }
+
+const durablePrefix, pastPrefix = "plugin-", "past-"
 
 // RestartSubject is the subject that makes every running instance of a plugin
 // restart. No stream captures it.

@@ -160,8 +160,9 @@ func Retry(ctx context.Context, bus *streams.Bus, ref event.Ref) (event.Ref, err
 // reads the event's subject: a retry stores the event with the operator's permissions,
 // and a plugin may publish any content in a letter.
 func (l Letter) check(ctx context.Context, js jetstream.JetStream) error {
+	plugin, ofPlugin := streams.PluginOf(l.Consumer)
 	switch {
-	case l.Consumer != streams.Durable(l.Name) && l.Consumer != l.Name: // a plugin's, or one of the bot's own
+	case l.Consumer != l.Name && !(ofPlugin && plugin == l.Name): // one of the bot's own, or a plugin's
 		return fmt.Errorf("consumer %q is none of %s, which wrote the dead letter", l.Consumer, l.Name)
 	case !streams.Readable(l.Stream):
 		return fmt.Errorf("stream %q holds no events that are handled again", l.Stream)

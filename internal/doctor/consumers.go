@@ -31,11 +31,11 @@ func (c *checkup) checkConsumers(ctx context.Context) {
 		waiting += d.Backlog()
 		switch name := d.Name + " on " + d.Stream; {
 		case d.Paused:
-			c.warn("rosey plugin resume "+strings.TrimPrefix(d.Name, streams.Durable("")), "%s is paused, and %d events wait for it", name, d.Backlog())
+			c.warn("rosey plugin resume "+pluginOf(d.Name), "%s is paused, and %d events wait for it", name, d.Backlog())
 		case c.bot != nil && !d.HasReader:
 			c.detached = append(c.detached, d.Name)
 			c.warn(readerOf(d.Name), "nobody reads %s, and %d events wait", name, d.Backlog())
-		case c.bot != nil && d.Lag > farBehind:
+		case c.bot != nil && d.Lag > farBehind && !streams.IsPast(d.Name): // rosey plugin ls says how far it has read
 			c.warn("rosey replay --since 10m --summary shows what takes long", "%s is %s events behind", name, humanize.Comma(int64(d.Lag)))
 		case d.Redelivered > 0:
 			c.warn("rosey replay --since 10m --tree shows which, and the bot's log why", "%s tries %d event(s) again", name, d.Redelivered)
@@ -67,9 +67,17 @@ func grouped(durables []monitor.ConsumerState) (list []monitor.ConsumerState) {
 	return list
 }
 
+// pluginOf returns the plugin of a durable, or the durable if it is none's.
+func pluginOf(durable string) string {
+	if plugin, ok := streams.PluginOf(durable); ok {
+		return plugin
+	}
+	return durable
+}
+
 // readerOf returns how a durable consumer that no process pulls from gets a reader.
 func readerOf(durable string) string {
-	if plugin, ok := strings.CutPrefix(durable, streams.Durable("")); ok {
+	if plugin, ok := streams.PluginOf(durable); ok {
 		return "start the plugin, or rosey plugin rm " + plugin
 	}
 	if channel, ok := sender.ChannelOf(durable); ok {
@@ -167,8 +175,8 @@ func (c *checkup) checkMissing(ctx context.Context, registered []host.Status) {
 		return
 	}
 	for _, d := range grouped(durables) {
-		name, ok := strings.CutPrefix(d.Name, streams.Durable(""))
-		if ok && !slices.ContainsFunc(registered, func(s host.Status) bool { return s.Name == name }) {
+		name, ok := streams.PluginOf(d.Name)
+		if ok && !streams.IsPast(d.Name) && !slices.ContainsFunc(registered, func(s host.Status) bool { return s.Name == name }) {
 			c.warn("start it, which registers it again, or rosey plugin rm "+name, "the registration of %s is missing: its commands are not known", name)
 		}
 	}

@@ -108,16 +108,16 @@ func live(r kvstore.Change) json.RawMessage {
 // own reports whether a write was made by the plugin when it handled one of the
 // case's events.
 func (h history) own(msgID string) bool {
-	rest, ok := strings.CutPrefix(msgID, streams.Durable(h.plugin)+"/")
-	if !ok || h.every {
-		return ok
+	durable, rest, _ := strings.Cut(msgID, "/")
+	if of, ok := streams.PluginOf(durable); !ok || of != h.plugin || h.every {
+		return ok && of == h.plugin
 	}
 	text, _, _ := strings.Cut(rest, "/")
 	ref, err := event.ParseRef(text)
 	if err != nil {
 		return false
 	}
-	_, ok = h.events[ref]
+	_, ok := h.events[ref]
 	return ok
 }
 

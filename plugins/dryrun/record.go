@@ -80,7 +80,8 @@ func handles(p plugins.Plugin, e replay.Event) bool {
 	}
 	d, err := e.Decode()
 	retried := d.Meta(event.MetaRetryFor)
-	return err == nil && (retried == "" || retried == streams.Durable(p.Name))
+	of, _ := streams.PluginOf(retried)
+	return err == nil && (retried == "" || of == p.Name)
 }
 
 // readExchanges finds what the plugin asked and was answered because of the case's

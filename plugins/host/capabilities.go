@@ -68,17 +68,15 @@ func (l limits) reads(p plugins.Plugin) error {
 	if l.may == nil || l.may.Has(event.CapabilityPublic) {
 		return nil
 	}
-	byStream, err := p.SubjectsByStream()
+	subjects, err := p.Subjects()
 	if err != nil {
 		return err
 	}
-	for _, subjects := range byStream {
-		for _, s := range subjects {
-			own := s == event.CommandSubject(p.Name) || event.Owned(p.Name, s) == nil && !strings.HasPrefix(s, "cytube.")
-			if !own && !slices.ContainsFunc(l.may.Reads(), func(pattern string) bool { return plugins.Covers(pattern, s) }) {
-				return event.Errorf(event.PermissionDenied, "plugin %s may not %s: rosey plugin grant %s %s:%s lets it",
-					p.Name, event.Describe(event.KindRead+":"+s), p.Name, event.KindRead, s)
-			}
+	for _, s := range subjects {
+		own := s == event.CommandSubject(p.Name) || event.Owned(p.Name, s) == nil && !strings.HasPrefix(s, "cytube.")
+		if !own && !slices.ContainsFunc(l.may.Reads(), func(pattern string) bool { return plugins.Covers(pattern, s) }) {
+			return event.Errorf(event.PermissionDenied, "plugin %s may not %s: rosey plugin grant %s %s:%s lets it",
+				p.Name, event.Describe(event.KindRead+":"+s), p.Name, event.KindRead, s)
 		}
 	}
 	return nil

@@ -16,7 +16,7 @@ import (
 
 // guestReads lists the events of the bot that the guest's durable delivers to it, where it
 // asks for each subject by itself.
-func guestReads(t *testing.T, s *session, subjects []string) (read []string) {
+func guestReads(t *testing.T, s *session, durable string, subjects []string) (read []string) {
 	t.Helper()
 	for _, subject := range subjects {
 		stream, ok := streams.For(subject)
@@ -24,7 +24,7 @@ func guestReads(t *testing.T, s *session, subjects []string) (read []string) {
 			t.Fatalf("no stream holds %s", subject)
 		}
 		c, err := s.bus.Durable(s.ctx, stream.Name, jetstream.ConsumerConfig{
-			Durable: "plugin-guest", FilterSubjects: []string{subject}, AckPolicy: jetstream.AckExplicitPolicy, MaxDeliver: 2, MaxAckPending: 100,
+			Durable: durable, FilterSubjects: []string{subject}, AckPolicy: jetstream.AckExplicitPolicy, MaxDeliver: 2, MaxAckPending: 100,
 		})
 		switch {
 		case event.CodeOf(err) == event.PermissionDenied && strings.Contains(err.Error(), "rosey plugin grant guest read:"+subject):
@@ -82,8 +82,10 @@ func TestGuestReadsWhatItMay(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if read := guestReads(t, s, all); !slices.Equal(read, c.want) {
-				t.Errorf("with %q declared and %q granted it reads\n%q, want\n%q", c.declared, c.granted, read, c.want)
+			for _, durable := range []string{"plugin-guest", "past-guest"} {
+				if read := guestReads(t, s, durable, all); !slices.Equal(read, c.want) {
+					t.Errorf("with %q declared and %q granted %s reads\n%q, want\n%q", c.declared, c.granted, durable, read, c.want)
+				}
 			}
 		}
 		for _, body := range []string{`{"stream":"CYTUBE"}`, `{"stream":"CYTUBE","subjects":[">"]}`, `{"stream":"CYTUBE","subjects":["cytube.>","x.>"]}`} {

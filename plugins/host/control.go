@@ -130,7 +130,7 @@ func Restart(ctx context.Context, nc *nats.Conn, plugin string) (instances int, 
 // process runs. If ctx ends before, the error wraps ctx's and names them.
 func AwaitHandled(ctx context.Context, js jetstream.JetStream, local []string, subject string, ref event.Ref) error {
 	handles := func(info *jetstream.ConsumerInfo) bool {
-		plugin, ok := strings.CutPrefix(info.Name, streams.Durable(""))
+		plugin, ok := strings.CutPrefix(info.Name, streams.Durable("")) // not of what reads the past
 		runs := slices.Contains(local, plugin) || monitor.HasReader(info)
 		return ok && runs && info.Stream == ref.Stream && streams.MatchesFilter(info.Config, subject) && !info.Paused && info.AckFloor.Stream < ref.Seq
 	}

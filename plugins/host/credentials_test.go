@@ -64,7 +64,7 @@ func forbidden(t *testing.T, g *grounds) {
 		"$JS.API.DIRECT.GET.KV_db_quotes.$KV.db_quotes.1", "$JS.API.DIRECT.GET.KV_seals.$KV.seals.message-ids", "$JS.API.ACCOUNT.PURGE.x",
 		// Consumers, its own not excepted.
 		"$JS.API.CONSUMER.CREATE.PLUGIN", "$JS.API.CONSUMER.CREATE.PLUGIN.plugin-guest", "$JS.API.CONSUMER.CREATE.PLUGIN.plugin-guest.plugin.guest.command", "$JS.API.CONSUMER.CREATE.PLUGIN.mine.plugin.guest.command",
-		"$JS.API.CONSUMER.DURABLE.CREATE.PLUGIN.plugin-guest", "$JS.API.CONSUMER.DELETE.PLUGIN.plugin-guest", "$JS.API.CONSUMER.DELETE.PLUGIN.plugin-victim", "$JS.API.CONSUMER.INFO.PLUGIN.plugin-victim",
+		"$JS.API.CONSUMER.DURABLE.CREATE.PLUGIN.plugin-guest", "$JS.API.CONSUMER.DELETE.PLUGIN.plugin-guest", "$JS.API.CONSUMER.DELETE.PLUGIN.plugin-victim", "$JS.API.CONSUMER.INFO.PLUGIN.plugin-victim", "$JS.API.CONSUMER.INFO.CYTUBE.past-victim", "$JS.API.CONSUMER.MSG.NEXT.CYTUBE.past-victim", "$JS.API.CONSUMER.CREATE.CYTUBE.past-guest", "rosey.warden.victim.past",
 		"$JS.API.CONSUMER.MSG.NEXT.PLUGIN.plugin-victim", "$JS.API.CONSUMER.MSG.NEXT.CYTUBE.router", "$JS.API.CONSUMER.MSG.NEXT.CYTUBE.cytube-sender", "$JS.API.CONSUMER.PAUSE.PLUGIN.plugin-victim", "$JS.API.CONSUMER.PAUSE.PLUGIN.plugin-guest",
 		"$JS.API.CONSUMER.LIST.PLUGIN", "$JS.API.CONSUMER.NAMES.PLUGIN", "$JS.API.CONSUMER.UNPIN.PLUGIN.plugin-victim", "$JS.ACK.PLUGIN.plugin-victim.1.1.1.1.0", "$JS.ACK.CYTUBE.router.1.1.1.1.0", "$JS.FC.PLUGIN.plugin-victim.x",
 		// KV: others' registrations, and the database behind its service.

@@ -135,14 +135,14 @@ func (r *run) once(ctx context.Context) (err error) {
 	return err
 }
 
-// consume runs the plugin's durable consumers, one a stream, until one of them ends.
+// consume runs the plugin's durable consumers, one or two a stream, until one of them ends.
 func (r *run) consume(ctx context.Context, runtime plugins.Runtime) error {
-	subjects, err := r.plugin.SubjectsByStream()
+	configs, err := r.consumers(runtime)
 	if err != nil {
 		return err
 	}
 	var opening atomic.Int64
-	opening.Store(int64(len(subjects)))
+	opening.Store(int64(len(configs)))
 	ready := func() {
 		if opening.Add(-1) == 0 {
 			r.OnStart(nil)
@@ -150,33 +150,62 @@ func (r *run) consume(ctx context.Context, runtime plugins.Runtime) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	ended := make(chan error, len(subjects))
-	handler := consumers.Chain(runtime.Handler(), keepExchanges(r.bus, r.plugin.Name, r.log), r.limits.keep)
-	for stream, filters := range subjects {
-		c := consumers.Config{
-			Durable: streams.Durable(r.plugin.Name), Stream: stream, Subjects: filters, Name: r.plugin.Name, Since: r.since, Exclusive: r.Exclusive,
-			Allow:   r.limits.publish,
-			Backoff: r.Backoff, Key: runtime.Key(), NotifyUser: true, Logger: r.log, Observe: r.Observe, Ready: ready,
-		}
-		if stream == streams.Plugin {
-			// Includes commands typed after the plugin registered and before it ever ran.
-			c.Since = r.since.Add(-r.plugin.Registration().CommandMaxAge())
+	ended := make(chan error, len(configs))
+	live := consumers.Chain(runtime.Handler(), keepExchanges(r.bus, r.plugin.Name, r.log), r.limits.keep)
+	past := consumers.Chain(runtime.PastHandler(), r.limits.keep)
+	for _, c := range configs {
+		c.Ready = ready
+		handler := live
+		if c.FromFirst {
+			handler = past
 		}
 		go func() { ended <- consumers.Run(ctx, r.bus, c, handler) }()
 	}
 	err = <-ended
 	cancel()
-	for range len(subjects) - 1 {
+	for range len(configs) - 1 {
 		err = errors.Join(err, <-ended)
 	}
 	return err
 }
 
-// Handler returns the handler of a plugin's events, for callers that deliver events
+// consumers returns the plugin's durable consumers: on each stream one for what is stored
+// from now on, and one for what is read from the first event.
+func (r *run) consumers(runtime plugins.Runtime) (configs []consumers.Config, err error) {
+	name := r.plugin.Name
+	common := consumers.Config{Name: name, Exclusive: r.Exclusive, Allow: r.limits.publish, Backoff: r.Backoff, Logger: r.log}
+	live, err := r.plugin.SubjectsByStream()
+	if err != nil {
+		return nil, err
+	}
+	for stream, filters := range live {
+		c := common
+		c.Durable, c.Stream, c.Subjects, c.Since = streams.Durable(name), stream, filters, r.since
+		c.Key, c.NotifyUser, c.Observe = runtime.Key(), true, r.Observe
+		if stream == streams.Plugin {
+			// Includes commands typed after the plugin registered and before it ever ran.
+			c.Since = r.since.Add(-r.plugin.Registration().CommandMaxAge())
+		}
+		configs = append(configs, c)
+	}
+	past, err := r.plugin.PastSubjectsByStream()
+	if err != nil {
+		return nil, err
+	}
+	for stream, filters := range past {
+		c := common
+		c.Durable, c.Stream, c.Subjects = streams.PastDurable(name), stream, filters
+		c.FromFirst, c.Source = true, streams.Durable(name)
+		configs = append(configs, c)
+	}
+	return configs, nil
+}
+
+// Handler returns the handler of all of a plugin's events, for callers that deliver events
 // themselves. It publishes through its context's publisher; see
 // consumers.WithPublisher.
 func (h Host) Handler(p plugins.Plugin) consumers.Handler {
-	return h.runtime(p, h.Bus.As(streams.Durable(p.Name))).Handler()
+	return h.runtime(p, h.Bus.As(streams.Durable(p.Name))).AllHandler()
 }
 
 // Serve starts a plugin and answers its requests until stop is called. It consumes

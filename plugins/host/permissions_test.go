@@ -147,7 +147,7 @@ func TestCapabilitiesOfReading(t *testing.T) {
 			{[]string{"read:public"}, []string{"cytube.chat"}},
 		} {
 			g.may(t, c.have...)
-			if read := guestReads(t, s, []string{"cytube.chat", "cytube.pm"}); !slices.Equal(read, c.want) {
+			if read := guestReads(t, s, "plugin-guest", []string{"cytube.chat", "cytube.pm"}); !slices.Equal(read, c.want) {
 				t.Errorf("with %q it reads %q, want %q", c.have, read, c.want)
 			}
 		}

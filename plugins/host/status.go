@@ -25,15 +25,18 @@ const (
 
 // Status is the state of a registered plugin.
 type Status struct {
-	Name      string   `json:"name"`
-	Version   string   `json:"version"`
-	State     string   `json:"state"` // StateRunning, StatePaused or StateStopped
-	Processes int      `json:"processes"`
-	Lag       uint64   `json:"lag"` // events not delivered yet
-	Unacked   int      `json:"unacked"`
-	Commands  []string `json:"commands"`
-	MinRank   int      `json:"min_rank"`
-	Problem   string   `json:"problem,omitempty"` // why its registration is invalid
+	Name      string `json:"name"`
+	Version   string `json:"version"`
+	State     string `json:"state"` // StateRunning, StatePaused or StateStopped
+	Processes int    `json:"processes"`
+	Lag       uint64 `json:"lag"` // events not delivered yet, but for those of Past
+	// Past is how far it has read where it reads from the first event; nil where it does not,
+	// or has reached the present.
+	Past     *Progress `json:"past,omitempty"`
+	Unacked  int       `json:"unacked"`
+	Commands []string  `json:"commands"`
+	MinRank  int       `json:"min_rank"`
+	Problem  string    `json:"problem,omitempty"` // why its registration is invalid
 	// Waiting are the commands that it registered and that belong to others.
 	Waiting     []string `json:"waiting,omitempty"`
 	Events      []string `json:"events,omitzero"` // what its registration declares to read; nil if it does not say
@@ -86,18 +89,55 @@ func Statuses(ctx context.Context, nc *nats.Conn, js jetstream.JetStream) ([]Sta
 			s.State = StateRunning
 		}
 		for _, c := range consumers {
-			if c.Name != streams.Durable(r.Name) {
-				continue
-			}
-			s.Lag += c.Lag
-			s.Unacked += c.Unacked
-			if c.Paused {
-				s.State = StatePaused
+			if plugin, ok := streams.PluginOf(c.Name); ok && plugin == r.Name {
+				s.add(c)
 			}
 		}
 		list = append(list, s)
 	}
 	return list, err
+}
+
+// Progress is how much of the past a plugin has read.
+type Progress struct {
+	Read  uint64 `json:"read"`
+	Total uint64 `json:"total"`
+}
+
+// String returns the progress as "1.2M of 3.4M events read".
+func (p *Progress) String() string {
+	return fmt.Sprintf("%s of %s events read", count(p.Read), count(p.Total))
+}
+
+// count writes a number with one decimal and k or M where it is large.
+func count(n uint64) string {
+	switch {
+	case n >= 1e6:
+		return fmt.Sprintf("%.1fM", float64(n)/1e6)
+	case n >= 1e4:
+		return fmt.Sprintf("%.1fk", float64(n)/1e3)
+	}
+	return fmt.Sprint(n)
+}
+
+// add adds the state of one of its durables.
+func (s *Status) add(c monitor.ConsumerState) {
+	s.Unacked += c.Unacked
+	if c.Paused {
+		s.State = StatePaused
+	}
+	if !streams.IsPast(c.Name) {
+		s.Lag += c.Lag
+		return
+	}
+	if c.Lag == 0 {
+		return
+	}
+	if s.Past == nil {
+		s.Past = &Progress{}
+	}
+	s.Past.Read += c.Settled
+	s.Past.Total += c.Settled + c.Backlog()
 }
 
 // status returns what a registration says of a plugin.
@@ -115,7 +155,10 @@ func status(r router.Entry) Status {
 // Consumers returns the durable consumers of a plugin, if any.
 func Consumers(ctx context.Context, js jetstream.JetStream, plugin string) ([]monitor.ConsumerState, error) {
 	list, err := monitor.Consumers(ctx, js)
-	return slices.DeleteFunc(list, func(c monitor.ConsumerState) bool { return c.Name != streams.Durable(plugin) }), err
+	return slices.DeleteFunc(list, func(c monitor.ConsumerState) bool {
+		of, ok := streams.PluginOf(c.Name)
+		return !ok || of != plugin
+	}), err
 }
 
 // WithProcesses returns the statuses with the processes that bots supervise, also those of

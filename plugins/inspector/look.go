@@ -154,16 +154,19 @@ func states(ctx context.Context, c *plugins.Context) ([]string, error) {
 	}
 	consumers := map[string][]monitor.ConsumerState{}
 	for _, info := range all {
-		consumers[info.Name] = append(consumers[info.Name], info)
+		name := info.Name
+		if plugin, ok := streams.PluginOf(name); ok {
+			name = plugin
+		}
+		consumers[name] = append(consumers[name], info)
 	}
 	var lines []string
 	for _, r := range registered {
-		durable := streams.Durable(r.Name)
-		lines = append(lines, tell(strings.TrimSpace(r.Name+" "+r.Version), len(running[r.Name]), consumers[durable]))
-		delete(consumers, durable)
+		lines = append(lines, tell(strings.TrimSpace(r.Name+" "+r.Version), len(running[r.Name]), consumers[r.Name]))
+		delete(consumers, r.Name)
 	}
-	for _, durable := range slices.Sorted(maps.Keys(consumers)) {
-		lines = append(lines, tell(strings.TrimPrefix(durable, streams.Durable("")), 0, consumers[durable]))
+	for _, name := range slices.Sorted(maps.Keys(consumers)) {
+		lines = append(lines, tell(name, 0, consumers[name]))
 	}
 	return lines, nil
 }

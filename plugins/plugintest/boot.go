@@ -78,8 +78,8 @@ func (c *Channel) ready() {
 	c.t.Helper()
 	c.await("the plugins", func() bool {
 		for _, p := range c.plugins {
-			for _, stream := range c.streams(p.Name) {
-				consumer, err := c.Bus.JetStream().Consumer(c.ctx, stream, streams.Durable(p.Name))
+			for _, d := range c.durables(p.Name) {
+				consumer, err := c.Bus.JetStream().Consumer(c.ctx, d.stream, d.name)
 				if err != nil || consumer.CachedInfo().NumWaiting == 0 {
 					return false
 				}

@@ -267,11 +267,11 @@ func (c *Channel) Said() []string {
 func (c *Channel) Repeat(plugin string) {
 	c.t.Helper()
 	last := c.settle(plugin)
-	for i, stream := range c.streams(plugin) {
+	for i, d := range c.durables(plugin) {
 		if last[i] == 0 {
 			continue
 		}
-		if _, err := c.Bus.JetStream().ResetConsumerToSequence(c.ctx, stream, streams.Durable(plugin), last[i]); err != nil {
+		if _, err := c.Bus.JetStream().ResetConsumerToSequence(c.ctx, d.stream, d.name, last[i]); err != nil {
 			c.t.Fatal(err)
 		}
 		c.settle(plugin)
@@ -283,19 +283,19 @@ func (c *Channel) Repeat(plugin string) {
 func (c *Channel) Settle(plugin string) { c.t.Helper(); c.settle(plugin) }
 
 // settle waits until both a plugin and the router are idle, and returns the last
-// sequence delivered to the plugin, by stream.
+// sequence delivered to the plugin, by durable.
 func (c *Channel) settle(plugin string) []uint64 {
 	c.t.Helper()
-	durable := streams.Durable(plugin)
+	durables := c.durables(plugin)
 	// One of them may have given work to another that was idle before.
 	var before, now []uint64
-	c.await(durable+" to settle", func() bool {
+	c.await("plugin "+plugin+" to settle", func() bool {
 		before, now = now, nil
-		for _, stream := range c.streams(plugin) {
-			now = append(now, c.idle(stream, durable)...)
+		for _, d := range durables {
+			now = append(now, c.idle(d.stream, d.name)...)
 		}
 		now = append(now, c.idle(streams.Cytube, router.Durable)...)
-		return len(now) == len(c.streams(plugin))+1 && slices.Equal(before, now)
+		return len(now) == len(durables)+1 && slices.Equal(before, now)
 	})
 	return now
 }
@@ -313,12 +313,21 @@ func (c *Channel) idle(stream, durable string) []uint64 {
 	return []uint64{info.Delivered.Stream}
 }
 
-// streams returns the streams that a plugin reads.
-func (c *Channel) streams(plugin string) []string {
+type durable struct{ stream, name string }
+
+// durables returns the consumers of a plugin.
+func (c *Channel) durables(plugin string) (all []durable) {
 	i := slices.IndexFunc(c.plugins, func(p plugins.Plugin) bool { return p.Name == plugin })
-	subjects, err := c.plugins[i].SubjectsByStream()
-	if err != nil {
+	live, err := c.plugins[i].SubjectsByStream()
+	past, pastErr := c.plugins[i].PastSubjectsByStream()
+	if err := errors.Join(err, pastErr); err != nil {
 		c.t.Fatal(err)
 	}
-	return slices.Sorted(maps.Keys(subjects))
+	for _, stream := range slices.Sorted(maps.Keys(live)) {
+		all = append(all, durable{stream, streams.Durable(plugin)})
+	}
+	for _, stream := range slices.Sorted(maps.Keys(past)) {
+		all = append(all, durable{stream, streams.PastDurable(plugin)})
+	}
+	return all
 }

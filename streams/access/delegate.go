@@ -35,7 +35,11 @@ func (d delegate) OpenConsumer(ctx context.Context, stream string, want jetstrea
 	if want.OptStartTime != nil {
 		request.Since = *want.OptStartTime
 	}
-	if _, err := d.request(ctx, verbDurable, nil, request); err != nil {
+	verb := verbDurable
+	if want.Durable == streams.PastDurable(d.plugin) {
+		verb = verbPast
+	}
+	if _, err := d.request(ctx, verb, nil, request); err != nil {
 		return nil, err
 	}
 	return d.js.Consumer(ctx, stream, want.Durable)

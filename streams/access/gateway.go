@@ -109,7 +109,7 @@ var roseyHeaders = []string{propagation.HeaderCorrelation, streams.HeaderRequest
 
 // pluginHeader returns the headers with which a plugin's message is published: those that
 // it has, and who published it. A header by which it would change what the server stores,
-// when, or for how long is refused. Message IDs begin with the plugin's durable, so
+// when, or for how long is refused. Message IDs begin with a durable of the plugin, so
 // that they use up nobody else's.
 func pluginHeader(plugin, subject string, header nats.Header) (nats.Header, error) {
 	out := nats.Header{streams.HeaderPublisher: {plugin}}
@@ -133,10 +133,11 @@ func pluginHeader(plugin, subject string, header nats.Header) (nats.Header, erro
 }
 
 func ownID(plugin, id string) string {
-	if own := streams.Durable(plugin) + "/"; !strings.HasPrefix(id, own) {
-		return own + id
+	durable, _, _ := strings.Cut(id, "/")
+	if of, ok := streams.PluginOf(durable); ok && of == plugin && durable != id {
+		return id
 	}
-	return id
+	return streams.Durable(plugin) + "/" + id
 }
 
 // refusal returns the reply that says why a message was refused, in the form that the

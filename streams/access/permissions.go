@@ -46,12 +46,12 @@ type Answer struct {
 
 // PluginPermissions returns all that a plugin with credentials of its own may do:
 // publish its own events, what its capabilities allow of sends and requests,
-// answer requests, read with its own durable, and register itself. It creates no
+// answer requests, read with its own durables, and register itself. It creates no
 // consumer and no timer, since a consumer can be told to deliver to any subject, and a
 // schedule likewise: the Provisioner creates them for it. It reads events by its
-// durable alone.
+// durables alone.
 func PluginPermissions(plugin string, may event.Capabilities) Permissions {
-	durable, registrations := streams.Durable(plugin), jsapi.BucketStream(streams.Registrations)
+	registrations := jsapi.BucketStream(streams.Registrations)
 	request := event.RequestSubject(plugin)
 	p := Permissions{
 		Plugin: plugin, Capabilities: may,
@@ -75,12 +75,11 @@ func PluginPermissions(plugin string, may event.Capabilities) Permissions {
 		Notices: []string{streams.RestartSubject(plugin)},
 	}
 	for _, stream := range streams.ReadableStreams() {
-		p.Services = append(p.Services,
-			apiStream("INFO", stream),
-			"$JS.API.CONSUMER.INFO."+stream+"."+durable,
-			"$JS.ACK."+stream+"."+durable+".>",
-		)
-		p.Batches = append(p.Batches, "$JS.API.CONSUMER.MSG.NEXT."+stream+"."+durable)
+		p.Services = append(p.Services, apiStream("INFO", stream))
+		for _, durable := range []string{streams.Durable(plugin), streams.PastDurable(plugin)} {
+			p.Services = append(p.Services, "$JS.API.CONSUMER.INFO."+stream+"."+durable, "$JS.ACK."+stream+"."+durable+".>")
+			p.Batches = append(p.Batches, "$JS.API.CONSUMER.MSG.NEXT."+stream+"."+durable)
+		}
 	}
 	p.Services = append(p.Services, p.Batches...)
 	return p

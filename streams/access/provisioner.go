@@ -24,6 +24,7 @@ import (
 // The verbs of a Provisioner, which end the subject of a request.
 const (
 	verbDurable     = "durable"      // opens the plugin's durable on a stream
+	verbPast        = "past"         // opens the one that begins at the stream's first event
 	verbTimer       = "timer"        // sets a timer
 	verbCancelTimer = "cancel-timer" // cancels one
 	verbExchanges   = "exchanges"    // keeps what a handler asked and was answered
@@ -54,10 +55,10 @@ type durableRequest struct {
 	MaxAckPending int           `json:"max_ack_pending"`
 }
 
-// config returns the consumer that a plugin asks for.
-func (d durableRequest) config(plugin string) jetstream.ConsumerConfig {
+// config returns the consumer of a name that a plugin asks for.
+func (d durableRequest) config(durable string) jetstream.ConsumerConfig {
 	c := jetstream.ConsumerConfig{
-		Durable: streams.Durable(plugin), FilterSubjects: d.Subjects, DeliverPolicy: jetstream.DeliverAllPolicy, AckPolicy: jetstream.AckExplicitPolicy,
+		Durable: durable, FilterSubjects: d.Subjects, DeliverPolicy: jetstream.DeliverAllPolicy, AckPolicy: jetstream.AckExplicitPolicy,
 		AckWait: d.AckWait, MaxDeliver: d.MaxDeliver, MaxAckPending: d.MaxAckPending,
 	}
 	if !d.Since.IsZero() {
@@ -115,7 +116,7 @@ func (p *Provisioner) Serve(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, stop()) }()
 	for verb, do := range map[string]func(context.Context, string, micro.Request) (any, error){
-		verbDurable: p.openDurable, verbTimer: p.setTimer, verbCancelTimer: p.cancelTimer,
+		verbDurable: p.openDurable(streams.Durable), verbPast: p.openDurable(streams.PastDurable), verbTimer: p.setTimer, verbCancelTimer: p.cancelTimer,
 		verbExchanges: p.keepExchanges, verbOutputs: p.outputs,
 	} {
 		handler := micro.HandlerFunc(func(r micro.Request) { p.answer(ctx, r, do) })
@@ -148,19 +149,22 @@ func (p *Provisioner) answer(ctx context.Context, r micro.Request, do func(conte
 	}
 }
 
-func (p *Provisioner) openDurable(ctx context.Context, plugin string, r micro.Request) (any, error) {
-	var d durableRequest
-	if err := json.Unmarshal(r.Data(), &d); err != nil {
-		return nil, event.Errorf(event.InvalidInput, "%w", err)
+// openDurable opens the durable of a plugin that name names.
+func (p *Provisioner) openDurable(name func(plugin string) string) func(context.Context, string, micro.Request) (any, error) {
+	return func(ctx context.Context, plugin string, r micro.Request) (any, error) {
+		var d durableRequest
+		if err := json.Unmarshal(r.Data(), &d); err != nil {
+			return nil, event.Errorf(event.InvalidInput, "%w", err)
+		}
+		if !streams.Readable(d.Stream) {
+			return nil, event.Errorf(event.PermissionDenied, "plugin %s may read the streams %s, not %q", plugin, strings.Join(streams.ReadableStreams(), ", "), d.Stream)
+		}
+		if err := p.checkSubjects(ctx, plugin, d); err != nil {
+			return nil, err
+		}
+		_, err := p.manager.OpenConsumer(ctx, d.Stream, d.config(name(plugin)))
+		return struct{}{}, err
 	}
-	if !streams.Readable(d.Stream) {
-		return nil, event.Errorf(event.PermissionDenied, "plugin %s may read the streams %s, not %q", plugin, strings.Join(streams.ReadableStreams(), ", "), d.Stream)
-	}
-	if err := p.checkSubjects(ctx, plugin, d); err != nil {
-		return nil, err
-	}
-	_, err := p.manager.OpenConsumer(ctx, d.Stream, d.config(plugin))
-	return struct{}{}, err
 }
 
 func (p *Provisioner) setTimer(ctx context.Context, plugin string, r micro.Request) (any, error) {
@@ -262,7 +266,7 @@ func OpenCommandConsumer(ctx context.Context, js jetstream.JetStream, plugin str
 		// Older commands have expired.
 		since := time.Now().Add(-streams.DuplicateWindow)
 		d := durableRequest{Subjects: []string{event.CommandSubject(plugin)}, Since: since, AckWait: 10 * time.Second, MaxDeliver: 15}
-		_, err = streams.NewManager(js).OpenConsumer(ctx, streams.Plugin, d.config(plugin))
+		_, err = streams.NewManager(js).OpenConsumer(ctx, streams.Plugin, d.config(streams.Durable(plugin)))
 	}
 	if err != nil {
 		return fmt.Errorf("open consumer %s: %w", streams.Durable(plugin), err)

@@ -82,7 +82,7 @@ func (p *Provisioner) Narrow(ctx context.Context) error {
 		}
 		list := stream.ListConsumers(ctx)
 		for info := range list.Info() {
-			if plugin, ok := strings.CutPrefix(info.Name, streams.Durable("")); ok && p.Confined(plugin) {
+			if plugin, ok := streams.PluginOf(info.Name); ok && p.Confined(plugin) {
 				errs = append(errs, p.narrow(ctx, stream, plugin, info.Config))
 			}
 		}

@@ -47,6 +47,7 @@ type ConsumerState struct {
 	Stream      string `json:"stream"`
 	Lag         uint64 `json:"lag"` // events not yet delivered
 	Unacked     int    `json:"unacked"`
+	Settled     uint64 `json:"settled"` // deliveries since the consumer was made of which all up to the last are settled
 	Redelivered int    `json:"redelivered"`
 	Waiting     int    `json:"waiting"`  // open pull requests
 	HasReader   bool   `json:"attended"` // see HasReader
@@ -80,7 +81,7 @@ func Consumers(ctx context.Context, js jetstream.JetStream) ([]ConsumerState, er
 	var list []ConsumerState
 	err := EachConsumer(ctx, js, func(info *jetstream.ConsumerInfo) {
 		list = append(list, ConsumerState{
-			Name: info.Name, Stream: info.Stream, Lag: info.NumPending, Unacked: info.NumAckPending,
+			Name: info.Name, Stream: info.Stream, Lag: info.NumPending, Unacked: info.NumAckPending, Settled: info.AckFloor.Consumer,
 			Redelivered: info.NumRedelivered, Waiting: info.NumWaiting, HasReader: HasReader(info), Paused: info.Paused,
 		})
 	})
