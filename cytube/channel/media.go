@@ -20,6 +20,9 @@ type media struct {
 	page                string // the URL, of what a stored event has
 }
 
+// noUID is the uid of what plays where no item of the playlist is known to be that.
+const noUID = -1
+
 // url returns the URL of the media's page.
 func (m media) url() string { return cmp.Or(m.page, mediaURL(m.kind, m.id)) }
 
@@ -51,9 +54,15 @@ func (s *State) changeMedia(f *fold) error {
 		s.position(f, w.CurrentTime, w.Paused && w.CurrentTime >= 0)
 		return nil
 	}
+	if m.uid = noUID; s.playlist.item(s.current).same(m) {
+		m.uid = s.current
+	}
 	s.playing, s.goesOn, s.votes, s.voted = m, false, wireVote{}, false
 	s.clock.set(w.CurrentTime, w.Paused && w.CurrentTime >= 0, f)
 	extra := event.Extra{"position": marshal(s.clock.said.Position), "began": marshal(!s.joining && w.CurrentTime <= 0)}
+	if m.uid != noUID {
+		extra["uid"] = marshal(m.uid)
+	}
 	if s.clock.said.Paused {
 		extra["paused"] = marshal(true)
 	}

@@ -178,6 +178,9 @@ func (s *State) shuffle(f *fold, list playlist) bool {
 		uids = append(uids, m.uid)
 		s.nextUID = max(s.nextUID, m.uid+1)
 	}
+	if i := slices.Index(was, s.playing.uid); i >= 0 && s.playing != (media{}) {
+		s.playing.uid = uids[i]
+	}
 	s.playlist, s.goesOn = list, true
 	f.emit(event.SubjectMediaShuffle, event.MediaShuffle{UIDs: uids, Was: was, Channel: s.channel, Time: f.ms()})
 	return true

@@ -27,6 +27,9 @@ func (s *State) View() *view.View {
 			Title: m.title, URL: m.url(), Type: m.kind, Duration: m.seconds, QueuedBy: m.by,
 			Position: s.clock.said.Position, Paused: s.clock.said.Paused, At: s.clock.saidAt,
 		}
+		if m.uid != noUID {
+			v.Playing.UID = &m.uid
+		}
 	}
 	if s.listed {
 		v.Users = make([]view.User, 0, len(s.users))
@@ -87,7 +90,10 @@ func (s *State) Restore(v *view.View) {
 		}
 	}
 	if p := v.Playing; p != nil {
-		s.playing = media{page: p.URL, kind: p.Type, title: p.Title, by: p.QueuedBy, seconds: p.Duration}
+		s.playing = media{uid: noUID, page: p.URL, kind: p.Type, title: p.Title, by: p.QueuedBy, seconds: p.Duration}
+		if p.UID != nil {
+			s.playing.uid = *p.UID
+		}
 		s.clock = clock{position: p.Position, at: time.UnixMilli(p.At), said: event.MediaPosition{Position: p.Position, Paused: p.Paused}, saidAt: p.At}
 	}
 	s.listed = v.Users != nil

@@ -134,7 +134,7 @@ func TestPlaylist(t *testing.T) {
 			[]string{`cytube.media.queue {"uid":2,"title":"T","url":"https://youtube.com/watch?v=abc","type":"yt","duration":61,"channel":"testchan","queued_by":"alice","after":null,"temp":false}`}},
 		{"change", []string{`["playlist",[` + itemTwo + `]]`, `["setCurrent",2]`},
 			[]string{`["changeMedia",{"id":"abc","title":"T","seconds":61.7,"type":"yt","currentTime":-3,"paused":true}]`},
-			[]string{`cytube.media.change {"title":"T","url":"https://youtube.com/watch?v=abc","type":"yt","duration":61,"channel":"testchan","queued_by":"alice","began":true,"position":0,"epoch":1795489000000}`}},
+			[]string{`cytube.media.change {"title":"T","url":"https://youtube.com/watch?v=abc","type":"yt","duration":61,"channel":"testchan","queued_by":"alice","began":true,"position":0,"uid":2,"epoch":1795489000000}`}},
 		{"change to what is not on the playlist", []string{`["playlist",[` + itemTwo + `]]`, `["setCurrent",2]`},
 			[]string{`["changeMedia",{"id":"x","title":"L","seconds":null,"type":"cu"}]`},
 			[]string{`cytube.media.change {"title":"L","url":"x","type":"cu","duration":0,"channel":"testchan","queued_by":"","began":true,"position":0,"epoch":1795489000000}`}},

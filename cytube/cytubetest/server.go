@@ -22,6 +22,7 @@ type (
 	Line      = localserver.Line
 	Message   = localserver.Message
 	KickError = localserver.KickError
+	Item      = localserver.Item
 
 	channelState = localserver.Channel
 	session      = localserver.Session
@@ -127,6 +128,18 @@ func (s *Server) InjectFrame(channel, user, frame string) error {
 func (s *Server) AddMedia(channel, by string, m Media) (uid int, err error) {
 	s.Do(channel, func(ch *channelState) { uid, err = ch.AddMedia(m, by) })
 	return uid, err
+}
+
+// Playlist returns the items of a channel's playlist.
+func (s *Server) Playlist(channel string) (items []Item) {
+	s.Do(channel, func(ch *channelState) { items = ch.Playlist() })
+	return items
+}
+
+// Locked reports whether a channel's playlist is locked.
+func (s *Server) Locked(channel string) (locked bool) {
+	s.Do(channel, func(ch *channelState) { locked = ch.Locked() })
+	return locked
 }
 
 // RemoveMedia takes an item out of a channel's playlist.

@@ -143,6 +143,26 @@ func (ch *Channel) AddMedia(m Media, by string) (uid int, err error) {
 	return ch.list.nextUID - 1, err
 }
 
+// Item is an item of a playlist.
+type Item struct {
+	Media
+	UID     int
+	By      string // who queued it
+	Temp    bool
+	Playing bool
+}
+
+// Playlist returns the items of the playlist.
+func (ch *Channel) Playlist() (items []Item) {
+	for _, i := range ch.list.items {
+		items = append(items, Item{i.media, i.uid, i.by, i.temp, i == ch.list.current})
+	}
+	return items
+}
+
+// Locked reports whether the playlist is locked.
+func (ch *Channel) Locked() bool { return !ch.list.open }
+
 func (ch *Channel) deleteMedia(_ *Session, uid int) {
 	inTurn(ch, func(uid int) { ch.RemoveMedia(uid) }, uid)
 }

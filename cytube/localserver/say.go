@@ -33,6 +33,11 @@ func (u *User) Send(ctx context.Context, text string) error {
 	return u.conn.Emit(ctx, "chatMsg", object{"msg": text, "meta": object{}})
 }
 
+// Emit sends an event as a browser does, such as clearPlaylist, without waiting for an answer.
+func (u *User) Emit(ctx context.Context, name string, args ...any) error {
+	return u.conn.Emit(ctx, name, args...)
+}
+
 // Unban ends the bans of a name, as a moderator, without waiting for an answer. It asks the server for their numbers first;
 // users who may not ban get no answer to that: give the context a deadline.
 func (u *User) Unban(ctx context.Context, name string) error {

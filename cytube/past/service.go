@@ -5,11 +5,13 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nats.go/micro"
 
+	"github.com/rosey-bot/rosey/cytube/internal/history"
 	"github.com/rosey-bot/rosey/cytube/view"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
@@ -43,10 +45,8 @@ func Serve(ctx context.Context, bus *streams.Bus, channels []string, ready func(
 		return err
 	}
 	defer func() { _ = service.Stop() }()
-	answer := func(ctx context.Context, e event.Envelope) (any, error) {
-		return answer(ctx, bus.JetStream(), channels, e)
-	}
-	if err := service.AddEndpoint("state", bus.Service(ctx, answer), micro.WithEndpointSubject(Subject)); err != nil {
+	a := answers{js: bus.JetStream(), channels: channels, now: map[string]*Moment{}}
+	if err := service.AddEndpoint("state", bus.Service(ctx, a.answer), micro.WithEndpointSubject(Subject)); err != nil {
 		return err
 	}
 	ready()
@@ -54,31 +54,43 @@ func Serve(ctx context.Context, bus *streams.Bus, channels []string, ready func(
 	return nil
 }
 
-func answer(ctx context.Context, js jetstream.JetStream, channels []string, e event.Envelope) (any, error) {
+// answers answers requests. It keeps the channels as they are, so that a request reads only
+// what was stored since the one before.
+type answers struct {
+	js       jetstream.JetStream
+	channels []string
+	mu       sync.Mutex
+	now      map[string]*Moment
+}
+
+func (a *answers) answer(ctx context.Context, e event.Envelope) (any, error) {
 	var r request
 	if err := json.Unmarshal(e.Data, &r); err != nil {
 		return nil, event.Errorf(event.InvalidInput, "the request must be {channel, at, parts}: %w", err)
 	}
-	if r.Channel == "" && len(channels) == 1 {
-		r.Channel = channels[0]
+	if r.Channel == "" && len(a.channels) == 1 {
+		r.Channel = a.channels[0]
 	}
 	if r.Channel == "" {
-		return nil, event.Errorf(event.InvalidInput, "name one of the channels that the bot is in: %s", strings.Join(channels, ", "))
-	}
-	at := time.Time{}
-	if r.At != 0 {
-		at = time.UnixMilli(r.At)
+		return nil, event.Errorf(event.InvalidInput, "name one of the channels that the bot is in: %s", strings.Join(a.channels, ", "))
 	}
 	if len(r.Parts) == 0 {
-		r.Parts = append(view.Parts(), Extra...)
+		r.Parts = slices.Concat(view.Parts(), Extra, []string{partBot})
 	}
-	data := map[string]json.RawMessage{}
-	m, err := At(ctx, js, r.Channel, at)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	m, err := a.moment(ctx, r)
 	if err != nil {
 		return nil, event.AsError(err, event.NATSError)
 	}
+	data := map[string]json.RawMessage{}
 	for _, part := range r.Parts {
-		if data[part], err = m.Show(part); err != nil {
+		if part == partBot {
+			data[part], err = a.bot(ctx, m.Channel)
+		} else {
+			data[part], err = m.Show(part)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -86,6 +98,38 @@ func answer(ctx context.Context, js jetstream.JetStream, channels []string, e ev
 		r.At = time.Now().UnixMilli()
 	}
 	return reply{Success: true, Channel: m.Channel, At: r.At, Data: data}, nil
+}
+
+// moment returns the channel that a request is about, at its time.
+func (a *answers) moment(ctx context.Context, r request) (Moment, error) {
+	if r.At != 0 {
+		return At(ctx, a.js, r.Channel, time.UnixMilli(r.At))
+	}
+	key := strings.ToLower(r.Channel)
+	m := a.now[key]
+	if m == nil {
+		first, err := At(ctx, a.js, r.Channel, time.Time{})
+		if err == nil && slices.ContainsFunc(a.channels, func(name string) bool { return strings.EqualFold(name, key) }) {
+			a.now[key] = &first
+		}
+		return first, err
+	}
+	if err := m.Advance(ctx, a.js); err != nil {
+		delete(a.now, key) // some events may be folded and others not
+		return Moment{}, err
+	}
+	return *m, nil
+}
+
+// partBot is the name of the bot, which is no part of a channel.
+const partBot = "bot"
+
+func (a *answers) bot(ctx context.Context, channel string) (json.RawMessage, error) {
+	c, _, err := history.New(a.js, channel).Checkpoint(ctx)
+	if err != nil {
+		return nil, event.AsError(err, event.NATSError)
+	}
+	return json.Marshal(c.Bot)
 }
 
 // Extra are what a channel shows beside its parts: what plays, the votes to skip it, and how

@@ -158,6 +158,13 @@ func (v *View) temp(p event.MediaTemp, _ stored) {
 
 func (v *View) shuffled(p event.MediaShuffle, _ stored) {
 	list := clearOf(v.Playlist)
+	if now := v.Playing; now != nil && now.UID != nil {
+		if n := slices.Index(p.Was, *now.UID); n >= 0 && n < len(p.UIDs) {
+			playing := *now
+			playing.UID = &p.UIDs[n]
+			v.Playing = &playing
+		}
+	}
 	for n, uid := range p.UIDs {
 		v.NextUID = max(v.NextUID, uid+1)
 		if n < len(p.Was) {
@@ -173,6 +180,7 @@ func (v *View) shuffled(p event.MediaShuffle, _ stored) {
 
 func (v *View) plays(p event.MediaChange, e stored) {
 	now := &Playing{Title: p.Title, URL: p.URL, Type: p.Type, Duration: p.Duration, QueuedBy: p.QueuedBy, At: e.ms()}
+	_ = json.Unmarshal(p.Extra["uid"], &now.UID)
 	_ = json.Unmarshal(p.Extra["position"], &now.Position)
 	now.Paused = string(p.Extra["paused"]) == "true"
 	v.Playing, v.Votes = now, nil

@@ -51,6 +51,7 @@ type Item struct {
 
 // Playing is what plays.
 type Playing struct {
+	UID      *int    `json:"uid,omitempty"` // of its item on the playlist, where an event says it
 	Title    string  `json:"title"`
 	URL      string  `json:"url"`
 	Type     string  `json:"type"`

@@ -1,0 +1,231 @@
+// Package bottest runs a whole bot with plugins in a test, against a CyTube server that
+// speaks the real protocol, with users who type and read. The bot is a process of its own
+// with a store on disk, which can be killed at any time.
+//
+//	func TestMain(m *testing.M) { bottest.Main(m, New()) }
+//
+//	func TestAdd(t *testing.T) {
+//		w := bottest.Start(t)
+//		alice := w.Join("alice")
+//		alice.Says("!add https://youtu.be/abcdefghijk")
+//		alice.Hears("^alice: ✅ ")
+//	}
+package bottest
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/rosey-bot/rosey/bot"
+	"github.com/rosey-bot/rosey/consumers/pluginsettings"
+	"github.com/rosey-bot/rosey/consumers/router"
+	"github.com/rosey-bot/rosey/cytube/cytubetest"
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/client"
+	"github.com/rosey-bot/rosey/internal/retry"
+	"github.com/rosey-bot/rosey/replay"
+	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/streamstest"
+)
+
+const (
+	// BotName is the bot's name on the site.
+	BotName = "Rosey"
+	// Channel is the name of the channel, unless a test has others.
+	Channel = "lounge"
+
+	password = "secret" // of all accounts
+
+	patience = 2 * time.Minute // how long a test waits for anything
+)
+
+// Users who have an account, with their ranks in the channels; others join as guests.
+var ranks = map[string]float64{BotName: 3, "owner": 4, "admin": 3, "mod": 2, "alice": 1, "bob": 1, "carol": 1}
+
+// World is a site, a bot in its channels, and users who join.
+type World struct {
+	Site    *cytubetest.Server
+	Context context.Context // ends with the test, or when it takes too long
+
+	t       testing.TB
+	options options
+	bot     *process
+	client  *client.Client // nil while none is connected
+	starts  int
+}
+
+// SiteConfig returns the site of the tests: accounts of rank 1 (alice, bob, carol), 2 (mod), 3
+// (admin and the bot) and 4 (owner), and a channel whose playlist is open.
+func SiteConfig() cytubetest.Config {
+	c := cytubetest.Config{Channels: []cytubetest.Channel{{Name: Channel, Ranks: map[string]float64{}, Open: true}}}
+	for name, rank := range ranks {
+		c.Accounts = append(c.Accounts, cytubetest.Account{Name: name, Password: password})
+		if rank > 1 {
+			c.Channels[0].Ranks[name] = rank
+		}
+	}
+	return c
+}
+
+// Start starts a site and a bot in all of its channels, and returns when the bot is there and its plugins
+// run. Both end with the test. Functions change the site before.
+func Start(t testing.TB, change ...func(*cytubetest.Config)) *World {
+	t.Helper()
+	config := SiteConfig()
+	for _, c := range change {
+		c(&config)
+	}
+	w := &World{t: t, Context: streamstest.Context(t)}
+	var err error
+	w.Site, err = cytubetest.Start(config)
+	w.ok(err)
+	t.Cleanup(w.Site.Close)
+	w.options = options{Store: t.TempDir(), Site: w.Site.URL(), Password: passwordFile(t)}
+	for _, c := range config.Channels {
+		w.options.Channels = append(w.options.Channels, c.Name)
+	}
+	t.Cleanup(func() {
+		w.close()
+		w.bot.end(syscall.SIGKILL)
+	})
+	w.Restart()
+	return w
+}
+
+// Restart starts the bot again after Kill or Stop, and returns when it is in its channels.
+func (w *World) Restart() {
+	w.t.Helper()
+	w.bot = w.launch()
+	for _, name := range w.options.Channels {
+		w.ok(w.Site.WaitUser(w.Context, name, BotName))
+	}
+	w.starts++
+	w.until("the plugins to start", func() bool { return len(w.Stored("platform.startup")) >= w.starts })
+}
+
+// KillAt acts, kills the bot when it writes a frame of a name to the channel because of that, such as queue, and
+// starts it again. The server did what the frame asks for, or did not, and the bot learns nothing of it.
+func (w *World) KillAt(frame string, done bool, act func()) {
+	w.t.Helper()
+	w.Site.Refuse("Rate limit exceeded") // it must not come back before it is killed
+	w.Site.Cut(Channel, BotName, frame, done)
+	act()
+	w.ok(w.Site.WaitGone(w.Context, Channel, BotName))
+	w.Kill()
+	w.Site.Refuse("")
+	w.Restart()
+}
+
+// Set changes a setting of a plugin or of one of its commands in a channel, as rosey settings
+// set does.
+func (w *World) Set(channel, plugin, key, value string) {
+	w.t.Helper()
+	c := w.connect()
+	registered, err := router.List(w.Context, c.JS)
+	w.ok(err)
+	store, err := pluginsettings.Open(w.Context, c.JS, 1)
+	w.ok(err)
+	_, err = router.Configure(w.Context, c.Bus, store, registered, router.Setting{Plugin: plugin, Channel: channel, Key: key, Text: value, By: "test"})
+	w.ok(err)
+}
+
+// Stored returns the stored events that a pattern matches.
+func (w *World) Stored(pattern string) (all []streams.Stored) {
+	w.t.Helper()
+	for e, err := range replay.Read(w.Context, w.connect().JS, replay.Query{Filter: replay.Filter{Subjects: []string{pattern}}}) {
+		w.ok(err)
+		if e.Header.Get(jetstream.ScheduleHeader) != "" {
+			continue // a timer that has not fired
+		}
+		s, err := e.Decode()
+		w.ok(err)
+		all = append(all, s)
+	}
+	return all
+}
+
+// Await waits until an event is stored that a pattern matches and ok, if it is not nil,
+// accepts, and returns it.
+func (w *World) Await(pattern string, ok func(streams.Stored) bool) (found streams.Stored) {
+	w.t.Helper()
+	w.until(pattern, func() bool {
+		for _, s := range w.Stored(pattern) {
+			if ok == nil || ok(s) {
+				found = s
+				return true
+			}
+		}
+		return false
+	})
+	return found
+}
+
+// Request sends a request to a plugin or service and returns its reply.
+func (w *World) Request(subject string, payload any) ([]byte, error) {
+	w.t.Helper()
+	return w.connect().Bus.Request(w.Context, subject, payload)
+}
+
+// Publish stores an event.
+func (w *World) Publish(subject string, payload any) {
+	w.t.Helper()
+	e, err := event.New(subject, payload)
+	w.ok(err)
+	_, err = w.connect().Bus.Publish(w.Context, e)
+	w.ok(err)
+}
+
+// Until waits for a condition, which is looked at often.
+func (w *World) Until(what string, ok func() bool) {
+	w.t.Helper()
+	w.until(what, ok)
+}
+
+func (w *World) until(what string, ok func() bool) {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(w.Context, patience)
+	defer cancel()
+	err := retry.Do(ctx, retry.Every(20*time.Millisecond), func(context.Context) error {
+		if !ok() {
+			return errors.New("not yet")
+		}
+		return nil
+	})
+	if err != nil {
+		w.t.Fatalf("waited in vain for %s: %v", what, err)
+	}
+}
+
+// connect returns a client of the bot that runs.
+func (w *World) connect() *client.Client {
+	w.t.Helper()
+	if w.client == nil {
+		s := bot.DefaultSettings()
+		s.Store = w.options.Store
+		c, err := client.Await(w.Context, s, "test", slog.New(slog.DiscardHandler), client.ServerTimeout)
+		w.ok(err)
+		w.client = c
+	}
+	return w.client
+}
+
+// close closes the connection to the bot.
+func (w *World) close() {
+	if w.client != nil {
+		_ = w.client.Close()
+		w.client = nil
+	}
+}
+
+func (w *World) ok(err error) {
+	w.t.Helper()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
