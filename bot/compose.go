@@ -1,9 +1,11 @@
 package bot
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"sync/atomic"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -115,13 +117,18 @@ func (c *composition) router(r router.Router) part {
 	}))
 }
 
+// prefix returns what commands begin with in a channel.
+func (c *composition) prefix(channel string) string {
+	return cmp.Or(c.channels.prefixes()[strings.ToLower(channel)], c.settings.Prefix)
+}
+
 // plugin makes a part of a plugin, which no other process runs if it is exclusive. It is
 // ready after its first attempt to start.
 func (c *composition) plugin(p plugins.Plugin, exclusive bool) part {
 	return func(ctx context.Context, ready func()) error {
 		h := host.Host{
 			Bus: c.bus, Bucket: c.registrations, Settings: c.pluginSettings, Logger: c.log, Observe: c.observe, OnStart: func(error) { ready() },
-			Exclusive: exclusive, Restricted: c.restricted,
+			Exclusive: exclusive, Restricted: c.restricted, Prefix: c.prefix,
 		}
 		return h.Run(ctx, p)
 	}

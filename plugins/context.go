@@ -33,6 +33,7 @@ type Context struct {
 	plugin    string
 	publisher consumers.Publisher
 	reader    Reader
+	runtime   Runtime
 	settings  pluginsettings.Set // when the event was taken
 	random    *rand.Rand
 	ids       *consumers.MessageIDs // see messageID
@@ -48,9 +49,13 @@ func (c *Context) Now() time.Time { return c.Event.At }
 func (c *Context) Waited() time.Duration { return consumers.Now(c).Sub(c.Event.At) }
 
 // Prefix returns what the user typed before the command, usually "!". Hints to other
-// commands should begin with it.
+// commands should begin with it. Of another event it is what commands begin with in its
+// channel, as far as the process knows.
 func (c *Context) Prefix() string {
 	if c.Command.Command == "" {
+		if c.runtime.Prefix != nil {
+			return c.runtime.Prefix(c.Channel())
+		}
 		return "!"
 	}
 	typed, _ := c.cut()
@@ -154,6 +159,16 @@ func (c *Context) Channel() string {
 	}
 	_ = json.Unmarshal(c.Event.Data, &d)
 	return d.Channel
+}
+
+// SetCommands registers the commands that the plugin has beside Plugin.Commands, in place of
+// those that were set before; Plugin.Custom handles them. They are commands like others, with
+// rank, settings, grants and cooldowns, and outlive the process.
+func (c *Context) SetCommands(commands []router.Command) error {
+	if c.runtime.Register == nil {
+		return nil
+	}
+	return c.runtime.Register(c, commands)
 }
 
 // Streams returns a reader of the streams and of the state of consumers, for plugins

@@ -60,6 +60,9 @@ type Plugin struct {
 	Events   []Subscription
 	Requests []Endpoint
 
+	// Custom, if set, handles the commands that Context.SetCommands registered.
+	Custom Handler
+
 	// Outcomes, if set, handles what came of the plugin's own sends: each of what it asked
 	// of a channel (see Context.Ask), and of what it said only what was not heard.
 	Outcomes OutcomeHandler

@@ -23,8 +23,8 @@ type Reader interface {
 	// Instances returns the running instances of all plugins, by plugin.
 	Instances(ctx context.Context) (map[string][]Instance, error)
 	// Registrations returns the registered plugins in the order of their names,
-	// without those whose registration is invalid, and with the aliases that the settings
-	// give their commands in the channel of the Context that is passed.
+	// without those whose registration is invalid, and with their commands in the channel of
+	// the Context that is passed; see router.Known.
 	Registrations(ctx context.Context) ([]router.Registration, error)
 }
 

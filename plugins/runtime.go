@@ -15,6 +15,7 @@ import (
 
 	"github.com/rosey-bot/rosey/consumers"
 	"github.com/rosey-bot/rosey/consumers/pluginsettings"
+	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/telemetry/propagation"
@@ -29,7 +30,12 @@ type Runtime struct {
 	Publisher consumers.Publisher
 	Reader    Reader
 	Settings  SettingsLoader // nil has none set
-	Logger    *slog.Logger
+	// Register stores the commands that the plugin has beside those of its description; see
+	// router.SetCustom. Nil stores none.
+	Register func(ctx context.Context, commands []router.Command) error
+	// Prefix, if set, returns what commands begin with in a channel.
+	Prefix func(channel string) string
+	Logger *slog.Logger
 }
 
 // SettingsLoader loads the settings of a plugin in a channel as they are now.
@@ -222,6 +228,9 @@ func (r Runtime) commands() consumers.Handler {
 		}
 		name := c.Command.Command
 		handle, ok := handlers[strings.ToLower(name)]
+		if !ok && r.Plugin.Custom != nil {
+			handle, ok = r.Plugin.Custom, true
+		}
 		if !ok {
 			return nil, consumers.Permanent(event.Errorf(event.InvalidInput, "plugin %s has no command %q", c.plugin, name))
 		}
@@ -243,7 +252,7 @@ func (r Runtime) commands() consumers.Handler {
 
 // context returns the context of a handler, with the settings as they are now.
 func (r Runtime) context(ctx context.Context, d streams.Stored, publisher consumers.Publisher) (*Context, error) {
-	c := &Context{Context: ctx, Event: d, Log: r.Logger, plugin: r.Plugin.Name, publisher: publisher, reader: r.Reader}
+	c := &Context{Context: ctx, Event: d, Log: r.Logger, plugin: r.Plugin.Name, publisher: publisher, reader: r.Reader, runtime: r}
 	if r.Plugin.Settings == nil || r.Settings == nil {
 		return c, nil
 	}

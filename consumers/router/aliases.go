@@ -1,10 +1,13 @@
 package router
 
 import (
+	"context"
 	"encoding/json"
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/consumers/pluginsettings"
 	"github.com/rosey-bot/rosey/internal/fold"
@@ -40,8 +43,39 @@ func newAliasIndex(revisions []pluginsettings.Revision) aliasIndex {
 }
 
 // WithAliases returns registrations with the further names that the settings give their
+// Known returns the valid registrations in the order of their names, with the commands as they
+// are in a channel, "" being any: with the aliases of the settings, and without those that
+// another plugin has there.
+func Known(ctx context.Context, js jetstream.JetStream, store *pluginsettings.Store, channel string) ([]Registration, error) {
+	entries, have, err := list(ctx, js)
+	if err != nil {
+		return nil, err
+	}
+	plugins := map[string]Registration{}
+	var all []Registration
+	for _, e := range entries {
+		if e.Err == nil {
+			plugins[e.Name] = e.Registration
+			all = append(all, e.Registration)
+		}
+	}
+	revisions, err := store.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for i, r := range all {
+		all[i].Commands = slices.DeleteFunc(slices.Clone(r.Commands), func(c Command) bool {
+			key := fold.Key(c.key(""))
+			owner, ok := plugins[have[key]]
+			return !c.in(channel) || ok && owner.Name != r.Name && owner.hasIn(key, "", channel)
+		})
+	}
+	return withAliases(all, revisions, channel), nil
+}
+
+// withAliases returns registrations with the further names that the settings give their
 // commands in a channel.
-func WithAliases(all []Registration, revisions []pluginsettings.Revision, channel string) []Registration {
+func withAliases(all []Registration, revisions []pluginsettings.Revision, channel string) []Registration {
 	all = slices.Clone(all)
 	for i, r := range all {
 		var added []Command

@@ -74,6 +74,16 @@ func (r Registration) has(command, prefix string) bool {
 	return slices.ContainsFunc(r.Commands, func(c Command) bool { return fold.Key(c.key(prefix)) == command })
 }
 
+// hasIn is has in a channel.
+func (r Registration) hasIn(command, prefix, channel string) bool {
+	return slices.ContainsFunc(r.Commands, func(c Command) bool { return fold.Key(c.key(prefix)) == command && c.in(channel) })
+}
+
+// everywhere reports whether one of the plugin's commands of a name is in all channels.
+func (r Registration) everywhere(command, prefix string) bool {
+	return slices.ContainsFunc(r.Commands, func(c Command) bool { return fold.Key(c.key(prefix)) == command && len(c.Channels) == 0 })
+}
+
 // settleOwners saves the owners of commands that have none. It reports false if another
 // process changed them, which the watcher will tell.
 func (g *Registry) settleOwners(ctx context.Context, kv jetstream.KeyValue) (settled bool, err error) {
@@ -105,22 +115,31 @@ func saveOwners(ctx context.Context, kv jetstream.KeyValue, o owners, revision u
 }
 
 // route builds the routes of the commands that plugins own, and logs once who waits for a
-// command of another.
+// command of another. Behind those of an owner that has the command in some channels only come
+// those of others.
 func (g *Registry) route(ctx context.Context) {
-	g.commands = map[string]route{}
+	g.commands = map[string][]route{}
+	others := map[string][]route{}
 	for _, name := range slices.Sorted(maps.Keys(g.plugins)) {
 		for _, c := range g.plugins[name].Commands {
 			key := fold.Key(c.key(g.prefix))
 			switch owner := g.owners[key]; {
 			case owner == name:
-				if _, ok := g.commands[key]; !ok {
-					g.commands[key] = route{g.plugins[name], c}
+				g.commands[key] = append(g.commands[key], route{g.plugins[name], c})
+			case owner != "":
+				others[key] = append(others[key], route{g.plugins[name], c})
+				if g.waiting[name+" "+key] {
+					continue
 				}
-			case owner != "" && !g.waiting[name+" "+key]:
 				g.waiting[name+" "+key] = true
 				g.log.WarnContext(ctx, "command belongs to another plugin", "command", key, "owner", owner, "waiting", name,
 					"remedy", fmt.Sprintf("rosey plugin prefer %s %s", name, key))
 			}
+		}
+	}
+	for key, more := range others {
+		if len(g.commands[key]) > 0 && !g.plugins[g.owners[key]].everywhere(key, g.prefix) {
+			g.commands[key] = append(g.commands[key], more...)
 		}
 	}
 }

@@ -84,13 +84,13 @@ func (r Registration) Properties() (pluginsettings.Properties, error) {
 	for key, s := range policies() {
 		add(key, s)
 		for _, c := range r.Commands {
-			if c.AliasOf == "" {
+			if c.AliasOf == "" && c.Runs == "" {
 				add(c.policyKey(key), s)
 			}
 		}
 	}
 	for _, c := range r.Commands {
-		if c.AliasOf == "" {
+		if c.AliasOf == "" && c.Runs == "" {
 			add(c.policyKey(KeyAliases), &jsonschema.Schema{Type: "array", Items: &jsonschema.Schema{Type: "string"}, Description: "further names of the command"})
 		}
 	}
@@ -132,6 +132,9 @@ func (p policy) rank(of Registration) int {
 
 func (p policy) duration(key string) time.Duration {
 	seconds := 0.0
+	if key == KeyCooldownChannel {
+		seconds = p.command.Cooldown
+	}
 	p.read(key, &seconds)
 	return time.Duration(seconds * float64(time.Second))
 }

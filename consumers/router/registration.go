@@ -15,6 +15,7 @@ import (
 
 	"github.com/rosey-bot/rosey/consumers"
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/fold"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/jsapi"
 )
@@ -64,6 +65,21 @@ type Command struct {
 	// Timeout is how many seconds an attempt at the command may take; 0 means
 	// consumers.DefaultTimeout. Who runs the plugin keeps it.
 	Timeout float64 `json:"timeout,omitempty"`
+	// Custom says that the command was made while the plugin ran; see SetCustom.
+	Custom bool `json:"custom,omitempty"`
+	// Channels are where the command is; none is everywhere.
+	Channels []string `json:"channels,omitempty"`
+	// Cooldown is the command's cooldown_channel in seconds, unless that is set.
+	Cooldown float64 `json:"cooldown_channel,omitempty"`
+	// Runs is another command with arguments, without prefix, that this one stands for, such
+	// as "roll 2d6". What is typed behind this one follows them. Rank, settings and cooldowns
+	// are those of the other.
+	Runs string `json:"runs,omitempty"`
+}
+
+// in reports whether the command is in a channel; "" stands for any.
+func (c Command) in(channel string) bool {
+	return len(c.Channels) == 0 || channel == "" || slices.ContainsFunc(c.Channels, func(of string) bool { return strings.EqualFold(of, channel) })
 }
 
 // UnmarshalJSON decodes a command object or a bare name.
@@ -117,6 +133,9 @@ func (r Registration) Validate() error {
 	for _, c := range r.Commands {
 		if c.Name == "" || strings.ContainsFunc(c.Name, isSpace) {
 			return event.Errorf(event.InvalidInput, "commands of %s: %q is not a command: it must be one word", r.Name, c.Name).With("field", "commands")
+		}
+		if c.Cooldown < 0 || c.Cooldown > MaxCooldown.Seconds() {
+			return event.Errorf(event.InvalidInput, "commands of %s: the cooldown of %s must be 0 to %v seconds", r.Name, c.Name, MaxCooldown.Seconds()).With("field", "commands")
 		}
 		if c.Timeout < 0 {
 			return event.Errorf(event.InvalidInput, "commands of %s: the timeout of %s must not be below 0 seconds", r.Name, c.Name).With("field", "commands")
@@ -176,23 +195,79 @@ func OpenBucket(ctx context.Context, js jetstream.JetStream, replicas int) (jets
 	})
 }
 
-// Register stores a registration and returns its revision. An unchanged
-// registration is not written again, so that restarts add no revisions.
+// Register stores a registration and returns its revision. An unchanged registration is not
+// written again, so that restarts add no revisions. Custom commands of the one before are kept.
 func Register(ctx context.Context, kv jetstream.KeyValue, r Registration) (revision uint64, err error) {
-	if err := r.Validate(); err != nil {
-		return 0, err
+	return register(ctx, kv, r.Name, func(before Registration) (Registration, error) {
+		next := r
+		next.Commands = slices.Clone(r.Commands)
+		for _, c := range before.Commands {
+			if c.Custom && !r.has(fold.Key(c.key("")), "") {
+				next.Commands = append(next.Commands, c)
+			}
+		}
+		return next, nil
+	})
+}
+
+// SetCustom registers the commands that a plugin has beside those that it registers when it
+// starts, in place of those that were set before. They belong to the plugin in all that
+// follows: routing, help, settings and grants.
+func SetCustom(ctx context.Context, kv jetstream.KeyValue, plugin string, commands []Command) error {
+	_, err := register(ctx, kv, plugin, func(r Registration) (Registration, error) {
+		if r.Name == "" {
+			return r, event.Errorf(event.RecordNotFound, "there is no plugin %q: see rosey plugin ls", plugin)
+		}
+		r.Commands = slices.DeleteFunc(r.Commands, func(c Command) bool { return c.Custom })
+		for _, c := range commands {
+			c.Custom = true
+			r.Commands = append(r.Commands, c)
+		}
+		return r, nil
+	})
+	return err
+}
+
+// register stores what becomes of a plugin's registration, of which the zero one is none.
+func register(ctx context.Context, kv jetstream.KeyValue, plugin string, change func(Registration) (Registration, error)) (uint64, error) {
+	for {
+		var before Registration
+		var stored []byte
+		entry, err := kv.Get(ctx, plugin)
+		switch {
+		case err == nil:
+			stored = entry.Value()
+			_ = json.Unmarshal(stored, &before) // an invalid one is replaced
+		case !errors.Is(err, jetstream.ErrKeyNotFound):
+			return 0, fmt.Errorf("register %s: %w", plugin, err)
+		}
+		next, err := change(before)
+		if err == nil {
+			err = next.Validate()
+		}
+		if err != nil {
+			return 0, err
+		}
+		value, err := json.Marshal(next)
+		if err != nil {
+			return 0, fmt.Errorf("register %s: %w", plugin, err)
+		}
+		if string(stored) == string(value) {
+			return entry.Revision(), nil
+		}
+		revision := uint64(0)
+		if stored != nil {
+			revision = entry.Revision()
+		}
+		revision, err = jsapi.UpdateJSON(ctx, kv, plugin, json.RawMessage(value), revision)
+		if jsapi.IsChanged(err) {
+			continue
+		}
+		if err != nil {
+			return 0, fmt.Errorf("register %s: %w", plugin, err)
+		}
+		return revision, nil
 	}
-	value, err := json.Marshal(r)
-	if err != nil {
-		return 0, fmt.Errorf("register %s: %w", r.Name, err)
-	}
-	if have, err := kv.Get(ctx, r.Name); err == nil && string(have.Value()) == string(value) {
-		return have.Revision(), nil
-	}
-	if revision, err = kv.Put(ctx, r.Name, value); err != nil {
-		return 0, fmt.Errorf("register %s: %w", r.Name, err)
-	}
-	return revision, nil
 }
 
 // RegisterMissing stores a registration if the bucket has none of that plugin, and reports
@@ -237,32 +312,40 @@ func Marks(entries []Entry) event.Marks {
 // List returns the registrations in the order of their names. It reads by direct gets,
 // as a plugin with credentials of its own may not create a consumer on the bucket.
 func List(ctx context.Context, js jetstream.JetStream) ([]Entry, error) {
+	entries, _, err := list(ctx, js)
+	return entries, err
+}
+
+// list returns the registrations and the owners of commands.
+func list(ctx context.Context, js jetstream.JetStream) (all []Entry, have owners, err error) {
 	const prefix = "$KV." + Bucket + "."
 	values, err := jetstreamext.GetLastMsgsFor(ctx, js, "KV_"+Bucket, []string{prefix + ">"})
 	if errors.Is(err, nats.ErrNoResponders) { // no plugin ever registered
-		return nil, nil
+		return nil, nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("list plugins: %w", err)
+		return nil, nil, fmt.Errorf("list plugins: %w", err)
 	}
-	var all []Entry
 	for msg, err := range values {
 		if errors.Is(err, jetstreamext.ErrNoMessages) {
 			break
 		}
 		if err != nil {
-			return nil, fmt.Errorf("list plugins: %w", err)
+			return nil, nil, fmt.Errorf("list plugins: %w", err)
 		}
 		if msg.Header.Get("KV-Operation") != "" {
 			continue // deleted
 		}
+		if msg.Subject == prefix+ownersKey {
+			_ = json.Unmarshal(msg.Data, &have) // see Registry.update
+		}
 		if strings.HasPrefix(msg.Subject, prefix+"=") {
-			continue // ownersKey and capabilitiesKey
+			continue // also capabilitiesKey
 		}
 		e := Entry{Name: strings.TrimPrefix(msg.Subject, prefix)}
 		e.Registration, e.Err = ParseRegistration(e.Name, msg.Data)
 		all = append(all, e)
 	}
 	slices.SortFunc(all, func(a, b Entry) int { return strings.Compare(a.Name, b.Name) })
-	return all, nil
+	return all, have, nil
 }

@@ -27,10 +27,10 @@ type Registry struct {
 
 	mu       sync.RWMutex
 	plugins  map[string]Registration
-	removed  map[string]bool // plugins whose registration was deleted
-	own      []string        // the plugins of this process
-	commands map[string]route
-	waiting  map[string]bool // claims that are logged
+	removed  map[string]bool    // plugins whose registration was deleted
+	own      []string           // the plugins of this process
+	commands map[string][]route // by name; the first that is in a channel counts there
+	waiting  map[string]bool    // claims that are logged
 
 	owners         owners
 	ownersRevision uint64
@@ -190,21 +190,26 @@ func (g *Registry) Confined(plugin string) bool {
 	return recorded && !slices.Contains(g.own, plugin)
 }
 
-// lookup returns the route of a command that is the same but for what fold.Key replaces.
-func (g *Registry) lookup(command string) (route, bool) {
+// lookup returns the route in a channel of a command that is the same but for what fold.Key
+// replaces.
+func (g *Registry) lookup(command, channel string) (route, bool) {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
-	r, ok := g.commands[fold.Key(command)]
-	return r, ok
+	for _, r := range g.commands[fold.Key(command)] {
+		if r.command.in(channel) {
+			return r, true
+		}
+	}
+	return route{}, false
 }
 
-// commandOf returns the route of a plugin's command.
-func (g *Registry) commandOf(plugin, command string) (route, bool) {
+// commandOf returns the route of a plugin's command in a channel.
+func (g *Registry) commandOf(plugin, command, channel string) (route, bool) {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
 	p := g.plugins[plugin]
 	for _, c := range p.Commands {
-		if c.key(g.prefix) == command {
+		if c.key(g.prefix) == command && c.in(channel) {
 			return route{p, c}, true
 		}
 	}

@@ -93,6 +93,15 @@ func (r Router) Handle(ctx context.Context, d streams.Stored) ([]event.Envelope,
 		r.Logger.DebugContext(ctx, "command not registered", "command", name, "user", chat.User)
 		return r.suggestion(ctx, d, l, name)
 	}
+	if to.command.Runs != "" {
+		var problem string
+		if to, args, problem, err = r.expand(ctx, to, &l); err != nil {
+			return nil, err
+		}
+		if problem != "" {
+			return reply(event.Command{User: chat.User, Channel: chat.Channel, Private: private}, problem)
+		}
+	}
 	if age, limit := consumers.Now(ctx).Sub(l.at), to.plugin.CommandMaxAge(); age > limit {
 		return consumers.RecordExpired(ctx, Durable, to.plugin.Name, d, age, limit)
 	}
@@ -117,9 +126,9 @@ func (r Router) Handle(ctx context.Context, d streams.Stored) ([]event.Envelope,
 			break
 		}
 	}
-	r.Logger.InfoContext(ctx, "command routed", "command", name, "plugin", to.plugin.Name, "user", event.Personal(chat.User), "channel", chat.Channel)
+	r.Logger.InfoContext(ctx, "command routed", "command", to.command.key(r.Prefix), "plugin", to.plugin.Name, "user", event.Personal(chat.User), "channel", chat.Channel)
 	e, err := event.New(event.CommandSubject(to.plugin.Name), event.Command{
-		Command: to.command.key(r.Prefix), Args: args, User: chat.User, Channel: chat.Channel, Rank: chat.Rank, RawMessage: chat.Message,
+		Command: to.command.key(r.Prefix), Args: args, User: chat.User, Channel: chat.Channel, Rank: chat.Rank, RawMessage: l.chat.Message,
 		Private: private || p.private(),
 	})
 	if err != nil {
@@ -144,7 +153,7 @@ func readLine(e event.Envelope) (chat event.Chat, private bool, err error) {
 // find returns the route of a command, by a name that it has registered or that the
 // settings give it.
 func (r Router) find(ctx context.Context, name, channel string) (to route, ok bool, err error) {
-	if to, ok := r.Registry.lookup(name); ok {
+	if to, ok := r.Registry.lookup(name, channel); ok {
 		return to, true, nil
 	}
 	revisions, err := r.Settings.List(ctx)
@@ -154,7 +163,7 @@ func (r Router) find(ctx context.Context, name, channel string) (to route, ok bo
 	all := newAliasIndex(revisions)
 	for _, at := range []string{strings.ToLower(channel), ""} {
 		if plugin, command, ok := strings.Cut(all[at][fold.Key(name)], " "); ok {
-			to, ok := r.Registry.commandOf(plugin, command)
+			to, ok := r.Registry.commandOf(plugin, command, channel)
 			return to, ok, nil
 		}
 	}

@@ -47,8 +47,8 @@ func (r Router) suggestion(ctx context.Context, d streams.Stored, l line, word s
 	if r.Suggestions == nil || utf8.RuneCountInString(word) < leastWord || consumers.Now(ctx).Sub(l.at) > suggestMaxAge {
 		return nil, nil
 	}
-	near := r.Registry.nearest(word)
-	to, ok := r.Registry.lookup(near)
+	near := r.Registry.nearest(word, l.chat.Channel)
+	to, ok := r.Registry.lookup(near, l.chat.Channel)
 	if near == "" || !ok {
 		return nil, nil
 	}
@@ -68,11 +68,7 @@ func (r Router) suggestion(ctx context.Context, d streams.Stored, l line, word s
 	if !typed.Private {
 		text = l.chat.User + ": " + text
 	}
-	e, err := typed.Reply(text)
-	if err != nil {
-		return nil, consumers.Permanent(err)
-	}
-	return []event.Envelope{e}, nil
+	return reply(typed, text)
 }
 
 // taken reports whether the lines of the channel before a line show that others answer its
@@ -117,7 +113,7 @@ func (r Router) taken(ctx context.Context, d streams.Stored, l line, word string
 		if same {
 			asked.by, asked.at = before.User, s.At
 		}
-		if lately := d.At.Sub(s.At) < r.Suggestions.interval; lately && (same || own && r.misspelt(name)) {
+		if lately := d.At.Sub(s.At) < r.Suggestions.interval; lately && (same || own && r.misspelt(name, l.chat.Channel)) {
 			return true, nil
 		}
 	}
@@ -125,18 +121,20 @@ func (r Router) taken(ctx context.Context, d streams.Stored, l line, word string
 }
 
 // misspelt reports whether a word is no command, but near one.
-func (r Router) misspelt(word string) bool {
-	_, known := r.Registry.lookup(word)
-	return !known && utf8.RuneCountInString(word) >= leastWord && r.Registry.nearest(word) != ""
+func (r Router) misspelt(word, channel string) bool {
+	_, known := r.Registry.lookup(word, channel)
+	return !known && utf8.RuneCountInString(word) >= leastWord && r.Registry.nearest(word, channel) != ""
 }
 
-// nearest returns the registered command that is most like a word, or "".
-func (g *Registry) nearest(word string) string {
+// nearest returns the command of a channel that is most like a word, or "".
+func (g *Registry) nearest(word, channel string) string {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
 	names := make([]string, 0, len(g.commands))
-	for name := range g.commands {
-		names = append(names, name)
+	for name, routes := range g.commands {
+		if slices.ContainsFunc(routes, func(r route) bool { return r.command.in(channel) }) {
+			names = append(names, name)
+		}
 	}
 	slices.Sort(names)
 	return suggest.Nearest(fold.Key(word), names)

@@ -35,6 +35,8 @@ type Host struct {
 	// Exclusive says that no other process runs the plugin when Run begins; see
 	// consumers.Config.
 	Exclusive bool
+	// Prefix, if set, returns what commands begin with in a channel.
+	Prefix func(channel string) string
 	// Observe, if set, is called after each delivery was acked, nacked or terminated.
 	Observe func(consumers.Outcome)
 	// OnRead, if set, is called when a plugin reads streams or the state of
@@ -96,6 +98,10 @@ type run struct {
 func (h Host) runtime(p plugins.Plugin, bus *streams.Bus) plugins.Runtime {
 	return plugins.Runtime{
 		Plugin: p, Publisher: publisher{bus, p.Name}, Reader: reader{h.Bus, h.OnRead, h.Settings}, Settings: notedSettings{h.Settings}, Logger: h.Logger.With("plugin", p.Name),
+		Register: func(ctx context.Context, commands []router.Command) error {
+			return router.SetCustom(ctx, h.Bucket, p.Name, commands)
+		},
+		Prefix: h.Prefix,
 	}
 }
 

@@ -54,20 +54,9 @@ func (r reader) Instances(ctx context.Context) (map[string][]plugins.Instance, e
 }
 
 func (r reader) Registrations(ctx context.Context) ([]router.Registration, error) {
-	entries, err := router.List(ctx, r.bus.JetStream())
-	var all []router.Registration
-	for _, e := range entries {
-		if e.Err == nil {
-			all = append(all, e.Registration)
-		}
-	}
-	if err != nil {
-		return all, err
-	}
-	revisions, err := r.settings.List(ctx)
 	channel := ""
 	if of, ok := ctx.(*plugins.Context); ok {
 		channel = of.Channel()
 	}
-	return router.WithAliases(all, revisions, channel), err
+	return router.Known(ctx, r.bus.JetStream(), r.settings, channel)
 }

@@ -551,6 +551,14 @@ export type Registration = {
     alias_of?: string;
     /** Timeout is how many seconds an attempt at the command may take; 0 means consumers.DefaultTimeout. Who runs the plugin keeps it. */
     timeout?: number;
+    /** Custom says that the command was made while the plugin ran; see SetCustom. */
+    custom?: boolean;
+    /** Channels are where the command is; none is everywhere. */
+    channels?: string[];
+    /** Cooldown is the command's cooldown_channel in seconds, unless that is set. */
+    cooldown_channel?: number;
+    /** Runs is another command with arguments, without prefix, that this one stands for, such as "roll 2d6". What is typed behind this one follows them. Rank, settings and cooldowns are those of the other. */
+    runs?: string;
   })[];
   /** of commands without their own; 0 admits everybody */
   min_rank?: number;
