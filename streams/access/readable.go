@@ -50,6 +50,16 @@ func (p *Provisioner) readable(ctx context.Context, plugin string) (declared, gr
 	return declared, granted, err
 }
 
+// CheckSubject returns a PERMISSION_DENIED error if a plugin may not read what a filter on a
+// stream delivers, by its capabilities.
+func CheckSubject(plugin, stream, filter string, may event.Capabilities) error {
+	declared := []string{}
+	if may.Has(event.CapabilityPublic) {
+		declared = public
+	}
+	return checkSubject(plugin, stream, filter, declared, may.Reads())
+}
+
 // checkSubject returns a PERMISSION_DENIED error if a plugin may not read a subject, by what its
 // registration declares and what was granted.
 func checkSubject(plugin, stream, subject string, declared, granted []string) error {
