@@ -7,11 +7,14 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/retry"
+	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/plugins/host"
 )
 
@@ -127,17 +130,32 @@ func revokePlugin(ctx context.Context, c *cli.Context, cmd command) error {
 	return startOver(ctx, cmd, name)
 }
 
-// startOver starts the processes of a plugin over, which read then what they may do.
+// startOver starts the processes of a plugin over, which read then what they may do, and waits until
+// those before have ended.
 func startOver(ctx context.Context, cmd command, name string) error {
 	if !cmd.Running {
 		return nil
 	}
-	if running, err := host.Instances(ctx, cmd.Conn); err != nil || len(running[name]) == 0 {
+	before, err := host.Instances(ctx, cmd.Conn)
+	if err != nil || len(before[name]) == 0 {
 		return err
 	}
-	_, err := host.Restart(ctx, cmd.Conn, name)
-	return err
+	if _, err := host.Restart(ctx, cmd.Conn, name); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, startOverTimeout)
+	defer cancel()
+	return retry.Do(ctx, retry.Every(retry.DefaultInitial), func(ctx context.Context) error {
+		now, err := host.Instances(ctx, cmd.Conn)
+		if err == nil && slices.ContainsFunc(now[name], func(i plugins.Instance) bool { return slices.Contains(before[name], i) }) {
+			err = fmt.Errorf("%s has not started over yet: it does when it has handled what it is at", name)
+		}
+		return err
+	})
 }
+
+// startOverTimeout limits how long a command waits until a plugin has started over.
+const startOverTimeout = time.Minute
 
 func pluginInfo(ctx context.Context, c *cli.Context, cmd command) error {
 	list, err := pluginStatuses(ctx, cmd)

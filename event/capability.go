@@ -115,6 +115,8 @@ func Describe(capability string) string {
 		return "keep records in collections of its own"
 	case capability == CapabilityPublic:
 		return "read what happens in the channel, but private messages, as far as its registration names it"
+	case capability == "read:>":
+		return "read all events, private messages too"
 	case capability == "read:"+SubjectChat:
 		return "read the chat"
 	case capability == "read:"+SubjectPM:

@@ -181,7 +181,7 @@ func ForgetCapabilities(ctx context.Context, kv jetstream.KeyValue, plugin strin
 // reads the bucket each time.
 type Access struct {
 	kv      jetstream.KeyValue
-	claimed sync.Map // [2]string{plugin, collection} of plugins without restrictions
+	claimed sync.Map // [2]string{plugin, collection} of plugins without credentials of their own
 }
 
 // NewAccess makes an Access on the bucket of registrations.
@@ -190,30 +190,46 @@ func NewAccess(kv jetstream.KeyValue) *Access { return &Access{kv: kv} }
 // Collection returns a PERMISSION_DENIED error if a plugin with credentials of its own may
 // not read or write a collection. The first plugin that writes a collection owns it.
 func (a *Access) Collection(ctx context.Context, plugin, collection string, write bool) error {
-	o, err := read[owners](ctx, a.kv, ownersKey)
-	if err != nil {
-		return err
-	}
 	may, err := Capabilities(ctx, a.kv, plugin)
 	if err != nil {
 		return err
 	}
+	_, err = a.use(ctx, plugin, may, collection, write)
+	return err
+}
+
+// Use is Collection for a plugin that may do what is given. It reads the bucket until the
+// collection is the plugin's.
+func (a *Access) Use(ctx context.Context, plugin string, may event.Capabilities, collection string, write bool) error {
+	key := [2]string{plugin, collection}
+	if _, known := a.claimed.Load(key); known {
+		return nil
+	}
+	owner, err := a.use(ctx, plugin, may, collection, write)
+	if err == nil && owner == plugin {
+		a.claimed.Store(key, true)
+	}
+	return err
+}
+
+// use returns the owner of a collection, and a PERMISSION_DENIED error if a plugin may not use it.
+func (a *Access) use(ctx context.Context, plugin string, may event.Capabilities, collection string, write bool) (owner string, err error) {
 	named := may.Stores(collection, write)
 	needed := event.KindStorage + ":" + collection
 	if !write {
 		needed += ":read"
 	}
 	if !named && !may.Has(event.CapabilityStorage) {
-		return event.Errorf(event.PermissionDenied, "plugin %s may not use collection %s: rosey plugin grant %s %s lets it", plugin, collection, plugin, needed)
+		return "", event.Errorf(event.PermissionDenied, "plugin %s may not use collection %s: rosey plugin grant %s %s lets it", plugin, collection, plugin, needed)
 	}
-	owner := o[collectionKey(collection)]
-	if owner == "" && write {
+	o, err := read[owners](ctx, a.kv, ownersKey)
+	if owner = o[collectionKey(collection)]; err == nil && owner == "" && write {
 		owner, err = a.claim(ctx, plugin, collection)
 	}
 	if err != nil || owner == "" || owner == plugin || named {
-		return err
+		return owner, err
 	}
-	return event.Errorf(event.PermissionDenied, "collection %s belongs to %s: rosey plugin grant %s %s lets %s use it", collection, owner, plugin, needed, plugin).
+	return owner, event.Errorf(event.PermissionDenied, "collection %s belongs to %s: rosey plugin grant %s %s lets %s use it", collection, owner, plugin, needed, plugin).
 		With("owner", owner)
 }
 

@@ -43,6 +43,7 @@ type Admin struct {
 func (a *Admin) Plugin() plugins.Plugin {
 	return plugins.Plugin{
 		Name: Name, Version: "1.0.0", Description: "Settings and grants for the channel's admins", MinRank: minRank,
+		Capabilities: []string{event.CapabilityChat, event.CapabilityPM},
 		Commands: []plugins.Command{
 			{Name: "set", Usage: "PLUGIN.SETTING VALUE|default [for CHANNEL|all]", Description: "changes a setting in this channel", Handle: a.bound(a.set)},
 			{Name: "settings", Usage: "PLUGIN", Description: "shows what a plugin's settings are in this channel", Handle: a.bound(a.show)},

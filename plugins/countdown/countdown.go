@@ -43,13 +43,14 @@ func New() plugins.Plugin { return build(Minus) }
 func build(minus []time.Duration) plugins.Plugin {
 	k := announcer{minus}
 	return plugins.Plugin{
-		Name:        Name,
-		Version:     "1.0.0",
-		Description: "Counts down to what is coming",
-		Concurrent:  false, // how many countdowns run is looked up before one is added
-		Collections: map[string]any{Collection: Countdown{}},
-		Settings:    Settings{},
-		Emits:       map[string]any{"added": about{}, "removed": about{}, "minus": about{}, "due": about{}, kindTick: tick{}},
+		Name:         Name,
+		Version:      "1.0.0",
+		Description:  "Counts down to what is coming",
+		Concurrent:   false, // how many countdowns run is looked up before one is added
+		Capabilities: []string{event.CapabilityChat, event.CapabilityPM, event.CapabilityStorage},
+		Collections:  map[string]any{Collection: Countdown{}},
+		Settings:     Settings{},
+		Emits:        map[string]any{"added": about{}, "removed": about{}, "minus": about{}, "due": about{}, kindTick: tick{}},
 		Commands: []plugins.Command{{
 			Name:        "countdown",
 			Aliases:     []string{"cd"},

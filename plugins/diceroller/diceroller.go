@@ -12,11 +12,12 @@ import (
 // New returns the plugin.
 func New() plugins.Plugin {
 	return plugins.Plugin{
-		Name:        "dice-roller",
-		Version:     "1.0.0",
-		Description: "Rolls dice",
-		Concurrent:  true, // a roll depends on its command alone
-		Settings:    Settings{},
+		Name:         "dice-roller",
+		Version:      "1.0.0",
+		Description:  "Rolls dice",
+		Concurrent:   true, // a roll depends on its command alone
+		Capabilities: []string{event.CapabilityChat, event.CapabilityPM},
+		Settings:     Settings{},
 		Commands: []plugins.Command{{
 			Name:        "roll",
 			Aliases:     []string{"dice"},

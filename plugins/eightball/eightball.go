@@ -11,10 +11,11 @@ import (
 // New returns the plugin.
 func New() plugins.Plugin {
 	return plugins.Plugin{
-		Name:        "8ball",
-		Version:     "1.0.0",
-		Description: "Answers questions that have a yes or a no",
-		Concurrent:  true, // an answer depends on its question alone
+		Name:         "8ball",
+		Version:      "1.0.0",
+		Description:  "Answers questions that have a yes or a no",
+		Concurrent:   true, // an answer depends on its question alone
+		Capabilities: []string{event.CapabilityChat, event.CapabilityPM},
 		Commands: []plugins.Command{{
 			Name:        "8ball",
 			Aliases:     []string{"eightball"},

@@ -15,10 +15,11 @@ import (
 // New returns the plugin.
 func New() plugins.Plugin {
 	return plugins.Plugin{
-		Name:        "help",
-		Version:     "1.0.0",
-		Description: "Lists the commands of all plugins",
-		Concurrent:  true, // it only reads registrations
+		Name:         "help",
+		Version:      "1.0.0",
+		Description:  "Lists the commands of all plugins",
+		Concurrent:   true, // it only reads registrations
+		Capabilities: []string{event.CapabilityChat, event.CapabilityPM},
 		Commands: []plugins.Command{{
 			Name:        "help",
 			Aliases:     []string{"commands"},

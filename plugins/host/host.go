@@ -120,7 +120,7 @@ func (r *run) once(ctx context.Context) (err error) {
 		return err
 	}
 	runtime := r.runtime(r.plugin, r.bus)
-	runtime.Publisher = limited{runtime.Publisher, r.limits}
+	runtime.Publisher, runtime.Reader = limited{runtime.Publisher, r.limits}, limitedReader{runtime.Reader, r.limits}
 	if err := runtime.Start(ctx); err != nil {
 		return err
 	}

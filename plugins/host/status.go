@@ -82,7 +82,7 @@ func Statuses(ctx context.Context, nc *nats.Conn, js jetstream.JetStream) ([]Sta
 		s := status(r)
 		s.Collections, s.Grants, s.Waiting = shares.Collections(r.Name), shares.Granted(r.Name), shares.Waiting(r)
 		if shares.Confined(r.Name) {
-			s.Lacks = shares.May(r.Name).Lacking(s.Capabilities)
+			s.Lacks = limits{plugin: r.Name, may: shares.May(r.Name)}.lacks(s.Capabilities)
 		}
 		s.Processes = len(running[r.Name])
 		if s.Processes > 0 {

@@ -30,11 +30,12 @@ const timeout = 10 * time.Second
 // New returns the plugin.
 func New() plugins.Plugin {
 	return plugins.Plugin{
-		Name:        Name,
-		Version:     "1.0.0",
-		Description: "Tells moderators what the bot is doing",
-		MinRank:     moderator,
-		Concurrent:  true, // it only reads
+		Name:         Name,
+		Version:      "1.0.0",
+		Description:  "Tells moderators what the bot is doing",
+		MinRank:      moderator,
+		Concurrent:   true, // it only reads
+		Capabilities: []string{event.CapabilityChat, event.CapabilityPM, "read:>"},
 		Commands: []plugins.Command{{
 			Name:        "inspect",
 			Aliases:     []string{"inspector"},

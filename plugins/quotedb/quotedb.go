@@ -59,13 +59,14 @@ type (
 // New returns the plugin.
 func New() plugins.Plugin {
 	return plugins.Plugin{
-		Name:        Name,
-		Version:     "1.0.0",
-		Description: "Remembers what people said",
-		Concurrent:  false, // whether a quote is there is looked up before it is added
-		Collections: map[string]any{Collection: Quote{}},
-		Settings:    Settings{},
-		Emits:       map[string]any{"quote_added": added{}, "quote_deleted": deleted{}},
+		Name:         Name,
+		Version:      "1.0.0",
+		Description:  "Remembers what people said",
+		Concurrent:   false, // whether a quote is there is looked up before it is added
+		Capabilities: []string{event.CapabilityChat, event.CapabilityPM, event.CapabilityStorage},
+		Collections:  map[string]any{Collection: Quote{}},
+		Settings:     Settings{},
+		Emits:        map[string]any{"quote_added": added{}, "quote_deleted": deleted{}},
 		Commands: []plugins.Command{{
 			Name:        "quote",
 			Aliases:     []string{"q"},

@@ -46,11 +46,12 @@ func build(timing Timing, packs ...string) plugins.Plugin {
 	m := &host{timing: timing, packs: packs}
 	m.pool.Store(new([]Question))
 	return plugins.Plugin{
-		Name:        Name,
-		Version:     "1.0.0",
-		Description: "Asks questions, and keeps the scores",
-		Concurrent:  false, // whose answer came first decides
-		Collections: map[string]any{Games: game{}, Scores: Score{}},
+		Name:         Name,
+		Version:      "1.0.0",
+		Description:  "Asks questions, and keeps the scores",
+		Concurrent:   false, // whose answer came first decides
+		Capabilities: []string{event.CapabilityChat, event.CapabilityPM, event.CapabilityStorage, "read:chat"},
+		Collections:  map[string]any{Games: game{}, Scores: Score{}},
 		Emits: map[string]any{
 			"game_start": about{}, "question": about{}, "answer": about{}, "game_end": about{}, kindStep: struct{}{},
 		},
