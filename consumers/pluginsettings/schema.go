@@ -80,10 +80,19 @@ func FromSchema(s *jsonschema.Schema) (Properties, error) {
 	return all, nil
 }
 
+// types are those of JSON Schema that a setting may have.
+var types = []string{"boolean", "integer", "number", "string", "array", "object"}
+
 // NewProperty returns the property of a schema, whose default must be valid.
 func NewProperty(key string, of *jsonschema.Schema) (Property, error) {
 	p := Property{Key: key, Description: of.Description, Default: of.Default, schema: of}
 	p.Unit, _ = of.Extra[unitKeyword].(string)
+	if of.Type != "" && !slices.Contains(types, of.Type) {
+		return p, event.Errorf(event.InvalidInput, "the type of setting %s is %q: there are %s", key, of.Type, strings.Join(types, ", "))
+	}
+	if _, err := of.Resolve(nil); err != nil {
+		return p, event.Errorf(event.InvalidInput, "the schema of setting %s is none: %w", key, err)
+	}
 	if names, ok := of.Extra[TemplateKeyword]; ok {
 		if err := p.validateTemplates(names); err != nil {
 			return p, err

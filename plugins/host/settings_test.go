@@ -120,6 +120,10 @@ func TestSchemaOfARegistrationIsChecked(t *testing.T) {
 		`{"name":"x","settings":{"type":"array"}}`:                                                      "must be of type object",
 		`{"name":"x","settings":7}`:                                                                     "is none",
 		`{"name":"x","settings":{"type":"object","properties":{"a.b":{"type":"string"}}}}`:              `a setting is called "a.b"`,
+		`{"name":"x","settings":{"type":"object","properties":{"a":{"type":"string","pattern":"("}}}}`:  "the schema of setting a is none",
+		`{"name":"x","settings":{"type":"object","properties":{"a":{"type":"integr"}}}}`:                `the type of setting a is "integr"`,
+		`{"name":"x","settings":{"type":"object","properties":{"a":{"$ref":"http://x.example/y"}}}}`:    "the schema of setting a is none",
+		`{"name":"x","settings":"{"}`:                                                                   "is none",
 		`{"name":"x","settings":{"type":"object","properties":{"a":{"type":"integer","default":"b"}}}}`: "default of a must be a whole number",
 	} {
 		if _, err := router.ParseRegistration("x", []byte(value)); err == nil || !strings.Contains(err.Error(), want) {
