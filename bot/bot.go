@@ -57,7 +57,7 @@ func (b *Bot) Run(ctx context.Context) (err error) {
 	if err := b.Settings.Check(); err != nil {
 		return err
 	}
-	active, err := b.active()
+	active, err := b.active(b.Settings)
 	if err != nil {
 		return err
 	}
@@ -83,9 +83,9 @@ func (b *Bot) Run(ctx context.Context) (err error) {
 	return c.server.explain(ctx, g.run(ctx, func(cause error) { life.stop(ctx, c.server.explain(ctx, cause)) }))
 }
 
-// Reload gives a running bot new settings. The level of the log and who may use the
-// console change at once; what else differs is logged, as it needs a restart. Settings
-// with a mistake change nothing.
+// Reload gives a running bot new settings. The level of the log, who may use the console, and
+// the plugins that are programs change at once; what else differs is logged, as it needs a
+// restart. Settings with a mistake change nothing.
 func (b *Bot) Reload(s Settings) error {
 	c := b.running.Load()
 	if c == nil {
@@ -94,13 +94,19 @@ func (b *Bot) Reload(s Settings) error {
 	if err := s.Check(); err != nil {
 		return err
 	}
+	if _, err := b.active(s); err != nil {
+		return err
+	}
 	if err := telemetry.SetLevel(b.Logger, s.Level()); err != nil {
 		return err
 	}
 	c.access.Store(&s.ConsoleAccess)
 	reloadable := func(key string) bool { return key == "log_level" || strings.HasPrefix(key, "console_access.") }
 	changed := settings.Changed(b.Settings, s)
-	restart := slices.DeleteFunc(slices.Clone(changed), reloadable)
+	c.programs.reload(s.Plugins)
+	before, after := b.Settings, s
+	before.Plugins, after.Plugins = before.Plugins.Of(PluginNames(b.Plugins)), after.Plugins.Of(PluginNames(b.Plugins))
+	restart := slices.DeleteFunc(settings.Changed(before, after), reloadable)
 	if len(restart) > 0 {
 		b.Logger.Warn("settings changed that need a restart", "settings", restart)
 	}
@@ -110,12 +116,12 @@ func (b *Bot) Reload(s Settings) error {
 
 // active returns the plugins that the settings choose. It fails for a plugin that there is
 // not, and for settings of one that it does not take.
-func (b *Bot) active() (chosen []plugins.Plugin, err error) {
+func (b *Bot) active(of Settings) (chosen []plugins.Plugin, err error) {
 	added := map[string]settings.Program{}
-	if b.Settings.Store != "" {
-		added, _ = settings.Added(b.Settings.Store) // what is not well, is logged when it would start
+	if of.Store != "" {
+		added, _ = settings.Added(of.Store) // what is not well, is logged when it would start
 	}
-	for _, name := range b.Settings.Plugins.Named() {
+	for _, name := range of.Plugins.Named() {
 		if _, ok := added[name]; ok {
 			continue
 		}
@@ -123,17 +129,17 @@ func (b *Bot) active() (chosen []plugins.Plugin, err error) {
 		if err != nil {
 			return nil, fmt.Errorf("%w, and none", err)
 		}
-		if err := checkFile(p, b.Settings.Plugins.Values[name]); err != nil {
+		if err := checkFile(p, of.Plugins.Values[name]); err != nil {
 			return nil, err
 		}
 	}
-	for name := range b.Settings.Plugins.Programs {
+	for name := range of.Plugins.Programs {
 		if slices.Contains(PluginNames(b.Plugins), name) {
 			return nil, settings.Errorf("plugins.%s.run: a plugin that ships has this name: give yours another", name)
 		}
 	}
 	for _, p := range b.Plugins {
-		if b.Settings.Plugins.Runs(p.Name) {
+		if of.Plugins.Runs(p.Name) {
 			chosen = append(chosen, p)
 		}
 	}
@@ -151,7 +157,7 @@ func FindPlugin(list []plugins.Plugin, name string) (plugins.Plugin, error) {
 
 // CheckPlugins returns an error for a name in Settings.Plugins that no plugin has.
 func (b *Bot) CheckPlugins() error {
-	_, err := b.active()
+	_, err := b.active(b.Settings)
 	return err
 }
 

@@ -46,7 +46,7 @@ func checkValues(r router.Registration, values map[string]string) error {
 // file no longer holds, has its default again.
 func (c *composition) applyFile(ctx context.Context) error {
 	for _, p := range c.plugins {
-		if err := c.applyFileTo(ctx, p.Registration()); err != nil {
+		if err := c.applyFileTo(ctx, p.Registration(), c.settings.Plugins.Values[p.Name]); err != nil {
 			return err
 		}
 	}
@@ -55,18 +55,18 @@ func (c *composition) applyFile(ctx context.Context) error {
 
 // applyFileToEntry sets what the settings file holds for a plugin that is a program of its own,
 // by what it has registered. It sets nothing if one of the settings cannot be.
-func (c *composition) applyFileToEntry(ctx context.Context, name string, registered []byte) error {
+func (c *composition) applyFileToEntry(ctx context.Context, name string, registered []byte, values map[string]string) error {
 	r, err := router.ParseRegistration(name, registered)
 	if err == nil {
-		err = checkValues(r, c.settings.Plugins.Values[name])
+		err = checkValues(r, values)
 	}
 	if err != nil {
 		return err
 	}
-	return c.applyFileTo(ctx, r)
+	return c.applyFileTo(ctx, r, values)
 }
 
-func (c *composition) applyFileTo(ctx context.Context, r router.Registration) error {
+func (c *composition) applyFileTo(ctx context.Context, r router.Registration, values map[string]string) error {
 	revisions, err := c.pluginSettings.History(ctx, r.Name, "")
 	if err != nil {
 		return err
@@ -79,16 +79,16 @@ func (c *composition) applyFileTo(ctx context.Context, r router.Registration) er
 			setBy[change.Key] = revision.By
 		}
 	}
-	return c.applyFileOver(ctx, r, now.Values, setBy)
+	return c.applyFileOver(ctx, r, values, now.Values, setBy)
 }
 
-func (c *composition) applyFileOver(ctx context.Context, r router.Registration, now map[string]json.RawMessage, setBy map[string]string) error {
+func (c *composition) applyFileOver(ctx context.Context, r router.Registration, values map[string]string, now map[string]json.RawMessage, setBy map[string]string) error {
 	properties, err := r.Properties()
 	if err != nil {
 		return err
 	}
 	update := pluginsettings.Update{Plugin: r.Name, Values: map[string]json.RawMessage{}, By: byFile}
-	for key, text := range c.settings.Plugins.Values[r.Name] {
+	for key, text := range values {
 		value, err := properties[key].Parse(text) // checkFile has checked it
 		if err != nil {
 			return err
@@ -101,7 +101,7 @@ func (c *composition) applyFileOver(ctx context.Context, r router.Registration, 
 		update.Values[key] = value
 	}
 	for key := range now {
-		if _, holds := c.settings.Plugins.Values[r.Name][key]; !holds && setBy[key] == byFile {
+		if _, holds := values[key]; !holds && setBy[key] == byFile {
 			update.Values[key] = json.RawMessage("null")
 		}
 	}

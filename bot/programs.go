@@ -24,7 +24,11 @@ type programs struct {
 
 	mu      sync.Mutex
 	running map[string]supervised
-	issuing sync.Mutex // of credentials, which are one file
+	plugins settings.Plugins // of the settings file, as it was last read
+
+	reconciling sync.Mutex
+	reloaded    chan struct{}
+	issuing     sync.Mutex // of credentials, which are one file
 }
 
 // supervised is a program with its supervisor.
@@ -35,7 +39,18 @@ type supervised struct {
 }
 
 func newPrograms(c *composition) *programs {
-	return &programs{c: c, log: c.log, running: map[string]supervised{}}
+	return &programs{c: c, log: c.log, running: map[string]supervised{}, plugins: c.settings.Plugins, reloaded: make(chan struct{}, 1)}
+}
+
+// reload starts, changes and stops programs as the settings file says now.
+func (p *programs) reload(plugins settings.Plugins) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.plugins = plugins
+	select {
+	case p.reloaded <- struct{}{}:
+	default:
+	}
 }
 
 // run keeps the programs going until ctx ends. It is ready once each of them reads its
@@ -47,10 +62,22 @@ func (p *programs) run(ctx context.Context, ready func()) error {
 			ready()
 		}
 	}()
-	if err := p.watchAdded(ctx); err != nil {
-		p.log.WarnContext(ctx, "added plugins not watched, rosey plugin add takes effect at the next start", "error", err)
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	watching.Go(func() {
+		if err := p.watchAdded(ctx); err != nil {
+			p.log.WarnContext(ctx, "added plugins not watched, rosey plugin add takes effect at the next start", "error", err)
+		}
+	})
+	for ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+		case <-p.reloaded:
+			p.reconcile(ctx)
+		}
 	}
-	<-ctx.Done()
+	p.reconciling.Lock()
+	defer p.reconciling.Unlock()
 	p.stop(func(string, settings.Program) bool { return true })
 	return nil
 }
@@ -99,7 +126,9 @@ func (p *programs) awaitStart(ctx context.Context) error {
 
 // reconcile starts and stops programs until those run that are wanted.
 func (p *programs) reconcile(ctx context.Context) {
-	wanted, err := wantedPrograms(p.c.settings, PluginNames(p.c.shipped))
+	p.reconciling.Lock()
+	defer p.reconciling.Unlock()
+	wanted, err := p.wanted()
 	if err != nil {
 		p.log.ErrorContext(ctx, "added plugin not run", "error", err)
 	}
@@ -116,26 +145,35 @@ func (p *programs) reconcile(ctx context.Context) {
 
 // names lists the programs to run: commands wait for those that never registered.
 func (p *programs) names() []string {
-	wanted, _ := wantedPrograms(p.c.settings, PluginNames(p.c.shipped)) // what cannot be is logged when it would start
+	wanted, _ := p.wanted() // what cannot be is logged when it would start
 	return slices.Sorted(maps.Keys(wanted))
 }
 
-// wantedPrograms returns the programs to run: those of the settings, and those added to
-// the store that the settings do not name. The error says which cannot be.
-func wantedPrograms(s Settings, shipped []string) (map[string]settings.Program, error) {
+// wanted returns the programs to run, each with its settings: those of the settings file, and
+// those added to the store that the file does not name. The error says which cannot be.
+func (p *programs) wanted() (map[string]settings.Program, error) {
+	p.mu.Lock()
+	inFile := p.plugins
+	p.mu.Unlock()
 	all := map[string]settings.Program{}
 	var err error
-	if s.Store != "" {
-		all, err = settings.Added(s.Store)
+	if p.c.settings.Store != "" {
+		all, err = settings.Added(p.c.settings.Store)
 	}
-	maps.Copy(all, s.Plugins.Programs)
-	for name := range all {
+	maps.Copy(all, inFile.Programs)
+	for name, program := range all {
 		switch {
-		case !s.Plugins.Runs(name):
+		case !inFile.Runs(name):
 			delete(all, name)
-		case slices.Contains(shipped, name):
+		case slices.Contains(PluginNames(p.c.shipped), name):
 			delete(all, name)
 			err = settings.Errorf("plugin %s: a plugin that ships has this name: give yours another", name)
+		default:
+			values := map[string]string{}
+			maps.Copy(values, program.Settings)
+			maps.Copy(values, inFile.Values[name])
+			program.Settings = values
+			all[name] = program
 		}
 	}
 	return all, err
@@ -156,9 +194,7 @@ func (p *programs) supervise(ctx context.Context, name string, program settings.
 	}}
 	var running sync.WaitGroup
 	running.Go(func() { s.Run(ctx) })
-	if p.c.settings.Plugins.Values[name] != nil {
-		running.Go(func() { p.applyFile(ctx, name) })
-	}
+	running.Go(func() { p.applyFile(ctx, name, program.Settings) })
 	s.stop = func() {
 		cancel()
 		running.Wait()
@@ -178,9 +214,9 @@ func (p *programs) states() []process.State {
 	return list
 }
 
-// applyFile sets what the settings file holds for a program, once it has registered and
+// applyFile sets what the settings file, or that of the program, holds for it, once it has registered and
 // whenever it registers anew.
-func (p *programs) applyFile(ctx context.Context, name string) {
+func (p *programs) applyFile(ctx context.Context, name string, values map[string]string) {
 	_ = retry.Do(ctx, retry.Every(registrationWait), func(ctx context.Context) error {
 		w, err := p.c.registrations.Watch(ctx, name)
 		if err != nil {
@@ -191,8 +227,8 @@ func (p *programs) applyFile(ctx context.Context, name string) {
 			if entry == nil || len(entry.Value()) == 0 {
 				continue
 			}
-			if err := p.c.applyFileToEntry(ctx, name, entry.Value()); err != nil {
-				p.log.WarnContext(ctx, "settings in the settings file not applied", "plugin", name, "error", err)
+			if err := p.c.applyFileToEntry(ctx, name, entry.Value(), values); err != nil {
+				p.log.WarnContext(ctx, "settings of a file not applied", "plugin", name, "error", err)
 			}
 		}
 		return fmt.Errorf("the registration of %s is no longer watched", name)

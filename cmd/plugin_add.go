@@ -32,6 +32,7 @@ type manifest struct {
 	Capabilities []string          `yaml:"capabilities"`
 	Memory       settings.Size     `yaml:"memory"`
 	Env          map[string]string `yaml:"env"`
+	Settings     map[string]any    `yaml:"settings"`
 }
 
 func addPluginCommand() *cli.Command {
@@ -93,6 +94,9 @@ func programToAdd(c *cli.Context) (name string, p settings.Program, may []string
 		return "", p, nil, err
 	}
 	p = settings.Program{Dir: dir, Memory: m.Memory, Env: m.Env, Watch: c.Bool("watch")}
+	if len(m.Settings) > 0 {
+		p.Settings, _ = settings.ReadValues(m.Settings)
+	}
 	name = cmp.Or(c.String("name"), m.Name)
 	run := cmp.Or(c.String("run"), m.Run)
 	grant := m.Capabilities

@@ -2,11 +2,13 @@ package cmd
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/rosey-bot/rosey/bot"
@@ -103,13 +105,74 @@ func TestPluginProcess(t *testing.T) {
 	}
 }
 
+// awaitOutput runs a command until it prints a text.
+func awaitOutput(t *testing.T, want string, args ...string) {
+	t.Helper()
+	var last result
+	err := until(soon(t), func() bool {
+		last = rosey(t, "", args...)
+		return strings.Contains(last.stdout, want)
+	})
+	if err != nil {
+		t.Fatalf("%v: %q never prints %q: %+v", err, args, want, last)
+	}
+}
+
+// At SIGHUP the programs of the settings file are those that it holds then, with the command and the
+// settings that it holds then; a mistake changes nothing.
+func TestProgramsAtHangup(t *testing.T) {
+	streamstest.Slow(t, "restarts a plugin's process")
+	t.Parallel()
+	store, file := t.TempDir(), filepath.Join(t.TempDir(), "rosey.yaml")
+	program := func(run, greeting string) string {
+		return fmt.Sprintf("greeter: {run: %s, env: {ROSEY_TEST_MAIN: plugin, GORACE: atexit_sleep_ms=0}, settings: {greeting: %s}}", run, greeting)
+	}
+	write := func(text string) {
+		t.Helper()
+		err := os.WriteFile(file+".new", []byte("plugins: {trivia: false, "+text+"}\n"), 0o600)
+		if err = errors.Join(err, os.Rename(file+".new", file)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(program(fmt.Sprintf("[%q]", self(t)), "Hi"))
+	p := start(t, "run", "--local", "--store", store, "--config", file)
+	p.say("alice: !greet")
+	p.expect("Hi, alice!")
+	reload := func(text string) {
+		t.Helper()
+		write(text)
+		if err := p.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for mistake, logged := range map[string]string{
+		`greeter: {run: ""}`: "the command is empty", `greeter: {run: x, speed: 3}`: "plugins.greeter.speed: there is no such key", `help: {run: ./x}`: "a plugin that ships has this name",
+	} {
+		reload(mistake)
+		if err := until(soon(t), func() bool { return strings.Contains(p.stderr.String(), logged) }); err != nil {
+			t.Fatalf("%v: %s is not logged: %s", err, logged, p.stderr.String())
+		}
+	}
+	reload(program(fmt.Sprintf("[sh, -c, 'exec %s']", self(t)), "Yo"))
+	awaitOutput(t, "command      sh -c exec", "plugin", "info", "greeter", "--store", store)
+	awaitOutput(t, "Yo\n", "settings", "get", "greeter", "greeting", "--store", store)
+	p.say("alice: !greet")
+	p.expect("Yo, alice!")
+	reload("8ball: true")
+	awaitOutput(t, `"state":"stopped"`, "plugin", "info", "greeter", "--output", "json", "--store", store)
+	if strings.Contains(p.stderr.String(), "need a restart") {
+		t.Errorf("a change of programs is said to need a restart: %s", p.stderr.String())
+	}
+	p.interrupt()
+}
+
 // A plugin that is added to the store runs from then on, in a bot that runs already, with what it was
 // granted and no more, until it is removed.
 func TestPluginAdd(t *testing.T) {
 	streamstest.Slow(t, "starts a plugin's process")
 	t.Parallel()
 	store, dir := t.TempDir(), t.TempDir()
-	manifest := fmt.Sprintf("name: added\nrun: %q\ncapabilities: [chat, moderation.kick]\nenv: {ROSEY_TEST_MAIN: plugin, GORACE: atexit_sleep_ms=0}\n", self(t))
+	manifest := fmt.Sprintf("name: added\nrun: %q\ncapabilities: [chat, moderation.kick]\nsettings: {greeting: Hey}\nenv: {ROSEY_TEST_MAIN: plugin, GORACE: atexit_sleep_ms=0}\n", self(t))
 	if err := os.WriteFile(filepath.Join(dir, "rosey-plugin.yaml"), []byte(manifest), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -125,15 +188,10 @@ func TestPluginAdd(t *testing.T) {
 		{[]string{"plugin", "add", dir}, 1, "kick users (moderation.kick)"},
 		{[]string{"plugin", "add", dir, "--grant", "chat", "--yes"}, 0, "speak in the channel (chat)"},
 	}, "--store", store)
-	for until := 0; ; until++ {
-		if r := rosey(t, "", "plugin", "info", "added", "--store", store); strings.Contains(r.stdout, "greet") {
-			break
-		} else if until > 100 {
-			t.Fatalf("it does not run: %+v\n%s", r, p.stderr.String())
-		}
-	}
+	awaitOutput(t, "greet", "plugin", "info", "added", "--store", store)
+	awaitOutput(t, "Hey\n", "settings", "get", "added", "greeting", "--store", store)
 	p.say("alice: !greet")
-	p.expect("Hello, alice!")
+	p.expect("Hey, alice!")
 	expect(t, []outcome{
 		{[]string{"plugin", "info", "added"}, 0, "granted      chat"},
 		{[]string{"plugin", "rm", "added"}, 0, "added is forgotten"},

@@ -25,8 +25,8 @@ everything else as operator, an admin of the channel. It works through pipes too
    rosey run --config rosey.yaml            several channels: a list, channels:, in the file
    rosey run --channel mychannel --console 127.0.0.1:8484     a page in the browser, too
 
-At SIGHUP the level of the log and who may use the console are read again; the log
-says which other changes need a restart.
+At SIGHUP the level of the log, who may use the console, and the plugins that are programs
+are read again; the log says which other changes need a restart.
 
 Tracing follows OpenTelemetry's OTEL_* variables and is off when none is set.`,
 		Flags:  runFlags(),

@@ -36,6 +36,23 @@ func (p Plugins) Runs(name string) bool {
 	return !slices.Contains(p.Off, name) && (p.Only == nil || slices.Contains(p.Only, name))
 }
 
+// Of returns what is said of some plugins, and nothing of programs.
+func (p Plugins) Of(names []string) Plugins {
+	other := func(name string) bool { return !slices.Contains(names, name) }
+	of := Plugins{Only: slices.DeleteFunc(slices.Clone(p.Only), other), Values: map[string]map[string]string{}}
+	for _, name := range p.Off {
+		if !other(name) {
+			of.Off = append(of.Off, name)
+		}
+	}
+	for name, values := range p.Values {
+		if !other(name) {
+			of.Values[name] = values
+		}
+	}
+	return of
+}
+
 // Named returns the plugins that are named and are no programs, sorted.
 func (p Plugins) Named() []string {
 	all := slices.Concat(p.Only, p.Off, slices.Collect(maps.Keys(p.Values)))
@@ -79,15 +96,12 @@ func (p *Plugins) UnmarshalYAML(unmarshal func(any) error) error {
 					p.Programs = map[string]Program{}
 				}
 				p.Programs[name] = program
-				if values == nil {
-					continue
+				if values != nil {
+					p.Values[name] = values
 				}
-				of = values
+				continue
 			}
-			p.Values[name] = map[string]string{}
-			for key, value := range of {
-				p.Values[name][key] = typed(value)
-			}
+			p.Values[name], _ = ReadValues(of)
 		default:
 			return fmt.Errorf("plugins.%s is true, false or its settings, not %v", name, of)
 		}

@@ -28,6 +28,10 @@ type Program struct {
 	Env    map[string]string `yaml:"env,omitempty"`    // added to its environment
 	Grace  time.Duration     `yaml:"grace,omitempty"`  // that it may take to end; 0 is the usual one
 	Watch  bool              `yaml:"watch,omitempty"`  // whether it is started again when its files change
+
+	// Settings are its settings as a plugin, as typed, where a file of its own holds them; the
+	// settings file has them in Plugins.Values.
+	Settings map[string]string `yaml:"settings,omitempty"`
 }
 
 // settingsKey is the key of a program's settings as a plugin.
@@ -35,7 +39,7 @@ const settingsKey = "settings"
 
 // programKeys are the keys of a program in the settings file.
 func programKeys() []string {
-	keys := []string{settingsKey}
+	var keys []string
 	for i := range reflect.TypeFor[Program]().NumField() {
 		name, _, _ := strings.Cut(reflect.TypeFor[Program]().Field(i).Tag.Get("yaml"), ",")
 		keys = append(keys, name)
@@ -44,7 +48,7 @@ func programKeys() []string {
 }
 
 // readProgram reads a program of the settings file, and its settings as a plugin.
-func readProgram(name string, of map[string]any) (p Program, values map[string]any, err error) {
+func readProgram(name string, of map[string]any) (p Program, values map[string]string, err error) {
 	in := func(key string, err error) error { return fmt.Errorf("plugins.%s.%s: %w", name, key, err) }
 	if !event.ValidName(name) {
 		return p, nil, fmt.Errorf("plugins: %q is not a plugin's name: it is 1 to %d of A-Z a-z 0-9 _ -", name, event.MaxNameLength)
@@ -71,10 +75,7 @@ func readProgram(name string, of map[string]any) (p Program, values map[string]a
 		case "env":
 			p.Env, err = readEnvironment(value)
 		case settingsKey:
-			set, ok := value.(map[string]any)
-			if values = set; !ok {
-				err = errors.New("these are no settings: write KEY: VALUE for each")
-			}
+			values, err = ReadValues(value)
 		default:
 			err = errors.New("there is no such key." + suggest.DidYouMean(key, "", programKeys()) +
 				" The plugin's own settings stand below settings")
@@ -119,6 +120,19 @@ func readEnvironment(value any) (map[string]string, error) {
 	return env, nil
 }
 
+// ReadValues reads the settings of a plugin, as people type them.
+func ReadValues(value any) (map[string]string, error) {
+	of, ok := value.(map[string]any)
+	if !ok {
+		return nil, errors.New("these are no settings: write KEY: VALUE for each")
+	}
+	values := map[string]string{}
+	for key, value := range of {
+		values[key] = typed(value)
+	}
+	return values, nil
+}
+
 // inFolder returns the program with its folder, relative to that of a file which names it.
 func (p Program) inFolder(folder string) Program {
 	if p.Dir = ExpandHome(p.Dir); !filepath.IsAbs(p.Dir) {
@@ -161,7 +175,8 @@ func ReadProgram(name, path string) (Program, error) {
 	if err := yaml.Unmarshal(text, &of); err != nil {
 		return Program{}, Errorf("added plugin %s: %s", path, strings.TrimSpace(yaml.FormatError(err, false, true)))
 	}
-	p, _, err := readProgram(name, of)
+	p, values, err := readProgram(name, of)
+	p.Settings = values
 	if err == nil && len(p.Run) == 0 {
 		err = errors.New("it has no run")
 	}
