@@ -3,10 +3,15 @@ package host_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"go.opentelemetry.io/otel/codes"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
 	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/event"
@@ -14,7 +19,9 @@ import (
 	"github.com/rosey-bot/rosey/plugins/host"
 	"github.com/rosey-bot/rosey/plugins/plugintest"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/tracing"
 	"github.com/rosey-bot/rosey/telemetry"
+	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
 // buffer is a log that several write.
@@ -35,9 +42,10 @@ func (b *buffer) String() string {
 	return b.text.String()
 }
 
-// What somebody typed, and who, is in no log above level debug, whatever fails because of
-// it: a handler's error or panic, a request, its dead letter, a record that does not fit.
-func TestLogsHoldNoTexts(t *testing.T) {
+// What somebody typed, and who, is in no log above level debug and in no span, whatever fails
+// because of it: a handler's error or panic, a request, its dead letter, a record that does
+// not fit.
+func TestLogsAndSpansHoldNoTexts(t *testing.T) {
 	t.Parallel()
 	const typed = "zebra"
 	p := plugin(func(c *plugins.Context) ([]event.Envelope, error) {
@@ -66,7 +74,9 @@ func TestLogsHoldNoTexts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bus := streams.NewBus(channel.Bus.Conn(), channel.Bus.JetStream(), streams.WithLogger(log))
+	spans := tracetest.NewSpanRecorder()
+	tracer := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans), sdktrace.WithIDGenerator(propagation.IDGenerator{})).Tracer("test")
+	bus := streams.NewBus(channel.Bus.Conn(), channel.Bus.JetStream(), streams.WithLogger(log), tracing.With(tracer))
 	h := host.Host{Bus: bus, Bucket: kv, Logger: log, Backoff: []time.Duration{time.Millisecond}}
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
@@ -100,5 +110,17 @@ func TestLogsHoldNoTexts(t *testing.T) {
 		if strings.Contains(line, typed) || strings.Contains(line, "mallory") {
 			t.Error("logged: ", line)
 		}
+	}
+	failed := 0
+	for _, span := range spans.Ended() {
+		if span.Status().Code == codes.Error {
+			failed++
+		}
+		if said := fmt.Sprint(span.Name(), span.Attributes(), span.Events(), span.Status()); strings.Contains(said, typed) || strings.Contains(said, "mallory") {
+			t.Error("in a span: ", said)
+		}
+	}
+	if failed < 4 {
+		t.Errorf("%d spans failed", failed)
 	}
 }

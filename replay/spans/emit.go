@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/rosey-bot/rosey/event"
@@ -56,8 +55,7 @@ func (b *builder) emitDelivery(d *delivery) {
 		span.SetAttributes(propagation.MessageIDAttribute(cause.Ref), attribute.Int("rosey.delivery.attempt", d.attempt))
 	}
 	if d.failure != nil {
-		span.SetStatus(codes.Error, d.failure.Message)
-		span.SetAttributes(attribute.String("error.type", string(d.failure.Code)))
+		_ = propagation.RecordError(span, d.failure, d.failure.Code)
 	}
 	span.SetAttributes(attribute.String("rosey.outcome", d.outcome))
 	span.End(trace.WithTimestamp(to))

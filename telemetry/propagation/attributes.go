@@ -56,11 +56,16 @@ func attributes(e event.Envelope, operation string) []attribute.KeyValue {
 }
 
 // RecordError marks a span as failed, with the error's contract code as error.type or
-// the fallback where it has none, and returns the error.
+// the fallback where it has none, and returns the error. The code stands also for a message
+// that may quote what somebody typed: nothing erases it from a collector.
 func RecordError(span trace.Span, err error, fallback event.Code) error {
 	if err != nil && span.IsRecording() {
-		span.SetAttributes(attribute.String("error.type", string(event.AsError(err, fallback).Code)))
-		span.SetStatus(codes.Error, err.Error())
+		code, message := string(event.AsError(err, fallback).Code), err.Error()
+		if _, personal := event.Loggable(err).(event.Personal); personal {
+			message = code
+		}
+		span.SetAttributes(attribute.String("error.type", code))
+		span.SetStatus(codes.Error, message)
 	}
 	return err
 }
