@@ -19,7 +19,7 @@ import (
 // leased starts a bot that is in the channel while it holds the channel's lease.
 func (w *world) leased(bus *streams.Bus) *bot {
 	w.t.Helper()
-	leases, err := lease.Open(w.ctx, bus.Conn(), bus.JetStream(), 1, "test", 2*time.Second, slog.New(w.logs))
+	leases, err := lease.Open(w.ctx, bus.Conn(), bus.JetStream(), max(w.replicas, 1), "test", 2*time.Second, slog.New(w.logs))
 	w.ok(err)
 	l := leases.New("channel." + lounge)
 	cfg := w.cfg

@@ -1,6 +1,7 @@
 package cytube_test
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"testing"
@@ -21,17 +22,63 @@ func (w *world) external() (*server.Server, *server.Options) {
 	w.t.Helper()
 	o := &server.Options{ServerName: "external", JetStream: true, StoreDir: w.t.TempDir()}
 	s := streamstest.Standalone(w.t, o)
+	w.use(s.ClientURL())
+	return s, o
+}
+
+// cluster moves the world to three servers as an operator runs them.
+func (w *world) cluster() ([]*server.Server, []*server.Options) {
+	w.t.Helper()
+	var options []*server.Options
+	_, servers := streamstest.Cluster(w.t, func(o *server.Options) { options = append(options, o) })
+	w.replicas = len(servers)
+	w.use(servers[0].ClientURL() + "," + servers[1].ClientURL() + "," + servers[2].ClientURL())
+	return servers, options
+}
+
+// use moves the world to the streams of servers.
+func (w *world) use(url string) {
+	w.t.Helper()
 	closed := make(chan struct{})
-	nc, err := nats.Connect(s.ClientURL(), nats.MaxReconnects(-1), nats.ReconnectWait(10*time.Millisecond), nats.ReconnectJitter(time.Millisecond, time.Millisecond),
+	nc, err := nats.Connect(url, nats.MaxReconnects(-1), nats.ReconnectWait(10*time.Millisecond), nats.ReconnectJitter(time.Millisecond, time.Millisecond),
 		nats.ClosedHandler(func(*nats.Conn) { close(closed) }))
 	w.ok(err)
 	w.t.Cleanup(func() { nc.Close(); <-closed })
 	js, err := jetstream.New(nc)
 	w.ok(err)
-	w.ok(streams.Open(w.ctx, js, streams.Options{}))
+	w.ok(streams.Open(w.ctx, js, streams.Options{Replicas: max(w.replicas, 1)}))
 	w.bus = streams.NewBus(nc, js)
 	w.feed = w.follow()
-	return s, o
+}
+
+// restart stops all servers, and returns a function that starts them again.
+func (w *world) restart(servers []*server.Server, options []*server.Options) (over func()) {
+	for i, s := range servers {
+		options[i].Port = s.Addr().(*net.TCPAddr).Port
+		s.Shutdown()
+		s.WaitForShutdown()
+	}
+	return func() {
+		for _, o := range options {
+			again, err := server.NewServer(o)
+			w.ok(err)
+			again.Start()
+			w.t.Cleanup(func() { again.Shutdown(); again.WaitForShutdown() })
+		}
+	}
+}
+
+// fill has a server take no event, and returns a function that ends that.
+func (w *world) fill(s *server.Server) (over func()) {
+	limit := func(bytes int64) {
+		account, err := s.LookupAccount(server.DEFAULT_GLOBAL_ACCOUNT)
+		w.ok(err)
+		w.ok(account.UpdateJetStreamLimits(map[string]server.JetStreamAccountLimits{"": {
+			MaxMemory: -1, MaxStore: bytes, MaxStreams: -1, MaxConsumers: -1, MaxAckPending: -1, MemoryMaxStreamBytes: -1, StoreMaxStreamBytes: -1,
+		}}))
+	}
+	limit(1)
+	return func() { limit(-1) }
 }
 
 // What is heard while every external server is restarted, or is full, for longer than the
@@ -39,39 +86,29 @@ func (w *world) external() (*server.Server, *server.Options) {
 func TestHeardIsRecordedAfterAnOutageOfAllServers(t *testing.T) {
 	streamstest.Slow(t, "waits for the end of a lease")
 	t.Parallel()
-	for name, outage := range map[string]func(w *world, s *server.Server, o *server.Options) (over func()){
-		"restarted": func(w *world, s *server.Server, o *server.Options) func() {
-			o.Port = s.Addr().(*net.TCPAddr).Port
-			s.Shutdown()
-			s.WaitForShutdown()
-			return func() {
-				again, err := server.NewServer(o)
-				w.ok(err)
-				again.Start()
-				w.t.Cleanup(func() { again.Shutdown(); again.WaitForShutdown() })
-			}
+	for name, begin := range map[string]func(w *world) (outage func() (over func())){
+		"restarted": func(w *world) func() func() {
+			s, o := w.external()
+			return func() func() { return w.restart([]*server.Server{s}, []*server.Options{o}) }
 		},
-		"full": func(w *world, s *server.Server, _ *server.Options) func() {
-			limit := func(bytes int64) {
-				account, err := s.LookupAccount(server.DEFAULT_GLOBAL_ACCOUNT)
-				w.ok(err)
-				w.ok(account.UpdateJetStreamLimits(map[string]server.JetStreamAccountLimits{"": {
-					MaxMemory: -1, MaxStore: bytes, MaxStreams: -1, MaxConsumers: -1, MaxAckPending: -1, MemoryMaxStreamBytes: -1, StoreMaxStreamBytes: -1,
-				}}))
-			}
-			limit(1)
-			return func() { limit(-1) }
+		"three restarted": func(w *world) func() func() {
+			servers, options := w.cluster()
+			return func() func() { return w.restart(servers, options) }
+		},
+		"full": func(w *world) func() func() {
+			s, _ := w.external()
+			return func() func() { return w.fill(s) }
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, smallBuffer)
-			s, o := w.external()
+			outage := begin(w)
 			b := w.leased(w.bus)
 			w.connection(event.StateUp)
 			alice := w.joined("alice")
 
-			over := outage(w, s, o)
+			over := outage()
 			var want []string
 			for i := range 20 {
 				want = append(want, fmt.Sprint(i))
@@ -82,7 +119,12 @@ func TestHeardIsRecordedAfterAnOutageOfAllServers(t *testing.T) {
 			w.logged("record channel failed, retrying")()
 			over()
 
-			w.ok(until(w.ctx, func() bool { _, err := w.bus.JetStream().Stream(w.ctx, streams.Cytube); return err == nil }))
+			w.ok(until(w.ctx, func() bool {
+				ctx, cancel := context.WithTimeout(w.ctx, time.Second) // a cluster without a leader leaves requests unanswered
+				defer cancel()
+				_, err := w.bus.JetStream().Stream(ctx, streams.Cytube)
+				return err == nil
+			}))
 			w.ok(until(w.ctx, func() bool { return len(w.connections()) >= 3 }))
 			if diff := cmp.Diff(want, w.lines()); diff != "" {
 				t.Error(diff)

@@ -34,6 +34,8 @@ type world struct {
 	cfg  cytube.Config
 	logs *logs
 
+	replicas int // of its streams, on a cluster
+
 	feed   <-chan streams.Stored
 	passed []streams.Stored // deliveries that a wait for something else read
 }
