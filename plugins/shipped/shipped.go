@@ -7,6 +7,7 @@ import (
 
 	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/plugins/admin"
+	"github.com/rosey-bot/rosey/plugins/autoplay"
 	"github.com/rosey-bot/rosey/plugins/countdown"
 	"github.com/rosey-bot/rosey/plugins/diceroller"
 	"github.com/rosey-bot/rosey/plugins/eightball"
@@ -27,6 +28,7 @@ func All() []plugins.Plugin {
 	return []plugins.Plugin{
 		eightball.New(),
 		admin.New(),
+		autoplay.New(),
 		countdown.New(),
 		diceroller.New(),
 		help.New(),

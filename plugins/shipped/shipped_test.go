@@ -43,8 +43,8 @@ func TestTogether(t *testing.T) {
 	t.Parallel()
 	channel := plugintest.Run(t, All()...)
 	for _, step := range [][2]string{
-		{"!help", "📚 !8ball, !countdown, !help, !quote, !roll, !trivia; moderators: !inspect — "},
-		{"!8ball well?", "🎱 "}, {"!roll d6", "🎲 "}, {"!cd add tea 1h", "⏳ tea in 1h"}, {"!inspect plugins", "🔎 8ball 1.0.0 up; admin 1.0.0 up; "},
+		{"!help", "📚 !8ball, !calendar, !countdown, !help, !quote, !roll, !trivia; moderators: !filler, !inspect, !programme, !schedule, !tag — "},
+		{"!8ball well?", "🎱 "}, {"!roll d6", "🎲 "}, {"!cd add tea 1h", "⏳ tea in 1h"}, {"!inspect plugins", "🔎 8ball 1.0.0 up; admin 1.0.0 up; autoplay 1.0.0 up; "},
 	} {
 		if got := channel.SayAs("mod", 2, step[0]); !strings.HasPrefix(got, step[1]) {
 			t.Errorf("%s was answered %q, want %q", step[0], got, step[1])

@@ -1,0 +1,274 @@
+package autoplay_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rosey-bot/rosey/bot/bottest"
+	"github.com/rosey-bot/rosey/cytube/cytubetest"
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/plugins/autoplay"
+)
+
+func TestMain(m *testing.M) { bottest.Main(m, autoplay.New()) }
+
+// hosts are the sites of the media, which may fail.
+type hosts struct {
+	mu     sync.Mutex
+	errors map[string][]string // of the next lookups, by ID; "" is none
+	always map[string]string   // of all lookups, by ID; "*" is any
+	asked  []string            // IDs
+}
+
+func newHosts() *hosts { return &hosts{errors: map[string][]string{}, always: map[string]string{}} }
+
+// lookup is the site's.
+func (h *hosts) lookup(kind, id string) (cytubetest.Media, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.asked = append(h.asked, id)
+	text := h.always["*"]
+	if h.always[id] != "" {
+		text = h.always[id]
+	}
+	if next := h.errors[id]; len(next) > 0 {
+		text, h.errors[id] = next[0], next[1:]
+	}
+	if text != "" {
+		return cytubetest.Media{}, errors.New(text)
+	}
+	return cytubetest.Media{ID: id, Type: kind, Title: "film " + id, Seconds: 200}, nil
+}
+
+// fails has all lookups of an ID fail, or none if text is "".
+func (h *hosts) fails(id, text string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.always[id] = text
+}
+
+// times returns how often an ID was looked up.
+func (h *hosts) times(id string) (n int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, a := range h.asked {
+		if a == id {
+			n++
+		}
+	}
+	return n
+}
+
+// world is a bot in a channel, and a moderator.
+type world struct {
+	*bottest.World
+	t     *testing.T
+	hosts *hosts
+	mod   *bottest.User
+}
+
+func start(t *testing.T) *world {
+	t.Helper()
+	t.Parallel()
+	w := &world{t: t, hosts: newHosts()}
+	w.World = bottest.Start(t, func(c *cytubetest.Config) { c.Lookup = w.hosts.lookup })
+	w.mod = w.Join("mod")
+	return w
+}
+
+// id returns the ID of the nth film, and link its address.
+func id(n int) string { return fmt.Sprintf("film%07d", n) }
+
+func link(n int) string { return "https://youtu.be/" + id(n) + "?si=x" }
+
+func links(from, to int) string {
+	var all []string
+	for n := from; n <= to; n++ {
+		all = append(all, link(n))
+	}
+	return strings.Join(all, " ")
+}
+
+// playlist returns the IDs on the playlist.
+func (w *world) playlist() (ids []string) {
+	for _, i := range w.Site.Playlist(bottest.Channel) {
+		ids = append(ids, strings.TrimPrefix(i.Media.ID, "film000000"))
+	}
+	return ids
+}
+
+// becomes waits for the playlist to be of these films.
+func (w *world) becomes(want ...int) {
+	w.t.Helper()
+	w.Until(fmt.Sprint("the playlist ", want), func() bool { return fmt.Sprint(w.playlist()) == fmt.Sprint(want) })
+}
+
+// set changes a setting of the plugin.
+func (w *world) set(key, value string) {
+	w.t.Helper()
+	w.Set(bottest.Channel, autoplay.Name, key, value)
+}
+
+// answers fails unless the answer to a line begins like that.
+func (w *world) answers(line, want string) {
+	w.t.Helper()
+	if got := w.mod.Asks(line); !strings.HasPrefix(got, want) {
+		w.t.Errorf("%s\n got %q\nwant %q", line, got, want)
+	}
+}
+
+// loaded waits for a number of programmes to be loaded.
+func (w *world) loaded(n int) {
+	w.t.Helper()
+	w.Until("programmes to be loaded", func() bool { return len(w.Stored(event.EventSubject(autoplay.Name, "loaded"))) >= n })
+}
+
+// The playlist is filled when it runs short, from what a programme names, without repeats.
+func TestFiller(t *testing.T) {
+	w := start(t)
+	w.answers("!filler", "Filler is off: an admin turns it on with !set autoplay.filler true")
+	w.answers("!programme add weekend "+links(1, 3), "🎬 weekend (3 items)")
+	w.set("filler_from", "weekend")
+	w.set("filler", "true")
+	w.Until("something to play, and something behind it", func() bool { return len(w.playlist()) == 2 })
+	first := w.playlist()
+	w.Site.PlayNext(bottest.Channel)
+	w.Until("a third", func() bool { l := w.playlist(); return len(l) == 2 && l[0] == first[1] && l[1] != first[0] })
+	w.answers("!filler", "Filler is on, from weekend: 3 entries")
+	for _, i := range w.Site.Playlist(bottest.Channel) {
+		if i.By != bottest.BotName || !i.Temp {
+			t.Errorf("%+v", i)
+		}
+	}
+}
+
+// S07: While the hosts are down no entry is lost, and tries become fewer; what is gone for good
+// is set aside with its reason, and can be brought back.
+func TestHostsDown(t *testing.T) {
+	w := start(t)
+	w.hosts.fails("*", "YouTube API is unavailable.  Please try again later.")
+	w.hosts.fails(id(1), "Video does not exist or is private")
+	w.answers("!programme add weekend "+links(1, 2), "🎬 weekend (2 items)")
+	w.set("filler_from", "weekend")
+	w.set("filler", "true")
+	w.Await(event.EventSubject(autoplay.Name, "setaside"), nil)
+	w.Until("a try at the other", func() bool { return w.hosts.times(id(2)) > 0 })
+	w.answers("!filler aside", "Set aside: 1. https://youtube.com/watch?v="+id(1)+": Video does not exist or is private")
+	w.hosts.fails("*", "")
+	w.hosts.fails(id(1), "")
+	w.answers("!filler back 2", "❌ nothing that is set aside has the number 2")
+	w.answers("!filler back all", "Brought back 1 entry")
+	w.becomes(1)
+}
+
+// S08: Where every candidate is unplayable that is said once, nothing is tried all the time, and
+// the chat stays usable.
+func TestNothingPlayable(t *testing.T) {
+	w := start(t)
+	w.hosts.fails("*", "The uploader has made this video non-embeddable")
+	w.answers("!programme add weekend "+links(1, 2), "🎬 weekend (2 items)")
+	w.set("filler_from", "weekend")
+	w.set("filler", "true")
+	w.mod.Hears("^❌ No filler for now: of 2 entries 2 set aside$")
+	for range 3 { // what happens in the channel brings no further tries
+		_, err := w.Site.AddMedia(bottest.Channel, "mod", cytubetest.Media{ID: "other", Type: "yt", Title: "other", Seconds: 100})
+		if err == nil {
+			w.Site.PlayNext(bottest.Channel)
+		}
+	}
+	w.answers("!calendar", "📅 Nothing is scheduled")
+	if n := w.hosts.times(id(1)) + w.hosts.times(id(2)); n != 2 {
+		t.Errorf("%d lookups", n)
+	}
+	said := 0
+	for _, l := range w.BotLines() {
+		if strings.Contains(l, "No filler") {
+			said++
+		}
+	}
+	if said != 1 {
+		t.Errorf("it said %q", w.BotLines())
+	}
+}
+
+// S10: Nothing slips into a programme while it loads; what fails for a while is tried again in
+// its place, what is gone is left out and said, and what came meanwhile follows.
+func TestProgrammeLoads(t *testing.T) {
+	w := start(t)
+	w.hosts.errors[id(2)] = []string{"The request timed out"}
+	w.hosts.fails(id(4), "Video does not exist or is private")
+	for _, other := range []string{"8", "9"} {
+		_, err := w.Site.AddMedia(bottest.Channel, "alice", cytubetest.Media{ID: "film000000" + other, Type: "yt", Title: other, Seconds: 1000})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.answers("!programme add Metropolis "+links(1, 5), "🎬 Metropolis (5 items)")
+	w.answers("!programme start metropolis", "🎬 Loading Metropolis: 5 items")
+	w.Until("the first item", func() bool { return w.hosts.times(id(2)) > 0 })
+	w.mod.Does("queue", map[string]any{"id": "film0000007", "type": "yt", "pos": "next", "temp": false})
+	w.mod.Hears("^❌ Metropolis: https://youtube.com/watch\\?v=" + id(4) + " is left out: Video does not exist or is private$")
+	w.loaded(1)
+	w.becomes(8, 1, 2, 3, 5, 7, 9)
+	if now := w.Site.Playlist(bottest.Channel); now[1].Media.ID != id(1) {
+		t.Errorf("%+v", now)
+	}
+}
+
+// S11: A series goes on with the right episode: played is what played for the most part, not
+// what was queued, skipped or removed.
+func TestSeries(t *testing.T) {
+	w := start(t)
+	w.answers("!programme add dark "+links(1, 3), "🎬 dark (3 items)")
+	w.answers("!programme series dark on", "🎬 dark (series, 0 of 3 episodes played)")
+	w.answers("!programme start dark", "🎬 Loading dark: 1 item")
+	w.loaded(1)
+	w.becomes(1)
+	if _, err := w.Site.AddMedia(bottest.Channel, "alice", cytubetest.Media{ID: "film0000009", Type: "yt", Title: "other", Seconds: 100}); err != nil {
+		t.Fatal(err)
+	}
+	w.Site.PlayNext(bottest.Channel) // skipped at once
+	w.becomes(9)
+	w.answers("!programme start dark", "🎬 Loading dark: 1 item")
+	w.loaded(2)
+	w.becomes(9, 1)
+	w.answers("!programme dark", "🎬 dark (series, 0 of 3 episodes played): 1. https://youtube.com/watch?v="+id(1)+", 2.")
+	w.answers("!programme rewind drak", `❌ there is no programme "drak": did you mean dark?`)
+}
+
+// S09: What is due while the bot is away is skipped, or caught up as the setting says; what
+// recurs goes to its next time.
+func TestMissed(t *testing.T) {
+	for _, c := range []struct{ missed, says string }{
+		{"skip", `^📅 .* was due .* ago while the bot was away: skipped`},
+		{"catch_up", `^🎬 .* begins$`},
+	} {
+		t.Run(c.missed, func(t *testing.T) {
+			w := start(t)
+			w.set("missed", c.missed)
+			w.set("late", "0s")
+			due := time.Now().Add(4 * time.Second)
+			w.answers("!schedule in 4s "+link(1), "📅 1. "+link(1)+" in ")
+			w.Stop()
+			w.Until("the time to come", func() bool { return time.Now().After(due.Add(2 * time.Second)) })
+			w.Restart()
+			mod := w.Join("admin")
+			w.Until("what is said of it", func() bool {
+				lines := w.BotLines()
+				return len(lines) > 1
+			})
+			_ = mod
+			last := w.BotLines()[1]
+			if !matches(c.says, last) {
+				t.Errorf("it said %q, want %s", last, c.says)
+			}
+			if c.missed == "catch_up" {
+				w.becomes(1)
+			}
+		})
+	}
+}

@@ -1,0 +1,84 @@
+package autoplay
+
+import (
+	"strings"
+	"time"
+
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/plugins"
+)
+
+// upcoming returns the schedules of a channel that are to come, the next first.
+func upcoming(c *plugins.Context, channel string) (list []Schedule, err error) {
+	filter := map[string]any{"channel": channel, "done": false}
+	_, err = c.DB(Schedules).Find(plugins.Query{Filter: filter, OrderBy: "due", Limit: maxSchedules}, &list)
+	return list, err
+}
+
+// calendar handles !calendar.
+func calendar(c *plugins.Context) ([]event.Envelope, error) {
+	list, err := upcoming(c, c.Channel())
+	if err != nil {
+		return nil, err
+	}
+	if len(list) == 0 {
+		return c.Say("📅 Nothing is scheduled: %sschedule friday 20:00 NAME or LINK", c.Prefix()), nil
+	}
+	var parts []string
+	for _, e := range list {
+		if e.Check() != nil {
+			parts = append(parts, e.What+" (damaged: remove it)")
+			continue
+		}
+		parts = append(parts, e.tell(c.Now()))
+	}
+	return c.Say("📅 %s", plugins.Shorten(strings.Join(parts, "; "), 900)), nil
+}
+
+// Occurrence is a time at which something is scheduled, in answers of
+// plugin.autoplay.request.calendar.
+type Occurrence struct {
+	Number int    `json:"number"`
+	What   string `json:"what"`
+	By     string `json:"by"`
+	At     int64  `json:"at"` // Unix seconds
+	Zone   string `json:"zone"`
+	Rule   string `json:"repeats"` // "" if it is for once
+}
+
+const (
+	// ahead is how far the calendar looks.
+	ahead = 60 * 24 * time.Hour
+	// maxOccurrences is how many times of a schedule it has.
+	maxOccurrences = 100
+)
+
+// calendarRequest answers what is scheduled in a channel within the next sixty days.
+func calendarRequest(c *plugins.Context) (any, error) {
+	list, err := upcoming(c, c.Channel())
+	if err != nil {
+		return nil, err
+	}
+	all := []Occurrence{}
+	for _, e := range list {
+		if e.Check() != nil {
+			continue
+		}
+		all = append(all, e.occurrences(c.Now())...)
+	}
+	return map[string]any{"success": true, "channel": c.Channel(), "entries": all}, nil
+}
+
+// occurrences returns the times of a schedule that are to come.
+func (e Schedule) occurrences(now time.Time) (all []Occurrence) {
+	rule := e.Schedule()
+	for at := e.due(); !at.IsZero() && at.Before(now.Add(ahead)) && len(all) < maxOccurrences; at = rule.After(at) {
+		all = append(all, Occurrence{Number: e.Number, What: e.What, By: e.By, At: at.Unix(), Zone: e.Location().String(), Rule: e.Repeats()})
+	}
+	return all
+}
+
+// savedList returns the links of a playlist that was saved by name, none if there is none.
+func savedList(*plugins.Context, string) ([]string, error) {
+	return nil, nil
+}

@@ -1,0 +1,73 @@
+package autoplay_test
+
+import (
+	"regexp"
+	"testing"
+
+	"github.com/rosey-bot/rosey/bot/bottest"
+)
+
+func matches(pattern, text string) bool { return regexp.MustCompile(pattern).MatchString(text) }
+
+// What people type wrongly gets an answer that helps, and changes nothing (S09).
+func TestCommands(t *testing.T) {
+	w := start(t)
+	w.set("zone", "Europe/Berlin")
+	for _, step := range []struct{ line, answer string }{
+		{"!calendar", "📅 Nothing is scheduled: !schedule friday 20:00 NAME or LINK"},
+		{"!schedule", "📅 Nothing is scheduled"},
+		{"!schedule friday 20:00", "❌ say what is to be played: !schedule friday 20:00 NAME or LINK"},
+		{"!schedule friday 20:00 Metropolis", `❌ there is no programme, saved playlist, link or title "Metropolis"`},
+		{"!programme", "There are no programmes"},
+		{"!programme add", "❌ say a name and links"},
+		{"!programme add Metropolis", "❌ say a name and links"},
+		{"!programme add list https://youtu.be/film0000001", "❌ list cannot be a name, it is a command"},
+		{"!programme add Metropolis https://example.com/", "❌ https://example.com/ is on no site that CyTube knows"},
+		{"!programme add Metropolis https://www.youtube.com/playlist?list=PLabcdefghijk", "❌ https://www.youtube.com/playlist?list=PLabcdefghijk is a playlist of its site"},
+		{"!programme add The Metropolis https://youtu.be/film0000001 yt:film0000002", "🎬 The Metropolis (2 items)"},
+		{"!schedule friday 20:00 Metropoli", `❌ there is no programme`},
+		{"!schedule friday 20:00 the metropolis", "📅 1. The Metropolis in "},
+		{"!schedule every saturday 20:00 The Metropolis", "📅 2. The Metropolis in "},
+		{"!schedule cron 0 20 * * 5 The Metropolis", "📅 3. The Metropolis in "},
+		{"!schedule friday 27:00 The Metropolis", `❌ "27:00" is no time of day`},
+		{"!schedule cron 0 27 * * 5 The Metropolis", `❌ "0 27 * * 5" is no cron expression`},
+		{"!schedule 2020-01-01 20:00 The Metropolis", "❌ 2020-01-01 20:00 is over"},
+		{"!schedule 2027-03-28 02:30 The Metropolis", "❌ there is no 02:30 on Sun 28 Mar 2027 in Europe/Berlin"},
+		{"!schedule 0s The Metropolis", "❌ 0s is over"},
+		{"!schedule edit 1 2020-01-01 20:00", "❌ 2020-01-01 20:00 is over"},
+		{"!schedule edit 9 saturday 21:00", "❌ there is no schedule 9"},
+		{"!schedule edit x saturday 21:00", `❌ "x" is no number of a schedule`},
+		{"!schedule edit 2 every sunday 21:00", "📅 2. The Metropolis in "},
+		{"!schedule rm 1", "🗑️ Removed 1: The Metropolis"},
+		{"!schedule rm 1", "❌ there is no schedule 1"},
+		{"!schedule rm", "❌ say which one by its number"},
+		{"!tag horror", "❌ nothing plays: write !tag horror LINK"},
+		{"!tag Horror https://youtu.be/film0000001", "https://youtube.com/watch?v=film0000001 is tagged horror"},
+		{"!tag -horror https://youtu.be/film0000001", "https://youtube.com/watch?v=film0000001 is tagged with nothing"},
+		{"!filler nonsense", "❌ write !filler, !filler aside, or !filler back 1"},
+		{"!programme rm The Metropolis 7", "❌ The Metropolis has no item 7"},
+		{"!programme rm The Metropolis 2", "🎬 The Metropolis (1 item)"},
+		{"!programme rm The Metropolis", "🗑️ Removed The Metropolis (1 item)"},
+		{"!programme start The Metropolis", "❌ there is no programme"},
+	} {
+		w.answers(step.line, step.answer)
+	}
+	w.set("zone", "Mars/Olympus")
+	w.answers("!schedule friday 20:00 x", `❌ the setting zone is "Mars/Olympus"`)
+}
+
+// A bot that is killed while it loads a programme loads each item once and in order.
+func TestKilledWhileLoading(t *testing.T) {
+	for _, done := range []bool{true, false} {
+		t.Run(map[bool]string{true: "done", false: "not done"}[done], func(t *testing.T) {
+			w := start(t)
+			w.answers("!programme add Metropolis "+links(1, 3), "🎬 Metropolis (3 items)")
+			w.KillAt("queue", done, func() { w.mod.Says("!programme start Metropolis") })
+			w.loaded(1)
+			w.becomes(1, 2, 3)
+			if l := w.Site.Playlist(bottest.Channel); len(l) != 3 {
+				t.Errorf("%+v", l)
+			}
+		})
+	}
+}

@@ -1,0 +1,297 @@
+package autoplay
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/timeparse"
+	"github.com/rosey-bot/rosey/plugins"
+)
+
+// most is how many media of the Library are chosen from, for one source.
+const most = 500
+
+// short reports whether the playlist runs short.
+func short(s Settings, state *plugins.State) bool {
+	if !s.Filler || state.Playlist == nil {
+		return false
+	}
+	behind := len(state.Playlist)
+	if at := state.Current(); at >= 0 {
+		behind -= at + 1
+	}
+	return behind < s.FillerBelow
+}
+
+// chooseFiller chooses what to add, or returns why there is nothing.
+func chooseFiller(c *plugins.Context, s Settings, state *plugins.State) (m Media, why string, err error) {
+	list, err := candidates(c, s.FillerFrom)
+	if err != nil {
+		return m, "", err
+	}
+	r := rules{now: c.Now(), repeat: s.FillerRepeat, longest: s.FillerMax, on: map[string]bool{}, loosen: s.FillerStuck == "loosen"}
+	for _, i := range state.Playlist {
+		r.on[i.URL] = true
+	}
+	m, why = choose(list, r, c.Rand())
+	return m, why, nil
+}
+
+// candidates returns the media of sources of filler, each once.
+func candidates(c *plugins.Context, sources []string) (all []Media, err error) {
+	seen := map[string]bool{}
+	for _, source := range sources {
+		list, err := candidatesOf(c, strings.TrimSpace(source))
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range list {
+			if !seen[m.URL] {
+				seen[m.URL] = true
+				all = append(all, m)
+			}
+		}
+	}
+	return all, nil
+}
+
+func candidatesOf(c *plugins.Context, source string) (list []Media, err error) {
+	filter := map[string]any{"channel": c.Channel()}
+	tag, isTag := strings.CutPrefix(source, "tag:")
+	switch {
+	case isTag:
+		filter["tags"] = map[string]any{"$contains": plugins.Fold(strings.TrimSpace(tag))}
+	case source == "played":
+		filter["plays"] = map[string]any{"$gt": 0}
+	default:
+		return named(c, source)
+	}
+	_, err = c.DB(Library).Find(plugins.Query{Filter: filter, OrderBy: "score, last", Limit: most}, &list)
+	return list, err
+}
+
+// named returns the media of a programme or a saved playlist.
+func named(c *plugins.Context, name string) ([]Media, error) {
+	var urls []string
+	p, ok, err := findProgramme(c, name)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range p.Entries {
+		urls = append(urls, e.URL)
+	}
+	if !ok {
+		if urls, err = savedList(c, name); err != nil {
+			return nil, err
+		}
+	}
+	list := make([]Media, 0, len(urls))
+	for urls := range slices.Chunk(urls, most) {
+		var known []Media
+		filter := map[string]any{"channel": c.Channel(), "url": map[string]any{"$in": urls}}
+		if _, err := c.DB(Library).Find(plugins.Query{Filter: filter, Limit: most}, &known); err != nil {
+			return nil, err
+		}
+		for _, url := range urls {
+			m := Media{Channel: c.Channel(), URL: url}
+			if n := slices.IndexFunc(known, func(m Media) bool { return m.URL == url }); n >= 0 {
+				m = known[n]
+			}
+			list = append(list, m)
+		}
+	}
+	return list, nil
+}
+
+// nextFiller returns what is to be asked so that the playlist does not run short.
+func (ch *Channel) nextFiller(c *plugins.Context, s Settings, wanted bool, pick Media, why string) []event.Envelope {
+	if !wanted || !ch.wantsFiller(c.Now()) {
+		return nil
+	}
+	if why != "" {
+		ch.Pause = c.Now().Add(longestPause).Unix()
+		return ch.saysStuck(c, s, why)
+	}
+	ask := c.Queue(pick.URL).Because("filler")
+	if s.Temporary {
+		ask = ask.Temporarily()
+	}
+	return ch.asks(c, Asked{What: queueStep, URL: pick.URL}, ask)
+}
+
+// noteOutcome notes what came of media in the Library: so that what failed for a while is
+// tried later, and what is gone is set aside.
+func noteOutcome(c *plugins.Context, s Settled) ([]event.Envelope, error) {
+	return changeMedia(c, s.URL, func(m *Media) []event.Envelope {
+		switch s.Verdict {
+		case isDone, isTwice:
+			m.Fails, m.Retry, m.Gone = 0, 0, ""
+		case isLost:
+			if m.Gone = s.Reason; m.Gone == "" {
+				m.Gone = "refused"
+			}
+			return c.Emit(kindSetAside, map[string]any{"url": m.URL, "channel": m.Channel, "reason": m.Gone})
+		case isUnfit:
+			m.Retry = c.Now().Add(24 * time.Hour).Unix()
+		case isPassing:
+			*m = m.failed(c.Now())
+		}
+		return nil
+	})
+}
+
+// filler handles !filler.
+func filler(c *plugins.Context) ([]event.Envelope, error) {
+	args := c.Command.Args
+	word := ""
+	if len(args) > 0 {
+		word = plugins.Fold(args[0])
+	}
+	switch {
+	case word == "" || word == "status":
+		return fillerStatus(c)
+	case word == "aside" || word == "list":
+		return listAside(c)
+	case word == "back" && len(args) == 2:
+		return bringBack(c, plugins.Fold(args[1]))
+	}
+	return nil, bad("write %[1]sfiller, %[1]sfiller aside, or %[1]sfiller back 1", c.Prefix())
+}
+
+func fillerStatus(c *plugins.Context) ([]event.Envelope, error) {
+	s := plugins.SettingsOf[Settings](c)
+	if !s.Filler {
+		return answer(c, "Filler is off: an admin turns it on with %sset autoplay.filler true", c.Prefix())
+	}
+	list, err := candidates(c, s.FillerFrom)
+	if err != nil {
+		return nil, err
+	}
+	var ch Channel
+	if err := c.DB(Channels).Get(event.ID(c.Channel()), &ch); err != nil && event.CodeOf(err) != event.RecordNotFound {
+		return nil, err
+	}
+	text := fmt.Sprintf("Filler is on, from %s: %s", strings.Join(s.FillerFrom, ", "), plural(len(list), "entry", "entries"))
+	if _, why := choose(list, rules{now: c.Now(), repeat: s.FillerRepeat, longest: s.FillerMax}, c.Rand()); why != "" {
+		text += "; none keeps the rules: " + why
+	}
+	if left := time.Unix(ch.Pause, 0).Sub(c.Now()); left > 0 {
+		text += "; tried again in " + timeparse.Short(left)
+	}
+	return answer(c, "%s", text)
+}
+
+func aside(c *plugins.Context) (list []Media, total int, err error) {
+	filter := map[string]any{"channel": c.Channel(), "gone": map[string]any{"$gt": ""}}
+	total, err = c.DB(Library).Find(plugins.Query{Filter: filter, OrderBy: "url", Limit: most}, &list)
+	return list, total, err
+}
+
+func listAside(c *plugins.Context) ([]event.Envelope, error) {
+	list, total, err := aside(c)
+	if err != nil {
+		return nil, err
+	}
+	if total == 0 {
+		return answer(c, "Nothing is set aside")
+	}
+	var parts []string
+	for n, m := range list[:min(len(list), 5)] {
+		parts = append(parts, fmt.Sprintf("%d. %s: %s", n+1, m.name(), plugins.Shorten(m.Gone, 60)))
+	}
+	if total > 5 {
+		parts = append(parts, fmt.Sprintf("and %d more", total-5))
+	}
+	return answer(c, "Set aside: %s — %sfiller back 1 brings one back", strings.Join(parts, "; "), c.Prefix())
+}
+
+func (m Media) name() string {
+	if m.Title != "" {
+		return plugins.Shorten(m.Title, 40)
+	}
+	return m.URL
+}
+
+// bringBack makes media that were set aside filler again: one by its number, or all.
+func bringBack(c *plugins.Context, which string) ([]event.Envelope, error) {
+	list, _, err := aside(c)
+	if err != nil {
+		return nil, err
+	}
+	if which != "all" {
+		n, err := strconv.Atoi(which)
+		if err != nil || n < 1 || n > len(list) {
+			return nil, bad("nothing that is set aside has the number %s: see %sfiller aside", plugins.Shorten(which, 20), c.Prefix())
+		}
+		list = list[n-1 : n]
+	}
+	for _, m := range list {
+		if _, err := changeMedia(c, m.URL, func(m *Media) []event.Envelope {
+			m.Gone, m.Fails, m.Retry = "", 0, 0
+			return nil
+		}); err != nil {
+			return nil, err
+		}
+	}
+	return answer(c, "Brought back %s", plural(len(list), "entry", "entries"))
+}
+
+// tag handles !tag.
+func tag(c *plugins.Context) ([]event.Envelope, error) {
+	args := c.Command.Args
+	if len(args) < 1 || len(args) > 2 {
+		return nil, bad("write %[1]stag horror for what plays, or %[1]stag horror LINK; %[1]stag -horror takes it away", c.Prefix())
+	}
+	name, off := strings.CutPrefix(plugins.Fold(args[0]), "-")
+	if name == "" || len(name) > 40 {
+		return nil, bad("a tag has 1 to 40 characters")
+	}
+	var url, title string
+	var duration int
+	if len(args) == 2 {
+		page, err := pageOf(args[1])
+		if err != nil {
+			return nil, err
+		}
+		url = page
+	} else {
+		state, err := c.State(plugins.Playing)
+		if err != nil {
+			return nil, err
+		}
+		if state.Playing == nil {
+			return nil, event.Errorf(event.RecordNotFound, "nothing plays: write %stag %s LINK", c.Prefix(), plugins.Shorten(args[0], 40))
+		}
+		url, title, duration = state.Playing.URL, state.Playing.Title, state.Playing.Duration
+	}
+	return changeMedia(c, url, func(m *Media) []event.Envelope {
+		if title != "" {
+			m.Title, m.Duration = title, duration
+		}
+		m.Tags = slices.DeleteFunc(m.Tags, func(t string) bool { return t == name })
+		if !off {
+			m.Tags = append(m.Tags, name)
+		}
+		out, _ := answer(c, "%s is tagged %s", m.name(), orNone(m.Tags))
+		return out
+	})
+}
+
+func orNone(list []string) string {
+	if len(list) == 0 {
+		return "with nothing"
+	}
+	return strings.Join(list, ", ")
+}
+
+// answer answers a command, in private where the setting says so.
+func answer(c *plugins.Context, format string, args ...any) ([]event.Envelope, error) {
+	if plugins.SettingsOf[Settings](c).Quiet {
+		return c.PM(c.Command.User, format, args...), nil
+	}
+	return c.Say(format, args...), nil
+}
