@@ -1,6 +1,7 @@
 package consumers
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"time"
@@ -41,6 +42,10 @@ type Config struct {
 	// before, and deliveries get no spans. An event that is tried again holds up those
 	// behind it, so that they are handled in their order.
 	FromFirst bool
+	// Batch is how many events a consumer FromFirst handles before it calls Flush, if set, and
+	// settles them; 1 if 0. A crash repeats the batch.
+	Batch int
+	Flush func(context.Context) error
 	// Source is the metadata.source of what the handler publishes; Durable if empty.
 	Source string
 	// Backoff is the wait before each attempt after the first; DefaultBackoff if
@@ -99,6 +104,7 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Attempts == 0 {
 		c.Attempts = len(c.Backoff) + 1
 	}
+	c.Batch = max(c.Batch, 1)
 	if c.Source == "" {
 		c.Source = c.Durable
 	}

@@ -44,6 +44,14 @@ func Run(ctx context.Context, bus *streams.Bus, c Config, h Handler) error {
 		return err
 	}
 	c.created = source.CachedInfo().Created
+	work, cancel := drainable(ctx)
+	defer cancel()
+	if c.FromFirst {
+		if c.Ready != nil {
+			c.Ready()
+		}
+		return runBatches(ctx, work, bus, source, c, h)
+	}
 	messages, err := streams.PullOne(source)
 	if err != nil {
 		return fmt.Errorf("read consumer %s: %w", c.Durable, err)
@@ -53,8 +61,6 @@ func Run(ctx context.Context, bus *streams.Bus, c Config, h Handler) error {
 		c.Ready()
 	}
 	defer stopReading(ctx, bus, messages)()
-	work, cancel := drainable(ctx)
-	defer cancel()
 	handle := guarantee(bus, source, c, h)
 	var running sync.WaitGroup
 	defer running.Wait()
@@ -108,12 +114,8 @@ func Overlap(ctx context.Context) {
 
 // guarantee composes what Run guarantees, outermost first.
 func guarantee(bus *streams.Bus, source jetstream.Consumer, c Config, h Handler) Handler {
-	tracer := bus.Tracer()
-	if c.FromFirst {
-		tracer = streams.NoTracer{} // a year's spans of today
-	}
 	return Chain(h,
-		Trace(tracer, c.Durable),            // a span for each delivery
+		Trace(bus.Tracer(), c.Durable),      // a span for each delivery
 		Observe(c.Observe),                  // the outcome, after settling
 		ServerTime(source),                  // ages by the server's clock
 		Settle(c.Logger),                    // ack, nak or term
@@ -201,7 +203,7 @@ func open(ctx context.Context, bus *streams.Bus, c Config) (jetstream.Consumer, 
 		MaxAckPending:  1000,
 	}
 	if c.FromFirst {
-		want.MaxAckPending = 1 // one that is tried again holds up those behind it
+		want.MaxAckPending = c.Batch // what is tried again holds up what is behind it
 	}
 	if !c.Since.IsZero() {
 		want.DeliverPolicy, want.OptStartTime = jetstream.DeliverByStartTimePolicy, &c.Since

@@ -85,7 +85,11 @@ func (c *Context) changeKey(collection string, id event.ID) string {
 	if c.Event.Ref == (event.Ref{}) {
 		return ""
 	}
-	return fmt.Sprintf("%s/%s/%d", c.plugin, c.Event.Ref, c.messageIDs().Count("change/"+collection+"/"+string(id)))
+	reader := c.plugin
+	if c.past != nil { // which may read the same event by its other durable
+		reader = streams.PastDurable(c.plugin)
+	}
+	return fmt.Sprintf("%s/%s/%d", reader, c.Event.Ref, c.messageIDs().Count("change/"+collection+"/"+string(id)))
 }
 
 // repeat returns what an earlier attempt returned.
@@ -115,6 +119,9 @@ type stored struct {
 
 func (t Collection) load(id event.ID, record any) (stored, error) {
 	reflect.ValueOf(record).Elem().SetZero()
+	if s, ok := t.c.past.get(t.name, id); ok {
+		return s, t.decodeRecord(s.record, record)
+	}
 	var reply struct {
 		Data     json.RawMessage
 		Revision uint64
@@ -146,33 +153,43 @@ func (t Collection) store(id event.ID, record any, s stored, key string, out []e
 	if len(out) == 0 && bytes.Equal(data, s.record) {
 		return nil
 	}
-	var fields map[string]json.RawMessage
-	if err := decode(data, &fields); err != nil {
-		return err
-	}
-	done := maps.Clone(s.handled)
+	s.record = data
 	if key != "" {
-		if done == nil {
-			done = map[string]handled{}
+		if s.handled == nil {
+			s.handled = map[string]handled{}
 		}
 		h := handled{At: time.Now().UnixMilli()}
 		for _, e := range out {
 			h.Out = append(h.Out, output{e.Subject, e.Data})
 		}
-		done[key] = h
-		prune(done)
+		s.handled[key] = h
 	}
-	if len(done) > 0 {
-		if fields[FieldHandled], err = json.Marshal(done); err != nil {
-			return fmt.Errorf("encode %s: %w", FieldHandled, err)
-		}
+	if t.c.past != nil {
+		t.c.past.put(t.name, id, s)
+		return nil
 	}
-	payload, err := event.Encode(fields)
+	set, err := s.set(t.name, id)
 	if err != nil {
 		return err
 	}
-	set := event.Set{Collection: t.name, ID: id, Data: payload, IfRevision: &s.revision}
 	return t.request(event.SubjectSet, set, nil, t.c.messageID("change", t.name, string(id), fmt.Sprint(s.revision))...)
+}
+
+// set returns the request that writes the record with what it keeps of the events that
+// changed it, if nobody else has written it meanwhile.
+func (s stored) set(collection string, id event.ID) (set event.Set, err error) {
+	var fields map[string]json.RawMessage
+	if err := decode(s.record, &fields); err != nil {
+		return set, err
+	}
+	prune(s.handled)
+	if len(s.handled) > 0 {
+		if fields[FieldHandled], err = json.Marshal(s.handled); err != nil {
+			return set, fmt.Errorf("encode %s: %w", FieldHandled, err)
+		}
+	}
+	payload, err := event.Encode(fields)
+	return event.Set{Collection: collection, ID: id, Data: payload, IfRevision: &s.revision}, err
 }
 
 // prune drops entries that no redelivery needs, and keeps the record small.

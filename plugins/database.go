@@ -21,7 +21,9 @@ type Collection struct {
 // none, or one that does not fit the type, which is logged.
 func (t Collection) Get(id event.ID, record any) error {
 	var reply struct{ Data json.RawMessage }
-	if err := t.request(event.SubjectGet, event.Get{Collection: t.name, ID: id}, &reply); err != nil {
+	if s, ok := t.c.past.get(t.name, id); ok {
+		reply.Data = s.record
+	} else if err := t.request(event.SubjectGet, event.Get{Collection: t.name, ID: id}, &reply); err != nil {
 		return err
 	}
 	if err := t.decodeRecord(reply.Data, record); err != nil {
@@ -120,6 +122,11 @@ func (t Collection) messageID(op string, id event.ID) []streams.PublishOption {
 }
 
 func (t Collection) request(subject string, payload, reply any, opts ...streams.PublishOption) error {
+	if w := t.c.past; w != nil && len(w.changed) > 0 && subject != event.SubjectGet { // it sees what Change has written
+		if err := w.flush(t.c); err != nil {
+			return err
+		}
+	}
 	body, err := t.c.Request(subject, payload, opts...)
 	if err != nil || reply == nil {
 		return err

@@ -154,7 +154,11 @@ func (c *Context) messageID(parts ...string) []streams.PublishOption {
 
 func (c *Context) messageIDs() *consumers.MessageIDs {
 	if c.ids == nil {
-		c.ids = consumers.NewMessageIDs(streams.Durable(c.plugin), c.Event.Ref)
+		durable := streams.Durable(c.plugin)
+		if c.past != nil {
+			durable = streams.PastDurable(c.plugin)
+		}
+		c.ids = consumers.NewMessageIDs(durable, c.Event.Ref)
 	}
 	return c.ids
 }

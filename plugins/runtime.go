@@ -107,9 +107,15 @@ func (r Runtime) Handler() consumers.Handler {
 	}
 }
 
-// PastHandler returns the subscriptions FromFirst as one handler for their durable
-// consumers.
-func (r Runtime) PastHandler() consumers.Handler {
+// Past returns the subscriptions FromFirst as one handler for one of their durable
+// consumers, and what stores the records that a batch of events has changed.
+func (r Runtime) Past() (consumers.Handler, func(context.Context) error) {
+	w := newPastWrites(r.Publisher)
+	return r.past(w), w.flush
+}
+
+// past returns the handler of subscriptions FromFirst. With w it leaves the writes to that.
+func (r Runtime) past(w *pastWrites) consumers.Handler {
 	return func(ctx context.Context, d streams.Stored) ([]event.Envelope, error) {
 		sub, ok := r.Plugin.subscription(d.Subject, true)
 		if !ok {
@@ -124,6 +130,7 @@ func (r Runtime) PastHandler() consumers.Handler {
 		if err != nil {
 			return nil, err
 		}
+		c.past = w
 		out, err := c.result(sub.Handle(c))
 		if past {
 			out = nil
@@ -132,9 +139,9 @@ func (r Runtime) PastHandler() consumers.Handler {
 	}
 }
 
-// AllHandler returns Handler and PastHandler as one, for dry runs.
+// AllHandler returns Handler and the subscriptions FromFirst as one, for dry runs.
 func (r Runtime) AllHandler() consumers.Handler {
-	live, past := r.Handler(), r.PastHandler()
+	live, past := r.Handler(), r.past(nil)
 	return func(ctx context.Context, d streams.Stored) ([]event.Envelope, error) {
 		out, err := live(ctx, d)
 		if err != nil {

@@ -158,12 +158,12 @@ func (r *run) consume(ctx context.Context, runtime plugins.Runtime) error {
 	defer cancel()
 	ended := make(chan error, len(configs))
 	live := consumers.Chain(runtime.Handler(), keepExchanges(r.bus, r.plugin.Name, r.log), r.limits.keep)
-	past := consumers.Chain(runtime.PastHandler(), r.limits.keep)
 	for _, c := range configs {
 		c.Ready = ready
 		handler := live
 		if c.FromFirst {
-			handler = past
+			handler, c.Flush = runtime.Past()
+			handler = consumers.Chain(handler, r.limits.keep)
 		}
 		go func() { ended <- consumers.Run(ctx, r.bus, c, handler) }()
 	}
@@ -201,7 +201,7 @@ func (r *run) consumers(runtime plugins.Runtime) (configs []consumers.Config, er
 	for stream, filters := range past {
 		c := common
 		c.Durable, c.Stream, c.Subjects = streams.PastDurable(name), stream, filters
-		c.FromFirst, c.Source = true, streams.Durable(name)
+		c.FromFirst, c.Batch, c.Source = true, plugins.PastBatch, streams.Durable(name)
 		configs = append(configs, c)
 	}
 	return configs, nil

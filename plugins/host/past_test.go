@@ -8,9 +8,11 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/rosey-bot/rosey/consumers"
 	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/plugins"
@@ -22,11 +24,15 @@ import (
 // heard is a record of the lines that a plugin was given, in their order.
 type heard struct {
 	Lines []string `json:"lines"`
+	Asked int      `json:"asked"` // how often the command x was typed
 }
 
 // listener is a plugin named x that keeps every line since the first, and says so.
 func listener(maxAge time.Duration, before func(line string) error) plugins.Plugin {
-	p := plugin(hello)
+	p := plugin(func(c *plugins.Context) ([]event.Envelope, error) {
+		var h heard
+		return c.DB("heard").Change("all", &h, func() ([]event.Envelope, error) { h.Asked++; return c.Say("hello"), nil })
+	})
 	p.Events = []plugins.Subscription{{Subject: event.SubjectChat, FromFirst: true, MaxAge: maxAge, Handle: func(c *plugins.Context) ([]event.Envelope, error) {
 		line, ok := c.Chat()
 		if !ok || strings.HasPrefix(line.Message, "!") {
@@ -57,15 +63,15 @@ func lines(channel *plugintest.Channel, n int) (all []string) {
 }
 
 // keeps waits until the plugin has kept exactly these lines.
-func keeps(t *testing.T, channel *plugintest.Channel, want []string) {
+func keeps(t *testing.T, channel *plugintest.Channel, want []string, asked int) {
 	t.Helper()
 	var h struct{ Data heard }
 	eventually(t, fmt.Sprintf("%d lines", len(want)), func() bool {
 		raw, err := channel.Request(event.SubjectGet, event.Get{Collection: "heard", ID: "all"})
 		return err == nil && json.Unmarshal(raw, &h) == nil && len(h.Data.Lines) >= len(want)
 	})
-	if !slices.Equal(h.Data.Lines, want) {
-		t.Errorf("it kept %q, want %q", h.Data.Lines, want)
+	if !slices.Equal(h.Data.Lines, want) || h.Data.Asked != asked {
+		t.Errorf("it kept %q and %d commands, want %q and %d", h.Data.Lines, h.Data.Asked, want, asked)
 	}
 }
 
@@ -84,7 +90,7 @@ func TestFromFirst(t *testing.T) {
 			all := lines(channel, 20)
 			stop()
 			startOne(t, channel, listener(c.maxAge, func(string) error { return nil }))
-			keeps(t, channel, all)
+			keeps(t, channel, all, 0)
 			eventually(t, "what it says", func() bool { return len(channel.Said()) >= c.says })
 			if said, timers := channel.Said(), timers(t, channel); len(said) != c.says || timers != c.says {
 				t.Errorf("it said %q and set %d timers, want %d", said, timers, c.says)
@@ -98,10 +104,10 @@ func TestFromFirst(t *testing.T) {
 func TestThePastDelaysNothing(t *testing.T) {
 	t.Parallel()
 	channel := plugintest.Run(t)
-	all := lines(channel, 20)
+	all := lines(channel, 120)
 	reached, release := make(chan struct{}), make(chan struct{})
 	stop := startOne(t, channel, listener(time.Nanosecond, func(line string) error {
-		if line != all[9] {
+		if line != all[109] {
 			return nil
 		}
 		select {
@@ -117,7 +123,7 @@ func TestThePastDelaysNothing(t *testing.T) {
 		t.Errorf("it said %q while it reads the past", got)
 	}
 	statuses, err := host.Statuses(t.Context(), channel.Bus.Conn(), channel.Bus.JetStream())
-	if err != nil || len(statuses) != 1 || statuses[0].Past == nil || statuses[0].Past.String() != "9 of 21 events read" || statuses[0].Lag != 0 {
+	if err != nil || len(statuses) != 1 || statuses[0].Past == nil || statuses[0].Past.String() != "100 of 121 events read" || statuses[0].Lag != 0 {
 		t.Errorf("its status is %+v, %v", statuses, err)
 	}
 	if err := host.Pause(t.Context(), channel.Bus.JetStream(), "x", time.Time{}); err != nil {
@@ -127,10 +133,38 @@ func TestThePastDelaysNothing(t *testing.T) {
 	close(release)
 	stop()
 	startOne(t, channel, listener(time.Nanosecond, func(string) error { return nil }))
-	if waiting, err := host.Resume(t.Context(), channel.Bus.JetStream(), "x"); err != nil || waiting != 11 {
+	if waiting, err := host.Resume(t.Context(), channel.Bus.JetStream(), "x"); err != nil || waiting != 1 {
 		t.Errorf("%d events waited: %v", waiting, err)
 	}
-	keeps(t, channel, all)
+	keeps(t, channel, all, 1)
+}
+
+// A command that changes a record of the batch that is being handled loses nothing, and nor
+// does the batch. An event that cannot be handled is dead-lettered alone.
+func TestOthersChangeWhatThePastDoes(t *testing.T) {
+	t.Parallel()
+	channel := plugintest.Run(t)
+	all := lines(channel, 20)
+	reached, release := make(chan struct{}), make(chan struct{})
+	first := sync.OnceFunc(func() { close(reached); <-release })
+	startOne(t, channel, listener(time.Nanosecond, func(line string) error {
+		switch line {
+		case all[9]:
+			first()
+		case all[15]:
+			return consumers.Permanent(errors.New("on purpose"))
+		}
+		return nil
+	}))
+	<-reached
+	if got := channel.Say("alice", "!x"); got != "hello" {
+		t.Errorf("it said %q", got)
+	}
+	close(release)
+	keeps(t, channel, slices.Delete(slices.Clone(all), 15, 16), 1)
+	if letter := deadLetter(t, channel); letter.Consumer != "past-x" || letter.Error != "on purpose" {
+		t.Errorf("dead letter %+v", letter)
+	}
 }
 
 // startOne runs a plugin until the test ends or stop is called, which may be more often.
