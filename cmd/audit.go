@@ -33,6 +33,7 @@ func auditCommand() *cli.Command {
 		Description: `   rosey audit --since 7d --user alice
    rosey audit --since 1d --media                           what played when, queued by whom
    rosey audit --since 30d --grep 'spoiler' --output html > history.html
+   rosey audit --since 7d --user alice --private            also her private messages with the bot
    rosey audit key                                          makes the key that signs, and prints its public half
    rosey audit seal --since 30d november.seal               keep the file elsewhere
    rosey audit verify november.seal --public-key "$KEY"     finds what was changed since
@@ -43,6 +44,7 @@ func auditCommand() *cli.Command {
 			&cli.StringFlag{Name: "user", Usage: "only the user `NAME`"},
 			&cli.StringFlag{Name: "grep", Usage: "only what matches `REGEXP`"},
 			&cli.BoolFlag{Name: "media", Usage: "only what played, was queued or taken off"},
+			&cli.BoolFlag{Name: "private", Usage: "also private messages with the bot"},
 			formatFlag(strings.Join(audit.Formats, ", "), audit.Formats...),
 		),
 		Action: ofRange(auditHistory),
@@ -104,7 +106,7 @@ func timeRange(c *cli.Context) (since, until time.Time, err error) {
 
 func auditHistory(ctx context.Context, c *cli.Context, cmd command, q replay.Query) error {
 	o := audit.Options{Format: c.String("output"), Query: audit.Query{
-		Since: q.Since, Until: q.Until, Channel: q.Channel, User: q.User, Grep: q.Grep, Media: c.Bool("media"),
+		Since: q.Since, Until: q.Until, Channel: q.Channel, User: q.User, Grep: q.Grep, Media: c.Bool("media"), Public: !c.Bool("private"),
 	}}
 	show, done := readProgress(c)
 	if !isTerminal(c.App.Writer) {
@@ -112,6 +114,9 @@ func auditHistory(ctx context.Context, c *cli.Context, cmd command, q replay.Que
 	}
 	err := audit.Write(ctx, cmd.JS, c.App.Writer, o)
 	done()
+	if errors.Is(err, replay.ErrNoMatch) && o.Public {
+		return fmt.Errorf("%w; private messages are left out without --private", err)
+	}
 	return replayError(err)
 }
 

@@ -31,8 +31,10 @@ func TestUserIsFoundByMarks(t *testing.T) {
 		{"replay --summary", "4 events from", "said-of-her"},
 		{"replay --tree", "chat-hers,won-by-her", "said-of-her"},
 		{"replay --export-otlp " + endpoint, "of 4 traces", ""},
-		{"audit --output csv", "chat-hers,kick-of-her,pm-to-her", "chat-about-her,won-by-her"},
-		{"audit --output html", "chat-hers,kick-of-her,pm-to-her", "chat-about-her"},
+		{"audit --output csv --private", "chat-hers,kick-of-her,pm-to-her", "chat-about-her,won-by-her"},
+		{"audit --output html", "chat-hers,kick-of-her", "chat-about-her,pm-to-her"},
+		{"audit --output json", "chat-hers,kick-of-her", "chat-about-her,pm-to-her"},
+		{"audit", "chat-hers,kick-of-her", "chat-about-her,pm-to-her"},
 		{"audit forget --dry-run", "would erase 4 event(s) of zoe; 2 other event(s) still name the person", ""},
 	} {
 		args := append(strings.Fields(c.args), "--user", "zoe", "--since", "20y", "--store", store)

@@ -139,3 +139,22 @@ func TestSplitsAtTheServersLimit(t *testing.T) {
 		})
 	}
 }
+
+// So it does with what it is to say before it has joined for the first time.
+func TestSplitsAtTheServersLimitBeforeTheFirstSession(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(s *cytubetest.Config, _ *cytube.Config) { s.MaxMessage = 320 })
+	w.site.Refuse("Rate limit exceeded")
+	w.start()
+	text := strings.TrimSpace(strings.Repeat("word ", 60)) // 299
+	ack := w.chat(text)
+	w.ok(until(w.ctx, func() bool {
+		c, err := w.bus.JetStream().Consumer(w.ctx, streams.Cytube, "cytube-sender")
+		return err == nil && c.CachedInfo().NumAckPending == 1
+	}))
+	w.site.Refuse("")
+	w.echo(ack, 1)
+	if diff := cmp.Diff([]string{text}, w.spoken()); diff != "" {
+		t.Error(diff)
+	}
+}

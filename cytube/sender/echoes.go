@@ -99,6 +99,13 @@ func (t *EchoTracker) SetLineLimit(limit int) {
 	}
 }
 
+// knowsLimit reports whether the server has told how long a line may be.
+func (t *EchoTracker) knowsLimit() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.longest > 0
+}
+
 // lineLimit returns how long a line may be in UTF-16 units. own is the bot's own limit; with
 // 0 it is the server's, or DefaultMessageLimit while that is not known.
 func (t *EchoTracker) lineLimit(own int) int {

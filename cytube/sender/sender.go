@@ -270,6 +270,10 @@ func (s *Sender) speakParts(ctx context.Context, send streams.Stored, parts []*M
 	// The deadline is by the monotonic clock, which steps of the wall clock leave alone.
 	age := consumers.Now(ctx).Sub(send.At)
 	deadline := time.Now().Add(s.cfg.MaxAge - max(age, 0))
+	parts, err := s.atServersLimit(ctx, send, parts, deadline)
+	if err != nil {
+		return nil, err
+	}
 	var spoken map[int]bool
 	if repeated {
 		if !time.Now().After(deadline) {
@@ -307,6 +311,24 @@ func (s *Sender) speakParts(ctx context.Context, send streams.Stored, parts []*M
 		}
 	}
 	return nil, nil
+}
+
+// atServersLimit returns the parts of a send, split anew if the server had not told its limit
+// and has once there is a session.
+func (s *Sender) atServersLimit(ctx context.Context, send streams.Stored, parts []*Message, deadline time.Time) ([]*Message, error) {
+	if s.Echoes.knowsLimit() {
+		return parts, nil
+	}
+	waiting, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
+	err := s.awaitSession(waiting)
+	if err == nil && s.Echoes.knowsLimit() {
+		parts, _, err = s.messages(send, trace.SpanContextFromContext(ctx))
+	}
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		err = nil // it is too old to be spoken, as speak finds
+	}
+	return parts, err
 }
 
 // restOf returns messages that say what the server cut off of m, so that lines to come are

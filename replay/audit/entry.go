@@ -50,6 +50,7 @@ type Query struct {
 	User         string         // in any case; gaps and erasures are shown for every user
 	Grep         *regexp.Regexp // must match what was said, or an item's title or URL
 	Media        bool           // only what played, was queued or taken off the playlist
+	Public       bool           // without private messages
 	Progress     func(replay.Progress)
 }
 
@@ -172,7 +173,7 @@ func (q Query) match(e Entry, of replay.Event) bool {
 	if e.Kind == KindErasure || e.Kind == KindClock {
 		return true
 	}
-	if q.Channel != "" && !strings.EqualFold(e.Channel, q.Channel) || q.User != "" && !of.Names(q.User, nil) {
+	if q.Public && e.Kind == KindPM || q.Channel != "" && !strings.EqualFold(e.Channel, q.Channel) || q.User != "" && !of.Names(q.User, nil) {
 		return false
 	}
 	if q.Grep == nil || replay.MatchText(q.Grep, e.Text) {
