@@ -68,7 +68,7 @@ func New() plugins.Plugin {
 		Version:     "1.0.0",
 		Description: "Fills the playlist, and plays programmes at their time",
 		Capabilities: []string{
-			"chat", "pm", "media.queue", "media.move", "media.jump", "read:public", "storage", "request:*",
+			"chat", "pm", "media.queue", "media.move", "media.jump", "read:public", "storage", "storage:" + savedLists + ":read", "request:*",
 		},
 		Collections: map[string]any{Library: Media{}, Programmes: Programme{}, Schedules: Schedule{}, Channels: Channel{}, Playings: Playing{}},
 		Emits:       map[string]any{kindTick: tick{}, kindWake: woken{}, kindStarted: about{}, kindLoaded: about{}, kindSetAside: setAside{}},

@@ -195,6 +195,23 @@ func TestNothingPlayable(t *testing.T) {
 	}
 }
 
+// S08: Where only repeats are left they are played, as the setting says, and else nothing is.
+func TestRepeats(t *testing.T) {
+	w := start(t)
+	w.answers("!programme add weekend "+links(1, 1), "🎬 weekend (1 item)")
+	w.set("filler_from", "weekend")
+	w.set("filler", "true")
+	w.becomes(1)
+	w.Site.PlayNext(bottest.Channel) // it leaves the playlist
+	w.Until("the film to be played again", func() bool { return w.hosts.times(id(1)) == 2 && len(w.playlist()) == 1 })
+	w.set("filler_stuck", "wait")
+	w.Site.PlayNext(bottest.Channel)
+	w.mod.Hears("^❌ No filler for now: of 1 entry 1 played lately$")
+	if n := w.hosts.times(id(1)); n != 2 {
+		t.Errorf("%d lookups", n)
+	}
+}
+
 // S10: Nothing slips into a programme while it loads; what fails for a while is tried again in
 // its place, what is gone is left out and said, and what came meanwhile follows.
 func TestProgrammeLoads(t *testing.T) {

@@ -77,8 +77,3 @@ func (e Schedule) occurrences(now time.Time) (all []Occurrence) {
 	}
 	return all
 }
-
-// savedList returns the links of a playlist that was saved by name, none if there is none.
-func savedList(*plugins.Context, string) ([]string, error) {
-	return nil, nil
-}

@@ -44,12 +44,12 @@ func drive(c *plugins.Context) ([]event.Envelope, error) {
 		}
 	}
 	out, err := changeChannel(c, &ch, func() []event.Envelope {
-		return slices.Concat(ch.nextOfShow(c, s, state), ch.nextFiller(c, s, wanted, pick, why))
+		return slices.Concat(ch.nextOfShow(c, s, state), ch.nextFiller(c, s, wanted, pick, why, state.Current() < 0))
 	})
 	if err != nil {
 		return nil, err
 	}
-	return out, ch.wake(c)
+	return out, ch.wake(c, why != "")
 }
 
 // connected handles cytube.connection: what was asked of the channel may be done now.
@@ -86,11 +86,15 @@ func wakeAll(c *plugins.Context) error {
 	return nil
 }
 
-// wake sets the timer of what waits for a pause to end, or of what was not answered.
-func (ch *Channel) wake(c *plugins.Context) error {
+// wake sets the timer of what waits for a pause to end, of what was not answered, or of filler
+// that there is not now.
+func (ch *Channel) wake(c *plugins.Context, stuck bool) error {
 	at := time.Unix(ch.Pause, 0)
-	if ch.Asked != nil {
+	switch {
+	case ch.Asked != nil:
 		at = time.Unix(ch.Asked.At, 0).Add(unanswered)
+	case stuck:
+		at = c.Now().Add(longestPause)
 	}
 	if !at.After(c.Now()) {
 		return nil

@@ -108,13 +108,15 @@ func named(c *plugins.Context, name string) ([]Media, error) {
 }
 
 // nextFiller returns what is to be asked so that the playlist does not run short.
-func (ch *Channel) nextFiller(c *plugins.Context, s Settings, wanted bool, pick Media, why string) []event.Envelope {
+func (ch *Channel) nextFiller(c *plugins.Context, s Settings, wanted bool, pick Media, why string, silent bool) []event.Envelope {
 	if !wanted || !ch.wantsFiller(c.Now()) {
 		return nil
 	}
-	if why != "" {
-		ch.Pause = c.Now().Add(longestPause).Unix()
+	if why != "" && silent { // nothing plays
 		return ch.saysStuck(c, s, why)
+	}
+	if why != "" {
+		return nil
 	}
 	ask := c.Queue(pick.URL).Because("filler")
 	if s.Temporary {

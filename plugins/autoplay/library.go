@@ -105,6 +105,26 @@ func resolve(c *plugins.Context, what, by string) (Show, error) {
 	return show, nil
 }
 
+// savedLists is the collection of the plugin playlist.
+const savedLists = "playlist_lists"
+
+// savedList returns the media of a playlist that was saved by name, none if there is none.
+func savedList(c *plugins.Context, name string) (urls []string, err error) {
+	var list struct {
+		Items []struct {
+			URL string `json:"url"`
+		} `json:"items"`
+	}
+	err = c.DB(savedLists).Get(programmeID(strings.ToLower(c.Channel()), name), &list)
+	if event.CodeOf(err) == event.RecordNotFound {
+		return nil, nil
+	}
+	for _, i := range list.Items {
+		urls = append(urls, i.URL)
+	}
+	return urls, err
+}
+
 // items are those of a show: of a series the next episode.
 func (p Programme) items() (items []Item) {
 	for _, e := range p.Entries {
