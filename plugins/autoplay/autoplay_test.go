@@ -236,6 +236,21 @@ func TestProgrammeLoads(t *testing.T) {
 	}
 }
 
+// What is on the playlist already takes its place in a programme.
+func TestProgrammeOfWhatIsThere(t *testing.T) {
+	w := start(t)
+	w.answers("!programme add Metropolis "+links(1, 3), "🎬 Metropolis (3 items)")
+	for _, n := range []string{"9", "2", "8"} {
+		if _, err := w.Site.AddMedia(bottest.Channel, "alice", cytubetest.Media{ID: "film000000" + n, Type: "yt", Title: n, Seconds: 1000}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.set("start", "next")
+	w.answers("!programme start metropolis", "🎬 Loading Metropolis: 3 items")
+	w.loaded(1)
+	w.becomes(9, 1, 2, 3, 8)
+}
+
 // S11: A series goes on with the right episode: played is what played for the most part, not
 // what was queued, skipped or removed.
 func TestSeries(t *testing.T) {

@@ -209,12 +209,12 @@ var lost = []string{"non-embeddable", "embedding", "been deleted", "video is una
 func judge(o event.Delivery) string {
 	reason := strings.ToLower(o.Reason)
 	switch {
+	case o.Status == event.DeliveryAlready && o.Subject == event.SubjectSendMediaQueue:
+		return isTwice
 	case o.Status == event.DeliveryDone || o.Status == event.DeliveryAlready:
 		return isDone
 	case o.Status != event.DeliveryRefused:
 		return isPassing
-	case strings.Contains(reason, "already on the playlist"):
-		return isTwice
 	case o.Code == event.PermissionDenied:
 		return isDenied
 	case o.Code == event.LimitExceeded:
