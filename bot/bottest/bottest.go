@@ -8,7 +8,7 @@
 //		w := bottest.Start(t)
 //		alice := w.Join("alice")
 //		alice.Says("!add https://youtu.be/abcdefghijk")
-//		alice.Hears("^alice: ✅ ")
+//		w.Hears("^alice: ✅ ")
 //	}
 package bottest
 
@@ -57,7 +57,9 @@ type World struct {
 	options options
 	bot     *process
 	client  *client.Client // nil while none is connected
-	starts  int
+
+	listener *User // in the first channel, without a name
+	starts   int
 }
 
 // SiteConfig returns the site of the tests: accounts of rank 1 (alice, bob, carol), 2 (mod), 3
@@ -90,6 +92,10 @@ func Start(t testing.TB, change ...func(*cytubetest.Config)) *World {
 	for _, c := range config.Channels {
 		w.options.Channels = append(w.options.Channels, c.Name)
 	}
+	listener, err := cytubetest.Join(w.Context, w.Site.URL(), w.options.Channels[0], "", "")
+	w.ok(err)
+	t.Cleanup(listener.Close)
+	w.listener = &User{User: listener, w: w}
 	t.Cleanup(func() {
 		w.close()
 		w.bot.end(syscall.SIGKILL)
@@ -102,8 +108,17 @@ func Start(t testing.TB, change ...func(*cytubetest.Config)) *World {
 func (w *World) Restart() {
 	w.t.Helper()
 	w.bot = w.launch()
+	ctx, cancel := context.WithTimeout(w.Context, patience)
+	defer cancel()
+	go func() {
+		select {
+		case <-w.bot.ended: // it failed
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
 	for _, name := range w.options.Channels {
-		w.ok(w.Site.WaitUser(w.Context, name, BotName))
+		w.ok(w.Site.WaitUser(ctx, name, BotName))
 	}
 	w.starts++
 	w.until("the plugins to start", func() bool { return len(w.Stored("platform.startup")) >= w.starts })
@@ -116,7 +131,11 @@ func (w *World) KillAt(frame string, done bool, act func()) {
 	w.Site.Refuse("Rate limit exceeded") // it must not come back before it is killed
 	w.Site.Cut(Channel, BotName, frame, done)
 	act()
-	w.ok(w.Site.WaitGone(w.Context, Channel, BotName))
+	ctx, cancel := context.WithTimeout(w.Context, patience)
+	defer cancel()
+	if err := w.Site.WaitGone(ctx, Channel, BotName); err != nil {
+		w.t.Fatalf("the bot wrote no %s, but said %q", frame, w.BotLines())
+	}
 	w.Kill()
 	w.Site.Refuse("")
 	w.Restart()

@@ -46,22 +46,22 @@ func TestState(t *testing.T) {
 	t.Parallel()
 	w := bottest.Start(t)
 	alice := w.Join("alice")
-	if got := alice.Asks("!who"); got != "alice 1, Rosey 3, item -1 of 0" {
+	if got := w.Asks(alice, "!who"); got != "alice 1, Rosey 3, item -1 of 0" {
 		t.Error(got)
 	}
 	for i := range 2 {
-		if got := alice.Asks(fmt.Sprintf("!play https://youtu.be/abcdefghij%d", i)); got != fmt.Sprintf("alice: done, %d", i+1) {
+		if got := w.Asks(alice, fmt.Sprintf("!play https://youtu.be/abcdefghij%d", i)); got != fmt.Sprintf("alice: done, %d", i+1) {
 			t.Error(got)
 		}
 	}
 	w.Site.PlayNext(bottest.Channel)
 	w.Until("the next item to play", func() bool { return len(w.Stored(event.SubjectMediaChange)) == 2 })
-	if got := alice.Asks("!who"); got != "alice 1, Rosey 3, item 1 of 2" {
+	if got := w.Asks(alice, "!who"); got != "alice 1, Rosey 3, item 1 of 2" {
 		t.Error(got)
 	}
 	w.Stop()
 	w.Restart()
-	if got := alice.Asks("!who"); got != "alice 1, Rosey 3, item 1 of 2" {
+	if got := w.Asks(alice, "!who"); got != "alice 1, Rosey 3, item 1 of 2" {
 		t.Error(got)
 	}
 }
@@ -76,7 +76,7 @@ func TestKillAt(t *testing.T) {
 			w := bottest.Start(t)
 			alice := w.Join("alice")
 			w.KillAt("queue", done, func() { alice.Says("!play https://youtu.be/abcdefghijk") })
-			if got := alice.Hears(""); got != "alice: done, 1" {
+			if got := w.Hears(""); got != "alice: done, 1" {
 				t.Error(got)
 			}
 			if list := w.Site.Playlist(bottest.Channel); len(list) != 1 || list[0].By != bottest.BotName {

@@ -80,16 +80,21 @@ func (u *User) Hears(pattern string) string {
 		return re.MatchString(m.Text)
 	})
 	if err != nil {
-		u.w.t.Fatalf("%s did not hear %s, but %q: %v", u.Name(), pattern, passed, err)
+		u.w.t.Fatalf("%q did not hear %s, but %q: %v", u.Name(), pattern, passed, err)
 	}
 	return m.Text
 }
 
-// Asks says a line and returns the next line of the bot.
-func (u *User) Asks(line string) string {
-	u.w.t.Helper()
+// Hears reads what the bot says in the first channel until a line matches a regular
+// expression, and returns that, as somebody does who is in nobody's list of users. Lines
+// before it are not read again.
+func (w *World) Hears(pattern string) string { w.t.Helper(); return w.listener.Hears(pattern) }
+
+// Asks has a user say a line, and returns the next line of the bot that Hears has not read.
+func (w *World) Asks(u *User, line string) string {
+	w.t.Helper()
 	u.Says(line)
-	return u.Hears("")
+	return w.Hears("")
 }
 
 // BotLines returns all that the bot has said in the channel, oldest first.

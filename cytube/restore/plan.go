@@ -24,6 +24,21 @@ type Step struct {
 	payload any
 }
 
+// Send returns what the step asks of the channel. can is false while it waits for other
+// steps, and where it cannot be done.
+func (s Step) Send() (subject string, payload any, can bool) {
+	return s.subject, s.payload, s.Cannot == "" && s.subject != ""
+}
+
+// ID tells the step from those that ask for something else, in any plan.
+func (s Step) ID() string { return s.key() }
+
+// Item returns the item of the playlist that the step adds.
+func (s Step) Item() (i view.Item, adds bool) {
+	adds = s.Part == view.PartPlaylist && s.Op == view.Added && json.Unmarshal(s.New, &i) == nil
+	return i, adds
+}
+
 // order is the order in which parts are restored: what the bot may do depends on the
 // permissions, and what it may queue on the options.
 var order = []string{

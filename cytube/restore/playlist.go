@@ -44,7 +44,7 @@ func (p *planner) playlist() arrangement {
 		}
 		i.UID = next
 		next++
-		if _, err := linkOf(i); err != nil {
+		if _, err := LinkOf(i); err != nil {
 			a.lost[i.UID] = err.Error()
 		} else {
 			a.want = append(a.want, i)
@@ -59,8 +59,9 @@ func (p *planner) playlist() arrangement {
 	return a
 }
 
-// linkOf returns the media of an item as the server takes them.
-func linkOf(i view.Item) (medialink.Link, error) {
+// LinkOf returns the media of an item as the server takes them, or why it cannot take them
+// again.
+func LinkOf(i view.Item) (medialink.Link, error) {
 	if i.Type == "cu" {
 		return medialink.Link{}, event.Errorf(event.InvalidInput, "the server does not tell the address of a custom embed")
 	}
@@ -104,7 +105,7 @@ func (p *planner) queue(a arrangement, i view.Item) {
 		p.steps = append(p.steps, Step{Change: c, Cannot: why})
 		return
 	}
-	l, _ := linkOf(i)
+	l, _ := LinkOf(i)
 	p.add(c, event.SubjectSendMediaQueue, event.SendMediaQueue{
 		Type: l.Type, ID: l.ID, Position: event.PositionEnd, Title: i.Title, Duration: float64(i.Duration),
 	})

@@ -1,0 +1,148 @@
+package playlist
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/rosey-bot/rosey/cytube/view"
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/plugins"
+)
+
+// look returns the parts of the channel that commands look at.
+func look(c *plugins.Context) (*plugins.State, error) {
+	return c.State(plugins.Playlist, plugins.Playing, plugins.Users)
+}
+
+// skipNow returns the ask to play what comes next. It names the item, so that a film that
+// ends meanwhile by itself takes no other with it.
+func skipNow(c *plugins.Context, s *plugins.State) plugins.Ask {
+	if coming := upcoming(s); s.Current() >= 0 && len(coming) > 0 {
+		return c.Jump(coming[0].UID)
+	}
+	return c.Skip()
+}
+
+// skip handles !skip.
+func skip(c *plugins.Context) ([]event.Envelope, error) {
+	s, err := look(c)
+	if err != nil {
+		return nil, err
+	}
+	if s.Playing == nil {
+		return nil, event.Errorf(event.RecordNotFound, "nothing plays")
+	}
+	a := newAsked(c, "skip")
+	a.Title = s.Playing.Title
+	return ask(c, a, skipNow(c, s).For(a.User).Events())
+}
+
+// remove handles !remove.
+func remove(c *plugins.Context) ([]event.Envelope, error) {
+	s, i, err := item(c, c.Text(0))
+	if err != nil {
+		return nil, err
+	}
+	_ = s
+	a := newAsked(c, "remove")
+	a.Title = i.Title
+	return ask(c, a, c.Delete(i.UID).For(a.User).Events())
+}
+
+// wrong handles !wrong: what the user added last goes.
+func wrong(c *plugins.Context) ([]event.Envelope, error) {
+	s, err := look(c)
+	if err != nil {
+		return nil, err
+	}
+	a := newAsked(c, "remove")
+	var r room
+	return change(c, &r, func() ([]event.Envelope, error) {
+		for n, i := range slices.Backward(s.Playlist) {
+			if w := r.wishedBy(s, i); n != s.Current() && strings.EqualFold(w.User, a.User) {
+				a.Title = i.Title
+				r.ask(a)
+				return c.Delete(i.UID).For(a.User).Events(), nil
+			}
+		}
+		return nil, event.Errorf(event.RecordNotFound, "nothing that you added waits on the playlist")
+	})
+}
+
+// move handles !move.
+func move(c *plugins.Context) ([]event.Envelope, error) {
+	words := strings.Fields(c.Text(0))
+	if len(words) < 2 {
+		return nil, event.Errorf(event.InvalidInput, "say what to move and where to, for example %smove 5 to 1, or %smove Metropolis next", c.Prefix(), c.Prefix())
+	}
+	place := strings.ToLower(words[len(words)-1])
+	what := words[:len(words)-1]
+	if len(what) > 1 && strings.EqualFold(what[len(what)-1], "to") {
+		what = what[:len(what)-1]
+	}
+	s, i, err := item(c, strings.Join(what, " "))
+	if err != nil {
+		return nil, err
+	}
+	others := slices.DeleteFunc(slices.Clone(upcoming(s)), func(o view.Item) bool { return o.UID == i.UID })
+	after := event.ID(event.PlaceLast)
+	n, err := strconv.Atoi(strings.TrimPrefix(place, "#"))
+	switch {
+	case place == "last" || place == "end":
+	case place == "next":
+		n = 1
+	case err != nil || n < 1:
+		return nil, event.Errorf(event.InvalidInput, "%q is no place: write a number as %squeue shows, next or last", place, c.Prefix())
+	}
+	if n == 1 {
+		if after = event.PlaceFirst; s.Current() >= 0 && s.Playlist[s.Current()].UID != i.UID {
+			after = event.IntID(int64(s.Playlist[s.Current()].UID))
+		}
+	} else if n > 1 && n <= len(others) {
+		after = event.IntID(int64(others[n-2].UID))
+	}
+	a := newAsked(c, "move")
+	a.Title = i.Title
+	return ask(c, a, c.Move(i.UID, after).For(a.User).Events())
+}
+
+// shuffle handles !shuffle.
+func shuffle(c *plugins.Context) ([]event.Envelope, error) {
+	a := newAsked(c, "shuffle")
+	return ask(c, a, c.Shuffle().For(a.User).Events())
+}
+
+// clearAll handles !clear.
+func clearAll(c *plugins.Context) ([]event.Envelope, error) {
+	s, err := look(c)
+	if err != nil {
+		return nil, err
+	}
+	if len(s.Playlist) == 0 {
+		return nil, event.Errorf(event.RecordNotFound, "the playlist is empty already")
+	}
+	a := newAsked(c, "clear")
+	a.Title = plural(len(s.Playlist), "item")
+	return ask(c, a, c.Ask(event.SubjectSendMediaClear, event.SendBare{}).For(a.User).Events())
+}
+
+// lock handles !lock.
+func lock(c *plugins.Context) ([]event.Envelope, error) {
+	s, err := c.State(plugins.Lock)
+	if err != nil {
+		return nil, err
+	}
+	locked := s.Lock == nil || !*s.Lock
+	switch arg := strings.ToLower(c.Text(0)); arg {
+	case "":
+	case "on":
+		locked = true
+	case "off":
+		locked = false
+	default:
+		return nil, event.Errorf(event.InvalidInput, "write %slock on, or %slock off", c.Prefix(), c.Prefix())
+	}
+	a := newAsked(c, map[bool]string{true: "lock", false: "unlock"}[locked])
+	return ask(c, a, c.Lock(locked).For(a.User).Events())
+}

@@ -1,0 +1,178 @@
+package playlist
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/rosey-bot/rosey/cytube/restore"
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/suggest"
+	"github.com/rosey-bot/rosey/plugins"
+)
+
+// list is a record: a playlist that was saved. Its ID is channel/name, folded.
+type list struct {
+	Channel string  `json:"channel"`
+	Name    string  `json:"name" mark:"text"`
+	By      string  `json:"by" mark:"person"`
+	At      int64   `json:"at"` // ms
+	Items   []saved `json:"items"`
+}
+
+const (
+	maxListName = 40  // characters
+	maxList     = 500 // items
+)
+
+func listID(channel, name string) event.ID {
+	return event.ID(strings.ToLower(channel) + "/" + plugins.Fold(name))
+}
+
+// lists handles !playlists.
+func lists(c *plugins.Context) ([]event.Envelope, error) {
+	name := strings.TrimSpace(c.Text(1))
+	what := ""
+	if len(c.Command.Args) > 0 {
+		what = strings.ToLower(c.Command.Args[0])
+	}
+	if what == "" || what == "list" {
+		return namesOf(c)
+	}
+	if name == "" || len([]rune(name)) > maxListName {
+		return nil, event.Errorf(event.InvalidInput, "say a name of 1 to %d characters, for example %splaylists %s friday", maxListName, c.Prefix(), what)
+	}
+	switch what {
+	case "save":
+		return saveList(c, name)
+	case "load":
+		return loadList(c, name)
+	case "rm", "remove", "delete":
+		return removeList(c, name)
+	}
+	return nil, event.Errorf(event.InvalidInput, "write %splaylists save, load or rm, and a name", c.Prefix())
+}
+
+func all(c *plugins.Context) (lists []list, names []string, err error) {
+	_, err = c.DB(Lists).Find(plugins.Query{Filter: map[string]any{"channel": strings.ToLower(c.Channel())}, OrderBy: "name", Limit: 100}, &lists)
+	lists = slices.DeleteFunc(lists, func(l list) bool { return len(l.Items) == 0 }) // removed
+	for _, l := range lists {
+		names = append(names, l.Name)
+	}
+	return lists, names, err
+}
+
+func namesOf(c *plugins.Context) ([]event.Envelope, error) {
+	lists, _, err := all(c)
+	if err != nil {
+		return nil, err
+	}
+	var said []string
+	for _, l := range lists {
+		said = append(said, fmt.Sprintf("%s (%d)", l.Name, len(l.Items)))
+	}
+	if len(said) == 0 {
+		return c.Say("📼 No playlist is saved: %splaylists save NAME saves this one", c.Prefix()), nil
+	}
+	return c.Say("📼 %s", strings.Join(said, ", ")), nil
+}
+
+// saveList saves the playlist. What the server would not take again is left out, and said.
+func saveList(c *plugins.Context, name string) ([]event.Envelope, error) {
+	s, err := look(c)
+	if err != nil {
+		return nil, err
+	}
+	var items []saved
+	lost := 0
+	for _, i := range s.Playlist {
+		l, err := restore.LinkOf(i)
+		if err != nil {
+			lost++
+			continue
+		}
+		items = append(items, saved{i.URL, l.Type, l.ID, i.Title, i.Duration})
+	}
+	switch {
+	case len(items) == 0:
+		return nil, event.Errorf(event.RecordNotFound, "there is nothing on the playlist that can be saved")
+	case len(items) > maxList:
+		return nil, event.Errorf(event.InvalidInput, "the playlist has %d items, and at most %d are saved: nothing was saved", len(items), maxList)
+	}
+	var old list
+	return c.DB(Lists).Change(listID(c.Channel(), name), &old, func() ([]event.Envelope, error) {
+		replaced := ""
+		if len(old.Items) > 0 {
+			replaced = fmt.Sprintf(", in place of %s", plural(len(old.Items), "item"))
+		}
+		if lost > 0 {
+			replaced += fmt.Sprintf(", without %d that cannot be queued again", lost)
+		}
+		old = list{strings.ToLower(c.Channel()), name, c.Command.User, c.Now().UnixMilli(), items}
+		return c.Say("📼 saved %s as %s%s", plural(len(items), "item"), name, replaced), nil
+	})
+}
+
+func getList(c *plugins.Context, name string) (l list, err error) {
+	err = c.DB(Lists).Get(listID(c.Channel(), name), &l)
+	if event.CodeOf(err) == event.RecordNotFound || err == nil && len(l.Items) == 0 {
+		_, names, err := all(c)
+		if err != nil {
+			return l, err
+		}
+		folded := map[string]string{}
+		for _, n := range names {
+			folded[plugins.Fold(n)] = n
+		}
+		hint := ""
+		if near := suggest.Nearest(plugins.Fold(name), slices.Sorted(maps.Keys(folded))); near != "" {
+			hint = ": did you mean " + folded[near] + "?"
+		}
+		return l, event.Errorf(event.RecordNotFound, "no playlist %s is saved%s", quoted(name), hint)
+	}
+	return l, err
+}
+
+func loadList(c *plugins.Context, name string) ([]event.Envelope, error) {
+	l, err := getList(c, name)
+	if err != nil {
+		return nil, err
+	}
+	s, err := look(c)
+	if err != nil {
+		return nil, err
+	}
+	here := map[string]bool{}
+	for _, i := range s.Playlist {
+		here[i.Type+" "+i.URL] = true
+	}
+	j := job{Title: "adding " + l.Name}
+	for _, i := range l.Items {
+		if !here[i.Type+" "+i.URL] && i.link().Check() == nil {
+			j.Queue = append(j.Queue, i)
+		}
+	}
+	if j.Total = len(j.Queue); j.Total == 0 {
+		return nil, event.Errorf(event.RecordNotFound, "all of %s is on the playlist already", l.Name)
+	}
+	var r room
+	return change(c, &r, func() ([]event.Envelope, error) {
+		if err := r.busy(c); err != nil {
+			return nil, err
+		}
+		return r.start(c, j)
+	})
+}
+
+func removeList(c *plugins.Context, name string) ([]event.Envelope, error) {
+	if _, err := getList(c, name); err != nil {
+		return nil, err
+	}
+	var l list
+	return c.DB(Lists).Change(listID(c.Channel(), name), &l, func() ([]event.Envelope, error) {
+		n := len(l.Items)
+		l.Items = nil
+		return c.Say("🗑️ removed the saved playlist %s of %s", l.Name, plural(n, "item")), nil
+	})
+}

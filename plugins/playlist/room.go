@@ -1,0 +1,146 @@
+package playlist
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rosey-bot/rosey/cytube/view"
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/plugins"
+)
+
+// room is what the plugin keeps of a channel. Its ID is the channel's name in lower case.
+type room struct {
+	Channel string  `json:"channel"`
+	Asked   []asked `json:"asked"`  // by commands, the latest
+	Wishes  []wish  `json:"wishes"` // of what the bot queued, in the order asked
+	Votes   votes   `json:"votes"`
+	Job     *job    `json:"job"`
+	// Of what !undo did: the first events of changes, and the correlation IDs of its commands.
+	Undone []string `json:"undone"`
+	Undos  []string `json:"undos"`
+}
+
+// asked is what a command asked of the channel.
+type asked struct {
+	ID      string `json:"id"` // the correlation ID
+	Kind    string `json:"kind"`
+	User    string `json:"user" mark:"person"`
+	Guest   bool   `json:"guest"`
+	Exempt  bool   `json:"exempt"`
+	Private bool   `json:"private"`
+	Title   string `json:"title" mark:"text"`
+	URL     string `json:"url" mark:"text"`
+	Type    string `json:"type"`
+	Next    bool   `json:"next"`
+	At      int64  `json:"at"` // ms
+	Done    bool   `json:"done"`
+}
+
+// wish says who wanted an item that the bot queued.
+type wish struct {
+	URL   string `json:"url" mark:"text"`
+	Type  string `json:"type"`
+	User  string `json:"user" mark:"person"`
+	Guest bool   `json:"guest"`
+	Next  bool   `json:"next"`
+	At    int64  `json:"at"` // ms
+}
+
+const (
+	keptAsked  = 50
+	keptWishes = 1000
+)
+
+func roomID(channel string) event.ID { return event.ID(strings.ToLower(channel)) }
+
+// change changes the room of the event's channel.
+func change(c *plugins.Context, r *room, do func() ([]event.Envelope, error)) ([]event.Envelope, error) {
+	return c.DB(Collection).Change(roomID(c.Channel()), r, func() ([]event.Envelope, error) {
+		r.Channel = c.Channel()
+		return do()
+	})
+}
+
+// newAsked returns what a command asks for.
+func newAsked(c *plugins.Context, kind string) asked {
+	return asked{
+		ID: c.Event.CorrelationID, Kind: kind, User: c.Command.User, Private: c.Command.Private, At: c.Now().UnixMilli(),
+		Guest: c.Command.Rank < 1,
+	}
+}
+
+// ask keeps what a command asks for and returns the sends, so that outcome knows what it
+// was.
+func ask(c *plugins.Context, a asked, sends []event.Envelope) ([]event.Envelope, error) {
+	var r room
+	return change(c, &r, func() ([]event.Envelope, error) {
+		r.ask(a)
+		return sends, nil
+	})
+}
+
+func (r *room) ask(a asked) {
+	r.Asked = append(r.Asked, a)
+	r.Asked = r.Asked[max(0, len(r.Asked)-keptAsked):]
+}
+
+// find returns what a command asked for.
+func (r *room) find(correlation string) *asked {
+	for i := range r.Asked {
+		if r.Asked[i].ID == correlation {
+			return &r.Asked[i]
+		}
+	}
+	return nil
+}
+
+// wishedBy returns who wanted an item, as far as that is known.
+func (r *room) wishedBy(s *plugins.State, i view.Item) (who wish) {
+	who = wish{User: i.QueuedBy}
+	if u, here := s.User(i.QueuedBy); here {
+		who.Guest = u.Rank < 1
+	}
+	if !strings.EqualFold(i.QueuedBy, s.BotName) {
+		return who
+	}
+	for _, w := range slices.Backward(r.Wishes) {
+		if w.URL == i.URL && w.Type == i.Type {
+			return w
+		}
+	}
+	return who
+}
+
+// wish keeps who wanted an item, and forgets what is not of use any more.
+func (r *room) wish(s *plugins.State, w wish) {
+	r.Wishes = append(r.Wishes, w)
+	if len(r.Wishes) <= keptWishes {
+		return
+	}
+	listed := map[string]bool{}
+	for _, i := range s.Playlist {
+		listed[i.URL] = true
+	}
+	old := w.At - time.Hour.Milliseconds()
+	r.Wishes = slices.DeleteFunc(r.Wishes, func(w wish) bool { return w.At < old && !listed[w.URL] })
+}
+
+// person returns what counts as one person: a name in any case, or all guests.
+func person(s Settings, user string, guest bool) string {
+	if guest && s.Guests {
+		return ""
+	}
+	return strings.ToLower(user)
+}
+
+// upcoming returns the items after the one that plays, and then those before it, in the
+// order in which they play.
+func upcoming(s *plugins.State) []view.Item {
+	at := s.Current()
+	if at < 0 {
+		return s.Playlist
+	}
+	return slices.Concat(s.Playlist[at+1:], s.Playlist[:at])
+}

@@ -1,0 +1,180 @@
+package playlist
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/timeparse"
+	"github.com/rosey-bot/rosey/plugins"
+)
+
+// played is a record of what played, the last time that it did.
+type played struct {
+	Channel string `json:"channel"`
+	URL     string `json:"url" mark:"text"`
+	Type    string `json:"type"`
+	Title   string `json:"title" mark:"text"`
+	At      int64  `json:"at"` // ms
+}
+
+func playedID(url, kind, channel string) event.ID {
+	sum := sha256.Sum256([]byte(kind + " " + url))
+	return event.ID(strings.ToLower(channel) + "/" + hex.EncodeToString(sum[:12]))
+}
+
+// plays handles cytube.media.change, from the first that is stored: what plays is noted.
+func plays(c *plugins.Context) ([]event.Envelope, error) {
+	m, err := event.As[event.MediaChange](c.Event.Envelope)
+	if err != nil || string(m.Extra["began"]) == "false" || m.Channel == "" {
+		return nil, nil //nolint:nilerr // what is malformed is reported elsewhere
+	}
+	if c.Waited() < time.Hour { // votes go with the film
+		var r room
+		if _, err := change(c, &r, func() ([]event.Envelope, error) { r.Votes = votes{}; return nil, nil }); err != nil {
+			return nil, err
+		}
+	}
+	var p played
+	return c.DB(Played).Change(playedID(m.URL, m.Type, m.Channel), &p, func() ([]event.Envelope, error) {
+		if at := c.Now().UnixMilli(); at > p.At {
+			p = played{strings.ToLower(m.Channel), m.URL, m.Type, m.Title, at}
+		}
+		return nil, nil
+	})
+}
+
+// nowPlaying handles !np.
+func nowPlaying(c *plugins.Context) ([]event.Envelope, error) {
+	s, err := look(c)
+	if err != nil {
+		return nil, err
+	}
+	p := s.Playing
+	if p == nil {
+		return c.Say("⏹️ Nothing plays"), nil
+	}
+	at := clock(int(p.PositionAt(c.Now().UnixMilli())))
+	if at == "live" {
+		at = "0:00"
+	}
+	by, err := whose(c, s, s.Current())
+	return c.Say("▶️ %s (%s of %s)%s %s", quoted(p.Title), at, clock(p.Duration), by, p.URL), err
+}
+
+// whose returns ", added by alice" for an item.
+func whose(c *plugins.Context, s *plugins.State, at int) (string, error) {
+	var r room
+	err := c.DB(Collection).Get(roomID(c.Channel()), &r)
+	if err != nil && event.CodeOf(err) != event.RecordNotFound {
+		return "", err
+	}
+	if at < 0 {
+		return "", nil
+	}
+	if w := r.wishedBy(s, s.Playlist[at]); w.User != "" {
+		return ", added by " + w.User, nil
+	}
+	return "", nil
+}
+
+// next handles !next.
+func next(c *plugins.Context) ([]event.Envelope, error) {
+	s, err := look(c)
+	if err != nil {
+		return nil, err
+	}
+	coming := upcoming(s)
+	if len(coming) == 0 {
+		return c.Say("⏭️ Nothing comes next: add something with %sadd", c.Prefix()), nil
+	}
+	in := ""
+	if p := s.Playing; p != nil && p.Duration > 0 {
+		in = ", in " + clock(max(1, p.Duration-int(p.PositionAt(c.Now().UnixMilli()))))
+	}
+	return c.Say("⏭️ %s (%s)%s", quoted(coming[0].Title), clock(coming[0].Duration), in), nil
+}
+
+// queue handles !queue.
+func queue(c *plugins.Context) ([]event.Envelope, error) {
+	s, err := look(c)
+	if err != nil {
+		return nil, err
+	}
+	coming := upcoming(s)
+	if len(coming) == 0 {
+		return c.Say("📃 Nothing waits on the playlist"), nil
+	}
+	seconds := 0
+	var said []string
+	for n, i := range coming {
+		seconds += i.Duration
+		if n < 5 {
+			said = append(said, fmt.Sprintf("#%d %s (%s)", n+1, quoted(i.Title), clock(i.Duration)))
+		}
+	}
+	return c.Say("📃 %s, %s: %s", plural(len(coming), "item"), clock(seconds), strings.Join(said, ", ")), nil
+}
+
+// whoQueued handles !whoqueued.
+func whoQueued(c *plugins.Context) ([]event.Envelope, error) {
+	s, err := look(c)
+	if err != nil {
+		return nil, err
+	}
+	at := s.Current()
+	if text := c.Text(0); text != "" {
+		i, err := find(s, text)
+		if err != nil {
+			return nil, err
+		}
+		for at = range s.Playlist {
+			if s.Playlist[at].UID == i.UID {
+				break
+			}
+		}
+	}
+	if at < 0 {
+		return nil, event.Errorf(event.RecordNotFound, "nothing plays")
+	}
+	by, err := whose(c, s, at)
+	if by == "" {
+		by = ", nobody knows who added it"
+	}
+	return c.Say("👤 %s%s", quoted(s.Playlist[at].Title), by), err
+}
+
+// last handles !last.
+func last(c *plugins.Context) ([]event.Envelope, error) {
+	n := 3
+	if text := c.Text(0); text != "" {
+		var err error
+		if n, err = strconv.Atoi(text); err != nil || n < 1 || n > 10 {
+			return nil, event.Errorf(event.InvalidInput, "%q is no number of 1 to 10", plugins.Shorten(text, 20))
+		}
+	}
+	s, err := look(c)
+	if err != nil {
+		return nil, err
+	}
+	var all []played
+	if _, err := c.DB(Played).Find(plugins.Query{Filter: map[string]any{"channel": strings.ToLower(c.Channel())}, OrderBy: "at DESC", Limit: n + 1}, &all); err != nil {
+		return nil, err
+	}
+	var said []string
+	for _, p := range all {
+		if s.Playing != nil && s.Playing.URL == p.URL || len(said) == n {
+			continue
+		}
+		ago := c.Now().Sub(time.UnixMilli(p.At)).Round(time.Minute)
+		said = append(said, fmt.Sprintf("%s (%s ago)", quoted(p.Title), timeparse.Short(max(ago, time.Minute))))
+	}
+	if len(said) == 0 {
+		return c.Say("⏮️ Nothing has played here yet"), nil
+	}
+	return c.Say("⏮️ %s", strings.Join(said, ", ")), nil
+}
