@@ -86,7 +86,8 @@ type Plugin struct {
 
 	// Settings, if set, is a struct whose fields are the plugin's settings, of type bool,
 	// int, float64, string, time.Duration, []string or Text, each with its name in the tag json,
-	// what it is for in the tag jsonschema, and its default; min, max and enum limit it:
+	// what it is for in the tag jsonschema, and its default; min, max, enum, pattern (with an
+	// example) and format:"regex", of RE2, limit it, and a list's elements:
 	//
 	//	Questions int `json:"questions" default:"10" min:"1" max:"50" jsonschema:"questions of a game"`
 	//

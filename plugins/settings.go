@@ -1,6 +1,7 @@
 package plugins
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -21,31 +22,58 @@ import (
 // they were when the event was taken: one handler sees one set. A redelivery may see
 // newer ones. A stored value that the plugin no longer takes is logged, and its default
 // holds. T is the type of Plugin.Settings.
-func SettingsOf[T any](c *Context) (settings T) {
+func SettingsOf[T any](c *Context) T {
+	return settingsFrom[T](func(p pluginsettings.Property) json.RawMessage {
+		value, from, ok := c.settings.Value(p.Key)
+		if !ok {
+			return p.Default
+		}
+		if err := p.Check(value); err != nil {
+			c.Log.WarnContext(c, "setting not valid, default used", "key", p.Key, "channel", from.Channel, "error", err)
+			return p.Default
+		}
+		return value
+	})
+}
+
+// DecodeSettings returns settings of type T with the values that are given and the defaults of
+// the others. The error is INVALID_INPUT for a value that the plugin does not take.
+func DecodeSettings[T any](values map[string]json.RawMessage) (T, error) {
+	var wrong error
+	settings := settingsFrom[T](func(p pluginsettings.Property) json.RawMessage {
+		value, ok := values[p.Key]
+		if !ok {
+			return p.Default
+		}
+		wrong = cmp.Or(wrong, p.Check(value))
+		return value
+	})
+	return settings, wrong
+}
+
+// settingsFrom returns settings of type T with the values of their properties.
+func settingsFrom[T any](value func(pluginsettings.Property) json.RawMessage) (settings T) {
 	v := reflect.ValueOf(&settings).Elem()
 	properties, err := pluginsettings.FromSchema(settingsSchema(v.Type()))
 	if err != nil {
 		panic(err) // Plugin.Validate refuses such a type
 	}
-	for i := range v.NumField() {
-		p := properties[fieldKey(v.Type().Field(i))]
-		value, from, ok := c.settings.Value(p.Key)
-		if ok {
-			if err := p.Check(value); err != nil {
-				c.Log.WarnContext(c, "setting not valid, default used", "key", p.Key, "channel", from.Channel, "error", err)
-				ok = false
-			}
-		}
-		if !ok {
-			value = p.Default
-		}
-		if v.Field(i).Type() == textType {
-			v.Field(i).Set(reflect.ValueOf(newText(p, value)))
+	for _, f := range settingsFields(v.Type()) {
+		p, field := properties[fieldKey(f)], v.FieldByIndex(f.Index)
+		if f.Type == textType {
+			field.Set(reflect.ValueOf(newText(p, value(p))))
 			continue
 		}
-		assign(v.Field(i), value)
+		assign(field, value(p))
 	}
 	return settings
+}
+
+// settingsFields lists the fields of a struct of settings, those of embedded structs among them.
+func settingsFields(t reflect.Type) []reflect.StructField {
+	return slices.DeleteFunc(reflect.VisibleFields(t), func(f reflect.StructField) bool {
+		return f.Anonymous || len(f.Index) > 1 && !f.IsExported()
+	})
 }
 
 var durationType = reflect.TypeFor[time.Duration]()
@@ -85,8 +113,7 @@ func settingsSchema(t reflect.Type) *jsonschema.Schema {
 		panic(err)
 	}
 	schema.Required, schema.AdditionalProperties = nil, nil
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for _, f := range settingsFields(t) {
 		p := schema.Properties[fieldKey(f)]
 		if p == nil {
 			panic(fmt.Errorf("field %s has no tag json with the setting's name", f.Name))
@@ -97,6 +124,7 @@ func settingsSchema(t reflect.Type) *jsonschema.Schema {
 		if f.Type == textType {
 			describeText(p, f)
 		}
+		describeForm(p, f)
 		p.Minimum, p.Maximum = number(f, "min"), number(f, "max")
 		for choice := range strings.SplitSeq(f.Tag.Get("enum"), ",") {
 			if choice != "" {
@@ -112,6 +140,18 @@ func settingsSchema(t reflect.Type) *jsonschema.Schema {
 		}
 	}
 	return schema
+}
+
+// describeForm adds the form that a text or each of a list must have: that of the tag pattern, of
+// which the tag example has one, or the format regex of patterns in RE2's syntax.
+func describeForm(p *jsonschema.Schema, f reflect.StructField) {
+	if p.Items != nil {
+		p = p.Items
+	}
+	p.Pattern, p.Format = f.Tag.Get("pattern"), f.Tag.Get("format")
+	if example := f.Tag.Get("example"); example != "" {
+		p.Examples = []any{example}
+	}
 }
 
 // number returns a limit in a field's tag, or nil.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -143,6 +144,26 @@ func (p Property) Check(value json.RawMessage) error {
 	if text, ok := v.(string); ok && p.Validate != nil {
 		return p.Validate(text)
 	}
+	return p.checkExpressions(v)
+}
+
+// formatExpression is the format of texts that are regular expressions, of RE2 for the bot.
+const formatExpression = "regex"
+
+// checkExpressions compiles the regular expressions of a value.
+func (p Property) checkExpressions(v any) error {
+	texts := []any{v}
+	of := p.schema
+	if list, ok := v.([]any); ok && of.Items != nil {
+		texts, of = list, of.Items
+	}
+	for _, text := range texts {
+		if expression, ok := text.(string); ok && of.Format == formatExpression {
+			if _, err := regexp.Compile(expression); err != nil {
+				return event.Errorf(event.InvalidInput, "%s: %q is no regular expression of RE2: %w", p.Key, expression, err).With("field", p.Key)
+			}
+		}
+	}
 	return nil
 }
 
@@ -248,6 +269,8 @@ func (p Property) wanted(err error) string {
 		kind = "a whole number"
 	case s.Type == "boolean":
 		kind = "on or off"
+	case s.Type == "array" && s.Items != nil && len(s.Items.Examples) > 0:
+		kind = fmt.Sprintf("words with commas between them, each such as %v", s.Items.Examples[0])
 	case s.Type == "array":
 		kind = "words with commas between them"
 	case s.Type == "string" && s.Pattern == "" && s.MaxLength == nil:
