@@ -153,6 +153,7 @@ func commands() []*cli.Command {
 		replayCommand(),
 		traceCommand(),
 		auditCommand(),
+		automodCommand(),
 		pluginCommand(),
 		settingsCommand(),
 		grantCommand(),

@@ -13,6 +13,7 @@ import (
 	"github.com/rosey-bot/rosey/plugins/eightball"
 	"github.com/rosey-bot/rosey/plugins/help"
 	"github.com/rosey-bot/rosey/plugins/inspector"
+	"github.com/rosey-bot/rosey/plugins/moderation"
 	"github.com/rosey-bot/rosey/plugins/playlist"
 	"github.com/rosey-bot/rosey/plugins/quotedb"
 	"github.com/rosey-bot/rosey/plugins/trivia"
@@ -34,6 +35,7 @@ func All() []plugins.Plugin {
 		diceroller.New(),
 		help.New(),
 		inspector.New(),
+		moderation.New(),
 		playlist.New(),
 		quotedb.New(),
 		trivia,

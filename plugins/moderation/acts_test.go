@@ -1,0 +1,155 @@
+package moderation
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/rosey-bot/rosey/bot/bottest"
+	"github.com/rosey-bot/rosey/cytube/cytubetest"
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams"
+)
+
+func TestMain(m *testing.M) { bottest.Main(m, New()) }
+
+// about returns whether an event is about a user.
+func about(user string) func(streams.Stored) bool {
+	return func(s streams.Stored) bool { return strings.Contains(string(s.Data), `"user":"`+user+`"`) }
+}
+
+// moderated counts what was done in the channel to a user.
+func moderated(w *bottest.World, action, user string) (n int) {
+	for _, s := range w.Stored(event.ModerationSubject(action)) {
+		if about(user)(s) {
+			n++
+		}
+	}
+	return n
+}
+
+func asks(t *testing.T, u *bottest.User, line, want string) {
+	t.Helper()
+	if got := u.Asks(line); !regexp.MustCompile(want).MatchString(got) {
+		t.Errorf("%s was answered %q, want %s", line, got, want)
+	}
+}
+
+// What moderators ask for is done, told when it is, and known afterwards.
+func TestActs(t *testing.T) {
+	t.Parallel()
+	w := bottest.Start(t)
+	mod := w.Join("mod")
+	alice := w.Join("alice")
+	w.Join("bob")
+	alice.Says("the butler did it")
+	for _, step := range [][2]string{
+		{"!kick alice no spoilers", "^👢 alice was kicked: no spoilers$"},
+		{"!ban carol 7d spam and more", "^🔨 carol is banned for 7d: spam and more$"},
+		{"!pending", "^⏳ #2 ban of carol, ends in 6d 23h$"},
+		{"!ban carol 30d worse", "^🔨 carol is banned for 30d: worse$"},
+		{"!pending", "^⏳ #3 ban of carol, ends in 29d 23h$"},
+		{"!unban CAROL", "^🕊️ CAROL may come back$"},
+		{"!pending", "^⏳ no ban or mute ends by itself$"},
+		{"!warn bob mind your language", `^⚠️ bob: mind your language \(1 warning\)$`},
+		{"!warn @Bob: again", `^⚠️ bob: again \(2 warnings\)$`},
+		{"!warnings bob", "^📋 bob has 2 warnings: #6 warn .* by mod: again; #5 warn .*: mind your language$"},
+		{"!note bob asked nicely", `^📝 Noted about bob \(#7\)$`},
+		{"!mute bob 10m caps", "^🔇 bob is muted for 10m: caps$"},
+		{"!unmute bob", "^🔊 bob may speak again$"},
+		{"!history bob", "^📋 bob: first here .* ago; 1 note; 2 warns; 1 mute; #9 unmute .*; #8 mute .*, ended by mod; #7 note .* by mod$"},
+		{"!case 1", `^📁 alice: #1 kick .* by mod: no spoilers; 1 line \(rosey audit case 1`},
+		{"!case 99", "^❌ there is no case #99 in this channel$"},
+		{"!unban carol", "^🕊️ carol may come back$"},
+	} {
+		asks(t, mod, step[0], step[1])
+	}
+	if s := w.Await(event.EventSubject(Name, eventAct), about("alice")); !strings.Contains(string(s.Data), `"lines":["CYTUBE:`) {
+		t.Errorf("the act has no lines: %s", s.Data)
+	}
+}
+
+// S15: rank holds for every act, the mild ones too, and is checked before anything is done; who
+// names nobody strikes nobody.
+func TestS15(t *testing.T) {
+	t.Parallel()
+	w := bottest.Start(t)
+	mod := w.Join("mod")
+	for _, name := range []string{"admin", "owner", "bob"} {
+		w.Join(name)
+	}
+	for line, want := range map[string]string{
+		"!ban":                "❌ say whom, for example !ban bob 7d spam",
+		"!ban @":              "❌ @ cannot be a user's name",
+		"!mute two$words 10m": "❌ two\\$words cannot be a user's name",
+		"!ban admin 7d spam":  "❌ admin has rank 3, and yours is 2",
+		"!kick OWNER":         "❌ owner has rank 4, and yours is 2",
+		"!warn admin hush":    "❌ admin has rank 3, and yours is 2",
+		"!note owner odd":     "❌ owner has rank 4, and yours is 2",
+		"!mute mod":           "❌ that is you",
+		"!ban rosey":          "❌ Rosey is me",
+		"!ban bob 0 spam":     "❌ a ban lasts longer than 0",
+		"!mute bob 0s":        "❌ a mute lasts longer than 0s",
+		"!mute bob -5m":       "❌ a mute lasts longer than -5m",
+		"!ban bob 99y":        "❌ a ban with an end lasts 10 years at most",
+		"!warn bob":           "❌ say why, for example !warn bob",
+		"!strike ok":          "❌ say a phrase of 3 characters or more",
+		"!case x":             "❌ x is not a case's number",
+		"!unstrike":           "❌ there is no such strike",
+	} {
+		asks(t, mod, line, "^"+want)
+	}
+	asks(t, w.Join("admin"), "!ban owner", "❌ owner has rank 4, and yours is 3")
+	if sends := w.Stored("cytube.send.moderation.>"); len(sends) > 0 {
+		t.Errorf("the channel was asked for %s", sends[0].Data)
+	}
+	asks(t, mod, "!kick nobody", "^❌ kicking nobody did not work: .*not in the channel")
+}
+
+// An act that is cut off by a crash is done once, and told once.
+func TestKilledWhileMuting(t *testing.T) {
+	t.Parallel()
+	for _, done := range []bool{true, false} {
+		t.Run(fmt.Sprint(done), func(t *testing.T) {
+			t.Parallel()
+			w := bottest.Start(t)
+			mod := w.Join("mod")
+			w.Join("alice")
+			w.KillAt("chatMsg", done, func() { mod.Says("!mute alice 1h caps") })
+			mod.Hears("^🔇 alice is muted for 1h: caps$")
+			asks(t, mod, "!pending", "^⏳ #1 mute of alice, ends in 59m")
+			if n := moderated(w, event.ActionMute, "alice"); n != 1 {
+				t.Errorf("alice was muted %d times", n)
+			}
+			if n := len(w.Stored(event.EventSubject(Name, eventAct))); n != 1 {
+				t.Errorf("%d events tell of it", n)
+			}
+		})
+	}
+}
+
+// Who shares an address with a banned user is told of, or banned until the same time.
+func TestAliases(t *testing.T) {
+	t.Parallel()
+	for _, set := range []string{tellAliases, banAliases} {
+		t.Run(set, func(t *testing.T) {
+			t.Parallel()
+			w := bottest.Start(t, func(c *cytubetest.Config) {
+				c.Address = func(name string) string {
+					return cytubetest.AddressOf(strings.TrimRight(strings.ToLower(name), "0123456789"))
+				}
+			})
+			w.Set(bottest.Channel, Name, "alias_bans", set)
+			mod := w.Join("mod")
+			w.Join("dora1")
+			asks(t, mod, "!ban dora1 1d spam", "🔨 dora1 is banned for 1d: spam")
+			w.Join("dora2")
+			w.Await(event.EventSubject(Name, eventAlias), about("dora2"))
+			if set == banAliases {
+				mod.Hears("^🔨 dora2 is banned for .*: shares an address with dora1: spam$")
+			}
+			asks(t, mod, "!history dora2", "shares an address with dora1")
+		})
+	}
+}

@@ -1,0 +1,89 @@
+package moderation
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/rosey-bot/rosey/bot/bottest"
+	"github.com/rosey-bot/rosey/event"
+)
+
+// Automod warns, then mutes, and leaves ranks alone that are exempt; each act has its lines.
+func TestAutomod(t *testing.T) {
+	t.Parallel()
+	w := bottest.Start(t)
+	w.Set(bottest.Channel, Name, "automod", On)
+	w.Set(bottest.Channel, Name, "deny_words", "spoilers?")
+	mod, alice := w.Join("mod"), w.Join("alice")
+	mod.Says("no spoilers please")
+	alice.Says("SPOILER: he dies")
+	mod.Hears(`^⚠️ alice: words: spoilers\? \(1 warning\)$`)
+	w.Kill()
+	w.Restart()
+	alice.Says("spoilers again")
+	mod.Hears(`^🔇 alice is muted for 10m: words: spoilers\?$`)
+	asks(t, mod, "!history alice", "1 warn; 1 mute; #2 mute .* by automod .words.")
+	asks(t, mod, "!automod", "^🛡️ automod is on: .*1 words; then warn, mute:10m, kick, ban:1d; not for rank 2 and up")
+	for _, s := range w.Stored(event.EventSubject(Name, eventAct)) {
+		if !strings.Contains(string(s.Data), `"lines":["CYTUBE:`) || !strings.Contains(string(s.Data), `"rule":"words"`) {
+			t.Errorf("an act without its lines: %s", s.Data)
+		}
+	}
+	if n := len(w.Stored(event.EventSubject(Name, eventHit))); n != 2 {
+		t.Errorf("%d hits", n)
+	}
+}
+
+// While automod only watches, it notes what it would have done.
+func TestAutomodWatches(t *testing.T) {
+	t.Parallel()
+	w := bottest.Start(t)
+	w.Set(bottest.Channel, Name, "automod", Watch)
+	w.Set(bottest.Channel, Name, "links", "deny")
+	alice := w.Join("alice")
+	alice.Says("see youtube.com@evil.tld")
+	s := w.Await(event.EventSubject(Name, eventHit), about("alice"))
+	for _, want := range []string{`"rule":"links"`, `"why":"evil.tld"`, `"step":"warn"`, `"acted":false`} {
+		if !strings.Contains(string(s.Data), want) {
+			t.Errorf("%s is not in %s", want, s.Data)
+		}
+	}
+	asks(t, w.Join("mod"), "!history alice", "^📋 nothing was done about alice")
+}
+
+// S15: automod, too, leaves alone who is of the bot's rank or above.
+func TestS15Automod(t *testing.T) {
+	t.Parallel()
+	w := bottest.Start(t)
+	w.Set(bottest.Channel, Name, "automod", On)
+	w.Set(bottest.Channel, Name, "exempt_rank", "9")
+	w.Set(bottest.Channel, Name, "deny_words", "spoilers")
+	w.Set(bottest.Channel, Name, "steps", "kick")
+	w.Join("owner").Says("spoilers")
+	s := w.Await(event.EventSubject(Name, eventHit), about("owner"))
+	w.Join("mod").Says("spoilers")
+	w.Await(event.ModerationSubject(event.ActionKick), about("mod"))
+	if sends := w.Stored("cytube.send.moderation.>"); len(sends) != 1 || !strings.Contains(string(s.Data), `"acted":false`) {
+		t.Errorf("%d sends; %s", len(sends), s.Data)
+	}
+}
+
+// First visits in a wave begin a raid; who came with it is muted as soon as they speak, who was
+// here before is not.
+func TestRaid(t *testing.T) {
+	t.Parallel()
+	w := bottest.Start(t)
+	alice := w.Join("alice")
+	w.Set(bottest.Channel, Name, "automod", On)
+	w.Set(bottest.Channel, Name, "raid_time", "10m")
+	w.Set(bottest.Channel, Name, "raid_joins", "2")
+	w.Join("dora")
+	eve := w.Join("eve")
+	alice.Hears("^🚨 2 first visits within 10m: until .* UTC, mute 1h for new users who speak$")
+	alice.Says("what is going on?")
+	eve.Says("hello")
+	alice.Hears("^🔇 eve is muted for 1h: raid: a first visit during a raid$")
+	if n := len(w.Stored(event.EventSubject(Name, eventHit))); n != 1 {
+		t.Errorf("%d hits", n)
+	}
+}
