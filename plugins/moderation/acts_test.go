@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/rosey-bot/rosey/bot/bottest"
-	"github.com/rosey-bot/rosey/cytube/cytubetest"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
 )
@@ -47,9 +46,9 @@ func TestActs(t *testing.T) {
 	for _, step := range [][2]string{
 		{"!kick alice no spoilers", "^👢 alice was kicked: no spoilers$"},
 		{"!ban carol 7d spam and more", "^🔨 carol is banned for 7d: spam and more$"},
-		{"!pending", "^⏳ #2 ban of carol, ends in 6d 23h$"},
+		{"!pending", "^⏳ #2 ban of carol, ends in (7d|6d 23h)$"},
 		{"!ban carol 30d worse", "^🔨 carol is banned for 30d: worse$"},
-		{"!pending", "^⏳ #3 ban of carol, ends in 29d 23h$"},
+		{"!pending", "^⏳ #3 ban of carol, ends in (30d|29d 23h)$"},
 		{"!unban CAROL", "^🕊️ CAROL may come back$"},
 		{"!pending", "^⏳ no ban or mute ends by itself$"},
 		{"!warn bob mind your language", `^⚠️ bob: mind your language \(1 warning\)$`},
@@ -101,6 +100,7 @@ func TestS15(t *testing.T) {
 		asks(t, mod, line, "^"+want)
 	}
 	asks(t, w.Join("admin"), "!ban owner", "❌ owner has rank 4, and yours is 3")
+	mod.Hears("yours is 3")
 	if sends := w.Stored("cytube.send.moderation.>"); len(sends) > 0 {
 		t.Errorf("the channel was asked for %s", sends[0].Data)
 	}
@@ -118,7 +118,7 @@ func TestKilledWhileMuting(t *testing.T) {
 			w.Join("alice")
 			w.KillAt("chatMsg", done, func() { mod.Says("!mute alice 1h caps") })
 			mod.Hears("^🔇 alice is muted for 1h: caps$")
-			asks(t, mod, "!pending", "^⏳ #1 mute of alice, ends in 59m")
+			asks(t, mod, "!pending", "^⏳ #1 mute of alice, ends in (1h|59m)")
 			if n := moderated(w, event.ActionMute, "alice"); n != 1 {
 				t.Errorf("alice was muted %d times", n)
 			}
@@ -135,16 +135,13 @@ func TestAliases(t *testing.T) {
 	for _, set := range []string{tellAliases, banAliases} {
 		t.Run(set, func(t *testing.T) {
 			t.Parallel()
-			w := bottest.Start(t, func(c *cytubetest.Config) {
-				c.Address = func(name string) string {
-					return cytubetest.AddressOf(strings.TrimRight(strings.ToLower(name), "0123456789"))
-				}
-			})
+			w := bottest.Start(t)
 			w.Set(bottest.Channel, Name, "alias_bans", set)
 			mod := w.Join("mod")
 			w.Join("dora1")
 			asks(t, mod, "!ban dora1 1d spam", "🔨 dora1 is banned for 1d: spam")
 			w.Join("dora2")
+			w.Publish(event.SubjectUserAliases, event.UserAliases{User: "dora2", Aliases: []string{"dora1"}, Channel: bottest.Channel})
 			w.Await(event.EventSubject(Name, eventAlias), about("dora2"))
 			if set == banAliases {
 				mod.Hears("^🔨 dora2 is banned for .*: shares an address with dora1: spam$")

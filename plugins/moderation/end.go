@@ -54,11 +54,11 @@ func (m *moderation) due(c *plugins.Context) ([]event.Envelope, error) {
 	case cs.Status == waiting:
 		return m.finish(c, cs.ID, "")
 	}
-	by, gone, err := m.byOthers(c, cs)
+	by, theirs, err := m.byOthers(c, cs)
 	if err != nil {
 		return nil, err
 	}
-	if gone {
+	if theirs {
 		return m.finish(c, cs.ID, by)
 	}
 	kind := kindUnban
@@ -68,14 +68,14 @@ func (m *moderation) due(c *plugins.Context) ([]event.Envelope, error) {
 	return cs.request(c, kind, map[string]any{"end": true}), nil
 }
 
-// byOthers reports whether the channel's list of bans shows that a ban was lifted, or that
-// somebody else banned the user since, and who.
-func (m *moderation) byOthers(c *plugins.Context, cs Case) (by string, gone bool, err error) {
+// byOthers reports whether the channel's list of bans shows that somebody else banned the user
+// since, and who. A ban that is not on it may be newer than the list: the channel is asked.
+func (m *moderation) byOthers(c *plugins.Context, cs Case) (by string, theirs bool, err error) {
 	if cs.Kind != kindBan {
 		return "", false, nil
 	}
 	s, err := c.State(view.PartBans)
-	if err != nil || s.Bans == nil {
+	if err != nil {
 		return "", false, err
 	}
 	for _, b := range s.Bans {
@@ -83,7 +83,7 @@ func (m *moderation) byOthers(c *plugins.Context, cs Case) (by string, gone bool
 			return b.By, key(b.By) != key(s.BotName), nil
 		}
 	}
-	return "", true, nil
+	return "", false, nil
 }
 
 // ended changes a case by the outcome of its end. One that cannot be done is told once, and

@@ -68,21 +68,20 @@ func TestS15Automod(t *testing.T) {
 	}
 }
 
-// First visits in a wave begin a raid; who came with it is muted as soon as they speak, who was
-// here before is not.
+// First visits in a wave begin a raid; who came with it is muted as soon as they speak.
 func TestRaid(t *testing.T) {
 	t.Parallel()
 	w := bottest.Start(t)
-	alice := w.Join("alice")
+	mod := w.Join("mod")
 	w.Set(bottest.Channel, Name, "automod", On)
 	w.Set(bottest.Channel, Name, "raid_time", "10m")
 	w.Set(bottest.Channel, Name, "raid_joins", "2")
 	w.Join("dora")
 	eve := w.Join("eve")
-	alice.Hears("^🚨 2 first visits within 10m: until .* UTC, mute 1h for new users who speak$")
-	alice.Says("what is going on?")
+	mod.Hears("^🚨 2 first visits within 10m: until .* UTC, mute 1h for new users who speak$")
+	mod.Says("what is going on?")
 	eve.Says("hello")
-	alice.Hears("^🔇 eve is muted for 1h: raid: a first visit during a raid$")
+	mod.Hears("^🔇 eve is muted for 1h: raid: a first visit during a raid$")
 	if n := len(w.Stored(event.EventSubject(Name, eventHit))); n != 1 {
 		t.Errorf("%d hits", n)
 	}

@@ -156,7 +156,7 @@ func (m *moderation) byHand(c *plugins.Context) ([]event.Envelope, error) {
 		return nil, err
 	}
 	if cause, ok := c.Event.Causation(); ok { // what the bot did, upon a send
-		if _, own, err := sendAt(c, event.AllSends, cause.String()); err != nil || own {
+		if _, own, err := sendAt(c, "cytube.send.moderation.*", cause.String()); err != nil || own {
 			return nil, err
 		}
 	}
