@@ -16,6 +16,7 @@ import (
 	"github.com/rosey-bot/rosey/plugins/moderation"
 	"github.com/rosey-bot/rosey/plugins/playlist"
 	"github.com/rosey-bot/rosey/plugins/quotedb"
+	"github.com/rosey-bot/rosey/plugins/seen"
 	"github.com/rosey-bot/rosey/plugins/trivia"
 )
 
@@ -38,6 +39,7 @@ func All() []plugins.Plugin {
 		moderation.New(),
 		playlist.New(),
 		quotedb.New(),
+		seen.New(),
 		trivia,
 	}
 }

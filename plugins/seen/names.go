@@ -1,0 +1,140 @@
+package seen
+
+import (
+	"strings"
+
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/suggest"
+	"github.com/rosey-bot/rosey/plugins"
+)
+
+// Alias is a record of Names: a name that is counted as another one. Its ID is that of the
+// Person; what each name did stays apart, so that it can be undone.
+type Alias struct {
+	Channel string `json:"channel"`
+	From    string `json:"from" mark:"person"`
+	Into    string `json:"into" mark:"person"`
+}
+
+// maxNames is the most names that are looked at, the latest seen.
+const maxNames = 1000
+
+// aliases returns the names of the channel that count as others.
+func aliases(c *plugins.Context) (all []Alias, err error) {
+	_, err = c.DB(Names).Find(plugins.Query{Filter: map[string]any{"channel": strings.ToLower(c.Channel())}, Limit: maxNames}, &all)
+	return all, err
+}
+
+// resolve returns the name as which a name is counted.
+func resolve(all []Alias, name string) string {
+	for _, a := range all {
+		if plugins.Fold(a.From) == plugins.Fold(name) {
+			return a.Into
+		}
+	}
+	return name
+}
+
+// find returns what is known of a user, under all names that are theirs. The error is
+// RECORD_NOT_FOUND and offers a near name if nothing is.
+func find(c *plugins.Context, name string) (Person, error) {
+	all, err := aliases(c)
+	if err != nil {
+		return Person{}, err
+	}
+	name = resolve(all, name)
+	names := []string{name}
+	for _, a := range all {
+		if plugins.Fold(a.Into) == plugins.Fold(name) {
+			names = append(names, a.From)
+		}
+	}
+	whole := Person{User: name}
+	for i, n := range names {
+		var p Person
+		if err := c.DB(People).Get(key(c.Channel(), n), &p); err != nil && event.CodeOf(err) != event.RecordNotFound {
+			return Person{}, err
+		}
+		if i == 0 && p.User != "" {
+			whole.User = p.User
+		}
+		whole = whole.add(p)
+	}
+	if whole.First == 0 {
+		return whole, unknown(c, name)
+	}
+	return whole, nil
+}
+
+// unknown returns the error for a name that was never here.
+func unknown(c *plugins.Context, name string) error {
+	var people []Person
+	_, err := c.DB(People).Find(plugins.Query{Filter: map[string]any{"channel": strings.ToLower(c.Channel())}, OrderBy: "last DESC", Limit: maxNames}, &people)
+	if err != nil {
+		return err
+	}
+	spelled := map[string]string{}
+	var names []string
+	for _, p := range people {
+		folded := plugins.Fold(p.User)
+		spelled[folded] = p.User
+		names = append(names, folded)
+	}
+	meant := ""
+	if near := suggest.Nearest(plugins.Fold(name), names); near != "" {
+		meant = " Did you mean " + spelled[near] + "?"
+	}
+	return event.Errorf(event.RecordNotFound, "I have never seen %s here.%s", plugins.Shorten(name, 20), meant)
+}
+
+// sameName counts a name as another, or no longer.
+func sameName(c *plugins.Context) ([]event.Envelope, error) {
+	if len(c.Command.Args) != 2 {
+		return nil, event.Errorf(event.InvalidInput, "say which two names are one person's: %[1]ssamename OLD NEW, or %[1]ssamename undo OLD", c.Prefix())
+	}
+	first, second := plugins.UserName(c.Command.Args[0]), plugins.UserName(c.Command.Args[1])
+	if plugins.Fold(first) == "undo" {
+		return partNames(c, second)
+	}
+	all, err := aliases(c)
+	if err != nil {
+		return nil, err
+	}
+	into := resolve(all, second)
+	if plugins.Fold(first) == plugins.Fold(into) {
+		return nil, event.Errorf(event.InvalidInput, "%s and %s are one name already", first, second)
+	}
+	for _, a := range all {
+		if plugins.Fold(a.Into) == plugins.Fold(first) {
+			return nil, event.Errorf(event.InvalidInput, "%s counts as %s: undo that first, with %ssamename undo %s", a.From, first, c.Prefix(), a.From)
+		}
+	}
+	for _, name := range []string{first, into} {
+		if err := c.DB(People).Get(key(c.Channel(), name), &Person{}); event.CodeOf(err) == event.RecordNotFound {
+			return nil, unknown(c, name)
+		} else if err != nil {
+			return nil, err
+		}
+	}
+	if _, err := c.DB(Names).Set(key(c.Channel(), first), Alias{Channel: strings.ToLower(c.Channel()), From: first, Into: into}); err != nil {
+		return nil, err
+	}
+	out := c.Emit(kindMerged, map[string]any{"from": first, "into": into, "by": c.Command.User, "channel": c.Channel()})
+	return append(out, c.Say("✅ %s counts as %s now. %ssamename undo %s takes that back", first, into, c.Prefix(), first)...), nil
+}
+
+func partNames(c *plugins.Context, name string) ([]event.Envelope, error) {
+	all, err := aliases(c)
+	if err != nil {
+		return nil, err
+	}
+	err = c.DB(Names).Delete(key(c.Channel(), name))
+	if event.CodeOf(err) == event.RecordNotFound {
+		return nil, event.Errorf(event.RecordNotFound, "%s does not count as another name", plugins.Shorten(name, 20))
+	}
+	if err != nil {
+		return nil, err
+	}
+	out := c.Emit(kindParted, map[string]any{"from": name, "into": resolve(all, name), "by": c.Command.User, "channel": c.Channel()})
+	return append(out, c.Say("✅ %s counts as themselves again", name)...), nil
+}
