@@ -27,7 +27,7 @@ func TestCompletion(t *testing.T) {
 		"send --pm alice hi --chan": "--channel",
 		"send -- Good --":           "",
 		nowhere + " plugin run tri": "trivia",
-		nowhere + " replay --into ": "8ball admin countdown",
+		nowhere + " replay --into ": "8ball admin autoplay",
 		"replay --output ":          "json text",
 		"replay --output=j":         "--output=json",
 		"run --log-level = de":      "debug",

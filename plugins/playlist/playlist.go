@@ -48,9 +48,10 @@ func New() plugins.Plugin {
 	}
 	return plugins.Plugin{
 		Name: Name, Version: "1.0.0", Description: "Queues, skips and looks up what plays, and undoes what was done to the playlist",
-		Capabilities: []string{"chat", "pm", "storage", "read:public", "request:channel", "media.*"},
-		Collections:  map[string]any{Collection: room{}, Played: played{}, Lists: list{}},
-		Settings:     Settings{},
+		Capabilities: []string{"chat", "pm", "storage", "read:public", "request:channel",
+			"media.queue", "media.delete", "media.jump", "media.skip", "media.move", "media.temp", "media.shuffle", "media.clear", "media.lock"},
+		Collections: map[string]any{Collection: room{}, Played: played{}, Lists: list{}},
+		Settings:    Settings{},
 		Commands: []plugins.Command{
 			command("add", "https://youtu.be/ID [next] [temp]", "adds a video, by a link of any site that CyTube knows", 0, add),
 			command("voteskip", "", "votes to skip what plays", 0, voteskip, "vs"),

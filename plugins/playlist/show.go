@@ -35,7 +35,13 @@ func plays(c *plugins.Context) ([]event.Envelope, error) {
 	}
 	if c.Waited() < time.Hour { // votes go with the film
 		var r room
-		if _, err := change(c, &r, func() ([]event.Envelope, error) { r.Votes = votes{}; return nil, nil }); err != nil {
+		_, err := change(c, &r, func() ([]event.Envelope, error) {
+			if r.Votes.At < c.Now().UnixMilli() {
+				r.Votes = votes{}
+			}
+			return nil, nil
+		})
+		if err != nil {
 			return nil, err
 		}
 	}

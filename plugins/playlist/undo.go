@@ -114,7 +114,7 @@ func (r *room) undoMore(c *plugins.Context) (sends []event.Envelope, err error) 
 	if err != nil {
 		return nil, err
 	}
-	now, err := c.State()
+	now, err := c.State(plugins.Playlist, plugins.Playing, plugins.Users, plugins.Lock, plugins.Permissions, view.PartOptions)
 	if err != nil {
 		return nil, err
 	}

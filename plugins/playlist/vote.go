@@ -14,6 +14,7 @@ type votes struct {
 	Item   string   `json:"item" mark:"text"` // which: uid and URL
 	Voters []string `json:"voters" mark:"person"`
 	Passed bool     `json:"passed"`
+	At     int64    `json:"at"` // ms, of the first
 }
 
 // entitled returns the persons who may vote, by the names of those who are there and not
@@ -65,7 +66,7 @@ func voteskip(c *plugins.Context) ([]event.Envelope, error) {
 	return change(c, &r, func() ([]event.Envelope, error) {
 		v := &r.Votes
 		if v.Item != item {
-			*v = votes{Item: item}
+			*v = votes{Item: item, At: a.At}
 		}
 		switch {
 		case v.Passed:
