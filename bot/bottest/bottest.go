@@ -107,12 +107,13 @@ func Start(t testing.TB, change ...func(*cytubetest.Config)) *World {
 // Restart starts the bot again after Kill or Stop, and returns when it is in its channels.
 func (w *World) Restart() {
 	w.t.Helper()
-	w.bot = w.launch()
+	p := w.launch()
+	w.bot = p
 	ctx, cancel := context.WithTimeout(w.Context, patience)
 	defer cancel()
 	go func() {
 		select {
-		case <-w.bot.ended: // it failed
+		case <-p.ended: // it failed
 			cancel()
 		case <-ctx.Done():
 		}
