@@ -71,9 +71,9 @@ func (p *publisher) Request(ctx context.Context, subject string, payload any, op
 	opts = append([]streams.PublishOption{streams.WithMsgID(p.ids.Next("request"))}, opts...)
 	if event.Match(event.AllDatabase, subject) {
 		opts = append(opts, streams.WithRetry(outageTimeout))
-		if p.earlier.mayRepeat() {
-			opts = append(opts, streams.WithEarlier(p.earlier.since))
-		}
+	}
+	if p.earlier.mayRepeat() {
+		opts = append(opts, streams.WithEarlier(p.earlier.since))
 	}
 	return p.bus.Request(ctx, subject, payload, opts...)
 }

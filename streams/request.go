@@ -14,6 +14,7 @@ import (
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams/jsapi"
+	"github.com/rosey-bot/rosey/streams/msgid"
 )
 
 // HeaderRequestID is WithMsgID's header of a request, by which its service
@@ -30,6 +31,29 @@ const HeaderEarlier = "Rosey-Earlier-Since"
 // HeaderRequestID or, as other clients send it, its Nats-Msg-Id; "" without one.
 func RequestID(h nats.Header) string {
 	return cmp.Or(h.Get(HeaderRequestID), h.Get(jetstream.MsgIDHeader))
+}
+
+// An Identity tells a request from others: what a redelivery repeats has the same.
+type Identity struct {
+	ID      string    // without its signature; "" if nobody repeats the request
+	Earlier time.Time // since when there may have been an earlier one; zero if there was none
+}
+
+type identityKey struct{}
+
+// withIdentity returns a context with the identity of a request.
+func withIdentity(ctx context.Context, header nats.Header) context.Context {
+	of := Identity{ID: msgid.Unsigned(RequestID(header))}
+	if since, err := time.Parse(time.RFC3339Nano, header.Get(HeaderEarlier)); err == nil {
+		of.Earlier = since
+	}
+	return context.WithValue(ctx, identityKey{}, of)
+}
+
+// IdentityOf returns the identity of the request that a Responder answers.
+func IdentityOf(ctx context.Context) Identity {
+	of, _ := ctx.Value(identityKey{}).(Identity)
+	return of
 }
 
 // Request sends a request to a service and returns the reply's body. The request is

@@ -40,7 +40,11 @@ func serve(ctx context.Context, bus *streams.Bus, r plugins.Runtime, restart fun
 		if e.Action != "" {
 			name += "-" + e.Action
 		}
-		answer := func(ctx context.Context, request event.Envelope) (any, error) { return r.Answer(ctx, e, request) }
+		answer := func(ctx context.Context, request event.Envelope) (any, error) {
+			r := r
+			r.Publisher = newAnswering(bus, p.Name, streams.IdentityOf(ctx))
+			return r.Answer(ctx, e, request)
+		}
 		err = svc.AddEndpoint(name, bus.Service(ctx, answer), micro.WithEndpointSubject(e.Subject(p.Name)))
 	}
 	if err != nil {
