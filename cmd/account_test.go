@@ -34,7 +34,17 @@ func TestWhatTheAccountMustAllow(t *testing.T) {
 			t.Fatalf("%v: %+v", args, out)
 		}
 	}
-	made := madeStreams(t, server)
+	made, consumers := madeStreams(t, server)
+	for stream, names := range consumers {
+		for _, name := range names {
+			if kind := kindOfConsumer(name); kind == "" {
+				t.Errorf("%s has the consumer %s, of which docs/cluster.md does not tell", stream, name)
+			}
+		}
+		if len(names) > 50 {
+			t.Errorf("%s has %d consumers, and docs/cluster.md says that 50 are plenty", stream, len(names))
+		}
+	}
 	var buckets []string
 	for _, name := range made {
 		bucket, isBucket := strings.CutPrefix(name, jsapi.BucketStream(""))
@@ -57,9 +67,26 @@ func TestWhatTheAccountMustAllow(t *testing.T) {
 	if !strings.Contains(string(doc), want) {
 		t.Errorf("docs/cluster.md does not say %s", want)
 	}
+	if want := "one or two for each plugin, one for each channel, the router's, that of changed settings, and what reads at the moment"; !strings.Contains(string(doc), want) {
+		t.Errorf("docs/cluster.md does not say %s", want)
+	}
 }
 
-func madeStreams(t *testing.T, server string) (names []string) {
+// kindOfConsumer returns which of the consumers that docs/cluster.md counts one is, or "".
+func kindOfConsumer(name string) string {
+	for _, kind := range []string{"router", "cytube-sender", "plugin-", "past-", "settings-events"} {
+		if strings.HasPrefix(name, kind) {
+			return kind
+		}
+	}
+	if len(name) == 8 || len(name) == 22 { // a name that the client made: it reads at the moment
+		return "reading"
+	}
+	return ""
+}
+
+// madeStreams returns the streams of a server's account, and the names of their consumers.
+func madeStreams(t *testing.T, server string) (names []string, consumers map[string][]string) {
 	t.Helper()
 	nc, err := nats.Connect(server)
 	if err != nil {
@@ -77,5 +104,19 @@ func madeStreams(t *testing.T, server string) (names []string) {
 	if err := list.Err(); err != nil {
 		t.Fatal(err)
 	}
-	return names
+	consumers = map[string][]string{}
+	for _, name := range names {
+		stream, err := js.Stream(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list := stream.ConsumerNames(t.Context())
+		for consumer := range list.Name() {
+			consumers[name] = append(consumers[name], consumer)
+		}
+		if err := list.Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return names, consumers
 }
