@@ -66,6 +66,7 @@ func auditCommand() *cli.Command {
 				Flags: []cli.Flag{&cli.StringFlag{Name: "public-key", Usage: "`KEY` that must have signed the seals, as seal printed it"},
 					trusted, outputFlag()},
 				Action: reading(auditVerify)},
+			auditCaseCommand(key, trusted),
 			{Name: "forget", Usage: "erase what a person said and did from the streams", Description: `   rosey audit forget --user alice --dry-run                how much that would erase
    rosey audit forget --user alice --reason 'asked for it' --yes`, Flags: append(rangeFlags(), key,
 				&cli.StringFlag{Name: "user", Usage: "the person's `NAME`"},

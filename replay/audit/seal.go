@@ -248,6 +248,11 @@ var transportHeaders = []string{
 	"Nats-Num-Pending", "Nats-UpTo-Sequence",
 }
 
+// transport reports whether a header is one that the server adds.
+func transport(name string) bool {
+	return slices.ContainsFunc(transportHeaders, func(t string) bool { return strings.EqualFold(t, name) })
+}
+
 // digest covers everything that is stored of an event but its sequence.
 func digest(e replay.Event) string {
 	h := sha256.New()
@@ -259,7 +264,7 @@ func digest(e replay.Event) string {
 	}
 	put(e.Subject, e.At.UTC().Format(time.RFC3339Nano), string(e.Body))
 	for _, name := range slices.Sorted(maps.Keys(e.Header)) {
-		if !slices.ContainsFunc(transportHeaders, func(t string) bool { return strings.EqualFold(t, name) }) {
+		if !transport(name) {
 			put(name)
 			put(e.Header[name]...)
 		}
