@@ -10,11 +10,16 @@ import (
 	"github.com/rosey-bot/rosey/plugins"
 )
 
-// done says what was done, by kind of command.
-var done = map[string]string{
-	"skip": "⏭️ skipped %s", "voteskip": "⏭️ %s is skipped, by votes", "remove": "🗑️ removed %s", "move": "↕️ moved %s",
-	"shuffle": "🔀 the playlist is shuffled", "clear": "🧹 cleared the playlist of %s: !undo brings it back", "lock": "🔒 the playlist is locked",
-	"unlock": "🔓 the playlist is open", "undo": "↩️ undone: %s",
+// done returns what is said when what a command asked for was done.
+func (s Settings) done(c *plugins.Context, a *asked) string {
+	texts := map[string]plugins.Text{
+		"skip": s.Skipped, "voteskip": s.VotedOff, "remove": s.Removed, "move": s.Moved, "shuffle": s.Shuffled, "clear": s.Cleared, "lock": s.Locked, "unlock": s.Unlocked,
+	}
+	text, has := texts[a.Kind]
+	if !has {
+		return "↩️ undone: " + a.Title
+	}
+	return c.Render(text, plugins.Values{"user": a.User, "title": plugins.Shorten(a.Title, 80)})
 }
 
 // verbs say what was not done.
@@ -51,15 +56,7 @@ func outcome(c *plugins.Context, o event.Delivery) ([]event.Envelope, error) {
 		case o.Status == event.DeliveryDone && a.Kind == "add":
 			return r.added(c, set, s, a)
 		case o.Status == event.DeliveryDone || o.Status == event.DeliveryAlready && a.Kind != "add":
-			text := done[a.Kind]
-			if !strings.Contains(text, "%s") {
-				return tell(c, a, quiet, "%s", text), nil
-			}
-			title := a.Title
-			if a.Kind != "clear" && a.Kind != "undo" {
-				title = quoted(title)
-			}
-			return tell(c, a, quiet, text, title), nil
+			return tell(c, a, quiet, "%s", set.done(c, a)), nil
 		}
 		if a.Kind == "voteskip" {
 			r.Votes.Passed = false
@@ -109,7 +106,8 @@ func (r *room) added(c *plugins.Context, set Settings, s *plugins.State, a *aske
 	if a.Next {
 		where = "it comes next"
 	}
-	return append(out, tell(c, a, false, "✅ added %s (%s), %s", quoted(i.Title), clock(i.Duration), where)...), nil
+	text := c.Render(set.Added, plugins.Values{"user": a.User, "title": plugins.Shorten(i.Title, 80), "length": clock(i.Duration), "place": where})
+	return append(out, tell(c, a, false, "%s", text)...), nil
 }
 
 // place puts an item that was added next behind those for which next was asked before: the

@@ -37,6 +37,17 @@ type Settings struct {
 	Quiet       bool          `json:"quiet" default:"off" jsonschema:"whether moderators' acts are answered by private message"`
 	UndoWithin  time.Duration `json:"undo_within" default:"24h" min:"1m" max:"720h" jsonschema:"how old a change may be that is undone"`
 	SayProgress int           `json:"progress" default:"50" min:"1" max:"1000" jsonschema:"after how many items a long work says how far it is"`
+
+	Added    plugins.Text `json:"text_added" default:"✅ added “{{.title}}” ({{.length}}), {{.place}}" uses:"user,title,length,place" jsonschema:"what is said when something was added"`
+	Skipped  plugins.Text `json:"text_skipped" default:"⏭️ skipped “{{.title}}”" uses:"user,title" jsonschema:"what is said when a moderator skipped"`
+	VotedOff plugins.Text `json:"text_voted" default:"⏭️ “{{.title}}” is skipped, by votes" uses:"user,title" jsonschema:"what is said when votes skipped"`
+	Votes    plugins.Text `json:"text_votes" default:"🗳️ {{.count}} of {{.need}} votes to skip" uses:"user,count:int,need:int" jsonschema:"what is said of a vote"`
+	Removed  plugins.Text `json:"text_removed" default:"🗑️ removed “{{.title}}”" uses:"user,title" jsonschema:"what is said when something was removed"`
+	Moved    plugins.Text `json:"text_moved" default:"↕️ moved “{{.title}}”" uses:"user,title" jsonschema:"what is said when something was moved"`
+	Shuffled plugins.Text `json:"text_shuffled" default:"🔀 the playlist is shuffled" uses:"user" jsonschema:"what is said of a shuffle"`
+	Cleared  plugins.Text `json:"text_cleared" default:"🧹 cleared the playlist of {{.title}}: !undo brings it back" uses:"user,title" jsonschema:"what is said when the playlist was cleared; the title is how many items"`
+	Locked   plugins.Text `json:"text_locked" default:"🔒 the playlist is locked" uses:"user" jsonschema:"what is said of a lock"`
+	Unlocked plugins.Text `json:"text_unlocked" default:"🔓 the playlist is open" uses:"user" jsonschema:"what is said when the playlist was opened"`
 }
 
 const moderator = 2

@@ -96,3 +96,14 @@ func TestLimits(t *testing.T) {
 		t.Errorf("%d items: %s", len(items), w.ids())
 	}
 }
+
+// A channel speaks its language; what users type is not expanded.
+func TestTexts(t *testing.T) {
+	t.Parallel()
+	w := start(t, "text_added", "{{.title}} läuft ({{.place}})", "text_shuffled", "", "text_votes", "{{.count}}/{{.need}}", "skip_share", "100")
+	mod, _ := w.Join("mod"), w.Join("alice")
+	w.answers(mod, [][2]string{{"!add aaaaaaa0200", "mod: aaaaaaa0200 läuft (it plays now)"}}...)
+	mod.Says("!shuffle")
+	w.Await("cytube.media.shuffle", nil)
+	w.answers(mod, [][2]string{{"!vs", "1/2"}, {"!remove {{.user}} %s", "❌ “{{.user}} %s” is not on the playlist"}}...)
+}

@@ -10,6 +10,9 @@ import (
 // tell answers a command whose outcome came later: where it was typed, or privately.
 func tell(c *plugins.Context, a *asked, quiet bool, format string, args ...any) []event.Envelope {
 	text := fmt.Sprintf(format, args...)
+	if text == "" { // the channel wants nothing said
+		return nil
+	}
 	if a.Private || quiet {
 		return c.PM(a.User, "%s", text)
 	}

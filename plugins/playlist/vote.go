@@ -76,7 +76,7 @@ func voteskip(c *plugins.Context) ([]event.Envelope, error) {
 		}
 		count, need := v.count(set, persons)
 		if count < need {
-			return c.Say("🗳️ %d of %d votes to skip", count, need), nil
+			return c.SayText(set.Votes, plugins.Values{"user": c.Command.User, "count": count, "need": need}), nil
 		}
 		v.Passed = true
 		r.ask(a)
