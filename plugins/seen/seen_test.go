@@ -5,12 +5,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rosey-bot/rosey/bot/bottest"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/plugins/plugintest"
-	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
-func TestMain(m *testing.M) { streamstest.Main(m) }
+func TestMain(m *testing.M) { bottest.Main(m, New()) }
 
 // join and leave publish that a user came or went.
 func join(channel *plugintest.Channel, user string) {

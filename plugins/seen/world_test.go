@@ -1,0 +1,33 @@
+package seen
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/rosey-bot/rosey/bot/bottest"
+)
+
+// S28, through the real protocol: a bot that is killed while it delivers a message delivers
+// it once, whether the site took it or not, and what it has counted is counted once.
+func TestKilledWhileTelling(t *testing.T) {
+	t.Parallel()
+	for _, took := range []bool{true, false} {
+		t.Run(fmt.Sprint(took), func(t *testing.T) {
+			t.Parallel()
+			w := bottest.Start(t)
+			alice, bob := w.Join("alice"), w.Join("bob")
+			alice.Says("!tell bob the film was great")
+			w.Hears("I will tell bob$")
+			w.KillAt("chatMsg", took, func() { bob.Says("hi") })
+			w.Hears("bob: alice said .*: the film was great$")
+			alice.Says("!tells")
+			w.Hears("No message of yours waits$")
+			alice.Says("!stats bob")
+			w.Hears("bob: 1 line, 1 word, ")
+			if n := strings.Count(strings.Join(w.BotLines(), "\n"), "the film was great"); n != 1 {
+				t.Errorf("delivered %d times: %q", n, w.BotLines())
+			}
+		})
+	}
+}
