@@ -51,6 +51,9 @@ func split(word string) []string {
 // hostOf returns the host of a word that is a link. A word that has one of the known hosts in
 // it is one, whatever its top-level domain.
 func hostOf(word string, known []string) (host string, ok bool) {
+	if !strings.ContainsAny(word, ".:") { // most words, which need no regular expression
+		return "", false
+	}
 	word = strings.TrimRight(strings.TrimLeft(word, openers), closers)
 	m := address.FindStringSubmatch(word)
 	if m == nil {
