@@ -67,6 +67,8 @@ require (
 
 require github.com/robfig/cron/v3 v3.0.1
 
+require github.com/arran4/golang-ical v0.3.4
+
 require (
 	github.com/antithesishq/antithesis-sdk-go v0.8.0-default-no-op // indirect
 	github.com/beorn7/perks v1.0.1 // indirect

@@ -210,6 +210,8 @@ func (c *Console) handler() http.Handler {
 	post("/say", c.sendChat)
 	listing("/channel", "channel", "Channel", "channel-now", c.channelBody)
 	postWithin(askTimeout, "/channel/{action}", c.ask)
+	get("/calendar", c.calendar)
+	get("/calendar.ics", c.calendarFile)
 	get("/settings", c.settingsList)
 	get("/settings/{name}", c.settings)
 	post("/settings/{name}/{action}", c.changeSetting)

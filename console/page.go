@@ -34,7 +34,7 @@ var files embed.FS
 type tab struct{ Path, Name string }
 
 var tabs = []tab{
-	{"/", "Live"}, {"/channel", "Channel"}, {"/history", "History"}, {"/trace", "Trace"}, {"/timeline", "Timeline"}, {"/plugins", "Plugins"}, {"/settings", "Settings"},
+	{"/", "Live"}, {"/channel", "Channel"}, {"/calendar", "Calendar"}, {"/history", "History"}, {"/trace", "Trace"}, {"/timeline", "Timeline"}, {"/plugins", "Plugins"}, {"/settings", "Settings"},
 	{"/streams", "Streams"}, {"/dead", "Dead letters"}, {"/data", "Data"},
 }
 

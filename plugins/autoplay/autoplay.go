@@ -157,7 +157,8 @@ type Entry struct {
 type Schedule struct {
 	Channel string `json:"channel"`
 	Number  int    `json:"number"`
-	What    string `json:"what" mark:"text"` // a name or a link
+	What    string `json:"what" mark:"text"`           // a name, a link or a title
+	Link    string `json:"link,omitempty" mark:"text"` // of what has the title
 	By      string `json:"by" mark:"person"`
 	Set     string `json:"set"` // STREAM:SEQ of the command that set its time
 	timeparse.Rule

@@ -57,6 +57,9 @@ func TestEpisodesThatWerePlayed(t *testing.T) {
 	}
 	says(t, channel, "!programme start dark", "❌ all of dark was played: !programme rewind dark begins it anew")
 	says(t, channel, "!tag x "+link(2), "film "+id(2)+" is tagged x") // its title is known
+	says(t, channel, "!schedule in 2h film", "❌ film may be film ")
+	says(t, channel, "!schedule in 2h FILM "+id(2), "📅 1. film "+id(2)+" in 2h")
+	says(t, channel, "!schedule in 2h 100% of film "+id(2), "❌ there is no programme")
 }
 
 // S09: A record that is damaged keeps neither the plugin nor the others from starting, and a

@@ -93,6 +93,7 @@ func resolve(c *plugins.Context, what, by string) (Show, error) {
 		}
 		if err != nil {
 			page, show.What, err = titled(c, what)
+			show.Link = page
 		}
 		if err != nil {
 			return show, err

@@ -9,6 +9,7 @@ import (
 // Show is a programme that is put on the playlist.
 type Show struct {
 	What  string `json:"what" mark:"text"`
+	Link  string `json:"link,omitempty" mark:"text"` // of what was found by its title
 	By    string `json:"by" mark:"person"`
 	Items []Item `json:"items"`
 	Loose bool   `json:"loose"` // the bot cannot put the items in their places, or play them

@@ -1,6 +1,7 @@
 package autoplay
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -67,16 +68,13 @@ func add(c *plugins.Context, words []string) ([]event.Envelope, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(show.Items) == 1 && strings.Contains(show.Items[0].URL, "://") && show.What != strings.Join(rest, " ") {
-		show.What = show.Items[0].URL // what was found by its title is kept by its link
-	}
 	number, err := nextNumber(c)
 	if err != nil {
 		return nil, err
 	}
 	var e Schedule
 	out, err := c.DB(Schedules).Change(scheduleID(c.Channel(), number), &e, func() ([]event.Envelope, error) {
-		e = Schedule{Channel: c.Channel(), Number: number, What: show.What, By: c.Command.User, Set: c.Event.Ref.String(), Rule: when.Rule()}
+		e = Schedule{Channel: c.Channel(), Number: number, What: show.What, Link: show.Link, By: c.Command.User, Set: c.Event.Ref.String(), Rule: when.Rule()}
 		e.Due = when.After(now).Unix()
 		e.Next = e.next(s, now)
 		return answer(c, "📅 %s", e.tell(now))
@@ -270,7 +268,8 @@ func (e *Schedule) advance(c *plugins.Context, s Settings, now time.Time) (out [
 
 // begin puts what is due on the playlist.
 func begin(c *plugins.Context, e Schedule) ([]event.Envelope, error) {
-	show, err := resolve(c, e.What, e.By)
+	show, err := resolve(c, cmp.Or(e.Link, e.What), e.By)
+	show.What = e.What
 	if event.CodeOf(err) == event.RecordNotFound || event.CodeOf(err) == event.InvalidInput {
 		return c.Say("❌ %s cannot be played: %s", e.What, err), nil
 	}
