@@ -116,7 +116,7 @@ func (w *world) set(key, value string) {
 // answers fails unless the answer to a line begins like that.
 func (w *world) answers(line, want string) {
 	w.t.Helper()
-	if got := w.mod.Asks(line); !strings.HasPrefix(got, want) {
+	if got := w.Asks(w.mod, line); !strings.HasPrefix(got, want) {
 		w.t.Errorf("%s\n got %q\nwant %q", line, got, want)
 	}
 }
@@ -173,7 +173,7 @@ func TestNothingPlayable(t *testing.T) {
 	w.answers("!programme add weekend "+links(1, 2), "🎬 weekend (2 items)")
 	w.set("filler_from", "weekend")
 	w.set("filler", "true")
-	w.mod.Hears("^❌ No filler for now: of 2 entries 2 set aside$")
+	w.Hears("^❌ No filler for now: of 2 entries 2 set aside$")
 	for range 3 { // what happens in the channel brings no further tries
 		_, err := w.Site.AddMedia(bottest.Channel, "mod", cytubetest.Media{ID: "other", Type: "yt", Title: "other", Seconds: 100})
 		if err == nil {
@@ -206,7 +206,7 @@ func TestRepeats(t *testing.T) {
 	w.Until("the film to be played again", func() bool { return w.hosts.times(id(1)) == 2 && len(w.playlist()) == 1 })
 	w.set("filler_stuck", "wait")
 	w.Site.PlayNext(bottest.Channel)
-	w.mod.Hears("^❌ No filler for now: of 1 entry 1 played lately$")
+	w.Hears("^❌ No filler for now: of 1 entry 1 played lately$")
 	if n := w.hosts.times(id(1)); n != 2 {
 		t.Errorf("%d lookups", n)
 	}
@@ -228,7 +228,7 @@ func TestProgrammeLoads(t *testing.T) {
 	w.answers("!programme start metropolis", "🎬 Loading Metropolis: 5 items")
 	w.Until("the first item", func() bool { return w.hosts.times(id(2)) > 0 })
 	w.mod.Does("queue", map[string]any{"id": "film0000007", "type": "yt", "pos": "next", "temp": false})
-	w.mod.Hears("^❌ Metropolis: https://youtube.com/watch\\?v=" + id(4) + " is left out: Video does not exist or is private$")
+	w.Hears("^❌ Metropolis: https://youtube.com/watch\\?v=" + id(4) + " is left out: Video does not exist or is private$")
 	w.loaded(1)
 	w.becomes(8, 1, 2, 3, 5, 7, 9)
 	if now := w.Site.Playlist(bottest.Channel); now[1].Media.ID != id(1) {
