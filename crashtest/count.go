@@ -59,7 +59,7 @@ type counter struct {
 	sent    map[int]cytubetest.Line // the commands, by number
 	tallies map[int]*tally
 	typed   map[event.Ref]int // the number of the command that a chat line is
-	routed  map[event.Ref]int // that a plugin's command is
+	routed  map[string]int    // that a plugin's command is, by correlation ID: some answer when the channel has done it
 	sends   map[event.Ref]int // that a send answers
 	answers map[string][]int  // that a text answers
 	notices map[string]bool   // texts that tell of a failed attempt
@@ -69,7 +69,7 @@ func count(e evidence) *Report {
 	c := counter{
 		evidence: e, Report: &Report{Kills: map[Kind]int{}, Exits: e.exits},
 		sent: commands(e.heard), tallies: map[int]*tally{},
-		typed: map[event.Ref]int{}, routed: map[event.Ref]int{}, sends: map[event.Ref]int{}, answers: map[string][]int{}, notices: map[string]bool{},
+		typed: map[event.Ref]int{}, routed: map[string]int{}, sends: map[event.Ref]int{}, answers: map[string][]int{}, notices: map[string]bool{},
 	}
 	for _, a := range e.attacks {
 		c.Kills[a.Kind]++
@@ -106,13 +106,17 @@ func (c *counter) countRecorded() {
 }
 
 func (c *counter) countRouted() {
+	commands := map[string]bool{}
+	for _, plugin := range all().plugins() {
+		commands[event.CommandSubject(plugin)] = true
+	}
 	for _, s := range c.plugin {
 		cause, _ := s.Causation()
 		n, ok := c.typed[cause]
-		switch isCommand := s.Subject == event.CommandSubject("dice-roller") || s.Subject == event.CommandSubject("quote-db"); {
+		switch isCommand := commands[s.Subject]; {
 		case isCommand && ok:
 			c.tallies[n].routed++
-			c.routed[s.Ref] = n
+			c.routed[s.CorrelationID] = n
 		case isCommand:
 			c.strange("%s is a command that no line caused", s.Ref)
 		case strings.HasSuffix(s.Subject, "."+event.TypeDeadLetter) || strings.HasSuffix(s.Subject, "."+event.TypeExpired):
@@ -126,8 +130,7 @@ func (c *counter) countAnswers() {
 		if s.Subject != event.SubjectSendChat {
 			continue
 		}
-		cause, _ := s.Causation()
-		n, ok := c.routed[cause]
+		n, ok := c.routed[s.CorrelationID]
 		chat, err := event.As[event.SendChat](s.Envelope)
 		if !ok || err != nil {
 			c.strange("%s is a reply that no command caused: %s", s.Ref, s.Data)
@@ -137,7 +140,7 @@ func (c *counter) countAnswers() {
 			c.notices[chat.Message] = true
 			continue
 		}
-		if strings.HasPrefix(c.sent[n].Text, "!roll") && !strings.Contains(chat.Message, fmt.Sprintf("d6+%d:", n)) {
+		if e, _, ok := find(c.sent[n].Text); !ok || !e.answers(chat.Message, n) {
 			c.strange("%s is no reply to %q: %q", s.Ref, c.sent[n].Text, chat.Message)
 		}
 		c.tallies[n].replies++

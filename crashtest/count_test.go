@@ -20,8 +20,9 @@ var epoch = time.UnixMilli(1_700_000_000_000)
 // story is evidence in the making.
 type story struct {
 	evidence
-	t  *testing.T
-	at time.Time
+	t            *testing.T
+	at           time.Time
+	correlations map[event.Ref]string
 }
 
 func (s *story) store(list *[]streams.Stored, stream, subject string, payload any, cause event.Ref) event.Ref {
@@ -34,6 +35,10 @@ func (s *story) store(list *[]streams.Stored, stream, subject string, payload an
 		e = e.WithMeta(event.MetaCausation, cause.String())
 	}
 	ref := event.Ref{Stream: stream, Seq: uint64(len(*list) + 1)}
+	if e.CorrelationID = s.correlations[cause]; e.CorrelationID == "" {
+		e.CorrelationID = ref.String()
+	}
+	s.correlations[ref] = e.CorrelationID
 	*list = append(*list, streams.Stored{Envelope: e, Ref: ref, At: s.at})
 	return ref
 }
@@ -134,7 +139,7 @@ func TestCount(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			s := &story{t: t, at: epoch}
+			s := &story{t: t, at: epoch, correlations: map[event.Ref]string{}}
 			s.roll(1)
 			s.quote(2)
 			c.happen(s)
@@ -181,7 +186,7 @@ func TestExplain(t *testing.T) {
 		{Plugin, time.Second, true, false},
 		{NATS, time.Second, true, false},
 	} {
-		s := &story{t: t, at: epoch}
+		s := &story{t: t, at: epoch, correlations: map[event.Ref]string{}}
 		command := s.command("dice-roller", s.chat(s.hear("alice", "!roll d6+1")))
 		s.reply(rolledText(1), command)
 		first := s.hear(botName, rolledText(1))

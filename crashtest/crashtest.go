@@ -32,6 +32,7 @@ type Config struct {
 	Env      []string      // added to the environment of every process
 	Seed     uint64        // of all that is random
 	Duration time.Duration // of the typing and killing
+	Plugins  bool          // type commands of the plugins that run a channel, too
 	Pieces   bool          // delete consumers and buckets and damage files, too
 	Soak     bool          // kill seldom, put on more load, and sample the bot's resources
 	Dir      string        // for stores and logs; it must exist
@@ -100,9 +101,9 @@ func Run(ctx context.Context, cfg Config) (_ *Report, err error) {
 }
 
 func (c *crash) startSite() (err error) {
-	cfg := cytubetest.Config{Accounts: []cytubetest.Account{{Name: botName, Password: botPass}}}
+	cfg := cytubetest.Config{Accounts: []cytubetest.Account{{Name: botName, Password: botPass}, {Name: moderator, Password: botPass}}}
 	for _, name := range c.channels {
-		cfg.Channels = append(cfg.Channels, cytubetest.Channel{Name: name, Ranks: map[string]float64{botName: 2}})
+		cfg.Channels = append(cfg.Channels, cytubetest.Channel{Name: name, Ranks: map[string]float64{botName: 3, moderator: 2}})
 	}
 	c.site, err = cytubetest.Start(cfg)
 	return err
@@ -146,7 +147,7 @@ func (c *crash) measure(ctx context.Context, remote connect.Remote) (*Report, er
 	return r, nil
 }
 
-// awaitReady waits until the bot is in its channels and both kinds of command are registered.
+// awaitReady waits until the bot is in its channels and the commands are registered.
 func (c *crash) awaitReady(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
@@ -155,9 +156,12 @@ func (c *crash) awaitReady(ctx context.Context) error {
 			return fmt.Errorf("the bot did not join: %w", err)
 		}
 	}
-	for _, durable := range []string{"plugin-dice-roller", "plugin-quote-db"} {
-		if !until(ctx, func() bool { _, err := c.streams.js.Consumer(ctx, streams.Plugin, durable); return err == nil }) {
-			return fmt.Errorf("%s did not start", durable)
+	for _, plugin := range c.exercises().plugins() {
+		if !until(ctx, func() bool {
+			_, err := c.streams.js.Consumer(ctx, streams.Plugin, streams.Durable(plugin))
+			return err == nil
+		}) {
+			return fmt.Errorf("plugin %s did not start", plugin)
 		}
 	}
 	return nil

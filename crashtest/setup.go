@@ -57,7 +57,11 @@ func (c *crash) prepare() (remote connect.Remote, err error) {
 			*list = append(*list, &process{name: numberedName(name, i, n), args: join(c.Rosey, join(where, args...)...)})
 		}
 	}
-	add(&c.bots, "bot", bots, "run", "--plugins", "quote-db")
+	run := []string{"run"}
+	if !c.Plugins {
+		run = append(run, "--plugins", quoteDB)
+	}
+	add(&c.bots, "bot", bots, run...)
 	add(&c.plugins, "plugin", 2, "plugin", "run", "dice-roller")
 	for _, p := range c.all() {
 		p.dir, p.log = c.Dir, c.log
@@ -80,6 +84,9 @@ func (c *crash) settings() string {
 	case c.Servers > 0:
 		// One server has no leader to elect, and a bot that was killed comes back as another that must wait for the term.
 		text.WriteString("lease_term: 2s\n")
+	}
+	if c.Plugins { // dice-roller has processes of its own
+		text.WriteString("plugins:\n  dice-roller: false\n  playlist: {max_items: 0, per_hour: 0}\n")
 	}
 	text.WriteString("channels:\n")
 	for _, name := range c.channels {

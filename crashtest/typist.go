@@ -2,10 +2,7 @@ package crashtest
 
 import (
 	"context"
-	"fmt"
 	"math/rand/v2"
-	"regexp"
-	"strconv"
 	"time"
 
 	"github.com/rosey-bot/rosey/cytube/cytubetest"
@@ -30,8 +27,6 @@ type typist struct {
 	held  time.Duration // how long it had to wait for the bot
 }
 
-var names = [...]string{"alice", "bob", "carol"}
-
 // run types until ctx ends. A command counts only if the site accepted it: one that was on its way when the connection
 // broke is not typed again.
 func (t *typist) run(ctx context.Context) {
@@ -43,10 +38,7 @@ func (t *typist) run(ctx context.Context) {
 	}()
 	random := rand.New(rand.NewPCG(t.Seed, 1))
 	for n := 1; retry.Sleep(ctx, time.Duration(random.IntN(150))*time.Millisecond) == nil; n++ {
-		text := fmt.Sprintf("!roll d6+%d", n)
-		if random.IntN(4) == 0 {
-			text = fmt.Sprintf("!quote add crash %d", n)
-		}
+		text, who := t.exercises().line(random, n)
 		began := time.Now()
 		ready := until(ctx, func() bool {
 			t.streams.poll(ctx)
@@ -58,7 +50,7 @@ func (t *typist) run(ctx context.Context) {
 		if !ready {
 			return
 		}
-		t.say(ctx, t.channels[random.IntN(len(t.channels))], names[n%len(names)], text)
+		t.say(ctx, t.channels[random.IntN(len(t.channels))], who, text)
 	}
 }
 
@@ -73,7 +65,7 @@ func (t *typist) say(ctx context.Context, channel, name, text string) {
 		u, err = retry.Value(ctx, retry.Every(50*time.Millisecond), func(ctx context.Context) (*localserver.User, error) {
 			ctx, cancel := context.WithTimeout(ctx, sayLimit)
 			defer cancel()
-			return localserver.Join(ctx, t.site.URL(), channel, name, "", nil)
+			return localserver.Join(ctx, t.site.URL(), channel, name, passwordOf(name), nil)
 		})
 		if err != nil {
 			return
@@ -87,18 +79,6 @@ func (t *typist) say(ctx context.Context, channel, name, text string) {
 		u.Close()
 		delete(t.users, key)
 	}
-}
-
-var numbered = regexp.MustCompile(`^!(?:roll d6\+|quote add crash )(\d+)$`)
-
-// numberOf returns the number of a command.
-func numberOf(text string) (n int, ok bool) {
-	m := numbered.FindStringSubmatch(text)
-	if m == nil {
-		return 0, false
-	}
-	n, err := strconv.Atoi(m[1])
-	return n, err == nil
 }
 
 // spoken counts the bot's lines.

@@ -34,6 +34,7 @@ func run(ctx context.Context) error {
 	mode := flag.String("mode", "both", "embedded, external or both: whose NATS server it is; or cluster: of three, with two bots")
 	channels := flag.Int("channels", 3, "how many channels the bot is in")
 	soak := flag.Bool("soak", false, "kill seldom, put on more load, and watch that nothing grows")
+	plugins := flag.Bool("plugins", false, "type commands of the plugins that run a channel, too")
 	pieces := flag.Bool("pieces", false, "delete consumers and buckets and damage files, and kill less else")
 	dir := flag.String("dir", "", "`DIR` to leave stores and logs in; without it they stay only when something was wrong")
 	flag.Parse()
@@ -52,7 +53,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	cfg := crashtest.Config{Rosey: []string{program}, NATS: []string{self, "nats"}, Channels: *channels, Seed: *seed, Duration: *duration, Soak: *soak, Pieces: *pieces, Progress: os.Stderr}
+	cfg := crashtest.Config{Rosey: []string{program}, NATS: []string{self, "nats"}, Channels: *channels, Seed: *seed, Duration: *duration, Soak: *soak, Plugins: *plugins, Pieces: *pieces, Progress: os.Stderr}
 	keep := *dir != ""
 	if !keep {
 		if *dir, err = os.MkdirTemp("", "rosey-crash-"); err != nil {
