@@ -119,7 +119,7 @@ func checkAliases(ctx context.Context, store *pluginsettings.Store, registered [
 		return err
 	}
 	for _, name := range names {
-		if !isAlias(name) {
+		if !IsName(name) {
 			return event.Errorf(event.InvalidInput, "%q cannot be an alias: it is 1 to %d letters, digits, _ and -, without what commands begin with", name, maxAlias).With("field", s.Key)
 		}
 		if of := aliasOf(revisions, s, name); of != "" {
@@ -137,8 +137,8 @@ func checkAliases(ctx context.Context, store *pluginsettings.Store, registered [
 // maxAlias is the length of the longest alias.
 const maxAlias = 30
 
-// isAlias reports whether a name can be typed as a command behind any prefix.
-func isAlias(name string) bool {
+// IsName reports whether a name can be typed as a command behind any prefix.
+func IsName(name string) bool {
 	strange := func(r rune) bool {
 		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.IsMark(r) && r != '_' && r != '-'
 	}

@@ -62,7 +62,7 @@ func (c *Channel) start() {
 		cancel()
 		c.t.Fatal(err)
 	}
-	c.settings, c.grants = h.Settings, h.Grants
+	c.settings, c.grants, c.registry = h.Settings, h.Grants, h.Registry
 	c.life.Cleanup(func() {
 		if err := h.Stop(); err != nil {
 			c.t.Error(err)

@@ -45,6 +45,7 @@ type Channel struct {
 	plugins  []plugins.Plugin
 	settings *pluginsettings.Store
 	grants   *router.Grants
+	registry *router.Registry
 	life     life
 	ctx      context.Context
 	taken    map[string]uint64 // the sequence of the last event returned, by pattern
@@ -105,6 +106,19 @@ func (c *Channel) Set(plugin, key, value string) {
 	if err != nil {
 		c.t.Fatal(err)
 	}
+}
+
+// Routed waits until the router knows a command that a plugin has registered while it runs, or
+// with gone no longer knows it.
+func (c *Channel) Routed(command string, gone ...bool) {
+	c.t.Helper()
+	c.await("the command "+command, func() bool {
+		known := false
+		for _, r := range c.registry.Plugins() {
+			known = known || slices.ContainsFunc(r.Commands, func(of router.Command) bool { return of.Name == command })
+		}
+		return known != slices.Contains(gone, true)
+	})
 }
 
 // Grant gives a user a right for a time, as rosey grant does; 0 is for ever.

@@ -8,6 +8,7 @@ import (
 	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/plugins/admin"
 	"github.com/rosey-bot/rosey/plugins/autoplay"
+	"github.com/rosey-bot/rosey/plugins/commands"
 	"github.com/rosey-bot/rosey/plugins/countdown"
 	"github.com/rosey-bot/rosey/plugins/diceroller"
 	"github.com/rosey-bot/rosey/plugins/eightball"
@@ -32,6 +33,7 @@ func All() []plugins.Plugin {
 		eightball.New(),
 		admin.New(),
 		autoplay.New(),
+		commands.New(),
 		countdown.New(),
 		diceroller.New(),
 		help.New(),

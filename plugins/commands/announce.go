@@ -1,0 +1,234 @@
+package commands
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/timeparse"
+	"github.com/rosey-bot/rosey/plugins"
+)
+
+// Limits of announcements.
+const (
+	minEvery = time.Minute // also between any two in a channel
+	maxEvery = 30 * 24 * time.Hour
+	minLines = 5
+	maxLines = 10_000
+	maxItems = 50 // of announcements and of replies in a channel
+)
+
+// Announcements are those of a channel, with what was said there since.
+type Announcements struct {
+	Channel string         `json:"channel"`
+	Lines   int            `json:"lines"` // that people have said while there were announcements
+	Last    int64          `json:"last"`  // ms, of the last announcement
+	Items   []Announcement `json:"items"`
+}
+
+// Announcement is a text that is said again and again, while people talk.
+type Announcement struct {
+	Name  string `json:"name"`
+	Text  string `json:"text" mark:"text"`
+	By    string `json:"by" mark:"person"`
+	Every int64  `json:"every"` // seconds
+	After int    `json:"after"` // lines of people
+	Off   bool   `json:"off"`
+	Said  int64  `json:"said"` // ms, when it was said last, or was made
+	Line  int    `json:"line"` // Lines then
+	Count int    `json:"count"`
+}
+
+const announceUsage = `write !announce add rules 30m Please read the rules, or on, off, show, list, rm`
+
+func announceVerbs() map[string]plugins.Handler {
+	return map[string]plugins.Handler{
+		"add": addAnnouncement, "rm": removeAnnouncement, "remove": removeAnnouncement, "delete": removeAnnouncement, "del": removeAnnouncement,
+		"on": switchAnnouncement, "off": switchAnnouncement, "show": showAnnouncement, "list": listAnnouncements, "ls": listAnnouncements,
+	}
+}
+
+// parseEvery reads how often an announcement is made: 30m, 20lines or 30m+20lines.
+func parseEvery(text string) (every time.Duration, lines int, err error) {
+	every, lines = minEvery, 1
+	for part := range strings.SplitSeq(text, "+") {
+		if n, ok := strings.CutSuffix(strings.ToLower(part), "lines"); ok {
+			if lines, err = strconv.Atoi(n); err != nil || lines < minLines || lines > maxLines {
+				return 0, 0, bad("an announcement is made every %dlines to %dlines, not %s", minLines, maxLines, plugins.Shorten(part, 20))
+			}
+			continue
+		}
+		if every, err = timeparse.Duration(part); err != nil {
+			return 0, 0, bad("%s is not how often: write 30m, 20lines or 30m+20lines", plugins.Shorten(part, 20))
+		}
+		if every < minEvery || every > maxEvery {
+			return 0, 0, bad("an announcement is made every %s to %s, not every %s", timeparse.Short(minEvery), timeparse.Short(maxEvery), plugins.Shorten(part, 20))
+		}
+	}
+	return every, lines, nil
+}
+
+func (a Announcement) rhythm() string {
+	var parts []string
+	if a.After <= 1 || a.Every > int64(minEvery.Seconds()) {
+		parts = append(parts, timeparse.Short(time.Duration(a.Every)*time.Second))
+	}
+	if a.After > 1 {
+		parts = append(parts, fmt.Sprintf("%d lines", a.After))
+	}
+	return "every " + strings.Join(parts, " and ")
+}
+
+func addAnnouncement(c *plugins.Context) ([]event.Envelope, error) {
+	if err := needs(c, 4, "announce add rules 30m Please read the rules, or 20lines, or 30m+20lines"); err != nil {
+		return nil, err
+	}
+	name, err := typedName(c, c.Command.Args[1])
+	if err != nil {
+		return nil, err
+	}
+	every, lines, err := parseEvery(c.Command.Args[2])
+	if err != nil {
+		return nil, err
+	}
+	text, err := checkText(c.Text(3), ofAnnounced)
+	if err != nil {
+		return nil, err
+	}
+	return changeAnnouncements(c, func(r *Announcements) ([]event.Envelope, error) {
+		if r.find(name) >= 0 {
+			return nil, bad("there is an announcement %s already: %sannounce rm %s first", name, c.Prefix(), name)
+		}
+		if len(r.Items) >= maxItems {
+			return nil, bad("a channel has at most %d announcements: remove one first", maxItems)
+		}
+		a := Announcement{Name: name, Text: text, By: c.Command.User, Every: int64(every.Seconds()), After: lines, Said: c.Now().UnixMilli(), Line: r.Lines}
+		r.Items = append(r.Items, a)
+		return did(c, changed{Action: "add", What: "announcement", Name: name, Text: text}, "✅ announcing %s %s, while people talk", name, a.rhythm()), nil
+	})
+}
+
+// changeAnnouncements changes the channel's announcements.
+func changeAnnouncements(c *plugins.Context, do func(r *Announcements) ([]event.Envelope, error)) ([]event.Envelope, error) {
+	var r Announcements
+	return c.DB(announcements).Change(event.ID(strings.ToLower(c.Channel())), &r, func() ([]event.Envelope, error) {
+		if len(r.Items) == 0 && c.Command.Command == "" {
+			return nil, nil // a line where nothing is announced
+		}
+		r.Channel = c.Channel()
+		return do(&r)
+	})
+}
+
+func (r *Announcements) find(name string) int {
+	return slices.IndexFunc(r.Items, func(a Announcement) bool { return plugins.Fold(a.Name) == plugins.Fold(name) })
+}
+
+// changeAnnouncement changes the announcement that a command names.
+func changeAnnouncement(c *plugins.Context, example string, do func(r *Announcements, i int) []event.Envelope) ([]event.Envelope, error) {
+	if err := needs(c, 2, example); err != nil {
+		return nil, err
+	}
+	return changeAnnouncements(c, func(r *Announcements) ([]event.Envelope, error) {
+		i := r.find(c.Command.Args[1])
+		if i < 0 {
+			return nil, missing("there is no announcement %s: see %sannounce list", plugins.Shorten(c.Command.Args[1], 40), c.Prefix())
+		}
+		return do(r, i), nil
+	})
+}
+
+func removeAnnouncement(c *plugins.Context) ([]event.Envelope, error) {
+	return changeAnnouncement(c, "announce rm rules", func(r *Announcements, i int) []event.Envelope {
+		name := r.Items[i].Name
+		r.Items = slices.Delete(r.Items, i, i+1)
+		return did(c, changed{Action: "rm", What: "announcement", Name: name}, "🗑️ removed the announcement %s", name)
+	})
+}
+
+func switchAnnouncement(c *plugins.Context) ([]event.Envelope, error) {
+	verb := plugins.Fold(c.Command.Args[0])
+	return changeAnnouncement(c, "announce "+verb+" rules", func(r *Announcements, i int) []event.Envelope {
+		a := &r.Items[i]
+		a.Off = verb == "off"
+		a.Said, a.Line = c.Now().UnixMilli(), r.Lines
+		return did(c, changed{Action: verb, What: "announcement", Name: a.Name}, "✅ the announcement %s is %s", a.Name, verb)
+	})
+}
+
+func showAnnouncement(c *plugins.Context) ([]event.Envelope, error) {
+	return changeAnnouncement(c, "announce show rules", func(r *Announcements, i int) []event.Envelope {
+		a := r.Items[i]
+		return c.Say("📣 %s (%s, by %s): %s", a.Name, a.state(), a.By, a.Text)
+	})
+}
+
+func (a Announcement) state() string {
+	if a.Off {
+		return "off"
+	}
+	return a.rhythm()
+}
+
+func listAnnouncements(c *plugins.Context) ([]event.Envelope, error) {
+	var r Announcements
+	err := c.DB(announcements).Get(event.ID(strings.ToLower(c.Channel())), &r)
+	if err != nil && event.CodeOf(err) != event.RecordNotFound {
+		return nil, err
+	}
+	var all []string
+	for _, a := range r.Items {
+		all = append(all, a.Name+" "+a.state())
+	}
+	if len(all) == 0 {
+		return c.Say("📣 this channel has no announcements: %sannounce add rules 30m Please read the rules", c.Prefix()), nil
+	}
+	slices.Sort(all)
+	note := ""
+	if !plugins.SettingsOf[Settings](c).Announcements {
+		note = " (all are off by the setting announcements)"
+	}
+	return c.Say("📣 %s%s", strings.Join(all, "; "), note), nil
+}
+
+// announce counts a line that somebody said, and returns the announcement that is due, at most
+// one a minute.
+func announce(c *plugins.Context) ([]event.Envelope, error) {
+	return changeAnnouncements(c, func(r *Announcements) ([]event.Envelope, error) {
+		r.Lines++
+		now := c.Now().UnixMilli()
+		due := -1
+		for i, a := range r.Items {
+			ready := !a.Off && now-a.Said >= a.Every*1000 && r.Lines-a.Line >= a.After && a.Text != ""
+			if ready && (due < 0 || a.Said < r.Items[due].Said) {
+				due = i
+			}
+		}
+		if due < 0 || now-r.Last < minEvery.Milliseconds() {
+			return nil, nil
+		}
+		a := &r.Items[due]
+		a.Said, a.Line, r.Last = now, r.Lines, now
+		a.Count++
+		text, err := a.render(c)
+		if event.CodeOf(err) == event.PluginError {
+			c.Log.WarnContext(c, "announcement not made", "name", a.Name, "channel", c.Channel(), "error", event.Personal(err.Error()))
+			return nil, nil
+		}
+		if err != nil || text == "" {
+			return nil, err
+		}
+		return c.Say("%s", text), nil
+	})
+}
+
+func (a Announcement) render(c *plugins.Context) (string, error) {
+	t, err := parse(a.Text, ofAnnounced)
+	if err != nil {
+		return "", err
+	}
+	return render(c, t, plugins.Values{"count": a.Count})
+}

@@ -1,0 +1,202 @@
+package commands
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/rosey-bot/rosey/bot/bottest"
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/plugins"
+	"github.com/rosey-bot/rosey/plugins/admin"
+	"github.com/rosey-bot/rosey/plugins/diceroller"
+	"github.com/rosey-bot/rosey/plugins/help"
+	"github.com/rosey-bot/rosey/plugins/plugintest"
+)
+
+func TestMain(m *testing.M) { bottest.Main(m, New(), diceroller.New()) }
+
+// A step is a line of a user of a rank and the answer to it, or how that begins.
+type step struct {
+	user string
+	rank int
+	line string
+	want string
+}
+
+// follow says lines and compares the answers.
+func follow(t *testing.T, channel *plugintest.Channel, steps ...step) {
+	t.Helper()
+	for _, s := range steps {
+		got := channel.SayAs(s.user, s.rank, s.line)
+		if begin, ok := strings.CutSuffix(s.want, "*"); got != s.want && (!ok || !strings.HasPrefix(got, begin)) {
+			t.Errorf("%s: %s was answered %q, want %q", s.user, s.line, got, s.want)
+		}
+		if words := strings.Fields(s.line); len(words) > 2 && words[0] == "!cmd" && strings.HasPrefix(got, "✅ added") {
+			channel.Routed(strings.ToLower(strings.TrimPrefix(words[2], "!")))
+		}
+	}
+}
+
+func start(t *testing.T, more ...plugins.Plugin) *plugintest.Channel {
+	t.Helper()
+	return plugintest.Run(t, append([]plugins.Plugin{New(), diceroller.New(), help.New()}, more...)...)
+}
+
+// A command that people make is a command: in any case, with a rank, a cooldown and a grant, in
+// !help, and after a restart.
+func TestCustomCommand(t *testing.T) {
+	t.Parallel()
+	channel := start(t, admin.New())
+	follow(t, channel,
+		step{"alice", 1, "!cmd add rules Be kind", "⛔ alice: !cmd needs rank 2, yours is 1"},
+		step{"mod", 2, "!cmd add !Rules Be kind, {{.user}}: {{default \"all of you\" .args}}", "✅ added !rules"},
+		step{"alice", 1, "!RULES", "Be kind, alice: all of you"},
+		step{"bob", 1, "!rules in  here", "Be kind, bob: in  here"},
+		step{"alice", 1, "!help rules", "📚 !rules … — a command of this channel (commands 1.0.0)"},
+		step{"mod", 2, "!cmd add rules Be kinder", "❌ there is a command !rules already: !cmd edit rules TEXT changes it"},
+		step{"mod", 2, "!cmd edit rules Be kinder", "✅ changed !rules"},
+		step{"mod", 2, "!cmd rank rules 2", "✅ !rules needs rank 2"},
+	)
+	channel.Reboot()
+	follow(t, channel,
+		step{"alice", 1, "!rules", "⛔ alice: !rules needs rank 2, yours is 1"},
+		step{"mod", 2, "!rules", "Be kinder"},
+	)
+	channel.Grant("alice", "commands.rules", 0)
+	follow(t, channel,
+		step{"alice", 1, "!rules", "Be kinder"},
+		step{"mod", 2, "!cmd cooldown rules 1 hour", "✅ !rules can be used every 1h"},
+		step{"mod", 2, "!cmd show rules", "📝 !rules: Be kinder (by mod, rank 2, every 1h)"},
+		step{"mod", 2, "!cmd list", "📝 !rules"},
+		step{"boss", 3, "!set commands.rules.min_rank 0", "*"},
+		step{"mod", 2, "!cmd rm rules", "🗑️ removed !rules"},
+	)
+	channel.Routed("rules", true)
+	follow(t, channel, step{"mod", 2, "!cmd show rules", "❌ there is no command !rules of this channel: see !cmd list"})
+}
+
+// A cooldown is the command's, and costs only who used it (S25, S26).
+func TestCooldown(t *testing.T) {
+	t.Parallel()
+	channel := start(t)
+	follow(t, channel,
+		step{"mod", 2, "!cmd add rules Be kind", "✅ added !rules"},
+		step{"mod", 2, "!cmd add staff For the staff", "✅ added !staff"},
+		step{"mod", 2, "!cmd cooldown rules 2h", "✅ !rules can be used every 2h"},
+		step{"mod", 2, "!cmd cooldown staff 2h", "✅ !staff can be used every 2h"},
+		step{"mod", 2, "!cmd rank staff 2", "✅ !staff needs rank 2"},
+	)
+	channel.Settle(Name)
+	follow(t, channel,
+		step{"bob", 1, "!staff", "⛔ bob: !staff needs rank 2, yours is 1"},
+		step{"mod", 2, "!staff", "For the staff"},
+		step{"bob", 1, "!staff", "⛔ bob: !staff needs rank 2, yours is 1"},
+		step{"alice", 1, "!rules", "Be kind"},
+		step{"alice", 1, "!rules", "⏳ alice: !rules again in *"},
+	)
+	channel.Reboot()
+	follow(t, channel, step{"bob", 1, "!rules", "⏳ bob: !rules again in *"})
+}
+
+// What leads back to itself is refused, and what the bot says is never a command (S19).
+func TestAliases(t *testing.T) {
+	t.Parallel()
+	channel := start(t)
+	follow(t, channel,
+		step{"mod", 2, "!cmd alias attack roll 1d4+5", "✅ added !attack"},
+		step{"alice", 1, "!attack", "🎲 Rolled d4+5: *"},
+		step{"alice", 1, "!help attack", "📚 !attack … — stands for roll 1d4+5 (commands 1.0.0)"},
+		step{"mod", 2, "!cmd alias foo foo $1$1", "❌ foo would stand for itself: choose another name"},
+		step{"mod", 2, "!cmd alias a !nothing", "❌ !nothing is no command: !help lists those that there are"},
+		step{"mod", 2, "!cmd alias b attack", "✅ added !b"},
+		step{"mod", 2, "!cmd edit attack hit {{.target}}!", "✅ changed !attack"},
+		step{"alice", 1, "!b @bob", "hit bob!"},
+		step{"mod", 2, "!cmd rm attack", "🗑️ removed !attack"},
+	)
+	channel.Routed("attack", true)
+	follow(t, channel,
+		step{"alice", 1, "!b @bob", "❌ !b stands for !attack, which is no command"},
+		step{"mod", 2, "!cmd alias attack b", "❌ attack would stand for itself: choose another name"},
+		step{"mod", 2, "!cmd add echo {{.args}}", "✅ added !echo"},
+		step{"alice", 1, "!echo !echo !echo !roll", "!echo !echo !roll"},
+	)
+	before := len(channel.Said())
+	channel.Publish(event.SubjectChat, event.Chat{User: "rosey", Message: "!echo !roll", Channel: plugintest.ChannelName, Rank: 3})
+	channel.Settle(Name)
+	if after := channel.Said(); len(after) != before {
+		t.Errorf("upon the bot's own line it said %q", after[before:])
+	}
+}
+
+// The name of another plugin's command is refused, whatever its form (S20).
+func TestNamesOfOthers(t *testing.T) {
+	t.Parallel()
+	channel := start(t)
+	channel.Set("dice-roller", "roll.aliases", "wurf")
+	for name, want := range map[string]string{
+		"roll": "❌ !roll is a command of the plugin dice-roller: choose another name", "!ROLL": "❌ !roll is a command of the plugin dice-roller: choose another name",
+		"wurf": "❌ !wurf is a command of the plugin dice-roller: choose another name", "cmd": "❌ !cmd is a command of the plugin commands: choose another name",
+		"a.b": `❌ "a.b" cannot be a name: it is 1 to 30 letters, digits, _ and -`,
+	} {
+		follow(t, channel, step{"mod", 2, "!cmd add " + name + " hello", want})
+	}
+	if n := len(channel.Stored(event.EventSubject(Name, kindChanged))); n != 0 {
+		t.Errorf("%d changes are told of", n)
+	}
+}
+
+// What users type is said as typed, and a text with a mistake is refused with its place (S23).
+func TestTexts(t *testing.T) {
+	t.Parallel()
+	channel := start(t)
+	follow(t, channel,
+		step{"mod", 2, "!cmd add hi Hi {{.usr}}", "❌ the text has a mistake at character 6: there is no .usr: did you mean .user?*"},
+		step{"mod", 2, "!cmd add hi Hi {{.user", "❌ the text has a mistake at character 4: this {{ has no }}"},
+		step{"mod", 2, "!cmd add hi", "❌ write for example !cmd add rules Be kind"},
+		step{"mod", 2, "!cmd add hi Hi {{.user}}, {{.args}} {{.arg2}} {{.arg9}}{{pick \"x\" \"x\"}}", "✅ added !hi"},
+		step{"alice", 1, "!hi $user {{.Settings}} %s {name}", "Hi alice, $user {{.Settings}} %s {name} {{.Settings}} x"},
+		step{"mod", 2, "!cmd add count {{.user}} is the {{.count}}.", "✅ added !count"},
+		step{"alice", 1, "!count", "alice is the 1."},
+		step{"bob", 1, "!count", "bob is the 2."},
+	)
+	channel.Repeat(Name) // as after a crash
+	follow(t, channel,
+		step{"bob", 1, "!count", "bob is the 3."},
+		step{"mod", 2, "!cmd count count 41", "✅ !count counts from 41"},
+		step{"bob", 1, "!count", "bob is the 42."},
+	)
+}
+
+// Replies are to whole words of people, one a line, not to commands, and not again soon (S24).
+func TestReplies(t *testing.T) {
+	t.Parallel()
+	channel := start(t)
+	channel.Set(Name, "ignore", "otherbot")
+	follow(t, channel,
+		step{"mod", 2, `!reply add ass "(?=x)" no`, "❌ the pattern cannot be used: invalid or unsupported Perl syntax: `(?=`. It is a regular expression of RE2*"},
+		step{"mod", 2, `!reply add ass "a*" no`, "❌ the pattern would match every line"},
+		step{"mod", 2, `!reply add ass ass {{.txt}}`, "❌ the text has a mistake at character 3*"},
+		step{"mod", 2, `!reply add ass ass No “{{.match}}” here, {{.user}}`, "✅ replying to ass"},
+		step{"mod", 2, `!reply add cats "cats? (?:and|or) (dogs|mice)" {{.group1}}!`, "✅ replying to cats? (?:and|or) (dogs|mice)"},
+		step{"mod", 2, "!reply add ass x y", "❌ there is a reply ass already: !reply rm ass first"},
+		step{"mod", 2, "!reply list", "💬 ass (ass); cats (cats? (?:and|or) (dogs|mice))"},
+	)
+	before := len(channel.Said())
+	for _, line := range []string{"classic passage", "!nothing ass", "assés", "ass_"} {
+		channel.Type("alice", 1, line)
+	}
+	channel.Type("otherbot", 1, "ass")
+	channel.Publish(event.SubjectChat, event.Chat{User: "carol", Message: "ass", Channel: plugintest.ChannelName, Extra: event.Extra{"shadow": json.RawMessage("true")}})
+	for range 20 {
+		channel.Type("alice", 1, "You ASS, you (ass), with a cat and dogs")
+	}
+	channel.Settle(Name)
+	if got := strings.Join(channel.Said()[before:], "|"); got != "No “ASS” here, alice|dogs!" {
+		t.Errorf("it replied %q", got)
+	}
+	channel.Repeat(Name)
+	if n := len(channel.Said()) - before; n != 2 {
+		t.Errorf("handled again, it replied %d times", n)
+	}
+}

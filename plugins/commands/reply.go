@@ -1,0 +1,217 @@
+package commands
+
+import (
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/rosey-bot/rosey/consumers/router"
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/plugins"
+)
+
+// maxPattern is how many characters a pattern may have.
+const maxPattern = 200
+
+// Replies are those of a channel.
+type Replies struct {
+	Channel string  `json:"channel"`
+	Items   []Reply `json:"items"`
+}
+
+// Reply is what is said to lines that a pattern matches.
+type Reply struct {
+	Name    string `json:"name"`
+	Pattern string `json:"pattern" mark:"text"`
+	Text    string `json:"text" mark:"text"`
+	By      string `json:"by" mark:"person"`
+	Said    int64  `json:"said"` // ms, when it was said last
+}
+
+const replyUsage = `write !reply add discord "discord|dis cord" We are at …, or show, list, rm`
+
+func replyVerbs() map[string]plugins.Handler {
+	return map[string]plugins.Handler{
+		"add": addReply, "rm": removeReply, "remove": removeReply, "delete": removeReply, "del": removeReply,
+		"show": showReply, "list": listReplies, "ls": listReplies,
+	}
+}
+
+// compile returns a pattern as it is matched: whole words, in any case.
+func compile(pattern string) (*regexp.Regexp, error) {
+	const edge = `[^\pL\pN_]`
+	re, err := regexp.Compile(pattern)
+	switch {
+	case utf8.RuneCountInString(pattern) > maxPattern:
+		return nil, bad("a pattern has at most %d characters", maxPattern)
+	case err != nil:
+		return nil, bad("the pattern cannot be used: %s. It is a regular expression of RE2, so without (?=…) and \\1", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+	case re.MatchString(""):
+		return nil, bad("the pattern would match every line")
+	}
+	whole, err := regexp.Compile("(?i)(?:^|" + edge + ")(" + pattern + ")(?:$|" + edge + ")")
+	if err != nil {
+		return nil, bad("the pattern cannot be used: %w", err)
+	}
+	return whole, nil
+}
+
+func addReply(c *plugins.Context) ([]event.Envelope, error) {
+	if err := needs(c, 4, `reply add discord "discord|dis cord" We are at …`); err != nil {
+		return nil, err
+	}
+	name, err := typedName(c, c.Command.Args[1])
+	if err != nil {
+		return nil, err
+	}
+	pattern := c.Command.Args[2]
+	if _, err := compile(pattern); err != nil {
+		return nil, err
+	}
+	text, err := checkText(tail(c, 3), ofReply)
+	if err != nil {
+		return nil, err
+	}
+	return changeReplies(c, func(r *Replies) ([]event.Envelope, error) {
+		if r.find(name) >= 0 {
+			return nil, bad("there is a reply %s already: %sreply rm %s first", name, c.Prefix(), name)
+		}
+		if len(r.Items) >= maxItems {
+			return nil, bad("a channel has at most %d replies: remove one first", maxItems)
+		}
+		r.Items = append(r.Items, Reply{Name: name, Pattern: pattern, Text: text, By: c.Command.User})
+		slices.SortFunc(r.Items, func(a, b Reply) int { return strings.Compare(a.Name, b.Name) })
+		return did(c, changed{Action: "add", What: "reply", Name: name, Text: text}, "✅ replying to %s", pattern), nil
+	})
+}
+
+func changeReplies(c *plugins.Context, do func(r *Replies) ([]event.Envelope, error)) ([]event.Envelope, error) {
+	var r Replies
+	return c.DB(replies).Change(event.ID(strings.ToLower(c.Channel())), &r, func() ([]event.Envelope, error) {
+		if len(r.Items) == 0 && c.Command.Command == "" {
+			return nil, nil
+		}
+		r.Channel = c.Channel()
+		return do(&r)
+	})
+}
+
+func (r *Replies) find(name string) int {
+	return slices.IndexFunc(r.Items, func(a Reply) bool { return plugins.Fold(a.Name) == plugins.Fold(name) })
+}
+
+// changeReply changes the reply that a command names.
+func changeReply(c *plugins.Context, example string, do func(r *Replies, i int) []event.Envelope) ([]event.Envelope, error) {
+	if err := needs(c, 2, example); err != nil {
+		return nil, err
+	}
+	return changeReplies(c, func(r *Replies) ([]event.Envelope, error) {
+		i := r.find(c.Command.Args[1])
+		if i < 0 {
+			return nil, missing("there is no reply %s: see %sreply list", plugins.Shorten(c.Command.Args[1], 40), c.Prefix())
+		}
+		return do(r, i), nil
+	})
+}
+
+func removeReply(c *plugins.Context) ([]event.Envelope, error) {
+	return changeReply(c, "reply rm discord", func(r *Replies, i int) []event.Envelope {
+		name := r.Items[i].Name
+		r.Items = slices.Delete(r.Items, i, i+1)
+		return did(c, changed{Action: "rm", What: "reply", Name: name}, "🗑️ removed the reply %s", name)
+	})
+}
+
+func showReply(c *plugins.Context) ([]event.Envelope, error) {
+	return changeReply(c, "reply show discord", func(r *Replies, i int) []event.Envelope {
+		a := r.Items[i]
+		return c.Say("💬 %s (by %s) replies to %s: %s", a.Name, a.By, a.Pattern, a.Text)
+	})
+}
+
+func listReplies(c *plugins.Context) ([]event.Envelope, error) {
+	var r Replies
+	err := c.DB(replies).Get(event.ID(strings.ToLower(c.Channel())), &r)
+	if err != nil && event.CodeOf(err) != event.RecordNotFound {
+		return nil, err
+	}
+	var all []string
+	for _, a := range r.Items {
+		all = append(all, a.Name+" ("+a.Pattern+")")
+	}
+	if len(all) == 0 {
+		return c.Say(`💬 this channel has no replies: %sreply add discord "discord|dis cord" We are at …`, c.Prefix()), nil
+	}
+	return c.Say("💬 %s", strings.Join(all, "; ")), nil
+}
+
+// hear handles a line of the channel.
+func hear(c *plugins.Context) ([]event.Envelope, error) {
+	line, ok := c.Chat()
+	s := plugins.SettingsOf[Settings](c)
+	ignored := slices.ContainsFunc(s.Ignore, func(name string) bool { return strings.EqualFold(name, line.User) })
+	if !ok || ignored {
+		return nil, nil
+	}
+	var out []event.Envelope
+	var err error
+	if s.Announcements {
+		if out, err = announce(c); err != nil {
+			return nil, err
+		}
+	}
+	if _, _, command := router.ParseCommand(line.Message, c.Prefix()); command || !s.Replies {
+		return out, nil
+	}
+	said, err := replyTo(c, line, s)
+	return append(out, said...), err
+}
+
+// replyTo returns the first reply that matches a line and was not said a short while ago.
+func replyTo(c *plugins.Context, line event.Chat, s Settings) ([]event.Envelope, error) {
+	return changeReplies(c, func(r *Replies) ([]event.Envelope, error) {
+		for i := range r.Items {
+			a := &r.Items[i]
+			if c.Now().UnixMilli()-a.Said < s.ReplyCooldown.Milliseconds() {
+				continue
+			}
+			re, err := compile(a.Pattern)
+			if err != nil {
+				continue // erased with its author
+			}
+			groups := re.FindStringSubmatch(line.Message)
+			if groups == nil {
+				continue
+			}
+			a.Said = c.Now().UnixMilli()
+			text, err := a.render(c, line, groups)
+			if event.CodeOf(err) == event.PluginError {
+				c.Log.WarnContext(c, "reply not said", "name", a.Name, "channel", c.Channel(), "error", event.Personal(err.Error()))
+				return nil, nil
+			}
+			if err != nil || text == "" {
+				return nil, err
+			}
+			return c.Say("%s", text), nil
+		}
+		return nil, nil
+	})
+}
+
+func (a Reply) render(c *plugins.Context, line event.Chat, groups []string) (string, error) {
+	t, err := parse(a.Text, ofReply)
+	if err != nil {
+		return "", err
+	}
+	values := plugins.Values{"user": line.User, "rank": line.Rank, "text": line.Message, "match": groups[1]}
+	for i := range 3 {
+		value := ""
+		if i+2 < len(groups) {
+			value = groups[i+2]
+		}
+		values["group"+strconv.Itoa(i+1)] = value
+	}
+	return render(c, t, values)
+}
