@@ -42,7 +42,6 @@ func newAliasIndex(revisions []pluginsettings.Revision) aliasIndex {
 	return by
 }
 
-// WithAliases returns registrations with the further names that the settings give their
 // Known returns the valid registrations in the order of their names, with the commands as they
 // are in a channel, "" being any: with the aliases of the settings, and without those that
 // another plugin has there.
