@@ -108,14 +108,14 @@ func TestOnlyPeopleTalk(t *testing.T) {
 	mod, alice, other := w.Join("mod"), w.Join("alice"), w.Join("carol")
 	w.Set(bottest.Channel, Name, "ignore", "Carol")
 	for _, line := range []string{"!announce add rules 5lines Read the rules", "!announce add quiet 5lines Nobody hears this", "!announce off quiet"} {
-		if got := mod.Asks(line); !strings.HasPrefix(got, "✅ ") {
+		if got := w.Asks(mod, line); !strings.HasPrefix(got, "✅ ") {
 			t.Fatalf("%s: %s", line, got)
 		}
 	}
 	lines := func() int { n, _ := read(t, w, announcements, bottest.Channel)["lines"].(float64); return int(n) }
 	w.Until("the commands to count", func() bool { return lines() == 2 })
 	age(t, w, announcements, bottest.Channel, "said", "last", "line")
-	alice.Asks("!roll")
+	w.Asks(alice, "!roll")
 	for range 6 {
 		other.Says("beep")
 	}
@@ -123,7 +123,7 @@ func TestOnlyPeopleTalk(t *testing.T) {
 	alice.Says("how are you?")
 	w.Until("three lines to count", func() bool { return lines() == 5 })
 	alice.Says("and so on")
-	if got := alice.Hears("rules|hears"); got != "Read the rules" {
+	if got := w.Hears(""); got != "Read the rules" {
 		t.Errorf("announced %q", got)
 	}
 	if n := lines(); n != 6 {
@@ -177,9 +177,8 @@ func TestKilled(t *testing.T) {
 			mod.Hears("^✅ added !deaths$")
 			w.KillAt("chatMsg", done, func() { mod.Says("!deaths") })
 			mod.Hears("^Deaths: 1$")
-			if got := mod.Asks("!deaths"); got != "Deaths: 2" {
-				t.Error(got)
-			}
+			mod.Says("!deaths")
+			mod.Hears("^Deaths: 2$")
 			if got := w.BotLines(); !slices.Equal(got, []string{"✅ added !deaths", "Deaths: 1", "Deaths: 2"}) {
 				t.Errorf("it said %q", got)
 			}
