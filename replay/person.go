@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"bytes"
 	"strings"
 
 	"github.com/rosey-bot/rosey/event"
@@ -52,9 +53,13 @@ func holds(value []byte, path []string, user string) bool {
 	return false
 }
 
-// holdsAnywhere reports whether a value, or one in it, is a user's name.
+// holdsAnywhere reports whether a value, or one in it, is a user's name, or the ID of a user's
+// record in a channel, which ends in /name.
 func holdsAnywhere(value []byte, user string) bool {
 	if holds(value, nil, user) {
+		return true
+	}
+	if id := unquote(value); len(id) > len(user) && id[len(id)-len(user)-1] == '/' && bytes.EqualFold(id[len(id)-len(user):], []byte(user)) {
 		return true
 	}
 	for element := range rawjson.Elements(value) {

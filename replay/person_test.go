@@ -34,6 +34,9 @@ func TestNames(t *testing.T) {
 		{"plugin.x.event.other", `{"a":"zoe was here"}`, false},
 		{"plugin.x.request", `{"a":"zoe"}`, true},
 		{"database.set", `{"collection":"c","data":{"who":"zoe"}}`, true},
+		{"database.update", `{"collection":"c","id":"lounge/Zoe","ops":{"$set":{"said":"hello"}}}`, true},
+		{"database.update", `{"collection":"c","id":"lounge/chloezoe","ops":{"$set":{"said":"hello"}}}`, false},
+		{"cytube.chat", `{"user":"bob","message":"/zoe"}`, false},
 	} {
 		e := Event{Subject: c.subject, Body: []byte(`{"subject":"` + c.subject + `","data":` + c.data + `}`)}
 		if got := e.Names("zoe", marks); got != c.want {
