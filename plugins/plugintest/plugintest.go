@@ -314,15 +314,26 @@ func (c *Channel) settle(plugin string) []uint64 {
 	return now
 }
 
-// idle returns the last sequence delivered to a consumer, or nil unless it is idle.
-func (c *Channel) idle(stream, durable string) []uint64 {
-	consumer, err := c.Bus.JetStream().Consumer(c.ctx, stream, durable)
+// idle returns the last sequence delivered to a consumer, or nil unless it is idle. The server
+// counts what is pending a moment after it has stored it.
+func (c *Channel) idle(name, durable string) []uint64 {
+	stream, err := c.Bus.JetStream().Stream(c.ctx, name)
+	if err != nil {
+		return nil
+	}
+	consumer, err := stream.Consumer(c.ctx, durable)
 	if err != nil {
 		return nil
 	}
 	info := consumer.CachedInfo()
 	if info.NumWaiting == 0 || info.NumPending > 0 || info.NumAckPending > 0 {
 		return nil
+	}
+	for _, filter := range streams.FilterSubjects(info.Config) {
+		last, err := stream.GetLastMsgForSubject(c.ctx, filter)
+		if err == nil && last.Sequence > info.Delivered.Stream || err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
+			return nil
+		}
 	}
 	return []uint64{info.Delivered.Stream}
 }
