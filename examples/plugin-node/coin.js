@@ -97,6 +97,7 @@ async function deliver(msg) {
       msg.ack(); // another consumer's dead letter, put to it again: this one has seen the event
       return;
     }
+    if (deliveryCount > BACKOFF.length + 1) throw new Permanent("every attempt ended with its process");
     const age = (Date.now() - event.at) / 1000;
     const out = age > MAX_AGE ? [expired(event, stream, streamSequence, age)] : await answer(event);
     // The k-th output of an event always has the same id, so that a repeat after

@@ -63,6 +63,8 @@ deliver() {
 		give_up 'malformed event: command and user are required'
 	elif [[ $retry_for && $retry_for != "$durable" ]]; then
 		settle "$reply" +ACK # another consumer's dead letter, put to it again: this one has seen the event
+	elif ((attempt > ${#backoff[@]} + 1)); then
+		give_up 'every attempt ended with its process'
 	elif ((age > max_age * 1000)); then
 		publish "plugin.$name.event.expired" "$(jq -nc --arg c "$durable" --arg s "$stream" --argjson q "$seq" --argjson a "$age" --argjson m "$max_age" \
 			'{event_type: "expired", consumer: $c, stream: $s, seq: $q, subject: "plugin.'$name'.command", age: ($a / 1000), max_age: $m}')" "$durable/$ref/1" || return 1

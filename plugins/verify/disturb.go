@@ -176,6 +176,33 @@ func (v *verifier) expires(ctx context.Context) (string, error) {
 	return fmt.Sprintf("%d command(s) of %s ago recorded and not answered", len(v.lines), age), err
 }
 
+// spentAttempt is a delivery after more attempts than any plugin makes.
+const spentAttempt = 1000
+
+// spendsAttempts delivers each line as if every attempt at it had ended with its process.
+func (v *verifier) spendsAttempts(ctx context.Context) (string, error) {
+	if len(v.lines) == 0 {
+		return "", skipped("it has no commands")
+	}
+	v.proxy.countAs(spentAttempt)
+	defer v.proxy.countAs(0)
+	for _, l := range v.lines {
+		command, err := v.command(ctx, l.text, false)
+		if err == nil {
+			err = v.settled(ctx, command.Ref)
+		}
+		if err != nil {
+			return "", fmt.Errorf("%s, delivered for the %dth time: %w", l.text, spentAttempt, err)
+		}
+		if found, err := v.noticeAbout(ctx, event.TypeDeadLetter, command.Ref); err != nil || !found {
+			return "", errors.Join(fmt.Errorf("%s, delivered for the %dth time, is no dead letter", l.text, spentAttempt), err)
+		}
+	}
+	v.proxy.countAs(0)
+	_, err := v.do(ctx, v.lines[0].text)
+	return fmt.Sprintf("%d command(s) given up, the next one answered", len(v.lines)), err
+}
+
 // The slow network's latency of each message, and how many connections are cut.
 const (
 	slowLatency = 100 * time.Millisecond

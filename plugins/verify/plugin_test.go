@@ -127,7 +127,10 @@ func (g *greeter) handle(msg jetstream.Msg) error {
 	_ = json.Unmarshal(msg.Data(), &e)
 	command, ok := e.Data["command"].(string)
 	if _, hasUser := e.Data["user"].(string); !ok || !hasUser {
-		return g.malformed(e, seq)
+		return g.giveUp(e, seq, "malformed event")
+	}
+	if meta.NumDelivered > 5 && g.fault != "tries for ever" {
+		return g.giveUp(e, seq, "crashed on last attempt")
 	}
 	retryFor, _ := e.Metadata["retry_for"].(string)
 	switch {
@@ -151,7 +154,7 @@ func (g *greeter) handle(msg jetstream.Msg) error {
 	return g.publish(e, seq, "cytube.send.chat", map[string]any{"message": "hello", "channel": e.Data["channel"]})
 }
 
-func (g *greeter) malformed(e envelope, seq uint64) error {
+func (g *greeter) giveUp(e envelope, seq uint64, why string) error {
 	switch g.fault {
 	case "ends at rubbish":
 		os.Exit(4)
@@ -160,7 +163,7 @@ func (g *greeter) malformed(e envelope, seq uint64) error {
 	}
 	return g.publish(e, seq, "plugin.hello.event.dead_letter", map[string]any{
 		"event_type": "dead_letter", "consumer": "plugin-hello", "stream": "PLUGIN", "seq": seq, "subject": "plugin.hello.command",
-		"error": "malformed event", "error_code": "INVALID_INPUT", "attempts": 1,
+		"error": why, "error_code": "INVALID_INPUT", "attempts": 1,
 	})
 }
 

@@ -17,6 +17,7 @@ type proxy struct {
 	mu      sync.Mutex
 	latency time.Duration // of each frame
 	age     time.Duration // by which deliveries are older than they are
+	attempt int           // that each delivery is said to be; 0 leaves what it is
 	watched *watch
 	reads   map[string]int // how often the plugin published, by subject
 }
@@ -62,6 +63,13 @@ func (p *proxy) makeOlder(by time.Duration) {
 	p.age = by
 }
 
+// countAs has all that is delivered from now on be a further attempt.
+func (p *proxy) countAs(attempt int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.attempt = attempt
+}
+
 // watch begins to follow a command, in place of the one before.
 func (p *proxy) watch(w *watch) {
 	p.mu.Lock()
@@ -101,6 +109,9 @@ func (p *proxy) fromServer(f wire.Frame) wire.Action {
 	}
 	if p.age > 0 {
 		f = f.As(d.Seq, d.At.Add(-p.age))
+	}
+	if p.attempt > 0 {
+		f = f.Attempt(p.attempt)
 	}
 	return wire.Action{Frame: f}
 }

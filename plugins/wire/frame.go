@@ -90,6 +90,7 @@ type Delivery struct {
 const (
 	tokenStream  = 2
 	tokenDurable = 3
+	tokenAttempt = 4
 	tokenSeq     = 5
 	tokenStored  = 7
 )
@@ -128,6 +129,16 @@ func (f Frame) Delivered() (Delivery, bool) {
 // As returns the frame of a delivery, or of its acknowledgement, as if the event had another
 // sequence and time.
 func (f Frame) As(seq uint64, at time.Time) Frame {
+	return f.replied(map[int]string{tokenSeq: strconv.FormatUint(seq, 10), tokenStored: strconv.FormatInt(at.UnixNano(), 10)})
+}
+
+// Attempt returns the frame of a delivery as if the event had been delivered n times.
+func (f Frame) Attempt(n int) Frame {
+	return f.replied(map[int]string{tokenAttempt: strconv.Itoa(n)})
+}
+
+// replied returns the frame with other tokens in its reply subject.
+func (f Frame) replied(with map[int]string) Frame {
 	i := 3
 	if f.Subject() != "" {
 		i = 1
@@ -136,7 +147,9 @@ func (f Frame) As(seq uint64, at time.Time) Frame {
 	if !ok {
 		return f
 	}
-	tokens[o+tokenSeq], tokens[o+tokenStored] = strconv.FormatUint(seq, 10), strconv.FormatInt(at.UnixNano(), 10)
+	for token, text := range with {
+		tokens[o+token] = text
+	}
 	fields := append([]string(nil), f.fields...)
 	fields[i] = strings.Join(tokens, ".")
 	return Frame{fields, f.payload, []byte(strings.Join(fields, " ") + "\r\n")}
