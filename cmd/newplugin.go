@@ -1,10 +1,13 @@
 package cmd
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -24,8 +27,14 @@ with the plugin in it, a Makefile, a file for CI and a README.
 
    rosey plugin new greeter && cd greeter && make check && make run
 
-In a checkout of Rosey without DIR, it makes a package below the folder plugins.`,
+In a checkout of Rosey without DIR, it makes a package below the folder plugins.
+
+In another language, makes a program that a bot runs, with what rosey plugin add needs:
+
+   rosey plugin new greeter --lang node && cd greeter && make setup check && make dev
+   rosey plugin new greeter --lang python`,
 		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "lang", Value: scaffold.Go, Usage: "write it in `LANGUAGE`: " + strings.Join(scaffold.Languages(), ", ")},
 			&cli.StringFlag{Name: "module", Usage: "the module's `PATH`, such as github.com/alice/greeter (default: example.org/NAME)"},
 			&cli.StringFlag{Name: "replace", Usage: "build the module with the checkout of Rosey in `DIR` (default: that of this program, if it is of one)"},
 			&cli.StringFlag{Name: "dir", Usage: "in a checkout, make a package below `DIR` (default: the checkout's plugins folder)"},
@@ -51,7 +60,20 @@ func newPlugin(c *cli.Context) error {
 	}
 	var next string
 	root, outside := scaffold.Root(here)
+	lang := c.String("lang")
 	switch isModule := dir != "" || c.IsSet("module") || c.IsSet("replace"); {
+	case !slices.Contains(scaffold.Languages(), lang):
+		return usagef("--lang: there is no language %q here: write one of %s; docs/contract.md is for any other", lang, strings.Join(scaffold.Languages(), ", "))
+	case lang != scaffold.Go && (c.IsSet("dir") || c.IsSet("module")):
+		return usagef("--dir and --module are for plugins in Go: leave them out, or --lang %s", lang)
+	case lang != scaffold.Go:
+		var requirement scaffold.Requirement
+		if dir = cmp.Or(dir, name); err == nil {
+			requirement, err = requirementOf(c, here)
+		}
+		if err == nil {
+			next, err = scaffold.WriteProgram(dir, name, lang, requirement)
+		}
 	case isModule && c.IsSet("dir"):
 		return usagef("--dir is for a package in a checkout of Rosey: leave it out, or DIR, --module and --replace")
 	case c.IsSet("dir"):
@@ -71,14 +93,19 @@ func newPlugin(c *cli.Context) error {
 	return err
 }
 
-// newModule writes a module that builds with the Rosey that this program is of.
-func newModule(c *cli.Context, name, dir, here string) (next string, err error) {
+// requirementOf returns the Rosey that this program is of, or that --replace names.
+func requirementOf(c *cli.Context, here string) (scaffold.Requirement, error) {
 	places := []string{here}
 	if program, err := os.Executable(); err == nil {
 		places = append(places, filepath.Dir(program))
 	}
 	build, _ := debug.ReadBuildInfo()
-	requirement, err := scaffold.Require(c.String("replace"), version.String(), build, places...)
+	return scaffold.Require(c.String("replace"), version.String(), build, places...)
+}
+
+// newModule writes a module that builds with the Rosey that this program is of.
+func newModule(c *cli.Context, name, dir, here string) (next string, err error) {
+	requirement, err := requirementOf(c, here)
 	if err != nil {
 		return "", err
 	}
