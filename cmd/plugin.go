@@ -67,7 +67,7 @@ and what the plugin is called there, and NAME may be left out.`,
 			addPluginCommand(),
 			grantPluginCommand(),
 			revokePluginCommand(),
-			{Name: "rm", Usage: "forget a plugin that no longer runs: its registration and its place in the streams", ArgsUsage: "NAME", Description: `   rosey plugin rm greeter`, Action: ofOne("plugin", reading(onPlugin(removePlugin)))},
+			removePluginCommand(),
 			credsCommand(),
 			newPluginCommand(),
 			devPluginCommand(),
@@ -204,22 +204,4 @@ func preferPlugin(ctx context.Context, c *cli.Context, cmd command) error {
 	}
 	fmt.Fprintf(c.App.Writer, "%s has the command %s now\n", name, command)
 	return nil
-}
-
-func removePlugin(ctx context.Context, _ *cli.Context, cmd command, name string) (string, error) {
-	added, err := removeAdded(ctx, cmd, name)
-	if err != nil {
-		return "", err
-	}
-	if added {
-		kv, err := router.OpenBucket(ctx, cmd.JS, cmd.settings.Replicas)
-		if err == nil {
-			err = router.ForgetCapabilities(ctx, kv, name)
-		}
-		durables, listErr := host.Consumers(ctx, cmd.JS, name)
-		if err = errors.Join(err, listErr); err != nil || len(durables) == 0 { // it never ran
-			return name + " is forgotten; it never ran", err
-		}
-	}
-	return name + " is forgotten; its events stay in the streams, and its records in the database", host.Remove(ctx, cmd.Conn, cmd.JS, name)
 }

@@ -107,7 +107,7 @@ func (s *Store) with(ctx context.Context, op, collection string, create bool, f 
 		switch {
 		case lost && !reopened:
 			reopened = true
-			s.forget(b)
+			s.forget(ctx, b)
 			return retry.After(leaderlessError{err}, 0)
 		case lost || !noResponders(err):
 			return err

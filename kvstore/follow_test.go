@@ -19,7 +19,7 @@ func TestForgottenBucketIsNotFollowed(t *testing.T) {
 	if _, err := s.Set(ctx, event.Set{Collection: "c", ID: "r", Data: json.RawMessage(`{}`)}); err != nil {
 		t.Fatal(err)
 	}
-	s.forget(held)
+	s.forget(ctx, held)
 	if _, err := held.views.current(ctx); !isGone(err) {
 		t.Errorf("a query of a forgotten bucket: %v", err)
 	}
@@ -34,7 +34,7 @@ func TestForgottenBucketIsNotFollowed(t *testing.T) {
 	var seen []*bucket
 	err = s.with(ctx, "query", "c", false, func(b *bucket) error {
 		if seen = append(seen, b); len(seen) == 1 {
-			s.forget(b)
+			s.forget(ctx, b)
 		}
 		v, err := b.views.current(ctx)
 		if err == nil && v.Len() != 1 {

@@ -16,7 +16,8 @@ import (
 // A mark tells of a collection where deleting its bucket does not delete it: in the bucket
 // streams.Checkpoints, under the name of the collection's bucket.
 type mark struct {
-	Number int64 `json:"number"` // none higher has been given
+	Number  int64 `json:"number"`            // none higher has been given
+	Dropped bool  `json:"dropped,omitempty"` // on purpose, see streams.IsDropped
 }
 
 // markStep is by how much a mark is ahead of the numbers, so that few of them cost a write
@@ -33,10 +34,10 @@ func (c *counter) reserve(ctx context.Context, b *bucket, number int64) error {
 	}
 	want := number + markStep
 	err := b.store.changeMark(ctx, b.collection, func(m *mark) bool {
-		if want = max(want, m.Number); want == m.Number {
+		if want = max(want, m.Number); want == m.Number && !m.Dropped {
 			return false
 		}
-		m.Number = want
+		*m = mark{Number: want}
 		return true
 	})
 	if err != nil {
@@ -48,7 +49,11 @@ func (c *counter) reserve(ctx context.Context, b *bucket, number int64) error {
 
 // note makes the mark of a collection that has none.
 func (s *Store) note(ctx context.Context, collection string) error {
-	return s.changeMark(ctx, collection, func(m *mark) bool { return *m == mark{} })
+	return s.changeMark(ctx, collection, func(m *mark) bool {
+		unmarked := *m == mark{} || m.Dropped
+		m.Dropped = false
+		return unmarked
+	})
 }
 
 // changeMark changes the mark of a collection, and waits while its bucket has no leader.
@@ -82,6 +87,31 @@ func (s *Store) marked(ctx context.Context, collection string) (int64, error) {
 	return m.Number, nil
 }
 
+// Drop deletes a collection with all that it holds, its history and the numbers that it gave too.
+// One that does not exist is no error.
+func (s *Store) Drop(ctx context.Context, collection string) error {
+	if err := checkCollection(collection); err != nil {
+		return err
+	}
+	// The mark first, so that nobody makes it again or misses it.
+	err := s.changeMark(ctx, collection, func(m *mark) bool { *m = mark{Dropped: true}; return true })
+	if err == nil {
+		err = s.js.DeleteStream(ctx, streamName(collection))
+	}
+	if err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
+		return s.failure(ctx, "drop", collection, err)
+	}
+	s.mu.Lock()
+	b := s.buckets[collection]
+	delete(s.buckets, collection)
+	delete(s.numbers, collection)
+	s.mu.Unlock()
+	if b != nil {
+		b.close()
+	}
+	return nil
+}
+
 // Recover makes each collection again whose bucket was deleted while no process noticed
 // it, and logs that what it held is gone. It marks those that an earlier release has made.
 func (s *Store) Recover(ctx context.Context) error {
@@ -108,6 +138,10 @@ func (s *Store) Recover(ctx context.Context) error {
 		}
 		if there[collection] {
 			delete(there, collection)
+			continue
+		}
+		if dropped, err := streams.IsDropped(ctx, s.js, key); err != nil || dropped {
+			errs = append(errs, err)
 			continue
 		}
 		if _, err := s.open(ctx, collection, true); err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams"
 )
 
 // A Store reads and writes collections. It is what the database service, and
@@ -109,7 +110,7 @@ func (s *Store) open(ctx context.Context, collection string, create bool) (*buck
 
 // forget drops an open bucket whose stream turned out to be gone. The numbers of a new
 // one go on from those that this Store knows.
-func (s *Store) forget(b *bucket) {
+func (s *Store) forget(ctx context.Context, b *bucket) {
 	last := b.counter.last()
 	s.mu.Lock()
 	isOpen := s.buckets[b.collection] == b
@@ -119,7 +120,10 @@ func (s *Store) forget(b *bucket) {
 	}
 	s.mu.Unlock()
 	b.close()
-	if isOpen {
+	if !isOpen {
+		return
+	}
+	if dropped, err := streams.IsDropped(ctx, s.js, BucketPrefix+b.collection); err != nil || !dropped {
 		s.logGone(b.collection, last)
 	}
 }

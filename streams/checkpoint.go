@@ -172,3 +172,23 @@ func DeleteDurable(ctx context.Context, js jetstream.JetStream, stream, durable 
 	}
 	return nil
 }
+
+// IsDropped reports whether a bucket of a collection is gone on purpose, as its mark in the bucket
+// Checkpoints says, and not by an accident.
+func IsDropped(ctx context.Context, js jetstream.JetStream, bucket string) (bool, error) {
+	kv, err := js.KeyValue(ctx, Checkpoints)
+	if errors.Is(err, jetstream.ErrBucketNotFound) {
+		return false, nil
+	}
+	type mark struct {
+		Dropped bool `json:"dropped"`
+	}
+	var m mark
+	if err == nil {
+		m, _, err = jsapi.ReadJSON[mark](ctx, kv, bucket)
+	}
+	if err != nil {
+		return false, fmt.Errorf("read the mark of bucket %s: %w", bucket, err)
+	}
+	return m.Dropped, nil
+}

@@ -319,6 +319,17 @@ func (s Shares) Confined(plugin string) bool {
 	return recorded
 }
 
+// ForgetCollections leaves a plugin's collections to the next that writes them.
+func ForgetCollections(ctx context.Context, kv jetstream.KeyValue, plugin string) error {
+	return change(ctx, kv, ownersKey, func(o owners) {
+		for key, owner := range o {
+			if owner == plugin && strings.HasPrefix(key, collectionPrefix) {
+				delete(o, key)
+			}
+		}
+	})
+}
+
 // Collections lists those that belong to a plugin.
 func (s Shares) Collections(plugin string) (list []string) {
 	for key, owner := range s.owners {

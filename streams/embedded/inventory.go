@@ -159,6 +159,10 @@ func (s *Server) updateInventory(lost ...Loss) error {
 		if c := now[name].Config; c != nil && c.FirstSeq > was.Last+1+streams.SequenceMargin { // made again by a Maintainer
 			events += c.FirstSeq - (was.Last + 1 + streams.SequenceMargin)
 		}
+		bucket, _ := strings.CutPrefix(name, jsapi.BucketStream(""))
+		if dropped, err := streams.IsDropped(ctx, s.js, bucket); err == nil && dropped {
+			continue
+		}
 		if events > 0 {
 			s.log.Error("stream or bucket was deleted, what it held is gone; rosey restore brings back a backup", "stream", name, "events", events)
 			lost = append(lost, Loss{Stream: name, Events: events, Gone: true, Deleted: true, Noticed: time.Now()})
