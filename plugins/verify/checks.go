@@ -43,7 +43,7 @@ var checks = []check{
 		"publish plugin.NAME.event.dead_letter with consumer, stream, seq and error about an event that cannot be read, terminate it (+TERM), and go on"},
 	{"dead letters", false, (*verifier).retriedLetters,
 		"pass over (+ACK) an event whose metadata.retry_for names another durable than yours, and handle one that names yours"},
-	{"spent attempts", false, (*verifier).spendsAttempts,
+	{"attempts", false, (*verifier).spendsAttempts,
 		"publish plugin.NAME.event.dead_letter about an event that is delivered more often than you try one, in place of handling it, and terminate it (+TERM): each attempt before may have ended with its process"},
 	{"expiry", false, (*verifier).expires,
 		"compare the time at which a command was stored, in its reply subject, with max_age; publish plugin.NAME.event.expired in place of an answer"},
