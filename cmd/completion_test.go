@@ -18,7 +18,7 @@ func TestCompletion(t *testing.T) {
 	t.Parallel()
 	nowhere := "--store=" + filepath.Join(t.TempDir(), "none")
 	for line, want := range map[string]string{
-		"":                          "audit backup channel completion console",
+		"":                          "audit automod backup channel completion console",
 		"pl":                        "plugin",
 		"plugin re":                 "restart resume",
 		"--store x plugin res":      "restart resume",

@@ -7,6 +7,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/consumers/router"
+	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/replay"
 	"github.com/rosey-bot/rosey/streams/monitor"
 )
@@ -16,6 +17,8 @@ import (
 type Reader interface {
 	// Events reads stored events; see replay.Read.
 	Events(ctx context.Context, q replay.Query) iter.Seq2[replay.Event, error]
+	// Event returns a stored event; RECORD_NOT_FOUND if the stream does not hold it any more.
+	Event(ctx context.Context, ref event.Ref) (replay.Event, error)
 	// Stream returns a stream's configuration and state.
 	Stream(ctx context.Context, name string) (*jetstream.StreamInfo, error)
 	// Consumers returns the state of the durable consumers of all streams.

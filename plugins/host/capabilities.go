@@ -159,6 +159,18 @@ func (r limitedReader) Events(ctx context.Context, q replay.Query) iter.Seq2[rep
 	return r.Reader.Events(ctx, q)
 }
 
+// Event implements plugins.Reader.
+func (r limitedReader) Event(ctx context.Context, ref event.Ref) (replay.Event, error) {
+	e, err := r.Reader.Event(ctx, ref)
+	if err == nil {
+		err = r.readable(e.Subject)
+	}
+	if err != nil {
+		return replay.Event{}, err
+	}
+	return e, nil
+}
+
 // keep makes handlers' requests and early events keep to the limits.
 func (l limits) keep(next consumers.Handler) consumers.Handler {
 	if l.may == nil {

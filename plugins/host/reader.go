@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 
@@ -9,6 +10,7 @@ import (
 
 	"github.com/rosey-bot/rosey/consumers/pluginsettings"
 	"github.com/rosey-bot/rosey/consumers/router"
+	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/replay"
 	"github.com/rosey-bot/rosey/streams"
@@ -32,6 +34,22 @@ func (r reader) read() {
 func (r reader) Events(ctx context.Context, q replay.Query) iter.Seq2[replay.Event, error] {
 	r.read()
 	return replay.Read(ctx, r.bus.JetStream(), q)
+}
+
+func (r reader) Event(ctx context.Context, ref event.Ref) (replay.Event, error) {
+	r.read()
+	s, err := r.bus.JetStream().Stream(ctx, ref.Stream)
+	if err != nil {
+		return replay.Event{}, fmt.Errorf("read event %s: %w", ref, err)
+	}
+	raw, err := s.GetMsg(ctx, ref.Seq)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return replay.Event{}, event.Errorf(event.RecordNotFound, "event %s is not stored any more", ref)
+	}
+	if err != nil {
+		return replay.Event{}, fmt.Errorf("read event %s: %w", ref, err)
+	}
+	return replay.NewEvent(ref.Stream, raw), nil
 }
 
 func (r reader) Stream(ctx context.Context, name string) (*jetstream.StreamInfo, error) {

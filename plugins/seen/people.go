@@ -21,7 +21,7 @@ type Person struct {
 	First   int64  `json:"first"` // ms since the epoch
 	Last    int64  `json:"last"`  // when they did anything
 	SaidAt  int64  `json:"said_at,omitempty"`
-	Said    string `json:"said,omitempty" mark:"text"`
+	Said    string `json:"said,omitempty"` // the event of their last line that is no command
 	Lines   int    `json:"lines"`
 	Words   int    `json:"words"`
 	Emotes  int    `json:"emotes"`
@@ -105,7 +105,7 @@ func countLine(c *plugins.Context) ([]event.Envelope, error) {
 		p.Words += len(strings.Fields(line.Message))
 		p.Emotes += strings.Count(line.HTML, "channel-emote")
 		if ms := at.UnixMilli(); ms >= p.SaidAt && !strings.HasPrefix(line.Message, c.Prefix()) {
-			p.SaidAt, p.Said = ms, plugins.Shorten(line.Message, 200)
+			p.SaidAt, p.Said = ms, c.Event.Ref.String()
 		}
 		if string(line.Extra["action"]) == "true" {
 			p.Emotes++

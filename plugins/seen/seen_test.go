@@ -59,7 +59,7 @@ func TestSeen(t *testing.T) {
 	leave(channel, "Alice")
 	join(channel, "bob")
 	channel.Settle(Name)
-	answers(t, channel, "carol", 1, "!seen ALICE", "👀 Alice was last here ")
+	answers(t, channel, "carol", 1, "!seen ALICE", "👀 Alice was last here just now; said just now: the popcorn is ready")
 	botSays(t, channel, "Rosey", "hm")
 	channel.Settle(Name)
 	answers(t, channel, "carol", 1, "!seen rosey", "👀 That is me")

@@ -47,12 +47,40 @@ func seen(c *plugins.Context) ([]event.Envelope, error) {
 	}
 	words := ""
 	if p.SaidAt > 0 {
-		words = fmt.Sprintf("; said %s: %s", ago(c, p.SaidAt), p.Said)
+		if words, err = lastWords(c, p); err != nil {
+			return nil, err
+		}
 	}
 	if p.Here > 0 {
 		return c.Say("👀 %s is here%s", p.User, words), nil
 	}
 	return c.Say("👀 %s was last here %s%s", p.User, ago(c, p.Last), words), nil
+}
+
+// lastWords tells what somebody said last. The stream has the words, unless it kept them no
+// longer or an operator erased them.
+func lastWords(c *plugins.Context, p Person) (string, error) {
+	when := "; said something " + ago(c, p.SaidAt)
+	ref, err := event.ParseRef(p.Said)
+	if err != nil {
+		return when, nil
+	}
+	e, err := c.Streams().Event(c, ref)
+	if event.CodeOf(err) == event.RecordNotFound {
+		return when, nil
+	}
+	if err != nil {
+		return "", err
+	}
+	d, err := e.Decode()
+	if err != nil {
+		return when, nil
+	}
+	line, err := event.As[event.Chat](d.Envelope)
+	if err != nil || plugins.Fold(line.User) != plugins.Fold(p.User) {
+		return when, nil
+	}
+	return fmt.Sprintf("; said %s: %s", ago(c, p.SaidAt), plugins.Shorten(line.Message, 200)), nil
 }
 
 func firstSeen(c *plugins.Context) ([]event.Envelope, error) {
