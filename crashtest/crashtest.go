@@ -101,9 +101,9 @@ func Run(ctx context.Context, cfg Config) (_ *Report, err error) {
 }
 
 func (c *crash) startSite() (err error) {
-	cfg := cytubetest.Config{Accounts: []cytubetest.Account{{Name: botName, Password: botPass}, {Name: moderator, Password: botPass}}}
+	cfg := cytubetest.Config{Accounts: []cytubetest.Account{{Name: botName, Password: botPass}}}
 	for _, name := range c.channels {
-		cfg.Channels = append(cfg.Channels, cytubetest.Channel{Name: name, Ranks: map[string]float64{botName: 3, moderator: 2}})
+		cfg.Channels = append(cfg.Channels, cytubetest.Channel{Name: name, Ranks: map[string]float64{botName: 3}, Open: true})
 	}
 	c.site, err = cytubetest.Start(cfg)
 	return err

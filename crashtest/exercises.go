@@ -15,7 +15,6 @@ type exercise struct {
 	text   string // with %d for the number
 	answer string // what its reply holds, with %d for the number; "" if that is not known
 	weight int    // how often it is typed
-	ranked bool   // a moderator types it
 }
 
 // anyExercise finds which of all exercises a line is: the n-th group is the number of the n-th.
@@ -40,10 +39,9 @@ var base = exercises{
 // ofChannel are those of the plugins that run a channel.
 var ofChannel = exercises{
 	{plugin: "playlist", text: "!add https://youtu.be/crash%06d", answer: "crash%06d", weight: 2},
-	{plugin: "moderation", text: "!warnings ghost%d", answer: "ghost%d ", weight: 1, ranked: true},
-	{plugin: "moderation", text: "!note ghost%d was here", answer: "ghost%d", weight: 1, ranked: true},
-	{plugin: "commands", text: "!cmd add c%d hello", answer: "!c%d:", weight: 1, ranked: true},
-	{plugin: "seen", text: "!seen ghost%d", answer: "ghost%d", weight: 2},
+	{plugin: "moderation", text: "!warnings ghost%d", answer: "ghost%d has no warnings", weight: 2},
+	{plugin: "commands", text: "!cmd add c%d hello", answer: "!c%d", weight: 1},
+	{plugin: "seen", text: "!seen ghost%d", answer: "never seen ghost%d here", weight: 2},
 }
 
 const quoteDB = "quote-db"
@@ -68,8 +66,8 @@ func (list exercises) plugins() (names []string) {
 	return names
 }
 
-// line returns the n-th command and who types it.
-func (list exercises) line(random *rand.Rand, n int) (text, user string) {
+// line returns the n-th command.
+func (list exercises) line(random *rand.Rand, n int) string {
 	total := 0
 	for _, e := range list {
 		total += e.weight
@@ -77,11 +75,7 @@ func (list exercises) line(random *rand.Rand, n int) (text, user string) {
 	at := random.IntN(total)
 	for _, e := range list {
 		if at -= e.weight; at < 0 {
-			user = names[n%len(names)]
-			if e.ranked {
-				user = moderator
-			}
-			return fmt.Sprintf(e.text, n), user
+			return fmt.Sprintf(e.text, n)
 		}
 	}
 	panic("unreachable")
@@ -109,15 +103,5 @@ func numberOf(text string) (n int, ok bool) {
 	return n, ok
 }
 
-// The users that type.
+// names are the users that type.
 var names = [...]string{"alice", "bob", "carol"}
-
-// moderator is the one with an account and a rank.
-const moderator = "dora"
-
-func passwordOf(user string) string {
-	if user == moderator {
-		return botPass
-	}
-	return ""
-}

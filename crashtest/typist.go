@@ -38,7 +38,7 @@ func (t *typist) run(ctx context.Context) {
 	}()
 	random := rand.New(rand.NewPCG(t.Seed, 1))
 	for n := 1; retry.Sleep(ctx, time.Duration(random.IntN(150))*time.Millisecond) == nil; n++ {
-		text, who := t.exercises().line(random, n)
+		text := t.exercises().line(random, n)
 		began := time.Now()
 		ready := until(ctx, func() bool {
 			t.streams.poll(ctx)
@@ -50,7 +50,7 @@ func (t *typist) run(ctx context.Context) {
 		if !ready {
 			return
 		}
-		t.say(ctx, t.channels[random.IntN(len(t.channels))], who, text)
+		t.say(ctx, t.channels[random.IntN(len(t.channels))], names[n%len(names)], text)
 	}
 }
 
@@ -65,7 +65,7 @@ func (t *typist) say(ctx context.Context, channel, name, text string) {
 		u, err = retry.Value(ctx, retry.Every(50*time.Millisecond), func(ctx context.Context) (*localserver.User, error) {
 			ctx, cancel := context.WithTimeout(ctx, sayLimit)
 			defer cancel()
-			return localserver.Join(ctx, t.site.URL(), channel, name, passwordOf(name), nil)
+			return localserver.Join(ctx, t.site.URL(), channel, name, "", nil)
 		})
 		if err != nil {
 			return
