@@ -42,7 +42,7 @@ const (
 
 	password = "secret" // of all accounts
 
-	patience = 2 * time.Minute // how long a test waits for anything
+	waitLimit = 2 * time.Minute // how long a test waits for anything
 )
 
 // Users who have an account, with their ranks in the channels; others join as guests.
@@ -109,7 +109,7 @@ func (w *World) Restart() {
 	w.t.Helper()
 	p := w.launch()
 	w.bot = p
-	ctx, cancel := context.WithTimeout(w.Context, patience)
+	ctx, cancel := context.WithTimeout(w.Context, waitLimit)
 	defer cancel()
 	go func() {
 		select {
@@ -132,7 +132,7 @@ func (w *World) KillAt(frame string, done bool, act func()) {
 	w.Site.Refuse("Rate limit exceeded") // it must not come back before it is killed
 	w.Site.Cut(Channel, BotName, frame, done)
 	act()
-	ctx, cancel := context.WithTimeout(w.Context, patience)
+	ctx, cancel := context.WithTimeout(w.Context, waitLimit)
 	defer cancel()
 	if err := w.Site.WaitGone(ctx, Channel, BotName); err != nil {
 		w.t.Fatalf("the bot wrote no %s, but said %q", frame, w.BotLines())
@@ -209,7 +209,7 @@ func (w *World) Until(what string, ok func() bool) {
 
 func (w *World) until(what string, ok func() bool) {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.Context, patience)
+	ctx, cancel := context.WithTimeout(w.Context, waitLimit)
 	defer cancel()
 	err := retry.Do(ctx, retry.Every(20*time.Millisecond), func(context.Context) error {
 		if !ok() {
@@ -218,7 +218,7 @@ func (w *World) until(what string, ok func() bool) {
 		return nil
 	})
 	if err != nil {
-		w.t.Fatalf("waited in vain for %s: %v", what, err)
+		w.t.Fatalf("%s did not come: %v", what, err)
 	}
 }
 

@@ -70,7 +70,7 @@ func (u *User) Hears(pattern string) string {
 	u.w.t.Helper()
 	re := regexp.MustCompile(pattern)
 	var passed []string
-	ctx, cancel := context.WithTimeout(u.w.Context, patience)
+	ctx, cancel := context.WithTimeout(u.w.Context, waitLimit)
 	defer cancel()
 	m, err := u.Expect(ctx, func(m cytubetest.Message) bool {
 		if !strings.EqualFold(m.From, BotName) {
