@@ -30,7 +30,8 @@ func moderated(w *bottest.World, action, user string) (n int) {
 
 func asks(t *testing.T, u *bottest.User, line, want string) {
 	t.Helper()
-	if got := u.Asks(line); !regexp.MustCompile(want).MatchString(got) {
+	u.Says(line)
+	if got := u.Hears(""); !regexp.MustCompile(want).MatchString(got) {
 		t.Errorf("%s was answered %q, want %s", line, got, want)
 	}
 }
