@@ -9,6 +9,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/rosey-bot/rosey/event"
@@ -86,7 +87,7 @@ func (c *Context) changeKey(collection string, id event.ID) string {
 		return ""
 	}
 	reader := c.plugin
-	if c.past != nil { // which may read the same event by its other durable
+	if c.fromFirst { // which may read the same event by its other durable
 		reader = streams.PastDurable(c.plugin)
 	}
 	return fmt.Sprintf("%s/%s/%d", reader, c.Event.Ref, c.messageIDs().Count("change/"+collection+"/"+string(id)))
@@ -234,6 +235,30 @@ func WithoutHandled(data json.RawMessage) json.RawMessage {
 		return data
 	}
 	return rest
+}
+
+// ChangedFromFirst returns which events of a plugin's subscriptions FromFirst have changed a
+// record, as far as the record keeps it, by the keys under which it does.
+func ChangedFromFirst(plugin string, record json.RawMessage) map[string]event.Ref {
+	reader := streams.PastDurable(plugin) + "/"
+	if !bytes.Contains(record, []byte(reader)) {
+		return nil
+	}
+	var kept struct {
+		Handled map[string]json.RawMessage `json:"_handled"`
+	}
+	if json.Unmarshal(record, &kept) != nil {
+		return nil
+	}
+	events := map[string]event.Ref{}
+	for key := range kept.Handled {
+		rest, ok := strings.CutPrefix(key, reader)
+		text, _, _ := strings.Cut(rest, "/")
+		if ref, err := event.ParseRef(text); ok && err == nil {
+			events[key] = ref
+		}
+	}
+	return events
 }
 
 func stripHandled(v any) {

@@ -37,6 +37,7 @@ type Context struct {
 	settings  pluginsettings.Set // when the event was taken
 	random    *rand.Rand
 	ids       *consumers.MessageIDs // see messageID
+	fromFirst bool                  // the handler is that of a subscription FromFirst
 	past      *pastWrites           // nil where Change writes at once
 	err       error                 // of the first invalid output
 }

@@ -155,7 +155,7 @@ func (c *Context) messageID(parts ...string) []streams.PublishOption {
 func (c *Context) messageIDs() *consumers.MessageIDs {
 	if c.ids == nil {
 		durable := streams.Durable(c.plugin)
-		if c.past != nil {
+		if c.fromFirst {
 			durable = streams.PastDurable(c.plugin)
 		}
 		c.ids = consumers.NewMessageIDs(durable, c.Event.Ref)

@@ -130,7 +130,7 @@ func (r Runtime) past(w *pastWrites) consumers.Handler {
 		if err != nil {
 			return nil, err
 		}
-		c.past = w
+		c.fromFirst, c.past = true, w
 		out, err := c.result(sub.Handle(c))
 		if past {
 			out = nil
@@ -139,18 +139,9 @@ func (r Runtime) past(w *pastWrites) consumers.Handler {
 	}
 }
 
-// AllHandler returns Handler and the subscriptions FromFirst as one, for dry runs.
-func (r Runtime) AllHandler() consumers.Handler {
-	live, past := r.Handler(), r.past(nil)
-	return func(ctx context.Context, d streams.Stored) ([]event.Envelope, error) {
-		out, err := live(ctx, d)
-		if err != nil {
-			return out, err
-		}
-		more, err := past(ctx, d)
-		return append(out, more...), err
-	}
-}
+// PastAtOnce returns the subscriptions FromFirst as one handler that stores what each event
+// changes at once, for dry runs.
+func (r Runtime) PastAtOnce() consumers.Handler { return r.past(nil) }
 
 // silent drops what a handler publishes because of the past.
 type silent struct{ consumers.Publisher }

@@ -82,6 +82,7 @@ type Output struct {
 	timer       string
 	conditional bool   // a write that depends on the record's revision
 	record      string // that a write is of
+	past        bool   // by a subscription FromFirst
 }
 
 // A source reads the database of a case.
@@ -108,10 +109,13 @@ type table struct {
 	Reserved    int64  `json:"reserved,omitempty"` // the highest number that was given to a record
 	Approximate int    `json:"unsure,omitempty"`   // how many of Rows may have been different
 
+	FromFirst map[event.ID]bool `json:"from_first,omitempty"` // records that subscriptions FromFirst wrote because of the case's events
+
 	Rows    []revision `json:"-"` // at the beginning
 	Changes []revision `json:"-"` // later, oldest first
 
-	used bool // the sandbox answered from it
+	cut  map[event.ID]bool // those of Approximate; nil where it is not known which
+	used bool              // the sandbox answered from it
 }
 
 // A revision is a record at the beginning, or what it became later.

@@ -17,8 +17,9 @@ const (
 	Changed Status = "changed" // on the same subject, but something else
 	Missing Status = "missing" // it is no longer published
 	New     Status = "new"     // it was not published then
-	// Unproven is a timer that is set now and left no trace: it may have been set
-	// then too, and cancelled or replaced before it fired. It is no difference.
+	// Unproven is what may have been then too and left no trace: a timer, which may have
+	// been cancelled or replaced before it fired, and what a subscription FromFirst
+	// writes, which is stored for many events at once. It is no difference.
 	Unproven Status = "unproven"
 	// Excluded is a result that cannot be compared; see Result.Excluded.
 	Excluded Status = "excluded"
@@ -120,7 +121,7 @@ func differing(recorded, current []Output) []Diff {
 	for j := range current {
 		switch {
 		case used[j]:
-		case current[j].Due.IsZero():
+		case current[j].Due.IsZero() && !(current[j].past && isWrite(current[j].Subject)):
 			diffs = append(diffs, Diff{Status: New, Current: &current[j]})
 		default:
 			diffs = append(diffs, Diff{Status: Unproven, Current: &current[j]})

@@ -10,7 +10,9 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/kvstore"
+	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/plugins/dryrun"
 	"github.com/rosey-bot/rosey/plugins/plugintest"
 	"github.com/rosey-bot/rosey/plugins/shipped"
@@ -59,6 +61,9 @@ func TestCompactionChangesNothing(t *testing.T) {
 	room := plugintest.Run(t, all...)
 	steps := rapid.SliceOfN(rapid.OneOf(typed, typed, typed, typed, typed, rapid.Just(compacting)), 90, 90).Example()
 	var middle time.Time
+	for _, p := range all { // something that each handles
+		steps = append(steps, "!"+p.Commands[0].Name)
+	}
 	for i, line := range append(steps, "!inspect", "!roll 3d6", "!8ball tea?", "!help", "!settings trivia", "!trivia stats", "!countdown list", "!quote", "!trivia stop") {
 		if i == 30 {
 			middle = time.Now()
@@ -67,7 +72,16 @@ func TestCompactionChangesNothing(t *testing.T) {
 			compact(t, room)
 			continue
 		}
-		room.Type([]string{"alice", "bob"}[i%2], 3, line)
+		user := []string{"alice", "bob"}[i%2]
+		switch i % 10 {
+		case 3:
+			room.Publish(event.SubjectUserJoin, event.UserJoin{User: user, Channel: plugintest.ChannelName, Rank: 3})
+		case 6:
+			room.Publish(event.SubjectMediaChange, event.MediaChange{Title: line, URL: "https://youtu.be/abc", Type: "yt", Duration: 240, Channel: plugintest.ChannelName, QueuedBy: user})
+		case 9:
+			room.Publish(event.SubjectUserLeave, event.UserLeave{User: user, Channel: plugintest.ChannelName})
+		}
+		room.Type(user, 3, line)
 		for _, p := range all {
 			room.Settle(p.Name)
 		}
@@ -76,7 +90,7 @@ func TestCompactionChangesNothing(t *testing.T) {
 	for _, p := range all {
 		for _, since := range []time.Time{{}, middle} {
 			for _, r := range run(t, record(t, room, p, replay.Filter{Since: since}), p, all...) {
-				oneFieldChanged(t, r)
+				oneFieldChanged(t, p, r)
 				if s := r.Status(); s != dryrun.Same && s != dryrun.Excluded {
 					t.Errorf("%s since %s: %s of %q is %s: %s", p.Name, since, r.Event.Ref, r.Event.Body, s, text(t, r))
 				}
@@ -89,11 +103,15 @@ func TestCompactionChangesNothing(t *testing.T) {
 }
 
 // oneFieldChanged checks that a result whose plugin writes one value of one field that
-// differs is not the same.
-func oneFieldChanged(t *testing.T, r dryrun.Result) {
+// differs is not the same, but for what subscriptions FromFirst write.
+func oneFieldChanged(t *testing.T, p plugins.Plugin, r dryrun.Result) {
 	t.Helper()
+	fromFirst := slices.ContainsFunc(p.Events, func(s plugins.Subscription) bool { return s.FromFirst && event.Match(s.Subject, r.Event.Subject) })
 	for i, o := range r.Outputs {
-		if !strings.HasPrefix(o.Subject, "database.") {
+		unproven := slices.ContainsFunc(r.Diffs, func(d dryrun.Diff) bool {
+			return d.Status == dryrun.Unproven && d.Current.Subject == o.Subject && string(d.Current.Data) == string(o.Data)
+		})
+		if !strings.HasPrefix(o.Subject, "database.") || fromFirst && unproven {
 			continue
 		}
 		var data any

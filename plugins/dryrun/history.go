@@ -27,6 +27,12 @@ type history struct {
 	every  bool              // of all events the plugin's own writes are left out
 }
 
+// A change is one of a record, by one of the case's events or by others.
+type change struct {
+	kvstore.Change
+	own bool
+}
+
 const bucketStream = "KV_" + kvstore.BucketPrefix
 
 func (h history) names(ctx context.Context) ([]string, error) {
@@ -47,14 +53,22 @@ func (h history) read(ctx context.Context, collection string) (*table, error) {
 	if bucket, ok := buckets[collection]; ok {
 		return h.readBucket(ctx, collection, bucket)
 	}
-	revisions := map[event.ID][]kvstore.Change{}
+	revisions := map[event.ID][]change{}
+	changedBy := map[event.ID]map[string]event.Ref{}
+	fromFirst := map[event.ID]bool{}
 	var ids []event.ID
 	kept, err := kvstore.Changes(ctx, h.js, collection, func(c kvstore.Change) error {
 		if revisions[c.ID] == nil {
 			ids = append(ids, c.ID)
 		}
+		by := plugins.ChangedFromFirst(h.plugin, c.Data)
+		own := h.own(c.MsgID) || h.ownFromFirst(changedBy[c.ID], by)
+		changedBy[c.ID] = by
+		if own && streams.IsPast(c.MsgID) || h.anyOf(by) {
+			fromFirst[c.ID] = true
+		}
 		c.Data = plugins.WithoutHandled(c.Data)
-		revisions[c.ID] = append(revisions[c.ID], c)
+		revisions[c.ID] = append(revisions[c.ID], change{c, own})
 		return nil
 	})
 	if err != nil {
@@ -66,7 +80,7 @@ func (h history) read(ctx context.Context, collection string) (*table, error) {
 			cut[id] = true
 		}
 	}
-	t := &table{Name: collection}
+	t := &table{Name: collection, cut: cut, FromFirst: fromFirst}
 	for _, id := range ids {
 		h.add(t, id, revisions[id], cut[id])
 	}
@@ -75,7 +89,7 @@ func (h history) read(ctx context.Context, collection string) (*table, error) {
 }
 
 // add adds a record to the table.
-func (h history) add(t *table, id event.ID, revs []kvstore.Change, cut bool) {
+func (h history) add(t *table, id event.ID, revs []change, cut bool) {
 	if n, ok := id.Int(); ok && (cut || !revs[0].Time.After(h.from)) {
 		t.Reserved = max(t.Reserved, n)
 	}
@@ -88,7 +102,7 @@ func (h history) add(t *table, id event.ID, revs []kvstore.Change, cut bool) {
 		switch {
 		case !r.Time.After(h.from):
 			known = live(r)
-		case cut || !h.own(r.MsgID):
+		case cut || !r.own:
 			t.Changes = append(t.Changes, revision{Table: t.Name, ID: id, Data: live(r), At: r.Time})
 		}
 	}
@@ -98,7 +112,7 @@ func (h history) add(t *table, id event.ID, revs []kvstore.Change, cut bool) {
 }
 
 // live returns a revision's data, or nil for a tombstone.
-func live(r kvstore.Change) json.RawMessage {
+func live(r change) json.RawMessage {
 	if r.Deleted {
 		return nil
 	}

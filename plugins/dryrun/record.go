@@ -132,6 +132,7 @@ func (c *Case) readOutputs(ctx context.Context, js jetstream.JetStream, index ma
 		if d.Subject == event.EventSubject(c.Plugin, event.TypeDeadLetter) {
 			if letter, err := event.As[event.DeadLetter](d.Envelope); err == nil {
 				out = failure(c.Plugin, letter.Error, letter.Code)
+				out.past = streams.IsPast(letter.Consumer)
 			}
 		}
 		if event.Match(event.AllDatabase, d.Subject) {
@@ -140,10 +141,14 @@ func (c *Case) readOutputs(ctx context.Context, js jetstream.JetStream, index ma
 		if c.Events[i].Waited == 0 {
 			c.Events[i].Waited = waited(d)
 		}
-		if event.Match(event.AllDatabase, d.Subject) && (!isWrite(d.Subject) || c.Events[i].asked()) {
+		out.past = out.past || streams.IsPast(streams.RequestID(e.Header)) || flushed(c.Plugin, d.Subject, d.Data)
+		if event.Match(event.AllDatabase, d.Subject) && (!isWrite(d.Subject) || out.past || c.Events[i].asked()) {
 			continue
 		}
 		c.Events[i].Recorded = addOutput(c.Events[i].Recorded, out)
+	}
+	for _, i := range index { // the two consumers handled it in no order
+		slices.SortStableFunc(c.Events[i].Recorded, func(a, b Output) int { return falseFirst(a.past, b.past) })
 	}
 	return nil
 }

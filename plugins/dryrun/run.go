@@ -98,14 +98,15 @@ func run(ctx context.Context, c *Case, p plugins.Plugin, o Options, yield func(R
 	if err := s.serve(ctx, p, o); err != nil {
 		return err
 	}
-	handler := consumers.Chain(s.host.Handler(p), consumers.Recover())
+	live, past := s.host.Handlers(p)
+	h := handlers{consumers.Chain(live, consumers.Recover()), consumers.Chain(past, consumers.Recover())}
 	results := make([]*Result, len(c.Events)) // that wait for those of events stored before
 	next := 0
 	for _, i := range order {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if results[i], err = s.run(ctx, handler, c.Events[i], o.Tracer); err != nil {
+		if results[i], err = s.run(ctx, h, c.Events[i], o.Tracer); err != nil {
 			return err
 		}
 		for ; next < len(results) && results[next] != nil; next++ {
@@ -120,13 +121,14 @@ func run(ctx context.Context, c *Case, p plugins.Plugin, o Options, yield func(R
 	return nil
 }
 
-// run runs the handler on one event at its time. The error is one of the sandbox.
-func (s *sandbox) run(ctx context.Context, handler consumers.Handler, e Event, tracer trace.Tracer) (*Result, error) {
+// run runs the handlers on one event at its time. The error is one of the sandbox.
+func (s *sandbox) run(ctx context.Context, h handlers, e Event, tracer trace.Tracer) (*Result, error) {
 	if err := s.advance(ctx, e); err != nil {
 		return nil, err
 	}
 	s.readState.Store(false)
-	now, err := s.handle(ctx, handler, e, tracer)
+	s.readCut = false
+	now, err := s.handle(ctx, h, e, tracer)
 	if err != nil {
 		return nil, err
 	}
@@ -137,6 +139,8 @@ func (s *sandbox) run(ctx context.Context, handler consumers.Handler, e Event, t
 	switch {
 	case s.readState.Load():
 		r.Excluded = reasonReadsState
+	case s.readCut:
+		r.Excluded = reasonCut
 	case e.exchanges != nil && e.exchanges.Unknown:
 		r.Excluded = reasonUnknown
 	}
@@ -165,8 +169,8 @@ func (s *sandbox) serve(ctx context.Context, p plugins.Plugin, o Options) error 
 	return nil
 }
 
-// handle runs the handler on one event. The error is one of the sandbox.
-func (s *sandbox) handle(ctx context.Context, h consumers.Handler, e Event, tracer trace.Tracer) ([]Output, error) {
+// handle runs the handlers on one event. The error is one of the sandbox.
+func (s *sandbox) handle(ctx context.Context, h handlers, e Event, tracer trace.Tracer) ([]Output, error) {
 	d, err := e.stored()
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", e.Ref, err)
@@ -176,22 +180,27 @@ func (s *sandbox) handle(ctx context.Context, h consumers.Handler, e Event, trac
 	ctx = propagation.WithCause(ctx, d.CorrelationID, d.Ref)
 	w := &recorder{sandbox: s, then: newThen(e), bus: s.bus.As(streams.Durable(s.c.Plugin)), plugin: s.c.Plugin, tracer: tracer}
 	defer s.finish(w.then)
+	w.handle(ctx, h.live, d)
+	w.past = true
+	w.handle(ctx, h.past, d)
+	return w.outputs, ctx.Err()
+}
+
+// handle runs a handler and records what it returns.
+func (w *recorder) handle(ctx context.Context, h consumers.Handler, d streams.Stored) {
 	out, err := h(consumers.WithPublisher(ctx, w), d)
 	for _, o := range out {
 		if err == nil {
 			err = w.check(o)
 		}
 	}
-	if cause := ctx.Err(); cause != nil {
-		return nil, cause
-	}
-	if err = propagation.RecordError(span, err, event.PluginError); err != nil {
-		return append(w.outputs, failure(s.c.Plugin, err.Error(), event.AsError(err, event.PluginError).Code)), nil
+	if err = propagation.RecordError(trace.SpanFromContext(ctx), err, event.PluginError); err != nil {
+		w.record(failure(w.plugin, err.Error(), event.AsError(err, event.PluginError).Code))
+		return
 	}
 	for _, o := range out {
 		w.record(Output{Subject: o.Subject, Data: o.Data})
 	}
-	return w.outputs, nil
 }
 
 // start starts the root span of a trace of its own, which is linked to the
@@ -217,6 +226,7 @@ type recorder struct {
 	bus     *streams.Bus
 	plugin  string
 	tracer  trace.Tracer
+	past    bool // the handler is that of the subscriptions FromFirst
 	outputs []Output
 }
 
@@ -243,6 +253,7 @@ func (w *recorder) record(o Output) {
 	if o.timer != "" {
 		w.drop(o.timer)
 	}
+	o.past = w.past
 	w.outputs = addOutput(w.outputs, o)
 }
 
@@ -264,12 +275,19 @@ func (w *recorder) Request(ctx context.Context, subject string, payload any, opt
 	if isWrite(subject) {
 		w.record(newWrite(subject, data))
 	}
-	reply, ok, err := w.sandbox.answerOfThen(ctx, w.then, subject, data)
+	var reply json.RawMessage
+	ok := false
+	if !w.past { // what that asked then is not kept
+		reply, ok, err = w.sandbox.answerOfThen(ctx, w.then, subject, data)
+	}
 	switch {
 	case ok:
 		err = event.ReplyError(reply)
 	case err == nil:
 		reply, err = w.bus.Request(ctx, subject, payload, opts...)
+	}
+	if w.past && event.Match(event.AllDatabase, subject) && !isWrite(subject) && w.sandbox.approximate(data) {
+		w.sandbox.readCut = true
 	}
 	return reply, propagation.RecordError(span, err, event.PluginError)
 }

@@ -56,6 +56,7 @@ type sandbox struct {
 	read map[string]uint64    // up to which revision of the live database, by collection
 	made map[string]time.Time // of the last change of others that was made, by collection
 
+	readCut  bool            // a subscription FromFirst read a record whose history is cut
 	diverged map[string]bool // collections and subjects of which answers of then are of no use any more
 }
 

@@ -207,9 +207,10 @@ func (s *sandbox) followBatch(ctx context.Context, x streams.Exchange, r reply, 
 	}
 }
 
-// correct sets a record to what it was at a time, or deletes it, if it is not that.
+// correct sets a record to what it was at a time, or deletes it, if it is not that. What
+// subscriptions FromFirst write may have been stored before or after it was read.
 func (s *sandbox) correct(ctx context.Context, collection string, id event.ID, data json.RawMessage, at time.Time) {
-	if !s.newer(collection, id, at) {
+	if s.fromFirst(collection, id) || !s.newer(collection, id, at) {
 		return
 	}
 	is, err := s.store.Get(ctx, event.Get{Collection: collection, ID: id})

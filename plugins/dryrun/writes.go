@@ -39,7 +39,9 @@ func newWrite(subject string, data json.RawMessage) Output {
 // record: that failed, as somebody else had written.
 func addOutput(list []Output, o Output) []Output {
 	if o.conditional {
-		list = slices.DeleteFunc(list, func(old Output) bool { return old.conditional && old.Subject == o.Subject && old.record == o.record })
+		list = slices.DeleteFunc(list, func(old Output) bool {
+			return old.conditional && old.past == o.past && old.Subject == o.Subject && old.record == o.record
+		})
 	}
 	return append(list, o)
 }

@@ -207,11 +207,12 @@ func (r *run) consumers(runtime plugins.Runtime) (configs []consumers.Config, er
 	return configs, nil
 }
 
-// Handler returns the handler of all of a plugin's events, for callers that deliver events
-// themselves. It publishes through its context's publisher; see
-// consumers.WithPublisher.
-func (h Host) Handler(p plugins.Plugin) consumers.Handler {
-	return h.runtime(p, h.Bus.As(streams.Durable(p.Name))).AllHandler()
+// Handlers returns the handler of a plugin's events and that of its subscriptions FromFirst,
+// for callers that deliver events themselves. They publish through their context's
+// publisher; see consumers.WithPublisher.
+func (h Host) Handlers(p plugins.Plugin) (live, past consumers.Handler) {
+	r := h.runtime(p, h.Bus.As(streams.Durable(p.Name)))
+	return r.Handler(), r.PastAtOnce()
 }
 
 // Serve starts a plugin and answers its requests until stop is called. It consumes
