@@ -262,7 +262,7 @@ func (s *stripped) String() string {
 		}
 		var kept []string
 		for _, word := range strings.Fields(s.text) {
-			if !v.Emotes[word] && !v.Names[strings.ToLower(strings.Trim(word, "@"+openers+closers))] && !isLink(word) {
+			if !v.Emotes[word] && !v.Names[strings.ToLower(strings.TrimFunc(word, aroundName))] && !isLink(word) {
 				kept = append(kept, word)
 			}
 		}
@@ -271,3 +271,6 @@ func (s *stripped) String() string {
 	}
 	return *s.rest
 }
+
+// aroundName reports whether a character may stand beside a name.
+func aroundName(r rune) bool { return r == '@' || strings.ContainsRune(openers+closers, r) }
