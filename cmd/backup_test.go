@@ -37,18 +37,18 @@ func TestBackupAndRestore(t *testing.T) {
 	if r := rosey(t, "\ufeff{\"id\":\"marked\"}\n", "db", "import", "quotes", "--store", store); r.code != 0 || !strings.Contains(r.stderr, "imported 1 record(s)") {
 		t.Errorf("db import of a file with a byte order mark: %+v", r)
 	}
-	if r := rosey(t, "", "backup", backup, "--store", store); r.code != 0 || !strings.Contains(r.stdout, "backed up 16 streams with ") ||
+	if r := rosey(t, "", "backup", backup, "--store", store); r.code != 0 || !strings.Contains(r.stdout, "backed up 20 streams with ") ||
 		!strings.Contains(r.stderr, "does not have "+key) || strings.Contains(r.stderr, "credentials.json") {
 		t.Fatalf("backup: %+v", r)
 	}
 	r := rosey(t, "", "restore", backup, "--check", "--output", "json")
 	var m struct{ Streams []struct{ Name string } }
-	if err := json.Unmarshal([]byte(r.stdout), &m); err != nil || r.code != 0 || len(m.Streams) != 16 {
+	if err := json.Unmarshal([]byte(r.stdout), &m); err != nil || r.code != 0 || len(m.Streams) != 20 {
 		t.Errorf("restore --check: %v, %+v", err, r)
 	}
 	readsLikeAStore(t, dir, backup)
-	if entries, err := os.ReadDir(backup); err != nil || len(entries) != 18 {
-		t.Errorf("the backup has %d files, want 16 streams, the manifest and the sums: %v", len(entries), err)
+	if entries, err := os.ReadDir(backup); err != nil || len(entries) != 22 {
+		t.Errorf("the backup has %d files, want 20 streams, the manifest and the sums: %v", len(entries), err)
 	}
 	if r := rosey(t, "", "restore", backup, "--store", store); r.code != 1 || !strings.Contains(r.stderr, "a bot runs on the store") {
 		t.Errorf("over a running bot: %+v", r)
@@ -57,7 +57,7 @@ func TestBackupAndRestore(t *testing.T) {
 	if r := rosey(t, "", "restore", backup, "--store", store); r.code != 1 || !strings.Contains(r.stderr, "hold events already") {
 		t.Errorf("over the old store: %+v", r)
 	}
-	if r := rosey(t, "", "restore", backup, "--store", other); r.code != 0 || !strings.Contains(r.stdout, "restored 16 streams with ") {
+	if r := rosey(t, "", "restore", backup, "--store", other); r.code != 0 || !strings.Contains(r.stdout, "restored 20 streams with ") {
 		t.Fatalf("restore: %+v", r)
 	}
 	if client.Incomplete(other) {

@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -91,13 +90,8 @@ func (c consoleVisit) answerAndTrace(t *testing.T) {
 	c.page.WaitText(".line.found .said", "!roll 2d6+3")
 	c.bot.expect(`^rosey: 🎲 Rolled 2d6\+3`)
 	c.page.Eval(`[...document.querySelectorAll(".line.bot .trace")].at(-1).click()`)
-	c.page.Wait(`document.querySelectorAll(".fall > li").length >= 4`)
-	kinds := browsertest.Eval[[]string](c.page, `[...document.querySelectorAll(".fall .kind")].map((k) => k.textContent)`)
-	// The first line of all also has trivia look whether a game goes on.
-	kinds = slices.DeleteFunc(kinds, func(k string) bool { return k == "database" })
-	if got := strings.Join(kinds, " "); got != "chat command send chat" {
-		t.Errorf("the trace is %s", got)
-	}
+	// Plugins that listen to lines look into the database because of it.
+	c.page.Wait(`[...document.querySelectorAll(".fall .kind")].map((k) => k.textContent).filter((k) => k !== "database").join(" ") === "chat command send chat"`)
 	for _, part := range []string{"queue", "route", "plugin", "send", "echo"} {
 		c.page.Wait(fmt.Sprintf(`document.querySelector(".bar .p-%s")`, part))
 	}

@@ -77,10 +77,10 @@ func TestCheckRecords(t *testing.T) {
 			t.Errorf("%+v", r)
 		}
 	}
-	for _, args := range [][]string{{"check", "--output", "json"}, {"check", "quotes", "--output", "json"}} {
+	for checked, args := range map[string][]string{" record(s)": {"check", "--output", "json"}, "2 record(s)": {"check", "quotes", "--output", "json"}} {
 		r := db("", args...)
 		var p kvstore.Problem
-		if err := json.Unmarshal([]byte(r.stdout), &p); err != nil || r.code != 1 || p.ID != "2" || p.Collection != "quotes" || !strings.Contains(r.stderr, "2 record(s), 1 with a problem") {
+		if err := json.Unmarshal([]byte(r.stdout), &p); err != nil || r.code != 1 || p.ID != "2" || p.Collection != "quotes" || !strings.Contains(r.stderr, checked+", 1 with a problem") {
 			t.Errorf("%q: %v, %+v", args, err, r)
 		}
 	}

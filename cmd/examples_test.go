@@ -75,9 +75,6 @@ func TestExamplesWork(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := kv.PutString(t.Context(), "greeter", `{"name":"greeter","version":"1.0.0"}`); err != nil {
-		t.Fatal(err)
-	}
 	onPath(t, dir)
 	if err := os.WriteFile(filepath.Join(dir, "operations.jsonl"), []byte(`{"op":"set","data":{"text":"Hi"}}`), 0o600); err != nil {
 		t.Fatal(err)
@@ -98,9 +95,17 @@ func TestExamplesWork(t *testing.T) {
 			letter = deadLetter(t, bus)
 		}
 		for _, line := range list {
+			if strings.HasPrefix(command, "plugin") {
+				if _, err := kv.PutString(t.Context(), "greeter", `{"name":"greeter","version":"1.0.0"}`); err != nil {
+					t.Fatal(err)
+				}
+			}
 			cmd := exec.CommandContext(t.Context(), bash, "-c", strings.ReplaceAll(line, "PLUGIN:17", letter))
 			cmd.Dir = dir
 			cmd.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"), "XDG_STATE_HOME="+filepath.Join(dir, "state"), "XDG_CONFIG_HOME="+filepath.Join(dir, "config"), "KEY="+key)
+			if strings.Contains(line, "--with-data") {
+				cmd.Stdin = strings.NewReader("y\n")
+			}
 			out, err := cmd.CombinedOutput()
 			if err != nil {
 				t.Errorf("%s: %v\n%s", line, err, out)

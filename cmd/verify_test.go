@@ -13,7 +13,7 @@ func TestVerifyPlugin(t *testing.T) {
 	t.Parallel()
 	args := append([]string{"plugin", "verify", "--log-level", "info", "--env", "ROSEY_TEST_MAIN=1", "--say", "!roll 2d6", "--"}, program(t.Context(), t, "plugin", "run", "dice-roller").Args...)
 	r := rosey(t, "", args...)
-	if r.code != 0 || strings.Count(r.stdout, "passed   ") != 12 {
+	if r.code != 0 || strings.Count(r.stdout, "passed   ") != 13 {
 		t.Errorf("exit code %d\n%s%s", r.code, r.stdout, r.stderr)
 	}
 	// A break while it reads its settings costs it no attempt.

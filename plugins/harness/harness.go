@@ -1,5 +1,6 @@
-// Package harness runs what plugins need of a bot on a bus: router, database, settings and
-// grants, and no channel. Who uses it publishes the chat lines and reads what plugins send.
+// Package harness runs what plugins need of a bot on a bus: router, database, settings,
+// grants and the state of channels by their events, and no channel. Who uses it publishes the
+// chat lines and reads what plugins send.
 package harness
 
 import (
@@ -15,6 +16,7 @@ import (
 	"github.com/rosey-bot/rosey/consumers"
 	"github.com/rosey-bot/rosey/consumers/pluginsettings"
 	"github.com/rosey-bot/rosey/consumers/router"
+	"github.com/rosey-bot/rosey/cytube/past"
 	"github.com/rosey-bot/rosey/kvstore"
 	"github.com/rosey-bot/rosey/kvstore/service"
 	"github.com/rosey-bot/rosey/plugins"
@@ -69,6 +71,7 @@ func Start(ctx context.Context, bus *streams.Bus, c Config) (*Harness, error) {
 		},
 		h.Settings.Watch,
 		func(ctx context.Context) error { return consumers.Run(ctx, bus, commands.Config(), commands.Handle) },
+		func(ctx context.Context) error { return past.Serve(ctx, bus, nil, func() {}) },
 	}
 	if c.Access {
 		provisioner := access.NewProvisioner(bus, c.Logger)

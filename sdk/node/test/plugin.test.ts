@@ -29,7 +29,7 @@ describe("a plugin beside a real bot", { skip, timeout: 120_000 }, () => {
   });
 
   it("tells users what they did wrong, and of failures", async () => {
-    assert.equal(await bot.ask("!wrong"), "❌ write it right");
+    assert.equal(await bot.ask("!mistyped"), "❌ write it right");
     const from = bot.lines.length;
     assert.equal(await bot.ask("!flaky"), "operator: !flaky did not work yet, trying again");
     await bot.next(from, (l) => isChat(l) && l.data.message === "worked at 2");

@@ -15,7 +15,7 @@ plugin.command("count", {}, async (c) => {
   await c.db("counts").change("all", { n: 0 }, (r) => { r.n++; c.reply(`counted ${r.n}`); });
   if (c.args[0] === "die" && c.event.attempt === 1) process.kill(process.pid, "SIGKILL");
 });
-plugin.command("wrong", {}, () => { throw invalid("write it right"); });
+plugin.command("mistyped", {}, () => { throw invalid("write it right"); });
 plugin.command("flaky", {}, (c) => {
   if (c.event.attempt === 1) throw new Error("not yet");
   c.reply(`worked at ${c.event.attempt}`);

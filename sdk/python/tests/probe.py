@@ -33,8 +33,8 @@ async def count(c):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-@plugin.command("wrong")
-def wrong(c):
+@plugin.command("mistyped")
+def mistyped(c):
     raise invalid("write it right")
 
 

@@ -48,7 +48,7 @@ class TestPlugin(unittest.TestCase):
         self.assertEqual(self.ask("!hi"), "hello operator")
 
     def test_tells_users_what_they_did_wrong(self):
-        self.assertEqual(self.ask("!wrong"), "❌ write it right")
+        self.assertEqual(self.ask("!mistyped"), "❌ write it right")
         start = len(self.bot.lines)
         self.assertEqual(self.ask("!flaky"), "operator: !flaky did not work yet, trying again")
         self.next(start, CHAT, "worked at 2")
