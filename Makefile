@@ -29,7 +29,7 @@ PARALLEL ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 test: build examples/plugin-node/node_modules sdk/node/node_modules console/browsertest/node_modules
 	@python3 -c 'import nats, nkeys' 2>/dev/null || echo "sdk/python is not tested: there is no python3 with nats-py[nkeys]"
 	ROSEY_TEST_PROGRAM=$(CURDIR)/$(BIN) GORACE=atexit_sleep_ms=0 \
-	$(GO) test -race -trimpath -vet=off -p $(PARALLEL) -parallel $(PARALLEL) -timeout 20m ./...
+	$(GO) test -race -trimpath -vet=off -p $(PARALLEL) -parallel $(PARALLEL) -timeout 30m ./...
 
 # check is for before a commit: build, vet, lint and the tests that are fast.
 .PHONY: check
