@@ -15,7 +15,7 @@ import (
 )
 
 // keepTimeout limits how long an event waits until its exchanges are kept.
-const keepTimeout = time.Second
+const keepTimeout = streams.DefaultTimeout
 
 // keepExchanges keeps what the handler asks and is answered, and which settings it saw,
 // from which a dry run answers the same. Of a repeated attempt it is unknown what an earlier one has changed. That they
