@@ -23,7 +23,11 @@ import (
 // newer ones. A stored value that the plugin no longer takes is logged, and its default
 // holds. T is the type of Plugin.Settings.
 func SettingsOf[T any](c *Context) T {
-	return settingsFrom[T](func(p pluginsettings.Property) json.RawMessage {
+	properties, of := c.runtime.Properties, reflect.TypeFor[T]()
+	if properties == nil || of != reflect.TypeOf(c.runtime.Plugin.Settings) {
+		properties = propertiesOf(of)
+	}
+	return settingsFrom[T](properties, func(p pluginsettings.Property) json.RawMessage {
 		value, from, ok := c.settings.Value(p.Key)
 		if !ok {
 			return p.Default
@@ -40,7 +44,7 @@ func SettingsOf[T any](c *Context) T {
 // the others. The error is INVALID_INPUT for a value that the plugin does not take.
 func DecodeSettings[T any](values map[string]json.RawMessage) (T, error) {
 	var wrong error
-	settings := settingsFrom[T](func(p pluginsettings.Property) json.RawMessage {
+	settings := settingsFrom[T](propertiesOf(reflect.TypeFor[T]()), func(p pluginsettings.Property) json.RawMessage {
 		value, ok := values[p.Key]
 		if !ok {
 			return p.Default
@@ -51,13 +55,25 @@ func DecodeSettings[T any](values map[string]json.RawMessage) (T, error) {
 	return settings, wrong
 }
 
-// settingsFrom returns settings of type T with the values of their properties.
-func settingsFrom[T any](value func(pluginsettings.Property) json.RawMessage) (settings T) {
-	v := reflect.ValueOf(&settings).Elem()
-	properties, err := pluginsettings.FromSchema(settingsSchema(v.Type()))
+// Properties returns the properties of the plugin's settings, nil if it has none.
+func (p Plugin) Properties() pluginsettings.Properties {
+	if p.Settings == nil {
+		return nil
+	}
+	return propertiesOf(reflect.TypeOf(p.Settings))
+}
+
+func propertiesOf(t reflect.Type) pluginsettings.Properties {
+	properties, err := pluginsettings.FromSchema(settingsSchema(t))
 	if err != nil {
 		panic(err) // Plugin.Validate refuses such a type
 	}
+	return properties
+}
+
+// settingsFrom returns settings of type T with the values of their properties.
+func settingsFrom[T any](properties pluginsettings.Properties, value func(pluginsettings.Property) json.RawMessage) (settings T) {
+	v := reflect.ValueOf(&settings).Elem()
 	for _, f := range settingsFields(v.Type()) {
 		p, field := properties[fieldKey(f)], v.FieldByIndex(f.Index)
 		if f.Type == textType {

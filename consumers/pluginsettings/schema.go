@@ -43,7 +43,8 @@ type Property struct {
 	// Validate, if set, checks the text of a string beyond what the schema says.
 	Validate func(text string) error
 
-	schema *jsonschema.Schema
+	schema   *jsonschema.Schema
+	resolved *jsonschema.Resolved
 }
 
 // Properties are the settings that there are, by key.
@@ -91,7 +92,8 @@ func NewProperty(key string, of *jsonschema.Schema) (Property, error) {
 	if of.Type != "" && !slices.Contains(types, of.Type) {
 		return p, event.Errorf(event.InvalidInput, "the type of setting %s is %q: there are %s", key, of.Type, strings.Join(types, ", "))
 	}
-	if _, err := of.Resolve(nil); err != nil {
+	var err error
+	if p.resolved, err = of.Resolve(nil); err != nil {
 		return p, event.Errorf(event.InvalidInput, "the schema of setting %s is none: %w", key, err)
 	}
 	if names, ok := of.Extra[TemplateKeyword]; ok {
@@ -130,13 +132,10 @@ func (p *Property) validateTemplates(keyword any) error {
 
 // Check returns an INVALID_INPUT error that says what the value must be.
 func (p Property) Check(value json.RawMessage) error {
-	resolved, err := p.schema.Resolve(nil)
-	if err != nil {
-		return event.Errorf(event.InvalidInput, "the schema of setting %s is none: %w", p.Key, err)
-	}
 	var v any
-	if err = json.Unmarshal(value, &v); err == nil {
-		err = resolved.Validate(v)
+	err := json.Unmarshal(value, &v)
+	if err == nil {
+		err = p.resolved.Validate(v)
 	}
 	if err != nil {
 		return event.Errorf(event.InvalidInput, "%s must be %s, not %s", p.Key, p.wanted(err), p.Text(value)).With("field", p.Key)
