@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/dustin/go-humanize/english"
 )
 
 // rules say which media may be filler.
@@ -78,7 +80,7 @@ func choose(list []Media, r rules, chance *rand.Rand) (m Media, why string) {
 			parts = append(parts, fmt.Sprintf("%d %s", n, reason))
 		}
 	}
-	return Media{}, "of " + plural(len(list), "entry", "entries") + " " + strings.Join(parts, ", ")
+	return Media{}, "of " + english.Plural(len(list), "entry", "") + " " + strings.Join(parts, ", ")
 }
 
 // weighted returns one of media by chance.
@@ -113,11 +115,4 @@ func (m Media) failed(now time.Time) Media {
 // backoff returns the pause behind a number of failures in a row.
 func backoff(fails int, least, most time.Duration) time.Duration {
 	return min(least<<min(max(fails-1, 0), 20), most)
-}
-
-func plural(n int, one, more string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, more)
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize/english"
+
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/internal/timeparse"
 	"github.com/rosey-bot/rosey/plugins"
@@ -177,7 +179,7 @@ func fillerStatus(c *plugins.Context) ([]event.Envelope, error) {
 	if err := c.DB(Channels).Get(event.ID(c.Channel()), &ch); err != nil && event.CodeOf(err) != event.RecordNotFound {
 		return nil, err
 	}
-	text := fmt.Sprintf("Filler is on, from %s: %s", strings.Join(s.FillerFrom, ", "), plural(len(list), "entry", "entries"))
+	text := fmt.Sprintf("Filler is on, from %s: %s", strings.Join(s.FillerFrom, ", "), english.Plural(len(list), "entry", ""))
 	if _, why := choose(list, rules{now: c.Now(), repeat: s.FillerRepeat, longest: s.FillerMax}, c.Rand()); why != "" {
 		text += "; none keeps the rules: " + why
 	}
@@ -239,7 +241,7 @@ func bringBack(c *plugins.Context, which string) ([]event.Envelope, error) {
 			return nil, err
 		}
 	}
-	return answer(c, "Brought back %s", plural(len(list), "entry", "entries"))
+	return answer(c, "Brought back %s", english.Plural(len(list), "entry", ""))
 }
 
 // tag handles !tag.

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/dustin/go-humanize/english"
+
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/internal/suggest"
 	"github.com/rosey-bot/rosey/plugins"
@@ -56,7 +58,7 @@ func listProgrammes(c *plugins.Context) ([]event.Envelope, error) {
 // brief returns a programme's name and length.
 func (p Programme) brief() string {
 	if !p.Series {
-		return fmt.Sprintf("%s (%s)", p.Name, plural(len(p.Entries), "item", "items"))
+		return fmt.Sprintf("%s (%s)", p.Name, english.Plural(len(p.Entries), "item", ""))
 	}
 	played := 0
 	for _, e := range p.Entries {
@@ -64,7 +66,7 @@ func (p Programme) brief() string {
 			played++
 		}
 	}
-	return fmt.Sprintf("%s (series, %d of %s played)", p.Name, played, plural(len(p.Entries), "episode", "episodes"))
+	return fmt.Sprintf("%s (series, %d of %s played)", p.Name, played, english.Plural(len(p.Entries), "episode", ""))
 }
 
 // unknown returns the error for a programme that there is not, with one that is like it.
@@ -116,7 +118,7 @@ func startProgramme(c *plugins.Context) ([]event.Envelope, error) {
 	if err != nil {
 		return nil, err
 	}
-	out, err := answer(c, "🎬 Loading %s: %s", show.What, plural(len(show.Items), "item", "items"))
+	out, err := answer(c, "🎬 Loading %s: %s", show.What, english.Plural(len(show.Items), "item", ""))
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/dustin/go-humanize/english"
+
 	"github.com/rosey-bot/rosey/cytube/view"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/plugins"
@@ -123,7 +125,7 @@ func clearAll(c *plugins.Context) ([]event.Envelope, error) {
 		return nil, event.Errorf(event.RecordNotFound, "the playlist is empty already")
 	}
 	a := newAsked(c, "clear")
-	a.Title = plural(len(s.Playlist), "item")
+	a.Title = english.Plural(len(s.Playlist), "item", "")
 	return ask(c, a, c.Ask(event.SubjectSendMediaClear, event.SendBare{}).For(a.User).Events())
 }
 

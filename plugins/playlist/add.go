@@ -5,6 +5,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize/english"
+
 	"github.com/rosey-bot/rosey/cytube/channel"
 	"github.com/rosey-bot/rosey/cytube/medialink"
 	"github.com/rosey-bot/rosey/cytube/view"
@@ -113,7 +115,7 @@ func check(c *plugins.Context, set Settings, s *plugins.State, a asked) error {
 	}
 	ago := c.Now().Sub(time.UnixMilli(p.At))
 	if err == nil && ago < time.Duration(set.RepeatDays)*24*time.Hour {
-		return event.Errorf(event.InvalidInput, "%s played here %s ago: not again within %s", quoted(p.Title), timeparse.Short(ago.Round(time.Minute)), plural(set.RepeatDays, "day"))
+		return event.Errorf(event.InvalidInput, "%s played here %s ago: not again within %s", quoted(p.Title), timeparse.Short(ago.Round(time.Minute)), english.Plural(set.RepeatDays, "day", ""))
 	}
 	return err
 }
@@ -157,11 +159,11 @@ func limits(set Settings, s *plugins.State, r *room, a asked) error {
 	}
 	switch {
 	case set.MaxItems > 0 && items >= set.MaxItems:
-		return event.Errorf(event.PermissionDenied, "%s %s on the playlist, which is the most: wait until one was played", whose, plural(items, "item"))
+		return event.Errorf(event.PermissionDenied, "%s %s on the playlist, which is the most: wait until one was played", whose, english.Plural(items, "item", ""))
 	case set.MaxMinutes > 0 && seconds >= set.MaxMinutes*60:
-		return event.Errorf(event.PermissionDenied, "%s %s on the playlist, which is the most: wait until one was played", whose, plural(seconds/60, "minute"))
+		return event.Errorf(event.PermissionDenied, "%s %s on the playlist, which is the most: wait until one was played", whose, english.Plural(seconds/60, "minute", ""))
 	case set.PerHour > 0 && hour >= set.PerHour:
-		return event.Errorf(event.PermissionDenied, "%s added %s within the hour, which is the most", whose, plural(hour, "item"))
+		return event.Errorf(event.PermissionDenied, "%s added %s within the hour, which is the most", whose, english.Plural(hour, "item", ""))
 	case set.TakeTurns && last == "of "+self:
 		return event.Errorf(event.PermissionDenied, "the last item is yours: let somebody else add one first")
 	}
@@ -194,7 +196,7 @@ func unfit(set Settings, s *plugins.State, r *room, a asked, i view.Item) string
 		}
 	}
 	if set.MaxMinutes > 0 && seconds > set.MaxMinutes*60 {
-		return "with it you would have " + plural(seconds/60, "minute") + " on the playlist, and the most is " + plural(set.MaxMinutes, "minute")
+		return "with it you would have " + english.Plural(seconds/60, "minute", "") + " on the playlist, and the most is " + english.Plural(set.MaxMinutes, "minute", "")
 	}
 	return ""
 }

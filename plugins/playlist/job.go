@@ -3,6 +3,8 @@ package playlist
 import (
 	"time"
 
+	"github.com/dustin/go-humanize/english"
+
 	"github.com/rosey-bot/rosey/cytube/medialink"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/plugins"
@@ -51,7 +53,7 @@ func (r *room) start(c *plugins.Context, j job) ([]event.Envelope, error) {
 		return nil, nil
 	}
 	if j.Total > batch {
-		sends = append(c.Say("⏳ %s: %s, which takes a while", j.Title, plural(j.Total, "item")), sends...)
+		sends = append(c.Say("⏳ %s: %s, which takes a while", j.Title, english.Plural(j.Total, "item", "")), sends...)
 	}
 	return sends, nil
 }
@@ -94,9 +96,9 @@ func (r *room) advance(c *plugins.Context, set Settings, o event.Delivery) (out 
 	r.Job = nil
 	switch {
 	case j.Failed > 0:
-		return append(out, j.tell(c, set, "✅ %s: %d of %s, %d not: %s", j.Title, j.Done, plural(j.Total, "item"), j.Failed, j.Why)...), nil
+		return append(out, j.tell(c, set, "✅ %s: %d of %s, %d not: %s", j.Title, j.Done, english.Plural(j.Total, "item", ""), j.Failed, j.Why)...), nil
 	case j.Total > 0:
-		return append(out, j.tell(c, set, "✅ %s: %s", j.Title, plural(j.Done, "item"))...), nil
+		return append(out, j.tell(c, set, "✅ %s: %s", j.Title, english.Plural(j.Done, "item", ""))...), nil
 	}
 	return append(out, j.tell(c, set, "✅ %s", j.Title)...), nil
 }

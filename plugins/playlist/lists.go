@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/dustin/go-humanize/english"
+
 	"github.com/rosey-bot/rosey/cytube/restore"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/internal/suggest"
@@ -104,13 +106,13 @@ func saveList(c *plugins.Context, name string) ([]event.Envelope, error) {
 	return c.DB(Lists).Change(listID(c.Channel(), name), &old, func() ([]event.Envelope, error) {
 		replaced := ""
 		if len(old.Items) > 0 {
-			replaced = fmt.Sprintf(", in place of %s", plural(len(old.Items), "item"))
+			replaced = fmt.Sprintf(", in place of %s", english.Plural(len(old.Items), "item", ""))
 		}
 		if lost > 0 {
 			replaced += fmt.Sprintf(", without %d that cannot be queued again", lost)
 		}
 		old = list{strings.ToLower(c.Channel()), name, c.Command.User, c.Now().UnixMilli(), items}
-		return c.Say("📼 saved %s as %s%s", plural(len(items), "item"), name, replaced), nil
+		return c.Say("📼 saved %s as %s%s", english.Plural(len(items), "item", ""), name, replaced), nil
 	})
 }
 
@@ -173,6 +175,6 @@ func removeList(c *plugins.Context, name string) ([]event.Envelope, error) {
 	return c.DB(Lists).Change(listID(c.Channel(), name), &l, func() ([]event.Envelope, error) {
 		n := len(l.Items)
 		l.Items = nil
-		return c.Say("🗑️ removed the saved playlist %s of %s", l.Name, plural(n, "item")), nil
+		return c.Say("🗑️ removed the saved playlist %s of %s", l.Name, english.Plural(n, "item", "")), nil
 	})
 }

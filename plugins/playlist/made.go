@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize/english"
+
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/replay"
@@ -157,9 +159,9 @@ func (m *made) removed() int { return max(len(m.gone), m.count) }
 func (m *made) title() string {
 	switch m.kind {
 	case kindAdd:
-		return fmt.Sprintf("the adding of %s", plural(len(m.added), "item"))
+		return fmt.Sprintf("the adding of %s", english.Plural(len(m.added), "item", ""))
 	case kindRemove:
-		return fmt.Sprintf("the removal of %s", plural(len(m.gone), "item"))
+		return fmt.Sprintf("the removal of %s", english.Plural(len(m.gone), "item", ""))
 	case kindMove:
 		return "a move"
 	case kindTemp:
@@ -167,7 +169,7 @@ func (m *made) title() string {
 	case kindShuffle:
 		return "a shuffle"
 	case kindClear:
-		return fmt.Sprintf("the clearing of %s", plural(m.count, "item"))
+		return fmt.Sprintf("the clearing of %s", english.Plural(m.count, "item", ""))
 	}
 	return map[bool]string{true: "the locking", false: "the opening"}[m.locked]
 }

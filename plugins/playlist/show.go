@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize/english"
+
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/internal/timeparse"
 	"github.com/rosey-bot/rosey/plugins"
@@ -123,7 +125,7 @@ func queue(c *plugins.Context) ([]event.Envelope, error) {
 			said = append(said, fmt.Sprintf("#%d %s (%s)", n+1, quoted(i.Title), clock(i.Duration)))
 		}
 	}
-	return c.Say("📃 %s, %s: %s", plural(len(coming), "item"), clock(seconds), strings.Join(said, ", ")), nil
+	return c.Say("📃 %s, %s: %s", english.Plural(len(coming), "item", ""), clock(seconds), strings.Join(said, ", ")), nil
 }
 
 // whoQueued handles !whoqueued.

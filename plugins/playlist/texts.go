@@ -22,13 +22,6 @@ func tell(c *plugins.Context, a *asked, quiet bool, format string, args ...any) 
 // quoted quotes a title, shortened.
 func quoted(title string) string { return "“" + plugins.Shorten(title, 80) + "”" }
 
-func plural(n int, noun string) string {
-	if n != 1 {
-		noun += "s"
-	}
-	return fmt.Sprintf("%d %s", n, noun)
-}
-
 // clock returns a length as 3:20 or 1:02:03; live for 0.
 func clock(seconds int) string {
 	switch {
