@@ -43,6 +43,8 @@ type Runtime struct {
 
 // SettingsLoader loads the settings of a plugin in a channel as they are now.
 type SettingsLoader interface {
+	// Await waits until Load returns what a revision of the settings has set.
+	Await(ctx context.Context, plugin, channel string, revision uint64)
 	Load(ctx context.Context, plugin, channel string) (pluginsettings.Set, error)
 }
 
@@ -256,6 +258,11 @@ func (r Runtime) context(ctx context.Context, d streams.Stored, publisher consum
 	c := &Context{Context: ctx, Event: d, Log: r.Logger, plugin: r.Plugin.Name, publisher: publisher, reader: r.Reader, runtime: r}
 	if r.Plugin.Settings == nil || r.Settings == nil {
 		return c, nil
+	}
+	if d.Subject == event.SubjectSettings {
+		if change, err := event.As[event.SettingChange](d.Envelope); err == nil && change.Plugin == r.Plugin.Name {
+			r.Settings.Await(ctx, change.Plugin, change.Channel, uint64(change.Revision))
+		}
 	}
 	var err error
 	c.settings, err = r.Settings.Load(ctx, r.Plugin.Name, c.Channel())

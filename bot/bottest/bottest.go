@@ -153,6 +153,27 @@ func (w *World) Set(channel, plugin, key, value string) {
 	w.ok(err)
 	_, err = router.Configure(w.Context, c.Bus, store, registered, router.Setting{Plugin: plugin, Channel: channel, Key: key, Text: value, By: "test"})
 	w.ok(err)
+	w.awaitSetting(plugin)
+}
+
+// awaitSetting waits until a plugin that listens to settings has handled the last event of one,
+// and so has it in force.
+func (w *World) awaitSetting(plugin string) {
+	w.t.Helper()
+	platform, err := w.connect().JS.Stream(w.Context, streams.Platform)
+	w.ok(err)
+	durable := streams.Durable(plugin)
+	listener, err := platform.Consumer(w.Context, durable)
+	if errors.Is(err, jetstream.ErrConsumerNotFound) || err == nil && !streams.MatchesFilter(listener.CachedInfo().Config, event.SubjectSettings) {
+		return
+	}
+	w.ok(err)
+	last, err := platform.GetLastMsgForSubject(w.Context, event.SubjectSettings)
+	w.ok(err)
+	w.until("the setting to be in force", func() bool {
+		c, err := platform.Consumer(w.Context, durable)
+		return err == nil && c.CachedInfo().AckFloor.Stream >= last.Sequence
+	})
 }
 
 // Stored returns the stored events that a pattern matches.

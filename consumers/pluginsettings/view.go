@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -50,6 +51,54 @@ type view struct {
 	mu      sync.RWMutex
 	current bool                // a watcher is open and has delivered all that was stored before
 	by      map[string]Revision // by Key
+	changed chan struct{}       // closed by the next change, nil if nobody waits for it
+}
+
+// awaitLimit is how long Await waits. A bucket that was made anew counts from 1, and may never
+// have a revision of the one before.
+const awaitLimit = 5 * time.Second
+
+// Await waits until Load returns what a revision of the bucket has set, for awaitLimit at most.
+// An event platform.settings may come before the view has its revision.
+func (s *Store) Await(ctx context.Context, plugin, channel string, revision uint64) {
+	if s == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, awaitLimit)
+	defer cancel()
+	for {
+		changed := s.view.next(Key(plugin, channel), revision)
+		if changed == nil {
+			return
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// next returns what is closed by the view's next change, or nil if it has a revision of a key
+// or is not current, as the bucket is read then.
+func (v *view) next(key string, revision uint64) <-chan struct{} {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if !v.current || v.by[key].Revision >= revision {
+		return nil
+	}
+	if v.changed == nil {
+		v.changed = make(chan struct{})
+	}
+	return v.changed
+}
+
+// wake tells those who wait of a change. The view is locked.
+func (v *view) wake() {
+	if v.changed != nil {
+		close(v.changed)
+		v.changed = nil
+	}
 }
 
 // opened makes the entries of a watcher that is opened replace what is known, also of a
@@ -67,6 +116,7 @@ func (v *view) setCurrent(current bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.current = current
+	v.wake()
 }
 
 // apply takes a revision unless it has a newer one.
@@ -78,6 +128,7 @@ func (v *view) apply(r Revision) {
 	}
 	if key := Key(r.Plugin, r.Channel); v.by[key].Revision < r.Revision {
 		v.by[key] = r
+		v.wake()
 	}
 }
 

@@ -247,3 +247,29 @@ func TestDamageIsUndone(t *testing.T) {
 	}
 	await(t, s, "", "6")
 }
+
+// What a handler of platform.settings loads has the change that the event tells of.
+func TestAwait(t *testing.T) {
+	t.Parallel()
+	bus := streamstest.Bus(t, streamstest.Server(t))
+	watched, _ := open(t, bus)
+	kv, err := bus.JetStream().KeyValue(t.Context(), pluginsettings.Bucket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 300 {
+		want := fmt.Sprint(i)
+		document, err := json.Marshal(pluginsettings.Document{Values: map[string]json.RawMessage{"sides": json.RawMessage(want)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		revision, err := kv.Put(t.Context(), pluginsettings.Key("dice-roller", "movies"), document)
+		if err != nil {
+			t.Fatal(err)
+		}
+		watched.Await(t.Context(), "dice-roller", "movies", revision)
+		if got := load(t, watched, "movies"); got != want {
+			t.Fatalf("revision %d: it has %s, not %s", revision, got, want)
+		}
+	}
+}

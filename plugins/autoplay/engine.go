@@ -12,8 +12,6 @@ import (
 const (
 	// unanswered is how long the outcome of what was asked is waited for: long after a send expires.
 	unanswered = 10 * time.Minute
-	// settingsTime is how long a changed setting takes to be in force.
-	settingsTime = 2 * time.Second
 	// timerEarly is how much too early a timer may fire.
 	timerEarly = time.Second
 
@@ -62,15 +60,14 @@ func connected(c *plugins.Context) ([]event.Envelope, error) {
 	return drive(c)
 }
 
-// configured handles platform.settings: another setting counts at once, or nearly, as the
-// event may come before the view of the settings has it.
+// configured handles platform.settings: another setting counts at once.
 func configured(c *plugins.Context) ([]event.Envelope, error) {
 	change, err := event.As[event.SettingChange](c.Event.Envelope)
 	switch {
 	case err != nil || change.Plugin != Name:
 		return nil, err
 	case change.Channel != "":
-		return nil, c.After(settingsTime, "wake "+change.Channel, kindWake, map[string]any{"channel": change.Channel})
+		return drive(c)
 	}
 	return nil, wakeAll(c)
 }
@@ -82,7 +79,7 @@ func wakeAll(c *plugins.Context) error {
 		return err
 	}
 	for _, ch := range all {
-		if err := c.After(settingsTime, "wake "+ch.Channel, kindWake, map[string]any{"channel": ch.Channel}); err != nil {
+		if err := c.After(timerEarly, "wake "+ch.Channel, kindWake, map[string]any{"channel": ch.Channel}); err != nil {
 			return err
 		}
 	}
