@@ -42,11 +42,10 @@ func skip(c *plugins.Context) ([]event.Envelope, error) {
 
 // remove handles !remove.
 func remove(c *plugins.Context) ([]event.Envelope, error) {
-	s, i, err := item(c, c.Text(0))
+	_, i, err := item(c, c.Text(0))
 	if err != nil {
 		return nil, err
 	}
-	_ = s
 	a := newAsked(c, "remove")
 	a.Title = i.Title
 	return ask(c, a, c.Delete(i.UID).For(a.User).Events())
@@ -58,14 +57,17 @@ func wrong(c *plugins.Context) ([]event.Envelope, error) {
 	if err != nil {
 		return nil, err
 	}
+	set := plugins.SettingsOf[Settings](c)
 	a := newAsked(c, "remove")
 	var r room
 	return change(c, &r, func() ([]event.Envelope, error) {
+		if w, waits := r.withdraw(a.User); waits {
+			return c.SayText(set.Withdrawn, plugins.Values{"user": a.User, "url": w.URL}), nil
+		}
 		for n, i := range slices.Backward(s.Playlist) {
 			if w := r.wishedBy(s, i); n != s.Current() && strings.EqualFold(w.User, a.User) {
 				a.Title = i.Title
-				r.ask(a)
-				return c.Delete(i.UID).For(a.User).Events(), nil
+				return r.ask(a, c.Delete(i.UID).For(a.User).Events()), nil
 			}
 		}
 		return nil, event.Errorf(event.RecordNotFound, "nothing that you added waits on the playlist")
@@ -125,7 +127,7 @@ func clearAll(c *plugins.Context) ([]event.Envelope, error) {
 		return nil, event.Errorf(event.RecordNotFound, "the playlist is empty already")
 	}
 	a := newAsked(c, "clear")
-	a.Title = english.Plural(len(s.Playlist), "item", "")
+	a.Count, a.Title = len(s.Playlist), english.Plural(len(s.Playlist), "item", "")
 	return ask(c, a, c.Ask(event.SubjectSendMediaClear, event.SendBare{}).For(a.User).Events())
 }
 

@@ -9,7 +9,6 @@ import (
 
 	"github.com/rosey-bot/rosey/cytube/channel"
 	"github.com/rosey-bot/rosey/cytube/medialink"
-	"github.com/rosey-bot/rosey/cytube/view"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/internal/timeparse"
 	"github.com/rosey-bot/rosey/plugins"
@@ -62,24 +61,32 @@ func add(c *plugins.Context) ([]event.Envelope, error) {
 	}
 	a := newAsked(c, "add")
 	a.URL, a.Type, a.Next, a.Exempt = channel.MediaURL(l.Type, l.ID), l.Type, next, c.Command.Rank >= set.ExemptRank
+	a.Temp, a.Media = temp || set.Temporary && !a.Exempt, l.ID
 	if err := check(c, set, s, a); err != nil {
 		return nil, err
-	}
-	send := c.Ask(event.SubjectSendMediaQueue, event.SendMediaQueue{Type: l.Type, ID: l.ID}).For(a.User)
-	if next {
-		send = send.Next()
-	}
-	if temp || set.Temporary && !a.Exempt {
-		send = send.Temporarily()
 	}
 	var r room
 	return change(c, &r, func() ([]event.Envelope, error) {
 		if err := limits(set, s, &r, a); err != nil {
 			return nil, err
 		}
-		r.ask(a)
-		return send.Events(), nil
+		if set.locks(s, a) {
+			return r.wait(c, set, a)
+		}
+		return r.ask(a, a.queue(c)), nil
 	})
+}
+
+// queue returns the send that adds what was asked for.
+func (a asked) queue(c *plugins.Context) []event.Envelope {
+	send := c.Ask(event.SubjectSendMediaQueue, event.SendMediaQueue{Type: a.Type, ID: a.Media}).For(a.User)
+	if a.Next {
+		send = send.Next()
+	}
+	if a.Temp {
+		send = send.Temporarily()
+	}
+	return send.Events()
 }
 
 // check returns why something is not added, but for the limits of a person.
@@ -90,22 +97,13 @@ func check(c *plugins.Context, set Settings, s *plugins.State, a asked) error {
 	if why := banned(set.Banned, a.URL, a.User, ""); why != "" {
 		return event.Errorf(event.PermissionDenied, "%s", why)
 	}
-	for n, i := range s.Playlist {
-		switch {
-		case i.URL != a.URL || i.Type != a.Type:
-		case n == s.Current():
-			return event.Errorf(event.InvalidInput, "%s plays now", quoted(i.Title))
-		case !a.Next:
-			return event.Errorf(event.InvalidInput, "%s is on the playlist already", quoted(i.Title))
-		}
+	if err := listed(s, a); err != nil {
+		return err
 	}
-	if a.Exempt {
-		return nil
-	}
-	if s.Lock != nil && *s.Lock {
+	if set.locks(s, a) && set.WhenLocked == lockedRefuse {
 		return event.Errorf(event.PermissionDenied, "the playlist is locked: only moderators add now")
 	}
-	if set.RepeatDays == 0 {
+	if a.Exempt || set.RepeatDays == 0 {
 		return nil
 	}
 	var p played
@@ -120,112 +118,16 @@ func check(c *plugins.Context, set Settings, s *plugins.State, a asked) error {
 	return err
 }
 
-// limits returns why a person may not add more. What was asked for and is not queued yet
-// counts, too.
-func limits(set Settings, s *plugins.State, r *room, a asked) error {
-	if a.Exempt {
-		return nil
-	}
-	self := person(set, a.User, a.Guest)
-	items, seconds, hour := 0, 0, 0
-	for _, i := range s.Playlist {
-		if w := r.wishedBy(s, i); person(set, w.User, w.Guest) == self {
-			items++
-			seconds += i.Duration
+// listed returns an error for media that are on the playlist already.
+func listed(s *plugins.State, a asked) error {
+	for n, i := range s.Playlist {
+		switch {
+		case i.URL != a.URL || i.Type != a.Type:
+		case n == s.Current():
+			return event.Errorf(event.InvalidInput, "%s plays now", quoted(i.Title))
+		case !a.Next:
+			return event.Errorf(event.InvalidInput, "%s is on the playlist already", quoted(i.Title))
 		}
-	}
-	last := ""
-	if n := len(s.Playlist); n > 0 {
-		w := r.wishedBy(s, s.Playlist[n-1])
-		last = "of " + person(set, w.User, w.Guest)
-	}
-	for _, w := range r.Wishes {
-		if person(set, w.User, w.Guest) == self && w.At > a.At-time.Hour.Milliseconds() {
-			hour++
-		}
-	}
-	for _, other := range r.Asked {
-		if other.Kind == "add" && !other.Done && other.At > a.At-5*time.Minute.Milliseconds() {
-			last = "of " + person(set, other.User, other.Guest)
-			if last == "of "+self {
-				items++
-				hour++
-			}
-		}
-	}
-	whose := "you have"
-	if self == "" {
-		whose = "guests have together"
-	}
-	switch {
-	case set.MaxItems > 0 && items >= set.MaxItems:
-		return event.Errorf(event.PermissionDenied, "%s %s on the playlist, which is the most: wait until one was played", whose, english.Plural(items, "item", ""))
-	case set.MaxMinutes > 0 && seconds >= set.MaxMinutes*60:
-		return event.Errorf(event.PermissionDenied, "%s %s on the playlist, which is the most: wait until one was played", whose, english.Plural(seconds/60, "minute", ""))
-	case set.PerHour > 0 && hour >= set.PerHour:
-		return event.Errorf(event.PermissionDenied, "%s added %s within the hour, which is the most", whose, english.Plural(hour, "item", ""))
-	case set.TakeTurns && last == "of "+self:
-		return event.Errorf(event.PermissionDenied, "the last item is yours: let somebody else add one first")
 	}
 	return nil
-}
-
-// unfit returns why an item that was added does not stay, as the server tells its title and
-// length only then.
-func unfit(set Settings, s *plugins.State, r *room, a asked, i view.Item) string {
-	if why := banned(set.Banned, i.URL, a.User, i.Title); why != "" {
-		return why
-	}
-	if a.Exempt {
-		return ""
-	}
-	length := time.Duration(i.Duration) * time.Second
-	switch {
-	case i.Duration == 0 && (set.MaxLength > 0 || set.MaxMinutes > 0):
-		return "it is live, or its length is not known, and the channel limits lengths"
-	case length < set.MinLength && i.Duration > 0:
-		return "it is " + clock(i.Duration) + " long, and the shortest allowed is " + timeparse.Short(set.MinLength)
-	case set.MaxLength > 0 && length > set.MaxLength:
-		return "it is " + clock(i.Duration) + " long, and the longest allowed is " + timeparse.Short(set.MaxLength)
-	}
-	seconds := 0
-	self := person(set, a.User, a.Guest)
-	for _, other := range s.Playlist {
-		if w := r.wishedBy(s, other); person(set, w.User, w.Guest) == self {
-			seconds += other.Duration
-		}
-	}
-	if set.MaxMinutes > 0 && seconds > set.MaxMinutes*60 {
-		return "with it you would have " + english.Plural(seconds/60, "minute", "") + " on the playlist, and the most is " + english.Plural(set.MaxMinutes, "minute", "")
-	}
-	return ""
-}
-
-// banned returns why media are not taken: an entry is a link, a user, a /regular expression/
-// on title or link, or words of the title.
-func banned(list []string, url, user, title string) string {
-	for _, entry := range list {
-		entry = strings.TrimSpace(entry)
-		if pattern, ok := strings.CutPrefix(entry, "/"); ok && strings.HasSuffix(pattern, "/") && len(pattern) > 1 {
-			re, err := regexp.Compile("(?i)" + strings.TrimSuffix(pattern, "/"))
-			if err == nil && (re.MatchString(url) || title != "" && re.MatchString(title)) {
-				return "that is not played here"
-			}
-			continue
-		}
-		if l, err := medialink.Parse(entry); err == nil {
-			if channel.MediaURL(l.Type, l.ID) == url {
-				return "that video is not played here"
-			}
-			continue
-		}
-		switch {
-		case entry == "":
-		case strings.EqualFold(strings.TrimPrefix(entry, "@"), user):
-			return "you may not add here"
-		case title != "" && strings.Contains(plugins.Fold(title), plugins.Fold(entry)):
-			return "that is not played here"
-		}
-	}
-	return ""
 }

@@ -3,8 +3,6 @@ package playlist
 import (
 	"time"
 
-	"github.com/dustin/go-humanize/english"
-
 	"github.com/rosey-bot/rosey/cytube/medialink"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/plugins"
@@ -23,6 +21,7 @@ type job struct {
 	Done    int     `json:"done"`              // of them
 	Failed  int     `json:"failed"`
 	Why     string  `json:"why" mark:"text"` // the last of them failed
+	Denied  bool    `json:"denied"`          // the bot may not do a step
 	Queue   []saved `json:"queue"`           // what is to be queued at the end
 	Undo    *revert `json:"undo"`            // or what is to be undone
 }
@@ -49,11 +48,17 @@ func (r *room) start(c *plugins.Context, j job) ([]event.Envelope, error) {
 		return nil, err
 	}
 	if len(sends) == 0 {
-		r.Job = nil
+		why := ""
+		if r.Job.Denied {
+			why = r.Job.Why
+		}
+		if r.Job = nil; why != "" {
+			return nil, event.Errorf(event.PermissionDenied, "%s: %s", j.Title, why)
+		}
 		return nil, nil
 	}
 	if j.Total > batch {
-		sends = append(c.Say("⏳ %s: %s, which takes a while", j.Title, english.Plural(j.Total, "item", "")), sends...)
+		sends = append(c.SayText(plugins.SettingsOf[Settings](c).Begun, plugins.Values{"work": j.Title, "count": j.Total}), sends...)
 	}
 	return sends, nil
 }
@@ -81,7 +86,7 @@ func (r *room) advance(c *plugins.Context, set Settings, o event.Delivery) (out 
 	switch queued := o.Subject == event.SubjectSendMediaQueue; {
 	case o.Status == event.DeliveryDone && queued:
 		if j.Done++; j.Done%set.SayProgress == 0 && j.Done < j.Total {
-			out = j.tell(c, set, "⏳ %s: %d of %d", j.Title, j.Done, j.Total)
+			out = j.tell(c, set, set.Progress)
 		}
 	case o.Status != event.DeliveryDone && o.Status != event.DeliveryAlready:
 		j.Failed, j.Why = j.Failed+1, why(o)
@@ -94,17 +99,16 @@ func (r *room) advance(c *plugins.Context, set Settings, o event.Delivery) (out 
 		return append(out, sends...), err
 	}
 	r.Job = nil
-	switch {
-	case j.Failed > 0:
-		return append(out, j.tell(c, set, "✅ %s: %d of %s, %d not: %s", j.Title, j.Done, english.Plural(j.Total, "item", ""), j.Failed, j.Why)...), nil
-	case j.Total > 0:
-		return append(out, j.tell(c, set, "✅ %s: %s", j.Title, english.Plural(j.Done, "item", ""))...), nil
+	if j.Why != "" {
+		j.Failed = max(j.Failed, j.Total-j.Done)
 	}
-	return append(out, j.tell(c, set, "✅ %s", j.Title)...), nil
+	return append(out, j.tell(c, set, set.Finished)...), nil
 }
 
-func (j *job) tell(c *plugins.Context, set Settings, format string, args ...any) []event.Envelope {
-	return tell(c, &asked{User: j.User, Private: j.Private}, set.Quiet, format, args...)
+// tell says how far the job is.
+func (j *job) tell(c *plugins.Context, set Settings, text plugins.Text) []event.Envelope {
+	values := plugins.Values{"work": j.Title, "done": j.Done, "count": j.Total, "failed": j.Failed, "reason": j.Why}
+	return tell(c, &asked{User: j.User, Private: j.Private}, set.Quiet, "%s", c.Render(text, values))
 }
 
 // saved is an item of a saved playlist.
@@ -133,6 +137,6 @@ func stop(c *plugins.Context) ([]event.Envelope, error) {
 			return nil, event.Errorf(event.RecordNotFound, "nothing is under way")
 		}
 		r.Job = nil
-		return c.Say("✋ stopped %s at %d of %d", j.Title, j.Done, j.Total), nil
+		return c.SayText(plugins.SettingsOf[Settings](c).Stopped, plugins.Values{"work": j.Title, "done": j.Done, "count": j.Total}), nil
 	})
 }

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/dustin/go-humanize/english"
-
 	"github.com/rosey-bot/rosey/cytube/restore"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/internal/suggest"
@@ -74,10 +72,7 @@ func namesOf(c *plugins.Context) ([]event.Envelope, error) {
 	for _, l := range lists {
 		said = append(said, fmt.Sprintf("%s (%d)", l.Name, len(l.Items)))
 	}
-	if len(said) == 0 {
-		return c.Say("📼 No playlist is saved: %splaylists save NAME saves this one", c.Prefix()), nil
-	}
-	return c.Say("📼 %s", strings.Join(said, ", ")), nil
+	return c.SayText(plugins.SettingsOf[Settings](c).Lists, plugins.Values{"lists": said, "prefix": c.Prefix()}), nil
 }
 
 // saveList saves the playlist. What the server would not take again is left out, and said.
@@ -104,15 +99,9 @@ func saveList(c *plugins.Context, name string) ([]event.Envelope, error) {
 	}
 	var old list
 	return c.DB(Lists).Change(listID(c.Channel(), name), &old, func() ([]event.Envelope, error) {
-		replaced := ""
-		if len(old.Items) > 0 {
-			replaced = fmt.Sprintf(", in place of %s", english.Plural(len(old.Items), "item", ""))
-		}
-		if lost > 0 {
-			replaced += fmt.Sprintf(", without %d that cannot be queued again", lost)
-		}
+		values := plugins.Values{"name": name, "count": len(items), "replaced": len(old.Items), "lost": lost}
 		old = list{strings.ToLower(c.Channel()), name, c.Command.User, c.Now().UnixMilli(), items}
-		return c.Say("📼 saved %s as %s%s", english.Plural(len(items), "item", ""), name, replaced), nil
+		return c.SayText(plugins.SettingsOf[Settings](c).Saved, values), nil
 	})
 }
 
@@ -149,7 +138,7 @@ func loadList(c *plugins.Context, name string) ([]event.Envelope, error) {
 	for _, i := range s.Playlist {
 		here[i.Type+" "+i.URL] = true
 	}
-	j := job{Title: "adding " + l.Name}
+	j := job{Title: c.Render(plugins.SettingsOf[Settings](c).Loading, plugins.Values{"name": l.Name})}
 	for _, i := range l.Items {
 		if !here[i.Type+" "+i.URL] && i.link().Check() == nil {
 			j.Queue = append(j.Queue, i)
@@ -173,8 +162,8 @@ func removeList(c *plugins.Context, name string) ([]event.Envelope, error) {
 	}
 	var l list
 	return c.DB(Lists).Change(listID(c.Channel(), name), &l, func() ([]event.Envelope, error) {
-		n := len(l.Items)
+		values := plugins.Values{"name": l.Name, "count": len(l.Items)}
 		l.Items = nil
-		return c.Say("🗑️ removed the saved playlist %s of %s", l.Name, english.Plural(n, "item", "")), nil
+		return c.SayText(plugins.SettingsOf[Settings](c).Unsaved, values), nil
 	})
 }

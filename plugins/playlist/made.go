@@ -2,12 +2,9 @@ package playlist
 
 import (
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/dustin/go-humanize/english"
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/plugins"
@@ -26,7 +23,8 @@ type made struct {
 	events      int
 	gone, temp  []int
 	added       []added
-	count       int // of a clear
+	count       int    // of a clear
+	skipped     string // the title of what played
 	locked      bool
 }
 
@@ -39,6 +37,7 @@ const (
 	kindShuffle = event.SubjectMediaShuffle
 	kindClear   = event.SubjectMediaClear
 	kindLock    = event.SubjectMediaLock
+	kindSkip    = event.SubjectMediaChange
 )
 
 // moment is how far apart events are that are taken for one change.
@@ -47,10 +46,11 @@ const moment = 2 * time.Second
 // changesOf returns the changes of the channel's playlist since a time.
 func changesOf(c *plugins.Context, since time.Time) (all []*made, err error) {
 	q := replay.Query{Filter: replay.Filter{
-		Subjects: []string{kindAdd, kindRemove, kindMove, kindTemp, kindShuffle, kindClear, kindLock, event.SubjectMediaChange},
+		Subjects: []string{kindAdd, kindRemove, kindMove, kindTemp, kindShuffle, kindClear, kindLock, kindSkip},
 		Channel:  c.Channel(), Since: since,
 	}}
-	playing := -1 // the uid of what plays
+	playing := detail{}
+	var left time.Time // when what plays left the playlist by itself
 	stays := map[int]bool{}
 	for e, err := range c.Streams().Events(c, q) {
 		if err != nil {
@@ -61,17 +61,23 @@ func changesOf(c *plugins.Context, since time.Time) (all []*made, err error) {
 			continue // is reported as a dead letter
 		}
 		d := read(s)
+		_, caused := s.Causation()
 		switch s.Subject {
-		case event.SubjectMediaChange:
-			if playing = -1; d.UID != nil {
-				playing = *d.UID
+		case kindSkip:
+			was, at := playing, left
+			if playing, left = d, (time.Time{}); !caused || was.uid() < 0 || was.uid() == d.uid() {
+				continue // it ended by itself, or began anew
 			}
-			continue
+			if d = was; !at.IsZero() {
+				s.At = at // what it left behind is to be seen there
+			}
+			d.Temp = !at.IsZero()
 		case kindAdd, kindTemp:
 			stays[d.uid()] = !d.Temp
 		case kindRemove:
 			// What plays and is temporary goes by itself.
-			if _, caused := s.Causation(); !caused && d.uid() == playing && !stays[playing] {
+			if !caused && d.uid() == playing.uid() && !stays[d.uid()] {
+				left = s.At
 				continue
 			}
 		}
@@ -84,6 +90,7 @@ func changesOf(c *plugins.Context, since time.Time) (all []*made, err error) {
 type detail struct {
 	UID      *int   `json:"uid"`
 	URL      string `json:"url"`
+	Title    string `json:"title"`
 	Type     string `json:"type"`
 	Temp     bool   `json:"temp"`
 	Count    int    `json:"count"`
@@ -127,6 +134,13 @@ func grouped(all []*made, s streams.Stored, d detail) []*made {
 		m.gone = append(m.gone, d.uid())
 	case kindTemp:
 		m.temp = append(m.temp, d.uid())
+	case kindSkip:
+		if m.kind != kindSkip {
+			break // another change had something else play
+		}
+		if m.skipped = d.Title; d.Temp {
+			m.gone = append(m.gone, d.uid())
+		}
 	}
 	return all
 }
@@ -143,7 +157,7 @@ func (m *made) is(o *made) bool {
 func (m *made) revert() *revert {
 	return &revert{
 		Before: m.first.UnixMilli(), All: m.kind == kindClear, Gone: m.gone, Added: m.added, Temp: m.temp,
-		Order: m.kind == kindMove || m.kind == kindShuffle,
+		Order: m.kind == kindMove || m.kind == kindShuffle, Plays: m.kind == kindSkip,
 	}
 }
 
@@ -155,23 +169,23 @@ func (m *made) void() bool {
 // removed returns how many items the change removed.
 func (m *made) removed() int { return max(len(m.gone), m.count) }
 
-// title names the change.
-func (m *made) title() string {
-	switch m.kind {
-	case kindAdd:
-		return fmt.Sprintf("the adding of %s", english.Plural(len(m.added), "item", ""))
-	case kindRemove:
-		return fmt.Sprintf("the removal of %s", english.Plural(len(m.gone), "item", ""))
-	case kindMove:
-		return "a move"
-	case kindTemp:
-		return "what is temporary"
-	case kindShuffle:
-		return "a shuffle"
-	case kindClear:
-		return fmt.Sprintf("the clearing of %s", english.Plural(m.count, "item", ""))
+// word returns the kind as users write it.
+func (m *made) word() string {
+	if m.kind == kindLock && !m.locked {
+		return "unlock"
 	}
-	return map[bool]string{true: "the locking", false: "the opening"}[m.locked]
+	for word, kind := range kinds {
+		if kind == m.kind {
+			return word
+		}
+	}
+	return "temp"
+}
+
+// title names the change.
+func (m *made) title(c *plugins.Context, set Settings) string {
+	count := map[string]int{kindAdd: len(m.added), kindRemove: len(m.gone), kindClear: m.count}[m.kind]
+	return c.Render(set.Change, plugins.Values{"kind": m.word(), "count": count, "title": plugins.Shorten(m.skipped, 80)})
 }
 
 func read(s streams.Stored) (d detail) {

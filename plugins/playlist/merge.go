@@ -13,6 +13,8 @@ type revert struct {
 	Gone   []int          `json:"gone"`   // uids of the items that were removed
 	Added  []added        `json:"added"`  // the items that were added
 	Order  bool           `json:"order"`  // the order changed
+	Plays  bool           `json:"plays"`  // something else began to play
+	Held   []int          `json:"held"`   // uids of temporary items that are kept from leaving when something else plays
 	Temp   []int          `json:"temp"`   // uids of those that became temporary, or no longer are
 	Batch  []string       `json:"batch"`  // the steps that were asked for last
 	Failed []string       `json:"failed"` // steps that could not be done

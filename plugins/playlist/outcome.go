@@ -11,20 +11,20 @@ import (
 )
 
 // done returns what is said when what a command asked for was done.
-func (s Settings) done(c *plugins.Context, a *asked) string {
+func (set Settings) done(c *plugins.Context, a *asked) string {
 	texts := map[string]plugins.Text{
-		"skip": s.Skipped, "voteskip": s.VotedOff, "remove": s.Removed, "move": s.Moved, "shuffle": s.Shuffled, "clear": s.Cleared, "lock": s.Locked, "unlock": s.Unlocked,
+		"skip": set.Skipped, "voteskip": set.VotedOff, "remove": set.Removed, "move": set.Moved, "shuffle": set.Shuffled, "clear": set.Cleared, "lock": set.Locked, "unlock": set.Unlocked,
 	}
 	text, has := texts[a.Kind]
 	if !has {
-		return "↩️ undone: " + a.Title
+		return c.Render(set.Undone, plugins.Values{"change": a.Title})
 	}
-	return c.Render(text, plugins.Values{"user": a.User, "title": plugins.Shorten(a.Title, 80)})
+	return c.Render(text, plugins.Values{"user": a.User, "title": plugins.Shorten(a.Title, 80), "count": a.Count})
 }
 
 // verbs say what was not done.
 var verbs = map[string]string{
-	"add": "add it", "skip": "skip", "voteskip": "skip", "remove": "remove it", "move": "move it", "shuffle": "shuffle", "clear": "clear the playlist",
+	"skip": "skip", "voteskip": "skip", "remove": "remove it", "move": "move it", "shuffle": "shuffle", "clear": "clear the playlist",
 	"lock": "lock the playlist", "unlock": "open the playlist", "undo": "undo that",
 }
 
@@ -46,23 +46,35 @@ func outcome(c *plugins.Context, o event.Delivery) ([]event.Envelope, error) {
 		if r.Job != nil && r.Job.ID == c.Event.CorrelationID {
 			return r.advance(c, set, o)
 		}
-		a := r.find(c.Event.CorrelationID)
-		if a == nil || a.Done {
+		a := r.find(c.Event.CorrelationID, o.Subject)
+		if a == nil {
 			return nil, nil
 		}
 		a.Done = true
-		quiet := set.Quiet && !slices.Contains([]string{"add", "voteskip"}, a.Kind)
-		switch {
-		case o.Status == event.DeliveryDone && a.Kind == "add":
-			return r.added(c, set, s, a)
-		case o.Status == event.DeliveryDone || o.Status == event.DeliveryAlready && a.Kind != "add":
-			return tell(c, a, quiet, "%s", set.done(c, a)), nil
+		if a.Kind != "add" {
+			return r.did(c, set, a, o), nil
 		}
-		if a.Kind == "voteskip" {
-			r.Votes.Passed = false
+		asked := *a
+		var out []event.Envelope
+		if o.Status == event.DeliveryDone {
+			out = r.added(c, set, s, &asked)
+		} else {
+			out = tell(c, &asked, false, "❌ could not add it: %s", why(o))
 		}
-		return tell(c, a, quiet, "❌ could not %s: %s", verbs[a.Kind], why(o)), nil
+		return append(out, r.release(c, s)...), nil
 	})
+}
+
+// did handles the outcome of what a command asked for, but for adds.
+func (r *room) did(c *plugins.Context, set Settings, a *asked, o event.Delivery) []event.Envelope {
+	quiet := set.Quiet && a.Kind != "voteskip"
+	if o.Status == event.DeliveryDone || o.Status == event.DeliveryAlready {
+		return tell(c, a, quiet, "%s", set.done(c, a))
+	}
+	if a.Kind == "voteskip" {
+		r.Votes.Passed = false
+	}
+	return tell(c, a, quiet, "❌ could not %s: %s", verbs[a.Kind], why(o))
 }
 
 // why returns why something was not done.
@@ -78,7 +90,7 @@ func why(o event.Delivery) string {
 
 // added handles an item that the server took: it stays if its title and length are fit, and
 // goes to its place.
-func (r *room) added(c *plugins.Context, set Settings, s *plugins.State, a *asked) ([]event.Envelope, error) {
+func (r *room) added(c *plugins.Context, set Settings, s *plugins.State, a *asked) []event.Envelope {
 	at := -1
 	for n, i := range s.Playlist {
 		if i.URL == a.URL && i.Type == a.Type && strings.EqualFold(i.QueuedBy, s.BotName) && (at < 0 || i.UID > s.Playlist[at].UID) {
@@ -88,26 +100,28 @@ func (r *room) added(c *plugins.Context, set Settings, s *plugins.State, a *aske
 	w := wish{URL: a.URL, Type: a.Type, User: a.User, Guest: a.Guest, Next: a.Next, At: a.At}
 	if at < 0 { // it has gone again
 		r.wish(s, w)
-		return tell(c, a, false, "✅ added"), nil
+		return tell(c, a, false, "✅ %s", a.URL)
 	}
 	i := s.Playlist[at]
 	mine := *r
 	mine.Wishes = append(slices.Clone(r.Wishes), w)
 	if why := unfit(set, s, &mine, *a, i); why != "" {
-		return append(c.Delete(i.UID).Because(why).Events(), tell(c, a, false, "❌ %s does not stay on the playlist: %s", quoted(i.Title), why)...), nil
+		return append(c.Delete(i.UID).Because(why).Events(), tell(c, a, false, "❌ %s does not stay on the playlist: %s", quoted(i.Title), why)...)
 	}
 	r.wish(s, w)
 	out := r.place(c, s, i, a)
-	where := "it plays now"
-	coming := upcoming(s)
-	if n := slices.IndexFunc(coming, func(o view.Item) bool { return o.UID == i.UID }); n >= 0 {
-		where = fmt.Sprintf("number %d", n+1)
-	}
-	if a.Next {
+	number := slices.IndexFunc(upcoming(s), func(o view.Item) bool { return o.UID == i.UID }) + 1
+	where := "it plays now" // .place, of earlier releases
+	switch {
+	case a.Next:
 		where = "it comes next"
+	case number > 0:
+		where = fmt.Sprintf("number %d", number)
 	}
-	text := c.Render(set.Added, plugins.Values{"user": a.User, "title": plugins.Shorten(i.Title, 80), "length": clock(i.Duration), "place": where})
-	return append(out, tell(c, a, false, "%s", text)...), nil
+	text := c.Render(set.Added, plugins.Values{
+		"user": a.User, "title": plugins.Shorten(i.Title, 80), "length": length(i.Duration), "number": number, "next": a.Next, "place": where,
+	})
+	return append(out, tell(c, a, false, "%s", text)...)
 }
 
 // place puts an item that was added next behind those for which next was asked before: the

@@ -34,20 +34,12 @@ type Settings struct {
 	NextRank    int           `json:"next_rank" default:"2" min:"0" max:"255" jsonschema:"rank that may add next"`
 	SkipShare   int           `json:"skip_share" default:"50" min:"1" max:"100" jsonschema:"percent of those who are there and not AFK whose votes skip"`
 	Banned      []string      `json:"banned" jsonschema:"links and users that are not taken, and words of titles, as /regular expression/ too"`
+	WhenLocked  string        `json:"when_locked" default:"wait" enum:"wait,refuse,add" jsonschema:"what becomes of an add while the playlist is locked: it waits until a moderator accepts it or the playlist is open, or is refused, or is added all the same"`
 	Quiet       bool          `json:"quiet" default:"off" jsonschema:"whether moderators' acts are answered by private message"`
 	UndoWithin  time.Duration `json:"undo_within" default:"24h" min:"1m" max:"720h" jsonschema:"how old a change may be that is undone"`
 	SayProgress int           `json:"progress" default:"50" min:"1" max:"1000" jsonschema:"after how many items a long work says how far it is"`
 
-	Added    plugins.Text `json:"text_added" default:"✅ added “{{.title}}” ({{.length}}), {{.place}}" uses:"user,title,length,place" jsonschema:"what is said when something was added"`
-	Skipped  plugins.Text `json:"text_skipped" default:"⏭️ skipped “{{.title}}”" uses:"user,title" jsonschema:"what is said when a moderator skipped"`
-	VotedOff plugins.Text `json:"text_voted" default:"⏭️ “{{.title}}” is skipped, by votes" uses:"user,title" jsonschema:"what is said when votes skipped"`
-	Votes    plugins.Text `json:"text_votes" default:"🗳️ {{.count}} of {{.need}} votes to skip" uses:"user,count:int,need:int" jsonschema:"what is said of a vote"`
-	Removed  plugins.Text `json:"text_removed" default:"🗑️ removed “{{.title}}”" uses:"user,title" jsonschema:"what is said when something was removed"`
-	Moved    plugins.Text `json:"text_moved" default:"↕️ moved “{{.title}}”" uses:"user,title" jsonschema:"what is said when something was moved"`
-	Shuffled plugins.Text `json:"text_shuffled" default:"🔀 the playlist is shuffled" uses:"user" jsonschema:"what is said of a shuffle"`
-	Cleared  plugins.Text `json:"text_cleared" default:"🧹 cleared the playlist of {{.title}}: !undo brings it back" uses:"user,title" jsonschema:"what is said when the playlist was cleared; the title is how many items"`
-	Locked   plugins.Text `json:"text_locked" default:"🔒 the playlist is locked" uses:"user" jsonschema:"what is said of a lock"`
-	Unlocked plugins.Text `json:"text_unlocked" default:"🔓 the playlist is open" uses:"user" jsonschema:"what is said when the playlist was opened"`
+	Texts
 }
 
 const moderator = 2
@@ -79,9 +71,11 @@ func New() plugins.Plugin {
 			command("clear", "", "clears the playlist", moderator, clearAll),
 			command("lock", "[on | off]", "locks the playlist, or opens it", moderator, lock),
 			command("playlists", "[save | load | rm] NAME", "saves the playlist and adds what was saved", moderator, lists),
-			command("undo", "[clear | remove | add | move | shuffle | lock | stop]", "undoes the last change of the playlist, or the last of a kind, whoever made it", moderator, undo),
+			command("wishes", "[accept 2 | accept all | refuse 2 WHY]", "says what waits for a moderator while the playlist is locked, and adds it or not", moderator, wishes),
+			command("undo", "[clear | remove | add | move | skip | shuffle | lock | stop]", "undoes the last change of the playlist, or the last of a kind, whoever made it", moderator, undo),
 		},
 		Events: []plugins.Subscription{
+			{Subject: event.SubjectMediaLock, Handle: opened},
 			{Subject: event.SubjectMediaChange, Handle: plays, FromFirst: true},
 		},
 		Outcomes: outcome,

@@ -26,7 +26,6 @@ func TestCommands(t *testing.T) {
 		{"!add eeeeeee0300 next", "mod: ✅ added “eeeeeee0300” (5:00), it comes next"}, {"!move bbbbbbb next", "mod: ↕️ moved “bbbbbbb0100”"},
 		{"!remove #2", "mod: 🗑️ removed “eeeeeee0300”"}, {"!lock", "mod: 🔒"}, {"!lock on", "mod: 🔒"},
 	}...)
-	w.answers(alice, [2]string{"!add fffffff0100", "❌ the playlist is locked"})
 	w.answers(mod, [][2]string{
 		{"!lock off", "mod: 🔓"}, {"!skip", "mod: ⏭️ skipped “aaaaaaa0200”"}, {"!last", "⏮️ “aaaaaaa0200” (1m ago)"}, {"!shuffle", "mod: 🔀"},
 		{"!playlists save Friday", "📼 saved 1 item as Friday"}, {"!clear", "mod: 🧹 cleared the playlist of 1 item"}, {"!playlists", "📼 Friday (1)"},
@@ -97,12 +96,40 @@ func TestLimits(t *testing.T) {
 	}
 }
 
+// Settings say whom limits do not hold for, who adds next, what is temporary, and where
+// moderators are answered.
+func TestSettings(t *testing.T) {
+	t.Parallel()
+	w := start(t, "exempt_rank", "1", "next_rank", "1", "max_items", "1", "quiet", "on", "undo_within", "1m")
+	mod, alice, guest := w.Join("mod"), w.Join("alice"), w.Join("visitor")
+	w.answers(mod, [2]string{"!undo", "❌ nothing was changed within 1m that is not undone"})
+	w.answers(alice, [][2]string{{"!add aaaaaaa0100", "alice: ✅"}, {"!add bbbbbbb0100", "alice: ✅"}, {"!add ccccccc0100 next", "alice: ✅ added “ccccccc0100” (1:40), it comes next"}}...)
+	w.answers(guest, [][2]string{{"!add ddddddd0100", "visitor: ✅"}, {"!add eeeeeee0100", "❌ guests have together 1 item"}}...)
+	for n, want := range []bool{false, false, false, true} {
+		if i := w.Site.Playlist(bottest.Channel)[n]; i.Temp != want {
+			t.Errorf("%s: temporary %t", i.ID, i.Temp)
+		}
+	}
+	for _, step := range [][2]string{{"!skip", "^⏭️ skipped “aaaaaaa0100”$"}, {"!undo", "^✅ undoing the skip of “aaaaaaa0100”"}} {
+		mod.Says(step[0])
+		mod.Hears(step[1])
+	}
+	w.Set(bottest.Channel, Name, "temporary", "off")
+	w.Set(bottest.Channel, Name, "exempt_rank", "2")
+	w.answers(mod, [2]string{"!vs", "🗳️ 1 of 2 votes"})
+	w.Set(bottest.Channel, Name, "max_items", "9")
+	w.answers(alice, [2]string{"!add fffffff0100", "alice: ✅ added “fffffff0100” (1:40), number 4"})
+	if i := w.Site.Playlist(bottest.Channel)[4]; i.Temp {
+		t.Errorf("%+v", i)
+	}
+}
+
 // A channel speaks its language; what users type is not expanded.
 func TestTexts(t *testing.T) {
 	t.Parallel()
-	w := start(t, "text_added", "{{.title}} läuft ({{.place}})", "text_shuffled", "", "text_votes", "{{.count}}/{{.need}}", "skip_share", "100")
+	w := start(t, "text_added", "{{.title}} läuft ({{if .number}}als {{.number}}.{{else}}jetzt{{end}}, {{.place}})", "text_queue", "{{.count}} Videos", "text_shuffled", "", "text_votes", "{{.count}}/{{.need}}", "skip_share", "100")
 	mod, _ := w.Join("mod"), w.Join("alice")
-	w.answers(mod, [][2]string{{"!add aaaaaaa0200", "mod: aaaaaaa0200 läuft (it plays now)"}}...)
+	w.answers(mod, [][2]string{{"!add aaaaaaa0200", "mod: aaaaaaa0200 läuft (jetzt, it plays now)"}, {"!add bbbbbbb0200", "mod: bbbbbbb0200 läuft (als 1., number 1)"}, {"!queue", "1 Videos"}}...)
 	mod.Says("!shuffle")
 	w.Await("cytube.media.shuffle", nil)
 	w.answers(mod, [][2]string{{"!vs", "1/2"}, {"!remove {{.user}} %s", "❌ “{{.user}} %s” is not on the playlist"}}...)

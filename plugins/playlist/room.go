@@ -12,11 +12,13 @@ import (
 
 // room is what the plugin keeps of a channel. Its ID is the channel's name in lower case.
 type room struct {
-	Channel string  `json:"channel"`
-	Asked   []asked `json:"asked"`  // by commands, the latest
-	Wishes  []wish  `json:"wishes"` // of what the bot queued, in the order asked
-	Votes   votes   `json:"votes"`
-	Job     *job    `json:"job"`
+	Channel string    `json:"channel"`
+	Asked   []asked   `json:"asked"`  // by commands, the latest
+	Wishes  []wish    `json:"wishes"` // of what the bot queued, in the order asked
+	Votes   votes     `json:"votes"`
+	Waiting []waiting `json:"waiting"` // until the playlist is open, or a moderator decides
+	Number  int       `json:"number"`  // of the last that waited
+	Job     *job      `json:"job"`
 	// Of what !undo did: the first events of changes, and the correlation IDs of its commands.
 	Undone []string `json:"undone"`
 	Undos  []string `json:"undos"`
@@ -26,14 +28,18 @@ type room struct {
 type asked struct {
 	ID      string `json:"id"` // the correlation ID
 	Kind    string `json:"kind"`
+	Subject string `json:"subject"` // of the send; earlier releases do not say
 	User    string `json:"user" mark:"person"`
 	Guest   bool   `json:"guest"`
 	Exempt  bool   `json:"exempt"`
 	Private bool   `json:"private"`
 	Title   string `json:"title" mark:"text"`
+	Count   int    `json:"count"` // of a clear
 	URL     string `json:"url" mark:"text"`
 	Type    string `json:"type"`
+	Media   string `json:"media" mark:"text"` // its ID on its site
 	Next    bool   `json:"next"`
+	Temp    bool   `json:"temp"`
 	At      int64  `json:"at"` // ms
 	Done    bool   `json:"done"`
 }
@@ -75,22 +81,24 @@ func newAsked(c *plugins.Context, kind string) asked {
 // was.
 func ask(c *plugins.Context, a asked, sends []event.Envelope) ([]event.Envelope, error) {
 	var r room
-	return change(c, &r, func() ([]event.Envelope, error) {
-		r.ask(a)
-		return sends, nil
-	})
+	return change(c, &r, func() ([]event.Envelope, error) { return r.ask(a, sends), nil })
 }
 
-func (r *room) ask(a asked) {
+func (r *room) ask(a asked, sends []event.Envelope) []event.Envelope {
+	if len(sends) > 0 {
+		a.Subject = sends[0].Subject
+	}
 	r.Asked = append(r.Asked, a)
 	r.Asked = r.Asked[max(0, len(r.Asked)-keptAsked):]
+	return sends
 }
 
-// find returns what a command asked for.
-func (r *room) find(correlation string) *asked {
+// find returns what was asked for by a send of a conversation, nil if its outcome is known.
+func (r *room) find(correlation, subject string) *asked {
 	for i := range r.Asked {
-		if r.Asked[i].ID == correlation {
-			return &r.Asked[i]
+		a := &r.Asked[i]
+		if a.ID == correlation && !a.Done && (a.Subject == subject || a.Subject == "") {
+			return a
 		}
 	}
 	return nil

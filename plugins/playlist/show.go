@@ -4,14 +4,13 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/dustin/go-humanize/english"
-
+	"github.com/rosey-bot/rosey/cytube/view"
 	"github.com/rosey-bot/rosey/event"
-	"github.com/rosey-bot/rosey/internal/timeparse"
 	"github.com/rosey-bot/rosey/plugins"
 )
 
@@ -62,19 +61,19 @@ func nowPlaying(c *plugins.Context) ([]event.Envelope, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := s.Playing
-	if p == nil {
-		return c.Say("⏹️ Nothing plays"), nil
+	values := plugins.Values{"title": "", "at": "", "length": "", "by": "", "url": ""}
+	if p := s.Playing; p != nil {
+		by, err := whose(c, s, s.Current())
+		if err != nil {
+			return nil, err
+		}
+		at := clock(max(0, int(p.PositionAt(c.Now().UnixMilli()))))
+		values = plugins.Values{"title": plugins.Shorten(p.Title, 80), "at": at, "length": length(p.Duration), "by": by, "url": p.URL}
 	}
-	at := clock(int(p.PositionAt(c.Now().UnixMilli())))
-	if at == "live" {
-		at = "0:00"
-	}
-	by, err := whose(c, s, s.Current())
-	return c.Say("▶️ %s (%s of %s)%s %s", quoted(p.Title), at, clock(p.Duration), by, p.URL), err
+	return c.SayText(plugins.SettingsOf[Settings](c).Playing, values), nil
 }
 
-// whose returns ", added by alice" for an item.
+// whose returns who added an item, "" if nobody knows.
 func whose(c *plugins.Context, s *plugins.State, at int) (string, error) {
 	var r room
 	err := c.DB(Collection).Get(roomID(c.Channel()), &r)
@@ -84,10 +83,7 @@ func whose(c *plugins.Context, s *plugins.State, at int) (string, error) {
 	if at < 0 {
 		return "", nil
 	}
-	if w := r.wishedBy(s, s.Playlist[at]); w.User != "" {
-		return ", added by " + w.User, nil
-	}
-	return "", nil
+	return r.wishedBy(s, s.Playlist[at]).User, nil
 }
 
 // next handles !next.
@@ -96,15 +92,14 @@ func next(c *plugins.Context) ([]event.Envelope, error) {
 	if err != nil {
 		return nil, err
 	}
-	coming := upcoming(s)
-	if len(coming) == 0 {
-		return c.Say("⏭️ Nothing comes next: add something with %sadd", c.Prefix()), nil
+	values := plugins.Values{"title": "", "length": "", "in": "", "prefix": c.Prefix()}
+	if coming := upcoming(s); len(coming) > 0 {
+		values["title"], values["length"] = plugins.Shorten(coming[0].Title, 80), length(coming[0].Duration)
+		if p := s.Playing; p != nil && p.Duration > 0 {
+			values["in"] = clock(max(1, p.Duration-int(p.PositionAt(c.Now().UnixMilli()))))
+		}
 	}
-	in := ""
-	if p := s.Playing; p != nil && p.Duration > 0 {
-		in = ", in " + clock(max(1, p.Duration-int(p.PositionAt(c.Now().UnixMilli()))))
-	}
-	return c.Say("⏭️ %s (%s)%s", quoted(coming[0].Title), clock(coming[0].Duration), in), nil
+	return c.SayText(plugins.SettingsOf[Settings](c).Next, values), nil
 }
 
 // queue handles !queue.
@@ -114,18 +109,15 @@ func queue(c *plugins.Context) ([]event.Envelope, error) {
 		return nil, err
 	}
 	coming := upcoming(s)
-	if len(coming) == 0 {
-		return c.Say("📃 Nothing waits on the playlist"), nil
-	}
 	seconds := 0
 	var said []string
 	for n, i := range coming {
 		seconds += i.Duration
 		if n < 5 {
-			said = append(said, fmt.Sprintf("#%d %s (%s)", n+1, quoted(i.Title), clock(i.Duration)))
+			said = append(said, fmt.Sprintf("#%d %s (%s)", n+1, quoted(i.Title), length(i.Duration)))
 		}
 	}
-	return c.Say("📃 %s, %s: %s", english.Plural(len(coming), "item", ""), clock(seconds), strings.Join(said, ", ")), nil
+	return c.SayText(plugins.SettingsOf[Settings](c).Queue, plugins.Values{"count": len(coming), "length": length(seconds), "items": said}), nil
 }
 
 // whoQueued handles !whoqueued.
@@ -140,20 +132,16 @@ func whoQueued(c *plugins.Context) ([]event.Envelope, error) {
 		if err != nil {
 			return nil, err
 		}
-		for at = range s.Playlist {
-			if s.Playlist[at].UID == i.UID {
-				break
-			}
-		}
+		at = slices.IndexFunc(s.Playlist, func(o view.Item) bool { return o.UID == i.UID })
 	}
 	if at < 0 {
 		return nil, event.Errorf(event.RecordNotFound, "nothing plays")
 	}
 	by, err := whose(c, s, at)
-	if by == "" {
-		by = ", nobody knows who added it"
+	if err != nil {
+		return nil, err
 	}
-	return c.Say("👤 %s%s", quoted(s.Playlist[at].Title), by), err
+	return c.SayText(plugins.SettingsOf[Settings](c).Who, plugins.Values{"title": plugins.Shorten(s.Playlist[at].Title, 80), "by": by}), nil
 }
 
 // last handles !last.
@@ -173,16 +161,14 @@ func last(c *plugins.Context) ([]event.Envelope, error) {
 	if _, err := c.DB(Played).Find(plugins.Query{Filter: map[string]any{"channel": strings.ToLower(c.Channel())}, OrderBy: "at DESC", Limit: n + 1}, &all); err != nil {
 		return nil, err
 	}
+	set := plugins.SettingsOf[Settings](c)
 	var said []string
 	for _, p := range all {
 		if s.Playing != nil && s.Playing.URL == p.URL || len(said) == n {
 			continue
 		}
 		ago := c.Now().Sub(time.UnixMilli(p.At)).Round(time.Minute)
-		said = append(said, fmt.Sprintf("%s (%s ago)", quoted(p.Title), timeparse.Short(max(ago, time.Minute))))
+		said = append(said, c.Render(set.LastItem, plugins.Values{"title": plugins.Shorten(p.Title, 80), "ago": max(ago, time.Minute)}))
 	}
-	if len(said) == 0 {
-		return c.Say("⏮️ Nothing has played here yet"), nil
-	}
-	return c.Say("⏮️ %s", strings.Join(said, ", ")), nil
+	return c.SayText(set.Last, plugins.Values{"items": said}), nil
 }

@@ -1,7 +1,6 @@
 package playlist
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -44,7 +43,7 @@ func undo(c *plugins.Context) ([]event.Envelope, error) {
 				return nil, event.Errorf(event.RecordNotFound, "nothing was changed within %s that is not undone", timeparse.Short(set.UndoWithin))
 			}
 			r.Undone = kept(r.Undone, last.id)
-			if out, err := r.undo(c, last); err != nil || len(out) > 0 {
+			if out, err := r.undo(c, set, last); err != nil || len(out) > 0 {
 				r.Undos = kept(r.Undos, c.Event.CorrelationID)
 				return out, err
 			} // nothing is left of that change
@@ -53,14 +52,15 @@ func undo(c *plugins.Context) ([]event.Envelope, error) {
 }
 
 // undo begins to undo a change; it returns nothing where nothing is left of it.
-func (r *room) undo(c *plugins.Context, last *made) ([]event.Envelope, error) {
+func (r *room) undo(c *plugins.Context, set Settings, last *made) ([]event.Envelope, error) {
 	if last.kind == kindLock {
 		a := newAsked(c, "undo")
-		a.Title = last.title()
-		r.ask(a)
-		return c.Lock(!last.locked).For(a.User).Events(), nil
+		a.Title = last.title(c, set)
+		return r.ask(a, c.Lock(!last.locked).For(a.User).Events()), nil
 	}
-	title := fmt.Sprintf("undoing %s of %s ago", last.title(), timeparse.Short(max(time.Second, c.Now().Sub(last.last).Round(time.Second))))
+	title := c.Render(set.Undoing, plugins.Values{
+		"change": last.title(c, set), "kind": last.word(), "ago": max(time.Second, c.Now().Sub(last.last).Round(time.Second)),
+	})
 	j := job{Title: title, Undo: last.revert(), Total: last.removed()}
 	before, err := c.StateOf(c.Channel(), time.UnixMilli(j.Undo.Before), plugins.Playlist)
 	if err != nil {
@@ -79,7 +79,7 @@ func kept(list []string, id string) []string {
 
 // kinds are the words for kinds of changes.
 var kinds = map[string]string{
-	"add": kindAdd, "remove": kindRemove, "move": kindMove, "shuffle": kindShuffle, "clear": kindClear, "lock": kindLock,
+	"add": kindAdd, "remove": kindRemove, "move": kindMove, "shuffle": kindShuffle, "clear": kindClear, "lock": kindLock, "skip": kindSkip,
 }
 
 // lastOf returns the last change, of a kind if one is given, that was not undone, and that no !undo made.
@@ -110,7 +110,7 @@ func (r *room) keepWishes(c *plugins.Context, before *plugins.State, u *revert) 
 // first steps.
 func (r *room) undoMore(c *plugins.Context) (sends []event.Envelope, err error) {
 	j, u := r.Job, r.Job.Undo
-	before, err := c.StateOf(c.Channel(), time.UnixMilli(u.Before), plugins.Playlist)
+	before, err := c.StateOf(c.Channel(), time.UnixMilli(u.Before), plugins.Playlist, plugins.Playing)
 	if err != nil {
 		return nil, err
 	}
@@ -118,15 +118,15 @@ func (r *room) undoMore(c *plugins.Context) (sends []event.Envelope, err error) 
 	if err != nil {
 		return nil, err
 	}
-	steps := u.plan(before.Playlist, now)
+	steps := u.plan(before, now)
 	if u.failed(steps) { // without what failed, other steps follow
-		steps = u.plan(before.Playlist, now)
+		steps = u.plan(before, now)
 	}
 	u.Batch = nil
 	for _, s := range steps {
 		subject, payload, can := s.Send()
 		if s.Cannot != "" {
-			j.Why = s.Cannot
+			j.Why, j.Denied = s.Cannot, j.Denied || subject != ""
 		}
 		if !can || slices.Contains(u.Failed, s.ID()) {
 			continue
@@ -140,27 +140,55 @@ func (r *room) undoMore(c *plugins.Context) (sends []event.Envelope, err error) 
 	return sends, nil
 }
 
-func (u *revert) plan(before []view.Item, now *plugins.State) []restore.Step {
+func (u *revert) plan(before, now *plugins.State) []restore.Step {
 	want := now.View
-	want.Playlist = u.merge(before, now.Playlist)
+	want.Playlist = u.merge(before.Playlist, now.Playlist)
+	if u.Plays {
+		if steps := u.hold(before, now); len(steps) > 0 {
+			return steps
+		}
+		want.Playing = before.Playing
+		for n, i := range want.Playlist {
+			want.Playlist[n].Temp = i.Temp || slices.Contains(u.Held, i.UID)
+		}
+	}
 	return restore.Plan(&now.View, &want, now.BotName, []string{view.PartPlaylist})
 }
 
+// hold returns the step after which what plays now does not leave the playlist when something
+// else does. It is temporary again in the end.
+func (u *revert) hold(before, now *plugins.State) []restore.Step {
+	at := now.Current()
+	if at < 0 || !now.Playlist[at].Temp || before.Playing == nil || before.Playing.URL == now.Playlist[at].URL {
+		return nil
+	}
+	want := now.View
+	want.Playlist = slices.Clone(now.Playlist)
+	want.Playlist[at].Temp = false
+	steps := restore.Plan(&now.View, &want, now.BotName, []string{view.PartPlaylist})
+	if len(steps) != 1 || steps[0].Cannot != "" || slices.Contains(u.Failed, steps[0].ID()) {
+		return nil
+	}
+	if !slices.Contains(u.Held, now.Playlist[at].UID) {
+		u.Held = append(u.Held, now.Playlist[at].UID)
+	}
+	return steps
+}
+
 // failed notes the steps of the last batch that are still to be done: they could not be. It
-// reports whether items are among them, which are given up.
-func (u *revert) failed(steps []restore.Step) (lost bool) {
+// reports whether there are any; items among them are given up.
+func (u *revert) failed(steps []restore.Step) (some bool) {
 	for _, s := range steps {
 		if !slices.Contains(u.Batch, s.ID()) {
 			continue
 		}
-		u.Failed = append(u.Failed, s.ID())
+		u.Failed, some = append(u.Failed, s.ID()), true
 		if i, adds := s.Item(); adds {
 			if u.Lost == nil {
 				u.Lost = map[string]int{}
 			}
 			u.Lost[mediaOf(i).key()]++
-			lost = true
 		}
 	}
-	return lost
+	return some
 }

@@ -33,6 +33,33 @@ func TestUndo(t *testing.T) {
 	w.answers(mod, [2]string{"!undo", "❌ nothing was changed"})
 }
 
+// A skip is undone: what played plays again, in its place, and what is temporary leaves the
+// playlist as if nothing had been.
+func TestUndoSkip(t *testing.T) {
+	t.Parallel()
+	w := start(t)
+	mod, alice := w.Join("mod"), w.Join("alice")
+	w.answers(alice, [][2]string{{"!add aaaaaaa0200", "alice: ✅"}, {"!add bbbbbbb0200", "alice: ✅"}}...)
+	w.fill("alice", "ccccccc0200", "ddddddd0200")
+	w.answers(mod, [2]string{"!skip", "mod: ⏭️"})
+	w.shows("[bbbbbbb0200] ccccccc0200 ddddddd0200")
+	w.answers(mod, [2]string{"!undo", "mod: ✅ undoing the skip of “aaaaaaa0200” of "})
+	w.shows("[aaaaaaa0200] bbbbbbb0200 ccccccc0200 ddddddd0200")
+	for n, want := range []bool{true, true, false, false} {
+		if i := w.Site.Playlist(bottest.Channel)[n]; i.Temp != want {
+			t.Errorf("%s: temporary %t", i.ID, i.Temp)
+		}
+	}
+	w.Site.PlayNext(bottest.Channel)
+	w.Site.PlayNext(bottest.Channel)
+	w.Until("the third to play", func() bool { return len(w.Stored("cytube.media.change")) == 5 })
+	w.answers(mod, [][2]string{{"!skip", "mod: ⏭️"}, {"!lock", "mod: 🔒"}, {"!undo skip", "mod: ✅ undoing the skip of “ccccccc0200” of "}}...)
+	w.shows("[ccccccc0200] ddddddd0200")
+	if last := w.BotLines()[len(w.BotLines())-1]; !strings.HasSuffix(last, " ago, from its beginning") {
+		t.Error(last)
+	}
+}
+
 // A shuffle is undone, after which what was added before it still can be.
 func TestUndoShuffle(t *testing.T) {
 	t.Parallel()

@@ -70,7 +70,7 @@ func voteskip(c *plugins.Context) ([]event.Envelope, error) {
 		}
 		switch {
 		case v.Passed:
-			return c.Say("⏭️ It is being skipped"), nil
+			return c.SayText(set.Skipping, nil), nil
 		case !slices.Contains(v.Voters, name):
 			v.Voters = append(v.Voters, name)
 		}
@@ -79,7 +79,6 @@ func voteskip(c *plugins.Context) ([]event.Envelope, error) {
 			return c.SayText(set.Votes, plugins.Values{"user": c.Command.User, "count": count, "need": need}), nil
 		}
 		v.Passed = true
-		r.ask(a)
-		return skipNow(c, s).Because("votes").Events(), nil
+		return r.ask(a, skipNow(c, s).Because("votes").Events()), nil
 	})
 }

@@ -1,0 +1,90 @@
+package playlist
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rosey-bot/rosey/cytube/view"
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/plugins"
+	"github.com/rosey-bot/rosey/plugins/plugintest"
+)
+
+// Each limit counts what is there, what was asked for and what waits, of one person.
+func TestLimitsOfAPerson(t *testing.T) {
+	t.Parallel()
+	const now = int64(10 * 3_600_000)
+	ago := func(d time.Duration) int64 { return now - d.Milliseconds() }
+	s := &plugins.State{BotName: "Rosey", View: view.View{
+		Playlist: []view.Item{{UID: 1, URL: "a", Type: "yt", Duration: 1800, QueuedBy: "Alice"}, {UID: 2, URL: "b", Type: "yt", Duration: 1800, QueuedBy: "Rosey"}, {UID: 3, URL: "c", Type: "yt", Duration: 60, QueuedBy: "visitor"}},
+		Users:    []view.User{{Name: "visitor", Rank: 0}},
+	}}
+	r := &room{
+		Wishes:  []wish{{URL: "x", Type: "yt", User: "alice", At: ago(61 * time.Minute)}, {URL: "b", Type: "yt", User: "alice", At: ago(time.Minute)}},
+		Asked:   []asked{{Kind: "add", User: "bob", At: ago(time.Minute)}, {Kind: "add", User: "bob", At: ago(time.Hour)}, {Kind: "add", User: "bob", At: ago(time.Minute), Done: true}},
+		Waiting: []waiting{{Asked: asked{User: "carol", At: ago(2 * time.Hour)}}},
+	}
+	for _, test := range []struct {
+		what string
+		set  Settings
+		a    asked
+		want string
+	}{
+		{"no limits", Settings{}, asked{User: "alice"}, ""},
+		{"minutes", Settings{MaxMinutes: 60}, asked{User: "ALICE"}, "you have 60 minutes on the playlist"},
+		{"minutes left", Settings{MaxMinutes: 61}, asked{User: "alice"}, ""},
+		{"an hour", Settings{PerHour: 1}, asked{User: "alice"}, "you have added 1 item within the hour"},
+		{"more an hour", Settings{PerHour: 2}, asked{User: "alice"}, ""},
+		{"asked for", Settings{MaxItems: 1}, asked{User: "bob"}, "you have 1 item"},
+		{"asked for within the hour", Settings{PerHour: 1}, asked{User: "bob"}, "you have added 1 item"},
+		{"waits", Settings{MaxItems: 1}, asked{User: "carol"}, "you have 1 item"},
+		{"waits for long", Settings{PerHour: 1}, asked{User: "carol"}, ""},
+		{"the last waits", Settings{TakeTurns: true}, asked{User: "carol"}, "the last item is yours"},
+		{"not the last", Settings{TakeTurns: true}, asked{User: "alice"}, ""},
+		{"guests together", Settings{MaxItems: 1, Guests: true}, asked{User: "other", Guest: true}, "guests have together 1 item"},
+		{"each guest", Settings{MaxItems: 1}, asked{User: "other", Guest: true}, ""},
+		{"exempt", Settings{MaxItems: 1, MaxMinutes: 1}, asked{User: "alice", Exempt: true}, ""},
+	} {
+		test.a.At = now
+		got := ""
+		if err := limits(test.set, s, r, test.a); err != nil {
+			got = err.Error()
+		}
+		if !strings.HasPrefix(got, test.want) || got != "" && test.want == "" {
+			t.Errorf("%s: %q, want %q", test.what, got, test.want)
+		}
+	}
+	for what, test := range map[string]struct {
+		set      Settings
+		duration int
+		want     string
+	}{
+		"minutes with it": {Settings{MaxMinutes: 59}, 60, "with it you would have 60 minutes on the playlist, and the most is 59 minutes"},
+		"live":            {Settings{MaxMinutes: 90}, 0, "it is live"},
+		"fit":             {Settings{MaxMinutes: 60}, 60, ""},
+	} {
+		if got := unfit(test.set, s, r, asked{User: "alice", At: now}, view.Item{URL: "b", Duration: test.duration}); !strings.HasPrefix(got, test.want) || got != "" && test.want == "" {
+			t.Errorf("%s: %q, want %q", what, got, test.want)
+		}
+	}
+}
+
+// What is under way keeps other work from beginning, and can be stopped.
+func TestStop(t *testing.T) {
+	t.Parallel()
+	c := plugintest.Run(t, New()) // nobody answers what is asked of the channel
+	saved := list{Channel: plugintest.ChannelName, Name: "it", Items: []saved{{URL: watch + "aaaaaaa0100", Type: "yt", ID: "aaaaaaa0100"}, {URL: watch + "bbbbbbb0100", Type: "yt", ID: "bbbbbbb0100"}}}
+	if _, err := c.Request(event.SubjectSet, map[string]any{"collection": Lists, "id": listID(plugintest.ChannelName, "it"), "data": saved}); err != nil {
+		t.Fatal(err)
+	}
+	c.Type("mod", 2, "!playlists load it")
+	c.Emitted(event.SubjectSendMediaQueue)
+	for _, step := range [][2]string{
+		{"!undo", "❌ adding it is under way, 0 of 2: wait, or write !undo stop"}, {"!undo stop", "✋ stopped adding it at 0 of 2"}, {"!undo stop", "❌ nothing is under way"},
+	} {
+		if got := c.SayAs("mod", 2, step[0]); got != step[1] {
+			t.Errorf("%s: %q, want %q", step[0], got, step[1])
+		}
+	}
+}
