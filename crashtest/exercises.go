@@ -40,6 +40,7 @@ var base = exercises{
 var ofChannel = exercises{
 	{plugin: "playlist", text: "!add https://youtu.be/crash%06d", answer: "crash%06d", weight: 2},
 	{plugin: "moderation", text: "!warnings ghost%d", answer: "ghost%d has no warnings", weight: 2},
+	{plugin: "autoplay", text: "!programme add show%d https://youtu.be/crash000000", answer: "show%d (1 item)", weight: 1}, // done twice it has 2
 	{plugin: "commands", text: "!cmd add c%d hello", answer: "!c%d", weight: 1},
 	{plugin: "seen", text: "!seen ghost%d", answer: "never seen ghost%d here", weight: 2},
 }

@@ -87,7 +87,7 @@ func (c *crash) settings() string {
 	}
 	if c.Plugins { // dice-roller has processes of its own
 		text.WriteString("plugins:\n  dice-roller: false\n  playlist: {max_items: 0, per_hour: 0}\n")
-		text.WriteString("  moderation: {warnings.min_rank: 0}\n  commands: {cmd.min_rank: 0}\n")
+		text.WriteString("  moderation: {warnings.min_rank: 0}\n  commands: {cmd.min_rank: 0}\n  autoplay: {programme.min_rank: 0}\n")
 	}
 	text.WriteString("channels:\n")
 	for _, name := range c.channels {
