@@ -9,22 +9,6 @@ import (
 
 func TestMain(m *testing.M) { streamstest.Main(m) }
 
-func TestCovers(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		pattern, filter string
-		want            bool
-	}{
-		{"a.b", "a.b", true}, {"a.*", "a.b", true}, {"a.>", "a.b", true}, {"a.>", "a.b.c", true}, {"a.>", "a.*.c", true}, {"a.>", "a.>", true},
-		{"*.*", "a.*", true}, {">", "a", true},
-		{"a.b", "a.*", false}, {"a.*", "a.>", false}, {"a.*", "a.b.c", false}, {"a.b.c", "a.b", false}, {"a.>", "a", false}, {"a.b", "a.c", false}, {"a.b", "a.>", false},
-	} {
-		if got := Covers(c.pattern, c.filter); got != c.want {
-			t.Errorf("Covers(%q, %q) = %v", c.pattern, c.filter, got)
-		}
-	}
-}
-
 // JetStream refuses filters that overlap, and a plugin must not be given its
 // timers before their time.
 func TestSubjects(t *testing.T) {

@@ -167,6 +167,47 @@ func Overlapping(pattern string) (map[string][]string, error) {
 	return found, nil
 }
 
+// Filters returns the filters of the durable consumers that read patterns, by stream: without
+// those that another one covers, which JetStream refuses, and those of timers that have not
+// fired.
+func Filters(patterns ...string) (map[string][]string, error) {
+	found := map[string][]string{}
+	for _, pattern := range patterns {
+		filters, err := Overlapping(pattern)
+		if err != nil {
+			return nil, err
+		}
+		for stream, fs := range filters {
+			found[stream] = append(found[stream], fs...)
+		}
+	}
+	for stream, fs := range found {
+		if found[stream] = distinct(fs); len(found[stream]) == 0 {
+			delete(found, stream)
+		}
+	}
+	return found, nil
+}
+
+func distinct(filters []string) (kept []string) {
+	for i, f := range filters {
+		redundant := Covers(event.AllSchedules, f)
+		for j, g := range filters {
+			redundant = redundant || j != i && Covers(g, f) && (f != g || j < i)
+		}
+		if !redundant {
+			kept = append(kept, f)
+		}
+	}
+	return kept
+}
+
+// Covers reports whether a pattern matches every subject that a filter matches.
+func Covers(pattern, filter string) bool {
+	both, ok := Intersect(pattern, filter)
+	return ok && both == filter
+}
+
 // Intersect returns the narrowest pattern that matches every subject that both a and b
 // match; ok is false when there is none.
 func Intersect(a, b string) (pattern string, ok bool) {

@@ -87,3 +87,19 @@ func TestReplicasAreNotTakenAway(t *testing.T) {
 		}
 	}
 }
+
+func TestCovers(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		pattern, filter string
+		want            bool
+	}{
+		{"a.b", "a.b", true}, {"a.*", "a.b", true}, {"a.>", "a.b", true}, {"a.>", "a.b.c", true}, {"a.>", "a.*.c", true}, {"a.>", "a.>", true},
+		{"*.*", "a.*", true}, {">", "a", true},
+		{"a.b", "a.*", false}, {"a.*", "a.>", false}, {"a.*", "a.b.c", false}, {"a.b.c", "a.b", false}, {"a.>", "a", false}, {"a.b", "a.c", false}, {"a.b", "a.>", false},
+	} {
+		if got := streams.Covers(c.pattern, c.filter); got != c.want {
+			t.Errorf("Covers(%q, %q) = %v", c.pattern, c.filter, got)
+		}
+	}
+}

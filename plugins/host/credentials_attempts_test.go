@@ -76,6 +76,9 @@ func attempts() map[string]attempt {
 		"have a timer set with a rollup":   {"rosey.warden.guest.timer", headers("Rosey-Timer", "x.y", "Rosey-Timer-At", "2026-01-01T00:00:00Z", "Nats-Rollup", "all"), string(envelope("plugin.guest.event.won", `{}`))},
 		"have all timers cancelled":        {"rosey.warden.guest.cancel-timer", headers("Rosey-Timer", ">"), `{}`},
 		"have a durable read the requests": {"rosey.warden.guest.durable", nil, `{"stream":"DATABASE","subjects":["database.>"],"max_deliver":1}`},
+		"have durables read commands":      {"rosey.warden.guest.durable", nil, `{"subjects":["plugin.guest.command","plugin.*"],"max_deliver":1}`},
+		"have durables read requests":      {"rosey.warden.guest.durable", nil, `{"subjects":["database.*"],"max_deliver":1}`},
+		"have durables read all there is":  {"rosey.warden.guest.durable", nil, `{"subjects":[],"max_deliver":1}`},
 		"have a durable read the database": {"rosey.warden.guest.durable", nil, `{"stream":"KV_db_quotes","max_deliver":1}`},
 	}
 }

@@ -15,21 +15,21 @@ export class TooLate extends RoseyError {
   }
 }
 
-const ackWait = 5_000; // ms after which a crashed process's event is redelivered
+export const ackWait = 5_000; // ms after which a crashed process's event is redelivered
 const grace = 8_000; // ms that a handler may run on after a stop
 const isNotice = (subject: unknown) => /^plugin\.[^.]+\.event\.(dead_letter|expired|denied)$/.test(String(subject));
 
-/** Reads a plugin's durable consumer on one stream, and acknowledges an event after all that it led to is stored. */
+/** Reads a plugin's durable consumer on a stream, and acknowledges an event after all that it led to is stored. */
 export class Reader {
   private stopping = false;
   private messages?: ConsumerMessages;
   private readonly abort = new AbortController();
 
-  constructor(private readonly bus: Bus, private readonly stream: string, private readonly subjects: string[], private readonly since: Date,
-    private readonly backoff: number[], private readonly handle: Handle, private readonly log: Log) {}
+  constructor(private readonly bus: Bus, private readonly backoff: number[], private readonly handle: Handle, private readonly log: Log) {}
 
   /** Reads until stop is called; it throws if the consumer is deleted or the connection closed. */
-  async run(consumer: Consumer): Promise<void> {
+  async run(stream: string): Promise<void> {
+    const consumer = await this.bus.js.consumers.get(stream, this.bus.durable);
     while (!this.stopping) {
       // One at a time: what waits in this process would count as attempted when it dies.
       this.messages = await consumer.fetch({ max_messages: 1, expires: 30_000, idle_heartbeat: 1_000 });
@@ -42,15 +42,6 @@ export class Reader {
     this.stopping = true;
     this.messages?.stop();
     setTimeout(() => this.abort.abort(new RoseyError("PLUGIN_ERROR", "the process is stopping")), grace).unref();
-  }
-
-  /** Has the bot open the durable: it knows what was handled, and whether the plugin is paused. */
-  async open(): Promise<Consumer> {
-    await this.bus.provision("durable", JSON.stringify({
-      stream: this.stream, subjects: this.subjects, since: this.since.toISOString(), ack_wait: ackWait * 1e6,
-      max_deliver: this.backoff.length + 11, max_ack_pending: 1000,
-    }));
-    return this.bus.js.consumers.get(this.stream, this.bus.durable);
   }
 
   private async deliver(m: JsMsg, consumer: Consumer): Promise<void> {

@@ -2,11 +2,10 @@ import { randomUUID } from "node:crypto";
 import { Kvm, type KV } from "@nats-io/kv";
 import { headers, type Msg } from "@nats-io/transport-node";
 import { Bus, sleep } from "./bus.js";
-import { decode, notice, Reader, TooLate, type Log } from "./consumer.js";
+import { ackWait, decode, notice, Reader, TooLate, type Log } from "./consumer.js";
 import { Context, originOf, type Output, type Stored } from "./context.js";
 import type { Command, Delivery, Events, Registration } from "./contract.js";
 import { answers, codeOf, Permanent, RoseyError, textOf } from "./errors.js";
-import { filters, matches } from "./subjects.js";
 
 /** A setting: a JSON Schema with a default. A number with `unit: "s"` is a duration. */
 export interface Setting<T = unknown> { type: "string" | "number" | "integer" | "boolean" | "array"; default: T; description?: string; minimum?: number; maximum?: number; enum?: T[]; unit?: "s"; items?: object }
@@ -129,13 +128,14 @@ export class Plugin<S extends Schemas = {}> {
     await this.onStart?.(await this.context(bus, fresh("")));
     const keep = setInterval(() => void this.keep(kv, registration), 2_000);
     const subscriptions = this.serve(bus);
-    const readers = [...filters([`plugin.${this.name}.command`, ...this.subscriptions.map((s) => s.subject)])].map(([stream, subjects]) => new Reader(
-      bus, stream, subjects, stream === "PLUGIN" ? new Date(since.getTime() - this.maxAge * 1000) : since, (this.options.backoff ?? [1, 5, 30, 120]).map((s) => s * 1000),
-      (e, signal, serverTime) => this.handle(bus, e, signal, serverTime), this.log));
-    let running: Promise<void>[] = [];
+    const backoff = (this.options.backoff ?? [1, 5, 30, 120]).map((s) => s * 1000), readers: Reader[] = [];
+    const running: Promise<void>[] = [];
     try {
-      const consumers = await Promise.all(readers.map((r) => r.open()));
-      running = readers.map((r, i) => r.run(consumers[i]));
+      for (const stream of await this.open(bus, since, backoff.length)) {
+        const reader = new Reader(bus, backoff, (e, signal, serverTime) => this.handle(bus, e, signal, serverTime), this.log);
+        readers.push(reader);
+        running.push(reader.run(stream));
+      }
       this.log("plugin runs");
       await Promise.race([ended, ...running]);
     } finally {
@@ -144,6 +144,14 @@ export class Plugin<S extends Schemas = {}> {
       await Promise.allSettled(running);
       subscriptions.forEach((s) => s.unsubscribe());
     }
+  }
+
+  /** Has the bot open the durables, and returns on which streams: it knows what was handled, and whether the plugin is paused. */
+  private async open(bus: Bus, since: Date, retries: number): Promise<string[]> {
+    const subjects = [`plugin.${this.name}.command`, ...this.subscriptions.map((s) => s.subject)], ago = new Date(since.getTime() - this.maxAge * 1000);
+    return (await bus.provision<{ streams: string[] }>("durable", JSON.stringify({
+      subjects, since, commands_since: ago, ack_wait: ackWait * 1e6, max_deliver: retries + 11, max_ack_pending: 1000,
+    }))).streams;
   }
 
   /** Registers again when the registration is gone, as after a bot's start on an empty store. */
@@ -242,6 +250,12 @@ export class Plugin<S extends Schemas = {}> {
       m.respond(JSON.stringify({ success: false, error, error_code: code, details: err instanceof RoseyError ? err.details : {} }), { headers: h });
     }
   }
+}
+
+/** Whether a pattern matches; the contract writes cytube.* for all of cytube.>. */
+function matches(pattern: string, subject: string): boolean {
+  const parts = pattern.replace(/^(cytube|plugin|platform)\.\*$/, "$1.>").split(".").map((p) => ({ "*": "[^.]+", ">": ".+" })[p] ?? p.replace(/\W/g, "\\$&"));
+  return new RegExp(`^${parts.join("\\.")}$`).test(subject);
 }
 
 /** What is no stored event. */

@@ -161,3 +161,13 @@ def correlation_of(body: Any, headers: Mapping[str, str] | None, implied: str | 
         if isinstance(id, str) and 0 < len(id.encode()) <= 256:
             return id
     return implied or str(uuid.uuid4())
+
+
+def widen(pattern: str) -> str:
+    """The contract writes cytube.* for all of cytube.>."""
+    return re.sub(r"^(cytube|plugin|platform|database)\.\*$", r"\1.>", pattern)
+
+
+def matches(pattern: str, subject: str) -> bool:
+    parts = ({"*": r"[^.]+", ">": ".+"}.get(p) or re.escape(p) for p in widen(pattern).split("."))
+    return re.fullmatch(r"\.".join(parts), subject) is not None

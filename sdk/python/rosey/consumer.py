@@ -32,16 +32,9 @@ def is_notice(subject: Any) -> bool:
 class Reader:
     """Reads a durable consumer, and acknowledges an event after all that it led to is stored."""
 
-    def __init__(self, bus: Bus, stream: str, subjects: list[str], since: datetime, backoff: list[float], handle: Handle):
-        self._bus, self._stream, self._subjects, self._since = bus, stream, subjects, since
+    def __init__(self, bus: Bus, stream: str, backoff: list[float], handle: Handle):
+        self._bus, self._stream = bus, stream
         self._backoff, self._handle, self._stopping = backoff, handle, asyncio.Event()
-
-    async def open(self) -> None:
-        """Has the bot open the durable: it knows what was handled, and whether the plugin is paused."""
-        await self._bus.provision("durable", json.dumps({
-            "stream": self._stream, "subjects": self._subjects, "since": self._since.isoformat(), "ack_wait": ACK_WAIT * 10**9,
-            "max_deliver": len(self._backoff) + 11, "max_ack_pending": 1000,
-        }).encode())
 
     def stop(self) -> None:
         self._stopping.set()

@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Awaitable, Callable
 
-from .bus import Bus, Origin
+from .bus import Bus, Origin, widen
 from .consumer import read
 from .context import Stored
 from .errors import RoseyError
-from .subjects import widen
 
 
 class Priority(Enum):

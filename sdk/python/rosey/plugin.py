@@ -17,11 +17,10 @@ from typing import Any, Awaitable, Callable
 
 from nats.aio.msg import Msg
 
-from .bus import Bus
-from .consumer import Handle, Reader, notice, read
+from .bus import Bus, matches
+from .consumer import ACK_WAIT, Handle, Reader, notice, read
 from .context import Context, Output, Stored
 from .errors import ANSWERS, Permanent, RoseyError, TooLate, code_of, invalid, text_of
-from .subjects import filters, matches
 
 log = logging.getLogger("rosey")
 
@@ -140,13 +139,9 @@ class Plugin:
         if self._start:
             await _result(self._start(await self._context(bus, Stored("", str(uuid.uuid4())))))
         subscriptions = await self._serve(bus)
-        readers = [
-            Reader(bus, stream, subjects, since - timedelta(seconds=self.max_age) if stream == "PLUGIN" else since, self.backoff, self._handler(bus))
-            for stream, subjects in filters([f"plugin.{self.name}.command", *(s for s, _, _ in self._subscriptions)]).items()
-        ]
-        keep, running = asyncio.create_task(self._keep(bus, registration)), []
+        keep, readers, running = asyncio.create_task(self._keep(bus, registration)), [], []
         try:
-            await asyncio.gather(*(r.open() for r in readers))
+            readers = [Reader(bus, stream, self.backoff, self._handler(bus)) for stream in await self._open(bus, since)]
             running = [asyncio.create_task(r.run()) for r in readers]
             log.info("plugin runs")
             ended = asyncio.create_task(self._ended.wait())
@@ -160,6 +155,14 @@ class Plugin:
             await asyncio.gather(*running, return_exceptions=True)
             for s in subscriptions if not bus.nc.is_closed else []:
                 await s.unsubscribe()
+
+    async def _open(self, bus: Bus, since: datetime) -> list[str]:
+        """Has the bot open the durables, and returns on which streams: it knows what was handled, and whether the plugin is paused."""
+        return (await bus.provision("durable", json.dumps({
+            "subjects": [f"plugin.{self.name}.command", *(s for s, _, _ in self._subscriptions)],
+            "since": since.isoformat(), "commands_since": (since - timedelta(seconds=self.max_age)).isoformat(),
+            "ack_wait": ACK_WAIT * 10**9, "max_deliver": len(self.backoff) + 11, "max_ack_pending": 1000,
+        }).encode()))["streams"]
 
     async def _keep(self, bus: Bus, registration: bytes) -> None:
         """Registers again when the registration is gone, as after a bot's start on an empty store."""
