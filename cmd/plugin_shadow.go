@@ -20,7 +20,8 @@ func shadowPluginCommand() *cli.Command {
 		ArgsUsage: "NAME -- COMMAND…",
 		Description: `A dry run, live: the program gets what the plugin gets, from now on, and nothing that it does leaves a sandbox.
 It speaks in no channel; what it writes lies over the live records, which it reads; what it asks of other plugins
-is answered as the live version was answered. Ends at Ctrl-C, or after --events; exits with 1 on a difference.
+is answered as the live version was answered. What it reads from the first event (the past) has to be read by the
+live version, whose records it goes on from. Ends at Ctrl-C, or after --events; exits with 1 on a difference.
 
    rosey plugin shadow trivia -- bin/rosey plugin run trivia
    rosey plugin shadow greeter --events 100 -- node ./greeter.js`,

@@ -37,6 +37,12 @@ func TestPluginShadow(t *testing.T) {
 	quotes.expect(`^    same           database\.set `)
 	quotes.expect(`^    same           📖 2 quotes`)
 	quotes.expect(`^3 event\(s\): 3 same$`)
+	// It alone reads of films, from the first event.
+	seen := shadow(nil, "seen", "1")
+	if r := rosey(t, "", "channel", "queue", "https://youtu.be/abcdefg0200", "--store", store); r.code != 0 {
+		t.Fatal(r.stderr)
+	}
+	seen.expect(`^1 event\(s\): 1 same$`)
 	pack := filepath.Join(t.TempDir(), "pack.json")
 	if err := os.WriteFile(pack, []byte(`{"name":"new","questions":[{"category":"opera","difficulty":"easy","question":"Who wrote Carmen?","answers":["Bizet"]}]}`), 0o600); err != nil {
 		t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/internal/retry"
+	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/plugins/host"
 	"github.com/rosey-bot/rosey/plugins/process"
 	"github.com/rosey-bot/rosey/replay"
@@ -63,7 +65,7 @@ func Shadow(ctx context.Context, live jetstream.JetStream, o ShadowOptions, foun
 	if err := o.Command.Check(); err != nil {
 		return event.Errorf(event.InvalidInput, "%w", err)
 	}
-	s := &shadow{ShadowOptions: o, live: live, passed: newPassage(streams.Durable(o.Plugin)), events: make(chan Event, 10_000), failed: make(chan error, 10)}
+	s := &shadow{ShadowOptions: o, live: live, passed: newPassage(o.Plugin), events: make(chan Event, 10_000), failed: make(chan error, 10)}
 	subjects, err := s.liveSubjects(ctx)
 	if err != nil {
 		return err
@@ -112,21 +114,39 @@ func Shadow(ctx context.Context, live jetstream.JetStream, o ShadowOptions, foun
 	}
 }
 
-// liveSubjects returns what the live plugin reads, by stream.
+// liveSubjects returns what the live plugin reads, by stream. It is an error if the plugin still
+// reads the past: its records are not yet what the new version would go on from.
 func (s *shadow) liveSubjects(ctx context.Context) (map[string][]string, error) {
 	all := map[string][]string{}
 	for _, stream := range streams.ReadableStreams() {
-		c, err := s.live.Consumer(ctx, stream, streams.Durable(s.Plugin))
+		durables, err := s.durables(ctx, s.live, stream)
+		if err != nil {
+			return nil, event.Errorf(event.NATSError, "look at the consumers of %s: %w", s.Plugin, err)
+		}
+		for _, c := range durables {
+			if streams.IsPast(c.Name) && c.NumPending > plugins.PastBatch {
+				return nil, event.Errorf(event.InvalidInput, "%s still reads the past, %d events are left: try again when rosey plugin ls shows that it has", s.Plugin, c.NumPending)
+			}
+			all[stream] = append(all[stream], streams.FilterSubjects(c.Config)...)
+		}
+	}
+	if len(all) == 0 {
+		return nil, event.Errorf(event.InvalidInput, "there is no plugin %s that reads events: rosey plugin ls lists those that there are", s.Plugin)
+	}
+	return all, nil
+}
+
+// durables returns the plugin's durables on a stream, also the one that reads from the first event.
+func (s *shadow) durables(ctx context.Context, js jetstream.JetStream, stream string) (all []*jetstream.ConsumerInfo, err error) {
+	for _, name := range []string{streams.Durable(s.Plugin), streams.PastDurable(s.Plugin)} {
+		c, err := js.Consumer(ctx, stream, name)
 		if errors.Is(err, jetstream.ErrConsumerNotFound) || errors.Is(err, jetstream.ErrStreamNotFound) {
 			continue
 		}
 		if err != nil {
-			return nil, event.Errorf(event.NATSError, "look at the consumers of %s: %w", s.Plugin, err)
+			return nil, err
 		}
-		all[stream] = streams.FilterSubjects(c.CachedInfo().Config)
-	}
-	if len(all) == 0 {
-		return nil, event.Errorf(event.InvalidInput, "there is no plugin %s that reads events: rosey plugin ls lists those that there are", s.Plugin)
+		all = append(all, c.CachedInfo())
 	}
 	return all, nil
 }
@@ -145,13 +165,17 @@ func (s *shadow) run(ctx context.Context, running *sync.WaitGroup) error {
 	})
 }
 
-// follow hands to the program what is stored in a live stream from now on.
-func (s *shadow) follow(ctx context.Context, stream string, subjects []string) error {
-	c, err := s.live.OrderedConsumer(ctx, stream, jetstream.OrderedConsumerConfig{FilterSubjects: subjects, DeliverPolicy: jetstream.DeliverNewPolicy})
+// follow hands to the program what is stored in a live stream from now on. The filters of two
+// durables may overlap, which the server does not take for one consumer.
+func (s *shadow) follow(ctx context.Context, stream string, filters []string) error {
+	c, err := s.live.OrderedConsumer(ctx, stream, jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverNewPolicy})
 	if err != nil {
 		return event.Errorf(event.NATSError, "read stream %s: %w", stream, err)
 	}
 	reading, err := c.Consume(func(msg jetstream.Msg) {
+		if !matchesAny(filters, msg.Subject()) {
+			return
+		}
 		if err := s.pass(ctx, stream, msg); err != nil && ctx.Err() == nil {
 			s.fail(err)
 		}
@@ -161,6 +185,10 @@ func (s *shadow) follow(ctx context.Context, stream string, subjects []string) e
 	}
 	context.AfterFunc(ctx, reading.Stop)
 	return nil
+}
+
+func matchesAny(filters []string, subject string) bool {
+	return slices.ContainsFunc(filters, func(f string) bool { return event.Match(f, subject) })
 }
 
 func (s *shadow) fail(err error) {
@@ -204,7 +232,7 @@ func (s *shadow) compare(ctx context.Context, e Event) (Result, error) {
 		js  jetstream.JetStream
 		seq uint64
 	}{"the live version": {s.live, e.Ref.Seq}, "the new version": {s.js, s.passed.sandboxSeq(e.Ref)}} {
-		if !s.settled(ctx, of.js, e.Ref.Stream, of.seq) {
+		if !s.settled(ctx, of.js, e, of.seq) {
 			late = fmt.Sprintf("%s has not settled it within %s", name, s.Wait)
 		}
 	}
@@ -219,19 +247,21 @@ func (s *shadow) compare(ctx context.Context, e Event) (Result, error) {
 	return Result{Event: then, Outputs: now.Recorded, Diffs: compare(then.Recorded, now.Recorded), Excluded: late}, s.forgetTimers(ctx)
 }
 
-// settled waits until the plugin's durable has settled an event.
-func (s *shadow) settled(ctx context.Context, js jetstream.JetStream, stream string, seq uint64) bool {
+// settled waits until those of the plugin's durables that read an event have settled it.
+func (s *shadow) settled(ctx context.Context, js jetstream.JetStream, e Event, seq uint64) bool {
 	policy := retry.Policy{Initial: 20 * time.Millisecond, Max: 100 * time.Millisecond, MaxElapsed: s.Wait}
 	return retry.Do(ctx, policy, func(ctx context.Context) error {
-		c, err := js.Consumer(ctx, stream, streams.Durable(s.Plugin))
-		if err != nil {
-			return err
+		durables, err := s.durables(ctx, js, e.Ref.Stream)
+		if err == nil && len(durables) == 0 {
+			err = errors.New("no durable")
 		}
-		info := c.CachedInfo()
-		if info.AckFloor.Stream >= seq || info.Delivered.Stream >= seq && info.NumPending == 0 && info.NumAckPending == 0 {
-			return nil
+		for _, c := range durables {
+			done := c.AckFloor.Stream >= seq || c.Delivered.Stream >= seq && c.NumPending == 0 && c.NumAckPending == 0
+			if !done && matchesAny(streams.FilterSubjects(c.Config), e.Subject) {
+				err = errors.New("not settled")
+			}
 		}
-		return errors.New("not settled")
+		return err
 	}) == nil
 }
 

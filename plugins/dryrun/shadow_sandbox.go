@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -26,7 +27,7 @@ import (
 // sandbox the sequence and time of the live event. Message IDs, causes, chance and ages then
 // are as they are for the live version.
 type passage struct {
-	durable string
+	durables []string // the plugin's
 
 	mu      sync.Mutex // held while an event is stored, as it may be delivered before its sequence is known
 	live    map[event.Ref]Event
@@ -37,8 +38,8 @@ type passage struct {
 // that it is no live event's.
 const ownOffset = 1 << 40
 
-func newPassage(durable string) *passage {
-	return &passage{durable: durable, live: map[event.Ref]Event{}, sandbox: map[event.Ref]uint64{}}
+func newPassage(plugin string) *passage {
+	return &passage{durables: []string{streams.Durable(plugin), streams.PastDurable(plugin)}, live: map[event.Ref]Event{}, sandbox: map[event.Ref]uint64{}}
 }
 
 func (p *passage) store(e Event, publish func() (uint64, error)) error {
@@ -60,7 +61,7 @@ func (p *passage) sandboxSeq(live event.Ref) uint64 {
 // fromServer gives a delivery the sequence and time of the live event.
 func (p *passage) fromServer(f wire.Frame) wire.Action {
 	d, ok := f.Delivered()
-	if !ok || d.Durable != p.durable {
+	if !ok || !slices.Contains(p.durables, d.Durable) {
 		return wire.Action{Frame: f}
 	}
 	p.mu.Lock()
@@ -74,7 +75,7 @@ func (p *passage) fromServer(f wire.Frame) wire.Action {
 // fromClient gives an acknowledgement the sequence in the sandbox.
 func (p *passage) fromClient(f wire.Frame) wire.Action {
 	d, ok := wire.ParseDelivery(f.Subject())
-	if !ok || d.Durable != p.durable {
+	if !ok || !slices.Contains(p.durables, d.Durable) {
 		return wire.Action{Frame: f}
 	}
 	p.mu.Lock()
