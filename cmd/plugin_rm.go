@@ -28,8 +28,8 @@ func removePluginCommand() *cli.Command {
 		Name: "rm", Usage: "forget a plugin that no longer runs: its registration and its place in the streams", ArgsUsage: "NAME",
 		Description: `What the plugin has stored stays, unless you say --with-data: then its collections go, its
 timers, its settings, what users were granted of it, and its credentials, after a question
-that lists them. What it published stays in the streams; see rosey audit forget. Broken off,
-the same command goes on.
+that lists them. What it published stays in the streams; see rosey audit forget. If it comes
+back it handles no command again. Broken off, the same command goes on.
 
    rosey plugin rm greeter
    rosey plugin rm greeter --with-data`,
@@ -215,6 +215,11 @@ func (d *pluginData) remove(ctx context.Context, cmd command) error {
 	}
 	for _, c := range d.collections {
 		if err := d.store.Drop(ctx, c.Name); err != nil {
+			return err
+		}
+	}
+	for _, stream := range streams.ReadableStreams() { // its records of the past are gone: it reads that anew if it comes back
+		if err := streams.DeleteDurable(ctx, cmd.JS, stream, streams.PastDurable(d.name)); err != nil {
 			return err
 		}
 	}

@@ -3,6 +3,7 @@ package consumers_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"slices"
 	"testing"
@@ -67,6 +68,44 @@ func TestDeletedDurableForgetsItsCheckpoint(t *testing.T) {
 	storeLines(t, bus, 2)
 	reopen(t, bus)
 	handleLines(t, bus, storeLines(t, bus, 1))
+}
+
+// A plugin's durable that was removed handles nothing again when it comes back: it begins behind
+// what was there then, or goes on where it stood if it reads the past.
+func TestRemovedDurableHandlesNothingAgain(t *testing.T) {
+	t.Parallel()
+	for durable, want := range map[string]uint64{streams.Durable("x"): 4, streams.PastDurable("x"): 2} {
+		t.Run(durable, func(t *testing.T) {
+			t.Parallel()
+			bus := streamstest.Bus(t, streamstest.Server(t))
+			ctx, js, c := streamstest.Context(t), bus.JetStream(), lostConfig()
+			c.Durable, c.Since = durable, time.Now().Add(-time.Hour)
+			var open jetstream.Consumer
+			reopen := func() {
+				err := consumers.Open(ctx, bus, c)
+				if err == nil {
+					open, err = js.Consumer(ctx, streams.Cytube, durable)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			storeLines(t, bus, 3)
+			reopen()
+			msg, err := open.Next()
+			if err == nil {
+				err = errors.Join(msg.DoubleAck(ctx), streams.RemoveDurable(ctx, js, streams.Cytube, durable))
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			storeLines(t, bus, 1)
+			reopen()
+			if got := open.CachedInfo().Config.OptStartSeq; got != want {
+				t.Errorf("it begins at %d, want %d", got, want)
+			}
+		})
+	}
 }
 
 // lostConfig is the configuration of a consumer that begins now, as of one that is new.

@@ -23,6 +23,9 @@ const checkpointInterval = time.Second
 type checkpoint struct {
 	Settled    uint64    `json:"settled"` // the sequence up to which all is settled
 	PauseUntil time.Time `json:"pause_until,omitzero"`
+	// Removed says that the durable was removed there: it goes on behind that, or later where
+	// its configuration begins later.
+	Removed bool `json:"removed,omitzero"`
 }
 
 func checkpointKey(stream, durable string) string { return stream + "." + durable }
@@ -57,7 +60,12 @@ func createDurable(ctx context.Context, js jetstream.JetStream, s jetstream.Stre
 		if last.Settled > state.LastSeq { // of a stream that was made again
 			last.Settled = 0
 		}
-		want.DeliverPolicy, want.OptStartSeq, want.OptStartTime = jetstream.DeliverByStartSequencePolicy, last.Settled+1, nil
+		from := last.Settled + 1
+		if last.Removed {
+			err = startBySequence(ctx, js, s, &want)
+			from = max(from, want.OptStartSeq)
+		}
+		want.DeliverPolicy, want.OptStartSeq, want.OptStartTime = jetstream.DeliverByStartSequencePolicy, from, nil
 		if !last.PauseUntil.IsZero() {
 			want.PauseUntil = &last.PauseUntil
 		}
@@ -98,14 +106,18 @@ func checkpointOf(c *jetstream.ConsumerInfo) checkpoint {
 }
 
 func saveCheckpoint(ctx context.Context, kv jetstream.KeyValue, c *jetstream.ConsumerInfo) error {
-	value, err := json.Marshal(checkpointOf(c))
-	if err == nil {
-		_, err = kv.Put(ctx, checkpointKey(c.Stream, c.Name), value)
-	}
-	if err != nil {
+	if err := putCheckpoint(ctx, kv, checkpointKey(c.Stream, c.Name), checkpointOf(c)); err != nil {
 		return fmt.Errorf("save the checkpoint of consumer %s: %w", c.Name, err)
 	}
 	return nil
+}
+
+func putCheckpoint(ctx context.Context, kv jetstream.KeyValue, key string, c checkpoint) error {
+	value, err := json.Marshal(c)
+	if err == nil {
+		_, err = kv.Put(ctx, key, value)
+	}
+	return err
 }
 
 // KeepCheckpoints saves the checkpoints of all durables on streams that plugins may
@@ -169,6 +181,33 @@ func DeleteDurable(ctx context.Context, js jetstream.JetStream, stream, durable 
 	}
 	if err != nil && !errors.Is(err, jetstream.ErrBucketNotFound) {
 		return fmt.Errorf("delete the checkpoint of consumer %s: %w", durable, err)
+	}
+	return nil
+}
+
+// RemoveDurable deletes a durable consumer that handles nothing again if it comes back: it begins
+// behind the stream's last event of now. A PastDurable goes on where it stood.
+func RemoveDurable(ctx context.Context, js jetstream.JetStream, stream, durable string) error {
+	kv, err := openCheckpoints(ctx, js, stream)
+	if err != nil {
+		return err
+	}
+	s, err := js.Stream(ctx, stream)
+	if err != nil {
+		return fmt.Errorf("look at stream %s: %w", stream, err)
+	}
+	c, err := s.Consumer(ctx, durable)
+	if err == nil {
+		at := checkpoint{Settled: c.CachedInfo().AckFloor.Stream}
+		if !IsPast(durable) {
+			at = checkpoint{Settled: s.CachedInfo().State.LastSeq, Removed: true}
+		}
+		if err = s.DeleteConsumer(ctx, durable); err == nil {
+			err = putCheckpoint(ctx, kv, checkpointKey(stream, durable), at)
+		}
+	}
+	if err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
+		return fmt.Errorf("remove consumer %s: %w", durable, err)
 	}
 	return nil
 }

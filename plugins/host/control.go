@@ -18,7 +18,8 @@ import (
 	"github.com/rosey-bot/rosey/streams/monitor"
 )
 
-// Remove deletes a plugin's registration and consumers, with their pending events.
+// Remove deletes a plugin's registration and consumers, with their pending events, which it
+// does not handle if it comes back.
 // It is an error if a process of the plugin runs, or the plugin does not exist.
 func Remove(ctx context.Context, nc *nats.Conn, js jetstream.JetStream, plugin string) error {
 	running, err := Instances(ctx, nc)
@@ -48,7 +49,7 @@ func Remove(ctx context.Context, nc *nats.Conn, js jetstream.JetStream, plugin s
 		}
 	}
 	for _, c := range durables {
-		err = errors.Join(err, streams.DeleteDurable(ctx, js, c.Stream, c.Name))
+		err = errors.Join(err, streams.RemoveDurable(ctx, js, c.Stream, c.Name))
 	}
 	return err
 }

@@ -116,7 +116,7 @@ func (p *Provisioner) narrow(ctx context.Context, stream jetstream.Stream, plugi
 		return nil
 	case len(kept) == 0:
 		p.log.WarnContext(ctx, "consumer of plugin deleted, it may not read that any more", "plugin", plugin, "stream", name, "subjects", subjects)
-		return streams.DeleteDurable(ctx, p.bus.JetStream(), name, c.Durable)
+		return streams.RemoveDurable(ctx, p.bus.JetStream(), name, c.Durable)
 	}
 	p.log.WarnContext(ctx, "consumer of plugin narrowed, it may not read all any more", "plugin", plugin, "stream", name, "subjects", kept)
 	c.FilterSubject, c.FilterSubjects = "", kept
@@ -128,8 +128,5 @@ func (p *Provisioner) narrow(ctx context.Context, stream jetstream.Stream, plugi
 // a stream does.
 func covers(pattern, stream, filter string) bool {
 	patterns, err := streams.Overlapping(pattern)
-	return err == nil && slices.ContainsFunc(patterns[stream], func(p string) bool {
-		both, ok := streams.Intersect(p, filter)
-		return ok && both == filter
-	})
+	return err == nil && slices.ContainsFunc(patterns[stream], func(p string) bool { return streams.Covers(p, filter) })
 }
