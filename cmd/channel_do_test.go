@@ -1,6 +1,8 @@
 package cmd
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -23,6 +25,10 @@ func TestChannelAbilities(t *testing.T) {
 	bot := startWith(t, []string{"ROSEY_PASSWORD=secret"}, "run", "--store", store, "--site", site.URL(), "--channel", "lounge", "--user", "rosey")
 	if err := site.WaitUser(ctx, "lounge", "rosey"); err != nil {
 		t.Fatalf("%v\n%s", err, bot.stderr.String())
+	}
+	emotes := filepath.Join(t.TempDir(), "emotes.json")
+	if err := os.WriteFile(emotes, []byte(`{"emotes":[{"name":":z:","image":"https://example.org/z.png"}]}`), 0o600); err != nil {
+		t.Fatal(err)
 	}
 	for _, step := range []struct {
 		args         []string
@@ -50,6 +56,10 @@ func TestChannelAbilities(t *testing.T) {
 		{[]string{"options", "novalue"}, exitUsage, "", "is not NAME=VALUE"},
 		{[]string{"emote", "add", ":x:", "https://example.org/x.png"}, exitOK, "done", ""},
 		{[]string{"emote", "rename", ":x:", ":y:"}, exitOK, "done", ""},
+		{[]string{"emote", "import", emotes}, exitUsage, "", "the emotes of lounge will be replaced by 1 emote: repeat it with --yes"},
+		{[]string{"emote", "import", emotes, "--yes"}, exitOK, "done", ""},
+		{[]string{"emote", "import", emotes, "--yes"}, exitOK, "already", ""},
+		{[]string{"filter", "import", emotes, "--yes"}, exitUsage, "", `it must be a JSON list of filters, or an object that has one as "filters"`},
 		{[]string{"clear"}, exitUsage, "", "the whole playlist of lounge will be gone: repeat it with --yes"},
 		{[]string{"clear", "--yes"}, exitOK, "done", ""},
 		{[]string{"skip", "--channel", "elsewhere"}, exitFailed, "", `not in a channel "elsewhere"`},

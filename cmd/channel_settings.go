@@ -20,16 +20,21 @@ func textOf(c *cli.Context, args []string) (string, error) {
 	switch file := c.String("file"); {
 	case file != "" && len(args) > 0:
 		return "", errors.New("give the text or --file, not both")
-	case file == "-":
-		b, err := io.ReadAll(c.App.Reader)
-		return string(b), err
 	case file != "":
-		b, err := os.ReadFile(file)
+		b, err := readFile(c, file)
 		return string(b), err
 	case len(args) == 0:
 		return "", errors.New("give the text, or --file")
 	}
 	return args[0], nil
+}
+
+// readFile returns what a file holds, or stdin for -.
+func readFile(c *cli.Context, file string) ([]byte, error) {
+	if file == "-" {
+		return io.ReadAll(c.App.Reader)
+	}
+	return os.ReadFile(file)
 }
 
 // text makes the command of a text of the channel.
@@ -115,6 +120,7 @@ var emoteAbilities = []ability{
 		examples: "   rosey channel emote remove :popcorn:",
 		request:  definition(event.SubjectSendChannelEmote, event.DefinitionRemove),
 	},
+	whole("emotes", event.SubjectSendChannelEmotes),
 }
 
 var regexpFlags = []cli.Flag{&cli.StringFlag{Name: "flags", Usage: "`FLAGS` of the regular expression (default: g)"}}
@@ -135,4 +141,42 @@ var filterAbilities = []ability{
 		examples: "   rosey channel filter remove spoiler",
 		request:  definition(event.SubjectSendFilter, event.DefinitionRemove),
 	},
+	whole("filters", event.SubjectSendFilters),
+}
+
+// whole makes the command that replaces all emotes or filters.
+func whole(part, subject string) ability {
+	one := strings.TrimSuffix(part, "s")
+	return ability{
+		name: "import", usage: "replace all " + part + " by those of a file", args: "FILE", least: 1, most: 1, flags: []cli.Flag{yesFlag()},
+		examples: fmt.Sprintf(`FILE is JSON, - for stdin: what channel show prints, or what CyTube exports.
+
+   rosey channel show %s --output json > %s.json
+   rosey channel %s import %s.json --yes`, part, part, one, part),
+		request: func(c *cli.Context, args []string) ([]request, error) {
+			raw, err := readFile(c, args[0])
+			if err != nil {
+				return nil, err
+			}
+			values, err := listIn(raw, part)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", args[0], err)
+			}
+			warning := fmt.Sprintf("the %s of %%s will be replaced by %s", part, counted(len(values), one))
+			return []request{{subject: subject, payload: event.SendDefinitions{Values: values}, warning: warning}}, nil
+		},
+	}
+}
+
+// listIn returns the elements of a JSON list, or of that which an object has by the name of
+// a part.
+func listIn(raw []byte, part string) (values []json.RawMessage, err error) {
+	var parts map[string]json.RawMessage
+	if json.Unmarshal(raw, &parts) == nil && parts[part] != nil {
+		raw = parts[part]
+	}
+	if err := json.Unmarshal(raw, &values); err != nil || values == nil {
+		return nil, fmt.Errorf("it must be a JSON list of %s, or an object that has one as %q", part, part)
+	}
+	return values, nil
 }

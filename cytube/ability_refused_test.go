@@ -30,6 +30,12 @@ func TestRefusedAbilities(t *testing.T) {
 		}
 		return v
 	}
+	list := func(all ...string) (d event.SendDefinitions) {
+		for _, one := range all {
+			d.Values = append(d.Values, json.RawMessage(one))
+		}
+		return d
+	}
 	for _, c := range []struct {
 		rank    func(*cytubetest.Config, *cytube.Config)
 		subject string
@@ -76,6 +82,10 @@ func TestRefusedAbilities(t *testing.T) {
 		{owned, event.SubjectSendChannelEmote, event.SendDefinition{Action: "update", Name: ":none:"}, event.RecordNotFound, "no emote"},
 		{owned, event.SubjectSendChannelEmote, event.SendDefinition{Action: "add", Name: ":none:"}, event.InvalidInput, "image"},
 		{owned, event.SubjectSendFilter, event.SendDefinition{Action: "update", Name: "none"}, event.RecordNotFound, "no chat filter"},
+		{moderated, event.SubjectSendChannelEmotes, list(`{"name":":x:","image":"y"}`), event.PermissionDenied, "emoteimport needs 3"},
+		{owned, event.SubjectSendChannelEmotes, list(`{"name":":x:"}`), event.InvalidInput, `entry 1 of the list, ":x:": an emote needs an image`},
+		{owned, event.SubjectSendChannelEmotes, list(`{"name":":x:","image":"y"}`, `{"name":":x:","image":"z"}`), event.InvalidInput, `":x:" twice`},
+		{owned, event.SubjectSendFilters, list(`{"name":"x","source":"y"}`, `{"name":"z"}`), event.InvalidInput, "entry 2"},
 	} {
 		raw, err := json.Marshal(c.payload)
 		if err != nil {
@@ -179,7 +189,7 @@ func TestSavedListWithDuplicates(t *testing.T) {
 	load := w.send(event.SubjectSendMediaQueueList, event.SendQueueList{Name: "friday"})
 	none := w.send(event.SubjectSendMediaQueueList, event.SendQueueList{Name: "none"})
 	again := w.send(event.SubjectSendMediaQueueList, event.SendQueueList{Name: "friday"})
-	if d := w.delivery(load); d.Status != event.DeliveryDone {
+	if d := w.delivery(load); d.Status != event.DeliveryDone || d.Reason != "3 not queued: This item is already on the playlist" {
 		t.Errorf("a list of which one item is not on the playlist: %+v", d)
 	}
 	if d := w.delivery(none); d.Code != event.RecordNotFound {

@@ -92,7 +92,7 @@ func abilityCases(t *testing.T) []abilityCase {
 		{subject: event.SubjectSendMediaLeader, payload: event.SendMediaLeader{User: "ALICE"}, frame: "assignLeader", shows: event.SubjectMediaLeader},
 		saved,
 		{subject: event.SubjectSendMediaQueueList, payload: event.SendQueueList{Name: "friday", Position: "end"}, frame: "queuePlaylist", shows: event.SubjectMediaQueue,
-			given: []abilityCase{saved, {subject: event.SubjectSendMediaDelete, payload: event.SendItem{UID: 1}}}},
+			given: []abilityCase{saved, {subject: event.SubjectSendMediaClear, payload: event.SendBare{}}}},
 		{subject: event.SubjectSendMediaDeleteList, payload: event.SendList{Name: "friday"}, frame: "deletePlaylist", given: []abilityCase{saved}},
 		poll,
 		{subject: event.SubjectSendPollVote, payload: event.SendPollVote{Option: 1}, frame: "vote", shows: event.SubjectPollUpdate, given: []abilityCase{poll}, repeats: true},
@@ -114,11 +114,11 @@ func abilityCases(t *testing.T) []abilityCase {
 		emote,
 		{subject: event.SubjectSendChannelEmote, payload: event.SendDefinition{Action: event.DefinitionRename, Name: ":y:", Was: ":x:"}, frame: "renameEmote", shows: event.SubjectEmote, given: []abilityCase{emote}},
 		{subject: event.SubjectSendChannelEmote, payload: event.SendDefinition{Action: event.DefinitionRemove, Name: ":x:"}, frame: "removeEmote", shows: event.SubjectEmote, given: []abilityCase{emote}},
-		{subject: event.SubjectSendChannelEmotes, payload: event.SendDefinitions{Values: raw(`{"name":":z:","image":"https://example.org/z.png"}`)}, frame: "importEmotes", shows: event.SubjectEmote, repeats: true},
+		{subject: event.SubjectSendChannelEmotes, payload: event.SendDefinitions{Values: raw(`{"name":":z:","image":"https://example.org/z.png"}`)}, frame: "importEmotes", shows: event.SubjectEmote},
 		filter,
 		{subject: event.SubjectSendFilter, payload: event.SendDefinition{Action: event.DefinitionUpdate, Name: "x", Extra: extra(t, map[string]any{"source": "cats", "replace": "dogs"})}, frame: "updateFilter", shows: event.SubjectFilter, given: []abilityCase{filter}},
 		{subject: event.SubjectSendFilter, payload: event.SendDefinition{Action: event.DefinitionRemove, Name: "x"}, frame: "removeFilter", shows: event.SubjectFilter, given: []abilityCase{filter}},
-		{subject: event.SubjectSendFilters, payload: event.SendDefinitions{Values: raw(`{"name":"z","source":"z","flags":"g","replace":"y","active":true,"filterlinks":false}`)}, frame: "importFilters", repeats: true},
+		{subject: event.SubjectSendFilters, payload: event.SendDefinitions{Values: raw(`{"name":"z","source":"z","flags":"g","replace":"y","active":true,"filterlinks":false}`)}, frame: "importFilters", shows: event.SubjectFilter},
 		{subject: event.SubjectSendAFK, payload: event.SendAFK{AFK: true}, frame: "chatMsg", shows: event.SubjectUserAFK, repeats: true},
 	}
 }

@@ -5,6 +5,8 @@ package ability
 
 import (
 	"encoding/json"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/rosey-bot/rosey/cytube/channel"
@@ -48,6 +50,8 @@ type Call struct {
 	left   int            // events that are to be seen yet
 	asked  []string       // the IDs of media that the frames name, any if nil
 	some   bool           // some of them were seen
+	failed []*Outcome     // what the server refused of a list, …
+	untold []string       // …or left out without a word
 }
 
 // row is an ability.
@@ -132,7 +136,7 @@ func (r rule[P]) plan(c *Call, p P) ([]Frame, *Outcome) {
 		return nil, o
 	}
 	frames := r.frames(c, p)
-	c.some = false
+	c.some, c.failed, c.untold = false, nil, nil
 	if c.left = len(frames); r.events != nil {
 		c.left = r.events(c, p)
 	}
@@ -219,6 +223,27 @@ func (c *Call) Answer(f channel.Frame) bool {
 
 // Plan returns what to write, or how the send ends without.
 func (c *Call) Plan() ([]Frame, *Outcome) { return c.row.plan(c) }
+
+// worst returns the outcome of a list of which the server took nothing.
+func (c *Call) worst() *Outcome {
+	for _, o := range c.failed {
+		if o.Status == event.DeliveryRefused {
+			return o
+		}
+	}
+	return c.failed[0]
+}
+
+// Missing says what was not done of a list of which some was, "" if all was.
+func (c *Call) Missing() string {
+	switch {
+	case len(c.failed) > 0:
+		return fmt.Sprintf("%d not queued: %s", len(c.failed), c.worst().Reason)
+	case len(c.untold) > 0:
+		return "the server left out " + strings.Join(c.untold, ", ")
+	}
+	return ""
+}
 
 // Reset makes Plan and Question begin anew, as after a lost connection.
 func (c *Call) Reset() { c.answer = nil }

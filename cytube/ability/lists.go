@@ -45,6 +45,14 @@ func (c *Call) hasList(name string) *Outcome {
 	return refuse(event.RecordNotFound, "the bot's account has no saved playlist %q", name)
 }
 
+// hasItems also refuses one with nothing on it, of which the server says nothing.
+func (c *Call) hasItems(name string) *Outcome {
+	if o := c.hasList(name); o != nil || lists(c.answer)[name] > 0 {
+		return o
+	}
+	return refuse(event.RecordNotFound, "the saved playlist %q is empty", name)
+}
+
 var deleteList = rule[event.SendList]{
 	options: listsQuestion,
 	check:   func(c *Call, p event.SendList) *Outcome { return c.hasList(p.Name) },
@@ -63,9 +71,9 @@ var queueList = rule[event.SendQueueList]{
 	},
 	check: func(c *Call, p event.SendQueueList) *Outcome {
 		if p.Position == event.PositionNext {
-			return first(c.needs("playlistnext"), c.hasList(p.Name))
+			return first(c.needs("playlistnext"), c.hasItems(p.Name))
 		}
-		return c.hasList(p.Name)
+		return c.hasItems(p.Name)
 	},
 	events: func(c *Call, p event.SendQueueList) int { return lists(c.answer)[p.Name] },
 	frames: func(_ *Call, p event.SendQueueList) []Frame {

@@ -25,7 +25,7 @@ type Verdict struct {
 // Observe takes a frame of the server and the events that it means, and returns what they
 // say of the call.
 func (c *Call) Observe(f channel.Frame, events []channel.Event) Verdict {
-	v := Verdict{}
+	v, shown := Verdict{}, c.row.shown(c, f)
 	for i, e := range events {
 		if c.row.seen(c, e) {
 			c.some = true
@@ -43,7 +43,6 @@ func (c *Call) Observe(f channel.Frame, events []channel.Event) Verdict {
 	} else if o != nil || wait > 0 {
 		return Verdict{Ended: o, Dropped: wait}
 	}
-	shown := c.row.shown(c, f)
 	if shown && c.row.mute {
 		return Verdict{Ended: &Outcome{Status: event.DeliveryDone}}
 	}
@@ -91,11 +90,8 @@ func (c *Call) failure(f channel.Frame) (*Outcome, time.Duration) {
 		if !c.row.queues || c.asking() || c.asked != nil && !slices.Contains(c.asked, w.ID) {
 			return nil, 0
 		}
-		switch c.left--; {
-		case c.left > 0: // others of the list may still come
-			return nil, 0
-		case c.some:
-			return &Outcome{Status: event.DeliveryDone}, 0
+		if code := classify(f.Name, text); code != event.RateLimited {
+			return c.failedItem(said(code, text)), 0
 		}
 	case "channelRankFail":
 		if area != "moderation.rank" || strings.Contains(text, "temporary") { // it was done
@@ -111,13 +107,33 @@ func (c *Call) failure(f channel.Frame) (*Outcome, time.Duration) {
 		}
 	}
 	code := classify(f.Name, text)
-	switch {
-	case code == event.RateLimited:
+	if code == event.RateLimited {
 		return nil, tooQuick
-	case strings.Contains(text, "already on the playlist"), strings.Contains(text, "is not muted"), strings.Contains(text, "already banned"):
-		return &Outcome{Status: event.DeliveryAlready, Reason: text}, 0
 	}
-	return refuse(code, "%s", text), 0
+	return said(code, text), 0
+}
+
+// said returns the outcome of what the server says.
+func said(code event.Code, text string) *Outcome {
+	for _, so := range []string{"already on the playlist", "is not muted", "already banned"} {
+		if strings.Contains(text, so) {
+			return &Outcome{Status: event.DeliveryAlready, Reason: text}
+		}
+	}
+	return refuse(code, "%s", text)
+}
+
+// failedItem takes what the server says of one item of those that are asked for. It returns
+// nil while others may still come.
+func (c *Call) failedItem(o *Outcome) *Outcome {
+	c.failed = append(c.failed, o)
+	switch c.left--; {
+	case c.left > 0:
+		return nil
+	case c.some:
+		return &Outcome{Status: event.DeliveryDone}
+	}
+	return c.worst()
 }
 
 // asking reports whether the question is not answered yet.
@@ -131,11 +147,11 @@ var codes = []struct {
 	{"too quickly", event.RateLimited},
 	{"permission", event.PermissionDenied}, {"not allowed", event.PermissionDenied}, {"equal or higher", event.PermissionDenied},
 	{"promote or demote yourself", event.PermissionDenied}, {"ban yourself", event.PermissionDenied},
-	{"limit exceeded", event.LimitExceeded}, {"exceeds the maximum", event.LimitExceeded}, {"no more than", event.LimitExceeded},
+	{"limit exceeded", event.LimitExceeded}, {"exceeds the maximum", event.LimitExceeded}, {"no more than", event.LimitExceeded}, {"limit reached", event.LimitExceeded},
 	{"limited to a maximum", event.LimitExceeded},
 	{"does not exist", event.RecordNotFound}, {"not found", event.RecordNotFound}, {"could not find", event.RecordNotFound},
 	{"not present", event.RecordNotFound}, {"is private", event.RecordNotFound},
-	{"unknown media", event.InvalidInput}, {"invalid", event.InvalidInput}, {"expected", event.InvalidInput}, {"must be", event.InvalidInput},
+	{"age restricted", event.InvalidInput}, {"unknown media", event.InvalidInput}, {"invalid", event.InvalidInput}, {"expected", event.InvalidInput}, {"must be", event.InvalidInput},
 }
 
 func classify(frame, text string) event.Code {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/rosey-bot/rosey/cytube/channel"
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/markup"
 )
 
 // maxText is the length at which the server cuts the MOTD, style sheet and script.
@@ -162,12 +163,10 @@ var emote = rule[event.SendDefinition]{
 			return refuse(event.RecordNotFound, "the channel has no emote %.40q", name)
 		case p.Action == event.DefinitionRename && c.defines(event.SubjectEmote, p.Name):
 			return refuse(event.InvalidInput, "the channel has an emote %.40q already", p.Name)
-		case p.Action != event.DefinitionRemove && p.Action != event.DefinitionRename && field(p, "image") == "":
-			return refuse(event.InvalidInput, "an emote needs an image: the address of one")
-		case len(field(p, "image")) > 1000:
-			return refuse(event.LimitExceeded, "the address of an emote's image has at most 1000 characters")
+		case p.Action == event.DefinitionRemove || p.Action == event.DefinitionRename && imageIn(p) == "":
+			return nil
 		}
-		return nil
+		return imageOf(imageIn(p))
 	},
 	so: func(c *Call, p event.SendDefinition) bool {
 		image, has := c.fieldOf(event.SubjectEmote, p.Name, "image")
@@ -177,10 +176,10 @@ var emote = rule[event.SendDefinition]{
 		case event.DefinitionRename:
 			return has && !c.defines(event.SubjectEmote, p.Was)
 		}
-		return has && image == field(p, "image")
+		return has && image == imageIn(p)
 	},
 	frames: func(c *Call, p event.SendDefinition) []Frame {
-		image := field(p, "image")
+		image := imageIn(p)
 		switch p.Action {
 		case event.DefinitionRemove:
 			return []Frame{{"removeEmote", []any{map[string]any{"name": p.Name}}}}
@@ -200,8 +199,12 @@ var emote = rule[event.SendDefinition]{
 	},
 }
 
+var filtersQuestion = options{
+	question: &Frame{Name: "requestChatFilters"}, needed: "filteredit", reply: "chatFilters", needs: []string{"filteredit"},
+}
+
 var filter = rule[event.SendDefinition]{
-	options: options{question: &Frame{Name: "requestChatFilters"}, needed: "filteredit", reply: "chatFilters", needs: []string{"filteredit"}},
+	options: filtersQuestion,
 	check: func(c *Call, p event.SendDefinition) *Outcome {
 		has := c.defines(event.SubjectFilter, p.Name)
 		switch {
@@ -211,10 +214,10 @@ var filter = rule[event.SendDefinition]{
 			return refuse(event.InvalidInput, "the channel has a chat filter %.40q already: update it", p.Name)
 		case p.Action != event.DefinitionAdd && !has:
 			return refuse(event.RecordNotFound, "the channel has no chat filter %.40q", p.Name)
-		case p.Action != event.DefinitionRemove && field(p, "source") == "":
-			return refuse(event.InvalidInput, "a chat filter needs a source: a regular expression")
+		case p.Action == event.DefinitionRemove:
+			return nil
 		}
-		return nil
+		return sourceOf(p)
 	},
 	so: func(c *Call, p event.SendDefinition) bool {
 		if p.Action == event.DefinitionRemove {
@@ -249,31 +252,10 @@ func filterFields(p event.SendDefinition) map[string]any {
 	}
 	flags := "g"
 	if _, given := p.Extra["flags"]; given {
-		flags = field(p, "flags")
+		flags = markup.Flags(field(p, "flags"))
 	}
 	return map[string]any{
-		"name": p.Name, "source": field(p, "source"), "flags": flags, "replace": field(p, "replace"),
+		"name": p.Name, "source": field(p, "source"), "flags": flags, "replace": markup.Groups(field(p, "replace")),
 		"active": is("active", true), "filterlinks": is("filterlinks", false),
-	}
-}
-
-// imports makes the rule of a whole list.
-func imports(subject, permission, emit, frame string) rule[event.SendDefinitions] {
-	return rule[event.SendDefinitions]{
-		options: options{needs: []string{permission}},
-		check: func(_ *Call, p event.SendDefinitions) *Outcome {
-			for i, raw := range p.Values {
-				var d struct{ Name string }
-				if json.Unmarshal(raw, &d) != nil || d.Name == "" {
-					return refuse(event.InvalidInput, "entry %d of the list has no name", i+1)
-				}
-			}
-			return nil
-		},
-		frames: func(_ *Call, p event.SendDefinitions) []Frame {
-			return []Frame{{emit, []any{append([]json.RawMessage{}, p.Values...)}}}
-		},
-		seen:  func(_ *Call, _ event.SendDefinitions, e channel.Event) bool { return e.Subject == subject },
-		shown: func(_ *Call, _ event.SendDefinitions, f channel.Frame) bool { return f.Name == frame },
 	}
 }

@@ -40,9 +40,9 @@ var table = map[string]ability{
 	event.SubjectSendOptions:       of(channelOptions),
 	event.SubjectSendPermissions:   of(permissions),
 	event.SubjectSendChannelEmote:  of(emote),
-	event.SubjectSendChannelEmotes: of(imports(event.SubjectEmote, "emoteimport", "importEmotes", "emoteList")),
+	event.SubjectSendChannelEmotes: of(emotes),
 	event.SubjectSendFilter:        of(filter),
-	event.SubjectSendFilters:       of(imports(event.SubjectFilter, "filterimport", "importFilters", "chatFilters")),
+	event.SubjectSendFilters:       of(filters),
 
 	event.SubjectSendAFK: of(afk),
 }

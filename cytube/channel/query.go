@@ -174,6 +174,14 @@ func (s *State) Definition(subject, name string) (definition json.RawMessage, kn
 	return all[name], s.settings.listed[subject]
 }
 
+// Definitions returns how many emotes or filters there are.
+func (s *State) Definitions(subject string) int {
+	if subject == event.SubjectFilter {
+		return len(s.settings.filters)
+	}
+	return len(s.settings.emotes)
+}
+
 // Decode decodes a frame's first argument into a pointer.
 func (f Frame) Decode(into any) error {
 	if len(f.Args) == 0 {

@@ -3,6 +3,8 @@ package localserver
 import (
 	"regexp"
 	"slices"
+
+	"github.com/rosey-bot/rosey/internal/markup"
 )
 
 // emote is a picture that clients show in place of a word.
@@ -19,6 +21,7 @@ type emoteChange struct{ Old, Name, Image any }
 func (e emoteChange) emote() (emote, bool) {
 	name, _ := e.Name.(string)
 	image, _ := e.Image.(string)
+	image = markup.Escape(cut(image, 1000))
 	return emote{name, image, `(^|\s)` + regexp.QuoteMeta(name) + `(?!\S)`}, name != "" && image != ""
 }
 

@@ -3,16 +3,12 @@ package localserver
 import (
 	"encoding/json"
 	"errors"
-	"regexp"
 	"regexp/syntax"
 	"slices"
 	"strings"
 
 	"github.com/rosey-bot/rosey/internal/markup"
 )
-
-// dollar is a group in a replacement, as clients may write it.
-var dollar = regexp.MustCompile(`\$(\d)`)
 
 // regexProblem returns an error of compiling a filter in the words of the real server's regular expressions.
 func regexProblem(err error) error {
@@ -41,7 +37,7 @@ func (d filterChange) filter() (f markup.Filter, ok bool, err error) {
 		name = source
 	}
 	f = markup.Filter{
-		Name: name, Source: source, Flags: flags, Replace: dollar.ReplaceAllString(replace, `\$1`),
+		Name: name, Source: source, Flags: markup.Flags(flags), Replace: markup.Groups(replace),
 		Active: truthy(d.Active), Links: truthy(d.FilterLinks),
 	}
 	_, err = f.Compile()

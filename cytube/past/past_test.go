@@ -21,12 +21,12 @@ func TestMain(m *testing.M) { streamstest.Main(m) }
 
 // world is a stream CYTUBE that a channel is recorded in.
 type world struct {
-	t   *testing.T
+	t   testing.TB
 	ctx context.Context
 	bus *streams.Bus
 }
 
-func newWorld(t *testing.T) world {
+func newWorld(t testing.TB) world {
 	t.Helper()
 	return world{t: t, ctx: streamstest.Context(t), bus: streamstest.Bus(t, streamstest.Server(t))}
 }

@@ -1,6 +1,7 @@
 package sender
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -113,8 +114,9 @@ func (s *Sender) perform(ctx context.Context, c *Call, send streams.Stored, repe
 		case err != nil:
 			return nil, err
 		case r.outcome != nil:
-			if o := r.outcome; o.Status == event.DeliveryDone && o.ConfirmedBy == (event.Ref{}) {
-				o.ConfirmedBy = s.Calls.seenBy(c)
+			if o := r.outcome; o.Status == event.DeliveryDone {
+				o.ConfirmedBy = cmp.Or(o.ConfirmedBy, s.Calls.seenBy(c))
+				o.Reason = cmp.Or(o.Reason, c.ability.Missing())
 			}
 			return r.outcome, nil
 		case r.dropped > 0:

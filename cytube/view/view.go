@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/markup"
 )
 
 // View is a channel at one moment, as far as it is known: a nil slice, map or pointer is
@@ -113,7 +114,27 @@ func NewDefinition(name string, fields map[string]json.RawMessage) Definition {
 		}
 	}
 	d["name"], _ = json.Marshal(name)
+	d.unescapeImage()
 	return d
+}
+
+// UnmarshalJSON decodes a definition as the server sends it or as it is stored.
+func (d *Definition) UnmarshalJSON(raw []byte) error {
+	err := json.Unmarshal(raw, (*map[string]json.RawMessage)(d))
+	d.unescapeImage()
+	return err
+}
+
+// unescapeImage makes the address of an emote's image what was typed: the server escapes it
+// for HTML, and would escape it once more each time that it is sent back.
+func (d Definition) unescapeImage() {
+	var image string
+	if json.Unmarshal(d["image"], &image) != nil {
+		return
+	}
+	if typed := markup.Unescape(image); typed != image {
+		d["image"] = marshal(typed)
+	}
 }
 
 // eventFields are the fields of event.Definition that are not of the definition.

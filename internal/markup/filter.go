@@ -35,6 +35,22 @@ var defaults = []Filter{
 // Default returns the filters that a channel starts out with.
 func Default() []Filter { return slices.Clone(defaults) }
 
+// Flags returns flags as the server keeps them: those of g, i and m, in that order.
+func Flags(given string) (flags string) {
+	for _, o := range "gim" {
+		if strings.ContainsRune(given, o) {
+			flags += string(o)
+		}
+	}
+	return flags
+}
+
+// dollar is a part of the match as JavaScript writes it.
+var dollar = regexp.MustCompile(`\$(\d)`)
+
+// Groups returns a replacement as the server keeps it: $1 becomes \1.
+func Groups(replace string) string { return dollar.ReplaceAllString(replace, `\$1`) }
+
 // Compile returns the filter's expression. Go does not have all that the server has.
 func (f *Filter) Compile() (*regexp.Regexp, error) { return regexp.Compile(f.options() + f.Source) }
 

@@ -28,6 +28,21 @@ const linkPlace = "\uEEEE"
 // Escape returns text as the server escapes it.
 func Escape(text string) string { return escaper.Replace(text) }
 
+// unescaper undoes what escaper does.
+var unescaper = strings.NewReplacer("&amp;", "&", "&lt;", "<", "&gt;", ">",
+	"&quot;", `"`, "&#39;", "'", "&#40;", "(", "&#41;", ")")
+
+// Unescape returns text as it was before the server escaped it, however often it did.
+func Unescape(text string) string {
+	for {
+		before := unescaper.Replace(text)
+		if before == text {
+			return text
+		}
+		text = before
+	}
+}
+
 // Renderer makes HTML of text as the server does.
 type Renderer struct{ filters []compiled }
 
