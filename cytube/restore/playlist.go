@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/rosey-bot/rosey/cytube/channel"
 	"github.com/rosey-bot/rosey/cytube/medialink"
@@ -200,11 +201,32 @@ func (p *planner) plays(a arrangement) {
 	if i < 0 {
 		return
 	}
-	c := view.Change{Part: view.PartPlaylist, Op: view.Changed, Key: "plays", Old: marshal("nothing"), New: marshal(was.Title)}
+	c := view.Change{Part: view.PartPlaylist, Op: view.Changed, Key: keyPlays, Old: marshal("nothing"), New: marshal(was.Title)}
 	if is != nil {
 		c.Old = marshal(is.Title)
 	}
 	p.later(a, c, event.SubjectSendMediaJump, event.SendItem{UID: a.want[i].UID})
+}
+
+// keyPlays is the key of the change of what plays.
+const keyPlays = "plays"
+
+// leastPosition is how far an item had come that is not restored to its beginning.
+const leastPosition = 3 * time.Second
+
+// withPosition adds to the step that plays what played that it begins anew: there is no
+// ability to set the position inside an item, which only a leader may.
+func withPosition(steps []Step, then *view.View, at time.Time) []Step {
+	i := slices.IndexFunc(steps, func(s Step) bool { return s.Part == view.PartPlaylist && s.Key == keyPlays })
+	if i < 0 || then.Playing.Duration == 0 {
+		return steps
+	}
+	was := time.Duration(then.Playing.PositionAt(at.UnixMilli()) * float64(time.Second)).Round(time.Second)
+	if was < leastPosition {
+		return steps
+	}
+	c := view.Change{Part: view.PartPlaylist, Op: view.Changed, Key: "position", Old: marshal("0s"), New: marshal(was.String())}
+	return slices.Insert(steps, i+1, Step{Change: c, Cannot: "only a leader may set the position inside an item: it begins anew"})
 }
 
 // marshal encodes a value that always has a JSON form.

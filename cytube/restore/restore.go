@@ -40,7 +40,7 @@ func (r Restorer) Plan(ctx context.Context) ([]Step, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Plan(now.View, then.View, r.Bot, r.Parts), nil
+	return withPosition(Plan(now.View, then.View, r.Bot, r.Parts), then.View, r.At), nil
 }
 
 // maxRounds bounds how often the plan is made anew, so that a Restorer does not fight with
