@@ -27,6 +27,9 @@ func takeOver(ctx context.Context, bus *streams.Bus, c jetstream.Consumer) error
 			return err
 		}
 	}
+	// A server that has no leader for the consumer does not answer, and its successor must be asked anew.
+	ctx, cancel := context.WithTimeout(ctx, streams.DefaultTimeout)
+	defer cancel()
 	_, err = bus.Conn().RequestWithContext(ctx, ackSubject(info, info.Delivered.Stream), []byte("-NAK"))
 	return err
 }

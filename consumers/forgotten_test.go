@@ -38,11 +38,13 @@ func TestOutputsAreFoundWithoutTheirIDs(t *testing.T) {
 		bus := forgetful(t, streamstest.Bus(t, streamstest.Server(t)))
 		const frozen = 50 * time.Millisecond
 		settled, _ := start(t, bus, consumers.Config{AckWait: frozen}, func(ctx context.Context, d streams.Stored) ([]event.Envelope, error) {
-			if _, err := bus.As("plugin-t").Publish(ctx, say(t, "one"), streams.WithMsgID("plugin-t/"+d.Ref.String()+"/1")); err != nil {
-				return nil, err
+			if d.Attempt == 1 { // else the heartbeats came late, and the event once more
+				if _, err := bus.As("plugin-t").Publish(ctx, say(t, "one"), streams.WithMsgID("plugin-t/"+d.Ref.String()+"/1")); err != nil {
+					return nil, err
+				}
+				awaitForgotten(ctx, t, bus)
+				<-time.After(frozen)
 			}
-			awaitForgotten(ctx, t, bus)
-			<-time.After(frozen)
 			return []event.Envelope{say(t, "one"), say(t, "two")}, nil
 		})
 		command(t, bus, "x")
