@@ -52,8 +52,9 @@ func (c *TimerForwarder) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("open consumer %s: %w", forwarderDurable, err)
 	}
+	began := time.Now().Add(maxClockSkew)
 	reading, err := consumer.Consume(func(msg jetstream.Msg) {
-		if err := c.forward(ctx, msg); err != nil {
+		if err := c.forward(ctx, msg, began); err != nil {
 			c.log.WarnContext(ctx, "timer not forwarded, retrying", "subject", msg.Subject(), "error", err)
 			_ = msg.NakWithDelay(time.Second) // redelivered in any case
 		}
@@ -70,22 +71,44 @@ func (c *TimerForwarder) Run(ctx context.Context) error {
 	}
 }
 
-func (c *TimerForwarder) forward(ctx context.Context, msg jetstream.Msg) error {
+// forward publishes a due event. What was due before the forwarder began may have been
+// published already, by a process that died or before the consumer was lost.
+func (c *TimerForwarder) forward(ctx context.Context, msg jetstream.Msg, began time.Time) error {
 	meta, err := msg.Metadata()
 	if err != nil {
 		return err
 	}
+	id := fmt.Sprintf("%s/%s:%d", forwarderDurable, Timer, meta.Sequence.Stream)
 	out := &nats.Msg{Subject: event.FromDue(msg.Subject()), Data: msg.Data(), Header: nats.Header{}}
+	if meta.NumDelivered > 1 || meta.Timestamp.Before(began) {
+		published, err := c.published(ctx, out.Subject, id, meta.Timestamp.Add(-maxClockSkew))
+		if err != nil {
+			return err
+		}
+		if published {
+			return msg.Ack()
+		}
+	}
 	for key, values := range msg.Headers() {
 		if !strings.HasPrefix(key, "Nats-") { // which would be instructions to the stream
 			out.Header[key] = values
 		}
 	}
-	id := fmt.Sprintf("%s/%s:%d", forwarderDurable, Timer, meta.Sequence.Stream)
 	if _, err := c.js.PublishMsg(ctx, out, jetstream.WithMsgID(c.signer.Sign(id))); err != nil {
 		return err
 	}
 	return msg.Ack()
+}
+
+// published reports whether an event with a message ID, which the server may have forgotten,
+// was stored on a subject since a point in time.
+func (c *TimerForwarder) published(ctx context.Context, subject, id string, since time.Time) (bool, error) {
+	for msg, err := range Messages(ctx, c.js, Selection{Stream: Plugin, Subjects: []string{subject}, Since: since}) {
+		if err != nil || msgid.Unsigned(msg.Header.Get(jetstream.MsgIDHeader)) == id {
+			return err == nil, err
+		}
+	}
+	return false, nil
 }
 
 // moveTimers removes the subjects of schedules from a stream PLUGIN of version 0.1.

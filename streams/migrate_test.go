@@ -3,6 +3,7 @@ package streams_test
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -40,26 +41,108 @@ func TestTimersOfOldStores(t *testing.T) {
 	for range 2 { // it is an old store at each start
 		openWithoutDifferences(ctx, t, js)
 	}
+	defer forward(ctx, t, js)()
+	setTimer(ctx, t, bus, "new")
+	wantOldAndNew(ctx, t, fired)
+}
+
+// A timer of an old store fires once though its consumer is lost, and the server has
+// forgotten the message IDs.
+func TestTimersOfOldStoresFireOnce(t *testing.T) {
+	t.Parallel()
+	nc := streamstest.Connect(t, streamstest.Server(t))
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := streamstest.Context(t)
+	makeOldStream(ctx, t, js)
+	openWithoutDifferences(ctx, t, js)
+	bus := streams.NewBus(nc, js)
+	stop := forward(ctx, t, js)
+	setTimer(ctx, t, bus, "first")
+	awaitRung(ctx, t, bus, 1)
+	stop()
+	if err := js.DeleteConsumer(ctx, streams.Timer, "timer-carrier"); err != nil {
+		t.Fatal(err)
+	}
+	plugin, err := js.Stream(ctx, streams.Plugin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := plugin.CachedInfo().Config
+	config.Duplicates = 100 * time.Millisecond
+	if _, err := js.UpdateStream(ctx, config); err != nil {
+		t.Fatal(err)
+	}
+	awaitForgotten(ctx, t, bus)
+	setTimer(ctx, t, bus, "second")
+	defer forward(ctx, t, js)()
+	rung := awaitRung(ctx, t, bus, 2)
+	if !strings.Contains(string(rung[0].Data), "first") || !strings.Contains(string(rung[1].Data), "second") {
+		t.Errorf("the timers rang as %s, %s", rung[0].Data, rung[1].Data)
+	}
+}
+
+// awaitForgotten waits until the server has forgotten the IDs of the events of PLUGIN until now.
+func awaitForgotten(ctx context.Context, t *testing.T, bus *streams.Bus) {
+	t.Helper()
+	e, err := event.New("plugin.t.event.probe", map[string]any{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for stored := 0; stored < 2; {
+		ack, err := bus.Publish(ctx, e, streams.WithMsgID("probe"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !ack.Duplicate {
+			stored++
+		}
+	}
+}
+
+// forward runs two forwarders, as two bots do, until stop is called.
+func forward(ctx context.Context, t *testing.T, js jetstream.JetStream) (stop func()) {
 	running, cancel := context.WithCancel(ctx)
 	var forwarders sync.WaitGroup
-	for range 2 { // as with two bots
+	for range 2 {
 		forwarders.Go(func() {
 			if err := streams.NewTimerForwarder(js, msgid.Signer{}, slog.New(slog.DiscardHandler)).Run(running); err != context.Canceled {
 				t.Error(err)
 			}
 		})
 	}
-	defer forwarders.Wait()
-	defer cancel()
-	e, err := event.New("plugin.t.event.rang", map[string]any{"timer": "new"})
+	return func() { cancel(); forwarders.Wait() }
+}
+
+// setTimer sets a timer of its own that is due in a second.
+func setTimer(ctx context.Context, t *testing.T, bus *streams.Bus, name string) {
+	t.Helper()
+	e, err := event.New("plugin.t.event.rang", map[string]any{"timer": name})
 	if err != nil {
 		t.Fatal(err)
 	}
 	e.CorrelationID = "tea"
-	if _, err := bus.Publish(ctx, e, streams.At(time.Now().Add(time.Second), "kettle")); err != nil {
+	if _, err := bus.Publish(ctx, e, streams.At(time.Now().Add(time.Second), name)); err != nil {
 		t.Fatal(err)
 	}
-	wantOldAndNew(ctx, t, fired)
+}
+
+// awaitRung waits until timers have fired, and returns their events.
+func awaitRung(ctx context.Context, t *testing.T, bus *streams.Bus, n int) []streams.Stored {
+	t.Helper()
+	for {
+		rung := slices.DeleteFunc(streamstest.Stored(t, bus, streams.Plugin), func(s streams.Stored) bool { return s.Subject != "plugin.t.event.rang" })
+		if len(rung) >= n {
+			return rung
+		}
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+			t.Fatalf("%d timers fired, want %d", len(rung), n)
+		}
+	}
 }
 
 // makeOldStream makes a stream PLUGIN as version 0.1 did.
