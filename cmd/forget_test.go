@@ -211,11 +211,13 @@ func filesWith(t *testing.T, dir, text string) (found []string) {
 			return err
 		}
 		b, err := os.ReadFile(path)
+		holds := bytes.Contains(bytes.ToLower(b), []byte(text))
 		var info server.CompressionInfo
 		if n, _ := info.UnmarshalMetadata(b); n > 0 { // a block of a stream
 			b, err = info.Algorithm.Decompress(b[n:])
+			holds = holds || bytes.Contains(bytes.ToLower(b), []byte(text))
 		}
-		if bytes.Contains(bytes.ToLower(b), []byte(text)) {
+		if holds {
 			found = append(found, strings.TrimPrefix(path, dir))
 		}
 		return err
