@@ -46,6 +46,7 @@ const (
 	MetaFound      = "found"        // true: part of the state at joining, which may be older
 	MetaAttempt    = "attempt"      // which attempt at the causing event made this, when not the first
 	MetaWaited     = "waited"       // how long the causing event had waited in its stream, in seconds
+	MetaSettings   = "settings"     // of a plugin's output: the newest revision of its settings that the handler saw, 0 for none
 	MetaRetryFor   = "retry_for"    // the one consumer that this retried dead letter is for
 	MetaPart       = "part"         // which part of a split message this is, from 1
 	MetaConsumer   = "consumer"     // of an echo: the durable consumer of its send, where that is not cytube-sender

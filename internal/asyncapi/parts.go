@@ -75,6 +75,7 @@ func envelope() *schema {
 		{event.MetaFound, "boolean", "so the bot found the channel; it may have happened before"},
 		{event.MetaAttempt, "integer", "which attempt at handling the cause made this, if not the first"},
 		{event.MetaWaited, "number", "seconds that the cause had waited in its stream"},
+		{event.MetaSettings, "integer", "the newest revision of its settings that the plugin's handler saw, 0 if none were set"},
 		{event.MetaRetryFor, "string", "the one consumer that a retried dead letter is for"},
 		{event.MetaErrorCode, "string", "the code of the error that this event tells a user of"},
 		{event.MetaTimeout, "number", "of a command: how many seconds an attempt at it may take"},

@@ -46,6 +46,7 @@ type Event struct {
 	Recorded []Output      // outputs that it caused
 
 	exchanges *streams.Exchanges // nil: none are kept
+	settings  *uint64            // the newest revision of its settings that the handler saw, as its outputs say
 }
 
 // order returns the indexes of the events in the order in which they were handled: those
@@ -61,6 +62,18 @@ func (c *Case) order() []int {
 
 // asked reports whether all is known of what the handler asked.
 func (e Event) asked() bool { return e.exchanges != nil && !e.exchanges.Unknown }
+
+// sawSettings returns the newest revision of the plugin's settings that the handler saw; ok
+// is false where that is not known.
+func (e Event) sawSettings() (revision uint64, ok bool) {
+	if e.settings != nil {
+		return *e.settings, true
+	}
+	if x := e.exchanges; x != nil && (!x.Unknown || x.Settings > 0) {
+		return x.Settings, true
+	}
+	return 0, false
+}
 
 // handled returns when the event was handled.
 func (e Event) handled() time.Time { return e.At.Add(e.Waited) }

@@ -57,6 +57,7 @@ type eventLine struct {
 	Said    []Output        `json:"said"`
 
 	Exchanges *streams.Exchanges `json:"exchanges,omitempty"`
+	Settings  *uint64            `json:"settings,omitempty"`
 }
 
 // Save writes the case as JSON lines, with those collections that the plugin
@@ -77,7 +78,7 @@ func (c *Case) Save(w io.Writer) error {
 		}
 	}
 	for _, e := range c.Events {
-		lines = append(lines, line{Event: &eventLine{e.Ref.String(), e.At, e.Subject, e.Header, e.Body, e.Waited.Seconds(), e.Recorded, e.exchanges}})
+		lines = append(lines, line{Event: &eventLine{e.Ref.String(), e.At, e.Subject, e.Header, e.Body, e.Waited.Seconds(), e.Recorded, e.exchanges, e.settings}})
 	}
 	var err error
 	for _, l := range lines {
@@ -158,7 +159,7 @@ func (c *Case) loadEvent(l eventLine) error {
 	if err != nil {
 		return err
 	}
-	e := Event{replay.Event{Ref: ref, At: l.At, Subject: l.Subject, Header: l.Header, Body: l.Body}, seconds(l.Waited), l.Said, l.Exchanges}
+	e := Event{replay.Event{Ref: ref, At: l.At, Subject: l.Subject, Header: l.Header, Body: l.Body}, seconds(l.Waited), l.Said, l.Exchanges, l.Settings}
 	if l.Exchanges != nil && l.Exchanges.Waited != 0 {
 		e.Waited = l.Exchanges.Waited
 	}

@@ -2,8 +2,10 @@ package dryrun
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -138,6 +140,9 @@ func (c *Case) readOutputs(ctx context.Context, js jetstream.JetStream, index ma
 		if event.Match(event.AllDatabase, d.Subject) {
 			out = newWrite(d.Subject, d.Data)
 		}
+		if revision, ok := sawSettings(d); ok {
+			c.Events[i].settings = &revision
+		}
 		if c.Events[i].Waited == 0 {
 			c.Events[i].Waited = waited(d)
 		}
@@ -151,6 +156,16 @@ func (c *Case) readOutputs(ctx context.Context, js jetstream.JetStream, index ma
 		slices.SortStableFunc(c.Events[i].Recorded, func(a, b Output) int { return falseFirst(a.past, b.past) })
 	}
 	return nil
+}
+
+// sawSettings returns which settings the handler saw whose output d is.
+func sawSettings(d streams.Stored) (revision uint64, ok bool) {
+	n, ok := d.Metadata[event.MetaSettings].(json.Number)
+	if !ok {
+		return 0, false
+	}
+	revision, err := strconv.ParseUint(n.String(), 10, 64)
+	return revision, err == nil
 }
 
 // waited returns how long the event had waited because of which d was published.

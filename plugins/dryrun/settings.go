@@ -81,17 +81,19 @@ func (s *sandbox) overridden(key string, document json.RawMessage) json.RawMessa
 // viewLag is how much later than a setting was made a handler may have seen it.
 const viewLag = time.Second
 
-// set makes the settings those that an event's handler saw. Of one with outputs it is kept
-// which these were, unless there were none: then it saw none that had just been made.
+// set makes the settings those that an event's handler saw, as its outputs say, or what is
+// kept of it. Of outputs of earlier releases it is kept, unless none were set: then the
+// handler saw none that had just been made.
 func (s *sandbox) set(ctx context.Context, e Event) (err error) {
 	s.opened[settings] = slices.DeleteFunc(s.opened[settings], func(c revision) bool {
 		due := !c.At.After(s.now)
 		plugin, _, _ := strings.Cut(string(c.ID), ".")
-		switch x := e.exchanges; {
+		seen, known := e.sawSettings()
+		switch {
 		case plugin != s.c.Plugin:
-		case x != nil && (!x.Unknown || x.Settings > 0):
-			due = c.Seq <= x.Settings
-		case x == nil && len(e.Recorded) > 0:
+		case known:
+			due = c.Seq <= seen
+		case e.exchanges == nil && len(e.Recorded) > 0:
 			due = !c.At.Add(viewLag).After(s.now)
 		}
 		if due && err == nil {

@@ -3,13 +3,17 @@ package dryrun_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"testing"
+
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/plugins/dryrun"
 	"github.com/rosey-bot/rosey/plugins/plugintest"
 	"github.com/rosey-bot/rosey/replay"
+	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
 // A handler that asked nothing and said nothing saw the setting that was made while its event
@@ -42,8 +46,24 @@ func TestSettingMadeWhileAnEventWaits(t *testing.T) {
 	allSame(t, run(t, record(t, room, p, replay.Filter{}), p), 0)
 }
 
-// A handler may not have seen a setting that was made just before, the first of its plugin:
-// then nothing is kept of the settings that it saw.
+// Which settings an answer was made with is known where nothing could be kept of its handler.
+func TestSettingsWithoutExchanges(t *testing.T) {
+	t.Parallel()
+	p := loud()
+	room := plugintest.Run(t, p)
+	for _, volume := range []string{"1", "2"} {
+		room.Set(p.Name, "volume", volume)
+		room.Say("alice", "!loud")
+	}
+	err := room.Bus.JetStream().DeleteStream(streamstest.Context(t), "KV_exchanges")
+	if err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
+		t.Fatal(err)
+	}
+	allSame(t, run(t, record(t, room, p, replay.Filter{}), p), 2)
+}
+
+// A handler may not have seen a setting that was made just before, the first of its plugin.
+// Its outputs say so; of those of earlier releases nothing was kept then.
 func TestFirstSettingBesideAHandler(t *testing.T) {
 	t.Parallel()
 	p := loud()
@@ -53,7 +73,7 @@ func TestFirstSettingBesideAHandler(t *testing.T) {
 	kase := record(t, room, p, replay.Filter{})
 	allSame(t, run(t, kase, p), 1)
 	handled := kase.Events[0].At.Add(kase.Events[0].Waited)
-	var saved, moved bytes.Buffer
+	var saved, moved, earlier bytes.Buffer
 	if err := kase.Save(&saved); err != nil {
 		t.Fatal(err)
 	}
@@ -70,13 +90,19 @@ func TestFirstSettingBesideAHandler(t *testing.T) {
 		if err := json.NewEncoder(&moved).Encode(line); err != nil {
 			t.Fatal(err)
 		}
+		delete(line["event"], "settings")
+		if err := json.NewEncoder(&earlier).Encode(line); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if changes != 1 {
 		t.Fatalf("the case has %d changes:\n%s", changes, saved.String())
 	}
-	loaded, err := dryrun.Load(&moved)
-	if err != nil {
-		t.Fatal(err)
+	for _, file := range []*bytes.Buffer{&moved, &earlier} {
+		loaded, err := dryrun.Load(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		allSame(t, run(t, loaded, p), 1)
 	}
-	allSame(t, run(t, loaded, p), 1)
 }

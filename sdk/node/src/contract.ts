@@ -237,6 +237,8 @@ export type Envelope = {
     result?: string;
     /** the one consumer that a retried dead letter is for */
     retry_for?: string;
+    /** the newest revision of its settings that the plugin's handler saw, 0 if none were set */
+    settings?: number;
     /** who says it published the event */
     source?: string;
     /** of a command: how many seconds an attempt at it may take */
