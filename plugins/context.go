@@ -46,6 +46,9 @@ type Context struct {
 // is the same when the event is redelivered.
 func (c *Context) Now() time.Time { return c.Event.At }
 
+// Since returns how long before Now a time was, in milliseconds since the epoch as records have it.
+func (c *Context) Since(ms int64) time.Duration { return c.Now().Sub(time.UnixMilli(ms)) }
+
 // Waited returns how long ago the event was stored: more than a moment if the plugin
 // was down, or retries. Unlike Now it depends on when the event was delivered.
 func (c *Context) Waited() time.Duration { return consumers.Now(c).Sub(c.Event.At) }
@@ -171,6 +174,12 @@ func (c *Context) SetCommands(commands []router.Command) error {
 		return nil
 	}
 	return c.runtime.Register(c, commands)
+}
+
+// RankFor returns the rank that a user needs in the event's channel for a command of the plugin,
+// such as one that SetCommands registered.
+func (c *Context) RankFor(command router.Command) int {
+	return router.Registration{MinRank: c.runtime.Plugin.MinRank}.RankIn(c.settings, command)
 }
 
 // Streams returns a reader of the streams and of the state of consumers, for plugins

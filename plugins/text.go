@@ -1,6 +1,7 @@
 package plugins
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"reflect"
@@ -22,8 +23,9 @@ import (
 // Context.SayText says it. One that is set is checked when it is set: it may use those values and
 // a set of functions, all of which end soon, and nothing else.
 type Text struct {
-	key, text, otherwise string
-	uses                 []string
+	key             string
+	text, otherwise json.RawMessage
+	uses            []string
 }
 
 // Values are what a Text uses, by name. They are put in as they are, so that nothing that a user
@@ -34,11 +36,7 @@ var textType = reflect.TypeFor[Text]()
 
 // newText returns the text that is set.
 func newText(p pluginsettings.Property, value json.RawMessage) Text {
-	t := Text{key: p.Key}
-	_ = json.Unmarshal(value, &t.text) // was checked
-	_ = json.Unmarshal(p.Default, &t.otherwise)
-	t.uses = p.Template
-	return t
+	return Text{key: p.Key, text: value, otherwise: p.Default, uses: p.Template}
 }
 
 // describeText completes the schema of a text.
@@ -67,7 +65,7 @@ func (c *Context) Render(t Text, values Values) string {
 	if err == nil {
 		return out
 	}
-	if t.text != t.otherwise {
+	if !bytes.Equal(t.text, t.otherwise) {
 		c.Log.WarnContext(c, "text not usable, default used", "key", t.key, "channel", c.Channel(), "error", event.Personal(err.Error()))
 		if out, err = t.render(c, t.otherwise, values); err == nil {
 			return out
@@ -77,7 +75,9 @@ func (c *Context) Render(t Text, values Values) string {
 	return ""
 }
 
-func (t Text) render(c *Context, text string, values Values) (string, error) {
+func (t Text) render(c *Context, raw json.RawMessage, values Values) (string, error) {
+	var text string
+	_ = json.Unmarshal(raw, &text) // was checked
 	parsed, err := texttemplate.Parse(text, t.uses)
 	if err != nil {
 		return "", err

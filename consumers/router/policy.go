@@ -130,6 +130,9 @@ func (p policy) rank(of Registration) int {
 	return need
 }
 
+// RankIn returns the rank that a user needs for a command of r where these are the settings.
+func (r Registration) RankIn(set pluginsettings.Set, c Command) int { return policy{set, c}.rank(r) }
+
 func (p policy) duration(key string) time.Duration {
 	seconds := 0.0
 	if key == KeyCooldownChannel {

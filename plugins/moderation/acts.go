@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/rosey-bot/rosey/event"
-	"github.com/rosey-bot/rosey/internal/timeparse"
 	"github.com/rosey-bot/rosey/plugins"
 )
 
@@ -156,9 +155,4 @@ func (m *moderation) note(c *plugins.Context) ([]event.Envelope, error) {
 		return nil, err
 	}
 	return append(c.Say("📝 Noted about %s (#%s)", user, cs.ID), c.Emit(eventAct, cs.payload())...), nil
-}
-
-// ago returns how long ago something was, in words.
-func ago(c *plugins.Context, ms int64) string {
-	return timeparse.Short(c.Now().Sub(time.UnixMilli(ms))) + " ago"
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/dustin/go-humanize/english"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/timeparse"
 	"github.com/rosey-bot/rosey/plugins"
 )
 
@@ -14,7 +15,7 @@ func timesMore(n int) string { return fmt.Sprintf("%d more", n) }
 
 // line returns a case in a few words.
 func (cs Case) line(c *plugins.Context) string {
-	text := "#" + string(cs.ID) + " " + cs.Kind + " " + ago(c, cs.Made)
+	text := "#" + string(cs.ID) + " " + cs.Kind + " " + timeparse.Short(c.Since(cs.Made)) + " ago"
 	if cs.By != "" {
 		text += " by " + cs.By
 	} else {
@@ -62,7 +63,7 @@ func (m *moderation) history(c *plugins.Context) ([]event.Envelope, error) {
 	}
 	var parts []string
 	if p.First > 0 {
-		parts = append(parts, "first here "+ago(c, p.First))
+		parts = append(parts, "first here "+timeparse.Short(c.Since(p.First))+" ago")
 	}
 	if len(p.Aliases) > 0 {
 		parts = append(parts, "shares an address with "+english.OxfordWordSeries(p.Aliases[:min(len(p.Aliases), 8)], "and"))

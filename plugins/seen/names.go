@@ -35,7 +35,7 @@ func resolve(all []Alias, name string) string {
 	return name
 }
 
-// find returns what is known of a user, under all names that are theirs. The error is
+// find returns what is known of a user until now, under all names that are theirs. The error is
 // RECORD_NOT_FOUND and offers a near name if nothing is.
 func find(c *plugins.Context, name string) (Person, error) {
 	all, err := aliases(c)
@@ -49,6 +49,10 @@ func find(c *plugins.Context, name string) (Person, error) {
 			names = append(names, a.From)
 		}
 	}
+	reel, err := reelOf(c, c.Channel())
+	if err != nil {
+		return Person{}, err
+	}
 	whole := Person{User: name}
 	for i, n := range names {
 		var p Person
@@ -58,7 +62,7 @@ func find(c *plugins.Context, name string) (Person, error) {
 		if i == 0 && p.User != "" {
 			whole.User = p.User
 		}
-		whole = whole.add(p)
+		whole = whole.add(p.until(c.Now().UnixMilli(), reel))
 	}
 	if whole.First == 0 {
 		return whole, unknown(c, name)
@@ -80,17 +84,16 @@ func unknown(c *plugins.Context, name string) error {
 		spelled[folded] = p.User
 		names = append(names, folded)
 	}
-	meant := ""
-	if near := suggest.Nearest(plugins.Fold(name), names); near != "" {
-		meant = " Did you mean " + spelled[near] + "?"
-	}
-	return event.Errorf(event.RecordNotFound, "I have never seen %s here.%s", plugins.Shorten(name, 20), meant)
+	near := spelled[suggest.Nearest(plugins.Fold(name), names)]
+	values := plugins.Values{"user": plugins.Shorten(name, 20), "near": near}
+	return refuse(c, event.RecordNotFound, plugins.SettingsOf[Settings](c).Unknown, values)
 }
 
 // sameName counts a name as another, or no longer.
 func sameName(c *plugins.Context) ([]event.Envelope, error) {
+	s := plugins.SettingsOf[Settings](c)
 	if len(c.Command.Args) != 2 {
-		return nil, event.Errorf(event.InvalidInput, "say which two names are one person's: %[1]ssamename OLD NEW, or %[1]ssamename undo OLD", c.Prefix())
+		return nil, usage(c, "samename OLD NEW")
 	}
 	first, second := plugins.UserName(c.Command.Args[0]), plugins.UserName(c.Command.Args[1])
 	if plugins.Fold(first) == "undo" {
@@ -102,11 +105,11 @@ func sameName(c *plugins.Context) ([]event.Envelope, error) {
 	}
 	into := resolve(all, second)
 	if plugins.Fold(first) == plugins.Fold(into) {
-		return nil, event.Errorf(event.InvalidInput, "%s and %s are one name already", first, second)
+		return nil, refuse(c, event.InvalidInput, s.SameAlready, plugins.Values{"old": first, "new": second})
 	}
 	for _, a := range all {
 		if plugins.Fold(a.Into) == plugins.Fold(first) {
-			return nil, event.Errorf(event.InvalidInput, "%s counts as %s: undo that first, with %ssamename undo %s", a.From, first, c.Prefix(), a.From)
+			return nil, refuse(c, event.InvalidInput, s.SameFirst, plugins.Values{"old": a.From, "new": first, "prefix": c.Prefix()})
 		}
 	}
 	for _, name := range []string{first, into} {
@@ -120,21 +123,22 @@ func sameName(c *plugins.Context) ([]event.Envelope, error) {
 		return nil, err
 	}
 	out := c.Emit(kindMerged, map[string]any{"from": first, "into": into, "by": c.Command.User, "channel": c.Channel()})
-	return append(out, c.Say("✅ %s counts as %s now. %ssamename undo %s takes that back", first, into, c.Prefix(), first)...), nil
+	return append(out, c.SayText(s.Joined, plugins.Values{"old": first, "new": into, "prefix": c.Prefix()})...), nil
 }
 
 func partNames(c *plugins.Context, name string) ([]event.Envelope, error) {
+	s := plugins.SettingsOf[Settings](c)
 	all, err := aliases(c)
 	if err != nil {
 		return nil, err
 	}
 	err = c.DB(Names).Delete(key(c.Channel(), name))
 	if event.CodeOf(err) == event.RecordNotFound {
-		return nil, event.Errorf(event.RecordNotFound, "%s does not count as another name", plugins.Shorten(name, 20))
+		return nil, refuse(c, event.RecordNotFound, s.NotSame, plugins.Values{"old": plugins.Shorten(name, 20)})
 	}
 	if err != nil {
 		return nil, err
 	}
 	out := c.Emit(kindParted, map[string]any{"from": name, "into": resolve(all, name), "by": c.Command.User, "channel": c.Channel()})
-	return append(out, c.Say("✅ %s counts as themselves again", name)...), nil
+	return append(out, c.SayText(s.Parted, plugins.Values{"old": name})...), nil
 }

@@ -2,7 +2,6 @@ package seen
 
 import (
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -16,22 +15,31 @@ import (
 // Person is a record of People: what one name did in one channel. Its ID is
 // channel/name, folded.
 type Person struct {
-	Channel string `json:"channel"`
-	User    string `json:"user" mark:"person"`
-	First   int64  `json:"first"` // ms since the epoch
-	Last    int64  `json:"last"`  // when they did anything
-	SaidAt  int64  `json:"said_at,omitempty"`
-	Said    string `json:"said,omitempty"` // the event of their last line that is no command
-	Lines   int    `json:"lines"`
-	Words   int    `json:"words"`
-	Emotes  int    `json:"emotes"`
-	Films   int    `json:"films"`  // that they queued and that were played
-	Time    int64  `json:"time"`   // seconds in the channel
-	Here    int64  `json:"here"`   // when they came, 0 while they are away
-	Day     int64  `json:"day"`    // of their last line, since the epoch
-	Days    int    `json:"days"`   // in a row until that day
-	Streak  int    `json:"streak"` // most days in a row
-	Bot     bool   `json:"bot"`    // it said what the bot sent
+	Channel  string `json:"channel"`
+	User     string `json:"user" mark:"person"`
+	First    int64  `json:"first"` // ms since the epoch
+	Last     int64  `json:"last"`  // when they did anything
+	SaidAt   int64  `json:"said_at,omitempty"`
+	Said     string `json:"said,omitempty"` // the event of their last line that is no command
+	Lines    int    `json:"lines"`
+	Words    int    `json:"words"`
+	Emotes   int    `json:"emotes"`
+	Films    int    `json:"films"`    // that they queued and that were played
+	Time     int64  `json:"time"`     // seconds in the channel
+	Here     int64  `json:"here"`     // when they came, 0 while they are away
+	Watched  int    `json:"watched"`  // films of which they saw the middle
+	Watching int64  `json:"watching"` // seconds in the channel while something played
+	CameAt   Played `json:"came_at"`  // what the channel had played when they came
+	Day      int64  `json:"day"`      // of their last line, since the epoch
+	Days     int    `json:"days"`     // in a row until that day
+	Streak   int    `json:"streak"`   // most days in a row
+	Bot      bool   `json:"bot"`      // it said what the bot sent
+}
+
+// Played is how much a channel has played, see Reel.
+type Played struct {
+	Films   int   `json:"films"`
+	Seconds int64 `json:"seconds"`
 }
 
 // key returns the ID of what is stored of a user in a channel.
@@ -53,7 +61,6 @@ func change(c *plugins.Context, channel, user string, at time.Time, do func(*Per
 		return nil, nil
 	}
 	var p Person
-	s := plugins.SettingsOf[Settings](c)
 	return c.DB(People).Change(key(channel, user), &p, func() ([]event.Envelope, error) {
 		before := p
 		p.Channel, p.User = strings.ToLower(channel), user
@@ -63,19 +70,21 @@ func change(c *plugins.Context, channel, user string, at time.Time, do func(*Per
 		}
 		do(&p)
 		p.Last = max(p.Last, ms)
-		if !s.Achievements || p.Bot || ignored(s, user) {
-			return nil, nil
-		}
-		return achieved(c, s, before, p), nil
+		return achieved(c, before, p), nil
 	})
 }
 
 // achieved returns what is said where a count has become a round number.
-func achieved(c *plugins.Context, s Settings, before, p Person) (out []event.Envelope) {
-	say := func(was, is int, what string, steps ...int) {
+func achieved(c *plugins.Context, before, p Person) (out []event.Envelope) {
+	s := plugins.SettingsOf[Settings](c)
+	if !s.Achievements || p.Bot || ignored(s, p.User) {
+		return nil
+	}
+	say := func(was, is int, of string, steps ...int) {
 		for _, n := range steps {
 			if was < n && is >= n {
-				out = append(out, c.SayText(s.Achieved, plugins.Values{"user": p.User, "what": humanize.Comma(int64(n)) + " " + what})...)
+				values := plugins.Values{"user": p.User, "what": humanize.Comma(int64(n)) + " " + of, "n": n, "of": of}
+				out = append(out, c.SayText(s.Achieved, values)...)
 			}
 		}
 	}
@@ -125,9 +134,16 @@ func countJoin(c *plugins.Context) ([]event.Envelope, error) {
 	if err != nil {
 		return nil, err
 	}
+	reel, err := reelOf(c, join.Channel)
+	if err != nil {
+		return nil, err
+	}
 	return change(c, join.Channel, join.User, c.Now(), func(p *Person) {
-		p.away(p.Last) // where the bot did not see them go, they were here until they did something last
+		if p.Here > 0 { // the bot did not see them go: they were here until they did something last
+			p.Time += max(p.Last-p.Here, 0) / 1000
+		}
 		p.Here = c.Now().UnixMilli()
+		p.CameAt.Films, p.CameAt.Seconds = reel.at(p.Here)
 	})
 }
 
@@ -136,39 +152,26 @@ func countLeave(c *plugins.Context) ([]event.Envelope, error) {
 	if err != nil {
 		return nil, err
 	}
-	return change(c, leave.Channel, leave.User, c.Now(), func(p *Person) { p.away(c.Now().UnixMilli()) })
-}
-
-// away ends the time in the channel.
-func (p *Person) away(at int64) {
-	if p.Here > 0 && at > p.Here {
-		p.Time += (at - p.Here) / 1000
-	}
-	p.Here = 0
-}
-
-func countFilm(c *plugins.Context) ([]event.Envelope, error) {
-	m, err := event.As[event.MediaChange](c.Event.Envelope)
+	reel, err := reelOf(c, leave.Channel)
 	if err != nil {
 		return nil, err
 	}
-	var p Person
-	if !counted(m.QueuedBy) {
-		return nil, nil
-	}
-	// That an item of theirs plays does not show that they are here.
-	return c.DB(People).Change(key(m.Channel, m.QueuedBy), &p, func() ([]event.Envelope, error) {
-		if p.First == 0 {
-			return nil, nil
-		}
-		before := p
-		p.Films++
-		s := plugins.SettingsOf[Settings](c)
-		if !s.Achievements || p.Bot || ignored(s, p.User) {
-			return nil, nil
-		}
-		return achieved(c, s, before, p), nil
+	return change(c, leave.Channel, leave.User, c.Now(), func(p *Person) {
+		*p = p.until(c.Now().UnixMilli(), reel)
+		p.Here = 0
 	})
+}
+
+// until returns the person with the time up to now, if they are here.
+func (p Person) until(now int64, reel Reel) Person {
+	if p.Here == 0 || now < p.Here {
+		return p
+	}
+	films, seconds := reel.at(now)
+	p.Time += (now - p.Here) / 1000
+	p.Watched += max(films-p.CameAt.Films, 0)
+	p.Watching += max(seconds-p.CameAt.Seconds, 0)
+	return p
 }
 
 // add adds what another name did.
@@ -187,26 +190,7 @@ func (p Person) add(o Person) Person {
 	}
 	p.Last, p.Here = max(p.Last, o.Last), max(p.Here, o.Here)
 	p.Lines, p.Words, p.Emotes, p.Films = p.Lines+o.Lines, p.Words+o.Words, p.Emotes+o.Emotes, p.Films+o.Films
-	p.Time, p.Streak, p.Bot = p.Time+o.Time, max(p.Streak, o.Streak), p.Bot || o.Bot
+	p.Time, p.Watched, p.Watching = p.Time+o.Time, p.Watched+o.Watched, p.Watching+o.Watching
+	p.Streak, p.Bot = max(p.Streak, o.Streak), p.Bot || o.Bot
 	return p
-}
-
-// seconds returns how long they were here until now.
-func (p Person) seconds(now time.Time) int64 {
-	if p.Here == 0 {
-		return p.Time
-	}
-	return p.Time + max(now.UnixMilli()-p.Here, 0)/1000
-}
-
-// span returns a time in the channel.
-func span(seconds int64) string {
-	switch d := time.Duration(seconds) * time.Second; {
-	case d < time.Hour:
-		return strconv.Itoa(int(d.Minutes())) + "m"
-	case d < 2*day:
-		return strconv.Itoa(int(d.Hours())) + "h"
-	default:
-		return strconv.Itoa(int(d/day)) + " days"
-	}
 }

@@ -5,8 +5,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dustin/go-humanize"
-
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/replay"
@@ -21,11 +19,11 @@ func said(c *plugins.Context) ([]event.Envelope, error) {
 	}
 	words = strings.TrimSpace(words)
 	if words == "" && user == "" {
-		return nil, event.Errorf(event.InvalidInput, "say what to look for, for example %[1]ssaid pop corn or %[1]ssaid @alice pop corn", c.Prefix())
+		return nil, usage(c, "said @alice pop corn")
 	}
-	back := plugins.SettingsOf[Settings](c).Said
+	s := plugins.SettingsOf[Settings](c)
 	q := replay.Query{Filter: replay.Filter{
-		Subjects: []string{event.SubjectChat}, Channel: c.Channel(), User: user, Since: c.Now().Add(-back), Until: c.Now(),
+		Subjects: []string{event.SubjectChat}, Channel: c.Channel(), User: user, Since: c.Now().Add(-s.Said), Until: c.Now(),
 		Grep: regexp.MustCompile("(?i)" + regexp.QuoteMeta(words)),
 	}}
 	var last event.Chat
@@ -49,11 +47,7 @@ func said(c *plugins.Context) ([]event.Envelope, error) {
 		last, at = line, d.TypedAt(line)
 	}
 	if n == 0 {
-		return nil, event.Errorf(event.RecordNotFound, "nobody said that within %s", span(int64(back.Seconds())))
+		return nil, refuse(c, event.RecordNotFound, s.NoQuote, plugins.Values{"within": s.Said})
 	}
-	more := ""
-	if n > 1 {
-		more = " (" + humanize.Comma(int64(n)) + " such lines)"
-	}
-	return c.Say("💬 %s, %s: %s%s", last.User, ago(c, at.UnixMilli()), plugins.Shorten(last.Message, 200), more), nil
+	return c.SayText(s.Quote, plugins.Values{"user": last.User, "ago": c.Now().Sub(at), "text": plugins.Shorten(last.Message, 200), "lines": n}), nil
 }

@@ -12,11 +12,13 @@ import (
 // Name is the plugin's name.
 const Name = "seen"
 
-// The collections: what is known of people, messages for them, and names that are one person's.
+// The collections: what is known of people, messages for them, names that are one
+// person's, and how much a channel has played.
 const (
 	People = "seen_people"
 	Boxes  = "seen_messages"
 	Names  = "seen_names"
+	Reels  = "seen_reels"
 )
 
 // The types of the plugin's events.
@@ -36,8 +38,7 @@ type Settings struct {
 	InChat       int           `json:"in_chat" default:"2" min:"0" max:"5" jsonschema:"most messages that are delivered in chat at a time; the others come privately"`
 	Said         time.Duration `json:"said" default:"720h" min:"1h" max:"8760h" jsonschema:"how far back !said looks"`
 
-	Achieved plugins.Text `json:"achieved" default:"🏆 {{.user}}: {{.what}}" uses:"user,what" jsonschema:"what is said at a round number"`
-	Deliver  plugins.Text `json:"deliver" default:"✉️ {{.user}}: {{.from}} said {{.ago}}: {{.text}}" uses:"user,from,ago,text" jsonschema:"what a message is delivered with"`
+	Texts
 }
 
 // payloads of the plugin's events.
@@ -61,14 +62,14 @@ func New() plugins.Plugin {
 		Version:      "1.0.0",
 		Description:  "Knows who was here when and how much they said, and keeps messages for them",
 		Capabilities: []string{event.CapabilityChat, event.CapabilityPM, event.CapabilityPublic, event.CapabilityStorage},
-		Collections:  map[string]any{People: Person{}, Boxes: Box{}, Names: Alias{}},
+		Collections:  map[string]any{People: Person{}, Boxes: Box{}, Names: Alias{}, Reels: Reel{}},
 		Emits:        map[string]any{kindMerged: namesChanged{}, kindParted: namesChanged{}, kindExpired: messageDue{}},
 		Settings:     Settings{},
 		Commands: []plugins.Command{
 			{Name: "seen", Usage: "USER", Description: "says when somebody was last here, and what they said", Handle: seen},
 			{Name: "firstseen", Usage: "[USER]", Description: "says when somebody was here first", Handle: firstSeen},
-			{Name: "stats", Usage: "[USER]", Description: "counts what somebody said, queued and how long they were here", Handle: stats},
-			{Name: "top", Usage: "[lines | words | emotes | films | time | streak]", Description: "ranks people", Handle: top},
+			{Name: "stats", Usage: "[USER]", Description: "counts what somebody said, queued and watched, and how long they were here", Handle: stats},
+			{Name: "top", Usage: "[lines | words | emotes | films | watched | watching | time | streak]", Description: "ranks people", Handle: top},
 			{Name: "said", Usage: "[@USER] WORDS", Description: "finds the last line with these words", Handle: said},
 			{Name: "tell", Usage: "USER TEXT", Description: "delivers a message when somebody is back; privately if you send it so", Handle: tell},
 			{Name: "tells", Description: "lists your messages that wait", Handle: tells},
@@ -80,6 +81,7 @@ func New() plugins.Plugin {
 			{Subject: event.SubjectUserJoin, FromFirst: true, Handle: countJoin},
 			{Subject: event.SubjectUserLeave, FromFirst: true, Handle: countLeave},
 			{Subject: event.SubjectMediaChange, FromFirst: true, Handle: countFilm},
+			{Subject: event.SubjectMediaStop, FromFirst: true, Handle: filmStopped},
 			{Subject: event.SubjectChat, Handle: deliverOnLine},
 			{Subject: event.SubjectUserJoin, Handle: deliverOnJoin},
 			{Subject: event.EventSubject(Name, kindExpired), Handle: expire, MaxAge: plugins.Never},

@@ -68,7 +68,7 @@ func TestSeen(t *testing.T) {
 	answers(t, channel, "carol", 1, "!seen Carol", "👀 You are right here, carol")
 	answers(t, channel, "carol", 1, "!seen alcie", "❌ I have never seen alcie here. Did you mean Alice?")
 	answers(t, channel, "carol", 1, "!seen zzzzzz", "❌ I have never seen zzzzzz here.")
-	answers(t, channel, "carol", 1, "!seen", "❌ say who")
+	answers(t, channel, "carol", 1, "!seen", "❌ write for example !seen alice")
 	answers(t, channel, "carol", 1, "!firstseen alice", "🌱 Alice was here first on ")
 	answers(t, channel, "carol", 1, "!said popcorn", "💬 Alice, ")
 	answers(t, channel, "carol", 1, "!said @bob popcorn", "❌ nobody said that")
@@ -93,7 +93,7 @@ func TestTops(t *testing.T) {
 	answers(t, channel, "mod", 3, "!samename bob bobby", "❌ bob and bobby are one name already")
 	answers(t, channel, "mod", 3, "!samename undo bobby", "✅ bobby counts as themselves again")
 	answers(t, channel, "mod", 3, "!stats bobby", "📊 bobby: 1 line, 1 word, ")
-	answers(t, channel, "mod", 3, "!top wishes", "❌ I rank by")
+	answers(t, channel, "mod", 3, "!top wishes", "❌ write for example !top emotes, films, lines, ")
 	for _, kind := range []string{kindMerged, kindParted} {
 		if stored := channel.Stored(event.EventSubject(Name, kind)); len(stored) != 1 {
 			t.Errorf("%d events %s", len(stored), kind)
@@ -117,9 +117,55 @@ func TestAchievements(t *testing.T) {
 	}
 	channel.Publish(event.SubjectMediaChange, event.MediaChange{Title: "Metropolis", URL: "https://youtu.be/x", Type: "yt", Channel: plugintest.ChannelName, QueuedBy: "ALICE"})
 	channel.Settle(Name)
-	answers(t, channel, "bob", 1, "!stats alice", "📊 alice: 100 lines, 100 words, 0 emotes, 1 film played, 0m here, 1 day in a row at most; since ")
+	answers(t, channel, "bob", 1, "!stats alice", "📊 alice: 100 lines, 100 words, 0 emotes, 1 film played, 0 watched in a moment, a moment here, 1 day in a row at most; since ")
 	if said := channel.Said(); len(said) != 2 {
 		t.Errorf("it said %q", said)
+	}
+	join(channel, "carol")
+	channel.Publish(event.SubjectMediaChange, event.MediaChange{ // whose middle is a moment later
+		Title: "Nosferatu", URL: "https://youtu.be/y", Type: "yt", Duration: 100, Channel: plugintest.ChannelName, Extra: event.Extra{"position": []byte("49.999")},
+	})
+	channel.Settle(Name)
+	channel.Set(Name, "text_stats", `{{.user}} hat {{plural "Film" "Filme" .watched}} gesehen`)
+	answers(t, channel, "bob", 1, "!stats carol", "carol hat 1 Film gesehen")
+	leave(channel, "carol")
+	channel.Publish(event.SubjectMediaStop, event.MediaStop{Title: "Nosferatu", URL: "https://youtu.be/y", Type: "yt", Channel: plugintest.ChannelName})
+	channel.Settle(Name)
+	answers(t, channel, "bob", 1, "!stats carol", "carol hat 1 Film gesehen")
+	answers(t, channel, "bob", 1, "!top watched", "🏅 watched: 1. carol 1")
+	answers(t, channel, "bob", 1, "!top emotes", "❌ nobody has any emotes yet")
+}
+
+// Who is there in the middle of a film has watched it; time counts while something plays.
+func TestReel(t *testing.T) {
+	t.Parallel()
+	const began = 1_000_000
+	at := func(seconds int64) int64 { return began + 1000*seconds }
+	film := Reel{}.play(began, 100*time.Second, 0)
+	skipped := film.then(at(40))
+	for name, c := range map[string]struct {
+		came, left Reel
+		from, to   int64 // seconds
+		films      int
+		seconds    int64
+	}{
+		"all of it":              {film, film, 0, 100, 1, 100},
+		"the middle":             {film, film, 10, 60, 1, 50},
+		"the end":                {film, film, 60, 200, 0, 40},
+		"the beginning":          {film, film, 0, 40, 0, 40},
+		"skipped":                {film, skipped, 0, 200, 0, 40},
+		"two of them":            {film, film.play(at(100), 100*time.Second, 0), 0, 170, 2, 170},
+		"found in its middle":    {Reel{}, Reel{}.play(at(10), 100*time.Second, 60*time.Second), 0, 200, 0, 40},
+		"found before that":      {Reel{}, Reel{}.play(at(10), 100*time.Second, 30*time.Second), 0, 40, 1, 30},
+		"live":                   {film, film.play(at(100), 0, 0), 90, 500, 0, 410},
+		"nothing":                {skipped, skipped, 50, 90, 0, 0},
+		"a clock that goes back": {film, film, 60, 40, 0, 0},
+	} {
+		p := Person{Here: at(c.from)}
+		p.CameAt.Films, p.CameAt.Seconds = c.came.at(p.Here)
+		if p = p.until(at(c.to), c.left); p.Watched != c.films || p.Watching != c.seconds {
+			t.Errorf("%s: watched %d in %d s, want %d in %d s", name, p.Watched, p.Watching, c.films, c.seconds)
+		}
 	}
 }
 
@@ -149,14 +195,14 @@ func TestTellLimits(t *testing.T) {
 	channel.Set(Name, "max_to", "2")
 	channel.Set(Name, "max_from", "3")
 	for _, step := range [][2]string{
-		{"!tell", "❌ say whom"}, {"!tell alice hm", "❌ you know that"}, {"!tell otherbot hm", "❌ otherbot is a bot"}, {"!tell b*b hm", "❌ b*b is not"},
+		{"!tell", "❌ write for example !tell alice"}, {"!tell alice hm", "❌ you know that"}, {"!tell otherbot hm", "❌ otherbot is a bot"}, {"!tell b*b hm", "❌ b*b is not"},
 		{"!tell bob one", "✉️ I will tell bob"}, {"!tell BOB two", "✉️ I will tell BOB"}, {"!tell bob three", "❌ 2 messages wait for bob"},
-		{"!tell carol four", "✉️ I will tell carol"}, {"!tell dave five", "❌ 3 messages of yours wait"}, {"!untell x", "❌ say which"}, {"!untell 999999", "❌ no message #999999"},
+		{"!tell carol four", "✉️ I will tell carol"}, {"!tell dave five", "❌ 3 messages of yours wait"}, {"!untell x", "❌ write for example !untell 812"}, {"!untell 999999", "❌ no message #999999"},
 	} {
 		answers(t, channel, "alice", 1, step[0], step[1])
 	}
 	list := channel.Say("alice", "!tells")
-	if !strings.Contains(list, " to BOB: one; #") || !strings.HasSuffix(list, " to carol: four") {
+	if !strings.Contains(list, " @BOB: one; #") || !strings.HasSuffix(list, " @carol: four") {
 		t.Errorf("they are %q", list)
 	}
 	_, number, _ := strings.Cut(list, "#")

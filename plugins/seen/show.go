@@ -3,6 +3,7 @@ package seen
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -11,16 +12,9 @@ import (
 	"github.com/dustin/go-humanize/english"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/timeparse"
 	"github.com/rosey-bot/rosey/plugins"
 )
-
-// ago returns how long before now something was.
-func ago(c *plugins.Context, ms int64) string {
-	if c.Now().UnixMilli()-ms < time.Second.Milliseconds() {
-		return "just now"
-	}
-	return humanize.RelTime(time.UnixMilli(ms), c.Now(), "ago", "from now")
-}
 
 // asked returns the user that a command names, or who typed it.
 func asked(c *plugins.Context) string {
@@ -32,55 +26,56 @@ func asked(c *plugins.Context) string {
 
 func seen(c *plugins.Context) ([]event.Envelope, error) {
 	if len(c.Command.Args) == 0 {
-		return nil, event.Errorf(event.InvalidInput, "say who, for example %sseen alice", c.Prefix())
+		return nil, usage(c, "seen alice")
 	}
-	name := asked(c)
+	s, name := plugins.SettingsOf[Settings](c), asked(c)
 	if plugins.Fold(name) == plugins.Fold(c.Command.User) {
-		return c.Say("👀 You are right here, %s", c.Command.User), nil
+		return c.SayText(s.Self, plugins.Values{"user": c.Command.User}), nil
 	}
 	p, err := find(c, name)
 	if err != nil {
 		return nil, err
 	}
 	if p.Bot {
-		return c.Say("👀 That is me"), nil
+		return c.SayText(s.Bot, plugins.Values{"user": p.User}), nil
 	}
-	words := ""
+	values := plugins.Values{"user": p.User, "spoke": time.Duration(0), "said": ""}
 	if p.SaidAt > 0 {
-		if words, err = lastWords(c, p); err != nil {
+		values["spoke"] = max(c.Since(p.SaidAt), time.Millisecond)
+		if values["said"], err = lastWords(c, p); err != nil {
 			return nil, err
 		}
 	}
 	if p.Here > 0 {
-		return c.Say("👀 %s is here%s", p.User, words), nil
+		return c.SayText(s.Here, values), nil
 	}
-	return c.Say("👀 %s was last here %s%s", p.User, ago(c, p.Last), words), nil
+	values["away"] = c.Since(p.Last)
+	return c.SayText(s.Away, values), nil
 }
 
-// lastWords tells what somebody said last. The stream has the words, unless it kept them no
-// longer or an operator erased them.
+// lastWords returns what somebody said last, as the stream has it, or "" if it kept that no
+// longer or an operator erased it.
 func lastWords(c *plugins.Context, p Person) (string, error) {
-	when := "; said something " + ago(c, p.SaidAt)
 	ref, err := event.ParseRef(p.Said)
 	if err != nil {
-		return when, nil
+		return "", nil //nolint:nilerr // of a record that was damaged
 	}
 	e, err := c.Streams().Event(c, ref)
 	if event.CodeOf(err) == event.RecordNotFound {
-		return when, nil
+		return "", nil
 	}
 	if err != nil {
 		return "", err
 	}
 	d, err := e.Decode()
 	if err != nil {
-		return when, nil
+		return "", nil //nolint:nilerr // erased
 	}
 	line, err := event.As[event.Chat](d.Envelope)
 	if err != nil || plugins.Fold(line.User) != plugins.Fold(p.User) {
-		return when, nil
+		return "", nil //nolint:nilerr // erased
 	}
-	return fmt.Sprintf("; said %s: %s", ago(c, p.SaidAt), plugins.Shorten(line.Message, 200)), nil
+	return plugins.Shorten(line.Message, 200), nil
 }
 
 func firstSeen(c *plugins.Context) ([]event.Envelope, error) {
@@ -88,7 +83,8 @@ func firstSeen(c *plugins.Context) ([]event.Envelope, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.Say("🌱 %s was here first on %s UTC, %s", p.User, time.UnixMilli(p.First).UTC().Format("2 Jan 2006 15:04"), ago(c, p.First)), nil
+	values := plugins.Values{"user": p.User, "at": time.UnixMilli(p.First), "ago": c.Since(p.First)}
+	return c.SayText(plugins.SettingsOf[Settings](c).First, values), nil
 }
 
 func stats(c *plugins.Context) ([]event.Envelope, error) {
@@ -96,26 +92,24 @@ func stats(c *plugins.Context) ([]event.Envelope, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.Say("📊 %s: %s, %s, %s, %s played, %s here, %s in a row at most; since %s", p.User,
-		plural(p.Lines, "line"), plural(p.Words, "word"), plural(p.Emotes, "emote"), plural(p.Films, "film"),
-		span(p.seconds(c.Now())), plural(p.Streak, "day"), time.UnixMilli(p.First).UTC().Format("2 Jan 2006")), nil
+	return c.SayText(plugins.SettingsOf[Settings](c).Stats, plugins.Values{
+		"user": p.User, "lines": p.Lines, "words": p.Words, "emotes": p.Emotes, "films": p.Films, "watched": p.Watched,
+		"watching": seconds(p.Watching), "time": seconds(p.Time), "streak": p.Streak, "since": time.UnixMilli(p.First),
+	}), nil
 }
 
-func plural(n int, what string) string {
-	return humanize.Comma(int64(n)) + " " + english.PluralWord(n, what, "")
-}
+func seconds(n int64) time.Duration { return time.Duration(n) * time.Second }
 
-// orders are what !top ranks by.
-var orders = []struct {
-	name, unit string
-	value      func(Person, time.Time) int64
-}{
-	{"lines", "lines", func(p Person, _ time.Time) int64 { return int64(p.Lines) }},
-	{"words", "words", func(p Person, _ time.Time) int64 { return int64(p.Words) }},
-	{"emotes", "emotes", func(p Person, _ time.Time) int64 { return int64(p.Emotes) }},
-	{"films", "films played", func(p Person, _ time.Time) int64 { return int64(p.Films) }},
-	{"time", "time here", func(p Person, now time.Time) int64 { return p.seconds(now) }},
-	{"streak", "days in a row", func(p Person, _ time.Time) int64 { return int64(p.Streak) }},
+// orders are what !top ranks by, as the fields of the records are called.
+var orders = map[string]func(Person) int64{
+	"lines":    func(p Person) int64 { return int64(p.Lines) },
+	"words":    func(p Person) int64 { return int64(p.Words) },
+	"emotes":   func(p Person) int64 { return int64(p.Emotes) },
+	"films":    func(p Person) int64 { return int64(p.Films) },
+	"watched":  func(p Person) int64 { return int64(p.Watched) },
+	"watching": func(p Person) int64 { return p.Watching },
+	"time":     func(p Person) int64 { return p.Time },
+	"streak":   func(p Person) int64 { return int64(p.Streak) },
 }
 
 const (
@@ -126,41 +120,36 @@ const (
 )
 
 func top(c *plugins.Context) ([]event.Envelope, error) {
-	by := orders[0]
+	by := "lines"
 	if len(c.Command.Args) > 0 {
-		i := slices.IndexFunc(orders, func(o struct {
-			name, unit string
-			value      func(Person, time.Time) int64
-		}) bool {
-			return o.name == plugins.Fold(c.Command.Args[0])
-		})
-		if i < 0 {
-			return nil, event.Errorf(event.InvalidInput, "I rank by lines, words, emotes, films, time or streak, for example %stop words", c.Prefix())
-		}
-		by = orders[i]
+		by = plugins.Fold(c.Command.Args[0])
 	}
-	people, err := ranking(c, by.name)
+	value, ok := orders[by]
+	if !ok {
+		return nil, usage(c, "top "+english.OxfordWordSeries(slices.Sorted(maps.Keys(orders)), "or"))
+	}
+	people, err := ranking(c, by)
 	if err != nil {
 		return nil, err
 	}
-	now := c.Now()
-	slices.SortStableFunc(people, func(a, b Person) int { return cmp.Compare(by.value(b, now), by.value(a, now)) })
-	var parts []string
+	slices.SortStableFunc(people, func(a, b Person) int { return cmp.Compare(value(b), value(a)) })
+	var rows []string
 	for _, p := range people {
-		n := by.value(p, now)
-		if n == 0 || len(parts) == shown {
+		n := value(p)
+		if n == 0 || len(rows) == shown {
 			break
 		}
-		value := humanize.Comma(n)
-		if by.name == "time" {
-			value = span(n)
+		shown := humanize.Comma(n)
+		if by == "time" || by == "watching" {
+			shown = timeparse.Short(seconds(n))
 		}
-		parts = append(parts, fmt.Sprintf("%d. %s %s", len(parts)+1, p.User, value))
+		rows = append(rows, fmt.Sprintf("%d. %s %s", len(rows)+1, p.User, shown))
 	}
-	if len(parts) == 0 {
-		return nil, event.Errorf(event.RecordNotFound, "nobody has any %s yet", by.unit)
+	s := plugins.SettingsOf[Settings](c)
+	if len(rows) == 0 {
+		return nil, refuse(c, event.RecordNotFound, s.NoTop, plugins.Values{"by": by})
 	}
-	return c.Say("🏅 %s: %s", by.unit, strings.Join(parts, ", ")), nil
+	return c.SayText(s.Top, plugins.Values{"by": by, "people": rows}), nil
 }
 
 // ranking returns those with the most of something: no bots, and each person once.

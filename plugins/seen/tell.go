@@ -9,8 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dustin/go-humanize/english"
-
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/plugins"
 )
@@ -75,22 +73,25 @@ var validName = regexp.MustCompile(`^[\w-]{1,20}$`)
 func tell(c *plugins.Context) ([]event.Envelope, error) {
 	text := strings.Join(strings.Fields(c.Text(1)), " ")
 	if len(c.Command.Args) < 2 || text == "" {
-		return nil, event.Errorf(event.InvalidInput, "say whom and what, for example %stell alice the film was great", c.Prefix())
+		return nil, usage(c, "tell alice the film was great")
 	}
 	s, to := plugins.SettingsOf[Settings](c), plugins.UserName(c.Command.Args[0])
 	var known Person
 	if err := c.DB(People).Get(key(c.Channel(), to), &known); err != nil && event.CodeOf(err) != event.RecordNotFound {
 		return nil, err
 	}
+	wrong := func(t plugins.Text) error {
+		return refuse(c, event.InvalidInput, t, plugins.Values{"user": plugins.Shorten(to, 20), "most": maxText, "length": len([]rune(text))})
+	}
 	switch {
 	case !validName.MatchString(to):
-		return nil, event.Errorf(event.InvalidInput, "%s is not a user's name", plugins.Shorten(to, 20))
+		return nil, wrong(s.NoUser)
 	case plugins.Fold(to) == plugins.Fold(c.Command.User):
-		return nil, event.Errorf(event.InvalidInput, "you know that already")
+		return nil, wrong(s.TellSelf)
 	case known.Bot, ignored(s, to):
-		return nil, event.Errorf(event.InvalidInput, "%s is a bot and reads no messages", to)
+		return nil, wrong(s.TellBot)
 	case len([]rune(text)) > maxText:
-		return nil, event.Errorf(event.InvalidInput, "a message has at most %d characters, and that has %d", maxText, len([]rune(text)))
+		return nil, wrong(s.TooLong)
 	}
 	waiting, err := own(c)
 	if err != nil {
@@ -101,16 +102,16 @@ func tell(c *plugins.Context) ([]event.Envelope, error) {
 	}
 	waiting = slices.DeleteFunc(waiting, func(w addressed) bool { return w.Number == m.Number }) // stored before a crash
 	if len(waiting) >= s.MaxFrom {
-		return nil, event.Errorf(event.PluginError, "%s of yours wait already: %stells lists them", english.Plural(len(waiting), "message", ""), c.Prefix())
+		return nil, refuse(c, event.PluginError, s.TooMany, plugins.Values{"user": "", "n": len(waiting), "prefix": c.Prefix()})
 	}
 	var box Box
 	out, err := c.DB(Boxes).Change(key(c.Channel(), to), &box, func() ([]event.Envelope, error) {
 		if n := len(box.all()); n >= s.MaxTo {
-			return nil, event.Errorf(event.PluginError, "%s wait for %s already", english.Plural(n, "message", ""), to)
+			return nil, refuse(c, event.PluginError, s.TooMany, plugins.Values{"user": to, "n": n, "prefix": c.Prefix()})
 		}
 		box.Channel, box.User = strings.ToLower(c.Channel()), to
 		box.add(c.Command.User, m)
-		return c.Say("✉️ I will tell %s", to), nil
+		return c.SayText(s.Told, plugins.Values{"user": to}), nil
 	})
 	if err != nil {
 		return nil, err
@@ -137,18 +138,15 @@ func tells(c *plugins.Context) ([]event.Envelope, error) {
 	if err != nil {
 		return nil, err
 	}
-	var parts []string
+	parts := []string{}
 	for _, m := range all {
 		text := plugins.Shorten(m.Text, 40)
 		if m.Private && !c.Command.Private {
-			text = "(private)"
+			text = "🔒"
 		}
-		parts = append(parts, fmt.Sprintf("#%d to %s: %s", m.Number, m.to, text))
+		parts = append(parts, fmt.Sprintf("#%d @%s: %s", m.Number, m.to, text))
 	}
-	if len(parts) == 0 {
-		return c.Say("✉️ No message of yours waits"), nil
-	}
-	return c.Say("✉️ %s", strings.Join(parts, "; ")), nil
+	return c.SayText(plugins.SettingsOf[Settings](c).Waiting, plugins.Values{"messages": parts}), nil
 }
 
 func untell(c *plugins.Context) ([]event.Envelope, error) {
@@ -159,8 +157,9 @@ func untell(c *plugins.Context) ([]event.Envelope, error) {
 		}
 	}
 	if number < 0 {
-		return nil, event.Errorf(event.InvalidInput, "say which, by the number that %stells shows", c.Prefix())
+		return nil, usage(c, "untell 812")
 	}
+	s := plugins.SettingsOf[Settings](c)
 	var boxes []Box
 	if _, err := c.DB(Boxes).Find(plugins.Query{Filter: map[string]any{"channel": strings.ToLower(c.Channel())}, Limit: maxNames}, &boxes); err != nil {
 		return nil, err
@@ -173,13 +172,13 @@ func untell(c *plugins.Context) ([]event.Envelope, error) {
 			}) {
 				return nil, nil
 			}
-			return c.Say("✉️ Took back message #%d to %s", number, b.User), nil
+			return c.SayText(s.TakenBack, plugins.Values{"user": b.User, "number": number}), nil
 		})
 		if err != nil || len(out) > 0 {
 			return out, err
 		}
 	}
-	return nil, event.Errorf(event.RecordNotFound, "no message #%d of yours waits", number)
+	return nil, refuse(c, event.RecordNotFound, s.NoMessage, plugins.Values{"number": number})
 }
 
 func deliverOnLine(c *plugins.Context) ([]event.Envelope, error) {
@@ -210,7 +209,7 @@ func deliver(c *plugins.Context, channel, user string) ([]event.Envelope, error)
 			}
 			said := m.Text
 			if m.from != "" {
-				said = c.Render(s.Deliver, plugins.Values{"user": user, "from": m.from, "ago": ago(c, m.At), "text": m.Text})
+				said = c.Render(s.Deliver, plugins.Values{"user": user, "from": m.from, "ago": c.Since(m.At), "text": m.Text})
 			}
 			if m.Private || inChat == s.InChat {
 				out = append(out, c.PM(user, "%s", said)...)
@@ -240,6 +239,7 @@ func expire(c *plugins.Context) ([]event.Envelope, error) {
 	} else if err != nil {
 		return nil, err
 	}
+	expired := plugins.SettingsOf[Settings](c).Expired
 	for _, m := range box.all() {
 		if m.Until > now || m.from == "" {
 			continue
@@ -248,7 +248,7 @@ func expire(c *plugins.Context) ([]event.Envelope, error) {
 		_, err := c.DB(Boxes).Change(key(due.Channel, m.from), &back, func() ([]event.Envelope, error) {
 			back.Channel, back.User = strings.ToLower(due.Channel), m.from
 			if !slices.ContainsFunc(back.Messages[""], func(b Message) bool { return b.Number == m.Number }) {
-				text := fmt.Sprintf("✉️ %s: your message to %s expired, they did not come back", m.from, box.User)
+				text := c.Render(expired, plugins.Values{"from": m.from, "user": box.User})
 				back.add("", Message{Number: m.Number, Text: text, At: now, Until: now + m.Until - m.At, Private: m.Private})
 			}
 			return nil, nil

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/rosey-bot/rosey/bot/bottest"
+	"github.com/rosey-bot/rosey/event"
 )
 
 // S28, through the real protocol: a bot that is killed while it delivers a message delivers
@@ -23,6 +24,10 @@ func TestKilledWhileTelling(t *testing.T) {
 			w.Hears("bob: alice said .*: the film was great$")
 			alice.Says("!tells")
 			w.Hears("No message of yours waits$")
+			w.Until("the line to count", func() bool {
+				raw, err := w.Request(event.SubjectGet, event.Get{Collection: People, ID: key(bottest.Channel, "bob")})
+				return err == nil && strings.Contains(string(raw), `"lines":1,`)
+			})
 			alice.Says("!stats bob")
 			w.Hears("bob: 1 line, 1 word, ")
 			if n := strings.Count(strings.Join(w.BotLines(), "\n"), "the film was great"); n != 1 {
