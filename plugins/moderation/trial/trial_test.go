@@ -95,25 +95,3 @@ func TestRun(t *testing.T) {
 		t.Errorf("by rule: %+v", rows)
 	}
 }
-
-// BenchmarkMonth tries all rules on 100,000 lines.
-func BenchmarkMonth(b *testing.B) {
-	bus := streamstest.Bus(b, streamstest.Server(b))
-	p := &history{TB: b, js: bus.JetStream()}
-	for n := range 100_000 {
-		p.line(fmt.Sprintf("user%d", n%50), 1, fmt.Sprintf("so I said to them, line %d of https://youtu.be/x%d, that is how it IS", n, n%7))
-	}
-	<-p.js.PublishAsyncComplete()
-	all := rules(b, automod.Config{
-		FloodLines: 8, FloodTime: 10 * time.Second, Repeat: 4, RepeatTime: time.Minute, Caps: 80, CapsLetters: 12, Links: "deny",
-		AllowHosts: []string{"youtu.be"}, DenyWords: []string{"spoilers", `b[au]d\s+w[o0]rd`}, NewFor: time.Hour, NewLinks: "deny", RaidJoins: 10,
-		RaidTime: time.Minute, RaidFor: time.Minute,
-	})
-	for b.Loop() {
-		r, err := Run(b.Context(), bus.JetStream(), Options{Rules: all, Channel: "lounge", Since: time.Now().Add(-time.Hour)})
-		if err != nil || r.Lines != 100_000 {
-			b.Fatal(r.Lines, err)
-		}
-	}
-	b.ReportMetric(100_000*float64(b.N)/b.Elapsed().Seconds(), "lines/s")
-}
