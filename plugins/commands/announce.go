@@ -27,11 +27,13 @@ type Announcements struct {
 	Lines   int            `json:"lines"` // that people have said while there were announcements
 	Last    int64          `json:"last"`  // ms, of the last announcement
 	Items   []Announcement `json:"items"`
+	Before  []Announcement `json:"before"` // the last change by a command, null if there was none
 }
 
 // Announcement is a text that is said again and again, while people talk.
 type Announcement struct {
 	Name  string `json:"name"`
+	Group string `json:"group,omitempty"` // of those that are switched together
 	Text  string `json:"text" mark:"text"`
 	By    string `json:"by" mark:"person"`
 	Every int64  `json:"every"` // seconds
@@ -42,12 +44,12 @@ type Announcement struct {
 	Count int    `json:"count"`
 }
 
-const announceUsage = `write !announce add rules 30m Please read the rules, or on, off, show, list, rm`
+const announceUsage = `write !announce add rules 30m Please read the rules, or on, off, group, show, list, rm, undo`
 
 func announceVerbs() map[string]plugins.Handler {
 	return map[string]plugins.Handler{
 		"add": addAnnouncement, "rm": removeAnnouncement, "remove": removeAnnouncement, "delete": removeAnnouncement, "del": removeAnnouncement,
-		"on": switchAnnouncement, "off": switchAnnouncement, "show": showAnnouncement, "list": listAnnouncements, "ls": listAnnouncements,
+		"on": switchAnnouncements, "off": switchAnnouncements, "group": groupAnnouncement, "undo": undoAnnouncements, "show": showAnnouncement, "list": listAnnouncements, "ls": listAnnouncements,
 	}
 }
 
@@ -111,7 +113,8 @@ func addAnnouncement(c *plugins.Context) ([]event.Envelope, error) {
 	})
 }
 
-// changeAnnouncements changes the channel's announcements.
+// changeAnnouncements changes the channel's announcements. What they were before a command changes
+// them is kept.
 func changeAnnouncements(c *plugins.Context, do func(r *Announcements) ([]event.Envelope, error)) ([]event.Envelope, error) {
 	var r Announcements
 	return c.DB(announcements).Change(event.ID(strings.ToLower(c.Channel())), &r, func() ([]event.Envelope, error) {
@@ -119,7 +122,12 @@ func changeAnnouncements(c *plugins.Context, do func(r *Announcements) ([]event.
 			return nil, nil // a line where nothing is announced
 		}
 		r.Channel = c.Channel()
-		return do(&r)
+		before := append([]Announcement{}, r.Items...)
+		out, err := do(&r)
+		if c.Command.Command != "" && !slices.Equal(before, r.Items) {
+			r.Before = before
+		}
+		return out, err
 	})
 }
 
@@ -135,63 +143,10 @@ func changeAnnouncement(c *plugins.Context, example string, do func(r *Announcem
 	return changeAnnouncements(c, func(r *Announcements) ([]event.Envelope, error) {
 		i := r.find(c.Command.Args[1])
 		if i < 0 {
-			return nil, missing("there is no announcement %s: see %sannounce list", plugins.Shorten(c.Command.Args[1], 40), c.Prefix())
+			return nil, noAnnouncement(c)
 		}
 		return do(r, i), nil
 	})
-}
-
-func removeAnnouncement(c *plugins.Context) ([]event.Envelope, error) {
-	return changeAnnouncement(c, "announce rm rules", func(r *Announcements, i int) []event.Envelope {
-		name := r.Items[i].Name
-		r.Items = slices.Delete(r.Items, i, i+1)
-		return did(c, changed{Action: "rm", What: "announcement", Name: name}, "🗑️ removed the announcement %s", name)
-	})
-}
-
-func switchAnnouncement(c *plugins.Context) ([]event.Envelope, error) {
-	verb := plugins.Fold(c.Command.Args[0])
-	return changeAnnouncement(c, "announce "+verb+" rules", func(r *Announcements, i int) []event.Envelope {
-		a := &r.Items[i]
-		a.Off = verb == "off"
-		a.Said, a.Line = c.Now().UnixMilli(), r.Lines
-		return did(c, changed{Action: verb, What: "announcement", Name: a.Name}, "✅ the announcement %s is %s", a.Name, verb)
-	})
-}
-
-func showAnnouncement(c *plugins.Context) ([]event.Envelope, error) {
-	return changeAnnouncement(c, "announce show rules", func(r *Announcements, i int) []event.Envelope {
-		a := r.Items[i]
-		return c.Say("📣 %s (%s, by %s): %s", a.Name, a.state(), a.By, a.Text)
-	})
-}
-
-func (a Announcement) state() string {
-	if a.Off {
-		return "off"
-	}
-	return a.rhythm()
-}
-
-func listAnnouncements(c *plugins.Context) ([]event.Envelope, error) {
-	var r Announcements
-	err := c.DB(announcements).Get(event.ID(strings.ToLower(c.Channel())), &r)
-	if err != nil && event.CodeOf(err) != event.RecordNotFound {
-		return nil, err
-	}
-	var all []string
-	for _, a := range r.Items {
-		all = append(all, a.Name+" "+a.state())
-	}
-	if len(all) == 0 {
-		return c.Say("📣 this channel has no announcements: %sannounce add rules 30m Please read the rules", c.Prefix()), nil
-	}
-	slices.Sort(all)
-	note := ""
-	if !plugins.SettingsOf[Settings](c).Announcements {
-		note = " (all are off by the setting announcements)"
-	}
-	return c.Say("📣 %s%s", strings.Join(all, "; "), note), nil
 }
 
 // announce counts a line that somebody said, and returns the announcement that is due, at most

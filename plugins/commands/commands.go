@@ -69,15 +69,15 @@ func New() plugins.Plugin {
 		Commands: []plugins.Command{{
 			Name: "cmd", Aliases: []string{"command"}, MinRank: moderators, Handle: subcommand(commandVerbs(), commandUsage),
 			Usage:       "add rules Be kind, {{.user}}!",
-			Description: "commands of this channel: add, edit, alias, rank, cooldown, count, show, list, rm",
+			Description: "commands of this channel: add, edit, alias, rank, cooldown, count, show, list, rm, undo",
 		}, {
 			Name: "announce", MinRank: moderators, Handle: subcommand(announceVerbs(), announceUsage),
 			Usage:       "add rules 30m Please read the rules",
-			Description: "announcements that repeat: add, on, off, show, list, rm",
+			Description: "announcements that repeat: add, on, off, group, show, list, rm, undo",
 		}, {
 			Name: "reply", MinRank: moderators, Handle: subcommand(replyVerbs(), replyUsage),
 			Usage:       `add discord "discord|dis cord" We are at …`,
-			Description: "replies to keywords: add, show, list, rm",
+			Description: "replies to keywords: add, show, list, rm, undo",
 		}},
 		Events: []plugins.Subscription{
 			{Subject: event.SubjectChat, Handle: hear, MaxAge: maxOld},

@@ -70,10 +70,51 @@ func TestCustomCommand(t *testing.T) {
 		step{"mod", 2, "!cmd show rules", "📝 !rules: Be kinder (by mod, rank 2, every 1h)"},
 		step{"mod", 2, "!cmd list", "📝 !rules"},
 		step{"boss", 3, "!set commands.rules.min_rank 0", "*"},
-		step{"mod", 2, "!cmd rm rules", "🗑️ removed !rules"},
+		step{"mod", 2, "!cmd rm rules", "🗑️ removed !rules; !cmd undo rules takes it back"},
 	)
 	channel.Routed("rules", true)
-	follow(t, channel, step{"mod", 2, "!cmd show rules", "❌ there is no command !rules of this channel: see !cmd list"})
+	follow(t, channel,
+		step{"mod", 2, "!cmd show rules", "❌ there is no command !rules of this channel: see !cmd list"},
+		step{"mod", 2, "!cmd list", "📝 this channel has no commands of its own: *"},
+		step{"mod", 2, "!cmd undo", "↩️ !rules is as it was: Be kinder (by mod, rank 2, every 1h)"},
+	)
+	channel.Routed("rules")
+	channel.Repeat(Name)
+	follow(t, channel,
+		step{"mod", 2, "!cmd show rules", "📝 !rules: Be kinder (by mod, rank 2, every 1h)"},
+		step{"mod", 2, "!cmd undo RULES", "↩️ removed !rules again"},
+		step{"mod", 2, "!cmd add rules Be kindest", "✅ added !rules"},
+		step{"mod", 2, "!cmd undo rulez", "❌ there is no change of !rulez to take back"},
+	)
+}
+
+// Who may not use a command may not change it either, whatever says so.
+func TestRankOfACommand(t *testing.T) {
+	t.Parallel()
+	channel := start(t)
+	follow(t, channel,
+		step{"mod", 2, "!cmd undo", "❌ no command of this channel was changed"},
+		step{"boss", 3, "!cmd add staff For the staff, {{.count}}", "✅ added !staff"},
+		step{"boss", 3, "!cmd rank staff 3", "✅ !staff needs rank 3"},
+	)
+	refused := func() {
+		t.Helper()
+		for _, line := range []string{"edit staff Mine", "rank staff 0", "cooldown staff 1h", "count staff 9", "rm staff", "undo staff", "undo"} {
+			follow(t, channel, step{"mod", 2, "!cmd " + line, "❌ !staff needs rank 3, and yours is 2: it is not yours to change"})
+		}
+	}
+	refused()
+	follow(t, channel,
+		step{"boss", 3, "!cmd rank staff 2", "✅ !staff needs rank 2"},
+		step{"mod", 2, "!cmd undo staff", "❌ !staff needs rank 3, and yours is 2: it is not yours to change"},
+	)
+	channel.Set(Name, "staff.min_rank", "3")
+	refused()
+	channel.Set(Name, "staff.min_rank", "2")
+	follow(t, channel,
+		step{"mod", 2, "!cmd edit staff Ours", "✅ changed !staff"},
+		step{"boss", 3, "!cmd show staff", "📝 !staff: Ours (by boss, rank 2)"},
+	)
 }
 
 // A cooldown is the command's, and costs only who used it (S25, S26).
@@ -110,9 +151,11 @@ func TestAliases(t *testing.T) {
 		step{"mod", 2, "!cmd alias foo foo $1$1", "❌ foo would stand for itself: choose another name"},
 		step{"mod", 2, "!cmd alias a !nothing", "❌ !nothing is no command: !help lists those that there are"},
 		step{"mod", 2, "!cmd alias b attack", "✅ added !b"},
+		step{"mod", 2, "!cmd rank b 2", "❌ !b stands for !attack, whose rank it has"},
+		step{"mod", 2, "!cmd cooldown b 1m", "❌ !b stands for !attack, whose cooldown it has"},
 		step{"mod", 2, "!cmd edit attack hit {{.target}}!", "✅ changed !attack"},
 		step{"alice", 1, "!b @bob", "hit bob!"},
-		step{"mod", 2, "!cmd rm attack", "🗑️ removed !attack"},
+		step{"mod", 2, "!cmd rm attack", "🗑️ removed !attack*"},
 	)
 	channel.Routed("attack", true)
 	follow(t, channel,
@@ -181,6 +224,8 @@ func TestReplies(t *testing.T) {
 		step{"mod", 2, `!reply add cats "cats? (?:and|or) (dogs|mice)" {{.group1}}!`, "✅ replying to cats? (?:and|or) (dogs|mice)"},
 		step{"mod", 2, "!reply add ass x y", "❌ there is a reply ass already: !reply rm ass first"},
 		step{"mod", 2, "!reply list", "💬 ass (ass); cats (cats? (?:and|or) (dogs|mice))"},
+		step{"mod", 2, "!reply rm ass", "🗑️ removed the reply ass; !reply undo takes it back"},
+		step{"mod", 2, "!reply undo", "↩️ the replies are as they were: ass (ass); cats *"},
 	)
 	before := len(channel.Said())
 	for _, line := range []string{"classic passage", "!nothing ass", "assés", "ass_"} {

@@ -14,14 +14,27 @@ const maxCommands = 200
 
 // Command is a command of a channel: it says a text, or runs another.
 type Command struct {
-	Name     string  `json:"name"`
-	Channel  string  `json:"channel"`
+	Name    string `json:"name"`
+	Channel string `json:"channel"`
+	Version
+	Count   int      `json:"count"`             // uses, where the text tells of them
+	Before  *Version `json:"before,omitempty"`  // the last change
+	Changed int64    `json:"changed,omitempty"` // ms
+}
+
+// Version is what a command is between two changes.
+type Version struct {
 	Text     string  `json:"text" mark:"text"`
 	Runs     string  `json:"runs" mark:"text"`
 	By       string  `json:"by" mark:"person"`
 	MinRank  int     `json:"min_rank"`
 	Cooldown float64 `json:"cooldown"` // seconds
-	Count    int     `json:"count"`    // uses, where the text tells of them
+	Removed  bool    `json:"removed,omitempty"`
+}
+
+// exists is the filter of the commands of a channel that are not removed.
+func exists(channel string) map[string]any {
+	return map[string]any{"channel": strings.ToLower(channel), "removed": map[string]any{"$ne": true}}
 }
 
 // say handles a custom command.
@@ -30,6 +43,9 @@ func say(c *plugins.Context) ([]event.Envelope, error) {
 	id := recordID(c.Channel(), c.Command.Command)
 	if err := c.DB(collection).Get(id, &r); err != nil {
 		return nil, err
+	}
+	if r.Removed { // a moment ago
+		return nil, noCommand(c, r.Name)
 	}
 	if r.Text == "" {
 		return nil, missing("%s%s has nothing to say any more: %scmd edit %s TEXT", c.Prefix(), r.Name, c.Prefix(), r.Name)
@@ -71,7 +87,8 @@ func register(c *plugins.Context) error {
 	for {
 		const page = 1000
 		var records []Command
-		total, err := c.DB(collection).Find(plugins.Query{OrderBy: "channel, name", Limit: page, Offset: len(all)}, &records)
+		filter := map[string]any{"removed": map[string]any{"$ne": true}}
+		total, err := c.DB(collection).Find(plugins.Query{Filter: filter, OrderBy: "channel, name", Limit: page, Offset: len(all)}, &records)
 		if err != nil {
 			return err
 		}

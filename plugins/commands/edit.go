@@ -3,10 +3,8 @@ package commands
 import (
 	"cmp"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/event"
@@ -14,31 +12,51 @@ import (
 	"github.com/rosey-bot/rosey/plugins"
 )
 
-const commandUsage = `write !cmd add rules Be kind, or edit, alias, rank, cooldown, count, show, list, rm`
+const commandUsage = `write !cmd add rules Be kind, or edit, alias, rank, cooldown, count, show, list, rm, undo`
 
 func commandVerbs() map[string]plugins.Handler {
 	return map[string]plugins.Handler{
 		"add": addCommand, "edit": editCommand, "set": editCommand, "alias": addAlias,
 		"rm": removeCommand, "remove": removeCommand, "delete": removeCommand, "del": removeCommand,
 		"show": showCommand, "list": listCommands, "ls": listCommands,
-		"rank": setRank, "cooldown": setCooldown, "count": setCount,
+		"undo": undoCommand, "rank": setRank, "cooldown": setCooldown, "count": setCount,
 	}
 }
 
-// change changes a command of the channel and has the router know it.
+// change changes a command of the channel, which keeps what it was before, and has the router know it.
 func change(c *plugins.Context, name, action string, do func(r *Command) (string, error)) ([]event.Envelope, error) {
 	var r Command
 	out, err := c.DB(collection).Change(recordID(c.Channel(), name), &r, func() ([]event.Envelope, error) {
+		before := r.Version
+		before.Removed = before.Removed || r.Name == ""
+		if !before.Removed {
+			if err := permitted(c, r); err != nil {
+				return nil, err
+			}
+		}
 		answer, err := do(&r)
 		if err != nil {
 			return nil, err
 		}
-		return did(c, changed{Action: action, What: "command", Name: r.Name, Text: cmp.Or(r.Text, r.Runs)}, "%s", answer), nil
+		r.Before, r.Changed = &before, c.Now().UnixMilli()
+		told := changed{Action: action, What: "command", Name: r.Name, Text: cmp.Or(r.Text, r.Runs)}
+		if r.Removed {
+			told.Text = ""
+		}
+		return did(c, told, "%s", answer), nil
 	})
 	if err != nil {
 		return nil, err
 	}
 	return out, register(c)
+}
+
+// permitted returns an error if a command needs a higher rank than that of who wants to change it.
+func permitted(c *plugins.Context, r Command) error {
+	if need := c.RankFor(r.registration()); need > c.Command.Rank {
+		return event.Errorf(event.PermissionDenied, "%s%s needs rank %d, and yours is %d: it is not yours to change", c.Prefix(), r.Name, need, c.Command.Rank)
+	}
+	return nil
 }
 
 // existing is change of a command that is there.
@@ -51,8 +69,18 @@ func existing(c *plugins.Context, action, example string, arguments int, do func
 		return nil, err
 	}
 	return change(c, name, action, func(r *Command) (string, error) {
-		if r.Name == "" {
+		if r.Name == "" || r.Removed {
 			return "", noCommand(c, name)
+		}
+		return do(r)
+	})
+}
+
+// ofItsOwn is existing of what an alias has of the command that it stands for.
+func ofItsOwn(c *plugins.Context, what, example string, do func(r *Command) (string, error)) ([]event.Envelope, error) {
+	return existing(c, what, example, 3, func(r *Command) (string, error) {
+		if r.Runs != "" {
+			return "", bad("%[1]s%[2]s stands for %[1]s%[3]s, whose %[4]s it has", c.Prefix(), r.Name, r.Runs, what)
 		}
 		return do(r)
 	})
@@ -93,18 +121,18 @@ func add(c *plugins.Context, fill func(r *Command)) ([]event.Envelope, error) {
 	if err := checkFree(c, name); err != nil {
 		return nil, err
 	}
-	n, err := c.DB(collection).Count(map[string]any{"channel": strings.ToLower(c.Channel())})
+	n, err := c.DB(collection).Count(exists(c.Channel()))
 	if err != nil {
 		return nil, err
 	}
 	return change(c, name, "add", func(r *Command) (string, error) {
 		switch {
-		case r.Name != "":
+		case r.Name != "" && !r.Removed:
 			return "", bad("there is a command %s%s already: %scmd edit %s TEXT changes it", c.Prefix(), r.Name, c.Prefix(), r.Name)
 		case n >= maxCommands:
 			return "", bad("a channel has at most %d commands: remove one first", maxCommands)
 		}
-		*r = Command{Name: name, Channel: strings.ToLower(c.Channel()), By: c.Command.User}
+		*r = Command{Name: name, Channel: strings.ToLower(c.Channel()), Version: Version{By: c.Command.User}}
 		fill(r)
 		return fmt.Sprintf("✅ added %s%s", c.Prefix(), name), nil
 	})
@@ -164,7 +192,7 @@ func editCommand(c *plugins.Context) ([]event.Envelope, error) {
 }
 
 func setRank(c *plugins.Context) ([]event.Envelope, error) {
-	return existing(c, "rank", "cmd rank rules 2", 3, func(r *Command) (string, error) {
+	return ofItsOwn(c, "rank", "cmd rank rules 2", func(r *Command) (string, error) {
 		rank, err := strconv.Atoi(c.Command.Args[2])
 		if err != nil || rank < 0 || rank > c.Command.Rank {
 			return "", bad("a rank is 0 (everybody) to %d, which is yours: 1 registered users, 2 moderators, 3 admins", c.Command.Rank)
@@ -175,7 +203,7 @@ func setRank(c *plugins.Context) ([]event.Envelope, error) {
 }
 
 func setCooldown(c *plugins.Context) ([]event.Envelope, error) {
-	return existing(c, "cooldown", "cmd cooldown rules 30s", 3, func(r *Command) (string, error) {
+	return ofItsOwn(c, "cooldown", "cmd cooldown rules 30s", func(r *Command) (string, error) {
 		d, err := timeparse.Duration(tail(c, 2))
 		if c.Command.Args[2] == "0" || c.Command.Args[2] == "off" {
 			d, err = 0, nil
@@ -192,7 +220,7 @@ func setCooldown(c *plugins.Context) ([]event.Envelope, error) {
 }
 
 func setCount(c *plugins.Context) ([]event.Envelope, error) {
-	return existing(c, "count", "cmd count deaths 5", 3, func(r *Command) (string, error) {
+	return ofItsOwn(c, "count", "cmd count deaths 5", func(r *Command) (string, error) {
 		n, err := strconv.Atoi(c.Command.Args[2])
 		if err != nil || n < 0 || n > 1e9 {
 			return "", bad("a count is a whole number from 0 to %d", int(1e9))
@@ -200,71 +228,4 @@ func setCount(c *plugins.Context) ([]event.Envelope, error) {
 		r.Count = n
 		return fmt.Sprintf("✅ %s%s counts from %d", c.Prefix(), r.Name, n), nil
 	})
-}
-
-func removeCommand(c *plugins.Context) ([]event.Envelope, error) {
-	if err := needs(c, 2, "cmd rm rules"); err != nil {
-		return nil, err
-	}
-	name, err := typedName(c, c.Command.Args[1])
-	if err != nil {
-		return nil, err
-	}
-	err = c.DB(collection).Delete(recordID(c.Channel(), name))
-	if event.CodeOf(err) == event.RecordNotFound {
-		return nil, noCommand(c, name)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return did(c, changed{Action: "rm", What: "command", Name: name}, "🗑️ removed %s%s", c.Prefix(), name), register(c)
-}
-
-func showCommand(c *plugins.Context) ([]event.Envelope, error) {
-	if err := needs(c, 2, "cmd show rules"); err != nil {
-		return nil, err
-	}
-	name, err := typedName(c, c.Command.Args[1])
-	if err != nil {
-		return nil, err
-	}
-	var r Command
-	err = c.DB(collection).Get(recordID(c.Channel(), name), &r)
-	if event.CodeOf(err) == event.RecordNotFound {
-		return nil, noCommand(c, name)
-	}
-	if err != nil {
-		return nil, err
-	}
-	notes := []string{"by " + r.By}
-	if r.MinRank > 0 {
-		notes = append(notes, fmt.Sprintf("rank %d", r.MinRank))
-	}
-	if r.Cooldown > 0 {
-		notes = append(notes, "every "+timeparse.Short(time.Duration(r.Cooldown*float64(time.Second))))
-	}
-	if r.Count > 0 {
-		notes = append(notes, fmt.Sprintf("used %d times", r.Count))
-	}
-	shown := r.Text
-	if r.Runs != "" {
-		shown = "stands for " + c.Prefix() + r.Runs
-	}
-	return c.Say("📝 %s%s: %s (%s)", c.Prefix(), r.Name, shown, strings.Join(notes, ", ")), nil
-}
-
-func listCommands(c *plugins.Context) ([]event.Envelope, error) {
-	var all []Command
-	if _, err := c.DB(collection).Find(plugins.Query{Filter: map[string]any{"channel": strings.ToLower(c.Channel())}, OrderBy: "name", Limit: maxCommands}, &all); err != nil {
-		return nil, err
-	}
-	if len(all) == 0 {
-		return c.Say("📝 this channel has no commands of its own: %scmd add rules Be kind", c.Prefix()), nil
-	}
-	var names []string
-	for _, r := range all {
-		names = append(names, c.Prefix()+r.Name)
-	}
-	slices.Sort(names)
-	return c.Say("📝 %s", strings.Join(names, ", ")), nil
 }

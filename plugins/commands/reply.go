@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"cmp"
 	"regexp"
 	"slices"
 	"strconv"
@@ -19,6 +20,7 @@ const maxPattern = 200
 type Replies struct {
 	Channel string  `json:"channel"`
 	Items   []Reply `json:"items"`
+	Before  []Reply `json:"before"` // the last change by a command, null if there was none
 }
 
 // Reply is what is said to lines that a pattern matches.
@@ -30,12 +32,12 @@ type Reply struct {
 	Said    int64  `json:"said"` // ms, when it was said last
 }
 
-const replyUsage = `write !reply add discord "discord|dis cord" We are at …, or show, list, rm`
+const replyUsage = `write !reply add discord "discord|dis cord" We are at …, or show, list, rm, undo`
 
 func replyVerbs() map[string]plugins.Handler {
 	return map[string]plugins.Handler{
 		"add": addReply, "rm": removeReply, "remove": removeReply, "delete": removeReply, "del": removeReply,
-		"show": showReply, "list": listReplies, "ls": listReplies,
+		"undo": undoReplies, "show": showReply, "list": listReplies, "ls": listReplies,
 	}
 }
 
@@ -94,8 +96,33 @@ func changeReplies(c *plugins.Context, do func(r *Replies) ([]event.Envelope, er
 			return nil, nil
 		}
 		r.Channel = c.Channel()
-		return do(&r)
+		before := append([]Reply{}, r.Items...)
+		out, err := do(&r)
+		if c.Command.Command != "" && !slices.Equal(before, r.Items) {
+			r.Before = before
+		}
+		return out, err
 	})
+}
+
+// undoReplies takes back the last change, or makes it again.
+func undoReplies(c *plugins.Context) ([]event.Envelope, error) {
+	return changeReplies(c, func(r *Replies) ([]event.Envelope, error) {
+		if r.Before == nil {
+			return nil, missing("there is no change of replies to take back")
+		}
+		r.Items = r.Before
+		return did(c, changed{Action: "undo", What: "reply"}, "↩️ the replies are as they were: %s", r.list()), nil
+	})
+}
+
+// list returns the replies with their patterns.
+func (r *Replies) list() string {
+	var all []string
+	for _, a := range r.Items {
+		all = append(all, a.Name+" ("+a.Pattern+")")
+	}
+	return cmp.Or(strings.Join(all, "; "), "none")
 }
 
 func (r *Replies) find(name string) int {
@@ -120,7 +147,7 @@ func removeReply(c *plugins.Context) ([]event.Envelope, error) {
 	return changeReply(c, "reply rm discord", func(r *Replies, i int) []event.Envelope {
 		name := r.Items[i].Name
 		r.Items = slices.Delete(r.Items, i, i+1)
-		return did(c, changed{Action: "rm", What: "reply", Name: name}, "🗑️ removed the reply %s", name)
+		return did(c, changed{Action: "rm", What: "reply", Name: name}, "🗑️ removed the reply %s; %sreply undo takes it back", name, c.Prefix())
 	})
 }
 
@@ -137,14 +164,10 @@ func listReplies(c *plugins.Context) ([]event.Envelope, error) {
 	if err != nil && event.CodeOf(err) != event.RecordNotFound {
 		return nil, err
 	}
-	var all []string
-	for _, a := range r.Items {
-		all = append(all, a.Name+" ("+a.Pattern+")")
-	}
-	if len(all) == 0 {
+	if len(r.Items) == 0 {
 		return c.Say(`💬 this channel has no replies: %sreply add discord "discord|dis cord" We are at …`, c.Prefix()), nil
 	}
-	return c.Say("💬 %s", strings.Join(all, "; ")), nil
+	return c.Say("💬 %s", r.list()), nil
 }
 
 // hear handles a line of the channel.

@@ -84,8 +84,16 @@ func TestAnnounce(t *testing.T) {
 		step{"mod", 2, "!announce add rules 30m {{.user}}", "❌ the text has a mistake at character 3: there is no .user:*"},
 		step{"mod", 2, "!announce add rules 30m+20lines Read them in {{.channel}}, {{.count}}", "✅ announcing rules every 30m and 20 lines, while people talk"},
 		step{"mod", 2, "!announce add tips 5lines A tip", "✅ announcing tips every 5 lines, while people talk"},
-		step{"mod", 2, "!announce off tips", "✅ the announcement tips is off"},
-		step{"mod", 2, "!announce list", "📣 rules every 30m and 20 lines; tips off"},
+		step{"mod", 2, "!announce undo", "↩️ the announcements are as they were: rules every 30m and 20 lines"},
+		step{"mod", 2, "!announce undo", "↩️ the announcements are as they were: rules every 30m and 20 lines; tips every 5 lines"},
+		step{"mod", 2, "!announce add more 5lines More", "✅ announcing more every 5 lines, while people talk"},
+		step{"mod", 2, "!announce group tips Evening", "✅ tips is in the group evening: every 5 lines"},
+		step{"mod", 2, "!announce off evening", "✅ the announcement tips is off"},
+		step{"mod", 2, "!announce group more evening", "✅ more is in the group evening: off"},
+		step{"mod", 2, "!announce on EVENING", "✅ the announcements tips and more are on"},
+		step{"mod", 2, "!announce off evening", "✅ the announcements tips and more are off"},
+		step{"mod", 2, "!announce list", "📣 more (evening) off; rules every 30m and 20 lines; tips (evening) off"},
+		step{"mod", 2, "!announce group more none", "✅ more is in no group"},
 		step{"mod", 2, "!announce show rules", "📣 rules (every 30m and 20 lines, by mod): Read them in {{.channel}}, {{.count}}"},
 		step{"mod", 2, "!announce rm nothing", "❌ there is no announcement nothing: see !announce list"},
 	)
@@ -97,7 +105,7 @@ func TestAnnounce(t *testing.T) {
 		t.Errorf("announced %q", got)
 	}
 	channel.Repeat(Name)
-	follow(t, channel, step{"mod", 2, "!announce rm rules", "🗑️ removed the announcement rules"})
+	follow(t, channel, step{"mod", 2, "!announce rm rules", "🗑️ removed the announcement rules; !announce undo takes it back"})
 }
 
 // Only what people say counts: not the bot's answers, nor what another bot or the server says;

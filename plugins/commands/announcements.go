@@ -1,0 +1,138 @@
+package commands
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/dustin/go-humanize/english"
+
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/plugins"
+)
+
+func removeAnnouncement(c *plugins.Context) ([]event.Envelope, error) {
+	return changeAnnouncement(c, "announce rm rules", func(r *Announcements, i int) []event.Envelope {
+		name := r.Items[i].Name
+		r.Items = slices.Delete(r.Items, i, i+1)
+		return did(c, changed{Action: "rm", What: "announcement", Name: name}, "🗑️ removed the announcement %s; %sannounce undo takes it back", name, c.Prefix())
+	})
+}
+
+// switchAnnouncements switches the announcement of a name, and those of a group of that name.
+func switchAnnouncements(c *plugins.Context) ([]event.Envelope, error) {
+	verb := plugins.Fold(c.Command.Args[0])
+	if err := needs(c, 2, "announce "+verb+" rules"); err != nil {
+		return nil, err
+	}
+	return changeAnnouncements(c, func(r *Announcements) ([]event.Envelope, error) {
+		wanted := plugins.Fold(c.Command.Args[1])
+		var names []string
+		for i := range r.Items {
+			a := &r.Items[i]
+			if plugins.Fold(a.Name) != wanted && a.Group != wanted {
+				continue
+			}
+			a.Off, a.Said, a.Line = verb == "off", c.Now().UnixMilli(), r.Lines
+			names = append(names, a.Name)
+		}
+		switch len(names) {
+		case 0:
+			return nil, noAnnouncement(c)
+		case 1:
+			return did(c, changed{Action: verb, What: "announcement", Name: names[0]}, "✅ the announcement %s is %s", names[0], verb), nil
+		}
+		return did(c, changed{Action: verb, What: "announcement", Name: strings.Join(names, ", ")}, "✅ the announcements %s are %s", english.OxfordWordSeries(names, "and"), verb), nil
+	})
+}
+
+func noAnnouncement(c *plugins.Context) error {
+	return missing("there is no announcement %s: see %sannounce list", plugins.Shorten(c.Command.Args[1], 40), c.Prefix())
+}
+
+// groupAnnouncement puts an announcement into a group, or out of any. It is switched as the group is.
+func groupAnnouncement(c *plugins.Context) ([]event.Envelope, error) {
+	if err := needs(c, 3, "announce group rules evening, or none"); err != nil {
+		return nil, err
+	}
+	group, err := typedName(c, c.Command.Args[2])
+	if err != nil {
+		return nil, err
+	}
+	return changeAnnouncement(c, "", func(r *Announcements, i int) []event.Envelope {
+		a := &r.Items[i]
+		told := changed{Action: "group", What: "announcement", Name: a.Name, Text: group}
+		if group == "none" {
+			a.Group, told.Text = "", ""
+			return did(c, told, "✅ %s is in no group", a.Name)
+		}
+		a.Group = group
+		if of := slices.IndexFunc(r.Items, func(o Announcement) bool { return o.Group == group && o.Name != a.Name }); of >= 0 {
+			a.Off = r.Items[of].Off
+		}
+		return did(c, told, "✅ %s is in the group %s: %s", a.Name, group, a.state())
+	})
+}
+
+// undoAnnouncements takes back the last change, or makes it again.
+func undoAnnouncements(c *plugins.Context) ([]event.Envelope, error) {
+	return changeAnnouncements(c, func(r *Announcements) ([]event.Envelope, error) {
+		if r.Before == nil {
+			return nil, missing("there is no change of announcements to take back")
+		}
+		now := r.Items
+		r.Items = r.Before
+		for i := range r.Items { // what was announced since stays so
+			a := &r.Items[i]
+			a.Said, a.Line = c.Now().UnixMilli(), r.Lines
+			if of := slices.IndexFunc(now, func(o Announcement) bool { return o.Name == a.Name }); of >= 0 {
+				a.Said, a.Line, a.Count = now[of].Said, now[of].Line, now[of].Count
+			}
+		}
+		return did(c, changed{Action: "undo", What: "announcement"}, "↩️ the announcements are as they were: %s", r.list()), nil
+	})
+}
+
+func showAnnouncement(c *plugins.Context) ([]event.Envelope, error) {
+	return changeAnnouncement(c, "announce show rules", func(r *Announcements, i int) []event.Envelope {
+		a := r.Items[i]
+		return c.Say("📣 %s (%s, by %s): %s", a.Name, a.state(), a.By, a.Text)
+	})
+}
+
+func (a Announcement) state() string {
+	if a.Off {
+		return "off"
+	}
+	return a.rhythm()
+}
+
+// list returns the announcements with their states.
+func (r *Announcements) list() string {
+	var all []string
+	for _, a := range r.Items {
+		text := a.Name + " " + a.state()
+		if a.Group != "" {
+			text = a.Name + " (" + a.Group + ") " + a.state()
+		}
+		all = append(all, text)
+	}
+	slices.Sort(all)
+	return cmp.Or(strings.Join(all, "; "), "none")
+}
+
+func listAnnouncements(c *plugins.Context) ([]event.Envelope, error) {
+	var r Announcements
+	err := c.DB(announcements).Get(event.ID(strings.ToLower(c.Channel())), &r)
+	if err != nil && event.CodeOf(err) != event.RecordNotFound {
+		return nil, err
+	}
+	if len(r.Items) == 0 {
+		return c.Say("📣 this channel has no announcements: %sannounce add rules 30m Please read the rules", c.Prefix()), nil
+	}
+	note := ""
+	if !plugins.SettingsOf[Settings](c).Announcements {
+		note = " (all are off by the setting announcements)"
+	}
+	return c.Say("📣 %s%s", r.list(), note), nil
+}
