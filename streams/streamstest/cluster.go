@@ -3,7 +3,6 @@ package streamstest
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/url"
 	"testing"
 	"time"
@@ -18,27 +17,18 @@ import (
 // options of each.
 func Cluster(t testing.TB, change ...func(*server.Options)) ([]*nats.Conn, []*server.Server) {
 	t.Helper()
-	// The servers must know each other's addresses before they start: free ports
-	// are held until then.
-	var routes []*url.URL
-	var held []net.Listener
+	var routes []*url.URL // the servers must know each other's addresses before they start
+	var ports []int
 	for range 3 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		held = append(held, l)
-		routes = append(routes, &url.URL{Scheme: "nats", Host: l.Addr().String()})
+		ports = append(ports, freePort(t))
+		routes = append(routes, &url.URL{Scheme: "nats", Host: fmt.Sprint("127.0.0.1:", ports[len(ports)-1])})
 	}
 	var conns []*nats.Conn
 	var servers []*server.Server
-	for i, l := range held {
-		if err := l.Close(); err != nil {
-			t.Fatal(err)
-		}
+	for i, port := range ports {
 		o := &server.Options{
 			ServerName: fmt.Sprint("n", i), JetStream: true, StoreDir: t.TempDir(), Routes: routes,
-			Cluster: server.ClusterOpts{Name: "c", Host: "127.0.0.1", Port: l.Addr().(*net.TCPAddr).Port},
+			Cluster: server.ClusterOpts{Name: "c", Host: "127.0.0.1", Port: port},
 		}
 		for _, c := range change {
 			c(o)

@@ -1,8 +1,12 @@
 package streamstest
 
 import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/url"
+	"syscall"
 	"testing"
 	"time"
 
@@ -32,10 +36,10 @@ func connected(t testing.TB, o *server.Options) (*nats.Conn, *server.Server) {
 }
 
 // Standalone starts a server with these options on a free port of 127.0.0.1 and stops
-// it when the test ends.
+// it when the test ends. With the same port a test can start it again.
 func Standalone(t testing.TB, o *server.Options) *server.Server {
 	t.Helper()
-	o.Host, o.Port, o.NoSigs, o.NoLog = "127.0.0.1", server.RANDOM_PORT, true, true
+	o.Host, o.Port, o.NoSigs, o.NoLog = "127.0.0.1", freePort(t), true, true
 	s, err := server.NewServer(o)
 	if err != nil {
 		t.Fatal(err)
@@ -46,4 +50,26 @@ func Standalone(t testing.TB, o *server.Options) *server.Server {
 		t.Fatal("a server did not start")
 	}
 	return s
+}
+
+// freePort returns a port that nobody listens on, and that the system gives to no
+// connection and to nobody who asks for any: it stays free until a server takes it, and
+// between the end of one and the start of the next.
+func freePort(t testing.TB) int {
+	t.Helper()
+	const first, end = 10000, 32768 // Linux gives those above, others those from 49152
+	for {
+		port := first + rand.N(end-first)
+		l, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", port))
+		if errors.Is(err, syscall.EADDRINUSE) {
+			continue
+		}
+		if err == nil {
+			err = l.Close()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return port
+	}
 }
