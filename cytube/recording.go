@@ -28,7 +28,7 @@ func (c *Connector) record(ctx context.Context) {
 	save, tick := time.NewTicker(checkpointInterval), time.NewTicker(tickInterval)
 	defer save.Stop()
 	defer tick.Stop()
-	for {
+	for ctx.Err() == nil { // select would go on with the queue, too
 		select {
 		case <-save.C:
 			if r != nil && r.up {
