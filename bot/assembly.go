@@ -39,6 +39,7 @@ func newAssembly(c *composition) *assembly {
 	a.provisioner.Events = router.NewAccess(c.registrations).Events
 	a.provisioner.Capabilities, a.provisioner.Confined = a.registry.Capabilities, a.registry.Confined
 	a.registry.OnCapabilities = a.applyCapabilities
+	a.registry.OnRegister = a.programs.registered
 	a.registry.Durables = a.durables
 	return a
 }

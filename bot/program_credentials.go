@@ -9,15 +9,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/rosey-bot/rosey/internal/settings"
 	"github.com/rosey-bot/rosey/plugins/process"
 	"github.com/rosey-bot/rosey/streams/access"
 )
-
-// registrationWait is the time between attempts to watch a registration.
-const registrationWait = time.Second
 
 // environment returns the environment of a program, with credentials that are made for this
 // start of it.

@@ -2,13 +2,15 @@ package bot
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"log/slog"
 	"maps"
 	"os"
 	"reflect"
 	"slices"
 	"sync"
+
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/internal/retry"
 	"github.com/rosey-bot/rosey/internal/settings"
@@ -193,8 +195,10 @@ func (p *programs) supervise(ctx context.Context, name string, program settings.
 		},
 	}}
 	var running sync.WaitGroup
-	running.Go(func() { s.Run(ctx) })
-	running.Go(func() { p.applyFile(ctx, name, program.Settings) })
+	running.Go(func() {
+		p.applyFile(ctx, name, program)
+		s.Run(ctx)
+	})
 	s.stop = func() {
 		cancel()
 		running.Wait()
@@ -214,23 +218,31 @@ func (p *programs) states() []process.State {
 	return list
 }
 
-// applyFile sets what the settings file, or that of the program, holds for it, once it has registered and
-// whenever it registers anew.
-func (p *programs) applyFile(ctx context.Context, name string, values map[string]string) {
-	_ = retry.Do(ctx, retry.Every(registrationWait), func(ctx context.Context) error {
-		w, err := p.c.registrations.Watch(ctx, name)
-		if err != nil {
-			return err
-		}
-		defer func() { _ = w.Stop() }()
-		for entry := range w.Updates() {
-			if entry == nil || len(entry.Value()) == 0 {
-				continue
-			}
-			if err := p.c.applyFileToEntry(ctx, name, entry.Value(), values); err != nil {
-				p.log.WarnContext(ctx, "settings of a file not applied", "plugin", name, "error", err)
-			}
-		}
-		return fmt.Errorf("the registration of %s is no longer watched", name)
-	})
+// applyFile sets what the settings file holds for a program that has registered before.
+func (p *programs) applyFile(ctx context.Context, name string, program settings.Program) {
+	entry, err := p.c.registrations.Get(ctx, name)
+	switch {
+	case errors.Is(err, jetstream.ErrKeyNotFound): // it is set when the program registers
+	case err != nil:
+		p.log.WarnContext(ctx, "settings of a file not applied", "plugin", name, "error", err)
+	default:
+		p.apply(ctx, name, entry.Value(), program)
+	}
+}
+
+// registered sets what the settings file holds for a program that registers: its commands
+// are not routed before.
+func (p *programs) registered(ctx context.Context, name string, registration []byte) {
+	p.mu.Lock()
+	s, runs := p.running[name]
+	p.mu.Unlock()
+	if runs {
+		p.apply(ctx, name, registration, s.program)
+	}
+}
+
+func (p *programs) apply(ctx context.Context, name string, registration []byte, program settings.Program) {
+	if err := p.c.applyFileToEntry(ctx, name, registration, program.Settings); err != nil {
+		p.log.WarnContext(ctx, "settings of a file not applied", "plugin", name, "error", err)
+	}
 }

@@ -41,6 +41,10 @@ type Registry struct {
 	// OnCapabilities, if set, is called after an operator has changed what plugins may do.
 	OnCapabilities func()
 
+	// OnRegister, if set, is called with each registration that is stored, before the
+	// plugin's commands are routed.
+	OnRegister func(ctx context.Context, plugin string, registration []byte)
+
 	missing missing
 }
 
@@ -80,6 +84,9 @@ func (g *Registry) Watch(ctx context.Context, js jetstream.JetStream, kv jetstre
 		if entry == nil {
 			listed = true
 		} else {
+			if g.OnRegister != nil && entry.Operation() == jetstream.KeyValuePut {
+				g.OnRegister(ctx, entry.Key(), entry.Value())
+			}
 			g.update(ctx, entry)
 			// The replica that lists the bucket may lag behind the leader.
 			if revision, ok := pending[entry.Key()]; ok && entry.Revision() >= revision {
