@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/urfave/cli/v2"
 
 	"github.com/rosey-bot/rosey/plugins/shipped"
@@ -15,26 +16,34 @@ import (
 func TestFlagsWinOverVariables(t *testing.T) {
 	tried := 0
 	for _, path := range commandPaths("rosey", newApp(nil, nil, io.Discard, io.Discard).Commands) {
-		for _, f := range commandAt(newApp(nil, nil, io.Discard, io.Discard), path).Flags {
-			name := f.Names()[0]
-			if flag, ok := f.(cli.DocGenerationFlag); !ok || !slices.Contains(flag.GetEnvVars(), envName(name)) {
-				continue
+		t.Run(strings.Join(path[1:], " "), func(t *testing.T) {
+			flags := withVariables(commandAt(newApp(nil, nil, io.Discard, io.Discard), path).Flags)
+			for _, f := range flags {
+				_, variable := valuesOf(f)
+				t.Setenv(envName(f.Names()[0]), variable)
 			}
-			tried++
-			t.Run(strings.Join(path[1:], " ")+" --"+name, func(t *testing.T) {
-				given, variable := valuesOf(f)
-				t.Setenv(envName(name), variable)
-				for _, args := range placesOf("--"+name+"="+given, path, flagOf(globalFlags(), name) != nil) {
-					if got := settingSeenBy(t, path, args, name); got != given {
-						t.Errorf("%s takes %q, with %q in the environment", strings.Join(args, " "), got, variable)
-					}
+			for place := range len(path) + 1 {
+				line, want := lineWith(flags, path, place)
+				tried += len(want)
+				if diff := cmp.Diff(want, settingsSeenBy(t, path, line, want)); diff != "" {
+					t.Errorf("%s, with others in the environment:\n%s", strings.Join(line, " "), diff)
 				}
-			})
-		}
+			}
+		})
 	}
-	if tried < 200 {
+	if tried < 500 {
 		t.Errorf("tried %d flags", tried)
 	}
+}
+
+// withVariables returns the flags that a variable sets, too.
+func withVariables(flags []cli.Flag) (have []cli.Flag) {
+	for _, f := range flags {
+		if flag, ok := f.(cli.DocGenerationFlag); ok && slices.Contains(flag.GetEnvVars(), envName(f.Names()[0])) {
+			have = append(have, f)
+		}
+	}
+	return have
 }
 
 // commandPaths lists the commands that do something, each by the words that call it.
@@ -72,24 +81,36 @@ func valuesOf(f cli.Flag) (given, variable string) {
 	return "given", "variable"
 }
 
-// placesOf puts a flag between the words of a command and behind its arguments; one that
-// is not global may stand behind the command's name alone.
-func placesOf(flag string, path []string, global bool) (lines [][]string) {
-	for i := range path {
-		if global || i == len(path)-1 {
-			lines = append(lines, slices.Insert(slices.Clone(path), i+1, flag))
-		}
+// lineWith returns a command line with all flags that may stand in a place, and their values:
+// behind a word of the command, or behind its arguments. One that is not global may stand
+// behind the whole command alone.
+func lineWith(flags []cli.Flag, path []string, place int) (line []string, given map[string]string) {
+	words := path
+	if place == len(path) {
+		words = append(slices.Clone(path), "argument")
 	}
-	return append(lines, slices.Concat(path, []string{"argument", flag}))
+	var options []string
+	given = map[string]string{}
+	for _, f := range flags {
+		name := f.Names()[0]
+		if place < len(path)-1 && flagOf(globalFlags(), name) == nil {
+			continue
+		}
+		given[name], _ = valuesOf(f)
+		options = append(options, "--"+name+"="+given[name])
+	}
+	return slices.Insert(slices.Clone(words), place+1, options...), given
 }
 
-// settingSeenBy returns the value of a setting as the command sees it when it is called
+// settingsSeenBy returns the values of settings as the command sees them when it is called
 // by a line.
-func settingSeenBy(t *testing.T, path, line []string, name string) (seen string) {
+func settingsSeenBy(t *testing.T, path, line []string, names map[string]string) map[string]string {
 	t.Helper()
-	app := newApp(nil, nil, io.Discard, io.Discard)
+	app, seen := newApp(nil, nil, io.Discard, io.Discard), map[string]string{}
 	commandAt(app, path).Action = func(c *cli.Context) error {
-		seen, _ = lookup(c, name)
+		for name := range names {
+			seen[name], _ = lookup(c, name)
+		}
 		return nil
 	}
 	if err := app.Run(hoist(app, line)); err != nil {

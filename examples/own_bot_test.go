@@ -49,6 +49,7 @@ func TestOwnBot(t *testing.T) {
 func run(t *testing.T, stdin, name string, args ...string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), name, args...)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0") // as make build has it: what that compiled is compiled
 	cmd.Stdin = strings.NewReader(stdin)
 	out, err := cmd.CombinedOutput()
 	if err != nil {

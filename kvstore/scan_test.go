@@ -158,7 +158,7 @@ func TestScansUnderInserts(t *testing.T) {
 			}
 		})
 	}
-	for range 50 {
+	for range 20 {
 		mu.Lock()
 		before := slices.Clone(written)
 		mu.Unlock()
@@ -182,8 +182,8 @@ func TestScanOfWhatWasJustWritten(t *testing.T) {
 	ctx := streamstest.Context(t)
 	conns, _ := streamstest.Cluster(t)
 	b := openBucket(t, conns[0], WithReplicas(3))
-	const records = 200
-	for revision := 1; revision <= 10; revision++ {
+	const records = 100
+	for revision := 1; revision <= 5; revision++ {
 		want := fmt.Sprintf(`{"v":%d}`, revision)
 		publish(t, b, records, func(i int) *nats.Msg { return &nats.Msg{Subject: b.subject(numbered(i)), Data: []byte(want)} })
 		seen, err := readAll(ctx, b, func(e entry) error {

@@ -59,13 +59,13 @@ func TestCompactionChangesNothing(t *testing.T) {
 	t.Parallel()
 	all := shipped.All()
 	room := plugintest.Run(t, all...)
-	steps := rapid.SliceOfN(rapid.OneOf(typed, typed, typed, typed, typed, rapid.Just(compacting)), 90, 90).Example()
+	steps := rapid.SliceOfN(rapid.OneOf(typed, typed, typed, typed, typed, rapid.Just(compacting)), 40, 40).Example()
 	var middle time.Time
 	for _, p := range all { // something that each handles
 		steps = append(steps, "!"+p.Commands[0].Name)
 	}
 	for i, line := range append(steps, "!inspect", "!roll 3d6", "!8ball tea?", "!help", "!settings trivia", "!trivia stats", "!countdown list", "!quote", "!trivia stop") {
-		if i == 30 {
+		if i == 15 {
 			middle = time.Now()
 		}
 		if line == compacting {

@@ -21,6 +21,9 @@ import (
 // line is the text of the n-th event.
 func line(n int) string { return strings.Repeat(fmt.Sprintf("line-%d ", n), 10_000) }
 
+// beginning returns what no other line holds, in the few bytes that are found fast.
+func beginning(n int) string { return line(n)[:60] }
+
 // What an earlier release stored is compressed at a start, reads as before, and can be erased.
 func TestHistoryIsCompressed(t *testing.T) {
 	t.Parallel()
@@ -61,7 +64,7 @@ func TestHistoryIsCompressed(t *testing.T) {
 			t.Errorf("%d bytes before, %d after", before, after)
 		}
 	}
-	if n := strings.Count(log.String(), "history compressed"); n != 1 || strings.Contains(log.String(), "WARN") {
+	if n := strings.Count(log.String(), "history compressed"); n != 1 || strings.Contains(log.String(), "not compressed") {
 		t.Errorf("compressed %d times:\n%s", n, log.String())
 	}
 	wantErased(t, filepath.Join(store, "jetstream", "$G", "streams", streams.Cytube, "msgs", "1.blk"))
@@ -121,7 +124,7 @@ func wantErased(t *testing.T, file string) {
 		t.Fatal(err)
 	}
 	for n, want := range []bool{false, false, true} {
-		if got := bytes.Contains(raw, []byte(line(n)[:100])); got != want {
+		if got := bytes.Contains(raw, []byte(beginning(n))); got != want {
 			t.Errorf("line %d is on the disk: %v", n, got)
 		}
 	}
