@@ -98,7 +98,7 @@ func TestPluginProcess(t *testing.T) {
 	}
 	p.interrupt()
 	if _, err := os.Stat("/proc/" + strconv.Itoa(pid)); pid == 0 || err == nil {
-		t.Errorf("process %d of the plugin still runs", pid)
+		t.Errorf("process %d of the plugin still runs\n%s", pid, p.stderr.String())
 	}
 	if _, err := os.Stat(creds); !os.IsNotExist(err) {
 		t.Errorf("the credentials are left: %v", err)

@@ -93,3 +93,26 @@ func TestWatchOfABucketThatWasDeleted(t *testing.T) {
 		t.Errorf("it knows %+v", known)
 	}
 }
+
+// What is done because a plugin registers is done before its commands are routed.
+func TestOnRegisterComesBeforeCommands(t *testing.T) {
+	t.Parallel()
+	bus := streamstest.Bus(t, streamstest.Server(t))
+	kv, err := router.OpenBucket(t.Context(), bus.JetStream(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	registry := router.NewRegistry("!", slog.New(slog.DiscardHandler))
+	before := make(chan string, 1)
+	registry.OnRegister = func(_ context.Context, plugin string, _ []byte) {
+		if plugin == "greeter" {
+			before <- ownerOf(t, registry, "hello")
+		}
+	}
+	go func() { _ = registry.Watch(t.Context(), bus.JetStream(), kv, nil, func() {}) }()
+	register(t, kv, map[string]string{"greeter": `{"name":"greeter","version":"1.0.0","commands":["hello"]}`})
+	if owner := <-before; owner != "" {
+		t.Errorf("!hello is routed to %q already", owner)
+	}
+	awaitCommand(t, registry, "hello", "greeter")
+}
