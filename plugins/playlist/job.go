@@ -101,6 +101,7 @@ func (r *room) advance(c *plugins.Context, set Settings, o event.Delivery) (out 
 	r.Job = nil
 	if j.Why != "" {
 		j.Failed = max(j.Failed, j.Total-j.Done)
+		j.Total = max(j.Total, j.Done+j.Failed)
 	}
 	return append(out, j.tell(c, set, set.Finished)...), nil
 }

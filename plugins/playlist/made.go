@@ -166,8 +166,13 @@ func (m *made) void() bool {
 	return m.kind == kindAdd && len(m.gone) >= len(m.added) && !slices.ContainsFunc(m.added, func(a added) bool { return !slices.Contains(m.gone, a.UID) })
 }
 
-// removed returns how many items the change removed.
-func (m *made) removed() int { return max(len(m.gone), m.count) }
+// removed returns how many items the change removed. What a skip has leave by itself is none of them.
+func (m *made) removed() int {
+	if m.kind == kindSkip {
+		return 0
+	}
+	return max(len(m.gone), m.count)
+}
 
 // word returns the kind as users write it.
 func (m *made) word() string {

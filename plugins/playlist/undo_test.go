@@ -44,6 +44,9 @@ func TestUndoSkip(t *testing.T) {
 	w.answers(mod, [2]string{"!skip", "mod: ⏭️"})
 	w.shows("[bbbbbbb0200] ccccccc0200 ddddddd0200")
 	w.answers(mod, [2]string{"!undo", "mod: ✅ undoing the skip of “aaaaaaa0200” of "})
+	if last := w.BotLines()[len(w.BotLines())-1]; !strings.HasSuffix(last, " ago, from its beginning") {
+		t.Error(last)
+	}
 	w.shows("[aaaaaaa0200] bbbbbbb0200 ccccccc0200 ddddddd0200")
 	for n, want := range []bool{true, true, false, false} {
 		if i := w.Site.Playlist(bottest.Channel)[n]; i.Temp != want {
@@ -55,9 +58,6 @@ func TestUndoSkip(t *testing.T) {
 	w.Until("the third to play", func() bool { return len(w.Stored("cytube.media.change")) == 5 })
 	w.answers(mod, [][2]string{{"!skip", "mod: ⏭️"}, {"!lock", "mod: 🔒"}, {"!undo skip", "mod: ✅ undoing the skip of “ccccccc0200” of "}}...)
 	w.shows("[ccccccc0200] ddddddd0200")
-	if last := w.BotLines()[len(w.BotLines())-1]; !strings.HasSuffix(last, " ago, from its beginning") {
-		t.Error(last)
-	}
 }
 
 // A shuffle is undone, after which what was added before it still can be.
