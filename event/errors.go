@@ -42,6 +42,9 @@ func Errorf(code Code, format string, args ...any) *Error {
 	return &Error{Code: code, Message: bounded(err.Error()), cause: errors.Unwrap(err)}
 }
 
+// Invalidf returns an Error with the code INVALID_INPUT, as Errorf does.
+func Invalidf(format string, args ...any) *Error { return Errorf(InvalidInput, format, args...) }
+
 // maxMessage bounds the texts of an error, in bytes: a request may be as large as a
 // message can be, and the reply that quotes it must fit into one too.
 const maxMessage = 4000

@@ -240,5 +240,3 @@ type tick struct {
 type woken struct {
 	Channel string `json:"channel"`
 }
-
-func bad(format string, args ...any) error { return event.Errorf(event.InvalidInput, format, args...) }

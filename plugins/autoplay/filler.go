@@ -163,7 +163,7 @@ func filler(c *plugins.Context) ([]event.Envelope, error) {
 	case word == "back" && len(args) == 2:
 		return bringBack(c, plugins.Fold(args[1]))
 	}
-	return nil, bad("write %[1]sfiller, %[1]sfiller aside, or %[1]sfiller back 1", c.Prefix())
+	return nil, event.Invalidf("write %[1]sfiller, %[1]sfiller aside, or %[1]sfiller back 1", c.Prefix())
 }
 
 func fillerStatus(c *plugins.Context) ([]event.Envelope, error) {
@@ -229,7 +229,7 @@ func bringBack(c *plugins.Context, which string) ([]event.Envelope, error) {
 	if which != "all" {
 		n, err := strconv.Atoi(which)
 		if err != nil || n < 1 || n > len(list) {
-			return nil, bad("nothing that is set aside has the number %s: see %sfiller aside", plugins.Shorten(which, 20), c.Prefix())
+			return nil, event.Invalidf("nothing that is set aside has the number %s: see %sfiller aside", plugins.Shorten(which, 20), c.Prefix())
 		}
 		list = list[n-1 : n]
 	}
@@ -248,11 +248,11 @@ func bringBack(c *plugins.Context, which string) ([]event.Envelope, error) {
 func tag(c *plugins.Context) ([]event.Envelope, error) {
 	args := c.Command.Args
 	if len(args) < 1 || len(args) > 2 {
-		return nil, bad("write %[1]stag horror for what plays, or %[1]stag horror LINK; %[1]stag -horror takes it away", c.Prefix())
+		return nil, event.Invalidf("write %[1]stag horror for what plays, or %[1]stag horror LINK; %[1]stag -horror takes it away", c.Prefix())
 	}
 	name, off := strings.CutPrefix(plugins.Fold(args[0]), "-")
 	if name == "" || len(name) > 40 {
-		return nil, bad("a tag has 1 to 40 characters")
+		return nil, event.Invalidf("a tag has 1 to 40 characters")
 	}
 	var url, title string
 	var duration int

@@ -17,7 +17,7 @@ func pageOf(link string) (string, error) {
 		return "", err
 	}
 	if l.Type == "yp" {
-		return "", bad("%s is a playlist of its site: name its videos", plugins.Shorten(link, 60))
+		return "", event.Invalidf("%s is a playlist of its site: name its videos", plugins.Shorten(link, 60))
 	}
 	return channel.MediaURL(l.Type, l.ID), nil
 }
@@ -78,7 +78,7 @@ func resolve(c *plugins.Context, what, by string) (Show, error) {
 	if ok {
 		show.What, show.Items = p.Name, p.items()
 		if len(show.Items) == 0 {
-			return show, bad("all of %s was played: %sprogramme rewind %s begins it anew", p.Name, c.Prefix(), p.Name)
+			return show, event.Invalidf("all of %s was played: %sprogramme rewind %s begins it anew", p.Name, c.Prefix(), p.Name)
 		}
 		return show, nil
 	}
@@ -156,7 +156,7 @@ func titled(c *plugins.Context, text string) (url, title string, err error) {
 	case len(found) == 1:
 		return found[0].URL, found[0].Title, nil
 	case len(found) > 1:
-		return "", "", bad("%s may be %s or %s: write more of the title", plugins.Shorten(text, 40), plugins.Shorten(found[0].Title, 60), plugins.Shorten(found[1].Title, 60))
+		return "", "", event.Invalidf("%s may be %s or %s: write more of the title", plugins.Shorten(text, 40), plugins.Shorten(found[0].Title, 60), plugins.Shorten(found[1].Title, 60))
 	}
 	return "", "", event.Errorf(event.RecordNotFound, "there is no programme, saved playlist, link or title %q: make one with %sprogramme add NAME LINK…", plugins.Shorten(text, 40), c.Prefix())
 }

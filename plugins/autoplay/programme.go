@@ -112,7 +112,7 @@ func unquote(name string) string { return strings.Trim(strings.TrimSpace(name), 
 // startProgramme puts a programme on the playlist now.
 func startProgramme(c *plugins.Context) ([]event.Envelope, error) {
 	if len(c.Command.Args) < 2 {
-		return nil, bad("say which one, for example %sprogramme start Metropolis", c.Prefix())
+		return nil, event.Invalidf("say which one, for example %sprogramme start Metropolis", c.Prefix())
 	}
 	show, err := resolve(c, unquote(c.Text(1)), c.Command.User)
 	if err != nil {
@@ -138,14 +138,14 @@ func addEntries(c *plugins.Context) ([]event.Envelope, error) {
 	}
 	name := strings.Join(args[:links], " ")
 	if name == "" || links == len(args) {
-		return nil, bad("say a name and links, for example %sprogramme add Metropolis https://youtu.be/… https://youtu.be/…", c.Prefix())
+		return nil, event.Invalidf("say a name and links, for example %sprogramme add Metropolis https://youtu.be/… https://youtu.be/…", c.Prefix())
 	}
 	if n := utf8.RuneCountInString(name); n > maxName {
-		return nil, bad("a name has 1 to %d characters", maxName)
+		return nil, event.Invalidf("a name has 1 to %d characters", maxName)
 	}
 	for _, r := range reserved {
 		if plugins.Fold(name) == r {
-			return nil, bad("%s cannot be a name, it is a command", name)
+			return nil, event.Invalidf("%s cannot be a name, it is a command", name)
 		}
 	}
 	var entries []Entry
@@ -158,13 +158,13 @@ func addEntries(c *plugins.Context) ([]event.Envelope, error) {
 	}
 	if n, err := c.DB(Programmes).Count(map[string]any{"channel": c.Channel()}); err != nil || n >= maxProgrammes {
 		if err == nil {
-			err = bad("there are %d programmes already: remove one first", n)
+			err = event.Invalidf("there are %d programmes already: remove one first", n)
 		}
 		return nil, err
 	}
 	return changeProgramme(c, name, func(p *Programme) ([]event.Envelope, error) {
 		if len(p.Entries)+len(entries) > maxEntries {
-			return nil, bad("a programme has at most %d items", maxEntries)
+			return nil, event.Invalidf("a programme has at most %d items", maxEntries)
 		}
 		if len(p.Entries) == 0 {
 			p.Name, p.Channel, p.By, p.Series = name, c.Channel(), c.Command.User, false
@@ -189,7 +189,7 @@ func changeNamed(c *plugins.Context, name string, change func(*Programme) ([]eve
 func removeProgramme(c *plugins.Context) ([]event.Envelope, error) {
 	args := c.Command.Args[1:]
 	if len(args) == 0 {
-		return nil, bad("say which one, for example %sprogramme rm Metropolis, or … rm Metropolis 2 for its second item", c.Prefix())
+		return nil, event.Invalidf("say which one, for example %sprogramme rm Metropolis, or … rm Metropolis 2 for its second item", c.Prefix())
 	}
 	name, item := unquote(strings.Join(args, " ")), 0
 	if _, ok, err := findProgramme(c, name); err != nil {
@@ -204,7 +204,7 @@ func removeProgramme(c *plugins.Context) ([]event.Envelope, error) {
 			return answer(c, "🗑️ Removed %s", removed)
 		}
 		if item < 1 || item > len(p.Entries) {
-			return nil, bad("%s has no item %d: see %sprogramme %s", p.Name, item, c.Prefix(), p.Name)
+			return nil, event.Invalidf("%s has no item %d: see %sprogramme %s", p.Name, item, c.Prefix(), p.Name)
 		}
 		p.Entries = append(p.Entries[:item-1:item-1], p.Entries[item:]...)
 		return answer(c, "🎬 %s", p.brief())
@@ -219,7 +219,7 @@ func makeSeries(c *plugins.Context) ([]event.Envelope, error) {
 		last = plugins.Fold(args[len(args)-1])
 	}
 	if len(args) < 2 || last != "on" && last != "off" {
-		return nil, bad("write %sprogramme series NAME on, or … off", c.Prefix())
+		return nil, event.Invalidf("write %sprogramme series NAME on, or … off", c.Prefix())
 	}
 	return changeNamed(c, unquote(strings.Join(args[:len(args)-1], " ")), func(p *Programme) ([]event.Envelope, error) {
 		p.Series = last == "on"
@@ -230,7 +230,7 @@ func makeSeries(c *plugins.Context) ([]event.Envelope, error) {
 // rewind has a series begin anew.
 func rewind(c *plugins.Context) ([]event.Envelope, error) {
 	if len(c.Command.Args) < 2 {
-		return nil, bad("say which one, for example %sprogramme rewind NAME", c.Prefix())
+		return nil, event.Invalidf("say which one, for example %sprogramme rewind NAME", c.Prefix())
 	}
 	return changeNamed(c, unquote(c.Text(1)), func(p *Programme) ([]event.Envelope, error) {
 		for n := range p.Entries {

@@ -46,7 +46,7 @@ func schedule(c *plugins.Context) ([]event.Envelope, error) {
 func zoned(c *plugins.Context, s Settings) (time.Time, error) {
 	zone, ok := timeparse.Zone(s.Zone)
 	if !ok {
-		return time.Time{}, bad("the setting zone is %q, which is no time zone: an admin sets it with %sset autoplay.zone Europe/Berlin", plugins.Shorten(s.Zone, 40), c.Prefix())
+		return time.Time{}, event.Invalidf("the setting zone is %q, which is no time zone: an admin sets it with %sset autoplay.zone Europe/Berlin", plugins.Shorten(s.Zone, 40), c.Prefix())
 	}
 	return c.Now().In(zone), nil
 }
@@ -62,7 +62,7 @@ func add(c *plugins.Context, words []string) ([]event.Envelope, error) {
 		return nil, err
 	}
 	if len(rest) == 0 {
-		return nil, bad("say what is to be played: %sschedule %s NAME or LINK", c.Prefix(), plugins.Shorten(strings.Join(words, " "), 60))
+		return nil, event.Invalidf("say what is to be played: %sschedule %s NAME or LINK", c.Prefix(), plugins.Shorten(strings.Join(words, " "), 60))
 	}
 	show, err := resolve(c, strings.Join(rest, " "), c.Command.User)
 	if err != nil {
@@ -92,7 +92,7 @@ func nextNumber(c *plugins.Context) (int, error) {
 		return 0, err
 	}
 	if n >= maxSchedules {
-		return 0, bad("there are %d schedules already: remove one first", n)
+		return 0, event.Invalidf("there are %d schedules already: remove one first", n)
 	}
 	var same []Schedule // where this command is handled again
 	if _, err := c.DB(Schedules).Find(plugins.Query{Filter: map[string]any{"channel": c.Channel(), "set": c.Event.Ref.String()}}, &same); err != nil {
@@ -109,11 +109,11 @@ func nextNumber(c *plugins.Context) (int, error) {
 // numbered returns the number that an argument names.
 func numbered(c *plugins.Context, usage string) (int, error) {
 	if len(c.Command.Args) < 2 {
-		return 0, bad("say which one by its number in %scalendar: %sschedule %s", c.Prefix(), c.Prefix(), usage)
+		return 0, event.Invalidf("say which one by its number in %scalendar: %sschedule %s", c.Prefix(), c.Prefix(), usage)
 	}
 	n, err := strconv.Atoi(strings.TrimPrefix(c.Command.Args[1], "#"))
 	if err != nil || n < 1 {
-		return 0, bad("%q is no number of a schedule: see %scalendar", plugins.Shorten(c.Command.Args[1], 20), c.Prefix())
+		return 0, event.Invalidf("%q is no number of a schedule: see %scalendar", plugins.Shorten(c.Command.Args[1], 20), c.Prefix())
 	}
 	return n, nil
 }

@@ -138,14 +138,14 @@ func (k announcer) add(c *plugins.Context) ([]event.Envelope, error) {
 		return nil, event.Errorf(event.PermissionDenied, "only registered users can add countdowns")
 	}
 	if len(c.Command.Args) < 3 {
-		return nil, bad("say what and when, for example %scountdown add movie 2h30m or … add movie 2026-12-24 20:00", c.Prefix())
+		return nil, event.Invalidf("say what and when, for example %scountdown add movie 2h30m or … add movie 2026-12-24 20:00", c.Prefix())
 	}
 	name := c.Command.Args[1]
 	if n := utf8.RuneCountInString(name); name != strings.TrimSpace(name) || n == 0 || n > MaxName {
-		return nil, bad("a name has 1 to %d characters", MaxName)
+		return nil, event.Invalidf("a name has 1 to %d characters", MaxName)
 	}
 	if _, taken := k.subcommands()[plugins.Fold(name)]; taken {
-		return nil, bad("%s cannot be a name, it is a command", name)
+		return nil, event.Invalidf("%s cannot be a name, it is a command", name)
 	}
 	when, err := timeparse.ParseSchedule(c.Command.Args[2:], c.Now().UTC())
 	if err != nil {
@@ -158,7 +158,7 @@ func (k announcer) add(c *plugins.Context) ([]event.Envelope, error) {
 		return nil, err
 	}
 	if others >= plugins.SettingsOf[Settings](c).MaxRunning {
-		return nil, bad("there are %d countdowns already: remove one first", others)
+		return nil, event.Invalidf("there are %d countdowns already: remove one first", others)
 	}
 	id := recordID(c.Channel(), name)
 	var d Countdown
@@ -207,7 +207,7 @@ func (k announcer) list(c *plugins.Context) ([]event.Envelope, error) {
 
 func (k announcer) show(c *plugins.Context) ([]event.Envelope, error) {
 	if len(c.Command.Args) < 2 {
-		return nil, bad("say which one, for example %scountdown show movie", c.Prefix())
+		return nil, event.Invalidf("say which one, for example %scountdown show movie", c.Prefix())
 	}
 	return k.shown(c, c.Command.Args[1:])
 }
@@ -233,7 +233,7 @@ func (k announcer) shown(c *plugins.Context, words []string) ([]event.Envelope, 
 
 func (k announcer) remove(c *plugins.Context) ([]event.Envelope, error) {
 	if len(c.Command.Args) < 2 {
-		return nil, bad("say which one, for example %scountdown rm movie", c.Prefix())
+		return nil, event.Invalidf("say which one, for example %scountdown rm movie", c.Prefix())
 	}
 	name := c.Command.Args[1]
 	id, err := resolve(c, name)
@@ -254,7 +254,7 @@ func (k announcer) remove(c *plugins.Context) ([]event.Envelope, error) {
 }
 
 func exists(c *plugins.Context, d Countdown) error {
-	return bad("there is a countdown %s already, due in %s: remove it first", d.Name, timeparse.Short(d.due().Sub(c.Now())))
+	return event.Invalidf("there is a countdown %s already, due in %s: remove it first", d.Name, timeparse.Short(d.due().Sub(c.Now())))
 }
 
 func missing(c *plugins.Context, name string) error {
@@ -315,5 +315,3 @@ func example(words []string, now time.Time) string {
 	}
 	return name + " " + when
 }
-
-func bad(format string, args ...any) error { return event.Errorf(event.InvalidInput, format, args...) }

@@ -40,10 +40,10 @@ func (s Settings) check(x Expression) error {
 	dice := 0
 	for _, t := range x {
 		if dice += t.Count; dice > s.MaxDice {
-			return event.Errorf(event.InvalidInput, "that is %d dice, and I have %d", dice, s.MaxDice)
+			return event.Invalidf("that is %d dice, and I have %d", dice, s.MaxDice)
 		}
 		if t.Sides > s.MaxSides {
-			return event.Errorf(event.InvalidInput, "a die of %d sides would roll away: %d is the most", t.Sides, s.MaxSides)
+			return event.Invalidf("a die of %d sides would roll away: %d is the most", t.Sides, s.MaxSides)
 		}
 	}
 	return nil

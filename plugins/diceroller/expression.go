@@ -70,11 +70,11 @@ func Parse(text string) (Expression, error) {
 	text = strings.ToLower(fold.Plain(text))
 	if at := unjoined.FindStringIndex(text); at != nil {
 		rest := strings.TrimSpace(text[at[0]+1:])
-		return nil, bad("I cannot read %q: put + or - between terms, as in 2d6+3", plugins.Shorten(rest, 30))
+		return nil, event.Invalidf("I cannot read %q: put + or - between terms, as in 2d6+3", plugins.Shorten(rest, 30))
 	}
 	s := strings.Join(strings.Fields(text), "")
 	if s == "" {
-		return nil, bad("say what to roll, for example 2d6+3")
+		return nil, event.Invalidf("say what to roll, for example 2d6+3")
 	}
 	var x Expression
 	dice := 0
@@ -83,21 +83,21 @@ func Parse(text string) (Expression, error) {
 		if signed := rest[0] == '+' || rest[0] == '-'; signed {
 			rest = rest[1:]
 		} else if len(x) > 0 {
-			return nil, bad("I cannot read %q in %q: put + or - between terms, as in 2d6+3", plugins.Shorten(rest, 30), plugins.Shorten(s, 30))
+			return nil, event.Invalidf("I cannot read %q in %q: put + or - between terms, as in 2d6+3", plugins.Shorten(rest, 30), plugins.Shorten(s, 30))
 		}
 		m := term.FindStringSubmatch(rest)
 		if m == nil {
-			return nil, bad("I cannot read %q: try 2d6+3, d20 or 4d6kh3", plugins.Shorten(s, 30))
+			return nil, event.Invalidf("I cannot read %q: try 2d6+3, d20 or 4d6kh3", plugins.Shorten(s, 30))
 		}
 		rest = rest[len(m[0]):]
 		if err := t.read(m); err != nil {
 			return nil, err
 		}
 		if dice += t.Count; dice > MaxDice {
-			return nil, bad("that is %d dice, and I have %d", dice, MaxDice)
+			return nil, event.Invalidf("that is %d dice, and I have %d", dice, MaxDice)
 		}
 		if x = append(x, t); len(x) > MaxTerms {
-			return nil, bad("that has more than %d terms", MaxTerms)
+			return nil, event.Invalidf("that has more than %d terms", MaxTerms)
 		}
 	}
 	return x, nil
@@ -108,7 +108,7 @@ func (t *Term) read(m []string) error {
 	if constant != "" {
 		t.Constant = number(constant)
 		if t.Constant > MaxConst {
-			return bad("%s is too large: %d is the most", plugins.Shorten(constant, 30), MaxConst)
+			return event.Invalidf("%s is too large: %d is the most", plugins.Shorten(constant, 30), MaxConst)
 		}
 		return nil
 	}
@@ -121,18 +121,18 @@ func (t *Term) read(m []string) error {
 	}
 	switch {
 	case t.Count < 1:
-		return bad("roll at least one die")
+		return event.Invalidf("roll at least one die")
 	case t.Count > MaxDice:
-		return bad("%s dice are too many: I have %d", plugins.Shorten(count, 30), MaxDice)
+		return event.Invalidf("%s dice are too many: I have %d", plugins.Shorten(count, 30), MaxDice)
 	case t.Sides < 2:
-		return bad("a die has at least 2 sides, not %s", sides)
+		return event.Invalidf("a die has at least 2 sides, not %s", sides)
 	case t.Sides > MaxSides:
-		return bad("a die of %s sides would roll away: %d is the most", plugins.Shorten(sides, 30), MaxSides)
+		return event.Invalidf("a die of %s sides would roll away: %d is the most", plugins.Shorten(sides, 30), MaxSides)
 	}
 	t.Explode = m[3] != ""
 	if t.Reroll = reroll; reroll != "" {
 		if t.RerollTo = number(m[5]); t.RerollTo < 1 || t.RerollTo >= t.Sides {
-			return bad("%s%s of a die of %d sides leaves nothing to roll", reroll, plugins.Shorten(m[5], 30), t.Sides)
+			return event.Invalidf("%s%s of a die of %d sides leaves nothing to roll", reroll, plugins.Shorten(m[5], 30), t.Sides)
 		}
 	}
 	t.Keep = t.Count
@@ -144,7 +144,7 @@ func (t *Term) read(m []string) error {
 		n = number(keep)
 	}
 	if n < 1 || n > t.Count || how[0] == 'd' && n == t.Count {
-		return bad("%s%s of %d dice leaves nothing to count", how, plugins.Shorten(keep, 30), t.Count)
+		return event.Invalidf("%s%s of %d dice leaves nothing to count", how, plugins.Shorten(keep, 30), t.Count)
 	}
 	t.Keep, t.Lowest = n, how == "kl"
 	if how[0] == 'd' {
@@ -161,8 +161,6 @@ func number(digits string) int {
 	}
 	return n
 }
-
-func bad(format string, args ...any) error { return event.Errorf(event.InvalidInput, format, args...) }
 
 // String returns the expression in its usual notation.
 func (x Expression) String() string {

@@ -78,7 +78,7 @@ func wrong(c *plugins.Context) ([]event.Envelope, error) {
 func move(c *plugins.Context) ([]event.Envelope, error) {
 	words := strings.Fields(c.Text(0))
 	if len(words) < 2 {
-		return nil, event.Errorf(event.InvalidInput, "say what to move and where to, for example %smove 5 to 1, or %smove Metropolis next", c.Prefix(), c.Prefix())
+		return nil, event.Invalidf("say what to move and where to, for example %smove 5 to 1, or %smove Metropolis next", c.Prefix(), c.Prefix())
 	}
 	place := strings.ToLower(words[len(words)-1])
 	what := words[:len(words)-1]
@@ -97,7 +97,7 @@ func move(c *plugins.Context) ([]event.Envelope, error) {
 	case place == "next":
 		n = 1
 	case err != nil || n < 1:
-		return nil, event.Errorf(event.InvalidInput, "%q is no place: write a number as %squeue shows, next or last", place, c.Prefix())
+		return nil, event.Invalidf("%q is no place: write a number as %squeue shows, next or last", place, c.Prefix())
 	}
 	if n == 1 {
 		if after = event.PlaceFirst; s.Current() >= 0 && s.Playlist[s.Current()].UID != i.UID {
@@ -145,7 +145,7 @@ func lock(c *plugins.Context) ([]event.Envelope, error) {
 	case "off":
 		locked = false
 	default:
-		return nil, event.Errorf(event.InvalidInput, "write %slock on, or %slock off", c.Prefix(), c.Prefix())
+		return nil, event.Invalidf("write %slock on, or %slock off", c.Prefix(), c.Prefix())
 	}
 	a := newAsked(c, map[bool]string{true: "lock", false: "unlock"}[locked])
 	return ask(c, a, c.Lock(locked).For(a.User).Events())

@@ -23,7 +23,7 @@ func parseLink(text string) (medialink.Link, error) {
 		return medialink.Link{Type: "yt", ID: text}, nil
 	}
 	if err == nil && l.Type == "yp" {
-		return l, event.Errorf(event.InvalidInput, "that is a whole playlist: add its videos one by one, or have a moderator queue it on the site")
+		return l, event.Invalidf("that is a whole playlist: add its videos one by one, or have a moderator queue it on the site")
 	}
 	return l, err
 }
@@ -42,7 +42,7 @@ func parseAdd(c *plugins.Context) (l medialink.Link, next, temp bool, err error)
 		}
 	}
 	if len(links) != 1 {
-		return l, next, temp, event.Errorf(event.InvalidInput, "say what to add, one link, for example %sadd https://youtu.be/dQw4w9WgXcQ", c.Prefix())
+		return l, next, temp, event.Invalidf("say what to add, one link, for example %sadd https://youtu.be/dQw4w9WgXcQ", c.Prefix())
 	}
 	l, err = parseLink(links[0])
 	return l, next, temp, err
@@ -113,7 +113,7 @@ func check(c *plugins.Context, set Settings, s *plugins.State, a asked) error {
 	}
 	ago := c.Now().Sub(time.UnixMilli(p.At))
 	if err == nil && ago < time.Duration(set.RepeatDays)*24*time.Hour {
-		return event.Errorf(event.InvalidInput, "%s played here %s ago: not again within %s", quoted(p.Title), timeparse.Short(ago.Round(time.Minute)), english.Plural(set.RepeatDays, "day", ""))
+		return event.Invalidf("%s played here %s ago: not again within %s", quoted(p.Title), timeparse.Short(ago.Round(time.Minute)), english.Plural(set.RepeatDays, "day", ""))
 	}
 	return err
 }
@@ -124,9 +124,9 @@ func listed(s *plugins.State, a asked) error {
 		switch {
 		case i.URL != a.URL || i.Type != a.Type:
 		case n == s.Current():
-			return event.Errorf(event.InvalidInput, "%s plays now", quoted(i.Title))
+			return event.Invalidf("%s plays now", quoted(i.Title))
 		case !a.Next:
-			return event.Errorf(event.InvalidInput, "%s is on the playlist already", quoted(i.Title))
+			return event.Invalidf("%s is on the playlist already", quoted(i.Title))
 		}
 	}
 	return nil

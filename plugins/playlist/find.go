@@ -16,7 +16,7 @@ import (
 // item returns the item that a user means, see find.
 func item(c *plugins.Context, text string) (*plugins.State, view.Item, error) {
 	if strings.TrimSpace(text) == "" {
-		return nil, view.Item{}, event.Errorf(event.InvalidInput, "say which: by its title, its place as %squeue shows it, or its link", c.Prefix())
+		return nil, view.Item{}, event.Invalidf("say which: by its title, its place as %squeue shows it, or its link", c.Prefix())
 	}
 	s, err := look(c)
 	if err != nil {
@@ -69,5 +69,5 @@ func find(s *plugins.State, text string) (view.Item, error) {
 	case len(part) == 1:
 		return found, nil
 	}
-	return view.Item{}, event.Errorf(event.InvalidInput, "which of %d: %s? Say its number", len(part), strings.Join(part[:min(len(part), 5)], ", "))
+	return view.Item{}, event.Invalidf("which of %d: %s? Say its number", len(part), strings.Join(part[:min(len(part), 5)], ", "))
 }

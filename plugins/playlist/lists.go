@@ -41,7 +41,7 @@ func lists(c *plugins.Context) ([]event.Envelope, error) {
 		return namesOf(c)
 	}
 	if name == "" || len([]rune(name)) > maxListName {
-		return nil, event.Errorf(event.InvalidInput, "say a name of 1 to %d characters, for example %splaylists %s friday", maxListName, c.Prefix(), what)
+		return nil, event.Invalidf("say a name of 1 to %d characters, for example %splaylists %s friday", maxListName, c.Prefix(), what)
 	}
 	switch what {
 	case "save":
@@ -51,7 +51,7 @@ func lists(c *plugins.Context) ([]event.Envelope, error) {
 	case "rm", "remove", "delete":
 		return removeList(c, name)
 	}
-	return nil, event.Errorf(event.InvalidInput, "write %splaylists save, load or rm, and a name", c.Prefix())
+	return nil, event.Invalidf("write %splaylists save, load or rm, and a name", c.Prefix())
 }
 
 func all(c *plugins.Context) (lists []list, names []string, err error) {
@@ -95,7 +95,7 @@ func saveList(c *plugins.Context, name string) ([]event.Envelope, error) {
 	case len(items) == 0:
 		return nil, event.Errorf(event.RecordNotFound, "there is nothing on the playlist that can be saved")
 	case len(items) > maxList:
-		return nil, event.Errorf(event.InvalidInput, "the playlist has %d items, and at most %d are saved: nothing was saved", len(items), maxList)
+		return nil, event.Invalidf("the playlist has %d items, and at most %d are saved: nothing was saved", len(items), maxList)
 	}
 	var old list
 	return c.DB(Lists).Change(listID(c.Channel(), name), &old, func() ([]event.Envelope, error) {

@@ -150,7 +150,7 @@ func last(c *plugins.Context) ([]event.Envelope, error) {
 	if text := c.Text(0); text != "" {
 		var err error
 		if n, err = strconv.Atoi(text); err != nil || n < 1 || n > 10 {
-			return nil, event.Errorf(event.InvalidInput, "%q is no number of 1 to 10", plugins.Shorten(text, 20))
+			return nil, event.Invalidf("%q is no number of 1 to 10", plugins.Shorten(text, 20))
 		}
 	}
 	s, err := look(c)

@@ -24,7 +24,7 @@ func undo(c *plugins.Context) ([]event.Envelope, error) {
 	}
 	kind, known := kinds[word]
 	if word != "" && !known {
-		return nil, event.Errorf(event.InvalidInput, "write %sundo for the last change, %sundo clear for the last of a kind (%s), or %sundo stop",
+		return nil, event.Invalidf("write %sundo for the last change, %sundo clear for the last of a kind (%s), or %sundo stop",
 			c.Prefix(), c.Prefix(), strings.Join(slices.Sorted(maps.Keys(kinds)), ", "), c.Prefix())
 	}
 	set := plugins.SettingsOf[Settings](c)

@@ -39,7 +39,7 @@ func (r *room) wait(c *plugins.Context, set Settings, a asked) ([]event.Envelope
 	r.Waiting = slices.DeleteFunc(r.Waiting, func(w waiting) bool { return w.Asked.At < a.At-longestWaits.Milliseconds() })
 	for _, w := range r.Waiting {
 		if w.Asked.URL == a.URL && w.Asked.Type == a.Type {
-			return nil, event.Errorf(event.InvalidInput, "%s wished for that already: it waits as number %d", w.Asked.User, w.Number)
+			return nil, event.Invalidf("%s wished for that already: it waits as number %d", w.Asked.User, w.Number)
 		}
 	}
 	if len(r.Waiting) >= mostWaiting {
@@ -115,7 +115,7 @@ func wishes(c *plugins.Context) ([]event.Envelope, error) {
 	if len(args) == 0 || len(args) == 1 && strings.EqualFold(args[0], "list") {
 		return listWishes(c)
 	}
-	usage := event.Errorf(event.InvalidInput, "write %[1]swishes, %[1]swishes accept 2, %[1]swishes accept all, or %[1]swishes refuse 2 and why", c.Prefix())
+	usage := event.Invalidf("write %[1]swishes, %[1]swishes accept 2, %[1]swishes accept all, or %[1]swishes refuse 2 and why", c.Prefix())
 	if len(args) == 1 {
 		return nil, usage
 	}
