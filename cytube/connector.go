@@ -20,6 +20,7 @@ import (
 	"github.com/rosey-bot/rosey/cytube/channel"
 	"github.com/rosey-bot/rosey/cytube/internal/history"
 	"github.com/rosey-bot/rosey/cytube/sender"
+	"github.com/rosey-bot/rosey/cytube/socketio"
 	"github.com/rosey-bot/rosey/internal/retry"
 	"github.com/rosey-bot/rosey/streams"
 )
@@ -222,11 +223,7 @@ func (c *Connector) keepConnected(ctx context.Context) error {
 		if err := retry.Sleep(ctx, slowdown); err != nil {
 			return err
 		}
-		if err := c.cfg.JoinLimiter.wait(ctx, c.cfg.Site, guest); err != nil {
-			return err
-		}
-		began := time.Now()
-		joined, err := c.session(ctx)
+		joined, lasted, err := c.attempt(ctx, guest)
 		err = c.cfg.kickVerdict(err)
 		if errors.Is(err, errDuplicate) {
 			if !duplicate.IsZero() && time.Since(duplicate) < duplicateWindow {
@@ -246,7 +243,7 @@ func (c *Connector) keepConnected(ctx context.Context) error {
 		}
 		// The chat buffer of a busy channel reaches back for less than a minute: a bot
 		// whose connection breaks again and again must not stay away longer each time.
-		if joined && time.Since(began) > pause {
+		if joined && lasted > pause {
 			return retry.After(err, c.cfg.RetryMin)
 		}
 		return err
@@ -258,6 +255,21 @@ func (c *Connector) keepConnected(ctx context.Context) error {
 		c.stats.away(err, time.Time{})
 	}
 	return err
+}
+
+// attempt has one session, and returns how long it lasted. A site that cannot be reached takes
+// none of the connections that the JoinLimiter allows: there would be none left when it is back.
+func (c *Connector) attempt(ctx context.Context, guest bool) (joined bool, lasted time.Duration, err error) {
+	url, err := socketio.Discover(ctx, c.cfg.HTTPClient, c.cfg.Site, c.cfg.Channel)
+	if err != nil {
+		return false, 0, connectError(err)
+	}
+	if err := c.cfg.JoinLimiter.wait(ctx, c.cfg.Site, guest); err != nil {
+		return false, 0, err
+	}
+	began := time.Now()
+	joined, err = c.session(ctx, url)
+	return joined, time.Since(began), err
 }
 
 // push hands an item to the recorder. It blocks while the queue is full.

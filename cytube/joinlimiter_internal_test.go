@@ -2,6 +2,8 @@ package cytube
 
 import (
 	"context"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"sync"
 	"testing"
@@ -9,6 +11,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/rosey-bot/rosey/cytube/sender"
 )
 
 // Of many at once some are let through, then the rest one by one; another site
@@ -53,6 +57,23 @@ func TestJoinLimiter(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// Attempts at a site that is down leave the connections to when it is back.
+func TestAttemptsAtASiteThatIsDown(t *testing.T) {
+	t.Parallel()
+	site := httptest.NewServer(http.NotFoundHandler())
+	site.Close()
+	l := NewJoinLimiter(DefaultJoinsPerSecond)
+	c := &Connector{cfg: Config{Config: sender.Config{Channel: "lounge"}, Site: site.URL, HTTPClient: site.Client(), JoinLimiter: l}}
+	for range 2 * joinBurst {
+		if _, _, err := c.attempt(t.Context(), false); err == nil || t.Context().Err() != nil {
+			t.Fatal(err)
+		}
+	}
+	if left := l.limiter(site.URL).connections.Tokens(); left < joinBurst {
+		t.Errorf("%.1f of %d connections are left", left, joinBurst)
+	}
 }
 
 // The default is what a CyTube server takes from an address: five at once, then one each

@@ -18,13 +18,9 @@ const reasonStopped = "the bot stops"
 // reasonLost is that of one that lost the channel's lease, and its session with it.
 const reasonLost = "the lease of the channel was lost"
 
-// session connects to the channel and hands its frames to the recorder until the
-// connection ends. err is why; joined reports whether the bot got in.
-func (c *Connector) session(ctx context.Context) (joined bool, err error) {
-	url, err := socketio.Discover(ctx, c.cfg.HTTPClient, c.cfg.Site, c.cfg.Channel)
-	if err != nil {
-		return false, connectError(err)
-	}
+// session connects to the channel's sockets at url and hands its frames to the recorder until
+// the connection ends. err is why; joined reports whether the bot got in.
+func (c *Connector) session(ctx context.Context, url string) (joined bool, err error) {
 	limit := c.messageLimit(ctx)
 	conn, err := socketio.Dial(ctx, url)
 	if err != nil {
