@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -65,7 +66,13 @@ func TestPluginProcess(t *testing.T) {
 	streamstest.Slow(t, "restarts a plugin's process")
 	t.Parallel()
 	store, file := t.TempDir(), filepath.Join(t.TempDir(), "rosey.yaml")
-	text := "plugins: {greeter: " + greeterProgram(t) + ", gone: {run: ./gone}, noisy: {run: [sh, -c, 'head -c 100000 /dev/urandom; exit 3']}}"
+	text := "plugins: {greeter: " + greeterProgram(t) + ", gone: {run: ./gone}, silent: {run: sleep 1000}, noisy: {run: [sh, -c, 'head -c 100000 /dev/urandom; exit 3']}"
+	eaten := "" // memory is limited on Linux only
+	if runtime.GOOS == "linux" {
+		text += ", eater: {run: [sh, -c, 'x=x; while :; do x=$x$x; done'], memory: 100MB}"
+		eaten = "when its memory was limited to 100 MB"
+	}
+	text += "}"
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -77,11 +84,13 @@ func TestPluginProcess(t *testing.T) {
 	expect(t, []outcome{
 		{[]string{"plugin", "ls"}, 0, "running, pid "},
 		{[]string{"plugin", "ls"}, 0, "waiting"},
+		{[]string{"plugin", "ls"}, 0, eaten},
 		{[]string{"plugin", "info", "gone"}, 0, "there is no program " + filepath.Dir(file) + "/gone"},
 		{[]string{"plugin", "info", "noisy"}, 0, "it ended with exit status 3"},
 		{[]string{"plugin", "info", "greeter"}, 0, "last: it ended with exit status 9"},
 		{[]string{"status"}, 0, "process of plugin greeter: running, pid "},
 		{[]string{"doctor"}, 0, "the process of gone does not keep going"},
+		{[]string{"doctor"}, 0, "the program of silent runs and has not registered"},
 		{[]string{"settings", "get", "greeter", "greeting"}, 0, "Hi"},
 		{[]string{"settings", "set", "greeter", "times", "9"}, 1, "times must be a whole number from 1 to 3, not 9"},
 		{[]string{"settings", "set", "greeter", "tims", "2"}, 1, "did you mean times?"},

@@ -34,7 +34,7 @@ func (c *checkup) checkConsumers(ctx context.Context) {
 			c.warn("rosey plugin resume "+pluginOf(d.Name), "%s is paused, and %d events wait for it", name, d.Backlog())
 		case c.bot != nil && !d.HasReader:
 			c.detached = append(c.detached, d.Name)
-			c.warn(readerOf(d.Name), "nobody reads %s, and %d events wait", name, d.Backlog())
+			c.warn(c.readerOf(d.Name), "nobody reads %s, and %d events wait", name, d.Backlog())
 		case c.bot != nil && d.Lag > farBehind && !streams.IsPast(d.Name): // rosey plugin ls says how far it has read
 			c.warn("rosey replay --since 10m --summary shows what takes long", "%s is %s events behind", name, humanize.Comma(int64(d.Lag)))
 		case d.Redelivered > 0:
@@ -76,8 +76,11 @@ func pluginOf(durable string) string {
 }
 
 // readerOf returns how a durable consumer that no process pulls from gets a reader.
-func readerOf(durable string) string {
+func (c *checkup) readerOf(durable string) string {
 	if plugin, ok := streams.PluginOf(durable); ok {
+		if _, runs := c.process(plugin); runs {
+			return "see rosey plugin info " + plugin + " and the bot's log"
+		}
 		return "start the plugin, or rosey plugin rm " + plugin
 	}
 	if channel, ok := sender.ChannelOf(durable); ok {
@@ -128,10 +131,27 @@ func (c *checkup) checkPlugins(ctx context.Context) {
 	c.ok("%d registered, %d running", len(list), running)
 }
 
+// process returns how a plugin's program is that the bot runs, and whether it runs one.
+func (c *checkup) process(plugin string) (process.State, bool) {
+	if c.bot == nil {
+		return process.State{}, false
+	}
+	i := slices.IndexFunc(c.bot.Processes, func(p process.State) bool { return p.Plugin == plugin })
+	if i < 0 {
+		return process.State{}, false
+	}
+	return c.bot.Processes[i], true
+}
+
+// keepsGoing reports whether a program runs, and has never ended or for a minute not.
+func keepsGoing(p process.State) bool {
+	return p.LastExit == "" || p.State == process.Running && time.Since(p.Since) > time.Minute
+}
+
 // checkProcesses checks the plugins that the bot runs as programs.
 func (c *checkup) checkProcesses(list []process.State) {
 	for _, p := range list {
-		if p.State == process.Running && time.Since(p.Since) > time.Minute || p.LastExit == "" {
+		if keepsGoing(p) {
 			continue
 		}
 		said := ""
@@ -176,8 +196,14 @@ func (c *checkup) checkMissing(ctx context.Context, registered []host.Status) {
 	}
 	for _, d := range grouped(durables) {
 		name, ok := streams.PluginOf(d.Name)
-		if ok && !streams.IsPast(d.Name) && !slices.ContainsFunc(registered, func(s host.Status) bool { return s.Name == name }) {
+		if !ok || streams.IsPast(d.Name) || slices.ContainsFunc(registered, func(s host.Status) bool { return s.Name == name }) {
+			continue
+		}
+		switch p, ours := c.process(name); {
+		case !ours:
 			c.warn("start it, which registers it again, or rosey plugin rm "+name, "the registration of %s is missing: its commands are not known", name)
+		case keepsGoing(p): // else it is reported
+			c.warn("see rosey plugin info "+name+"; rosey plugin verify says what a plugin has to do", "the program of %s runs and has not registered: its commands are not known", name)
 		}
 	}
 }

@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/dustin/go-humanize"
+
 	"github.com/rosey-bot/rosey/event"
 )
 
@@ -98,7 +100,7 @@ func (p *Process) explain(err error) error {
 	state := p.cmd.ProcessState
 	switch used := p.overused.Load(); {
 	case used > 0:
-		return fmt.Errorf("it used %d MB of memory, more than its limit of %d MB", used>>20, p.command.Memory>>20)
+		return fmt.Errorf("it used %s of memory, more than its limit of %s", humanize.Bytes(uint64(used)), humanize.Bytes(uint64(p.command.Memory)))
 	case state == nil:
 		return fmt.Errorf("wait for %s: %w", p.command.Args[0], err)
 	case state.Success():
@@ -106,7 +108,7 @@ func (p *Process) explain(err error) error {
 	}
 	why := "it ended with " + state.String() // exit status 1, or signal: killed
 	if limit := p.command.Memory; limit > 0 {
-		why += fmt.Sprintf(", when its memory was limited to %d MB", limit>>20)
+		why += ", when its memory was limited to " + humanize.Bytes(uint64(limit))
 	}
 	return errors.New(why)
 }

@@ -215,7 +215,7 @@ func TestMemory(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			command := shell(t, io.Discard, c.script)
-			command.Memory = 100 << 20
+			command.Memory = 100_000_000
 			p := start(t, command)
 			select {
 			case <-p.Ended():
