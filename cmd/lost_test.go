@@ -16,7 +16,7 @@ import (
 func TestBotLosesItsCredentials(t *testing.T) {
 	t.Parallel()
 	options := func(users ...string) *server.Options {
-		o := &server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true, JetStream: true}
+		o := &server.Options{JetStream: true}
 		for _, u := range users {
 			o.Users = append(o.Users, &server.User{Username: u, Password: "secret"})
 		}
@@ -33,11 +33,11 @@ func TestBotLosesItsCredentials(t *testing.T) {
 	p := start(t, "run", "--local", "--nats", u.String(), "--plugins", "help", "--log-level", "error")
 	p.say("hi")
 	p.expect("^operator: hi")
+	s.Shutdown()
+	s.WaitForShutdown()
 	revoked := options("other")
 	revoked.StoreDir, revoked.Port = o.StoreDir, o.Port
-	if err := s.ReloadOptions(revoked); err != nil {
-		t.Fatal(err)
-	}
+	streamstest.Standalone(t, revoked)
 	ended := make(chan struct{})
 	go func() { defer close(ended); _ = p.wait() }()
 	select {

@@ -35,11 +35,14 @@ func connected(t testing.TB, o *server.Options) (*nats.Conn, *server.Server) {
 	return nc, s
 }
 
-// Standalone starts a server with these options on a free port of 127.0.0.1 and stops
-// it when the test ends. With the same port a test can start it again.
+// Standalone starts a server with these options on 127.0.0.1, on a free port unless they
+// name one, and stops it when the test ends. With the same options a test starts it again.
 func Standalone(t testing.TB, o *server.Options) *server.Server {
 	t.Helper()
-	o.Host, o.Port, o.NoSigs, o.NoLog = "127.0.0.1", freePort(t), true, true
+	o.Host, o.NoSigs, o.NoLog = "127.0.0.1", true, true
+	if o.Port == 0 {
+		o.Port = freePort(t)
+	}
 	s, err := server.NewServer(o)
 	if err != nil {
 		t.Fatal(err)
