@@ -67,8 +67,8 @@ func TestSettingsOfPlugins(t *testing.T) {
 	}
 }
 
-// The settings file sets what nobody changed by hand; the difference is logged, and neither
-// is overwritten. What the file no longer holds has its default again.
+// S27: the settings file sets what nobody changed by hand, as by chat while the bot runs; the
+// difference is logged, and neither is overwritten, also at the end. What the file no longer holds has its default again.
 func TestSettingsOfPluginsInTheFile(t *testing.T) {
 	streamstest.Slow(t, "restarts a bot")
 	t.Parallel()
@@ -79,9 +79,9 @@ func TestSettingsOfPluginsInTheFile(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	run := func(outcomes ...outcome) (stderr string) {
+	run := func(first string, outcomes ...outcome) (stderr string) {
 		t.Helper()
-		r := rosey(t, "!roll 2d6\n!8ball well?\n", "run", "--local", "--store", store, "--config", file)
+		r := rosey(t, first+"!roll 2d6\n!8ball well?\n", "run", "--local", "--store", store, "--config", file)
 		if r.code != 0 || !strings.Contains(r.stdout, "🎲") || strings.Contains(r.stdout, "🎱") {
 			t.Errorf("run: %+v", r)
 		}
@@ -91,14 +91,20 @@ func TestSettingsOfPluginsInTheFile(t *testing.T) {
 	get := func(key, want string) outcome {
 		return outcome{[]string{"settings", "get", "dice-roller", key}, 0, want + "\n"}
 	}
-	write("plugins: {8ball: false, dice-roller: {max_dice: 20, max_sides: 50}}")
-	run(get("max_dice", "20"), get("max_sides", "50"), outcome{[]string{"settings", "set", "dice-roller", "max_dice", "7"}, 0, "7, it was 20"})
+	const first = "plugins: {8ball: false, dice-roller: {max_dice: 20, max_sides: 50}}"
+	write(first)
+	byChat := outcome{[]string{"settings", "get", "dice-roller", "max_dice", "--channel", "local"}, 0, "5\n"}
+	run("!set dice-roller.max_dice 5\n", get("max_dice", "20"), get("max_sides", "50"), byChat,
+		outcome{[]string{"settings", "set", "dice-roller", "max_dice", "7"}, 0, "7, it was 20"})
+	if now, err := os.ReadFile(file); err != nil || string(now) != first {
+		t.Errorf("the bot made the file %q, %v", now, err)
+	}
 	write("plugins: {8ball: false, dice-roller: {max_dice: 30}}")
-	if said := run(get("max_dice", "7"), get("max_sides", "10000")); !strings.Contains(said, "setting in the settings file not applied") || !strings.Contains(said, "file=30 holds=7") {
+	if said := run("", get("max_dice", "7"), get("max_sides", "10000"), byChat); !strings.Contains(said, "setting in the settings file not applied") || !strings.Contains(said, "file=30 holds=7") {
 		t.Errorf("the difference is not told: %s", said)
 	}
 	expect(t, []outcome{{[]string{"settings", "unset", "dice-roller", "max_dice"}, 0, "not set, it was 7"}}, "--store", store)
-	run(get("max_dice", "30"))
+	run("", get("max_dice", "30"))
 	write("plugins: {dice-roller: {max_dice: 300}}")
 	expect(t, []outcome{{[]string{"run", "--local", "--config", file}, 2, "plugins.dice-roller: max_dice must be a whole number from 1 to 100, not 300"}}, "--store", store)
 	write("plugins: {dice: false}")

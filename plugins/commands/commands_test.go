@@ -117,7 +117,8 @@ func TestRankOfACommand(t *testing.T) {
 	)
 }
 
-// A cooldown is the command's, and costs only who used it (S25, S26).
+// A cooldown is the command's, and costs only who used it (S25, S26); one that runs follows what is
+// set meanwhile (S27).
 func TestCooldown(t *testing.T) {
 	t.Parallel()
 	channel := start(t)
@@ -137,7 +138,15 @@ func TestCooldown(t *testing.T) {
 		step{"alice", 1, "!rules", "⏳ alice: !rules again in *"},
 	)
 	channel.Reboot()
-	follow(t, channel, step{"bob", 1, "!rules", "⏳ bob: !rules again in *"})
+	follow(t, channel,
+		step{"bob", 1, "!rules", "⏳ bob: !rules again in *"},
+		step{"mod", 2, "!cmd cooldown rules off", "✅ !rules has no cooldown"},
+	)
+	for got := "⏳"; got != "Be kind"; got = channel.Say("bob", "!rules") {
+		if !strings.HasPrefix(got, "⏳") {
+			t.Fatalf("without a cooldown it said %q", got)
+		}
+	}
 }
 
 // What leads back to itself is refused, and what the bot says is never a command (S19).

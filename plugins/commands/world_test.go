@@ -176,20 +176,19 @@ func TestWelcome(t *testing.T) {
 // A command that counts counts once, and is answered once, wherever the bot is killed.
 func TestKilled(t *testing.T) {
 	t.Parallel()
-	for _, done := range []bool{true, false} {
-		t.Run(fmt.Sprint(done), func(t *testing.T) {
-			t.Parallel()
-			w := bottest.Start(t)
-			mod := w.Join("mod")
-			w.KillAt("chatMsg", done, func() { mod.Says("!cmd add deaths Deaths: {{.count}}") })
-			mod.Hears("^✅ added !deaths$")
-			w.KillAt("chatMsg", done, func() { mod.Says("!deaths") })
-			mod.Hears("^Deaths: 1$")
-			mod.Says("!deaths")
-			mod.Hears("^Deaths: 2$")
-			if got := w.BotLines(); !slices.Equal(got, []string{"✅ added !deaths", "Deaths: 1", "Deaths: 2"}) {
-				t.Errorf("it said %q", got)
-			}
-		})
+	w := bottest.Start(t)
+	mod := w.Join("mod")
+	var want []string
+	for name, done := range map[string]bool{"deaths": true, "lives": false} {
+		w.KillAt("chatMsg", done, func() { mod.Says("!cmd add " + name + " " + name + ": {{.count}}") })
+		mod.Hears("^✅ added !" + name + "$")
+		w.KillAt("chatMsg", !done, func() { mod.Says("!" + name) })
+		mod.Hears("^" + name + ": 1$")
+		mod.Says("!" + name)
+		mod.Hears("^" + name + ": 2$")
+		want = append(want, "✅ added !"+name, name+": 1", name+": 2")
+	}
+	if got := w.BotLines(); !slices.Equal(got, want) {
+		t.Errorf("it said %q", got)
 	}
 }

@@ -8,13 +8,25 @@ import (
 	"github.com/rosey-bot/rosey/event"
 )
 
-// Automod warns, then mutes, and leaves ranks alone that are exempt; each act has its lines.
+// While automod only watches, it notes what it would have done; when it is on, it warns, then
+// mutes, also over a crash, and leaves ranks alone that are exempt; each act has its lines.
 func TestAutomod(t *testing.T) {
 	t.Parallel()
 	w := bottest.Start(t)
+	mod, alice, bob := w.Join("mod"), w.Join("alice"), w.Join("bob")
+	w.Set(bottest.Channel, Name, "automod", Watch)
+	w.Set(bottest.Channel, Name, "links", "deny")
+	bob.Says("see youtube.com@evil.tld")
+	hit := string(w.Await(event.EventSubject(Name, eventHit), about("bob")).Data)
+	for _, want := range []string{`"rule":"links"`, `"why":"evil.tld"`, `"step":"warn"`, `"acted":false`} {
+		if !strings.Contains(hit, want) {
+			t.Errorf("%s is not in %s", want, hit)
+		}
+	}
+	asks(t, mod, "!history bob", "^📋 nothing was done about bob")
+
 	w.Set(bottest.Channel, Name, "automod", On)
 	w.Set(bottest.Channel, Name, "deny_words", "spoilers?")
-	mod, alice := w.Join("mod"), w.Join("alice")
 	mod.Says("no spoilers please")
 	alice.Says("SPOILER: he dies")
 	mod.Hears(`^⚠️ alice: words: spoilers\? \(1 warning\)$`)
@@ -29,51 +41,32 @@ func TestAutomod(t *testing.T) {
 			t.Errorf("an act without its lines: %s", s.Data)
 		}
 	}
-	if n := len(w.Stored(event.EventSubject(Name, eventHit))); n != 2 {
+	if n := len(w.Stored(event.EventSubject(Name, eventHit))); n != 3 {
 		t.Errorf("%d hits", n)
 	}
+	kickS15(t, w, mod)
+	raids(t, w)
 }
 
-// While automod only watches, it notes what it would have done.
-func TestAutomodWatches(t *testing.T) {
-	t.Parallel()
-	w := bottest.Start(t)
-	w.Set(bottest.Channel, Name, "automod", Watch)
-	w.Set(bottest.Channel, Name, "links", "deny")
-	alice := w.Join("alice")
-	alice.Says("see youtube.com@evil.tld")
-	s := w.Await(event.EventSubject(Name, eventHit), about("alice"))
-	for _, want := range []string{`"rule":"links"`, `"why":"evil.tld"`, `"step":"warn"`, `"acted":false`} {
-		if !strings.Contains(string(s.Data), want) {
-			t.Errorf("%s is not in %s", want, s.Data)
-		}
-	}
-	asks(t, w.Join("mod"), "!history alice", "^📋 nothing was done about alice")
-}
-
-// S15: automod, too, leaves alone who is of the bot's rank or above.
-func TestS15Automod(t *testing.T) {
-	t.Parallel()
-	w := bottest.Start(t)
-	w.Set(bottest.Channel, Name, "automod", On)
+// kickS15 has automod leave alone who is of the bot's rank or above, and hit others of rank.
+func kickS15(t *testing.T, w *bottest.World, mod *bottest.User) {
+	t.Helper()
 	w.Set(bottest.Channel, Name, "exempt_rank", "9")
-	w.Set(bottest.Channel, Name, "deny_words", "spoilers")
 	w.Set(bottest.Channel, Name, "steps", "kick")
 	w.Join("owner").Says("spoilers")
-	s := w.Await(event.EventSubject(Name, eventHit), about("owner"))
-	w.Join("mod").Says("spoilers")
+	hit := w.Await(event.EventSubject(Name, eventHit), about("owner"))
+	mod.Says("spoilers")
 	w.Await(event.ModerationSubject(event.ActionKick), about("mod"))
-	if sends := w.Stored("cytube.send.moderation.>"); len(sends) != 1 || !strings.Contains(string(s.Data), `"acted":false`) {
-		t.Errorf("%d sends; %s", len(sends), s.Data)
+	if sends := w.Stored(event.SubjectSendKick); len(sends) != 1 || !strings.Contains(string(hit.Data), `"acted":false`) {
+		t.Errorf("%d sends; %s", len(sends), hit.Data)
 	}
+	w.Set(bottest.Channel, Name, "exempt_rank", "2")
 }
 
-// First visits in a wave begin a raid; who came with it is muted as soon as they speak.
-func TestRaid(t *testing.T) {
-	t.Parallel()
-	w := bottest.Start(t)
+// raids has first visits in a wave begin a raid: who came with it is muted as soon as they speak.
+func raids(t *testing.T, w *bottest.World) {
+	t.Helper()
 	mod := w.Join("mod")
-	w.Set(bottest.Channel, Name, "automod", On)
 	w.Set(bottest.Channel, Name, "raid_time", "10m")
 	w.Set(bottest.Channel, Name, "raid_joins", "2")
 	w.Join("dora")
@@ -82,7 +75,7 @@ func TestRaid(t *testing.T) {
 	mod.Says("what is going on?")
 	eve.Says("hello")
 	mod.Hears("^🔇 eve is muted for 1h: raid: a first visit during a raid$")
-	if n := len(w.Stored(event.EventSubject(Name, eventHit))); n != 1 {
+	if n := len(w.Stored(event.EventSubject(Name, eventHit))); n != 6 {
 		t.Errorf("%d hits", n)
 	}
 }
