@@ -14,8 +14,10 @@ import (
 	"github.com/rosey-bot/rosey/cytube/cytubetest"
 	"github.com/rosey-bot/rosey/cytube/sender"
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/retry"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/embedded"
+	"github.com/rosey-bot/rosey/streams/jsapi"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
@@ -271,23 +273,27 @@ func (w *world) ok(err error) {
 	}
 }
 
-// stored reads all that a subject holds.
+// stored reads all that a subject holds. A cluster that has just started leaves a request
+// unanswered.
 func (w *world) stored(subject string) []streams.Stored {
 	w.t.Helper()
-	var all []streams.Stored
-	s, err := w.bus.JetStream().Stream(w.ctx, streams.Cytube)
+	all, err := retry.Value(w.ctx, jsapi.RetryUnavailable(0, nil), func(ctx context.Context) (all []streams.Stored, err error) {
+		ctx, cancel := context.WithTimeout(ctx, streams.DefaultTimeout)
+		defer cancel()
+		for raw, err := range streams.Messages(ctx, w.bus.JetStream(), streams.Selection{Stream: streams.Cytube}) {
+			if err != nil {
+				return nil, err
+			}
+			got, err := streams.ReadRaw(streams.Cytube, raw)
+			if err != nil {
+				return nil, err
+			}
+			if event.Match(subject, got.Subject) {
+				all = append(all, got)
+			}
+		}
+		return all, nil
+	})
 	w.ok(err)
-	for seq := s.CachedInfo().State.FirstSeq; seq <= s.CachedInfo().State.LastSeq; seq++ {
-		raw, err := s.GetMsg(w.ctx, seq)
-		if errors.Is(err, jetstream.ErrMsgNotFound) { // purged
-			continue
-		}
-		w.ok(err)
-		got, err := streams.ReadRaw(streams.Cytube, raw)
-		w.ok(err)
-		if event.Match(subject, got.Subject) {
-			all = append(all, got)
-		}
-	}
 	return all
 }
