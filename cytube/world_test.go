@@ -102,9 +102,10 @@ func (w *world) start(change ...func(*cytube.Config)) *bot {
 	return w.run(cytube.New(w.bus, cfg))
 }
 
-// run runs a bot of the test's own making.
+// run runs a bot of the test's own making. As in production its context has no deadline, up
+// to which it would wait for the answer to a request.
 func (w *world) run(c *cytube.Connector) *bot {
-	ctx, cancel := context.WithCancel(w.ctx)
+	ctx, cancel := context.WithCancel(context.WithoutCancel(w.ctx))
 	b := &bot{Connector: c, cancel: cancel, done: make(chan error, 1)}
 	go func() { b.done <- b.Run(ctx) }()
 	w.t.Cleanup(func() { _ = b.stop() })
@@ -118,7 +119,7 @@ func (w *world) mortal() (kill func()) {
 	nc := streamstest.Connect(w.t, w.nats)
 	js, err := jetstream.New(nc)
 	w.ok(err)
-	ctx, cancel := context.WithCancel(w.ctx)
+	ctx, cancel := context.WithCancel(context.WithoutCancel(w.ctx))
 	b := cytube.New(streams.NewBus(nc, js), w.cfg)
 	done := make(chan struct{})
 	go func() {
