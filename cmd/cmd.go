@@ -46,7 +46,10 @@ var errUnhealthy = errors.New("unhealthy")
 
 // execute is the whole program; it returns the exit code.
 func execute(ctx context.Context, plugins []plugins.Plugin, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	out := &output{Writer: stdout}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer onBrokenPipe()()
+	out := &output{Writer: stdout, onClosed: cancel}
 	app := newApp(plugins, stdin, out, stderr)
 	if words, ok := completionWords(args); ok {
 		for _, s := range complete(ctx, app, words) {
@@ -61,7 +64,7 @@ func execute(ctx context.Context, plugins []plugins.Plugin, args []string, stdin
 	var usage *usageError
 	var mistake *settings.Error
 	switch {
-	case err == nil:
+	case err == nil, out.closed() && (errors.Is(err, errInterrupted) || errors.Is(err, context.Canceled)):
 		return exitOK
 	case errors.Is(err, errUnhealthy), errors.Is(err, errInterrupted):
 		return exitFailed

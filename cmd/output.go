@@ -13,6 +13,7 @@ import (
 // has to check each and a full disk is still reported.
 type output struct {
 	io.Writer
+	onClosed func() // is called once the reader closed the pipe
 
 	mu  sync.Mutex
 	err error
@@ -25,9 +26,19 @@ func (o *output) Write(p []byte) (int, error) {
 		defer o.mu.Unlock()
 		if o.err == nil {
 			o.err = err
+			if errors.Is(err, syscall.EPIPE) && o.onClosed != nil {
+				o.onClosed()
+			}
 		}
 	}
 	return n, err
+}
+
+// closed reports whether the reader closed the pipe.
+func (o *output) closed() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return errors.Is(o.err, syscall.EPIPE)
 }
 
 // Fd returns the descriptor of the file, by which a terminal is recognized, or an invalid

@@ -3,9 +3,35 @@ package cmd
 import (
 	"bytes"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
+
+// A command whose output nobody reads any longer, as of head, ends and leaves its store in
+// order.
+func TestOutputToAClosedPipe(t *testing.T) {
+	t.Parallel()
+	store := t.TempDir()
+	if r := rosey(t, "alice: hello\n", "run", "--local", "--store", store); r.code != exitOK {
+		t.Fatalf("%+v", r)
+	}
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { writer.Close() })
+	reader.Close()
+	cmd := program(t.Context(), t, "channel", "show", "--store", store)
+	var stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = writer, &stderr
+	if err := cmd.Run(); err != nil || stderr.Len() > 0 {
+		t.Errorf("%v, %s", err, stderr.String())
+	}
+	if holders, _ := filepath.Glob(filepath.Join(store, "holder")); holders != nil {
+		t.Error("the store is left as by a crash")
+	}
+}
 
 // What a full disk does not take is missed, whatever command writes it.
 func TestOutputToAFullDisk(t *testing.T) {

@@ -54,6 +54,15 @@ func onHangup(do func()) (stop func()) {
 	}
 }
 
+// onBrokenPipe makes a write to a pipe that nobody reads fail, as head leaves one, until the
+// function that it returns is called. Otherwise the process would end at once, and leave its
+// store as a crash does.
+func onBrokenPipe() (stop func()) {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGPIPE)
+	return func() { signal.Stop(signals) }
+}
+
 // errInterrupted makes the command exit with 1 without a message, after a signal.
 var errInterrupted = errors.New("interrupted")
 

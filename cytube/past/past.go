@@ -20,7 +20,7 @@ import (
 const (
 	// interval is how many sequences of CYTUBE, at least, lie between two snapshots of a
 	// channel: how many messages are read for any moment.
-	interval = 4096
+	interval = 2048
 	// lookback is how many sequences are read where there is no snapshot, as in what
 	// earlier releases stored.
 	lookback = 100_000
