@@ -72,16 +72,5 @@ func printDifferences(c *cli.Context, changes []view.Change) error {
 const maxValue = 80
 
 func changeLine(c view.Change) string {
-	short := func(value []byte) string { return plugins.Shorten(view.Short(c.Part, value), maxValue) }
-	what := c.Part
-	if c.Key != "" {
-		what += " " + c.Key
-	}
-	switch c.Op {
-	case view.Added:
-		return fmt.Sprintf("+ %s: %s", what, short(c.New))
-	case view.Removed:
-		return fmt.Sprintf("- %s: %s", what, short(c.Old))
-	}
-	return fmt.Sprintf("~ %s: %s → %s", what, short(c.Old), short(c.New))
+	return c.Line(func(value string) string { return plugins.Shorten(value, maxValue) })
 }

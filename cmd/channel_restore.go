@@ -143,9 +143,6 @@ func printStep(c *cli.Context, s restore.Step) error {
 		return encode(c, s)
 	}
 	line := changeLine(s.Change)
-	if s.Old == nil && s.New == nil {
-		line = s.Op + " " + s.Part
-	}
 	if s.Cannot != "" {
 		line += "\n     cannot: " + s.Cannot
 	}

@@ -97,6 +97,8 @@ type Console struct {
 	boot     string // tells this process from the one before
 	open     chan struct{}
 	moments  moments
+	restores restores
+	serving  context.Context //nolint:containedctx // of Serve, for what goes on after an answer
 }
 
 // Listen opens the address of a console. An address that other machines can
@@ -148,6 +150,8 @@ func (c *Console) Close() error { return c.listener.Close() }
 // Serve answers until ctx ends, and then returns nil once the answers that are
 // under way are given, or cut off after 2 s. Live updates end at once.
 func (c *Console) Serve(ctx context.Context) error {
+	c.serving = ctx
+	defer c.restores.running.Wait()
 	server := &http.Server{
 		Handler:           c.handler(),
 		BaseContext:       func(net.Listener) context.Context { return ctx },
@@ -210,6 +214,15 @@ func (c *Console) handler() http.Handler {
 	post("/say", c.sendChat)
 	listing("/channel", "channel", "Channel", "channel-now", c.channelBody)
 	postWithin(askTimeout, "/channel/{action}", c.ask)
+	get("/channel/past", func(w http.ResponseWriter, r *http.Request) error {
+		b, err := c.pastBody(r)
+		if err != nil {
+			return err
+		}
+		return c.show(w, r, "past", "Channel at another time", b)
+	})
+	events("/channel/past", c.poll("restoring", c.restoringBody))
+	post("/channel/restore", c.restore)
 	get("/calendar", c.calendar)
 	get("/calendar.ics", c.calendarFile)
 	get("/settings", c.settingsList)

@@ -293,24 +293,3 @@ func TestNoPasswordIsSent(t *testing.T) {
 		}
 	}
 }
-
-// A private answer to a guest who left, or who cannot be told, is refused; it is said nowhere
-// else, and the bot goes on.
-func TestPrivateAnswerToNobody(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, owned)
-	w.join()
-	w.joined("alice").Close()
-	w.await("that alice left", func(s streams.Stored) bool { return s.Subject == event.SubjectUserLeave })
-	ack := w.send(event.SubjectSendPM, event.SendPM{To: "alice", Message: "your secret answer", Channel: lounge})
-	if d := w.delivery(ack); d.Status != event.DeliveryRefused || d.Reason == "" {
-		t.Errorf("the outcome: %+v", d)
-	}
-	w.chat("still here")
-	w.heard("still here")
-	for _, l := range w.site.Heard() {
-		if strings.Contains(l.Text, "secret") {
-			t.Errorf("said in public: %+v", l)
-		}
-	}
-}

@@ -20,6 +20,7 @@ type Restorer struct {
 	Bot     string // the bot's name in the channel
 	At      time.Time
 	Parts   []string
+	For     string // on whose wish it happens, which is recorded; "" for nobody's
 
 	// Done, if set, is called with the outcome of each step, the n-th of those that a round
 	// can do.
@@ -111,7 +112,7 @@ func untried(steps []Step, tried map[string]bool) (list []Step) {
 
 // do asks for a step and returns its outcome.
 func (r Restorer) do(ctx context.Context, s Step) (event.Delivery, error) {
-	send, err := sender.NewSend(ctx, s.subject, s.payload, map[string]string{"channel": r.Channel})
+	send, err := sender.NewSend(ctx, s.subject, s.payload, map[string]string{"channel": r.Channel, "for": r.For})
 	if err != nil {
 		return event.Delivery{}, err
 	}

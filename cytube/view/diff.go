@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -16,6 +17,24 @@ type Change struct {
 	Key  string          `json:"key,omitempty"` // which element of the part: a name, a URL; empty for the part itself
 	Old  json.RawMessage `json:"old,omitempty"`
 	New  json.RawMessage `json:"new,omitempty"`
+}
+
+// Line returns the change in a line, its values made shorter.
+func (c Change) Line(shorten func(string) string) string {
+	short := func(value []byte) string { return shorten(Short(c.Part, value)) }
+	what := c.Part
+	if c.Key != "" {
+		what += " " + c.Key
+	}
+	switch {
+	case c.Old == nil && c.New == nil:
+		return c.Op + " " + what
+	case c.Op == Added:
+		return fmt.Sprintf("+ %s: %s", what, short(c.New))
+	case c.Op == Removed:
+		return fmt.Sprintf("- %s: %s", what, short(c.Old))
+	}
+	return fmt.Sprintf("~ %s: %s → %s", what, short(c.Old), short(c.New))
 }
 
 // The Ops of a Change.
