@@ -144,6 +144,12 @@ func TestFiller(t *testing.T) {
 			t.Errorf("%+v", i)
 		}
 	}
+	w.set("temporary", "false")
+	w.set("filler_below", "2")
+	w.Until("another behind it", func() bool { return len(w.playlist()) == 3 })
+	if i := w.Site.Playlist(bottest.Channel)[2]; i.Temp {
+		t.Errorf("%+v", i)
+	}
 }
 
 // S07: While the hosts are down no entry is lost, and tries become fewer; what is gone for good
@@ -216,7 +222,10 @@ func TestRepeats(t *testing.T) {
 // its place, what is gone is left out and said, and what came meanwhile follows.
 func TestProgrammeLoads(t *testing.T) {
 	w := start(t)
+	w.set("tries", "2")
+	w.set("ready", "{{.items}} of {{.what}}")
 	w.hosts.errors[id(2)] = []string{"The request timed out"}
+	w.hosts.errors[id(5)] = []string{"The request timed out", "The request timed out again"}
 	w.hosts.fails(id(4), "Video does not exist or is private")
 	for _, other := range []string{"8", "9"} {
 		_, err := w.Site.AddMedia(bottest.Channel, "alice", cytubetest.Media{ID: "film000000" + other, Type: "yt", Title: other, Seconds: 1000})
@@ -229,8 +238,9 @@ func TestProgrammeLoads(t *testing.T) {
 	w.Until("the first item", func() bool { return w.hosts.times(id(2)) > 0 })
 	w.mod.Does("queue", map[string]any{"id": "film0000007", "type": "yt", "pos": "next", "temp": false})
 	w.Hears("^❌ Metropolis: https://youtube.com/watch\\?v=" + id(4) + " is left out: Video does not exist or is private$")
-	w.loaded(1)
-	w.becomes(8, 1, 2, 3, 5, 7, 9)
+	w.Hears("^❌ Metropolis: https://youtube.com/watch\\?v=" + id(5) + " is left out: The request timed out again$")
+	w.Hears("^3 of Metropolis$")
+	w.becomes(8, 1, 2, 3, 7, 9)
 	if now := w.Site.Playlist(bottest.Channel); now[1].Media.ID != id(1) {
 		t.Errorf("%+v", now)
 	}

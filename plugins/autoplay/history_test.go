@@ -91,6 +91,27 @@ func TestDamagedAndEdited(t *testing.T) {
 	says(t, channel, "!calendar", "📅 1. "+link(1)+" in ")
 }
 
+// What is scheduled is announced before, in the channel's words; 0 announces nothing; and with
+// quiet commands are answered by private message.
+func TestAnnouncements(t *testing.T) {
+	t.Parallel()
+	channel := plugintest.Run(t, autoplay.New())
+	for key, value := range map[string]string{"announce_first": "0s", "announce_last": "59m58s", "soon": "bald: {{.what}} {{duration .left}}", "quiet": "true"} {
+		channel.Set(autoplay.Name, key, value)
+	}
+	says(t, channel, "!schedule in 1h "+link(1), "📅 1. "+link(1)+" in 1h")
+	if private := channel.Stored(event.SubjectSendPM); len(private) != 1 {
+		t.Errorf("%v", private)
+	}
+	if got, want := channel.Next(), "bald: "+link(1)+" 59m 58s"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	channel.Settle(autoplay.Name)
+	if said := channel.Said(); len(said) != 2 {
+		t.Errorf("it said %q", said)
+	}
+}
+
 // The calendar has each time of what recurs.
 func TestCalendarRequest(t *testing.T) {
 	t.Parallel()
