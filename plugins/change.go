@@ -116,6 +116,7 @@ type stored struct {
 	revision uint64          // 0 if there is none
 	record   json.RawMessage // encoded, without FieldHandled
 	handled  map[string]handled
+	batch    []string // the keys of handled that the batch of the past added
 }
 
 func (t Collection) load(id event.ID, record any) (stored, error) {
@@ -166,6 +167,9 @@ func (t Collection) store(id event.ID, record any, s stored, key string, out []e
 		s.handled[key] = h
 	}
 	if t.c.past != nil {
+		if key != "" {
+			s.batch = append(s.batch, key)
+		}
 		t.c.past.put(t.name, id, s)
 		return nil
 	}
@@ -183,6 +187,7 @@ func (s stored) set(collection string, id event.ID) (set event.Set, err error) {
 	if err := decode(s.record, &fields); err != nil {
 		return set, err
 	}
+	s.pruneEarlier()
 	prune(s.handled)
 	if len(s.handled) > 0 {
 		if fields[FieldHandled], err = json.Marshal(s.handled); err != nil {
@@ -191,6 +196,26 @@ func (s stored) set(collection string, id event.ID) (set event.Set, err error) {
 	}
 	payload, err := event.Encode(fields)
 	return event.Set{Collection: collection, ID: id, Data: payload, IfRevision: &s.revision}, err
+}
+
+// pruneEarlier drops entries of batches of the past before this one, which are acknowledged: a
+// plugin that is new reads thousands of events within handledMaxAge. The newest stay for those whose
+// acknowledgement was lost.
+func (s stored) pruneEarlier() {
+	if len(s.batch) == 0 {
+		return
+	}
+	reader, _, _ := strings.Cut(s.batch[0], "/")
+	var earlier []string
+	for key := range s.handled {
+		if strings.HasPrefix(key, reader+"/") && !slices.Contains(s.batch, key) {
+			earlier = append(earlier, key)
+		}
+	}
+	slices.SortFunc(earlier, func(a, b string) int { return cmp.Compare(s.handled[b].At, s.handled[a].At) })
+	for _, key := range earlier[min(minHandled, len(earlier)):] {
+		delete(s.handled, key)
+	}
 }
 
 // prune drops entries that no redelivery needs, and keeps the record small.

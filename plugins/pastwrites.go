@@ -12,7 +12,7 @@ import (
 )
 
 // PastBatch is how many events of the past are handled before what they changed is stored.
-// Each record keeps which of them changed it (see maxHandled), so that a batch that a
+// Each record keeps which of them changed it (see pruneEarlier), so that a batch that a
 // crash repeats changes nothing twice.
 const PastBatch = 100
 
