@@ -18,6 +18,8 @@ const (
 	// behind is how many commands may be unanswered. A moderator may say 10 lines a second, and what is older than 2 minutes
 	// is not said.
 	behind = 200
+	// patience is how long the oldest of them may be unanswered: on a slow machine far fewer than behind would expire.
+	patience = 30 * time.Second
 )
 
 // typist types numbered commands, as three users in turn.
@@ -44,7 +46,7 @@ func (t *typist) run(ctx context.Context) {
 			t.streams.poll(ctx)
 			heard := t.site.Heard()
 			typed := len(commands(heard))
-			return typed-len(t.streams.recorded) < ahead && typed-spoken(heard) < behind
+			return typed-len(t.streams.recorded) < ahead && typed-spoken(heard) < behind && oldest(heard, time.Now()) < patience
 		})
 		t.held += time.Since(began)
 		if !ready {
@@ -89,6 +91,27 @@ func spoken(heard []cytubetest.Line) (n int) {
 		}
 	}
 	return n
+}
+
+// oldest returns the age of the oldest command that its channel heard no answer to, but for those that expired: answers
+// come about in the order of the commands.
+func oldest(heard []cytubetest.Line, now time.Time) (age time.Duration) {
+	typed, answers := map[string][]time.Time{}, map[string]int{}
+	for _, l := range heard {
+		if l.User == botName {
+			answers[l.Channel]++
+		} else if _, ok := numberOf(l.Text); ok {
+			typed[l.Channel] = append(typed[l.Channel], l.Time)
+		}
+	}
+	for channel, at := range typed {
+		if n := answers[channel]; n < len(at) {
+			if waits := now.Sub(at[n]); waits < drainLimit {
+				age = max(age, waits)
+			}
+		}
+	}
+	return age
 }
 
 // commands returns the numbered commands among the lines, by number.
