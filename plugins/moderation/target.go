@@ -11,7 +11,12 @@ import (
 	"github.com/rosey-bot/rosey/plugins"
 )
 
-var userName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,20}$`)
+var (
+	userName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,20}$`)
+	// What is mistyped is not taken for a reason: that would be a ban without end.
+	mistyped = regexp.MustCompile(`^[-+]?[0-9]+[.,]?[0-9]*[A-Za-z]+$`)
+	ordinal  = regexp.MustCompile(`^(?i)[0-9]+(st|nd|rd|th)$`)
+)
 
 // longest is how long a ban or mute with an end may be.
 const longest = 10 * 365 * 24 * time.Hour
@@ -41,6 +46,8 @@ func timed(c *plugins.Context) (length time.Duration, reason string, err error) 
 	}
 	length, err = timeparse.Duration(c.Command.Args[1])
 	switch {
+	case err != nil && mistyped.MatchString(c.Command.Args[1]) && !ordinal.MatchString(c.Command.Args[1]):
+		return 0, "", bad("%s is no time: write for example 10m or 7d, or leave it out for a %s without end", plugins.Shorten(c.Command.Args[1], 20), c.Command.Command)
 	case err != nil: // as in "3 warnings are enough"
 		return 0, c.Text(1), nil //nolint:nilerr // it is no duration
 	case length < time.Second:

@@ -133,7 +133,7 @@ func TestAchievements(t *testing.T) {
 	channel.Settle(Name)
 	answers(t, channel, "bob", 1, "!stats carol", "carol hat 1 Film gesehen")
 	answers(t, channel, "bob", 1, "!top watched", "🏅 watched: 1. carol 1")
-	answers(t, channel, "bob", 1, "!top emotes", "❌ nobody has any emotes yet")
+	answers(t, channel, "bob", 1, "!top emotes", "❌ there is nobody to rank by emotes yet")
 }
 
 // Who is there in the middle of a film has watched it; time counts while something plays.

@@ -18,7 +18,7 @@ type Texts struct {
 	First   plugins.Text `json:"text_first" default:"🌱 {{.user}} was here first on {{date \"2 Jan 2006 15:04\" .at}} UTC, {{duration .ago}} ago" uses:"user,at:time,ago:duration" jsonschema:"!firstseen"`
 	Stats   plugins.Text `json:"text_stats" default:"📊 {{.user}}: {{plural \"line\" \"lines\" .lines}}, {{plural \"word\" \"words\" .words}}, {{plural \"emote\" \"emotes\" .emotes}}, {{plural \"film\" \"films\" .films}} played, {{.watched}} watched in {{duration .watching}}, {{duration .time}} here, {{plural \"day\" \"days\" .streak}} in a row at most; since {{date \"2 Jan 2006\" .since}}" uses:"user,lines:int,words:int,emotes:int,films:int,watched:int,watching:duration,time:duration,streak:int,since:time" jsonschema:"!stats"`
 	Top     plugins.Text `json:"text_top" default:"🏅 {{.by}}: {{join \", \" .people}}" uses:"by,people:list" jsonschema:"!top"`
-	NoTop   plugins.Text `json:"text_no_top" default:"nobody has any {{.by}} yet" uses:"by" jsonschema:"!top of what nobody has"`
+	NoTop   plugins.Text `json:"text_no_top" default:"there is nobody to rank by {{.by}} yet" uses:"by" jsonschema:"!top of what nobody has"`
 	Quote   plugins.Text `json:"text_said" default:"💬 {{.user}}, {{duration .ago}} ago: {{.text}}{{if gt .lines 1}} ({{.lines}} such lines){{end}}" uses:"user,ago:duration,text,lines:int" jsonschema:"!said"`
 	NoQuote plugins.Text `json:"text_not_said" default:"nobody said that within {{duration .within}}" uses:"within:duration" jsonschema:"!said of what nobody said"`
 
