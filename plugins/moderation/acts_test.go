@@ -1,6 +1,7 @@
 package moderation
 
 import (
+	"encoding/json"
 	"fmt"
 	"regexp"
 	"strings"
@@ -66,6 +67,8 @@ func TestActs(t *testing.T) {
 	} {
 		asks(t, mod, step[0], step[1])
 	}
+	noteOften(t, w, "bob", 300)
+	asks(t, mod, "!history bob", "^📋 bob: first here .* ago; 301 notes; 2 warns; 1 mute; ")
 	if s := w.Await(event.EventSubject(Name, eventAct), about("alice")); !strings.Contains(string(s.Data), `"lines":["CYTUBE:`) {
 		t.Errorf("the act has no lines: %s", s.Data)
 	}
@@ -111,6 +114,18 @@ func refuseS15(t *testing.T, w *bottest.World, mod *bottest.User) {
 		t.Errorf("the channel was asked for %s", sends[0].Data)
 	}
 	asks(t, mod, "!kick nobody", "^❌ kicking nobody did not work: .*not in the channel")
+}
+
+// noteOften stores notes about a user, as if they had been made long ago.
+func noteOften(t *testing.T, w *bottest.World, user string, n int) {
+	t.Helper()
+	notes := event.Batch{Collection: Cases}
+	for range n {
+		notes.Operations = append(notes.Operations, json.RawMessage(`{"op":"set","data":{"channel":"`+bottest.Channel+`","kind":"note","user":"`+user+`","key":"`+user+`","made":1,"status":"done"}}`))
+	}
+	if _, err := w.Request(event.SubjectBatch, notes); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // evade bans a user, and has another of the same address come.

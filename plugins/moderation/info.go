@@ -50,7 +50,8 @@ func (m *moderation) history(c *plugins.Context) ([]event.Envelope, error) {
 	if err != nil {
 		return nil, err
 	}
-	all, total, err := casesOf(c, map[string]any{"key": key(user)}, 200)
+	const most = 3
+	all, total, err := casesOf(c, map[string]any{"key": key(user)}, most)
 	if err != nil {
 		return nil, err
 	}
@@ -71,18 +72,16 @@ func (m *moderation) history(c *plugins.Context) ([]event.Envelope, error) {
 	if total == 0 {
 		return c.Say("📋 nothing was done about %s%s", user, join("; ", parts)), nil
 	}
-	counts := map[string]int{}
-	for _, cs := range all {
-		if cs.Status != refused {
-			counts[cs.Kind]++
-		}
-	}
 	for _, kind := range []string{kindNote, kindWarn, kindMute, kindKick, kindBan} {
-		if n := counts[kind]; n > 0 {
+		n, err := c.DB(Cases).Count(map[string]any{"channel": key(c.Channel()), "key": key(user), "kind": kind, "status": map[string]any{"$ne": refused}})
+		if err != nil {
+			return nil, err
+		}
+		if n > 0 {
 			parts = append(parts, english.Plural(n, kind, ""))
 		}
 	}
-	for _, cs := range all[:min(3, len(all))] {
+	for _, cs := range all {
 		parts = append(parts, cs.line(c))
 	}
 	return c.Say("📋 %s: %s", user, strings.Join(parts, "; ")), nil
