@@ -230,5 +230,8 @@ func DeleteConsumer(ctx context.Context, js jetstream.JetStream, c jetstream.Con
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), discardTimeout)
 	defer cancel()
 	info := c.CachedInfo()
+	if info == nil { // an ordered consumer that is being made again
+		return jetstream.ErrConsumerNotFound
+	}
 	return js.DeleteConsumer(ctx, info.Stream, info.Name)
 }

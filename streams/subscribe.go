@@ -55,7 +55,11 @@ func (b *Bus) Subscribe(ctx context.Context, pattern string, handler func(contex
 			sub.Stop()
 			return nil, event.Errorf(event.NATSError, "subscribe to %s: %w", pattern, err)
 		}
-		sub.stops = append(sub.stops, func() { cc.Stop(); <-cc.Closed() })
+		sub.stops = append(sub.stops, func() {
+			cc.Stop()
+			<-cc.Closed()
+			_ = DeleteConsumer(ctx, b.js, c) // else the server does, minutes later
+		})
 	}
 	return sub, nil
 }

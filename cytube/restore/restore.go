@@ -53,6 +53,11 @@ const maxRounds = 5
 // Run goes on where another was broken off. Steps that need what one before them made, such
 // as the place of an item that was queued, are done in the next round.
 func (r Restorer) Run(ctx context.Context) (left []Step, err error) {
+	f, err := sender.Follow(ctx, r.Bus)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Stop()
 	tried, done := map[string]bool{}, map[string]bool{}
 	for range maxRounds {
 		if err := sender.Settle(ctx, r.Bus, r.Channel); err != nil {
@@ -66,7 +71,7 @@ func (r Restorer) Run(ctx context.Context) (left []Step, err error) {
 			return untold(left, done), nil
 		}
 		for n, s := range steps {
-			d, err := r.do(ctx, s)
+			d, err := r.do(ctx, f, s)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", s.Part, err)
 			}
@@ -111,11 +116,11 @@ func untried(steps []Step, tried map[string]bool) (list []Step) {
 }
 
 // do asks for a step and returns its outcome.
-func (r Restorer) do(ctx context.Context, s Step) (event.Delivery, error) {
+func (r Restorer) do(ctx context.Context, f *sender.Follower, s Step) (event.Delivery, error) {
 	send, err := sender.NewSend(ctx, s.subject, s.payload, map[string]string{"channel": r.Channel, "for": r.For})
 	if err != nil {
 		return event.Delivery{}, err
 	}
-	d, _, err := sender.Do(ctx, r.Bus, send)
+	d, _, err := f.Do(ctx, send)
 	return d, err
 }

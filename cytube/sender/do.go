@@ -23,29 +23,50 @@ import (
 // a send that breaks the contract. A TIMEOUT error says that there was no outcome within
 // DoTimeout or before ctx ended: no bot may be in the channel.
 func Do(ctx context.Context, bus *streams.Bus, send event.Envelope) (d event.Delivery, ref event.Ref, err error) {
-	if !ability.Is(send.Subject) {
-		return d, ref, event.Errorf(event.InvalidInput, "%s is nothing that can be asked of a channel", send.Subject)
+	if err := check(send); err != nil {
+		return d, ref, err
 	}
-	if err := send.Validate(); err != nil {
+	f, err := Follow(ctx, bus)
+	if err != nil {
+		return d, ref, err
+	}
+	defer f.Stop()
+	return f.Do(ctx, send)
+}
+
+// A Follower asks for one thing after the other, by one subscription to the outcomes.
+type Follower struct {
+	bus      *streams.Bus
+	outcomes <-chan event.Delivery
+	stop     func()
+}
+
+// Follow returns a Follower, which is stopped by Stop.
+func Follow(ctx context.Context, bus *streams.Bus) (*Follower, error) {
+	outcomes, stop, err := follow(ctx, bus)
+	return &Follower{bus, outcomes, stop}, err
+}
+
+// Stop ends the subscription.
+func (f *Follower) Stop() { f.stop() }
+
+// Do is the function Do.
+func (f *Follower) Do(ctx context.Context, send event.Envelope) (d event.Delivery, ref event.Ref, err error) {
+	if err := check(send); err != nil {
 		return d, ref, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, DoTimeout)
 	defer cancel()
-	outcomes, stop, err := follow(ctx, bus)
-	if err != nil {
-		return d, ref, err
-	}
-	defer stop()
 	if send.CorrelationID == "" {
 		send.CorrelationID = propagation.Correlation(ctx)
 	}
-	ack, err := bus.Publish(ctx, send)
+	ack, err := f.bus.Publish(ctx, send)
 	if err != nil {
 		return d, ref, err
 	}
 	for {
 		select {
-		case d := <-outcomes:
+		case d := <-f.outcomes:
 			if d.Send == ack.Ref.String() {
 				return d, ack.Ref, nil
 			}
@@ -56,6 +77,15 @@ func Do(ctx context.Context, bus *streams.Bus, send event.Envelope) (d event.Del
 			return d, ack.Ref, ctx.Err()
 		}
 	}
+}
+
+// check returns an INVALID_INPUT error for a send that asks nothing of a channel, or breaks
+// the contract.
+func check(send event.Envelope) error {
+	if !ability.Is(send.Subject) {
+		return event.Errorf(event.InvalidInput, "%s is nothing that can be asked of a channel", send.Subject)
+	}
+	return send.Validate()
 }
 
 // follow subscribes to the outcomes of sends until stop is called.
