@@ -250,6 +250,13 @@ func TestReplies(t *testing.T) {
 		t.Errorf("it replied %q", got)
 	}
 	channel.Repeat(Name)
+	channel.Next()
+	channel.Next()
+	channel.Set(Name, "replies", "off")
+	follow(t, channel, step{"mod", 2, "!reply add cow cow Moo", "✅ replying to cow"})
+	before++
+	channel.Type("alice", 1, "a cow")
+	channel.Settle(Name)
 	if n := len(channel.Said()) - before; n != 2 {
 		t.Errorf("handled again, it replied %d times", n)
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rosey-bot/rosey/bot/bottest"
 	"github.com/rosey-bot/rosey/event"
@@ -105,6 +106,8 @@ func TestAnnounce(t *testing.T) {
 		t.Errorf("announced %q", got)
 	}
 	channel.Repeat(Name)
+	channel.Set(Name, "announcements", "off")
+	follow(t, channel, step{"mod", 2, "!announce list", "📣 more off; rules every 30m and 20 lines; tips (evening) off (all are off by the setting announcements)"})
 	follow(t, channel, step{"mod", 2, "!announce rm rules", "🗑️ removed the announcement rules; !announce undo takes it back"})
 }
 
@@ -164,11 +167,19 @@ func TestWelcome(t *testing.T) {
 	if got := w.Join("bob").Hears(""); !strings.HasPrefix(got, "Welcome back, bob! You were away for ") {
 		t.Errorf("welcomed by %q", got)
 	}
+	w.Set(bottest.Channel, Name, "back_after", "1h")
+	w.Set(bottest.Channel, Name, "welcome_again", "1m")
+	w.Set(bottest.Channel, Name, "arrival", "There is {{.user}}")
+	for name, away := range map[string]time.Duration{"erin": 10 * time.Minute, "frank": 2 * time.Hour} {
+		put(t, w, visitors, bottest.Channel+"/"+name, Visitor{User: name, Channel: bottest.Channel, First: 1, Last: time.Now().Add(-away).UnixMilli()})
+		age(t, w, welcomes, bottest.Channel, "last")
+		w.Join(name).Hears("^(There is erin|Welcome back, frank! You were away for 2h.)$")
+	}
 	w.Stop()
 	w.Restart()
 	alice.Says("!roll")
 	alice.Hears("Rolled")
-	if said := w.BotLines(); len(said) != 3 { // the welcomes of alice and bob, and the dice
+	if said := w.BotLines(); len(said) != 5 { // the welcomes of alice, bob, erin and frank, and the dice
 		t.Errorf("it said %q", said)
 	}
 }

@@ -68,7 +68,14 @@ func TestActs(t *testing.T) {
 		asks(t, mod, step[0], step[1])
 	}
 	noteOften(t, w, "bob", 300)
-	asks(t, mod, "!history bob", "^📋 bob: first here .* ago; 301 notes; 2 warns; 1 mute; ")
+	asks(t, mod, "!history bob", "^📋 bob: first here .* ago; 301 notes; 3 warns; 1 mute; ")
+	asks(t, mod, "!warnings bob", "^📋 bob has 2 warnings: ")
+	w.Set(bottest.Channel, Name, "announce", "off")
+	w.Set(bottest.Channel, Name, "text_unmute", "{{.user}} darf wieder reden")
+	asks(t, mod, "!mute bob 1h", "^🔇 bob is muted for 1h$")
+	asks(t, mod, "!unmute bob", "^bob darf wieder reden$")
+	w.Await(event.SubjectSendPM, func(s streams.Stored) bool { return strings.Contains(string(s.Data), "bob darf wieder reden") })
+	w.Set(bottest.Channel, Name, "announce", "on")
 	if s := w.Await(event.EventSubject(Name, eventAct), about("alice")); !strings.Contains(string(s.Data), `"lines":["CYTUBE:`) {
 		t.Errorf("the act has no lines: %s", s.Data)
 	}
@@ -116,12 +123,18 @@ func refuseS15(t *testing.T, w *bottest.World, mod *bottest.User) {
 	asks(t, mod, "!kick nobody", "^❌ kicking nobody did not work: .*not in the channel")
 }
 
-// noteOften stores notes about a user, as if they had been made long ago.
+// noteOften stores notes about a user, and a warning that counts no longer, as if they had been made long ago.
 func noteOften(t *testing.T, w *bottest.World, user string, n int) {
 	t.Helper()
 	notes := event.Batch{Collection: Cases}
-	for range n {
-		notes.Operations = append(notes.Operations, json.RawMessage(`{"op":"set","data":{"channel":"`+bottest.Channel+`","kind":"note","user":"`+user+`","key":"`+user+`","made":1,"status":"done"}}`))
+	for i := range n + 1 {
+		kind := kindNote
+		if i == n {
+			kind = kindWarn
+		}
+		notes.Operations = append(notes.Operations, json.RawMessage(fmt.Sprintf(
+			`{"op":"set","data":{"channel":%q,"kind":%q,"user":%q,"key":%[3]q,"made":1,"status":"done"}}`, bottest.Channel, kind, user,
+		)))
 	}
 	if _, err := w.Request(event.SubjectBatch, notes); err != nil {
 		t.Fatal(err)

@@ -132,8 +132,12 @@ func strike(t *testing.T, w *bottest.World, mod *bottest.User) {
 	for name, line := range map[string]string{"admin": "do not BUY my stuff", "alice": "what?", "gina": "buy my STUFF now", "hank": "buy my stuff"} {
 		w.Join(name).Says(line)
 	}
-	asks(t, mod, "!strike sell my stuff", "^❌ nobody said that within 1m")
+	w.Set(bottest.Channel, Name, "strike_time", "10m")
+	w.Set(bottest.Channel, Name, "strike_most", "1")
+	asks(t, mod, "!strike sell my stuff", "^❌ nobody said that within 10m")
 	asks(t, mod, "!strike mute 0s buy my stuff", "^❌ a mute that ends by itself lasts")
+	asks(t, mod, "!strike mute 10m buy my stuff", "^❌ that would hit 2 users, and a strike hits 1 at most")
+	w.Set(bottest.Channel, Name, "strike_most", "2")
 	asks(t, mod, "!strike mute 10m Buy my stuff", "^⚔️ #2: asking to mute 10m (gina and hank|hank and gina); !unstrike 2 takes it back$")
 	for _, name := range []string{"gina", "hank"} {
 		w.Await(event.ModerationSubject(event.ActionMute), about(name))

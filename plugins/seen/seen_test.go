@@ -213,6 +213,12 @@ func TestTellLimits(t *testing.T) {
 	if got := channel.Next(); !strings.HasPrefix(got, "✉️ bob: alice said ") || !strings.HasSuffix(got, ": two") {
 		t.Error(got)
 	}
+	channel.Set(Name, "in_chat", "0")
+	channel.Set(Name, "deliver", "{{.from}}: {{.text}}")
+	types(channel, [2]string{"carol", "hi"})
+	if got := channel.Next(); got != "alice: four" || len(channel.Stored(event.SubjectSendPM)) != 1 {
+		t.Errorf("delivered %q", got)
+	}
 }
 
 // A message that nobody fetched expires, and its sender hears of it when they are here.
