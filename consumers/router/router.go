@@ -110,21 +110,8 @@ func (r Router) Handle(ctx context.Context, d streams.Stored) ([]event.Envelope,
 		return nil, err
 	}
 	p := policy{set: set, command: to.command}
-	for {
-		f, err := r.check(ctx, to, p, l)
-		if err != nil {
-			return nil, err
-		}
-		if f != nil {
-			return r.refuse(ctx, to, p, l, *f)
-		}
-		started, err := r.Cooldowns.start(ctx, p.uses(to.plugin, l), l)
-		if err != nil {
-			return nil, err
-		}
-		if started {
-			break
-		}
+	if ok, refused, err := r.admit(ctx, to, p, l); !ok || err != nil {
+		return refused, err
 	}
 	r.Logger.InfoContext(ctx, "command routed", "command", to.command.key(r.Prefix), "plugin", to.plugin.Name, "user", event.Personal(chat.User), "channel", chat.Channel)
 	e, err := event.New(event.CommandSubject(to.plugin.Name), event.Command{
@@ -138,6 +125,24 @@ func (r Router) Handle(ctx context.Context, d streams.Stored) ([]event.Envelope,
 		e = e.WithMeta(event.MetaTimeout, limit.Seconds())
 	}
 	return []event.Envelope{e}, nil
+}
+
+// admit starts the cooldowns of a command if its settings allow it now, and returns else
+// what says that they do not.
+func (r Router) admit(ctx context.Context, to route, p policy, l line) (ok bool, refused []event.Envelope, err error) {
+	for {
+		f, err := r.check(ctx, to, p, l)
+		if err != nil {
+			return false, nil, err
+		}
+		if f != nil {
+			refused, err = r.refuse(ctx, to, p, l, *f)
+			return false, refused, err
+		}
+		if started, err := r.Cooldowns.start(ctx, p.uses(to.plugin, l), l); started || err != nil {
+			return started, nil, err
+		}
+	}
 }
 
 // readLine returns a chat line, or a private message as one.
