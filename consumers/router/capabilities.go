@@ -2,17 +2,13 @@ package router
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"unicode"
 
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/event"
-	"github.com/rosey-bot/rosey/internal/fold"
 	"github.com/rosey-bot/rosey/streams"
 )
 
@@ -175,186 +171,6 @@ func ForgetCapabilities(ctx context.Context, kv jetstream.KeyValue, plugin strin
 		}
 	}
 	return nil
-}
-
-// Access decides what plugins may use, by their registrations, who owns what, and grants. It
-// reads the bucket each time.
-type Access struct {
-	kv      jetstream.KeyValue
-	claimed sync.Map // [2]string{plugin, collection} of plugins without credentials of their own
-}
-
-// NewAccess makes an Access on the bucket of registrations.
-func NewAccess(kv jetstream.KeyValue) *Access { return &Access{kv: kv} }
-
-// Collection returns a PERMISSION_DENIED error if a plugin with credentials of its own may
-// not read or write a collection. The first plugin that writes a collection owns it.
-func (a *Access) Collection(ctx context.Context, plugin, collection string, write bool) error {
-	may, err := Capabilities(ctx, a.kv, plugin)
-	if err != nil {
-		return err
-	}
-	_, err = a.use(ctx, plugin, may, collection, write)
-	return err
-}
-
-// Use is Collection for a plugin that may do what is given. It reads the bucket until the
-// collection is the plugin's.
-func (a *Access) Use(ctx context.Context, plugin string, may event.Capabilities, collection string, write bool) error {
-	key := [2]string{plugin, collection}
-	if _, known := a.claimed.Load(key); known {
-		return nil
-	}
-	owner, err := a.use(ctx, plugin, may, collection, write)
-	if err == nil && owner == plugin {
-		a.claimed.Store(key, true)
-	}
-	return err
-}
-
-// use returns the owner of a collection, and a PERMISSION_DENIED error if a plugin may not use it.
-func (a *Access) use(ctx context.Context, plugin string, may event.Capabilities, collection string, write bool) (owner string, err error) {
-	named := may.Stores(collection, write)
-	needed := event.KindStorage + ":" + collection
-	if !write {
-		needed += ":read"
-	}
-	if !named && !may.Has(event.CapabilityStorage) {
-		return "", event.Errorf(event.PermissionDenied, "plugin %s may not use collection %s: rosey plugin grant %s %s lets it", plugin, collection, plugin, needed)
-	}
-	o, err := read[owners](ctx, a.kv, ownersKey)
-	if owner = o[collectionKey(collection)]; err == nil && owner == "" && write {
-		owner, err = a.claim(ctx, plugin, collection)
-	}
-	if err != nil || owner == "" || owner == plugin || named {
-		return owner, err
-	}
-	return owner, event.Errorf(event.PermissionDenied, "collection %s belongs to %s: rosey plugin grant %s %s lets %s use it", collection, owner, plugin, needed, plugin).
-		With("owner", owner)
-}
-
-// Wrote notes that a process without restrictions writes a collection. If it is that of a
-// plugin and the collection has no owner, the plugin owns it from then on.
-func (a *Access) Wrote(ctx context.Context, who, collection string) {
-	key := [2]string{who, collection}
-	if _, known := a.claimed.Load(key); known || !event.ValidName(who) {
-		return
-	}
-	_, err := a.kv.Get(ctx, who)
-	if err == nil {
-		_, err = a.claim(ctx, who, collection)
-	}
-	if err == nil || errors.Is(err, jetstream.ErrKeyNotFound) { // else the next write tries again
-		a.claimed.Store(key, true)
-	}
-}
-
-// claim gives a collection without an owner to a plugin, and returns the owner.
-func (a *Access) claim(ctx context.Context, plugin, collection string) (owner string, err error) {
-	key := collectionKey(collection)
-	err = change(ctx, a.kv, ownersKey, func(o owners) {
-		if owner = o[key]; owner == "" {
-			o[key], owner = plugin, plugin
-		}
-	})
-	return owner, err
-}
-
-// Events returns the subjects that a plugin's registration declares, and those that were
-// granted to it.
-func (a *Access) Events(ctx context.Context, plugin string) (declared, granted []string, err error) {
-	may, err := Capabilities(ctx, a.kv, plugin)
-	if err != nil {
-		return nil, nil, err
-	}
-	granted = may.Reads()
-	if !may.Has(event.CapabilityPublic) {
-		return []string{}, granted, nil
-	}
-	entry, err := a.kv.Get(ctx, plugin)
-	if errors.Is(err, jetstream.ErrKeyNotFound) {
-		return nil, granted, nil
-	}
-	if err != nil {
-		return nil, nil, fmt.Errorf("look up %s: %w", plugin, err)
-	}
-	r, _ := ParseRegistration(plugin, entry.Value()) // an invalid one declares nothing
-	return r.Events, granted, nil
-}
-
-// Shares are what plugins have beside their registrations.
-type Shares struct {
-	owners           owners
-	granted, earlier capabilities
-}
-
-// ReadShares reads what plugins have.
-func ReadShares(ctx context.Context, kv jetstream.KeyValue) (s Shares, err error) {
-	if s.owners, err = read[owners](ctx, kv, ownersKey); err == nil {
-		s.earlier, err = read[capabilities](ctx, kv, capabilitiesKey)
-	}
-	if err == nil {
-		s.granted, err = read[capabilities](ctx, kv, grantedKey)
-	}
-	return s, err
-}
-
-// Granted lists the capabilities that an operator gave to a plugin.
-func (s Shares) Granted(plugin string) []string {
-	if list, recorded := s.granted[plugin]; recorded {
-		return effective(list, nil, true)
-	}
-	return s.earlier[plugin]
-}
-
-// May lists what a plugin with credentials of its own may do.
-func (s Shares) May(plugin string) event.Capabilities {
-	list, recorded := s.granted[plugin]
-	return effective(list, s.earlier[plugin], recorded)
-}
-
-// Confined reports whether an operator has said what a plugin may do.
-func (s Shares) Confined(plugin string) bool {
-	_, recorded := s.granted[plugin]
-	return recorded
-}
-
-// ForgetCollections leaves a plugin's collections to the next that writes them.
-func ForgetCollections(ctx context.Context, kv jetstream.KeyValue, plugin string) error {
-	return change(ctx, kv, ownersKey, func(o owners) {
-		for key, owner := range o {
-			if owner == plugin && strings.HasPrefix(key, collectionPrefix) {
-				delete(o, key)
-			}
-		}
-	})
-}
-
-// Collections lists those that belong to a plugin.
-func (s Shares) Collections(plugin string) (list []string) {
-	for key, owner := range s.owners {
-		if collection, ok := strings.CutPrefix(key, collectionPrefix); ok && owner == plugin {
-			list = append(list, collection)
-		}
-	}
-	slices.Sort(list)
-	return list
-}
-
-// Waiting lists the commands of a registration that belong to other plugins, without the
-// prefix with which some registrations write them.
-func (s Shares) Waiting(e Entry) (list []string) {
-	for _, c := range e.Commands {
-		for _, key := range []string{fold.Key(c.key("")), fold.Key(strings.TrimLeftFunc(c.key(""), isSymbol))} {
-			if owner := s.owners[key]; owner == e.Name {
-				break
-			} else if owner != "" {
-				list = append(list, key)
-				break
-			}
-		}
-	}
-	return list
 }
 
 func isSymbol(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsNumber(r) }
