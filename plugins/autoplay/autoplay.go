@@ -53,12 +53,7 @@ type Settings struct {
 	Tries         int           `json:"tries" default:"3" min:"1" max:"10" jsonschema:"how often an item of a programme is tried"`
 	Quiet         bool          `json:"quiet" default:"false" jsonschema:"answer commands by private message"`
 
-	Soon    plugins.Text `json:"soon" default:"📅 {{.what}} in {{duration .left}}" uses:"what,left:duration" jsonschema:"the announcement of a programme"`
-	Due     plugins.Text `json:"due" default:"🎬 {{.what}} begins" uses:"what,by" jsonschema:"what is said when a programme is due"`
-	TooLate plugins.Text `json:"too_late" default:"📅 {{.what}} was due {{duration .late}} ago while the bot was away: skipped{{with .next}}, next on {{.}}{{end}}" uses:"what,late:duration,next" jsonschema:"what is said of a programme that was missed"`
-	Ready   plugins.Text `json:"ready" default:"" uses:"what,items:int" jsonschema:"what is said when all of a programme is on the playlist"`
-	Failed  plugins.Text `json:"failed" default:"❌ {{.what}}: {{.item}} is left out: {{.reason}}" uses:"what,item,reason" jsonschema:"what is said of an item of a programme that cannot be added"`
-	Stuck   plugins.Text `json:"stuck" default:"❌ No filler for now: {{.reason}}" uses:"reason" jsonschema:"what is said once when there is no filler"`
+	Texts
 }
 
 // New returns the plugin.

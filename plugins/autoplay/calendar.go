@@ -1,7 +1,6 @@
 package autoplay
 
 import (
-	"strings"
 	"time"
 
 	"github.com/rosey-bot/rosey/event"
@@ -21,18 +20,16 @@ func calendar(c *plugins.Context) ([]event.Envelope, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(list) == 0 {
-		return c.Say("📅 Nothing is scheduled: %sschedule friday 20:00 NAME or LINK", c.Prefix()), nil
-	}
+	s := plugins.SettingsOf[Settings](c)
 	var parts []string
 	for _, e := range list {
 		if e.Check() != nil {
-			parts = append(parts, e.What+" (damaged: remove it)")
+			parts = append(parts, c.Render(s.Damaged, plugins.Values{"number": e.Number, "what": e.What}))
 			continue
 		}
-		parts = append(parts, e.tell(c.Now()))
+		parts = append(parts, e.tell(c, s, c.Now()))
 	}
-	return c.Say("📅 %s", plugins.Shorten(strings.Join(parts, "; "), 900)), nil
+	return c.SayText(s.Calendar, plugins.Values{"schedules": parts, "prefix": c.Prefix()}), nil
 }
 
 // Occurrence is a time at which something is scheduled, in answers of

@@ -2,13 +2,11 @@ package autoplay
 
 import (
 	"cmp"
-	"fmt"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"time"
 
-	"github.com/dustin/go-humanize/english"
+	"github.com/rosey-bot/rosey/plugins"
 )
 
 // rules say which media may be filler.
@@ -22,11 +20,11 @@ type rules struct {
 
 // The reasons for which media are no filler.
 const (
-	isThere = "on the playlist"
-	isGone  = "set aside"
-	isDown  = "failing for now"
-	isFresh = "played lately"
-	isLong  = "too long"
+	isThere = "there" // on the playlist
+	isGone  = "gone"  // set aside
+	isDown  = "down"  // failing for now
+	isFresh = "fresh" // played lately
+	isLong  = "long"
 )
 
 // against returns why media may not be filler, "" if they may.
@@ -49,9 +47,9 @@ func (r rules) against(m Media) string {
 // choose returns the filler among media: the less of it was skipped, the likelier. Where the
 // rules leave none and may be loosened, it is what played longest ago, then what is shortest;
 // what is gone, fails or is on the playlist is never chosen. Else it returns why there is none.
-func choose(list []Media, r rules, chance *rand.Rand) (m Media, why string) {
+func choose(list []Media, r rules, chance *rand.Rand) (m Media, why barred) {
 	var free, fresh, long []Media
-	count := map[string]int{}
+	count := barred{}
 	for _, m := range list {
 		reason := r.against(m)
 		count[reason]++
@@ -66,21 +64,32 @@ func choose(list []Media, r rules, chance *rand.Rand) (m Media, why string) {
 	}
 	switch {
 	case len(free) > 0:
-		return weighted(free, chance), ""
+		return weighted(free, chance), nil
 	case r.loosen && len(fresh) > 0:
-		return slices.MinFunc(fresh, func(a, b Media) int { return cmp.Or(cmp.Compare(a.Last, b.Last), cmp.Compare(a.URL, b.URL)) }), ""
+		return slices.MinFunc(fresh, func(a, b Media) int { return cmp.Or(cmp.Compare(a.Last, b.Last), cmp.Compare(a.URL, b.URL)) }), nil
 	case r.loosen && len(long) > 0:
-		return slices.MinFunc(long, func(a, b Media) int { return cmp.Or(cmp.Compare(a.Duration, b.Duration), cmp.Compare(a.URL, b.URL)) }), ""
-	case len(list) == 0:
-		return Media{}, "there is nothing to choose from"
+		return slices.MinFunc(long, func(a, b Media) int { return cmp.Or(cmp.Compare(a.Duration, b.Duration), cmp.Compare(a.URL, b.URL)) }), nil
 	}
-	var parts []string
+	return Media{}, count
+}
+
+// barred counts media that may not be filler by the reason. It is nil where one may.
+type barred map[string]int
+
+// tell returns why there is no filler, as text, "" if there is.
+func (b barred) tell(c *plugins.Context, s Settings) string {
+	if b == nil {
+		return ""
+	}
+	total := 0
+	var reasons []string
 	for _, reason := range []string{isThere, isFresh, isLong, isDown, isGone} {
-		if n := count[reason]; n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", n, reason))
+		if n := b[reason]; n > 0 {
+			total += n
+			reasons = append(reasons, c.Render(s.Barred, plugins.Values{"count": n, "why": reason}))
 		}
 	}
-	return Media{}, "of " + english.Plural(len(list), "entry", "") + " " + strings.Join(parts, ", ")
+	return c.Render(s.NoFiller, plugins.Values{"count": total, "reasons": reasons})
 }
 
 // weighted returns one of media by chance.

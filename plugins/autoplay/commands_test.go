@@ -1,10 +1,18 @@
 package autoplay_test
 
 import (
+	"encoding/json"
+	"fmt"
 	"regexp"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/rosey-bot/rosey/bot/bottest"
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/plugins/autoplay"
+	"github.com/rosey-bot/rosey/plugins/plugintest"
+	"github.com/rosey-bot/rosey/streams"
 )
 
 func matches(pattern, text string) bool { return regexp.MustCompile(pattern).MatchString(text) }
@@ -54,6 +62,59 @@ func TestCommands(t *testing.T) {
 	}
 	w.set("zone", "Mars/Olympus")
 	w.answers("!schedule friday 20:00 x", `❌ the setting zone is "Mars/Olympus"`)
+}
+
+// Each text is said as it is set, with all that it may use, also by private message.
+func TestTexts(t *testing.T) {
+	w := start(t)
+	texts := plugintest.Texts(autoplay.New())
+	for key, text := range texts {
+		w.set(key, text)
+	}
+	w.set("missed", "catch_up")
+	for n, rule := range []string{`"cron":"nonsense"`, `"set":"x","what":"nothing"`} {
+		due := time.Now().Unix()
+		record := fmt.Sprintf(`{"channel":%q,"number":%d,"due":%d,"next":%[3]d,"zone":"UTC","done":false,%s}`, bottest.Channel, n+8, due, rule)
+		set := event.Set{Collection: autoplay.Schedules, ID: event.ID(fmt.Sprintf("%s/%d", bottest.Channel, n+8)), Data: json.RawMessage(record)}
+		if _, err := w.Request(event.SubjectSet, set); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.hosts.fails(id(2), "Video does not exist or is private")
+	for _, line := range []string{
+		"!programme", "!programme add Metropolis " + links(1, 2), "!programme Metropolis", "!schedule every friday 20:00 Metropolis", "!calendar",
+		"!schedule rm 1", "!tag lost " + link(2), "!filler", "!filler aside", "!filler back all", "!programme start Metropolis", "!programme rm Metropolis",
+	} {
+		w.mod.Says(line)
+	}
+	w.Publish(event.EventSubject(autoplay.Name, "tick"), map[string]any{"channel": bottest.Channel, "number": 9, "set": "x"})
+	said := func(except ...string) {
+		t.Helper()
+		var unsaid []string
+		defer func() { t.Log("not said:", unsaid) }()
+		w.Until("all texts", func() bool {
+			unsaid = plugintest.Unsaid(texts, w.BotLines(), append(except, "soon", "too_late", "stuck")...)
+			return len(unsaid) == 0
+		})
+	}
+	said("text_no_filler", "text_barred")
+	w.set("filler_from", "tag:lost") // what is set aside by now
+	w.set("filler", "true")
+	w.mod.Says("!filler")
+	said()
+	answered := func(key string) {
+		w.Await(event.SubjectSendPM, func(s streams.Stored) bool { return strings.Contains(string(s.Data), "["+key+":") })
+	}
+	w.set("quiet", "true")
+	w.mod.Says("!filler")
+	answered("text_filler")
+	w.set("text_filler", "") // it is not answered
+	w.mod.Says("!filler")
+	w.mod.Says("!tag horror " + link(1))
+	answered("text_tagged")
+	if n := len(w.Stored(event.SubjectSendPM)); n != 2 {
+		t.Errorf("%d private messages", n)
+	}
 }
 
 // A bot that is killed while it loads a programme loads each item once and in order.

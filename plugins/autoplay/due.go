@@ -76,7 +76,7 @@ func begin(c *plugins.Context, e Schedule) ([]event.Envelope, error) {
 	show, err := resolve(c, cmp.Or(e.Link, e.What), e.By)
 	show.What = e.What
 	if event.CodeOf(err) == event.RecordNotFound || event.CodeOf(err) == event.InvalidInput {
-		return c.Say("❌ %s cannot be played: %s", e.What, err), nil
+		return c.SayText(plugins.SettingsOf[Settings](c).Unplayable, plugins.Values{"what": e.What, "by": e.By, "reason": err.Error()}), nil
 	}
 	if err != nil {
 		return nil, err

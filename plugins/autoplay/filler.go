@@ -34,8 +34,8 @@ func chooseFiller(c *plugins.Context, s Settings, state *plugins.State) (m Media
 	for _, i := range state.Playlist {
 		r.on[i.URL] = true
 	}
-	m, why = choose(list, r, c.Rand())
-	return m, why, nil
+	m, none := choose(list, r, c.Rand())
+	return m, none.tell(c, s), nil
 }
 
 // candidates returns the media of sources of filler, each once.
@@ -109,10 +109,10 @@ func (ch *Channel) nextFiller(c *plugins.Context, s Settings, wanted bool, pick 
 	if !wanted || !ch.wantsFiller(c.Now()) {
 		return nil
 	}
-	if why != "" && silent { // nothing plays
+	if pick.URL == "" && silent { // nothing plays
 		return ch.saysStuck(c, s, why)
 	}
-	if why != "" {
+	if pick.URL == "" {
 		return nil
 	}
 	ask := c.Queue(pick.URL).Because("filler")

@@ -7,10 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dustin/go-humanize/english"
-
 	"github.com/rosey-bot/rosey/event"
-	"github.com/rosey-bot/rosey/internal/timeparse"
 	"github.com/rosey-bot/rosey/plugins"
 )
 
@@ -34,8 +31,9 @@ func filler(c *plugins.Context) ([]event.Envelope, error) {
 
 func fillerStatus(c *plugins.Context) ([]event.Envelope, error) {
 	s := plugins.SettingsOf[Settings](c)
+	values := plugins.Values{"on": s.Filler, "from": s.FillerFrom, "count": 0, "reason": "", "pause": time.Duration(0), "prefix": c.Prefix()}
 	if !s.Filler {
-		return answer(c, "Filler is off: an admin turns it on with %sset autoplay.filler true", c.Prefix())
+		return answer(c, s.Status, values)
 	}
 	list, err := candidates(c, s.FillerFrom)
 	if err != nil {
@@ -45,14 +43,11 @@ func fillerStatus(c *plugins.Context) ([]event.Envelope, error) {
 	if err := c.DB(Channels).Get(event.ID(c.Channel()), &ch); err != nil && event.CodeOf(err) != event.RecordNotFound {
 		return nil, err
 	}
-	text := fmt.Sprintf("Filler is on, from %s: %s", strings.Join(s.FillerFrom, ", "), english.Plural(len(list), "entry", ""))
-	if _, why := choose(list, rules{now: c.Now(), repeat: s.FillerRepeat, longest: s.FillerMax}, c.Rand()); why != "" {
-		text += "; none keeps the rules: " + why
-	}
-	if left := time.Unix(ch.Pause, 0).Sub(c.Now()); left > 0 {
-		text += "; tried again in " + timeparse.Short(left)
-	}
-	return answer(c, "%s", text)
+	values["count"] = len(list)
+	_, none := choose(list, rules{now: c.Now(), repeat: s.FillerRepeat, longest: s.FillerMax}, c.Rand())
+	values["reason"] = none.tell(c, s)
+	values["pause"] = max(time.Unix(ch.Pause, 0).Sub(c.Now()), 0)
+	return answer(c, s.Status, values)
 }
 
 func aside(c *plugins.Context) (list []Media, total int, err error) {
@@ -66,17 +61,12 @@ func listAside(c *plugins.Context) ([]event.Envelope, error) {
 	if err != nil {
 		return nil, err
 	}
-	if total == 0 {
-		return answer(c, "Nothing is set aside")
-	}
 	var parts []string
 	for n, m := range list[:min(len(list), 5)] {
 		parts = append(parts, fmt.Sprintf("%d. %s: %s", n+1, m.name(), plugins.Shorten(m.Gone, 60)))
 	}
-	if total > 5 {
-		parts = append(parts, fmt.Sprintf("and %d more", total-5))
-	}
-	return answer(c, "Set aside: %s — %sfiller back 1 brings one back", strings.Join(parts, "; "), c.Prefix())
+	values := plugins.Values{"items": parts, "more": total - len(parts), "prefix": c.Prefix()}
+	return answer(c, plugins.SettingsOf[Settings](c).Aside, values)
 }
 
 func (m Media) name() string {
@@ -107,7 +97,7 @@ func bringBack(c *plugins.Context, which string) ([]event.Envelope, error) {
 			return nil, err
 		}
 	}
-	return answer(c, "Brought back %s", english.Plural(len(list), "entry", ""))
+	return answer(c, plugins.SettingsOf[Settings](c).Back, plugins.Values{"user": c.Command.User, "count": len(list)})
 }
 
 // tag handles !tag.
@@ -146,22 +136,7 @@ func tag(c *plugins.Context) ([]event.Envelope, error) {
 		if !off {
 			m.Tags = append(m.Tags, name)
 		}
-		out, _ := answer(c, "%s is tagged %s", m.name(), orNone(m.Tags))
+		out, _ := answer(c, plugins.SettingsOf[Settings](c).Tagged, plugins.Values{"user": c.Command.User, "title": m.name(), "tags": m.Tags})
 		return out
 	})
-}
-
-func orNone(list []string) string {
-	if len(list) == 0 {
-		return "with nothing"
-	}
-	return strings.Join(list, ", ")
-}
-
-// answer answers a command, in private where the setting says so.
-func answer(c *plugins.Context, format string, args ...any) ([]event.Envelope, error) {
-	if plugins.SettingsOf[Settings](c).Quiet {
-		return c.PM(c.Command.User, format, args...), nil
-	}
-	return c.Say(format, args...), nil
 }

@@ -6,8 +6,6 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/dustin/go-humanize/english"
-
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/internal/suggest"
 	"github.com/rosey-bot/rosey/plugins"
@@ -43,30 +41,31 @@ func listProgrammes(c *plugins.Context) ([]event.Envelope, error) {
 	if err != nil {
 		return nil, err
 	}
+	s := plugins.SettingsOf[Settings](c)
 	var parts []string
 	for _, p := range all {
 		if len(p.Entries) > 0 {
-			parts = append(parts, p.brief())
+			parts = append(parts, p.brief(c, s))
 		}
 	}
-	if len(parts) == 0 {
-		return answer(c, "There are no programmes: make one with %sprogramme add NAME LINK…", c.Prefix())
-	}
-	return answer(c, "🎬 %s", strings.Join(parts, "; "))
+	return answer(c, s.Programmes, plugins.Values{"programmes": parts, "prefix": c.Prefix()})
+}
+
+// changed answers what a programme is now.
+func (p Programme) changed(c *plugins.Context) ([]event.Envelope, error) {
+	s := plugins.SettingsOf[Settings](c)
+	return answer(c, s.Changed, plugins.Values{"user": c.Command.User, "programme": p.brief(c, s)})
 }
 
 // brief returns a programme's name and length.
-func (p Programme) brief() string {
-	if !p.Series {
-		return fmt.Sprintf("%s (%s)", p.Name, english.Plural(len(p.Entries), "item", ""))
-	}
+func (p Programme) brief(c *plugins.Context, s Settings) string {
 	played := 0
 	for _, e := range p.Entries {
 		if e.Played {
 			played++
 		}
 	}
-	return fmt.Sprintf("%s (series, %d of %s played)", p.Name, played, english.Plural(len(p.Entries), "episode", ""))
+	return c.Render(s.Programme, plugins.Values{"name": p.Name, "series": p.Series, "played": played, "count": len(p.Entries)})
 }
 
 // unknown returns the error for a programme that there is not, with one that is like it.
@@ -104,7 +103,8 @@ func tellProgramme(c *plugins.Context, name string) ([]event.Envelope, error) {
 		}
 		parts = append(parts, fmt.Sprintf("%d. %s%s", n+1, e.URL, mark))
 	}
-	return answer(c, "🎬 %s: %s", p.brief(), plugins.Shorten(strings.Join(parts, ", "), 600))
+	s := plugins.SettingsOf[Settings](c)
+	return answer(c, s.Items, plugins.Values{"programme": p.brief(c, s), "items": parts})
 }
 
 func unquote(name string) string { return strings.Trim(strings.TrimSpace(name), `"`) }
@@ -118,7 +118,7 @@ func startProgramme(c *plugins.Context) ([]event.Envelope, error) {
 	if err != nil {
 		return nil, err
 	}
-	out, err := answer(c, "🎬 Loading %s: %s", show.What, english.Plural(len(show.Items), "item", ""))
+	out, err := answer(c, plugins.SettingsOf[Settings](c).Loading, plugins.Values{"user": c.Command.User, "what": show.What, "count": len(show.Items)})
 	if err != nil {
 		return nil, err
 	}
@@ -170,7 +170,7 @@ func addEntries(c *plugins.Context) ([]event.Envelope, error) {
 			p.Name, p.Channel, p.By, p.Series = name, c.Channel(), c.Command.User, false
 		}
 		p.Entries = append(p.Entries, entries...)
-		return answer(c, "🎬 %s", p.brief())
+		return p.changed(c)
 	})
 }
 
@@ -199,15 +199,16 @@ func removeProgramme(c *plugins.Context) ([]event.Envelope, error) {
 	}
 	return changeNamed(c, name, func(p *Programme) ([]event.Envelope, error) {
 		if item == 0 {
-			removed := p.brief()
+			s := plugins.SettingsOf[Settings](c)
+			removed := p.brief(c, s)
 			p.Entries = nil
-			return answer(c, "🗑️ Removed %s", removed)
+			return answer(c, s.Removed, plugins.Values{"user": c.Command.User, "programme": removed})
 		}
 		if item < 1 || item > len(p.Entries) {
 			return nil, event.Invalidf("%s has no item %d: see %sprogramme %s", p.Name, item, c.Prefix(), p.Name)
 		}
 		p.Entries = append(p.Entries[:item-1:item-1], p.Entries[item:]...)
-		return answer(c, "🎬 %s", p.brief())
+		return p.changed(c)
 	})
 }
 
@@ -223,7 +224,7 @@ func makeSeries(c *plugins.Context) ([]event.Envelope, error) {
 	}
 	return changeNamed(c, unquote(strings.Join(args[:len(args)-1], " ")), func(p *Programme) ([]event.Envelope, error) {
 		p.Series = last == "on"
-		return answer(c, "🎬 %s", p.brief())
+		return p.changed(c)
 	})
 }
 
@@ -236,6 +237,6 @@ func rewind(c *plugins.Context) ([]event.Envelope, error) {
 		for n := range p.Entries {
 			p.Entries[n].Played = false
 		}
-		return answer(c, "🎬 %s", p.brief())
+		return p.changed(c)
 	})
 }

@@ -75,7 +75,7 @@ func add(c *plugins.Context, words []string) ([]event.Envelope, error) {
 		e = Schedule{Channel: c.Channel(), Number: number, What: show.What, Link: show.Link, By: c.Command.User, Set: c.Event.Ref.String(), Rule: when.Rule()}
 		e.Due = when.After(now).Unix()
 		e.Next = e.next(s, now)
-		return answer(c, "📅 %s", e.tell(now))
+		return answer(c, s.Scheduled, plugins.Values{"user": c.Command.User, "schedule": e.tell(c, s, now)})
 	})
 	if err != nil {
 		return nil, err
@@ -131,7 +131,7 @@ func cancel(c *plugins.Context) ([]event.Envelope, error) {
 			return nil, missing(c, n)
 		}
 		e.Done = true
-		return answer(c, "🗑️ Removed %d: %s", n, e.What)
+		return answer(c, plugins.SettingsOf[Settings](c).Cancelled, plugins.Values{"user": c.Command.User, "number": n, "what": e.What})
 	})
 }
 
@@ -157,7 +157,7 @@ func edit(c *plugins.Context) ([]event.Envelope, error) {
 		}
 		e.Rule, e.Set, e.Due = when.Rule(), c.Event.Ref.String(), when.After(now).Unix()
 		e.Next = e.next(s, now)
-		return answer(c, "📅 %s", e.tell(now))
+		return answer(c, s.Scheduled, plugins.Values{"user": c.Command.User, "schedule": e.tell(c, s, now)})
 	})
 	if err != nil {
 		return nil, err
@@ -168,12 +168,10 @@ func edit(c *plugins.Context) ([]event.Envelope, error) {
 func (e Schedule) due() time.Time { return time.Unix(e.Due, 0).In(e.Location()) }
 
 // tell returns what is scheduled when, as text.
-func (e Schedule) tell(now time.Time) string {
-	text := fmt.Sprintf("%d. %s in %s, on %s", e.Number, e.What, timeparse.Short(e.due().Sub(now)), stamp(e.due()))
-	if repeats := e.Repeats(); repeats != "" {
-		text += ", then " + repeats
-	}
-	return text
+func (e Schedule) tell(c *plugins.Context, s Settings, now time.Time) string {
+	return c.Render(s.Entry, plugins.Values{
+		"number": e.Number, "what": e.What, "by": e.By, "left": e.due().Sub(now), "at": e.due(), "on": stamp(e.due()), "repeats": e.Repeats(),
+	})
 }
 
 func stamp(t time.Time) string { return t.Format("Mon 2006-01-02 15:04 ") + t.Location().String() }
