@@ -1,7 +1,6 @@
 package commands
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -59,29 +58,30 @@ func parseEvery(text string) (every time.Duration, lines int, err error) {
 	for part := range strings.SplitSeq(text, "+") {
 		if n, ok := strings.CutSuffix(strings.ToLower(part), "lines"); ok {
 			if lines, err = strconv.Atoi(n); err != nil || lines < minLines || lines > maxLines {
-				return 0, 0, bad("an announcement is made every %dlines to %dlines, not %s", minLines, maxLines, plugins.Shorten(part, 20))
+				return 0, 0, event.Invalidf("an announcement is made every %dlines to %dlines, not %s", minLines, maxLines, plugins.Shorten(part, 20))
 			}
 			continue
 		}
 		if every, err = timeparse.Duration(part); err != nil {
-			return 0, 0, bad("%s is not how often: write 30m, 20lines or 30m+20lines", plugins.Shorten(part, 20))
+			return 0, 0, event.Invalidf("%s is not how often: write 30m, 20lines or 30m+20lines", plugins.Shorten(part, 20))
 		}
 		if every < minEvery || every > maxEvery {
-			return 0, 0, bad("an announcement is made every %s to %s, not every %s", timeparse.Short(minEvery), timeparse.Short(maxEvery), plugins.Shorten(part, 20))
+			return 0, 0, event.Invalidf("an announcement is made every %s to %s, not every %s", timeparse.Short(minEvery), timeparse.Short(maxEvery), plugins.Shorten(part, 20))
 		}
 	}
 	return every, lines, nil
 }
 
-func (a Announcement) rhythm() string {
-	var parts []string
+// state returns whether and how often an announcement is made, as text.
+func (a Announcement) state(c *plugins.Context) string {
+	values := plugins.Values{"off": a.Off, "every": time.Duration(0), "lines": 0}
 	if a.After <= 1 || a.Every > int64(minEvery.Seconds()) {
-		parts = append(parts, timeparse.Short(time.Duration(a.Every)*time.Second))
+		values["every"] = time.Duration(a.Every) * time.Second
 	}
 	if a.After > 1 {
-		parts = append(parts, fmt.Sprintf("%d lines", a.After))
+		values["lines"] = a.After
 	}
-	return "every " + strings.Join(parts, " and ")
+	return c.Render(texts(c).TextState, values)
 }
 
 func addAnnouncement(c *plugins.Context) ([]event.Envelope, error) {
@@ -102,14 +102,15 @@ func addAnnouncement(c *plugins.Context) ([]event.Envelope, error) {
 	}
 	return changeAnnouncements(c, func(r *Announcements) ([]event.Envelope, error) {
 		if r.find(name) >= 0 {
-			return nil, bad("there is an announcement %s already: %sannounce rm %s first", name, c.Prefix(), name)
+			return nil, event.Invalidf("there is an announcement %s already: %sannounce rm %s first", name, c.Prefix(), name)
 		}
 		if len(r.Items) >= maxItems {
-			return nil, bad("a channel has at most %d announcements: remove one first", maxItems)
+			return nil, event.Invalidf("a channel has at most %d announcements: remove one first", maxItems)
 		}
 		a := Announcement{Name: name, Text: text, By: c.Command.User, Every: int64(every.Seconds()), After: lines, Said: c.Now().UnixMilli(), Line: r.Lines}
 		r.Items = append(r.Items, a)
-		return did(c, changed{Action: "add", What: "announcement", Name: name, Text: text}, "✅ announcing %s %s, while people talk", name, a.rhythm()), nil
+		answer := about(c, texts(c).TextAnnouncing, name, plugins.Values{"state": a.state(c)})
+		return did(c, changed{Action: "add", What: "announcement", Name: name, Text: text}, answer), nil
 	})
 }
 

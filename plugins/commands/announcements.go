@@ -1,7 +1,6 @@
 package commands
 
 import (
-	"cmp"
 	"slices"
 	"strings"
 
@@ -15,7 +14,7 @@ func removeAnnouncement(c *plugins.Context) ([]event.Envelope, error) {
 	return changeAnnouncement(c, "announce rm rules", func(r *Announcements, i int) []event.Envelope {
 		name := r.Items[i].Name
 		r.Items = slices.Delete(r.Items, i, i+1)
-		return did(c, changed{Action: "rm", What: "announcement", Name: name}, "🗑️ removed the announcement %s; %sannounce undo takes it back", name, c.Prefix())
+		return did(c, changed{Action: "rm", What: "announcement", Name: name}, about(c, texts(c).TextAnnouncementRemoved, name, nil))
 	})
 }
 
@@ -36,13 +35,13 @@ func switchAnnouncements(c *plugins.Context) ([]event.Envelope, error) {
 			a.Off, a.Said, a.Line = verb == "off", c.Now().UnixMilli(), r.Lines
 			names = append(names, a.Name)
 		}
-		switch len(names) {
-		case 0:
+		if len(names) == 0 {
 			return nil, noAnnouncement(c)
-		case 1:
-			return did(c, changed{Action: verb, What: "announcement", Name: names[0]}, "✅ the announcement %s is %s", names[0], verb), nil
 		}
-		return did(c, changed{Action: verb, What: "announcement", Name: strings.Join(names, ", ")}, "✅ the announcements %s are %s", english.OxfordWordSeries(names, "and"), verb), nil
+		answer := c.Render(texts(c).TextSwitched, plugins.Values{
+			"user": c.Command.User, "names": english.OxfordWordSeries(names, c.Render(texts(c).TextAnd, nil)), "count": len(names), "off": verb == "off",
+		})
+		return did(c, changed{Action: verb, What: "announcement", Name: strings.Join(names, ", ")}, answer), nil
 	})
 }
 
@@ -64,13 +63,13 @@ func groupAnnouncement(c *plugins.Context) ([]event.Envelope, error) {
 		told := changed{Action: "group", What: "announcement", Name: a.Name, Text: group}
 		if group == "none" {
 			a.Group, told.Text = "", ""
-			return did(c, told, "✅ %s is in no group", a.Name)
+			return did(c, told, about(c, texts(c).TextGrouped, a.Name, plugins.Values{"group": "", "state": a.state(c)}))
 		}
 		a.Group = group
 		if of := slices.IndexFunc(r.Items, func(o Announcement) bool { return o.Group == group && o.Name != a.Name }); of >= 0 {
 			a.Off = r.Items[of].Off
 		}
-		return did(c, told, "✅ %s is in the group %s: %s", a.Name, group, a.state())
+		return did(c, told, about(c, texts(c).TextGrouped, a.Name, plugins.Values{"group": group, "state": a.state(c)}))
 	})
 }
 
@@ -89,36 +88,25 @@ func undoAnnouncements(c *plugins.Context) ([]event.Envelope, error) {
 				a.Said, a.Line, a.Count = now[of].Said, now[of].Line, now[of].Count
 			}
 		}
-		return did(c, changed{Action: "undo", What: "announcement"}, "↩️ the announcements are as they were: %s", r.list()), nil
+		answer := c.Render(texts(c).TextAnnouncementsUndone, plugins.Values{"user": c.Command.User, "announcements": r.list(c)})
+		return did(c, changed{Action: "undo", What: "announcement"}, answer), nil
 	})
 }
 
 func showAnnouncement(c *plugins.Context) ([]event.Envelope, error) {
 	return changeAnnouncement(c, "announce show rules", func(r *Announcements, i int) []event.Envelope {
 		a := r.Items[i]
-		return c.Say("📣 %s (%s, by %s): %s", a.Name, a.state(), a.By, a.Text)
+		return tell(c, about(c, texts(c).TextAnnouncementShown, a.Name, plugins.Values{"state": a.state(c), "by": a.By, "text": a.Text}))
 	})
 }
 
-func (a Announcement) state() string {
-	if a.Off {
-		return "off"
-	}
-	return a.rhythm()
-}
-
 // list returns the announcements with their states.
-func (r *Announcements) list() string {
-	var all []string
+func (r *Announcements) list(c *plugins.Context) (all []string) {
 	for _, a := range r.Items {
-		text := a.Name + " " + a.state()
-		if a.Group != "" {
-			text = a.Name + " (" + a.Group + ") " + a.state()
-		}
-		all = append(all, text)
+		all = append(all, c.Render(texts(c).TextAnnouncement, plugins.Values{"name": a.Name, "group": a.Group, "state": a.state(c)}))
 	}
 	slices.Sort(all)
-	return cmp.Or(strings.Join(all, "; "), "none")
+	return all
 }
 
 func listAnnouncements(c *plugins.Context) ([]event.Envelope, error) {
@@ -127,12 +115,6 @@ func listAnnouncements(c *plugins.Context) ([]event.Envelope, error) {
 	if err != nil && event.CodeOf(err) != event.RecordNotFound {
 		return nil, err
 	}
-	if len(r.Items) == 0 {
-		return c.Say("📣 this channel has no announcements: %sannounce add rules 30m Please read the rules", c.Prefix()), nil
-	}
-	note := ""
-	if !plugins.SettingsOf[Settings](c).Announcements {
-		note = " (all are off by the setting announcements)"
-	}
-	return c.Say("📣 %s%s", r.list(), note), nil
+	s := plugins.SettingsOf[Settings](c)
+	return c.SayText(s.TextAnnouncements, plugins.Values{"announcements": r.list(c), "off": !s.Announcements, "prefix": c.Prefix()}), nil
 }

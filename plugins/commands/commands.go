@@ -3,7 +3,6 @@
 package commands
 
 import (
-	"fmt"
 	"strings"
 	"time"
 
@@ -41,6 +40,8 @@ type Settings struct {
 	First         plugins.Text  `json:"first" default:"Welcome, {{.user}}! Say {{.prefix}}help to see what I can do." uses:"user,rank:int,channel,prefix" jsonschema:"said to who is here for the first time ever"`
 	Back          plugins.Text  `json:"back" default:"Welcome back, {{.user}}! You were away for {{duration .away}}." uses:"user,rank:int,channel,prefix,away:duration" jsonschema:"said to who returns after back_after"`
 	Arrival       plugins.Text  `json:"arrival" default:"" uses:"user,rank:int,channel,prefix,away:duration" jsonschema:"said to everybody else who comes, such as {{if ge .rank 2}}Make way for {{.user}}{{end}}"`
+
+	Texts
 }
 
 // changed is the payload of plugin.commands.event.changed.
@@ -99,13 +100,11 @@ func subcommand(verbs map[string]plugins.Handler, usage string) plugins.Handler 
 		}
 		handle, ok := verbs[verb]
 		if !ok {
-			return nil, bad("%s", strings.ReplaceAll(usage, "!", c.Prefix()))
+			return nil, event.Invalidf("%s", strings.ReplaceAll(usage, "!", c.Prefix()))
 		}
 		return handle(c)
 	}
 }
-
-func bad(format string, args ...any) error { return event.Errorf(event.InvalidInput, format, args...) }
 
 func missing(format string, args ...any) error {
 	return event.Errorf(event.RecordNotFound, format, args...)
@@ -114,7 +113,7 @@ func missing(format string, args ...any) error {
 // needs returns an error unless so many arguments were typed.
 func needs(c *plugins.Context, n int, example string) error {
 	if len(c.Command.Args) < n {
-		return bad("write for example %s%s", c.Prefix(), example)
+		return event.Invalidf("write for example %s%s", c.Prefix(), example)
 	}
 	return nil
 }
@@ -128,15 +127,9 @@ func recordID(channel, name string) event.ID {
 func typedName(c *plugins.Context, arg string) (string, error) {
 	name := strings.TrimPrefix(plugins.Fold(arg), plugins.Fold(c.Prefix()))
 	if !router.IsName(name) {
-		return "", bad("%q cannot be a name: it is 1 to 30 letters, digits, _ and -", plugins.Shorten(name, 40))
+		return "", event.Invalidf("%q cannot be a name: it is 1 to 30 letters, digits, _ and -", plugins.Shorten(name, 40))
 	}
 	return name, nil
-}
-
-// did returns the answer to a change, and the event about it.
-func did(c *plugins.Context, p changed, format string, args ...any) []event.Envelope {
-	payload := map[string]any{"action": p.Action, "what": p.What, "name": p.Name, "by": c.Command.User, "text": p.Text, "channel": c.Channel()}
-	return append(c.Say("%s", fmt.Sprintf(format, args...)), c.Emit(kindChanged, payload)...)
 }
 
 // tail returns what was typed behind the command's first n arguments, which may be quoted.

@@ -220,6 +220,32 @@ func TestTexts(t *testing.T) {
 	)
 }
 
+// Each answer is said as it is set, with all that it may use; one that is empty is not said.
+func TestAnswers(t *testing.T) {
+	t.Parallel()
+	channel := start(t)
+	texts := plugintest.Texts(New())
+	for key, text := range texts {
+		channel.Set(Name, key, text)
+	}
+	for _, line := range []string{
+		"cmd list", "cmd add rules Be kind", "cmd edit rules Be kinder", "cmd rank rules 2", "cmd cooldown rules 1h", "cmd count rules 3",
+		"cmd show rules", "cmd rm rules", "cmd undo rules", "announce list", "announce add tips 30m A tip", "announce add more 30m More",
+		"announce group tips evening", "announce group more evening", "announce off evening", "announce list", "announce show tips", "announce rm tips", "announce undo",
+		"reply list", "reply add cow cow Moo", "reply show cow", "reply rm cow", "reply undo",
+	} {
+		if got := channel.SayAs("mod", 2, "!"+line); !strings.HasPrefix(got, "[text_") {
+			t.Errorf("%s was answered %q", line, got)
+		}
+	}
+	if unsaid := plugintest.Unsaid(texts, channel.Said(), "first", "back", "arrival"); len(unsaid) > 0 {
+		t.Errorf("not said: %v", unsaid)
+	}
+	channel.Set(Name, "text_edited", "")
+	channel.Type("mod", 2, "!cmd edit rules Be kindest")
+	follow(t, channel, step{"mod", 2, "!cmd show rules", "[text_shown: mod ! rules [text_command: mod ! rules Be kindest *"})
+}
+
 // Replies are to whole words of people, one a line, not to commands, and not again soon (S24).
 func TestReplies(t *testing.T) {
 	t.Parallel()

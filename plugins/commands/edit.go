@@ -2,7 +2,6 @@ package commands
 
 import (
 	"cmp"
-	"fmt"
 	"strconv"
 	"strings"
 
@@ -43,7 +42,7 @@ func change(c *plugins.Context, name, action string, do func(r *Command) (string
 		if r.Removed {
 			told.Text = ""
 		}
-		return did(c, told, "%s", answer), nil
+		return did(c, told, answer), nil
 	})
 	if err != nil {
 		return nil, err
@@ -80,7 +79,7 @@ func existing(c *plugins.Context, action, example string, arguments int, do func
 func ofItsOwn(c *plugins.Context, what, example string, do func(r *Command) (string, error)) ([]event.Envelope, error) {
 	return existing(c, what, example, 3, func(r *Command) (string, error) {
 		if r.Runs != "" {
-			return "", bad("%[1]s%[2]s stands for %[1]s%[3]s, whose %[4]s it has", c.Prefix(), r.Name, r.Runs, what)
+			return "", event.Invalidf("%[1]s%[2]s stands for %[1]s%[3]s, whose %[4]s it has", c.Prefix(), r.Name, r.Runs, what)
 		}
 		return do(r)
 	})
@@ -128,13 +127,13 @@ func add(c *plugins.Context, fill func(r *Command)) ([]event.Envelope, error) {
 	return change(c, name, "add", func(r *Command) (string, error) {
 		switch {
 		case r.Name != "" && !r.Removed:
-			return "", bad("there is a command %s%s already: %scmd edit %s TEXT changes it", c.Prefix(), r.Name, c.Prefix(), r.Name)
+			return "", event.Invalidf("there is a command %s%s already: %scmd edit %s TEXT changes it", c.Prefix(), r.Name, c.Prefix(), r.Name)
 		case n >= maxCommands:
-			return "", bad("a channel has at most %d commands: remove one first", maxCommands)
+			return "", event.Invalidf("a channel has at most %d commands: remove one first", maxCommands)
 		}
 		*r = Command{Name: name, Channel: strings.ToLower(c.Channel()), Version: Version{By: c.Command.User}}
 		fill(r)
-		return fmt.Sprintf("✅ added %s%s", c.Prefix(), name), nil
+		return about(c, texts(c).TextAdded, name, nil), nil
 	})
 }
 
@@ -147,7 +146,7 @@ func checkFree(c *plugins.Context, name string) error {
 	for _, r := range known {
 		for _, of := range r.Commands {
 			if (!of.Custom || of.AliasOf != "") && plugins.Fold(of.Name) == plugins.Fold(name) {
-				return bad("%s%s is a command of the plugin %s: choose another name", c.Prefix(), name, r.Name)
+				return event.Invalidf("%s%s is a command of the plugin %s: choose another name", c.Prefix(), name, r.Name)
 			}
 		}
 	}
@@ -169,25 +168,25 @@ func checkRuns(c *plugins.Context, alias, runs string) error {
 	for range 3 {
 		word, _, _ := strings.Cut(runs, " ")
 		if plugins.Fold(word) == plugins.Fold(strings.TrimPrefix(alias, c.Prefix())) {
-			return bad("%s would stand for itself: choose another name", plugins.Shorten(alias, 40))
+			return event.Invalidf("%s would stand for itself: choose another name", plugins.Shorten(alias, 40))
 		}
 		of, ok := by[plugins.Fold(word)]
 		if !ok {
-			return bad("%s%s is no command: %shelp lists those that there are", c.Prefix(), plugins.Shorten(word, 40), c.Prefix())
+			return event.Invalidf("%s%s is no command: %shelp lists those that there are", c.Prefix(), plugins.Shorten(word, 40), c.Prefix())
 		}
 		if of.Runs == "" {
 			return nil
 		}
 		runs = of.Runs
 	}
-	return bad("%s would stand for too many commands in turn", plugins.Shorten(alias, 40))
+	return event.Invalidf("%s would stand for too many commands in turn", plugins.Shorten(alias, 40))
 }
 
 func editCommand(c *plugins.Context) ([]event.Envelope, error) {
 	return existing(c, "edit", "cmd edit rules Be kind", 3, func(r *Command) (answer string, err error) {
 		r.Text, err = checkText(c.Text(2), ofCommand)
 		r.Runs = ""
-		return fmt.Sprintf("✅ changed %s%s", c.Prefix(), r.Name), err
+		return about(c, texts(c).TextEdited, r.Name, nil), err
 	})
 }
 
@@ -195,10 +194,10 @@ func setRank(c *plugins.Context) ([]event.Envelope, error) {
 	return ofItsOwn(c, "rank", "cmd rank rules 2", func(r *Command) (string, error) {
 		rank, err := strconv.Atoi(c.Command.Args[2])
 		if err != nil || rank < 0 || rank > c.Command.Rank {
-			return "", bad("a rank is 0 (everybody) to %d, which is yours: 1 registered users, 2 moderators, 3 admins", c.Command.Rank)
+			return "", event.Invalidf("a rank is 0 (everybody) to %d, which is yours: 1 registered users, 2 moderators, 3 admins", c.Command.Rank)
 		}
 		r.MinRank = rank
-		return fmt.Sprintf("✅ %s%s needs rank %d", c.Prefix(), r.Name, rank), nil
+		return about(c, texts(c).TextRank, r.Name, plugins.Values{"rank": rank}), nil
 	})
 }
 
@@ -209,13 +208,10 @@ func setCooldown(c *plugins.Context) ([]event.Envelope, error) {
 			d, err = 0, nil
 		}
 		if err != nil || d < 0 || d > router.MaxCooldown {
-			return "", bad("a cooldown is a time such as 30s or 5m, at most %s, or off", timeparse.Short(router.MaxCooldown))
+			return "", event.Invalidf("a cooldown is a time such as 30s or 5m, at most %s, or off", timeparse.Short(router.MaxCooldown))
 		}
 		r.Cooldown = d.Seconds()
-		if d == 0 {
-			return fmt.Sprintf("✅ %s%s has no cooldown", c.Prefix(), r.Name), nil
-		}
-		return fmt.Sprintf("✅ %s%s can be used every %s", c.Prefix(), r.Name, timeparse.Short(d)), nil
+		return about(c, texts(c).TextCooldown, r.Name, plugins.Values{"cooldown": d}), nil
 	})
 }
 
@@ -223,9 +219,9 @@ func setCount(c *plugins.Context) ([]event.Envelope, error) {
 	return ofItsOwn(c, "count", "cmd count deaths 5", func(r *Command) (string, error) {
 		n, err := strconv.Atoi(c.Command.Args[2])
 		if err != nil || n < 0 || n > 1e9 {
-			return "", bad("a count is a whole number from 0 to %d", int(1e9))
+			return "", event.Invalidf("a count is a whole number from 0 to %d", int(1e9))
 		}
 		r.Count = n
-		return fmt.Sprintf("✅ %s%s counts from %d", c.Prefix(), r.Name, n), nil
+		return about(c, texts(c).TextCount, r.Name, plugins.Values{"count": n}), nil
 	})
 }

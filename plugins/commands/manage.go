@@ -1,20 +1,18 @@
 package commands
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/rosey-bot/rosey/event"
-	"github.com/rosey-bot/rosey/internal/timeparse"
 	"github.com/rosey-bot/rosey/plugins"
 )
 
 func removeCommand(c *plugins.Context) ([]event.Envelope, error) {
 	return existing(c, "rm", "cmd rm rules", 2, func(r *Command) (string, error) {
 		r.Removed = true
-		return fmt.Sprintf("🗑️ removed %s%s; %[1]scmd undo %[2]s takes it back", c.Prefix(), r.Name), nil
+		return about(c, texts(c).TextRemoved, r.Name, nil), nil
 	})
 }
 
@@ -51,10 +49,11 @@ func undoCommand(c *plugins.Context) ([]event.Envelope, error) {
 			return "", err
 		}
 		r.Version = was.Version
-		if r.Removed {
-			return fmt.Sprintf("↩️ removed %s%s again", c.Prefix(), r.Name), nil
+		is := ""
+		if !r.Removed {
+			is = r.describe(c)
 		}
-		return fmt.Sprintf("↩️ %s%s is as it was: %s", c.Prefix(), r.Name, r.describe(c)), nil
+		return about(c, texts(c).TextUndone, r.Name, plugins.Values{"command": is}), nil
 	})
 }
 
@@ -74,26 +73,14 @@ func showCommand(c *plugins.Context) ([]event.Envelope, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.Say("📝 %s%s: %s", c.Prefix(), r.Name, r.describe(c)), nil
+	return tell(c, about(c, texts(c).TextShown, r.Name, plugins.Values{"command": r.describe(c)})), nil
 }
 
 // describe returns what a command says, and what else there is to know of it.
 func (r Command) describe(c *plugins.Context) string {
-	notes := []string{"by " + r.By}
-	if r.MinRank > 0 {
-		notes = append(notes, fmt.Sprintf("rank %d", r.MinRank))
-	}
-	if r.Cooldown > 0 {
-		notes = append(notes, "every "+timeparse.Short(time.Duration(r.Cooldown*float64(time.Second))))
-	}
-	if r.Count > 0 {
-		notes = append(notes, fmt.Sprintf("used %d times", r.Count))
-	}
-	shown := r.Text
-	if r.Runs != "" {
-		shown = "stands for " + c.Prefix() + r.Runs
-	}
-	return fmt.Sprintf("%s (%s)", shown, strings.Join(notes, ", "))
+	return about(c, texts(c).TextCommand, r.Name, plugins.Values{
+		"text": r.Text, "runs": r.Runs, "by": r.By, "rank": r.MinRank, "cooldown": time.Duration(r.Cooldown * float64(time.Second)), "count": r.Count,
+	})
 }
 
 func listCommands(c *plugins.Context) ([]event.Envelope, error) {
@@ -101,13 +88,10 @@ func listCommands(c *plugins.Context) ([]event.Envelope, error) {
 	if _, err := c.DB(collection).Find(plugins.Query{Filter: exists(c.Channel()), OrderBy: "name", Limit: maxCommands}, &all); err != nil {
 		return nil, err
 	}
-	if len(all) == 0 {
-		return c.Say("📝 this channel has no commands of its own: %scmd add rules Be kind", c.Prefix()), nil
-	}
 	var names []string
 	for _, r := range all {
 		names = append(names, c.Prefix()+r.Name)
 	}
 	slices.Sort(names)
-	return c.Say("📝 %s", strings.Join(names, ", ")), nil
+	return c.SayText(texts(c).TextCommands, plugins.Values{"commands": names, "prefix": c.Prefix()}), nil
 }

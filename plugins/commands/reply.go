@@ -1,7 +1,6 @@
 package commands
 
 import (
-	"cmp"
 	"regexp"
 	"slices"
 	"strconv"
@@ -47,15 +46,15 @@ func compile(pattern string) (*regexp.Regexp, error) {
 	re, err := regexp.Compile(pattern)
 	switch {
 	case utf8.RuneCountInString(pattern) > maxPattern:
-		return nil, bad("a pattern has at most %d characters", maxPattern)
+		return nil, event.Invalidf("a pattern has at most %d characters", maxPattern)
 	case err != nil:
-		return nil, bad("the pattern cannot be used: %s. It is a regular expression of RE2, so without (?=…) and \\1", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+		return nil, event.Invalidf("the pattern cannot be used: %s. It is a regular expression of RE2, so without (?=…) and \\1", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
 	case re.MatchString(""):
-		return nil, bad("the pattern would match every line")
+		return nil, event.Invalidf("the pattern would match every line")
 	}
 	whole, err := regexp.Compile("(?i)(?:^|" + edge + ")(" + pattern + ")(?:$|" + edge + ")")
 	if err != nil {
-		return nil, bad("the pattern cannot be used: %w", err)
+		return nil, event.Invalidf("the pattern cannot be used: %w", err)
 	}
 	return whole, nil
 }
@@ -78,14 +77,14 @@ func addReply(c *plugins.Context) ([]event.Envelope, error) {
 	}
 	return changeReplies(c, func(r *Replies) ([]event.Envelope, error) {
 		if r.find(name) >= 0 {
-			return nil, bad("there is a reply %s already: %sreply rm %s first", name, c.Prefix(), name)
+			return nil, event.Invalidf("there is a reply %s already: %sreply rm %s first", name, c.Prefix(), name)
 		}
 		if len(r.Items) >= maxItems {
-			return nil, bad("a channel has at most %d replies: remove one first", maxItems)
+			return nil, event.Invalidf("a channel has at most %d replies: remove one first", maxItems)
 		}
 		r.Items = append(r.Items, Reply{Name: name, Pattern: pattern, Text: text, By: c.Command.User})
 		slices.SortFunc(r.Items, func(a, b Reply) int { return strings.Compare(a.Name, b.Name) })
-		return did(c, changed{Action: "add", What: "reply", Name: name, Text: text}, "✅ replying to %s", pattern), nil
+		return did(c, changed{Action: "add", What: "reply", Name: name, Text: text}, about(c, texts(c).TextReplying, name, plugins.Values{"pattern": pattern})), nil
 	})
 }
 
@@ -112,17 +111,17 @@ func undoReplies(c *plugins.Context) ([]event.Envelope, error) {
 			return nil, missing("there is no change of replies to take back")
 		}
 		r.Items = r.Before
-		return did(c, changed{Action: "undo", What: "reply"}, "↩️ the replies are as they were: %s", r.list()), nil
+		answer := c.Render(texts(c).TextRepliesUndone, plugins.Values{"user": c.Command.User, "replies": r.list()})
+		return did(c, changed{Action: "undo", What: "reply"}, answer), nil
 	})
 }
 
 // list returns the replies with their patterns.
-func (r *Replies) list() string {
-	var all []string
+func (r *Replies) list() (all []string) {
 	for _, a := range r.Items {
 		all = append(all, a.Name+" ("+a.Pattern+")")
 	}
-	return cmp.Or(strings.Join(all, "; "), "none")
+	return all
 }
 
 func (r *Replies) find(name string) int {
@@ -147,14 +146,14 @@ func removeReply(c *plugins.Context) ([]event.Envelope, error) {
 	return changeReply(c, "reply rm discord", func(r *Replies, i int) []event.Envelope {
 		name := r.Items[i].Name
 		r.Items = slices.Delete(r.Items, i, i+1)
-		return did(c, changed{Action: "rm", What: "reply", Name: name}, "🗑️ removed the reply %s; %sreply undo takes it back", name, c.Prefix())
+		return did(c, changed{Action: "rm", What: "reply", Name: name}, about(c, texts(c).TextReplyRemoved, name, nil))
 	})
 }
 
 func showReply(c *plugins.Context) ([]event.Envelope, error) {
 	return changeReply(c, "reply show discord", func(r *Replies, i int) []event.Envelope {
 		a := r.Items[i]
-		return c.Say("💬 %s (by %s) replies to %s: %s", a.Name, a.By, a.Pattern, a.Text)
+		return tell(c, about(c, texts(c).TextReplyShown, a.Name, plugins.Values{"by": a.By, "pattern": a.Pattern, "text": a.Text}))
 	})
 }
 
@@ -164,10 +163,7 @@ func listReplies(c *plugins.Context) ([]event.Envelope, error) {
 	if err != nil && event.CodeOf(err) != event.RecordNotFound {
 		return nil, err
 	}
-	if len(r.Items) == 0 {
-		return c.Say(`💬 this channel has no replies: %sreply add discord "discord|dis cord" We are at …`, c.Prefix()), nil
-	}
-	return c.Say("💬 %s", r.list()), nil
+	return c.SayText(texts(c).TextReplies, plugins.Values{"replies": r.list(), "prefix": c.Prefix()}), nil
 }
 
 // hear handles a line of the channel.

@@ -22,10 +22,10 @@ var (
 // checkText returns a typed text, or why it is none.
 func checkText(text string, uses []string) (string, error) {
 	if text = strings.TrimSpace(text); text == "" {
-		return "", bad("%s", errNoText)
+		return "", event.Invalidf("%s", errNoText)
 	}
 	if _, err := texttemplate.Parse(text, uses); err != nil {
-		return "", bad("the text has a mistake %w", err)
+		return "", event.Invalidf("the text has a mistake %w", err)
 	}
 	return text, nil
 }
