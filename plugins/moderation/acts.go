@@ -76,7 +76,8 @@ func (m *moderation) lift(c *plugins.Context, kind, of string) ([]event.Envelope
 	}
 	if len(held) > 0 && held[0].Status == waiting {
 		out, err := m.finish(c, held[0].ID, c.Command.User)
-		return append(c.Say("🔊 %s will not be muted", held[0].User), out...), err
+		values := plugins.Values{"user": held[0].User, "by": c.Command.User, "case": string(held[0].ID)}
+		return append(c.SayText(plugins.SettingsOf[Settings](c).TextWaived, values), out...), err
 	}
 	cs, err := open(c, Case{Kind: kind, User: user, By: c.Command.User, Reason: c.Text(1), Status: asked})
 	if err != nil {
@@ -103,7 +104,7 @@ func (m *moderation) warn(c *plugins.Context) ([]event.Envelope, error) {
 		return nil, err
 	}
 	if c.Text(1) == "" {
-		return nil, bad("say why, for example %swarn %s mind your language", c.Prefix(), user)
+		return nil, event.Invalidf("say why, for example %swarn %s mind your language", c.Prefix(), user)
 	}
 	if user, err = target(c, user, false); err != nil {
 		return nil, err
@@ -145,7 +146,7 @@ func (m *moderation) note(c *plugins.Context) ([]event.Envelope, error) {
 		return nil, err
 	}
 	if c.Text(1) == "" {
-		return nil, bad("say what to note, for example %snote %s asked nicely", c.Prefix(), user)
+		return nil, event.Invalidf("say what to note, for example %snote %s asked nicely", c.Prefix(), user)
 	}
 	if user, err = target(c, user, false); err != nil {
 		return nil, err
@@ -154,5 +155,6 @@ func (m *moderation) note(c *plugins.Context) ([]event.Envelope, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(c.Say("📝 Noted about %s (#%s)", user, cs.ID), c.Emit(eventAct, cs.payload())...), nil
+	text := plugins.SettingsOf[Settings](c).TextNoted
+	return append(c.SayText(text, plugins.Values{"user": user, "case": string(cs.ID)}), c.Emit(eventAct, cs.payload())...), nil
 }

@@ -95,7 +95,7 @@ func (cs Case) request(c *plugins.Context, kind string, fields map[string]any) [
 		payload[name] = value
 	}
 	if kind == kindKick || kind == kindBan {
-		payload["reason"] = cs.shown()
+		payload["reason"] = cs.shown(c)
 	}
 	a := c.Ask("cytube.send.moderation."+kind, payload)
 	if cs.By != "" {
@@ -105,15 +105,10 @@ func (cs Case) request(c *plugins.Context, kind string, fields map[string]any) [
 }
 
 // shown is the reason that the server shows, with what other moderators want to know of it.
-func (cs Case) shown() string {
-	parts := []string{"#" + string(cs.ID)}
-	if cs.By != "" {
-		parts = append(parts, "by "+cs.By)
-	}
-	if cs.Length > 0 {
-		parts = append(parts, "until "+time.UnixMilli(cs.Made).Add(cs.length()).UTC().Format("2006-01-02 15:04 UTC"))
-	}
-	return strings.TrimSpace(plugins.Shorten(cs.Reason, 180) + " (" + strings.Join(parts, ", ") + ")")
+func (cs Case) shown(c *plugins.Context) string {
+	return strings.TrimSpace(c.Render(plugins.SettingsOf[Settings](c).TextReason, plugins.Values{
+		"user": cs.User, "reason": cs.Reason, "by": cs.By, "length": cs.length(), "until": time.UnixMilli(cs.Made).Add(cs.length()), "case": string(cs.ID),
+	}))
 }
 
 // Types of the plugin's events, and their payloads.

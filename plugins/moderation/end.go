@@ -5,7 +5,6 @@ import (
 
 	"github.com/rosey-bot/rosey/cytube/view"
 	"github.com/rosey-bot/rosey/event"
-	"github.com/rosey-bot/rosey/internal/timeparse"
 	"github.com/rosey-bot/rosey/plugins"
 )
 
@@ -109,7 +108,9 @@ func (m *moderation) ended(c *plugins.Context, o event.Delivery, cs *Case) []eve
 	if cs.Tries > 1 {
 		return nil
 	}
-	text := "⏳ the " + cs.Kind + " of " + cs.User + " is over, but I cannot lift it: " + cs.Problem + ". I go on trying; see " + c.Prefix() + "pending"
+	text := c.Render(plugins.SettingsOf[Settings](c).TextStuck, plugins.Values{
+		"kind": cs.Kind, "user": cs.User, "problem": cs.Problem, "case": string(cs.ID), "prefix": c.Prefix(),
+	})
 	return append(m.tell(c, *cs, text), c.Emit(eventFailed, cs.failure())...)
 }
 
@@ -175,26 +176,17 @@ func (m *moderation) pending(c *plugins.Context) ([]event.Envelope, error) {
 	if err != nil {
 		return nil, err
 	}
-	if total == 0 {
-		return c.Say("⏳ no ban or mute ends by itself"), nil
-	}
-	text := ""
+	s := plugins.SettingsOf[Settings](c)
+	var parts []string
 	for _, cs := range held {
-		text += "; #" + string(cs.ID) + " " + cs.Kind + " of " + cs.User + ", " + left(c, cs)
+		parts = append(parts, c.Render(s.TextPendingCase, plugins.Values{"case": string(cs.ID), "kind": cs.Kind, "user": cs.User, "left": left(c, s, cs)}))
 	}
-	if total > most {
-		text += "; and " + timesMore(total-most)
-	}
-	return c.Say("⏳ %s", text[2:]), nil
+	return c.SayText(s.TextPending, plugins.Values{"cases": parts, "more": total - len(parts)}), nil
 }
 
-func left(c *plugins.Context, cs Case) string {
-	switch d := cs.until().Sub(c.Now()); {
-	case cs.Tries > 0:
-		return "which I cannot lift (" + cs.Problem + "), next try in " + timeparse.Short(time.UnixMilli(cs.Next).Sub(c.Now()))
-	case cs.Status == waiting:
-		return "on coming back within " + timeparse.Short(d)
-	default:
-		return "ends in " + timeparse.Short(d)
-	}
+// left returns when a ban or mute ends, as text.
+func left(c *plugins.Context, s Settings, cs Case) string {
+	return c.Render(s.TextLeft, plugins.Values{
+		"left": cs.until().Sub(c.Now()), "waits": cs.Status == waiting, "tries": cs.Tries, "problem": cs.Problem, "next": time.UnixMilli(cs.Next).Sub(c.Now()),
+	})
 }

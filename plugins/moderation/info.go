@@ -1,47 +1,47 @@
 package moderation
 
 import (
-	"fmt"
 	"strings"
+	"time"
 
 	"github.com/dustin/go-humanize/english"
 
 	"github.com/rosey-bot/rosey/event"
-	"github.com/rosey-bot/rosey/internal/timeparse"
 	"github.com/rosey-bot/rosey/plugins"
 )
 
-func timesMore(n int) string { return fmt.Sprintf("%d more", n) }
-
 // line returns a case in a few words.
-func (cs Case) line(c *plugins.Context) string {
-	text := "#" + string(cs.ID) + " " + cs.Kind + " " + timeparse.Short(c.Since(cs.Made)) + " ago"
-	if cs.By != "" {
-		text += " by " + cs.By
-	} else {
-		text += " by automod (" + cs.Rule + ")"
+func (cs Case) line(c *plugins.Context, s Settings) string {
+	values := plugins.Values{
+		"case": string(cs.ID), "kind": cs.Kind, "ago": c.Since(cs.Made), "by": cs.By, "rule": cs.Rule, "reason": cs.Reason,
+		"holds": cs.Status == active || cs.Status == waiting, "left": "", "problem": "", "ended_by": "",
 	}
 	if cs.Kind == kindNote && !c.Command.Private {
-		return text // what moderators noted is for them
-	}
-	if cs.Reason != "" {
-		text += ": " + plugins.Shorten(cs.Reason, 80)
+		values["reason"] = "" // what moderators noted is for them
 	}
 	switch cs.Status {
 	case active, waiting:
 		if cs.Until > 0 {
-			text += ", " + left(c, cs)
-		} else {
-			text += ", without end"
+			values["left"] = left(c, s, cs)
 		}
 	case refused:
-		text += ", which failed: " + cs.Problem
+		values["problem"] = cs.Problem
 	case over:
-		if cs.EndedBy != "" {
-			text += ", ended by " + cs.EndedBy
-		}
+		values["ended_by"] = cs.EndedBy
 	}
-	return text
+	return c.Render(s.TextAct, values)
+}
+
+func lines(c *plugins.Context, s Settings, all []Case) (lines []string) {
+	for _, cs := range all {
+		lines = append(lines, cs.line(c, s))
+	}
+	return lines
+}
+
+// names joins users' names.
+func names(c *plugins.Context, s Settings, all []string) string {
+	return english.OxfordWordSeries(all, c.Render(s.TextAnd, nil))
 }
 
 // history tells what was done about a user.
@@ -51,7 +51,7 @@ func (m *moderation) history(c *plugins.Context) ([]event.Envelope, error) {
 		return nil, err
 	}
 	const most = 3
-	all, total, err := casesOf(c, map[string]any{"key": key(user)}, most)
+	all, _, err := casesOf(c, map[string]any{"key": key(user)}, most)
 	if err != nil {
 		return nil, err
 	}
@@ -62,37 +62,20 @@ func (m *moderation) history(c *plugins.Context) ([]event.Envelope, error) {
 	if p.Name != "" {
 		user = p.Name
 	}
-	var parts []string
+	s := plugins.SettingsOf[Settings](c)
+	values := plugins.Values{
+		"user": user, "first": time.Duration(0), "aliases": names(c, s, p.Aliases[:min(len(p.Aliases), 8)]), "acts": lines(c, s, all),
+	}
 	if p.First > 0 {
-		parts = append(parts, "first here "+timeparse.Short(c.Since(p.First))+" ago")
-	}
-	if len(p.Aliases) > 0 {
-		parts = append(parts, "shares an address with "+english.OxfordWordSeries(p.Aliases[:min(len(p.Aliases), 8)], "and"))
-	}
-	if total == 0 {
-		return c.Say("📋 nothing was done about %s%s", user, join("; ", parts)), nil
+		values["first"] = max(c.Since(p.First), time.Millisecond)
 	}
 	for _, kind := range []string{kindNote, kindWarn, kindMute, kindKick, kindBan} {
-		n, err := c.DB(Cases).Count(map[string]any{"channel": key(c.Channel()), "key": key(user), "kind": kind, "status": map[string]any{"$ne": refused}})
-		if err != nil {
+		filter := map[string]any{"channel": key(c.Channel()), "key": key(user), "kind": kind, "status": map[string]any{"$ne": refused}}
+		if values[kind+"s"], err = c.DB(Cases).Count(filter); err != nil {
 			return nil, err
 		}
-		if n > 0 {
-			parts = append(parts, english.Plural(n, kind, ""))
-		}
 	}
-	for _, cs := range all {
-		parts = append(parts, cs.line(c))
-	}
-	return c.Say("📋 %s: %s", user, strings.Join(parts, "; ")), nil
-}
-
-func join(separator string, parts []string) string {
-	text := ""
-	for _, p := range parts {
-		text += separator + p
-	}
-	return text
+	return c.SayText(s.TextHistory, values), nil
 }
 
 // warnings lists the warnings of a user that count.
@@ -101,33 +84,27 @@ func (m *moderation) warnings(c *plugins.Context) ([]event.Envelope, error) {
 	if err != nil {
 		return nil, err
 	}
-	since := c.Now().Add(-plugins.SettingsOf[Settings](c).WarningsTime).UnixMilli()
+	s := plugins.SettingsOf[Settings](c)
+	since := c.Now().Add(-s.WarningsTime).UnixMilli()
 	const most = 5
 	all, total, err := casesOf(c, map[string]any{"kind": kindWarn, "key": key(user), "made": map[string]any{"$gte": since}}, most)
 	if err != nil {
 		return nil, err
 	}
-	if total == 0 {
-		return c.Say("📋 %s has no warnings", user), nil
+	if total > 0 {
+		user = all[0].User
 	}
-	var parts []string
-	for _, cs := range all {
-		parts = append(parts, cs.line(c))
-	}
-	if total > most {
-		parts = append(parts, timesMore(total-most))
-	}
-	return c.Say("📋 %s has %s: %s", all[0].User, english.Plural(total, "warning", ""), strings.Join(parts, "; ")), nil
+	return c.SayText(s.TextWarnings, plugins.Values{"user": user, "count": total, "acts": lines(c, s, all), "more": total - len(all)}), nil
 }
 
 // showCase shows one case.
 func (m *moderation) showCase(c *plugins.Context) ([]event.Envelope, error) {
 	if len(c.Command.Args) == 0 {
-		return nil, bad("say which, for example %scase 12", c.Prefix())
+		return nil, event.Invalidf("say which, for example %scase 12", c.Prefix())
 	}
 	id := event.ID(strings.TrimPrefix(plugins.Fold(c.Command.Args[0]), "#"))
 	if n, ok := id.Int(); !ok || n < 1 {
-		return nil, bad("%s is not a case's number", plugins.Shorten(c.Command.Args[0], 20))
+		return nil, event.Invalidf("%s is not a case's number", plugins.Shorten(c.Command.Args[0], 20))
 	}
 	var cs Case
 	if err := c.DB(Cases).Get(id, &cs); err != nil || cs.Channel != key(c.Channel()) {
@@ -136,9 +113,6 @@ func (m *moderation) showCase(c *plugins.Context) ([]event.Envelope, error) {
 		}
 		return nil, err
 	}
-	text := "📁 " + cs.User + ": " + cs.line(c)
-	if len(cs.Lines) > 0 {
-		text += fmt.Sprintf("; %s (rosey audit case %s shows and seals them)", english.Plural(len(cs.Lines), "line", ""), cs.ID)
-	}
-	return c.Say("%s", text), nil
+	s := plugins.SettingsOf[Settings](c)
+	return c.SayText(s.TextCase, plugins.Values{"user": cs.User, "act": cs.line(c, s), "lines": len(cs.Lines), "case": string(cs.ID)}), nil
 }

@@ -1,7 +1,6 @@
 package moderation
 
 import (
-	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -10,7 +9,6 @@ import (
 
 	"github.com/rosey-bot/rosey/cytube/view"
 	"github.com/rosey-bot/rosey/event"
-	"github.com/rosey-bot/rosey/internal/timeparse"
 	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/plugins/moderation/automod"
 	"github.com/rosey-bot/rosey/replay"
@@ -259,8 +257,9 @@ func (m *moderation) arrived(c *plugins.Context, j event.UserJoin, first bool) (
 	until := w.judge.Raid(c.Now())
 	out := c.Emit(eventRaid, map[string]any{"until": until.UnixMilli(), "channel": key(j.Channel)})
 	if s.Automod == On && s.Announce {
-		out = append(c.SayIn(c.Channel(), "🚨 %d first visits within %s: until %s, %s for new users who speak", s.RaidJoins, timeparse.Short(s.RaidTime),
-			until.UTC().Format("15:04 UTC"), strings.ReplaceAll(s.RaidStep, ":", " ")), out...)
+		out = append(c.SayText(s.TextRaid, plugins.Values{
+			"joins": s.RaidJoins, "within": s.RaidTime, "until": until, "step": strings.ReplaceAll(s.RaidStep, ":", " "),
+		}), out...)
 	}
 	return out, nil
 }
@@ -269,20 +268,19 @@ func (m *moderation) arrived(c *plugins.Context, j event.UserJoin, first bool) (
 func (m *moderation) rules(c *plugins.Context) ([]event.Envelope, error) {
 	s := plugins.SettingsOf[Settings](c)
 	var parts []string
-	add := func(on bool, format string, args ...any) {
+	add := func(on bool, kind string, n int, within time.Duration) {
 		if on {
-			parts = append(parts, fmt.Sprintf(format, args...))
+			parts = append(parts, c.Render(s.TextRule, plugins.Values{"kind": kind, "n": n, "within": within, "letters": s.CapsLetters}))
 		}
 	}
-	add(s.FloodLines > 0, "%d lines in %s", s.FloodLines, timeparse.Short(s.FloodTime))
-	add(s.Repeat > 0, "%d times the same in %s", s.Repeat, timeparse.Short(s.RepeatTime))
-	add(s.Caps > 0, "%d%% capitals of %d letters", s.Caps, s.CapsLetters)
-	add(s.Links == "deny", "links but of %d hosts", len(s.AllowHosts))
-	add(len(s.DenyHosts) > 0, "links to %d hosts", len(s.DenyHosts))
-	add(len(s.DenyWords) > 0, "%d words", len(s.DenyWords))
-	add(s.NewFor > 0 && s.NewLinks == "deny", "links of users new for %s", timeparse.Short(s.NewFor))
-	add(s.RaidJoins > 0, "%d first visits in %s", s.RaidJoins, timeparse.Short(s.RaidTime))
-	add(s.RaidRepeat > 0, "the same of %d users", s.RaidRepeat)
-	return c.Say("🛡️ automod is %s: %s; then %s; not for rank %d and up. rosey automod try tells whom it would have hit", s.Automod,
-		strings.Join(parts, ", "), strings.Join(s.Steps, ", "), s.ExemptRank), nil
+	add(s.FloodLines > 0, "flood", s.FloodLines, s.FloodTime)
+	add(s.Repeat > 0, "repeat", s.Repeat, s.RepeatTime)
+	add(s.Caps > 0, "caps", s.Caps, 0)
+	add(s.Links == "deny", "links", len(s.AllowHosts), 0)
+	add(len(s.DenyHosts) > 0, "hosts", len(s.DenyHosts), 0)
+	add(len(s.DenyWords) > 0, "words", len(s.DenyWords), 0)
+	add(s.NewFor > 0 && s.NewLinks == "deny", "new", 0, s.NewFor)
+	add(s.RaidJoins > 0, "raid", s.RaidJoins, s.RaidTime)
+	add(s.RaidRepeat > 0, "raid_repeat", s.RaidRepeat, s.RepeatTime)
+	return c.SayText(s.TextAutomod, plugins.Values{"state": s.Automod, "rules": parts, "steps": s.Steps, "rank": s.ExemptRank}), nil
 }

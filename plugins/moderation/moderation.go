@@ -46,12 +46,7 @@ type Settings struct {
 	StrikeTime   time.Duration `json:"strike_time" default:"1m" min:"1s" max:"10m" jsonschema:"of how long ago a strike takes lines"`
 	StrikeMost   int           `json:"strike_most" default:"50" min:"1" max:"500" jsonschema:"most users that one strike hits"`
 
-	TextWarn   plugins.Text `json:"text_warn" default:"⚠️ {{.user}}: {{default \"please mind the rules\" .reason}} ({{plural \"warning\" \"warnings\" .count}})" uses:"user,reason,by,count:int,case" jsonschema:"a warning"`
-	TextKick   plugins.Text `json:"text_kick" default:"👢 {{.user}} was kicked{{if .reason}}: {{.reason}}{{end}}" uses:"user,reason,by,case" jsonschema:"what is said of a kick"`
-	TextMute   plugins.Text `json:"text_mute" default:"🔇 {{.user}} is muted{{if .length}} for {{duration .length}}{{end}}{{if .reason}}: {{.reason}}{{end}}" uses:"user,reason,by,length:duration,case" jsonschema:"what is said of a mute"`
-	TextBan    plugins.Text `json:"text_ban" default:"🔨 {{.user}} is banned{{if .length}} for {{duration .length}}{{end}}{{if .reason}}: {{.reason}}{{end}}" uses:"user,reason,by,length:duration,case" jsonschema:"what is said of a ban"`
-	TextUnmute plugins.Text `json:"text_unmute" default:"🔊 {{.user}} may speak again" uses:"user,reason,by,case" jsonschema:"what is said at the end of a mute"`
-	TextUnban  plugins.Text `json:"text_unban" default:"🕊️ {{.user}} may come back" uses:"user,reason,by,case" jsonschema:"what is said at the end of a ban"`
+	Texts
 }
 
 // New returns the plugin.

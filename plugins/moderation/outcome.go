@@ -101,10 +101,11 @@ func (m *moderation) settled(c *plugins.Context, o event.Delivery, cs *Case, hel
 	if cs.Status != asked {
 		return nil
 	}
+	texts := plugins.SettingsOf[Settings](c).Texts
 	timed := cs.Kind == kindBan || cs.Kind == kindMute
 	switch {
 	case o.Status == event.DeliveryAlready && timed && len(held) == 0:
-		cs.Status, cs.Problem = refused, "it is so already, and not by me: lift that first"
+		cs.Status, cs.Problem = refused, c.Render(texts.TextAlready, nil)
 	case isDone(o) && timed:
 		cs.Status = active
 		if cs.Length > 0 {
@@ -121,13 +122,10 @@ func (m *moderation) settled(c *plugins.Context, o event.Delivery, cs *Case, hel
 		}
 	}
 	if cs.Status == refused {
-		return append(m.tell(c, *cs, "❌ "+verbs[cs.Kind]+" "+cs.User+" did not work: "+cs.Problem), c.Emit(eventFailed, cs.failure())...)
+		text := c.Render(texts.TextFailed, plugins.Values{"kind": cs.Kind, "user": cs.User, "problem": cs.Problem, "case": string(cs.ID)})
+		return append(m.tell(c, *cs, text), c.Emit(eventFailed, cs.failure())...)
 	}
 	return append(m.announce(c, *cs), c.Emit(eventAct, cs.payload())...)
-}
-
-var verbs = map[string]string{
-	kindKick: "kicking", kindBan: "banning", kindMute: "muting", kindUnban: "lifting the ban of", kindUnmute: "lifting the mute of",
 }
 
 // wait has a mute wait for a user who is not here; its time begins now.
@@ -136,10 +134,9 @@ func (m *moderation) wait(c *plugins.Context, cs *Case) []event.Envelope {
 	if cs.Length > 0 {
 		cs.Until = c.Now().Add(cs.length()).UnixMilli()
 	}
-	text := "🔇 " + cs.User + " is not here and will be muted on coming back"
-	if cs.Until > 0 {
-		text += " before " + cs.until().UTC().Format("2006-01-02 15:04 UTC")
-	}
+	text := c.Render(plugins.SettingsOf[Settings](c).TextWaits, plugins.Values{
+		"user": cs.User, "reason": cs.Reason, "by": cs.By, "length": cs.length(), "until": cs.until(), "case": string(cs.ID),
+	})
 	return append(m.tell(c, *cs, text), c.Emit(eventAct, cs.payload())...)
 }
 
@@ -152,7 +149,7 @@ func (cs Case) failure() map[string]any {
 // tell says something to who asked for an act. What automod does is in its events.
 func (m *moderation) tell(c *plugins.Context, cs Case, text string) []event.Envelope {
 	switch {
-	case cs.By == "":
+	case cs.By == "", strings.TrimSpace(text) == "":
 		return nil
 	case cs.Private, !plugins.SettingsOf[Settings](c).Announce:
 		return c.PM(cs.By, "%s", text)

@@ -1,13 +1,10 @@
 package moderation
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
-
-	"github.com/dustin/go-humanize/english"
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/internal/timeparse"
@@ -21,10 +18,10 @@ import (
 func (m *moderation) strike(c *plugins.Context) ([]event.Envelope, error) {
 	step, phrase := struck(c)
 	if utf8.RuneCountInString(plugins.Fold(phrase)) < 3 {
-		return nil, bad("say a phrase of 3 characters or more, for example %sstrike mute 10m buy my stuff", c.Prefix())
+		return nil, event.Invalidf("say a phrase of 3 characters or more, for example %sstrike mute 10m buy my stuff", c.Prefix())
 	}
 	if step.For < 0 || step.For > longest {
-		return nil, bad("a %s that ends by itself lasts 1s to 10 years, for example %[1]s 10m", step.Kind)
+		return nil, event.Invalidf("a %s that ends by itself lasts 1s to 10 years, for example %[1]s 10m", step.Kind)
 	}
 	s := plugins.SettingsOf[Settings](c)
 	hit, err := m.speakers(c, s, phrase)
@@ -35,19 +32,20 @@ func (m *moderation) strike(c *plugins.Context) ([]event.Envelope, error) {
 	case len(hit) == 0:
 		return nil, event.Errorf(event.RecordNotFound, "nobody said that within %s, but those of your rank or of rank %d", timeparse.Short(s.StrikeTime), s.ExemptRank)
 	case len(hit) > s.StrikeMost:
-		return nil, bad("that would hit %d users, and a strike hits %d at most: say more of the phrase", len(hit), s.StrikeMost)
+		return nil, event.Invalidf("that would hit %d users, and a strike hits %d at most: say more of the phrase", len(hit), s.StrikeMost)
 	}
 	whole := Case{Kind: kindStrike, By: c.Command.User, Reason: phrase, Status: done, Length: step.For.Seconds()}
-	var names []string
+	var users []string
 	for _, h := range hit {
 		whole.Lines = append(whole.Lines, h.lines...)
-		names = append(names, h.user)
+		users = append(users, h.user)
 	}
 	if whole, err = open(c, whole); err != nil {
 		return nil, err
 	}
-	out := append(c.Say("⚔️ #%s: asking to %s %s; %sunstrike %s takes it back", whole.ID, strings.ReplaceAll(step.String(), ":", " "), english.OxfordWordSeries(names, "and"),
-		c.Prefix(), whole.ID), c.Emit(eventAct, whole.payload())...)
+	out := append(c.SayText(s.TextStrike, plugins.Values{
+		"case": string(whole.ID), "step": strings.ReplaceAll(step.String(), ":", " "), "users": names(c, s, users), "prefix": c.Prefix(),
+	}), c.Emit(eventAct, whole.payload())...)
 	for _, h := range hit {
 		cs, err := open(c, Case{
 			Kind: step.Kind, User: h.user, By: c.Command.User, Reason: phrase, Lines: h.lines, Status: asked, Length: step.For.Seconds(), Strike: whole.ID,
@@ -140,7 +138,7 @@ func (m *moderation) unstrike(c *plugins.Context) ([]event.Envelope, error) {
 	if err != nil {
 		return nil, err
 	}
-	var names []string
+	var users []string
 	var out []event.Envelope
 	kicks := 0
 	for _, cs := range slices.Backward(parts) {
@@ -148,10 +146,10 @@ func (m *moderation) unstrike(c *plugins.Context) ([]event.Envelope, error) {
 		case cs.Kind == kindKick:
 			kicks++
 		case cs.Status == asked, cs.Status == active:
-			names = append(names, cs.User)
+			users = append(users, cs.User)
 			out = append(out, cs.request(c, map[string]string{kindBan: kindUnban, kindMute: kindUnmute}[cs.Kind], map[string]any{"end": true})...)
 		case cs.Status == waiting:
-			names = append(names, cs.User)
+			users = append(users, cs.User)
 			more, err := m.finish(c, cs.ID, c.Command.User)
 			if err != nil {
 				return nil, err
@@ -166,18 +164,6 @@ func (m *moderation) unstrike(c *plugins.Context) ([]event.Envelope, error) {
 	}); err != nil {
 		return nil, err
 	}
-	return append(c.Say("⚔️ %s", takenBack(last[0].ID, names, kicks)), out...), nil
-}
-
-func takenBack(id event.ID, names []string, kicks int) string {
-	text := fmt.Sprintf("taking back #%s: ", id)
-	if len(names) > 0 {
-		text += english.OxfordWordSeries(names, "and")
-	} else {
-		text += "nobody is held by it any more"
-	}
-	if kicks > 0 {
-		text += fmt.Sprintf("; %s cannot be taken back", english.Plural(kicks, "kick", ""))
-	}
-	return text
+	s := plugins.SettingsOf[Settings](c)
+	return append(c.SayText(s.TextUnstrike, plugins.Values{"case": string(last[0].ID), "users": names(c, s, users), "kicks": kicks}), out...), nil
 }

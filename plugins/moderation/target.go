@@ -21,8 +21,6 @@ var (
 // longest is how long a ban or mute with an end may be.
 const longest = 10 * 365 * 24 * time.Hour
 
-func bad(format string, args ...any) error { return event.Errorf(event.InvalidInput, format, args...) }
-
 func denied(format string, args ...any) error {
 	return event.Errorf(event.PermissionDenied, format, args...)
 }
@@ -30,11 +28,11 @@ func denied(format string, args ...any) error {
 // named returns the user whom the first argument names.
 func named(c *plugins.Context, example string) (string, error) {
 	if len(c.Command.Args) == 0 {
-		return "", bad("say whom, for example %s%s %s", c.Prefix(), c.Command.Command, example)
+		return "", event.Invalidf("say whom, for example %s%s %s", c.Prefix(), c.Command.Command, example)
 	}
 	user := plugins.UserName(c.Command.Args[0])
 	if !userName.MatchString(user) {
-		return "", bad("%s cannot be a user's name: write for example %s%s %s", plugins.Shorten(c.Command.Args[0], 30), c.Prefix(), c.Command.Command, example)
+		return "", event.Invalidf("%s cannot be a user's name: write for example %s%s %s", plugins.Shorten(c.Command.Args[0], 30), c.Prefix(), c.Command.Command, example)
 	}
 	return user, nil
 }
@@ -47,13 +45,13 @@ func timed(c *plugins.Context) (length time.Duration, reason string, err error) 
 	length, err = timeparse.Duration(c.Command.Args[1])
 	switch {
 	case err != nil && mistyped.MatchString(c.Command.Args[1]) && !ordinal.MatchString(c.Command.Args[1]):
-		return 0, "", bad("%s is no time: write for example 10m or 7d, or leave it out for a %s without end", plugins.Shorten(c.Command.Args[1], 20), c.Command.Command)
+		return 0, "", event.Invalidf("%s is no time: write for example 10m or 7d, or leave it out for a %s without end", plugins.Shorten(c.Command.Args[1], 20), c.Command.Command)
 	case err != nil: // as in "3 warnings are enough"
 		return 0, c.Text(1), nil //nolint:nilerr // it is no duration
 	case length < time.Second:
-		return 0, "", bad("a %s lasts longer than %s: write for example 10m or 7d, or leave it out for one without end", c.Command.Command, c.Command.Args[1])
+		return 0, "", event.Invalidf("a %s lasts longer than %s: write for example 10m or 7d, or leave it out for one without end", c.Command.Command, c.Command.Args[1])
 	case length > longest:
-		return 0, "", bad("a %s with an end lasts 10 years at most: leave the time out for one without end", c.Command.Command)
+		return 0, "", event.Invalidf("a %s with an end lasts 10 years at most: leave the time out for one without end", c.Command.Command)
 	}
 	return length, c.Text(2), nil
 }

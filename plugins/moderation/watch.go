@@ -2,6 +2,7 @@ package moderation
 
 import (
 	"encoding/json"
+	"strings"
 	"time"
 
 	"github.com/rosey-bot/rosey/event"
@@ -101,7 +102,7 @@ func (m *moderation) aliases(c *plugins.Context) ([]event.Envelope, error) {
 			return nil, err
 		}
 		if len(held) > 0 {
-			return m.evades(c, a.User, held[0], s.Aliases == banAliases)
+			return m.evades(c, s, a.User, held[0])
 		}
 	}
 	return nil, nil
@@ -109,7 +110,7 @@ func (m *moderation) aliases(c *plugins.Context) ([]event.Envelope, error) {
 
 // evades tells who banned a user that another name of the same address is here, or bans that
 // too, unless it is of the rank of who banned.
-func (m *moderation) evades(c *plugins.Context, user string, banned Case, ban bool) ([]event.Envelope, error) {
+func (m *moderation) evades(c *plugins.Context, s Settings, user string, banned Case) ([]event.Envelope, error) {
 	out := c.Emit(eventAlias, map[string]any{"user": user, "banned": banned.User, "case": banned.ID, "channel": key(c.Channel())})
 	st, err := c.State(plugins.Users)
 	if err != nil {
@@ -117,8 +118,9 @@ func (m *moderation) evades(c *plugins.Context, user string, banned Case, ban bo
 	}
 	u, _ := st.User(user)
 	by, here := st.User(banned.By)
-	if ban && u.Rank < moderator && u.Rank < st.Bot().Rank {
-		cs := Case{Kind: kindBan, User: user, By: banned.By, Reason: "shares an address with " + banned.User + ": " + banned.Reason, Status: asked}
+	values := plugins.Values{"user": user, "banned": banned.User, "reason": banned.Reason, "case": string(banned.ID)}
+	if s.Aliases == banAliases && u.Rank < moderator && u.Rank < st.Bot().Rank {
+		cs := Case{Kind: kindBan, User: user, By: banned.By, Reason: c.Render(s.TextEvades, values), Status: asked}
 		if banned.Until > 0 {
 			cs.Length = banned.until().Sub(c.Now()).Seconds()
 		}
@@ -131,7 +133,9 @@ func (m *moderation) evades(c *plugins.Context, user string, banned Case, ban bo
 		return append(out, cs.request(c, kindBan, nil)...), nil
 	}
 	if here {
-		out = append(out, c.PM(by.Name, "👥 %s is here, and shares an address with %s, who is banned (#%s)", user, banned.User, banned.ID)...)
+		if text := c.Render(s.TextAlias, values); strings.TrimSpace(text) != "" {
+			out = append(out, c.PM(by.Name, "%s", text)...)
+		}
 	}
 	return out, nil
 }
