@@ -18,8 +18,8 @@ const (
 	// behind is how many commands may be unanswered. A moderator may say 10 lines a second, and what is older than 2 minutes
 	// is not said.
 	behind = 200
-	// patience is how long the oldest of them may be unanswered: on a slow machine far fewer than behind would expire.
-	patience = 30 * time.Second
+	// waitLimit is how long the oldest of them may be unanswered: on a slow machine far fewer than behind would expire.
+	waitLimit = 30 * time.Second
 )
 
 // typist types numbered commands, as three users in turn.
@@ -46,7 +46,7 @@ func (t *typist) run(ctx context.Context) {
 			t.streams.poll(ctx)
 			heard := t.site.Heard()
 			typed := len(commands(heard))
-			return typed-len(t.streams.recorded) < ahead && typed-spoken(heard) < behind && oldest(heard, time.Now()) < patience
+			return typed-len(t.streams.recorded) < ahead && typed-spoken(heard) < behind && oldest(heard, time.Now()) < waitLimit
 		})
 		t.held += time.Since(began)
 		if !ready {

@@ -2,7 +2,6 @@ package cytube_test
 
 import (
 	"fmt"
-	"net"
 	"testing"
 	"time"
 
@@ -52,17 +51,13 @@ func (w *world) use(url string) {
 
 // restart stops all servers, and returns a function that starts them again.
 func (w *world) restart(servers []*server.Server, options []*server.Options) (over func()) {
-	for i, s := range servers {
-		options[i].Port = s.Addr().(*net.TCPAddr).Port
+	for _, s := range servers {
 		s.Shutdown()
 		s.WaitForShutdown()
 	}
 	return func() {
 		for _, o := range options {
-			again, err := server.NewServer(o)
-			w.ok(err)
-			again.Start()
-			w.t.Cleanup(func() { again.Shutdown(); again.WaitForShutdown() })
+			streamstest.Standalone(w.t, o)
 		}
 	}
 }

@@ -33,10 +33,10 @@ func TestWishes(t *testing.T) {
 	mod.Says("!lock off")
 	w.Hears(`^bob: ✅ added “ccccccc0100” \(1:40\), number 1$`)
 	w.shows("[aaaaaaa0100] ccccccc0100")
-	for value, want := range map[string]string{"refuse": "❌ the playlist is locked: only moderators add now", "add": "alice: ✅ added “hhhhhhh0100”"} {
-		w.Set(bottest.Channel, Name, "when_locked", value)
+	for _, c := range [][2]string{{"refuse", "❌ the playlist is locked: only moderators add now"}, {"add", "alice: ✅ added “hhhhhhh0100”"}} {
+		w.Set(bottest.Channel, Name, "when_locked", c[0])
 		w.answers(mod, [2]string{"!lock on", "mod: 🔒"})
-		w.answers(alice, [2]string{"!add hhhhhhh0100", want})
+		w.answers(alice, [2]string{"!add hhhhhhh0100", c[1]})
 	}
 }
 
