@@ -14,6 +14,7 @@ package bottest
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"syscall"
@@ -152,6 +153,22 @@ func (w *World) Set(channel, plugin, key, value string) {
 	store, err := pluginsettings.Open(w.Context, c.JS, 1)
 	w.ok(err)
 	_, err = router.Configure(w.Context, c.Bus, store, registered, router.Setting{Plugin: plugin, Channel: channel, Key: key, Text: value, By: "test"})
+	w.ok(err)
+	w.awaitSetting(plugin)
+}
+
+// SetTexts sets texts of a plugin in a channel, all at once.
+func (w *World) SetTexts(channel, plugin string, texts map[string]string) {
+	w.t.Helper()
+	c := w.connect()
+	store, err := pluginsettings.Open(w.Context, c.JS, 1)
+	w.ok(err)
+	values := map[string]json.RawMessage{}
+	for key, text := range texts {
+		values[key], err = json.Marshal(text)
+		w.ok(err)
+	}
+	_, err = store.Apply(w.Context, c.Bus, pluginsettings.Update{Plugin: plugin, Channel: channel, Values: values, By: "test"})
 	w.ok(err)
 	w.awaitSetting(plugin)
 }

@@ -68,9 +68,7 @@ func TestCommands(t *testing.T) {
 func TestTexts(t *testing.T) {
 	w := start(t)
 	texts := plugintest.Texts(autoplay.New())
-	for key, text := range texts {
-		w.set(key, text)
-	}
+	w.SetTexts(bottest.Channel, autoplay.Name, texts)
 	w.set("missed", "catch_up")
 	for n, rule := range []string{`"cron":"nonsense"`, `"set":"x","what":"nothing"`} {
 		due := time.Now().Unix()

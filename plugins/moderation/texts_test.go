@@ -13,9 +13,7 @@ func TestTexts(t *testing.T) {
 	t.Parallel()
 	w := bottest.Start(t)
 	texts := plugintest.Texts(New())
-	for key, text := range texts {
-		w.Set(bottest.Channel, Name, key, text)
-	}
+	w.SetTexts(bottest.Channel, Name, texts)
 	mod := w.Join("mod")
 	for _, name := range []string{"alice", "bob", "gina", "hank"} {
 		w.Join(name).Says("buy my stuff")
