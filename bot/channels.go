@@ -49,7 +49,7 @@ func (c *composition) openChannels(context.Context) error {
 			JoinLimiter: joins, Observer: c.tel.Metrics, KickWait: of.KickWait(), AFK: of.AFK != nil && *of.AFK,
 			Config: sender.Config{
 				Channel: of.Name, MessageLimit: of.MessageLimit, Burst: of.Rate.Burst, PerSecond: of.Rate.PerSecond,
-				Logger: c.log, OnSettled: c.observe,
+				UndeliveredPM: of.UndeliveredPM, Logger: c.log, OnSettled: c.observe,
 			},
 		}
 		if s.SharesSends() {

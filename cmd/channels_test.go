@@ -255,6 +255,7 @@ func TestMistakesInChannels(t *testing.T) {
 		{"channels: [{channel: a, prefix: ' '}]", `the prefix " " is empty`},
 		{"channels: [{channel: a, message_limit: 5}]", "message_limit must be 20 or more"},
 		{"channels: [{channel: a, rate: {burst: -1}}]", "a rate must not be below 0"},
+		{"channels: [{channel: a, undelivered_pm: shout}]", `undelivered_pm must be drop, wait or chat, not "shout"`},
 		{"channels: [{channel: a, colour: red}]", "colour"},
 		{"channels: [{channel: a}]\njoins_per_second: 0", "joins_per_second must be above 0"},
 	} {

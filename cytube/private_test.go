@@ -4,7 +4,12 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/rosey-bot/rosey/cytube"
+	"github.com/rosey-bot/rosey/cytube/sender"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
 )
@@ -18,7 +23,7 @@ func TestS41PrivateAnswerToNobody(t *testing.T) {
 	w.join()
 	w.joined("alice")
 	kick := w.send(event.SubjectSendKick, event.SendModeration{User: "alice", Reason: "spam"})
-	told := w.send(event.SubjectSendPM, event.SendPM{To: "alice", Message: "your secret answer", Channel: lounge})
+	told := w.privateAnswer(event.SubjectChat, "alice", "alice", "your secret answer")
 	if d := w.delivery(kick); d.Status != event.DeliveryDone {
 		t.Errorf("the act: %+v", d)
 	}
@@ -27,10 +32,91 @@ func TestS41PrivateAnswerToNobody(t *testing.T) {
 	}
 	w.chat("still here")
 	w.heard("still here")
-	for _, l := range w.site.Heard() {
-		if strings.Contains(l.Text, "secret") {
-			t.Errorf("said in public: %+v", l)
+	if said := w.said(lounge); len(said) != 1 {
+		t.Errorf("said in public: %q", said)
+	}
+}
+
+// privateAnswer stores a private message to a user because of a command that another typed: in
+// chat, or privately.
+func (w *world) privateAnswer(typed, by, to, text string) streams.Ack {
+	w.t.Helper()
+	var line any = event.Chat{User: by, Message: "!warn", Channel: lounge, Rank: 2}
+	if typed == event.SubjectPM {
+		line = event.PM{User: by, To: "Rosey", Message: "!warn", Channel: lounge, Rank: 2}
+	}
+	cause := w.send(typed, line)
+	for _, e := range []struct {
+		subject string
+		payload any
+	}{
+		{event.CommandSubject("moderation"), event.Command{Command: "warn", User: by, Channel: lounge, Rank: 2, Private: typed == event.SubjectPM}},
+		{event.SubjectSendPM, event.SendPM{To: to, Message: text, Channel: lounge}},
+	} {
+		caused, err := event.New(e.subject, e.payload)
+		w.ok(err)
+		caused.CorrelationID = w.correlation(cause)
+		cause, err = w.bus.Publish(w.ctx, caused.WithMeta(event.MetaCausation, cause.Ref.String()))
+		w.ok(err)
+	}
+	return cause
+}
+
+// Who asked for a private message to another is told that it failed. To who asked for one to
+// themselves, a line in the channel says so, where they asked there and the setting says it.
+// Neither says what the message was.
+func TestS41UndeliveredIsTold(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.join(func(c *cytube.Config) { c.UndeliveredPM = sender.UndeliveredChat })
+	w.joined("mod")
+	const reason = "PM failed: alice isn't connected to this channel."
+	for _, asked := range []struct{ typed, by string }{
+		{event.SubjectChat, "mod"}, {event.SubjectPM, "Mod"}, {event.SubjectPM, "alice"}, {event.SubjectChat, "Alice"}, {event.SubjectChat, "gone"},
+	} {
+		send := w.privateAnswer(asked.typed, asked.by, "alice", "secret")
+		if d := w.delivery(send); d.Status != event.DeliveryRefused || d.Reason != reason {
+			t.Errorf("%+v: %+v", asked, d)
 		}
+	}
+	w.heard("gone: a private message of mine did not reach you.") // the one that should have told
+	want := []string{
+		"⚠️ My private message to alice was not delivered: " + reason,
+		"⚠️ My private message to alice was not delivered: " + reason,
+		"Alice: a private message of mine did not reach you.",
+		"gone: a private message of mine did not reach you.",
+	}
+	if diff := cmp.Diff(want, w.said(lounge)); diff != "" {
+		t.Error(diff)
+	}
+	if pms := w.stored(event.SubjectPM); !strings.EqualFold(field[string](pms[len(pms)-1], "to"), "mod") {
+		t.Errorf("told %s", pms[len(pms)-1].Data)
+	}
+}
+
+// Private messages to a user who is away wait, where the setting says so, and come once each, in
+// order, when the user is back; what is too old by then is refused.
+func TestS41UndeliveredWaits(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	b := w.join(func(c *cytube.Config) { c.UndeliveredPM = sender.UndeliveredWait })
+	waits := w.logged("private message waits for its receiver")
+	sends := []streams.Ack{w.privateAnswer(event.SubjectPM, "alice", "alice", "one"), w.privateAnswer(event.SubjectPM, "alice", "Alice", "two")}
+	waits()
+	w.echo(w.chat("nobody waits behind them"), 1)
+	w.joined("alice")
+	for i, send := range append(sends, w.privateAnswer(event.SubjectPM, "alice", "alice", "three")) {
+		if text := field[string](w.echo(send, 1), "message"); text != []string{"one", "two", "three"}[i] {
+			t.Errorf("message %d was %q", i, text)
+		}
+	}
+	if got := w.stored(event.SubjectDelivery); len(got) > 0 {
+		t.Errorf("given up: %s", got[0].Data)
+	}
+	w.ok(b.stop())
+	w.join(func(c *cytube.Config) { c.UndeliveredPM, c.MaxAge = sender.UndeliveredWait, time.Second })
+	if d := w.delivery(w.privateAnswer(event.SubjectPM, "mod", "mod", "never")); d.Status != event.DeliveryRefused && d.Status != event.DeliveryExpired {
+		t.Errorf("the wait ended with %+v", d)
 	}
 }
 

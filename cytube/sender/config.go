@@ -29,6 +29,10 @@ type Config struct {
 	Burst     int
 	PerSecond float64
 
+	// UndeliveredPM is one of the constants of that name: what becomes of a private message
+	// whose receiver is not in the channel. UndeliveredDrop if empty.
+	UndeliveredPM string
+
 	// Channels are those of the bot if other Senders read the same sends, for these
 	// channels or for those of other bots. The first gets the sends that name no channel,
 	// and records those for channels without a bot as refused. Nil says that there is no

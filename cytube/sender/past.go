@@ -169,20 +169,26 @@ func (s *Sender) unfinished(ctx context.Context, from uint64, self string) iter.
 // caused it or, if that names none, the source of the send.
 func (s *Sender) userOf(ctx context.Context, send streams.Stored) (string, error) {
 	source := " " + send.Meta(event.MetaSource) // no user's name
-	cause, ok := send.Causation()
-	if !ok {
-		return source, nil
-	}
-	caused, err := s.history.Event(ctx, cause)
-	if errors.Is(err, history.ErrNotFound) {
-		return source, nil
-	}
-	if err != nil {
-		return "", err
+	caused, ok, err := s.causeOf(ctx, send.Envelope)
+	if err != nil || !ok {
+		return source, err
 	}
 	var p struct{ User string }
 	if err := json.Unmarshal(caused.Data, &p); err != nil || p.User == "" {
 		return source, nil //nolint:nilerr // it names no user
 	}
 	return strings.ToLower(p.User), nil
+}
+
+// causeOf returns the event that caused another; ok is false if it names none that is stored.
+func (s *Sender) causeOf(ctx context.Context, e event.Envelope) (cause streams.Stored, ok bool, err error) {
+	ref, ok := e.Causation()
+	if !ok {
+		return cause, false, nil
+	}
+	cause, err = s.history.Event(ctx, ref)
+	if errors.Is(err, history.ErrNotFound) {
+		return cause, false, nil
+	}
+	return cause, err == nil, err
 }

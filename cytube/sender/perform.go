@@ -91,8 +91,7 @@ func (s *Sender) outcome(ctx context.Context, send streams.Stored, o ability.Out
 // channel's state decide whether there is another.
 func (s *Sender) perform(ctx context.Context, c *Call, send streams.Stored, repeated, again bool) (*ability.Outcome, error) {
 	defer s.Calls.end(c)
-	age := consumers.Now(ctx).Sub(send.At)
-	deadline := time.Now().Add(s.cfg.MaxAge - max(age, 0))
+	deadline := s.deadline(ctx, send)
 	for drops, losses := 0, 0; ; {
 		if s.stopping() {
 			return nil, consumers.ErrStopping

@@ -47,9 +47,10 @@ type Sender struct {
 	calls   *turns // of what is asked of the channel beside speaking
 	queued  pacer  // what was queued; used by the call whose turn it is
 
-	mu     sync.Mutex
-	begun  uint64                   // sequence of the latest send that was begun
-	inHand map[uint64]chan struct{} // the sends that are being handled; closed when they are not
+	mu        sync.Mutex
+	begun     uint64                   // sequence of the latest send that was begun
+	inHand    map[uint64]chan struct{} // the sends that are being handled; closed when they are not
+	receivers map[string]*turns        // of private messages; see follow
 
 	reading    sync.Mutex
 	past       *history.Outcomes // see outcomes
@@ -63,7 +64,7 @@ func New(bus *streams.Bus, cfg Config) *Sender {
 		Echoes: newEchoTracker(cfg.limit()), cfg: cfg, bus: bus,
 		history: history.New(bus.JetStream(), cfg.Channel), started: time.Now(),
 		Calls: &CallTracker{}, turns: newTurns(), calls: newTurns(),
-		inHand: map[uint64]chan struct{}{},
+		inHand: map[uint64]chan struct{}{}, receivers: map[string]*turns{},
 	}
 }
 
@@ -93,26 +94,53 @@ func (s *Sender) handle(ctx context.Context, send streams.Stored) ([]event.Envel
 		return nil, err
 	}
 	defer release()
+	leave, full, err := s.follow(ctx, parts[0])
+	switch {
+	case err != nil:
+		return nil, err
+	case full:
+		return s.refused(ctx, send, "too many private messages wait for their receiver")
+	}
+	defer leave()
+	for tries := 1; ; tries++ {
+		out, failed, err := s.speakInTurn(ctx, send, parts, repeated, again)
+		if failed == nil || err != nil {
+			return out, err
+		}
+		if back, err := s.awaitReceiver(ctx, send, parts[0], failed, tries); err != nil {
+			return nil, err
+		} else if !back {
+			return s.failed(ctx, send, parts[0], failed)
+		}
+		if parts, _, err = s.messages(send, trace.SpanContextFromContext(ctx)); err != nil {
+			return nil, consumers.Permanent(err)
+		}
+		repeated, again = true, true
+	}
+}
+
+// speakInTurn speaks a send in the turn of its user. It returns why that failed, or events that
+// say that too many wait.
+func (s *Sender) speakInTurn(ctx context.Context, send streams.Stored, parts []*Message, repeated, again bool) ([]event.Envelope, *failure, error) {
 	user := ""
 	if s.turns.busy() { // else it is its turn whoever asked for it
+		var err error
 		if user, err = s.userOf(ctx, send); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	place, tell := s.turns.enter(user, s.backlog(user))
 	if place == nil {
-		return s.tooMany(ctx, send, user, tell)
+		out, err := s.tooMany(ctx, send, user, tell)
+		return out, nil, err
 	}
 	defer s.turns.leave(place)
 	consumers.Overlap(ctx) // the next may take its place behind this one
-	select {
-	case <-place.come:
-	case <-s.stop:
-		return nil, consumers.ErrStopping
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	if err := s.await(ctx, place.come); err != nil {
+		return nil, nil, err
 	}
-	return s.speakParts(ctx, send, parts, repeated, again)
+	failed, err := s.speakParts(ctx, send, parts, repeated, again)
+	return nil, failed, err
 }
 
 // takes reports whether a send that names a channel is this Sender's.
@@ -186,11 +214,16 @@ func (s *Sender) tooMany(ctx context.Context, send streams.Stored, user string, 
 	return append(out, notice), consumers.Permanent(err)
 }
 
-// speakParts speaks a send whose turn it is.
-func (s *Sender) speakParts(ctx context.Context, send streams.Stored, parts []*Message, repeated, again bool) ([]event.Envelope, error) {
-	// The deadline is by the monotonic clock, which steps of the wall clock leave alone.
+// deadline returns when a send is too old, by the monotonic clock, which steps of the wall clock
+// leave alone.
+func (s *Sender) deadline(ctx context.Context, send streams.Stored) time.Time {
 	age := consumers.Now(ctx).Sub(send.At)
-	deadline := time.Now().Add(s.cfg.MaxAge - max(age, 0))
+	return time.Now().Add(s.cfg.MaxAge - max(age, 0))
+}
+
+// speakParts speaks a send whose turn it is. It returns a failure once a part is given up.
+func (s *Sender) speakParts(ctx context.Context, send streams.Stored, parts []*Message, repeated, again bool) (*failure, error) {
+	deadline := s.deadline(ctx, send)
 	parts, err := s.atServersLimit(ctx, send, parts, deadline)
 	if err != nil {
 		return nil, err
@@ -227,8 +260,7 @@ func (s *Sender) speakParts(ctx context.Context, send streams.Stored, parts []*M
 			if m.Part > 1 {
 				f.reason += fmt.Sprintf(" (part %d of %d; those before were heard)", m.Part, m.Parts)
 			}
-			e, err := s.delivery(ctx, send, event.Delivery{Channel: s.cfg.Channel, Status: f.status, Reason: f.reason})
-			return []event.Envelope{e}, consumers.Permanent(err)
+			return f, nil
 		}
 	}
 	return nil, nil

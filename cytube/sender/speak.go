@@ -63,7 +63,7 @@ func (s *Sender) speak(ctx context.Context, m *Message, deadline time.Time) (*fa
 		case refused:
 			return &failure{event.DeliveryRefused, note}, nil
 		}
-		if f := s.failed(ctx, m, got, &failed); f != nil {
+		if f := s.unconfirmed(ctx, m, got, &failed); f != nil {
 			return f, nil
 		}
 	}
@@ -90,9 +90,9 @@ func (s *Sender) write(ctx context.Context, m *Message, again bool) error {
 	return nil
 }
 
-// failed counts an attempt that was not confirmed. It returns a failure if that was the
+// unconfirmed counts an attempt that was not confirmed. It returns a failure if that was the
 // last one.
-func (s *Sender) failed(ctx context.Context, m *Message, got state, n *attempts) *failure {
+func (s *Sender) unconfirmed(ctx context.Context, m *Message, got state, n *attempts) *failure {
 	switch got {
 	case dropped:
 		if n.drops++; n.drops == maxDrops {

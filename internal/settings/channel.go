@@ -3,6 +3,7 @@ package settings
 import (
 	"cmp"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -23,6 +24,7 @@ type Channel struct {
 	Rate                Rate   `yaml:"rate"`
 	AFK                 *bool  `yaml:"afk"`        // whether the bot goes AFK; nil is false
 	AfterKick           string `yaml:"after_kick"` // how long the bot stays away, or AfterKickNever
+	UndeliveredPM       string `yaml:"undelivered_pm"`
 }
 
 // AfterKickNever is the AfterKick of a bot that does not come back by itself.
@@ -58,6 +60,7 @@ func (s *Settings) ChannelList() []Channel {
 			User: cmp.Or(c.User, s.User, DefaultUser), PasswordFile: cmp.Or(c.PasswordFile, s.PasswordFile),
 			Prefix: cmp.Or(c.Prefix, s.Prefix), MessageLimit: cmp.Or(c.MessageLimit, s.MessageLimit), Rate: cmp.Or(c.Rate, s.Rate),
 			AFK: cmp.Or(c.AFK, s.AFK), AfterKick: cmp.Or(c.AfterKick, s.AfterKick),
+			UndeliveredPM: cmp.Or(c.UndeliveredPM, s.UndeliveredPM),
 		})
 	}
 	return channels
@@ -79,6 +82,9 @@ func (c Channel) check() error {
 	}
 	if d, err := timeparse.Duration(c.AfterKick); c.AfterKick != "" && c.AfterKick != AfterKickNever && (err != nil || d < 0) {
 		return Errorf("after_kick must be a duration such as 30s, or never, not %q", c.AfterKick)
+	}
+	if !slices.Contains([]string{"", "drop", "wait", "chat"}, c.UndeliveredPM) {
+		return Errorf("undelivered_pm must be drop, wait or chat, not %q", c.UndeliveredPM)
 	}
 	return nil
 }
