@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/rosey-bot/rosey/console/browsertest"
 	"github.com/rosey-bot/rosey/streams/streamstest"
@@ -59,9 +60,10 @@ func TestConsoleChannel(t *testing.T) {
 	}
 	viewer, operator := signIn("vic"), signIn("ann")
 	v := channelVisit{t, bot, operator, viewer}
-	v.playlist()
+	opened := v.playlist()
 	v.poll()
 	v.moderate()
+	v.restore(opened)
 	v.refuseViewer()
 	operator.Scripts()
 	viewer.Scripts()
@@ -80,12 +82,14 @@ func (v channelVisit) both(condition string) {
 	v.viewer.Wait(condition)
 }
 
-func (v channelVisit) playlist() {
+// playlist changes the playlist, and returns a time at which it had two items and was open.
+func (v channelVisit) playlist() (opened time.Time) {
 	v.operator.Type("#url", "https://youtu.be/dQw4w9WgXcQ\r")
 	v.operator.WaitText("#toast", "Done: queue")
 	v.both(`document.querySelectorAll("#playlist tbody tr").length === 1`)
 	v.operator.Type("#url", "https://youtu.be/9bZkp7q19f0\r")
 	v.both(`document.querySelectorAll("#playlist tbody tr").length === 2`)
+	opened = time.Now()
 	v.operator.Click("#lock")
 	v.both(`document.querySelector("#playing .pill").innerText === "locked"`)
 	v.operator.Click(`#playlist tbody tr:last-child [id^="delete-"]`)
@@ -97,6 +101,22 @@ func (v channelVisit) playlist() {
 	v.operator.Click("#clear")
 	v.operator.Click(`#sure button[value="yes"]`)
 	v.both(`!document.querySelector("#playlist") && document.querySelector("#playing").innerText.includes("nothing")`)
+	return opened
+}
+
+// restore shows the channel as it was when its playlist was open, and opens it again.
+func (v channelVisit) restore(opened time.Time) {
+	v.operator.Click(`a[href^="/channel/past"]`)
+	v.operator.Type("#at", opened.UTC().Format(time.RFC3339Nano)+"\r")
+	v.operator.WaitText("main li code", "~ lock: true → false")
+	v.operator.WaitText("main pre", "9bZkp7q19f0")
+	v.operator.Eval(`document.querySelectorAll("#restore [name=part]").forEach((b) => { b.checked = b.value === "lock"; })`)
+	v.operator.Click("#restore button")
+	v.operator.WaitText("h1", "Make lock what they were at")
+	v.operator.Click(`button[name="confirm"]`)
+	v.operator.WaitText("#restoring", "Differences left")
+	v.operator.WaitText("#restoring", "1 of 1")
+	v.viewer.Wait(`document.querySelector("#playing .pill").innerText === "open to all"`)
 }
 
 func (v channelVisit) poll() {
