@@ -143,8 +143,9 @@ const maxCauses = 20
 // commandOf returns the command that caused a send, nil if none did, and whether it was typed in
 // chat.
 func (s *Sender) commandOf(ctx context.Context, send streams.Stored) (command *event.Command, inChat bool, err error) {
-	cause, ok := send, true
+	cause := send
 	for range maxCauses {
+		var ok bool
 		if cause, ok, err = s.causeOf(ctx, cause.Envelope); err != nil || !ok {
 			return nil, false, err
 		}
