@@ -17,7 +17,7 @@ import (
 // ends after the plugins.
 func TestStopWaitsForCommandsAtTheDatabase(t *testing.T) {
 	t.Parallel()
-	const writes = 200 // what the slowest machine does before the bot gives up waiting
+	const writes = 20 // what the slowest machine does before the bot gives up waiting
 	began, handled := make(chan struct{}), make(chan error, 10)
 	counter := plugins.Plugin{
 		Name: "counter", Version: "1.0.0", Description: "Counts",

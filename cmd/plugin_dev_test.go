@@ -31,7 +31,7 @@ func TestPluginDev(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	env := []string{"GOFLAGS=-trimpath -buildvcs=false", "GOWORK=off"}
+	env := []string{"GOFLAGS=-trimpath -buildvcs=false", "GOWORK=off", "CGO_ENABLED=0"} // as make build: that has compiled most of it
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(t.TempDir(), "first"), "./cmd/rosey")
 	build.Dir, build.Env = dir, append(os.Environ(), env...)
 	if out, err := build.CombinedOutput(); err != nil { // what follows has little left to compile
