@@ -69,6 +69,7 @@ func TestRun(t *testing.T) {
 	p.line("mona", 2, "BE QUIET ALL OF YOU NOW")
 	p.act(event.ActionKick, "carol", "mona", "by-hand")
 	p.put("plugin.moderation.event.hit", `{"event_type":"hit","user":"bob","channel":"lounge"}`, "automod")
+	<-p.js.PublishAsyncComplete() // what follows is in another stream, and later
 	p.act(event.ActionKick, "bob", "rosey", "automod")
 	<-p.js.PublishAsyncComplete()
 	r, err := Run(t.Context(), bus.JetStream(), Options{
