@@ -6,7 +6,8 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/url"
-	"sync"
+	"os"
+	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
@@ -40,7 +41,7 @@ func connected(t testing.TB, o *server.Options) (*nats.Conn, *server.Server) {
 // name one, and stops it when the test ends. With the same options a test starts it again.
 func Standalone(t testing.TB, o *server.Options) *server.Server {
 	t.Helper()
-	o.Host, o.NoSigs = "127.0.0.1", true
+	o.Host, o.NoSigs, o.LogFile = "127.0.0.1", true, filepath.Join(t.TempDir(), "server.log")
 	if o.Port == 0 {
 		o.Port = freePort(t)
 	}
@@ -48,45 +49,15 @@ func Standalone(t testing.TB, o *server.Options) *server.Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	log := &problems{}
-	s.SetLoggerV2(log, false, false, false)
+	s.ConfigureLogger()
 	s.Start()
 	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
 	if !s.ReadyForConnections(time.Minute) {
-		t.Fatalf("a server did not start: %q", log.all())
+		log, _ := os.ReadFile(o.LogFile)
+		t.Fatalf("a server did not start:\n%s", log)
 	}
 	return s
 }
-
-// problems keeps what a server logs as a failure.
-type problems struct {
-	mu     sync.Mutex
-	logged []string
-}
-
-func (p *problems) all() []string { p.mu.Lock(); defer p.mu.Unlock(); return p.logged }
-
-// Errorf implements server.Logger, as do the others.
-func (p *problems) Errorf(format string, args ...any) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.logged = append(p.logged, fmt.Sprintf(format, args...))
-}
-
-// Fatalf logs what ends a server's start.
-func (p *problems) Fatalf(format string, args ...any) { p.Errorf(format, args...) }
-
-// Noticef logs nothing.
-func (p *problems) Noticef(string, ...any) {}
-
-// Warnf logs nothing.
-func (p *problems) Warnf(string, ...any) {}
-
-// Debugf logs nothing.
-func (p *problems) Debugf(string, ...any) {}
-
-// Tracef logs nothing.
-func (p *problems) Tracef(string, ...any) {}
 
 // freePort returns a port that nobody listens on, and that the system gives to no
 // connection and to nobody who asks for any: it stays free until a server takes it, and
