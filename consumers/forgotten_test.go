@@ -112,35 +112,14 @@ func TestOutputsAreFoundAfterTheDurableWasLost(t *testing.T) {
 // forgetful makes the server forget the message IDs of sends at once.
 func forgetful(t *testing.T, bus *streams.Bus) *streams.Bus {
 	t.Helper()
-	s, err := bus.JetStream().Stream(t.Context(), streams.Cytube)
-	if err != nil {
-		t.Fatal(err)
-	}
-	config := s.CachedInfo().Config
-	config.Duplicates = 100 * time.Millisecond
-	if _, err := bus.JetStream().UpdateStream(t.Context(), config); err != nil {
-		t.Fatal(err)
-	}
+	streamstest.ForgetMessageIDs(t, bus.JetStream(), streams.Cytube)
 	return bus
 }
 
 // awaitForgotten waits until the server has forgotten the IDs of sends until now.
 func awaitForgotten(ctx context.Context, t *testing.T, bus *streams.Bus) {
 	t.Helper()
-	e, err := event.New(event.SubjectUserJoin, event.UserJoin{User: "probe", Channel: "main"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for stored := 0; stored < 2; {
-		ack, err := bus.Publish(ctx, e, streams.WithMsgID("probe"))
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		if !ack.Duplicate {
-			stored++
-		}
-	}
+	streamstest.AwaitForgotten(ctx, t, bus, event.SubjectUserJoin, event.UserJoin{User: "probe", Channel: "main"})
 }
 
 // signed returns the bus with a new secret.

@@ -1,6 +1,7 @@
 package cytube_test
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"testing"
@@ -16,15 +17,25 @@ import (
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
-// leased starts a bot that is in the channel while it holds the channel's lease.
-func (w *world) leased(bus *streams.Bus) *bot {
+// leased starts a bot that is in the channel while it holds the channel's lease. It
+// leaves after it has lost the lease and the test has called leave, which is for bots
+// that must first hear what the test says, however long that takes.
+func (w *world) leased(bus *streams.Bus) (b *bot, leave func()) {
 	w.t.Helper()
+	mayLeave, leave := context.WithCancel(w.t.Context())
 	leases, err := lease.Open(w.ctx, bus.Conn(), bus.JetStream(), max(w.replicas, 1), "test", 2*time.Second, slog.New(w.logs))
 	w.ok(err)
 	l := leases.New("channel." + lounge)
 	cfg := w.cfg
-	cfg.Hold, cfg.MaySpeak = l.Hold, l.Valid
-	return w.run(cytube.New(bus, cfg))
+	cfg.MaySpeak = l.Valid
+	cfg.Hold = func(ctx context.Context, do func(context.Context) error) error {
+		return l.Hold(ctx, func(held context.Context) error {
+			in, out := context.WithCancel(context.WithoutCancel(held))
+			defer context.AfterFunc(held, func() { <-mayLeave.Done(); out() })()
+			return do(in)
+		})
+	}
+	return w.run(cytube.New(bus, cfg)), leave
 }
 
 // smallBuffer is a site whose chat buffer repeats one line.
@@ -46,7 +57,7 @@ func TestHeardIsRecordedAfterTheLeaseIsLost(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, smallBuffer)
 	bus, cable := w.wired()
-	b := w.leased(bus)
+	b, leave := w.leased(bus)
 	w.connection(event.StateUp)
 	alice := w.joined("alice")
 
@@ -57,6 +68,7 @@ func TestHeardIsRecordedAfterTheLeaseIsLost(t *testing.T) {
 		w.say(alice, i, i)
 	}
 	w.ok(until(w.ctx, func() bool { return b.Stats().Queue >= len(want)-1 }))
+	leave()
 	w.ok(w.site.WaitGone(w.ctx, lounge, w.cfg.User))
 	for range 2 { // is logged every 5 s: longer than a bot that stops records
 		w.logged("record channel failed, retrying")()
@@ -84,14 +96,16 @@ func TestHeardIsRecordedAfterAnotherBotJoined(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, smallBuffer)
 	bus, cable := w.wired()
-	first := w.leased(bus)
+	first, leave := w.leased(bus)
 	w.connection(event.StateUp)
-	w.leased(w.bus)
+	_, leaveSecond := w.leased(w.bus)
+	leaveSecond()
 	alice := w.joined("alice")
 
 	cable.setCut(true)
 	w.say(alice, 1, 5)
 	w.ok(until(w.ctx, func() bool { return first.Stats().Queue >= 4 }))
+	leave()
 	w.connection(event.StateUp) // of the second, which read the last line from the buffer
 	recovered := w.logged("event already recorded")
 	cable.setCut(false)

@@ -98,7 +98,7 @@ func TestHeardIsRecordedAfterAnOutageOfAllServers(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, smallBuffer)
 			outage := begin(w)
-			b := w.leased(w.bus)
+			b, leave := w.leased(w.bus)
 			w.connection(event.StateUp)
 			alice := w.joined("alice")
 
@@ -109,6 +109,7 @@ func TestHeardIsRecordedAfterAnOutageOfAllServers(t *testing.T) {
 				w.say(alice, i, i)
 			}
 			w.ok(until(w.ctx, func() bool { return b.Stats().Queue >= len(want)-1 }))
+			leave()
 			w.ok(w.site.WaitGone(w.ctx, lounge, w.cfg.User)) // the lease is lost
 			w.logged("record channel failed, retrying")()
 			over()

@@ -66,39 +66,13 @@ func TestTimersOfOldStoresFireOnce(t *testing.T) {
 	if err := js.DeleteConsumer(ctx, streams.Timer, "timer-carrier"); err != nil {
 		t.Fatal(err)
 	}
-	plugin, err := js.Stream(ctx, streams.Plugin)
-	if err != nil {
-		t.Fatal(err)
-	}
-	config := plugin.CachedInfo().Config
-	config.Duplicates = 100 * time.Millisecond
-	if _, err := js.UpdateStream(ctx, config); err != nil {
-		t.Fatal(err)
-	}
-	awaitForgotten(ctx, t, bus)
+	streamstest.ForgetMessageIDs(t, js, streams.Plugin)
+	streamstest.AwaitForgotten(ctx, t, bus, "plugin.t.event.probe", map[string]any{})
 	setTimer(ctx, t, bus, "second")
 	defer forward(ctx, t, js)()
 	rung := awaitRung(ctx, t, bus, 2)
 	if !strings.Contains(string(rung[0].Data), "first") || !strings.Contains(string(rung[1].Data), "second") {
 		t.Errorf("the timers rang as %s, %s", rung[0].Data, rung[1].Data)
-	}
-}
-
-// awaitForgotten waits until the server has forgotten the IDs of the events of PLUGIN until now.
-func awaitForgotten(ctx context.Context, t *testing.T, bus *streams.Bus) {
-	t.Helper()
-	e, err := event.New("plugin.t.event.probe", map[string]any{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for stored := 0; stored < 2; {
-		ack, err := bus.Publish(ctx, e, streams.WithMsgID("probe"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !ack.Duplicate {
-			stored++
-		}
 	}
 }
 
