@@ -83,9 +83,12 @@ func (c *composition) applyFileTo(ctx context.Context, r router.Registration, va
 }
 
 func (c *composition) applyFileOver(ctx context.Context, r router.Registration, values map[string]string, now map[string]json.RawMessage, setBy map[string]string) error {
-	properties, err := r.Properties()
-	if err != nil {
-		return err
+	var properties pluginsettings.Properties
+	if len(values) > 0 {
+		var err error
+		if properties, err = r.Properties(); err != nil {
+			return err
+		}
 	}
 	update := pluginsettings.Update{Plugin: r.Name, Values: map[string]json.RawMessage{}, By: byFile}
 	for key, text := range values {
@@ -105,6 +108,6 @@ func (c *composition) applyFileOver(ctx context.Context, r router.Registration, 
 			update.Values[key] = json.RawMessage("null")
 		}
 	}
-	_, err = c.pluginSettings.Apply(ctx, c.bus, update)
+	_, err := c.pluginSettings.Apply(ctx, c.bus, update)
 	return err
 }

@@ -154,10 +154,10 @@ var semantic = regexp.MustCompile(`^\d+\.\d+\.\d+([-+][0-9A-Za-z.+-]+)?$`)
 
 // Validate returns an error if the plugin's description is invalid.
 func (p Plugin) Validate() error {
-	if _, err := p.schema(); err != nil {
+	r, err := p.registration()
+	if err != nil {
 		return err
 	}
-	r := p.Registration()
 	if err := r.Validate(); err != nil {
 		return err
 	}
@@ -209,9 +209,21 @@ func (e Endpoint) Subject(plugin string) string {
 	return event.RequestSubject(plugin, e.Action)
 }
 
-// Registration returns the plugin's registration.
+// CommandMaxAge returns how old a command may be when it is handled, and an event whose
+// subscription has no MaxAge of its own.
+func (p Plugin) CommandMaxAge() time.Duration {
+	return router.Registration{MaxAge: p.MaxAge.Seconds()}.CommandMaxAge()
+}
+
+// Registration returns the plugin's registration. As it describes each setting by a JSON
+// Schema it takes milliseconds: callers keep it.
 func (p Plugin) Registration() router.Registration {
-	r := router.Registration{
+	r, _ := p.registration() // see Validate
+	return r
+}
+
+func (p Plugin) registration() (r router.Registration, err error) {
+	r = router.Registration{
 		Name: p.Name, Version: p.Version, Description: p.Description, MinRank: p.MinRank, MaxAge: p.MaxAge.Seconds(),
 		Events: []string{},
 	}
@@ -222,9 +234,18 @@ func (p Plugin) Registration() router.Registration {
 		r.Events = append(r.Events, event.SubjectDelivery)
 	}
 	r.Capabilities = p.Capabilities
-	r.Settings, _ = p.schema() // see Validate
+	r.Settings, err = p.schema()
 	r.Collections, r.Emits = fieldsOf(p.Collections), fieldsOf(p.Emits)
+	r.Commands = p.registeredCommands()
 	var usage []string
+	for _, c := range p.Commands {
+		usage = append(usage, strings.TrimSpace(c.Name+" "+c.Usage))
+	}
+	r.Usage = strings.Join(usage, " | ")
+	return r, err
+}
+
+func (p Plugin) registeredCommands() (commands []router.Command) {
 	for _, c := range p.Commands {
 		for _, name := range append([]string{c.Name}, c.Aliases...) {
 			rc := router.Command{Name: name, Description: c.Description, Usage: strings.TrimSpace(name + " " + c.Usage)}
@@ -235,12 +256,10 @@ func (p Plugin) Registration() router.Registration {
 			if name != c.Name {
 				rc.AliasOf = c.Name
 			}
-			r.Commands = append(r.Commands, rc)
+			commands = append(commands, rc)
 		}
-		usage = append(usage, strings.TrimSpace(c.Name+" "+c.Usage))
 	}
-	r.Usage = strings.Join(usage, " | ")
-	return r
+	return commands
 }
 
 // fieldsOf returns the fields of the types of values.

@@ -83,7 +83,7 @@ func (r Runtime) Answer(ctx context.Context, e Endpoint, request event.Envelope)
 // durable consumers, without the subscriptions FromFirst.
 func (r Runtime) Handler() consumers.Handler {
 	p := r.Plugin
-	maxAge := p.Registration().CommandMaxAge()
+	maxAge := p.CommandMaxAge()
 	command := consumers.Chain(r.commands(), consumers.Expire(streams.Durable(p.Name), p.Name, maxAge), consumers.Timeout(r.timeLimit(), r.Logger))
 	return func(ctx context.Context, d streams.Stored) ([]event.Envelope, error) {
 		if d.Subject == event.CommandSubject(p.Name) {
@@ -164,7 +164,7 @@ func (p Plugin) subscription(subject string, fromFirst bool) (Subscription, bool
 	}
 	sub := p.Events[i]
 	if sub.MaxAge == 0 {
-		sub.MaxAge = p.Registration().CommandMaxAge()
+		sub.MaxAge = p.CommandMaxAge()
 	}
 	return sub, true
 }
@@ -172,7 +172,7 @@ func (p Plugin) subscription(subject string, fromFirst bool) (Subscription, bool
 // timeLimit returns a function that returns how long an attempt at a command may take.
 func (r Runtime) timeLimit() func(context.Context, streams.Stored) time.Duration {
 	limits := map[string]time.Duration{}
-	for _, c := range r.Plugin.Registration().Commands {
+	for _, c := range r.Plugin.registeredCommands() {
 		limits[strings.ToLower(c.Name)] = c.TimeLimit()
 	}
 	return func(_ context.Context, d streams.Stored) time.Duration {

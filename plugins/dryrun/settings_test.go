@@ -49,17 +49,23 @@ func TestSettingMadeWhileAnEventWaits(t *testing.T) {
 // Which settings an answer was made with is known where nothing could be kept of its handler.
 func TestSettingsWithoutExchanges(t *testing.T) {
 	t.Parallel()
-	p := loud()
-	room := plugintest.Run(t, p)
-	for _, volume := range []string{"1", "2"} {
-		room.Set(p.Name, "volume", volume)
-		room.Say("alice", "!loud")
+	for name, may := range map[string][]string{"unlimited": nil, "limited": {event.CapabilityChat}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := loud()
+			p.Capabilities = may
+			room := plugintest.Run(t, p)
+			for _, volume := range []string{"1", "2"} {
+				room.Set(p.Name, "volume", volume)
+				room.Say("alice", "!loud")
+			}
+			err := room.Bus.JetStream().DeleteStream(streamstest.Context(t), "KV_exchanges")
+			if err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
+				t.Fatal(err)
+			}
+			allSame(t, run(t, record(t, room, p, replay.Filter{}), p), 2)
+		})
 	}
-	err := room.Bus.JetStream().DeleteStream(streamstest.Context(t), "KV_exchanges")
-	if err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
-		t.Fatal(err)
-	}
-	allSame(t, run(t, record(t, room, p, replay.Filter{}), p), 2)
 }
 
 // A handler may not have seen a setting that was made just before, the first of its plugin.

@@ -34,7 +34,7 @@ func (r *run) readLimits(ctx context.Context) (l limits, err error) {
 		l.may, err = router.Capabilities(ctx, r.Bucket, l.plugin)
 	} else {
 		l.access = router.NewAccess(r.Bucket)
-		l.may, err = router.OwnCapabilities(ctx, r.Bucket, l.plugin, r.plugin.Registration().Capabilities)
+		l.may, err = router.OwnCapabilities(ctx, r.Bucket, l.plugin, r.plugin.Capabilities)
 	}
 	return l, err
 }

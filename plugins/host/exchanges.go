@@ -29,7 +29,7 @@ func keepExchanges(bus *streams.Bus, plugin string, log *slog.Logger) consumers.
 			now := consumers.Now(ctx)
 			ctx = consumers.WithClock(ctx, func() time.Time { return now })
 			p := &asking{Publisher: consumers.PublisherFrom(ctx), began: time.Now()}
-			out, err := next(consumers.WithPublisher(ctx, p), d)
+			out, err := next(context.WithValue(consumers.WithPublisher(ctx, p), askingKey{}, p), d)
 			out = p.stamp(out)
 			if kept := p.exchanges(d, len(out) > 0 && err == nil); kept != nil {
 				kept.Waited = now.Sub(d.At)
@@ -55,13 +55,16 @@ type asking struct {
 	set      time.Time          // when that was made
 }
 
-// notedSettings has the publisher of a handler's context note which settings are seen.
+// askingKey is the key of a context's *asking, which others' publishers may wrap.
+type askingKey struct{}
+
+// notedSettings has the asking of a handler's context note which settings are seen.
 type notedSettings struct{ *pluginsettings.Store }
 
 // Load implements plugins.SettingsLoader.
 func (s notedSettings) Load(ctx context.Context, plugin, channel string) (pluginsettings.Set, error) {
 	set, err := s.Store.Load(ctx, plugin, channel)
-	if a, ok := consumers.PublisherFrom(ctx).(*asking); ok {
+	if a, ok := ctx.Value(askingKey{}).(*asking); ok {
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		a.loaded = a.loaded || err == nil

@@ -190,7 +190,7 @@ func (r *run) consumers(runtime plugins.Runtime) (configs []consumers.Config, er
 		c.Key, c.NotifyUser, c.Observe = runtime.Key(), true, r.Observe
 		if stream == streams.Plugin {
 			// Includes commands typed after the plugin registered and before it ever ran.
-			c.Since = r.since.Add(-r.plugin.Registration().CommandMaxAge())
+			c.Since = r.since.Add(-r.plugin.CommandMaxAge())
 		}
 		configs = append(configs, c)
 	}
