@@ -3,6 +3,7 @@
 package pluginsettings
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -57,7 +58,12 @@ func ParseSchema(raw json.RawMessage) (Properties, error) {
 		return Properties{}, nil
 	}
 	var s jsonschema.Schema
-	if err := json.Unmarshal(raw, &s); err != nil {
+	err := json.Unmarshal(raw, &s)
+	if wrong := (*json.UnmarshalTypeError)(nil); errors.As(err, &wrong) { // names the library's types
+		field := strings.ReplaceAll(wrong.Field, "schemaWithoutMethods.", "")
+		err = fmt.Errorf("%s cannot be a JSON %s", cmp.Or(field, "a schema"), wrong.Value)
+	}
+	if err != nil {
 		return nil, event.Errorf(event.InvalidInput, "the schema of the settings is none: %w", err)
 	}
 	return FromSchema(&s)
@@ -87,6 +93,12 @@ var types = []string{"boolean", "integer", "number", "string", "array", "object"
 
 // NewProperty returns the property of a schema, whose default must be valid.
 func NewProperty(key string, of *jsonschema.Schema) (Property, error) {
+	if of == nil {
+		return Property{}, event.Errorf(event.InvalidInput, "the schema of setting %s is none: it is null", key)
+	}
+	if err := checkReferences(of); err != nil {
+		return Property{}, event.Errorf(event.InvalidInput, "the schema of setting %s is none: %w", key, err)
+	}
 	p := Property{Key: key, Description: of.Description, Default: of.Default, schema: of}
 	p.Unit, _ = of.Extra[unitKeyword].(string)
 	if of.Type != "" && !slices.Contains(types, of.Type) {
@@ -109,6 +121,41 @@ func NewProperty(key string, of *jsonschema.Schema) (Property, error) {
 		return p, event.Errorf(event.InvalidInput, "default of %w", err)
 	}
 	return p, nil
+}
+
+// checkReferences returns an error for a schema that refers to another: it may refer to itself,
+// which the validator would follow without end.
+func checkReferences(s *jsonschema.Schema) error {
+	raw, err := json.Marshal(s)
+	if err != nil {
+		return err
+	}
+	var value any
+	if err := json.Unmarshal(raw, &value); err != nil {
+		return err
+	}
+	return findReference(value)
+}
+
+func findReference(value any) error {
+	switch v := value.(type) {
+	case []any:
+		for _, of := range v {
+			if err := findReference(of); err != nil {
+				return err
+			}
+		}
+	case map[string]any:
+		for key, of := range v {
+			if _, ok := of.(string); ok && (key == "$ref" || key == "$dynamicRef") {
+				return fmt.Errorf("it refers to another by %s: write that in its place", key)
+			}
+			if err := findReference(of); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // validateTemplates has Check parse the property's texts.

@@ -117,13 +117,18 @@ func TestSettingsMustBeAStructOfSettings(t *testing.T) {
 func TestSchemaOfARegistrationIsChecked(t *testing.T) {
 	t.Parallel()
 	for value, want := range map[string]string{
-		`{"name":"x","settings":{"type":"array"}}`:                                                      "must be of type object",
-		`{"name":"x","settings":7}`:                                                                     "is none",
+		`{"name":"x","settings":{"type":"array"}}`:                                                     "must be of type object",
+		`{"name":"x","settings":{"type":"object","properties":{"a":{"$ref":"#","default":1}}}}`:        "it refers to another by $ref",
+		`{"name":"x","settings":{"type":"object","properties":{"a":{"allOf":[{"$dynamicRef":"#"}]}}}}`: "it refers to another by $dynamicRef",
+		`{"name":"x","settings":{"type":"object","properties":{"a":{"allOf":[null]}}}}`:                "the schema of setting a is none",
+		`{"name":"x","settings":7}`:                                                                     "is none: a schema cannot be a JSON number",
+		`{"name":"x","settings":{"type":"object","properties":{"a":null}}}`:                             "the schema of setting a is none",
 		`{"name":"x","settings":{"type":"object","properties":{"a.b":{"type":"string"}}}}`:              `a setting is called "a.b"`,
 		`{"name":"x","settings":{"type":"object","properties":{"a":{"type":"string","pattern":"("}}}}`:  "the schema of setting a is none",
 		`{"name":"x","settings":{"type":"object","properties":{"a":{"type":"integr"}}}}`:                `the type of setting a is "integr"`,
-		`{"name":"x","settings":{"type":"object","properties":{"a":{"$ref":"http://x.example/y"}}}}`:    "the schema of setting a is none",
-		`{"name":"x","settings":"{"}`:                                                                   "is none",
+		`{"name":"x","settings":{"type":"object","properties":{"a":{"$ref":"http://x.example/y"}}}}`:    "it refers to another by $ref",
+		`{"name":"x","settings":{"type":"object","properties":{"a":{"pattern":7}}}}`:                    "is none: properties.pattern cannot be a JSON number",
+		`{"name":"x","settings":"{"}`:                                                                   "is none: a schema cannot be a JSON string",
 		`{"name":"x","settings":{"type":"object","properties":{"a":{"type":"integer","default":"b"}}}}`: "default of a must be a whole number",
 	} {
 		if _, err := router.ParseRegistration("x", []byte(value)); err == nil || !strings.Contains(err.Error(), want) {
