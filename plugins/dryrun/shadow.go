@@ -151,7 +151,8 @@ func (s *shadow) durables(ctx context.Context, js jetstream.JetStream, stream st
 	return all, nil
 }
 
-// run starts the program and waits until it reads its commands.
+// run starts the program and waits until it reads its commands. A program that ends before it does
+// would end again.
 func (s *shadow) run(ctx context.Context, running *sync.WaitGroup) error {
 	supervisor := &process.Supervisor{Command: s.Command, OnState: s.OnState}
 	running.Go(func() { supervisor.Run(ctx) })
@@ -159,7 +160,10 @@ func (s *shadow) run(ctx context.Context, running *sync.WaitGroup) error {
 		reads, err := host.Reads(ctx, s.js, s.Plugin)
 		if err == nil && !reads {
 			st := supervisor.State()
-			err = fmt.Errorf("%s does not read its commands: it is %s %s; it wrote: %s", s.Command.Args[0], st.State, st.LastExit, strings.Join(st.Output, " / "))
+			err = fmt.Errorf("%s does not read its commands: it is %s; it wrote: %s", s.Command.Args[0], st.Text(), strings.Join(st.Output, " / "))
+			if st.LastExit != "" {
+				err = retry.Permanent(err)
+			}
 		}
 		return err
 	})
