@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
 	"github.com/rosey-bot/rosey/consumers"
 	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/event"
@@ -79,7 +81,9 @@ func newBus(t *testing.T) *bus {
 		})
 	}
 	b.await("the gateway", func() bool {
-		_, err := b.Conn().Request("rosey.warden.coin.cancel-timer", []byte(`{}`), time.Second)
+		probe := nats.NewMsg("rosey.warden.coin.cancel-timer")
+		probe.Header.Set("Rosey-Timer", "none")
+		_, err := b.Conn().RequestMsg(probe, time.Second)
 		return err == nil
 	})
 	subs := []*streams.Subscription{}

@@ -26,6 +26,8 @@ func TestTimers(t *testing.T) {
 			c.After(2*time.Second, "replaced", "tick", map[string]any{"name": "second"}),
 			c.After(time.Hour, "cancelled ✂", "tick", map[string]any{"name": "never"}),
 			c.CancelTimer("cancelled ✂"),
+			c.After(time.Hour, "", "tick", map[string]any{"name": "never"}),
+			c.CancelTimer(""),
 		} {
 			if err != nil {
 				return nil, err
