@@ -23,19 +23,20 @@ run: build
 # The programs that the tests of cmd start are the one that build makes, as
 # hundreds with the race detector would take twice the time; those of TestCrash
 # have it, and with plain go test -race ./cmd all have. Without -trimpath each
-# clone would compile for itself; the detector would wait a second at each end; and
-# what go vet says is the business of lint.
+# clone would compile for itself; symbols for a debugger would take a third of the time
+# to link; the detector would wait a second at each end; and what go vet says is the
+# business of lint.
 PARALLEL ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 test: build examples/plugin-node/node_modules sdk/node/node_modules console/browsertest/node_modules
 	@python3 -c 'import nats, nkeys' 2>/dev/null || echo "sdk/python is not tested: there is no python3 with nats-py[nkeys]"
 	ROSEY_TEST_PROGRAM=$(CURDIR)/$(BIN) GORACE=atexit_sleep_ms=0 \
-	$(GO) test -race -trimpath -vet=off -p $(PARALLEL) -parallel $(PARALLEL) -timeout 30m ./...
+	$(GO) test -race -trimpath -ldflags='-s -w' -vet=off -p $(PARALLEL) -parallel $(PARALLEL) -timeout 30m ./...
 
 # check is for before a commit: build, vet, lint and the tests that are fast.
 .PHONY: check
 check: build lint
 	ROSEY_TEST_PROGRAM=$(CURDIR)/$(BIN) \
-	$(GO) test -short -trimpath -vet=off -p $(PARALLEL) -parallel $(PARALLEL) -timeout 5m ./...
+	$(GO) test -short -trimpath -ldflags='-s -w' -vet=off -p $(PARALLEL) -parallel $(PARALLEL) -timeout 5m ./...
 
 %/node_modules: %/package-lock.json
 	@if command -v npm >/dev/null; then cd $(@D) && npm ci --no-fund --no-audit && touch node_modules; \
