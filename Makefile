@@ -135,6 +135,11 @@ bench-tracing:
 bench-replay:
 	$(GO) test -run '^$$' -bench '^BenchmarkMillion$$' -benchtime 3x -timeout 30m ./replay/audit
 
+# bench-show measures how long a channel takes to be shown as it was in ten million events.
+.PHONY: bench-show
+bench-show:
+	$(GO) test -run '^$$' -bench '^BenchmarkShow$$' -benchtime 10x -timeout 60m ./cytube/past
+
 # bench-channels has one bot in ROOMS rooms that speak the real protocol.
 ROOMS ?= 200
 .PHONY: bench-channels
