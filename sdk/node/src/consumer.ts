@@ -1,6 +1,6 @@
 import type { Consumer, ConsumerMessages, JsMsg } from "@nats-io/jetstream";
 import { correlationOf, type Bus } from "./bus.js";
-import { MessageIds, originOf, type Output, type Stored } from "./context.js";
+import { originOf, type Output, type Stored } from "./context.js";
 import { codeOf, Permanent, RoseyError, textOf } from "./errors.js";
 
 export type Log = (message: string, fields?: Record<string, unknown>) => void;
@@ -9,11 +9,7 @@ export type Log = (message: string, fields?: Record<string, unknown>) => void;
 export type Handle = (e: Stored, signal: AbortSignal, serverTime: () => Promise<number>) => Promise<Output[]>;
 
 /** An attempt that took longer than it may. */
-export class TooLate extends RoseyError {
-  constructor(readonly seconds: number) {
-    super("TIMEOUT", `it took longer than ${seconds}s`);
-  }
-}
+export class TooLate extends RoseyError {}
 
 export const ackWait = 5_000; // ms after which a crashed process's event is redelivered
 const grace = 8_000; // ms that a handler may run on after a stop
@@ -53,7 +49,9 @@ export class Reader {
       if (e.metadata.retry_for && e.metadata.retry_for !== this.bus.durable) return m.ack(); // another's dead letter
       if (e.attempt > this.backoff.length + 1) throw new Permanent("crashed on last attempt", "PLUGIN_ERROR");
       const serverTime = async () => Date.parse((await consumer.info() as any).ts);
-      await this.publish(e, await this.handle(e, this.abort.signal, serverTime));
+      const outputs = await this.handle(e, this.abort.signal, serverTime);
+      // The k-th output always has the same ID, by which a repeat after a crash is recognised.
+      for (const [k, o] of outputs.entries()) await this.store(e, o, isNotice(o.subject) ? "expired/1" : String(k + 1));
       m.ack();
     } catch (err) {
       await this.failed(m, e, err);
@@ -62,51 +60,33 @@ export class Reader {
     }
   }
 
-  /** Stores the outputs. The k-th always has the same ID, by which a repeat after a crash is recognised. */
-  private async publish(e: Stored, outputs: Output[]): Promise<void> {
-    for (const { subject, data } of outputs) {
-      const fits = Buffer.byteLength(JSON.stringify(data)) + 2048 <= this.bus.nc.info!.max_payload;
-      if (!fits) throw new Permanent(`${subject}: its data are more than the server takes`);
-    }
-    const ids = new MessageIds(`${this.bus.durable}/${e.ref}`);
-    for (const { subject, data, metadata } of outputs) {
-      const id = ids.next(""); // an expiration takes a number, too: what follows keeps its own
-      await this.store(e, subject, data, isNotice(subject) ? ids.next(subject.split(".")[3]) : id, metadata);
-    }
-  }
-
-  private store(e: Stored, subject: string, data: object, id: string, metadata: object = {}): Promise<void> {
+  private store(e: Stored, { subject, data, metadata }: Output, id: string): Promise<void> {
     const origin = originOf(e);
-    return this.bus.publish({ ...origin, metadata: { ...origin.metadata, ...metadata } }, subject, data, id);
+    return this.bus.publish({ ...origin, metadata: { ...origin.metadata, ...metadata } }, subject, data, `${this.bus.durable}/${e.ref}/${id}`);
   }
 
   /** Has a failed attempt repeated after the backoff. After the last one the event is a dead letter. */
   private async failed(m: JsMsg, e: Stored, err: unknown): Promise<void> {
+    const late = err instanceof TooLate && err.message;
     const fields = { event: e.ref, subject: e.subject, attempt: e.attempt, error: textOf(err) };
     const delay = this.backoff[Math.min(e.attempt, this.backoff.length) - 1] ?? ackWait;
     if (this.abort.signal.aborted) return m.nak();
     if (!(err instanceof Permanent) && e.attempt <= this.backoff.length) {
       this.log("handler failed, retrying", { ...fields, after: delay / 1000 });
-      const told = err instanceof TooLate ? `took longer than ${err.seconds}s, trying again` : "did not work yet, trying again";
-      if (e.attempt === 1 && codeOf(err) !== "NATS_ERROR") await this.notify(e, "retried", told);
+      if (e.attempt === 1 && codeOf(err) !== "NATS_ERROR") await this.notify(e, "retried", `${late || "did not work yet"}, trying again`);
       return m.nak(delay);
     }
+    const stack = err instanceof Error && !(err instanceof RoseyError) ? { stack: err.stack } : {};
+    const letter = notice(this.bus, e, "dead_letter", { error: textOf(err), error_code: codeOf(err), attempts: e.attempt, ...stack });
     try {
-      if (!isNotice(e.subject) || (e.metadata.source !== this.bus.durable && !isNotice(e.data?.subject))) await this.bury(e, err);
+      if (!isNotice(e.subject) || (e.metadata.source !== this.bus.durable && !isNotice(e.data?.subject))) await this.store(e, letter, "dead");
     } catch (refused) {
       this.log("dead letter not stored", { ...fields, reason: textOf(refused) });
       if (e.attempt < this.backoff.length + 11) return m.nak(delay);
     }
     this.log("event dead-lettered", fields);
-    const why = err instanceof TooLate ? `failed, it took longer than ${err.seconds}s (rosey dead ls)` : "failed, an operator can see why (rosey dead ls)";
-    await this.notify(e, "dead_letter", why);
+    await this.notify(e, "dead_letter", `failed, ${late ? `it ${late}` : "an operator can see why"} (rosey dead ls)`);
     m.term(textOf(err).split("\n")[0]);
-  }
-
-  private async bury(e: Stored, err: unknown): Promise<void> {
-    const stack = err instanceof Error && !(err instanceof RoseyError) ? { stack: err.stack } : {};
-    const { subject, data } = notice(this.bus, e, "dead_letter", { error: textOf(err), error_code: codeOf(err), attempts: e.attempt, ...stack });
-    await this.bus.publish({ ...originOf(e), metadata: {} }, subject, data, `${this.bus.durable}/${e.ref}/dead`);
   }
 
   /** Tells the user of a command that it failed, under an ID that uses up no number of the outputs. */
@@ -114,10 +94,9 @@ export class Reader {
     const { user, command, raw_message, channel } = e.data ?? {};
     if (e.subject !== `plugin.${this.bus.name}.command` || !user || !command) return;
     const message = `${user}: ${String(raw_message ?? "").trim().split(/\s+/)[0] || command} ${told}`;
-    const where = channel ? { channel } : {};
-    const [subject, data] = e.data.private ? ["cytube.send.pm", { to: user, message, ...where }] : ["cytube.send.chat", { message, ...where }];
-    const id = `${this.bus.durable}/${e.ref}/${result}/1`;
-    await this.store(e, subject as string, data as object, id, { result }).catch((err) => this.log("user not told that a command failed", { event: e.ref, error: textOf(err) }));
+    const data = { message, ...(channel && { channel }), ...(e.data.private && { to: user }) };
+    await this.store(e, { subject: `cytube.send.${e.data.private ? "pm" : "chat"}`, data, metadata: { result } }, `${result}/1`)
+      .catch((err) => this.log("user not told that a command failed", { event: e.ref, error: textOf(err) }));
   }
 }
 
@@ -138,19 +117,18 @@ function position(m: JsMsg): Stored {
 
 /** Reads a body: an envelope, or the bare payload. */
 export function decode(subject: string, json: () => any, e: { correlationId: string }, m: { headers?: any }) {
+  const malformed = (why: string) => new Permanent(`malformed event: ${why}`);
+  const isObject = (v: unknown) => typeof v === "object" && v !== null && !Array.isArray(v);
   let body: any;
   try {
     body = json();
   } catch (err) {
-    throw new Permanent(`malformed event: ${textOf(err)}`);
+    throw malformed(textOf(err));
   }
-  const isObject = (v: unknown) => typeof v === "object" && v !== null && !Array.isArray(v);
-  if (!isObject(body)) throw new Permanent("malformed event: the body must be a JSON object");
-  const enveloped = "subject" in body && "data" in body;
-  if (enveloped && body.subject !== subject) throw new Permanent(`malformed event: subject is "${body.subject}", but the event came on "${subject}"`);
-  if (enveloped && !isObject(body.data)) throw new Permanent("malformed event: data must be an object");
-  const metadata: Record<string, any> = { ...(enveloped ? body.metadata : {}) };
-  const publisher = m.headers?.get("Rosey-Publisher");
-  if (publisher) metadata.source = `plugin-${publisher}`; // proven by the server
-  return { data: enveloped ? body.data : body, metadata, correlationId: correlationOf(enveloped && body.correlation_id, m.headers, e.correlationId) };
+  if (!isObject(body)) throw malformed("the body must be a JSON object");
+  const { data, metadata, correlation_id, ...envelope } = "subject" in body && "data" in body ? body : { subject, data: body };
+  if (envelope.subject !== subject) throw malformed(`subject is "${envelope.subject}", but the event came on "${subject}"`);
+  if (!isObject(data)) throw malformed("data must be an object");
+  const publisher = m.headers?.get("Rosey-Publisher"); // proven by the server
+  return { data, metadata: { ...metadata, ...(publisher && { source: `plugin-${publisher}` }) }, correlationId: correlationOf(correlation_id, m.headers, e.correlationId) };
 }

@@ -152,6 +152,7 @@ export class Context<D = any, S = any> {
     this.signal.throwIfAborted();
     const said = data as Record<string, unknown>;
     for (const field of ["message", "emote"]) if (said[field] === "") throw new Permanent(`${subject}: ${field} must not be empty`);
+    if (Buffer.byteLength(JSON.stringify(data)) + 2048 > this.bus.nc.info!.max_payload) throw new Permanent(`${subject}: its data are more than the server takes`);
     this.outputs.push({ subject, data: said });
   }
 }

@@ -27,17 +27,16 @@ export interface Options<S extends Schemas> {
 export interface CommandOptions { description?: string; usage?: string; aliases?: string[]; minRank?: number; timeout?: number } // seconds
 
 type Handler<D, S> = (c: Context<D, S>) => unknown;
-interface Known { options: CommandOptions; handler: Handler<Command, any> }
+interface Known extends CommandOptions { name: string; handler: Handler<Command, any> }
 interface Subscription { subject: string; handler: Handler<any, any>; maxAge: number }
 
 /** A plugin: its commands, the events that it handles and the requests that it answers. */
 export class Plugin<S extends Schemas = {}> {
   readonly name: string;
-  private readonly commands = new Map<string, Known>();
+  private readonly commands: Known[] = [];
   private readonly subscriptions: Subscription[] = [];
   private readonly endpoints = new Map<string, Handler<any, any>>();
   private onStart?: Handler<any, any>;
-  private buckets = new Map<string, KV>();
   private stopped = false;
   private end: () => void = () => {};
   private readonly log: Log = (message, fields = {}) => console.error(`${this.name}: ${message}${Object.keys(fields).length ? " " + JSON.stringify(fields) : ""}`);
@@ -50,7 +49,7 @@ export class Plugin<S extends Schemas = {}> {
 
   /** Handles a command that users type. An error of code INVALID_INPUT, RECORD_NOT_FOUND, PERMISSION_DENIED or PLUGIN_ERROR is their answer. */
   command(name: string, options: CommandOptions, handler: Handler<Command, Values<S>>): this {
-    this.commands.set(name, { options, handler });
+    this.commands.push({ ...options, name, handler });
     return this;
   }
 
@@ -107,20 +106,20 @@ export class Plugin<S extends Schemas = {}> {
 
   private registration(): string {
     const { version, description = "", minRank = 0, settings, collections, emits, capabilities } = this.options;
-    const commands = [...this.commands].flatMap(([name, { options: o }]) => [name, ...(o.aliases ?? [])].map((n) => ({
-      name: n, ...(o.minRank !== undefined && { min_rank: o.minRank }), description: o.description ?? "", usage: `${n} ${o.usage ?? ""}`.trim(),
-      ...(n !== name && { alias_of: name }), ...(o.timeout && { timeout: o.timeout }),
+    const commands = this.commands.flatMap((c) => [c.name, ...(c.aliases ?? [])].map((name) => ({
+      name, min_rank: c.minRank, description: c.description ?? "", usage: `${name} ${c.usage ?? ""}`.trim(), timeout: c.timeout,
+      ...(name !== c.name && { alias_of: c.name }),
     })));
     return JSON.stringify({
-      name: this.name, version, commands, min_rank: minRank, description, usage: [...this.commands].map(([n, { options: o }]) => `${n} ${o.usage ?? ""}`.trim()).join(" | "),
-      max_age: this.maxAge, events: this.subscriptions.map((s) => s.subject), ...(collections && { collections }), ...(emits && { emits }),
-      ...(settings && { settings: { type: "object", properties: settings } }), ...(capabilities && { capabilities }),
+      name: this.name, version, commands, min_rank: minRank, description, usage: commands.filter((c) => !c.alias_of).map((c) => c.usage).join(" | "),
+      max_age: this.maxAge, events: this.subscriptions.map((s) => s.subject), collections, emits, capabilities,
+      settings: settings && { type: "object", properties: settings },
     } as Registration);
   }
 
   /** Runs until it is stopped or told to restart. */
   private async once(bus: Bus, since: Date): Promise<void> {
-    const registration = this.registration(), kv = await this.bucket(bus, "plugins");
+    const registration = this.registration(), kv = await bucket(bus, "plugins");
     // Before it starts, so that commands for a plugin that fails to start are kept.
     if ((await kv.get(this.name))?.string() !== registration) await kv.put(this.name, registration);
     const ended = new Promise<void>((done) => (this.end = done));
@@ -162,25 +161,18 @@ export class Plugin<S extends Schemas = {}> {
     } catch {} // NATS is away, or the bucket until the bot has made it again
   }
 
-  private async bucket(bus: Bus, name: string): Promise<KV> {
-    if (!this.buckets.has(name)) this.buckets.set(name, await new Kvm(bus.js).open(name, { allow_direct: true }));
-    return this.buckets.get(name)!;
-  }
-
   /** The settings in a channel as they are now: the channel's, else those of all channels, else the defaults. */
   private async settings(bus: Bus, channel: string): Promise<Values<S>> {
-    const values: Record<string, unknown> = {}, schemas = Object.entries(this.options.settings ?? {});
-    if (schemas.length === 0) return values as Values<S>;
-    const keys = /^[\w-]{1,64}$/.test(channel) ? [`${this.name}.${channel.toLowerCase()}`, this.name] : [this.name];
-    const kv = await this.bucket(bus, "settings");
-    const set = await Promise.all(keys.map(async (k) => { const e = await kv.get(k); return e?.operation === "PUT" ? e.json<{ values: Record<string, unknown> }>().values : {}; }));
-    for (const [key, schema] of schemas) {
-      const found = set.find((s) => key in s)?.[key];
-      const ok = found !== undefined && fits(schema, found);
-      if (found !== undefined && !ok) this.log("setting not valid, default used", { key });
-      values[key] = ok ? found : schema.default;
+    const schemas: Schemas = this.options.settings ?? {}, values = Object.fromEntries(Object.entries(schemas).map(([key, s]) => [key, s.default])) as Values<S>;
+    if (!this.options.settings) return values;
+    const keys = /^[\w-]{1,64}$/.test(channel) ? [this.name, `${this.name}.${channel.toLowerCase()}`] : [this.name];
+    const kv = await bucket(bus, "settings"), entries = await Promise.all(keys.map((key) => kv.get(key)));
+    const set = Object.assign({}, ...entries.map((e) => e?.operation === "PUT" && e.json<any>().values));
+    for (const key of Object.keys(values).filter((key) => key in set)) {
+      if (fits(schemas[key], set[key])) values[key as keyof S] = set[key];
+      else this.log("setting not valid, default used", { key });
     }
-    return values as Values<S>;
+    return values;
   }
 
   private async context(bus: Bus, e: Stored, signal = new AbortController().signal): Promise<Context<any, Values<S>>> {
@@ -200,10 +192,10 @@ export class Plugin<S extends Schemas = {}> {
     if (typeof command !== "string" || typeof user !== "string" || !command || !user) throw new Permanent("malformed event: command and user are required");
     if (await old(this.maxAge)) return [notice(bus, e, "expired", { age: e.waited, max_age: this.maxAge })];
     const name = command.toLowerCase();
-    const known = [...this.commands].find(([n, k]) => [n, ...(k.options.aliases ?? [])].some((a) => a.toLowerCase() === name))?.[1];
+    const known = this.commands.find((c) => [c.name, ...(c.aliases ?? [])].some((n) => n.toLowerCase() === name));
     if (!known) throw new Permanent(`plugin ${this.name} has no command "${command}"`);
-    const seconds = Number(e.metadata.timeout) || known.options.timeout || 30, late = new AbortController();
-    const timer = setTimeout(() => late.abort(new TooLate(seconds)), seconds * 1000);
+    const seconds = Number(e.metadata.timeout) || known.timeout || 30, late = new AbortController();
+    const timer = setTimeout(() => late.abort(new TooLate("TIMEOUT", `took longer than ${seconds}s`)), seconds * 1000);
     try {
       return await this.call(bus, e, AbortSignal.any([signal, late.signal]), known.handler);
     } catch (err) {
@@ -251,6 +243,9 @@ export class Plugin<S extends Schemas = {}> {
     }
   }
 }
+
+/** A KV bucket. To open it asks nothing. */
+const bucket = (bus: Bus, name: string) => new Kvm(bus.js).open(name, { allow_direct: true });
 
 /** Whether a pattern matches; the contract writes cytube.* for all of cytube.>. */
 function matches(pattern: string, subject: string): boolean {

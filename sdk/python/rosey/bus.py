@@ -17,6 +17,7 @@ from typing import Any, Awaitable, Callable, Mapping
 import nats
 import nats.errors
 from nats.aio.client import Client
+from nats.js.errors import APIError
 
 from .errors import RoseyError, text_of
 
@@ -25,10 +26,6 @@ log = logging.getLogger("rosey")
 PURPOSE = b"rosey: seal of message IDs"
 OUTAGE = 30.0  # seconds that a publish or a database request is repeated for
 FULL = re.compile(r"maximum (bytes|messages) exceeded|insufficient (storage )?resources")
-
-
-class Refused(Exception):
-    """JetStream or the bot's gateway refused a message."""
 
 
 @dataclass
@@ -43,7 +40,7 @@ class Origin:
 
 class Bus:
     def __init__(self, nc: Client, name: str, secret: bytes | None = None):
-        self.nc, self.name, self.durable, self._secret = nc, name, f"plugin-{name}", secret
+        self.nc, self.js, self.name, self.durable, self._secret = nc, nc.jetstream(), name, f"plugin-{name}", secret
 
     @classmethod
     async def connect(cls, name: str) -> "Bus":
@@ -79,12 +76,7 @@ class Bus:
     async def publish(self, origin: Origin, subject: str, data: Mapping[str, Any], id: str | None = None) -> None:
         """Stores an event, once for its ID."""
         body, h = self.envelope(origin, subject, data), self.headers(origin, Nats_Msg_Id=self.sign(id) if id else "")
-        await self._retry(OUTAGE, lambda: self.store(subject, body, h))
-
-    async def store(self, subject: str, body: bytes, headers: dict[str, str] | None = None) -> None:
-        ack = json.loads((await self.nc.request(subject, body, timeout=5, headers=headers)).data)
-        if error := ack.get("error"):
-            raise Refused(f"{subject}: {error.get('description')}")
+        await self._retry(OUTAGE, lambda: self.js.publish(subject, body, headers=h))
 
     async def request(self, origin: Origin, subject: str, data: Mapping[str, Any], id: str | None = None, timeout: float = 5) -> dict[str, Any]:
         """Asks a service, and returns its reply or raises the failure that it reports."""
@@ -120,9 +112,9 @@ class Bus:
         while True:
             try:
                 return await call()
-            except (nats.errors.Error, asyncio.TimeoutError, Refused) as err:
+            except (nats.errors.Error, asyncio.TimeoutError) as err:
                 full = limit > 0 and FULL.search(str(err))
-                over = isinstance(err, Refused) or time.monotonic() - started >= limit
+                over = isinstance(err, APIError) or time.monotonic() - started >= limit
                 if self.nc.is_closed or not full and over:
                     raise
             await asyncio.sleep(wait)

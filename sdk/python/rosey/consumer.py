@@ -8,11 +8,10 @@ import traceback
 from datetime import UTC, datetime
 from typing import Any, Awaitable, Callable, Mapping
 
-import nats.errors
 from nats.aio.msg import Msg
 
-from .bus import Bus, Origin, correlation_of, header
-from .context import MessageIds, Output, Stored
+from .bus import Bus, correlation_of, header
+from .context import Output, Stored
 from .errors import Permanent, RoseyError, TooLate, code_of, text_of
 
 log = logging.getLogger("rosey")
@@ -41,125 +40,88 @@ class Reader:
 
     async def run(self) -> None:
         """Reads until stop is called; it raises if the consumer is deleted or the connection closed."""
-        nc, inbox = self._bus.nc, self._bus.nc.new_inbox()
-        sub, stopping = await nc.subscribe(inbox), asyncio.create_task(self._stopping.wait())
-        pull = json.dumps({"batch": 1, "expires": 30 * 10**9, "idle_heartbeat": 10**9}).encode()
+        sub, stopping = await self._bus.js.pull_subscribe_bind(self._bus.durable, self._stream), asyncio.create_task(self._stopping.wait())
         try:
             while not self._stopping.is_set():
                 # One at a time: what waits in this process would count as attempted when it dies.
-                await nc.publish(f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{self._bus.durable}", pull, inbox)
-                m = await self._next(sub, stopping)
-                if m and self._stopping.is_set():
-                    await nc.publish(m.reply, b"-NAK")
-                elif m:
-                    await self._deliver(m, stopping)
+                fetch = asyncio.create_task(sub.fetch(1, timeout=5))  # a pull is lost with its connection
+                await asyncio.wait({fetch, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                if not fetch.done():
+                    fetch.cancel()
+                elif not isinstance(fetch.exception(), TimeoutError):
+                    await self._deliver(fetch.result()[0], stopping)
         finally:
             stopping.cancel()
-            if not nc.is_closed:
+            if not self._bus.nc.is_closed:
                 await sub.unsubscribe()
 
-    async def _next(self, sub: Any, stopping: asyncio.Task) -> Msg | None:
-        """The next message of a pull, if there is one before it ends, as it does when heartbeats are missing."""
-        while True:
-            waiting = asyncio.create_task(sub.next_msg(timeout=3))
-            await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            if not waiting.done():
-                waiting.cancel()
-                return None
-            try:
-                m = waiting.result()
-            except (asyncio.TimeoutError, nats.errors.TimeoutError):
-                return None
-            status = header(m.headers, "Status")
-            if status == "409" or status == "503":
-                raise RoseyError("NATS_ERROR", f"consumer {self._bus.durable} of {self._stream}: {header(m.headers, 'Description') or 'no responders'}")
-            if status != "100":
-                return None if status else m
-
     async def _deliver(self, m: Msg, stopping: asyncio.Task) -> None:
+        if stopping.done():
+            return await m.nak()
         e = position(m)
-        beat = asyncio.create_task(self._beat(m.reply))  # not given to another meanwhile
+        beat = asyncio.create_task(self._beat(m))  # not given to another meanwhile
         work = asyncio.create_task(self._settle(m, e))
         try:
             await asyncio.wait({work, stopping}, return_when=asyncio.FIRST_COMPLETED)
             await asyncio.wait({work}, timeout=GRACE)
             work.cancel()  # unless it is done
             await asyncio.wait({work})
-            if work.cancelled():
-                await self._ack(m, b"-NAK")
-            else:
-                await work
+            await (m.nak() if work.cancelled() else work)
         finally:
             beat.cancel()
 
     async def _settle(self, m: Msg, e: Stored) -> None:
         try:
             if not m.data and "_passed_" in m.subject:
-                return await self._ack(m)  # no event: it takes up a lost sequence
+                return await m.ack()  # no event: it takes up a lost sequence
             read(m.subject, m.data, m.headers, e)
             if e.metadata.get("retry_for") not in (None, "", self._bus.durable):
-                return await self._ack(m)  # another's dead letter
+                return await m.ack()  # another's dead letter
             if e.attempt > len(self._backoff) + 1:
                 raise Permanent("crashed on last attempt", "PLUGIN_ERROR")
-            await self._publish(e, await self._handle(e, self._server_time))
-            await self._ack(m)
+            # The k-th output always has the same ID, by which a repeat after a crash is recognised.
+            for k, o in enumerate(await self._handle(e, self._server_time), 1):
+                await self._store(e, o, "expired/1" if is_notice(o.subject) else str(k))
+            await m.ack()
         except Exception as err:
             await self._failed(m, e, err)
 
-    async def _ack(self, m: Msg, how: bytes = b"+ACK") -> None:
-        await self._bus.nc.publish(m.reply, how)
-
-    async def _beat(self, reply: str) -> None:
+    async def _beat(self, m: Msg) -> None:
         while True:
             await asyncio.sleep(ACK_WAIT / 3)
-            await self._bus.nc.publish(reply, b"+WPI")
+            await m.in_progress()
 
     async def _server_time(self) -> float:
         m = await self._bus.nc.request(f"$JS.API.CONSUMER.INFO.{self._stream}.{self._bus.durable}", b"", timeout=5)
         return datetime.fromisoformat(json.loads(m.data)["ts"]).timestamp()
 
-    async def _publish(self, e: Stored, outputs: list[Output]) -> None:
-        """Stores the outputs. The k-th always has the same ID, by which a repeat after a crash is recognised."""
-        for o in outputs:
-            if len(json.dumps(o.data, ensure_ascii=False).encode(errors="replace")) + 2048 > self._bus.nc.max_payload:
-                raise Permanent(f"{o.subject}: its data are more than the server takes")
-        ids = MessageIds(f"{self._bus.durable}/{e.ref}")
-        for o in outputs:
-            id = ids.next("")  # an expiration takes a number, too: what follows keeps its own
-            await self._store(e, o, ids.next(o.subject.split(".")[3]) if is_notice(o.subject) else id)
-
     async def _store(self, e: Stored, o: Output, id: str) -> None:
         origin = e.origin()
         origin.metadata.update(o.metadata)
-        await self._bus.publish(origin, o.subject, o.data, id)
+        await self._bus.publish(origin, o.subject, o.data, f"{self._bus.durable}/{e.ref}/{id}")
 
     async def _failed(self, m: Msg, e: Stored, err: Exception) -> None:
         """Has a failed attempt repeated after the backoff. After the last one the event is a dead letter."""
         delay = self._backoff[min(e.attempt, len(self._backoff)) - 1] if self._backoff else ACK_WAIT
-        again = f'-NAK {{"delay": {int(delay * 10**9)}}}'.encode()
+        late = str(err) if isinstance(err, TooLate) else ""
         about = f"event {e.ref} {e.subject} attempt {e.attempt}: {text_of(err)}"
         if not isinstance(err, Permanent) and e.attempt <= len(self._backoff):
             log.warning("handler failed, retrying after %gs: %s", delay, about)
-            told = f"took longer than {err.seconds:g}s, trying again" if isinstance(err, TooLate) else "did not work yet, trying again"
             if e.attempt == 1 and code_of(err) != "NATS_ERROR":
-                await self._notify(e, "retried", told)
-            return await self._ack(m, again)
+                await self._notify(e, "retried", f"{late or 'did not work yet'}, trying again")
+            return await m.nak(delay)
+        stack = {} if isinstance(err, RoseyError) else {"stack": "".join(traceback.format_exception(err))}
+        letter = notice(self._bus, e, "dead_letter", error=text_of(err), error_code=code_of(err), attempts=e.attempt, **stack)
         try:
             if not is_notice(e.subject) or e.metadata.get("source") != self._bus.durable and not is_notice(e.data.get("subject")):
-                await self._bury(e, err)
+                await self._store(e, letter, "dead")
         except Exception as refused:
             log.error("dead letter not stored (%s): %s", text_of(refused), about)
             if e.attempt < len(self._backoff) + 11:
-                return await self._ack(m, again)
+                return await m.nak(delay)
         log.error("event dead-lettered: %s", about)
-        why = f"it took longer than {err.seconds:g}s" if isinstance(err, TooLate) else "an operator can see why"
-        await self._notify(e, "dead_letter", f"failed, {why} (rosey dead ls)")
-        await self._ack(m, b"+TERM " + text_of(err).split("\n")[0].encode())
-
-    async def _bury(self, e: Stored, err: Exception) -> None:
-        stack = {} if isinstance(err, RoseyError) else {"stack": "".join(traceback.format_exception(err))}
-        letter = notice(self._bus, e, "dead_letter", error=text_of(err), error_code=code_of(err), attempts=e.attempt, **stack)
-        await self._bus.publish(Origin(e.correlation_id, e.ref, e.headers), letter.subject, letter.data, f"{self._bus.durable}/{e.ref}/dead")
+        await self._notify(e, "dead_letter", f"failed, {f'it {late}' if late else 'an operator can see why'} (rosey dead ls)")
+        await m.respond(b"+TERM " + text_of(err).split("\n")[0].encode())
 
     async def _notify(self, e: Stored, result: str, told: str) -> None:
         """Tells the user of a command that it failed, under an ID that uses up no number of the outputs."""
@@ -167,11 +129,10 @@ class Reader:
         if e.subject != f"plugin.{self._bus.name}.command" or not user or not command:
             return
         typed = (str(e.data.get("raw_message") or "").split() or [command])[0]
-        data = {"message": f"{user}: {typed} {told}", **({"channel": e.data["channel"]} if e.data.get("channel") else {})}
-        o = Output("cytube.send.pm", {"to": user, **data}) if e.data.get("private") else Output("cytube.send.chat", data)
-        o.metadata = {"result": result}
+        private = {"to": user} if e.data.get("private") else {}
+        data = {"message": f"{user}: {typed} {told}", **({"channel": e.data["channel"]} if e.data.get("channel") else {}), **private}
         try:
-            await self._store(e, o, f"{self._bus.durable}/{e.ref}/{result}/1")
+            await self._store(e, Output(f"cytube.send.{'pm' if private else 'chat'}", data, {"result": result}), f"{result}/1")
         except Exception as err:
             log.warning("user not told that a command failed: %s", text_of(err))
 

@@ -1,6 +1,7 @@
 """What a handler gets."""
 
 import hashlib
+import json
 import random
 import re
 from dataclasses import dataclass, field
@@ -136,6 +137,8 @@ class Context:
         for name in ("message", "emote"):
             if data.get(name) == "":
                 raise Permanent(f"{subject}: {name} must not be empty")
+        if len(json.dumps(data, ensure_ascii=False).encode(errors="replace")) + 2048 > self.bus.nc.max_payload:
+            raise Permanent(f"{subject}: its data are more than the server takes")
         self.outputs.append(Output(subject, data))
 
 

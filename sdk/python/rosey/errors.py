@@ -21,10 +21,6 @@ class Permanent(RoseyError):
 class TooLate(RoseyError):
     """An attempt that took longer than it may."""
 
-    def __init__(self, seconds: float):
-        super().__init__("TIMEOUT", f"it took longer than {seconds:g}s")
-        self.seconds = seconds
-
 
 def invalid(message: str) -> RoseyError:
     """The user did something wrong: say what to do next."""

@@ -18,7 +18,7 @@ from typing import Any, Awaitable, Callable
 from nats.aio.msg import Msg
 
 from .bus import Bus, matches
-from .consumer import ACK_WAIT, Handle, Reader, notice, read
+from .consumer import ACK_WAIT, Reader, notice, read
 from .context import Context, Output, Stored
 from .errors import ANSWERS, Permanent, RoseyError, TooLate, code_of, invalid, text_of
 
@@ -105,49 +105,48 @@ class Plugin:
         """Runs the plugin in a running loop. After a failure it starts again."""
         for s in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(s, self.stop)
-        bus, since, wait = await Bus.connect(self.name), datetime.now(UTC), 1.0
+        self._bus, since, wait = await Bus.connect(self.name), datetime.now(UTC), 1.0
         while not self._stopped:
             started = time.monotonic()
             self._ended.clear()
             try:
-                await self._once(bus, since)
+                await self._once(since)
             except Exception as err:
-                if bus.nc.is_closed:
+                if self._bus.nc.is_closed:
                     raise
                 wait = 1.0 if time.monotonic() - started > 60 else wait
                 log.error("plugin stopped, restarting after %gs: %s", wait, text_of(err))
                 if not self._stopped:
                     await asyncio.wait({asyncio.create_task(self._ended.wait())}, timeout=wait)
                 wait = min(wait * 2, 60)
-        await bus.nc.drain()
+        await self._bus.nc.drain()
 
     def _registration(self) -> dict[str, Any]:
         commands = [r for c in self._commands for r in c.registrations()]
         return {
             "name": self.name, "version": self.version, "commands": commands, "min_rank": self.min_rank, "description": self.description,
-            "usage": " | ".join(f"{c.name} {c.usage}".strip() for c in self._commands), "max_age": self.max_age, "events": [s for s, _, _ in self._subscriptions],
+            "usage": " | ".join(c["usage"] for c in commands if "alias_of" not in c), "max_age": self.max_age, "events": [s for s, _, _ in self._subscriptions],
             **{k: v for k, v in self._optional.items() if v is not None},
             **({"settings": {"type": "object", "properties": self.settings}} if self.settings else {}),
         }
 
-    async def _once(self, bus: Bus, since: datetime) -> None:
+    async def _once(self, since: datetime) -> None:
         """Runs until it is stopped or told to restart."""
         # Before it starts, so that commands for a plugin that fails to start are kept.
+        bus = self._bus
         registration = json.dumps(self._registration(), ensure_ascii=False).encode()
         if await bus.read("plugins", self.name) != registration:
-            await bus.store(f"$KV.plugins.{self.name}", registration)
+            await bus.js.publish(f"$KV.plugins.{self.name}", registration)
         if self._start:
-            await _result(self._start(await self._context(bus, Stored("", str(uuid.uuid4())))))
-        subscriptions = await self._serve(bus)
-        keep, readers, running = asyncio.create_task(self._keep(bus, registration)), [], []
+            await _result(self._start(await self._context(Stored("", str(uuid.uuid4())))))
+        subscriptions = await self._serve()
+        keep, readers, running = asyncio.create_task(self._keep(registration)), [], []
         try:
-            readers = [Reader(bus, stream, self.backoff, self._handler(bus)) for stream in await self._open(bus, since)]
+            readers = [Reader(bus, stream, self.backoff, self._handle) for stream in await self._open(since)]
             running = [asyncio.create_task(r.run()) for r in readers]
             log.info("plugin runs")
-            ended = asyncio.create_task(self._ended.wait())
-            done, _ = await asyncio.wait({ended, *running}, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
+            done, _ = await asyncio.wait({asyncio.create_task(self._ended.wait()), *running}, return_when=asyncio.FIRST_COMPLETED)
+            done.pop().result()
         finally:
             keep.cancel()
             for r in readers:
@@ -156,89 +155,83 @@ class Plugin:
             for s in subscriptions if not bus.nc.is_closed else []:
                 await s.unsubscribe()
 
-    async def _open(self, bus: Bus, since: datetime) -> list[str]:
+    async def _open(self, since: datetime) -> list[str]:
         """Has the bot open the durables, and returns on which streams: it knows what was handled, and whether the plugin is paused."""
-        return (await bus.provision("durable", json.dumps({
+        return (await self._bus.provision("durable", json.dumps({
             "subjects": [f"plugin.{self.name}.command", *(s for s, _, _ in self._subscriptions)],
             "since": since.isoformat(), "commands_since": (since - timedelta(seconds=self.max_age)).isoformat(),
             "ack_wait": ACK_WAIT * 10**9, "max_deliver": len(self.backoff) + 11, "max_ack_pending": 1000,
         }).encode()))["streams"]
 
-    async def _keep(self, bus: Bus, registration: bytes) -> None:
+    async def _keep(self, registration: bytes) -> None:
         """Registers again when the registration is gone, as after a bot's start on an empty store."""
         while True:
             await asyncio.sleep(2)
             try:
-                if await bus.read("plugins", self.name) is None:
-                    await bus.store(f"$KV.plugins.{self.name}", registration)
+                if await self._bus.read("plugins", self.name) is None:
+                    await self._bus.js.publish(f"$KV.plugins.{self.name}", registration)
             except Exception as err:  # NATS is away, or the bucket until the bot has made it again
                 log.debug("registration not checked: %s", text_of(err))
 
-    async def _settings(self, bus: Bus, channel: str) -> dict[str, Any]:
+    async def _settings(self, channel: str) -> dict[str, Any]:
         """The settings in a channel as they are now: the channel's, else those of all channels, else the defaults."""
         values = {key: s.get("default") for key, s in self.settings.items()}
-        if not values:
-            return values
         keys = [self.name] + ([f"{self.name}.{channel.lower()}"] if re.fullmatch(r"[\w-]{1,64}", channel, re.ASCII) else [])
-        for key in keys:
-            for k, v in json.loads(await bus.read("settings", key) or b'{"values": {}}')["values"].items():
+        for key in keys if values else []:
+            for k, v in json.loads(await self._bus.read("settings", key) or b'{"values": {}}')["values"].items():
                 if k in values and _fits(self.settings[k], v):
                     values[k] = v
                 elif k in values:
                     log.warning("setting %s not valid, default used", k)
         return values
 
-    async def _context(self, bus: Bus, e: Stored) -> Context:
-        return Context(bus, e, await self._settings(bus, str(e.data.get("channel") or "")))
+    async def _context(self, e: Stored) -> Context:
+        return Context(self._bus, e, await self._settings(str(e.data.get("channel") or "")))
 
-    def _handler(self, bus: Bus) -> Handle:
-        async def handle(e: Stored, server_time: Callable[[], Awaitable[float]]) -> list[Output]:
-            async def old(max_age: float) -> bool:  # this clock may be wrong
-                return e.waited > max_age and await server_time() - e.at.timestamp() > max_age
+    async def _handle(self, e: Stored, server_time: Callable[[], Awaitable[float]]) -> list[Output]:
+        async def old(max_age: float) -> bool:  # this clock may be wrong
+            return e.waited > max_age and await server_time() - e.at.timestamp() > max_age
 
-            if e.subject == f"plugin.{self.name}.command":
-                return await self._run_command(bus, e, old)
-            for subject, handler, max_age in self._subscriptions:
-                if matches(subject, e.subject):
-                    return [] if await old(max_age) else await self._call(bus, e, handler, None)
-            return []
+        if e.subject == f"plugin.{self.name}.command":
+            return await self._run_command(e, old)
+        for subject, handler, max_age in self._subscriptions:
+            if matches(subject, e.subject):
+                return [] if await old(max_age) else await self._call(e, handler, None)
+        return []
 
-        return handle
-
-    async def _run_command(self, bus: Bus, e: Stored, old: Callable[[float], Awaitable[bool]]) -> list[Output]:
+    async def _run_command(self, e: Stored, old: Callable[[float], Awaitable[bool]]) -> list[Output]:
         name, user = e.data.get("command"), e.data.get("user")
         if not isinstance(name, str) or not isinstance(user, str) or not name or not user:
             raise Permanent("malformed event: command and user are required")
         if await old(self.max_age):
-            return [notice(bus, e, "expired", age=e.waited, max_age=self.max_age)]
+            return [notice(self._bus, e, "expired", age=e.waited, max_age=self.max_age)]
         command = next((c for c in self._commands if name.lower() in (n.lower() for n in (c.name, *c.aliases))), None)
         if command is None:
             raise Permanent(f'plugin {self.name} has no command "{name}"')
         try:
-            return await self._call(bus, e, command.handler, float(e.metadata.get("timeout") or 0) or command.timeout or 30)
+            return await self._call(e, command.handler, float(e.metadata.get("timeout") or 0) or command.timeout or 30)
         except RoseyError as err:
             if isinstance(err, Permanent) or err.code not in ANSWERS:
                 raise
-            c = Context(bus, e, {})
+            c = Context(self._bus, e, {})
             c.reply(f"❌ {err}")
             c.outputs[0].metadata = {"error_code": err.code}
             return c.outputs
 
-    async def _call(self, bus: Bus, e: Stored, handler: Handler, seconds: float | None) -> list[Output]:
-        c = await self._context(bus, e)
-        limit = asyncio.timeout(seconds)
+    async def _call(self, e: Stored, handler: Handler, seconds: float | None) -> list[Output]:
+        c, limit = await self._context(e), asyncio.timeout(seconds)
         try:
             async with limit:
                 await _result(handler(c))
         except TimeoutError:
             if limit.expired():
-                raise TooLate(seconds) from None
+                raise TooLate("TIMEOUT", f"took longer than {seconds:g}s") from None
             raise
         return c.outputs
 
-    async def _serve(self, bus: Bus) -> list[Any]:
+    async def _serve(self) -> list[Any]:
         """Answers requests, what lists the services that run, and a restart."""
-        id, subscriptions = str(uuid.uuid4()), []
+        id, bus = str(uuid.uuid4()), self._bus
 
         async def info(m: Msg) -> None:
             if m.reply:
@@ -252,30 +245,29 @@ class Plugin:
             if not m.data and not m.headers:
                 self._ended.set()
 
-        for verb in ("PING", "INFO"):
-            for of in ("", f".{bus.durable}", f".{bus.durable}.{id}"):
-                subscriptions.append(await bus.nc.subscribe(f"$SRV.{verb}{of}", cb=info))
-        subscriptions.append(await bus.nc.subscribe(f"rosey.plugin.{self.name}.restart", cb=restart))
-        for subject, handler in self._endpoints.items():
-            subscriptions.append(await bus.nc.subscribe(subject, queue="q", cb=partial(self._answer, bus, handler)))
-        return subscriptions
+        services = [f"$SRV.{verb}{of}" for verb in ("PING", "INFO") for of in ("", f".{bus.durable}", f".{bus.durable}.{id}")]
+        return [
+            *[await bus.nc.subscribe(s, cb=info) for s in services],
+            await bus.nc.subscribe(f"rosey.plugin.{self.name}.restart", cb=restart),
+            *[await bus.nc.subscribe(s, queue="q", cb=partial(self._answer, handler)) for s, handler in self._endpoints.items()],
+        ]
 
-    async def _answer(self, bus: Bus, handler: Handler, m: Msg) -> None:
+    async def _answer(self, handler: Handler, m: Msg) -> None:
         if not m.reply or re.match(r"\$|(cytube|plugin|platform|database|rosey)\.", m.reply):
             return  # a subject that means something
         headers = {}
         try:
             e = Stored(m.subject, str(uuid.uuid4()), headers=m.headers or {})
             read(m.subject, m.data, m.headers, e)
-            c = await self._context(bus, e)
+            c = await self._context(e)
             reply = {"success": True, **(await _result(handler(c)) or {})}
             for o in c.outputs:
-                await bus.publish(e.origin(), o.subject, o.data)
+                await self._bus.publish(e.origin(), o.subject, o.data)
         except Exception as err:
             log.warning("request %s failed: %s", m.subject, text_of(err))
             reply = {"success": False, "error": text_of(err), "error_code": code_of(err), "details": getattr(err, "details", {})}
             headers = {"Nats-Service-Error": text_of(err).split("\n")[0].encode("ascii", "replace").decode(), "Nats-Service-Error-Code": code_of(err)}
-        await bus.nc.publish(m.reply, json.dumps(reply, ensure_ascii=False).encode(), headers=headers or None)
+        await self._bus.nc.publish(m.reply, json.dumps(reply, ensure_ascii=False).encode(), headers=headers or None)
 
 
 async def _result(value: Any) -> Any:
