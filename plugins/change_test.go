@@ -118,7 +118,7 @@ func revision(t *testing.T, channel *plugintest.Channel) uint64 {
 }
 
 // Change retries if another process wrote in between, and returns an error of change
-// without writing.
+// without writing: what is stored is read before it is written (S39).
 func TestChange(t *testing.T) {
 	t.Parallel()
 	channel := plugintest.Run(t, plugin(count))

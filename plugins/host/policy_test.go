@@ -65,7 +65,7 @@ func expectSaid(t *testing.T, channel *plugintest.Channel, want ...string) {
 }
 
 // A use costs the user alone and in its channel alone; the rest is answered once, and holds
-// over a restart.
+// over a restart (S26).
 func TestCooldownOfAUser(t *testing.T) {
 	t.Parallel()
 	channel := plugintest.Run(t, picky())
@@ -87,7 +87,7 @@ func TestCooldownOfAUser(t *testing.T) {
 	expectSaid(t, channel, "done alice", "⏳ alice: !x again in ", "done bob", "done alice")
 }
 
-// What was refused, or failed, costs nothing; a missing right is answered before a cooldown.
+// What was refused, or failed, costs nothing; a missing right is answered before a cooldown (S25).
 func TestOnlyWhatWasDoneCosts(t *testing.T) {
 	t.Parallel()
 	channel := plugintest.Run(t, picky())
@@ -116,7 +116,7 @@ func TestDeadLetterCostsNothing(t *testing.T) {
 	expectRefusals(t, channel)
 }
 
-// Who is exempt is set per command.
+// Who is exempt is set per command (S25).
 func TestCooldownExemption(t *testing.T) {
 	t.Parallel()
 	channel := plugintest.Run(t, picky())
