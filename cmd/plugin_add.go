@@ -136,6 +136,10 @@ func addPlugin(ctx context.Context, c *cli.Context, cmd command) error {
 		return usagef("the settings file has a plugin %s already", name)
 	}
 	w := c.App.Writer
+	if of, _ := settings.Added(cmd.settings.Store); of[name].Run != nil { // a file that is not well is replaced
+		fmt.Fprintf(w, "It takes the place of the plugin %s, with its records, events and settings, that runs as: %s\n  in %s; to keep both, give this one another name with --name\n",
+			name, strings.Join(of[name].Run, " "), of[name].Dir)
+	}
 	fmt.Fprintf(w, "%s runs as: %s\n  in %s, as the user of the bot, with what files and network that user has\n", name, strings.Join(p.Run, " "), p.Dir)
 	fmt.Fprintln(w, "In the bot it may handle its own commands, keep its own events and timers, and")
 	for _, capability := range may {

@@ -176,7 +176,8 @@ func TestProgramsAtHangup(t *testing.T) {
 }
 
 // A plugin that is added to the store runs from then on, in a bot that runs already, with what it was
-// granted and no more, until it is removed.
+// granted and no more, until it is removed. One of the same name is refused, or takes its place only
+// where that was said and answered (S40).
 func TestPluginAdd(t *testing.T) {
 	streamstest.Slow(t, "starts a plugin's process")
 	t.Parallel()
@@ -202,6 +203,7 @@ func TestPluginAdd(t *testing.T) {
 	p.say("alice: !greet")
 	p.expect("Hey, alice!")
 	expect(t, []outcome{
+		{[]string{"plugin", "add", "/bin/true", "--name", "added"}, 1, "It takes the place of the plugin added, with its records, events and settings, that runs as: " + self(t)},
 		{[]string{"plugin", "info", "added"}, 0, "granted      chat"},
 		{[]string{"plugin", "rm", "added"}, 0, "added is forgotten"},
 		{[]string{"plugin", "info", "added"}, 1, `there is no plugin "added"`},
