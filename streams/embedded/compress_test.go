@@ -12,14 +12,13 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/embedded"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
 // line is the text of the n-th event.
-func line(n int) string { return strings.Repeat(fmt.Sprintf("line-%d ", n), 10_000) }
+func line(n int) string { return strings.Repeat(fmt.Sprintf("line-%d ", n), 300) }
 
 // beginning returns what no other line holds, in the few bytes that are found fast.
 func beginning(n int) string { return line(n)[:60] }
@@ -74,20 +73,7 @@ func TestHistoryIsCompressed(t *testing.T) {
 func storeUncompressed(t *testing.T, store string) {
 	t.Helper()
 	s := startStore(t, store, nil)
-	js, err := jetstream.New(streamstest.Connect(t, s))
-	if err != nil {
-		t.Fatal(err)
-	}
-	config := streams.Unlimited(streams.Cytube)
-	config.Compression = jetstream.NoCompression
-	if _, err := js.CreateStream(t.Context(), config); err != nil {
-		t.Fatal(err)
-	}
-	bus := streamstest.Bus(t, s)
-	for n := range inventoryEvents {
-		streamstest.Publish(t, bus, event.SubjectChat, event.Chat{User: "alice", Message: line(n), Channel: "main"})
-	}
-	stop(t, bus, s)
+	stop(t, storeLines(t, s, jetstream.NoCompression), s)
 }
 
 // readLines checks that all events are there but the first ones, which were erased.

@@ -10,7 +10,6 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 
-	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
@@ -24,8 +23,7 @@ func TestErasureOfAKilledServer(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			store := t.TempDir()
-			storeLines(t, store)
+			store := filledStore(t)
 			if seq == 0 {
 				seq = lastOfFirstBlock(t, store)
 			}
@@ -50,17 +48,6 @@ func TestErasureOfAKilledServer(t *testing.T) {
 			}
 		})
 	}
-}
-
-// storeLines makes a store with inventoryEvents lines, in several blocks.
-func storeLines(t *testing.T, store string) {
-	t.Helper()
-	s := startStore(t, store, nil)
-	bus := streamstest.Bus(t, s)
-	for n := range inventoryEvents {
-		streamstest.Publish(t, bus, event.SubjectChat, event.Chat{User: "alice", Message: line(n), Channel: "main"})
-	}
-	stop(t, bus, s)
 }
 
 // eraseHalf leaves a store as a server does that is killed while it erases an event.

@@ -19,16 +19,17 @@ import (
 
 // A stream of several files, so that the first, the last and one between them can be damaged.
 const (
-	inventoryEvents = 240
+	inventoryEvents = 32
 	inventoryBucket = "notes"
+	inventoryBytes  = 120_000 // nats-server makes blocks of 32 kB for a stream created with this limit (2.15.2)
 )
 
-// filledStore is a store that was stopped.
+// filledStore is a store that was stopped, with a bucket and inventoryEvents lines.
 func filledStore(t *testing.T) string {
 	t.Helper()
 	store := t.TempDir()
 	s := startStore(t, store, nil)
-	bus := streamstest.Bus(t, s)
+	bus := storeLines(t, s, jetstream.S2Compression)
 	kv, err := bus.JetStream().CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: inventoryBucket})
 	if err != nil {
 		t.Fatal(err)
@@ -36,11 +37,28 @@ func filledStore(t *testing.T) string {
 	if _, err := kv.PutString(t.Context(), "a", "1"); err != nil {
 		t.Fatal(err)
 	}
-	for range inventoryEvents {
-		streamstest.Publish(t, bus, event.SubjectChat, event.Chat{User: "alice", Message: strings.Repeat("words ", 15_000), Channel: "main"})
-	}
 	stop(t, bus, s)
 	return store
+}
+
+// storeLines stores inventoryEvents lines in several blocks. The limit that makes these
+// small is gone afterwards.
+func storeLines(t *testing.T, s *embedded.Server, compression jetstream.StoreCompression) *streams.Bus {
+	t.Helper()
+	js, err := jetstream.New(streamstest.Connect(t, s))
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := streams.Unlimited(streams.Cytube)
+	config.Compression, config.MaxBytes = compression, inventoryBytes
+	if _, err := js.CreateStream(t.Context(), config); err != nil {
+		t.Fatal(err)
+	}
+	bus := streamstest.Bus(t, s)
+	for n := range inventoryEvents {
+		streamstest.Publish(t, bus, event.SubjectChat, event.Chat{User: "alice", Message: line(n), Channel: "main"})
+	}
+	return bus
 }
 
 func startStore(t *testing.T, store string, log *slog.Logger) *embedded.Server {
@@ -138,7 +156,7 @@ func TestInventoryOfWhatWasDeleted(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, seq := range []uint64{1, 2, 100} {
+			for _, seq := range []uint64{1, 2, inventoryEvents / 2} {
 				if err := cytube.SecureDeleteMsg(ctx, seq); err != nil {
 					t.Fatal(err)
 				}
