@@ -88,6 +88,10 @@ describe("a plugin beside a real bot", { skip, timeout: 120_000 }, () => {
     assert.deepEqual(await ask({}), { success: false, error: "n must be a number", error_code: "INVALID_INPUT", details: {} });
   });
 
+  it("is listed while it runs", () => {
+    assert.match(bot.rosey("plugin", "ls"), /^ probe +1\.0\.0 +running +1 /m);
+  });
+
   it("registers again when its registration is gone", async () => {
     const kv = await new Kvm(bot.nc).open("plugins", { allow_direct: true });
     await kv.delete("probe");

@@ -13,11 +13,7 @@ from .context import Stored
 from .errors import RoseyError
 
 
-class Priority(Enum):
-    LOW = 0
-    NORMAL = 1
-    HIGH = 2
-    CRITICAL = 3
+Priority = Enum("Priority", ["LOW", "NORMAL", "HIGH", "CRITICAL"], start=0)
 
 
 @dataclass

@@ -15,7 +15,9 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Awaitable, Callable
 
+import nats.micro
 from nats.aio.msg import Msg
+from nats.micro.service import SEMVER_REGEX
 
 from .bus import Bus, matches
 from .consumer import ACK_WAIT, Reader, notice, read
@@ -140,6 +142,8 @@ class Plugin:
         if self._start:
             await _result(self._start(await self._context(Stored("", str(uuid.uuid4())))))
         subscriptions = await self._serve()
+        version = self.version if SEMVER_REGEX.match(self.version) else "0.0.0"  # a service's is semantic
+        service = await nats.micro.add_service(bus.nc, name=bus.durable, version=version, description=self.description, metadata={"plugin": self.name})
         keep, readers, running = asyncio.create_task(self._keep(registration)), [], []
         try:
             readers = [Reader(bus, stream, self.backoff, self._handle) for stream in await self._open(since)]
@@ -152,8 +156,8 @@ class Plugin:
             for r in readers:
                 r.stop()
             await asyncio.gather(*running, return_exceptions=True)
-            for s in subscriptions if not bus.nc.is_closed else []:
-                await s.unsubscribe()
+            if not bus.nc.is_closed:
+                await asyncio.gather(service.stop(), *(s.unsubscribe() for s in subscriptions))
 
     async def _open(self, since: datetime) -> list[str]:
         """Has the bot open the durables, and returns on which streams: it knows what was handled, and whether the plugin is paused."""
@@ -230,27 +234,14 @@ class Plugin:
         return c.outputs
 
     async def _serve(self) -> list[Any]:
-        """Answers requests, what lists the services that run, and a restart."""
-        id, bus = str(uuid.uuid4()), self._bus
-
-        async def info(m: Msg) -> None:
-            if m.reply:
-                kind = m.subject.split(".")[1].lower()
-                await m.respond(json.dumps({
-                    "type": f"io.nats.micro.v1.{kind}_response", "name": bus.durable, "id": id, "version": self.version,
-                    "description": self.description, "metadata": {"plugin": self.name}, "endpoints": [],
-                }).encode())
+        """Answers requests and a restart."""
 
         async def restart(m: Msg) -> None:
             if not m.data and not m.headers:
                 self._ended.set()
 
-        services = [f"$SRV.{verb}{of}" for verb in ("PING", "INFO") for of in ("", f".{bus.durable}", f".{bus.durable}.{id}")]
-        return [
-            *[await bus.nc.subscribe(s, cb=info) for s in services],
-            await bus.nc.subscribe(f"rosey.plugin.{self.name}.restart", cb=restart),
-            *[await bus.nc.subscribe(s, queue="q", cb=partial(self._answer, handler)) for s, handler in self._endpoints.items()],
-        ]
+        requests = [await self._bus.nc.subscribe(s, queue="q", cb=partial(self._answer, handler)) for s, handler in self._endpoints.items()]
+        return [await self._bus.nc.subscribe(f"rosey.plugin.{self.name}.restart", cb=restart), *requests]
 
     async def _answer(self, handler: Handler, m: Msg) -> None:
         if not m.reply or re.match(r"\$|(cytube|plugin|platform|database|rosey)\.", m.reply):

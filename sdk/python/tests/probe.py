@@ -9,7 +9,7 @@ from rosey import Plugin, RoseyError, invalid
 
 plugin = Plugin(
     "probe",
-    version="1.0.0",
+    version="1.0",
     max_age=float(os.environ.get("PROBE_MAX_AGE", 600)),
     backoff=(0.1, 0.1),
     settings={"greeting": {"type": "string", "default": "hello"}, "times": {"type": "integer", "default": 1, "minimum": 1, "maximum": 3}},

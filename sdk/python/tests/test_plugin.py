@@ -107,6 +107,10 @@ class TestPlugin(unittest.TestCase):
         self.assertEqual(ask({"n": 21}), {"success": True, "n": 42})
         self.assertEqual(ask({}), {"success": False, "error": "n must be a number", "error_code": "INVALID_INPUT", "details": {}})
 
+    def test_is_listed_while_it_runs(self):
+        row = next(line.split() for line in self.bot.rosey("plugin", "ls").splitlines() if line.split()[:1] == ["probe"])
+        self.assertEqual(row[1:4], ["1.0", "running", "1"])
+
     def test_registers_again_when_its_registration_is_gone(self):
         from rosey.bus import Bus
         from tests.bot import until
