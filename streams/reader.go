@@ -278,16 +278,22 @@ type position struct {
 	Time time.Time `json:"time"`
 }
 
+// leaderTimeout is how long leaderGet waits for one answer before it asks again.
+const leaderTimeout = 2 * time.Second
+
 // leaderGet returns the position of the message that a request for one names, or
 // jetstream.ErrMsgNotFound. The stream's leader answers; nats.go's own calls use
-// direct gets where the stream allows them, which any replica answers.
+// direct gets where the stream allows them, which any replica answers. A busy server
+// and a cluster that elects a leader are asked again for LagTimeout.
 func leaderGet(ctx context.Context, js jetstream.JetStream, stream string, request map[string]any) (position, error) {
-	ctx, cancel := jsapi.WithDefaultTimeout(ctx)
-	defer cancel()
-	var found struct {
-		Message position `json:"message"`
-	}
 	request["no_hdr"] = true
-	err := jsapi.Request(ctx, js, "STREAM.MSG.GET."+stream, request, &found)
-	return found.Message, err
+	return retry.Value(ctx, jsapi.RetryUnavailable(LagTimeout, nil), func(ctx context.Context) (position, error) {
+		ctx, cancel := context.WithTimeout(ctx, leaderTimeout)
+		defer cancel()
+		var found struct {
+			Message position `json:"message"`
+		}
+		err := jsapi.Request(ctx, js, "STREAM.MSG.GET."+stream, request, &found)
+		return found.Message, err
+	})
 }

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/streams"
@@ -211,6 +213,40 @@ func TestMessagesOfLaggingReplicas(t *testing.T) {
 		if diff := cmp.Diff([]uint64{1, 2, 3, 4, 5, 6}, got); diff != "" {
 			t.Fatal(diff)
 		}
+	}
+}
+
+// A server that leaves a request unanswered, as a busy one does and one of a cluster that
+// elects a leader, is asked again.
+func TestMessagesOfASilentServer(t *testing.T) {
+	streamstest.Slow(t, "waits for an answer")
+	t.Parallel()
+	js, _, put := held(t, true)
+	put("log.a", 3)
+	var asked atomic.Int32
+	sub, err := js.Conn().Subscribe("silent.>", func(m *nats.Msg) {
+		rest, _ := strings.CutPrefix(m.Subject, "silent.")
+		if strings.HasPrefix(rest, "STREAM.MSG.GET.") && asked.Add(1) == 1 {
+			return
+		}
+		_ = js.Conn().PublishMsg(&nats.Msg{Subject: jetstream.DefaultAPIPrefix + rest, Reply: m.Reply, Data: m.Data, Header: m.Header})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = sub.Unsubscribe() })
+	silent, err := jetstream.NewWithAPIPrefix(js.Conn(), "silent")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, err := range streams.Messages(t.Context(), silent, streams.Selection{Stream: "LOG", Since: time.Unix(1, 0)}) {
+		if n++; err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n != 3 || asked.Load() < 2 {
+		t.Errorf("%d messages were read, the server was asked %d times", n, asked.Load())
 	}
 }
 
