@@ -2,10 +2,14 @@ package streams_test
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
@@ -13,118 +17,147 @@ import (
 	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
-// A cancellation is as old as the event that causes it, however late it comes.
-func TestCancelTimerLeavesWhatALaterEventSet(t *testing.T) {
+// A timer that would age out of the stream before it fires is refused, by what
+// the stream's age really is.
+func TestTimerTooFarAhead(t *testing.T) {
 	t.Parallel()
 	bus := streamstest.Bus(t, streamstest.Server(t))
-	store := func(subject string, payload any) event.Ref { return streamstest.Publish(t, bus, subject, payload).Ref }
-	line := event.Chat{User: "alice", Message: "hi", Channel: "main"}
-	note := event.EventSubject("t", "note")
-	earlier, earlierLine := store(note, map[string]any{}), store(event.SubjectChat, line)
-	canceller := store(note, map[string]any{})
-	later, laterLine := store(note, map[string]any{}), store(event.SubjectChat, line)
-	none, all := event.Ref{}, uint64(math.MaxUint64)
-	for name, c := range map[string]struct {
-		set, cancel event.Ref // the causes
-		own         uint64
-		kept        bool
-	}{
-		"an earlier one's":                  {earlier, canceller, 0, false},
-		"a later one's":                     {later, canceller, all, true},
-		"its own":                           {canceller, canceller, all, false},
-		"its own, to be kept":               {canceller, canceller, 0, true},
-		"an earlier one's of another":       {earlierLine, canceller, 0, false},
-		"a later one's of another":          {laterLine, canceller, all, true},
-		"one without a cause, set later":    {none, canceller, all, true},
-		"one whose cause is gone":           {event.Ref{Stream: streams.Platform, Seq: 7}, canceller, all, true},
-		"any, of an event that is gone":     {later, event.Ref{Stream: streams.Platform, Seq: 7}, all, false},
-		"any, outside of an event":          {later, none, 0, false},
-		"without a cause, outside of event": {none, none, 0, false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			within := func(cause event.Ref) context.Context {
-				if cause == none {
-					return t.Context()
-				}
-				return propagation.WithCause(t.Context(), "corr", cause)
-			}
-			rung, err := event.New(event.EventSubject("t", "rung"), map[string]any{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if _, err := bus.Publish(within(c.set), rung, streams.At(time.Now().Add(time.Hour), "bell")); err != nil {
-				t.Fatal(err)
-			}
-			if err := bus.CancelTimer(within(c.cancel), "t", "bell", c.own); err != nil {
-				t.Fatal(err)
-			}
-			if n := len(streamstest.Stored(t, bus, streams.Timer)); (n == 1) != c.kept || n > 1 {
-				t.Errorf("%d timers are left, kept should be %v", n, c.kept)
-			}
-			if err := bus.CancelTimer(t.Context(), "t", "bell", 0); err != nil {
-				t.Fatal(err)
-			}
-		})
-	}
-}
-
-// An event whose message ID is no longer known, and which is handled again or late, does
-// not take the place of what a later event set.
-func TestSetTimerLeavesWhatALaterEventSet(t *testing.T) {
-	t.Parallel()
-	bus := streamstest.Bus(t, streamstest.Server(t))
-	set := func(seq uint64, text, id string) {
+	ctx := streamstest.Context(t)
+	set := func(in time.Duration) error {
 		t.Helper()
-		e, err := event.New(event.EventSubject("t", "rung"), map[string]any{"text": text})
+		e, err := event.New("plugin.t.event.due", map[string]any{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		ctx := propagation.WithCause(t.Context(), "corr", event.Ref{Stream: streams.Plugin, Seq: seq})
-		if _, err := bus.Publish(ctx, e, streams.At(time.Now().Add(time.Hour), "bell"), streams.WithMsgID(id)); err != nil {
+		_, err = bus.Publish(ctx, e, streams.At(time.Now().Add(in), "x"))
+		return err
+	}
+	limit := func(age time.Duration) {
+		t.Helper()
+		if err := streams.Open(ctx, bus.JetStream(), streams.Options{Limits: map[string]streams.Limits{streams.Timer: {MaxAge: age}}}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for _, step := range []struct {
-		seq      uint64
-		text, id string
-		want     string
-	}{
-		{5, "first", "a", "first"},
-		{7, "second", "b", "second"},
-		{5, "first", "a", "second"},         // a repeat that is known
-		{5, "first", "forgotten", "second"}, // one that is not
-		{7, "again", "c", "again"},
-		{8, "third", "d", "third"},
-	} {
-		set(step.seq, step.text, step.id)
-		left := streamstest.Stored(t, bus, streams.Timer)
-		if len(left) != 1 || !strings.Contains(string(left[0].Data), step.want) {
-			t.Errorf("after %+v: %v", step, left)
-		}
+	const day = 24 * time.Hour
+	if err := set(89 * day); err != nil {
+		t.Errorf("89 days: %v", err)
+	}
+	if err := set(91 * day); event.CodeOf(err) != event.InvalidInput || !strings.Contains(err.Error(), "2160h") {
+		t.Errorf("91 days: %v", err)
+	}
+	limit(2 * day)
+	if err := set(3 * day); event.CodeOf(err) != event.InvalidInput {
+		t.Errorf("3 days where 2 are kept: %v", err)
 	}
 }
 
-// The first timer of a store purges nothing: servers before 2.15 take the sequence that
-// comes first for no limit, and would purge the timer itself.
-func TestFirstTimerPurgesNothing(t *testing.T) {
+// A timer is kept by JetStream, fires once in the conversation that set it, is
+// replaced by one of the same name, and can be cancelled.
+func TestTimers(t *testing.T) {
+	streamstest.Slow(t, "waits for timers")
 	t.Parallel()
-	ctx := streamstest.Context(t)
 	bus := streamstest.Bus(t, streamstest.Server(t))
-	purges, err := bus.Conn().SubscribeSync("$JS.API.STREAM.PURGE." + streams.Timer)
+	ctx := propagation.WithCause(streamstest.Context(t), "corr", event.Ref{Stream: "PLUGIN", Seq: 9})
+	fired := make(chan streams.Stored, 8)
+	sub, err := bus.Subscribe(ctx, "plugin.t.event.>", func(_ context.Context, s streams.Stored) { fired <- s })
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := event.New("plugin.quiz.event.due", map[string]any{})
+	defer sub.Stop()
+	set := func(timer, text string, in time.Duration) {
+		t.Helper()
+		e, err := event.New("plugin.t.event.due", map[string]any{"text": text})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := bus.Publish(ctx, e, streams.At(time.Now().Add(in), timer)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set("cancelled", "never", time.Hour)
+	set("replaced", "never", time.Hour)
+	set("replaced", "second", time.Second)
+	set("last", "last", 2*time.Second)
+	if err := bus.CancelTimer(ctx, "t", "cancelled", math.MaxUint64); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"second", "last"} {
+		select {
+		case s := <-fired:
+			cause, _ := s.Causation()
+			if string(s.Data) != `{"text":"`+want+`"}` || s.Subject != "plugin.t.event.due" || s.CorrelationID != "corr" || cause.Seq != 9 {
+				t.Errorf("fired %s on %s, correlation %s, cause %s; want text %s", s.Data, s.Subject, s.CorrelationID, cause, want)
+			}
+		case <-ctx.Done():
+			t.Fatal("a timer did not fire")
+		}
+	}
+	stream, err := bus.JetStream().Stream(ctx, streams.Plugin)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := bus.Publish(ctx, e, streams.At(time.Now().Add(time.Hour), "tea")); err != nil {
+	if n := stream.CachedInfo().State.Msgs; n != 2 {
+		t.Errorf("the stream holds %d messages, want the 2 that fired", n)
+	}
+	timers, err := bus.JetStream().Stream(ctx, streams.Timer)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err := bus.Conn().Flush(); err != nil {
+	info, err := timers.Info(ctx, jetstream.WithSubjectFilter(event.AllSchedules))
+	if err != nil {
 		t.Fatal(err)
 	}
-	if n, _, err := purges.Pending(); n != 0 || err != nil {
-		t.Errorf("%d purges, %v", n, err)
+	if waiting := info.State.Subjects; len(waiting) > 0 {
+		t.Errorf("timers that were replaced or cancelled still wait: %v", waiting)
+	}
+}
+
+// A timer that is set again in the moment in which it fires fires again.
+func TestTimerSetAgainWhileItFires(t *testing.T) {
+	streamstest.Slow(t, "waits for timers")
+	t.Parallel()
+	const timers = 500
+	bus := streamstest.Bus(t, streamstest.Server(t))
+	ctx := streamstest.Context(t)
+	fired := make(chan string, 2*timers)
+	sub, err := bus.Subscribe(ctx, "plugin.t.event.>", func(_ context.Context, s streams.Stored) { fired <- string(s.Data) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sub.Stop()
+	set := func(n int, again bool, at time.Time) {
+		t.Helper()
+		e, err := event.New("plugin.t.event.due", map[string]any{"again": again, "n": n})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := bus.Publish(ctx, e, streams.At(at, fmt.Sprint(n))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	soon := time.Now().Add(2 * time.Second)
+	for n := range timers {
+		set(n, false, soon)
+	}
+	// Some of them fire while they are set again.
+	select {
+	case <-fired:
+	case <-ctx.Done():
+		t.Fatal("no timer fired")
+	}
+	var setting sync.WaitGroup
+	for n := range timers {
+		setting.Go(func() { set(timers-1-n, true, time.Now()) })
+	}
+	setting.Wait()
+	for again := map[string]bool{}; len(again) < timers; {
+		select {
+		case data := <-fired:
+			if strings.Contains(data, `"again":true`) {
+				again[data] = true
+			}
+		case <-ctx.Done():
+			t.Fatalf("%d timers of %d fired again", len(again), timers)
+		}
 	}
 }
