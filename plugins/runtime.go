@@ -245,6 +245,9 @@ func (r Runtime) commands() consumers.Handler {
 		}
 		_ = propagation.RecordError(trace.SpanFromContext(ctx), err, event.PluginError)
 		r.Logger.InfoContext(ctx, "command answered with an error", "command", name, "error_code", code, "error", event.Personal(err.Error()))
+		if strings.TrimSpace(err.Error()) == "" { // the channel wants nothing said
+			return nil, nil
+		}
 		answer, err := c.result(c.Say("❌ %s", err.Error()), nil)
 		for i := range answer {
 			answer[i] = answer[i].WithMeta(event.MetaErrorCode, string(code))

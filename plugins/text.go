@@ -50,11 +50,32 @@ func describeText(s *jsonschema.Schema, f reflect.StructField) {
 
 // SayText returns a text as a chat message, as Say does; one that is empty says nothing.
 func (c *Context) SayText(t Text, values Values) []event.Envelope {
-	text := c.Render(t, values)
-	if strings.TrimSpace(text) == "" {
+	return c.Tell(Recipient{}, c.Render(t, values))
+}
+
+// Recipient is whom Context.Tell tells something. The zero Recipient is whoever Say answers.
+type Recipient struct {
+	User    string // whose name stands before a message in the channel
+	Private bool   // by private message
+}
+
+// Tell returns a message, such as a rendered Text; one that is empty says nothing.
+func (c *Context) Tell(to Recipient, text string) []event.Envelope {
+	switch {
+	case strings.TrimSpace(text) == "":
 		return nil
+	case to.Private:
+		return c.PM(to.User, "%s", text)
+	case to.User != "":
+		return c.Say("%s: %s", to.User, text)
 	}
 	return c.Say("%s", text)
+}
+
+// Refuse returns an error whose message is a text, to be returned by the handler of a command. The
+// user is answered with it, or not where it is empty.
+func (c *Context) Refuse(code event.Code, t Text, values Values) error {
+	return event.Errorf(code, "%s", c.Render(t, values))
 }
 
 // Render returns a text with its values. Where the text that is set cannot be rendered with them,

@@ -23,7 +23,7 @@ func parrot() plugins.Plugin {
 		Handle: func(c *plugins.Context) ([]event.Envelope, error) {
 			s := plugins.SettingsOf[parrotTexts](c)
 			if len(c.Command.Args) == 0 {
-				return nil, event.Errorf(event.InvalidInput, "%s", c.Render(s.Hint, nil))
+				return nil, c.Refuse(event.InvalidInput, s.Hint, nil)
 			}
 			values := plugins.Values{"user": c.Command.User, "text": c.Text(0), "count": len(c.Command.Args)}
 			return append(c.SayText(s.Extra, values), c.SayText(s.Echo, values)...), nil
@@ -51,6 +51,9 @@ func TestTextsAreSaid(t *testing.T) {
 		t.Errorf("then said %q", got)
 	}
 	channel.Set("parrot", "extra", "")
+	said("!echo hi", "hi (1 word)")
+	channel.Set("parrot", "hint", " ")
+	channel.Type("alice", 1, "!echo") // is not answered
 	said("!echo hi", "hi (1 word)")
 }
 

@@ -55,6 +55,17 @@ var (
 	listing = regexp.MustCompile(`(?i)\.json$`)
 )
 
+var bareID = regexp.MustCompile(`^[A-Za-z0-9_-]{11}$`)
+
+// ParseTyped reads what Parse does, and the ID of a YouTube video.
+func ParseTyped(text string) (Link, error) {
+	l, err := Parse(text)
+	if err != nil && bareID.MatchString(text) {
+		return Link{"yt", text}, nil
+	}
+	return l, err
+}
+
 // Parse reads a link in any form that sites give out or people type, or type:ID. The error,
 // INVALID_INPUT, says what is wrong with it.
 func Parse(text string) (Link, error) {

@@ -20,7 +20,7 @@ func calendar(c *plugins.Context) ([]event.Envelope, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := plugins.SettingsOf[Settings](c)
+	s := settings(c)
 	var parts []string
 	for _, e := range list {
 		if e.Check() != nil {

@@ -52,6 +52,8 @@ func TestCommands(t *testing.T) {
 		{"!tag horror", "❌ nothing plays: write !tag horror LINK"},
 		{"!tag Horror https://youtu.be/film0000001", "https://youtube.com/watch?v=film0000001 is tagged horror"},
 		{"!tag -horror https://youtu.be/film0000001", "https://youtube.com/watch?v=film0000001 is tagged with nothing"},
+		{"!schedule saturday 20:00 film0000_03", "📅 4. film0000_03 in "},
+		{"!schedule saturday 20:00 Oppenheimer", `❌ there is no programme, saved playlist, link or title "Oppenheimer"`},
 		{"!filler nonsense", "❌ write !filler, !filler aside, or !filler back 1"},
 		{"!programme rm The Metropolis 7", "❌ The Metropolis has no item 7"},
 		{"!programme rm The Metropolis 2", "🎬 The Metropolis (1 item)"},
@@ -70,21 +72,35 @@ func TestTexts(t *testing.T) {
 	texts := plugintest.Texts(autoplay.New())
 	w.SetTexts(bottest.Channel, autoplay.Name, texts)
 	w.set("missed", "catch_up")
-	for n, rule := range []string{`"cron":"nonsense"`, `"set":"x","what":"nothing"`} {
-		due := time.Now().Unix()
-		record := fmt.Sprintf(`{"channel":%q,"number":%d,"due":%d,"next":%[3]d,"zone":"UTC","done":false,%s}`, bottest.Channel, n+8, due, rule)
-		set := event.Set{Collection: autoplay.Schedules, ID: event.ID(fmt.Sprintf("%s/%d", bottest.Channel, n+8)), Data: json.RawMessage(record)}
-		if _, err := w.Request(event.SubjectSet, set); err != nil {
+	store := func(collection, id, record string) {
+		t.Helper()
+		data := json.RawMessage(fmt.Sprintf(`{"channel":%q,%s}`, bottest.Channel, record))
+		if _, err := w.Request(event.SubjectSet, event.Set{Collection: collection, ID: event.ID(bottest.Channel + "/" + id), Data: data}); err != nil {
 			t.Fatal(err)
 		}
+	}
+	for n, rule := range []string{`"cron":"nonsense"`, `"set":"x","what":"nothing"`} {
+		due := time.Now().Unix()
+		store(autoplay.Schedules, fmt.Sprint(n+8), fmt.Sprintf(`"number":%d,"due":%d,"next":%[2]d,"zone":"UTC","done":false,%s`, n+8, due, rule))
+	}
+	store(autoplay.Programmes, "over", `"name":"over","series":true,"entries":[{"url":"x","played":true}]`)
+	store(autoplay.Programmes, "full", `"name":"full","entries":[`+strings.Repeat(`{"url":"x"},`, 499)+`{"url":"x"}]`)
+	for _, part := range []string{"1", "2"} {
+		store(autoplay.Library, part, fmt.Sprintf(`"url":%q,"title":"Nosferatu %[1]s"`, part))
 	}
 	w.hosts.fails(id(2), "Video does not exist or is private")
 	for _, line := range []string{
 		"!programme", "!programme add Metropolis " + links(1, 2), "!programme Metropolis", "!schedule every friday 20:00 Metropolis", "!calendar",
-		"!schedule rm 1", "!tag lost " + link(2), "!filler", "!filler aside", "!filler back all", "!programme start Metropolis", "!programme rm Metropolis",
+		"!schedule rm 1", "!tag lost " + link(2), "!filler", "!filler aside", "!filler back all",
+		"!filler nonsense", "!schedule 2h", "!schedule rm", "!schedule rm 99", "!programme Metropoli", "!programme rm Metropolis 9", "!programme add list " + link(1),
+		"!schedule 2h https://youtube.com/playlist?list=PLabcdefghijk", "!schedule 2h nonsense", "!filler back 9", "!tag horror",
+		"!programme start over", "!programme add full " + link(1), "!schedule 2h Nosferatu",
+		"!programme start Metropolis", "!programme rm Metropolis",
 	} {
 		w.mod.Says(line)
 	}
+	w.set("zone", "Mars/Olympus")
+	w.mod.Says("!schedule 2h Metropolis")
 	w.Publish(event.EventSubject(autoplay.Name, "tick"), map[string]any{"channel": bottest.Channel, "number": 9, "set": "x"})
 	said := func(except ...string) {
 		t.Helper()
@@ -95,10 +111,11 @@ func TestTexts(t *testing.T) {
 			return len(unsaid) == 0
 		})
 	}
-	said("text_no_filler", "text_barred")
+	said("text_no_filler", "text_barred", "text_aside_item")
 	w.set("filler_from", "tag:lost") // what is set aside by now
 	w.set("filler", "true")
 	w.mod.Says("!filler")
+	w.mod.Says("!filler aside")
 	said()
 	answered := func(key string) {
 		w.Await(event.SubjectSendPM, func(s streams.Stored) bool { return strings.Contains(string(s.Data), "["+key+":") })

@@ -16,7 +16,7 @@ func due(c *plugins.Context) ([]event.Envelope, error) {
 	if err := c.Decode(&t); err != nil {
 		return nil, err
 	}
-	s := plugins.SettingsOf[Settings](c)
+	s := settings(c)
 	now := c.Now().Add(c.Waited())
 	var e Schedule
 	out, err := c.DB(Schedules).Change(scheduleID(t.Channel, t.Number), &e, func() ([]event.Envelope, error) {
@@ -57,7 +57,7 @@ func (e *Schedule) advance(c *plugins.Context, s Settings, now time.Time) (out [
 	if skipped := late > max(s.Late, timerEarly) && s.Missed == "skip"; skipped {
 		next := ""
 		if !again.IsZero() {
-			next = stamp(again)
+			next = stamp(c, again)
 		}
 		out = c.SayText(s.TooLate, plugins.Values{"what": e.What, "late": late, "next": next})
 	} else {
@@ -76,7 +76,7 @@ func begin(c *plugins.Context, e Schedule) ([]event.Envelope, error) {
 	show, err := resolve(c, cmp.Or(e.Link, e.What), e.By)
 	show.What = e.What
 	if event.CodeOf(err) == event.RecordNotFound || event.CodeOf(err) == event.InvalidInput {
-		return c.SayText(plugins.SettingsOf[Settings](c).Unplayable, plugins.Values{"what": e.What, "by": e.By, "reason": err.Error()}), nil
+		return c.SayText(settings(c).Unplayable, plugins.Values{"what": e.What, "by": e.By, "reason": err.Error()}), nil
 	}
 	if err != nil {
 		return nil, err

@@ -22,7 +22,7 @@ const (
 // drive asks the event's channel for what is to be done next, if the outcome of what was asked
 // before is known: first all of a programme, then filler.
 func drive(c *plugins.Context) ([]event.Envelope, error) {
-	s := plugins.SettingsOf[Settings](c)
+	s := settings(c)
 	var ch Channel
 	switch err := c.DB(Channels).Get(event.ID(c.Channel()), &ch); {
 	case event.CodeOf(err) == event.RecordNotFound && !s.Filler:

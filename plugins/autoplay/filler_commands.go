@@ -1,7 +1,6 @@
 package autoplay
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,14 +25,14 @@ func filler(c *plugins.Context) ([]event.Envelope, error) {
 	case word == "back" && len(args) == 2:
 		return bringBack(c, plugins.Fold(args[1]))
 	}
-	return nil, event.Invalidf("write %[1]sfiller, %[1]sfiller aside, or %[1]sfiller back 1", c.Prefix())
+	return nil, usage(c, "filler")
 }
 
 func fillerStatus(c *plugins.Context) ([]event.Envelope, error) {
-	s := plugins.SettingsOf[Settings](c)
+	s := settings(c)
 	values := plugins.Values{"on": s.Filler, "from": s.FillerFrom, "count": 0, "reason": "", "pause": time.Duration(0), "prefix": c.Prefix()}
 	if !s.Filler {
-		return answer(c, s.Status, values)
+		return c.Tell(s.to(c), c.Render(s.Status, values)), nil
 	}
 	list, err := candidates(c, s.FillerFrom)
 	if err != nil {
@@ -47,7 +46,7 @@ func fillerStatus(c *plugins.Context) ([]event.Envelope, error) {
 	_, none := choose(list, rules{now: c.Now(), repeat: s.FillerRepeat, longest: s.FillerMax}, c.Rand())
 	values["reason"] = none.tell(c, s)
 	values["pause"] = max(time.Unix(ch.Pause, 0).Sub(c.Now()), 0)
-	return answer(c, s.Status, values)
+	return c.Tell(s.to(c), c.Render(s.Status, values)), nil
 }
 
 func aside(c *plugins.Context) (list []Media, total int, err error) {
@@ -63,10 +62,10 @@ func listAside(c *plugins.Context) ([]event.Envelope, error) {
 	}
 	var parts []string
 	for n, m := range list[:min(len(list), 5)] {
-		parts = append(parts, fmt.Sprintf("%d. %s: %s", n+1, m.name(), plugins.Shorten(m.Gone, 60)))
+		parts = append(parts, c.Render(settings(c).AsideItem, plugins.Values{"number": n + 1, "title": m.name(), "reason": plugins.Shorten(m.Gone, 60)}))
 	}
 	values := plugins.Values{"items": parts, "more": total - len(parts), "prefix": c.Prefix()}
-	return answer(c, plugins.SettingsOf[Settings](c).Aside, values)
+	return c.Tell(settings(c).to(c), c.Render(settings(c).Aside, values)), nil
 }
 
 func (m Media) name() string {
@@ -85,7 +84,7 @@ func bringBack(c *plugins.Context, which string) ([]event.Envelope, error) {
 	if which != "all" {
 		n, err := strconv.Atoi(which)
 		if err != nil || n < 1 || n > len(list) {
-			return nil, event.Invalidf("nothing that is set aside has the number %s: see %sfiller aside", plugins.Shorten(which, 20), c.Prefix())
+			return nil, c.Refuse(event.InvalidInput, settings(c).NothingAside, plugins.Values{"number": plugins.Shorten(which, 20), "prefix": c.Prefix()})
 		}
 		list = list[n-1 : n]
 	}
@@ -97,23 +96,23 @@ func bringBack(c *plugins.Context, which string) ([]event.Envelope, error) {
 			return nil, err
 		}
 	}
-	return answer(c, plugins.SettingsOf[Settings](c).Back, plugins.Values{"user": c.Command.User, "count": len(list)})
+	return c.Tell(settings(c).to(c), c.Render(settings(c).Back, plugins.Values{"user": c.Command.User, "count": len(list)})), nil
 }
 
 // tag handles !tag.
 func tag(c *plugins.Context) ([]event.Envelope, error) {
 	args := c.Command.Args
 	if len(args) < 1 || len(args) > 2 {
-		return nil, event.Invalidf("write %[1]stag horror for what plays, or %[1]stag horror LINK; %[1]stag -horror takes it away", c.Prefix())
+		return nil, usage(c, "tag")
 	}
 	name, off := strings.CutPrefix(plugins.Fold(args[0]), "-")
-	if name == "" || len(name) > 40 {
-		return nil, event.Invalidf("a tag has 1 to 40 characters")
+	if name == "" || len(name) > maxTag {
+		return nil, c.Refuse(event.InvalidInput, settings(c).BadName, plugins.Values{"name": name, "tag": true, "most": maxTag})
 	}
 	var url, title string
 	var duration int
 	if len(args) == 2 {
-		page, err := pageOf(args[1])
+		page, err := pageOf(c, args[1])
 		if err != nil {
 			return nil, err
 		}
@@ -124,7 +123,7 @@ func tag(c *plugins.Context) ([]event.Envelope, error) {
 			return nil, err
 		}
 		if state.Playing == nil {
-			return nil, event.Errorf(event.RecordNotFound, "nothing plays: write %stag %s LINK", c.Prefix(), plugins.Shorten(args[0], 40))
+			return nil, c.Refuse(event.RecordNotFound, settings(c).NothingPlays, plugins.Values{"prefix": c.Prefix(), "tag": plugins.Shorten(args[0], 40)})
 		}
 		url, title, duration = state.Playing.URL, state.Playing.Title, state.Playing.Duration
 	}
@@ -136,7 +135,6 @@ func tag(c *plugins.Context) ([]event.Envelope, error) {
 		if !off {
 			m.Tags = append(m.Tags, name)
 		}
-		out, _ := answer(c, plugins.SettingsOf[Settings](c).Tagged, plugins.Values{"user": c.Command.User, "title": m.name(), "tags": m.Tags})
-		return out
+		return c.Tell(settings(c).to(c), c.Render(settings(c).Tagged, plugins.Values{"user": c.Command.User, "title": m.name(), "tags": m.Tags}))
 	})
 }

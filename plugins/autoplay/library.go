@@ -1,6 +1,7 @@
 package autoplay
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 
@@ -11,13 +12,17 @@ import (
 )
 
 // pageOf returns the URL by which the playlist names the media of a link.
-func pageOf(link string) (string, error) {
+func pageOf(c *plugins.Context, link string) (string, error) {
 	l, err := medialink.Parse(link)
 	if err != nil {
 		return "", err
 	}
+	return pageOfLink(c, link, l)
+}
+
+func pageOfLink(c *plugins.Context, link string, l medialink.Link) (string, error) {
 	if l.Type == "yp" {
-		return "", event.Invalidf("%s is a playlist of its site: name its videos", plugins.Shorten(link, 60))
+		return "", c.Refuse(event.InvalidInput, settings(c).WholeList, plugins.Values{"link": plugins.Shorten(link, 60)})
 	}
 	return channel.MediaURL(l.Type, l.ID), nil
 }
@@ -67,8 +72,11 @@ func findProgramme(c *plugins.Context, name string) (p Programme, ok bool, err e
 	return p, err == nil && len(p.Entries) > 0, err
 }
 
+// plainWord is a word that is more likely a title than the ID of a video.
+var plainWord = regexp.MustCompile(`^\pL\p{Ll}*$`)
+
 // resolve returns what is to be played for a name or a link: the next episode of a series, a
-// programme, a saved playlist, or what played here under such a title.
+// programme, a saved playlist, what played here under such a title, or the ID of a YouTube video.
 func resolve(c *plugins.Context, what, by string) (Show, error) {
 	show := Show{What: what, By: by}
 	p, ok, err := findProgramme(c, what)
@@ -78,7 +86,7 @@ func resolve(c *plugins.Context, what, by string) (Show, error) {
 	if ok {
 		show.What, show.Items = p.Name, p.items()
 		if len(show.Items) == 0 {
-			return show, event.Invalidf("all of %s was played: %sprogramme rewind %s begins it anew", p.Name, c.Prefix(), p.Name)
+			return show, c.Refuse(event.InvalidInput, settings(c).AllPlayed, plugins.Values{"name": p.Name, "prefix": c.Prefix()})
 		}
 		return show, nil
 	}
@@ -87,12 +95,18 @@ func resolve(c *plugins.Context, what, by string) (Show, error) {
 		return show, err
 	}
 	if len(links) == 0 {
-		page, err := pageOf(what)
+		page, err := pageOf(c, what)
 		if err != nil && strings.Contains(what, "://") {
 			return show, err
 		}
 		if err != nil {
-			page, show.What, err = titled(c, what)
+			var title string
+			if page, title, err = titled(c, what); err == nil {
+				show.What = title
+			}
+			if l, e := medialink.ParseTyped(what); event.CodeOf(err) == event.RecordNotFound && e == nil && !plainWord.MatchString(what) {
+				page, err = pageOfLink(c, what, l)
+			}
 			show.Link = page
 		}
 		if err != nil {
@@ -156,7 +170,8 @@ func titled(c *plugins.Context, text string) (url, title string, err error) {
 	case len(found) == 1:
 		return found[0].URL, found[0].Title, nil
 	case len(found) > 1:
-		return "", "", event.Invalidf("%s may be %s or %s: write more of the title", plugins.Shorten(text, 40), plugins.Shorten(found[0].Title, 60), plugins.Shorten(found[1].Title, 60))
+		titles := []string{plugins.Shorten(found[0].Title, 60), plugins.Shorten(found[1].Title, 60)}
+		return "", "", c.Refuse(event.InvalidInput, settings(c).Ambiguous, plugins.Values{"text": plugins.Shorten(text, 40), "titles": titles})
 	}
-	return "", "", event.Errorf(event.RecordNotFound, "there is no programme, saved playlist, link or title %q: make one with %sprogramme add NAME LINK…", plugins.Shorten(text, 40), c.Prefix())
+	return "", "", c.Refuse(event.RecordNotFound, settings(c).NotFound, plugins.Values{"text": plugins.Shorten(text, 40), "prefix": c.Prefix()})
 }

@@ -13,7 +13,7 @@ var subjects = map[string]string{queueStep: event.SubjectSendMediaQueue, moveSte
 
 // outcome handles what came of what was asked, and goes on.
 func outcome(c *plugins.Context, o event.Delivery) ([]event.Envelope, error) {
-	s := plugins.SettingsOf[Settings](c)
+	s := settings(c)
 	state, err := c.State(plugins.Playlist, plugins.Playing)
 	if err != nil {
 		return nil, err

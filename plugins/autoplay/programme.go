@@ -1,7 +1,6 @@
 package autoplay
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -15,6 +14,7 @@ const (
 	maxProgrammes = 200 // of a channel
 	maxEntries    = 500 // of a programme
 	maxName       = 60  // characters
+	maxTag        = 40  // bytes
 )
 
 // programme handles !programme.
@@ -41,20 +41,20 @@ func listProgrammes(c *plugins.Context) ([]event.Envelope, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := plugins.SettingsOf[Settings](c)
+	s := settings(c)
 	var parts []string
 	for _, p := range all {
 		if len(p.Entries) > 0 {
 			parts = append(parts, p.brief(c, s))
 		}
 	}
-	return answer(c, s.Programmes, plugins.Values{"programmes": parts, "prefix": c.Prefix()})
+	return c.Tell(s.to(c), c.Render(s.Programmes, plugins.Values{"programmes": parts, "prefix": c.Prefix()})), nil
 }
 
 // changed answers what a programme is now.
 func (p Programme) changed(c *plugins.Context) ([]event.Envelope, error) {
-	s := plugins.SettingsOf[Settings](c)
-	return answer(c, s.Changed, plugins.Values{"user": c.Command.User, "programme": p.brief(c, s)})
+	s := settings(c)
+	return c.Tell(s.to(c), c.Render(s.Changed, plugins.Values{"user": c.Command.User, "programme": p.brief(c, s)})), nil
 }
 
 // brief returns a programme's name and length.
@@ -78,11 +78,7 @@ func unknown(c *plugins.Context, name string) error {
 	for _, p := range all {
 		names = append(names, p.Name)
 	}
-	hint := ""
-	if near := suggest.Nearest(name, names); near != "" {
-		hint = ": did you mean " + near + "?"
-	}
-	return event.Errorf(event.RecordNotFound, "there is no programme %q%s", plugins.Shorten(name, 40), hint)
+	return c.Refuse(event.RecordNotFound, settings(c).NoProgramme, plugins.Values{"name": plugins.Shorten(name, 40), "near": suggest.Nearest(name, names)})
 }
 
 func showProgramme(c *plugins.Context) ([]event.Envelope, error) { return tellProgramme(c, c.Text(1)) }
@@ -95,16 +91,12 @@ func tellProgramme(c *plugins.Context, name string) ([]event.Envelope, error) {
 	if !ok {
 		return nil, unknown(c, unquote(name))
 	}
+	s := settings(c)
 	var parts []string
 	for n, e := range p.Entries {
-		mark := ""
-		if p.Series && e.Played {
-			mark = " ✓"
-		}
-		parts = append(parts, fmt.Sprintf("%d. %s%s", n+1, e.URL, mark))
+		parts = append(parts, c.Render(s.Item, plugins.Values{"number": n + 1, "url": e.URL, "played": p.Series && e.Played}))
 	}
-	s := plugins.SettingsOf[Settings](c)
-	return answer(c, s.Items, plugins.Values{"programme": p.brief(c, s), "items": parts})
+	return c.Tell(s.to(c), c.Render(s.Items, plugins.Values{"programme": p.brief(c, s), "items": parts})), nil
 }
 
 func unquote(name string) string { return strings.Trim(strings.TrimSpace(name), `"`) }
@@ -112,16 +104,14 @@ func unquote(name string) string { return strings.Trim(strings.TrimSpace(name), 
 // startProgramme puts a programme on the playlist now.
 func startProgramme(c *plugins.Context) ([]event.Envelope, error) {
 	if len(c.Command.Args) < 2 {
-		return nil, event.Invalidf("say which one, for example %sprogramme start Metropolis", c.Prefix())
+		return nil, usage(c, "start")
 	}
 	show, err := resolve(c, unquote(c.Text(1)), c.Command.User)
 	if err != nil {
 		return nil, err
 	}
-	out, err := answer(c, plugins.SettingsOf[Settings](c).Loading, plugins.Values{"user": c.Command.User, "what": show.What, "count": len(show.Items)})
-	if err != nil {
-		return nil, err
-	}
+	s := settings(c)
+	out := c.Tell(s.to(c), c.Render(s.Loading, plugins.Values{"user": c.Command.User, "what": show.What, "count": len(show.Items)}))
 	more, err := enqueue(c, show)
 	return append(out, more...), err
 }
@@ -131,26 +121,26 @@ func addEntries(c *plugins.Context) ([]event.Envelope, error) {
 	args := c.Command.Args[1:]
 	links := len(args)
 	for links > 0 {
-		if _, err := pageOf(args[links-1]); err != nil && links < len(args) || err != nil && !strings.Contains(args[links-1], "://") {
+		if _, err := pageOf(c, args[links-1]); err != nil && links < len(args) || err != nil && !strings.Contains(args[links-1], "://") {
 			break
 		}
 		links--
 	}
 	name := strings.Join(args[:links], " ")
 	if name == "" || links == len(args) {
-		return nil, event.Invalidf("say a name and links, for example %sprogramme add Metropolis https://youtu.be/… https://youtu.be/…", c.Prefix())
+		return nil, usage(c, "add")
 	}
 	if n := utf8.RuneCountInString(name); n > maxName {
-		return nil, event.Invalidf("a name has 1 to %d characters", maxName)
+		return nil, c.Refuse(event.InvalidInput, settings(c).BadName, plugins.Values{"name": name, "tag": false, "most": maxName})
 	}
 	for _, r := range reserved {
 		if plugins.Fold(name) == r {
-			return nil, event.Invalidf("%s cannot be a name, it is a command", name)
+			return nil, c.Refuse(event.InvalidInput, settings(c).BadName, plugins.Values{"name": name, "tag": false, "most": 0})
 		}
 	}
 	var entries []Entry
 	for _, link := range args[links:] {
-		page, err := pageOf(link)
+		page, err := pageOf(c, link)
 		if err != nil {
 			return nil, err
 		}
@@ -158,13 +148,13 @@ func addEntries(c *plugins.Context) ([]event.Envelope, error) {
 	}
 	if n, err := c.DB(Programmes).Count(map[string]any{"channel": c.Channel()}); err != nil || n >= maxProgrammes {
 		if err == nil {
-			err = event.Invalidf("there are %d programmes already: remove one first", n)
+			err = full(c, "programmes", n)
 		}
 		return nil, err
 	}
 	return changeProgramme(c, name, func(p *Programme) ([]event.Envelope, error) {
 		if len(p.Entries)+len(entries) > maxEntries {
-			return nil, event.Invalidf("a programme has at most %d items", maxEntries)
+			return nil, full(c, "items", maxEntries)
 		}
 		if len(p.Entries) == 0 {
 			p.Name, p.Channel, p.By, p.Series = name, c.Channel(), c.Command.User, false
@@ -189,7 +179,7 @@ func changeNamed(c *plugins.Context, name string, change func(*Programme) ([]eve
 func removeProgramme(c *plugins.Context) ([]event.Envelope, error) {
 	args := c.Command.Args[1:]
 	if len(args) == 0 {
-		return nil, event.Invalidf("say which one, for example %sprogramme rm Metropolis, or … rm Metropolis 2 for its second item", c.Prefix())
+		return nil, usage(c, "rm")
 	}
 	name, item := unquote(strings.Join(args, " ")), 0
 	if _, ok, err := findProgramme(c, name); err != nil {
@@ -199,13 +189,13 @@ func removeProgramme(c *plugins.Context) ([]event.Envelope, error) {
 	}
 	return changeNamed(c, name, func(p *Programme) ([]event.Envelope, error) {
 		if item == 0 {
-			s := plugins.SettingsOf[Settings](c)
+			s := settings(c)
 			removed := p.brief(c, s)
 			p.Entries = nil
-			return answer(c, s.Removed, plugins.Values{"user": c.Command.User, "programme": removed})
+			return c.Tell(s.to(c), c.Render(s.Removed, plugins.Values{"user": c.Command.User, "programme": removed})), nil
 		}
 		if item < 1 || item > len(p.Entries) {
-			return nil, event.Invalidf("%s has no item %d: see %sprogramme %s", p.Name, item, c.Prefix(), p.Name)
+			return nil, c.Refuse(event.InvalidInput, settings(c).NoItem, plugins.Values{"name": p.Name, "number": item, "prefix": c.Prefix()})
 		}
 		p.Entries = append(p.Entries[:item-1:item-1], p.Entries[item:]...)
 		return p.changed(c)
@@ -220,7 +210,7 @@ func makeSeries(c *plugins.Context) ([]event.Envelope, error) {
 		last = plugins.Fold(args[len(args)-1])
 	}
 	if len(args) < 2 || last != "on" && last != "off" {
-		return nil, event.Invalidf("write %sprogramme series NAME on, or … off", c.Prefix())
+		return nil, usage(c, "series")
 	}
 	return changeNamed(c, unquote(strings.Join(args[:len(args)-1], " ")), func(p *Programme) ([]event.Envelope, error) {
 		p.Series = last == "on"
@@ -231,7 +221,7 @@ func makeSeries(c *plugins.Context) ([]event.Envelope, error) {
 // rewind has a series begin anew.
 func rewind(c *plugins.Context) ([]event.Envelope, error) {
 	if len(c.Command.Args) < 2 {
-		return nil, event.Invalidf("say which one, for example %sprogramme rewind NAME", c.Prefix())
+		return nil, usage(c, "rewind")
 	}
 	return changeNamed(c, unquote(c.Text(1)), func(p *Programme) ([]event.Envelope, error) {
 		for n := range p.Entries {

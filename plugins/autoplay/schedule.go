@@ -44,13 +44,13 @@ func schedule(c *plugins.Context) ([]event.Envelope, error) {
 func zoned(c *plugins.Context, s Settings) (time.Time, error) {
 	zone, ok := timeparse.Zone(s.Zone)
 	if !ok {
-		return time.Time{}, event.Invalidf("the setting zone is %q, which is no time zone: an admin sets it with %sset autoplay.zone Europe/Berlin", plugins.Shorten(s.Zone, 40), c.Prefix())
+		return time.Time{}, c.Refuse(event.InvalidInput, s.NoZone, plugins.Values{"zone": plugins.Shorten(s.Zone, 40), "prefix": c.Prefix()})
 	}
 	return c.Now().In(zone), nil
 }
 
 func add(c *plugins.Context, words []string) ([]event.Envelope, error) {
-	s := plugins.SettingsOf[Settings](c)
+	s := settings(c)
 	now, err := zoned(c, s)
 	if err != nil {
 		return nil, err
@@ -60,7 +60,7 @@ func add(c *plugins.Context, words []string) ([]event.Envelope, error) {
 		return nil, err
 	}
 	if len(rest) == 0 {
-		return nil, event.Invalidf("say what is to be played: %sschedule %s NAME or LINK", c.Prefix(), plugins.Shorten(strings.Join(words, " "), 60))
+		return nil, c.Refuse(event.InvalidInput, s.WhatToPlay, plugins.Values{"prefix": c.Prefix(), "when": plugins.Shorten(strings.Join(words, " "), 60)})
 	}
 	show, err := resolve(c, strings.Join(rest, " "), c.Command.User)
 	if err != nil {
@@ -75,7 +75,7 @@ func add(c *plugins.Context, words []string) ([]event.Envelope, error) {
 		e = Schedule{Channel: c.Channel(), Number: number, What: show.What, Link: show.Link, By: c.Command.User, Set: c.Event.Ref.String(), Rule: when.Rule()}
 		e.Due = when.After(now).Unix()
 		e.Next = e.next(s, now)
-		return answer(c, s.Scheduled, plugins.Values{"user": c.Command.User, "schedule": e.tell(c, s, now)})
+		return c.Tell(s.to(c), c.Render(s.Scheduled, plugins.Values{"user": c.Command.User, "schedule": e.tell(c, s, now)})), nil
 	})
 	if err != nil {
 		return nil, err
@@ -90,7 +90,7 @@ func nextNumber(c *plugins.Context) (int, error) {
 		return 0, err
 	}
 	if n >= maxSchedules {
-		return 0, event.Invalidf("there are %d schedules already: remove one first", n)
+		return 0, full(c, "schedules", n)
 	}
 	var same []Schedule // where this command is handled again
 	if _, err := c.DB(Schedules).Find(plugins.Query{Filter: map[string]any{"channel": c.Channel(), "set": c.Event.Ref.String()}}, &same); err != nil {
@@ -105,19 +105,19 @@ func nextNumber(c *plugins.Context) (int, error) {
 }
 
 // numbered returns the number that an argument names.
-func numbered(c *plugins.Context, usage string) (int, error) {
+func numbered(c *plugins.Context, example string) (int, error) {
 	if len(c.Command.Args) < 2 {
-		return 0, event.Invalidf("say which one by its number in %scalendar: %sschedule %s", c.Prefix(), c.Prefix(), usage)
+		return 0, c.Refuse(event.InvalidInput, settings(c).WhichNumber, plugins.Values{"text": "", "prefix": c.Prefix(), "example": example})
 	}
 	n, err := strconv.Atoi(strings.TrimPrefix(c.Command.Args[1], "#"))
 	if err != nil || n < 1 {
-		return 0, event.Invalidf("%q is no number of a schedule: see %scalendar", plugins.Shorten(c.Command.Args[1], 20), c.Prefix())
+		return 0, c.Refuse(event.InvalidInput, settings(c).WhichNumber, plugins.Values{"text": plugins.Shorten(c.Command.Args[1], 20), "prefix": c.Prefix(), "example": example})
 	}
 	return n, nil
 }
 
 func missing(c *plugins.Context, n int) error {
-	return event.Errorf(event.RecordNotFound, "there is no schedule %d: see %scalendar", n, c.Prefix())
+	return c.Refuse(event.RecordNotFound, settings(c).NoSchedule, plugins.Values{"number": n, "prefix": c.Prefix()})
 }
 
 func cancel(c *plugins.Context) ([]event.Envelope, error) {
@@ -131,7 +131,7 @@ func cancel(c *plugins.Context) ([]event.Envelope, error) {
 			return nil, missing(c, n)
 		}
 		e.Done = true
-		return answer(c, plugins.SettingsOf[Settings](c).Cancelled, plugins.Values{"user": c.Command.User, "number": n, "what": e.What})
+		return c.Tell(settings(c).to(c), c.Render(settings(c).Cancelled, plugins.Values{"user": c.Command.User, "number": n, "what": e.What})), nil
 	})
 }
 
@@ -141,7 +141,7 @@ func edit(c *plugins.Context) ([]event.Envelope, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := plugins.SettingsOf[Settings](c)
+	s := settings(c)
 	now, err := zoned(c, s)
 	if err != nil {
 		return nil, err
@@ -157,7 +157,7 @@ func edit(c *plugins.Context) ([]event.Envelope, error) {
 		}
 		e.Rule, e.Set, e.Due = when.Rule(), c.Event.Ref.String(), when.After(now).Unix()
 		e.Next = e.next(s, now)
-		return answer(c, s.Scheduled, plugins.Values{"user": c.Command.User, "schedule": e.tell(c, s, now)})
+		return c.Tell(s.to(c), c.Render(s.Scheduled, plugins.Values{"user": c.Command.User, "schedule": e.tell(c, s, now)})), nil
 	})
 	if err != nil {
 		return nil, err
@@ -170,11 +170,9 @@ func (e Schedule) due() time.Time { return time.Unix(e.Due, 0).In(e.Location()) 
 // tell returns what is scheduled when, as text.
 func (e Schedule) tell(c *plugins.Context, s Settings, now time.Time) string {
 	return c.Render(s.Entry, plugins.Values{
-		"number": e.Number, "what": e.What, "by": e.By, "left": e.due().Sub(now), "at": e.due(), "on": stamp(e.due()), "repeats": e.Repeats(),
+		"number": e.Number, "what": e.What, "by": e.By, "left": e.due().Sub(now), "at": e.due(), "on": stamp(c, e.due()), "repeats": e.Repeats(),
 	})
 }
-
-func stamp(t time.Time) string { return t.Format("Mon 2006-01-02 15:04 ") + t.Location().String() }
 
 // next returns when e is announced next after t, or is due, in Unix seconds.
 func (e Schedule) next(s Settings, t time.Time) int64 {

@@ -96,7 +96,7 @@ func undoAnnouncements(c *plugins.Context) ([]event.Envelope, error) {
 func showAnnouncement(c *plugins.Context) ([]event.Envelope, error) {
 	return changeAnnouncement(c, "announce show rules", func(r *Announcements, i int) []event.Envelope {
 		a := r.Items[i]
-		return tell(c, about(c, texts(c).TextAnnouncementShown, a.Name, plugins.Values{"state": a.state(c), "by": a.By, "text": a.Text}))
+		return c.Tell(plugins.Recipient{}, about(c, texts(c).TextAnnouncementShown, a.Name, plugins.Values{"state": a.state(c), "by": a.By, "text": a.Text}))
 	})
 }
 

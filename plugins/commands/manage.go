@@ -73,7 +73,7 @@ func showCommand(c *plugins.Context) ([]event.Envelope, error) {
 	if err != nil {
 		return nil, err
 	}
-	return tell(c, about(c, texts(c).TextShown, r.Name, plugins.Values{"command": r.describe(c)})), nil
+	return c.Tell(plugins.Recipient{}, about(c, texts(c).TextShown, r.Name, plugins.Values{"command": r.describe(c)})), nil
 }
 
 // describe returns what a command says, and what else there is to know of it.

@@ -153,7 +153,7 @@ func removeReply(c *plugins.Context) ([]event.Envelope, error) {
 func showReply(c *plugins.Context) ([]event.Envelope, error) {
 	return changeReply(c, "reply show discord", func(r *Replies, i int) []event.Envelope {
 		a := r.Items[i]
-		return tell(c, about(c, texts(c).TextReplyShown, a.Name, plugins.Values{"by": a.By, "pattern": a.Pattern, "text": a.Text}))
+		return c.Tell(plugins.Recipient{}, about(c, texts(c).TextReplyShown, a.Name, plugins.Values{"by": a.By, "pattern": a.Pattern, "text": a.Text}))
 	})
 }
 

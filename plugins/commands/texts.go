@@ -2,7 +2,6 @@ package commands
 
 import (
 	"maps"
-	"strings"
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/plugins"
@@ -51,13 +50,5 @@ func about(c *plugins.Context, t plugins.Text, name string, more plugins.Values)
 // did returns the answer to a change, and the event about it.
 func did(c *plugins.Context, p changed, answer string) []event.Envelope {
 	payload := map[string]any{"action": p.Action, "what": p.What, "name": p.Name, "by": c.Command.User, "text": p.Text, "channel": c.Channel()}
-	return append(tell(c, answer), c.Emit(kindChanged, payload)...)
-}
-
-// tell says what there is to say.
-func tell(c *plugins.Context, text string) []event.Envelope {
-	if strings.TrimSpace(text) == "" { // the channel wants nothing said
-		return nil
-	}
-	return c.Say("%s", text)
+	return append(c.Tell(plugins.Recipient{}, answer), c.Emit(kindChanged, payload)...)
 }

@@ -65,6 +65,26 @@ func TestHelp(t *testing.T) {
 	}
 }
 
+// The rank of a command is that which the settings say, in this channel, for it or for its plugin.
+func TestRanksOfSettings(t *testing.T) {
+	t.Parallel()
+	channel := plugintest.Run(t, New(), diceroller.New())
+	said := func(rank int, line, want string) {
+		t.Helper()
+		if got := channel.SayAs("alice", rank, line); !strings.Contains(got, want) {
+			t.Errorf("rank %d: %s: %q, want %q", rank, line, got, want)
+		}
+	}
+	channel.Set("dice-roller", "min_rank", "3")
+	said(1, "!help", "📚 !help — ")
+	said(3, "!help roll", "also !dice; for admins; ")
+	channel.Set("dice-roller", "roll.min_rank", "2")
+	said(2, "!help", "📚 !help; moderators: !roll — ")
+	said(1, "!help roll", "also !dice; for moderators; ")
+	channel.Set("dice-roller", "roll.min_rank", "0")
+	said(1, "!help", "📚 !help, !roll — ")
+}
+
 // The names that the settings give commands are in the help of the channel.
 func TestAliasesOfSettings(t *testing.T) {
 	t.Parallel()

@@ -33,7 +33,7 @@ func skip(c *plugins.Context) ([]event.Envelope, error) {
 		return nil, err
 	}
 	if s.Playing == nil {
-		return nil, event.Errorf(event.RecordNotFound, "nothing plays")
+		return nil, nothingPlays(c)
 	}
 	a := newAsked(c, "skip")
 	a.Title = s.Playing.Title
@@ -57,7 +57,7 @@ func wrong(c *plugins.Context) ([]event.Envelope, error) {
 	if err != nil {
 		return nil, err
 	}
-	set := plugins.SettingsOf[Settings](c)
+	set := settings(c)
 	a := newAsked(c, "remove")
 	var r room
 	return change(c, &r, func() ([]event.Envelope, error) {
@@ -70,7 +70,7 @@ func wrong(c *plugins.Context) ([]event.Envelope, error) {
 				return r.ask(a, c.Delete(i.UID).For(a.User).Events()), nil
 			}
 		}
-		return nil, event.Errorf(event.RecordNotFound, "nothing that you added waits on the playlist")
+		return nil, c.Refuse(event.RecordNotFound, set.NothingYours, plugins.Values{"user": a.User})
 	})
 }
 
@@ -78,7 +78,7 @@ func wrong(c *plugins.Context) ([]event.Envelope, error) {
 func move(c *plugins.Context) ([]event.Envelope, error) {
 	words := strings.Fields(c.Text(0))
 	if len(words) < 2 {
-		return nil, event.Invalidf("say what to move and where to, for example %smove 5 to 1, or %smove Metropolis next", c.Prefix(), c.Prefix())
+		return nil, usage(c, "move")
 	}
 	place := strings.ToLower(words[len(words)-1])
 	what := words[:len(words)-1]
@@ -97,7 +97,7 @@ func move(c *plugins.Context) ([]event.Envelope, error) {
 	case place == "next":
 		n = 1
 	case err != nil || n < 1:
-		return nil, event.Invalidf("%q is no place: write a number as %squeue shows, next or last", place, c.Prefix())
+		return nil, c.Refuse(event.InvalidInput, settings(c).BadPlace, plugins.Values{"text": plugins.Shorten(place, 20), "prefix": c.Prefix()})
 	}
 	if n == 1 {
 		if after = event.PlaceFirst; s.Current() >= 0 && s.Playlist[s.Current()].UID != i.UID {
@@ -124,7 +124,7 @@ func clearAll(c *plugins.Context) ([]event.Envelope, error) {
 		return nil, err
 	}
 	if len(s.Playlist) == 0 {
-		return nil, event.Errorf(event.RecordNotFound, "the playlist is empty already")
+		return nil, c.Refuse(event.RecordNotFound, settings(c).Empty, nil)
 	}
 	a := newAsked(c, "clear")
 	a.Count, a.Title = len(s.Playlist), english.Plural(len(s.Playlist), "item", "")
@@ -145,7 +145,7 @@ func lock(c *plugins.Context) ([]event.Envelope, error) {
 	case "off":
 		locked = false
 	default:
-		return nil, event.Invalidf("write %slock on, or %slock off", c.Prefix(), c.Prefix())
+		return nil, usage(c, "lock")
 	}
 	a := newAsked(c, map[bool]string{true: "lock", false: "unlock"}[locked])
 	return ask(c, a, c.Lock(locked).For(a.User).Events())

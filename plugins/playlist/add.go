@@ -1,32 +1,14 @@
 package playlist
 
 import (
-	"regexp"
 	"strings"
 	"time"
-
-	"github.com/dustin/go-humanize/english"
 
 	"github.com/rosey-bot/rosey/cytube/channel"
 	"github.com/rosey-bot/rosey/cytube/medialink"
 	"github.com/rosey-bot/rosey/event"
-	"github.com/rosey-bot/rosey/internal/timeparse"
 	"github.com/rosey-bot/rosey/plugins"
 )
-
-var bareID = regexp.MustCompile(`^[A-Za-z0-9_-]{11}$`)
-
-// parseLink reads a link, or the ID of a YouTube video.
-func parseLink(text string) (medialink.Link, error) {
-	l, err := medialink.Parse(text)
-	if err != nil && bareID.MatchString(text) {
-		return medialink.Link{Type: "yt", ID: text}, nil
-	}
-	if err == nil && l.Type == "yp" {
-		return l, event.Invalidf("that is a whole playlist: add its videos one by one, or have a moderator queue it on the site")
-	}
-	return l, err
-}
 
 // parseAdd reads the arguments of !add: a link, and next and temp in any order.
 func parseAdd(c *plugins.Context) (l medialink.Link, next, temp bool, err error) {
@@ -42,9 +24,11 @@ func parseAdd(c *plugins.Context) (l medialink.Link, next, temp bool, err error)
 		}
 	}
 	if len(links) != 1 {
-		return l, next, temp, event.Invalidf("say what to add, one link, for example %sadd https://youtu.be/dQw4w9WgXcQ", c.Prefix())
+		return l, next, temp, usage(c, "add")
 	}
-	l, err = parseLink(links[0])
+	if l, err = medialink.ParseTyped(links[0]); err == nil && l.Type == "yp" {
+		err = c.Refuse(event.InvalidInput, settings(c).WholeList, plugins.Values{"url": links[0]})
+	}
 	return l, next, temp, err
 }
 
@@ -54,7 +38,7 @@ func add(c *plugins.Context) ([]event.Envelope, error) {
 	if err != nil {
 		return nil, err
 	}
-	set := plugins.SettingsOf[Settings](c)
+	set := settings(c)
 	s, err := c.State(plugins.Playlist, plugins.Playing, plugins.Users, plugins.Lock)
 	if err != nil {
 		return nil, err
@@ -67,7 +51,7 @@ func add(c *plugins.Context) ([]event.Envelope, error) {
 	}
 	var r room
 	return change(c, &r, func() ([]event.Envelope, error) {
-		if err := limits(set, s, &r, a); err != nil {
+		if err := limits(c, set, s, &r, a); err != nil {
 			return nil, err
 		}
 		if set.locks(s, a) {
@@ -92,16 +76,16 @@ func (a asked) queue(c *plugins.Context) []event.Envelope {
 // check returns why something is not added, but for the limits of a person.
 func check(c *plugins.Context, set Settings, s *plugins.State, a asked) error {
 	if a.Next && c.Command.Rank < set.NextRank {
-		return event.Errorf(event.PermissionDenied, "you may add, but not next: that needs rank %d", set.NextRank)
+		return c.Refuse(event.PermissionDenied, set.NotNext, plugins.Values{"user": a.User, "rank": set.NextRank})
 	}
 	if why := banned(set.Banned, a.URL, a.User, ""); why != "" {
-		return event.Errorf(event.PermissionDenied, "%s", why)
+		return c.Refuse(event.PermissionDenied, set.NotPlayed, plugins.Values{"why": why, "title": ""})
 	}
-	if err := listed(s, a); err != nil {
+	if err := listed(c, s, a); err != nil {
 		return err
 	}
 	if set.locks(s, a) && set.WhenLocked == lockedRefuse {
-		return event.Errorf(event.PermissionDenied, "the playlist is locked: only moderators add now")
+		return c.Refuse(event.PermissionDenied, set.Closed, plugins.Values{"user": a.User, "waiting": 0})
 	}
 	if a.Exempt || set.RepeatDays == 0 {
 		return nil
@@ -113,20 +97,17 @@ func check(c *plugins.Context, set Settings, s *plugins.State, a asked) error {
 	}
 	ago := c.Now().Sub(time.UnixMilli(p.At))
 	if err == nil && ago < time.Duration(set.RepeatDays)*24*time.Hour {
-		return event.Invalidf("%s played here %s ago: not again within %s", quoted(p.Title), timeparse.Short(ago.Round(time.Minute)), english.Plural(set.RepeatDays, "day", ""))
+		return c.Refuse(event.InvalidInput, set.Repeat, plugins.Values{"title": short(p.Title), "ago": ago.Round(time.Minute), "days": set.RepeatDays})
 	}
 	return err
 }
 
 // listed returns an error for media that are on the playlist already.
-func listed(s *plugins.State, a asked) error {
+func listed(c *plugins.Context, s *plugins.State, a asked) error {
 	for n, i := range s.Playlist {
-		switch {
-		case i.URL != a.URL || i.Type != a.Type:
-		case n == s.Current():
-			return event.Invalidf("%s plays now", quoted(i.Title))
-		case !a.Next:
-			return event.Invalidf("%s is on the playlist already", quoted(i.Title))
+		plays := n == s.Current()
+		if i.URL == a.URL && i.Type == a.Type && (plays || !a.Next) {
+			return c.Refuse(event.InvalidInput, settings(c).There, plugins.Values{"title": short(i.Title), "plays": plays})
 		}
 	}
 	return nil

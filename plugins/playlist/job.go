@@ -34,7 +34,7 @@ const (
 // busy returns an error while the channel has a job.
 func (r *room) busy(c *plugins.Context) error {
 	if j := r.Job; j != nil && c.Now().UnixMilli()-j.At < abandoned.Milliseconds() {
-		return event.Errorf(event.PluginError, "%s is under way, %d of %d: wait, or write %sundo stop", j.Title, j.Done, j.Total, c.Prefix())
+		return c.Refuse(event.PluginError, settings(c).Busy, plugins.Values{"work": j.Title, "done": j.Done, "count": j.Total, "prefix": c.Prefix()})
 	}
 	return nil
 }
@@ -53,12 +53,12 @@ func (r *room) start(c *plugins.Context, j job) ([]event.Envelope, error) {
 			why = r.Job.Why
 		}
 		if r.Job = nil; why != "" {
-			return nil, event.Errorf(event.PermissionDenied, "%s: %s", j.Title, why)
+			return nil, c.Refuse(event.PermissionDenied, settings(c).NotBegun, plugins.Values{"work": j.Title, "reason": why})
 		}
 		return nil, nil
 	}
 	if j.Total > batch {
-		sends = append(c.SayText(plugins.SettingsOf[Settings](c).Begun, plugins.Values{"work": j.Title, "count": j.Total}), sends...)
+		sends = append(c.SayText(settings(c).Begun, plugins.Values{"work": j.Title, "count": j.Total}), sends...)
 	}
 	return sends, nil
 }
@@ -89,7 +89,7 @@ func (r *room) advance(c *plugins.Context, set Settings, o event.Delivery) (out 
 			out = j.tell(c, set, set.Progress)
 		}
 	case o.Status != event.DeliveryDone && o.Status != event.DeliveryAlready:
-		j.Failed, j.Why = j.Failed+1, why(o)
+		j.Failed, j.Why = j.Failed+1, why(c, set, o)
 	}
 	if j.Out > 0 {
 		return out, nil
@@ -109,7 +109,7 @@ func (r *room) advance(c *plugins.Context, set Settings, o event.Delivery) (out 
 // tell says how far the job is.
 func (j *job) tell(c *plugins.Context, set Settings, text plugins.Text) []event.Envelope {
 	values := plugins.Values{"work": j.Title, "done": j.Done, "count": j.Total, "failed": j.Failed, "reason": j.Why}
-	return tell(c, &asked{User: j.User, Private: j.Private}, set.Quiet, "%s", c.Render(text, values))
+	return c.Tell(plugins.Recipient{User: j.User, Private: j.Private || set.Quiet}, c.Render(text, values))
 }
 
 // saved is an item of a saved playlist.
@@ -135,9 +135,9 @@ func stop(c *plugins.Context) ([]event.Envelope, error) {
 	return change(c, &r, func() ([]event.Envelope, error) {
 		j := r.Job
 		if j == nil {
-			return nil, event.Errorf(event.RecordNotFound, "nothing is under way")
+			return nil, c.Refuse(event.RecordNotFound, settings(c).Idle, nil)
 		}
 		r.Job = nil
-		return c.SayText(plugins.SettingsOf[Settings](c).Stopped, plugins.Values{"work": j.Title, "done": j.Done, "count": j.Total}), nil
+		return c.SayText(settings(c).Stopped, plugins.Values{"work": j.Title, "done": j.Done, "count": j.Total}), nil
 	})
 }

@@ -5,13 +5,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/dustin/go-humanize/english"
-
 	"github.com/rosey-bot/rosey/cytube/channel"
 	"github.com/rosey-bot/rosey/cytube/medialink"
 	"github.com/rosey-bot/rosey/cytube/view"
 	"github.com/rosey-bot/rosey/event"
-	"github.com/rosey-bot/rosey/internal/timeparse"
 	"github.com/rosey-bot/rosey/plugins"
 )
 
@@ -64,53 +61,55 @@ func (r *room) pending(at int64) (all []asked) {
 }
 
 // limits returns why a person may not add more.
-func limits(set Settings, s *plugins.State, r *room, a asked) error {
+func limits(c *plugins.Context, set Settings, s *plugins.State, r *room, a asked) error {
 	if a.Exempt {
 		return nil
 	}
 	has := r.shareOf(set, s, a)
-	whose := "you have"
-	if person(set, a.User, a.Guest) == "" {
-		whose = "guests have together"
+	reached := func(of string, count int) error {
+		return c.Refuse(event.PermissionDenied, set.Limit, plugins.Values{"of": of, "guests": person(set, a.User, a.Guest) == "", "count": count})
 	}
 	switch {
 	case set.MaxItems > 0 && has.items >= set.MaxItems:
-		return event.Errorf(event.PermissionDenied, "%s %s on the playlist, which is the most: wait until one was played", whose, english.Plural(has.items, "item", ""))
+		return reached("items", has.items)
 	case set.MaxMinutes > 0 && has.seconds >= set.MaxMinutes*60:
-		return event.Errorf(event.PermissionDenied, "%s %s on the playlist, which is the most: wait until one was played", whose, english.Plural(has.seconds/60, "minute", ""))
+		return reached("minutes", has.seconds/60)
 	case set.PerHour > 0 && has.hour >= set.PerHour:
-		return event.Errorf(event.PermissionDenied, "%s added %s within the hour, which is the most", whose, english.Plural(has.hour, "item", ""))
+		return reached("hour", has.hour)
 	case set.TakeTurns && has.last:
-		return event.Errorf(event.PermissionDenied, "the last item is yours: let somebody else add one first")
+		return reached("turns", 0)
 	}
 	return nil
 }
 
 // unfit returns why an item that was added does not stay, as the server tells its title and
 // length only then.
-func unfit(set Settings, s *plugins.State, r *room, a asked, i view.Item) string {
+func unfit(c *plugins.Context, set Settings, s *plugins.State, r *room, a asked, i view.Item) string {
 	if why := banned(set.Banned, i.URL, a.User, i.Title); why != "" {
-		return why
+		return c.Render(set.NotPlayed, plugins.Values{"why": why, "title": short(i.Title)})
 	}
 	if a.Exempt {
 		return ""
 	}
 	length := time.Duration(i.Duration) * time.Second
+	why := func(why string, most time.Duration, minutes int) string {
+		return c.Render(set.Unfit, plugins.Values{"why": why, "length": clock(i.Duration), "most": most, "minutes": minutes, "max_minutes": set.MaxMinutes})
+	}
 	switch {
 	case i.Duration == 0 && (set.MaxLength > 0 || set.MaxMinutes > 0):
-		return "it is live, or its length is not known, and the channel limits lengths"
+		return why("live", 0, 0)
 	case length < set.MinLength && i.Duration > 0:
-		return "it is " + clock(i.Duration) + " long, and the shortest allowed is " + timeparse.Short(set.MinLength)
+		return why("short", set.MinLength, 0)
 	case set.MaxLength > 0 && length > set.MaxLength:
-		return "it is " + clock(i.Duration) + " long, and the longest allowed is " + timeparse.Short(set.MaxLength)
+		return why("long", set.MaxLength, 0)
 	}
 	if seconds := r.shareOf(set, s, a).seconds; set.MaxMinutes > 0 && seconds > set.MaxMinutes*60 {
-		return "with it you would have " + english.Plural(seconds/60, "minute", "") + " on the playlist, and the most is " + english.Plural(set.MaxMinutes, "minute", "")
+		return why("much", 0, seconds/60)
 	}
 	return ""
 }
 
-// banned returns why media are not taken: an entry is a link, a user, a /regular expression/
+// banned returns why media are not taken, as the text text_banned has it: an entry is a link, a user, a /regular expression/
 // on title or link, or words of the title.
 func banned(list []string, url, user, title string) string {
 	for _, entry := range list {
@@ -118,22 +117,22 @@ func banned(list []string, url, user, title string) string {
 		if pattern, ok := strings.CutPrefix(entry, "/"); ok && strings.HasSuffix(pattern, "/") && len(pattern) > 1 {
 			re, err := regexp.Compile("(?i)" + strings.TrimSuffix(pattern, "/"))
 			if err == nil && (re.MatchString(url) || title != "" && re.MatchString(title)) {
-				return "that is not played here"
+				return "title"
 			}
 			continue
 		}
 		if l, err := medialink.Parse(entry); err == nil {
 			if channel.MediaURL(l.Type, l.ID) == url {
-				return "that video is not played here"
+				return "link"
 			}
 			continue
 		}
 		switch {
 		case entry == "":
 		case strings.EqualFold(strings.TrimPrefix(entry, "@"), user):
-			return "you may not add here"
+			return "user"
 		case title != "" && strings.Contains(plugins.Fold(title), plugins.Fold(entry)):
-			return "that is not played here"
+			return "title"
 		}
 	}
 	return ""

@@ -25,6 +25,11 @@ func TestLimitsOfAPerson(t *testing.T) {
 		Asked:   []asked{{Kind: "add", User: "bob", At: ago(time.Minute)}, {Kind: "add", User: "bob", At: ago(time.Hour)}, {Kind: "add", User: "bob", At: ago(time.Minute), Done: true}},
 		Waiting: []waiting{{Asked: asked{User: "carol", At: ago(2 * time.Hour)}}},
 	}
+	c := &plugins.Context{}
+	defaults, err := plugins.DecodeSettings[Settings](nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, test := range []struct {
 		what string
 		set  Settings
@@ -48,7 +53,8 @@ func TestLimitsOfAPerson(t *testing.T) {
 	} {
 		test.a.At = now
 		got := ""
-		if err := limits(test.set, s, r, test.a); err != nil {
+		test.set.Texts = defaults.Texts
+		if err := limits(c, test.set, s, r, test.a); err != nil {
 			got = err.Error()
 		}
 		if !strings.HasPrefix(got, test.want) || got != "" && test.want == "" {
@@ -64,7 +70,8 @@ func TestLimitsOfAPerson(t *testing.T) {
 		"live":            {Settings{MaxMinutes: 90}, 0, "it is live"},
 		"fit":             {Settings{MaxMinutes: 60}, 60, ""},
 	} {
-		if got := unfit(test.set, s, r, asked{User: "alice", At: now}, view.Item{URL: "b", Duration: test.duration}); !strings.HasPrefix(got, test.want) || got != "" && test.want == "" {
+		test.set.Texts = defaults.Texts
+		if got := unfit(c, test.set, s, r, asked{User: "alice", At: now}, view.Item{URL: "b", Duration: test.duration}); !strings.HasPrefix(got, test.want) || got != "" && test.want == "" {
 			t.Errorf("%s: %q, want %q", what, got, test.want)
 		}
 	}
@@ -74,12 +81,7 @@ func TestLimitsOfAPerson(t *testing.T) {
 func TestStop(t *testing.T) {
 	t.Parallel()
 	c := plugintest.Run(t, New()) // nobody answers what is asked of the channel
-	saved := list{Channel: plugintest.ChannelName, Name: "it", Items: []saved{{URL: watch + "aaaaaaa0100", Type: "yt", ID: "aaaaaaa0100"}, {URL: watch + "bbbbbbb0100", Type: "yt", ID: "bbbbbbb0100"}}}
-	if _, err := c.Request(event.SubjectSet, map[string]any{"collection": Lists, "id": listID(plugintest.ChannelName, "it"), "data": saved}); err != nil {
-		t.Fatal(err)
-	}
-	c.Type("mod", 2, "!playlists load it")
-	c.Emitted(event.SubjectSendMediaQueue)
+	loadSaved(t, c)
 	for _, step := range [][2]string{
 		{"!undo", "❌ adding it is under way, 0 of 2: wait, or write !undo stop"}, {"!undo stop", "✋ stopped adding it at 0 of 2"}, {"!undo stop", "❌ nothing is under way"},
 	} {
@@ -87,4 +89,15 @@ func TestStop(t *testing.T) {
 			t.Errorf("%s: %q, want %q", step[0], got, step[1])
 		}
 	}
+}
+
+// loadSaved has a moderator load a saved playlist of two items.
+func loadSaved(t *testing.T, c *plugintest.Channel) {
+	t.Helper()
+	saved := list{Channel: plugintest.ChannelName, Name: "it", Items: []saved{{URL: watch + "aaaaaaa0100", Type: "yt", ID: "aaaaaaa0100"}, {URL: watch + "bbbbbbb0100", Type: "yt", ID: "bbbbbbb0100"}}}
+	if _, err := c.Request(event.SubjectSet, map[string]any{"collection": Lists, "id": listID(plugintest.ChannelName, "it"), "data": saved}); err != nil {
+		t.Fatal(err)
+	}
+	c.Type("mod", 2, "!playlists load it")
+	c.Emitted(event.SubjectSendMediaQueue)
 }

@@ -1,7 +1,6 @@
 package playlist
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -41,7 +40,7 @@ func lists(c *plugins.Context) ([]event.Envelope, error) {
 		return namesOf(c)
 	}
 	if name == "" || len([]rune(name)) > maxListName {
-		return nil, event.Invalidf("say a name of 1 to %d characters, for example %splaylists %s friday", maxListName, c.Prefix(), what)
+		return nil, c.Refuse(event.InvalidInput, settings(c).ListName, plugins.Values{"most": maxListName, "prefix": c.Prefix(), "what": what})
 	}
 	switch what {
 	case "save":
@@ -51,7 +50,7 @@ func lists(c *plugins.Context) ([]event.Envelope, error) {
 	case "rm", "remove", "delete":
 		return removeList(c, name)
 	}
-	return nil, event.Invalidf("write %splaylists save, load or rm, and a name", c.Prefix())
+	return nil, usage(c, "playlists")
 }
 
 func all(c *plugins.Context) (lists []list, names []string, err error) {
@@ -70,9 +69,9 @@ func namesOf(c *plugins.Context) ([]event.Envelope, error) {
 	}
 	var said []string
 	for _, l := range lists {
-		said = append(said, fmt.Sprintf("%s (%d)", l.Name, len(l.Items)))
+		said = append(said, c.Render(settings(c).List, plugins.Values{"name": l.Name, "count": len(l.Items)}))
 	}
-	return c.SayText(plugins.SettingsOf[Settings](c).Lists, plugins.Values{"lists": said, "prefix": c.Prefix()}), nil
+	return c.SayText(settings(c).Lists, plugins.Values{"lists": said, "prefix": c.Prefix()}), nil
 }
 
 // saveList saves the playlist. What the server would not take again is left out, and said.
@@ -93,15 +92,15 @@ func saveList(c *plugins.Context, name string) ([]event.Envelope, error) {
 	}
 	switch {
 	case len(items) == 0:
-		return nil, event.Errorf(event.RecordNotFound, "there is nothing on the playlist that can be saved")
+		return nil, c.Refuse(event.RecordNotFound, settings(c).NotSaved, plugins.Values{"count": 0, "most": maxList})
 	case len(items) > maxList:
-		return nil, event.Invalidf("the playlist has %d items, and at most %d are saved: nothing was saved", len(items), maxList)
+		return nil, c.Refuse(event.InvalidInput, settings(c).NotSaved, plugins.Values{"count": len(items), "most": maxList})
 	}
 	var old list
 	return c.DB(Lists).Change(listID(c.Channel(), name), &old, func() ([]event.Envelope, error) {
 		values := plugins.Values{"name": name, "count": len(items), "replaced": len(old.Items), "lost": lost}
 		old = list{strings.ToLower(c.Channel()), name, c.Command.User, c.Now().UnixMilli(), items}
-		return c.SayText(plugins.SettingsOf[Settings](c).Saved, values), nil
+		return c.SayText(settings(c).Saved, values), nil
 	})
 }
 
@@ -116,11 +115,8 @@ func getList(c *plugins.Context, name string) (l list, err error) {
 		for _, n := range names {
 			folded[plugins.Fold(n)] = n
 		}
-		hint := ""
-		if near := suggest.Nearest(plugins.Fold(name), slices.Sorted(maps.Keys(folded))); near != "" {
-			hint = ": did you mean " + folded[near] + "?"
-		}
-		return l, event.Errorf(event.RecordNotFound, "no playlist %s is saved%s", quoted(name), hint)
+		near := folded[suggest.Nearest(plugins.Fold(name), slices.Sorted(maps.Keys(folded)))]
+		return l, c.Refuse(event.RecordNotFound, settings(c).NoList, plugins.Values{"name": short(name), "near": near})
 	}
 	return l, err
 }
@@ -138,14 +134,14 @@ func loadList(c *plugins.Context, name string) ([]event.Envelope, error) {
 	for _, i := range s.Playlist {
 		here[i.Type+" "+i.URL] = true
 	}
-	j := job{Title: c.Render(plugins.SettingsOf[Settings](c).Loading, plugins.Values{"name": l.Name})}
+	j := job{Title: c.Render(settings(c).Loading, plugins.Values{"name": l.Name})}
 	for _, i := range l.Items {
 		if !here[i.Type+" "+i.URL] && i.link().Check() == nil {
 			j.Queue = append(j.Queue, i)
 		}
 	}
 	if j.Total = len(j.Queue); j.Total == 0 {
-		return nil, event.Errorf(event.RecordNotFound, "all of %s is on the playlist already", l.Name)
+		return nil, c.Refuse(event.RecordNotFound, settings(c).AllThere, plugins.Values{"name": l.Name})
 	}
 	var r room
 	return change(c, &r, func() ([]event.Envelope, error) {
@@ -164,6 +160,6 @@ func removeList(c *plugins.Context, name string) ([]event.Envelope, error) {
 	return c.DB(Lists).Change(listID(c.Channel(), name), &l, func() ([]event.Envelope, error) {
 		values := plugins.Values{"name": l.Name, "count": len(l.Items)}
 		l.Items = nil
-		return c.SayText(plugins.SettingsOf[Settings](c).Unsaved, values), nil
+		return c.SayText(settings(c).Unsaved, values), nil
 	})
 }

@@ -22,10 +22,9 @@ func (set Settings) done(c *plugins.Context, a *asked) string {
 	return c.Render(text, plugins.Values{"user": a.User, "title": plugins.Shorten(a.Title, 80), "count": a.Count})
 }
 
-// verbs say what was not done.
-var verbs = map[string]string{
-	"skip": "skip", "voteskip": "skip", "remove": "remove it", "move": "move it", "shuffle": "shuffle", "clear": "clear the playlist",
-	"lock": "lock the playlist", "unlock": "open the playlist", "undo": "undo that",
+// notDone returns what is said when what a command asked for was not done.
+func (set Settings) notDone(c *plugins.Context, a *asked, o event.Delivery) string {
+	return c.Render(set.NotDone, plugins.Values{"user": a.User, "kind": a.Kind, "title": short(a.Title), "reason": why(c, set, o)})
 }
 
 // outcome handles what came of the plugin's sends.
@@ -33,7 +32,7 @@ func outcome(c *plugins.Context, o event.Delivery) ([]event.Envelope, error) {
 	if strings.HasPrefix(o.Subject, event.SubjectSendChat) || o.Subject == event.SubjectSendPM {
 		return nil, nil
 	}
-	set := plugins.SettingsOf[Settings](c)
+	set := settings(c)
 	var s *plugins.State
 	if o.Subject == event.SubjectSendMediaQueue {
 		var err error
@@ -59,7 +58,7 @@ func outcome(c *plugins.Context, o event.Delivery) ([]event.Envelope, error) {
 		if o.Status == event.DeliveryDone {
 			out = r.added(c, set, s, &asked)
 		} else {
-			out = tell(c, &asked, false, "❌ could not add it: %s", why(o))
+			out = c.Tell(asked.to(false), set.notDone(c, &asked, o))
 		}
 		return append(out, r.release(c, s)...), nil
 	})
@@ -69,23 +68,21 @@ func outcome(c *plugins.Context, o event.Delivery) ([]event.Envelope, error) {
 func (r *room) did(c *plugins.Context, set Settings, a *asked, o event.Delivery) []event.Envelope {
 	quiet := set.Quiet && a.Kind != "voteskip"
 	if o.Status == event.DeliveryDone || o.Status == event.DeliveryAlready {
-		return tell(c, a, quiet, "%s", set.done(c, a))
+		return c.Tell(a.to(quiet), set.done(c, a))
 	}
 	if a.Kind == "voteskip" {
 		r.Votes.Passed = false
 	}
-	return tell(c, a, quiet, "❌ could not %s: %s", verbs[a.Kind], why(o))
+	return c.Tell(a.to(quiet), set.notDone(c, a, o))
 }
 
 // why returns why something was not done.
-func why(o event.Delivery) string {
-	switch {
-	case o.Status == event.DeliveryExpired:
-		return "it took too long until it could be done"
-	case o.Reason != "":
+func why(c *plugins.Context, set Settings, o event.Delivery) string {
+	expired := o.Status == event.DeliveryExpired
+	if o.Reason != "" && !expired {
 		return o.Reason
 	}
-	return "the channel did not confirm it"
+	return c.Render(set.NoReason, plugins.Values{"expired": expired})
 }
 
 // added handles an item that the server took: it stays if its title and length are fit, and
@@ -100,13 +97,14 @@ func (r *room) added(c *plugins.Context, set Settings, s *plugins.State, a *aske
 	w := wish{URL: a.URL, Type: a.Type, User: a.User, Guest: a.Guest, Next: a.Next, At: a.At}
 	if at < 0 { // it has gone again
 		r.wish(s, w)
-		return tell(c, a, false, "✅ %s", a.URL)
+		return c.Tell(a.to(false), c.Render(set.AddedGone, plugins.Values{"user": a.User, "url": a.URL}))
 	}
 	i := s.Playlist[at]
 	mine := *r
 	mine.Wishes = append(slices.Clone(r.Wishes), w)
-	if why := unfit(set, s, &mine, *a, i); why != "" {
-		return append(c.Delete(i.UID).Because(why).Events(), tell(c, a, false, "❌ %s does not stay on the playlist: %s", quoted(i.Title), why)...)
+	if why := unfit(c, set, s, &mine, *a, i); why != "" {
+		said := c.Render(set.NotStays, plugins.Values{"user": a.User, "title": short(i.Title), "reason": why})
+		return append(c.Delete(i.UID).Because(why).Events(), c.Tell(a.to(false), said)...)
 	}
 	r.wish(s, w)
 	out := r.place(c, s, i, a)
@@ -119,9 +117,9 @@ func (r *room) added(c *plugins.Context, set Settings, s *plugins.State, a *aske
 		where = fmt.Sprintf("number %d", number)
 	}
 	text := c.Render(set.Added, plugins.Values{
-		"user": a.User, "title": plugins.Shorten(i.Title, 80), "length": length(i.Duration), "number": number, "next": a.Next, "place": where,
+		"user": a.User, "title": plugins.Shorten(i.Title, 80), "length": length(c, i.Duration), "number": number, "next": a.Next, "place": where,
 	})
-	return append(out, tell(c, a, false, "%s", text)...)
+	return append(out, c.Tell(a.to(false), text)...)
 }
 
 // place puts an item that was added next behind those for which next was asked before: the

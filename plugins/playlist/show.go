@@ -3,7 +3,6 @@ package playlist
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -68,9 +67,9 @@ func nowPlaying(c *plugins.Context) ([]event.Envelope, error) {
 			return nil, err
 		}
 		at := clock(max(0, int(p.PositionAt(c.Now().UnixMilli()))))
-		values = plugins.Values{"title": plugins.Shorten(p.Title, 80), "at": at, "length": length(p.Duration), "by": by, "url": p.URL}
+		values = plugins.Values{"title": plugins.Shorten(p.Title, 80), "at": at, "length": length(c, p.Duration), "by": by, "url": p.URL}
 	}
-	return c.SayText(plugins.SettingsOf[Settings](c).Playing, values), nil
+	return c.SayText(settings(c).Playing, values), nil
 }
 
 // whose returns who added an item, "" if nobody knows.
@@ -94,12 +93,12 @@ func next(c *plugins.Context) ([]event.Envelope, error) {
 	}
 	values := plugins.Values{"title": "", "length": "", "in": "", "prefix": c.Prefix()}
 	if coming := upcoming(s); len(coming) > 0 {
-		values["title"], values["length"] = plugins.Shorten(coming[0].Title, 80), length(coming[0].Duration)
+		values["title"], values["length"] = plugins.Shorten(coming[0].Title, 80), length(c, coming[0].Duration)
 		if p := s.Playing; p != nil && p.Duration > 0 {
 			values["in"] = clock(max(1, p.Duration-int(p.PositionAt(c.Now().UnixMilli()))))
 		}
 	}
-	return c.SayText(plugins.SettingsOf[Settings](c).Next, values), nil
+	return c.SayText(settings(c).Next, values), nil
 }
 
 // queue handles !queue.
@@ -114,10 +113,10 @@ func queue(c *plugins.Context) ([]event.Envelope, error) {
 	for n, i := range coming {
 		seconds += i.Duration
 		if n < 5 {
-			said = append(said, fmt.Sprintf("#%d %s (%s)", n+1, quoted(i.Title), length(i.Duration)))
+			said = append(said, row(c, n+1, i.Title, length(c, i.Duration)))
 		}
 	}
-	return c.SayText(plugins.SettingsOf[Settings](c).Queue, plugins.Values{"count": len(coming), "length": length(seconds), "items": said}), nil
+	return c.SayText(settings(c).Queue, plugins.Values{"count": len(coming), "length": length(c, seconds), "items": said}), nil
 }
 
 // whoQueued handles !whoqueued.
@@ -128,20 +127,20 @@ func whoQueued(c *plugins.Context) ([]event.Envelope, error) {
 	}
 	at := s.Current()
 	if text := c.Text(0); text != "" {
-		i, err := find(s, text)
+		i, err := find(c, s, text)
 		if err != nil {
 			return nil, err
 		}
 		at = slices.IndexFunc(s.Playlist, func(o view.Item) bool { return o.UID == i.UID })
 	}
 	if at < 0 {
-		return nil, event.Errorf(event.RecordNotFound, "nothing plays")
+		return nil, nothingPlays(c)
 	}
 	by, err := whose(c, s, at)
 	if err != nil {
 		return nil, err
 	}
-	return c.SayText(plugins.SettingsOf[Settings](c).Who, plugins.Values{"title": plugins.Shorten(s.Playlist[at].Title, 80), "by": by}), nil
+	return c.SayText(settings(c).Who, plugins.Values{"title": plugins.Shorten(s.Playlist[at].Title, 80), "by": by}), nil
 }
 
 // last handles !last.
@@ -150,7 +149,7 @@ func last(c *plugins.Context) ([]event.Envelope, error) {
 	if text := c.Text(0); text != "" {
 		var err error
 		if n, err = strconv.Atoi(text); err != nil || n < 1 || n > 10 {
-			return nil, event.Invalidf("%q is no number of 1 to 10", plugins.Shorten(text, 20))
+			return nil, c.Refuse(event.InvalidInput, settings(c).BadNumber, plugins.Values{"text": plugins.Shorten(text, 20)})
 		}
 	}
 	s, err := look(c)
@@ -161,7 +160,7 @@ func last(c *plugins.Context) ([]event.Envelope, error) {
 	if _, err := c.DB(Played).Find(plugins.Query{Filter: map[string]any{"channel": strings.ToLower(c.Channel())}, OrderBy: "at DESC", Limit: n + 1}, &all); err != nil {
 		return nil, err
 	}
-	set := plugins.SettingsOf[Settings](c)
+	set := settings(c)
 	var said []string
 	for _, p := range all {
 		if s.Playing != nil && s.Playing.URL == p.URL || len(said) == n {

@@ -1,7 +1,6 @@
 package playlist
 
 import (
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -9,7 +8,6 @@ import (
 	"github.com/rosey-bot/rosey/cytube/restore"
 	"github.com/rosey-bot/rosey/cytube/view"
 	"github.com/rosey-bot/rosey/event"
-	"github.com/rosey-bot/rosey/internal/timeparse"
 	"github.com/rosey-bot/rosey/plugins"
 )
 
@@ -24,10 +22,9 @@ func undo(c *plugins.Context) ([]event.Envelope, error) {
 	}
 	kind, known := kinds[word]
 	if word != "" && !known {
-		return nil, event.Invalidf("write %sundo for the last change, %sundo clear for the last of a kind (%s), or %sundo stop",
-			c.Prefix(), c.Prefix(), strings.Join(slices.Sorted(maps.Keys(kinds)), ", "), c.Prefix())
+		return nil, usage(c, "undo")
 	}
-	set := plugins.SettingsOf[Settings](c)
+	set := settings(c)
 	changes, err := changesOf(c, c.Now().Add(-set.UndoWithin))
 	if err != nil {
 		return nil, err
@@ -40,7 +37,7 @@ func undo(c *plugins.Context) ([]event.Envelope, error) {
 		for {
 			last := r.lastOf(changes, kind)
 			if last == nil {
-				return nil, event.Errorf(event.RecordNotFound, "nothing was changed within %s that is not undone", timeparse.Short(set.UndoWithin))
+				return nil, c.Refuse(event.RecordNotFound, set.Unchanged, plugins.Values{"within": set.UndoWithin})
 			}
 			r.Undone = kept(r.Undone, last.id)
 			if out, err := r.undo(c, set, last); err != nil || len(out) > 0 {

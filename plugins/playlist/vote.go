@@ -43,18 +43,18 @@ func (v votes) count(set Settings, persons map[string]string) (count, need int) 
 
 // voteskip handles !voteskip. Votes go with the voter and with the film.
 func voteskip(c *plugins.Context) ([]event.Envelope, error) {
-	set := plugins.SettingsOf[Settings](c)
+	set := settings(c)
 	s, err := look(c)
 	if err != nil {
 		return nil, err
 	}
 	if s.Playing == nil {
-		return nil, event.Errorf(event.RecordNotFound, "nothing plays")
+		return nil, nothingPlays(c)
 	}
 	name := strings.ToLower(c.Command.User)
 	persons := entitled(set, s, name)
 	if _, here := persons[name]; !here {
-		return nil, event.Errorf(event.PermissionDenied, "only who is in the channel votes")
+		return nil, c.Refuse(event.PermissionDenied, set.OnlyHere, plugins.Values{"user": c.Command.User})
 	}
 	item := s.Playing.URL
 	if s.Playing.UID != nil {

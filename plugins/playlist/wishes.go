@@ -1,7 +1,6 @@
 package playlist
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -39,18 +38,18 @@ func (r *room) wait(c *plugins.Context, set Settings, a asked) ([]event.Envelope
 	r.Waiting = slices.DeleteFunc(r.Waiting, func(w waiting) bool { return w.Asked.At < a.At-longestWaits.Milliseconds() })
 	for _, w := range r.Waiting {
 		if w.Asked.URL == a.URL && w.Asked.Type == a.Type {
-			return nil, event.Invalidf("%s wished for that already: it waits as number %d", w.Asked.User, w.Number)
+			return nil, c.Refuse(event.InvalidInput, set.AlreadyWished, plugins.Values{"user": w.Asked.User, "number": w.Number})
 		}
 	}
 	if len(r.Waiting) >= mostWaiting {
-		return nil, event.Errorf(event.PermissionDenied, "the playlist is locked, and %d wishes wait already", mostWaiting)
+		return nil, c.Refuse(event.PermissionDenied, set.Closed, plugins.Values{"user": a.User, "waiting": mostWaiting})
 	}
 	if len(r.Waiting) == 0 {
 		r.Number = 0
 	}
 	r.Number++
 	r.Waiting = append(r.Waiting, waiting{Number: r.Number, Asked: a})
-	return tell(c, &a, false, "%s", c.Render(set.Wished, plugins.Values{"user": a.User, "number": r.Number, "url": a.URL})), nil
+	return c.Tell(a.to(false), c.Render(set.Wished, plugins.Values{"user": a.User, "number": r.Number, "url": a.URL})), nil
 }
 
 // withdraw takes back what a user wished for last, if that waits.
@@ -84,8 +83,8 @@ func (r *room) release(c *plugins.Context, s *plugins.State) (out []event.Envelo
 		}
 		a := r.Waiting[n].Asked
 		r.Waiting = slices.Delete(r.Waiting, n, n+1)
-		if err := listed(s, a); err != nil {
-			out = append(out, tell(c, &a, false, "❌ %s", err)...)
+		if err := listed(c, s, a); err != nil {
+			out = append(out, c.Tell(a.to(false), strings.TrimSpace("❌ "+err.Error()))...)
 			continue
 		}
 		a.ID = c.Event.CorrelationID
@@ -115,25 +114,24 @@ func wishes(c *plugins.Context) ([]event.Envelope, error) {
 	if len(args) == 0 || len(args) == 1 && strings.EqualFold(args[0], "list") {
 		return listWishes(c)
 	}
-	usage := event.Invalidf("write %[1]swishes, %[1]swishes accept 2, %[1]swishes accept all, or %[1]swishes refuse 2 and why", c.Prefix())
 	if len(args) == 1 {
-		return nil, usage
+		return nil, usage(c, "wishes")
 	}
 	number, err := strconv.Atoi(strings.TrimPrefix(args[1], "#"))
 	all := strings.EqualFold(args[1], "all")
 	if err != nil && !all {
-		return nil, usage
+		return nil, usage(c, "wishes")
 	}
 	s, err := look(c)
 	if err != nil {
 		return nil, err
 	}
-	set := plugins.SettingsOf[Settings](c)
+	set := settings(c)
 	chosen := func(w waiting) bool { return w.By == "" && (all || w.Number == number) }
 	var r room
 	return change(c, &r, func() ([]event.Envelope, error) {
 		if !slices.ContainsFunc(r.Waiting, chosen) {
-			return nil, event.Errorf(event.RecordNotFound, "no such wish waits: %swishes lists them", c.Prefix())
+			return nil, c.Refuse(event.RecordNotFound, set.NoWish, plugins.Values{"prefix": c.Prefix()})
 		}
 		switch strings.ToLower(args[0]) {
 		case "accept", "add", "yes":
@@ -141,7 +139,7 @@ func wishes(c *plugins.Context) ([]event.Envelope, error) {
 		case "refuse", "rm", "no":
 			return r.refuse(c, set, chosen, c.Text(2)), nil
 		}
-		return nil, usage
+		return nil, usage(c, "wishes")
 	})
 }
 
@@ -153,11 +151,11 @@ func listWishes(c *plugins.Context) ([]event.Envelope, error) {
 	var said []string
 	for _, w := range r.Waiting {
 		if w.By == "" {
-			said = append(said, fmt.Sprintf("#%d %s: %s", w.Number, w.Asked.User, w.Asked.URL))
+			said = append(said, c.Render(settings(c).WaitingItem, plugins.Values{"number": w.Number, "user": w.Asked.User, "url": w.Asked.URL}))
 		}
 	}
 	values := plugins.Values{"count": len(said), "wishes": said[:min(len(said), 5)]}
-	return c.SayText(plugins.SettingsOf[Settings](c).Waiting, values), nil
+	return c.SayText(settings(c).Waiting, values), nil
 }
 
 // refuse takes wishes away, and tells who wished.
@@ -177,14 +175,14 @@ func (r *room) refuse(c *plugins.Context, set Settings, chosen func(waiting) boo
 		switch {
 		case told[a.User]:
 		case a.Private:
-			out = append(out, tell(c, &a, false, "%s", text)...)
+			out = append(out, c.Tell(a.to(false), text)...)
 		default:
 			names = append(names, a.User)
 		}
 		told[a.User] = true
 	}
 	if len(names) > 0 {
-		out = append(out, tell(c, &asked{User: strings.Join(names, ", ")}, false, "%s", text)...)
+		out = append(out, c.Tell(plugins.Recipient{User: strings.Join(names, ", ")}, text)...)
 	}
 	return out
 }
