@@ -69,7 +69,28 @@ func Known(ctx context.Context, js jetstream.JetStream, store *pluginsettings.St
 			return !c.in(channel) || ok && owner.Name != r.Name && owner.hasIn(key, "", channel)
 		})
 	}
-	return withAliases(all, revisions, channel), nil
+	return withRanks(withAliases(all, revisions, channel), revisions, channel), nil
+}
+
+// withRanks returns registrations whose commands have the ranks that the settings say for a channel.
+func withRanks(all []Registration, revisions []pluginsettings.Revision, channel string) []Registration {
+	for _, r := range all {
+		set := pluginsettings.Set{Plugin: r.Name}
+		for _, of := range revisions {
+			switch {
+			case of.Plugin != r.Name:
+			case of.Channel == "":
+				set.All = of
+			case strings.EqualFold(of.Channel, channel):
+				set.Channel = of
+			}
+		}
+		for i, c := range r.Commands {
+			rank := r.RankIn(set, c)
+			r.Commands[i].MinRank = &rank
+		}
+	}
+	return all
 }
 
 // withAliases returns registrations with the further names that the settings give their
