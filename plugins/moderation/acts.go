@@ -77,7 +77,7 @@ func (m *moderation) lift(c *plugins.Context, kind, of string) ([]event.Envelope
 	if len(held) > 0 && held[0].Status == waiting {
 		out, err := m.finish(c, held[0].ID, c.Command.User)
 		values := plugins.Values{"user": held[0].User, "by": c.Command.User, "case": string(held[0].ID)}
-		return append(c.SayText(plugins.SettingsOf[Settings](c).TextWaived, values), out...), err
+		return append(c.SayText(settings(c).TextWaived, values), out...), err
 	}
 	cs, err := open(c, Case{Kind: kind, User: user, By: c.Command.User, Reason: c.Text(1), Status: asked})
 	if err != nil {
@@ -104,7 +104,7 @@ func (m *moderation) warn(c *plugins.Context) ([]event.Envelope, error) {
 		return nil, err
 	}
 	if c.Text(1) == "" {
-		return nil, event.Invalidf("say why, for example %swarn %s mind your language", c.Prefix(), user)
+		return nil, usage(c, "warn", user)
 	}
 	if user, err = target(c, user, false); err != nil {
 		return nil, err
@@ -122,7 +122,7 @@ func (m *moderation) warn(c *plugins.Context) ([]event.Envelope, error) {
 
 // warned says a warning, and counts it.
 func (m *moderation) warned(c *plugins.Context, cs Case) ([]event.Envelope, error) {
-	s := plugins.SettingsOf[Settings](c)
+	s := settings(c)
 	count, err := warningsSince(c, cs.User, c.Now().Add(-s.WarningsTime))
 	if err != nil {
 		return nil, err
@@ -146,7 +146,7 @@ func (m *moderation) note(c *plugins.Context) ([]event.Envelope, error) {
 		return nil, err
 	}
 	if c.Text(1) == "" {
-		return nil, event.Invalidf("say what to note, for example %snote %s asked nicely", c.Prefix(), user)
+		return nil, usage(c, "note", user)
 	}
 	if user, err = target(c, user, false); err != nil {
 		return nil, err
@@ -155,6 +155,6 @@ func (m *moderation) note(c *plugins.Context) ([]event.Envelope, error) {
 	if err != nil {
 		return nil, err
 	}
-	text := plugins.SettingsOf[Settings](c).TextNoted
+	text := settings(c).TextNoted
 	return append(c.SayText(text, plugins.Values{"user": user, "case": string(cs.ID)}), c.Emit(eventAct, cs.payload())...), nil
 }

@@ -106,7 +106,7 @@ func (cs Case) request(c *plugins.Context, kind string, fields map[string]any) [
 
 // shown is the reason that the server shows, with what other moderators want to know of it.
 func (cs Case) shown(c *plugins.Context) string {
-	return strings.TrimSpace(c.Render(plugins.SettingsOf[Settings](c).TextReason, plugins.Values{
+	return strings.TrimSpace(c.Render(settings(c).TextReason, plugins.Values{
 		"user": cs.User, "reason": cs.Reason, "by": cs.By, "length": cs.length(), "until": time.UnixMilli(cs.Made).Add(cs.length()), "case": string(cs.ID),
 	}))
 }

@@ -108,7 +108,7 @@ func (m *moderation) ended(c *plugins.Context, o event.Delivery, cs *Case) []eve
 	if cs.Tries > 1 {
 		return nil
 	}
-	text := c.Render(plugins.SettingsOf[Settings](c).TextStuck, plugins.Values{
+	text := c.Render(settings(c).TextStuck, plugins.Values{
 		"kind": cs.Kind, "user": cs.User, "problem": cs.Problem, "case": string(cs.ID), "prefix": c.Prefix(),
 	})
 	return append(m.tell(c, *cs, text), c.Emit(eventFailed, cs.failure())...)
@@ -176,7 +176,7 @@ func (m *moderation) pending(c *plugins.Context) ([]event.Envelope, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := plugins.SettingsOf[Settings](c)
+	s := settings(c)
 	var parts []string
 	for _, cs := range held {
 		parts = append(parts, c.Render(s.TextPendingCase, plugins.Values{"case": string(cs.ID), "kind": cs.Kind, "user": cs.User, "left": left(c, s, cs)}))

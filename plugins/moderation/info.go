@@ -62,7 +62,7 @@ func (m *moderation) history(c *plugins.Context) ([]event.Envelope, error) {
 	if p.Name != "" {
 		user = p.Name
 	}
-	s := plugins.SettingsOf[Settings](c)
+	s := settings(c)
 	values := plugins.Values{
 		"user": user, "first": time.Duration(0), "aliases": names(c, s, p.Aliases[:min(len(p.Aliases), 8)]), "acts": lines(c, s, all),
 	}
@@ -84,7 +84,7 @@ func (m *moderation) warnings(c *plugins.Context) ([]event.Envelope, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := plugins.SettingsOf[Settings](c)
+	s := settings(c)
 	since := c.Now().Add(-s.WarningsTime).UnixMilli()
 	const most = 5
 	all, total, err := casesOf(c, map[string]any{"kind": kindWarn, "key": key(user), "made": map[string]any{"$gte": since}}, most)
@@ -100,19 +100,19 @@ func (m *moderation) warnings(c *plugins.Context) ([]event.Envelope, error) {
 // showCase shows one case.
 func (m *moderation) showCase(c *plugins.Context) ([]event.Envelope, error) {
 	if len(c.Command.Args) == 0 {
-		return nil, event.Invalidf("say which, for example %scase 12", c.Prefix())
+		return nil, usage(c, "case", "")
 	}
 	id := event.ID(strings.TrimPrefix(plugins.Fold(c.Command.Args[0]), "#"))
 	if n, ok := id.Int(); !ok || n < 1 {
-		return nil, event.Invalidf("%s is not a case's number", plugins.Shorten(c.Command.Args[0], 20))
+		return nil, c.Refuse(event.InvalidInput, settings(c).TextNoCase, plugins.Values{"text": plugins.Shorten(c.Command.Args[0], 20), "case": ""})
 	}
 	var cs Case
 	if err := c.DB(Cases).Get(id, &cs); err != nil || cs.Channel != key(c.Channel()) {
 		if err == nil || event.CodeOf(err) == event.RecordNotFound {
-			err = event.Errorf(event.RecordNotFound, "there is no case #%s in this channel", id)
+			err = c.Refuse(event.RecordNotFound, settings(c).TextNoCase, plugins.Values{"text": "", "case": string(id)})
 		}
 		return nil, err
 	}
-	s := plugins.SettingsOf[Settings](c)
+	s := settings(c)
 	return c.SayText(s.TextCase, plugins.Values{"user": cs.User, "act": cs.line(c, s), "lines": len(cs.Lines), "case": string(cs.ID)}), nil
 }

@@ -50,7 +50,7 @@ type (
 
 // line judges a line of chat by the channel's rules, and acts upon the verdict.
 func (m *moderation) line(c *plugins.Context) ([]event.Envelope, error) {
-	s := plugins.SettingsOf[Settings](c)
+	s := settings(c)
 	l, ok := c.Chat()
 	if !ok || s.Automod == Off || l.Rank >= s.ExemptRank {
 		return nil, nil
@@ -83,7 +83,7 @@ func (m *moderation) line(c *plugins.Context) ([]event.Envelope, error) {
 		return out, nil
 	}
 	cs := Case{
-		Kind: step.Kind, User: l.User, Rule: v.Rule, Reason: v.Rule + ": " + v.Why, Lines: lines, Status: asked, Length: step.For.Seconds(),
+		Kind: step.Kind, User: l.User, Rule: v.Rule, Reason: broke(c, s, v), Lines: lines, Status: asked, Length: step.For.Seconds(),
 	}
 	if step.Kind == automod.Warn {
 		cs.Status = done
@@ -96,6 +96,11 @@ func (m *moderation) line(c *plugins.Context) ([]event.Envelope, error) {
 	}
 	more, err := m.warned(c, cs)
 	return append(out, more...), err
+}
+
+// broke returns the reason of what is done upon a verdict.
+func broke(c *plugins.Context, s Settings, v automod.Verdict) string {
+	return c.Render(s.TextBroke, plugins.Values{"rule": v.Rule, "n": v.Count, "within": v.Within, "letters": v.Letters, "what": v.What})
 }
 
 // stepOf counts a breach, and returns what is done upon it. A redelivery counts none.
@@ -244,7 +249,7 @@ func VocabularyOf(v *view.View) automod.Vocabulary {
 
 // arrived takes a first visit, which may begin a raid.
 func (m *moderation) arrived(c *plugins.Context, j event.UserJoin, first bool) ([]event.Envelope, error) {
-	s := plugins.SettingsOf[Settings](c)
+	s := settings(c)
 	if !first || s.Automod == Off || s.RaidJoins == 0 {
 		return nil, nil
 	}
@@ -266,7 +271,7 @@ func (m *moderation) arrived(c *plugins.Context, j event.UserJoin, first bool) (
 
 // rules tells which rules hold.
 func (m *moderation) rules(c *plugins.Context) ([]event.Envelope, error) {
-	s := plugins.SettingsOf[Settings](c)
+	s := settings(c)
 	var parts []string
 	add := func(on bool, kind string, n int, within time.Duration) {
 		if on {

@@ -101,7 +101,7 @@ func (m *moderation) settled(c *plugins.Context, o event.Delivery, cs *Case, hel
 	if cs.Status != asked {
 		return nil
 	}
-	texts := plugins.SettingsOf[Settings](c).Texts
+	texts := settings(c).Texts
 	timed := cs.Kind == kindBan || cs.Kind == kindMute
 	switch {
 	case o.Status == event.DeliveryAlready && timed && len(held) == 0:
@@ -134,7 +134,7 @@ func (m *moderation) wait(c *plugins.Context, cs *Case) []event.Envelope {
 	if cs.Length > 0 {
 		cs.Until = c.Now().Add(cs.length()).UnixMilli()
 	}
-	text := c.Render(plugins.SettingsOf[Settings](c).TextWaits, plugins.Values{
+	text := c.Render(settings(c).TextWaits, plugins.Values{
 		"user": cs.User, "reason": cs.Reason, "by": cs.By, "length": cs.length(), "until": cs.until(), "case": string(cs.ID),
 	})
 	return append(m.tell(c, *cs, text), c.Emit(eventAct, cs.payload())...)
@@ -151,7 +151,7 @@ func (m *moderation) tell(c *plugins.Context, cs Case, text string) []event.Enve
 	switch {
 	case cs.By == "", strings.TrimSpace(text) == "":
 		return nil
-	case cs.Private, !plugins.SettingsOf[Settings](c).Announce:
+	case cs.Private, !settings(c).Announce:
 		return c.PM(cs.By, "%s", text)
 	}
 	return c.SayIn(c.Channel(), "%s", text)
@@ -160,7 +160,7 @@ func (m *moderation) tell(c *plugins.Context, cs Case, text string) []event.Enve
 // announce says that an act was done, in the channel or to who asked for it. Each of a strike
 // is not said.
 func (m *moderation) announce(c *plugins.Context, cs Case) []event.Envelope {
-	s := plugins.SettingsOf[Settings](c)
+	s := settings(c)
 	text := map[string]plugins.Text{
 		kindKick: s.TextKick, kindBan: s.TextBan, kindMute: s.TextMute, kindUnban: s.TextUnban, kindUnmute: s.TextUnmute,
 	}[cs.Kind]

@@ -18,21 +18,21 @@ import (
 func (m *moderation) strike(c *plugins.Context) ([]event.Envelope, error) {
 	step, phrase := struck(c)
 	if utf8.RuneCountInString(plugins.Fold(phrase)) < 3 {
-		return nil, event.Invalidf("say a phrase of 3 characters or more, for example %sstrike mute 10m buy my stuff", c.Prefix())
+		return nil, usage(c, "strike", "")
 	}
 	if step.For < 0 || step.For > longest {
-		return nil, event.Invalidf("a %s that ends by itself lasts 1s to 10 years, for example %[1]s 10m", step.Kind)
+		return nil, noTime(c, "strike", step.Kind, "")
 	}
-	s := plugins.SettingsOf[Settings](c)
+	s := settings(c)
 	hit, err := m.speakers(c, s, phrase)
 	if err != nil {
 		return nil, err
 	}
 	switch {
 	case len(hit) == 0:
-		return nil, event.Errorf(event.RecordNotFound, "nobody said that within %s, but those of your rank or of rank %d", timeparse.Short(s.StrikeTime), s.ExemptRank)
+		return nil, c.Refuse(event.RecordNotFound, s.TextNobody, plugins.Values{"within": s.StrikeTime, "rank": s.ExemptRank})
 	case len(hit) > s.StrikeMost:
-		return nil, event.Invalidf("that would hit %d users, and a strike hits %d at most: say more of the phrase", len(hit), s.StrikeMost)
+		return nil, c.Refuse(event.InvalidInput, s.TextTooMany, plugins.Values{"count": len(hit), "most": s.StrikeMost})
 	}
 	whole := Case{Kind: kindStrike, By: c.Command.User, Reason: phrase, Status: done, Length: step.For.Seconds()}
 	var users []string
@@ -132,7 +132,7 @@ func (m *moderation) unstrike(c *plugins.Context) ([]event.Envelope, error) {
 		return nil, err
 	}
 	if len(last) == 0 {
-		return nil, event.Errorf(event.RecordNotFound, "there is no such strike that could be taken back")
+		return nil, c.Refuse(event.RecordNotFound, settings(c).TextNoStrike, nil)
 	}
 	parts, _, err := casesOf(c, map[string]any{"strike": last[0].ID}, 500)
 	if err != nil {
@@ -164,6 +164,6 @@ func (m *moderation) unstrike(c *plugins.Context) ([]event.Envelope, error) {
 	}); err != nil {
 		return nil, err
 	}
-	s := plugins.SettingsOf[Settings](c)
+	s := settings(c)
 	return append(c.SayText(s.TextUnstrike, plugins.Values{"case": string(last[0].ID), "users": names(c, s, users), "kicks": kicks}), out...), nil
 }

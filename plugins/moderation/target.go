@@ -21,18 +21,26 @@ var (
 // longest is how long a ban or mute with an end may be.
 const longest = 10 * 365 * 24 * time.Hour
 
-func denied(format string, args ...any) error {
-	return event.Errorf(event.PermissionDenied, format, args...)
+// denied returns the error of what is not done to a user.
+func denied(c *plugins.Context, why, user string, rank, own int) error {
+	return c.Refuse(event.PermissionDenied, settings(c).TextDenied, plugins.Values{"why": why, "user": user, "rank": rank, "own": own})
+}
+
+// noTime returns the error of a time that a ban or mute does not last.
+func noTime(c *plugins.Context, why, command, text string) error {
+	return c.Refuse(event.InvalidInput, settings(c).TextNoTime, plugins.Values{"why": why, "command": command, "text": text})
 }
 
 // named returns the user whom the first argument names.
 func named(c *plugins.Context, example string) (string, error) {
+	values := plugins.Values{"text": "", "prefix": c.Prefix(), "command": c.Command.Command, "example": example}
 	if len(c.Command.Args) == 0 {
-		return "", event.Invalidf("say whom, for example %s%s %s", c.Prefix(), c.Command.Command, example)
+		return "", c.Refuse(event.InvalidInput, settings(c).TextWhom, values)
 	}
 	user := plugins.UserName(c.Command.Args[0])
 	if !userName.MatchString(user) {
-		return "", event.Invalidf("%s cannot be a user's name: write for example %s%s %s", plugins.Shorten(c.Command.Args[0], 30), c.Prefix(), c.Command.Command, example)
+		values["text"] = plugins.Shorten(c.Command.Args[0], 30)
+		return "", c.Refuse(event.InvalidInput, settings(c).TextWhom, values)
 	}
 	return user, nil
 }
@@ -45,13 +53,13 @@ func timed(c *plugins.Context) (length time.Duration, reason string, err error) 
 	length, err = timeparse.Duration(c.Command.Args[1])
 	switch {
 	case err != nil && mistyped.MatchString(c.Command.Args[1]) && !ordinal.MatchString(c.Command.Args[1]):
-		return 0, "", event.Invalidf("%s is no time: write for example 10m or 7d, or leave it out for a %s without end", plugins.Shorten(c.Command.Args[1], 20), c.Command.Command)
+		return 0, "", noTime(c, "none", c.Command.Command, plugins.Shorten(c.Command.Args[1], 20))
 	case err != nil: // as in "3 warnings are enough"
 		return 0, c.Text(1), nil //nolint:nilerr // it is no duration
 	case length < time.Second:
-		return 0, "", event.Invalidf("a %s lasts longer than %s: write for example 10m or 7d, or leave it out for one without end", c.Command.Command, c.Command.Args[1])
+		return 0, "", noTime(c, "short", c.Command.Command, c.Command.Args[1])
 	case length > longest:
-		return 0, "", event.Invalidf("a %s with an end lasts 10 years at most: leave the time out for one without end", c.Command.Command)
+		return 0, "", noTime(c, "long", c.Command.Command, "")
 	}
 	return length, c.Text(2), nil
 }
@@ -64,19 +72,19 @@ func target(c *plugins.Context, user string, bot bool) (string, error) {
 		return "", err
 	}
 	if key(user) == key(s.BotName) {
-		return "", denied("%s is me", s.BotName)
+		return "", denied(c, "bot", s.BotName, 0, 0)
 	}
 	if key(user) == key(c.Command.User) {
-		return "", denied("that is you")
+		return "", denied(c, "self", user, 0, 0)
 	}
 	user, rank, err := rankOf(c, s, user)
 	switch {
 	case err != nil:
 		return "", err
 	case rank >= c.Command.Rank:
-		return "", denied("%s has rank %d, and yours is %d", user, rank, c.Command.Rank)
+		return "", denied(c, "yours", user, rank, c.Command.Rank)
 	case bot && rank >= s.Bot().Rank && s.Bot().Rank >= 0:
-		return "", denied("%s has rank %d, and mine is %d", user, rank, s.Bot().Rank)
+		return "", denied(c, "mine", user, rank, s.Bot().Rank)
 	}
 	return user, nil
 }

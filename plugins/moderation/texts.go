@@ -1,8 +1,11 @@
 package moderation
 
-import "github.com/rosey-bot/rosey/plugins"
+import (
+	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/plugins"
+)
 
-// Texts are what the plugin says, but for its errors.
+// Texts are what the plugin says.
 type Texts struct {
 	TextWarn   plugins.Text `json:"text_warn" default:"⚠️ {{.user}}: {{default \"please mind the rules\" .reason}} ({{plural \"warning\" \"warnings\" .count}})" uses:"user,reason,by,count:int,case" jsonschema:"a warning"`
 	TextKick   plugins.Text `json:"text_kick" default:"👢 {{.user}} was kicked{{if .reason}}: {{.reason}}{{end}}" uses:"user,reason,by,case" jsonschema:"what is said of a kick"`
@@ -35,4 +38,21 @@ type Texts struct {
 	TextRaid     plugins.Text `json:"text_raid" default:"🚨 {{.joins}} first visits within {{duration .within}}: until {{date \"15:04 UTC\" .until}}, {{.step}} for new users who speak" uses:"joins:int,within:duration,until:time,step" jsonschema:"what is said when a raid begins"`
 	TextAutomod  plugins.Text `json:"text_automod" default:"🛡️ automod is {{.state}}: {{join \", \" .rules}}; then {{join \", \" .steps}}; not for rank {{.rank}} and up. rosey automod try tells whom it would have hit" uses:"state,rules:list,steps:list,rank:int" jsonschema:"which rules hold"`
 	TextRule     plugins.Text `json:"text_rule" default:"{{if eq .kind \"flood\"}}{{.n}} lines in {{duration .within}}{{else if eq .kind \"repeat\"}}{{.n}} times the same in {{duration .within}}{{else if eq .kind \"caps\"}}{{.n}}% capitals of {{.letters}} letters{{else if eq .kind \"links\"}}links but of {{.n}} hosts{{else if eq .kind \"hosts\"}}links to {{.n}} hosts{{else if eq .kind \"words\"}}{{.n}} words{{else if eq .kind \"new\"}}links of users new for {{duration .within}}{{else if eq .kind \"raid\"}}{{.n}} first visits in {{duration .within}}{{else}}the same of {{.n}} users{{end}}" uses:"kind,n:int,within:duration,letters:int" jsonschema:"one rule, whose kind is flood, repeat, caps, links, hosts, words, new, raid or raid_repeat"`
+	TextBroke    plugins.Text `json:"text_broke" default:"{{.rule}}: {{if eq .rule \"flood\"}}{{.n}} lines within {{duration .within}}{{else if eq .rule \"repeat\"}}{{.n}} times the same within {{duration .within}}{{else if eq .rule \"caps\"}}{{.n}}% of {{.letters}} letters are capitals{{else if ne .rule \"raid\"}}{{.what}}{{else if .n}}{{.n}} users said the same within {{duration .within}}{{else}}a first visit during a raid{{end}}" uses:"rule,n:int,within:duration,letters:int,what" jsonschema:"the reason of what automod does upon a rule, which is flood, repeat, caps, links (what is the host), words (what is the word) or raid"`
+
+	TextUsage    plugins.Text `json:"text_usage" default:"{{if eq .for \"warn\"}}say why, for example {{.prefix}}warn {{.user}} mind your language{{else if eq .for \"note\"}}say what to note, for example {{.prefix}}note {{.user}} asked nicely{{else if eq .for \"case\"}}say which, for example {{.prefix}}case 12{{else}}say a phrase of 3 characters or more, for example {{.prefix}}strike mute 10m buy my stuff{{end}}" uses:"for,prefix,user" jsonschema:"what is said where a command is not understood, which is warn, note, case or strike"`
+	TextWhom     plugins.Text `json:"text_whom" default:"{{if .text}}{{.text}} cannot be a user's name: write for example{{else}}say whom, for example{{end}} {{.prefix}}{{.command}} {{.example}}" uses:"text,prefix,command,example" jsonschema:"what is said where a command names no user"`
+	TextNoTime   plugins.Text `json:"text_no_time" default:"{{if eq .why \"long\"}}a {{.command}} with an end lasts 10 years at most: leave the time out for one without end{{else if eq .why \"short\"}}a {{.command}} lasts longer than {{.text}}: write for example 10m or 7d, or leave it out for one without end{{else if eq .why \"strike\"}}a {{.command}} that ends by itself lasts 1s to 10 years, for example {{.command}} 10m{{else}}{{.text}} is no time: write for example 10m or 7d, or leave it out for a {{.command}} without end{{end}}" uses:"why,command,text" jsonschema:"what is said of a time that a ban or mute does not last, which is long, short, of a strike, or none"`
+	TextDenied   plugins.Text `json:"text_denied" default:"{{if eq .why \"bot\"}}{{.user}} is me{{else if eq .why \"self\"}}that is you{{else}}{{.user}} has rank {{.rank}}, and {{if eq .why \"mine\"}}mine{{else}}yours{{end}} is {{.own}}{{end}}" uses:"why,user,rank:int,own:int" jsonschema:"what is said where nothing is done to the bot, to oneself (self), or to a rank that is not below the asker's (yours) or the bot's (mine)"`
+	TextNoCase   plugins.Text `json:"text_no_case" default:"{{if .text}}{{.text}} is not a case's number{{else}}there is no case #{{.case}} in this channel{{end}}" uses:"text,case" jsonschema:"what is said of an act that there is not"`
+	TextNobody   plugins.Text `json:"text_nobody" default:"nobody said that within {{duration .within}}, but those of your rank or of rank {{.rank}}" uses:"within:duration,rank:int" jsonschema:"what is said of a strike that would hit nobody"`
+	TextTooMany  plugins.Text `json:"text_too_many" default:"that would hit {{.count}} users, and a strike hits {{.most}} at most: say more of the phrase" uses:"count:int,most:int" jsonschema:"what is said of a strike that would hit more than strike_most"`
+	TextNoStrike plugins.Text `json:"text_no_strike" default:"there is no such strike that could be taken back" jsonschema:"what is said where there is no strike to take back"`
+}
+
+func settings(c *plugins.Context) Settings { return plugins.SettingsOf[Settings](c) }
+
+// usage returns the error of a command that is not understood.
+func usage(c *plugins.Context, of, user string) error {
+	return c.Refuse(event.InvalidInput, settings(c).TextUsage, plugins.Values{"for": of, "prefix": c.Prefix(), "user": user})
 }

@@ -21,7 +21,8 @@ func TestTexts(t *testing.T) {
 	w.Join("owner").Does("chatMsg", map[string]any{"msg": "/mute alice", "meta": map[string]any{}})
 	w.Await(event.ModerationSubject(event.ActionMute), about("alice"))
 	for _, step := range [][2]string{
-		{"!automod", "text_automod"}, {"!mute alice", "text_failed"}, {"!strike mute 10m buy my stuff", "text_strike"}, {"!unstrike", "text_unstrike"},
+		{"!warn bob", "text_usage"}, {"!kick", "text_whom"}, {"!mute bob 0s", "text_no_time"}, {"!kick mod", "text_denied"}, {"!case 99", "text_no_case"},
+		{"!strike no such phrase", "text_nobody"}, {"!unstrike", "text_no_strike"}, {"!automod", "text_automod"}, {"!mute alice", "text_failed"}, {"!strike mute 10m buy my stuff", "text_strike"}, {"!unstrike", "text_unstrike"},
 		{"!kick gina spam", "text_kick"}, {"!warn bob hush", "text_warn"}, {"!note bob odd", "text_noted"}, {"!mute bob 1h", "text_mute"},
 		{"!pending", "text_pending"}, {"!unmute bob", "text_unmute"}, {"!mute nobody 1h", "text_waits"}, {"!unmute nobody", "text_waived"},
 		{"!history bob", "text_history"}, {"!warnings bob", "text_warnings"}, {"!case 1", "text_case"}, {"!ban carol 7d spam", "text_ban"},
@@ -43,6 +44,12 @@ func TestTexts(t *testing.T) {
 	w.Join("dora")
 	w.Join("eve")
 	mod.Hears(`\[text_raid:`)
+	w.Set(bottest.Channel, Name, "strike_most", "1")
+	mod.Says("!strike buy my stuff")
+	mod.Hears(`\[text_too_many:`)
+	w.Set(bottest.Channel, Name, "caps", "50")
+	w.Join("ivan").Says("WHAT IS THE MATTER WITH ALL OF YOU")
+	mod.Hears(`\[text_(warn|mute):.*\[text_broke:`)
 	said := w.BotLines()
 	for _, pattern := range []string{event.SubjectSendPM, event.SubjectSendKick} {
 		for _, s := range w.Stored(pattern) {

@@ -92,7 +92,7 @@ func (m *moderation) aliases(c *plugins.Context) ([]event.Envelope, error) {
 	}); err != nil {
 		return nil, err
 	}
-	s := plugins.SettingsOf[Settings](c)
+	s := settings(c)
 	if s.Aliases == Off {
 		return nil, nil
 	}

@@ -39,8 +39,13 @@ func RuleNames() []string {
 
 // Verdict says which rule a line breaks. The zero Verdict is of one that breaks none.
 type Verdict struct {
-	Rule  string
-	Why   string      // in a few words
+	Rule string
+	Why  string // in a few words
+	// What Why has: how many lines, times, users, or percent of Letters; the word or host.
+	Count, Letters int
+	Within         time.Duration
+	What           string
+
 	Lines []event.Ref // that broke it together, the judged one last
 	Step  *Step       // what is done, where that does not depend on earlier breaches
 }
@@ -152,7 +157,7 @@ func (j *Judge) raid(r *Rules, now said, words *stripped) Verdict {
 	if r.RaidRepeat == 0 || now.key == "" {
 		return Verdict{}
 	}
-	v := Verdict{Rule: RuleRaid, Step: &r.raidStep}
+	v := Verdict{Rule: RuleRaid, Step: &r.raidStep, Within: r.RepeatTime}
 	users := map[string]bool{}
 	for _, s := range j.said {
 		if s.key == now.key && now.At.Sub(s.At) <= r.RepeatTime {
@@ -163,6 +168,7 @@ func (j *Judge) raid(r *Rules, now said, words *stripped) Verdict {
 	if len(users) < r.RaidRepeat || words.String() == "" {
 		return Verdict{}
 	}
+	v.Count = len(users)
 	v.Why = fmt.Sprintf("%d users said the same within %s", len(users), timeparse.Short(r.RepeatTime))
 	return v
 }
@@ -176,7 +182,7 @@ func (r *Rules) words(text string) Verdict {
 	}
 	for i, deny := range r.deny {
 		if deny.MatchString(text) {
-			return Verdict{Rule: RuleWords, Why: r.DenyWords[i]}
+			return Verdict{Rule: RuleWords, Why: r.DenyWords[i], What: r.DenyWords[i]}
 		}
 	}
 	return Verdict{}
@@ -187,7 +193,7 @@ func (r *Rules) links(l Line, text string) Verdict {
 	if !ok {
 		return Verdict{}
 	}
-	return Verdict{Rule: RuleLinks, Why: host}
+	return Verdict{Rule: RuleLinks, Why: host, What: host}
 }
 
 func (r *Rules) flood(l Line, own []said) Verdict {
@@ -195,7 +201,7 @@ func (r *Rules) flood(l Line, own []said) Verdict {
 	if r.FloodLines == 0 || len(lines) < r.FloodLines {
 		return Verdict{}
 	}
-	return Verdict{Rule: RuleFlood, Why: fmt.Sprintf("%d lines within %s", len(lines), timeparse.Short(r.FloodTime)), Lines: lines}
+	return Verdict{Rule: RuleFlood, Why: fmt.Sprintf("%d lines within %s", len(lines), timeparse.Short(r.FloodTime)), Lines: lines, Count: len(lines), Within: r.FloodTime}
 }
 
 func (r *Rules) repeated(now said, own []said, words *stripped) Verdict {
@@ -203,7 +209,7 @@ func (r *Rules) repeated(now said, own []said, words *stripped) Verdict {
 	if r.Repeat == 0 || len(same) < r.Repeat || isCommand(now.key) || words.String() == "" {
 		return Verdict{}
 	}
-	return Verdict{Rule: RuleRepeat, Why: fmt.Sprintf("%d times the same within %s", len(same), timeparse.Short(r.RepeatTime)), Lines: same}
+	return Verdict{Rule: RuleRepeat, Why: fmt.Sprintf("%d times the same within %s", len(same), timeparse.Short(r.RepeatTime)), Lines: same, Count: len(same), Within: r.RepeatTime}
 }
 
 // isCommand reports whether a line is a command of a bot, which has cooldowns.
@@ -225,7 +231,7 @@ func (r *Rules) capitals(words *stripped) Verdict {
 		return Verdict{}
 	}
 	upper, letters := capitals(words.String())
-	return Verdict{Rule: RuleCaps, Why: fmt.Sprintf("%d%% of %d letters are capitals", 100*upper/letters, letters)}
+	return Verdict{Rule: RuleCaps, Why: fmt.Sprintf("%d%% of %d letters are capitals", 100*upper/letters, letters), Count: 100 * upper / letters, Letters: letters}
 }
 
 func (r *Rules) shouts(text string) bool {
