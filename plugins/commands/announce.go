@@ -43,7 +43,10 @@ type Announcement struct {
 	Count int    `json:"count"`
 }
 
-const announceUsage = `write !announce add rules 30m Please read the rules, or on, off, group, show, list, rm, undo`
+const (
+	announceUsage = "announce add rules 30m Please read the rules"
+	announceWords = "on, off, group, show, list, rm, undo"
+)
 
 func announceVerbs() map[string]plugins.Handler {
 	return map[string]plugins.Handler{
@@ -53,20 +56,23 @@ func announceVerbs() map[string]plugins.Handler {
 }
 
 // parseEvery reads how often an announcement is made: 30m, 20lines or 30m+20lines.
-func parseEvery(text string) (every time.Duration, lines int, err error) {
+func parseEvery(c *plugins.Context, text string) (every time.Duration, lines int, err error) {
+	bad := func(of, part, least, most string) error {
+		return c.Refuse(event.InvalidInput, texts(c).TextBadEvery, plugins.Values{"of": of, "text": plugins.Shorten(part, 20), "least": least, "most": most})
+	}
 	every, lines = minEvery, 1
 	for part := range strings.SplitSeq(text, "+") {
 		if n, ok := strings.CutSuffix(strings.ToLower(part), "lines"); ok {
 			if lines, err = strconv.Atoi(n); err != nil || lines < minLines || lines > maxLines {
-				return 0, 0, event.Invalidf("an announcement is made every %dlines to %dlines, not %s", minLines, maxLines, plugins.Shorten(part, 20))
+				return 0, 0, bad("lines", part, strconv.Itoa(minLines), strconv.Itoa(maxLines))
 			}
 			continue
 		}
 		if every, err = timeparse.Duration(part); err != nil {
-			return 0, 0, event.Invalidf("%s is not how often: write 30m, 20lines or 30m+20lines", plugins.Shorten(part, 20))
+			return 0, 0, bad("", part, "", "")
 		}
 		if every < minEvery || every > maxEvery {
-			return 0, 0, event.Invalidf("an announcement is made every %s to %s, not every %s", timeparse.Short(minEvery), timeparse.Short(maxEvery), plugins.Shorten(part, 20))
+			return 0, 0, bad("time", part, timeparse.Short(minEvery), timeparse.Short(maxEvery))
 		}
 	}
 	return every, lines, nil
@@ -92,20 +98,20 @@ func addAnnouncement(c *plugins.Context) ([]event.Envelope, error) {
 	if err != nil {
 		return nil, err
 	}
-	every, lines, err := parseEvery(c.Command.Args[2])
+	every, lines, err := parseEvery(c, c.Command.Args[2])
 	if err != nil {
 		return nil, err
 	}
-	text, err := checkText(c.Text(3), ofAnnounced)
+	text, err := checkText(c, c.Text(3), ofAnnounced)
 	if err != nil {
 		return nil, err
 	}
 	return changeAnnouncements(c, func(r *Announcements) ([]event.Envelope, error) {
 		if r.find(name) >= 0 {
-			return nil, event.Invalidf("there is an announcement %s already: %sannounce rm %s first", name, c.Prefix(), name)
+			return nil, taken(c, ofAnnouncements, name)
 		}
 		if len(r.Items) >= maxItems {
-			return nil, event.Invalidf("a channel has at most %d announcements: remove one first", maxItems)
+			return nil, full(c, "announcements", maxItems)
 		}
 		a := Announcement{Name: name, Text: text, By: c.Command.User, Every: int64(every.Seconds()), After: lines, Said: c.Now().UnixMilli(), Line: r.Lines}
 		r.Items = append(r.Items, a)
@@ -182,7 +188,7 @@ func announce(c *plugins.Context) ([]event.Envelope, error) {
 }
 
 func (a Announcement) render(c *plugins.Context) (string, error) {
-	t, err := parse(a.Text, ofAnnounced)
+	t, err := parse(c, a.Text, ofAnnounced)
 	if err != nil {
 		return "", err
 	}

@@ -46,7 +46,7 @@ func switchAnnouncements(c *plugins.Context) ([]event.Envelope, error) {
 }
 
 func noAnnouncement(c *plugins.Context) error {
-	return missing("there is no announcement %s: see %sannounce list", plugins.Shorten(c.Command.Args[1], 40), c.Prefix())
+	return missing(c, ofAnnouncements, c.Command.Args[1])
 }
 
 // groupAnnouncement puts an announcement into a group, or out of any. It is switched as the group is.
@@ -77,7 +77,7 @@ func groupAnnouncement(c *plugins.Context) ([]event.Envelope, error) {
 func undoAnnouncements(c *plugins.Context) ([]event.Envelope, error) {
 	return changeAnnouncements(c, func(r *Announcements) ([]event.Envelope, error) {
 		if r.Before == nil {
-			return nil, missing("there is no change of announcements to take back")
+			return nil, unchanged(c, ofAnnouncements, "")
 		}
 		now := r.Items
 		r.Items = r.Before

@@ -68,15 +68,15 @@ func New() plugins.Plugin {
 		Settings: Settings{},
 		Custom:   say,
 		Commands: []plugins.Command{{
-			Name: "cmd", Aliases: []string{"command"}, MinRank: moderators, Handle: subcommand(commandVerbs(), commandUsage),
+			Name: "cmd", Aliases: []string{"command"}, MinRank: moderators, Handle: subcommand(commandVerbs(), commandUsage, commandWords),
 			Usage:       "add rules Be kind, {{.user}}!",
 			Description: "commands of this channel: add, edit, alias, rank, cooldown, count, show, list, rm, undo",
 		}, {
-			Name: "announce", MinRank: moderators, Handle: subcommand(announceVerbs(), announceUsage),
+			Name: "announce", MinRank: moderators, Handle: subcommand(announceVerbs(), announceUsage, announceWords),
 			Usage:       "add rules 30m Please read the rules",
 			Description: "announcements that repeat: add, on, off, group, show, list, rm, undo",
 		}, {
-			Name: "reply", MinRank: moderators, Handle: subcommand(replyVerbs(), replyUsage),
+			Name: "reply", MinRank: moderators, Handle: subcommand(replyVerbs(), replyUsage, replyWords),
 			Usage:       `add discord "discord|dis cord" We are at …`,
 			Description: "replies to keywords: add, show, list, rm, undo",
 		}},
@@ -92,7 +92,7 @@ func New() plugins.Plugin {
 }
 
 // subcommand returns the handler of a command whose first word says what to do.
-func subcommand(verbs map[string]plugins.Handler, usage string) plugins.Handler {
+func subcommand(verbs map[string]plugins.Handler, example, words string) plugins.Handler {
 	return func(c *plugins.Context) ([]event.Envelope, error) {
 		verb := "list"
 		if len(c.Command.Args) > 0 {
@@ -100,20 +100,16 @@ func subcommand(verbs map[string]plugins.Handler, usage string) plugins.Handler 
 		}
 		handle, ok := verbs[verb]
 		if !ok {
-			return nil, event.Invalidf("%s", strings.ReplaceAll(usage, "!", c.Prefix()))
+			return nil, c.Refuse(event.InvalidInput, texts(c).TextVerbs, plugins.Values{"prefix": c.Prefix(), "example": example, "verbs": words})
 		}
 		return handle(c)
 	}
 }
 
-func missing(format string, args ...any) error {
-	return event.Errorf(event.RecordNotFound, format, args...)
-}
-
 // needs returns an error unless so many arguments were typed.
 func needs(c *plugins.Context, n int, example string) error {
 	if len(c.Command.Args) < n {
-		return event.Invalidf("write for example %s%s", c.Prefix(), example)
+		return c.Refuse(event.InvalidInput, texts(c).TextUsage, plugins.Values{"prefix": c.Prefix(), "example": example})
 	}
 	return nil
 }
@@ -127,7 +123,7 @@ func recordID(channel, name string) event.ID {
 func typedName(c *plugins.Context, arg string) (string, error) {
 	name := strings.TrimPrefix(plugins.Fold(arg), plugins.Fold(c.Prefix()))
 	if !router.IsName(name) {
-		return "", event.Invalidf("%q cannot be a name: it is 1 to 30 letters, digits, _ and -", plugins.Shorten(name, 40))
+		return "", c.Refuse(event.InvalidInput, texts(c).TextBadName, plugins.Values{"name": plugins.Shorten(name, 40)})
 	}
 	return name, nil
 }

@@ -48,9 +48,9 @@ func say(c *plugins.Context) ([]event.Envelope, error) {
 		return nil, noCommand(c, r.Name)
 	}
 	if r.Text == "" {
-		return nil, missing("%s%s has nothing to say any more: %scmd edit %s TEXT", c.Prefix(), r.Name, c.Prefix(), r.Name)
+		return nil, refuse(c, event.RecordNotFound, texts(c).TextErased, r.Name, nil)
 	}
-	t, err := parse(r.Text, ofCommand)
+	t, err := parse(c, r.Text, ofCommand)
 	if err != nil {
 		return nil, err
 	}

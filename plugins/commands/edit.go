@@ -11,7 +11,10 @@ import (
 	"github.com/rosey-bot/rosey/plugins"
 )
 
-const commandUsage = `write !cmd add rules Be kind, or edit, alias, rank, cooldown, count, show, list, rm, undo`
+const (
+	commandUsage = "cmd add rules Be kind"
+	commandWords = "edit, alias, rank, cooldown, count, show, list, rm, undo"
+)
 
 func commandVerbs() map[string]plugins.Handler {
 	return map[string]plugins.Handler{
@@ -53,7 +56,7 @@ func change(c *plugins.Context, name, action string, do func(r *Command) (string
 // permitted returns an error if a command needs a higher rank than that of who wants to change it.
 func permitted(c *plugins.Context, r Command) error {
 	if need := c.RankFor(r.registration()); need > c.Command.Rank {
-		return event.Errorf(event.PermissionDenied, "%s%s needs rank %d, and yours is %d: it is not yours to change", c.Prefix(), r.Name, need, c.Command.Rank)
+		return refuse(c, event.PermissionDenied, texts(c).TextNotYours, r.Name, plugins.Values{"need": need, "rank": c.Command.Rank})
 	}
 	return nil
 }
@@ -79,21 +82,21 @@ func existing(c *plugins.Context, action, example string, arguments int, do func
 func ofItsOwn(c *plugins.Context, what, example string, do func(r *Command) (string, error)) ([]event.Envelope, error) {
 	return existing(c, what, example, 3, func(r *Command) (string, error) {
 		if r.Runs != "" {
-			return "", event.Invalidf("%[1]s%[2]s stands for %[1]s%[3]s, whose %[4]s it has", c.Prefix(), r.Name, r.Runs, what)
+			return "", refuse(c, event.InvalidInput, texts(c).TextOfAlias, r.Name, plugins.Values{"runs": r.Runs, "what": what})
 		}
 		return do(r)
 	})
 }
 
 func noCommand(c *plugins.Context, name string) error {
-	return missing("there is no command %s%s of this channel: see %scmd list", c.Prefix(), name, c.Prefix())
+	return missing(c, ofCommands, name)
 }
 
 func addCommand(c *plugins.Context) ([]event.Envelope, error) {
-	if err := needs(c, 3, "cmd add rules Be kind"); err != nil {
+	if err := needs(c, 3, commandUsage); err != nil {
 		return nil, err
 	}
-	text, err := checkText(c.Text(2), ofCommand)
+	text, err := checkText(c, c.Text(2), ofCommand)
 	if err != nil {
 		return nil, err
 	}
@@ -127,9 +130,9 @@ func add(c *plugins.Context, fill func(r *Command)) ([]event.Envelope, error) {
 	return change(c, name, "add", func(r *Command) (string, error) {
 		switch {
 		case r.Name != "" && !r.Removed:
-			return "", event.Invalidf("there is a command %s%s already: %scmd edit %s TEXT changes it", c.Prefix(), r.Name, c.Prefix(), r.Name)
+			return "", taken(c, ofCommands, r.Name)
 		case n >= maxCommands:
-			return "", event.Invalidf("a channel has at most %d commands: remove one first", maxCommands)
+			return "", full(c, "commands", maxCommands)
 		}
 		*r = Command{Name: name, Channel: strings.ToLower(c.Channel()), Version: Version{By: c.Command.User}}
 		fill(r)
@@ -146,7 +149,7 @@ func checkFree(c *plugins.Context, name string) error {
 	for _, r := range known {
 		for _, of := range r.Commands {
 			if (!of.Custom || of.AliasOf != "") && plugins.Fold(of.Name) == plugins.Fold(name) {
-				return event.Invalidf("%s%s is a command of the plugin %s: choose another name", c.Prefix(), name, r.Name)
+				return refuse(c, event.InvalidInput, texts(c).TextOthers, name, plugins.Values{"plugin": r.Name})
 			}
 		}
 	}
@@ -168,23 +171,27 @@ func checkRuns(c *plugins.Context, alias, runs string) error {
 	for range 3 {
 		word, _, _ := strings.Cut(runs, " ")
 		if plugins.Fold(word) == plugins.Fold(strings.TrimPrefix(alias, c.Prefix())) {
-			return event.Invalidf("%s would stand for itself: choose another name", plugins.Shorten(alias, 40))
+			return badAlias(c, "itself", alias)
 		}
 		of, ok := by[plugins.Fold(word)]
 		if !ok {
-			return event.Invalidf("%s%s is no command: %shelp lists those that there are", c.Prefix(), plugins.Shorten(word, 40), c.Prefix())
+			return badAlias(c, "none", word)
 		}
 		if of.Runs == "" {
 			return nil
 		}
 		runs = of.Runs
 	}
-	return event.Invalidf("%s would stand for too many commands in turn", plugins.Shorten(alias, 40))
+	return badAlias(c, "deep", alias)
+}
+
+func badAlias(c *plugins.Context, why, name string) error {
+	return refuse(c, event.InvalidInput, texts(c).TextBadAlias, plugins.Shorten(name, 40), plugins.Values{"why": why})
 }
 
 func editCommand(c *plugins.Context) ([]event.Envelope, error) {
 	return existing(c, "edit", "cmd edit rules Be kind", 3, func(r *Command) (answer string, err error) {
-		r.Text, err = checkText(c.Text(2), ofCommand)
+		r.Text, err = checkText(c, c.Text(2), ofCommand)
 		r.Runs = ""
 		return about(c, texts(c).TextEdited, r.Name, nil), err
 	})
@@ -194,7 +201,7 @@ func setRank(c *plugins.Context) ([]event.Envelope, error) {
 	return ofItsOwn(c, "rank", "cmd rank rules 2", func(r *Command) (string, error) {
 		rank, err := strconv.Atoi(c.Command.Args[2])
 		if err != nil || rank < 0 || rank > c.Command.Rank {
-			return "", event.Invalidf("a rank is 0 (everybody) to %d, which is yours: 1 registered users, 2 moderators, 3 admins", c.Command.Rank)
+			return "", c.Refuse(event.InvalidInput, texts(c).TextBadRank, plugins.Values{"rank": c.Command.Rank})
 		}
 		r.MinRank = rank
 		return about(c, texts(c).TextRank, r.Name, plugins.Values{"rank": rank}), nil
@@ -208,18 +215,20 @@ func setCooldown(c *plugins.Context) ([]event.Envelope, error) {
 			d, err = 0, nil
 		}
 		if err != nil || d < 0 || d > router.MaxCooldown {
-			return "", event.Invalidf("a cooldown is a time such as 30s or 5m, at most %s, or off", timeparse.Short(router.MaxCooldown))
+			return "", c.Refuse(event.InvalidInput, texts(c).TextBadCooldown, plugins.Values{"most": router.MaxCooldown})
 		}
 		r.Cooldown = d.Seconds()
 		return about(c, texts(c).TextCooldown, r.Name, plugins.Values{"cooldown": d}), nil
 	})
 }
 
+const maxCount = 1_000_000_000
+
 func setCount(c *plugins.Context) ([]event.Envelope, error) {
 	return ofItsOwn(c, "count", "cmd count deaths 5", func(r *Command) (string, error) {
 		n, err := strconv.Atoi(c.Command.Args[2])
-		if err != nil || n < 0 || n > 1e9 {
-			return "", event.Invalidf("a count is a whole number from 0 to %d", int(1e9))
+		if err != nil || n < 0 || n > maxCount {
+			return "", c.Refuse(event.InvalidInput, texts(c).TextBadCount, plugins.Values{"most": maxCount})
 		}
 		r.Count = n
 		return about(c, texts(c).TextCount, r.Name, plugins.Values{"count": n}), nil

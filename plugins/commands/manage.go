@@ -33,7 +33,7 @@ func undoCommand(c *plugins.Context) ([]event.Envelope, error) {
 			return nil, err
 		}
 		if len(last) == 0 {
-			return nil, missing("no command of this channel was changed")
+			return nil, unchanged(c, ofCommands, "")
 		}
 		name = last[0].Name
 	}
@@ -42,7 +42,7 @@ func undoCommand(c *plugins.Context) ([]event.Envelope, error) {
 	}
 	return change(c, name, "undo", func(r *Command) (string, error) {
 		if r.Before == nil {
-			return "", missing("there is no change of %s%s to take back", c.Prefix(), name)
+			return "", unchanged(c, ofCommands, name)
 		}
 		was := Command{Name: r.Name, Channel: r.Channel, Version: *r.Before}
 		if err := permitted(c, was); err != nil {

@@ -31,7 +31,10 @@ type Reply struct {
 	Said    int64  `json:"said"` // ms, when it was said last
 }
 
-const replyUsage = `write !reply add discord "discord|dis cord" We are at …, or show, list, rm, undo`
+const (
+	replyUsage = `reply add discord "discord|dis cord" We are at …`
+	replyWords = "show, list, rm, undo"
+)
 
 func replyVerbs() map[string]plugins.Handler {
 	return map[string]plugins.Handler{
@@ -41,26 +44,30 @@ func replyVerbs() map[string]plugins.Handler {
 }
 
 // compile returns a pattern as it is matched: whole words, in any case.
-func compile(pattern string) (*regexp.Regexp, error) {
+func compile(c *plugins.Context, pattern string) (*regexp.Regexp, error) {
 	const edge = `[^\pL\pN_]`
+	bad := func(most int, reason string) error {
+		reason = strings.TrimPrefix(reason, "error parsing regexp: ")
+		return c.Refuse(event.InvalidInput, texts(c).TextBadPattern, plugins.Values{"most": most, "reason": reason})
+	}
 	re, err := regexp.Compile(pattern)
 	switch {
 	case utf8.RuneCountInString(pattern) > maxPattern:
-		return nil, event.Invalidf("a pattern has at most %d characters", maxPattern)
+		return nil, bad(maxPattern, "")
 	case err != nil:
-		return nil, event.Invalidf("the pattern cannot be used: %s. It is a regular expression of RE2, so without (?=…) and \\1", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+		return nil, bad(0, err.Error())
 	case re.MatchString(""):
-		return nil, event.Invalidf("the pattern would match every line")
+		return nil, bad(0, "")
 	}
 	whole, err := regexp.Compile("(?i)(?:^|" + edge + ")(" + pattern + ")(?:$|" + edge + ")")
 	if err != nil {
-		return nil, event.Invalidf("the pattern cannot be used: %w", err)
+		return nil, bad(0, err.Error())
 	}
 	return whole, nil
 }
 
 func addReply(c *plugins.Context) ([]event.Envelope, error) {
-	if err := needs(c, 4, `reply add discord "discord|dis cord" We are at …`); err != nil {
+	if err := needs(c, 4, replyUsage); err != nil {
 		return nil, err
 	}
 	name, err := typedName(c, c.Command.Args[1])
@@ -68,19 +75,19 @@ func addReply(c *plugins.Context) ([]event.Envelope, error) {
 		return nil, err
 	}
 	pattern := c.Command.Args[2]
-	if _, err := compile(pattern); err != nil {
+	if _, err := compile(c, pattern); err != nil {
 		return nil, err
 	}
-	text, err := checkText(tail(c, 3), ofReply)
+	text, err := checkText(c, tail(c, 3), ofReply)
 	if err != nil {
 		return nil, err
 	}
 	return changeReplies(c, func(r *Replies) ([]event.Envelope, error) {
 		if r.find(name) >= 0 {
-			return nil, event.Invalidf("there is a reply %s already: %sreply rm %s first", name, c.Prefix(), name)
+			return nil, taken(c, ofReplies, name)
 		}
 		if len(r.Items) >= maxItems {
-			return nil, event.Invalidf("a channel has at most %d replies: remove one first", maxItems)
+			return nil, full(c, "replies", maxItems)
 		}
 		r.Items = append(r.Items, Reply{Name: name, Pattern: pattern, Text: text, By: c.Command.User})
 		slices.SortFunc(r.Items, func(a, b Reply) int { return strings.Compare(a.Name, b.Name) })
@@ -108,7 +115,7 @@ func changeReplies(c *plugins.Context, do func(r *Replies) ([]event.Envelope, er
 func undoReplies(c *plugins.Context) ([]event.Envelope, error) {
 	return changeReplies(c, func(r *Replies) ([]event.Envelope, error) {
 		if r.Before == nil {
-			return nil, missing("there is no change of replies to take back")
+			return nil, unchanged(c, ofReplies, "")
 		}
 		r.Items = r.Before
 		answer := c.Render(texts(c).TextRepliesUndone, plugins.Values{"user": c.Command.User, "replies": r.list()})
@@ -136,7 +143,7 @@ func changeReply(c *plugins.Context, example string, do func(r *Replies, i int) 
 	return changeReplies(c, func(r *Replies) ([]event.Envelope, error) {
 		i := r.find(c.Command.Args[1])
 		if i < 0 {
-			return nil, missing("there is no reply %s: see %sreply list", plugins.Shorten(c.Command.Args[1], 40), c.Prefix())
+			return nil, missing(c, ofReplies, c.Command.Args[1])
 		}
 		return do(r, i), nil
 	})
@@ -196,7 +203,7 @@ func replyTo(c *plugins.Context, line event.Chat, s Settings) ([]event.Envelope,
 			if c.Now().UnixMilli()-a.Said < s.ReplyCooldown.Milliseconds() {
 				continue
 			}
-			re, err := compile(a.Pattern)
+			re, err := compile(c, a.Pattern)
 			if err != nil {
 				continue // erased with its author
 			}
@@ -220,7 +227,7 @@ func replyTo(c *plugins.Context, line event.Chat, s Settings) ([]event.Envelope,
 }
 
 func (a Reply) render(c *plugins.Context, line event.Chat, groups []string) (string, error) {
-	t, err := parse(a.Text, ofReply)
+	t, err := parse(c, a.Text, ofReply)
 	if err != nil {
 		return "", err
 	}

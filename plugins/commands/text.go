@@ -15,26 +15,25 @@ var (
 	ofCommand    = append([]string{"user", "rank:int", "args", "arg1", "arg2", "arg3", "arg4", "arg5", "arg6", "arg7", "arg8", "arg9", "target", "count:int"}, common...)
 	ofAnnounced  = append([]string{"count:int"}, common...)
 	ofReply      = append([]string{"user", "rank:int", "text", "match", "group1", "group2", "group3"}, common...)
-	errNoText    = "say what is to be said"
 	maxArguments = 9
 )
 
 // checkText returns a typed text, or why it is none.
-func checkText(text string, uses []string) (string, error) {
+func checkText(c *plugins.Context, text string, uses []string) (string, error) {
 	if text = strings.TrimSpace(text); text == "" {
-		return "", event.Invalidf("%s", errNoText)
+		return "", c.Refuse(event.InvalidInput, texts(c).TextNoText, nil)
 	}
 	if _, err := texttemplate.Parse(text, uses); err != nil {
-		return "", event.Invalidf("the text has a mistake %w", err)
+		return "", c.Refuse(event.InvalidInput, texts(c).TextBadText, plugins.Values{"reason": err.Error()})
 	}
 	return text, nil
 }
 
 // parse returns a stored text.
-func parse(text string, uses []string) (texttemplate.Template, error) {
+func parse(c *plugins.Context, text string, uses []string) (texttemplate.Template, error) {
 	t, err := texttemplate.Parse(text, uses)
 	if err != nil {
-		return t, event.Errorf(event.PluginError, "its text can no longer be used: %w", err)
+		return t, c.Refuse(event.PluginError, texts(c).TextUnusable, plugins.Values{"old": true, "reason": err.Error()})
 	}
 	return t, nil
 }
@@ -61,7 +60,7 @@ func render(c *plugins.Context, t texttemplate.Template, values plugins.Values) 
 	}
 	out, err := t.Render(values, c.Rand())
 	if err != nil {
-		return "", event.Errorf(event.PluginError, "its text cannot be said %w", err)
+		return "", c.Refuse(event.PluginError, texts(c).TextUnusable, plugins.Values{"old": false, "reason": err.Error()})
 	}
 	return strings.TrimSpace(out), nil
 }
