@@ -30,9 +30,9 @@ type Runtime struct {
 	Publisher consumers.Publisher
 	Reader    Reader
 	Settings  SettingsLoader // nil has none set
-	// Properties are those of the plugin's settings, by Plugin.Properties: handlers read settings
-	// for each line of chat, and the schema is the same for all.
-	Properties pluginsettings.Properties
+	// Properties, if set, returns Plugin.Properties, which take some time to make: once, when
+	// a handler first reads settings.
+	Properties func() pluginsettings.Properties
 	// Register stores the commands that the plugin has beside those of its description; see
 	// router.SetCustom. Nil stores none.
 	Register func(ctx context.Context, commands []router.Command) error

@@ -23,11 +23,12 @@ import (
 // newer ones. A stored value that the plugin no longer takes is logged, and its default
 // holds. T is the type of Plugin.Settings.
 func SettingsOf[T any](c *Context) T {
-	properties, of := c.runtime.Properties, reflect.TypeFor[T]()
-	if properties == nil || of != reflect.TypeOf(c.runtime.Plugin.Settings) {
-		properties = propertiesOf(of)
+	of := reflect.TypeFor[T]()
+	properties := func() pluginsettings.Properties { return propertiesOf(of) }
+	if c.runtime.Properties != nil && of == reflect.TypeOf(c.runtime.Plugin.Settings) {
+		properties = c.runtime.Properties
 	}
-	return settingsFrom[T](properties, func(p pluginsettings.Property) json.RawMessage {
+	return settingsFrom[T](properties(), func(p pluginsettings.Property) json.RawMessage {
 		value, from, ok := c.settings.Value(p.Key)
 		if !ok {
 			return p.Default

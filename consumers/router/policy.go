@@ -71,29 +71,28 @@ func (r Registration) Properties() (pluginsettings.Properties, error) {
 		return nil, err
 	}
 	all = maps.Clone(all)
-	add := func(key string, s *jsonschema.Schema) {
-		p, perr := pluginsettings.NewProperty(key, s)
-		if perr != nil {
-			err = perr
-		}
-		if key == KeyQuietHours || strings.HasSuffix(key, "."+KeyQuietHours) {
-			p.Validate = func(text string) error { _, err := parseQuiet(text); return err }
-		}
-		all[key] = p
-	}
-	for key, s := range policies() {
-		add(key, s)
+	forEachCommand := func(p pluginsettings.Property) {
 		for _, c := range r.Commands {
-			if c.AliasOf == "" && c.Runs == "" {
-				add(c.policyKey(key), s)
+			if key := c.policyKey(p.Key); c.AliasOf == "" && c.Runs == "" {
+				of := p
+				of.Key = key
+				all[key] = of
 			}
 		}
 	}
-	for _, c := range r.Commands {
-		if c.AliasOf == "" && c.Runs == "" {
-			add(c.policyKey(KeyAliases), &jsonschema.Schema{Type: "array", Items: &jsonschema.Schema{Type: "string"}, Description: "further names of the command"})
+	for key, s := range policies() {
+		p, err := pluginsettings.NewProperty(key, s)
+		if err != nil {
+			return nil, err
 		}
+		if key == KeyQuietHours {
+			p.Validate = func(text string) error { _, err := parseQuiet(text); return err }
+		}
+		all[key] = p
+		forEachCommand(p)
 	}
+	aliases, err := pluginsettings.NewProperty(KeyAliases, &jsonschema.Schema{Type: "array", Items: &jsonschema.Schema{Type: "string"}, Description: "further names of the command"})
+	forEachCommand(aliases)
 	return all, err
 }
 

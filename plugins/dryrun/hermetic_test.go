@@ -82,9 +82,7 @@ func TestCompactionChangesNothing(t *testing.T) {
 			room.Publish(event.SubjectUserLeave, event.UserLeave{User: user, Channel: plugintest.ChannelName})
 		}
 		room.Type(user, 3, line)
-		for _, p := range all {
-			room.Settle(p.Name)
-		}
+		room.Settle()
 	}
 	compact(t, room)
 	for _, p := range all {

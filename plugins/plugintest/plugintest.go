@@ -12,13 +12,9 @@ package plugintest
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"maps"
 	"slices"
 	"testing"
 	"time"
-
-	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/consumers/pluginsettings"
 	"github.com/rosey-bot/rosey/consumers/router"
@@ -156,79 +152,15 @@ func (c *Channel) Request(subject string, payload any) (json.RawMessage, error) 
 // and records must be the same afterwards.
 func (c *Channel) Repeat(plugin string) {
 	c.t.Helper()
-	last := c.settle(plugin)
-	for i, d := range c.durables(plugin) {
+	durables := c.durables(plugin)
+	last := c.settle(durables)
+	for i, d := range durables {
 		if last[i] == 0 {
 			continue
 		}
 		if _, err := c.Bus.JetStream().ResetConsumerToSequence(c.ctx, d.stream, d.name, last[i]); err != nil {
 			c.t.Fatal(err)
 		}
-		c.settle(plugin)
+		c.settle(durables)
 	}
-}
-
-// Settle waits until a plugin has handled all its events, including those that the
-// router has yet to route.
-func (c *Channel) Settle(plugin string) { c.t.Helper(); c.settle(plugin) }
-
-// settle waits until both a plugin and the router are idle, and returns the last
-// sequence delivered to the plugin, by durable.
-func (c *Channel) settle(plugin string) []uint64 {
-	c.t.Helper()
-	durables := c.durables(plugin)
-	// One of them may have given work to another that was idle before.
-	var before, now []uint64
-	c.await("plugin "+plugin+" to settle", func() bool {
-		before, now = now, nil
-		for _, d := range durables {
-			now = append(now, c.idle(d.stream, d.name)...)
-		}
-		now = append(now, c.idle(streams.Cytube, router.Durable)...)
-		return len(now) == len(durables)+1 && slices.Equal(before, now)
-	})
-	return now
-}
-
-// idle returns the last sequence delivered to a consumer, or nil unless it is idle. The server
-// counts what is pending a moment after it has stored it.
-func (c *Channel) idle(name, durable string) []uint64 {
-	stream, err := c.Bus.JetStream().Stream(c.ctx, name)
-	if err != nil {
-		return nil
-	}
-	consumer, err := stream.Consumer(c.ctx, durable)
-	if err != nil {
-		return nil
-	}
-	info := consumer.CachedInfo()
-	if info.NumWaiting == 0 || info.NumPending > 0 || info.NumAckPending > 0 {
-		return nil
-	}
-	for _, filter := range streams.FilterSubjects(info.Config) {
-		last, err := stream.GetLastMsgForSubject(c.ctx, filter)
-		if err == nil && last.Sequence > info.Delivered.Stream || err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
-			return nil
-		}
-	}
-	return []uint64{info.Delivered.Stream}
-}
-
-type durable struct{ stream, name string }
-
-// durables returns the consumers of a plugin.
-func (c *Channel) durables(plugin string) (all []durable) {
-	i := slices.IndexFunc(c.plugins, func(p plugins.Plugin) bool { return p.Name == plugin })
-	live, err := c.plugins[i].SubjectsByStream()
-	past, pastErr := c.plugins[i].PastSubjectsByStream()
-	if err := errors.Join(err, pastErr); err != nil {
-		c.t.Fatal(err)
-	}
-	for _, stream := range slices.Sorted(maps.Keys(live)) {
-		all = append(all, durable{stream, streams.Durable(plugin)})
-	}
-	for _, stream := range slices.Sorted(maps.Keys(past)) {
-		all = append(all, durable{stream, streams.PastDurable(plugin)})
-	}
-	return all
 }
