@@ -20,101 +20,120 @@ func moderated(site *cytubetest.Config, _ *cytube.Config) { site.Channels[0].Ran
 // plain leaves the bot at rank 1, where the playlist is locked.
 func plain(site *cytubetest.Config, _ *cytube.Config) { site.Channels[0].Open = false }
 
+// refusedSend is a send and what becomes of it: refused with a code and a reason, or with
+// neither that it is so already.
+type refusedSend struct {
+	subject string
+	payload any
+	code    event.Code
+	reason  string
+}
+
+// refusedAtRank1 are what a bot of rank 1 may not do where the playlist is locked.
+var refusedAtRank1 = []refusedSend{
+	{event.SubjectSendMediaQueue, event.SendMediaQueue{URL: "https://youtu.be/dQw4w9WgXcQ"}, event.PermissionDenied, "playlistadd needs 1.5"},
+	{event.SubjectSendMediaSkip, event.SendBare{}, event.PermissionDenied, "playlistjump"},
+	{event.SubjectSendMediaLeader, event.SendMediaLeader{User: "alice"}, event.PermissionDenied, "leaderctl"},
+	{event.SubjectSendOptions, values(`{"allow_dupes":true}`), event.PermissionDenied, "needs 2"},
+	{event.SubjectSendKick, event.SendModeration{User: "alice"}, event.PermissionDenied, "kick needs 1.5"},
+}
+
+// refusedAtRank2 are what a moderator may not do.
+var refusedAtRank2 = []refusedSend{
+	{event.SubjectSendMOTD, event.SendText{Value: "x"}, event.PermissionDenied, "motdedit needs 3"},
+	{event.SubjectSendCSS, event.SendText{Value: "x"}, event.PermissionDenied, "needs 3"},
+	{event.SubjectSendPermissions, values(`{"drink":3}`), event.PermissionDenied, "needs 3"},
+	{event.SubjectSendOptions, values(`{"pagetitle":"x"}`), event.PermissionDenied, "pagetitle needs 3"},
+	{event.SubjectSendRank, event.SendRank{User: "alice", Rank: 2}, event.PermissionDenied, "needs 3"},
+	{event.SubjectSendKick, event.SendModeration{User: "mod"}, event.PermissionDenied, "mod has rank 2"},
+	{event.SubjectSendChannelEmotes, definitions(`{"name":":x:","image":"y"}`), event.PermissionDenied, "emoteimport needs 3"},
+}
+
+// refusedAtRank4 are what nobody can do.
+var refusedAtRank4 = []refusedSend{
+	{event.SubjectSendRank, event.SendRank{User: "alice", Rank: 4}, event.PermissionDenied, "not below the bot's"},
+	{event.SubjectSendRank, event.SendRank{User: "alice", Rank: 0}, event.InvalidInput, "lowest"},
+	{event.SubjectSendKick, event.SendModeration{User: "nobody"}, event.RecordNotFound, "not in the channel"},
+	{event.SubjectSendKick, event.SendModeration{User: "rosey"}, event.InvalidInput, "itself"},
+	{event.SubjectSendBan, event.SendModeration{User: "two words"}, event.InvalidInput, "user's name"},
+	{event.SubjectSendMute, event.SendModeration{User: "nobody"}, event.RecordNotFound, "not in the channel"},
+	{event.SubjectSendMediaDelete, event.SendItem{UID: 99}, event.RecordNotFound, "no item 99"},
+	{event.SubjectSendMediaJump, event.SendItem{UID: 99}, event.RecordNotFound, "no item 99"},
+	{event.SubjectSendMediaMove, event.SendMediaMove{UID: 1, After: "99"}, event.RecordNotFound, "no item 99"},
+	{event.SubjectSendMediaMove, event.SendMediaMove{UID: 1, After: "1"}, event.InvalidInput, "behind itself"},
+	{event.SubjectSendMediaLeader, event.SendMediaLeader{User: "nobody"}, event.RecordNotFound, "not in the channel"},
+	{event.SubjectSendMediaQueue, event.SendMediaQueue{URL: "https://example.org/page"}, event.InvalidInput, "no site"},
+	{event.SubjectSendMediaQueue, event.SendMediaQueue{Type: "sc", ID: "x"}, event.InvalidInput, "SoundCloud"},
+	{event.SubjectSendMediaQueueList, event.SendQueueList{Name: "none"}, event.RecordNotFound, "no saved playlist"},
+	{event.SubjectSendMediaDeleteList, event.SendList{Name: "none"}, event.RecordNotFound, "no saved playlist"},
+	{event.SubjectSendPollOpen, event.SendPollOpen{Title: "x", Options: []string{"one"}}, event.InvalidInput, "two options"},
+	{event.SubjectSendPollOpen, event.SendPollOpen{Title: "x", Options: []string{"one", ""}}, event.InvalidInput, "empty"},
+	{event.SubjectSendPollOpen, event.SendPollOpen{Title: strings.Repeat("x", 256), Options: []string{"one", "two"}}, event.LimitExceeded, "255"},
+	{event.SubjectSendPollOpen, event.SendPollOpen{Title: "x", Options: []string{"one", "two"}, Timeout: 100_000}, event.InvalidInput, "86400"},
+	{event.SubjectSendPollVote, event.SendPollVote{Option: 1}, event.RecordNotFound, "no poll"},
+	{event.SubjectSendOptions, values(`{"no_such":true}`), event.InvalidInput, "no option \"no_such\": there are"},
+	{event.SubjectSendOptions, values(`{"allow_dupes":"yes"}`), event.InvalidInput, "true or false"},
+	{event.SubjectSendPermissions, values(`{"no_such":1}`), event.InvalidInput, "no permission"},
+	{event.SubjectSendJS, event.SendText{Value: strings.Repeat("x", 20_001)}, event.LimitExceeded, "20000"},
+	{event.SubjectSendChannelEmote, event.SendDefinition{Action: "remove", Name: ":none:"}, "", ""},
+	{event.SubjectSendChannelEmote, event.SendDefinition{Action: "update", Name: ":none:"}, event.RecordNotFound, "no emote"},
+	{event.SubjectSendChannelEmote, event.SendDefinition{Action: "add", Name: ":none:"}, event.InvalidInput, "image"},
+	{event.SubjectSendFilter, event.SendDefinition{Action: "update", Name: "none"}, event.RecordNotFound, "no chat filter"},
+	{event.SubjectSendChannelEmotes, definitions(`{"name":":x:"}`), event.InvalidInput, `entry 1 of the list, ":x:": an emote needs an image`},
+	{event.SubjectSendChannelEmotes, definitions(`{"name":":x:","image":"y"}`, `{"name":":x:","image":"z"}`), event.InvalidInput, `":x:" twice`},
+	{event.SubjectSendFilters, definitions(`{"name":"x","source":"y"}`, `{"name":"z"}`), event.InvalidInput, "entry 2"},
+}
+
+func definitions(all ...string) (d event.SendDefinitions) {
+	for _, one := range all {
+		d.Values = append(d.Values, json.RawMessage(one))
+	}
+	return d
+}
+
 // What the server would refuse, answer with a kick or turn into harm is refused before
 // anything is written, and the bot stays in the channel.
 func TestRefusedAbilities(t *testing.T) {
 	t.Parallel()
-	values := func(text string) (v event.SendValues) {
-		if err := json.Unmarshal([]byte(text), &v.Values); err != nil {
-			t.Fatal(err)
-		}
-		return v
-	}
-	list := func(all ...string) (d event.SendDefinitions) {
-		for _, one := range all {
-			d.Values = append(d.Values, json.RawMessage(one))
-		}
-		return d
-	}
-	for _, c := range []struct {
-		rank    func(*cytubetest.Config, *cytube.Config)
-		subject string
-		payload any
-		code    event.Code
-		reason  string
+	for name, c := range map[string]struct {
+		rank  func(*cytubetest.Config, *cytube.Config)
+		sends []refusedSend
 	}{
-		{plain, event.SubjectSendMediaQueue, event.SendMediaQueue{URL: "https://youtu.be/dQw4w9WgXcQ"}, event.PermissionDenied, "playlistadd needs 1.5"},
-		{plain, event.SubjectSendMediaSkip, event.SendBare{}, event.PermissionDenied, "playlistjump"},
-		{plain, event.SubjectSendMediaLeader, event.SendMediaLeader{User: "alice"}, event.PermissionDenied, "leaderctl"},
-		{plain, event.SubjectSendOptions, values(`{"allow_dupes":true}`), event.PermissionDenied, "needs 2"},
-		{plain, event.SubjectSendKick, event.SendModeration{User: "alice"}, event.PermissionDenied, "kick needs 1.5"},
-		{moderated, event.SubjectSendMOTD, event.SendText{Value: "x"}, event.PermissionDenied, "motdedit needs 3"},
-		{moderated, event.SubjectSendCSS, event.SendText{Value: "x"}, event.PermissionDenied, "needs 3"},
-		{moderated, event.SubjectSendPermissions, values(`{"drink":3}`), event.PermissionDenied, "needs 3"},
-		{moderated, event.SubjectSendOptions, values(`{"pagetitle":"x"}`), event.PermissionDenied, "pagetitle needs 3"},
-		{moderated, event.SubjectSendRank, event.SendRank{User: "alice", Rank: 2}, event.PermissionDenied, "needs 3"},
-		{moderated, event.SubjectSendKick, event.SendModeration{User: "mod"}, event.PermissionDenied, "mod has rank 2"},
-		{owned, event.SubjectSendRank, event.SendRank{User: "alice", Rank: 4}, event.PermissionDenied, "not below the bot's"},
-		{owned, event.SubjectSendRank, event.SendRank{User: "alice", Rank: 0}, event.InvalidInput, "lowest"},
-		{owned, event.SubjectSendKick, event.SendModeration{User: "nobody"}, event.RecordNotFound, "not in the channel"},
-		{owned, event.SubjectSendKick, event.SendModeration{User: "rosey"}, event.InvalidInput, "itself"},
-		{owned, event.SubjectSendBan, event.SendModeration{User: "two words"}, event.InvalidInput, "user's name"},
-		{owned, event.SubjectSendMute, event.SendModeration{User: "nobody"}, event.RecordNotFound, "not in the channel"},
-		{owned, event.SubjectSendMediaDelete, event.SendItem{UID: 99}, event.RecordNotFound, "no item 99"},
-		{owned, event.SubjectSendMediaJump, event.SendItem{UID: 99}, event.RecordNotFound, "no item 99"},
-		{owned, event.SubjectSendMediaMove, event.SendMediaMove{UID: 1, After: "99"}, event.RecordNotFound, "no item 99"},
-		{owned, event.SubjectSendMediaMove, event.SendMediaMove{UID: 1, After: "1"}, event.InvalidInput, "behind itself"},
-		{owned, event.SubjectSendMediaLeader, event.SendMediaLeader{User: "nobody"}, event.RecordNotFound, "not in the channel"},
-		{owned, event.SubjectSendMediaQueue, event.SendMediaQueue{URL: "https://example.org/page"}, event.InvalidInput, "no site"},
-		{owned, event.SubjectSendMediaQueue, event.SendMediaQueue{Type: "sc", ID: "x"}, event.InvalidInput, "SoundCloud"},
-		{owned, event.SubjectSendMediaQueueList, event.SendQueueList{Name: "none"}, event.RecordNotFound, "no saved playlist"},
-		{owned, event.SubjectSendMediaDeleteList, event.SendList{Name: "none"}, event.RecordNotFound, "no saved playlist"},
-		{owned, event.SubjectSendPollOpen, event.SendPollOpen{Title: "x", Options: []string{"one"}}, event.InvalidInput, "two options"},
-		{owned, event.SubjectSendPollOpen, event.SendPollOpen{Title: "x", Options: []string{"one", ""}}, event.InvalidInput, "empty"},
-		{owned, event.SubjectSendPollOpen, event.SendPollOpen{Title: strings.Repeat("x", 256), Options: []string{"one", "two"}}, event.LimitExceeded, "255"},
-		{owned, event.SubjectSendPollOpen, event.SendPollOpen{Title: "x", Options: []string{"one", "two"}, Timeout: 100_000}, event.InvalidInput, "86400"},
-		{owned, event.SubjectSendPollVote, event.SendPollVote{Option: 1}, event.RecordNotFound, "no poll"},
-		{owned, event.SubjectSendOptions, values(`{"no_such":true}`), event.InvalidInput, "no option \"no_such\": there are"},
-		{owned, event.SubjectSendOptions, values(`{"allow_dupes":"yes"}`), event.InvalidInput, "true or false"},
-		{owned, event.SubjectSendPermissions, values(`{"no_such":1}`), event.InvalidInput, "no permission"},
-		{owned, event.SubjectSendJS, event.SendText{Value: strings.Repeat("x", 20_001)}, event.LimitExceeded, "20000"},
-		{owned, event.SubjectSendChannelEmote, event.SendDefinition{Action: "remove", Name: ":none:"}, "", ""},
-		{owned, event.SubjectSendChannelEmote, event.SendDefinition{Action: "update", Name: ":none:"}, event.RecordNotFound, "no emote"},
-		{owned, event.SubjectSendChannelEmote, event.SendDefinition{Action: "add", Name: ":none:"}, event.InvalidInput, "image"},
-		{owned, event.SubjectSendFilter, event.SendDefinition{Action: "update", Name: "none"}, event.RecordNotFound, "no chat filter"},
-		{moderated, event.SubjectSendChannelEmotes, list(`{"name":":x:","image":"y"}`), event.PermissionDenied, "emoteimport needs 3"},
-		{owned, event.SubjectSendChannelEmotes, list(`{"name":":x:"}`), event.InvalidInput, `entry 1 of the list, ":x:": an emote needs an image`},
-		{owned, event.SubjectSendChannelEmotes, list(`{"name":":x:","image":"y"}`, `{"name":":x:","image":"z"}`), event.InvalidInput, `":x:" twice`},
-		{owned, event.SubjectSendFilters, list(`{"name":"x","source":"y"}`, `{"name":"z"}`), event.InvalidInput, "entry 2"},
+		"rank 1": {plain, refusedAtRank1}, "rank 2": {moderated, refusedAtRank2}, "rank 4": {owned, refusedAtRank4},
 	} {
-		raw, err := json.Marshal(c.payload)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Run(fmt.Sprintf("%s %.60s", strings.TrimPrefix(c.subject, "cytube.send."), raw), func(t *testing.T) {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, c.rank)
 			w.films(3)
 			w.join()
 			w.joined("alice")
 			w.joined("mod")
-			before := len(w.botFrames())
-			d := w.ask(c.subject, c.payload)
-			if c.code == "" {
-				if d.Status != event.DeliveryAlready {
-					t.Fatalf("the outcome: %+v", d)
-				}
-			} else if d.Status != event.DeliveryRefused || d.Code != c.code || !strings.Contains(d.Reason, c.reason) {
-				t.Fatalf("the outcome: %+v, not %s with %q", d, c.code, c.reason)
+			for _, send := range c.sends {
+				w.refuses(send)
 			}
-			for _, f := range w.botFrames()[before:] {
-				if !strings.HasPrefix(f, `42["request`) && !strings.HasPrefix(f, `42["listPlaylists`) {
-					t.Errorf("the bot wrote %s", f)
-				}
-			}
-			w.echo(w.chat("still here"), 1)
 		})
 	}
+}
+
+// refuses checks what becomes of a send, and that the bot writes nothing and stays.
+func (w *world) refuses(c refusedSend) {
+	w.t.Helper()
+	raw, err := json.Marshal(c.payload)
+	w.ok(err)
+	name := fmt.Sprintf("%s %.60s", strings.TrimPrefix(c.subject, "cytube.send."), raw)
+	before := len(w.botFrames())
+	switch d := w.ask(c.subject, c.payload); {
+	case c.code == "" && d.Status != event.DeliveryAlready:
+		w.t.Errorf("%s: %+v", name, d)
+	case c.code != "" && (d.Status != event.DeliveryRefused || d.Code != c.code || !strings.Contains(d.Reason, c.reason)):
+		w.t.Errorf("%s: %+v, not %s with %q", name, d, c.code, c.reason)
+	}
+	for _, f := range w.botFrames()[before:] {
+		if !strings.HasPrefix(f, `42["request`) && !strings.HasPrefix(f, `42["listPlaylists`) {
+			w.t.Errorf("%s: the bot wrote %s", name, f)
+		}
+	}
+	w.echo(w.chat("still here"), 1)
 }
 
 // botFrames lists the frames of events that the bot wrote.
