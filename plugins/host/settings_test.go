@@ -117,10 +117,11 @@ func TestSettingsMustBeAStructOfSettings(t *testing.T) {
 func TestSchemaOfARegistrationIsChecked(t *testing.T) {
 	t.Parallel()
 	for value, want := range map[string]string{
-		`{"name":"x","settings":{"type":"array"}}`:                                                     "must be of type object",
-		`{"name":"x","settings":{"type":"object","properties":{"a":{"$ref":"#","default":1}}}}`:        "it refers to another by $ref",
-		`{"name":"x","settings":{"type":"object","properties":{"a":{"allOf":[{"$dynamicRef":"#"}]}}}}`: "it refers to another by $dynamicRef",
-		`{"name":"x","settings":{"type":"object","properties":{"a":{"allOf":[null]}}}}`:                "the schema of setting a is none",
+		`{"name":"x","settings":{"type":"array"}}`:                                                           "must be of type object",
+		`{"name":"x","settings":{"type":"object","properties":{"a":{"$ref":"#","default":1}}}}`:              "it refers to another by $ref",
+		`{"name":"x","settings":{"type":"object","properties":{"a":{"allOf":[{"$dynamicRef":"#"}]}}}}`:       "it refers to another by $dynamicRef",
+		`{"name":"x","settings":{"type":"object","properties":{"a":{"allOf":[null]}}}}`:                      "the schema of setting a is none",
+		`{"name":"x","settings":` + strings.Repeat(`{"not":`, 9000) + "{}" + strings.Repeat("}", 9000) + "}": "it nests deeper than 64 levels",
 		`{"name":"x","settings":7}`:                                                                     "is none: a schema cannot be a JSON number",
 		`{"name":"x","settings":{"type":"object","properties":{"a":null}}}`:                             "the schema of setting a is none",
 		`{"name":"x","settings":{"type":"object","properties":{"a.b":{"type":"string"}}}}`:              `a setting is called "a.b"`,
