@@ -239,7 +239,8 @@ func (w *World) Publish(subject string, payload any) {
 	w.ok(err)
 }
 
-// Until waits for a condition, which is looked at often.
+// Until waits for a condition, which is looked at often, and after a while less so: each look
+// may read all events.
 func (w *World) Until(what string, ok func() bool) {
 	w.t.Helper()
 	w.until(what, ok)
@@ -249,7 +250,7 @@ func (w *World) until(what string, ok func() bool) {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.Context, waitLimit)
 	defer cancel()
-	err := retry.Do(ctx, retry.Every(20*time.Millisecond), func(context.Context) error {
+	err := retry.Do(ctx, retry.Policy{Initial: 20 * time.Millisecond, Max: 250 * time.Millisecond}, func(context.Context) error {
 		if !ok() {
 			return errors.New("not yet")
 		}
