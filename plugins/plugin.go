@@ -84,6 +84,9 @@ type Plugin struct {
 	// erased by rosey audit forget. See event.FieldsOf.
 	Collections map[string]any
 
+	// Projection, if set, is what the subscriptions FromFirst make of the past.
+	Projection Projection
+
 	// Settings, if set, is a struct whose fields are the plugin's settings, of type bool,
 	// int, float64, string, time.Duration, []string or Text, each with its name in the tag json,
 	// what it is for in the tag jsonschema, and its default; min, max, enum, pattern (with an
@@ -106,6 +109,17 @@ type Plugin struct {
 	// Start, if set, is called each time the plugin starts, before it handles
 	// anything. After an error it is retried with backoff.
 	Start func(c *Context) error
+}
+
+// Projection is what a plugin makes of the past by its subscriptions FromFirst. Where a store holds
+// another version of it, the plugin deletes its records when it starts, and reads the past again; but
+// not where the streams no longer hold the first event, as the records know more than they do then.
+type Projection struct {
+	// Version is raised when the subscriptions make something else of the same events; a store
+	// without a version, of earlier releases, holds version 1.
+	Version int
+	// Collections are those of Plugin.Collections that nothing but these subscriptions changes.
+	Collections []string
 }
 
 // Command is a command that users type.
@@ -188,6 +202,11 @@ func (p Plugin) Validate() error {
 		}
 		if s.FromFirst && s.MaxAge == Never {
 			return fmt.Errorf("subscription %s of plugin %s: with a MaxAge of Never it would speak about the past", s.Subject, p.Name)
+		}
+	}
+	for _, name := range p.Projection.Collections {
+		if _, ok := p.Collections[name]; !ok {
+			return fmt.Errorf("projection of plugin %s: %s is none of its collections", p.Name, name)
 		}
 	}
 	for _, r := range p.Requests {

@@ -69,6 +69,31 @@ func (r Runtime) Start(ctx context.Context) (err error) {
 	return c.err
 }
 
+// DeleteRecords deletes all records of collections of the plugin.
+func (r Runtime) DeleteRecords(ctx context.Context, collections ...string) error {
+	c, err := r.context(ctx, streams.Stored{At: consumers.Now(ctx)}, r.Publisher)
+	if err != nil {
+		return err
+	}
+	for _, name := range collections {
+		for {
+			var page []struct{ ID event.ID }
+			if _, err := c.DB(name).Find(Query{OrderBy: "id", Limit: 1000}, &page); err != nil {
+				return fmt.Errorf("delete the records of %s: %w", name, err)
+			}
+			for _, of := range page {
+				if err := c.DB(name).Delete(of.ID); err != nil && event.CodeOf(err) != event.RecordNotFound {
+					return fmt.Errorf("delete the records of %s: %w", name, err)
+				}
+			}
+			if len(page) == 0 {
+				break
+			}
+		}
+	}
+	return nil
+}
+
 // Answer calls an endpoint's handler with a request.
 func (r Runtime) Answer(ctx context.Context, e Endpoint, request event.Envelope) (any, error) {
 	c, err := r.context(ctx, streams.Stored{Envelope: request, At: consumers.Now(ctx)}, r.Publisher)

@@ -121,6 +121,9 @@ func (r *run) once(ctx context.Context) (err error) {
 	}
 	runtime := r.runtime(r.plugin, r.bus)
 	runtime.Publisher, runtime.Reader = limited{runtime.Publisher, r.limits}, limitedReader{runtime.Reader, r.limits}
+	if err := r.project(ctx, runtime); err != nil {
+		return err
+	}
 	if err := runtime.Start(ctx); err != nil {
 		return err
 	}

@@ -63,6 +63,7 @@ func New() plugins.Plugin {
 		Description:  "Knows who was here when and how much they said, and keeps messages for them",
 		Capabilities: []string{event.CapabilityChat, event.CapabilityPM, event.CapabilityPublic, event.CapabilityStorage},
 		Collections:  map[string]any{People: Person{}, Boxes: Box{}, Names: Alias{}, Reels: Reel{}},
+		Projection:   plugins.Projection{Version: 2, Collections: []string{People, Reels}}, // 2 has what was watched
 		Emits:        map[string]any{kindMerged: namesChanged{}, kindParted: namesChanged{}, kindExpired: messageDue{}},
 		Settings:     Settings{},
 		Commands: []plugins.Command{
