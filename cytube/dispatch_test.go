@@ -3,6 +3,7 @@ package cytube_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -16,6 +17,7 @@ import (
 	"github.com/rosey-bot/rosey/cytube/cytubetest"
 	"github.com/rosey-bot/rosey/cytube/sender"
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/retry"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
@@ -325,18 +327,14 @@ func TestWhatPlaysInEachChannel(t *testing.T) {
 	}
 }
 
-// until waits for a condition.
+// until waits for a condition, which may read all events: it is looked at less often after a while.
 func until(ctx context.Context, ok func() bool) error {
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !ok() {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return ctx.Err()
+	return retry.Do(ctx, retry.Policy{Initial: 5 * time.Millisecond, Max: 100 * time.Millisecond}, func(context.Context) error {
+		if !ok() {
+			return errors.New("not yet")
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 // A send whose correlation ID does not fit into a header, as any NATS client can
