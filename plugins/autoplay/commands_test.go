@@ -99,8 +99,6 @@ func TestTexts(t *testing.T) {
 	} {
 		w.mod.Says(line)
 	}
-	w.set("zone", "Mars/Olympus")
-	w.mod.Says("!schedule 2h Metropolis")
 	w.Publish(event.EventSubject(autoplay.Name, "tick"), map[string]any{"channel": bottest.Channel, "number": 9, "set": "x"})
 	said := func(except ...string) {
 		t.Helper()
@@ -111,7 +109,9 @@ func TestTexts(t *testing.T) {
 			return len(unsaid) == 0
 		})
 	}
-	said("text_no_filler", "text_barred", "text_aside_item")
+	said("text_no_filler", "text_barred", "text_aside_item", "text_no_zone")
+	w.set("zone", "Mars/Olympus") // all was scheduled by now
+	w.mod.Says("!schedule 2h Metropolis")
 	w.set("filler_from", "tag:lost") // what is set aside by now
 	w.set("filler", "true")
 	w.mod.Says("!filler")
