@@ -17,12 +17,14 @@ import (
 	"github.com/rosey-bot/rosey/consumers/pluginsettings"
 	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/cytube/past"
+	"github.com/rosey-bot/rosey/internal/retry"
 	"github.com/rosey-bot/rosey/kvstore"
 	"github.com/rosey-bot/rosey/kvstore/service"
 	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/plugins/host"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/access"
+	"github.com/rosey-bot/rosey/streams/jsapi"
 )
 
 // Config says what runs.
@@ -65,12 +67,21 @@ func Start(ctx context.Context, bus *streams.Bus, c Config) (*Harness, error) {
 		Registry: h.Registry, Settings: h.Settings, Cooldowns: cooldowns, Grants: h.Grants, Prefix: Prefix,
 		IsBot: func(_, user string) bool { return user == c.Bot }, Logger: c.Logger,
 	}
+	registered := make(chan struct{}) // the router knows every command of the plugins
+	var once sync.Once
 	parts := []func(context.Context) error{
+		retrying(c.Logger, func(ctx context.Context) error {
+			return h.Registry.Watch(ctx, bus.JetStream(), h.Registrations, registrations(c.Plugins), func() { once.Do(func() { close(registered) }) })
+		}),
+		retrying(c.Logger, h.Settings.Watch),
 		func(ctx context.Context) error {
-			return h.Registry.Watch(ctx, bus.JetStream(), h.Registrations, nil, func() {})
+			select {
+			case <-registered:
+				return consumers.Run(ctx, bus, commands.Config(), commands.Handle)
+			case <-ctx.Done():
+				return ctx.Err()
+			}
 		},
-		h.Settings.Watch,
-		func(ctx context.Context) error { return consumers.Run(ctx, bus, commands.Config(), commands.Handle) },
 		func(ctx context.Context) error { return past.Serve(ctx, bus, nil, func() {}) },
 	}
 	if c.Access {
@@ -91,6 +102,18 @@ func Start(ctx context.Context, bus *streams.Bus, c Config) (*Harness, error) {
 		})
 	}
 	return h, nil
+}
+
+// retrying has a part that watches a bucket do so again where it may have missed something.
+func retrying(log *slog.Logger, watch func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error { return retry.Do(ctx, jsapi.RetryUnavailable(0, log), watch) }
+}
+
+func registrations(all []plugins.Plugin) (list []router.Registration) {
+	for _, p := range all {
+		list = append(list, p.Registration())
+	}
+	return list
 }
 
 // open opens the buckets and starts the database.
