@@ -10,9 +10,10 @@ import (
 
 // project has the plugin read the past again if the store holds another version of what it makes of
 // that. It is repeated as a whole if the process ends in the middle: nothing reads before it is done.
+// A plugin with credentials of its own, as one that is shadowed, may not do that.
 func (r *run) project(ctx context.Context, runtime plugins.Runtime) error {
 	name, want, js := r.plugin.Name, r.plugin.Projection, r.bus.JetStream()
-	if want.Version == 0 {
+	if want.Version == 0 || r.Restricted {
 		return nil
 	}
 	have, err := streams.ProjectionVersion(ctx, js, name)

@@ -18,11 +18,11 @@ func ExampleConsumers() {
 	ctx := context.Background()
 	bus, stop := streamstest.ExampleBus()
 	defer stop()
-	if _, err := bus.JetStream().CreateConsumer(ctx, streams.Plugin, jetstream.ConsumerConfig{Durable: "plugin-dice", AckPolicy: jetstream.AckExplicitPolicy}); err != nil {
-		log.Fatal(err)
-	}
 	command, _ := event.New(event.CommandSubject("dice"), event.Command{Command: "roll", User: "alice"})
 	if _, err := bus.Publish(ctx, command); err != nil {
+		log.Fatal(err)
+	}
+	if _, err := bus.JetStream().CreateConsumer(ctx, streams.Plugin, jetstream.ConsumerConfig{Durable: "plugin-dice", AckPolicy: jetstream.AckExplicitPolicy}); err != nil {
 		log.Fatal(err)
 	}
 	states, err := monitor.Consumers(ctx, bus.JetStream())
