@@ -46,7 +46,9 @@ func Timeout(limit func(ctx context.Context, d streams.Stored) time.Duration, lo
 				log.WarnContext(ctx, "handler exceeded its time limit, context ended", "subject", d.Subject, "event", d.Ref.String(), "limit", limit)
 			})
 			out, err := next(running, d)
-			if inTime := stopWarning(); inTime || err == nil || ctx.Err() != nil || isPermanent(err) {
+			late := running.Err() != nil // known before the warning, which may still be on its way
+			stopWarning()
+			if !late || err == nil || ctx.Err() != nil || isPermanent(err) {
 				return out, err
 			}
 			return nil, &TimeoutError{Limit: limit, Cause: err}
