@@ -223,6 +223,12 @@ func (g *Registry) commandOf(plugin, command, channel string) (route, bool) {
 	return route{}, false
 }
 
+// Routes reports whether a command, written without its prefix, goes to a plugin in a channel.
+func (g *Registry) Routes(command, channel string) bool {
+	_, ok := g.lookup(command, channel)
+	return ok
+}
+
 // Plugins returns the registrations in the order of their names.
 func (g *Registry) Plugins() []Registration {
 	g.mu.RLock()

@@ -108,11 +108,7 @@ func (c *Channel) Set(plugin, key, value string) {
 func (c *Channel) Routed(command string, gone ...bool) {
 	c.t.Helper()
 	c.await("the command "+command, func() bool {
-		known := false
-		for _, r := range c.registry.Plugins() {
-			known = known || slices.ContainsFunc(r.Commands, func(of router.Command) bool { return of.Name == command })
-		}
-		return known != slices.Contains(gone, true)
+		return c.registry.Routes(command, ChannelName) != slices.Contains(gone, true)
 	})
 }
 
