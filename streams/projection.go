@@ -2,7 +2,6 @@ package streams
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -40,11 +39,8 @@ func NoteProjection(ctx context.Context, js jetstream.JetStream, plugin string, 
 	if err != nil {
 		return err
 	}
-	value, err := json.Marshal(projection{version})
-	if err == nil {
-		_, err = kv.Put(ctx, projectionKey(plugin), value)
-	}
-	if err != nil {
+	note := func(p *projection) bool { p.Version = version; return true }
+	if err := jsapi.ChangeJSON(ctx, kv, projectionKey(plugin), note); err != nil {
 		return fmt.Errorf("note the version of the projection of plugin %s: %w", plugin, err)
 	}
 	return nil
