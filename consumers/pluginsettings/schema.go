@@ -65,6 +65,9 @@ func ParseSchema(raw json.RawMessage) (Properties, error) {
 	if err != nil {
 		return nil, event.Errorf(event.InvalidInput, "the schema of the settings is none: %w", err)
 	}
+	if err := checkReferences(raw); err != nil {
+		return nil, err
+	}
 	return FromSchema(&s)
 }
 
@@ -119,9 +122,6 @@ func NewProperty(key string, of *jsonschema.Schema) (Property, error) {
 	if of == nil {
 		return Property{}, event.Errorf(event.InvalidInput, "the schema of setting %s is none: it is null", key)
 	}
-	if err := checkReferences(of); err != nil {
-		return Property{}, event.Errorf(event.InvalidInput, "the schema of setting %s is none: %w", key, err)
-	}
 	p := Property{Key: key, Description: of.Description, Default: of.Default, schema: of}
 	p.Unit, _ = of.Extra[unitKeyword].(string)
 	if of.Type != "" && !slices.Contains(types, of.Type) {
@@ -146,18 +146,19 @@ func NewProperty(key string, of *jsonschema.Schema) (Property, error) {
 	return p, nil
 }
 
-// checkReferences returns an error for a schema that refers to another: it may refer to itself,
-// which the validator would follow without end.
-func checkReferences(s *jsonschema.Schema) error {
-	raw, err := json.Marshal(s)
-	if err != nil {
-		return err
+// checkReferences returns an error for a setting's schema that refers to another: it may refer to
+// itself, which the validator would follow without end.
+func checkReferences(schema json.RawMessage) error {
+	var of struct{ Properties map[string]any }
+	if err := json.Unmarshal(schema, &of); err != nil {
+		return event.Errorf(event.InvalidInput, "the schema of the settings is none: %w", err)
 	}
-	var value any
-	if err := json.Unmarshal(raw, &value); err != nil {
-		return err
+	for _, key := range slices.Sorted(maps.Keys(of.Properties)) {
+		if err := findReference(of.Properties[key]); err != nil {
+			return event.Errorf(event.InvalidInput, "the schema of setting %s is none: %w", key, err)
+		}
 	}
-	return findReference(value)
+	return nil
 }
 
 func findReference(value any) error {
@@ -199,11 +200,6 @@ func (p *Property) validateTemplates(keyword any) error {
 	}
 	return nil
 }
-
-// formatExpression is the format of texts that are regular expressions, of RE2 for the bot.
-const formatExpression = "regex"
-
-var errNoValue = errors.New("not such a value")
 
 // Find returns a property, or an error that names what was meant or all there are.
 func (ps Properties) Find(plugin, key string) (Property, error) {

@@ -2,6 +2,7 @@ package pluginsettings
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"regexp"
@@ -12,6 +13,11 @@ import (
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/internal/timeparse"
 )
+
+// formatExpression is the format of texts that are regular expressions, of RE2 for the bot.
+const formatExpression = "regex"
+
+var errNoValue = errors.New("not such a value")
 
 // Check returns an INVALID_INPUT error that says what the value must be.
 func (p Property) Check(value json.RawMessage) error {
