@@ -64,7 +64,7 @@ func (h Host) Run(ctx context.Context, p plugins.Plugin) error {
 	if h.OnStart == nil {
 		h.OnStart = func(error) {}
 	}
-	r := run{Host: h, plugin: p, log: h.Logger.With("plugin", p.Name)}
+	r := run{Host: h, plugin: p, registration: p.Registration(), log: h.Logger.With("plugin", p.Name)}
 	r.bus = h.Bus.As(streams.Durable(p.Name))
 	policy := supervision
 	policy.Notify = func(err error, wait time.Duration) {
@@ -88,11 +88,12 @@ func (h Host) Run(ctx context.Context, p plugins.Plugin) error {
 // A run is one plugin under supervision.
 type run struct {
 	Host
-	plugin plugins.Plugin
-	bus    *streams.Bus
-	log    *slog.Logger
-	since  time.Time // where consumers begin that have no checkpoint
-	limits limits
+	plugin       plugins.Plugin
+	registration router.Registration
+	bus          *streams.Bus
+	log          *slog.Logger
+	since        time.Time // where consumers begin that have no checkpoint
+	limits       limits
 }
 
 func (h Host) runtime(p plugins.Plugin, bus *streams.Bus) plugins.Runtime {
@@ -110,7 +111,7 @@ func (r *run) once(ctx context.Context) (err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	// Registered first, so that commands for a plugin that fails to start are kept.
-	if _, err := router.Register(ctx, r.Bucket, r.plugin.Registration()); err != nil {
+	if _, err := router.Register(ctx, r.Bucket, r.registration); err != nil {
 		return err
 	}
 	if r.limits, err = r.readLimits(ctx); err != nil {

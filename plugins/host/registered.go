@@ -18,7 +18,6 @@ const registrationInterval = 2 * time.Second
 func (r *run) keepRegistered(ctx context.Context) {
 	connected := r.bus.Conn().StatusChanged(nats.CONNECTED)
 	defer r.bus.Conn().RemoveStatusListener(connected)
-	registration := r.plugin.Registration()
 	tick := time.NewTicker(registrationInterval)
 	defer tick.Stop()
 	for {
@@ -31,7 +30,7 @@ func (r *run) keepRegistered(ctx context.Context) {
 				return
 			}
 		}
-		switch missing, err := router.RegisterMissing(ctx, r.Bucket, registration); {
+		switch missing, err := router.RegisterMissing(ctx, r.Bucket, r.registration); {
 		case err != nil: // NATS is away, or the bucket until the bot has made it again
 			r.log.DebugContext(ctx, "registration not checked", "error", err)
 		case missing:
