@@ -35,6 +35,7 @@ type Context struct {
 	reader    Reader
 	runtime   Runtime
 	settings  pluginsettings.Set // when the event was taken
+	decoded   any                // the settings as SettingsOf returned them
 	random    *rand.Rand
 	ids       *consumers.MessageIDs // see messageID
 	fromFirst bool                  // the handler is that of a subscription FromFirst

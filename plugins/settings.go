@@ -21,14 +21,17 @@ import (
 // SettingsOf returns the plugin's settings in the channel of the event being handled, as
 // they were when the event was taken: one handler sees one set. A redelivery may see
 // newer ones. A stored value that the plugin no longer takes is logged, and its default
-// holds. T is the type of Plugin.Settings.
+// holds. T is the type of Plugin.Settings. The calls of one handler share its lists.
 func SettingsOf[T any](c *Context) T {
+	if decoded, ok := c.decoded.(T); ok {
+		return decoded
+	}
 	of := reflect.TypeFor[T]()
 	properties := func() pluginsettings.Properties { return propertiesOf(of) }
 	if c.runtime.Properties != nil && of == reflect.TypeOf(c.runtime.Plugin.Settings) {
 		properties = c.runtime.Properties
 	}
-	return settingsFrom[T](properties(), func(p pluginsettings.Property) json.RawMessage {
+	decoded := settingsFrom[T](properties(), func(p pluginsettings.Property) json.RawMessage {
 		value, from, ok := c.settings.Value(p.Key)
 		if !ok {
 			return p.Default
@@ -39,6 +42,8 @@ func SettingsOf[T any](c *Context) T {
 		}
 		return value
 	})
+	c.decoded = decoded
+	return decoded
 }
 
 // DecodeSettings returns settings of type T with the values that are given and the defaults of
