@@ -7,6 +7,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/rosey-bot/rosey/cytube/view"
+	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/replay"
 )
 
@@ -15,7 +16,8 @@ func channelLogCommand() *cli.Command {
 		Name:      "log",
 		Usage:     "who changed what in a part of the channel",
 		ArgsUsage: strings.Join(view.Parts(), "|"),
-		Description: `Prints the events that changed a part. The server does not say who changed settings.
+		Description: `Prints the events that changed a part, and where it was found to be otherwise: at a join, or where
+the server tells nobody, as of another order of filters. The server does not say who changed settings.
 
    rosey channel log playlist --since 1d
    rosey channel log users --since 'yesterday 20:00' --user alice
@@ -32,6 +34,9 @@ func channelLogCommand() *cli.Command {
 			}
 			return ofRange(func(ctx context.Context, c *cli.Context, cmd command, query replay.Query) error {
 				query.Subjects = subjects
+				if query.User == "" { // nobody made it so
+					query.Subjects, query.Part = append(subjects, event.SubjectState), c.Args().First()
+				}
 				o := replay.Options{Query: query, Style: replayStyle(c)}
 				o.ShowChannel = query.Channel == "" && severalChannels(ctx, cmd)
 				show, done := readProgress(c)

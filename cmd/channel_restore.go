@@ -28,8 +28,8 @@ goes on with what is left. It is undone by the same command with the time that i
 
 The bot queues what is missing, so it is the bot's then. What plays goes on where it is, and what
 is played again begins anew: only a leader may set the position inside an item. Emotes and filters
-come behind those that there are, since their order is not recorded. The exit code is 0 if all was
-done that can be, 1 if something was refused.
+get their order too, by an import of the whole list; one that somebody moved since the bot last got
+the list is not seen. The exit code is 0 if all was done that can be, 1 if something was refused.
 
    rosey channel restore playlist --at 'yesterday 20:00'
    rosey channel restore motd emotes --at 2h --dry-run

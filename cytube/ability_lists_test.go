@@ -20,6 +20,9 @@ func TestWholeLists(t *testing.T) {
 		{event.SubjectSendChannelEmotes, `[{"name":":x:","image":"https://example.org/x.png?a=1&copy=(2)"}]`, event.DeliveryDone, ""},
 		{event.SubjectSendChannelEmotes, `[{"name":":x:","image":"https://example.org/x.png?a=1&copy=(2)"}]`, event.DeliveryAlready, ""},
 		{event.SubjectSendChannelEmotes, `[{"name":":x:","image":"https://example.org/x.png?a=1&amp;copy=&#40;2&#41;"}]`, event.DeliveryAlready, ""},
+		{event.SubjectSendChannelEmotes, `[{"name":":y:","image":"y"},{"name":":x:","image":"x"}]`, event.DeliveryDone, ""},
+		{event.SubjectSendChannelEmotes, `[{"name":":x:","image":"x"},{"name":":y:","image":"y"}]`, event.DeliveryDone, ""},
+		{event.SubjectSendChannelEmotes, `[{"name":":x:","image":"x"},{"name":":y:","image":"y"}]`, event.DeliveryAlready, ""},
 		{event.SubjectSendChannelEmotes, `[]`, event.DeliveryDone, ""},
 		{event.SubjectSendFilters, `[{"name":"a","source":"a","replace":"$1","flags":"ig"},{"name":"b","source":"b"}]`, event.DeliveryDone, ""},
 		{event.SubjectSendFilters, `[{"name":"a","source":"a","replace":"\\1","flags":"gi"},{"name":"b","source":"b"}]`, event.DeliveryAlready, ""},
@@ -30,6 +33,8 @@ func TestWholeLists(t *testing.T) {
 		w.ok(json.Unmarshal([]byte(c.list), &p.Values))
 		if d := w.ask(c.subject, p); d.Status != c.status || d.Reason != c.reason {
 			t.Errorf("%s %s: %+v", c.subject, c.list, d)
+		} else if d.Status == event.DeliveryDone && d.ConfirmedBy == "" {
+			t.Errorf("%s %s: no event shows it", c.subject, c.list)
 		}
 	}
 }

@@ -217,13 +217,14 @@ type ChannelRanks struct {
 
 // State is the payload of cytube.state: a part of the channel as it was found, where the
 // events before do not add up to that. The value of a long list comes in pages; Hash is of
-// the whole.
+// the whole. Emotes and filters of releases before they were Ordered are by name.
 type State struct {
 	Part    string          `json:"part" contract:"nonempty"`
 	Value   json.RawMessage `json:"value"` // null: the part cannot be seen
 	Page    int             `json:"page" contract:"required,nonnegative"`
 	Pages   int             `json:"pages" contract:"required,nonnegative"`
 	Hash    string          `json:"hash" contract:"required"`
+	Ordered bool            `json:"ordered,omitempty"` // emotes or filters, in the channel's order
 	Channel string          `json:"channel" contract:"nonempty"`
 	Time    int64           `json:"time" contract:"required,nonnegative"` // ms
 	Extra   `json:"-"`

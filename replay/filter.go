@@ -34,6 +34,8 @@ type Filter struct {
 	// Marks are those of plugins' own events; see router.Marks. Without them any value of
 	// such an event may be the User.
 	Marks event.Marks
+	// Part is that of the cytube.state events that pass, if Subjects has them.
+	Part string
 	// Plugin owns the event's namespace or published it.
 	Plugin string
 	// Correlation is the event's correlation ID, the first MinPrefix or more
@@ -127,6 +129,7 @@ func (f Filter) String() string {
 	add("subject", strings.Join(f.Subjects, " or "))
 	add("channel", f.Channel)
 	add("user", f.User)
+	add("part", f.Part)
 	add("plugin", f.Plugin)
 	add("correlation", f.Correlation)
 	if n := len(f.Correlation); n > 0 && n < MinPrefix {
@@ -152,7 +155,7 @@ type matcher struct {
 }
 
 func (f Filter) matcher() *matcher {
-	m := &matcher{Filter: f, content: f.Channel != "" || f.User != "" || f.Plugin != "" || f.Correlation != "" || f.Grep != nil}
+	m := &matcher{Filter: f, content: f.Channel != "" || f.User != "" || f.Part != "" || f.Plugin != "" || f.Correlation != "" || f.Grep != nil}
 	if hexID(f.Correlation) {
 		m.traceID = propagation.TraceID(f.Correlation)
 	}
@@ -184,6 +187,9 @@ func (m *matcher) match(e *Event) bool {
 	}
 	f := e.fields()
 	if !f.valid && (m.User != "" || m.Channel != "") {
+		return false
+	}
+	if m.Part != "" && e.Subject == event.SubjectState && member(f.data, "part") != m.Part {
 		return false
 	}
 	if m.Correlation != "" && !m.correlated(e.correlation(f)) {

@@ -32,12 +32,15 @@ func TestFilter(t *testing.T) {
 	escaped := Event{Subject: "cytube.chat", Body: []byte(`{"subject":"cytube.chat","data":{"\u0075ser":"\u0061lice","channel":"main"},"correlation_id":"x"}`)}
 	long := Event{Subject: "platform.shutdown", Body: []byte(`{"subject":"platform.shutdown","data":{},"correlation_id":"` + strings.Repeat("x", event.MaxCorrelationID+1) + `"}`),
 		Header: nats.Header{propagation.HeaderCorrelation: {someID}}}
-	all := map[string]Event{"chat": chat, "pm": pm, "send": send, "denied": denied, "media": media, "broken": broken, "named": named, "escaped": escaped, "long": long}
+	found := Event{Subject: event.SubjectState, Body: []byte(`{"subject":"cytube.state","data":{"part":"filters","value":[],"channel":"other"}}`)}
+	all := map[string]Event{"found": found, "chat": chat, "pm": pm, "send": send, "denied": denied, "media": media, "broken": broken, "named": named, "escaped": escaped, "long": long}
 	for name, c := range map[string]struct {
 		f    Filter
 		want []string
 	}{
-		"everything":              {Filter{}, []string{"chat", "pm", "send", "denied", "media", "broken", "named", "escaped", "long"}},
+		"everything":              {Filter{}, []string{"found", "chat", "pm", "send", "denied", "media", "broken", "named", "escaped", "long"}},
+		"part":                    {Filter{Part: "filters", Channel: "other"}, []string{"found"}},
+		"another part":            {Filter{Part: "emotes", Channel: "other"}, nil},
 		"user":                    {Filter{User: "alice"}, []string{"chat", "pm", "denied", "media", "escaped"}},
 		"channel":                 {Filter{Channel: "main"}, []string{"chat", "denied", "media", "escaped"}},
 		"user and channel":        {Filter{User: "alice", Channel: "MAIN"}, []string{"chat", "denied", "media", "escaped"}},

@@ -3,15 +3,17 @@ package ability
 import (
 	"encoding/json"
 	"reflect"
+	"slices"
 
 	"github.com/rosey-bot/rosey/cytube/channel"
+	"github.com/rosey-bot/rosey/cytube/view"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/internal/markup"
 )
 
 // imports makes the rule of a whole list. wire returns an entry as the server takes it, or
 // why it would leave it out without a word.
-func imports(subject, emit, frame string, of options, wire func(event.SendDefinition) (map[string]any, *Outcome)) rule[event.SendDefinitions] {
+func imports(subject, part, emit, frame string, of options, wire func(event.SendDefinition) (map[string]any, *Outcome)) rule[event.SendDefinitions] {
 	return rule[event.SendDefinitions]{
 		options: of,
 		check: func(_ *Call, p event.SendDefinitions) *Outcome {
@@ -26,7 +28,10 @@ func imports(subject, emit, frame string, of options, wire func(event.SendDefini
 			list, _ := entries(p, wire)
 			return []Frame{{emit, []any{list}}}
 		},
-		seen: func(_ *Call, _ event.SendDefinitions, e channel.Event) bool { return e.Subject == subject },
+		seen: func(_ *Call, _ event.SendDefinitions, e channel.Event) bool {
+			found, is := as[event.State](e.Envelope, event.SubjectState) // in another order
+			return e.Subject == subject || is && found.Part == part
+		},
 		shown: func(c *Call, p event.SendDefinitions, f channel.Frame) bool {
 			if f.Name != frame {
 				return false
@@ -37,10 +42,10 @@ func imports(subject, emit, frame string, of options, wire func(event.SendDefini
 	}
 }
 
-var emotes = imports(event.SubjectEmote, "importEmotes", "emoteList", options{needs: []string{"emoteimport"}}, emoteFields)
+var emotes = imports(event.SubjectEmote, view.PartEmotes, "importEmotes", "emoteList", options{needs: []string{"emoteimport"}}, emoteFields)
 
 // Only who may edit filters sees what became of an import.
-var filters = imports(event.SubjectFilter, "importFilters", "chatFilters", options{
+var filters = imports(event.SubjectFilter, view.PartFilters, "importFilters", "chatFilters", options{
 	question: filtersQuestion.question, needed: filtersQuestion.needed, reply: filtersQuestion.reply, needs: []string{"filterimport", "filteredit"},
 }, wholeFilter)
 
@@ -65,18 +70,18 @@ func entries(p event.SendDefinitions, wire func(event.SendDefinition) (map[strin
 	return list, nil
 }
 
-// hasAll reports whether the channel has the definitions of a list and no others. The order
-// counts where the server told it just now.
+// hasAll reports whether the channel has the definitions of a list in its order and no others,
+// as the server told it last.
 func (c *Call) hasAll(subject string, list []map[string]any) bool {
 	if c.answer != nil {
 		var is []map[string]any
 		return c.answer.Decode(&is) == nil && len(is) == len(list) && (len(list) == 0 || reflect.DeepEqual(is, list))
 	}
-	for _, want := range list {
-		name, _ := want["name"].(string)
-		raw, known := c.State.Definition(subject, name)
+	has, known := c.State.Definitions(subject)
+	return known && slices.EqualFunc(has, list, func(d view.Definition, want map[string]any) bool {
 		var is map[string]any
-		if !known || json.Unmarshal(raw, &is) != nil {
+		raw, err := json.Marshal(d)
+		if err != nil || json.Unmarshal(raw, &is) != nil {
 			return false
 		}
 		for key, value := range want {
@@ -84,9 +89,8 @@ func (c *Call) hasAll(subject string, list []map[string]any) bool {
 				return false
 			}
 		}
-	}
-	_, known := c.State.Definition(subject, "")
-	return known && c.State.Definitions(subject) == len(list)
+		return true
+	})
 }
 
 // leftOut returns the names of a list that the server does not list.

@@ -3,8 +3,10 @@ package channel
 import (
 	"encoding/json"
 	"maps"
+	"slices"
 	"strings"
 
+	"github.com/rosey-bot/rosey/cytube/view"
 	"github.com/rosey-bot/rosey/event"
 )
 
@@ -167,19 +169,18 @@ func (s *State) Values(subject string) map[string]json.RawMessage {
 // server sends it, nil if there is none of that name. known is false if the server did not
 // send them.
 func (s *State) Definition(subject, name string) (definition json.RawMessage, known bool) {
-	all := s.settings.emotes
-	if subject == event.SubjectFilter {
-		all = s.settings.filters
+	all := s.settings.defined[subject]
+	if d := view.Named(all.list, name); d != nil {
+		definition = marshal(d)
 	}
-	return all[name], s.settings.listed[subject]
+	return definition, all.listed
 }
 
-// Definitions returns how many emotes or filters there are.
-func (s *State) Definitions(subject string) int {
-	if subject == event.SubjectFilter {
-		return len(s.settings.filters)
-	}
-	return len(s.settings.emotes)
+// Definitions returns the emotes or filters in their order. known is false if the server did
+// not send them.
+func (s *State) Definitions(subject string) (list []view.Definition, known bool) {
+	all := s.settings.defined[subject]
+	return slices.Clone(all.list), all.listed
 }
 
 // Decode decodes a frame's first argument into a pointer.

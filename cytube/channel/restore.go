@@ -60,23 +60,19 @@ func (s *settings) show(v *view.View) {
 	}
 	v.MOTD, v.CSS, v.JS = text(event.SubjectMOTD), text(event.SubjectCSS), text(event.SubjectJS)
 	v.Options, v.Permissions = s.values[event.SubjectOptions], s.values[event.SubjectPermissions]
-	if s.listed[event.SubjectEmote] {
-		v.Emotes = s.emotes.list()
-	}
-	if s.listed[event.SubjectFilter] {
-		v.Filters = s.filters.list()
+	emotes, filters := s.defined[event.SubjectEmote], s.defined[event.SubjectFilter]
+	v.Emotes, v.Filters = emotes.show(), filters.show()
+	for part, d := range map[string]*definitions{view.PartEmotes: emotes, view.PartFilters: filters} {
+		v.SetOrdered(part, d.ordered)
 	}
 }
 
-// list returns the definitions by name.
-func (d definitions) list() []view.Definition {
-	list := make([]view.Definition, 0, len(d))
-	for _, name := range slices.Sorted(maps.Keys(d)) {
-		var one view.Definition
-		_ = json.Unmarshal(d[name], &one)
-		list = append(list, one)
+// show returns the definitions, nil if they are not known to be all.
+func (d *definitions) show() []view.Definition {
+	if !d.listed {
+		return nil
 	}
-	return list
+	return append([]view.Definition{}, d.list...)
 }
 
 // Restore sets what the stored events add up to, before the first frame: what the frames
@@ -127,19 +123,9 @@ func (s *settings) restore(v *view.View) {
 			s.values[subject] = values
 		}
 	}
-	s.emotes, s.filters = defined(v.Emotes), defined(v.Filters)
-	s.listed[event.SubjectEmote], s.listed[event.SubjectFilter] = v.Emotes != nil, v.Filters != nil
-}
-
-func defined(list []view.Definition) definitions {
-	if list == nil {
-		return nil
+	for subject, list := range map[string][]view.Definition{event.SubjectEmote: v.Emotes, event.SubjectFilter: v.Filters} {
+		s.defined[subject] = &definitions{list: slices.Clone(list), listed: list != nil, ordered: v.IsOrdered(partOf[subject])}
 	}
-	all := definitions{}
-	for _, d := range list {
-		all[d.Name()] = marshal(d)
-	}
-	return all
 }
 
 // emitPart records a part as it is, where no event says what changed.

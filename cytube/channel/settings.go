@@ -3,8 +3,6 @@ package channel
 import (
 	"bytes"
 	"encoding/json"
-	"maps"
-	"slices"
 
 	"github.com/rosey-bot/rosey/cytube/view"
 	"github.com/rosey-bot/rosey/event"
@@ -16,19 +14,17 @@ import (
 type settings struct {
 	texts         map[string]string                     // by the subject of its change
 	values        map[string]map[string]json.RawMessage // by the subject of their change
-	emotes        definitions
-	filters       definitions
-	listed        map[string]bool // whether definitions are all that the channel has, by the subject of their change
-	reader        *markup.Reader  // of lines; nil until one comes, and after a change of the filters
-	announcements map[string]bool // IDs
+	defined       map[string]*definitions               // emotes and filters, by the subject of their change
+	reader        *markup.Reader                        // of lines; nil until one comes, and after a change of the filters
+	announcements map[string]bool                       // IDs
 	drinkCount    *int
 }
 
-// definitions are emotes or filters as the server sends them, by name.
-type definitions map[string]json.RawMessage
-
 func newSettings() settings {
-	return settings{texts: map[string]string{}, values: map[string]map[string]json.RawMessage{}, announcements: map[string]bool{}, listed: map[string]bool{}}
+	return settings{
+		texts: map[string]string{}, values: map[string]map[string]json.RawMessage{}, announcements: map[string]bool{},
+		defined: map[string]*definitions{event.SubjectEmote: {}, event.SubjectFilter: {}},
+	}
 }
 
 // typed returns what somebody typed for the server to make a line's HTML of it. The server
@@ -36,13 +32,14 @@ func newSettings() settings {
 func (s *settings) typed(line string) string {
 	if s.reader == nil {
 		var filters []markup.Filter
-		for _, name := range slices.Sorted(maps.Keys(s.filters)) {
+		defined := s.defined[event.SubjectFilter]
+		for _, d := range defined.list {
 			var f markup.Filter
-			if json.Unmarshal(s.filters[name], &f) == nil {
+			if json.Unmarshal(marshal(d), &f) == nil {
 				filters = append(filters, f)
 			}
 		}
-		if !s.listed[event.SubjectFilter] {
+		if !defined.listed {
 			filters = append(filters, markup.Default()...)
 		}
 		s.reader = markup.NewReader(filters)
@@ -115,147 +112,6 @@ func (s *State) setValues(f *fold, subject string) error {
 		s.emitPart(f, partOf[subject])
 	}
 	return nil
-}
-
-func (s *State) emoteList(f *fold) error { return s.define(f, event.SubjectEmote, &s.settings.emotes) }
-func (s *State) chatFilters(f *fold) error {
-	err := s.define(f, event.SubjectFilter, &s.settings.filters)
-	if err == nil {
-		s.settings.reader = nil
-	}
-	return err
-}
-
-// define replaces all definitions.
-func (s *State) define(f *fold, subject string, all *definitions) error {
-	list, err := read[[]json.RawMessage](f.args)
-	if err != nil {
-		return err
-	}
-	after := definitions{}
-	for _, raw := range list {
-		raw, name, _, err := readDefinition([]json.RawMessage{raw})
-		if err != nil {
-			return err
-		}
-		after[name] = raw
-	}
-	before := *all
-	*all = after
-	if !s.settings.listed[subject] {
-		s.settings.listed[subject] = true
-		s.emitPart(f, partOf[subject])
-		return nil
-	}
-	for _, name := range slices.Sorted(maps.Keys(before)) {
-		if _, has := after[name]; !has {
-			s.defined(f, subject, event.DefinitionRemove, name, "", nil)
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(after)) {
-		if old, had := before[name]; !had {
-			s.defined(f, subject, event.DefinitionAdd, name, "", after[name])
-		} else if !bytes.Equal(old, after[name]) {
-			s.defined(f, subject, event.DefinitionUpdate, name, "", after[name])
-		}
-	}
-	return nil
-}
-
-// defined records what became of a definition.
-func (s *State) defined(f *fold, subject, action, name, was string, definition json.RawMessage) {
-	d := event.Definition{Action: action, Name: name, Was: was, Channel: s.channel, Time: f.ms()}
-	if definition != nil {
-		f.fail(json.Unmarshal(definition, &d.Extra))
-		delete(d.Extra, "name")
-	}
-	f.emit(subject, d)
-}
-
-// change takes the frame of one definition.
-func (s *State) change(f *fold, subject string, all *definitions) error {
-	raw, name, _, err := readDefinition(f.args)
-	if err != nil {
-		return err
-	}
-	action := event.DefinitionAdd
-	if old, had := (*all)[name]; had {
-		if action = event.DefinitionUpdate; bytes.Equal(old, raw) {
-			return nil
-		}
-	}
-	all.set(name, raw)
-	s.defined(f, subject, action, name, "", raw)
-	return nil
-}
-
-func (d *definitions) set(name string, raw json.RawMessage) {
-	if *d == nil {
-		*d = definitions{}
-	}
-	(*d)[name] = raw
-}
-
-func (s *State) updateEmote(f *fold) error {
-	return s.change(f, event.SubjectEmote, &s.settings.emotes)
-}
-func (s *State) updateFilter(f *fold) error {
-	s.settings.reader = nil
-	return s.change(f, event.SubjectFilter, &s.settings.filters)
-}
-
-func (s *State) renameEmote(f *fold) error {
-	raw, name, old, err := readDefinition(f.args)
-	if err != nil {
-		return err
-	}
-	delete(s.settings.emotes, old)
-	s.settings.emotes.set(name, raw)
-	s.defined(f, event.SubjectEmote, event.DefinitionRename, name, old, raw)
-	return nil
-}
-
-func (s *State) removeEmote(f *fold) error {
-	return s.undefine(f, event.SubjectEmote, s.settings.emotes)
-}
-func (s *State) deleteFilter(f *fold) error {
-	s.settings.reader = nil
-	return s.undefine(f, event.SubjectFilter, s.settings.filters)
-}
-
-// undefine removes a definition. The server says so also where there was none; where the
-// bot does not know all, that may have been one.
-func (s *State) undefine(f *fold, subject string, all definitions) error {
-	_, name, _, err := readDefinition(f.args)
-	if err != nil {
-		return err
-	}
-	if _, had := all[name]; !had && s.settings.listed[subject] {
-		return nil
-	}
-	delete(all, name)
-	s.defined(f, subject, event.DefinitionRemove, name, "", nil)
-	return nil
-}
-
-// readDefinition reads a definition, which it returns with its keys sorted, so that equal
-// ones are the same.
-func readDefinition(args []json.RawMessage) (raw json.RawMessage, name, old string, err error) {
-	d, err := read[struct {
-		Name *string
-		Old  string
-	}](args)
-	if err == nil {
-		err = missing(field{"name", d.Name == nil})
-	}
-	var fields map[string]json.RawMessage
-	if err == nil {
-		fields, err = read[map[string]json.RawMessage](args)
-	}
-	if err != nil {
-		return nil, "", "", err
-	}
-	return marshal(view.NewDefinition(*d.Name, fields)), *d.Name, d.Old, nil
 }
 
 // announce takes a notice of the site's, which comes again at each join.

@@ -90,6 +90,8 @@ func Plan(now, then *view.View, bot string, parts []string) []Step {
 			p.arrange(list)
 		case part == view.PartBans:
 			p.bans()
+		case part == view.PartEmotes || part == view.PartFilters:
+			p.definitions(part, changes[part])
 		default:
 			for _, c := range changes[part] {
 				if part == view.PartPermissions && rankOf(c.New) > rankOf(c.Old) {
@@ -189,10 +191,6 @@ func (p *planner) change(c view.Change) {
 			c.New = json.RawMessage(`""`)
 		}
 		p.value(c, event.SubjectSendOptions)
-	case view.PartEmotes:
-		p.definition(c, event.SubjectSendChannelEmote)
-	case view.PartFilters:
-		p.definition(c, event.SubjectSendFilter)
 	case view.PartRanks:
 		rank := struct{ Rank float64 }{1}
 		_ = json.Unmarshal(c.New, &rank)
@@ -205,24 +203,6 @@ func (p *planner) value(c view.Change, subject string) {
 	if c.New != nil {
 		p.add(c, subject, event.SendValues{Values: map[string]json.RawMessage{c.Key: c.New}})
 	}
-}
-
-// definition adds the step of an emote or a filter.
-func (p *planner) definition(c view.Change, subject string) {
-	send := event.SendDefinition{Name: c.Key}
-	switch c.Op {
-	case view.Added:
-		send.Action = event.DefinitionAdd
-	case view.Removed:
-		send.Action = event.DefinitionRemove
-	default:
-		send.Action = event.DefinitionUpdate
-	}
-	if c.New != nil {
-		_ = json.Unmarshal(c.New, &send.Extra)
-		delete(send.Extra, "name")
-	}
-	p.add(c, subject, send)
 }
 
 // textOf returns a JSON string as text, "" for nothing.

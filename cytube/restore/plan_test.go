@@ -3,6 +3,7 @@ package restore_test
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -29,6 +30,15 @@ func items(ids ...string) string {
 	return string(raw)
 }
 
+// ordered is a channel with filters in their order.
+func ordered(names ...string) string {
+	list := []string{}
+	for _, name := range names {
+		list = append(list, fmt.Sprintf(`{"name":%q,"source":"x"}`, name))
+	}
+	return `{"filters":[` + strings.Join(list, ",") + `],"ordered":["filters"]}`
+}
+
 func TestPlan(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -47,6 +57,12 @@ func TestPlan(t *testing.T) {
 		{"bans", `{"bans":[{"name":"A"},{"name":"b","address":true}]}`, `{"bans":[{"name":"c","reason":"r"},{"name":"d","address":true},{"name":"a"},{"name":"a","address":true}]}`, "bans", []string{
 			"+ bans a", "- bans b", "+ bans c", "+ bans d: an address is not recorded, and is banned again only together with its name",
 		}},
+		{"filters moved", ordered("b", "a"), ordered("a", "b"), "filters", []string{"~ filters order"}},
+		{"filters gone", ordered(), ordered("b", "a"), "filters", []string{"+ filters b", "+ filters a"}},
+		{"filters behind others", ordered("x", "b", "c"), ordered("c", "a", "b"), "filters", []string{"- filters x", "+ filters a", "~ filters order"}},
+		{"order not known", ordered("b", "a"), strings.Replace(ordered("a", "b"), `,"ordered":["filters"]`, "", 1), "filters", nil},
+		{"a filter that is called order", ordered("order"), strings.Replace(ordered("order"), `"x"`, `"y"`, 1), "filters", []string{"~ filters order"}},
+		{"ranks in another order", `{"ranks":[{"name":"a","rank":3},{"name":"b","rank":2}]}`, `{"ranks":[{"name":"b","rank":2},{"name":"a","rank":3}]}`, "ranks", nil},
 		{"cleared", `{"playlist":[]}`, `{"playlist":` + items("a", "b") + `}`, "playlist", []string{"+ playlist a", "+ playlist b"}},
 		{"one move", `{"playlist":` + items("d", "a", "b", "c") + `}`, `{"playlist":` + items("a", "b", "c", "d") + `}`, "playlist", []string{"~ playlist d"}},
 		{"insert", `{"playlist":` + items("a", "x", "c") + `}`, `{"playlist":` + items("a", "b", "c") + `}`, "playlist", []string{"- playlist x", "+ playlist b", "~ playlist c"}},

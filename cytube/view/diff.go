@@ -56,7 +56,6 @@ func Diff(from, to *View) (changes []Change) {
 		is, newOrder := elements(part, after)
 		all := slices.AppendSeq(slices.Collect(maps.Keys(was)), maps.Keys(is))
 		slices.Sort(all)
-		n := len(changes)
 		for _, key := range slices.Compact(all) {
 			c := Change{Part: part, Key: key, Old: was[key], New: is[key]}
 			switch {
@@ -71,11 +70,26 @@ func Diff(from, to *View) (changes []Change) {
 			}
 			changes = append(changes, c)
 		}
-		if n == len(changes) && !slices.Equal(order, newOrder) {
-			changes = append(changes, Change{Part: part, Op: Changed, Key: "order", Old: marshal(order), New: marshal(newOrder)})
+		if !from.IsOrdered(part) || !to.IsOrdered(part) {
+			continue
+		}
+		if order, newOrder = among(is, order), among(was, newOrder); !slices.Equal(order, newOrder) {
+			changes = append(changes, Change{Part: part, Op: Changed, Key: KeyOrder, Old: marshal(order), New: marshal(newOrder)})
 		}
 	}
 	return changes
+}
+
+// KeyOrder is the key of a change of the order of the elements that a part had and has: Old
+// and New are the lists of their names.
+const KeyOrder = "order"
+
+// IsOrder reports whether the change is one of the order, and not of an element.
+func (c Change) IsOrder() bool { return c.Key == KeyOrder && bytes.HasPrefix(c.Old, []byte("[")) }
+
+// among returns the keys that a map has.
+func among(all map[string]json.RawMessage, keys []string) []string {
+	return slices.DeleteFunc(keys, func(key string) bool { return all[key] == nil })
 }
 
 // isUnknown reports whether a part is not known. That there is no poll is known.

@@ -32,6 +32,9 @@ func TestDiff(t *testing.T) {
 		{`{"options":{"a":1,"b":2,"c":3}}`, `{"options":{"a":1,"b":3,"d":4}}`, []string{"~ options b", "- options c", "+ options d"}},
 		{`{"users":[{"name":"alice","rank":1}]}`, `{"users":[{"name":"alice","rank":2},{"name":"bob","rank":0}]}`, []string{"~ users alice", "+ users bob"}},
 		{`{"playlist":[{"uid":1,"url":"a"},{"uid":2,"url":"b"}]}`, `{"playlist":[{"uid":7,"url":"b"},{"uid":8,"url":"a"}]}`, []string{"~ playlist order"}},
+		{`{"filters":[{"name":"b"},{"name":"a"}],"ordered":["filters"]}`, `{"filters":[{"name":"x"},{"name":"a"},{"name":"b"}],"ordered":["filters"]}`, []string{"+ filters x", "~ filters order"}},
+		{`{"filters":[{"name":"a"},{"name":"b"}]}`, `{"filters":[{"name":"b"},{"name":"a"}],"ordered":["filters"]}`, nil}, // by name, as earlier releases
+		{`{"ranks":[{"name":"a"},{"name":"b"}]}`, `{"ranks":[{"name":"b"},{"name":"a"}]}`, nil},
 		{`{"playlist":[{"uid":1,"url":"a"},{"uid":2,"url":"a"}]}`, `{"playlist":[{"uid":1,"url":"a"}]}`, []string{"- playlist a #2"}},
 	} {
 		var got []string

@@ -92,8 +92,8 @@ var changesBy = map[string]func(*View, stored){
 	event.SubjectJS:          on(func(v *View, p event.ChannelText, _ stored) { v.JS = &p.Value }),
 	event.SubjectOptions:     on(func(v *View, p event.ChannelValues, _ stored) { v.Options = p.Values }),
 	event.SubjectPermissions: on(func(v *View, p event.ChannelValues, _ stored) { v.Permissions = p.Values }),
-	event.SubjectEmote:       on(func(v *View, p event.Definition, _ stored) { define(&v.Emotes, p) }),
-	event.SubjectFilter:      on(func(v *View, p event.Definition, _ stored) { define(&v.Filters, p) }),
+	event.SubjectEmote:       on(func(v *View, p event.Definition, _ stored) { redefine(&v.Emotes, p) }),
+	event.SubjectFilter:      on(func(v *View, p event.Definition, _ stored) { redefine(&v.Filters, p) }),
 	event.SubjectBans:        on(func(v *View, p event.ChannelBans, _ stored) { v.Bans = p.Values }),
 	event.SubjectRanks:       on(func(v *View, p event.ChannelRanks, _ stored) { v.Ranks = p.Values }),
 }
@@ -246,30 +246,4 @@ func (v *View) poll(p event.Poll, e stored) {
 	}
 	_ = json.Unmarshal(p.Extra["opened"], &opened.Opened)
 	v.Poll = &opened
-}
-
-// define changes definitions, which are sorted by name.
-func define(all *[]Definition, p event.Definition) {
-	if *all == nil {
-		return
-	}
-	place := func(name string) (int, bool) {
-		return slices.BinarySearchFunc(*all, name, func(d Definition, name string) int { return strings.Compare(d.Name(), name) })
-	}
-	if p.Action == event.DefinitionRename {
-		if i, has := place(p.Was); has {
-			*all = slices.Delete(*all, i, i+1)
-		}
-	}
-	i, has := place(p.Name)
-	switch {
-	case p.Action == event.DefinitionRemove:
-		if has {
-			*all = slices.Delete(*all, i, i+1)
-		}
-	case has:
-		(*all)[i] = NewDefinition(p.Name, p.Extra)
-	default:
-		*all = slices.Insert(*all, i, NewDefinition(p.Name, p.Extra))
-	}
 }

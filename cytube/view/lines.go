@@ -3,6 +3,7 @@ package view
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -50,11 +51,13 @@ func Lines(part string, value json.RawMessage) (lines []string) {
 	case PartLock:
 		lines = []string{map[bool]string{true: "locked", false: "open to all"}[*v.Lock]}
 	default:
-		all, _ := elements(part, value)
-		for key, value := range all {
-			lines = append(lines, fmt.Sprintf("%-26s  %s", key, Short(part, value)))
+		all, order := elements(part, value)
+		if order == nil {
+			order = slices.Sorted(maps.Keys(all))
 		}
-		slices.Sort(lines)
+		for _, key := range order {
+			lines = append(lines, fmt.Sprintf("%-26s  %s", key, Short(part, all[key])))
+		}
 	}
 	return lines
 }

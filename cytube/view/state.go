@@ -25,6 +25,7 @@ func (v *View) States(part string, ms int64) []event.State {
 	for i, page := range pages {
 		states = append(states, event.State{
 			Part: part, Value: page, Page: i + 1, Pages: len(pages), Hash: hex.EncodeToString(sum[:16]), Channel: v.Channel, Time: ms,
+			Ordered: part != PartPlaylist && v.IsOrdered(part),
 		})
 	}
 	return states
@@ -73,6 +74,7 @@ func (v *View) state(p event.State, _ stored) {
 	if v.setPart(p.Part, value) != nil {
 		return
 	}
+	v.SetOrdered(p.Part, p.Ordered)
 	if p.Part == PartPlaylist {
 		for _, i := range v.Playlist {
 			v.NextUID = max(v.NextUID, i.UID+1)

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/rosey-bot/rosey/event"
-	"github.com/rosey-bot/rosey/internal/markup"
 )
 
 // View is a channel at one moment, as far as it is known: a nil slice, map or pointer is
@@ -27,8 +26,9 @@ type View struct {
 	JS          *string                    `json:"js"`
 	Options     map[string]json.RawMessage `json:"options"`
 	Permissions map[string]json.RawMessage `json:"permissions"`
-	Emotes      []Definition               `json:"emotes"`  // by name
-	Filters     []Definition               `json:"filters"` // by name
+	Emotes      []Definition               `json:"emotes"`            // see Ordered
+	Filters     []Definition               `json:"filters"`           // see Ordered
+	Ordered     []string                   `json:"ordered,omitempty"` // of the parts emotes and filters, those that are in the channel's order
 	Bans        []event.Ban                `json:"bans"`
 	Ranks       []event.RankOf             `json:"ranks"` // of all who have one, also of those who are not here
 	Lock        *bool                      `json:"lock"`
@@ -98,52 +98,6 @@ type Poll struct {
 	Hidden  bool     `json:"hidden"`
 	By      string   `json:"by"`
 	Opened  int64    `json:"opened"` // ms
-}
-
-// Definition is an emote or a chat filter with the fields that the server gives it, of
-// which name is one.
-type Definition map[string]json.RawMessage
-
-// NewDefinition returns a definition with a name, and the other fields of an event about
-// it.
-func NewDefinition(name string, fields map[string]json.RawMessage) Definition {
-	d := Definition{}
-	for key, value := range fields {
-		if !slices.Contains(eventFields, key) {
-			d[key] = value
-		}
-	}
-	d["name"], _ = json.Marshal(name)
-	d.unescapeImage()
-	return d
-}
-
-// UnmarshalJSON decodes a definition as the server sends it or as it is stored.
-func (d *Definition) UnmarshalJSON(raw []byte) error {
-	err := json.Unmarshal(raw, (*map[string]json.RawMessage)(d))
-	d.unescapeImage()
-	return err
-}
-
-// unescapeImage makes the address of an emote's image what was typed: the server escapes it
-// for HTML, and would escape it once more each time that it is sent back.
-func (d Definition) unescapeImage() {
-	var image string
-	if json.Unmarshal(d["image"], &image) != nil {
-		return
-	}
-	if typed := markup.Unescape(image); typed != image {
-		d["image"] = marshal(typed)
-	}
-}
-
-// eventFields are the fields of event.Definition that are not of the definition.
-var eventFields = []string{"action", "name", "was", "channel", "time", "old"}
-
-// Name returns the definition's name.
-func (d Definition) Name() (name string) {
-	_ = json.Unmarshal(d["name"], &name)
-	return name
 }
 
 // New returns the view of a channel of which nothing is known.

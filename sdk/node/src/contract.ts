@@ -881,7 +881,7 @@ export type Startup = {
   timestamp: number;
 };
 
-/** State is the payload of cytube.state: a part of the channel as it was found, where the events before do not add up to that. The value of a long list comes in pages; Hash is of the whole. */
+/** State is the payload of cytube.state: a part of the channel as it was found, where the events before do not add up to that. The value of a long list comes in pages; Hash is of the whole. Emotes and filters of releases before they were Ordered are by name. */
 export type State = {
   part: string;
   /** null: the part cannot be seen */
@@ -889,6 +889,8 @@ export type State = {
   page: number;
   pages: number;
   hash: string;
+  /** emotes or filters, in the channel's order */
+  ordered?: boolean;
   channel: string;
   /** ms */
   time: number;

@@ -1027,7 +1027,7 @@ Startup = TypedDict(
     },
 )
 
-# State is the payload of cytube.state: a part of the channel as it was found, where the events before do not add up to that. The value of a long list comes in pages; Hash is of the whole.
+# State is the payload of cytube.state: a part of the channel as it was found, where the events before do not add up to that. The value of a long list comes in pages; Hash is of the whole. Emotes and filters of releases before they were Ordered are by name.
 State = TypedDict(
     "State",
     {
@@ -1037,6 +1037,8 @@ State = TypedDict(
         "page": int,
         "pages": int,
         "hash": str,
+        # emotes or filters, in the channel's order
+        "ordered": NotRequired[bool],
         "channel": str,
         # ms
         "time": int,
