@@ -177,22 +177,32 @@ func TestAbilitiesAlreadySo(t *testing.T) {
 	}
 }
 
-// The server's own words say why it refused.
+// The server's own words say why it refused, and the code says of what kind that is.
 func TestServerRefusesAnItem(t *testing.T) {
 	t.Parallel()
+	refusals := map[string]struct {
+		words string
+		code  event.Code
+	}{
+		"gone0000000": {"Video does not exist or is private", event.RecordNotFound},
+		"deleted0000": {"This video has been deleted", event.RecordNotFound},
+		"unavail0000": {"This video is unavailable", event.RecordNotFound},
+		"quota000000": {"YouTube videos are temporarily unavailable due to the website exceeding the YouTube API quota.  Quota resets daily at midnight Pacific Time", event.LimitExceeded},
+		"down0000000": {"YouTube API is unavailable.  Please try again later.", event.PluginError},
+		"noembed0000": {"The uploader has made this video non-embeddable", event.InvalidInput},
+	}
 	w := newWorld(t, func(site *cytubetest.Config, bot *cytube.Config) {
 		owned(site, bot)
 		site.Lookup = func(kind, id string) (cytubetest.Media, error) {
-			if id == "gone0000000" {
-				return cytubetest.Media{}, errors.New("Video does not exist or is private")
-			}
-			return cytubetest.Media{ID: id, Type: kind, Title: id, Seconds: 100}, nil
+			return cytubetest.Media{ID: id, Type: kind}, errors.New(refusals[id].words)
 		}
 	})
 	w.join()
-	d := w.ask(event.SubjectSendMediaQueue, event.SendMediaQueue{URL: "https://youtu.be/gone0000000"})
-	if d.Status != event.DeliveryRefused || d.Code != event.RecordNotFound || d.Reason != "Video does not exist or is private" {
-		t.Errorf("%+v", d)
+	for id, want := range refusals {
+		d := w.ask(event.SubjectSendMediaQueue, event.SendMediaQueue{URL: "https://youtu.be/" + id})
+		if d.Status != event.DeliveryRefused || d.Code != want.code || d.Reason != want.words {
+			t.Errorf("%s: %+v, not %s", id, d, want.code)
+		}
 	}
 }
 

@@ -147,11 +147,14 @@ var codes = []struct {
 	{"too quickly", event.RateLimited},
 	{"permission", event.PermissionDenied}, {"not allowed", event.PermissionDenied}, {"equal or higher", event.PermissionDenied},
 	{"promote or demote yourself", event.PermissionDenied}, {"ban yourself", event.PermissionDenied},
+	{"api quota", event.LimitExceeded}, // of the site at YouTube, for all its channels
 	{"limit exceeded", event.LimitExceeded}, {"exceeds the maximum", event.LimitExceeded}, {"no more than", event.LimitExceeded}, {"limit reached", event.LimitExceeded},
-	{"limited to a maximum", event.LimitExceeded},
+	{"limited to a maximum", event.LimitExceeded}, {"too long to queue", event.LimitExceeded},
 	{"does not exist", event.RecordNotFound}, {"not found", event.RecordNotFound}, {"could not find", event.RecordNotFound},
-	{"not present", event.RecordNotFound}, {"is private", event.RecordNotFound},
+	{"not present", event.RecordNotFound}, {"private", event.RecordNotFound}, {"been deleted", event.RecordNotFound},
+	{"video is unavailable", event.RecordNotFound}, {"video unavailable", event.RecordNotFound}, {"taken down", event.RecordNotFound},
 	{"age restricted", event.InvalidInput}, {"unknown media", event.InvalidInput}, {"invalid", event.InvalidInput}, {"expected", event.InvalidInput}, {"must be", event.InvalidInput},
+	{"embed", event.InvalidInput}, {"supported", event.InvalidInput}, {"codec", event.InvalidInput},
 }
 
 func classify(frame, text string) event.Code {
