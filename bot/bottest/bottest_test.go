@@ -39,7 +39,7 @@ func jukebox() plugins.Plugin {
 	}
 }
 
-func TestMain(m *testing.M) { bottest.Main(m, jukebox()) }
+func TestMain(m *testing.M) { bottest.Main(m, jukebox(), hand()) }
 
 // A handler gets the channel as it is, and what it asks of it is done.
 func TestState(t *testing.T) {
