@@ -8,6 +8,7 @@ import (
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/plugins/plugintest"
+	"github.com/rosey-bot/rosey/streams"
 )
 
 // Each step of a game is handled a second time, as after a crash: one answer is
@@ -91,6 +92,28 @@ func TestWhoseAnswersCount(t *testing.T) {
 	publish(func(*event.Envelope) {})
 	if got := channel.Say("alice", answers[0]); !strings.HasPrefix(got, "✅ alice: ") {
 		t.Errorf("%q", got)
+	}
+}
+
+// What a step says is stored before the timer of the next step is: another consumer handles that,
+// which could say the end of a game before the answer that ended it.
+func TestTimersFollowWhatIsSaid(t *testing.T) {
+	t.Parallel()
+	channel := plugintest.Run(t, build(quick))
+	channel.Say("alice", "!trivia start 1")
+	asked(t, channel)
+	timers, err := channel.Bus.JetStream().Stream(t.Context(), streams.Timer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	channel.Settle(Name) // the timer of the first step is gone
+	timer, err := timers.GetLastMsgForSubject(t.Context(), ">")
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := channel.Stored(event.SubjectSendChat)
+	if question := said[len(said)-1]; timer.Time.Before(question.At) {
+		t.Errorf("the timer of the next step was set at %s, before the question was asked at %s", timer.Time, question.At)
 	}
 }
 

@@ -107,10 +107,11 @@ func (m *host) play(c *plugins.Context, channel string, now time.Time, change fu
 		return nil, err
 	}
 	m.saw(channel, g.Running)
-	if len(out) == 0 || !g.Running {
-		return out, nil
+	// Before the timer: what the next step says is published by another consumer than this.
+	if err := c.Publish(out...); err != nil || len(out) == 0 || !g.Running {
+		return nil, err
 	}
-	return out, c.At(time.UnixMilli(g.Wake), channel, kindStep, map[string]any{"channel": channel, "game": g.ID, "step": g.Step})
+	return nil, c.At(time.UnixMilli(g.Wake), channel, kindStep, map[string]any{"channel": channel, "game": g.ID, "step": g.Step})
 }
 
 // pace returns the timing with the settings of the channel.
