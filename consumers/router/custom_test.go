@@ -122,6 +122,23 @@ func TestCustomCommands(t *testing.T) {
 	}
 }
 
+// Whoever reads that a command was added may type it at once, however late the watcher tells of it.
+func TestCustomCommandsAreRoutedAtOnce(t *testing.T) {
+	t.Parallel()
+	registry, kv, _ := customs(t, nil)
+	var commands []router.Command
+	for n := range 20 {
+		name := "new" + string(rune('a'+n))
+		commands = append(commands, router.Command{Name: name})
+		if err := router.SetCustom(t.Context(), kv, "texts", commands); err != nil {
+			t.Fatal(err)
+		}
+		if got := say(t, registry, "main", "!"+name, 0); got != "texts: "+name+"  <!"+name+">" {
+			t.Errorf("!%s became %q", name, got)
+		}
+	}
+}
+
 // A plugin that brings the name of a custom command (S20) has it where the custom one is not.
 func TestNameOfACustomCommand(t *testing.T) {
 	t.Parallel()

@@ -69,9 +69,57 @@ func (g *Registry) absent() (plugins []string, left time.Duration, changed <-cha
 	return g.missing.names(), time.Until(g.missing.deadline), g.missing.changed
 }
 
-// findOrWait is find, which it repeats while a registration is missing. Other lines are
-// handled meanwhile.
+// catchUpTimeout is how long a command that nobody registered waits until the registry has all that is
+// stored. It is far more than that takes, and less than users wait.
+const catchUpTimeout = 2 * time.Second
+
+// catchUp waits until the commands are routed that were stored before: whoever reads that a command
+// was added may type it before the watcher has told of it.
+func (g *Registry) catchUp(ctx context.Context) {
+	g.mu.RLock()
+	stored, settled := g.stored, g.settled
+	g.mu.RUnlock()
+	if stored == nil {
+		return // nothing is watched
+	}
+	ctx, cancel := context.WithTimeout(ctx, catchUpTimeout)
+	defer cancel()
+	last, err := stored(ctx)
+	if err == nil && settled < last {
+		err = g.awaitSettled(ctx, last)
+	}
+	if err != nil {
+		g.log.WarnContext(ctx, "registrations not read to the end", "revision", last, "known", settled, "error", err)
+		g.mu.Lock()
+		g.settled = max(g.settled, last) // that is waited for once
+		g.mu.Unlock()
+	}
+}
+
+// awaitSettled waits until the commands of a revision are routed.
+func (g *Registry) awaitSettled(ctx context.Context, revision uint64) error {
+	for {
+		g.mu.RLock()
+		settled, changed := g.settled, g.missing.changed
+		g.mu.RUnlock()
+		if settled >= revision {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// findOrWait is find, which it repeats once all that is stored is known, and while a registration
+// is missing. Other lines are handled meanwhile.
 func (r Router) findOrWait(ctx context.Context, name, channel string, ref event.Ref) (to route, ok bool, err error) {
+	if to, ok, err = r.find(ctx, name, channel); ok || err != nil {
+		return to, ok, err
+	}
+	r.Registry.catchUp(ctx)
 	for held := false; ; held = true {
 		plugins, left, changed := r.Registry.absent()
 		to, ok, err = r.find(ctx, name, channel)

@@ -84,22 +84,23 @@ func (r Registration) everywhere(command, prefix string) bool {
 	return slices.ContainsFunc(r.Commands, func(c Command) bool { return fold.Key(c.key(prefix)) == command && len(c.Channels) == 0 })
 }
 
-// settleOwners saves the owners of commands that have none. It reports false if another
-// process changed them, which the watcher will tell.
-func (g *Registry) settleOwners(ctx context.Context, kv jetstream.KeyValue) (settled bool, err error) {
+// settleOwners saves the owners of commands that have none, as of a revision of the bucket. It
+// reports false if another process changed them, which the watcher will tell.
+func (g *Registry) settleOwners(ctx context.Context, kv jetstream.KeyValue, revision uint64) (settled bool, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	next := g.owners.settle(g.plugins, g.removed, g.own, g.prefix)
 	if !maps.Equal(next, g.owners) {
-		revision, err := saveOwners(ctx, kv, next, g.ownersRevision)
+		saved, err := saveOwners(ctx, kv, next, g.ownersRevision)
 		if jsapi.IsChanged(err) {
 			return false, nil
 		}
 		if err != nil {
 			return false, err
 		}
-		g.owners, g.ownersRevision = next, revision
+		g.owners, g.ownersRevision = next, saved
 	}
+	g.settled = max(g.settled, revision)
 	g.route(ctx)
 	g.missing.settle()
 	return true, nil

@@ -46,6 +46,8 @@ type Registry struct {
 	OnRegister func(ctx context.Context, plugin string, registration []byte)
 
 	missing missing
+	stored  func(context.Context) (uint64, error) // the last revision of the bucket that is watched
+	settled uint64                                // the revision up to which commands are routed
 }
 
 type route struct {
@@ -70,7 +72,8 @@ func (g *Registry) Watch(ctx context.Context, js jetstream.JetStream, kv jetstre
 		names = append(names, r.Name)
 	}
 	g.mu.Lock()
-	g.own = names
+	g.own, g.settled = names, 0
+	g.stored = func(ctx context.Context) (uint64, error) { return jsapi.LastRevision(ctx, js, kv.Bucket()) }
 	g.mu.Unlock()
 	for _, r := range own {
 		revision, err := Register(ctx, kv, r)
@@ -101,7 +104,11 @@ func (g *Registry) Watch(ctx context.Context, js jetstream.JetStream, kv jetstre
 				return err
 			}
 		}
-		settled, err := g.settleOwners(ctx, kv)
+		var revision uint64
+		if entry != nil {
+			revision = entry.Revision()
+		}
+		settled, err := g.settleOwners(ctx, kv, revision)
 		if settled && !told {
 			ready()
 			told = true

@@ -50,3 +50,12 @@ func Watch(ctx context.Context, js jetstream.JetStream, kv jetstream.KeyValue, a
 		}
 	}
 }
+
+// LastRevision returns the last revision that a bucket has stored, whichever its key, as its leader has it.
+func LastRevision(ctx context.Context, js jetstream.JetStream, bucket string) (uint64, error) {
+	s, err := js.Stream(ctx, BucketStream(bucket))
+	if err != nil {
+		return 0, fmt.Errorf("read the state of bucket %s: %w", bucket, err)
+	}
+	return s.CachedInfo().State.LastSeq, nil
+}
