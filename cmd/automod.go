@@ -85,16 +85,20 @@ func tryRules(ctx context.Context, c *cli.Context, cmd command, q replay.Query, 
 	if err != nil {
 		return err
 	}
-	rules, err := rulesOf(ctx, cmd, channel, given)
+	settings, err := trialSettings(ctx, cmd, channel, given)
 	if err != nil {
 		return err
+	}
+	rules, err := automod.Compile(settings.Config)
+	if err != nil {
+		return &usageError{err}
 	}
 	if q.Since.IsZero() {
 		q.Since = time.Now().AddDate(0, 0, -30)
 	}
 	began := time.Now()
 	show, done := readProgress(c)
-	report, err := trial.Run(ctx, cmd.JS, trial.Options{Rules: rules, Channel: channel, Since: q.Since, Until: q.Until, Progress: show})
+	report, err := trial.Run(ctx, cmd.JS, trial.Options{Rules: rules, Why: settings.TextWhy, Channel: channel, Since: q.Since, Until: q.Until, Progress: show})
 	done()
 	if err != nil {
 		return replayError(err)
@@ -112,29 +116,24 @@ func tryRules(ctx context.Context, c *cli.Context, cmd command, q replay.Query, 
 	return printTrial(c, report, time.Since(began))
 }
 
-// rulesOf returns the rules of a channel, with those that are given in their place.
-func rulesOf(ctx context.Context, cmd command, channel string, given map[string]json.RawMessage) (*automod.Rules, error) {
+// trialSettings returns the settings of a channel, with those that are given in their place.
+func trialSettings(ctx context.Context, cmd command, channel string, given map[string]json.RawMessage) (s moderation.Settings, err error) {
 	store, err := pluginsettings.Find(ctx, cmd.JS)
 	if err != nil {
-		return nil, err
+		return s, err
 	}
 	set, err := store.Load(ctx, moderation.Name, channel)
 	if err != nil {
-		return nil, err
+		return s, err
 	}
 	values := map[string]json.RawMessage{}
 	maps.Copy(values, set.All.Values)
 	maps.Copy(values, set.Channel.Values)
 	maps.Copy(values, given)
-	settings, err := plugins.DecodeSettings[moderation.Settings](values)
-	if err != nil {
-		return nil, &usageError{err}
+	if s, err = plugins.DecodeSettings[moderation.Settings](values); err != nil {
+		err = &usageError{err}
 	}
-	rules, err := automod.Compile(settings.Config)
-	if err != nil {
-		return nil, &usageError{err}
-	}
-	return rules, nil
+	return s, err
 }
 
 func printTrial(c *cli.Context, r trial.Report, took time.Duration) error {

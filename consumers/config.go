@@ -8,6 +8,7 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
 )
 
@@ -75,6 +76,8 @@ type Config struct {
 	// NotifyUser makes a failed plugin.{name}.command answer its user in the channel that it
 	// failed.
 	NotifyUser bool
+	// Words, if set, returns what NotifyUser says in the words of a channel.
+	Words func(ctx context.Context, channel string, p event.Phrase) string
 	// Observe, if set, is called after each delivery was acked, nacked or terminated.
 	Observe func(Outcome)
 	// Ready, if set, is called once the consumer is open.

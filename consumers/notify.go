@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
@@ -28,13 +29,13 @@ func NotifyUser(bus *streams.Bus, c Config) Middleware {
 			switch {
 			case err == nil || !event.Match(event.AllCommands, d.Subject):
 			case !errors.As(err, &again) && isLate:
-				notify(ctx, bus, c, d, Dead, "%s: %s failed, it took longer than "+late.Limit.String()+" (rosey dead ls)")
+				notify(ctx, bus, c, d, Dead, late.Limit)
 			case !errors.As(err, &again):
-				notify(ctx, bus, c, d, Dead, "%s: %s failed, an operator can see why (rosey dead ls)")
+				notify(ctx, bus, c, d, Dead, 0)
 			case isLate && d.Attempt == 1:
-				notify(ctx, bus, c, d, Retried, "%s: %s took longer than "+late.Limit.String()+", trying again")
+				notify(ctx, bus, c, d, Retried, late.Limit)
 			case d.Attempt == 1 && c.Attempts > 1 && !errors.Is(err, ErrStopping) && !jsapi.IsRetryable(err) && ctx.Err() == nil:
-				notify(ctx, bus, c, d, Retried, "%s: %s did not work yet, trying again")
+				notify(ctx, bus, c, d, Retried, 0)
 			}
 			return out, err
 		}
@@ -42,8 +43,8 @@ func NotifyUser(bus *streams.Bus, c Config) Middleware {
 }
 
 // notify publishes a line about a command under an ID of its own, so that it uses up no
-// number of the handler's outputs. The format takes the user and what was typed.
-func notify(ctx context.Context, bus *streams.Bus, c Config, d streams.Stored, result, format string) {
+// number of the handler's outputs. A limit is what the command took longer than.
+func notify(ctx context.Context, bus *streams.Bus, c Config, d streams.Stored, result string, limit time.Duration) {
 	command, err := event.As[event.Command](d.Envelope)
 	if err != nil {
 		return // malformed: nobody is known to have typed it
@@ -52,12 +53,31 @@ func notify(ctx context.Context, bus *streams.Bus, c Config, d streams.Stored, r
 	if words := strings.Fields(command.RawMessage); len(words) > 0 {
 		typed = words[0] // with the channel's prefix
 	}
-	e, err := command.Reply(fmt.Sprintf(format, command.User, typed))
+	said := failure(command.User, typed, result == Retried, limit)
+	text := said.Message
+	if c.Words != nil {
+		text = c.Words(ctx, command.Channel, said)
+	}
+	if strings.TrimSpace(text) == "" {
+		return
+	}
+	e, err := command.Reply(text)
 	if err == nil {
 		p := publisher{bus: bus, log: c.Logger, attempt: d.Attempt, waited: deliveryOf(ctx).Waited}
 		_, err = p.publish(ctx, e.WithMeta(event.MetaResult, result), NewMessageIDs(c.Durable, d.Ref).Next(result))
 	}
 	if err != nil {
 		c.Logger.WarnContext(ctx, "user not told that a command failed", "event", d.Ref.String(), "result", result, "error", err)
+	}
+}
+
+// failure returns what is said of a command that failed.
+func failure(user, typed string, again bool, limit time.Duration) event.Phrase {
+	what := map[bool]string{true: "did not work yet, trying again", false: "failed, an operator can see why (rosey dead ls)"}[again]
+	if limit > 0 {
+		what = fmt.Sprintf(map[bool]string{true: "took longer than %s, trying again", false: "failed, it took longer than %s (rosey dead ls)"}[again], limit)
+	}
+	return event.Phrase{
+		Text: "failed", Values: map[string]any{"user": user, "command": typed, "again": again, "limit": limit}, Message: user + ": " + typed + " " + what,
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -43,10 +44,28 @@ type Runtime struct {
 
 // SettingsLoader loads the settings of a plugin in a channel as they are now.
 type SettingsLoader interface {
+	pluginsettings.Loader
 	// Await waits until Load returns what a revision of the settings has set.
 	Await(ctx context.Context, plugin, channel string, revision uint64)
-	Load(ctx context.Context, plugin, channel string) (pluginsettings.Set, error)
 }
+
+// Words returns a phrase in the words of a channel.
+func (r Runtime) Words(ctx context.Context, channel string, p event.Phrase) string {
+	return r.words(ctx, channel, p, rand.New(rand.NewPCG(rand.Uint64(), 0)))
+}
+
+func (r Runtime) words(ctx context.Context, channel string, p event.Phrase, random *rand.Rand) string {
+	if r.Settings == nil {
+		return p.Message
+	}
+	// One that may not read them, as with credentials of an earlier release, gets no answer.
+	ctx, cancel := context.WithTimeout(ctx, wordsTimeout)
+	defer cancel()
+	return pluginsettings.Words(ctx, r.Settings, r.Logger, channel, p, random)
+}
+
+// wordsTimeout is how long a text is waited for.
+const wordsTimeout = 3 * time.Second
 
 // Start calls the plugin's Start, if set. A panic in it is returned as an error.
 func (r Runtime) Start(ctx context.Context) (err error) {
@@ -270,10 +289,11 @@ func (r Runtime) commands() consumers.Handler {
 		}
 		_ = propagation.RecordError(trace.SpanFromContext(ctx), err, event.PluginError)
 		r.Logger.InfoContext(ctx, "command answered with an error", "command", name, "error_code", code, "error", event.Personal(err.Error()))
-		if strings.TrimSpace(err.Error()) == "" { // the channel wants nothing said
+		said := c.Explain(err)
+		if strings.TrimSpace(said) == "" { // the channel wants nothing said
 			return nil, nil
 		}
-		answer, err := c.result(c.Say("❌ %s", err.Error()), nil)
+		answer, err := c.result(c.Say("❌ %s", said), nil)
 		for i := range answer {
 			answer[i] = answer[i].WithMeta(event.MetaErrorCode, string(code))
 		}

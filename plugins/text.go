@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"reflect"
 	"strings"
 
@@ -56,13 +57,15 @@ func (c *Context) SayText(t Text, values Values) []event.Envelope {
 // Recipient is whom Context.Tell tells something. The zero Recipient is whoever Say answers.
 type Recipient struct {
 	User    string // whose name stands before a message in the channel
-	Private bool   // by private message
+	Private bool   // by private message, which nobody gets where User is ""
 }
 
 // Tell returns a message, such as a rendered Text; one that is empty says nothing.
 func (c *Context) Tell(to Recipient, text string) []event.Envelope {
 	switch {
 	case strings.TrimSpace(text) == "":
+		return nil
+	case to.Private && to.User == "":
 		return nil
 	case to.Private:
 		return c.PM(to.User, "%s", text)
@@ -82,13 +85,13 @@ func (c *Context) Refuse(code event.Code, t Text, values Values) error {
 // that is logged, and the default is returned. A default that cannot be rendered is a mistake of
 // the plugin and fails the handler.
 func (c *Context) Render(t Text, values Values) string {
-	out, err := t.render(c, t.text, values)
+	out, err := t.format(t.text, values, c.Rand())
 	if err == nil {
 		return out
 	}
 	if !bytes.Equal(t.text, t.otherwise) {
 		c.Log.WarnContext(c, "text not usable, default used", "key", t.key, "channel", c.Channel(), "error", event.Personal(err.Error()))
-		if out, err = t.render(c, t.otherwise, values); err == nil {
+		if out, err = t.format(t.otherwise, values, c.Rand()); err == nil {
 			return out
 		}
 	}
@@ -96,12 +99,35 @@ func (c *Context) Render(t Text, values Values) string {
 	return ""
 }
 
-func (t Text) render(c *Context, raw json.RawMessage, values Values) (string, error) {
+// Format returns the text that is set with its values, for who has no Context.
+func (t Text) Format(values Values, random *rand.Rand) (string, error) {
+	return t.format(t.text, values, random)
+}
+
+func (t Text) format(raw json.RawMessage, values Values, random *rand.Rand) (string, error) {
 	var text string
 	_ = json.Unmarshal(raw, &text) // was checked
 	parsed, err := texttemplate.Parse(text, t.uses)
 	if err != nil {
 		return "", err
 	}
-	return parsed.Render(values, c.Rand())
+	return parsed.Render(values, random)
+}
+
+// Explain returns the message of an error, whose phrase is in the channel's words: Rosey's own errors,
+// as of what is no time, have theirs in the settings of the plugin texts. What a handler of a
+// command returns is explained by itself.
+func (c *Context) Explain(err error) string {
+	p, ok := event.PhraseOf(err)
+	if !ok {
+		return err.Error()
+	}
+	return strings.Replace(err.Error(), p.Message, c.runtime.words(c, c.Channel(), *p, c.Rand()), 1)
+}
+
+// Reason returns why a channel or its site refused something (see event.Delivery) in the channel's
+// words: the text reason of the plugin texts.
+func (c *Context) Reason(reason string) string {
+	p := event.Phrase{Text: "reason", Values: Values{"reason": reason}, Message: reason}
+	return c.runtime.words(c, c.Channel(), p, c.Rand())
 }

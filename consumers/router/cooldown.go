@@ -77,7 +77,7 @@ func (c *Cooldowns) check(ctx context.Context, u use, l line) (*refusal, error) 
 		if told, ok := last.Told[user]; ok && told != l.ref {
 			return f, nil
 		}
-		f.answer = "told"
+		f.answer = &event.Phrase{} // of checkTime
 		if last.Told == nil {
 			last.Told = map[string]event.Ref{}
 		}

@@ -3,12 +3,16 @@ package router
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/rosey-bot/rosey/consumers"
+	"github.com/rosey-bot/rosey/consumers/pluginsettings"
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/timeparse"
 	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
@@ -24,7 +28,7 @@ const (
 type refusal struct {
 	reason  string
 	text    string         // of the record, for operators
-	answer  string         // sent to the user; "" sends nothing
+	answer  *event.Phrase  // sent to the user; nil sends nothing
 	details map[string]any // further ones
 }
 
@@ -45,18 +49,28 @@ func (r Router) refuse(ctx context.Context, to route, p policy, l line, f refusa
 		return nil, consumers.Permanent(newErr)
 	}
 	out := []event.Envelope{denied}
-	var reply event.Envelope
-	switch where := p.refusals(); {
-	case f.answer == "" || where == RefuseSilence:
+	where := p.refusals()
+	if f.answer == nil || where == RefuseSilence {
 		return out, nil
-	default:
-		typed := event.Command{User: chat.User, Channel: chat.Channel, Private: l.private || where == RefuseInPM}
-		reply, newErr = typed.Reply(f.answer)
 	}
-	if newErr != nil {
-		return nil, consumers.Permanent(newErr)
+	typed := event.Command{User: chat.User, Channel: chat.Channel, Private: l.private || where == RefuseInPM}
+	reply, newErr := r.reply(ctx, typed, *f.answer)
+	return append(out, reply...), newErr
+}
+
+// reply returns an answer to a command that no plugin gets, in the channel's words; none where
+// those are empty.
+func (r Router) reply(ctx context.Context, typed event.Command, p event.Phrase) ([]event.Envelope, error) {
+	random := rand.New(rand.NewPCG(rand.Uint64(), 0))
+	text := pluginsettings.Words(ctx, r.Settings, r.Logger, typed.Channel, p, random)
+	if strings.TrimSpace(text) == "" {
+		return nil, nil
 	}
-	return append(out, reply), nil
+	e, err := typed.Reply(text)
+	if err != nil {
+		return nil, consumers.Permanent(err)
+	}
+	return []event.Envelope{e}, nil
 }
 
 // check returns why a command is not routed, or nil. What costs nobody anything comes
@@ -76,8 +90,11 @@ func (r Router) check(ctx context.Context, to route, p policy, l line) (*refusal
 		}
 		return &refusal{
 			reason: ReasonRank, details: map[string]any{"min_rank": need},
-			text:   fmt.Sprintf("%s needs rank %d, and %s has %d", command, need, l.chat.User, l.chat.Rank),
-			answer: fmt.Sprintf("⛔ %s: %s needs rank %d, yours is %d", l.chat.User, command, need, l.chat.Rank),
+			text: fmt.Sprintf("%s needs rank %d, and %s has %d", command, need, l.chat.User, l.chat.Rank),
+			answer: &event.Phrase{
+				Text: "rank", Values: map[string]any{"user": l.chat.User, "command": command, "need": need, "rank": l.chat.Rank},
+				Message: fmt.Sprintf("⛔ %s: %s needs rank %d, yours is %d", l.chat.User, command, need, l.chat.Rank),
+			},
 		}, nil
 	}
 	return r.checkTime(ctx, to, p, l)
@@ -98,8 +115,11 @@ func (r Router) checkTime(ctx context.Context, to route, p policy, l line) (*ref
 		if err == nil {
 			left := time.Duration(f.details["seconds"].(float64) * float64(time.Second))
 			f.text = fmt.Sprintf("%s cools down for %s more", command, left)
-			if f.answer != "" {
-				f.answer = fmt.Sprintf("⏳ %s: %s again in %s", l.chat.User, command, left)
+			if f.answer != nil {
+				*f.answer = event.Phrase{
+					Text: "cooldown", Values: map[string]any{"user": l.chat.User, "command": command, "left": left},
+					Message: fmt.Sprintf("⏳ %s: %s again in %s", l.chat.User, command, timeparse.Short(left)),
+				}
 			}
 		}
 		return f, err

@@ -94,12 +94,12 @@ func (r Router) Handle(ctx context.Context, d streams.Stored) ([]event.Envelope,
 		return r.suggestion(ctx, d, l, name)
 	}
 	if to.command.Runs != "" {
-		var problem string
+		var problem *event.Phrase
 		if to, args, problem, err = r.expand(ctx, to, &l); err != nil {
 			return nil, err
 		}
-		if problem != "" {
-			return reply(event.Command{User: chat.User, Channel: chat.Channel, Private: private}, problem)
+		if problem != nil {
+			return r.reply(ctx, event.Command{User: chat.User, Channel: chat.Channel, Private: private}, *problem)
 		}
 	}
 	if age, limit := consumers.Now(ctx).Sub(l.at), to.plugin.CommandMaxAge(); age > limit {

@@ -64,11 +64,14 @@ func (r Router) suggestion(ctx context.Context, d streams.Stored, l line, word s
 		return nil, err
 	}
 	typed := event.Command{User: l.chat.User, Channel: l.chat.Channel, Private: l.private || p.refusals() == RefuseInPM}
-	text := "did you mean " + l.prefix + near + "?"
-	if !typed.Private {
-		text = l.chat.User + ": " + text
+	suggested := event.Phrase{
+		Text: "suggestion", Values: map[string]any{"user": l.chat.User, "command": l.prefix + near, "private": typed.Private},
+		Message: "did you mean " + l.prefix + near + "?",
 	}
-	return reply(typed, text)
+	if !typed.Private {
+		suggested.Message = l.chat.User + ": " + suggested.Message
+	}
+	return r.reply(ctx, typed, suggested)
 }
 
 // taken reports whether the lines of the channel before a line show that others answer its

@@ -3,6 +3,7 @@
 package medialink
 
 import (
+	"fmt"
 	"net/url"
 	"regexp"
 	"slices"
@@ -28,18 +29,24 @@ var gone = map[string]string{
 // secure are the types whose ID is a URL that the server takes over https only.
 var secure = []string{"fi", "cm", "hl"}
 
+// bad returns an INVALID_INPUT error, a phrase of the text link.
+func bad(why, text, message string) *event.Error {
+	return event.NewPhrase(event.InvalidInput, message, "link", map[string]any{"why": why, "text": text})
+}
+
 // Check returns an INVALID_INPUT error for media that the server would never take.
 func (l Link) Check() error {
 	switch {
 	case gone[l.Type] != "":
-		return event.Errorf(event.InvalidInput, "%s", gone[l.Type]).With("field", "type")
+		return bad("gone", gone[l.Type], gone[l.Type]).With("field", "type")
 	case !slices.Contains(types, l.Type):
-		return event.Errorf(event.InvalidInput, "CyTube knows no media type %q: there are %s", l.Type, strings.Join(types, ", ")).With("field", "type")
+		there := fmt.Sprintf("%q: there are %s", l.Type, strings.Join(types, ", "))
+		return bad("type", there, "CyTube knows no media type "+there).With("field", "type")
 	case l.ID == "":
-		return event.Errorf(event.InvalidInput, "the media have no ID").With("field", "id")
+		return bad("id", "", "the media have no ID").With("field", "id")
 	}
 	if slices.Contains(secure, l.Type) && !strings.HasPrefix(strings.ToLower(l.ID), "https://") {
-		return event.Errorf(event.InvalidInput, "CyTube takes files and streams only from an https:// address, not %s", l.ID).With("field", "url")
+		return bad("http", l.ID, "CyTube takes files and streams only from an https:// address, not "+l.ID).With("field", "url")
 	}
 	return nil
 }
@@ -55,12 +62,16 @@ var (
 	listing = regexp.MustCompile(`(?i)\.json$`)
 )
 
-var bareID = regexp.MustCompile(`^[A-Za-z0-9_-]{11}$`)
+// plainWord is a word that is more likely one of a title than the ID of a video.
+var plainWord = regexp.MustCompile(`^[A-Za-z][a-z]*$`)
+
+// IsID reports whether a text may be the ID of a YouTube video, of which ten thousandths look like words.
+func IsID(text string) bool { return videoID.MatchString(text) && !plainWord.MatchString(text) }
 
 // ParseTyped reads what Parse does, and the ID of a YouTube video.
 func ParseTyped(text string) (Link, error) {
 	l, err := Parse(text)
-	if err != nil && bareID.MatchString(text) {
+	if err != nil && IsID(text) {
 		return Link{"yt", text}, nil
 	}
 	return l, err
@@ -83,7 +94,7 @@ func Parse(text string) (Link, error) {
 	}
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" {
-		return Link{}, event.Errorf(event.InvalidInput, "%q is not a link", text).With("field", "url")
+		return Link{}, bad("link", text, fmt.Sprintf("%q is not a link", text)).With("field", "url")
 	}
 	l, err := parse(u, text)
 	if err != nil {
@@ -106,7 +117,7 @@ func parse(u *url.URL, text string) (Link, error) {
 	if of, ok := sites[name]; ok {
 		l, found := of(page{path, u.Query()})
 		if !found {
-			return Link{}, event.Errorf(event.InvalidInput, "%s is on a site that CyTube knows, and is no video there", text).With("field", "url")
+			return Link{}, bad("page", text, text+" is on a site that CyTube knows, and is no video there").With("field", "url")
 		}
 		return l, nil
 	}
@@ -127,5 +138,5 @@ func parse(u *url.URL, text string) (Link, error) {
 			return Link{"pt", name + ";" + id}, nil
 		}
 	}
-	return Link{}, event.Errorf(event.InvalidInput, "%s is on no site that CyTube knows, and no file that it plays; if it is a file after all, queue it by type fi and the link as id", text).With("field", "url")
+	return Link{}, bad("site", text, text+" is on no site that CyTube knows, and no file that it plays; if it is a file after all, queue it by type fi and the link as id").With("field", "url")
 }

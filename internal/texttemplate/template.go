@@ -151,6 +151,25 @@ func plainValue(v any) any {
 	return fmt.Sprint(v)
 }
 
+// KindOf returns the kind of a value.
+func KindOf(v any) string {
+	switch plainValue(v).(type) {
+	case int64:
+		return Int
+	case float64:
+		return Number
+	case bool:
+		return Bool
+	case time.Duration:
+		return Duration
+	case time.Time:
+		return Time
+	case []string:
+		return List
+	}
+	return Text
+}
+
 // examples returns values of the kinds: ordinary ones, and zero.
 func examples(kinds map[string]string) []map[string]any {
 	ordinary, zero := map[string]any{}, map[string]any{}

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/robfig/cron/v3"
+
+	"github.com/rosey-bot/rosey/event"
 )
 
 var cronFields = cron.NewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow)
@@ -19,10 +21,11 @@ func parseCron(words []string, now time.Time) (s Schedule, isTime bool, err erro
 		}
 	}
 	if len(words) < 5 {
-		return Schedule{}, true, bad("a cron expression has five fields, minute, hour, day, month and weekday: write for example cron 0 20 * * 5")
+		return Schedule{}, true, badCron("", "", "a cron expression has five fields, minute, hour, day, month and weekday: write for example cron 0 20 * * 5")
 	}
 	if len(words) > 5 {
-		return Schedule{}, false, bad("%q is no cron expression: it has five fields", shorten(strings.Join(words, " ")))
+		text := shorten(strings.Join(words, " "))
+		return Schedule{}, false, badCron(text, "it has five fields", "%q is no cron expression: it has five fields", text)
 	}
 	s = Schedule{Cron: strings.Join(words, " "), zone: zone}
 	if err := s.checkCron(now); err != nil {
@@ -34,14 +37,14 @@ func parseCron(words []string, now time.Time) (s Schedule, isTime bool, err erro
 // checkCron returns why a cron expression is none that can be kept.
 func (s Schedule) checkCron(now time.Time) error {
 	if strings.ContainsRune(s.Cron, '=') { // a zone in the library's own form
-		return bad("%q is no cron expression", shorten(s.Cron))
+		return badCron(shorten(s.Cron), "", "%q is no cron expression", shorten(s.Cron))
 	}
 	if _, err := cronFields.Parse(s.Cron); err != nil {
-		return bad("%q is no cron expression: %v", shorten(s.Cron), err)
+		return badCron(shorten(s.Cron), err.Error(), "%q is no cron expression: %v", shorten(s.Cron), err)
 	}
 	at := s.After(now)
 	if at.IsZero() {
-		return bad("%q never comes", shorten(s.Cron))
+		return badSchedule("never", values{"text": shorten(s.Cron)}, "%q never comes", shorten(s.Cron))
 	}
 	for range cronSample {
 		next := s.After(at)
@@ -134,14 +137,14 @@ func (r Rule) Repeats() string {
 // release.
 func (r Rule) Check() error {
 	if _, ok := Zone(r.Zone); !ok {
-		return bad("I do not know the time zone %s", shorten(r.Zone))
+		return event.Errorf(event.InvalidInput, "I do not know the time zone %s", shorten(r.Zone))
 	}
 	if r.Cron != "" {
 		_, err := cronFields.Parse(r.Cron)
 		return err
 	}
 	if r.Every != (Period{}) && (r.Every.N < 1 || r.Every.N > maxPeriod || !slices.Contains(periodUnits, r.Every.Unit)) {
-		return bad("nothing is repeated %s", r.Every)
+		return event.Errorf(event.InvalidInput, "nothing is repeated %s", r.Every)
 	}
 	return nil
 }

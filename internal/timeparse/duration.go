@@ -7,8 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/rosey-bot/rosey/event"
 )
 
 // units maps names and abbreviations to units.
@@ -108,7 +106,7 @@ func Duration(text string) (time.Duration, error) {
 	years, months := math.Modf(s.months / 12)
 	d := s.duration + (years*365+months*360)*float64(24*time.Hour)
 	if !ok || d > math.MaxInt64 {
-		return 0, event.Errorf(event.InvalidInput, "%q is not a duration: write for example 90s, 5m or 30d", text)
+		return 0, bad("duration", values{"text": text}, "%q is not a duration: write for example 90s, 5m or 30d", text)
 	}
 	return time.Duration(math.Round(d)), nil
 }

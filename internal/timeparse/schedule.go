@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"github.com/dustin/go-humanize/english"
-
-	"github.com/rosey-bot/rosey/event"
 )
 
 // Schedule is a time, and the period of its repetition, or a cron expression.
@@ -59,7 +57,7 @@ func CutSchedule(words []string, now time.Time) (s Schedule, rest []string, err 
 			continue
 		}
 		if rest = words[n:]; err == nil && len(rest) > 0 && clockLike.MatchString(rest[0]) && !slices.ContainsFunc(words[:n], clockLike.MatchString) {
-			err = bad("%q is no time of day: write for example 20:00 or 8pm", shorten(rest[0]))
+			err = bad("clock", values{"text": shorten(rest[0])}, "%q is no time of day: write for example 20:00 or 8pm", shorten(rest[0]))
 		}
 		return s, rest, err
 	}
@@ -84,10 +82,10 @@ func parseSchedule(words []string, now time.Time) (s Schedule, isTime bool, err 
 	}
 	text := strings.Join(words, " ")
 	if text == "" && every != (Period{}) {
-		return Schedule{}, true, bad("say when it begins, for example 20:00 %s", every)
+		return Schedule{}, true, badSchedule("begin", every.values(), "say when it begins, for example 20:00 %s", every)
 	}
 	if text == "" {
-		return Schedule{}, false, bad("say when: a duration such as 2h30m, or a time such as 20:00 or 2026-12-24 20:00")
+		return Schedule{}, false, badSchedule("when", nil, "say when: a duration such as 2h30m, or a time such as 20:00 or 2026-12-24 20:00")
 	}
 	first, isTime, err := parse(text, now, Future)
 	if err != nil {
@@ -99,19 +97,21 @@ func parseSchedule(words []string, now time.Time) (s Schedule, isTime bool, err 
 	}
 	switch away := first.Sub(now); {
 	case away > Furthest:
-		return Schedule{}, true, bad("that is more than 10 years away")
+		return Schedule{}, true, badSchedule("far", nil, "that is more than 10 years away")
 	case away < -Furthest:
-		return Schedule{}, true, bad("%s is more than 10 years ago", shorten(text))
+		return Schedule{}, true, badSchedule("long_over", values{"text": shorten(text)}, "%s is more than 10 years ago", shorten(text))
 	case every != (Period{}):
 		// The first occurrence may be past: others follow.
 		return s, true, nil
 	case away < time.Second:
-		return Schedule{}, true, bad("%s is over: it was %s ago", shorten(text), Short(-away))
+		return Schedule{}, true, badSchedule("over", values{"text": shorten(text), "length": -away}, "%s is over: it was %s ago", shorten(text), Short(-away))
 	}
 	return s, true, first.Err()
 }
 
-func tooOften() error { return bad("that is too often: every %s at the most", Short(MinRepeated)) }
+func tooOften() error {
+	return badSchedule("often", values{"length": MinRepeated}, "that is too often: every %s at the most", Short(MinRepeated))
+}
 
 // cutPeriod cuts out "daily" or "every 2 weeks"; a zone may follow.
 func cutPeriod(words []string) (rest []string, every Period, err error) {
@@ -134,7 +134,8 @@ func cutPeriod(words []string) (rest []string, every Period, err error) {
 			every, ok = parsePeriod(words[i+1 : end]) // every 2 weeks
 		}
 		if !ok {
-			return nil, Period{}, bad("I cannot read %q: write for example every day, every 2 weeks or every 90 minutes", shorten(strings.Join(words[i:], " ")))
+			text := shorten(strings.Join(words[i:], " "))
+			return nil, Period{}, badSchedule("period", values{"text": text}, "I cannot read %q: write for example every day, every 2 weeks or every 90 minutes", text)
 		}
 		return append(words[:i:i], words[end:]...), every, nil
 	}
@@ -196,6 +197,9 @@ func (s Schedule) occurrence(n int) time.Time {
 	return t
 }
 
+// values are what a text of the period may use.
+func (p Period) values() values { return values{"n": p.N, "unit": p.Unit} }
+
 // String returns the period as text, such as "every 2 weeks".
 func (p Period) String() string {
 	switch {
@@ -206,5 +210,3 @@ func (p Period) String() string {
 	}
 	return "every " + english.Plural(p.N, p.Unit, "")
 }
-
-func bad(format string, args ...any) error { return event.Errorf(event.InvalidInput, format, args...) }

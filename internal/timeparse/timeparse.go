@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/internal/fold"
 )
 
@@ -40,7 +39,8 @@ func (t Time) Err() error {
 	if t.Exists {
 		return nil
 	}
-	return event.Errorf(event.InvalidInput, "there is no %s on %s in %s: the clocks go forward then, write for example %s",
+	return bad("gap", values{"text": t.Wall.Format("15:04"), "date": t.Wall, "zone": t.Location().String(), "next": t.Format("15:04")},
+		"there is no %s on %s in %s: the clocks go forward then, write for example %s",
 		t.Wall.Format("15:04"), t.Wall.Format("Mon 2 Jan 2006"), t.Location(), t.Format("15:04"))
 }
 
@@ -70,14 +70,14 @@ func parse(text string, now time.Time, side Direction) (t Time, isTime bool, err
 		now = now.In(zones[0])
 	}
 	if ambiguous.MatchString(text) {
-		return Time{}, false, event.Errorf(event.InvalidInput, "%q may mean minutes or months: write 1m for a minute, 1mo for a month", shorten(text))
+		return Time{}, false, bad("ambiguous", values{"text": shorten(text)}, "%q may mean minutes or months: write 1m for a minute, 1mo for a month", shorten(text))
 	}
 	if t, ok := parseRelative(words, now, side); ok {
 		return Time{Time: t, Wall: Wall(t), Exists: true}, true, nil
 	}
 	d, ok := parseDate(words, now)
 	if !ok {
-		return Time{}, false, event.Errorf(event.InvalidInput, "%q is not a time: write for example %s", shorten(text), examples[side])
+		return Time{}, false, bad("time", values{"text": shorten(text), "example": examples[side]}, "%q is not a time: write for example %s", shorten(text), examples[side])
 	}
 	t = d.resolve(now, side)
 	if len(zones) > 1 && Wall(t.In(zones[1])).Equal(t.Wall) { // 2027-01-30T23:30+01:00 Europe/Berlin

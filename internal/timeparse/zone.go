@@ -9,8 +9,6 @@ import (
 
 	"golang.org/x/text/cases"
 	"golang.org/x/text/language"
-
-	"github.com/rosey-bot/rosey/event"
 )
 
 // American are the abbreviations of RFC 5322, section 4.3, as offsets in hours. Others
@@ -68,7 +66,7 @@ func cutZones(words []string) (rest []string, zones []*time.Location, err error)
 		case ok:
 			zones = append(zones, zone)
 		case strings.Contains(w, "/") && !strings.ContainsAny(w, "0123456789"):
-			return nil, nil, event.Errorf(event.InvalidInput, "I do not know the time zone %s: write for example Europe/Berlin or +01:00", shorten(w))
+			return nil, nil, bad("zone", values{"text": shorten(w)}, "I do not know the time zone %s: write for example Europe/Berlin or +01:00", shorten(w))
 		default:
 			rest = append(rest, w)
 		}

@@ -76,7 +76,7 @@ func begin(c *plugins.Context, e Schedule) ([]event.Envelope, error) {
 	show, err := resolve(c, cmp.Or(e.Link, e.What), e.By)
 	show.What = e.What
 	if event.CodeOf(err) == event.RecordNotFound || event.CodeOf(err) == event.InvalidInput {
-		return c.SayText(settings(c).Unplayable, plugins.Values{"what": e.What, "by": e.By, "reason": err.Error()}), nil
+		return c.SayText(settings(c).Unplayable, plugins.Values{"what": e.What, "by": e.By, "reason": c.Explain(err)}), nil
 	}
 	if err != nil {
 		return nil, err

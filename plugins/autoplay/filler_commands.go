@@ -62,7 +62,7 @@ func listAside(c *plugins.Context) ([]event.Envelope, error) {
 	}
 	var parts []string
 	for n, m := range list[:min(len(list), 5)] {
-		parts = append(parts, c.Render(settings(c).AsideItem, plugins.Values{"number": n + 1, "title": m.name(), "reason": plugins.Shorten(m.Gone, 60)}))
+		parts = append(parts, c.Render(settings(c).AsideItem, plugins.Values{"number": n + 1, "title": m.name(), "reason": plugins.Shorten(c.Reason(m.Gone), 60)}))
 	}
 	values := plugins.Values{"items": parts, "more": total - len(parts), "prefix": c.Prefix()}
 	return c.Tell(settings(c).to(c), c.Render(settings(c).Aside, values)), nil

@@ -1,7 +1,6 @@
 package autoplay
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
@@ -13,7 +12,7 @@ import (
 
 // pageOf returns the URL by which the playlist names the media of a link.
 func pageOf(c *plugins.Context, link string) (string, error) {
-	l, err := medialink.Parse(link)
+	l, err := medialink.ParseTyped(link)
 	if err != nil {
 		return "", err
 	}
@@ -72,9 +71,6 @@ func findProgramme(c *plugins.Context, name string) (p Programme, ok bool, err e
 	return p, err == nil && len(p.Entries) > 0, err
 }
 
-// plainWord is a word that is more likely a title than the ID of a video.
-var plainWord = regexp.MustCompile(`^\pL\p{Ll}*$`)
-
 // resolve returns what is to be played for a name or a link: the next episode of a series, a
 // programme, a saved playlist, what played here under such a title, or the ID of a YouTube video.
 func resolve(c *plugins.Context, what, by string) (Show, error) {
@@ -99,13 +95,14 @@ func resolve(c *plugins.Context, what, by string) (Show, error) {
 		if err != nil && strings.Contains(what, "://") {
 			return show, err
 		}
-		if err != nil {
+		if err != nil || medialink.IsID(what) { // which may be a title, too
+			typed, wrong := page, err
 			var title string
 			if page, title, err = titled(c, what); err == nil {
 				show.What = title
 			}
-			if l, e := medialink.ParseTyped(what); event.CodeOf(err) == event.RecordNotFound && e == nil && !plainWord.MatchString(what) {
-				page, err = pageOfLink(c, what, l)
+			if event.CodeOf(err) == event.RecordNotFound && wrong == nil {
+				page, err = typed, nil
 			}
 			show.Link = page
 		}

@@ -111,7 +111,7 @@ func (ch *Channel) settleShow(c *plugins.Context, s Settings, state *plugins.Sta
 			show.Items[n+i].Settled = true
 		}
 	}
-	return c.SayText(s.Failed, plugins.Values{"what": show.What, "item": item.URL, "reason": ch.Settled.Reason})
+	return c.SayText(s.Failed, plugins.Values{"what": show.What, "item": item.URL, "reason": c.Reason(ch.Settled.Reason)})
 }
 
 // itemOf returns the uid of the item of the playlist that was queued for the show last, or
@@ -145,7 +145,7 @@ func (ch *Channel) settleFiller(c *plugins.Context, s Settings) []event.Envelope
 	if ch.Fails < sayAfter {
 		return nil
 	}
-	return ch.saysStuck(c, s, ch.Settled.Reason)
+	return ch.saysStuck(c, s, c.Reason(ch.Settled.Reason))
 }
 
 // saysStuck says once that there is no filler.

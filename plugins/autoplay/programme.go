@@ -120,7 +120,7 @@ func startProgramme(c *plugins.Context) ([]event.Envelope, error) {
 func addEntries(c *plugins.Context) ([]event.Envelope, error) {
 	args := c.Command.Args[1:]
 	links := len(args)
-	for links > 0 {
+	for links > 1 { // the first is the name, which may look like the ID of a video
 		if _, err := pageOf(c, args[links-1]); err != nil && links < len(args) || err != nil && !strings.Contains(args[links-1], "://") {
 			break
 		}

@@ -170,8 +170,13 @@ func (e Schedule) due() time.Time { return time.Unix(e.Due, 0).In(e.Location()) 
 // tell returns what is scheduled when, as text.
 func (e Schedule) tell(c *plugins.Context, s Settings, now time.Time) string {
 	return c.Render(s.Entry, plugins.Values{
-		"number": e.Number, "what": e.What, "by": e.By, "left": e.due().Sub(now), "at": e.due(), "on": stamp(c, e.due()), "repeats": e.Repeats(),
+		"number": e.Number, "what": e.What, "by": e.By, "left": e.due().Sub(now), "at": e.due(), "on": stamp(c, e.due()), "repeats": e.repeats(c, s),
 	})
+}
+
+// repeats returns how a schedule goes on, "" if it is for once.
+func (e Schedule) repeats(c *plugins.Context, s Settings) string {
+	return c.Render(s.Repeats, plugins.Values{"n": e.Every.N, "unit": e.Every.Unit, "cron": e.Cron})
 }
 
 // next returns when e is announced next after t, or is due, in Unix seconds.

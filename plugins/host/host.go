@@ -191,7 +191,7 @@ func (r *run) consumers(runtime plugins.Runtime) (configs []consumers.Config, er
 	for stream, filters := range live {
 		c := common
 		c.Durable, c.Stream, c.Subjects, c.Since = streams.Durable(name), stream, filters, r.since
-		c.Key, c.NotifyUser, c.Observe = runtime.Key(), true, r.Observe
+		c.Key, c.NotifyUser, c.Words, c.Observe = runtime.Key(), true, runtime.Words, r.Observe
 		if stream == streams.Plugin {
 			// Includes commands typed after the plugin registered and before it ever ran.
 			c.Since = r.since.Add(-r.plugin.CommandMaxAge())

@@ -102,7 +102,7 @@ func (m *moderation) ended(c *plugins.Context, o event.Delivery, cs *Case) []eve
 		return out
 	}
 	cs.Tries++
-	cs.Problem = o.Reason
+	cs.Problem = c.Reason(o.Reason)
 	wait := min(firstRetry<<min(cs.Tries-1, 10), lastRetry)
 	cs.Next = c.Now().Add(wait).UnixMilli()
 	if cs.Tries > 1 {
@@ -111,7 +111,7 @@ func (m *moderation) ended(c *plugins.Context, o event.Delivery, cs *Case) []eve
 	text := c.Render(settings(c).TextStuck, plugins.Values{
 		"kind": cs.Kind, "user": cs.User, "problem": cs.Problem, "case": string(cs.ID), "prefix": c.Prefix(),
 	})
-	return append(m.tell(c, *cs, text), c.Emit(eventFailed, cs.failure())...)
+	return append(c.Tell(cs.asker(c), text), c.Emit(eventFailed, cs.failure())...)
 }
 
 // able tries again at once what could not be ended, when the bot is back or has another rank.

@@ -1,6 +1,7 @@
 package moderation
 
 import (
+	"math/rand/v2"
 	"reflect"
 	"slices"
 	"strings"
@@ -76,14 +77,15 @@ func (m *moderation) line(c *plugins.Context) ([]event.Envelope, error) {
 	for i, ref := range v.Lines {
 		lines[i] = ref.String()
 	}
+	why := c.Render(s.TextWhy, valuesOf(v))
 	out := c.Emit(eventHit, map[string]any{
-		"user": l.User, "rule": v.Rule, "why": v.Why, "lines": lines, "step": step.String(), "acted": acts, "channel": key(l.Channel),
+		"user": l.User, "rule": v.Rule, "why": why, "lines": lines, "step": step.String(), "acted": acts, "channel": key(l.Channel),
 	})
 	if !acts {
 		return out, nil
 	}
 	cs := Case{
-		Kind: step.Kind, User: l.User, Rule: v.Rule, Reason: broke(c, s, v), Lines: lines, Status: asked, Length: step.For.Seconds(),
+		Kind: step.Kind, User: l.User, Rule: v.Rule, Reason: broke(c, s, v, why), Lines: lines, Status: asked, Length: step.For.Seconds(),
 	}
 	if step.Kind == automod.Warn {
 		cs.Status = done
@@ -99,8 +101,24 @@ func (m *moderation) line(c *plugins.Context) ([]event.Envelope, error) {
 }
 
 // broke returns the reason of what is done upon a verdict.
-func broke(c *plugins.Context, s Settings, v automod.Verdict) string {
-	return c.Render(s.TextBroke, plugins.Values{"rule": v.Rule, "n": v.Count, "within": v.Within, "letters": v.Letters, "what": v.What})
+func broke(c *plugins.Context, s Settings, v automod.Verdict, why string) string {
+	values := valuesOf(v)
+	values["why"] = why
+	return c.Render(s.TextBroke, values)
+}
+
+// valuesOf returns what the texts of a verdict may use.
+func valuesOf(v automod.Verdict) plugins.Values {
+	return plugins.Values{"rule": v.Rule, "n": v.Count, "within": v.Within, "letters": v.Letters, "what": v.What}
+}
+
+// Why returns why a line breaks a rule, in a few words, by the text text_why.
+func Why(t plugins.Text, v automod.Verdict) string {
+	why, err := t.Format(valuesOf(v), rand.New(rand.NewPCG(0, 0)))
+	if err != nil {
+		return v.What
+	}
+	return why
 }
 
 // stepOf counts a breach, and returns what is done upon it. A redelivery counts none.

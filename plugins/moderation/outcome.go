@@ -116,14 +116,14 @@ func (m *moderation) settled(c *plugins.Context, o event.Delivery, cs *Case, hel
 	case cs.Kind == kindMute && o.Code == event.RecordNotFound:
 		return m.wait(c, cs)
 	default:
-		cs.Status, cs.Problem = refused, o.Reason
+		cs.Status, cs.Problem = refused, c.Reason(o.Reason)
 		if cs.Problem == "" {
 			cs.Problem = o.Status
 		}
 	}
 	if cs.Status == refused {
 		text := c.Render(texts.TextFailed, plugins.Values{"kind": cs.Kind, "user": cs.User, "problem": cs.Problem, "case": string(cs.ID)})
-		return append(m.tell(c, *cs, text), c.Emit(eventFailed, cs.failure())...)
+		return append(c.Tell(cs.asker(c), text), c.Emit(eventFailed, cs.failure())...)
 	}
 	return append(m.announce(c, *cs), c.Emit(eventAct, cs.payload())...)
 }
@@ -137,7 +137,7 @@ func (m *moderation) wait(c *plugins.Context, cs *Case) []event.Envelope {
 	text := c.Render(settings(c).TextWaits, plugins.Values{
 		"user": cs.User, "reason": cs.Reason, "by": cs.By, "length": cs.length(), "until": cs.until(), "case": string(cs.ID),
 	})
-	return append(m.tell(c, *cs, text), c.Emit(eventAct, cs.payload())...)
+	return append(c.Tell(cs.asker(c), text), c.Emit(eventAct, cs.payload())...)
 }
 
 func (cs Case) failure() map[string]any {
@@ -146,15 +146,13 @@ func (cs Case) failure() map[string]any {
 	return p
 }
 
-// tell says something to who asked for an act. What automod does is in its events.
-func (m *moderation) tell(c *plugins.Context, cs Case, text string) []event.Envelope {
-	switch {
-	case cs.By == "", strings.TrimSpace(text) == "":
-		return nil
-	case cs.Private, !settings(c).Announce:
-		return c.PM(cs.By, "%s", text)
+// asker returns whom to tell what came of an act: who asked for it, where all read it or not. Of
+// what automod does its events tell.
+func (cs Case) asker(c *plugins.Context) plugins.Recipient {
+	if cs.By == "" || cs.Private || !settings(c).Announce {
+		return plugins.Recipient{User: cs.By, Private: true}
 	}
-	return c.SayIn(c.Channel(), "%s", text)
+	return plugins.Recipient{}
 }
 
 // announce says that an act was done, in the channel or to who asked for it. Each of a strike
@@ -164,12 +162,12 @@ func (m *moderation) announce(c *plugins.Context, cs Case) []event.Envelope {
 	text := map[string]plugins.Text{
 		kindKick: s.TextKick, kindBan: s.TextBan, kindMute: s.TextMute, kindUnban: s.TextUnban, kindUnmute: s.TextUnmute,
 	}[cs.Kind]
-	said := c.Render(text, plugins.Values{"user": cs.User, "reason": cs.Reason, "by": cs.By, "length": cs.length(), "case": string(cs.ID)})
+	to := cs.asker(c)
 	switch {
-	case cs.Strike != "" || said == "":
+	case cs.Strike != "":
 		return nil
 	case s.Announce && !cs.Private:
-		return c.SayIn(c.Channel(), "%s", said)
+		to = plugins.Recipient{}
 	}
-	return m.tell(c, cs, said)
+	return c.Tell(to, c.Render(text, plugins.Values{"user": cs.User, "reason": cs.Reason, "by": cs.By, "length": cs.length(), "case": string(cs.ID)}))
 }

@@ -80,7 +80,7 @@ func (r *room) did(c *plugins.Context, set Settings, a *asked, o event.Delivery)
 func why(c *plugins.Context, set Settings, o event.Delivery) string {
 	expired := o.Status == event.DeliveryExpired
 	if o.Reason != "" && !expired {
-		return o.Reason
+		return c.Reason(o.Reason)
 	}
 	return c.Render(set.NoReason, plugins.Values{"expired": expired})
 }

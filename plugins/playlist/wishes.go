@@ -84,7 +84,7 @@ func (r *room) release(c *plugins.Context, s *plugins.State) (out []event.Envelo
 		a := r.Waiting[n].Asked
 		r.Waiting = slices.Delete(r.Waiting, n, n+1)
 		if err := listed(c, s, a); err != nil {
-			out = append(out, c.Tell(a.to(false), strings.TrimSpace("❌ "+err.Error()))...)
+			out = append(out, c.Tell(a.to(false), strings.TrimSpace("❌ "+c.Explain(err)))...)
 			continue
 		}
 		a.ID = c.Event.CorrelationID

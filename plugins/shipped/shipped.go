@@ -18,6 +18,7 @@ import (
 	"github.com/rosey-bot/rosey/plugins/playlist"
 	"github.com/rosey-bot/rosey/plugins/quotedb"
 	"github.com/rosey-bot/rosey/plugins/seen"
+	"github.com/rosey-bot/rosey/plugins/texts"
 	"github.com/rosey-bot/rosey/plugins/trivia"
 )
 
@@ -42,6 +43,7 @@ func All() []plugins.Plugin {
 		playlist.New(),
 		quotedb.New(),
 		seen.New(),
+		texts.New(),
 		trivia,
 	}
 }

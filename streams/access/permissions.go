@@ -61,7 +61,7 @@ func PluginPermissions(plugin string, may event.Capabilities) Permissions {
 			provisionSubject(plugin, "*"),
 			"$JS.API.INFO", apiStream("INFO", registrations), apiStream("INFO", jsapi.BucketStream(tracing.SpanClaims)),
 			apiStream("MSG.GET", registrations), // by which some clients read a bucket
-			settingsInfo, settingsGet(plugin), settingsGet(plugin + ".*"),
+			settingsInfo, settingsGet(plugin), settingsGet(plugin + ".*"), settingsGet(event.SharedTexts), settingsGet(event.SharedTexts + ".*"),
 		},
 		// A bucket is read without a consumer; events are not.
 		Batches: []string{"$JS.API.DIRECT.GET." + registrations, "$JS.API.DIRECT.GET." + registrations + ".>"},

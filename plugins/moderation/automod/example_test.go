@@ -14,7 +14,7 @@ func ExampleJudge_Judge() {
 	var judge automod.Judge
 	for _, text := range []string{"https://m.youtube.com/watch?v=x", "https://youtube.com.evil.tld/"} {
 		v := judge.Judge(rules, automod.Line{User: "bob", Rank: 1, Text: text}, nil)
-		fmt.Printf("%q %q\n", v.Rule, v.Why)
+		fmt.Printf("%q %q\n", v.Rule, v.What)
 	}
 	// Output:
 	// "" ""

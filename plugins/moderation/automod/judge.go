@@ -1,7 +1,6 @@
 package automod
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -9,7 +8,6 @@ import (
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/internal/fold"
-	"github.com/rosey-bot/rosey/internal/timeparse"
 )
 
 // Line is a line of chat.
@@ -40,8 +38,7 @@ func RuleNames() []string {
 // Verdict says which rule a line breaks. The zero Verdict is of one that breaks none.
 type Verdict struct {
 	Rule string
-	Why  string // in a few words
-	// What Why has: how many lines, times, users, or percent of Letters; the word or host.
+	// Why it is broken: how many lines, times, users, or percent of Letters; the word or host.
 	Count, Letters int
 	Within         time.Duration
 	What           string
@@ -152,7 +149,7 @@ func (r *Rules) isNew(l Line) bool {
 
 func (j *Judge) raid(r *Rules, now said, words *stripped) Verdict {
 	if now.At.Before(j.until) && !now.First.IsZero() && !now.First.Before(j.began) {
-		return Verdict{Rule: RuleRaid, Why: "a first visit during a raid", Step: &r.raidStep}
+		return Verdict{Rule: RuleRaid, Step: &r.raidStep}
 	}
 	if r.RaidRepeat == 0 || now.key == "" {
 		return Verdict{}
@@ -169,7 +166,6 @@ func (j *Judge) raid(r *Rules, now said, words *stripped) Verdict {
 		return Verdict{}
 	}
 	v.Count = len(users)
-	v.Why = fmt.Sprintf("%d users said the same within %s", len(users), timeparse.Short(r.RepeatTime))
 	return v
 }
 
@@ -182,7 +178,7 @@ func (r *Rules) words(text string) Verdict {
 	}
 	for i, deny := range r.deny {
 		if deny.MatchString(text) {
-			return Verdict{Rule: RuleWords, Why: r.DenyWords[i], What: r.DenyWords[i]}
+			return Verdict{Rule: RuleWords, What: r.DenyWords[i]}
 		}
 	}
 	return Verdict{}
@@ -193,7 +189,7 @@ func (r *Rules) links(l Line, text string) Verdict {
 	if !ok {
 		return Verdict{}
 	}
-	return Verdict{Rule: RuleLinks, Why: host, What: host}
+	return Verdict{Rule: RuleLinks, What: host}
 }
 
 func (r *Rules) flood(l Line, own []said) Verdict {
@@ -201,7 +197,7 @@ func (r *Rules) flood(l Line, own []said) Verdict {
 	if r.FloodLines == 0 || len(lines) < r.FloodLines {
 		return Verdict{}
 	}
-	return Verdict{Rule: RuleFlood, Why: fmt.Sprintf("%d lines within %s", len(lines), timeparse.Short(r.FloodTime)), Lines: lines, Count: len(lines), Within: r.FloodTime}
+	return Verdict{Rule: RuleFlood, Lines: lines, Count: len(lines), Within: r.FloodTime}
 }
 
 func (r *Rules) repeated(now said, own []said, words *stripped) Verdict {
@@ -209,7 +205,7 @@ func (r *Rules) repeated(now said, own []said, words *stripped) Verdict {
 	if r.Repeat == 0 || len(same) < r.Repeat || isCommand(now.key) || words.String() == "" {
 		return Verdict{}
 	}
-	return Verdict{Rule: RuleRepeat, Why: fmt.Sprintf("%d times the same within %s", len(same), timeparse.Short(r.RepeatTime)), Lines: same, Count: len(same), Within: r.RepeatTime}
+	return Verdict{Rule: RuleRepeat, Lines: same, Count: len(same), Within: r.RepeatTime}
 }
 
 // isCommand reports whether a line is a command of a bot, which has cooldowns.
@@ -231,7 +227,7 @@ func (r *Rules) capitals(words *stripped) Verdict {
 		return Verdict{}
 	}
 	upper, letters := capitals(words.String())
-	return Verdict{Rule: RuleCaps, Why: fmt.Sprintf("%d%% of %d letters are capitals", 100*upper/letters, letters), Count: 100 * upper / letters, Letters: letters}
+	return Verdict{Rule: RuleCaps, Count: 100 * upper / letters, Letters: letters}
 }
 
 func (r *Rules) shouts(text string) bool {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/rosey-bot/rosey/cytube/past"
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/plugins/moderation"
 	"github.com/rosey-bot/rosey/plugins/moderation/automod"
 	"github.com/rosey-bot/rosey/replay"
@@ -30,6 +31,7 @@ type Options struct {
 	Rules        *automod.Rules
 	Channel      string
 	Since, Until time.Time
+	Why          plugins.Text          // by which Hit.Why is said
 	Progress     func(replay.Progress) // if set, is called every now and then
 }
 
@@ -168,7 +170,7 @@ func (t *trial) line(s streams.Stored) {
 		next := t.Rules.Step(len(t.broke[user]))
 		step = &next
 	}
-	h := Hit{User: l.User, At: s.At, Rule: v.Rule, Why: v.Why, Step: step.String(), Text: l.Message}
+	h := Hit{User: l.User, At: s.At, Rule: v.Rule, Why: moderation.Why(t.Options.Why, v), Step: step.String(), Text: l.Message}
 	for _, ref := range v.Lines {
 		h.Lines = append(h.Lines, ref.String())
 	}
