@@ -1,22 +1,13 @@
-import { createHash, createHmac, randomUUID } from "node:crypto";
+import { createHash, createHmac } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { jetstream, type JetStreamClient } from "@nats-io/jetstream";
 import { connect, credsAuthenticator, headers, nkeys, RequestError, TimeoutError, type MsgHdrs, type NatsConnection } from "@nats-io/transport-node";
 import { RoseyError } from "./errors.js";
-
-/** What an event that is published comes from. */
-export interface Origin {
-  ref?: string; // STREAM:SEQ of the event being handled
-  correlationId: string;
-  headers?: MsgHdrs; // of the event being handled
-  metadata?: Record<string, unknown>;
-}
+import { traceId, type Output, type Stored } from "./event.js";
 
 const purpose = "rosey: seal of message IDs";
 const outage = 30_000; // ms that a publish or a database request is repeated for
-
-export const digest = (text: string) => createHash("sha256").update(text).digest();
-export const sleep = (ms: number) => new Promise<void>((done) => setTimeout(done, ms));
 
 /** Publishes and requests in a plugin's name. */
 export class Bus {
@@ -39,40 +30,45 @@ export class Bus {
     return new Bus(nc, name, creds && secretOf(creds()));
   }
 
-  /** A message ID that only this plugin's credentials can make. Others use the ID itself. */
-  sign(id: string): string {
-    if (!this.secret) return id;
-    return `${id}~${createHmac("sha256", this.secret).update(id).digest().subarray(0, 12).toString("base64url")}`;
+  /** Whether the server answers. */
+  async isConnected(): Promise<boolean> {
+    return Promise.race([this.nc.flush().then(() => true, () => false), sleep(2_000, false, { ref: false })]);
   }
 
-  envelope(from: Origin, subject: string, data: object): string {
-    const metadata = { source: this.durable, ...(from.ref && { causation_id: from.ref }), ...from.metadata };
-    return JSON.stringify({ subject, data, timestamp: Date.now() / 1000, priority: 1, correlation_id: from.correlationId, metadata });
+  /** The message ID of something that an event leads to. Only this plugin's credentials can make it. */
+  messageId(cause: Stored, name: string): string {
+    const id = `${this.durable}/${cause.ref}/${name}`;
+    return this.secret ? `${id}~${createHmac("sha256", this.secret).update(id).digest().subarray(0, 12).toString("base64url")}` : id;
+  }
+
+  /** The body of what is published because of an event, or of a request. */
+  envelope({ ref, correlationId: correlation_id, waited, attempt }: Stored, { subject, data, metadata }: Output): string {
+    const handled = ref && { causation_id: ref, waited, ...(attempt > 1 && { attempt }) };
+    return JSON.stringify({ subject, data, timestamp: Date.now() / 1000, priority: 1, correlation_id, metadata: { source: this.durable, ...handled, ...metadata } });
   }
 
   /** The correlation ID, and the trace of the event being handled if it is that of its conversation. */
-  headers(from: Origin): MsgHdrs {
+  headers(cause: Stored): MsgHdrs {
     const h = headers();
-    h.set("Rosey-Correlation-Id", from.correlationId);
-    const parent = from.headers?.get("traceparent");
-    if (parent?.split("-")[1] === traceId(from.correlationId)) {
-      h.set("traceparent", parent);
-      if (from.headers?.get("tracestate")) h.set("tracestate", from.headers.get("tracestate"));
+    h.set("Rosey-Correlation-Id", cause.correlationId);
+    const of = cause.headers;
+    if (of?.get("traceparent").split("-")[1] === traceId(cause.correlationId)) {
+      for (const name of ["traceparent", "tracestate"].filter((name) => of.has(name))) h.set(name, of.get(name));
     }
     return h;
   }
 
-  /** Stores an event, once for its ID. */
-  async publish(from: Origin, subject: string, data: object, id?: string): Promise<void> {
-    const body = this.envelope(from, subject, data), h = this.headers(from);
-    await this.retry(outage, () => this.js.publish(subject, body, { headers: h, ...(id && { msgID: this.sign(id) }) }));
+  /** Stores an event, once for its name among what an event leads to. */
+  async publish(cause: Stored, out: Output, name?: string): Promise<void> {
+    const options = { headers: this.headers(cause), ...(name && { msgID: this.messageId(cause, name) }) }, body = this.envelope(cause, out);
+    await this.retry(outage, () => this.js.publish(out.subject, body, options));
   }
 
   /** Asks a service, and returns its reply or throws the failure that it reports. */
-  async request<T>(from: Origin, subject: string, data: object, id?: string, timeout = 5_000): Promise<T> {
-    const h = this.headers(from);
-    if (id) h.set("Rosey-Msg-Id", this.sign(id));
-    return this.ask(subject, this.envelope(from, subject, data), h, timeout, subject.startsWith("database.") ? outage : 0);
+  request<T>(cause: Stored, subject: string, data: object, name: string, timeout = 5_000): Promise<T> {
+    const h = this.headers(cause);
+    if (cause.ref) h.set("Rosey-Msg-Id", this.messageId(cause, name));
+    return this.ask(subject, this.envelope(cause, { subject, data }), h, timeout, subject.startsWith("database.") ? outage : 0);
   }
 
   /** Asks the bot for what the plugin may not do itself: consumers and timers. */
@@ -83,7 +79,6 @@ export class Bus {
   private async ask<T>(subject: string, body: string, h: MsgHdrs, timeout: number, retry: number): Promise<T> {
     const reply = await this.retry(retry, async () => (await this.nc.request(subject, body, { headers: h, timeout })).json<any>())
       .catch((err) => {
-        if (err instanceof RoseyError) throw err;
         if (err instanceof TimeoutError) throw new RoseyError("TIMEOUT", `${subject} was not answered within ${timeout / 1000}s: is its service running?`);
         throw new RoseyError("NATS_ERROR", err instanceof RequestError && err.isNoResponders() ? `nothing answers ${subject}: is the bot or the plugin running?` : `request ${subject}: ${err.message}`);
       });
@@ -93,36 +88,23 @@ export class Bus {
 
   /** Repeats what NATS does not answer, and without limit what it has no capacity for. */
   private async retry<T>(limit: number, call: () => Promise<T>): Promise<T> {
-    for (const started = Date.now(), wait = { ms: 100 }; ; wait.ms = Math.min(wait.ms * 2, 2_000)) {
+    const end = Date.now() + limit;
+    for (let wait = 100; ; wait = Math.min(wait * 2, 2_000)) {
       try {
         return await call();
       } catch (err: any) {
         const full = limit > 0 && /maximum (bytes|messages) exceeded|insufficient (storage )?resources/.test(err.message);
         const refused = err.status >= 400 && err.status !== 503;
-        if (this.nc.isClosed() || (!full && (refused || Date.now() - started >= limit))) throw err;
-        await sleep(wait.ms);
+        if (this.nc.isClosed() || (!full && (refused || Date.now() >= end))) throw err;
       }
+      await sleep(wait);
     }
   }
 }
 
 /** The secret that all processes derive from credentials, as the Go SDK does. */
-function secretOf(creds: Uint8Array): Buffer | undefined {
-  const seed = /BEGIN USER NKEY SEED-+\s+(\S+)/.exec(Buffer.from(creds).toString())?.[1];
-  if (!seed) return undefined;
+function secretOf(creds: Buffer): Buffer {
+  const seed = /BEGIN USER NKEY SEED-+\s+(\S+)/.exec(creds.toString())![1]; // connect has read it already
   const signature = nkeys.fromSeed(Buffer.from(seed)).sign(Buffer.from(purpose));
   return createHash("sha256").update(purpose).update(signature).digest();
-}
-
-/** The trace ID that a correlation ID stands for. */
-export function traceId(correlationId: string): string {
-  const hex = correlationId.replaceAll("-", "").toLowerCase();
-  return /^[0-9a-f]{32}$/.test(hex) && !/^0+$/.test(hex) ? hex : digest(correlationId).toString("hex", 0, 16);
-}
-
-/** The correlation ID of an event: its body's, its header's, its trace's, or that of its position. */
-export function correlationOf(body: unknown, h: MsgHdrs | undefined, implied: string = randomUUID()): string {
-  const usable = (id: unknown): id is string => typeof id === "string" && id !== "" && Buffer.byteLength(id) <= 256;
-  const trace = /^\w\w-(\w{8})(\w{4})(\w{4})(\w{4})(\w{12})-/.exec(h?.get("traceparent") ?? "")?.slice(1).join("-");
-  return [body, h?.get("Rosey-Correlation-Id"), trace].find(usable) ?? implied;
 }

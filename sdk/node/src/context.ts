@@ -1,48 +1,8 @@
-import { type MsgHdrs } from "@nats-io/transport-node";
-import { digest, type Bus, type Origin } from "./bus.js";
+import type { Bus } from "./bus.js";
 import type { Command, Sends } from "./contract.js";
 import { Collection } from "./database.js";
 import { Permanent } from "./errors.js";
-
-export interface Output {
-  subject: string;
-  data: Record<string, unknown>;
-  metadata?: Record<string, unknown>;
-}
-
-export interface Stored {
-  ref?: string; // STREAM:SEQ; of a request, none
-  subject: string;
-  data: any;
-  metadata: Record<string, any>;
-  correlationId: string;
-  headers?: MsgHdrs;
-  at: Date; // when it was stored
-  attempt: number;
-  waited: number; // seconds between then and this delivery
-}
-
-/** What is published because of an event. */
-export function originOf({ ref, correlationId, headers, attempt, waited }: Stored): Origin {
-  return { ref, correlationId, headers, metadata: ref ? { waited, ...(attempt > 1 && { attempt }) } : {} };
-}
-
-/** Numbers what is published because of an event, the same when it is redelivered. */
-export class MessageIds {
-  private readonly counts = new Map<string, number>();
-  constructor(private readonly prefix: string) {}
-
-  count(kind: string): number {
-    const n = (this.counts.get(kind) ?? 0) + 1;
-    this.counts.set(kind, n);
-    return n;
-  }
-
-  next(kind: string): string {
-    const token = /^[!-~]*$/.test(kind) ? kind : digest(kind).toString("hex", 0, 16); // a header is a line of ASCII
-    return `${this.prefix}/${token && token + "/"}${this.count(token)}`;
-  }
-}
+import { digest, replyTo, type Output, type Stored } from "./event.js";
 
 const reserved = ["dead_letter", "dead_letter_retried", "dead_letter_dropped", "expired", "denied"];
 
@@ -52,14 +12,11 @@ const reserved = ["dead_letter", "dead_letter_retried", "dead_letter_dropped", "
  * may come again after a crash: take time from `at` and chance from `random`.
  */
 export class Context<D = any, S = any> {
-  readonly ids: MessageIds;
   readonly outputs: Output[] = [];
+  private readonly counts = new Map<string, number>();
   private readonly timers = new Map<string, number>();
-  private seed?: number;
 
-  constructor(readonly bus: Bus, readonly event: Stored, readonly settings: S, readonly signal: AbortSignal) {
-    this.ids = new MessageIds(`${bus.durable}/${event.ref}`);
-  }
+  constructor(readonly bus: Bus, readonly event: Stored, readonly settings: S, readonly signal: AbortSignal) {}
 
   get plugin() { return this.bus.name; }
   get ref() { return this.event.ref; }
@@ -79,15 +36,14 @@ export class Context<D = any, S = any> {
   /** What was typed behind the command and its first words. */
   text(skip = 0): string {
     const raw = String(this.event.data.raw_message ?? "").trim(), bare = (s: string) => s.replace(/["'\\\s]/g, "");
-    const words = [...raw.matchAll(/\s+/g)].map((m) => raw.slice(m.index + m[0].length));
-    const from = words.findIndex((rest) => bare(rest) === bare(this.args.join("")));
-    return from < 0 ? this.args.slice(skip).join(" ") : (words[from + skip] ?? "");
+    const rests = [...raw.matchAll(/\s+/g)].map((m) => raw.slice(m.index + m[0].length));
+    const args = rests.findIndex((rest) => bare(rest) === bare(this.args.join("")));
+    return args < 0 ? this.args.slice(skip).join(" ") : (rests[args + skip] ?? "");
   }
 
   /** Says something where the event comes from: in the channel, or to who typed a private command. */
   reply(message: string): void {
-    if (this.event.data.private) return this.send("cytube.send.pm", { to: this.user, message });
-    this.send("cytube.send.chat", { message });
+    this.output(replyTo(this.event, message));
   }
 
   pm(to: string, message: string): void {
@@ -96,28 +52,27 @@ export class Context<D = any, S = any> {
 
   /** Asks something of the channel, as in `c.send("cytube.send.media.queue", { url, for: c.user })`. */
   send<K extends keyof Sends & string>(subject: K, data: Omit<Sends[K], "channel"> & { channel?: string }): void {
-    this.output(subject, this.channel ? { channel: this.channel, ...data } : data);
+    this.output({ subject, data: this.channel ? { channel: this.channel, ...data } : data });
   }
 
   /** Emits an event of the plugin's own, plugin.{name}.event.{type}. */
   emit(type: string, data: object = {}): void {
-    this.output(...this.own(type, data));
+    this.output(this.own(type, data));
   }
 
   /** Stores an event of the plugin's own in so many seconds, also if the plugin is restarted meanwhile. A timer has a name. */
   async after(seconds: number, timer: string, type: string, data: object = {}): Promise<void> {
-    const name = token(timer), [subject, payload] = this.own(type, data), origin = originOf(this.event);
-    const h = this.bus.headers(origin);
+    const name = token(timer), h = this.bus.headers(this.event);
     h.set("Rosey-Timer", name);
     h.set("Rosey-Timer-At", new Date(this.at.getTime() + seconds * 1000).toISOString());
-    if (this.ref) h.set("Nats-Msg-Id", this.bus.sign(this.ids.next(`timer/${name}`)));
-    const { seq } = await this.bus.provision<{ seq: number }>("timer", this.bus.envelope(origin, subject, payload), h);
+    if (this.ref) h.set("Nats-Msg-Id", this.bus.messageId(this.event, this.numbered(`timer/${name}`)));
+    const { seq } = await this.bus.provision<{ seq: number }>("timer", this.bus.envelope(this.event, this.own(type, data)), h);
     this.timers.set(name, seq);
   }
 
   /** Cancels the timer of that name, unless a later event has set it. */
   async cancel(timer: string): Promise<void> {
-    const h = this.bus.headers(originOf(this.event)), name = token(timer);
+    const h = this.bus.headers(this.event), name = token(timer);
     h.set("Rosey-Timer", name);
     h.set("Rosey-Timer-Keep-Own", this.ref ? String(this.timers.get(name) ?? true) : "false");
     if (this.ref) h.set("Rosey-Timer-Cause", this.ref);
@@ -127,7 +82,7 @@ export class Context<D = any, S = any> {
   /** Asks another plugin or service, and returns its reply. It throws what the reply reports, or TIMEOUT after 5 s. */
   request<T = any>(subject: string, data: object = {}, opts: { timeout?: number; kind?: string } = {}): Promise<T> {
     this.signal.throwIfAborted();
-    return this.bus.request(originOf(this.event), subject, data, this.ref && this.ids.next(opts.kind ?? "request"), opts.timeout);
+    return this.bus.request(this.event, subject, data, this.numbered(opts.kind ?? "request"), opts.timeout);
   }
 
   db<T extends object = Record<string, any>>(collection: string): Collection<T> {
@@ -136,24 +91,33 @@ export class Context<D = any, S = any> {
 
   /** A number from 0 to 1, the same when the event is redelivered. */
   random(): number {
-    this.seed ??= digest(`${this.plugin}/${this.event.correlationId}/${this.ref}/${this.at.getTime()}`).readUInt32LE();
-    this.seed = (this.seed + 0x6d2b79f5) | 0; // mulberry32
-    let t = Math.imul(this.seed ^ (this.seed >>> 15), 1 | this.seed);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+    const seed = `${this.plugin}/${this.event.correlationId}/${this.ref}/${this.at.getTime()}/${this.count("random")}`;
+    return digest(seed).readUIntLE(0, 6) / 2 ** 48;
   }
 
-  private own(type: string, data: object): [string, Record<string, unknown>] {
+  /** How often it was called with that text, the same when the event is redelivered. */
+  count(kind: string): number {
+    const n = (this.counts.get(kind) ?? 0) + 1;
+    this.counts.set(kind, n);
+    return n;
+  }
+
+  private numbered(kind: string): string {
+    const name = /^[!-~]+$/.test(kind) ? kind : digest(kind).toString("hex", 0, 16); // a header is a line of ASCII
+    return `${name}/${this.count(name)}`;
+  }
+
+  private own(type: string, data: object): Output {
     if (!/^[\w-]{1,64}$/.test(type) || reserved.includes(type)) throw new Permanent(`"${type}" is no type for an event of the plugin's own`);
-    return [`plugin.${this.plugin}.event.${type}`, { event_type: type, ...data }];
+    return { subject: `plugin.${this.plugin}.event.${type}`, data: { event_type: type, ...data } };
   }
 
-  private output(subject: string, data: object): void {
+  private output(out: Output): void {
     this.signal.throwIfAborted();
-    const said = data as Record<string, unknown>;
-    for (const field of ["message", "emote"]) if (said[field] === "") throw new Permanent(`${subject}: ${field} must not be empty`);
-    if (Buffer.byteLength(JSON.stringify(data)) + 2048 > this.bus.nc.info!.max_payload) throw new Permanent(`${subject}: its data are more than the server takes`);
-    this.outputs.push({ subject, data: said });
+    const { message, emote } = out.data as { message?: string; emote?: string };
+    if (message === "" || emote === "") throw new Permanent(`${out.subject}: message and emote must not be empty`);
+    if (Buffer.byteLength(JSON.stringify(out.data)) + 2048 > this.bus.nc.info!.max_payload) throw new Permanent(`${out.subject}: its data are more than the server takes`);
+    this.outputs.push(out);
   }
 }
 

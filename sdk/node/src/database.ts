@@ -1,6 +1,7 @@
-import type { Context, Output } from "./context.js";
+import type { Context } from "./context.js";
 import type { GetReply, QueryReply, SetReply } from "./contract.js";
 import { RoseyError } from "./errors.js";
+import type { Output } from "./event.js";
 
 export type Id = string | number;
 type Handled = Record<string, { at: number; out?: Output[] }>;
@@ -51,14 +52,13 @@ export class Collection<T extends object = Record<string, any>> {
    * redelivery says again without a call. `change` is called again where others wrote in between.
    */
   async change(id: Id, empty: T, change: (record: T) => void): Promise<T> {
-    let key = "";
+    const key = `${this.c.plugin}/${this.c.ref}/${this.c.count(`change/${this.name}/${id}`)}`;
     for (let i = 0; i < 100; i++) {
       const { data, revision = 0 } = await this.ask<GetReply>("get", { id }).catch((err) => {
         if (err instanceof RoseyError && err.code === "RECORD_NOT_FOUND") return { data: undefined, revision: undefined };
         throw err;
       });
       const { _handled: handled = {}, ...record } = { ...structuredClone(empty), ...data } as T & { _handled?: Handled };
-      key ||= `${this.c.plugin}/${this.c.ref}/${this.c.ids.count(`change/${this.name}/${id}`)}`;
       if (this.c.ref && handled[key]) {
         if (Date.now() - handled[key].at < window - 60_000) this.c.outputs.push(...(handled[key].out ?? []));
         return record as unknown as T;

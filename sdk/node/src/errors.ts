@@ -1,11 +1,6 @@
-/** The contract's error codes. */
-export type Code =
-  | "RECORD_NOT_FOUND" | "INVALID_INPUT" | "PERMISSION_DENIED" | "TIMEOUT" | "NATS_ERROR"
-  | "DATABASE_ERROR" | "PLUGIN_ERROR" | "RATE_LIMITED" | "LIMIT_EXCEEDED";
-
-/** A failure with a code. From a command's handler those of `answers` are told to the user. */
+/** A failure with one of the contract's error codes. From a command's handler those of `answers` are told to the user. */
 export class RoseyError extends Error {
-  constructor(readonly code: Code | string, message: string, readonly details: Record<string, unknown> = {}) {
+  constructor(readonly code: string, message: string, readonly details: Record<string, unknown> = {}) {
     super(message);
     this.name = "RoseyError";
   }
@@ -16,10 +11,13 @@ export const invalid = (message: string) => new RoseyError("INVALID_INPUT", mess
 
 /** An error that no further attempt can mend: the event is dead-lettered at once. */
 export class Permanent extends RoseyError {
-  constructor(message: string, code: Code = "INVALID_INPUT") {
+  constructor(message: string, code = "INVALID_INPUT") {
     super(code, message);
   }
 }
+
+/** An attempt that took longer than it may. */
+export class TooLate extends RoseyError {}
 
 /** Codes of errors that answer a command. */
 export const answers = ["INVALID_INPUT", "RECORD_NOT_FOUND", "PERMISSION_DENIED", "PLUGIN_ERROR"];

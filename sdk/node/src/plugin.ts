@@ -1,11 +1,13 @@
 import { randomUUID } from "node:crypto";
-import { Kvm, type KV } from "@nats-io/kv";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Kvm } from "@nats-io/kv";
 import { headers, type Msg } from "@nats-io/transport-node";
-import { Bus, sleep } from "./bus.js";
-import { ackWait, decode, notice, Reader, TooLate, type Log } from "./consumer.js";
-import { Context, originOf, type Output, type Stored } from "./context.js";
+import { Bus } from "./bus.js";
+import { ackWait, grace, notice, Reader, type Log } from "./consumer.js";
+import { Context } from "./context.js";
 import type { Command, Delivery, Events, Registration } from "./contract.js";
-import { answers, codeOf, Permanent, RoseyError, textOf } from "./errors.js";
+import { answers, codeOf, Permanent, RoseyError, textOf, TooLate } from "./errors.js";
+import { read, replyTo, requested, type Output, type Stored } from "./event.js";
 
 /** A setting: a JSON Schema with a default. A number with `unit: "s"` is a duration. */
 export interface Setting<T = unknown> { type: "string" | "number" | "integer" | "boolean" | "array"; default: T; description?: string; minimum?: number; maximum?: number; enum?: T[]; unit?: "s"; items?: object }
@@ -27,18 +29,18 @@ export interface Options<S extends Schemas> {
 export interface CommandOptions { description?: string; usage?: string; aliases?: string[]; minRank?: number; timeout?: number } // seconds
 
 type Handler<D, S> = (c: Context<D, S>) => unknown;
-interface Known extends CommandOptions { name: string; handler: Handler<Command, any> }
+interface Known { handler: Handler<Command, any>; registered: Exclude<Registration["commands"][number], string> }
 interface Subscription { subject: string; handler: Handler<any, any>; maxAge: number }
 
 /** A plugin: its commands, the events that it handles and the requests that it answers. */
 export class Plugin<S extends Schemas = {}> {
   readonly name: string;
-  private readonly commands: Known[] = [];
+  private readonly commands = new Map<string, Known>(); // and their aliases
   private readonly subscriptions: Subscription[] = [];
   private readonly endpoints = new Map<string, Handler<any, any>>();
   private onStart?: Handler<any, any>;
   private stopped = false;
-  private end: () => void = () => {};
+  private life = new AbortController(); // ends at a stop or restart
   private readonly log: Log = (message, fields = {}) => console.error(`${this.name}: ${message}${Object.keys(fields).length ? " " + JSON.stringify(fields) : ""}`);
 
   /** ROSEY_PLUGIN, where it is set, is the name that the plugin runs under. */
@@ -48,8 +50,11 @@ export class Plugin<S extends Schemas = {}> {
   }
 
   /** Handles a command that users type. An error of code INVALID_INPUT, RECORD_NOT_FOUND, PERMISSION_DENIED or PLUGIN_ERROR is their answer. */
-  command(name: string, options: CommandOptions, handler: Handler<Command, Values<S>>): this {
-    this.commands.push({ ...options, name, handler });
+  command(name: string, { description = "", usage = "", aliases = [], minRank: min_rank, timeout }: CommandOptions, handler: Handler<Command, Values<S>>): this {
+    for (const n of [name, ...aliases]) {
+      const registered = { name: n, alias_of: n === name ? undefined : name, min_rank, description, usage: `${n} ${usage}`.trim(), timeout };
+      this.commands.set(n.toLowerCase(), { handler, registered });
+    }
     return this;
   }
 
@@ -63,8 +68,7 @@ export class Plugin<S extends Schemas = {}> {
 
   /** Handles what came of what the plugin has asked of a channel. */
   outcome(handler: Handler<Delivery, Values<S>>): this {
-    const own: Handler<Delivery, any> = (c) => (c.data.source === `plugin-${this.name}` ? handler(c) : undefined);
-    return this.on("cytube.delivery", own);
+    return this.on("cytube.delivery", (c) => (c.data.source === `plugin-${this.name}` ? handler(c) : undefined));
   }
 
   /** Answers plugin.{name}.request.{action}, or plugin.{name}.request for "", with what the handler returns. */
@@ -85,31 +89,30 @@ export class Plugin<S extends Schemas = {}> {
     const bus = await Bus.connect(this.name), since = new Date();
     for (let wait = 1_000; !this.stopped; wait = Math.min(wait * 2, 60_000)) {
       const started = Date.now();
+      this.life = new AbortController();
       try {
-        await this.once(bus, since);
+        await this.once(bus, since, this.life);
       } catch (err) {
         if (bus.nc.isClosed()) throw (await bus.nc.closed()) ?? err;
         if (Date.now() - started > 60_000) wait = 1_000;
         this.log("plugin stopped, restarting", { error: textOf(err), after: wait / 1000 });
-        await Promise.race([sleep(wait), new Promise<void>((done) => (this.end = done))]);
+        this.life = new AbortController();
+        if (!this.stopped) await sleep(wait, undefined, { signal: this.life.signal }).catch(() => {});
       }
     }
-    await bus.nc.drain();
+    await ((await bus.isConnected()) ? bus.nc.drain() : bus.nc.close());
   }
 
   stop(): void {
     this.stopped = true;
-    this.end();
+    this.life.abort();
   }
 
   private get maxAge() { return Math.min(this.options.maxAge || 600, 900); }
 
   private registration(): string {
     const { version, description = "", minRank = 0, settings, collections, emits, capabilities } = this.options;
-    const commands = this.commands.flatMap((c) => [c.name, ...(c.aliases ?? [])].map((name) => ({
-      name, min_rank: c.minRank, description: c.description ?? "", usage: `${name} ${c.usage ?? ""}`.trim(), timeout: c.timeout,
-      ...(name !== c.name && { alias_of: c.name }),
-    })));
+    const commands = [...this.commands.values()].map((c) => c.registered);
     return JSON.stringify({
       name: this.name, version, commands, min_rank: minRank, description, usage: commands.filter((c) => !c.alias_of).map((c) => c.usage).join(" | "),
       max_age: this.maxAge, events: this.subscriptions.map((s) => s.subject), collections, emits, capabilities,
@@ -118,28 +121,28 @@ export class Plugin<S extends Schemas = {}> {
   }
 
   /** Runs until it is stopped or told to restart. */
-  private async once(bus: Bus, since: Date): Promise<void> {
+  private async once(bus: Bus, since: Date, life: AbortController): Promise<void> {
+    const ended = new Promise((done) => life.signal.addEventListener("abort", done)), late = new AbortController();
     const registration = this.registration(), kv = await bucket(bus, "plugins");
+    const register = async (isRegistered: (value?: string) => boolean) => {
+      if (!isRegistered((await kv.get(this.name))?.string())) await kv.put(this.name, registration);
+    };
     // Before it starts, so that commands for a plugin that fails to start are kept.
-    if ((await kv.get(this.name))?.string() !== registration) await kv.put(this.name, registration);
-    const ended = new Promise<void>((done) => (this.end = done));
-    if (this.stopped) return;
-    await this.onStart?.(await this.context(bus, fresh("")));
-    const keep = setInterval(() => void this.keep(kv, registration), 2_000);
-    const subscriptions = this.serve(bus);
-    const backoff = (this.options.backoff ?? [1, 5, 30, 120]).map((s) => s * 1000), readers: Reader[] = [];
-    const running: Promise<void>[] = [];
+    await register((value) => value === registration);
+    await this.onStart?.(await this.context(bus, requested("")));
+    const backoff = (this.options.backoff ?? [1, 5, 30, 120]).map((s) => s * 1000), streams = await this.open(bus, since, backoff.length);
+    const reader = new Reader(bus, backoff, (e, signal, isOlder) => this.handle(bus, e, signal, isOlder), late.signal, this.log);
+    // Again when the registration is gone, as after a bot's start on an empty store. NATS or the bucket may be away until then.
+    const keep = setInterval(() => register(Boolean).catch(() => {}), 2_000), subscriptions = this.serve(bus);
+    const running = streams.map((stream) => reader.run(stream, life.signal));
+    this.log("plugin runs");
     try {
-      for (const stream of await this.open(bus, since, backoff.length)) {
-        const reader = new Reader(bus, backoff, (e, signal, serverTime) => this.handle(bus, e, signal, serverTime), this.log);
-        readers.push(reader);
-        running.push(reader.run(stream));
-      }
-      this.log("plugin runs");
       await Promise.race([ended, ...running]);
     } finally {
       clearInterval(keep);
-      readers.forEach((r) => r.stop());
+      life.abort();
+      setTimeout(() => late.abort(new RoseyError("PLUGIN_ERROR", "the process is stopping")), grace).unref();
+      if (this.stopped && !(await bus.isConnected())) await bus.nc.close(); // what is under way cannot be settled
       await Promise.allSettled(running);
       subscriptions.forEach((s) => s.unsubscribe());
     }
@@ -153,86 +156,74 @@ export class Plugin<S extends Schemas = {}> {
     }))).streams;
   }
 
-  /** Registers again when the registration is gone, as after a bot's start on an empty store. */
-  private async keep(kv: KV, registration: string): Promise<void> {
-    try {
-      const have = await kv.get(this.name);
-      if (have === null || have.operation !== "PUT") await kv.put(this.name, registration);
-    } catch {} // NATS is away, or the bucket until the bot has made it again
-  }
-
   /** The settings in a channel as they are now: the channel's, else those of all channels, else the defaults. */
   private async settings(bus: Bus, channel: string): Promise<Values<S>> {
-    const schemas: Schemas = this.options.settings ?? {}, values = Object.fromEntries(Object.entries(schemas).map(([key, s]) => [key, s.default])) as Values<S>;
-    if (!this.options.settings) return values;
     const keys = /^[\w-]{1,64}$/.test(channel) ? [this.name, `${this.name}.${channel.toLowerCase()}`] : [this.name];
-    const kv = await bucket(bus, "settings"), entries = await Promise.all(keys.map((key) => kv.get(key)));
+    const kv = await bucket(bus, "settings");
+    const entries = this.options.settings ? await Promise.all(keys.map((key) => kv.get(key))) : [];
     const set = Object.assign({}, ...entries.map((e) => e?.operation === "PUT" && e.json<any>().values));
-    for (const key of Object.keys(values).filter((key) => key in set)) {
-      if (fits(schemas[key], set[key])) values[key as keyof S] = set[key];
-      else this.log("setting not valid, default used", { key });
-    }
-    return values;
+    return Object.fromEntries(Object.entries(this.options.settings ?? {}).map(([key, s]) => {
+      if (key in set && fits(s, set[key])) return [key, set[key]];
+      if (key in set) this.log("setting not valid, default used", { key });
+      return [key, s.default];
+    })) as Values<S>;
   }
 
   private async context(bus: Bus, e: Stored, signal = new AbortController().signal): Promise<Context<any, Values<S>>> {
     return new Context(bus, e, await this.settings(bus, e.data.channel ?? ""), signal);
   }
 
-  private async handle(bus: Bus, e: Stored, signal: AbortSignal, serverTime: () => Promise<number>): Promise<Output[]> {
-    const old = async (maxAge: number) => e.waited > maxAge && (await serverTime() - e.at.getTime()) / 1000 > maxAge; // this clock may be wrong
-    if (e.subject === `plugin.${this.name}.command`) return this.runCommand(bus, e, signal, old);
+  private async handle(bus: Bus, e: Stored, signal: AbortSignal, isOlder: (seconds: number) => Promise<boolean>): Promise<Output[]> {
+    if (e.subject === `plugin.${this.name}.command`) return this.runCommand(bus, e, signal, isOlder);
     const s = this.subscriptions.find((s) => matches(s.subject, e.subject));
-    if (!s || await old(s.maxAge)) return [];
+    if (!s || (await isOlder(s.maxAge))) return [];
     return this.call(bus, e, signal, s.handler);
   }
 
-  private async runCommand(bus: Bus, e: Stored, signal: AbortSignal, old: (maxAge: number) => Promise<boolean>): Promise<Output[]> {
+  private async runCommand(bus: Bus, e: Stored, signal: AbortSignal, isOlder: (seconds: number) => Promise<boolean>): Promise<Output[]> {
     const { command, user } = e.data;
     if (typeof command !== "string" || typeof user !== "string" || !command || !user) throw new Permanent("malformed event: command and user are required");
-    if (await old(this.maxAge)) return [notice(bus, e, "expired", { age: e.waited, max_age: this.maxAge })];
-    const name = command.toLowerCase();
-    const known = this.commands.find((c) => [c.name, ...(c.aliases ?? [])].some((n) => n.toLowerCase() === name));
+    if (await isOlder(this.maxAge)) return [notice(bus, e, "expired", { age: e.waited, max_age: this.maxAge })];
+    const known = this.commands.get(command.toLowerCase());
     if (!known) throw new Permanent(`plugin ${this.name} has no command "${command}"`);
-    const seconds = Number(e.metadata.timeout) || known.timeout || 30, late = new AbortController();
+    const seconds = Number(e.metadata.timeout) || known.registered.timeout || 30, late = new AbortController();
     const timer = setTimeout(() => late.abort(new TooLate("TIMEOUT", `took longer than ${seconds}s`)), seconds * 1000);
     try {
       return await this.call(bus, e, AbortSignal.any([signal, late.signal]), known.handler);
     } catch (err) {
       if (err instanceof Permanent || !answers.includes(codeOf(err)) || !(err instanceof RoseyError)) throw err;
-      const c = new Context(bus, e, {}, signal);
-      c.reply(`❌ ${err.message}`);
-      return [{ ...c.outputs[0], metadata: { error_code: err.code } }];
+      return [replyTo(e, `❌ ${err.message}`, { error_code: err.code })];
     } finally {
       clearTimeout(timer);
     }
   }
 
   private async call(bus: Bus, e: Stored, signal: AbortSignal, handler: Handler<any, any>): Promise<Output[]> {
-    const c = await this.context(bus, e, signal);
-    const aborted = new Promise<never>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason), { once: true }));
-    await Promise.race([Promise.resolve(handler(c)), aborted]);
+    const c = await this.context(bus, e, signal), aborted = new Promise<never>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason), { once: true }));
+    await Promise.race([handler(c), aborted]);
     return c.outputs;
   }
 
   /** Answers requests, what lists the services that run, and a restart. */
   private serve(bus: Bus) {
-    const { version, description = "" } = this.options, id = randomUUID(), name = bus.durable, metadata = { plugin: this.name };
+    const { version, description = "" } = this.options, id = randomUUID(), name = bus.durable;
+    const info = { name, id, version, description, metadata: { plugin: this.name }, endpoints: [] };
     const service = ["PING", "INFO"].flatMap((verb) => ["", `.${name}`, `.${name}.${id}`].map((of) => bus.nc.subscribe(`$SRV.${verb}${of}`, {
-      callback: (_, m) => void m?.respond(JSON.stringify({ type: `io.nats.micro.v1.${verb.toLowerCase()}_response`, name, id, version, description, metadata, endpoints: [] })),
+      callback: (_, m) => void m?.respond(JSON.stringify({ type: `io.nats.micro.v1.${verb.toLowerCase()}_response`, ...info })),
     })));
-    const restart = bus.nc.subscribe(`rosey.plugin.${this.name}.restart`, { callback: (_, m) => { if (m?.data.length === 0 && !m.headers) this.end(); } });
+    const restart = bus.nc.subscribe(`rosey.plugin.${this.name}.restart`, { callback: (_, m) => { if (m?.data.length === 0 && !m.headers) this.life.abort(); } });
     const requests = [...this.endpoints].map(([subject, handler]) => bus.nc.subscribe(subject, { queue: "q", callback: (_, m) => void (m && this.answer(bus, m, handler)) }));
     return [...service, restart, ...requests];
   }
 
   private async answer(bus: Bus, m: Msg, handler: Handler<any, any>): Promise<void> {
     if (!m.reply || /^(\$|(cytube|plugin|platform|database|rosey)\.)/.test(m.reply)) return; // a subject that means something
+    const e = requested(m.subject, m.headers);
     try {
-      const e = fresh(m.subject), request = Object.assign(e, decode(m.subject, () => m.json(), e, m), { headers: m.headers });
-      const c = await this.context(bus, request);
+      read(e, () => m.json());
+      const c = await this.context(bus, e);
       const reply = await handler(c);
-      for (const { subject, data } of c.outputs) await bus.publish(originOf(request), subject, data);
+      for (const out of c.outputs) await bus.publish(e, out);
       m.respond(JSON.stringify({ success: true, ...(reply as object) }));
     } catch (err) {
       const h = headers(), code = codeOf(err), error = textOf(err);
@@ -253,12 +244,8 @@ function matches(pattern: string, subject: string): boolean {
   return new RegExp(`^${parts.join("\\.")}$`).test(subject);
 }
 
-/** What is no stored event. */
-const fresh = (subject: string): Stored => ({ subject, data: {}, metadata: {}, correlationId: randomUUID(), at: new Date(), attempt: 1, waited: 0 });
-
 function fits(s: Setting<any>, v: unknown): boolean {
-  const kind = Array.isArray(v) ? "array" : typeof v, number = s.type === "number" || s.type === "integer";
-  if (kind !== (number ? "number" : s.type) || (s.type === "integer" && !Number.isInteger(v))) return false;
-  if (number && ((v as number) < (s.minimum ?? -Infinity) || (v as number) > (s.maximum ?? Infinity))) return false;
-  return !s.enum || s.enum.includes(v);
+  const kind = Array.isArray(v) ? "array" : Number.isInteger(v) && s.type === "integer" ? "integer" : typeof v;
+  if (kind !== s.type || (s.enum && !s.enum.includes(v))) return false;
+  return typeof v !== "number" || (v >= (s.minimum ?? -Infinity) && v <= (s.maximum ?? Infinity));
 }

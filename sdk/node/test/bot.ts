@@ -14,6 +14,7 @@ export class Bot {
   readonly lines: Line[] = [];
   nc!: NatsConnection;
   plugin?: ChildProcess;
+  log = ""; // of the plugin's process
   private process!: ChildProcess;
   private readonly dir = mkdtempSync(join(tmpdir(), "rosey-sdk-"));
   private waiting: () => void = () => {};
@@ -38,9 +39,12 @@ export class Bot {
   async stop(): Promise<void> {
     await this.stopPlugin();
     await this.nc?.close();
-    this.process.kill();
-    await once(this.process, "exit");
+    await this.kill("SIGTERM");
     rmSync(this.dir, { recursive: true });
+  }
+
+  async kill(signal: NodeJS.Signals): Promise<void> {
+    if (this.process.exitCode === null && this.process.signalCode === null) await Promise.all([once(this.process, "exit"), this.process.kill(signal)]);
   }
 
   rosey(...args: string[]): string {
@@ -51,9 +55,10 @@ export class Bot {
   async startPlugin(env: Record<string, string> = {}): Promise<void> {
     const { NATS_USER, NATS_PASSWORD, ...rest } = process.env;
     this.plugin = spawn(process.execPath, [join(import.meta.dirname, "probe.js")], { env: { ...rest, NATS_CREDS: join(this.dir, "probe.creds"), ...env }, stdio: ["ignore", "ignore", "pipe"] });
+    this.log = "";
     await new Promise<void>((running, failed) => {
-      this.plugin!.stderr!.on("data", (text) => String(text).includes("plugin runs") ? running() : process.env.VERBOSE && console.error(String(text)));
-      this.plugin!.once("exit", (code) => failed(new Error(`the plugin ended with ${code}`)));
+      this.plugin!.stderr!.on("data", (text) => (this.log += text).includes("plugin runs") && running());
+      this.plugin!.once("exit", (code) => failed(new Error(`the plugin ended with ${code}:\n${this.log}`)));
     });
   }
 

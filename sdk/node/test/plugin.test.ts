@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { after, before, describe, it } from "node:test";
 import { Kvm } from "@nats-io/kv";
-import { traceId } from "../src/bus.js";
+import { traceId } from "../src/event.js";
 import { Bot, program, until, type Line } from "./bot.js";
 
 const skip = program ? false : "ROSEY_TEST_PROGRAM does not name a built rosey: run make test in the repository's root";
@@ -88,6 +88,20 @@ describe("a plugin beside a real bot", { skip, timeout: 120_000 }, () => {
     assert.deepEqual(await ask({}), { success: false, error: "n must be a number", error_code: "INVALID_INPUT", details: {} });
   });
 
+  it("reads what is no envelope, in the conversation that others take it for", async () => {
+    const from = bot.lines.length;
+    bot.nc.publish("plugin.probe.command", `{"command":"hello","user":"bare"}`);
+    const { body } = await bot.next(from, (l) => isChat(l) && l.data.message === "hello bare");
+    const stored = bot.rosey("replay", "--subject", "plugin.probe.command", "--correlation", body.correlation_id, "--output", "json");
+    assert.equal(JSON.parse(stored).data.user, "bare");
+  });
+
+  it("goes on after a handler that took long", async () => {
+    assert.equal(await bot.ask("!pause"), "TIMEOUT");
+    assert.equal(await bot.ask("!hello"), "hello operator");
+    assert.doesNotMatch(bot.log, /restarting/);
+  });
+
   it("is listed while it runs", () => {
     assert.match(bot.rosey("plugin", "ls"), /^ probe +1\.0\.0 +running +1 /m);
   });
@@ -108,5 +122,10 @@ describe("a plugin beside a real bot", { skip, timeout: 120_000 }, () => {
     await bot.startPlugin({ PROBE_MAX_AGE: "0.001" });
     const { data } = await bot.next(from, (l) => l.subject === "plugin.probe.event.expired");
     assert.equal(data.max_age, 0.001);
+  });
+
+  it("ends when it is stopped and the server is away", async () => {
+    await bot.kill("SIGKILL");
+    assert.equal(await bot.stopPlugin(), 0);
   });
 });

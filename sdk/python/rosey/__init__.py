@@ -3,7 +3,7 @@
 from .context import Context
 from .database import Collection
 from .errors import Permanent, RoseyError, invalid
-from .eventbus import Event, EventBus, Priority
+from .eventbus import EventBus
 from .plugin import Plugin
 
-__all__ = ["Collection", "Context", "Event", "EventBus", "Permanent", "Plugin", "Priority", "RoseyError", "invalid"]
+__all__ = ["Collection", "Context", "EventBus", "Permanent", "Plugin", "RoseyError", "invalid"]

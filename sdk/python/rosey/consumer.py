@@ -3,85 +3,70 @@
 import asyncio
 import json
 import logging
-import time
 import traceback
-from datetime import UTC, datetime
-from typing import Any, Awaitable, Callable, Mapping
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, Awaitable, Callable
 
 from nats.aio.msg import Msg
 
-from .bus import Bus, correlation_of, header
-from .context import Output, Stored
+from .bus import Bus
 from .errors import Permanent, RoseyError, TooLate, code_of, text_of
+from .event import Output, Stored, delivered, is_notice, read, reply_to
 
 log = logging.getLogger("rosey")
 
 ACK_WAIT = 5  # seconds after which a crashed process's event is redelivered
 GRACE = 8  # seconds that a handler may run on after a stop
-NOTICES = ("dead_letter", "expired", "denied")
 
-Handle = Callable[[Stored, Callable[[], Awaitable[float]]], Awaitable[list[Output]]]
-
-
-def is_notice(subject: Any) -> bool:
-    parts = str(subject).split(".")
-    return len(parts) == 4 and parts[0] == "plugin" and parts[2] == "event" and parts[3] in NOTICES
+IsOlder = Callable[[float], Awaitable[bool]]
+Handle = Callable[[Stored, IsOlder], Awaitable[list[Output]]]
 
 
 class Reader:
     """Reads a durable consumer, and acknowledges an event after all that it led to is stored."""
 
     def __init__(self, bus: Bus, stream: str, backoff: list[float], handle: Handle):
-        self._bus, self._stream = bus, stream
-        self._backoff, self._handle, self._stopping = backoff, handle, asyncio.Event()
+        self._bus, self._stream, self._backoff, self._handle = bus, stream, backoff, handle
+        self._stopping, self._work = False, asyncio.get_running_loop().create_future()
 
     def stop(self) -> None:
-        self._stopping.set()
+        self._stopping = True
+        asyncio.get_running_loop().call_later(GRACE, lambda: self._work.cancel())
 
     async def run(self) -> None:
         """Reads until stop is called; it raises if the consumer is deleted or the connection closed."""
-        sub, stopping = await self._bus.js.pull_subscribe_bind(self._bus.durable, self._stream), asyncio.create_task(self._stopping.wait())
-        try:
-            while not self._stopping.is_set():
-                # One at a time: what waits in this process would count as attempted when it dies.
-                fetch = asyncio.create_task(sub.fetch(1, timeout=5))  # a pull is lost with its connection
-                await asyncio.wait({fetch, stopping}, return_when=asyncio.FIRST_COMPLETED)
-                if not fetch.done():
-                    fetch.cancel()
-                elif not isinstance(fetch.exception(), TimeoutError):
-                    await self._deliver(fetch.result()[0], stopping)
-        finally:
-            stopping.cancel()
-            if not self._bus.nc.is_closed:
-                await sub.unsubscribe()
+        sub = await self._bus.js.pull_subscribe_bind(self._bus.durable, self._stream)
+        while not self._stopping:
+            # One at a time: what waits in this process would count as attempted when it dies. A stop waits
+            # for the pull: what is on its way when one is broken off is redelivered only after ACK_WAIT.
+            try:
+                m = (await sub.fetch(1, timeout=1))[0]
+            except TimeoutError:
+                continue
+            await self._deliver(m)
+        await sub.unsubscribe()
 
-    async def _deliver(self, m: Msg, stopping: asyncio.Task) -> None:
-        if stopping.done():
-            return await m.nak()
-        e = position(m)
+    async def _deliver(self, m: Msg) -> None:
+        e = delivered(m)
         beat = asyncio.create_task(self._beat(m))  # not given to another meanwhile
-        work = asyncio.create_task(self._settle(m, e))
-        try:
-            await asyncio.wait({work, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            await asyncio.wait({work}, timeout=GRACE)
-            work.cancel()  # unless it is done
-            await asyncio.wait({work})
-            await (m.nak() if work.cancelled() else work)
-        finally:
-            beat.cancel()
+        self._work = asyncio.create_task(self._settle(m, e))
+        await asyncio.wait({self._work})
+        beat.cancel()
+        await (m.nak() if self._work.cancelled() else self._work)
 
     async def _settle(self, m: Msg, e: Stored) -> None:
         try:
             if not m.data and "_passed_" in m.subject:
                 return await m.ack()  # no event: it takes up a lost sequence
-            read(m.subject, m.data, m.headers, e)
+            read(e, m.data)
             if e.metadata.get("retry_for") not in (None, "", self._bus.durable):
                 return await m.ack()  # another's dead letter
             if e.attempt > len(self._backoff) + 1:
                 raise Permanent("crashed on last attempt", "PLUGIN_ERROR")
             # The k-th output always has the same ID, by which a repeat after a crash is recognised.
-            for k, o in enumerate(await self._handle(e, self._server_time), 1):
-                await self._store(e, o, "expired/1" if is_notice(o.subject) else str(k))
+            for k, out in enumerate(await self._handle(e, partial(self._is_older, e)), 1):
+                await self._bus.publish(e, out, "expired/1" if is_notice(out.subject) else str(k))
             await m.ack()
         except Exception as err:
             await self._failed(m, e, err)
@@ -91,14 +76,11 @@ class Reader:
             await asyncio.sleep(ACK_WAIT / 3)
             await m.in_progress()
 
-    async def _server_time(self) -> float:
+    async def _is_older(self, e: Stored, seconds: float) -> bool:
+        if e.waited <= seconds:
+            return False
         m = await self._bus.nc.request(f"$JS.API.CONSUMER.INFO.{self._stream}.{self._bus.durable}", b"", timeout=5)
-        return datetime.fromisoformat(json.loads(m.data)["ts"]).timestamp()
-
-    async def _store(self, e: Stored, o: Output, id: str) -> None:
-        origin = e.origin()
-        origin.metadata.update(o.metadata)
-        await self._bus.publish(origin, o.subject, o.data, f"{self._bus.durable}/{e.ref}/{id}")
+        return datetime.fromisoformat(json.loads(m.data)["ts"]) - e.at > timedelta(seconds=seconds)  # this clock may be wrong
 
     async def _failed(self, m: Msg, e: Stored, err: Exception) -> None:
         """Has a failed attempt repeated after the backoff. After the last one the event is a dead letter."""
@@ -114,7 +96,7 @@ class Reader:
         letter = notice(self._bus, e, "dead_letter", error=text_of(err), error_code=code_of(err), attempts=e.attempt, **stack)
         try:
             if not is_notice(e.subject) or e.metadata.get("source") != self._bus.durable and not is_notice(e.data.get("subject")):
-                await self._store(e, letter, "dead")
+                await self._bus.publish(e, letter, "dead")
         except Exception as refused:
             log.error("dead letter not stored (%s): %s", text_of(refused), about)
             if e.attempt < len(self._backoff) + 11:
@@ -129,10 +111,8 @@ class Reader:
         if e.subject != f"plugin.{self._bus.name}.command" or not user or not command:
             return
         typed = (str(e.data.get("raw_message") or "").split() or [command])[0]
-        private = {"to": user} if e.data.get("private") else {}
-        data = {"message": f"{user}: {typed} {told}", **({"channel": e.data["channel"]} if e.data.get("channel") else {}), **private}
         try:
-            await self._store(e, Output(f"cytube.send.{'pm' if private else 'chat'}", data, {"result": result}), f"{result}/1")
+            await self._bus.publish(e, reply_to(e, f"{user}: {typed} {told}", {"result": result}), f"{result}/1")
         except Exception as err:
             log.warning("user not told that a command failed: %s", text_of(err))
 
@@ -142,35 +122,3 @@ def notice(bus: Bus, e: Stored, type: str, **more: Any) -> Output:
     stream, seq = e.ref.split(":")
     data = {"event_type": type, "consumer": bus.durable, "stream": stream, "seq": int(seq), "subject": e.subject, **more}
     return Output(f"plugin.{bus.name}.event.{type}", data)
-
-
-def position(m: Msg) -> Stored:
-    """What is known of an event before its body is read."""
-    t = m.reply.split(".")
-    stream, _, delivered, seq, _, stamp = (t[4:] if len(t) > 9 else t[2:])[:6]
-    at, ref = datetime.fromtimestamp(int(stamp) / 1e9, UTC), f"{stream}:{seq}"
-    nanos = f"{int(stamp) % 10**9:09d}".rstrip("0")
-    implied = f"{ref}@{at:%Y-%m-%dT%H:%M:%S}{'.' + nanos if nanos else ''}Z"
-    waited = round(max(time.time() - at.timestamp(), 0), 6)
-    return Stored(m.subject, correlation_of(None, m.headers, implied), headers=m.headers or {}, ref=ref, at=at, attempt=int(delivered), waited=waited)
-
-
-def read(subject: str, data: bytes, headers: Mapping[str, str] | None, e: Stored) -> None:
-    """Reads a body into e: an envelope, or the bare payload."""
-    try:
-        body = json.loads(data)
-    except ValueError as err:
-        raise Permanent(f"malformed event: {err}") from None
-    if not isinstance(body, dict):
-        raise Permanent("malformed event: the body must be a JSON object")
-    enveloped = "subject" in body and "data" in body
-    if enveloped and body["subject"] != subject:
-        raise Permanent(f'malformed event: subject is "{body["subject"]}", but the event came on "{subject}"')
-    e.data = body["data"] if enveloped else body
-    if not isinstance(e.data, dict):
-        e.data = {}
-        raise Permanent("malformed event: data must be an object")
-    e.metadata = dict(body.get("metadata") or {}) if enveloped else {}
-    if publisher := header(headers, "Rosey-Publisher"):
-        e.metadata["source"] = f"plugin-{publisher}"  # proven by the server
-    e.correlation_id = correlation_of(body.get("correlation_id") if enveloped else None, headers, e.correlation_id)

@@ -5,6 +5,7 @@ import time
 from typing import TYPE_CHECKING, Any, Callable
 
 from .errors import RoseyError
+from .event import Output
 
 if TYPE_CHECKING:
     from .context import Context
@@ -52,10 +53,8 @@ class Collection:
         replied, sent and emitted, which a redelivery says again without a call. `change` is called
         again where others wrote in between.
         """
-        from .context import Output
-
         c = self._c
-        key = f"{c.plugin}/{c.ref}/{c.ids.count(f'change/{self._name}/{id}')}"
+        key = f"{c.plugin}/{c.ref}/{c.count(f'change/{self._name}/{id}')}"
         for _ in range(100):
             try:
                 reply = await self._ask("get", id=id)

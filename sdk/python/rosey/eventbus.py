@@ -1,30 +1,12 @@
 """The event bus as the contract's examples use it: what is published is stored, subscriptions are not durable."""
 
 import asyncio
-import uuid
 from contextvars import ContextVar
-from dataclasses import dataclass, field
-from enum import Enum
 from typing import Any, Awaitable, Callable
 
-from .bus import Bus, Origin, widen
-from .consumer import read
-from .context import Stored
+from .bus import Bus
 from .errors import RoseyError
-
-
-Priority = Enum("Priority", ["LOW", "NORMAL", "HIGH", "CRITICAL"], start=0)
-
-
-@dataclass
-class Event:
-    subject: str
-    data: dict[str, Any]
-    timestamp: float | None = None
-    priority: Priority = Priority.NORMAL
-    correlation_id: str | None = None
-    metadata: dict[str, Any] = field(default_factory=dict)
-
+from .event import Output, Stored, read, widen
 
 _handling: ContextVar[str | None] = ContextVar("correlation_id", default=None)
 
@@ -37,22 +19,22 @@ class EventBus:
     async def connect(cls, name: str) -> "EventBus":
         return cls(await Bus.connect(name))
 
-    async def subscribe(self, subject: str, handler: Callable[[Event], Awaitable[None]]) -> None:
+    async def subscribe(self, subject: str, handler: Callable[[Stored], Awaitable[None]]) -> None:
         async def deliver(m: Any) -> None:
-            e = Stored(m.subject, str(uuid.uuid4()))
-            read(m.subject, m.data, m.headers, e)
+            e = Stored(m.subject, headers=m.headers or {})
+            read(e, m.data)
             _handling.set(e.correlation_id)
-            await handler(Event(m.subject, e.data, correlation_id=e.correlation_id, metadata=e.metadata))
+            await handler(e)
 
         await self._bus.nc.subscribe(widen(subject), cb=deliver)
 
     async def publish(self, subject: str, data: dict[str, Any], *, correlation_id: str | None = None) -> None:
-        await self._bus.publish(_origin(correlation_id), subject, data)
+        await self._bus.publish(_cause(correlation_id), Output(subject, data))
 
     async def request(self, subject: str, data: dict[str, Any], *, timeout: float = 5, correlation_id: str | None = None) -> dict[str, Any]:
         """The reply, also one that reports a failure; asyncio.TimeoutError if there is none in time."""
         try:
-            return {"error": None, **await self._bus.request(_origin(correlation_id), subject, data, timeout=timeout)}
+            return {"error": None, **await self._bus.request(_cause(correlation_id), subject, data, timeout=timeout)}
         except RoseyError as err:
             if err.code == "TIMEOUT":
                 raise asyncio.TimeoutError(str(err)) from err
@@ -62,5 +44,6 @@ class EventBus:
         await self._bus.nc.drain()
 
 
-def _origin(correlation_id: str | None) -> Origin:
-    return Origin(correlation_id or _handling.get() or str(uuid.uuid4()))
+def _cause(correlation_id: str | None) -> Stored:
+    known = correlation_id or _handling.get()
+    return Stored("", known) if known else Stored("")

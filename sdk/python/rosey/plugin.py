@@ -9,8 +9,7 @@ import re
 import signal
 import sys
 import time
-import uuid
-from dataclasses import dataclass
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Awaitable, Callable
@@ -19,32 +18,15 @@ import nats.micro
 from nats.aio.msg import Msg
 from nats.micro.service import SEMVER_REGEX
 
-from .bus import Bus, matches
-from .consumer import ACK_WAIT, Reader, notice, read
-from .context import Context, Output, Stored
+from .bus import Bus
+from .consumer import ACK_WAIT, IsOlder, Reader, notice
+from .context import Context
 from .errors import ANSWERS, Permanent, RoseyError, TooLate, code_of, invalid, text_of
+from .event import Output, Stored, matches, read, reply_to
 
 log = logging.getLogger("rosey")
 
 Handler = Callable[[Context], Any]
-
-
-@dataclass
-class Command:
-    name: str
-    handler: Handler
-    description: str = ""
-    usage: str = ""
-    aliases: tuple[str, ...] = ()
-    min_rank: int | None = None
-    timeout: float | None = None  # seconds that an attempt may take
-
-    def registrations(self) -> list[dict[str, Any]]:
-        optional = {k: v for k, v in (("min_rank", self.min_rank), ("timeout", self.timeout)) if v is not None}
-        return [
-            {"name": n, "description": self.description, "usage": f"{n} {self.usage}".strip(), **optional, **({"alias_of": self.name} if n != self.name else {})}
-            for n in (self.name, *self.aliases)
-        ]
 
 
 class Plugin:
@@ -61,18 +43,27 @@ class Plugin:
             raise invalid(f'"{self.name}" is no plugin\'s name: it is 1 to 64 of A-Z a-z 0-9 _ -')
         self.version, self.description, self.min_rank, self.max_age, self.backoff = version, description, min_rank, min(max_age, 900), list(backoff)
         self.settings, self._optional = settings or {}, {"collections": collections, "emits": emits, "capabilities": capabilities}
-        self._commands: list[Command] = []
+        self._commands: dict[str, tuple[Handler, dict[str, Any]]] = {}  # with what is registered of them, and their aliases
         self._subscriptions: list[tuple[str, Handler, float]] = []
         self._endpoints: dict[str, Handler] = {}
         self._start: Handler | None = None
-        self._stopped, self._ended = False, asyncio.Event()
+        self._serving, self._stopped, self._ended = False, False, asyncio.Event()
 
-    def command(self, name: str, **options: Any) -> Callable[[Handler], Handler]:
-        """Handles a command; options are description, usage, aliases, min_rank and timeout.
+    def command(self, name: str, *, description: str = "", usage: str = "", aliases: tuple[str, ...] = (), min_rank: int | None = None,
+                timeout: float | None = None) -> Callable[[Handler], Handler]:
+        """Handles a command. An attempt may take timeout seconds, 30 unless given.
 
         A RoseyError of code INVALID_INPUT, RECORD_NOT_FOUND, PERMISSION_DENIED or PLUGIN_ERROR is the answer.
         """
-        return lambda handler: self._commands.append(Command(name, handler, **options)) or handler
+
+        def register(handler: Handler) -> Handler:
+            for n in (name, *aliases):
+                optional = {"min_rank": min_rank, "timeout": timeout, "alias_of": None if n == name else name}
+                registered = {"name": n, "description": description, "usage": f"{n} {usage}".strip(), **_given(optional)}
+                self._commands[n.lower()] = handler, registered
+            return handler
+
+        return register
 
     def on(self, subject: str, max_age: float | None = None) -> Callable[[Handler], Handler]:
         """Handles events, such as cytube.user.join. Older ones than max_age are skipped; math.inf is for timers."""
@@ -121,15 +112,14 @@ class Plugin:
                 if not self._stopped:
                     await asyncio.wait({asyncio.create_task(self._ended.wait())}, timeout=wait)
                 wait = min(wait * 2, 60)
-        await self._bus.nc.drain()
+        await (self._bus.nc.drain() if self._bus.nc.is_connected else self._bus.nc.close())
 
     def _registration(self) -> dict[str, Any]:
-        commands = [r for c in self._commands for r in c.registrations()]
+        commands = [registered for _, registered in self._commands.values()]
         return {
             "name": self.name, "version": self.version, "commands": commands, "min_rank": self.min_rank, "description": self.description,
             "usage": " | ".join(c["usage"] for c in commands if "alias_of" not in c), "max_age": self.max_age, "events": [s for s, _, _ in self._subscriptions],
-            **{k: v for k, v in self._optional.items() if v is not None},
-            **({"settings": {"type": "object", "properties": self.settings}} if self.settings else {}),
+            **_given({**self._optional, "settings": {"type": "object", "properties": self.settings} if self.settings else None}),
         }
 
     async def _once(self, since: datetime) -> None:
@@ -140,15 +130,13 @@ class Plugin:
         if await bus.read("plugins", self.name) != registration:
             await bus.js.publish(f"$KV.plugins.{self.name}", registration)
         if self._start:
-            await _result(self._start(await self._context(Stored("", str(uuid.uuid4())))))
-        subscriptions = await self._serve()
-        version = self.version if SEMVER_REGEX.match(self.version) else "0.0.0"  # a service's is semantic
-        service = await nats.micro.add_service(bus.nc, name=bus.durable, version=version, description=self.description, metadata={"plugin": self.name})
-        keep, readers, running = asyncio.create_task(self._keep(registration)), [], []
+            await _result(self._start(await self._context(Stored(""))))
+        if not self._serving:
+            await self._serve()
+        readers = [Reader(bus, stream, self.backoff, self._handle) for stream in await self._open(since)]
+        keep, running = asyncio.create_task(self._keep(registration)), [asyncio.create_task(r.run()) for r in readers]
+        log.info("plugin runs")
         try:
-            readers = [Reader(bus, stream, self.backoff, self._handle) for stream in await self._open(since)]
-            running = [asyncio.create_task(r.run()) for r in readers]
-            log.info("plugin runs")
             done, _ = await asyncio.wait({asyncio.create_task(self._ended.wait()), *running}, return_when=asyncio.FIRST_COMPLETED)
             done.pop().result()
         finally:
@@ -156,8 +144,6 @@ class Plugin:
             for r in readers:
                 r.stop()
             await asyncio.gather(*running, return_exceptions=True)
-            if not bus.nc.is_closed:
-                await asyncio.gather(service.stop(), *(s.unsubscribe() for s in subscriptions))
 
     async def _open(self, since: datetime) -> list[str]:
         """Has the bot open the durables, and returns on which streams: it knows what was handled, and whether the plugin is paused."""
@@ -171,56 +157,47 @@ class Plugin:
         """Registers again when the registration is gone, as after a bot's start on an empty store."""
         while True:
             await asyncio.sleep(2)
-            try:
+            with suppress(Exception):  # NATS is away, or the bucket until the bot has made it again
                 if await self._bus.read("plugins", self.name) is None:
                     await self._bus.js.publish(f"$KV.plugins.{self.name}", registration)
-            except Exception as err:  # NATS is away, or the bucket until the bot has made it again
-                log.debug("registration not checked: %s", text_of(err))
 
     async def _settings(self, channel: str) -> dict[str, Any]:
         """The settings in a channel as they are now: the channel's, else those of all channels, else the defaults."""
         values = {key: s.get("default") for key, s in self.settings.items()}
         keys = [self.name] + ([f"{self.name}.{channel.lower()}"] if re.fullmatch(r"[\w-]{1,64}", channel, re.ASCII) else [])
         for key in keys if values else []:
-            for k, v in json.loads(await self._bus.read("settings", key) or b'{"values": {}}')["values"].items():
-                if k in values and _fits(self.settings[k], v):
-                    values[k] = v
-                elif k in values:
-                    log.warning("setting %s not valid, default used", k)
-        return values
+            values.update(json.loads(await self._bus.read("settings", key) or b'{"values": {}}')["values"])
+        for key in [k for k, s in self.settings.items() if not _fits(s, values[k])]:
+            log.warning("setting %s not valid, default used", key)
+            values[key] = self.settings[key].get("default")
+        return {key: values[key] for key in self.settings}
 
     async def _context(self, e: Stored) -> Context:
         return Context(self._bus, e, await self._settings(str(e.data.get("channel") or "")))
 
-    async def _handle(self, e: Stored, server_time: Callable[[], Awaitable[float]]) -> list[Output]:
-        async def old(max_age: float) -> bool:  # this clock may be wrong
-            return e.waited > max_age and await server_time() - e.at.timestamp() > max_age
-
+    async def _handle(self, e: Stored, is_older: IsOlder) -> list[Output]:
         if e.subject == f"plugin.{self.name}.command":
-            return await self._run_command(e, old)
+            return await self._run_command(e, is_older)
         for subject, handler, max_age in self._subscriptions:
             if matches(subject, e.subject):
-                return [] if await old(max_age) else await self._call(e, handler, None)
+                return [] if await is_older(max_age) else await self._call(e, handler, None)
         return []
 
-    async def _run_command(self, e: Stored, old: Callable[[float], Awaitable[bool]]) -> list[Output]:
+    async def _run_command(self, e: Stored, is_older: IsOlder) -> list[Output]:
         name, user = e.data.get("command"), e.data.get("user")
         if not isinstance(name, str) or not isinstance(user, str) or not name or not user:
             raise Permanent("malformed event: command and user are required")
-        if await old(self.max_age):
+        if await is_older(self.max_age):
             return [notice(self._bus, e, "expired", age=e.waited, max_age=self.max_age)]
-        command = next((c for c in self._commands if name.lower() in (n.lower() for n in (c.name, *c.aliases))), None)
-        if command is None:
+        if name.lower() not in self._commands:
             raise Permanent(f'plugin {self.name} has no command "{name}"')
+        handler, registered = self._commands[name.lower()]
         try:
-            return await self._call(e, command.handler, float(e.metadata.get("timeout") or 0) or command.timeout or 30)
+            return await self._call(e, handler, float(e.metadata.get("timeout") or registered.get("timeout") or 30))
         except RoseyError as err:
             if isinstance(err, Permanent) or err.code not in ANSWERS:
                 raise
-            c = Context(self._bus, e, {})
-            c.reply(f"❌ {err}")
-            c.outputs[0].metadata = {"error_code": err.code}
-            return c.outputs
+            return [reply_to(e, f"❌ {err}", {"error_code": err.code})]
 
     async def _call(self, e: Stored, handler: Handler, seconds: float | None) -> list[Output]:
         c, limit = await self._context(e), asyncio.timeout(seconds)
@@ -233,32 +210,39 @@ class Plugin:
             raise
         return c.outputs
 
-    async def _serve(self) -> list[Any]:
-        """Answers requests and a restart."""
+    async def _serve(self) -> None:
+        """Answers requests, what lists the services that run, and a restart."""
 
         async def restart(m: Msg) -> None:
             if not m.data and not m.headers:
                 self._ended.set()
 
-        requests = [await self._bus.nc.subscribe(s, queue="q", cb=partial(self._answer, handler)) for s, handler in self._endpoints.items()]
-        return [await self._bus.nc.subscribe(f"rosey.plugin.{self.name}.restart", cb=restart), *requests]
+        self._serving, nc = True, self._bus.nc
+        version = self.version if SEMVER_REGEX.match(self.version) else "0.0.0"  # a service's is semantic
+        await nc.subscribe(f"rosey.plugin.{self.name}.restart", cb=restart)
+        for subject, handler in self._endpoints.items():
+            await nc.subscribe(subject, queue="q", cb=partial(self._answer, handler))
+        await nats.micro.add_service(nc, name=self._bus.durable, version=version, description=self.description, metadata={"plugin": self.name})
 
     async def _answer(self, handler: Handler, m: Msg) -> None:
         if not m.reply or re.match(r"\$|(cytube|plugin|platform|database|rosey)\.", m.reply):
             return  # a subject that means something
-        headers = {}
+        headers, e = {}, Stored(m.subject, headers=m.headers or {})
         try:
-            e = Stored(m.subject, str(uuid.uuid4()), headers=m.headers or {})
-            read(m.subject, m.data, m.headers, e)
+            read(e, m.data)
             c = await self._context(e)
             reply = {"success": True, **(await _result(handler(c)) or {})}
-            for o in c.outputs:
-                await self._bus.publish(e.origin(), o.subject, o.data)
+            for out in c.outputs:
+                await self._bus.publish(e, out)
         except Exception as err:
             log.warning("request %s failed: %s", m.subject, text_of(err))
             reply = {"success": False, "error": text_of(err), "error_code": code_of(err), "details": getattr(err, "details", {})}
             headers = {"Nats-Service-Error": text_of(err).split("\n")[0].encode("ascii", "replace").decode(), "Nats-Service-Error-Code": code_of(err)}
         await self._bus.nc.publish(m.reply, json.dumps(reply, ensure_ascii=False).encode(), headers=headers or None)
+
+
+def _given(values: dict[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in values.items() if v is not None}
 
 
 async def _result(value: Any) -> Any:
@@ -271,8 +255,6 @@ KINDS: dict[str, Any] = {"string": str, "number": (int, float), "integer": int, 
 def _fits(s: dict[str, Any], v: Any) -> bool:
     if isinstance(v, float) and v.is_integer() and s["type"] == "integer":
         v = int(v)
-    if not isinstance(v, KINDS[s["type"]]) or isinstance(v, bool) != (s["type"] == "boolean"):
+    if not isinstance(v, KINDS[s["type"]]) or isinstance(v, bool) != (s["type"] == "boolean") or v not in s.get("enum", [v]):
         return False
-    if isinstance(v, (int, float)) and not s.get("minimum", v) <= v <= s.get("maximum", v):
-        return False
-    return "enum" not in s or v in s["enum"]
+    return not isinstance(v, (int, float)) or s.get("minimum", v) <= v <= s.get("maximum", v)

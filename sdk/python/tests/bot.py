@@ -31,7 +31,7 @@ class Bot:
             except subprocess.CalledProcessError:
                 await asyncio.sleep(0.05)
         self.env = dict(re.findall(r"(\w+)='(.*?)'", self.rosey("status", "--output", "env")))
-        self.nc = await nats.connect(self.env["NATS_URL"], user=self.env["NATS_USER"], password=self.env["NATS_PASSWORD"])
+        self.nc = await nats.connect(self.env["NATS_URL"], user=self.env["NATS_USER"], password=self.env["NATS_PASSWORD"], error_cb=_ignore)
         for pattern in ("cytube.send.>", "plugin.*.event.>", "plugin.nobody.request"):
             await self.nc.subscribe(pattern, cb=self._hear)
         await self.nc.flush()
@@ -48,6 +48,10 @@ class Bot:
         self._process.terminate()
         self._process.communicate()
         self._dir.cleanup()
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
 
     def rosey(self, *args: str) -> str:
         command = [PROGRAM, *args, "--store", f"{self._dir.name}/store"]
@@ -91,6 +95,10 @@ class Bot:
         start = len(self.lines)
         self.say(line)
         return (await self.next(start, "cytube.send.chat"))["message"]
+
+
+async def _ignore(err: Exception) -> None:
+    """The bot is killed by a test."""
 
 
 async def until(ok: Callable[[], Any]) -> None:

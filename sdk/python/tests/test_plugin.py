@@ -107,6 +107,14 @@ class TestPlugin(unittest.TestCase):
         self.assertEqual(ask({"n": 21}), {"success": True, "n": 42})
         self.assertEqual(ask({}), {"success": False, "error": "n must be a number", "error_code": "INVALID_INPUT", "details": {}})
 
+    def test_reads_what_is_no_envelope_in_the_conversation_that_others_take_it_for(self):
+        start = len(self.bot.lines)
+        self.do(self.bot.nc.publish("plugin.probe.command", b'{"command": "hello", "user": "bare"}'))
+        self.next(start, CHAT, "hello bare")
+        conversation = next(b["correlation_id"] for _, d, b, _ in self.bot.lines[start:] if d.get("message") == "hello bare")
+        stored = self.bot.rosey("replay", "--subject", "plugin.probe.command", "--correlation", conversation, "--output", "json")
+        self.assertEqual(json.loads(stored)["data"]["user"], "bare")
+
     def test_is_listed_while_it_runs(self):
         row = next(line.split() for line in self.bot.rosey("plugin", "ls").splitlines() if line.split()[:1] == ["probe"])
         self.assertEqual(row[1:4], ["1.0", "running", "1"])
@@ -128,6 +136,10 @@ class TestPlugin(unittest.TestCase):
         self.next(start, CHAT, "TIMEOUT")
         self.do(self.bot.start_plugin(PROBE_MAX_AGE="0.001"))
         self.assertEqual(self.next(start, "plugin.probe.event.expired")["max_age"], 0.001)
+
+    def test_zz_ends_when_it_is_stopped_and_the_server_is_away(self):
+        self.bot.kill()
+        self.assertEqual(self.do(self.bot.stop_plugin()), 0)
 
     def test_the_examples_of_the_contract(self):
         from rosey import EventBus
