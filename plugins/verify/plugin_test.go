@@ -60,7 +60,11 @@ func runPlugin(fault string) error {
 		ctx, stop = signal.NotifyContext(ctx, syscall.SIGTERM)
 		defer stop()
 	}
-	context.AfterFunc(ctx, messages.Drain)
+	end := messages.Drain
+	if fault == "breaks off its pull" {
+		end = messages.Stop
+	}
+	context.AfterFunc(ctx, end)
 	for {
 		msg, err := messages.Next()
 		if errors.Is(err, jetstream.ErrMsgIteratorClosed) {

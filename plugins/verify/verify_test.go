@@ -52,12 +52,17 @@ func TestVerify(t *testing.T) {
 		"reads once":       {only: []string{"settings"}, fails: "settings", says: "without reading its settings"},
 		"ends when cut":    {only: []string{"slow network"}}, // a supervisor starts it again
 		"stops at once":    {only: []string{"shutdown"}, fails: "shutdown", says: "signal: terminated"},
+
+		"breaks off its pull": {only: []string{"shutdown"}}, // what it took comes again after ack_wait
 	} {
 		t.Run(fault, func(t *testing.T) {
 			t.Parallel()
 			results := run(t, verify.Options{Only: row.only, Lines: []string{"!hello bob"}}, fault)
 			var failed []string
 			for _, r := range results {
+				if waits := strings.Contains(r.Detail, "on its way to it waits"); waits != (fault == "breaks off its pull" && r.Check == "shutdown") {
+					t.Errorf("%s: %s", r.Check, r.Detail)
+				}
 				if r.Outcome == verify.Failed {
 					failed = append(failed, r.Check)
 					if !strings.Contains(r.Detail, row.says) || r.Remedy == "" {
