@@ -33,6 +33,15 @@ func TestNodePlugin(t *testing.T) {
 	}
 }
 
+// A command that is on its way when the plugin is stopped is settled.
+func TestNodePluginStops(t *testing.T) {
+	t.Parallel()
+	needProgram(t)
+	_, err := os.Stat("plugin-node/node_modules/@nats-io/jetstream")
+	need(t, err, "the packages of the plugin in JavaScript are missing: run npm ci in examples/plugin-node")
+	verify(t, "plugin-node", "--check", "shutdown", "--", "node", "coin.js")
+}
+
 // tossCoin tosses a coin, has the toss redelivered, and counts.
 func (b *bus) tossCoin(t *testing.T) {
 	t.Helper()

@@ -1,6 +1,7 @@
 // The plugin "coin" in JavaScript: !coin flips a coin, !coin count tells how
 // often each side came up. It knows nothing of Rosey but the event contract.
 import { createHash } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import { connect, credsAuthenticator, headers } from "@nats-io/transport-node";
 import { AckPolicy, DeliverPolicy, jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { Kvm } from "@nats-io/kv";
@@ -38,16 +39,22 @@ const js = jetstream(nc);
 const jsm = await jetstreamManager(nc);
 
 await register();
-const messages = await (await openConsumer()).consume({ max_messages: 1 });
+const consumer = await openConsumer();
+let stopping = false;
 for (const signal of ["SIGINT", "SIGTERM"]) {
-  process.once(signal, () => messages.stop());
+  process.once(signal, () => (stopping = true));
 }
 // What lists the services that run, as rosey plugin ls does, hears of this one.
 const info = { type: "io.nats.micro.v1.info_response", name: DURABLE, id: `${process.pid}`, version: REGISTRATION.version, metadata: { plugin: NAME } };
 nc.subscribe("$SRV.INFO", { callback: (_, msg) => msg?.respond(JSON.stringify(info)) });
 console.error(`${NAME} runs`);
-for await (const msg of messages) {
-  await deliver(msg);
+while (!stopping && !nc.isClosed()) {
+  // A stop waits for the pull: a command on its way when one is broken off comes again only after ack_wait.
+  const msg = await consumer.next({ expires: 2_000 }).catch((err) => {
+    console.error("asking for the next command failed, will ask again:", err.message);
+    return sleep(1_000);
+  });
+  if (msg) await deliver(msg);
 }
 await nc.drain();
 
