@@ -20,7 +20,8 @@ import (
 var ErrNoInput = errors.New("no channel is set and the terminal's input is empty")
 
 // run says the lines of the input in the channel and prints what is said there. It
-// returns at the end of the input, once everything that it caused is done.
+// returns at the end of the input, once everything that it caused is done. Plugins that
+// read the past go on with it at the next start.
 func (l *localChannel) run(ctx context.Context, life *lifecycle) error {
 	observer, err := localserver.Join(ctx, l.site.URL(), localName, "", "", l.print(false))
 	if err != nil {
@@ -47,11 +48,15 @@ func (l *localChannel) run(ctx context.Context, life *lifecycle) error {
 		fmt.Fprintf(l.terminal.Notices, "You are in the local channel as %s, and so is %s. Type a line, such as %sroll 2d6+3 or %shelp;\n"+
 			"\"alice: hello\" speaks as alice. Ctrl-D ends.\n", localOperator, l.bot, life.settings.Prefix, life.settings.Prefix)
 	}
+	before, err := unreadPast(ctx, life.bus.JetStream())
+	if err != nil {
+		return err
+	}
 	err = l.sayInput(ctx)
 	if ctx.Err() != nil || errors.Is(err, ErrNoInput) {
 		return err
 	}
-	return errors.Join(l.drain(ctx, life, &recorded), err)
+	return errors.Join(l.drain(ctx, life, &recorded, before), err)
 }
 
 // sayInput says each line of the input, until it ends or ctx does.
