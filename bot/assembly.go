@@ -57,10 +57,10 @@ func (a *assembly) addAccess() {
 	}))
 	a.add("checkpoints", retrying(a.log, worker(func(ctx context.Context) error { return streams.KeepCheckpoints(ctx, a.server.js, a.log) })))
 	a.add("timers", retrying(a.log, worker(streams.NewTimerForwarder(a.server.js, a.signer, a.log).Run)))
-	a.registered = a.add("registrations", retrying(a.log, func(ctx context.Context, ready func()) error {
+	a.registered = a.add("registrations", func(ctx context.Context, ready func()) error {
 		return a.registry.Watch(ctx, a.server.js, a.registrations, convert(a.plugins, plugins.Plugin.Registration), ready)
-	}))
-	a.add("settings", a.watchSettings())
+	})
+	a.add("settings", worker(a.pluginSettings.Watch))
 	a.add("events of settings", retrying(a.log, worker(func(ctx context.Context) error { return a.pluginSettings.KeepPublished(ctx, a.bus, a.log) })))
 }
 

@@ -103,9 +103,6 @@ func (c *composition) compose() (*group, *lifecycle, error) {
 	return a.group, life, nil
 }
 
-// watchSettings makes a part that follows the settings of plugins.
-func (c *composition) watchSettings() part { return retrying(c.log, worker(c.pluginSettings.Watch)) }
-
 // router makes a part of the command router.
 func (c *composition) router(r router.Router) part {
 	config := r.Config()

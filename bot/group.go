@@ -26,9 +26,7 @@ func worker(run func(context.Context) error) part {
 // the maintainer makes that again.
 func retrying(log *slog.Logger, p part) part {
 	return func(ctx context.Context, ready func()) error {
-		policy := jsapi.RetryUnavailable(0, log)
-		policy.If = func(err error) bool { return jsapi.IsUnavailable(err) || jsapi.IsMissing(err) }
-		return retry.Do(ctx, policy, func(ctx context.Context) error { return p(ctx, ready) })
+		return retry.Do(ctx, jsapi.RetryMissing(log), func(ctx context.Context) error { return p(ctx, ready) })
 	}
 }
 

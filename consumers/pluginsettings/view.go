@@ -11,12 +11,17 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/rosey-bot/rosey/internal/retry"
 	"github.com/rosey-bot/rosey/streams/jsapi"
 )
 
-// Watch keeps all settings in memory, of which Load and List then read, until ctx ends or
-// it has to be called again; see jsapi.Watch. They read the bucket meanwhile.
+// Watch keeps all settings in memory, of which Load and List then read, until ctx ends. They
+// read the bucket while NATS is away or the bucket is made again.
 func (s *Store) Watch(ctx context.Context) error {
+	return retry.Do(ctx, jsapi.RetryMissing(nil), s.watch)
+}
+
+func (s *Store) watch(ctx context.Context) error {
 	s.view.opened()
 	defer s.view.setCurrent(false)
 	return jsapi.Watch(ctx, s.js, s.kv, func(entry jetstream.KeyValueEntry) error {

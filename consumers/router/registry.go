@@ -12,6 +12,7 @@ import (
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/internal/fold"
+	"github.com/rosey-bot/rosey/internal/retry"
 	"github.com/rosey-bot/rosey/streams/jsapi"
 )
 
@@ -61,11 +62,16 @@ func NewRegistry(prefix string, log *slog.Logger) *Registry {
 		grants: map[string][]byte{}, removed: map[string]bool{}, waiting: map[string]bool{}, owners: owners{}, missing: missing{seen: map[string]bool{}, changed: make(chan struct{})}}
 }
 
-// Watch stores the registrations own and then follows the bucket until ctx ends or it has
-// to be called again; see jsapi.Watch. It calls ready once the view holds everything stored
-// so far. Own are the plugins of this process, whose commands may be typed before the
-// plugins have started.
+// Watch stores the registrations own and then follows the bucket until ctx ends, also when
+// NATS is away or the bucket is made again. It calls ready once, when the view holds
+// everything stored so far. Own are the plugins of this process, whose commands may be typed
+// before the plugins have started.
 func (g *Registry) Watch(ctx context.Context, js jetstream.JetStream, kv jetstream.KeyValue, own []Registration, ready func()) error {
+	ready = sync.OnceFunc(ready)
+	return retry.Do(ctx, jsapi.RetryMissing(g.log), func(ctx context.Context) error { return g.watch(ctx, js, kv, own, ready) })
+}
+
+func (g *Registry) watch(ctx context.Context, js jetstream.JetStream, kv jetstream.KeyValue, own []Registration, ready func()) error {
 	pending := map[string]uint64{}
 	names := make([]string, 0, len(own))
 	for _, r := range own {

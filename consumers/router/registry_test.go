@@ -59,14 +59,8 @@ func TestWatchOfABucketThatWasDeleted(t *testing.T) {
 		t.Fatal(err)
 	}
 	registry := router.NewRegistry("!", slog.New(slog.DiscardHandler))
-	ready, ended := make(chan struct{}, 2), make(chan error, 1)
-	go func() {
-		var err error
-		for ctx.Err() == nil {
-			err = registry.Watch(ctx, bus.JetStream(), kv, nil, func() { ready <- struct{}{} })
-		}
-		ended <- err
-	}()
+	ready, ended := make(chan struct{}), make(chan error, 1)
+	go func() { ended <- registry.Watch(ctx, bus.JetStream(), kv, nil, func() { close(ready) }) }()
 	t.Cleanup(func() { cancel(); <-ended })
 	<-ready
 	if err := bus.JetStream().DeleteKeyValue(ctx, router.Bucket); err != nil {
@@ -79,7 +73,6 @@ func TestWatchOfABucketThatWasDeleted(t *testing.T) {
 	if err := registry.Remade(ctx, kv); err != nil {
 		t.Fatal(err)
 	}
-	<-ready
 	if _, err := kv.Get(ctx, "elsewhere"); err != nil {
 		t.Error(err)
 	}

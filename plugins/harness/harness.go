@@ -17,14 +17,12 @@ import (
 	"github.com/rosey-bot/rosey/consumers/pluginsettings"
 	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/cytube/past"
-	"github.com/rosey-bot/rosey/internal/retry"
 	"github.com/rosey-bot/rosey/kvstore"
 	"github.com/rosey-bot/rosey/kvstore/service"
 	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/plugins/host"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/access"
-	"github.com/rosey-bot/rosey/streams/jsapi"
 )
 
 // Config says what runs.
@@ -68,12 +66,11 @@ func Start(ctx context.Context, bus *streams.Bus, c Config) (*Harness, error) {
 		IsBot: func(_, user string) bool { return user == c.Bot }, Logger: c.Logger,
 	}
 	registered := make(chan struct{}) // the router knows every command of the plugins
-	var once sync.Once
 	parts := []func(context.Context) error{
-		retrying(c.Logger, func(ctx context.Context) error {
-			return h.Registry.Watch(ctx, bus.JetStream(), h.Registrations, registrations(c.Plugins), func() { once.Do(func() { close(registered) }) })
-		}),
-		retrying(c.Logger, h.Settings.Watch),
+		func(ctx context.Context) error {
+			return h.Registry.Watch(ctx, bus.JetStream(), h.Registrations, registrations(c.Plugins), func() { close(registered) })
+		},
+		h.Settings.Watch,
 		func(ctx context.Context) error {
 			select {
 			case <-registered:
@@ -102,11 +99,6 @@ func Start(ctx context.Context, bus *streams.Bus, c Config) (*Harness, error) {
 		})
 	}
 	return h, nil
-}
-
-// retrying has a part that watches a bucket do so again where it may have missed something.
-func retrying(log *slog.Logger, watch func(context.Context) error) func(context.Context) error {
-	return func(ctx context.Context) error { return retry.Do(ctx, jsapi.RetryUnavailable(0, log), watch) }
 }
 
 func registrations(all []plugins.Plugin) (list []router.Registration) {

@@ -137,6 +137,14 @@ func RetryUnavailable(atMost time.Duration, log *slog.Logger) retry.Policy {
 	return retry.Policy{Initial: interval, Max: interval, MaxElapsed: atMost, If: IsUnavailable, Logger: log, Operation: "NATS request"}
 }
 
+// RetryMissing is RetryUnavailable without end that retries also what fails because a
+// bucket, stream or consumer is gone, which its owner makes again.
+func RetryMissing(log *slog.Logger) retry.Policy {
+	policy := RetryUnavailable(0, log)
+	policy.If = func(err error) bool { return IsUnavailable(err) || IsMissing(err) }
+	return policy
+}
+
 // RetryWhile calls fn until it succeeds or fails with an error for which the
 // predicate is false. It is for what a cluster settles within milliseconds.
 func RetryWhile[T any](ctx context.Context, unsettled func(error) bool, fn func() (T, error)) (T, error) {
