@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -29,7 +30,7 @@ var errNotMeasurable = errors.New("not measurable on this machine")
 // fullFactor is how many times the usual number of events a full store holds.
 const fullFactor = 48
 
-// fullStore fills a store once, as a bot that ran for long would have, with events that no consumer has pending.
+// fullStore fills a store once, as a bot that ran for long would have, with events that no consumer reads.
 func (b *bench) fullStore() string {
 	if b.full != "" {
 		return b.full
@@ -37,7 +38,7 @@ func (b *bench) fullStore() string {
 	b.full = must(os.MkdirTemp(b.dir, "rosey-bench-full-"))
 	on := b.node(b.full)
 	b.publishAll(on.bare, b.n*fullFactor, func(i int) *nats.Msg {
-		e, _ := envelope(event.SubjectUserJoin, event.UserJoin{User: "user" + strconv.Itoa(i%1000), Channel: "bench", Rank: 1, Time: int64(i)})
+		e, _ := envelope(event.SubjectUserRank, event.UserRank{User: "user" + strconv.Itoa(i%1000), Channel: "bench", Rank: 1, Time: int64(i)})
 		e.Metadata = map[string]any{event.MetaSource: "cytube"}
 		return &nats.Msg{Subject: e.Subject, Data: must(e.MarshalJSON()), Header: nats.Header{propagation.HeaderCorrelation: {e.CorrelationID}}}
 	})
@@ -93,6 +94,7 @@ func measureRestart(b *bench) (ours, raw float64) {
 type process struct {
 	cmd   *exec.Cmd
 	stdin io.Closer
+	log   bytes.Buffer
 	ready time.Duration // from its start
 }
 
@@ -151,6 +153,7 @@ func (b *bench) start(ready func(context.Context, io.Reader) error, program stri
 		}
 	}
 	p := &process{cmd: cmd, stdin: must(cmd.StdinPipe())}
+	cmd.Stderr = &p.log
 	stdout := must(cmd.StdoutPipe())
 	started := time.Now()
 	check(cmd.Start())
@@ -168,7 +171,7 @@ func (b *bench) start(ready func(context.Context, io.Reader) error, program stri
 func (p *process) stop() error {
 	_ = p.stdin.Close()
 	if err := p.cmd.Wait(); err != nil {
-		return fmt.Errorf("%s: %w", p.cmd.Args[0], err)
+		return fmt.Errorf("%s: %w\n%s", p.cmd.Args[0], err, p.log.String())
 	}
 	return nil
 }
