@@ -105,7 +105,9 @@ func TestPublishingWaitsForRoom(t *testing.T) {
 	}
 	// One of three processes is idle. Under load a heartbeat is late by seconds.
 	for range 3 {
-		start(t, bus, consumers.Config{AckWait: 15 * time.Second, Observe: func(o consumers.Outcome) { settled <- o }}, handler)
+		open := make(chan struct{})
+		start(t, bus, consumers.Config{AckWait: 15 * time.Second, Observe: func(o consumers.Outcome) { settled <- o }, Ready: func() { close(open) }}, handler)
+		next(t, open)
 	}
 	command(t, bus, "bad")
 	command(t, bus, "good")

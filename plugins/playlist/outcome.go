@@ -109,6 +109,9 @@ func (r *room) added(c *plugins.Context, set Settings, s *plugins.State, a *aske
 	r.wish(s, w)
 	out := r.place(c, s, i, a)
 	number := slices.IndexFunc(upcoming(s), func(o view.Item) bool { return o.UID == i.UID }) + 1
+	if s.Current() < 0 { // the first is about to play
+		number = at
+	}
 	where := "it plays now" // .place, of earlier releases
 	switch {
 	case a.Next:
