@@ -84,59 +84,62 @@ func (s *story) quote(n int) {
 	s.later(time.Second)
 }
 
+// counts are what may become of two commands that went well, and of a third.
+var counts = []struct {
+	name   string
+	happen func(*story)
+	want   Report // without lists: those are in says
+	says   []string
+}{
+	{"all is well", func(s *story) { s.hear("carol", "hello"); s.exits = nil }, Report{}, nil},
+	{"not recorded", func(s *story) { s.hear("alice", "!roll d6+3") }, Report{Sent: 1}, []string{"lost: !roll d6+3", "not recorded"}},
+	{"not routed", func(s *story) { s.chat(s.hear("alice", "!roll d6+3")) }, Report{Sent: 1}, []string{"not routed"}},
+	{"not answered", func(s *story) { s.command("dice-roller", s.chat(s.hear("alice", "!roll d6+3"))) },
+		Report{Sent: 1, Handled: 1}, []string{"not answered"}},
+	{"not heard", func(s *story) {
+		send := s.reply(rolledText(3), s.command("dice-roller", s.chat(s.hear("alice", "!roll d6+3"))))
+		s.store(&s.cytube, streams.Cytube, event.SubjectDelivery,
+			event.Delivery{Channel: channelNames[0], Status: event.DeliveryExpired, Reason: "too old", Send: send.String()}, event.Ref{})
+	}, Report{Sent: 1, Handled: 1, Replies: 1}, []string{"the channel heard nothing expired: too old"}},
+	{"heard, and recorded as expired", func(s *story) {
+		s.roll(3)
+		s.store(&s.cytube, streams.Cytube, event.SubjectDelivery,
+			event.Delivery{Channel: channelNames[0], Status: event.DeliveryExpired, Reason: "too old", Send: "CYTUBE:2"}, event.Ref{})
+	}, Report{Sent: 1, Handled: 1, Replies: 1, Heard: 1}, []string{"FALSE: !roll d6+1", "recorded as expired: too old"}},
+	{"recorded twice", func(s *story) { s.roll(3); s.chat(s.heard[len(s.heard)-2]) },
+		Report{Sent: 1, Handled: 1, Replies: 1, Heard: 1}, []string{"doubled in stream: !roll d6+3", "recorded 2 times"}},
+	{"routed twice", func(s *story) { line, _ := s.roll(3); s.command("dice-roller", line) },
+		Report{Sent: 1, Handled: 1, Replies: 1, Heard: 1}, []string{"routed 2 times"}},
+	{"answered twice", func(s *story) { _, command := s.roll(3); s.reply(rolledText(3), command) },
+		Report{Sent: 1, Handled: 1, Replies: 1, Heard: 1}, []string{"answered 2 times"}},
+	{"inserted twice", func(s *story) { s.quote(3); s.quotes = append(s.quotes, "crash 3") },
+		Report{Sent: 1, Handled: 1, Replies: 1, Heard: 1}, []string{"in the database 2 times"}},
+	{"not inserted", func(s *story) { s.quote(3); s.quotes = s.quotes[:len(s.quotes)-1] },
+		Report{Sent: 1, Handled: 1, Replies: 1, Heard: 1}, []string{"the database does not hold it"}},
+	{"heard twice", func(s *story) { s.roll(3); s.hear(botName, rolledText(3)) },
+		Report{Sent: 1, Handled: 1, Replies: 1, Heard: 1, DoubledOnWire: 1}, []string{"UNEXPLAINED", "without a crash"}},
+	{"another's reply", func(s *story) {
+		command := s.command("dice-roller", s.chat(s.hear("alice", "!roll d6+3")))
+		s.reply(rolledText(1), command)
+	}, Report{Sent: 1, Handled: 1, Replies: 1}, []string{"is no reply to", "answers different commands: [1 3]"}},
+	{"out of nothing", func(s *story) {
+		s.chat(cytubetest.Line{User: "alice", Text: "!roll d6+9", Time: s.at})
+		s.command("dice-roller", event.Ref{Stream: streams.Cytube, Seq: 99})
+		s.reply("Rolled?", event.Ref{Stream: streams.Plugin, Seq: 99})
+		s.hear(botName, "what?")
+		s.quotes = append(s.quotes, "crash 9")
+	}, Report{}, []string{"nobody typed", "no line caused", "no command caused", "no stream holds", "nobody added"}},
+	{"dead letter", func(s *story) {
+		s.store(&s.plugin, streams.Plugin, event.EventSubject("dice-roller", event.TypeDeadLetter), event.DeadLetter{
+			EventType: event.TypeDeadLetter, Stream: streams.Plugin, Seq: 1, Subject: "x", Error: "boom", Attempts: 1}, event.Ref{})
+	}, Report{}, []string{"strange: PLUGIN:3: plugin.dice-roller.event.dead_letter"}},
+	{"gave up", func(s *story) { s.exits = []string{"bot ended by itself"} }, Report{}, []string{"ended by itself: bot"}},
+}
+
 // What goes wrong is found; what does not is no matter.
 func TestCount(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct {
-		name   string
-		happen func(*story)
-		want   Report // without lists: those are in says
-		says   []string
-	}{
-		{"all is well", func(s *story) { s.hear("carol", "hello"); s.exits = nil }, Report{}, nil},
-		{"not recorded", func(s *story) { s.hear("alice", "!roll d6+3") }, Report{Sent: 1}, []string{"lost: !roll d6+3", "not recorded"}},
-		{"not routed", func(s *story) { s.chat(s.hear("alice", "!roll d6+3")) }, Report{Sent: 1}, []string{"not routed"}},
-		{"not answered", func(s *story) { s.command("dice-roller", s.chat(s.hear("alice", "!roll d6+3"))) },
-			Report{Sent: 1, Handled: 1}, []string{"not answered"}},
-		{"not heard", func(s *story) {
-			send := s.reply(rolledText(3), s.command("dice-roller", s.chat(s.hear("alice", "!roll d6+3"))))
-			s.store(&s.cytube, streams.Cytube, event.SubjectDelivery,
-				event.Delivery{Channel: channelNames[0], Status: event.DeliveryExpired, Reason: "too old", Send: send.String()}, event.Ref{})
-		}, Report{Sent: 1, Handled: 1, Replies: 1}, []string{"the channel heard nothing expired: too old"}},
-		{"heard, and recorded as expired", func(s *story) {
-			s.roll(3)
-			s.store(&s.cytube, streams.Cytube, event.SubjectDelivery,
-				event.Delivery{Channel: channelNames[0], Status: event.DeliveryExpired, Reason: "too old", Send: "CYTUBE:2"}, event.Ref{})
-		}, Report{Sent: 1, Handled: 1, Replies: 1, Heard: 1}, []string{"FALSE: !roll d6+1", "recorded as expired: too old"}},
-		{"recorded twice", func(s *story) { s.roll(3); s.chat(s.heard[len(s.heard)-2]) },
-			Report{Sent: 1, Handled: 1, Replies: 1, Heard: 1}, []string{"doubled in stream: !roll d6+3", "recorded 2 times"}},
-		{"routed twice", func(s *story) { line, _ := s.roll(3); s.command("dice-roller", line) },
-			Report{Sent: 1, Handled: 1, Replies: 1, Heard: 1}, []string{"routed 2 times"}},
-		{"answered twice", func(s *story) { _, command := s.roll(3); s.reply(rolledText(3), command) },
-			Report{Sent: 1, Handled: 1, Replies: 1, Heard: 1}, []string{"answered 2 times"}},
-		{"inserted twice", func(s *story) { s.quote(3); s.quotes = append(s.quotes, "crash 3") },
-			Report{Sent: 1, Handled: 1, Replies: 1, Heard: 1}, []string{"in the database 2 times"}},
-		{"not inserted", func(s *story) { s.quote(3); s.quotes = s.quotes[:len(s.quotes)-1] },
-			Report{Sent: 1, Handled: 1, Replies: 1, Heard: 1}, []string{"the database does not hold it"}},
-		{"heard twice", func(s *story) { s.roll(3); s.hear(botName, rolledText(3)) },
-			Report{Sent: 1, Handled: 1, Replies: 1, Heard: 1, DoubledOnWire: 1}, []string{"UNEXPLAINED", "without a crash"}},
-		{"another's reply", func(s *story) {
-			command := s.command("dice-roller", s.chat(s.hear("alice", "!roll d6+3")))
-			s.reply(rolledText(1), command)
-		}, Report{Sent: 1, Handled: 1, Replies: 1}, []string{"is no reply to", "answers different commands: [1 3]"}},
-		{"out of nothing", func(s *story) {
-			s.chat(cytubetest.Line{User: "alice", Text: "!roll d6+9", Time: s.at})
-			s.command("dice-roller", event.Ref{Stream: streams.Cytube, Seq: 99})
-			s.reply("Rolled?", event.Ref{Stream: streams.Plugin, Seq: 99})
-			s.hear(botName, "what?")
-			s.quotes = append(s.quotes, "crash 9")
-		}, Report{}, []string{"nobody typed", "no line caused", "no command caused", "no stream holds", "nobody added"}},
-		{"dead letter", func(s *story) {
-			s.store(&s.plugin, streams.Plugin, event.EventSubject("dice-roller", event.TypeDeadLetter), event.DeadLetter{
-				EventType: event.TypeDeadLetter, Stream: streams.Plugin, Seq: 1, Subject: "x", Error: "boom", Attempts: 1}, event.Ref{})
-		}, Report{}, []string{"strange: PLUGIN:3: plugin.dice-roller.event.dead_letter"}},
-		{"gave up", func(s *story) { s.exits = []string{"bot ended by itself"} }, Report{}, []string{"ended by itself: bot"}},
-	} {
+	for _, c := range counts {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			s := &story{t: t, at: epoch, correlations: map[event.Ref]string{}}

@@ -42,120 +42,74 @@ func TestEveryPayloadRoundTrips(t *testing.T) {
 	}
 }
 
-// reencode reads the data as the subject's payload type and writes it again.
-func reencode(e event.Envelope) (json.RawMessage, error) {
-	switch e.Subject {
-	case "cytube.chat":
-		return again[event.Chat](e)
-	case "cytube.pm":
-		return again[event.PM](e)
-	case "cytube.user.join":
-		return again[event.UserJoin](e)
-	case "cytube.user.leave":
-		return again[event.UserLeave](e)
-	case "cytube.user.rank":
-		return again[event.UserRank](e)
-	case "cytube.media.change":
-		return again[event.MediaChange](e)
-	case "cytube.media.queue":
-		return again[event.MediaQueue](e)
-	case "cytube.media.delete":
-		return again[event.MediaDelete](e)
-	case "cytube.connection":
-		return again[event.Connection](e)
-	case "cytube.delivery":
-		return again[event.Delivery](e)
-	case "cytube.erasure":
-		return again[event.Erasure](e)
-	case "cytube.send.chat":
-		return again[event.SendChat](e)
-	case "cytube.send.pm":
-		return again[event.SendPM](e)
-	case "cytube.send.emote":
-		return again[event.SendEmote](e)
-	case "platform.startup":
-		return again[event.Startup](e)
-	case "platform.shutdown":
-		return again[event.Shutdown](e)
-	case "platform.heartbeat":
-		return again[event.Heartbeat](e)
-	case "platform.operation":
-		return again[event.Operation](e)
-	case "database.get":
-		return again[event.Get](e)
-	case "database.set":
-		return again[event.Set](e)
-	case "database.query":
-		return again[event.Query](e)
-	case "database.delete":
-		return again[event.Delete](e)
-	case "database.update":
-		return again[event.Update](e)
-	case "database.batch":
-		return again[event.Batch](e)
-	case "database.collections":
-		return again[event.Collections](e)
-	}
-	switch _, kind, _ := strings.Cut(strings.TrimPrefix(e.Subject, "plugin."), "."); kind {
-	case "command":
-		return again[event.Command](e)
-	case "event.dead_letter":
-		return again[event.DeadLetter](e)
-	case "event.expired":
-		return again[event.Expired](e)
-	case "event.denied":
-		return again[event.Denied](e)
-	case "request", "request.question":
-		return again[event.PluginRequest](e)
-	case "event", "event.game_start":
-		return again[event.PluginEvent](e)
-	}
-	return reencodeSend(e)
+// payloadTypes read the data as its payload type and write it again, by subject.
+var payloadTypes = map[string]func(event.Envelope) (json.RawMessage, error){
+	"cytube.chat":                        again[event.Chat],
+	"cytube.pm":                          again[event.PM],
+	"cytube.user.join":                   again[event.UserJoin],
+	"cytube.user.leave":                  again[event.UserLeave],
+	"cytube.user.rank":                   again[event.UserRank],
+	"cytube.media.change":                again[event.MediaChange],
+	"cytube.media.queue":                 again[event.MediaQueue],
+	"cytube.media.delete":                again[event.MediaDelete],
+	"cytube.connection":                  again[event.Connection],
+	"cytube.delivery":                    again[event.Delivery],
+	"cytube.erasure":                     again[event.Erasure],
+	"cytube.send.chat":                   again[event.SendChat],
+	"cytube.send.pm":                     again[event.SendPM],
+	"cytube.send.emote":                  again[event.SendEmote],
+	"platform.startup":                   again[event.Startup],
+	"platform.shutdown":                  again[event.Shutdown],
+	"platform.heartbeat":                 again[event.Heartbeat],
+	"platform.operation":                 again[event.Operation],
+	"database.get":                       again[event.Get],
+	"database.set":                       again[event.Set],
+	"database.query":                     again[event.Query],
+	"database.delete":                    again[event.Delete],
+	"database.update":                    again[event.Update],
+	"database.batch":                     again[event.Batch],
+	"database.collections":               again[event.Collections],
+	"plugin.*.command":                   again[event.Command],
+	"plugin.*.event.dead_letter":         again[event.DeadLetter],
+	"plugin.*.event.expired":             again[event.Expired],
+	"plugin.*.event.denied":              again[event.Denied],
+	"plugin.*.request":                   again[event.PluginRequest],
+	"plugin.*.request.question":          again[event.PluginRequest],
+	"plugin.*.event":                     again[event.PluginEvent],
+	"plugin.*.event.game_start":          again[event.PluginEvent],
+	"cytube.send.media.queue":            again[event.SendMediaQueue],
+	"cytube.send.media.delete":           again[event.SendItem],
+	"cytube.send.media.temp":             again[event.SendMediaTemp],
+	"cytube.send.media.move":             again[event.SendMediaMove],
+	"cytube.send.media.skip":             again[event.SendBare],
+	"cytube.send.media.lock":             again[event.SendMediaLock],
+	"cytube.send.media.leader":           again[event.SendMediaLeader],
+	"cytube.send.media.save_list":        again[event.SendList],
+	"cytube.send.media.queue_list":       again[event.SendQueueList],
+	"cytube.send.poll.open":              again[event.SendPollOpen],
+	"cytube.send.poll.vote":              again[event.SendPollVote],
+	"cytube.send.moderation.kick":        again[event.SendModeration],
+	"cytube.send.moderation.ban_address": again[event.SendBanAddress],
+	"cytube.send.moderation.rank":        again[event.SendRank],
+	"cytube.send.channel.motd":           again[event.SendText],
+	"cytube.send.channel.options":        again[event.SendValues],
+	"cytube.send.channel.emote":          again[event.SendDefinition],
+	"cytube.send.channel.emotes":         again[event.SendDefinitions],
+	"cytube.send.user.afk":               again[event.SendAFK],
 }
 
-// reencodeSend is reencode of what is asked of a channel beside speaking.
-func reencodeSend(e event.Envelope) (json.RawMessage, error) {
-	switch strings.TrimPrefix(e.Subject, "cytube.send.") {
-	case "media.queue":
-		return again[event.SendMediaQueue](e)
-	case "media.delete":
-		return again[event.SendItem](e)
-	case "media.temp":
-		return again[event.SendMediaTemp](e)
-	case "media.move":
-		return again[event.SendMediaMove](e)
-	case "media.skip":
-		return again[event.SendBare](e)
-	case "media.lock":
-		return again[event.SendMediaLock](e)
-	case "media.leader":
-		return again[event.SendMediaLeader](e)
-	case "media.save_list":
-		return again[event.SendList](e)
-	case "media.queue_list":
-		return again[event.SendQueueList](e)
-	case "poll.open":
-		return again[event.SendPollOpen](e)
-	case "poll.vote":
-		return again[event.SendPollVote](e)
-	case "moderation.kick":
-		return again[event.SendModeration](e)
-	case "moderation.ban_address":
-		return again[event.SendBanAddress](e)
-	case "moderation.rank":
-		return again[event.SendRank](e)
-	case "channel.motd":
-		return again[event.SendText](e)
-	case "channel.options":
-		return again[event.SendValues](e)
-	case "channel.emote":
-		return again[event.SendDefinition](e)
-	case "channel.emotes":
-		return again[event.SendDefinitions](e)
-	case "user.afk":
-		return again[event.SendAFK](e)
+// reencode reads the data as the subject's payload type and writes it again.
+func reencode(e event.Envelope) (json.RawMessage, error) {
+	subject := e.Subject
+	if rest, ok := strings.CutPrefix(subject, "plugin."); ok {
+		_, kind, _ := strings.Cut(rest, ".")
+		subject = "plugin.*." + kind
 	}
-	return nil, fmt.Errorf("no payload type for %s", e.Subject)
+	again, ok := payloadTypes[subject]
+	if !ok {
+		return nil, fmt.Errorf("no payload type for %s", e.Subject)
+	}
+	return again(e)
 }
 
 func again[T any](e event.Envelope) (json.RawMessage, error) {

@@ -286,7 +286,12 @@ func TestModeration(t *testing.T) {
 			t.Error("a shadow-muted line counts as heard")
 		}
 	}
+}
 
+func TestBan(t *testing.T) {
+	t.Parallel()
+	s := start(t, Config{Channels: []Channel{{Name: lobby}}})
+	alice := join(t, s, "alice", "")
 	s.Ban(lobby, "alice")
 	var kicked *KickError
 	if _, err := alice.Expect(soon(t), func(Message) bool { return false }); !errors.As(err, &kicked) || kicked.Reason != "You're banned!" {
@@ -298,6 +303,11 @@ func TestModeration(t *testing.T) {
 		kicked.Reason != "You are banned from this channel." {
 		t.Errorf("a banned user came back: %v", err)
 	}
+}
+
+func TestNobodyIsThere(t *testing.T) {
+	t.Parallel()
+	s := start(t, Config{Channels: []Channel{{Name: lobby}}})
 	for _, err := range []error{
 		s.Kick(lobby, "alice", ""), s.Mute("elsewhere", "bob", false), s.Drop(lobby, "x"),
 		s.Stall(lobby, "x"), s.Resume(lobby, "x"), s.InjectFrame(lobby, "x", "2"),

@@ -15,8 +15,9 @@ func film(title string) Media {
 	return Media{ID: "id-" + title, Type: "yt", Title: title, Seconds: 200}
 }
 
-func TestPlaylist(t *testing.T) {
-	t.Parallel()
+// ruled returns a lobby and the client of its moderator.
+func ruled(t *testing.T) (*Server, client) {
+	t.Helper()
 	s := start(t, Config{
 		Accounts: []Account{{Name: "mod", Password: "x"}},
 		Channels: []Channel{{Name: lobby, Ranks: map[string]float64{"mod": 3}}},
@@ -25,7 +26,12 @@ func TestPlaylist(t *testing.T) {
 	c.emit("login", object{"name": "mod", "pw": "x"})
 	c.emit("joinChannel", object{"name": lobby})
 	c.next("listPlaylists")
+	return s, c
+}
 
+func TestPlaylist(t *testing.T) {
+	t.Parallel()
+	s, c := ruled(t)
 	a, err := s.AddMedia(lobby, "alice", film("A"))
 	try(t, err)
 	c.expect("queue", fmt.Sprintf(`{"after":"prepend","item":{"media":{"duration":"03:20","id":"id-A","meta":{},"seconds":200,`+

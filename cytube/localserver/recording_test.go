@@ -139,10 +139,18 @@ func (p *player) catchUp(ctx context.Context) error {
 	return nil
 }
 
-// TestRecordingReplayed plays the clients of the recording against the server:
-// each must be told what the real server told it, in the same order.
-func TestRecordingReplayed(t *testing.T) {
-	t.Parallel()
+// playback plays the clients of a recording against the server.
+type playback struct {
+	*Server
+	t       *testing.T
+	ctx     context.Context
+	players map[string]*player
+	scene   string
+}
+
+// recordedServer is set up as the server of the recording was.
+func recordedServer(t *testing.T) *Server {
+	t.Helper()
 	s, err := Start(Config{
 		Accounts: []Account{
 			{Name: "chanboss", Password: "bosspw1"}, {Name: "testbot", Password: "botpw123"},
@@ -165,71 +173,100 @@ func TestRecordingReplayed(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.Close)
-	players := map[string]*player{}
-	scene := ""
-	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
-	defer cancel()
-	catchUp := func() {
-		for name, p := range players {
-			err := p.catchUp(ctx)
-			for i := range min(len(p.got), len(p.want)) {
-				if p.got[i] != p.want[i] {
-					t.Fatalf("%s: %s was told\n\t%s\nthe real server said\n\t%s", scene, name,
-						strings.Join(p.got[max(0, i-3):i+1], "\n\t"), strings.Join(p.want[max(0, i-3):i+1], "\n\t"))
-				}
-			}
-			if err != nil {
-				t.Fatalf("%s: %s: %v", scene, name, err)
+	return s
+}
+
+// catchUp waits until each client has been told what the real server had told it by then.
+func (p *playback) catchUp() {
+	p.t.Helper()
+	for name, c := range p.players {
+		err := c.catchUp(p.ctx)
+		for i := range min(len(c.got), len(c.want)) {
+			if c.got[i] != c.want[i] {
+				p.t.Fatalf("%s: %s was told\n\t%s\nthe real server said\n\t%s", p.scene, name,
+					strings.Join(c.got[max(0, i-3):i+1], "\n\t"), strings.Join(c.want[max(0, i-3):i+1], "\n\t"))
 			}
 		}
+		if err != nil {
+			p.t.Fatalf("%s: %s: %v", p.scene, name, err)
+		}
 	}
+}
+
+func (p *playback) begin(scene string) {
+	p.t.Helper()
+	p.scene = scene
+	p.catchUp()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for c := range p.sessions {
+		c.chatLimit = limiter{} // the recording took its time
+	}
+}
+
+// expect notes what a client is to be told; the first that it is told connects it.
+func (p *playback) expect(client, frame string) {
+	p.t.Helper()
+	if strings.HasPrefix(frame, "0") {
+		url := "ws" + strings.TrimPrefix(p.URL(), "http") + "/socket.io/?EIO=4&transport=websocket"
+		ws, _, err := websocket.DefaultDialer.DialContext(p.ctx, url, nil)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		p.t.Cleanup(func() { _ = ws.Close() })
+		p.players[client] = &player{ws: ws, in: make(chan string, 1000)}
+		go p.players[client].read()
+	}
+	c := comparable(frame)
+	if c == "" {
+		return
+	}
+	if strings.HasPrefix(p.scene, "S8c") && strings.Contains(c, `"delete"`) && client == "boss" {
+		p.Do("testchan", (*Channel).PlayNext) // here a clip had come to its end by itself
+	}
+	p.players[client].want = append(p.players[client].want, c)
+}
+
+func (p *playback) send(client, frame string) {
+	p.t.Helper()
+	p.catchUp()
+	if err := p.players[client].ws.WriteMessage(websocket.TextMessage, []byte(frame)); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+func (p *playback) leave(client string) {
+	p.t.Helper()
+	p.catchUp()
+	_ = p.players[client].ws.Close()
+	delete(p.players, client)
+	p.catchUp()
+}
+
+// TestRecordingReplayed plays the clients of the recording against the server:
+// each must be told what the real server told it, in the same order.
+func TestRecordingReplayed(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
+	defer cancel()
+	p := &playback{Server: recordedServer(t), t: t, ctx: ctx, players: map[string]*player{}}
 	for _, r := range recording(t) {
 		if strings.HasPrefix(r.Frame, "S14") {
 			break // login by cookie, which is not supported
 		}
-		if slices.Contains(notReplayed, r.Client) || strings.HasPrefix(scene, "S12") && r.Client != "" {
+		if slices.Contains(notReplayed, r.Client) || strings.HasPrefix(p.scene, "S12") && r.Client != "" {
 			continue
 		}
-		p := players[r.Client]
 		switch r.Dir {
 		case "note":
-			scene = r.Frame
-			catchUp()
-			s.mu.Lock()
-			for c := range s.sessions {
-				c.chatLimit = limiter{} // the recording took its time
-			}
-			s.mu.Unlock()
+			p.begin(r.Frame)
 		case "in":
-			if strings.HasPrefix(r.Frame, "0") {
-				url := "ws" + strings.TrimPrefix(s.URL(), "http") + "/socket.io/?EIO=4&transport=websocket"
-				ws, _, err := websocket.DefaultDialer.DialContext(ctx, url, nil)
-				if err != nil {
-					t.Fatal(err)
-				}
-				p = &player{ws: ws, in: make(chan string, 1000)}
-				players[r.Client] = p
-				go p.read()
-				defer ws.Close()
-			}
-			if c := comparable(r.Frame); c != "" {
-				// Here a clip had come to its end by itself.
-				if strings.HasPrefix(scene, "S8c") && strings.Contains(c, `"delete"`) && r.Client == "boss" {
-					s.Do("testchan", (*Channel).PlayNext)
-				}
-				p.want = append(p.want, c)
-			}
+			p.expect(r.Client, r.Frame)
 		case "out":
-			catchUp()
-			if err := p.ws.WriteMessage(websocket.TextMessage, []byte(r.Frame)); err != nil {
-				t.Fatal(err)
-			}
+			p.send(r.Client, r.Frame)
 		case "close":
-			catchUp()
-			_ = p.ws.Close()
-			delete(players, r.Client)
-			catchUp()
+			p.leave(r.Client)
 		}
 	}
-	catchUp()
+	p.catchUp()
 }

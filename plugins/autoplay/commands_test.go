@@ -71,12 +71,10 @@ func TestCommands(t *testing.T) {
 	w.answers("!schedule friday 20:00 x", `❌ the setting zone is "Mars/Olympus"`)
 }
 
-// Each text is said as it is set, with all that it may use, also by private message.
-func TestTexts(t *testing.T) {
-	w := start(t)
-	texts := plugintest.Texts(autoplay.New())
-	w.SetTexts(bottest.Channel, autoplay.Name, texts)
-	w.set("missed", "catch_up")
+// storeUnsayable stores what no command makes: schedules with a rule that is none, programmes
+// that are over and full, and films with nearly the same title.
+func storeUnsayable(t *testing.T, w *world) {
+	t.Helper()
 	store := func(collection, id, record string) {
 		t.Helper()
 		data := json.RawMessage(fmt.Sprintf(`{"channel":%q,%s}`, bottest.Channel, record))
@@ -93,6 +91,15 @@ func TestTexts(t *testing.T) {
 	for _, part := range []string{"1", "2"} {
 		store(autoplay.Library, part, fmt.Sprintf(`"url":%q,"title":"Nosferatu %[1]s"`, part))
 	}
+}
+
+// Each text is said as it is set, with all that it may use, also by private message.
+func TestTexts(t *testing.T) {
+	w := start(t)
+	texts := plugintest.Texts(autoplay.New())
+	w.SetTexts(bottest.Channel, autoplay.Name, texts)
+	w.set("missed", "catch_up")
+	storeUnsayable(t, w)
 	w.hosts.fails(id(2), "Video does not exist or is private")
 	for _, line := range []string{
 		"!programme", "!programme add Metropolis " + links(1, 2), "!programme Metropolis", "!schedule every friday 20:00 Metropolis", "!calendar",

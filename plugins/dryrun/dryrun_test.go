@@ -2,19 +2,14 @@ package dryrun_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/nats-io/nats.go"
-	sdktrace "go.opentelemetry.io/otel/sdk/trace"
-	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/plugins"
@@ -26,7 +21,6 @@ import (
 	"github.com/rosey-bot/rosey/plugins/quotedb"
 	"github.com/rosey-bot/rosey/replay"
 	"github.com/rosey-bot/rosey/streams/streamstest"
-	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
 func TestMain(m *testing.M) { streamstest.Main(m) }
@@ -282,191 +276,6 @@ func TestLateTimer(t *testing.T) {
 	allSame(t, run(t, record(t, room, p, replay.Filter{}), p), 1)
 }
 
-// Whatever a plugin does in a dry run, it cannot be seen from outside: no stream
-// holds more than before, and nobody who listens hears anything.
-func TestNothingReachesTheLiveStreams(t *testing.T) {
-	t.Parallel()
-	busy := func(word string) plugins.Handler {
-		return func(c *plugins.Context) ([]event.Envelope, error) {
-			if _, err := c.DB("things").Add(map[string]any{"word": word}); err != nil {
-				return nil, err
-			}
-			if _, err := c.DB(word).Set("x", map[string]any{}); err != nil {
-				return nil, err
-			}
-			_, err := c.Request(event.RequestSubject("quote-db"), map[string]any{"action": "add", "text": word, "user": "alice"})
-			if err != nil {
-				return nil, err
-			}
-			if err := errors.Join(c.After(time.Second, "bell", "rung", nil), c.CancelTimer("other"), c.Publish(c.Emit("early", nil)...)); err != nil {
-				return nil, err
-			}
-			return append(c.Say("%s", word), append(c.PM("bob", "%s", word), c.Emote("%s", word)...)...), nil
-		}
-	}
-	then, now := tester(behaviour{"it": busy("then")}), tester(behaviour{"it": busy("now")})
-	now.Start = func(c *plugins.Context) error { return c.Publish(c.Emit("started", nil)...) }
-	room := plugintest.Run(t, then, quotedb.New())
-	room.Say("alice", "!test it")
-	room.Emitted(event.EventSubject("tester", "rung")) // no timer is pending
-	room.Settle("tester")
-	heard := make(chan string, 1000)
-	sub, err := room.Bus.Conn().Subscribe(">", func(msg *nats.Msg) {
-		read := strings.HasPrefix(msg.Reply, "$JS.ACK.") // a stored event on its way to who reads it
-		if !read && !strings.HasPrefix(msg.Subject, "$JS.") && !strings.HasPrefix(msg.Subject, "_INBOX.") {
-			heard <- msg.Subject
-		}
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer sub.Unsubscribe()
-	before := state(t, room)
-	kase := record(t, room, now, replay.Filter{})
-	for range 2 {
-		results := run(t, kase, now, quotedb.New())
-		if len(results) != 1 || results[0].Status() != dryrun.Changed || !strings.Contains(text(t, results[0]), "said then | now now") {
-			t.Fatalf("%+v", results)
-		}
-	}
-	if diff := cmp.Diff(before, state(t, room)); diff != "" {
-		t.Errorf("the streams changed: %s", diff)
-	}
-	if err := room.Bus.Conn().Flush(); err != nil {
-		t.Fatal(err)
-	}
-	select {
-	case subject := <-heard:
-		t.Errorf("%s was heard", subject)
-	default:
-	}
-}
-
-// state is what every stream holds and how it is configured.
-func state(t *testing.T, room *plugintest.Channel) map[string]any {
-	t.Helper()
-	all := map[string]any{}
-	lister := room.Bus.JetStream().ListStreams(streamstest.Context(t))
-	for info := range lister.Info() {
-		config, err := json.Marshal(info.Config)
-		if err != nil {
-			t.Fatal(err)
-		}
-		all[info.Config.Name] = []any{info.State.LastSeq, info.State.Msgs, info.State.Bytes, string(config)}
-	}
-	if err := lister.Err(); err != nil || len(all) < 9 {
-		t.Fatalf("%d streams: %v", len(all), err)
-	}
-	return all
-}
-
-// tally keeps a count in the database and says it.
-func tally(step int) plugins.Handler {
-	return func(c *plugins.Context) ([]event.Envelope, error) {
-		var r struct {
-			N int `json:"n"`
-		}
-		return c.DB("tally").Change("it", &r, func() ([]event.Envelope, error) {
-			r.N += step
-			return c.Say("%d", r.N), nil
-		})
-	}
-}
-
-// The plugin's own writes are made anew and those of others as they were, from
-// the database as it was when the first event came.
-func TestTheDatabaseOfThen(t *testing.T) {
-	t.Parallel()
-	room := plugintest.Run(t, tester(behaviour{"it": tally(1)}))
-	put := func(n int) {
-		t.Helper()
-		if _, err := room.Request(event.SubjectSet, event.Set{Collection: "tally", ID: "it", Data: fmt.Appendf(nil, `{"n":%d}`, n)}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	put(10)
-	for range 3 {
-		room.Say("alice", "!test it")
-	}
-	put(100)
-	began := time.Now()
-	room.Say("alice", "!test it")
-	room.Say("bob", "!test it")
-	put(200)
-	room.Say("alice", "!test it")
-	room.Settle("tester")
-	for _, c := range []struct {
-		name   string
-		step   int
-		filter replay.Filter
-		now    string
-	}{
-		{"unchanged", 1, replay.Filter{}, "11 12 13 101 102 201"},
-		{"changed", 2, replay.Filter{}, "12 14 16 102 104 202"},
-		{"from the middle", 2, replay.Filter{Since: began}, "102 104 202"},
-		{"without bob's, which stays as it was", 2, replay.Filter{Since: began, User: "alice"}, "102 202"},
-	} {
-		p := tester(behaviour{"it": tally(c.step)})
-		var now []string
-		for _, r := range run(t, record(t, room, p, c.filter), p) {
-			for _, o := range r.Outputs {
-				if o.Subject != event.SubjectSendChat {
-					continue
-				}
-				var said event.SendChat
-				if err := json.Unmarshal(o.Data, &said); err != nil {
-					t.Fatal(err)
-				}
-				now = append(now, said.Message)
-			}
-			if (r.Status() == dryrun.Same) != (c.step == 1) {
-				t.Errorf("%s: %s is %s: %s", c.name, r.Event.Ref, r.Status(), text(t, r))
-			}
-		}
-		if got := strings.Join(now, " "); got != c.now {
-			t.Errorf("%s: it says %s, want %s", c.name, got, c.now)
-		}
-	}
-}
-
-// A record that was rewritten so often since that its history does not reach back is as
-// it was answered then. Where that is not kept, it is taken as it is known, which is counted.
-func TestHistoryThatDoesNotReachBack(t *testing.T) {
-	t.Parallel()
-	reads := tester(behaviour{"it": func(c *plugins.Context) ([]event.Envelope, error) {
-		var r struct{ N int }
-		if err := c.DB("tally").Get("it", &r); err != nil {
-			return nil, err
-		}
-		return c.Say("%d", r.N), nil
-	}})
-	room := plugintest.Run(t, reads)
-	put := func(n int) {
-		t.Helper()
-		if _, err := room.Request(event.SubjectSet, event.Set{Collection: "tally", ID: "it", Data: fmt.Appendf(nil, `{"n":%d}`, n)}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	put(2)
-	room.Say("alice", "!test it")
-	room.Settle("tester")
-	for n := range 20 {
-		put(100 + n)
-	}
-	kase := record(t, room, reads, replay.Filter{})
-	allSame(t, run(t, kase, reads), 1)
-	if n := kase.ApproximateRecords(); n != 0 {
-		t.Errorf("unsure of %d records that were answered from", n)
-	}
-	if err := room.Bus.JetStream().DeleteStream(streamstest.Context(t), "KV_exchanges"); err != nil {
-		t.Fatal(err)
-	}
-	kase = record(t, room, reads, replay.Filter{})
-	if r := run(t, kase, reads)[0]; text(t, r) != "changed said 2 | now 110" || kase.ApproximateRecords() != 1 {
-		t.Errorf("without what was answered: %s, unsure of %d", text(t, r), kase.ApproximateRecords())
-	}
-}
-
 // What expired is not handled in a dry run either, and what was not does not
 // expire because it is old by now.
 func TestAge(t *testing.T) {
@@ -516,122 +325,11 @@ func TestOtherPlugins(t *testing.T) {
 	}
 }
 
-// A dry run is a trace of its own for each event, linked to the one of then.
-func TestTraces(t *testing.T) {
-	t.Parallel()
-	p := tester(behaviour{"it": tally(1)})
-	room := plugintest.Run(t, p)
-	const then = "4bf92f3577b34da6a3ce929d0e0e4736"
-	msg := nats.NewMsg(event.CommandSubject("tester"))
-	msg.Data = []byte(`{"command":"test","args":["it"],"user":"alice","channel":"test"}`)
-	msg.Header["traceparent"] = []string{"00-" + then + "-00f067aa0ba902b7-01"}
-	if _, err := room.Bus.JetStream().PublishMsg(streamstest.Context(t), msg); err != nil {
-		t.Fatal(err)
-	}
-	room.Next()
-	room.Settle("tester")
-	spans := tracetest.NewSpanRecorder()
-	provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans), sdktrace.WithIDGenerator(propagation.IDGenerator{}))
-	kase := record(t, room, p, replay.Filter{})
-	for r, err := range dryrun.Run(streamstest.Context(t), kase, p, dryrun.Options{Tracer: provider.Tracer("")}) {
-		if err != nil || r.Status() != dryrun.Same {
-			t.Fatalf("%v, %s", err, text(t, r))
-		}
-	}
-	ended := spans.Ended()
-	root := ended[len(ended)-1]
-	if root.Parent().IsValid() || root.SpanContext().TraceID().String() == then || root.Name() != "dry run plugin.{name}.command" {
-		t.Errorf("the root is %s of trace %s below %s", root.Name(), root.SpanContext().TraceID(), root.Parent().SpanID())
-	}
-	if links := root.Links(); len(links) != 1 || links[0].SpanContext.TraceID().String() != then || links[0].SpanContext.SpanID().String() != "00f067aa0ba902b7" {
-		t.Errorf("the root's links are %v", links)
-	}
-	if len(ended) < 3 {
-		t.Errorf("%d spans, want the handling and its requests", len(ended))
-	}
-	for _, s := range ended {
-		if s.SpanContext().TraceID() != root.SpanContext().TraceID() {
-			t.Errorf("span %s is in trace %s", s.Name(), s.SpanContext().TraceID())
-		}
-	}
-}
-
 // The lines of a case with one event.
 const (
 	caseHead  = `{"case":{"layout":1,"plugin":"tester"}}` + "\n"
 	caseEvent = `{"event":{"ref":"PLUGIN:1","at":"2026-11-24T14:05:00Z","subject":"plugin.tester.command","body":{"command":"test","args":["it"],"user":"a"},"waited":0,"said":null}}`
 )
-
-func TestLoadRefuses(t *testing.T) {
-	t.Parallel()
-	const head, good = caseHead, caseEvent
-	if _, err := dryrun.Load(strings.NewReader(head + "\n" + good)); err != nil {
-		t.Errorf("a good case: %v", err)
-	}
-	for text, says := range map[string]string{
-		"":            "has no events",
-		head:          "has no events",
-		"{":           "line 1",
-		good:          "begins with a line that names its plugin",
-		head + "{}":   "line 2 of the case: it holds none of",
-		head + "null": "line 2 of the case: it holds none of",
-		`{"case":{"layout":3,"plugin":"tester"}}`:                            "layout 3",
-		head + `{"record":{"table":"x","id":1,"data":{}}}`:                   `no table "x"`,
-		head + strings.Replace(good, "PLUGIN:1", "PLUGIN", 1):                "line 2 of the case: \"PLUGIN\" is not a stored event",
-		head + strings.Replace(good, `"user":"a"`, `"user":1`, 1):            "user must be a string",
-		head + strings.Replace(good, "2026-11-24T14:05:00Z", "yesterday", 1): "line 2",
-	} {
-		if _, err := dryrun.Load(strings.NewReader(text)); event.CodeOf(err) != event.InvalidInput || !strings.Contains(err.Error(), says) {
-			t.Errorf("%s: error %v, want INVALID_INPUT that says %q", text, err, says)
-		}
-	}
-}
-
-func TestRunRefuses(t *testing.T) {
-	t.Parallel()
-	kase, err := dryrun.Load(strings.NewReader(caseHead + caseEvent))
-	if err != nil {
-		t.Fatal(err)
-	}
-	unready := tester(nil)
-	unready.Start = func(*plugins.Context) error { return errors.New("no questions") }
-	invalid := tester(nil)
-	invalid.Version = ""
-	cancelled, cancel := context.WithCancel(streamstest.Context(t))
-	cancel()
-	for _, c := range []struct {
-		ctx  context.Context
-		p    plugins.Plugin
-		says string
-	}{
-		{streamstest.Context(t), eightball.New(), "of plugin tester, not of 8ball"},
-		{streamstest.Context(t), unready, "no questions"},
-		{streamstest.Context(t), invalid, "has no version"},
-		{cancelled, tester(nil), "canceled"},
-	} {
-		n := 0
-		for _, err := range dryrun.Run(c.ctx, kase, c.p, dryrun.Options{}) {
-			if n++; err == nil || !strings.Contains(err.Error(), c.says) {
-				t.Errorf("error %v, want one that says %q", err, c.says)
-			}
-		}
-		if n != 1 {
-			t.Errorf("%d results, want an error", n)
-		}
-	}
-	for range dryrun.Run(streamstest.Context(t), kase, tester(nil), dryrun.Options{}) {
-		break // leaves nothing behind
-	}
-}
-
-func TestRecordOfNothing(t *testing.T) {
-	t.Parallel()
-	server := streamstest.Server(t)
-	_, err := dryrun.Record(streamstest.Context(t), streamstest.Bus(t, server).JetStream(), tester(nil), replay.Filter{}, nil)
-	if !errors.Is(err, replay.ErrNoMatch) || !strings.Contains(err.Error(), "tester handles") {
-		t.Errorf("of nothing: %v", err)
-	}
-}
 
 // What a plugin uses that it did not use when the case was made is empty to it,
 // and named.

@@ -99,87 +99,98 @@ func TestGuestReadsWhatItMay(t *testing.T) {
 	})
 }
 
+// borrower is a guest that asks for a collection of victim's, beside the bot's own processes.
+type borrower struct {
+	*session
+	t *testing.T
+	g *grounds
+}
+
+func setRecord(collection string) string {
+	return fmt.Sprintf(`{"collection":%q,"id":1,"data":{"n":1}}`, collection)
+}
+
+func (b *borrower) setAs(source, collection string) {
+	b.t.Helper()
+	e, err := event.New(event.SubjectSet, json.RawMessage(setRecord(collection)))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	e.Metadata = map[string]any{event.MetaSource: source}
+	data, err := e.MarshalJSON()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if m, err := b.g.Conn().RequestWithContext(b.ctx, event.SubjectSet, data); err != nil || event.ReplyError(m.Data) != nil {
+		b.t.Fatalf("set as %s: %v %v", source, err, m)
+	}
+}
+
+// expectDenied asks for all that can be asked of victim's collection.
+func (b *borrower) expectDenied(reads, writes bool) {
+	b.t.Helper()
+	for op, body := range map[string]string{
+		"get": `{"collection":"theirs","id":1}`, "query": `{"collection":"theirs"}`, "set": setRecord("theirs"),
+		"update": `{"collection":"theirs","id":1,"ops":{"$inc":{"n":1}}}`, "delete": `{"collection":"theirs","id":1}`,
+		"batch": `{"operations":[{"op":"get","collection":"theirs","id":1}]}`,
+	} {
+		denied := writes
+		if op == "get" || op == "query" || op == "batch" {
+			denied = reads
+		}
+		err := answered("database."+op, body)(b.session)
+		if got := event.CodeOf(err) == event.PermissionDenied; got != denied {
+			b.t.Errorf("%s: %v; want denied %t", op, err, denied)
+		}
+		if denied && (!strings.Contains(err.Error(), "belongs to victim") && op != "batch" || !strings.Contains(err.Error(), "rosey plugin grant guest storage:theirs")) {
+			b.t.Errorf("%s: %v", op, err)
+		}
+		if op == "delete" && !denied {
+			b.setAs("victim", "theirs")
+		}
+	}
+}
+
+func (b *borrower) expectListed(want string) {
+	b.t.Helper()
+	if m, err := b.nc.RequestWithContext(b.ctx, event.SubjectCollections, []byte("{}")); err != nil || !strings.Contains(string(m.Data), want) {
+		b.t.Errorf("it is listed %v, %v; want %s", m, err, want)
+	}
+}
+
+func (b *borrower) grant(capability string) {
+	b.t.Helper()
+	if err := router.GrantCapabilities(b.ctx, b.g.registrations, "guest", capability); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
 // A collection belongs to the plugin that wrote it first; what others may do with it is
 // granted. The bot's own processes and operators may always.
 func TestCollectionsBelongToPlugins(t *testing.T) {
 	t.Parallel()
 	g := newGrounds(t)
-	s := g.session(t)
-	ask := func(op, body string) error { return answered("database."+op, body)(s) }
-	set := func(collection string) string {
-		return fmt.Sprintf(`{"collection":%q,"id":1,"data":{"n":1}}`, collection)
-	}
-	asBot := func(source, op, body string) {
-		t.Helper()
-		e, err := event.New("database."+op, json.RawMessage(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		e.Metadata = map[string]any{event.MetaSource: source}
-		b, err := e.MarshalJSON()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if m, err := g.Conn().RequestWithContext(s.ctx, "database."+op, b); err != nil || event.ReplyError(m.Data) != nil {
-			t.Fatalf("%s as %s: %v %v", op, source, err, m)
-		}
-	}
-	asBot("victim", "set", set("theirs"))
-	asBot("rosey-cli", "set", set("notes"))
-	requests := map[string]string{
-		"get": `{"collection":"theirs","id":1}`, "query": `{"collection":"theirs"}`, "set": set("theirs"),
-		"update": `{"collection":"theirs","id":1,"ops":{"$inc":{"n":1}}}`, "delete": `{"collection":"theirs","id":1}`,
-		"batch": `{"operations":[{"op":"get","collection":"theirs","id":1}]}`,
-	}
-	expectDenied := func(reads, writes bool) {
-		t.Helper()
-		for op, body := range requests {
-			denied := writes
-			if op == "get" || op == "query" || op == "batch" {
-				denied = reads
-			}
-			err := ask(op, body)
-			if got := event.CodeOf(err) == event.PermissionDenied; got != denied {
-				t.Errorf("%s: %v; want denied %t", op, err, denied)
-			}
-			if denied && (!strings.Contains(err.Error(), "belongs to victim") && op != "batch" || !strings.Contains(err.Error(), "rosey plugin grant guest storage:theirs")) {
-				t.Errorf("%s: %v", op, err)
-			}
-			if op == "delete" && !denied {
-				asBot("victim", "set", set("theirs"))
-			}
-		}
-	}
-	grant := func(capability string) {
-		t.Helper()
-		if err := router.GrantCapabilities(s.ctx, g.registrations, "guest", capability); err != nil {
-			t.Fatal(err)
-		}
-	}
-	expectDenied(true, true)
-	expectListed := func(want string) {
-		t.Helper()
-		if m, err := s.nc.RequestWithContext(s.ctx, "database.collections", []byte("{}")); err != nil || !strings.Contains(string(m.Data), want) {
-			t.Errorf("it is listed %v, %v; want %s", m, err, want)
-		}
-	}
-	expectListed(`"data":[{"collection":"notes"`)
-	grant("storage:theirs:read")
-	expectDenied(false, true)
-	expectListed(`{"collection":"theirs"`)
-	grant("storage:theirs")
-	expectDenied(false, false)
-	if had, err := router.RevokeCapabilities(s.ctx, g.registrations, "guest", "storage:theirs", "storage:theirs:read"); err != nil || len(had) != 2 {
+	b := &borrower{session: g.session(t), t: t, g: g}
+	b.setAs("victim", "theirs")
+	b.setAs("rosey-cli", "notes")
+	b.expectDenied(true, true)
+	b.expectListed(`"data":[{"collection":"notes"`)
+	b.grant("storage:theirs:read")
+	b.expectDenied(false, true)
+	b.expectListed(`{"collection":"theirs"`)
+	b.grant("storage:theirs")
+	b.expectDenied(false, false)
+	if had, err := router.RevokeCapabilities(b.ctx, g.registrations, "guest", "storage:theirs", "storage:theirs:read"); err != nil || len(had) != 2 {
 		t.Errorf("revoked %q, %v", had, err)
 	}
-	expectDenied(true, true)
+	b.expectDenied(true, true)
 	for _, mine := range []string{"mine", "notes"} { // nobody's: of the first to write
-		if err := ask("set", set(mine)); err != nil {
+		if err := answered(event.SubjectSet, setRecord(mine))(b.session); err != nil {
 			t.Errorf("%s: %v", mine, err)
 		}
 	}
-	asBot("victim", "set", set("mine"))
-	shares, err := router.ReadShares(s.ctx, g.registrations)
+	b.setAs("victim", "mine")
+	shares, err := router.ReadShares(b.ctx, g.registrations)
 	if got := shares.Collections("guest"); err != nil || !slices.Equal(got, []string{"mine", "notes"}) {
 		t.Errorf("it has %q, %v", got, err)
 	}

@@ -42,12 +42,8 @@ func (b *buffer) String() string {
 	return b.text.String()
 }
 
-// What somebody typed, and who, is in no log above level debug and in no span, whatever fails
-// because of it: a handler's error or panic, a request, its dead letter, a record that does
-// not fit.
-func TestLogsAndSpansHoldNoTexts(t *testing.T) {
-	t.Parallel()
-	const typed = "zebra"
+// failing returns a plugin whose every answer fails because of what was typed.
+func failing(typed string) plugins.Plugin {
 	p := plugin(func(c *plugins.Context) ([]event.Envelope, error) {
 		switch c.Command.Args[0] {
 		case "error":
@@ -64,7 +60,13 @@ func TestLogsAndSpansHoldNoTexts(t *testing.T) {
 	p.Requests = []plugins.Endpoint{{Action: "word", Handle: func(*plugins.Context) (any, error) {
 		return nil, event.Errorf(event.RecordNotFound, "no %s", typed)
 	}}}
-	channel := plugintest.Run(t) // runs no plugin
+	return p
+}
+
+// hosted runs the plugin until the test ends, and returns what it logs above level debug and
+// its spans.
+func hosted(t *testing.T, channel *plugintest.Channel, p plugins.Plugin) (*buffer, *tracetest.SpanRecorder) {
+	t.Helper()
 	kv, err := router.OpenBucket(t.Context(), channel.Bus.JetStream(), 1)
 	if err != nil {
 		t.Fatal(err)
@@ -77,22 +79,32 @@ func TestLogsAndSpansHoldNoTexts(t *testing.T) {
 	spans := tracetest.NewSpanRecorder()
 	tracer := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans), sdktrace.WithIDGenerator(propagation.IDGenerator{})).Tracer("test")
 	bus := streams.NewBus(channel.Bus.Conn(), channel.Bus.JetStream(), streams.WithLogger(log), tracing.With(tracer))
-	h := host.Host{Bus: bus, Bucket: kv, Logger: log, Backoff: []time.Duration{time.Millisecond}}
+	started := make(chan error, 1)
+	h := host.Host{Bus: bus, Bucket: kv, Logger: log, Backoff: []time.Duration{time.Millisecond}, OnStart: func(err error) { started <- err }}
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
-	started := make(chan error, 1)
-	h.OnStart = func(err error) { started <- err }
 	running.Go(func() { _ = h.Run(ctx, p) })
-	defer running.Wait()
-	defer cancel()
+	t.Cleanup(func() { cancel(); running.Wait() })
 	if err := <-started; err != nil {
 		t.Fatal(err)
 	}
+	return out, spans
+}
+
+// What somebody typed, and who, is in no log above level debug and in no span, whatever fails
+// because of it: a handler's error or panic, a request, its dead letter, a record that does
+// not fit.
+func TestLogsAndSpansHoldNoTexts(t *testing.T) {
+	t.Parallel()
+	const typed, user = "zebra", "mallory"
+	private := func(s string) bool { return strings.Contains(s, typed) || strings.Contains(s, user) }
+	channel, p := plugintest.Run(t), failing(typed) // the channel runs no plugin
+	logged, spans := hosted(t, channel, p)
 	if _, err := channel.Request(event.SubjectSet, map[string]any{"collection": "words", "id": 1, "data": map[string]any{"n": typed}}); err != nil {
 		t.Fatal(err)
 	}
 	for _, what := range []string{"error", "panic", "record", "input"} {
-		channel.Publish(event.CommandSubject(p.Name), event.Command{Command: "x", Args: []string{what, typed}, User: "mallory", Channel: plugintest.ChannelName})
+		channel.Publish(event.CommandSubject(p.Name), event.Command{Command: "x", Args: []string{what, typed}, User: user, Channel: plugintest.ChannelName})
 	}
 	if _, err := channel.Request(event.RequestSubject(p.Name, "word"), map[string]any{}); event.CodeOf(err) != event.RecordNotFound {
 		t.Errorf("the request: %v", err)
@@ -100,14 +112,13 @@ func TestLogsAndSpansHoldNoTexts(t *testing.T) {
 	channel.Emitted(event.EventSubject(p.Name, event.TypeDeadLetter))
 	channel.Emitted(event.EventSubject(p.Name, event.TypeDeadLetter))
 	channel.Next() // the answer to the last command
-	got := out.String()
 	for _, want := range []string{"request failed", "event dead-lettered", "handler failed, retrying", "record skipped", "command answered with an error"} {
-		if !strings.Contains(got, want) {
+		if !strings.Contains(logged.String(), want) {
 			t.Errorf("nothing is logged of %q", want)
 		}
 	}
-	for line := range strings.Lines(got) {
-		if strings.Contains(line, typed) || strings.Contains(line, "mallory") {
+	for line := range strings.Lines(logged.String()) {
+		if private(line) {
 			t.Error("logged: ", line)
 		}
 	}
@@ -116,7 +127,7 @@ func TestLogsAndSpansHoldNoTexts(t *testing.T) {
 		if span.Status().Code == codes.Error {
 			failed++
 		}
-		if said := fmt.Sprint(span.Name(), span.Attributes(), span.Events(), span.Status()); strings.Contains(said, typed) || strings.Contains(said, "mallory") {
+		if said := fmt.Sprint(span.Name(), span.Attributes(), span.Events(), span.Status()); private(said) {
 			t.Error("in a span: ", said)
 		}
 	}

@@ -123,6 +123,12 @@ func fill(t *testing.T, bus *streams.Bus) {
 	if err := s.DeleteMsg(ctx, 100); err != nil {
 		t.Fatal(err)
 	}
+	halfRead(ctx, t, js)
+}
+
+// halfRead leaves a durable that has acknowledged ten messages and, of those after them, one.
+func halfRead(ctx context.Context, t *testing.T, js jetstream.JetStream) {
+	t.Helper()
 	c, err := js.CreateConsumer(ctx, streams.Cytube, jetstream.ConsumerConfig{
 		Durable: "half", AckPolicy: jetstream.AckExplicitPolicy, AckWait: time.Hour, FilterSubjects: []string{event.SubjectChat},
 	})
