@@ -17,7 +17,9 @@ func TestUnsettledConsumer(t *testing.T) {
 	bus := streamstest.Bus(t, streamstest.Server(t))
 	ctx, js := streamstest.Context(t), bus.JetStream()
 	life := &lifecycle{bus: bus, plugins: []string{"stats"}, programs: &programs{}}
-	say := func() { streamstest.Publish(t, bus, event.SubjectChat, event.Chat{User: "alice", Message: "hi", Channel: "main"}) }
+	say := func() {
+		streamstest.Publish(t, bus, event.SubjectChat, event.Chat{User: "alice", Message: "hi", Channel: "main"})
+	}
 	durable := func(name string) jetstream.Consumer {
 		t.Helper()
 		c, err := js.CreateConsumer(ctx, streams.Cytube, jetstream.ConsumerConfig{Durable: name, FilterSubject: event.SubjectChat, AckPolicy: jetstream.AckExplicitPolicy})
