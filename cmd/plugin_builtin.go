@@ -34,7 +34,7 @@ func listBuiltIn(c *cli.Context) error {
 	})
 }
 
-// packageOf returns the import path of the package with a plugin's first handler.
+// packageOf returns the import path of the package with a plugin's first handler, or with its settings.
 func packageOf(p plugins.Plugin) string {
 	var handler any
 	switch {
@@ -44,6 +44,8 @@ func packageOf(p plugins.Plugin) string {
 		handler = p.Events[0].Handle
 	case len(p.Requests) > 0:
 		handler = p.Requests[0].Handle
+	case p.Settings != nil:
+		return reflect.TypeOf(p.Settings).PkgPath()
 	default:
 		return ""
 	}

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/dustin/go-humanize/english"
+
 	"github.com/rosey-bot/rosey/consumers/pluginsettings"
 	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/event"
@@ -23,6 +25,9 @@ const Name = "admin"
 
 // minRank is the rank of admins. The setting min_rank of each command changes it.
 const minRank = 3
+
+// maxText is how much of a text is shown among other settings.
+const maxText = 60
 
 // reason is why something was changed, in the history.
 const reason = "typed in the channel"
@@ -190,12 +195,20 @@ func (a *Admin) show(c *plugins.Context) ([]event.Envelope, error) {
 		}
 		return c.Say("%s.%s is %s: %s", plugin, key, told(p, set), p.Description), nil
 	}
-	var parts []string
+	var parts, texts []string
 	for _, key := range slices.Sorted(maps.Keys(all)) {
 		_, _, isSet := set.Value(key)
-		if command := key[strings.LastIndexByte(key, '.')+1:]; isSet || !router.IsPolicy(command) {
+		switch command := key[strings.LastIndexByte(key, '.')+1:]; {
+		case isSet && all[key].Template != nil:
+			parts = append(parts, key+" "+plugins.Shorten(told(all[key], set), maxText))
+		case all[key].Template != nil:
+			texts = append(texts, key)
+		case isSet || !router.IsPolicy(command):
 			parts = append(parts, key+" "+told(all[key], set))
 		}
+	}
+	if len(texts) > 0 { // which fill a screen
+		parts = append(parts, fmt.Sprintf("%s with their defaults, which %ssettings %s.%s and so on shows", english.Plural(len(texts), "text", ""), c.Prefix(), plugin, texts[0]))
 	}
 	if len(parts) == 0 {
 		return c.Say("%s: everything has its default; %sset %s.enabled off, for example, switches it off here", plugin, c.Prefix(), plugin), nil

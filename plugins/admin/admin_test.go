@@ -12,6 +12,7 @@ import (
 	"github.com/rosey-bot/rosey/plugins/admin"
 	"github.com/rosey-bot/rosey/plugins/diceroller"
 	"github.com/rosey-bot/rosey/plugins/plugintest"
+	"github.com/rosey-bot/rosey/plugins/texts"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
@@ -30,7 +31,7 @@ func run(t *testing.T, channels ...string) *plugintest.Channel {
 			return c.Handle(ctx)
 		}
 	}
-	channel := plugintest.Run(t, p, diceroller.New())
+	channel := plugintest.Run(t, p, diceroller.New(), texts.New())
 	binding.Lock()
 	defer binding.Unlock()
 	var err error
@@ -62,6 +63,9 @@ func TestAdmin(t *testing.T) {
 		{3, "!set dice-roller.enabled off for all", "you are an admin of"},
 		{3, "!set dice-roller.enabled off for attic", "say it in attic"},
 		{3, "!settings dice-roller", "roll.cooldown_user 30s (in "},
+		{3, "!settings texts", "texts: 10 texts with their defaults, which !settings texts.alias and so on shows"},
+		{3, "!set texts.link " + strings.Repeat("kein Link ", 30), "✅ texts.link is kein Link kein Link"},
+		{3, "!settings texts", "texts: link kein Link kein Link kein Link kein Link kein Link kein Link…; 9 texts with their defaults, which "},
 		{3, "!settings dice-roller.enabled", "dice-roller.enabled is on (default)"},
 		{3, "!set dice-roller.roll.cooldown_user default", "✅ dice-roller.roll.cooldown_user is not set (default)"},
 		{3, "!set admin.min_rank 2", "✅ admin.min_rank is 2"},
