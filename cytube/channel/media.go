@@ -130,6 +130,7 @@ func (s *State) position(f *fold, position float64, paused bool) {
 		kind = event.PositionPause
 	case !paused && s.clock.said.Paused:
 		kind = event.PositionResume
+	case s.playing.seconds == 0 && position == s.clock.said.Position: // the server does not count it
 	case math.Abs(position-s.clock.expected(f.at)) > positionTolerance:
 		kind = event.PositionSeek
 	}

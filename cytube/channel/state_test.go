@@ -179,6 +179,11 @@ func TestJoinDoesNotChangeMedia(t *testing.T) {
 	if got := apply(t, s, `["changeMedia",{"id":"a","title":"T","seconds":1,"type":"yt"}]`); len(got) > 0 {
 		t.Errorf("media that are restored: %q", got)
 	}
+	s = joiningState()
+	s.Restore(&view.View{Playing: &view.Playing{Type: "tw", URL: "https://twitch.tv/a", At: now.Add(-time.Hour).UnixMilli()}})
+	if got := apply(t, s, `["changeMedia",{"id":"a","title":"T","seconds":0,"type":"tw","currentTime":0}]`); len(got) > 0 {
+		t.Errorf("a live stream, whose position stands still: %q", got)
+	}
 }
 
 func TestMembers(t *testing.T) {
