@@ -88,12 +88,13 @@ func (ch *Channel) removeFilter(_ *Session, data json.RawMessage) {
 	}
 }
 
-// moveFilter moves a filter to another place of the list, and tells nobody.
+// moveFilter has two filters change places, as the real server does, and tells nobody.
 func (ch *Channel) moveFilter(c *Session, data indexMove) {
-	if !moveIndex(ch.filters, data) {
+	if min(data.From, data.To) < 0 || max(data.From, data.To) >= len(ch.filters) {
 		c.alert("Filter move failed: Argument out of range")
 		return
 	}
+	ch.filters[data.From], ch.filters[data.To] = ch.filters[data.To], ch.filters[data.From]
 	ch.setFilters(ch.filters)
 }
 
