@@ -79,6 +79,7 @@ var refusedAtRank4 = []refusedSend{
 	{event.SubjectSendChannelEmote, event.SendDefinition{Action: "update", Name: ":none:"}, event.RecordNotFound, "no emote"},
 	{event.SubjectSendChannelEmote, event.SendDefinition{Action: "add", Name: ":none:"}, event.InvalidInput, "image"},
 	{event.SubjectSendFilter, event.SendDefinition{Action: "update", Name: "none"}, event.RecordNotFound, "no chat filter"},
+	{event.SubjectSendFilter, event.SendDefinition{Action: "remove", Name: "none"}, "", ""},
 	{event.SubjectSendChannelEmotes, definitions(`{"name":":x:"}`), event.InvalidInput, `entry 1 of the list, ":x:": an emote needs an image`},
 	{event.SubjectSendChannelEmotes, definitions(`{"name":":x:","image":"y"}`, `{"name":":x:","image":"z"}`), event.InvalidInput, `":x:" twice`},
 	{event.SubjectSendFilters, definitions(`{"name":"x","source":"y"}`, `{"name":"z"}`), event.InvalidInput, "entry 2"},

@@ -221,7 +221,7 @@ var filter = rule[event.SendDefinition]{
 	},
 	so: func(c *Call, p event.SendDefinition) bool {
 		if p.Action == event.DefinitionRemove {
-			return c.Past != nil && !c.defines(event.SubjectFilter, p.Name)
+			return !c.defines(event.SubjectFilter, p.Name)
 		}
 		raw, _ := c.State.Definition(event.SubjectFilter, p.Name)
 		want, err := json.Marshal(filterFields(p))
