@@ -36,7 +36,7 @@ func (w *world) films(n int) {
 	}
 }
 
-func extra(t *testing.T, fields map[string]any) event.Extra {
+func extra(t testing.TB, fields map[string]any) event.Extra {
 	t.Helper()
 	x := event.Extra{}
 	for name, value := range fields {

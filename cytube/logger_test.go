@@ -14,7 +14,7 @@ type logs struct {
 	waiting map[string][]chan struct{}
 }
 
-func newLogs(t *testing.T) *logs {
+func newLogs(t testing.TB) *logs {
 	return &logs{
 		Handler: slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}),
 		waiting: map[string][]chan struct{}{},

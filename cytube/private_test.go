@@ -127,6 +127,20 @@ func TestS41UndeliveredWaits(t *testing.T) {
 	}
 }
 
+// A user who ignores the bot cannot be told from one who reads: the server takes the message and
+// tells nobody, so that it is heard, once, and nothing waits for the user.
+func TestPrivateMessageToWhoIgnoresTheBot(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.join(func(c *cytube.Config) { c.UndeliveredPM = sender.UndeliveredWait })
+	w.joined("alice") // who does not look
+	w.echo(w.send(event.SubjectSendPM, event.SendPM{To: "alice", Message: "your turn", Channel: lounge}), 1)
+	w.echo(w.chat("meanwhile"), 1)
+	if heard, given := len(w.stored(event.SubjectPM)), len(w.stored(event.SubjectDelivery)); heard != 1 || given != 0 {
+		t.Errorf("heard %d times, %d deliveries", heard, given)
+	}
+}
+
 // Private answers beyond the site's limit wait, and are delivered once each, in order.
 func TestS41PrivateAnswersUnderTheLimit(t *testing.T) {
 	t.Parallel()

@@ -28,7 +28,7 @@ const lounge = "lounge"
 // world is a site with a channel, a NATS server with the streams, and a bot that
 // can be started and stopped.
 type world struct {
-	t    *testing.T
+	t    testing.TB
 	ctx  context.Context
 	site *cytubetest.Server
 	nats *embedded.Server
@@ -42,7 +42,7 @@ type world struct {
 	passed []streams.Stored // deliveries that a wait for something else read
 }
 
-func newWorld(t *testing.T, change ...func(*cytubetest.Config, *cytube.Config)) *world {
+func newWorld(t testing.TB, change ...func(*cytubetest.Config, *cytube.Config)) *world {
 	t.Helper()
 	siteCfg := cytubetest.Config{
 		Accounts: []cytubetest.Account{{Name: "Rosey", Password: "rosey-pw"}, {Name: "mod", Password: "mod-pw"}, {Name: "alice", Password: "alice-pw"}},
