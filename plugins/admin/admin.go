@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/dustin/go-humanize/english"
 
@@ -81,6 +82,17 @@ func cutFor(args []string) (rest []string, what string) {
 	return args, ""
 }
 
+// typed returns a value with its quotes and spaces, which a text needs, without what cutFor cut off.
+func typed(c *plugins.Context, cut bool) string {
+	text := c.Text(1)
+	for range 2 {
+		if i := strings.LastIndexFunc(text, unicode.IsSpace); cut && i >= 0 {
+			text = strings.TrimRightFunc(text[:i], unicode.IsSpace)
+		}
+	}
+	return text
+}
+
 // place returns the channel whose settings change, "" for all. The rank of who types is that
 // of one channel, and says nothing of another.
 func (a *Admin) place(c *plugins.Context, what string) (string, error) {
@@ -147,6 +159,9 @@ func (a *Admin) set(c *plugins.Context) ([]event.Envelope, error) {
 		return nil, err
 	}
 	s := router.Setting{Plugin: plugin, Channel: channel, Key: p.Key, Text: strings.Join(args[1:], " "), By: c.Command.User, Reason: reason}
+	if p.Template != nil {
+		s.Text = typed(c, where != "")
+	}
 	s.Unset = strings.EqualFold(s.Text, "default")
 	if _, err := router.Configure(c, a.Bus, a.Settings, registered, s); err != nil {
 		return nil, err

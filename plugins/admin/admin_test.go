@@ -66,6 +66,8 @@ func TestAdmin(t *testing.T) {
 		{3, "!settings texts", "texts: 10 texts with their defaults, which !settings texts.alias and so on shows"},
 		{3, "!set texts.link " + strings.Repeat("kein Link ", 30), "✅ texts.link is kein Link kein Link"},
 		{3, "!settings texts", "texts: link kein Link kein Link kein Link kein Link kein Link kein Link…; 9 texts with their defaults, which "},
+		{3, `!set texts.link {{if eq .why "link"}}„{{.text}}“  ist kein Link{{end}}`, `✅ texts.link is {{if eq .why "link"}}„{{.text}}“  ist kein Link{{end}} (in `},
+		{3, `!set texts.rank "{{.need}}" For ` + plugintest.ChannelName, `✅ texts.rank is "{{.need}}" (in `},
 		{3, "!settings dice-roller.enabled", "dice-roller.enabled is on (default)"},
 		{3, "!set dice-roller.roll.cooldown_user default", "✅ dice-roller.roll.cooldown_user is not set (default)"},
 		{3, "!set admin.min_rank 2", "✅ admin.min_rank is 2"},
