@@ -106,3 +106,15 @@ func loadSaved(t *testing.T, c *plugintest.Channel) {
 	c.Type("mod", 2, "!playlists load it")
 	c.Emitted(event.SubjectSendMediaQueue)
 }
+
+// All take turns, what plays among it, whoever adds how much at once.
+func TestFairTurns(t *testing.T) {
+	t.Parallel()
+	w := start(t, "fair_turns", "on")
+	alice, bob, mod := w.Join("alice"), w.Join("bob"), w.Join("mod")
+	w.answers(alice, [][2]string{{"!add aaaaaaa0100", "alice: ✅ added “aaaaaaa0100” (1:40), it plays now"}, {"!add bbbbbbb0100", "alice: ✅"}, {"!add ccccccc0100", "alice: ✅"}}...)
+	w.answers(bob, [][2]string{{"!add ddddddd0100", "bob: ✅ added “ddddddd0100” (1:40), number 1"}, {"!add eeeeeee0100", "bob: ✅ added “eeeeeee0100” (1:40), number 3"}}...)
+	w.shows("[aaaaaaa0100] ddddddd0100 bbbbbbb0100 eeeeeee0100 ccccccc0100")
+	w.answers(mod, [][2]string{{"!add fffffff0100 next", "mod: ✅ added “fffffff0100” (1:40), it comes next"}, {"!add ggggggg0100", "mod: ✅ added “ggggggg0100” (1:40), number 5"}}...)
+	w.shows("[aaaaaaa0100] fffffff0100 ddddddd0100 bbbbbbb0100 eeeeeee0100 ggggggg0100 ccccccc0100")
+}

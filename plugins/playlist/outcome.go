@@ -106,9 +106,13 @@ func (r *room) added(c *plugins.Context, set Settings, s *plugins.State, a *aske
 		said := c.Render(set.NotStays, plugins.Values{"user": a.User, "title": short(i.Title), "reason": why})
 		return append(c.Delete(i.UID).Because(why).Events(), c.Tell(a.to(false), said)...)
 	}
-	r.wish(s, w)
 	out := r.place(c, s, i, a)
 	number := slices.IndexFunc(upcoming(s), func(o view.Item) bool { return o.UID == i.UID }) + 1
+	if turn := r.turn(set, s, *a, i); set.FairTurns && !a.Next && number > turn && turn > 0 {
+		out = c.Move(i.UID, event.IntID(int64(s.Playlist[s.Current()+turn-1].UID))).For(a.User).Events()
+		number = turn
+	}
+	r.wish(s, w)
 	if s.Current() < 0 { // the first is about to play
 		number = at
 	}
@@ -125,6 +129,33 @@ func (r *room) added(c *plugins.Context, set Settings, s *plugins.State, a *aske
 	return append(out, c.Tell(a.to(false), text)...)
 }
 
+// turn returns the place of an item that was added so that all take turns: what is there has the
+// rounds in which its persons added it, what plays among it, and an item goes behind those of its own.
+// It is 0 where nothing plays.
+func (r *room) turn(set Settings, s *plugins.State, a asked, item view.Item) int {
+	rounds := map[string]int{}
+	current := s.Current()
+	if current < 0 {
+		return 0
+	}
+	var of []int // the rounds of what comes
+	for n, i := range s.Playlist[current:] {
+		if i.UID == item.UID {
+			continue
+		}
+		w := r.wishedBy(s, i)
+		who := person(set, w.User, w.Guest)
+		if rounds[who]++; n > 0 {
+			of = append(of, rounds[who])
+		}
+	}
+	own := rounds[person(set, a.User, a.Guest)] + 1
+	if at := slices.IndexFunc(of, func(round int) bool { return round > own }); at >= 0 {
+		return at + 1
+	}
+	return len(of) + 1
+}
+
 // place puts an item that was added next behind those for which next was asked before: the
 // server puts each right behind what plays. Which these are follows from the wishes and not
 // from places, as those may be about to change.
@@ -133,7 +164,7 @@ func (r *room) place(c *plugins.Context, s *plugins.State, i view.Item, a *asked
 		return nil
 	}
 	current := s.Current()
-	for _, w := range slices.Backward(r.Wishes[:len(r.Wishes)-1]) {
+	for _, w := range slices.Backward(r.Wishes) {
 		if !w.Next {
 			continue
 		}

@@ -28,6 +28,7 @@ type Settings struct {
 	MaxLength   time.Duration `json:"max_length" default:"0s" min:"0s" max:"240h" jsonschema:"longest item; live media have no length and are refused then"`
 	RepeatDays  int           `json:"repeat_days" default:"0" min:"0" max:"3650" jsonschema:"days for which what played here is not added again"`
 	TakeTurns   bool          `json:"take_turns" default:"off" jsonschema:"whether nobody may add two items in a row"`
+	FairTurns   bool          `json:"fair_turns" default:"off" jsonschema:"whether what is added goes before the second item of who has one already, before the third of who has two, and so on"`
 	Guests      bool          `json:"guests_together" default:"on" jsonschema:"whether all guests count as one person"`
 	Temporary   bool          `json:"temporary" default:"on" jsonschema:"whether what users add leaves the playlist when it was played"`
 	ExemptRank  int           `json:"exempt_rank" default:"2" min:"0" max:"255" jsonschema:"rank from which limits do not hold"`
