@@ -3,6 +3,7 @@ package bot
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
 	"os"
@@ -10,12 +11,14 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/internal/retry"
 	"github.com/rosey-bot/rosey/internal/settings"
 	"github.com/rosey-bot/rosey/plugins/host"
 	"github.com/rosey-bot/rosey/plugins/process"
+	"github.com/rosey-bot/rosey/streams"
 )
 
 // programs are the plugins that the bot runs as processes of their own: those of the
@@ -58,6 +61,11 @@ func (p *programs) reload(plugins settings.Plugins) {
 // run keeps the programs going until ctx ends. It is ready once each of them reads its
 // commands, or has failed once.
 func (p *programs) run(ctx context.Context, ready func()) error {
+	restarts, err := p.c.server.conn.Subscribe(streams.RestartSubject("*"), p.restart)
+	if err != nil {
+		return fmt.Errorf("subscribe to restarts of plugins: %w", err)
+	}
+	defer func() { _ = restarts.Unsubscribe() }()
 	p.reconcile(ctx)
 	go func() {
 		if p.awaitStart(ctx) == nil {
@@ -82,6 +90,20 @@ func (p *programs) run(ctx context.Context, ready func()) error {
 	defer p.reconciling.Unlock()
 	p.stop(func(string, settings.Program) bool { return true })
 	return nil
+}
+
+// restart starts the program of a plugin over that is told to restart: its files may be newer.
+func (p *programs) restart(m *nats.Msg) {
+	if len(m.Data) > 0 || len(m.Header) > 0 { // a reply, to who named this subject for it
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for name, s := range p.running {
+		if m.Subject == streams.RestartSubject(name) {
+			s.Restart()
+		}
+	}
 }
 
 // stop stops the programs that match, beside each other.

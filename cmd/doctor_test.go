@@ -245,6 +245,8 @@ func TestDoctorOfAStore(t *testing.T) {
 		"streams warn: PLUGIN: duplicate_window is 1m0s and should be 20m0s", "dead letters warn: 1, the last of plugin-trivia, ",
 		"consumers warn: plugin-trivia on PLUGIN is paused, and 1 events wait for it → rosey plugin resume trivia",
 		"plugins warn: a and b both register the command same; a gets it", "plugins warn: c is not registered well",
+		"plugins warn: d is written for version 1.999 of the event contract, which is newer than the bot's",
+		"plugins warn: e is not registered well: registration of e: it is written for version 2.0 of the event contract",
 	} {
 		if !has(lines, want) {
 			t.Errorf("no %q in %q", want, lines)
@@ -303,6 +305,7 @@ func storeWithTroubles(t *testing.T, store string) {
 	must(err)
 	for name, value := range map[string]string{
 		"a": `{"name":"a","version":"1.0.0","commands":["same"]}`, "b": `{"name":"b","version":"1.0.0","commands":["!Same"]}`, "c": `{"name":"x"}`,
+		"d": `{"name":"d","version":"1.0.0","contract":"1.999","commands":["d"]}`, "e": `{"name":"e","version":"1.0.0","contract":"2.0","commands":["e"]}`,
 	} {
 		_, err = kv.PutString(ctx, name, value)
 		must(err)

@@ -118,6 +118,9 @@ func stateOf(p host.Status) string {
 			state = p.State + "; " + state
 		}
 	}
+	if len(p.Others) > 0 {
+		state += "; version " + strings.Join(p.Others, ", ") + " runs, too"
+	}
 	if p.Past != nil {
 		state += "; " + p.Past.String()
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -136,9 +137,10 @@ func addPlugin(ctx context.Context, c *cli.Context, cmd command) error {
 		return usagef("the settings file has a plugin %s already", name)
 	}
 	w := c.App.Writer
-	if of, _ := settings.Added(cmd.settings.Store); of[name].Run != nil { // a file that is not well is replaced
+	before, _ := settings.Added(cmd.settings.Store) // a file that is not well is replaced
+	if of, ok := before[name]; ok && of.Run != nil {
 		fmt.Fprintf(w, "It takes the place of the plugin %s, with its records, events and settings, that runs as: %s\n  in %s; to keep both, give this one another name with --name\n",
-			name, strings.Join(of[name].Run, " "), of[name].Dir)
+			name, strings.Join(of.Run, " "), of.Dir)
 	}
 	fmt.Fprintf(w, "%s runs as: %s\n  in %s, as the user of the bot, with what files and network that user has\n", name, strings.Join(p.Run, " "), p.Dir)
 	fmt.Fprintln(w, "In the bot it may handle its own commands, keep its own events and timers, and")
@@ -167,6 +169,9 @@ func addPlugin(ctx context.Context, c *cli.Context, cmd command) error {
 	}
 	said := "the bot starts it when it starts"
 	if cmd.Running {
+		if after, err := settings.Added(cmd.settings.Store); err == nil && reflect.DeepEqual(before[name], after[name]) {
+			_, _ = host.Restart(ctx, cmd.Conn, name) // its files may be newer; if none runs the bot starts it anyway
+		}
 		said = "the bot starts it now: rosey plugin info " + name + " says how it is"
 	}
 	fmt.Fprintf(w, "added %s; %s\n", name, said)

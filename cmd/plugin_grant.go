@@ -175,7 +175,7 @@ func pluginInfo(ctx context.Context, c *cli.Context, cmd command) error {
 		reads = listed(s.Events)
 	}
 	for _, line := range [][2]string{
-		{"plugin", strings.TrimSpace(s.Name + " " + s.Version)}, {"description", cmp.Or(s.Description, "-")}, {"state", stateOf(s)}, {"problem", s.Problem},
+		{"plugin", strings.TrimSpace(s.Name + " " + s.Version)}, {"description", cmp.Or(s.Description, "-")}, {"state", stateOf(s)}, {"problem", s.Problem}, {"contract", contractOf(s)},
 		{"commands", listed(s.Commands)}, {"waits for", strings.Join(s.Waiting, " ")}, {"reads", reads},
 		{"collections", listed(s.Collections)}, {"granted", listed(s.Grants)}, {"asks for", strings.Join(s.Capabilities, " ")},
 	} {
@@ -196,6 +196,14 @@ func pluginInfo(ctx context.Context, c *cli.Context, cmd command) error {
 		fmt.Fprintf(c.App.Writer, "\nThe commands that it waits for belong to other plugins: rosey plugin prefer %s %s\n", s.Name, s.Waiting[0])
 	}
 	return nil
+}
+
+// contractOf says which version of the event contract a plugin was written for.
+func contractOf(s host.Status) string {
+	if newer, err := event.CheckContract(s.Contract); err == nil && newer {
+		return s.Contract + ", newer than the bot's " + event.ContractVersion + ": what it adds does nothing here"
+	}
+	return s.Contract
 }
 
 func listed(all []string) string { return cmp.Or(strings.Join(all, " "), "-") }

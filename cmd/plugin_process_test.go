@@ -202,6 +202,8 @@ func TestPluginAdd(t *testing.T) {
 	awaitOutput(t, "Hey\n", "settings", "get", "added", "greeting", "--store", store)
 	p.say("alice: !greet")
 	p.expect("Hey, alice!")
+	expect(t, []outcome{{[]string{"plugin", "add", dir, "--grant", "chat", "--yes"}, 0, "the bot starts it now"}}, "--store", store) // files that are newer
+	awaitOutput(t, "1 restart(s)", "plugin", "info", "added", "--store", store)
 	expect(t, []outcome{
 		{[]string{"plugin", "add", "/bin/true", "--name", "added"}, 1, "It takes the place of the plugin added, with its records, events and settings, that runs as: " + self(t)},
 		{[]string{"plugin", "info", "added"}, 0, "granted      chat"},

@@ -243,7 +243,7 @@ func (p Plugin) Registration() router.Registration {
 
 func (p Plugin) registration() (r router.Registration, err error) {
 	r = router.Registration{
-		Name: p.Name, Version: p.Version, Description: p.Description, MinRank: p.MinRank, MaxAge: p.MaxAge.Seconds(),
+		Name: p.Name, Version: p.Version, Contract: event.ContractVersion, Description: p.Description, MinRank: p.MinRank, MaxAge: p.MaxAge.Seconds(),
 		Events: []string{},
 	}
 	for _, s := range p.Events {

@@ -1,7 +1,9 @@
 package router
 
 import (
+	"cmp"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -17,8 +19,11 @@ import (
 //
 //	nats kv put plugins greeter '{"name":"greeter","version":"1.0.0","commands":["greet"]}'
 type Registration struct {
-	Name        string    `json:"name"`
-	Version     string    `json:"version"`
+	Name    string `json:"name"`
+	Version string `json:"version"`
+	// Contract is the version of the event contract that the plugin was written for; empty, as
+	// in registrations of earlier releases, is event.FirstContract.
+	Contract    string    `json:"contract,omitempty"`
 	Commands    []Command `json:"commands"`
 	MinRank     int       `json:"min_rank"` // of commands without their own; 0 admits everybody
 	Description string    `json:"description"`
@@ -112,6 +117,22 @@ func (r Registration) CommandMaxAge() time.Duration {
 // Validate returns an INVALID_INPUT error whose detail "field" names the invalid
 // field.
 func (r Registration) Validate() error {
+	newer, err := event.CheckContract(r.WrittenFor())
+	if err != nil {
+		return event.Errorf(event.InvalidInput, "registration of %s: %w", r.Name, err).With("field", "contract")
+	}
+	if err := r.validate(); err != nil && newer {
+		return fmt.Errorf("%w (it is written for version %s of the event contract, and this bot keeps %s)", err, r.Contract, event.ContractVersion)
+	} else if err != nil {
+		return err
+	}
+	return nil
+}
+
+// WrittenFor returns the version of the event contract that the plugin was written for.
+func (r Registration) WrittenFor() string { return cmp.Or(r.Contract, event.FirstContract) }
+
+func (r Registration) validate() error {
 	if !event.ValidName(r.Name) {
 		return event.Errorf(event.InvalidInput, "name %q: a plugin's name is 1 to %d of A-Z a-z 0-9 _ -", r.Name, event.MaxNameLength).With("field", "name")
 	}

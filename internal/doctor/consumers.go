@@ -12,6 +12,7 @@ import (
 
 	"github.com/rosey-bot/rosey/consumers/deadletters"
 	"github.com/rosey-bot/rosey/cytube/sender"
+	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/internal/fold"
 	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/plugins/host"
@@ -124,6 +125,12 @@ func (c *checkup) checkPlugins(ctx context.Context) {
 			c.warn("start it, or rosey plugin rm "+pl.Name, "%s is registered and does not run; %d events wait for it", pl.Name, pl.Lag+uint64(pl.Unacked))
 		case pl.State == host.StateRunning:
 			running++
+		}
+		if newer, err := event.CheckContract(pl.Contract); err == nil && newer {
+			c.warn("use a newer bot, or an older version of "+pl.Name, "%s is written for version %s of the event contract, which is newer than the bot's %s", pl.Name, pl.Contract, event.ContractVersion)
+		}
+		if len(pl.Others) > 0 {
+			c.warn("stop those that are to go", "%s is registered as version %s, and processes of version %s run, too", pl.Name, pl.Version, strings.Join(pl.Others, ", "))
 		}
 	}
 	c.checkCommands(list)

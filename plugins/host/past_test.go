@@ -168,7 +168,7 @@ func TestOthersChangeWhatThePastDoes(t *testing.T) {
 }
 
 // startOne runs a plugin until the test ends or stop is called, which may be more often.
-func startOne(t testing.TB, channel *plugintest.Channel, p plugins.Plugin) (stop func()) {
+func startOne(t testing.TB, channel *plugintest.Channel, p plugins.Plugin, with ...func(*host.Host)) (stop func()) {
 	t.Helper()
 	kv, err := router.OpenBucket(t.Context(), channel.Bus.JetStream(), 1)
 	if err != nil {
@@ -176,6 +176,9 @@ func startOne(t testing.TB, channel *plugintest.Channel, p plugins.Plugin) (stop
 	}
 	started := make(chan error, 1)
 	h := host.Host{Bus: channel.Bus, Bucket: kv, Logger: slog.New(slog.DiscardHandler), Exclusive: true, OnStart: func(err error) { started <- err }}
+	for _, change := range with {
+		change(&h)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() {

@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/rosey-bot/rosey/consumers/router"
+	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/plugins/process"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/monitor"
@@ -25,11 +26,14 @@ const (
 
 // Status is the state of a registered plugin.
 type Status struct {
-	Name      string `json:"name"`
-	Version   string `json:"version"`
-	State     string `json:"state"` // StateRunning, StatePaused or StateStopped
-	Processes int    `json:"processes"`
-	Lag       uint64 `json:"lag"` // events not delivered yet, but for those of Past
+	Name    string `json:"name"`
+	Version string `json:"version"`
+	// Others are the versions of processes that run beside the one that registered last.
+	Others    []string `json:"other_versions,omitempty"`
+	Contract  string   `json:"contract"` // that it was written for
+	State     string   `json:"state"`    // StateRunning, StatePaused or StateStopped
+	Processes int      `json:"processes"`
+	Lag       uint64   `json:"lag"` // events not delivered yet, but for those of Past
 	// Past is how far it has read where it reads from the first event; nil where it does not,
 	// or has reached the present.
 	Past     *Progress `json:"past,omitempty"`
@@ -84,7 +88,7 @@ func Statuses(ctx context.Context, nc *nats.Conn, js jetstream.JetStream) ([]Sta
 		if shares.Confined(r.Name) {
 			s.Lacks = limits{plugin: r.Name, may: shares.May(r.Name)}.lacks(s.Capabilities)
 		}
-		s.Processes = len(running[r.Name])
+		s.Processes, s.Others = len(running[r.Name]), others(running[r.Name], s.Version)
 		if s.Processes > 0 {
 			s.State = StateRunning
 		}
@@ -96,6 +100,18 @@ func Statuses(ctx context.Context, nc *nats.Conn, js jetstream.JetStream) ([]Sta
 		list = append(list, s)
 	}
 	return list, err
+}
+
+// others returns the versions of processes other than the registered one. Some libraries can
+// say none that is not semantic.
+func others(running []plugins.Instance, registered string) (versions []string) {
+	for _, i := range running {
+		if i.Version != registered && i.Version != "0.0.0" && !slices.Contains(versions, i.Version) {
+			versions = append(versions, i.Version)
+		}
+	}
+	slices.Sort(versions)
+	return versions
 }
 
 // Progress is how much of the past a plugin has read.
@@ -145,7 +161,7 @@ func status(r router.Entry) Status {
 	if r.Err != nil {
 		return Status{Name: r.Name, State: StateStopped, Problem: r.Err.Error()}
 	}
-	s := Status{Name: r.Name, State: StateStopped, Version: r.Version, MinRank: r.MinRank, Description: r.Description, Events: r.Events, Capabilities: r.Capabilities}
+	s := Status{Name: r.Name, State: StateStopped, Version: r.Version, Contract: r.WrittenFor(), MinRank: r.MinRank, Description: r.Description, Events: r.Events, Capabilities: r.Capabilities}
 	for _, command := range r.Commands {
 		s.Commands = append(s.Commands, command.Name)
 	}

@@ -9,8 +9,8 @@ import (
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
-// A store that a newer version has written is refused in plain words, by who opens it and
-// by who opens its streams on an external server.
+// S40: A store of a newer format is refused in plain words, by who opens it and by who opens
+// its streams on an external server.
 func TestNewerStore(t *testing.T) {
 	t.Parallel()
 	store := t.TempDir()

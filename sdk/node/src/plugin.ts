@@ -5,7 +5,7 @@ import { headers, type Msg } from "@nats-io/transport-node";
 import { Bus } from "./bus.js";
 import { ackWait, grace, notice, Reader, type Log } from "./consumer.js";
 import { Context } from "./context.js";
-import type { Command, Delivery, Events, Registration } from "./contract.js";
+import { version as contract, type Command, type Delivery, type Events, type Registration } from "./contract.js";
 import { answers, codeOf, Permanent, RoseyError, textOf, TooLate } from "./errors.js";
 import { read, replyTo, requested, type Output, type Stored } from "./event.js";
 
@@ -114,7 +114,7 @@ export class Plugin<S extends Schemas = {}> {
     const { version, description = "", minRank = 0, settings, collections, emits, capabilities } = this.options;
     const commands = [...this.commands.values()].map((c) => c.registered);
     return JSON.stringify({
-      name: this.name, version, commands, min_rank: minRank, description, usage: commands.filter((c) => !c.alias_of).map((c) => c.usage).join(" | "),
+      name: this.name, version, contract, commands, min_rank: minRank, description, usage: commands.filter((c) => !c.alias_of).map((c) => c.usage).join(" | "),
       max_age: this.maxAge, events: this.subscriptions.map((s) => s.subject), collections, emits, capabilities,
       settings: settings && { type: "object", properties: settings },
     } as Registration);

@@ -3,6 +3,8 @@
 
 from typing import Any, Literal, NotRequired, TypedDict
 
+VERSION = "1.1"  # of the event contract
+
 # Announcement is the payload of cytube.channel.announcement: a notice of the site's.
 Announcement = TypedDict(
     "Announcement",
@@ -635,6 +637,8 @@ Registration = TypedDict(
     {
         "name": str,
         "version": NotRequired[str],
+        # Contract is the version of the event contract that the plugin was written for; empty, as in registrations of earlier releases, is event.FirstContract.
+        "contract": NotRequired[str],
         "commands": list[str | dict[str, Any]],
         # of commands without their own; 0 admits everybody
         "min_rank": NotRequired[int],

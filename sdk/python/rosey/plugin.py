@@ -18,6 +18,7 @@ import nats.micro
 from nats.aio.msg import Msg
 from nats.micro.service import SEMVER_REGEX
 
+from . import contract
 from .bus import Bus
 from .consumer import ACK_WAIT, IsOlder, Reader, notice
 from .context import Context
@@ -117,7 +118,7 @@ class Plugin:
     def _registration(self) -> dict[str, Any]:
         commands = [registered for _, registered in self._commands.values()]
         return {
-            "name": self.name, "version": self.version, "commands": commands, "min_rank": self.min_rank, "description": self.description,
+            "name": self.name, "version": self.version, "contract": contract.VERSION, "commands": commands, "min_rank": self.min_rank, "description": self.description,
             "usage": " | ".join(c["usage"] for c in commands if "alias_of" not in c), "max_age": self.max_age, "events": [s for s, _, _ in self._subscriptions],
             **_given({**self._optional, "settings": {"type": "object", "properties": self.settings} if self.settings else None}),
         }
