@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/rosey-bot/rosey/consumers/pluginsettings"
 	"github.com/rosey-bot/rosey/cytube"
 	"github.com/rosey-bot/rosey/cytube/sender"
 	"github.com/rosey-bot/rosey/event"
@@ -49,7 +51,7 @@ func (c *composition) openChannels(context.Context) error {
 			JoinLimiter: joins, Observer: c.tel.Metrics, KickWait: of.KickWait(), AFK: of.AFK != nil && *of.AFK,
 			Config: sender.Config{
 				Channel: of.Name, MessageLimit: of.MessageLimit, Burst: of.Rate.Burst, PerSecond: of.Rate.PerSecond,
-				UndeliveredPM: of.UndeliveredPM, Logger: c.log, OnSettled: c.observe,
+				UndeliveredPM: of.UndeliveredPM, Words: c.words, Logger: c.log, OnSettled: c.observe,
 			},
 		}
 		if s.SharesSends() {
@@ -66,6 +68,11 @@ func (c *composition) openChannels(context.Context) error {
 		c.channels = append(c.channels, ch)
 	}
 	return nil
+}
+
+// words returns a phrase in the words of a channel.
+func (c *composition) words(ctx context.Context, channel string, p event.Phrase) string {
+	return pluginsettings.Words(ctx, c.pluginSettings, c.log, channel, p, rand.New(rand.NewPCG(rand.Uint64(), 0)))
 }
 
 // names returns the channels' names.

@@ -1,6 +1,7 @@
 package cytube_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -61,6 +62,33 @@ func (w *world) privateAnswer(typed, by, to, text string) streams.Ack {
 		w.ok(err)
 	}
 	return cause
+}
+
+// What is told of private messages is in the words of the channel, reasons too, and not told where
+// these are empty.
+func TestUndeliveredIsToldInWords(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.join(func(c *cytube.Config) {
+		c.UndeliveredPM = sender.UndeliveredChat
+		c.Words = func(_ context.Context, channel string, p event.Phrase) string {
+			switch {
+			case p.Text == "reason":
+				return "weg"
+			case p.Values["own"] == true && p.Values["user"] == "Alice":
+				return ""
+			}
+			return fmt.Sprint(channel, ": ", p.Values["user"], " ", p.Values["to"], " ", p.Values["reason"])
+		}
+	})
+	w.joined("mod")
+	for _, by := range []string{"Alice", "mod", "gone"} {
+		w.delivery(w.privateAnswer(event.SubjectChat, by, "alice", "secret"))
+	}
+	w.heard("lounge: gone gone weg") // as the notice to gone did not arrive either
+	if diff := cmp.Diff([]string{"lounge: mod alice weg", "lounge: gone gone weg"}, w.said(lounge)); diff != "" {
+		t.Error(diff)
+	}
 }
 
 // Who asked for a private message to another is told that it failed. To who asked for one to

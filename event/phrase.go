@@ -21,6 +21,11 @@ func NewPhrase(code Code, message, text string, values map[string]any) *Error {
 	return Errorf(code, "%w", &Phrase{Text: text, Values: values, Message: message})
 }
 
+// ReasonPhrase returns why a channel or its site refused something as a phrase.
+func ReasonPhrase(reason string) Phrase {
+	return Phrase{Text: "reason", Values: map[string]any{"reason": reason}, Message: reason}
+}
+
 // PhraseOf returns the phrase that an error is or wraps.
 func PhraseOf(err error) (p *Phrase, ok bool) {
 	ok = errors.As(err, &p)

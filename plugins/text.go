@@ -128,6 +128,5 @@ func (c *Context) Explain(err error) string {
 // Reason returns why a channel or its site refused something (see event.Delivery) in the channel's
 // words: the text reason of the plugin texts.
 func (c *Context) Reason(reason string) string {
-	p := event.Phrase{Text: "reason", Values: Values{"reason": reason}, Message: reason}
-	return c.runtime.words(c, c.Channel(), p, c.Rand())
+	return c.runtime.words(c, c.Channel(), event.ReasonPhrase(reason), c.Rand())
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/rosey-bot/rosey/consumers"
 	"github.com/rosey-bot/rosey/cytube/channel"
+	"github.com/rosey-bot/rosey/event"
 )
 
 // Config says where a Sender speaks and within which limits.
@@ -51,6 +52,9 @@ type Config struct {
 	// lease of the channel must not speak there.
 	MaySpeak func() bool
 
+	// Words, if set, returns what the Sender itself says in the words of a channel.
+	Words func(ctx context.Context, channel string, p event.Phrase) string
+
 	Logger    *slog.Logger              // nil discards
 	Observer  Observer                  // nil ignores
 	OnSettled func(consumers.Outcome)   // if set, is called after each delivery
@@ -73,6 +77,9 @@ func (c Config) WithDefaults() Config {
 	}
 	if c.MaySpeak == nil {
 		c.MaySpeak = func() bool { return true }
+	}
+	if c.Words == nil {
+		c.Words = func(_ context.Context, _ string, p event.Phrase) string { return p.Message }
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

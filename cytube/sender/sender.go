@@ -208,9 +208,14 @@ func (s *Sender) tooMany(ctx context.Context, send streams.Stored, user string, 
 	if err != nil || !tell {
 		return out, err
 	}
-	notice, err := event.New(event.SubjectSendChat, event.SendChat{
-		Channel: s.cfg.Channel, Message: user + ": too many of your answers are waiting, and no more are given until these are said.",
+	text := s.cfg.Words(ctx, s.cfg.Channel, event.Phrase{
+		Text: "backlog", Values: map[string]any{"user": user},
+		Message: user + ": too many of your answers are waiting, and no more are given until these are said.",
 	})
+	if text == "" {
+		return out, nil
+	}
+	notice, err := event.New(event.SubjectSendChat, event.SendChat{Channel: s.cfg.Channel, Message: text})
 	return append(out, notice), consumers.Permanent(err)
 }
 

@@ -118,23 +118,35 @@ func (s *Sender) notice(ctx context.Context, send streams.Stored, m *Message, f 
 	if err != nil || asked == nil {
 		return notice, false, err
 	}
-	switch {
-	case !channel.SameName(asked.User, m.to):
-		what := "was not delivered"
-		if f.status == event.DeliveryUnconfirmed {
-			what = "may not have arrived"
-		}
-		notice, err = event.New(event.SubjectSendPM, event.SendPM{
-			To: asked.User, Channel: asked.Channel, Message: fmt.Sprintf("⚠️ My private message to %s %s: %s", m.to, what, f.reason),
-		})
-	case inChat && s.cfg.UndeliveredPM == UndeliveredChat:
-		notice, err = event.New(event.SubjectSendChat, event.SendChat{
-			Channel: asked.Channel, Message: asked.User + ": a private message of mine did not reach you.",
-		})
-	default:
+	own := channel.SameName(asked.User, m.to)
+	if own && !(inChat && s.cfg.UndeliveredPM == UndeliveredChat) {
 		return notice, false, nil
 	}
+	text := s.cfg.Words(ctx, asked.Channel, undelivered(asked.User, m.to, own, f.status == event.DeliveryUnconfirmed, s.cfg.Words(ctx, asked.Channel, event.ReasonPhrase(f.reason))))
+	switch {
+	case text == "":
+		return notice, false, nil
+	case own:
+		notice, err = event.New(event.SubjectSendChat, event.SendChat{Channel: asked.Channel, Message: text})
+	default:
+		notice, err = event.New(event.SubjectSendPM, event.SendPM{To: asked.User, Channel: asked.Channel, Message: text})
+	}
 	return notice, err == nil, consumers.Permanent(err)
+}
+
+// undelivered returns what a user is told of a private message that was given up: to another, or to
+// the user.
+func undelivered(user, to string, own, unsure bool, reason string) event.Phrase {
+	p := event.Phrase{Text: "undelivered", Values: map[string]any{"user": user, "to": to, "own": own, "unsure": unsure, "reason": reason}}
+	switch {
+	case own:
+		p.Message = user + ": a private message of mine did not reach you."
+	case unsure:
+		p.Message = fmt.Sprintf("⚠️ My private message to %s may not have arrived: %s", to, reason)
+	default:
+		p.Message = fmt.Sprintf("⚠️ My private message to %s was not delivered: %s", to, reason)
+	}
+	return p
 }
 
 // maxCauses bounds how many causes are read: a plugin may name any event as one.

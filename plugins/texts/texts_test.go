@@ -139,7 +139,7 @@ func TestWordsAreSaid(t *testing.T) {
 			t.Errorf("%s: said %q, want the text %s", step.line, got, step.key)
 		}
 	}
-	if unsaid := plugintest.Unsaid(marked, append(channel.Said(), notices(channel)...), "alias", "suggestion"); len(unsaid) > 0 { // see package router
+	if unsaid := plugintest.Unsaid(marked, append(channel.Said(), notices(channel)...), "alias", "suggestion", "backlog", "undelivered"); len(unsaid) > 0 { // see router and sender
 		t.Errorf("not said: %v of %q", unsaid, channel.Said())
 	}
 }
