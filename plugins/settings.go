@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/google/jsonschema-go/jsonschema"
@@ -199,16 +200,27 @@ func (p Plugin) schema() (raw json.RawMessage, err error) {
 	if p.Settings == nil {
 		return nil, nil
 	}
+	t := reflect.TypeOf(p.Settings)
+	if raw, ok := schemas.Load(t); ok {
+		return raw.(json.RawMessage), nil
+	}
 	defer func() {
 		if v := recover(); v != nil {
 			raw, err = nil, event.Errorf(event.InvalidInput, "settings of plugin %s: %v", p.Name, v)
 		}
 	}()
-	schema := settingsSchema(reflect.TypeOf(p.Settings))
+	schema := settingsSchema(t)
 	for _, key := range slices.Sorted(maps.Keys(schema.Properties)) {
 		if router.IsPolicy(key) {
 			return nil, event.Errorf(event.InvalidInput, "settings of plugin %s: %s is a setting that every command has", p.Name, key)
 		}
 	}
-	return json.Marshal(schema)
+	if raw, err = json.Marshal(schema); err == nil {
+		schemas.Store(t, raw)
+	}
+	return raw, err
 }
+
+// schemas holds the schema of each type of settings that was asked for: making one takes
+// milliseconds.
+var schemas sync.Map // reflect.Type -> json.RawMessage

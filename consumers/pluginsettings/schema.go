@@ -15,6 +15,7 @@ import (
 	"github.com/google/jsonschema-go/jsonschema"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/recent"
 	"github.com/rosey-bot/rosey/internal/suggest"
 	"github.com/rosey-bot/rosey/internal/texttemplate"
 )
@@ -47,9 +48,24 @@ type Property struct {
 // Properties are the settings that there are, by key.
 type Properties map[string]Property
 
+// parsed holds what ParseSchema made of the last schemas, as each is read when a plugin is
+// checked, stored, found in the bucket and run, and takes milliseconds.
+var parsed = recent.NewMap[string, Properties](100)
+
 // ParseSchema reads a JSON Schema of an object, each of whose properties is a setting. An
-// empty one has none.
+// empty one has none. The properties are not to be changed.
 func ParseSchema(raw json.RawMessage) (Properties, error) {
+	if all, ok := parsed.Get(string(raw)); ok {
+		return all, nil
+	}
+	all, err := parseSchema(raw)
+	if err == nil && len(raw) <= 64<<10 {
+		parsed.Set(string(raw), all)
+	}
+	return all, err
+}
+
+func parseSchema(raw json.RawMessage) (Properties, error) {
 	if len(raw) == 0 {
 		return Properties{}, nil
 	}

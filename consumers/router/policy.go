@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"maps"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/google/jsonschema-go/jsonschema"
@@ -60,8 +61,28 @@ func policies() map[string]*jsonschema.Schema {
 	}
 }
 
+// policyProperties are those of policies.
+var policyProperties = sync.OnceValues(func() (pluginsettings.Properties, error) {
+	all := pluginsettings.Properties{}
+	for key, s := range policies() {
+		p, err := pluginsettings.NewProperty(key, s)
+		if err != nil {
+			return nil, err
+		}
+		if key == KeyQuietHours {
+			p.Validate = func(text string) error { _, err := parseQuiet(text); return err }
+		}
+		all[key] = p
+	}
+	return all, nil
+})
+
 // IsPolicy reports whether every command has a setting of that key.
-func IsPolicy(key string) bool { return key == KeyAliases || policies()[key] != nil }
+func IsPolicy(key string) bool {
+	all, _ := policyProperties()
+	_, ok := all[key]
+	return ok || key == KeyAliases
+}
 
 // Properties returns the settings of a plugin: its own, those that hold for all its
 // commands, and those of each command.
@@ -80,14 +101,11 @@ func (r Registration) Properties() (pluginsettings.Properties, error) {
 			}
 		}
 	}
-	for key, s := range policies() {
-		p, err := pluginsettings.NewProperty(key, s)
-		if err != nil {
-			return nil, err
-		}
-		if key == KeyQuietHours {
-			p.Validate = func(text string) error { _, err := parseQuiet(text); return err }
-		}
+	policies, err := policyProperties()
+	if err != nil {
+		return nil, err
+	}
+	for key, p := range policies {
 		all[key] = p
 		forEachCommand(p)
 	}
