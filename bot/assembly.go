@@ -67,11 +67,11 @@ func (a *assembly) addAccess() {
 // addMaintenance adds what makes lost streams and buckets again, with what this process knows
 // of them.
 func (a *assembly) addMaintenance() {
-	a.maintainer.OnRemake(msgid.Bucket, func(ctx context.Context) error { return a.signer.Store(ctx, a.server.js) })
-	a.maintainer.OnRemake(router.Bucket, func(ctx context.Context) error { return a.registry.Remade(ctx, a.registrations) })
-	a.maintainer.OnRemake(pluginsettings.Bucket, a.pluginSettings.Remade)
+	a.maintainer.OnRecreate(msgid.Bucket, func(ctx context.Context) error { return a.signer.Store(ctx, a.server.js) })
+	a.maintainer.OnRecreate(router.Bucket, func(ctx context.Context) error { return a.registry.Recreated(ctx, a.registrations) })
+	a.maintainer.OnRecreate(pluginsettings.Bucket, a.pluginSettings.Recreated)
 	if a.leases != nil {
-		a.maintainer.OnRemake(lease.Bucket, a.leases.Remade)
+		a.maintainer.OnRecreate(lease.Bucket, a.leases.Recreated)
 	}
 	a.add("message IDs", worker(func(ctx context.Context) error { return a.signer.Follow(ctx, a.server.js, a.log) }))
 	a.add("maintainer", worker(a.maintainer.Run))

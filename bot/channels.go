@@ -163,7 +163,7 @@ func (c *channel) status() ChannelStatus {
 	s := ChannelStatus{Site: c.settings.Site, Channel: c.Channel(), User: c.settings.User, Connector: c.Stats()}
 	s.Connected = s.Connector.Connected
 	if c.lease != nil {
-		if owner, ok := c.lease.Other(); ok {
+		if owner, ok := c.lease.OtherHolder(); ok {
 			s.Holder = owner.Holder
 		}
 	}

@@ -70,7 +70,7 @@ func (srv *server) embed(s Settings, log *slog.Logger) error {
 		return err
 	}
 	embedded, err := embedded.Start(embedded.Config{
-		Store: s.Store, Listen: s.Listen, SyncAlways: s.SyncAlways, Holder: "rosey run", Patience: storeTimeout, Logger: log,
+		Store: s.Store, Listen: s.Listen, SyncAlways: s.SyncAlways, Holder: "rosey run", LockTimeout: storeTimeout, Logger: log,
 		Reserve: int64(s.StoreReserve), MaxStore: int64(s.StoreMax),
 	})
 	if err != nil {
@@ -131,12 +131,12 @@ func (c *composition) openStreams(ctx context.Context) error {
 }
 
 func (c *composition) streamOptions() streams.Options {
-	return streams.Options{BeforeMigration: c.snapshotOldStore, Replicas: c.settings.Replicas, Limits: c.settings.StreamLimits(), OnCut: func(cut streams.Cut, accepted bool) {
+	return streams.Options{BeforeMigration: c.snapshotOldStore, Replicas: c.settings.Replicas, Limits: c.settings.StreamLimits(), OnLoss: func(cut streams.Loss, accepted bool) {
 		if accepted {
 			c.log.Warn("retention lowered, events deleted", "stream", cut.Stream, "deleted", cut.String())
 			return
 		}
-		c.log.Error("retention not lowered, which would delete events", "stream", cut.Stream, "would_delete", cut.String(), "remedy", cut.Consent())
+		c.log.Error("retention not lowered, which would delete events", "stream", cut.Stream, "would_delete", cut.String(), "remedy", cut.Remedy())
 	}}
 }
 

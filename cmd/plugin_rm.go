@@ -60,7 +60,7 @@ func removeRegistered(ctx context.Context, cmd command, name, said string) (stri
 	if added {
 		kv, err := router.OpenBucket(ctx, cmd.JS, cmd.settings.Replicas)
 		if err == nil {
-			err = router.ForgetCapabilities(ctx, kv, name)
+			err = router.DeleteCapabilities(ctx, kv, name)
 		}
 		durables, listErr := host.Consumers(ctx, cmd.JS, name)
 		if err = errors.Join(err, listErr); err != nil || len(durables) == 0 { // it never ran

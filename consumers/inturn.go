@@ -29,7 +29,7 @@ func InTurn(key func(streams.Stored) string) Middleware {
 				defer func() { <-slots }()
 			case <-ctx.Done():
 			}
-			Overlap(ctx)
+			ReadNext(ctx)
 			select {
 			case <-before:
 			case <-ctx.Done():

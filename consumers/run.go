@@ -22,7 +22,7 @@ const (
 )
 
 // Run consumes events with a durable consumer and passes them to h, one at a time but
-// for those of different keys (see Config.Key) and handlers that call Overlap, until ctx ends and all have returned. It returns an
+// for those of different keys (see Config.Key) and handlers that call ReadNext, until ctx ends and all have returned. It returns an
 // error earlier if the consumer is deleted or the connection is closed. It creates the
 // consumer or updates its configuration, without resetting it. Several processes that
 // run the same durable share its events.
@@ -102,11 +102,11 @@ func (c Config) skips(msg jetstream.Msg) bool {
 	return err == nil && c.Skip(d) && msg.Ack() == nil
 }
 
-// Overlap lets Run pass the next event to the handler while the one of ctx goes on. So a
+// ReadNext lets Run pass the next event to the handler while the one of ctx goes on. So a
 // handler can put events into an order of its own; the consumer's limit of 1,000
 // unacknowledged events is that of the handlers that run. It must be called before the
 // handler returns.
-func Overlap(ctx context.Context) {
+func ReadNext(ctx context.Context) {
 	if overlap := deliveryOf(ctx).overlap; overlap != nil {
 		overlap()
 	}

@@ -252,7 +252,7 @@ func TestExclusiveTakesWhatADeadProcessHeld(t *testing.T) {
 	}
 }
 
-// A handler that calls Overlap goes on beside the next, and Run waits for both.
+// A handler that calls ReadNext goes on beside the next, and Run waits for both.
 func TestOverlap(t *testing.T) {
 	t.Parallel()
 	bus := streamstest.Bus(t, streamstest.Server(t))
@@ -261,7 +261,7 @@ func TestOverlap(t *testing.T) {
 	settled, stop := start(t, bus, consumers.Config{}, func(ctx context.Context, d streams.Stored) ([]event.Envelope, error) {
 		c, err := event.As[event.Command](d.Envelope)
 		begun <- c.Command
-		consumers.Overlap(ctx)
+		consumers.ReadNext(ctx)
 		<-finish[c.Command]
 		return nil, err
 	})

@@ -12,7 +12,7 @@ import (
 // Config says which channel the bot joins, and as whom. Zero durations and numbers
 // have the defaults given with them.
 type Config struct {
-	// Config says how the bot speaks. The Connector sets Self, Behind and Count.
+	// Config says how the bot speaks. The Connector sets Self, FramesPending and Count.
 	sender.Config
 
 	Site            string // for example https://cytu.be

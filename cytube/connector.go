@@ -165,7 +165,7 @@ func (c *Connector) newSender() *sender.Sender {
 	cfg := c.cfg.Config
 	cfg.Self, cfg.Observer = c.self, c.cfg.Observer
 	cfg.Inspect = c.inspect
-	cfg.Behind = func() bool { return len(c.queue) > 0 }
+	cfg.FramesPending = func() bool { return len(c.queue) > 0 }
 	cfg.Count = func(update func(*sender.Stats)) { c.stats.count(func(s *Stats) { update(&s.Stats) }) }
 	return sender.New(c.bus, cfg)
 }

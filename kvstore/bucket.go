@@ -192,7 +192,7 @@ func (b *bucket) publish(ctx context.Context, subject string, data []byte, heade
 	}
 	ack, err := jsapi.PublishMsg(ctx, b.store.js, b.stream.CachedInfo().Config.Name, msg)
 	var api *jetstream.APIError
-	if errors.As(err, &api) && jsapi.IsChanged(api) {
+	if errors.As(err, &api) && jsapi.IsConflict(api) {
 		return 0, false, ErrConflict
 	}
 	return ack.Sequence, ack.Duplicate, err
@@ -223,7 +223,7 @@ func (b *bucket) findMsgID(ctx context.Context, subject string) (seq uint64, err
 	ack, err := b.store.js.PublishMsg(ctx, msg)
 	var api *jetstream.APIError
 	switch {
-	case errors.As(err, &api) && (api.ErrorCode == codeWrongLastMsgID || jsapi.IsChanged(api)):
+	case errors.As(err, &api) && (api.ErrorCode == codeWrongLastMsgID || jsapi.IsConflict(api)):
 		return 0, nil
 	case err != nil:
 		return 0, err

@@ -48,28 +48,28 @@ func text(value any) string {
 	return fmt.Sprint(value)
 }
 
-// A Cut is what a lower limit deletes of a stream.
-type Cut struct {
+// A Loss is what a lower limit deletes of a stream.
+type Loss struct {
 	Stream string
 	Events uint64    // about
 	Oldest time.Time // when the first was stored
 	Until  time.Time // when the last was, about
 }
 
-func (c Cut) String() string {
-	return fmt.Sprintf("about %s events of %s, stored from %s to %s", humanize.Comma(int64(c.Events)), c.Stream,
-		c.Oldest.Format("2006-01-02 15:04"), c.Until.Format("2006-01-02 15:04"))
+func (l Loss) String() string {
+	return fmt.Sprintf("about %s events of %s, stored from %s to %s", humanize.Comma(int64(l.Events)), l.Stream,
+		l.Oldest.Format("2006-01-02 15:04"), l.Until.Format("2006-01-02 15:04"))
 }
 
-// Consent says how to keep the events, and how to let them go.
-func (c Cut) Consent() string {
-	return fmt.Sprintf("to keep a copy run rosey backup; to let them go set retention.%s.accept_loss: %s", c.Stream, c.Until.AddDate(0, 0, 1).Format(time.DateOnly))
+// Remedy says how to keep the events, and how to let them go.
+func (l Loss) Remedy() string {
+	return fmt.Sprintf("to keep a copy run rosey backup; to let them go set retention.%s.accept_loss: %s", l.Stream, l.Until.AddDate(0, 0, 1).Format(time.DateOnly))
 }
 
 // keepEvents leaves the limits of an existing stream as they are where want would delete
 // events without consent.
 func keepEvents(ctx context.Context, js jetstream.JetStream, stream jetstream.Stream, want *jetstream.StreamConfig, o Options) error {
-	c, err := CutBy(ctx, js, stream, want.MaxAge, want.MaxBytes)
+	c, err := LossBy(ctx, js, stream, want.MaxAge, want.MaxBytes)
 	if err != nil || c.Events == 0 {
 		return err
 	}
@@ -78,21 +78,21 @@ func keepEvents(ctx context.Context, js jetstream.JetStream, stream jetstream.St
 		have := stream.CachedInfo().Config
 		want.MaxAge, want.MaxBytes = have.MaxAge, have.MaxBytes
 	}
-	if o.OnCut != nil {
-		o.OnCut(c, accepted)
+	if o.OnLoss != nil {
+		o.OnLoss(c, accepted)
 	}
 	return nil
 }
 
-// CutBy returns what limits would delete of a stream that are lower than those it has.
-func CutBy(ctx context.Context, js jetstream.JetStream, stream jetstream.Stream, maxAge time.Duration, maxBytes int64) (Cut, error) {
+// LossBy returns what limits would delete of a stream that are lower than those it has.
+func LossBy(ctx context.Context, js jetstream.JetStream, stream jetstream.Stream, maxAge time.Duration, maxBytes int64) (Loss, error) {
 	info := stream.CachedInfo()
 	state, have := info.State, info.Config
 	keep, until := state.FirstSeq, state.LastTime // the first that stays, and when the last that does not was stored
 	if maxAge > 0 && (have.MaxAge <= 0 || maxAge < have.MaxAge) {
 		seq, err := SequenceSince(ctx, js, stream, time.Now().Add(-maxAge))
 		if err != nil {
-			return Cut{}, err
+			return Loss{}, err
 		}
 		keep, until = max(keep, seq), time.Now().Add(-maxAge)
 	}
@@ -101,13 +101,13 @@ func CutBy(ctx context.Context, js jetstream.JetStream, stream jetstream.Stream,
 		if seq := state.FirstSeq + uint64(share*float64(state.LastSeq-state.FirstSeq+1)); seq > keep {
 			last, err := leaderGet(ctx, js, have.Name, map[string]any{"seq": seq, "next_by_subj": ">"})
 			if err != nil {
-				return Cut{}, err
+				return Loss{}, err
 			}
 			keep, until = seq, last.Time
 		}
 	}
 	if state.Msgs == 0 || keep <= state.FirstSeq {
-		return Cut{}, nil
+		return Loss{}, nil
 	}
-	return Cut{Stream: have.Name, Events: min(keep-state.FirstSeq, state.Msgs), Oldest: state.FirstTime, Until: until}, nil
+	return Loss{Stream: have.Name, Events: min(keep-state.FirstSeq, state.Msgs), Oldest: state.FirstTime, Until: until}, nil
 }

@@ -31,8 +31,8 @@ type Manager interface {
 	CancelTimer(ctx context.Context, plugin, timer string, own uint64) error
 	// Outputs is Bus.Outputs.
 	Outputs(ctx context.Context, source, subject string, since time.Time) (map[string]event.Ref, error)
-	// KeepExchanges is Bus.KeepExchanges.
-	KeepExchanges(ctx context.Context, plugin string, of event.Ref, x Exchanges) error
+	// SaveExchanges is Bus.SaveExchanges.
+	SaveExchanges(ctx context.Context, plugin string, of event.Ref, x Exchanges) error
 }
 
 // NewManager returns a Manager that calls JetStream, for connections that may do so.

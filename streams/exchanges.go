@@ -41,13 +41,13 @@ func exchangesSubject(plugin string, of event.Ref) string {
 	return fmt.Sprintf("$KV.%s.%s.%s.%d", exchangesBucket, plugin, of.Stream, of.Seq)
 }
 
-// KeepExchanges stores what a plugin's handler asked and was answered because of an event.
-func (b *Bus) KeepExchanges(ctx context.Context, plugin string, of event.Ref, x Exchanges) error {
-	return b.manager.KeepExchanges(ctx, plugin, of, x)
+// SaveExchanges stores what a plugin's handler asked and was answered because of an event.
+func (b *Bus) SaveExchanges(ctx context.Context, plugin string, of event.Ref, x Exchanges) error {
+	return b.manager.SaveExchanges(ctx, plugin, of, x)
 }
 
-// KeepExchanges implements Manager.
-func (m *manager) KeepExchanges(ctx context.Context, plugin string, of event.Ref, x Exchanges) error {
+// SaveExchanges implements Manager.
+func (m *manager) SaveExchanges(ctx context.Context, plugin string, of event.Ref, x Exchanges) error {
 	body, err := json.Marshal(x)
 	if err == nil && int64(len(body)) > m.js.Conn().MaxPayload() {
 		body, err = json.Marshal(Exchanges{Unknown: true, Waited: x.Waited, Settings: x.Settings})

@@ -56,9 +56,9 @@ func NewMaintainer(bus *Bus, o Options, log *slog.Logger) *Maintainer {
 	}
 }
 
-// OnRemake sets what is called after a bucket was deleted and made again, to write what
+// OnRecreate sets what is called after a bucket was deleted and made again, to write what
 // this process knows. Call it before Run.
-func (m *Maintainer) OnRemake(bucket string, fn func(context.Context) error) {
+func (m *Maintainer) OnRecreate(bucket string, fn func(context.Context) error) {
 	m.remake[jsapi.BucketStream(bucket)] = fn
 }
 

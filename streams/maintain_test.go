@@ -33,7 +33,7 @@ func maintained(t *testing.T, bus *streams.Bus, remade chan<- string) *streams.M
 		t.Fatal(err)
 	}
 	m := streams.NewMaintainer(bus, streams.Options{}, slog.New(slog.DiscardHandler))
-	m.OnRemake(streams.Registrations, func(context.Context) error { remade <- streams.Registrations; return nil })
+	m.OnRecreate(streams.Registrations, func(context.Context) error { remade <- streams.Registrations; return nil })
 	running, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- m.Run(running) }()

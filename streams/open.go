@@ -26,9 +26,9 @@ type Limits struct {
 type Options struct {
 	Replicas int               // copies in a cluster, at least; 0 means 1
 	Limits   map[string]Limits // by stream name
-	// OnCut, if set, is called with the events that a lower limit of an existing stream
+	// OnLoss, if set, is called with the events that a lower limit of an existing stream
 	// deletes; if Limits.AcceptLoss does not accept that, Open leaves the limits as they are.
-	OnCut func(c Cut, accepted bool)
+	OnLoss func(l Loss, accepted bool)
 	// BeforeMigration, if set, is called before streams of an earlier format are changed.
 	// Its error ends Open.
 	BeforeMigration func(ctx context.Context, format int) error

@@ -121,7 +121,7 @@ func (b *Bus) Publish(ctx context.Context, e event.Envelope, opts ...PublishOpti
 		err = jsapi.WrapFull(err)
 		switch {
 		case err == nil:
-		case jsapi.IsLimited(err):
+		case jsapi.IsOverMaxMsgSize(err):
 			err = event.Errorf(event.InvalidInput, "store %s: stream %s has a max_msg_size that its %d bytes and headers exceed, which somebody must have set: %w",
 				e.Subject, stream.Name, len(msg.Data), err)
 		case jsapi.IsTooLarge(err):
@@ -203,7 +203,7 @@ func (b *Bus) retry(ctx context.Context, operation, subject string, d time.Durat
 	started := time.Now()
 	again := func(err error) bool {
 		took := time.Since(started)
-		return jsapi.IsFull(err) || jsapi.IsRetryable(err) && took < d && !b.nc.IsClosed() || jsapi.IsLimited(err) && took < min(d, unlimitTime)
+		return jsapi.IsFull(err) || jsapi.IsRetryable(err) && took < d && !b.nc.IsClosed() || jsapi.IsOverMaxMsgSize(err) && took < min(d, unlimitTime)
 	}
 	policy := retry.Policy{If: again, Logger: b.log, Operation: operation, Attrs: []any{"subject", subject, "source", b.Source()}}
 	return retry.Do(ctx, policy, func(context.Context) error { return do() })

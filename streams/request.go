@@ -33,8 +33,8 @@ func RequestID(h nats.Header) string {
 	return cmp.Or(h.Get(HeaderRequestID), h.Get(jetstream.MsgIDHeader))
 }
 
-// An Identity tells a request from others: what a redelivery repeats has the same.
-type Identity struct {
+// An IdempotencyKey tells a request from others: what a redelivery repeats has the same.
+type IdempotencyKey struct {
 	ID      string    // without its signature; "" if nobody repeats the request
 	Earlier time.Time // since when there may have been an earlier one; zero if there was none
 }
@@ -43,16 +43,16 @@ type identityKey struct{}
 
 // withIdentity returns a context with the identity of a request.
 func withIdentity(ctx context.Context, header nats.Header) context.Context {
-	of := Identity{ID: msgid.Unsigned(RequestID(header))}
+	of := IdempotencyKey{ID: msgid.Unsigned(RequestID(header))}
 	if since, err := time.Parse(time.RFC3339Nano, header.Get(HeaderEarlier)); err == nil {
 		of.Earlier = since
 	}
 	return context.WithValue(ctx, identityKey{}, of)
 }
 
-// IdentityOf returns the identity of the request that a Responder answers.
-func IdentityOf(ctx context.Context) Identity {
-	of, _ := ctx.Value(identityKey{}).(Identity)
+// IdempotencyKeyOf returns the identity of the request that a Responder answers.
+func IdempotencyKeyOf(ctx context.Context) IdempotencyKey {
+	of, _ := ctx.Value(identityKey{}).(IdempotencyKey)
 	return of
 }
 

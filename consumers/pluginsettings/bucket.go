@@ -28,11 +28,11 @@ const getTimeout = 2 * time.Second
 
 // Document is the value of a key.
 type Document struct {
-	Values  map[string]json.RawMessage `json:"values"`
-	Changes []Change                   `json:"changes"` // what the last revision changed
-	By      string                     `json:"by"`
-	Reason  string                     `json:"reason,omitempty"`
-	Remade  bool                       `json:"remade,omitempty"` // it was written again, see Store.Remade
+	Values    map[string]json.RawMessage `json:"values"`
+	Changes   []Change                   `json:"changes"` // what the last revision changed
+	By        string                     `json:"by"`
+	Reason    string                     `json:"reason,omitempty"`
+	Recreated bool                       `json:"remade,omitempty"` // it was written again, see Store.Recreated
 }
 
 // Change is a change of one setting; null is not set.

@@ -51,7 +51,7 @@ func (s *Store) Apply(ctx context.Context, bus *streams.Bus, u Update) ([]Change
 			return nil, nil
 		}
 		revision, err := s.write(ctx, u, next, have.Revision)
-		if jsapi.IsChanged(err) {
+		if jsapi.IsConflict(err) {
 			continue // by somebody else meanwhile
 		}
 		if err != nil {

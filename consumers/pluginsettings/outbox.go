@@ -83,7 +83,7 @@ func (s *Store) settle(ctx context.Context, bus *streams.Bus, msg jetstream.Msg)
 	}
 	r := revisionOf(strings.TrimPrefix(msg.Subject(), "$KV."+Bucket+"."), msg.Data(), msg.Headers().Get("KV-Operation") == "")
 	r.Revision, r.At = meta.Sequence.Stream, meta.Timestamp
-	if r.Err == nil && !r.Remade { // else there is nothing to be told
+	if r.Err == nil && !r.Recreated { // else there is nothing to be told
 		if err := publishMissing(ctx, bus, r); err != nil {
 			return err
 		}

@@ -34,17 +34,17 @@ func (s *Store) watch(ctx context.Context) error {
 	})
 }
 
-// Remade writes the settings that are known into the bucket again, which somebody deleted
+// Recreated writes the settings that are known into the bucket again, which somebody deleted
 // and which is there again.
-func (s *Store) Remade(ctx context.Context) error {
+func (s *Store) Recreated(ctx context.Context) error {
 	known, _ := s.view.list()
 	for _, r := range known {
 		if r.Err != nil {
 			continue
 		}
-		r.Remade = true // its events are stored
+		r.Recreated = true // its events are stored
 		_, err := jsapi.UpdateJSON(ctx, s.kv, Key(r.Plugin, r.Channel), r.Document, 0)
-		if err != nil && !jsapi.IsChanged(err) {
+		if err != nil && !jsapi.IsConflict(err) {
 			return fmt.Errorf("write the settings of %s again: %w", r.Plugin, err)
 		}
 	}

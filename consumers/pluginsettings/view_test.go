@@ -160,7 +160,7 @@ func TestSettingsOfABucketThatWasDeleted(t *testing.T) {
 		if _, err := pluginsettings.Open(ctx, bus.JetStream(), 1); err != nil {
 			return err
 		}
-		return watched.Remade(ctx)
+		return watched.Recreated(ctx)
 	})
 	await(t, other, "", "10")
 	set(t, bus, other, "", "12")

@@ -94,7 +94,7 @@ func register(ctx context.Context, kv jetstream.KeyValue, plugin string, change 
 			revision = entry.Revision()
 		}
 		revision, err = jsapi.UpdateJSON(ctx, kv, plugin, json.RawMessage(value), revision)
-		if jsapi.IsChanged(err) {
+		if jsapi.IsConflict(err) {
 			continue
 		}
 		if err != nil {

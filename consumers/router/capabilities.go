@@ -163,8 +163,8 @@ func RevokeCapabilities(ctx context.Context, kv jetstream.KeyValue, plugin strin
 	return had, err
 }
 
-// ForgetCapabilities forgets all that was granted to a plugin or revoked.
-func ForgetCapabilities(ctx context.Context, kv jetstream.KeyValue, plugin string) error {
+// DeleteCapabilities forgets all that was granted to a plugin or revoked.
+func DeleteCapabilities(ctx context.Context, kv jetstream.KeyValue, plugin string) error {
 	for _, key := range []string{grantedKey, capabilitiesKey} {
 		if err := change(ctx, kv, key, func(g capabilities) { delete(g, plugin) }); err != nil {
 			return err

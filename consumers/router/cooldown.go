@@ -82,7 +82,7 @@ func (c *Cooldowns) check(ctx context.Context, u use, l line) (*refusal, error) 
 			last.Told = map[string]event.Ref{}
 		}
 		last.Told[user] = l.ref
-		if err := c.put(ctx, key, last, revision); !jsapi.IsChanged(err) {
+		if err := c.put(ctx, key, last, revision); !jsapi.IsConflict(err) {
 			return f, err
 		}
 	}
@@ -104,7 +104,7 @@ func (c *Cooldowns) start(ctx context.Context, uses []use, l line) (bool, error)
 			continue
 		}
 		err = c.put(ctx, key, lastUse{Line: l.ref, At: l.at.UnixMilli()}, revision)
-		if jsapi.IsChanged(err) {
+		if jsapi.IsConflict(err) {
 			return false, nil
 		}
 		if err != nil {
@@ -124,7 +124,7 @@ func (c *Cooldowns) get(ctx context.Context, key string) (last lastUse, revision
 
 func (c *Cooldowns) put(ctx context.Context, key string, last lastUse, revision uint64) error {
 	_, err := jsapi.UpdateJSON(ctx, c.kv, key, last, revision)
-	if err != nil && !jsapi.IsChanged(err) {
+	if err != nil && !jsapi.IsConflict(err) {
 		return event.Errorf(event.NATSError, "write the cooldown %s: %w", key, err)
 	}
 	return err

@@ -57,7 +57,7 @@ func eraseUser(ctx context.Context, js jetstream.JetStream, bucket, user string,
 			return erased, event.Errorf(event.NATSError, "erase in bucket %s: %w", bucket, err)
 		}
 		if !own { // somebody may have used it meanwhile, which counts
-			if _, err := js.Publish(ctx, jsapi.KVSubject(js, raw.Subject), kept, jetstream.WithExpectLastSequencePerSubject(0)); err != nil && !jsapi.IsChanged(err) {
+			if _, err := js.Publish(ctx, jsapi.KVSubject(js, raw.Subject), kept, jetstream.WithExpectLastSequencePerSubject(0)); err != nil && !jsapi.IsConflict(err) {
 				return erased, event.Errorf(event.NATSError, "write in bucket %s: %w", bucket, err)
 			}
 		}

@@ -128,7 +128,7 @@ func (r Router) findOrWait(ctx context.Context, name, channel string, ref event.
 		}
 		if !held {
 			r.Logger.WarnContext(ctx, "command waits for missing registrations", "command", event.Personal(name), "event", ref.String(), "plugins", plugins)
-			consumers.Overlap(ctx)
+			consumers.ReadNext(ctx)
 		}
 		select {
 		case <-changed:

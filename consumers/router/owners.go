@@ -92,7 +92,7 @@ func (g *Registry) settleOwners(ctx context.Context, kv jetstream.KeyValue, revi
 	next := g.owners.settle(g.plugins, g.removed, g.own, g.prefix)
 	if !maps.Equal(next, g.owners) {
 		saved, err := saveOwners(ctx, kv, next, g.ownersRevision)
-		if jsapi.IsChanged(err) {
+		if jsapi.IsConflict(err) {
 			return false, nil
 		}
 		if err != nil {

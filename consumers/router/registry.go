@@ -123,18 +123,18 @@ func (g *Registry) watch(ctx context.Context, js jetstream.JetStream, kv jetstre
 	})
 }
 
-// Remade writes all registrations into the bucket again, which somebody deleted and which
+// Recreated writes all registrations into the bucket again, which somebody deleted and which
 // is there again.
-func (g *Registry) Remade(ctx context.Context, kv jetstream.KeyValue) error {
+func (g *Registry) Recreated(ctx context.Context, kv jetstream.KeyValue) error {
 	g.mu.Lock()
 	known, have, granted := slices.Collect(maps.Values(g.plugins)), g.owners, maps.Clone(g.grants)
 	g.ownersRevision = 0
 	g.mu.Unlock()
-	if _, err := saveOwners(ctx, kv, have, 0); err != nil && !jsapi.IsChanged(err) {
+	if _, err := saveOwners(ctx, kv, have, 0); err != nil && !jsapi.IsConflict(err) {
 		return err
 	}
 	for key, value := range granted {
-		if _, err := kv.Create(ctx, key, value); err != nil && !jsapi.IsChanged(err) {
+		if _, err := kv.Create(ctx, key, value); err != nil && !jsapi.IsConflict(err) {
 			return wrap(err, "write", key)
 		}
 	}

@@ -70,7 +70,7 @@ func TestWatchOfABucketThatWasDeleted(t *testing.T) {
 	if err := retry.Do(ctx, retry.Every(20*time.Millisecond), again); err != nil {
 		t.Fatal(err)
 	}
-	if err := registry.Remade(ctx, kv); err != nil {
+	if err := registry.Recreated(ctx, kv); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := kv.Get(ctx, "elsewhere"); err != nil {

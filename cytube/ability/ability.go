@@ -189,8 +189,8 @@ func common(send event.Envelope) (p struct{ Channel, For string }) {
 // Chat reports whether it is done by a chat line.
 func (c *Call) Chat() bool { return c.row.chat }
 
-// Queues reports whether the server limits how often it is done.
-func (c *Call) Queues() bool { return c.row.queues }
+// RateLimited reports whether the server limits how often it is done.
+func (c *Call) RateLimited() bool { return c.row.queues }
 
 // Slow reports whether the server has to look something up elsewhere.
 func (c *Call) Slow() bool { return c.row.slow }

@@ -42,9 +42,9 @@ type Config struct {
 
 	// Self returns the bot's name as the server spells it.
 	Self func() string
-	// Behind, if set, reports whether frames wait to be recorded, an echo perhaps
+	// FramesPending, if set, reports whether frames wait to be recorded, an echo perhaps
 	// among them.
-	Behind func() bool
+	FramesPending func() bool
 	// Inspect calls a function with the channel's state between two frames. It returns an
 	// error if the bot is not in the channel.
 	Inspect func(context.Context, func(*channel.State)) error
@@ -69,8 +69,8 @@ func (c Config) WithDefaults() Config {
 	if c.Count == nil {
 		c.Count = func(func(*Stats)) {}
 	}
-	if c.Behind == nil {
-		c.Behind = func() bool { return false }
+	if c.FramesPending == nil {
+		c.FramesPending = func() bool { return false }
 	}
 	if c.Inspect == nil {
 		c.Inspect = func(context.Context, func(*channel.State)) error { return ErrNoSession }

@@ -44,7 +44,7 @@ func (s *Sender) handleCall(ctx context.Context, send streams.Stored) ([]event.E
 	defer release()
 	place, _ := s.calls.enter("", math.MaxInt)
 	defer s.calls.leave(place)
-	consumers.Overlap(ctx) // the next may take its place behind this one
+	consumers.ReadNext(ctx) // the next may take its place behind this one
 	if err := s.await(ctx, place.come); err != nil {
 		return nil, err
 	}
@@ -171,7 +171,7 @@ func (s *Sender) awaitSlot(ctx context.Context, c *Call, deadline time.Time) err
 		if !c.ability.Chat() {
 			at = time.Time{}
 		}
-		if c.ability.Queues() {
+		if c.ability.RateLimited() {
 			at = s.queued.next(s.queueLimit(ctx), 1)
 		}
 		now := time.Now()
@@ -296,7 +296,7 @@ func (s *Sender) awaitResult(ctx context.Context, c *Call) (result, error) {
 			}
 			timer.Reset(min(grace, timeout))
 		case <-timer.C:
-			if s.cfg.Behind() && extensions > 0 {
+			if s.cfg.FramesPending() && extensions > 0 {
 				extensions--
 				timer.Reset(timeout)
 				continue

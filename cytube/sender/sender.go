@@ -135,7 +135,7 @@ func (s *Sender) speakInTurn(ctx context.Context, send streams.Stored, parts []*
 		return out, nil, err
 	}
 	defer s.turns.leave(place)
-	consumers.Overlap(ctx) // the next may take its place behind this one
+	consumers.ReadNext(ctx) // the next may take its place behind this one
 	if err := s.await(ctx, place.come); err != nil {
 		return nil, nil, err
 	}
@@ -163,7 +163,7 @@ func (s *Sender) begin(ctx context.Context, send streams.Stored) (repeated, agai
 	for s.inHand[send.Ref.Seq] != nil {
 		over := s.inHand[send.Ref.Seq]
 		s.mu.Unlock()
-		consumers.Overlap(ctx) // those behind it need not wait
+		consumers.ReadNext(ctx) // those behind it need not wait
 		select {
 		case <-over:
 		case <-ctx.Done():

@@ -164,7 +164,7 @@ func (s *Sender) awaitAnswer(ctx context.Context, m *Message) (state, string, er
 		select {
 		case <-m.changed:
 		case <-timeout:
-			if extensions--; extensions < 0 || !s.cfg.Behind() {
+			if extensions--; extensions < 0 || !s.cfg.FramesPending() {
 				return waiting, "", nil
 			}
 			timer.Reset(s.cfg.EchoTimeout)

@@ -56,7 +56,7 @@ func (s *Sender) follow(ctx context.Context, m *Message) (leave func(), full boo
 			delete(s.receivers, to)
 		}
 	}
-	consumers.Overlap(ctx) // the next may take its place behind this one
+	consumers.ReadNext(ctx) // the next may take its place behind this one
 	if err := s.await(ctx, place.come); err != nil {
 		leave()
 		return nil, false, err

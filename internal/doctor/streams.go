@@ -39,7 +39,7 @@ func (c *checkup) checkStreams(ctx context.Context) {
 		}
 		cut, err := c.cutBy(ctx, s, spec)
 		if err == nil && cut.Events > 0 {
-			c.warn(cut.Consent(), "%s: its retention is not lowered, as that would delete %s", spec.Name, cut)
+			c.warn(cut.Remedy(), "%s: its retention is not lowered, as that would delete %s", spec.Name, cut)
 			found = slices.DeleteFunc(found, func(d string) bool { return strings.HasPrefix(d, "max_age ") || strings.HasPrefix(d, "max_bytes ") })
 		}
 		// Streams of earlier releases are compressed from the next start on; until then it costs space only.
@@ -64,9 +64,9 @@ func (c *checkup) oldFormat(format int) {
 }
 
 // cutBy returns the events that the settings' limits would delete of a stream without consent.
-func (c *checkup) cutBy(ctx context.Context, s jetstream.Stream, spec streams.Spec) (streams.Cut, error) {
+func (c *checkup) cutBy(ctx context.Context, s jetstream.Stream, spec streams.Spec) (streams.Loss, error) {
 	l := c.settings.StreamLimits()[spec.Name]
-	cut, err := streams.CutBy(ctx, c.client.JS, s, cmp.Or(l.MaxAge, spec.MaxAge), l.MaxBytes)
+	cut, err := streams.LossBy(ctx, c.client.JS, s, cmp.Or(l.MaxAge, spec.MaxAge), l.MaxBytes)
 	if !cut.Until.After(l.AcceptLoss) {
 		cut.Events = 0
 	}

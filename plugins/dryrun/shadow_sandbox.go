@@ -17,8 +17,8 @@ import (
 	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/internal/retry"
+	"github.com/rosey-bot/rosey/plugins/natsproxy"
 	"github.com/rosey-bot/rosey/plugins/process"
-	"github.com/rosey-bot/rosey/plugins/wire"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/access"
 )
@@ -59,31 +59,31 @@ func (p *passage) sandboxSeq(live event.Ref) uint64 {
 }
 
 // fromServer gives a delivery the sequence and time of the live event.
-func (p *passage) fromServer(f wire.Frame) wire.Action {
+func (p *passage) fromServer(f natsproxy.Frame) natsproxy.Action {
 	d, ok := f.Delivered()
 	if !ok || !slices.Contains(p.durables, d.Durable) {
-		return wire.Action{Frame: f}
+		return natsproxy.Action{Frame: f}
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if e, ok := p.live[event.Ref{Stream: d.Stream, Seq: d.Seq}]; ok {
-		return wire.Action{Frame: f.As(e.Ref.Seq, e.At)}
+		return natsproxy.Action{Frame: f.As(e.Ref.Seq, e.At)}
 	}
-	return wire.Action{Frame: f.As(d.Seq+ownOffset, d.At)}
+	return natsproxy.Action{Frame: f.As(d.Seq+ownOffset, d.At)}
 }
 
 // fromClient gives an acknowledgement the sequence in the sandbox.
-func (p *passage) fromClient(f wire.Frame) wire.Action {
-	d, ok := wire.ParseDelivery(f.Subject())
+func (p *passage) fromClient(f natsproxy.Frame) natsproxy.Action {
+	d, ok := natsproxy.ParseDelivery(f.Subject())
 	if !ok || !slices.Contains(p.durables, d.Durable) {
-		return wire.Action{Frame: f}
+		return natsproxy.Action{Frame: f}
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if seq, ok := p.sandbox[event.Ref{Stream: d.Stream, Seq: d.Seq}]; ok {
-		return wire.Action{Frame: f.As(seq, d.At)}
+		return natsproxy.Action{Frame: f.As(seq, d.At)}
 	}
-	return wire.Action{Frame: f.As(d.Seq-ownOffset, d.At)}
+	return natsproxy.Action{Frame: f.As(d.Seq-ownOffset, d.At)}
 }
 
 // open opens a sandbox that the program can connect to, with credentials of its own.
@@ -120,7 +120,7 @@ func (s *shadow) restrict(ctx context.Context) error {
 	if err := access.WriteCredentials(ctx, s.js, s.sandbox.dir, s.Plugin, path); err != nil {
 		return err
 	}
-	proxy, err := wire.Start(wire.Config{Server: s.sandbox.url, FromServer: s.passed.fromServer, FromClient: s.passed.fromClient})
+	proxy, err := natsproxy.Start(natsproxy.Config{Server: s.sandbox.url, FromServer: s.passed.fromServer, FromClient: s.passed.fromClient})
 	if err != nil {
 		return err
 	}

@@ -15,14 +15,14 @@ import (
 // message IDs made from it, so that it happens once.
 type answering struct {
 	publisher
-	request streams.Identity
+	request streams.IdempotencyKey
 
 	mu     sync.Mutex
 	counts map[string]int
 	stored map[string]map[string]event.Ref // by an earlier answer, by subject and message ID
 }
 
-func newAnswering(bus *streams.Bus, plugin string, request streams.Identity) *answering {
+func newAnswering(bus *streams.Bus, plugin string, request streams.IdempotencyKey) *answering {
 	return &answering{publisher: publisher{bus, plugin}, request: request, counts: map[string]int{}, stored: map[string]map[string]event.Ref{}}
 }
 

@@ -74,7 +74,7 @@ func TestGuestReadsWhatItMay(t *testing.T) {
 			if _, err := router.Register(s.ctx, g.registrations, r); err != nil {
 				t.Fatal(err)
 			}
-			if err := router.ForgetCapabilities(s.ctx, g.registrations, "guest"); err != nil {
+			if err := router.DeleteCapabilities(s.ctx, g.registrations, "guest"); err != nil {
 				t.Fatal(err)
 			}
 			for _, subject := range c.granted {
@@ -89,7 +89,7 @@ func TestGuestReadsWhatItMay(t *testing.T) {
 			}
 		}
 		for _, body := range []string{`{"stream":"CYTUBE"}`, `{"stream":"CYTUBE","subjects":[">"]}`, `{"stream":"CYTUBE","subjects":["cytube.>","x.>"]}`} {
-			if err := router.ForgetCapabilities(s.ctx, g.registrations, "guest"); err != nil {
+			if err := router.DeleteCapabilities(s.ctx, g.registrations, "guest"); err != nil {
 				t.Fatal(err)
 			}
 			if err := answered("rosey.warden.guest.durable", body)(s); event.CodeOf(err) != event.PermissionDenied {

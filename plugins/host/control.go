@@ -44,7 +44,7 @@ func Remove(ctx context.Context, nc *nats.Conn, js jetstream.JetStream, plugin s
 		if err := kv.Delete(ctx, plugin); err != nil {
 			return fmt.Errorf("remove the registration of %s: %w", plugin, err)
 		}
-		if err := router.ForgetCapabilities(ctx, kv, plugin); err != nil {
+		if err := router.DeleteCapabilities(ctx, kv, plugin); err != nil {
 			return fmt.Errorf("revoke what was granted to %s: %w", plugin, err)
 		}
 	}

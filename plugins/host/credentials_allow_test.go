@@ -198,7 +198,7 @@ func answersRequests(s *session) error {
 func keepsExchanges(s *session) error {
 	of := event.Ref{Stream: streams.Plugin, Seq: 7}
 	want := streams.Exchanges{List: []streams.Exchange{{Subject: event.SubjectGet, Request: json.RawMessage(`{"id":1}`), Reply: json.RawMessage(`{"success":true}`)}}}
-	if err := s.bus.KeepExchanges(s.ctx, "victim", of, want); err != nil {
+	if err := s.bus.SaveExchanges(s.ctx, "victim", of, want); err != nil {
 		return err
 	}
 	for plugin, want := range map[string]streams.Exchanges{"guest": want, "victim": {}} {

@@ -35,7 +35,7 @@ func keepExchanges(bus *streams.Bus, plugin string, log *slog.Logger) consumers.
 				kept.Waited = now.Sub(d.At)
 				ctx, cancel := context.WithTimeout(ctx, keepTimeout)
 				defer cancel()
-				if err := bus.KeepExchanges(ctx, plugin, d.Ref, *kept); err != nil {
+				if err := bus.SaveExchanges(ctx, plugin, d.Ref, *kept); err != nil {
 					log.DebugContext(ctx, "exchanges not kept, dry runs read the database's history", "event", d.Ref.String(), "error", err)
 				}
 			}

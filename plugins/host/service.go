@@ -42,7 +42,7 @@ func serve(ctx context.Context, bus *streams.Bus, r plugins.Runtime, restart fun
 		}
 		answer := func(ctx context.Context, request event.Envelope) (any, error) {
 			r := r
-			r.Publisher = newAnswering(bus, p.Name, streams.IdentityOf(ctx))
+			r.Publisher = newAnswering(bus, p.Name, streams.IdempotencyKeyOf(ctx))
 			return r.Answer(ctx, e, request)
 		}
 		err = svc.AddEndpoint(name, bus.Service(ctx, answer), micro.WithEndpointSubject(e.Subject(p.Name)))

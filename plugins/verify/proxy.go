@@ -5,13 +5,13 @@ import (
 	"sync"
 	"time"
 
-	"github.com/rosey-bot/rosey/plugins/wire"
+	"github.com/rosey-bot/rosey/plugins/natsproxy"
 )
 
 // A proxy stands between the plugin's process and the server. It sees all that passes, and
 // at which step of handling an event the process is.
 type proxy struct {
-	*wire.Proxy
+	*natsproxy.Proxy
 	durable string // the plugin's
 
 	mu      sync.Mutex
@@ -41,7 +41,7 @@ type watch struct {
 func startProxy(server string) (*proxy, error) {
 	p := &proxy{reads: map[string]int{}}
 	var err error
-	p.Proxy, err = wire.Start(wire.Config{Server: server, FromServer: p.fromServer, FromClient: p.fromPlugin, Latency: func() time.Duration {
+	p.Proxy, err = natsproxy.Start(natsproxy.Config{Server: server, FromServer: p.fromServer, FromClient: p.fromPlugin, Latency: func() time.Duration {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		return p.latency
@@ -97,12 +97,12 @@ func (p *proxy) published(prefix string) (n int) {
 }
 
 // fromServer notes what is delivered.
-func (p *proxy) fromServer(f wire.Frame) wire.Action {
+func (p *proxy) fromServer(f natsproxy.Frame) natsproxy.Action {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	d, ok := f.Delivered()
 	if !ok || d.Durable != p.durable {
-		return wire.Action{Frame: f}
+		return natsproxy.Action{Frame: f}
 	}
 	if w := p.watched; w != nil && w.seq == 0 && d.Stream == commandStream && d.Seq >= w.from {
 		w.seq = d.Seq
@@ -113,11 +113,11 @@ func (p *proxy) fromServer(f wire.Frame) wire.Action {
 	if p.attempt > 0 {
 		f = f.Attempt(p.attempt)
 	}
-	return wire.Action{Frame: f}
+	return natsproxy.Action{Frame: f}
 }
 
 // fromPlugin counts the steps of the watched command, and acts at the one that is asked for.
-func (p *proxy) fromPlugin(f wire.Frame) wire.Action {
+func (p *proxy) fromPlugin(f natsproxy.Frame) natsproxy.Action {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if subject := f.Subject(); subject != "" {
@@ -125,13 +125,13 @@ func (p *proxy) fromPlugin(f wire.Frame) wire.Action {
 	}
 	w := p.watched
 	if w == nil || w.seq == 0 || w.done || !f.IsStep() {
-		return wire.Action{Frame: f}
+		return natsproxy.Action{Frame: f}
 	}
 	w.steps++
 	w.done = f.Settles(w.seq)
 	if w.steps != w.at {
-		return wire.Action{Frame: f}
+		return natsproxy.Action{Frame: f}
 	}
 	w.done, w.acted = true, true
-	return wire.Action{Frame: f, Drop: !w.after, Then: w.act}
+	return natsproxy.Action{Frame: f, Drop: !w.after, Then: w.act}
 }

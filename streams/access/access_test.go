@@ -60,10 +60,10 @@ func TestConfigSharesWhatIsPermitted(t *testing.T) {
 	t.Parallel()
 	p := access.PluginPermissions("dice", event.BaseCapabilities())
 	text := p.Config("ROSEY")
-	if imports := strings.Count(text, "account: ROSEY"); imports != len(p.Publish)+len(p.Services)+len(p.Notices) {
-		t.Errorf("%d imports for %d subjects", imports, len(p.Publish)+len(p.Services)+len(p.Notices))
+	if imports := strings.Count(text, "account: ROSEY"); imports != len(p.Publish)+len(p.Services)+len(p.StreamExports) {
+		t.Errorf("%d imports for %d subjects", imports, len(p.Publish)+len(p.Services)+len(p.StreamExports))
 	}
-	if batches := strings.Count(text, "response_type: stream"); batches != len(p.Batches)+1 { // and $SRV.>
-		t.Errorf("%d exports with several replies, want %d", batches, len(p.Batches))
+	if batches := strings.Count(text, "response_type: stream"); batches != len(p.StreamedServices)+1 { // and $SRV.>
+		t.Errorf("%d exports with several replies, want %d", batches, len(p.StreamedServices))
 	}
 }

@@ -81,8 +81,8 @@ func (d delegate) Outputs(ctx context.Context, _, subject string, since time.Tim
 	return outputs, err
 }
 
-// KeepExchanges implements streams.Manager.
-func (d delegate) KeepExchanges(ctx context.Context, _ string, of event.Ref, x streams.Exchanges) error {
+// SaveExchanges implements streams.Manager.
+func (d delegate) SaveExchanges(ctx context.Context, _ string, of event.Ref, x streams.Exchanges) error {
 	_, err := d.request(ctx, verbExchanges, nil, keepRequest{of.String(), x})
 	return err
 }

@@ -27,18 +27,18 @@ type Permissions struct {
 	Publish []string
 	// Services are JetStream's API and the Provisioner's, by their own subjects.
 	Services []string
-	// Batches are those of Services that get any number of replies.
-	Batches []string
-	// Answer are the subjects in the bot's account that the server maps to the plugin's
+	// StreamedServices are those of Services that get any number of replies.
+	StreamedServices []string
+	// ServiceExports are the subjects in the bot's account that the server maps to the plugin's
 	// account, each with its subject there; see Mapped.
-	Answer []Answer
-	// Notices are subjects of messages without a reply, which the bot's account exports
+	ServiceExports []ServiceExport
+	// StreamExports are subjects of messages without a reply, which the bot's account exports
 	// as streams.
-	Notices []string
+	StreamExports []string
 }
 
-// Answer is a service of a plugin.
-type Answer struct {
+// ServiceExport is a service of a plugin.
+type ServiceExport struct {
 	Subject string // of requests in the bot's account, and for the plugin
 	Export  string // the subject that the plugin's account exports
 	Many    bool   // whether a request gets several replies
@@ -64,24 +64,24 @@ func PluginPermissions(plugin string, may event.Capabilities) Permissions {
 			settingsInfo, settingsGet(plugin), settingsGet(plugin + ".*"), settingsGet(event.SharedTexts), settingsGet(event.SharedTexts + ".*"),
 		},
 		// A bucket is read without a consumer; events are not.
-		Batches: []string{"$JS.API.DIRECT.GET." + registrations, "$JS.API.DIRECT.GET." + registrations + ".>"},
+		StreamedServices: []string{"$JS.API.DIRECT.GET." + registrations, "$JS.API.DIRECT.GET." + registrations + ".>"},
 		// An export by the requests' own subject would, with the import of others'
 		// requests, look like a cycle to the server.
-		Answer: []Answer{
+		ServiceExports: []ServiceExport{
 			{Subject: request, Export: "rosey.answer"},
 			{Subject: request + ".>", Export: "rosey.answer.>"},
 			{Subject: "$SRV.>", Export: "$SRV.>", Many: true},
 		},
-		Notices: []string{streams.RestartSubject(plugin)},
+		StreamExports: []string{streams.RestartSubject(plugin)},
 	}
 	for _, stream := range streams.ReadableStreams() {
 		p.Services = append(p.Services, apiStream("INFO", stream))
 		for _, durable := range []string{streams.Durable(plugin), streams.PastDurable(plugin)} {
 			p.Services = append(p.Services, "$JS.API.CONSUMER.INFO."+stream+"."+durable, "$JS.ACK."+stream+"."+durable+".>")
-			p.Batches = append(p.Batches, "$JS.API.CONSUMER.MSG.NEXT."+stream+"."+durable)
+			p.StreamedServices = append(p.StreamedServices, "$JS.API.CONSUMER.MSG.NEXT."+stream+"."+durable)
 		}
 	}
-	p.Services = append(p.Services, p.Batches...)
+	p.Services = append(p.Services, p.StreamedServices...)
 	return p
 }
 
@@ -95,7 +95,7 @@ func alwaysPublished(plugin string) []string {
 }
 
 // Mapped reports whether the plugin's account maps the exported subject to Subject.
-func (a Answer) Mapped() bool { return a.Export != a.Subject }
+func (a ServiceExport) Mapped() bool { return a.Export != a.Subject }
 
 func apiStream(verb, stream string) string { return "$JS.API.STREAM." + verb + "." + stream }
 
@@ -156,7 +156,7 @@ var configuration = template.Must(template.New("").Funcs(template.FuncMap{
 		}
 		return ""
 	},
-	"batch": func(p Permissions, subject string) bool { return slices.Contains(p.Batches, subject) },
+	"batch": func(p Permissions, subject string) bool { return slices.Contains(p.StreamedServices, subject) },
 }).Parse(`# The account of the plugin, and what the bot's account {{.Bot}} has to share with it. Two
 # plugins share the exports of {{.Bot}}: write each of them once. The password is taken
 # from the server's environment.
@@ -174,25 +174,25 @@ accounts {
       allow_responses: true
     } } ]
     mappings: {
-{{range .P.Answer}}{{if .Mapped}}      {{quote .Export}}: {{quote .Subject}}
+{{range .P.ServiceExports}}{{if .Mapped}}      {{quote .Export}}: {{quote .Subject}}
 {{end}}{{end}}    }
     imports: [
 {{range .P.Publish}}      { service: { account: {{$.Bot}}, subject: {{gateway $.P .}} }, to: {{quote .}} }
 {{end}}{{range .P.Services}}      { service: { account: {{$.Bot}}, subject: {{quote .}} } }
-{{end}}{{range .P.Notices}}      { stream: { account: {{$.Bot}}, subject: {{quote .}} } }
+{{end}}{{range .P.StreamExports}}      { stream: { account: {{$.Bot}}, subject: {{quote .}} } }
 {{end}}    ]
     exports: [
-{{range .P.Answer}}      { service: {{quote .Export}}, accounts: [{{$.Bot}}]{{many .Many}} }
+{{range .P.ServiceExports}}      { service: {{quote .Export}}, accounts: [{{$.Bot}}]{{many .Many}} }
 {{end}}    ]
   }
   {{.Bot}} {
     exports: [
 {{range .P.Publish}}      { service: {{gateway $.P .}} }
 {{end}}{{range .P.Services}}      { service: {{quote .}}{{many (batch $.P .)}} }
-{{end}}{{range .P.Notices}}      { stream: {{quote .}} }
+{{end}}{{range .P.StreamExports}}      { stream: {{quote .}} }
 {{end}}    ]
     imports: [
-{{range .P.Answer}}      { service: { account: {{$.Account}}, subject: {{quote .Export}} }, to: {{quote .Subject}} }
+{{range .P.ServiceExports}}      { service: { account: {{$.Account}}, subject: {{quote .Export}} }, to: {{quote .Subject}} }
 {{end}}    ]
   }
 }

@@ -199,7 +199,7 @@ func (p *Provisioner) keepExchanges(ctx context.Context, plugin string, r micro.
 	if err != nil || !streams.Readable(of.Stream) {
 		return nil, event.Errorf(event.InvalidInput, "exchanges: %q is no event that a plugin handles", k.Of)
 	}
-	return struct{}{}, p.manager.KeepExchanges(ctx, plugin, of, k.Exchanges)
+	return struct{}{}, p.manager.SaveExchanges(ctx, plugin, of, k.Exchanges)
 }
 
 // outputsRequest names a subject on which a plugin may have published since a point in time.

@@ -103,15 +103,15 @@ func share(p access.Permissions, own, bot *server.Account) error {
 		service(own, bot, subject, access.GatewaySubject(p.Plugin, subject), false)
 	}
 	for _, subject := range p.Services {
-		service(own, bot, subject, subject, slices.Contains(p.Batches, subject))
+		service(own, bot, subject, subject, slices.Contains(p.StreamedServices, subject))
 	}
-	for _, a := range p.Answer {
+	for _, a := range p.ServiceExports {
 		service(bot, own, a.Subject, a.Export, a.Many)
 		if a.Mapped() {
 			errs = append(errs, own.AddMapping(a.Export, a.Subject))
 		}
 	}
-	for _, subject := range p.Notices {
+	for _, subject := range p.StreamExports {
 		errs = append(errs, bot.AddStreamExport(subject, nil), own.AddStreamImport(bot, subject, ""))
 	}
 	return errors.Join(errs...)

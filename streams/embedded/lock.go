@@ -25,11 +25,11 @@ func lockStore(c Config) (lock *flock.Flock, unclean bool, err error) {
 	// A command that looks for a running bot holds the lock for an instant.
 	locked, err := tryLock(lock, time.Second, 20*time.Millisecond)
 	before, missing := os.ReadFile(note)
-	if !locked && c.Patience > 0 && !strings.HasPrefix(string(before), c.Holder+" (") {
+	if !locked && c.LockTimeout > 0 && !strings.HasPrefix(string(before), c.Holder+" (") {
 		if c.Logger != nil {
 			c.Logger.Info("store locked, waiting", "holder", holderName(before))
 		}
-		locked, err = tryLock(lock, c.Patience, 50*time.Millisecond)
+		locked, err = tryLock(lock, c.LockTimeout, 50*time.Millisecond)
 		before, missing = os.ReadFile(note)
 	}
 	if err != nil && !errors.Is(err, context.DeadlineExceeded) {

@@ -40,7 +40,7 @@ func TestStoreInUse(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	bot := embedded.Config{Store: store, Holder: "rosey run", Patience: patience, Logger: slog.New(slog.NewTextHandler(waits, nil))}
+	bot := embedded.Config{Store: store, Holder: "rosey run", LockTimeout: patience, Logger: slog.New(slog.NewTextHandler(waits, nil))}
 	second, err := embedded.Start(bot)
 	if err != nil {
 		t.Fatal(err)

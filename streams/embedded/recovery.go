@@ -112,7 +112,7 @@ func (g *diskGuard) refireOverdueTimers(ctx context.Context) error {
 		m.Header.Del(jetstream.MsgIDHeader)
 		g.log.Debug("refiring overdue timer", "timer", subject)
 		_, err = js.PublishMsg(ctx, &nats.Msg{Subject: subject, Header: m.Header, Data: m.Data}, jetstream.WithExpectLastSequencePerSubject(m.Sequence))
-		if err != nil && !jsapi.IsChanged(err) { // it fired or was cancelled meanwhile
+		if err != nil && !jsapi.IsConflict(err) { // it fired or was cancelled meanwhile
 			return fmt.Errorf("set %s anew: %w", subject, err)
 		}
 	}

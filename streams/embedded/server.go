@@ -32,14 +32,14 @@ var ErrStoreInUse = errors.New("the store is in use")
 
 // Config is the settings of the server.
 type Config struct {
-	Store      string        // directory that holds streams, buckets and credentials
-	Listen     string        // address to listen on; "" serves in-process connections only
-	SyncAlways bool          // fsync each write before it is acknowledged
-	Reserve    int64         // bytes of the store's disk that stay free; 0 is DefaultReserve
-	MaxStore   int64         // bytes that the store may hold; 0 is no limit but the disk
-	Holder     string        // name of this process in the error that another one gets from Start
-	Patience   time.Duration // wait this long for a store that a process with another Holder uses
-	Logger     *slog.Logger  // gets the server's warnings and errors; nil discards
+	Store       string        // directory that holds streams, buckets and credentials
+	Listen      string        // address to listen on; "" serves in-process connections only
+	SyncAlways  bool          // fsync each write before it is acknowledged
+	Reserve     int64         // bytes of the store's disk that stay free; 0 is DefaultReserve
+	MaxStore    int64         // bytes that the store may hold; 0 is no limit but the disk
+	Holder      string        // name of this process in the error that another one gets from Start
+	LockTimeout time.Duration // wait this long for a store that a process with another Holder uses
+	Logger      *slog.Logger  // gets the server's warnings and errors; nil discards
 }
 
 // Server is a NATS server with JetStream on a store directory that no other server

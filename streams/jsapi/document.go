@@ -9,8 +9,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// IsChanged reports whether a key was not written because another process wrote it meanwhile.
-func IsChanged(err error) bool {
+// IsConflict reports whether a key was not written because another process wrote it meanwhile.
+func IsConflict(err error) bool {
 	var api *jetstream.APIError
 	if !errors.As(err, &api) {
 		return errors.Is(err, jetstream.ErrKeyExists)
@@ -35,7 +35,7 @@ func ReadJSON[T any](ctx context.Context, kv jetstream.KeyValue, key string) (v 
 	return v, entry.Revision(), nil
 }
 
-// UpdateJSON stores the value of a key and returns its revision. The error is IsChanged's if
+// UpdateJSON stores the value of a key and returns its revision. The error is IsConflict's if
 // the key was written since a revision, of which 0 means a key that is not there.
 func UpdateJSON(ctx context.Context, kv jetstream.KeyValue, key string, v any, revision uint64) (uint64, error) {
 	value, err := json.Marshal(v)
@@ -56,7 +56,7 @@ func ChangeJSON[T any](ctx context.Context, kv jetstream.KeyValue, key string, c
 		if err != nil || !change(&v) {
 			return err
 		}
-		if _, err = UpdateJSON(ctx, kv, key, v, revision); !IsChanged(err) {
+		if _, err = UpdateJSON(ctx, kv, key, v, revision); !IsConflict(err) {
 			return err
 		}
 	}

@@ -74,12 +74,12 @@ func IsFull(err error) bool {
 func IsTooLarge(err error) bool {
 	var api *jetstream.APIError
 	return errors.Is(err, nats.ErrMaxPayload) ||
-		errors.As(err, &api) && api.ErrorCode == codeHeaderTooLarge || IsLimited(err)
+		errors.As(err, &api) && api.ErrorCode == codeHeaderTooLarge || IsOverMaxMsgSize(err)
 }
 
-// IsLimited reports whether an error is about the max_msg_size of a stream. Ours have none
+// IsOverMaxMsgSize reports whether an error is about the max_msg_size of a stream. Ours have none
 // unless somebody sets one, which a streams.Maintainer undoes.
-func IsLimited(err error) bool {
+func IsOverMaxMsgSize(err error) bool {
 	var api *jetstream.APIError
 	return errors.As(err, &api) && api.ErrorCode == jetstream.JSErrCodeStreamMessageExceedsMaximum
 }

@@ -67,7 +67,7 @@ func Open(ctx context.Context, nc *nats.Conn, js jetstream.JetStream, replicas i
 	ls := &Leases{nc: nc, kv: kv, holder: holder, term: term, log: log, now: now}
 	if lost {
 		log.WarnContext(ctx, "bucket of leases missing, taking none for a term", "bucket", Bucket, "term", term)
-		err = ls.Remade(ctx)
+		err = ls.Recreated(ctx)
 	}
 	return ls, err
 }
@@ -90,9 +90,9 @@ func isLost(ctx context.Context, js jetstream.JetStream) (bool, error) {
 // remadeKey says that the bucket was deleted and made again, and when.
 const remadeKey = "_remade"
 
-// Remade notes that the bucket was deleted and made again. For a term from then on only
+// Recreated notes that the bucket was deleted and made again. For a term from then on only
 // those who held a lease before take it.
-func (ls *Leases) Remade(ctx context.Context) error {
+func (ls *Leases) Recreated(ctx context.Context) error {
 	_, err := ls.kv.PutString(ctx, remadeKey, ls.term.String())
 	return err
 }
@@ -111,11 +111,11 @@ type Lease struct {
 	id      string                  // of this Lease among all processes
 	vacancy time.Duration           // see After
 	until   atomic.Pointer[instant] // when the holder must stop; nil while it holds nothing
-	others  atomic.Pointer[Owner]   // the last other holder that was seen
+	others  atomic.Pointer[Holder]  // the last other holder that was seen
 }
 
-// Owner is the holder of a lease: the value of its key.
-type Owner struct {
+// Holder is the holder of a lease: the value of its key.
+type Holder struct {
 	ID     string    `json:"id"`
 	Holder string    `json:"holder"`
 	Since  time.Time `json:"since"`
@@ -146,9 +146,9 @@ func (l *Lease) left() time.Duration {
 	return 0
 }
 
-// Other returns the process that holds the lease, as far as this one knows; ok is
+// OtherHolder returns the process that holds the lease, as far as this one knows; ok is
 // false while this process holds it or no holder is known.
-func (l *Lease) Other() (o Owner, ok bool) {
+func (l *Lease) OtherHolder() (o Holder, ok bool) {
 	if p := l.others.Load(); p != nil && !l.Valid() {
 		return *p, true
 	}
@@ -225,7 +225,7 @@ func (l *Lease) acquire(ctx context.Context) (rev uint64, ok bool) {
 
 // read returns the lease's holder and revision, 0 if there is none. A lagging replica
 // may answer with an old revision, with which the next compare-and-swap fails.
-func (l *Lease) read(ctx context.Context) (o Owner, revision uint64, err error) {
+func (l *Lease) read(ctx context.Context) (o Holder, revision uint64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, l.timeout())
 	defer cancel()
 	e, err := l.kv.Get(ctx, l.key)
@@ -262,7 +262,7 @@ func (l *Lease) take(ctx context.Context, revision uint64, sent instant) uint64 
 
 // value is what the holder writes.
 func (l *Lease) value() []byte {
-	value, _ := json.Marshal(Owner{ID: l.id, Holder: l.holder, Since: time.Now()}) // cannot fail
+	value, _ := json.Marshal(Holder{ID: l.id, Holder: l.holder, Since: time.Now()}) // cannot fail
 	return value
 }
 

@@ -91,11 +91,11 @@ func TestOneHolds(t *testing.T) {
 	apart := both.hold(t, open(t, streamstest.Connect(t, s), "second").New("channel.movies"))
 	apart.await(t) // another key is another lease
 	ctx := streamstest.Context(t)
-	wait(t, ctx, func() bool { o, ok := second.Other(); return ok && o.Holder == "first" })
+	wait(t, ctx, func() bool { o, ok := second.OtherHolder(); return ok && o.Holder == "first" })
 	if !first.Valid() || second.Valid() || !apart.Valid() {
 		t.Errorf("valid: %t, %t, %t", first.Valid(), second.Valid(), apart.Valid())
 	}
-	if _, ok := first.Other(); ok {
+	if _, ok := first.OtherHolder(); ok {
 		t.Error("the holder says that another holds it")
 	}
 	// Renewals keep it longer than a term.
@@ -129,7 +129,7 @@ func TestHolderIsKilled(t *testing.T) {
 	first.await(t)
 	second := both.hold(t, open(t, streamstest.Connect(t, s), "second").New("k"))
 	ctx := streamstest.Context(t)
-	wait(t, ctx, func() bool { _, ok := second.Other(); return ok })
+	wait(t, ctx, func() bool { _, ok := second.OtherHolder(); return ok })
 	nc.Close() // from here on it renews nothing
 	second.await(t)
 	if first.Valid() {
@@ -218,7 +218,7 @@ func TestAfterAVacancy(t *testing.T) {
 			first := both.hold(t, open(t, nc, "first").New("k"))
 			first.await(t)
 			patient := others.hold(t, open(t, streamstest.Connect(t, s), "patient").New("k").After(vacancy))
-			wait(t, streamstest.Context(t), func() bool { _, ok := patient.Other(); return ok })
+			wait(t, streamstest.Context(t), func() bool { _, ok := patient.OtherHolder(); return ok })
 			end(t, nc, first)
 			again := both.hold(t, open(t, streamstest.Connect(t, s), "again").New("k"))
 			select {
@@ -270,7 +270,7 @@ func deleteBucket(t *testing.T, remade bool) {
 		if err != nil || !remade {
 			return err
 		}
-		return ls.Remade(ctx)
+		return ls.Recreated(ctx)
 	}); err != nil {
 		t.Fatal(err)
 	}

@@ -34,7 +34,7 @@ func TestHolderIsCutOff(t *testing.T) {
 	}
 	wire.mend()
 	ctx := streamstest.Context(t)
-	wait(t, ctx, func() bool { o, ok := first.Other(); return ok && o.Holder == "second" })
+	wait(t, ctx, func() bool { o, ok := first.OtherHolder(); return ok && o.Holder == "second" })
 	second.stop()
 	first.await(t)
 	if n := both.most.Load(); n != 1 {

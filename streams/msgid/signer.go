@@ -77,7 +77,7 @@ func OpenSigner(ctx context.Context, js jetstream.JetStream, replicas int) (Sign
 	if err := noteRenewal(ctx, js, kv); err != nil {
 		return Signer{}, err
 	}
-	if _, err = kv.Create(ctx, secretKey, value); err != nil && !jsapi.IsChanged(err) {
+	if _, err = kv.Create(ctx, secretKey, value); err != nil && !jsapi.IsConflict(err) {
 		return Signer{}, fmt.Errorf("create the secret of message IDs: %w", jsapi.WrapFull(err))
 	}
 	// Another process may have been faster, and a replica may lag.

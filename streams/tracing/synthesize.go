@@ -156,7 +156,7 @@ func (t *tracer) claim(ctx context.Context, id trace.SpanID, like string) bool {
 	if err == nil {
 		_, err = kv.Create(ctx, id.String(), nil)
 	}
-	return !jsapi.IsChanged(err)
+	return !jsapi.IsConflict(err)
 }
 
 // OpenSpanClaims creates the bucket SpanClaims for restricted plugins, which may not.

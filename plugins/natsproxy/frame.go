@@ -1,6 +1,6 @@
-// Package wire stands between a NATS client and its server: it reads the frames of the client
+// Package natsproxy stands between a NATS client and its server: it reads the frames of the client
 // protocol, and a Proxy lets its user see, change, delay and drop them.
-package wire
+package natsproxy
 
 import (
 	"bufio"
