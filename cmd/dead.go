@@ -34,7 +34,7 @@ func deadCommand() *cli.Command {
 				&cli.BoolFlag{Name: "all", Usage: "also those that were retried or dropped"}, outputFlag(),
 			}, Action: reading(listDead)},
 			{Name: "show", Usage: "show a dead letter and the event it is about", ArgsUsage: "STREAM:SEQ", Description: `   rosey dead show PLUGIN:17`, Flags: []cli.Flag{outputFlag()}, Action: ofOne("dead letter", reading(showDead))},
-			{Name: "retry", Usage: "put the event to its consumer again", ArgsUsage: "STREAM:SEQ…", Description: `   rosey dead retry PLUGIN:17`, Action: reading(settleDead(func(ctx context.Context, bus *streams.Bus, ref event.Ref) (string, error) {
+			{Name: "retry", Usage: "give the event to its consumer again", ArgsUsage: "STREAM:SEQ…", Description: `   rosey dead retry PLUGIN:17`, Action: reading(settleDead(func(ctx context.Context, bus *streams.Bus, ref event.Ref) (string, error) {
 				again, err := deadletters.Retry(ctx, bus, ref)
 				return "retried as " + again.String(), err
 			}))},

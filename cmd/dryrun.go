@@ -29,7 +29,7 @@ func dryRunFlags() []cli.Flag {
 	const category = "Dry run: a plugin's current code on these events, in a sandbox"
 	return []cli.Flag{
 		&cli.StringFlag{Name: "into", Usage: "show what the plugin `NAME` would say now beside what was said; exit code 1 on a difference", Category: category},
-		&cli.StringSliceFlag{Name: "set", Aliases: []string{"setting"}, Usage: "run it with another setting, as `KEY=VALUE`, in all channels; without, they are those of then", Category: category},
+		&cli.StringSliceFlag{Name: "set", Aliases: []string{"setting"}, Usage: "run it with another setting, as `KEY=VALUE`, in all channels; without, they are the recorded ones", Category: category},
 		&cli.StringFlag{Name: "save", Usage: "also write events, database and what was said to `FILE`; with --case, what is said now", Category: category},
 		&cli.StringFlag{Name: "case", Usage: "take the events from `FILE`, which --save wrote, and need no bot", Category: category},
 	}

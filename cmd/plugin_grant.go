@@ -148,7 +148,7 @@ func startOver(ctx context.Context, cmd command, name string) error {
 	return retry.Do(ctx, retry.Every(retry.DefaultInitial), func(ctx context.Context) error {
 		now, err := host.Instances(ctx, cmd.Conn)
 		if err == nil && slices.ContainsFunc(now[name], func(i plugins.Instance) bool { return slices.Contains(before[name], i) }) {
-			err = fmt.Errorf("%s has not started over yet: it does when it has handled what it is at", name)
+			err = fmt.Errorf("%s has not restarted yet: it does after its current event", name)
 		}
 		return err
 	})

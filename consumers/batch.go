@@ -31,7 +31,7 @@ func runBatches(ctx, work context.Context, bus *streams.Bus, source jetstream.Co
 		beat: heartbeat{every: c.AckWait / 3, log: c.Logger, handled: map[jetstream.Msg]context.Context{}},
 	}
 	b.handle = Chain(h,
-		Trace(streams.NoTracer{}, c.Durable), // the event's conversation, without a year's spans of today
+		Trace(streams.NoTracer{}, c.Durable), // no spans: a year of the past would be dated today
 		ServerTime(source),
 		DeadLetter(bus, c),
 		Validate(c.Durable),

@@ -93,7 +93,7 @@ func Run(ctx context.Context, bus *streams.Bus, c Config, h Handler) error {
 	return <-ended
 }
 
-// skips acknowledges an event that Skip does.
+// skips reports whether Skip matched an event, which it then acknowledges.
 func (c Config) skips(msg jetstream.Msg) bool {
 	if c.Skip == nil {
 		return false

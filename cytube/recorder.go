@@ -122,7 +122,7 @@ func (r *recorder) tick(ctx context.Context, at time.Time) {
 	for _, name := range r.state.Requests() {
 		ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 		if err := r.writer.Emit(ctx, name); err != nil {
-			r.log.DebugContext(ctx, "channel not asked", "channel", r.channel, "frame", name, "error", err)
+			r.log.DebugContext(ctx, "state request not sent", "channel", r.channel, "frame", name, "error", err)
 		}
 		cancel()
 	}

@@ -19,7 +19,7 @@ const (
 	SubjectMediaQueue  = "cytube.media.queue"  // an item was queued
 	SubjectMediaDelete = "cytube.media.delete" // an item was taken off the playlist
 	SubjectConnection  = "cytube.connection"   // the connector went up or down
-	SubjectDelivery    = "cytube.delivery"     // a send that was not confirmed by an echo
+	SubjectDelivery    = "cytube.delivery"     // the outcome of a send
 	SubjectErasure     = "cytube.erasure"      // stored events were erased because somebody asked for it
 )
 
@@ -98,7 +98,7 @@ const (
 	TypeDeadRetried = "dead_letter_retried" // a dead letter was retried
 	TypeDeadDropped = "dead_letter_dropped" // a dead letter was dropped
 	TypeExpired     = "expired"             // an event was too old to be handled
-	TypeDenied      = "denied"              // a user's rank was too low for a command
+	TypeDenied      = "denied"              // a command was refused: rank, cooldown, disabled or quiet hours
 )
 
 // Reserved returns an INVALID_INPUT error for a type of plugin event that Rosey itself

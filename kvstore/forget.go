@@ -178,7 +178,7 @@ func (b *bucket) vanish(ctx context.Context, id event.ID) (revisions int, err er
 	return max(revisions-1, 0), err
 }
 
-var errBehind = errors.New("somebody who watches the bucket is behind")
+var errBehind = errors.New("a consumer of the bucket lags behind")
 
 // waitForFollowers waits until the entry seq was delivered to every consumer, since
 // views that did not hear of a deletion would keep the record.

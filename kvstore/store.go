@@ -129,5 +129,5 @@ func (s *Store) forget(ctx context.Context, b *bucket) {
 }
 
 func (s *Store) logGone(collection string, last int64) {
-	s.log.Error("collection deleted or replaced, what it held is gone: restore it from an export or a backup", "collection", collection, "bucket", BucketPrefix+collection, "last_number", last)
+	s.log.Error("collection deleted, contents lost; restore it from an export or a backup", "collection", collection, "bucket", BucketPrefix+collection, "last_number", last)
 }

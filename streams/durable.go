@@ -189,7 +189,7 @@ func PullOne(c jetstream.Consumer) (jetstream.MessagesContext, error) {
 	return c.Messages(jetstream.PullMaxMessages(1), jetstream.PullExpiry(30*time.Second), jetstream.PullHeartbeat(time.Second))
 }
 
-// nextTimeout bounds a single wait in Next.
+// nextTimeout bounds a single wait in NextMsg.
 const nextTimeout = 10 * time.Second
 
 // NextMsg waits for the next message of PullOne. It waits in turns, since a wait that

@@ -221,7 +221,7 @@ func lifted[T int32 | int64 | time.Duration](seen, have T) T {
 func (m *Maintainer) deleted(ctx context.Context, name string) bool {
 	if m.gone[name].IsZero() {
 		m.gone[name] = time.Now()
-		m.log.ErrorContext(ctx, "stream or bucket was deleted, making it again without what it held; rosey restore brings back a backup", "stream", name)
+		m.log.ErrorContext(ctx, "stream deleted, contents lost, recreating it; rosey restore brings back a backup", "stream", name)
 	}
 	return time.Since(m.gone[name]) >= deleteTime
 }
@@ -247,6 +247,6 @@ func (m *Maintainer) tell(ctx context.Context, kind, name string, found []string
 		return false
 	}
 	m.told[kind+name] = finding{text: text, at: time.Now()}
-	m.log.WarnContext(ctx, kind+" was changed, setting it right", kind, name, "differences", text)
+	m.log.WarnContext(ctx, "configuration drifted, restoring it", "kind", kind, kind, name, "differences", text)
 	return true
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/rosey-bot/rosey/event"
 )
 
-// Subscription is what Subscribe and Respond return.
+// Subscription is what Subscribe returns.
 type Subscription struct{ stops []func() }
 
 // Stop ends the subscription. Handlers that run are not interrupted.

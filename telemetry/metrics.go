@@ -246,8 +246,8 @@ func (m *Metrics) Resent(ctx context.Context, channel string) {
 	m.resent.Add(ctx, 1, m.channel(ctx, channel))
 }
 
-// DatabaseOperation notes one operation (get, set, query, delete) of the
-// database service.
+// DatabaseOperation notes one operation of the database service, such as
+// get or query.
 func (m *Metrics) DatabaseOperation(ctx context.Context, operation string, took time.Duration, err error) {
 	m.database.Record(ctx, took.Seconds(), m.attrs(ctx, label{database: operation, err: errorType(err)}))
 }

@@ -70,7 +70,7 @@ func parseSchema(raw json.RawMessage) (Properties, error) {
 		return Properties{}, nil
 	}
 	if err := checkDepth(raw); err != nil {
-		return nil, event.Errorf(event.InvalidInput, "the schema of the settings is none: %w", err)
+		return nil, event.Errorf(event.InvalidInput, "the settings schema is invalid: %w", err)
 	}
 	var s jsonschema.Schema
 	err := json.Unmarshal(raw, &s)
@@ -79,7 +79,7 @@ func parseSchema(raw json.RawMessage) (Properties, error) {
 		err = fmt.Errorf("%s cannot be a JSON %s", cmp.Or(field, "a schema"), wrong.Value)
 	}
 	if err != nil {
-		return nil, event.Errorf(event.InvalidInput, "the schema of the settings is none: %w", err)
+		return nil, event.Errorf(event.InvalidInput, "the settings schema is invalid: %w", err)
 	}
 	if err := checkReferences(raw); err != nil {
 		return nil, err
@@ -136,7 +136,7 @@ var types = []string{"boolean", "integer", "number", "string", "array", "object"
 // NewProperty returns the property of a schema, whose default must be valid.
 func NewProperty(key string, of *jsonschema.Schema) (Property, error) {
 	if of == nil {
-		return Property{}, event.Errorf(event.InvalidInput, "the schema of setting %s is none: it is null", key)
+		return Property{}, event.Errorf(event.InvalidInput, "the schema of setting %s is invalid: it is null", key)
 	}
 	p := Property{Key: key, Description: of.Description, Default: of.Default, schema: of}
 	p.Unit, _ = of.Extra[unitKeyword].(string)
@@ -145,7 +145,7 @@ func NewProperty(key string, of *jsonschema.Schema) (Property, error) {
 	}
 	var err error
 	if p.resolved, err = of.Resolve(nil); err != nil {
-		return p, event.Errorf(event.InvalidInput, "the schema of setting %s is none: %w", key, err)
+		return p, event.Errorf(event.InvalidInput, "the schema of setting %s is invalid: %w", key, err)
 	}
 	if names, ok := of.Extra[TemplateKeyword]; ok {
 		if err := p.validateTemplates(names); err != nil {
@@ -167,11 +167,11 @@ func NewProperty(key string, of *jsonschema.Schema) (Property, error) {
 func checkReferences(schema json.RawMessage) error {
 	var of struct{ Properties map[string]any }
 	if err := json.Unmarshal(schema, &of); err != nil {
-		return event.Errorf(event.InvalidInput, "the schema of the settings is none: %w", err)
+		return event.Errorf(event.InvalidInput, "the settings schema is invalid: %w", err)
 	}
 	for _, key := range slices.Sorted(maps.Keys(of.Properties)) {
 		if err := findReference(of.Properties[key]); err != nil {
-			return event.Errorf(event.InvalidInput, "the schema of setting %s is none: %w", key, err)
+			return event.Errorf(event.InvalidInput, "the schema of setting %s is invalid: %w", key, err)
 		}
 	}
 	return nil

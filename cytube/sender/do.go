@@ -50,7 +50,7 @@ func Follow(ctx context.Context, bus *streams.Bus) (*Follower, error) {
 // Stop ends the subscription.
 func (f *Follower) Stop() { f.stop() }
 
-// Do is the function Do.
+// Do asks for a send and waits for its outcome, as the function Do does.
 func (f *Follower) Do(ctx context.Context, send event.Envelope) (d event.Delivery, ref event.Ref, err error) {
 	if err := check(send); err != nil {
 		return d, ref, err

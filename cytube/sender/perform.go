@@ -16,7 +16,7 @@ import (
 	"github.com/rosey-bot/rosey/streams"
 )
 
-// abilities is the user of what is asked of the channel, in the order of what is said.
+// abilities is the user under which all that is asked of the channel waits for its turn.
 const abilities = " abilities"
 
 // lookups is how many times EchoTimeout the server may look something up elsewhere.
@@ -45,13 +45,13 @@ func (s *Sender) handleCall(ctx context.Context, send streams.Stored) ([]event.E
 	place, _ := s.calls.enter("", math.MaxInt)
 	defer s.calls.leave(place)
 	consumers.ReadNext(ctx) // the next may take its place behind this one
-	if err := s.await(ctx, place.come); err != nil {
+	if err := s.await(ctx, place.ready); err != nil {
 		return nil, err
 	}
 	if c.ability.Chat() { // the server counts it among the lines
 		line, _ := s.turns.enter(abilities, math.MaxInt)
 		defer s.turns.leave(line)
-		if err := s.await(ctx, line.come); err != nil {
+		if err := s.await(ctx, line.ready); err != nil {
 			return nil, err
 		}
 	}

@@ -136,7 +136,7 @@ func (s *Sender) speakInTurn(ctx context.Context, send streams.Stored, parts []*
 	}
 	defer s.turns.leave(place)
 	consumers.ReadNext(ctx) // the next may take its place behind this one
-	if err := s.await(ctx, place.come); err != nil {
+	if err := s.await(ctx, place.ready); err != nil {
 		return nil, nil, err
 	}
 	failed, err := s.speakParts(ctx, send, parts, repeated, again)

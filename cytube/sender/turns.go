@@ -20,7 +20,7 @@ func newTurns() *turns { return &turns{waiting: map[string][]*turn{}, told: map[
 // turn is the place of a send among the others.
 type turn struct {
 	user string
-	come chan struct{} // closed when it is this send's turn
+	ready chan struct{} // closed when it is this send's turn
 }
 
 // busy reports whether a send would have to wait.
@@ -40,10 +40,10 @@ func (t *turns) enter(user string, limit int) (place *turn, tell bool) {
 		t.told[user] = true
 		return nil, tell
 	}
-	place = &turn{user: user, come: make(chan struct{})}
+	place = &turn{user: user, ready: make(chan struct{})}
 	if !t.taken {
 		t.taken = true
-		close(place.come)
+		close(place.ready)
 		return place, false
 	}
 	if len(t.waiting[user]) == 0 {
@@ -58,7 +58,7 @@ func (t *turns) leave(place *turn) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	select {
-	case <-place.come:
+	case <-place.ready:
 		t.next()
 	default:
 		t.remove(place)
@@ -76,7 +76,7 @@ func (t *turns) next() {
 	if i := slices.Index(t.users, user); i >= 0 { // further sends of the user wait for the others
 		t.users = append(slices.Delete(t.users, i, i+1), user)
 	}
-	close(place.come)
+	close(place.ready)
 }
 
 func (t *turns) remove(place *turn) {

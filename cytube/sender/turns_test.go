@@ -27,7 +27,7 @@ func TestTurns(t *testing.T) {
 		speaking = nil
 		for i, place := range waiting {
 			select {
-			case <-place.come:
+			case <-place.ready:
 				if places[place] != "" {
 					said, speaking = append(said, places[place]), waiting[i]
 					delete(places, place)
@@ -88,7 +88,7 @@ func TestTurnsEnd(t *testing.T) {
 			speaking := 0
 			for _, place := range there {
 				select {
-				case <-place.come:
+				case <-place.ready:
 					speaking++
 				default:
 				}

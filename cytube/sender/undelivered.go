@@ -57,7 +57,7 @@ func (s *Sender) follow(ctx context.Context, m *Message) (leave func(), full boo
 		}
 	}
 	consumers.ReadNext(ctx) // the next may take its place behind this one
-	if err := s.await(ctx, place.come); err != nil {
+	if err := s.await(ctx, place.ready); err != nil {
 		leave()
 		return nil, false, err
 	}

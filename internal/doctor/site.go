@@ -14,7 +14,7 @@ const siteTimeout = 10 * time.Second
 // checkSite asks the CyTube site for each channel's socket.
 func (c *checkup) checkSite(ctx context.Context) {
 	if c.bot == nil && c.settings.Local() {
-		c.ok("the bot opens a room of its own; there is nothing to reach")
+		c.ok("the bot opens a channel of its own; there is nothing to reach")
 		return
 	}
 	rooms := c.settings.ChannelList()

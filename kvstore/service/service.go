@@ -88,7 +88,7 @@ func (s *Service) Serve(ctx context.Context, ready func()) error {
 	ready()
 	policy := jsapi.RetryUnavailable(0, s.store.Logger())
 	if err := retry.Do(ctx, policy, s.store.Recover); err != nil && ctx.Err() == nil {
-		s.store.Logger().WarnContext(ctx, "not looked for deleted collections", "error", err)
+		s.store.Logger().WarnContext(ctx, "deleted collections not recovered", "error", err)
 	}
 	<-ctx.Done()
 	return s.Stop()
@@ -221,7 +221,7 @@ func (s *Service) serve(ctx context.Context, op string, r micro.Request) {
 	}
 	if streams.CanReply(out.Subject) {
 		if err := s.nc.PublishMsg(out); err != nil {
-			s.store.Logger().ErrorContext(ctx, "a database request is left without its answer", "subject", e.Subject, "error", err)
+			s.store.Logger().ErrorContext(ctx, "reply not sent", "subject", e.Subject, "error", err)
 		}
 	}
 	took := time.Since(start)

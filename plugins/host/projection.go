@@ -35,13 +35,13 @@ func (r *run) project(ctx context.Context, runtime plugins.Runtime) error {
 			return fmt.Errorf("look at stream %s: %w", stream, err)
 		}
 		if first := s.CachedInfo().State.FirstSeq; has && first > 1 {
-			r.log.WarnContext(ctx, "past not read again, its first event is not stored any more", "stream", stream, "first_seq", first, "version", have, "want", want.Version)
+			r.log.WarnContext(ctx, "projection not rebuilt, its first events expired", "stream", stream, "first_seq", first, "version", have, "want", want.Version)
 			return nil
 		}
 		read = read || has
 	}
 	if read {
-		r.log.InfoContext(ctx, "reading the past again", "version", have, "want", want.Version)
+		r.log.InfoContext(ctx, "rebuilding projection", "version", have, "want", want.Version)
 		if err := runtime.DeleteRecords(ctx, want.Collections...); err != nil {
 			return err
 		}

@@ -115,10 +115,10 @@ func (p *Provisioner) narrow(ctx context.Context, stream jetstream.Stream, plugi
 	case len(kept) == len(subjects):
 		return nil
 	case len(kept) == 0:
-		p.log.WarnContext(ctx, "consumer of plugin deleted, it may not read that any more", "plugin", plugin, "stream", name, "subjects", subjects)
+		p.log.WarnContext(ctx, "consumer deleted, no permitted subjects left", "plugin", plugin, "stream", name, "subjects", subjects)
 		return streams.RemoveDurable(ctx, p.bus.JetStream(), name, c.Durable)
 	}
-	p.log.WarnContext(ctx, "consumer of plugin narrowed, it may not read all any more", "plugin", plugin, "stream", name, "subjects", kept)
+	p.log.WarnContext(ctx, "consumer filters narrowed to permitted subjects", "plugin", plugin, "stream", name, "subjects", kept)
 	c.FilterSubject, c.FilterSubjects = "", kept
 	_, err = stream.UpdateConsumer(ctx, c)
 	return err

@@ -164,7 +164,7 @@ func (s *Server) updateInventory(lost ...Loss) error {
 			continue
 		}
 		if events > 0 {
-			s.log.Error("stream or bucket was deleted, what it held is gone; rosey restore brings back a backup", "stream", name, "events", events)
+			s.log.Error("stream deleted, contents lost; rosey restore brings back a backup", "stream", name, "events", events)
 			lost = append(lost, Loss{Stream: name, Events: events, Gone: true, Deleted: true, Noticed: time.Now()})
 		}
 	}

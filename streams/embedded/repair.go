@@ -19,7 +19,7 @@ import (
 // ErrDamaged is wrapped by Start when a stream's files are there and cannot be read.
 var ErrDamaged = errors.New("the store is damaged")
 
-// nats-server leaves out a stream whose settings file is torn, as after a power cut, and
+// nats-server leaves out a stream whose configuration file is torn, as after a power cut, and
 // a consumer one of whose files is (2.15.2). The events and the position are there all
 // the same, and are found when the stream or consumer is made again over its files.
 
@@ -27,7 +27,7 @@ func (s *Server) streamDir(stream string) string {
 	return filepath.Join(s.store, server.JetStreamStoreDir, server.DEFAULT_GLOBAL_ACCOUNT, "streams", stream)
 }
 
-// repairStreams makes again the streams that the server left out, with the settings of
+// repairStreams makes again the streams that the server left out, with the configuration of
 // the inventory or, of our own without these, such that nothing in them expires before
 // streams.Open. It leaves out what is not ours and has no inventory: that is made
 // again when it is used.
@@ -43,10 +43,10 @@ func (s *Server) repairStreams(ctx context.Context, before map[string]holding) e
 		}
 		config := before[name].Config
 		if config == nil && !streams.InTopology(name) {
-			s.log.Warn("stream left out: its settings cannot be read and no copy of them exists", "stream", name, "files", s.streamDir(name))
+			s.log.Warn("stream left out: its configuration cannot be read and no copy of it exists", "stream", name, "files", s.streamDir(name))
 			continue
 		}
-		removeSettings(s.streamDir(name))
+		removeMetaFiles(s.streamDir(name))
 		if err := s.makeStream(ctx, name, config, 0); err != nil {
 			return fmt.Errorf("%w: %w: restore a backup (rosey restore), or move %s out of the store to go on without its events",
 				ErrDamaged, err, s.streamDir(name))
@@ -54,14 +54,14 @@ func (s *Server) repairStreams(ctx context.Context, before map[string]holding) e
 		was := before[name]
 		was.Created = time.Time{} // it has another now, and is still the same stream
 		before[name] = was
-		s.log.Warn("settings of a stream were damaged, written again", "stream", name)
+		s.log.Warn("stream configuration was damaged, written again", "stream", name)
 	}
 	return nil
 }
 
-// removeSettings removes the files with the settings of a stream or consumer, so that
+// removeMetaFiles removes the files with the configuration of a stream or consumer, so that
 // the server writes them again.
-func removeSettings(dir string) {
+func removeMetaFiles(dir string) {
 	_ = os.Remove(filepath.Join(dir, server.JetStreamMetaFile))
 	_ = os.Remove(filepath.Join(dir, server.JetStreamMetaFileSum))
 }
@@ -135,7 +135,7 @@ func (s *Server) repairConsumer(ctx context.Context, stream, name string, was du
 		if !noted {
 			was.Config = readConsumerConfig(dir, name)
 		}
-		removeSettings(dir)
+		removeMetaFiles(dir)
 		if c, err := s.js.CreateConsumer(ctx, stream, was.Config); err == nil && c.CachedInfo().AckFloor.Stream >= was.Floor {
 			s.log.Warn("settings of a consumer were damaged, written again", "stream", stream, "consumer", name)
 			return nil

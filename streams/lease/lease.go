@@ -2,7 +2,7 @@
 // speak in a channel. A lease is a key of the KV bucket "leases" that its holder
 // renews by a compare-and-swap on the key's revision.
 //
-// No clocks are compared. The holder counts the term from before its last successful
+// No clocks are compared, except after the bucket was recreated. The holder counts the term from before its last successful
 // write and stops a margin before the end; others count from when they first saw
 // that write, which is later, and take the lease only after a whole term without
 // another. A process that was suspended learns from Lease.Valid that its term is
