@@ -233,7 +233,7 @@ func TestDeletedBucket(t *testing.T) {
 	if r := find(t, s, "c", "", ""); r.Count != 1 || r.Rows[0].Data != `{"id":21,"old":false}` {
 		t.Errorf("a new collection has %+v", r)
 	}
-	if n := strings.Count(log.String(), "collection deleted or replaced"); n != 1 {
+	if n := strings.Count(log.String(), "collection deleted, contents lost"); n != 1 {
 		t.Errorf("the loss was logged %d times:\n%s", n, &log)
 	}
 

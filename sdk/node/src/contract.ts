@@ -867,7 +867,7 @@ export type SettingsDocument = {
   }[];
   by?: string;
   reason?: string;
-  /** it was written again, see Store.Remade */
+  /** it was written again, see Store.Recreated */
   remade?: boolean;
 };
 

@@ -1005,7 +1005,7 @@ SettingsDocument = TypedDict(
         "changes": NotRequired[list[dict[str, Any]]],
         "by": NotRequired[str],
         "reason": NotRequired[str],
-        # it was written again, see Store.Remade
+        # it was written again, see Store.Recreated
         "remade": NotRequired[bool],
     },
 )
