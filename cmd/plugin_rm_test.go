@@ -56,7 +56,7 @@ func TestPluginRemoveWithData(t *testing.T) {
 	p.say("!roll d6")
 	p.expect("Rolled")
 	steps(outcome{remove("quote-db", "--yes"), 0, "the collection quotes with 1 record"})
-	if code := p.interrupt(); code != 0 || strings.Contains(p.stderr.String(), "deleted or replaced") {
+	if code := p.interrupt(); code != 0 || strings.Contains(p.stderr.String(), "contents lost") {
 		t.Errorf("exit code %d: %s", code, p.stderr.String())
 	}
 	if r := rosey(t, "", "doctor", "--store", store); !strings.Contains(r.stdout, "nothing is known to be gone") {

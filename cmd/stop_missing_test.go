@@ -13,7 +13,7 @@ import (
 func TestStopWithoutAStream(t *testing.T) {
 	t.Parallel()
 	for stream, says := range map[string]string{
-		streams.Cytube: "stream missing, not waiting for it", streams.Plugin: "stream or bucket was deleted", streams.Platform: "platform event not stored",
+		streams.Cytube: "stream missing, not waiting for it", streams.Plugin: "stream deleted, contents lost", streams.Platform: "platform event not stored",
 	} {
 		t.Run(stream, func(t *testing.T) {
 			t.Parallel()

@@ -19,7 +19,7 @@ func newTurns() *turns { return &turns{waiting: map[string][]*turn{}, told: map[
 
 // turn is the place of a send among the others.
 type turn struct {
-	user string
+	user  string
 	ready chan struct{} // closed when it is this send's turn
 }
 
