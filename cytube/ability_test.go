@@ -75,6 +75,11 @@ func abilityCases(t *testing.T) []abilityCase {
 		payload: event.SendDefinition{Action: event.DefinitionAdd, Name: "x", Extra: extra(t, map[string]any{"source": "cat", "replace": "dog"})},
 	}
 	raw := func(text string) []json.RawMessage { return []json.RawMessage{json.RawMessage(text)} }
+	moved := func(subject, frame string) abilityCase { // whole lists that differ in their order only
+		const one, other = `{"name":"x","source":"x","image":"x"}`, `{"name":"y","source":"y","image":"y"}`
+		return abilityCase{subject: subject, payload: definitions(other, one), frame: frame, shows: event.SubjectState,
+			given: []abilityCase{{subject: subject, payload: definitions(one, other)}}}
+	}
 	return []abilityCase{
 		{subject: event.SubjectSendMediaQueue, payload: event.SendMediaQueue{URL: "https://twitch.tv/someone"}, frame: "queue", shows: event.SubjectMediaQueue},
 		{subject: event.SubjectSendMediaQueue, payload: event.SendMediaQueue{Type: "tw", ID: "someone", Position: "next", Temp: true}, frame: "queue", shows: event.SubjectMediaQueue},
@@ -115,6 +120,8 @@ func abilityCases(t *testing.T) []abilityCase {
 		{subject: event.SubjectSendChannelEmote, payload: event.SendDefinition{Action: event.DefinitionRename, Name: ":y:", Was: ":x:"}, frame: "renameEmote", shows: event.SubjectEmote, given: []abilityCase{emote}},
 		{subject: event.SubjectSendChannelEmote, payload: event.SendDefinition{Action: event.DefinitionRemove, Name: ":x:"}, frame: "removeEmote", shows: event.SubjectEmote, given: []abilityCase{emote}},
 		{subject: event.SubjectSendChannelEmotes, payload: event.SendDefinitions{Values: raw(`{"name":":z:","image":"https://example.org/z.png"}`)}, frame: "importEmotes", shows: event.SubjectEmote},
+		moved(event.SubjectSendChannelEmotes, "importEmotes"),
+		moved(event.SubjectSendFilters, "importFilters"),
 		filter,
 		{subject: event.SubjectSendFilter, payload: event.SendDefinition{Action: event.DefinitionUpdate, Name: "x", Extra: extra(t, map[string]any{"source": "cats", "replace": "dogs"})}, frame: "updateFilter", shows: event.SubjectFilter, given: []abilityCase{filter}},
 		{subject: event.SubjectSendFilter, payload: event.SendDefinition{Action: event.DefinitionRemove, Name: "x"}, frame: "removeFilter", shows: event.SubjectFilter, given: []abilityCase{filter}},
