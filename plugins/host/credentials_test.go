@@ -10,6 +10,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nkeys"
 
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/access"
@@ -176,6 +177,36 @@ func TestCredentialsEnd(t *testing.T) {
 	}
 	if nc, err := nats.Connect(g.url); !errors.Is(err, nats.ErrAuthorization) {
 		t.Errorf("nobody connects: %v, %v", nc, err)
+	}
+}
+
+// A client that names its key when it connects, as that for Node does, loses its connection all the
+// same when its credentials are revoked.
+func TestCredentialsOfANamedKeyEnd(t *testing.T) {
+	t.Parallel()
+	g := newGrounds(t)
+	text, err := os.ReadFile(g.creds)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pair, err := nkeys.ParseDecoratedNKey(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := pair.PublicKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	nc, err := nats.Connect(g.url, nats.Nkey(key, pair.Sign), nats.NoReconnect())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	if _, err := access.RevokeCredentials(g.store, "guest"); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := access.AnnounceCredentials(g.Conn()); err != nil || n != 2 { // and that of the grounds, which names none
+		t.Errorf("%d connections were closed: %v", n, err)
 	}
 }
 

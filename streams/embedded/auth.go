@@ -60,6 +60,7 @@ func (a *authenticator) Check(c server.ClientAuthentication) bool {
 		a.ns.Errorf("no account for plugin %s: %v", p.Plugin, err)
 		return false
 	}
+	o.Nkey = "" // which the server would list in place of the user's name
 	c.RegisterUser(&server.User{Username: userName(list[i], p.Capabilities), Account: account, Permissions: userPermissions(p)})
 	return true
 }
