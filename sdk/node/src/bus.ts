@@ -2,8 +2,8 @@ import { createHash, createHmac } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { jetstream, type JetStreamClient } from "@nats-io/jetstream";
-import { connect, credsAuthenticator, headers, nkeys, RequestError, TimeoutError, type MsgHdrs, type NatsConnection } from "@nats-io/transport-node";
-import { RoseyError } from "./errors.js";
+import { connect, credsAuthenticator, headers, nkeys, PermissionViolationError, RequestError, TimeoutError, type MsgHdrs, type NatsConnection } from "@nats-io/transport-node";
+import { Permanent, RoseyError } from "./errors.js";
 import { traceId, type Output, type Stored } from "./event.js";
 
 const purpose = "rosey: seal of message IDs";
@@ -79,11 +79,18 @@ export class Bus {
   private async ask<T>(subject: string, body: string, h: MsgHdrs, timeout: number, retry: number): Promise<T> {
     const reply = await this.retry(retry, async () => (await this.nc.request(subject, body, { headers: h, timeout })).json<any>())
       .catch((err) => {
+        if (err instanceof RoseyError) throw err;
         if (err instanceof TimeoutError) throw new RoseyError("TIMEOUT", `${subject} was not answered within ${timeout / 1000}s: is its service running?`);
         throw new RoseyError("NATS_ERROR", err instanceof RequestError && err.isNoResponders() ? `nothing answers ${subject}: is the bot or the plugin running?` : `request ${subject}: ${err.message}`);
       });
     if (reply?.success === false) throw new RoseyError(reply.error_code || "PLUGIN_ERROR", reply.error || "the request failed without a reason", reply.details ?? {});
     return reply;
+  }
+
+  /** What the server refuses to this plugin's credentials, which no repeat mends. */
+  private denied(subject: string): Permanent {
+    const ability = /^cytube\.send\.(.+)/.exec(subject)?.[1];
+    return new Permanent(`plugin ${this.name} may not publish ${subject}${ability ? `: rosey plugin grant ${this.name} ${ability} lets it` : ""}`, "PERMISSION_DENIED");
   }
 
   /** Repeats what NATS does not answer, and without limit what it has no capacity for. */
@@ -93,6 +100,7 @@ export class Bus {
       try {
         return await call();
       } catch (err: any) {
+        for (let of = err; of; of = of.cause) if (of instanceof PermissionViolationError) throw this.denied(of.subject);
         const full = limit > 0 && /maximum (bytes|messages) exceeded|insufficient (storage )?resources/.test(err.message);
         const refused = err.status >= 400 && err.status !== 503;
         if (this.nc.isClosed() || (!full && (refused || Date.now() >= end))) throw err;

@@ -37,6 +37,23 @@ describe("a plugin beside a real bot", { skip, timeout: 120_000 }, () => {
     assert.equal((await bot.next(from, letter)).data.error_code, "TIMEOUT");
   });
 
+  it("asks of the channel what it was granted, and is told what came of it", async () => {
+    let from = bot.lines.length;
+    bot.say("!ask poll");
+    assert.match((await bot.next(from, letter)).data.error, /rosey plugin grant probe poll\.open/);
+    assert.ok(!bot.lines.slice(from).some((l) => l.subject === "cytube.send.poll.open"));
+    bot.rosey("plugin", "grant", "probe", "poll.*", "channel.options", "moderation.rank");
+    for (const [what, outcome] of [
+      ["poll", ["done", undefined, "operator"]], ["one option", ["refused", "INVALID_INPUT", undefined]], ["vote", ["done", undefined, undefined]],
+      ["option", ["done", undefined, undefined]], ["no option", ["refused", "INVALID_INPUT", undefined]], ["rank", ["refused", "PERMISSION_DENIED", undefined]],
+    ] as const) {
+      from = bot.lines.length;
+      bot.say(`!ask ${what}`);
+      const { data } = await bot.next(from, (l) => l.subject === "plugin.probe.event.outcome");
+      assert.deepEqual([data.status, data.code, data.for], outcome, what);
+    }
+  });
+
   it("makes dead letters", async () => {
     let from = bot.lines.length;
     bot.say("!broken");

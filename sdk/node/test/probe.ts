@@ -41,7 +41,17 @@ plugin.command("store", {}, async (c) => {
 });
 plugin.on("plugin.probe.event.tea", (c) => c.reply(`tea for ${c.data.user}`), { maxAge: Infinity });
 plugin.on("plugin.other.event.thing", (c) => c.reply(`saw ${c.data.thing}`));
-plugin.outcome((c) => c.emit("outcome", { status: c.data.status }));
+plugin.command("ask", {}, (c) => {
+  switch (c.text()) {
+    case "poll": return c.send("cytube.send.poll.open", { title: "Pizza?", options: ["yes", "no"], for: c.user });
+    case "one option": return c.send("cytube.send.poll.open", { title: "Pizza?", options: ["yes"] });
+    case "vote": return c.send("cytube.send.poll.vote", { option: 1 });
+    case "option": return c.send("cytube.send.channel.options", { values: { allow_dupes: true } });
+    case "no option": return c.send("cytube.send.channel.options", { values: { no_such: true } });
+    case "rank": return c.send("cytube.send.moderation.rank", { user: "nobody", rank: 2 });
+  }
+});
+plugin.outcome((c) => c.emit("outcome", { status: c.data.status, code: c.data.code, for: c.data.for }));
 plugin.request("double", (c) => {
   if (typeof c.data.n !== "number") throw invalid("n must be a number");
   return { n: c.data.n * 2 };
