@@ -112,6 +112,7 @@ func TestWordsAreSaid(t *testing.T) {
 		}
 		channel.Type(user, 1, "!fail")
 		channel.Emitted(event.EventSubject("reader", event.TypeDeadLetter))
+		channel.Settle("reader") // who typed it is told after that
 		return append(answers, strings.ReplaceAll(strings.Join(notices(channel), "; "), user, "USER"))
 	}
 	first := saidTo("alice")
