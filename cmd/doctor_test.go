@@ -255,6 +255,9 @@ func TestDoctorOfAStore(t *testing.T) {
 	if code != 0 {
 		t.Errorf("exit code %d: %q", code, lines)
 	}
+	if r := rosey(t, "", "plugin", "info", "e", "--store", store); !strings.Contains(r.stdout, "use a newer bot") || strings.Contains(r.stdout, "reads") {
+		t.Errorf("of a plugin without a valid registration it says %+v", r)
+	}
 	if r := rosey(t, "", "doctor", "--store", store); strings.Contains(r.stdout, "\x1b") {
 		t.Errorf("an escape sequence reaches the terminal: %q", r.stdout)
 	}

@@ -170,15 +170,19 @@ func pluginInfo(ctx context.Context, c *cli.Context, cmd command) error {
 	if wantJSON(c) {
 		return encode(c, s)
 	}
-	reads := "all events but private ones, as its registration does not say which"
-	if s.Events != nil {
-		reads = listed(s.Events)
+	lines := [][2]string{{"plugin", strings.TrimSpace(s.Name + " " + s.Version)}, {"state", stateOf(s)}, {"problem", s.Problem}}
+	if s.Problem == "" { // what a valid registration says
+		reads := "all events but private ones, as its registration does not say which"
+		if s.Events != nil {
+			reads = listed(s.Events)
+		}
+		lines = slices.Insert(lines, 1, [2]string{"description", cmp.Or(s.Description, "-")})
+		lines = append(lines, [][2]string{
+			{"contract", contractOf(s)}, {"commands", listed(s.Commands)}, {"waits for", strings.Join(s.Waiting, " ")}, {"reads", reads},
+			{"collections", listed(s.Collections)}, {"granted", listed(s.Grants)}, {"asks for", strings.Join(s.Capabilities, " ")},
+		}...)
 	}
-	for _, line := range [][2]string{
-		{"plugin", strings.TrimSpace(s.Name + " " + s.Version)}, {"description", cmp.Or(s.Description, "-")}, {"state", stateOf(s)}, {"problem", s.Problem}, {"contract", contractOf(s)},
-		{"commands", listed(s.Commands)}, {"waits for", strings.Join(s.Waiting, " ")}, {"reads", reads},
-		{"collections", listed(s.Collections)}, {"granted", listed(s.Grants)}, {"asks for", strings.Join(s.Capabilities, " ")},
-	} {
+	for _, line := range lines {
 		if line[1] != "" {
 			fmt.Fprintf(c.App.Writer, "%-12s %s\n", line[0], line[1])
 		}

@@ -153,6 +153,9 @@ func (v *verifier) run(ctx context.Context, c check) Result {
 		r.Outcome, r.Detail = Skipped, strings.TrimPrefix(err.Error(), errSkipped.Error()+": ")
 	case err != nil:
 		r.Outcome, r.Detail, r.Remedy = Failed, err.Error(), c.remedy
+		if c.always && errors.Is(err, errEnded) {
+			r.Remedy = "start the program by itself until it no longer ends: the check's environment is NATS_URL, NATS_CREDS, ROSEY_PLUGIN and what --env adds"
+		}
 		// The next check begins with a process that knows nothing of this one.
 		v.kill()
 	}
