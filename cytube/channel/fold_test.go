@@ -1,6 +1,7 @@
 package channel
 
 import (
+	"bytes"
 	"encoding/json"
 	"testing"
 	"time"
@@ -46,6 +47,9 @@ func (f *folder) take(t rapid.TB, events []Event) {
 func (f *folder) check(t rapid.TB, at time.Time) {
 	t.Helper()
 	f.take(t, f.Flush(at))
+	if bytes.Equal(marshal(f.State.View()), marshal(f.view)) {
+		return
+	}
 	if diff := cmp.Diff(asJSON(t, f.State.View()), asJSON(t, f.view)); diff != "" {
 		t.Fatalf("the events add up to something else (-frames +events):\n%s", diff)
 	}

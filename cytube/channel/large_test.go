@@ -6,14 +6,14 @@ import (
 	"testing"
 )
 
-// largeJoin is a join of a channel with 2,000 emotes and 5,000 items.
-func largeJoin(tb testing.TB) []Frame {
+// largeJoin is a join of a channel with so many items and emotes.
+func largeJoin(tb testing.TB, films, pictures int) []Frame {
 	tb.Helper()
 	var emotes, items []string
-	for i := range 2000 {
+	for i := range pictures {
 		emotes = append(emotes, fmt.Sprintf(`{"name":":emote%d:","image":"https://example.org/emotes/%d.png","source":":emote%d:"}`, i, i, i))
 	}
-	for i := range 5000 {
+	for i := range films {
 		items = append(items, fmt.Sprintf(`{"uid":%d,"temp":false,"queueby":"alice","media":{"id":"film%07d","title":"A film of the usual length %d","seconds":5400,"duration":"1:30:00","type":"yt"}}`, i, i, i))
 	}
 	return []Frame{
@@ -46,11 +46,11 @@ func (f *folder) join(tb testing.TB, frames []Frame) (events, bytes int) {
 // What a channel has is stored once, however large it is: the second join stores nothing.
 func TestLargeJoin(t *testing.T) {
 	t.Parallel()
-	frames := largeJoin(t)
+	frames := largeJoin(t, 1500, 300)
 	f := newFolder()
 	events, bytes := f.join(t, frames)
 	t.Logf("first: %d events with %d bytes", events, bytes)
-	if events == 0 || events > 20 || len(f.view.Emotes) != 2000 || len(f.view.Playlist) != 5000 {
+	if events == 0 || events > 20 || len(f.view.Emotes) != 300 || len(f.view.Playlist) != 1500 {
 		t.Errorf("%d events, %d emotes, %d items", events, len(f.view.Emotes), len(f.view.Playlist))
 	}
 	if events, bytes := f.join(t, frames); events != 0 {
@@ -60,7 +60,7 @@ func TestLargeJoin(t *testing.T) {
 
 // BenchmarkLargeJoin measures a join that stores nothing.
 func BenchmarkLargeJoin(b *testing.B) {
-	frames, f := largeJoin(b), newFolder()
+	frames, f := largeJoin(b, 5000, 2000), newFolder()
 	f.join(b, frames)
 	for b.Loop() {
 		f.join(b, frames)
