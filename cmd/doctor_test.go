@@ -56,7 +56,7 @@ func TestDoctorOfWhatIsWell(t *testing.T) {
 	t.Parallel()
 	store := filepath.Join(t.TempDir(), "store")
 	code, lines := diagnose(t, "--store", store)
-	if code != 0 || !has(lines, "store ok: "+store+" does not exist yet") || !has(lines, "site ok: the bot opens a room of its own") {
+	if code != 0 || !has(lines, "store ok: "+store+" does not exist yet") || !has(lines, "site ok: the bot opens a channel of its own") {
 		t.Errorf("before the first start: %d %q", code, lines)
 	}
 	if _, err := os.Stat(store); !os.IsNotExist(err) {
