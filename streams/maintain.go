@@ -163,6 +163,12 @@ func (m *Maintainer) stream(ctx context.Context, s Spec, info *jetstream.StreamI
 func (m *Maintainer) bucket(ctx context.Context, name string, info *jetstream.StreamInfo) error {
 	want := m.buckets[name]
 	if info == nil {
+		bucket, _ := strings.CutPrefix(name, jsapi.BucketStream(""))
+		if dropped, err := IsDropped(ctx, m.bus.js, bucket); err == nil && dropped {
+			delete(m.buckets, name)
+			delete(m.gone, name)
+			return nil
+		}
 		if !m.deleted(ctx, name) {
 			return nil
 		}

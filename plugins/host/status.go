@@ -30,8 +30,7 @@ type Status struct {
 	Version string `json:"version"`
 	// Others are the versions of processes that run beside the one that registered last.
 	Others    []string `json:"other_versions,omitempty"`
-	Contract  string   `json:"contract"` // that it was written for
-	State     string   `json:"state"`    // StateRunning, StatePaused or StateStopped
+	State     string   `json:"state"` // StateRunning, StatePaused or StateStopped
 	Processes int      `json:"processes"`
 	Lag       uint64   `json:"lag"` // events not delivered yet, but for those of Past
 	// Past is how far it has read where it reads from the first event; nil where it does not,
@@ -46,6 +45,7 @@ type Status struct {
 	Events      []string `json:"events,omitzero"` // what its registration declares to read; nil if it does not say
 	Collections []string `json:"collections,omitempty"`
 	Grants      []string `json:"grants,omitempty"` // the capabilities that an operator gave to it
+	Contract    string   `json:"contract"`         // the version of the event contract that it was written for
 	// Capabilities are what it asks for, and Lacks those of them that it does not have, where an
 	// operator has said what it may do.
 	Capabilities []string `json:"capabilities,omitempty"`

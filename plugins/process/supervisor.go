@@ -99,12 +99,17 @@ func (s *Supervisor) Run(ctx context.Context) {
 	s.enter(Stopped, nil)
 }
 
-// Restart stops the program, or ends the wait for its next start, and starts it at once.
+// Restart stops the program, or ends the wait for its next start, and starts it at once. It
+// returns when the old process has ended.
 func (s *Supervisor) Restart() {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	old := s.process
 	if s.again != nil {
 		s.again()
+	}
+	s.mu.Unlock()
+	if old != nil {
+		<-old.Ended()
 	}
 }
 
