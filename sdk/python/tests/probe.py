@@ -75,6 +75,11 @@ def lots(c):
     c.reply(f"{c.random.random()} {c.at}")
 
 
+@plugin.command("vote")
+def vote(c):
+    c.send("cytube.send.poll.vote", option=1)
+
+
 @plugin.command("store")
 async def store(c):
     db = c.db("things")

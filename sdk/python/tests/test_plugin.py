@@ -100,6 +100,13 @@ class TestPlugin(unittest.TestCase):
         self.next(start, CHAT, "saw it")
         self.assertNotEqual(self.ask("!lots"), self.ask("!lots"))
 
+    def test_is_told_what_it_may_not_ask(self):
+        start = len(self.bot.lines)
+        self.bot.say("!vote")
+        letter = self.next(start, LETTER)
+        self.assertRegex(letter["error"], "rosey plugin grant probe poll[.]vote")
+        self.assertEqual(letter["attempts"], 1)
+
     def test_answers_requests(self):
         def ask(data):
             return json.loads(self.do(self.bot.nc.request("plugin.probe.request.double", json.dumps(data).encode(), timeout=60)).data)
