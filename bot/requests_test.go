@@ -3,11 +3,15 @@ package bot
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go/micro"
+
 	"github.com/rosey-bot/rosey/cytube"
+	"github.com/rosey-bot/rosey/cytube/ability"
 	"github.com/rosey-bot/rosey/cytube/cytubetest"
 	"github.com/rosey-bot/rosey/cytube/sender"
 	"github.com/rosey-bot/rosey/event"
@@ -34,10 +38,17 @@ func TestChannelRequests(t *testing.T) {
 	connector := cytube.New(bus, cytube.Config{Config: sender.Config{Channel: "lounge"}, Site: site.URL(), User: "rosey", Password: "secret"})
 	go func() { _ = connector.Run(ctx) }()
 	go func() { _ = channelRequests{bus: bus, log: log}.run(ctx) }()
-	// The stream that records requests is a responder to NATS: one before the service
-	// listens would time out.
+	// The stream that records requests is a responder to NATS: one before all endpoints
+	// listen would time out.
 	err = retry.Do(ctx, retry.Policy{Initial: 5 * time.Millisecond, Max: 50 * time.Millisecond}, func(ctx context.Context) error {
-		_, err := bus.Conn().RequestWithContext(ctx, "$SRV.PING."+channelService, nil)
+		var info micro.Info
+		m, err := bus.Conn().RequestWithContext(ctx, "$SRV.INFO."+channelService, nil)
+		if err == nil {
+			err = json.Unmarshal(m.Data, &info)
+		}
+		if missing := len(ability.Subjects()) - len(info.Endpoints); err == nil && missing > 0 {
+			err = fmt.Errorf("%d endpoints do not listen yet", missing)
+		}
 		return err
 	})
 	if err != nil {
