@@ -60,7 +60,7 @@ func (a *assembly) addAccess() {
 	a.registered = a.add("registrations", func(ctx context.Context, ready func()) error {
 		return a.registry.Watch(ctx, a.server.js, a.registrations, convert(a.plugins, plugins.Plugin.Registration), ready)
 	})
-	a.add("settings", worker(a.pluginSettings.Watch))
+	a.add("settings", worker(func(ctx context.Context) error { return a.pluginSettings.Watch(ctx, a.log) }))
 	a.add("events of settings", retrying(a.log, worker(func(ctx context.Context) error { return a.pluginSettings.KeepPublished(ctx, a.bus, a.log) })))
 }
 

@@ -28,7 +28,7 @@ var errBusy = errors.New("not done yet")
 // drain waits until every line said is recorded, every consumer has settled its last
 // event, but for those of plugins in other processes that are away and those that still
 // read what was stored before, and every line of the channel is printed.
-func (l *localChannel) drain(ctx context.Context, life *lifecycle, recorded *atomic.Int64, before map[string]uint64) error {
+func (l *localChannel) drain(ctx context.Context, life *lifecycle, recorded *atomic.Int64, before map[consumerKey]uint64) error {
 	ctx, cancel := context.WithTimeout(ctx, drainTimeout)
 	defer cancel()
 	busy, last := "", uint64(0)
@@ -68,12 +68,12 @@ func (l *localChannel) drain(ctx context.Context, life *lifecycle, recorded *ato
 // for it, or "", and the sum of the streams' last sequences. The server counts a pending
 // event for a consumer only after it acknowledged it to the publisher, so that the
 // consumer's own count is not enough.
-func unsettledConsumer(ctx context.Context, life *lifecycle, before map[string]uint64) (busy string, last uint64, err error) {
+func unsettledConsumer(ctx context.Context, life *lifecycle, before map[consumerKey]uint64) (busy string, last uint64, err error) {
 	js := life.bus.JetStream()
 	err = monitor.EachConsumer(ctx, js, func(info *jetstream.ConsumerInfo) {
 		plugin, ofPlugin := streams.PluginOf(info.Name)
 		here := !ofPlugin || slices.Contains(life.running(), plugin)
-		inPast := info.AckFloor.Stream < before[info.Name]
+		inPast := info.AckFloor.Stream < before[consumerKey{info.Stream, info.Name}]
 		if busy == "" && !info.Paused && !inPast && (here || monitor.HasReader(info)) && !settled(ctx, js, info) {
 			busy = info.Name
 		}
@@ -88,19 +88,25 @@ func unsettledConsumer(ctx context.Context, life *lifecycle, before map[string]u
 	return busy, last, err
 }
 
-// unreadPast returns up to where the past goes for consumers that have not read all of it,
-// by their names.
-func unreadPast(ctx context.Context, js jetstream.JetStream) (map[string]uint64, error) {
-	unread := map[string]uint64{}
+// consumerKey names a consumer. Those of one plugin have the same name on every stream.
+type consumerKey struct{ stream, name string }
+
+// unreadPast returns up to where the past goes for consumers that have not read all of it.
+func unreadPast(ctx context.Context, js jetstream.JetStream) (map[consumerKey]uint64, error) {
+	unread := map[consumerKey]uint64{}
+	var errs []error
 	err := monitor.EachConsumer(ctx, js, func(info *jetstream.ConsumerInfo) {
 		if !streams.IsPast(info.Name) || settled(ctx, js, info) {
 			return
 		}
-		if s, err := js.Stream(ctx, info.Stream); err == nil {
-			unread[info.Name] = s.CachedInfo().State.LastSeq
+		s, err := js.Stream(ctx, info.Stream)
+		if err != nil {
+			errs = append(errs, err)
+			return
 		}
+		unread[consumerKey{info.Stream, info.Name}] = s.CachedInfo().State.LastSeq
 	})
-	return unread, err
+	return unread, errors.Join(append(errs, err)...)
 }
 
 // settled reports whether a consumer has settled the last event that matches its filters.

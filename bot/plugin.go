@@ -39,7 +39,7 @@ func RunPlugin(ctx context.Context, s Settings, p plugins.Plugin, metrics string
 	}
 	var g group
 	if !restricted { // else it may only read them key by key
-		g.add("settings", worker(c.pluginSettings.Watch))
+		g.add("settings", worker(func(ctx context.Context) error { return c.pluginSettings.Watch(ctx, c.log) }))
 	}
 	g.add("plugin "+p.Name, c.plugin(p, false))
 	g.add("connection", worker(c.server.lost))

@@ -101,7 +101,7 @@ func (p *programs) restart(m *nats.Msg) {
 	defer p.mu.Unlock()
 	for name, s := range p.running {
 		if m.Subject == streams.RestartSubject(name) {
-			s.Restart()
+			go s.Restart() // it waits for the old process
 		}
 	}
 }

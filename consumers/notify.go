@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/timeparse"
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/jsapi"
 )
@@ -75,7 +76,7 @@ func notify(ctx context.Context, bus *streams.Bus, c Config, d streams.Stored, r
 func failure(user, typed string, again bool, limit time.Duration) event.Phrase {
 	what := map[bool]string{true: "did not work yet, trying again", false: "failed, an operator can see why (rosey dead ls)"}[again]
 	if limit > 0 {
-		what = fmt.Sprintf(map[bool]string{true: "took longer than %s, trying again", false: "failed, it took longer than %s (rosey dead ls)"}[again], limit)
+		what = fmt.Sprintf(map[bool]string{true: "took longer than %s, trying again", false: "failed, it took longer than %s (rosey dead ls)"}[again], timeparse.Short(limit))
 	}
 	return event.Phrase{
 		Text: "failed", Values: map[string]any{"user": user, "command": typed, "again": again, "limit": limit}, Message: user + ": " + typed + " " + what,

@@ -21,10 +21,10 @@ import (
 // with which the bot opened them, and makes again the streams and buckets that somebody
 // deleted, while the bot runs. It logs what it does.
 type Maintainer struct {
-	bus    *Bus
-	o      Options
-	log    *slog.Logger
-	remake map[string]func(context.Context) error // by bucket
+	bus      *Bus
+	o        Options
+	log      *slog.Logger
+	recreate map[string]func(context.Context) error // by bucket
 
 	buckets map[string]jetstream.StreamConfig // as they were when first seen, by stream
 	created map[string]time.Time              // by stream
@@ -51,7 +51,7 @@ const (
 // buckets, and of the durables of a Bus. It leaves alone what else the account holds.
 func NewMaintainer(bus *Bus, o Options, log *slog.Logger) *Maintainer {
 	return &Maintainer{
-		bus: bus, o: o, log: log, remake: map[string]func(context.Context) error{}, buckets: map[string]jetstream.StreamConfig{},
+		bus: bus, o: o, log: log, recreate: map[string]func(context.Context) error{}, buckets: map[string]jetstream.StreamConfig{},
 		created: map[string]time.Time{}, gone: map[string]time.Time{}, last: map[string]uint64{}, told: map[string]finding{}, problems: map[string]error{},
 	}
 }
@@ -59,7 +59,7 @@ func NewMaintainer(bus *Bus, o Options, log *slog.Logger) *Maintainer {
 // OnRecreate sets what is called after a bucket was deleted and made again, to write what
 // this process knows. Call it before Run.
 func (m *Maintainer) OnRecreate(bucket string, fn func(context.Context) error) {
-	m.remake[jsapi.BucketStream(bucket)] = fn
+	m.recreate[jsapi.BucketStream(bucket)] = fn
 }
 
 // Problem returns why a stream does not take events, which cannot be put right, or nil.
@@ -92,15 +92,15 @@ func (m *Maintainer) Run(ctx context.Context) error {
 		if err := m.check(ctx); err != nil && ctx.Err() == nil && !jsapi.IsUnavailable(err) {
 			m.log.WarnContext(ctx, "streams not maintained, retrying", "error", err)
 		}
-		var remake <-chan time.Time
+		var recreate <-chan time.Time
 		if len(m.gone) > 0 {
-			remake = time.After(deleteTime / 4)
+			recreate = time.After(deleteTime / 4)
 		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-changed:
-		case <-remake:
+		case <-recreate:
 		case <-tick.C:
 		}
 	}
@@ -182,7 +182,7 @@ func (m *Maintainer) bucket(ctx context.Context, name string, info *jetstream.St
 	}
 	delete(m.gone, name)
 	if !info.Created.Equal(m.created[name]) {
-		if fn := m.remake[name]; fn != nil {
+		if fn := m.recreate[name]; fn != nil {
 			if err := fn(ctx); err != nil {
 				return err
 			}

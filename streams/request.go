@@ -39,20 +39,20 @@ type IdempotencyKey struct {
 	Earlier time.Time // since when there may have been an earlier one; zero if there was none
 }
 
-type identityKey struct{}
+type idempotencyKey struct{}
 
-// withIdentity returns a context with the identity of a request.
-func withIdentity(ctx context.Context, header nats.Header) context.Context {
+// withIdempotencyKey returns a context with the identity of a request.
+func withIdempotencyKey(ctx context.Context, header nats.Header) context.Context {
 	of := IdempotencyKey{ID: msgid.Unsigned(RequestID(header))}
 	if since, err := time.Parse(time.RFC3339Nano, header.Get(HeaderEarlier)); err == nil {
 		of.Earlier = since
 	}
-	return context.WithValue(ctx, identityKey{}, of)
+	return context.WithValue(ctx, idempotencyKey{}, of)
 }
 
 // IdempotencyKeyOf returns the identity of the request that a Responder answers.
 func IdempotencyKeyOf(ctx context.Context) IdempotencyKey {
-	of, _ := ctx.Value(identityKey{}).(IdempotencyKey)
+	of, _ := ctx.Value(idempotencyKey{}).(IdempotencyKey)
 	return of
 }
 

@@ -50,7 +50,7 @@ func (b *Bus) answer(ctx context.Context, req micro.Request, r Responder) ([]byt
 	ctx, span := b.tracer.Answer(ctx, Stored{Envelope: e, Header: header, At: time.Now()})
 	defer span.End()
 	e.CorrelationID = propagation.Correlation(ctx)
-	ctx = withIdentity(ctx, header)
+	ctx = withIdempotencyKey(ctx, header)
 	var result any
 	if err == nil {
 		result, err = call(ctx, e, r)

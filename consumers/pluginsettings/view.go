@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"sync"
@@ -17,8 +18,8 @@ import (
 
 // Watch keeps all settings in memory, of which Load and List then read, until ctx ends. They
 // read the bucket while NATS is away or the bucket is made again.
-func (s *Store) Watch(ctx context.Context) error {
-	return retry.Do(ctx, jsapi.RetryMissing(nil), s.watch)
+func (s *Store) Watch(ctx context.Context, log *slog.Logger) error {
+	return retry.Do(ctx, jsapi.RetryMissing(log), s.watch)
 }
 
 func (s *Store) watch(ctx context.Context) error {

@@ -1,6 +1,7 @@
 package router_test
 
 import (
+	"context"
 	"log/slog"
 	"strings"
 	"testing"
@@ -208,5 +209,25 @@ func TestCommandsThatStandForOthers(t *testing.T) {
 		if got := say(t, registry, "main", line, 1); got != want {
 			t.Errorf("%s became %q, want %q", line, got, want)
 		}
+	}
+}
+
+// A registry that has read all that is stored makes no unknown command wait.
+func TestUnknownCommandAfterARestart(t *testing.T) {
+	t.Parallel()
+	_, kv, js := customs(t, []router.Command{{Name: "rules"}})
+	var log strings.Builder
+	registry := router.NewRegistry("!", slog.New(slog.NewTextHandler(&log, nil)))
+	ready, ended := make(chan struct{}), make(chan struct{})
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { _ = registry.Watch(ctx, js, kv, nil, func() { close(ready) }); close(ended) }()
+	<-ready
+	if got := say(t, registry, "main", "!nosuch", 0); strings.Contains(got, "nosuch  <") {
+		t.Errorf("!nosuch became %q", got)
+	}
+	cancel()
+	<-ended
+	if log.Len() > 0 {
+		t.Errorf("logged %s", log.String())
 	}
 }

@@ -73,25 +73,29 @@ func (g *Registry) absent() (plugins []string, left time.Duration, changed <-cha
 // stored. It is far more than that takes, and less than users wait.
 const catchUpTimeout = 2 * time.Second
 
+// catchUpPause is how long no command waits after the registry could not catch up.
+const catchUpPause = 10 * time.Second
+
 // catchUp waits until the commands are routed that were stored before: whoever reads that a command
-// was added may type it before the watcher has told of it.
+// was added may type it before the watcher has told of it. Other lines are handled while it waits.
 func (g *Registry) catchUp(ctx context.Context) {
 	g.mu.RLock()
-	stored, settled := g.stored, g.settled
+	stored, settled, paused := g.stored, g.settled, time.Until(g.catchUpAfter) > 0
 	g.mu.RUnlock()
-	if stored == nil {
-		return // nothing is watched
+	if stored == nil || paused {
+		return // nothing is watched, or NATS does not answer
 	}
 	ctx, cancel := context.WithTimeout(ctx, catchUpTimeout)
 	defer cancel()
 	last, err := stored(ctx)
 	if err == nil && settled < last {
+		consumers.ReadNext(ctx)
 		err = g.awaitSettled(ctx, last)
 	}
 	if err != nil {
 		g.log.WarnContext(ctx, "registrations not read to the end", "revision", last, "known", settled, "error", err)
 		g.mu.Lock()
-		g.settled = max(g.settled, last) // that is waited for once
+		g.catchUpAfter = time.Now().Add(catchUpPause)
 		g.mu.Unlock()
 	}
 }
@@ -114,7 +118,7 @@ func (g *Registry) awaitSettled(ctx context.Context, revision uint64) error {
 }
 
 // findOrWait is find, which it repeats once all that is stored is known, and while a registration
-// is missing. Other lines are handled meanwhile.
+// is missing. Other lines are handled while it waits.
 func (r Router) findOrWait(ctx context.Context, name, channel string, ref event.Ref) (to route, ok bool, err error) {
 	if to, ok, err = r.find(ctx, name, channel); ok || err != nil {
 		return to, ok, err

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -46,9 +47,10 @@ type Registry struct {
 	// plugin's commands are routed.
 	OnRegister func(ctx context.Context, plugin string, registration []byte)
 
-	missing missing
-	stored  func(context.Context) (uint64, error) // the last revision of the bucket that is watched
-	settled uint64                                // the revision up to which commands are routed
+	missing      missing
+	stored       func(context.Context) (uint64, error) // the last revision of the bucket that is watched
+	settled      uint64                                // the revision up to which commands are routed
+	catchUpAfter time.Time                             // until then commands do not wait for it
 }
 
 type route struct {
@@ -88,6 +90,10 @@ func (g *Registry) watch(ctx context.Context, js jetstream.JetStream, kv jetstre
 		}
 		pending[r.Name] = revision
 	}
+	highest, err := g.stored(ctx) // of what the watcher lists
+	if err != nil {
+		return err
+	}
 	listed, told := false, false
 	return jsapi.Watch(ctx, js, kv, func(entry jetstream.KeyValueEntry) error {
 		if entry == nil {
@@ -97,6 +103,7 @@ func (g *Registry) watch(ctx context.Context, js jetstream.JetStream, kv jetstre
 				g.OnRegister(ctx, entry.Key(), entry.Value())
 			}
 			g.update(ctx, entry)
+			highest = max(highest, entry.Revision())
 			// The replica that lists the bucket may lag behind the leader.
 			if revision, ok := pending[entry.Key()]; ok && entry.Revision() >= revision {
 				delete(pending, entry.Key())
@@ -110,11 +117,7 @@ func (g *Registry) watch(ctx context.Context, js jetstream.JetStream, kv jetstre
 				return err
 			}
 		}
-		var revision uint64
-		if entry != nil {
-			revision = entry.Revision()
-		}
-		settled, err := g.settleOwners(ctx, kv, revision)
+		settled, err := g.settleOwners(ctx, kv, highest)
 		if settled && !told {
 			ready()
 			told = true

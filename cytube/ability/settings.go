@@ -221,7 +221,8 @@ var filter = rule[event.SendDefinition]{
 	},
 	so: func(c *Call, p event.SendDefinition) bool {
 		if p.Action == event.DefinitionRemove {
-			return !c.defines(event.SubjectFilter, p.Name)
+			_, known := c.State.Definition(event.SubjectFilter, p.Name) // only to who may edit them
+			return (known || c.Past != nil) && !c.defines(event.SubjectFilter, p.Name)
 		}
 		raw, _ := c.State.Definition(event.SubjectFilter, p.Name)
 		want, err := json.Marshal(filterFields(p))

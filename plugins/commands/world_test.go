@@ -148,6 +148,7 @@ func TestWelcome(t *testing.T) {
 	t.Parallel()
 	w := bottest.Start(t)
 	w.Join("mod") // before it is switched on
+	w.Until("the arrival of mod", func() bool { return read(t, w, visitors, bottest.Channel+"/mod") != nil })
 	w.Set(bottest.Channel, Name, "welcome", "on")
 	w.Until("the bot's own arrival", func() bool { return read(t, w, welcomes, bottest.Channel) != nil })
 	age(t, w, welcomes, bottest.Channel, "last")

@@ -70,7 +70,7 @@ func Start(ctx context.Context, bus *streams.Bus, c Config) (*Harness, error) {
 		func(ctx context.Context) error {
 			return h.Registry.Watch(ctx, bus.JetStream(), h.Registrations, registrations(c.Plugins), func() { close(registered) })
 		},
-		h.Settings.Watch,
+		func(ctx context.Context) error { return h.Settings.Watch(ctx, c.Logger) },
 		func(ctx context.Context) error {
 			select {
 			case <-registered:

@@ -1,6 +1,7 @@
 package moderation
 
 import (
+	"cmp"
 	"encoding/json"
 	"strings"
 	"time"
@@ -116,9 +117,9 @@ func (m *moderation) settled(c *plugins.Context, o event.Delivery, cs *Case, hel
 	case cs.Kind == kindMute && o.Code == event.RecordNotFound:
 		return m.wait(c, cs)
 	default:
-		cs.Status, cs.Problem = refused, c.Reason(o.Reason)
-		if cs.Problem == "" {
-			cs.Problem = o.Status
+		cs.Status, cs.Problem = refused, o.Status
+		if o.Reason != "" {
+			cs.Problem = cmp.Or(c.Reason(o.Reason), o.Status)
 		}
 	}
 	if cs.Status == refused {

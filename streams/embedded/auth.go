@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -31,6 +32,7 @@ type authenticator struct {
 	may      atomic.Pointer[func(plugin string) event.Capabilities]
 	mu       sync.Mutex
 	accounts map[string]*server.Account // by plugin
+	users    map[uint64]string          // of plugins, by the IDs of their clients
 }
 
 // Check implements server.Authentication.
@@ -60,8 +62,11 @@ func (a *authenticator) Check(c server.ClientAuthentication) bool {
 		a.ns.Errorf("no account for plugin %s: %v", p.Plugin, err)
 		return false
 	}
-	o.Nkey = "" // which the server would list in place of the user's name
-	c.RegisterUser(&server.User{Username: userName(list[i], p.Capabilities), Account: account, Permissions: userPermissions(p)})
+	user := userName(list[i], p.Capabilities)
+	a.mu.Lock()
+	a.users[c.GetID()] = user
+	a.mu.Unlock()
+	c.RegisterUser(&server.User{Username: user, Account: account, Permissions: userPermissions(p)})
 	return true
 }
 
@@ -188,11 +193,36 @@ func (s *Server) closeRevoked() (closed int, err error) {
 	if err != nil {
 		return 0, fmt.Errorf("list connections: %w", err)
 	}
+	users := map[uint64]string{}
 	for _, c := range all.Conns {
-		revoked := strings.HasPrefix(c.AuthorizedUser, streams.Durable("")) && !accepted[c.AuthorizedUser]
-		if revoked && s.ns.DisconnectClientByID(c.Cid) == nil {
+		user := s.auth.user(c.Cid)
+		if user == "" {
+			continue
+		}
+		users[c.Cid] = user
+		if !accepted[user] && s.ns.DisconnectClientByID(c.Cid) == nil {
 			closed++
 		}
 	}
+	s.auth.keep(users)
 	return closed, nil
+}
+
+// user returns the name under which a plugin's client is registered, "" for other clients.
+// The server lists those that named their key by that.
+func (a *authenticator) user(client uint64) string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.users[client]
+}
+
+// keep forgets clients that are gone, and not those that came meanwhile.
+func (a *authenticator) keep(users map[uint64]string) {
+	newest := uint64(0)
+	for client := range users {
+		newest = max(newest, client)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	maps.DeleteFunc(a.users, func(client uint64, _ string) bool { return client <= newest && users[client] == "" })
 }

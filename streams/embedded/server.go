@@ -124,7 +124,7 @@ func (s *Server) start(c Config, unclean bool) error {
 
 // run starts nats-server and returns when it is ready for connections.
 func (s *Server) run(c Config, lastURL string) error {
-	s.auth = &authenticator{store: s.store, owner: s.info, accounts: map[string]*server.Account{}}
+	s.auth = &authenticator{store: s.store, owner: s.info, accounts: map[string]*server.Account{}, users: map[uint64]string{}}
 	opts := &server.Options{
 		ServerName: "rosey",
 		JetStream:  true,

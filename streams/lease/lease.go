@@ -87,20 +87,20 @@ func isLost(ctx context.Context, js jetstream.JetStream) (bool, error) {
 	return err == nil && s.CachedInfo().State.LastSeq > 0, err
 }
 
-// remadeKey says that the bucket was deleted and made again, and when.
-const remadeKey = "_remade"
+// recreatedKey says that the bucket was deleted and made again, and when.
+const recreatedKey = "_remade"
 
 // Recreated notes that the bucket was deleted and made again. For a term from then on only
 // those who held a lease before take it.
 func (ls *Leases) Recreated(ctx context.Context) error {
-	_, err := ls.kv.PutString(ctx, remadeKey, ls.term.String())
+	_, err := ls.kv.PutString(ctx, recreatedKey, ls.term.String())
 	return err
 }
 
-// remadeLately reports whether holders may not have taken their leases again yet. It takes
+// recreatedLately reports whether holders may not have taken their leases again yet. It takes
 // the bucket's clock for this process's.
-func (ls *Leases) remadeLately(ctx context.Context) bool {
-	e, err := ls.kv.Get(ctx, remadeKey)
+func (ls *Leases) recreatedLately(ctx context.Context) bool {
+	e, err := ls.kv.Get(ctx, recreatedKey)
 	return err == nil && time.Since(e.Created()) < ls.term
 }
 
@@ -201,7 +201,7 @@ func (l *Lease) acquire(ctx context.Context) (rev uint64, ok bool) {
 			if vacant.IsZero() {
 				vacant = sent.monotonic
 			}
-			if sent.monotonic.Sub(vacant) >= l.vacancy && !l.remadeLately(ctx) {
+			if sent.monotonic.Sub(vacant) >= l.vacancy && !l.recreatedLately(ctx) {
 				rev = l.take(ctx, 0, sent)
 			}
 		case owner.written.After(written):
