@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"testing"
 	"time"
 
@@ -14,7 +15,6 @@ import (
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/internal/retry"
 	"github.com/rosey-bot/rosey/streams"
-	"github.com/rosey-bot/rosey/streams/jsapi"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
@@ -34,16 +34,14 @@ func open(t *testing.T, bus *streams.Bus) (watched, other *pluginsettings.Store)
 	return stores[0], stores[1]
 }
 
-// watch watches a store, and again whenever that ends, until the test does.
+// watch watches a store until the test ends.
 func watch(t *testing.T, s *pluginsettings.Store) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		policy := retry.Every(10 * time.Millisecond)
-		policy.If = func(err error) bool { return jsapi.IsUnavailable(err) || jsapi.IsMissing(err) }
-		if err := retry.Do(ctx, policy, s.Watch); ctx.Err() == nil {
+		if err := s.Watch(ctx, slog.New(slog.DiscardHandler)); ctx.Err() == nil {
 			t.Errorf("watching ended: %v", err)
 		}
 	}()
