@@ -22,6 +22,9 @@ func (r *recorder) join(ctx context.Context, it item) {
 	if !r.entered {
 		r.state.Restore(read(ctx, r, func(ctx context.Context) (*view.View, error) {
 			m, err := past.At(ctx, r.bus.JetStream(), r.channel, time.Time{})
+			if err == nil { // else a bot that ends soon reads as much at its next start
+				err = m.Save(ctx, r.bus.JetStream())
+			}
 			return m.View, err
 		}))
 	}

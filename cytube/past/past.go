@@ -126,8 +126,16 @@ func (m *Moment) fold(ctx context.Context, js jetstream.JetStream, from uint64) 
 // Save stores a snapshot of a channel if enough was stored since the one before.
 func Save(ctx context.Context, js jetstream.JetStream, channel string) error {
 	m, err := At(ctx, js, channel, time.Time{})
-	if err != nil || m.Seq < m.base+interval || !m.Whole() {
+	if err != nil {
 		return err
+	}
+	return m.Save(ctx, js)
+}
+
+// Save stores m as a snapshot if enough was stored since the one that it was read from.
+func (m *Moment) Save(ctx context.Context, js jetstream.JetStream) error {
+	if m.Seq < m.base+interval || !m.Whole() {
+		return nil
 	}
 	raw, err := json.Marshal(saved{m.Seq, m.View})
 	if err != nil {
