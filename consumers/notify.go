@@ -76,7 +76,11 @@ func notify(ctx context.Context, bus *streams.Bus, c Config, d streams.Stored, r
 func failure(user, typed string, again bool, limit time.Duration) event.Phrase {
 	what := map[bool]string{true: "did not work yet, trying again", false: "failed, an operator can see why (rosey dead ls)"}[again]
 	if limit > 0 {
-		what = fmt.Sprintf(map[bool]string{true: "took longer than %s, trying again", false: "failed, it took longer than %s (rosey dead ls)"}[again], timeparse.Short(limit))
+		took := limit.String()
+		if limit >= time.Second {
+			took = timeparse.Short(limit)
+		}
+		what = fmt.Sprintf(map[bool]string{true: "took longer than %s, trying again", false: "failed, it took longer than %s (rosey dead ls)"}[again], took)
 	}
 	return event.Phrase{
 		Text: "failed", Values: map[string]any{"user": user, "command": typed, "again": again, "limit": limit}, Message: user + ": " + typed + " " + what,
