@@ -1,10 +1,13 @@
 package playlist
 
 import (
+	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/rosey-bot/rosey/cytube/channel"
 	"github.com/rosey-bot/rosey/cytube/view"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/plugins"
@@ -105,6 +108,25 @@ func loadSaved(t *testing.T, c *plugintest.Channel) {
 	}
 	c.Type("mod", 2, "!playlists load it")
 	c.Emitted(event.SubjectSendMediaQueue)
+}
+
+// Of a playlist with more than can be saved nothing is, and it is counted.
+func TestPlaylistThatIsTooLong(t *testing.T) {
+	t.Parallel()
+	c := plugintest.Run(t, New())
+	var items []view.Item
+	for n := range 5000 {
+		items = append(items, view.Item{UID: n + 1, Title: "T", URL: channel.MediaURL("yt", fmt.Sprintf("%011d", n)), Type: "yt", Duration: 60, QueuedBy: "alice"})
+	}
+	value, err := json.Marshal(items)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Publish(event.SubjectState, event.State{Part: view.PartPlaylist, Value: value, Page: 1, Pages: 1, Hash: "of all", Channel: plugintest.ChannelName})
+	const want = "❌ the playlist has 5000 items, and at most 500 are saved: nothing was saved"
+	if got := c.SayAs("mod", 2, "!playlists save all"); got != want {
+		t.Errorf("it said %q, want %q", got, want)
+	}
 }
 
 // All take turns, what plays among it, whoever adds how much at once.
