@@ -12,6 +12,7 @@ package plugintest
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -19,6 +20,7 @@ import (
 	"github.com/rosey-bot/rosey/consumers/pluginsettings"
 	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/retry"
 	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/plugins/host"
 	"github.com/rosey-bot/rosey/streams"
@@ -67,7 +69,21 @@ func (c *Channel) Reboot() {
 // Restart restarts a plugin and returns when it is ready.
 func (c *Channel) Restart(plugin string) {
 	c.t.Helper()
+	before, err := host.Instances(c.ctx, c.Bus.Conn())
+	if err != nil {
+		c.t.Fatal(err)
+	}
 	if _, err := host.Restart(c.ctx, c.Bus.Conn(), plugin); err != nil {
+		c.t.Fatal(err)
+	}
+	err = retry.Do(c.ctx, retry.Every(5*time.Millisecond), func(ctx context.Context) error {
+		now, err := host.Instances(ctx, c.Bus.Conn())
+		if err == nil && slices.ContainsFunc(now[plugin], func(i plugins.Instance) bool { return slices.Contains(before[plugin], i) }) {
+			err = errors.New("the old instance still runs")
+		}
+		return err
+	})
+	if err != nil {
 		c.t.Fatal(err)
 	}
 	c.ready()
