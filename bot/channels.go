@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -72,7 +71,7 @@ func (c *composition) openChannels(context.Context) error {
 
 // words returns a phrase in the words of a channel.
 func (c *composition) words(ctx context.Context, channel string, p event.Phrase) string {
-	return pluginsettings.Words(ctx, c.pluginSettings, c.log, channel, p, rand.New(rand.NewPCG(rand.Uint64(), 0)))
+	return pluginsettings.Words(ctx, c.pluginSettings, c.log, channel, p, nil)
 }
 
 // names returns the channels' names.

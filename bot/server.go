@@ -131,12 +131,12 @@ func (c *composition) openStreams(ctx context.Context) error {
 }
 
 func (c *composition) streamOptions() streams.Options {
-	return streams.Options{BeforeMigration: c.snapshotOldStore, Replicas: c.settings.Replicas, Limits: c.settings.StreamLimits(), OnLoss: func(cut streams.Loss, accepted bool) {
+	return streams.Options{BeforeMigration: c.snapshotOldStore, Replicas: c.settings.Replicas, Limits: c.settings.StreamLimits(), OnLoss: func(loss streams.RetentionLoss, accepted bool) {
 		if accepted {
-			c.log.Warn("retention lowered, events deleted", "stream", cut.Stream, "deleted", cut.String())
+			c.log.Warn("retention lowered, events deleted", "stream", loss.Stream, "deleted", loss.String())
 			return
 		}
-		c.log.Error("retention not lowered, which would delete events", "stream", cut.Stream, "would_delete", cut.String(), "remedy", cut.Remedy())
+		c.log.Error("retention not lowered, which would delete events", "stream", loss.Stream, "would_delete", loss.String(), "remedy", loss.Remedy())
 	}}
 }
 

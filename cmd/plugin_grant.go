@@ -13,8 +13,6 @@ import (
 
 	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/event"
-	"github.com/rosey-bot/rosey/internal/retry"
-	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/plugins/host"
 )
 
@@ -145,13 +143,7 @@ func startOver(ctx context.Context, cmd command, name string) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, startOverTimeout)
 	defer cancel()
-	return retry.Do(ctx, retry.Every(retry.DefaultInitial), func(ctx context.Context) error {
-		now, err := host.Instances(ctx, cmd.Conn)
-		if err == nil && slices.ContainsFunc(now[name], func(i plugins.Instance) bool { return slices.Contains(before[name], i) }) {
-			err = fmt.Errorf("%s has not restarted yet: it does after its current event", name)
-		}
-		return err
-	})
+	return host.AwaitEnd(ctx, cmd.Conn, name, before[name])
 }
 
 // startOverTimeout limits how long a command waits until a plugin has started over.

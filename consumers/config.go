@@ -76,7 +76,7 @@ type Config struct {
 	// NotifyUser makes a failed plugin.{name}.command answer its user in the channel that it
 	// failed.
 	NotifyUser bool
-	// Words, if set, returns what NotifyUser says in the words of a channel.
+	// Words, if set, returns what NotifyUser says in the words of a channel, "" for nothing.
 	Words func(ctx context.Context, channel string, p event.Phrase) string
 	// Observe, if set, is called after each delivery was acked, nacked or terminated.
 	Observe func(Outcome)

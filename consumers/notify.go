@@ -59,7 +59,7 @@ func notify(ctx context.Context, bus *streams.Bus, c Config, d streams.Stored, r
 	if c.Words != nil {
 		text = c.Words(ctx, command.Channel, said)
 	}
-	if strings.TrimSpace(text) == "" {
+	if text == "" {
 		return
 	}
 	e, err := command.Reply(text)

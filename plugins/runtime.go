@@ -51,7 +51,7 @@ type SettingsLoader interface {
 
 // Words returns a phrase in the words of a channel.
 func (r Runtime) Words(ctx context.Context, channel string, p event.Phrase) string {
-	return r.words(ctx, channel, p, rand.New(rand.NewPCG(rand.Uint64(), 0)))
+	return r.words(ctx, channel, p, nil)
 }
 
 func (r Runtime) words(ctx context.Context, channel string, p event.Phrase, random *rand.Rand) string {

@@ -48,21 +48,21 @@ func text(value any) string {
 	return fmt.Sprint(value)
 }
 
-// A Loss is what a lower limit deletes of a stream.
-type Loss struct {
+// A RetentionLoss is what a lower limit deletes of a stream.
+type RetentionLoss struct {
 	Stream string
 	Events uint64    // about
 	Oldest time.Time // when the first was stored
 	Until  time.Time // when the last was, about
 }
 
-func (l Loss) String() string {
+func (l RetentionLoss) String() string {
 	return fmt.Sprintf("about %s events of %s, stored from %s to %s", humanize.Comma(int64(l.Events)), l.Stream,
 		l.Oldest.Format("2006-01-02 15:04"), l.Until.Format("2006-01-02 15:04"))
 }
 
 // Remedy says how to keep the events, and how to let them go.
-func (l Loss) Remedy() string {
+func (l RetentionLoss) Remedy() string {
 	return fmt.Sprintf("to keep a copy run rosey backup; to let them go set retention.%s.accept_loss: %s", l.Stream, l.Until.AddDate(0, 0, 1).Format(time.DateOnly))
 }
 
@@ -85,14 +85,14 @@ func keepEvents(ctx context.Context, js jetstream.JetStream, stream jetstream.St
 }
 
 // LossBy returns what limits would delete of a stream that are lower than those it has.
-func LossBy(ctx context.Context, js jetstream.JetStream, stream jetstream.Stream, maxAge time.Duration, maxBytes int64) (Loss, error) {
+func LossBy(ctx context.Context, js jetstream.JetStream, stream jetstream.Stream, maxAge time.Duration, maxBytes int64) (RetentionLoss, error) {
 	info := stream.CachedInfo()
 	state, have := info.State, info.Config
 	keep, until := state.FirstSeq, state.LastTime // the first that stays, and when the last that does not was stored
 	if maxAge > 0 && (have.MaxAge <= 0 || maxAge < have.MaxAge) {
 		seq, err := SequenceSince(ctx, js, stream, time.Now().Add(-maxAge))
 		if err != nil {
-			return Loss{}, err
+			return RetentionLoss{}, err
 		}
 		keep, until = max(keep, seq), time.Now().Add(-maxAge)
 	}
@@ -101,13 +101,13 @@ func LossBy(ctx context.Context, js jetstream.JetStream, stream jetstream.Stream
 		if seq := state.FirstSeq + uint64(share*float64(state.LastSeq-state.FirstSeq+1)); seq > keep {
 			last, err := leaderGet(ctx, js, have.Name, map[string]any{"seq": seq, "next_by_subj": ">"})
 			if err != nil {
-				return Loss{}, err
+				return RetentionLoss{}, err
 			}
 			keep, until = seq, last.Time
 		}
 	}
 	if state.Msgs == 0 || keep <= state.FirstSeq {
-		return Loss{}, nil
+		return RetentionLoss{}, nil
 	}
-	return Loss{Stream: have.Name, Events: min(keep-state.FirstSeq, state.Msgs), Oldest: state.FirstTime, Until: until}, nil
+	return RetentionLoss{Stream: have.Name, Events: min(keep-state.FirstSeq, state.Msgs), Oldest: state.FirstTime, Until: until}, nil
 }

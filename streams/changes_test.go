@@ -27,10 +27,10 @@ func TestLowerLimitsNeedConsent(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	open := func(accept time.Time) (told []streams.Loss, held uint64) {
+	open := func(accept time.Time) (told []streams.RetentionLoss, held uint64) {
 		t.Helper()
 		limits := streams.Limits{MaxBytes: size * events / 2, AcceptLoss: accept}
-		o := streams.Options{Limits: map[string]streams.Limits{streams.Cytube: limits}, OnLoss: func(c streams.Loss, _ bool) { told = append(told, c) }}
+		o := streams.Options{Limits: map[string]streams.Limits{streams.Cytube: limits}, OnLoss: func(c streams.RetentionLoss, _ bool) { told = append(told, c) }}
 		if err := streams.Open(ctx, js, o); err != nil {
 			t.Fatal(err)
 		}

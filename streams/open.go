@@ -28,7 +28,7 @@ type Options struct {
 	Limits   map[string]Limits // by stream name
 	// OnLoss, if set, is called with the events that a lower limit of an existing stream
 	// deletes; if Limits.AcceptLoss does not accept that, Open leaves the limits as they are.
-	OnLoss func(l Loss, accepted bool)
+	OnLoss func(l RetentionLoss, accepted bool)
 	// BeforeMigration, if set, is called before streams of an earlier format are changed.
 	// Its error ends Open.
 	BeforeMigration func(ctx context.Context, format int) error

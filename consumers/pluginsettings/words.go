@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/internal/texttemplate"
@@ -18,8 +19,12 @@ type Loader interface {
 }
 
 // Words returns a phrase in the words that the channel has for it, which are a setting of the plugin
-// event.SharedTexts, and in English where it has none. Words that cannot be used are logged.
+// event.SharedTexts, and in English where it has none; "" where the channel wants nothing said.
+// Words that cannot be used are logged. A random of nil is a new one.
 func Words(ctx context.Context, from Loader, log *slog.Logger, channel string, p event.Phrase, random *rand.Rand) string {
+	if random == nil {
+		random = rand.New(rand.NewPCG(rand.Uint64(), 0))
+	}
 	set, err := from.Load(ctx, event.SharedTexts, channel)
 	value, _, ok := set.Value(p.Text)
 	if err == nil && !ok {
@@ -39,6 +44,9 @@ func Words(ctx context.Context, from Loader, log *slog.Logger, channel string, p
 	if err != nil {
 		log.WarnContext(ctx, "text not usable, default used", "key", p.Text, "channel", channel, "error", event.Personal(err.Error()))
 		return p.Message
+	}
+	if strings.TrimSpace(said) == "" {
+		return ""
 	}
 	return said
 }

@@ -3,8 +3,6 @@ package router
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
-	"strings"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -61,9 +59,8 @@ func (r Router) refuse(ctx context.Context, to route, p policy, l line, f refusa
 // reply returns an answer to a command that no plugin gets, in the channel's words; none where
 // those are empty.
 func (r Router) reply(ctx context.Context, typed event.Command, p event.Phrase) ([]event.Envelope, error) {
-	random := rand.New(rand.NewPCG(rand.Uint64(), 0))
-	text := pluginsettings.Words(ctx, r.Settings, r.Logger, typed.Channel, p, random)
-	if strings.TrimSpace(text) == "" {
+	text := pluginsettings.Words(ctx, r.Settings, r.Logger, typed.Channel, p, nil)
+	if text == "" {
 		return nil, nil
 	}
 	e, err := typed.Reply(text)

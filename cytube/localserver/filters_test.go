@@ -10,14 +10,7 @@ import (
 // real server. Nobody is told: the next list has the order.
 func TestMoves(t *testing.T) {
 	t.Parallel()
-	s := start(t, Config{
-		Accounts: []Account{{Name: "mod", Password: "x"}},
-		Channels: []Channel{{Name: lobby, Ranks: map[string]float64{"mod": 3}}},
-	})
-	c := connect(t, s)
-	c.emit("login", object{"name": "mod", "pw": "x"})
-	c.emit("joinChannel", object{"name": lobby})
-	c.next("listPlaylists")
+	s, c := ruled(t)
 	list := []object{}
 	for _, name := range []string{"a", "b", "c", "d"} {
 		list = append(list, object{"name": name, "source": name, "flags": "g", "replace": name, "image": name})

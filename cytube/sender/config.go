@@ -52,7 +52,7 @@ type Config struct {
 	// lease of the channel must not speak there.
 	MaySpeak func() bool
 
-	// Words, if set, returns what the Sender itself says in the words of a channel.
+	// Words, if set, returns what the Sender itself says in the words of a channel, "" for nothing.
 	Words func(ctx context.Context, channel string, p event.Phrase) string
 
 	Logger    *slog.Logger              // nil discards

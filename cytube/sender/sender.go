@@ -212,7 +212,7 @@ func (s *Sender) tooMany(ctx context.Context, send streams.Stored, user string, 
 		Text: "backlog", Values: map[string]any{"user": user},
 		Message: user + ": too many of your answers are waiting, and no more are given until these are said.",
 	})
-	if strings.TrimSpace(text) == "" {
+	if text == "" {
 		return out, nil
 	}
 	notice, err := event.New(event.SubjectSendChat, event.SendChat{Channel: s.cfg.Channel, Message: text})

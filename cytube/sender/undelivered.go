@@ -124,7 +124,7 @@ func (s *Sender) notice(ctx context.Context, send streams.Stored, m *Message, f 
 	}
 	text := s.cfg.Words(ctx, asked.Channel, undelivered(asked.User, m.to, own, f.status == event.DeliveryUnconfirmed, s.cfg.Words(ctx, asked.Channel, event.ReasonPhrase(f.reason))))
 	switch {
-	case strings.TrimSpace(text) == "":
+	case text == "":
 		return notice, false, nil
 	case own:
 		notice, err = event.New(event.SubjectSendChat, event.SendChat{Channel: asked.Channel, Message: text})

@@ -37,9 +37,9 @@ func (c *checkup) checkStreams(ctx context.Context) {
 		if err != nil {
 			c.fail("rosey backup DIR first, then change the stream or use another store", "%s: %v", spec.Name, err)
 		}
-		cut, err := c.cutBy(ctx, s, spec)
-		if err == nil && cut.Events > 0 {
-			c.warn(cut.Remedy(), "%s: its retention is not lowered, as that would delete %s", spec.Name, cut)
+		loss, err := c.lossBy(ctx, s, spec)
+		if err == nil && loss.Events > 0 {
+			c.warn(loss.Remedy(), "%s: its retention is not lowered, as that would delete %s", spec.Name, loss)
 			found = slices.DeleteFunc(found, func(d string) bool { return strings.HasPrefix(d, "max_age ") || strings.HasPrefix(d, "max_bytes ") })
 		}
 		// Streams of earlier releases are compressed from the next start on; until then it costs space only.
@@ -63,14 +63,14 @@ func (c *checkup) oldFormat(format int) {
 	c.warn(advice, "an earlier release has written them (format %d, and this version has %d)", format, streams.Format)
 }
 
-// cutBy returns the events that the settings' limits would delete of a stream without consent.
-func (c *checkup) cutBy(ctx context.Context, s jetstream.Stream, spec streams.Spec) (streams.Loss, error) {
+// lossBy returns the events that the settings' limits would delete of a stream without consent.
+func (c *checkup) lossBy(ctx context.Context, s jetstream.Stream, spec streams.Spec) (streams.RetentionLoss, error) {
 	l := c.settings.StreamLimits()[spec.Name]
-	cut, err := streams.LossBy(ctx, c.client.JS, s, cmp.Or(l.MaxAge, spec.MaxAge), l.MaxBytes)
-	if !cut.Until.After(l.AcceptLoss) {
-		cut.Events = 0
+	loss, err := streams.LossBy(ctx, c.client.JS, s, cmp.Or(l.MaxAge, spec.MaxAge), l.MaxBytes)
+	if !loss.Until.After(l.AcceptLoss) {
+		loss.Events = 0
 	}
-	return cut, err
+	return loss, err
 }
 
 // checkHistory reports events that the store has lost.

@@ -5,12 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/micro"
 	"github.com/synadia-io/orbit.go/natsext"
 
+	"github.com/rosey-bot/rosey/internal/retry"
 	"github.com/rosey-bot/rosey/plugins"
 )
 
@@ -19,6 +21,17 @@ const (
 	// answerGap is how long Instances waits for one more answer.
 	answerGap = 150 * time.Millisecond
 )
+
+// AwaitEnd waits until none of the instances of a plugin runs any more that ran before.
+func AwaitEnd(ctx context.Context, nc *nats.Conn, plugin string, before []plugins.Instance) error {
+	return retry.Do(ctx, retry.Every(retry.DefaultInitial), func(ctx context.Context) error {
+		now, err := Instances(ctx, nc)
+		if err == nil && slices.ContainsFunc(now[plugin], func(i plugins.Instance) bool { return slices.Contains(before, i) }) {
+			err = fmt.Errorf("%s has not restarted yet: it does after its current event", plugin)
+		}
+		return err
+	})
+}
 
 // Instances returns the running instances of all plugins, by plugin, in the bot or
 // in any other process. With an error it returns those that answered before it.

@@ -12,7 +12,6 @@ package plugintest
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -20,7 +19,6 @@ import (
 	"github.com/rosey-bot/rosey/consumers/pluginsettings"
 	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/event"
-	"github.com/rosey-bot/rosey/internal/retry"
 	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/plugins/host"
 	"github.com/rosey-bot/rosey/streams"
@@ -76,14 +74,7 @@ func (c *Channel) Restart(plugin string) {
 	if _, err := host.Restart(c.ctx, c.Bus.Conn(), plugin); err != nil {
 		c.t.Fatal(err)
 	}
-	err = retry.Do(c.ctx, retry.Every(5*time.Millisecond), func(ctx context.Context) error {
-		now, err := host.Instances(ctx, c.Bus.Conn())
-		if err == nil && slices.ContainsFunc(now[plugin], func(i plugins.Instance) bool { return slices.Contains(before[plugin], i) }) {
-			err = errors.New("the old instance still runs")
-		}
-		return err
-	})
-	if err != nil {
+	if err := host.AwaitEnd(c.ctx, c.Bus.Conn(), plugin, before[plugin]); err != nil {
 		c.t.Fatal(err)
 	}
 	c.ready()
