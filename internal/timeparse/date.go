@@ -30,6 +30,18 @@ func Date(wall time.Time, zone *time.Location) (t time.Time, exists bool) {
 	return t, exists
 }
 
+// ZoneName returns the name of t's zone. Where its clocks show t's time twice, as they go
+// back, it tells which of the two t is: "Europe/Berlin (CEST)".
+func ZoneName(t time.Time) string {
+	first, _ := Date(Wall(t), t.Location())
+	_, offset := t.Add(24 * time.Hour).Zone()
+	last := Wall(t).Add(-time.Duration(offset) * time.Second).In(t.Location())
+	if first.Equal(last) || !Wall(last).Equal(Wall(t)) {
+		return t.Location().String()
+	}
+	return t.Location().String() + " (" + t.Format("MST") + ")"
+}
+
 // date is a day and a time of day.
 type date struct {
 	year  int

@@ -121,6 +121,18 @@ func TestSkippedTimes(t *testing.T) {
 	if err != nil || twice.UTC().Hour() != 0 || twice.Err() != nil {
 		t.Errorf("of two 02:30 it takes %s, %v, %v", twice.UTC(), err, twice.Err())
 	}
+	for after, want := range map[time.Duration]string{
+		0: "Europe/Berlin (CEST)", time.Hour: "Europe/Berlin (CET)", -time.Hour: "Europe/Berlin", 2 * time.Hour: "Europe/Berlin", 24 * time.Hour: "Europe/Berlin",
+	} {
+		if got := ZoneName(twice.Add(after)); got != want {
+			t.Errorf("the zone at %s is %s, want %s", twice.Add(after), got, want)
+		}
+	}
+	for _, text := range []string{"2027-03-28 02:30 Europe/Berlin", "2027-03-28 03:00 Europe/Berlin", "2027-03-28 01:59 Europe/Berlin", "20:00 UTC-4"} {
+		if at, err := Parse(text, noon, Future); err != nil || ZoneName(at.Time) != at.Location().String() {
+			t.Errorf("the zone of %s is %s, %v", text, ZoneName(at.Time), err)
+		}
+	}
 }
 
 func TestDuration(t *testing.T) {

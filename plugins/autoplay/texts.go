@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/timeparse"
 	"github.com/rosey-bot/rosey/plugins"
 )
 
@@ -78,7 +79,7 @@ func full(c *plugins.Context, of string, most int) error {
 
 // stamp returns a time with its day of the week.
 func stamp(c *plugins.Context, t time.Time) string {
-	return c.Render(settings(c).On, plugins.Values{"day": int(t.Weekday()), "date": t.Format("2006-01-02 15:04"), "zone": t.Location().String(), "at": t})
+	return c.Render(settings(c).On, plugins.Values{"day": int(t.Weekday()), "date": t.Format("2006-01-02 15:04"), "zone": timeparse.ZoneName(t), "at": t})
 }
 
 func settings(c *plugins.Context) Settings { return plugins.SettingsOf[Settings](c) }

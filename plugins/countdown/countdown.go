@@ -271,11 +271,11 @@ func (d Countdown) tell(now time.Time) string {
 }
 
 func stamp(t time.Time) string {
-	zone := t.Location().String()
+	layout := "Mon 2006-01-02 15:04 "
 	if t.Second() != 0 {
-		return t.Format("2006-01-02 15:04:05 ") + zone
+		layout = "Mon 2006-01-02 15:04:05 "
 	}
-	return t.Format("2006-01-02 15:04 ") + zone
+	return t.Format(layout) + timeparse.ZoneName(t)
 }
 
 func (d Countdown) payload() map[string]any {

@@ -22,7 +22,7 @@ func New() plugins.Plugin {
 			Name:        "roll",
 			Aliases:     []string{"dice"},
 			Usage:       "2d6+3",
-			Description: "rolls up to 100 dice: 2d6+3, d20, d%, 4d6kh3 (keep the highest 3), 4d6dl1 (drop the lowest), 4d6! (explode), 2d6r1 or ro<2 (roll again); a comment may follow",
+			Description: "rolls up to 100 dice of up to 10000 sides: 2d6+3, d20, d%, 4d6kh3 (keep the highest 3), 4d6dl1 (drop the lowest), 4d6! or !>4 (explode), 2d6r1 or ro<2 (roll again); a comment may follow",
 			Handle:      roll,
 		}},
 		Requests: []plugins.Endpoint{{Handle: request}},

@@ -17,7 +17,7 @@ func TestParse(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
 		"2d6+3": "2d6+3", "D20": "d20", " 1d6 + 2 ": "d6+2", "2 d 6": "2d6", "4d6 kh 3 - 1": "4d6kh3-1", "4d6 dl1": "4d6kh3", "d%": "d100", "4d6kh3": "4d6kh3", "4d6k3": "4d6kh3",
-		"2d20kl": "2d20kl1", "4d6dl1": "4d6kh3", "4d6dh1": "4d6kl3", "4d6d1": "4d6kh3", "4d6!": "4d6!", "4d6!kh3": "4d6!kh3", "2d6r1": "2d6r1", "2d6ro<2+1": "2d6ro<2+1", "5": "5", "-d4+10-2d6": "-d4+10-2d6", "+3": "3",
+		"2d20kl": "2d20kl1", "4d6dl1": "4d6kh3", "4d6dh1": "4d6kl3", "4d6d1": "4d6kh3", "4d6!": "4d6!", "4d6!>4": "4d6!>4", "4d6 !5 kh3": "4d6!5kh3", "4d6!>6r1": "4d6!r1", "4d6!kh3": "4d6!kh3", "2d6r1": "2d6r1", "2d6ro<2+1": "2d6ro<2+1", "5": "5", "-d4+10-2d6": "-d4+10-2d6", "+3": "3",
 		"２ｄ６＋３": "2d6+3", "2d6−1": "2d6-1", "2d6–1": "2d6-1", "d％": "d100", "2d6\u00a0+\u200b3": "2d6+3",
 	} {
 		x, err := Parse(text)
@@ -33,7 +33,7 @@ func TestParseErrorsSayWhatIsWrong(t *testing.T) {
 		"": "for example 2d6+3", "banana": "I cannot read", "2d6 3": "I cannot read \"3\": put + or -", "1d6 2": "put + or -", "1d6 d4": "put + or -", "1 2": "put + or -",
 		"2d6+3 4": "put + or -", "d% 5": "put + or -", "4d6kh3 2": "put + or -", "1d6\t2": "put + or -", "1d6 d%": "put + or -", "2d": "I cannot read",
 		"0d6": "at least one", "101d6": "too many", "60d6+60d6": "120 dice", "2d1": "at least 2 sides", "d10001": "roll away",
-		"99999999999999999999d6": "too many", "2d6kh3": "leaves nothing", "2d6dl2": "leaves nothing", "2d6kh0": "leaves nothing", "2d6r6": "leaves nothing to roll", "2d6r<9": "leaves nothing to roll", "2d6r0": "leaves nothing to roll",
+		"99999999999999999999d6": "too many", "2d6kh3": "leaves nothing", "2d6dl2": "leaves nothing", "2d6kh0": "leaves nothing", "2d6r6": "leaves nothing to roll", "2d6r<9": "leaves nothing to roll", "2d6r0": "leaves nothing to roll", "4d6!>1": "never or always", "4d6!7": "never or always", "4d6!0": "never or always", "4d6!>": "I cannot read",
 		"9999999": "too large", "1+1+1+1+1+1+1+1+1+1+1": "terms", "2d6++3": "I cannot read", strings.Repeat("x", 500): "…",
 	} {
 		_, err := Parse(text)
@@ -95,6 +95,7 @@ func TestCommand(t *testing.T) {
 		"!roll 2d6+3":                 "🎲 Rolled 2d6+3: [",
 		"!roll":                       "🎲 Rolled d6: [",
 		"!roll # luck":                "🎲 Rolled d6: [",
+		"!roll 4d6!>4 boom":           "🎲 Rolled 4d6!>4: [",
 		"!roll 4d6 kh 3 for strength": "🎲 Rolled 4d6kh3: [",
 		"!roll 2d6+3 fire damage":     "🎲 Rolled 2d6+3: [",
 		"!roll 4d6!r1":                "🎲 Rolled 4d6!r1: [",
@@ -148,7 +149,7 @@ func TestCutComment(t *testing.T) {
 	}
 }
 
-// Exploding dice have as many more as show the highest side; dice that are rolled again
+// Exploding dice have as many more as show the highest side, or what they explode at; dice that are rolled again
 // show what they may not only if they are rolled again once.
 func TestExplodeAndReroll(t *testing.T) {
 	t.Parallel()
@@ -157,6 +158,9 @@ func TestExplodeAndReroll(t *testing.T) {
 		shown := rolled(t, "6d2!", random)
 		if dice := strings.Split(strings.Trim(shown, "[]"), ", "); !strings.Contains(shown, "dice") && strings.Count(strings.Join(dice, ""), "2") != len(dice)-6 {
 			t.Errorf("exploded: %v", dice)
+		}
+		if shown := rolled(t, "4d4!>3", random); !strings.Contains(shown, "dice") && strings.Count(shown, "1")+strings.Count(shown, "2") != 4 {
+			t.Errorf("exploded at 3 and 4: %s", shown)
 		}
 		if shown := rolled(t, "8d4r<2", random); strings.ContainsAny(shown, "12") {
 			t.Errorf("rolled again: %s", shown)

@@ -28,18 +28,19 @@ type Expression []Term
 
 // Term is a number of dice, or a constant if Count is 0.
 type Term struct {
-	Negative bool
-	Count    int
-	Sides    int
-	Keep     int  // number of dice that count
-	Lowest   bool // keep the lowest instead of the highest
-	Constant int
-	Explode  bool   // a die that shows its highest side is followed by another
-	Reroll   string // "r" rolls a die again while it shows RerollTo, "ro" once; with "<" also below
-	RerollTo int
+	Negative  bool
+	Count     int
+	Sides     int
+	Keep      int  // number of dice that count
+	Lowest    bool // keep the lowest instead of the highest
+	Constant  int
+	Explode   string // "!" has a die that shows ExplodeAt followed by another, "!>" also one that shows more
+	ExplodeAt int
+	Reroll    string // "r" rolls a die again while it shows RerollTo, "ro" once; with "<" also below
+	RerollTo  int
 }
 
-var term = regexp.MustCompile(`^(?:(\d*)d(\d+|%)(!)?(?:(ro?<?)(\d+))?(?:(kh|kl|k|dh|dl|d)(\d*))?|(\d+))`)
+var term = regexp.MustCompile(`^(?:(\d*)d(\d+|%)(?:(!>?)(\d+)|(!))?(?:(ro?<?)(\d+))?(?:(kh|kl|k|dh|dl|d)(\d*))?|(\d+))`)
 
 // inExpression matches a word with a letter at its begin that is no comment.
 var inExpression = regexp.MustCompile(`^(?:d|kh|kl|k|dh|dl|ro?<?)(?:[\d%]|$)`)
@@ -104,7 +105,7 @@ func Parse(text string) (Expression, error) {
 }
 
 func (t *Term) read(m []string) error {
-	count, sides, reroll, how, keep, constant := m[1], m[2], m[4], m[6], m[7], m[8]
+	count, sides, reroll, how, keep, constant := m[1], m[2], m[6], m[8], m[9], m[10]
 	if constant != "" {
 		t.Constant = number(constant)
 		if t.Constant > MaxConst {
@@ -129,9 +130,17 @@ func (t *Term) read(m []string) error {
 	case t.Sides > MaxSides:
 		return event.Invalidf("a die of %s sides would roll away: %d is the most", plugins.Shorten(sides, 30), MaxSides)
 	}
-	t.Explode = m[3] != ""
+	if t.Explode, t.ExplodeAt = m[3]+m[5], t.Sides; m[4] != "" {
+		t.ExplodeAt = number(m[4])
+		if t.ExplodeAt < 1 || t.ExplodeAt > t.Sides || t.Explode == "!>" && t.ExplodeAt == 1 {
+			return event.Invalidf("%s%s of a die of %d sides explodes never or always", t.Explode, plugins.Shorten(m[4], 30), t.Sides)
+		}
+		if t.ExplodeAt == t.Sides {
+			t.Explode = "!"
+		}
+	}
 	if t.Reroll = reroll; reroll != "" {
-		if t.RerollTo = number(m[5]); t.RerollTo < 1 || t.RerollTo >= t.Sides {
+		if t.RerollTo = number(m[7]); t.RerollTo < 1 || t.RerollTo >= t.Sides {
 			return event.Invalidf("%s%s of a die of %d sides leaves nothing to roll", reroll, plugins.Shorten(m[5], 30), t.Sides)
 		}
 	}
@@ -180,8 +189,8 @@ func (x Expression) String() string {
 			fmt.Fprint(&b, t.Count)
 		}
 		fmt.Fprintf(&b, "d%d", t.Sides)
-		if t.Explode {
-			b.WriteByte('!')
+		if b.WriteString(t.Explode); t.Explode != "" && t.ExplodeAt != t.Sides {
+			fmt.Fprint(&b, t.ExplodeAt)
 		}
 		if t.Reroll != "" {
 			fmt.Fprintf(&b, "%s%d", t.Reroll, t.RerollTo)
@@ -233,7 +242,7 @@ func (t Term) roll(random *rand.Rand) (sum int, shown string) {
 	var dice, order []int
 	for left := t.Count; left > 0; left-- {
 		d := t.die(random)
-		if t.Explode && d == t.Sides && len(dice) < MaxDice {
+		if t.explodes(d) && len(dice) < MaxDice {
 			left++
 		}
 		order = append(order, len(dice))
@@ -265,6 +274,11 @@ func (t Term) roll(random *rand.Rand) (sum int, shown string) {
 		}
 	}
 	return sum, "[" + strings.Join(faces, ", ") + "]"
+}
+
+// explodes reports whether a die that shows d is followed by another.
+func (t Term) explodes(d int) bool {
+	return t.Explode != "" && d == t.ExplodeAt || t.Explode == "!>" && d > t.ExplodeAt
 }
 
 // die rolls one die, and again as Reroll says: at most MaxDice times.
