@@ -81,7 +81,7 @@ func TestDurationsEverywhere(t *testing.T) {
 		"1 month": 30 * 24 * time.Hour, "soon": 0, "20:00": 0, "": 0,
 	} {
 		var seconds float64
-		raw, err := properties[router.KeyCooldownUser].Parse(text)
+		raw, err := properties["cooldown_user"].Parse(text)
 		if err == nil {
 			err = json.Unmarshal(raw, &seconds)
 		}
@@ -108,7 +108,7 @@ func TestQuietHoursEverywhere(t *testing.T) {
 		"late": "quiet hours are written as 22:00-07:00", "22:00": "quiet hours are written", "22:00-": "quiet hours are written", "22:00-25:00": "quiet hours are written",
 		"22:00-07:00 Atlantis": "there is no time zone Atlantis", "22:00-07:00 Europe/Berlin UTC": "quiet hours are written",
 	} {
-		for _, key := range []string{router.KeyQuietHours, "y." + router.KeyQuietHours} {
+		for _, key := range []string{"quiet_hours", "y.quiet_hours"} {
 			_, err := properties[key].Parse(text)
 			if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
 				t.Errorf("%s %q: %v; want %q", key, text, err, want)

@@ -32,7 +32,7 @@ func runBatches(ctx, work context.Context, bus *streams.Bus, source jetstream.Co
 	}
 	b.handle = Chain(h,
 		Trace(streams.NoTracer{}, c.Durable), // no spans: a year of the past would be dated today
-		ServerTime(source),
+		serverTime(source),
 		DeadLetter(bus, c),
 		Validate(c.Durable),
 		b.retryInPlace,

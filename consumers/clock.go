@@ -28,16 +28,16 @@ func Now(ctx context.Context) time.Time {
 }
 
 const (
-	// clockSkewThreshold is the age, of either sign, beyond which ServerTime asks for
+	// clockSkewThreshold is the age, of either sign, beyond which serverTime asks for
 	// the server's time: the event may be that old, or the two clocks differ.
 	clockSkewThreshold = time.Second
 	// serverTimeTTL is how long the server's time is cached, and waited for.
 	serverTimeTTL = 2 * time.Second
 )
 
-// ServerTime determines how long an event waited, by the clock of the server that
+// serverTime determines how long an event waited, by the clock of the server that
 // stored it where that may differ from this machine's. Handlers then get that clock.
-func ServerTime(source jetstream.Consumer) Middleware {
+func serverTime(source jetstream.Consumer) Middleware {
 	clock := serverClock{source: source}
 	return func(next Handler) Handler {
 		return func(ctx context.Context, d streams.Stored) ([]event.Envelope, error) {

@@ -51,7 +51,7 @@ func TestServerTime(t *testing.T) {
 						t.Errorf("the handler sees an age of %s, want %s", age, c.waited)
 					}
 					return nil, nil
-				}, ServerTime(&c.source))
+				}, serverTime(&c.source))
 				for range 2 { // the second time from the cache
 					_, _ = h(ctx, d)
 				}
@@ -66,7 +66,7 @@ func TestServerTime(t *testing.T) {
 // Overlapping handlers share the clock.
 func TestServerTimeOfOverlappingEvents(t *testing.T) {
 	t.Parallel()
-	handle := ServerTime(&fakeConsumer{})(func(ctx context.Context, _ streams.Stored) ([]event.Envelope, error) {
+	handle := serverTime(&fakeConsumer{})(func(ctx context.Context, _ streams.Stored) ([]event.Envelope, error) {
 		if Now(ctx).IsZero() {
 			t.Error("no time")
 		}

@@ -14,7 +14,7 @@ import (
 
 // Defaults of Config.
 const (
-	DefaultAckWait = 5 * time.Second
+	defaultAckWait = 5 * time.Second
 	DefaultMaxAge  = 10 * time.Minute
 )
 
@@ -59,7 +59,7 @@ type Config struct {
 	// handled; 0 means none, and MaxMaxAge is the maximum.
 	MaxAge time.Duration
 	// AckWait is the time after which a crashed process's event is redelivered;
-	// DefaultAckWait if 0. A running handler may take longer.
+	// 5 s if 0. A running handler may take longer.
 	AckWait time.Duration
 	// Exclusive says that no other process reads the consumer now: what was delivered to
 	// one that died is redelivered at once and before other events, as a further attempt,
@@ -112,7 +112,7 @@ func (c Config) withDefaults() (Config, error) {
 		c.Source = c.Durable
 	}
 	if c.AckWait == 0 {
-		c.AckWait = DefaultAckWait
+		c.AckWait = defaultAckWait
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

@@ -117,7 +117,7 @@ func guarantee(bus *streams.Bus, source jetstream.Consumer, c Config, h Handler)
 	return Chain(h,
 		Trace(bus.Tracer(), c.Durable),      // a span for each delivery
 		Observe(c.Observe),                  // the outcome, after settling
-		ServerTime(source),                  // ages by the server's clock
+		serverTime(source),                  // ages by the server's clock
 		Settle(c.Logger),                    // ack, nak or term
 		Heartbeat(c.AckWait/3, c.Logger),    // no redelivery while the handler runs
 		InTurn(c.Key),                       // events of one key one after the other

@@ -32,8 +32,8 @@ var buckets = [...]string{Channels, Checkpoints, Cooldowns, erasureBucket, excha
 // Buckets returns the names of the bot's KV buckets but those of collections, sorted.
 func Buckets() []string { return slices.Clone(buckets[:]) }
 
-// IsOwnBucket reports whether a KV bucket is the bot's.
-func IsOwnBucket(name string) bool {
+// isOwnBucket reports whether a KV bucket is the bot's.
+func isOwnBucket(name string) bool {
 	return slices.Contains(buckets[:], name) || strings.HasPrefix(name, CollectionPrefix)
 }
 

@@ -123,7 +123,7 @@ func (m *Maintainer) check(ctx context.Context) error {
 	}
 	for name := range held {
 		bucket, isBucket := strings.CutPrefix(name, jsapi.BucketStream(""))
-		if _, known := m.buckets[name]; !known && isBucket && IsOwnBucket(bucket) {
+		if _, known := m.buckets[name]; !known && isBucket && isOwnBucket(bucket) {
 			m.buckets[name], m.created[name] = held[name].Config, held[name].Created
 		}
 	}

@@ -33,12 +33,11 @@ type Selection struct {
 // Any server of a cluster answers a direct get, also one that lags. Messages
 // therefore asks the stream's leader before it ends: it misses no message that was
 // acknowledged before the iteration began, and waits for a replica that lags, up to
-// LagTimeout without progress. It may return a message that was deleted in the
+// 15 s without progress. It may return a message that was deleted in the
 // meantime. Headers are those that were stored, without those of direct gets.
 //
 // The error that ends the iteration names the stream and wraps
-// jetstream.ErrStreamNotFound, ErrLagging or the context's error where it is one of
-// these.
+// jetstream.ErrStreamNotFound or the context's error where it is one of these.
 func Messages(ctx context.Context, js jetstream.JetStream, s Selection) iter.Seq2[*jetstream.RawStreamMsg, error] {
 	return func(yield func(*jetstream.RawStreamMsg, error) bool) {
 		if err := s.read(ctx, js, withoutFillers(yield)); err != nil {
@@ -56,12 +55,12 @@ func withoutFillers(yield yieldFunc) yieldFunc {
 	}
 }
 
-// ErrLagging is wrapped when servers of a cluster did not catch up with a stream's
-// leader for LagTimeout.
-var ErrLagging = errors.New("the replicas that answer lag behind the stream's leader")
+// errLagging is returned when the servers of a cluster did not catch up with a stream's
+// leader for lagTimeout.
+var errLagging = errors.New("the replicas that answer lag behind the stream's leader")
 
-// LagTimeout is how long Messages waits for the next message that the leader has.
-const LagTimeout = 15 * time.Second
+// lagTimeout is how long Messages waits for the next message that the leader has.
+const lagTimeout = 15 * time.Second
 
 const lagInterval = 50 * time.Millisecond
 
@@ -121,8 +120,8 @@ func (s Selection) each(ctx context.Context, js jetstream.JetStream, get fetch, 
 			return err
 		case !more:
 			return nil
-		case time.Since(progress) > LagTimeout:
-			return ErrLagging
+		case time.Since(progress) > lagTimeout:
+			return errLagging
 		case time.Since(progress) > lagInterval: // nothing came at once
 			if err := retry.Sleep(ctx, lagInterval); err != nil {
 				return err
@@ -284,10 +283,10 @@ const leaderTimeout = 2 * time.Second
 // leaderGet returns the position of the message that a request for one names, or
 // jetstream.ErrMsgNotFound. The stream's leader answers; nats.go's own calls use
 // direct gets where the stream allows them, which any replica answers. A busy server
-// and a cluster that elects a leader are asked again for LagTimeout.
+// and a cluster that elects a leader are asked again for lagTimeout.
 func leaderGet(ctx context.Context, js jetstream.JetStream, stream string, request map[string]any) (position, error) {
 	request["no_hdr"] = true
-	return retry.Value(ctx, jsapi.RetryUnavailable(LagTimeout, nil), func(ctx context.Context) (position, error) {
+	return retry.Value(ctx, jsapi.RetryUnavailable(lagTimeout, nil), func(ctx context.Context) (position, error) {
 		ctx, cancel := context.WithTimeout(ctx, leaderTimeout)
 		defer cancel()
 		var found struct {

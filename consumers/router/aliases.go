@@ -15,7 +15,7 @@ import (
 
 // aliases returns the command of a setting and what that calls it, nothing for other settings.
 func aliases(key string, value json.RawMessage) (command string, names []string) {
-	command, ok := strings.CutSuffix(key, "."+KeyAliases)
+	command, ok := strings.CutSuffix(key, "."+keyAliases)
 	if !ok || json.Unmarshal(value, &names) != nil {
 		return "", nil
 	}

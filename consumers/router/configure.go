@@ -102,7 +102,7 @@ func UnknownPlugin(registered []Entry, plugin string) error {
 
 // checkAliases refuses what nobody can type as a command, and names of other commands.
 func checkAliases(ctx context.Context, store *pluginsettings.Store, registered []Entry, s Setting, value json.RawMessage) error {
-	if s.Key != KeyAliases && !strings.HasSuffix(s.Key, "."+KeyAliases) {
+	if s.Key != keyAliases && !strings.HasSuffix(s.Key, "."+keyAliases) {
 		return nil
 	}
 	var names []string
@@ -153,7 +153,7 @@ func aliasOf(revisions []pluginsettings.Revision, s Setting, name string) string
 		if channel != "" && s.Channel != "" && !strings.EqualFold(channel, s.Channel) {
 			continue
 		}
-		if plugin, command, ok := strings.Cut(names[fold.Key(name)], " "); ok && (plugin != s.Plugin || command+"."+KeyAliases != s.Key) {
+		if plugin, command, ok := strings.Cut(names[fold.Key(name)], " "); ok && (plugin != s.Plugin || command+"."+keyAliases != s.Key) {
 			return command + " of " + plugin
 		}
 	}

@@ -14,9 +14,6 @@ import (
 	"github.com/rosey-bot/rosey/streams/jsapi"
 )
 
-// CooldownBucket is the KV bucket of the last uses of commands that cool down.
-const CooldownBucket = streams.Cooldowns
-
 // Cooldowns keeps who used which command when. What it decides is a fold of the bucket and
 // of the stored events, so that a restart or another process decides the same. The nil
 // Cooldowns has none.
@@ -28,7 +25,7 @@ type Cooldowns struct {
 // OpenCooldowns opens the bucket and creates it if it is missing.
 func OpenCooldowns(ctx context.Context, js jetstream.JetStream, replicas int) (*Cooldowns, error) {
 	kv, err := jsapi.OpenErasableBucket(ctx, js, jetstream.KeyValueConfig{
-		Bucket: CooldownBucket, Description: "Last uses of commands that cool down", History: 1, TTL: MaxCooldown, Replicas: max(replicas, 1),
+		Bucket: streams.Cooldowns, Description: "Last uses of commands that cool down", History: 1, TTL: MaxCooldown, Replicas: max(replicas, 1),
 	})
 	return &Cooldowns{js, kv}, err
 }
@@ -72,7 +69,7 @@ func (c *Cooldowns) check(ctx context.Context, u use, l line) (*refusal, error) 
 			}
 			last.Done = known
 		}
-		f := &refusal{reason: ReasonCooldown, details: map[string]any{"seconds": math.Ceil(left.Seconds())}}
+		f := &refusal{reason: reasonCooldown, details: map[string]any{"seconds": math.Ceil(left.Seconds())}}
 		user := strings.ToLower(l.chat.User)
 		if told, ok := last.Told[user]; ok && told != l.ref {
 			return f, nil

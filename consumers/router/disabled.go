@@ -21,8 +21,8 @@ type Disabled struct {
 func DisabledBy(revisions []pluginsettings.Revision) (all []Disabled) {
 	for _, r := range revisions {
 		for _, key := range slices.Sorted(maps.Keys(r.Values)) {
-			command, isCommand := strings.CutSuffix(key, "."+KeyEnabled)
-			if !isCommand && key != KeyEnabled || string(r.Values[key]) != "false" {
+			command, isCommand := strings.CutSuffix(key, "."+keyEnabled)
+			if !isCommand && key != keyEnabled || string(r.Values[key]) != "false" {
 				continue
 			}
 			if !isCommand {

@@ -23,9 +23,9 @@ type Forgotten struct {
 // Forget erases a user from what the router keeps: what the user was granted, also in the
 // past, and the last uses of commands that cool down. With dryRun it only counts.
 func Forget(ctx context.Context, js jetstream.JetStream, user string, dryRun bool) (done Forgotten, err error) {
-	done.Grants, err = eraseUser(ctx, js, GrantBucket, user, dryRun)
+	done.Grants, err = eraseUser(ctx, js, streams.UserGrants, user, dryRun)
 	if err == nil {
-		done.Uses, err = eraseUser(ctx, js, CooldownBucket, user, dryRun)
+		done.Uses, err = eraseUser(ctx, js, streams.Cooldowns, user, dryRun)
 	}
 	return done, err
 }

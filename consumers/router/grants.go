@@ -14,10 +14,7 @@ import (
 	"github.com/rosey-bot/rosey/streams/jsapi"
 )
 
-// GrantBucket is the KV bucket of what users were granted, a key each, and of the roles.
-const GrantBucket = streams.UserGrants
-
-// rolesKey is the key of the roles. It is no user's.
+// rolesKey is the key of the roles in the bucket, which otherwise has a key a user.
 const rolesKey = "=roles"
 
 // Grant is a right that a user has whatever the rank: a plugin's commands, as PLUGIN, one
@@ -53,7 +50,7 @@ type Grants struct {
 // OpenGrants opens the bucket and creates it if it is missing.
 func OpenGrants(ctx context.Context, js jetstream.JetStream, replicas int) (*Grants, error) {
 	kv, err := jsapi.OpenErasableBucket(ctx, js, jetstream.KeyValueConfig{
-		Bucket: GrantBucket, Description: "What users were granted, by user", History: history, Replicas: max(replicas, 1),
+		Bucket: streams.UserGrants, Description: "What users were granted, by user", History: history, Replicas: max(replicas, 1),
 	})
 	return &Grants{kv}, err
 }

@@ -13,10 +13,10 @@ import (
 	"github.com/rosey-bot/rosey/streams"
 )
 
-// MissingTimeout is how long commands that nobody registered wait for the registrations
+// missingTimeout is how long commands that nobody registered wait for the registrations
 // that are missing when Watch begins. A plugin's process writes its own again within
 // seconds; see host.Host.
-const MissingTimeout = time.Minute
+const missingTimeout = time.Minute
 
 // missing are the plugins that have a durable consumer and no registration, as after the
 // bucket was deleted while no process knew what it held: what nobody registered may be
@@ -48,14 +48,14 @@ func (g *Registry) expectMissing(ctx context.Context) error {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.missing.plugins, g.missing.deadline = map[string]bool{}, time.Now().Add(MissingTimeout)
+	g.missing.plugins, g.missing.deadline = map[string]bool{}, time.Now().Add(missingTimeout)
 	for _, durable := range durables {
 		if name, ok := strings.CutPrefix(durable, streams.Durable("")); ok && !g.missing.seen[name] {
 			g.missing.plugins[name] = true
 		}
 	}
 	if len(g.missing.plugins) > 0 {
-		g.log.WarnContext(ctx, "registrations missing, unknown commands wait for them", "plugins", g.missing.names(), "for", MissingTimeout,
+		g.log.WarnContext(ctx, "registrations missing, unknown commands wait for them", "plugins", g.missing.names(), "for", missingTimeout,
 			"remedy", "start the plugin, or rosey plugin rm NAME")
 	}
 	return nil

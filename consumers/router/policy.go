@@ -15,32 +15,32 @@ import (
 // The settings that every command has, by their keys: of all commands of a plugin, or as
 // COMMAND.KEY of one.
 const (
-	KeyEnabled         = "enabled"
-	KeyMinRank         = "min_rank"
-	KeyCooldownUser    = "cooldown_user"
-	KeyCooldownChannel = "cooldown_channel"
-	KeyCooldownExempt  = "cooldown_exempt"
-	KeyQuietHours      = "quiet_hours"
-	KeyRefusals        = "refusals"
-	KeyTimeout         = "timeout"
-	KeyAnswers         = "answers"
-	KeyAliases         = "aliases" // of one command only
+	keyEnabled         = "enabled"
+	keyMinRank         = "min_rank"
+	keyCooldownUser    = "cooldown_user"
+	keyCooldownChannel = "cooldown_channel"
+	keyCooldownExempt  = "cooldown_exempt"
+	keyQuietHours      = "quiet_hours"
+	keyRefusals        = "refusals"
+	keyTimeout         = "timeout"
+	keyAnswers         = "answers"
+	keyAliases         = "aliases" // of one command only
 )
 
 // MaxCooldown is the longest cooldown.
 const MaxCooldown = 30 * 24 * time.Hour
 
-// The values of KeyAnswers.
+// The values of keyAnswers.
 const (
-	AnswerAsAsked = "as asked" // in chat, or in private where the command was
-	AnswerInPM    = "pm"
+	answerAsAsked = "as asked" // in chat, or in private where the command was
+	answerInPM    = "pm"
 )
 
-// The values of KeyRefusals.
+// The values of keyRefusals.
 const (
-	RefuseInChat  = "chat"
-	RefuseInPM    = "pm"
-	RefuseSilence = "none"
+	refuseInChat  = "chat"
+	refuseInPM    = "pm"
+	refuseSilence = "none"
 )
 
 func policies() map[string]*jsonschema.Schema {
@@ -49,15 +49,15 @@ func policies() map[string]*jsonschema.Schema {
 		return &jsonschema.Schema{Type: "number", Description: what, Minimum: limit(0), Maximum: limit(most.Seconds()), Extra: map[string]any{"unit": pluginsettings.Seconds}}
 	}
 	return map[string]*jsonschema.Schema{
-		KeyEnabled:         {Type: "boolean", Description: "whether it is routed at all", Default: json.RawMessage("true")},
-		KeyMinRank:         {Type: "integer", Description: "rank that a user needs; what the plugin says unless set", Minimum: limit(-1), Maximum: limit(255)},
-		KeyCooldownUser:    seconds("time between two uses by one user in a channel", MaxCooldown),
-		KeyCooldownChannel: seconds("time between two uses in a channel, whoever uses it", MaxCooldown),
-		KeyCooldownExempt:  {Type: "integer", Description: "rank from which cooldowns do not hold; nobody's unless set", Minimum: limit(1), Maximum: limit(255)},
-		KeyQuietHours:      {Type: "string", Description: "hours in which it is not routed, such as 22:00-07:00 Europe/Berlin or 10pm - 7am (UTC without a zone)"},
-		KeyRefusals:        {Type: "string", Description: "where refusals are answered", Default: json.RawMessage(`"chat"`), Enum: []any{RefuseInChat, RefuseInPM, RefuseSilence}},
-		KeyAnswers:         {Type: "string", Description: "where it is answered: as it was asked, or always by private message", Default: json.RawMessage(`"as asked"`), Enum: []any{AnswerAsAsked, AnswerInPM}},
-		KeyTimeout:         seconds("how long one attempt may take; what the plugin says unless set", time.Hour),
+		keyEnabled:         {Type: "boolean", Description: "whether it is routed at all", Default: json.RawMessage("true")},
+		keyMinRank:         {Type: "integer", Description: "rank that a user needs; what the plugin says unless set", Minimum: limit(-1), Maximum: limit(255)},
+		keyCooldownUser:    seconds("time between two uses by one user in a channel", MaxCooldown),
+		keyCooldownChannel: seconds("time between two uses in a channel, whoever uses it", MaxCooldown),
+		keyCooldownExempt:  {Type: "integer", Description: "rank from which cooldowns do not hold; nobody's unless set", Minimum: limit(1), Maximum: limit(255)},
+		keyQuietHours:      {Type: "string", Description: "hours in which it is not routed, such as 22:00-07:00 Europe/Berlin or 10pm - 7am (UTC without a zone)"},
+		keyRefusals:        {Type: "string", Description: "where refusals are answered", Default: json.RawMessage(`"chat"`), Enum: []any{refuseInChat, refuseInPM, refuseSilence}},
+		keyAnswers:         {Type: "string", Description: "where it is answered: as it was asked, or always by private message", Default: json.RawMessage(`"as asked"`), Enum: []any{answerAsAsked, answerInPM}},
+		keyTimeout:         seconds("how long one attempt may take; what the plugin says unless set", time.Hour),
 	}
 }
 
@@ -69,7 +69,7 @@ var policyProperties = sync.OnceValues(func() (pluginsettings.Properties, error)
 		if err != nil {
 			return nil, err
 		}
-		if key == KeyQuietHours {
+		if key == keyQuietHours {
 			p.Validate = func(text string) error { _, err := parseQuiet(text); return err }
 		}
 		all[key] = p
@@ -81,7 +81,7 @@ var policyProperties = sync.OnceValues(func() (pluginsettings.Properties, error)
 func IsPolicy(key string) bool {
 	all, _ := policyProperties()
 	_, ok := all[key]
-	return ok || key == KeyAliases
+	return ok || key == keyAliases
 }
 
 // Properties returns the settings of a plugin: its own, those that hold for all its
@@ -109,7 +109,7 @@ func (r Registration) Properties() (pluginsettings.Properties, error) {
 		all[key] = p
 		forEachCommand(p)
 	}
-	aliases, err := pluginsettings.NewProperty(KeyAliases, &jsonschema.Schema{Type: "array", Items: &jsonschema.Schema{Type: "string"}, Description: "further names of the command"})
+	aliases, err := pluginsettings.NewProperty(keyAliases, &jsonschema.Schema{Type: "array", Items: &jsonschema.Schema{Type: "string"}, Description: "further names of the command"})
 	forEachCommand(aliases)
 	return all, err
 }
@@ -136,14 +136,14 @@ func (p policy) read(key string, into any) bool {
 
 func (p policy) enabled() bool {
 	on := true
-	p.read(KeyEnabled, &on)
+	p.read(keyEnabled, &on)
 	return on
 }
 
 // rank returns the rank that a user needs.
 func (p policy) rank(of Registration) int {
 	need := of.Rank(p.command)
-	p.read(KeyMinRank, &need)
+	p.read(keyMinRank, &need)
 	return need
 }
 
@@ -152,7 +152,7 @@ func (r Registration) RankIn(set pluginsettings.Set, c Command) int { return pol
 
 func (p policy) duration(key string) time.Duration {
 	seconds := 0.0
-	if key == KeyCooldownChannel {
+	if key == keyCooldownChannel {
 		seconds = p.command.Cooldown
 	}
 	p.read(key, &seconds)
@@ -162,26 +162,26 @@ func (p policy) duration(key string) time.Duration {
 // exempt reports whether cooldowns do not hold for a rank.
 func (p policy) exempt(rank int) bool {
 	from := 0
-	return p.read(KeyCooldownExempt, &from) && from > 0 && rank >= from
+	return p.read(keyCooldownExempt, &from) && from > 0 && rank >= from
 }
 
 // private reports whether answers are private whatever the command was.
 func (p policy) private() bool {
-	where := AnswerAsAsked
-	p.read(KeyAnswers, &where)
-	return where == AnswerInPM
+	where := answerAsAsked
+	p.read(keyAnswers, &where)
+	return where == answerInPM
 }
 
 func (p policy) refusals() string {
-	where := RefuseInChat
-	p.read(KeyRefusals, &where)
+	where := refuseInChat
+	p.read(keyRefusals, &where)
 	return where
 }
 
 // quiet reports whether a time is in the quiet hours.
 func (p policy) quiet(t time.Time) bool {
 	var hours string
-	if !p.read(KeyQuietHours, &hours) {
+	if !p.read(keyQuietHours, &hours) {
 		return false
 	}
 	q, err := parseQuiet(hours)

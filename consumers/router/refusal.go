@@ -16,10 +16,10 @@ import (
 
 // The reasons of refusals, in the details of plugin.{name}.event.denied.
 const (
-	ReasonRank     = "rank"
-	ReasonDisabled = "disabled"
-	ReasonQuiet    = "quiet_hours"
-	ReasonCooldown = "cooldown"
+	reasonRank     = "rank"
+	reasonDisabled = "disabled"
+	reasonQuiet    = "quiet_hours"
+	reasonCooldown = "cooldown"
 )
 
 // refusal is why a command is not routed.
@@ -48,10 +48,10 @@ func (r Router) refuse(ctx context.Context, to route, p policy, l line, f refusa
 	}
 	out := []event.Envelope{denied}
 	where := p.refusals()
-	if f.answer == nil || where == RefuseSilence {
+	if f.answer == nil || where == refuseSilence {
 		return out, nil
 	}
-	typed := event.Command{User: chat.User, Channel: chat.Channel, Private: l.private || where == RefuseInPM}
+	typed := event.Command{User: chat.User, Channel: chat.Channel, Private: l.private || where == refuseInPM}
 	reply, newErr := r.reply(ctx, typed, *f.answer)
 	return append(out, reply...), newErr
 }
@@ -75,7 +75,7 @@ func (r Router) reply(ctx context.Context, typed event.Command, p event.Phrase) 
 func (r Router) check(ctx context.Context, to route, p policy, l line) (*refusal, error) {
 	command := l.prefix + to.command.key(r.Prefix)
 	if !p.enabled() {
-		return &refusal{reason: ReasonDisabled, text: fmt.Sprintf("%s is switched off in channel %s", command, l.chat.Channel)}, nil
+		return &refusal{reason: reasonDisabled, text: fmt.Sprintf("%s is switched off in channel %s", command, l.chat.Channel)}, nil
 	}
 	if need := p.rank(to.plugin); l.chat.Rank < need {
 		granted, err := r.Grants.allows(ctx, to.plugin.Name, to.command, l)
@@ -86,7 +86,7 @@ func (r Router) check(ctx context.Context, to route, p policy, l line) (*refusal
 			return r.checkTime(ctx, to, p, l)
 		}
 		return &refusal{
-			reason: ReasonRank, details: map[string]any{"min_rank": need},
+			reason: reasonRank, details: map[string]any{"min_rank": need},
 			text: fmt.Sprintf("%s needs rank %d, and %s has %d", command, need, l.chat.User, l.chat.Rank),
 			answer: &event.Phrase{
 				Text: "rank", Values: map[string]any{"user": l.chat.User, "command": command, "need": need, "rank": l.chat.Rank},
@@ -102,7 +102,7 @@ func (r Router) check(ctx context.Context, to route, p policy, l line) (*refusal
 func (r Router) checkTime(ctx context.Context, to route, p policy, l line) (*refusal, error) {
 	command := l.prefix + to.command.key(r.Prefix)
 	if p.quiet(l.at) {
-		return &refusal{reason: ReasonQuiet, text: fmt.Sprintf("%s was used in the quiet hours of channel %s", command, l.chat.Channel)}, nil
+		return &refusal{reason: reasonQuiet, text: fmt.Sprintf("%s was used in the quiet hours of channel %s", command, l.chat.Channel)}, nil
 	}
 	for _, u := range p.uses(to.plugin, l) {
 		f, err := r.Cooldowns.check(ctx, u, l)
@@ -130,7 +130,7 @@ func (p policy) uses(plugin Registration, l line) []use {
 		return nil
 	}
 	return []use{
-		{plugin: plugin, command: p.command, user: l.chat.User, cooldown: p.duration(KeyCooldownUser)},
-		{plugin: plugin, command: p.command, cooldown: p.duration(KeyCooldownChannel)},
+		{plugin: plugin, command: p.command, user: l.chat.User, cooldown: p.duration(keyCooldownUser)},
+		{plugin: plugin, command: p.command, cooldown: p.duration(keyCooldownChannel)},
 	}
 }

@@ -67,7 +67,7 @@ type line struct {
 // line older than the plugin's max_age is recorded as expired. What the settings of the
 // command do not allow is recorded as plugin.{name}.event.denied with its reason, and
 // answered where they say so, in private if the command was. A command that
-// nobody registered waits while a plugin's registration is missing; see MissingTimeout.
+// nobody registered waits for a minute while a plugin's registration is missing.
 func (r Router) Handle(ctx context.Context, d streams.Stored) ([]event.Envelope, error) {
 	chat, private, err := readLine(d.Envelope)
 	if err != nil {
@@ -121,7 +121,7 @@ func (r Router) Handle(ctx context.Context, d streams.Stored) ([]event.Envelope,
 	if err != nil {
 		return nil, consumers.Permanent(err)
 	}
-	if limit := p.duration(KeyTimeout); limit > 0 {
+	if limit := p.duration(keyTimeout); limit > 0 {
 		e = e.WithMeta(event.MetaTimeout, limit.Seconds())
 	}
 	return []event.Envelope{e}, nil

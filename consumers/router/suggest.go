@@ -57,13 +57,13 @@ func (r Router) suggestion(ctx context.Context, d streams.Stored, l line, word s
 		return nil, err
 	}
 	p := policy{set: set, command: to.command}
-	if !p.enabled() || l.chat.Rank < p.rank(to.plugin) || p.quiet(l.at) || p.refusals() == RefuseSilence {
+	if !p.enabled() || l.chat.Rank < p.rank(to.plugin) || p.quiet(l.at) || p.refusals() == refuseSilence {
 		return nil, nil
 	}
 	if taken, err := r.taken(ctx, d, l, word); err != nil || taken {
 		return nil, err
 	}
-	typed := event.Command{User: l.chat.User, Channel: l.chat.Channel, Private: l.private || p.refusals() == RefuseInPM}
+	typed := event.Command{User: l.chat.User, Channel: l.chat.Channel, Private: l.private || p.refusals() == refuseInPM}
 	suggested := event.Phrase{
 		Text: "suggestion", Values: map[string]any{"user": l.chat.User, "command": l.prefix + near, "private": typed.Private},
 		Message: "did you mean " + l.prefix + near + "?",

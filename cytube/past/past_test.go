@@ -175,7 +175,7 @@ func TestService(t *testing.T) {
 		{`{"parts":["guests"]}`, `a channel has no part \"guests\": its parts are bans, css,`},
 		{`{"at":"yesterday"}`, `INVALID_INPUT`},
 	} {
-		reply, err := w.bus.Conn().RequestWithContext(w.ctx, Subject, []byte(test.request))
+		reply, err := w.bus.Conn().RequestWithContext(w.ctx, subject, []byte(test.request))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -17,8 +17,8 @@ import (
 	"github.com/rosey-bot/rosey/streams"
 )
 
-// Subject is where Serve answers requests for the state of a channel.
-var Subject = event.RequestSubject("channel", "state")
+// subject is where Serve answers requests for the state of a channel.
+var subject = event.RequestSubject("channel", "state")
 
 // request is a request for the state of a channel.
 type request struct {
@@ -46,7 +46,7 @@ func Serve(ctx context.Context, bus *streams.Bus, channels []string, ready func(
 	}
 	defer func() { _ = service.Stop() }()
 	a := answers{js: bus.JetStream(), channels: channels, now: map[string]*Moment{}}
-	if err := service.AddEndpoint("state", bus.Service(ctx, a.answer), micro.WithEndpointSubject(Subject)); err != nil {
+	if err := service.AddEndpoint("state", bus.Service(ctx, a.answer), micro.WithEndpointSubject(subject)); err != nil {
 		return err
 	}
 	ready()

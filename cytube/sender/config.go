@@ -18,12 +18,12 @@ type Config struct {
 
 	// MessageLimit is the length of a message, in UTF-16 units, above which it is
 	// split, also where the server takes longer ones. 0 is the server's own limit, or
-	// DefaultMessageLimit while that is not known.
+	// 240 while that is not known.
 	MessageLimit int
 	// MaxAge is the age from which a send is not spoken but recorded as expired;
 	// DefaultMaxAge if 0.
 	MaxAge time.Duration
-	// EchoTimeout is how long an echo is waited for; DefaultEchoTimeout if 0.
+	// EchoTimeout is how long an echo is waited for; 10 s if 0.
 	EchoTimeout time.Duration
 	// Burst and PerSecond are the bot's own flood limit, in lines at once and lines a
 	// second, beside the channel's; without both there is none.
@@ -65,7 +65,7 @@ type Config struct {
 func (c Config) WithDefaults() Config {
 	c.Channel = strings.ToLower(c.Channel) // as the server does
 	c.MaxAge = cmp.Or(c.MaxAge, DefaultMaxAge)
-	c.EchoTimeout = cmp.Or(c.EchoTimeout, DefaultEchoTimeout)
+	c.EchoTimeout = cmp.Or(c.EchoTimeout, defaultEchoTimeout)
 	if c.Count == nil {
 		c.Count = func(func(*Stats)) {}
 	}

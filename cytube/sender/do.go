@@ -190,4 +190,4 @@ func unsettled(ctx context.Context, js jetstream.JetStream, channel string) (map
 
 // DoTimeout is how long the outcome of a send may take: it expires, or is written and waits
 // for its confirmation.
-const DoTimeout = DefaultMaxAge + lookups*DefaultEchoTimeout
+const DoTimeout = DefaultMaxAge + lookups*defaultEchoTimeout

@@ -107,13 +107,13 @@ func (t *EchoTracker) knowsLimit() bool {
 }
 
 // lineLimit returns how long a line may be in UTF-16 units. own is the bot's own limit; with
-// 0 it is the server's, or DefaultMessageLimit while that is not known.
+// 0 it is the server's, or 240 while that is not known.
 func (t *EchoTracker) lineLimit(own int) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	switch {
 	case t.longest == 0:
-		return cmp.Or(own, DefaultMessageLimit)
+		return cmp.Or(own, defaultMessageLimit)
 	case own == 0:
 		return t.longest
 	}

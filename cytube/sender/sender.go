@@ -23,9 +23,9 @@ import (
 
 // The defaults of a Config.
 const (
-	DefaultMessageLimit = 240
+	defaultMessageLimit = 240
 	DefaultMaxAge       = 2 * time.Minute
-	DefaultEchoTimeout  = 10 * time.Second
+	defaultEchoTimeout  = 10 * time.Second
 )
 
 // maxParts is how many lines a send may take, so that other sends do not expire behind it.

@@ -84,7 +84,7 @@ func Open(ctx context.Context, s settings.Settings, name string, log *slog.Logge
 	case !exists:
 		return nil, fmt.Errorf("there is no store at %s: start a bot with rosey run, or name another store with --store", s.Store)
 	}
-	return OpenStore(s.Store, name, log)
+	return openStore(s.Store, name, log)
 }
 
 func newClient(nc *nats.Conn, js jetstream.JetStream, server *embedded.Server) *Client {

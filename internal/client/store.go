@@ -17,8 +17,8 @@ import (
 	"github.com/rosey-bot/rosey/streams/snapshot"
 )
 
-// OpenStore starts a server on a store that no process uses, and connects to it.
-func OpenStore(store, name string, log *slog.Logger) (*Client, error) {
+// openStore starts a server on a store that no process uses, and connects to it.
+func openStore(store, name string, log *slog.Logger) (*Client, error) {
 	server, err := embedded.Start(embedded.Config{Store: store, Holder: name, Logger: log})
 	if err != nil {
 		return nil, explainReadOnly(err)
@@ -50,7 +50,7 @@ func OpenBackup(ctx context.Context, dir, name string, log *slog.Logger, progres
 	if err != nil {
 		return nil, snapshot.Manifest{}, fmt.Errorf("make room for the backup: %w", err)
 	}
-	c, err := OpenStore(store, name, log)
+	c, err := openStore(store, name, log)
 	if err != nil {
 		return nil, snapshot.Manifest{}, errors.Join(err, os.RemoveAll(store))
 	}
@@ -77,7 +77,7 @@ func OpenTarget(ctx context.Context, s settings.Settings, name string, log *slog
 	case !errors.Is(err, connect.ErrNotRunning):
 		return nil, err
 	}
-	return OpenStore(s.Store, name, log)
+	return openStore(s.Store, name, log)
 }
 
 // CheckStore returns an error for a directory that no server can work on: a backup,

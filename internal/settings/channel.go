@@ -23,16 +23,16 @@ type Channel struct {
 	MessageLimit        int    `yaml:"message_limit"`
 	Rate                Rate   `yaml:"rate"`
 	AFK                 *bool  `yaml:"afk"`        // whether the bot goes AFK; nil is false
-	AfterKick           string `yaml:"after_kick"` // how long the bot stays away, or AfterKickNever
+	AfterKick           string `yaml:"after_kick"` // how long the bot stays away, or "never"
 	UndeliveredPM       string `yaml:"undelivered_pm"`
 }
 
-// AfterKickNever is the AfterKick of a bot that does not come back by itself.
-const AfterKickNever = "never"
+// afterKickNever is the AfterKick of a bot that does not come back by itself.
+const afterKickNever = "never"
 
 // KickWait returns what AfterKick says: 0 if it says nothing, below 0 for never.
 func (c Channel) KickWait() time.Duration {
-	if c.AfterKick == AfterKickNever {
+	if c.AfterKick == afterKickNever {
 		return -1
 	}
 	d, _ := timeparse.Duration(c.AfterKick) // checked by check
@@ -80,7 +80,7 @@ func (c Channel) check() error {
 	case c.Rate.Burst < 0 || c.Rate.PerSecond < 0:
 		return Errorf("a rate must not be below 0: leave it out, or write for example rate: {burst: 3, per_second: 1}")
 	}
-	if d, err := timeparse.Duration(c.AfterKick); c.AfterKick != "" && c.AfterKick != AfterKickNever && (err != nil || d < 0) {
+	if d, err := timeparse.Duration(c.AfterKick); c.AfterKick != "" && c.AfterKick != afterKickNever && (err != nil || d < 0) {
 		return Errorf("after_kick must be a duration such as 30s, or never, not %q", c.AfterKick)
 	}
 	if !slices.Contains([]string{"", "drop", "wait", "chat"}, c.UndeliveredPM) {

@@ -57,7 +57,7 @@ func explain(err error) error {
 	var unknown *yaml.UnknownFieldError
 	if errors.As(err, &unknown) {
 		_, given, _ := strings.Cut(strings.TrimSuffix(unknown.Message, `"`), `"`)
-		if keys := Keys(); slices.Contains(keys, given) {
+		if keys := fileKeys(); slices.Contains(keys, given) {
 			unknown.Message += ": it belongs at the top level of the file"
 		} else if hint := suggest.DidYouMean(given, "", keys); hint != "" {
 			unknown.Message += ":" + hint
@@ -75,10 +75,10 @@ func explain(err error) error {
 	return &yaml.SyntaxError{Message: "this is not " + wanted, Token: wrong.Token}
 }
 
-// Keys lists the keys of the file, with a dot for each level.
-func Keys() []string { return keys(reflect.TypeFor[Settings](), "") }
+// fileKeys lists the keys of the file, with a dot for each level.
+func fileKeys() []string { return keysOf(reflect.TypeFor[Settings](), "") }
 
-func keys(of reflect.Type, at string) (list []string) {
+func keysOf(of reflect.Type, at string) (list []string) {
 	switch {
 	case of == reflect.TypeFor[Plugins]():
 		return []string{at}
@@ -89,11 +89,11 @@ func keys(of reflect.Type, at string) (list []string) {
 			if options == "inline" {
 				below = at
 			}
-			list = append(list, keys(of.Field(i).Type, below)...)
+			list = append(list, keysOf(of.Field(i).Type, below)...)
 		}
 		return list
 	case of.Kind() == reflect.Map:
-		return keys(of.Elem(), at+".STREAM")
+		return keysOf(of.Elem(), at+".STREAM")
 	default:
 		return []string{at}
 	}

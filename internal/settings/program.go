@@ -156,7 +156,7 @@ func Added(store string) (map[string]Program, error) {
 	var errs []error
 	for _, path := range files {
 		name := strings.TrimSuffix(filepath.Base(path), ".yaml")
-		if p, err := ReadProgram(name, path); err == nil {
+		if p, err := readAdded(name, path); err == nil {
 			all[name] = p
 		} else if !errors.Is(err, fs.ErrNotExist) {
 			errs = append(errs, err)
@@ -165,8 +165,8 @@ func Added(store string) (map[string]Program, error) {
 	return all, errors.Join(errs...)
 }
 
-// ReadProgram reads a program from a file of its own.
-func ReadProgram(name, path string) (Program, error) {
+// readAdded reads a program from a file of its own.
+func readAdded(name, path string) (Program, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return Program{}, fmt.Errorf("read an added plugin: %w", err)

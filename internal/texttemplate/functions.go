@@ -31,7 +31,7 @@ func functions(random *rand.Rand) template.FuncMap {
 		"lower": func(s any) string { return limit(strings.ToLower(shown(s))) },
 		"upper": func(s any) string { return limit(strings.ToUpper(shown(s))) },
 		"trim":  func(s any) string { return strings.TrimSpace(shown(s)) },
-		"cut":   func(n int64, s any) string { return cut(int(min(n, MaxOutput)), shown(s)) },
+		"cut":   func(n int64, s any) string { return cut(int(min(n, maxOutput)), shown(s)) },
 		"replace": func(from, to string, s any) string {
 			if from == "" {
 				return shown(s)

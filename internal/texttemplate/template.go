@@ -15,21 +15,21 @@ import (
 )
 
 const (
-	// MaxLength is how many characters a template has at most.
-	MaxLength = 1000
-	// MaxOutput is how many characters a rendered template has at most; what follows is cut.
-	MaxOutput = 2000
+	// maxLength is how many characters a template has at most.
+	maxLength = 1000
+	// maxOutput is how many characters a rendered template has at most; what follows is cut.
+	maxOutput = 2000
 )
 
-// Kinds are the kinds of values. A name without one is a Text.
+// The kinds of values. A name without one is text.
 const (
-	Text     = "text"
-	Int      = "int"
-	Number   = "number"
-	Bool     = "bool"
-	Duration = "duration"
-	Time     = "time"
-	List     = "list"
+	kindText     = "text"
+	kindInt      = "int"
+	kindNumber   = "number"
+	kindBool     = "bool"
+	kindDuration = "duration"
+	kindTime     = "time"
+	kindList     = "list"
 )
 
 // Template is a parsed template.
@@ -41,8 +41,8 @@ type Template struct {
 // Parse parses a template that may use the named values, each as NAME or NAME:KIND, and renders
 // it with examples of them. The error says where in the text the mistake is.
 func Parse(text string, names []string) (Template, error) {
-	if n := utf8.RuneCountInString(text); n > MaxLength {
-		return Template{}, fmt.Errorf("a text has at most %d characters, not %d", MaxLength, n)
+	if n := utf8.RuneCountInString(text); n > maxLength {
+		return Template{}, fmt.Errorf("a text has at most %d characters, not %d", maxLength, n)
 	}
 	tree, err := parseTree(text)
 	if err != nil {
@@ -101,19 +101,19 @@ func (t Template) Render(values map[string]any, random *rand.Rand) (string, erro
 	return limit(out.String()), nil
 }
 
-// bounded drops what is far beyond MaxOutput.
+// bounded drops what is far beyond maxOutput.
 type bounded struct{ strings.Builder }
 
 // Write appends p while there is room.
 func (b *bounded) Write(p []byte) (int, error) {
-	if b.Len() <= MaxOutput*utf8.UTFMax {
+	if b.Len() <= maxOutput*utf8.UTFMax {
 		b.Builder.Write(p)
 	}
 	return len(p), nil
 }
 
-// limit cuts a text behind MaxOutput characters.
-func limit(s string) string { return cut(MaxOutput, s) }
+// limit cuts a text after maxOutput characters.
+func limit(s string) string { return cut(maxOutput, s) }
 
 func cut(n int, s string) string {
 	if r := []rune(s); n > 0 && len(r) > n {
@@ -155,19 +155,19 @@ func plainValue(v any) any {
 func KindOf(v any) string {
 	switch plainValue(v).(type) {
 	case int64:
-		return Int
+		return kindInt
 	case float64:
-		return Number
+		return kindNumber
 	case bool:
-		return Bool
+		return kindBool
 	case time.Duration:
-		return Duration
+		return kindDuration
 	case time.Time:
-		return Time
+		return kindTime
 	case []string:
-		return List
+		return kindList
 	}
-	return Text
+	return kindText
 }
 
 // examples returns values of the kinds: ordinary ones, and zero.
@@ -176,17 +176,17 @@ func examples(kinds map[string]string) []map[string]any {
 	for name, kind := range kinds {
 		var v any
 		switch kind {
-		case Int:
+		case kindInt:
 			v = 2
-		case Number:
+		case kindNumber:
 			v = 2.5
-		case Bool:
+		case kindBool:
 			v = true
-		case Duration:
+		case kindDuration:
 			v = time.Hour
-		case Time:
+		case kindTime:
 			v = time.Unix(1e9, 0)
-		case List:
+		case kindList:
 			v = []string{"one", "two"}
 		default:
 			v = "text"

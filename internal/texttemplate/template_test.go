@@ -104,7 +104,7 @@ func TestOutputIsBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 		got, err := parsed.Render(map[string]any{"user": strings.Repeat("é", 500)}, random())
-		if n := utf8.RuneCountInString(got); err != nil || n != MaxOutput || !strings.HasSuffix(got, "…") {
+		if n := utf8.RuneCountInString(got); err != nil || n != maxOutput || !strings.HasSuffix(got, "…") {
 			t.Errorf("%.40s… has %d characters, %v", text, n, err)
 		}
 	}
@@ -130,7 +130,7 @@ func FuzzParse(f *testing.F) {
 		}
 		all := values()
 		all["user"] = value
-		if got, err := parsed.Render(all, random()); err == nil && utf8.RuneCountInString(got) > MaxOutput {
+		if got, err := parsed.Render(all, random()); err == nil && utf8.RuneCountInString(got) > maxOutput {
 			t.Errorf("%q has %d characters", text, utf8.RuneCountInString(got))
 		}
 	})

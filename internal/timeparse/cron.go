@@ -51,7 +51,7 @@ func (s Schedule) checkCron(now time.Time) error {
 		if next.IsZero() || at.Sub(now) > 25*time.Hour {
 			break
 		}
-		if next.Sub(at) < MinRepeated {
+		if next.Sub(at) < minRepeated {
 			return tooOften()
 		}
 		at = next
@@ -74,11 +74,11 @@ func (s Schedule) cronAfter(t time.Time) (next time.Time) {
 		return time.Time{}
 	}
 	// What the clocks skip comes behind what they show first, so that walls are not in order.
-	for wall := fields.Next(Wall(t.In(s.zone)).Add(-maxJump)); !wall.IsZero(); wall = fields.Next(wall) {
-		if !next.IsZero() && wall.After(Wall(next)) {
+	for wall := fields.Next(wallTime(t.In(s.zone)).Add(-maxJump)); !wall.IsZero(); wall = fields.Next(wall) {
+		if !next.IsZero() && wall.After(wallTime(next)) {
 			return next
 		}
-		if at, _ := Date(wall, s.zone); at.After(t) && (next.IsZero() || at.Before(next)) {
+		if at, _ := atWallTime(wall, s.zone); at.After(t) && (next.IsZero() || at.Before(next)) {
 			next = at
 		}
 	}
@@ -119,7 +119,7 @@ func (r Rule) Schedule() Schedule {
 	first := time.Unix(r.First, 0).In(r.Location())
 	wall, err := time.Parse(wallLayout, r.Wall)
 	if err != nil {
-		wall = Wall(first)
+		wall = wallTime(first)
 	}
 	return Schedule{First: first, Wall: wall, Every: r.Every, Cron: r.Cron, zone: r.Location()}
 }

@@ -8,20 +8,20 @@ import (
 	"github.com/rosey-bot/rosey/internal/fold"
 )
 
-// Wall returns what the clocks of t's zone show at t, as a time in UTC.
-func Wall(t time.Time) time.Time {
+// wallTime returns what the clocks of t's zone show at t, as a time in UTC.
+func wallTime(t time.Time) time.Time {
 	_, offset := t.Zone()
 	return t.UTC().Add(time.Duration(offset) * time.Second)
 }
 
-// Date returns the time at which the clocks of a zone show what wall shows in UTC: the
-// first if they do so twice. If they skip it, exists is false, and Date returns the time
+// atWallTime returns the time at which the clocks of a zone show what wall shows in UTC: the
+// first if they do so twice. If they skip it, exists is false, and atWallTime returns the time
 // that is as much later as the clocks go forward. (time.Date returns either neighbour.)
-func Date(wall time.Time, zone *time.Location) (t time.Time, exists bool) {
+func atWallTime(wall time.Time, zone *time.Location) (t time.Time, exists bool) {
 	const day = 24 * time.Hour // clocks change at most once in two
 	for _, near := range []time.Duration{day, -day} {
 		_, offset := wall.Add(near).In(zone).Zone()
-		if at := wall.Add(-time.Duration(offset) * time.Second).In(zone); Wall(at).Equal(wall) {
+		if at := wall.Add(-time.Duration(offset) * time.Second).In(zone); wallTime(at).Equal(wall) {
 			t, exists = at, true
 		} else if !exists {
 			t = at
@@ -56,7 +56,7 @@ type date struct {
 func (d date) resolve(now time.Time, side Direction) Time {
 	at := func(step int) Time {
 		wall := time.Date(d.year+step*d.stepYears, d.month, d.day+step*d.stepDays, d.clock.Hour(), d.clock.Minute(), d.clock.Second(), d.clock.Nanosecond(), time.UTC)
-		t, exists := Date(wall, now.Location())
+		t, exists := atWallTime(wall, now.Location())
 		return Time{t, wall, exists}
 	}
 	t := at(0)

@@ -21,18 +21,18 @@ var units = map[string]string{
 	"y": "year", "yr": "year", "yrs": "year", "year": "year", "years": "year",
 }
 
-// Unit returns the unit that a name or an abbreviation stands for, from "second" to
+// unitNamed returns the unit that a name or an abbreviation stands for, from "second" to
 // "year", or "".
-func Unit(name string) string { return units[strings.ToLower(name)] }
+func unitNamed(name string) string { return units[strings.ToLower(name)] }
 
-// Lengths are the durations of the units that have one: of days and weeks without
+// unitLengths are the durations of the units that have one: of days and weeks without
 // changes of the clocks.
-var Lengths = map[string]time.Duration{
+var unitLengths = map[string]time.Duration{
 	"millisecond": time.Millisecond, "second": time.Second, "minute": time.Minute, "hour": time.Hour,
 	"day": 24 * time.Hour, "week": 7 * 24 * time.Hour,
 }
 
-// below is the unit of a number without one behind another, as in 1h30.
+// below is the unit of a number without one after another, as in 1h30.
 var below = map[string]string{"week": "day", "day": "hour", "hour": "minute", "minute": "second"}
 
 // span is a duration whose months have the lengths that the calendar gives them.
@@ -52,7 +52,7 @@ func parseSpan(text string) (s span, ok bool) {
 			return s, false
 		}
 		rest = rest[len(m[0]):]
-		unit := Unit(m[2])
+		unit := unitNamed(m[2])
 		if m[2] == "" {
 			unit = below[last]
 		}
@@ -68,7 +68,7 @@ func parseSpan(text string) (s span, ok bool) {
 		case "month":
 			s.months += n
 		default:
-			s.duration += n * float64(Lengths[unit])
+			s.duration += n * float64(unitLengths[unit])
 		}
 	}
 	return s, text != "" && last != ""
@@ -78,7 +78,7 @@ func parseSpan(text string) (s span, ok bool) {
 // range where the span is.
 func (s span) after(t time.Time, sign int) time.Time {
 	whole, fraction := math.Modf(min(s.months, 1e6))
-	t = AddMonths(t, sign*int(whole))
+	t = addMonths(t, sign*int(whole))
 	d := s.duration + fraction*30*float64(24*time.Hour)
 	const century = 100 * 365 * 24 * time.Hour
 	for ; d > float64(century) && t.Year() > -1e5 && t.Year() < 1e5; d -= float64(century) {
@@ -87,8 +87,8 @@ func (s span) after(t time.Time, sign int) time.Time {
 	return t.Add(time.Duration(sign) * time.Duration(math.Round(min(d, float64(century)))))
 }
 
-// AddMonths returns the time n months after t; in a month without that day, its last day.
-func AddMonths(t time.Time, n int) time.Time {
+// addMonths returns the time n months after t; in a month without that day, its last day.
+func addMonths(t time.Time, n int) time.Time {
 	if last := t.AddDate(0, n, 0); last.Day() == t.Day() {
 		return last
 	}

@@ -13,7 +13,7 @@ import (
 // Schedule is a time, and the period of its repetition, or a cron expression.
 type Schedule struct {
 	First time.Time      // in the requested zone
-	Wall  time.Time      // what the clocks were to show at First, in UTC; see Date
+	Wall  time.Time      // what the clocks were to show at First, in UTC
 	Every Period         // zero for once
 	Cron  string         // in place of First, Wall and Every: minute, hour, day, month, weekday
 	zone  *time.Location // of Cron
@@ -28,8 +28,8 @@ type Period struct {
 
 // Limits of a schedule.
 const (
-	Furthest    = 10 * 366 * 24 * time.Hour
-	MinRepeated = 5 * time.Minute
+	furthest    = 10 * 366 * 24 * time.Hour
+	minRepeated = 5 * time.Minute
 	maxPeriod   = 10_000
 )
 
@@ -92,13 +92,13 @@ func parseSchedule(words []string, now time.Time) (s Schedule, isTime bool, err 
 		return Schedule{}, isTime, err
 	}
 	s = Schedule{First: first.Round(time.Second), Wall: first.Wall.Round(time.Second), Every: every}
-	if d, ok := Lengths[every.Unit]; ok && time.Duration(every.N)*d < MinRepeated {
+	if d, ok := unitLengths[every.Unit]; ok && time.Duration(every.N)*d < minRepeated {
 		return Schedule{}, true, tooOften()
 	}
 	switch away := first.Sub(now); {
-	case away > Furthest:
+	case away > furthest:
 		return Schedule{}, true, badSchedule("far", nil, "that is more than 10 years away")
-	case away < -Furthest:
+	case away < -furthest:
 		return Schedule{}, true, badSchedule("long_over", values{"text": shorten(text)}, "%s is more than 10 years ago", shorten(text))
 	case every != (Period{}):
 		// The first occurrence may be past: others follow.
@@ -110,7 +110,7 @@ func parseSchedule(words []string, now time.Time) (s Schedule, isTime bool, err 
 }
 
 func tooOften() error {
-	return badSchedule("often", values{"length": MinRepeated}, "that is too often: every %s at the most", Short(MinRepeated))
+	return badSchedule("often", values{"length": minRepeated}, "that is too often: every %s at the most", Short(minRepeated))
 }
 
 // cutPeriod cuts out "daily" or "every 2 weeks"; a zone may follow.
@@ -145,7 +145,7 @@ func cutPeriod(words []string) (rest []string, every Period, err error) {
 func parsePeriod(words []string) (p Period, ok bool) {
 	text := strings.Join(words, "")
 	unit := strings.TrimLeft(text, "0123456789")
-	p = Period{1, Unit(unit)}
+	p = Period{1, unitNamed(unit)}
 	if digits := text[:len(text)-len(unit)]; digits != "" {
 		p.N, _ = strconv.Atoi(digits)
 	}
@@ -164,7 +164,7 @@ func (s Schedule) After(t time.Time) time.Time {
 		return time.Time{}
 	}
 	n := 1
-	if d, ok := Lengths[s.Every.Unit]; ok {
+	if d, ok := unitLengths[s.Every.Unit]; ok {
 		// Clock changes add up to less than one period.
 		n = max(1, int(t.Sub(s.First)/(d*time.Duration(s.Every.N)))-1)
 	}
@@ -187,13 +187,13 @@ func (s Schedule) occurrence(n int) time.Time {
 	case "week":
 		wall = wall.AddDate(0, 0, 7*n)
 	case "month":
-		wall = AddMonths(wall, n)
+		wall = addMonths(wall, n)
 	case "year":
-		wall = AddMonths(wall, 12*n)
+		wall = addMonths(wall, 12*n)
 	default:
-		return s.First.Add(time.Duration(n) * Lengths[s.Every.Unit])
+		return s.First.Add(time.Duration(n) * unitLengths[s.Every.Unit])
 	}
-	t, _ := Date(wall, s.First.Location())
+	t, _ := atWallTime(wall, s.First.Location())
 	return t
 }
 

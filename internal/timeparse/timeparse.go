@@ -30,7 +30,7 @@ var examples = map[Direction]string{
 // Time is a time as somebody wrote it.
 type Time struct {
 	time.Time           // in the zone that was written, or in that of now
-	Wall      time.Time // what the clocks there were to show; see Date
+	Wall      time.Time // what the clocks there were to show
 	Exists    bool      // false if the clocks skip Wall
 }
 
@@ -73,14 +73,14 @@ func parse(text string, now time.Time, side Direction) (t Time, isTime bool, err
 		return Time{}, false, bad("ambiguous", values{"text": shorten(text)}, "%q may mean minutes or months: write 1m for a minute, 1mo for a month", shorten(text))
 	}
 	if t, ok := parseRelative(words, now, side); ok {
-		return Time{Time: t, Wall: Wall(t), Exists: true}, true, nil
+		return Time{Time: t, Wall: wallTime(t), Exists: true}, true, nil
 	}
 	d, ok := parseDate(words, now)
 	if !ok {
 		return Time{}, false, bad("time", values{"text": shorten(text), "example": examples[side]}, "%q is not a time: write for example %s", shorten(text), examples[side])
 	}
 	t = d.resolve(now, side)
-	if len(zones) > 1 && Wall(t.In(zones[1])).Equal(t.Wall) { // 2027-01-30T23:30+01:00 Europe/Berlin
+	if len(zones) > 1 && wallTime(t.In(zones[1])).Equal(t.Wall) { // 2027-01-30T23:30+01:00 Europe/Berlin
 		t.Time = t.In(zones[1])
 	}
 	return t, true, nil

@@ -14,7 +14,7 @@ const registrationInterval = 2 * time.Second
 
 // keepRegistered registers the plugin again when its registration is gone, until ctx
 // ends. A bot that starts on a store without the bucket holds the plugin's commands
-// until then; see router.MissingTimeout.
+// until then, for a minute at most.
 func (r *run) keepRegistered(ctx context.Context) {
 	connected := r.bus.Conn().StatusChanged(nats.CONNECTED)
 	defer r.bus.Conn().RemoveStatusListener(connected)

@@ -52,13 +52,13 @@ func toggle(t *testing.T, channel *plugintest.Channel, ticks <-chan struct{}) (c
 	}
 	for range ticks {
 		changes++
-		n, timeout, answers := fmt.Sprint(changes), "10", router.AnswerAsAsked
+		n, timeout, answers := fmt.Sprint(changes), "10", "as asked"
 		if changes%2 == 0 {
-			timeout, answers = "20", router.AnswerInPM
+			timeout, answers = "20", "pm"
 		}
 		quoted, _ := json.Marshal(answers)
 		_, err = store.Apply(ctx, channel.Bus, pluginsettings.Update{Plugin: "x", By: "test", Values: map[string]json.RawMessage{
-			"left": json.RawMessage(n), "right": json.RawMessage(n), router.KeyTimeout: json.RawMessage(timeout), router.KeyAnswers: quoted,
+			"left": json.RawMessage(n), "right": json.RawMessage(n), "timeout": json.RawMessage(timeout), "answers": quoted,
 		}})
 		if err != nil {
 			t.Error(err)
