@@ -33,10 +33,10 @@ func atWallTime(wall time.Time, zone *time.Location) (t time.Time, exists bool) 
 // ZoneName returns the name of t's zone. Where its clocks show t's time twice, as they go
 // back, it tells which of the two t is: "Europe/Berlin (CEST)".
 func ZoneName(t time.Time) string {
-	first, _ := Date(Wall(t), t.Location())
+	first, _ := atWallTime(wallTime(t), t.Location())
 	_, offset := t.Add(24 * time.Hour).Zone()
-	last := Wall(t).Add(-time.Duration(offset) * time.Second).In(t.Location())
-	if first.Equal(last) || !Wall(last).Equal(Wall(t)) {
+	last := wallTime(t).Add(-time.Duration(offset) * time.Second).In(t.Location())
+	if first.Equal(last) || !wallTime(last).Equal(wallTime(t)) {
 		return t.Location().String()
 	}
 	return t.Location().String() + " (" + t.Format("MST") + ")"
