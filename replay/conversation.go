@@ -155,7 +155,7 @@ type ConversationOptions struct {
 	Progress func(Progress)
 }
 
-// ReadConversation returns the conversation with a correlation ID, MinPrefix or more
+// ReadConversation returns the conversation with a correlation ID, the first eight or more
 // characters of one, a trace ID, or one of its events as STREAM:SEQ. The error wraps
 // ErrNoMatch when there is none, and is INVALID_INPUT when there are several.
 func ReadConversation(ctx context.Context, js jetstream.JetStream, id string, o ConversationOptions) (*Conversation, error) {

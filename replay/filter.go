@@ -17,8 +17,8 @@ import (
 	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
-// MinPrefix is how many characters of a correlation ID are enough to ask for it.
-const MinPrefix = 8
+// minPrefix is how many characters of a correlation ID are enough to ask for it.
+const minPrefix = 8
 
 // Filter selects events. Its zero value selects all of them; every field that is
 // set narrows the selection.
@@ -38,7 +38,7 @@ type Filter struct {
 	Part string
 	// Plugin owns the event's namespace or published it.
 	Plugin string
-	// Correlation is the event's correlation ID, the first MinPrefix or more
+	// Correlation is the event's correlation ID, the first eight or more
 	// characters of one, or its trace ID as Jaeger shows it.
 	Correlation string
 	// Grep must match one of the values of the event's data.
@@ -132,8 +132,8 @@ func (f Filter) String() string {
 	add("part", f.Part)
 	add("plugin", f.Plugin)
 	add("correlation", f.Correlation)
-	if n := len(f.Correlation); n > 0 && n < MinPrefix {
-		parts[len(parts)-1] += fmt.Sprintf(", of which at least %d characters are needed unless that is all", MinPrefix)
+	if n := len(f.Correlation); n > 0 && n < minPrefix {
+		parts[len(parts)-1] += fmt.Sprintf(", of which at least %d characters are needed unless that is all", minPrefix)
 	}
 	if f.Grep != nil {
 		add("text", fmt.Sprintf("/%s/", f.Grep))
@@ -217,7 +217,7 @@ func (m *matcher) correlated(id string) bool {
 		return true
 	case isRef(m.Correlation):
 		return strings.HasPrefix(id, m.Correlation+"@") // of an event that came without one
-	case len(m.Correlation) >= MinPrefix && len(id) >= len(m.Correlation) && strings.EqualFold(id[:len(m.Correlation)], m.Correlation):
+	case len(m.Correlation) >= minPrefix && len(id) >= len(m.Correlation) && strings.EqualFold(id[:len(m.Correlation)], m.Correlation):
 		return true
 	case m.traceID == trace.TraceID{}:
 		return false

@@ -193,9 +193,6 @@ func (r *Record) Notes() []string {
 	return notes
 }
 
-// JSON returns the event as one line of rosey's JSON output.
-func (r *Record) JSON() (json.RawMessage, error) { return marshalEvent(r.Event) }
-
 // dataFields are a payload's fields as text.
 type dataFields map[string]string
 

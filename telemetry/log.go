@@ -19,9 +19,9 @@ import (
 
 // Keys of the attributes that say which conversation a log line belongs to.
 const (
-	LogCorrelation = "correlation_id"
-	LogTrace       = "trace_id"
-	LogSpan        = "span_id"
+	logCorrelation = "correlation_id"
+	logTrace       = "trace_id"
+	logSpan        = "span_id"
 )
 
 // NewLogger makes a logger that writes lines of format "text" or "json" from
@@ -116,13 +116,13 @@ func identify(ctx context.Context, has bool) []slog.Attr {
 	var ids []slog.Attr
 	correlation := propagation.Correlation(ctx)
 	if correlation != "" && !has {
-		ids = append(ids, slog.String(LogCorrelation, correlation))
+		ids = append(ids, slog.String(logCorrelation, correlation))
 	}
 	switch sc := trace.SpanContextFromContext(ctx); {
 	case sc.IsValid():
-		ids = append(ids, slog.String(LogTrace, sc.TraceID().String()), slog.String(LogSpan, sc.SpanID().String()))
+		ids = append(ids, slog.String(logTrace, sc.TraceID().String()), slog.String(logSpan, sc.SpanID().String()))
 	case correlation != "":
-		ids = append(ids, slog.String(LogTrace, propagation.TraceID(correlation).String()))
+		ids = append(ids, slog.String(logTrace, propagation.TraceID(correlation).String()))
 	}
 	return ids
 }
@@ -135,7 +135,7 @@ func has(r slog.Record) (found bool) {
 	return found
 }
 
-func isCorrelation(a slog.Attr) bool { return a.Key == LogCorrelation }
+func isCorrelation(a slog.Attr) bool { return a.Key == logCorrelation }
 
 // secretNames are parts of the names of attributes whose values are not for
 // logs: a second line of defence behind Secret.

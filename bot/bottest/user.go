@@ -16,10 +16,10 @@ type User struct {
 }
 
 // Join lets a user join the channel, with the account of that name if there is one.
-func (w *World) Join(name string) *User { w.t.Helper(); return w.JoinIn(Channel, name) }
+func (w *World) Join(name string) *User { w.t.Helper(); return w.joinIn(Channel, name) }
 
-// JoinIn lets a user join a channel, and returns when the bot has recorded it.
-func (w *World) JoinIn(channel, name string) *User {
+// joinIn lets a user join a channel, and returns when the bot has recorded it.
+func (w *World) joinIn(channel, name string) *User {
 	w.t.Helper()
 	secret := ""
 	if _, has := ranks[name]; has {
@@ -50,12 +50,6 @@ func (w *World) joins(channel, name string) (n int) {
 func (u *User) Says(line string) {
 	u.w.t.Helper()
 	u.w.ok(u.Say(u.w.Context, line))
-}
-
-// Whispers sends the bot a private message.
-func (u *User) Whispers(line string) {
-	u.w.t.Helper()
-	u.w.ok(u.PM(u.w.Context, BotName, line))
 }
 
 // Does emits an event as the user's browser does, such as clearPlaylist.

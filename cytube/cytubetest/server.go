@@ -136,12 +136,6 @@ func (s *Server) Playlist(channel string) (items []Item) {
 	return items
 }
 
-// Locked reports whether a channel's playlist is locked.
-func (s *Server) Locked(channel string) (locked bool) {
-	s.Do(channel, func(ch *channelState) { locked = ch.Locked() })
-	return locked
-}
-
 // RemoveMedia takes an item out of a channel's playlist.
 func (s *Server) RemoveMedia(channel string, uid int) (err error) {
 	s.Do(channel, func(ch *channelState) {

@@ -111,12 +111,12 @@ func marshal(v any) (json.RawMessage, error) {
 }
 
 // Encode returns the packet as a frame. See [Packet.Append].
-func (p Packet) Encode() []byte { return p.Append(nil) }
+func (p Packet) Encode() []byte { return p.append(nil) }
 
-// Append appends the packet, as a frame, to dst. Args and Data are copied as
+// append appends the packet, as a frame, to dst. Args and Data are copied as
 // they are: they must be JSON, as [NewEvent] and [Decode] leave them. A packet
 // of no known type becomes a noop.
-func (p Packet) Append(dst []byte) []byte {
+func (p Packet) append(dst []byte) []byte {
 	head, ok := code[p.Type]
 	if !ok {
 		return append(dst, code[Noop]...)

@@ -21,7 +21,7 @@ type Change struct {
 
 // Line returns the change in a line, its values made shorter.
 func (c Change) Line(shorten func(string) string) string {
-	short := func(value []byte) string { return shorten(Short(c.Part, value)) }
+	short := func(value []byte) string { return shorten(short(c.Part, value)) }
 	what := c.Part
 	if c.Key != "" {
 		what += " " + c.Key

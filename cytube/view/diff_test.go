@@ -56,7 +56,7 @@ func TestShort(t *testing.T) {
 		{PartBans, `{"id":1,"name":"bob","by":"ada","reason":"spam"}`, "bob                   name     by ada  spam"},
 		{PartEmotes, `{"name":":x:","image":"https://example.org/x.png"}`, "https://example.org/x.png"},
 	} {
-		if got := Short(test.part, json.RawMessage(test.value)); got != test.want {
+		if got := short(test.part, json.RawMessage(test.value)); got != test.want {
 			t.Errorf("%s %s: %q, not %q", test.part, test.value, got, test.want)
 		}
 	}

@@ -56,7 +56,7 @@ func Lines(part string, value json.RawMessage) (lines []string) {
 			order = slices.Sorted(maps.Keys(all))
 		}
 		for _, key := range order {
-			lines = append(lines, fmt.Sprintf("%-26s  %s", key, Short(part, all[key])))
+			lines = append(lines, fmt.Sprintf("%-26s  %s", key, short(part, all[key])))
 		}
 	}
 	return lines
@@ -98,9 +98,9 @@ func banLine(b event.Ban) string {
 	return strings.TrimSpace(fmt.Sprintf("%-20s  %-7s  by %s  %s", b.Name, what, b.By, b.Reason))
 }
 
-// Short returns the value of an element of a part for people, without what its name says
+// short returns the value of an element of a part for people, without what its name says
 // already.
-func Short(part string, value json.RawMessage) string {
+func short(part string, value json.RawMessage) string {
 	var fields map[string]json.RawMessage
 	if json.Unmarshal(value, &fields) != nil {
 		return text(value)

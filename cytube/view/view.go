@@ -161,8 +161,8 @@ func (v *View) setPart(part string, value json.RawMessage) error {
 	return nil
 }
 
-// Differs returns the parts that are not the same in two views, sorted.
-func (v *View) Differs(w *View) (parts []string) {
+// differs returns the parts that are not the same in two views, sorted.
+func (v *View) differs(w *View) (parts []string) {
 	for _, part := range Parts() {
 		if !bytes.Equal(v.Part(part), w.Part(part)) {
 			parts = append(parts, part)
@@ -190,5 +190,5 @@ func marshal(v any) json.RawMessage {
 
 // Empty reports whether nothing is known of the channel.
 func (v *View) Empty() bool {
-	return v.Playing == nil && v.Count == nil && len(v.Differs(New(v.Channel))) == 0
+	return v.Playing == nil && v.Count == nil && len(v.differs(New(v.Channel))) == 0
 }

@@ -19,7 +19,7 @@ const (
 )
 
 // Policy says which failures are retried, how often and for how long. The zero value
-// is Forever.
+// retries all errors until the context ends.
 type Policy struct {
 	// Initial is the wait after the first failure, DefaultInitial if zero. Each
 	// further wait is half as long again, up to Max, and randomized by up to a half.
@@ -46,9 +46,6 @@ type Policy struct {
 	// Attrs are logged with it.
 	Attrs []any
 }
-
-// Forever retries all errors until the context ends.
-var Forever = Policy{}
 
 // Every returns a Policy that retries all errors about every d, for polling.
 func Every(d time.Duration) Policy { return Policy{Initial: d, Max: d} }

@@ -38,9 +38,9 @@ func TestDo(t *testing.T) {
 		want     error
 		calls    int
 	}{
-		"success at once":              {retry.Forever, 0, nil, nil, 1},
-		"success after failures":       {retry.Forever, 50, errAway, nil, 51},
-		"permanent error":              {retry.Forever, 9, retry.Permanent(wrapped), wrapped, 1},
+		"success at once":              {retry.Policy{}, 0, nil, nil, 1},
+		"success after failures":       {retry.Policy{}, 50, errAway, nil, 51},
+		"permanent error":              {retry.Policy{}, 9, retry.Permanent(wrapped), wrapped, 1},
 		"error that If accepts":        {retry.Policy{If: isAway}, 2, wrapped, nil, 3},
 		"error that If refuses":        {retry.Policy{If: isAway}, 9, context.Canceled, context.Canceled, 1},
 		"limit shorter than the wait":  {retry.Policy{Initial: time.Minute, MaxElapsed: time.Second}, 9, errAway, errAway, 1},

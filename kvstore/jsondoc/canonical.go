@@ -51,7 +51,7 @@ func isCanonical(raw []byte, id event.ID) bool {
 		if separator {
 			size++
 		}
-		if d.InputOffset() != start+size || d.StackDepth() > MaxDepth {
+		if d.InputOffset() != start+size || d.StackDepth() > maxDepth {
 			return false
 		}
 		if d.StackDepth() == 0 {

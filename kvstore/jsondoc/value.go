@@ -18,10 +18,10 @@ import (
 	"github.com/rosey-bot/rosey/event"
 )
 
-// MaxDepth bounds the nesting of a document, MaxExponent the exponents of its numbers.
+// maxDepth bounds the nesting of a document, maxExponent the exponents of its numbers.
 const (
-	MaxDepth    = 500
-	MaxExponent = 9999
+	maxDepth    = 500
+	maxExponent = 9999
 )
 
 // Kind is the kind of a JSON value: its first byte, where any number has '0'.
@@ -115,15 +115,15 @@ func (p parser) value() (Value, error) {
 	if v.Kind != Object && v.Kind != List {
 		var err error
 		if v.Text, err = p.scalar(); err == nil && v.Kind == Number && exponentTooLarge(v.Text) {
-			err = fmt.Errorf("number %.40s: an exponent is at most %d", v.Text, MaxExponent)
+			err = fmt.Errorf("number %.40s: an exponent is at most %d", v.Text, maxExponent)
 		}
 		return v, err
 	}
 	if _, err := p.ReadToken(); err != nil {
 		return v, err
 	}
-	if p.StackDepth() > MaxDepth {
-		return v, fmt.Errorf("nested deeper than %d", MaxDepth)
+	if p.StackDepth() > maxDepth {
+		return v, fmt.Errorf("nested deeper than %d", maxDepth)
 	}
 	for p.PeekKind() != jsontext.Kind(v.Kind+2) { // in ASCII, ] is [+2 and } is {+2
 		var name string

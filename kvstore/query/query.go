@@ -14,7 +14,7 @@ import (
 // Limits of a query. MaxLimit bounds what one answer holds; a larger limit is
 // refused only where it would leave out records.
 const (
-	DefaultLimit = 100
+	defaultLimit = 100
 	MaxLimit     = 10_000
 	MaxOffset    = 1_000_000_000
 )
@@ -58,7 +58,7 @@ type Query struct {
 
 // Parse reads database.query's request. Errors are INVALID_INPUT and name the field.
 func Parse(req event.Query) (Query, error) {
-	q := Query{Limit: DefaultLimit}
+	q := Query{Limit: defaultLimit}
 	invalid := func(name, format string, args ...any) error {
 		return event.Errorf(event.InvalidInput, name+" "+format, args...).With("field", name).With("collection", req.Collection)
 	}

@@ -23,8 +23,8 @@ type Frame struct {
 	raw     []byte   // the line, with its end
 }
 
-// ReadFrame reads the next frame of a connection.
-func ReadFrame(r *bufio.Reader) (Frame, error) {
+// readFrame reads the next frame of a connection.
+func readFrame(r *bufio.Reader) (Frame, error) {
 	line, err := r.ReadBytes('\n')
 	if err != nil {
 		return Frame{}, err
@@ -66,8 +66,8 @@ func (f Frame) Subject() string {
 	return f.fields[1]
 }
 
-// Body returns the payload without headers and line end.
-func (f Frame) Body() []byte {
+// body returns the payload without headers and line end.
+func (f Frame) body() []byte {
 	body := bytes.TrimSuffix(f.payload, []byte("\r\n"))
 	if v := f.verb(); v == "HPUB" || v == "HMSG" {
 		if n, err := strconv.Atoi(f.fields[len(f.fields)-2]); err == nil && n <= len(body) {
@@ -164,7 +164,7 @@ func (f Frame) IsStep() bool {
 		return false
 	}
 	_, acks := ParseDelivery(subject)
-	return !acks || !strings.HasPrefix(string(f.Body()), "+WPI")
+	return !acks || !strings.HasPrefix(string(f.body()), "+WPI")
 }
 
 // Settles reports whether the frame acknowledges, naks or terminates the delivery of a

@@ -29,10 +29,10 @@ func TestFrames(t *testing.T) {
 		"INFO {\"a\": 1}\r\n":                                                 {},
 		"\r\n":                                                                {},
 	} {
-		f, err := ReadFrame(bufio.NewReader(strings.NewReader(text + "PING\r\n")))
+		f, err := readFrame(bufio.NewReader(strings.NewReader(text + "PING\r\n")))
 		d, _ := f.Delivered()
-		if err != nil || f.Subject() != want.subject || string(f.Body()) != want.body || f.IsStep() != want.step || d.Seq != want.seq || f.Settles(41) != want.settles {
-			t.Errorf("%q: subject %q, body %q, step %v, delivery %+v, settles %v, %v", text, f.Subject(), f.Body(), f.IsStep(), d, f.Settles(41), err)
+		if err != nil || f.Subject() != want.subject || string(f.body()) != want.body || f.IsStep() != want.step || d.Seq != want.seq || f.Settles(41) != want.settles {
+			t.Errorf("%q: subject %q, body %q, step %v, delivery %+v, settles %v, %v", text, f.Subject(), f.body(), f.IsStep(), d, f.Settles(41), err)
 		}
 		var out strings.Builder
 		if err := f.write(&out); err != nil || out.String() != text {
@@ -40,7 +40,7 @@ func TestFrames(t *testing.T) {
 		}
 	}
 	for _, text := range []string{"PUB x -1\r\n", "PUB x many\r\n", "PUB x 999999999999\r\n", "PUB x 5\r\nhi", "PUB"} {
-		if f, err := ReadFrame(bufio.NewReader(strings.NewReader(text))); err == nil {
+		if f, err := readFrame(bufio.NewReader(strings.NewReader(text))); err == nil {
 			t.Errorf("%q is read as %+v", text, f)
 		}
 	}
@@ -61,7 +61,7 @@ func TestAs(t *testing.T) {
 			"MSG plugin.x.command 1 " + reply + " 2\r\n{}\r\n": "MSG plugin.x.command 1 " + want + " 2\r\n",
 			"PUB " + reply + " 4\r\n+ACK\r\n":                  "PUB " + want + " 4\r\n",
 		} {
-			f, err := ReadFrame(bufio.NewReader(strings.NewReader(text)))
+			f, err := readFrame(bufio.NewReader(strings.NewReader(text)))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -99,7 +99,7 @@ func (p *Proxy) pass(from, to net.Conn, decide func(Frame) Action) {
 	}()
 	r := bufio.NewReader(from)
 	for {
-		f, err := ReadFrame(r)
+		f, err := readFrame(r)
 		if err != nil {
 			return
 		}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"os/exec"
 	"runtime"
 	"sync/atomic"
@@ -78,7 +77,7 @@ func (c Command) logger() *slog.Logger { return cmp.Or(c.Log, slog.Default()).Wi
 func (p *Process) wait(outputs ...*output) {
 	watching, stop := context.WithCancel(context.Background())
 	if p.command.Memory > 0 {
-		if err := limitMemory(p.PID(), p.command.Memory); err != nil {
+		if err := limitMemory(p.pid(), p.command.Memory); err != nil {
 			p.command.logger().Warn("memory limit of plugin not set", "error", err)
 		} else {
 			go p.watchMemory(watching)
@@ -86,7 +85,7 @@ func (p *Process) wait(outputs ...*output) {
 	}
 	err := p.cmd.Wait()
 	stop()
-	killGroup(p.PID())
+	killGroup(p.pid())
 	killMarked(p.command.ID)
 	for _, o := range outputs {
 		o.Close()
@@ -122,7 +121,7 @@ func (p *Process) watchMemory(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			if used := memoryOf(p.PID()); used > p.command.Memory {
+			if used := memoryOf(p.pid()); used > p.command.Memory {
 				p.overused.Store(used)
 				p.Kill()
 			}
@@ -130,8 +129,8 @@ func (p *Process) watchMemory(ctx context.Context) {
 	}
 }
 
-// PID returns the number of the process, which is that of its process group, too.
-func (p *Process) PID() int { return p.cmd.Process.Pid }
+// pid returns the number of the process, which is that of its process group, too.
+func (p *Process) pid() int { return p.cmd.Process.Pid }
 
 // Ended is closed when the program has ended.
 func (p *Process) Ended() <-chan struct{} { return p.ended }
@@ -150,7 +149,7 @@ func (p *Process) Kill() {
 	select {
 	case <-p.ended: // its number may be another's
 	default:
-		killGroup(p.PID())
+		killGroup(p.pid())
 		_ = p.cmd.Process.Kill()
 	}
 }
@@ -174,6 +173,3 @@ func (p *Process) Stop(grace time.Duration) {
 		<-p.ended
 	}
 }
-
-// Signal sends a signal to the program alone.
-func (p *Process) Signal(s os.Signal) error { return p.cmd.Process.Signal(s) }

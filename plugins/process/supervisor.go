@@ -158,7 +158,7 @@ func (s *Supervisor) enter(state string, why error) {
 	s.mu.Lock()
 	s.state.State, s.state.Since, s.state.PID = state, time.Now(), 0
 	if state == Running {
-		s.state.PID = s.process.PID()
+		s.state.PID = s.process.pid()
 	}
 	if why != nil {
 		s.state.LastExit = why.Error()

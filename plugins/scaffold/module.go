@@ -50,7 +50,7 @@ func Require(replace, version string, build *debug.BuildInfo, at ...string) (Req
 	if replace != "" {
 		root, err := Root(replace)
 		if err != nil {
-			return Requirement{}, event.Errorf(event.InvalidInput, "%s is not in a checkout of %s: name a folder that is", replace, Module)
+			return Requirement{}, event.Errorf(event.InvalidInput, "%s is not in a checkout of %s: name a folder that is", replace, roseyModule)
 		}
 		return Requirement{"v0.0.0", root}, nil
 	}
@@ -60,11 +60,11 @@ func Require(replace, version string, build *debug.BuildInfo, at ...string) (Req
 		}
 	}
 	replaced := ""
-	if build != nil && build.Main.Path != Module {
+	if build != nil && build.Main.Path != roseyModule {
 		for _, m := range build.Deps {
-			if m.Path == Module && m.Replace == nil {
+			if m.Path == roseyModule && m.Replace == nil {
 				version = m.Version
-			} else if m.Path == Module {
+			} else if m.Path == roseyModule {
 				version, replaced = "", m.Replace.Path
 			}
 		}
@@ -75,7 +75,7 @@ func Require(replace, version string, build *debug.BuildInfo, at ...string) (Req
 	if root, err := Root(replaced); err == nil && filepath.IsAbs(replaced) {
 		return Requirement{"v0.0.0", root}, nil
 	}
-	return Requirement{}, fmt.Errorf("this program is of a version that is not published: name a checkout of %s to build with, as --replace DIR", Module)
+	return Requirement{}, fmt.Errorf("this program is of a version that is not published: name a checkout of %s to build with, as --replace DIR", roseyModule)
 }
 
 // NewModule is the data of a module's templates.
@@ -107,7 +107,7 @@ func WriteModule(ctx context.Context, dir, name, module string, r Requirement) (
 	if module == "" {
 		module = "example.org/" + p.Command
 	}
-	if !modulePath.MatchString(module) || module == Module {
+	if !modulePath.MatchString(module) || module == roseyModule {
 		return "", event.Errorf(event.InvalidInput, "%q cannot be the path of a module: write for example github.com/alice/%s", module, p.Command)
 	}
 	if err := writeFiles(dir, moduleFiles, p.Package, NewModule{p, r, module, goVersion}); err != nil {

@@ -58,7 +58,7 @@ func TestModuleTouchesNothing(t *testing.T) {
 	if _, err := WriteModule(t.Context(), dir, "greeter", "", Requirement{Version: "v1.0.0"}); err == nil || !strings.Contains(err.Error(), "exists: choose another name or folder") {
 		t.Error(err)
 	}
-	for _, path := range []string{"two words", "/greeter", "a//b", Module, "https://github.com/alice/greeter"} {
+	for _, path := range []string{"two words", "/greeter", "a//b", roseyModule, "https://github.com/alice/greeter"} {
 		if _, err := WriteModule(t.Context(), dir, "greeter", path, Requirement{Version: "v1.0.0"}); event.CodeOf(err) != event.InvalidInput {
 			t.Errorf("path %q: %v; want INVALID_INPUT", path, err)
 		}
@@ -93,9 +93,9 @@ func TestRequire(t *testing.T) {
 		"commits after a release":      {version: "v1.1.0-3-gb0a8708", fails: "--replace DIR"},
 		"changed checkout":             {version: "v1.1.1-0.20260101000000-b0a8708d0000+dirty", fails: "--replace DIR"},
 		"development":                  {version: "1.0.0-dev", fails: "--replace DIR"},
-		"own bot of a release":         {version: "v9.9.9", build: of(&debug.Module{Path: Module, Version: "v1.2.3"}), want: Requirement{Version: "v1.2.3"}},
-		"own bot of a checkout":        {version: "v9.9.9", build: of(&debug.Module{Path: Module, Version: "v0.0.0", Replace: &debug.Module{Path: checkout}}), want: here},
-		"own bot of a relative folder": {version: "v9.9.9", build: of(&debug.Module{Path: Module, Version: "v0.0.0", Replace: &debug.Module{Path: "../.."}}), fails: "--replace DIR"},
+		"own bot of a release":         {version: "v9.9.9", build: of(&debug.Module{Path: roseyModule, Version: "v1.2.3"}), want: Requirement{Version: "v1.2.3"}},
+		"own bot of a checkout":        {version: "v9.9.9", build: of(&debug.Module{Path: roseyModule, Version: "v0.0.0", Replace: &debug.Module{Path: checkout}}), want: here},
+		"own bot of a relative folder": {version: "v9.9.9", build: of(&debug.Module{Path: roseyModule, Version: "v0.0.0", Replace: &debug.Module{Path: "../.."}}), fails: "--replace DIR"},
 	} {
 		got, err := Require(row.replace, row.version, row.build, row.at...)
 		if got != row.want || (err != nil) != (row.fails != "") || err != nil && !strings.Contains(err.Error(), row.fails) {

@@ -18,8 +18,8 @@ import (
 	"github.com/rosey-bot/rosey/event"
 )
 
-// Module is the Go module of the plugins.
-const Module = "github.com/rosey-bot/rosey"
+// roseyModule is the path of the Go module that the plugins import.
+const roseyModule = "github.com/rosey-bot/rosey"
 
 //go:embed templates
 var templates embed.FS
@@ -70,7 +70,7 @@ run it:    add it to All in plugins/shipped/shipped.go by
                "%[3]s"
            and then: make build && echo '!%[4]s' | bin/rosey run --local
 change it: docs/plugins.md
-`, folder, p.Package, path.Join(Module, folder), p.Command), err
+`, folder, p.Package, path.Join(roseyModule, folder), p.Command), err
 }
 
 // New returns the names of a plugin's parts, or an error if name is invalid.
@@ -95,7 +95,7 @@ func New(name string) (Plugin, error) {
 
 func isLetter(r rune) bool { return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' }
 
-var moduleLine = regexp.MustCompile(`(?m)^module\s+` + regexp.QuoteMeta(Module) + `\s*$`)
+var moduleLine = regexp.MustCompile(`(?m)^module\s+` + regexp.QuoteMeta(roseyModule) + `\s*$`)
 
 // Root returns the checkout of Rosey that contains dir.
 func Root(dir string) (string, error) {
@@ -109,7 +109,7 @@ func Root(dir string) (string, error) {
 			return at, nil
 		}
 		if err == nil || filepath.Dir(at) == at {
-			return "", fmt.Errorf("%s is not in a checkout of %s: run this in one, or write the plugin in another language (see examples/)", dir, Module)
+			return "", fmt.Errorf("%s is not in a checkout of %s: run this in one, or write the plugin in another language (see examples/)", dir, roseyModule)
 		}
 		at = filepath.Dir(at)
 	}

@@ -42,7 +42,7 @@ func TestWrite(t *testing.T) {
 	dir := workshop(t)
 	for name, folder := range map[string]string{"hello-world": "helloworld", "8Bit_type": "p8bittype"} {
 		next, err := Write(dir, name)
-		if err != nil || !strings.Contains(next, folder+".New(),") || !strings.Contains(next, `"`+Module+"/plugins/scaffold/"+filepath.ToSlash(dir)+"/"+folder+`"`) {
+		if err != nil || !strings.Contains(next, folder+".New(),") || !strings.Contains(next, `"`+roseyModule+"/plugins/scaffold/"+filepath.ToSlash(dir)+"/"+folder+`"`) {
 			t.Fatalf("next: %v\n%s", err, next)
 		}
 		for file, says := range map[string]string{

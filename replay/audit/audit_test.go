@@ -347,7 +347,7 @@ func TestGapOfAKilledBot(t *testing.T) {
 	})
 	stored := map[event.Ref]time.Time{}
 	var gap Entry
-	for e, err := range History(ctx, bus.JetStream(), Query{}) {
+	for e, err := range readHistory(ctx, bus.JetStream(), Query{}) {
 		if err != nil {
 			t.Fatal(err)
 		}

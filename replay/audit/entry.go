@@ -107,10 +107,10 @@ var mediaSubjects = []string{
 	event.SubjectMediaChange, event.SubjectMediaQueue, event.SubjectMediaDelete, event.SubjectConnection, event.SubjectErasure,
 }
 
-// History returns what happened, in the order it was stored, and the gaps where they
+// readHistory returns what happened, in the order it was stored, and the gaps where they
 // began: first those that had begun before the range. The error that ends it is
 // replay.Read's.
-func History(ctx context.Context, js jetstream.JetStream, q Query) iter.Seq2[Entry, error] {
+func readHistory(ctx context.Context, js jetstream.JetStream, q Query) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		if err := q.history(ctx, js, func(e Entry) bool { return yield(e, nil) }); err != nil {
 			yield(Entry{}, err)
@@ -161,7 +161,7 @@ func (q Query) subjects() []string {
 
 // observe returns an event's entry and whether the query selects it.
 func (p *presence) observe(ctx context.Context, e replay.Event) (entry Entry, show bool, err error) {
-	entry = NewEntry(e)
+	entry = newEntry(e)
 	if entry.Kind == KindOnline || entry.Kind == KindGap {
 		return p.entry(ctx, e.Ref.Seq)
 	}
@@ -182,9 +182,9 @@ func (q Query) match(e Entry, of replay.Event) bool {
 	return e.Media != nil && (replay.MatchText(q.Grep, e.Media.Title) || replay.MatchText(q.Grep, e.Media.URL))
 }
 
-// NewEntry makes an entry of an event of the history. One of the wrong shape becomes a malformed
+// newEntry makes an entry of an event of the history. One of the wrong shape becomes a malformed
 // entry with its body as text.
-func NewEntry(e replay.Event) Entry {
+func newEntry(e replay.Event) Entry {
 	s, err := e.Decode()
 	entry := Entry{Ref: e.Ref, At: e.At, Stored: e.At}
 	if err == nil {

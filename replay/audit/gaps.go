@@ -41,7 +41,7 @@ func readPresence(ctx context.Context, js jetstream.JetStream, q Query) (*presen
 		case err != nil:
 			return nil, event.Errorf(event.NATSError, "%w", err)
 		}
-		c := &connection{Entry: NewEntry(replay.NewEvent(streams.Cytube, raw))}
+		c := &connection{Entry: newEntry(replay.NewEvent(streams.Cytube, raw))}
 		name := strings.ToLower(c.Channel)
 		if c.Kind != KindOnline && c.Kind != KindGap || q.Channel != "" && name != strings.ToLower(q.Channel) {
 			continue
@@ -91,7 +91,7 @@ func (p *presence) lastHeard(ctx context.Context, c *connection) (last time.Time
 			if err != nil {
 				return last, err
 			}
-			if entry := NewEntry(e); !entry.buffered && strings.EqualFold(entry.Channel, c.Channel) {
+			if entry := newEntry(e); !entry.buffered && strings.EqualFold(entry.Channel, c.Channel) {
 				last = entry.Stored
 			}
 		}

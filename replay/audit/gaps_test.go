@@ -52,7 +52,7 @@ func TestGapsInAnyRange(t *testing.T) {
 		"another channel":               {Query{Channel: "attic"}, nil},
 	} {
 		var got []string
-		for e, err := range History(ctx, bus.JetStream(), c.q) {
+		for e, err := range readHistory(ctx, bus.JetStream(), c.q) {
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -146,7 +146,7 @@ func (r *pager) window(from, to uint64) (entries []Entry, reached time.Time, err
 func Follow(ctx context.Context, js jetstream.JetStream, q Query, after uint64) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		for e, err := range replay.Tail(ctx, js, streams.Cytube, q.subjects(), after) {
-			entry := NewEntry(e)
+			entry := newEntry(e)
 			show := entry.Kind != KindRetry && q.match(entry, e)
 			if entry.Kind == KindOnline || entry.Kind == KindGap {
 				entry, show, err = followConnection(ctx, js, q, entry, e)

@@ -59,7 +59,7 @@ func TestPagesAreTheHistory(t *testing.T) {
 	}
 	for _, q := range []Query{{}, {Channel: "lounge"}, {User: "bob"}, {Media: true}, {Grep: regexp.MustCompile("there")}} {
 		var want []string
-		for e, err := range History(ctx, bus.JetStream(), q) {
+		for e, err := range readHistory(ctx, bus.JetStream(), q) {
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -51,7 +51,7 @@ func Write(ctx context.Context, js jetstream.JetStream, out io.Writer, o Options
 		return err
 	}
 	shown := 0
-	for e, err := range History(ctx, js, o.Query) {
+	for e, err := range readHistory(ctx, js, o.Query) {
 		if err != nil {
 			return err
 		}

@@ -16,8 +16,8 @@ import (
 	"github.com/rosey-bot/rosey/streams"
 )
 
-// ErrDamaged is wrapped by Start when a stream's files are there and cannot be read.
-var ErrDamaged = errors.New("the store is damaged")
+// errDamaged is wrapped by Start when a stream's files are there and cannot be read.
+var errDamaged = errors.New("the store is damaged")
 
 // nats-server leaves out a stream whose configuration file is torn, as after a power cut, and
 // a consumer one of whose files is (2.15.2). The events and the position are there all
@@ -49,7 +49,7 @@ func (s *Server) repairStreams(ctx context.Context, before map[string]holding) e
 		removeMetaFiles(s.streamDir(name))
 		if err := s.makeStream(ctx, name, config, 0); err != nil {
 			return fmt.Errorf("%w: %w: restore a backup (rosey restore), or move %s out of the store to go on without its events",
-				ErrDamaged, err, s.streamDir(name))
+				errDamaged, err, s.streamDir(name))
 		}
 		was := before[name]
 		was.Created = time.Time{} // it has another now, and is still the same stream
