@@ -50,27 +50,7 @@ func TestRequestOnCapturedSubjectGetsTheServicesReply(t *testing.T) {
 			}
 		}
 		spec, _ := streams.For(subject)
-		waitFor(t, ctx, bus.JetStream(), spec.Name, n)
-	}
-}
-
-func waitFor(t *testing.T, ctx context.Context, js jetstream.JetStream, stream string, n uint64) {
-	t.Helper()
-	for {
-		s, err := js.Stream(ctx, stream)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := s.CachedInfo().State.Msgs; got == n {
-			return
-		} else if got > n {
-			t.Fatalf("%s holds %d messages, want %d", stream, got, n)
-		}
-		select {
-		case <-ctx.Done():
-			t.Fatalf("%s holds %d messages, want %d", stream, s.CachedInfo().State.Msgs, n)
-		case <-time.After(10 * time.Millisecond):
-		}
+		streamstest.Recorded(t, bus.JetStream(), spec.Name, n)
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -82,13 +81,7 @@ func (f *fixture) request(subject, payload string) event.Ref {
 	if err := f.bus.Conn().Publish(subject, []byte(payload)); err != nil {
 		f.Fatal(err)
 	}
-	for ctx := streamstest.Context(f); len(streamstest.Stored(f, f.bus, streams.Database)) == 0; {
-		select {
-		case <-ctx.Done():
-			f.Fatal(ctx.Err())
-		case <-time.After(5 * time.Millisecond):
-		}
-	}
+	streamstest.Recorded(f, f.bus.JetStream(), streams.Database, 1)
 	return event.Ref{Stream: streams.Database, Seq: 1}
 }
 

@@ -24,6 +24,7 @@ import (
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/kvstore"
 	"github.com/rosey-bot/rosey/kvstore/service"
+	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 	"github.com/rosey-bot/rosey/streams/tracing"
 	"github.com/rosey-bot/rosey/telemetry/propagation"
@@ -63,14 +64,7 @@ func TestInstancesShareRequests(t *testing.T) {
 	if total != requests {
 		t.Errorf("%d requests were handled %d times", requests, total)
 	}
-	stream, err := bus.JetStream().Stream(streamstest.Context(t), "DATABASE")
-	if err != nil {
-		t.Fatal(err)
-	}
-	info, err := stream.Info(streamstest.Context(t))
-	if err != nil || info.State.Msgs != requests {
-		t.Errorf("%d of %d requests are recorded: %v", info.State.Msgs, requests, err)
-	}
+	streamstest.Recorded(t, bus.JetStream(), streams.Database, requests)
 }
 
 // serviceStats asks instances for their figures, by operation.

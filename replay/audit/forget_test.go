@@ -46,6 +46,7 @@ func TestForgetErasesRequests(t *testing.T) {
 	room.Say("mallory", "!quote secretword")
 	room.Say("alice", "!quote add something else")
 	room.Settle(quotedb.Name)
+	streamstest.Recorded(t, room.Bus.JetStream(), streams.Database, 4)
 	before := holds(ctx, t, room.Bus, "secretword")
 	if before[streams.Database] < 2 || before[streams.Cytube] != 3 {
 		t.Fatalf("what is to be erased is not there: %v", before)
