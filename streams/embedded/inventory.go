@@ -57,7 +57,7 @@ type durable struct {
 // A Loss is what a stream held and no longer holds.
 type Loss struct {
 	Stream  string    `json:"stream"`
-	Events  uint64    `json:"events"`            // that are gone
+	Events  uint64    `json:"events"`            // that are gone, 0 if nobody knows how many
 	Gone    bool      `json:"gone"`              // the whole stream is
 	Deleted bool      `json:"deleted,omitempty"` // by somebody while the server ran
 	Noticed time.Time `json:"noticed"`
@@ -69,7 +69,10 @@ func (l Loss) String() string {
 	if bucket, ok := strings.CutPrefix(l.Stream, jsapi.BucketStream("")); ok {
 		kind, name, what = "bucket", "bucket "+bucket, humanize.Comma(int64(l.Events))+" entries"
 	}
-	if l.Gone {
+	switch {
+	case l.Events == 0:
+		what = "an unknown number of events"
+	case l.Gone:
 		what = "all " + what
 	}
 	cause := "the store's files were damaged or removed"
@@ -150,20 +153,27 @@ func (s *Server) updateInventory(lost ...Loss) error {
 	if err != nil {
 		return fmt.Errorf("write the store's inventory: %w", err)
 	}
-	for _, name := range slices.Sorted(maps.Keys(s.held)) {
-		was := s.held[name]
+	known := map[string]holding{}
+	maps.Copy(known, s.held)
+	for name := range now {
+		if _, ok := known[name]; !ok && s.held != nil && isMadeAgain(name, holding{Created: s.began}, now[name]) {
+			known[name] = holding{Created: s.began}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(known)) {
+		was := known[name]
 		if !isWatched(name) || was.Created.Equal(now[name].Created) {
 			continue
 		}
-		events := was.Messages
-		if c := now[name].Config; c != nil && c.FirstSeq > was.Last+1+streams.SequenceMargin { // made again by a Maintainer
-			events += c.FirstSeq - (was.Last + 1 + streams.SequenceMargin)
+		events, remade := was.Messages, isMadeAgain(name, was, now[name])
+		if remade {
+			events += now[name].Config.FirstSeq - (was.Last + 1 + streams.SequenceMargin)
 		}
 		bucket, _ := strings.CutPrefix(name, jsapi.BucketStream(""))
 		if dropped, err := streams.IsDropped(ctx, s.js, bucket); err == nil && dropped {
 			continue
 		}
-		if events > 0 {
+		if events > 0 || remade {
 			s.log.Error("stream deleted, contents lost; rosey restore brings back a backup", "stream", name, "events", events)
 			lost = append(lost, Loss{Stream: name, Events: events, Gone: true, Deleted: true, Noticed: time.Now()})
 		}
@@ -171,6 +181,12 @@ func (s *Server) updateInventory(lost ...Loss) error {
 	i, _ := readInventory(s.store) // one that cannot be read is replaced
 	s.held = now
 	return connect.WriteStoreFile(filepath.Join(s.store, inventoryFile), inventory{now, append(i.Lost, lost...)})
+}
+
+// isMadeAgain reports whether a Maintainer made a stream of the topology again, which then
+// begins behind all sequences that it had. One that was restored is as old as its backup.
+func isMadeAgain(name string, was, now holding) bool {
+	return streams.InTopology(name) && now.Config != nil && now.Created.After(was.Created) && now.Config.FirstSeq >= was.Last+1+streams.SequenceMargin
 }
 
 // isWatched reports whether it is a loss that a stream was deleted: it holds events, or

@@ -140,6 +140,16 @@ func TestInventory(t *testing.T) {
 	}
 }
 
+// leaveKilled makes a store that was stopped one whose server was killed, with an earlier inventory.
+func leaveKilled(t *testing.T, store string, inventory []byte) {
+	t.Helper()
+	for name, content := range map[string][]byte{"inventory.json": inventory, "holder": []byte("rosey (pid 1)")} {
+		if err := os.WriteFile(filepath.Join(store, name), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // What goes while the bot runs, or because it is old, is no loss, also when the bot
 // was killed before it could take note.
 func TestInventoryOfWhatWasDeleted(t *testing.T) {
@@ -173,12 +183,7 @@ func TestInventoryOfWhatWasDeleted(t *testing.T) {
 			}
 			stop(t, bus, s)
 			if killed {
-				if err := os.WriteFile(filepath.Join(store, "inventory.json"), before, 0o600); err != nil {
-					t.Fatal(err)
-				}
-				if err := os.WriteFile(filepath.Join(store, "holder"), []byte("rosey (pid 1)"), 0o600); err != nil {
-					t.Fatal(err)
-				}
+				leaveKilled(t, store, before)
 			}
 			s = startStore(t, store, nil)
 			defer func() {

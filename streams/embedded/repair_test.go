@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -193,6 +194,66 @@ func TestDeletedStream(t *testing.T) {
 	if err != nil || len(lost) != 1 || lost[0].Stream != streams.Cytube || lost[0].Events != readerLines || !lost[0].Deleted {
 		t.Errorf("lost %+v, %v", lost, err)
 	}
+}
+
+// So is one that was deleted before anything of it was noted, and made again by the bot: on
+// the first start on a store, and where it was empty before.
+func TestDeletedStreamOfUnknownEvents(t *testing.T) {
+	t.Parallel()
+	for name, killed := range map[string]bool{"stopped": false, "killed": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx, store := streamstest.Context(t), t.TempDir()
+			for _, lost := range []int{1, 2} {
+				s := startStore(t, store, nil)
+				bus := streamstest.Bus(t, s)
+				before, err := os.ReadFile(filepath.Join(store, "inventory.json"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				deleteBesideAMaintainer(ctx, t, bus, streams.PluginRequest)
+				if stop(t, bus, s); killed && lost == 2 {
+					leaveKilled(t, store, before)
+					stop(t, nil, startStore(t, store, nil))
+				}
+				if told, err := embedded.Losses(store); err != nil || len(told) != lost || told[lost-1].Stream != streams.PluginRequest || !told[lost-1].Deleted {
+					t.Errorf("lost %+v, %v", told, err)
+				}
+			}
+		})
+	}
+}
+
+// deleteBesideAMaintainer deletes a stream and waits until it is there again.
+func deleteBesideAMaintainer(ctx context.Context, t *testing.T, bus *streams.Bus, name string) {
+	t.Helper()
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	go func() { _ = streams.NewMaintainer(bus, streams.Options{}, slog.New(slog.DiscardHandler)).Run(ctx) }()
+	js := bus.JetStream()
+	stream, err := js.Stream(ctx, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := stream.CachedInfo().Config
+	changed.MaxMsgSize = 150
+	if _, err := js.UpdateStream(ctx, changed); err != nil {
+		t.Fatal(err)
+	}
+	until := func(done func(*jetstream.StreamInfo) bool) {
+		for ctx.Err() == nil {
+			if s, err := js.Stream(ctx, name); err == nil && done(s.CachedInfo()) {
+				return
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+		t.Fatal(ctx.Err())
+	}
+	until(func(i *jetstream.StreamInfo) bool { return i.Config.MaxMsgSize != 150 }) // the Maintainer has seen it
+	if err := js.DeleteStream(ctx, name); err != nil {
+		t.Fatal(err)
+	}
+	until(func(i *jetstream.StreamInfo) bool { return i.Created.After(stream.CachedInfo().Created) })
 }
 
 // A stream whose events the server cannot read keeps everybody from the store, who would

@@ -57,7 +57,8 @@ type Server struct {
 	serverLog *serverLog
 	guard     *diskGuard
 	held      map[string]holding // when the inventory was written last
-	stopWatch func()             // of the capacity and the inventory
+	began     time.Time
+	stopWatch func() // of the capacity and the inventory
 }
 
 // recoveryTimeout is how long a store may take to recover its streams.
@@ -74,7 +75,7 @@ func Start(c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{lock: lock, store: c.Store, log: cmp.Or(c.Logger, slog.New(slog.DiscardHandler))}
+	s := &Server{lock: lock, store: c.Store, began: time.Now(), log: cmp.Or(c.Logger, slog.New(slog.DiscardHandler))}
 	if err := s.start(c, unclean); err != nil {
 		if !unclean {
 			err = errors.Join(err, removeHolder(c.Store))
