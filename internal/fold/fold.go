@@ -85,7 +85,8 @@ func Key(text string) string {
 	if isASCII(text) {
 		return strings.ToLower(text)
 	}
-	return norm.NFKC.String(letters.Replace(cases.Fold().String(Plain(text))))
+	folded := strings.ToLower(cases.Fold().String(Plain(text))) // of Cherokee, Fold makes the other case
+	return norm.NFKC.String(letters.Replace(folded))
 }
 
 func isASCII(text string) bool {

@@ -28,6 +28,7 @@ func TestKey(t *testing.T) {
 		{"👨\u200d👩\u200d👧", "👨👩👧"},
 		{"❤\ufe0f", "❤"},
 		{"ﬁn", "fin"},
+		{"ꮊꭰ", "ᎺᎠ", "Ꮊꭰ"},
 	} {
 		for _, text := range same[1:] {
 			if got, want := Key(text), Key(same[0]); got != want {
@@ -44,7 +45,7 @@ func TestKey(t *testing.T) {
 
 // A key is its own key, and has nothing that is invisible.
 func FuzzKey(f *testing.F) {
-	for _, s := range []string{"Café", "ｒｏｌｌ", "\U000e0072", "İ", "ẞ", "ﷺ", "ῼ", "\u0345"} {
+	for _, s := range []string{"Café", "ｒｏｌｌ", "\U000e0072", "İ", "ẞ", "ﷺ", "ῼ", "\u0345", "Ꮊ"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
