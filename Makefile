@@ -140,11 +140,11 @@ bench-replay:
 bench-show:
 	$(GO) test -run '^$$' -bench '^BenchmarkShow$$' -benchtime 10x -timeout 60m ./cytube/past
 
-# bench-channels has one bot in ROOMS rooms that speak the real protocol.
-ROOMS ?= 200
+# bench-channels has one bot in CHANNELS channels that speak the real protocol.
+CHANNELS ?= 200
 .PHONY: bench-channels
 bench-channels:
-	ROOMS=$(ROOMS) DURATION=$(DURATION) $(GO) test -run '^$$' -bench '^BenchmarkChannels$$' -benchtime 1x -timeout 20m -v ./cmd
+	CHANNELS=$(CHANNELS) DURATION=$(DURATION) $(GO) test -run '^$$' -bench '^BenchmarkChannels$$' -benchtime 1x -timeout 20m -v ./cmd
 
 # bench-db measures the database beside raw NATS KV and SQLite. SQLite is the
 # business of a module of its own, which takes a minute to build and follows the

@@ -1,4 +1,4 @@
-// Package console is Rosey in a browser: the room as it happens, its history,
+// Package console is Rosey in a browser: the channel as it happens, its history,
 // its traces, and what an operator does about them. Pages are rendered here,
 // live updates come as server-sent events, and everything shown is read through
 // the packages that the command line reads it through.
@@ -77,8 +77,8 @@ type Config struct {
 	Settings *pluginsettings.Store // of the plugins
 	Version  string
 	Channels []Channel // at least one; the first is shown where none is named
-	// SendChat speaks in the room as the operator. It is nil unless the room is the
-	// bot's own.
+	// SendChat, if set, says a line in the local channel as the operator. It is nil where the
+	// channel is a site's.
 	SendChat func(ctx context.Context, text string) error
 	// TraceURL is where a tracing backend shows a trace, with {id} for its ID;
 	// empty when there is none.

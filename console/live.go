@@ -168,7 +168,7 @@ func liveLoop(ctx context.Context, u *eventStream, t *conversations, playing *au
 	}
 }
 
-// say speaks in the bot's own room.
+// sendChat says a line in the local channel.
 func (c *Console) sendChat(w http.ResponseWriter, r *http.Request) error {
 	if c.SendChat == nil {
 		return event.Errorf(event.PermissionDenied, "only in the local channel can one type here")

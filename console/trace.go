@@ -93,7 +93,7 @@ func isPrivate(subject string, data json.RawMessage) bool {
 
 // eventKinds label the events of a subject; the first pattern that matches counts.
 var eventKinds = []struct{ pattern, label string }{
-	{event.SubjectChat, "chat"}, {event.SubjectPM, "chat"}, {event.AllSends, "send"}, {event.SubjectDelivery, "delivery"}, {event.AllCytube, "room"},
+	{event.SubjectChat, "chat"}, {event.SubjectPM, "chat"}, {event.AllSends, "send"}, {event.SubjectDelivery, "delivery"}, {event.AllCytube, "channel"},
 	{event.AllCommands, "command"}, {event.EventSubject("*", event.TypeDeadLetter), "dead letter"}, {event.RequestSubject("*"), "request"},
 	{event.RequestSubject("*", ">"), "request"}, {event.AllDatabase, "database"}, {event.AllPlugin, "event"}, {event.AllPlatform, "platform"},
 }

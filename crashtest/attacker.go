@@ -22,7 +22,7 @@ const (
 	NATS   Kind = "nats"        // SIGKILL of the external server
 	Socket Kind = "socket"      // the site breaks the bot's connection
 	Echo   Kind = "socket@echo" // the same, between a line of the bot's and its echo
-	Site   Kind = "room"        // the site goes down and comes back
+	Site   Kind = "site"        // the site goes down and comes back
 
 	// Pieces of what the server holds; see Config.Pieces.
 	Durable Kind = "durable" // a consumer is deleted

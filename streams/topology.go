@@ -86,7 +86,7 @@ type Spec struct {
 
 var topology = [...]Spec{
 	{Name: Cytube, Subjects: []string{event.AllCytube}, MaxAge: 365 * day,
-		Purpose: "Chat history and everything else seen in or sent to the room"},
+		Purpose: "Chat history and everything else seen in or sent to the channels"},
 	{Name: Timer, Subjects: []string{event.AllSchedules}, Due: []string{event.AllDue}, MaxAge: 90 * day,
 		Purpose: "Events of plugins that are to be stored later"},
 	{Name: Plugin, Subjects: []string{event.AllCommands, event.EventSubject("*"), event.EventSubject("*", ">")}, MaxAge: 90 * day,

@@ -147,7 +147,7 @@ func (s *Server) Restart() error {
 	}
 	listener, err := net.Listen("tcp", s.addr)
 	if err != nil {
-		return fmt.Errorf("start the room server: %w", err)
+		return fmt.Errorf("start the CyTube server: %w", err)
 	}
 	s.addr = listener.Addr().String()
 	mux := http.NewServeMux()

@@ -17,24 +17,24 @@ func (c *checkup) checkSite(ctx context.Context) {
 		c.ok("the bot opens a channel of its own; there is nothing to reach")
 		return
 	}
-	rooms := c.settings.ChannelList()
+	channels := c.settings.ChannelList()
 	if c.bot != nil {
-		rooms = rooms[:0]
+		channels = channels[:0]
 		for _, c := range c.bot.Channels {
-			rooms = append(rooms, settings.Channel{Site: c.Site, Name: c.Channel})
+			channels = append(channels, settings.Channel{Site: c.Site, Name: c.Channel})
 		}
 	}
-	for _, room := range rooms {
+	for _, channel := range channels {
 		within, cancel := context.WithTimeout(ctx, siteTimeout)
-		socket, err := socketio.Discover(within, nil, room.Site, room.Name)
+		socket, err := socketio.Discover(within, nil, channel.Site, channel.Name)
 		cancel()
-		if err != nil && len(rooms) > 1 {
-			err = fmt.Errorf("channel %s: %w", room.Name, err)
+		if err != nil && len(channels) > 1 {
+			err = fmt.Errorf("channel %s: %w", channel.Name, err)
 		}
 		if err != nil {
 			c.fail("correct --site and --channel, or wait until the site is back", "%v", err)
 			continue
 		}
-		c.ok("%s has channel %s at %s", room.Site, room.Name, socket)
+		c.ok("%s has channel %s at %s", channel.Site, channel.Name, socket)
 	}
 }

@@ -59,7 +59,7 @@ func wrong(c *plugins.Context) ([]event.Envelope, error) {
 	}
 	set := settings(c)
 	a := newAsked(c, "remove")
-	var r room
+	var r record
 	return change(c, &r, func() ([]event.Envelope, error) {
 		if w, waits := r.withdraw(a.User); waits {
 			return c.SayText(set.Withdrawn, plugins.Values{"user": a.User, "url": w.URL}), nil

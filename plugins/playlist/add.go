@@ -49,7 +49,7 @@ func add(c *plugins.Context) ([]event.Envelope, error) {
 	if err := check(c, set, s, a); err != nil {
 		return nil, err
 	}
-	var r room
+	var r record
 	return change(c, &r, func() ([]event.Envelope, error) {
 		if err := limits(c, set, s, &r, a); err != nil {
 			return nil, err

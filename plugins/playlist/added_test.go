@@ -24,7 +24,7 @@ func TestAddedToAnEmptyPlaylist(t *testing.T) {
 		if test.playing != "" {
 			s.Playing = &view.Playing{URL: test.playing, Type: "yt"}
 		}
-		out := (&room{}).added(&plugins.Context{}, set, s, &asked{Kind: "add", User: "alice", URL: test.url, Type: "yt"})
+		out := (&record{}).added(&plugins.Context{}, set, s, &asked{Kind: "add", User: "alice", URL: test.url, Type: "yt"})
 		if said, err := event.As[event.SendChat](out[len(out)-1]); err != nil || !strings.HasSuffix(said.Message, test.want) {
 			t.Errorf("with %q playing, %q added: %q, %v, want %s", test.playing, test.url, said.Message, err, test.want)
 		}

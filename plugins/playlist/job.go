@@ -32,7 +32,7 @@ const (
 )
 
 // busy returns an error while the channel has a job.
-func (r *room) busy(c *plugins.Context) error {
+func (r *record) busy(c *plugins.Context) error {
 	if j := r.Job; j != nil && c.Now().UnixMilli()-j.At < abandoned.Milliseconds() {
 		return c.Refuse(event.PluginError, settings(c).Busy, plugins.Values{"work": j.Title, "done": j.Done, "count": j.Total, "prefix": c.Prefix()})
 	}
@@ -40,7 +40,7 @@ func (r *room) busy(c *plugins.Context) error {
 }
 
 // start begins a job. It returns nothing where there is nothing to do.
-func (r *room) start(c *plugins.Context, j job) ([]event.Envelope, error) {
+func (r *record) start(c *plugins.Context, j job) ([]event.Envelope, error) {
 	j.ID, j.User, j.Private, j.At = c.Event.CorrelationID, c.Command.User, c.Command.Private, c.Now().UnixMilli()
 	r.Job = &j
 	sends, err := r.more(c)
@@ -64,7 +64,7 @@ func (r *room) start(c *plugins.Context, j job) ([]event.Envelope, error) {
 }
 
 // more returns the next sends of the job.
-func (r *room) more(c *plugins.Context) (sends []event.Envelope, err error) {
+func (r *record) more(c *plugins.Context) (sends []event.Envelope, err error) {
 	j := r.Job
 	if j.Undo != nil {
 		sends, err = r.undoMore(c)
@@ -79,7 +79,7 @@ func (r *room) more(c *plugins.Context) (sends []event.Envelope, err error) {
 }
 
 // advance takes the outcome of one of the job's sends.
-func (r *room) advance(c *plugins.Context, set Settings, o event.Delivery) (out []event.Envelope, err error) {
+func (r *record) advance(c *plugins.Context, set Settings, o event.Delivery) (out []event.Envelope, err error) {
 	j := r.Job
 	j.Out--
 	j.At = c.Now().UnixMilli()
@@ -131,7 +131,7 @@ func (i saved) send(c *plugins.Context, user string) []event.Envelope {
 
 // stop handles !undo stop.
 func stop(c *plugins.Context) ([]event.Envelope, error) {
-	var r room
+	var r record
 	return change(c, &r, func() ([]event.Envelope, error) {
 		j := r.Job
 		if j == nil {

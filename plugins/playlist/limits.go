@@ -21,7 +21,7 @@ type share struct {
 
 // shareOf counts what the person who asks has: what is on the playlist, and what was asked for
 // or waits and is not there yet, so that several adds at once do not pass together.
-func (r *room) shareOf(set Settings, s *plugins.State, a asked) (has share) {
+func (r *record) shareOf(set Settings, s *plugins.State, a asked) (has share) {
 	self := person(set, a.User, a.Guest)
 	hourAgo := a.At - time.Hour.Milliseconds()
 	for _, i := range s.Playlist {
@@ -48,7 +48,7 @@ func (r *room) shareOf(set Settings, s *plugins.State, a asked) (has share) {
 }
 
 // pending returns the adds whose outcome is not known, and those that wait, in order.
-func (r *room) pending(at int64) (all []asked) {
+func (r *record) pending(at int64) (all []asked) {
 	for _, a := range r.Asked {
 		if a.Kind == "add" && !a.Done && a.At > at-5*time.Minute.Milliseconds() {
 			all = append(all, a)
@@ -61,7 +61,7 @@ func (r *room) pending(at int64) (all []asked) {
 }
 
 // limits returns why a person may not add more.
-func limits(c *plugins.Context, set Settings, s *plugins.State, r *room, a asked) error {
+func limits(c *plugins.Context, set Settings, s *plugins.State, r *record, a asked) error {
 	if a.Exempt {
 		return nil
 	}
@@ -84,7 +84,7 @@ func limits(c *plugins.Context, set Settings, s *plugins.State, r *room, a asked
 
 // unfit returns why an item that was added does not stay, as the server tells its title and
 // length only then.
-func unfit(c *plugins.Context, set Settings, s *plugins.State, r *room, a asked, i view.Item) string {
+func unfit(c *plugins.Context, set Settings, s *plugins.State, r *record, a asked, i view.Item) string {
 	if why := banned(set.Banned, i.URL, a.User, i.Title); why != "" {
 		return c.Render(set.NotPlayed, plugins.Values{"why": why, "title": short(i.Title)})
 	}

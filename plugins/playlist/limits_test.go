@@ -14,14 +14,14 @@ import (
 	"github.com/rosey-bot/rosey/plugins/plugintest"
 )
 
-// someRoom is what four people have added, wished for and asked for at a time, in ms.
-func someRoom(now int64) (*plugins.State, *room) {
+// someRecord is what four people have added, wished for and asked for at a time, in ms.
+func someRecord(now int64) (*plugins.State, *record) {
 	ago := func(d time.Duration) int64 { return now - d.Milliseconds() }
 	s := &plugins.State{BotName: "Rosey", View: view.View{
 		Playlist: []view.Item{{UID: 1, URL: "a", Type: "yt", Duration: 1800, QueuedBy: "Alice"}, {UID: 2, URL: "b", Type: "yt", Duration: 1800, QueuedBy: "Rosey"}, {UID: 3, URL: "c", Type: "yt", Duration: 60, QueuedBy: "visitor"}},
 		Users:    []view.User{{Name: "visitor", Rank: 0}},
 	}}
-	return s, &room{
+	return s, &record{
 		Wishes:  []wish{{URL: "x", Type: "yt", User: "alice", At: ago(61 * time.Minute)}, {URL: "b", Type: "yt", User: "alice", At: ago(time.Minute)}},
 		Asked:   []asked{{Kind: "add", User: "bob", At: ago(time.Minute)}, {Kind: "add", User: "bob", At: ago(time.Hour)}, {Kind: "add", User: "bob", At: ago(time.Minute), Done: true}},
 		Waiting: []waiting{{Asked: asked{User: "carol", At: ago(2 * time.Hour)}}},
@@ -32,7 +32,7 @@ func someRoom(now int64) (*plugins.State, *room) {
 func TestLimitsOfAPerson(t *testing.T) {
 	t.Parallel()
 	const now = int64(10 * 3_600_000)
-	s, r := someRoom(now)
+	s, r := someRecord(now)
 	c := &plugins.Context{}
 	defaults, err := plugins.DecodeSettings[Settings](nil)
 	if err != nil {

@@ -143,7 +143,7 @@ func loadList(c *plugins.Context, name string) ([]event.Envelope, error) {
 	if j.Total = len(j.Queue); j.Total == 0 {
 		return nil, c.Refuse(event.RecordNotFound, settings(c).AllThere, plugins.Values{"name": l.Name})
 	}
-	var r room
+	var r record
 	return change(c, &r, func() ([]event.Envelope, error) {
 		if err := r.busy(c); err != nil {
 			return nil, err

@@ -40,7 +40,7 @@ func outcome(c *plugins.Context, o event.Delivery) ([]event.Envelope, error) {
 			return nil, err
 		}
 	}
-	var r room
+	var r record
 	return change(c, &r, func() ([]event.Envelope, error) {
 		if r.Job != nil && r.Job.ID == c.Event.CorrelationID {
 			return r.advance(c, set, o)
@@ -65,7 +65,7 @@ func outcome(c *plugins.Context, o event.Delivery) ([]event.Envelope, error) {
 }
 
 // did handles the outcome of what a command asked for, but for adds.
-func (r *room) did(c *plugins.Context, set Settings, a *asked, o event.Delivery) []event.Envelope {
+func (r *record) did(c *plugins.Context, set Settings, a *asked, o event.Delivery) []event.Envelope {
 	quiet := set.Quiet && a.Kind != "voteskip"
 	if o.Status == event.DeliveryDone || o.Status == event.DeliveryAlready {
 		return c.Tell(a.to(quiet), set.done(c, a))
@@ -87,7 +87,7 @@ func why(c *plugins.Context, set Settings, o event.Delivery) string {
 
 // added handles an item that the server took: it stays if its title and length are fit, and
 // goes to its place.
-func (r *room) added(c *plugins.Context, set Settings, s *plugins.State, a *asked) []event.Envelope {
+func (r *record) added(c *plugins.Context, set Settings, s *plugins.State, a *asked) []event.Envelope {
 	at := -1
 	for n, i := range s.Playlist {
 		if i.URL == a.URL && i.Type == a.Type && strings.EqualFold(i.QueuedBy, s.BotName) && (at < 0 || i.UID > s.Playlist[at].UID) {
@@ -132,7 +132,7 @@ func (r *room) added(c *plugins.Context, set Settings, s *plugins.State, a *aske
 // turn returns the place of an item that was added so that all take turns: what is there has the
 // rounds in which its persons added it, what plays among it, and an item goes behind those of its own.
 // It is 0 where nothing plays.
-func (r *room) turn(set Settings, s *plugins.State, a asked, item view.Item) int {
+func (r *record) turn(set Settings, s *plugins.State, a asked, item view.Item) int {
 	rounds := map[string]int{}
 	current := s.Current()
 	if current < 0 {
@@ -159,7 +159,7 @@ func (r *room) turn(set Settings, s *plugins.State, a asked, item view.Item) int
 // place puts an item that was added next behind those for which next was asked before: the
 // server puts each right behind what plays. Which these are follows from the wishes and not
 // from places, as those may be about to change.
-func (r *room) place(c *plugins.Context, s *plugins.State, i view.Item, a *asked) []event.Envelope {
+func (r *record) place(c *plugins.Context, s *plugins.State, i view.Item, a *asked) []event.Envelope {
 	if !a.Next {
 		return nil
 	}

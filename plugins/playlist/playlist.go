@@ -14,7 +14,7 @@ const Name = "playlist"
 
 // The collections.
 const (
-	Collection = "playlist"        // a room a channel
+	Collection = "playlist"        // a record a channel
 	Played     = "playlist_played" // what played, the last time
 	Lists      = "playlist_lists"  // saved playlists
 )
@@ -54,7 +54,7 @@ func New() plugins.Plugin {
 		Name: Name, Version: "1.0.0", Description: "Queues, skips and looks up what plays, and undoes what was done to the playlist",
 		Capabilities: []string{"chat", "pm", "storage", "read:public", "request:channel",
 			"media.queue", "media.delete", "media.jump", "media.skip", "media.move", "media.temp", "media.shuffle", "media.clear", "media.lock"},
-		Collections: map[string]any{Collection: room{}, Played: played{}, Lists: list{}},
+		Collections: map[string]any{Collection: record{}, Played: played{}, Lists: list{}},
 		Settings:    Settings{},
 		Commands: []plugins.Command{
 			command("add", "https://youtu.be/ID [next] [temp]", "adds a video, by a link of any site that CyTube knows", 0, add),

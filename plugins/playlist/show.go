@@ -34,7 +34,7 @@ func plays(c *plugins.Context) ([]event.Envelope, error) {
 		return nil, nil //nolint:nilerr // what is malformed is reported elsewhere
 	}
 	if c.Waited() < time.Hour { // votes go with the film
-		var r room
+		var r record
 		_, err := change(c, &r, func() ([]event.Envelope, error) {
 			if r.Votes.At < c.Now().UnixMilli() {
 				r.Votes = votes{}
@@ -74,8 +74,8 @@ func nowPlaying(c *plugins.Context) ([]event.Envelope, error) {
 
 // whose returns who added an item, "" if nobody knows.
 func whose(c *plugins.Context, s *plugins.State, at int) (string, error) {
-	var r room
-	err := c.DB(Collection).Get(roomID(c.Channel()), &r)
+	var r record
+	err := c.DB(Collection).Get(recordID(c.Channel()), &r)
 	if err != nil && event.CodeOf(err) != event.RecordNotFound {
 		return "", err
 	}

@@ -29,7 +29,7 @@ func undo(c *plugins.Context) ([]event.Envelope, error) {
 	if err != nil {
 		return nil, err
 	}
-	var r room
+	var r record
 	return change(c, &r, func() ([]event.Envelope, error) {
 		if err := r.busy(c); err != nil {
 			return nil, err
@@ -49,7 +49,7 @@ func undo(c *plugins.Context) ([]event.Envelope, error) {
 }
 
 // undo begins to undo a change; it returns nothing where nothing is left of it.
-func (r *room) undo(c *plugins.Context, set Settings, last *made) ([]event.Envelope, error) {
+func (r *record) undo(c *plugins.Context, set Settings, last *made) ([]event.Envelope, error) {
 	if last.kind == kindLock {
 		a := newAsked(c, "undo")
 		a.Title = last.title(c, set)
@@ -80,7 +80,7 @@ var kinds = map[string]string{
 }
 
 // lastOf returns the last change, of a kind if one is given, that was not undone, and that no !undo made.
-func (r *room) lastOf(changes []*made, kind string) *made {
+func (r *record) lastOf(changes []*made, kind string) *made {
 	for _, m := range slices.Backward(changes) {
 		if (kind == "" || m.kind == kind) && !m.void() && !slices.Contains(r.Undone, m.id) && (m.correlation == "" || !slices.Contains(r.Undos, m.correlation)) {
 			return m
@@ -90,7 +90,7 @@ func (r *room) lastOf(changes []*made, kind string) *made {
 }
 
 // keepWishes keeps who added what comes back, as the bot queues it then.
-func (r *room) keepWishes(c *plugins.Context, before *plugins.State, u *revert) error {
+func (r *record) keepWishes(c *plugins.Context, before *plugins.State, u *revert) error {
 	now, err := look(c)
 	if err != nil {
 		return err
@@ -105,7 +105,7 @@ func (r *room) keepWishes(c *plugins.Context, before *plugins.State, u *revert) 
 
 // undoMore plans what is left to be undone, from what the channel is now, and returns the
 // first steps.
-func (r *room) undoMore(c *plugins.Context) (sends []event.Envelope, err error) {
+func (r *record) undoMore(c *plugins.Context) (sends []event.Envelope, err error) {
 	j, u := r.Job, r.Job.Undo
 	before, err := c.StateOf(c.Channel(), time.UnixMilli(u.Before), plugins.Playlist, plugins.Playing)
 	if err != nil {

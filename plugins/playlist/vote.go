@@ -62,7 +62,7 @@ func voteskip(c *plugins.Context) ([]event.Envelope, error) {
 	}
 	a := newAsked(c, "voteskip")
 	a.Title = s.Playing.Title
-	var r room
+	var r record
 	return change(c, &r, func() ([]event.Envelope, error) {
 		v := &r.Votes
 		if v.Item != item {

@@ -34,7 +34,7 @@ func (set Settings) locks(s *plugins.State, a asked) bool {
 }
 
 // wait keeps a wish.
-func (r *room) wait(c *plugins.Context, set Settings, a asked) ([]event.Envelope, error) {
+func (r *record) wait(c *plugins.Context, set Settings, a asked) ([]event.Envelope, error) {
 	r.Waiting = slices.DeleteFunc(r.Waiting, func(w waiting) bool { return w.Asked.At < a.At-longestWaits.Milliseconds() })
 	for _, w := range r.Waiting {
 		if w.Asked.URL == a.URL && w.Asked.Type == a.Type {
@@ -53,7 +53,7 @@ func (r *room) wait(c *plugins.Context, set Settings, a asked) ([]event.Envelope
 }
 
 // withdraw takes back what a user wished for last, if that waits.
-func (r *room) withdraw(user string) (a asked, ok bool) {
+func (r *record) withdraw(user string) (a asked, ok bool) {
 	for n, w := range slices.Backward(r.Waiting) {
 		if w.By == "" && strings.EqualFold(w.Asked.User, user) {
 			r.Waiting = slices.Delete(r.Waiting, n, n+1)
@@ -65,7 +65,7 @@ func (r *room) withdraw(user string) (a asked, ok bool) {
 
 // accept has wishes added, one after the other: each when the outcome of the one before is
 // known, so that they come in order and at the pace of the server.
-func (r *room) accept(c *plugins.Context, s *plugins.State, chosen func(waiting) bool) []event.Envelope {
+func (r *record) accept(c *plugins.Context, s *plugins.State, chosen func(waiting) bool) []event.Envelope {
 	for n, w := range r.Waiting {
 		if w.By == "" && chosen(w) {
 			r.Waiting[n].By = c.Event.CorrelationID
@@ -75,7 +75,7 @@ func (r *room) accept(c *plugins.Context, s *plugins.State, chosen func(waiting)
 }
 
 // release returns the send of the next wish that the event's conversation accepted.
-func (r *room) release(c *plugins.Context, s *plugins.State) (out []event.Envelope) {
+func (r *record) release(c *plugins.Context, s *plugins.State) (out []event.Envelope) {
 	for {
 		n := slices.IndexFunc(r.Waiting, func(w waiting) bool { return w.By == c.Event.CorrelationID })
 		if n < 0 {
@@ -102,7 +102,7 @@ func opened(c *plugins.Context) ([]event.Envelope, error) {
 	if err != nil {
 		return nil, err
 	}
-	var r room
+	var r record
 	return change(c, &r, func() ([]event.Envelope, error) {
 		return r.accept(c, s, func(waiting) bool { return true }), nil
 	})
@@ -128,7 +128,7 @@ func wishes(c *plugins.Context) ([]event.Envelope, error) {
 	}
 	set := settings(c)
 	chosen := func(w waiting) bool { return w.By == "" && (all || w.Number == number) }
-	var r room
+	var r record
 	return change(c, &r, func() ([]event.Envelope, error) {
 		if !slices.ContainsFunc(r.Waiting, chosen) {
 			return nil, c.Refuse(event.RecordNotFound, set.NoWish, plugins.Values{"prefix": c.Prefix()})
@@ -144,8 +144,8 @@ func wishes(c *plugins.Context) ([]event.Envelope, error) {
 }
 
 func listWishes(c *plugins.Context) ([]event.Envelope, error) {
-	var r room
-	if err := c.DB(Collection).Get(roomID(c.Channel()), &r); err != nil && event.CodeOf(err) != event.RecordNotFound {
+	var r record
+	if err := c.DB(Collection).Get(recordID(c.Channel()), &r); err != nil && event.CodeOf(err) != event.RecordNotFound {
 		return nil, err
 	}
 	var said []string
@@ -159,7 +159,7 @@ func listWishes(c *plugins.Context) ([]event.Envelope, error) {
 }
 
 // refuse takes wishes away, and tells who wished.
-func (r *room) refuse(c *plugins.Context, set Settings, chosen func(waiting) bool, reason string) (out []event.Envelope) {
+func (r *record) refuse(c *plugins.Context, set Settings, chosen func(waiting) bool, reason string) (out []event.Envelope) {
 	var gone []asked
 	r.Waiting = slices.DeleteFunc(r.Waiting, func(w waiting) bool {
 		if chosen(w) {

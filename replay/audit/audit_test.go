@@ -104,7 +104,7 @@ TIME  lounge  >>> plays Cool Video (4m0s) https://example.org/v, queued by alice
 TIME  lounge  * bob waves at alice
 TIME  lounge  ~~~ GAP of 0s: the bot was not in the channel: connection reset
 TIME  attic  <carol> elsewhere
-TIME  lounge  <bob> anybody there?  [recorded later, from the room's buffer]
+TIME  lounge  <bob> anybody there?  [recorded later, from the channel's buffer]
 TIME  lounge  <alice to rosey> psst
 TIME  lounge  *** bob has another rank, rank 2
 TIME  lounge  !!! bob is muted by alice
@@ -195,7 +195,7 @@ func TestWriteJSON(t *testing.T) {
 	if gap.Kind != KindGap || gap.Text != "connection reset" || gap.Until == "" || gap.Until < gap.Time {
 		t.Errorf("the gap is %+v", gap)
 	}
-	// A line from the room's buffer was said before it was recorded.
+	// A line from the channel's buffer was said before it was recorded.
 	if late.Time != "2024-11-26T18:20:06Z" || late.StoredAt == late.Time || late.Note == "" {
 		t.Errorf("the late line is %+v", late)
 	}

@@ -200,7 +200,7 @@ func newEntry(e replay.Event) Entry {
 	entry.Cause, _ = s.Causation()
 	for _, key := range []string{event.MetaBackfill, event.MetaBuffered} {
 		if s.Metadata[key] == true {
-			entry.note("recorded later, from the room's buffer")
+			entry.note("recorded later, from the channel's buffer")
 			entry.buffered = true
 		}
 	}

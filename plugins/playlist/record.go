@@ -10,8 +10,8 @@ import (
 	"github.com/rosey-bot/rosey/plugins"
 )
 
-// room is what the plugin keeps of a channel. Its ID is the channel's name in lower case.
-type room struct {
+// record is what the plugin keeps of a channel. Its ID is the channel's name in lower case.
+type record struct {
 	Channel string    `json:"channel"`
 	Asked   []asked   `json:"asked"`  // by commands, the latest
 	Wishes  []wish    `json:"wishes"` // of what the bot queued, in the order asked
@@ -59,11 +59,11 @@ const (
 	keptWishes = 1000
 )
 
-func roomID(channel string) event.ID { return event.ID(strings.ToLower(channel)) }
+func recordID(channel string) event.ID { return event.ID(strings.ToLower(channel)) }
 
-// change changes the room of the event's channel.
-func change(c *plugins.Context, r *room, do func() ([]event.Envelope, error)) ([]event.Envelope, error) {
-	return c.DB(Collection).Change(roomID(c.Channel()), r, func() ([]event.Envelope, error) {
+// change changes the record of the event's channel.
+func change(c *plugins.Context, r *record, do func() ([]event.Envelope, error)) ([]event.Envelope, error) {
+	return c.DB(Collection).Change(recordID(c.Channel()), r, func() ([]event.Envelope, error) {
 		r.Channel = c.Channel()
 		return do()
 	})
@@ -80,11 +80,11 @@ func newAsked(c *plugins.Context, kind string) asked {
 // ask keeps what a command asks for and returns the sends, so that outcome knows what it
 // was.
 func ask(c *plugins.Context, a asked, sends []event.Envelope) ([]event.Envelope, error) {
-	var r room
+	var r record
 	return change(c, &r, func() ([]event.Envelope, error) { return r.ask(a, sends), nil })
 }
 
-func (r *room) ask(a asked, sends []event.Envelope) []event.Envelope {
+func (r *record) ask(a asked, sends []event.Envelope) []event.Envelope {
 	if len(sends) > 0 {
 		a.Subject = sends[0].Subject
 	}
@@ -94,7 +94,7 @@ func (r *room) ask(a asked, sends []event.Envelope) []event.Envelope {
 }
 
 // find returns what was asked for by a send of a conversation, nil if its outcome is known.
-func (r *room) find(correlation, subject string) *asked {
+func (r *record) find(correlation, subject string) *asked {
 	for i := range r.Asked {
 		a := &r.Asked[i]
 		if a.ID == correlation && !a.Done && (a.Subject == subject || a.Subject == "") {
@@ -105,7 +105,7 @@ func (r *room) find(correlation, subject string) *asked {
 }
 
 // wishedBy returns who wanted an item, as far as that is known.
-func (r *room) wishedBy(s *plugins.State, i view.Item) (who wish) {
+func (r *record) wishedBy(s *plugins.State, i view.Item) (who wish) {
 	who = wish{User: i.QueuedBy}
 	if u, here := s.User(i.QueuedBy); here {
 		who.Guest = u.Rank < 1
@@ -122,7 +122,7 @@ func (r *room) wishedBy(s *plugins.State, i view.Item) (who wish) {
 }
 
 // wish keeps who wanted an item, and forgets what is not of use any more.
-func (r *room) wish(s *plugins.State, w wish) {
+func (r *record) wish(s *plugins.State, w wish) {
 	r.Wishes = append(r.Wishes, w)
 	if len(r.Wishes) <= keptWishes {
 		return
