@@ -74,7 +74,7 @@ func (c *composition) openLocal(ctx context.Context) error {
 		Channels: []localserver.ChannelConfig{{Name: localName, Open: true, Ranks: map[string]float64{localOperator: 3, s.User: 2}}},
 	})
 	if err != nil && t.Listen != "" {
-		return &ListenError{Setting: "listen-room", Address: t.Listen, Err: fmt.Errorf("%w (choose another address)", err)}
+		return &ListenError{Setting: "listen-channel", Address: t.Listen, Err: fmt.Errorf("%w (choose another address)", err)}
 	}
 	if err != nil {
 		return fmt.Errorf("open the local channel: %w", err)

@@ -22,7 +22,7 @@ func TestWhatTheAccountMustAllow(t *testing.T) {
 	streamstest.Slow(t, "runs a bot on a server of its own")
 	t.Parallel()
 	server := externalServer(t)
-	r := openRooms(t, "one")
+	r := openChannels(t, "one")
 	config := settingsFileWith(t, "site: %s\nuser: rosey\nnats: %s\nchannels:\n  - channel: one\n", r.site.URL(), server)
 	bot := startWith(t, []string{"ROSEY_PASSWORD=secret"}, "run", "--config", config)
 	r.awaitUser("one", bot)

@@ -20,17 +20,17 @@ import (
 
 // load is what BenchmarkChannels puts a bot under.
 type load struct {
-	rooms  int
-	steady time.Duration // each room types a line about every two seconds
-	full   time.Duration // each room types the next line once the last is answered, up to the 10 a second that CyTube allows
+	channels int
+	steady   time.Duration // each channel types a line about every two seconds
+	full     time.Duration // each channel types the next line once the last is answered, up to the 10 a second that CyTube allows
 }
 
-// loadOf reads ROOMS and DURATION.
+// loadOf reads CHANNELS and DURATION.
 func loadOf(b *testing.B) load {
-	l := load{rooms: 200, steady: time.Minute, full: 15 * time.Second}
+	l := load{channels: 200, steady: time.Minute, full: 15 * time.Second}
 	var err error
-	if n := os.Getenv("ROOMS"); n != "" {
-		if l.rooms, err = strconv.Atoi(n); err != nil {
+	if n := os.Getenv("CHANNELS"); n != "" {
+		if l.channels, err = strconv.Atoi(n); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -43,9 +43,9 @@ func loadOf(b *testing.B) load {
 	return l
 }
 
-// BenchmarkChannels is one bot in many rooms of one site, all of which speak the
+// BenchmarkChannels is one bot in many channels of one site, all of which speak the
 // real protocol in this process; the bot is a process of its own. What counts is
-// the time from a line's typing to the moment that its room hears the answer.
+// the time from a line's typing to the moment that its channel hears the answer.
 func BenchmarkChannels(b *testing.B) {
 	l := loadOf(b)
 	for b.Loop() {
@@ -58,9 +58,9 @@ func (l load) run(b *testing.B) {
 	defer cancel()
 	cfg := cytubetest.Config{Accounts: []cytubetest.Account{{Name: "rosey", Password: "secret"}}}
 	list := ""
-	for i := range l.rooms {
-		cfg.Channels = append(cfg.Channels, cytubetest.Channel{Name: roomName(i), Ranks: map[string]float64{"rosey": 2}})
-		list += "  - channel: " + roomName(i) + "\n"
+	for i := range l.channels {
+		cfg.Channels = append(cfg.Channels, cytubetest.Channel{Name: channelName(i), Ranks: map[string]float64{"rosey": 2}})
+		list += "  - channel: " + channelName(i) + "\n"
 	}
 	site, err := cytubetest.Start(cfg)
 	if err != nil {
@@ -86,20 +86,20 @@ func (l load) run(b *testing.B) {
 			b.Errorf("the bot: %v\n%s", err, log.String())
 		}
 	}()
-	for i := range l.rooms {
-		if err := site.WaitUser(ctx, roomName(i), "rosey"); err != nil {
+	for i := range l.channels {
+		if err := site.WaitUser(ctx, channelName(i), "rosey"); err != nil {
 			b.Fatal(err)
 		}
 	}
-	b.Logf("%d rooms joined in %s", l.rooms, time.Since(began).Round(time.Millisecond))
-	typists := make([]*typist, l.rooms)
+	b.Logf("%d channels joined in %s", l.channels, time.Since(began).Round(time.Millisecond))
+	typists := make([]*typist, l.channels)
 	for i := range typists {
-		u, err := cytubetest.Join(ctx, site.URL(), roomName(i), fmt.Sprint("user-", i), "")
+		u, err := cytubetest.Join(ctx, site.URL(), channelName(i), fmt.Sprint("user-", i), "")
 		if err != nil {
 			b.Fatal(err)
 		}
 		defer u.Close()
-		typists[i] = &typist{user: u, room: i, random: rand.New(rand.NewPCG(1, uint64(i)))}
+		typists[i] = &typist{user: u, channel: i, random: rand.New(rand.NewPCG(1, uint64(i)))}
 	}
 	idle := memory(b, bot.Process.Pid, "VmRSS")
 	steady := l.phase(ctx, b, typists, l.steady, func(r *rand.Rand) time.Duration { return time.Duration(r.IntN(4000)) * time.Millisecond })
@@ -123,10 +123,10 @@ func (l load) run(b *testing.B) {
 	b.ReportMetric(float64(loaded), "MB")
 }
 
-func roomName(i int) string { return fmt.Sprint("room-", i) }
+func channelName(i int) string { return fmt.Sprint("channel-", i) }
 
 // phase has all typists type for a while and gives the sorted times that their
-// answers took. Each answer must be heard once, in its own room.
+// answers took. Each answer must be heard once, in its own channel.
 func (l load) phase(ctx context.Context, b *testing.B, typists []*typist, d time.Duration, pause func(*rand.Rand) time.Duration) (took []time.Duration) {
 	b.Helper()
 	deadline := time.Now().Add(d)
@@ -139,7 +139,7 @@ func (l load) phase(ctx context.Context, b *testing.B, typists []*typist, d time
 	wg.Wait()
 	for i, err := range errs {
 		if err != nil {
-			b.Errorf("%s: %v", roomName(i), err)
+			b.Errorf("%s: %v", channelName(i), err)
 		}
 		took = append(took, results[i]...)
 	}
@@ -150,12 +150,12 @@ func (l load) phase(ctx context.Context, b *testing.B, typists []*typist, d time
 	return took
 }
 
-// typist is a room's user.
+// typist is a channel's user.
 type typist struct {
-	user   *cytubetest.User
-	room   int
-	random *rand.Rand
-	n      int
+	user    *cytubetest.User
+	channel int
+	random  *rand.Rand
+	n       int
 }
 
 var rolled = regexp.MustCompile(`Rolled d6\+(\d+):`)
@@ -173,8 +173,8 @@ func (t *typist) run(ctx context.Context, deadline time.Time, pause func(*rand.R
 			return took, nil
 		}
 		t.n++
-		// Another room would have another number, and none a million or more.
-		want := strconv.Itoa(t.room*4000 + t.n)
+		// Another channel would have another number, and none a million or more.
+		want := strconv.Itoa(t.channel*4000 + t.n)
 		began := time.Now()
 		if err := t.user.Send(ctx, "!roll d6+"+want); err != nil {
 			return took, err

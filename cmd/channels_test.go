@@ -13,15 +13,15 @@ import (
 	"github.com/rosey-bot/rosey/cytube/cytubetest"
 )
 
-// rooms are the rooms of a site of a test, each with a user in it.
-type rooms struct {
+// channels are the channels of a site of a test, each with a user in it.
+type channels struct {
 	t     *testing.T
 	ctx   context.Context
 	site  *cytubetest.Server
 	users map[string]*cytubetest.User
 }
 
-func openRooms(t *testing.T, names ...string) *rooms {
+func openChannels(t *testing.T, names ...string) *channels {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 3*testPatience) // of many waits
 	t.Cleanup(cancel)
@@ -35,7 +35,7 @@ func openRooms(t *testing.T, names ...string) *rooms {
 		t.Fatal(err)
 	}
 	t.Cleanup(site.Close)
-	r := &rooms{t: t, ctx: ctx, site: site, users: map[string]*cytubetest.User{}}
+	r := &channels{t: t, ctx: ctx, site: site, users: map[string]*cytubetest.User{}}
 	for _, n := range names {
 		u, err := cytubetest.Join(ctx, site.URL(), n, "user-"+n, "secret")
 		if err != nil {
@@ -47,39 +47,39 @@ func openRooms(t *testing.T, names ...string) *rooms {
 	return r
 }
 
-// awaitUser waits for the bot to be in a room.
-func (r *rooms) awaitUser(room string, p *process) {
+// awaitUser waits for the bot to be in a channel.
+func (r *channels) awaitUser(channel string, p *process) {
 	r.t.Helper()
-	if err := r.site.WaitUser(r.ctx, room, "rosey"); err != nil {
+	if err := r.site.WaitUser(r.ctx, channel, "rosey"); err != nil {
 		r.t.Fatalf("%v\n%s", err, p.stderr.String())
 	}
 }
 
-// say says a line as the room's user.
-func (r *rooms) say(room, line string) {
+// say says a line as the channel's user.
+func (r *channels) say(channel, line string) {
 	r.t.Helper()
-	if err := r.users[room].Say(r.ctx, line); err != nil {
+	if err := r.users[channel].Say(r.ctx, line); err != nil {
 		r.t.Fatal(err)
 	}
 }
 
-// hear waits for the bot to say something in a room that matches.
-func (r *rooms) hear(room, pattern string) cytubetest.Line {
+// hear waits for the bot to say something in a channel that matches.
+func (r *channels) hear(channel, pattern string) cytubetest.Line {
 	r.t.Helper()
 	re := regexp.MustCompile(pattern)
 	l, err := r.site.WaitHeard(r.ctx, func(l cytubetest.Line) bool {
-		return l.Channel == room && l.User == "rosey" && re.MatchString(l.Text)
+		return l.Channel == channel && l.User == "rosey" && re.MatchString(l.Text)
 	})
 	if err != nil {
-		r.t.Fatalf("%s in %s: %v; heard %v", pattern, room, err, r.said(room))
+		r.t.Fatalf("%s in %s: %v; heard %v", pattern, channel, err, r.said(channel))
 	}
 	return l
 }
 
-// said is what the bot said in a room.
-func (r *rooms) said(room string) (texts []string) {
+// said is what the bot said in a channel.
+func (r *channels) said(channel string) (texts []string) {
 	for _, l := range r.site.Heard() {
-		if l.Channel == room && l.User == "rosey" {
+		if l.Channel == channel && l.User == "rosey" {
 			texts = append(texts, l.Text)
 		}
 	}
@@ -96,13 +96,13 @@ func settingsFileWith(t *testing.T, text string, args ...any) string {
 	return path
 }
 
-// Each answer is heard once, in the room of its command; games, countdowns and
-// prefixes are each room's own; and one room that will not have the bot keeps it
+// Each answer is heard once, in the channel of its command; games, countdowns and
+// prefixes are each channel's own; and one channel that will not have the bot keeps it
 // from no other.
 func TestSeveralChannels(t *testing.T) {
 	t.Parallel()
 	names := []string{"one", "two", "three", "four", "five"}
-	r := openRooms(t, names...)
+	r := openChannels(t, names...)
 	r.site.Ban("five", "rosey")
 	store := t.TempDir()
 	list := ""
@@ -119,8 +119,8 @@ func TestSeveralChannels(t *testing.T) {
 	}
 	r.rollEverywhere(map[string]string{"one": "!", "two": "?", "three": "!", "four": "!"})
 	r.sendToSome(store)
-	r.eachOnceInItsRoom(names)
-	r.reportLostRoom(p, store)
+	r.eachOnceInItsChannel(names)
+	r.reportLostChannel(p, store)
 	if _, lines := diagnose(t, "--config", config, "--store", store); !has(lines, "site ok: "+r.site.URL()+" has channel four") {
 		t.Errorf("doctor: %q", lines)
 	}
@@ -138,14 +138,14 @@ func TestSeveralChannels(t *testing.T) {
 	}
 }
 
-// rollEverywhere types rolls, with each room's prefix, and begins a game and a countdown
-// in one room each.
-func (r *rooms) rollEverywhere(prefix map[string]string) {
+// rollEverywhere types rolls, with each channel's prefix, and begins a game and a countdown
+// in one channel each.
+func (r *channels) rollEverywhere(prefix map[string]string) {
 	r.t.Helper()
 	const rolls = 5
 	for i := range rolls {
-		for room, p := range prefix {
-			r.say(room, fmt.Sprintf("%sroll d6+%s%d", p, number(room), i))
+		for channel, p := range prefix {
+			r.say(channel, fmt.Sprintf("%sroll d6+%s%d", p, number(channel), i))
 		}
 	}
 	r.say("two", "!roll d6+999") // not this room's prefix
@@ -161,15 +161,15 @@ func (r *rooms) rollEverywhere(prefix map[string]string) {
 	r.hear("three", "^⏳ movie in ")
 	r.say("one", "!trivia stop")
 	r.hear("one", "^🏁 ")
-	for room := range prefix {
+	for channel := range prefix {
 		for i := range rolls {
-			r.hear(room, fmt.Sprintf(`^🎲 Rolled d6\+%s%d: `, number(room), i))
+			r.hear(channel, fmt.Sprintf(`^🎲 Rolled d6\+%s%d: `, number(channel), i))
 		}
 	}
 }
 
-// sendToSome sends to a room by name, to the first, and to one that there is not.
-func (r *rooms) sendToSome(store string) {
+// sendToSome sends to a channel by name, to the first, and to one that there is not.
+func (r *channels) sendToSome(store string) {
 	r.t.Helper()
 	expect(r.t, []outcome{{[]string{"send", "--channel", "four", "only for four"}, 0, ""}}, "--store", store)
 	r.hear("four", "^only for four$")
@@ -178,17 +178,17 @@ func (r *rooms) sendToSome(store string) {
 	expect(r.t, []outcome{{[]string{"send", "--channel", "six", "hello"}, 1, `not in a channel "six": its channels are one, two, three, four, five`}}, "--store", store)
 }
 
-// eachOnceInItsRoom compares what the bot said in each room.
-func (r *rooms) eachOnceInItsRoom(names []string) {
+// eachOnceInItsChannel compares what the bot said in each channel.
+func (r *channels) eachOnceInItsChannel(names []string) {
 	r.t.Helper()
-	for _, room := range names {
+	for _, channel := range names {
 		seen := map[string]int{}
-		for _, text := range r.said(room) {
+		for _, text := range r.said(channel) {
 			if seen[text]++; seen[text] > 1 {
-				r.t.Errorf("in %s more than once: %q", room, text)
+				r.t.Errorf("in %s more than once: %q", channel, text)
 			}
-			if m := regexp.MustCompile(`Rolled d6\+(\d)`).FindStringSubmatch(text); m != nil && m[1] != number(room) {
-				r.t.Errorf("in %s: %q", room, text)
+			if m := regexp.MustCompile(`Rolled d6\+(\d)`).FindStringSubmatch(text); m != nil && m[1] != number(channel) {
+				r.t.Errorf("in %s: %q", channel, text)
 			}
 		}
 	}
@@ -197,8 +197,8 @@ func (r *rooms) eachOnceInItsRoom(names []string) {
 	}
 }
 
-// reportLostRoom compares what the log and the status say of the room that banned the bot.
-func (r *rooms) reportLostRoom(p *process, store string) {
+// reportLostChannel compares what the log and the status say of the channel that banned the bot.
+func (r *channels) reportLostChannel(p *process, store string) {
 	r.t.Helper()
 	if err := until(r.ctx, func() bool { return strings.Contains(p.stderr.String(), "channel given up") }); err != nil {
 		r.t.Errorf("no word about the ban:\n%s", p.stderr.String())
@@ -224,15 +224,15 @@ func (r *rooms) reportLostRoom(p *process, store string) {
 	}
 }
 
-// number is a room's digit in the rolls of its user.
-func number(room string) string {
-	return map[string]string{"one": "1", "two": "2", "three": "3", "four": "4"}[room]
+// number is a channel's digit in the rolls of its user.
+func number(channel string) string {
+	return map[string]string{"one": "1", "two": "2", "three": "3", "four": "4"}[channel]
 }
 
 // A bot that no channel will have says why and ends.
 func TestNoChannelIsLeft(t *testing.T) {
 	t.Parallel()
-	r := openRooms(t, "one", "two")
+	r := openChannels(t, "one", "two")
 	r.site.Ban("one", "rosey")
 	r.site.Ban("two", "rosey")
 	config := settingsFileWith(t, "site: %s\nuser: rosey\nchannels:\n  - channel: one\n  - channel: two\n", r.site.URL())

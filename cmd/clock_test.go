@@ -53,7 +53,7 @@ var steps = []time.Duration{time.Hour, 0, -time.Hour, 0, 30 * 24 * time.Hour, -3
 // without delay, also the one whose answer is on its way to the channel.
 func TestOwnClock(t *testing.T) {
 	t.Parallel()
-	r, c, store := openRooms(t, "lobby"), newClock(t), t.TempDir()
+	r, c, store := openChannels(t, "lobby"), newClock(t), t.TempDir()
 	bot := startWith(t, c.env(), "run", "--site", r.site.URL(), "--channel", "lobby", "--user", "rosey", "--log-level", "info", "--store", store)
 	if err := r.site.WaitUser(r.ctx, "lobby", "rosey"); err != nil {
 		t.Fatalf("%v\n%s", err, bot.stderr.String())
@@ -87,7 +87,7 @@ func TestOwnClock(t *testing.T) {
 		t.Error("the bot's clock was not set: run make clock-test")
 	}
 	bus, seen := busOf(t, store), map[string]int{}
-	s := siege{rooms: r, store: store, bot: bot, bus: bus}
+	s := siege{channels: r, store: store, bot: bot, bus: bus}
 	for _, text := range r.said("lobby") {
 		seen[text]++
 	}
@@ -127,7 +127,7 @@ func noNegativeDurations(t *testing.T, env []string, store string) {
 // caught up.
 func TestOwnClockBehindAfterACrash(t *testing.T) {
 	t.Parallel()
-	r, c, store := openRooms(t, "lobby"), newClock(t), t.TempDir()
+	r, c, store := openChannels(t, "lobby"), newClock(t), t.TempDir()
 	run := func() *process {
 		return startWith(t, c.env(), "run", "--site", r.site.URL(), "--channel", "lobby", "--user", "rosey", "--log-level", "info", "--store", store)
 	}
@@ -168,7 +168,7 @@ func TestOwnClockBehindAfterACrash(t *testing.T) {
 func TestOwnClocksOfTwoBots(t *testing.T) {
 	t.Parallel()
 	server := externalServer(t)
-	r := openRooms(t, "one")
+	r := openChannels(t, "one")
 	config := settingsFileWith(t, "site: %s\nuser: rosey\nnats: %s\nlease_term: 3s\nchannel: one\n", r.site.URL(), server)
 	clocks := []clock{newClock(t), newClock(t)}
 	first := startWith(t, clocks[0].env(), "run", "--config", config, "--log-level", "info")

@@ -35,7 +35,7 @@ func TestTwoBots(t *testing.T) {
 	streamstest.Slow(t, "runs two bots")
 	t.Parallel()
 	server := externalServer(t)
-	r := openRooms(t, "one", "two")
+	r := openChannels(t, "one", "two")
 	config := settingsFileWith(t, "site: %s\nuser: rosey\nnats: %s\nlease_term: 5s\nchannels:\n  - channel: one\n  - channel: two\n", r.site.URL(), server)
 	env := []string{"ROSEY_PASSWORD=secret"}
 	run := func() *process { return startWith(t, env, "run", "--config", config, "--log-level", "info") }
@@ -43,15 +43,15 @@ func TestTwoBots(t *testing.T) {
 	// Everybody gets every answer once, whoever is in the channel.
 	answered := func() {
 		t.Helper()
-		for _, room := range []string{"one", "two"} {
+		for _, channel := range []string{"one", "two"} {
 			n++
-			r.say(room, fmt.Sprintf("!roll d6+%d", n))
-			r.hear(room, fmt.Sprintf(`Rolled d6\+%d:`, n))
+			r.say(channel, fmt.Sprintf("!roll d6+%d", n))
+			r.hear(channel, fmt.Sprintf(`Rolled d6\+%d:`, n))
 		}
 	}
 	first := run()
-	for _, room := range []string{"one", "two"} {
-		if err := r.site.WaitUser(r.ctx, room, "rosey"); err != nil {
+	for _, channel := range []string{"one", "two"} {
+		if err := r.site.WaitUser(r.ctx, channel, "rosey"); err != nil {
 			t.Fatalf("%v\n%s", err, first.stderr.String())
 		}
 	}
@@ -61,10 +61,10 @@ func TestTwoBots(t *testing.T) {
 	expectBothNamed(t, r, config)
 	answered()
 	first.kill()
-	for _, room := range []string{"one", "two"} { // the room must see the dead one go
+	for _, channel := range []string{"one", "two"} { // the channel must see the dead one go
 		n++
-		r.say(room, fmt.Sprintf("!roll d6+%d", n))
-		r.hear(room, fmt.Sprintf(`Rolled d6\+%d:`, n))
+		r.say(channel, fmt.Sprintf("!roll d6+%d", n))
+		r.hear(channel, fmt.Sprintf(`Rolled d6\+%d:`, n))
 	}
 	third := run()
 	awaitBots(r, config, 2)
@@ -84,7 +84,7 @@ func TestTwoBots(t *testing.T) {
 }
 
 // awaitBots waits until so many bots share the channels, and are ready.
-func awaitBots(r *rooms, config string, want int) (s fullStatus) {
+func awaitBots(r *channels, config string, want int) (s fullStatus) {
 	r.t.Helper()
 	if err := until(r.ctx, func() bool {
 		s = fullStatus{}
@@ -98,7 +98,7 @@ func awaitBots(r *rooms, config string, want int) (s fullStatus) {
 
 // expectBothNamed expects that status and doctor name both bots, of which one may answer too
 // late on a busy machine.
-func expectBothNamed(t *testing.T, r *rooms, config string) {
+func expectBothNamed(t *testing.T, r *channels, config string) {
 	t.Helper()
 	var text string
 	if err := until(r.ctx, func() bool {
@@ -134,14 +134,14 @@ func heldByFirst(t *testing.T, s fullStatus, first *process) {
 	}
 }
 
-// eachOnce compares how often the bots said each line in each room.
-func eachOnce(r *rooms, names ...string) {
+// eachOnce compares how often the bots said each line in each channel.
+func eachOnce(r *channels, names ...string) {
 	r.t.Helper()
-	for _, room := range names {
+	for _, channel := range names {
 		seen := map[string]bool{}
-		for _, text := range r.said(room) {
+		for _, text := range r.said(channel) {
 			if seen[text] {
-				r.t.Errorf("in %s more than once: %q", room, text)
+				r.t.Errorf("in %s more than once: %q", channel, text)
 			}
 			seen[text] = true
 		}
@@ -154,7 +154,7 @@ func TestSuspendedBotIsSilent(t *testing.T) {
 	streamstest.Slow(t, "waits for a lease to end")
 	t.Parallel()
 	server := externalServer(t)
-	r := openRooms(t, "one")
+	r := openChannels(t, "one")
 	config := settingsFileWith(t, "site: %s\nuser: rosey\nnats: %s\nlease_term: 2s\nchannel: one\n", r.site.URL(), server)
 	env := []string{"ROSEY_PASSWORD=secret"}
 	first := startWith(t, env, "run", "--config", config, "--log-level", "info")

@@ -42,7 +42,7 @@ func TestConsoleOfBots(t *testing.T) {
 	}
 }
 
-// A real bot in a real room, and people at real pages.
+// A real bot in a real channel, and people at real pages.
 func TestConsole(t *testing.T) {
 	streamstest.Slow(t, "runs a browser")
 	t.Parallel()

@@ -74,15 +74,15 @@ func TestScreenshots(t *testing.T) {
 // evening is a bot with something to show, and the path of a trace.
 func evening(t *testing.T) (url, trace string) {
 	store := t.TempDir()
-	p, url := startConsole(t, store, "--listen-room", "127.0.0.1:0")
-	room := regexp.MustCompile(`http://127\.0\.0\.1:\d+`).FindString(fetchRoom(t, url))
+	p, url := startConsole(t, store, "--listen-channel", "127.0.0.1:0")
+	channel := regexp.MustCompile(`http://127\.0\.0\.1:\d+`).FindString(fetchChannel(t, url))
 	ctx := soon(t)
-	alice, err := cytubetest.Join(ctx, room, "local", "alice", "")
+	alice, err := cytubetest.Join(ctx, channel, "local", "alice", "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(alice.Close)
-	queueing, err := cytubetest.Join(ctx, room, "local", "bob", "")
+	queueing, err := cytubetest.Join(ctx, channel, "local", "bob", "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,8 +112,8 @@ func evening(t *testing.T) (url, trace string) {
 	return url, trace
 }
 
-// fetchRoom is the live page, which says where the room is.
-func fetchRoom(t *testing.T, url string) string {
+// fetchChannel is the live page, which says where the channel is.
+func fetchChannel(t *testing.T, url string) string {
 	_, body := fetch(t, url+"/")
 	return body[strings.Index(body, `class="where"`):]
 }

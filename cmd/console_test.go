@@ -20,7 +20,7 @@ func (p *process) consoleURL() string {
 	return url.FindStringSubmatch(p.stderr.String())[1]
 }
 
-// startConsole starts a bot with a local room and a console.
+// startConsole starts a bot with a local channel and a console.
 func startConsole(t *testing.T, store string, args ...string) (p *process, url string) {
 	t.Helper()
 	p = start(t, append([]string{"run", "--local", "--store", store, "--console", "127.0.0.1:0"}, args...)...)

@@ -36,7 +36,7 @@ func busOf(t *testing.T, store string) *streams.Bus {
 
 // A store that has no room left: the bot says so everywhere, keeps what it has,
 // refuses what is new with a clear error, and goes on by itself when there is
-// room. What was said in the room meanwhile is recorded and answered then.
+// room. What was said in the channel meanwhile is recorded and answered then.
 func TestFullStore(t *testing.T) {
 	streamstest.Slow(t, "fills stores")
 	t.Parallel()
@@ -90,7 +90,7 @@ func TestFullStore(t *testing.T) {
 }
 
 func testFullStore(t *testing.T, where []string, setting, says string, busOf func() *streams.Bus, fill func(*streams.Bus) func()) {
-	f := &fullStore{rooms: openRooms(t, "lobby"), where: where}
+	f := &fullStore{channels: openChannels(t, "lobby"), where: where}
 	config := settingsFileWith(t, "site: %s\nuser: rosey\nchannel: lobby\nlog_level: info\n%s", f.site.URL(), setting)
 	f.process = startWith(t, []string{"ROSEY_PASSWORD=secret"}, append([]string{"run", "--config", config, "--metrics", "127.0.0.1:0"}, where...)...)
 	f.awaitUser("lobby", f.process)
@@ -149,7 +149,7 @@ func testFullStore(t *testing.T, where []string, setting, says string, busOf fun
 
 // fullStore is a bot in a lobby whose store becomes full.
 type fullStore struct {
-	*rooms
+	*channels
 	process *process
 	where   []string // the flags that name the store
 }

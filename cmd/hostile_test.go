@@ -18,9 +18,9 @@ import (
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
-// siege is a bot in a room whose server sends it whatever the test likes.
+// siege is a bot in a channel whose server sends it whatever the test likes.
 type siege struct {
-	*rooms
+	*channels
 	store string
 	bot   *process
 	bus   *streams.Bus
@@ -29,7 +29,7 @@ type siege struct {
 
 func besiege(t *testing.T) *siege {
 	t.Helper()
-	s := &siege{rooms: openRooms(t, "lobby"), store: t.TempDir(), clock: time.Now().UnixMilli()}
+	s := &siege{channels: openChannels(t, "lobby"), store: t.TempDir(), clock: time.Now().UnixMilli()}
 	s.bot = startWith(t, []string{"ROSEY_PASSWORD=secret"}, "run", "--site", s.site.URL(), "--channel", "lobby", "--user", "rosey", "--store", s.store)
 	if err := s.site.WaitUser(s.ctx, "lobby", "rosey"); err != nil {
 		t.Fatalf("%v\n%s", err, s.bot.stderr.String())
@@ -69,7 +69,7 @@ func (s *siege) line(user, text string) {
 	s.event("chatMsg", map[string]any{"username": user, "msg": text, "meta": map[string]any{}, "time": s.clock})
 }
 
-// answered says a roll as the room's user and waits for its answer: the bot has
+// answered says a roll as the channel's user and waits for its answer: the bot has
 // then taken everything before it.
 func (s *siege) answered(roll string) {
 	s.t.Helper()
@@ -116,7 +116,7 @@ func (s *siege) memory() (peak int64) {
 }
 
 // A flood of 1,000 lines a second is recorded line by line, each once; commands
-// in it are answered once, at the pace that the room allows.
+// in it are answered once, at the pace that the channel allows.
 func TestChatFlood(t *testing.T) {
 	streamstest.Slow(t, "types thousands of lines")
 	t.Parallel()

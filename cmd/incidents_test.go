@@ -133,7 +133,7 @@ func TestRecordIncidents(t *testing.T) {
 	}
 }
 
-// A scene is a room with a moderator in it and a bot.
+// A scene is a channel with a moderator in it and a bot.
 type scene struct {
 	t     *testing.T
 	ctx   context.Context
@@ -178,7 +178,7 @@ func (s *scene) user(name, password string) *cytubetest.User {
 	return u
 }
 
-// heard waits until the room heard n lines with a text.
+// heard waits until the channel heard n lines with a text.
 func (s *scene) heard(text string, n int) {
 	s.t.Helper()
 	s.ok(until(s.ctx, func() bool {
@@ -301,7 +301,7 @@ func vanishedCommand(s *scene) {
 	s.heard("Rome", 1)
 }
 
-// floodedChat: somebody types commands as fast as the room lets them.
+// floodedChat: somebody types commands as fast as the channel lets them.
 func floodedChat(s *scene) {
 	alice, mallory := s.user("alice", ""), s.user("mallory", "")
 	s.ok(alice.Say(s.ctx, "!8ball will it rain?"))

@@ -88,7 +88,7 @@ func mistakenCommands(dir, broken, taken string) []outcome {
 		{[]string{"plugin", "pause", "--for", "ever", "trivia"}, 2, `--for: "ever" is not a time: write for example 2h30m, fri 20:00`},
 		{[]string{"run", "--password", "x"}, 2, "give --password-file FILE, or ROSEY_PASSWORD"},
 		{[]string{"status", "--store", ""}, 2, "name a directory with --store"},
-		{[]string{"run", "--local", "--store", filepath.Join(dir, "t"), "--listen-room", taken}, 1, "--listen-room " + taken},
+		{[]string{"run", "--local", "--store", filepath.Join(dir, "t"), "--listen-room", taken}, 1, "--listen-channel " + taken},
 		{[]string{"run", "--local", "--store", filepath.Join(dir, "u"), "--metrics", taken}, 1, "--metrics " + taken},
 	}
 }

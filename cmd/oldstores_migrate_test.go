@@ -121,7 +121,7 @@ func openStore(t *testing.T, store string) jetstream.JetStream {
 func TestMigrationOfAnExternalServer(t *testing.T) {
 	t.Parallel()
 	_, address := streamstest.External(t, unpackStore(t, beforeTimer), 1<<30)
-	r, state := openRooms(t, "one"), t.TempDir()
+	r, state := openChannels(t, "one"), t.TempDir()
 	config := settingsFileWith(t, "site: %s\nuser: rosey\nnats: %s\nstore: %s\nchannels:\n  - channel: one\n", r.site.URL(), address, state)
 	bot := startWith(t, []string{"ROSEY_PASSWORD=secret"}, "run", "--config", config)
 	r.awaitUser("one", bot)

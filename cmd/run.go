@@ -46,7 +46,7 @@ func runFlags() []cli.Flag {
 		text("password-file", "`FILE` with the account's password (or ROSEY_PASSWORD); without one the bot is a guest"),
 		text("prefix", "what commands start with (default: !)"),
 		&cli.BoolFlag{Name: "local", Usage: "open a local channel, whatever channel is configured"},
-		&cli.StringFlag{Name: "listen-room", Usage: "also open the local channel to websocket clients at `ADDR`, such as 127.0.0.1:8080"},
+		&cli.StringFlag{Name: "listen-channel", Aliases: []string{"listen-room"}, Usage: "also open the local channel to websocket clients at `ADDR`, such as 127.0.0.1:8080"},
 		&cli.StringSliceFlag{Name: "plugins", Usage: "run only the plugins `NAME,NAME…` in this process", EnvVars: []string{"ROSEY_PLUGINS"}},
 		text("listen", "`ADDR` of the embedded NATS server (default: a free port of 127.0.0.1)"),
 		&cli.BoolFlag{Name: "sync-always", Usage: "write each event to disk before it is acknowledged: survives a power cut, costs speed", EnvVars: []string{"ROSEY_SYNC_ALWAYS"}},
@@ -66,9 +66,9 @@ func runBot(c *cli.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	listen := c.String("listen-room")
+	listen := c.String("listen-channel")
 	if listen != "" && !s.Local() {
-		return usagef("--listen-room is for the local channel: add --local or leave out the channel")
+		return usagef("--listen-channel is for the local channel: add --local or leave out the channel")
 	}
 	log, err := newLogger(c, s, s.Level())
 	if err != nil {

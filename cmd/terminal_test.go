@@ -86,7 +86,7 @@ func TestNothingSpeaksToTheTerminal(t *testing.T) {
 	for len(bot.lines) > 0 {
 		shown.WriteString(<-bot.lines + "\n")
 	}
-	check("the local room", shown.String())
+	check("the local channel", shown.String())
 	check("the log", bot.stderr.String())
 	t.Logf("%d outputs looked at, none with a control character of the %d in %d runes of the text", commands, len(spoken(spell)), utf8.RuneCountInString(spell))
 }

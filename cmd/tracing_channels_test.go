@@ -10,19 +10,19 @@ import (
 // rebuilt from the streams know whose work the echo was.
 func TestTracesOfSeveralChannels(t *testing.T) {
 	t.Parallel()
-	r := openRooms(t, "one", "two")
+	r := openChannels(t, "one", "two")
 	w := newTraced(t)
 	config := settingsFileWith(t, "site: %s\nuser: rosey\nchannels:\n  - channel: one\n  - channel: two\n", r.site.URL())
 	w.bot = startWith(t, append(w.collector.Environ("http/protobuf"), "ROSEY_PASSWORD=secret"),
 		"run", "--config", config, "--store", w.store, "--plugins", "dice-roller")
-	for room := range r.users {
-		if err := r.site.WaitUser(r.ctx, room, "rosey"); err != nil {
+	for channel := range r.users {
+		if err := r.site.WaitUser(r.ctx, channel, "rosey"); err != nil {
 			t.Fatalf("%v\n%s", err, w.bot.stderr.String())
 		}
 	}
 	w.connect()
-	for room, line := range map[string]string{"one": "!roll d6+1", "two": "!roll d6+2"} {
-		r.say(room, line)
+	for channel, line := range map[string]string{"one": "!roll d6+1", "two": "!roll d6+2"} {
+		r.say(channel, line)
 		w.tree(w.stored(event.SubjectChat, line).CorrelationID, `
 			send cytube.chat [producer rosey]
 				process cytube.chat [consumer rosey]

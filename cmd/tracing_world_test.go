@@ -45,7 +45,7 @@ func newTraced(t *testing.T) *traced {
 	return &traced{t: t, ctx: ctx, store: t.TempDir(), collector: oteltest.Start(t)}
 }
 
-// startTraced has a bot run in its local room.
+// startTraced has a bot run in its local channel.
 func startTraced(t *testing.T, protocol string, args ...string) *traced {
 	t.Helper()
 	w := newTraced(t)

@@ -14,7 +14,7 @@ import (
 
 // vacation is a bot that is started with settings of one channel or of two.
 type vacation struct {
-	*rooms
+	*channels
 	store string
 	bot   *process
 }
@@ -53,7 +53,7 @@ func (v *vacation) recorded(text string) int { return strings.Count(replayed(v.t
 func TestSettingsLoseAChannel(t *testing.T) {
 	streamstest.Slow(t, "restarts a bot")
 	t.Parallel()
-	v := &vacation{rooms: openRooms(t, "one", "two"), store: filepath.Join(t.TempDir(), "store")}
+	v := &vacation{channels: openChannels(t, "one", "two"), store: filepath.Join(t.TempDir(), "store")}
 	several := "site: %s\nuser: rosey\nchannels:\n  - {channel: one, rate: {burst: 1, per_second: %s}}\n  - {channel: two, rate: {burst: 1, per_second: 0.01}}\n"
 	v.run(settingsFileWith(t, several, v.site.URL(), "0.01"), "one", "two")
 	for i := range 3 {
@@ -113,12 +113,12 @@ func TestOthersChannelsAreNotLeft(t *testing.T) {
 	streamstest.Slow(t, "runs two bots")
 	t.Parallel()
 	server := externalServer(t)
-	r := openRooms(t, "one", "two")
-	run := func(room string) *process {
+	r := openChannels(t, "one", "two")
+	run := func(channel string) *process {
 		t.Helper()
-		config := settingsFileWith(t, "site: %s\nuser: rosey\nnats: %s\nlease_term: 2s\nchannels: [{channel: %s}]\n", r.site.URL(), server, room)
+		config := settingsFileWith(t, "site: %s\nuser: rosey\nnats: %s\nlease_term: 2s\nchannels: [{channel: %s}]\n", r.site.URL(), server, channel)
 		bot := startWith(t, []string{"ROSEY_PASSWORD=secret"}, "run", "--config", config, "--log-level", "info")
-		if err := r.site.WaitUser(r.ctx, room, "rosey"); err != nil {
+		if err := r.site.WaitUser(r.ctx, channel, "rosey"); err != nil {
 			t.Fatalf("%v\n%s", err, bot.stderr.String())
 		}
 		return bot
@@ -126,15 +126,15 @@ func TestOthersChannelsAreNotLeft(t *testing.T) {
 	two := run("two")
 	one := run("one")
 	js := dial(t, server)
-	there := func(room string) {
+	there := func(channel string) {
 		t.Helper()
-		if _, err := js.Consumer(t.Context(), streams.Cytube, "cytube-sender-"+room); err != nil {
-			t.Errorf("what waits for %s: %v", room, err)
+		if _, err := js.Consumer(t.Context(), streams.Cytube, "cytube-sender-"+channel); err != nil {
+			t.Errorf("what waits for %s: %v", channel, err)
 		}
 	}
-	for i, room := range []string{"two", "one"} {
-		r.say(room, fmt.Sprintf("!roll d6+%d", i))
-		r.hear(room, fmt.Sprintf(`Rolled d6\+%d:`, i))
+	for i, channel := range []string{"two", "one"} {
+		r.say(channel, fmt.Sprintf("!roll d6+%d", i))
+		r.hear(channel, fmt.Sprintf(`Rolled d6\+%d:`, i))
 	}
 	there("one")
 	there("two")

@@ -45,12 +45,12 @@ func exercise(t *testing.T, ctx context.Context, m *telemetry.Metrics) {
 	m.Handled(ctx, command)
 	m.Handled(ctx, telemetry.Handling{Consumer: "cytube-sender", Subject: event.SubjectSendChat, Outcome: telemetry.OutcomeExpired, Attempt: 1, Waited: -time.Second})
 	m.DuplicateDropped(ctx, event.SubjectSendChat)
-	m.SendQueue(ctx, "room", 3)
-	m.Connected(ctx, "room", true)
-	m.Muted(ctx, "room", false)
-	m.Reconnected(ctx, "room")
-	m.EchoMissed(ctx, "room")
-	m.Resent(ctx, "room")
+	m.SendQueue(ctx, "channel", 3)
+	m.Connected(ctx, "channel", true)
+	m.Muted(ctx, "channel", false)
+	m.Reconnected(ctx, "channel")
+	m.EchoMissed(ctx, "channel")
+	m.Resent(ctx, "channel")
 	m.DatabaseOperation(ctx, "query", 4*time.Millisecond, nil)
 	m.DatabaseOperation(ctx, "get", time.Millisecond, event.Errorf(event.RecordNotFound, "no record"))
 	m.SpansDropped("queue_full", 7)
@@ -84,7 +84,7 @@ func TestMetrics(t *testing.T) {
 		chat     = `messaging_destination_template="cytube.chat"`
 		command  = `messaging_destination_template="plugin.{name}.command"`
 		consumer = `messaging_destination_subscription_name="plugin-dice-roller"`
-		room     = `rosey_channel="room"`
+		channel  = `rosey_channel="channel"`
 	)
 	for _, tt := range []struct {
 		want   float64
@@ -105,11 +105,11 @@ func TestMetrics(t *testing.T) {
 		{1, "rosey_consumer_dead_letters_total", []string{command, consumer}},
 		{1, "rosey_consumer_expired_total", []string{`messaging_destination_template="cytube.send.chat"`}},
 		{1, "rosey_stream_duplicates_total", []string{`messaging_destination_template="cytube.send.chat"`}},
-		{3, "rosey_send_queue", []string{room}},
-		{1, "rosey_cytube_connected", []string{room}},
-		{1, "rosey_cytube_reconnects_total", []string{room}},
-		{1, "rosey_send_echoes_missed_total", []string{room}},
-		{1, "rosey_send_resends_total", []string{room}},
+		{3, "rosey_send_queue", []string{channel}},
+		{1, "rosey_cytube_connected", []string{channel}},
+		{1, "rosey_cytube_reconnects_total", []string{channel}},
+		{1, "rosey_send_echoes_missed_total", []string{channel}},
+		{1, "rosey_send_resends_total", []string{channel}},
 		{1, "rosey_database_operation_duration_seconds_count", []string{`db_operation_name="query"`}},
 		{1, "rosey_database_operation_duration_seconds_count", []string{`db_operation_name="get"`, `error_type="RECORD_NOT_FOUND"`}},
 		{7, "rosey_span_dropped_total", []string{`rosey_drop_reason="queue_full"`}},
@@ -138,9 +138,9 @@ func TestGaugeFollowsTheConnection(t *testing.T) {
 	t.Parallel()
 	m := metrics(t)
 	for _, up := range []bool{true, false} {
-		m.Connected(context.Background(), "room", up)
+		m.Connected(context.Background(), "channel", up)
 		want := map[bool]float64{true: 1}[up]
-		wantSample(t, scrape(t, m), want, "rosey_cytube_connected", `rosey_channel="room"`)
+		wantSample(t, scrape(t, m), want, "rosey_cytube_connected", `rosey_channel="channel"`)
 	}
 }
 
@@ -148,7 +148,7 @@ func TestGaugeFollowsTheConnection(t *testing.T) {
 func TestCountersStartAtZero(t *testing.T) {
 	t.Parallel()
 	m := metrics(t)
-	m.Connected(context.Background(), "room", true)
+	m.Connected(context.Background(), "channel", true)
 	m.Sent(context.Background(), event.SubjectChat, time.Millisecond, nil)
 	m.Handled(context.Background(), telemetry.Handling{Consumer: "router", Subject: event.SubjectChat, Outcome: telemetry.OutcomeDone, Attempt: 1})
 	page := scrape(t, m)
@@ -156,7 +156,7 @@ func TestCountersStartAtZero(t *testing.T) {
 		wantSample(t, page, 0, name, `messaging_destination_subscription_name="router"`)
 	}
 	for _, name := range []string{"rosey_cytube_reconnects_total", "rosey_send_echoes_missed_total", "rosey_send_resends_total"} {
-		wantSample(t, page, 0, name, `rosey_channel="room"`)
+		wantSample(t, page, 0, name, `rosey_channel="channel"`)
 	}
 	wantSample(t, page, 0, "rosey_stream_duplicates_total", `messaging_destination_template="cytube.chat"`)
 	for _, reason := range []string{"queue_full", "export_failed"} {

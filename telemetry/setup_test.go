@@ -27,7 +27,7 @@ func TestSpansReachTheCollector(t *testing.T) {
 				r := oteltest.Start(t)
 				setenv(t, r.Environ(protocol)...)
 				setenv(t, "OTEL_EXPORTER_OTLP_COMPRESSION="+compression,
-					"OTEL_EXPORTER_OTLP_HEADERS=authorization=Basic%20abc,x-tenant=room",
+					"OTEL_EXPORTER_OTLP_HEADERS=authorization=Basic%20abc,x-tenant=channel",
 					"OTEL_RESOURCE_ATTRIBUTES=deployment.environment.name=test%2C1")
 				p := setup(t, telemetry.Config{Service: "rosey", Version: "1.2.3"})
 				id := uuid.New()
@@ -59,7 +59,7 @@ func TestSpansReachTheCollector(t *testing.T) {
 						t.Errorf("resource has %s=%v, want %v", key, got, want)
 					}
 				}
-				if h := r.Headers(); h.Get("Authorization") != "Basic abc" || h.Get("X-Tenant") != "room" {
+				if h := r.Headers(); h.Get("Authorization") != "Basic abc" || h.Get("X-Tenant") != "channel" {
 					t.Errorf("the headers did not arrive: %v", h)
 				}
 				if err := p.Shutdown(ctx); err != nil {

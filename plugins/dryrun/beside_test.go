@@ -67,14 +67,14 @@ func TestTimeOfHandlersBesideEachOther(t *testing.T) {
 			return c.Say("%s is %s old", c.Command.User, c.Waited()), nil
 		},
 	})
-	room := plugintest.Run(t, p)
-	room.Type("alice", 1, "!first")
-	room.Type("alice", 1, "!age")
-	room.Type("bob", 1, "!age")
-	room.Next()
-	room.Next()
-	room.Settle(p.Name)
-	allSame(t, run(t, record(t, room, p, replay.Filter{}), p), 2)
+	channel := plugintest.Run(t, p)
+	channel.Type("alice", 1, "!first")
+	channel.Type("alice", 1, "!age")
+	channel.Type("bob", 1, "!age")
+	channel.Next()
+	channel.Next()
+	channel.Settle(p.Name)
+	allSame(t, run(t, record(t, channel, p, replay.Filter{}), p), 2)
 }
 
 // What a handler read before another wrote is not what is there afterwards.
@@ -100,16 +100,16 @@ func TestReadsBesideWrites(t *testing.T) {
 			return c.Say("%d", n.N), err
 		},
 	})
-	room := plugintest.Run(t, p)
-	room.Type("bob", 1, "!set")
-	room.Type("alice", 1, "!get")
-	room.Next()
-	room.Next()
-	if said := room.Say("carol", "!fail"); said != "1" {
+	channel := plugintest.Run(t, p)
+	channel.Type("bob", 1, "!set")
+	channel.Type("alice", 1, "!get")
+	channel.Next()
+	channel.Next()
+	if said := channel.Say("carol", "!fail"); said != "1" {
 		t.Fatalf("carol hears %q", said)
 	}
-	room.Settle(p.Name)
-	allSame(t, run(t, record(t, room, p, replay.Filter{}), p), 4)
+	channel.Settle(p.Name)
+	allSame(t, run(t, record(t, channel, p, replay.Filter{}), p), 4)
 }
 
 // Whatever several users asked for at once, an unchanged plugin is the same.
@@ -129,16 +129,16 @@ func TestUsersBesideEachOther(t *testing.T) {
 			return c.Say("%d", n.N), err
 		},
 	})
-	room := plugintest.Run(t, p)
+	channel := plugintest.Run(t, p)
 	user, line := rapid.SampledFrom([]string{"alice", "bob", "carol"}), rapid.SampledFrom([]string{"!add n", "!add n", "!add m", "!get"})
 	for i := range 60 {
-		room.Type(user.Example(i), 1, line.Example(i))
+		channel.Type(user.Example(i), 1, line.Example(i))
 	}
 	for range 60 {
-		room.Emitted(event.CommandSubject(p.Name))
+		channel.Emitted(event.CommandSubject(p.Name))
 	}
-	room.Settle(p.Name)
-	for _, r := range run(t, record(t, room, p, replay.Filter{}), p) {
+	channel.Settle(p.Name)
+	for _, r := range run(t, record(t, channel, p, replay.Filter{}), p) {
 		if s := r.Status(); s != dryrun.Same {
 			t.Errorf("%s of %s is %s: %s", r.Event.Ref, r.Event.Body, s, text(t, r))
 		}
@@ -165,16 +165,16 @@ func loud() plugins.Plugin {
 func TestSettingsOfThen(t *testing.T) {
 	t.Parallel()
 	p := loud()
-	room := plugintest.Run(t, p)
-	room.Say("alice", "!loud")
+	channel := plugintest.Run(t, p)
+	channel.Say("alice", "!loud")
 	for i := range 8 {
-		room.Set(p.Name, []string{"volume", "bass"}[i%2], fmt.Sprint(1+i))
-		room.Say("alice", "!loud")
+		channel.Set(p.Name, []string{"volume", "bass"}[i%2], fmt.Sprint(1+i))
+		channel.Say("alice", "!loud")
 	}
-	room.Set(p.Name, "volume", "5")
-	kase := record(t, room, p, replay.Filter{})
+	channel.Set(p.Name, "volume", "5")
+	kase := record(t, channel, p, replay.Filter{})
 	allSame(t, run(t, kase, p), 9)
-	allSame(t, run(t, record(t, room, p, replay.Filter{Since: kase.Events[5].At}), p), 4)
+	allSame(t, run(t, record(t, channel, p, replay.Filter{Since: kase.Events[5].At}), p), 4)
 	var saved bytes.Buffer
 	if err := kase.Save(&saved); err != nil {
 		t.Fatal(err)
@@ -212,10 +212,10 @@ func runWith(t *testing.T, c *dryrun.Case, p plugins.Plugin, set ...router.Setti
 func TestGrantsOfThen(t *testing.T) {
 	t.Parallel()
 	p := loud()
-	room := plugintest.Run(t, p)
-	room.Set(p.Name, "loud.min_rank", "3")
-	room.Grant("alice", "loud.loud", time.Hour)
-	room.Say("alice", "!loud")
-	room.Grant("alice", "loud.loud", -time.Hour)
-	allSame(t, run(t, record(t, room, p, replay.Filter{}), p), 1)
+	channel := plugintest.Run(t, p)
+	channel.Set(p.Name, "loud.min_rank", "3")
+	channel.Grant("alice", "loud.loud", time.Hour)
+	channel.Say("alice", "!loud")
+	channel.Grant("alice", "loud.loud", -time.Hour)
+	allSame(t, run(t, record(t, channel, p, replay.Filter{}), p), 1)
 }

@@ -32,24 +32,24 @@ func tally(step int) plugins.Handler {
 // the database as it was when the first event came.
 func TestTheDatabaseOfThen(t *testing.T) {
 	t.Parallel()
-	room := plugintest.Run(t, tester(behaviour{"it": tally(1)}))
+	channel := plugintest.Run(t, tester(behaviour{"it": tally(1)}))
 	put := func(n int) {
 		t.Helper()
-		if _, err := room.Request(event.SubjectSet, event.Set{Collection: "tally", ID: "it", Data: fmt.Appendf(nil, `{"n":%d}`, n)}); err != nil {
+		if _, err := channel.Request(event.SubjectSet, event.Set{Collection: "tally", ID: "it", Data: fmt.Appendf(nil, `{"n":%d}`, n)}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	put(10)
 	for range 3 {
-		room.Say("alice", "!test it")
+		channel.Say("alice", "!test it")
 	}
 	put(100)
 	began := time.Now()
-	room.Say("alice", "!test it")
-	room.Say("bob", "!test it")
+	channel.Say("alice", "!test it")
+	channel.Say("bob", "!test it")
 	put(200)
-	room.Say("alice", "!test it")
-	room.Settle("tester")
+	channel.Say("alice", "!test it")
+	channel.Settle("tester")
 	for _, c := range []struct {
 		name   string
 		step   int
@@ -63,7 +63,7 @@ func TestTheDatabaseOfThen(t *testing.T) {
 	} {
 		p := tester(behaviour{"it": tally(c.step)})
 		var now []string
-		for _, r := range run(t, record(t, room, p, c.filter), p) {
+		for _, r := range run(t, record(t, channel, p, c.filter), p) {
 			for _, o := range r.Outputs {
 				if o.Subject != event.SubjectSendChat {
 					continue
@@ -95,28 +95,28 @@ func TestHistoryThatDoesNotReachBack(t *testing.T) {
 		}
 		return c.Say("%d", r.N), nil
 	}})
-	room := plugintest.Run(t, reads)
+	channel := plugintest.Run(t, reads)
 	put := func(n int) {
 		t.Helper()
-		if _, err := room.Request(event.SubjectSet, event.Set{Collection: "tally", ID: "it", Data: fmt.Appendf(nil, `{"n":%d}`, n)}); err != nil {
+		if _, err := channel.Request(event.SubjectSet, event.Set{Collection: "tally", ID: "it", Data: fmt.Appendf(nil, `{"n":%d}`, n)}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	put(2)
-	room.Say("alice", "!test it")
-	room.Settle("tester")
+	channel.Say("alice", "!test it")
+	channel.Settle("tester")
 	for n := range 20 {
 		put(100 + n)
 	}
-	kase := record(t, room, reads, replay.Filter{})
+	kase := record(t, channel, reads, replay.Filter{})
 	allSame(t, run(t, kase, reads), 1)
 	if n := kase.ApproximateRecords(); n != 0 {
 		t.Errorf("unsure of %d records that were answered from", n)
 	}
-	if err := room.Bus.JetStream().DeleteStream(streamstest.Context(t), "KV_exchanges"); err != nil {
+	if err := channel.Bus.JetStream().DeleteStream(streamstest.Context(t), "KV_exchanges"); err != nil {
 		t.Fatal(err)
 	}
-	kase = record(t, room, reads, replay.Filter{})
+	kase = record(t, channel, reads, replay.Filter{})
 	if r := run(t, kase, reads)[0]; text(t, r) != "changed said 2 | now 110" || kase.ApproximateRecords() != 1 {
 		t.Errorf("without what was answered: %s, unsure of %d", text(t, r), kase.ApproximateRecords())
 	}

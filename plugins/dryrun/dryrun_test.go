@@ -25,9 +25,9 @@ import (
 
 func TestMain(m *testing.M) { streamstest.Main(m) }
 
-func record(t *testing.T, room *plugintest.Channel, p plugins.Plugin, f replay.Filter) *dryrun.Case {
+func record(t *testing.T, channel *plugintest.Channel, p plugins.Plugin, f replay.Filter) *dryrun.Case {
 	t.Helper()
-	c, err := dryrun.Record(streamstest.Context(t), room.Bus.JetStream(), p, f, nil)
+	c, err := dryrun.Record(streamstest.Context(t), channel.Bus.JetStream(), p, f, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,29 +81,29 @@ func TestUnchangedPluginsSayTheSame(t *testing.T) {
 	streamstest.Slow(t, "runs all plugins")
 	t.Parallel()
 	shipped := []plugins.Plugin{quotedb.New(), diceroller.New(), eightball.New(), help.New()}
-	room := plugintest.Run(t, shipped...)
+	channel := plugintest.Run(t, shipped...)
 	for _, line := range []string{
 		"!quote", "!quote add one", "!roll 3d6", "!quote add two", "!quote 1", "!8ball will it rain?", "!quote delete 2", "!help", "!quote banana",
 	} {
-		room.Say("alice", line)
+		channel.Say("alice", line)
 	}
 	// A bare payload has no correlation ID, from which the dice are seeded.
-	if _, err := room.Bus.JetStream().Publish(t.Context(), event.CommandSubject("dice-roller"), []byte(`{"command":"roll","args":["5d20"],"user":"x","channel":"test"}`)); err != nil {
+	if _, err := channel.Bus.JetStream().Publish(t.Context(), event.CommandSubject("dice-roller"), []byte(`{"command":"roll","args":["5d20"],"user":"x","channel":"test"}`)); err != nil {
 		t.Fatal(err)
 	}
-	room.Next()
+	channel.Next()
 	began := time.Now()
 	// What others do to the database at the same time counts too.
-	if _, err := room.Request(event.SubjectSet, map[string]any{"collection": "quotes", "id": 1, "data": map[string]any{"text": "uno", "user": "bob"}}); err != nil {
+	if _, err := channel.Request(event.SubjectSet, map[string]any{"collection": "quotes", "id": 1, "data": map[string]any{"text": "uno", "user": "bob"}}); err != nil {
 		t.Fatal(err)
 	}
 	for _, line := range []string{"!quote 1", "!quote add three", "!quote add four", "!quote search o", "!quote delete 3", "!roll 2d20", "!roll nonsense", "!quote count", "!quote"} {
-		room.Say("alice", line)
+		channel.Say("alice", line)
 	}
 	ended := time.Now()
-	room.Say("alice", "!quote delete 1")
-	room.Say("alice", "!quote add five")
-	room.Say("alice", "!quote count") // once it is answered, the event after the answer before it is stored
+	channel.Say("alice", "!quote delete 1")
+	channel.Say("alice", "!quote add five")
+	channel.Say("alice", "!quote count") // once it is answered, the event after the answer before it is stored
 	for _, c := range []struct {
 		plugin  plugins.Plugin
 		filter  replay.Filter
@@ -116,7 +116,7 @@ func TestUnchangedPluginsSayTheSame(t *testing.T) {
 		{eightball.New(), replay.Filter{}, 1},
 		{help.New(), replay.Filter{}, 1},
 	} {
-		kase := record(t, room, c.plugin, c.filter)
+		kase := record(t, channel, c.plugin, c.filter)
 		first := run(t, kase, c.plugin, shipped...)
 		allSame(t, first, c.outputs)
 		sameFromFile(t, kase, first, c.plugin, shipped, c.outputs)
@@ -232,12 +232,12 @@ func TestDifferences(t *testing.T) {
 	for _, c := range cases {
 		then[c.name], now[c.name] = c.then, c.now
 	}
-	room := plugintest.Run(t, tester(then))
+	channel := plugintest.Run(t, tester(then))
 	for _, c := range cases {
-		room.Type("alice", 1, "!test "+c.name)
+		channel.Type("alice", 1, "!test "+c.name)
 	}
-	room.Settle("tester")
-	results := run(t, record(t, room, tester(now), replay.Filter{}), tester(now))
+	channel.Settle("tester")
+	results := run(t, record(t, channel, tester(now), replay.Filter{}), tester(now))
 	if len(results) != len(cases) {
 		t.Fatalf("%d results, want %d", len(results), len(cases))
 	}
@@ -248,7 +248,7 @@ func TestDifferences(t *testing.T) {
 			t.Errorf("%s is %s: %s\nwant %s: %s", c.name, r.Status(), got, c.status, c.report)
 		}
 	}
-	accepts(t, record(t, room, tester(now), replay.Filter{}), tester(now))
+	accepts(t, record(t, channel, tester(now), replay.Filter{}), tester(now))
 }
 
 // accepts checks that what a plugin publishes now can be made what is expected of it.
@@ -269,11 +269,11 @@ func accepts(t *testing.T, kase *dryrun.Case, p plugins.Plugin) {
 func TestLateTimer(t *testing.T) {
 	t.Parallel()
 	p := tester(behaviour{"late": rings(-time.Hour)})
-	room := plugintest.Run(t, p)
-	room.Type("alice", 1, "!test late")
-	room.Emitted("plugin.tester.event.rung")
-	room.Settle("tester")
-	allSame(t, run(t, record(t, room, p, replay.Filter{}), p), 1)
+	channel := plugintest.Run(t, p)
+	channel.Type("alice", 1, "!test late")
+	channel.Emitted("plugin.tester.event.rung")
+	channel.Settle("tester")
+	allSame(t, run(t, record(t, channel, p, replay.Filter{}), p), 1)
 }
 
 // What expired is not handled in a dry run either, and what was not does not
@@ -283,11 +283,11 @@ func TestAge(t *testing.T) {
 	p := tester(behaviour{"it": func(c *plugins.Context) ([]event.Envelope, error) {
 		return c.Say("late: %v", c.Waited() > 30*time.Second), nil
 	}})
-	room := plugintest.Run(t, p)
-	room.Say("alice", "!test it")
-	room.Settle("tester")
+	channel := plugintest.Run(t, p)
+	channel.Say("alice", "!test it")
+	channel.Settle("tester")
 	p.MaxAge = time.Nanosecond
-	kase := record(t, room, p, replay.Filter{})
+	kase := record(t, channel, p, replay.Filter{})
 	kase.Events[0].Waited = time.Hour
 	r := run(t, kase, p)[0]
 	if len(r.Outputs) != 1 || r.Outputs[0].Subject != event.EventSubject("tester", event.TypeExpired) {
@@ -308,10 +308,10 @@ func TestOtherPlugins(t *testing.T) {
 			return c.Say("answered: %v", err == nil), nil
 		}})
 	}
-	room := plugintest.Run(t, asks("well?"), eightball.New())
-	room.Say("alice", "!test it")
-	room.Settle("tester")
-	kase := record(t, room, asks("well?"), replay.Filter{})
+	channel := plugintest.Run(t, asks("well?"), eightball.New())
+	channel.Say("alice", "!test it")
+	channel.Settle("tester")
+	kase := record(t, channel, asks("well?"), replay.Filter{})
 	broken := eightball.New()
 	broken.Start = func(*plugins.Context) error { return errors.New("no") }
 	for _, others := range [][]plugins.Plugin{{asks("well?"), eightball.New()}, nil, {broken}} {
@@ -336,10 +336,10 @@ const (
 func TestAbsent(t *testing.T) {
 	t.Parallel()
 	p := tester(behaviour{"it": says("hello")})
-	room := plugintest.Run(t, p)
-	room.Say("alice", "!test it")
-	room.Settle("tester")
-	kase := record(t, room, p, replay.Filter{})
+	channel := plugintest.Run(t, p)
+	channel.Say("alice", "!test it")
+	channel.Settle("tester")
+	kase := record(t, channel, p, replay.Filter{})
 	allSame(t, run(t, kase, p), 1)
 	var saved bytes.Buffer
 	if err := kase.Save(&saved); err != nil {

@@ -66,19 +66,19 @@ func counter(greeting string, step int) plugins.Plugin {
 func TestSubscriptionsFromFirst(t *testing.T) {
 	streamstest.Slow(t, "runs plugins")
 	t.Parallel()
-	room := plugintest.Run(t, counter("line", 1))
+	channel := plugintest.Run(t, counter("line", 1))
 	var middle time.Time
 	for i := range 40 { // eight by each of five: a record keeps ten revisions
 		if i == 20 {
-			room.Settle("counter")
+			channel.Settle("counter")
 			middle = time.Now()
 		}
-		room.Type(fmt.Sprint("user-", i%5), 1, fmt.Sprint("line-", i)) // without waiting: several are handled in one batch
+		channel.Type(fmt.Sprint("user-", i%5), 1, fmt.Sprint("line-", i)) // without waiting: several are handled in one batch
 		if i%5 == 4 {
-			room.Type("user-1", 1, "!tally")
+			channel.Type("user-1", 1, "!tally")
 		}
 	}
-	room.Settle("counter")
+	channel.Settle("counter")
 	for name, v := range map[string]struct {
 		plugin plugins.Plugin
 		since  time.Time
@@ -90,7 +90,7 @@ func TestSubscriptionsFromFirst(t *testing.T) {
 		"another step":      {counter("line", 3), time.Time{}, 40},
 	} {
 		differ := 0
-		for _, r := range run(t, record(t, room, v.plugin, replay.Filter{Since: v.since}), v.plugin) {
+		for _, r := range run(t, record(t, channel, v.plugin, replay.Filter{Since: v.since}), v.plugin) {
 			if r.Status() == dryrun.Same {
 				continue
 			}
@@ -109,13 +109,13 @@ func TestSubscriptionsFromFirst(t *testing.T) {
 func TestSubscriptionsFromFirstOfCutRecords(t *testing.T) {
 	streamstest.Slow(t, "runs plugins")
 	t.Parallel()
-	room := plugintest.Run(t, counter("line", 1))
+	channel := plugintest.Run(t, counter("line", 1))
 	for i := range 15 {
-		room.Type("alice", 1, fmt.Sprint("line-", i))
-		room.Settle("counter")
+		channel.Type("alice", 1, fmt.Sprint("line-", i))
+		channel.Settle("counter")
 	}
 	excluded := 0
-	for _, r := range run(t, record(t, room, counter("line", 1), replay.Filter{}), counter("line", 1)) {
+	for _, r := range run(t, record(t, channel, counter("line", 1), replay.Filter{}), counter("line", 1)) {
 		switch r.Status() {
 		case dryrun.Excluded:
 			excluded++

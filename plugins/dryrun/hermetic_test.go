@@ -34,9 +34,9 @@ var typed = rapid.Custom(func(t *rapid.T) string {
 // compacting has somebody delete records and compact all collections.
 const compacting = "(compact)"
 
-func compact(t *testing.T, room *plugintest.Channel) {
+func compact(t *testing.T, channel *plugintest.Channel) {
 	t.Helper()
-	store, err := kvstore.NewStore(room.Bus.JetStream())
+	store, err := kvstore.NewStore(channel.Bus.JetStream())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +58,7 @@ func TestCompactionChangesNothing(t *testing.T) {
 	streamstest.Slow(t, "runs all plugins")
 	t.Parallel()
 	all := slices.DeleteFunc(shipped.All(), func(p plugins.Plugin) bool { return len(p.Commands) == 0 })
-	room := plugintest.Run(t, all...)
+	channel := plugintest.Run(t, all...)
 	steps := rapid.SliceOfN(rapid.OneOf(typed, typed, typed, typed, typed, rapid.Just(compacting)), 40, 40).Example()
 	var middle time.Time
 	for _, p := range all { // something that each handles
@@ -69,25 +69,25 @@ func TestCompactionChangesNothing(t *testing.T) {
 			middle = time.Now()
 		}
 		if line == compacting {
-			compact(t, room)
+			compact(t, channel)
 			continue
 		}
 		user := []string{"alice", "bob"}[i%2]
 		switch i % 10 {
 		case 3:
-			room.Publish(event.SubjectUserJoin, event.UserJoin{User: user, Channel: plugintest.ChannelName, Rank: 3})
+			channel.Publish(event.SubjectUserJoin, event.UserJoin{User: user, Channel: plugintest.ChannelName, Rank: 3})
 		case 6:
-			room.Publish(event.SubjectMediaChange, event.MediaChange{Title: line, URL: "https://youtu.be/abc", Type: "yt", Duration: 240, Channel: plugintest.ChannelName, QueuedBy: user})
+			channel.Publish(event.SubjectMediaChange, event.MediaChange{Title: line, URL: "https://youtu.be/abc", Type: "yt", Duration: 240, Channel: plugintest.ChannelName, QueuedBy: user})
 		case 9:
-			room.Publish(event.SubjectUserLeave, event.UserLeave{User: user, Channel: plugintest.ChannelName})
+			channel.Publish(event.SubjectUserLeave, event.UserLeave{User: user, Channel: plugintest.ChannelName})
 		}
-		room.Type(user, 3, line)
-		room.Settle()
+		channel.Type(user, 3, line)
+		channel.Settle()
 	}
-	compact(t, room)
+	compact(t, channel)
 	for _, p := range all {
 		for _, since := range []time.Time{{}, middle} {
-			for _, r := range run(t, record(t, room, p, replay.Filter{Since: since}), p, all...) {
+			for _, r := range run(t, record(t, channel, p, replay.Filter{Since: since}), p, all...) {
 				oneFieldChanged(t, p, r)
 				if s := r.Status(); s != dryrun.Same && s != dryrun.Excluded {
 					t.Errorf("%s since %s: %s of %q is %s: %s", p.Name, since, r.Event.Ref, r.Event.Body, s, text(t, r))

@@ -31,19 +31,19 @@ func TestSettingMadeWhileAnEventWaits(t *testing.T) {
 		},
 	})
 	p.Settings = volume{}
-	room := plugintest.Run(t, p)
-	room.Type("alice", 1, "!wait")
+	channel := plugintest.Run(t, p)
+	channel.Type("alice", 1, "!wait")
 	began.await()
-	room.Type("alice", 1, "!hush")
-	room.Emitted(event.CommandSubject(p.Name))
-	room.Emitted(event.CommandSubject(p.Name))
-	room.Set(p.Name, "volume", "9")
+	channel.Type("alice", 1, "!hush")
+	channel.Emitted(event.CommandSubject(p.Name))
+	channel.Emitted(event.CommandSubject(p.Name))
+	channel.Set(p.Name, "volume", "9")
 	set.pass()
-	room.Settle(p.Name)
-	if said := room.Said(); len(said) > 0 {
+	channel.Settle(p.Name)
+	if said := channel.Said(); len(said) > 0 {
 		t.Fatalf("the handler did not see the setting: %q", said)
 	}
-	allSame(t, run(t, record(t, room, p, replay.Filter{}), p), 0)
+	allSame(t, run(t, record(t, channel, p, replay.Filter{}), p), 0)
 }
 
 // Which settings an answer was made with is known where nothing could be kept of its handler.
@@ -54,16 +54,16 @@ func TestSettingsWithoutExchanges(t *testing.T) {
 			t.Parallel()
 			p := loud()
 			p.Capabilities = may
-			room := plugintest.Run(t, p)
+			channel := plugintest.Run(t, p)
 			for _, volume := range []string{"1", "2"} {
-				room.Set(p.Name, "volume", volume)
-				room.Say("alice", "!loud")
+				channel.Set(p.Name, "volume", volume)
+				channel.Say("alice", "!loud")
 			}
-			err := room.Bus.JetStream().DeleteStream(streamstest.Context(t), "KV_exchanges")
+			err := channel.Bus.JetStream().DeleteStream(streamstest.Context(t), "KV_exchanges")
 			if err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
 				t.Fatal(err)
 			}
-			allSame(t, run(t, record(t, room, p, replay.Filter{}), p), 2)
+			allSame(t, run(t, record(t, channel, p, replay.Filter{}), p), 2)
 		})
 	}
 }
@@ -73,10 +73,10 @@ func TestSettingsWithoutExchanges(t *testing.T) {
 func TestFirstSettingBesideAHandler(t *testing.T) {
 	t.Parallel()
 	p := loud()
-	room := plugintest.Run(t, p)
-	room.Say("alice", "!loud")
-	room.Set(p.Name, "volume", "9")
-	kase := record(t, room, p, replay.Filter{})
+	channel := plugintest.Run(t, p)
+	channel.Say("alice", "!loud")
+	channel.Set(p.Name, "volume", "9")
+	kase := record(t, channel, p, replay.Filter{})
 	allSame(t, run(t, kase, p), 1)
 	handled := kase.Events[0].At.Add(kase.Events[0].Waited)
 	var saved, moved, earlier bytes.Buffer

@@ -46,12 +46,12 @@ func TestNothingReachesTheLiveStreams(t *testing.T) {
 	}
 	then, now := tester(behaviour{"it": busy("then")}), tester(behaviour{"it": busy("now")})
 	now.Start = func(c *plugins.Context) error { return c.Publish(c.Emit("started", nil)...) }
-	room := plugintest.Run(t, then, quotedb.New())
-	room.Say("alice", "!test it")
-	room.Emitted(event.EventSubject("tester", "rung")) // no timer is pending
-	room.Settle("tester")
+	channel := plugintest.Run(t, then, quotedb.New())
+	channel.Say("alice", "!test it")
+	channel.Emitted(event.EventSubject("tester", "rung")) // no timer is pending
+	channel.Settle("tester")
 	heard := make(chan string, 1000)
-	sub, err := room.Bus.Conn().Subscribe(">", func(msg *nats.Msg) {
+	sub, err := channel.Bus.Conn().Subscribe(">", func(msg *nats.Msg) {
 		read := strings.HasPrefix(msg.Reply, "$JS.ACK.") // a stored event on its way to who reads it
 		if !read && !strings.HasPrefix(msg.Subject, "$JS.") && !strings.HasPrefix(msg.Subject, "_INBOX.") {
 			heard <- msg.Subject
@@ -61,18 +61,18 @@ func TestNothingReachesTheLiveStreams(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer sub.Unsubscribe()
-	before := state(t, room)
-	kase := record(t, room, now, replay.Filter{})
+	before := state(t, channel)
+	kase := record(t, channel, now, replay.Filter{})
 	for range 2 {
 		results := run(t, kase, now, quotedb.New())
 		if len(results) != 1 || results[0].Status() != dryrun.Changed || !strings.Contains(text(t, results[0]), "said then | now now") {
 			t.Fatalf("%+v", results)
 		}
 	}
-	if diff := cmp.Diff(before, state(t, room)); diff != "" {
+	if diff := cmp.Diff(before, state(t, channel)); diff != "" {
 		t.Errorf("the streams changed: %s", diff)
 	}
-	if err := room.Bus.Conn().Flush(); err != nil {
+	if err := channel.Bus.Conn().Flush(); err != nil {
 		t.Fatal(err)
 	}
 	select {
@@ -83,10 +83,10 @@ func TestNothingReachesTheLiveStreams(t *testing.T) {
 }
 
 // state is what every stream holds and how it is configured.
-func state(t *testing.T, room *plugintest.Channel) map[string]any {
+func state(t *testing.T, channel *plugintest.Channel) map[string]any {
 	t.Helper()
 	all := map[string]any{}
-	lister := room.Bus.JetStream().ListStreams(streamstest.Context(t))
+	lister := channel.Bus.JetStream().ListStreams(streamstest.Context(t))
 	for info := range lister.Info() {
 		config, err := json.Marshal(info.Config)
 		if err != nil {
@@ -104,19 +104,19 @@ func state(t *testing.T, room *plugintest.Channel) map[string]any {
 func TestTraces(t *testing.T) {
 	t.Parallel()
 	p := tester(behaviour{"it": tally(1)})
-	room := plugintest.Run(t, p)
+	channel := plugintest.Run(t, p)
 	const then = "4bf92f3577b34da6a3ce929d0e0e4736"
 	msg := nats.NewMsg(event.CommandSubject("tester"))
 	msg.Data = []byte(`{"command":"test","args":["it"],"user":"alice","channel":"test"}`)
 	msg.Header["traceparent"] = []string{"00-" + then + "-00f067aa0ba902b7-01"}
-	if _, err := room.Bus.JetStream().PublishMsg(streamstest.Context(t), msg); err != nil {
+	if _, err := channel.Bus.JetStream().PublishMsg(streamstest.Context(t), msg); err != nil {
 		t.Fatal(err)
 	}
-	room.Next()
-	room.Settle("tester")
+	channel.Next()
+	channel.Settle("tester")
 	spans := tracetest.NewSpanRecorder()
 	provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans), sdktrace.WithIDGenerator(propagation.IDGenerator{}))
-	kase := record(t, room, p, replay.Filter{})
+	kase := record(t, channel, p, replay.Filter{})
 	for r, err := range dryrun.Run(streamstest.Context(t), kase, p, dryrun.Options{Tracer: provider.Tracer("")}) {
 		if err != nil || r.Status() != dryrun.Same {
 			t.Fatalf("%v, %s", err, text(t, r))

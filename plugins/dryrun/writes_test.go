@@ -28,9 +28,9 @@ func scorer(points int, field string) plugins.Plugin {
 func TestWritesAreCompared(t *testing.T) {
 	streamstest.Slow(t, "runs plugins")
 	t.Parallel()
-	room := plugintest.Run(t, scorer(10, "points"))
-	room.Say("alice", "!win")
-	c := record(t, room, scorer(10, "points"), replay.Filter{})
+	channel := plugintest.Run(t, scorer(10, "points"))
+	channel.Say("alice", "!win")
+	c := record(t, channel, scorer(10, "points"), replay.Filter{})
 	for name, v := range map[string]struct {
 		plugin plugins.Plugin
 		want   dryrun.Status

@@ -40,41 +40,41 @@ func holds(ctx context.Context, t *testing.T, bus *streams.Bus, text string) map
 func TestForgetErasesRequests(t *testing.T) {
 	t.Parallel()
 	ctx := streamstest.Context(t)
-	room := plugintest.Run(t, quotedb.New())
-	room.Say("mallory", "!quote add secretword quote")
-	room.Settle(quotedb.Name) // so that its event comes before the next command
-	room.Say("mallory", "!quote secretword")
-	room.Say("alice", "!quote add something else")
-	room.Settle(quotedb.Name)
-	streamstest.Recorded(t, room.Bus.JetStream(), streams.Database, 4)
-	before := holds(ctx, t, room.Bus, "secretword")
+	channel := plugintest.Run(t, quotedb.New())
+	channel.Say("mallory", "!quote add secretword quote")
+	channel.Settle(quotedb.Name) // so that its event comes before the next command
+	channel.Say("mallory", "!quote secretword")
+	channel.Say("alice", "!quote add something else")
+	channel.Settle(quotedb.Name)
+	streamstest.Recorded(t, channel.Bus.JetStream(), streams.Database, 4)
+	before := holds(ctx, t, channel.Bus, "secretword")
 	if before[streams.Database] < 2 || before[streams.Cytube] != 3 {
 		t.Fatalf("what is to be erased is not there: %v", before)
 	}
-	others := holds(ctx, t, room.Bus, "something else")
+	others := holds(ctx, t, channel.Bus, "something else")
 	o := ForgetOptions{Channel: plugintest.ChannelName, Since: time.Now().Add(-time.Hour), DryRun: true}
-	last := room.Stored(event.CommandSubject(quotedb.Name))[1]
+	last := channel.Stored(event.CommandSubject(quotedb.Name))[1]
 	o.Until = last.At.Add(1)
-	dry, err := Forget(ctx, room.Bus, newKey(t), "mallory", o)
+	dry, err := Forget(ctx, channel.Bus, newKey(t), "mallory", o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if after := holds(ctx, t, room.Bus, "secretword"); !cmp.Equal(after, before) {
+	if after := holds(ctx, t, channel.Bus, "secretword"); !cmp.Equal(after, before) {
 		t.Errorf("the dry run left %v of %v", after, before)
 	}
 	o.DryRun = false
-	done, err := Forget(ctx, room.Bus, newKey(t), "mallory", o)
+	done, err := Forget(ctx, channel.Bus, newKey(t), "mallory", o)
 	if err != nil || !cmp.Equal(done, dry) || done.Events[streams.Database] < before[streams.Database] {
 		t.Errorf("it erased %+v, %v; the dry run says %+v", done, err, dry)
 	}
 	// The answer to what is no quote, which quotes the command.
-	if after, want := holds(ctx, t, room.Bus, "secretword"), map[string]int{streams.Cytube: 1}; !cmp.Equal(after, want) {
+	if after, want := holds(ctx, t, channel.Bus, "secretword"), map[string]int{streams.Cytube: 1}; !cmp.Equal(after, want) {
 		t.Errorf("after it %v are left, want %v", after, want)
 	}
 	if done.Answers < 2 {
 		t.Errorf("it says that %d answers are left", done.Answers)
 	}
-	if after := holds(ctx, t, room.Bus, "something else"); !cmp.Equal(after, others) {
+	if after := holds(ctx, t, channel.Bus, "something else"); !cmp.Equal(after, others) {
 		t.Errorf("of what others said %v is left of %v", after, others)
 	}
 }
