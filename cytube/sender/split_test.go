@@ -59,6 +59,7 @@ func FuzzSplit(f *testing.F) {
 		f.Add(text, true, uint8(200))
 	}
 	f.Fuzz(func(t *testing.T, text string, emote bool, longer uint8) {
+		text = strings.ToValidUTF8(text, "\ufffd") // as JSON's decoder does
 		prefix := ""
 		if emote {
 			prefix = emotePrefix
