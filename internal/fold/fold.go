@@ -44,15 +44,19 @@ func Invisible(r rune) bool {
 // Plain returns text in Unicode's compatibility form (NFKC) without what is invisible, and
 // with the quotation marks, minus signs and spaces of ASCII. It keeps letter case.
 func Plain(text string) string {
-	if isASCII(text) {
-		return text
-	}
-	return norm.NFKC.String(strings.Map(func(r rune) rune {
-		if Invisible(r) {
-			return -1
+	for !isASCII(text) {
+		plain := norm.NFKC.String(strings.Map(func(r rune) rune {
+			if Invisible(r) {
+				return -1
+			}
+			return Rune(r)
+		}, text))
+		if plain == text {
+			break
 		}
-		return Rune(r)
-	}, text))
+		text = plain // the form of a character may be a quotation mark, or invisible
+	}
+	return text
 }
 
 // Marks returns text composed (NFC), with the quotation marks, minus signs and spaces of

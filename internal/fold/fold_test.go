@@ -28,6 +28,7 @@ func TestKey(t *testing.T) {
 		{"👨\u200d👩\u200d👧", "👨👩👧"},
 		{"❤\ufe0f", "❤"},
 		{"ﬁn", "fin"},
+		{"'n", "ŉ"},
 		{"ꮊꭰ", "ᎺᎠ", "Ꮊꭰ"},
 	} {
 		for _, text := range same[1:] {
@@ -45,7 +46,7 @@ func TestKey(t *testing.T) {
 
 // A key is its own key, and has nothing that is invisible.
 func FuzzKey(f *testing.F) {
-	for _, s := range []string{"Café", "ｒｏｌｌ", "\U000e0072", "İ", "ẞ", "ﷺ", "ῼ", "\u0345", "Ꮊ"} {
+	for _, s := range []string{"Café", "ｒｏｌｌ", "\U000e0072", "İ", "ẞ", "ﷺ", "ῼ", "\u0345", "Ꮊ", "ŉ"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
