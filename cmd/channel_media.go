@@ -47,7 +47,7 @@ var mediaAbilities = []ability{
 		name: "skip", usage: "play the next item", examples: "   rosey channel skip --for alice", request: bare(event.SubjectSendMediaSkip),
 	},
 	{
-		name: "move", usage: "move an item behind another", args: "UID UID|first|last", least: 2, most: 2,
+		name: "move", usage: "move an item after another", args: "UID UID|first|last", least: 2, most: 2,
 		examples: "   rosey channel move 42 17\n   rosey channel move 42 first",
 		request: func(_ *cli.Context, args []string) ([]request, error) {
 			uid, err := uidOf(args[0])

@@ -36,7 +36,7 @@ func envName(flag string) string {
 	return variablePrefix + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
-// flagParseError matches an error of package flag: its phrase, the flag's name behind one
+// flagParseError matches an error of package flag: its phrase, the flag's name after one
 // dash, and the rest.
 var flagParseError = regexp.MustCompile(`^(flag provided but not defined:|flag needs an argument:|invalid (?:boolean )?value .* for(?: flag)?) -(\S+?)((?:: .*)?)$`)
 

@@ -82,8 +82,8 @@ func valuesOf(f cli.Flag) (given, variable string) {
 }
 
 // lineWith returns a command line with all flags that may stand in a place, and their values:
-// behind a word of the command, or behind its arguments. One that is not global may stand
-// behind the whole command alone.
+// after a word of the command, or after its arguments. One that is not global may stand
+// after the whole command alone.
 func lineWith(flags []cli.Flag, path []string, place int) (line []string, given map[string]string) {
 	words := path
 	if place == len(path) {

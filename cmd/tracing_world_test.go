@@ -115,7 +115,7 @@ func (w *traced) until(what string, ok func() bool) {
 func (w *traced) conversation(line string) string {
 	w.t.Helper()
 	w.bot.say(line)
-	_, text, _ := strings.Cut(line, "!") // behind who says it
+	_, text, _ := strings.Cut(line, "!") // after who says it
 	return w.stored(event.SubjectChat, "!"+text).CorrelationID
 }
 

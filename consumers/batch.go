@@ -61,7 +61,7 @@ func runBatches(ctx, work context.Context, bus *streams.Bus, source jetstream.Co
 	}
 }
 
-// fetch waits for an event and returns it with those that are stored behind it, n at most.
+// fetch waits for an event and returns it with those that are stored after it, n at most.
 // It returns none if there was none for a while, and an event that is redelivered alone:
 // if it kills its process, the attempts of no other are counted.
 func fetch(ctx context.Context, source jetstream.Consumer, n int) (msgs []jetstream.Msg, err error) {

@@ -70,7 +70,7 @@ func TestDeletedDurableForgetsItsCheckpoint(t *testing.T) {
 	handleLines(t, bus, storeLines(t, bus, 1))
 }
 
-// A plugin's durable that was removed handles nothing again when it comes back: it begins behind
+// A plugin's durable that was removed handles nothing again when it comes back: it begins after
 // what was there then, or goes on where it stood if it reads the past.
 func TestRemovedDurableHandlesNothingAgain(t *testing.T) {
 	t.Parallel()

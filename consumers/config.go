@@ -41,7 +41,7 @@ type Config struct {
 	// FromFirst says that the consumer begins at the first event of its stream and reads the
 	// past: that an event is older than the consumer does not mean that it was handled
 	// before, and deliveries get no spans. An event that is tried again holds up those
-	// behind it, so that they are handled in their order.
+	// after it, so that they are handled in their order.
 	FromFirst bool
 	// Batch is how many events a consumer FromFirst handles before it calls Flush, if set, and
 	// settles them; 1 if 0. A crash repeats the batch.

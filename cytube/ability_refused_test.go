@@ -60,7 +60,7 @@ var refusedAtRank4 = []refusedSend{
 	{event.SubjectSendMediaDelete, event.SendItem{UID: 99}, event.RecordNotFound, "no item 99"},
 	{event.SubjectSendMediaJump, event.SendItem{UID: 99}, event.RecordNotFound, "no item 99"},
 	{event.SubjectSendMediaMove, event.SendMediaMove{UID: 1, After: "99"}, event.RecordNotFound, "no item 99"},
-	{event.SubjectSendMediaMove, event.SendMediaMove{UID: 1, After: "1"}, event.InvalidInput, "behind itself"},
+	{event.SubjectSendMediaMove, event.SendMediaMove{UID: 1, After: "1"}, event.InvalidInput, "after itself"},
 	{event.SubjectSendMediaLeader, event.SendMediaLeader{User: "nobody"}, event.RecordNotFound, "not in the channel"},
 	{event.SubjectSendMediaQueue, event.SendMediaQueue{URL: "https://example.org/page"}, event.InvalidInput, "no site"},
 	{event.SubjectSendMediaQueue, event.SendMediaQueue{Type: "sc", ID: "x"}, event.InvalidInput, "SoundCloud"},

@@ -9,7 +9,7 @@ import (
 )
 
 // inspect calls fn with the channel's state where nothing else uses it: in the recorder,
-// behind the frames that came until now. The error is sender.ErrNoSession if the bot is not
+// after the frames that came until now. The error is sender.ErrNoSession if the bot is not
 // in the channel. fn does not run after inspect has returned.
 func (c *Connector) inspect(ctx context.Context, fn func(*channel.State)) error {
 	var taken atomic.Bool

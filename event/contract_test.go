@@ -56,7 +56,7 @@ var examples = []struct {
 	{"queue by type and id", "cytube.send.media.queue", `{"type":"yt","id":"x","temp":true}`},
 	{"item", "cytube.send.media.delete", `{"uid":7}`},
 	{"temp", "cytube.send.media.temp", `{"uid":7,"temp":false}`},
-	{"move behind another", "cytube.send.media.move", `{"uid":7,"after":8}`},
+	{"move after another", "cytube.send.media.move", `{"uid":7,"after":8}`},
 	{"move to the end", "cytube.send.media.move", `{"uid":7,"after":"last"}`},
 	{"skip", "cytube.send.media.skip", `{}`},
 	{"lock", "cytube.send.media.lock", `{"locked":true}`},

@@ -40,7 +40,7 @@ func (f Field) Validate() error {
 	return nil
 }
 
-// FieldsOf returns the fields of a struct by their JSON names, nested ones behind those
+// FieldsOf returns the fields of a struct by their JSON names, nested ones after those
 // that they are in. The tag mark holds a field's mark, as in
 //
 //	User string `json:"user" mark:"person"`

@@ -109,7 +109,7 @@ type SendMediaTemp struct {
 }
 
 // SendMediaMove is the payload of cytube.send.media.move: After is the uid of the item
-// behind which the other goes, PlaceFirst or PlaceLast.
+// after which the other goes, PlaceFirst or PlaceLast.
 type SendMediaMove struct {
 	UID     int    `json:"uid" contract:"required,nonnegative"`
 	After   ID     `json:"after" contract:"required"`

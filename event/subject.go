@@ -165,7 +165,7 @@ func ScheduleSubject(plugin, timer, setting string) string {
 }
 
 // DueSubject returns the target subject of a schedule for a plugin's event: plugin.{name}.due
-// followed by the tokens behind plugin.{name}.event, from where the event is forwarded to
+// followed by the tokens after plugin.{name}.event, from where the event is forwarded to
 // its own subject. It returns "" for any other event, which cannot be scheduled.
 func DueSubject(subject string) string {
 	own := EventSubject(PluginOf(subject))

@@ -52,7 +52,7 @@ func (b *bucket) follow(ctx context.Context, keysOnly bool, apply func(e entry) 
 		return nil, fmt.Errorf("follow the bucket: %w", err)
 	}
 	f.consuming, err = f.consumer.Consume(f.receive, jetstream.PullMaxMessages(4096),
-		// What follows may be another stream of the same name, or begin behind a gap: an
+		// What follows may be another stream of the same name, or begin after a gap: an
 		// ordered consumer would go on there. Reading everything again is sure to be right.
 		jetstream.ConsumeErrHandler(func(jetstream.ConsumeContext, error) { f.fail(errLost) }))
 	if err != nil {

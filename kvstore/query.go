@@ -91,7 +91,7 @@ func (b *bucket) scan(ctx context.Context, revisions map[event.ID]uint64, f func
 			}
 		}
 	}
-	// What is left was pushed out by newer revisions, which come behind all others.
+	// What is left was pushed out by newer revisions, which come after all others.
 	var newer []entry
 	for id := range revisions {
 		e, err := b.last(ctx, b.subject(id))

@@ -66,7 +66,7 @@ func publish(t *testing.T, b *bucket, n int, msg func(i int) *nats.Msg) {
 func numbered(i int) event.ID { return event.ID(fmt.Sprint("r", i)) }
 
 // A record whose entry is pushed out by newer ones before the scan comes to it is
-// not left out, and comes behind those that were not.
+// not left out, and comes after those that were not.
 func TestScanFindsWhatWasRewritten(t *testing.T) {
 	t.Parallel()
 	ctx := streamstest.Context(t)
@@ -77,7 +77,7 @@ func TestScanFindsWhatWasRewritten(t *testing.T) {
 	values := map[event.ID]string{}
 	seen, err := readAll(ctx, b, func(e entry) error {
 		if values[e.id] = string(e.data); e.revision <= last {
-			t.Errorf("%s at %d comes behind %d", e.id, e.revision, last)
+			t.Errorf("%s at %d comes after %d", e.id, e.revision, last)
 		}
 		if last = e.revision; len(values) > 1 {
 			return nil

@@ -46,7 +46,7 @@ func (a Ask) Because(reason string) Ask { return a.with("reason", reason) }
 // In returns the ask for another channel than the event's.
 func (a Ask) In(channel string) Ask { return a.with("channel", channel) }
 
-// Next returns the ask to queue behind what plays, not at the end.
+// Next returns the ask to queue after what plays, not at the end.
 func (a Ask) Next() Ask { return a.with("position", event.PositionNext) }
 
 // Temporarily returns the ask to queue what leaves the playlist when it was played.
@@ -87,7 +87,7 @@ func (c *Context) Jump(uid int) Ask {
 	return c.Ask(event.SubjectSendMediaJump, event.SendItem{UID: uid})
 }
 
-// Move asks to move an item behind another: its uid as event.IntID, event.PlaceFirst or
+// Move asks to move an item after another: its uid as event.IntID, event.PlaceFirst or
 // event.PlaceLast.
 func (c *Context) Move(uid int, after event.ID) Ask {
 	return c.Ask(event.SubjectSendMediaMove, event.SendMediaMove{UID: uid, After: after})

@@ -86,7 +86,7 @@ func (c *Context) Text(skip int) string {
 	return rest
 }
 
-// cut splits what the user typed behind the command: a prefix may have spaces, such as
+// cut splits what the user typed after the command: a prefix may have spaces, such as
 // "rosey, ", and what follows the command has the arguments.
 func (c *Context) cut() (command, rest string) {
 	typed := strings.TrimSpace(c.Command.RawMessage)
@@ -101,7 +101,7 @@ func (c *Context) cut() (command, rest string) {
 	}
 }
 
-// cutWord cuts text behind its first word, and the spaces that follow.
+// cutWord cuts text after its first word, and the spaces that follow.
 func cutWord(text string) (word, rest string) {
 	i := strings.IndexFunc(text, unicode.IsSpace)
 	if i < 0 {

@@ -8,7 +8,7 @@ var sendDescriptions = []description{
 	{event.SubjectSendMediaDelete, "", "asks to delete item {uid}", ""},
 	{event.SubjectSendMediaJump, "", "asks to jump to item {uid}", ""},
 	{event.SubjectSendMediaTemp, "", "asks that item {uid} {temp?leaves the playlist when it was played|stays on the playlist}", ""},
-	{event.SubjectSendMediaMove, "", "asks to move item {uid} behind {after}", ""},
+	{event.SubjectSendMediaMove, "", "asks to move item {uid} after {after}", ""},
 	{event.SubjectSendMediaSkip, "", "asks to skip what plays", ""},
 	{event.SubjectSendMediaShuffle, "", "asks to shuffle the playlist", ""},
 	{event.SubjectSendMediaClear, "", "asks to clear the playlist", ""},

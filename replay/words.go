@@ -13,7 +13,7 @@ import (
 	"github.com/rosey-bot/rosey/internal/terminal"
 )
 
-// format returns the value of a field in words. A name may say how, behind a colon (see
+// format returns the value of a field in words. A name may say how, after a colon (see
 // formats), or by what stands for a value that is true and for another: {locked?locked|open}.
 func (f dataFields) format(name string) string {
 	if name, choice, is := strings.Cut(name, "?"); is {

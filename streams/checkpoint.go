@@ -23,7 +23,7 @@ const checkpointInterval = time.Second
 type checkpoint struct {
 	Settled    uint64    `json:"settled"` // the sequence up to which all is settled
 	PauseUntil time.Time `json:"pause_until,omitzero"`
-	// Removed says that the durable was removed there: it goes on behind that, or later where
+	// Removed says that the durable was removed there: it goes on after that, or later where
 	// its configuration begins later.
 	Removed bool `json:"removed,omitzero"`
 }
@@ -186,7 +186,7 @@ func DeleteDurable(ctx context.Context, js jetstream.JetStream, stream, durable 
 }
 
 // RemoveDurable deletes a durable consumer that handles nothing again if it comes back: it begins
-// behind the stream's last event of now. A PastDurable goes on where it stood.
+// after the stream's last event of now. A PastDurable goes on where it stood.
 func RemoveDurable(ctx context.Context, js jetstream.JetStream, stream, durable string) error {
 	kv, err := openCheckpoints(ctx, js, stream)
 	if err != nil {

@@ -38,7 +38,7 @@ func TestFillersAreNotRead(t *testing.T) {
 					t.Errorf("%s on %s came live, want %s", got.Ref, got.Subject, after.Ref)
 				}
 			case <-streamstest.Context(t).Done():
-				t.Error("the event behind the filler does not come")
+				t.Error("the event after the filler does not come")
 			}
 			if past := streamstest.Stored(t, bus, stream); len(past) != 1 || past[0].Ref != after.Ref {
 				t.Errorf("the past is %+v, want %s only", past, after.Ref)

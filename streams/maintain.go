@@ -42,7 +42,7 @@ const (
 	// deleted. It would remove those of one that is made again meanwhile (2.15.2).
 	deleteTime = 2 * time.Second
 	// SequenceMargin is more events than a stream can get between two looks at it. A stream
-	// that is made again begins so far behind the last sequence that was seen, as no
+	// that is made again begins so far after the last sequence that was seen, as no
 	// sequence may come twice.
 	SequenceMargin = 10_000
 )

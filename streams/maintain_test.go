@@ -59,7 +59,7 @@ func eventually(t *testing.T, what string, fn func(context.Context) error) {
 	}
 }
 
-// While the bot runs, a stream that is deleted is made again, behind the sequences that it
+// While the bot runs, a stream that is deleted is made again, after the sequences that it
 // had, and what somebody changed of a stream or a durable is set right.
 func TestMaintainerOfStreams(t *testing.T) {
 	t.Parallel()

@@ -67,6 +67,6 @@ func Rewind(ctx context.Context, js jetstream.JetStream, stream, durable string)
 	if _, err := js.ResetConsumerToSequence(ctx, stream, durable, 1); err == nil {
 		return nil
 	}
-	// It is gone, or was made to begin behind its checkpoint, or the server cannot reset.
+	// It is gone, or was made to begin after its checkpoint, or the server cannot reset.
 	return DeleteDurable(ctx, js, stream, durable)
 }

@@ -253,7 +253,7 @@ func (s Selection) merge(ctx context.Context, js jetstream.JetStream, get fetch,
 }
 
 // SequenceSince is the sequence of the first event that a stream stored at t or
-// later, or the one behind what was its last event when it was looked up where
+// later, or the one after what was its last event when it was looked up where
 // there is none.
 //
 // A consumer of several filter subjects must begin there and not at the time

@@ -137,7 +137,7 @@ func checkAliases(ctx context.Context, store *pluginsettings.Store, registered [
 // maxAlias is the length of the longest alias.
 const maxAlias = 30
 
-// IsName reports whether a name can be typed as a command behind any prefix.
+// IsName reports whether a name can be typed as a command after any prefix.
 func IsName(name string) bool {
 	strange := func(r rune) bool {
 		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !unicode.IsMark(r) && r != '_' && r != '-'

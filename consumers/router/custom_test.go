@@ -185,7 +185,7 @@ func awaitPlugin(t *testing.T, registry *router.Registry, name string) {
 	}
 }
 
-// A command that stands for another is that one, with what is typed behind it; one that
+// A command that stands for another is that one, with what is typed after it; one that
 // leads nowhere ends with one message (S19).
 func TestCommandsThatStandForOthers(t *testing.T) {
 	t.Parallel()

@@ -52,7 +52,7 @@ func trimLeft(s string) string {
 	return strings.TrimLeftFunc(s, func(r rune) bool { return isSpace(r) || fold.Invisible(r) })
 }
 
-// cutPrefix cuts off a prefix and its twins, and what is invisible in it or behind it.
+// cutPrefix cuts off a prefix and its twins, and what is invisible in it or after it.
 func cutPrefix(line, prefix string) (rest string, ok bool) {
 	rest = line
 	for _, want := range prefix {

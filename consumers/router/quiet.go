@@ -15,7 +15,7 @@ type quietHours struct {
 	zone     *time.Location
 }
 
-// parseQuiet parses two times of day with a dash between them, and a zone or none behind.
+// parseQuiet parses two times of day with a dash between them, and a zone or none after.
 func parseQuiet(text string) (q quietHours, err error) {
 	from, to, _ := strings.Cut(fold.Plain(text), "-")
 	q.zone = time.UTC

@@ -65,7 +65,7 @@ type Command struct {
 	// Cooldown is the command's cooldown_channel in seconds, unless that is set.
 	Cooldown float64 `json:"cooldown_channel,omitempty"`
 	// Runs is another command with arguments, without prefix, that this one stands for, such
-	// as "roll 2d6". What is typed behind this one follows them. Rank, settings and cooldowns
+	// as "roll 2d6". What is typed after this one follows them. Rank, settings and cooldowns
 	// are those of the other.
 	Runs string `json:"runs,omitempty"`
 }

@@ -160,7 +160,7 @@ var temp = rule[event.SendMediaTemp]{
 	},
 }
 
-// after returns the uid behind which an item goes, -1 for the first place.
+// after returns the uid after which an item goes, -1 for the first place.
 func after(c *Call, p event.SendMediaMove) int {
 	items := c.State.Items()
 	switch uid, ok := p.After.Int(); {
@@ -184,7 +184,7 @@ var move = rule[event.SendMediaMove]{
 		to, named := p.After.Int()
 		switch {
 		case named && int(to) == p.UID:
-			return refuse(event.InvalidInput, "item %d cannot be moved behind itself", p.UID)
+			return refuse(event.InvalidInput, "item %d cannot be moved after itself", p.UID)
 		case named:
 			return c.has(int(to)) // else the server would lose the item
 		}
@@ -237,7 +237,7 @@ var clearList = rule[event.SendBare]{
 	frames:  func(*Call, event.SendBare) []Frame { return []Frame{{Name: "clearPlaylist"}} },
 	seen:    func(_ *Call, _ event.SendBare, e channel.Event) bool { return e.Subject == event.SubjectMediaClear },
 	since: func(c *Call, _ event.SendBare) *Outcome {
-		if c.isNew() { // what is there was queued behind it
+		if c.isNew() { // what is there was queued after it
 			return &Outcome{Status: event.DeliveryDone}
 		}
 		return nil

@@ -31,7 +31,7 @@ func (p playlist) item(uid int) media {
 	return media{uid: uid}
 }
 
-// insert returns the playlist with an item behind another, the uid of which or prepend or
+// insert returns the playlist with an item after another, the uid of which or prepend or
 // append the server names.
 func (p playlist) insert(m media, after json.RawMessage) playlist {
 	at := len(p)

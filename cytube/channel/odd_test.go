@@ -130,7 +130,7 @@ func TestTwiceInAListAddsUp(t *testing.T) {
 			`["userlist",[]]`,
 			`["userlist",[{"name":"alice","rank":1,"meta":{}},{"name":"bob","rank":1,"meta":{}},{"name":"alice","rank":0,"meta":{"afk":true}}]]`,
 		},
-		"a uid of the playlist, behind which an item is queued": {
+		"a uid of the playlist, after which an item is queued": {
 			`["playlist",[` + item(5, "a") + "," + item(6, "b") + "," + item(4, "c") + "," + item(6, "b") + `]]`,
 			`["queue",{"item":` + item(7, "d") + `,"after":99}]`,
 		},

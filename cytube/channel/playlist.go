@@ -174,7 +174,7 @@ func (s *State) removed(f *fold, m media, found bool) {
 	})
 }
 
-// move moves an item. Where the item behind which it goes is not on the playlist, the
+// move moves an item. Where the item after which it goes is not on the playlist, the
 // server loses it, and says nothing.
 func (s *State) move(f *fold) error {
 	w, err := read[wireMove](f.args)

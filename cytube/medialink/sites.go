@@ -127,7 +127,7 @@ func vimeo(p page) (Link, bool) {
 	return Link{}, false
 }
 
-// dailymotion cuts off the title behind the ID.
+// dailymotion cuts off the title after the ID.
 func dailymotion(id string, ok bool) (Link, bool) {
 	id, _, _ = strings.Cut(id, "_")
 	l, valid := word("dm", id)

@@ -9,7 +9,7 @@ import (
 	"github.com/rosey-bot/rosey/event"
 )
 
-// definitions adds the steps of emotes or filters. Those that are missing come behind the
+// definitions adds the steps of emotes or filters. Those that are missing come after the
 // others; where that is not their order, all are replaced by the list of then.
 func (p *planner) definitions(part string, changes []view.Change) {
 	one, all, was, is := event.SubjectSendChannelEmote, event.SubjectSendChannelEmotes, p.then.Emotes, p.now.Emotes

@@ -137,7 +137,7 @@ func (p *planner) later(a arrangement, c view.Change, subject string, payload an
 }
 
 // moves adds the steps that put the items in order: all but the longest run that is in order
-// already, each behind the one that it followed.
+// already, each after the one that it followed.
 func (p *planner) moves(a arrangement) {
 	place := map[int]int{} // where an item is to be
 	for at, i := range a.want {

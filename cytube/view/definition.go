@@ -76,7 +76,7 @@ func place(list []Definition, name string) int {
 	return slices.IndexFunc(list, func(d Definition) bool { return bytes.Equal(d["name"], quoted) })
 }
 
-// Define changes definitions as the server does: a new one comes behind the others, and one
+// Define changes definitions as the server does: a new one comes after the others, and one
 // that is renamed or changed stays in its place.
 func Define(list *[]Definition, p event.Definition) {
 	i := place(*list, p.Name)

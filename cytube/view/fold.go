@@ -105,7 +105,7 @@ func clearOf(list []Item) []Item {
 	return []Item{}
 }
 
-// queued inserts an item behind another. Its after is null for the first place; earlier
+// queued inserts an item after another. Its after is null for the first place; earlier
 // plans had 0 for that, which is also the first uid that a server gives.
 func (v *View) queued(p event.MediaQueue, _ stored) {
 	v.NextUID = max(v.NextUID, p.UID+1)
@@ -124,7 +124,7 @@ func (v *View) queued(p event.MediaQueue, _ stored) {
 	v.insert(i, after)
 }
 
-// insert puts an item behind another one, at the beginning if that is nil, or at the end if
+// insert puts an item after another one, at the beginning if that is nil, or at the end if
 // the view does not have it.
 func (v *View) insert(i Item, after *int) {
 	at := 0

@@ -84,7 +84,7 @@ func skipSpace[T ~string | ~[]byte](raw T, i int) int {
 	return i
 }
 
-// skipString returns the position behind the string that starts at i.
+// skipString returns the position after the string that starts at i.
 func skipString[T ~string | ~[]byte](raw T, i int) int {
 	for i++; ; i++ {
 		switch raw[i] {
@@ -96,7 +96,7 @@ func skipString[T ~string | ~[]byte](raw T, i int) int {
 	}
 }
 
-// skipValue returns the position behind the value that starts at i inside an object or
+// skipValue returns the position after the value that starts at i inside an object or
 // a list.
 func skipValue[T ~string | ~[]byte](raw T, i int) int {
 	switch raw[i] {

@@ -100,7 +100,7 @@ func keysOf(of reflect.Type, at string) (list []string) {
 }
 
 // ExpandHome replaces the ~ at the beginning of every path in s: a shell does so only
-// where it sees one, and not in a file, in a variable or behind --store=.
+// where it sees one, and not in a file, in a variable or after an equals sign, as in --store=~/x.
 func (s *Settings) ExpandHome() {
 	paths := []*string{
 		&s.Store, &s.Creds, &s.TLSCA, &s.TLSCert, &s.TLSKey, &s.ConsoleAccess.PasswordFile, &s.ConsoleAccess.ViewerPasswordFile, &s.ConsoleAccess.UsersFile,

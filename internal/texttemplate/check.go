@@ -46,7 +46,7 @@ func at(text string, offset int, format string, args ...any) error {
 var parsePrefix = regexp.MustCompile(`^template: ` + name + `:\d+: `)
 
 // syntaxError finds the action that the parser's error is about: the first that fails when the
-// text ends behind it.
+// text ends after it.
 func syntaxError(text string, err error) error {
 	said := func(err error) string { return parsePrefix.ReplaceAllString(err.Error(), "") }
 	open := func(err error) bool {

@@ -12,7 +12,7 @@ import (
 
 var cronFields = cron.NewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow)
 
-// parseCron parses the five fields of a cron expression, and a zone behind them.
+// parseCron parses the five fields of a cron expression, and a zone after them.
 func parseCron(words []string, now time.Time) (s Schedule, isTime bool, err error) {
 	zone := now.Location()
 	if len(words) == 6 {

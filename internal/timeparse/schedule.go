@@ -49,7 +49,7 @@ func ParseSchedule(words []string, now time.Time) (Schedule, error) {
 }
 
 // CutSchedule parses the schedule that words begin with, as long as it can be, and returns
-// the words behind it.
+// the words after it.
 func CutSchedule(words []string, now time.Time) (s Schedule, rest []string, err error) {
 	for n := min(len(words), maxScheduleWords); n > 0; n-- {
 		s, isTime, err := parseSchedule(words[:n], now)

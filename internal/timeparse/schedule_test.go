@@ -174,7 +174,7 @@ func FuzzParseSchedule(f *testing.F) {
 	})
 }
 
-// What stands behind a schedule is left; what is meant as a time and is none is said.
+// What stands after a schedule is left; what is meant as a time and is none is said.
 func TestCutSchedule(t *testing.T) {
 	t.Parallel()
 	berlin, _ := Zone("Europe/Berlin")

@@ -121,7 +121,7 @@ func Elements(s string) iter.Seq[string] {
 	}
 }
 
-// skip returns the position behind the value that starts at i in canonical JSON.
+// skip returns the position after the value that starts at i in canonical JSON.
 func skip(s string, i int) int {
 	switch s[i] {
 	case '"':

@@ -59,7 +59,7 @@ type collector struct {
 	page     []*Row // when ordered
 	ids      []event.ID
 	top      []keyed
-	cut      string // nothing behind it can be on the page
+	cut      string // nothing after it can be on the page
 	count    int
 	examined int
 	held     int64 // what the matches that are kept take, in bytes
@@ -82,7 +82,7 @@ func (c *collector) collect(t *tree, s keyRange) {
 	c.walk(t, s, 0, s.n, c.test)
 }
 
-// walk calls f with n rows of a part of the tree, behind those to skip.
+// walk calls f with n rows of a part of the tree, after those to skip.
 func (c *collector) walk(t *tree, s keyRange, skip, n int, f func(*Row)) {
 	if n <= 0 {
 		return

@@ -93,7 +93,7 @@ func exists(f field, n *jsondoc.Value) (Filter, error) {
 }
 
 // like makes $like and $ilike: % stands for any text, _ for one character, and \
-// takes the special meaning from the character behind it.
+// takes the special meaning from the character after it.
 func like(fold bool) func(field, *jsondoc.Value) (Filter, error) {
 	return func(f field, n *jsondoc.Value) (Filter, error) {
 		if n.Kind != '"' {

@@ -136,7 +136,7 @@ func bestRange(all []bounds, first string) *bounds {
 	return best
 }
 
-// within puts spans of a column behind a prefix, given as the span of all keys
+// within puts spans of a column after a prefix, given as the span of all keys
 // that begin with it.
 func within(prefix span, column []span, descending bool) []span {
 	out := make([]span, 0, len(column))

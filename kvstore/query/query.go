@@ -101,7 +101,7 @@ func parseOrder(s string) ([]column, error) {
 		}
 	}
 	for i, c := range order {
-		if c.name == idField.name { // nothing can be behind what is unique
+		if c.name == idField.name { // nothing can be after what is unique
 			return order[:i+1], nil
 		}
 	}

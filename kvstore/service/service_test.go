@@ -322,7 +322,7 @@ func TestRequestsAreTraced(t *testing.T) {
 		t.Fatal(err)
 	}
 	deadline := time.Now().Add(20 * time.Second)
-	for len(spans.Ended()) < 2 { // a span ends behind its answer
+	for len(spans.Ended()) < 2 { // a span ends after its answer
 		if time.Now().After(deadline) {
 			t.Fatalf("%d spans", len(spans.Ended()))
 		}

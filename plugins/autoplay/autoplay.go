@@ -38,7 +38,7 @@ const (
 type Settings struct {
 	Filler       bool          `json:"filler" default:"false" jsonschema:"add media when the playlist runs short"`
 	FillerFrom   []string      `json:"filler_from" default:"played" jsonschema:"where filler is taken from: played for what the channel skipped least, tag:NAME, a programme or a saved playlist by name"`
-	FillerBelow  int           `json:"filler_below" default:"1" min:"1" max:"20" jsonschema:"add when fewer items than that come behind what plays"`
+	FillerBelow  int           `json:"filler_below" default:"1" min:"1" max:"20" jsonschema:"add when fewer items than that come after what plays"`
 	FillerMax    time.Duration `json:"filler_max" default:"3h" min:"0s" max:"24h" jsonschema:"longest filler; 0 for any length"`
 	FillerRepeat time.Duration `json:"filler_repeat" default:"12h" min:"0s" max:"8760h" jsonschema:"how long after it played media are no filler again"`
 	FillerStuck  string        `json:"filler_stuck" default:"loosen" enum:"loosen,wait" jsonschema:"what to do when no filler keeps the rules: loosen repeats, then lengths, or wait"`

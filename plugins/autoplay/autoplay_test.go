@@ -134,7 +134,7 @@ func TestFiller(t *testing.T) {
 	w.answers("!programme add weekend "+links(1, 3), "🎬 weekend (3 items)")
 	w.set("filler_from", "weekend")
 	w.set("filler", "true")
-	w.Until("something to play, and something behind it", func() bool { return len(w.playlist()) == 2 })
+	w.Until("something to play, and something after it", func() bool { return len(w.playlist()) == 2 })
 	first := w.playlist()
 	w.Site.PlayNext(bottest.Channel)
 	w.Until("a third", func() bool { l := w.playlist(); return len(l) == 2 && l[0] == first[1] && l[1] != first[0] })
@@ -146,7 +146,7 @@ func TestFiller(t *testing.T) {
 	}
 	w.set("temporary", "false")
 	w.set("filler_below", "2")
-	w.Until("another behind it", func() bool { return len(w.playlist()) == 3 })
+	w.Until("another after it", func() bool { return len(w.playlist()) == 3 })
 	if i := w.Site.Playlist(bottest.Channel)[2]; i.Temp {
 		t.Errorf("%+v", i)
 	}

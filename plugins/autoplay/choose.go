@@ -121,7 +121,7 @@ func (m Media) failed(now time.Time) Media {
 	return m
 }
 
-// backoff returns the pause behind a number of failures in a row.
+// backoff returns the pause after a number of failures in a row.
 func backoff(fails int, least, most time.Duration) time.Duration {
 	return min(least<<min(max(fails-1, 0), 20), most)
 }

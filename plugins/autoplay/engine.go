@@ -14,7 +14,7 @@ const (
 	// timerEarly is how much too early a timer may fire.
 	timerEarly = time.Second
 
-	leastPause   = 5 * time.Second // behind a failure
+	leastPause   = 5 * time.Second // after a failure
 	longestPause = 10 * time.Minute
 	sayAfter     = 5 // failures in a row
 )

@@ -36,13 +36,13 @@ type step struct {
 	What  string // "" when the show is loaded
 	Item  int    // index of what is to be queued
 	UID   int    // of what is moved or played
-	After int    // uid of the item that it is moved behind
+	After int    // uid of the item that it is moved after
 }
 
 // next returns the next step of loading a show onto a playlist, on which the item with index
-// current plays, -1 if none does. The show's items stand together, in their order, behind what
+// current plays, -1 if none does. The show's items stand together, in their order, after what
 // played when the first came; what others put in front of those in place, or between them, is
-// moved behind them, but what people do to the show's own items stays. With cut, the first is played when all are in
+// moved after them, but what people do to the show's own items stays. With cut, the first is played when all are in
 // place.
 func (s *Show) next(list []view.Item, current int, cut bool) step {
 	at := func(uid int) int { return slices.IndexFunc(list, func(i view.Item) bool { return i.UID == uid }) }

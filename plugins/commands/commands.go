@@ -128,7 +128,7 @@ func typedName(c *plugins.Context, arg string) (string, error) {
 	return name, nil
 }
 
-// tail returns what was typed behind the command's first n arguments, which may be quoted.
+// tail returns what was typed after the command's first n arguments, which may be quoted.
 func tail(c *plugins.Context, n int) string {
 	want := c.Command.Args[min(n, len(c.Command.Args)):]
 	for skip := n; ; skip++ {

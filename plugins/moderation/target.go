@@ -45,7 +45,7 @@ func named(c *plugins.Context, example string) (string, error) {
 	return user, nil
 }
 
-// timed returns how long a ban or mute is to be, 0 without end, and the reason behind that.
+// timed returns how long a ban or mute is to be, 0 without end, and the reason after that.
 func timed(c *plugins.Context) (length time.Duration, reason string, err error) {
 	if len(c.Command.Args) < 2 || !strings.ContainsAny(c.Command.Args[1][:min(1, len(c.Command.Args[1]))], "0123456789-+") {
 		return 0, c.Text(1), nil

@@ -58,7 +58,7 @@ func (m media) key() string { return m.kind + " " + m.url }
 func (u *revert) gone(i view.Item) bool { return u.All || slices.Contains(u.Gone, i.UID) }
 
 // merge returns the playlist as it is to be: as it is now, without what the change added, and with what
-// it removed where that was, behind the item that was before it. What others did since stays.
+// it removed where that was, after the item that was before it. What others did since stays.
 func (u *revert) merge(before, now []view.Item) []view.Item {
 	want := without(now, u.Added)
 	kept := map[media]int{}
@@ -85,7 +85,7 @@ func (u *revert) merge(before, now []view.Item) []view.Item {
 	for k, n := range u.Lost {
 		lost[k] = n
 	}
-	at := 0 // behind the item before
+	at := 0 // after the item before
 	for _, b := range before {
 		m := mediaOf(b)
 		if !u.gone(b) {
@@ -114,7 +114,7 @@ func (u *revert) merge(before, now []view.Item) []view.Item {
 	return want
 }
 
-// reorder puts items into the order that they had, and others behind those that are before
+// reorder puts items into the order that they had, and others after those that are before
 // them now.
 func reorder(before, now []view.Item) (want []view.Item) {
 	left := map[media][]view.Item{}

@@ -130,7 +130,7 @@ func (r *record) added(c *plugins.Context, set Settings, s *plugins.State, a *as
 }
 
 // turn returns the place of an item that was added so that all take turns: what is there has the
-// rounds in which its persons added it, what plays among it, and an item goes behind those of its own.
+// rounds in which its persons added it, what plays among it, and an item goes after those of its own.
 // It is 0 where nothing plays.
 func (r *record) turn(set Settings, s *plugins.State, a asked, item view.Item) int {
 	rounds := map[string]int{}
@@ -156,8 +156,8 @@ func (r *record) turn(set Settings, s *plugins.State, a asked, item view.Item) i
 	return len(of) + 1
 }
 
-// place puts an item that was added next behind those for which next was asked before: the
-// server puts each right behind what plays. Which these are follows from the wishes and not
+// place puts an item that was added next after those for which next was asked before: the
+// server puts each right after what plays. Which these are follows from the wishes and not
 // from places, as those may be about to change.
 func (r *record) place(c *plugins.Context, s *plugins.State, i view.Item, a *asked) []event.Envelope {
 	if !a.Next {

@@ -107,7 +107,7 @@ func parse(file string, data []byte) ([]Question, error) {
 		return nil, fmt.Errorf("question pack %s: %w (it must be {\"name\": …, \"questions\": [{\"category\", \"difficulty\", \"question\", \"answers\"}, …]})", file, err)
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("question pack %s: there is something behind the pack's last }", file)
+		return nil, fmt.Errorf("question pack %s: there is something after the pack's last }", file)
 	}
 	if len(p.Questions) == 0 {
 		return nil, fmt.Errorf("question pack %s: it has no questions", file)

@@ -83,7 +83,7 @@ func TestLoadSaysWhatIsWrong(t *testing.T) {
 		`[]`:                          "it must be",
 		`{"questions":[]}`:            "it has no questions",
 		`{"questions":[],"x":1}`:      "unknown field",
-		anime + `{}`:                  "something behind",
+		anime + `{}`:                  "something after",
 		question(`"category":"x"`):    "question is required",
 		question(`"question":"Who?"`): "category must be one word",
 		question(`"question":"Who?","category":"two words","difficulty":"easy","answers":["x"]`):                     "category must be one word",

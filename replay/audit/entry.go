@@ -127,7 +127,7 @@ func (q Query) history(ctx context.Context, js jetstream.JetStream, yield func(E
 	if err != nil {
 		return err
 	}
-	before, behind, err := p.outside(ctx)
+	before, after, err := p.outside(ctx)
 	if err != nil {
 		return err
 	}
@@ -144,7 +144,7 @@ func (q Query) history(ctx context.Context, js jetstream.JetStream, yield func(E
 			return err
 		}
 	}
-	for _, gap := range behind {
+	for _, gap := range after {
 		if !yield(gap) {
 			return nil
 		}

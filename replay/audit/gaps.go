@@ -101,8 +101,8 @@ func (p *presence) lastHeard(ctx context.Context, c *connection) (last time.Time
 }
 
 // outside returns the gaps that the query's range touches and that are shown where they
-// do not lie in it: those that began before it, and those that end behind it.
-func (p *presence) outside(ctx context.Context) (before, behind []Entry, err error) {
+// do not lie in it: those that began before it, and those that end after it.
+func (p *presence) outside(ctx context.Context) (before, after []Entry, err error) {
 	isBehind := func(t time.Time) bool { return !p.q.Until.IsZero() && !t.Before(p.q.Until) }
 	for _, c := range p.connections {
 		early, late := c.Stored.Before(p.q.Since), isBehind(c.Stored)
@@ -117,8 +117,8 @@ func (p *presence) outside(ctx context.Context) (before, behind []Entry, err err
 		case early:
 			before = append(before, gap)
 		default:
-			behind = append(behind, gap)
+			after = append(after, gap)
 		}
 	}
-	return before, behind, nil
+	return before, after, nil
 }

@@ -98,7 +98,7 @@ var ErrHoles = errors.New("events are missing that were not erased on request")
 // Seal writes a seal over the chat history of a range to w: from then on Verify
 // finds any event of the range that is changed, taken away or put in between.
 // It reads the stream CYTUBE, up to what it holds when Seal begins. A range that begins
-// behind the previous seal is extended to that. Events that are missing already are noted
+// after the previous seal is extended to that. Events that are missing already are noted
 // in it. Keep the seal, and the public key, where whoever could change the stream cannot.
 func Seal(ctx context.Context, js jetstream.JetStream, w io.Writer, key ed25519.PrivateKey, o SealOptions) (Sealed, error) {
 	first, last, err := bounds(ctx, js, o)

@@ -19,7 +19,7 @@ import (
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
-// A sealedHistory has twenty events in each of two linked seals, and twenty behind them.
+// A sealedHistory has twenty events in each of two linked seals, and twenty after them.
 type sealedHistory struct {
 	ctx           context.Context
 	t             *testing.T
@@ -88,11 +88,11 @@ var tampers = map[string]struct {
 	want []string
 	ok   bool
 }{
-	"nothing":              {func(*sealedHistory) {}, nil, true},
-	"an event is taken":    {func(h *sealedHistory) { h.delete(3) }, []string{"missing CYTUBE:3"}, false},
-	"at the seam":          {func(h *sealedHistory) { h.delete(20, 21) }, []string{"missing CYTUBE:20", "missing CYTUBE:21"}, false},
-	"behind the last seal": {func(h *sealedHistory) { h.delete(45) }, []string{"missing CYTUBE:45"}, false},
-	"the last event":       {func(h *sealedHistory) { h.delete(60) }, []string{"missing CYTUBE:60"}, false},
+	"nothing":             {func(*sealedHistory) {}, nil, true},
+	"an event is taken":   {func(h *sealedHistory) { h.delete(3) }, []string{"missing CYTUBE:3"}, false},
+	"at the seam":         {func(h *sealedHistory) { h.delete(20, 21) }, []string{"missing CYTUBE:20", "missing CYTUBE:21"}, false},
+	"after the last seal": {func(h *sealedHistory) { h.delete(45) }, []string{"missing CYTUBE:45"}, false},
+	"the last event":      {func(h *sealedHistory) { h.delete(60) }, []string{"missing CYTUBE:60"}, false},
 	"the beginning, with a limit of size": {func(h *sealedHistory) {
 		h.limit(streams.Limits{MaxBytes: 1 << 20})
 		h.purge(3)

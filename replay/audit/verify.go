@@ -61,7 +61,7 @@ func (r Report) OK() bool {
 }
 
 // Verify compares a stream with seals of it, in any order. It also finds events that
-// are missing between them and behind the last. Trusted are the keys one of which must
+// are missing between them and after the last. Trusted are the keys one of which must
 // have signed each seal, and the erasures that explain what is missing; none takes the
 // seals' own word for it, which proves only that nothing changed by accident. The error
 // wraps ErrSealBroken when a seal proves nothing.

@@ -17,7 +17,7 @@ import (
 
 // senderDurable is the consumer of sends of a bot with one channel. In stores of earlier
 // releases, with several channels, it forwarded a send to the consumer of the channel,
-// whose name has the channel's behind a hyphen.
+// whose name has the channel's after a hyphen.
 const senderDurable = "cytube-sender"
 
 // Values of the attribute rosey.outcome, besides those of the events' types.

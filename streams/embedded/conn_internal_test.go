@@ -22,7 +22,7 @@ func TestCoalescingConnReadsWholeWrites(t *testing.T) {
 		"a short piece":                     {[]int{110}, 32768, time.Minute, []int{110}},
 		"full pieces and the rest":          {[]int{512, 512, 88}, 32768, time.Minute, []int{1112}},
 		"pieces of all sizes":               {[]int{512, 4096, 65536, 1}, 1 << 20, time.Minute, []int{512 + 4096 + 65536 + 1}},
-		"full pieces and nothing behind":    {[]int{512, 512}, 32768, time.Minute, []int{1024}},
+		"full pieces and nothing after":     {[]int{512, 512}, 32768, time.Minute, []int{1024}},
 		"one full piece for a while":        {[]int{512}, 32768, time.Nanosecond, []int{512}},
 		"a buffer that takes not all of it": {[]int{512, 512}, 600, time.Minute, []int{600, 424}},
 		"a buffer of just a piece":          {[]int{512, 10}, 512, time.Minute, []int{512, 10}},

@@ -184,7 +184,7 @@ func (s *Server) updateInventory(lost ...Loss) error {
 }
 
 // isMadeAgain reports whether a Maintainer made a stream of the topology again, which then
-// begins behind all sequences that it had. One that was restored is as old as its backup.
+// begins after all sequences that it had. One that was restored is as old as its backup.
 func isMadeAgain(name string, was, now holding) bool {
 	return streams.InTopology(name) && now.Config != nil && now.Created.After(was.Created) && now.Config.FirstSeq >= was.Last+1+streams.SequenceMargin
 }

@@ -15,7 +15,7 @@ import (
 // Search finds which lines of a chat buffer are recorded. A bot records a buffer in
 // order and then what follows it: whatever comes before a recorded line is recorded too,
 // or was erased or removed by retention. So Search goes back from the stream's end to the
-// latest line of the buffer that is recorded, but not behind the channel's checkpoint.
+// latest line of the buffer that is recorded, but not after the channel's checkpoint.
 //
 // Search keeps its progress: Run may be called again after an error.
 type Search struct {

@@ -33,7 +33,7 @@ export class Context<D = any, S = any> {
     return !String(this.event.metadata.causation_id ?? "").startsWith("CYTUBE:") && this.event.metadata.backfill !== true && this.event.data.shadow !== true;
   }
 
-  /** What was typed behind the command and its first words. */
+  /** What was typed after the command and its first words. */
   text(skip = 0): string {
     const raw = String(this.event.data.raw_message ?? "").trim(), bare = (s: string) => s.replace(/["'\\\s]/g, "");
     const rests = [...raw.matchAll(/\s+/g)].map((m) => raw.slice(m.index + m[0].length));

@@ -564,7 +564,7 @@ export type Registration = {
     channels?: string[];
     /** Cooldown is the command's cooldown_channel in seconds, unless that is set. */
     cooldown_channel?: number;
-    /** Runs is another command with arguments, without prefix, that this one stands for, such as "roll 2d6". What is typed behind this one follows them. Rank, settings and cooldowns are those of the other. */
+    /** Runs is another command with arguments, without prefix, that this one stands for, such as "roll 2d6". What is typed after this one follows them. Rank, settings and cooldowns are those of the other. */
     runs?: string;
   })[];
   /** of commands without their own; 0 admits everybody */
@@ -699,7 +699,7 @@ export type SendMediaLock = {
   reason?: string;
 };
 
-/** SendMediaMove is the payload of cytube.send.media.move: After is the uid of the item behind which the other goes, PlaceFirst or PlaceLast. */
+/** SendMediaMove is the payload of cytube.send.media.move: After is the uid of the item after which the other goes, PlaceFirst or PlaceLast. */
 export type SendMediaMove = {
   uid: number;
   after: string | number;

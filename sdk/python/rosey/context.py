@@ -41,7 +41,7 @@ class Context:
         return not echo and self.event.metadata.get("backfill") is not True and self.data.get("shadow") is not True
 
     def text(self, skip: int = 0) -> str:
-        """What was typed behind the command and its first words."""
+        """What was typed after the command and its first words."""
         raw = str(self.data.get("raw_message") or "").strip()
         rests = [raw[m.end() :] for m in re.finditer(r"\s+", raw)]
         bare = lambda s: re.sub(r"[\"'\\\s]", "", s)

@@ -797,7 +797,7 @@ SendMediaLock = TypedDict(
     },
 )
 
-# SendMediaMove is the payload of cytube.send.media.move: After is the uid of the item behind which the other goes, PlaceFirst or PlaceLast.
+# SendMediaMove is the payload of cytube.send.media.move: After is the uid of the item after which the other goes, PlaceFirst or PlaceLast.
 SendMediaMove = TypedDict(
     "SendMediaMove",
     {
