@@ -51,9 +51,7 @@ func (c *Connector) session(ctx context.Context, url string) (joined bool, err e
 		return false, err
 	}
 	// The server answers only who may edit the filters. They tell what was typed.
-	if err := conn.Emit(ctx, "requestChatFilters"); err != nil {
-		return true, err
-	}
+	send(ctx, conn, "requestChatFilters")
 	var idle *afk
 	if c.cfg.AFK {
 		idle = newAFK(ctx, conn)
@@ -112,9 +110,7 @@ func (c *Connector) enter(ctx context.Context, conn *socketio.Conn) (string, err
 	if c.cfg.ChannelPassword != "" {
 		join["pw"] = c.cfg.ChannelPassword
 	}
-	if err := conn.Emit(ctx, "joinChannel", join); err != nil {
-		return "", err
-	}
+	send(ctx, conn, "joinChannel", join)
 	var e entry
 	step, timeout := "joining", c.cfg.JoinTimeout
 	for deadline := time.Now().Add(timeout); ; {
@@ -139,15 +135,19 @@ func (c *Connector) enter(ctx context.Context, conn *socketio.Conn) (string, err
 			return "", c.passwordError()
 		case !e.asked && (e.accepted || e.locked || e.anonymousBlocked):
 			e.asked, step, deadline = true, "logging in on", time.Now().Add(timeout)
-			if err := conn.Emit(ctx, "login", map[string]string{"name": c.cfg.User, "pw": c.cfg.Password}); err != nil {
-				return "", err
-			}
+			send(ctx, conn, "login", map[string]string{"name": c.cfg.User, "pw": c.cfg.Password})
 		case e.name != "" && nameless:
 			if step, deadline = "joining", time.Now().Add(timeout); e.locked {
 				deadline = time.Now().Add(timeout / 4) // a moderator is let in at once
 			}
 		}
 	}
+}
+
+// send sends an event of the session. It does not fail: where the connection has ended, the frames
+// that came before tell why, such as a ban, and receive returns the error after them.
+func send(ctx context.Context, conn *socketio.Conn, name string, args ...any) {
+	_ = conn.Emit(ctx, name, args...)
 }
 
 func (c *Connector) receiveBefore(ctx context.Context, conn *socketio.Conn, deadline time.Time) (channel.Frame, error) {
