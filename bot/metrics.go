@@ -64,7 +64,7 @@ func outcomes(ctx context.Context, tel *telemetry.Providers) func(consumers.Outc
 		consumers.Dead: telemetry.OutcomeDeadLetter, consumers.Expired: telemetry.OutcomeExpired,
 	}
 	return func(o consumers.Outcome) {
-		tel.Metrics.Handled(trace.ContextWithSpanContext(ctx, o.Span), telemetry.Handling{
+		tel.Metrics.Handled(trace.ContextWithSpanContext(ctx, o.Span), telemetry.Delivery{
 			Consumer: o.Consumer, Subject: o.Subject, Outcome: results[o.Result], Attempt: o.Attempt, Waited: o.Waited, Took: o.Took, Err: o.Err,
 		})
 	}

@@ -107,12 +107,12 @@ func (d *pluginData) findCollections(ctx context.Context, cmd command) (err erro
 	}
 	registered, err := host.Registered(ctx, cmd.JS, d.name)
 	durables, listErr := host.Consumers(ctx, cmd.JS, d.name)
-	shares, sharesErr := router.ReadShares(ctx, d.registrations)
+	authorizations, readErr := router.ReadAuthorizations(ctx, d.registrations)
 	all, storeErr := d.store.Collections(ctx)
-	own := shares.Collections(d.name)
+	own := authorizations.Collections(d.name)
 	d.registered = registered || len(durables) > 0
 	d.collections = slices.DeleteFunc(all, func(c kvstore.Collection) bool { return !slices.Contains(own, c.Name) })
-	return errors.Join(err, listErr, sharesErr, storeErr)
+	return errors.Join(err, listErr, readErr, storeErr)
 }
 
 func (d *pluginData) findTimers(ctx context.Context, cmd command) (err error) {

@@ -60,7 +60,7 @@ type Tracer interface {
 	// Send starts the span of publishing an event, or with SpanKindClient of a request.
 	Send(ctx context.Context, e event.Envelope, kind trace.SpanKind) (context.Context, trace.Span)
 	// Delivery starts the span that handles an event which was delivered to a durable
-	// consumer, and returns the context to handle it in (see Handling).
+	// consumer, and returns the context to handle it in (see ContextWithEvent).
 	Delivery(ctx context.Context, s Stored, durable string) (context.Context, trace.Span)
 	// Answer is Delivery for a request, which has no position in a stream.
 	Answer(ctx context.Context, s Stored) (context.Context, trace.Span)
@@ -77,7 +77,7 @@ func (NoTracer) Send(ctx context.Context, e event.Envelope, _ trace.SpanKind) (c
 
 // Delivery implements Tracer.
 func (NoTracer) Delivery(ctx context.Context, s Stored, _ string) (context.Context, trace.Span) {
-	ctx = Handling(ctx, s)
+	ctx = ContextWithEvent(ctx, s)
 	return ctx, trace.SpanFromContext(ctx)
 }
 

@@ -108,9 +108,9 @@ func proven(e event.Envelope, source string) event.Envelope {
 	return e
 }
 
-// Handling returns the context in which an event is handled: it carries the
+// ContextWithEvent returns the context in which an event is handled: it carries the
 // event's correlation ID, the event as the cause of whatever is published, and
 // the event's span as parent.
-func Handling(ctx context.Context, s Stored) context.Context {
-	return propagation.Handling(ctx, s.CorrelationID, s.Ref, s.Header)
+func ContextWithEvent(ctx context.Context, s Stored) context.Context {
+	return propagation.ContextWithEvent(ctx, s.CorrelationID, s.Ref, s.Header)
 }

@@ -49,7 +49,7 @@ func (b *Bus) Subscribe(ctx context.Context, pattern string, handler func(contex
 				b.log.WarnContext(ctx, "malformed event skipped", "subject", msg.Subject(), "error", event.Loggable(err))
 				return
 			}
-			handler(Handling(ctx, s), s)
+			handler(ContextWithEvent(ctx, s), s)
 		})
 		if err != nil {
 			sub.Stop()

@@ -166,7 +166,7 @@ func (m *Metrics) operation(ctx context.Context, name, subject string, took time
 	m.operations.Record(ctx, took.Seconds(), attrs)
 }
 
-// How a consumer's work on an event ended: values of Handling.Outcome.
+// How a consumer's work on an event ended: values of Delivery.Outcome.
 const (
 	OutcomeDone       = "done"
 	OutcomeRetry      = "retry"       // failed, to be delivered again
@@ -174,8 +174,8 @@ const (
 	OutcomeExpired    = "expired"     // too old, not handled
 )
 
-// Handling is one delivery of an event to a consumer.
-type Handling struct {
+// Delivery is one delivery of an event to a consumer.
+type Delivery struct {
 	Consumer string // the durable's name
 	Subject  string
 	Outcome  string
@@ -186,7 +186,7 @@ type Handling struct {
 }
 
 // Handled notes how a consumer's work on an event ended.
-func (m *Metrics) Handled(ctx context.Context, h Handling) {
+func (m *Metrics) Handled(ctx context.Context, h Delivery) {
 	m.handled.Record(ctx, h.Took.Seconds(),
 		m.attrs(ctx, label{consumer: h.Consumer, subject: h.Subject, outcome: h.Outcome, err: errorType(h.Err)}))
 	both := m.attrs(ctx, label{consumer: h.Consumer, subject: h.Subject}, m.redelivered, m.deadLetters, m.expired)

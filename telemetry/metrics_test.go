@@ -36,14 +36,14 @@ func exercise(t *testing.T, ctx context.Context, m *telemetry.Metrics) {
 	m.Sent(ctx, event.SubjectChat, time.Second, event.Errorf(event.NATSError, "no stream"))
 	m.Requested(ctx, event.RequestSubject("quote-db", "random"), 30*time.Millisecond, nil)
 	m.Requested(ctx, event.SubjectGet, 5*time.Second, event.Errorf(event.Timeout, "no reply"))
-	command := telemetry.Handling{Consumer: "plugin-dice-roller", Subject: event.CommandSubject("dice-roller"),
+	command := telemetry.Delivery{Consumer: "plugin-dice-roller", Subject: event.CommandSubject("dice-roller"),
 		Outcome: telemetry.OutcomeDone, Attempt: 1, Waited: 300 * time.Microsecond, Took: 40 * time.Microsecond}
 	m.Handled(ctx, command)
 	command.Attempt, command.Outcome, command.Err = 2, telemetry.OutcomeRetry, errors.New("boom")
 	m.Handled(ctx, command)
 	command.Attempt, command.Outcome = 5, telemetry.OutcomeDeadLetter
 	m.Handled(ctx, command)
-	m.Handled(ctx, telemetry.Handling{Consumer: "cytube-sender", Subject: event.SubjectSendChat, Outcome: telemetry.OutcomeExpired, Attempt: 1, Waited: -time.Second})
+	m.Handled(ctx, telemetry.Delivery{Consumer: "cytube-sender", Subject: event.SubjectSendChat, Outcome: telemetry.OutcomeExpired, Attempt: 1, Waited: -time.Second})
 	m.DuplicateDropped(ctx, event.SubjectSendChat)
 	m.SendQueue(ctx, "channel", 3)
 	m.Connected(ctx, "channel", true)
@@ -150,7 +150,7 @@ func TestCountersStartAtZero(t *testing.T) {
 	m := metrics(t)
 	m.Connected(context.Background(), "channel", true)
 	m.Sent(context.Background(), event.SubjectChat, time.Millisecond, nil)
-	m.Handled(context.Background(), telemetry.Handling{Consumer: "router", Subject: event.SubjectChat, Outcome: telemetry.OutcomeDone, Attempt: 1})
+	m.Handled(context.Background(), telemetry.Delivery{Consumer: "router", Subject: event.SubjectChat, Outcome: telemetry.OutcomeDone, Attempt: 1})
 	page := scrape(t, m)
 	for _, name := range []string{"rosey_consumer_redeliveries_total", "rosey_consumer_dead_letters_total", "rosey_consumer_expired_total"} {
 		wantSample(t, page, 0, name, `messaging_destination_subscription_name="router"`)
@@ -172,7 +172,7 @@ func TestExemplars(t *testing.T) {
 	p := setup(t, telemetry.Config{Exporter: r.Exporter(t, "grpc"), BatchDelay: 10 * time.Millisecond})
 	id := uuid.New()
 	ctx, span := propagation.StartSpan(propagation.WithCorrelation(ctx, id.String()), p.Tracer("test"), "process", "")
-	p.Metrics.Handled(ctx, telemetry.Handling{Consumer: "router", Subject: event.SubjectChat, Outcome: telemetry.OutcomeDone, Attempt: 1})
+	p.Metrics.Handled(ctx, telemetry.Delivery{Consumer: "router", Subject: event.SubjectChat, Outcome: telemetry.OutcomeDone, Attempt: 1})
 	span.End()
 	w := httptest.NewRecorder()
 	req := httptest.NewRequest(http.MethodGet, "/metrics", nil)
@@ -204,7 +204,7 @@ func BenchmarkHandled(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer m.Shutdown(context.Background())
-	h := telemetry.Handling{Consumer: "plugin-dice-roller", Subject: event.CommandSubject("dice-roller"), Outcome: telemetry.OutcomeDone, Attempt: 1}
+	h := telemetry.Delivery{Consumer: "plugin-dice-roller", Subject: event.CommandSubject("dice-roller"), Outcome: telemetry.OutcomeDone, Attempt: 1}
 	b.ReportAllocs()
 	for b.Loop() {
 		m.Handled(context.Background(), h)

@@ -23,11 +23,11 @@ func TestCollectionsHaveOneOwner(t *testing.T) {
 		plugins []Registration
 		own     []string
 		removed map[string]bool
-		want    Shares
+		want    Authorizations
 	}{
-		{[]Registration{has("a", "quotes"), has("z", "quotes", "polls")}, []string{"z"}, nil, Shares{owners: owners{"collection quotes": "z", "collection polls": "z"}}},
-		{[]Registration{has("a", "quotes", "scores"), has("z")}, nil, nil, Shares{owners: owners{"collection quotes": "z", "collection polls": "z", "collection scores": "a"}}},
-		{[]Registration{has("a", "quotes")}, nil, map[string]bool{"z": true}, Shares{owners: owners{"collection quotes": "a", "collection scores": "a"}}},
+		{[]Registration{has("a", "quotes"), has("z", "quotes", "polls")}, []string{"z"}, nil, Authorizations{owners: owners{"collection quotes": "z", "collection polls": "z"}}},
+		{[]Registration{has("a", "quotes", "scores"), has("z")}, nil, nil, Authorizations{owners: owners{"collection quotes": "z", "collection polls": "z", "collection scores": "a"}}},
+		{[]Registration{has("a", "quotes")}, nil, map[string]bool{"z": true}, Authorizations{owners: owners{"collection quotes": "a", "collection scores": "a"}}},
 	} {
 		plugins := map[string]Registration{}
 		for _, r := range step.plugins {
@@ -35,7 +35,7 @@ func TestCollectionsHaveOneOwner(t *testing.T) {
 		}
 		o = o.settle(plugins, step.removed, step.own, "!")
 		for _, name := range []string{"a", "z"} {
-			if got, want := (Shares{owners: o}).Collections(name), step.want.Collections(name); !slices.Equal(got, want) {
+			if got, want := (Authorizations{owners: o}).Collections(name), step.want.Collections(name); !slices.Equal(got, want) {
 				t.Errorf("%s has %q, want %q", name, got, want)
 			}
 		}
@@ -45,7 +45,7 @@ func TestCollectionsHaveOneOwner(t *testing.T) {
 // The commands that wait are those that others have, whichever prefix they are written with.
 func TestWaitingCommands(t *testing.T) {
 	t.Parallel()
-	s := Shares{owners: owners{"roll": "dice", "flip": "evil"}}
+	s := Authorizations{owners: owners{"roll": "dice", "flip": "evil"}}
 	e := Entry{Name: "evil", Registration: Registration{Name: "evil", Commands: []Command{{Name: "!Roll"}, {Name: "flip"}, {Name: "new"}}}}
 	if got := s.Waiting(e); !slices.Equal(got, []string{"roll"}) {
 		t.Errorf("%q wait", got)

@@ -24,8 +24,8 @@ func boolean(name string) field { return field{name, "boolean"} }
 func (f field) optional() field { return field{f.name, f.types + ",optional"} }
 
 // handlers are the events that the server handles: what each needs and does. It ignores others, and those of a channel
-// outside of one, as the real server does. Where a permission is named, clients without it are ignored; with kicks they
-// are kicked for the try.
+// outside of one, as the real server does. Where a permission is named, clients without it are ignored, or kicked where
+// the entry is made by kicks.
 var handlers = map[string]handler{
 	"joinChannel":     {act: func(c *Session, r request) { c.joinChannel(r.arg) }},
 	"channelPassword": {act: func(c *Session, r request) { c.channelPassword(r.arg) }},

@@ -151,7 +151,7 @@ func (s *Sender) unfinished(ctx context.Context, from uint64, self string) iter.
 				}
 				continue
 			}
-			span := trace.SpanContextFromContext(streams.Handling(context.Background(), send))
+			span := trace.SpanContextFromContext(streams.ContextWithEvent(context.Background(), send))
 			parts, _, err := s.messages(send, span)
 			if err != nil {
 				continue

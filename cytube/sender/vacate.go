@@ -60,7 +60,7 @@ func (s *Sender) refuseWaiting(ctx context.Context, from uint64) error {
 		if err != nil {
 			return err
 		}
-		if err := s.refuse(streams.Handling(ctx, u.send), u.send, s.cfg.Channel); err != nil {
+		if err := s.refuse(streams.ContextWithEvent(ctx, u.send), u.send, s.cfg.Channel); err != nil {
 			return err
 		}
 	}

@@ -190,8 +190,8 @@ func TestCollectionsBelongToPlugins(t *testing.T) {
 		}
 	}
 	b.setAs("victim", "mine")
-	shares, err := router.ReadShares(b.ctx, g.registrations)
-	if got := shares.Collections("guest"); err != nil || !slices.Equal(got, []string{"mine", "notes"}) {
+	auth, err := router.ReadAuthorizations(b.ctx, g.registrations)
+	if got := auth.Collections("guest"); err != nil || !slices.Equal(got, []string{"mine", "notes"}) {
 		t.Errorf("it has %q, %v", got, err)
 	}
 }

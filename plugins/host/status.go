@@ -65,7 +65,7 @@ func Statuses(ctx context.Context, nc *nats.Conn, js jetstream.JetStream) ([]Sta
 	} else if err != nil {
 		return nil, fmt.Errorf("open bucket %s: %w", router.Bucket, err)
 	}
-	shares, err := router.ReadShares(ctx, kv)
+	auth, err := router.ReadAuthorizations(ctx, kv)
 	if err != nil {
 		return nil, err
 	}
@@ -84,9 +84,9 @@ func Statuses(ctx context.Context, nc *nats.Conn, js jetstream.JetStream) ([]Sta
 	list := make([]Status, 0, len(registered))
 	for _, r := range registered {
 		s := status(r)
-		s.Collections, s.Grants, s.Waiting = shares.Collections(r.Name), shares.Granted(r.Name), shares.Waiting(r)
-		if shares.Confined(r.Name) {
-			s.Lacks = limits{plugin: r.Name, may: shares.May(r.Name)}.lacks(s.Capabilities)
+		s.Collections, s.Grants, s.Waiting = auth.Collections(r.Name), auth.Granted(r.Name), auth.Waiting(r)
+		if auth.Restricted(r.Name) {
+			s.Lacks = limits{plugin: r.Name, may: auth.Allowed(r.Name)}.lacks(s.Capabilities)
 		}
 		s.Processes, s.Others = len(running[r.Name]), others(running[r.Name], s.Version)
 		if s.Processes > 0 {

@@ -128,7 +128,7 @@ func SendSeed(ref event.Ref) string { return "send/" + ref.String() }
 // process starts the span that handles an event. Find returns the parent of one
 // whose publisher named none.
 func (t *tracer) process(ctx context.Context, s streams.Stored, durable, seed string, kind trace.SpanKind, find func(context.Context) trace.SpanContext) (context.Context, trace.Span) {
-	ctx = streams.Handling(ctx, s)
+	ctx = streams.ContextWithEvent(ctx, s)
 	opts := []trace.SpanStartOption{trace.WithSpanKind(kind), trace.WithAttributes(propagation.ProcessAttributes(s.Envelope, durable)...)}
 	parent, foreign := publisherSpan(s)
 	if !parent.IsValid() {

@@ -42,8 +42,8 @@ func WithCause(ctx context.Context, correlation string, cause event.Ref) context
 // Cause returns the stored event that is being handled in ctx, or the zero Ref.
 func Cause(ctx context.Context) event.Ref { return valuesOf(ctx).cause }
 
-// Handling returns the context in which a stored event is handled: it carries the
+// ContextWithEvent returns the context in which a stored event is handled: it carries the
 // event's correlation ID, the event as cause and the span in its headers as parent.
-func Handling(ctx context.Context, correlation string, ref event.Ref, headers map[string][]string) context.Context {
+func ContextWithEvent(ctx context.Context, correlation string, ref event.Ref, headers map[string][]string) context.Context {
 	return Extract(WithCause(ctx, correlation, ref), headers)
 }

@@ -7,5 +7,5 @@
 //
 // The trace ID is the correlation ID (see TraceID), so that one ID finds an event's
 // log lines, its spans and everything that it caused. Whoever publishes calls Fill and
-// Inject, whoever handles an event calls Handling.
+// Inject, whoever handles an event calls ContextWithEvent.
 package propagation

@@ -10,10 +10,10 @@ import (
 
 // What is published while an event is handled carries the event's correlation ID and
 // names it as its cause.
-func ExampleHandling() {
+func ExampleContextWithEvent() {
 	headers := map[string][]string{propagation.HeaderCorrelation: {"quiz-17"}}
 	id := propagation.CorrelationOf("", headers)
-	ctx := propagation.Handling(context.Background(), id, event.Ref{Stream: "CYTUBE", Seq: 42}, headers)
+	ctx := propagation.ContextWithEvent(context.Background(), id, event.Ref{Stream: "CYTUBE", Seq: 42}, headers)
 
 	answer := propagation.Fill(ctx, event.Envelope{Subject: event.SubjectSendChat}, nil)
 	fmt.Println(answer.CorrelationID, answer.Metadata)

@@ -11,40 +11,41 @@ import (
 	"github.com/rosey-bot/rosey/internal/fold"
 )
 
-// Shares are what plugins have beside their registrations.
-type Shares struct {
+// Authorizations are what plugins own and may do, beside their registrations: commands and
+// collections, and the capabilities that operators granted.
+type Authorizations struct {
 	owners           owners
 	granted, earlier capabilities
 }
 
-// ReadShares reads what plugins have.
-func ReadShares(ctx context.Context, kv jetstream.KeyValue) (s Shares, err error) {
-	if s.owners, err = read[owners](ctx, kv, ownersKey); err == nil {
-		s.earlier, err = read[capabilities](ctx, kv, capabilitiesKey)
+// ReadAuthorizations reads them from the bucket of registrations.
+func ReadAuthorizations(ctx context.Context, kv jetstream.KeyValue) (a Authorizations, err error) {
+	if a.owners, err = read[owners](ctx, kv, ownersKey); err == nil {
+		a.earlier, err = read[capabilities](ctx, kv, capabilitiesKey)
 	}
 	if err == nil {
-		s.granted, err = read[capabilities](ctx, kv, grantedKey)
+		a.granted, err = read[capabilities](ctx, kv, grantedKey)
 	}
-	return s, err
+	return a, err
 }
 
 // Granted lists the capabilities that an operator gave to a plugin.
-func (s Shares) Granted(plugin string) []string {
-	if list, recorded := s.granted[plugin]; recorded {
+func (a Authorizations) Granted(plugin string) []string {
+	if list, recorded := a.granted[plugin]; recorded {
 		return effective(list, nil, true)
 	}
-	return s.earlier[plugin]
+	return a.earlier[plugin]
 }
 
-// May lists what a plugin with credentials of its own may do.
-func (s Shares) May(plugin string) event.Capabilities {
-	list, recorded := s.granted[plugin]
-	return effective(list, s.earlier[plugin], recorded)
+// Allowed lists what a plugin with credentials of its own may do.
+func (a Authorizations) Allowed(plugin string) event.Capabilities {
+	list, recorded := a.granted[plugin]
+	return effective(list, a.earlier[plugin], recorded)
 }
 
-// Confined reports whether an operator has said what a plugin may do.
-func (s Shares) Confined(plugin string) bool {
-	_, recorded := s.granted[plugin]
+// Restricted reports whether an operator has said what a plugin may do.
+func (a Authorizations) Restricted(plugin string) bool {
+	_, recorded := a.granted[plugin]
 	return recorded
 }
 
@@ -60,8 +61,8 @@ func ForgetCollections(ctx context.Context, kv jetstream.KeyValue, plugin string
 }
 
 // Collections lists those that belong to a plugin.
-func (s Shares) Collections(plugin string) (list []string) {
-	for key, owner := range s.owners {
+func (a Authorizations) Collections(plugin string) (list []string) {
+	for key, owner := range a.owners {
 		if collection, ok := strings.CutPrefix(key, collectionPrefix); ok && owner == plugin {
 			list = append(list, collection)
 		}
@@ -72,10 +73,10 @@ func (s Shares) Collections(plugin string) (list []string) {
 
 // Waiting lists the commands of a registration that belong to other plugins, without the
 // prefix with which some registrations write them.
-func (s Shares) Waiting(e Entry) (list []string) {
+func (a Authorizations) Waiting(e Entry) (list []string) {
 	for _, c := range e.Commands {
 		for _, key := range []string{fold.Key(c.key("")), fold.Key(strings.TrimLeftFunc(c.key(""), isSymbol))} {
-			if owner := s.owners[key]; owner == e.Name {
+			if owner := a.owners[key]; owner == e.Name {
 				break
 			} else if owner != "" {
 				list = append(list, key)
