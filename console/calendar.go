@@ -61,8 +61,8 @@ func (c *Console) calendar(w http.ResponseWriter, r *http.Request) error {
 	body := calendarBody{File: "/calendar.ics?channel=" + url.QueryEscape(c.channel(r).Name)}
 	var err error
 	if body.Entries, err = c.calendarOf(r); err != nil {
-		var e *event.Error
-		if !errors.As(err, &e) {
+		e, ok := errors.AsType[*event.Error](err)
+		if !ok {
 			return err
 		}
 		body.Failed = "The plugin autoplay does not answer: " + e.Message

@@ -145,8 +145,7 @@ func (b *batches) attempt(msgs []jetstream.Msg, dead []error) error {
 		}
 		ctx, d := receive(b.work, msg, b.Durable)
 		_, err := b.handle(ctx, d)
-		var again *retryError
-		if errors.As(err, &again) {
+		if again, ok := errors.AsType[*retryError](err); ok {
 			return again.error
 		}
 		dead[i] = err

@@ -55,8 +55,7 @@ func publishLetter(ctx context.Context, bus *streams.Bus, c Config, d streams.St
 		Code:      event.AsError(cause, event.PluginError).Code,
 		Attempts:  d.Attempt,
 	}
-	var p *PanicError
-	if errors.As(cause, &p) {
+	if p, ok := errors.AsType[*PanicError](cause); ok {
 		letter.Stack = p.Stack
 	}
 	send := func(ctx context.Context, correlation string) error {

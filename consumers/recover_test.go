@@ -14,8 +14,8 @@ func TestRecover(t *testing.T) {
 	t.Parallel()
 	ctx, _, _, d := newDelivery(t, 1)
 	_, err := Chain(func(context.Context, streams.Stored) ([]event.Envelope, error) { panic("boom") }, Recover())(ctx, d)
-	var p *PanicError
-	if !errors.As(err, &p) || p.Value != "boom" || !strings.Contains(p.Stack, "recover_test.go") {
+	p, ok := errors.AsType[*PanicError](err)
+	if !ok || p.Value != "boom" || !strings.Contains(p.Stack, "recover_test.go") {
 		t.Errorf("error %v", err)
 	}
 }

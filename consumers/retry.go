@@ -55,6 +55,6 @@ func Permanent(err error) error {
 }
 
 func isPermanent(err error) bool {
-	var p *permanentError
-	return errors.As(err, &p)
+	_, ok := errors.AsType[*permanentError](err)
+	return ok
 }

@@ -73,8 +73,8 @@ func TestEntryIsBounded(t *testing.T) {
 			for i := 0; err == nil && i < 10_000; i++ {
 				err = e.take(frame)
 			}
-			var slow *slowError
-			if !errors.As(err, &slow) || e.frames < 50 {
+			_, ok := errors.AsType[*slowError](err)
+			if !ok || e.frames < 50 {
 				t.Errorf("%v after %d frames", err, e.frames)
 			}
 		})

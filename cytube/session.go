@@ -88,8 +88,7 @@ func (c *Connector) messageLimit(ctx context.Context) int {
 func (c *Connector) receive(ctx context.Context, conn *socketio.Conn) (channel.Frame, error) {
 	for {
 		ev, err := conn.Receive(ctx)
-		var malformed *socketio.FrameError
-		if errors.As(err, &malformed) {
+		if _, ok := errors.AsType[*socketio.FrameError](err); ok {
 			c.stats.count(func(s *Stats) { s.Malformed++ })
 			c.log.WarnContext(ctx, "malformed frame skipped", "error", event.Loggable(err))
 			continue

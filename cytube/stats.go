@@ -84,8 +84,7 @@ func (c *counters) away(err error, next time.Time) {
 		if s.Away == "" {
 			s.Since = time.Now()
 		}
-		var kicked *kickedError
-		if errors.As(err, &kicked) {
+		if kicked, ok := errors.AsType[*kickedError](err); ok {
 			s.Kicked, s.Banned, s.Reason = true, s.Banned || kicked.isBan(), kicked.reason
 		}
 		if s.Kicked && c.removed.By != "" {

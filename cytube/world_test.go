@@ -171,8 +171,8 @@ func (w *world) failed(b *bot) *cytube.PermanentError {
 	select {
 	case err := <-b.done:
 		b.done <- err
-		var permanent *cytube.PermanentError
-		if !errors.As(err, &permanent) {
+		permanent, ok := errors.AsType[*cytube.PermanentError](err)
+		if !ok {
 			w.t.Fatalf("Run returned %v, not a permanent error", err)
 		}
 		return permanent

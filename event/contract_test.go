@@ -199,8 +199,8 @@ func TestBrokenFieldsAreNamed(t *testing.T) {
 		mustFail := func(field, value string) {
 			t.Helper()
 			err := check(field, value)
-			var e *event.Error
-			if !errors.As(err, &e) || e.Code != event.InvalidInput || e.Details["field"] != field || !strings.Contains(e.Message, field) {
+			e, ok := errors.AsType[*event.Error](err)
+			if !ok || e.Code != event.InvalidInput || e.Details["field"] != field || !strings.Contains(e.Message, field) {
 				t.Errorf("%s with %s = %q: got %v, want INVALID_INPUT that names the field", ex.subject, field, value, err)
 			}
 		}

@@ -118,8 +118,8 @@ func decodeValue(raw json.RawMessage, into any) (err error) {
 		return p.UnmarshalJSON(raw)
 	}
 	err = json.Unmarshal(raw, into)
-	var typeErr *json.UnmarshalTypeError
-	if !errors.As(err, &typeErr) {
+	typeErr, ok := errors.AsType[*json.UnmarshalTypeError](err)
+	if !ok {
 		return err
 	}
 	if typeErr.Type != reflect.TypeOf(into).Elem() {

@@ -58,7 +58,7 @@ func encode(payload any) ([]byte, error) {
 		return marshal(p)
 	case map[string]any:
 		if p != nil {
-			b, err := appendMembers([]byte("{"), p, nil)
+			b, err := appendMembers(append(make([]byte, 0, 256), '{'), p, nil)
 			return append(b, '}'), err
 		}
 	}
@@ -132,6 +132,8 @@ func appendValue(b []byte, v reflect.Value) ([]byte, error) {
 		return appendString(b, v.String()), nil
 	case intType, int64Type:
 		return strconv.AppendInt(b, v.Int(), 10), nil
+	case boolType:
+		return strconv.AppendBool(b, v.Bool()), nil
 	case rawType:
 		if rawjson.Valid(v.Bytes()) {
 			return append(b, v.Bytes()...), nil // verbatim, white space too
@@ -145,6 +147,7 @@ var (
 	stringType = reflect.TypeFor[string]()
 	intType    = reflect.TypeFor[int]()
 	int64Type  = reflect.TypeFor[int64]()
+	boolType   = reflect.TypeFor[bool]()
 	rawType    = reflect.TypeFor[json.RawMessage]()
 )
 

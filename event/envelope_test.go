@@ -65,8 +65,8 @@ func TestEnvelopeFieldsAreChecked(t *testing.T) {
 		{`[]`, ""}, {`"x"`, ""}, {``, ""}, {`{`, ""}, {`{"a":1}{`, ""}, {"\xff", ""},
 	} {
 		_, err := event.Decode("cytube.chat", []byte(c.body))
-		var e *event.Error
-		if !errors.As(err, &e) || e.Code != event.InvalidInput || e.Details["field"] != c.field || !strings.Contains(e.Message, c.field) {
+		e, ok := errors.AsType[*event.Error](err)
+		if !ok || e.Code != event.InvalidInput || e.Details["field"] != c.field || !strings.Contains(e.Message, c.field) {
 			t.Errorf("%s: got %v, want INVALID_INPUT naming %q", c.body, err, c.field)
 		}
 	}

@@ -80,8 +80,7 @@ func AsError(err error, fallback Code) *Error {
 	if err == nil {
 		return nil
 	}
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		if e.Message == err.Error() {
 			return e
 		}
@@ -92,8 +91,7 @@ func AsError(err error, fallback Code) *Error {
 
 // CodeOf returns the contract code of err, or "" when it has none.
 func CodeOf(err error) Code {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Code
 	}
 	return ""

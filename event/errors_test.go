@@ -17,8 +17,8 @@ func TestErrorResponse(t *testing.T) {
 		t.Errorf("got %s, %v", raw, merr)
 	}
 	back := event.ReplyError(raw)
-	var e *event.Error
-	if !errors.As(back, &e) || e.Code != event.RecordNotFound || e.Message != err.Message || e.Details["collection"] != "quotes" {
+	e, ok := errors.AsType[*event.Error](back)
+	if !ok || e.Code != event.RecordNotFound || e.Message != err.Message || e.Details["collection"] != "quotes" {
 		t.Errorf("read back: %#v", back)
 	}
 	for body, code := range map[string]event.Code{

@@ -82,8 +82,7 @@ func ExampleReplyError() {
 	}
 	fmt.Println(string(body))
 
-	var failure *event.Error
-	if errors.As(event.ReplyError(body), &failure) {
+	if failure, ok := errors.AsType[*event.Error](event.ReplyError(body)); ok {
 		fmt.Println(failure.Code, failure)
 	}
 	// Output:

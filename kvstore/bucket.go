@@ -191,8 +191,7 @@ func (b *bucket) publish(ctx context.Context, subject string, data []byte, heade
 		msg.Header = nil
 	}
 	ack, err := jsapi.PublishMsg(ctx, b.store.js, b.stream.CachedInfo().Config.Name, msg)
-	var api *jetstream.APIError
-	if errors.As(err, &api) && jsapi.IsConflict(api) {
+	if api, ok := errors.AsType[*jetstream.APIError](err); ok && jsapi.IsConflict(api) {
 		return 0, false, ErrConflict
 	}
 	return ack.Sequence, ack.Duplicate, err

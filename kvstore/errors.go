@@ -17,8 +17,7 @@ import (
 
 // failure returns err as a contract error.
 func (s *Store) failure(ctx context.Context, op, collection string, err error) error {
-	var contractErr *event.Error
-	if errors.As(err, &contractErr) {
+	if _, ok := errors.AsType[*event.Error](err); ok {
 		return err
 	}
 	code := event.DatabaseError
@@ -74,8 +73,8 @@ type leaderlessError struct{ error }
 func (e leaderlessError) Unwrap() error { return e.error }
 
 func isLeaderless(err error) bool {
-	var leaderless leaderlessError
-	return errors.As(err, &leaderless)
+	_, ok := errors.AsType[leaderlessError](err)
+	return ok
 }
 
 // untilLeader returns the policy that retries what had no effect while a stream had no leader.

@@ -234,11 +234,11 @@ func prune(done map[string]handled) {
 
 // isConflict reports whether a write failed because of its revision.
 func isConflict(err error) bool {
-	var e *event.Error
-	if !errors.As(err, &e) || e.Code != event.DatabaseError {
+	e, ok := errors.AsType[*event.Error](err)
+	if !ok || e.Code != event.DatabaseError {
 		return false
 	}
-	_, ok := e.Details["if_revision"]
+	_, ok = e.Details["if_revision"]
 	return ok
 }
 

@@ -114,8 +114,7 @@ func cutWord(text string) (word, rest string) {
 // and names the field.
 func (c *Context) Decode(payload any) error {
 	err := json.Unmarshal(c.Event.Data, payload)
-	var kind *json.UnmarshalTypeError
-	if errors.As(err, &kind) {
+	if kind, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		return event.Errorf(event.InvalidInput, "%s: %s must not be a %s", c.Event.Subject, kind.Field, kind.Value).With("field", kind.Field)
 	}
 	if err != nil {

@@ -101,11 +101,11 @@ func (w *pastWrites) flush(ctx context.Context) error {
 
 // refused reports whether the database answered that operations of a batch failed.
 func refused(err error) bool {
-	var e *event.Error
-	if !errors.As(err, &e) {
+	e, ok := errors.AsType[*event.Error](err)
+	if !ok {
 		return false
 	}
-	_, ok := e.Details["failed"]
+	_, ok = e.Details["failed"]
 	return ok || e.Code == event.InvalidInput || e.Code == event.PermissionDenied
 }
 

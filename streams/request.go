@@ -41,9 +41,13 @@ type IdempotencyKey struct {
 
 type idempotencyKey struct{}
 
-// withIdempotencyKey returns a context with the identity of a request.
+// withIdempotencyKey returns a context with the identity of a request that has one.
 func withIdempotencyKey(ctx context.Context, header nats.Header) context.Context {
-	of := IdempotencyKey{ID: msgid.Unsigned(RequestID(header))}
+	id := RequestID(header)
+	if id == "" {
+		return ctx
+	}
+	of := IdempotencyKey{ID: msgid.Unsigned(id)}
 	if since, err := time.Parse(time.RFC3339Nano, header.Get(HeaderEarlier)); err == nil {
 		of.Earlier = since
 	}

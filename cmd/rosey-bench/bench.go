@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"os"
+	"regexp"
 	"slices"
 	"time"
 
@@ -19,9 +20,10 @@ import (
 // bench runs a measurement. As with testing.B, its methods end the measurement when something fails.
 type bench struct {
 	ctx         context.Context
-	n           int    // operations of a measurement
-	dir         string // parent of the throw-away stores; "" is the system's temporary directory
-	rosey, self string // programs
+	n           int            // operations of a measurement
+	dir         string         // parent of the throw-away stores; "" is the system's temporary directory
+	rosey, self string         // programs
+	only        *regexp.Regexp // names of measurements
 
 	full     string // the full store, once it was filled
 	cleanups []func() error

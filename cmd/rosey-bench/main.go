@@ -15,8 +15,10 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"runtime/debug"
+	"runtime/pprof"
 	"syscall"
 	"time"
 
@@ -83,17 +85,42 @@ func command(ctx context.Context) error {
 	quick := flag.Bool("quick", false, "do a tenth of the work: a few seconds, less exact")
 	dir := flag.String("dir", "", "put the throw-away stores below `DIR` instead of the system's temporary directory")
 	output := flag.String("output", "text", "text or json")
+	only := flag.String("only", "", "make only the measurements whose names match the regular expression `RE`")
+	profile := flag.String("cpuprofile", "", "write a CPU profile to `FILE`")
 	rosey := flag.String("rosey", filepath.Join(filepath.Dir(self), "rosey"), "the bot's program `FILE`, whose memory and restarts are measured")
 	flag.Parse()
 	if flag.NArg() > 0 || *output != "text" && *output != "json" {
 		flag.Usage()
 		os.Exit(2)
 	}
-	b := &bench{ctx: ctx, n: 21_000, dir: *dir, rosey: *rosey, self: self}
+	names, err := regexp.Compile(*only)
+	if err != nil {
+		return fmt.Errorf("-only: %w", err)
+	}
+	if *profile != "" {
+		stop, err := profileTo(*profile)
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
+	b := &bench{ctx: ctx, n: 21_000, dir: *dir, rosey: *rosey, self: self, only: names}
 	if *quick {
 		b.n = 2_100
 	}
 	return b.run(os.Stdout, *output == "json")
+}
+
+// profileTo starts a CPU profile, which stop completes.
+func profileTo(file string) (stop func(), err error) {
+	f, err := os.Create(file)
+	if err != nil {
+		return nil, fmt.Errorf("write a CPU profile: %w", err)
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return nil, fmt.Errorf("write a CPU profile: %w", err)
+	}
+	return func() { pprof.StopCPUProfile(); _ = f.Close() }, nil
 }
 
 // run makes every measurement and prints its row as it is done, as JSON, or a table at the end.
@@ -105,6 +132,9 @@ func (b *bench) run(w io.Writer, asJSON bool) (err error) {
 	t.AppendHeader(table.Row{"what", "ours", "raw", "ratio", "goal", "unit"})
 	missed := []string{}
 	for _, m := range measurements {
+		if !b.only.MatchString(m.name) {
+			continue
+		}
 		if term.IsTerminal(int(os.Stderr.Fd())) {
 			fmt.Fprintf(os.Stderr, "\r%s\x1b[K\r", m.name)
 		}

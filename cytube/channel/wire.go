@@ -183,8 +183,7 @@ func read[T any](args []json.RawMessage) (T, error) {
 		return v, errNoArgument
 	}
 	err := json.Unmarshal(args[0], &v)
-	var typeErr *json.UnmarshalTypeError
-	if errors.As(err, &typeErr) {
+	if typeErr, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		var loose T
 		if raw := loosen(args[0], reflect.TypeFor[T]()); raw != nil && json.Unmarshal(raw, &loose) == nil {
 			return loose, nil

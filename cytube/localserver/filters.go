@@ -12,8 +12,7 @@ import (
 
 // regexProblem returns an error of compiling a filter in the words of the real server's regular expressions.
 func regexProblem(err error) error {
-	var problem *syntax.Error
-	if errors.As(err, &problem) {
+	if problem, ok := errors.AsType[*syntax.Error](err); ok {
 		return errors.New(strings.Replace(problem.Code.String(), "missing closing", "missing", 1))
 	}
 	return err

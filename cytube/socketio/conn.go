@@ -263,8 +263,7 @@ func (c *Conn) ended(err error) error {
 		return ErrClosed
 	default:
 	}
-	var timeout net.Error
-	if errors.As(err, &timeout) && timeout.Timeout() {
+	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
 		return fmt.Errorf("%w: nothing for %s", ErrPingTimeout, c.shake.PingInterval+c.shake.PingTimeout)
 	}
 	return disconnected(err)
@@ -272,8 +271,7 @@ func (c *Conn) ended(err error) error {
 
 // disconnected turns a websocket's read error into a DisconnectError.
 func disconnected(err error) error {
-	var closed *websocket.CloseError
-	if errors.As(err, &closed) {
+	if closed, ok := errors.AsType[*websocket.CloseError](err); ok {
 		reason := closed.Text
 		if reason == "" {
 			reason = "no reason given"

@@ -220,8 +220,8 @@ func TestMalformedFramesAreReportedAndSurvived(t *testing.T) {
 	until(t, c, "a")
 	for range 4 {
 		_, err := c.Receive(soon(t))
-		var malformed *socketio.FrameError
-		if !errors.As(err, &malformed) || len(malformed.Frame) == 0 {
+		malformed, ok := errors.AsType[*socketio.FrameError](err)
+		if !ok || len(malformed.Frame) == 0 {
 			t.Fatalf("got %v, want a malformed frame", err)
 		}
 	}

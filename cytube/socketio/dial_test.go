@@ -69,8 +69,8 @@ func TestDialFallsBackWhenVersion4IsRefused(t *testing.T) {
 	until(t, c, "rank")
 
 	_, err := socketio.Dial(soon(t), url, socketio.WithProtocol(4))
-	var refused *socketio.HandshakeError
-	if !errors.As(err, &refused) || refused.Status != 400 || refused.Message != "Unsupported protocol version" {
+	refused, ok := errors.AsType[*socketio.HandshakeError](err)
+	if !ok || refused.Status != 400 || refused.Message != "Unsupported protocol version" {
 		t.Errorf("with version 4 only: %v", err)
 	}
 }
@@ -116,8 +116,8 @@ func TestDialOtherServers(t *testing.T) {
 		s := httptest.NewServer(http.NotFoundHandler())
 		defer s.Close()
 		_, err := socketio.Dial(soon(t), s.URL)
-		var handshake *socketio.HandshakeError
-		if !errors.As(err, &handshake) || handshake.Status != 404 {
+		handshake, ok := errors.AsType[*socketio.HandshakeError](err)
+		if !ok || handshake.Status != 404 {
 			t.Errorf("got %v", err)
 		}
 	})
@@ -187,8 +187,8 @@ func TestRefusedConnections(t *testing.T) {
 // hasCode checks that an error is a DisconnectError with a code.
 func hasCode(want int) func(*testing.T, error) {
 	return func(t *testing.T, err error) {
-		var closed *socketio.DisconnectError
-		if !errors.As(err, &closed) || closed.Code != want {
+		closed, ok := errors.AsType[*socketio.DisconnectError](err)
+		if !ok || closed.Code != want {
 			t.Errorf("got %v, want code %d", err, want)
 		}
 	}
@@ -197,8 +197,8 @@ func hasCode(want int) func(*testing.T, error) {
 // isRefusal checks that an error is a RefusedError with a message.
 func isRefusal(want string) func(*testing.T, error) {
 	return func(t *testing.T, err error) {
-		var refused *socketio.RefusedError
-		if !errors.As(err, &refused) || refused.Message != want {
+		refused, ok := errors.AsType[*socketio.RefusedError](err)
+		if !ok || refused.Message != want {
 			t.Errorf("got %v, want a refusal: %s", err, want)
 		}
 	}

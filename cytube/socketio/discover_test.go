@@ -62,8 +62,8 @@ func TestDiscoverErrors(t *testing.T) {
 			}))
 			defer s.Close()
 			_, err := socketio.Discover(soon(t), s.Client(), s.URL, "lobby")
-			var site *socketio.SiteError
-			if !errors.As(err, &site) || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), "check the site's URL") {
+			_, ok := errors.AsType[*socketio.SiteError](err)
+			if !ok || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), "check the site's URL") {
 				t.Errorf("got %v, want a site error with %q", err, tt.want)
 			}
 		})
@@ -74,8 +74,8 @@ func TestDiscoverErrors(t *testing.T) {
 		s := startSite(t, cytubetest.Config{})
 		for _, name := range []string{"$bad$", "", "a/b", "a b?c#d", strings.Repeat("x", 31)} {
 			_, err := socketio.Discover(soon(t), nil, s.URL(), name)
-			var invalid *socketio.ChannelError
-			if !errors.As(err, &invalid) || invalid.Channel != name {
+			invalid, ok := errors.AsType[*socketio.ChannelError](err)
+			if !ok || invalid.Channel != name {
 				t.Errorf("%q: got %v", name, err)
 			}
 		}
@@ -85,8 +85,8 @@ func TestDiscoverErrors(t *testing.T) {
 		s := startSite(t, cytubetest.Config{})
 		s.Stop()
 		_, err := socketio.Discover(soon(t), nil, s.URL(), "lobby")
-		var site *socketio.SiteError
-		if !errors.As(err, &site) || !strings.Contains(err.Error(), "check") {
+		site, ok := errors.AsType[*socketio.SiteError](err)
+		if !ok || !strings.Contains(err.Error(), "check") {
 			t.Errorf("got %v", err)
 		}
 	})

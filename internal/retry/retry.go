@@ -102,8 +102,7 @@ func again[T any](ctx context.Context, p Policy, fn func(context.Context) (T, er
 		if err != nil && p.If != nil && !p.If(err) {
 			return v, backoff.Permanent(err)
 		}
-		var after *afterError
-		if errors.As(err, &after) {
+		if after, ok := errors.AsType[*afterError](err); ok {
 			return v, &backoff.RetryAfterError{Duration: after.wait}
 		}
 		if p.ResetAfter > 0 && time.Since(started) >= p.ResetAfter {

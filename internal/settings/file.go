@@ -54,8 +54,7 @@ func unmarshalDuration(d *time.Duration, text []byte) (err error) {
 // explain adds to an error of the YAML library the key that was meant, or the kind
 // of value that is wanted.
 func explain(err error) error {
-	var unknown *yaml.UnknownFieldError
-	if errors.As(err, &unknown) {
+	if unknown, ok := errors.AsType[*yaml.UnknownFieldError](err); ok {
 		_, given, _ := strings.Cut(strings.TrimSuffix(unknown.Message, `"`), `"`)
 		if keys := fileKeys(); slices.Contains(keys, given) {
 			unknown.Message += ": it belongs at the top level of the file"
@@ -63,8 +62,8 @@ func explain(err error) error {
 			unknown.Message += ":" + hint
 		}
 	}
-	var wrong *yaml.TypeError
-	if !errors.As(err, &wrong) {
+	wrong, ok := errors.AsType[*yaml.TypeError](err)
+	if !ok {
 		return err
 	}
 	kinds := map[reflect.Kind]string{reflect.Int: "a whole number", reflect.Float64: "a number", reflect.Bool: "true or false", reflect.String: "a text"}

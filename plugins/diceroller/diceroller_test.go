@@ -131,8 +131,8 @@ func TestRequest(t *testing.T) {
 		}
 	}
 	_, err := channel.Request("plugin.dice-roller.request", map[string]any{"dice": "banana"})
-	var e *event.Error
-	if !errors.As(err, &e) || e.Code != event.InvalidInput || e.Details["field"] != "dice" {
+	e, ok := errors.AsType[*event.Error](err)
+	if !ok || e.Code != event.InvalidInput || e.Details["field"] != "dice" {
 		t.Errorf("bananas were answered %v, %+v", err, e)
 	}
 }

@@ -190,8 +190,8 @@ func TestRequestOfTheContract(t *testing.T) {
 	}
 	// The contract's example of an error response.
 	_, err = channel.Request("plugin.quote-db.request", map[string]any{"action": "get", "id": 999})
-	var e *event.Error
-	if !errors.As(err, &e) || e.Message != "Quote #999 not found" || e.Code != event.RecordNotFound || fmt.Sprint(e.Details) != "map[collection:quotes id:999]" {
+	e, ok := errors.AsType[*event.Error](err)
+	if !ok || e.Message != "Quote #999 not found" || e.Code != event.RecordNotFound || fmt.Sprint(e.Details) != "map[collection:quotes id:999]" {
 		t.Errorf("error %v, want the contract's", err)
 	}
 }

@@ -130,8 +130,7 @@ func (r Remote) dial() (c connection, err error) {
 		if errors.Is(err, ErrNotRunning) {
 			return connection{}, fmt.Errorf("%w: %s", ErrNotRunning, r.Store)
 		}
-		var file *fs.PathError
-		if errors.As(err, &file) {
+		if _, ok := errors.AsType[*fs.PathError](err); ok {
 			return connection{}, err // says what to do about the store
 		}
 	case r.URL != "":

@@ -34,8 +34,8 @@ var remedies = map[jetstream.ErrorCode]string{
 // Explain returns err wrapped with ErrRefused, the account and the remedy, if the
 // server's configuration refuses for good what was asked on a connection, and else err.
 func Explain(nc *nats.Conn, err error) error {
-	var refused jetstream.JetStreamError
-	if !errors.As(err, &refused) || refused.APIError() == nil || errors.Is(err, ErrRefused) {
+	refused, ok := errors.AsType[jetstream.JetStreamError](err)
+	if !ok || refused.APIError() == nil || errors.Is(err, ErrRefused) {
 		return err
 	}
 	remedy, ok := remedies[refused.APIError().ErrorCode]

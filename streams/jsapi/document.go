@@ -11,8 +11,8 @@ import (
 
 // IsConflict reports whether a key was not written because another process wrote it meanwhile.
 func IsConflict(err error) bool {
-	var api *jetstream.APIError
-	if !errors.As(err, &api) {
+	api, ok := errors.AsType[*jetstream.APIError](err)
+	if !ok {
 		return errors.Is(err, jetstream.ErrKeyExists)
 	}
 	// The second is a cluster's, while the other write is on its way to the replicas.

@@ -41,8 +41,8 @@ const ReasonFull = "store_full"
 // WrapFull returns err wrapped with ErrFull if it is JetStream's refusal for lack of
 // capacity, and else err.
 func WrapFull(err error) error {
-	var api *jetstream.APIError
-	if !errors.As(err, &api) || errors.Is(err, ErrFull) || !refusedForCapacity(api) {
+	api, ok := errors.AsType[*jetstream.APIError](err)
+	if !ok || errors.Is(err, ErrFull) || !refusedForCapacity(api) {
 		return err
 	}
 	return fmt.Errorf("%w: %w", ErrFull, err)
@@ -65,28 +65,27 @@ func refusedForCapacity(err *jetstream.APIError) bool {
 // IsFull reports whether an error is about the lack of capacity, also when a
 // database reports it.
 func IsFull(err error) bool {
-	var reply *event.Error
-	return errors.Is(err, ErrFull) || errors.As(err, &reply) && reply.Details["reason"] == ReasonFull
+	reply, ok := errors.AsType[*event.Error](err)
+	return errors.Is(err, ErrFull) || ok && reply.Details["reason"] == ReasonFull
 }
 
 // IsTooLarge reports whether an error says that a message is larger than the server
 // or the stream takes.
 func IsTooLarge(err error) bool {
-	var api *jetstream.APIError
-	return errors.Is(err, nats.ErrMaxPayload) ||
-		errors.As(err, &api) && api.ErrorCode == codeHeaderTooLarge || IsOverMaxMsgSize(err)
+	api, ok := errors.AsType[*jetstream.APIError](err)
+	return errors.Is(err, nats.ErrMaxPayload) || ok && api.ErrorCode == codeHeaderTooLarge || IsOverMaxMsgSize(err)
 }
 
 // IsOverMaxMsgSize reports whether an error is about the max_msg_size of a stream. Ours have none
 // unless somebody sets one, which a streams.Maintainer undoes.
 func IsOverMaxMsgSize(err error) bool {
-	var api *jetstream.APIError
-	return errors.As(err, &api) && api.ErrorCode == jetstream.JSErrCodeStreamMessageExceedsMaximum
+	api, ok := errors.AsType[*jetstream.APIError](err)
+	return ok && api.ErrorCode == jetstream.JSErrCodeStreamMessageExceedsMaximum
 }
 
 func isInProcess(err error) bool {
-	var api *jetstream.APIError
-	return errors.As(err, &api) && api.ErrorCode == codeMsgInProcess
+	api, ok := errors.AsType[*jetstream.APIError](err)
+	return ok && api.ErrorCode == codeMsgInProcess
 }
 
 // IsRetryable reports whether a failed publish or request may succeed a moment later:
@@ -112,8 +111,8 @@ func IsUnavailable(err error) bool {
 			return true
 		}
 	}
-	var api *jetstream.APIError
-	return errors.As(err, &api) && api.Code == http.StatusServiceUnavailable
+	api, ok := errors.AsType[*jetstream.APIError](err)
+	return ok && api.Code == http.StatusServiceUnavailable
 }
 
 // IsMissing reports whether a stream, bucket or consumer does not exist or was deleted.
