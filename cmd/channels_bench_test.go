@@ -56,6 +56,25 @@ func BenchmarkChannels(b *testing.B) {
 func (l load) run(b *testing.B) {
 	ctx, cancel := context.WithTimeout(b.Context(), 2*(l.steady+l.full)+2*time.Minute)
 	defer cancel()
+	site, config := l.site(b)
+	bot := l.bot(ctx, b, site, config)
+	typists := l.typists(ctx, b, site)
+	idle := memory(b, bot, "VmRSS")
+	steady := l.phase(ctx, b, typists, l.steady, func(r *rand.Rand) time.Duration { return time.Duration(r.IntN(4000)) * time.Millisecond })
+	loaded := memory(b, bot, "VmRSS")
+	full := l.phase(ctx, b, typists, l.full, func(*rand.Rand) time.Duration { return 110 * time.Millisecond })
+	b.Logf("%-28s %9s %9s %9s %9s %9s %9s", "", "chains", "per s", "p50 ms", "p90 ms", "p99 ms", "max ms")
+	logTimes(b, "a line every 2 s in each", steady, l.steady)
+	logTimes(b, "as fast as it answers", full, l.full)
+	b.Logf("the bot's memory: %d MB at first, %d MB after the first load, %d MB at most", idle, loaded, memory(b, bot, "VmHWM"))
+	b.ReportMetric(float64(len(full))/l.full.Seconds(), "chains/s")
+	b.ReportMetric(steady[len(steady)*99/100].Seconds()*1000, "p99-ms")
+	b.ReportMetric(float64(loaded), "MB")
+}
+
+// site starts a site with the channels, and writes the settings of a bot in all of them.
+func (l load) site(b *testing.B) (site *cytubetest.Server, config string) {
+	b.Helper()
 	cfg := cytubetest.Config{Accounts: []cytubetest.Account{{Name: "rosey", Password: "secret"}}}
 	list := ""
 	for i := range l.channels {
@@ -66,61 +85,63 @@ func (l load) run(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer site.Close()
-	dir := b.TempDir()
-	config := filepath.Join(dir, "rosey.yaml")
+	b.Cleanup(site.Close)
+	config = filepath.Join(b.TempDir(), "rosey.yaml")
 	if err := os.WriteFile(config, fmt.Appendf(nil, "site: %s\nuser: rosey\njoins_per_second: 1000\nchannels:\n%s", site.URL(), list), 0o600); err != nil {
 		b.Fatal(err)
 	}
+	return site, config
+}
+
+// bot starts a bot, waits until it has joined all channels, and returns its process ID.
+func (l load) bot(ctx context.Context, b *testing.B, site *cytubetest.Server, config string) (pid int) {
+	b.Helper()
 	var log bytes.Buffer
-	bot := program(context.Background(), b, "run", "--config", config, "--store", filepath.Join(dir, "store"), "--log-level", "warn")
+	bot := program(context.Background(), b, "run", "--config", config, "--store", filepath.Join(b.TempDir(), "store"), "--log-level", "warn")
 	bot.Env = append(bot.Env, "ROSEY_PASSWORD=secret")
 	bot.Stderr = &log
 	began := time.Now()
 	if err := bot.Start(); err != nil {
 		b.Fatal(err)
 	}
-	defer func() {
+	b.Cleanup(func() {
 		_ = bot.Process.Signal(os.Interrupt)
 		if err := bot.Wait(); err != nil {
 			b.Errorf("the bot: %v\n%s", err, log.String())
 		}
-	}()
+	})
 	for i := range l.channels {
 		if err := site.WaitUser(ctx, channelName(i), "rosey"); err != nil {
 			b.Fatal(err)
 		}
 	}
 	b.Logf("%d channels joined in %s", l.channels, time.Since(began).Round(time.Millisecond))
+	return bot.Process.Pid
+}
+
+// typists joins a user to each channel.
+func (l load) typists(ctx context.Context, b *testing.B, site *cytubetest.Server) []*typist {
+	b.Helper()
 	typists := make([]*typist, l.channels)
 	for i := range typists {
 		u, err := cytubetest.Join(ctx, site.URL(), channelName(i), fmt.Sprint("user-", i), "")
 		if err != nil {
 			b.Fatal(err)
 		}
-		defer u.Close()
+		b.Cleanup(u.Close)
 		typists[i] = &typist{user: u, channel: i, random: rand.New(rand.NewPCG(1, uint64(i)))}
 	}
-	idle := memory(b, bot.Process.Pid, "VmRSS")
-	steady := l.phase(ctx, b, typists, l.steady, func(r *rand.Rand) time.Duration { return time.Duration(r.IntN(4000)) * time.Millisecond })
-	loaded := memory(b, bot.Process.Pid, "VmRSS")
-	full := l.phase(ctx, b, typists, l.full, func(*rand.Rand) time.Duration { return 110 * time.Millisecond })
-	b.Logf("%-28s %9s %9s %9s %9s %9s %9s", "", "chains", "per s", "p50 ms", "p90 ms", "p99 ms", "max ms")
-	for _, row := range []struct {
-		what string
-		took []time.Duration
-		over time.Duration
-	}{{"a line every 2 s in each", steady, l.steady}, {"as fast as it answers", full, l.full}} {
-		if len(row.took) == 0 {
-			b.Fatal("nothing was answered")
-		}
-		ms := func(q float64) float64 { return row.took[int(q*float64(len(row.took)-1))].Seconds() * 1000 }
-		b.Logf("%-28s %9d %9.0f %9.1f %9.1f %9.1f %9.1f", row.what, len(row.took), float64(len(row.took))/row.over.Seconds(), ms(.5), ms(.9), ms(.99), ms(1))
+	return typists
+}
+
+// logTimes logs a row of how many lines were answered, and how fast.
+func logTimes(b *testing.B, what string, took []time.Duration, over time.Duration) {
+	b.Helper()
+	if len(took) == 0 {
+		b.Fatal("nothing was answered")
 	}
-	b.Logf("the bot's memory: %d MB at first, %d MB after the first load, %d MB at most", idle, loaded, memory(b, bot.Process.Pid, "VmHWM"))
-	b.ReportMetric(float64(len(full))/l.full.Seconds(), "chains/s")
-	b.ReportMetric(steady[len(steady)*99/100].Seconds()*1000, "p99-ms")
-	b.ReportMetric(float64(loaded), "MB")
+	ms := func(q float64) float64 { return took[int(q*float64(len(took)-1))].Seconds() * 1000 }
+	b.Logf("%-28s %9d %9.0f %9.1f %9.1f %9.1f %9.1f", what, len(took), float64(len(took))/over.Seconds(), ms(.5), ms(.9), ms(.99), ms(1))
 }
 
 func channelName(i int) string { return fmt.Sprint("channel-", i) }

@@ -60,26 +60,7 @@ func TestExamplesWork(t *testing.T) {
 	if err != nil {
 		t.Skip("there is no bash")
 	}
-	dir := t.TempDir()
-	store := filepath.Join(dir, "state", "rosey")
-	bot := start(t, "run", "--local", "--store", store)
-	bot.say("alice: hello")
-	bot.expect("^alice: hello")
-	nc := storeConn(t, store)
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
-	bus := streams.NewBus(nc, js)
-	kv, err := router.OpenBucket(t.Context(), js, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	onPath(t, dir)
-	if err := os.WriteFile(filepath.Join(dir, "operations.jsonl"), []byte(`{"op":"set","data":{"text":"Hi"}}`), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	key, letter := "", ""
+	r := startReader(t, bash)
 	examples := examplesOf(newApp(shipped.All(), nil, io.Discard, io.Discard).Commands, "rosey")
 	for _, command := range []string{
 		"db set", "db get", "db query", "db update", "db batch", "db history", "db forget-history", "db check", "db export", "db import", "db delete", "db compact", "db ls",
@@ -92,28 +73,73 @@ func TestExamplesWork(t *testing.T) {
 			t.Errorf("there is no example of %s", command)
 		}
 		if strings.HasPrefix(command, "dead") {
-			letter = deadLetter(t, bus)
+			r.letter = deadLetter(t, r.bus)
 		}
 		for _, line := range list {
 			if strings.HasPrefix(command, "plugin") {
-				if _, err := kv.PutString(t.Context(), "greeter", `{"name":"greeter","version":"1.0.0"}`); err != nil {
-					t.Fatal(err)
-				}
+				r.register("greeter")
 			}
-			cmd := exec.CommandContext(t.Context(), bash, "-c", strings.ReplaceAll(line, "PLUGIN:17", letter))
-			cmd.Dir = dir
-			cmd.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"), "XDG_STATE_HOME="+filepath.Join(dir, "state"), "XDG_CONFIG_HOME="+filepath.Join(dir, "config"), "KEY="+key)
-			if strings.Contains(line, "--with-data") {
-				cmd.Stdin = strings.NewReader("y\n")
-			}
-			out, err := cmd.CombinedOutput()
-			if err != nil {
-				t.Errorf("%s: %v\n%s", line, err, out)
-			}
-			if m := regexp.MustCompile(`public key: (\S+)`).FindSubmatch(out); m != nil && key == "" {
-				key = string(m[1])
-			}
+			r.run(line)
 		}
+	}
+}
+
+// reader types the examples into a shell, beside a bot.
+type reader struct {
+	t             *testing.T
+	bash, dir     string
+	bus           *streams.Bus
+	registrations jetstream.KeyValue
+	letter        string // that the examples of rosey dead name
+	key           string // the public one that rosey audit key printed
+}
+
+func startReader(t *testing.T, bash string) *reader {
+	t.Helper()
+	r := &reader{t: t, bash: bash, dir: t.TempDir()}
+	store := filepath.Join(r.dir, "state", "rosey")
+	bot := start(t, "run", "--local", "--store", store)
+	bot.say("alice: hello")
+	bot.expect("^alice: hello")
+	nc := storeConn(t, store)
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.bus = streams.NewBus(nc, js)
+	if r.registrations, err = router.OpenBucket(t.Context(), js, 1); err != nil {
+		t.Fatal(err)
+	}
+	onPath(t, r.dir)
+	if err := os.WriteFile(filepath.Join(r.dir, "operations.jsonl"), []byte(`{"op":"set","data":{"text":"Hi"}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// register registers a plugin.
+func (r *reader) register(name string) {
+	r.t.Helper()
+	if _, err := r.registrations.PutString(r.t.Context(), name, fmt.Sprintf(`{"name":%q,"version":"1.0.0"}`, name)); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// run runs an example, which must succeed.
+func (r *reader) run(line string) {
+	r.t.Helper()
+	cmd := exec.CommandContext(r.t.Context(), r.bash, "-c", strings.ReplaceAll(line, "PLUGIN:17", r.letter))
+	cmd.Dir = r.dir
+	cmd.Env = append(os.Environ(), "PATH="+r.dir+":"+os.Getenv("PATH"), "XDG_STATE_HOME="+filepath.Join(r.dir, "state"), "XDG_CONFIG_HOME="+filepath.Join(r.dir, "config"), "KEY="+r.key)
+	if strings.Contains(line, "--with-data") {
+		cmd.Stdin = strings.NewReader("y\n")
+	}
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		r.t.Errorf("%s: %v\n%s", line, err, out)
+	}
+	if m := regexp.MustCompile(`public key: (\S+)`).FindSubmatch(out); m != nil && r.key == "" {
+		r.key = string(m[1])
 	}
 }
 

@@ -3,6 +3,7 @@ package cytube_test
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -60,26 +61,13 @@ type abilityCase struct {
 	repeats bool          // it is written again after a crash, as that does no harm
 }
 
+// abilityCases are all abilities, each with what confirms it.
 func abilityCases(t *testing.T) []abilityCase {
-	poll := abilityCase{subject: event.SubjectSendPollOpen, payload: event.SendPollOpen{Title: "Pizza?", Options: []string{"yes", "no"}}, frame: "newPoll", shows: event.SubjectPollOpen}
+	return slices.Concat(mediaCases(), pollCases(), peopleCases(), channelCases(), definitionCases(t))
+}
+
+func mediaCases() []abilityCase {
 	saved := abilityCase{subject: event.SubjectSendMediaSaveList, payload: event.SendList{Name: "friday"}, frame: "clonePlaylist", repeats: true}
-	alice := event.SendModeration{User: "alice", Reason: "spam"}
-	banned := abilityCase{subject: event.SubjectSendBan, payload: alice, frame: "chatMsg", shows: event.ModerationSubject(event.ActionBan)}
-	muted := abilityCase{subject: event.SubjectSendMute, payload: alice, frame: "chatMsg", shows: event.ModerationSubject(event.ActionMute)}
-	emote := abilityCase{
-		subject: event.SubjectSendChannelEmote, frame: "updateEmote", shows: event.SubjectEmote,
-		payload: event.SendDefinition{Action: event.DefinitionAdd, Name: ":x:", Extra: extra(t, map[string]any{"image": "https://example.org/x.png"})},
-	}
-	filter := abilityCase{
-		subject: event.SubjectSendFilter, frame: "addFilter", shows: event.SubjectFilter,
-		payload: event.SendDefinition{Action: event.DefinitionAdd, Name: "x", Extra: extra(t, map[string]any{"source": "cat", "replace": "dog"})},
-	}
-	raw := func(text string) []json.RawMessage { return []json.RawMessage{json.RawMessage(text)} }
-	moved := func(subject, frame string) abilityCase { // whole lists that differ in their order only
-		const one, other = `{"name":"x","source":"x","image":"x"}`, `{"name":"y","source":"y","image":"y"}`
-		return abilityCase{subject: subject, payload: definitions(other, one), frame: frame, shows: event.SubjectState,
-			given: []abilityCase{{subject: subject, payload: definitions(one, other)}}}
-	}
 	return []abilityCase{
 		{subject: event.SubjectSendMediaQueue, payload: event.SendMediaQueue{URL: "https://twitch.tv/someone"}, frame: "queue", shows: event.SubjectMediaQueue},
 		{subject: event.SubjectSendMediaQueue, payload: event.SendMediaQueue{Type: "tw", ID: "someone", Position: "next", Temp: true}, frame: "queue", shows: event.SubjectMediaQueue},
@@ -99,9 +87,23 @@ func abilityCases(t *testing.T) []abilityCase {
 		{subject: event.SubjectSendMediaQueueList, payload: event.SendQueueList{Name: "friday", Position: "end"}, frame: "queuePlaylist", shows: event.SubjectMediaQueue,
 			given: []abilityCase{saved, {subject: event.SubjectSendMediaClear, payload: event.SendBare{}}}},
 		{subject: event.SubjectSendMediaDeleteList, payload: event.SendList{Name: "friday"}, frame: "deletePlaylist", given: []abilityCase{saved}},
+	}
+}
+
+func pollCases() []abilityCase {
+	poll := abilityCase{subject: event.SubjectSendPollOpen, payload: event.SendPollOpen{Title: "Pizza?", Options: []string{"yes", "no"}}, frame: "newPoll", shows: event.SubjectPollOpen}
+	return []abilityCase{
 		poll,
 		{subject: event.SubjectSendPollVote, payload: event.SendPollVote{Option: 1}, frame: "vote", shows: event.SubjectPollUpdate, given: []abilityCase{poll}, repeats: true},
 		{subject: event.SubjectSendPollClose, payload: event.SendBare{}, frame: "closePoll", shows: event.SubjectPollClose, given: []abilityCase{poll}},
+	}
+}
+
+func peopleCases() []abilityCase {
+	alice := event.SendModeration{User: "alice", Reason: "spam"}
+	banned := abilityCase{subject: event.SubjectSendBan, payload: alice, frame: "chatMsg", shows: event.ModerationSubject(event.ActionBan)}
+	muted := abilityCase{subject: event.SubjectSendMute, payload: alice, frame: "chatMsg", shows: event.ModerationSubject(event.ActionMute)}
+	return []abilityCase{
 		{subject: event.SubjectSendKick, payload: alice, frame: "chatMsg", shows: event.ModerationSubject(event.ActionKick)},
 		banned,
 		{subject: event.SubjectSendBanAddress, payload: event.SendBanAddress{User: "alice", Range: "range"}, frame: "chatMsg", shows: event.ModerationSubject(event.ActionBan), repeats: true},
@@ -111,11 +113,38 @@ func abilityCases(t *testing.T) []abilityCase {
 		{subject: event.SubjectSendUnmute, payload: alice, frame: "chatMsg", shows: event.ModerationSubject(event.ActionUnmute), given: []abilityCase{muted}},
 		{subject: event.SubjectSendRank, payload: event.SendRank{User: "alice", Rank: 2}, frame: "setChannelRank", shows: event.SubjectUserRank},
 		{subject: event.SubjectSendClear, payload: event.SendBare{}, frame: "chatMsg", shows: event.ModerationSubject(event.ActionClear), repeats: true},
+		{subject: event.SubjectSendAFK, payload: event.SendAFK{AFK: true}, frame: "chatMsg", shows: event.SubjectUserAFK, repeats: true},
+	}
+}
+
+func channelCases() []abilityCase {
+	return []abilityCase{
 		{subject: event.SubjectSendMOTD, payload: event.SendText{Value: "<b>tonight</b>"}, frame: "setMotd", shows: event.SubjectMOTD},
 		{subject: event.SubjectSendCSS, payload: event.SendText{Value: "b{}"}, frame: "setChannelCSS", shows: event.SubjectCSS},
 		{subject: event.SubjectSendJS, payload: event.SendText{Value: "1"}, frame: "setChannelJS", shows: event.SubjectJS},
 		{subject: event.SubjectSendOptions, payload: event.SendValues{Values: map[string]json.RawMessage{"allow_dupes": json.RawMessage("true")}}, frame: "setOptions", shows: event.SubjectOptions},
 		{subject: event.SubjectSendPermissions, payload: event.SendValues{Values: map[string]json.RawMessage{"drink": json.RawMessage("3")}}, frame: "setPermissions", shows: event.SubjectPermissions},
+	}
+}
+
+// definitionCases change emotes and filters.
+func definitionCases(t *testing.T) []abilityCase {
+	t.Helper()
+	emote := abilityCase{
+		subject: event.SubjectSendChannelEmote, frame: "updateEmote", shows: event.SubjectEmote,
+		payload: event.SendDefinition{Action: event.DefinitionAdd, Name: ":x:", Extra: extra(t, map[string]any{"image": "https://example.org/x.png"})},
+	}
+	filter := abilityCase{
+		subject: event.SubjectSendFilter, frame: "addFilter", shows: event.SubjectFilter,
+		payload: event.SendDefinition{Action: event.DefinitionAdd, Name: "x", Extra: extra(t, map[string]any{"source": "cat", "replace": "dog"})},
+	}
+	raw := func(text string) []json.RawMessage { return []json.RawMessage{json.RawMessage(text)} }
+	moved := func(subject, frame string) abilityCase { // whole lists that differ in their order only
+		const one, other = `{"name":"x","source":"x","image":"x"}`, `{"name":"y","source":"y","image":"y"}`
+		return abilityCase{subject: subject, payload: definitions(other, one), frame: frame, shows: event.SubjectState,
+			given: []abilityCase{{subject: subject, payload: definitions(one, other)}}}
+	}
+	return []abilityCase{
 		emote,
 		{subject: event.SubjectSendChannelEmote, payload: event.SendDefinition{Action: event.DefinitionRename, Name: ":y:", Was: ":x:"}, frame: "renameEmote", shows: event.SubjectEmote, given: []abilityCase{emote}},
 		{subject: event.SubjectSendChannelEmote, payload: event.SendDefinition{Action: event.DefinitionRemove, Name: ":x:"}, frame: "removeEmote", shows: event.SubjectEmote, given: []abilityCase{emote}},
@@ -126,7 +155,6 @@ func abilityCases(t *testing.T) []abilityCase {
 		{subject: event.SubjectSendFilter, payload: event.SendDefinition{Action: event.DefinitionUpdate, Name: "x", Extra: extra(t, map[string]any{"source": "cats", "replace": "dogs"})}, frame: "updateFilter", shows: event.SubjectFilter, given: []abilityCase{filter}},
 		{subject: event.SubjectSendFilter, payload: event.SendDefinition{Action: event.DefinitionRemove, Name: "x"}, frame: "removeFilter", shows: event.SubjectFilter, given: []abilityCase{filter}},
 		{subject: event.SubjectSendFilters, payload: event.SendDefinitions{Values: raw(`{"name":"z","source":"z","flags":"g","replace":"y","active":true,"filterlinks":false}`)}, frame: "importFilters", shows: event.SubjectFilter},
-		{subject: event.SubjectSendAFK, payload: event.SendAFK{AFK: true}, frame: "chatMsg", shows: event.SubjectUserAFK, repeats: true},
 	}
 }
 
