@@ -97,13 +97,14 @@ func (cs channels) isBot(name, user string) bool {
 // isAnyBot returns isBot for the router, which several bots on one server share: it gets
 // the lines of channels that are another bot's, too.
 func (cs channels) isAnyBot(js jetstream.JetStream, log *slog.Logger) func(name, user string) bool {
+	botOf := cytube.Bots(js)
 	return func(name, user string) bool {
 		if slices.ContainsFunc(cs, func(c *channel) bool { return strings.EqualFold(c.Channel(), name) }) {
 			return cs.isBot(name, user)
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), botTimeout)
 		defer cancel()
-		bot, err := cytube.BotOf(ctx, js, name)
+		bot, err := botOf(ctx, name)
 		if err != nil {
 			log.WarnContext(ctx, "bot of another's channel not known", "channel", name, "error", err)
 		}

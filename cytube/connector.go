@@ -53,8 +53,16 @@ func (c *Connector) Channel() string { return c.cfg.Channel }
 // BotOf returns the name of the bot that was last in a channel, perhaps that of another
 // process, "" if none was.
 func BotOf(ctx context.Context, js jetstream.JetStream, channel string) (string, error) {
-	c, _, err := history.New(js, strings.ToLower(channel)).Checkpoint(ctx)
-	return c.Bot, err
+	return Bots(js)(ctx, channel)
+}
+
+// Bots returns BotOf for many calls, which opens the bucket once.
+func Bots(js jetstream.JetStream) func(ctx context.Context, channel string) (string, error) {
+	reader := history.New(js, "")
+	return func(ctx context.Context, channel string) (string, error) {
+		c, _, err := reader.CheckpointOf(ctx, strings.ToLower(channel))
+		return c.Bot, err
+	}
 }
 
 // Channels returns the names of the channels that the bots of a store were in.

@@ -50,11 +50,16 @@ func Channels(ctx context.Context, js jetstream.JetStream) (names []string, err 
 
 // Checkpoint returns the channel's checkpoint; ok is false if there is none.
 func (r *Reader) Checkpoint(ctx context.Context) (c Checkpoint, ok bool, err error) {
+	return r.CheckpointOf(ctx, r.channel)
+}
+
+// CheckpointOf returns the checkpoint of another channel.
+func (r *Reader) CheckpointOf(ctx context.Context, channel string) (c Checkpoint, ok bool, err error) {
 	kv, err := r.checkpoints(ctx)
 	if err != nil {
 		return c, false, err
 	}
-	e, err := kv.Get(ctx, r.channel)
+	e, err := kv.Get(ctx, channel)
 	if errors.Is(err, jetstream.ErrKeyNotFound) {
 		return c, false, nil
 	}
@@ -62,7 +67,7 @@ func (r *Reader) Checkpoint(ctx context.Context) (c Checkpoint, ok bool, err err
 		err = json.Unmarshal(e.Value(), &c)
 	}
 	if err != nil {
-		return c, false, fmt.Errorf("read checkpoint of channel %s: %w", r.channel, err)
+		return c, false, fmt.Errorf("read checkpoint of channel %s: %w", channel, err)
 	}
 	return c, true, nil
 }
