@@ -131,7 +131,7 @@ func (c *composition) openStreams(ctx context.Context) error {
 }
 
 func (c *composition) streamOptions() streams.Options {
-	return streams.Options{BeforeMigration: c.snapshotOldStore, Replicas: c.settings.Replicas, Limits: c.settings.StreamLimits(), OnLoss: func(loss streams.RetentionLoss, accepted bool) {
+	return streams.Options{BeforeMigration: c.backUpOldStore, Replicas: c.settings.Replicas, Limits: c.settings.StreamLimits(), OnLoss: func(loss streams.RetentionLoss, accepted bool) {
 		if accepted {
 			c.log.Warn("retention lowered, events deleted", "stream", loss.Stream, "deleted", loss.String())
 			return
@@ -140,18 +140,18 @@ func (c *composition) streamOptions() streams.Options {
 	}}
 }
 
-// snapshotOldStore keeps the store as it is before it is migrated from a format, unless
+// backUpOldStore backs up the store before it is migrated from a format, unless
 // an attempt before this one did.
-func (c *composition) snapshotOldStore(ctx context.Context, format int) error {
+func (c *composition) backUpOldStore(ctx context.Context, format int) error {
 	dir := snapshot.OfFormat(c.settings.Store, format)
-	if c.settings.External() { // which this machine may have others of
+	if c.settings.External() { // this machine may have backups of others
 		dir += "-" + jsapi.EncodeKey(cmp.Or(c.server.conn.ConnectedClusterName(), c.server.conn.ConnectedServerName()))
 	}
 	made, err := snapshot.Ensure(ctx, c.server.js, dir)
 	if err != nil {
-		return fmt.Errorf("take a snapshot of the store before it is migrated: %w (make room, or make %s a link to an empty directory on another disk)", err, dir)
+		return fmt.Errorf("back up the store before it is migrated: %w (make room, or make %s a link to an empty directory on another disk)", err, dir)
 	}
-	c.log.Info("migrating the store of an earlier release", "format", format, "snapshot", dir, "snapshot_made", made)
+	c.log.Info("migrating the store of an earlier release", "format", format, "backup", dir, "backup_made", made)
 	return nil
 }
 

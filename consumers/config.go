@@ -12,11 +12,10 @@ import (
 	"github.com/rosey-bot/rosey/streams"
 )
 
-// Defaults of Config.
-const (
-	defaultAckWait = 5 * time.Second
-	DefaultMaxAge  = 10 * time.Minute
-)
+// DefaultMaxAge is the MaxAge of commands whose plugin names none.
+const DefaultMaxAge = 10 * time.Minute
+
+const defaultAckWait = 5 * time.Second
 
 // DefaultBackoff returns the default waits before each attempt after the first.
 func DefaultBackoff() []time.Duration {

@@ -8,7 +8,7 @@ import (
 )
 
 // The bot's KV buckets, beside those of the packages msgid and jsapi. An account may hold
-// others, which are not the bot's business.
+// other buckets, which the bot leaves alone.
 const (
 	Registrations  = "plugins"     // registrations of plugins
 	PluginSettings = "settings"    // settings of plugins

@@ -144,8 +144,9 @@ func (b *Bus) JetStream() jetstream.JetStream { return b.js }
 // Tracer returns the Tracer that makes the Bus's spans.
 func (b *Bus) Tracer() Tracer { return b.tracer }
 
-// SignedSince returns the time from which events are whose outputs have IDs that repeats
-// of them have, too: before, processes may have signed with another secret.
+// SignedSince returns since when all processes sign message IDs with the present secret,
+// zero if they always did: IDs of the outputs of earlier events may differ from those of
+// repeats.
 func (b *Bus) SignedSince() time.Time {
 	if since := b.signer.Since(); !since.IsZero() {
 		return since.Add(msgid.FollowMargin)

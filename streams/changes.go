@@ -56,6 +56,7 @@ type RetentionLoss struct {
 	Until  time.Time // when the last was, about
 }
 
+// String says how many events of which time would be gone.
 func (l RetentionLoss) String() string {
 	return fmt.Sprintf("about %s events of %s, stored from %s to %s", humanize.Comma(int64(l.Events)), l.Stream,
 		l.Oldest.Format("2006-01-02 15:04"), l.Until.Format("2006-01-02 15:04"))
@@ -84,7 +85,7 @@ func keepEvents(ctx context.Context, js jetstream.JetStream, stream jetstream.St
 	return nil
 }
 
-// LossBy returns what limits would delete of a stream that are lower than those it has.
+// LossBy returns what lowering a stream's limits to maxAge and maxBytes would delete.
 func LossBy(ctx context.Context, js jetstream.JetStream, stream jetstream.Stream, maxAge time.Duration, maxBytes int64) (RetentionLoss, error) {
 	info := stream.CachedInfo()
 	state, have := info.State, info.Config

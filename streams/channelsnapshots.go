@@ -14,7 +14,7 @@ import (
 )
 
 // ChannelSnapshots is the stream of snapshots of channels, from which a channel's past is
-// folded on. All that it holds can be made again of CYTUBE.
+// folded. All of them can be rebuilt from CYTUBE.
 const ChannelSnapshots = "CHANNEL_SNAPSHOTS"
 
 // channelSnapshotSubject returns the subject of a channel's snapshots, which no plugin can

@@ -185,8 +185,8 @@ func DeleteDurable(ctx context.Context, js jetstream.JetStream, stream, durable 
 	return nil
 }
 
-// RemoveDurable deletes a durable consumer that handles nothing again if it comes back: it begins
-// after the stream's last event of now. A PastDurable goes on where it stood.
+// RemoveDurable deletes a durable consumer. If it is created again later, it begins after
+// the event that is now the stream's last. A PastDurable goes on where it stood.
 func RemoveDurable(ctx context.Context, js jetstream.JetStream, stream, durable string) error {
 	kv, err := openCheckpoints(ctx, js, stream)
 	if err != nil {

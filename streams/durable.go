@@ -192,9 +192,9 @@ func PullOne(c jetstream.Consumer) (jetstream.MessagesContext, error) {
 // nextTimeout bounds a single wait in NextMsg.
 const nextTimeout = 10 * time.Second
 
-// NextMsg waits for the next message of PullOne. It waits in turns, since a wait that
-// sees the connection lost does not watch for heartbeats until it sees it restored,
-// and could miss that.
+// NextMsg waits for the next message of PullOne. It waits for one interval after another:
+// once a wait has seen the connection lost, it watches for heartbeats again only when it
+// sees the connection restored, and can miss that.
 func NextMsg(messages jetstream.MessagesContext) (jetstream.Msg, error) {
 	for {
 		msg, err := messages.Next(jetstream.NextMaxWait(nextTimeout))

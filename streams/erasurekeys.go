@@ -12,8 +12,8 @@ import (
 	"github.com/rosey-bot/rosey/streams/jsapi"
 )
 
-// An ErasureKey keys the fingerprints of a channel's erased lines. Without it they tell
-// nothing of the lines.
+// An ErasureKey keys the fingerprints of a channel's erased lines. Without the key the
+// fingerprints reveal nothing of the lines.
 type ErasureKey struct {
 	Key []byte
 

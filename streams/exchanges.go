@@ -81,7 +81,8 @@ func (m *manager) openExchanges(ctx context.Context) error {
 	return err
 }
 
-// AllExchanges returns those of a plugin by event, of the given events or else of all.
+// AllExchanges returns a plugin's exchanges by event: of the given events, or of all if
+// none is given.
 func AllExchanges(ctx context.Context, js jetstream.JetStream, plugin string, of ...event.Ref) (map[event.Ref]Exchanges, error) {
 	var subjects []string
 	for _, ref := range of {
@@ -130,8 +131,8 @@ func eachExchanges(ctx context.Context, js jetstream.JetStream, subjects []strin
 	return nil
 }
 
-// EraseExchanges overwrites the exchanges that match, and returns how many there were. In
-// their place it is kept that they are unknown. With dryRun it only counts.
+// EraseExchanges overwrites the exchanges that match, and returns how many there were. An
+// entry that says that they are unknown takes their place. With dryRun it only counts.
 func EraseExchanges(ctx context.Context, js jetstream.JetStream, match func(of event.Ref, body []byte) bool, dryRun bool) (erased int, err error) {
 	unknown, err := json.Marshal(Exchanges{Unknown: true})
 	if err != nil {

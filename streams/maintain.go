@@ -41,9 +41,9 @@ const (
 	// deleteTime is how long a server may remove the files of a stream that it says is
 	// deleted. It would remove those of one that is made again meanwhile (2.15.2).
 	deleteTime = 2 * time.Second
-	// SequenceMargin is more events than a stream can get between two looks at it. A stream
-	// that is made again begins so far after the last sequence that was seen, as no
-	// sequence may come twice.
+	// SequenceMargin is more than the number of events that a stream can store between two
+	// checks of it. A stream that is recreated begins that far after the last sequence that
+	// was seen, because no sequence may be used twice.
 	SequenceMargin = 10_000
 )
 
@@ -62,7 +62,8 @@ func (m *Maintainer) OnRecreate(bucket string, fn func(context.Context) error) {
 	m.recreate[jsapi.BucketStream(bucket)] = fn
 }
 
-// Problem returns why a stream does not take events, which cannot be put right, or nil.
+// Problem returns why a stream takes no events, if the Maintainer cannot repair that, or
+// nil.
 func (m *Maintainer) Problem() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -72,8 +73,8 @@ func (m *Maintainer) Problem() error {
 	return nil
 }
 
-// Run works until ctx ends. It looks whenever JetStream says that a stream was deleted or
-// changed, and every 10 s.
+// Run works until ctx ends. It compares whenever an advisory says that a stream was deleted
+// or changed, and every 10 s.
 func (m *Maintainer) Run(ctx context.Context) error {
 	changed := make(chan *nats.Msg, 64)
 	for _, what := range []string{"DELETED", "UPDATED"} {

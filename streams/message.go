@@ -14,9 +14,9 @@ import (
 	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
-// HeaderPublisher names the plugin on whose credentials a message was published. It is
-// set by the bot's side of the plugin's account, which lets none through that comes from
-// the plugin (package streams/access).
+// HeaderPublisher names the plugin on whose credentials a message was published. The
+// gateway of the plugin's account sets it, and drops any that the plugin sets (package
+// streams/access).
 const HeaderPublisher = "Rosey-Publisher"
 
 // Stored is an event read back from a stream. Ref and At are JetStream's own;

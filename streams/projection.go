@@ -17,7 +17,7 @@ type projection struct {
 
 func projectionKey(plugin string) string { return "projection." + plugin }
 
-// ProjectionVersion returns the version of what a plugin has made of the past, 1 if none was noted.
+// ProjectionVersion returns the version of a plugin's projection, 1 if none is stored.
 func ProjectionVersion(ctx context.Context, js jetstream.JetStream, plugin string) (int, error) {
 	kv, err := openCheckpoints(ctx, js, Cytube)
 	if err != nil {
@@ -33,7 +33,7 @@ func ProjectionVersion(ctx context.Context, js jetstream.JetStream, plugin strin
 	return p.Version, nil
 }
 
-// NoteProjection notes the version of what a plugin makes of the past from now on.
+// NoteProjection stores the version of a plugin's projection.
 func NoteProjection(ctx context.Context, js jetstream.JetStream, plugin string, version int) error {
 	kv, err := openCheckpoints(ctx, js, Cytube)
 	if err != nil {

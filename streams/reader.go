@@ -252,9 +252,8 @@ func (s Selection) merge(ctx context.Context, js jetstream.JetStream, get fetch,
 	}
 }
 
-// SequenceSince is the sequence of the first event that a stream stored at t or
-// later, or the one after what was its last event when it was looked up where
-// there is none.
+// SequenceSince returns the sequence of the first event that a stream stored at t or later,
+// or the one after what was its last event when it was looked up where there is none.
 //
 // A consumer of several filter subjects must begin there and not at the time
 // itself: the server (nats-server 2.15.2) has one that begins at a time skip to the

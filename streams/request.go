@@ -33,7 +33,7 @@ func RequestID(h nats.Header) string {
 	return cmp.Or(h.Get(HeaderRequestID), h.Get(jetstream.MsgIDHeader))
 }
 
-// An IdempotencyKey tells a request from others: what a redelivery repeats has the same.
+// An IdempotencyKey identifies a request: a redelivery repeats it under the same key.
 type IdempotencyKey struct {
 	ID      string    // without its signature; "" if nobody repeats the request
 	Earlier time.Time // since when there may have been an earlier one; zero if there was none
@@ -54,7 +54,7 @@ func withIdempotencyKey(ctx context.Context, header nats.Header) context.Context
 	return context.WithValue(ctx, idempotencyKey{}, of)
 }
 
-// IdempotencyKeyOf returns the identity of the request that a Responder answers.
+// IdempotencyKeyOf returns the key of the request that a Responder answers.
 func IdempotencyKeyOf(ctx context.Context) IdempotencyKey {
 	of, _ := ctx.Value(idempotencyKey{}).(IdempotencyKey)
 	return of

@@ -80,9 +80,9 @@ func call(ctx context.Context, e event.Envelope, r Responder) (result any, err e
 	return r(ctx, e)
 }
 
-// CanReply reports whether a request may be answered on its reply subject. One
-// that means something is refused: a requester who may not publish there could make
-// the responder do it.
+// CanReply reports whether a request may be answered on its reply subject. A subject that
+// something else reads is refused: a requester who may not publish there could have the
+// responder do it.
 func CanReply(reply string) bool {
 	root, _, _ := strings.Cut(reply, ".")
 	switch root {

@@ -21,12 +21,12 @@ const (
 	Database      = "DATABASE"       // a record of requests to the database
 )
 
-// Durable is the name of a plugin's durable consumers, and of its user where the
+// Durable returns the name of a plugin's durable consumers, and of its user where the
 // plugin has credentials of its own.
 func Durable(plugin string) string { return durablePrefix + plugin }
 
-// PastDurable is the name of the durable consumers by which a plugin reads a stream from
-// its first event. Its commands and other events do not wait behind that one.
+// PastDurable returns the name of the durable consumers by which a plugin reads a stream
+// from its first event. Its commands and other events do not wait behind that one.
 func PastDurable(plugin string) string { return pastPrefix + plugin }
 
 // PluginOf returns the plugin that reads by a durable consumer, if it is a plugin's.
@@ -42,12 +42,12 @@ func IsPast(durable string) bool { return strings.HasPrefix(durable, pastPrefix)
 
 const durablePrefix, pastPrefix = "plugin-", "past-"
 
-// RestartSubject is the subject that makes every running instance of a plugin
-// restart. No stream captures it.
+// RestartSubject returns the subject that makes every running instance of a plugin restart.
+// No stream captures it.
 func RestartSubject(plugin string) string { return "rosey.plugin." + plugin + ".restart" }
 
-// ReadableStreams are the streams that a plugin's durable may read. Those of
-// requests are a record for the operator.
+// ReadableStreams returns the streams that a plugin's durable may read. Those of requests
+// are a record for the operator.
 func ReadableStreams() []string { return []string{Cytube, Plugin, Platform} }
 
 // Readable reports whether a plugin's durable may read a stream.
@@ -129,7 +129,7 @@ func (s Spec) FillerSubject() string {
 }
 
 // IsFiller reports whether a stored message is a filler and no event. Fillers are purged
-// soon, but whoever reads before, or after a crash in between, meets them.
+// soon after they are stored; a reader meets those that are not purged yet.
 func IsFiller(subject string, body []byte) bool {
 	if len(body) > 0 || !strings.Contains(subject, fillerToken) {
 		return false

@@ -32,8 +32,8 @@ func (a *Access) Collection(ctx context.Context, plugin, collection string, writ
 	return err
 }
 
-// Use is Collection for a plugin that may do what is given. It reads the bucket until the
-// collection is the plugin's.
+// Use is Collection for a plugin with the given capabilities. It does not read the bucket
+// again once the plugin owns the collection.
 func (a *Access) Use(ctx context.Context, plugin string, may event.Capabilities, collection string, write bool) error {
 	key := [2]string{plugin, collection}
 	if _, known := a.claimed.Load(key); known {

@@ -49,7 +49,8 @@ func (a Authorizations) Restricted(plugin string) bool {
 	return recorded
 }
 
-// ForgetCollections leaves a plugin's collections to the next that writes them.
+// ForgetCollections takes a plugin's collections from it: the next plugin that writes one
+// owns it.
 func ForgetCollections(ctx context.Context, kv jetstream.KeyValue, plugin string) error {
 	return change(ctx, kv, ownersKey, func(o owners) {
 		for key, owner := range o {
@@ -60,7 +61,7 @@ func ForgetCollections(ctx context.Context, kv jetstream.KeyValue, plugin string
 	})
 }
 
-// Collections lists those that belong to a plugin.
+// Collections lists the collections that a plugin owns.
 func (a Authorizations) Collections(plugin string) (list []string) {
 	for key, owner := range a.owners {
 		if collection, ok := strings.CutPrefix(key, collectionPrefix); ok && owner == plugin {

@@ -27,8 +27,8 @@ type capabilities map[string][]string
 
 const revokedMark = "!"
 
-// CheckCapability returns a capability in its usual form, and an INVALID_INPUT error for what
-// is none.
+// CheckCapability returns a capability in its canonical form, or an INVALID_INPUT error if
+// it is none.
 func CheckCapability(text string) (string, error) {
 	c, err := event.ParseCapability(text)
 	if err != nil {
@@ -60,9 +60,9 @@ func Capabilities(ctx context.Context, kv jetstream.KeyValue, plugin string) (ev
 	return effective(list, earlier[plugin], recorded), err
 }
 
-// OwnCapabilities returns what a plugin without credentials of its own may do: what it says
-// itself, and what was granted, but for what was revoked. A plugin that says nothing may do
-// all, which is nil.
+// OwnCapabilities returns what a plugin without credentials of its own may do: what it
+// declares and was granted, without what was revoked. Nil, for a plugin that declares
+// nothing, allows everything.
 func OwnCapabilities(ctx context.Context, kv jetstream.KeyValue, plugin string, declared []string) (event.Capabilities, error) {
 	if declared == nil {
 		return nil, nil
@@ -96,7 +96,7 @@ func checked(list []string) (event.Capabilities, error) {
 	return usual(list), nil
 }
 
-// SetCapabilities makes a list all that a plugin may do.
+// SetCapabilities replaces all capabilities of a plugin.
 func SetCapabilities(ctx context.Context, kv jetstream.KeyValue, plugin string, list ...string) error {
 	all, err := checked(list)
 	if err != nil {
@@ -138,8 +138,8 @@ func sorted(list []string) []string {
 	return slices.Compact(list)
 }
 
-// RevokeCapabilities takes capabilities away from a plugin. It returns those that the plugin
-// had, or says itself that it uses.
+// RevokeCapabilities takes capabilities away from a plugin. It returns those that the
+// plugin had or declares.
 func RevokeCapabilities(ctx context.Context, kv jetstream.KeyValue, plugin string, list ...string) (had []string, err error) {
 	var declared []string
 	if entry, err := kv.Get(ctx, plugin); err == nil {

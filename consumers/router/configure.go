@@ -26,7 +26,7 @@ type Setting struct {
 }
 
 // Configure changes a setting of one of the plugins that are registered. It returns an
-// INVALID_INPUT error for a plugin, key or value that there is not.
+// INVALID_INPUT error for an unknown plugin or key and for an invalid value.
 func Configure(ctx context.Context, bus *streams.Bus, store *pluginsettings.Store, registered []Entry, s Setting) ([]pluginsettings.Change, error) {
 	properties, err := s.properties(registered)
 	if err != nil {

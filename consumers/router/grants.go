@@ -167,8 +167,7 @@ func (g *Grants) List(ctx context.Context) (all []UserGrants, err error) {
 	return all, nil
 }
 
-// CheckRight returns an error for a right that is none: it is a plugin, a command of one or
-// a role.
+// CheckRight returns an error unless a right is a plugin, a command of one or a role.
 func (g *Grants) CheckRight(ctx context.Context, registered []Entry, right string) error {
 	roles, err := g.Roles(ctx)
 	if err != nil || roles[right] != nil {

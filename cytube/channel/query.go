@@ -94,7 +94,7 @@ type Rights struct {
 	permissions map[string]float64
 }
 
-// Rights returns the bot's.
+// Rights returns the bot's rights.
 func (s *State) Rights() Rights {
 	r := Rights{rank: s.rank, open: s.locked != nil && !*s.locked, permissions: map[string]float64{}}
 	for name := range s.settings.values[event.SubjectPermissions] {

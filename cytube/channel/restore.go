@@ -75,8 +75,8 @@ func (d *definitions) show() []view.Definition {
 	return append([]view.Definition{}, d.list...)
 }
 
-// Restore sets what the stored events add up to, before the first frame: what the frames
-// then say differently becomes events.
+// Restore sets the state to the view of the stored events, before the first frame. Where
+// frames differ from it, Apply returns events.
 func (s *State) Restore(v *view.View) {
 	s.epoch, s.nextUID = v.Epoch, v.NextUID
 	if v.Playlist != nil {

@@ -105,8 +105,8 @@ func (s *State) Self() string { return s.self }
 // Rank returns the bot's rank in the channel, -1 before the server sent it.
 func (s *State) Rank() float64 { return s.rank }
 
-// Ranked reports whether Rank is what it is in this channel. An account logs in with its
-// rank on the site, and the server looks up the other only then.
+// Ranked reports whether Rank is the bot's rank in this channel: an account logs in with
+// its rank on the site, and the server looks up that of the channel afterwards.
 func (s *State) Ranked() bool { return !s.unranked }
 
 // fold is the application of one frame: what a handler gets, and the events that

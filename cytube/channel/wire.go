@@ -143,7 +143,8 @@ type Notice struct {
 	Reason bool   // of kick: a reason is given, if an empty one
 }
 
-// ReadNotice decodes such a frame. With an error, Text is the argument as it came.
+// ReadNotice decodes a kick, errorMsg, noflood or spamFiltered frame. With an error, Text
+// is the argument as it came.
 func ReadNotice(f Frame) (Notice, error) {
 	n, err := read[wireNotice](f.Args)
 	switch {

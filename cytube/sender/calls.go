@@ -13,9 +13,9 @@ import (
 	"github.com/rosey-bot/rosey/streams"
 )
 
-// CallTracker matches what the Sender asks of the channel with what the server makes of
-// it. The connector hands it each frame, with the events that the frame means. The Sender
-// asks for one thing at a time.
+// CallTracker matches the frames that the Sender writes with the server's answers. The
+// connector hands it each frame, with the events that the frame means. The Sender asks for
+// one thing at a time.
 type CallTracker struct {
 	mu      sync.Mutex
 	writer  Writer // nil without a session

@@ -15,11 +15,11 @@ import (
 	"github.com/rosey-bot/rosey/streams"
 )
 
-// SendsDurable is the durable consumer of the only Sender on the streams.
+// SendsDurable names the durable consumer of a Sender that is the only one on the streams.
 const SendsDurable = "cytube-sender"
 
-// OutboxDurable returns the durable consumer of a channel's Sender that has others
-// beside it.
+// OutboxDurable returns the name of the durable consumer of a channel's Sender where
+// several Senders read the streams.
 func OutboxDurable(channel string) string { return SendsDurable + "-" + strings.ToLower(channel) }
 
 // ChannelOf returns the channel whose sends a durable consumer reads; ok is false for

@@ -130,8 +130,8 @@ func NewSend(ctx context.Context, subject string, payload any, fields map[string
 	return e, err
 }
 
-// Settle waits until everything that was asked of a channel until now has its outcome, or
-// is older than any bot does it.
+// Settle waits until every send to a channel that is stored by now has its outcome or has
+// expired.
 func Settle(ctx context.Context, bus *streams.Bus, channel string) error {
 	outcomes, stop, err := follow(ctx, bus)
 	if err != nil {

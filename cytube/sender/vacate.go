@@ -31,8 +31,8 @@ func VacatedChannels(ctx context.Context, js jetstream.JetStream, channels []str
 	return vacated, nil
 }
 
-// Vacate records the sends that wait for a channel as refused, and deletes its consumer.
-// No bot may be in the channel.
+// Vacate records a channel's pending sends as refused, and deletes its consumer. No bot may
+// be in the channel.
 func Vacate(ctx context.Context, bus *streams.Bus, channel string, log *slog.Logger) error {
 	s := New(bus, Config{Channel: channel, Channels: []string{""}, Logger: log})
 	c, err := bus.JetStream().Consumer(ctx, streams.Cytube, OutboxDurable(channel))

@@ -19,7 +19,7 @@ type Change struct {
 	New  json.RawMessage `json:"new,omitempty"`
 }
 
-// Line returns the change in a line, its values made shorter.
+// Line returns the change as one line of text, its values shortened by shorten.
 func (c Change) Line(shorten func(string) string) string {
 	short := func(value []byte) string { return shorten(short(c.Part, value)) }
 	what := c.Part
@@ -44,8 +44,8 @@ const (
 	Changed = "~"
 )
 
-// Diff returns what became different from one view to another, by part. Of a part that one
-// of them does not know it says nothing.
+// Diff returns the changes from one view to another, by part. It leaves out parts that
+// either of them does not know.
 func Diff(from, to *View) (changes []Change) {
 	for _, part := range Parts() {
 		before, after := from.Part(part), to.Part(part)

@@ -24,13 +24,13 @@ import (
 type Host struct {
 	Bus    *streams.Bus
 	Bucket jetstream.KeyValue // of registrations; see router.OpenBucket
-	// Settings are those of plugins; nil has none set.
+	// Settings holds the plugins' settings; nil leaves all at their defaults.
 	Settings *pluginsettings.Store
 	Logger   *slog.Logger
 	// Backoff is the wait before each further attempt at an event;
 	// consumers.DefaultBackoff if nil.
 	Backoff []time.Duration
-	// Restricted says that the connection is one with credentials of the plugin's own.
+	// Restricted says that the connection uses the plugin's own credentials.
 	Restricted bool
 	// Exclusive says that no other process runs the plugin when Run begins; see
 	// consumers.Config.

@@ -22,7 +22,7 @@ const (
 	answerGap = 150 * time.Millisecond
 )
 
-// AwaitEnd waits until none of the instances of a plugin runs any more that ran before.
+// AwaitEnd waits until none of the instances of a plugin in before runs any more.
 func AwaitEnd(ctx context.Context, nc *nats.Conn, plugin string, before []plugins.Instance) error {
 	return retry.Do(ctx, retry.Every(retry.DefaultInitial), func(ctx context.Context) error {
 		now, err := Instances(ctx, nc)

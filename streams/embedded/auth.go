@@ -138,8 +138,9 @@ func userName(c access.Credential, may event.Capabilities) string {
 	return streams.Durable(c.Plugin) + "/" + c.Key + "/" + strings.Join(may, ",")
 }
 
-// SetCapabilities sets what says which capabilities a plugin has. It must not wait. Connections
-// that have others are closed at access.AnnounceCredentials, and now.
+// SetCapabilities sets the function that returns a plugin's capabilities, which must not
+// block. Connections with other capabilities are closed now and at each
+// access.AnnounceCredentials.
 func (s *Server) SetCapabilities(may func(plugin string) event.Capabilities) error {
 	s.auth.may.Store(&may)
 	_, err := s.closeRevoked()

@@ -4,8 +4,8 @@ package embedded
 
 import "golang.org/x/sys/unix"
 
-// DiskSpace is how many bytes a directory's disk has, and has free for this
-// user. Both are 0 where that cannot be told.
+// DiskSpace returns how many bytes of a directory's disk are free for this user, and how
+// many it has. Both are 0 where that cannot be determined.
 func DiskSpace(dir string) (free, total uint64) {
 	var s unix.Statfs_t
 	if unix.Statfs(dir, &s) != nil {

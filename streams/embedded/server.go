@@ -30,7 +30,7 @@ import (
 // ErrStoreInUse is wrapped by Start when another process holds the store.
 var ErrStoreInUse = errors.New("the store is in use")
 
-// Config is the settings of the server.
+// Config holds the settings of a Server.
 type Config struct {
 	Store       string        // directory that holds streams, buckets and credentials
 	Listen      string        // address to listen on; "" serves in-process connections only
@@ -259,8 +259,8 @@ func (s *Server) Stop() error {
 	return errors.Join(err, removeHolder(s.store), s.lock.Unlock())
 }
 
-// IsStore reports whether a server has made a store of a directory; Start would
-// make one of any. The error is a *connect.DeniedError where that cannot be seen.
+// IsStore reports whether a directory holds a store; Start makes one where there is none.
+// The error is a *connect.DeniedError if this user may not look.
 func IsStore(dir string) (bool, error) {
 	_, err := os.Stat(filepath.Join(dir, server.JetStreamStoreDir))
 	if errors.Is(err, fs.ErrPermission) {

@@ -61,7 +61,7 @@ func isUnsettled(err error) bool {
 	return errors.Is(err, jetstream.ErrStreamNotFound) || errors.Is(err, jetstream.ErrBucketNotFound) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// BucketStream is the name of a KV bucket's stream.
+// BucketStream returns the name of a KV bucket's stream.
 func BucketStream(bucket string) string { return "KV_" + bucket }
 
 // KVSubject returns the subject to publish on for a bucket's subject. With an API prefix or

@@ -76,8 +76,8 @@ func IsTooLarge(err error) bool {
 	return errors.Is(err, nats.ErrMaxPayload) || ok && api.ErrorCode == codeHeaderTooLarge || IsOverMaxMsgSize(err)
 }
 
-// IsOverMaxMsgSize reports whether an error is about the max_msg_size of a stream. Ours have none
-// unless somebody sets one, which a streams.Maintainer undoes.
+// IsOverMaxMsgSize reports whether an error is about the max_msg_size of a stream. The
+// topology sets none; a streams.Maintainer removes one that somebody sets.
 func IsOverMaxMsgSize(err error) bool {
 	api, ok := errors.AsType[*jetstream.APIError](err)
 	return ok && api.ErrorCode == jetstream.JSErrCodeStreamMessageExceedsMaximum
@@ -136,8 +136,8 @@ func RetryUnavailable(atMost time.Duration, log *slog.Logger) retry.Policy {
 	return retry.Policy{Initial: interval, Max: interval, MaxElapsed: atMost, If: IsUnavailable, Logger: log, Operation: "NATS request"}
 }
 
-// RetryMissing is RetryUnavailable without end that retries also what fails because a
-// bucket, stream or consumer is gone, which its owner makes again.
+// RetryMissing is RetryUnavailable without a time limit, and also retries what fails
+// because a bucket, stream or consumer is gone, which its owner recreates.
 func RetryMissing(log *slog.Logger) retry.Policy {
 	policy := RetryUnavailable(0, log)
 	policy.If = func(err error) bool { return IsUnavailable(err) || IsMissing(err) }
