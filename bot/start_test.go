@@ -11,6 +11,7 @@ import (
 
 	"github.com/rosey-bot/rosey/bot"
 	"github.com/rosey-bot/rosey/plugins/shipped"
+	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
 // warnings is a log handler that keeps what needs an operator's attention.
@@ -44,6 +45,7 @@ func (h heard) Write(p []byte) (int, error) {
 // about.
 func TestFirstStartLogsNoWarning(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "runs all plugins")
 	settings := bot.DefaultSettings()
 	settings.Store = t.TempDir()
 	in, typed := io.Pipe()

@@ -13,6 +13,7 @@ import (
 // What is asked of a channel has an outcome, which the exit code says.
 func TestChannelAbilities(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "a bot of its own")
 	site, err := cytubetest.Start(cytubetest.Config{
 		Accounts: []cytubetest.Account{{Name: "rosey", Password: "secret"}},
 		Channels: []cytubetest.Channel{{Name: "lounge", Ranks: map[string]float64{"rosey": 3}}},

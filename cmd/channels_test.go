@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/rosey-bot/rosey/cytube/cytubetest"
+	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
 // channels are the channels of a site of a test, each with a user in it.
@@ -232,6 +233,7 @@ func number(channel string) string {
 // A bot that no channel will have says why and ends.
 func TestNoChannelIsLeft(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "a bot of its own")
 	r := openChannels(t, "one", "two")
 	r.site.Ban("one", "rosey")
 	r.site.Ban("two", "rosey")

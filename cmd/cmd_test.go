@@ -21,6 +21,7 @@ import (
 	"github.com/rosey-bot/rosey/internal/retry"
 	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/plugins/shipped"
+	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
 // TestMain lets the test binary be the program itself.
@@ -214,9 +215,11 @@ func start(t *testing.T, args ...string) *process {
 	return startWith(t, nil, args...)
 }
 
-// startWith is start with further environment variables, as NAME=value.
+// startWith is start with further environment variables, as NAME=value. Under -short it skips the
+// test: a few seconds for each are minutes for all.
 func startWith(t *testing.T, env []string, args ...string) *process {
 	t.Helper()
+	streamstest.Slow(t, "a bot of its own")
 	p := &process{t: t, cmd: program(context.Background(), t, args...), lines: make(chan string, 1000)}
 	p.cmd.Env = append(p.cmd.Env, env...)
 	p.cmd.Stderr = &p.stderr

@@ -113,6 +113,7 @@ func TestDoctorOfDamage(t *testing.T) {
 
 func TestDoctorOfSettings(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "several stores with troubles")
 	dir := t.TempDir()
 	write := func(name, text string, mode os.FileMode) string {
 		t.Helper()

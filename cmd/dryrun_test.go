@@ -59,6 +59,7 @@ func TestDryRun(t *testing.T) {
 
 func TestDryRunMistakes(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "runs dozens of commands")
 	dir := t.TempDir()
 	store, file := filepath.Join(dir, "store"), filepath.Join(dir, "case.jsonl")
 	if r := rosey(t, "hello\n!roll 1d6\n", "run", "--local", "--store", store); r.code != 0 {

@@ -17,6 +17,7 @@ import (
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/plugins/shipped"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
 var example = regexp.MustCompile(`(?m)^   (.*?\S)(?:   .*)?$`)
@@ -56,6 +57,7 @@ func TestExamples(t *testing.T) {
 // has what they speak of.
 func TestExamplesWork(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "runs dozens of commands")
 	bash, err := exec.LookPath("bash")
 	if err != nil {
 		t.Skip("there is no bash")

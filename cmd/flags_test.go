@@ -10,10 +10,12 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/rosey-bot/rosey/plugins/shipped"
+	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
 // A flag wins over its variable in every command, and in every place that it may stand in.
 func TestFlagsWinOverVariables(t *testing.T) {
+	streamstest.Slow(t, "runs dozens of commands")
 	tried := 0
 	for _, path := range commandPaths("rosey", newApp(nil, nil, io.Discard, io.Discard).Commands) {
 		t.Run(strings.Join(path[1:], " "), func(t *testing.T) {

@@ -47,6 +47,7 @@ func (b *breaking) CreateOrUpdateStream(ctx context.Context, c jetstream.StreamC
 // and the snapshot holds what was before the first.
 func TestBrokenOffMigrationIsResumed(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "migrates a store many times")
 	changes := 0
 	for done := false; !done; changes++ {
 		store := unpackStore(t, beforeTimer)
@@ -120,6 +121,7 @@ func openStore(t *testing.T, store string) jetstream.JetStream {
 // directory of the bot.
 func TestMigrationOfAnExternalServer(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "a bot of its own")
 	_, address := streamstest.External(t, unpackStore(t, beforeTimer), 1<<30)
 	r, state := openChannels(t, "one"), t.TempDir()
 	config := settingsFileWith(t, "site: %s\nuser: rosey\nnats: %s\nstore: %s\nchannels:\n  - channel: one\n", r.site.URL(), address, state)

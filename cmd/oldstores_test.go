@@ -7,6 +7,7 @@ import (
 
 	"github.com/rosey-bot/rosey/streams"
 	"github.com/rosey-bot/rosey/streams/snapshot"
+	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
 // beforeTimer is the release that kept timers in the stream PLUGIN.
@@ -29,12 +30,10 @@ var releases = []struct {
 // read, before it is migrated and afterwards; what waited goes on, once.
 func TestOldStores(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "opens stores of earlier releases")
 	for _, r := range releases {
 		t.Run(r.commit+": "+r.differs, func(t *testing.T) {
 			t.Parallel()
-			if testing.Short() && r.commit != beforeTimer {
-				t.Skip("the oldest is enough")
-			}
 			store := unpackStore(t, r.commit)
 			config := keepForEver(t, store, true)
 			readOldStore(t, store, config)

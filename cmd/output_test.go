@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
 // A command whose output nobody reads any longer, as of head, ends and leaves its store in
@@ -36,6 +38,7 @@ func TestOutputToAClosedPipe(t *testing.T) {
 // What a full disk does not take is missed, whatever command writes it.
 func TestOutputToAFullDisk(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "runs dozens of commands")
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {
 		t.Skip(err)

@@ -8,11 +8,14 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
 // A store that another user keeps to themselves is no damaged one.
 func TestStoreOfAnotherUser(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "runs commands as another user")
 	store := t.TempDir()
 	if r := rosey(t, "hi\n", "run", "--local", "--store", store); r.code != 0 {
 		t.Fatalf("%+v", r)

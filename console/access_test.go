@@ -111,6 +111,7 @@ func TestPasswordsAreReadAgain(t *testing.T) {
 // Browsers send the cookies of one port to all of a host.
 func TestTwoConsolesOnOneHost(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "runs two consoles")
 	one, two := serve(t, Access{Password: cheapHash("a")}), serve(t, Access{Password: cheapHash("b")})
 	browser := one.client()
 	if a, b := one.signIn(browser, "", "a"), two.signIn(browser, "", "b"); a != http.StatusSeeOther || b != http.StatusSeeOther {

@@ -27,6 +27,7 @@ func cheapHash(text string) string {
 
 func TestHashes(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "hashes passwords")
 	for text, want := range map[string]bool{
 		HashPassword("open sesame"): true, cheapHash("open sesame"): true, cheapHash("open says me"): false, "open says me": false,
 		// Made by Rosey 1.0, which had its own encoding of hashes.

@@ -94,6 +94,7 @@ func TestChannelPage(t *testing.T) {
 // How the bot fares is seen, whatever the reason that it is not heard.
 func TestConditionOnThePage(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "a console for each case")
 	since := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
 	for _, test := range []struct {
 		name     string

@@ -283,6 +283,7 @@ func TestStopEndsUpdates(t *testing.T) {
 // A browser that does not read holds up nothing but itself.
 func TestSlowBrowser(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "publishes megabytes")
 	s := serve(t, Access{})
 	slow := s.listen(s.client(), "/events?after=0")
 	slow.next("hello")

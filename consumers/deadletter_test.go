@@ -205,6 +205,7 @@ func runCommands(t *testing.T, bus *streams.Bus, name string, n int, h consumers
 // or only logged, and the events behind it are handled.
 func TestDeadLettersThatAreNotTaken(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "a server for each case")
 	long := strings.Repeat("it is broken ", 250)
 	for name, c := range map[string]struct {
 		name  string // of the plugin

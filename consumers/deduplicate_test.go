@@ -167,6 +167,7 @@ func TestMistakesInOutputsAreNamedAndPublishNothing(t *testing.T) {
 // stores the rest, and nothing twice.
 func TestThousandsOfOutputs(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "publishes thousands of events")
 	const n, before = 5000, 1234
 	server := streamstest.Server(t)
 	bus := streamstest.Bus(t, server)

@@ -39,6 +39,7 @@ func (c leaderlessConsumer) Info(ctx context.Context) (*jetstream.ConsumerInfo, 
 // rather than to wait for ever.
 func TestExclusiveWithoutALeader(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "waits for a leader")
 	nc := streamstest.Connect(t, streamstest.Server(t))
 	js, err := jetstream.New(nc)
 	if err != nil {

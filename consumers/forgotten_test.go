@@ -19,6 +19,7 @@ import (
 // ID, or gets it under another secret.
 func TestOutputsAreFoundWithoutTheirIDs(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "a server for each case")
 	for what, test := range map[string]func(*testing.T){
 		"the duplicate window of an earlier attempt is over":                   outputsFoundAfterTheWindow,
 		"another process has handled the event meanwhile":                      outputsFoundOfAnotherProcess,

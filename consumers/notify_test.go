@@ -37,6 +37,7 @@ func lines(t *testing.T, bus *streams.Bus) (said []string) {
 // nothing that is no failure.
 func TestUserIsToldOfFailures(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "a server for each case")
 	broken, outage := errors.New("broken"), event.Errorf(event.NATSError, "no answer")
 	for name, c := range map[string]struct {
 		errs     []error // of the attempts

@@ -23,6 +23,7 @@ import (
 // What comes after it is not taken for what was lost.
 func TestAfterAPowerCut(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "a server for each case")
 	for _, c := range []struct{ name, lost string }{
 		{"the lines", filepath.Join(streams.Cytube, "msgs")},
 		{"the lines and how far they were read", streams.Cytube},

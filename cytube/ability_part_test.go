@@ -9,12 +9,14 @@ import (
 	"github.com/rosey-bot/rosey/cytube/cytubetest"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
 // A ban of addresses of which the server refuses one is done all the same, and the outcome
 // has the server's words.
 func TestBanAddressInPart(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "a bot for each case")
 	for name, c := range map[string]struct {
 		own  bool // alice was seen from an address of her own, too
 		user string

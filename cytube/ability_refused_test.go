@@ -12,6 +12,7 @@ import (
 	"github.com/rosey-bot/rosey/cytube/cytubetest"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
 // moderated gives the bot rank 2.
@@ -96,6 +97,7 @@ func definitions(all ...string) (d event.SendDefinitions) {
 // anything is written, and the bot stays in the channel.
 func TestRefusedAbilities(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "a bot for each case")
 	for name, c := range map[string]struct {
 		rank  func(*cytubetest.Config, *cytube.Config)
 		sends []refusedSend
@@ -261,6 +263,7 @@ func TestSlowLookupKeepsNoChatWaiting(t *testing.T) {
 // More items than the server takes at once are all queued, without a refusal.
 func TestQueueKeepsToTheLimit(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "queues beyond the limit")
 	w := newWorld(t, plain, func(site *cytubetest.Config, _ *cytube.Config) { site.Channels[0].Open = true })
 	w.join()
 	var asked []streams.Ack

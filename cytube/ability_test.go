@@ -13,6 +13,7 @@ import (
 	"github.com/rosey-bot/rosey/cytube/cytubetest"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
 // owned makes the bot an owner of the channel, with an account's saved playlists.
@@ -176,6 +177,7 @@ func (w *world) written(name string) (n int) {
 // Each ability is done, once, and the event that shows it is of the send's conversation.
 func TestAbilities(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "a bot for each case")
 	for _, c := range abilityCases(t) {
 		t.Run(c.name(), func(t *testing.T) {
 			t.Parallel()

@@ -13,6 +13,7 @@ import (
 	"github.com/rosey-bot/rosey/cytube/internal/history"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
 // lines gives the texts of the recorded chat lines, marked with b where they are
@@ -122,6 +123,7 @@ func TestBackfillComesBeforeUp(t *testing.T) {
 // events that say so, and lines that it has removed are not recorded anew.
 func TestJoinedBeforeOutlivesRetention(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "joins again and again")
 	purge := func(w *world, opts ...jetstream.StreamPurgeOpt) {
 		s, err := w.bus.JetStream().Stream(w.ctx, streams.Cytube)
 		w.ok(err)
@@ -196,6 +198,7 @@ func TestEqualLines(t *testing.T) {
 // recorded, however much lies between.
 func TestFindsLinesFarBack(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "stores thousands of lines")
 	w := newWorld(t)
 	alice := w.user("alice")
 	b := w.join()

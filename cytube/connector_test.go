@@ -12,6 +12,7 @@ import (
 	"github.com/rosey-bot/rosey/cytube/cytubetest"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
 func TestHearsAndAnswers(t *testing.T) {
@@ -84,6 +85,7 @@ func TestJoins(t *testing.T) {
 // What trying again cannot mend ends Run with an error that says what to do.
 func TestGivesUp(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "a bot for each case")
 	for _, test := range []struct {
 		name   string
 		change func(*cytubetest.Config, *cytube.Config)
@@ -125,6 +127,7 @@ func TestGivesUp(t *testing.T) {
 // Whatever breaks the connection, the bot comes back and says why it was away.
 func TestComesBack(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "a bot for each case")
 	for _, test := range []struct {
 		name   string
 		change func(*cytubetest.Config, *cytube.Config)
@@ -161,6 +164,7 @@ func TestComesBack(t *testing.T) {
 // What passes with time is waited for.
 func TestWaitsUntilItMayJoin(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "a bot for each case")
 	for _, test := range []struct {
 		name   string
 		change func(*cytubetest.Config, *cytube.Config)

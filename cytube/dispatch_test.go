@@ -66,6 +66,7 @@ func (w *world) echoIn(channel, text string) (echo streams.Stored) {
 // takes those that name none.
 func TestSeveralChannels(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "runs several bots")
 	w := newWorld(t)
 	channels := []string{"one", "two", "three", "four", "five"}
 	for _, c := range channels {
@@ -116,6 +117,7 @@ func TestSeveralChannels(t *testing.T) {
 // no other waiting.
 func TestNoChannelWaitsForAnother(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "runs several bots")
 	w := newWorld(t, func(site *cytubetest.Config, _ *cytube.Config) {
 		site.Channels = append(site.Channels, cytubetest.Channel{Name: "slow", Flood: cytubetest.Flood{Burst: 1, Sustained: 0.01, Cooldown: 1000}})
 	})
@@ -256,6 +258,7 @@ func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { retur
 // however many bots look.
 func TestRefusalIsCertain(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "runs several bots")
 	w := newWorld(t)
 	w.join(in(lounge))
 	w.join(in("theirs"), func(c *cytube.Config) { c.User = "other"; c.Password = "" })
@@ -302,6 +305,7 @@ func TestSendWithoutChannel(t *testing.T) {
 // What plays in one channel is not forgotten because another's film began since.
 func TestWhatPlaysInEachChannel(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "runs several bots")
 	w := newWorld(t)
 	play := func(channel, id string) {
 		_, err := w.site.AddMedia(channel, "mod", cytubetest.Media{ID: id, Type: "yt", Title: id, Seconds: 1000})

@@ -9,6 +9,7 @@ import (
 	"github.com/rosey-bot/rosey/cytube/cytubetest"
 	"github.com/rosey-bot/rosey/cytube/past"
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
 // recorded counts what is stored of what the channel is.
@@ -52,6 +53,7 @@ func (w *world) visit() time.Duration {
 // What a channel has is stored at the first join, and nothing of it at the next.
 func TestLargeJoin(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "records hundreds of items")
 	w := largeChannel(t, 500, 200)
 	w.visit()
 	first, _ := w.recorded()

@@ -10,6 +10,7 @@ import (
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/replay/audit"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
 // moderation gives what is recorded of moderation: action, by whom, whom, why.
@@ -121,6 +122,7 @@ func TestMuteMissed(t *testing.T) {
 // still holds them when the bot comes back.
 func TestForgottenLinesStayForgotten(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "stores thousands of lines")
 	w := newWorld(t)
 	alice, mod := w.user("alice"), w.user("mod")
 	w.ok(alice.Say(w.ctx, "my secret"))

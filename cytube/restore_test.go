@@ -15,6 +15,7 @@ import (
 	"github.com/rosey-bot/rosey/cytube/restore"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
 // do asks for one thing after another, each of which must be done.
@@ -125,6 +126,7 @@ func (w *world) listed(want string) {
 // that, although both are broken off after each step.
 func TestRestore(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "restores a channel after each step")
 	w := newWorld(t, owned)
 	w.films(4)
 	w.join()

@@ -11,6 +11,7 @@ import (
 	"github.com/rosey-bot/rosey/cytube/cytubetest"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
 func TestSplitsLongMessages(t *testing.T) {
@@ -52,6 +53,7 @@ func TestSplitsLongMessages(t *testing.T) {
 // A plugin that says a megabyte is refused, and keeps nobody else from speaking.
 func TestSaysNoMegabyte(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "says a megabyte")
 	w := newWorld(t)
 	b := w.join()
 	text := strings.Repeat("word ", 200_000)

@@ -16,6 +16,7 @@ import (
 	"github.com/rosey-bot/rosey/cytube/sender"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/streamstest"
 	"github.com/rosey-bot/rosey/streams/tracing"
 	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
@@ -135,6 +136,7 @@ func TestSpeaksInOrder(t *testing.T) {
 // What becomes of a send that the channel does not simply hear.
 func TestDeliveries(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "a bot for each case")
 	pm := func(to string) func(*world) streams.Ack {
 		return func(w *world) streams.Ack {
 			return w.send(event.SubjectSendPM, event.SendPM{To: to, Message: "psst"})
@@ -188,6 +190,7 @@ func TestDeliveries(t *testing.T) {
 // What goes wrong once is tried again.
 func TestSaysAgain(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "a bot for each case")
 	for _, test := range []struct {
 		name   string
 		fault  cytubetest.Fault
@@ -277,6 +280,7 @@ func TestExpires(t *testing.T) {
 // A send waits for the site, but not longer than it is worth saying.
 func TestWaitsForTheSite(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "restarts the site")
 	w := newWorld(t)
 	patient := w.join()
 	w.site.Stop()

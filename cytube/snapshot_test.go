@@ -9,12 +9,14 @@ import (
 
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
 // A bot that had to read much of the past as it joined leaves a snapshot, however soon it ends:
 // the next one does not read as much.
 func TestJoinSavesWhatItRead(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "stores thousands of events")
 	w := newWorld(t)
 	js := w.bus.JetStream()
 	for n := range 2100 { // of another channel, as the bot of a quiet one finds it

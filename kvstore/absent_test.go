@@ -19,6 +19,7 @@ import (
 // chooses a leader, goes on when somebody does, and writes each of them once.
 func TestWritesToAnAbsentLeader(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "waits for a leader")
 	const records, answered = 20, 10
 	var lines strings.Builder
 	for i := 1; i <= records; i++ {

@@ -101,6 +101,7 @@ func TestCompact(t *testing.T) {
 // marker is compacted away.
 func TestCompactionIsNoConflict(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "compacts again and again")
 	s, _ := newStore(t)
 	ctx, stop := context.WithCancel(streamstest.Context(t))
 	var compacting sync.WaitGroup

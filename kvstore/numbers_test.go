@@ -16,6 +16,7 @@ import (
 // compactions, not when clients use numbers of their own.
 func TestNumbersAreNeverGivenTwice(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "writes thousands of records")
 	server := streamstest.Server(t)
 	ctx := streamstest.Context(t)
 	stores := make([]*kvstore.Store, 3)

@@ -82,6 +82,7 @@ func TestExportAndImport(t *testing.T) {
 // An import loses no record, wherever lines without an id stand.
 func TestImportOfLinesWithAndWithoutIDs(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "writes thousands of records")
 	const records = 2500 // more than are written at a time
 	for name, hasID := range map[string]func(i int) bool{
 		"first line without":  func(i int) bool { return i > 0 },

@@ -110,6 +110,7 @@ func TestUpdateByFilter(t *testing.T) {
 // An update changes every record that its filter matches, however they are found.
 func TestUpdateByFilterChangesAll(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "writes thousands of records")
 	server := streamstest.Server(t)
 	const records = 1200
 	for name, c := range map[string]struct {

@@ -11,6 +11,7 @@ import (
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/plugins"
 	"github.com/rosey-bot/rosey/plugins/plugintest"
+	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
 // plugin is a plugin named x with one command x.
@@ -77,6 +78,7 @@ func violations(t *testing.T) map[string]violation {
 // A violation of the contract is dead-lettered at once, with the rule.
 func TestContractIsEnforced(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "a plugin for each violation")
 	for name, c := range violations(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

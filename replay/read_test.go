@@ -157,6 +157,7 @@ func TestReadLeavesNoConsumers(t *testing.T) {
 // A reader that takes its time has its consumer taken away by the server.
 func TestReadSurvivesTheLossOfItsConsumer(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "reads thousands of events")
 	ctx := streamstest.Context(t)
 	bus := streamstest.Bus(t, streamstest.Server(t))
 	js := bus.JetStream()
@@ -194,6 +195,7 @@ func TestReadSurvivesTheLossOfItsConsumer(t *testing.T) {
 // The server may count events that are deleted before they are delivered.
 func TestReadEndsWhenTheRestIsDeleted(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "reads thousands of events")
 	ctx := streamstest.Context(t)
 	bus := streamstest.Bus(t, streamstest.Server(t))
 	js := bus.JetStream()

@@ -58,6 +58,7 @@ func TestLowerLimitsNeedConsent(t *testing.T) {
 // that it cannot.
 func TestChangedSettings(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "changes each setting")
 	ctx := streamstest.Context(t)
 	for name, tc := range map[string]struct {
 		change func(c *jetstream.StreamConfig)

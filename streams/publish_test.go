@@ -21,6 +21,7 @@ import (
 // not waited for for ever.
 func TestPublishIsNotAcknowledged(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "waits for acknowledgements")
 	nc := streamstest.Connect(t, streamstest.Server(t)) // without streams
 	js, err := jetstream.New(nc)
 	if err != nil {

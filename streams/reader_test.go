@@ -118,6 +118,7 @@ func testSelections(t *testing.T, direct bool) {
 // Reading ends, whatever happens to the stream meanwhile, and leaves no consumer.
 func TestMessagesEnd(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "reads thousands of events")
 	const stored = 2000 // more than a consumer sends at once
 	boom := errors.New("boom")
 	for name, c := range map[string]struct {

@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/rosey-bot/rosey/streams/streamstest"
 	"github.com/rosey-bot/rosey/telemetry"
 	"github.com/rosey-bot/rosey/telemetry/oteltest"
 )
@@ -97,6 +98,7 @@ func TestEveryDroppedSpanIsCounted(t *testing.T) {
 // A collector that hangs holds the end of the process up for 3 s and no longer,
 // and leaves nothing running.
 func TestShutdownIsBounded(t *testing.T) {
+	streamstest.Slow(t, "waits for a collector that hangs")
 	ctx := testContext(t)
 	var lines buffer
 	log, err := telemetry.NewLogger(&lines, "info", "text")

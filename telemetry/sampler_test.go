@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/rosey-bot/rosey/streams/streamstest"
 	"github.com/rosey-bot/rosey/telemetry"
 	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
@@ -31,6 +32,7 @@ var correlationIDs = map[string]func(i int) string{
 // whatever the IDs look like.
 func TestRatioSamplerSamplesItsShare(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "samples hundreds of thousands of traces")
 	for kind, id := range correlationIDs {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()

@@ -36,6 +36,7 @@ func (f *fixture) suggestions(lines ...[2]string) (said []string) {
 
 func TestSuggestsNearCommands(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "a server for each case")
 	for _, test := range []struct {
 		name  string
 		lines [][2]string

@@ -11,6 +11,9 @@ import (
 
 // Neither the server nor those who only speak keep the lines: what they hold afterwards is the same however much was said.
 func TestLinesAreNotKept(t *testing.T) {
+	if testing.Short() {
+		t.Skip("slow: says tens of thousands of lines")
+	}
 	const speakers, lines = 20, 2_000
 	text := strings.Repeat("x", 300)
 	s, err := localserver.Start(localserver.Config{

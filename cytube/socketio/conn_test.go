@@ -192,6 +192,9 @@ func TestReceiveTellsHowTheConnectionEnded(t *testing.T) {
 
 func TestPingsKeepTheConnectionAlive(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("slow: waits for pings")
+	}
 	for protocol, frame := range map[int]string{3: "2", 4: "3"} {
 		t.Run(fmt.Sprint("version ", protocol), func(t *testing.T) {
 			t.Parallel()

@@ -64,6 +64,9 @@ func changes(zone *time.Location) (list []change) {
 // was. Each is read back from its record, and begins before the change or in it.
 func TestTimeOfDayIsKept(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("slow: every change of every zone")
+	}
 	seen := map[change]bool{} // zones share the rules of others
 	for _, zone := range zones(t) {
 		for _, c := range changes(zone) {

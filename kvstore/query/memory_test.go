@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
 // heap is how many bytes are in use.
@@ -51,6 +52,7 @@ func TestViewCountsItsMemory(t *testing.T) {
 // A scan keeps no more than its budget, whatever page it is for, and refuses a page
 // that needs more. This test is not parallel: it looks at the whole heap.
 func TestScansKeepToTheirBudget(t *testing.T) {
+	streamstest.Slow(t, "scans thousands of records")
 	const records, budget = 10_000, 4 << 20
 	for name, c := range map[string]struct {
 		offset, limit int

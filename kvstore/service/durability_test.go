@@ -99,6 +99,7 @@ func startProcess(t *testing.T, store string) (*exec.Cmd, *nats.Conn) {
 // acknowledged, and gives no number twice afterwards.
 func TestKilledServerLosesNothing(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "kills processes")
 	store := t.TempDir()
 	log := writeLog{inserted: map[event.ID]string{}, increments: map[event.ID]int{}, attempts: map[event.ID]int{}}
 	const rounds, writers, perRound = 3, 4, 150

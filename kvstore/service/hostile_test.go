@@ -14,6 +14,7 @@ import (
 // answered; nothing crashes or stalls the service, which goes on.
 func TestHostileRequests(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "thousands of filters")
 	const deep = 10_000
 	nested := func(open, inner, end string) string {
 		return strings.Repeat(open, deep) + inner + strings.Repeat(end, deep)

@@ -12,6 +12,7 @@ import (
 	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
 // guestReads lists the events of the bot that the guest's durable delivers to it, where it
@@ -54,6 +55,7 @@ func guestReads(t *testing.T, s *session, durable string, subjects []string) (re
 // granted, and nothing private without a grant.
 func TestGuestReadsWhatItMay(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "two servers with credentials")
 	own := []string{"plugin.guest.command", "plugin.guest.event", "plugin.guest.event.x"}
 	public := []string{"cytube.chat", "cytube.user.join", "cytube.send.chat", "platform.startup", "plugin.victim.event.scored"}
 	private := []string{"cytube.pm", "cytube.send.pm", "plugin.victim.command", "plugin.victim.event.dead_letter"}

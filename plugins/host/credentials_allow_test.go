@@ -18,12 +18,14 @@ import (
 	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams"
+	"github.com/rosey-bot/rosey/streams/streamstest"
 	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
 // A plugin with credentials of its own can do all that a plugin does.
 func TestCredentialsAllow(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "two servers with credentials")
 	for server, make := range map[string]func(*testing.T) *grounds{"embedded": newGrounds, "external": external} {
 		t.Run(server, func(t *testing.T) {
 			t.Parallel()

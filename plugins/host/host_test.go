@@ -222,6 +222,7 @@ func TestNewPluginBeginsNow(t *testing.T) {
 // Two hosts of one plugin share its commands: each is handled once, by either.
 func TestTwoHostsShareTheWork(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "runs under load")
 	const commands = 100
 	counter := func(who *atomic.Int64) plugins.Plugin {
 		return plugin(func(c *plugins.Context) ([]event.Envelope, error) {
@@ -273,6 +274,7 @@ func TestRunRefusesAnInvalidPlugin(t *testing.T) {
 // Neither is the handler's answer: a dry run of the same code makes no difference.
 func TestUserIsToldOfFailures(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "waits for retries")
 	broken := plugin(func(*plugins.Context) ([]event.Envelope, error) { panic("broken") })
 	channel := plugintest.Run(t, broken)
 	channel.Type("alice", 1, "!x 1 2")
@@ -307,6 +309,7 @@ func TestUserIsToldOfFailures(t *testing.T) {
 // A plugin whose registration is gone registers again while it runs.
 func TestRegistrationIsKept(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "waits for the check of the registration")
 	channel := plugintest.Run(t)
 	p := plugin(hello)
 	start(t, channel, p, nil)

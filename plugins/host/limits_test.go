@@ -99,6 +99,7 @@ func but(capability string) (others []string) {
 // error that names the grant, and nothing of it comes into the channel or the database.
 func TestDeclaredCapabilitiesHold(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "a plugin for each capability")
 	victim := plugins.Plugin{
 		Name: "victim", Version: "1.0.0", Requests: []plugins.Endpoint{{Handle: func(*plugins.Context) (any, error) { return struct{}{}, nil }}},
 		Start: func(c *plugins.Context) error { _, err := c.DB("theirs").Set("1", map[string]any{"n": 1}); return err },

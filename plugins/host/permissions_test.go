@@ -84,6 +84,7 @@ func (g *grounds) may(t *testing.T, capabilities ...string) {
 // whatever it sends is refused, and nothing of it comes into the channel or the database.
 func TestCapabilities(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "a plugin for each capability")
 	onBoth(t, func(t *testing.T, g *grounds) {
 		ctx := streamstest.Context(t)
 		asked := &atomic.Int64{}
@@ -158,6 +159,7 @@ func TestCapabilitiesOfReading(t *testing.T) {
 // releases let any plugin with credentials request it.
 func TestBaseCapabilitiesBanNobody(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "a plugin for each capability")
 	onBoth(t, func(t *testing.T, g *grounds) {
 		var asked atomic.Int64
 		if _, err := g.Conn().Subscribe("plugin.channel.request.>", func(m *nats.Msg) { asked.Add(1); _ = m.Respond([]byte(`{"success":true}`)) }); err != nil {

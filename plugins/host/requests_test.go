@@ -99,6 +99,7 @@ func bank() plugins.Plugin {
 // is given its event.
 func TestRequestsOfARepeatedHandler(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "waits for retries")
 	var attempts atomic.Int32
 	shop := plugins.Plugin{Name: "shop", Version: "1.0.0", Commands: []plugins.Command{{Name: "buy", Description: "buys", Handle: func(c *plugins.Context) ([]event.Envelope, error) {
 		var ids []string
@@ -125,6 +126,7 @@ func TestRequestsOfARepeatedHandler(t *testing.T) {
 // secret, if the request says since when there may have been an earlier one.
 func TestRequestsRepeatedBeyondTheWindow(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "repeats with plugins")
 	channel := plugintest.Run(t, bank())
 	since := time.Now().UTC().Format(time.RFC3339Nano)
 	for _, signature := range []string{"~AAAA", "~BBBB"} {

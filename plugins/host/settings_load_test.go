@@ -116,6 +116,7 @@ func outcomes(t *testing.T, channel *plugintest.Channel, lines map[string][]even
 // together.
 func TestSettingsChangeUnderLoad(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "runs under load")
 	const rounds = 100
 	channel := plugintest.Run(t, underLoad("cools", "switched", "granted"))
 	grants, err := router.OpenGrants(streamstest.Context(t), channel.Bus.JetStream(), 1)

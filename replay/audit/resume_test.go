@@ -22,6 +22,7 @@ import (
 // was made because of a person's events is found as long as it is there.
 func TestForgetBrokenOffIsCompleted(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "breaks off after each event")
 	ctx := streamstest.Context(t)
 	store := t.TempDir()
 	bus := streamstest.Bus(t, streamstest.ServerOn(t, store))

@@ -116,6 +116,7 @@ var tampers = map[string]struct {
 
 func TestTampering(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "a history for each case")
 	for name, c := range tampers {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -13,6 +13,7 @@ import (
 // An echo and a send that were acknowledged are found, whichever replica answers.
 func TestLaggingReplicas(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "runs a cluster")
 	ctx := streamstest.Context(t)
 	conns, servers := streamstest.Cluster(t)
 	js, err := jetstream.New(conns[0])
