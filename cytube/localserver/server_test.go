@@ -21,7 +21,7 @@ func TestStartRefusesImpossibleConfigs(t *testing.T) {
 		`account "no spaces"`: {Accounts: []Account{{Name: "no spaces", Password: "x"}}},
 		`account "bot"`:       {Accounts: []Account{{Name: "bot"}}},
 		`channel "a/b"`:       {Channels: []Channel{{Name: "a/b"}}},
-		"start the room":      {Addr: strings.TrimPrefix(s.URL(), "http://")},
+		"start the CyTube server":      {Addr: strings.TrimPrefix(s.URL(), "http://")},
 	} {
 		if s, err := Start(cfg); err == nil || !strings.Contains(err.Error(), want) {
 			if s != nil {

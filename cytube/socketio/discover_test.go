@@ -85,7 +85,7 @@ func TestDiscoverErrors(t *testing.T) {
 		s := startSite(t, cytubetest.Config{})
 		s.Stop()
 		_, err := socketio.Discover(soon(t), nil, s.URL(), "lobby")
-		site, ok := errors.AsType[*socketio.SiteError](err)
+		_, ok := errors.AsType[*socketio.SiteError](err)
 		if !ok || !strings.Contains(err.Error(), "check") {
 			t.Errorf("got %v", err)
 		}
