@@ -3,11 +3,14 @@ package cmd
 import (
 	"strings"
 	"testing"
+
+	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
 // The changes of a part are printed, also of a bot that is stopped.
 func TestChannelLog(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "a bot of its own")
 	store := t.TempDir()
 	if r := rosey(t, "alice: hello\n", "run", "--local", "--store", store); r.code != 0 {
 		t.Fatal(r.stderr)
@@ -25,6 +28,7 @@ func TestChannelLog(t *testing.T) {
 // stopped.
 func TestChannelShow(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "a bot of its own")
 	store := t.TempDir()
 	if r := rosey(t, "alice: hello\n", "run", "--local", "--store", store); r.code != 0 {
 		t.Fatal(r.stderr)

@@ -221,6 +221,7 @@ func testSignIn(t *testing.T, browser *browsertest.Browser) {
 
 func TestConsoleAddress(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "a bot of its own")
 	for _, test := range []struct {
 		name string
 		args []string

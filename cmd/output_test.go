@@ -14,6 +14,7 @@ import (
 // order.
 func TestOutputToAClosedPipe(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "a bot of its own")
 	store := t.TempDir()
 	if r := rosey(t, "alice: hello\n", "run", "--local", "--store", store); r.code != exitOK {
 		t.Fatalf("%+v", r)

@@ -12,6 +12,7 @@ import (
 // What an operator grants to a plugin is shown, and can be taken back.
 func TestGrants(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "runs dozens of commands")
 	store := t.TempDir()
 	if r := rosey(t, "!roll 1d6\n", "run", "--local", "--store", store); r.code != 0 {
 		t.Fatalf("%+v", r)
@@ -45,6 +46,7 @@ func TestGrants(t *testing.T) {
 // none.
 func TestPreferTakesThePrefixOfTheSettings(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "runs dozens of commands")
 	store := t.TempDir()
 	env := []string{"ROSEY_PREFIX=?"}
 	if r := roseyWith(t, env, "?roll 1d6\n", "run", "--local", "--store", store); r.code != 0 || !strings.Contains(r.stdout, "Rolled") {
@@ -61,6 +63,7 @@ func TestPreferTakesThePrefixOfTheSettings(t *testing.T) {
 // is preferred.
 func TestClaimsThatWaitAreShown(t *testing.T) {
 	t.Parallel()
+	streamstest.Slow(t, "runs dozens of commands")
 	store := t.TempDir()
 	if r := rosey(t, "!roll 1d6\n", "run", "--local", "--store", store); r.code != 0 {
 		t.Fatalf("%+v", r)

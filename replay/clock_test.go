@@ -97,7 +97,7 @@ func TestClockStepIsShown(t *testing.T) {
 	if notes := strings.Join(r.Notes(), ", "); notes != "the clock was set back by 24h before this" {
 		t.Errorf("its notes are %q", notes)
 	}
-	if line, err := marshalEvent(r.Event); err != nil || !strings.Contains(string(line), `"clock_step":-86400`) {
+	if line, err := r.Event.JSON(); err != nil || !strings.Contains(string(line), `"clock_step":-86400`) {
 		t.Errorf("it is %s, %v", line, err)
 	}
 }

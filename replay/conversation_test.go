@@ -33,7 +33,7 @@ func TestReadConversation(t *testing.T) {
 			if n.Ref != want[depth] || n.Latency() < 0 {
 				t.Errorf("%s: at depth %d is %v, %s after its cause, want %v", name, depth, n.Ref, n.Latency(), want[depth])
 			}
-			if line, err := marshalEvent(n.Event); err != nil || len(line) == 0 {
+			if line, err := n.Event.JSON(); err != nil || len(line) == 0 {
 				t.Errorf("%s: %v as JSON is %q, %v", name, n.Ref, line, err)
 			}
 			var sum time.Duration

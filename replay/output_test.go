@@ -160,7 +160,7 @@ func TestJSONKeepsEnvelopes(t *testing.T) {
 			t.Fatal(err)
 		}
 		e := Event{Ref: event.Ref{Stream: "PLUGIN", Seq: 7}, At: noon, Subject: "plugin.x.event", Body: body}
-		line, err := marshalEvent(e)
+		line, err := e.JSON()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -240,10 +240,10 @@ func (f dataFields) expand(text string) string {
 // storedLayout is RFC 3339 with all nanoseconds, so that lines sort as text.
 const storedLayout = "2006-01-02T15:04:05.000000000Z07:00"
 
-// marshalEvent returns an event as one line: its envelope with stream, seq and
+// JSON returns an event as one line: its envelope with stream, seq and
 // stored_at added. A malformed event also has malformed, the reason, and, when
 // no envelope could be read, its body as text in body or body_base64.
-func marshalEvent(e Event) ([]byte, error) {
+func (e Event) JSON() ([]byte, error) {
 	stored, malformed := e.Decode()
 	added := map[string]any{"stream": e.Ref.Stream, "seq": e.Ref.Seq, "stored_at": e.At.UTC().Format(storedLayout)}
 	if e.ClockStep != 0 {

@@ -46,7 +46,7 @@ func colorOf(r *Record) terminal.Color {
 // event writes one event as one line.
 func (p *printer) event(e Event) error {
 	if p.JSON {
-		line, err := marshalEvent(e)
+		line, err := e.JSON()
 		if err != nil {
 			return err
 		}

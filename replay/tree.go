@@ -119,7 +119,7 @@ type jsonNode struct {
 
 // MarshalJSON implements json.Marshaler.
 func (n *Node) MarshalJSON() ([]byte, error) {
-	line, err := marshalEvent(n.Event)
+	line, err := n.Event.JSON()
 	if err != nil {
 		return nil, err
 	}
