@@ -18,10 +18,10 @@ func TestStartRefusesImpossibleConfigs(t *testing.T) {
 	t.Parallel()
 	s := start(t, Config{})
 	for want, cfg := range map[string]Config{
-		`account "no spaces"`: {Accounts: []Account{{Name: "no spaces", Password: "x"}}},
-		`account "bot"`:       {Accounts: []Account{{Name: "bot"}}},
-		`channel "a/b"`:       {Channels: []Channel{{Name: "a/b"}}},
-		"start the CyTube server":      {Addr: strings.TrimPrefix(s.URL(), "http://")},
+		`account "no spaces"`:     {Accounts: []Account{{Name: "no spaces", Password: "x"}}},
+		`account "bot"`:           {Accounts: []Account{{Name: "bot"}}},
+		`channel "a/b"`:           {Channels: []Channel{{Name: "a/b"}}},
+		"start the CyTube server": {Addr: strings.TrimPrefix(s.URL(), "http://")},
 	} {
 		if s, err := Start(cfg); err == nil || !strings.Contains(err.Error(), want) {
 			if s != nil {
