@@ -62,7 +62,7 @@ func auditForget(ctx context.Context, c *cli.Context, cmd command, q replay.Quer
 	} else if _, err := forgetKept(ctx, c, cmd, user, o.DryRun); err != nil {
 		return err
 	}
-	fmt.Fprintln(c.App.Writer, "Not reached: backups, the bot's log, files that were made by export or for dry runs, spans that were sent, revisions that newer ones pushed out of a record (until the server compacts the file), and other people's texts.")
+	fmt.Fprintln(c.App.Writer, "Not reached: backups, the bot's log, files that were made by export or for dry runs, spans that were sent, revisions that newer ones pushed out of a record (until the server compacts the file), what a running bot stored meanwhile (forget once more once its plugins have caught up), and other people's texts.")
 	if kept := snapshot.OfFormats(cmd.settings.Store); len(kept) > 0 && !cmd.settings.External() {
 		fmt.Fprintf(c.App.Writer, "Among the backups is the one that was made before the store was migrated: remove %s.\n", strings.Join(kept, " and "))
 	}
