@@ -98,17 +98,17 @@ func recordID(channel, name string) event.ID {
 }
 
 // resolve returns the ID of the record that a name stands for: of that name or, if there
-// is none, of one that people take for the same.
+// is none, of one that people take for the same, also with what completion adds to a user's.
 func resolve(c *plugins.Context, name string) (event.ID, error) {
 	id := recordID(c.Channel(), name)
 	var all []Countdown
 	_, err := c.DB(Collection).Find(plugins.Query{Filter: map[string]any{"channel": c.Channel()}, OrderBy: "done, due", Limit: 10 * MaxRunning}, &all)
-	same := id
+	same, wanted := id, []string{plugins.Fold(name), plugins.Fold(plugins.UserName(name))}
 	for _, d := range all {
 		switch other := recordID(d.Channel, d.Name); {
 		case other == id:
 			return id, err
-		case same == id && plugins.Fold(d.Name) == plugins.Fold(name):
+		case same == id && slices.Contains(wanted, plugins.Fold(d.Name)):
 			same = other
 		}
 	}

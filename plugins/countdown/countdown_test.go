@@ -43,6 +43,7 @@ func TestCommands(t *testing.T) {
 		{"bob", 1, "!cd add MOVIE 1h", "❌ there is a countdown movie already, due in 2h"},
 		{"bob", 1, "!countdown Movie", "⏳ movie in 2h "},
 		{"bob", 1, "!countdown show movie", "⏳ movie in 2h "},
+		{"bob", 1, "!countdown @Movie:", "⏳ movie in 2h "},
 		{"bob", 1, "!countdown show", "❌ say which one"},
 		{"bob", 1, "!countdown xmas", "❌ there is no countdown xmas: see !countdown list"},
 		{"bob", 1, "!countdown film friday 20:00", "❌ there is no countdown film: see !countdown list, or to set it: !countdown add film friday 20:00"},
