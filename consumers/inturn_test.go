@@ -59,8 +59,9 @@ func TestOverlappingIsLimited(t *testing.T) {
 	t.Parallel()
 	bus := streamstest.Bus(t, streamstest.Server(t))
 	const commands, most = 100, 32 + 1 // one waits until another ends
-	release := make(chan struct{})
+	begun, release := make(chan struct{}, commands), make(chan struct{})
 	settled, _ := start(t, bus, consumers.Config{Key: func(d streams.Stored) string { return d.Ref.String() }}, func(ctx context.Context, _ streams.Stored) ([]event.Envelope, error) {
+		begun <- struct{}{}
 		select {
 		case <-release:
 		case <-ctx.Done():
@@ -70,6 +71,7 @@ func TestOverlappingIsLimited(t *testing.T) {
 	for i := range commands {
 		typed(t, bus, "alice", fmt.Sprint(i))
 	}
+	<-begun // so that there is the consumer
 	// Nothing is acknowledged meanwhile: the server counts an event until it has read its ack, which
 	// may be long after the next ones were delivered.
 	for ctx, asked := streamstest.Context(t), 0; asked < 20 && ctx.Err() == nil; {
