@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"context"
 	"errors"
 	"testing"
 
@@ -47,7 +48,9 @@ func TestDoctorOfACluster(t *testing.T) {
 	const events = 200
 	for range events {
 		if err := until(ctx, func() bool {
-			_, err := js.Publish(ctx, event.SubjectChat, make([]byte, 64<<10))
+			once, cancel := context.WithTimeout(ctx, streams.DefaultTimeout) // a leader that steps down answers nothing
+			defer cancel()
+			_, err := js.Publish(once, event.SubjectChat, make([]byte, 64<<10))
 			return err == nil
 		}); err != nil {
 			t.Fatal("a full server of three keeps the others from storing")
