@@ -74,7 +74,8 @@ func TestOverlappingIsLimited(t *testing.T) {
 	<-begun // so that there is the consumer
 	// Nothing is acknowledged meanwhile: the server counts an event until it has read its ack, which
 	// may be long after the next ones were delivered.
-	for ctx, asked := streamstest.Context(t), 0; asked < 20 && ctx.Err() == nil; {
+	ctx := streamstest.Context(t)
+	for asked := 0; asked < 20 && ctx.Err() == nil; {
 		n := consumer(t, bus).NumAckPending
 		if n > most {
 			t.Fatalf("%d events in hand", n)
@@ -82,6 +83,9 @@ func TestOverlappingIsLimited(t *testing.T) {
 		if n == most {
 			asked++ // each as far as the server as an event is to here
 		}
+	}
+	if ctx.Err() != nil {
+		t.Fatalf("not %d events in hand within the test's time", most)
 	}
 	close(release)
 	for range commands {
