@@ -92,7 +92,7 @@ func (p *programs) run(ctx context.Context, ready func()) error {
 	return nil
 }
 
-// restart starts the program of a plugin over that is told to restart: its files may be newer.
+// restart starts the program of a plugin again when somebody restarts that: its files may be newer.
 func (p *programs) restart(m *nats.Msg) {
 	if len(m.Data) > 0 || len(m.Header) > 0 { // a reply, to who named this subject for it
 		return

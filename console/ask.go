@@ -144,7 +144,7 @@ func sentence(a action, r *http.Request) string {
 	return strings.Join(words, " ")
 }
 
-// confirm asks first. A script that comes without the answer is told so.
+// confirm asks first. A request of a script without the answer gets an error that says how to give it.
 func (c *Console) confirm(w http.ResponseWriter, r *http.Request, question string) error {
 	if strings.Contains(question, "%s") {
 		question = fmt.Sprintf(question, strings.TrimSpace(r.PostFormValue("user")))

@@ -21,7 +21,7 @@ import (
 // variable is the environment variable that makes the test's program a bot: its options.
 const variable = "ROSEY_BOTTEST"
 
-// options are what a bot's process is told.
+// options are the settings of a bot's process.
 type options struct {
 	Store, Site string
 	Channels    []string

@@ -13,8 +13,8 @@ import (
 	"github.com/rosey-bot/rosey/streams"
 )
 
-// The values of Config.UndeliveredPM. Whatever it is, a user whose command made the bot write
-// to somebody else is told that this failed, and the text is said nowhere else.
+// The values of Config.UndeliveredPM. With each of them, the bot says to a user whose
+// command made it write to somebody else that this failed, and never repeats the text.
 const (
 	UndeliveredDrop = "drop" // it is recorded as refused
 	UndeliveredWait = "wait" // it is sent if the receiver is back before it is older than MaxAge
@@ -111,8 +111,8 @@ func (s *Sender) failed(ctx context.Context, send streams.Stored, m *Message, f 
 	return append(out, e), consumers.Permanent(err)
 }
 
-// notice returns what says that a private message was given up to the user whose command caused
-// it: privately, if it was for another. ok is false if nobody is told.
+// notice returns the send that says to the user whose command caused a private message that the bot
+// gave it up: privately, if it was for another. ok is false if there is no such user.
 func (s *Sender) notice(ctx context.Context, send streams.Stored, m *Message, f *failure) (notice event.Envelope, ok bool, err error) {
 	asked, inChat, err := s.commandOf(ctx, send)
 	if err != nil || asked == nil {
@@ -134,8 +134,8 @@ func (s *Sender) notice(ctx context.Context, send streams.Stored, m *Message, f 
 	return notice, err == nil, consumers.Permanent(err)
 }
 
-// undelivered returns what a user is told of a private message that was given up: to another, or to
-// the user.
+// undelivered returns the phrase about a private message that the bot gave up, for the user whose
+// command caused it; own says that the message was for that user.
 func undelivered(user, to string, own, unsure bool, reason string) event.Phrase {
 	p := event.Phrase{Text: "undelivered", Values: map[string]any{"user": user, "to": to, "own": own, "unsure": unsure, "reason": reason}}
 	switch {

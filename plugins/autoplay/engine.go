@@ -85,8 +85,8 @@ func wakeAll(c *plugins.Context) error {
 	return nil
 }
 
-// wake sets the timer of what waits for a pause to end, of what was not answered, or of filler
-// that there is not now.
+// wake sets the timer of the next attempt: after a pause, after an unanswered request, or to look
+// for filler again.
 func (ch *Channel) wake(c *plugins.Context, stuck bool) error {
 	at := time.Unix(ch.Pause, 0)
 	switch {

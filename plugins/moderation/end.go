@@ -85,8 +85,8 @@ func (m *moderation) byOthers(c *plugins.Context, cs Case) (by string, theirs bo
 	return "", false, nil
 }
 
-// ended changes a case by the outcome of its end. One that cannot be done is told once, and
-// tried again less and less often.
+// ended changes a case by the outcome of its end. Where that fails, it says so once and
+// sets a retry, each after a longer pause.
 func (m *moderation) ended(c *plugins.Context, o event.Delivery, cs *Case) []event.Envelope {
 	if cs.Status != active {
 		return nil

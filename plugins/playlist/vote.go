@@ -9,7 +9,7 @@ import (
 	"github.com/rosey-bot/rosey/plugins"
 )
 
-// votes are those to skip one item. Nobody is told who voted.
+// votes are those to skip one item. The bot never says who voted.
 type votes struct {
 	Item   string   `json:"item" mark:"text"` // which: uid and URL
 	Voters []string `json:"voters" mark:"person"`

@@ -73,8 +73,8 @@ func (v *verifier) handle(ctx context.Context, text string, private bool, meta .
 	return command, err
 }
 
-// caused returns what the plugin published because of a command. What users are told of a
-// failed attempt is not counted.
+// caused returns what the plugin published because of a command. It leaves out the notices
+// of failed attempts.
 func (v *verifier) caused(ctx context.Context, command streams.Stored) (list []streams.Stored, err error) {
 	for stream, subjects := range map[string][]string{
 		streams.Cytube: {event.AllSends}, commandStream: {event.EventSubject(v.Name), event.EventSubject(v.Name, ">")},

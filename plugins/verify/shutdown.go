@@ -59,7 +59,7 @@ func (v *verifier) stopsMeanwhile(ctx context.Context) (settled bool, err error)
 	return settled, err
 }
 
-// burst is how many commands wait when the process is told to end.
+// burst is the number of commands that are pending when the process gets its signal to end.
 const burst = 20
 
 // shutsDown asks the process to end while commands come, and starts it again.

@@ -156,7 +156,7 @@ func (s *Server) updateInventory(lost ...Loss) error {
 	known := map[string]holding{}
 	maps.Copy(known, s.held)
 	for name := range now {
-		if _, ok := known[name]; !ok && s.held != nil && isMadeAgain(name, holding{Created: s.began}, now[name]) {
+		if _, ok := known[name]; !ok && s.held != nil && isRecreated(name, holding{Created: s.began}, now[name]) {
 			known[name] = holding{Created: s.began}
 		}
 	}
@@ -165,15 +165,15 @@ func (s *Server) updateInventory(lost ...Loss) error {
 		if !isWatched(name) || was.Created.Equal(now[name].Created) {
 			continue
 		}
-		events, remade := was.Messages, isMadeAgain(name, was, now[name])
-		if remade {
+		events, recreated := was.Messages, isRecreated(name, was, now[name])
+		if recreated {
 			events += now[name].Config.FirstSeq - (was.Last + 1 + streams.SequenceMargin)
 		}
 		bucket, _ := strings.CutPrefix(name, jsapi.BucketStream(""))
 		if dropped, err := streams.IsDropped(ctx, s.js, bucket); err == nil && dropped {
 			continue
 		}
-		if events > 0 || remade {
+		if events > 0 || recreated {
 			s.log.Error("stream deleted, contents lost; rosey restore brings back a backup", "stream", name, "events", events)
 			lost = append(lost, Loss{Stream: name, Events: events, Gone: true, Deleted: true, Noticed: time.Now()})
 		}
@@ -183,9 +183,9 @@ func (s *Server) updateInventory(lost ...Loss) error {
 	return connect.WriteStoreFile(filepath.Join(s.store, inventoryFile), inventory{now, append(i.Lost, lost...)})
 }
 
-// isMadeAgain reports whether a Maintainer made a stream of the topology again, which then
+// isRecreated reports whether a Maintainer recreated a stream of the topology, which then
 // begins after all sequences that it had. One that was restored is as old as its backup.
-func isMadeAgain(name string, was, now holding) bool {
+func isRecreated(name string, was, now holding) bool {
 	return streams.InTopology(name) && now.Config != nil && now.Created.After(was.Created) && now.Config.FirstSeq >= was.Last+1+streams.SequenceMargin
 }
 

@@ -87,7 +87,7 @@ func (s *Server) detectLoss(ctx context.Context, before map[string]holding, uncl
 		default:
 			loss.Events = was.missing(name, now, loss.Noticed)
 		}
-		if loss.Events > 0 || loss.Deleted && isMadeAgain(name, was, now) {
+		if loss.Events > 0 || loss.Deleted && isRecreated(name, was, now) {
 			lost = append(lost, loss)
 			s.log.Error("stored events lost: files were damaged or removed since the last shutdown; rosey restore brings back a backup",
 				"stream", name, "events", loss.Events, "all", loss.Gone)
