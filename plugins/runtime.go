@@ -31,9 +31,6 @@ type Runtime struct {
 	Publisher consumers.Publisher
 	Reader    Reader
 	Settings  SettingsLoader // nil has none set
-	// Properties, if set, returns Plugin.Properties, which take some time to make: once, when
-	// a handler first reads settings.
-	Properties func() pluginsettings.Properties
 	// Register stores the commands that the plugin has beside those of its description; see
 	// router.SetCustom. Nil stores none.
 	Register func(ctx context.Context, commands []router.Command) error

@@ -27,12 +27,7 @@ func SettingsOf[T any](c *Context) T {
 	if decoded, ok := c.decoded.(T); ok {
 		return decoded
 	}
-	of := reflect.TypeFor[T]()
-	properties := func() pluginsettings.Properties { return propertiesOf(of) }
-	if c.runtime.Properties != nil && of == reflect.TypeOf(c.runtime.Plugin.Settings) {
-		properties = c.runtime.Properties
-	}
-	decoded := settingsFrom[T](properties(), func(p pluginsettings.Property) json.RawMessage {
+	decoded := settingsFrom[T](propertiesOf(reflect.TypeFor[T]()), func(p pluginsettings.Property) json.RawMessage {
 		value, from, ok := c.settings.Value(p.Key)
 		if !ok {
 			return p.Default
@@ -71,11 +66,11 @@ func (p Plugin) Properties() pluginsettings.Properties {
 }
 
 func propertiesOf(t reflect.Type) pluginsettings.Properties {
-	properties, err := pluginsettings.FromSchema(settingsSchema(t))
+	of, err := describeSettings(t)
 	if err != nil {
 		panic(err) // Plugin.Validate refuses such a type
 	}
-	return properties
+	return of.properties
 }
 
 // settingsFrom returns settings of type T with the values of their properties.
@@ -126,7 +121,7 @@ func fieldKey(f reflect.StructField) string {
 }
 
 // settingsSchema returns the JSON Schema of a struct of settings. It panics where the
-// struct is none, which checkSettings turns into an error.
+// struct is none, which describeSettings turns into an error.
 func settingsSchema(t reflect.Type) *jsonschema.Schema {
 	schema, err := jsonschema.ForType(t, &jsonschema.ForOptions{TypeSchemas: map[reflect.Type]*jsonschema.Schema{
 		durationType: {Type: "number", Extra: map[string]any{"unit": pluginsettings.Seconds}},
@@ -196,31 +191,46 @@ func number(f reflect.StructField, tag string) *float64 {
 }
 
 // schema returns the JSON Schema of the plugin's settings, or nil if it has none.
-func (p Plugin) schema() (raw json.RawMessage, err error) {
+func (p Plugin) schema() (json.RawMessage, error) {
 	if p.Settings == nil {
 		return nil, nil
 	}
-	t := reflect.TypeOf(p.Settings)
-	if raw, ok := schemas.Load(t); ok {
-		return raw.(json.RawMessage), nil
+	of, err := describeSettings(reflect.TypeOf(p.Settings))
+	if err != nil {
+		return nil, event.Errorf(event.InvalidInput, "settings of plugin %s: %w", p.Name, err)
+	}
+	return of.schema, nil
+}
+
+// settingsTypes holds what describeSettings made of each type: that takes milliseconds.
+var settingsTypes sync.Map // reflect.Type -> settingsType
+
+type settingsType struct {
+	schema     json.RawMessage
+	properties pluginsettings.Properties
+}
+
+// describeSettings returns the schema and the properties of a struct of settings.
+func describeSettings(t reflect.Type) (of settingsType, err error) {
+	if of, ok := settingsTypes.Load(t); ok {
+		return of.(settingsType), nil
 	}
 	defer func() {
 		if v := recover(); v != nil {
-			raw, err = nil, event.Errorf(event.InvalidInput, "settings of plugin %s: %v", p.Name, v)
+			err = fmt.Errorf("%v", v)
 		}
 	}()
 	schema := settingsSchema(t)
 	for _, key := range slices.Sorted(maps.Keys(schema.Properties)) {
 		if router.IsPolicy(key) {
-			return nil, event.Errorf(event.InvalidInput, "settings of plugin %s: %s is a setting that every command has", p.Name, key)
+			return of, fmt.Errorf("%s is a setting that every command has", key)
 		}
 	}
-	if raw, err = json.Marshal(schema); err == nil {
-		schemas.Store(t, raw)
+	if of.schema, err = json.Marshal(schema); err != nil {
+		return of, err
 	}
-	return raw, err
+	if of.properties, err = pluginsettings.ParseSchema(of.schema); err == nil {
+		settingsTypes.Store(t, of)
+	}
+	return of, err
 }
-
-// schemas holds the schema of each type of settings that was asked for: making one takes
-// milliseconds.
-var schemas sync.Map // reflect.Type -> json.RawMessage

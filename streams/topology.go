@@ -153,7 +153,7 @@ func Overlapping(pattern string) (map[string][]string, error) {
 		pattern = all
 	}
 	found := map[string][]string{}
-	for _, s := range Specs() {
+	for _, s := range topology {
 		for _, subject := range s.Subjects {
 			if f, ok := Intersect(pattern, subject); ok && !slices.Contains(found[s.Name], f) {
 				found[s.Name] = append(found[s.Name], f)

@@ -84,7 +84,7 @@ func parseSchema(raw json.RawMessage) (Properties, error) {
 	if err := checkReferences(raw); err != nil {
 		return nil, err
 	}
-	return FromSchema(&s)
+	return propertiesOf(&s)
 }
 
 // maxDepth is how deep a schema may nest. The library reads each level once more than the one
@@ -111,8 +111,7 @@ func checkDepth(raw json.RawMessage) error {
 	}
 }
 
-// FromSchema returns the properties of a schema.
-func FromSchema(s *jsonschema.Schema) (Properties, error) {
+func propertiesOf(s *jsonschema.Schema) (Properties, error) {
 	if s.Type != "object" {
 		return nil, event.Errorf(event.InvalidInput, "the schema of the settings must be of type object, not %q", s.Type)
 	}

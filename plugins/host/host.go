@@ -98,7 +98,7 @@ type run struct {
 
 func (h Host) runtime(p plugins.Plugin, bus *streams.Bus) plugins.Runtime {
 	return plugins.Runtime{
-		Plugin: p, Publisher: publisher{bus, p.Name}, Reader: reader{h.Bus, h.OnRead, h.Settings}, Settings: notedSettings{h.Settings}, Properties: sync.OnceValue(p.Properties), Logger: h.Logger.With("plugin", p.Name),
+		Plugin: p, Publisher: publisher{bus, p.Name}, Reader: reader{h.Bus, h.OnRead, h.Settings}, Settings: notedSettings{h.Settings}, Logger: h.Logger.With("plugin", p.Name),
 		Register: func(ctx context.Context, commands []router.Command) error {
 			return router.SetCustom(ctx, h.Bucket, p.Name, commands)
 		},
