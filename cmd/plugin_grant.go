@@ -73,7 +73,7 @@ func namedCapabilities(c *cli.Context) (name string, list []string, err error) {
 // checkCapabilities returns capabilities in their usual form, and a usage error for what is none.
 func checkCapabilities(texts []string) (list []string, err error) {
 	for _, text := range texts {
-		for _, one := range strings.Split(text, ",") {
+		for one := range strings.SplitSeq(text, ",") {
 			capability, err := router.CheckCapability(one)
 			if err != nil {
 				return nil, &usageError{err}

@@ -124,9 +124,9 @@ func (c *Console) ask(w http.ResponseWriter, r *http.Request) error {
 	c.Logger.InfoContext(ctx, "console: asked of the channel", "channel", ch.Name, "subject", a.subject, "send", ref.String(), "status", d.Status, "user", operatorOf(r))
 	switch d.Status {
 	case event.DeliveryDone:
-		return redirect(w, r, "Done: "+sentence(a, r), "/channel?channel="+ch.Name)
+		return redirect(w, r, "Done: "+sentence(r), "/channel?channel="+ch.Name)
 	case event.DeliveryAlready:
-		return redirect(w, r, "It is so already: "+sentence(a, r), "/channel?channel="+ch.Name)
+		return redirect(w, r, "It is so already: "+sentence(r), "/channel?channel="+ch.Name)
 	case event.DeliveryRefused:
 		return event.Errorf(event.Code(d.Code), "refused: %s", d.Reason)
 	}
@@ -134,7 +134,7 @@ func (c *Console) ask(w http.ResponseWriter, r *http.Request) error {
 }
 
 // sentence names what was asked for.
-func sentence(a action, r *http.Request) string {
+func sentence(r *http.Request) string {
 	words := []string{strings.ReplaceAll(r.PathValue("action"), "-", " ")}
 	for _, field := range []string{"user", "title", "url", "uid"} {
 		if v := strings.TrimSpace(r.PostFormValue(field)); v != "" {

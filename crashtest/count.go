@@ -84,7 +84,7 @@ func count(e evidence) *Report {
 	c.countQuotes()
 	echoes := echoesOf(e.cytube)
 	for _, n := range slices.Sorted(maps.Keys(c.tallies)) {
-		c.add(n, c.sent[n], c.tallies[n], e.attacks, echoes)
+		c.add(c.sent[n], c.tallies[n], e.attacks, echoes)
 	}
 	return c.Report
 }
@@ -188,7 +188,7 @@ func (c *counter) countQuotes() {
 }
 
 // add judges one command.
-func (r *Report) add(n int, typed cytubetest.Line, t *tally, attacks []Attack, echoes map[echoKey][]time.Time) {
+func (r *Report) add(typed cytubetest.Line, t *tally, attacks []Attack, echoes map[echoKey][]time.Time) {
 	r.Sent++
 	if t.routed > 0 {
 		r.Handled++

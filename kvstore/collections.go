@@ -28,7 +28,7 @@ func (s *Store) Collections(ctx context.Context) ([]Collection, error) {
 		}
 	}
 	if err := list.Err(); err != nil {
-		return nil, s.failure(ctx, "list", "collections", err)
+		return nil, s.failure("list", "collections", err)
 	}
 	for i := range out {
 		var err error

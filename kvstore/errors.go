@@ -16,7 +16,7 @@ import (
 )
 
 // failure returns err as a contract error.
-func (s *Store) failure(ctx context.Context, op, collection string, err error) error {
+func (s *Store) failure(op, collection string, err error) error {
 	if _, ok := errors.AsType[*event.Error](err); ok {
 		return err
 	}
@@ -121,7 +121,7 @@ func (s *Store) with(ctx context.Context, op, collection string, create bool, f 
 	if err == nil || errors.Is(err, errNoBucket) {
 		return err
 	}
-	return s.failure(ctx, op, collection, err)
+	return s.failure(op, collection, err)
 }
 
 // replaced reports whether the bucket's stream was deleted, or deleted and made again.

@@ -47,7 +47,7 @@ func (s *Store) Export(ctx context.Context, collection string, w io.Writer, prog
 		err = out.Flush()
 	}
 	if err != nil {
-		return 0, s.failure(ctx, "export", collection, err)
+		return 0, s.failure("export", collection, err)
 	}
 	return records, nil
 }

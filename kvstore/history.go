@@ -96,7 +96,7 @@ func Changes(ctx context.Context, js jetstream.JetStream, collection string, f f
 		kept, err = int(stream.CachedInfo().Config.MaxMsgsPerSubject), b.changes(ctx, f)
 	}
 	if err != nil {
-		return kept, s.failure(ctx, "read the changes of", collection, err)
+		return kept, s.failure("read the changes of", collection, err)
 	}
 	return kept, nil
 }

@@ -155,7 +155,7 @@ func (s *Store) importChunk(ctx context.Context, collection string, chunk []line
 			}
 		}
 		if failures[i] != nil {
-			return i, fmt.Errorf("line %d: %w", l.number, s.failure(ctx, "import", collection, failures[i]))
+			return i, fmt.Errorf("line %d: %w", l.number, s.failure("import", collection, failures[i]))
 		}
 	}
 	return len(chunk), nil

@@ -99,7 +99,7 @@ func (s *Store) Drop(ctx context.Context, collection string) error {
 		err = s.js.DeleteStream(ctx, streamName(collection))
 	}
 	if err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
-		return s.failure(ctx, "drop", collection, err)
+		return s.failure("drop", collection, err)
 	}
 	s.mu.Lock()
 	b := s.buckets[collection]

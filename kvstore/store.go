@@ -91,7 +91,7 @@ func (s *Store) open(ctx context.Context, collection string, create bool) (*buck
 		return nil, errNoBucket
 	}
 	if err != nil {
-		return nil, s.failure(ctx, "open", collection, err)
+		return nil, s.failure("open", collection, err)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

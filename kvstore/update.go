@@ -117,7 +117,7 @@ func (s *Store) updateAll(ctx context.Context, req event.Update, changes []chang
 	}
 	out := Updated{Matched: len(found.IDs), Changed: int(changed.Load())}
 	if err != nil {
-		return out, event.AsError(s.failure(ctx, "update", req.Collection, err), event.DatabaseError).With("changed", out.Changed)
+		return out, event.AsError(s.failure("update", req.Collection, err), event.DatabaseError).With("changed", out.Changed)
 	}
 	return out, nil
 }

@@ -81,7 +81,7 @@ func (c *Context) Text(skip int) string {
 	}
 	_, rest := c.cut()
 	for range skip {
-		_, rest = cutWord(rest)
+		rest = afterWord(rest)
 	}
 	return rest
 }
@@ -90,24 +90,24 @@ func (c *Context) Text(skip int) string {
 // "rosey, ", and what follows the command has the arguments.
 func (c *Context) cut() (command, rest string) {
 	typed := strings.TrimSpace(c.Command.RawMessage)
-	for _, rest := cutWord(typed); ; _, rest = cutWord(rest) {
+	for rest := afterWord(typed); ; rest = afterWord(rest) {
 		if _, args, _ := router.ParseCommand("!x "+rest, "!"); slices.Equal(args, c.Command.Args) {
 			return strings.TrimSpace(typed[:len(typed)-len(rest)]), rest
 		}
 		if rest == "" { // the arguments are not those that were typed
-			_, rest = cutWord(typed)
+			rest = afterWord(typed)
 			return strings.TrimSpace(typed[:len(typed)-len(rest)]), rest
 		}
 	}
 }
 
-// cutWord cuts text after its first word, and the spaces that follow.
-func cutWord(text string) (word, rest string) {
+// afterWord returns what follows the first word of text and its spaces.
+func afterWord(text string) string {
 	i := strings.IndexFunc(text, unicode.IsSpace)
 	if i < 0 {
-		return text, ""
+		return ""
 	}
-	return text[:i], strings.TrimLeftFunc(text[i:], unicode.IsSpace)
+	return strings.TrimLeftFunc(text[i:], unicode.IsSpace)
 }
 
 // Decode decodes the event's data into payload, a pointer. The error is INVALID_INPUT

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -49,9 +50,7 @@ func (c *Context) Emit(kind string, payload map[string]any) []event.Envelope {
 		return c.output(event.Envelope{}, fmt.Errorf("%s: %w", event.EventSubject(c.plugin, kind), err))
 	}
 	data := map[string]any{"event_type": kind}
-	for k, v := range payload {
-		data[k] = v
-	}
+	maps.Copy(data, payload)
 	return c.output(event.New(event.EventSubject(c.plugin, kind), data))
 }
 

@@ -3,6 +3,7 @@ package replay
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -262,9 +263,7 @@ func (e Event) JSON() ([]byte, error) {
 		return json.Marshal(added)
 	}
 	extra := make(event.Extra, len(stored.Extra)+len(added))
-	for name, raw := range stored.Extra {
-		extra[name] = raw
-	}
+	maps.Copy(extra, stored.Extra)
 	for name, v := range added {
 		raw, err := json.Marshal(v)
 		if err != nil {

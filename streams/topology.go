@@ -80,7 +80,6 @@ type Spec struct {
 	NoAck    bool
 	TTL      bool          // events may expire before MaxAge, see WithTTL; a start looks for these among all
 	MaxAge   time.Duration // 0 keeps for ever
-	MaxBytes int64         // 0 is unlimited
 	Purpose  string
 }
 

@@ -3,6 +3,7 @@ package router
 import (
 	"context"
 	"fmt"
+	"maps"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -37,9 +38,7 @@ func (r Router) refuse(ctx context.Context, to route, p policy, l line, f refusa
 	_ = propagation.RecordError(trace.SpanFromContext(ctx), err, err.Code)
 	r.Logger.InfoContext(ctx, "command denied", "command", to.command.key(r.Prefix), "plugin", to.plugin.Name, "reason", f.reason, "user", event.Personal(chat.User), "error", event.Personal(f.text))
 	details := map[string]any{"command": to.command.key(r.Prefix), "user": chat.User, "rank": chat.Rank, "reason": f.reason}
-	for k, v := range f.details {
-		details[k] = v
-	}
+	maps.Copy(details, f.details)
 	denied, newErr := event.New(event.EventSubject(to.plugin.Name, event.TypeDenied), event.Denied{
 		EventType: event.TypeDenied, Error: err.Message, Code: err.Code, Details: details, Channel: chat.Channel,
 	})

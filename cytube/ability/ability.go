@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/rosey-bot/rosey/cytube/channel"
 	"github.com/rosey-bot/rosey/event"
@@ -21,7 +20,6 @@ type Frame struct {
 
 // A Past is what is recorded since a send that may have been written before.
 type Past struct {
-	Sent    time.Time
 	LastUID int // the highest uid that was known when it was sent, -1 if none
 	Events  []Record
 }

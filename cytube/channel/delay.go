@@ -37,7 +37,7 @@ func (s *State) Tick(at time.Time) []Event {
 		s.arrived(f, s.arriving[0].user)
 	}
 	for len(s.muting) > 0 && at.Sub(s.muting[0].at) >= delay {
-		s.mutedBy(f, s.muting[0].user, event.Moderation{})
+		s.mutedBySomebody(f, s.muting[0].user)
 	}
 	if s.ban != nil && at.Sub(s.ban.at) >= delay {
 		s.banned(f)
@@ -54,7 +54,7 @@ func (s *State) Flush(at time.Time) []Event {
 		s.arrived(f, s.arriving[0].user)
 	}
 	for len(s.muting) > 0 {
-		s.mutedBy(f, s.muting[0].user, event.Moderation{})
+		s.mutedBySomebody(f, s.muting[0].user)
 	}
 	s.banned(f)
 	s.countDue(f, 0)
@@ -96,17 +96,15 @@ func (s *State) join(u user, at time.Time) event.UserJoin {
 	return p
 }
 
-// mutedBy records the mute of a user that is held back, by whom and why if that is known.
-func (s *State) mutedBy(f *fold, name string, p event.Moderation) bool {
+// mutedBySomebody records the mute of a user that is held back: by whom is not known.
+func (s *State) mutedBySomebody(f *fold, name string) {
 	for i, m := range s.muting {
 		if SameName(m.user, name) {
 			s.muting = append(s.muting[:i:i], s.muting[i+1:]...)
-			p.User = m.user
-			s.moderated(f, m.action, p)
-			return true
+			s.moderated(f, m.action, event.Moderation{User: m.user})
+			return
 		}
 	}
-	return false
 }
 
 // bans merges the notices of one ban: those of the addresses, and the one of the name,

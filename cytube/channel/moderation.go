@@ -188,10 +188,10 @@ func (s *State) muteChanged(f *fold, u, before user) {
 	case u.mute == event.ActionShadowMute && !before.shadowKnown:
 		f.revealed = true
 	case !s.joining && s.rank >= s.muteRank:
-		s.mutedBy(f, u.name, event.Moderation{})
+		s.mutedBySomebody(f, u.name)
 		s.muting = append(s.muting, mutePending{u.name, action, f.at})
 	default:
-		s.mutedBy(f, u.name, event.Moderation{})
+		s.mutedBySomebody(f, u.name)
 		s.moderated(f, action, event.Moderation{User: u.name})
 	}
 }

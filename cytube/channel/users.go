@@ -205,7 +205,7 @@ func (s *State) userLeave(f *fold) error {
 	}
 	if u, here := s.users[key]; here {
 		s.arrived(f, u.name)
-		s.mutedBy(f, u.name, event.Moderation{})
+		s.mutedBySomebody(f, u.name)
 		delete(s.users, key)
 		s.userLeft(f, u)
 	}

@@ -89,7 +89,7 @@ func (ch *Channel) say(c *Session, m message) {
 	}
 	ch.broadcast("chatMsg", line)
 	_, action := m.Meta["action"]
-	ch.srv.accept(Line{Channel: ch.name, User: c.name, Text: m.Msg, HTML: line["msg"].(string), Action: action, Time: m.at})
+	ch.srv.accept(Line{Channel: ch.name, User: c.name, Text: m.Msg, Action: action, Time: m.at})
 }
 
 func (m *message) markGreentext() {
@@ -140,7 +140,7 @@ func (ch *Channel) pm(c *Session, m message) {
 	line["to"] = receiver.name
 	receiver.Emit("pm", line)
 	c.Emit("pm", line)
-	ch.srv.accept(Line{Channel: ch.name, User: c.name, To: receiver.name, Text: m.Msg, HTML: line["msg"].(string), Time: m.at})
+	ch.srv.accept(Line{Channel: ch.name, User: c.name, To: receiver.name, Text: m.Msg, Time: m.at})
 }
 
 func (ch *Channel) format(c *Session, m message) object {

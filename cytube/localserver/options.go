@@ -201,7 +201,7 @@ func toSeconds(v any) (seconds float64) {
 		n, _ := v.(float64)
 		return max(n, 0)
 	}
-	for _, part := range strings.Split(text, ":") {
+	for part := range strings.SplitSeq(text, ":") {
 		n, err := strconv.ParseFloat(cmp.Or(part, "0"), 64)
 		if err != nil {
 			return 0

@@ -63,7 +63,7 @@ func (ch *Channel) pollCommand(c *Session, text string, hidden bool) {
 	title, rest, more := strings.Cut(text, ",")
 	var opts []any
 	if more {
-		for _, o := range strings.Split(rest, ",") {
+		for o := range strings.SplitSeq(rest, ",") {
 			opts = append(opts, o)
 		}
 	}

@@ -53,7 +53,6 @@ type Line struct {
 	User    string
 	To      string // the receiver of a private message; empty for chat
 	Text    string // as the user typed it, cut and cleaned, without the /me
-	HTML    string // as the server sent it on
 	Action  bool   // whether it was a /me
 	Time    time.Time
 }

@@ -147,7 +147,7 @@ func (s *Sender) recall(ctx context.Context, c *Call, send streams.Stored, again
 	if err != nil || outcomes.Delivered[send.Ref] {
 		return true, nil, err
 	}
-	past := &ability.Past{Sent: send.At}
+	past := &ability.Past{}
 	found, err := s.history.Since(ctx, send.Ref.Seq, 2*s.cfg.MaxAge)
 	if err != nil {
 		return true, nil, err

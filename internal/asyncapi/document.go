@@ -32,9 +32,7 @@ func newDocument(root string) (*document, error) {
 		return nil, err
 	}
 	d := &document{schemas: map[string]*jsonschema.Schema{}, channels: object{}, operations: object{}, messages: object{}, payloads: map[string]string{}, comments: c}
-	for name, schema := range parts() {
-		d.schemas[name] = schema
-	}
+	maps.Copy(d.schemas, parts())
 	for _, p := range event.Payloads() {
 		if p.Type == nil && p.Pattern == event.AllDatabase {
 			continue // what is not named is not described
@@ -122,7 +120,7 @@ func (d *document) addChannel(address, pattern, message string) (id string, err 
 			channel["x-stream"] = stream
 		}
 	}
-	for _, part := range strings.Split(address, ".") {
+	for part := range strings.SplitSeq(address, ".") {
 		if name, ok := strings.CutPrefix(part, "{"); ok {
 			if channel["parameters"] == nil {
 				channel["parameters"] = object{}

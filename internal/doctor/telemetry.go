@@ -19,7 +19,7 @@ const dialTimeout = 2 * time.Second
 func (c *checkup) checkTelemetry(ctx context.Context) {
 	tel, err := telemetry.Setup(ctx, telemetry.Config{Service: "rosey-doctor", Version: version.String(), Logger: c.log, Console: io.Discard})
 	if err != nil {
-		for _, line := range strings.Split(err.Error(), "\n") {
+		for line := range strings.SplitSeq(err.Error(), "\n") {
 			c.fail("correct the variable, or unset it", "%s", line)
 		}
 		return

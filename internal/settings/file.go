@@ -82,13 +82,13 @@ func keysOf(of reflect.Type, at string) (list []string) {
 	case of == reflect.TypeFor[Plugins]():
 		return []string{at}
 	case of.Kind() == reflect.Struct:
-		for i := range of.NumField() {
-			name, options, _ := strings.Cut(of.Field(i).Tag.Get("yaml"), ",")
+		for field := range of.Fields() {
+			name, options, _ := strings.Cut(field.Tag.Get("yaml"), ",")
 			below := strings.TrimPrefix(at+"."+name, ".")
 			if options == "inline" {
 				below = at
 			}
-			list = append(list, keysOf(of.Field(i).Type, below)...)
+			list = append(list, keysOf(field.Type, below)...)
 		}
 		return list
 	case of.Kind() == reflect.Map:

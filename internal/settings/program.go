@@ -40,8 +40,8 @@ const settingsKey = "settings"
 // programKeys are the keys of a program in the settings file.
 func programKeys() []string {
 	var keys []string
-	for i := range reflect.TypeFor[Program]().NumField() {
-		name, _, _ := strings.Cut(reflect.TypeFor[Program]().Field(i).Tag.Get("yaml"), ",")
+	for field := range reflect.TypeFor[Program]().Fields() {
+		name, _, _ := strings.Cut(field.Tag.Get("yaml"), ",")
 		keys = append(keys, name)
 	}
 	return keys

@@ -97,7 +97,7 @@ var iso = regexp.MustCompile(`(?i)^(\d{4}-\d{2}-\d{2})(?:T(\d{2}:\d{2}(?::\d{2}(
 
 // split returns the words of a text, with date, time and zone of ISO 8601 apart.
 func split(text string) (words []string) {
-	for _, w := range strings.Fields(strings.ReplaceAll(text, ",", " ")) {
+	for w := range strings.FieldsSeq(strings.ReplaceAll(text, ",", " ")) {
 		if m := iso.FindStringSubmatch(w); m != nil {
 			for _, w := range m[1:] {
 				if w != "" {

@@ -3,6 +3,7 @@ package jsondoc
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -17,10 +18,8 @@ func ParsePath(name string) ([]string, error) {
 		return nil, fmt.Errorf("field %q: it must be Unicode", name)
 	}
 	parts := strings.Split(name, ".")
-	for _, part := range parts {
-		if part == "" {
-			return nil, fmt.Errorf("field %q: a part between dots must not be empty", name)
-		}
+	if slices.Contains(parts, "") {
+		return nil, fmt.Errorf("field %q: a part between dots must not be empty", name)
 	}
 	return parts, nil
 }

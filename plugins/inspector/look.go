@@ -26,15 +26,14 @@ const (
 
 // counts is a number of events, in total and by subject.
 type counts struct {
-	total  int
-	by     map[string]int
-	window time.Duration
+	total int
+	by    map[string]int
 }
 
 // count counts the events in the window before the command, without requests, as the
 // command causes some.
 func count(ctx context.Context, c *plugins.Context, window time.Duration) (counts, error) {
-	n := counts{by: map[string]int{}, window: window}
+	n := counts{by: map[string]int{}}
 	q := replay.Query{Filter: replay.Filter{
 		Subjects: []string{event.AllCytube, event.AllCommands, event.EventSubject("*"), event.EventSubject("*", ">"), event.AllPlatform},
 		Since:    c.Now().Add(-window), Until: c.Now(),

@@ -1,6 +1,7 @@
 package moderation
 
 import (
+	"maps"
 	"strings"
 	"time"
 
@@ -91,9 +92,7 @@ func holding(c *plugins.Context, kind, user string) ([]Case, error) {
 // outcome from those of other sends for the case.
 func (cs Case) request(c *plugins.Context, kind string, fields map[string]any) []event.Envelope {
 	payload := map[string]any{"user": cs.User, "channel": c.Channel(), "case": cs.ID}
-	for name, value := range fields {
-		payload[name] = value
-	}
+	maps.Copy(payload, fields)
 	if kind == kindKick || kind == kindBan {
 		payload["reason"] = cs.shown(c)
 	}

@@ -152,9 +152,9 @@ func (m *moderation) judge(c *plugins.Context, s Settings, l event.Chat) (automo
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	w, err := m.watched(c, s)
-	if err != nil || w.rules == nil {
-		return automod.Verdict{}, nil, err
+	w := m.watched(c, s)
+	if w.rules == nil {
+		return automod.Verdict{}, nil, nil
 	}
 	if c.Event.Ref.Seq <= w.seq || w.seq == 0 {
 		if err := m.remember(c, w); err != nil {
@@ -176,7 +176,7 @@ func lineOf(ref event.Ref, at time.Time, l event.Chat, first time.Time) automod.
 
 // watched returns what is kept of the event's channel, with rules that are nil where the
 // settings are not valid, as those of a later release.
-func (m *moderation) watched(c *plugins.Context, s Settings) (*watched, error) {
+func (m *moderation) watched(c *plugins.Context, s Settings) *watched {
 	name := key(c.Channel())
 	w := m.channels[name]
 	if w == nil {
@@ -190,7 +190,7 @@ func (m *moderation) watched(c *plugins.Context, s Settings) (*watched, error) {
 		}
 		w.rules = rules
 	}
-	return w, nil
+	return w
 }
 
 // remember has the judge see the lines and first visits before the event that still count, as
@@ -273,9 +273,9 @@ func (m *moderation) arrived(c *plugins.Context, j event.UserJoin, first bool) (
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	w, err := m.watched(c, s)
-	if err != nil || w.rules == nil || !w.judge.Join(w.rules, c.Now()) {
-		return nil, err
+	w := m.watched(c, s)
+	if w.rules == nil || !w.judge.Join(w.rules, c.Now()) {
+		return nil, nil
 	}
 	until := w.judge.Raid(c.Now())
 	out := c.Emit(eventRaid, map[string]any{"until": until.UnixMilli(), "channel": key(j.Channel)})

@@ -1,6 +1,7 @@
 package playlist
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/rosey-bot/rosey/cytube/view"
@@ -82,9 +83,7 @@ func (u *revert) merge(before, now []view.Item) []view.Item {
 		return true
 	})
 	lost := map[string]int{}
-	for k, n := range u.Lost {
-		lost[k] = n
-	}
+	maps.Copy(lost, u.Lost)
 	at := 0 // after the item before
 	for _, b := range before {
 		m := mediaOf(b)

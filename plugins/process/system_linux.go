@@ -83,7 +83,7 @@ func memoryOf(pid int) (total int64) {
 	children, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
 	for _, path := range children {
 		list, _ := os.ReadFile(path)
-		for _, child := range bytes.Fields(list) {
+		for child := range bytes.FieldsSeq(list) {
 			if n, err := strconv.Atoi(string(child)); err == nil {
 				total += memoryOf(n)
 			}

@@ -86,9 +86,7 @@ const (
 // errSkipped is wrapped by a check that does not apply.
 var errSkipped = errors.New("skipped")
 
-func skipped(format string, args ...any) error {
-	return fmt.Errorf("%w: %s", errSkipped, fmt.Sprintf(format, args...))
-}
+func skipped(why string) error { return fmt.Errorf("%w: %s", errSkipped, why) }
 
 // Run verifies a plugin and calls found with each result as it comes. The error says why
 // nothing could be verified.

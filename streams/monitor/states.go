@@ -19,7 +19,6 @@ type StreamState struct {
 	Bytes       uint64
 	First, Last time.Time     // when its oldest and its latest event were stored
 	LastSeq     uint64        // the latest event's sequence
-	Deleted     uint64        // sequences between the oldest and the latest that hold nothing
 	MaxAge      time.Duration // 0 keeps for ever
 	MaxBytes    int64         // 0 or less is unlimited
 	Consumers   int
@@ -32,7 +31,7 @@ func Streams(ctx context.Context, js jetstream.JetStream) ([]StreamState, error)
 	for info := range lister.Info() {
 		list = append(list, StreamState{
 			Name: info.Config.Name, Messages: info.State.Msgs, Bytes: info.State.Bytes, First: info.State.FirstTime, Last: info.State.LastTime,
-			LastSeq: info.State.LastSeq, Deleted: uint64(info.State.NumDeleted), MaxAge: info.Config.MaxAge, MaxBytes: info.Config.MaxBytes, Consumers: info.State.Consumers,
+			LastSeq: info.State.LastSeq, MaxAge: info.Config.MaxAge, MaxBytes: info.Config.MaxBytes, Consumers: info.State.Consumers,
 		})
 	}
 	if err := lister.Err(); err != nil {

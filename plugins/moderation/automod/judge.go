@@ -263,7 +263,7 @@ func (s *stripped) String() string {
 			v = s.known()
 		}
 		var kept []string
-		for _, word := range strings.Fields(s.text) {
+		for word := range strings.FieldsSeq(s.text) {
 			if !v.Emotes[word] && !v.Names[strings.ToLower(strings.TrimFunc(word, aroundName))] && !isLink(word) {
 				kept = append(kept, word)
 			}

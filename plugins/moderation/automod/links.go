@@ -33,7 +33,7 @@ var words = []string{"is", "so", "no", "it", "in", "my", "to", "at", "be", "am",
 
 // Hosts returns the hosts of the links in a line, in lower case and as ASCII.
 func Hosts(text string) (hosts []string) {
-	for _, word := range strings.Fields(text) {
+	for word := range strings.FieldsSeq(text) {
 		for _, part := range split(word) {
 			if host, ok := hostOf(part, nil); ok {
 				hosts = append(hosts, host)
@@ -133,7 +133,7 @@ func (r *Rules) forbidden(text string, isNew bool) (host string, ok bool) {
 		return "", false
 	}
 	known := slices.Concat(r.hosts.allow, r.hosts.deny)
-	for _, word := range strings.Fields(text) {
+	for word := range strings.FieldsSeq(text) {
 		for _, part := range split(word) {
 			host, ok := hostOf(part, known)
 			if ok && (below(host, r.hosts.deny) || deny && !below(host, r.hosts.allow)) {
