@@ -19,7 +19,6 @@ import (
 	"github.com/rosey-bot/rosey/streams/lease"
 )
 
-// channel is one of the bot's channels.
 type channel struct {
 	settings Channel
 	*cytube.Connector
@@ -74,7 +73,6 @@ func (c *composition) words(ctx context.Context, channel string, p event.Phrase)
 	return pluginsettings.Words(ctx, c.pluginSettings, c.log, channel, p, nil)
 }
 
-// names returns the channels' names.
 func (cs channels) names() []string { return convert(cs, (*channel).Channel) }
 
 // prefixes returns what commands start with, by channel.

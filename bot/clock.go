@@ -29,7 +29,6 @@ func clockOffset(began, now time.Time) time.Duration {
 	return now.Round(0).Sub(began.Round(0)) - now.Sub(began) // Round drops the monotonic reading
 }
 
-// run watches until ctx ends.
 func (w *clockWatch) run(ctx context.Context) error {
 	w.began = time.Now()
 	tick := time.NewTicker(clockInterval)

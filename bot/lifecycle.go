@@ -81,7 +81,6 @@ func (l *lifecycle) awaitStart(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// serveStatus answers requests for the bot's status.
 func (l *lifecycle) serveStatus(ctx context.Context) (micro.Service, error) {
 	svc, err := micro.AddService(l.bus.Conn(), micro.Config{Name: "rosey", Version: version.Semantic(), Description: "The bot"})
 	if err != nil {

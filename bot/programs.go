@@ -36,7 +36,6 @@ type programs struct {
 	issuing     sync.Mutex // of credentials, which are one file
 }
 
-// supervised is a program with its supervisor.
 type supervised struct {
 	program settings.Program
 	*process.Supervisor
@@ -203,7 +202,6 @@ func (p *programs) wanted() (map[string]settings.Program, error) {
 	return all, err
 }
 
-// supervise starts a program.
 func (p *programs) supervise(ctx context.Context, name string, program settings.Program) supervised {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s := supervised{program: program, Supervisor: &process.Supervisor{

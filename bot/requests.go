@@ -26,7 +26,6 @@ type channelRequests struct {
 	log *slog.Logger
 }
 
-// run answers until ctx ends.
 func (r channelRequests) run(ctx context.Context) error {
 	service, err := micro.AddService(r.bus.Conn(), micro.Config{
 		Name: channelService, Version: version.Semantic(), Description: "Does in a channel what it is asked for",

@@ -64,7 +64,6 @@ func (c *composition) openServer(ctx context.Context) (err error) {
 	return nil
 }
 
-// embed starts a server on the store.
 func (srv *server) embed(s Settings, log *slog.Logger) error {
 	if err := client.CheckStore(s.Store); err != nil {
 		return err
@@ -193,7 +192,6 @@ func (c *composition) openLeases(ctx context.Context) (err error) {
 	return err
 }
 
-// openDatabase opens the database's service.
 func (c *composition) openDatabase(ctx context.Context) error {
 	store, err := kvstore.NewStore(c.server.js,
 		kvstore.WithReplicas(c.settings.Replicas), kvstore.WithLogger(c.log), kvstore.WithMemoryLimit(int64(c.settings.DatabaseMemory)))

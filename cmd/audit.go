@@ -84,7 +84,6 @@ func rangeFlags() []cli.Flag {
 	}
 }
 
-// timeRange reads --since and --until.
 func timeRange(c *cli.Context) (since, until time.Time, err error) {
 	now := time.Now()
 	for name, t := range map[string]*time.Time{"since": &since, "until": &until} {
@@ -118,7 +117,6 @@ func auditHistory(ctx context.Context, c *cli.Context, cmd command, q replay.Que
 	return replayError(err)
 }
 
-// auditKeyPath returns the file of the key that signs.
 func auditKeyPath(c *cli.Context, s settings.Settings) (string, error) {
 	switch path := c.String("key"); {
 	case path != "":

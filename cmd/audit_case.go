@@ -103,7 +103,6 @@ func sealCase(ctx context.Context, c *cli.Context, cmd command, path string, rec
 	return nil
 }
 
-// printCase prints an act, its lines and what came of it.
 func printCase(ctx context.Context, c *cli.Context, cmd command, cs moderation.Case, since time.Time) error {
 	w := c.App.Writer
 	by := cs.By

@@ -32,7 +32,6 @@ type ability struct {
 	request                     func(c *cli.Context, args []string) ([]request, error)
 }
 
-// command returns the command of an ability.
 func (a ability) command() *cli.Command {
 	flags := append(slices.Clone(a.flags),
 		inChannelFlag(),

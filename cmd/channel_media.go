@@ -23,7 +23,6 @@ func position(c *cli.Context) string {
 	return event.PositionEnd
 }
 
-// mediaAbilities are the commands for the playlist.
 var mediaAbilities = []ability{
 	{
 		name: "queue", usage: "put media on the playlist", args: "URL…", least: 1, most: -1, flags: positionFlags(),

@@ -13,7 +13,6 @@ func onUser(subject string) func(*cli.Context, []string) ([]request, error) {
 	return one(subject, func(user string) any { return event.SendModeration{User: user} })
 }
 
-// moderationAbilities are the commands against users.
 var moderationAbilities = []ability{
 	{
 		name: "kick", usage: "kick a user", args: "USER", least: 1, most: 1,

@@ -126,7 +126,6 @@ func dbAction(least, most int, do func(ctx context.Context, c *cli.Context, cmd 
 	}
 }
 
-// filterFlag returns --filter.
 func filterFlag(c *cli.Context) (json.RawMessage, error) {
 	text := c.String("filter")
 	if !json.Valid([]byte(text)) {

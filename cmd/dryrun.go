@@ -174,7 +174,6 @@ func dryRun(ctx context.Context, c *cli.Context, s settings.Settings, p plugins.
 	return nil
 }
 
-// printResult prints a result of a dry run.
 func printResult(c *cli.Context, r dryrun.Result) error {
 	if wantJSON(c) {
 		return encode(c, r)

@@ -16,7 +16,6 @@ import (
 	"github.com/rosey-bot/rosey/plugins/host"
 )
 
-// capabilitiesHelp says what can be granted.
 const capabilitiesHelp = `
    chat, pm               speak in the channel; send private messages
    playlist.add           add to the playlist; playlist.* changes it in any way

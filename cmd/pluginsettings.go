@@ -83,7 +83,6 @@ func operator() string {
 	return "operator"
 }
 
-// settingRow is a setting as it is shown.
 type settingRow struct {
 	Plugin      string          `json:"plugin"`
 	Channel     string          `json:"channel,omitempty"` // where it is set; "" is all channels
@@ -258,7 +257,6 @@ func where(channel string) string {
 	return "in channel " + channel
 }
 
-// printChanges prints what was changed.
 func printChanges(c *cli.Context, properties pluginsettings.Properties, plugin, channel string, changes []pluginsettings.Change) error {
 	if len(changes) == 0 && !wantJSON(c) {
 		fmt.Fprintln(c.App.Writer, "it is so already")

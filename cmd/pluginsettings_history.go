@@ -13,7 +13,6 @@ import (
 	"github.com/rosey-bot/rosey/consumers/router"
 )
 
-// historyRow is a change as it is shown.
 type historyRow struct {
 	Revision uint64    `json:"revision"`
 	At       time.Time `json:"at"`

@@ -55,7 +55,6 @@ func encode(c *cli.Context, v any) error {
 	return nil
 }
 
-// printField prints one field of a reply.
 func printField(w io.Writer, reply []byte, name string) error {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(reply, &fields); err != nil {

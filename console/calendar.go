@@ -19,7 +19,6 @@ import (
 // does not.
 const calendarTimeout = 2 * time.Second
 
-// calendarBody is what the page of a channel's calendar shows.
 type calendarBody struct {
 	Entries []calendarEntry
 	Failed  string // why there is none

@@ -17,7 +17,6 @@ import (
 // shownItems is how many items of a playlist the page shows.
 const shownItems = 500
 
-// channelBody is what the page of a channel shows.
 type channelBody struct {
 	Channel   Channel
 	Condition channelCondition

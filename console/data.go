@@ -26,7 +26,6 @@ func (c *Console) data(w http.ResponseWriter, r *http.Request) error {
 	return c.show(w, r, "data", "Data", list)
 }
 
-// recordsBody is what the page of a collection shows.
 type recordsBody struct {
 	Collection string
 	Filter     string
@@ -86,7 +85,6 @@ func (c *Console) records(w http.ResponseWriter, r *http.Request) error {
 	return c.show(w, r, "records", body.Collection, body)
 }
 
-// recordBody is what the page of a record shows.
 type recordBody struct {
 	Collection, ID string
 	Revisions      []revisionRow // latest first

@@ -10,7 +10,6 @@ import (
 	"github.com/rosey-bot/rosey/event"
 )
 
-// deadBody is what the page of dead letters shows.
 type deadBody struct {
 	Letters []deadletters.Letter // latest first
 	All     bool                 // also those that were retried or dropped
@@ -35,7 +34,6 @@ func (c *Console) deadBody(r *http.Request) (any, error) {
 	return body, nil
 }
 
-// letterBody is what the page of one dead letter shows.
 type letterBody struct {
 	deadletters.Letter
 	Original event.Ref

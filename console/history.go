@@ -25,7 +25,6 @@ const (
 	historyScan = 50_000
 )
 
-// search is what is looked for in the history.
 type search struct {
 	Channel Channel
 	Text    string
@@ -83,7 +82,6 @@ type chunk struct {
 	Search search
 }
 
-// historyBody is what the history page shows.
 type historyBody struct {
 	Search search
 	Chunk  chunk

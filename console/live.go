@@ -25,7 +25,6 @@ const (
 	maxMissed = 2000
 )
 
-// liveBody is what the live page shows.
 type liveBody struct {
 	Lines []line
 	After uint64
@@ -168,7 +167,6 @@ func liveLoop(ctx context.Context, u *eventStream, t *conversations, playing *au
 	}
 }
 
-// sendChat says a line in the local channel.
 func (c *Console) sendChat(w http.ResponseWriter, r *http.Request) error {
 	if c.SendChat == nil {
 		return event.Errorf(event.PermissionDenied, "only in the local channel can one type here")

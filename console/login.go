@@ -73,7 +73,6 @@ func (a account) matches(text string) bool {
 	return ok && err == nil
 }
 
-// loginForm is what the page to sign in shows.
 type loginForm struct {
 	To     string
 	Name   string

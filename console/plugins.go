@@ -10,7 +10,6 @@ import (
 	"github.com/rosey-bot/rosey/plugins/host"
 )
 
-// pluginsBody is what the plugins page shows.
 type pluginsBody struct {
 	Plugins []host.Status
 	Prefix  string

@@ -45,7 +45,6 @@ func (c *Console) settingsList(w http.ResponseWriter, r *http.Request) error {
 	return c.show(w, r, "settings", "Settings", list)
 }
 
-// settingsBody is what the page of a plugin's settings shows.
 type settingsBody struct {
 	Plugin, Description string
 	In                  string // the channel; "" is all

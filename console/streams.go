@@ -13,7 +13,6 @@ import (
 	"github.com/rosey-bot/rosey/streams/monitor"
 )
 
-// streamsBody is what the streams page shows.
 type streamsBody struct {
 	Streams   []streamRow
 	Buckets   []streamRow

@@ -23,7 +23,6 @@ var steps = []time.Duration{
 	time.Second, 5 * time.Second, 15 * time.Second, time.Minute, 5 * time.Minute, 15 * time.Minute, time.Hour, 3 * time.Hour, 12 * time.Hour, 24 * time.Hour, 7 * 24 * time.Hour,
 }
 
-// timelineBody is what the timeline page shows.
 type timelineBody struct {
 	From, To string // as they were asked for
 	Subject  string

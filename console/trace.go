@@ -13,7 +13,6 @@ import (
 	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
-// traceBody is what the trace page shows.
 type traceBody struct {
 	Query string // the ID that was asked for
 	*replay.Conversation

@@ -88,7 +88,6 @@ func plan(seed uint64, servers int, soak, pieces bool) func() planned {
 	}
 }
 
-// attacker carries out the plan.
 type attacker struct {
 	*crash
 	pending sync.WaitGroup
@@ -99,7 +98,6 @@ type attacker struct {
 	attacks []Attack
 }
 
-// run attacks until ctx ends.
 func (a *attacker) run(ctx context.Context) {
 	// The aftermath of an attack outlives ctx.
 	after, stop := context.WithCancel(context.WithoutCancel(ctx))

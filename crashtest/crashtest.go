@@ -53,7 +53,6 @@ const (
 	drainLimit = 2 * time.Minute // for everything to become quiet at the end
 )
 
-// crash is one run.
 type crash struct {
 	Config
 	site     *cytubetest.Server

@@ -71,7 +71,6 @@ func (c *crash) prepare() (remote connect.Remote, err error) {
 	return remote, nil
 }
 
-// settings returns the bots' settings file.
 func (c *crash) settings() string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "site: %s\nuser: %s\n", c.site.URL(), botName)

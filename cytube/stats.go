@@ -71,7 +71,6 @@ type counters struct {
 	muted   event.Moderation // the latest mute
 }
 
-// count updates the counts.
 func (c *counters) count(update func(*Stats)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

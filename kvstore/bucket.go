@@ -82,7 +82,6 @@ func (e entry) live() uint64 {
 // document returns the record's data in canonical form.
 func (e entry) document() ([]byte, error) { return jsondoc.Canonical(e.data, e.id) }
 
-// entry returns a message as an entry.
 func (b *bucket) entry(msg *jetstream.RawStreamMsg) entry {
 	id, _ := b.idOf(msg.Subject)
 	return entry{id, msg.Sequence, msg.Time, msg.Header, msg.Data}
@@ -124,7 +123,6 @@ func (b *bucket) read(ctx context.Context, read func(context.Context) (*jetstrea
 
 func (b *bucket) replicated() bool { return b.stream.CachedInfo().Config.Replicas > 1 }
 
-// info returns the stream's configuration and state.
 func (b *bucket) info(ctx context.Context, opts ...jetstream.StreamInfoOpt) (*jetstream.StreamInfo, error) {
 	return readAgain(ctx, func(ctx context.Context) (*jetstream.StreamInfo, error) { return b.stream.Info(ctx, opts...) })
 }

@@ -35,7 +35,6 @@ type Values map[string]any
 
 var textType = reflect.TypeFor[Text]()
 
-// newText returns the text that is set.
 func newText(p pluginsettings.Property, value json.RawMessage) Text {
 	return Text{key: p.Key, text: value, otherwise: p.Default, uses: p.Template}
 }

@@ -121,7 +121,6 @@ func (p *printer) conversation(c *Conversation) error {
 	return p.w.Flush()
 }
 
-// trace writes a conversation and its steps.
 func (p *printer) trace(c *Conversation) error {
 	roots := c.Tree()
 	steps := Steps(roots)

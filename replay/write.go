@@ -184,7 +184,6 @@ func (p *printer) paint(s string, c terminal.Color) string {
 
 func (p *printer) time(t time.Time) string { return t.In(p.Zone).Format(timeLayout) }
 
-// json writes one line.
 func (p *printer) json(v any) error {
 	line, err := encode(v)
 	if err == nil {

@@ -137,7 +137,6 @@ type checkpointKeeper struct {
 	saved map[string]checkpoint // by key
 }
 
-// save saves the checkpoints that changed.
 func (k checkpointKeeper) save(ctx context.Context) error {
 	kv, err := openCheckpoints(ctx, k.js, Cytube)
 	if err != nil {

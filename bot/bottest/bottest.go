@@ -274,7 +274,6 @@ func (w *World) connect() *client.Client {
 	return w.client
 }
 
-// close closes the connection to the bot.
 func (w *World) close() {
 	if w.client != nil {
 		_ = w.client.Close()

@@ -64,7 +64,6 @@ func (s Setting) Value(registered []Entry) (json.RawMessage, error) {
 	return p.Parse(s.Text)
 }
 
-// properties returns the settings that the plugin has.
 func (s Setting) properties(registered []Entry) (pluginsettings.Properties, error) {
 	r, err := find(registered, s.Plugin)
 	if err != nil {

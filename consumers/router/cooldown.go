@@ -184,7 +184,6 @@ func (c *Cooldowns) commandOf(ctx context.Context, plugin string, last lastUse) 
 	return event.Ref{}, false, nil
 }
 
-// key returns the key of the last use.
 func (u use) key(channel string) string {
 	user := "=everybody"
 	if u.user != "" {

@@ -140,7 +140,6 @@ func (p policy) enabled() bool {
 	return on
 }
 
-// rank returns the rank that a user needs.
 func (p policy) rank(of Registration) int {
 	need := of.Rank(p.command)
 	p.read(keyMinRank, &need)
@@ -178,7 +177,6 @@ func (p policy) refusals() string {
 	return where
 }
 
-// quiet reports whether a time is in the quiet hours.
 func (p policy) quiet(t time.Time) bool {
 	var hours string
 	if !p.read(keyQuietHours, &hours) {

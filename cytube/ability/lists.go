@@ -22,7 +22,6 @@ func lists(f *channel.Frame) map[string]int {
 	return counts
 }
 
-// inList reports whether a frame lists a saved playlist.
 func inList(f *channel.Frame, name string) bool { _, ok := lists(f)[name]; return ok }
 
 var saveList = rule[event.SendList]{

@@ -13,7 +13,6 @@ type Outcome struct {
 	ConfirmedBy event.Ref
 }
 
-// refuse returns a refusal.
 func refuse(code event.Code, format string, args ...any) *Outcome {
 	err := event.Errorf(code, format, args...)
 	return &Outcome{Status: event.DeliveryRefused, Code: code, Reason: err.Message}
@@ -64,7 +63,6 @@ func needsRank(r rights, least float64) *Outcome {
 	return refuse(event.PermissionDenied, "the bot has rank %v, and this needs %v", r.Rank(), least)
 }
 
-// byBot reports whether a name is the bot's.
 func (c *Call) byBot(name string) bool { return channel.SameName(name, c.State.Self()) }
 
 // first returns the first outcome that there is.

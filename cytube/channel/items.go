@@ -14,7 +14,6 @@ func (p playlist) index(uid int) int {
 	return slices.IndexFunc(p, func(m media) bool { return m.uid == uid })
 }
 
-// byUID returns the items by uid.
 func (p playlist) byUID() map[int]media {
 	all := make(map[int]media, len(p))
 	for _, m := range slices.Backward(p) { // of several, the first counts

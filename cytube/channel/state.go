@@ -126,7 +126,6 @@ func (s *State) fold(args []json.RawMessage, at time.Time) *fold {
 
 func (f *fold) ms() int64 { return f.at.UnixMilli() }
 
-// emit adds an event.
 func (f *fold) emit(subject string, payload any) { f.emitLine(subject, payload, nil) }
 
 // emitFound adds an event of what was found, which may have happened before.

@@ -18,7 +18,6 @@ func regexProblem(err error) error {
 	return err
 }
 
-// setFilters replaces the channel's filters.
 func (ch *Channel) setFilters(list []markup.Filter) {
 	ch.filters, ch.renderer = list, markup.NewRenderer(list)
 }

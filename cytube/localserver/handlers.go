@@ -8,7 +8,6 @@ type handler struct {
 	act   func(*Session, request)
 }
 
-// request is an event from a client.
 type request struct {
 	name string
 	arg  json.RawMessage // the first argument; nil if there is none

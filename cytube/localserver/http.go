@@ -27,7 +27,6 @@ func (s *Server) servePage(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, "<!DOCTYPE html>\n<input class=\"form-control\" id=\"chatline\" type=\"text\" maxlength=\"%d\">\n", s.cfg.MaxMessage)
 }
 
-// object is a JSON object.
 type object = map[string]any
 
 func reply(w http.ResponseWriter, status int, body object) {

@@ -134,7 +134,6 @@ func (c *Session) enterAsModerator(ch *Channel) bool {
 	return true
 }
 
-// channelPassword handles the channelPassword event.
 func (c *Session) channelPassword(arg json.RawMessage) {
 	ch := c.waiting
 	if ch == nil {

@@ -30,7 +30,6 @@ type rankChange struct {
 	Rank float64
 }
 
-// setChannelRank handles the setChannelRank event.
 func (ch *Channel) setChannelRank(c *Session, data rankChange) {
 	const failed = "Updating user rank failed: "
 	fail := func(text string) { c.Emit("channelRankFail", object{"msg": text}) }

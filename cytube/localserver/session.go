@@ -240,7 +240,6 @@ func (c *Session) Push(frame []byte) {
 	}
 }
 
-// rank returns the client's rank in its channel.
 func (c *Session) rank() float64 {
 	r := max(c.siteRank, c.channelRank)
 	if c.leader {

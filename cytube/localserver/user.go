@@ -134,7 +134,6 @@ func (u *User) Close() {
 	<-u.done
 }
 
-// read receives until the connection ends.
 func (u *User) read() {
 	defer close(u.done)
 	for {

@@ -20,14 +20,12 @@ import (
 // subject is where Serve answers requests for the state of a channel.
 var subject = event.RequestSubject("channel", "state")
 
-// request is a request for the state of a channel.
 type request struct {
 	Channel string   `json:"channel"` // may be left out where the bot is in one only
 	At      int64    `json:"at"`      // ms; 0 for now
 	Parts   []string `json:"parts"`   // none: all
 }
 
-// reply is the answer.
 type reply struct {
 	Success bool                       `json:"success"`
 	Channel string                     `json:"channel"`

@@ -90,7 +90,6 @@ func (c *checkup) readerOf(durable string) string {
 	return "look at the bot's log, and start it again"
 }
 
-// checkDeadLetters counts the dead letters.
 func (c *checkup) checkDeadLetters(ctx context.Context) {
 	letters, err := deadletters.List(ctx, c.client.JS)
 	if err != nil {
@@ -106,7 +105,6 @@ func (c *checkup) checkDeadLetters(ctx context.Context) {
 	c.warn("rosey dead ls; then rosey dead retry or drop", "%d, the last of %s, %s: %s", len(letters), last.Consumer, humanize.Time(last.At), plugins.Shorten(last.Error, 80))
 }
 
-// checkPlugins checks the registrations.
 func (c *checkup) checkPlugins(ctx context.Context) {
 	list, err := host.Statuses(ctx, c.client.Conn, c.client.JS)
 	if err != nil {

@@ -39,7 +39,6 @@ type Subject struct {
 	Plugins       []plugins.Plugin
 }
 
-// checkup is one run of the checks.
 type checkup struct {
 	Subject
 	settings settings.Settings

@@ -116,7 +116,6 @@ func (c *checkup) checkRanks(status bot.Status) {
 	}
 }
 
-// checkBot checks the bot's own status.
 func (c *checkup) checkBot(ctx context.Context) {
 	if !c.client.Running {
 		c.warn("rosey run", "no bot runs on the store")

@@ -89,7 +89,6 @@ func (c Channel) check() error {
 	return nil
 }
 
-// checkChannels checks the list of channels.
 func (s *Settings) checkChannels() error {
 	if s.Several() && (s.Channel.Name != "" || s.ChannelPasswordFile != "") {
 		return Errorf("channel and channels do not go together: leave out --channel (or channel: and channel_password_file: in the file), or the list of channels")

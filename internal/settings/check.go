@@ -17,7 +17,6 @@ func (s *Settings) Check() error {
 	return cmp.Or(s.Channel.check(), s.checkValues(), s.checkServer(), s.checkAddresses(), s.checkChannels())
 }
 
-// checkValues checks the settings of the bot itself.
 func (s *Settings) checkValues() error {
 	switch {
 	case s.Store == "":
@@ -43,7 +42,6 @@ func (s *Settings) checkValues() error {
 	return nil
 }
 
-// checkServer checks the settings of the NATS server.
 func (s *Settings) checkServer() error {
 	switch {
 	case s.Replicas < 1 || s.Replicas > 5:
@@ -62,7 +60,6 @@ func (s *Settings) checkServer() error {
 	return nil
 }
 
-// checkAddresses checks what is listened on.
 func (s *Settings) checkAddresses() error {
 	for name, address := range map[string]string{"listen": s.Listen, "metrics": s.Metrics, "console": s.Console} {
 		if address == "" || name == "console" && address == ConsoleOff {

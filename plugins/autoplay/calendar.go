@@ -14,7 +14,6 @@ func upcoming(c *plugins.Context, channel string) (list []Schedule, err error) {
 	return list, err
 }
 
-// calendar handles !calendar.
 func calendar(c *plugins.Context) ([]event.Envelope, error) {
 	list, err := upcoming(c, c.Channel())
 	if err != nil {

@@ -10,7 +10,6 @@ import (
 	"github.com/rosey-bot/rosey/plugins"
 )
 
-// filler handles !filler.
 func filler(c *plugins.Context) ([]event.Envelope, error) {
 	args := c.Command.Args
 	word := ""
@@ -99,7 +98,6 @@ func bringBack(c *plugins.Context, which string) ([]event.Envelope, error) {
 	return c.Tell(settings(c).to(c), c.Render(settings(c).Back, plugins.Values{"user": c.Command.User, "count": len(list)})), nil
 }
 
-// tag handles !tag.
 func tag(c *plugins.Context) ([]event.Envelope, error) {
 	args := c.Command.Args
 	if len(args) < 1 || len(args) > 2 {

@@ -8,7 +8,6 @@ import (
 	"github.com/rosey-bot/rosey/plugins"
 )
 
-// subjects are those of the steps.
 var subjects = map[string]string{queueStep: event.SubjectSendMediaQueue, moveStep: event.SubjectSendMediaMove, jumpStep: event.SubjectSendMediaJump}
 
 // outcome handles what came of what was asked, and goes on.

@@ -17,7 +17,6 @@ const (
 	maxTag        = 40  // bytes
 )
 
-// programme handles !programme.
 func programme(c *plugins.Context) ([]event.Envelope, error) {
 	args := c.Command.Args
 	if len(args) == 0 {

@@ -21,7 +21,6 @@ const (
 
 func scheduleID(channel string, n int) event.ID { return event.ID(fmt.Sprintf("%s/%d", channel, n)) }
 
-// schedule handles !schedule.
 func schedule(c *plugins.Context) ([]event.Envelope, error) {
 	args := c.Command.Args
 	if len(args) == 0 {

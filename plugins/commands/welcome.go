@@ -29,7 +29,6 @@ type welcomed struct {
 	Last    int64  `json:"last"` // ms, when somebody was welcomed, or the bot came
 }
 
-// join handles a person's arrival.
 func join(c *plugins.Context) ([]event.Envelope, error) {
 	var j event.UserJoin
 	if err := c.Decode(&j); err != nil {
@@ -88,7 +87,6 @@ func (v *Visitor) seen(user, channel string, at int64) {
 	}
 }
 
-// leave handles that a person left.
 func leave(c *plugins.Context) ([]event.Envelope, error) {
 	var l event.UserLeave
 	if err := c.Decode(&l); err != nil {

@@ -239,7 +239,6 @@ func (w *recorder) check(e event.Envelope) error {
 	return consumers.Permanent(err)
 }
 
-// Publish records an event.
 func (w *recorder) Publish(_ context.Context, e event.Envelope, opts ...streams.PublishOption) (streams.Ack, error) {
 	if err := w.check(e); err != nil {
 		return streams.Ack{}, err
@@ -262,7 +261,6 @@ func (w *recorder) drop(timer string) {
 	w.outputs = slices.DeleteFunc(w.outputs, func(o Output) bool { return o.timer == timer })
 }
 
-// Request answers a request.
 func (w *recorder) Request(ctx context.Context, subject string, payload any, opts ...streams.PublishOption) (json.RawMessage, error) {
 	e := event.Envelope{Subject: subject, CorrelationID: propagation.Correlation(ctx)}
 	ctx, span := w.tracer.Start(ctx, "send "+event.Template(subject), trace.WithSpanKind(trace.SpanKindClient),

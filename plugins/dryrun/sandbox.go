@@ -137,7 +137,6 @@ func (s *sandbox) close() (err error) {
 	return err
 }
 
-// clock returns the time in the sandbox.
 func (s *sandbox) clock() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -156,7 +156,6 @@ func (s *Status) add(c monitor.ConsumerState) {
 	s.Past.Total += c.Settled + c.Backlog()
 }
 
-// status returns what a registration says of a plugin.
 func status(r router.Entry) Status {
 	if r.Err != nil {
 		return Status{Name: r.Name, State: StateStopped, Problem: r.Err.Error()}

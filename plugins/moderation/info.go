@@ -97,7 +97,6 @@ func (m *moderation) warnings(c *plugins.Context) ([]event.Envelope, error) {
 	return c.SayText(s.TextWarnings, plugins.Values{"user": user, "count": total, "acts": lines(c, s, all), "more": total - len(all)}), nil
 }
 
-// showCase shows one case.
 func (m *moderation) showCase(c *plugins.Context) ([]event.Envelope, error) {
 	if len(c.Command.Args) == 0 {
 		return nil, usage(c, "case", "")

@@ -287,7 +287,6 @@ func (m *moderation) arrived(c *plugins.Context, j event.UserJoin, first bool) (
 	return out, nil
 }
 
-// rules tells which rules hold.
 func (m *moderation) rules(c *plugins.Context) ([]event.Envelope, error) {
 	s := settings(c)
 	var parts []string

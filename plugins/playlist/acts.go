@@ -26,7 +26,6 @@ func skipNow(c *plugins.Context, s *plugins.State) plugins.Ask {
 	return c.Skip()
 }
 
-// skip handles !skip.
 func skip(c *plugins.Context) ([]event.Envelope, error) {
 	s, err := look(c)
 	if err != nil {
@@ -40,7 +39,6 @@ func skip(c *plugins.Context) ([]event.Envelope, error) {
 	return ask(c, a, skipNow(c, s).For(a.User).Events())
 }
 
-// remove handles !remove.
 func remove(c *plugins.Context) ([]event.Envelope, error) {
 	_, i, err := item(c, c.Text(0))
 	if err != nil {
@@ -74,7 +72,6 @@ func wrong(c *plugins.Context) ([]event.Envelope, error) {
 	})
 }
 
-// move handles !move.
 func move(c *plugins.Context) ([]event.Envelope, error) {
 	words := strings.Fields(c.Text(0))
 	if len(words) < 2 {
@@ -111,13 +108,11 @@ func move(c *plugins.Context) ([]event.Envelope, error) {
 	return ask(c, a, c.Move(i.UID, after).For(a.User).Events())
 }
 
-// shuffle handles !shuffle.
 func shuffle(c *plugins.Context) ([]event.Envelope, error) {
 	a := newAsked(c, "shuffle")
 	return ask(c, a, c.Shuffle().For(a.User).Events())
 }
 
-// clearAll handles !clear.
 func clearAll(c *plugins.Context) ([]event.Envelope, error) {
 	s, err := look(c)
 	if err != nil {
@@ -131,7 +126,6 @@ func clearAll(c *plugins.Context) ([]event.Envelope, error) {
 	return ask(c, a, c.Ask(event.SubjectSendMediaClear, event.SendBare{}).For(a.User).Events())
 }
 
-// lock handles !lock.
 func lock(c *plugins.Context) ([]event.Envelope, error) {
 	s, err := c.State(plugins.Lock)
 	if err != nil {

@@ -32,7 +32,6 @@ func parseAdd(c *plugins.Context) (l medialink.Link, next, temp bool, err error)
 	return l, next, temp, err
 }
 
-// add handles !add.
 func add(c *plugins.Context) ([]event.Envelope, error) {
 	l, next, temp, err := parseAdd(c)
 	if err != nil {

@@ -29,7 +29,6 @@ func listID(channel, name string) event.ID {
 	return event.ID(strings.ToLower(channel) + "/" + plugins.Fold(name))
 }
 
-// lists handles !playlists.
 func lists(c *plugins.Context) ([]event.Envelope, error) {
 	name := strings.TrimSpace(c.Text(1))
 	what := ""

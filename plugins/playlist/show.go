@@ -54,7 +54,6 @@ func plays(c *plugins.Context) ([]event.Envelope, error) {
 	})
 }
 
-// nowPlaying handles !np.
 func nowPlaying(c *plugins.Context) ([]event.Envelope, error) {
 	s, err := look(c)
 	if err != nil {
@@ -85,7 +84,6 @@ func whose(c *plugins.Context, s *plugins.State, at int) (string, error) {
 	return r.wishedBy(s, s.Playlist[at]).User, nil
 }
 
-// next handles !next.
 func next(c *plugins.Context) ([]event.Envelope, error) {
 	s, err := look(c)
 	if err != nil {
@@ -101,7 +99,6 @@ func next(c *plugins.Context) ([]event.Envelope, error) {
 	return c.SayText(settings(c).Next, values), nil
 }
 
-// queue handles !queue.
 func queue(c *plugins.Context) ([]event.Envelope, error) {
 	s, err := look(c)
 	if err != nil {
@@ -119,7 +116,6 @@ func queue(c *plugins.Context) ([]event.Envelope, error) {
 	return c.SayText(settings(c).Queue, plugins.Values{"count": len(coming), "length": length(c, seconds), "items": said}), nil
 }
 
-// whoQueued handles !whoqueued.
 func whoQueued(c *plugins.Context) ([]event.Envelope, error) {
 	s, err := look(c)
 	if err != nil {
@@ -143,7 +139,6 @@ func whoQueued(c *plugins.Context) ([]event.Envelope, error) {
 	return c.SayText(settings(c).Who, plugins.Values{"title": plugins.Shorten(s.Playlist[at].Title, 80), "by": by}), nil
 }
 
-// last handles !last.
 func last(c *plugins.Context) ([]event.Envelope, error) {
 	n := 3
 	if text := c.Text(0); text != "" {

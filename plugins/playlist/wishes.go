@@ -108,7 +108,6 @@ func opened(c *plugins.Context) ([]event.Envelope, error) {
 	})
 }
 
-// wishes handles !wishes.
 func wishes(c *plugins.Context) ([]event.Envelope, error) {
 	args := c.Command.Args
 	if len(args) == 0 || len(args) == 1 && strings.EqualFold(args[0], "list") {

@@ -48,7 +48,6 @@ func (c *Channel) boot() {
 	c.ready()
 }
 
-// start runs the bot's parts.
 func (c *Channel) start() {
 	c.t.Helper()
 	// A deadline takes the place of the five seconds that JetStream gives a call without one.

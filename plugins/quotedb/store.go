@@ -39,7 +39,6 @@ func none(c *plugins.Context, what string) error {
 	return event.Errorf(event.RecordNotFound, "there are no quotes %s", what).With("collection", Collection)
 }
 
-// pick returns a random quote.
 func pick(c *plugins.Context, filter map[string]any) (Quote, error) {
 	total, err := c.DB(Collection).Count(filter)
 	if err != nil {

@@ -46,7 +46,6 @@ func (b Box) all() (all []addressed) {
 	return all
 }
 
-// add adds a message.
 func (b *Box) add(from string, m Message) {
 	if b.Messages == nil {
 		b.Messages = map[string][]Message{}

@@ -13,7 +13,6 @@ import (
 	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
-// emit records all spans.
 func (b *builder) emit() {
 	for _, n := range b.nodes {
 		b.emitSend(n)

@@ -67,7 +67,6 @@ func (g *gateway) forward(m *nats.Msg) {
 	}
 }
 
-// reply passes a reply on to the requester.
 func (g *gateway) reply(m *nats.Msg) {
 	if err := g.nc.PublishMsg(&nats.Msg{Subject: strings.TrimPrefix(m.Subject, g.inbox), Header: m.Header, Data: m.Data}); err != nil {
 		g.log.Warn("reply not sent", "error", err)

@@ -70,7 +70,6 @@ func (a *authenticator) Check(c server.ClientAuthentication) bool {
 	return true
 }
 
-// capabilities returns what a plugin may do.
 func (a *authenticator) capabilities(plugin string) event.Capabilities {
 	if may := a.may.Load(); may != nil {
 		return (*may)(plugin)

@@ -59,7 +59,6 @@ func newDiskGuard(ns *server.Server, c Config, log *slog.Logger) *diskGuard {
 	}
 }
 
-// watch checks the capacity until ctx ends.
 func (g *diskGuard) watch(ctx context.Context) {
 	tick := time.NewTicker(checkInterval)
 	defer tick.Stop()

@@ -155,7 +155,6 @@ func (b block) erase(stream string, record []byte) error {
 	return nil
 }
 
-// write replaces the file.
 func (b block) write(temporary string) error {
 	content := b.records
 	if b.compression != server.NoCompression {

@@ -47,7 +47,6 @@ type holding struct {
 	consumed bool // it has consumers, durable or not
 }
 
-// A durable is a durable consumer.
 type durable struct {
 	Floor   uint64                   `json:"floor"` // all up to here were acknowledged
 	Created time.Time                `json:"created"`
@@ -109,7 +108,6 @@ func readInventory(store string) (i inventory, err error) {
 	return i, nil
 }
 
-// holdings returns what the streams hold.
 func (s *Server) holdings(ctx context.Context) (map[string]holding, error) {
 	all := map[string]holding{}
 	lister := s.js.ListStreams(ctx)
@@ -196,7 +194,6 @@ func isWatched(stream string) bool {
 	return streams.InTopology(stream) || isBucket && streams.HoldsRecords(bucket)
 }
 
-// watchInventory updates the inventory until ctx ends.
 func (s *Server) watchInventory(ctx context.Context) {
 	for tick := time.NewTicker(inventoryInterval); ; {
 		select {

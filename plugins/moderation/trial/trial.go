@@ -149,7 +149,6 @@ func (t *trial) visits(ctx context.Context, js jetstream.JetStream) error {
 	return nil
 }
 
-// line judges a line.
 func (t *trial) line(s streams.Stored) {
 	l, err := event.As[event.Chat](s.Envelope)
 	_, own := s.Causation()
