@@ -22,14 +22,17 @@ run: build
 #
 # The programs that the tests of cmd start are the one that build makes, as
 # hundreds with the race detector would take twice the time; those of TestCrash
-# have it, and with plain go test -race ./cmd all have. Without -trimpath each
+# have it, and with plain go test -race ./cmd all have. Commands that start no bot are run by
+# a few processes of the tests themselves, for the same reason built without it. Without -trimpath each
 # clone would compile for itself; symbols for a debugger would take a third of the time
 # to link; the detector would wait a second at each end; and what go vet says is the
 # business of lint.
+COMMANDS := bin/commands.test
 PARALLEL ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 test: build examples/plugin-node/node_modules sdk/node/node_modules console/browsertest/node_modules
 	@python3 -c 'import nats, nkeys' 2>/dev/null || echo "sdk/python is not tested: there is no python3 with nats-py[nkeys]"
-	ROSEY_TEST_PROGRAM=$(CURDIR)/$(BIN) GORACE=atexit_sleep_ms=0 \
+	$(STATIC) $(GO) test -c -ldflags='-s -w' -vet=off -o $(COMMANDS) ./cmd
+	ROSEY_TEST_PROGRAM=$(CURDIR)/$(BIN) ROSEY_TEST_COMMANDS=$(CURDIR)/$(COMMANDS) GORACE=atexit_sleep_ms=0 \
 	$(GO) test -race -trimpath -ldflags='-s -w' -vet=off -p $(PARALLEL) -parallel $(PARALLEL) -timeout 30m ./...
 
 # check is for before a commit: build, vet, lint and, compiled as build compiles, the tests that

@@ -1,13 +1,17 @@
 package cmd
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rosey-bot/rosey/internal/client"
+	"github.com/rosey-bot/rosey/internal/retry"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
@@ -115,12 +119,15 @@ func brokenOff(t *testing.T, backup string) {
 		p := start(t, "restore", backup, "--store", store)
 		ended := make(chan struct{})
 		go func() { _ = p.wait(); close(ended) }()
-		_ = until(soon(t), func() bool {
+		_ = retry.Do(soon(t), retry.Every(time.Millisecond), func(context.Context) error {
 			select {
 			case <-ended:
-				return true
+				return nil
 			default:
-				return client.Incomplete(store)
+				if client.Incomplete(store) {
+					return nil
+				}
+				return errors.New("it has not begun")
 			}
 		})
 		_ = p.cmd.Process.Kill() // unless it has come to its end

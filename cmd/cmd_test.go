@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -34,6 +33,7 @@ func TestMain(m *testing.M) {
 		os.Exit(execute(context.Background(), []plugins.Plugin{greeter()}, []string{"rosey", "plugin", "run"}, os.Stdin, os.Stdout, os.Stderr))
 	}
 	if os.Getenv("ROSEY_TEST_MAIN") == "all" {
+		_ = os.Setenv("ROSEY_TEST_MAIN", "1") // for the programs that a command starts
 		os.Exit(executeAll(os.Stdin, os.Stdout))
 	}
 	if os.Getenv("ROSEY_TEST_MAIN") == "1" {
@@ -44,7 +44,9 @@ func TestMain(m *testing.M) {
 	if os.Getenv("GORACE") == "" {
 		_ = os.Setenv("GORACE", "atexit_sleep_ms=0")
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	endIdleCommands()
+	os.Exit(code)
 }
 
 // program is a run of the program, which is a process so that tests can kill it like
@@ -69,87 +71,6 @@ func self(t testing.TB) string {
 		t.Fatal(err)
 	}
 	return exe
-}
-
-// result is what one run of the program gave.
-type result struct {
-	code           int
-	stdout, stderr string
-}
-
-// executeAll runs one command line after the other in this process: each is a
-// JSON array of a line, and its result one of the same.
-func executeAll(in io.Reader, out io.Writer) int {
-	dec, enc := json.NewDecoder(in), json.NewEncoder(out)
-	for {
-		var args []string
-		if err := dec.Decode(&args); err != nil {
-			return exitOK
-		}
-		var stdout, stderr bytes.Buffer
-		code := execute(context.Background(), shipped.All(), append([]string{"rosey"}, args...), strings.NewReader(""), &stdout, &stderr)
-		if err := enc.Encode([]any{code, stdout.Bytes(), stderr.Bytes()}); err != nil {
-			return exitFailed
-		}
-	}
-}
-
-// roseyAll runs many command lines in one process, which is quicker than a
-// process for each, and with the race detector where the tests have it.
-func roseyAll(t *testing.T, lines [][]string) (results []result) {
-	t.Helper()
-	var in, stdout, stderr bytes.Buffer
-	for _, line := range lines {
-		b, err := json.Marshal(line)
-		if err != nil {
-			t.Fatal(err)
-		}
-		in.Write(append(b, '\n'))
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), testPatience)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, self(t))
-	cmd.Env = append(os.Environ(), "ROSEY_TEST_MAIN=all")
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = &in, &stdout, &stderr
-	if err := cmd.Run(); err != nil {
-		t.Fatalf("%v\n%s", err, stderr.String())
-	}
-	for dec := json.NewDecoder(&stdout); dec.More(); {
-		var one struct {
-			code           int
-			stdout, stderr []byte
-		}
-		if err := dec.Decode(&[]any{&one.code, &one.stdout, &one.stderr}); err != nil {
-			t.Fatal(err)
-		}
-		results = append(results, result{one.code, string(one.stdout), string(one.stderr)})
-	}
-	if len(results) != len(lines) {
-		t.Fatalf("%d of %d command lines ended\n%s", len(results), len(lines), stderr.String())
-	}
-	return results
-}
-
-// rosey runs the program to its end. It is a process of its own because the
-// command line's parser keeps its help flag in a variable of the package.
-func rosey(t *testing.T, stdin string, args ...string) result {
-	t.Helper()
-	return roseyWith(t, nil, stdin, args...)
-}
-
-// roseyWith is rosey with more variables in its environment.
-func roseyWith(t *testing.T, env []string, stdin string, args ...string) result {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), testPatience)
-	defer cancel()
-	var stdout, stderr bytes.Buffer
-	cmd := program(ctx, t, args...)
-	cmd.Env = append(cmd.Env, env...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &stdout, &stderr
-	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
-		t.Fatal(err)
-	}
-	return result{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
 }
 
 // testPatience is how long a test waits for anything, on a machine that does much else.
@@ -177,9 +98,10 @@ func expect(t *testing.T, outcomes []outcome, more ...string) {
 	}
 }
 
-// until waits for a condition, or for ctx to end.
+// until waits for a condition, or for ctx to end. It looks often at first, and after a while less so,
+// as a look may take a command.
 func until(ctx context.Context, ok func() bool) error {
-	return retry.Do(ctx, retry.Every(10*time.Millisecond), func(context.Context) error {
+	return retry.Do(ctx, retry.Policy{Initial: 10 * time.Millisecond, Max: 200 * time.Millisecond}, func(context.Context) error {
 		if !ok() {
 			return errors.New("the condition does not hold")
 		}

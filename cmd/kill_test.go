@@ -4,7 +4,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 )
 
 func TestLocalRoomThroughAPipe(t *testing.T) {
@@ -59,12 +58,10 @@ func replayed(t *testing.T, store string) string {
 	return r.stdout
 }
 
+// waitStored waits until an event with a text is stored.
 func waitStored(t *testing.T, store, text string) {
 	t.Helper()
-	deadline := time.Now().Add(testPatience)
-	for !strings.Contains(replayed(t, store), text) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%q was not stored", text)
-		}
+	if err := until(soon(t), func() bool { return strings.Contains(replayed(t, store), text) }); err != nil {
+		t.Fatalf("%q was not stored", text)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
@@ -56,16 +55,8 @@ func TestPluginAsItsOwnProcess(t *testing.T) {
 	}
 }
 
+// waitPlugin waits until the list of plugins has a text.
 func waitPlugin(t *testing.T, store, want string) {
 	t.Helper()
-	deadline := time.Now().Add(testPatience)
-	for {
-		r := rosey(t, "", "plugin", "ls", "--output", "json", "--store", store)
-		if strings.Contains(r.stdout, want) {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("timed out waiting for %s: %+v", want, r)
-		}
-	}
+	awaitOutput(t, want, "plugin", "ls", "--output", "json", "--store", store)
 }
