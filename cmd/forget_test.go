@@ -5,9 +5,11 @@ import (
 	"cmp"
 	"fmt"
 	"io/fs"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -155,8 +157,9 @@ func erasures(t *testing.T, store string) (n int) {
 // left returns the texts that some file of a store holds.
 func left(t *testing.T, store string, secrets []string) (texts []string) {
 	t.Helper()
+	all := filesOf(t, store)
 	for _, secret := range secrets {
-		if len(filesWith(t, store, secret)) > 0 {
+		if len(all.with(secret)) > 0 {
 			texts = append(texts, secret)
 		}
 	}
@@ -195,8 +198,9 @@ func storeWithZoe(t *testing.T) (store string, secrets []string) {
 		}
 	}
 	secrets = []string{"zoebartholomewsecretline", "zoebartholomewsecretquote", "zoebartholomewsecretparty", "zoebartholomewsecretasked", "zoebartholomewsecretsearch", "zoebartholomewsecrettypo", "zoebartholomewsecretolder", "zoebartholomewsecretnewer", "zoebartholomewsecretscore"}
+	all := filesOf(t, store)
 	for _, secret := range secrets {
-		if len(filesWith(t, store, secret)) == 0 {
+		if len(all.with(secret)) == 0 {
 			t.Errorf("before, no file has %s: the test looks in the wrong place", secret)
 		}
 	}
@@ -204,22 +208,40 @@ func storeWithZoe(t *testing.T) (store string, secrets []string) {
 }
 
 // filesWith returns the files below dir that hold a text, in any case.
-func filesWith(t *testing.T, dir, text string) (found []string) {
+func filesWith(t *testing.T, dir, text string) []string {
 	t.Helper()
+	return filesOf(t, dir).with(text)
+}
+
+// files are what files hold, in lower case, by path.
+type files map[string][]byte
+
+func (f files) with(text string) (found []string) {
+	for _, path := range slices.Sorted(maps.Keys(f)) {
+		if bytes.Contains(f[path], []byte(text)) {
+			found = append(found, path)
+		}
+	}
+	return found
+}
+
+// filesOf returns what the files below dir hold, as it is and, of a block of a stream that is compressed,
+// as it was.
+func filesOf(t *testing.T, dir string) files {
+	t.Helper()
+	found := files{}
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || !d.Type().IsRegular() {
 			return err
 		}
 		b, err := os.ReadFile(path)
-		holds := bytes.Contains(bytes.ToLower(b), []byte(text))
+		text := bytes.ToLower(b)
 		var info server.CompressionInfo
-		if n, _ := info.UnmarshalMetadata(b); n > 0 { // a block of a stream
+		if n, _ := info.UnmarshalMetadata(b); n > 0 {
 			b, err = info.Algorithm.Decompress(b[n:])
-			holds = holds || bytes.Contains(bytes.ToLower(b), []byte(text))
+			text = append(text, bytes.ToLower(b)...)
 		}
-		if holds {
-			found = append(found, strings.TrimPrefix(path, dir))
-		}
+		found[strings.TrimPrefix(path, dir)] = text
 		return err
 	})
 	if err != nil {
