@@ -3,7 +3,6 @@ package cmd
 import (
 	"context"
 	"errors"
-	"math"
 	"testing"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -60,10 +59,10 @@ func TestBrokenOffMigrationIsResumed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := migrateStore(t, store, math.MaxInt); err != nil {
+		js := openStore(t, store)
+		if err := openStreams(t, js, store); err != nil {
 			t.Fatal(err)
 		}
-		js := openStore(t, store)
 		for _, spec := range streams.Specs() {
 			s, err := js.Stream(t.Context(), spec.Name)
 			if err != nil {
@@ -85,7 +84,7 @@ func TestBrokenOffMigrationIsResumed(t *testing.T) {
 	}
 }
 
-// migrateStore opens a store's streams as the bot does, and ends after a number of changes.
+// migrateStore opens a store and its streams, and ends after a number of changes.
 func migrateStore(t *testing.T, store string, changes int) error {
 	t.Helper()
 	s, err := embedded.Start(embedded.Config{Store: store})
@@ -98,7 +97,13 @@ func migrateStore(t *testing.T, store string, changes int) error {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return streams.Open(t.Context(), &breaking{js, changes}, streams.Options{
+	return openStreams(t, &breaking{js, changes}, store)
+}
+
+// openStreams opens a store's streams as the bot does.
+func openStreams(t *testing.T, js jetstream.JetStream, store string) error {
+	t.Helper()
+	return streams.Open(t.Context(), js, streams.Options{
 		BeforeMigration: func(ctx context.Context, format int) error {
 			_, err := snapshot.Ensure(ctx, js, snapshot.OfFormat(store, format))
 			return err
