@@ -49,8 +49,9 @@ func TestConsoleChannel(t *testing.T) {
 	}
 	bot, at := startConsole(t, t.TempDir(), "--config", settings)
 	bot.say("alice: hello")
+	browser := browsertest.Start(t)
 	signIn := func(name string) *browsertest.Page {
-		page := browsertest.Start(t).Page(t)
+		page := browser.PageOfAnother(t)
 		page.Open(at + "/channel")
 		page.Type("#name", name)
 		page.Type("#password", "open sesame\r")
@@ -58,7 +59,7 @@ func TestConsoleChannel(t *testing.T) {
 		page.Wait(`document.body.dataset.live === "yes"`)
 		return page
 	}
-	viewer, operator := signIn("vic"), signIn("ann")
+	viewer, operator := signIn("vic"), signIn("ann") // whose page has the browser's focus from now on
 	v := channelVisit{t, bot, operator, viewer}
 	opened := v.playlist()
 	v.poll()

@@ -63,9 +63,17 @@ func Start(t testing.TB) *Browser {
 }
 
 // Page opens a tab that is closed when the test ends.
-func (b *Browser) Page(t testing.TB) *Page {
+func (b *Browser) Page(t testing.TB) *Page { t.Helper(); return b.page(t) }
+
+// PageOfAnother opens a tab as Page does, whose cookies are not those of other tabs.
+func (b *Browser) PageOfAnother(t testing.TB) *Page {
 	t.Helper()
-	ctx, cancel := chromedp.NewContext(b.ctx)
+	return b.page(t, chromedp.WithNewBrowserContext())
+}
+
+func (b *Browser) page(t testing.TB, opts ...chromedp.ContextOption) *Page {
+	t.Helper()
+	ctx, cancel := chromedp.NewContext(b.ctx, opts...)
 	t.Cleanup(cancel)
 	p := &Page{t: t, ctx: ctx}
 	err := chromedp.Listen(ctx, func(ev any) {
@@ -256,6 +264,18 @@ type Violation struct {
 // of CI, it checks nothing.
 func (p *Page) Violations() []Violation {
 	p.t.Helper()
+	return p.violations(`["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]`)
+}
+
+// ViolationsOfColor returns those that depend on the page's colors.
+func (p *Page) ViolationsOfColor() []Violation {
+	p.t.Helper()
+	return p.violations(`{type: "rule", values: ["color-contrast", "link-in-text-block"]}`)
+}
+
+// violations returns what axe-core finds by the rules that it is told to run only.
+func (p *Page) violations(rules string) []Violation {
+	p.t.Helper()
 	gomod, err := exec.Command("go", "env", "GOMOD").Output()
 	if err != nil {
 		p.t.Fatal(err)
@@ -274,7 +294,7 @@ func (p *Page) Violations() []Violation {
 	found := Eval[struct {
 		Violations []Violation `json:"violations"`
 		Passes     int         `json:"passes"`
-	}](p, `axe.run(document, {runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}).then((r) => ({violations: r.violations, passes: r.passes.length}))`)
+	}](p, `axe.run(document, {runOnly: `+rules+`}).then((r) => ({violations: r.violations, passes: r.passes.length}))`)
 	if found.Passes == 0 {
 		p.t.Error("axe-core looked at nothing")
 	}
