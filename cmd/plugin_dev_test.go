@@ -1,9 +1,10 @@
 package cmd
 
 import (
+	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -31,13 +32,7 @@ func TestPluginDev(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	env := []string{"GOFLAGS=-trimpath -buildvcs=false", "GOWORK=off", "CGO_ENABLED=0"} // as make build: that has compiled most of it
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(t.TempDir(), "first"), "./cmd/rosey")
-	build.Dir, build.Env = dir, append(os.Environ(), env...)
-	if out, err := build.CombinedOutput(); err != nil { // what follows has little left to compile
-		t.Fatalf("%v\n%s", err, out)
-	}
-	p := startWith(t, env, "plugin", "dev", dir)
+	p := startWith(t, builtAsHere(t, dir), "plugin", "dev", dir)
 	notice := func(text string) {
 		t.Helper()
 		if err := until(streamstest.Context(t), func() bool { return strings.Contains(p.stderr.String(), text) }); err != nil {
@@ -60,6 +55,22 @@ func TestPluginDev(t *testing.T) {
 	if err := p.wait(); err != nil {
 		t.Errorf("%v\n%s", err, p.stderr.String())
 	}
+}
+
+// builtAsHere returns the variables with which a module of a plugin uses what make build has compiled: in
+// a workspace with the checkout, whose packages a module outside would compile for itself.
+func builtAsHere(t *testing.T, dir string) []string {
+	t.Helper()
+	checkout, err := filepath.Abs(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	workspace := filepath.Join(t.TempDir(), "go.work")
+	err = os.WriteFile(workspace, fmt.Appendf(nil, "go %s\n\nuse (\n\t%q\n\t%q\n)\n", strings.TrimPrefix(runtime.Version(), "go"), dir, checkout), 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return []string{"GOFLAGS=-trimpath -buildvcs=false", "GOWORK=" + workspace, "CGO_ENABLED=0"}
 }
 
 func TestPluginDevMistakes(t *testing.T) {
