@@ -45,7 +45,7 @@ func TestDoctorOfACluster(t *testing.T) {
 		}
 	}
 	says("replicas ok: 7 streams and buckets on 3 servers, every copy up to date")
-	const events = 200
+	const events = 120 // larger together than the small server
 	for range events {
 		if err := until(ctx, func() bool {
 			once, cancel := context.WithTimeout(ctx, streams.DefaultTimeout) // a leader that steps down answers nothing
