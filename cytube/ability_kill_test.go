@@ -13,48 +13,49 @@ import (
 func TestAbilitiesSurviveADeath(t *testing.T) {
 	streamstest.Slow(t, "kills bots")
 	t.Parallel()
-	for _, c := range abilityCases(t) {
-		for _, done := range []bool{true, false} {
-			name := c.name() + map[bool]string{true: " done", false: " not done"}[done]
-			t.Run(name, func(t *testing.T) {
-				t.Parallel()
-				w := newWorld(t, owned)
-				w.films(3)
-				kill := w.mortal()
-				w.joined("alice")
-				for _, g := range c.given {
-					w.ask(g.subject, g.payload)
-				}
-				before := w.written(c.frame)
-				w.site.Refuse("Rate limit exceeded") // it must not come back before it is killed
-				w.site.Cut(lounge, "Rosey", c.frame, done)
-				ack := w.send(c.subject, c.payload)
-				_, err := w.site.WaitReceived(w.ctx, func(cytubetest.Frame) bool { return w.written(c.frame) > before })
-				w.ok(err)
-				kill()
-				w.site.Refuse("")
-				w.start()
-				d := w.delivery(ack)
-				if d.Status != event.DeliveryDone && d.Status != event.DeliveryAlready {
-					t.Fatalf("the outcome: %+v", d)
-				}
-				want := 2
-				if done && !c.repeats {
-					want = 1
-				}
-				if n := w.written(c.frame) - before; n != want {
-					t.Errorf("the bots wrote %s %d times, not %d", c.frame, n, want)
-				}
-				deliveries := 0
-				for _, s := range w.stored(event.SubjectDelivery) {
-					if field[string](s, "send") == ack.Ref.String() {
-						deliveries++
-					}
-				}
-				if deliveries != 1 {
-					t.Errorf("%d deliveries", deliveries)
-				}
-			})
+	for name, done := range map[string]bool{"done": true, "not done": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			eachAbility(t, func(w *world, c abilityCase) { w.survives(c, done) })
+		})
+	}
+}
+
+// survives asks for an ability, kills the bot once it wrote that, and starts another.
+func (w *world) survives(c abilityCase, done bool) {
+	w.t.Helper()
+	kill := w.mortal()
+	w.joined("alice")
+	for _, g := range c.given {
+		w.ask(g.subject, g.payload)
+	}
+	before := w.written(c.frame)
+	w.site.Refuse("Rate limit exceeded") // it must not come back before it is killed
+	w.site.Cut(w.cfg.Channel, "Rosey", c.frame, done)
+	ack := w.send(c.subject, c.payload)
+	_, err := w.site.WaitReceived(w.ctx, func(cytubetest.Frame) bool { return w.written(c.frame) > before })
+	w.ok(err)
+	kill()
+	w.site.Refuse("")
+	w.start()
+	d := w.delivery(ack)
+	if d.Status != event.DeliveryDone && d.Status != event.DeliveryAlready {
+		w.t.Fatalf("the outcome: %+v", d)
+	}
+	want := 2
+	if done && !c.repeats {
+		want = 1
+	}
+	if n := w.written(c.frame) - before; n != want {
+		w.t.Errorf("the bots wrote %s %d times, not %d", c.frame, n, want)
+	}
+	deliveries := 0
+	for _, s := range w.stored(event.SubjectDelivery) {
+		if field[string](s, "send") == ack.Ref.String() {
+			deliveries++
 		}
+	}
+	if deliveries != 1 {
+		w.t.Errorf("%d deliveries", deliveries)
 	}
 }

@@ -3,7 +3,7 @@ package cytube_test
 import (
 	"encoding/json"
 	"fmt"
-	"slices"
+	"maps"
 	"strings"
 	"testing"
 
@@ -33,7 +33,7 @@ func (w *world) ask(subject string, payload any) event.Delivery {
 func (w *world) films(n int) {
 	w.t.Helper()
 	for i := range n {
-		_, err := w.site.AddMedia(lounge, "mod", cytubetest.Media{ID: fmt.Sprintf("film%07d", i), Type: "yt", Title: fmt.Sprint("Film ", i), Seconds: 1000})
+		_, err := w.site.AddMedia(w.cfg.Channel, "mod", cytubetest.Media{ID: fmt.Sprintf("film%07d", i), Type: "yt", Title: fmt.Sprint("Film ", i), Seconds: 1000})
 		w.ok(err)
 	}
 }
@@ -62,13 +62,38 @@ type abilityCase struct {
 	repeats bool          // it is written again after a crash, as that does no harm
 }
 
-// abilityCases are all abilities, each with what confirms it.
-func abilityCases(t *testing.T) []abilityCase {
-	return slices.Concat(mediaCases(), pollCases(), peopleCases(), channelCases(), definitionCases(t))
+// eachAbility tests all abilities: those of a kind one after another at one site, each in a
+// channel of its own, as to start a site and a NATS server for each takes longer than the rest.
+func eachAbility(t *testing.T, test func(w *world, c abilityCase)) {
+	t.Helper()
+	for kind, cases := range map[string][]abilityCase{
+		"media": mediaCases(), "polls": pollCases(), "people": peopleCases(), "channel": channelCases(), "definitions": definitionCases(t),
+	} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			channel := func(i int) string { return fmt.Sprint(lounge, i) }
+			site := newWorld(t, owned, func(site *cytubetest.Config, _ *cytube.Config) {
+				for i := range cases {
+					c := site.Channels[0]
+					c.Name, c.Ranks = channel(i), maps.Clone(c.Ranks)
+					site.Channels = append(site.Channels, c)
+				}
+			})
+			for i, c := range cases {
+				t.Run(c.name(), func(t *testing.T) {
+					w := site.in(t, channel(i))
+					w.films(3)
+					test(w, c)
+				})
+			}
+		})
+	}
 }
 
 func mediaCases() []abilityCase {
-	saved := abilityCase{subject: event.SubjectSendMediaSaveList, payload: event.SendList{Name: "friday"}, frame: "clonePlaylist", repeats: true}
+	saved := func(name string) abilityCase { // lists are the account's, whatever the channel
+		return abilityCase{subject: event.SubjectSendMediaSaveList, payload: event.SendList{Name: name}, frame: "clonePlaylist", repeats: true}
+	}
 	return []abilityCase{
 		{subject: event.SubjectSendMediaQueue, payload: event.SendMediaQueue{URL: "https://twitch.tv/someone"}, frame: "queue", shows: event.SubjectMediaQueue},
 		{subject: event.SubjectSendMediaQueue, payload: event.SendMediaQueue{Type: "tw", ID: "someone", Position: "next", Temp: true}, frame: "queue", shows: event.SubjectMediaQueue},
@@ -84,10 +109,10 @@ func mediaCases() []abilityCase {
 		{subject: event.SubjectSendMediaVote, payload: event.SendBare{}, frame: "voteskip", shows: event.SubjectMediaVote},
 		{subject: event.SubjectSendMediaLock, payload: event.SendMediaLock{Locked: true}, frame: "togglePlaylistLock", shows: event.SubjectMediaLock},
 		{subject: event.SubjectSendMediaLeader, payload: event.SendMediaLeader{User: "ALICE"}, frame: "assignLeader", shows: event.SubjectMediaLeader},
-		saved,
-		{subject: event.SubjectSendMediaQueueList, payload: event.SendQueueList{Name: "friday", Position: "end"}, frame: "queuePlaylist", shows: event.SubjectMediaQueue,
-			given: []abilityCase{saved, {subject: event.SubjectSendMediaClear, payload: event.SendBare{}}}},
-		{subject: event.SubjectSendMediaDeleteList, payload: event.SendList{Name: "friday"}, frame: "deletePlaylist", given: []abilityCase{saved}},
+		saved("friday"),
+		{subject: event.SubjectSendMediaQueueList, payload: event.SendQueueList{Name: "saturday", Position: "end"}, frame: "queuePlaylist", shows: event.SubjectMediaQueue,
+			given: []abilityCase{saved("saturday"), {subject: event.SubjectSendMediaClear, payload: event.SendBare{}}}},
+		{subject: event.SubjectSendMediaDeleteList, payload: event.SendList{Name: "sunday"}, frame: "deletePlaylist", given: []abilityCase{saved("sunday")}},
 	}
 }
 
@@ -178,28 +203,23 @@ func (w *world) written(name string) (n int) {
 func TestAbilities(t *testing.T) {
 	t.Parallel()
 	streamstest.Slow(t, "a bot for each case")
-	for _, c := range abilityCases(t) {
-		t.Run(c.name(), func(t *testing.T) {
-			t.Parallel()
-			w := newWorld(t, owned)
-			w.films(3)
-			w.join()
-			w.joined("alice")
-			for _, g := range c.given {
-				w.ask(g.subject, g.payload)
-			}
-			before := w.written(c.frame)
-			ack := w.send(c.subject, c.payload)
-			d := w.delivery(ack)
-			if d.Status != event.DeliveryDone || d.Reason != "" || d.Code != "" {
-				t.Fatalf("the outcome: %+v", d)
-			}
-			if n := w.written(c.frame) - before; n != 1 {
-				t.Errorf("the bot wrote %s %d times", c.frame, n)
-			}
-			w.confirms(ack, d, c.shows)
-		})
-	}
+	eachAbility(t, func(w *world, c abilityCase) {
+		w.join()
+		w.joined("alice")
+		for _, g := range c.given {
+			w.ask(g.subject, g.payload)
+		}
+		before := w.written(c.frame)
+		ack := w.send(c.subject, c.payload)
+		d := w.delivery(ack)
+		if d.Status != event.DeliveryDone || d.Reason != "" || d.Code != "" {
+			w.t.Fatalf("the outcome: %+v", d)
+		}
+		if n := w.written(c.frame) - before; n != 1 {
+			w.t.Errorf("the bot wrote %s %d times", c.frame, n)
+		}
+		w.confirms(ack, d, c.shows)
+	})
 }
 
 // confirms checks the event by which a delivery is confirmed.

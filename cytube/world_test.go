@@ -38,7 +38,7 @@ type world struct {
 
 	replicas int // of its streams, on a cluster
 
-	feed   <-chan streams.Stored
+	feed   <-chan *streams.Stored
 	passed []streams.Stored // deliveries that a wait for something else read
 }
 
@@ -65,19 +65,25 @@ func newWorld(t testing.TB, change ...func(*cytubetest.Config, *cytube.Config)) 
 	if cfg.Site == "" {
 		cfg.Site = site.URL()
 	}
-	logs := newLogs(t)
-	cfg.Logger = slog.New(logs)
-	w := &world{t: t, ctx: streamstest.Context(t), site: site, nats: streamstest.Server(t), cfg: cfg, logs: logs}
+	w := &world{site: site, nats: streamstest.Server(t), cfg: cfg}
 	w.bus = streamstest.Bus(t, w.nats)
-	w.feed = w.follow()
-	return w
+	return w.in(t, cfg.Channel)
+}
+
+// in is the world of a test in one of the channels.
+func (w *world) in(t testing.TB, channel string) *world {
+	t.Helper()
+	in := &world{t: t, ctx: streamstest.Context(t), site: w.site, nats: w.nats, bus: w.bus, cfg: w.cfg, logs: newLogs(t)}
+	in.cfg.Channel, in.cfg.Logger = channel, slog.New(in.logs)
+	in.feed = in.follow()
+	return in
 }
 
 // follow gives the events of CYTUBE as they are stored.
-func (w *world) follow() <-chan streams.Stored {
+func (w *world) follow() <-chan *streams.Stored {
 	w.t.Helper()
-	feed := make(chan streams.Stored, 10_000)
-	sub, err := w.bus.Subscribe(w.ctx, event.AllCytube, func(_ context.Context, s streams.Stored) { feed <- s })
+	feed := make(chan *streams.Stored, 10_000)
+	sub, err := w.bus.Subscribe(w.ctx, event.AllCytube, func(_ context.Context, s streams.Stored) { feed <- &s })
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -188,11 +194,11 @@ func (w *world) await(what string, match func(streams.Stored) bool) streams.Stor
 	for {
 		select {
 		case s := <-w.feed:
-			if match(s) {
-				return s
+			if match(*s) {
+				return *s
 			}
 			if s.Subject == event.SubjectDelivery {
-				w.passed = append(w.passed, s)
+				w.passed = append(w.passed, *s)
 			}
 		case <-w.ctx.Done():
 			w.t.Fatalf("no event: %s", what)
@@ -243,13 +249,13 @@ func (w *world) send(subject string, payload any) streams.Ack {
 
 func (w *world) chat(text string) streams.Ack {
 	w.t.Helper()
-	return w.send(event.SubjectSendChat, event.SendChat{Message: text, Channel: lounge})
+	return w.send(event.SubjectSendChat, event.SendChat{Message: text, Channel: w.cfg.Channel})
 }
 
-// user joins the channel as a guest.
+// user joins the channel.
 func (w *world) user(name string) *cytubetest.User {
 	w.t.Helper()
-	u, err := cytubetest.Join(w.ctx, w.site.URL(), lounge, name, map[string]string{"alice": "alice-pw", "mod": "mod-pw"}[name])
+	u, err := cytubetest.Join(w.ctx, w.site.URL(), w.cfg.Channel, name, map[string]string{"alice": "alice-pw", "mod": "mod-pw"}[name])
 	if err != nil {
 		w.t.Fatal(err)
 	}
