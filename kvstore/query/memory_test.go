@@ -70,10 +70,10 @@ func TestScansKeepToTheirBudget(t *testing.T) {
 			t.Fatal(err)
 		}
 		before, most := heap(), int64(0)
-		s := NewScan(q, budget)
+		s, text := NewScan(q, budget), strings.Repeat("x", c.size)
 		for i := 0; i < records && err == nil; i++ {
 			id := event.IntID(int64(i))
-			err = s.Add(&Row{id, 1, fmt.Sprintf(`{"id":%s,"n":%d,"text":%q}`, id, i*7919%records, strings.Repeat("x", c.size))})
+			err = s.Add(&Row{id, 1, fmt.Sprintf(`{"id":%s,"n":%d,"text":"%s"}`, id, i*7919%records, text)})
 			if i%500 == 0 || i == records-1 {
 				most = max(most, heap()-before)
 			}
