@@ -155,7 +155,7 @@ func (a *attacker) execute(ctx context.Context, p planned) {
 		processes := map[Kind][]*process{Bot: a.bots, Plugin: a.plugins, NATS: a.nats}[p.kind]
 		i := p.which % len(processes)
 		who = numberedName(who, i, len(processes))
-		hit = processes[i].kill(p.down)
+		hit = processes[i].kill(p.down, nil)
 	case Socket:
 		hit = a.site.Drop(channel, botName) == nil
 	case Site:

@@ -110,7 +110,7 @@ func (a *attacker) hitPiece(ctx context.Context, p planned) {
 			servers, store = a.nats, filepath.Join(a.Dir, a.nats[p.which%len(a.nats)].name)
 		}
 		at := time.Now()
-		servers[p.which%len(servers)].killAnd(p.down, func() {
+		servers[p.which%len(servers)].kill(p.down, func() {
 			what, err := damageFile(store, p.which)
 			a.record(p.kind, at, "%s is killed, and %s %v", servers[p.which%len(servers)].name, what, err)
 		})

@@ -71,11 +71,9 @@ func (p *process) run(ctx context.Context) {
 	}
 }
 
-// kill ends the program with SIGKILL and keeps it down for a while; false when it does not run.
-func (p *process) kill(down time.Duration) bool { return p.killAnd(down, nil) }
-
-// killAnd is kill, and calls then once the program has ended, before it starts again.
-func (p *process) killAnd(down time.Duration, then func()) bool {
+// kill ends the program with SIGKILL and keeps it down for a while; false when it does not run. It calls then, unless that
+// is nil, once the program has ended, before it starts again.
+func (p *process) kill(down time.Duration, then func()) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.running == nil || p.killed {

@@ -27,8 +27,12 @@ var commands = map[string]struct {
 	"unsmute":   {"mute", (*Channel).unmuteBy},
 	"rank":      {"", (*Channel).rankCommand},
 
-	"clean":      {"playlistdelete", (*Channel).clean},
-	"cleantitle": {"playlistdelete", (*Channel).cleanTitle},
+	"clean": {"playlistdelete", func(ch *Channel, c *Session, pattern string) {
+		ch.removeMatching(c, "/clean", pattern, func(i *item) string { return i.by })
+	}},
+	"cleantitle": {"playlistdelete", func(ch *Channel, c *Session, pattern string) {
+		ch.removeMatching(c, "/cleantitle", pattern, func(i *item) string { return i.media.Title })
+	}},
 }
 
 // command runs the chat command of a line that begins with /name. It returns false for any other line, which is chat.

@@ -189,16 +189,7 @@ func (ch *Channel) RemoveMedia(uid int) bool {
 	return true
 }
 
-// clean removes what the users queued whose names match.
-func (ch *Channel) clean(c *Session, pattern string) {
-	ch.removeMatching(c, "/clean", pattern, func(i *item) string { return i.by })
-}
-
-// cleanTitle removes the items whose titles match.
-func (ch *Channel) cleanTitle(c *Session, pattern string) {
-	ch.removeMatching(c, "/cleantitle", pattern, func(i *item) string { return i.media.Title })
-}
-
+// removeMatching removes the items of which a text matches.
 func (ch *Channel) removeMatching(c *Session, command, pattern string, of func(*item) string) {
 	if pattern == "" {
 		c.fail("No target given for " + command + ".  Usage: /clean <username> or /cleantitle <title>")

@@ -21,24 +21,19 @@ func (m *moderation) kick(c *plugins.Context) ([]event.Envelope, error) {
 	return m.ask(c, Case{Kind: kindKick, User: user, Reason: c.Text(1)})
 }
 
-func (m *moderation) ban(c *plugins.Context) ([]event.Envelope, error) {
-	return m.askTimed(c, kindBan, "bob 7d spam")
-}
-
-func (m *moderation) mute(c *plugins.Context) ([]event.Envelope, error) {
-	return m.askTimed(c, kindMute, "bob 10m caps")
-}
-
-func (m *moderation) askTimed(c *plugins.Context, kind, example string) ([]event.Envelope, error) {
-	user, err := named(c, example)
-	if err != nil {
-		return nil, err
+// timed returns the handler of a command for an act that may end by itself.
+func (m *moderation) timed(kind, example string) plugins.Handler {
+	return func(c *plugins.Context) ([]event.Envelope, error) {
+		user, err := named(c, example)
+		if err != nil {
+			return nil, err
+		}
+		length, reason, err := timed(c)
+		if err != nil {
+			return nil, err
+		}
+		return m.ask(c, Case{Kind: kind, User: user, Reason: reason, Length: length.Seconds()})
 	}
-	length, reason, err := timed(c)
-	if err != nil {
-		return nil, err
-	}
-	return m.ask(c, Case{Kind: kind, User: user, Reason: reason, Length: length.Seconds()})
 }
 
 // ask makes the case of an act against a user, and asks the channel for it.
@@ -57,33 +52,29 @@ func (m *moderation) ask(c *plugins.Context, cs Case) ([]event.Envelope, error) 
 	return cs.request(c, cs.Kind, nil), nil
 }
 
-func (m *moderation) unban(c *plugins.Context) ([]event.Envelope, error) {
-	return m.lift(c, kindUnban, kindBan)
-}
-func (m *moderation) unmute(c *plugins.Context) ([]event.Envelope, error) {
-	return m.lift(c, kindUnmute, kindMute)
-}
-
-// lift asks the channel to end a ban or mute. A mute that waits for its user ends at once.
-func (m *moderation) lift(c *plugins.Context, kind, of string) ([]event.Envelope, error) {
-	user, err := named(c, "bob")
-	if err != nil {
-		return nil, err
+// lift returns the handler of a command that asks the channel to end a ban or mute. A mute that waits for its user ends
+// at once.
+func (m *moderation) lift(kind, of string) plugins.Handler {
+	return func(c *plugins.Context) ([]event.Envelope, error) {
+		user, err := named(c, "bob")
+		if err != nil {
+			return nil, err
+		}
+		held, err := holding(c, of, user)
+		if err != nil {
+			return nil, err
+		}
+		if len(held) > 0 && held[0].Status == waiting {
+			out, err := m.finish(c, held[0].ID, c.Command.User)
+			values := plugins.Values{"user": held[0].User, "by": c.Command.User, "case": string(held[0].ID)}
+			return append(c.SayText(settings(c).TextWaived, values), out...), err
+		}
+		cs, err := open(c, Case{Kind: kind, User: user, By: c.Command.User, Reason: c.Text(1), Status: asked})
+		if err != nil {
+			return nil, err
+		}
+		return cs.request(c, kind, nil), nil
 	}
-	held, err := holding(c, of, user)
-	if err != nil {
-		return nil, err
-	}
-	if len(held) > 0 && held[0].Status == waiting {
-		out, err := m.finish(c, held[0].ID, c.Command.User)
-		values := plugins.Values{"user": held[0].User, "by": c.Command.User, "case": string(held[0].ID)}
-		return append(c.SayText(settings(c).TextWaived, values), out...), err
-	}
-	cs, err := open(c, Case{Kind: kind, User: user, By: c.Command.User, Reason: c.Text(1), Status: asked})
-	if err != nil {
-		return nil, err
-	}
-	return cs.request(c, kind, nil), nil
 }
 
 // finish ends a ban or mute that holds; by is who ended it, empty if its time did.

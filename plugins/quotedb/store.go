@@ -107,13 +107,11 @@ func saidBy(user string) map[string]any {
 // like matches a field that is text, or contains it between wildcards, in any of the forms
 // in which people type it.
 func like(field, text, wildcard string) map[string]any {
-	return map[string]any{field: map[string]any{"$alike": wildcard + escape(plugins.Fold(text)) + wildcard}}
+	return map[string]any{field: map[string]any{"$alike": wildcard + escapes.Replace(plugins.Fold(text)) + wildcard}}
 }
 
+// escapes escapes text for a $alike pattern.
 var escapes = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
-
-// escape escapes text for a $alike pattern.
-func escape(s string) string { return escapes.Replace(s) }
 
 // tally counts quotes by the quoted user, case-insensitively.
 func tally(c *plugins.Context) (total int, users map[string]int, err error) {

@@ -99,7 +99,7 @@ func (m *host) skip(c *plugins.Context) ([]event.Envelope, error) {
 		if !t.Open {
 			return nil, event.Errorf(event.PluginError, "no question is open: the next one comes in a moment")
 		}
-		return t.skip(), nil
+		return t.giveUp("⏭️ Skipped. It was %s."), nil
 	})
 }
 

@@ -146,7 +146,7 @@ func (t turn) step() []event.Envelope {
 	case t.Hints < hints:
 		return t.hint()
 	}
-	return t.timeUp()
+	return t.giveUp("⌛ Time is up! It was %s.")
 }
 
 func (t turn) ask() []event.Envelope {
@@ -172,10 +172,6 @@ func (t turn) hint() []event.Envelope {
 
 // worth returns the points for the open question: each hint costs three tenths.
 func (t turn) worth() int { return Points[t.question().Difficulty] * (10 - 3*t.Hints) / 10 }
-
-func (t turn) timeUp() []event.Envelope { return t.giveUp("⌛ Time is up! It was %s.") }
-
-func (t turn) skip() []event.Envelope { return t.giveUp("⏭️ Skipped. It was %s.") }
 
 func (t turn) giveUp(said string) []event.Envelope {
 	q := t.question()
