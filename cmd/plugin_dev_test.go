@@ -58,7 +58,8 @@ func TestPluginDev(t *testing.T) {
 }
 
 // builtAsHere returns the variables with which a module of a plugin uses what make build has compiled: in
-// a workspace with the checkout, whose packages a module outside would compile for itself.
+// a workspace with the checkout, whose packages a module outside would compile for itself. It is linked without
+// what debuggers read.
 func builtAsHere(t *testing.T, dir string) []string {
 	t.Helper()
 	checkout, err := filepath.Abs(root)
@@ -70,7 +71,7 @@ func builtAsHere(t *testing.T, dir string) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return []string{"GOFLAGS=-trimpath -buildvcs=false", "GOWORK=" + workspace, "CGO_ENABLED=0"}
+	return []string{"GOFLAGS=-trimpath -buildvcs=false -ldflags=-w", "GOWORK=" + workspace, "CGO_ENABLED=0"}
 }
 
 func TestPluginDevMistakes(t *testing.T) {
