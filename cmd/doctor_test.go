@@ -318,7 +318,7 @@ func storeWithTroubles(t *testing.T, store string) {
 	must(s.Stop())
 }
 
-// A server that a bot cannot use is told from one that it can.
+// doctor fails for a server that a bot cannot use, and for no other.
 func TestDoctorOfAServer(t *testing.T) {
 	t.Parallel()
 	serve := func(o server.Options) string {

@@ -81,7 +81,7 @@ func TestPluginDevMistakes(t *testing.T) {
 	}
 }
 
-// Which plugins a program was built with is told without a bot.
+// plugin ls --built-in shows the plugins that a program was built with, without a bot.
 func TestBuiltInPlugins(t *testing.T) {
 	t.Parallel()
 	r := rosey(t, "", "plugin", "ls", "--built-in", "--output", "json")

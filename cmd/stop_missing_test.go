@@ -21,7 +21,7 @@ func TestStopWithoutAStream(t *testing.T) {
 			s.mod.Say(s.ctx, "!roll 2d6")
 			s.heard("2d6", 1)
 			s.ok(s.connect("operator").JetStream().DeleteStream(s.ctx, stream))
-			if stream == streams.Plugin { // a stop loses nothing by it, so only the deletion is told
+			if stream == streams.Plugin { // a stop loses nothing by it, so only the deletion is logged
 				s.ok(until(s.ctx, func() bool { return strings.Contains(s.bot.stderr.String(), says) }))
 			}
 			began := time.Now()

@@ -20,8 +20,8 @@ import (
 // be seen, and a line of its own.
 const spell = "A\x1b[31mB\x1b]8;;http://evil\x07C\x1b]0;title\x07D\rE\bF\u009b31mG\u202eH\u200bI\u2066J\x00K\x7fL\u2028M\ufeffN\nO\u0085P\U000e0041Q"
 
-// spoken tells what in a text a terminal would obey.
-func spoken(text string) (found []string) {
+// controlCharacters returns those of a text that a terminal would act upon.
+func controlCharacters(text string) (found []string) {
 	for i, r := range text {
 		_, n := utf8.DecodeRuneInString(text[i:])
 		switch {
@@ -64,7 +64,7 @@ func TestNothingSpeaksToTheTerminal(t *testing.T) {
 	check := func(name, text string) {
 		t.Helper()
 		commands++
-		if found := spoken(text); len(found) > 0 {
+		if found := controlCharacters(text); len(found) > 0 {
 			t.Errorf("%s lets through %d characters, such as %s", name, len(found), found[0])
 		}
 	}
@@ -88,7 +88,7 @@ func TestNothingSpeaksToTheTerminal(t *testing.T) {
 	}
 	check("the local channel", shown.String())
 	check("the log", bot.stderr.String())
-	t.Logf("%d outputs looked at, none with a control character of the %d in %d runes of the text", commands, len(spoken(spell)), utf8.RuneCountInString(spell))
+	t.Logf("%d outputs looked at, none with a control character of the %d in %d runes of the text", commands, len(controlCharacters(spell)), utf8.RuneCountInString(spell))
 }
 
 // spelled is the correlation ID of what castSpells stores.

@@ -15,8 +15,8 @@ import (
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
-// A plugin's process that dies with a command in hand is reported, with all that waits
-// for it; so is what waits for a bot that is stopped.
+// The death of a plugin's process while it handles a command is reported, with the pending
+// events; so are the pending events of a stopped bot.
 func TestDeathWithACommandInHand(t *testing.T) {
 	streamstest.Slow(t, "kills processes")
 	t.Parallel()

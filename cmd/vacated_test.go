@@ -107,8 +107,7 @@ func (v *vacation) awaitVacated() {
 	}
 }
 
-// On a server that others share, what waits for another's channel is left alone while
-// a bot is in it.
+// On a shared server, sends to a channel that another bot is in stay in its outbox.
 func TestOthersChannelsAreNotLeft(t *testing.T) {
 	streamstest.Slow(t, "runs two bots")
 	t.Parallel()
@@ -129,7 +128,7 @@ func TestOthersChannelsAreNotLeft(t *testing.T) {
 	there := func(channel string) {
 		t.Helper()
 		if _, err := js.Consumer(t.Context(), streams.Cytube, "cytube-sender-"+channel); err != nil {
-			t.Errorf("what waits for %s: %v", channel, err)
+			t.Errorf("outbox of %s: %v", channel, err)
 		}
 	}
 	for i, channel := range []string{"two", "one"} {

@@ -137,7 +137,7 @@ func TestPasswords(t *testing.T) {
 	}
 }
 
-// Who signed out is told nothing more by the streams that were open.
+// The event streams of a session that signed out send nothing more.
 func TestSigningOutEndsUpdates(t *testing.T) {
 	streamstest.Slow(t, "waits for a session to end")
 	t.Parallel()

@@ -33,8 +33,8 @@ func lines(t *testing.T, bus *streams.Bus) (said []string) {
 	return said
 }
 
-// A user is told of the first failed attempt and of the dead letter, each once, and of
-// nothing that is no failure.
+// The first failed attempt and the dead letter are reported to the user, each once, and
+// nothing else is.
 func TestUserIsToldOfFailures(t *testing.T) {
 	t.Parallel()
 	streamstest.Slow(t, "a server for each case")
@@ -110,7 +110,8 @@ func TestLinesAboutFailuresHaveTheirOwnIDs(t *testing.T) {
 	}
 }
 
-// A command that is delivered anew, as to a consumer that is reset, is told of once.
+// The failure of a command that is redelivered, as after a reset of the consumer, is reported
+// once.
 func TestFailuresAreToldOnce(t *testing.T) {
 	t.Parallel()
 	bus := streamstest.Bus(t, streamstest.Server(t))

@@ -8,7 +8,7 @@ import (
 )
 
 // A whole list replaces that of the channel, is written again only where it differs, and what
-// the server leaves out of it is told.
+// the server leaves out of it is reported.
 func TestWholeLists(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, owned)

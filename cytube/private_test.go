@@ -16,9 +16,9 @@ import (
 	"github.com/rosey-bot/rosey/streams"
 )
 
-// A private answer to who left, or was thrown out by the act that it tells of, is refused,
-// which its sender is told by the outcome. The act stands, the answer is said nowhere else,
-// and the bot goes on.
+// A private answer to a user who left, or whom the act itself kicked, is refused, which the
+// outcome reports to its sender. The act stands, the answer is said nowhere else, and the bot
+// goes on.
 func TestS41PrivateAnswerToNobody(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, owned)
@@ -64,8 +64,8 @@ func (w *world) privateAnswer(typed, by, to, text string) streams.Ack {
 	return cause
 }
 
-// What is told of private messages is in the words of the channel, reasons too, and not told where
-// these are empty.
+// Reports about private messages are in the words of the channel, reasons too, and left out
+// where these are empty.
 func TestUndeliveredIsToldInWords(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -91,8 +91,8 @@ func TestUndeliveredIsToldInWords(t *testing.T) {
 	}
 }
 
-// Who asked for a private message to another is told that it failed. To who asked for one to
-// themselves, a line in the channel says so, where they asked there and the setting says it.
+// The failure of a private message is reported to the user who asked for it: of one to another
+// user privately, of one to themselves in the channel, where they asked there and a setting has it.
 // Neither says what the message was.
 func TestS41UndeliveredIsTold(t *testing.T) {
 	t.Parallel()

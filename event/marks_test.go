@@ -15,8 +15,8 @@ var unmarked = strings.Fields(`action after changed channel code collection comm
 	signature source state status stream subject target type uids value values version was
 	database.set:data platform.shutdown:reason`)
 
-// Every field of a payload says whose it is, by a mark or by being named above: what is new
-// cannot be forgotten by the commands that find and erase what people said.
+// Every field of a payload has a mark or is named above, so that the commands that find and
+// erase what people said cannot miss a new field.
 func TestEveryFieldIsMarkedOrNamed(t *testing.T) {
 	t.Parallel()
 	for _, p := range event.Payloads() {

@@ -33,8 +33,8 @@ import (
 
 func TestMain(m *testing.M) { streamstest.Main(m) }
 
-// patience is how long a test waits for a plugin's process.
-const patience = 4 * time.Minute
+// timeout is how long a test waits for a plugin's process.
+const timeout = 4 * time.Minute
 
 // bus is what a bot offers to plugins: the server, the router, the database.
 type bus struct {
@@ -127,7 +127,7 @@ func (b *bus) start(plugin, dir string, env []string, command ...string) (stop f
 	cmd := exec.Command(command[0], command[1:]...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, &out, &out
 	cmd.Env = append(append(b.env, "NATS_CREDS="+b.credentials(plugin)), env...)
-	cmd.WaitDelay = patience
+	cmd.WaitDelay = timeout
 	if err := cmd.Start(); err != nil {
 		b.t.Fatal(err)
 	}
@@ -142,7 +142,7 @@ func (b *bus) start(plugin, dir string, env []string, command ...string) (stop f
 			if err != nil {
 				b.t.Errorf("%s ended with %v:\n%s", plugin, err, out.String())
 			}
-		case <-time.After(patience):
+		case <-time.After(timeout):
 			_ = cmd.Process.Kill()
 			<-ended
 			b.t.Errorf("%s did not stop:\n%s", plugin, out.String())
@@ -173,7 +173,7 @@ func (b *bus) await(what string, ok func() bool) {
 	b.t.Helper()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	late := time.After(patience)
+	late := time.After(timeout)
 	for !ok() {
 		select {
 		case <-tick.C:
@@ -213,7 +213,7 @@ func (b *bus) next(subject string) streams.Stored {
 			if s.Subject == subject {
 				return s
 			}
-		case <-time.After(patience):
+		case <-time.After(timeout):
 			b.t.Fatalf("timed out waiting for %s", subject)
 		}
 	}

@@ -96,7 +96,7 @@ func TestContractIsEnforced(t *testing.T) {
 	}
 }
 
-// Errors that are an answer are told to the user and not tried again.
+// Errors that are an answer are sent to the user and not retried.
 func TestErrorsThatAreAnswers(t *testing.T) {
 	t.Parallel()
 	var attempts atomic.Int64

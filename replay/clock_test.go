@@ -90,7 +90,7 @@ func TestOneEventAheadDoesNotHoldBackItsStream(t *testing.T) {
 	}
 }
 
-// A step is told in text and in JSON.
+// A step of the clock is shown in text and in JSON.
 func TestClockStepIsShown(t *testing.T) {
 	t.Parallel()
 	r := Describe(Event{Subject: "cytube.chat", At: noon, ClockStep: -day, Body: []byte(`{"user":"a","message":"m","channel":"c","rank":0,"time":1}`)})

@@ -211,7 +211,7 @@ func TestTraceRefuses(t *testing.T) {
 	}
 }
 
-// With what consumers record, waiting and working are told apart.
+// With what consumers record, waiting and working are distinguished.
 func TestSteps(t *testing.T) {
 	t.Parallel()
 	at := func(ms int) time.Time { return noon.Add(time.Duration(ms) * time.Millisecond) }

@@ -11,8 +11,8 @@ import (
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
-// A lower limit deletes events only if that was accepted up to the last of them, and what
-// it would delete is told.
+// A lower limit deletes events only if that was accepted up to the last of them, and the
+// error says what it would delete.
 func TestLowerLimitsNeedConsent(t *testing.T) {
 	t.Parallel()
 	js := streamstest.Bus(t, streamstest.Server(t)).JetStream()

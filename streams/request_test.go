@@ -84,11 +84,11 @@ func TestRequestErrors(t *testing.T) {
 		{"plugin.a.command", event.InvalidInput, "user is required"},
 		{"cytube.send.chat", event.InvalidInput, "message is required"},
 	} {
-		patience := time.Minute
+		within := time.Minute
 		if c.code == event.Timeout {
-			patience = 50 * time.Millisecond
+			within = 50 * time.Millisecond
 		}
-		_, err := bus.Request(ctx, c.subject, map[string]any{"command": "x"}, streams.Within(patience))
+		_, err := bus.Request(ctx, c.subject, map[string]any{"command": "x"}, streams.Within(within))
 		if event.CodeOf(err) != c.code || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: error %v (%s), want %s that says %q", c.subject, err, event.CodeOf(err), c.code, c.says)
 		}
@@ -129,7 +129,7 @@ func TestWhileUnanswered(t *testing.T) {
 		return streams.Open(ctx, js, streams.Options{})
 	}
 	if err := retry.Do(ctx, jsapi.RetryUnavailable(time.Nanosecond, log), open); !errors.Is(err, context.DeadlineExceeded) || tries != 1 {
-		t.Errorf("without patience it tried %d times: %v", tries, err)
+		t.Errorf("without retries it tried %d times: %v", tries, err)
 	}
 	err = retry.Do(ctx, jsapi.RetryUnavailable(time.Hour, log), func(ctx context.Context) error {
 		err := open(ctx)

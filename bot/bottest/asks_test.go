@@ -78,7 +78,7 @@ func hand() plugins.Plugin {
 }
 
 // Polls, options, permissions and ranks that a plugin asks for are written to the server and
-// confirmed by what it does, and the plugin is told how each ended.
+// confirmed by what it does, and the plugin receives the outcome of each.
 func TestAsks(t *testing.T) {
 	t.Parallel()
 	w := bottest.Start(t)

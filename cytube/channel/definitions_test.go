@@ -70,7 +70,7 @@ func TestOrderAddsUp(t *testing.T) {
 		take(server.frame("emoteList"))
 		for range rapid.IntRange(1, 12).Draw(t, "steps") {
 			switch rapid.IntRange(0, 3).Draw(t, "step") {
-			case 0: // a move, of which nobody is told, or an import of others, also twice
+			case 0: // a move, which has no frame, or an import of others, also twice
 				server = rapid.SliceOfN(rapid.SampledFrom(few), 0, 5).Draw(t, "list")
 				told = slices.Clone(server)
 				take(server.frame("emoteList"))

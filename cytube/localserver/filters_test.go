@@ -7,7 +7,7 @@ import (
 )
 
 // Who moves an emote puts it elsewhere, and who moves a filter has two change places, as on a
-// real server. Nobody is told: the next list has the order.
+// real server. The server sends no frame of it: the next list has the order.
 func TestMoves(t *testing.T) {
 	t.Parallel()
 	s, c := ruled(t)

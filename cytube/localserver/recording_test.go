@@ -204,7 +204,7 @@ func (p *playback) begin(scene string) {
 	}
 }
 
-// expect notes what a client is to be told; the first that it is told connects it.
+// expect notes the frames that a client is to receive; the first one connects it.
 func (p *playback) expect(client, frame string) {
 	p.t.Helper()
 	if strings.HasPrefix(frame, "0") {

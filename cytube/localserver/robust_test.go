@@ -39,7 +39,7 @@ func TestNoEventBreaksTheServer(t *testing.T) {
 	}
 	defer s.Close()
 	rapid.Check(t, func(t *rapid.T) {
-		// Sessions without a network: what they are told stays in their outbox.
+		// Sessions without a network: frames to them stay queued.
 		sessions := []*Session{newSession(s, nil, 4, "a"), newSession(s, nil, 3, "b"), newSession(s, nil, 4, "c")}
 		send := func(c *Session, name string, arg any) {
 			p, err := socketio.NewEvent(name, arg)

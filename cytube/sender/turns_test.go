@@ -44,7 +44,7 @@ func TestTurns(t *testing.T) {
 	}
 }
 
-// A user's backlog has an end, of which the user is told once until it is empty.
+// A user's backlog is limited, which is reported to the user once until it is empty.
 func TestBacklogEnds(t *testing.T) {
 	t.Parallel()
 	order := newTurns()

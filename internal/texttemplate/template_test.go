@@ -46,7 +46,7 @@ func TestRender(t *testing.T) {
 	}
 }
 
-// A mistake is told with its place.
+// The error of a mistake has its place.
 func TestParseSaysWhere(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{

@@ -280,7 +280,7 @@ func TestCronAfter(t *testing.T) {
 	})
 }
 
-// A record that is damaged, or of a later release, is told from a good one.
+// A record that is damaged, or of a later release, is an error.
 func TestRuleCheck(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

@@ -194,7 +194,7 @@ func TestNamesOfOthers(t *testing.T) {
 		follow(t, channel, step{"mod", 2, "!cmd add " + name + " hello", want})
 	}
 	if n := len(channel.Stored(event.EventSubject(Name, kindChanged))); n != 0 {
-		t.Errorf("%d changes are told of", n)
+		t.Errorf("%d changes are reported", n)
 	}
 }
 

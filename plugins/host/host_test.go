@@ -270,7 +270,7 @@ func TestRunRefusesAnInvalidPlugin(t *testing.T) {
 	}
 }
 
-// The user of a command that fails is told that it is tried again and that it failed.
+// The retry and the failure of a command are reported to its user.
 // Neither is the handler's answer: a dry run of the same code makes no difference.
 func TestUserIsToldOfFailures(t *testing.T) {
 	t.Parallel()

@@ -131,7 +131,7 @@ func TestDeclaredCapabilitiesHold(t *testing.T) {
 	}
 }
 
-// A plugin that declares capabilities is told at its start what it may not read; its own commands,
+// The start of a plugin that declares capabilities logs what it may not read; its own commands,
 // events and the outcomes of its sends it may always.
 func TestDeclaredCapabilitiesOfReading(t *testing.T) {
 	t.Parallel()

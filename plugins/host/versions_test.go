@@ -89,7 +89,7 @@ func TestRollback(t *testing.T) {
 	say("!x", "2.0.0, 9 times, harsh")
 }
 
-// S40: While processes of two versions run, that is told, and which version was registered last.
+// S40: While processes of two versions run, status shows that, and which version registered last.
 func TestTwoVersionsRun(t *testing.T) {
 	t.Parallel()
 	channel := plugintest.Run(t)

@@ -37,8 +37,8 @@ func asks(t *testing.T, u *bottest.User, line, want string) {
 	}
 }
 
-// Rank holds for every act (S15); what moderators ask for is done, told when it is, and known
-// afterwards; who shares an address with a banned user is told of, or banned until the same time.
+// Rank holds for every act (S15); what moderators ask for is done, confirmed once it is, and known
+// afterwards; who shares an address with a banned user is reported, or banned until the same time.
 func TestActs(t *testing.T) {
 	t.Parallel()
 	w := bottest.Start(t)

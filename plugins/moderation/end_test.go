@@ -30,7 +30,7 @@ func unbanned(t *testing.T, w *bottest.World, owner *bottest.User, user string) 
 
 // What people do by hand wins over the timer of a ban, whether the bot saw it or was away (S12),
 // and what is undone by hand counts as done (S13); a mute ends by itself in the bot's next life;
-// an end that cannot be done is told once, can be listed, and is done as soon as the bot can (S13).
+// an end that cannot be done is reported once, can be listed, and is done as soon as the bot can (S13).
 func TestEnds(t *testing.T) {
 	t.Parallel()
 	w := bottest.Start(t)

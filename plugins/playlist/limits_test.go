@@ -28,7 +28,7 @@ func someRecord(now int64) (*plugins.State, *record) {
 	}
 }
 
-// Each limit counts what is there, what was asked for and what waits, of one person.
+// Each limit counts one person's items on the playlist, requested adds and pending wishes.
 func TestLimitsOfAPerson(t *testing.T) {
 	t.Parallel()
 	const now = int64(10 * 3_600_000)

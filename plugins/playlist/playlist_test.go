@@ -7,7 +7,7 @@ import (
 	"github.com/rosey-bot/rosey/bot/bottest"
 )
 
-// People add, look, and moderators change the playlist; each is told what was done.
+// People add and look, moderators change the playlist; each act is confirmed to its user.
 func TestCommands(t *testing.T) {
 	t.Parallel()
 	w := start(t)
@@ -78,7 +78,7 @@ func TestKilledWhileAdding(t *testing.T) {
 	}
 }
 
-// A limit is told with what to do, and holds only for those below the exempt rank.
+// The refusal of a limit says what to do; limits hold only for those below the exempt rank.
 func TestLimits(t *testing.T) {
 	t.Parallel()
 	w := start(t, "max_items", "2", "take_turns", "on", "repeat_days", "7", "per_hour", "4")

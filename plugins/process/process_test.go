@@ -24,8 +24,8 @@ import (
 	"github.com/rosey-bot/rosey/plugins/process"
 )
 
-// patience is how long a test waits for what should happen soon.
-const patience = 2 * time.Minute
+// timeout is how long a test waits for what should happen soon.
+const timeout = 2 * time.Minute
 
 // logBuffer is a log that can be read while it is written.
 type logBuffer struct {
@@ -66,7 +66,7 @@ func start(t *testing.T, c process.Command) *process.Process {
 
 func eventually(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); !done(); {
+	for deadline := time.Now().Add(timeout); !done(); {
 		if time.Now().After(deadline) {
 			t.Fatalf("still not: %s", what)
 		}
@@ -143,7 +143,7 @@ func TestEnvironment(t *testing.T) {
 	}
 }
 
-// What a program is told to run, and cannot, is said with what to do about it.
+// A command that cannot be run is reported with what to do about it.
 func TestCommandsThatCannotRun(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -222,7 +222,7 @@ func TestMemory(t *testing.T) {
 				if err := p.Wait(); !strings.Contains(err.Error(), c.want) {
 					t.Errorf("%v, %q", err, p.Tail())
 				}
-			case <-time.After(patience):
+			case <-time.After(timeout):
 				t.Fatal("it still runs")
 			}
 		})

@@ -17,7 +17,8 @@ import (
 
 func TestMain(m *testing.M) { streamstest.Main(m) }
 
-// reader answers what is wrong with a time, a schedule, a length or a link, and fails as it is told.
+// reader answers what is wrong with a time, a schedule, a length or a link, and fails with the error
+// that it is asked for.
 func reader() plugins.Plugin {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	read := func(of func(c *plugins.Context) error) plugins.Handler {
@@ -112,7 +113,7 @@ func TestWordsAreSaid(t *testing.T) {
 		}
 		channel.Type(user, 1, "!fail")
 		channel.Emitted(event.EventSubject("reader", event.TypeDeadLetter))
-		channel.Settle("reader") // who typed it is told after that
+		channel.Settle("reader") // its user is answered after that
 		return append(answers, strings.ReplaceAll(strings.Join(notices(channel), "; "), user, "USER"))
 	}
 	first := saidTo("alice")

@@ -80,8 +80,8 @@ func stop(t *testing.T, bus *streams.Bus, s *embedded.Server) {
 	}
 }
 
-// Whatever of a store's files is damaged or gone is noticed, once, and is told of
-// for a while; the sequences of what is gone are not used again.
+// Damage to any of a store's files is detected once, and reported for a while; the sequences
+// of lost events are not used again.
 func TestInventory(t *testing.T) {
 	t.Parallel()
 	whole := filledStore(t)

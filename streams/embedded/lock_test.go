@@ -11,12 +11,12 @@ import (
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
-// told is a log that is told of one thing.
-type told chan struct{}
+// lockLog is a log that is closed by the message that the store is locked.
+type lockLog chan struct{}
 
-func (t told) Write(b []byte) (int, error) {
+func (l lockLog) Write(b []byte) (int, error) {
 	if strings.Contains(string(b), "store locked, waiting") {
-		close(t)
+		close(l)
 	}
 	return len(b), nil
 }
@@ -25,22 +25,22 @@ func (t told) Write(b []byte) (int, error) {
 func TestStoreInUse(t *testing.T) {
 	streamstest.Slow(t, "waits for a lock")
 	t.Parallel()
-	store, patience := t.TempDir(), time.Minute
+	store, limit := t.TempDir(), time.Minute
 	first, err := embedded.Start(embedded.Config{Store: store, Holder: "rosey status"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := embedded.Start(embedded.Config{Store: store, Holder: "rosey replay"}); !errors.Is(err, embedded.ErrStoreInUse) {
-		t.Errorf("without patience: %v", err)
+		t.Errorf("without a lock timeout: %v", err)
 	}
-	waits := make(told)
+	waits := make(lockLog)
 	go func() {
 		<-waits
 		if err := first.Stop(); err != nil {
 			t.Error(err)
 		}
 	}()
-	bot := embedded.Config{Store: store, Holder: "rosey run", LockTimeout: patience, Logger: slog.New(slog.NewTextHandler(waits, nil))}
+	bot := embedded.Config{Store: store, Holder: "rosey run", LockTimeout: limit, Logger: slog.New(slog.NewTextHandler(waits, nil))}
 	second, err := embedded.Start(bot)
 	if err != nil {
 		t.Fatal(err)

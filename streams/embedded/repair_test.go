@@ -154,8 +154,8 @@ func TestTornBucket(t *testing.T) {
 	stop(t, bus, s)
 }
 
-// Events that the files lost before the first inventory are told by the consumers that had
-// been given them.
+// Events that the files lost before the first inventory are known from the consumers that
+// they were delivered to.
 func TestLossThatConsumersProve(t *testing.T) {
 	t.Parallel()
 	store := consumedStore(t)
@@ -177,7 +177,7 @@ func TestLossThatConsumersProve(t *testing.T) {
 	stop(t, bus, s)
 }
 
-// A stream that somebody deletes while the server runs is told as lost afterwards.
+// A stream that somebody deletes while the server runs is reported as lost afterwards.
 func TestDeletedStream(t *testing.T) {
 	t.Parallel()
 	store := consumedStore(t)

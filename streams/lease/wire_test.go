@@ -43,7 +43,7 @@ func TestHolderIsCutOff(t *testing.T) {
 }
 
 // wire is a network between a client and a server that can be cut: nothing gets
-// through, and nobody is told.
+// through, and neither end has an error.
 type wire struct {
 	t      *testing.T
 	target string
