@@ -41,10 +41,21 @@ func (l *serverLog) Errorf(format string, args ...any) {
 // after every kill. The server makes it anew of the events, of which none is missing.
 var rebuilt = [...]string{"state is outdated", "state outdated", "from index errored", "detected prior state"}
 
+func indexRebuilt(warning string) bool {
+	return strings.HasPrefix(warning, "Filestore [") && slices.ContainsFunc(rebuilt[:], func(part string) bool { return strings.Contains(warning, part) })
+}
+
+// sourceNotRecovered reports whether a warning is that a stream was recovered before the one
+// that it sources, which the server then tries again. A stream that stays missing is reported
+// by whoever opens the topology.
+func sourceNotRecovered(warning string) bool {
+	return strings.Contains(warning, "create source consumer") && strings.Contains(warning, "stream not found")
+}
+
 // Warnf implements server.Logger.
 func (l *serverLog) Warnf(format string, args ...any) {
 	level, text := slog.LevelWarn, strings.TrimSpace(fmt.Sprintf(format, args...))
-	if strings.HasPrefix(text, "Filestore [") && slices.ContainsFunc(rebuilt[:], func(part string) bool { return strings.Contains(text, part) }) {
+	if indexRebuilt(text) || sourceNotRecovered(text) {
 		level = slog.LevelDebug
 	}
 	l.log.Log(context.Background(), level, text)
