@@ -2,6 +2,7 @@
 package help
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/event"
+	"github.com/rosey-bot/rosey/internal/suggest"
 	"github.com/rosey-bot/rosey/plugins"
 )
 
@@ -50,7 +52,18 @@ func help(c *plugins.Context) ([]event.Envelope, error) {
 			return c.Say("%s", about(r, entries, c.Command.Rank, c.Prefix())), nil
 		}
 	}
-	return nil, event.Errorf(event.InvalidInput, "there is no command %s: say %shelp for a list", plugins.Shorten(wanted, 30), c.Prefix())
+	hint := cmp.Or(suggest.DidYouMean(wanted, c.Prefix()+"help ", names(entries, c.Command.Rank)), fmt.Sprintf(" say %shelp for a list", c.Prefix()))
+	return nil, event.Errorf(event.InvalidInput, "there is no command %s:%s", plugins.Shorten(wanted, 30), hint)
+}
+
+// names returns the commands, with their aliases, that a user of this rank may use.
+func names(entries []*entry, rank int) (all []string) {
+	for _, e := range entries {
+		if e.rank <= rank {
+			all = append(append(all, e.name), e.aliases...)
+		}
+	}
+	return all
 }
 
 // entry is a command with its aliases.

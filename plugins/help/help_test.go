@@ -56,6 +56,10 @@ func TestHelp(t *testing.T) {
 		{1, "!help ops", "📚 ops 0.2.0 — Keeps order"},
 		{2, "!help OPS", "📚 ops 0.2.0 — Keeps order: !kick"},
 		{1, "!help zebra", "📚 zebra — Black and white: !stripes"},
+		{1, "!help rol", "❌ there is no command rol: did you mean !help roll?"},
+		{1, "!help !dise", "❌ there is no command dise: did you mean !help dice?"},
+		{1, "!help shutdwn", "❌ there is no command shutdwn: say !help for a list"},
+		{3, "!help shutdwn", "❌ there is no command shutdwn: did you mean !help shutdown?"},
 		{1, "!help juggle", "❌ there is no command juggle: say !help for a list"},
 		{1, "!help " + strings.Repeat("x", 100), "❌ there is no command " + strings.Repeat("x", 29) + "…: say !help for a list"},
 	} {
