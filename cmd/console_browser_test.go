@@ -155,7 +155,7 @@ func seqOf(t *testing.T, line string) (seq int) {
 	return seq
 }
 
-// Five thousand lines, twice as many as a page may have, are scrolled through with few of them on it.
+// Ten thousand lines are scrolled through with few of them on the page.
 func testScroll(t *testing.T, browser *browsertest.Browser) {
 	store := t.TempDir()
 	_, at := startConsole(t, store)
@@ -163,7 +163,7 @@ func testScroll(t *testing.T, browser *browsertest.Browser) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const n = 5_000
+	const n = 10_000
 	for i := range n {
 		body := fmt.Sprintf(`{"user":"alice","message":"line %d","channel":"local","rank":1,"time":%d}`, i, 1795000000000+i*1000)
 		if _, err := js.PublishAsync("cytube.chat", []byte(body), jetstream.WithStallWait(time.Minute)); err != nil {
@@ -173,7 +173,7 @@ func testScroll(t *testing.T, browser *browsertest.Browser) {
 	<-js.PublishAsyncComplete()
 	page := browser.Page(t)
 	page.Open(at + "/history")
-	page.Wait(onPage("line 4999"))
+	page.Wait(onPage("line 9999"))
 	page.Eval(`window.most = 0, window.walk = setInterval(() => {
 		document.querySelector("#scroll").scrollTop = 0;
 		window.most = Math.max(window.most, document.querySelectorAll(".line").length);
@@ -184,7 +184,7 @@ func testScroll(t *testing.T, browser *browsertest.Browser) {
 		t.Errorf("at most %d lines were on the page at once", most)
 	}
 	page.Eval(`document.querySelector("#scroll").scrollTop = document.querySelector("#scroll").scrollHeight`)
-	page.Wait(onPage("line 4999"))
+	page.Wait(onPage("line 9999"))
 	page.Eval(`document.querySelector("#scroll").scrollTop = document.querySelector("#scroll").scrollHeight / 2`)
 	page.Wait(`((box) => [...document.querySelectorAll(".line")].some((l) => { const r = l.getBoundingClientRect(); return r.top > box.top && r.bottom < box.bottom; }))(document.querySelector("#scroll").getBoundingClientRect())`)
 	if total := browsertest.Eval[int](page, `[...document.querySelectorAll(".chunk")].length`); total < n/200 {
