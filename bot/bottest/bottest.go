@@ -17,6 +17,8 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"maps"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -49,18 +51,35 @@ const (
 // Users who have an account, with their ranks in the channels; others join as guests.
 var ranks = map[string]float64{BotName: 3, "owner": 4, "admin": 3, "mod": 2, "alice": 1, "bob": 1, "carol": 1}
 
-// World is a site, a bot in its channels, and users who join.
+// World is a site, a bot in its channels, and users who join. Its methods are about one of the channels.
 type World struct {
 	Site    *cytubetest.Server
 	Context context.Context // ends with the test, or when it takes too long
+	Channel string
 
-	t       testing.TB
+	t testing.TB
+	*instance
+	listener *User // in the channel, without a name
+}
+
+// instance is the bot that the worlds of all of its channels share.
+type instance struct {
 	options options
 	bot     *process
 	client  *client.Client // nil while none is connected
+	starts  int
+}
 
-	listener *User // in the first channel, without a name
-	starts   int
+// Channels replaces the channel of a site by some that are like it.
+func Channels(names ...string) func(*cytubetest.Config) {
+	return func(c *cytubetest.Config) {
+		like := c.Channels[0]
+		c.Channels = nil
+		for _, name := range names {
+			like.Name, like.Ranks = name, maps.Clone(like.Ranks)
+			c.Channels = append(c.Channels, like)
+		}
+	}
 }
 
 // SiteConfig returns the site of the tests: accounts of rank 1 (alice, bob, carol), 2 (mod), 3
@@ -77,14 +96,14 @@ func SiteConfig() cytubetest.Config {
 }
 
 // Start starts a site and a bot in all of its channels, and returns when the bot is there and its plugins
-// run. Both end with the test. Functions change the site before.
+// run. Both end with the test. Functions change the site before. The World is that of the first channel.
 func Start(t testing.TB, change ...func(*cytubetest.Config)) *World {
 	t.Helper()
 	config := SiteConfig()
 	for _, c := range change {
 		c(&config)
 	}
-	w := &World{t: t, Context: streamstest.Context(t)}
+	w := &World{t: t, Context: streamstest.Context(t), instance: &instance{}}
 	var err error
 	w.Site, err = cytubetest.Start(config)
 	w.ok(err)
@@ -93,16 +112,32 @@ func Start(t testing.TB, change ...func(*cytubetest.Config)) *World {
 	for _, c := range config.Channels {
 		w.options.Channels = append(w.options.Channels, c.Name)
 	}
-	listener, err := cytubetest.Join(w.Context, w.Site.URL(), w.options.Channels[0], "", "")
-	w.ok(err)
-	t.Cleanup(listener.Close)
-	w.listener = &User{User: listener, w: w}
+	w.enter(w.options.Channels[0])
 	t.Cleanup(func() {
 		w.close()
 		w.bot.end(syscall.SIGKILL)
 	})
 	w.Restart()
 	return w
+}
+
+// In returns the World of another of the bot's channels for a test of its own, such as a subtest. Those of several
+// tests may be used at once, unless one of them ends the bot.
+func (w *World) In(t testing.TB, channel string) *World {
+	t.Helper()
+	in := &World{Site: w.Site, Context: streamstest.Context(t), t: t, instance: w.instance}
+	in.enter(channel)
+	return in
+}
+
+// enter makes a channel that of the World.
+func (w *World) enter(channel string) {
+	w.t.Helper()
+	w.Channel = channel
+	listener, err := cytubetest.Join(w.Context, w.Site.URL(), channel, "", "")
+	w.ok(err)
+	w.t.Cleanup(listener.Close)
+	w.listener = &User{User: listener, w: w}
 }
 
 // Restart starts the bot again after Kill or Stop, and returns when it is in its channels.
@@ -131,11 +166,11 @@ func (w *World) Restart() {
 func (w *World) KillAt(frame string, done bool, act func()) {
 	w.t.Helper()
 	w.Site.Refuse("Rate limit exceeded") // it must not come back before it is killed
-	w.Site.Cut(Channel, BotName, frame, done)
+	w.Site.Cut(w.Channel, BotName, frame, done)
 	act()
 	ctx, cancel := context.WithTimeout(w.Context, waitLimit)
 	defer cancel()
-	if err := w.Site.WaitGone(ctx, Channel, BotName); err != nil {
+	if err := w.Site.WaitGone(ctx, w.Channel, BotName); err != nil {
 		w.t.Fatalf("the bot wrote no %s, but said %q", frame, w.BotLines())
 	}
 	w.Kill()
@@ -193,7 +228,7 @@ func (w *World) awaitSetting(plugin string) {
 	})
 }
 
-// Stored returns the stored events that a pattern matches.
+// Stored returns the stored events that a pattern matches, but for those of other channels.
 func (w *World) Stored(pattern string) (all []streams.Stored) {
 	w.t.Helper()
 	for e, err := range replay.Read(w.Context, w.connect().JS, replay.Query{Filter: replay.Filter{Subjects: []string{pattern}}}) {
@@ -203,6 +238,10 @@ func (w *World) Stored(pattern string) (all []streams.Stored) {
 		}
 		s, err := e.Decode()
 		w.ok(err)
+		var of struct{ Channel string }
+		if len(w.options.Channels) > 1 && json.Unmarshal(s.Data, &of) == nil && of.Channel != "" && !strings.EqualFold(of.Channel, w.Channel) {
+			continue
+		}
 		all = append(all, s)
 	}
 	return all

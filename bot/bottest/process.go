@@ -55,6 +55,7 @@ func serve(set string, plugins []plugins.Plugin) error {
 	defer stop()
 	s := bot.DefaultSettings()
 	s.Store, s.Site, s.User, s.PasswordFile, s.Console = o.Store, o.Site, BotName, o.Password, settings.ConsoleOff
+	s.JoinsPerSecond = max(s.JoinsPerSecond, float64(len(o.Channels))) // the site has no limit
 	for _, name := range o.Channels {
 		s.Channels = append(s.Channels, bot.Channel{Name: name})
 	}

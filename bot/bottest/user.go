@@ -15,31 +15,29 @@ type User struct {
 	w *World
 }
 
-// Join lets a user join the channel, with the account of that name if there is one.
-func (w *World) Join(name string) *User { w.t.Helper(); return w.joinIn(Channel, name) }
-
-// joinIn lets a user join a channel, and returns when the bot has recorded it.
-func (w *World) joinIn(channel, name string) *User {
+// Join lets a user join the channel, with the account of that name if there is one, and
+// returns when the bot has recorded it.
+func (w *World) Join(name string) *User {
 	w.t.Helper()
 	secret := ""
 	if _, has := ranks[name]; has {
 		secret = password
 	}
-	before := w.joins(channel, name)
-	u, err := cytubetest.Join(w.Context, w.Site.URL(), channel, name, secret)
+	before := w.joins(name)
+	u, err := cytubetest.Join(w.Context, w.Site.URL(), w.Channel, name, secret)
 	w.ok(err)
 	w.t.Cleanup(u.Close)
-	w.until(name+" to be seen", func() bool { return w.joins(channel, name) > before })
+	w.until(name+" to be seen", func() bool { return w.joins(name) > before })
 	return &User{User: u, w: w}
 }
 
-// joins counts how often the bot saw a user join.
-func (w *World) joins(channel, name string) (n int) {
+// joins counts how often the bot saw a user join the channel.
+func (w *World) joins(name string) (n int) {
 	w.t.Helper()
 	for _, s := range w.Stored("cytube.user.join") {
 		join, err := event.As[event.UserJoin](s.Envelope)
 		w.ok(err)
-		if strings.EqualFold(join.Channel, channel) && strings.EqualFold(join.User, name) {
+		if strings.EqualFold(join.Channel, w.Channel) && strings.EqualFold(join.User, name) {
 			n++
 		}
 	}
@@ -79,7 +77,7 @@ func (u *User) Hears(pattern string) string {
 	return m.Text
 }
 
-// Hears reads what the bot says in the first channel until a line matches a regular
+// Hears reads what the bot says in the channel until a line matches a regular
 // expression, and returns that, as somebody does who is in nobody's list of users. Lines
 // before it are not read again.
 func (w *World) Hears(pattern string) string { w.t.Helper(); return w.listener.Hears(pattern) }
@@ -94,7 +92,7 @@ func (w *World) Asks(u *User, line string) string {
 // BotLines returns all that the bot has said in the channel, oldest first.
 func (w *World) BotLines() (lines []string) {
 	for _, l := range w.Site.Heard() {
-		if strings.EqualFold(l.User, BotName) {
+		if strings.EqualFold(l.User, BotName) && strings.EqualFold(l.Channel, w.Channel) {
 			lines = append(lines, l.Text)
 		}
 	}

@@ -130,9 +130,8 @@ func TestPlaylistThatIsTooLong(t *testing.T) {
 }
 
 // All take turns, what plays among it, whoever adds how much at once.
-func TestFairTurns(t *testing.T) {
-	t.Parallel()
-	w := start(t, "fair_turns", "on")
+func testFairTurns(t *testing.T, w world) {
+	w.set("fair_turns", "on")
 	alice, bob, mod := w.Join("alice"), w.Join("bob"), w.Join("mod")
 	w.answers(alice, [][2]string{{"!add aaaaaaa0100", "alice: ✅ added “aaaaaaa0100” (1:40), it plays now"}, {"!add bbbbbbb0100", "alice: ✅"}, {"!add ccccccc0100", "alice: ✅"}}...)
 	w.answers(bob, [][2]string{{"!add ddddddd0100", "bob: ✅ added “ddddddd0100” (1:40), number 1"}, {"!add eeeeeee0100", "bob: ✅ added “eeeeeee0100” (1:40), number 3"}}...)

@@ -1,16 +1,9 @@
 package playlist
 
-import (
-	"fmt"
-	"testing"
-
-	"github.com/rosey-bot/rosey/bot/bottest"
-)
+import "testing"
 
 // People add and look, moderators change the playlist; each act is confirmed to its user.
-func TestCommands(t *testing.T) {
-	t.Parallel()
-	w := start(t)
+func testCommands(t *testing.T, w world) {
 	alice, mod := w.Join("alice"), w.Join("mod")
 	w.answers(alice, [][2]string{
 		{"!np", "⏹️ Nothing plays"}, {"!next", "⏭️ Nothing comes next"}, {"!queue", "📃 Nothing waits"}, {"!whoqueued", "❌ nothing plays"}, {"!last", "⏮️ Nothing has"},
@@ -36,9 +29,8 @@ func TestCommands(t *testing.T) {
 }
 
 // What cannot be done is said with the reason, and nothing is half done.
-func TestBadInput(t *testing.T) {
-	t.Parallel()
-	w := start(t, "max_length", "10m", "min_length", "70s", "banned", `https://youtu.be/xxxxxxx0200, @carol, /^bad/, 100%`)
+func testBadInput(t *testing.T, w world) {
+	w.set("max_length", "10m", "min_length", "70s", "banned", `https://youtu.be/xxxxxxx0200, @carol, /^bad/, 100%`)
 	mod, alice, carol := w.Join("mod"), w.Join("alice"), w.Join("carol")
 	w.answers(alice, [][2]string{
 		{"!add", "❌ say what to add, one link, for example !add"}, {"!add a b", "❌ say what to add"}, {"!add kittens", `❌ "kittens" is not a link`},
@@ -60,28 +52,20 @@ func TestBadInput(t *testing.T) {
 }
 
 // A bot that is killed while it adds adds once and says so once, whether the site did it or not.
-func TestKilledWhileAdding(t *testing.T) {
-	t.Parallel()
-	for _, did := range []bool{true, false} {
-		t.Run(fmt.Sprint(did), func(t *testing.T) {
-			t.Parallel()
-			w := start(t)
-			alice := w.Join("alice")
-			w.KillAt("queue", did, func() { alice.Says("!add aaaaaaa0200") })
-			w.Hears("^alice: ✅ added “aaaaaaa0200”")
-			w.answers(alice, [2]string{"!whoqueued", "👤 “aaaaaaa0200”, added by alice"})
-			w.shows("[aaaaaaa0200]")
-			if said := w.BotLines(); len(said) != 2 {
-				t.Errorf("the bot said %q", said)
-			}
-		})
+func testKilledWhileAdding(t *testing.T, w world, done bool) {
+	alice := w.Join("alice")
+	w.KillAt("queue", done, func() { alice.Says("!add aaaaaaa0200") })
+	w.Hears("^alice: ✅ added “aaaaaaa0200”")
+	w.answers(alice, [2]string{"!whoqueued", "👤 “aaaaaaa0200”, added by alice"})
+	w.shows("[aaaaaaa0200]")
+	if said := w.BotLines(); len(said) != 2 {
+		t.Errorf("the bot said %q", said)
 	}
 }
 
 // The refusal of a limit says what to do; limits hold only for those below the exempt rank.
-func TestLimits(t *testing.T) {
-	t.Parallel()
-	w := start(t, "max_items", "2", "take_turns", "on", "repeat_days", "7", "per_hour", "4")
+func testLimits(t *testing.T, w world) {
+	w.set("max_items", "2", "take_turns", "on", "repeat_days", "7", "per_hour", "4")
 	alice, bob, mod := w.Join("alice"), w.Join("bob"), w.Join("mod")
 	w.answers(mod, [][2]string{{"!add mmmmmmm0100", "mod: ✅"}, {"!add nnnnnnn0100", "mod: ✅"}, {"!add ooooooo0100", "mod: ✅"}}...)
 	w.answers(alice, [][2]string{{"!add aaaaaaa0100", "alice: ✅"}, {"!add bbbbbbb0100", "❌ the last item is yours"}}...)
@@ -91,22 +75,21 @@ func TestLimits(t *testing.T) {
 	w.answers(alice, [2]string{"!add ddddddd0100", "❌ you have 2 items on the playlist, which is the most"})
 	w.answers(mod, [][2]string{{"!skip", "mod: ⏭️"}, {"!remove mmmmmmm0100", "mod: 🗑️"}, {"!remove aaaaaaa0100", "mod: 🗑️"}}...)
 	w.answers(alice, [][2]string{{"!add mmmmmmm0100", "❌ “mmmmmmm0100” played here "}, {"!add eeeeeee0100", "alice: ✅"}}...)
-	if items := w.Site.Playlist(bottest.Channel); len(items) != 6 {
+	if items := w.Site.Playlist(w.Channel); len(items) != 6 {
 		t.Errorf("%d items: %s", len(items), w.ids())
 	}
 }
 
 // Settings say whom limits do not hold for, who adds next, what is temporary, and where
 // moderators are answered.
-func TestSettings(t *testing.T) {
-	t.Parallel()
-	w := start(t, "exempt_rank", "1", "next_rank", "1", "max_items", "1", "quiet", "on", "undo_within", "1m")
+func testSettings(t *testing.T, w world) {
+	w.set("exempt_rank", "1", "next_rank", "1", "max_items", "1", "quiet", "on", "undo_within", "1m")
 	mod, alice, guest := w.Join("mod"), w.Join("alice"), w.Join("visitor")
 	w.answers(mod, [2]string{"!undo", "❌ nothing was changed within 1m that is not undone"})
 	w.answers(alice, [][2]string{{"!add aaaaaaa0100", "alice: ✅"}, {"!add bbbbbbb0100", "alice: ✅"}, {"!add ccccccc0100 next", "alice: ✅ added “ccccccc0100” (1:40), it comes next"}}...)
 	w.answers(guest, [][2]string{{"!add ddddddd0100", "visitor: ✅"}, {"!add eeeeeee0100", "❌ guests have together 1 item"}}...)
 	for n, want := range []bool{false, false, false, true} {
-		if i := w.Site.Playlist(bottest.Channel)[n]; i.Temp != want {
+		if i := w.Site.Playlist(w.Channel)[n]; i.Temp != want {
 			t.Errorf("%s: temporary %t", i.ID, i.Temp)
 		}
 	}
@@ -114,20 +97,19 @@ func TestSettings(t *testing.T) {
 		mod.Says(step[0])
 		mod.Hears(step[1])
 	}
-	w.Set(bottest.Channel, Name, "temporary", "off")
-	w.Set(bottest.Channel, Name, "exempt_rank", "2")
+	w.Set(w.Channel, Name, "temporary", "off")
+	w.Set(w.Channel, Name, "exempt_rank", "2")
 	w.answers(mod, [2]string{"!vs", "🗳️ 1 of 2 votes"})
-	w.Set(bottest.Channel, Name, "max_items", "9")
+	w.Set(w.Channel, Name, "max_items", "9")
 	w.answers(alice, [2]string{"!add fffffff0100", "alice: ✅ added “fffffff0100” (1:40), number 4"})
-	if i := w.Site.Playlist(bottest.Channel)[4]; i.Temp {
+	if i := w.Site.Playlist(w.Channel)[4]; i.Temp {
 		t.Errorf("%+v", i)
 	}
 }
 
 // A channel speaks its language; what users type is not expanded.
-func TestTexts(t *testing.T) {
-	t.Parallel()
-	w := start(t, "text_added", "{{.title}} läuft ({{if .number}}als {{.number}}.{{else}}jetzt{{end}}, {{.place}})", "text_queue", "{{.count}} Videos", "text_shuffled", "", "text_votes", "{{.count}}/{{.need}}", "skip_share", "100")
+func testTexts(t *testing.T, w world) {
+	w.set("text_added", "{{.title}} läuft ({{if .number}}als {{.number}}.{{else}}jetzt{{end}}, {{.place}})", "text_queue", "{{.count}} Videos", "text_shuffled", "", "text_votes", "{{.count}}/{{.need}}", "skip_share", "100")
 	mod, _ := w.Join("mod"), w.Join("alice")
 	w.answers(mod, [][2]string{{"!add aaaaaaa0200", "mod: aaaaaaa0200 läuft (jetzt, it plays now)"}, {"!add bbbbbbb0200", "mod: bbbbbbb0200 läuft (als 1., number 1)"}, {"!queue", "1 Videos"}}...)
 	mod.Says("!shuffle")

@@ -3,14 +3,10 @@ package playlist
 import (
 	"strings"
 	"testing"
-
-	"github.com/rosey-bot/rosey/bot/bottest"
 )
 
 // S01: a video is the same whatever link it comes by: added, on the playlist, banned, played.
-func TestS01LinksOfOneVideo(t *testing.T) {
-	t.Parallel()
-	w := start(t)
+func testS01LinksOfOneVideo(t *testing.T, w world) {
 	mod := w.Join("mod")
 	w.answers(mod, [2]string{"!add https://youtu.be/aaaaaaa0200?si=abc&t=90", "mod: ✅ added “aaaaaaa0200”"})
 	forms := []string{
@@ -20,7 +16,7 @@ func TestS01LinksOfOneVideo(t *testing.T) {
 	for _, form := range forms {
 		w.answers(mod, [2]string{"!add " + form, "❌ “aaaaaaa0200” plays now"})
 	}
-	w.Set(bottest.Channel, Name, "banned", "https://www.youtube.com/shorts/bbbbbbb0200, https://www.dailymotion.com/video/x8abcde_a-slug")
+	w.Set(w.Channel, Name, "banned", "https://www.youtube.com/shorts/bbbbbbb0200, https://www.dailymotion.com/video/x8abcde_a-slug")
 	for _, form := range []string{"https://youtu.be/bbbbbbb0200?t=1", "bbbbbbb0200", "https://dai.ly/x8abcde", "https://www.dailymotion.com/video/x8abcde_another-slug"} {
 		w.answers(mod, [2]string{"!add " + form, "❌ that video is not played here"})
 	}
@@ -28,9 +24,8 @@ func TestS01LinksOfOneVideo(t *testing.T) {
 }
 
 // S02: a limit counts what is on the playlist now; all guests are one person.
-func TestS02LimitsCountWhatIsThere(t *testing.T) {
-	t.Parallel()
-	w := start(t, "max_items", "2")
+func testS02LimitsCountWhatIsThere(t *testing.T, w world) {
+	w.set("max_items", "2")
 	mod, alice, guest, other := w.Join("mod"), w.Join("alice"), w.Join("visitor"), w.Join("visitor2")
 	w.answers(mod, [2]string{"!add mmmmmmm0200", "mod: ✅"})
 	w.answers(alice, [][2]string{{"!add aaaaaaa0100", "alice: ✅"}, {"!add bbbbbbb0100", "alice: ✅"}, {"!add ccccccc0100", "❌ you have 2 items"}}...)
@@ -42,9 +37,8 @@ func TestS02LimitsCountWhatIsThere(t *testing.T) {
 }
 
 // S03: votes go with the voter and with the film; the bot counts nowhere; nobody is named.
-func TestS03Votes(t *testing.T) {
-	t.Parallel()
-	w := start(t, "skip_share", "60")
+func testS03Votes(t *testing.T, w world) {
+	w.set("skip_share", "60")
 	alice, bob, carol, mod := w.Join("alice"), w.Join("bob"), w.Join("carol"), w.Join("mod")
 	w.fill("alice", "aaaaaaa0200", "bbbbbbb0200", "ccccccc0200")
 	w.answers(alice, [][2]string{{"!voteskip", "🗳️ 1 of 3 votes"}, {"!voteskip", "🗳️ 1 of 3 votes"}}...)
@@ -54,7 +48,7 @@ func TestS03Votes(t *testing.T) {
 	w.answers(carol, [2]string{"!voteskip", "carol: ⏭️ “aaaaaaa0200” is skipped, by votes"})
 	w.shows("aaaaaaa0200 [bbbbbbb0200] ccccccc0200")
 	w.answers(alice, [2]string{"!voteskip", "🗳️ 1 of 2 votes"})
-	w.Site.PlayNext(bottest.Channel)
+	w.Site.PlayNext(w.Channel)
 	w.Until("the next film", func() bool { return len(w.Stored("cytube.media.change")) == 3 })
 	w.answers(carol, [2]string{"!voteskip", "🗳️ 1 of 2 votes"})
 	carol.Does("chatMsg", map[string]any{"msg": "/afk", "meta": map[string]any{}})
@@ -65,9 +59,8 @@ func TestS03Votes(t *testing.T) {
 
 // S04: the site takes an add and refuses it later: the asker hears the reason, nobody was told
 // that it was added, and no limit counts it.
-func TestS04RefusedLater(t *testing.T) {
-	t.Parallel()
-	w := start(t, "per_hour", "1", "max_items", "1")
+func testS04RefusedLater(t *testing.T, w world) {
+	w.set("per_hour", "1", "max_items", "1")
 	alice := w.Join("alice")
 	w.answers(alice, [][2]string{
 		{"!add gonevid0100", "alice: ❌ could not add it: Video does not exist or is private"}, {"!add gonevid0200", "alice: ❌ could not add it"}, {"!add aaaaaaa0200", "alice: ✅ added"},
@@ -81,9 +74,7 @@ func TestS04RefusedLater(t *testing.T) {
 }
 
 // S05: what is asked for next plays in the order asked.
-func TestS05NextInOrder(t *testing.T) {
-	t.Parallel()
-	w := start(t)
+func testS05NextInOrder(t *testing.T, w world) {
 	mod, admin, owner := w.Join("mod"), w.Join("admin"), w.Join("owner")
 	w.fill("alice", "aaaaaaa0200", "zzzzzzz0200")
 	mod.Says("!add bbbbbbb0100 next")
@@ -96,9 +87,7 @@ func TestS05NextInOrder(t *testing.T) {
 }
 
 // S06: a title is found as text, whatever is in it; of several it asks which.
-func TestS06Titles(t *testing.T) {
-	t.Parallel()
-	w := start(t)
+func testS06Titles(t *testing.T, w world) {
 	mod := w.Join("mod")
 	w.answers(mod, [2]string{"!whoqueued !!!", "❌ “!!!” is not on the playlist"})
 	w.fill("alice", "chudchu1984", "exclama0200", "percent0100", "quoteda0060", "remake_0060")

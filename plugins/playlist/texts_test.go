@@ -10,11 +10,10 @@ import (
 )
 
 // Each text is said as it is set, with all that it may use.
-func TestTextsAreSaid(t *testing.T) {
-	t.Parallel()
-	w := start(t, "progress", "1", "max_length", "10m", "banned", "https://youtu.be/xxxxxxx0200", "skip_share", "100")
+func testTextsAreSaid(t *testing.T, w world) {
+	w.set("progress", "1", "max_length", "10m", "banned", "https://youtu.be/xxxxxxx0200", "skip_share", "100")
 	texts := plugintest.Texts(New())
-	w.SetTexts(bottest.Channel, Name, texts)
+	w.SetTexts(w.Channel, Name, texts)
 	mod, alice := w.Join("mod"), w.Join("alice")
 	says := func(steps ...[3]string) {
 		t.Helper()
@@ -37,16 +36,16 @@ func TestTextsAreSaid(t *testing.T) {
 		{"mod", "!shuffle", "text_shuffled"},
 	}...)
 	for _, set := range [][2]string{{"repeat_days", "7"}, {"max_items", "1"}} {
-		w.Set(bottest.Channel, Name, set[0], set[1])
+		w.Set(w.Channel, Name, set[0], set[1])
 	}
 	says([][3]string{
 		{"alice", "!add aaaaaaa0200", "text_repeat"}, {"alice", "!add ddddddd0100", "text_added"}, {"alice", "!add eeeeeee0100", "text_limit"}, {"mod", "!remove ddddddd", "text_removed"},
 		{"mod", "!lock on", "text_locked"}, {"alice", "!add fffffff0100", "text_wished"}, {"alice", "!add fffffff0100", "text_limit"}, {"mod", "!wishes", "text_waiting_item"},
 		{"mod", "!wishes refuse 1 no", "text_refused"}, {"alice", "!add fffffff0100", "text_wished"},
 	}...)
-	w.Set(bottest.Channel, Name, "max_items", "9")
+	w.Set(w.Channel, Name, "max_items", "9")
 	says([3]string{"alice", "!add fffffff0100", "text_wished_already"}, [3]string{"alice", "!wrong", "text_withdrawn"})
-	w.Set(bottest.Channel, Name, "when_locked", "refuse")
+	w.Set(w.Channel, Name, "when_locked", "refuse")
 	var ids []string
 	for n := range 11 {
 		ids = append(ids, fmt.Sprintf("item%03d0100", n))

@@ -5,17 +5,14 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/rosey-bot/rosey/bot/bottest"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
 
 // Each change can be undone, whoever made it, the last first; what others did since stays.
-func TestUndo(t *testing.T) {
-	t.Parallel()
-	w := start(t)
+func testUndo(t *testing.T, w world) {
 	mod, owner := w.Join("mod"), w.Join("owner")
 	w.fill("alice", "aaaaaaa0200", "bbbbbbb0200", "ccccccc0200", "ddddddd0200")
-	list := w.Site.Playlist(bottest.Channel)
+	list := w.Site.Playlist(w.Channel)
 	w.answers(mod, [][2]string{{"!remove bbbbbbb", "mod: 🗑️"}, {"!undo", "mod: ✅ undoing the removal of 1 item of "}}...)
 	w.shows("[aaaaaaa0200] bbbbbbb0200 ccccccc0200 ddddddd0200")
 	w.answers(mod, [2]string{"!whoqueued bbbbbbb", "👤 “bbbbbbb0200”, added by alice"})
@@ -35,9 +32,7 @@ func TestUndo(t *testing.T) {
 
 // A skip is undone: what played plays again, in its place, and what is temporary leaves the
 // playlist as if nothing had been.
-func TestUndoSkip(t *testing.T) {
-	t.Parallel()
-	w := start(t)
+func testUndoSkip(t *testing.T, w world) {
 	mod, alice := w.Join("mod"), w.Join("alice")
 	w.answers(alice, [][2]string{{"!add aaaaaaa0200", "alice: ✅"}, {"!add bbbbbbb0200", "alice: ✅"}}...)
 	w.fill("alice", "ccccccc0200", "ddddddd0200")
@@ -49,21 +44,19 @@ func TestUndoSkip(t *testing.T) {
 	}
 	w.shows("[aaaaaaa0200] bbbbbbb0200 ccccccc0200 ddddddd0200")
 	for n, want := range []bool{true, true, false, false} {
-		if i := w.Site.Playlist(bottest.Channel)[n]; i.Temp != want {
+		if i := w.Site.Playlist(w.Channel)[n]; i.Temp != want {
 			t.Errorf("%s: temporary %t", i.ID, i.Temp)
 		}
 	}
-	w.Site.PlayNext(bottest.Channel)
-	w.Site.PlayNext(bottest.Channel)
+	w.Site.PlayNext(w.Channel)
+	w.Site.PlayNext(w.Channel)
 	w.Until("the third to play", func() bool { return len(w.Stored("cytube.media.change")) == 5 })
 	w.answers(mod, [][2]string{{"!skip", "mod: ⏭️"}, {"!lock", "mod: 🔒"}, {"!undo skip", "mod: ✅ undoing the skip of “ccccccc0200” of "}}...)
 	w.shows("[ccccccc0200] ddddddd0200")
 }
 
 // A shuffle is undone, after which what was added before it still can be.
-func TestUndoShuffle(t *testing.T) {
-	t.Parallel()
-	w := start(t)
+func testUndoShuffle(t *testing.T, w world) {
 	mod := w.Join("mod")
 	var ids []string
 	for n := range 12 {
@@ -78,9 +71,8 @@ func TestUndoShuffle(t *testing.T) {
 
 // A purge is undone in order, with who added what, also when the bot is killed in the middle of it, or the
 // site has lost one of the videos; what was added since stays, and limits do not hold.
-func TestUndoPurge(t *testing.T) {
-	t.Parallel()
-	w := start(t, "max_items", "3", "progress", "10")
+func testUndoPurge(t *testing.T, w world) {
+	w.set("max_items", "3", "progress", "10")
 	mod, owner, alice := w.Join("mod"), w.Join("owner"), w.Join("alice")
 	var ids []string
 	for n := range 24 {
@@ -104,16 +96,14 @@ func TestUndoPurge(t *testing.T) {
 
 // A purge of single removals, as the site's own command makes it, is one change; what the
 // site does not take again is said, and the others come back.
-func TestUndoWhatIsGone(t *testing.T) {
+func testUndoWhatIsGone(t *testing.T, w world) {
 	streamstest.Slow(t, "waits for the server's limit")
-	t.Parallel()
-	w := start(t)
 	mod, owner := w.Join("mod"), w.Join("owner")
 	w.fill("alice", "aaaaaaa0200", "bbbbbbb0200")
 	for _, id := range []string{"gonevid0100", "ccccccc0200"} {
 		m, _ := lookup("yt", strings.Replace(id, "gone", "went", 1))
 		m.ID = id
-		if _, err := w.Site.AddMedia(bottest.Channel, "alice", m); err != nil {
+		if _, err := w.Site.AddMedia(w.Channel, "alice", m); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -130,9 +120,7 @@ func TestUndoWhatIsGone(t *testing.T) {
 }
 
 // What is saved is added again at the server's pace, and a restart goes on with it.
-func TestLoadAfterKill(t *testing.T) {
-	t.Parallel()
-	w := start(t)
+func testLoadAfterKill(t *testing.T, w world) {
 	mod := w.Join("mod")
 	w.fill("alice", "aaaaaaa0200", "bbbbbbb0200", "ccccccc0200")
 	w.answers(mod, [][2]string{{"!playlists save it", "📼 saved 3 items"}, {"!clear", "mod: 🧹"}}...)

@@ -2,18 +2,14 @@ package playlist
 
 import (
 	"testing"
-
-	"github.com/rosey-bot/rosey/bot/bottest"
-	"github.com/rosey-bot/rosey/cytube/cytubetest"
 )
 
 const watch = "https://youtube.com/watch?v="
 
 // While the playlist is locked wishes wait: moderators see, accept and refuse them, who wished
 // takes one back, and what is left is added when the playlist is opened.
-func TestWishes(t *testing.T) {
-	t.Parallel()
-	w := start(t, "max_items", "2")
+func testWishes(t *testing.T, w world) {
+	w.set("max_items", "2")
 	mod, alice, bob := w.Join("mod"), w.Join("alice"), w.Join("bob")
 	w.answers(mod, [][2]string{{"!wishes", "📥 Nobody waits"}, {"!lock on", "mod: 🔒"}}...)
 	w.answers(alice, [][2]string{
@@ -34,16 +30,14 @@ func TestWishes(t *testing.T) {
 	w.Hears(`^bob: ✅ added “ccccccc0100” \(1:40\), number 1$`)
 	w.shows("[aaaaaaa0100] ccccccc0100")
 	for _, c := range [][2]string{{"refuse", "❌ the playlist is locked: only moderators add now"}, {"add", "alice: ✅ added “hhhhhhh0100”"}} {
-		w.Set(bottest.Channel, Name, "when_locked", c[0])
+		w.Set(w.Channel, Name, "when_locked", c[0])
 		w.answers(mod, [2]string{"!lock on", "mod: 🔒"})
 		w.answers(alice, [2]string{"!add hhhhhhh0100", c[1]})
 	}
 }
 
 // Wishes are added once and in order where the bot is killed while it adds them.
-func TestKilledWhileWishesAreAdded(t *testing.T) {
-	t.Parallel()
-	w := start(t)
+func testKilledWhileWishesAreAdded(t *testing.T, w world) {
 	owner, alice := w.Join("owner"), w.Join("alice")
 	w.answers(owner, [2]string{"!lock on", "owner: 🔒"})
 	w.answers(alice, [][2]string{{"!add aaaaaaa0100", "alice: 📥"}, {"!add gonevid0100", "alice: 📥"}, {"!add bbbbbbb0100", "alice: 📥"}}...)
@@ -56,15 +50,13 @@ func TestKilledWhileWishesAreAdded(t *testing.T) {
 }
 
 // A bot that may not do something says what it lacks, and undoes no other change instead.
-func TestBotWithoutRank(t *testing.T) {
-	t.Parallel()
-	w := world{bottest.Start(t, func(c *cytubetest.Config) { c.Lookup, c.Channels[0].Ranks[bottest.BotName] = lookup, 1 }), t}
+func testBotWithoutRank(_ *testing.T, w world) {
 	owner, mod, alice := w.Join("owner"), w.Join("mod"), w.Join("alice")
 	w.fill("alice", "aaaaaaa0200", "bbbbbbb0200")
 	w.answers(mod, [][2]string{
 		{"!skip", "mod: ❌ could not skip: the bot has rank 1, and playlistjump needs 1.5"}, {"!lock", "mod: ❌ could not lock the playlist: the bot has rank 1"},
 	}...)
-	owner.Does("delete", w.Site.Playlist(bottest.Channel)[1].UID)
+	owner.Does("delete", w.Site.Playlist(w.Channel)[1].UID)
 	owner.Does("togglePlaylistLock")
 	w.Await("cytube.media.lock", nil)
 	w.answers(mod, [2]string{"!undo remove", "❌ undoing the removal of 1 item of "})
