@@ -31,7 +31,7 @@ type Connector struct {
 	bus *streams.Bus
 	log *slog.Logger
 
-	queue chan item
+	queue chan *item
 	stats counters
 	name  atomic.Pointer[string]
 }
@@ -44,7 +44,7 @@ const queueLength = 4096
 // New returns a Connector. The streams must be open.
 func New(bus *streams.Bus, cfg Config) *Connector {
 	cfg = cfg.withDefaults()
-	return &Connector{cfg: cfg, bus: bus.As("cytube"), log: cfg.Logger, queue: make(chan item, queueLength)}
+	return &Connector{cfg: cfg, bus: bus.As("cytube"), log: cfg.Logger, queue: make(chan *item, queueLength)}
 }
 
 // Channel returns the name of the channel, as the server spells it.
@@ -287,12 +287,12 @@ func (c *Connector) push(ctx context.Context, it item) error {
 	}
 	it.at = time.Now()
 	select {
-	case c.queue <- it:
+	case c.queue <- &it:
 		return nil
 	default:
 	}
 	select {
-	case c.queue <- it:
+	case c.queue <- &it:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()

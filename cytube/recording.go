@@ -53,7 +53,7 @@ func (c *Connector) record(ctx context.Context) {
 				}
 				r = it.recorder
 			default:
-				r.take(ctx, it)
+				r.take(ctx, *it)
 			}
 		case <-ctx.Done():
 			return

@@ -51,7 +51,7 @@ func TestKickBeforeWhatTheBotSends(t *testing.T) {
 			t.Parallel()
 			url, gone := banning(t, frames...)
 			c := New(bus, Config{Config: sender.Config{Channel: "testchan"}, Site: url, User: "rosey", Password: "secret"})
-			c.queue = make(chan item) // the session waits until each is taken
+			c.queue = make(chan *item) // the session waits until each is taken
 			ended := make(chan error)
 			go func() { _, err := c.session(streamstest.Context(t), url); ended <- err }()
 			for <-gone; ; {
