@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/synadia-io/orbit.go/jetstreamext"
 
 	"github.com/rosey-bot/rosey/consumers/router"
 	"github.com/rosey-bot/rosey/plugins"
@@ -30,11 +31,11 @@ func (c *Channel) Settle(names ...string) {
 	c.settle(durables)
 }
 
-// settle waits until both consumers and the router's are idle, and returns the last
-// sequences delivered to them.
+// settle waits until consumers and the router's are idle, and returns the last sequences
+// delivered to them. It reads a stream once those asked for before are idle: most are not at first.
 func (c *Channel) settle(durables []durable) []uint64 {
 	c.t.Helper()
-	durables = append(slices.Clone(durables), durable{streams.Cytube, router.Durable})
+	durables = slices.Concat([]durable{{streams.Cytube, router.Durable}}, durables)
 	var names []string
 	views := map[string]*view{}
 	for _, d := range durables {
@@ -44,13 +45,14 @@ func (c *Channel) settle(durables []durable) []uint64 {
 	var before, now []uint64
 	c.await(strings.Join(names, ", ")+" to settle", func() bool {
 		before, now = now, nil
-		for name, v := range views {
-			if err := v.update(c.ctx, c.Bus.JetStream(), name); err != nil {
+		read := map[string]bool{}
+		for _, d := range durables {
+			v := views[d.stream]
+			if !read[d.stream] && v.update(c.ctx, c.Bus.JetStream(), d.stream) != nil {
 				return false
 			}
-		}
-		for _, d := range durables {
-			delivered, idle := views[d.stream].idle(c.ctx, d.name)
+			read[d.stream] = true
+			delivered, idle := v.idle(c.ctx, c.Bus.JetStream(), d.name)
 			if !idle {
 				return false
 			}
@@ -58,7 +60,7 @@ func (c *Channel) settle(durables []durable) []uint64 {
 		}
 		return slices.Equal(before, now)
 	})
-	return now
+	return now[1:]
 }
 
 // A view is what was known of a stream and its consumers at one time.
@@ -66,7 +68,7 @@ type view struct {
 	stream    jetstream.Stream
 	consumers map[string]*jetstream.ConsumerInfo
 	end       uint64            // the stream's last sequence
-	last      map[string]uint64 // sequences up to end, by the filters asked for
+	last      map[string]uint64 // last sequences by subject, nil if they are yet to be read
 }
 
 // update reads the consumers first, lest one be taken for idle that has not seen what is
@@ -86,15 +88,15 @@ func (v *view) update(ctx context.Context, js jetstream.JetStream, name string) 
 	if err := errors.Join(lister.Err(), err); err != nil {
 		return err
 	}
-	if end := info.State.LastSeq; end != v.end || v.last == nil {
-		v.end, v.last = end, map[string]uint64{}
+	if end := info.State.LastSeq; end != v.end {
+		v.end, v.last = end, nil
 	}
 	return nil
 }
 
 // idle returns the last sequence delivered to a consumer, and whether it has nothing to do.
 // The server counts what is pending a moment after it has stored it.
-func (v *view) idle(ctx context.Context, name string) (delivered uint64, idle bool) {
+func (v *view) idle(ctx context.Context, js jetstream.JetStream, name string) (delivered uint64, idle bool) {
 	info := v.consumers[name]
 	if info == nil || info.NumWaiting == 0 || info.NumPending > 0 || info.NumAckPending > 0 {
 		return 0, false
@@ -103,24 +105,36 @@ func (v *view) idle(ctx context.Context, name string) (delivered uint64, idle bo
 	if delivered >= v.end {
 		return delivered, true
 	}
-	for _, filter := range streams.FilterSubjects(info.Config) {
-		last, known := v.last[filter]
-		if !known {
-			msg, err := v.stream.GetLastMsgForSubject(ctx, filter)
-			if err != nil && !errors.Is(err, jetstream.ErrMsgNotFound) {
-				return 0, false
-			}
-			if err == nil {
-				last = msg.Sequence
-			}
-		}
-		if last > delivered {
-			delete(v.last, filter) // it may be deleted before it is delivered
+	if v.last == nil && v.readLast(ctx, js) != nil {
+		return 0, false
+	}
+	for subject, last := range v.last {
+		if last > delivered && streams.MatchesFilter(info.Config, subject) {
+			v.last = nil // it may be deleted before it is delivered
 			return 0, false
 		}
-		v.last[filter] = last
 	}
 	return delivered, true
+}
+
+// readLast reads the last message of each subject.
+func (v *view) readLast(ctx context.Context, js jetstream.JetStream) error {
+	found, err := jetstreamext.GetLastMsgsFor(ctx, js, v.stream.CachedInfo().Config.Name, []string{">"})
+	if err != nil {
+		return err
+	}
+	last := map[string]uint64{}
+	for msg, err := range found {
+		if errors.Is(err, jetstreamext.ErrNoMessages) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		last[msg.Subject] = msg.Sequence
+	}
+	v.last = last
+	return nil
 }
 
 type durable struct{ stream, name string }
