@@ -3,7 +3,6 @@ package cytube_test
 import (
 	"testing"
 
-	"github.com/rosey-bot/rosey/cytube/cytubetest"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/streams/streamstest"
 )
@@ -33,8 +32,7 @@ func (w *world) survives(c abilityCase, done bool) {
 	w.site.Refuse("Rate limit exceeded") // it must not come back before it is killed
 	w.site.Cut(w.cfg.Channel, "Rosey", c.frame, done)
 	ack := w.send(c.subject, c.payload)
-	_, err := w.site.WaitReceived(w.ctx, func(cytubetest.Frame) bool { return w.written(c.frame) > before })
-	w.ok(err)
+	w.waitWritten(c.frame, before+1)
 	kill()
 	w.site.Refuse("")
 	w.start()

@@ -3,7 +3,6 @@ package cytube_test
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"strings"
 	"testing"
 
@@ -71,17 +70,10 @@ func eachAbility(t *testing.T, test func(w *world, c abilityCase)) {
 	} {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
-			channel := func(i int) string { return fmt.Sprint(lounge, i) }
-			site := newWorld(t, owned, func(site *cytubetest.Config, _ *cytube.Config) {
-				for i := range cases {
-					c := site.Channels[0]
-					c.Name, c.Ranks = channel(i), maps.Clone(c.Ranks)
-					site.Channels = append(site.Channels, c)
-				}
-			})
+			site := newWorld(t, owned, withChannels(len(cases), nil))
 			for i, c := range cases {
 				t.Run(c.name(), func(t *testing.T) {
-					w := site.in(t, channel(i))
+					w := site.in(t, channelOf(i))
 					w.films(3)
 					test(w, c)
 				})
@@ -192,11 +184,28 @@ func (c abilityCase) name() string {
 // written counts the frames of a name that the bot wrote.
 func (w *world) written(name string) (n int) {
 	for _, f := range w.site.Received() {
-		if f.User == "Rosey" && strings.HasPrefix(f.Data, `42["`+name+`"`) {
+		if wrote(f, name) {
 			n++
 		}
 	}
 	return n
+}
+
+// wrote reports whether the bot wrote a frame of a name.
+func wrote(f cytubetest.Frame, name string) bool {
+	return f.User == "Rosey" && strings.HasPrefix(f.Data, `42["`+name+`"`)
+}
+
+// waitWritten waits until the bot has written n frames of a name.
+func (w *world) waitWritten(name string, n int) {
+	w.t.Helper()
+	_, err := w.site.WaitReceived(w.ctx, func(f cytubetest.Frame) bool {
+		if wrote(f, name) {
+			n--
+		}
+		return n == 0
+	})
+	w.ok(err)
 }
 
 // Each ability is done, once, and the event that shows it is of the send's conversation.

@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
+	"maps"
 	"testing"
 	"time"
 
@@ -68,6 +70,23 @@ func newWorld(t testing.TB, change ...func(*cytubetest.Config, *cytube.Config)) 
 	w := &world{site: site, nats: streamstest.Server(t), cfg: cfg}
 	w.bus = streamstest.Bus(t, w.nats)
 	return w.in(t, cfg.Channel)
+}
+
+// channelOf is the channel of a case of a table.
+func channelOf(i int) string { return fmt.Sprint(lounge, i) }
+
+// withChannels adds a channel for each case of a table, made like the first and changed.
+func withChannels(n int, change func(i int, c *cytubetest.Channel)) func(*cytubetest.Config, *cytube.Config) {
+	return func(site *cytubetest.Config, _ *cytube.Config) {
+		for i := range n {
+			c := site.Channels[0]
+			c.Name, c.Ranks = channelOf(i), maps.Clone(c.Ranks)
+			if change != nil {
+				change(i, &c)
+			}
+			site.Channels = append(site.Channels, c)
+		}
+	}
 }
 
 // in is the world of a test in one of the channels.
