@@ -40,79 +40,93 @@ func TestHearsAndAnswers(t *testing.T) {
 // There are many ways into a channel.
 func TestJoins(t *testing.T) {
 	t.Parallel()
-	for _, test := range []struct {
-		name   string
-		change func(*cytubetest.Config, *cytube.Config)
-		want   string // the reason of cytube.connection up
+	tests := []struct {
+		name     string
+		password string // of the channel
+		change   func(*cytube.Config)
+		want     string // the reason of cytube.connection up
 	}{
-		{"account", func(*cytubetest.Config, *cytube.Config) {}, "joined as Rosey"},
-		{"guest", func(_ *cytubetest.Config, b *cytube.Config) { b.User, b.Password = "guesty", "" }, "joined as guesty"},
-		{"channel in capitals", func(_ *cytubetest.Config, b *cytube.Config) { b.Channel = "LOUNGE" }, "joined as Rosey"},
-		{"unregistered channel", func(_ *cytubetest.Config, b *cytube.Config) { b.Channel = "elsewhere" }, "joined as Rosey"},
-		{"old server", func(s *cytubetest.Config, _ *cytube.Config) { s.Protocol = 3 }, "joined as Rosey"},
-		{"channel password", func(s *cytubetest.Config, b *cytube.Config) {
-			s.Channels[0].Password, b.ChannelPassword = "sesame", "sesame"
-		}, "joined as Rosey"},
-		{"moderator without the channel password", func(s *cytubetest.Config, b *cytube.Config) {
-			s.Channels[0].Password, b.User, b.Password = "sesame", "mod", "mod-pw"
+		{"account", "", func(*cytube.Config) {}, "joined as Rosey"},
+		{"guest", "", func(b *cytube.Config) { b.User, b.Password = "guesty", "" }, "joined as guesty"},
+		{"channel in capitals", "", func(b *cytube.Config) { b.Channel = strings.ToUpper(b.Channel) }, "joined as Rosey"},
+		{"unregistered channel", "", func(b *cytube.Config) { b.Channel = "elsewhere" }, "joined as Rosey"},
+		{"channel password", "sesame", func(b *cytube.Config) { b.ChannelPassword = "sesame" }, "joined as Rosey"},
+		{"moderator without the channel password", "sesame", func(b *cytube.Config) { b.User, b.Password = "mod", "mod-pw" }, "joined as mod"},
+		{"moderator with a wrong channel password", "sesame", func(b *cytube.Config) {
+			b.ChannelPassword, b.User, b.Password = "wrong", "mod", "mod-pw"
 		}, "joined as mod"},
-		{"moderator with a wrong channel password", func(s *cytubetest.Config, b *cytube.Config) {
-			s.Channels[0].Password, b.ChannelPassword, b.User, b.Password = "sesame", "wrong", "mod", "mod-pw"
-		}, "joined as mod"},
-	} {
+	}
+	site := newWorld(t, withChannels(len(tests), func(i int, c *cytubetest.Channel) { c.Password = tests[i].password }))
+	for i, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			w := newWorld(t, test.change)
-			b := w.start()
-			up := w.connection(event.StateUp)
-			if up.Reason != test.want || up.Channel != strings.ToLower(w.cfg.Channel) || up.Time == 0 {
-				t.Errorf("got %+v", up)
-			}
-			if !b.IsBot(w.cfg.Channel, strings.ToUpper(w.cfg.User)) || b.IsBot(w.cfg.Channel, "alice") || b.IsBot("other", w.cfg.User) {
-				t.Error("the bot does not know itself")
-			}
-			if err := b.stop(); err != nil {
-				t.Errorf("Run returned %v", err)
-			}
-			if down := w.connection(event.StateDown); down.Reason != "the bot stops" {
-				t.Errorf("got %+v", down)
-			}
-			w.ok(w.site.WaitGone(w.ctx, w.cfg.Channel, w.cfg.User))
+			w := site.in(t, channelOf(i))
+			test.change(&w.cfg)
+			w.joinsAndLeaves(test.want)
 		})
 	}
+	t.Run("old server", func(t *testing.T) {
+		t.Parallel()
+		newWorld(t, func(s *cytubetest.Config, _ *cytube.Config) { s.Protocol = 3 }).joinsAndLeaves("joined as Rosey")
+	})
+}
+
+// joinsAndLeaves starts a bot, checks the reason of its cytube.connection up, and stops it.
+func (w *world) joinsAndLeaves(want string) {
+	w.t.Helper()
+	b := w.start()
+	up := w.connection(event.StateUp)
+	if up.Reason != want || up.Channel != strings.ToLower(w.cfg.Channel) || up.Time == 0 {
+		w.t.Errorf("got %+v", up)
+	}
+	if !b.IsBot(w.cfg.Channel, strings.ToUpper(w.cfg.User)) || b.IsBot(w.cfg.Channel, "alice") || b.IsBot("other", w.cfg.User) {
+		w.t.Error("the bot does not know itself")
+	}
+	if err := b.stop(); err != nil {
+		w.t.Errorf("Run returned %v", err)
+	}
+	if down := w.connection(event.StateDown); down.Reason != "the bot stops" {
+		w.t.Errorf("got %+v", down)
+	}
+	w.ok(w.site.WaitGone(w.ctx, w.cfg.Channel, w.cfg.User))
 }
 
 // What trying again cannot mend ends Run with an error that says what to do.
 func TestGivesUp(t *testing.T) {
 	t.Parallel()
 	streamstest.Slow(t, "a bot for each case")
-	for _, test := range []struct {
-		name   string
-		change func(*cytubetest.Config, *cytube.Config)
-		before func(*world)
-		want   string // in the error
-		advice string
+	tests := []struct {
+		name     string
+		password string // of the channel
+		change   func(*cytube.Config)
+		before   func(*world)
+		want     string // in the error
+		advice   string
 	}{
-		{"no name", func(_ *cytubetest.Config, b *cytube.Config) { b.User = "" }, nil, "no name", "user name"},
-		{"wrong password", func(_ *cytubetest.Config, b *cytube.Config) { b.Password = "x" }, nil, "Invalid username/password", "check the password"},
-		{"unknown account", func(_ *cytubetest.Config, b *cytube.Config) { b.User = "nobody" }, nil, "does not exist", "register"},
-		{"registered name", func(_ *cytubetest.Config, b *cytube.Config) { b.Password = "" }, nil, "is registered", "password"},
-		{"reserved name", func(_ *cytubetest.Config, b *cytube.Config) { b.User, b.Password = "admin", "" }, nil, "reserved", "user name"},
-		{"bad name", func(_ *cytubetest.Config, b *cytube.Config) { b.User, b.Password = "a b", "" }, nil, "Invalid username", "1 to 20"},
-		{"bad channel", func(_ *cytubetest.Config, b *cytube.Config) { b.Channel = "a b" }, nil, "no channel", "correct the channel"},
-		{"bad site", func(_ *cytubetest.Config, b *cytube.Config) { b.Site = "cytu.be" }, nil, "must be a URL", "correct the site"},
-		{"no channel password", func(s *cytubetest.Config, b *cytube.Config) {
-			s.Channels[0].Password, b.User, b.Password = "sesame", "guesty", ""
+		{"no name", "", func(b *cytube.Config) { b.User = "" }, nil, "no name", "user name"},
+		{"wrong password", "", func(b *cytube.Config) { b.Password = "x" }, nil, "Invalid username/password", "check the password"},
+		{"unknown account", "", func(b *cytube.Config) { b.User = "nobody" }, nil, "does not exist", "register"},
+		{"registered name", "", func(b *cytube.Config) { b.Password = "" }, nil, "is registered", "password"},
+		{"reserved name", "", func(b *cytube.Config) { b.User, b.Password = "admin", "" }, nil, "reserved", "user name"},
+		{"bad name", "", func(b *cytube.Config) { b.User, b.Password = "a b", "" }, nil, "Invalid username", "1 to 20"},
+		{"bad channel", "", func(b *cytube.Config) { b.Channel = "a b" }, nil, "no channel", "correct the channel"},
+		{"bad site", "", func(b *cytube.Config) { b.Site = "cytu.be" }, nil, "must be a URL", "correct the site"},
+		{"no channel password", "sesame", func(b *cytube.Config) {
+			b.User, b.Password = "guesty", ""
 		}, nil, "wants a password", "channel's password"},
-		{"wrong channel password", func(s *cytubetest.Config, b *cytube.Config) {
-			s.Channels[0].Password, b.ChannelPassword, b.JoinTimeout = "sesame", "wrong", 400*time.Millisecond
+		{"wrong channel password", "sesame", func(b *cytube.Config) {
+			b.ChannelPassword, b.JoinTimeout = "wrong", 400*time.Millisecond
 		}, nil, "does not take", "correct the channel's password"},
-		{"banned account", nil, func(w *world) { w.site.Ban(lounge, "rosey") }, "banned", "lift the ban"},
-		{"banned address", nil, func(w *world) { w.site.Refuse("You are banned from the server") }, "banned", "lift the ban"},
-	} {
+		{"banned account", "", func(*cytube.Config) {}, func(w *world) { w.site.Ban(w.cfg.Channel, "rosey") }, "banned", "lift the ban"},
+		{"banned address", "", func(*cytube.Config) {}, func(w *world) {
+			w.site.Refuse("You are banned from the server")
+			w.t.Cleanup(func() { w.site.Refuse("") })
+		}, "banned", "lift the ban"},
+	}
+	site := newWorld(t, withChannels(len(tests), func(i int, c *cytubetest.Channel) { c.Password = tests[i].password }))
+	for i, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			w := newWorld(t, test.change)
+			w := site.in(t, channelOf(i))
+			test.change(&w.cfg)
 			if test.before != nil {
 				test.before(w)
 			}

@@ -21,11 +21,11 @@ import (
 	"github.com/rosey-bot/rosey/telemetry/propagation"
 )
 
-// spoken gives what the channel heard of the bot.
+// spoken gives what the world's channel heard of the bot.
 func (w *world) spoken() []string {
 	var all []string
 	for _, l := range w.site.Heard() {
-		if l.User != "Rosey" {
+		if l.User != "Rosey" || !strings.EqualFold(l.Channel, w.cfg.Channel) {
 			continue
 		}
 		text := l.Text
@@ -88,23 +88,24 @@ func (w *world) event(ref event.Ref) streams.Stored {
 // Everything is said, in order, and nothing twice, whatever the flood limit.
 func TestSpeaksInOrder(t *testing.T) {
 	t.Parallel()
-	for _, test := range []struct {
+	tests := []struct {
 		name   string
-		change func(*cytubetest.Config, *cytube.Config)
+		change func(*cytubetest.Channel)
 		sends  int
 	}{
-		{"no limit of the channel", nil, 24},
-		{"tight limit", func(s *cytubetest.Config, _ *cytube.Config) {
-			s.Channels[0].Flood = cytubetest.Flood{Burst: 3, Sustained: 10, Cooldown: 0.3}
+		{"no limit of the channel", func(*cytubetest.Channel) {}, 24},
+		{"tight limit", func(c *cytubetest.Channel) {
+			c.Flood = cytubetest.Flood{Burst: 3, Sustained: 10, Cooldown: 0.3}
 		}, 9},
-		{"moderator under a tight limit", func(s *cytubetest.Config, _ *cytube.Config) {
-			s.Channels[0].Flood = cytubetest.Flood{Burst: 2, Sustained: 0.1}
-			s.Channels[0].Ranks["rosey"] = 2
+		{"moderator under a tight limit", func(c *cytubetest.Channel) {
+			c.Flood = cytubetest.Flood{Burst: 2, Sustained: 0.1}
+			c.Ranks["rosey"] = 2
 		}, 18},
-	} {
+	}
+	site := newWorld(t, withChannels(len(tests), func(i int, c *cytubetest.Channel) { tests[i].change(c) }))
+	for i, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			w := newWorld(t, test.change)
+			w := site.in(t, channelOf(i))
 			b := w.join()
 			w.user("alice")
 			var want []string
@@ -115,7 +116,7 @@ func TestSpeaksInOrder(t *testing.T) {
 				case 0:
 					last = w.chat(text)
 				case 1:
-					last, text = w.send(event.SubjectSendEmote, event.SendEmote{Emote: text, Channel: lounge}), "* "+text
+					last, text = w.send(event.SubjectSendEmote, event.SendEmote{Emote: text, Channel: w.cfg.Channel}), "* "+text
 				case 2:
 					last, text = w.send(event.SubjectSendPM, event.SendPM{To: "alice", Message: text}), "@alice "+text
 				}
@@ -143,7 +144,7 @@ func TestDeliveries(t *testing.T) {
 		}
 	}
 	chat := func(w *world) streams.Ack { return w.chat("hello") }
-	for _, test := range []struct {
+	tests := []struct {
 		name           string
 		before         func(*world)
 		send           func(*world) streams.Ack
@@ -151,33 +152,33 @@ func TestDeliveries(t *testing.T) {
 		spoken         int
 		impatient      bool // the echo times out at once
 	}{
-		{"new user", func(w *world) { w.site.Fail(lounge, "rosey", 1, cytubetest.FaultSpam) }, chat, event.DeliveryRefused, "NEW_USER_CHAT", 0, false},
-		{"new user's link", func(w *world) { w.site.Fail(lounge, "rosey", 1, cytubetest.FaultSpamLink) }, chat, event.DeliveryRefused, "NEW_USER_CHAT_LINK", 0, false},
-		{"muted", func(w *world) { w.ok(w.site.Mute(lounge, "rosey", false)) }, chat, event.DeliveryRefused, "muted", 0, false},
+		{"new user", func(w *world) { w.site.Fail(w.cfg.Channel, "rosey", 1, cytubetest.FaultSpam) }, chat, event.DeliveryRefused, "NEW_USER_CHAT", 0, false},
+		{"new user's link", func(w *world) { w.site.Fail(w.cfg.Channel, "rosey", 1, cytubetest.FaultSpamLink) }, chat, event.DeliveryRefused, "NEW_USER_CHAT_LINK", 0, false},
+		{"muted", func(w *world) { w.ok(w.site.Mute(w.cfg.Channel, "rosey", false)) }, chat, event.DeliveryRefused, "muted", 0, false},
 		{"nobody there", nil, pm("nobody"), event.DeliveryRefused, "isn't connected", 0, false},
 		{"itself", nil, pm("rosey"), event.DeliveryRefused, "can't PM yourself", 0, false},
 		{"no name", nil, pm("no name"), event.DeliveryRefused, "isn't a valid username", 0, false},
 		{"blank", nil, func(w *world) streams.Ack { return w.chat(" \n ") }, event.DeliveryRefused, "blank", 0, false},
-		{"lost each time", func(w *world) { w.site.Fail(lounge, "rosey", 3, cytubetest.FaultLost) }, chat, event.DeliveryUnconfirmed, "said 3 times", 0, true},
-		{"no echo each time", func(w *world) { w.site.Fail(lounge, "rosey", 3, cytubetest.FaultNoEcho) }, chat, event.DeliveryUnconfirmed, "said 3 times", 3, true},
-		{"flooding each time", func(w *world) { w.site.Fail(lounge, "rosey", 5, cytubetest.FaultCooldown) }, chat, event.DeliveryRefused, "flood control", 0, false},
-	} {
+		{"lost each time", func(w *world) { w.site.Fail(w.cfg.Channel, "rosey", 3, cytubetest.FaultLost) }, chat, event.DeliveryUnconfirmed, "said 3 times", 0, true},
+		{"no echo each time", func(w *world) { w.site.Fail(w.cfg.Channel, "rosey", 3, cytubetest.FaultNoEcho) }, chat, event.DeliveryUnconfirmed, "said 3 times", 3, true},
+		{"flooding each time", func(w *world) { w.site.Fail(w.cfg.Channel, "rosey", 5, cytubetest.FaultCooldown) }, chat, event.DeliveryRefused, "flood control", 0, false},
+	}
+	site := newWorld(t, withChannels(len(tests), nil))
+	for i, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			w := newWorld(t, func(_ *cytubetest.Config, b *cytube.Config) {
-				if test.impatient {
-					b.EchoTimeout = 200 * time.Millisecond
-				}
-			})
+			w := site.in(t, channelOf(i))
+			if test.impatient {
+				w.cfg.EchoTimeout = 200 * time.Millisecond
+			}
 			w.join()
 			if test.before != nil {
 				test.before(w)
 			}
 			got := w.delivery(test.send(w))
-			if got.Status != test.status || !strings.Contains(got.Reason, test.reason) || got.Channel != lounge {
+			if got.Status != test.status || !strings.Contains(got.Reason, test.reason) || got.Channel != w.cfg.Channel {
 				t.Errorf("got %+v", got)
 			}
-			w.site.Unmute(lounge, "rosey")
+			w.site.Unmute(w.cfg.Channel, "rosey")
 			w.echo(w.chat("next"), 1)
 			said := slices.DeleteFunc(w.spoken(), func(text string) bool { return text == "next" })
 			if len(said) != test.spoken {
@@ -191,7 +192,7 @@ func TestDeliveries(t *testing.T) {
 func TestSaysAgain(t *testing.T) {
 	t.Parallel()
 	streamstest.Slow(t, "a bot for each case")
-	for _, test := range []struct {
+	tests := []struct {
 		name   string
 		fault  cytubetest.Fault
 		times  int
@@ -203,12 +204,14 @@ func TestSaysAgain(t *testing.T) {
 		{"lost", cytubetest.FaultLost, 2, 2, 1, 2 * time.Second},
 		{"no echo", cytubetest.FaultNoEcho, 1, 1, 2, 2 * time.Second}, // the one case of a doubled line
 		{"connection breaks off", cytubetest.FaultDrop, 1, 0, 1, 0},
-	} {
+	}
+	site := newWorld(t, withChannels(len(tests), nil))
+	for i, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			w := newWorld(t, func(_ *cytubetest.Config, b *cytube.Config) { b.EchoTimeout = test.echo })
+			w := site.in(t, channelOf(i))
+			w.cfg.EchoTimeout = test.echo
 			b := w.join()
-			w.site.Fail(lounge, "rosey", test.times, test.fault)
+			w.site.Fail(w.cfg.Channel, "rosey", test.times, test.fault)
 			first := w.chat("[SP]first[/SP]")
 			second := w.chat("second")
 			w.echo(first, 1)

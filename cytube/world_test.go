@@ -4,9 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
-	"maps"
 	"testing"
 	"time"
 
@@ -70,23 +68,6 @@ func newWorld(t testing.TB, change ...func(*cytubetest.Config, *cytube.Config)) 
 	w := &world{site: site, nats: streamstest.Server(t), cfg: cfg}
 	w.bus = streamstest.Bus(t, w.nats)
 	return w.in(t, cfg.Channel)
-}
-
-// channelOf is the channel of a case of a table.
-func channelOf(i int) string { return fmt.Sprint(lounge, i) }
-
-// withChannels adds a channel for each case of a table, made like the first and changed.
-func withChannels(n int, change func(i int, c *cytubetest.Channel)) func(*cytubetest.Config, *cytube.Config) {
-	return func(site *cytubetest.Config, _ *cytube.Config) {
-		for i := range n {
-			c := site.Channels[0]
-			c.Name, c.Ranks = channelOf(i), maps.Clone(c.Ranks)
-			if change != nil {
-				change(i, &c)
-			}
-			site.Channels = append(site.Channels, c)
-		}
-	}
 }
 
 // in is the world of a test in one of the channels.
@@ -306,7 +287,7 @@ func (w *world) stored(subject string) []streams.Stored {
 	all, err := retry.Value(w.ctx, jsapi.RetryUnavailable(0, nil), func(ctx context.Context) (all []streams.Stored, err error) {
 		ctx, cancel := context.WithTimeout(ctx, streams.DefaultTimeout)
 		defer cancel()
-		for raw, err := range streams.Messages(ctx, w.bus.JetStream(), streams.Selection{Stream: streams.Cytube}) {
+		for raw, err := range streams.Messages(ctx, w.bus.JetStream(), streams.Selection{Stream: streams.Cytube, Subjects: []string{subject}}) {
 			if err != nil {
 				return nil, err
 			}
@@ -314,9 +295,7 @@ func (w *world) stored(subject string) []streams.Stored {
 			if err != nil {
 				return nil, err
 			}
-			if event.Match(subject, got.Subject) {
-				all = append(all, got)
-			}
+			all = append(all, got)
 		}
 		return all, nil
 	})
