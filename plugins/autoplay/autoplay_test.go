@@ -3,6 +3,9 @@ package autoplay_test
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -74,10 +77,39 @@ type world struct {
 func start(t *testing.T) *world {
 	t.Helper()
 	t.Parallel()
-	w := &world{t: t, hosts: newHosts()}
-	w.World = bottest.Start(t, func(c *cytubetest.Config) { c.Lookup = w.hosts.lookup })
-	w.mod = w.Join("mod")
+	return startIn(t, bottest.Channel).in(t, bottest.Channel)
+}
+
+// startIn starts a bot in channels, in which in has the moderator join.
+func startIn(t *testing.T, channels ...string) *world {
+	t.Helper()
+	w := &world{hosts: newHosts()}
+	w.World = bottest.Start(t, bottest.Channels(channels...), func(c *cytubetest.Config) { c.Lookup = w.hosts.lookup })
 	return w
+}
+
+// in returns the world of one of the bot's channels for a test.
+func (w *world) in(t *testing.T, channel string) *world {
+	t.Helper()
+	in := &world{World: w.In(t, channel), t: t, hosts: w.hosts}
+	in.mod = in.Join("mod")
+	return in
+}
+
+// TestChannel has one bot in a channel for each test, where no host fails: to start a bot takes longer
+// than most of them.
+func TestChannel(t *testing.T) {
+	t.Parallel()
+	tests := map[string]func(*testing.T, *world){
+		"ProgrammeOfWhatIsThere": testProgrammeOfWhatIsThere, "Series": testSeries, "Commands": testCommands,
+	}
+	bot := startIn(t, slices.Collect(maps.Keys(tests))...)
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, bot.in(t, name))
+		})
+	}
 }
 
 // id returns the ID of the nth film, and link its address.
@@ -95,7 +127,7 @@ func links(from, to int) string {
 
 // playlist returns the IDs on the playlist.
 func (w *world) playlist() (ids []string) {
-	for _, i := range w.Site.Playlist(bottest.Channel) {
+	for _, i := range w.Site.Playlist(w.Channel) {
 		ids = append(ids, strings.TrimPrefix(i.Media.ID, "film000000"))
 	}
 	return ids
@@ -110,7 +142,7 @@ func (w *world) becomes(want ...int) {
 // set changes a setting of the plugin.
 func (w *world) set(key, value string) {
 	w.t.Helper()
-	w.Set(bottest.Channel, autoplay.Name, key, value)
+	w.Set(w.Channel, autoplay.Name, key, value)
 }
 
 // answers fails unless the answer to a line begins like that.
@@ -136,10 +168,10 @@ func TestFiller(t *testing.T) {
 	w.set("filler", "true")
 	w.Until("something to play, and something after it", func() bool { return len(w.playlist()) == 2 })
 	first := w.playlist()
-	w.Site.PlayNext(bottest.Channel)
+	w.Site.PlayNext(w.Channel)
 	w.Until("a third", func() bool { l := w.playlist(); return len(l) == 2 && l[0] == first[1] && l[1] != first[0] })
 	w.answers("!filler", "Filler is on, from weekend: 3 entries")
-	for _, i := range w.Site.Playlist(bottest.Channel) {
+	for _, i := range w.Site.Playlist(w.Channel) {
 		if i.By != bottest.BotName || !i.Temp {
 			t.Errorf("%+v", i)
 		}
@@ -147,7 +179,7 @@ func TestFiller(t *testing.T) {
 	w.set("temporary", "false")
 	w.set("filler_below", "2")
 	w.Until("another after it", func() bool { return len(w.playlist()) == 3 })
-	if i := w.Site.Playlist(bottest.Channel)[2]; i.Temp {
+	if i := w.Site.Playlist(w.Channel)[2]; i.Temp {
 		t.Errorf("%+v", i)
 	}
 }
@@ -181,9 +213,9 @@ func TestNothingPlayable(t *testing.T) {
 	w.set("filler", "true")
 	w.Hears("^❌ No filler for now: of 2 entries 2 set aside$")
 	for range 3 { // what happens in the channel brings no further tries
-		_, err := w.Site.AddMedia(bottest.Channel, "mod", cytubetest.Media{ID: "other", Type: "yt", Title: "other", Seconds: 100})
+		_, err := w.Site.AddMedia(w.Channel, "mod", cytubetest.Media{ID: "other", Type: "yt", Title: "other", Seconds: 100})
 		if err == nil {
-			w.Site.PlayNext(bottest.Channel)
+			w.Site.PlayNext(w.Channel)
 		}
 	}
 	w.answers("!calendar", "📅 Nothing is scheduled")
@@ -208,10 +240,10 @@ func TestRepeats(t *testing.T) {
 	w.set("filler_from", "weekend")
 	w.set("filler", "true")
 	w.becomes(1)
-	w.Site.PlayNext(bottest.Channel) // it leaves the playlist
+	w.Site.PlayNext(w.Channel) // it leaves the playlist
 	w.Until("the film to be played again", func() bool { return w.hosts.times(id(1)) == 2 && len(w.playlist()) == 1 })
 	w.set("filler_stuck", "wait")
-	w.Site.PlayNext(bottest.Channel)
+	w.Site.PlayNext(w.Channel)
 	w.Hears("^❌ No filler for now: of 1 entry 1 played lately$")
 	if n := w.hosts.times(id(1)); n != 2 {
 		t.Errorf("%d lookups", n)
@@ -228,7 +260,7 @@ func TestProgrammeLoads(t *testing.T) {
 	w.hosts.errors[id(5)] = []string{"The request timed out", "The request timed out again"}
 	w.hosts.fails(id(4), "Video does not exist or is private")
 	for _, other := range []string{"8", "9"} {
-		_, err := w.Site.AddMedia(bottest.Channel, "alice", cytubetest.Media{ID: "film000000" + other, Type: "yt", Title: other, Seconds: 1000})
+		_, err := w.Site.AddMedia(w.Channel, "alice", cytubetest.Media{ID: "film000000" + other, Type: "yt", Title: other, Seconds: 1000})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -241,17 +273,16 @@ func TestProgrammeLoads(t *testing.T) {
 	w.Hears("^❌ Metropolis: https://youtube.com/watch\\?v=" + id(5) + " is left out: The request timed out again$")
 	w.Hears("^3 of Metropolis$")
 	w.becomes(8, 1, 2, 3, 7, 9)
-	if now := w.Site.Playlist(bottest.Channel); now[1].Media.ID != id(1) {
+	if now := w.Site.Playlist(w.Channel); now[1].Media.ID != id(1) {
 		t.Errorf("%+v", now)
 	}
 }
 
 // What is on the playlist already takes its place in a programme.
-func TestProgrammeOfWhatIsThere(t *testing.T) {
-	w := start(t)
+func testProgrammeOfWhatIsThere(t *testing.T, w *world) {
 	w.answers("!programme add Metropolis "+links(1, 3), "🎬 Metropolis (3 items)")
 	for _, n := range []string{"9", "2", "8"} {
-		if _, err := w.Site.AddMedia(bottest.Channel, "alice", cytubetest.Media{ID: "film000000" + n, Type: "yt", Title: n, Seconds: 1000}); err != nil {
+		if _, err := w.Site.AddMedia(w.Channel, "alice", cytubetest.Media{ID: "film000000" + n, Type: "yt", Title: n, Seconds: 1000}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -263,17 +294,16 @@ func TestProgrammeOfWhatIsThere(t *testing.T) {
 
 // S11: A series goes on with the right episode: played is what played for the most part, not
 // what was queued, skipped or removed.
-func TestSeries(t *testing.T) {
-	w := start(t)
+func testSeries(t *testing.T, w *world) {
 	w.answers("!programme add dark "+links(1, 3), "🎬 dark (3 items)")
 	w.answers("!programme series dark on", "🎬 dark (series, 0 of 3 episodes played)")
 	w.answers("!programme start dark", "🎬 Loading dark: 1 item")
 	w.loaded(1)
 	w.becomes(1)
-	if _, err := w.Site.AddMedia(bottest.Channel, "alice", cytubetest.Media{ID: "film0000009", Type: "yt", Title: "other", Seconds: 100}); err != nil {
+	if _, err := w.Site.AddMedia(w.Channel, "alice", cytubetest.Media{ID: "film0000009", Type: "yt", Title: "other", Seconds: 100}); err != nil {
 		t.Fatal(err)
 	}
-	w.Site.PlayNext(bottest.Channel) // skipped at once
+	w.Site.PlayNext(w.Channel) // skipped at once
 	w.becomes(9)
 	w.answers("!programme start dark", "🎬 Loading dark: 1 item")
 	w.loaded(2)
@@ -285,32 +315,33 @@ func TestSeries(t *testing.T) {
 // S09: What is due while the bot is away is skipped, or caught up as the setting says; what
 // recurs goes to its next time.
 func TestMissed(t *testing.T) {
-	for _, c := range []struct{ missed, says string }{
-		{"skip", `^📅 .* was due .* ago while the bot was away: skipped`},
-		{"catch_up", `^🎬 .* begins$`},
-	} {
-		t.Run(c.missed, func(t *testing.T) {
-			w := start(t)
-			w.set("missed", c.missed)
-			w.set("late", "0s")
-			due := time.Now().Add(4 * time.Second)
-			w.answers("!schedule in 4s "+link(1), "📅 1. "+link(1)+" in ")
-			w.Stop()
-			w.Until("the time to come", func() bool { return time.Now().After(due.Add(2 * time.Second)) })
-			w.Restart()
-			mod := w.Join("admin")
-			w.Until("what is said of it", func() bool {
-				lines := w.BotLines()
-				return len(lines) > 1
-			})
-			_ = mod
-			last := w.BotLines()[1]
-			if !matches(c.says, last) {
-				t.Errorf("it said %q, want %s", last, c.says)
-			}
-			if c.missed == "catch_up" {
-				w.becomes(1)
-			}
-		})
+	t.Parallel()
+	says := map[string]string{"skip": `^📅 .* was due .* ago while the bot was away: skipped`, "catch_up": `^🎬 .* begins$`}
+	bot := startIn(t, slices.Collect(maps.Keys(says))...)
+	worlds := map[string]*world{}
+	var due time.Time
+	for missed := range says {
+		w := bot.in(t, missed)
+		worlds[missed] = w
+		w.set("missed", missed)
+		w.set("late", "0s")
 	}
+	for _, w := range worlds {
+		due = time.Now().Add(4 * time.Second)
+		w.mod.Says("!schedule in 4s " + link(1))
+	}
+	for _, w := range worlds {
+		w.Hears("^📅 1. " + regexp.QuoteMeta(link(1)) + " in ")
+	}
+	bot.Stop()
+	bot.Until("the time to come", func() bool { return time.Now().After(due.Add(2 * time.Second)) })
+	bot.Restart()
+	for missed, w := range worlds {
+		w.Join("admin")
+		w.Until("what is said of it", func() bool { return len(w.BotLines()) > 1 })
+		if last := w.BotLines()[1]; !matches(says[missed], last) {
+			t.Errorf("it said %q, want %s", last, says[missed])
+		}
+	}
+	worlds["catch_up"].becomes(1)
 }

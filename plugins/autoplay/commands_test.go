@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rosey-bot/rosey/bot/bottest"
 	"github.com/rosey-bot/rosey/event"
 	"github.com/rosey-bot/rosey/plugins/autoplay"
 	"github.com/rosey-bot/rosey/plugins/plugintest"
@@ -18,8 +17,7 @@ import (
 func matches(pattern, text string) bool { return regexp.MustCompile(pattern).MatchString(text) }
 
 // What people type wrongly gets an answer that helps, and changes nothing (S09).
-func TestCommands(t *testing.T) {
-	w := start(t)
+func testCommands(t *testing.T, w *world) {
 	w.set("zone", "Europe/Berlin")
 	for _, step := range []struct{ line, answer string }{
 		{"!calendar", "📅 Nothing is scheduled: !schedule friday 20:00 NAME or LINK"},
@@ -77,8 +75,8 @@ func storeUnsayable(t *testing.T, w *world) {
 	t.Helper()
 	store := func(collection, id, record string) {
 		t.Helper()
-		data := json.RawMessage(fmt.Sprintf(`{"channel":%q,%s}`, bottest.Channel, record))
-		if _, err := w.Request(event.SubjectSet, event.Set{Collection: collection, ID: event.ID(bottest.Channel + "/" + id), Data: data}); err != nil {
+		data := json.RawMessage(fmt.Sprintf(`{"channel":%q,%s}`, w.Channel, record))
+		if _, err := w.Request(event.SubjectSet, event.Set{Collection: collection, ID: event.ID(w.Channel + "/" + id), Data: data}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -97,7 +95,7 @@ func storeUnsayable(t *testing.T, w *world) {
 func TestTexts(t *testing.T) {
 	w := start(t)
 	texts := plugintest.Texts(autoplay.New())
-	w.SetTexts(bottest.Channel, autoplay.Name, texts)
+	w.SetTexts(w.Channel, autoplay.Name, texts)
 	w.set("missed", "catch_up")
 	storeUnsayable(t, w)
 	w.hosts.fails(id(2), "Video does not exist or is private")
@@ -111,7 +109,7 @@ func TestTexts(t *testing.T) {
 	} {
 		w.mod.Says(line)
 	}
-	w.Publish(event.EventSubject(autoplay.Name, "tick"), map[string]any{"channel": bottest.Channel, "number": 9, "set": "x"})
+	w.Publish(event.EventSubject(autoplay.Name, "tick"), map[string]any{"channel": w.Channel, "number": 9, "set": "x"})
 	said := func(except ...string) {
 		t.Helper()
 		var unsaid []string
@@ -146,14 +144,17 @@ func TestTexts(t *testing.T) {
 
 // A bot that is killed while it loads a programme loads each item once and in order.
 func TestKilledWhileLoading(t *testing.T) {
-	for _, done := range []bool{true, false} {
-		t.Run(map[bool]string{true: "done", false: "not done"}[done], func(t *testing.T) {
-			w := start(t)
+	t.Parallel()
+	channels := []string{"done", "undone"}
+	bot := startIn(t, channels...)
+	for _, channel := range channels {
+		t.Run(channel, func(t *testing.T) {
+			w := bot.in(t, channel)
 			w.answers("!programme add Metropolis "+links(1, 3), "🎬 Metropolis (3 items)")
-			w.KillAt("queue", done, func() { w.mod.Says("!programme start Metropolis") })
+			w.KillAt("queue", channel == "done", func() { w.mod.Says("!programme start Metropolis") })
 			w.loaded(1)
 			w.becomes(1, 2, 3)
-			if l := w.Site.Playlist(bottest.Channel); len(l) != 3 {
+			if l := w.Site.Playlist(w.Channel); len(l) != 3 {
 				t.Errorf("%+v", l)
 			}
 		})
