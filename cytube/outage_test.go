@@ -38,7 +38,7 @@ func (w *world) cluster() ([]*server.Server, []*server.Options) {
 func (w *world) use(url string) {
 	w.t.Helper()
 	closed := make(chan struct{})
-	nc, err := nats.Connect(url, nats.MaxReconnects(-1), nats.ReconnectWait(10*time.Millisecond), nats.ReconnectJitter(time.Millisecond, time.Millisecond),
+	nc, err := nats.Connect(url, nats.MaxReconnects(-1), nats.ReconnectWait(100*time.Millisecond), nats.ReconnectJitter(time.Millisecond, time.Millisecond),
 		nats.ClosedHandler(func(*nats.Conn) { close(closed) }))
 	w.ok(err)
 	w.t.Cleanup(func() { nc.Close(); <-closed })
