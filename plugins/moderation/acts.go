@@ -21,8 +21,8 @@ func (m *moderation) kick(c *plugins.Context) ([]event.Envelope, error) {
 	return m.ask(c, Case{Kind: kindKick, User: user, Reason: c.Text(1)})
 }
 
-// timed returns the handler of a command for an act that may end by itself.
-func (m *moderation) timed(kind, example string) plugins.Handler {
+// askTimed returns the handler of a command that asks for an act that may end by itself.
+func (m *moderation) askTimed(kind, example string) plugins.Handler {
 	return func(c *plugins.Context) ([]event.Envelope, error) {
 		user, err := named(c, example)
 		if err != nil {

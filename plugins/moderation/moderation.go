@@ -68,8 +68,8 @@ func New() plugins.Plugin {
 		},
 		Commands: []plugins.Command{
 			{Name: "kick", Usage: "USER [REASON]", Description: "kicks a user", Handle: m.kick},
-			{Name: "ban", Usage: "USER [7d] [REASON]", Description: "bans a user, for a time or until somebody lifts it", Handle: m.timed(kindBan, "bob 7d spam")},
-			{Name: "mute", Usage: "USER [10m] [REASON]", Description: "mutes a user, for a time or until somebody lifts it, who may be away", Handle: m.timed(kindMute, "bob 10m caps")},
+			{Name: "ban", Usage: "USER [7d] [REASON]", Description: "bans a user, for a time or until somebody lifts it", Handle: m.askTimed(kindBan, "bob 7d spam")},
+			{Name: "mute", Usage: "USER [10m] [REASON]", Description: "mutes a user, for a time or until somebody lifts it, who may be away", Handle: m.askTimed(kindMute, "bob 10m caps")},
 			{Name: "unban", Usage: "USER", Description: "lifts a ban", Handle: m.lift(kindUnban, kindBan)},
 			{Name: "unmute", Usage: "USER", Description: "lifts a mute", Handle: m.lift(kindUnmute, kindMute)},
 			{Name: "warn", Usage: "USER REASON", Description: "warns a user and counts it", Handle: m.warn},
