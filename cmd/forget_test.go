@@ -112,7 +112,7 @@ func TestForgetKilled(t *testing.T) {
 		go func() { ended <- p.wait() }()
 		before := erasures(t, store)
 		for len(ended) == 0 && erasures(t, store) == before { // it looks for what to erase
-			time.Sleep(20 * time.Millisecond)
+			time.Sleep(5 * time.Millisecond)
 		}
 		time.Sleep(time.Duration(random.IntN(60)) * time.Millisecond)
 		_ = p.cmd.Process.Kill() // wherever it is
