@@ -22,11 +22,11 @@ run: build
 #
 # The programs that the tests of cmd start are the one that build makes, as
 # hundreds with the race detector would take twice the time; those of TestCrash
-# have it, and with plain go test -race ./cmd all have. Commands that start no bot are run by
-# a few processes of the tests themselves, for the same reason built without it. Without -trimpath each
-# clone would compile for itself; symbols for a debugger would take a third of the time
-# to link; the detector would wait a second at each end; and what go vet says is the
-# business of lint.
+# have it, and with plain go test -race ./cmd all have. Commands that start no bot
+# are run by a few processes of COMMANDS, the tests of cmd compiled like build.
+# Without -trimpath each clone would compile for itself; symbols for a debugger
+# would take a third of the time to link; the detector would wait a second at each
+# end; and what go vet says is the business of lint.
 COMMANDS := bin/commands.test
 PARALLEL ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 test: build examples/plugin-node/node_modules sdk/node/node_modules console/browsertest/node_modules

@@ -273,7 +273,7 @@ func (p *Page) ViolationsOfColor() []Violation {
 	return p.violations(`{type: "rule", values: ["color-contrast", "link-in-text-block"]}`)
 }
 
-// violations returns what axe-core finds by the rules that it is told to run only.
+// violations returns what axe-core finds by rules: a value of its option runOnly.
 func (p *Page) violations(rules string) []Violation {
 	p.t.Helper()
 	gomod, err := exec.Command("go", "env", "GOMOD").Output()
